@@ -1,0 +1,349 @@
+//! Certificates, read once into owned facts (RFC 5280, section 4).
+//!
+//! [`Certificate::from_der`] refuses what is no certificate; it reads certificates that break rules
+//! (short keys, SHA-1, unknown critical extensions, version 1), so that they can be shown and so
+//! that `chain` can say which rule they break.
+
+use std::fmt;
+use std::ops::Range;
+
+use time::OffsetDateTime;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::ParsedExtension;
+use x509_parser::prelude::FromDer;
+
+use crate::crypto::{CryptoError, PublicKey, SignatureAlgorithm, hex, sha1, sha256};
+use crate::name::Name;
+
+/// Why octets are not a certificate.
+#[derive(Debug, thiserror::Error, PartialEq, Eq, Clone)]
+#[non_exhaustive]
+pub enum CertError {
+    /// Not the DER of a certificate.
+    #[error("not an X.509 certificate: {0}")]
+    Malformed(String),
+    /// No certificate in a PEM text.
+    #[error("there is no certificate (BEGIN CERTIFICATE) in it")]
+    NoCertificate,
+    /// A PEM block that is damaged.
+    #[error("a PEM block is damaged: {0}")]
+    Pem(String),
+}
+
+impl CertError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoCertificate => Some("see what it holds: `c8y-pki cert show FILE`".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// A certificate's serial number: the contents of the INTEGER, big-endian.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Serial(Vec<u8>);
+
+impl Serial {
+    /// 16 random octets whose top bits are `01`: positive, and always 16 octets long
+    /// (RFC 5280, 4.1.2.2 allows 20).
+    pub fn from_random(mut octets: [u8; 16]) -> Self {
+        octets[0] = octets[0] & 0x7f | 0x40;
+        Self(octets.to_vec())
+    }
+
+    /// Contents octets of the INTEGER as they stand in a certificate.
+    pub fn from_octets(octets: &[u8]) -> Self {
+        Self(octets.to_vec())
+    }
+
+    /// The contents octets of the INTEGER.
+    pub fn octets(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Serial {
+    /// Lower-case hexadecimal, two digits an octet.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+impl fmt::Debug for Serial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Serial({self})")
+    }
+}
+
+/// BasicConstraints (RFC 5280, 4.2.1.9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BasicConstraints {
+    /// Whether the subject is a CA.
+    pub ca: bool,
+    /// How many CA certificates may follow; none: any number.
+    pub path_length: Option<u32>,
+    /// Whether the extension is critical.
+    pub critical: bool,
+}
+
+/// Bits of keyUsage (RFC 5280, 4.2.1.3), numbered as there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyUsage(pub u16);
+
+impl KeyUsage {
+    /// Names by bit number.
+    pub const NAMES: [&'static str; 9] = [
+        "digitalSignature",
+        "nonRepudiation",
+        "keyEncipherment",
+        "dataEncipherment",
+        "keyAgreement",
+        "keyCertSign",
+        "cRLSign",
+        "encipherOnly",
+        "decipherOnly",
+    ];
+
+    /// Whether the bit of that name is set.
+    pub fn has(self, name: &str) -> bool {
+        self.names().any(|n| n == name)
+    }
+
+    /// The names of the bits that are set.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        (0..9).filter(move |bit| self.0 >> bit & 1 == 1).map(|bit| Self::NAMES[bit])
+    }
+}
+
+/// An extension as it stands in the certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extension {
+    /// Dotted object identifier.
+    pub oid: String,
+    /// Whether it is critical.
+    pub critical: bool,
+    /// DER of its value (the contents of the OCTET STRING).
+    pub value: Vec<u8>,
+    /// Whether the value could be parsed (always true for identifiers we do not know).
+    pub well_formed: bool,
+}
+
+/// A certificate: its DER and the facts in it.
+#[derive(Clone)]
+pub struct Certificate {
+    der: Vec<u8>,
+    tbs: Range<usize>,
+    /// X.509 version: 1, 2 or 3.
+    pub version: u32,
+    /// Serial number.
+    pub serial: Serial,
+    /// Who signed it, by its own account.
+    pub issuer: Name,
+    /// Whom it is about.
+    pub subject: Name,
+    /// First moment of validity.
+    pub not_before: OffsetDateTime,
+    /// Last moment of validity.
+    pub not_after: OffsetDateTime,
+    /// The subject's public key, or why it cannot be used.
+    pub public_key: Result<PublicKey, CryptoError>,
+    /// The DER of the SubjectPublicKeyInfo, whatever it holds.
+    pub spki: Vec<u8>,
+    /// The signature's algorithm, or why it cannot be verified.
+    pub signature_algorithm: Result<SignatureAlgorithm, CryptoError>,
+    /// Whether both algorithm identifiers are equal (RFC 5280, 4.1.1.2 demands it).
+    pub algorithms_agree: bool,
+    /// The signature.
+    pub signature: Vec<u8>,
+    /// BasicConstraints, if there.
+    pub basic_constraints: Option<BasicConstraints>,
+    /// KeyUsage, if there.
+    pub key_usage: Option<KeyUsage>,
+    /// Extended key usage: dotted object identifiers, if there.
+    pub extended_key_usage: Option<Vec<String>>,
+    /// SubjectKeyIdentifier, if there.
+    pub subject_key_id: Option<Vec<u8>>,
+    /// The key identifier of AuthorityKeyIdentifier, if there.
+    pub authority_key_id: Option<Vec<u8>>,
+    /// All extensions in their order.
+    pub extensions: Vec<Extension>,
+}
+
+impl Certificate {
+    /// Reads the DER of one certificate; nothing may follow it.
+    pub fn from_der(der: &[u8]) -> Result<Self, CertError> {
+        let malformed = |e: &dyn fmt::Display| CertError::Malformed(e.to_string());
+        let (rest, parsed) = X509Certificate::from_der(der).map_err(|e| malformed(&e))?;
+        if !rest.is_empty() {
+            return Err(CertError::Malformed(format!("{} octets follow it", rest.len())));
+        }
+        let tbs = &parsed.tbs_certificate;
+        let name = |raw: &[u8]| Name::from_der(raw).map_err(|e| malformed(&e));
+        let mut cert = Self {
+            der: der.to_vec(),
+            tbs: tbs_range(der).ok_or_else(|| malformed(&"its outer structure is not DER"))?,
+            version: tbs.version.0.saturating_add(1),
+            serial: Serial::from_octets(tbs.raw_serial()),
+            issuer: name(tbs.issuer.as_raw())?,
+            subject: name(tbs.subject.as_raw())?,
+            not_before: tbs.validity.not_before.to_datetime(),
+            not_after: tbs.validity.not_after.to_datetime(),
+            public_key: PublicKey::from_spki(tbs.subject_pki.raw),
+            spki: tbs.subject_pki.raw.to_vec(),
+            signature_algorithm: SignatureAlgorithm::from_identifier(&parsed.signature_algorithm),
+            algorithms_agree: tbs.signature == parsed.signature_algorithm,
+            signature: parsed.signature_value.data.to_vec(),
+            basic_constraints: None,
+            key_usage: None,
+            extended_key_usage: None,
+            subject_key_id: None,
+            authority_key_id: None,
+            extensions: Vec::new(),
+        };
+        for extension in tbs.extensions() {
+            cert.read_extension(extension);
+        }
+        Ok(cert)
+    }
+
+    /// Reads every certificate of a PEM text in order; other blocks are passed over. A lone DER
+    /// certificate is accepted too.
+    pub fn all_from_pem_or_der(bytes: &[u8]) -> Result<Vec<Self>, CertError> {
+        if bytes.first() == Some(&0x30) {
+            return Ok(vec![Self::from_der(bytes)?]);
+        }
+        let blocks = pem::parse_many(bytes).map_err(|e| CertError::Pem(e.to_string()))?;
+        let is_cert =
+            |tag: &str| matches!(tag, "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE");
+        let certs: Vec<Self> = blocks
+            .iter()
+            .filter(|b| is_cert(b.tag()))
+            .map(|b| Self::from_der(b.contents()))
+            .collect::<Result<_, _>>()?;
+        if certs.is_empty() { Err(CertError::NoCertificate) } else { Ok(certs) }
+    }
+
+    fn read_extension(&mut self, extension: &x509_parser::extensions::X509Extension<'_>) {
+        let parsed = extension.parsed_extension();
+        match parsed {
+            ParsedExtension::BasicConstraints(bc) => {
+                self.basic_constraints = Some(BasicConstraints {
+                    ca: bc.ca,
+                    path_length: bc.path_len_constraint,
+                    critical: extension.critical,
+                });
+            }
+            ParsedExtension::KeyUsage(usage) => self.key_usage = Some(KeyUsage(usage.flags)),
+            ParsedExtension::ExtendedKeyUsage(_) => {
+                self.extended_key_usage = read_extended_key_usage(extension.value);
+            }
+            ParsedExtension::SubjectKeyIdentifier(id) => self.subject_key_id = Some(id.0.to_vec()),
+            ParsedExtension::AuthorityKeyIdentifier(id) => {
+                self.authority_key_id = id.key_identifier.as_ref().map(|k| k.0.to_vec());
+            }
+            _ => {}
+        }
+        self.extensions.push(Extension {
+            oid: extension.oid.to_id_string(),
+            critical: extension.critical,
+            value: extension.value.to_vec(),
+            well_formed: !matches!(parsed, ParsedExtension::ParseError { .. }),
+        });
+    }
+
+    /// The DER.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// PEM with lines of 64 characters and `\n`.
+    pub fn pem(&self) -> String {
+        pem_text("CERTIFICATE", &self.der)
+    }
+
+    /// The octets under the signature.
+    pub fn tbs(&self) -> &[u8] {
+        &self.der[self.tbs.clone()]
+    }
+
+    /// SHA-1 of the DER, 40 lower-case hex digits: the platform's `fingerprint`.
+    pub fn fingerprint_sha1(&self) -> String {
+        hex(&sha1(&self.der))
+    }
+
+    /// SHA-256 of the DER, 64 lower-case hex digits.
+    pub fn fingerprint_sha256(&self) -> String {
+        hex(&sha256(&self.der))
+    }
+
+    /// Whether BasicConstraints says that the subject is a CA.
+    pub fn is_ca(&self) -> bool {
+        self.basic_constraints.is_some_and(|bc| bc.ca)
+    }
+
+    /// Whether issuer and subject are the same name (RFC 5280, 6.1 "self-issued").
+    pub fn is_self_issued(&self) -> bool {
+        self.issuer.matches(&self.subject)
+    }
+
+    /// Verifies this certificate's signature with `key`.
+    pub fn verify_signature(&self, key: &PublicKey) -> Result<(), CryptoError> {
+        let algorithm = self.signature_algorithm.clone()?;
+        key.verify(algorithm, self.tbs(), &self.signature)
+    }
+
+    /// An extension by its dotted object identifier.
+    pub fn extension(&self, oid: &str) -> Option<&Extension> {
+        self.extensions.iter().find(|e| e.oid == oid)
+    }
+}
+
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.der == other.der
+    }
+}
+
+impl Eq for Certificate {}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Certificate({}, serial {})", self.subject, self.serial)
+    }
+}
+
+/// PEM with lines of 64 characters, the width of RFC 7468, and `\n` on every system.
+pub(crate) fn pem_text(label: &str, der: &[u8]) -> String {
+    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&pem::Pem::new(label, der), config)
+}
+
+fn read_extended_key_usage(value: &[u8]) -> Option<Vec<String>> {
+    yasna::parse_der(value, |reader| reader.collect_sequence_of(|r| r.read_oid()))
+        .ok()
+        .map(|oids| oids.iter().map(ToString::to_string).collect())
+}
+
+/// Where the TBSCertificate stands: the first element of the outer SEQUENCE, header included.
+fn tbs_range(der: &[u8]) -> Option<Range<usize>> {
+    let (start, _) = header(der, 0)?;
+    let (contents, length) = header(der, start)?;
+    let end = contents.checked_add(length)?;
+    (end <= der.len()).then_some(start..end)
+}
+
+/// Reads a DER header at `at`: where the contents start, and their length.
+fn header(der: &[u8], at: usize) -> Option<(usize, usize)> {
+    let first = usize::from(*der.get(at + 1)?);
+    if first < 0x80 {
+        return Some((at + 2, first));
+    }
+    let count = first & 0x7f;
+    if count == 0 || count > 4 {
+        return None;
+    }
+    let octets = der.get(at + 2..at + 2 + count)?;
+    let length = octets.iter().fold(0, |n, b| n << 8 | usize::from(*b));
+    Some((at + 2 + count, length))
+}

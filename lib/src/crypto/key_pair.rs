@@ -1,0 +1,258 @@
+//! Private keys in the backend: making, loading, signing.
+
+use std::fmt;
+
+use super::backend::{self, signature as sig};
+use super::public_key::rsa_bits;
+use super::{CryptoError, Hash, KeyAlgorithm, KeyType, PublicKey, SignatureAlgorithm, fill_random};
+use crate::secret::SecretBytes;
+
+/// A private key loaded into the backend. It signs; its octets are kept elsewhere.
+pub(crate) struct KeyPair {
+    inner: Inner,
+    public: PublicKey,
+}
+
+enum Inner {
+    Rsa(backend::rsa::KeyPair),
+    Ec(sig::EcdsaKeyPair),
+    Ed(sig::Ed25519KeyPair),
+}
+
+impl fmt::Debug for KeyPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyPair({})", self.public.algorithm())
+    }
+}
+
+impl KeyPair {
+    /// Makes a new key; returns it with its PKCS#8 (version 1, for the sake of old readers).
+    pub(crate) fn generate(key_type: KeyType) -> Result<(Self, SecretBytes), CryptoError> {
+        key_type.check_available()?;
+        match key_type {
+            KeyType::Rsa2048 => generate_rsa(2048),
+            KeyType::Rsa3072 => generate_rsa(3072),
+            KeyType::Rsa4096 => generate_rsa(4096),
+            KeyType::EcP256 => generate_ec(KeyAlgorithm::EcP256),
+            KeyType::EcP384 => generate_ec(KeyAlgorithm::EcP384),
+            KeyType::EcP521 => generate_ec(KeyAlgorithm::EcP521),
+            KeyType::Ed25519 => {
+                let mut seed = zeroize::Zeroizing::new([0u8; 32]);
+                fill_random(seed.as_mut())?;
+                let pkcs8 = ed25519_pkcs8(seed.as_ref());
+                Ok((Self::from_ed25519_seed(seed.as_ref())?, pkcs8))
+            }
+        }
+    }
+
+    /// Loads an RSA key from PKCS#8. The backend checks it for consistency.
+    pub(crate) fn from_rsa_pkcs8(pkcs8: &[u8]) -> Result<Self, CryptoError> {
+        let pair = backend::rsa::KeyPair::from_pkcs8(pkcs8)
+            .map_err(|e| CryptoError::BadPrivateKey(e.to_string()))?;
+        Ok(Self::from_rsa(pair))
+    }
+
+    /// Loads an EC key from PKCS#8. With ring the public key has to be inside.
+    pub(crate) fn from_ec_pkcs8(curve: KeyAlgorithm, pkcs8: &[u8]) -> Result<Self, CryptoError> {
+        #[cfg(feature = "aws-lc-rs")]
+        let pair = sig::EcdsaKeyPair::from_pkcs8(ec_signing(curve)?, pkcs8);
+        #[cfg(not(feature = "aws-lc-rs"))]
+        let pair = sig::EcdsaKeyPair::from_pkcs8(
+            ec_signing(curve)?,
+            pkcs8,
+            &backend::rand::SystemRandom::new(),
+        );
+        let pair = pair.map_err(|e| CryptoError::BadPrivateKey(e.to_string()))?;
+        Ok(Self::from_ec(curve, pair))
+    }
+
+    /// Loads an Ed25519 key from its 32 octets of seed.
+    pub(crate) fn from_ed25519_seed(seed: &[u8]) -> Result<Self, CryptoError> {
+        use sig::KeyPair as _;
+        let pair = sig::Ed25519KeyPair::from_seed_unchecked(seed)
+            .map_err(|e| CryptoError::BadPrivateKey(e.to_string()))?;
+        let public = PublicKey::from_raw(KeyAlgorithm::Ed25519, pair.public_key().as_ref());
+        Ok(Self { inner: Inner::Ed(pair), public })
+    }
+
+    fn from_rsa(pair: backend::rsa::KeyPair) -> Self {
+        use sig::KeyPair as _;
+        let bits = pair.public_key().as_ref().to_vec();
+        let modulus_bits = rsa_bits(&bits).unwrap_or_default();
+        let public = PublicKey::from_raw(KeyAlgorithm::Rsa { bits: modulus_bits }, &bits);
+        Self { inner: Inner::Rsa(pair), public }
+    }
+
+    fn from_ec(curve: KeyAlgorithm, pair: sig::EcdsaKeyPair) -> Self {
+        use sig::KeyPair as _;
+        let public = PublicKey::from_raw(curve, pair.public_key().as_ref());
+        Self { inner: Inner::Ec(pair), public }
+    }
+
+    /// The public half.
+    pub(crate) fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// The algorithm with which this key signs: the hash fits the key's strength.
+    pub(crate) fn signature_algorithm(&self) -> SignatureAlgorithm {
+        match self.public.algorithm() {
+            KeyAlgorithm::Rsa { .. } => SignatureAlgorithm::RsaPkcs1(Hash::Sha256),
+            KeyAlgorithm::EcP256 => SignatureAlgorithm::Ecdsa(Hash::Sha256),
+            KeyAlgorithm::EcP384 => SignatureAlgorithm::Ecdsa(Hash::Sha384),
+            KeyAlgorithm::EcP521 => SignatureAlgorithm::Ecdsa(Hash::Sha512),
+            KeyAlgorithm::Ed25519 => SignatureAlgorithm::Ed25519,
+        }
+    }
+
+    /// Signs `message` with [`KeyPair::signature_algorithm`].
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        let rng = backend::rand::SystemRandom::new();
+        match &self.inner {
+            Inner::Rsa(pair) => {
+                #[cfg(feature = "aws-lc-rs")]
+                let len = pair.public_modulus_len();
+                #[cfg(not(feature = "aws-lc-rs"))]
+                let len = pair.public().modulus_len();
+                let mut signature = vec![0; len];
+                pair.sign(&sig::RSA_PKCS1_SHA256, &rng, message, &mut signature)
+                    .map_err(|_| CryptoError::Failed("signing with RSA"))?;
+                Ok(signature)
+            }
+            Inner::Ec(pair) => pair
+                .sign(&rng, message)
+                .map(|s| s.as_ref().to_vec())
+                .map_err(|_| CryptoError::Failed("signing with ECDSA")),
+            Inner::Ed(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+        }
+    }
+
+    /// The PKCS#8 of an EC key with the public key inside, whatever it was read from.
+    #[cfg(feature = "aws-lc-rs")]
+    pub(crate) fn ec_to_pkcs8(&self) -> Option<SecretBytes> {
+        match &self.inner {
+            Inner::Ec(pair) => pair.to_pkcs8v1().ok().map(|d| SecretBytes::new(d.as_ref())),
+            _ => None,
+        }
+    }
+
+    /// ring cannot write keys; it only loads EC keys that hold their public key already.
+    #[cfg(not(feature = "aws-lc-rs"))]
+    pub(crate) fn ec_to_pkcs8(&self) -> Option<SecretBytes> {
+        None
+    }
+}
+
+/// PKCS#8 version 1 of an Ed25519 seed (RFC 8410, section 7).
+pub(crate) fn ed25519_pkcs8(seed: &[u8]) -> SecretBytes {
+    const PREFIX: [u8; 16] = [
+        0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04,
+        0x20,
+    ];
+    SecretBytes::new([&PREFIX, seed].concat())
+}
+
+#[cfg(feature = "aws-lc-rs")]
+fn generate_rsa(bits: u32) -> Result<(KeyPair, SecretBytes), CryptoError> {
+    use backend::encoding::AsDer;
+    use backend::rsa::KeySize;
+    let size = match bits {
+        2048 => KeySize::Rsa2048,
+        3072 => KeySize::Rsa3072,
+        _ => KeySize::Rsa4096,
+    };
+    let failed = |_| CryptoError::Failed("making an RSA key");
+    let pair = backend::rsa::KeyPair::generate(size).map_err(failed)?;
+    let pkcs8 = SecretBytes::new(pair.as_der().map_err(failed)?.as_ref());
+    Ok((KeyPair::from_rsa(pair), pkcs8))
+}
+
+#[cfg(not(feature = "aws-lc-rs"))]
+fn generate_rsa(bits: u32) -> Result<(KeyPair, SecretBytes), CryptoError> {
+    Err(CryptoError::Backend { what: format!("making RSA keys of {bits} bits") })
+}
+
+#[cfg(feature = "aws-lc-rs")]
+fn generate_ec(curve: KeyAlgorithm) -> Result<(KeyPair, SecretBytes), CryptoError> {
+    let failed = |_| CryptoError::Failed("making an EC key");
+    let pair = sig::EcdsaKeyPair::generate(ec_signing(curve)?).map_err(failed)?;
+    let pkcs8 = SecretBytes::new(pair.to_pkcs8v1().map_err(failed)?.as_ref());
+    Ok((KeyPair::from_ec(curve, pair), pkcs8))
+}
+
+#[cfg(not(feature = "aws-lc-rs"))]
+fn generate_ec(curve: KeyAlgorithm) -> Result<(KeyPair, SecretBytes), CryptoError> {
+    let rng = backend::rand::SystemRandom::new();
+    let document = sig::EcdsaKeyPair::generate_pkcs8(ec_signing(curve)?, &rng)
+        .map_err(|_| CryptoError::Failed("making an EC key"))?;
+    let pair = KeyPair::from_ec_pkcs8(curve, document.as_ref())?;
+    Ok((pair, SecretBytes::new(document.as_ref())))
+}
+
+fn ec_signing(curve: KeyAlgorithm) -> Result<&'static sig::EcdsaSigningAlgorithm, CryptoError> {
+    match curve {
+        KeyAlgorithm::EcP256 => Ok(&sig::ECDSA_P256_SHA256_ASN1_SIGNING),
+        KeyAlgorithm::EcP384 => Ok(&sig::ECDSA_P384_SHA384_ASN1_SIGNING),
+        #[cfg(feature = "aws-lc-rs")]
+        KeyAlgorithm::EcP521 => Ok(&sig::ECDSA_P521_SHA512_ASN1_SIGNING),
+        other => Err(CryptoError::Backend { what: format!("signing with {other}") }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::BACKEND;
+    use super::*;
+
+    #[test]
+    fn every_available_key_type_signs_and_verifies() {
+        for key_type in KeyType::ALL {
+            if key_type.check_available().is_err() {
+                assert_eq!(BACKEND, "ring", "{key_type}");
+                assert!(matches!(KeyPair::generate(key_type), Err(CryptoError::Backend { .. })));
+                continue;
+            }
+            let (pair, _) = KeyPair::generate(key_type).unwrap();
+            let signature = pair.sign(b"message").unwrap();
+            let algorithm = pair.signature_algorithm();
+            pair.public().verify(algorithm, b"message", &signature).unwrap();
+            assert_eq!(
+                pair.public().verify(algorithm, b"massage", &signature),
+                Err(CryptoError::BadSignature)
+            );
+            let again = PublicKey::from_spki(pair.public().spki()).unwrap();
+            assert_eq!(&again, pair.public());
+        }
+    }
+
+    #[test]
+    fn identifiers_round_trip() {
+        use x509_parser::prelude::FromDer;
+        use x509_parser::x509::AlgorithmIdentifier;
+        let hashes = [Hash::Sha256, Hash::Sha384, Hash::Sha512];
+        let all = hashes
+            .iter()
+            .flat_map(|h| {
+                [
+                    SignatureAlgorithm::RsaPkcs1(*h),
+                    SignatureAlgorithm::RsaPss(*h),
+                    SignatureAlgorithm::Ecdsa(*h),
+                ]
+            })
+            .chain([SignatureAlgorithm::Ed25519]);
+        for algorithm in all {
+            let der = algorithm.identifier();
+            let (rest, id) = AlgorithmIdentifier::from_der(&der).unwrap();
+            assert!(rest.is_empty());
+            assert_eq!(SignatureAlgorithm::from_identifier(&id), Ok(algorithm));
+        }
+    }
+
+    #[test]
+    fn a_signature_of_another_kind_never_matches() {
+        let (pair, _) = KeyPair::generate(KeyType::Ed25519).unwrap();
+        let signature = pair.sign(b"m").unwrap();
+        let wrong = SignatureAlgorithm::Ecdsa(Hash::Sha256);
+        assert_eq!(pair.public().verify(wrong, b"m", &signature), Err(CryptoError::BadSignature));
+    }
+}

@@ -1,0 +1,195 @@
+//! The one seam to the crypto backend: aws-lc-rs by default, ring as the other.
+//!
+//! Everything above this module speaks of [`KeyType`], [`PublicKey`], [`KeyPair`] and
+//! [`SignatureAlgorithm`]; no other module names a backend. Algorithm identifiers are those of
+//! RFC 3279, RFC 4055 (RSA), RFC 5758 (ECDSA) and RFC 8410 (Ed25519).
+//!
+//! Refused: RSA below 2048 bits, MD5 and SHA-1 signatures, curves other than P-256, P-384, P-521
+//! and Ed25519. ring has neither RSA key generation nor P-521; asking for them there is
+//! [`CryptoError::Backend`].
+
+use std::fmt;
+use std::str::FromStr;
+
+mod key_pair;
+mod public_key;
+mod signature;
+
+pub(crate) use key_pair::{KeyPair, ed25519_pkcs8};
+pub use public_key::{KeyAlgorithm, PublicKey};
+pub use signature::{Hash, SignatureAlgorithm};
+
+#[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
+compile_error!("choose a crypto backend: the feature `aws-lc-rs` (default) or `ring`");
+
+#[cfg(feature = "aws-lc-rs")]
+use aws_lc_rs as backend;
+#[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
+use ring as backend;
+
+use backend::rand::SecureRandom;
+
+/// The name of the crypto backend this build uses: `aws-lc-rs` or `ring`.
+pub const BACKEND: &str = if cfg!(feature = "aws-lc-rs") { "aws-lc-rs" } else { "ring" };
+
+/// Smallest RSA modulus that is accepted, in bits (NIST SP 800-131A; platform: "Device
+/// certificates", 1024 bits are unsafe).
+pub const MIN_RSA_BITS: u32 = 2048;
+
+/// What can go wrong with keys and signatures.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CryptoError {
+    /// The backend in this build lacks the algorithm.
+    #[error("{what} is not available in the crypto backend {BACKEND}")]
+    Backend {
+        /// What was asked for.
+        what: String,
+    },
+    /// A name that is not one of [`KeyType`]'s.
+    #[error(
+        "key type {0:?} is not one of rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521, ed25519"
+    )]
+    UnknownKeyType(String),
+    /// An algorithm identifier that we do not use.
+    #[error("the algorithm {0} is not supported")]
+    UnsupportedAlgorithm(String),
+    /// A signature made with a broken hash.
+    #[error("the signature algorithm {0} is refused: its hash is broken")]
+    WeakSignature(&'static str),
+    /// An RSA modulus that is too short.
+    #[error("an RSA key of {0} bits is refused: the minimum is {MIN_RSA_BITS}")]
+    ShortRsa(u32),
+    /// Not a SubjectPublicKeyInfo, or a key in it that is not whole.
+    #[error("the subject public key is damaged: {0}")]
+    BadPublicKey(&'static str),
+    /// Not a private key that the backend accepts.
+    #[error("the private key is damaged or inconsistent ({0})")]
+    BadPrivateKey(String),
+    /// The signature does not verify.
+    #[error("the signature does not match")]
+    BadSignature,
+    /// The system's random generator or the backend failed.
+    #[error("{0} failed in the crypto backend")]
+    Failed(&'static str),
+}
+
+impl CryptoError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Backend { .. } => {
+                Some("use a build with the default backend aws-lc-rs".to_owned())
+            }
+            Self::ShortRsa(_) => Some("make a new key: `c8y-pki key new`".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// The key types that can be generated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyType {
+    /// RSA, modulus of 2048 bits.
+    Rsa2048,
+    /// RSA, modulus of 3072 bits.
+    Rsa3072,
+    /// RSA, modulus of 4096 bits.
+    Rsa4096,
+    /// ECDSA on NIST P-256.
+    EcP256,
+    /// ECDSA on NIST P-384.
+    EcP384,
+    /// ECDSA on NIST P-521.
+    EcP521,
+    /// Ed25519.
+    Ed25519,
+}
+
+impl KeyType {
+    /// All key types, in the order in which help texts list them.
+    pub const ALL: [Self; 7] = [
+        Self::Rsa2048,
+        Self::Rsa3072,
+        Self::Rsa4096,
+        Self::EcP256,
+        Self::EcP384,
+        Self::EcP521,
+        Self::Ed25519,
+    ];
+
+    /// The name on the command line and in profiles.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rsa2048 => "rsa-2048",
+            Self::Rsa3072 => "rsa-3072",
+            Self::Rsa4096 => "rsa-4096",
+            Self::EcP256 => "ec-p256",
+            Self::EcP384 => "ec-p384",
+            Self::EcP521 => "ec-p521",
+            Self::Ed25519 => "ed25519",
+        }
+    }
+
+    /// Whether it is an RSA key: only those can take part in key encipherment.
+    pub fn is_rsa(self) -> bool {
+        matches!(self, Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096)
+    }
+
+    /// Whether this build can generate and use such keys; [`CryptoError::Backend`] if not.
+    pub fn check_available(self) -> Result<(), CryptoError> {
+        if cfg!(feature = "aws-lc-rs")
+            || matches!(self, Self::EcP256 | Self::EcP384 | Self::Ed25519)
+        {
+            return Ok(());
+        }
+        Err(CryptoError::Backend { what: format!("making keys of type {self}") })
+    }
+}
+
+impl fmt::Display for KeyType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for KeyType {
+    type Err = CryptoError;
+
+    fn from_str(text: &str) -> Result<Self, CryptoError> {
+        let found = Self::ALL.into_iter().find(|t| t.name() == text);
+        found.ok_or_else(|| CryptoError::UnknownKeyType(text.to_owned()))
+    }
+}
+
+/// Fills `out` from the system's generator.
+pub fn fill_random(out: &mut [u8]) -> Result<(), CryptoError> {
+    backend::rand::SystemRandom::new()
+        .fill(out)
+        .map_err(|_| CryptoError::Failed("the random generator"))
+}
+
+/// SHA-1, for key identifiers, fingerprints and the JKS digest: never for signatures.
+pub fn sha1(data: &[u8]) -> [u8; 20] {
+    let digest = backend::digest::digest(&backend::digest::SHA1_FOR_LEGACY_USE_ONLY, data);
+    let mut out = [0; 20];
+    out.copy_from_slice(digest.as_ref());
+    out
+}
+
+/// SHA-256.
+pub fn sha256(data: &[u8]) -> [u8; 32] {
+    let digest = backend::digest::digest(&backend::digest::SHA256, data);
+    let mut out = [0; 32];
+    out.copy_from_slice(digest.as_ref());
+    out
+}
+
+/// Lower-case hexadecimal, the form of fingerprints on the platform.
+pub fn hex(bytes: &[u8]) -> String {
+    use fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}

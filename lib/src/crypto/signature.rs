@@ -1,0 +1,193 @@
+//! Signature algorithms: their identifiers, and which key can verify which.
+
+use std::fmt;
+
+use super::backend::signature as sig;
+use super::{CryptoError, KeyAlgorithm};
+
+/// The hash of a signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hash {
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+/// A signature algorithm of a certificate, request or CRL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SignatureAlgorithm {
+    /// RSASSA-PKCS1-v1_5.
+    RsaPkcs1(Hash),
+    /// RSASSA-PSS, salt as long as the hash, MGF1 with the same hash.
+    RsaPss(Hash),
+    /// ECDSA, signature in DER.
+    Ecdsa(Hash),
+    /// Ed25519.
+    Ed25519,
+}
+
+impl fmt::Display for SignatureAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hash = |h: &Hash| match h {
+            Hash::Sha256 => "SHA-256",
+            Hash::Sha384 => "SHA-384",
+            Hash::Sha512 => "SHA-512",
+        };
+        match self {
+            Self::RsaPkcs1(h) => write!(f, "RSA with {}", hash(h)),
+            Self::RsaPss(h) => write!(f, "RSA-PSS with {}", hash(h)),
+            Self::Ecdsa(h) => write!(f, "ECDSA with {}", hash(h)),
+            Self::Ed25519 => f.write_str("Ed25519"),
+        }
+    }
+}
+
+/// Object identifiers of signature algorithms, as DER contents.
+mod sig_id {
+    pub(super) const RSA_SHA256: &[u64] = &[1, 2, 840, 113549, 1, 1, 11];
+    pub(super) const RSA_SHA384: &[u64] = &[1, 2, 840, 113549, 1, 1, 12];
+    pub(super) const RSA_SHA512: &[u64] = &[1, 2, 840, 113549, 1, 1, 13];
+    pub(super) const ECDSA_SHA256: &[u64] = &[1, 2, 840, 10045, 4, 3, 2];
+    pub(super) const ECDSA_SHA384: &[u64] = &[1, 2, 840, 10045, 4, 3, 3];
+    pub(super) const ECDSA_SHA512: &[u64] = &[1, 2, 840, 10045, 4, 3, 4];
+    pub(super) const ED25519: &[u64] = &[1, 3, 101, 112];
+
+    /// DER of RSASSA-PSS-params with one hash throughout and a salt of the hash's length, as the
+    /// verifying backends want it: SHA-256/32, SHA-384/48, SHA-512/64.
+    pub(super) fn pss_params(hash_arc: u8, salt: u8) -> Vec<u8> {
+        let hash: Vec<u8> =
+            [&[0x30, 0x0d, 0x06, 0x09], &SHA2[..], &[hash_arc, 0x05, 0x00]].concat();
+        let mut mgf = vec![0x30, 0x1a, 0x06, 0x09];
+        mgf.extend([0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x08]);
+        mgf.extend(&hash);
+        let mut out = vec![0x30, 0x34, 0xa0, 0x0f];
+        out.extend(&hash);
+        out.extend([0xa1, 0x1c]);
+        out.extend(&mgf);
+        out.extend([0xa2, 0x03, 0x02, 0x01, salt]);
+        out
+    }
+    const SHA2: [u8; 8] = [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02];
+}
+
+impl SignatureAlgorithm {
+    /// Finds the algorithm that an AlgorithmIdentifier names.
+    ///
+    /// Errors: [`CryptoError::WeakSignature`] for MD5 and SHA-1, [`CryptoError::UnsupportedAlgorithm`]
+    /// for anything else we do not use, parameters that the standards forbid included.
+    pub fn from_identifier(
+        id: &x509_parser::x509::AlgorithmIdentifier<'_>,
+    ) -> Result<Self, CryptoError> {
+        let oid = id.algorithm.to_id_string();
+        let has_null = id.parameters.as_ref().is_some_and(|p| p.as_null().is_ok());
+        let none = id.parameters.is_none();
+        let found = match oid.as_str() {
+            // RFC 4055, 5: NULL, and absent must be accepted
+            "1.2.840.113549.1.1.11" if has_null || none => Self::RsaPkcs1(Hash::Sha256),
+            "1.2.840.113549.1.1.12" if has_null || none => Self::RsaPkcs1(Hash::Sha384),
+            "1.2.840.113549.1.1.13" if has_null || none => Self::RsaPkcs1(Hash::Sha512),
+            "1.2.840.113549.1.1.10" => return Self::from_pss(id),
+            // RFC 5758, 3.2 and RFC 8410, 3: absent
+            "1.2.840.10045.4.3.2" if none => Self::Ecdsa(Hash::Sha256),
+            "1.2.840.10045.4.3.3" if none => Self::Ecdsa(Hash::Sha384),
+            "1.2.840.10045.4.3.4" if none => Self::Ecdsa(Hash::Sha512),
+            "1.3.101.112" if none => Self::Ed25519,
+            "1.2.840.113549.1.1.4" => return Err(CryptoError::WeakSignature("RSA with MD5")),
+            "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" => {
+                return Err(CryptoError::WeakSignature("RSA with SHA-1"));
+            }
+            "1.2.840.10045.4.1" => return Err(CryptoError::WeakSignature("ECDSA with SHA-1")),
+            "1.2.840.10040.4.3" => return Err(CryptoError::WeakSignature("DSA with SHA-1")),
+            other => return Err(CryptoError::UnsupportedAlgorithm(other.to_owned())),
+        };
+        Ok(found)
+    }
+
+    fn from_pss(id: &x509_parser::x509::AlgorithmIdentifier<'_>) -> Result<Self, CryptoError> {
+        use x509_parser::asn1_rs::ToDer;
+        let params = id.parameters.as_ref().and_then(|p| p.to_der_vec().ok()).unwrap_or_default();
+        [(Hash::Sha256, 1, 32), (Hash::Sha384, 2, 48), (Hash::Sha512, 3, 64)]
+            .into_iter()
+            .find(|(_, arc, salt)| sig_id::pss_params(*arc, *salt) == params)
+            .map(|(hash, _, _)| Self::RsaPss(hash))
+            .ok_or_else(|| {
+                CryptoError::UnsupportedAlgorithm("RSA-PSS with unusual parameters".to_owned())
+            })
+    }
+
+    /// The DER of the AlgorithmIdentifier.
+    pub fn identifier(self) -> Vec<u8> {
+        let (oid, null) = match self {
+            Self::RsaPkcs1(Hash::Sha256) => (sig_id::RSA_SHA256, true),
+            Self::RsaPkcs1(Hash::Sha384) => (sig_id::RSA_SHA384, true),
+            Self::RsaPkcs1(Hash::Sha512) => (sig_id::RSA_SHA512, true),
+            Self::Ecdsa(Hash::Sha256) => (sig_id::ECDSA_SHA256, false),
+            Self::Ecdsa(Hash::Sha384) => (sig_id::ECDSA_SHA384, false),
+            Self::Ecdsa(Hash::Sha512) => (sig_id::ECDSA_SHA512, false),
+            Self::Ed25519 => (sig_id::ED25519, false),
+            Self::RsaPss(hash) => {
+                let (arc, salt) = match hash {
+                    Hash::Sha256 => (1, 32),
+                    Hash::Sha384 => (2, 48),
+                    Hash::Sha512 => (3, 64),
+                };
+                return yasna::construct_der(|writer| {
+                    writer.write_sequence(|writer| {
+                        let pss = yasna::models::ObjectIdentifier::from_slice(&[
+                            1, 2, 840, 113549, 1, 1, 10,
+                        ]);
+                        writer.next().write_oid(&pss);
+                        writer.next().write_der(&sig_id::pss_params(arc, salt));
+                    });
+                });
+            }
+        };
+        yasna::construct_der(|writer| {
+            writer.write_sequence(|writer| {
+                writer.next().write_oid(&yasna::models::ObjectIdentifier::from_slice(oid));
+                if null {
+                    writer.next().write_null();
+                }
+            });
+        })
+    }
+}
+
+pub(super) fn verification(
+    key: KeyAlgorithm,
+    algorithm: SignatureAlgorithm,
+) -> Result<&'static dyn sig::VerificationAlgorithm, CryptoError> {
+    use {Hash::*, KeyAlgorithm as K, SignatureAlgorithm as S};
+    Ok(match (key, algorithm) {
+        (K::Rsa { .. }, S::RsaPkcs1(Sha256)) => &sig::RSA_PKCS1_2048_8192_SHA256,
+        (K::Rsa { .. }, S::RsaPkcs1(Sha384)) => &sig::RSA_PKCS1_2048_8192_SHA384,
+        (K::Rsa { .. }, S::RsaPkcs1(Sha512)) => &sig::RSA_PKCS1_2048_8192_SHA512,
+        (K::Rsa { .. }, S::RsaPss(Sha256)) => &sig::RSA_PSS_2048_8192_SHA256,
+        (K::Rsa { .. }, S::RsaPss(Sha384)) => &sig::RSA_PSS_2048_8192_SHA384,
+        (K::Rsa { .. }, S::RsaPss(Sha512)) => &sig::RSA_PSS_2048_8192_SHA512,
+        (K::EcP256, S::Ecdsa(Sha256)) => &sig::ECDSA_P256_SHA256_ASN1,
+        (K::EcP256, S::Ecdsa(Sha384)) => &sig::ECDSA_P256_SHA384_ASN1,
+        (K::EcP384, S::Ecdsa(Sha256)) => &sig::ECDSA_P384_SHA256_ASN1,
+        (K::EcP384, S::Ecdsa(Sha384)) => &sig::ECDSA_P384_SHA384_ASN1,
+        #[cfg(feature = "aws-lc-rs")]
+        (K::EcP256, S::Ecdsa(Sha512)) => &sig::ECDSA_P256_SHA512_ASN1,
+        #[cfg(feature = "aws-lc-rs")]
+        (K::EcP384, S::Ecdsa(Sha512)) => &sig::ECDSA_P384_SHA512_ASN1,
+        #[cfg(feature = "aws-lc-rs")]
+        (K::EcP521, S::Ecdsa(Sha256)) => &sig::ECDSA_P521_SHA256_ASN1,
+        #[cfg(feature = "aws-lc-rs")]
+        (K::EcP521, S::Ecdsa(Sha384)) => &sig::ECDSA_P521_SHA384_ASN1,
+        #[cfg(feature = "aws-lc-rs")]
+        (K::EcP521, S::Ecdsa(Sha512)) => &sig::ECDSA_P521_SHA512_ASN1,
+        #[cfg(not(feature = "aws-lc-rs"))]
+        (K::EcP256 | K::EcP384 | K::EcP521, S::Ecdsa(_)) => {
+            return Err(CryptoError::Backend { what: format!("verifying {algorithm} with {key}") });
+        }
+        (K::Ed25519, S::Ed25519) => &sig::ED25519,
+        // A signature of one kind never matches a key of another.
+        _ => return Err(CryptoError::BadSignature),
+    })
+}
