@@ -2,6 +2,11 @@
 
 pub mod cert;
 pub mod client_id;
+pub mod crl;
 pub mod crypto;
+pub mod csr;
+pub mod issue;
+pub mod key;
 pub mod name;
+pub mod profile;
 pub mod secret;

@@ -1,0 +1,233 @@
+//! Certificate revocation lists (RFC 5280, section 5): made, and read.
+
+use time::OffsetDateTime;
+use x509_parser::prelude::FromDer;
+use x509_parser::revocation_list::CertificateRevocationList;
+
+use crate::cert::{Serial, pem_text};
+use crate::crypto::{PublicKey, SignatureAlgorithm};
+use crate::issue::{IssueError, Issuer, Parts, Recorder, Replace, assemble};
+use crate::name::Name;
+
+/// Why octets are not a CRL, or why one cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CrlError {
+    /// Not the DER of a CRL.
+    #[error("not a certificate revocation list: {0}")]
+    Malformed(String),
+    /// The issuer's key usage lacks cRLSign.
+    #[error("{issuer} cannot sign revocation lists: its keyUsage lacks cRLSign")]
+    NotACrlSigner {
+        /// Subject of the CA.
+        issuer: Name,
+    },
+    /// nextUpdate is not after thisUpdate.
+    #[error("the revocation list would end before it begins")]
+    NoTime,
+    /// Encoding or signing failed.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+}
+
+impl CrlError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Issue(e) => e.hint(),
+            _ => None,
+        }
+    }
+}
+
+/// Why a certificate was revoked (RFC 5280, 5.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Reason {
+    /// No reason is given; the extension is then left out.
+    Unspecified = 0,
+    /// The device's key is known to others.
+    KeyCompromise = 1,
+    /// The CA's key is known to others.
+    CaCompromise = 2,
+    /// The subject's name or place in the organisation changed.
+    AffiliationChanged = 3,
+    /// Another certificate took its place.
+    Superseded = 4,
+    /// The device is out of service.
+    CessationOfOperation = 5,
+    /// Suspended.
+    CertificateHold = 6,
+    /// A privilege in it was taken back.
+    PrivilegeWithdrawn = 9,
+}
+
+impl Reason {
+    /// All reasons with the names of RFC 5280.
+    pub const ALL: [(Self, &'static str); 8] = [
+        (Self::Unspecified, "unspecified"),
+        (Self::KeyCompromise, "keyCompromise"),
+        (Self::CaCompromise, "cACompromise"),
+        (Self::AffiliationChanged, "affiliationChanged"),
+        (Self::Superseded, "superseded"),
+        (Self::CessationOfOperation, "cessationOfOperation"),
+        (Self::CertificateHold, "certificateHold"),
+        (Self::PrivilegeWithdrawn, "privilegeWithdrawn"),
+    ];
+
+    /// The name of RFC 5280.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(r, _)| *r == self).map_or("unspecified", |(_, name)| name)
+    }
+
+    fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.iter().map(|(r, _)| *r).find(|r| *r as u8 == code)
+    }
+}
+
+/// One revoked certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revoked {
+    /// Its serial number.
+    pub serial: Serial,
+    /// When it was revoked.
+    pub at: OffsetDateTime,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// A revocation list: its DER and the facts in it.
+#[derive(Debug, Clone)]
+pub struct Crl {
+    der: Vec<u8>,
+    tbs: Vec<u8>,
+    /// Who signed it.
+    pub issuer: Name,
+    /// When it was made.
+    pub this_update: OffsetDateTime,
+    /// When the next one is due.
+    pub next_update: Option<OffsetDateTime>,
+    /// Its number, as the octets of the INTEGER.
+    pub number: Option<Serial>,
+    /// The key identifier of the issuer.
+    pub authority_key_id: Option<Vec<u8>>,
+    /// The revoked certificates.
+    pub revoked: Vec<Revoked>,
+    /// The signature's algorithm.
+    pub signature_algorithm: Result<SignatureAlgorithm, crate::crypto::CryptoError>,
+    signature: Vec<u8>,
+}
+
+impl Crl {
+    /// Reads the DER of a CRL; nothing may follow it.
+    pub fn from_der(der: &[u8]) -> Result<Self, CrlError> {
+        let malformed = |e: &dyn std::fmt::Display| CrlError::Malformed(e.to_string());
+        let (rest, crl) = CertificateRevocationList::from_der(der).map_err(|e| malformed(&e))?;
+        if !rest.is_empty() {
+            return Err(CrlError::Malformed(format!("{} octets follow it", rest.len())));
+        }
+        let revoked = crl.iter_revoked_certificates().map(|entry| Revoked {
+            serial: Serial::from_octets(entry.raw_serial()),
+            at: entry.revocation_date.to_datetime(),
+            reason: entry
+                .reason_code()
+                .and_then(|(_, code)| Reason::from_code(code.0))
+                .unwrap_or(Reason::Unspecified),
+        });
+        Ok(Self {
+            der: der.to_vec(),
+            tbs: crl.tbs_cert_list.as_ref().to_vec(),
+            issuer: Name::from_der(crl.issuer().as_raw()).map_err(|e| malformed(&e))?,
+            this_update: crl.last_update().to_datetime(),
+            next_update: crl.next_update().map(|t| t.to_datetime()),
+            number: crl.crl_number().map(|n| Serial::from_octets(&n.to_bytes_be())),
+            authority_key_id: authority_key_id(&crl),
+            revoked: revoked.collect(),
+            signature_algorithm: SignatureAlgorithm::from_identifier(&crl.signature_algorithm),
+            signature: crl.signature_value.data.to_vec(),
+        })
+    }
+
+    /// The DER.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// PEM with lines of 64 characters.
+    pub fn pem(&self) -> String {
+        pem_text("X509 CRL", &self.der)
+    }
+
+    /// Verifies the list's signature with the issuer's key.
+    pub fn verify_signature(&self, key: &PublicKey) -> Result<(), crate::crypto::CryptoError> {
+        key.verify(self.signature_algorithm.clone()?, &self.tbs, &self.signature)
+    }
+}
+
+fn authority_key_id(crl: &CertificateRevocationList<'_>) -> Option<Vec<u8>> {
+    use x509_parser::extensions::ParsedExtension;
+    crl.extensions().iter().find_map(|e| match e.parsed_extension() {
+        ParsedExtension::AuthorityKeyIdentifier(id) => {
+            id.key_identifier.as_ref().map(|k| k.0.to_vec())
+        }
+        _ => None,
+    })
+}
+
+/// Makes a CRL of version 2 with CRL number and authority key identifier (RFC 5280, 5.2).
+///
+/// `number` must grow from list to list. Errors: the issuer may not sign CRLs, or the dates are
+/// the wrong way round.
+pub fn make(
+    issuer: &Issuer<'_>,
+    revoked: &[Revoked],
+    number: u64,
+    this_update: OffsetDateTime,
+    next_update: OffsetDateTime,
+) -> Result<Crl, CrlError> {
+    let certificate = issuer.certificate();
+    if certificate.key_usage.is_some_and(|usage| !usage.has("cRLSign")) {
+        return Err(CrlError::NotACrlSigner { issuer: certificate.subject.clone() });
+    }
+    if next_update <= this_update {
+        return Err(CrlError::NoTime);
+    }
+    let recorder = Recorder::default();
+    let params = rcgen::CertificateRevocationListParams {
+        this_update,
+        next_update,
+        crl_number: rcgen::SerialNumber::from(number),
+        issuing_distribution_point: None,
+        revoked_certs: revoked.iter().map(revoked_params).collect(),
+        key_identifier_method: rcgen::KeyIdMethod::PreSpecified(issuer.key_id()),
+    };
+    params
+        .signed_by(&recorder.issuer(issuer.key_id()))
+        .map_err(|e| IssueError::Encoding(e.to_string()))?;
+    // version, signature, issuer, thisUpdate, nextUpdate, …
+    let tbs = Parts::read(&recorder.into_message())?
+        .replace(1, Replace::Algorithm(issuer.signer().algorithm()))?
+        .replace(2, Replace::Der(certificate.subject.der()))?
+        .write();
+    Crl::from_der(&assemble(&tbs, issuer.signer())?)
+}
+
+fn revoked_params(entry: &Revoked) -> rcgen::RevokedCertParams {
+    use rcgen::RevocationReason as R;
+    let reason = match entry.reason {
+        Reason::Unspecified => None,
+        Reason::KeyCompromise => Some(R::KeyCompromise),
+        Reason::CaCompromise => Some(R::CaCompromise),
+        Reason::AffiliationChanged => Some(R::AffiliationChanged),
+        Reason::Superseded => Some(R::Superseded),
+        Reason::CessationOfOperation => Some(R::CessationOfOperation),
+        Reason::CertificateHold => Some(R::CertificateHold),
+        Reason::PrivilegeWithdrawn => Some(R::PrivilegeWithdrawn),
+    };
+    rcgen::RevokedCertParams {
+        serial_number: rcgen::SerialNumber::from_slice(entry.serial.octets()),
+        revocation_time: entry.at,
+        reason_code: reason,
+        invalidity_date: None,
+    }
+}

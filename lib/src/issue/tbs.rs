@@ -1,0 +1,174 @@
+//! The octets under a signature.
+//!
+//! rcgen lays out certificates and CRLs: serial number, dates, extensions. It cannot hold every
+//! name (a repeated OU is lost, several attributes in one RDN are refused) nor every key (no P-521
+//! without a backend of its own), and it would sign by itself. So it is given an empty name and a
+//! key that keeps what it is asked to sign, and the issuer's name, the subject, the public key and
+//! the algorithm are then put in octet for octet.
+
+use std::cell::RefCell;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyIdMethod, KeyUsagePurpose, PublicKeyData, SerialNumber, SigningKey,
+};
+
+use super::{IssueError, Order};
+use crate::crypto::SignatureAlgorithm;
+use crate::key::signer::Signer;
+use crate::name::Name;
+use crate::profile::{Kind, extended_key_usage_oid};
+
+/// A key that signs nothing and keeps the message.
+#[derive(Default)]
+pub(crate) struct Recorder {
+    message: RefCell<Vec<u8>>,
+}
+
+impl PublicKeyData for Recorder {
+    fn der_bytes(&self) -> &[u8] {
+        &[]
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        &rcgen::PKCS_ED25519
+    }
+}
+
+impl SigningKey for Recorder {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        self.message.replace(message.to_vec());
+        Ok(Vec::new())
+    }
+}
+
+impl Recorder {
+    /// What rcgen asked to have signed.
+    pub(crate) fn into_message(self) -> Vec<u8> {
+        self.message.into_inner()
+    }
+
+    /// An issuer for rcgen, with a key identifier and no name.
+    pub(crate) fn issuer(&self, key_id: Vec<u8>) -> Issuer<'static, &Self> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.key_identifier_method = KeyIdMethod::PreSpecified(key_id);
+        Issuer::new(params, self)
+    }
+}
+
+/// The TBSCertificate of an order.
+pub(super) fn certificate(
+    order: &Order<'_>,
+    issuer: &Name,
+    issuer_key_id: Vec<u8>,
+    signer: &dyn Signer,
+) -> Result<Vec<u8>, IssueError> {
+    let recorder = Recorder::default();
+    let encoding = |e: rcgen::Error| IssueError::Encoding(e.to_string());
+    params(order).signed_by(&recorder, &recorder.issuer(issuer_key_id)).map_err(encoding)?;
+    let algorithm = signer.algorithm();
+    // version, serialNumber, signature, issuer, validity, subject, subjectPublicKeyInfo
+    let replaced = Parts::read(&recorder.into_message())?
+        .replace(2, Replace::Algorithm(algorithm))?
+        .replace(3, Replace::Der(issuer.der()))?
+        .replace(5, Replace::Der(order.subject.der()))?
+        .replace(6, Replace::Der(order.public_key.spki()))?;
+    Ok(replaced.write())
+}
+
+fn params(order: &Order<'_>) -> CertificateParams {
+    let profile = order.profile;
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.serial_number = Some(SerialNumber::from_slice(order.serial.octets()));
+    params.not_before = order.validity.not_before;
+    params.not_after = order.validity.not_after;
+    params.is_ca = match (profile.kind, order.path_length) {
+        (Kind::Device, _) => IsCa::ExplicitNoCa,
+        (_, None) => IsCa::Ca(BasicConstraints::Unconstrained),
+        (_, Some(n)) => IsCa::Ca(BasicConstraints::Constrained(n)),
+    };
+    params.key_usages = profile.key_usage.iter().filter_map(|u| key_usage(u)).collect();
+    params.extended_key_usages = profile
+        .extended_key_usage
+        .iter()
+        .filter_map(|u| extended_key_usage_oid(u))
+        .map(ExtendedKeyUsagePurpose::Other)
+        .collect();
+    params.use_authority_key_identifier_extension = true;
+    params.key_identifier_method = KeyIdMethod::PreSpecified(order.public_key.key_id().to_vec());
+    params
+}
+
+fn key_usage(name: &str) -> Option<KeyUsagePurpose> {
+    Some(match name {
+        "digitalSignature" => KeyUsagePurpose::DigitalSignature,
+        "nonRepudiation" => KeyUsagePurpose::ContentCommitment,
+        "keyEncipherment" => KeyUsagePurpose::KeyEncipherment,
+        "dataEncipherment" => KeyUsagePurpose::DataEncipherment,
+        "keyAgreement" => KeyUsagePurpose::KeyAgreement,
+        "keyCertSign" => KeyUsagePurpose::KeyCertSign,
+        "cRLSign" => KeyUsagePurpose::CrlSign,
+        "encipherOnly" => KeyUsagePurpose::EncipherOnly,
+        "decipherOnly" => KeyUsagePurpose::DecipherOnly,
+        _ => return None,
+    })
+}
+
+/// The elements of a SEQUENCE, to be exchanged one by one.
+pub(crate) struct Parts(Vec<Vec<u8>>);
+
+/// What to put in place of an element.
+pub(crate) enum Replace<'a> {
+    /// The identifier of the signature's algorithm.
+    Algorithm(SignatureAlgorithm),
+    /// DER as it stands.
+    Der(&'a [u8]),
+}
+
+impl Parts {
+    /// Takes a SEQUENCE apart.
+    pub(crate) fn read(sequence: &[u8]) -> Result<Self, IssueError> {
+        let parts = yasna::parse_der(sequence, |reader| {
+            reader.collect_sequence_of(|element| element.read_der())
+        });
+        parts.map(Self).map_err(|e| IssueError::Encoding(e.to_string()))
+    }
+
+    /// Exchanges the element at `index`.
+    pub(crate) fn replace(mut self, index: usize, with: Replace<'_>) -> Result<Self, IssueError> {
+        let slot = self
+            .0
+            .get_mut(index)
+            .ok_or_else(|| IssueError::Encoding(format!("it has no element {index}")))?;
+        *slot = match with {
+            Replace::Algorithm(algorithm) => algorithm.identifier(),
+            Replace::Der(der) => der.to_vec(),
+        };
+        Ok(self)
+    }
+
+    /// Puts the SEQUENCE together again.
+    pub(crate) fn write(&self) -> Vec<u8> {
+        yasna::construct_der(|writer| {
+            writer.write_sequence(|writer| {
+                for part in &self.0 {
+                    writer.next().write_der(part);
+                }
+            });
+        })
+    }
+}
+
+/// Signs the octets and wraps them: `SEQUENCE { tbs, algorithm, signature }`.
+pub(crate) fn assemble(tbs: &[u8], signer: &dyn Signer) -> Result<Vec<u8>, IssueError> {
+    let signature = signer.sign(tbs)?;
+    Ok(yasna::construct_der(|writer| {
+        writer.write_sequence(|writer| {
+            writer.next().write_der(tbs);
+            writer.next().write_der(&signer.algorithm().identifier());
+            writer.next().write_bitvec_bytes(&signature, signature.len() * 8);
+        });
+    }))
+}

@@ -1,0 +1,153 @@
+//! Private keys: made, read, written, and signing.
+//!
+//! [`PrivateKey::generate`] makes one of seven [`KeyType`]s. [`PrivateKey::read`] takes every form
+//! that users of OpenSSL, GnuTLS and keytool have; [`read`] lists them. Keys are written as PKCS#8
+//! ([`PrivateKey::to_pem`], [`PrivateKey::to_encrypted_pem`]): PBES2 with AES-256-CBC and
+//! PBKDF2-HMAC-SHA256 (RFC 8018), which every OpenSSL since 1.0 reads.
+//!
+//! Refused: RSA below 2048 bits, DSA, curves with explicit parameters, encrypted keys whose key
+//! derivation would take minutes or gigabytes.
+
+mod legacy;
+mod pbe;
+pub mod read;
+pub mod signer;
+
+use std::fmt;
+
+use crate::cert::pem_text;
+use crate::crypto::{CryptoError, KeyAlgorithm, KeyPair, KeyType, PublicKey, fill_random};
+use crate::secret::{Password, SecretBytes};
+
+/// PBKDF2 iterations for keys that protect a CA (OWASP's figure for HMAC-SHA256).
+pub const CA_ITERATIONS: u32 = 600_000;
+
+/// Why a key could not be made, read or written.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The key is encrypted and no password was given.
+    #[error("the private key is encrypted and no password was given")]
+    NeedsPassword,
+    /// The password does not open the key.
+    #[error("the password does not open the private key, or the key is damaged")]
+    WrongPassword,
+    /// There is no private key in it.
+    #[error("there is no private key in it, only {found}")]
+    NoKey {
+        /// What is there instead.
+        found: String,
+    },
+    /// A form of key or encryption that is not read.
+    #[error("this form of private key is not supported: {0}")]
+    Unsupported(String),
+    /// The encryption asks for absurd work.
+    #[error("the key's encryption asks for {what}, more than the limit of {limit}")]
+    TooCostly {
+        /// What it asks for, with its unit.
+        what: String,
+        /// The most that is accepted.
+        limit: String,
+    },
+    /// Octets that are not what they claim to be.
+    #[error("the private key is damaged: {0}")]
+    Damaged(&'static str),
+    /// The backend refuses it.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+}
+
+impl KeyError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::WrongPassword => {
+                Some("a password file counts up to its first line end, spaces included".to_owned())
+            }
+            Self::Crypto(e) => e.hint(),
+            _ => None,
+        }
+    }
+}
+
+/// A private key: its PKCS#8 and the backend's handle to sign with.
+pub struct PrivateKey {
+    pair: KeyPair,
+    pkcs8: SecretBytes,
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PrivateKey({})", self.public_key().algorithm())
+    }
+}
+
+impl PrivateKey {
+    /// Makes a new key with randomness from the system's generator.
+    pub fn generate(key_type: KeyType) -> Result<Self, KeyError> {
+        let (pair, pkcs8) = KeyPair::generate(key_type)?;
+        Ok(Self { pair, pkcs8 })
+    }
+
+    /// Reads the first private key in PEM or DER octets; see [`read`] for the forms.
+    pub fn read(bytes: &[u8], password: Option<&Password>) -> Result<Self, KeyError> {
+        read::read(bytes, password)
+    }
+
+    /// Loads PKCS#8 that is not encrypted.
+    pub fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
+        read::from_pkcs8(der)
+    }
+
+    fn from_parts(pair: KeyPair, pkcs8: SecretBytes) -> Result<Self, KeyError> {
+        pair.public().check_strength()?;
+        Ok(Self { pair, pkcs8 })
+    }
+
+    /// The public half.
+    pub fn public_key(&self) -> &PublicKey {
+        self.pair.public()
+    }
+
+    /// PKCS#8 DER, version 1, not encrypted.
+    pub fn pkcs8(&self) -> &SecretBytes {
+        &self.pkcs8
+    }
+
+    /// PEM of the plain PKCS#8.
+    pub fn to_pem(&self) -> SecretBytes {
+        SecretBytes::new(pem_text("PRIVATE KEY", self.pkcs8.expose()))
+    }
+
+    /// PEM of the encrypted PKCS#8: PBES2, AES-256-CBC, PBKDF2-HMAC-SHA256 with `iterations`.
+    pub fn to_encrypted_pem(
+        &self,
+        password: &Password,
+        iterations: u32,
+    ) -> Result<SecretBytes, KeyError> {
+        use pkcs8::der::Encode;
+        use pkcs8::pkcs5::{EncryptionScheme, pbes2};
+        let (mut salt, mut iv) = ([0; 16], [0; 16]);
+        fill_random(&mut salt)?;
+        fill_random(&mut iv)?;
+        let failed = || CryptoError::Failed("encrypting the private key");
+        let params = pbes2::Parameters::generate_pbkdf2_sha256_aes256cbc(iterations, &salt, iv)
+            .map_err(|_| failed())?;
+        let encrypted = params
+            .encrypt(password.expose().as_bytes(), self.pkcs8.expose())
+            .map_err(|_| failed())?;
+        let scheme = EncryptionScheme::from(params).to_der().map_err(|_| failed())?;
+        let der = yasna::construct_der(|writer| {
+            writer.write_sequence(|writer| {
+                writer.next().write_der(&scheme);
+                writer.next().write_bytes(&encrypted);
+            });
+        });
+        Ok(SecretBytes::new(pem_text("ENCRYPTED PRIVATE KEY", &der)))
+    }
+
+    /// The key's algorithm, for messages.
+    pub fn algorithm(&self) -> KeyAlgorithm {
+        self.public_key().algorithm()
+    }
+}

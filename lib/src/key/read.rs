@@ -1,0 +1,274 @@
+//! Reading key files, whatever wrote them.
+//!
+//! | PEM label | form | written by |
+//! | --- | --- | --- |
+//! | `PRIVATE KEY` | PKCS#8 (RFC 5958) version 1 or 2 | OpenSSL 1.0 and later, GnuTLS, Java |
+//! | `ENCRYPTED PRIVATE KEY` | PBES2: PBKDF2 (SHA-1 … SHA-512) or scrypt; AES, 3DES. PBES1: DES with MD5 or SHA-1; PKCS#12's 3DES | OpenSSL, GnuTLS |
+//! | `RSA PRIVATE KEY` | PKCS#1 (RFC 8017) | OpenSSL `-traditional`, GnuTLS |
+//! | `EC PRIVATE KEY` | SEC1 (RFC 5915), `EC PARAMETERS` before it or not | OpenSSL `ecparam`, GnuTLS |
+//!
+//! The last two also with `Proc-Type: 4,ENCRYPTED`. All of them as bare DER too. Text around PEM
+//! blocks and blocks of other kinds are passed over; the first private key counts.
+
+use pkcs8::der::{Decode, Encode};
+use pkcs8::pkcs5::{EncryptionScheme, pbes2};
+use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
+
+use super::pbe::Scheme;
+use super::{KeyError, PrivateKey, legacy};
+use crate::crypto::{KeyAlgorithm, KeyPair, ed25519_pkcs8};
+use crate::secret::{Password, SecretBytes};
+
+/// Most PBKDF iterations that are accepted: some seconds of work.
+pub const MAX_ITERATIONS: u32 = 10_000_000;
+
+/// Most memory that scrypt may ask for, in octets.
+pub const MAX_SCRYPT_MEMORY: u64 = 1 << 30;
+
+const RSA_ENCRYPTION: &[u64] = &[1, 2, 840, 113549, 1, 1, 1];
+const EC_PUBLIC_KEY: &[u64] = &[1, 2, 840, 10045, 2, 1];
+
+/// Whether PEM octets hold a private key that needs a password.
+pub fn is_encrypted(bytes: &[u8]) -> bool {
+    let encrypted = |block: &pem::Pem| {
+        block.tag() == "ENCRYPTED PRIVATE KEY" || block.headers().get("DEK-Info").is_some()
+    };
+    if bytes.first() == Some(&0x30) {
+        return EncryptedPrivateKeyInfoRef::try_from(bytes).is_ok();
+    }
+    pem::parse_many(bytes).is_ok_and(|blocks| blocks.iter().any(encrypted))
+}
+
+pub(super) fn read(bytes: &[u8], password: Option<&Password>) -> Result<PrivateKey, KeyError> {
+    if bytes.is_empty() {
+        return Err(KeyError::NoKey { found: "nothing: it is empty".to_owned() });
+    }
+    if bytes[0] == 0x30 {
+        return read_der(bytes, password);
+    }
+    let blocks =
+        pem::parse_many(bytes).map_err(|_| KeyError::Damaged("its PEM block is not whole"))?;
+    let mut curve = None;
+    for block in &blocks {
+        let contents = || decrypted(block, password);
+        match block.tag() {
+            "PRIVATE KEY" => return from_pkcs8(block.contents()),
+            "ENCRYPTED PRIVATE KEY" => return from_encrypted(block.contents(), password),
+            "RSA PRIVATE KEY" => return from_pkcs1(contents()?.expose()),
+            "EC PARAMETERS" => curve = curve_of_parameters(block.contents()),
+            "EC PRIVATE KEY" => return from_sec1(contents()?.expose(), curve),
+            "DSA PRIVATE KEY" => return Err(KeyError::Unsupported("DSA".to_owned())),
+            "OPENSSH PRIVATE KEY" => {
+                return Err(KeyError::Unsupported("OpenSSH's own format".to_owned()));
+            }
+            _ => {}
+        }
+    }
+    Err(KeyError::NoKey { found: found_instead(&blocks) })
+}
+
+fn found_instead(blocks: &[pem::Pem]) -> String {
+    let mut tags: Vec<&str> = blocks.iter().map(pem::Pem::tag).collect();
+    tags.dedup();
+    if tags.is_empty() { "text without a PEM block".to_owned() } else { tags.join(", ") }
+}
+
+fn decrypted(block: &pem::Pem, password: Option<&Password>) -> Result<SecretBytes, KeyError> {
+    match block.headers().get("DEK-Info") {
+        Some(dek_info) => legacy::decrypt(dek_info, block.contents(), password),
+        None => Ok(SecretBytes::new(block.contents())),
+    }
+}
+
+fn read_der(der: &[u8], password: Option<&Password>) -> Result<PrivateKey, KeyError> {
+    if PrivateKeyInfoRef::try_from(der).is_ok() {
+        return from_pkcs8(der);
+    }
+    if EncryptedPrivateKeyInfoRef::try_from(der).is_ok() {
+        return from_encrypted(der, password);
+    }
+    if sec1::EcPrivateKey::from_der(der).is_ok() {
+        return from_sec1(der, None);
+    }
+    from_pkcs1(der).map_err(|_| KeyError::NoKey {
+        found: "DER that is neither PKCS#8, PKCS#1 nor SEC1".to_owned(),
+    })
+}
+
+pub(super) fn from_pkcs8(der: &[u8]) -> Result<PrivateKey, KeyError> {
+    let info =
+        PrivateKeyInfoRef::try_from(der).map_err(|_| KeyError::Damaged("it is not PKCS#8"))?;
+    match info.algorithm.oid.to_string().as_str() {
+        "1.2.840.113549.1.1.1" => from_pkcs1(info.private_key.as_bytes()),
+        "1.2.840.10045.2.1" => {
+            let curve = info.algorithm.parameters.and_then(|p| p.to_der().ok());
+            from_sec1(info.private_key.as_bytes(), curve.and_then(|der| curve_of_parameters(&der)))
+        }
+        "1.3.101.112" => from_ed25519(info.private_key.as_bytes()),
+        other => Err(KeyError::Unsupported(format!("the algorithm {other}"))),
+    }
+}
+
+/// The contents of an Ed25519 PrivateKeyInfo: an OCTET STRING around the seed (RFC 8410, 7).
+fn from_ed25519(curve_private_key: &[u8]) -> Result<PrivateKey, KeyError> {
+    let seed = match curve_private_key {
+        [0x04, 0x20, seed @ ..] if seed.len() == 32 => seed,
+        _ => return Err(KeyError::Damaged("an Ed25519 key has 32 octets")),
+    };
+    PrivateKey::from_parts(KeyPair::from_ed25519_seed(seed)?, ed25519_pkcs8(seed))
+}
+
+fn from_pkcs1(der: &[u8]) -> Result<PrivateKey, KeyError> {
+    short_rsa(der)?;
+    let pkcs8 = wrap_pkcs8(der, RSA_ENCRYPTION, &[0x05, 0x00]);
+    PrivateKey::from_parts(KeyPair::from_rsa_pkcs8(pkcs8.expose())?, pkcs8)
+}
+
+/// Looks at the modulus first: the backends refuse short keys without saying that they are short.
+fn short_rsa(der: &[u8]) -> Result<(), KeyError> {
+    let modulus = yasna::parse_ber(der, |reader| {
+        reader.read_sequence(|reader| {
+            reader.next().read_u32()?;
+            let (modulus, _) = reader.next().read_bigint_bytes()?;
+            for _ in 0..6 {
+                let _secret = zeroize::Zeroizing::new(reader.next().read_bigint_bytes()?.0);
+            }
+            Ok(modulus)
+        })
+    });
+    let modulus = modulus.map_err(|_| KeyError::Damaged("it is not an RSA key of two primes"))?;
+    let octets = modulus.iter().skip_while(|b| **b == 0).count();
+    let bits = u32::try_from(octets * 8).unwrap_or(u32::MAX)
+        - modulus.iter().find(|b| **b != 0).map_or(0, |b| b.leading_zeros());
+    if bits < crate::crypto::MIN_RSA_BITS {
+        return Err(crate::crypto::CryptoError::ShortRsa(bits).into());
+    }
+    Ok(())
+}
+
+fn from_sec1(der: &[u8], outer_curve: Option<KeyAlgorithm>) -> Result<PrivateKey, KeyError> {
+    let key = sec1::EcPrivateKey::from_der(der)
+        .map_err(|_| KeyError::Damaged("it is not an EC key on a named curve"))?;
+    let inner = key.parameters.and_then(|p| p.named_curve()).map(|oid| oid.to_string());
+    let curve = inner.as_deref().and_then(curve_of_oid).or(outer_curve).ok_or_else(|| {
+        KeyError::Unsupported(format!("EC on curve {}", inner.unwrap_or_default()))
+    })?;
+    let pkcs8 = wrap_pkcs8(der, EC_PUBLIC_KEY, &curve_oid_der(curve));
+    let pair = KeyPair::from_ec_pkcs8(curve, pkcs8.expose())?;
+    let whole = pair.ec_to_pkcs8().unwrap_or(pkcs8);
+    PrivateKey::from_parts(pair, whole)
+}
+
+/// PrivateKeyInfo version 1 (RFC 5958).
+fn wrap_pkcs8(inner: &[u8], algorithm: &[u64], parameters: &[u8]) -> SecretBytes {
+    SecretBytes::new(yasna::construct_der(|writer| {
+        writer.write_sequence(|writer| {
+            writer.next().write_u8(0);
+            writer.next().write_sequence(|writer| {
+                let oid = yasna::models::ObjectIdentifier::from_slice(algorithm);
+                writer.next().write_oid(&oid);
+                writer.next().write_der(parameters);
+            });
+            writer.next().write_bytes(inner);
+        });
+    }))
+}
+
+fn curve_of_parameters(der: &[u8]) -> Option<KeyAlgorithm> {
+    let oid = yasna::parse_der(der, |reader| reader.read_oid()).ok()?;
+    curve_of_oid(&oid.to_string())
+}
+
+fn curve_of_oid(oid: &str) -> Option<KeyAlgorithm> {
+    match oid {
+        "1.2.840.10045.3.1.7" => Some(KeyAlgorithm::EcP256),
+        "1.3.132.0.34" => Some(KeyAlgorithm::EcP384),
+        "1.3.132.0.35" => Some(KeyAlgorithm::EcP521),
+        _ => None,
+    }
+}
+
+fn curve_oid_der(curve: KeyAlgorithm) -> Vec<u8> {
+    let oid: &[u64] = match curve {
+        KeyAlgorithm::EcP384 => &[1, 3, 132, 0, 34],
+        KeyAlgorithm::EcP521 => &[1, 3, 132, 0, 35],
+        _ => &[1, 2, 840, 10045, 3, 1, 7],
+    };
+    yasna::construct_der(|w| w.write_oid(&yasna::models::ObjectIdentifier::from_slice(oid)))
+}
+
+fn from_encrypted(der: &[u8], password: Option<&Password>) -> Result<PrivateKey, KeyError> {
+    let password = password.ok_or(KeyError::NeedsPassword)?;
+    // PBES1 and the PKCS#12 schemes share the shape of their parameters.
+    if let Some((scheme, salt, iterations, data)) = old_scheme(der) {
+        check_iterations(u64::from(iterations))?;
+        let plain = scheme.decrypt(password, &salt, iterations, &data)?;
+        return from_pkcs8(plain.expose()).map_err(garbage_is_wrong_password);
+    }
+    let info = EncryptedPrivateKeyInfoRef::try_from(der)
+        .map_err(|_| KeyError::Unsupported("its encryption is not PBES2 or PBES1".to_owned()))?;
+    if let EncryptionScheme::Pbes2(params) = &info.encryption_algorithm {
+        check_cost(params)?;
+    }
+    let plain = info.decrypt(password.expose().as_bytes()).map_err(|e| match e {
+        pkcs8::Error::EncryptedPrivateKey(pkcs8::pkcs5::Error::UnsupportedAlgorithm { oid }) => {
+            KeyError::Unsupported(format!("encryption with {oid}"))
+        }
+        _ => KeyError::WrongPassword,
+    })?;
+    from_pkcs8(plain.as_bytes()).map_err(garbage_is_wrong_password)
+}
+
+/// About one wrong password in 256 leaves padding that looks right, and garbage.
+fn garbage_is_wrong_password(error: KeyError) -> KeyError {
+    match error {
+        KeyError::Damaged(_) => KeyError::WrongPassword,
+        other => other,
+    }
+}
+
+fn old_scheme(der: &[u8]) -> Option<(Scheme, Vec<u8>, u32, Vec<u8>)> {
+    yasna::parse_ber(der, |reader| {
+        reader.read_sequence(|reader| {
+            let (oid, salt, iterations) = reader.next().read_sequence(|reader| {
+                let oid = reader.next().read_oid()?;
+                let (salt, iterations) = reader.next().read_sequence(|reader| {
+                    Ok((reader.next().read_bytes()?, reader.next().read_u32()?))
+                })?;
+                Ok((oid, salt, iterations))
+            })?;
+            Ok((oid, salt, iterations, reader.next().read_bytes()?))
+        })
+    })
+    .ok()
+    .and_then(|(oid, salt, n, data)| Some((Scheme::from_oid(&oid.to_string())?, salt, n, data)))
+}
+
+fn check_iterations(iterations: u64) -> Result<(), KeyError> {
+    if iterations > u64::from(MAX_ITERATIONS) {
+        return Err(KeyError::TooCostly {
+            what: format!("{iterations} iterations"),
+            limit: MAX_ITERATIONS.to_string(),
+        });
+    }
+    Ok(())
+}
+
+fn check_cost(params: &pbes2::Parameters) -> Result<(), KeyError> {
+    match &params.kdf {
+        pbes2::Kdf::Pbkdf2(kdf) => check_iterations(u64::from(kdf.iteration_count)),
+        pbes2::Kdf::Scrypt(kdf) => {
+            let memory =
+                128u64.saturating_mul(kdf.cost_parameter).saturating_mul(u64::from(kdf.block_size));
+            if memory > MAX_SCRYPT_MEMORY || kdf.parallelization > 16 {
+                let what = format!("{memory} octets of memory, {} times", kdf.parallelization);
+                return Err(KeyError::TooCostly {
+                    what,
+                    limit: format!("{MAX_SCRYPT_MEMORY} octets, 16 times"),
+                });
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}

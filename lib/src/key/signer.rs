@@ -1,0 +1,30 @@
+//! What signs certificates, CRLs and proofs: a key in memory today, a token behind the same trait.
+
+use super::PrivateKey;
+use crate::crypto::{CryptoError, PublicKey, SignatureAlgorithm};
+
+/// A private key that signs without showing itself.
+pub trait Signer: Send + Sync {
+    /// The public half.
+    fn public_key(&self) -> &PublicKey;
+
+    /// The one algorithm with which this key signs.
+    fn algorithm(&self) -> SignatureAlgorithm;
+
+    /// Signs the message (not its hash) with [`Signer::algorithm`]. ECDSA comes as DER.
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError>;
+}
+
+impl Signer for PrivateKey {
+    fn public_key(&self) -> &PublicKey {
+        self.pair.public()
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        self.pair.signature_algorithm()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        self.pair.sign(message)
+    }
+}
