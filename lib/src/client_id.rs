@@ -26,79 +26,81 @@ use crate::crypto::{hex, sha256};
 /// Longest device identifier, in characters: ub-common-name of RFC 5280, appendix A.
 pub const MAX_CHARS: usize = 64;
 
-/// Why a device identifier or ClientId was refused.
+/// A device identifier or ClientId that was refused, and the rule that it breaks.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone)]
+#[error("client id {id:?} {rule}")]
+pub struct ClientIdError {
+    /// The text.
+    pub id: String,
+    /// The rule.
+    pub rule: Rule,
+}
+
+/// A rule for device identifiers; `Display` is the rest of a sentence about one that breaks it.
+#[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
 #[non_exhaustive]
-pub enum ClientIdError {
+pub enum Rule {
     /// No characters at all.
-    #[error("the client id is empty")]
+    #[error("is empty")]
     Empty,
     /// `.`, `..` and the like.
-    #[error("client id {0:?} consists of dots only, which names a folder, not a device")]
-    OnlyDots(String),
+    #[error("consists of dots only, which names a folder, not a device")]
+    OnlyDots,
     /// A character with a meaning of its own on the platform.
-    #[error("client id {id:?} contains {found:?}, which {meaning}")]
+    #[error("contains {found:?}, which {meaning}")]
     Reserved {
-        /// The identifier.
-        id: String,
         /// The character.
         found: char,
         /// What the character means, as the rest of a sentence.
         meaning: &'static str,
     },
     /// A dangerous first character.
-    #[error("client id {id:?} starts with {found:?}, which {meaning}")]
+    #[error("starts with {found:?}, which {meaning}")]
     Start {
-        /// The identifier.
-        id: String,
         /// The character.
         found: char,
         /// What the character means there, as the rest of a sentence.
         meaning: &'static str,
     },
     /// A character that cannot be seen.
-    #[error("client id {id:?} contains the invisible character U+{code:04X}")]
-    Invisible {
-        /// The identifier.
-        id: String,
-        /// The code point.
-        code: u32,
-    },
+    #[error("contains the invisible character U+{0:04X}")]
+    Invisible(u32),
     /// White space around the identifier.
-    #[error("client id {0:?} has white space at its start or end")]
-    Padded(String),
+    #[error("has white space at its start or end")]
+    Padded,
     /// Longer than [`MAX_CHARS`].
-    #[error("client id {id:?} has {chars} characters; a common name holds at most {MAX_CHARS}")]
-    TooLong {
-        /// The identifier.
-        id: String,
-        /// Its length in characters.
-        chars: usize,
-    },
+    #[error("has {0} characters; a common name holds at most {MAX_CHARS}")]
+    TooLong(usize),
     /// More than two colons.
-    #[error("client id {0:?} has more than three parts separated by ':'")]
-    TooManyParts(String),
+    #[error("has more than three parts separated by ':'")]
+    TooManyParts,
 }
 
 impl ClientIdError {
+    /// The sentence with a place in it: `client id "x" (devices.csv line 3) is …`.
+    pub fn at(&self, place: &str) -> String {
+        format!("client id {:?} ({place}) {}", self.id, self.rule)
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Reserved { id, found: ':', .. } => Some(match id.strip_prefix("d:") {
+        let id = &self.id;
+        match self.rule {
+            Rule::Reserved { found: ':', .. } => Some(match id.strip_prefix("d:") {
                 Some(rest) if !rest.contains(':') => {
                     format!("give the id without the connection type: {rest}")
                 }
                 _ => format!("use the address without colons: {}", id.replace(':', "")),
             }),
-            Self::Reserved { id, found, .. } => {
-                Some(format!("use another character, for example {:?}", id.replace(*found, "_")))
+            Rule::Reserved { found, .. } => {
+                Some(format!("use another character, for example {:?}", id.replace(found, "_")))
             }
-            Self::Start { id, found, .. } => Some(format!(
-                "start with a letter or digit, for example {:?}",
-                id.trim_start_matches(*found)
-            )),
-            Self::Padded(id) => Some(format!("write it as {:?}", id.trim())),
-            Self::Empty => Some("remove the row, or give it an id".to_owned()),
+            Rule::Start { found, .. } => {
+                let rest = id.trim_start_matches(found);
+                Some(format!("start with a letter or digit, for example {rest:?}"))
+            }
+            Rule::Padded => Some(format!("write it as {:?}", id.trim())),
+            Rule::Empty => Some("remove the row, or give it an id".to_owned()),
             _ => None,
         }
     }
@@ -111,38 +113,10 @@ pub struct DeviceId(String);
 impl DeviceId {
     /// Accepts an identifier that is safe everywhere it will be used; see the module's table.
     pub fn parse(text: &str) -> Result<Self, ClientIdError> {
-        let id = || text.to_owned();
-        if text.is_empty() {
-            return Err(ClientIdError::Empty);
+        match broken_rule(text) {
+            Some(rule) => Err(ClientIdError { id: text.to_owned(), rule }),
+            None => Ok(Self(text.to_owned())),
         }
-        if let Some(bad) = text.chars().find(|c| is_invisible(*c)) {
-            return Err(ClientIdError::Invisible { id: id(), code: bad.into() });
-        }
-        if text.trim() != text {
-            return Err(ClientIdError::Padded(id()));
-        }
-        for found in text.chars() {
-            if let Some(meaning) = reserved(found) {
-                return Err(ClientIdError::Reserved { id: id(), found, meaning });
-            }
-        }
-        if text.bytes().all(|b| b == b'.') {
-            return Err(ClientIdError::OnlyDots(id()));
-        }
-        let start = match text.as_bytes()[0] {
-            b'-' => Some(('-', "command lines read as an option")),
-            b'=' => Some(('=', "spreadsheets read as a formula")),
-            b'@' => Some(('@', "spreadsheets read as a formula")),
-            _ => None,
-        };
-        if let Some((found, meaning)) = start {
-            return Err(ClientIdError::Start { id: id(), found, meaning });
-        }
-        let chars = text.chars().count();
-        if chars > MAX_CHARS {
-            return Err(ClientIdError::TooLong { id: id(), chars });
-        }
-        Ok(Self(id()))
     }
 
     /// The identifier.
@@ -198,6 +172,39 @@ impl serde::Serialize for DeviceId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0)
     }
+}
+
+/// The first rule of the module's table that `text` breaks.
+fn broken_rule(text: &str) -> Option<Rule> {
+    if text.is_empty() {
+        return Some(Rule::Empty);
+    }
+    if let Some(bad) = text.chars().find(|c| is_invisible(*c)) {
+        return Some(Rule::Invisible(bad.into()));
+    }
+    if text.trim() != text {
+        return Some(Rule::Padded);
+    }
+    for found in text.chars() {
+        if let Some(meaning) = reserved(found) {
+            return Some(Rule::Reserved { found, meaning });
+        }
+    }
+    if text.bytes().all(|b| b == b'.') {
+        return Some(Rule::OnlyDots);
+    }
+    match text.as_bytes()[0] {
+        b'-' => {
+            return Some(Rule::Start { found: '-', meaning: "command lines read as an option" });
+        }
+        found @ (b'=' | b'@') => {
+            let meaning = "spreadsheets read as a formula";
+            return Some(Rule::Start { found: found.into(), meaning });
+        }
+        _ => {}
+    }
+    let chars = text.chars().count();
+    (chars > MAX_CHARS).then_some(Rule::TooLong(chars))
 }
 
 fn push_escaped(out: &mut String, byte: u8) {
@@ -260,7 +267,7 @@ impl ClientId {
                 device: DeviceId::parse(id)?,
                 template: part(template)?,
             }),
-            _ => Err(ClientIdError::TooManyParts(text.to_owned())),
+            _ => Err(ClientIdError { id: text.to_owned(), rule: Rule::TooManyParts }),
         }
     }
 
@@ -310,8 +317,8 @@ mod tests {
                 (kind, id, template)
             );
         }
-        assert!(matches!(ClientId::parse("a:b:c:d"), Err(ClientIdError::TooManyParts(_))));
-        assert_eq!(ClientId::parse("d::t"), Err(ClientIdError::Empty));
+        assert_eq!(ClientId::parse("a:b:c:d").unwrap_err().rule, Rule::TooManyParts);
+        assert_eq!(ClientId::parse("d::t").unwrap_err().rule, Rule::Empty);
     }
 
     #[test]

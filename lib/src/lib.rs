@@ -1,12 +1,15 @@
 //! Certificates for devices that connect to Cumulocity IoT over mutual TLS.
 
+pub mod authority;
 pub mod cert;
 pub mod client_id;
 pub mod crl;
 pub mod crypto;
 pub mod csr;
+pub mod files;
 pub mod issue;
 pub mod key;
 pub mod name;
 pub mod profile;
+pub mod registry;
 pub mod secret;

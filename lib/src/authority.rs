@@ -1,0 +1,519 @@
+//! The PKI folder: its CAs, their keys, its registry.
+//!
+//! ```text
+//! pki/pki.toml           version of the folder's form
+//! pki/registry.sqlite    what has been issued
+//! pki/ca/<name>/         cert.pem, chain.pem (itself … root), key.pem (encrypted, 0600), crl.pem
+//! ```
+//!
+//! A CA appears with all its files or not at all: they are written to a folder beside it, which is
+//! then renamed. Changes to CAs hold a lock on `pki.toml`'s neighbour `pki.lock`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use time::{Duration, OffsetDateTime};
+
+use crate::cert::{CertError, Certificate, Serial};
+use crate::crl::{self, Crl, CrlError};
+use crate::crypto::{CryptoError, PublicKey, fill_random};
+use crate::files::{self, Access, Existing, FileError, Lock};
+use crate::issue::{self, IssueError, Issuer, Order, Outliving, Validity};
+use crate::key::{CA_ITERATIONS, KeyError, PrivateKey};
+use crate::name::Name;
+use crate::profile::{Kind, PathLength, Profile};
+use crate::registry::{NewRecord, Registry, RegistryError};
+use crate::secret::Password;
+
+/// Longest name of a CA, in characters.
+pub const MAX_NAME: usize = 64;
+
+/// What can go wrong with a PKI folder.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthorityError {
+    /// No PKI folder there.
+    #[error("{} is not a PKI folder: it has no pki.toml", .0.display())]
+    NotAPki(PathBuf),
+    /// A pki.toml that cannot be read.
+    #[error("{}: {problem}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// No CA of that name.
+    #[error("there is no CA named {name:?} in {}", pki.display())]
+    NoSuchCa {
+        /// The name asked for.
+        name: String,
+        /// The PKI folder.
+        pki: PathBuf,
+        /// The CAs there are.
+        known: Vec<String>,
+    },
+    /// The name is in use.
+    #[error("a CA named {0:?} exists already")]
+    NameTaken(String),
+    /// The name is not fit for a folder.
+    #[error(
+        "{0:?} is not a name for a CA: use 1 to {MAX_NAME} of a-z, 0-9, '-' and '_', a letter or digit first"
+    )]
+    BadName(String),
+    /// A device profile for a CA, or the other way round.
+    #[error("profile {profile:?} is for a {is}, not for a {wanted}")]
+    WrongProfile {
+        /// Its name.
+        profile: String,
+        /// What it is for.
+        is: &'static str,
+        /// What was to be made.
+        wanted: &'static str,
+    },
+    /// An import that does not fit together.
+    #[error("the CA cannot be taken in: {0}")]
+    Import(String),
+    /// A key file.
+    #[error("{}: {source}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: KeyError,
+    },
+    /// A certificate file.
+    #[error("{}: {source}", path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: CertError,
+    },
+    /// A file operation.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// Making a certificate.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    /// Making a CRL.
+    #[error(transparent)]
+    Crl(#[from] CrlError),
+    /// Making a key.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+}
+
+impl AuthorityError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotAPki(_) => Some(
+                "make one with `c8y-pki ca init`, or name it with --pki or C8Y_PKI_DIR".to_owned(),
+            ),
+            Self::NoSuchCa { known, .. } if known.is_empty() => {
+                Some("there is none yet: `c8y-pki ca init` makes a root".to_owned())
+            }
+            Self::NoSuchCa { known, .. } => Some(format!("known CAs: {}", known.join(", "))),
+            Self::Key { source, .. } => source.hint(),
+            Self::Certificate { source, .. } => source.hint(),
+            Self::File(e) => e.hint(),
+            Self::Registry(e) => e.hint(),
+            Self::Issue(e) => e.hint(),
+            Self::Crl(e) => e.hint(),
+            Self::Crypto(e) => e.hint(),
+            _ => None,
+        }
+    }
+}
+
+impl From<KeyError> for AuthorityError {
+    fn from(source: KeyError) -> Self {
+        match source {
+            KeyError::Crypto(e) => Self::Crypto(e),
+            other => Self::Import(other.to_string()),
+        }
+    }
+}
+
+type Result<T> = std::result::Result<T, AuthorityError>;
+
+/// A CA of the folder: what is known of it without its key.
+#[derive(Debug, Clone)]
+pub struct Ca {
+    /// Its name: that of its folder.
+    pub name: String,
+    /// Its certificate and those above it, the root last.
+    pub chain: Vec<Certificate>,
+    /// Name of the CA above it, if that is in the folder too.
+    pub parent: Option<String>,
+    dir: PathBuf,
+}
+
+impl Ca {
+    /// Its certificate.
+    pub fn certificate(&self) -> &Certificate {
+        // `load` refuses an empty chain.
+        &self.chain[0]
+    }
+
+    /// The PEM of its chain: itself … root.
+    pub fn chain_pem(&self) -> String {
+        self.chain.iter().map(Certificate::pem).collect()
+    }
+
+    /// The file of its encrypted key.
+    pub fn key_path(&self) -> PathBuf {
+        self.dir.join("key.pem")
+    }
+
+    /// Opens its key.
+    pub fn unlock(&self, password: &Password) -> Result<PrivateKey> {
+        let path = self.key_path();
+        let bytes = files::read(&path)?;
+        PrivateKey::read(&bytes, Some(password))
+            .map_err(|source| AuthorityError::Key { path, source })
+    }
+}
+
+/// How a new CA is to be.
+#[derive(Debug, Clone)]
+pub struct CaSettings<'a> {
+    /// Its profile, of kind `root` or `intermediate`.
+    pub profile: &'a Profile,
+    /// Its subject.
+    pub subject: &'a Name,
+    /// Validity in days, in place of the profile's.
+    pub days: Option<u32>,
+    /// Path length, in place of the profile's.
+    pub path_length: Option<PathLength>,
+    /// What to do when it would outlive its issuer.
+    pub outliving: Outliving,
+    /// The password under which its key is kept.
+    pub password: &'a Password,
+}
+
+/// An open PKI folder.
+#[derive(Debug)]
+pub struct Pki {
+    dir: PathBuf,
+    registry: Registry,
+}
+
+impl Pki {
+    /// Opens the folder, or makes it with an empty registry.
+    pub fn open_or_create(dir: &Path, now: OffsetDateTime) -> Result<Self> {
+        if !dir.join("pki.toml").exists() {
+            files::create_private_dir(&dir.join("ca"))?;
+            let text = "# A PKI folder of c8y-pki. Keep it private: it holds the keys of CAs.\n\
+                        version = 1\nregistry = \"registry.sqlite\"\n";
+            let path = dir.join("pki.toml");
+            files::write(&path, text.as_bytes(), Access::Public, Existing::Replace)?;
+        }
+        Self::open(dir, now)
+    }
+
+    /// Opens the folder. CAs that a stopped run has made but not recorded are recorded now.
+    pub fn open(dir: &Path, now: OffsetDateTime) -> Result<Self> {
+        let path = dir.join("pki.toml");
+        if !path.exists() {
+            return Err(AuthorityError::NotAPki(dir.to_owned()));
+        }
+        let registry = Registry::open(&dir.join(read_config(&path)?))?;
+        let mut pki = Self { dir: dir.to_owned(), registry };
+        for ca in pki.cas()? {
+            pki.record(&ca, now)?;
+        }
+        Ok(pki)
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The registry.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The registry, to write to.
+    pub fn registry_mut(&mut self) -> &mut Registry {
+        &mut self.registry
+    }
+
+    fn ca_dir(&self, name: &str) -> PathBuf {
+        self.dir.join("ca").join(name)
+    }
+
+    /// All CAs by name.
+    pub fn cas(&self) -> Result<Vec<Ca>> {
+        let mut cas = Vec::new();
+        for dir in files::list_dir(&self.dir.join("ca"))? {
+            let name = dir.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+            // Folders that begin with a dot are CAs in the making.
+            if check_name(&name).is_ok() && dir.join("cert.pem").exists() {
+                cas.push(load(name, dir)?);
+            }
+        }
+        let by_der: BTreeMap<Vec<u8>, String> =
+            cas.iter().map(|ca| (ca.certificate().der().to_vec(), ca.name.clone())).collect();
+        for ca in &mut cas {
+            ca.parent = ca.chain.get(1).and_then(|above| by_der.get(above.der()).cloned());
+        }
+        Ok(cas)
+    }
+
+    /// A CA by its name.
+    pub fn ca(&self, name: &str) -> Result<Ca> {
+        let mut cas = self.cas()?;
+        match cas.iter().position(|ca| ca.name == name) {
+            Some(index) => Ok(cas.swap_remove(index)),
+            None => Err(AuthorityError::NoSuchCa {
+                name: name.to_owned(),
+                pki: self.dir.clone(),
+                known: cas.into_iter().map(|ca| ca.name).collect(),
+            }),
+        }
+    }
+
+    /// Makes a root CA.
+    pub fn init_root(
+        &mut self,
+        name: &str,
+        settings: &CaSettings<'_>,
+        now: OffsetDateTime,
+    ) -> Result<Ca> {
+        want_kind(settings.profile, Kind::Root)?;
+        let _lock = self.lock_for(name)?;
+        let key = PrivateKey::generate(settings.profile.key)?;
+        let wanted = settings.path_length.unwrap_or(settings.profile.path_length);
+        let order = Order {
+            profile: settings.profile,
+            subject: settings.subject,
+            public_key: key.public_key(),
+            serial: random_serial()?,
+            validity: Validity::of(settings.profile, now, settings.days),
+            path_length: issue::path_length(wanted, &[])?,
+        };
+        let certificate = issue::self_sign(&order, &key)?;
+        self.keep(name, vec![certificate], &key, settings.password, now)
+    }
+
+    /// Makes an intermediate CA under `parent`, whose key is at hand.
+    pub fn add_intermediate(
+        &mut self,
+        name: &str,
+        parent: &Ca,
+        parent_key: &PrivateKey,
+        settings: &CaSettings<'_>,
+        now: OffsetDateTime,
+    ) -> Result<Ca> {
+        want_kind(settings.profile, Kind::Intermediate)?;
+        let _lock = self.lock_for(name)?;
+        let wanted = settings.path_length.unwrap_or(settings.profile.path_length);
+        let path_length = issue::path_length(wanted, &parent.chain)?;
+        let issuer = Issuer::new(parent.certificate(), parent_key, now)?;
+        let validity = Validity::of(settings.profile, now, settings.days);
+        let validity = issuer.fit(validity, settings.outliving)?;
+        let key = PrivateKey::generate(settings.profile.key)?;
+        let order = Order {
+            profile: settings.profile,
+            subject: settings.subject,
+            public_key: key.public_key(),
+            serial: random_serial()?,
+            validity,
+            path_length,
+        };
+        let mut chain = vec![issue::issue(&order, &issuer)?];
+        chain.extend(parent.chain.iter().cloned());
+        self.keep(name, chain, &key, settings.password, now)
+    }
+
+    /// Takes in a CA made elsewhere. `heap` holds its certificate and, in any order, those above
+    /// it; CAs of this folder are found too. Its key is kept under `password`.
+    pub fn import(
+        &mut self,
+        name: &str,
+        heap: &[Certificate],
+        key: &PrivateKey,
+        password: &Password,
+        now: OffsetDateTime,
+    ) -> Result<Ca> {
+        let _lock = self.lock_for(name)?;
+        let own = find_own(heap, key.public_key())?;
+        Issuer::new(own, key, now)?;
+        let known: Vec<Certificate> = self.cas()?.into_iter().flat_map(|ca| ca.chain).collect();
+        let chain = climb(own, heap.iter().chain(&known))?;
+        self.keep(name, chain, key, password, now)
+    }
+
+    /// Makes the CA's next CRL, writes it to its folder as `crl.pem` and returns it.
+    pub fn make_crl(
+        &mut self,
+        ca: &Ca,
+        key: &PrivateKey,
+        days: u32,
+        now: OffsetDateTime,
+    ) -> Result<Crl> {
+        let now = now.replace_nanosecond(0).unwrap_or(now);
+        let issuer = Issuer::new(ca.certificate(), key, now)?;
+        let number = self.registry.next_crl_number(&ca.name, now)?;
+        let next = now + Duration::days(days.into());
+        let crl = crl::make(&issuer, &[], number, now, next)?;
+        let path = ca.dir.join("crl.pem");
+        files::write(&path, crl.pem().as_bytes(), Access::Public, Existing::Replace)?;
+        Ok(crl)
+    }
+
+    fn lock_for(&self, name: &str) -> Result<Lock> {
+        check_name(name)?;
+        let lock = Lock::wait(&self.dir.join("pki.lock"))?;
+        if self.ca_dir(name).exists() {
+            return Err(AuthorityError::NameTaken(name.to_owned()));
+        }
+        Ok(lock)
+    }
+
+    /// Writes the folder of a new CA and records it.
+    fn keep(
+        &mut self,
+        name: &str,
+        chain: Vec<Certificate>,
+        key: &PrivateKey,
+        password: &Password,
+        now: OffsetDateTime,
+    ) -> Result<Ca> {
+        let encrypted = key.to_encrypted_pem(password, CA_ITERATIONS)?;
+        let staging = self.dir.join("ca").join(format!(".new-{name}"));
+        files::remove_tree(&staging)?;
+        files::create_private_dir(&staging)?;
+        let mut ca = Ca { name: name.to_owned(), chain, parent: None, dir: staging.clone() };
+        let put = |file: &str, bytes: &[u8], access| {
+            files::write(&staging.join(file), bytes, access, Existing::Refuse)
+        };
+        let written = put("key.pem", encrypted.expose(), Access::Private)
+            .and_then(|()| put("chain.pem", ca.chain_pem().as_bytes(), Access::Public))
+            .and_then(|()| put("cert.pem", ca.certificate().pem().as_bytes(), Access::Public))
+            .and_then(|()| files::rename(&staging, &self.ca_dir(name)));
+        if let Err(e) = written {
+            let _ = files::remove_tree(&staging);
+            return Err(e.into());
+        }
+        ca.dir = self.ca_dir(name);
+        self.record(&ca, now)?;
+        self.ca(name)
+    }
+
+    fn record(&mut self, ca: &Ca, now: OffsetDateTime) -> Result<()> {
+        if self.registry.has(ca.certificate())? {
+            return Ok(());
+        }
+        let record = NewRecord {
+            ca: ca.name.clone(),
+            device: None,
+            certificate: ca.certificate().clone(),
+            details: BTreeMap::new(),
+        };
+        Ok(self.registry.record(&format!("ca {}", ca.name), now, &[record])?)
+    }
+}
+
+/// A random serial number of 16 octets.
+pub(crate) fn random_serial() -> std::result::Result<Serial, CryptoError> {
+    let mut octets = [0; 16];
+    fill_random(&mut octets)?;
+    Ok(Serial::from_random(octets))
+}
+
+fn check_name(name: &str) -> Result<()> {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let first = name.bytes().next().is_some_and(fits);
+    let rest = name.bytes().all(|b| fits(b) || b == b'-' || b == b'_');
+    if first && rest && name.len() <= MAX_NAME {
+        Ok(())
+    } else {
+        Err(AuthorityError::BadName(name.to_owned()))
+    }
+}
+
+fn want_kind(profile: &Profile, wanted: Kind) -> Result<()> {
+    let word = |kind| match kind {
+        Kind::Root => "root CA",
+        Kind::Intermediate => "intermediate CA",
+        Kind::Device => "device",
+    };
+    if profile.kind == wanted {
+        return Ok(());
+    }
+    Err(AuthorityError::WrongProfile {
+        profile: profile.name.clone(),
+        is: word(profile.kind),
+        wanted: word(wanted),
+    })
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    version: u32,
+    registry: String,
+}
+
+/// Reads pki.toml; returns the registry's path, relative to the folder.
+fn read_config(path: &Path) -> Result<String> {
+    let fail = |problem: String| AuthorityError::Config { path: path.to_owned(), problem };
+    let bytes = files::read(path)?;
+    let text = String::from_utf8(bytes).map_err(|_| fail("it is not UTF-8".to_owned()))?;
+    let config: Config = toml::from_str(&text).map_err(|e| fail(e.message().to_owned()))?;
+    if config.version != 1 {
+        return Err(fail(format!("version {} of the folder's form is not known", config.version)));
+    }
+    Ok(config.registry)
+}
+
+fn load(name: String, dir: PathBuf) -> Result<Ca> {
+    let path = dir.join("chain.pem");
+    let bytes = files::read(&path)?;
+    let chain = Certificate::all_from_pem_or_der(&bytes)
+        .map_err(|source| AuthorityError::Certificate { path, source })?;
+    Ok(Ca { name, chain, parent: None, dir })
+}
+
+fn find_own<'a>(heap: &'a [Certificate], key: &PublicKey) -> Result<&'a Certificate> {
+    heap.iter().find(|c| c.spki == key.spki()).ok_or_else(|| {
+        let subjects: Vec<String> = heap.iter().map(|c| c.subject.to_string()).collect();
+        AuthorityError::Import(format!(
+            "the private key belongs to none of the certificates ({})",
+            subjects.join("; ")
+        ))
+    })
+}
+
+/// Follows issuers upwards as far as they are in the heap. Each must be a CA and have signed.
+fn climb<'a>(
+    own: &Certificate,
+    heap: impl Iterator<Item = &'a Certificate> + Clone,
+) -> Result<Vec<Certificate>> {
+    let mut chain = vec![own.clone()];
+    while let Some(last) = chain.last().filter(|c| !c.is_self_issued()).cloned() {
+        let signed = |c: &Certificate| {
+            c.subject.matches(&last.issuer)
+                && c.public_key.as_ref().is_ok_and(|key| last.verify_signature(key).is_ok())
+        };
+        let Some(above) = heap.clone().find(|c| signed(c)) else { break };
+        issue::check_ca(above)?;
+        chain.push(above.clone());
+        if chain.len() >= issue::MAX_CHAIN {
+            return Err(AuthorityError::Import(format!(
+                "{} and those above it make a chain of {} certificates without a device",
+                own.subject,
+                chain.len()
+            )));
+        }
+    }
+    Ok(chain)
+}

@@ -1,0 +1,225 @@
+//! The files of a device: PEM, keystores, truststores.
+//!
+//! | kind | files |
+//! | --- | --- |
+//! | `pem` | `key.pem`, `cert.pem`, `chain.pem` (leaf … root, as the platform wants it presented) |
+//! | `p12` | `keystore.p12`: key and chain under the alias `devicekeyentry` |
+//! | `jks` | `keystore.jks`: the same for Java |
+//! | `truststore-p12` | `truststore.p12`: the server's certificates |
+//! | `truststore-jks` | `truststore.jks`: the same for Java |
+
+use std::str::FromStr;
+
+use time::OffsetDateTime;
+
+use super::BulkError;
+use crate::cert::Certificate;
+use crate::files::Access;
+use crate::key::PrivateKey;
+use crate::secret::Password;
+use crate::store::{
+    self, DEVICE_KEY_ALIAS, Format, Pkcs12Options, SERVER_CERTIFICATE_ALIAS, Store, WriteOptions,
+};
+
+/// A kind of output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bundle {
+    /// Key, certificate and chain as PEM.
+    Pem,
+    /// Key and chain as PKCS#12.
+    P12,
+    /// Key and chain as JKS.
+    Jks,
+    /// The server's certificates as PKCS#12.
+    TruststoreP12,
+    /// The server's certificates as JKS.
+    TruststoreJks,
+}
+
+impl Bundle {
+    /// All kinds with their names.
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::Pem, "pem"),
+        (Self::P12, "p12"),
+        (Self::Jks, "jks"),
+        (Self::TruststoreP12, "truststore-p12"),
+        (Self::TruststoreJks, "truststore-jks"),
+    ];
+
+    /// Whether it holds the device's key.
+    pub fn has_key(self) -> bool {
+        matches!(self, Self::Pem | Self::P12 | Self::Jks)
+    }
+
+    /// Whether it is a truststore.
+    pub fn is_truststore(self) -> bool {
+        matches!(self, Self::TruststoreP12 | Self::TruststoreJks)
+    }
+}
+
+impl FromStr for Bundle {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let names: Vec<&str> = Self::ALL.iter().map(|(_, name)| *name).collect();
+        Self::ALL
+            .iter()
+            .find(|(_, name)| *name == text)
+            .map(|(bundle, _)| *bundle)
+            .ok_or_else(|| format!("{text:?} is not one of {}", names.join(", ")))
+    }
+}
+
+/// What to make for each device.
+#[derive(Debug, Clone, Copy)]
+pub struct BundleSettings<'a> {
+    /// The kinds.
+    pub kinds: &'a [Bundle],
+    /// Password of keystores and truststores.
+    pub store_password: Option<&'a Password>,
+    /// Password of `key.pem`; without one the key is written plain.
+    pub key_password: Option<&'a Password>,
+    /// PBKDF2 iterations of an encrypted `key.pem`.
+    pub key_iterations: u32,
+    /// Algorithms and iterations of PKCS#12.
+    pub pkcs12: Pkcs12Options,
+    /// What truststores hold.
+    pub trusted: &'a [Certificate],
+}
+
+/// A file of a device.
+#[derive(Debug)]
+pub struct BundleFile {
+    /// Its name.
+    pub name: &'static str,
+    /// Its contents.
+    pub bytes: Vec<u8>,
+    /// Who may read it.
+    pub access: Access,
+}
+
+/// Makes the files of devices that share a CA: what they share is made once.
+#[derive(Debug)]
+pub struct Bundler<'a> {
+    settings: BundleSettings<'a>,
+    above: &'a [Certificate],
+    above_pem: String,
+    truststores: Vec<(&'static str, Vec<u8>)>,
+    now: OffsetDateTime,
+}
+
+impl<'a> Bundler<'a> {
+    /// Prepares for devices whose certificates stand under `above` (issuer first).
+    ///
+    /// Errors: no kind keeps the key, or a password or the server's certificate is missing.
+    pub fn new(
+        settings: BundleSettings<'a>,
+        above: &'a [Certificate],
+        now: OffsetDateTime,
+    ) -> Result<Self, BulkError> {
+        if !settings.kinds.iter().any(|k| k.has_key()) {
+            return Err(BulkError::NoKeyInBundle);
+        }
+        if settings.store_password.is_none() && settings.kinds.iter().any(|k| *k != Bundle::Pem) {
+            return Err(BulkError::NoStorePassword);
+        }
+        let mut bundler = Self {
+            settings,
+            above,
+            above_pem: above.iter().map(Certificate::pem).collect(),
+            truststores: Vec::new(),
+            now,
+        };
+        for kind in settings.kinds.iter().filter(|k| k.is_truststore()) {
+            bundler.truststores.push(bundler.truststore(*kind)?);
+        }
+        Ok(bundler)
+    }
+
+    fn options(&self) -> WriteOptions<'_> {
+        let mut options = WriteOptions::new(self.settings.store_password, self.now);
+        options.pkcs12 = self.settings.pkcs12;
+        options
+    }
+
+    fn truststore(&self, kind: Bundle) -> Result<(&'static str, Vec<u8>), BulkError> {
+        if self.settings.trusted.is_empty() {
+            return Err(BulkError::NoTrustedCertificate);
+        }
+        let mut store = Store::new();
+        for (index, certificate) in self.settings.trusted.iter().enumerate() {
+            let alias = match index {
+                0 => SERVER_CERTIFICATE_ALIAS.to_owned(),
+                n => format!("{SERVER_CERTIFICATE_ALIAS}{}", n + 1),
+            };
+            store.add_trusted(&alias, certificate.clone())?;
+        }
+        let (name, format) = match kind {
+            Bundle::TruststoreJks => ("truststore.jks", Format::Jks),
+            _ => ("truststore.p12", Format::Pkcs12),
+        };
+        Ok((name, store::write(&store, format, &self.options())?))
+    }
+
+    /// Makes the files of one device.
+    pub fn files(
+        &self,
+        key: &PrivateKey,
+        certificate: &Certificate,
+    ) -> Result<Vec<BundleFile>, BulkError> {
+        let mut files = Vec::with_capacity(8);
+        for kind in self.settings.kinds {
+            match kind {
+                Bundle::Pem => self.pem(key, certificate, &mut files)?,
+                Bundle::P12 => {
+                    files.push(self.keystore("keystore.p12", Format::Pkcs12, key, certificate)?);
+                }
+                Bundle::Jks => {
+                    files.push(self.keystore("keystore.jks", Format::Jks, key, certificate)?);
+                }
+                Bundle::TruststoreP12 | Bundle::TruststoreJks => {}
+            }
+        }
+        files.extend(self.truststores.iter().map(|(name, bytes)| BundleFile {
+            name,
+            bytes: bytes.clone(),
+            access: Access::Private,
+        }));
+        Ok(files)
+    }
+
+    fn pem(
+        &self,
+        key: &PrivateKey,
+        certificate: &Certificate,
+        files: &mut Vec<BundleFile>,
+    ) -> Result<(), BulkError> {
+        let key = match self.settings.key_password {
+            Some(password) => key.to_encrypted_pem(password, self.settings.key_iterations)?,
+            None => key.to_pem(),
+        };
+        let pem = certificate.pem();
+        let chain = [pem.as_str(), &self.above_pem].concat();
+        let file = |name, bytes, access| BundleFile { name, bytes, access };
+        files.push(file("key.pem", key.expose().to_vec(), Access::Private));
+        files.push(file("cert.pem", pem.into_bytes(), Access::Public));
+        files.push(file("chain.pem", chain.into_bytes(), Access::Public));
+        Ok(())
+    }
+
+    fn keystore(
+        &self,
+        name: &'static str,
+        format: Format,
+        key: &PrivateKey,
+        certificate: &Certificate,
+    ) -> Result<BundleFile, BulkError> {
+        let mut chain = vec![certificate.clone()];
+        chain.extend(self.above.iter().cloned());
+        let mut store = Store::new();
+        store.add_key(DEVICE_KEY_ALIAS, key.pkcs8().clone(), key.public_key(), chain)?;
+        let bytes = store::write(&store, format, &self.options())?;
+        Ok(BundleFile { name, bytes, access: Access::Private })
+    }
+}

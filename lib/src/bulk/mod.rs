@@ -1,0 +1,131 @@
+//! Issuing devices, one or very many.
+//!
+//! [`list`] reads device lists and finds all their faults; [`bundle`] makes a device's files;
+//! [`run`] issues: in parallel, chunk by chunk, through [`staging`], so that a certificate exists
+//! if and only if the registry has it, and then its key is on disk.
+
+pub mod bundle;
+pub mod list;
+mod run;
+mod staging;
+
+use std::path::PathBuf;
+
+use crate::authority::AuthorityError;
+use crate::files::FileError;
+use crate::issue::IssueError;
+use crate::key::KeyError;
+use crate::name::NameError;
+use crate::profile::Kind;
+use crate::registry::RegistryError;
+use crate::store::StoreError;
+
+pub use run::{Existing, Job, Progress, Summary, run};
+
+/// A fault in a device list or a row that could not be issued.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Fault {
+    /// The device identifier as it was given.
+    pub id: String,
+    /// The line of the list (from 1), if it came from one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    /// A sentence that names the id, its place and the rule.
+    pub message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// Why a run could not start or had to stop.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BulkError {
+    /// A list that is no CSV with a column of ids.
+    #[error("{file}: {problem}")]
+    List {
+        /// The list.
+        file: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Devices that cannot be issued as asked; nothing was made.
+    #[error("{} of {total} devices cannot be issued; nothing was made", faults.len())]
+    Faults {
+        /// Each of them.
+        faults: Vec<Fault>,
+        /// How many devices were asked for.
+        total: usize,
+    },
+    /// A profile that is not for devices.
+    #[error("profile {name:?} is for a CA ({kind:?}), not for devices")]
+    WrongProfile {
+        /// Its name.
+        name: String,
+        /// What it is for.
+        kind: Kind,
+    },
+    /// A bundle that needs a password.
+    #[error("a keystore or truststore is asked for, and no store password was given")]
+    NoStorePassword,
+    /// The bundle would be empty.
+    #[error("the bundle is empty: nothing would keep the devices' keys")]
+    NoKeyInBundle,
+    /// A truststore was asked for without certificates to put in.
+    #[error("a truststore is asked for, and no certificate of the server was given")]
+    NoTrustedCertificate,
+    /// The output folder belongs to something else.
+    #[error("{}: {problem}", path.display())]
+    Output {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The subject's fields.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// Making certificates.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    /// Making keys.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// Making stores.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The PKI folder.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// A file operation.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl BulkError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::List { .. } => {
+                Some("`c8y-pki profile show devices.csv` prints a list to start from".to_owned())
+            }
+            Self::NoStorePassword => Some("give --store-password-file".to_owned()),
+            Self::NoKeyInBundle => Some("add pem, p12 or jks to the bundle".to_owned()),
+            Self::NoTrustedCertificate => Some(
+                "give --server-cert; `c8y-pki store fetch HOST:8883` saves it from the server"
+                    .to_owned(),
+            ),
+            Self::Name(e) => e.hint(),
+            Self::Issue(e) => e.hint(),
+            Self::Key(e) => e.hint(),
+            Self::Store(e) => e.hint(),
+            Self::Registry(e) => e.hint(),
+            Self::Authority(e) => e.hint(),
+            Self::File(e) => e.hint(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The staging folder: where a chunk of devices waits until the registry has it.
+//!
+//! ```text
+//! <out>/.c8y-pki-staging/<run>/lock            held while the run lives
+//! <out>/.c8y-pki-staging/<run>/<chunk>/journal which device, which folder, which serial number
+//! <out>/.c8y-pki-staging/<run>/<chunk>/<folder>/…
+//! ```
+//!
+//! A chunk is written, made durable, recorded, and only then renamed into place. Whatever a stopped
+//! run leaves is settled by [`recover`]: devices whose very certificate the registry has are
+//! renamed into place, all others go.
+
+use std::path::{Path, PathBuf};
+
+use super::BulkError;
+use crate::cert::{Certificate, Serial};
+use crate::client_id::DeviceId;
+use crate::files::{self, Access, Lock};
+use crate::registry::Registry;
+
+const FOLDER: &str = ".c8y-pki-staging";
+const JOURNAL: &str = "journal";
+
+/// A device in a chunk: what the journal says of it.
+#[derive(Debug, Clone)]
+pub(super) struct Staged {
+    pub(super) id: DeviceId,
+    pub(super) serial: Serial,
+}
+
+/// The staging folder of a run. Dropping it does not remove it; [`Staging::close`] does.
+#[derive(Debug)]
+pub(super) struct Staging {
+    out: PathBuf,
+    dir: PathBuf,
+    _lock: Lock,
+}
+
+impl Staging {
+    /// Opens a staging folder in `out` for the run of that name.
+    pub(super) fn open(out: &Path, run: &str) -> Result<Self, BulkError> {
+        let dir = out.join(FOLDER).join(run);
+        loop {
+            files::create_private_dir(&dir)?;
+            let lock = Lock::wait(&dir.join("lock"))?;
+            // Between the two a recovering process may have taken the lock and the folder away.
+            if dir.join("lock").exists() {
+                return Ok(Self { out: out.to_owned(), dir, _lock: lock });
+            }
+        }
+    }
+
+    /// The folder of a chunk, made if need be.
+    pub(super) fn chunk(&self, index: usize) -> Result<PathBuf, BulkError> {
+        let dir = self.dir.join(index.to_string());
+        files::create_private_dir(&dir)?;
+        Ok(dir)
+    }
+
+    /// Writes the journal of a chunk and makes the whole chunk durable.
+    pub(super) fn seal(&self, index: usize, devices: &[Staged]) -> Result<(), BulkError> {
+        let dir = self.chunk(index)?;
+        let lines: String = devices
+            .iter()
+            .map(|d| format!("{}\t{}\t{}\n", d.serial, d.id.file_name(), d.id.folded()))
+            .collect();
+        files::write_new(&dir.join(JOURNAL), lines.as_bytes(), Access::Private)?;
+        Ok(files::sync_tree(&dir)?)
+    }
+
+    /// Moves the devices of a recorded chunk into place.
+    pub(super) fn publish(&self, index: usize, devices: &[Staged]) -> Result<(), BulkError> {
+        let dir = self.chunk(index)?;
+        for device in devices {
+            let name = device.id.file_name();
+            files::rename(&dir.join(&name), &self.out.join(&name))?;
+        }
+        Ok(files::remove_tree(&dir)?)
+    }
+
+    /// Removes a chunk that is not to be.
+    pub(super) fn discard(&self, index: usize) -> Result<(), BulkError> {
+        Ok(files::remove_tree(&self.dir.join(index.to_string()))?)
+    }
+
+    /// Removes the staging folder.
+    pub(super) fn close(self) -> Result<(), BulkError> {
+        files::remove_tree(&self.dir)?;
+        // Another run may be using its own folder beside it.
+        let _ = std::fs::remove_dir(self.out.join(FOLDER));
+        Ok(())
+    }
+}
+
+/// Settles what stopped runs have left in `out`. Returns how many devices were put into place.
+pub(super) fn recover(out: &Path, registry: &Registry) -> Result<usize, BulkError> {
+    let mut finished = 0;
+    for run in files::list_dir(&out.join(FOLDER))? {
+        let Some(_lock) = Lock::try_take(&run.join("lock"))? else { continue };
+        for chunk in files::list_dir(&run)?.into_iter().filter(|p| p.is_dir()) {
+            finished += recover_chunk(out, &chunk, registry)?;
+        }
+        files::remove_tree(&run)?;
+    }
+    let _ = std::fs::remove_dir(out.join(FOLDER));
+    Ok(finished)
+}
+
+fn recover_chunk(out: &Path, chunk: &Path, registry: &Registry) -> Result<usize, BulkError> {
+    let mut finished = 0;
+    let journal = chunk.join(JOURNAL);
+    // Without a journal the chunk was not durable, so the registry cannot have it.
+    if !journal.exists() {
+        return Ok(0);
+    }
+    let text = String::from_utf8_lossy(&files::read(&journal)?).into_owned();
+    for line in text.lines() {
+        let [serial, folder, folded] = line.splitn(3, '\t').collect::<Vec<_>>()[..] else {
+            continue;
+        };
+        let staged = chunk.join(folder);
+        let recorded = registry.live_device(folded)?.is_some_and(|record| {
+            Certificate::from_der(&record.der).is_ok_and(|c| c.serial.to_string() == serial)
+        });
+        if recorded && staged.exists() {
+            files::rename(&staged, &out.join(folder))?;
+            finished += 1;
+        }
+    }
+    Ok(finished)
+}

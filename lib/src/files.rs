@@ -1,0 +1,327 @@
+//! The only place that touches the file system for writing: atomic, and private where it must be.
+//!
+//! A secret has mode 0600 from its first octet, a private folder 0700 (Unix; elsewhere the
+//! folder's own rules apply). Files appear whole under their name or not at all: they are written
+//! under another name beside it, made durable, and renamed.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Largest file that is read whole, in octets: certificates, keys and lists are far smaller.
+pub const MAX_READ: u64 = 1 << 30;
+
+/// A file operation that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}: {}", path.display(), reason(source))]
+pub struct FileError {
+    /// What was tried: `read`, `write`, …
+    pub action: &'static str,
+    /// On which path.
+    pub path: PathBuf,
+    /// What the system said.
+    #[source]
+    pub source: io::Error,
+}
+
+impl FileError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self.source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(
+                "free some space and run the same command again: nothing half-written is left"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+
+    /// Whether the path named by the user is at fault (absent, a folder, there already), and not
+    /// the system.
+    pub fn is_input(&self) -> bool {
+        use io::ErrorKind as K;
+        matches!(
+            self.source.kind(),
+            K::NotFound
+                | K::IsADirectory
+                | K::NotADirectory
+                | K::AlreadyExists
+                | K::InvalidData
+                | K::InvalidInput
+                | K::FileTooLarge
+        )
+    }
+}
+
+/// The system's reason in plain words, without its error number.
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder, not a file".to_owned(),
+        io::ErrorKind::NotADirectory => "a part of its path is a file, not a folder".to_owned(),
+        io::ErrorKind::AlreadyExists => "it exists already".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
+        io::ErrorKind::StorageFull => "no space is left on the device".to_owned(),
+        io::ErrorKind::FileTooLarge => format!("it is larger than {MAX_READ} octets"),
+        _ => error.to_string(),
+    }
+}
+
+fn fail(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
+    let path = path.to_owned();
+    move |source| FileError { action, path, source }
+}
+
+/// Who may read a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Its owner only: keys, keystores, passwords.
+    Private,
+    /// Everybody whom the process's umask lets: certificates, lists.
+    Public,
+}
+
+/// Reads a whole file, up to [`MAX_READ`].
+pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    let read = || {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        let mut bytes = Vec::new();
+        file.take(MAX_READ + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MAX_READ {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(bytes)
+    };
+    read().map_err(fail("read", path))
+}
+
+/// Creates a folder of mode 0700 with its parents; one that exists is left as it is.
+pub fn create_private_dir(path: &Path) -> Result<(), FileError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(path).map_err(fail("create the folder", path))
+}
+
+/// Creates a folder of mode 0700 whose parent exists; an error if it exists.
+pub(crate) fn create_new_private_dir(path: &Path) -> Result<(), FileError> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(path).map_err(fail("create the folder", path))
+}
+
+fn open_new(path: &Path, access: Access) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(if access == Access::Private { 0o600 } else { 0o644 });
+    }
+    #[cfg(not(unix))]
+    let _ = access;
+    options.open(path)
+}
+
+/// Writes a new file without making it durable: for staging, which syncs once for many files.
+pub(crate) fn write_new(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
+    open_new(path, access).and_then(|mut f| f.write_all(bytes)).map_err(fail("write", path))
+}
+
+/// Whether a file that exists may be replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// It may.
+    Replace,
+    /// It is an error.
+    Refuse,
+}
+
+/// Writes a file so that it is there whole and durable, or not at all.
+pub fn write(
+    path: &Path,
+    bytes: &[u8],
+    access: Access,
+    existing: Existing,
+) -> Result<(), FileError> {
+    let name = path
+        .file_name()
+        .ok_or_else(|| fail("write", path)(io::Error::from(io::ErrorKind::InvalidInput)))?;
+    let mut temporary = name.to_owned();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(temporary);
+    let attempt = || {
+        if path.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        let mut file = open_new(&temporary, access)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        drop(file);
+        match existing {
+            Existing::Replace => fs::rename(&temporary, path)?,
+            // A hard link fails if the name is taken, which a rename does not.
+            Existing::Refuse => {
+                fs::hard_link(&temporary, path)?;
+                fs::remove_file(&temporary)?;
+            }
+        }
+        sync_dir(parent(path))
+    };
+    attempt().map_err(|e| {
+        let _ = fs::remove_file(&temporary);
+        fail("write", path)(e)
+    })
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(unix)]
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_dir(_dir: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Makes everything below `dir` durable, with one call where the system has it.
+#[cfg(target_os = "linux")]
+pub(crate) fn sync_tree(dir: &Path) -> Result<(), FileError> {
+    let sync = || rustix::fs::syncfs(File::open(dir)?).map_err(io::Error::from);
+    sync().map_err(fail("sync", dir))
+}
+
+/// Makes everything below `dir` durable, file by file.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn sync_tree(dir: &Path) -> Result<(), FileError> {
+    fn walk(dir: &Path) -> io::Result<()> {
+        for entry in fs::read_dir(dir)? {
+            let path = entry?.path();
+            if path.is_dir() { walk(&path)? } else { File::open(&path)?.sync_all()? }
+        }
+        sync_dir(dir)
+    }
+    walk(dir).map_err(fail("sync", dir))
+}
+
+/// Renames a file or folder.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
+    fs::rename(from, to).map_err(fail("rename", from))
+}
+
+/// Removes a folder with everything in it; one that is not there is fine.
+pub(crate) fn remove_tree(dir: &Path) -> Result<(), FileError> {
+    match fs::remove_dir_all(dir) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(fail("remove", dir)(e)),
+        _ => Ok(()),
+    }
+}
+
+/// The entries of a folder, sorted; none if it does not exist.
+pub fn list_dir(dir: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let list = || -> io::Result<Vec<PathBuf>> {
+        let mut paths: Vec<PathBuf> =
+            fs::read_dir(dir)?.map(|e| e.map(|e| e.path())).collect::<io::Result<_>>()?;
+        paths.sort();
+        Ok(paths)
+    };
+    match list() {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        other => other.map_err(fail("list", dir)),
+    }
+}
+
+/// A lock on a file, held until it is dropped or the process ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct Lock(#[allow(dead_code, reason = "held for its lock")] File);
+
+impl Lock {
+    fn open(path: &Path) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            options.mode(0o600);
+        }
+        options.open(path)
+    }
+
+    /// Waits until the lock is free.
+    pub(crate) fn wait(path: &Path) -> Result<Self, FileError> {
+        let lock = || {
+            let file = Self::open(path)?;
+            file.lock()?;
+            Ok(Self(file))
+        };
+        lock().map_err(fail("lock", path))
+    }
+
+    /// Takes the lock if nobody holds it.
+    pub(crate) fn try_take(path: &Path) -> Result<Option<Self>, FileError> {
+        let file = Self::open(path).map_err(fail("lock", path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(e)) => Err(fail("lock", path)(e)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn secrets_are_private_and_writes_atomic() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key.pem");
+        write(&path, b"secret", Access::Private, Existing::Refuse).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let again = write(&path, b"other", Access::Private, Existing::Refuse).unwrap_err();
+        assert!(again.to_string().ends_with("it exists already"), "{again}");
+        assert_eq!(fs::read(&path).unwrap(), b"secret");
+        write(&path, b"other", Access::Private, Existing::Replace).unwrap();
+        assert_eq!(read(&path).unwrap(), b"other");
+        assert_eq!(list_dir(dir.path()).unwrap().len(), 1, "a temporary file is left");
+    }
+
+    #[test]
+    fn folders_in_place_of_files_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let read_error = read(dir.path()).unwrap_err();
+        assert!(read_error.to_string().contains("it is a folder"), "{read_error}");
+        let write_error = write(dir.path(), b"", Access::Public, Existing::Replace).unwrap_err();
+        assert!(write_error.is_input(), "{write_error}");
+        assert!(list_dir(dir.path()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_lock_excludes_until_it_is_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = Lock::wait(&path).unwrap();
+        assert!(Lock::try_take(&path).unwrap().is_none());
+        drop(held);
+        assert!(Lock::try_take(&path).unwrap().is_some());
+    }
+}
