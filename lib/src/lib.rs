@@ -5,3 +5,4 @@ pub mod client_id;
 pub mod crypto;
 pub mod name;
 pub mod secret;
+pub mod store;
