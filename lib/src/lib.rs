@@ -1,6 +1,7 @@
 //! Certificates for devices that connect to Cumulocity IoT over mutual TLS.
 
 pub mod authority;
+pub mod bulk;
 pub mod cert;
 pub mod client_id;
 pub mod crl;
@@ -13,3 +14,4 @@ pub mod name;
 pub mod profile;
 pub mod registry;
 pub mod secret;
+pub mod store;

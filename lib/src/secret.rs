@@ -14,6 +14,15 @@ impl Password {
         Self(Zeroizing::new(text.into()))
     }
 
+    /// The password in a file: its first line, without the line end. None if that is empty or not
+    /// UTF-8.
+    pub fn from_file(bytes: &[u8]) -> Option<Self> {
+        let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let text = std::str::from_utf8(line).ok().filter(|text| !text.is_empty())?;
+        Some(Self::new(text))
+    }
+
     /// The text itself. Hand it to a cipher, never to a message.
     pub fn expose(&self) -> &str {
         &self.0

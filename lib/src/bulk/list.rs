@@ -48,10 +48,8 @@ impl DeviceList {
     pub fn from_csv(file: &str, bytes: &[u8]) -> Result<Self, BulkError> {
         let fail = |problem: String| BulkError::List { file: file.to_owned(), problem };
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(separator(bytes))
-            .flexible(true)
-            .from_reader(bytes);
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(separator(bytes)).flexible(true).from_reader(bytes);
         let headers: Vec<String> = reader
             .byte_headers()
             .map_err(|e| fail(e.to_string()))?
@@ -150,7 +148,9 @@ impl<'a> Collector<'a> {
                 format!("client id {text:?} ({place}) is there already{first_place}")
             } else {
                 let first = first.as_str();
-                format!("client id {text:?} ({place}) differs from {first:?}{first_place} only in case")
+                format!(
+                    "client id {text:?} ({place}) differs from {first:?}{first_place} only in case"
+                )
             };
             let hint = Some("each device needs an id of its own: remove or rename one".to_owned());
             return self.fault(text, line, message, hint);

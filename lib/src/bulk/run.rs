@@ -72,7 +72,7 @@ pub struct Progress {
 }
 
 /// What a run has done.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Summary {
     /// Devices issued.
     pub issued: usize,

@@ -12,10 +12,12 @@ use std::fmt;
 use std::str::FromStr;
 
 mod key_pair;
+mod mac_hash;
 mod public_key;
 mod signature;
 
 pub(crate) use key_pair::{KeyPair, ed25519_pkcs8};
+pub(crate) use mac_hash::MacHash;
 pub use public_key::{KeyAlgorithm, PublicKey};
 pub use signature::{Hash, SignatureAlgorithm};
 

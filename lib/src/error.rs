@@ -1,0 +1,141 @@
+//! One error over all modules, for callers that only report: a sentence, a hint, and whose fault.
+
+use crate::authority::AuthorityError;
+use crate::bulk::BulkError;
+use crate::cert::CertError;
+use crate::chain::ChainError;
+use crate::client_id::ClientIdError;
+use crate::crl::CrlError;
+use crate::crypto::CryptoError;
+use crate::csr::CsrError;
+use crate::files::FileError;
+use crate::issue::IssueError;
+use crate::key::KeyError;
+use crate::name::NameError;
+use crate::profile::ProfileError;
+use crate::registration::RegistrationError;
+use crate::registry::RegistryError;
+use crate::rollout::RolloutError;
+use crate::store::StoreError;
+use crate::platform::fetch::FetchError;
+
+/// Who has to do something about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The caller: another argument, file or password.
+    Input,
+    /// The environment: a disk, a network, another process. Trying again may help.
+    Environment,
+}
+
+macro_rules! errors {
+    ($($variant:ident($source:ty)),* $(,)?) => {
+        /// Any error of this library.
+        #[derive(Debug, thiserror::Error)]
+        #[non_exhaustive]
+        pub enum Error {
+            $(
+                #[doc = concat!("See [`", stringify!($source), "`].")]
+                #[error(transparent)]
+                $variant(#[from] $source),
+            )*
+            /// An error that concerns a file.
+            #[error("{path}: {source}")]
+            In {
+                /// The file, as the user wrote it.
+                path: String,
+                /// The error.
+                source: Box<Error>,
+            },
+        }
+
+        impl Error {
+            /// What the user can do about it.
+            pub fn hint(&self) -> Option<String> {
+                match self {
+                    $(Self::$variant(e) => e.hint(),)*
+                    Self::In { source, .. } => source.hint(),
+                }
+            }
+        }
+    };
+}
+
+errors! {
+    Authority(AuthorityError),
+    Bulk(BulkError),
+    Cert(CertError),
+    Chain(ChainError),
+    ClientId(ClientIdError),
+    Crl(CrlError),
+    Crypto(CryptoError),
+    Csr(CsrError),
+    Fetch(FetchError),
+    File(FileError),
+    Issue(IssueError),
+    Key(KeyError),
+    Name(NameError),
+    Profile(ProfileError),
+    Registration(RegistrationError),
+    Registry(RegistryError),
+    Rollout(RolloutError),
+    Store(StoreError),
+}
+
+impl Error {
+    /// The same error with the file that it concerns.
+    pub fn in_file(self, path: impl Into<String>) -> Self {
+        Self::In { path: path.into(), source: Box::new(self) }
+    }
+
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::File(e) => of_file(e),
+            Self::Registry(e) => of_registry(e),
+            Self::Crypto(e) => of_crypto(e),
+            Self::Authority(e) => of_authority(e),
+            Self::Bulk(e) => of_bulk(e),
+            Self::Fetch(e) if e.is_environment() => Fault::Environment,
+            Self::Rollout(e) => e.inner().map_or(Fault::Input, Error::fault),
+            Self::In { source, .. } => source.fault(),
+            _ => Fault::Input,
+        }
+    }
+}
+
+fn of_file(e: &FileError) -> Fault {
+    if e.is_input() { Fault::Input } else { Fault::Environment }
+}
+
+fn of_registry(e: &RegistryError) -> Fault {
+    match e {
+        RegistryError::Conflict | RegistryError::Database { .. } => Fault::Environment,
+        _ => Fault::Input,
+    }
+}
+
+fn of_crypto(e: &CryptoError) -> Fault {
+    match e {
+        CryptoError::Failed(_) => Fault::Environment,
+        _ => Fault::Input,
+    }
+}
+
+fn of_authority(e: &AuthorityError) -> Fault {
+    match e {
+        AuthorityError::File(e) => of_file(e),
+        AuthorityError::Registry(e) => of_registry(e),
+        AuthorityError::Crypto(e) => of_crypto(e),
+        _ => Fault::Input,
+    }
+}
+
+fn of_bulk(e: &BulkError) -> Fault {
+    match e {
+        BulkError::File(e) => of_file(e),
+        BulkError::Registry(e) => of_registry(e),
+        BulkError::Authority(e) => of_authority(e),
+        _ => Fault::Input,
+    }
+}

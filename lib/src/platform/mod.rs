@@ -1,0 +1,3 @@
+//! The platform as seen from a client.
+
+pub mod fetch;

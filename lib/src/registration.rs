@@ -1,0 +1,286 @@
+//! The CSV of the platform's bulk registration: made, and checked (platform: "Bulk registration").
+//!
+//! UTF-8, the first line holds the headers, the separator is a tab, `;` or `,`, which the platform
+//! detects by itself. For devices with certificates: `ID` is the device identifier, `AUTH_TYPE` is
+//! `CERTIFICATES`, `CREDENTIALS` is absent or empty. `ICCID`, `IDTYPE`, `PATH` and `SHELL` need
+//! `TYPE` and `NAME`. `com_cumulocity_model_Agent.active` = `true` lets the device receive
+//! operations. One more external id goes into a last column `external-<idtype>`. Any other header
+//! is a custom property; dots in it nest.
+
+mod check;
+
+use std::collections::BTreeMap;
+
+pub use check::{Finding, Level, Report, check};
+
+use crate::bulk::list::Device;
+
+/// The header that makes a device an agent.
+pub const AGENT: &str = "com_cumulocity_model_Agent.active";
+
+/// The platform's own columns in the order in which they are written.
+const KNOWN: [&str; 9] =
+    ["ID", "AUTH_TYPE", "TENANT", "TYPE", "NAME", "ICCID", "IDTYPE", "PATH", "SHELL"];
+
+/// Columns that the platform accepts only together with TYPE and NAME.
+const NEED_TYPE_AND_NAME: [&str; 4] = ["ICCID", "IDTYPE", "PATH", "SHELL"];
+
+/// The separators that the platform detects.
+pub const SEPARATORS: [(char, &str); 3] = [(';', "semicolon"), (',', "comma"), ('\t', "tab")];
+
+/// Why a CSV cannot be made.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RegistrationError {
+    /// A column without the two that it needs.
+    #[error(
+        "column {column} is given for {id:?}, but {missing} is not; the platform wants TYPE and NAME with it"
+    )]
+    NeedsTypeAndName {
+        /// The device.
+        id: String,
+        /// The column.
+        column: &'static str,
+        /// What is missing.
+        missing: &'static str,
+    },
+    /// Two headers that mean the same column.
+    #[error("the columns {0:?} and {1:?} of the device list both mean {2}")]
+    SameColumn(String, String, String),
+    /// More than one additional external id.
+    #[error("the columns {0:?} and {1:?} are both external ids; the platform takes one")]
+    TwoExternalIds(String, String),
+    /// A column that certificate devices do not have.
+    #[error("column {0:?} does not go with certificates")]
+    NotWithCertificates(String),
+    /// A header that makes an array.
+    #[error("the custom property {0:?} would be an array, which the platform does not take")]
+    Array(String),
+    /// A value that cannot stand in its column.
+    #[error("{column} of {id:?} is {value:?}; {rule}")]
+    Value {
+        /// The device.
+        id: String,
+        /// The column.
+        column: &'static str,
+        /// The value.
+        value: String,
+        /// What the platform takes.
+        rule: &'static str,
+    },
+}
+
+impl RegistrationError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NeedsTypeAndName { missing: "TYPE", .. } => {
+                Some("give the devices a type: --type c8y_Gateway".to_owned())
+            }
+            Self::NeedsTypeAndName { .. } => {
+                Some("give the devices a name: --name '{id}' uses the client id".to_owned())
+            }
+            Self::NotWithCertificates(_) => {
+                Some("remove it: devices with certificates have no password".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// How the CSV is to be.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// The separator; by default the first of `;` `,` tab that no value contains.
+    pub separator: Option<char>,
+    /// Values for all devices whose row has none, by header. `{id}` stands for the device
+    /// identifier.
+    pub defaults: BTreeMap<String, String>,
+    /// Leaves out the column that makes devices agents.
+    pub no_agent: bool,
+}
+
+/// Makes the CSV for these devices; see [`column_of`] for how the columns of a device list are
+/// understood.
+pub fn create(devices: &[Device], settings: &Settings) -> Result<String, RegistrationError> {
+    let mut rows = Vec::with_capacity(devices.len());
+    for device in devices {
+        rows.push(row(device, settings)?);
+    }
+    let columns = columns(&rows)?;
+    for row in &rows {
+        check_row(row, &columns)?;
+    }
+    let separator = settings.separator.unwrap_or_else(|| free_separator(&rows));
+    Ok(write(&rows, &columns, separator))
+}
+
+type Row = BTreeMap<String, String>;
+
+/// The platform's column that a column of a device list means: `type`, `name`, `iccid`, `idtype`,
+/// `shell`, `tenant` in any case, `group` for `PATH`; everything else stays as it is.
+pub fn column_of(header: &str) -> String {
+    let upper = header.to_uppercase();
+    if upper == "GROUP" {
+        return "PATH".to_owned();
+    }
+    if KNOWN.contains(&upper.as_str()) { upper } else { header.to_owned() }
+}
+
+fn row(device: &Device, settings: &Settings) -> Result<Row, RegistrationError> {
+    let mut row = Row::new();
+    let mut origin: BTreeMap<String, &String> = BTreeMap::new();
+    for (header, value) in &device.details {
+        let column = column_of(header);
+        match column.as_str() {
+            "CREDENTIALS" | "ENROLLMENT_OTP" => {
+                return Err(RegistrationError::NotWithCertificates(column));
+            }
+            "AUTH_TYPE" => continue,
+            other if other.contains('[') => return Err(RegistrationError::Array(column)),
+            _ => {}
+        }
+        if let Some(first) = origin.insert(column.clone(), header) {
+            return Err(RegistrationError::SameColumn(first.clone(), header.clone(), column));
+        }
+        row.insert(column, value.clone());
+    }
+    for (header, value) in &settings.defaults {
+        let value = value.replace("{id}", device.id.as_str());
+        row.entry(column_of(header)).or_insert(value);
+    }
+    if !settings.no_agent {
+        row.entry(AGENT.to_owned()).or_insert_with(|| "true".to_owned());
+    }
+    row.insert("ID".to_owned(), device.id.as_str().to_owned());
+    row.insert("AUTH_TYPE".to_owned(), "CERTIFICATES".to_owned());
+    Ok(row)
+}
+
+/// All columns that occur: the platform's first, then custom properties, `external-…` last.
+fn columns(rows: &[Row]) -> Result<Vec<String>, RegistrationError> {
+    let mut all: Vec<&String> = rows.iter().flat_map(BTreeMap::keys).collect();
+    all.sort();
+    all.dedup();
+    let rank = |column: &str| match KNOWN.iter().position(|k| *k == column) {
+        Some(index) => index,
+        None if column == AGENT => KNOWN.len(),
+        None if column.starts_with("external-") => KNOWN.len() + 2,
+        None => KNOWN.len() + 1,
+    };
+    all.sort_by_key(|column| rank(column));
+    let mut external = all.iter().filter(|c| c.starts_with("external-"));
+    if let (Some(first), Some(second)) = (external.next(), external.next()) {
+        return Err(RegistrationError::TwoExternalIds((*first).clone(), (*second).clone()));
+    }
+    Ok(all.into_iter().cloned().collect())
+}
+
+fn check_row(row: &Row, columns: &[String]) -> Result<(), RegistrationError> {
+    let id = || row.get("ID").cloned().unwrap_or_default();
+    let demanding = NEED_TYPE_AND_NAME.into_iter().find(|c| columns.iter().any(|k| k == c));
+    if let Some(column) = demanding {
+        for missing in ["TYPE", "NAME"] {
+            if row.get(missing).is_none_or(String::is_empty) {
+                return Err(RegistrationError::NeedsTypeAndName { id: id(), column, missing });
+            }
+        }
+    }
+    match row.get("SHELL").map(String::as_str) {
+        None | Some("" | "1") => Ok(()),
+        Some(other) => Err(RegistrationError::Value {
+            id: id(),
+            column: "SHELL",
+            value: other.to_owned(),
+            rule: "the platform takes 1, or nothing",
+        }),
+    }
+}
+
+/// The first separator that no value contains, so that nothing needs quotes.
+fn free_separator(rows: &[Row]) -> char {
+    let free = |separator: char| {
+        rows.iter().all(|row| row.iter().all(|(k, v)| !k.contains(separator) && !v.contains(separator)))
+    };
+    SEPARATORS.iter().map(|(c, _)| *c).find(|c| free(*c)).unwrap_or(';')
+}
+
+fn write(rows: &[Row], columns: &[String], separator: char) -> String {
+    let quoted = |value: &str| {
+        let needs = value.contains(separator) || value.contains(['"', '\n', '\r']);
+        if needs { format!("\"{}\"", value.replace('"', "\"\"")) } else { value.to_owned() }
+    };
+    let line = |values: Vec<String>| values.join(&separator.to_string()) + "\n";
+    let mut out = line(columns.iter().map(|c| quoted(c)).collect());
+    for row in rows {
+        let value = |column: &String| row.get(column).map_or_else(String::new, |v| quoted(v));
+        out.push_str(&line(columns.iter().map(value).collect()));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bulk::list::DeviceList;
+
+    fn devices(csv: &str) -> Vec<Device> {
+        DeviceList::from_csv("d.csv", csv.as_bytes()).unwrap().devices
+    }
+
+    #[test]
+    fn the_order_of_columns_is_the_platforms() {
+        let list = devices("id,site.floor,name,type,group,external-mac\na,2,A,t,P/Q,AABB\nb,,B,t,,\n");
+        assert_eq!(
+            create(&list, &Settings::default()).unwrap(),
+            "ID;AUTH_TYPE;TYPE;NAME;PATH;com_cumulocity_model_Agent.active;site.floor;external-mac\n\
+             a;CERTIFICATES;t;A;P/Q;true;2;AABB\n\
+             b;CERTIFICATES;t;B;;true;;\n"
+        );
+    }
+
+    #[test]
+    fn path_needs_type_and_name() {
+        let list = devices("id,group\na,P\n");
+        let error = create(&list, &Settings::default()).unwrap_err();
+        assert!(matches!(error, RegistrationError::NeedsTypeAndName { missing: "TYPE", .. }));
+        let defaults = [("type", "acme"), ("NAME", "Device {id}")];
+        let defaults = defaults.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        let csv = create(&list, &Settings { defaults, ..Settings::default() }).unwrap();
+        assert!(csv.contains("a;CERTIFICATES;acme;Device a;P;true"), "{csv}");
+    }
+
+    #[test]
+    fn a_separator_is_chosen_that_needs_no_quotes() {
+        let list = devices("id,name,type\na,\"x;y\",t\n");
+        let csv = create(&list, &Settings::default()).unwrap();
+        assert!(csv.contains("a,CERTIFICATES,t,x;y,true"), "{csv}");
+        let separator = Some(';');
+        let csv = create(&list, &Settings { separator, ..Settings::default() }).unwrap();
+        assert!(csv.contains("a;CERTIFICATES;t;\"x;y\";true"), "{csv}");
+    }
+
+    #[test]
+    fn columns_that_contradict_certificates_are_refused() {
+        let refused = |csv: &str| create(&devices(csv), &Settings::default()).unwrap_err();
+        assert!(matches!(refused("id,CREDENTIALS\na,pw\n"), RegistrationError::NotWithCertificates(_)));
+        assert!(matches!(refused("id,x[0]\na,1\n"), RegistrationError::Array(_)));
+        assert!(matches!(refused("id,type,TYPE\na,1,2\n"), RegistrationError::SameColumn(..)));
+        assert!(matches!(
+            refused("id,external-a,external-b\na,1,2\n"),
+            RegistrationError::TwoExternalIds(..)
+        ));
+        assert!(matches!(refused("id,type,name,shell\na,t,n,yes\n"), RegistrationError::Value { .. }));
+    }
+
+    #[test]
+    fn what_we_make_passes_our_check() {
+        let list = devices("id,name,type,group,external-mac\na,\"A;B\",t,P/Q,AABB\nb,B,t,,\n");
+        for separator in [None, Some(';'), Some(','), Some('\t')] {
+            let csv = create(&list, &Settings { separator, ..Settings::default() }).unwrap();
+            let report = check("r.csv", csv.as_bytes());
+            assert_eq!(report.findings, [], "{csv}");
+            assert_eq!(report.rows, 2);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Doing what a plan says.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use time::OffsetDateTime;
+
+use super::plan::{Action, Plan, Step};
+use super::spec::{CaSpec, Spec};
+use super::{RolloutError, step};
+use crate::authority::{CaSettings, Pki};
+use crate::bulk::bundle::BundleSettings;
+use crate::bulk::{self, Existing, Job, Progress, Summary};
+use crate::cert::Certificate;
+use crate::crypto::{CryptoError, fill_random};
+use crate::error::Error;
+use crate::files::{self, Access};
+use crate::issue::Outliving;
+use crate::secret::Password;
+use crate::store::Pkcs12Options;
+
+/// Length of the passwords that are made, in characters: 142 bits.
+const PASSWORD_CHARS: usize = 24;
+
+/// The passwords of a rollout.
+#[derive(Debug)]
+pub struct Passwords {
+    /// For the keys of CAs.
+    pub ca: Password,
+    /// For keystores and truststores.
+    pub store: Option<Password>,
+}
+
+impl Passwords {
+    /// Reads the password files; makes those that do not exist where the file says so.
+    pub fn read_or_create(spec: &Spec) -> Result<Self, RolloutError> {
+        let one = |path: &Path| read_or_create(path, spec.passwords.create);
+        Ok(Self {
+            ca: one(&spec.passwords.ca)?,
+            store: spec.passwords.store.as_deref().map(one).transpose()?,
+        })
+    }
+}
+
+fn read_or_create(path: &Path, create: bool) -> Result<Password, RolloutError> {
+    if !path.exists() && create {
+        let password = random_password().map_err(step)?;
+        if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
+            files::create_private_dir(dir).map_err(step)?;
+        }
+        let line = format!("{}\n", password.expose());
+        files::write(path, line.as_bytes(), Access::Private, files::Existing::Refuse)
+            .map_err(step)?;
+        return Ok(password);
+    }
+    let bytes = files::read(path).map_err(step)?;
+    Password::from_file(&bytes)
+        .ok_or_else(|| RolloutError::NoPassword(format!("{} (it is empty)", path.display())))
+}
+
+/// A password of letters and digits, each equally likely.
+fn random_password() -> Result<Password, CryptoError> {
+    const CHARS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut text = String::with_capacity(PASSWORD_CHARS);
+    while text.len() < PASSWORD_CHARS {
+        let mut octet = [0];
+        fill_random(&mut octet)?;
+        // 248 is the largest multiple of 62 in an octet: taking more would favour some.
+        if octet[0] < 248 {
+            text.push(CHARS[usize::from(octet[0] % 62)].into());
+        }
+    }
+    Ok(Password::new(text))
+}
+
+/// What a rollout has done.
+#[derive(Debug, serde::Serialize)]
+pub struct Report {
+    /// The steps of its plan.
+    pub steps: Vec<Step>,
+    /// What became of the devices.
+    pub devices: Summary,
+}
+
+/// Does what the plan says. The passwords have been read or made before.
+pub fn apply(
+    spec: &Spec,
+    plan: Plan,
+    passwords: &Passwords,
+    now: OffsetDateTime,
+    threads: usize,
+    stop: &AtomicBool,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Report, RolloutError> {
+    let mut pki = Pki::open_or_create(&spec.pki, now).map_err(step)?;
+    for ca in &spec.cas {
+        make_ca(&mut pki, ca, &passwords.ca, now)?;
+    }
+    let trusted = trusted(spec, &pki)?;
+    let ca = pki.ca(&spec.devices.ca).map_err(step)?;
+    let key = ca.unlock(&passwords.ca).map_err(step)?;
+    files::create_private_dir(&spec.devices.out).map_err(step)?;
+    let job = Job {
+        ca: &ca,
+        key: &key,
+        profile: &spec.devices.profile,
+        subject: &spec.devices.subject,
+        days: spec.devices.days,
+        outliving: Outliving::Refuse,
+        out: &spec.devices.out,
+        bundle: BundleSettings {
+            kinds: &spec.devices.bundle,
+            store_password: passwords.store.as_ref(),
+            key_password: None,
+            key_iterations: 0,
+            pkcs12: Pkcs12Options::default(),
+            trusted: &trusted,
+        },
+        existing: Existing::Skip,
+        threads,
+    };
+    let devices = bulk::run(&mut pki, &job, plan.list, now, stop, progress).map_err(step)?;
+    if let (Some(wanted), Some(csv)) = (&spec.registration, &plan.registration)
+        && plan.steps.iter().any(|s| s.kind == "registration" && s.action != Action::Keep)
+    {
+        if let Some(dir) = wanted.file.parent().filter(|d| !d.as_os_str().is_empty()) {
+            files::create_private_dir(dir).map_err(step)?;
+        }
+        files::write(&wanted.file, csv.as_bytes(), Access::Public, files::Existing::Replace)
+            .map_err(step)?;
+    }
+    Ok(Report { steps: plan.steps, devices })
+}
+
+fn make_ca(
+    pki: &mut Pki,
+    wanted: &CaSpec,
+    password: &Password,
+    now: OffsetDateTime,
+) -> Result<(), RolloutError> {
+    if pki.cas().map_err(step)?.iter().any(|ca| ca.name == wanted.name) {
+        return Ok(());
+    }
+    let settings = CaSettings {
+        profile: &wanted.profile,
+        subject: &wanted.subject,
+        days: wanted.days,
+        path_length: None,
+        outliving: Outliving::Refuse,
+        password,
+    };
+    match &wanted.parent {
+        None => pki.init_root(&wanted.name, &settings, now),
+        Some(parent) => {
+            let parent = pki.ca(parent).map_err(step)?;
+            let key = parent.unlock(password).map_err(step)?;
+            pki.add_intermediate(&wanted.name, &parent, &key, &settings, now)
+        }
+    }
+    .map(|_| ())
+    .map_err(step)
+}
+
+fn trusted(spec: &Spec, pki: &Pki) -> Result<Vec<Certificate>, RolloutError> {
+    let mut trusted = Vec::new();
+    for path in &spec.truststore.certificates {
+        let bytes = files::read(path).map_err(step)?;
+        let certificates = Certificate::all_from_pem_or_der(&bytes)
+            .map_err(|e| step(Error::from(e).in_file(path.display().to_string())))?;
+        trusted.extend(certificates);
+    }
+    for name in &spec.truststore.cas {
+        trusted.push(pki.ca(name).map_err(step)?.certificate().clone());
+    }
+    Ok(trusted)
+}

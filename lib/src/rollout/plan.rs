@@ -1,0 +1,179 @@
+//! What is there, what is wanted, and so what is left to do.
+
+use time::OffsetDateTime;
+
+use super::spec::{CaSpec, Spec};
+use super::{RolloutError, step};
+use crate::authority::{Ca, Pki};
+use crate::bulk::BulkError;
+use crate::bulk::list::{Device, DeviceList};
+use crate::files;
+use crate::registration;
+
+/// What is done with a thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// It is made.
+    Create,
+    /// It is there already.
+    Keep,
+    /// It is written anew, because its contents change.
+    Update,
+}
+
+/// One step of a rollout.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Step {
+    /// What is done.
+    pub action: Action,
+    /// The kind of thing: `password`, `ca`, `devices`, `registration`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// More about it, in words.
+    pub detail: String,
+    /// How many things it stands for.
+    pub count: usize,
+}
+
+/// The steps, and what was read to find them.
+#[derive(Debug)]
+pub struct Plan {
+    /// All steps in order, those that change nothing included.
+    pub steps: Vec<Step>,
+    pub(super) list: DeviceList,
+    pub(super) registration: Option<String>,
+}
+
+impl Plan {
+    /// Whether there is anything to do.
+    pub fn changes(&self) -> bool {
+        self.steps.iter().any(|s| s.action != Action::Keep)
+    }
+}
+
+/// Compares the file with what is there. Nothing is changed but this: an existing PKI folder is
+/// opened, which settles what a stopped run has left in its registry.
+pub fn plan(spec: &Spec, now: OffsetDateTime) -> Result<Plan, RolloutError> {
+    let pki = match spec.pki.join("pki.toml").exists() {
+        true => Some(Pki::open(&spec.pki, now).map_err(step)?),
+        false => None,
+    };
+    let list = read_list(spec)?;
+    let mut steps = Vec::new();
+    for path in [Some(&spec.passwords.ca), spec.passwords.store.as_ref()].into_iter().flatten() {
+        steps.push(password_step(spec, path)?);
+    }
+    let existing = pki.as_ref().map(Pki::cas).transpose().map_err(step)?.unwrap_or_default();
+    for ca in &spec.cas {
+        steps.push(ca_step(spec, ca, &existing)?);
+    }
+    for path in &spec.truststore.certificates {
+        files::read(path).map_err(step)?;
+    }
+    steps.push(device_step(spec, &list.devices, pki.as_ref())?);
+    let registration = match &spec.registration {
+        None => None,
+        Some(wanted) => {
+            let csv = registration::create(&list.devices, &wanted.settings).map_err(step)?;
+            let same = files::read(&wanted.file).ok().map(|found| found == csv.as_bytes());
+            let action = match same {
+                None => Action::Create,
+                Some(true) => Action::Keep,
+                Some(false) => Action::Update,
+            };
+            steps.push(Step {
+                action,
+                kind: "registration",
+                name: wanted.file.display().to_string(),
+                detail: format!("{} devices", list.devices.len()),
+                count: list.devices.len(),
+            });
+            Some(csv)
+        }
+    };
+    Ok(Plan { steps, list, registration })
+}
+
+fn read_list(spec: &Spec) -> Result<DeviceList, RolloutError> {
+    let file = spec.devices.from.display().to_string();
+    let bytes = files::read(&spec.devices.from).map_err(step)?;
+    let list = DeviceList::from_csv(&file, &bytes).map_err(step)?;
+    if !list.faults.is_empty() {
+        let total = list.devices.len() + list.faults.len();
+        return Err(step(BulkError::Faults { faults: list.faults, total }));
+    }
+    Ok(list)
+}
+
+fn password_step(spec: &Spec, path: &std::path::Path) -> Result<Step, RolloutError> {
+    let exists = path.exists();
+    if !exists && !spec.passwords.create {
+        return Err(RolloutError::NoPassword(path.display().to_string()));
+    }
+    Ok(Step {
+        action: if exists { Action::Keep } else { Action::Create },
+        kind: "password",
+        name: path.display().to_string(),
+        detail: if exists { "in place" } else { "random, 24 characters" }.to_owned(),
+        count: 1,
+    })
+}
+
+fn ca_step(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<Step, RolloutError> {
+    let file = || spec.file.display().to_string();
+    let found = existing.iter().find(|ca| ca.name == wanted.name);
+    if let Some(ca) = found {
+        if ca.certificate().subject != wanted.subject {
+            return Err(RolloutError::OtherSubject {
+                name: wanted.name.clone(),
+                file: file(),
+                found: ca.certificate().subject.to_string(),
+                wanted: wanted.subject.to_string(),
+            });
+        }
+        if ca.parent != wanted.parent {
+            let name = |p: &Option<String>| p.clone().unwrap_or_else(|| "no other CA".to_owned());
+            return Err(RolloutError::OtherParent {
+                name: wanted.name.clone(),
+                file: file(),
+                found: name(&ca.parent),
+                wanted: name(&wanted.parent),
+            });
+        }
+    }
+    let under = wanted.parent.as_ref().map_or_else(String::new, |p| format!(" under {p}"));
+    Ok(Step {
+        action: if found.is_some() { Action::Keep } else { Action::Create },
+        kind: "ca",
+        name: wanted.name.clone(),
+        detail: format!("{}{under}", wanted.subject),
+        count: 1,
+    })
+}
+
+fn device_step(spec: &Spec, devices: &[Device], pki: Option<&Pki>) -> Result<Step, RolloutError> {
+    let folded: Vec<String> = devices.iter().map(|d| d.id.folded()).collect();
+    let live = match pki {
+        Some(pki) => pki.registry().live_among(&folded).map_err(step)?.len(),
+        None => 0,
+    };
+    let new = devices.len() - live;
+    let bundle: Vec<&str> = crate::bulk::bundle::Bundle::ALL
+        .iter()
+        .filter(|(kind, _)| spec.devices.bundle.contains(kind))
+        .map(|(_, name)| *name)
+        .collect();
+    Ok(Step {
+        action: if new > 0 { Action::Create } else { Action::Keep },
+        kind: "devices",
+        name: spec.devices.out.display().to_string(),
+        detail: format!(
+            "{new} new, {live} issued before, by {}: {}",
+            spec.devices.ca,
+            bundle.join(", ")
+        ),
+        count: new,
+    })
+}

@@ -1,0 +1,357 @@
+//! The rollout file: read, checked, with paths made relative to where it stands.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{RolloutError, step};
+use crate::bulk::bundle::Bundle;
+use crate::files;
+use crate::name::{Name, NameBuilder, find_field};
+use crate::profile::{Kind, Profile, line_of};
+use crate::registration::{SEPARATORS, Settings};
+
+/// A rollout file, checked.
+#[derive(Debug)]
+pub struct Spec {
+    /// The file's path.
+    pub file: PathBuf,
+    /// The PKI folder.
+    pub pki: PathBuf,
+    /// Password files.
+    pub passwords: PasswordFiles,
+    /// CAs, parents before children.
+    pub cas: Vec<CaSpec>,
+    /// The devices.
+    pub devices: DevicesSpec,
+    /// What devices trust.
+    pub truststore: TruststoreSpec,
+    /// The registration CSV.
+    pub registration: Option<RegistrationSpec>,
+}
+
+/// Password files.
+#[derive(Debug)]
+pub struct PasswordFiles {
+    /// For the keys of CAs.
+    pub ca: PathBuf,
+    /// For keystores and truststores.
+    pub store: Option<PathBuf>,
+    /// Whether those that do not exist are made.
+    pub create: bool,
+}
+
+/// A CA that is to be there.
+#[derive(Debug)]
+pub struct CaSpec {
+    /// Its name.
+    pub name: String,
+    /// The CA above it; none for a root.
+    pub parent: Option<String>,
+    /// Its profile.
+    pub profile: Profile,
+    /// Its subject, the profile's fields included.
+    pub subject: Name,
+    /// Validity in days, in place of the profile's.
+    pub days: Option<u32>,
+}
+
+/// The devices that are to be there.
+#[derive(Debug)]
+pub struct DevicesSpec {
+    /// Their list.
+    pub from: PathBuf,
+    /// The issuing CA.
+    pub ca: String,
+    /// Their profile.
+    pub profile: Profile,
+    /// Subject fields besides CN.
+    pub subject: NameBuilder,
+    /// Validity in days, in place of the profile's.
+    pub days: Option<u32>,
+    /// The folder of their folders.
+    pub out: PathBuf,
+    /// The files of each.
+    pub bundle: Vec<Bundle>,
+}
+
+/// What devices trust.
+#[derive(Debug, Default)]
+pub struct TruststoreSpec {
+    /// PEM or DER files.
+    pub certificates: Vec<PathBuf>,
+    /// CAs of the PKI folder.
+    pub cas: Vec<String>,
+}
+
+/// The registration CSV.
+#[derive(Debug)]
+pub struct RegistrationSpec {
+    /// Where it is written.
+    pub file: PathBuf,
+    /// How it is to be.
+    pub settings: Settings,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    pki: PathBuf,
+    passwords: RawPasswords,
+    ca: Vec<RawCa>,
+    devices: RawDevices,
+    #[serde(default)]
+    truststore: RawTruststore,
+    registration: Option<RawRegistration>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPasswords {
+    ca: PathBuf,
+    store: Option<PathBuf>,
+    #[serde(default)]
+    create: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCa {
+    name: Spanned<String>,
+    parent: Option<Spanned<String>>,
+    profile: Spanned<String>,
+    subject: Spanned<String>,
+    days: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDevices {
+    from: PathBuf,
+    ca: Spanned<String>,
+    profile: Spanned<String>,
+    subject: Option<Spanned<String>>,
+    days: Option<u32>,
+    out: PathBuf,
+    bundle: Spanned<Vec<Bundle>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawTruststore {
+    #[serde(default)]
+    certificates: Vec<PathBuf>,
+    #[serde(default)]
+    cas: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRegistration {
+    file: PathBuf,
+    separator: Option<Spanned<String>>,
+    r#type: Option<String>,
+    name: Option<String>,
+    #[serde(default)]
+    set: BTreeMap<String, String>,
+}
+
+impl Spec {
+    /// Reads a rollout file. The profiles that it names are read too.
+    pub fn read(path: &Path) -> Result<Self, RolloutError> {
+        let bytes = files::read(path).map_err(step)?;
+        let file = path.display().to_string();
+        let text = String::from_utf8(bytes).map_err(|e| RolloutError::Spec {
+            file: file.clone(),
+            line: line_of(&String::from_utf8_lossy(e.as_bytes()), e.utf8_error().valid_up_to()),
+            problem: "it is not UTF-8".to_owned(),
+        })?;
+        Reader { path, file, text: &text }.read()
+    }
+}
+
+struct Reader<'a> {
+    path: &'a Path,
+    file: String,
+    text: &'a str,
+}
+
+impl Reader<'_> {
+    fn at(&self, offset: usize, problem: impl ToString) -> RolloutError {
+        let line = line_of(self.text, offset);
+        RolloutError::Spec { file: self.file.clone(), line, problem: problem.to_string() }
+    }
+
+    /// A path in the file, seen from where the file stands.
+    fn path(&self, path: &Path) -> PathBuf {
+        match self.path.parent() {
+            Some(dir) if !dir.as_os_str().is_empty() => dir.join(path),
+            _ => path.to_owned(),
+        }
+    }
+
+    fn read(&self) -> Result<Spec, RolloutError> {
+        let raw: Raw = toml::from_str(self.text).map_err(|e| {
+            let offset = e.span().map_or(0, |span| span.start);
+            self.at(offset, e.message().trim().replace('\n', ", "))
+        })?;
+        let mut cas: Vec<CaSpec> = Vec::with_capacity(raw.ca.len());
+        for ca in &raw.ca {
+            let ca = self.ca(ca, &cas)?;
+            cas.push(ca);
+        }
+        let known = |name: &Spanned<String>| match cas.iter().any(|c| c.name == *name.get_ref()) {
+            true => Ok(name.get_ref().clone()),
+            false => {
+                let problem = format!("there is no [[ca]] named {:?}", name.get_ref());
+                Err(self.at(name.span().start, problem))
+            }
+        };
+        let devices = self.devices(&raw.devices, known(&raw.devices.ca)?)?;
+        let truststore = TruststoreSpec {
+            certificates: raw.truststore.certificates.iter().map(|p| self.path(p)).collect(),
+            cas: raw.truststore.cas.iter().map(known).collect::<Result<_, _>>()?,
+        };
+        self.check_bundle(&raw, &truststore)?;
+        Ok(Spec {
+            file: self.path.to_owned(),
+            pki: self.path(&raw.pki),
+            passwords: PasswordFiles {
+                ca: self.path(&raw.passwords.ca),
+                store: raw.passwords.store.as_deref().map(|p| self.path(p)),
+                create: raw.passwords.create,
+            },
+            cas,
+            devices,
+            truststore,
+            registration: raw.registration.map(|r| self.registration(r)).transpose()?,
+        })
+    }
+
+    /// What a bundle needs has to be in the file, so that a run does not stop halfway.
+    fn check_bundle(&self, raw: &Raw, truststore: &TruststoreSpec) -> Result<(), RolloutError> {
+        let offset = raw.devices.bundle.span().start;
+        let bundle = raw.devices.bundle.get_ref();
+        if !bundle.iter().any(|b| b.has_key()) {
+            return Err(self.at(offset, "the bundle keeps no key: add pem, p12 or jks"));
+        }
+        if raw.passwords.store.is_none() && bundle.iter().any(|b| *b != Bundle::Pem) {
+            return Err(self.at(offset, "the bundle needs `store` under [passwords]"));
+        }
+        let wants_trust = bundle.iter().any(|b| b.is_truststore());
+        if wants_trust && truststore.certificates.is_empty() && truststore.cas.is_empty() {
+            let problem = "the bundle needs `certificates` or `cas` under [truststore]";
+            return Err(self.at(offset, problem));
+        }
+        Ok(())
+    }
+
+    fn profile(&self, name: &Spanned<String>, kind: Kind) -> Result<Profile, RolloutError> {
+        let offset = name.span().start;
+        let profile = match Profile::built_in(name.get_ref()) {
+            Some(profile) => profile,
+            None => {
+                let path = self.path(Path::new(name.get_ref()));
+                let bytes = files::read(&path).map_err(|e| {
+                    self.at(offset, format!("no profile has that name, and {e}"))
+                })?;
+                let text = String::from_utf8_lossy(&bytes);
+                Profile::parse(&path.display().to_string(), &text).map_err(step)?
+            }
+        };
+        if profile.kind != kind {
+            let problem = format!(
+                "profile {:?} is of kind {:?}, not {kind:?}",
+                profile.name, profile.kind
+            );
+            return Err(self.at(offset, problem.to_lowercase()));
+        }
+        Ok(profile)
+    }
+
+    /// A subject from the file over the profile's fields.
+    fn subject(
+        &self,
+        profile: &Profile,
+        text: Option<&Spanned<String>>,
+    ) -> Result<NameBuilder, RolloutError> {
+        let offset = text.map_or(0, |t| t.span().start);
+        let at = |e| self.at(offset, e);
+        let given = match text {
+            Some(text) => Name::parse(text.get_ref()).map_err(at)?,
+            None => Name::builder().build().map_err(at)?,
+        };
+        let labels: Vec<&str> = given.attributes().map(|a| a.label()).collect();
+        let mut builder = profile.subject_except(&labels).map_err(at)?;
+        for attribute in given.attributes() {
+            let field = find_field(attribute.label()).map_err(at)?;
+            builder.push(field, &attribute.value).map_err(at)?;
+        }
+        Ok(builder)
+    }
+
+    fn ca(&self, raw: &RawCa, before: &[CaSpec]) -> Result<CaSpec, RolloutError> {
+        let name = raw.name.get_ref().clone();
+        if before.iter().any(|c| c.name == name) {
+            return Err(self.at(raw.name.span().start, format!("{name:?} is there twice")));
+        }
+        if let Some(parent) = &raw.parent {
+            let wanted = parent.get_ref();
+            if !before.iter().any(|c| c.name == *wanted) {
+                let problem = format!("the parent {wanted:?} is not a [[ca]] above this one");
+                return Err(self.at(parent.span().start, problem));
+            }
+        }
+        let kind = if raw.parent.is_some() { Kind::Intermediate } else { Kind::Root };
+        let profile = self.profile(&raw.profile, kind)?;
+        let subject = self
+            .subject(&profile, Some(&raw.subject))?
+            .build()
+            .map_err(|e| self.at(raw.subject.span().start, e))?;
+        let parent = raw.parent.as_ref().map(|p| p.get_ref().clone());
+        Ok(CaSpec { name, parent, profile, subject, days: raw.days })
+    }
+
+    fn devices(&self, raw: &RawDevices, ca: String) -> Result<DevicesSpec, RolloutError> {
+        let profile = self.profile(&raw.profile, Kind::Device)?;
+        let subject = self.subject(&profile, raw.subject.as_ref())?;
+        if subject.has("CN") {
+            let offset = raw.subject.as_ref().map_or(0, |s| s.span().start);
+            return Err(self.at(offset, "a device's CN is its id: leave CN out"));
+        }
+        Ok(DevicesSpec {
+            from: self.path(&raw.from),
+            ca,
+            profile,
+            subject,
+            days: raw.days,
+            out: self.path(&raw.out),
+            bundle: raw.bundle.get_ref().clone(),
+        })
+    }
+
+    fn registration(&self, raw: RawRegistration) -> Result<RegistrationSpec, RolloutError> {
+        let separator = match &raw.separator {
+            None => None,
+            Some(text) => Some(parse_separator(text.get_ref()).ok_or_else(|| {
+                let problem = format!("separator {:?} is not one of ; , tab", text.get_ref());
+                self.at(text.span().start, problem)
+            })?),
+        };
+        let mut defaults = raw.set;
+        defaults.extend(raw.r#type.map(|v| ("TYPE".to_owned(), v)));
+        defaults.extend(raw.name.map(|v| ("NAME".to_owned(), v)));
+        let settings = Settings { separator, defaults, no_agent: false };
+        Ok(RegistrationSpec { file: self.path(&raw.file), settings })
+    }
+}
+
+/// A separator by its character or name.
+pub fn parse_separator(text: &str) -> Option<char> {
+    SEPARATORS
+        .iter()
+        .find(|(c, name)| text == c.to_string() || text == *name)
+        .map(|(c, _)| *c)
+}

@@ -1,0 +1,77 @@
+//! A store as PEM text (RFC 7468): one unencrypted key with its chain, or certificates to trust.
+//!
+//! Refused: encrypted and pre-PKCS#8 keys (the module `key` reads those), and on writing more than
+//! one key, or keys and trusted certificates together: a text could not tell which belongs where.
+
+use super::link::{FoundCertificate, FoundKey, link};
+use super::{
+    DEVICE_KEY_ALIAS, EntryKind, Format, SERVER_CERTIFICATE_ALIAS, Store, StoreError, WriteOptions,
+};
+use crate::cert::{Certificate, pem_text};
+use crate::secret::SecretBytes;
+
+/// Reads a text. PEM has no aliases: keys and certificates get those of the platform's recipe.
+pub(super) fn open(bytes: &[u8]) -> Result<Store, StoreError> {
+    let blocks = ::pem::parse_many(bytes).map_err(|e| damaged(e.to_string()))?;
+    let (mut keys, mut certificates) = (Vec::new(), Vec::new());
+    for block in blocks {
+        match block.tag() {
+            "PRIVATE KEY" => keys.push(FoundKey {
+                alias: Some(DEVICE_KEY_ALIAS.to_owned()),
+                local_key_id: None,
+                pkcs8: SecretBytes::new(block.into_contents()),
+            }),
+            "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => {
+                let certificate = Certificate::from_der(block.contents())
+                    .map_err(|source| StoreError::Certificate { format: Format::Pem, source })?;
+                certificates.push(FoundCertificate {
+                    alias: Some(SERVER_CERTIFICATE_ALIAS.to_owned()),
+                    local_key_id: None,
+                    java_trusted: false,
+                    certificate,
+                });
+            }
+            tag if tag.ends_with("PRIVATE KEY") => {
+                let what = format!("a block BEGIN {tag}");
+                return Err(StoreError::Unsupported { format: Format::Pem, what });
+            }
+            _ => {}
+        }
+    }
+    if keys.is_empty() && certificates.is_empty() {
+        return Err(damaged("it has neither BEGIN PRIVATE KEY nor BEGIN CERTIFICATE".to_owned()));
+    }
+    Ok(link(keys, &certificates))
+}
+
+/// Writes a text: the key, then its chain, leaf first; or the trusted certificates in their order.
+pub(super) fn write(store: &Store, options: &WriteOptions<'_>) -> Result<Vec<u8>, StoreError> {
+    if options.store_password.is_some() || options.key_password.is_some() {
+        return Err(cannot_hold("a password: its key is not encrypted".to_owned()));
+    }
+    let mut text = zeroize::Zeroizing::new(String::new());
+    for entry in &store.entries {
+        match &entry.kind {
+            EntryKind::Key { pkcs8, chain } if store.entries.len() == 1 => {
+                text.push_str(&pem_text("PRIVATE KEY", pkcs8.expose()));
+                chain.iter().for_each(|c| text.push_str(&c.pem()));
+            }
+            EntryKind::Key { .. } => {
+                return Err(cannot_hold(format!("the key {:?} beside other entries", entry.alias)));
+            }
+            EntryKind::Trusted { certificate, .. } => text.push_str(&certificate.pem()),
+            EntryKind::SecretKey { .. } | EntryKind::Sealed { .. } => {
+                return Err(cannot_hold(format!("the sealed or secret key {:?}", entry.alias)));
+            }
+        }
+    }
+    Ok(text.as_bytes().to_vec())
+}
+
+fn damaged(what: String) -> StoreError {
+    StoreError::Damaged { format: Format::Pem, what }
+}
+
+fn cannot_hold(what: String) -> StoreError {
+    StoreError::CannotHold { format: Format::Pem, what }
+}

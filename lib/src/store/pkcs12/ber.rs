@@ -1,0 +1,237 @@
+//! A reader for BER (X.690, section 8), of the kinds that PKCS#12 files are made of.
+//!
+//! NSS writes indefinite lengths and OCTET STRINGs in pieces, and the MAC covers the octets as they
+//! stand, so turning the file into DER first is no way out. Every length is held against what is
+//! left before anything is read or copied. Refused: tag numbers above 30, nesting beyond
+//! [`MAX_DEPTH`].
+
+use std::borrow::Cow;
+
+use super::super::{Format, StoreError};
+
+pub(super) const INTEGER: u8 = 0x02;
+pub(super) const OCTET_STRING: u8 = 0x04;
+pub(super) const OID: u8 = 0x06;
+pub(super) const BMP_STRING: u8 = 0x1e;
+pub(super) const SEQUENCE: u8 = 0x30;
+pub(super) const SET: u8 = 0x31;
+/// `[0]`, constructed.
+pub(super) const CONTEXT_0: u8 = 0xa0;
+/// `[0]`, primitive.
+pub(super) const CONTEXT_0_PRIMITIVE: u8 = 0x80;
+const CONSTRUCTED: u8 = 0x20;
+
+/// PKCS#12 nests about a dozen deep.
+const MAX_DEPTH: usize = 32;
+
+/// One element.
+#[derive(Clone, Copy)]
+pub(super) struct Element<'a> {
+    pub(super) tag: u8,
+    pub(super) contents: &'a [u8],
+    /// Header, contents and end mark.
+    pub(super) raw: &'a [u8],
+}
+
+/// Elements one after another.
+pub(super) struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+pub(super) fn damaged(what: impl Into<String>) -> StoreError {
+    StoreError::Damaged { format: Format::Pkcs12, what: what.into() }
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// Whether the next element has that tag.
+    pub(super) fn next_is(&self, tag: u8) -> bool {
+        self.rest.first() == Some(&tag)
+    }
+
+    /// The next element; `what` names it in errors.
+    pub(super) fn any(&mut self, what: &'static str) -> Result<Element<'a>, StoreError> {
+        let span = measure(self.rest, what)?;
+        let (raw, rest) = self.rest.split_at(span.total);
+        self.rest = rest;
+        Ok(Element { tag: raw[0], contents: &raw[span.contents.clone()], raw })
+    }
+
+    /// The next element, of a tag that it has to have.
+    pub(super) fn expect(
+        &mut self,
+        tag: u8,
+        what: &'static str,
+    ) -> Result<Element<'a>, StoreError> {
+        if !self.rest.is_empty() && !self.next_is(tag) && !self.next_is(tag | CONSTRUCTED) {
+            let found = self.rest[0];
+            return Err(damaged(format!("{what} has tag {found:#04x} in place of {tag:#04x}")));
+        }
+        self.any(what)
+    }
+
+    /// A reader for the contents of the next element, a SEQUENCE.
+    pub(super) fn sequence(&mut self, what: &'static str) -> Result<Reader<'a>, StoreError> {
+        Ok(Reader::new(self.expect(SEQUENCE, what)?.contents))
+    }
+
+    /// The contents of an OBJECT IDENTIFIER.
+    pub(super) fn oid(&mut self, what: &'static str) -> Result<&'a [u8], StoreError> {
+        Ok(self.expect(OID, what)?.contents)
+    }
+
+    /// An INTEGER of 0 to 2^63-1.
+    pub(super) fn uint(&mut self, what: &'static str) -> Result<u64, StoreError> {
+        let contents = self.expect(INTEGER, what)?.contents;
+        let fits = !contents.is_empty() && contents.len() <= 8 && contents[0] < 0x80;
+        if !fits {
+            return Err(damaged(format!("{what} is negative or too large")));
+        }
+        Ok(contents.iter().fold(0, |n, b| n << 8 | u64::from(*b)))
+    }
+
+    /// An OCTET STRING, in one piece or several.
+    pub(super) fn octets(&mut self, what: &'static str) -> Result<Cow<'a, [u8]>, StoreError> {
+        self.expect(OCTET_STRING, what)?.octets(what)
+    }
+}
+
+impl<'a> Element<'a> {
+    /// The octets of an OCTET STRING, implicitly tagged or not (X.690, 8.7).
+    pub(super) fn octets(&self, what: &'static str) -> Result<Cow<'a, [u8]>, StoreError> {
+        if self.tag & CONSTRUCTED == 0 {
+            return Ok(Cow::Borrowed(self.contents));
+        }
+        let (mut pieces, mut whole) = (Reader::new(self.contents), Vec::new());
+        while !pieces.is_empty() {
+            let piece = pieces.any(what)?;
+            if piece.tag != OCTET_STRING {
+                return Err(damaged(format!("{what} has a piece that is no OCTET STRING")));
+            }
+            whole.extend_from_slice(piece.contents);
+        }
+        Ok(Cow::Owned(whole))
+    }
+}
+
+/// Where an element's contents are, and how long it is in all.
+struct Span {
+    contents: std::ops::Range<usize>,
+    total: usize,
+}
+
+/// A header: its length and that of the contents, none if indefinite.
+fn header(bytes: &[u8], what: &'static str) -> Result<(usize, Option<usize>), StoreError> {
+    let cut = |needed: u64| StoreError::Truncated {
+        format: Format::Pkcs12,
+        what,
+        needed,
+        left: bytes.len(),
+    };
+    let (Some(tag), Some(first)) = (bytes.first(), bytes.get(1)) else {
+        return Err(cut(2));
+    };
+    if tag & 0x1f == 0x1f {
+        return Err(damaged(format!("{what} has a tag number above 30")));
+    }
+    let count = match *first {
+        short @ 0..=0x7f => return Ok((2, Some(usize::from(short)))),
+        0x80 if tag & CONSTRUCTED != 0 => return Ok((2, None)),
+        0x81..=0x84 => usize::from(first & 0x7f),
+        _ => return Err(damaged(format!("{what} has a length that is not BER"))),
+    };
+    let octets = bytes.get(2..2 + count).ok_or_else(|| cut(2 + count as u64))?;
+    let length = octets.iter().fold(0_u32, |n, b| n << 8 | u32::from(*b));
+    let length = usize::try_from(length).map_err(|_| cut(u64::from(length)))?;
+    Ok((2 + count, Some(length)))
+}
+
+/// Measures the first element of `bytes`, end marks of indefinite lengths included.
+fn measure(bytes: &[u8], what: &'static str) -> Result<Span, StoreError> {
+    let end_of = |at: usize, header_len: usize, length: usize| {
+        let left = bytes.len() - at;
+        if left - header_len < length {
+            let needed = header_len as u64 + length as u64;
+            return Err(StoreError::Truncated { format: Format::Pkcs12, what, needed, left });
+        }
+        Ok(at + header_len + length)
+    };
+    let (start, length) = header(bytes, what)?;
+    if let Some(length) = length {
+        let end = end_of(0, start, length)?;
+        return Ok(Span { contents: start..end, total: end });
+    }
+    let (mut at, mut open) = (start, 1_usize);
+    loop {
+        if bytes[at..].starts_with(&[0, 0]) {
+            at += 2;
+            open -= 1;
+            if open == 0 {
+                return Ok(Span { contents: start..at - 2, total: at });
+            }
+            continue;
+        }
+        let (header_len, length) = header(&bytes[at..], what)?;
+        match length {
+            Some(length) => at = end_of(at, header_len, length)?,
+            None => {
+                at += header_len;
+                open += 1;
+            }
+        }
+        if open > MAX_DEPTH {
+            return Err(damaged(format!("{what} is nested more than {MAX_DEPTH} deep")));
+        }
+    }
+}
+
+/// An object identifier in dotted form.
+pub(super) fn dotted(oid: &[u8]) -> String {
+    x509_parser::asn1_rs::Oid::new(Cow::Borrowed(oid)).to_id_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn indefinite_lengths_and_pieces() {
+        let bytes = [0x30, 0x80, 0x24, 0x80, 0x04, 1, 7, 0x04, 2, 8, 9, 0, 0, 0, 0];
+        let mut inner = Reader::new(&bytes).sequence("it").unwrap();
+        assert_eq!(&*inner.octets("it").unwrap(), [7, 8, 9]);
+        assert!(inner.is_empty());
+    }
+
+    #[test]
+    fn a_length_beyond_the_end_is_truncation() {
+        let error = Reader::new(&[0x30, 0x84, 0xff, 0xff, 0xff, 0xff, 1]).any("it").err().unwrap();
+        let StoreError::Truncated { needed: 0x1_0000_0005, left: 7, .. } = error else {
+            panic!("{error:?}");
+        };
+    }
+
+    #[test]
+    fn endless_nesting_is_refused() {
+        let bytes = [0x30, 0x80].repeat(100_000);
+        assert!(matches!(Reader::new(&bytes).any("it"), Err(StoreError::Damaged { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut reader = Reader::new(&bytes);
+            while let Ok(element) = reader.any("it") {
+                let _ = element.octets("it");
+                let _ = Reader::new(element.contents).uint("it");
+            }
+        }
+    }
+}

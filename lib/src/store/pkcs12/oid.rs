@@ -1,0 +1,40 @@
+//! Object identifiers of PKCS#12 (RFC 7292, section 4 and appendix C), as contents octets.
+
+/// 1.2.840.113549.1, the arc of PKCS.
+macro_rules! pkcs {
+    ($($octet:literal),*) => { &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, $($octet),*] };
+}
+
+pub(super) const DATA: &[u8] = pkcs!(7, 1);
+pub(super) const SIGNED_DATA: &[u8] = pkcs!(7, 2);
+pub(super) const ENVELOPED_DATA: &[u8] = pkcs!(7, 3);
+pub(super) const ENCRYPTED_DATA: &[u8] = pkcs!(7, 6);
+
+pub(super) const KEY_BAG: &[u8] = pkcs!(12, 10, 1, 1);
+pub(super) const SHROUDED_KEY_BAG: &[u8] = pkcs!(12, 10, 1, 2);
+pub(super) const CERT_BAG: &[u8] = pkcs!(12, 10, 1, 3);
+pub(super) const CRL_BAG: &[u8] = pkcs!(12, 10, 1, 4);
+pub(super) const SECRET_BAG: &[u8] = pkcs!(12, 10, 1, 5);
+pub(super) const SAFE_CONTENTS_BAG: &[u8] = pkcs!(12, 10, 1, 6);
+
+pub(super) const PBE_SHA1_3DES: &[u8] = pkcs!(12, 1, 3);
+pub(super) const PBE_SHA1_2DES: &[u8] = pkcs!(12, 1, 4);
+pub(super) const PBE_SHA1_RC2_128: &[u8] = pkcs!(12, 1, 5);
+pub(super) const PBE_SHA1_RC2_40: &[u8] = pkcs!(12, 1, 6);
+pub(super) const PBES2: &[u8] = pkcs!(5, 13);
+pub(super) const PBMAC1: &[u8] = pkcs!(5, 14);
+
+pub(super) const FRIENDLY_NAME: &[u8] = pkcs!(9, 20);
+pub(super) const LOCAL_KEY_ID: &[u8] = pkcs!(9, 21);
+pub(super) const X509_CERTIFICATE: &[u8] = pkcs!(9, 22, 1);
+
+/// Java's trustedKeyUsage, 2.16.840.1.113894.746875.1.1 (`PKCS12KeyStore` of OpenJDK).
+pub(super) const JAVA_TRUSTED: &[u8] =
+    &[0x60, 0x86, 0x48, 0x01, 0x86, 0xf9, 0x66, 0xad, 0xca, 0x7b, 0x01, 0x01];
+/// anyExtendedKeyUsage, the value of [`JAVA_TRUSTED`].
+pub(super) const ANY_EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25, 0x00];
+
+pub(super) const SHA1: &[u8] = &[0x2b, 0x0e, 0x03, 0x02, 0x1a];
+pub(super) const SHA256: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01];
+pub(super) const SHA384: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02];
+pub(super) const SHA512: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03];

@@ -1,0 +1,273 @@
+//! From a store to a PFX (RFC 7292, section 4), in DER.
+//!
+//! Certificates go into one encrypted part, keys each encrypted into another, as OpenSSL and Java
+//! do. The alias is the friendlyName of a key and of its leaf; both carry the SHA-1 of the leaf as
+//! localKeyID, by which readers join them.
+
+use yasna::{DERWriter, DERWriterSeq, Tag};
+use zeroize::Zeroizing;
+
+use super::super::{Entry, EntryKind, Format, Salt, Store, StoreError, WriteOptions};
+use super::pbe::{Mac, Passphrase, check_iterations, encrypt_3des, encrypt_pbes2};
+use super::{Compat, Pkcs12Options, oid};
+use crate::cert::Certificate;
+use crate::crypto::{MacHash, sha1};
+
+/// Writes a file.
+pub(in super::super) fn write(
+    store: &Store,
+    options: &WriteOptions<'_>,
+    salt: Salt<'_>,
+) -> Result<Vec<u8>, StoreError> {
+    let password = options.java_password(Format::Pkcs12)?;
+    if options.key_password.is_some_and(|key| key != password) {
+        return Err(cannot_hold("a key password that differs from the store's".to_owned()));
+    }
+    let Pkcs12Options { compat, encryption_iterations, mac_iterations } = options.pkcs12;
+    let encryption = u64::from(encryption_iterations);
+    check_iterations(encryption, "the encryption of the PKCS#12 store")?;
+    check_iterations(u64::from(mac_iterations), "the MAC of the PKCS#12 store")?;
+    let password = Passphrase::Text(password.expose());
+    let mut encrypt = |data: &[u8]| encrypt(data, password, compat, encryption_iterations, salt);
+
+    let certificates = certificate_bags(store)?;
+    let certificates =
+        if certificates.is_empty() { None } else { Some(encrypt(&sequence_of(&certificates))?) };
+    let mut keys = Vec::new();
+    for entry in &store.entries {
+        if let EntryKind::Key { pkcs8, chain } = &entry.kind {
+            let id = chain.first().map(local_key_id);
+            let sealed = encrypt(pkcs8.expose())?;
+            keys.push(bag(oid::SHROUDED_KEY_BAG, Some(&entry.alias), id, false, |writer| {
+                writer.write_sequence(|info| {
+                    info.next().write_der(&sealed.algorithm);
+                    info.next().write_bytes(&sealed.data);
+                });
+            }));
+        }
+    }
+    let safe = authenticated_safe(certificates, &keys);
+    let hash = match compat {
+        Compat::Modern => MacHash::Sha256,
+        Compat::Legacy => MacHash::Sha1,
+    };
+    let mut mac_salt = vec![0; 20];
+    salt(&mut mac_salt)?;
+    let mac = Mac::make(hash, password, mac_salt, mac_iterations, &safe);
+    Ok(pfx(&safe, &mac))
+}
+
+fn cannot_hold(what: String) -> StoreError {
+    StoreError::CannotHold { format: Format::Pkcs12, what }
+}
+
+fn local_key_id(leaf: &Certificate) -> [u8; 20] {
+    sha1(leaf.der())
+}
+
+/// Ciphertext with its AlgorithmIdentifier (DER).
+struct Sealed {
+    algorithm: Vec<u8>,
+    data: Vec<u8>,
+}
+
+fn encrypt(
+    data: &[u8],
+    password: Passphrase<'_>,
+    compat: Compat,
+    iterations: u32,
+    salt: Salt<'_>,
+) -> Result<Sealed, StoreError> {
+    let (id, parameters, data) = match compat {
+        Compat::Modern => {
+            // 128 bits of salt: NIST SP 800-132, section 5.1.
+            let (mut kdf_salt, mut iv) = ([0; 16], [0; 16]);
+            salt(&mut kdf_salt)?;
+            salt(&mut iv)?;
+            let (parameters, data) = encrypt_pbes2(data, password, kdf_salt, iv, iterations)?;
+            (oid::PBES2, parameters, data)
+        }
+        Compat::Legacy => {
+            let mut kdf_salt = [0; 20];
+            salt(&mut kdf_salt)?;
+            let parameters = yasna::construct_der(|writer| {
+                writer.write_sequence(|pair| {
+                    pair.next().write_bytes(&kdf_salt);
+                    pair.next().write_u32(iterations);
+                });
+            });
+            let data = encrypt_3des(data, password, &kdf_salt, iterations)?;
+            (oid::PBE_SHA1_3DES, parameters, data)
+        }
+    };
+    let algorithm = yasna::construct_der(|writer| {
+        writer.write_sequence(|pair| {
+            write_oid(pair, id);
+            pair.next().write_der(&parameters);
+        });
+    });
+    Ok(Sealed { algorithm, data })
+}
+
+/// The bags of all certificates. A CA's certificate that several chains share is written once.
+fn certificate_bags(store: &Store) -> Result<Vec<Vec<u8>>, StoreError> {
+    let mut bags = Vec::new();
+    let mut issuers: Vec<&Certificate> = Vec::new();
+    for Entry { alias, kind, .. } in &store.entries {
+        match kind {
+            EntryKind::Key { chain, .. } => {
+                let Some((leaf, rest)) = chain.split_first() else {
+                    return Err(StoreError::EmptyChain { alias: alias.clone() });
+                };
+                let id = Some(local_key_id(leaf));
+                bags.push(certificate_bag(leaf, Some(alias), id, false));
+                for issuer in rest {
+                    if !issuers.contains(&issuer) {
+                        issuers.push(issuer);
+                        bags.push(certificate_bag(issuer, None, None, false));
+                    }
+                }
+            }
+            EntryKind::Trusted { certificate, .. } => {
+                bags.push(certificate_bag(certificate, Some(alias), None, true));
+            }
+            EntryKind::SecretKey { .. } => {
+                return Err(cannot_hold(format!("the secret key {alias:?}: it was never read")));
+            }
+            EntryKind::Sealed { .. } => {
+                let what = format!("the key {alias:?} without its password");
+                return Err(cannot_hold(what));
+            }
+        }
+    }
+    Ok(bags)
+}
+
+fn certificate_bag(
+    certificate: &Certificate,
+    alias: Option<&str>,
+    local_key_id: Option<[u8; 20]>,
+    trusted: bool,
+) -> Vec<u8> {
+    bag(oid::CERT_BAG, alias, local_key_id, trusted, |writer| {
+        writer.write_sequence(|bag| {
+            write_oid(bag, oid::X509_CERTIFICATE);
+            bag.next().write_tagged(Tag::context(0), |w| w.write_bytes(certificate.der()));
+        });
+    })
+}
+
+/// SafeBag with its attributes. Java's mark makes a certificate a trusted entry.
+fn bag(
+    kind: &[u8],
+    alias: Option<&str>,
+    local_key_id: Option<[u8; 20]>,
+    trusted: bool,
+    value: impl FnOnce(DERWriter<'_>),
+) -> Vec<u8> {
+    let attribute = |kind: &[u8], value: &dyn Fn(DERWriter<'_>)| {
+        yasna::construct_der(|writer| {
+            writer.write_sequence(|pair| {
+                write_oid(pair, kind);
+                pair.next().write_set(|values| value(values.next()));
+            });
+        })
+    };
+    let mut attributes = Vec::new();
+    if let Some(alias) = alias {
+        attributes.push(attribute(oid::FRIENDLY_NAME, &|w| w.write_bmp_string(alias)));
+    }
+    if let Some(id) = local_key_id {
+        attributes.push(attribute(oid::LOCAL_KEY_ID, &|w| w.write_bytes(&id)));
+    }
+    if trusted {
+        let any = oid_der(oid::ANY_EXTENDED_KEY_USAGE);
+        attributes.push(attribute(oid::JAVA_TRUSTED, &|w| w.write_der(&any)));
+    }
+    yasna::construct_der(|writer| {
+        writer.write_sequence(|bag| {
+            write_oid(bag, kind);
+            bag.next().write_tagged(Tag::context(0), value);
+            if !attributes.is_empty() {
+                bag.next().write_set_of(|set| {
+                    attributes.iter().for_each(|a| set.next().write_der(a));
+                });
+            }
+        });
+    })
+}
+
+fn sequence_of(elements: &[Vec<u8>]) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(yasna::construct_der(|writer| {
+        writer.write_sequence(|seq| elements.iter().for_each(|e| seq.next().write_der(e)));
+    }))
+}
+
+/// AuthenticatedSafe: the encrypted certificates, then the keys.
+fn authenticated_safe(certificates: Option<Sealed>, keys: &[Vec<u8>]) -> Vec<u8> {
+    yasna::construct_der(|writer| {
+        writer.write_sequence(|infos| {
+            if let Some(sealed) = certificates {
+                content_info(infos.next(), oid::ENCRYPTED_DATA, |content| {
+                    content.write_sequence(|data| {
+                        data.next().write_u32(0);
+                        data.next().write_sequence(|info| {
+                            write_oid(info, oid::DATA);
+                            info.next().write_der(&sealed.algorithm);
+                            info.next().write_tagged_implicit(Tag::context(0), |w| {
+                                w.write_bytes(&sealed.data);
+                            });
+                        });
+                    });
+                });
+            }
+            if !keys.is_empty() {
+                let contents = sequence_of(keys);
+                content_info(infos.next(), oid::DATA, |content| content.write_bytes(&contents));
+            }
+        });
+    })
+}
+
+fn content_info(writer: DERWriter<'_>, kind: &[u8], content: impl FnOnce(DERWriter<'_>)) {
+    writer.write_sequence(|info| {
+        write_oid(info, kind);
+        info.next().write_tagged(Tag::context(0), content);
+    });
+}
+
+fn pfx(safe: &[u8], mac: &Mac) -> Vec<u8> {
+    let hash = match mac.hash {
+        MacHash::Sha1 => oid::SHA1,
+        MacHash::Sha256 => oid::SHA256,
+        MacHash::Sha384 => oid::SHA384,
+        MacHash::Sha512 => oid::SHA512,
+    };
+    yasna::construct_der(|writer| {
+        writer.write_sequence(|pfx| {
+            pfx.next().write_u32(3);
+            content_info(pfx.next(), oid::DATA, |content| content.write_bytes(safe));
+            pfx.next().write_sequence(|data| {
+                data.next().write_sequence(|info| {
+                    info.next().write_sequence(|algorithm| {
+                        write_oid(algorithm, hash);
+                        algorithm.next().write_null();
+                    });
+                    info.next().write_bytes(&mac.digest);
+                });
+                data.next().write_bytes(&mac.salt);
+                data.next().write_u32(mac.iterations);
+            });
+        });
+    })
+}
+
+fn write_oid(writer: &mut DERWriterSeq<'_>, oid: &[u8]) {
+    writer.next().write_der(&oid_der(oid));
+}
+
+/// OBJECT IDENTIFIER of contents shorter than 128 octets.
+fn oid_der(contents: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(contents.len()).unwrap_or(u8::MAX);
+    [&[0x06, length], contents].concat()
+}
