@@ -1,5 +1,5 @@
-//! Certificate chains: put in order (`order`), validated ([`verify`]), and judged as what a
-//! device presents to the platform (`check_device`).
+//! Certificate chains: put in order ([`order`]), validated ([`verify`]), and judged as what a
+//! device presents to the platform ([`check_device`]).
 //!
 //! [`verify`] is path validation by RFC 5280, section 6, with path building by the ideas of
 //! RFC 4158. It is our own because a refusal must name the certificate and the [`Rule`], and
@@ -33,6 +33,8 @@
 //! - Hosts are not compared with the leaf's names: devices are known by their Common Name.
 
 mod budget;
+mod build;
+mod device;
 mod error;
 mod name_constraints;
 mod path;
@@ -42,6 +44,8 @@ mod rules;
 mod verify;
 
 pub use budget::{MAX_NAME_COMPARISONS, MAX_PATH_STEPS, MAX_SIGNATURE_CHECKS};
+pub use build::{LeafChoice, OrderedChain, order};
+pub use device::{DeviceFinding, MAX_DEVICE_CHAIN, Mistake, check_device};
 pub use error::ChainError;
 pub use rule::{Refusal, Rule};
 pub use verify::{DEFAULT_MAX_DEPTH, Options, Purpose, VerifiedChain, verify};

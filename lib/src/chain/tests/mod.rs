@@ -1,5 +1,6 @@
-//! Tests of path validation: each rule refuses, and its twin that keeps the rule passes.
+//! Tests of chains: each rule refuses, and its twin that keeps the rule passes.
 
+mod device;
 mod hostile;
 mod names;
 mod paths;
