@@ -4,6 +4,8 @@
 //! (short keys, SHA-1, unknown critical extensions, version 1), so that they can be shown and so
 //! that `chain` can say which rule they break.
 
+mod extensions;
+
 use std::fmt;
 use std::ops::Range;
 
@@ -14,6 +16,8 @@ use x509_parser::prelude::FromDer;
 
 use crate::crypto::{CryptoError, PublicKey, SignatureAlgorithm, hex, sha1, sha256};
 use crate::name::Name;
+
+pub use extensions::{GeneralName, MalformedExtension, NameConstraints, PolicyConstraints, oid};
 
 /// Why octets are not a certificate.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone)]
@@ -248,7 +252,12 @@ impl Certificate {
             oid: extension.oid.to_id_string(),
             critical: extension.critical,
             value: extension.value.to_vec(),
-            well_formed: !matches!(parsed, ParsedExtension::ParseError { .. }),
+            well_formed: match parsed {
+                ParsedExtension::UnsupportedExtension { .. } => true,
+                ParsedExtension::ParseError { .. } => false,
+                // The parser does not mind what follows the value.
+                _ => yasna::parse_der(extension.value, |reader| reader.read_der()).is_ok(),
+            },
         });
     }
 

@@ -3,6 +3,7 @@
 pub mod authority;
 pub mod bulk;
 pub mod cert;
+pub mod chain;
 pub mod client_id;
 pub mod crl;
 pub mod crypto;

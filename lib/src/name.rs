@@ -229,6 +229,19 @@ impl Name {
                 && self.rdns.iter().zip(&other.rdns).all(same_rdn))
     }
 
+    /// A text that is equal for two names exactly when they [match](Name::matches): the key of an
+    /// index by name.
+    pub(crate) fn index_key(&self) -> String {
+        let mut key = String::new();
+        for rdn in &self.rdns {
+            for attribute in rdn {
+                key.extend([&attribute.oid, "=", &fold(&attribute.value), "\0"]);
+            }
+            key.push('\n');
+        }
+        key
+    }
+
     /// Whether this name begins with all the RDNs of `base`: a directory name constraint
     /// (RFC 5280, 4.2.1.10).
     pub fn is_within(&self, base: &Self) -> bool {

@@ -1,0 +1,73 @@
+//! Why certificates make no chain.
+
+use super::rule::Refusal;
+use crate::name::Name;
+
+/// Why certificates make no chain, or not one to trust.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChainError {
+    /// Nothing to work with.
+    #[error("there are no certificates to put in order")]
+    Empty,
+    /// Nothing to trust.
+    #[error("no trusted certificate is given")]
+    NoAnchors,
+    /// Several certificates issued none of the others.
+    #[error("several certificates could be the first of the chain: {}", .0.join("; "))]
+    AmbiguousLeaf(Vec<String>),
+    /// Every certificate issued another one.
+    #[error("no certificate could be the first of the chain: each has issued another one")]
+    NoLeaf,
+    /// No certificate is the one that the caller chose.
+    #[error("none of the certificates has {0}")]
+    LeafNotFound(String),
+    /// Several certificates could come next.
+    #[error("{subject} has several possible issuers: {}", issuers.join("; "))]
+    AmbiguousIssuer {
+        /// The certificate whose issuer is in doubt.
+        subject: Name,
+        /// Its possible issuers, each with its serial number.
+        issuers: Vec<String>,
+    },
+    /// A certificate breaks a rule.
+    #[error(transparent)]
+    Refused(Box<Refusal>),
+    /// The certificates are so many, or so entangled, that the search was given up.
+    #[error("gave up after {limit} {what}: these certificates look made to keep us busy")]
+    BudgetExceeded {
+        /// What was counted.
+        what: &'static str,
+        /// The limit.
+        limit: u32,
+    },
+}
+
+impl ChainError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::AmbiguousLeaf(_) => "name the device's certificate by its common name or key",
+            Self::AmbiguousIssuer { .. } => "leave out the CA certificates that are not in use",
+            Self::NoAnchors => "name at least one CA certificate to trust",
+            Self::BudgetExceeded { .. } => "leave out the certificates that are not needed",
+            Self::Refused(refusal) => return refusal.rule.hint(),
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+
+    /// The refusal, if a certificate was refused.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Refused(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+}
+
+impl From<Refusal> for ChainError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}

@@ -1,0 +1,56 @@
+//! Certificate chains: put in order ([`order`]), validated ([`verify`]), and judged as what a
+//! device presents to the platform ([`check_device`]).
+//!
+//! [`verify`] is path validation by RFC 5280, section 6, with path building by the ideas of
+//! RFC 4158. It is our own because a refusal must name the certificate and the [`Rule`], and
+//! because the platform's chains are longer than what TLS libraries accept.
+//!
+//! # Decisions
+//!
+//! Where RFC 5280 leaves a choice, or common practice is laxer:
+//! - A trust anchor is a certificate, any one, intermediates included; it is held to the rules of a
+//!   CA: validity, extensions, path length, name constraints, key usage. Its signature is not
+//!   checked: trust in it comes from being named.
+//! - A leaf that is itself an anchor, octet for octet, is a whole path: the platform accepts a
+//!   self-signed device certificate that was uploaded. All rules of a leaf apply to it.
+//! - The leaf may be a CA certificate (RFC 5280, 4.2.1.9: it does not count for path lengths), so
+//!   that an intermediate can be verified; its key usage is then not asked to fit TLS.
+//! - Authority and subject key identifiers must be there where RFC 5280, 4.2.1.1 and 4.2.1.2 demand
+//!   them. When they do not match, the candidate is tried last: they guide, the signature decides.
+//! - A CA without keyUsage is accepted (RFC 5280, 6.1.4 (n)), and keyUsage need not be critical.
+//! - An extended key usage in a CA, anchors included, must allow the purpose, as for the leaf.
+//! - basicConstraints of a CA and nameConstraints must be critical.
+//! - Names of subjectAltName must be well-formed, whether constrained or not. A wildcard breaks a
+//!   name constraint when any name it stands for does.
+//! - Times are compared in whole seconds.
+//!
+//! # Limitations
+//!
+//! - Revocation is not looked at here: see `crl`.
+//! - A critical cRLDistributionPoints or issuingDistributionPoint is refused as not understood.
+//! - When a CA demands an explicit policy (policyConstraints), each certificate below must hold a
+//!   policy in common; with policy mappings in such a path it is refused.
+//! - Hosts are not compared with the leaf's names: devices are known by their Common Name.
+
+mod budget;
+mod build;
+mod device;
+mod error;
+mod name_constraints;
+mod path;
+mod policy;
+mod rule;
+mod rules;
+mod verify;
+
+pub use budget::{MAX_NAME_COMPARISONS, MAX_PATH_STEPS, MAX_SIGNATURE_CHECKS};
+pub use build::{LeafChoice, OrderedChain, order};
+pub use device::{DeviceFinding, MAX_DEVICE_CHAIN, Mistake, check_device};
+pub use error::ChainError;
+pub use rule::{Refusal, Rule};
+pub use verify::{DEFAULT_MAX_DEPTH, Options, Purpose, VerifiedChain, verify};
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! What one certificate must look like, whatever path it is on.
+
+use time::OffsetDateTime;
+
+use super::name_constraints;
+use super::rule::Rule;
+use super::verify::Purpose;
+use crate::cert::{Certificate, Extension, oid};
+
+/// Longest serial number, in octets (RFC 5280, 4.1.2.2).
+const MAX_SERIAL_OCTETS: usize = 20;
+
+/// Extensions whose demands are met here, so that they may be critical.
+const PROCESSED: [&str; 9] = [
+    oid::KEY_USAGE,
+    oid::SUBJECT_ALT_NAME,
+    oid::BASIC_CONSTRAINTS,
+    oid::NAME_CONSTRAINTS,
+    oid::CERTIFICATE_POLICIES,
+    oid::POLICY_MAPPINGS,
+    oid::POLICY_CONSTRAINTS,
+    oid::EXTENDED_KEY_USAGE,
+    oid::INHIBIT_ANY_POLICY,
+];
+
+/// Extensions that a CA must not mark as critical (RFC 5280, 4.2.1.1, 4.2.1.2, 4.2.1.8, 4.2.1.15,
+/// 4.2.2.1 and 4.2.2.2).
+const NEVER_CRITICAL: [&str; 6] = [
+    oid::SUBJECT_KEY_ID,
+    oid::AUTHORITY_KEY_ID,
+    "2.5.29.9",
+    "2.5.29.46",
+    "1.3.6.1.5.5.7.1.1",
+    "1.3.6.1.5.5.7.1.11",
+];
+
+/// Extensions that a CA must mark as critical (RFC 5280, 4.2.1.10, 4.2.1.11 and 4.2.1.14).
+const ALWAYS_CRITICAL: [&str; 3] =
+    [oid::NAME_CONSTRAINTS, oid::POLICY_CONSTRAINTS, oid::INHIBIT_ANY_POLICY];
+
+/// anyExtendedKeyUsage.
+const ANY_PURPOSE: &str = "2.5.29.37.0";
+
+/// The part that a certificate plays in a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Role {
+    /// It has issued another certificate of the path.
+    pub(super) issuer: bool,
+    /// It is trusted as it stands.
+    pub(super) anchor: bool,
+}
+
+/// Holds one certificate to every rule that needs no other certificate.
+pub(super) fn check(
+    cert: &Certificate,
+    role: Role,
+    purpose: Purpose,
+    at: OffsetDateTime,
+) -> Result<(), Rule> {
+    check_fields(cert)?;
+    if let (false, Err(e)) = (role.anchor, &cert.signature_algorithm) {
+        return Err(Rule::SignatureAlgorithm(e.clone()));
+    }
+    check_extensions(cert)?;
+    check_key_ids(cert, role)?;
+    if role.issuer {
+        check_issuer(cert)?;
+    }
+    check_ca_fields(cert)?;
+    check_names(cert)?;
+    if !role.issuer {
+        check_leaf_usage(cert, purpose)?;
+    }
+    check_purpose(cert, purpose)?;
+    check_validity(cert, at)
+}
+
+fn check_fields(cert: &Certificate) -> Result<(), Rule> {
+    if cert.version != 3 {
+        return Err(Rule::Version(cert.version));
+    }
+    let serial = cert.serial.octets();
+    let problem = if serial.len() > MAX_SERIAL_OCTETS {
+        Some("longer than 20 octets")
+    } else if serial.first().is_some_and(|b| b & 0x80 != 0) {
+        Some("negative")
+    } else if serial.iter().all(|b| *b == 0) {
+        Some("not positive")
+    } else {
+        None
+    };
+    if let Some(problem) = problem {
+        return Err(Rule::SerialNumber { serial: cert.serial.to_string(), problem });
+    }
+    if cert.issuer.is_empty() {
+        return Err(Rule::EmptyIssuer);
+    }
+    if !cert.algorithms_agree {
+        return Err(Rule::AlgorithmsDiffer);
+    }
+    let key = cert.public_key.as_ref().map_err(|e| Rule::PublicKey(e.clone()))?;
+    key.check_strength().map_err(Rule::PublicKey)
+}
+
+fn check_extensions(cert: &Certificate) -> Result<(), Rule> {
+    for (i, extension) in cert.extensions.iter().enumerate() {
+        let id = || extension.oid.clone();
+        if cert.extensions[..i].iter().any(|earlier| earlier.oid == extension.oid) {
+            return Err(Rule::DuplicateExtension(id()));
+        }
+        let listed = |list: &[&str]| list.contains(&extension.oid.as_str());
+        if extension.critical {
+            if listed(&NEVER_CRITICAL) {
+                return Err(Rule::CriticalExtension(id()));
+            }
+            if !listed(&PROCESSED) {
+                return Err(Rule::UnknownCriticalExtension(id()));
+            }
+        } else if listed(&ALWAYS_CRITICAL) {
+            return Err(Rule::NotCriticalExtension(id()));
+        }
+        if !extension.well_formed && is_standard(extension) {
+            return Err(Rule::MalformedExtension(id()));
+        }
+    }
+    check_readable(cert)
+}
+
+/// Extensions of RFC 5280 must be well-formed even when they play no part here; others are none of
+/// our business.
+fn is_standard(extension: &Extension) -> bool {
+    extension.oid.starts_with("2.5.29.") || extension.oid.starts_with("1.3.6.1.5.5.7.1.")
+}
+
+/// What the certificate's reader passed over in silence must not count as absent.
+fn check_readable(cert: &Certificate) -> Result<(), Rule> {
+    let silent = [
+        (oid::BASIC_CONSTRAINTS, cert.basic_constraints.is_none()),
+        (oid::KEY_USAGE, cert.key_usage.is_none()),
+        (oid::EXTENDED_KEY_USAGE, cert.extended_key_usage.as_ref().is_none_or(Vec::is_empty)),
+        (oid::SUBJECT_KEY_ID, cert.subject_key_id.is_none()),
+    ];
+    for (id, unread) in silent {
+        if unread && cert.extension(id).is_some() {
+            return Err(Rule::MalformedExtension(id.to_owned()));
+        }
+    }
+    let malformed = |e: crate::cert::MalformedExtension| Rule::MalformedExtension(e.oid.to_owned());
+    cert.name_constraints().map_err(malformed)?;
+    cert.policy_constraints().map_err(malformed)?;
+    cert.certificate_policies().map_err(malformed)?;
+    cert.subject_alt_names().map_err(malformed)?;
+    Ok(())
+}
+
+fn check_key_ids(cert: &Certificate, role: Role) -> Result<(), Rule> {
+    if cert.is_ca() && cert.subject_key_id.is_none() {
+        return Err(Rule::SubjectKeyIdMissing);
+    }
+    // RFC 5280, 4.2.1.1 spares self-signed certificates; only an anchor ever is one in a path.
+    if cert.authority_key_id.is_none() && !(role.anchor && cert.is_self_issued()) {
+        return Err(Rule::AuthorityKeyIdMissing);
+    }
+    Ok(())
+}
+
+fn check_ca_fields(cert: &Certificate) -> Result<(), Rule> {
+    if cert.is_ca() {
+        if cert.basic_constraints.is_some_and(|bc| !bc.critical) {
+            return Err(Rule::NotCriticalExtension(oid::BASIC_CONSTRAINTS.to_owned()));
+        }
+        if cert.subject.is_empty() {
+            return Err(Rule::EmptySubject("but a CA needs one"));
+        }
+        return Ok(());
+    }
+    if cert.key_usage.is_some_and(|usage| usage.has("keyCertSign")) {
+        return Err(Rule::KeyCertSignWithoutCa);
+    }
+    if cert.basic_constraints.is_some_and(|bc| bc.path_length.is_some()) {
+        return Err(Rule::PathLengthWithoutCa);
+    }
+    if cert.extension(oid::NAME_CONSTRAINTS).is_some() {
+        return Err(Rule::NameConstraintsWithoutCa);
+    }
+    Ok(())
+}
+
+/// The names of a certificate and those of its name constraints (RFC 5280, 4.2.1.6 and 4.2.1.10).
+fn check_names(cert: &Certificate) -> Result<(), Rule> {
+    let names = cert.subject_alt_names().ok().flatten();
+    if cert.subject.is_empty() {
+        let critical = cert.extension(oid::SUBJECT_ALT_NAME).is_some_and(|e| e.critical);
+        if !critical {
+            return Err(Rule::EmptySubject("without a critical subjectAltName in its place"));
+        }
+    }
+    for name in names.iter().flatten() {
+        if !name_constraints::is_well_formed_name(name) {
+            let text = name_constraints::text(name);
+            return Err(Rule::MalformedName { form: name.form(), name: text });
+        }
+    }
+    let constraints = cert.name_constraints().ok().flatten();
+    let mut subtrees = constraints.iter().flat_map(|c| c.permitted.iter().chain(&c.excluded));
+    if subtrees.all(name_constraints::is_well_formed_constraint) {
+        Ok(())
+    } else {
+        Err(Rule::MalformedExtension(oid::NAME_CONSTRAINTS.to_owned()))
+    }
+}
+
+fn check_issuer(cert: &Certificate) -> Result<(), Rule> {
+    match cert.basic_constraints {
+        None => return Err(Rule::NotCa("it has no basic constraints")),
+        Some(bc) if !bc.ca => return Err(Rule::NotCa("its basic constraints say CA:FALSE")),
+        Some(_) => {}
+    }
+    match cert.key_usage {
+        Some(usage) if !usage.has("keyCertSign") => Err(Rule::KeyCertSignMissing),
+        _ => Ok(()),
+    }
+}
+
+fn check_leaf_usage(cert: &Certificate, purpose: Purpose) -> Result<(), Rule> {
+    let Some(usage) = cert.key_usage else { return Ok(()) };
+    let fits = usage.has("digitalSignature") || usage.has("keyAgreement");
+    // A server may also only decrypt the key that a TLS 1.2 client sends it.
+    let decrypts = purpose == Purpose::ServerAuth && usage.has("keyEncipherment");
+    if fits || decrypts || purpose == Purpose::Any || cert.is_ca() {
+        return Ok(());
+    }
+    let found: Vec<_> = usage.names().collect();
+    let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
+    Err(Rule::KeyUsage { found })
+}
+
+fn check_purpose(cert: &Certificate, purpose: Purpose) -> Result<(), Rule> {
+    let (Some(found), Some((wanted, id))) = (&cert.extended_key_usage, purpose.wanted()) else {
+        return Ok(());
+    };
+    if found.iter().any(|o| o == id || o == ANY_PURPOSE) {
+        return Ok(());
+    }
+    Err(Rule::ExtendedKeyUsage { wanted, found: found.join(", ") })
+}
+
+/// Both ends are inclusive, and so is the whole second of each (RFC 5280, 4.1.2.5).
+fn check_validity(cert: &Certificate, at: OffsetDateTime) -> Result<(), Rule> {
+    if at < cert.not_before {
+        return Err(Rule::NotYetValid { not_before: cert.not_before, at });
+    }
+    if at > cert.not_after {
+        return Err(Rule::Expired { not_after: cert.not_after, at });
+    }
+    Ok(())
+}

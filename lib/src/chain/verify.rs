@@ -1,0 +1,134 @@
+//! Path validation: its inputs and its result.
+
+use serde::ser::{SerializeSeq, SerializeStruct};
+use time::OffsetDateTime;
+
+use super::ChainError;
+use super::path::Search;
+use super::rule::{Refusal, rfc3339};
+use super::rules::{self, Role};
+use crate::cert::Certificate;
+
+/// Intermediates between leaf and anchor, unless the caller says otherwise: with both ends that
+/// makes the 10 certificates that the platform takes (platform: "At most 10 certificates").
+pub const DEFAULT_MAX_DEPTH: u8 = 8;
+
+/// What the leaf is going to be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Purpose {
+    /// A device that connects (id-kp-clientAuth).
+    #[default]
+    ClientAuth,
+    /// A server that devices connect to (id-kp-serverAuth).
+    ServerAuth,
+    /// Anything: extended key usages and the leaf's key usage are not looked at.
+    Any,
+}
+
+impl Purpose {
+    /// The name and object identifier that an extended key usage must hold; none for any.
+    pub(super) fn wanted(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::ClientAuth => Some(("clientAuth", "1.3.6.1.5.5.7.3.2")),
+            Self::ServerAuth => Some(("serverAuth", "1.3.6.1.5.5.7.3.1")),
+            Self::Any => None,
+        }
+    }
+}
+
+/// How to validate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The time for which to validate; fractions of a second do not count.
+    pub at: OffsetDateTime,
+    /// What the leaf is for.
+    pub purpose: Purpose,
+    /// Most intermediates between leaf and anchor, self-issued ones included: it bounds length and
+    /// work, unlike a path length constraint.
+    pub max_depth: u8,
+}
+
+impl Options {
+    /// Validation for a device at a time, with [`DEFAULT_MAX_DEPTH`].
+    pub fn new(at: OffsetDateTime) -> Self {
+        Self { at, purpose: Purpose::default(), max_depth: DEFAULT_MAX_DEPTH }
+    }
+}
+
+/// A path that was validated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedChain {
+    certificates: Vec<Certificate>,
+}
+
+impl VerifiedChain {
+    /// The certificates: the leaf first, each followed by its issuer, the anchor last. Just one if
+    /// the leaf is itself an anchor.
+    pub fn certificates(&self) -> &[Certificate] {
+        &self.certificates
+    }
+
+    /// The certificates, without copying them.
+    pub fn into_certificates(self) -> Vec<Certificate> {
+        self.certificates
+    }
+}
+
+impl serde::Serialize for VerifiedChain {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_seq(Some(self.certificates.len()))?;
+        for (position, cert) in self.certificates.iter().enumerate() {
+            out.serialize_element(&Link { position, cert })?;
+        }
+        out.end()
+    }
+}
+
+struct Link<'a> {
+    position: usize,
+    cert: &'a Certificate,
+}
+
+impl serde::Serialize for Link<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_struct("Link", 6)?;
+        out.serialize_field("position", &self.position)?;
+        out.serialize_field("subject", &self.cert.subject)?;
+        out.serialize_field("issuer", &self.cert.issuer)?;
+        out.serialize_field("serial", &self.cert.serial.to_string())?;
+        out.serialize_field("not_after", &rfc3339(self.cert.not_after))?;
+        out.serialize_field("fingerprint_sha256", &self.cert.fingerprint_sha256())?;
+        out.end()
+    }
+}
+
+/// Finds a path from `leaf` over any of `intermediates`, in whatever order, to one of `anchors`
+/// and validates it; see the module's page for the rules.
+///
+/// Errors: [`ChainError::NoAnchors`]; [`ChainError::Refused`] with the certificate and the rule,
+/// of the path that came closest when there are several; [`ChainError::BudgetExceeded`].
+pub fn verify(
+    leaf: &Certificate,
+    intermediates: &[Certificate],
+    anchors: &[Certificate],
+    options: &Options,
+) -> Result<VerifiedChain, ChainError> {
+    if anchors.is_empty() {
+        return Err(ChainError::NoAnchors);
+    }
+    let at = options.at.replace_nanosecond(0).unwrap_or(options.at);
+    let options = Options { at, ..options.clone() };
+    let trusted = anchors.contains(leaf);
+    let role = Role { issuer: false, anchor: trusted };
+    rules::check(leaf, role, options.purpose, at).map_err(|rule| Refusal {
+        position: 0,
+        subject: leaf.subject.clone(),
+        rule,
+    })?;
+    if trusted {
+        return Ok(VerifiedChain { certificates: vec![leaf.clone()] });
+    }
+    let path = Search::new(leaf, intermediates, anchors, &options).run()?;
+    Ok(VerifiedChain { certificates: path.into_iter().cloned().collect() })
+}
