@@ -23,6 +23,18 @@ pub enum CsrError {
     },
 }
 
+impl CsrError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotPossessed { .. } => {
+                Some("have the device make a new request with its own key".to_owned())
+            }
+            Self::Malformed(_) => None,
+        }
+    }
+}
+
 /// A request: what it asks for.
 #[derive(Debug, Clone)]
 pub struct Request {

@@ -12,12 +12,12 @@ use crate::files::FileError;
 use crate::issue::IssueError;
 use crate::key::KeyError;
 use crate::name::NameError;
+use crate::platform::fetch::FetchError;
 use crate::profile::ProfileError;
 use crate::registration::RegistrationError;
 use crate::registry::RegistryError;
 use crate::rollout::RolloutError;
 use crate::store::StoreError;
-use crate::platform::fetch::FetchError;
 
 /// Who has to do something about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -200,7 +200,8 @@ fn check_row(row: &Row, columns: &[String]) -> Result<(), RegistrationError> {
 /// The first separator that no value contains, so that nothing needs quotes.
 fn free_separator(rows: &[Row]) -> char {
     let free = |separator: char| {
-        rows.iter().all(|row| row.iter().all(|(k, v)| !k.contains(separator) && !v.contains(separator)))
+        rows.iter()
+            .all(|row| row.iter().all(|(k, v)| !k.contains(separator) && !v.contains(separator)))
     };
     SEPARATORS.iter().map(|(c, _)| *c).find(|c| free(*c)).unwrap_or(';')
 }
@@ -230,7 +231,8 @@ mod tests {
 
     #[test]
     fn the_order_of_columns_is_the_platforms() {
-        let list = devices("id,site.floor,name,type,group,external-mac\na,2,A,t,P/Q,AABB\nb,,B,t,,\n");
+        let list =
+            devices("id,site.floor,name,type,group,external-mac\na,2,A,t,P/Q,AABB\nb,,B,t,,\n");
         assert_eq!(
             create(&list, &Settings::default()).unwrap(),
             "ID;AUTH_TYPE;TYPE;NAME;PATH;com_cumulocity_model_Agent.active;site.floor;external-mac\n\
@@ -263,14 +265,20 @@ mod tests {
     #[test]
     fn columns_that_contradict_certificates_are_refused() {
         let refused = |csv: &str| create(&devices(csv), &Settings::default()).unwrap_err();
-        assert!(matches!(refused("id,CREDENTIALS\na,pw\n"), RegistrationError::NotWithCertificates(_)));
+        assert!(matches!(
+            refused("id,CREDENTIALS\na,pw\n"),
+            RegistrationError::NotWithCertificates(_)
+        ));
         assert!(matches!(refused("id,x[0]\na,1\n"), RegistrationError::Array(_)));
         assert!(matches!(refused("id,type,TYPE\na,1,2\n"), RegistrationError::SameColumn(..)));
         assert!(matches!(
             refused("id,external-a,external-b\na,1,2\n"),
             RegistrationError::TwoExternalIds(..)
         ));
-        assert!(matches!(refused("id,type,name,shell\na,t,n,yes\n"), RegistrationError::Value { .. }));
+        assert!(matches!(
+            refused("id,type,name,shell\na,t,n,yes\n"),
+            RegistrationError::Value { .. }
+        ));
     }
 
     #[test]

@@ -78,11 +78,6 @@ impl Staging {
         Ok(files::remove_tree(&dir)?)
     }
 
-    /// Removes a chunk that is not to be.
-    pub(super) fn discard(&self, index: usize) -> Result<(), BulkError> {
-        Ok(files::remove_tree(&self.dir.join(index.to_string()))?)
-    }
-
     /// Removes the staging folder.
     pub(super) fn close(self) -> Result<(), BulkError> {
         files::remove_tree(&self.dir)?;

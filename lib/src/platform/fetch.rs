@@ -69,7 +69,9 @@ impl FetchError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::BadHost(_) => Some("write HOST:PORT, for example mqtt.example.com:8883".to_owned()),
+            Self::BadHost(_) => {
+                Some("write HOST:PORT, for example mqtt.example.com:8883".to_owned())
+            }
             Self::Tls { .. } => Some("the platform's MQTT over TLS is on port 8883".to_owned()),
             _ => None,
         }
@@ -84,8 +86,8 @@ impl FetchError {
 /// Connects, takes the certificates that the server presents (leaf first, in its order) and hangs
 /// up. `timeout` holds for connecting and for each read.
 pub fn fetch(host: &str, port: u16, timeout: Duration) -> Result<Vec<Certificate>, FetchError> {
-    let name = ServerName::try_from(host.to_owned())
-        .map_err(|_| FetchError::BadHost(host.to_owned()))?;
+    let name =
+        ServerName::try_from(host.to_owned()).map_err(|_| FetchError::BadHost(host.to_owned()))?;
     let target = format!("{host}:{port}");
     let mut stream = connect(host, port, &target, timeout)?;
     let recorder = Arc::new(Recorder::new());

@@ -113,7 +113,8 @@ fn check_headers(report: &mut Report) {
         report.error(1, message, Some("ID is the device identifier, in capital letters"));
     }
     if !has("AUTH_TYPE") {
-        let message = "there is no column AUTH_TYPE; the platform would expect passwords".to_owned();
+        let message =
+            "there is no column AUTH_TYPE; the platform would expect passwords".to_owned();
         report.error(1, message, Some("add AUTH_TYPE with CERTIFICATES in every row"));
     }
     let demanding = NEED_TYPE_AND_NAME.into_iter().find(|c| has(c));
@@ -147,8 +148,7 @@ fn check_header(report: &mut Report, column: &str, last: bool) {
         report.error(1, message, Some("move it to the end"));
     }
     let known = KNOWN.iter().chain(&OTHERS);
-    if let Some(meant) =
-        known.into_iter().find(|k| **k != column && k.eq_ignore_ascii_case(column))
+    if let Some(meant) = known.into_iter().find(|k| **k != column && k.eq_ignore_ascii_case(column))
     {
         let message = format!("the header {column:?} makes a custom property, not {meant}");
         report.add(Level::Warning, 1, message, Some("write it in exactly that case"));
@@ -171,16 +171,14 @@ impl Rows {
             report.error(line, message, Some("put a value that holds the separator in quotes"));
             return;
         }
-        let value = |name: &str| {
-            self.columns.iter().position(|c| c == name).and_then(|i| row.get(i))
-        };
+        let value =
+            |name: &str| self.columns.iter().position(|c| c == name).and_then(|i| row.get(i));
         if let Some(id) = value("ID") {
             let id = id.to_owned();
             self.check_id(report, line, &id);
         }
-        let value = |name: &str| {
-            self.columns.iter().position(|c| c == name).and_then(|i| row.get(i))
-        };
+        let value =
+            |name: &str| self.columns.iter().position(|c| c == name).and_then(|i| row.get(i));
         check_auth(report, line, value("AUTH_TYPE"), value("CREDENTIALS"));
         if let Some(otp) = value("ENROLLMENT_OTP").filter(|v| !v.is_empty()) {
             check_otp(report, line, otp);

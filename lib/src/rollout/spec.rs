@@ -254,18 +254,15 @@ impl Reader<'_> {
             Some(profile) => profile,
             None => {
                 let path = self.path(Path::new(name.get_ref()));
-                let bytes = files::read(&path).map_err(|e| {
-                    self.at(offset, format!("no profile has that name, and {e}"))
-                })?;
+                let bytes = files::read(&path)
+                    .map_err(|e| self.at(offset, format!("no profile has that name, and {e}")))?;
                 let text = String::from_utf8_lossy(&bytes);
                 Profile::parse(&path.display().to_string(), &text).map_err(step)?
             }
         };
         if profile.kind != kind {
-            let problem = format!(
-                "profile {:?} is of kind {:?}, not {kind:?}",
-                profile.name, profile.kind
-            );
+            let problem =
+                format!("profile {:?} is of kind {:?}, not {kind:?}", profile.name, profile.kind);
             return Err(self.at(offset, problem.to_lowercase()));
         }
         Ok(profile)
@@ -350,8 +347,5 @@ impl Reader<'_> {
 
 /// A separator by its character or name.
 pub fn parse_separator(text: &str) -> Option<char> {
-    SEPARATORS
-        .iter()
-        .find(|(c, name)| text == c.to_string() || text == *name)
-        .map(|(c, _)| *c)
+    SEPARATORS.iter().find(|(c, name)| text == c.to_string() || text == *name).map(|(c, _)| *c)
 }

@@ -1,0 +1,327 @@
+//! What a file holds, for people and programs: certificates, requests, CRLs, keys, stores.
+//!
+//! [`describe`] takes the octets of any such file, PEM or DER, finds out what it is and returns
+//! [`Item`]s: plain data with all that is public in it. A private key shows its public half only.
+
+mod extensions;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+pub use extensions::ExtensionView;
+
+use crate::cert::{CertError, Certificate};
+use crate::crl::Crl;
+use crate::crypto::{CryptoError, PublicKey, hex, sha256};
+use crate::csr::Request;
+use crate::error::Error;
+use crate::key::{PrivateKey, read::is_encrypted};
+use crate::name::Name;
+use crate::secret::Password;
+use crate::store::{self, Format};
+
+/// One thing in a file.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Item {
+    /// A certificate.
+    Certificate(Box<CertificateView>),
+    /// A certificate request.
+    Request(RequestView),
+    /// A revocation list.
+    Crl(CrlView),
+    /// A private key, its public half only.
+    PrivateKey(KeyView),
+    /// A private key under a password that was not given.
+    EncryptedPrivateKey,
+    /// A public key.
+    PublicKey(KeyView),
+    /// A keystore or truststore.
+    Store(store::Listing),
+    /// A PEM block of another kind.
+    Other {
+        /// Its label.
+        label: String,
+        /// Its length, in octets.
+        octets: usize,
+    },
+}
+
+/// A public key.
+#[derive(Debug, Clone, Serialize)]
+pub struct KeyView {
+    /// Algorithm and size.
+    pub algorithm: String,
+    /// SHA-256 of the SubjectPublicKeyInfo, lower-case hex.
+    pub spki_sha256: String,
+    /// Key identifier (RFC 5280, 4.2.1.2 method 1), lower-case hex.
+    pub key_id: String,
+}
+
+impl KeyView {
+    fn of(key: &PublicKey) -> Self {
+        Self {
+            algorithm: key.algorithm().to_string(),
+            spki_sha256: hex(&sha256(key.spki())),
+            key_id: hex(&key.key_id()),
+        }
+    }
+}
+
+/// A key that can be used, or why not.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum KeyOrFault {
+    /// The key.
+    Key(KeyView),
+    /// Why it cannot be used.
+    Fault {
+        /// A sentence.
+        fault: String,
+    },
+}
+
+impl KeyOrFault {
+    fn of(key: &Result<PublicKey, CryptoError>) -> Self {
+        match key {
+            Ok(key) => Self::Key(KeyView::of(key)),
+            Err(e) => Self::Fault { fault: e.to_string() },
+        }
+    }
+}
+
+/// A certificate.
+#[derive(Debug, Clone, Serialize)]
+pub struct CertificateView {
+    /// X.509 version.
+    pub version: u32,
+    /// Serial number, lower-case hex.
+    pub serial: String,
+    /// Subject (RFC 4514).
+    pub subject: Name,
+    /// Issuer (RFC 4514).
+    pub issuer: Name,
+    /// First moment of validity (RFC 3339).
+    #[serde(with = "time::serde::rfc3339")]
+    pub not_before: OffsetDateTime,
+    /// Last moment of validity (RFC 3339).
+    #[serde(with = "time::serde::rfc3339")]
+    pub not_after: OffsetDateTime,
+    /// Whether it may sign other certificates.
+    pub ca: bool,
+    /// How many CA certificates may follow, if limited.
+    pub path_length: Option<u32>,
+    /// The subject's key.
+    pub public_key: KeyOrFault,
+    /// The signature's algorithm, or why it is refused.
+    pub signature_algorithm: String,
+    /// Extensions in their order.
+    pub extensions: Vec<ExtensionView>,
+    /// SHA-1 of the DER, lower-case hex: the platform's fingerprint.
+    pub fingerprint_sha1: String,
+    /// SHA-256 of the DER, lower-case hex.
+    pub fingerprint_sha256: String,
+}
+
+impl CertificateView {
+    /// Describes a certificate.
+    pub fn of(cert: &Certificate) -> Self {
+        Self {
+            version: cert.version,
+            serial: cert.serial.to_string(),
+            subject: cert.subject.clone(),
+            issuer: cert.issuer.clone(),
+            not_before: cert.not_before,
+            not_after: cert.not_after,
+            ca: cert.is_ca(),
+            path_length: cert.basic_constraints.and_then(|bc| bc.path_length),
+            public_key: KeyOrFault::of(&cert.public_key),
+            signature_algorithm: algorithm(&cert.signature_algorithm),
+            extensions: extensions::views(cert),
+            fingerprint_sha1: cert.fingerprint_sha1(),
+            fingerprint_sha256: cert.fingerprint_sha256(),
+        }
+    }
+}
+
+fn algorithm<T: ToString>(found: &Result<T, CryptoError>) -> String {
+    match found {
+        Ok(algorithm) => algorithm.to_string(),
+        Err(e) => e.to_string(),
+    }
+}
+
+/// A certificate request.
+#[derive(Debug, Clone, Serialize)]
+pub struct RequestView {
+    /// Subject (RFC 4514).
+    pub subject: Name,
+    /// The key in it.
+    pub public_key: KeyOrFault,
+    /// The signature's algorithm, or why it is refused.
+    pub signature_algorithm: String,
+    /// Whether it is signed with the key in it.
+    pub possession: bool,
+}
+
+/// A revocation list.
+#[derive(Debug, Clone, Serialize)]
+pub struct CrlView {
+    /// Who signed it (RFC 4514).
+    pub issuer: Name,
+    /// Its number, lower-case hex.
+    pub number: Option<String>,
+    /// When it was made (RFC 3339).
+    #[serde(with = "time::serde::rfc3339")]
+    pub this_update: OffsetDateTime,
+    /// When the next one is due (RFC 3339).
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub next_update: Option<OffsetDateTime>,
+    /// The issuer's key identifier, lower-case hex.
+    pub authority_key_id: Option<String>,
+    /// The signature's algorithm, or why it is refused.
+    pub signature_algorithm: String,
+    /// The revoked certificates.
+    pub revoked: Vec<RevokedView>,
+}
+
+/// A revoked certificate.
+#[derive(Debug, Clone, Serialize)]
+pub struct RevokedView {
+    /// Serial number, lower-case hex.
+    pub serial: String,
+    /// When (RFC 3339).
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// Why, in the words of RFC 5280, 5.3.1.
+    pub reason: &'static str,
+}
+
+/// Passwords for what a file may hold.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Passwords<'a> {
+    /// For an encrypted key or a store.
+    pub password: Option<&'a Password>,
+    /// For keys in a store, where they have one of their own.
+    pub key: Option<&'a Password>,
+}
+
+/// Whether the file cannot be described without a password: a PKCS#12 or JKS store.
+pub fn needs_password(bytes: &[u8]) -> bool {
+    matches!(store::detect(bytes), Ok(Format::Jks | Format::Pkcs12))
+        && describe_der(bytes, Passwords::default()).is_none()
+}
+
+/// Describes what the octets hold.
+///
+/// Errors: a certificate, request, CRL or store that is damaged, a wrong password, or octets that
+/// are none of these.
+pub fn describe(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, Error> {
+    if let Some(item) = describe_der(bytes, passwords) {
+        return item.map(|item| vec![item]);
+    }
+    match store::detect(bytes)? {
+        Format::Pem => describe_pem(bytes, passwords),
+        format => {
+            let options = store::OpenOptions {
+                store_password: passwords.password,
+                key_password: passwords.key,
+                // Looking is no trust.
+                allow_unverified: true,
+            };
+            let store = store::open_with(bytes, options)?;
+            Ok(vec![Item::Store(store::Listing::new(format, &store))])
+        }
+    }
+}
+
+/// Bare DER of anything but a store.
+fn describe_der(bytes: &[u8], passwords: Passwords<'_>) -> Option<Result<Item, Error>> {
+    if bytes.first() != Some(&0x30) {
+        return None;
+    }
+    if let Ok(cert) = Certificate::from_der(bytes) {
+        return Some(Ok(Item::Certificate(Box::new(CertificateView::of(&cert)))));
+    }
+    if let Ok(request) = Request::from_der(bytes) {
+        return Some(Ok(Item::Request(request_view(&request))));
+    }
+    if let Ok(crl) = Crl::from_der(bytes) {
+        return Some(Ok(Item::Crl(crl_view(&crl))));
+    }
+    if let Ok(key) = PublicKey::from_spki(bytes) {
+        return Some(Ok(Item::PublicKey(KeyView::of(&key))));
+    }
+    if is_encrypted(bytes) {
+        return Some(private_key(bytes, passwords));
+    }
+    PrivateKey::read(bytes, None)
+        .ok()
+        .map(|key| Ok(Item::PrivateKey(KeyView::of(key.public_key()))))
+}
+
+fn describe_pem(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, Error> {
+    let blocks = pem::parse_many(bytes).map_err(|e| CertError::Pem(e.to_string()))?;
+    if blocks.is_empty() {
+        return Err(CertError::NoCertificate.into());
+    }
+    let key_blocks = blocks.iter().filter(|b| b.tag().ends_with("PRIVATE KEY")).count();
+    let mut items = Vec::with_capacity(blocks.len());
+    for block in &blocks {
+        items.push(match block.tag() {
+            "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => {
+                let cert = Certificate::from_der(block.contents())?;
+                Item::Certificate(Box::new(CertificateView::of(&cert)))
+            }
+            "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => {
+                Item::Request(request_view(&Request::from_der(block.contents())?))
+            }
+            "X509 CRL" => Item::Crl(crl_view(&Crl::from_der(block.contents())?)),
+            "PUBLIC KEY" => Item::PublicKey(KeyView::of(&PublicKey::from_spki(block.contents())?)),
+            // The first key of a file is read from its whole text: EC PARAMETERS stand before it.
+            tag if tag.ends_with("PRIVATE KEY") && key_blocks == 1 => {
+                private_key(bytes, passwords)?
+            }
+            label => Item::Other { label: label.to_owned(), octets: block.contents().len() },
+        });
+    }
+    Ok(items)
+}
+
+fn private_key(bytes: &[u8], passwords: Passwords<'_>) -> Result<Item, Error> {
+    if passwords.password.is_none() && is_encrypted(bytes) {
+        return Ok(Item::EncryptedPrivateKey);
+    }
+    let key = PrivateKey::read(bytes, passwords.password)?;
+    Ok(Item::PrivateKey(KeyView::of(key.public_key())))
+}
+
+fn request_view(request: &Request) -> RequestView {
+    RequestView {
+        subject: request.subject.clone(),
+        public_key: KeyOrFault::of(&request.public_key),
+        signature_algorithm: algorithm(&request.signature_algorithm),
+        possession: request.check_possession().is_ok(),
+    }
+}
+
+fn crl_view(crl: &Crl) -> CrlView {
+    CrlView {
+        issuer: crl.issuer.clone(),
+        number: crl.number.as_ref().map(ToString::to_string),
+        this_update: crl.this_update,
+        next_update: crl.next_update,
+        authority_key_id: crl.authority_key_id.as_deref().map(hex),
+        signature_algorithm: algorithm(&crl.signature_algorithm),
+        revoked: crl
+            .revoked
+            .iter()
+            .map(|r| RevokedView {
+                serial: r.serial.to_string(),
+                at: r.at,
+                reason: r.reason.name(),
+            })
+            .collect(),
+    }
+}
