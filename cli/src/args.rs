@@ -1,0 +1,81 @@
+//! The command line: every command, its help and its examples.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands;
+
+/// From a list of serial numbers to devices that connect to Cumulocity IoT over mutual TLS
+#[derive(Debug, Parser)]
+#[command(name = "c8y-pki", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(subcommand_required = true, disable_help_subcommand = true)]
+#[command(after_help = "\
+Examples:
+  c8y-pki rollout --example demo        everything from a root CA to device keystores, in ./demo
+  c8y-pki device issue --from devices.csv --ca line-7 --out out
+
+Exit codes: 0 done; 1 the answer is no, or some rows failed; 2 wrong use or input;
+3 the environment failed, trying again may help.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Print results as JSON, one object a line
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) json: bool,
+    /// Print results and errors only
+    #[arg(long, short, global = true, help_heading = "Global options")]
+    pub(crate) quiet: bool,
+    /// The PKI folder
+    #[arg(
+        long,
+        global = true,
+        env = "C8Y_PKI_DIR",
+        default_value = "pki",
+        value_name = "DIR",
+        help_heading = "Global options"
+    )]
+    pub(crate) pki: PathBuf,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Do everything from one file: CAs, devices, keystores, registration CSV
+    Rollout(commands::rollout::RolloutArgs),
+    /// Make and look after certificate authorities
+    #[command(subcommand)]
+    Ca(commands::ca::CaCommand),
+    /// Issue certificates to devices
+    #[command(subcommand)]
+    Device(commands::device::DeviceCommand),
+    /// Show, verify and order certificates
+    #[command(subcommand)]
+    Cert(commands::cert::CertCommand),
+    /// Make, show and re-encrypt private keys
+    #[command(subcommand)]
+    Key(commands::key::KeyCommand),
+    /// Make, extend and show keystores and truststores
+    #[command(subcommand)]
+    Store(commands::store::StoreCommand),
+    /// Make and check the CSV of the platform's bulk registration
+    #[command(subcommand)]
+    Registration(commands::registration::RegistrationCommand),
+    /// List and show certificate profiles and file templates
+    #[command(subcommand)]
+    Profile(commands::profile::ProfileCommand),
+    /// Print completions for a shell
+    Completions(commands::generate::CompletionsArgs),
+    /// Write man pages into a folder
+    Man(commands::generate::ManArgs),
+    /// Print the command reference as Markdown
+    #[command(hide = true)]
+    Reference,
+}

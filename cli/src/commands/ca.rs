@@ -1,0 +1,413 @@
+//! `ca`: roots, intermediates, their list, their CRLs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use c8y_pki::Error;
+use c8y_pki::authority::{Ca, CaSettings, Pki};
+use c8y_pki::crypto::KeyType;
+use c8y_pki::describe::CertificateView;
+use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::issue::Outliving;
+use c8y_pki::key::{PrivateKey, read::is_encrypted};
+use c8y_pki::profile::PathLength;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::Output;
+use crate::password::Source;
+use crate::render::{day, items, table, until};
+use crate::values::{self, SubjectArgs};
+
+/// Commands about CAs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CaCommand {
+    /// Make a root CA, and the PKI folder if there is none
+    #[command(after_help = "\
+Examples:
+  c8y-pki ca init --subject \"CN=Example Root CA,O=Example GmbH,C=DE\"
+  c8y-pki ca init plant --profile classic-root --subject \"CN=Plant CA\" --ca-password-file pw")]
+    Init(InitArgs),
+    /// Make an intermediate CA, or take in one made elsewhere
+    #[command(after_help = "\
+Examples:
+  c8y-pki ca add line-7 --parent root --subject \"CN=Line 7,O=Example GmbH,C=DE\"
+  c8y-pki ca add old --import caCert.pem --key caKey.pem --key-password-file pw")]
+    Add(AddArgs),
+    /// List the CAs as a tree
+    #[command(after_help = "Examples:\n  c8y-pki ca list\n  c8y-pki ca list --json")]
+    List,
+    /// Show a CA: its certificate and where its files are
+    #[command(after_help = "Examples:\n  c8y-pki ca show root\n  c8y-pki ca show line-7 --json")]
+    Show {
+        /// Name of the CA
+        name: String,
+    },
+    /// Make the next revocation list of a CA
+    #[command(after_help = "\
+Examples:
+  c8y-pki ca crl line-7
+  c8y-pki ca crl line-7 --days 7 --der --out line-7.crl")]
+    Crl(CrlArgs),
+}
+
+/// What `init` and `add` have in common.
+#[derive(Debug, Args)]
+pub(crate) struct MakeArgs {
+    #[command(flatten)]
+    subject: SubjectArgs,
+    /// Type of its key, in place of the profile's: rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384,
+    /// ec-p521, ed25519
+    #[arg(long = "key-type", value_name = "TYPE")]
+    key_type: Option<KeyType>,
+    /// Validity in days, in place of the profile's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    days: Option<u32>,
+    /// How many CA certificates may follow: a number, none (no limit) or computed
+    #[arg(long, value_name = "N", value_parser = values::path_length)]
+    path_length: Option<PathLength>,
+    /// File whose first line is the password of the new CA's key [env: C8Y_PKI_CA_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    ca_password_file: Option<PathBuf>,
+}
+
+/// Arguments of `ca init`.
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Name of the CA in the PKI folder
+    #[arg(default_value = "root")]
+    name: String,
+    /// Profile: a built-in one (`c8y-pki profile list`) or a file
+    #[arg(long, default_value = "root", value_name = "NAME|FILE")]
+    profile: String,
+    #[command(flatten)]
+    make: MakeArgs,
+}
+
+/// Arguments of `ca add`.
+#[derive(Debug, Args)]
+pub(crate) struct AddArgs {
+    /// Name of the CA in the PKI folder
+    name: String,
+    /// The CA that signs it
+    #[arg(long, value_name = "NAME", required_unless_present = "import")]
+    parent: Option<String>,
+    /// Profile: a built-in one (`c8y-pki profile list`) or a file
+    #[arg(long, default_value = "intermediate", value_name = "NAME|FILE")]
+    profile: String,
+    #[command(flatten)]
+    make: MakeArgs,
+    /// Shorten a validity that would outlive the parent, instead of refusing it
+    #[arg(long)]
+    clamp: bool,
+    /// File with the password of the parent's key; by default that of the new CA
+    /// [env: C8Y_PKI_PARENT_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    parent_password_file: Option<PathBuf>,
+    /// Take in a CA made elsewhere: files with its certificate and those above it
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "key", conflicts_with_all = ["parent", "clamp", "days", "path_length", "key_type"])]
+    import: Vec<PathBuf>,
+    /// The private key of the CA to take in
+    #[arg(long, value_name = "FILE", requires = "import")]
+    key: Option<PathBuf>,
+    /// File with the password of --key [env: C8Y_PKI_KEY_PASSWORD]
+    #[arg(long, value_name = "FILE", requires = "import")]
+    key_password_file: Option<PathBuf>,
+}
+
+/// Arguments of `ca crl`.
+#[derive(Debug, Args)]
+pub(crate) struct CrlArgs {
+    /// Name of the CA
+    name: String,
+    /// Days until the next list is due
+    #[arg(long, default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    days: u32,
+    /// Write it here too
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Write --out as DER instead of PEM
+    #[arg(long, requires = "out")]
+    der: bool,
+    /// File with the password of the CA's key [env: C8Y_PKI_CA_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    ca_password_file: Option<PathBuf>,
+}
+
+/// What is said of a CA.
+#[derive(Debug, Serialize)]
+struct CaView {
+    name: String,
+    parent: Option<String>,
+    subject: String,
+    key: String,
+    #[serde(with = "time::serde::rfc3339")]
+    not_after: OffsetDateTime,
+    path_length: Option<u32>,
+    chain_length: usize,
+    devices: u64,
+    folder: String,
+}
+
+impl CaView {
+    fn of(ca: &Ca, devices: &BTreeMap<String, u64>) -> Self {
+        let cert = ca.certificate();
+        let folder = ca.key_path().parent().map(|p| p.display().to_string());
+        Self {
+            name: ca.name.clone(),
+            parent: ca.parent.clone(),
+            subject: cert.subject.to_string(),
+            key: match &cert.public_key {
+                Ok(key) => key.algorithm().to_string(),
+                Err(e) => e.to_string(),
+            },
+            not_after: cert.not_after,
+            path_length: cert.basic_constraints.and_then(|bc| bc.path_length),
+            chain_length: ca.chain.len(),
+            devices: devices.get(&ca.name).copied().unwrap_or(0),
+            folder: folder.unwrap_or_default(),
+        }
+    }
+}
+
+pub(crate) fn run(command: &CaCommand, pki: &Path, out: Output) -> Result {
+    match command {
+        CaCommand::Init(args) => init(args, pki, out),
+        CaCommand::Add(args) if args.import.is_empty() => add(args, pki, out),
+        CaCommand::Add(args) => import(args, pki, out),
+        CaCommand::List => list(pki, out),
+        CaCommand::Show { name } => show(name, pki, out),
+        CaCommand::Crl(args) => crl(args, pki, out),
+    }
+}
+
+/// The password of a CA's key.
+pub(crate) fn ca_password(file: Option<&PathBuf>) -> Source<'_> {
+    Source {
+        file,
+        option: "--ca-password-file",
+        variable: "C8Y_PKI_CA_PASSWORD",
+        what: "the CA's key",
+    }
+}
+
+fn made(ca: &Ca, out: Output) -> Result {
+    let view = CaView::of(ca, &BTreeMap::new());
+    out.result(&view, |v| {
+        format!(
+            "CA {}: {}\n  valid until {} ({}), {}\n  certificate {}\n",
+            v.name,
+            v.subject,
+            day(v.not_after),
+            until(v.not_after),
+            v.key,
+            Path::new(&v.folder).join("cert.pem").display()
+        )
+    })?;
+    out.note(&format!("Its key is encrypted: {}", ca.key_path().display()));
+    Ok(Outcome::Done)
+}
+
+fn init(args: &InitArgs, dir: &Path, out: Output) -> Result {
+    let profile = values::profile(&args.profile, args.make.key_type)?;
+    let subject = named(&args.make.subject, &profile)?;
+    let password = ca_password(args.make.ca_password_file.as_ref()).new_one()?;
+    let now = OffsetDateTime::now_utc();
+    let mut pki = Pki::open_or_create(dir, now)?;
+    let settings = CaSettings {
+        profile: &profile,
+        subject: &subject,
+        days: args.make.days,
+        path_length: args.make.path_length,
+        outliving: Outliving::Refuse,
+        password: &password,
+    };
+    made(&pki.init_root(&args.name, &settings, now)?, out)
+}
+
+/// A CA has to have a common name: people know it by that.
+fn named(
+    subject: &SubjectArgs,
+    profile: &c8y_pki::profile::Profile,
+) -> Result<c8y_pki::name::Name> {
+    let builder = subject.builder(profile)?;
+    if !builder.has("CN") {
+        return Err(Failure::usage(
+            "the new CA has no common name",
+            "give one: --subject \"CN=Example Root CA,O=Example GmbH,C=DE\"",
+        ));
+    }
+    Ok(builder.build()?)
+}
+
+fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
+    let profile = values::profile(&args.profile, args.make.key_type)?;
+    let subject = named(&args.make.subject, &profile)?;
+    let now = OffsetDateTime::now_utc();
+    let mut pki = Pki::open(dir, now)?;
+    let parent = pki.ca(args.parent.as_deref().unwrap_or_default())?;
+    // What the chain above forbids is said before anybody is asked for a password.
+    let wanted = args.make.path_length.unwrap_or(profile.path_length);
+    c8y_pki::issue::path_length(wanted, &parent.chain)?;
+    let parent_source = Source {
+        file: args.parent_password_file.as_ref(),
+        option: "--parent-password-file",
+        variable: "C8Y_PKI_PARENT_PASSWORD",
+        what: &format!("the key of {}", parent.name),
+    };
+    let own_source = ca_password(args.make.ca_password_file.as_ref());
+    let (parent_password, password) = match (parent_source.given()?, own_source.given()?) {
+        (Some(parent), Some(own)) => (parent, own),
+        (None, Some(own)) => (own.clone(), own),
+        (Some(parent), None) => (parent, own_source.new_one()?),
+        (None, None) => (parent_source.existing()?, own_source.new_one()?),
+    };
+    let parent_key = parent.unlock(&parent_password)?;
+    let settings = CaSettings {
+        profile: &profile,
+        subject: &subject,
+        days: args.make.days,
+        path_length: args.make.path_length,
+        outliving: if args.clamp { Outliving::Clamp } else { Outliving::Refuse },
+        password: &password,
+    };
+    made(&pki.add_intermediate(&args.name, &parent, &parent_key, &settings, now)?, out)
+}
+
+fn import(args: &AddArgs, dir: &Path, out: Output) -> Result {
+    let mut heap = Vec::new();
+    for path in &args.import {
+        heap.extend(values::certificates(path)?);
+    }
+    let path = args.key.clone().unwrap_or_default();
+    let bytes = files::read(&path)?;
+    let key_password = if is_encrypted(&bytes) {
+        let source = Source {
+            file: args.key_password_file.as_ref(),
+            option: "--key-password-file",
+            variable: "C8Y_PKI_KEY_PASSWORD",
+            what: &format!("the key in {}", path.display()),
+        };
+        Some(source.existing()?)
+    } else {
+        None
+    };
+    let key = PrivateKey::read(&bytes, key_password.as_ref())
+        .map_err(|e| Error::from(e).in_file(path.display().to_string()))?;
+    let own = ca_password(args.make.ca_password_file.as_ref());
+    // Without a new password the key keeps the one it came with.
+    let password = match (own.given()?, key_password) {
+        (Some(password), _) | (None, Some(password)) => password,
+        (None, None) => own.new_one()?,
+    };
+    let now = OffsetDateTime::now_utc();
+    let mut pki = Pki::open_or_create(dir, now)?;
+    let ca = pki.import(&args.name, &heap, &key, &password, now)?;
+    if ca.chain.last().is_some_and(|top| !top.is_self_issued()) {
+        out.warning(&format!(
+            "the chain of {} ends at {}, which is no root; upload that one to the platform",
+            ca.name,
+            ca.chain.last().map(|c| c.subject.to_string()).unwrap_or_default()
+        ));
+    }
+    made(&ca, out)
+}
+
+fn list(dir: &Path, out: Output) -> Result {
+    let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
+    let devices = pki.registry().device_counts()?;
+    let views: Vec<CaView> = pki.cas()?.iter().map(|ca| CaView::of(ca, &devices)).collect();
+    out.result(&views, |views| {
+        let mut rows = Vec::new();
+        tree(views, None, "", &mut rows);
+        table(&["CA", "SUBJECT", "KEY", "VALID UNTIL", "PATH LENGTH", "DEVICES"], rows)
+    })?;
+    if views.is_empty() {
+        out.note("There is no CA yet: `c8y-pki ca init` makes a root.");
+    }
+    Ok(Outcome::Done)
+}
+
+fn tree(views: &[CaView], parent: Option<&str>, indent: &str, rows: &mut Vec<Vec<String>>) {
+    let children: Vec<&CaView> = views.iter().filter(|v| v.parent.as_deref() == parent).collect();
+    for (index, view) in children.iter().enumerate() {
+        let last = index + 1 == children.len();
+        let (branch, next) = match (parent.is_some(), last) {
+            (false, _) => ("", String::new()),
+            (true, true) => ("└─ ", format!("{indent}   ")),
+            (true, false) => ("├─ ", format!("{indent}│  ")),
+        };
+        rows.push(vec![
+            format!("{indent}{branch}{}", view.name),
+            view.subject.clone(),
+            view.key.clone(),
+            format!("{} ({})", day(view.not_after), until(view.not_after)),
+            view.path_length.map_or_else(|| "unlimited".to_owned(), |n| n.to_string()),
+            view.devices.to_string(),
+        ]);
+        tree(views, Some(&view.name), &next, rows);
+    }
+}
+
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    ca: CaView,
+    certificate: CertificateView,
+}
+
+fn show(name: &str, dir: &Path, out: Output) -> Result {
+    let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
+    let ca = pki.ca(name)?;
+    let certificate = CertificateView::of(ca.certificate());
+    let shown = Shown { ca: CaView::of(&ca, &pki.registry().device_counts()?), certificate };
+    out.result(&shown, |s| {
+        let item = c8y_pki::describe::Item::Certificate(Box::new(s.certificate.clone()));
+        let parent = s.ca.parent.as_deref().unwrap_or("none");
+        format!(
+            "CA {}\n  parent        {parent}\n  devices       {}\n  folder        {}\n\n{}",
+            s.ca.name,
+            s.ca.devices,
+            s.ca.folder,
+            items(&[item])
+        )
+    })?;
+    Ok(Outcome::Done)
+}
+
+#[derive(Serialize)]
+struct CrlMade {
+    ca: String,
+    number: Option<String>,
+    revoked: usize,
+    files: Vec<String>,
+}
+
+fn crl(args: &CrlArgs, dir: &Path, out: Output) -> Result {
+    let now = OffsetDateTime::now_utc();
+    let mut pki = Pki::open(dir, now)?;
+    let ca = pki.ca(&args.name)?;
+    let key = ca.unlock(&ca_password(args.ca_password_file.as_ref()).existing()?)?;
+    let crl = pki.make_crl(&ca, &key, args.days, now)?;
+    let own = ca.key_path().with_file_name("crl.pem");
+    let mut files = vec![own.display().to_string()];
+    if let Some(path) = &args.out {
+        let bytes = if args.der { crl.der().to_vec() } else { crl.pem().into_bytes() };
+        files::write(path, &bytes, Access::Public, Existing::Replace)?;
+        files.push(path.display().to_string());
+    }
+    let number = crl.number.as_ref().map(ToString::to_string);
+    let made = CrlMade { ca: ca.name, number, revoked: crl.revoked.len(), files };
+    out.result(&made, |m| {
+        let number = m.number.as_deref().unwrap_or("none");
+        format!(
+            "Revocation list {number} of {}: {} revoked\n  {}\n",
+            m.ca,
+            m.revoked,
+            m.files.join("\n  ")
+        )
+    })?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,216 @@
+//! `cert`: any certificate, request, CRL, key or store shown; chains ordered and verified.
+
+use std::path::PathBuf;
+
+use c8y_pki::Error;
+use c8y_pki::cert::Certificate;
+use c8y_pki::chain::{self, ChainError, DeviceFinding, LeafChoice, Refusal, VerifiedChain};
+use c8y_pki::client_id::DeviceId;
+use c8y_pki::describe::{Passwords, describe, needs_password};
+use c8y_pki::files::{self, Access, Existing};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::failure::{Outcome, Result};
+use crate::output::Output;
+use crate::password::Source;
+use crate::render::items;
+use crate::values;
+
+/// Commands about certificates.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CertCommand {
+    /// Show what a file holds: certificates, requests, CRLs, keys (public half), stores
+    #[command(after_help = "\
+Examples:
+  c8y-pki cert show chain.pem
+  c8y-pki cert show keystore.p12 --password-file pw --json")]
+    Show(ShowArgs),
+    /// Verify a certificate chain by RFC 5280, and by the platform's rules with --as-device
+    #[command(after_help = "\
+Examples:
+  c8y-pki cert verify --trust root.pem chain.pem
+  c8y-pki cert verify --trust root.pem --as-device gw-0001 out/gw-0001/chain.pem
+
+Exit codes: 0 the chain is good; 1 it is refused: the certificate and the rule are named;
+2 a file cannot be read.")]
+    Verify(VerifyArgs),
+    /// Put certificates in order: leaf first, each followed by its issuer
+    #[command(after_help = "\
+Examples:
+  c8y-pki cert chain device.pem root.pem line.pem --out chain.pem
+  c8y-pki cert chain heap.pem --leaf gw-0001")]
+    Chain(ChainArgs),
+}
+
+/// Arguments of `cert show`.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// PEM or DER files, PKCS#12 and JKS stores
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// File with the password of an encrypted key or a store [env: C8Y_PKI_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+/// Arguments of `cert verify`.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The chain: PEM or DER, leaf first, then intermediates in any order
+    chain: PathBuf,
+    /// Trusted certificates, roots or intermediates: PEM or DER; may be repeated
+    #[arg(long, value_name = "FILE", required = true)]
+    trust: Vec<PathBuf>,
+    /// The time for which to verify (RFC 3339, e.g. 2026-11-22T10:00:00Z); by default now
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    at: Option<OffsetDateTime>,
+    /// Most intermediates between leaf and trusted certificate
+    #[arg(long, value_name = "N", default_value_t = chain::DEFAULT_MAX_DEPTH)]
+    max_depth: u8,
+    /// Apply the platform's rules too, for the device with this identifier
+    #[arg(long, value_name = "ID")]
+    as_device: Option<String>,
+}
+
+/// Arguments of `cert chain`.
+#[derive(Debug, Args)]
+pub(crate) struct ChainArgs {
+    /// PEM or DER files with certificates in any order
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Common name of the first certificate, if it is in doubt
+    #[arg(long, value_name = "CN")]
+    leaf: Option<String>,
+    /// Write the chain here; by default to standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+fn parse_time(text: &str) -> std::result::Result<OffsetDateTime, String> {
+    OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| "not an RFC 3339 time such as 2026-11-22T10:00:00Z".to_owned())
+}
+
+pub(crate) fn run(command: &CertCommand, out: Output) -> Result {
+    match command {
+        CertCommand::Show(args) => show(args, out),
+        CertCommand::Verify(args) => verify(args, out),
+        CertCommand::Chain(args) => order(args, out),
+    }
+}
+
+fn show(args: &ShowArgs, out: Output) -> Result {
+    for path in &args.files {
+        let bytes = files::read(path)?;
+        let source = Source {
+            file: args.password_file.as_ref(),
+            option: "--password-file",
+            variable: "C8Y_PKI_PASSWORD",
+            what: &path.display().to_string(),
+        };
+        let password = match needs_password(&bytes) {
+            true => Some(source.existing()?),
+            false => source.given()?,
+        };
+        let passwords = Passwords { password: password.as_ref(), key: None };
+        let found =
+            describe(&bytes, passwords).map_err(|e| e.in_file(path.display().to_string()))?;
+        if out.is_json() {
+            for item in &found {
+                out.result(item, |_| String::new())?;
+            }
+        } else {
+            out.data(items(&found).as_bytes())?;
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+#[derive(Serialize)]
+struct Verdict<'a> {
+    valid: bool,
+    path: Option<&'a VerifiedChain>,
+    refusal: Option<&'a Refusal>,
+    error: Option<String>,
+    hint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<&'a [DeviceFinding]>,
+}
+
+fn verify(args: &VerifyArgs, out: Output) -> Result {
+    let presented = values::certificates(&args.chain)?;
+    let mut anchors = Vec::new();
+    for path in &args.trust {
+        anchors.extend(values::certificates(path)?);
+    }
+    let id = args.as_device.as_deref().map(DeviceId::parse).transpose()?;
+    let mut options = chain::Options::new(args.at.unwrap_or_else(OffsetDateTime::now_utc));
+    options.max_depth = args.max_depth;
+    let (leaf, rest) = presented.split_first().ok_or(ChainError::Empty)?;
+    let result = chain::verify(leaf, rest, &anchors, &options);
+    let findings = id.map(|id| chain::check_device(&presented, &anchors, &id));
+    let refused_as_device = findings.as_ref().is_some_and(|all| all.iter().any(|f| !f.is_note()));
+    let error = result.as_ref().err();
+    let verdict = Verdict {
+        valid: error.is_none() && !refused_as_device,
+        path: result.as_ref().ok(),
+        refusal: error.and_then(ChainError::refusal),
+        error: error.map(ToString::to_string),
+        hint: error.and_then(ChainError::hint),
+        device: findings.as_deref(),
+    };
+    out.result(&verdict, verdict_text)?;
+    Ok(Outcome::of(verdict.valid))
+}
+
+fn verdict_text(verdict: &Verdict<'_>) -> String {
+    let mut lines = Vec::new();
+    if let Some(path) = verdict.path {
+        lines.push(if verdict.valid { "valid" } else { "refused" }.to_owned());
+        for (position, cert) in path.certificates().iter().enumerate() {
+            lines.push(format!("  {position}  {}", cert.subject));
+        }
+    }
+    if let Some(error) = &verdict.error {
+        lines.push(format!("refused: {error}"));
+        lines.extend(verdict.hint.as_ref().map(|hint| format!("hint: {hint}")));
+    }
+    for finding in verdict.device.unwrap_or_default() {
+        let word = if finding.is_note() { "note" } else { "refused" };
+        lines.push(format!("{word}: {finding}"));
+        lines.extend(finding.hint().map(|hint| format!("hint: {hint}")));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn order(args: &ChainArgs, out: Output) -> Result {
+    let mut heap = Vec::new();
+    for path in &args.files {
+        heap.extend(values::certificates(path)?);
+    }
+    let choice = args.leaf.as_deref().map_or(LeafChoice::Only, LeafChoice::CommonName);
+    let ordered = chain::order(&heap, choice).map_err(Error::from)?;
+    let pem: String = ordered.certificates.iter().map(Certificate::pem).collect();
+    if let Some(path) = &args.out {
+        files::write(path, pem.as_bytes(), Access::Public, Existing::Replace)?;
+    }
+    if out.is_json() {
+        out.result(&ordered, |_| String::new())?;
+    } else if args.out.is_none() {
+        out.data(pem.as_bytes())?;
+    }
+    for (position, cert) in ordered.certificates.iter().enumerate() {
+        out.note(&format!("{position}  {}", cert.subject));
+    }
+    for cert in &ordered.unrelated {
+        out.warning(&format!("{} has no part in the chain", cert.subject));
+    }
+    if let Some(issuer) = &ordered.missing_issuer {
+        out.warning(&format!("the chain is not complete: the certificate of {issuer} is missing"));
+        return Ok(Outcome::No);
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,87 @@
+//! `completions`, `man` and the command reference: all from the argument definitions.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use c8y_pki::files::{self, Access, Existing};
+use clap::{Args, Command, CommandFactory};
+use clap_complete::Shell;
+
+use crate::args::Cli;
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::Output;
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  c8y-pki completions bash > ~/.local/share/bash-completion/completions/c8y-pki
+  c8y-pki completions fish > ~/.config/fish/completions/c8y-pki.fish")]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    shell: Shell,
+}
+
+pub(crate) fn completions(args: &CompletionsArgs, out: Output) -> Result {
+    let mut text = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "c8y-pki", &mut text);
+    out.data(&text)?;
+    Ok(Outcome::Done)
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  c8y-pki man ~/.local/share/man/man1
+  c8y-pki man man && man man/c8y-pki-device-issue.1")]
+pub(crate) struct ManArgs {
+    /// The folder; it is made if need be
+    dir: PathBuf,
+}
+
+pub(crate) fn man(args: &ManArgs, out: Output) -> Result {
+    files::create_private_dir(&args.dir)?;
+    let mut count = 0;
+    for (name, command) in all_commands() {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(command).render(&mut page).map_err(Failure::Output)?;
+        let path = args.dir.join(format!("{}.1", name.replace(' ', "-")));
+        files::write(&path, &page, Access::Public, Existing::Replace)?;
+        count += 1;
+    }
+    out.note(&format!("{count} man pages are in {}", args.dir.display()));
+    Ok(Outcome::Done)
+}
+
+/// Every command that is not hidden, parents first, under its whole name.
+fn all_commands() -> Vec<(String, Command)> {
+    fn walk(command: &Command, prefix: &str, found: &mut Vec<(String, Command)>) {
+        let name = format!("{prefix}{}", command.get_name());
+        found.push((name.clone(), command.clone()));
+        for sub in command.get_subcommands().filter(|c| !c.is_hide_set()) {
+            walk(sub, &format!("{name} "), found);
+        }
+    }
+    let mut root = Cli::command();
+    root.build();
+    let mut found = Vec::new();
+    walk(&root, "", &mut found);
+    found
+}
+
+pub(crate) fn reference(out: Output) -> Result {
+    let mut text = String::from(
+        "# Command reference\n\n\
+         Made from the argument definitions by `c8y-pki reference`; a test keeps it up to date.\n",
+    );
+    for (name, mut command) in all_commands() {
+        // A fixed width, so that the page does not depend on anybody's terminal.
+        command = command.term_width(100);
+        let help = command.render_long_help().to_string();
+        let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
+        let _ = write!(text, "\n## {name}\n\n```text\n{}\n```\n", lines.join("\n").trim_end());
+    }
+    out.data(text.as_bytes())?;
+    Ok(Outcome::Done)
+}

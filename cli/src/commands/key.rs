@@ -1,0 +1,163 @@
+//! `key`: private keys in files.
+
+use std::path::{Path, PathBuf};
+
+use c8y_pki::Error;
+use c8y_pki::crypto::KeyType;
+use c8y_pki::describe::{Passwords, describe};
+use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::key::{CA_ITERATIONS, PrivateKey, read::is_encrypted};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use crate::failure::{Outcome, Result};
+use crate::output::Output;
+use crate::password::Source;
+use crate::render::items;
+
+/// Commands about private keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a private key (PKCS#8, encrypted unless --plain)
+    #[command(after_help = "\
+Examples:
+  c8y-pki key new --type ec-p256 --out device.key --plain
+  c8y-pki key new --type rsa-4096 --out ca.key --password-file pw")]
+    New(NewArgs),
+    /// Show the public half of a private key, whatever its format
+    #[command(after_help = "\
+Examples:
+  c8y-pki key show device.key
+  c8y-pki key show ca.key --password-file pw --json")]
+    Show(ShowArgs),
+    /// Change or remove the password of a private key; any format in, PKCS#8 out
+    #[command(after_help = "\
+Examples:
+  c8y-pki key passwd old.key --out new.key --password-file old.pw --new-password-file new.pw
+  c8y-pki key passwd device.key --out plain.key --plain")]
+    Passwd(PasswdArgs),
+}
+
+/// Arguments of `key new`.
+#[derive(Debug, Args)]
+pub(crate) struct NewArgs {
+    /// rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521 or ed25519
+    #[arg(long = "type", value_name = "TYPE")]
+    key_type: KeyType,
+    /// The file; it must not exist
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Do not encrypt it
+    #[arg(long, conflicts_with = "password_file")]
+    plain: bool,
+    /// File with its password [env: C8Y_PKI_KEY_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+/// Arguments of `key show`.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The key
+    file: PathBuf,
+    /// File with its password [env: C8Y_PKI_KEY_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+/// Arguments of `key passwd`.
+#[derive(Debug, Args)]
+pub(crate) struct PasswdArgs {
+    /// The key
+    file: PathBuf,
+    /// Where the new one goes; by default it replaces the old one
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Do not encrypt the new one
+    #[arg(long, conflicts_with = "new_password_file")]
+    plain: bool,
+    /// File with the password that it has [env: C8Y_PKI_KEY_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// File with the password that it gets [env: C8Y_PKI_NEW_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    new_password_file: Option<PathBuf>,
+}
+
+fn password<'a>(file: Option<&'a PathBuf>, what: &'a str) -> Source<'a> {
+    Source { file, option: "--password-file", variable: "C8Y_PKI_KEY_PASSWORD", what }
+}
+
+pub(crate) fn run(command: &KeyCommand, out: Output) -> Result {
+    match command {
+        KeyCommand::New(args) => new(args, out),
+        KeyCommand::Show(args) => show(args, out),
+        KeyCommand::Passwd(args) => passwd(args, out),
+    }
+}
+
+/// Reads a private key; its password is asked for only if it has one.
+pub(crate) fn read_key(path: &Path, source: Source<'_>) -> Result<PrivateKey> {
+    let bytes = files::read(path)?;
+    let password = if is_encrypted(&bytes) { Some(source.existing()?) } else { None };
+    PrivateKey::read(&bytes, password.as_ref())
+        .map_err(|e| Error::from(e).in_file(path.display().to_string()).into())
+}
+
+#[derive(Serialize)]
+struct Written {
+    file: String,
+    algorithm: String,
+    encrypted: bool,
+}
+
+fn written(path: &Path, key: &PrivateKey, encrypted: bool, out: Output) -> Result {
+    let (file, algorithm) = (path.display().to_string(), key.algorithm().to_string());
+    out.result(&Written { file, algorithm, encrypted }, |w| {
+        let how = if w.encrypted { "encrypted" } else { "not encrypted" };
+        format!("{} private key, {how}: {}\n", w.algorithm, w.file)
+    })?;
+    Ok(Outcome::Done)
+}
+
+fn new(args: &NewArgs, out: Output) -> Result {
+    args.key_type.check_available()?;
+    let source = password(args.password_file.as_ref(), "the new key");
+    let password = if args.plain { None } else { Some(source.new_one()?) };
+    let key = PrivateKey::generate(args.key_type)?;
+    let pem = match &password {
+        Some(password) => key.to_encrypted_pem(password, CA_ITERATIONS)?,
+        None => key.to_pem(),
+    };
+    files::write(&args.out, pem.expose(), Access::Private, Existing::Refuse)?;
+    written(&args.out, &key, password.is_some(), out)
+}
+
+fn show(args: &ShowArgs, out: Output) -> Result {
+    let source = password(args.password_file.as_ref(), "the key");
+    let key = read_key(&args.file, source)?;
+    let found = describe(key.pkcs8().expose(), Passwords::default())?;
+    out.result(&found, |found| items(found))?;
+    Ok(Outcome::Done)
+}
+
+fn passwd(args: &PasswdArgs, out: Output) -> Result {
+    let key = read_key(&args.file, password(args.password_file.as_ref(), "the key"))?;
+    let source = Source {
+        file: args.new_password_file.as_ref(),
+        option: "--new-password-file",
+        variable: "C8Y_PKI_NEW_PASSWORD",
+        what: "the key from now on",
+    };
+    let new = if args.plain { None } else { Some(source.new_one()?) };
+    let pem = match &new {
+        Some(password) => key.to_encrypted_pem(password, CA_ITERATIONS)?,
+        None => key.to_pem(),
+    };
+    let (path, existing) = match &args.out {
+        Some(path) => (path, Existing::Refuse),
+        None => (&args.file, Existing::Replace),
+    };
+    files::write(path, pem.expose(), Access::Private, existing)?;
+    written(path, &key, new.is_some(), out)
+}

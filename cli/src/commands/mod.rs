@@ -1,0 +1,32 @@
+//! One file per group of commands.
+
+pub(crate) mod ca;
+pub(crate) mod cert;
+pub(crate) mod device;
+pub(crate) mod generate;
+pub(crate) mod key;
+pub(crate) mod profile;
+pub(crate) mod registration;
+pub(crate) mod rollout;
+pub(crate) mod store;
+
+use crate::args::{Cli, Command};
+use crate::failure::Result;
+use crate::output::Output;
+
+pub(crate) fn run(cli: &Cli, out: &Output) -> Result {
+    let pki = &cli.global.pki;
+    match &cli.command {
+        Command::Rollout(args) => rollout::run(args, *out),
+        Command::Ca(command) => ca::run(command, pki, *out),
+        Command::Device(command) => device::run(command, pki, *out),
+        Command::Cert(command) => cert::run(command, *out),
+        Command::Key(command) => key::run(command, *out),
+        Command::Store(command) => store::run(command, *out),
+        Command::Registration(command) => registration::run(command, pki, *out),
+        Command::Profile(command) => profile::run(command, *out),
+        Command::Completions(args) => generate::completions(args, *out),
+        Command::Man(args) => generate::man(args, *out),
+        Command::Reference => generate::reference(*out),
+    }
+}

@@ -1,0 +1,175 @@
+//! `registration`: the CSV of the platform's bulk registration.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use c8y_pki::authority::Pki;
+use c8y_pki::bulk::BulkError;
+use c8y_pki::bulk::list::Device;
+use c8y_pki::client_id::DeviceId;
+use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::registration::{self, Level, Report, Settings};
+use c8y_pki::rollout::spec::parse_separator;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::commands::device::read_list;
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::Output;
+
+/// Commands about the registration CSV.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RegistrationCommand {
+    /// Make the CSV from the registry, or from a device list
+    #[command(after_help = "\
+Columns of the device list: id, name, type, group (PATH), iccid, idtype, shell, external-<type>;
+any other is a custom property. The devices of the registry keep the columns of their list.
+
+Examples:
+  c8y-pki registration create --ca line-7 --out registration.csv
+  c8y-pki registration create --from devices.csv --type acme_gw --name '{id}' --separator tab")]
+    Create(CreateArgs),
+    /// Check a CSV, whoever made it
+    #[command(after_help = "\
+Examples:
+  c8y-pki registration check registration.csv
+  c8y-pki registration check registration.csv --json
+
+Exit codes: 0 the platform would take it; 1 it would not: each fault is named with its line.")]
+    Check {
+        /// The CSV
+        file: PathBuf,
+    },
+}
+
+/// Arguments of `registration create`.
+#[derive(Debug, Args)]
+pub(crate) struct CreateArgs {
+    /// A device list in place of the registry; - for standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "ca")]
+    from: Option<PathBuf>,
+    /// Only devices of this CA
+    #[arg(long, value_name = "NAME")]
+    ca: Option<String>,
+    /// Write it here; by default to standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// ; or , or tab; by default the first of these that no value contains
+    #[arg(long, value_name = "CHAR", value_parser = separator)]
+    separator: Option<char>,
+    /// TYPE of devices whose row has none
+    #[arg(long = "type", value_name = "TYPE")]
+    device_type: Option<String>,
+    /// NAME of devices whose row has none; {id} is the device's id
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Another column for all devices whose row has none; may be repeated
+    #[arg(long, value_name = "COLUMN=VALUE", value_parser = column)]
+    set: Vec<(String, String)>,
+    /// Leave out the column that lets devices receive operations
+    #[arg(long)]
+    no_agent: bool,
+}
+
+fn separator(text: &str) -> std::result::Result<char, String> {
+    parse_separator(text).ok_or_else(|| "give ; or , or tab".to_owned())
+}
+
+fn column(text: &str) -> std::result::Result<(String, String), String> {
+    text.split_once('=')
+        .filter(|(column, _)| !column.is_empty())
+        .map(|(column, value)| (column.to_owned(), value.to_owned()))
+        .ok_or_else(|| "write it as COLUMN=VALUE".to_owned())
+}
+
+pub(crate) fn run(command: &RegistrationCommand, pki: &Path, out: Output) -> Result {
+    match command {
+        RegistrationCommand::Create(args) => create(args, pki, out),
+        RegistrationCommand::Check { file } => check(file, out),
+    }
+}
+
+#[derive(Serialize)]
+struct Made {
+    devices: usize,
+    file: String,
+}
+
+fn create(args: &CreateArgs, pki: &Path, out: Output) -> Result {
+    let devices = match &args.from {
+        Some(path) => from_list(path)?,
+        None => from_registry(args, pki)?,
+    };
+    let mut defaults: BTreeMap<String, String> = args.set.iter().cloned().collect();
+    defaults.extend(args.device_type.clone().map(|v| ("TYPE".to_owned(), v)));
+    defaults.extend(args.name.clone().map(|v| ("NAME".to_owned(), v)));
+    let settings = Settings { separator: args.separator, defaults, no_agent: args.no_agent };
+    let csv = registration::create(&devices, &settings)?;
+    let Some(path) = &args.out else {
+        out.data(csv.as_bytes())?;
+        return Ok(Outcome::Done);
+    };
+    files::write(path, csv.as_bytes(), Access::Public, Existing::Replace)?;
+    let made = Made { devices: devices.len(), file: path.display().to_string() };
+    out.result(&made, |m| format!("{} devices: {}\n", m.devices, m.file))?;
+    Ok(Outcome::Done)
+}
+
+fn from_list(path: &Path) -> Result<Vec<Device>> {
+    let list = read_list(path)?;
+    if list.faults.is_empty() {
+        return Ok(list.devices);
+    }
+    let total = list.devices.len() + list.faults.len();
+    Err(BulkError::Faults { faults: list.faults, total }.into())
+}
+
+fn from_registry(args: &CreateArgs, dir: &Path) -> Result<Vec<Device>> {
+    let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
+    if let Some(name) = &args.ca {
+        pki.ca(name)?;
+    }
+    let records = pki.registry().live_devices(args.ca.as_deref())?;
+    if records.is_empty() {
+        return Err(Failure::usage(
+            "the registry has no devices",
+            "issue some with `c8y-pki device issue`, or give a list with --from",
+        ));
+    }
+    let device = |record: c8y_pki::registry::Record| {
+        let id = DeviceId::parse(record.client_id.as_deref().unwrap_or_default())?;
+        Ok(Device { id, line: None, details: record.details })
+    };
+    records.into_iter().map(device).collect()
+}
+
+fn check(path: &Path, out: Output) -> Result {
+    let bytes = files::read(path)?;
+    let report = registration::check(&path.display().to_string(), &bytes);
+    out.result(&report, report_text)?;
+    Ok(Outcome::of(report.is_good()))
+}
+
+fn report_text(report: &Report) -> String {
+    let mut text = String::new();
+    for finding in &report.findings {
+        let level = if finding.level == Level::Error { "error" } else { "warning" };
+        text.push_str(&format!(
+            "{level}: {} line {}: {}\n",
+            report.file, finding.line, finding.message
+        ));
+        if let Some(hint) = &finding.hint {
+            text.push_str(&format!("hint: {hint}\n"));
+        }
+    }
+    let verdict = if report.is_good() { "good" } else { "the platform would not take it" };
+    text.push_str(&format!(
+        "{}: {} rows, {} columns, separator {}: {verdict}\n",
+        report.file,
+        report.rows,
+        report.columns.len(),
+        report.separator
+    ));
+    text
+}

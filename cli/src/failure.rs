@@ -1,0 +1,113 @@
+//! How a command ends, and the table of exit codes.
+//!
+//! | code | meaning |
+//! | --- | --- |
+//! | 0 | done, also when there was nothing to do |
+//! | 1 | the answer is no, or some rows failed |
+//! | 2 | wrong use or wrong input |
+//! | 3 | the environment failed; trying again may help |
+
+use std::process::ExitCode;
+
+use c8y_pki::{Error, Fault};
+
+/// How a command ended that did what it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Done, or the answer is yes.
+    Done,
+    /// The answer is no.
+    No,
+    /// Stopped by the user before the end.
+    Stopped,
+}
+
+impl Outcome {
+    pub(crate) fn code(self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Done => 0,
+            Self::No => 1,
+            Self::Stopped => 3,
+        })
+    }
+
+    /// Yes or no.
+    pub(crate) fn of(good: bool) -> Self {
+        if good { Self::Done } else { Self::No }
+    }
+}
+
+/// Why a command could not do what it was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The library says why.
+    Library(Box<Error>),
+    /// Arguments that clap cannot check, or a password that nobody can be asked for.
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// Writing to standard output failed.
+    Output(std::io::Error),
+}
+
+impl Failure {
+    pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Usage { message: message.into(), hint: Some(hint.into()) }
+    }
+
+    pub(crate) fn code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Library(e) => match e.fault() {
+                Fault::Input => 2,
+                Fault::Environment => 3,
+            },
+            Self::Usage { .. } => 2,
+            Self::Output(_) => 3,
+        })
+    }
+
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::Library(e) => e.to_string(),
+            Self::Usage { message, .. } => message.clone(),
+            Self::Output(e) => format!("cannot write to standard output: {e}"),
+        }
+    }
+
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Library(e) => e.hint(),
+            Self::Usage { hint, .. } => hint.clone(),
+            Self::Output(_) => None,
+        }
+    }
+
+    /// The faults of single devices, where the error is about many.
+    pub(crate) fn faults(&self) -> &[c8y_pki::bulk::Fault] {
+        use c8y_pki::bulk::BulkError;
+        use c8y_pki::rollout::RolloutError;
+        fn of(error: &Error) -> &[c8y_pki::bulk::Fault] {
+            match error {
+                Error::Bulk(BulkError::Faults { faults, .. }) => faults,
+                Error::Rollout(RolloutError::Step(inner)) => of(inner),
+                Error::In { source, .. } => of(source),
+                _ => &[],
+            }
+        }
+        match self {
+            Self::Library(e) => of(e),
+            _ => &[],
+        }
+    }
+}
+
+impl<E: Into<Error>> From<E> for Failure {
+    fn from(e: E) -> Self {
+        Self::Library(Box::new(e.into()))
+    }
+}
+
+pub(crate) type Result<T = Outcome> = std::result::Result<T, Failure>;

@@ -1,0 +1,95 @@
+//! Data on standard output, everything else on standard error; the same value as text or JSON.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use crate::failure::{Failure, Result};
+
+/// Where a command's output goes, and in which form.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    json: bool,
+    quiet: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool, quiet: bool) -> Self {
+        Self { json, quiet }
+    }
+
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Whether a progress line is welcome: somebody is looking at standard error.
+    pub(crate) fn shows_progress(self) -> bool {
+        !self.quiet && !self.json && io::stderr().is_terminal()
+    }
+
+    /// A command's result: one line of JSON, or `text`.
+    pub(crate) fn result<T: Serialize>(
+        self,
+        value: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> Result<()> {
+        if self.json {
+            let line = serde_json::to_string(value).map_err(|e| Failure::Output(e.into()))?;
+            self.data(format!("{line}\n").as_bytes())
+        } else {
+            self.data(text(value).as_bytes())
+        }
+    }
+
+    /// Octets for standard output. A reader that has gone away is no error.
+    pub(crate) fn data(self, bytes: &[u8]) -> Result<()> {
+        let mut out = io::stdout().lock();
+        match out.write_all(bytes).and_then(|()| out.flush()) {
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.map_err(Failure::Output),
+        }
+    }
+
+    /// A remark for people.
+    pub(crate) fn note(self, text: &str) {
+        if !self.quiet && !self.json {
+            self.line(text);
+        }
+    }
+
+    /// Something that people should know of, also when they asked for quiet.
+    pub(crate) fn warning(self, text: &str) {
+        if self.json {
+            self.line(&serde_json::json!({ "warning": text }).to_string());
+        } else {
+            self.line(&format!("warning: {text}"));
+        }
+    }
+
+    /// Why a command failed: each device's fault first, then the error and its hint.
+    pub(crate) fn failure(self, failure: &Failure) {
+        if self.json {
+            let value = serde_json::json!({
+                "error": failure.message(),
+                "hint": failure.hint(),
+                "faults": failure.faults(),
+            });
+            return self.line(&value.to_string());
+        }
+        for fault in failure.faults() {
+            self.line(&format!("error: {}", fault.message));
+            if let Some(hint) = &fault.hint {
+                self.line(&format!("hint: {hint}"));
+            }
+        }
+        self.line(&format!("error: {}", failure.message()));
+        if let Some(hint) = failure.hint() {
+            self.line(&format!("hint: {hint}"));
+        }
+    }
+
+    fn line(self, text: &str) {
+        // Nobody is left to tell if standard error is gone.
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+}

@@ -1,0 +1,95 @@
+//! Where passwords come from: a file, the environment, or a person at a terminal. Never an
+//! argument's value, and never a prompt where nobody can answer.
+
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+use c8y_pki::files;
+use c8y_pki::secret::Password;
+
+use crate::failure::{Failure, Result};
+
+/// One password that a command may need.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source<'a> {
+    /// The file named by the option, if it was given.
+    pub(crate) file: Option<&'a PathBuf>,
+    /// The option, for messages.
+    pub(crate) option: &'static str,
+    /// The environment variable.
+    pub(crate) variable: &'static str,
+    /// What it opens, for the prompt: "the CA's key".
+    pub(crate) what: &'a str,
+}
+
+impl Source<'_> {
+    /// A password for something that exists.
+    pub(crate) fn existing(&self) -> Result<Password> {
+        match self.given()? {
+            Some(password) => Ok(password),
+            None => self.ask(),
+        }
+    }
+
+    /// A password for something new: asked for twice.
+    pub(crate) fn new_one(&self) -> Result<Password> {
+        if let Some(password) = self.given()? {
+            return Ok(password);
+        }
+        let first = self.ask()?;
+        let again = prompt(&format!("Again, password of {}: ", self.what))?;
+        if first == again {
+            return Ok(first);
+        }
+        Err(Failure::usage("the two passwords differ", "type the same one twice"))
+    }
+
+    /// From the file or the environment, if one of them has it.
+    pub(crate) fn given(&self) -> Result<Option<Password>> {
+        if let Some(path) = self.file {
+            return read(path).map(Some);
+        }
+        match std::env::var(self.variable) {
+            Ok(text) if !text.is_empty() => Ok(Some(Password::new(text))),
+            _ => Ok(None),
+        }
+    }
+
+    fn ask(&self) -> Result<Password> {
+        if !std::io::stdin().is_terminal() {
+            return Err(Failure::usage(
+                format!("the password of {} is needed, and there is no terminal to ask", self.what),
+                format!("give {} FILE, or set {}", self.option, self.variable),
+            ));
+        }
+        let password = prompt(&format!("Password of {}: ", self.what))?;
+        if password.expose().is_empty() {
+            return Err(Failure::usage(
+                format!("the password of {} is empty", self.what),
+                "type at least one character",
+            ));
+        }
+        Ok(password)
+    }
+}
+
+fn prompt(text: &str) -> Result<Password> {
+    rpassword::prompt_password(text).map(Password::new).map_err(Failure::Output)
+}
+
+/// The first line of a file, or of standard input for `-`.
+fn read(path: &Path) -> Result<Password> {
+    let bytes = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes).map_err(Failure::Output)?;
+        bytes
+    } else {
+        files::read(path)?
+    };
+    Password::from_file(&bytes).ok_or_else(|| {
+        Failure::usage(
+            format!("the first line of the password file {} is empty", path.display()),
+            "write the password into its first line",
+        )
+    })
+}

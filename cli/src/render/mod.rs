@@ -1,0 +1,58 @@
+//! Text for people from the library's values.
+
+mod cert;
+mod store;
+
+pub(crate) use cert::items;
+pub(crate) use store::listing;
+
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+/// Columns of equal width, two spaces apart; the header only if there is one.
+pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
+    let header: Vec<String> = header.iter().map(|h| (*h).to_owned()).collect();
+    let all: Vec<Vec<String>> =
+        if header.is_empty() { rows } else { [vec![header], rows].concat() };
+    let columns = all.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        all.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+    };
+    let widths: Vec<usize> = (0..columns).map(|c| width(c).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for row in &all {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// `2027-11-22 09:08:17 UTC`.
+pub(crate) fn date(at: OffsetDateTime) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+    at.format(format).unwrap_or_else(|_| at.to_string())
+}
+
+/// `2027-11-22`.
+pub(crate) fn day(at: OffsetDateTime) -> String {
+    at.date().to_string()
+}
+
+/// How far away the end is: `in 365 days`, `3 days ago`.
+pub(crate) fn until(at: OffsetDateTime) -> String {
+    let days = (at - OffsetDateTime::now_utc()).whole_days();
+    match days {
+        0 => "within a day".to_owned(),
+        d if d > 0 => format!("in {d} days"),
+        d => format!("{} days ago", -d),
+    }
+}
+
+/// Hex in upper case with colons, as keytool and browsers show fingerprints.
+pub(crate) fn colons(hex: &str) -> String {
+    let upper = hex.to_uppercase();
+    let pairs: Vec<String> =
+        upper.as_bytes().chunks(2).map(|c| String::from_utf8_lossy(c).into_owned()).collect();
+    pairs.join(":")
+}

@@ -1,0 +1,13 @@
+//! Ctrl-C: the run finishes what it is making, then ends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A flag that Ctrl-C (or SIGTERM) sets.
+pub(crate) fn on_interrupt() -> Arc<AtomicBool> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let set = Arc::clone(&flag);
+    // If no handler can be installed, Ctrl-C ends the process, which loses nothing either.
+    let _ = ctrlc::set_handler(move || set.store(true, Ordering::Relaxed));
+    flag
+}

@@ -1,0 +1,111 @@
+//! Values that several commands take from arguments, turned into the library's types.
+
+use std::path::Path;
+
+use c8y_pki::Error;
+use c8y_pki::cert::Certificate;
+use c8y_pki::crypto::KeyType;
+use c8y_pki::files;
+use c8y_pki::name::{Name, NameBuilder, find_field};
+use c8y_pki::profile::{PathLength, Profile};
+use clap::Args;
+
+use crate::failure::{Failure, Result};
+
+/// Fields of a distinguished name, as a string or one by one.
+#[derive(Debug, Args)]
+pub(crate) struct SubjectArgs {
+    /// Subject in RFC 4514 form, most specific part first, e.g. "CN=Example Root CA,O=Example,C=DE"
+    #[arg(long, value_name = "DN", help_heading = "Subject")]
+    subject: Option<String>,
+    /// Country, two capital letters (ISO 3166)
+    #[arg(long = "country", short = 'C', value_name = "CC", help_heading = "Subject")]
+    c: Option<String>,
+    /// State or province
+    #[arg(long = "state", value_name = "NAME", help_heading = "Subject")]
+    st: Option<String>,
+    /// Locality
+    #[arg(long = "locality", value_name = "NAME", help_heading = "Subject")]
+    l: Option<String>,
+    /// Organisation
+    #[arg(long = "org", short = 'O', value_name = "NAME", help_heading = "Subject")]
+    o: Option<String>,
+    /// Organisational unit; may be repeated
+    #[arg(long = "org-unit", value_name = "NAME", help_heading = "Subject")]
+    ou: Vec<String>,
+    /// E-mail address
+    #[arg(long = "email", value_name = "ADDRESS", help_heading = "Subject")]
+    email: Option<String>,
+}
+
+impl SubjectArgs {
+    /// The fields given, over those of the profile.
+    pub(crate) fn builder(&self, profile: &Profile) -> Result<NameBuilder> {
+        let mut given: Vec<(String, String)> = Vec::new();
+        if let Some(text) = &self.subject {
+            let name = Name::parse(text)?;
+            given.extend(name.attributes().map(|a| (a.label().to_owned(), a.value.clone())));
+        }
+        let flags = [
+            ("C", self.c.as_slice()),
+            ("ST", self.st.as_slice()),
+            ("L", self.l.as_slice()),
+            ("O", self.o.as_slice()),
+            ("OU", self.ou.as_slice()),
+            ("emailAddress", self.email.as_slice()),
+        ];
+        for (field, values) in flags {
+            given.extend(values.iter().map(|v| (field.to_owned(), v.clone())));
+        }
+        let fields: Vec<&str> = given.iter().map(|(f, _)| f.as_str()).collect();
+        let mut builder = profile.subject_except(&fields)?;
+        for (field, value) in &given {
+            builder.push(find_field(field)?, value)?;
+        }
+        Ok(builder)
+    }
+}
+
+/// A built-in profile by its name, or a file by its path; its key type may be overridden.
+pub(crate) fn profile(name: &str, key: Option<KeyType>) -> Result<Profile> {
+    let profile = match Profile::built_in(name) {
+        Some(profile) => profile,
+        None => {
+            let path = Path::new(name);
+            if !path.exists() {
+                let known: Vec<&str> = c8y_pki::profile::BUILT_IN.iter().map(|(n, _)| *n).collect();
+                return Err(Failure::usage(
+                    format!("there is no profile {name:?}, and no file of that name"),
+                    format!("built-in profiles: {}", known.join(", ")),
+                ));
+            }
+            let bytes = files::read(path)?;
+            Profile::parse(name, &String::from_utf8_lossy(&bytes))?
+        }
+    };
+    match key {
+        None => Ok(profile),
+        Some(key) => profile.with_key(key).map_err(|problem| {
+            Failure::usage(format!("{name}: {problem}"), "choose another --key")
+        }),
+    }
+}
+
+/// `none`, `computed`, or a number.
+pub(crate) fn path_length(text: &str) -> std::result::Result<PathLength, String> {
+    match text {
+        "none" => Ok(PathLength::Unlimited),
+        "computed" => Ok(PathLength::Computed),
+        number => number
+            .parse()
+            .map(PathLength::Exactly)
+            .map_err(|_| "give a number from 0 to 255, none or computed".to_owned()),
+    }
+}
+
+/// All certificates of a PEM or DER file.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<Certificate>> {
+    let bytes = files::read(path)?;
+    Certificate::all_from_pem_or_der(&bytes)
+        .map_err(|e| Error::from(e).in_file(path.display().to_string()).into())
+}
