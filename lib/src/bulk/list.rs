@@ -63,9 +63,10 @@ impl DeviceList {
                 fail(format!("the first line has no column named id, only {}", headers.join(", ")))
             })?;
         let mut list = Collector::new(Some(file));
+        let mut lines = LineCounter::new(bytes);
         for row in reader.byte_records() {
             let row = row.map_err(|e| fail(e.to_string()))?;
-            list.take_row(&headers, id_column, &row);
+            list.take_row(&headers, id_column, &row, lines.line_of(row.position()));
         }
         if list.seen.is_empty() && list.list.faults.is_empty() {
             return Err(fail("it lists no device".to_owned()));
@@ -79,6 +80,31 @@ pub(crate) fn separator(bytes: &[u8]) -> u8 {
     let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
     let count = |separator: &u8| line.iter().filter(|b| *b == separator).count();
     [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',')
+}
+
+/// Finds the lines of rows. The `csv` crate's own count is one short where lines end in CR LF.
+pub(crate) struct LineCounter<'a> {
+    bytes: &'a [u8],
+    counted: usize,
+    line: u64,
+}
+
+impl<'a> LineCounter<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, counted: 0, line: 1 }
+    }
+
+    /// The line (from 1) on which a row begins. Rows have to come in order.
+    pub(crate) fn line_of(&mut self, row: Option<&csv::Position>) -> Option<u64> {
+        let mut start = usize::try_from(row?.byte()).ok()?;
+        while matches!(self.bytes.get(start), Some(b'\r' | b'\n')) {
+            start += 1;
+        }
+        let between = self.bytes.get(self.counted..start)?;
+        self.line += between.iter().filter(|b| **b == b'\n').count() as u64;
+        self.counted = start;
+        Some(self.line)
+    }
 }
 
 struct Collector<'a> {
@@ -104,8 +130,13 @@ impl<'a> Collector<'a> {
         self.list.faults.push(Fault { id: id.to_owned(), line, message, hint });
     }
 
-    fn take_row(&mut self, headers: &[String], id_column: usize, row: &csv::ByteRecord) {
-        let line = row.position().map(csv::Position::line);
+    fn take_row(
+        &mut self,
+        headers: &[String],
+        id_column: usize,
+        row: &csv::ByteRecord,
+        line: Option<u64>,
+    ) {
         let Ok(row) = csv::StringRecord::from_byte_record(row.clone()) else {
             let text = String::from_utf8_lossy(row.get(id_column).unwrap_or_default()).into_owned();
             let message = format!("the row of {text:?} ({}) is not UTF-8", self.place(line));
@@ -194,6 +225,16 @@ mod tests {
                 "the row of \"short\" (d.csv line 6) has 1 columns, the header 2",
             ]
         );
+    }
+
+    #[test]
+    fn lines_are_right_whatever_ends_them() {
+        for end in ["\n", "\r\n"] {
+            let text = ["id,name", "a,", "", "\"x", "y\",", "b:b,"].join(end);
+            let list = DeviceList::from_csv("d.csv", text.as_bytes()).unwrap();
+            let lines: Vec<_> = list.faults.iter().map(|f| f.line).collect();
+            assert_eq!(lines, [Some(4), Some(6)], "{end:?}");
+        }
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub const MAX_ITERATIONS: u32 = 10_000_000;
 /// Most memory that scrypt may ask for, in octets.
 pub const MAX_SCRYPT_MEMORY: u64 = 1 << 30;
 
+const NOT_PKCS8: KeyError = KeyError::Damaged("it is not PKCS#8");
+
 const RSA_ENCRYPTION: &[u64] = &[1, 2, 840, 113549, 1, 1, 1];
 const EC_PUBLIC_KEY: &[u64] = &[1, 2, 840, 10045, 2, 1];
 
@@ -96,8 +98,7 @@ fn read_der(der: &[u8], password: Option<&Password>) -> Result<PrivateKey, KeyEr
 }
 
 pub(super) fn from_pkcs8(der: &[u8]) -> Result<PrivateKey, KeyError> {
-    let info =
-        PrivateKeyInfoRef::try_from(der).map_err(|_| KeyError::Damaged("it is not PKCS#8"))?;
+    let info = PrivateKeyInfoRef::try_from(der).map_err(|_| NOT_PKCS8)?;
     match info.algorithm.oid.to_string().as_str() {
         "1.2.840.113549.1.1.1" => from_pkcs1(info.private_key.as_bytes()),
         "1.2.840.10045.2.1" => {
@@ -130,7 +131,7 @@ fn short_rsa(der: &[u8]) -> Result<(), KeyError> {
         reader.read_sequence(|reader| {
             reader.next().read_u32()?;
             let (modulus, _) = reader.next().read_bigint_bytes()?;
-            for _ in 0..6 {
+            for _ in 0..7 {
                 let _secret = zeroize::Zeroizing::new(reader.next().read_bigint_bytes()?.0);
             }
             Ok(modulus)
@@ -222,7 +223,7 @@ fn from_encrypted(der: &[u8], password: Option<&Password>) -> Result<PrivateKey,
 /// About one wrong password in 256 leaves padding that looks right, and garbage.
 fn garbage_is_wrong_password(error: KeyError) -> KeyError {
     match error {
-        KeyError::Damaged(_) => KeyError::WrongPassword,
+        NOT_PKCS8 => KeyError::WrongPassword,
         other => other,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{AGENT, KNOWN, NEED_TYPE_AND_NAME};
-use crate::bulk::list::separator;
+use crate::bulk::list::{LineCounter, separator};
 use crate::client_id::DeviceId;
 
 /// How bad a finding is.
@@ -92,9 +92,13 @@ pub fn check(file: &str, bytes: &[u8]) -> Report {
     }
     check_headers(&mut report);
     let mut rows = Rows { seen: HashMap::new(), columns: report.columns.clone() };
+    let mut lines = LineCounter::new(text.as_bytes());
     for row in reader.records() {
         match row {
-            Ok(row) => rows.check(&mut report, &row),
+            Ok(row) => {
+                let line = lines.line_of(row.position()).unwrap_or(1);
+                rows.check(&mut report, &row, line);
+            }
             Err(e) => report.error(1, format!("the file is not CSV: {e}"), None),
         }
     }
@@ -162,9 +166,8 @@ struct Rows {
 }
 
 impl Rows {
-    fn check(&mut self, report: &mut Report, row: &csv::StringRecord) {
+    fn check(&mut self, report: &mut Report, row: &csv::StringRecord, line: u64) {
         report.rows += 1;
-        let line = row.position().map_or(report.rows + 1, csv::Position::line);
         if row.len() != self.columns.len() {
             let message =
                 format!("the row has {} columns, the header {}", row.len(), self.columns.len());
