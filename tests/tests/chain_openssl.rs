@@ -8,7 +8,7 @@ use std::time::Duration;
 use c8y_pki::cert::Certificate;
 use c8y_pki::chain::{Options, verify};
 
-const KEY_IDS: &str = "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid";
+const KEY_IDS: &str = "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid,issuer:always";
 const CA: &str = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign";
 const DEVICE: &str = "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -80,7 +80,7 @@ const INTERMEDIATES: [(&str, &[&str], Expected); 9] = [
 ];
 
 /// Extensions of a device, besides the key identifiers.
-const DEVICES: [(&str, &str, Expected); 8] = [
+const DEVICES: [(&str, &str, Expected); 9] = [
     ("no extensions", "", Both),
     ("digitalSignature", "keyUsage=digitalSignature", Both),
     ("keyEncipherment", "keyUsage=keyEncipherment", Nobody),
@@ -89,7 +89,32 @@ const DEVICES: [(&str, &str, Expected); 8] = [
     ("for servers", "extendedKeyUsage=serverAuth", Nobody),
     ("unknown critical", "1.2.3.4=critical,DER:0500", Nobody),
     ("unknown", "1.2.3.4=DER:0500", Both),
+    ("everything", EVERYTHING, Both),
 ];
+
+/// Extensions that play no part, in all their forms.
+const EVERYTHING: &str = "\
+crlDistributionPoints=URI:http://example.com/a.crl,URI:http://example.com/b.crl
+authorityInfoAccess=OCSP;URI:http://example.com/ocsp,caIssuers;URI:http://example.com/ca.cer
+subjectInfoAccess=caRepository;URI:http://example.com/
+issuerAltName=email:ca@example.com
+certificatePolicies=1.2.3,@policy
+tlsfeature=status_request
+nsComment=made by hand
+nsCertType=client
+subjectAltName=otherName:1.3.6.1.4.1.311.20.2.3;UTF8:a@b,RID:1.2.3.4,dirName:dir,DNS:*.example.com,\
+URI:urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6,IP:2001:db8::1,email:a@example.com
+[policy]
+policyIdentifier=1.3.5.8
+CPS.1=http://example.com/cps
+userNotice.1=@notice
+[notice]
+explicitText=text
+organization=Example
+noticeNumbers=1,2
+[dir]
+CN=other name
+";
 
 /// Name constraints of the root, and a name of the device.
 const NAMES: [(&str, &str, Expected); 13] = [

@@ -5,6 +5,19 @@
 //! RFC 4158. It is our own because a refusal must name the certificate and the [`Rule`], and
 //! because the platform's chains are longer than what TLS libraries accept.
 //!
+//! ```
+//! use c8y_pki::cert::Certificate;
+//! use c8y_pki::chain::{ChainError, LeafChoice, Options, order, verify};
+//!
+//! /// Sorts what is in a heap and validates it up to `root`.
+//! fn check(heap: &[Certificate], root: Certificate, options: &Options) -> Result<(), ChainError> {
+//!     let chain = order(heap, LeafChoice::Only)?.certificates;
+//!     let verified = verify(&chain[0], &chain[1..], &[root], options)?;
+//!     assert_eq!(verified.certificates().first(), chain.first());
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # Decisions
 //!
 //! Where RFC 5280 leaves a choice, or common practice is laxer:
@@ -43,7 +56,7 @@ mod rule;
 mod rules;
 mod verify;
 
-pub use budget::{MAX_NAME_COMPARISONS, MAX_PATH_STEPS, MAX_SIGNATURE_CHECKS};
+pub use budget::{MAX_COMPLETE_PATHS, MAX_NAME_COMPARISONS, MAX_PATH_STEPS, MAX_SIGNATURE_CHECKS};
 pub use build::{LeafChoice, OrderedChain, order};
 pub use device::{DeviceFinding, MAX_DEVICE_CHAIN, Mistake, check_device};
 pub use error::ChainError;

@@ -134,7 +134,7 @@ impl<'a> Search<'a> {
         }
         self.mode = Mode::Diagnose;
         self.path = vec![0];
-        self.budget.renew_steps();
+        self.budget.renew();
         self.nodes.iter_mut().for_each(|node| node.dead = false);
         match self.climb() {
             Ok(Climb::Found) => self.whole_path().map(|()| self.certificates()),
@@ -191,6 +191,7 @@ impl<'a> Search<'a> {
         if self.mode == Mode::Diagnose {
             return Ok(Climb::Found);
         }
+        self.budget.complete_path()?;
         match self.whole_path() {
             Ok(()) => Ok(Climb::Found),
             Err(ChainError::Refused(_)) => Ok(Climb::Stuck),

@@ -1,5 +1,7 @@
 //! What one certificate must look like, whatever path it is on.
 
+use std::collections::HashSet;
+
 use time::OffsetDateTime;
 
 use super::name_constraints;
@@ -103,9 +105,10 @@ fn check_fields(cert: &Certificate) -> Result<(), Rule> {
 }
 
 fn check_extensions(cert: &Certificate) -> Result<(), Rule> {
-    for (i, extension) in cert.extensions.iter().enumerate() {
+    let mut seen = HashSet::new();
+    for extension in &cert.extensions {
         let id = || extension.oid.clone();
-        if cert.extensions[..i].iter().any(|earlier| earlier.oid == extension.oid) {
+        if !seen.insert(&extension.oid) {
             return Err(Rule::DuplicateExtension(id()));
         }
         let listed = |list: &[&str]| list.contains(&extension.oid.as_str());
