@@ -43,7 +43,11 @@
 //! - A critical cRLDistributionPoints or issuingDistributionPoint is refused as not understood.
 //! - When a CA demands an explicit policy (policyConstraints), each certificate below must hold a
 //!   policy in common; with policy mappings in such a path it is refused.
-//! - Hosts are not compared with the leaf's names: devices are known by their Common Name.
+//! - Hosts are not compared with the leaf's names: devices are known by their Common Name, which is
+//!   not held to DNS name constraints either.
+//! - Mailboxes with a quoted local part or an address literal are refused as malformed.
+//! - Work is bounded: [`MAX_SIGNATURE_CHECKS`], [`MAX_PATH_STEPS`], [`MAX_COMPLETE_PATHS`] and
+//!   [`MAX_NAME_COMPARISONS`].
 
 mod budget;
 mod build;
