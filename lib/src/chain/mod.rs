@@ -35,6 +35,7 @@
 //! - basicConstraints of a CA and nameConstraints must be critical.
 //! - Names of subjectAltName must be well-formed, whether constrained or not. A wildcard breaks a
 //!   name constraint when any name it stands for does.
+//! - The serial number of an anchor may be zero, as that of many roots in use is.
 //! - Times are compared in whole seconds.
 //!
 //! # Limitations

@@ -62,7 +62,11 @@ fn chain_serial_numbers_are_positive_and_of_20_octets_at_most() {
     for bad in [vec![0], vec![0x80, 1], vec![1; 21]] {
         assert_refused_in_leaf(|d| d.serial = bad.clone(), "serial-number");
     }
-    assert_refused_in_cas(|d| d.serial = vec![0], "serial-number");
+    assert_refused_in_cas(|d| d.serial = vec![0x80, 1], "serial-number");
+    let root = Signed::root("CN=Root", |d| d.serial = vec![0]);
+    assert_passes(&root.leaf(), &[], &[&root]);
+    let a = root.ca("CN=A", |d| d.serial = vec![0]);
+    assert_refused(&a.leaf(), &[&a], &[&root], (1, "serial-number"));
     assert_passes_in_leaf(|d| d.serial = vec![1; 20]);
     assert_passes_in_leaf(|d| d.serial = vec![1]);
 }
