@@ -1,5 +1,7 @@
 //! Why certificates make no chain.
 
+use serde::ser::SerializeStruct;
+
 use super::rule::Refusal;
 use crate::name::Name;
 
@@ -44,6 +46,21 @@ pub enum ChainError {
 }
 
 impl ChainError {
+    /// The error's name in JSON: it does not change between versions. For a refusal it is the code
+    /// of the [rule](super::Rule).
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::NoAnchors => "no-anchors",
+            Self::AmbiguousLeaf(_) => "ambiguous-leaf",
+            Self::NoLeaf => "no-leaf",
+            Self::LeafNotFound(_) => "leaf-not-found",
+            Self::AmbiguousIssuer { .. } => "ambiguous-issuer",
+            Self::Refused(refusal) => refusal.rule.code(),
+            Self::BudgetExceeded { .. } => "budget-exceeded",
+        }
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
@@ -63,6 +80,21 @@ impl ChainError {
             Self::Refused(refusal) => Some(refusal),
             _ => None,
         }
+    }
+}
+
+impl serde::Serialize for ChainError {
+    /// The fields of a [`Refusal`], of which the first three are null for other errors.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let refusal = self.refusal();
+        let mut out = serializer.serialize_struct("ChainError", 6)?;
+        out.serialize_field("position", &refusal.map(|r| r.position))?;
+        out.serialize_field("subject", &refusal.map(|r| &r.subject))?;
+        out.serialize_field("reference", &refusal.map(|r| r.rule.reference()))?;
+        out.serialize_field("rule", self.code())?;
+        out.serialize_field("message", &self.to_string())?;
+        out.serialize_field("hint", &self.hint())?;
+        out.end()
     }
 }
 

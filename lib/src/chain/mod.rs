@@ -5,6 +5,19 @@
 //! RFC 4158. It is our own because a refusal must name the certificate and the [`Rule`], and
 //! because the platform's chains are longer than what TLS libraries accept.
 //!
+//! ```
+//! use c8y_pki::cert::Certificate;
+//! use c8y_pki::chain::{ChainError, LeafChoice, Options, order, verify};
+//!
+//! /// Sorts what is in a heap and validates it up to `root`.
+//! fn check(heap: &[Certificate], root: Certificate, options: &Options) -> Result<(), ChainError> {
+//!     let chain = order(heap, LeafChoice::Only)?.certificates;
+//!     let verified = verify(&chain[0], &chain[1..], &[root], options)?;
+//!     assert_eq!(verified.certificates().first(), chain.first());
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # Decisions
 //!
 //! Where RFC 5280 leaves a choice, or common practice is laxer:
@@ -22,6 +35,7 @@
 //! - basicConstraints of a CA and nameConstraints must be critical.
 //! - Names of subjectAltName must be well-formed, whether constrained or not. A wildcard breaks a
 //!   name constraint when any name it stands for does.
+//! - The serial number of an anchor may be zero, as that of many roots in use is.
 //! - Times are compared in whole seconds.
 //!
 //! # Limitations
@@ -30,7 +44,11 @@
 //! - A critical cRLDistributionPoints or issuingDistributionPoint is refused as not understood.
 //! - When a CA demands an explicit policy (policyConstraints), each certificate below must hold a
 //!   policy in common; with policy mappings in such a path it is refused.
-//! - Hosts are not compared with the leaf's names: devices are known by their Common Name.
+//! - Hosts are not compared with the leaf's names: devices are known by their Common Name, which is
+//!   not held to DNS name constraints either.
+//! - Mailboxes with a quoted local part or an address literal are refused as malformed.
+//! - Work is bounded: [`MAX_SIGNATURE_CHECKS`], [`MAX_PATH_STEPS`], [`MAX_COMPLETE_PATHS`] and
+//!   [`MAX_NAME_COMPARISONS`].
 
 mod budget;
 mod build;
@@ -43,7 +61,7 @@ mod rule;
 mod rules;
 mod verify;
 
-pub use budget::{MAX_NAME_COMPARISONS, MAX_PATH_STEPS, MAX_SIGNATURE_CHECKS};
+pub use budget::{MAX_COMPLETE_PATHS, MAX_NAME_COMPARISONS, MAX_PATH_STEPS, MAX_SIGNATURE_CHECKS};
 pub use build::{LeafChoice, OrderedChain, order};
 pub use device::{DeviceFinding, MAX_DEVICE_CHAIN, Mistake, check_device};
 pub use error::ChainError;

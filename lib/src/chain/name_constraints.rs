@@ -20,11 +20,14 @@ pub(super) fn check(path: &[&Certificate], budget: &mut Budget) -> Result<(), Ch
     for (by, ca) in path.iter().enumerate().skip(1) {
         // Malformed constraints were refused when the certificate was looked at by itself.
         let Ok(Some(constraints)) = ca.name_constraints() else { continue };
+        budget.names(constraints.permitted.len() + constraints.excluded.len())?;
         for (position, cert) in path[..by].iter().enumerate() {
             if position > 0 && cert.is_self_issued() {
                 continue;
             }
-            for name in names_of(cert) {
+            let names = names_of(cert);
+            budget.names(names.len())?;
+            for name in names {
                 if let Some(rule) = judge(&name, &constraints, by, budget)? {
                     return Err(Refusal { position, subject: cert.subject.clone(), rule }.into());
                 }
@@ -58,7 +61,7 @@ fn judge(
     let form = name.form();
     let same_form = |c: &&GeneralName| c.form() == form;
     for excluded in constraints.excluded.iter().filter(same_form) {
-        budget.name()?;
+        budget.names(1)?;
         match is_within(name, excluded, Side::Excluded) {
             None => return Ok(Some(Rule::NameNotComparable { form, by })),
             Some(true) => return Ok(Some(Rule::NameExcluded { form, name: text(name), by })),
@@ -67,7 +70,7 @@ fn judge(
     }
     let mut constrained = false;
     for permitted in constraints.permitted.iter().filter(same_form) {
-        budget.name()?;
+        budget.names(1)?;
         constrained = true;
         match is_within(name, permitted, Side::Permitted) {
             None => return Ok(Some(Rule::NameNotComparable { form, by })),

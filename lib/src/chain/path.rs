@@ -79,10 +79,9 @@ impl<'a> Search<'a> {
         anchors: &'a [Certificate],
         options: &'a Options,
     ) -> Self {
-        let rule = Rule::IssuerMissing { issuer: leaf.issuer.clone() };
         let failure = (
             Closeness { position: 0, stage: Stage::NoIssuer },
-            Refusal { position: 0, subject: leaf.subject.clone(), rule },
+            Refusal { position: 0, subject: leaf.subject.clone(), rule: no_way_on(leaf) },
         );
         let mut search = Self {
             nodes: Vec::new(),
@@ -134,7 +133,7 @@ impl<'a> Search<'a> {
         }
         self.mode = Mode::Diagnose;
         self.path = vec![0];
-        self.budget.renew_steps();
+        self.budget.renew();
         self.nodes.iter_mut().for_each(|node| node.dead = false);
         match self.climb() {
             Ok(Climb::Found) => self.whole_path().map(|()| self.certificates()),
@@ -191,6 +190,7 @@ impl<'a> Search<'a> {
         if self.mode == Mode::Diagnose {
             return Ok(Climb::Found);
         }
+        self.budget.complete_path()?;
         match self.whole_path() {
             Ok(()) => Ok(Climb::Found),
             Err(ChainError::Refused(_)) => Ok(Climb::Stuck),
@@ -313,12 +313,7 @@ impl<'a> Search<'a> {
     }
 
     fn note_end(&mut self, child: usize) {
-        let node = &self.nodes[child];
-        let rule = if node.self_issued {
-            Rule::Untrusted
-        } else {
-            Rule::IssuerMissing { issuer: node.cert.issuer.clone() }
-        };
+        let rule = no_way_on(self.nodes[child].cert);
         self.note(Stage::NoIssuer, self.path.len() - 1, rule);
     }
 
@@ -341,5 +336,14 @@ impl<'a> Search<'a> {
         if self.failure.0 < closeness {
             self.failure = (closeness, refusal);
         }
+    }
+}
+
+/// What is wrong with a certificate of whose issuer there is no other certificate.
+fn no_way_on(cert: &Certificate) -> Rule {
+    if cert.is_self_issued() {
+        Rule::Untrusted
+    } else {
+        Rule::IssuerMissing { issuer: cert.issuer.clone() }
     }
 }

@@ -19,6 +19,9 @@ type Shared = Option<BTreeSet<String>>;
 /// Refuses a path (leaf first, anchor last) on which an explicit policy is demanded and missing.
 pub(super) fn check(path: &[&Certificate]) -> Result<(), Refusal> {
     let Some((anchor, below)) = path.split_last() else { return Ok(()) };
+    if path.iter().all(|cert| cert.extension(oid::POLICY_CONSTRAINTS).is_none()) {
+        return Ok(());
+    }
     let mut demanded_after: Option<u32> = None;
     let mut shared: Shared = None;
     let mut any_counts = true;

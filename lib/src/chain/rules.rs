@@ -1,5 +1,7 @@
 //! What one certificate must look like, whatever path it is on.
 
+use std::collections::HashSet;
+
 use time::OffsetDateTime;
 
 use super::name_constraints;
@@ -57,10 +59,8 @@ pub(super) fn check(
     purpose: Purpose,
     at: OffsetDateTime,
 ) -> Result<(), Rule> {
-    check_fields(cert)?;
-    if let (false, Err(e)) = (role.anchor, &cert.signature_algorithm) {
-        return Err(Rule::SignatureAlgorithm(e.clone()));
-    }
+    check_serial(cert, role)?;
+    check_fields(cert, role)?;
     check_extensions(cert)?;
     check_key_ids(cert, role)?;
     if role.issuer {
@@ -75,22 +75,24 @@ pub(super) fn check(
     check_validity(cert, at)
 }
 
-fn check_fields(cert: &Certificate) -> Result<(), Rule> {
-    if cert.version != 3 {
-        return Err(Rule::Version(cert.version));
-    }
+fn check_serial(cert: &Certificate, role: Role) -> Result<(), Rule> {
     let serial = cert.serial.octets();
     let problem = if serial.len() > MAX_SERIAL_OCTETS {
-        Some("longer than 20 octets")
+        "longer than 20 octets"
     } else if serial.first().is_some_and(|b| b & 0x80 != 0) {
-        Some("negative")
-    } else if serial.iter().all(|b| *b == 0) {
-        Some("not positive")
+        "negative"
+    } else if serial.iter().all(|b| *b == 0) && !(role.anchor && role.issuer) {
+        // Many roots in use have it, and RFC 5280, 4.1.2.2 asks to be graceful about it.
+        "not positive"
     } else {
-        None
+        return Ok(());
     };
-    if let Some(problem) = problem {
-        return Err(Rule::SerialNumber { serial: cert.serial.to_string(), problem });
+    Err(Rule::SerialNumber { serial: cert.serial.to_string(), problem })
+}
+
+fn check_fields(cert: &Certificate, role: Role) -> Result<(), Rule> {
+    if cert.version != 3 {
+        return Err(Rule::Version(cert.version));
     }
     if cert.issuer.is_empty() {
         return Err(Rule::EmptyIssuer);
@@ -98,14 +100,19 @@ fn check_fields(cert: &Certificate) -> Result<(), Rule> {
     if !cert.algorithms_agree {
         return Err(Rule::AlgorithmsDiffer);
     }
+    // Nobody checks the signature of an anchor.
+    if let (false, Err(e)) = (role.anchor, &cert.signature_algorithm) {
+        return Err(Rule::SignatureAlgorithm(e.clone()));
+    }
     let key = cert.public_key.as_ref().map_err(|e| Rule::PublicKey(e.clone()))?;
     key.check_strength().map_err(Rule::PublicKey)
 }
 
 fn check_extensions(cert: &Certificate) -> Result<(), Rule> {
-    for (i, extension) in cert.extensions.iter().enumerate() {
+    let mut seen = HashSet::new();
+    for extension in &cert.extensions {
         let id = || extension.oid.clone();
-        if cert.extensions[..i].iter().any(|earlier| earlier.oid == extension.oid) {
+        if !seen.insert(&extension.oid) {
             return Err(Rule::DuplicateExtension(id()));
         }
         let listed = |list: &[&str]| list.contains(&extension.oid.as_str());

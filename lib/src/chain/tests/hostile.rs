@@ -2,8 +2,13 @@
 
 use proptest::prelude::*;
 
-use super::super::testing::{Draft, NOW, Signed, authority, new_key, octets};
-use super::super::{ChainError, MAX_PATH_STEPS, MAX_SIGNATURE_CHECKS, Options, verify};
+use super::super::testing::{
+    Draft, NOW, Signed, authority, directory, dns, name_constraints, names, new_key, octets,
+};
+use super::super::{
+    ChainError, MAX_COMPLETE_PATHS, MAX_NAME_COMPARISONS, MAX_PATH_STEPS, MAX_SIGNATURE_CHECKS,
+    Options, verify,
+};
 use super::certs;
 use crate::cert::{Certificate, oid};
 
@@ -82,6 +87,38 @@ fn exponentially_many_chains_that_break_a_rule_exhaust_the_budget() {
     let error = verify(&c.leaf(), &heap, &certs(&[&root]), &Options::new(NOW)).unwrap_err();
     let limit = MAX_PATH_STEPS;
     assert_eq!(error, ChainError::BudgetExceeded { what: "path steps", limit });
+}
+
+#[test]
+fn many_names_under_many_constraints_exhaust_the_budget_of_a_chain() {
+    let many = |text: &str, count: u32| -> Vec<Vec<u8>> {
+        (0..count).map(|n| dns(&format!("{text}{n}.example.com"))).collect()
+    };
+    let excluded = name_constraints(&[], &many("no", 600));
+    let root = Signed::root("CN=Root", |d| d.set(oid::NAME_CONSTRAINTS, true, excluded));
+    let leaf = |count| {
+        let alternative = names(&many("a", count));
+        root.device("CN=d", move |d| d.set(oid::SUBJECT_ALT_NAME, false, alternative))
+    };
+    let judge = |leaf: &Certificate| verify(leaf, &[], &certs(&[&root]), &Options::new(NOW));
+    judge(&leaf(300)).unwrap();
+    let limit = MAX_NAME_COMPARISONS;
+    let error = ChainError::BudgetExceeded { what: "comparisons of names", limit };
+    assert_eq!(judge(&leaf(600)), Err(error));
+}
+
+#[test]
+fn exponentially_many_complete_chains_exhaust_the_budget() {
+    let root = Signed::root("CN=Root", |d| {
+        d.set(oid::NAME_CONSTRAINTS, true, name_constraints(&[directory("CN=x")], &[]));
+    });
+    let (b, a) = (root.ca("CN=B", |_| {}), root.ca("CN=A", |_| {}));
+    let heap = [copies(&a, &root, 90), copies(&b, &a, 90)].concat();
+    let error = verify(&b.leaf(), &heap, &certs(&[&root]), &Options::new(NOW)).unwrap_err();
+    let limit = MAX_COMPLETE_PATHS;
+    assert_eq!(error, ChainError::BudgetExceeded { what: "complete paths", limit });
+    let json = serde_json::to_value(&error).unwrap();
+    assert_eq!((&json["rule"], &json["position"]), (&"budget-exceeded".into(), &().into()));
 }
 
 #[test]

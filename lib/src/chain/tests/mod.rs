@@ -5,6 +5,7 @@ mod hostile;
 mod names;
 mod paths;
 mod rules;
+mod search;
 
 use super::testing::{NOW, Signed};
 use super::{ChainError, Options, Refusal, VerifiedChain, verify};

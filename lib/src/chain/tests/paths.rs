@@ -72,6 +72,7 @@ fn missing_and_untrusted_certificates_are_named() {
          (RFC 5280, 6.1)"
     );
     assert_refused(&leaf, &[&a, &b, &root], &[&other], (3, "untrusted"));
+    assert_refused(&root.cert, &[], &[&other], (0, "untrusted"));
 }
 
 #[test]

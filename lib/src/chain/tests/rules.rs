@@ -62,7 +62,11 @@ fn chain_serial_numbers_are_positive_and_of_20_octets_at_most() {
     for bad in [vec![0], vec![0x80, 1], vec![1; 21]] {
         assert_refused_in_leaf(|d| d.serial = bad.clone(), "serial-number");
     }
-    assert_refused_in_cas(|d| d.serial = vec![0], "serial-number");
+    assert_refused_in_cas(|d| d.serial = vec![0x80, 1], "serial-number");
+    let root = Signed::root("CN=Root", |d| d.serial = vec![0]);
+    assert_passes(&root.leaf(), &[], &[&root]);
+    let a = root.ca("CN=A", |d| d.serial = vec![0]);
+    assert_refused(&a.leaf(), &[&a], &[&root], (1, "serial-number"));
     assert_passes_in_leaf(|d| d.serial = vec![1; 20]);
     assert_passes_in_leaf(|d| d.serial = vec![1]);
 }
@@ -309,4 +313,34 @@ fn certificate_policies_in_a_chain() {
     assert_refused_in_cas(lax, "not-critical-extension");
     let empty = |d: &mut Draft| d.set(oid::POLICY_CONSTRAINTS, true, sequence(&[]));
     assert_refused_in_cas(empty, "malformed-extension");
+}
+
+#[test]
+fn mappings_and_any_policy_in_a_chain_that_demands_a_policy() {
+    let root = Signed::root("CN=Root", |_| {});
+    let demanding = |more: &dyn Fn(&mut Draft)| {
+        root.ca("CN=A", |d| {
+            d.set(oid::POLICY_CONSTRAINTS, true, sequence(&[&context(0, &[0])]));
+            d.set(oid::CERTIFICATE_POLICIES, false, policies(&["1.2.3"]));
+            more(d);
+        })
+    };
+    let any = |d: &mut Draft| d.set(oid::CERTIFICATE_POLICIES, false, policies(&["2.5.29.32.0"]));
+    let plain = demanding(&|_| {});
+    assert_passes(&plain.device("CN=d", any), &[&plain], &[&root]);
+    let inhibiting = demanding(&|d| d.set(oid::INHIBIT_ANY_POLICY, true, vec![2, 1, 0]));
+    let leaf = inhibiting.device("CN=d", any);
+    assert_refused(&leaf, &[&inhibiting], &[&root], (0, "explicit-policy"));
+    // The mapping 1.2.3 to 1.2.4; without a demand it changes nothing.
+    let pair = sequence(&[&[0x06, 0x02, 0x2a, 0x03], &[0x06, 0x02, 0x2a, 0x04]]);
+    let map = |d: &mut Draft| d.set(oid::POLICY_MAPPINGS, true, sequence(&[&pair]));
+    let mapping = demanding(&map);
+    let leaf = mapping.device("CN=d", |d| {
+        d.set(oid::CERTIFICATE_POLICIES, false, policies(&["1.2.3"]));
+    });
+    assert_refused(&leaf, &[&mapping], &[&root], (1, "explicit-policy"));
+    let idle = root.ca("CN=A", map);
+    assert_passes(&idle.leaf(), &[&idle], &[&root]);
+    let lax = |d: &mut Draft| d.set(oid::INHIBIT_ANY_POLICY, false, vec![2, 1, 0]);
+    assert_refused_in_cas(lax, "not-critical-extension");
 }
