@@ -70,8 +70,10 @@ impl<'a> Reader<'a> {
         tag: u8,
         what: &'static str,
     ) -> Result<Element<'a>, StoreError> {
-        if !self.rest.is_empty() && !self.next_is(tag) && !self.next_is(tag | CONSTRUCTED) {
-            let found = self.rest[0];
+        // Only strings come in pieces (X.690, 8.7).
+        let string = matches!(tag, OCTET_STRING | CONTEXT_0_PRIMITIVE);
+        let fits = self.next_is(tag) || string && self.next_is(tag | CONSTRUCTED);
+        if let (Some(found), false) = (self.rest.first(), fits) {
             return Err(damaged(format!("{what} has tag {found:#04x} in place of {tag:#04x}")));
         }
         self.any(what)
