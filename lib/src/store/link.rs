@@ -44,7 +44,7 @@ pub(super) fn link(keys: Vec<FoundKey>, found: &[FoundCertificate]) -> Store {
     for (found, in_chain) in found.iter().zip(in_chain) {
         if !in_chain || found.java_trusted {
             let kind = EntryKind::Trusted {
-                certificate: found.certificate.clone(),
+                certificate: Box::new(found.certificate.clone()),
                 java_trusted: found.java_trusted,
             };
             store.push_read(&name(found.alias.clone()), None, kind);

@@ -40,7 +40,7 @@ pub enum EntryKind {
     /// A certificate to trust.
     Trusted {
         /// The certificate.
-        certificate: Certificate,
+        certificate: Box<Certificate>,
         /// Whether Java sees it. Java passes over PKCS#12 certificates without its attribute, such
         /// as those that OpenSSL writes: to Java such a truststore is empty.
         java_trusted: bool,
@@ -114,7 +114,10 @@ impl Store {
     /// Errors: [`StoreError::Alias`], [`StoreError::DuplicateAlias`].
     pub fn add_trusted(&mut self, alias: &str, certificate: Certificate) -> Result<(), StoreError> {
         self.check_alias(alias)?;
-        self.push(alias, EntryKind::Trusted { certificate, java_trusted: true });
+        self.push(
+            alias,
+            EntryKind::Trusted { certificate: Box::new(certificate), java_trusted: true },
+        );
         Ok(())
     }
 

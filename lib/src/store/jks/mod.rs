@@ -98,7 +98,7 @@ fn read_entries(bytes: &[u8]) -> Result<Store, StoreError> {
                 EntryKind::Sealed { protected, chain }
             }
             TRUSTED => EntryKind::Trusted {
-                certificate: read_certificate(&mut reader, version)?,
+                certificate: Box::new(read_certificate(&mut reader, version)?),
                 java_trusted: true,
             },
             other => return Err(damaged(format!("an entry has tag {other}; 1 and 2 exist"))),

@@ -173,7 +173,7 @@ pub(super) fn decrypt(
         let parameters = algorithm.any("the parameters of PBES2")?.raw;
         return decrypt_pbes2(parameters, data, password);
     }
-    let (key_len, open): (usize, fn(&[u8], &[u8], &[u8]) -> Option<Vec<u8>>) = match id {
+    let (key_len, open): (usize, Open) = match id {
         oid::PBE_SHA1_3DES => (24, cbc_open::<des::TdesEde3>),
         oid::PBE_SHA1_2DES => (16, cbc_open::<des::TdesEde2>),
         oid::PBE_SHA1_RC2_128 => (16, cbc_open::<rc2::Rc2>),
@@ -188,6 +188,9 @@ pub(super) fn decrypt(
     let (key, iv) = (derive(Purpose::Encryption, key_len), derive(Purpose::Iv, 8));
     open(&key, &iv, data).map(Zeroizing::new).ok_or(Failure::Password)
 }
+
+/// Decrypts with key, initialisation vector and ciphertext, in this order.
+type Open = fn(&[u8], &[u8], &[u8]) -> Option<Vec<u8>>;
 
 fn cbc_open<C>(key: &[u8], iv: &[u8], data: &[u8]) -> Option<Vec<u8>>
 where
