@@ -40,7 +40,7 @@ fn damaged(what: impl Into<String>) -> StoreError {
 /// Opens a file: first its structure, then its digest, then its keys.
 pub(super) fn open(bytes: &[u8], options: OpenOptions<'_>) -> Result<Store, StoreError> {
     let mut store = read_entries(bytes)?;
-    let digest_matches = match options.store_password {
+    let verified = match options.store_password {
         None if options.allow_unverified => true,
         None => return Err(StoreError::PasswordNeeded { format: Format::Jks }),
         Some(password) => {
@@ -48,15 +48,19 @@ pub(super) fn open(bytes: &[u8], options: OpenOptions<'_>) -> Result<Store, Stor
             protect::integrity_digest(password, data)[..] == *digest
         }
     };
-    let passwords = [options.key_password, options.store_password];
-    let opened =
-        store.entries.iter_mut().filter_map(|e| unseal(e, &passwords).then_some(())).count();
-    match digest_matches {
-        true => Ok(store),
+    if !verified {
         // A key that opens shows that the password is right.
-        false if opened > 0 => Err(StoreError::Altered { format: Format::Jks }),
-        false => Err(StoreError::WrongPassword { format: Format::Jks }),
+        let right = store.entries.iter_mut().any(|e| unseal(e, &[options.store_password]));
+        let format = Format::Jks;
+        return Err(match right {
+            true => StoreError::Altered { format },
+            false => StoreError::WrongPassword { format },
+        });
     }
+    for entry in &mut store.entries {
+        unseal(entry, &[options.key_password, options.store_password]);
+    }
+    Ok(store)
 }
 
 /// Opens a sealed key with the first password that does; whether one did.

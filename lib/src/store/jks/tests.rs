@@ -20,6 +20,9 @@ fn key_and_store_may_have_passwords_of_their_own() {
     assert!(matches!(with_both.entries[0].kind, EntryKind::Key { .. }));
     let sealed = open(&bytes, Some(&store_password), None).unwrap();
     assert!(matches!(sealed.entries[0].kind, EntryKind::Sealed { .. }));
+    // The key's password says nothing about the store's.
+    let wrong = open(&bytes, Some(&Password::new("guess")), Some(&key_password));
+    assert_eq!(wrong, Err(StoreError::WrongPassword { format: Format::Jks }));
     // A sealed key survives being written again.
     let again = super::super::write(&sealed, Format::Jks, &options).unwrap();
     assert_eq!(open(&again, Some(&store_password), Some(&key_password)).unwrap(), with_both);
