@@ -41,7 +41,7 @@ pub(super) fn open(bytes: &[u8]) -> Result<Store, StoreError> {
     if keys.is_empty() && certificates.is_empty() {
         return Err(damaged("it has neither BEGIN PRIVATE KEY nor BEGIN CERTIFICATE".to_owned()));
     }
-    Ok(link(keys, &certificates))
+    Ok(link(keys, &certificates).finish())
 }
 
 /// Writes a text: the key, then its chain, leaf first; or the trusted certificates in their order.

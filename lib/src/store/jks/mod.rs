@@ -19,6 +19,7 @@ mod protect;
 use time::OffsetDateTime;
 
 use self::octets::{Reader, write_len, write_utf};
+use super::model::Collector;
 use super::{Entry, EntryKind, Format, OpenOptions, Salt, Store, StoreError, WriteOptions};
 use crate::cert::Certificate;
 use crate::secret::Password;
@@ -87,7 +88,7 @@ fn read_entries(bytes: &[u8]) -> Result<Store, StoreError> {
         return Err(StoreError::Unsupported { format: Format::Jks, what });
     }
     let count = reader.u32("the number of entries")?;
-    let mut store = Store::new();
+    let mut entries = Collector::default();
     for _ in 0..count {
         let tag = reader.u32("an entry's tag")?;
         let alias = reader.utf("an alias")?;
@@ -107,11 +108,11 @@ fn read_entries(bytes: &[u8]) -> Result<Store, StoreError> {
             },
             other => return Err(damaged(format!("an entry has tag {other}; 1 and 2 exist"))),
         };
-        store.push_read(&alias, modified, kind);
+        entries.push(&alias, modified, kind);
     }
     reader.take(DIGEST, "the digest")?;
     match reader.left() {
-        0 => Ok(store),
+        0 => Ok(entries.finish()),
         extra => Err(damaged(format!("{extra} octets follow its end"))),
     }
 }

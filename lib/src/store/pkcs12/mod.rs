@@ -64,10 +64,13 @@ impl Default for Pkcs12Options {
 /// Opens a file.
 pub(super) fn open(bytes: &[u8], options: OpenOptions<'_>) -> Result<Store, StoreError> {
     let bags = read::read(bytes, options)?;
-    let mut store = link(bags.keys, &bags.certificates);
+    let mut entries = link(bags.keys, &bags.certificates);
     for (alias, algorithm) in bags.secrets {
         let alias = alias.unwrap_or_else(|| "secret".to_owned());
-        store.push_read(&alias, None, EntryKind::SecretKey { algorithm });
+        entries.push(&alias, None, EntryKind::SecretKey { algorithm });
     }
-    Ok(store)
+    Ok(entries.finish())
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use super::super::link::{FoundCertificate, FoundKey};
 use super::super::{Format, OpenOptions, StoreError};
 use super::ber::{self, Element, Reader, damaged, dotted};
 use super::oid;
-use super::pbe::{Failure, Mac, Passphrase, check_iterations, decrypt};
+use super::pbe::{Budget, Failure, Mac, Passphrase, check_iterations, decrypt};
 use crate::cert::Certificate;
 use crate::crypto::MacHash;
 use crate::secret::SecretBytes;
@@ -43,10 +43,12 @@ pub(super) fn read(bytes: &[u8], options: OpenOptions<'_>) -> Result<Bags, Store
     };
     // With a MAC the password is settled; without one each is tried.
     let settled = if mac.is_some() { &candidates[first..=first] } else { &candidates[..] };
-    let mut error = wrong_password(options);
+    let (mut error, budget) = (wrong_password(options), Budget::new());
     for password in settled {
         let mut bags = Bags::default();
-        match (Decoder { password: *password, options }.authenticated_safe(&content, &mut bags)) {
+        match (Decoder { password: *password, options, budget: &budget }
+            .authenticated_safe(&content, &mut bags))
+        {
             Ok(()) => return Ok(bags),
             Err(Failure::Password) if mac.is_some() => {
                 return Err(damaged("its MAC is right, and yet its contents do not decrypt"));
@@ -77,10 +79,12 @@ fn mac_failure(
     candidates: &[Passphrase<'_>],
     options: OpenOptions<'_>,
 ) -> StoreError {
+    let budget = Budget::new();
     let decrypts = candidates.iter().any(|password| {
         let mut bags = Bags::default();
         // What is wrong after that does not matter: the file has changed anyway.
-        let _ = Decoder { password: *password, options }.authenticated_safe(content, &mut bags);
+        let _ = Decoder { password: *password, options, budget: &budget }
+            .authenticated_safe(content, &mut bags);
         bags.decrypted
     });
     if decrypts {
@@ -148,6 +152,7 @@ struct Attributes {
 struct Decoder<'a> {
     password: Passphrase<'a>,
     options: OpenOptions<'a>,
+    budget: &'a Budget,
 }
 
 impl Decoder<'_> {
@@ -195,7 +200,7 @@ impl Decoder<'_> {
         info.oid("the type of encrypted content")?;
         let algorithm = info.sequence("an encryption algorithm")?;
         let octets = info.expect(ber::CONTEXT_0_PRIMITIVE, "encrypted content")?;
-        decrypt(algorithm, &octets.octets("encrypted content")?, self.password)
+        decrypt(algorithm, &octets.octets("encrypted content")?, self.password, self.budget)
     }
 
     fn safe_contents(self, octets: &[u8], bags: &mut Bags, depth: u8) -> Result<(), Failure> {
@@ -241,7 +246,7 @@ impl Decoder<'_> {
         let info = value.expect(ber::SEQUENCE, "an encrypted key")?;
         let own = self.options.key_password.map(|p| Passphrase::Text(p.expose()));
         for password in [Some(self.password), own].into_iter().flatten() {
-            match decrypt_info(info, password) {
+            match self.decrypt_info(info, password) {
                 // What a wrong password decrypts to passes the padding now and then.
                 Ok(plain) if Reader::new(&plain).sequence("a key").is_ok() => return Ok(plain),
                 Ok(_) | Err(Failure::Password) => {}
@@ -259,21 +264,22 @@ impl Decoder<'_> {
         let explicit = bag.expect(ber::CONTEXT_0, "a secret").ok()?;
         let wrapped = Reader::new(explicit.contents).octets("a secret").ok()?;
         let info = Reader::new(&wrapped).expect(ber::SEQUENCE, "a secret").ok()?;
-        let plain = decrypt_info(info, self.password).ok()?;
+        let plain = self.decrypt_info(info, self.password).ok()?;
         let mut key = Reader::new(&plain).sequence("a secret key").ok()?;
         key.uint("a secret key's version").ok()?;
         let algorithm = key.sequence("a secret key's algorithm").ok()?.oid("an algorithm").ok()?;
         Some(dotted(algorithm))
     }
-}
 
-fn decrypt_info(
-    info: Element<'_>,
-    password: Passphrase<'_>,
-) -> Result<zeroize::Zeroizing<Vec<u8>>, Failure> {
-    let mut info = Reader::new(info.contents);
-    let algorithm = info.sequence("an encryption algorithm")?;
-    decrypt(algorithm, &info.octets("an encrypted key")?, password)
+    fn decrypt_info(
+        self,
+        info: Element<'_>,
+        password: Passphrase<'_>,
+    ) -> Result<zeroize::Zeroizing<Vec<u8>>, Failure> {
+        let mut info = Reader::new(info.contents);
+        let algorithm = info.sequence("an encryption algorithm")?;
+        decrypt(algorithm, &info.octets("an encrypted key")?, password, self.budget)
+    }
 }
 
 fn add_key(bags: &mut Bags, attributes: Attributes, pkcs8: &[u8]) {
