@@ -8,6 +8,28 @@
 //!   it only for programs that read nothing else.
 //! * PEM: RFC 7468 texts, without any protection.
 //!
+//! ```
+//! use c8y_pki::cert::Certificate;
+//! use c8y_pki::secret::Password;
+//! use c8y_pki::store::{self, Format, SERVER_CERTIFICATE_ALIAS, Store, WriteOptions};
+//! use time::macros::datetime;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let server_pem = include_str!("../../../tests/data/keys/root.cert.pem");
+//! let server = Certificate::all_from_pem_or_der(server_pem.as_bytes())?.remove(0);
+//! let mut truststore = Store::new();
+//! truststore.add_trusted(SERVER_CERTIFICATE_ALIAS, server)?;
+//!
+//! let password = Password::new("trust-Secret-1");
+//! let options = WriteOptions::new(Some(&password), datetime!(2026-01-02 03:04:05 UTC));
+//! let octets = store::write(&truststore, Format::Pkcs12, &options)?;
+//!
+//! assert_eq!(store::detect(&octets)?, Format::Pkcs12);
+//! assert_eq!(store::open(&octets, Some(&password), None)?, truststore);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Refused: JCEKS, stores without integrity check (unless asked for), iteration counts beyond
 //! [`MAX_ITERATIONS`], equal aliases, keys without their chain, and on writing whatever Java could
 //! not open.

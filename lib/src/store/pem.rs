@@ -60,8 +60,12 @@ pub(super) fn write(store: &Store, options: &WriteOptions<'_>) -> Result<Vec<u8>
                 return Err(cannot_hold(format!("the key {:?} beside other entries", entry.alias)));
             }
             EntryKind::Trusted { certificate, .. } => text.push_str(&certificate.pem()),
-            EntryKind::SecretKey { .. } | EntryKind::Sealed { .. } => {
-                return Err(cannot_hold(format!("the sealed or secret key {:?}", entry.alias)));
+            EntryKind::SecretKey { .. } => {
+                return Err(cannot_hold(format!("the secret key {:?}", entry.alias)));
+            }
+            EntryKind::Sealed { .. } => {
+                let alias = entry.alias.clone();
+                return Err(StoreError::SealedKey { format: Format::Pem, alias });
             }
         }
     }

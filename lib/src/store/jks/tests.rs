@@ -23,6 +23,12 @@ fn key_and_store_may_have_passwords_of_their_own() {
     // The key's password says nothing about the store's.
     let wrong = open(&bytes, Some(&Password::new("guess")), Some(&key_password));
     assert_eq!(wrong, Err(StoreError::WrongPassword { format: Format::Jks }));
+    let refused = super::super::write(
+        &sealed,
+        Format::Pkcs12,
+        &WriteOptions { key_password: None, ..options },
+    );
+    assert!(matches!(refused, Err(StoreError::SealedKey { .. })));
     // A sealed key survives being written again.
     let again = super::super::write(&sealed, Format::Jks, &options).unwrap();
     assert_eq!(open(&again, Some(&store_password), Some(&key_password)).unwrap(), with_both);
