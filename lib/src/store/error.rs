@@ -14,7 +14,8 @@ pub enum StoreError {
     Empty,
     /// Neither PKCS#12, JKS nor PEM.
     #[error(
-        "the octets are no keystore: they start with {start}, which neither PKCS#12, JKS nor PEM does"
+        "the octets are no keystore: they start with {start}, \
+         which neither PKCS#12, JKS nor PEM does"
     )]
     Unrecognised {
         /// The first octets, at most eight, in hex.
@@ -45,7 +46,8 @@ pub enum StoreError {
     },
     /// Decrypts with the password, but its integrity check fails.
     #[error(
-        "the {format} store was changed after it was written: the password is right, its integrity check fails"
+        "the {format} store was changed after it was written: \
+         the password is right, its integrity check fails"
     )]
     Altered {
         /// Its format.

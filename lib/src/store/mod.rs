@@ -1,7 +1,8 @@
 //! Keystores and truststores: octets in, octets out (no file, network or clock).
 //!
 //! [`open`] finds out the [`Format`] by itself, since names lie: keytool writes PKCS#12 into files
-//! called `.jks`. A [`Store`] is the same whatever it was read from; [`write`] turns it into octets.
+//! called `.jks`. A [`Store`] is the same whatever it was read from; [`write()`] turns it into
+//! octets.
 //!
 //! * PKCS#12: RFC 7292, with PBES2 of RFC 8018. The format to prefer.
 //! * JKS: Java's own until version 8. Its protection of keys is weak (one SHA-1 a guess), so write

@@ -224,7 +224,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_changed_octet_never_changes_what_is_read(at in any::<prop::sample::Index>(), bit in 0..8_u8) {
+    fn a_changed_octet_never_changes_what_is_read(
+        at in any::<prop::sample::Index>(),
+        bit in 0..8_u8,
+    ) {
         for format in [Format::Pkcs12, Format::Jks] {
             let mut bytes = written(&sample(), format, Compat::Modern);
             let original = open(&bytes, Some(&password()), None).unwrap();

@@ -65,7 +65,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next element, of a tag that it has to have.
-    pub(super) fn expect(
+    pub(super) fn tagged(
         &mut self,
         tag: u8,
         what: &'static str,
@@ -81,17 +81,17 @@ impl<'a> Reader<'a> {
 
     /// A reader for the contents of the next element, a SEQUENCE.
     pub(super) fn sequence(&mut self, what: &'static str) -> Result<Reader<'a>, StoreError> {
-        Ok(Reader::new(self.expect(SEQUENCE, what)?.contents))
+        Ok(Reader::new(self.tagged(SEQUENCE, what)?.contents))
     }
 
     /// The contents of an OBJECT IDENTIFIER.
     pub(super) fn oid(&mut self, what: &'static str) -> Result<&'a [u8], StoreError> {
-        Ok(self.expect(OID, what)?.contents)
+        Ok(self.tagged(OID, what)?.contents)
     }
 
     /// An INTEGER of 0 to 2^63-1.
     pub(super) fn uint(&mut self, what: &'static str) -> Result<u64, StoreError> {
-        let contents = self.expect(INTEGER, what)?.contents;
+        let contents = self.tagged(INTEGER, what)?.contents;
         let fits = !contents.is_empty() && contents.len() <= 8 && contents[0] < 0x80;
         if !fits {
             return Err(damaged(format!("{what} is negative or too large")));
@@ -101,7 +101,7 @@ impl<'a> Reader<'a> {
 
     /// An OCTET STRING, in one piece or several.
     pub(super) fn octets(&mut self, what: &'static str) -> Result<Cow<'a, [u8]>, StoreError> {
-        self.expect(OCTET_STRING, what)?.octets(what)
+        self.tagged(OCTET_STRING, what)?.octets(what)
     }
 }
 

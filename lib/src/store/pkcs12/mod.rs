@@ -30,7 +30,7 @@ pub const DEFAULT_ITERATIONS: u32 = 10_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Compat {
     /// PBES2 with PBKDF2-HMAC-SHA256 and AES-256-CBC, MAC with HMAC-SHA256: Java from 8u301,
-    /// OpenSSL from 1.1.0.
+    /// and every OpenSSL, GnuTLS and NSS that is still looked after.
     #[default]
     Modern,
     /// Triple DES and a MAC with HMAC-SHA1 (RFC 7292, appendix C): any reader, of weaker
