@@ -170,7 +170,7 @@ impl Decoder<'_> {
                 oid::ENCRYPTED_DATA => {
                     let plain = self.encrypted_data(content)?;
                     // Wrong passwords pass the padding once in 256 times; then nothing parses.
-                    if Reader::new(&plain).sequence("safe contents").is_err() {
+                    if !is_one_sequence(&plain) {
                         return Err(Failure::Password);
                     }
                     bags.decrypted = true;
@@ -247,7 +247,7 @@ impl Decoder<'_> {
         for password in [Some(self.password), own].into_iter().flatten() {
             match self.decrypt_info(info, password) {
                 // What a wrong password decrypts to passes the padding now and then.
-                Ok(plain) if Reader::new(&plain).sequence("a key").is_ok() => return Ok(plain),
+                Ok(plain) if is_one_sequence(&plain) => return Ok(plain),
                 Ok(_) | Err(Failure::Password) => {}
                 Err(other) => return Err(other),
             }
@@ -279,6 +279,12 @@ impl Decoder<'_> {
         let algorithm = info.sequence("an encryption algorithm")?;
         decrypt(algorithm, &info.octets("an encrypted key")?, password, self.budget)
     }
+}
+
+/// Whether what was decrypted is one SEQUENCE to its end: by chance, once in some 2^24 times.
+fn is_one_sequence(plain: &[u8]) -> bool {
+    let mut reader = Reader::new(plain);
+    reader.sequence("decrypted contents").is_ok() && reader.is_empty()
 }
 
 fn add_key(bags: &mut Bags, attributes: Attributes, pkcs8: &[u8]) {
