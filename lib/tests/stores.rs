@@ -79,7 +79,8 @@ fn truststores_hold_the_server_certificate() {
         assert_eq!(store.entries.len(), 1, "{name}");
         let Entry { alias, kind, .. } = &store.entries[0];
         assert_eq!(alias, SERVER_CERTIFICATE_ALIAS, "{name}");
-        let trusted = EntryKind::Trusted { certificate: server[0].clone(), java_trusted: true };
+        let trusted =
+            EntryKind::Trusted { certificate: Box::new(server[0].clone()), java_trusted: true };
         assert_eq!(*kind, trusted, "{name}");
     }
 }

@@ -1,1 +1,86 @@
-//! Helpers.
+//! Helpers for tests that run other people's tools.
+//!
+//! A tool that is not installed leaves a test out, with a line on stderr that says so. With
+//! `C8Y_PKI_REQUIRE_TOOLS=1`, as in CI, it fails the test.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// An installed program.
+#[derive(Debug, Clone)]
+pub struct Tool {
+    path: PathBuf,
+}
+
+/// Finds a program on the `PATH`.
+///
+/// # Panics
+///
+/// When it is missing and `C8Y_PKI_REQUIRE_TOOLS` is 1.
+pub fn tool(name: &str) -> Option<Tool> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    let found = std::env::split_paths(&path).map(|dir| dir.join(&file)).find(|p| p.is_file());
+    found.map(|path| Tool { path }).or_else(|| left_out(name))
+}
+
+/// Finds a `python3` that has `module`; `C8Y_PKI_PYTHON` names another interpreter.
+///
+/// # Panics
+///
+/// As [`tool`].
+pub fn python_with(module: &str) -> Option<Tool> {
+    let python = match std::env::var_os("C8Y_PKI_PYTHON") {
+        Some(path) => Tool { path: path.into() },
+        None => tool("python3")?,
+    };
+    let has_module = python.output(&["-c", &format!("import {module}")]).status.success();
+    if has_module { Some(python) } else { left_out(&format!("python3 with the module {module}")) }
+}
+
+fn left_out<T>(what: &str) -> Option<T> {
+    let required = std::env::var_os("C8Y_PKI_REQUIRE_TOOLS").is_some_and(|v| v == "1");
+    assert!(!required, "{what} is not installed, and C8Y_PKI_REQUIRE_TOOLS is 1");
+    eprintln!("left out: {what} is not installed");
+    None
+}
+
+impl Tool {
+    /// Runs it in English and collects what it says, whether it succeeds or not.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    pub fn output(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(&self.path);
+        command.args(args).env("LC_ALL", "C");
+        command.output().unwrap_or_else(|e| panic!("{}: {e}", self.path.display()))
+    }
+
+    /// Runs it and returns its stdout, with stderr after it.
+    ///
+    /// # Panics
+    ///
+    /// When it fails; the message holds its output.
+    pub fn run(&self, args: &[&str]) -> String {
+        let output = self.output(args);
+        let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.push_str(&String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{} {args:?}: {text}", self.path.display());
+        text
+    }
+}
+
+/// The folder of test data, `tests/data` of the repository.
+pub fn data_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data")
+}
+
+/// A path as an argument of a tool.
+///
+/// # Panics
+///
+/// When it is not Unicode.
+pub fn arg(path: &Path) -> &str {
+    path.to_str().unwrap_or_else(|| panic!("{} is not Unicode", path.display()))
+}

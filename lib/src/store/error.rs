@@ -14,7 +14,8 @@ pub enum StoreError {
     Empty,
     /// Neither PKCS#12, JKS nor PEM.
     #[error(
-        "the octets are no keystore: they start with {start}, which neither PKCS#12, JKS nor PEM does"
+        "the octets are no keystore: they start with {start}, \
+         which neither PKCS#12, JKS nor PEM does"
     )]
     Unrecognised {
         /// The first octets, at most eight, in hex.
@@ -45,7 +46,8 @@ pub enum StoreError {
     },
     /// Decrypts with the password, but its integrity check fails.
     #[error(
-        "the {format} store was changed after it was written: the password is right, its integrity check fails"
+        "the {format} store was changed after it was written: \
+         the password is right, its integrity check fails"
     )]
     Altered {
         /// Its format.
@@ -150,6 +152,17 @@ pub enum StoreError {
         /// What it cannot hold.
         what: String,
     },
+    /// One password covers a PKCS#12 file, for Java and OpenSSL alike.
+    #[error("a PKCS#12 store cannot hold a key password that differs from the store's")]
+    SeparateKeyPassword,
+    /// A JKS key whose password was not given cannot change its format.
+    #[error("the key {alias:?} cannot be written as {format}: its password was not given")]
+    SealedKey {
+        /// The format asked for.
+        format: Format,
+        /// The key's alias.
+        alias: String,
+    },
     /// Java reads passwords of printable ASCII only.
     #[error(
         "the password has characters beyond printable ASCII: Java could not open the {format} store"
@@ -185,9 +198,21 @@ impl StoreError {
                 "give the leaf first, then each certificate's issuer"
             }
             Self::KeyMismatch { .. } => "give the certificate that was issued for this key",
-            Self::CannotHold { format: Format::Pkcs12 | Format::Pem, .. } => {
-                "use one password for store and key, and one key a PEM file; JKS holds key passwords"
+            Self::SeparateKeyPassword => "use one password for both, or write JKS",
+            Self::SealedKey { .. } => "open the store with the key's password too",
+            Self::CannotHold { format: Format::Pem, .. } => {
+                "write PKCS#12, or each key with its chain into a PEM file of its own"
             }
+            Self::Unrecognised { .. } => {
+                "PKCS#12 starts with 30, JKS with feedfeed, PEM with -----BEGIN"
+            }
+            Self::Unsupported { format: Format::Pem, .. } => {
+                "a PEM store holds a key as BEGIN PRIVATE KEY: PKCS#8, not encrypted"
+            }
+            Self::Unsupported { format: Format::Pkcs12, .. } => {
+                "write it again with the tool that made it, with PBES2 and a MAC of SHA-256"
+            }
+            Self::Certificate { source, .. } => return source.hint(),
             Self::PasswordCharset { .. } => "use letters, digits and signs of ASCII",
             Self::Crypto(e) => return e.hint(),
             _ => return None,

@@ -1,6 +1,7 @@
 //! Which certificate belongs to which key, and in which order: PKCS#12 and PEM do not say.
 
-use super::{EntryKind, Store};
+use super::EntryKind;
+use super::model::Collector;
 use crate::cert::Certificate;
 use crate::crypto::{CryptoError, KeyAlgorithm, KeyPair, PublicKey};
 use crate::secret::SecretBytes;
@@ -22,8 +23,8 @@ pub(super) struct FoundCertificate {
 
 /// Makes entries: every key with its chain, and the certificates that are in no chain or that are
 /// marked as trusted. Entries without a name get a number, as in Java.
-pub(super) fn link(keys: Vec<FoundKey>, found: &[FoundCertificate]) -> Store {
-    let mut store = Store::new();
+pub(super) fn link(keys: Vec<FoundKey>, found: &[FoundCertificate]) -> Collector {
+    let mut entries = Collector::default();
     let mut unnamed = 0_u32;
     let mut name = |alias: Option<String>| {
         alias.filter(|a| !a.is_empty()).unwrap_or_else(|| {
@@ -39,18 +40,18 @@ pub(super) fn link(keys: Vec<FoundKey>, found: &[FoundCertificate]) -> Store {
         let leaf_alias = leaf.and_then(|leaf| found[leaf].alias.clone());
         let chain = positions.iter().map(|at| found[*at].certificate.clone()).collect();
         let alias = name(key.alias.or(leaf_alias));
-        store.push_read(&alias, None, EntryKind::Key { pkcs8: key.pkcs8, chain });
+        entries.push(&alias, None, EntryKind::Key { pkcs8: key.pkcs8, chain });
     }
     for (found, in_chain) in found.iter().zip(in_chain) {
         if !in_chain || found.java_trusted {
             let kind = EntryKind::Trusted {
-                certificate: found.certificate.clone(),
+                certificate: Box::new(found.certificate.clone()),
                 java_trusted: found.java_trusted,
             };
-            store.push_read(&name(found.alias.clone()), None, kind);
+            entries.push(&name(found.alias.clone()), None, kind);
         }
     }
-    store
+    entries
 }
 
 /// The certificate of a key: of equal public key, the same localKeyID preferred. The localKeyID

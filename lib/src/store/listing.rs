@@ -72,7 +72,7 @@ impl ListedEntry {
         let (entry_type, certificates) = match &entry.kind {
             EntryKind::Key { chain, .. } => ("key", &chain[..]),
             EntryKind::Trusted { certificate, .. } => {
-                ("trusted", std::slice::from_ref(certificate))
+                ("trusted", std::slice::from_ref(&**certificate))
             }
             EntryKind::SecretKey { .. } => ("secret_key", &[][..]),
             EntryKind::Sealed { chain, .. } => ("sealed_key", &chain[..]),

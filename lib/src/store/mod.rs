@@ -1,12 +1,35 @@
 //! Keystores and truststores: octets in, octets out (no file, network or clock).
 //!
 //! [`open`] finds out the [`Format`] by itself, since names lie: keytool writes PKCS#12 into files
-//! called `.jks`. A [`Store`] is the same whatever it was read from; [`write`] turns it into octets.
+//! called `.jks`. A [`Store`] is the same whatever it was read from; [`write()`] turns it into
+//! octets.
 //!
 //! * PKCS#12: RFC 7292, with PBES2 of RFC 8018. The format to prefer.
 //! * JKS: Java's own until version 8. Its protection of keys is weak (one SHA-1 a guess), so write
 //!   it only for programs that read nothing else.
 //! * PEM: RFC 7468 texts, without any protection.
+//!
+//! ```
+//! use c8y_pki::cert::Certificate;
+//! use c8y_pki::secret::Password;
+//! use c8y_pki::store::{self, Format, SERVER_CERTIFICATE_ALIAS, Store, WriteOptions};
+//! use time::macros::datetime;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let server_pem = include_str!("../../../tests/data/keys/root.cert.pem");
+//! let server = Certificate::all_from_pem_or_der(server_pem.as_bytes())?.remove(0);
+//! let mut truststore = Store::new();
+//! truststore.add_trusted(SERVER_CERTIFICATE_ALIAS, server)?;
+//!
+//! let password = Password::new("trust-Secret-1");
+//! let options = WriteOptions::new(Some(&password), datetime!(2026-01-02 03:04:05 UTC));
+//! let octets = store::write(&truststore, Format::Pkcs12, &options)?;
+//!
+//! assert_eq!(store::detect(&octets)?, Format::Pkcs12);
+//! assert_eq!(store::open(&octets, Some(&password), None)?, truststore);
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! Refused: JCEKS, stores without integrity check (unless asked for), iteration counts beyond
 //! [`MAX_ITERATIONS`], equal aliases, keys without their chain, and on writing whatever Java could

@@ -1,5 +1,7 @@
 //! What a store holds, whatever its format.
 
+use std::collections::HashMap;
+
 use time::OffsetDateTime;
 
 use super::StoreError;
@@ -40,7 +42,7 @@ pub enum EntryKind {
     /// A certificate to trust.
     Trusted {
         /// The certificate.
-        certificate: Certificate,
+        certificate: Box<Certificate>,
         /// Whether Java sees it. Java passes over PKCS#12 certificates without its attribute, such
         /// as those that OpenSSL writes: to Java such a truststore is empty.
         java_trusted: bool,
@@ -114,7 +116,10 @@ impl Store {
     /// Errors: [`StoreError::Alias`], [`StoreError::DuplicateAlias`].
     pub fn add_trusted(&mut self, alias: &str, certificate: Certificate) -> Result<(), StoreError> {
         self.check_alias(alias)?;
-        self.push(alias, EntryKind::Trusted { certificate, java_trusted: true });
+        self.push(
+            alias,
+            EntryKind::Trusted { certificate: Box::new(certificate), java_trusted: true },
+        );
         Ok(())
     }
 
@@ -142,20 +147,31 @@ impl Store {
             None => Ok(()),
         }
     }
+}
 
-    /// Adds an entry read from a file. An alias that is taken gets a number: unlike Java, which
-    /// keeps the last of equal entries, we show them all.
-    pub(super) fn push_read(
-        &mut self,
-        alias: &str,
-        modified: Option<OffsetDateTime>,
-        kind: EntryKind,
-    ) {
-        let free = |alias: &String| self.entry(alias).is_none();
-        let numbered = (2..).map(|n: u64| format!("{alias}-{n}"));
-        let alias = std::iter::once(alias.to_owned()).chain(numbered).find(free);
-        // The numbers never run out; the type system does not know.
-        let alias = alias.unwrap_or_default();
-        self.entries.push(Entry { alias, modified, kind });
+/// Entries on their way out of a file. An alias that is taken gets a number: unlike Java, which
+/// keeps the last of equal entries, we show them all.
+#[derive(Default)]
+pub(super) struct Collector {
+    store: Store,
+    /// Aliases in lower case, and the last number given to each: a hostile file of equal aliases
+    /// must not make us search.
+    taken: HashMap<String, u64>,
+}
+
+impl Collector {
+    pub(super) fn push(&mut self, alias: &str, modified: Option<OffsetDateTime>, kind: EntryKind) {
+        let mut unique = alias.to_owned();
+        while self.taken.contains_key(&unique.to_lowercase()) {
+            let number = self.taken.entry(alias.to_lowercase()).or_insert(1);
+            *number += 1;
+            unique = format!("{alias}-{number}");
+        }
+        self.taken.insert(unique.to_lowercase(), 1);
+        self.store.entries.push(Entry { alias: unique, modified, kind });
+    }
+
+    pub(super) fn finish(self) -> Store {
+        self.store
     }
 }

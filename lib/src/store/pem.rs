@@ -41,7 +41,7 @@ pub(super) fn open(bytes: &[u8]) -> Result<Store, StoreError> {
     if keys.is_empty() && certificates.is_empty() {
         return Err(damaged("it has neither BEGIN PRIVATE KEY nor BEGIN CERTIFICATE".to_owned()));
     }
-    Ok(link(keys, &certificates))
+    Ok(link(keys, &certificates).finish())
 }
 
 /// Writes a text: the key, then its chain, leaf first; or the trusted certificates in their order.
@@ -60,8 +60,12 @@ pub(super) fn write(store: &Store, options: &WriteOptions<'_>) -> Result<Vec<u8>
                 return Err(cannot_hold(format!("the key {:?} beside other entries", entry.alias)));
             }
             EntryKind::Trusted { certificate, .. } => text.push_str(&certificate.pem()),
-            EntryKind::SecretKey { .. } | EntryKind::Sealed { .. } => {
-                return Err(cannot_hold(format!("the sealed or secret key {:?}", entry.alias)));
+            EntryKind::SecretKey { .. } => {
+                return Err(cannot_hold(format!("the secret key {:?}", entry.alias)));
+            }
+            EntryKind::Sealed { .. } => {
+                let alias = entry.alias.clone();
+                return Err(StoreError::SealedKey { format: Format::Pem, alias });
             }
         }
     }

@@ -19,6 +19,7 @@ mod protect;
 use time::OffsetDateTime;
 
 use self::octets::{Reader, write_len, write_utf};
+use super::model::Collector;
 use super::{Entry, EntryKind, Format, OpenOptions, Salt, Store, StoreError, WriteOptions};
 use crate::cert::Certificate;
 use crate::secret::Password;
@@ -40,7 +41,7 @@ fn damaged(what: impl Into<String>) -> StoreError {
 /// Opens a file: first its structure, then its digest, then its keys.
 pub(super) fn open(bytes: &[u8], options: OpenOptions<'_>) -> Result<Store, StoreError> {
     let mut store = read_entries(bytes)?;
-    let digest_matches = match options.store_password {
+    let verified = match options.store_password {
         None if options.allow_unverified => true,
         None => return Err(StoreError::PasswordNeeded { format: Format::Jks }),
         Some(password) => {
@@ -48,15 +49,19 @@ pub(super) fn open(bytes: &[u8], options: OpenOptions<'_>) -> Result<Store, Stor
             protect::integrity_digest(password, data)[..] == *digest
         }
     };
-    let passwords = [options.key_password, options.store_password];
-    let opened =
-        store.entries.iter_mut().filter_map(|e| unseal(e, &passwords).then_some(())).count();
-    match digest_matches {
-        true => Ok(store),
+    if !verified {
         // A key that opens shows that the password is right.
-        false if opened > 0 => Err(StoreError::Altered { format: Format::Jks }),
-        false => Err(StoreError::WrongPassword { format: Format::Jks }),
+        let right = store.entries.iter_mut().any(|e| unseal(e, &[options.store_password]));
+        let format = Format::Jks;
+        return Err(match right {
+            true => StoreError::Altered { format },
+            false => StoreError::WrongPassword { format },
+        });
     }
+    for entry in &mut store.entries {
+        unseal(entry, &[options.key_password, options.store_password]);
+    }
+    Ok(store)
 }
 
 /// Opens a sealed key with the first password that does; whether one did.
@@ -83,7 +88,7 @@ fn read_entries(bytes: &[u8]) -> Result<Store, StoreError> {
         return Err(StoreError::Unsupported { format: Format::Jks, what });
     }
     let count = reader.u32("the number of entries")?;
-    let mut store = Store::new();
+    let mut entries = Collector::default();
     for _ in 0..count {
         let tag = reader.u32("an entry's tag")?;
         let alias = reader.utf("an alias")?;
@@ -98,16 +103,16 @@ fn read_entries(bytes: &[u8]) -> Result<Store, StoreError> {
                 EntryKind::Sealed { protected, chain }
             }
             TRUSTED => EntryKind::Trusted {
-                certificate: read_certificate(&mut reader, version)?,
+                certificate: Box::new(read_certificate(&mut reader, version)?),
                 java_trusted: true,
             },
             other => return Err(damaged(format!("an entry has tag {other}; 1 and 2 exist"))),
         };
-        store.push_read(&alias, modified, kind);
+        entries.push(&alias, modified, kind);
     }
     reader.take(DIGEST, "the digest")?;
     match reader.left() {
-        0 => Ok(store),
+        0 => Ok(entries.finish()),
         extra => Err(damaged(format!("{extra} octets follow its end"))),
     }
 }

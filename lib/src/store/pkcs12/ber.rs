@@ -65,13 +65,15 @@ impl<'a> Reader<'a> {
     }
 
     /// The next element, of a tag that it has to have.
-    pub(super) fn expect(
+    pub(super) fn tagged(
         &mut self,
         tag: u8,
         what: &'static str,
     ) -> Result<Element<'a>, StoreError> {
-        if !self.rest.is_empty() && !self.next_is(tag) && !self.next_is(tag | CONSTRUCTED) {
-            let found = self.rest[0];
+        // Only strings come in pieces (X.690, 8.7).
+        let string = matches!(tag, OCTET_STRING | CONTEXT_0_PRIMITIVE);
+        let fits = self.next_is(tag) || string && self.next_is(tag | CONSTRUCTED);
+        if let (Some(found), false) = (self.rest.first(), fits) {
             return Err(damaged(format!("{what} has tag {found:#04x} in place of {tag:#04x}")));
         }
         self.any(what)
@@ -79,17 +81,17 @@ impl<'a> Reader<'a> {
 
     /// A reader for the contents of the next element, a SEQUENCE.
     pub(super) fn sequence(&mut self, what: &'static str) -> Result<Reader<'a>, StoreError> {
-        Ok(Reader::new(self.expect(SEQUENCE, what)?.contents))
+        Ok(Reader::new(self.tagged(SEQUENCE, what)?.contents))
     }
 
     /// The contents of an OBJECT IDENTIFIER.
     pub(super) fn oid(&mut self, what: &'static str) -> Result<&'a [u8], StoreError> {
-        Ok(self.expect(OID, what)?.contents)
+        Ok(self.tagged(OID, what)?.contents)
     }
 
     /// An INTEGER of 0 to 2^63-1.
     pub(super) fn uint(&mut self, what: &'static str) -> Result<u64, StoreError> {
-        let contents = self.expect(INTEGER, what)?.contents;
+        let contents = self.tagged(INTEGER, what)?.contents;
         let fits = !contents.is_empty() && contents.len() <= 8 && contents[0] < 0x80;
         if !fits {
             return Err(damaged(format!("{what} is negative or too large")));
@@ -99,7 +101,7 @@ impl<'a> Reader<'a> {
 
     /// An OCTET STRING, in one piece or several.
     pub(super) fn octets(&mut self, what: &'static str) -> Result<Cow<'a, [u8]>, StoreError> {
-        self.expect(OCTET_STRING, what)?.octets(what)
+        self.tagged(OCTET_STRING, what)?.octets(what)
     }
 }
 

@@ -30,7 +30,7 @@ pub const DEFAULT_ITERATIONS: u32 = 10_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Compat {
     /// PBES2 with PBKDF2-HMAC-SHA256 and AES-256-CBC, MAC with HMAC-SHA256: Java from 8u301,
-    /// OpenSSL from 1.1.0.
+    /// and every OpenSSL, GnuTLS and NSS that is still looked after.
     #[default]
     Modern,
     /// Triple DES and a MAC with HMAC-SHA1 (RFC 7292, appendix C): any reader, of weaker
@@ -64,10 +64,13 @@ impl Default for Pkcs12Options {
 /// Opens a file.
 pub(super) fn open(bytes: &[u8], options: OpenOptions<'_>) -> Result<Store, StoreError> {
     let bags = read::read(bytes, options)?;
-    let mut store = link(bags.keys, &bags.certificates);
+    let mut entries = link(bags.keys, &bags.certificates);
     for (alias, algorithm) in bags.secrets {
         let alias = alias.unwrap_or_else(|| "secret".to_owned());
-        store.push_read(&alias, None, EntryKind::SecretKey { algorithm });
+        entries.push(&alias, None, EntryKind::SecretKey { algorithm });
     }
-    Ok(store)
+    Ok(entries.finish())
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@
 //! Refused: iteration counts beyond [`MAX_ITERATIONS`], scrypt beyond 256 MiB, RC4, and PBMAC1
 //! (RFC 9579), which neither Java 17 nor OpenSSL 3.0 know.
 
+use std::cell::Cell;
+
 use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
 use pkcs8::der::{Decode, Encode};
@@ -22,6 +24,9 @@ pub const MAX_ITERATIONS: u32 = 5_000_000;
 /// scrypt's memory is 128 * N * r octets (RFC 7914, section 2); 256 MiB is sixteen times what
 /// `openssl pkcs8 -scrypt` takes.
 const MAX_SCRYPT_OCTETS: u64 = 256 << 20;
+
+/// What one scrypt may take off a [`Budget`].
+const SCRYPT_MOST: u64 = MAX_ITERATIONS as u64;
 
 /// scrypt's work grows with its parallelization too.
 const MAX_SCRYPT_PARALLEL: u16 = 16;
@@ -66,6 +71,35 @@ pub(super) fn check_iterations(found: u64, what: &'static str) -> Result<u32, St
     match u32::try_from(found) {
         Ok(count @ 1..=MAX_ITERATIONS) => Ok(count),
         _ => Err(StoreError::Iterations { what, found, max: MAX_ITERATIONS }),
+    }
+}
+
+/// What may still be spent on one file: it can hold any number of keys, each as costly as allowed.
+pub(super) struct Budget(Cell<u32>);
+
+impl Budget {
+    /// For twenty of the costliest keys, or a hundred of NSS.
+    const TOTAL: u32 = 20 * MAX_ITERATIONS;
+
+    pub(super) fn new() -> Self {
+        Self(Cell::new(Self::TOTAL))
+    }
+
+    /// Leaves so much, without the work.
+    #[cfg(test)]
+    pub(super) fn drain_but(&self, left: u32) {
+        self.0.set(left);
+    }
+
+    /// Checks a count and takes it off.
+    fn spend(&self, count: u64) -> Result<u32, StoreError> {
+        let count = check_iterations(count, "the encryption of the PKCS#12 store")?;
+        let Some(left) = self.0.get().checked_sub(count) else {
+            let (what, found) = ("all of the PKCS#12 store", u64::from(Self::TOTAL) + 1);
+            return Err(StoreError::Iterations { what, found, max: Self::TOTAL });
+        };
+        self.0.set(left);
+        Ok(count)
     }
 }
 
@@ -167,13 +201,14 @@ pub(super) fn decrypt(
     mut algorithm: Reader<'_>,
     data: &[u8],
     password: Passphrase<'_>,
+    budget: &Budget,
 ) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let id = algorithm.oid("an encryption algorithm")?;
     if id == oid::PBES2 {
         let parameters = algorithm.any("the parameters of PBES2")?.raw;
-        return decrypt_pbes2(parameters, data, password);
+        return decrypt_pbes2(parameters, data, password, budget);
     }
-    let (key_len, open): (usize, fn(&[u8], &[u8], &[u8]) -> Option<Vec<u8>>) = match id {
+    let (key_len, open): (usize, Open) = match id {
         oid::PBE_SHA1_3DES => (24, cbc_open::<des::TdesEde3>),
         oid::PBE_SHA1_2DES => (16, cbc_open::<des::TdesEde2>),
         oid::PBE_SHA1_RC2_128 => (16, cbc_open::<rc2::Rc2>),
@@ -182,12 +217,14 @@ pub(super) fn decrypt(
     };
     let mut parameters = algorithm.sequence("the parameters of an encryption")?;
     let salt = parameters.octets("a salt")?;
-    let count = parameters.uint("an iteration count")?;
-    let count = check_iterations(count, "the encryption of the PKCS#12 store")?;
+    let count = budget.spend(parameters.uint("an iteration count")?)?;
     let derive = |purpose, len| derive(MacHash::Sha1, password, &salt, count, purpose, len);
     let (key, iv) = (derive(Purpose::Encryption, key_len), derive(Purpose::Iv, 8));
     open(&key, &iv, data).map(Zeroizing::new).ok_or(Failure::Password)
 }
+
+/// Decrypts with key, initialisation vector and ciphertext, in this order.
+type Open = fn(&[u8], &[u8], &[u8]) -> Option<Vec<u8>>;
 
 fn cbc_open<C>(key: &[u8], iv: &[u8], data: &[u8]) -> Option<Vec<u8>>
 where
@@ -202,20 +239,22 @@ fn decrypt_pbes2(
     parameters: &[u8],
     data: &[u8],
     password: Passphrase<'_>,
+    budget: &Budget,
 ) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let Ok(scheme) = pbes2::Parameters::from_der(parameters) else {
         return Err(unsupported(format!("PBES2 with {}", name_pbes2(parameters)?)).into());
     };
     match &scheme.kdf {
         pbes2::Kdf::Pbkdf2(kdf) => {
-            let what = "the encryption of the PKCS#12 store";
-            check_iterations(u64::from(kdf.iteration_count), what)?;
+            budget.spend(u64::from(kdf.iteration_count))?;
         }
         pbes2::Kdf::Scrypt(kdf) => {
             let octets = kdf.cost_parameter.saturating_mul(128 * u64::from(kdf.block_size));
             if octets > MAX_SCRYPT_OCTETS || kdf.parallelization > MAX_SCRYPT_PARALLEL {
                 return Err(unsupported("scrypt of more than 256 MiB or 16 lanes".into()).into());
             }
+            // 64 octets cost about as much as an iteration of PBKDF2.
+            budget.spend((octets / 64 * u64::from(kdf.parallelization)).clamp(1, SCRYPT_MOST))?;
         }
         _ => return Err(unsupported("PBES2 with an unknown key derivation".into()).into()),
     }

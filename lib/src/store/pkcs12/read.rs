@@ -6,7 +6,7 @@ use super::super::link::{FoundCertificate, FoundKey};
 use super::super::{Format, OpenOptions, StoreError};
 use super::ber::{self, Element, Reader, damaged, dotted};
 use super::oid;
-use super::pbe::{Failure, Mac, Passphrase, check_iterations, decrypt};
+use super::pbe::{Budget, Failure, Mac, Passphrase, check_iterations, decrypt};
 use crate::cert::Certificate;
 use crate::crypto::MacHash;
 use crate::secret::SecretBytes;
@@ -43,10 +43,11 @@ pub(super) fn read(bytes: &[u8], options: OpenOptions<'_>) -> Result<Bags, Store
     };
     // With a MAC the password is settled; without one each is tried.
     let settled = if mac.is_some() { &candidates[first..=first] } else { &candidates[..] };
-    let mut error = wrong_password(options);
+    let (mut error, budget) = (wrong_password(options), Budget::new());
     for password in settled {
         let mut bags = Bags::default();
-        match (Decoder { password: *password, options }.authenticated_safe(&content, &mut bags)) {
+        let decoder = Decoder { password: *password, options, budget: &budget };
+        match decoder.authenticated_safe(&content, &mut bags) {
             Ok(()) => return Ok(bags),
             Err(Failure::Password) if mac.is_some() => {
                 return Err(damaged("its MAC is right, and yet its contents do not decrypt"));
@@ -77,10 +78,12 @@ fn mac_failure(
     candidates: &[Passphrase<'_>],
     options: OpenOptions<'_>,
 ) -> StoreError {
+    let budget = Budget::new();
     let decrypts = candidates.iter().any(|password| {
         let mut bags = Bags::default();
         // What is wrong after that does not matter: the file has changed anyway.
-        let _ = Decoder { password: *password, options }.authenticated_safe(content, &mut bags);
+        let _ = Decoder { password: *password, options, budget: &budget }
+            .authenticated_safe(content, &mut bags);
         bags.decrypted
     });
     if decrypts {
@@ -106,7 +109,7 @@ fn read_pfx(bytes: &[u8]) -> Result<(Cow<'_, [u8]>, Option<Mac>), StoreError> {
         oid::SIGNED_DATA => return Err(unsupported("a signature in place of a MAC".to_owned())),
         other => return Err(unsupported(format!("content of type {}", dotted(other)))),
     }
-    let explicit = safe.expect(ber::CONTEXT_0, "the authenticated safe's content")?;
+    let explicit = safe.tagged(ber::CONTEXT_0, "the authenticated safe's content")?;
     let content = Reader::new(explicit.contents).octets("the authenticated safe's content")?;
     let mac = if pfx.is_empty() { None } else { Some(read_mac(pfx)?) };
     Ok((content, mac))
@@ -148,6 +151,7 @@ struct Attributes {
 struct Decoder<'a> {
     password: Passphrase<'a>,
     options: OpenOptions<'a>,
+    budget: &'a Budget,
 }
 
 impl Decoder<'_> {
@@ -156,7 +160,7 @@ impl Decoder<'_> {
         while !infos.is_empty() {
             let mut info = infos.sequence("a content info")?;
             let kind = info.oid("a content info's type")?;
-            let explicit = info.expect(ber::CONTEXT_0, "a content info's content")?;
+            let explicit = info.tagged(ber::CONTEXT_0, "a content info's content")?;
             let mut content = Reader::new(explicit.contents);
             match kind {
                 oid::DATA => {
@@ -166,7 +170,7 @@ impl Decoder<'_> {
                 oid::ENCRYPTED_DATA => {
                     let plain = self.encrypted_data(content)?;
                     // Wrong passwords pass the padding once in 256 times; then nothing parses.
-                    if Reader::new(&plain).sequence("safe contents").is_err() {
+                    if !is_one_sequence(&plain) {
                         return Err(Failure::Password);
                     }
                     bags.decrypted = true;
@@ -194,8 +198,8 @@ impl Decoder<'_> {
         let mut info = data.sequence("encrypted content")?;
         info.oid("the type of encrypted content")?;
         let algorithm = info.sequence("an encryption algorithm")?;
-        let octets = info.expect(ber::CONTEXT_0_PRIMITIVE, "encrypted content")?;
-        decrypt(algorithm, &octets.octets("encrypted content")?, self.password)
+        let octets = info.tagged(ber::CONTEXT_0_PRIMITIVE, "encrypted content")?;
+        decrypt(algorithm, &octets.octets("encrypted content")?, self.password, self.budget)
     }
 
     fn safe_contents(self, octets: &[u8], bags: &mut Bags, depth: u8) -> Result<(), Failure> {
@@ -203,7 +207,7 @@ impl Decoder<'_> {
         while !contents.is_empty() {
             let mut bag = contents.sequence("a bag")?;
             let kind = bag.oid("a bag's type")?;
-            let explicit = bag.expect(ber::CONTEXT_0, "a bag's value")?;
+            let explicit = bag.tagged(ber::CONTEXT_0, "a bag's value")?;
             let value = Reader::new(explicit.contents);
             let attributes = read_attributes(bag)?;
             match kind {
@@ -238,12 +242,12 @@ impl Decoder<'_> {
         mut value: Reader<'_>,
         alias: Option<&str>,
     ) -> Result<zeroize::Zeroizing<Vec<u8>>, Failure> {
-        let info = value.expect(ber::SEQUENCE, "an encrypted key")?;
+        let info = value.tagged(ber::SEQUENCE, "an encrypted key")?;
         let own = self.options.key_password.map(|p| Passphrase::Text(p.expose()));
         for password in [Some(self.password), own].into_iter().flatten() {
-            match decrypt_info(info, password) {
+            match self.decrypt_info(info, password) {
                 // What a wrong password decrypts to passes the padding now and then.
-                Ok(plain) if Reader::new(&plain).sequence("a key").is_ok() => return Ok(plain),
+                Ok(plain) if is_one_sequence(&plain) => return Ok(plain),
                 Ok(_) | Err(Failure::Password) => {}
                 Err(other) => return Err(other),
             }
@@ -256,24 +260,31 @@ impl Decoder<'_> {
     fn secret_algorithm(self, mut value: Reader<'_>) -> Option<String> {
         let mut bag = value.sequence("a secret bag").ok()?;
         bag.oid("a secret's type").ok()?;
-        let explicit = bag.expect(ber::CONTEXT_0, "a secret").ok()?;
+        let explicit = bag.tagged(ber::CONTEXT_0, "a secret").ok()?;
         let wrapped = Reader::new(explicit.contents).octets("a secret").ok()?;
-        let info = Reader::new(&wrapped).expect(ber::SEQUENCE, "a secret").ok()?;
-        let plain = decrypt_info(info, self.password).ok()?;
+        let info = Reader::new(&wrapped).tagged(ber::SEQUENCE, "a secret").ok()?;
+        let plain = self.decrypt_info(info, self.password).ok()?;
         let mut key = Reader::new(&plain).sequence("a secret key").ok()?;
         key.uint("a secret key's version").ok()?;
         let algorithm = key.sequence("a secret key's algorithm").ok()?.oid("an algorithm").ok()?;
         Some(dotted(algorithm))
     }
+
+    fn decrypt_info(
+        self,
+        info: Element<'_>,
+        password: Passphrase<'_>,
+    ) -> Result<zeroize::Zeroizing<Vec<u8>>, Failure> {
+        let mut info = Reader::new(info.contents);
+        let algorithm = info.sequence("an encryption algorithm")?;
+        decrypt(algorithm, &info.octets("an encrypted key")?, password, self.budget)
+    }
 }
 
-fn decrypt_info(
-    info: Element<'_>,
-    password: Passphrase<'_>,
-) -> Result<zeroize::Zeroizing<Vec<u8>>, Failure> {
-    let mut info = Reader::new(info.contents);
-    let algorithm = info.sequence("an encryption algorithm")?;
-    decrypt(algorithm, &info.octets("an encrypted key")?, password)
+/// Whether what was decrypted is one SEQUENCE to its end: by chance, once in some 2^24 times.
+fn is_one_sequence(plain: &[u8]) -> bool {
+    let mut reader = Reader::new(plain);
+    reader.sequence("decrypted contents").is_ok() && reader.is_empty()
 }
 
 fn add_key(bags: &mut Bags, attributes: Attributes, pkcs8: &[u8]) {
@@ -294,7 +305,7 @@ fn add_certificate(
     if kind != oid::X509_CERTIFICATE {
         return Err(unsupported(format!("a certificate of type {}", dotted(kind))));
     }
-    let explicit = bag.expect(ber::CONTEXT_0, "a certificate")?;
+    let explicit = bag.tagged(ber::CONTEXT_0, "a certificate")?;
     let der = Reader::new(explicit.contents).octets("a certificate")?;
     let certificate = Certificate::from_der(&der)
         .map_err(|source| StoreError::Certificate { format: Format::Pkcs12, source })?;
@@ -313,17 +324,17 @@ fn read_attributes(mut bag: Reader<'_>) -> Result<Attributes, StoreError> {
     if bag.is_empty() {
         return Ok(found);
     }
-    let mut attributes = Reader::new(bag.expect(ber::SET, "a bag's attributes")?.contents);
+    let mut attributes = Reader::new(bag.tagged(ber::SET, "a bag's attributes")?.contents);
     while !attributes.is_empty() {
         let mut attribute = attributes.sequence("an attribute")?;
         let kind = attribute.oid("an attribute's type")?;
-        let mut values = Reader::new(attribute.expect(ber::SET, "an attribute's values")?.contents);
+        let mut values = Reader::new(attribute.tagged(ber::SET, "an attribute's values")?.contents);
         if values.is_empty() {
             continue;
         }
         match kind {
             oid::FRIENDLY_NAME => {
-                let octets = values.expect(ber::BMP_STRING, "a friendlyName")?.contents;
+                let octets = values.tagged(ber::BMP_STRING, "a friendlyName")?.contents;
                 let units =
                     octets.chunks(2).map(|c| c.iter().fold(0, |n, b| n << 8 | u16::from(*b)));
                 let name: String = char::decode_utf16(units)

@@ -21,7 +21,7 @@ pub(in super::super) fn write(
 ) -> Result<Vec<u8>, StoreError> {
     let password = options.java_password(Format::Pkcs12)?;
     if options.key_password.is_some_and(|key| key != password) {
-        return Err(cannot_hold("a key password that differs from the store's".to_owned()));
+        return Err(StoreError::SeparateKeyPassword);
     }
     let Pkcs12Options { compat, encryption_iterations, mac_iterations } = options.pkcs12;
     let encryption = u64::from(encryption_iterations);
@@ -55,10 +55,6 @@ pub(in super::super) fn write(
     salt(&mut mac_salt)?;
     let mac = Mac::make(hash, password, mac_salt, mac_iterations, &safe);
     Ok(pfx(&safe, &mac))
-}
-
-fn cannot_hold(what: String) -> StoreError {
-    StoreError::CannotHold { format: Format::Pkcs12, what }
 }
 
 fn local_key_id(leaf: &Certificate) -> [u8; 20] {
@@ -132,11 +128,12 @@ fn certificate_bags(store: &Store) -> Result<Vec<Vec<u8>>, StoreError> {
                 bags.push(certificate_bag(certificate, Some(alias), None, true));
             }
             EntryKind::SecretKey { .. } => {
-                return Err(cannot_hold(format!("the secret key {alias:?}: it was never read")));
+                let what = format!("the secret key {alias:?}: secret keys are listed only");
+                return Err(StoreError::CannotHold { format: Format::Pkcs12, what });
             }
             EntryKind::Sealed { .. } => {
-                let what = format!("the key {alias:?} without its password");
-                return Err(cannot_hold(what));
+                let alias = alias.clone();
+                return Err(StoreError::SealedKey { format: Format::Pkcs12, alias });
             }
         }
     }
