@@ -75,11 +75,22 @@ impl Folder {
         self.pki.init_root(name, &settings, now())
     }
 
-    pub(crate) fn add(&mut self, name: &str, parent: &str, path_length: Option<PathLength>) -> Made {
+    pub(crate) fn add(
+        &mut self,
+        name: &str,
+        parent: &str,
+        path_length: Option<PathLength>,
+    ) -> Made {
         self.make(ec("intermediate"), name, parent, None, path_length, Outliving::Refuse)
     }
 
-    pub(crate) fn add_for(&mut self, name: &str, parent: &str, days: u32, outliving: Outliving) -> Made {
+    pub(crate) fn add_for(
+        &mut self,
+        name: &str,
+        parent: &str,
+        days: u32,
+        outliving: Outliving,
+    ) -> Made {
         self.make(ec("intermediate"), name, parent, Some(days), None, outliving)
     }
 
