@@ -41,6 +41,18 @@ impl Output {
         }
     }
 
+    /// Many results of one kind: a line of JSON each, or one text for all.
+    pub(crate) fn results<T: Serialize>(
+        self,
+        values: &[T],
+        text: impl FnOnce(&[T]) -> String,
+    ) -> Result<()> {
+        if self.json {
+            return values.iter().try_for_each(|value| self.result(value, |_| String::new()));
+        }
+        self.data(text(values).as_bytes())
+    }
+
     /// Octets for standard output. A reader that has gone away is no error.
     pub(crate) fn data(self, bytes: &[u8]) -> Result<()> {
         let mut out = io::stdout().lock();

@@ -86,7 +86,7 @@ pub(crate) fn profile(name: &str, key: Option<KeyType>) -> Result<Profile> {
     match key {
         None => Ok(profile),
         Some(key) => profile.with_key(key).map_err(|problem| {
-            Failure::usage(format!("{name}: {problem}"), "choose another --key")
+            Failure::usage(format!("{name}: {problem}"), "choose another --key-type")
         }),
     }
 }

@@ -118,6 +118,12 @@ impl AuthorityError {
                 Some("there is none yet: `c8y-pki ca init` makes a root".to_owned())
             }
             Self::NoSuchCa { known, .. } => Some(format!("known CAs: {}", known.join(", "))),
+            Self::NameTaken(_) => Some(
+                "give the new one another name; `c8y-pki ca list` shows those in use".to_owned(),
+            ),
+            Self::WrongProfile { .. } => {
+                Some("`c8y-pki profile list` shows what each is for".to_owned())
+            }
             Self::Key { source, .. } => source.hint(),
             Self::Certificate { source, .. } => source.hint(),
             Self::File(e) => e.hint(),
@@ -222,7 +228,10 @@ impl Pki {
         if !path.exists() {
             return Err(AuthorityError::NotAPki(dir.to_owned()));
         }
-        let registry = Registry::open(&dir.join(read_config(&path)?))?;
+        let registry = dir.join(read_config(&path)?);
+        // SQLite would make it with the umask's mode; its side files take over the mode of this.
+        files::touch_private(&registry)?;
+        let registry = Registry::open(&registry)?;
         let mut pki = Self { dir: dir.to_owned(), registry };
         for ca in pki.cas()? {
             pki.record(&ca, now)?;

@@ -68,6 +68,15 @@ impl Serial {
         Self(octets.to_vec())
     }
 
+    /// In decimal, for numbers that count; hex with `0x` if it is longer than 16 octets.
+    pub fn to_decimal(&self) -> String {
+        let significant = &self.0[self.0.iter().take_while(|b| **b == 0).count()..];
+        match significant.len() {
+            0..=16 => significant.iter().fold(0u128, |n, b| n << 8 | u128::from(*b)).to_string(),
+            _ => format!("0x{self}"),
+        }
+    }
+
     /// The contents octets of the INTEGER.
     pub fn octets(&self) -> &[u8] {
         &self.0

@@ -11,9 +11,12 @@ use std::path::{Path, PathBuf};
 /// Largest file that is read whole, in octets: certificates, keys and lists are far smaller.
 pub const MAX_READ: u64 = 1 << 30;
 
+/// The action of writing, as errors name it.
+const WRITE: &str = "write";
+
 /// A file operation that failed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {action} {}: {}", path.display(), reason(source))]
+#[error("cannot {action} {}: {}", path.display(), self.reason())]
 pub struct FileError {
     /// What was tried: `read`, `write`, …
     pub action: &'static str,
@@ -32,7 +35,19 @@ impl FileError {
                 "free some space and run the same command again: nothing half-written is left"
                     .to_owned(),
             ),
+            io::ErrorKind::NotFound if self.action == WRITE => {
+                Some("make the folder first".to_owned())
+            }
             _ => None,
+        }
+    }
+
+    fn reason(&self) -> String {
+        match self.source.kind() {
+            io::ErrorKind::NotFound if self.action == WRITE => {
+                "its folder does not exist".to_owned()
+            }
+            _ => reason(&self.source),
         }
     }
 
@@ -138,7 +153,15 @@ fn open_new(path: &Path, access: Access) -> io::Result<File> {
 
 /// Writes a new file without making it durable: for staging, which syncs once for many files.
 pub(crate) fn write_new(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
-    open_new(path, access).and_then(|mut f| f.write_all(bytes)).map_err(fail("write", path))
+    open_new(path, access).and_then(|mut f| f.write_all(bytes)).map_err(fail(WRITE, path))
+}
+
+/// Makes an empty private file if there is none: for those that another library then opens.
+pub(crate) fn touch_private(path: &Path) -> Result<(), FileError> {
+    match open_new(path, Access::Private) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(fail(WRITE, path)(e)),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a file that exists may be replaced.
@@ -159,7 +182,7 @@ pub fn write(
 ) -> Result<(), FileError> {
     let name = path
         .file_name()
-        .ok_or_else(|| fail("write", path)(io::Error::from(io::ErrorKind::InvalidInput)))?;
+        .ok_or_else(|| fail(WRITE, path)(io::Error::from(io::ErrorKind::InvalidInput)))?;
     let mut temporary = name.to_owned();
     temporary.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(temporary);
@@ -183,7 +206,7 @@ pub fn write(
     };
     attempt().map_err(|e| {
         let _ = fs::remove_file(&temporary);
-        fail("write", path)(e)
+        fail(WRITE, path)(e)
     })
 }
 

@@ -77,6 +77,7 @@ impl NameError {
             Self::Country(value) if value.len() == 2 => {
                 Some(format!("write C={}", value.to_ascii_uppercase()))
             }
+            Self::Country(_) => Some("for example C=DE".to_owned()),
             _ => None,
         }
     }

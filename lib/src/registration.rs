@@ -22,6 +22,9 @@ pub const AGENT: &str = "com_cumulocity_model_Agent.active";
 const KNOWN: [&str; 9] =
     ["ID", "AUTH_TYPE", "TENANT", "TYPE", "NAME", "ICCID", "IDTYPE", "PATH", "SHELL"];
 
+/// Columns of devices that have a password.
+const OF_PASSWORDS: [&str; 2] = ["CREDENTIALS", "ENROLLMENT_OTP"];
+
 /// Columns that the platform accepts only together with TYPE and NAME.
 const NEED_TYPE_AND_NAME: [&str; 4] = ["ICCID", "IDTYPE", "PATH", "SHELL"];
 
@@ -34,7 +37,7 @@ pub const SEPARATORS: [(char, &str); 3] = [(';', "semicolon"), (',', "comma"), (
 pub enum RegistrationError {
     /// A column without the two that it needs.
     #[error(
-        "column {column} is given for {id:?}, but {missing} is not; the platform wants TYPE and NAME with it"
+        "{id:?} has no {missing}; with a column {column} the platform wants TYPE and NAME in every row"
     )]
     NeedsTypeAndName {
         /// The device.
@@ -124,7 +127,10 @@ pub fn column_of(header: &str) -> String {
     if upper == "GROUP" {
         return "PATH".to_owned();
     }
-    if KNOWN.contains(&upper.as_str()) { upper } else { header.to_owned() }
+    if KNOWN.iter().chain(&OF_PASSWORDS).any(|known| *known == upper) {
+        return upper;
+    }
+    header.to_owned()
 }
 
 fn row(device: &Device, settings: &Settings) -> Result<Row, RegistrationError> {
@@ -133,8 +139,8 @@ fn row(device: &Device, settings: &Settings) -> Result<Row, RegistrationError> {
     for (header, value) in &device.details {
         let column = column_of(header);
         match column.as_str() {
-            "CREDENTIALS" | "ENROLLMENT_OTP" => {
-                return Err(RegistrationError::NotWithCertificates(column));
+            of_passwords if OF_PASSWORDS.contains(&of_passwords) => {
+                return Err(RegistrationError::NotWithCertificates(header.clone()));
             }
             "AUTH_TYPE" => continue,
             other if other.contains('[') => return Err(RegistrationError::Array(column)),
@@ -266,7 +272,7 @@ mod tests {
     fn columns_that_contradict_certificates_are_refused() {
         let refused = |csv: &str| create(&devices(csv), &Settings::default()).unwrap_err();
         assert!(matches!(
-            refused("id,CREDENTIALS\na,pw\n"),
+            refused("id,credentials\na,pw\n"),
             RegistrationError::NotWithCertificates(_)
         ));
         assert!(matches!(refused("id,x[0]\na,1\n"), RegistrationError::Array(_)));

@@ -104,8 +104,11 @@ fn devices_are_issued_once() {
     assert_eq!((summary.issued, summary.skipped), (600, 0));
     check(&folder, &out, 600);
     let summary = issue(&mut folder.pki, &out, &ids(610), &PEM).unwrap();
-    assert_eq!((summary.issued, summary.skipped), (10, 600));
+    assert_eq!((summary.issued, summary.skipped, summary.incomplete), (10, 600, 0));
     check(&folder, &out, 610);
+    fs::rename(out.join("device-0001"), folder.path().join("moved")).unwrap();
+    let summary = issue(&mut folder.pki, &out, &ids(610), &PEM).unwrap();
+    assert_eq!((summary.skipped, summary.incomplete), (610, 1), "a lost folder goes unnoticed");
 }
 
 #[test]

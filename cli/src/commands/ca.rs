@@ -319,7 +319,7 @@ fn list(dir: &Path, out: Output) -> Result {
     let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
     let devices = pki.registry().device_counts()?;
     let views: Vec<CaView> = pki.cas()?.iter().map(|ca| CaView::of(ca, &devices)).collect();
-    out.result(&views, |views| {
+    out.results(&views, |views| {
         let mut rows = Vec::new();
         tree(views, None, "", &mut rows);
         table(&["CA", "SUBJECT", "KEY", "VALID UNTIL", "PATH LENGTH", "DEVICES"], rows)
@@ -398,7 +398,7 @@ fn crl(args: &CrlArgs, dir: &Path, out: Output) -> Result {
         files::write(path, &bytes, Access::Public, Existing::Replace)?;
         files.push(path.display().to_string());
     }
-    let number = crl.number.as_ref().map(ToString::to_string);
+    let number = crl.number.as_ref().map(c8y_pki::cert::Serial::to_decimal);
     let made = CrlMade { ca: ca.name, number, revoked: crl.revoked.len(), files };
     out.result(&made, |m| {
         let number = m.number.as_deref().unwrap_or("none");

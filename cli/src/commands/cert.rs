@@ -169,7 +169,8 @@ fn verify(args: &VerifyArgs, out: Output) -> Result {
 fn verdict_text(verdict: &Verdict<'_>) -> String {
     let mut lines = Vec::new();
     if let Some(path) = verdict.path {
-        lines.push(if verdict.valid { "valid" } else { "refused" }.to_owned());
+        let whole = "valid by RFC 5280, but refused by the platform's rules:";
+        lines.push(if verdict.valid { "valid" } else { whole }.to_owned());
         for (position, cert) in path.certificates().iter().enumerate() {
             lines.push(format!("  {position}  {}", cert.subject));
         }

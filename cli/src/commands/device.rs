@@ -21,6 +21,7 @@ use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::password::Source;
 use crate::progress::Line;
+use crate::render::count;
 use crate::stop;
 use crate::values::{self, SubjectArgs};
 
@@ -121,7 +122,7 @@ pub(crate) struct IssueArgs {
     /// What to do with devices that have a certificate already
     #[arg(long, value_enum, default_value = "skip")]
     existing: ExistingArg,
-    /// What truststores hold: PEM or DER files with the server's certificates
+    /// What truststores hold: PEM or DER files with the server's certificates; may be repeated
     #[arg(long, value_name = "FILE")]
     server_cert: Vec<PathBuf>,
     /// Encrypt key.pem; its password comes from --key-password-file
@@ -155,7 +156,7 @@ pub(crate) fn store_password(file: Option<&PathBuf>) -> Source<'_> {
         file,
         option: "--store-password-file",
         variable: "C8Y_PKI_STORE_PASSWORD",
-        what: "the keystores",
+        what: "the store",
     }
 }
 
@@ -254,9 +255,11 @@ fn report(args: &IssueArgs, summary: &Summary, out: Output) -> Result {
     let issued = Issued { summary, out: args.out.display().to_string() };
     out.result(&issued, |i| {
         let s = i.summary;
-        let mut text = format!("{} devices issued in {:.1} s: {}\n", s.issued, s.seconds, i.out);
+        let issued = count(s.issued, "device");
+        let mut text = format!("{issued} issued in {:.1} s: {}\n", s.seconds, i.out);
         if s.skipped > 0 {
-            text.push_str(&format!("{} skipped: they have a certificate already\n", s.skipped));
+            let have = if s.skipped == 1 { "it has" } else { "they have" };
+            text.push_str(&format!("{} skipped: {have} a certificate already\n", s.skipped));
         }
         if s.recovered > 0 {
             text.push_str(&format!("{} recovered from a run that was stopped\n", s.recovered));
@@ -267,6 +270,14 @@ fn report(args: &IssueArgs, summary: &Summary, out: Output) -> Result {
         out.note(
             "key.pem is not encrypted, as most firmware needs it; --encrypt-keys changes that",
         );
+    }
+    if summary.incomplete > 0 {
+        out.warning(&format!(
+            "{} skipped, but not all the files of this bundle are in {}: moved, lost, or issued \
+             with another bundle",
+            count(summary.incomplete, "device"),
+            args.out.display()
+        ));
     }
     if summary.stopped {
         out.warning("interrupted; run the same command again to finish");

@@ -137,7 +137,7 @@ fn show(args: &ShowArgs, out: Output) -> Result {
     let source = password(args.password_file.as_ref(), "the key");
     let key = read_key(&args.file, source)?;
     let found = describe(key.pkcs8().expose(), Passwords::default())?;
-    out.result(&found, |found| items(found))?;
+    out.results(&found, items)?;
     Ok(Outcome::Done)
 }
 

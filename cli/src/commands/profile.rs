@@ -57,7 +57,7 @@ fn list(out: Output) -> Result {
         let (kind, description) = ("template".to_owned(), description.to_owned());
         all.push(Listed { name: name.to_owned(), kind, description });
     }
-    out.result(&all, |all| {
+    out.results(&all, |all| {
         let rows = all.iter().map(|p| vec![p.name.clone(), p.kind.clone(), p.description.clone()]);
         table(&["PROFILE", "KIND", "WHAT"], rows.collect())
     })?;

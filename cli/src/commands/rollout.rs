@@ -13,7 +13,7 @@ use crate::commands::device::threads;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::progress::Line;
-use crate::render::table;
+use crate::render::{count, table};
 use crate::stop;
 
 /// Arguments of `rollout`.
@@ -36,7 +36,7 @@ pub(crate) struct RolloutArgs {
     #[arg(long)]
     plan: bool,
     /// Write the embedded example to DIR (unless it is there) and run that
-    #[arg(long, value_name = "DIR", conflicts_with = "file")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["file", "plan"])]
     example: Option<PathBuf>,
     /// Number of worker threads; by default one per processor
     #[arg(long, value_name = "N")]
@@ -88,6 +88,14 @@ pub(crate) fn run(args: &RolloutArgs, out: Output) -> Result {
         registration: spec.registration.as_ref().map(|r| r.file.display().to_string()),
     };
     out.result(&done, |d| text(d, &spec))?;
+    if report.devices.incomplete > 0 {
+        out.warning(&format!(
+            "{} issued before, but not all the files of the bundle are in {}: moved, lost, or \
+             issued with another bundle",
+            count(report.devices.incomplete, "device"),
+            spec.devices.out.display()
+        ));
+    }
     if report.devices.stopped {
         out.warning("interrupted; run the same command again to finish");
         return Ok(Outcome::Stopped);
@@ -127,8 +135,8 @@ fn text(done: &Done<'_>, spec: &Spec) -> String {
     if done.report.steps.iter().all(|s| s.action == Action::Keep) {
         text.push_str("\nNothing to do: everything is in place.\n");
     } else {
-        let (issued, seconds) = (devices.issued, devices.seconds);
-        text.push_str(&format!("\n{issued} devices issued in {seconds:.1} s.\n"));
+        let issued = count(devices.issued, "device");
+        text.push_str(&format!("\n{issued} issued in {:.1} s.\n", devices.seconds));
     }
     let mut place = |what: &str, path: &Path| {
         text.push_str(&format!("{what:<14}{}\n", path.display()));

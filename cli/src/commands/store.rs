@@ -21,7 +21,7 @@ use crate::commands::key::read_key;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::password::Source;
-use crate::render::{colons, date, listing};
+use crate::render::{colons, count, date, listing};
 use crate::values;
 
 /// Commands about keystores and truststores.
@@ -74,10 +74,10 @@ pub(crate) struct PutArgs {
     /// The private key of a key entry
     #[arg(long, value_name = "FILE", requires = "cert", conflicts_with = "trusted")]
     key: Option<PathBuf>,
-    /// The key's certificate and those above it, in any order
+    /// The key's certificate and those above it, in any order; may be repeated
     #[arg(long, value_name = "FILE", requires = "key")]
     cert: Vec<PathBuf>,
-    /// Certificates to trust
+    /// Certificates to trust; may be repeated
     #[arg(long, value_name = "FILE", required_unless_present = "key")]
     trusted: Vec<PathBuf>,
     /// Name of the entry; by default devicekeyentry for a key, servercertificate for a certificate
@@ -94,7 +94,8 @@ pub(crate) struct PutArgs {
     /// File with the password of --key [env: C8Y_PKI_KEY_PASSWORD]
     #[arg(long, value_name = "FILE")]
     key_password_file: Option<PathBuf>,
-    /// File with a password of its own for the key inside the store (JKS only)
+    /// File with a password of its own for the key inside the store, JKS only
+    /// [env: C8Y_PKI_ENTRY_PASSWORD]
     #[arg(long, value_name = "FILE")]
     entry_password_file: Option<PathBuf>,
 }
@@ -181,11 +182,8 @@ fn put(args: &PutArgs, create: bool, out: Output) -> Result {
         let store = store::open(&bytes, password.as_ref(), None).map_err(in_file)?;
         (store, format, password)
     };
-    add_entries(args, &mut store)?;
-    let entry_password = match &args.entry_password_file {
-        Some(_) => Some(entry_password(args)?),
-        None => None,
-    };
+    add_entries(args, &mut store, out)?;
+    let entry_password = entry_password(args)?;
     let mut options = WriteOptions::new(password.as_ref(), OffsetDateTime::now_utc());
     options.key_password = entry_password.as_ref();
     options.pkcs12 = args.pkcs12.options();
@@ -193,22 +191,25 @@ fn put(args: &PutArgs, create: bool, out: Output) -> Result {
     let existing = if create { Existing::Refuse } else { Existing::Replace };
     files::write(&args.file, &bytes, Access::Private, existing)?;
     out.result(&Listing::new(format, &store), |l| {
-        format!("{} store with {} entries: {}\n", l.format, l.entries.len(), args.file.display())
+        let entries = if l.entries.len() == 1 { "entry" } else { "entries" };
+        let number = l.entries.len();
+        format!("{} store with {number} {entries}: {}\n", l.format, args.file.display())
     })?;
     Ok(Outcome::Done)
 }
 
-fn entry_password(args: &PutArgs) -> Result<Password> {
+/// The key's own password inside a store, if it is to have one.
+fn entry_password(args: &PutArgs) -> Result<Option<Password>> {
     let source = Source {
         file: args.entry_password_file.as_ref(),
         option: "--entry-password-file",
         variable: "C8Y_PKI_ENTRY_PASSWORD",
         what: "the key in the store",
     };
-    source.new_one()
+    source.given()
 }
 
-fn add_entries(args: &PutArgs, store: &mut Store) -> Result<()> {
+fn add_entries(args: &PutArgs, store: &mut Store, out: Output) -> Result<()> {
     if let Some(path) = &args.key {
         let source = Source {
             file: args.key_password_file.as_ref(),
@@ -222,6 +223,12 @@ fn add_entries(args: &PutArgs, store: &mut Store) -> Result<()> {
             heap.extend(values::certificates(path)?);
         }
         let ordered = chain::order(&heap, LeafChoice::PublicKey(key.public_key()))?;
+        if let Some(issuer) = &ordered.missing_issuer {
+            out.warning(&format!(
+                "the chain ends before {issuer}: the platform wants every certificate up to the \
+                 uploaded CA; give the missing ones with --cert"
+            ));
+        }
         let alias = args.alias.as_deref().unwrap_or(DEVICE_KEY_ALIAS);
         store.add_key(alias, key.pkcs8().clone(), key.public_key(), ordered.certificates)?;
         return Ok(());
@@ -266,8 +273,8 @@ fn fetch_server(args: &FetchArgs, out: Output) -> Result {
     let (host, port) = host_and_port(&args.server)?;
     let presented = fetch(host, port, Duration::from_secs(args.timeout.max(1)))?;
     let views: Vec<CertificateView> = presented.iter().map(CertificateView::of).collect();
-    out.result(&views, |views| {
-        let mut text = format!("{} presents {} certificates\n", args.server, views.len());
+    out.results(&views, |views| {
+        let mut text = format!("{} presents {}\n", args.server, count(views.len(), "certificate"));
         for (index, view) in views.iter().enumerate() {
             text.push_str(&format!(
                 "\n[{index}] {}\n    issuer   {}\n    valid    {} to {}\n    SHA-256  {}\n",

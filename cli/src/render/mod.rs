@@ -41,12 +41,22 @@ pub(crate) fn day(at: OffsetDateTime) -> String {
 
 /// How far away the end is: `in 365 days`, `3 days ago`.
 pub(crate) fn until(at: OffsetDateTime) -> String {
-    let days = (at - OffsetDateTime::now_utc()).whole_days();
+    const DAY: f64 = 86_400.0;
+    // Rounded: a certificate of 365 days is "in 365 days" when it was made a second ago.
+    let days = ((at - OffsetDateTime::now_utc()).as_seconds_f64() / DAY).round();
     match days {
-        0 => "within a day".to_owned(),
-        d if d > 0 => format!("in {d} days"),
+        d if d == 0.0 => "within a day".to_owned(),
+        d if d == 1.0 => "in 1 day".to_owned(),
+        d if d == -1.0 => "1 day ago".to_owned(),
+        d if d > 0.0 => format!("in {d} days"),
         d => format!("{} days ago", -d),
     }
+}
+
+/// `1 device`, `2 devices`.
+pub(crate) fn count(number: usize, what: &str) -> String {
+    let end = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{end}")
 }
 
 /// Hex in upper case with colons, as keytool and browsers show fingerprints.

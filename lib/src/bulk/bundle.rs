@@ -52,6 +52,17 @@ impl Bundle {
         matches!(self, Self::Pem | Self::P12 | Self::Jks)
     }
 
+    /// The files that it makes.
+    pub fn file_names(self) -> &'static [&'static str] {
+        match self {
+            Self::Pem => &["key.pem", "cert.pem", "chain.pem"],
+            Self::P12 => &["keystore.p12"],
+            Self::Jks => &["keystore.jks"],
+            Self::TruststoreP12 => &["truststore.p12"],
+            Self::TruststoreJks => &["truststore.jks"],
+        }
+    }
+
     /// Whether it is a truststore.
     pub fn is_truststore(self) -> bool {
         matches!(self, Self::TruststoreP12 | Self::TruststoreJks)

@@ -146,7 +146,7 @@ impl<'a> Collector<'a> {
         let id = row.get(id_column).unwrap_or_default();
         if row.len() != headers.len() {
             let message = format!(
-                "the row of {id:?} ({}) has {} columns, the header {}",
+                "the row of {id:?} ({}) has {} column(s), the header {}",
                 self.place(line),
                 row.len(),
                 headers.len()
@@ -222,7 +222,7 @@ mod tests {
                 "client id \"AA:BB\" (d.csv line 3) contains ':', which the platform reserves",
                 "client id \"ok-1\" (d.csv line 4) is there already in line 2",
                 "client id \"OK-1\" (d.csv line 5) differs from \"ok-1\" in line 2 only in case",
-                "the row of \"short\" (d.csv line 6) has 1 columns, the header 2",
+                "the row of \"short\" (d.csv line 6) has 1 column(s), the header 2",
             ]
         );
     }

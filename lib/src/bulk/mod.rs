@@ -16,10 +16,10 @@ use crate::files::FileError;
 use crate::issue::IssueError;
 use crate::key::KeyError;
 use crate::name::NameError;
-use crate::profile::Kind;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
 
+pub(crate) use run::is_complete;
 pub use run::{Existing, Job, Progress, Summary, run};
 
 /// A fault in a device list or a row that could not be issued.
@@ -50,7 +50,7 @@ pub enum BulkError {
         problem: String,
     },
     /// Devices that cannot be issued as asked; nothing was made.
-    #[error("{} of {total} devices cannot be issued; nothing was made", faults.len())]
+    #[error("{} of {total} device{} cannot be issued; nothing was made", faults.len(), if *total == 1 { "" } else { "s" })]
     Faults {
         /// Each of them.
         faults: Vec<Fault>,
@@ -58,12 +58,10 @@ pub enum BulkError {
         total: usize,
     },
     /// A profile that is not for devices.
-    #[error("profile {name:?} is for a CA ({kind:?}), not for devices")]
+    #[error("profile {name:?} is for CAs, not for devices")]
     WrongProfile {
         /// Its name.
         name: String,
-        /// What it is for.
-        kind: Kind,
     },
     /// A bundle that needs a password.
     #[error("a keystore or truststore is asked for, and no store password was given")]
@@ -112,6 +110,10 @@ impl BulkError {
             Self::List { .. } => {
                 Some("`c8y-pki profile show devices.csv` prints a list to start from".to_owned())
             }
+            Self::WrongProfile { .. } => {
+                Some("`c8y-pki profile list` shows what each is for".to_owned())
+            }
+            Self::Output { .. } => Some("choose another --out".to_owned()),
             Self::NoStorePassword => Some("give --store-password-file".to_owned()),
             Self::NoKeyInBundle => Some("add pem, p12 or jks to the bundle".to_owned()),
             Self::NoTrustedCertificate => Some(

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
-use super::bundle::{BundleSettings, Bundler};
+use super::bundle::{Bundle, BundleSettings, Bundler};
 use super::list::{Device, DeviceList};
 use super::staging::{Staged, Staging, recover};
 use super::{BulkError, Fault};
@@ -78,6 +78,9 @@ pub struct Summary {
     pub issued: usize,
     /// Devices that had a live certificate already.
     pub skipped: usize,
+    /// Those among them without all the files of the bundle: moved away, lost, or issued with
+    /// another bundle.
+    pub incomplete: usize,
     /// Devices of an earlier, stopped run whose files were put into place.
     pub recovered: usize,
     /// Whether the run was stopped before its end.
@@ -103,17 +106,21 @@ pub fn run(
 ) -> Result<Summary, BulkError> {
     let start = Instant::now();
     if job.profile.kind != Kind::Device {
-        let name = job.profile.name.clone();
-        return Err(BulkError::WrongProfile { name, kind: job.profile.kind });
+        return Err(BulkError::WrongProfile { name: job.profile.name.clone() });
+    }
+    if job.out.join("pki.toml").exists() {
+        let problem = "it is a PKI folder; devices go into a folder of their own";
+        return Err(BulkError::Output { path: job.out.to_owned(), problem });
     }
     let issuer = Issuer::new(job.ca.certificate(), job.key, now)?;
     let wanted = Validity::of(job.profile, now, job.days);
     let validity = issuer.fit(wanted, job.outliving)?;
     let bundler = Bundler::new(job.bundle, &job.ca.chain, now)?;
     let recovered = recover(job.out, pki.registry())?;
-    let (todo, skipped) = plan(pki.registry(), job, list)?;
+    let Plan { todo, skipped, incomplete } = plan(pki.registry(), job, list)?;
     let maker = Maker { job, issuer, validity, bundler };
-    let mut summary = Summary { issued: 0, skipped, recovered, stopped: false, seconds: 0.0 };
+    let mut summary =
+        Summary { issued: 0, skipped, incomplete, recovered, stopped: false, seconds: 0.0 };
     if !todo.is_empty() {
         let batch = run_name(now)?;
         let mut committer = Committer {
@@ -142,12 +149,15 @@ fn run_name(now: OffsetDateTime) -> Result<String, BulkError> {
     Ok(format!("{}-{}", now.unix_timestamp(), hex(&random)))
 }
 
+/// What is left to do.
+struct Plan {
+    todo: Vec<Device>,
+    skipped: usize,
+    incomplete: usize,
+}
+
 /// Splits the list into devices to issue and those to skip; all faults at once.
-fn plan(
-    registry: &Registry,
-    job: &Job<'_>,
-    list: DeviceList,
-) -> Result<(Vec<Device>, usize), BulkError> {
+fn plan(registry: &Registry, job: &Job<'_>, list: DeviceList) -> Result<Plan, BulkError> {
     let total = list.devices.len() + list.faults.len();
     let mut faults = list.faults;
     let folder_of = |device: &Device| job.out.join(device.id.file_name());
@@ -157,6 +167,7 @@ fn plan(
     let folded: Vec<String> = list.devices.iter().map(|d| d.id.folded()).collect();
     let live = registry.live_among(&folded)?;
     let mut todo = Vec::with_capacity(list.devices.len());
+    let mut incomplete = 0;
     for ((device, folded), present) in list.devices.into_iter().zip(folded).zip(present) {
         let id = device.id.as_str();
         let place = device.line.map_or_else(String::new, |line| format!(" (line {line})"));
@@ -168,6 +179,8 @@ fn plan(
             if job.existing == Existing::Fail {
                 let message = format!("client id {id:?}{place} has a live certificate already");
                 fault(message, "leave out --existing fail to skip such devices");
+            } else if !is_complete(&folder_of(&device), job.bundle.kinds) {
+                incomplete += 1;
             }
             continue;
         }
@@ -186,7 +199,12 @@ fn plan(
         return Err(BulkError::Faults { faults, total });
     }
     let skipped = total - todo.len();
-    Ok((todo, skipped))
+    Ok(Plan { todo, skipped, incomplete })
+}
+
+/// Whether a device's folder has all the files of a bundle.
+pub(crate) fn is_complete(folder: &Path, kinds: &[Bundle]) -> bool {
+    kinds.iter().flat_map(|kind| kind.file_names()).all(|name| folder.join(name).exists())
 }
 
 /// Makes one device: key, certificate, files.
@@ -310,10 +328,13 @@ fn collect(
     summary: &mut Summary,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<(), BulkError> {
-    let mut pending: BTreeMap<usize, Vec<NewRecord>> = BTreeMap::new();
+    let mut pending: BTreeMap<usize, Vec<(usize, NewRecord)>> = BTreeMap::new();
     let size = |chunk: usize| CHUNK.min(todo.len() - chunk * CHUNK);
     let ca = committer.ca.to_owned();
-    let mut commit = |chunk, records: Vec<NewRecord>| -> Result<(), BulkError> {
+    let mut commit = |chunk, mut records: Vec<(usize, NewRecord)>| -> Result<(), BulkError> {
+        // The registry keeps the order of the list, whichever worker was first.
+        records.sort_by_key(|(index, _)| *index);
+        let records: Vec<NewRecord> = records.into_iter().map(|(_, record)| record).collect();
         let wanted = records.len();
         let issued = committer.commit(chunk, records)?;
         summary.issued += issued;
@@ -331,7 +352,7 @@ fn collect(
         };
         let chunk = index / CHUNK;
         let records = pending.entry(chunk).or_default();
-        records.push(record);
+        records.push((index, record));
         if records.len() == size(chunk) {
             let records = pending.remove(&chunk).unwrap_or_default();
             commit(chunk, records)?;

@@ -171,7 +171,12 @@ impl DeviceFinding {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NotFollowedByIssuer { issuer_at: Some(at), .. } => {
-                Some(format!("its issuer is certificate {at}: put the chain in order"))
+                let put = "`c8y-pki cert chain` puts certificates in order";
+                Some(format!("its issuer is certificate {at}: {put}"))
+            }
+            Self::NotFollowedByIssuer { issuer, subject, .. } if issuer.matches(subject) => {
+                let put = "`c8y-pki cert chain` puts certificates in order";
+                Some(format!("it is self-signed, so it belongs at the end: {put}"))
             }
             Self::NotFollowedByIssuer { issuer, .. } => Some(format!("add {issuer} after it")),
             Self::CommonName { wanted, .. } | Self::NoCommonName { wanted } => {
@@ -184,7 +189,10 @@ impl DeviceFinding {
                 Some("upload a CA of this chain, or present the chain up to it".to_owned())
             }
             Self::LeafOnly => Some("present the uploaded CA too to connect everywhere".to_owned()),
-            Self::ProofOfPossession(_) => Some("do it with `c8y-pki pop prove`".to_owned()),
+            Self::ProofOfPossession(_) => Some(
+                "in the platform's list of trusted certificates: sign the code that it shows"
+                    .to_owned(),
+            ),
             Self::Key { error, .. } | Self::NotSigned { error, .. } => error.hint(),
             _ => None,
         }

@@ -64,7 +64,7 @@ impl ChainError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
-            Self::AmbiguousLeaf(_) => "name the device's certificate by its common name or key",
+            Self::AmbiguousLeaf(_) => "name the device's certificate: --leaf CN",
             Self::AmbiguousIssuer { .. } => "leave out the CA certificates that are not in use",
             Self::NoAnchors => "name at least one CA certificate to trust",
             Self::BudgetExceeded { .. } => "leave out the certificates that are not needed",

@@ -243,7 +243,7 @@ impl Rule {
             Self::IssuerMissing { .. } => {
                 "give the missing CA certificate among the intermediates or the trusted ones"
             }
-            Self::Untrusted => "if you trust it, name it as a trust anchor",
+            Self::Untrusted => "if you trust it, name it as a trust anchor: --trust FILE",
             Self::Signature { .. } => {
                 "the CA has probably been made anew under the same name: use its former certificate"
             }

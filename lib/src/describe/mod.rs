@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 pub use extensions::ExtensionView;
 
-use crate::cert::{CertError, Certificate};
+use crate::cert::{CertError, Certificate, Serial};
 use crate::crl::{Crl, CrlError};
 use crate::crypto::{CryptoError, PublicKey, hex, sha256};
 use crate::csr::{CsrError, Request};
@@ -23,6 +23,9 @@ use crate::store::{self, Format, StoreError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DescribeError {
+    /// Nothing that we know.
+    #[error("it holds no certificate, request, revocation list, key or keystore")]
+    Unknown,
     /// A damaged certificate, or no PEM block at all.
     #[error(transparent)]
     Cert(#[from] CertError),
@@ -47,6 +50,7 @@ impl DescribeError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Unknown => None,
             Self::Cert(e) => e.hint(),
             Self::Csr(e) => e.hint(),
             Self::Crl(e) => e.hint(),
@@ -207,7 +211,7 @@ pub struct RequestView {
 pub struct CrlView {
     /// Who signed it (RFC 4514).
     pub issuer: Name,
-    /// Its number, lower-case hex.
+    /// Its number, in decimal; hex with `0x` if it is longer than 16 octets.
     pub number: Option<String>,
     /// When it was made (RFC 3339).
     #[serde(with = "time::serde::rfc3339")]
@@ -258,7 +262,7 @@ pub fn describe(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, Des
     if let Some(item) = describe_der(bytes, passwords) {
         return item.map(|item| vec![item]);
     }
-    match store::detect(bytes)? {
+    match store::detect(bytes).map_err(unknown)? {
         Format::Pem => describe_pem(bytes, passwords),
         format => {
             let options = store::OpenOptions {
@@ -270,6 +274,13 @@ pub fn describe(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, Des
             let store = store::open_with(bytes, options)?;
             Ok(vec![Item::Store(store::Listing::new(format, &store))])
         }
+    }
+}
+
+fn unknown(e: StoreError) -> DescribeError {
+    match e {
+        StoreError::Unrecognised { .. } => DescribeError::Unknown,
+        other => other.into(),
     }
 }
 
@@ -346,7 +357,7 @@ fn request_view(request: &Request) -> RequestView {
 fn crl_view(crl: &Crl) -> CrlView {
     CrlView {
         issuer: crl.issuer.clone(),
-        number: crl.number.as_ref().map(ToString::to_string),
+        number: crl.number.as_ref().map(Serial::to_decimal),
         this_update: crl.this_update,
         next_update: crl.next_update,
         authority_key_id: crl.authority_key_id.as_deref().map(hex),

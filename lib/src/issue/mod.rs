@@ -122,6 +122,8 @@ pub struct Validity {
     pub not_before: OffsetDateTime,
     /// Last moment.
     pub not_after: OffsetDateTime,
+    /// The moment of issuing, from which days are counted.
+    pub issued: OffsetDateTime,
 }
 
 impl Validity {
@@ -131,6 +133,7 @@ impl Validity {
         Self {
             not_before: now - Duration::minutes(profile.backdate_minutes.into()),
             not_after: now + Duration::days(days.unwrap_or(profile.validity_days).into()),
+            issued: now,
         }
     }
 }
@@ -197,13 +200,12 @@ impl<'a> Issuer<'a> {
         if outliving == Outliving::Clamp {
             return Ok(Validity { not_after: end, ..wanted });
         }
-        let now = wanted.not_before;
         Err(IssueError::Outlives {
             issuer: self.certificate.subject.clone(),
-            days: (wanted.not_after - now).whole_days(),
+            days: (wanted.not_after - wanted.issued).whole_days(),
             not_after: date(wanted.not_after),
             issuer_not_after: date(end),
-            longest: (end - now).whole_days(),
+            longest: (end - wanted.issued).whole_days(),
         })
     }
 }

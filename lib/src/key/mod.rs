@@ -64,6 +64,10 @@ impl KeyError {
             Self::WrongPassword => {
                 Some("a password file counts up to its first line end, spaces included".to_owned())
             }
+            Self::NoKey { found } if found.contains("CERTIFICATE") => {
+                Some("`c8y-pki cert show` shows certificates".to_owned())
+            }
+            Self::NeedsPassword => Some("give its password file".to_owned()),
             Self::Crypto(e) => e.hint(),
             _ => None,
         }

@@ -3,10 +3,12 @@
 use time::OffsetDateTime;
 
 use super::RolloutError;
+use std::collections::HashSet;
+
 use super::spec::{CaSpec, Spec};
 use crate::authority::{Ca, Pki};
-use crate::bulk::BulkError;
 use crate::bulk::list::{Device, DeviceList};
+use crate::bulk::{BulkError, is_complete};
 use crate::files;
 use crate::registration;
 
@@ -155,11 +157,21 @@ fn ca_step(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<Step, Rollou
 
 fn device_step(spec: &Spec, devices: &[Device], pki: Option<&Pki>) -> Result<Step, RolloutError> {
     let folded: Vec<String> = devices.iter().map(|d| d.id.folded()).collect();
-    let live = match pki {
-        Some(pki) => pki.registry().live_among(&folded)?.len(),
-        None => 0,
+    let issued = match pki {
+        Some(pki) => pki.registry().live_among(&folded)?,
+        None => HashSet::new(),
     };
+    let live = issued.len();
     let new = devices.len() - live;
+    let incomplete = devices
+        .iter()
+        .filter(|d| issued.contains(&d.id.folded()))
+        .filter(|d| !is_complete(&spec.devices.out.join(d.id.file_name()), &spec.devices.bundle))
+        .count();
+    let without = match incomplete {
+        0 => String::new(),
+        n => format!(" ({n} of them without all their files)"),
+    };
     let bundle: Vec<&str> = crate::bulk::bundle::Bundle::ALL
         .iter()
         .filter(|(kind, _)| spec.devices.bundle.contains(kind))
@@ -170,7 +182,7 @@ fn device_step(spec: &Spec, devices: &[Device], pki: Option<&Pki>) -> Result<Ste
         kind: "devices",
         name: spec.devices.out.display().to_string(),
         detail: format!(
-            "{new} new, {live} issued before, by {}: {}",
+            "{new} new, {live} issued before{without}, by {}: {}",
             spec.devices.ca,
             bundle.join(", ")
         ),
