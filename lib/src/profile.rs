@@ -265,7 +265,10 @@ pub fn extended_key_usage_oid(usage: &str) -> Option<Vec<u64>> {
         dotted => {
             let arcs: Vec<u64> =
                 dotted.split('.').map(|arc| arc.parse().ok()).collect::<Option<_>>()?;
-            let valid = arcs.len() > 1 && arcs[0] <= 2 && (arcs[0] == 2 || arcs[1] < 40);
+            let valid = arcs.len() > 1
+                && arcs[0] <= 2
+                && (arcs[0] == 2 || arcs[1] < 40)
+                && arcs.iter().all(|arc| u32::try_from(*arc).is_ok());
             valid.then_some(arcs)
         }
     }

@@ -67,7 +67,11 @@ fn text(cert: &Certificate, extension: &crate::cert::Extension) -> Option<String
         "2.5.29.37" => {
             cert.extended_key_usage.as_ref().map(|oids| join(oids.iter().map(|o| purpose(o))))
         }
-        _ => parsed(&extension.value, &extension.oid, extension.critical),
+        // Only identifiers that we know: those of others may not even be valid.
+        known if NAMES.iter().any(|(oid, _)| *oid == known) => {
+            parsed(&extension.value, known, extension.critical)
+        }
+        _ => None,
     }
 }
 

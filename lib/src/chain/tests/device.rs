@@ -46,7 +46,10 @@ fn the_order_of_a_device_chain_is_that_of_signing() {
     let id = DeviceId::parse("device-1").unwrap();
     let findings = check_device(&presented, std::slice::from_ref(&root.cert), &id);
     assert_eq!(findings[0].code(), "not-followed-by-issuer");
-    assert_eq!(findings[0].hint().unwrap(), "its issuer is certificate 2: put the chain in order");
+    assert_eq!(
+        findings[0].hint().unwrap(),
+        "its issuer is certificate 2: `c8y-pki cert chain` puts certificates in order"
+    );
     let namesake = Signed::root("CN=Root", |_| {});
     assert_eq!(codes(&[&root.leaf(), &namesake.cert], &[&namesake], "device-1"), ["not-signed"]);
 }
