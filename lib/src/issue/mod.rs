@@ -197,13 +197,16 @@ impl<'a> Issuer<'a> {
         if outliving == Outliving::Clamp {
             return Ok(Validity { not_after: end, ..wanted });
         }
-        let now = wanted.not_before;
+        // Days count from the moment of issuing; notBefore lies some minutes before it.
+        let days = (wanted.not_after - wanted.not_before).whole_days();
+        let excess = wanted.not_after - end;
+        let partly = i64::from(excess > Duration::days(excess.whole_days()));
         Err(IssueError::Outlives {
             issuer: self.certificate.subject.clone(),
-            days: (wanted.not_after - now).whole_days(),
+            days,
             not_after: date(wanted.not_after),
             issuer_not_after: date(end),
-            longest: (end - now).whole_days(),
+            longest: days - excess.whole_days() - partly,
         })
     }
 }
