@@ -41,6 +41,9 @@ pub enum KeyError {
     /// A form of key or encryption that is not read.
     #[error("this form of private key is not supported: {0}")]
     Unsupported(String),
+    /// An EC key that spells its curve out.
+    #[error("this form of private key is not supported: EC with explicit parameters")]
+    UnnamedCurve,
     /// The encryption asks for absurd work.
     #[error("the key's encryption asks for {what}, more than the limit of {limit}")]
     TooCostly {
@@ -64,6 +67,9 @@ impl KeyError {
             Self::WrongPassword => {
                 Some("a password file counts up to its first line end, spaces included".to_owned())
             }
+            Self::UnnamedCurve => Some(
+                "name the curve: openssl ec -in KEY -param_enc named_curve -out NEW".to_owned(),
+            ),
             Self::Crypto(e) => e.hint(),
             _ => None,
         }
