@@ -34,7 +34,7 @@ pub const SEPARATORS: [(char, &str); 3] = [(';', "semicolon"), (',', "comma"), (
 pub enum RegistrationError {
     /// A column without the two that it needs.
     #[error(
-        "column {column} is given for {id:?}, but {missing} is not; the platform wants TYPE and NAME with it"
+        "{id:?} has no {missing}; where there is a column {column}, the platform wants TYPE and NAME too"
     )]
     NeedsTypeAndName {
         /// The device.
