@@ -296,6 +296,11 @@ impl Cli {
     }
 }
 
+/// Waits until what is made now can no longer end in the same second as what was made before.
+pub fn a_second_passes() {
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+}
+
 /// Visits everything below a folder.
 ///
 /// # Panics
