@@ -92,7 +92,7 @@ impl Failure {
         fn of(error: &Error) -> &[c8y_pki::bulk::Fault] {
             match error {
                 Error::Bulk(BulkError::Faults { faults, .. }) => faults,
-                Error::Rollout(RolloutError::Step(inner)) => of(inner),
+                Error::Rollout(RolloutError::Bulk(BulkError::Faults { faults, .. })) => faults,
                 Error::In { source, .. } => of(source),
                 _ => &[],
             }

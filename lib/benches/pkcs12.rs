@@ -4,6 +4,8 @@
 //! RFC 7292, appendix B for the MAC, which is one chain of SHA-256. All at equal iterations, bare,
 //! in the same run; of two implementations of PBKDF2 the faster one counts.
 
+#![allow(clippy::disallowed_macros, reason = "a benchmark prints its figures")]
+
 use std::hint::black_box;
 use std::num::NonZeroU32;
 use std::path::Path;

@@ -16,7 +16,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::cert::{CertError, Certificate, Serial};
 use crate::crl::{self, Crl, CrlError};
-use crate::crypto::{CryptoError, PublicKey, fill_random};
+use crate::crypto::{CryptoError, PublicKey};
 use crate::files::{self, Access, Existing, FileError, Lock};
 use crate::issue::{self, IssueError, Issuer, Order, Outliving, Validity};
 use crate::key::{CA_ITERATIONS, KeyError, PrivateKey};
@@ -295,7 +295,7 @@ impl Pki {
             profile: settings.profile,
             subject: settings.subject,
             public_key: key.public_key(),
-            serial: random_serial()?,
+            serial: Serial::random()?,
             validity: Validity::of(settings.profile, now, settings.days),
             path_length: issue::path_length(wanted, &[])?,
         };
@@ -324,7 +324,7 @@ impl Pki {
             profile: settings.profile,
             subject: settings.subject,
             public_key: key.public_key(),
-            serial: random_serial()?,
+            serial: Serial::random()?,
             validity,
             path_length,
         };
@@ -420,13 +420,6 @@ impl Pki {
         };
         Ok(self.registry.record(&format!("ca {}", ca.name), now, &[record])?)
     }
-}
-
-/// A random serial number of 16 octets.
-pub(crate) fn random_serial() -> std::result::Result<Serial, CryptoError> {
-    let mut octets = [0; 16];
-    fill_random(&mut octets)?;
-    Ok(Serial::from_random(octets))
 }
 
 fn check_name(name: &str) -> Result<()> {

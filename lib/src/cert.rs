@@ -14,7 +14,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 
-use crate::crypto::{CryptoError, PublicKey, SignatureAlgorithm, hex, sha1, sha256};
+use crate::crypto::{CryptoError, PublicKey, SignatureAlgorithm, fill_random, hex, sha1, sha256};
 use crate::name::Name;
 
 pub use extensions::{GeneralName, MalformedExtension, NameConstraints, PolicyConstraints, oid};
@@ -54,6 +54,13 @@ impl Serial {
     pub fn from_random(mut octets: [u8; 16]) -> Self {
         octets[0] = octets[0] & 0x7f | 0x40;
         Self(octets.to_vec())
+    }
+
+    /// A new serial number with octets from the system's generator.
+    pub fn random() -> Result<Self, CryptoError> {
+        let mut octets = [0; 16];
+        fill_random(&mut octets)?;
+        Ok(Self::from_random(octets))
     }
 
     /// Contents octets of the INTEGER as they stand in a certificate.

@@ -8,6 +8,7 @@ use crate::client_id::ClientIdError;
 use crate::crl::CrlError;
 use crate::crypto::CryptoError;
 use crate::csr::CsrError;
+use crate::describe::DescribeError;
 use crate::files::FileError;
 use crate::issue::IssueError;
 use crate::key::KeyError;
@@ -70,6 +71,7 @@ errors! {
     Crl(CrlError),
     Crypto(CryptoError),
     Csr(CsrError),
+    Describe(DescribeError),
     Fetch(FetchError),
     File(FileError),
     Issue(IssueError),
@@ -97,7 +99,8 @@ impl Error {
             Self::Authority(e) => of_authority(e),
             Self::Bulk(e) => of_bulk(e),
             Self::Fetch(e) if e.is_environment() => Fault::Environment,
-            Self::Rollout(e) => e.inner().map_or(Fault::Input, Error::fault),
+            Self::Rollout(e) => of_rollout(e),
+            Self::Describe(e) => of_describe(e),
             Self::In { source, .. } => source.fault(),
             _ => Fault::Input,
         }
@@ -136,6 +139,24 @@ fn of_bulk(e: &BulkError) -> Fault {
         BulkError::File(e) => of_file(e),
         BulkError::Registry(e) => of_registry(e),
         BulkError::Authority(e) => of_authority(e),
+        _ => Fault::Input,
+    }
+}
+
+fn of_rollout(e: &RolloutError) -> Fault {
+    match e {
+        RolloutError::File(e) => of_file(e),
+        RolloutError::Registry(e) => of_registry(e),
+        RolloutError::Crypto(e) => of_crypto(e),
+        RolloutError::Authority(e) => of_authority(e),
+        RolloutError::Bulk(e) => of_bulk(e),
+        _ => Fault::Input,
+    }
+}
+
+fn of_describe(e: &DescribeError) -> Fault {
+    match e {
+        DescribeError::Crypto(e) => of_crypto(e),
         _ => Fault::Input,
     }
 }

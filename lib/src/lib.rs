@@ -1,4 +1,100 @@
-//! Certificates for devices that connect to Cumulocity IoT over mutual TLS.
+//! Certificates for devices that connect to Cumulocity IoT over mutual TLS: CAs, device
+//! certificates, chains, keystores, truststores and the files that register devices.
+//!
+//! Everything that the command line `c8y-pki` does is done here; the command line adds arguments,
+//! prompts and text. The library does not print, prompt, read the environment or look at the
+//! clock: passwords and the time are arguments.
+//!
+//! # Which module for what
+//!
+//! | You want to | Module |
+//! | --- | --- |
+//! | do the whole job from one file | [`rollout`] |
+//! | keep CAs and a registry in a folder | [`authority`], [`registry`] |
+//! | issue one device or very many | [`bulk`] |
+//! | make a certificate in memory | [`issue`], with a [`profile`] |
+//! | make, read or write private keys | [`key`] |
+//! | read certificates, requests, CRLs | [`cert`], [`csr`], [`crl`] |
+//! | put a chain in order, or verify it | [`chain`] |
+//! | make or open PKCS#12, JKS and PEM stores | [`store`] |
+//! | check a device identifier or ClientId | [`client_id`] |
+//! | make or read a distinguished name | [`name`] |
+//! | make or check the registration CSV | [`registration`] |
+//! | see what a TLS server presents | [`platform::fetch`] |
+//! | show what any such file holds | [`describe`] |
+//!
+//! # A root, a device, a keystore
+//!
+//! ```
+//! use c8y_pki::cert::Serial;
+//! use c8y_pki::client_id::DeviceId;
+//! use c8y_pki::issue::{self, Issuer, Order, Validity};
+//! use c8y_pki::key::PrivateKey;
+//! use c8y_pki::name::Name;
+//! use c8y_pki::profile::Profile;
+//! use c8y_pki::{chain, store};
+//! # fn main() -> Result<(), c8y_pki::Error> {
+//! # let now = time::OffsetDateTime::from_unix_timestamp(1_795_000_000).unwrap();
+//! // A root: its profile says what goes into it.
+//! let profile = Profile::built_in("root").expect("it is built in");
+//! let root_key = PrivateKey::generate(profile.key)?;
+//! let subject = Name::parse("CN=Example Root CA,O=Example GmbH,C=DE")?;
+//! let root = issue::self_sign(
+//!     &Order {
+//!         profile: &profile,
+//!         subject: &subject,
+//!         public_key: root_key.public_key(),
+//!         serial: Serial::random()?,
+//!         validity: Validity::of(&profile, now, None),
+//!         path_length: issue::path_length(profile.path_length, &[])?,
+//!     },
+//!     &root_key,
+//! )?;
+//!
+//! // A device: its common name is its identifier.
+//! let id = DeviceId::parse("gw-0001")?;
+//! let profile = Profile::built_in("device").expect("it is built in");
+//! let key = PrivateKey::generate(profile.key)?;
+//! let subject = Name::builder().with("CN", id.as_str())?.build()?;
+//! let device = issue::issue(
+//!     &Order {
+//!         profile: &profile,
+//!         subject: &subject,
+//!         public_key: key.public_key(),
+//!         serial: Serial::random()?,
+//!         validity: Validity::of(&profile, now, None),
+//!         path_length: None,
+//!     },
+//!     &Issuer::new(&root, &root_key, now)?,
+//! )?;
+//!
+//! // The chain holds, and the platform would take it.
+//! let anchors = [root.clone()];
+//! chain::verify(&device, &[], &anchors, &chain::Options::new(now))?;
+//! let presented = [device.clone(), root.clone()];
+//! assert!(chain::check_device(&presented, &anchors, &id).is_empty());
+//!
+//! // A keystore for its firmware.
+//! let mut keystore = store::Store::new();
+//! let alias = store::DEVICE_KEY_ALIAS;
+//! keystore.add_key(alias, key.pkcs8().clone(), key.public_key(), presented.to_vec())?;
+//! let password = c8y_pki::secret::Password::new("Secret-Pass-01");
+//! let options = store::WriteOptions::new(Some(&password), now);
+//! let pkcs12 = store::write(&keystore, store::Format::Pkcs12, &options)?;
+//! assert_eq!(store::detect(&pkcs12)?, store::Format::Pkcs12);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! `aws-lc-rs` (default) or `ring`: the crypto backend. With ring, RSA keys cannot be made and P-521
+//! cannot be used; everything else works.
+//!
+//! # Errors
+//!
+//! Each module has its own error: `Display` is a sentence that names the thing, its value and the
+//! rule; `hint()` says what to do. [`Error`] is any of them and tells [whose fault](Fault) it is.
 
 pub mod authority;
 pub mod bulk;

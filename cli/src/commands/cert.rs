@@ -116,8 +116,8 @@ fn show(args: &ShowArgs, out: Output) -> Result {
             false => source.given()?,
         };
         let passwords = Passwords { password: password.as_ref(), key: None };
-        let found =
-            describe(&bytes, passwords).map_err(|e| e.in_file(path.display().to_string()))?;
+        let found = describe(&bytes, passwords)
+            .map_err(|e| Error::from(e).in_file(path.display().to_string()))?;
         if out.is_json() {
             for item in &found {
                 out.result(item, |_| String::new())?;

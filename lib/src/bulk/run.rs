@@ -13,8 +13,8 @@ use super::bundle::{BundleSettings, Bundler};
 use super::list::{Device, DeviceList};
 use super::staging::{Staged, Staging, recover};
 use super::{BulkError, Fault};
-use crate::authority::{Ca, Pki, random_serial};
-use crate::cert::Certificate;
+use crate::authority::{Ca, Pki};
+use crate::cert::{Certificate, Serial};
 use crate::crypto::{fill_random, hex};
 use crate::files;
 use crate::issue::{self, Issuer, Order, Outliving, Validity};
@@ -150,10 +150,14 @@ fn plan(
 ) -> Result<(Vec<Device>, usize), BulkError> {
     let total = list.devices.len() + list.faults.len();
     let mut faults = list.faults;
+    let folder_of = |device: &Device| job.out.join(device.id.file_name());
+    // Folders are looked at before the registry: another process records a device before its
+    // folder appears, so a folder of theirs that is seen here is found recorded below.
+    let present: Vec<bool> = list.devices.iter().map(|d| folder_of(d).exists()).collect();
     let folded: Vec<String> = list.devices.iter().map(|d| d.id.folded()).collect();
     let live = registry.live_among(&folded)?;
     let mut todo = Vec::with_capacity(list.devices.len());
-    for (device, folded) in list.devices.into_iter().zip(folded) {
+    for ((device, folded), present) in list.devices.into_iter().zip(folded).zip(present) {
         let id = device.id.as_str();
         let place = device.line.map_or_else(String::new, |line| format!(" (line {line})"));
         let mut fault = |message, hint: &str| {
@@ -167,8 +171,8 @@ fn plan(
             }
             continue;
         }
-        let folder = job.out.join(device.id.file_name());
-        if folder.exists() {
+        if present {
+            let folder = folder_of(&device);
             let folder = folder.display();
             let message =
                 format!("client id {id:?}{place} is not issued, but its folder {folder} is there");
@@ -200,7 +204,7 @@ impl Maker<'_> {
             profile: self.job.profile,
             subject: &self.subject(device)?,
             public_key: key.public_key(),
-            serial: random_serial().map_err(crate::issue::IssueError::from)?,
+            serial: Serial::random().map_err(crate::issue::IssueError::from)?,
             validity: self.validity,
             path_length: None,
         };

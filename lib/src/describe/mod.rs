@@ -11,14 +11,51 @@ use time::OffsetDateTime;
 pub use extensions::ExtensionView;
 
 use crate::cert::{CertError, Certificate, pem_blocks};
-use crate::crl::Crl;
+use crate::crl::{Crl, CrlError};
 use crate::crypto::{CryptoError, PublicKey, hex, sha256};
-use crate::csr::Request;
-use crate::error::Error;
-use crate::key::{PrivateKey, read::is_encrypted};
+use crate::csr::{CsrError, Request};
+use crate::key::{KeyError, PrivateKey, read::is_encrypted};
 use crate::name::Name;
 use crate::secret::Password;
-use crate::store::{self, Format};
+use crate::store::{self, Format, StoreError};
+
+/// Why a file cannot be described.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DescribeError {
+    /// A damaged certificate, or no PEM block at all.
+    #[error(transparent)]
+    Cert(#[from] CertError),
+    /// A damaged request.
+    #[error(transparent)]
+    Csr(#[from] CsrError),
+    /// A damaged CRL.
+    #[error(transparent)]
+    Crl(#[from] CrlError),
+    /// A damaged public key.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    /// A private key that cannot be read.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A store that cannot be opened, or octets that are nothing we know.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl DescribeError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Cert(e) => e.hint(),
+            Self::Csr(e) => e.hint(),
+            Self::Crl(e) => e.hint(),
+            Self::Crypto(e) => e.hint(),
+            Self::Key(e) => e.hint(),
+            Self::Store(e) => e.hint(),
+        }
+    }
+}
 
 /// One thing in a file.
 #[derive(Debug, Serialize)]
@@ -217,7 +254,7 @@ pub fn needs_password(bytes: &[u8]) -> bool {
 ///
 /// Errors: a certificate, request, CRL or store that is damaged, a wrong password, or octets that
 /// are none of these.
-pub fn describe(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, Error> {
+pub fn describe(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, DescribeError> {
     if let Some(item) = describe_der(bytes, passwords) {
         return item.map(|item| vec![item]);
     }
@@ -237,7 +274,7 @@ pub fn describe(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, Err
 }
 
 /// Bare DER of anything but a store.
-fn describe_der(bytes: &[u8], passwords: Passwords<'_>) -> Option<Result<Item, Error>> {
+fn describe_der(bytes: &[u8], passwords: Passwords<'_>) -> Option<Result<Item, DescribeError>> {
     if bytes.first() != Some(&0x30) {
         return None;
     }
@@ -261,7 +298,7 @@ fn describe_der(bytes: &[u8], passwords: Passwords<'_>) -> Option<Result<Item, E
         .map(|key| Ok(Item::PrivateKey(KeyView::of(key.public_key()))))
 }
 
-fn describe_pem(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, Error> {
+fn describe_pem(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, DescribeError> {
     let blocks = pem_blocks(bytes).map_err(CertError::Pem)?;
     if blocks.is_empty() {
         return Err(CertError::NoCertificate.into());
@@ -289,7 +326,7 @@ fn describe_pem(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, Err
     Ok(items)
 }
 
-fn private_key(bytes: &[u8], passwords: Passwords<'_>) -> Result<Item, Error> {
+fn private_key(bytes: &[u8], passwords: Passwords<'_>) -> Result<Item, DescribeError> {
     if passwords.password.is_none() && is_encrypted(bytes) {
         return Ok(Item::EncryptedPrivateKey);
     }

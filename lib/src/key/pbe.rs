@@ -4,7 +4,7 @@
 
 use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{BlockModeDecrypt, KeyIvInit};
-use md5::{Digest, Md5};
+use md5::Digest;
 use zeroize::Zeroizing;
 
 use super::KeyError;
@@ -69,19 +69,19 @@ impl Cipher {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scheme {
     /// pbeWithMD5AndDES-CBC: what OpenSSL 1.0 used unless told otherwise.
-    Md5Des,
+    Md5,
     /// pbeWithSHA1AndDES-CBC.
-    Sha1Des,
+    Sha1,
     /// pbeWithSHAAnd3-KeyTripleDES-CBC of PKCS#12.
-    Pkcs12TripleDes,
+    Pkcs12,
 }
 
 impl Scheme {
     pub(super) fn from_oid(oid: &str) -> Option<Self> {
         match oid {
-            "1.2.840.113549.1.5.3" => Some(Self::Md5Des),
-            "1.2.840.113549.1.5.10" => Some(Self::Sha1Des),
-            "1.2.840.113549.1.12.1.3" => Some(Self::Pkcs12TripleDes),
+            "1.2.840.113549.1.5.3" => Some(Self::Md5),
+            "1.2.840.113549.1.5.10" => Some(Self::Sha1),
+            "1.2.840.113549.1.12.1.3" => Some(Self::Pkcs12),
             _ => None,
         }
     }
@@ -94,11 +94,11 @@ impl Scheme {
         data: &[u8],
     ) -> Result<SecretBytes, KeyError> {
         match self {
-            Self::Md5Des | Self::Sha1Des => {
+            Self::Md5 | Self::Sha1 => {
                 let derived = self.pbkdf1(password, salt, iterations);
                 Cipher::Des.decrypt(&derived[..8], &derived[8..16], data)
             }
-            Self::Pkcs12TripleDes => {
+            Self::Pkcs12 => {
                 let key = pkcs12_kdf(password, salt, iterations, 1, 24);
                 let iv = pkcs12_kdf(password, salt, iterations, 2, 8);
                 Cipher::TripleDes.decrypt(&key, &iv, data)
@@ -109,7 +109,7 @@ impl Scheme {
     /// RFC 8018, 5.1.
     fn pbkdf1(self, password: &Password, salt: &[u8], iterations: u32) -> Zeroizing<Vec<u8>> {
         let hash = |data: &[u8]| match self {
-            Self::Md5Des => Md5::digest(data).to_vec(),
+            Self::Md5 => md5::Md5::digest(data).to_vec(),
             _ => sha1(data).to_vec(),
         };
         let mut state = Zeroizing::new([password.expose().as_bytes(), salt].concat());

@@ -5,15 +5,14 @@ use std::sync::atomic::AtomicBool;
 
 use time::OffsetDateTime;
 
+use super::RolloutError;
 use super::plan::{Action, Plan, Step};
 use super::spec::{CaSpec, Spec};
-use super::{RolloutError, step};
 use crate::authority::{CaSettings, Pki};
 use crate::bulk::bundle::BundleSettings;
 use crate::bulk::{self, Existing, Job, Progress, Summary};
 use crate::cert::Certificate;
 use crate::crypto::{CryptoError, fill_random};
-use crate::error::Error;
 use crate::files::{self, Access};
 use crate::issue::Outliving;
 use crate::secret::Password;
@@ -44,16 +43,15 @@ impl Passwords {
 
 fn read_or_create(path: &Path, create: bool) -> Result<Password, RolloutError> {
     if !path.exists() && create {
-        let password = random_password().map_err(step)?;
+        let password = random_password()?;
         if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
-            files::create_private_dir(dir).map_err(step)?;
+            files::create_private_dir(dir)?;
         }
         let line = format!("{}\n", password.expose());
-        files::write(path, line.as_bytes(), Access::Private, files::Existing::Refuse)
-            .map_err(step)?;
+        files::write(path, line.as_bytes(), Access::Private, files::Existing::Refuse)?;
         return Ok(password);
     }
-    let bytes = files::read(path).map_err(step)?;
+    let bytes = files::read(path)?;
     Password::from_file(&bytes)
         .ok_or_else(|| RolloutError::NoPassword(format!("{} (it is empty)", path.display())))
 }
@@ -92,14 +90,14 @@ pub fn apply(
     stop: &AtomicBool,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Report, RolloutError> {
-    let mut pki = Pki::open_or_create(&spec.pki, now).map_err(step)?;
+    let mut pki = Pki::open_or_create(&spec.pki, now)?;
     for ca in &spec.cas {
         make_ca(&mut pki, ca, &passwords.ca, now)?;
     }
     let trusted = trusted(spec, &pki)?;
-    let ca = pki.ca(&spec.devices.ca).map_err(step)?;
-    let key = ca.unlock(&passwords.ca).map_err(step)?;
-    files::create_private_dir(&spec.devices.out).map_err(step)?;
+    let ca = pki.ca(&spec.devices.ca)?;
+    let key = ca.unlock(&passwords.ca)?;
+    files::create_private_dir(&spec.devices.out)?;
     let job = Job {
         ca: &ca,
         key: &key,
@@ -119,15 +117,14 @@ pub fn apply(
         existing: Existing::Skip,
         threads,
     };
-    let devices = bulk::run(&mut pki, &job, plan.list, now, stop, progress).map_err(step)?;
+    let devices = bulk::run(&mut pki, &job, plan.list, now, stop, progress)?;
     if let (Some(wanted), Some(csv)) = (&spec.registration, &plan.registration)
         && plan.steps.iter().any(|s| s.kind == "registration" && s.action != Action::Keep)
     {
         if let Some(dir) = wanted.file.parent().filter(|d| !d.as_os_str().is_empty()) {
-            files::create_private_dir(dir).map_err(step)?;
+            files::create_private_dir(dir)?;
         }
-        files::write(&wanted.file, csv.as_bytes(), Access::Public, files::Existing::Replace)
-            .map_err(step)?;
+        files::write(&wanted.file, csv.as_bytes(), Access::Public, files::Existing::Replace)?;
     }
     Ok(Report { steps: plan.steps, devices })
 }
@@ -138,7 +135,7 @@ fn make_ca(
     password: &Password,
     now: OffsetDateTime,
 ) -> Result<(), RolloutError> {
-    if pki.cas().map_err(step)?.iter().any(|ca| ca.name == wanted.name) {
+    if pki.cas()?.iter().any(|ca| ca.name == wanted.name) {
         return Ok(());
     }
     let settings = CaSettings {
@@ -150,27 +147,26 @@ fn make_ca(
         password,
     };
     match &wanted.parent {
-        None => pki.init_root(&wanted.name, &settings, now),
+        None => pki.init_root(&wanted.name, &settings, now)?,
         Some(parent) => {
-            let parent = pki.ca(parent).map_err(step)?;
-            let key = parent.unlock(password).map_err(step)?;
-            pki.add_intermediate(&wanted.name, &parent, &key, &settings, now)
+            let parent = pki.ca(parent)?;
+            let key = parent.unlock(password)?;
+            pki.add_intermediate(&wanted.name, &parent, &key, &settings, now)?
         }
-    }
-    .map(|_| ())
-    .map_err(step)
+    };
+    Ok(())
 }
 
 fn trusted(spec: &Spec, pki: &Pki) -> Result<Vec<Certificate>, RolloutError> {
     let mut trusted = Vec::new();
     for path in &spec.truststore.certificates {
-        let bytes = files::read(path).map_err(step)?;
+        let bytes = files::read(path)?;
         let certificates = Certificate::all_from_pem_or_der(&bytes)
-            .map_err(|e| step(Error::from(e).in_file(path.display().to_string())))?;
+            .map_err(|e| RolloutError::Certificate { path: path.clone(), source: e })?;
         trusted.extend(certificates);
     }
     for name in &spec.truststore.cas {
-        trusted.push(pki.ca(name).map_err(step)?.certificate().clone());
+        trusted.push(pki.ca(name)?.certificate().clone());
     }
     Ok(trusted)
 }

@@ -11,7 +11,16 @@ pub mod spec;
 pub use apply::{Passwords, Report, apply};
 pub use plan::{Action, Plan, Step, plan};
 
-use crate::error::Error;
+use std::path::PathBuf;
+
+use crate::authority::AuthorityError;
+use crate::bulk::BulkError;
+use crate::cert::CertError;
+use crate::crypto::CryptoError;
+use crate::files::FileError;
+use crate::profile::ProfileError;
+use crate::registration::RegistrationError;
+use crate::registry::RegistryError;
 
 /// The embedded example: file names and their contents.
 pub static EXAMPLE: [(&str, &str); 2] = [
@@ -60,9 +69,35 @@ pub enum RolloutError {
     /// A password file that does not exist and is not to be made.
     #[error("the password file {0} does not exist")]
     NoPassword(String),
-    /// Any other error, in one of the steps.
+    /// A certificate to trust that cannot be read.
+    #[error("{}: {source}", path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: CertError,
+    },
+    /// A profile of the user's own.
     #[error(transparent)]
-    Step(Box<Error>),
+    Profile(#[from] ProfileError),
+    /// The PKI folder and its CAs.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// The devices.
+    #[error(transparent)]
+    Bulk(#[from] BulkError),
+    /// The registration CSV.
+    #[error(transparent)]
+    Registration(#[from] RegistrationError),
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A file operation.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Making a password.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
 }
 
 impl RolloutError {
@@ -76,23 +111,17 @@ impl RolloutError {
             Self::NoPassword(_) => Some(
                 "write the password into it, or set `create = true` under [passwords]".to_owned(),
             ),
-            Self::Step(e) => e.hint(),
             Self::Spec { .. } => {
                 Some("`c8y-pki profile show rollout.toml` prints a complete file".to_owned())
             }
+            Self::Certificate { source, .. } => source.hint(),
+            Self::Profile(e) => e.hint(),
+            Self::Authority(e) => e.hint(),
+            Self::Bulk(e) => e.hint(),
+            Self::Registration(e) => e.hint(),
+            Self::Registry(e) => e.hint(),
+            Self::File(e) => e.hint(),
+            Self::Crypto(e) => e.hint(),
         }
     }
-
-    /// The error of a step, if it is one.
-    pub(crate) fn inner(&self) -> Option<&Error> {
-        match self {
-            Self::Step(e) => Some(e),
-            _ => None,
-        }
-    }
-}
-
-/// Turns any error of the modules below into a step's.
-fn step<E: Into<Error>>(e: E) -> RolloutError {
-    RolloutError::Step(Box::new(e.into()))
 }

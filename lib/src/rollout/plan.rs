@@ -2,8 +2,8 @@
 
 use time::OffsetDateTime;
 
+use super::RolloutError;
 use super::spec::{CaSpec, Spec};
-use super::{RolloutError, step};
 use crate::authority::{Ca, Pki};
 use crate::bulk::BulkError;
 use crate::bulk::list::{Device, DeviceList};
@@ -57,7 +57,7 @@ impl Plan {
 /// opened, which settles what a stopped run has left in its registry.
 pub fn plan(spec: &Spec, now: OffsetDateTime) -> Result<Plan, RolloutError> {
     let pki = match spec.pki.join("pki.toml").exists() {
-        true => Some(Pki::open(&spec.pki, now).map_err(step)?),
+        true => Some(Pki::open(&spec.pki, now)?),
         false => None,
     };
     let list = read_list(spec)?;
@@ -65,18 +65,18 @@ pub fn plan(spec: &Spec, now: OffsetDateTime) -> Result<Plan, RolloutError> {
     for path in [Some(&spec.passwords.ca), spec.passwords.store.as_ref()].into_iter().flatten() {
         steps.push(password_step(spec, path)?);
     }
-    let existing = pki.as_ref().map(Pki::cas).transpose().map_err(step)?.unwrap_or_default();
+    let existing = pki.as_ref().map(Pki::cas).transpose()?.unwrap_or_default();
     for ca in &spec.cas {
         steps.push(ca_step(spec, ca, &existing)?);
     }
     for path in &spec.truststore.certificates {
-        files::read(path).map_err(step)?;
+        files::read(path)?;
     }
     steps.push(device_step(spec, &list.devices, pki.as_ref())?);
     let registration = match &spec.registration {
         None => None,
         Some(wanted) => {
-            let csv = registration::create(&list.devices, &wanted.settings).map_err(step)?;
+            let csv = registration::create(&list.devices, &wanted.settings)?;
             let same = files::read(&wanted.file).ok().map(|found| found == csv.as_bytes());
             let action = match same {
                 None => Action::Create,
@@ -98,11 +98,11 @@ pub fn plan(spec: &Spec, now: OffsetDateTime) -> Result<Plan, RolloutError> {
 
 fn read_list(spec: &Spec) -> Result<DeviceList, RolloutError> {
     let file = spec.devices.from.display().to_string();
-    let bytes = files::read(&spec.devices.from).map_err(step)?;
-    let list = DeviceList::from_csv(&file, &bytes).map_err(step)?;
+    let bytes = files::read(&spec.devices.from)?;
+    let list = DeviceList::from_csv(&file, &bytes)?;
     if !list.faults.is_empty() {
         let total = list.devices.len() + list.faults.len();
-        return Err(step(BulkError::Faults { faults: list.faults, total }));
+        return Err(BulkError::Faults { faults: list.faults, total }.into());
     }
     Ok(list)
 }
@@ -156,7 +156,7 @@ fn ca_step(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<Step, Rollou
 fn device_step(spec: &Spec, devices: &[Device], pki: Option<&Pki>) -> Result<Step, RolloutError> {
     let folded: Vec<String> = devices.iter().map(|d| d.id.folded()).collect();
     let live = match pki {
-        Some(pki) => pki.registry().live_among(&folded).map_err(step)?.len(),
+        Some(pki) => pki.registry().live_among(&folded)?.len(),
         None => 0,
     };
     let new = devices.len() - live;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{RolloutError, step};
+use super::RolloutError;
 use crate::bulk::bundle::Bundle;
 use crate::files;
 use crate::name::{Name, NameBuilder, find_field};
@@ -161,7 +161,7 @@ struct RawRegistration {
 impl Spec {
     /// Reads a rollout file. The profiles that it names are read too.
     pub fn read(path: &Path) -> Result<Self, RolloutError> {
-        let bytes = files::read(path).map_err(step)?;
+        let bytes = files::read(path)?;
         let file = path.display().to_string();
         let text = String::from_utf8(bytes).map_err(|e| RolloutError::Spec {
             file: file.clone(),
@@ -257,7 +257,7 @@ impl Reader<'_> {
                 let bytes = files::read(&path)
                     .map_err(|e| self.at(offset, format!("no profile has that name, and {e}")))?;
                 let text = String::from_utf8_lossy(&bytes);
-                Profile::parse(&path.display().to_string(), &text).map_err(step)?
+                Profile::parse(&path.display().to_string(), &text)?
             }
         };
         if profile.kind != kind {

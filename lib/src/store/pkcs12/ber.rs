@@ -1,7 +1,8 @@
-//! A reader for BER (X.690, section 8), of the kinds that PKCS#12 files are made of.
+//! A reader for BER (X.690, section 8), of the kinds that PKCS#12 files are made of, and the way
+//! from there to DER.
 //!
 //! NSS writes indefinite lengths and OCTET STRINGs in pieces, and the MAC covers the octets as they
-//! stand, so turning the file into DER first is no way out. Every length is held against what is
+//! stand: it is checked before anything is turned into DER. Every length is held against what is
 //! left before anything is read or copied. Refused: tag numbers above 30, nesting beyond
 //! [`MAX_DEPTH`].
 
@@ -29,8 +30,6 @@ const MAX_DEPTH: usize = 32;
 pub(super) struct Element<'a> {
     pub(super) tag: u8,
     pub(super) contents: &'a [u8],
-    /// Header, contents and end mark.
-    pub(super) raw: &'a [u8],
 }
 
 /// Elements one after another.
@@ -40,6 +39,10 @@ pub(super) struct Reader<'a> {
 
 pub(super) fn damaged(what: impl Into<String>) -> StoreError {
     StoreError::Damaged { format: Format::Pkcs12, what: what.into() }
+}
+
+pub(super) fn unsupported(what: String) -> StoreError {
+    StoreError::Unsupported { format: Format::Pkcs12, what }
 }
 
 impl<'a> Reader<'a> {
@@ -61,7 +64,7 @@ impl<'a> Reader<'a> {
         let span = measure(self.rest, what)?;
         let (raw, rest) = self.rest.split_at(span.total);
         self.rest = rest;
-        Ok(Element { tag: raw[0], contents: &raw[span.contents.clone()], raw })
+        Ok(Element { tag: raw[0], contents: &raw[span.contents] })
     }
 
     /// The next element, of a tag that it has to have.
@@ -121,6 +124,49 @@ impl<'a> Element<'a> {
         }
         Ok(Cow::Owned(whole))
     }
+
+    /// The same with definite lengths and strings in one piece: the DER that `p12-keystore` reads.
+    /// Members of a SET stay in their order, which it does not mind.
+    pub(super) fn to_der(self) -> Result<Vec<u8>, StoreError> {
+        self.to_der_within(MAX_DEPTH)
+    }
+
+    fn to_der_within(self, depth: usize) -> Result<Vec<u8>, StoreError> {
+        if self.tag & !CONSTRUCTED == OCTET_STRING {
+            return Ok(element(OCTET_STRING, &self.octets("an OCTET STRING")?));
+        }
+        if self.tag & CONSTRUCTED == 0 {
+            return Ok(element(self.tag, self.contents));
+        }
+        let Some(depth) = depth.checked_sub(1) else {
+            return Err(damaged(format!("it is nested more than {MAX_DEPTH} deep")));
+        };
+        let (mut members, mut contents) = (Reader::new(self.contents), Vec::new());
+        while !members.is_empty() {
+            contents.extend(members.any("a part of an element")?.to_der_within(depth)?);
+        }
+        Ok(element(self.tag, &contents))
+    }
+}
+
+/// An element in DER.
+pub(super) fn element(tag: u8, contents: &[u8]) -> Vec<u8> {
+    let length = contents.len().to_be_bytes();
+    let zeros = length.iter().take_while(|b| **b == 0).count().min(length.len() - 1);
+    let length = &length[zeros..];
+    let mut der = vec![tag];
+    if length.len() > 1 || length[0] >= 0x80 {
+        // The count of the octets that follow (X.690, 8.1.3.5).
+        der.push(length.iter().fold(0x80, |count, _| count + 1));
+    }
+    der.extend(length);
+    der.extend(contents);
+    der
+}
+
+/// A SEQUENCE of elements, in DER.
+pub(super) fn sequence(elements: &[&[u8]]) -> Vec<u8> {
+    element(SEQUENCE, &elements.concat())
 }
 
 /// Where an element's contents are, and how long it is in all.
@@ -226,12 +272,29 @@ mod tests {
         assert!(matches!(Reader::new(&bytes).any("it"), Err(StoreError::Damaged { .. })));
     }
 
+    #[test]
+    fn der_has_definite_lengths_and_strings_in_one_piece() {
+        let bytes = [0x30, 0x80, 0x24, 0x80, 0x04, 1, 7, 0x04, 2, 8, 9, 0, 0, 0, 0];
+        let der = |bytes: &[u8]| Reader::new(bytes).any("it").unwrap().to_der();
+        assert_eq!(der(&bytes).unwrap(), [0x30, 5, 0x04, 3, 7, 8, 9]);
+        for length in [0, 127, 128, 255, 256, 65_536] {
+            let once = element(OCTET_STRING, &vec![1; length]);
+            assert_eq!(der(&once).unwrap(), once);
+            assert_eq!(Reader::new(&once).octets("it").unwrap().len(), length);
+        }
+        let deep = (0..40).fold(Vec::new(), |inner: Vec<u8>, _| element(SEQUENCE, &inner));
+        assert!(matches!(der(&deep), Err(StoreError::Damaged { .. })));
+    }
+
     proptest! {
         #[test]
         fn any_octets_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let mut reader = Reader::new(&bytes);
             while let Ok(element) = reader.any("it") {
                 let _ = element.octets("it");
+                if let Ok(der) = element.to_der() {
+                    prop_assert_eq!(Reader::new(&der).any("it").unwrap().to_der(), Ok(der.clone()));
+                }
                 let _ = Reader::new(element.contents).uint("it");
             }
         }

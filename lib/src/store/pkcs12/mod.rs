@@ -1,21 +1,43 @@
 //! PKCS#12 (RFC 7292), the keystore format of everybody.
 //!
-//! Reading takes what OpenSSL, keytool, GnuTLS, NSS and Python write: PBES2, the 3DES and RC2 of
-//! RFC 7292, BER, certificates without names and keys without localKeyID. Writing makes what all of
-//! them read. Refused: files without MAC unless asked for, public-key modes, PBMAC1, absurd
-//! iteration counts; on writing, passwords that Java cannot take and keys with a password of their
-//! own, as one password covers the file for Java and OpenSSL alike.
+//! Reading takes what OpenSSL, keytool, GnuTLS, NSS and Python write; writing makes what all of
+//! them read. The crate `p12-keystore` decrypts and parses the bags. Ours is what it cannot do:
 //!
-//! The crate `p12-keystore` is not used: it cannot read BER (so nothing that NSS writes) nor the
-//! null password of GnuTLS, and cannot put the alias on the leaf certificate.
+//! * BER: it reads DER only, and NSS writes BER. So a file is taken apart and handed over in DER.
+//! * The MAC: a missing one is refused, GnuTLS's null password is tried beside the empty one, and
+//!   a wrong password is told from a changed file.
+//! * Costs: iteration counts and scrypt are checked before they are spent, one by one and in sum.
+//! * One PFX for each bag that is in sight, so that a key may have its own password.
+//! * Chains, aliases and entries, and all of writing: the crate's writer cannot put the alias on
+//!   the leaf certificate, where OpenSSL and NSS look for it.
+//!
+//! Refused: public-key modes, PBMAC1, absurd iteration counts; on writing, passwords that Java
+//! cannot take and keys with a password of their own, as one password covers the file for Java and
+//! OpenSSL alike.
+//!
+//! # Limitations
+//!
+//! * Of the encryptions of RFC 7292 the crate knows 3DES of three keys and RC2 of 40 bits, those
+//!   that are in use. It derives them from text: not from the null password, nor from signs
+//!   beyond Unicode's first plane. PBES2 has neither bound.
+//! * Inside an encrypted part it reads DER alone, which all of these tools write there, and passes
+//!   over bags that it does not know and secret keys that it cannot open or that have no
+//!   localKeyID. A key that is encrypted once more in there has to have the store's password, and
+//!   counts by the crate's own bound of a million iterations, not in the sum: only who encrypted
+//!   the part, and so knows the password, can place one.
+//! * Keys have to be PKCS#8 that it can parse; one that is not encrypted, of version 1.
+//! * A changed file of one encrypted part that no longer parses looks like a wrong password.
+//! * It does not wipe its copies of keys from memory.
 
 mod ber;
+mod cost;
 mod oid;
+mod part;
 mod pbe;
 mod read;
 mod write;
 
-pub use pbe::MAX_ITERATIONS;
+pub use cost::MAX_ITERATIONS;
 pub(super) use write::write;
 
 use super::link::link;

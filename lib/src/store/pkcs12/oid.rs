@@ -18,8 +18,6 @@ pub(super) const SECRET_BAG: &[u8] = pkcs!(12, 10, 1, 5);
 pub(super) const SAFE_CONTENTS_BAG: &[u8] = pkcs!(12, 10, 1, 6);
 
 pub(super) const PBE_SHA1_3DES: &[u8] = pkcs!(12, 1, 3);
-pub(super) const PBE_SHA1_2DES: &[u8] = pkcs!(12, 1, 4);
-pub(super) const PBE_SHA1_RC2_128: &[u8] = pkcs!(12, 1, 5);
 pub(super) const PBE_SHA1_RC2_40: &[u8] = pkcs!(12, 1, 6);
 pub(super) const PBES2: &[u8] = pkcs!(5, 13);
 pub(super) const PBMAC1: &[u8] = pkcs!(5, 14);

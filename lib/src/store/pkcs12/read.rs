@@ -1,18 +1,21 @@
-//! From a PFX to bags (RFC 7292, section 4).
+//! From a PFX (RFC 7292, section 4) to bags: its MAC is checked here, its parts are decrypted and
+//! parsed by `p12-keystore`.
 
 use std::borrow::Cow;
 
+use p12_keystore::Pkcs12Archive;
+use p12_keystore::error::Error as CrateError;
+
 use super::super::link::{FoundCertificate, FoundKey};
 use super::super::{Format, OpenOptions, StoreError};
-use super::ber::{self, Element, Reader, damaged, dotted};
+use super::ber::{self, Reader, damaged, dotted, unsupported};
+use super::cost::{Budget, check_iterations};
 use super::oid;
-use super::pbe::{Budget, Failure, Mac, Passphrase, check_iterations, decrypt};
-use crate::cert::Certificate;
+use super::part::{Kind, Part, parts};
+use super::pbe::{Mac, bmp};
+use crate::cert::{CertError, Certificate};
 use crate::crypto::MacHash;
 use crate::secret::SecretBytes;
-
-/// SafeContents may hold SafeContents; nobody writes more than one level.
-const MAX_NESTING: u8 = 4;
 
 /// What a file holds, in its order.
 #[derive(Default)]
@@ -21,48 +24,36 @@ pub(super) struct Bags {
     pub(super) certificates: Vec<FoundCertificate>,
     /// Alias and algorithm of secret keys.
     pub(super) secrets: Vec<(Option<String>, Option<String>)>,
-    /// Whether anything was decrypted: only that shows that a password is right.
-    decrypted: bool,
 }
 
-/// Reads the file: checks its MAC and decrypts what is in it.
+/// Reads the file: checks its MAC and has its parts opened.
 pub(super) fn read(bytes: &[u8], options: OpenOptions<'_>) -> Result<Bags, StoreError> {
     let (content, mac) = read_pfx(bytes)?;
     if mac.is_none() && !options.allow_unverified {
         return Err(StoreError::NoMac);
     }
-    let given = options.store_password.map(|p| p.expose()).unwrap_or_default();
+    let password = options.store_password.map(|p| p.expose()).unwrap_or_default();
+    let matches = |password: &[u8]| mac.as_ref().is_none_or(|m| m.matches(password, &content));
     // "No password" is written in two ways, and a user cannot know which.
-    let candidates = match given {
-        "" => vec![Passphrase::Text(""), Passphrase::Null],
-        text => vec![Passphrase::Text(text)],
-    };
-    let verified = |p: &Passphrase<'_>| mac.as_ref().is_none_or(|m| m.matches(*p, &content));
-    let Some(first) = candidates.iter().position(verified) else {
-        return Err(mac_failure(&content, &candidates, options));
-    };
-    // With a MAC the password is settled; without one each is tried.
-    let settled = if mac.is_some() { &candidates[first..=first] } else { &candidates[..] };
-    let (mut error, budget) = (wrong_password(options), Budget::new());
-    for password in settled {
-        let mut bags = Bags::default();
-        let decoder = Decoder { password: *password, options, budget: &budget };
-        match decoder.authenticated_safe(&content, &mut bags) {
-            Ok(()) => return Ok(bags),
-            Err(Failure::Password) if mac.is_some() => {
-                return Err(damaged("its MAC is right, and yet its contents do not decrypt"));
-            }
-            // If nothing shows that the password is right, it is not the key's that is missing.
-            Err(Failure::Store(e @ StoreError::WrongKeyPassword { .. }))
-                if bags.decrypted || mac.is_some() =>
-            {
-                error = e;
-            }
-            Err(Failure::Password | Failure::Store(StoreError::WrongKeyPassword { .. })) => {}
-            Err(Failure::Store(other)) => return Err(other),
-        }
+    let null = !matches(&bmp(password));
+    if null && !(password.is_empty() && matches(&[])) {
+        return Err(mac_failure(&content, password, options));
     }
-    Err(error)
+    // What a crate that takes text cannot derive from: nothing at all, and UTF-16 in pairs.
+    let underivable = null || password.chars().any(|c| u32::from(c) >= 0xffff);
+    let (mut bags, mut budget) = (Bags::default(), Budget::new());
+    let mut opener = Opener { password, options, verified: mac.is_some(), opened: false };
+    for part in parts(&content)? {
+        let legacy = part.encryption.as_ref().is_some_and(|e| e.legacy);
+        if underivable && legacy && part.kind != Kind::Secret {
+            let what = "encryption of RFC 7292 with the null password or signs beyond Unicode's \
+                        first plane";
+            return Err(unsupported(what.to_owned()));
+        }
+        let archive = opener.open(&part, &mut budget)?;
+        bags.add(part, archive)?;
+    }
+    Ok(bags)
 }
 
 fn wrong_password(options: OpenOptions<'_>) -> StoreError {
@@ -72,19 +63,16 @@ fn wrong_password(options: OpenOptions<'_>) -> StoreError {
     }
 }
 
-/// A MAC that fails: the password is wrong, unless it decrypts the contents.
-fn mac_failure(
-    content: &[u8],
-    candidates: &[Passphrase<'_>],
-    options: OpenOptions<'_>,
-) -> StoreError {
-    let budget = Budget::new();
-    let decrypts = candidates.iter().any(|password| {
-        let mut bags = Bags::default();
-        // What is wrong after that does not matter: the file has changed anyway.
-        let _ = Decoder { password: *password, options, budget: &budget }
-            .authenticated_safe(content, &mut bags);
-        bags.decrypted
+/// A MAC that fails: the password is wrong, unless it decrypts some of the contents.
+fn mac_failure(content: &[u8], password: &str, options: OpenOptions<'_>) -> StoreError {
+    let mut budget = Budget::new();
+    // What else is wrong does not matter: the file has changed anyway.
+    let decrypts = parts(content).unwrap_or_default().iter().any(|part| {
+        let Some(encryption) = &part.encryption else { return false };
+        let some = |found: Pkcs12Archive| {
+            !(found.keys.is_empty() && found.certs.is_empty() && found.secrets.is_empty())
+        };
+        budget.spend(encryption).is_ok() && open(part, password).is_ok_and(some)
     });
     if decrypts {
         return StoreError::Altered { format: Format::Pkcs12 };
@@ -135,219 +123,123 @@ fn read_mac(mut pfx: Reader<'_>) -> Result<Mac, StoreError> {
     Ok(Mac { hash, digest, salt, iterations })
 }
 
-fn unsupported(what: String) -> StoreError {
-    StoreError::Unsupported { format: Format::Pkcs12, what }
+/// Why the crate does not open a part.
+enum Failure {
+    /// Most likely the password: padding or structure is what a wrong one breaks.
+    Password(CrateError),
+    /// Something else.
+    Store(StoreError),
 }
 
-/// The attributes of a bag that matter.
-#[derive(Default)]
-struct Attributes {
-    alias: Option<String>,
-    local_key_id: Option<Vec<u8>>,
-    java_trusted: bool,
+/// Has the crate open a part.
+fn open(part: &Part, password: &str) -> Result<Pkcs12Archive, Failure> {
+    use CrateError::{
+        DerError, InvalidPrivateKey, Pkcs5Error, UnpadError, UnsupportedCertificateType,
+        UnsupportedEncryptionScheme, X509Error,
+    };
+    let error = match Pkcs12Archive::from_pkcs12(&part.pfx, password) {
+        Ok(archive) => return Ok(archive),
+        Err(error) => error,
+    };
+    Err(Failure::Store(match error {
+        Pkcs5Error(_) | UnpadError => return Err(Failure::Password(error)),
+        // Wrong passwords pass the padding once in 256 times; then nothing parses.
+        DerError(_) | InvalidPrivateKey if part.encryption.is_some() => {
+            return Err(Failure::Password(error));
+        }
+        X509Error(e) => {
+            let source = CertError::Malformed(e.to_string());
+            StoreError::Certificate { format: Format::Pkcs12, source }
+        }
+        UnsupportedCertificateType => unsupported("certificates other than X.509".to_owned()),
+        UnsupportedEncryptionScheme => unsupported("an encryption of unknown type".to_owned()),
+        other => damaged(other.to_string()),
+    }))
 }
 
-#[derive(Clone, Copy)]
-struct Decoder<'a> {
-    password: Passphrase<'a>,
+struct Opener<'a> {
+    password: &'a str,
     options: OpenOptions<'a>,
-    budget: &'a Budget,
+    /// Whether the MAC shows that the password is right.
+    verified: bool,
+    /// Whether anything was decrypted: without a MAC only that shows that a password is right.
+    opened: bool,
 }
 
-impl Decoder<'_> {
-    fn authenticated_safe(self, content: &[u8], bags: &mut Bags) -> Result<(), Failure> {
-        let mut infos = Reader::new(content).sequence("the authenticated safe")?;
-        while !infos.is_empty() {
-            let mut info = infos.sequence("a content info")?;
-            let kind = info.oid("a content info's type")?;
-            let explicit = info.tagged(ber::CONTEXT_0, "a content info's content")?;
-            let mut content = Reader::new(explicit.contents);
-            match kind {
-                oid::DATA => {
-                    let octets = content.octets("safe contents")?;
-                    self.safe_contents(&octets, bags, 0)?;
-                }
-                oid::ENCRYPTED_DATA => {
-                    let plain = self.encrypted_data(content)?;
-                    // Wrong passwords pass the padding once in 256 times; then nothing parses.
-                    if !is_one_sequence(&plain) {
-                        return Err(Failure::Password);
-                    }
-                    bags.decrypted = true;
-                    self.safe_contents(&plain, bags, 0)?;
-                }
-                oid::ENVELOPED_DATA => {
-                    return Err(unsupported("encryption to a public key".to_owned()).into());
-                }
-                other => {
-                    let what = format!("content of type {}", dotted(other));
-                    return Err(unsupported(what).into());
-                }
+impl Opener<'_> {
+    fn open(&mut self, part: &Part, budget: &mut Budget) -> Result<Pkcs12Archive, StoreError> {
+        if part.kind == Kind::Secret && part.encryption.is_none() {
+            return Ok(Pkcs12Archive::default());
+        }
+        // A key may have a password of its own.
+        let own = self.options.key_password.filter(|_| part.kind == Kind::Key);
+        let mut failure = None;
+        for password in [Some(self.password), own.map(|p| p.expose())].into_iter().flatten() {
+            if let Some(encryption) = &part.encryption {
+                budget.spend(encryption)?;
             }
+            match open(part, password) {
+                Ok(archive) => {
+                    self.opened |= matches!(part.kind, Kind::Encrypted | Kind::Key);
+                    return Ok(archive);
+                }
+                // Secret keys are listed only, whether they open or not.
+                Err(_) if part.kind == Kind::Secret => return Ok(Pkcs12Archive::default()),
+                Err(Failure::Password(error)) => failure = Some(error),
+                Err(Failure::Store(error)) => return Err(error),
+            }
+        }
+        Err(self.refusal(part, failure))
+    }
+
+    /// The error for a part that no password opens. If nothing shows that the store's password is
+    /// right, it is not the key's that is missing.
+    fn refusal(&self, part: &Part, error: Option<CrateError>) -> StoreError {
+        match error {
+            _ if part.kind == Kind::Key && (self.verified || self.opened) => {
+                let alias = part.alias.clone().unwrap_or_default();
+                StoreError::WrongKeyPassword { format: Format::Pkcs12, alias }
+            }
+            Some(error) if self.verified => {
+                damaged(format!("its MAC is right, and yet its contents do not open: {error}"))
+            }
+            _ => wrong_password(self.options),
+        }
+    }
+}
+
+impl Bags {
+    /// Adds what the crate found in a part.
+    fn add(&mut self, part: Part, archive: Pkcs12Archive) -> Result<(), StoreError> {
+        // The crate drops names beyond Unicode's first plane, and keeps the NULs of some writers.
+        let alias = |name: Option<String>| {
+            let name = name.or_else(|| part.alias.clone());
+            name.map(|n| n.trim_end_matches('\0').to_owned())
+        };
+        for bag in archive.keys {
+            self.keys.push(FoundKey {
+                alias: alias(bag.friendly_name),
+                local_key_id: bag.local_key_id.map(|id| id.0),
+                pkcs8: SecretBytes::new(bag.key.as_der()),
+            });
+        }
+        for bag in archive.certs {
+            let certificate = Certificate::from_der(bag.cert.as_der())
+                .map_err(|source| StoreError::Certificate { format: Format::Pkcs12, source })?;
+            self.certificates.push(FoundCertificate {
+                alias: alias(bag.friendly_name),
+                local_key_id: bag.local_key_id,
+                java_trusted: bag.trusted,
+                certificate,
+            });
+        }
+        if part.kind == Kind::Secret && archive.secrets.is_empty() {
+            self.secrets.push((alias(None), None));
+        }
+        for bag in archive.secrets {
+            let algorithm = bag.key.key_type().to_oid().to_string();
+            self.secrets.push((alias(bag.friendly_name), Some(algorithm)));
         }
         Ok(())
     }
-
-    /// EncryptedData (RFC 5652, section 8).
-    fn encrypted_data(
-        self,
-        mut content: Reader<'_>,
-    ) -> Result<zeroize::Zeroizing<Vec<u8>>, Failure> {
-        let mut data = content.sequence("encrypted data")?;
-        data.uint("the version of encrypted data")?;
-        let mut info = data.sequence("encrypted content")?;
-        info.oid("the type of encrypted content")?;
-        let algorithm = info.sequence("an encryption algorithm")?;
-        let octets = info.tagged(ber::CONTEXT_0_PRIMITIVE, "encrypted content")?;
-        decrypt(algorithm, &octets.octets("encrypted content")?, self.password, self.budget)
-    }
-
-    fn safe_contents(self, octets: &[u8], bags: &mut Bags, depth: u8) -> Result<(), Failure> {
-        let mut contents = Reader::new(octets).sequence("safe contents")?;
-        while !contents.is_empty() {
-            let mut bag = contents.sequence("a bag")?;
-            let kind = bag.oid("a bag's type")?;
-            let explicit = bag.tagged(ber::CONTEXT_0, "a bag's value")?;
-            let value = Reader::new(explicit.contents);
-            let attributes = read_attributes(bag)?;
-            match kind {
-                oid::KEY_BAG => add_key(bags, attributes, explicit.contents),
-                oid::SHROUDED_KEY_BAG => {
-                    let key = self.shrouded_key(value, attributes.alias.as_deref())?;
-                    bags.decrypted = true;
-                    add_key(bags, attributes, &key);
-                }
-                oid::CERT_BAG => add_certificate(bags, attributes, value)?,
-                oid::SECRET_BAG => {
-                    let algorithm = self.secret_algorithm(value);
-                    bags.secrets.push((attributes.alias, algorithm));
-                }
-                oid::SAFE_CONTENTS_BAG if depth < MAX_NESTING => {
-                    self.safe_contents(explicit.contents, bags, depth + 1)?;
-                }
-                // A revocation list is no entry.
-                oid::CRL_BAG => {}
-                other => {
-                    let what = format!("a bag of type {}", dotted(other));
-                    return Err(unsupported(what).into());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// EncryptedPrivateKeyInfo, under the store's password or the key's own.
-    fn shrouded_key(
-        self,
-        mut value: Reader<'_>,
-        alias: Option<&str>,
-    ) -> Result<zeroize::Zeroizing<Vec<u8>>, Failure> {
-        let info = value.tagged(ber::SEQUENCE, "an encrypted key")?;
-        let own = self.options.key_password.map(|p| Passphrase::Text(p.expose()));
-        for password in [Some(self.password), own].into_iter().flatten() {
-            match self.decrypt_info(info, password) {
-                // What a wrong password decrypts to passes the padding now and then.
-                Ok(plain) if is_one_sequence(&plain) => return Ok(plain),
-                Ok(_) | Err(Failure::Password) => {}
-                Err(other) => return Err(other),
-            }
-        }
-        let alias = alias.unwrap_or_default().to_owned();
-        Err(StoreError::WrongKeyPassword { format: Format::Pkcs12, alias }.into())
-    }
-
-    /// The algorithm of a secret key, which Java wraps in an EncryptedPrivateKeyInfo.
-    fn secret_algorithm(self, mut value: Reader<'_>) -> Option<String> {
-        let mut bag = value.sequence("a secret bag").ok()?;
-        bag.oid("a secret's type").ok()?;
-        let explicit = bag.tagged(ber::CONTEXT_0, "a secret").ok()?;
-        let wrapped = Reader::new(explicit.contents).octets("a secret").ok()?;
-        let info = Reader::new(&wrapped).tagged(ber::SEQUENCE, "a secret").ok()?;
-        let plain = self.decrypt_info(info, self.password).ok()?;
-        let mut key = Reader::new(&plain).sequence("a secret key").ok()?;
-        key.uint("a secret key's version").ok()?;
-        let algorithm = key.sequence("a secret key's algorithm").ok()?.oid("an algorithm").ok()?;
-        Some(dotted(algorithm))
-    }
-
-    fn decrypt_info(
-        self,
-        info: Element<'_>,
-        password: Passphrase<'_>,
-    ) -> Result<zeroize::Zeroizing<Vec<u8>>, Failure> {
-        let mut info = Reader::new(info.contents);
-        let algorithm = info.sequence("an encryption algorithm")?;
-        decrypt(algorithm, &info.octets("an encrypted key")?, password, self.budget)
-    }
-}
-
-/// Whether what was decrypted is one SEQUENCE to its end: by chance, once in some 2^24 times.
-fn is_one_sequence(plain: &[u8]) -> bool {
-    let mut reader = Reader::new(plain);
-    reader.sequence("decrypted contents").is_ok() && reader.is_empty()
-}
-
-fn add_key(bags: &mut Bags, attributes: Attributes, pkcs8: &[u8]) {
-    bags.keys.push(FoundKey {
-        alias: attributes.alias,
-        local_key_id: attributes.local_key_id,
-        pkcs8: SecretBytes::new(pkcs8),
-    });
-}
-
-fn add_certificate(
-    bags: &mut Bags,
-    attributes: Attributes,
-    mut value: Reader<'_>,
-) -> Result<(), StoreError> {
-    let mut bag = value.sequence("a certificate bag")?;
-    let kind = bag.oid("a certificate's type")?;
-    if kind != oid::X509_CERTIFICATE {
-        return Err(unsupported(format!("a certificate of type {}", dotted(kind))));
-    }
-    let explicit = bag.tagged(ber::CONTEXT_0, "a certificate")?;
-    let der = Reader::new(explicit.contents).octets("a certificate")?;
-    let certificate = Certificate::from_der(&der)
-        .map_err(|source| StoreError::Certificate { format: Format::Pkcs12, source })?;
-    bags.certificates.push(FoundCertificate {
-        alias: attributes.alias,
-        local_key_id: attributes.local_key_id,
-        java_trusted: attributes.java_trusted,
-        certificate,
-    });
-    Ok(())
-}
-
-/// The attributes after a bag's value; unknown ones are passed over.
-fn read_attributes(mut bag: Reader<'_>) -> Result<Attributes, StoreError> {
-    let mut found = Attributes::default();
-    if bag.is_empty() {
-        return Ok(found);
-    }
-    let mut attributes = Reader::new(bag.tagged(ber::SET, "a bag's attributes")?.contents);
-    while !attributes.is_empty() {
-        let mut attribute = attributes.sequence("an attribute")?;
-        let kind = attribute.oid("an attribute's type")?;
-        let mut values = Reader::new(attribute.tagged(ber::SET, "an attribute's values")?.contents);
-        if values.is_empty() {
-            continue;
-        }
-        match kind {
-            oid::FRIENDLY_NAME => {
-                let octets = values.tagged(ber::BMP_STRING, "a friendlyName")?.contents;
-                let units =
-                    octets.chunks(2).map(|c| c.iter().fold(0, |n, b| n << 8 | u16::from(*b)));
-                let name: String = char::decode_utf16(units)
-                    .map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER))
-                    .collect();
-                found.alias = Some(name.trim_end_matches('\0').to_owned());
-            }
-            oid::LOCAL_KEY_ID => {
-                found.local_key_id = Some(values.octets("a localKeyID")?.into_owned());
-            }
-            oid::JAVA_TRUSTED => found.java_trusted = true,
-            _ => {}
-        }
-    }
-    Ok(found)
 }

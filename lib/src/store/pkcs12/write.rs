@@ -8,8 +8,9 @@ use yasna::{DERWriter, DERWriterSeq, Tag};
 use zeroize::Zeroizing;
 
 use super::super::{Entry, EntryKind, Format, Salt, Store, StoreError, WriteOptions};
-use super::pbe::{Mac, Passphrase, check_iterations, encrypt_3des, encrypt_pbes2};
-use super::{Compat, Pkcs12Options, oid};
+use super::cost::check_iterations;
+use super::pbe::{Mac, bmp, encrypt_3des, encrypt_pbes2};
+use super::{Compat, Pkcs12Options, ber, oid};
 use crate::cert::Certificate;
 use crate::crypto::{MacHash, sha1};
 
@@ -27,7 +28,7 @@ pub(in super::super) fn write(
     let encryption = u64::from(encryption_iterations);
     check_iterations(encryption, "the encryption of the PKCS#12 store")?;
     check_iterations(u64::from(mac_iterations), "the MAC of the PKCS#12 store")?;
-    let password = Passphrase::Text(password.expose());
+    let password = password.expose();
     let mut encrypt = |data: &[u8]| encrypt(data, password, compat, encryption_iterations, salt);
 
     let certificates = certificate_bags(store)?;
@@ -53,7 +54,7 @@ pub(in super::super) fn write(
     };
     let mut mac_salt = vec![0; 20];
     salt(&mut mac_salt)?;
-    let mac = Mac::make(hash, password, mac_salt, mac_iterations, &safe);
+    let mac = Mac::make(hash, &bmp(password), mac_salt, mac_iterations, &safe);
     Ok(pfx(&safe, &mac))
 }
 
@@ -69,7 +70,7 @@ struct Sealed {
 
 fn encrypt(
     data: &[u8],
-    password: Passphrase<'_>,
+    password: &str,
     compat: Compat,
     iterations: u32,
     salt: Salt<'_>,
@@ -178,7 +179,7 @@ fn bag(
         attributes.push(attribute(oid::LOCAL_KEY_ID, &|w| w.write_bytes(&id)));
     }
     if trusted {
-        let any = oid_der(oid::ANY_EXTENDED_KEY_USAGE);
+        let any = ber::element(ber::OID, oid::ANY_EXTENDED_KEY_USAGE);
         attributes.push(attribute(oid::JAVA_TRUSTED, &|w| w.write_der(&any)));
     }
     yasna::construct_der(|writer| {
@@ -260,11 +261,5 @@ fn pfx(safe: &[u8], mac: &Mac) -> Vec<u8> {
 }
 
 fn write_oid(writer: &mut DERWriterSeq<'_>, oid: &[u8]) {
-    writer.next().write_der(&oid_der(oid));
-}
-
-/// OBJECT IDENTIFIER of contents shorter than 128 octets.
-fn oid_der(contents: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(contents.len()).unwrap_or(u8::MAX);
-    [&[0x06, length], contents].concat()
+    writer.next().write_der(&ber::element(ber::OID, oid));
 }

@@ -1,0 +1,129 @@
+//! A PKI folder for tests: EC keys only, so that both crypto backends can run them.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use c8y_pki::authority::{AuthorityError, Ca, CaSettings, Pki};
+use c8y_pki::crypto::KeyType;
+use c8y_pki::issue::Outliving;
+use c8y_pki::name::Name;
+use c8y_pki::profile::{PathLength, Profile};
+use c8y_pki::secret::Password;
+use tempfile::TempDir;
+use time::OffsetDateTime;
+
+/// The time of all tests: nothing in them depends on the clock.
+pub(crate) fn now() -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp(1_795_000_000).unwrap()
+}
+
+pub(crate) fn password() -> Password {
+    Password::new("Secret-01")
+}
+
+/// A built-in profile with EC P-256 keys.
+pub(crate) fn ec(name: &str) -> Profile {
+    Profile::built_in(name).unwrap().with_key(KeyType::EcP256).unwrap()
+}
+
+pub(crate) struct Folder {
+    pub(crate) pki: Pki,
+    dir: TempDir,
+}
+
+type Made = Result<Ca, AuthorityError>;
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let pki = Pki::open_or_create(&dir.path().join("pki"), now()).unwrap();
+        Self { pki, dir }
+    }
+
+    pub(crate) fn with_root() -> Self {
+        let mut folder = Self::new();
+        folder.root("root", None).unwrap();
+        folder
+    }
+
+    /// Closes the registry and keeps the folder.
+    pub(crate) fn close(self) -> TempDir {
+        self.dir
+    }
+
+    pub(crate) fn path(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn root(&mut self, name: &str, path_length: Option<PathLength>) -> Made {
+        let subject = Name::parse("CN=root").unwrap();
+        self.make_root(name, &subject, path_length)
+    }
+
+    pub(crate) fn root_named(&mut self, name: &str, subject: &Name) -> Made {
+        self.make_root(name, subject, None)
+    }
+
+    fn make_root(&mut self, name: &str, subject: &Name, path_length: Option<PathLength>) -> Made {
+        let settings = CaSettings {
+            profile: &ec("root"),
+            subject,
+            days: None,
+            path_length,
+            outliving: Outliving::Refuse,
+            password: &password(),
+        };
+        self.pki.init_root(name, &settings, now())
+    }
+
+    pub(crate) fn add(
+        &mut self,
+        name: &str,
+        parent: &str,
+        path_length: Option<PathLength>,
+    ) -> Made {
+        self.make(ec("intermediate"), name, parent, None, path_length, Outliving::Refuse)
+    }
+
+    pub(crate) fn add_for(
+        &mut self,
+        name: &str,
+        parent: &str,
+        days: u32,
+        outliving: Outliving,
+    ) -> Made {
+        self.make(ec("intermediate"), name, parent, Some(days), None, outliving)
+    }
+
+    pub(crate) fn add_with(
+        &mut self,
+        profile: Profile,
+        name: &str,
+        parent: &str,
+        days: Option<u32>,
+        outliving: Outliving,
+    ) -> Made {
+        self.make(profile, name, parent, days, None, outliving)
+    }
+
+    fn make(
+        &mut self,
+        profile: Profile,
+        name: &str,
+        parent: &str,
+        days: Option<u32>,
+        path_length: Option<PathLength>,
+        outliving: Outliving,
+    ) -> Made {
+        let parent = self.pki.ca(parent)?;
+        let key = parent.unlock(&password())?;
+        let settings = CaSettings {
+            profile: &profile,
+            subject: &Name::parse(&format!("CN={name}")).unwrap(),
+            days,
+            path_length,
+            outliving,
+            password: &password(),
+        };
+        self.pki.add_intermediate(name, &parent, &key, &settings, now())
+    }
+}

@@ -1,0 +1,238 @@
+//! Issuing devices, against two bounds that are measured by bare loops in the same run on all
+//! cores: arithmetic (key generation and one signature, straight from the crypto backend) and
+//! output (the same folders and files with the same octets, made durable with one sync).
+//!
+//! `cargo bench -p c8y-pki-tests --bench issue -- [DEVICES]`
+//!
+//! For PKCS#12 a third bound counts: the key derivation of each file (two PBKDF2 and the MAC's).
+//! Nothing is asserted: the figures go to docs/performance.md with machine and date. Everything is
+//! written below the system's folder for temporary files, in a new folder for each run, because
+//! file systems are slow for a while after a mass delete.
+
+#![allow(clippy::disallowed_macros, reason = "a benchmark prints its figures")]
+
+use std::fs;
+use std::hint::black_box;
+use std::num::NonZeroU32;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{self, KeySize};
+use aws_lc_rs::signature::{self, EcdsaKeyPair};
+use aws_lc_rs::{digest, pbkdf2};
+use c8y_pki::authority::{CaSettings, Pki};
+use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
+use c8y_pki::bulk::list::DeviceList;
+use c8y_pki::bulk::{self, Existing, Job};
+use c8y_pki::crypto::KeyType;
+use c8y_pki::issue::Outliving;
+use c8y_pki::name::Name;
+use c8y_pki::profile::Profile;
+use c8y_pki::secret::Password;
+use c8y_pki::store::{DEFAULT_ITERATIONS, Pkcs12Options};
+use time::OffsetDateTime;
+
+const PASSWORD: &str = "Secret-Pass-01";
+
+fn main() {
+    let asked = std::env::args().skip(1).find_map(|arg| arg.parse().ok());
+    let devices: usize = asked.unwrap_or(10_000);
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    println!("{cores} cores, {DEFAULT_ITERATIONS} iterations for PKCS#12, load {}", load());
+    println!(
+        "{:<10} {:<8} {:>8} {:>10} {:>10} {:>10} {:>10} {:>12} {:>7}",
+        "key", "bundle", "devices", "keys s", "output s", "kdf s", "took s", "devices/s", "ratio"
+    );
+    // One signature of the CA, a P-256 key in all cases, is part of the arithmetic.
+    for (key, bundle, count) in [
+        (KeyType::EcP256, &[Bundle::Pem][..], devices),
+        (KeyType::EcP256, &[Bundle::Pem, Bundle::P12], devices / 10),
+        (KeyType::Rsa2048, &[Bundle::Pem], devices / 50),
+        (KeyType::Rsa2048, &[Bundle::Pem, Bundle::P12], devices / 50),
+    ] {
+        measure(key, bundle, count.max(20), cores);
+    }
+}
+
+fn measure(key: KeyType, kinds: &[Bundle], count: usize, cores: usize) {
+    let dir = tempfile::tempdir().expect("a folder for temporary files");
+    let arithmetic = on_all_cores(count, cores, |_| make_key_and_sign(key));
+    let has_store = kinds.contains(&Bundle::P12);
+    let derivation =
+        if has_store { on_all_cores(count, cores, |_| derive()) } else { Duration::ZERO };
+    let (took, out) = issue(dir.path(), key, kinds, count, cores);
+    let output = write_again(&out, &dir.path().join("bare"), count, cores);
+    let bound = arithmetic + output + derivation;
+    println!(
+        "{:<10} {:<8} {count:>8} {:>10.2} {:>10.2} {:>10.2} {:>10.2} {:>12.0} {:>6.0}%",
+        key.name(),
+        if has_store { "pem,p12" } else { "pem" },
+        arithmetic.as_secs_f64(),
+        output.as_secs_f64(),
+        derivation.as_secs_f64(),
+        took.as_secs_f64(),
+        count as f64 / took.as_secs_f64(),
+        100.0 * bound.as_secs_f64() / took.as_secs_f64(),
+    );
+}
+
+/// The wall-clock time of `count` calls, spread over the cores.
+fn on_all_cores(count: usize, cores: usize, work: impl Fn(usize) + Sync) -> Duration {
+    let next = AtomicUsize::new(0);
+    let start = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    if index >= count {
+                        break;
+                    }
+                    work(index);
+                }
+            });
+        }
+    });
+    start.elapsed()
+}
+
+/// A device's key, and one signature by a P-256 CA over as many octets as a certificate has.
+fn make_key_and_sign(key: KeyType) {
+    thread_local! {
+        static CA: EcdsaKeyPair =
+            EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_ASN1_SIGNING).expect("a key");
+    }
+    match key {
+        KeyType::Rsa2048 => {
+            black_box(rsa::KeyPair::generate(KeySize::Rsa2048).expect("a key"));
+        }
+        _ => {
+            let algorithm = &signature::ECDSA_P256_SHA256_ASN1_SIGNING;
+            black_box(EcdsaKeyPair::generate(algorithm).expect("a key"));
+        }
+    }
+    CA.with(|ca| black_box(ca.sign(&SystemRandom::new(), &[0x5a; 400]).expect("a signature")));
+}
+
+/// What a PKCS#12 file cannot do without: two keys by PBKDF2-HMAC-SHA256 and the MAC's key, a
+/// chain of SHA-256 (RFC 7292, appendix B). The backend's PBKDF2 is the bare loop.
+fn derive() {
+    let iterations = NonZeroU32::new(DEFAULT_ITERATIONS).expect("not zero");
+    for _ in 0..2 {
+        let mut key = [0; 32];
+        let algorithm = pbkdf2::PBKDF2_HMAC_SHA256;
+        pbkdf2::derive(algorithm, iterations, &[7; 16], PASSWORD.as_bytes(), &mut key);
+        black_box(key);
+    }
+    let mut block = digest::digest(&digest::SHA256, &[3; 192]);
+    for _ in 1..DEFAULT_ITERATIONS {
+        block = digest::digest(&digest::SHA256, block.as_ref());
+    }
+    black_box(block);
+}
+
+/// Issues `count` devices with the library; returns how long the run took and its folder.
+fn issue(
+    dir: &Path,
+    key: KeyType,
+    kinds: &[Bundle],
+    count: usize,
+    threads: usize,
+) -> (Duration, PathBuf) {
+    let now = OffsetDateTime::now_utc();
+    let password = Password::new(PASSWORD);
+    let mut pki = Pki::open_or_create(&dir.join("pki"), now).expect("a PKI folder");
+    let root_profile = Profile::built_in("root").expect("a profile");
+    let line_profile = Profile::built_in("intermediate").expect("a profile");
+    let settings = |profile, subject| CaSettings {
+        profile,
+        subject,
+        days: None,
+        path_length: None,
+        outliving: Outliving::Refuse,
+        password: &password,
+    };
+    let name = |text| Name::parse(text).expect("a name");
+    let (root_name, line_name) = (name("CN=Root CA,O=Example"), name("CN=Line CA,O=Example"));
+    let root = pki.init_root("root", &settings(&root_profile, &root_name), now).expect("a root");
+    let root_key = root.unlock(&password).expect("its key");
+    let line = pki
+        .add_intermediate("line", &root, &root_key, &settings(&line_profile, &line_name), now)
+        .expect("an intermediate");
+    let line_key = line.unlock(&password).expect("its key");
+    let profile = Profile::built_in("device").expect("a profile").with_key(key).expect("a type");
+    let subject = Name::builder().with("O", "Example").expect("a field");
+    let ids: Vec<String> = (0..count).map(|n| format!("device-{n:06}")).collect();
+    let list = DeviceList::from_ids(ids.iter().map(String::as_str));
+    let out = dir.join("out");
+    let job = Job {
+        ca: &line,
+        key: &line_key,
+        profile: &profile,
+        subject: &subject,
+        days: None,
+        outliving: Outliving::Refuse,
+        out: &out,
+        bundle: BundleSettings {
+            kinds,
+            store_password: Some(&password),
+            key_password: None,
+            key_iterations: DEFAULT_ITERATIONS,
+            pkcs12: Pkcs12Options::default(),
+            trusted: &[],
+        },
+        existing: Existing::Skip,
+        threads,
+    };
+    fs::create_dir(&out).expect("the output folder");
+    let start = Instant::now();
+    let summary = bulk::run(&mut pki, &job, list, now, &AtomicBool::new(false), &|_| {});
+    let took = start.elapsed();
+    assert_eq!(summary.expect("a run").issued, count);
+    (took, out)
+}
+
+/// Writes the folders and files of `from` again to `to`, with nothing around it but one sync.
+fn write_again(from: &Path, to: &Path, count: usize, cores: usize) -> Duration {
+    let folders: Vec<(PathBuf, Vec<(PathBuf, Vec<u8>)>)> = entries(from)
+        .into_iter()
+        .map(|folder| {
+            let target = to.join(folder.file_name().expect("a name"));
+            let files = entries(&folder).into_iter().map(|file| {
+                let bytes = fs::read(&file).expect("a file of a device");
+                (target.join(file.file_name().expect("a name")), bytes)
+            });
+            (target.clone(), files.collect())
+        })
+        .collect();
+    assert_eq!(folders.len(), count);
+    fs::create_dir(to).expect("a folder");
+    let start = Instant::now();
+    on_all_cores(count, cores, |index| {
+        let (folder, files) = &folders[index];
+        fs::DirBuilder::new().mode(0o700).create(folder).expect("a folder");
+        for (path, bytes) in files {
+            let mut options = fs::OpenOptions::new();
+            let mut file =
+                options.write(true).create_new(true).mode(0o600).open(path).expect("a new file");
+            std::io::Write::write_all(&mut file, bytes).expect("space on the disk");
+        }
+    });
+    let root = fs::File::open(to).expect("the folder");
+    rustix::fs::syncfs(root).expect("a sync");
+    start.elapsed()
+}
+
+fn entries(dir: &Path) -> Vec<PathBuf> {
+    let read = fs::read_dir(dir).expect("a folder");
+    read.map(|entry| entry.expect("an entry").path()).collect()
+}
+
+fn load() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or("unknown").to_owned()
+}
