@@ -233,7 +233,7 @@ impl Certificate {
         if bytes.first() == Some(&0x30) {
             return Ok(vec![Self::from_der(bytes)?]);
         }
-        let blocks = pem::parse_many(bytes).map_err(|e| CertError::Pem(e.to_string()))?;
+        let blocks = pem_blocks(bytes).map_err(CertError::Pem)?;
         let is_cert =
             |tag: &str| matches!(tag, "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE");
         let certs: Vec<Self> = blocks
@@ -336,6 +336,20 @@ impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Certificate({}, serial {})", self.subject, self.serial)
     }
+}
+
+/// The blocks of a PEM text. A block without an end, as a download that broke off leaves it, is an
+/// error; the parser would pass it over.
+pub(crate) fn pem_blocks(bytes: &[u8]) -> Result<Vec<pem::Pem>, String> {
+    let blocks = pem::parse_many(bytes).map_err(|e| e.to_string())?;
+    let begun = bytes
+        .split(|b| matches!(b, b'\n' | b'\r'))
+        .filter(|line| line.trim_ascii_start().starts_with(b"-----BEGIN "))
+        .count();
+    if begun > blocks.len() {
+        return Err(format!("{begun} blocks begin, {} are whole", blocks.len()));
+    }
+    Ok(blocks)
 }
 
 /// PEM with lines of 64 characters, the width of RFC 7468, and `\n` on every system.

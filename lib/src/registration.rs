@@ -37,7 +37,7 @@ pub const SEPARATORS: [(char, &str); 3] = [(';', "semicolon"), (',', "comma"), (
 pub enum RegistrationError {
     /// A column without the two that it needs.
     #[error(
-        "{id:?} has no {missing}; with a column {column} the platform wants TYPE and NAME in every row"
+        "{id:?} has no {missing}; where there is a column {column}, the platform wants TYPE and NAME too"
     )]
     NeedsTypeAndName {
         /// The device.

@@ -198,7 +198,8 @@ fn issue(
 
 /// Writes the folders and files of `from` again to `to`, with nothing around it but one sync.
 fn write_again(from: &Path, to: &Path, count: usize, cores: usize) -> Duration {
-    let folders: Vec<(PathBuf, Vec<(PathBuf, Vec<u8>)>)> = entries(from)
+    type Folder = (PathBuf, Vec<(PathBuf, Vec<u8>)>);
+    let folders: Vec<Folder> = entries(from)
         .into_iter()
         .map(|folder| {
             let target = to.join(folder.file_name().expect("a name"));

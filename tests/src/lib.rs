@@ -3,6 +3,8 @@
 //! A tool that is not installed leaves a test out, with a line on stderr that says so. With
 //! `C8Y_PKI_REQUIRE_TOOLS=1`, as in CI, it fails the test.
 
+pub mod cli;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -38,6 +40,20 @@ pub fn python_with(module: &str) -> Option<Tool> {
     if has_module { Some(python) } else { left_out(&format!("python3 with the module {module}")) }
 }
 
+/// Finds a program that a Python package installs: on the `PATH`, or next to `C8Y_PKI_PYTHON`.
+///
+/// # Panics
+///
+/// As [`tool`].
+pub fn python_tool(name: &str) -> Option<Tool> {
+    let python = std::env::var_os("C8Y_PKI_PYTHON").map(PathBuf::from);
+    let beside = python.and_then(|python| Some(python.parent()?.join(name)));
+    match beside.filter(|path| path.is_file()) {
+        Some(path) => Some(Tool { path }),
+        None => tool(name),
+    }
+}
+
 fn left_out<T>(what: &str) -> Option<T> {
     let required = std::env::var_os("C8Y_PKI_REQUIRE_TOOLS").is_some_and(|v| v == "1");
     assert!(!required, "{what} is not installed, and C8Y_PKI_REQUIRE_TOOLS is 1");
@@ -55,6 +71,11 @@ impl Tool {
         let mut command = Command::new(&self.path);
         command.args(args).env("LC_ALL", "C");
         command.output().unwrap_or_else(|e| panic!("{}: {e}", self.path.display()))
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Runs it and returns its stdout, with stderr after it.

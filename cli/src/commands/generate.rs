@@ -25,6 +25,12 @@ pub(crate) struct CompletionsArgs {
 pub(crate) fn completions(args: &CompletionsArgs, out: Output) -> Result {
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "c8y-pki", &mut text);
+    if args.shell == Shell::Bash {
+        // It calls one thing by two names where the binary's has a hyphen, and so completes nothing
+        // after a subcommand: https://github.com/clap-rs/clap/issues/6421
+        let script = String::from_utf8_lossy(&text).replace("c8y__subcmd__pki", "c8y__pki");
+        text = script.into_bytes();
+    }
     out.data(&text)?;
     Ok(Outcome::Done)
 }

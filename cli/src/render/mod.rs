@@ -41,14 +41,14 @@ pub(crate) fn day(at: OffsetDateTime) -> String {
 
 /// How far away the end is: `in 365 days`, `3 days ago`.
 pub(crate) fn until(at: OffsetDateTime) -> String {
-    const DAY: f64 = 86_400.0;
+    const DAY: i64 = 86_400;
     // Rounded: a certificate of 365 days is "in 365 days" when it was made a second ago.
-    let days = ((at - OffsetDateTime::now_utc()).as_seconds_f64() / DAY).round();
+    let days = ((at - OffsetDateTime::now_utc()).whole_seconds() + DAY / 2).div_euclid(DAY);
     match days {
-        d if d == 0.0 => "within a day".to_owned(),
-        d if d == 1.0 => "in 1 day".to_owned(),
-        d if d == -1.0 => "1 day ago".to_owned(),
-        d if d > 0.0 => format!("in {d} days"),
+        0 => "within a day".to_owned(),
+        1 => "in 1 day".to_owned(),
+        -1 => "1 day ago".to_owned(),
+        d if d > 0 => format!("in {d} days"),
         d => format!("{} days ago", -d),
     }
 }

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 pub use extensions::ExtensionView;
 
-use crate::cert::{CertError, Certificate, Serial};
+use crate::cert::{CertError, Certificate, Serial, pem_blocks};
 use crate::crl::{Crl, CrlError};
 use crate::crypto::{CryptoError, PublicKey, hex, sha256};
 use crate::csr::{CsrError, Request};
@@ -310,7 +310,7 @@ fn describe_der(bytes: &[u8], passwords: Passwords<'_>) -> Option<Result<Item, D
 }
 
 fn describe_pem(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, DescribeError> {
-    let blocks = pem::parse_many(bytes).map_err(|e| CertError::Pem(e.to_string()))?;
+    let blocks = pem_blocks(bytes).map_err(CertError::Pem)?;
     if blocks.is_empty() {
         return Err(CertError::NoCertificate.into());
     }

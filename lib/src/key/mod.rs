@@ -41,6 +41,9 @@ pub enum KeyError {
     /// A form of key or encryption that is not read.
     #[error("this form of private key is not supported: {0}")]
     Unsupported(String),
+    /// An EC key that spells its curve out.
+    #[error("this form of private key is not supported: EC with explicit parameters")]
+    UnnamedCurve,
     /// The encryption asks for absurd work.
     #[error("the key's encryption asks for {what}, more than the limit of {limit}")]
     TooCostly {
@@ -68,6 +71,9 @@ impl KeyError {
                 Some("`c8y-pki cert show` shows certificates".to_owned())
             }
             Self::NeedsPassword => Some("give its password file".to_owned()),
+            Self::UnnamedCurve => Some(
+                "name the curve: openssl ec -in KEY -param_enc named_curve -out NEW".to_owned(),
+            ),
             Self::Crypto(e) => e.hint(),
             _ => None,
         }

@@ -147,13 +147,21 @@ fn short_rsa(der: &[u8]) -> Result<(), KeyError> {
     Ok(())
 }
 
-fn from_sec1(der: &[u8], outer_curve: Option<KeyAlgorithm>) -> Result<PrivateKey, KeyError> {
-    let key = sec1::EcPrivateKey::from_der(der)
-        .map_err(|_| KeyError::Damaged("it is not an EC key on a named curve"))?;
-    let inner = key.parameters.and_then(|p| p.named_curve()).map(|oid| oid.to_string());
-    let curve = inner.as_deref().and_then(curve_of_oid).or(outer_curve).ok_or_else(|| {
-        KeyError::Unsupported(format!("EC on curve {}", inner.unwrap_or_default()))
+/// `outer_curve` is the curve's object identifier from what stands around the key.
+fn from_sec1(der: &[u8], outer_curve: Option<String>) -> Result<PrivateKey, KeyError> {
+    let key = sec1::EcPrivateKey::from_der(der).map_err(|_| match has_explicit_curve(der) {
+        true => KeyError::UnnamedCurve,
+        false => KeyError::Damaged("it is not an EC key"),
     })?;
+    let inner = key.parameters.and_then(|p| p.named_curve()).map(|oid| oid.to_string());
+    let oids = [inner, outer_curve];
+    let curve =
+        oids.iter().flatten().find_map(|oid| curve_of_oid(oid)).ok_or_else(|| {
+            match oids.iter().flatten().next() {
+                Some(oid) => KeyError::Unsupported(format!("EC on curve {oid}")),
+                None => KeyError::UnnamedCurve,
+            }
+        })?;
     let pkcs8 = wrap_pkcs8(der, EC_PUBLIC_KEY, &curve_oid_der(curve));
     let pair = KeyPair::from_ec_pkcs8(curve, pkcs8.expose())?;
     let whole = pair.ec_to_pkcs8().unwrap_or(pkcs8);
@@ -175,9 +183,23 @@ fn wrap_pkcs8(inner: &[u8], algorithm: &[u64], parameters: &[u8]) -> SecretBytes
     }))
 }
 
-fn curve_of_parameters(der: &[u8]) -> Option<KeyAlgorithm> {
-    let oid = yasna::parse_der(der, |reader| reader.read_oid()).ok()?;
-    curve_of_oid(&oid.to_string())
+fn curve_of_parameters(der: &[u8]) -> Option<String> {
+    yasna::parse_der(der, |reader| reader.read_oid()).ok().map(|oid| oid.to_string())
+}
+
+/// Whether an ECPrivateKey spells its curve out (RFC 5915 allows names only).
+fn has_explicit_curve(der: &[u8]) -> bool {
+    let parameters = yasna::parse_ber(der, |reader| {
+        reader.read_sequence(|reader| {
+            reader.next().read_u8()?;
+            let _secret = zeroize::Zeroizing::new(reader.next().read_bytes()?);
+            let tag = yasna::Tag::context(0);
+            let parameters = reader.next().read_tagged(tag, |reader| reader.read_der())?;
+            reader.read_optional(|reader| reader.read_der())?;
+            Ok(parameters)
+        })
+    });
+    parameters.is_ok_and(|der| der.first() == Some(&0x30))
 }
 
 fn curve_of_oid(oid: &str) -> Option<KeyAlgorithm> {

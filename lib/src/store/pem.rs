@@ -7,12 +7,12 @@ use super::link::{FoundCertificate, FoundKey, link};
 use super::{
     DEVICE_KEY_ALIAS, EntryKind, Format, SERVER_CERTIFICATE_ALIAS, Store, StoreError, WriteOptions,
 };
-use crate::cert::{Certificate, pem_text};
+use crate::cert::{Certificate, pem_blocks, pem_text};
 use crate::secret::SecretBytes;
 
 /// Reads a text. PEM has no aliases: keys and certificates get those of the platform's recipe.
 pub(super) fn open(bytes: &[u8]) -> Result<Store, StoreError> {
-    let blocks = ::pem::parse_many(bytes).map_err(|e| damaged(e.to_string()))?;
+    let blocks = pem_blocks(bytes).map_err(damaged)?;
     let (mut keys, mut certificates) = (Vec::new(), Vec::new());
     for block in blocks {
         match block.tag() {

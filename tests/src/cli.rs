@@ -1,0 +1,317 @@
+//! The real binary, run as a user would: in a folder of its own, without a terminal.
+//!
+//! This package is not the one that holds the binary, so Cargo neither builds it for these tests
+//! nor tells them its path (`CARGO_BIN_EXE_…` exists only inside `cli/`, and artifact dependencies
+//! are not stable). So the first test of a process asks Cargo to build it, in the profile and the
+//! target folder of the test itself, and takes the path from Cargo's answer: a stale binary is
+//! never tested, and plain `cargo test --workspace` works on a fresh clone. Nothing is built twice,
+//! because Cargo has let go of its lock by the time tests run.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The password in the file `pw` of each [`Cli`]; no output may ever hold it.
+pub const PASSWORD: &str = "Marker-Secret-4711";
+
+/// Arguments that give [`PASSWORD`] for the CA's key.
+pub const CA_PW: &str = "--ca-password-file pw";
+
+/// The binary, built at the first call.
+///
+/// # Panics
+///
+/// When it cannot be built.
+pub fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(build)
+}
+
+fn build() -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this test");
+    // …/<profile>/deps/<test>
+    let folder = test.ancestors().nth(2).and_then(Path::file_name).and_then(|n| n.to_str());
+    let profile = match folder {
+        Some("debug") | None => "dev",
+        Some(other) => other,
+    };
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .args(["build", "--quiet", "--package", "c8y-pki-cli", "--bin", "c8y-pki"])
+        .args(["--profile", profile, "--message-format", "json"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stderr(Stdio::inherit());
+    for (name, _) in std::env::vars_os() {
+        // What Cargo tells tests of their package would make build scripts run again.
+        let text = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_"].iter().any(|p| text.starts_with(p)) {
+            cargo.env_remove(&name);
+        }
+    }
+    let output = cargo.output().expect("cargo starts");
+    assert!(output.status.success(), "c8y-pki does not build");
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .expect("Cargo names the binary")
+}
+
+/// Splits a command line at spaces; `'…'` keeps them.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
+    for c in line.chars() {
+        match c {
+            '\'' => {
+                quoted = !quoted;
+                word.get_or_insert_default();
+            }
+            c if c.is_whitespace() && !quoted => words.extend(word.take()),
+            c => word.get_or_insert_default().push(c),
+        }
+    }
+    assert!(!quoted, "unclosed quote: {line}");
+    words.extend(word);
+    words
+}
+
+/// How a command ended.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The command line.
+    pub line: String,
+    /// Its exit code.
+    pub code: i32,
+    /// Its data.
+    pub stdout: String,
+    /// Everything else it said.
+    pub stderr: String,
+}
+
+impl Outcome {
+    /// Holds it to an exit code.
+    ///
+    /// # Panics
+    ///
+    /// When it has another one.
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{}\n{}{}", self.line, self.stdout, self.stderr);
+        self
+    }
+
+    /// Its sentence after `error: `; the only one, at the start of a line.
+    ///
+    /// # Panics
+    ///
+    /// When there is none, or more than one.
+    pub fn error(&self) -> &str {
+        let errors: Vec<&str> =
+            self.stderr.lines().filter_map(|line| line.strip_prefix("error: ")).collect();
+        assert_eq!(errors.len(), 1, "{}\n{}", self.line, self.stderr);
+        errors[0]
+    }
+
+    /// Its standard output as lines of JSON.
+    ///
+    /// # Panics
+    ///
+    /// When it is anything else.
+    pub fn json_lines(&self) -> Vec<Value> {
+        let parse = |line| serde_json::from_str(line);
+        let lines: Result<_, _> = self.stdout.lines().map(parse).collect();
+        lines.unwrap_or_else(|e| panic!("{}: {e}\n{}", self.line, self.stdout))
+    }
+
+    /// Its standard output as one line of JSON.
+    ///
+    /// # Panics
+    ///
+    /// As [`Outcome::json_lines`].
+    pub fn json(&self) -> Value {
+        let mut lines = self.json_lines();
+        assert_eq!(lines.len(), 1, "{}\n{}", self.line, self.stdout);
+        lines.remove(0)
+    }
+}
+
+/// A folder to work in, which goes away at the end. It holds `pw` with [`PASSWORD`].
+#[derive(Debug)]
+pub struct Cli {
+    dir: TempDir,
+}
+
+impl Default for Cli {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Cli {
+    /// An empty folder but for `pw`.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be made.
+    pub fn new() -> Self {
+        let cli = Self { dir: TempDir::new().expect("a temporary folder") };
+        cli.write("pw", format!("{PASSWORD}\n"));
+        cli
+    }
+
+    /// A folder with the CAs `root` and, under it, `line`, both of EC P-256.
+    pub fn with_cas() -> Self {
+        let cli = Self::new();
+        cli.ok(&format!("ca init --subject 'CN=Root,O=Example' --key-type ec-p256 {CA_PW}"));
+        cli.ok(&format!("ca add line --parent root --subject 'CN=Line,O=Example' {CA_PW}"));
+        cli
+    }
+
+    /// A path inside the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A path inside the folder, as an argument of a tool.
+    pub fn arg(&self, name: &str) -> String {
+        self.path(name).to_str().expect("a path that is Unicode").to_owned()
+    }
+
+    /// Writes a file, and the folders above it.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be written.
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        let parent = path.parent().expect("a folder");
+        fs::create_dir_all(parent).unwrap_or_else(|e| panic!("{}: {e}", parent.display()));
+        fs::write(&path, bytes).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    }
+
+    /// Reads a file.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be read.
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+
+    /// Reads a file that is text.
+    ///
+    /// # Panics
+    ///
+    /// As [`Cli::read`], or when it is not UTF-8.
+    pub fn text(&self, name: &str) -> String {
+        String::from_utf8(self.read(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+
+    /// Runs `c8y-pki` with a command line.
+    pub fn run(&self, line: &str) -> Outcome {
+        self.run_with(line, &[], b"")
+    }
+
+    /// Runs `c8y-pki` with variables and standard input.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be run, panics, is killed, or tells the password.
+    pub fn run_with(&self, line: &str, variables: &[(&str, &str)], stdin: &[u8]) -> Outcome {
+        let mut command = Command::new(binary());
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("C8Y_") {
+                command.env_remove(name);
+            }
+        }
+        command.args(words(line)).current_dir(self.dir.path()).env("LC_ALL", "C");
+        command.envs(variables.iter().copied());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|e| panic!("{line}: {e}"));
+        // A command that does not read it has closed the pipe.
+        let _ = child.stdin.take().expect("a pipe").write_all(stdin);
+        let output = child.wait_with_output().unwrap_or_else(|e| panic!("{line}: {e}"));
+        let outcome = Outcome {
+            line: line.to_owned(),
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        };
+        let said = format!("{}{}", outcome.stdout, outcome.stderr);
+        assert!((0..=3).contains(&outcome.code), "{outcome:?}");
+        assert!(!said.contains("panicked"), "{outcome:?}");
+        assert!(!said.contains(PASSWORD), "tells the password: {outcome:?}");
+        outcome
+    }
+
+    /// Runs a command that has to succeed; returns its standard output.
+    ///
+    /// # Panics
+    ///
+    /// When it fails.
+    pub fn ok(&self, line: &str) -> String {
+        self.run(line).expect(0).stdout
+    }
+
+    /// Runs a command that has to fail with `code` and say nothing on standard output; returns
+    /// its `error:` and its `hint:` lines.
+    ///
+    /// # Panics
+    ///
+    /// When it does anything else.
+    pub fn fails(&self, code: i32, line: &str) -> String {
+        let outcome = self.run(line).expect(code);
+        assert_eq!(outcome.stdout, "", "{line}");
+        outcome.error();
+        outcome.stderr
+    }
+
+    /// All files and folders below `name`: relative paths, and the octets of files.
+    ///
+    /// # Panics
+    ///
+    /// When they cannot be read.
+    pub fn snapshot(&self, name: &str) -> Vec<(String, Option<Vec<u8>>)> {
+        let mut found = Vec::new();
+        walk(&self.path(name), &mut |path| {
+            let relative = path.strip_prefix(self.dir.path()).expect("below the folder");
+            let contents = path.is_file().then(|| fs::read(path).expect("a file"));
+            found.push((relative.display().to_string(), contents));
+        });
+        found.sort();
+        found
+    }
+
+    /// The names in a folder, sorted; none if there is no such folder.
+    pub fn names(&self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path(folder)).into_iter().flatten().flatten();
+        let mut names: Vec<String> =
+            entries.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+}
+
+/// Waits until what is made now can no longer end in the same second as what was made before.
+pub fn a_second_passes() {
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+}
+
+/// Visits everything below a folder.
+///
+/// # Panics
+///
+/// When it cannot be read.
+pub fn walk(dir: &Path, visit: &mut dyn FnMut(&Path)) {
+    for entry in fs::read_dir(dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display())) {
+        let path = entry.expect("an entry").path();
+        visit(&path);
+        if path.is_dir() {
+            walk(&path, visit);
+        }
+    }
+}
