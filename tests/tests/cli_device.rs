@@ -52,8 +52,8 @@ fn certificate(cli: &Cli, folder: &str) -> Certificate {
 
 /// How many certificates the registry has, CAs and devices.
 fn devices_of_line(cli: &Cli) -> Value {
-    let list = cli.run("ca list --json").expect(0).json();
-    let line = list.as_array().expect("CAs").iter().find(|ca| ca["name"] == "line");
+    let list = cli.run("ca list --json").expect(0).json_lines();
+    let line = list.iter().find(|ca| ca["name"] == "line");
     line.expect("the CA")["devices"].clone()
 }
 

@@ -22,7 +22,7 @@ fn folders_that_cannot_be_written_are_named() {
         let said = cli.fails(3, &line);
         assert!(said.starts_with("error: cannot ") && said.contains(path), "{line}: {said}");
     }
-    let devices = cli.run("ca list --json").expect(0).json();
+    let devices = cli.run("ca list --json").expect(0).json_lines();
     assert_eq!(devices[0]["devices"], 0, "nothing is recorded that was not written");
 }
 
@@ -99,12 +99,12 @@ fn a_full_disk_for_devices_leaves_nothing_half_written() {
     assert!(said.contains("no space is left on the device"), "{said}");
     assert!(said.contains("hint: free some space and run the same command again"), "{said}");
     let there = whole_devices(&cli, "disk/out");
-    let recorded = cli.run("ca list --json").expect(0).json()[0]["devices"].clone();
+    let recorded = cli.run("ca list --json").expect(0).json_lines()[0]["devices"].clone();
     assert!(recorded.as_u64().expect("a number") >= there as u64, "{recorded} < {there}");
     disk.grow("64m");
     cli.ok(&line);
     assert_eq!(whole_devices(&cli, "disk/out"), 1500);
-    assert_eq!(cli.run("ca list --json").expect(0).json()[0]["devices"], 1500);
+    assert_eq!(cli.run("ca list --json").expect(0).json_lines()[0]["devices"], 1500);
     assert_eq!(cli.names("disk/out").len(), 1500, "staging is gone");
 }
 

@@ -110,8 +110,8 @@ fn a_column_that_needs_others_is_refused() {
 fn profiles_are_listed_and_each_can_be_shown_and_used() {
     let cli = Cli::new();
     let list = cli.ok("profile list");
-    let json = cli.run("profile list --json").expect(0).json();
-    for profile in json.as_array().expect("profiles") {
+    let json = cli.run("profile list --json").expect(0).json_lines();
+    for profile in json {
         let name = profile["name"].as_str().expect("a name");
         assert!(list.contains(name), "{list}");
         cli.write(&format!("my-{name}.toml"), cli.ok(&format!("profile show {name}")));

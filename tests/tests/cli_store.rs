@@ -138,7 +138,7 @@ fn the_certificates_of_a_server_are_fetched() {
         Certificate::all_from_pem_or_der(&cli.read("out/d/cert.pem")).expect("PEM").remove(0);
     let text = cli.ok(&server.fetch());
     assert!(text.contains("[0] CN=d\n") && text.contains("CN=Line,O=Example"), "{text}");
-    let json = cli.run(&format!("{} --json", server.fetch())).expect(0).json();
+    let json = cli.run(&format!("{} --json", server.fetch())).expect(0).json_lines();
     assert_eq!(json[0]["fingerprint_sha256"], leaf.fingerprint_sha256());
     cli.ok(&format!("{} --take leaf --out leaf.pem", server.fetch()));
     assert_eq!(cli.text("leaf.pem"), leaf.pem());

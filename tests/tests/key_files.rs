@@ -58,7 +58,7 @@ impl Keys {
         let show = format!("cert show {file} --json --password-file key.pw");
         let by_cert = self.cli.run(&show).expect(0).json_lines();
         let of_cert = by_cert.iter().find(|item| item["type"] == "private_key");
-        let spki = json[0]["spki_sha256"].as_str().expect("a digest").to_owned();
+        let spki = json["spki_sha256"].as_str().expect("a digest").to_owned();
         assert_eq!(of_cert.expect("a key")["spki_sha256"], spki.as_str(), "{file}");
         spki
     }
