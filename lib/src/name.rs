@@ -98,6 +98,8 @@ pub struct Field {
     pub name: &'static str,
     /// The object identifier of the attribute type.
     pub oid: &'static [u64],
+    /// The same, dotted.
+    pub dotted: &'static str,
     /// Longest value, in characters (RFC 5280, appendix A).
     pub max: usize,
     /// Whether it may occur more than once.
@@ -108,25 +110,47 @@ pub struct Field {
 const fn field(
     name: &'static str,
     oid: &'static [u64],
+    dotted: &'static str,
     max: usize,
     string: StringType,
     repeats: bool,
 ) -> Field {
-    Field { name, oid, max, repeats, string }
+    Field { name, oid, dotted, max, repeats, string }
 }
 
 /// The writable fields in the order in which they are encoded: from the country down.
 pub static FIELDS: [Field; 10] = [
-    field("C", &[2, 5, 4, 6], 2, StringType::Printable, false),
-    field("ST", &[2, 5, 4, 8], 128, StringType::Utf8, false),
-    field("L", &[2, 5, 4, 7], 128, StringType::Utf8, false),
-    field("DC", &[0, 9, 2342, 19200300, 100, 1, 25], 63, StringType::Ia5, true),
-    field("O", &[2, 5, 4, 10], 64, StringType::Utf8, false),
-    field("OU", &[2, 5, 4, 11], 64, StringType::Utf8, true),
-    field("serialNumber", &[2, 5, 4, 5], 64, StringType::Printable, false),
-    field("UID", &[0, 9, 2342, 19200300, 100, 1, 1], 256, StringType::Utf8, false),
-    field("CN", &[2, 5, 4, 3], 64, StringType::Utf8, false),
-    field("emailAddress", &[1, 2, 840, 113549, 1, 9, 1], 255, StringType::Ia5, false),
+    field("C", &[2, 5, 4, 6], "2.5.4.6", 2, StringType::Printable, false),
+    field("ST", &[2, 5, 4, 8], "2.5.4.8", 128, StringType::Utf8, false),
+    field("L", &[2, 5, 4, 7], "2.5.4.7", 128, StringType::Utf8, false),
+    field(
+        "DC",
+        &[0, 9, 2342, 19200300, 100, 1, 25],
+        "0.9.2342.19200300.100.1.25",
+        63,
+        StringType::Ia5,
+        true,
+    ),
+    field("O", &[2, 5, 4, 10], "2.5.4.10", 64, StringType::Utf8, false),
+    field("OU", &[2, 5, 4, 11], "2.5.4.11", 64, StringType::Utf8, true),
+    field("serialNumber", &[2, 5, 4, 5], "2.5.4.5", 64, StringType::Printable, false),
+    field(
+        "UID",
+        &[0, 9, 2342, 19200300, 100, 1, 1],
+        "0.9.2342.19200300.100.1.1",
+        256,
+        StringType::Utf8,
+        false,
+    ),
+    field("CN", &[2, 5, 4, 3], "2.5.4.3", 64, StringType::Utf8, false),
+    field(
+        "emailAddress",
+        &[1, 2, 840, 113549, 1, 9, 1],
+        "1.2.840.113549.1.9.1",
+        255,
+        StringType::Ia5,
+        false,
+    ),
 ];
 
 /// Finds a field by its name, in any case; `E` and `SERIALNUMBER` are known too.
@@ -150,13 +174,8 @@ pub struct Attribute {
 impl Attribute {
     /// `CN`, `O` …, or the dotted object identifier.
     pub fn label(&self) -> &str {
-        FIELDS.iter().find(|f| dotted(f.oid) == self.oid).map_or(&self.oid, |f| f.name)
+        FIELDS.iter().find(|f| f.dotted == self.oid).map_or(&self.oid, |f| f.name)
     }
-}
-
-fn dotted(oid: &[u64]) -> String {
-    let parts: Vec<String> = oid.iter().map(u64::to_string).collect();
-    parts.join(".")
 }
 
 /// A distinguished name: its DER and what it says.
@@ -523,6 +542,14 @@ mod tests {
             assert_eq!(name, again, "{name}");
         }
         assert_eq!(Name::parse("O=\\C5\\81").unwrap().values("O").next(), Some("Ł"));
+    }
+
+    #[test]
+    fn both_forms_of_an_identifier_agree() {
+        for field in &FIELDS {
+            let arcs: Vec<String> = field.oid.iter().map(u64::to_string).collect();
+            assert_eq!(arcs.join("."), field.dotted);
+        }
     }
 
     #[test]
