@@ -33,8 +33,9 @@
 //! - A CA without keyUsage is accepted (RFC 5280, 6.1.4 (n)), and keyUsage need not be critical.
 //! - An extended key usage in a CA, anchors included, must allow the purpose, as for the leaf.
 //! - basicConstraints of a CA and nameConstraints must be critical.
-//! - Names of subjectAltName must be well-formed, whether constrained or not. A wildcard breaks a
-//!   name constraint when any name it stands for does.
+//! - Names of subjectAltName must be well-formed, whether constrained or not. DNS names may have
+//!   underscores, as names in use do; an IP address is none. A wildcard breaks a name constraint
+//!   when any name it stands for does.
 //! - The serial number of an anchor may be zero, as that of many roots in use is.
 //! - Times are compared in whole seconds.
 //!

@@ -2,7 +2,8 @@
 //! constraint.
 //!
 //! Names that could be read in two ways are refused as malformed before anything is compared: a
-//! wildcard or leading dot in a DNS constraint, two `@` in a mailbox, an address without mask.
+//! wildcard or leading dot in a DNS constraint, two `@` in a mailbox, an address without mask or in
+//! the form of a DNS name.
 
 use super::ChainError;
 use super::budget::Budget;
@@ -156,7 +157,8 @@ fn ip_within(address: &[u8], base: &[u8]) -> bool {
         && address.iter().zip(network).zip(mask).all(|((a, n), m)| a & m == n & m)
 }
 
-/// Letters, digits, hyphens and (in practice) underscores in labels of 1 to 63 octets.
+/// Letters, digits, hyphens and (in practice) underscores in labels of 1 to 63 octets. Numbers and
+/// dots are an address, which has a form of its own (RFC 1123, 2.1); a lone number is a name.
 fn is_dns_name(name: &str) -> bool {
     let label = |l: &str| {
         (1..=MAX_LABEL).contains(&l.len())
@@ -164,7 +166,9 @@ fn is_dns_name(name: &str) -> bool {
             && !l.starts_with('-')
             && !l.ends_with('-')
     };
-    name.len() <= MAX_DNS && name.split('.').all(label)
+    let dotted_number =
+        name.rsplit_once('.').is_some_and(|(_, top)| top.bytes().all(|b| b.is_ascii_digit()));
+    name.len() <= MAX_DNS && name.split('.').all(label) && !dotted_number
 }
 
 /// Whether a name of subjectAltName is one of its form.
@@ -297,6 +301,14 @@ mod tests {
         {
             assert!(!is_well_formed_name(&dns(bad)), "{bad}");
         }
+        for address in ["192.0.2.7", "10.1", "host.8883", "*.0.2.7"] {
+            assert!(!is_well_formed_name(&dns(address)), "{address}");
+            assert!(!is_well_formed_constraint(&dns(address)), "{address}");
+        }
+        for digits in ["4711", "0815.example.com", "7.2.0.192.in-addr.arpa", "a.1b"] {
+            assert!(is_well_formed_name(&dns(digits)), "{digits}");
+        }
+        assert!(!is_well_formed_name(&email("a@192.0.2.7")));
         assert!(is_well_formed_name(&dns("*.example.com")));
         assert!(is_well_formed_name(&dns("my_host")));
         assert!(!is_well_formed_constraint(&dns("*.example.com")));

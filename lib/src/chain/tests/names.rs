@@ -173,3 +173,11 @@ fn a_chain_goes_round_a_ca_whose_names_are_excluded() {
     assert_passes(&b.leaf(), &[&a, &b, &other_b], &[&root_a, &root_b]);
     assert_refused(&b.leaf(), &[&a, &b, &other_b], &[&root_a], (1, "name-excluded"));
 }
+
+#[test]
+fn an_address_as_dns_name_does_not_slip_past_constraints_of_a_chain() {
+    let root = constrained(&[ip(&[192, 0, 2, 0, 255, 255, 255, 0])], &[]);
+    assert_passes(&named(&root, "CN=d", &[ip(&[192, 0, 2, 7])]), &[], &[&root]);
+    let disguised = named(&root, "CN=d", &[dns("198.51.100.7")]);
+    assert_refused(&disguised, &[], &[&root], (0, "malformed-name"));
+}
