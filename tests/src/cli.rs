@@ -4,8 +4,9 @@
 //! nor tells them its path (`CARGO_BIN_EXE_…` exists only inside `cli/`, and artifact dependencies
 //! are not stable). So the first test of a process asks Cargo to build it, in the profile and the
 //! target folder of the test itself, and takes the path from Cargo's answer: a stale binary is
-//! never tested, and plain `cargo test --workspace` works on a fresh clone. Nothing is built twice,
-//! because Cargo has let go of its lock by the time tests run.
+//! never tested, and plain `cargo test --workspace` works on a fresh clone. Cargo has let go of its
+//! lock by the time tests run. `--workspace` makes it choose the features that the tests have, so
+//! that the library is not built a second time.
 
 use std::fs;
 use std::io::Write;
@@ -42,7 +43,7 @@ fn build() -> PathBuf {
     };
     let mut cargo = Command::new(env!("CARGO"));
     cargo
-        .args(["build", "--quiet", "--package", "c8y-pki-cli", "--bin", "c8y-pki"])
+        .args(["build", "--quiet", "--workspace", "--bin", "c8y-pki"])
         .args(["--profile", profile, "--message-format", "json"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stderr(Stdio::inherit());
