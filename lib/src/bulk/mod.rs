@@ -1,7 +1,7 @@
 //! Issuing devices, one or very many.
 //!
 //! [`list`] reads device lists and finds all their faults; [`bundle`] makes a device's files;
-//! [`run`] issues: in parallel, chunk by chunk, through [`staging`], so that a certificate exists
+//! [`run`] issues: in parallel, chunk by chunk, through `staging`, so that a certificate exists
 //! if and only if the registry has it, and then its key is on disk.
 
 pub mod bundle;

@@ -1,6 +1,6 @@
 //! The one seam to the crypto backend: aws-lc-rs by default, ring as the other.
 //!
-//! Everything above this module speaks of [`KeyType`], [`PublicKey`], [`KeyPair`] and
+//! Everything above this module speaks of [`KeyType`], [`PublicKey`], `KeyPair` and
 //! [`SignatureAlgorithm`]; no other module names a backend. Algorithm identifiers are those of
 //! RFC 3279, RFC 4055 (RSA), RFC 5758 (ECDSA) and RFC 8410 (Ed25519).
 //!
