@@ -9,141 +9,29 @@
 //! A CA appears with all its files or not at all: they are written to a folder beside it, which is
 //! then renamed. Changes to CAs hold a lock on `pki.toml`'s neighbour `pki.lock`.
 
+mod error;
+mod import;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use time::{Duration, OffsetDateTime};
 
-use crate::cert::{CertError, Certificate, Serial};
-use crate::crl::{self, Crl, CrlError};
-use crate::crypto::{CryptoError, PublicKey};
-use crate::files::{self, Access, Existing, FileError, Lock};
-use crate::issue::{self, IssueError, Issuer, Order, Outliving, Validity};
-use crate::key::{CA_ITERATIONS, KeyError, PrivateKey};
+pub use error::AuthorityError;
+use import::{climb, find_own};
+
+use crate::cert::{Certificate, Serial};
+use crate::crl::{self, Crl};
+use crate::files::{self, Access, Existing, Lock};
+use crate::issue::{self, Issuer, Order, Outliving, Validity};
+use crate::key::{CA_ITERATIONS, PrivateKey};
 use crate::name::Name;
 use crate::profile::{Kind, PathLength, Profile};
-use crate::registry::{NewRecord, Registry, RegistryError};
+use crate::registry::{NewRecord, Registry};
 use crate::secret::Password;
 
 /// Longest name of a CA, in characters.
 pub const MAX_NAME: usize = 64;
-
-/// What can go wrong with a PKI folder.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AuthorityError {
-    /// No PKI folder there.
-    #[error("{} is not a PKI folder: it has no pki.toml", .0.display())]
-    NotAPki(PathBuf),
-    /// A pki.toml that cannot be read.
-    #[error("{}: {problem}", path.display())]
-    Config {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// No CA of that name.
-    #[error("there is no CA named {name:?} in {}", pki.display())]
-    NoSuchCa {
-        /// The name asked for.
-        name: String,
-        /// The PKI folder.
-        pki: PathBuf,
-        /// The CAs there are.
-        known: Vec<String>,
-    },
-    /// The name is in use.
-    #[error("a CA named {0:?} exists already")]
-    NameTaken(String),
-    /// The name is not fit for a folder.
-    #[error(
-        "{0:?} is not a name for a CA: use 1 to {MAX_NAME} of a-z, 0-9, '-' and '_', a letter or digit first"
-    )]
-    BadName(String),
-    /// A device profile for a CA, or the other way round.
-    #[error("profile {profile:?} is for a {is}, not for a {wanted}")]
-    WrongProfile {
-        /// Its name.
-        profile: String,
-        /// What it is for.
-        is: &'static str,
-        /// What was to be made.
-        wanted: &'static str,
-    },
-    /// An import that does not fit together.
-    #[error("the CA cannot be taken in: {0}")]
-    Import(String),
-    /// A key file.
-    #[error("{}: {source}", path.display())]
-    Key {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: KeyError,
-    },
-    /// A certificate file.
-    #[error("{}: {source}", path.display())]
-    Certificate {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: CertError,
-    },
-    /// A file operation.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The registry.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    /// Making a certificate.
-    #[error(transparent)]
-    Issue(#[from] IssueError),
-    /// Making a CRL.
-    #[error(transparent)]
-    Crl(#[from] CrlError),
-    /// Making a key.
-    #[error(transparent)]
-    Crypto(#[from] CryptoError),
-}
-
-impl AuthorityError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::NotAPki(_) => Some(
-                "make one with `c8y-pki ca init`, or name it with --pki or C8Y_PKI_DIR".to_owned(),
-            ),
-            Self::NoSuchCa { known, .. } if known.is_empty() => {
-                Some("there is none yet: `c8y-pki ca init` makes a root".to_owned())
-            }
-            Self::NoSuchCa { known, .. } => Some(format!("known CAs: {}", known.join(", "))),
-            Self::NameTaken(_) => Some(
-                "give the new one another name; `c8y-pki ca list` shows those in use".to_owned(),
-            ),
-            Self::WrongProfile { .. } => {
-                Some("`c8y-pki profile list` shows what each is for".to_owned())
-            }
-            Self::Key { source, .. } => source.hint(),
-            Self::Certificate { source, .. } => source.hint(),
-            Self::File(e) => e.hint(),
-            Self::Registry(e) => e.hint(),
-            Self::Issue(e) => e.hint(),
-            Self::Crl(e) => e.hint(),
-            Self::Crypto(e) => e.hint(),
-            _ => None,
-        }
-    }
-}
-
-impl From<KeyError> for AuthorityError {
-    fn from(source: KeyError) -> Self {
-        match source {
-            KeyError::Crypto(e) => Self::Crypto(e),
-            other => Self::Import(other.to_string()),
-        }
-    }
-}
 
 type Result<T> = std::result::Result<T, AuthorityError>;
 
@@ -483,39 +371,4 @@ fn load(name: String, dir: PathBuf) -> Result<Ca> {
     let chain = Certificate::all_from_pem_or_der(&bytes)
         .map_err(|source| AuthorityError::Certificate { path, source })?;
     Ok(Ca { name, chain, parent: None, dir })
-}
-
-fn find_own<'a>(heap: &'a [Certificate], key: &PublicKey) -> Result<&'a Certificate> {
-    heap.iter().find(|c| c.spki == key.spki()).ok_or_else(|| {
-        let subjects: Vec<String> = heap.iter().map(|c| c.subject.to_string()).collect();
-        AuthorityError::Import(format!(
-            "the private key belongs to none of the certificates ({})",
-            subjects.join("; ")
-        ))
-    })
-}
-
-/// Follows issuers upwards as far as they are in the heap. Each must be a CA and have signed.
-fn climb<'a>(
-    own: &Certificate,
-    heap: impl Iterator<Item = &'a Certificate> + Clone,
-) -> Result<Vec<Certificate>> {
-    let mut chain = vec![own.clone()];
-    while let Some(last) = chain.last().filter(|c| !c.is_self_issued()).cloned() {
-        let signed = |c: &Certificate| {
-            c.subject.matches(&last.issuer)
-                && c.public_key.as_ref().is_ok_and(|key| last.verify_signature(key).is_ok())
-        };
-        let Some(above) = heap.clone().find(|c| signed(c)) else { break };
-        issue::check_ca(above)?;
-        chain.push(above.clone());
-        if chain.len() >= issue::MAX_CHAIN {
-            return Err(AuthorityError::Import(format!(
-                "{} and those above it make a chain of {} certificates without a device",
-                own.subject,
-                chain.len()
-            )));
-        }
-    }
-    Ok(chain)
 }

@@ -7,10 +7,17 @@
 //!
 //! RFC 4514 writes the most specific part first: `CN=device-1,O=Acme,C=DE` is encoded C, O, CN.
 
+mod fields;
+mod rfc4514;
+
 use std::fmt;
 
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
+
+pub use fields::{FIELDS, Field, find_field};
+use fields::{StringType, check_value};
+use rfc4514::{escape, parse_rfc4514};
 
 /// What can be wrong with a distinguished name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone)]
@@ -81,85 +88,6 @@ impl NameError {
             _ => None,
         }
     }
-}
-
-/// The ASN.1 string type in which a field is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum StringType {
-    Utf8,
-    Printable,
-    Ia5,
-}
-
-/// A field of a distinguished name that can be written.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Field {
-    /// Its name in RFC 4514 strings and profiles.
-    pub name: &'static str,
-    /// The object identifier of the attribute type.
-    pub oid: &'static [u64],
-    /// The same, dotted.
-    pub dotted: &'static str,
-    /// Longest value, in characters (RFC 5280, appendix A).
-    pub max: usize,
-    /// Whether it may occur more than once.
-    pub repeats: bool,
-    string: StringType,
-}
-
-const fn field(
-    name: &'static str,
-    oid: &'static [u64],
-    dotted: &'static str,
-    max: usize,
-    string: StringType,
-    repeats: bool,
-) -> Field {
-    Field { name, oid, dotted, max, repeats, string }
-}
-
-/// The writable fields in the order in which they are encoded: from the country down.
-pub static FIELDS: [Field; 10] = [
-    field("C", &[2, 5, 4, 6], "2.5.4.6", 2, StringType::Printable, false),
-    field("ST", &[2, 5, 4, 8], "2.5.4.8", 128, StringType::Utf8, false),
-    field("L", &[2, 5, 4, 7], "2.5.4.7", 128, StringType::Utf8, false),
-    field(
-        "DC",
-        &[0, 9, 2342, 19200300, 100, 1, 25],
-        "0.9.2342.19200300.100.1.25",
-        63,
-        StringType::Ia5,
-        true,
-    ),
-    field("O", &[2, 5, 4, 10], "2.5.4.10", 64, StringType::Utf8, false),
-    field("OU", &[2, 5, 4, 11], "2.5.4.11", 64, StringType::Utf8, true),
-    field("serialNumber", &[2, 5, 4, 5], "2.5.4.5", 64, StringType::Printable, false),
-    field(
-        "UID",
-        &[0, 9, 2342, 19200300, 100, 1, 1],
-        "0.9.2342.19200300.100.1.1",
-        256,
-        StringType::Utf8,
-        false,
-    ),
-    field("CN", &[2, 5, 4, 3], "2.5.4.3", 64, StringType::Utf8, false),
-    field(
-        "emailAddress",
-        &[1, 2, 840, 113549, 1, 9, 1],
-        "1.2.840.113549.1.9.1",
-        255,
-        StringType::Ia5,
-        false,
-    ),
-];
-
-/// Finds a field by its name, in any case; `E` and `SERIALNUMBER` are known too.
-pub fn find_field(name: &str) -> Result<&'static Field, NameError> {
-    let wanted = if name.eq_ignore_ascii_case("E") { "emailAddress" } else { name };
-    FIELDS
-        .iter()
-        .find(|f| f.name.eq_ignore_ascii_case(wanted))
-        .ok_or_else(|| NameError::UnknownField(name.to_owned()))
 }
 
 /// One attribute of a name as it was read: type and decoded text.
@@ -335,93 +263,6 @@ fn read_attribute(attribute: &x509_parser::x509::AttributeTypeAndValue<'_>) -> A
     Attribute { oid: attribute.attr_type().to_id_string(), value: text.unwrap_or_else(raw) }
 }
 
-/// RFC 4514, 2.4; control characters too, so that a name cannot garble a terminal.
-fn escape(value: &str) -> String {
-    use fmt::Write;
-    let mut out = String::with_capacity(value.len());
-    let last = value.chars().count().saturating_sub(1);
-    for (i, c) in value.chars().enumerate() {
-        let edge_space = c == ' ' && (i == 0 || i == last);
-        if edge_space
-            || (c == '#' && i == 0)
-            || matches!(c, '"' | '+' | ',' | ';' | '<' | '>' | '\\')
-        {
-            out.push('\\');
-            out.push(c);
-        } else if c.is_control() {
-            let mut octets = [0; 4];
-            for byte in c.encode_utf8(&mut octets).bytes() {
-                let _ = write!(out, "\\{byte:02X}");
-            }
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
-/// Splits an RFC 4514 string; the result is in the order of the encoding (last part first).
-fn parse_rfc4514(text: &str) -> Result<Vec<(&'static Field, String)>, NameError> {
-    let fail = |reason| NameError::Syntax { text: text.to_owned(), reason };
-    let mut parts = Vec::new();
-    let mut chars = text.chars().peekable();
-    while chars.peek().is_some() {
-        let mut key = String::new();
-        loop {
-            match chars.next() {
-                Some('=') => break,
-                Some(c) => key.push(c),
-                None => return Err(fail("a part has no '='")),
-            }
-        }
-        let field = find_field(key.trim())?;
-        parts.push((field, parse_value(&mut chars).map_err(fail)?));
-        if chars.next_if_eq(&',').is_some() && chars.peek().is_none() {
-            return Err(fail("nothing follows the last comma"));
-        }
-    }
-    parts.reverse();
-    Ok(parts)
-}
-
-/// Reads a value up to an unescaped comma, which it leaves. White space around it does not count.
-fn parse_value(
-    chars: &mut std::iter::Peekable<std::str::Chars<'_>>,
-) -> Result<String, &'static str> {
-    let mut octets = Vec::new();
-    let mut kept = 0;
-    while chars.next_if_eq(&' ').is_some() {}
-    if chars.peek() == Some(&'#') {
-        return Err("a value in hexadecimal ('#…') cannot be written");
-    }
-    while let Some(c) = chars.next_if(|c| *c != ',') {
-        let mut buffer = [0; 4];
-        match c {
-            '\\' => {
-                let escaped = chars.next().ok_or("a backslash ends it")?;
-                match (escaped.to_digit(16), chars.peek().and_then(|c| c.to_digit(16))) {
-                    (Some(high), Some(low)) => {
-                        chars.next();
-                        octets.push(u8::try_from(high * 16 + low).unwrap_or_default());
-                    }
-                    _ => octets.extend(escaped.encode_utf8(&mut buffer).bytes()),
-                }
-                kept = octets.len();
-            }
-            '+' => return Err("several attributes in one part ('+') cannot be written"),
-            '"' | ';' | '<' | '>' => return Err("one of \" ; < > is not escaped with a backslash"),
-            _ => {
-                octets.extend(c.encode_utf8(&mut buffer).bytes());
-                if c != ' ' {
-                    kept = octets.len();
-                }
-            }
-        }
-    }
-    octets.truncate(kept);
-    String::from_utf8(octets).map_err(|_| "its escaped octets are not UTF-8")
-}
-
 /// Collects fields, then writes the name in the order of [`FIELDS`].
 #[derive(Debug, Clone, Default)]
 pub struct NameBuilder {
@@ -481,35 +322,6 @@ impl NameBuilder {
             });
         });
         Name::from_der(&der)
-    }
-}
-
-fn check_value(field: &'static Field, value: &str) -> Result<(), NameError> {
-    let chars = value.chars().count();
-    if chars == 0 {
-        return Err(NameError::EmptyValue(field.name));
-    }
-    if field.name == "C" && !(chars == 2 && value.bytes().all(|b| b.is_ascii_uppercase())) {
-        return Err(NameError::Country(value.to_owned()));
-    }
-    if chars > field.max {
-        return Err(NameError::TooLong {
-            field: field.name,
-            value: value.to_owned(),
-            chars,
-            max: field.max,
-        });
-    }
-    let allowed = |c: char| match field.string {
-        StringType::Utf8 => !c.is_control(),
-        StringType::Ia5 => c.is_ascii() && !c.is_ascii_control(),
-        StringType::Printable => c.is_ascii_alphanumeric() || " '()+,-./:=?".contains(c),
-    };
-    match value.chars().find(|c| !allowed(*c)) {
-        Some(found) => {
-            Err(NameError::Charset { field: field.name, value: value.to_owned(), found })
-        }
-        None => Ok(()),
     }
 }
 

@@ -1,0 +1,129 @@
+//! What can go wrong with a PKI folder.
+
+use std::path::PathBuf;
+
+use super::MAX_NAME;
+use crate::cert::CertError;
+use crate::crl::CrlError;
+use crate::crypto::CryptoError;
+use crate::files::FileError;
+use crate::issue::IssueError;
+use crate::key::KeyError;
+use crate::registry::RegistryError;
+
+/// What can go wrong with a PKI folder.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthorityError {
+    /// No PKI folder there.
+    #[error("{} is not a PKI folder: it has no pki.toml", .0.display())]
+    NotAPki(PathBuf),
+    /// A pki.toml that cannot be read.
+    #[error("{}: {problem}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// No CA of that name.
+    #[error("there is no CA named {name:?} in {}", pki.display())]
+    NoSuchCa {
+        /// The name asked for.
+        name: String,
+        /// The PKI folder.
+        pki: PathBuf,
+        /// The CAs there are.
+        known: Vec<String>,
+    },
+    /// The name is in use.
+    #[error("a CA named {0:?} exists already")]
+    NameTaken(String),
+    /// The name is not fit for a folder.
+    #[error(
+        "{0:?} is not a name for a CA: use 1 to {MAX_NAME} of a-z, 0-9, '-' and '_', a letter or digit first"
+    )]
+    BadName(String),
+    /// A device profile for a CA, or the other way round.
+    #[error("profile {profile:?} is for a {is}, not for a {wanted}")]
+    WrongProfile {
+        /// Its name.
+        profile: String,
+        /// What it is for.
+        is: &'static str,
+        /// What was to be made.
+        wanted: &'static str,
+    },
+    /// An import that does not fit together.
+    #[error("the CA cannot be taken in: {0}")]
+    Import(String),
+    /// A key file.
+    #[error("{}: {source}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: KeyError,
+    },
+    /// A certificate file.
+    #[error("{}: {source}", path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: CertError,
+    },
+    /// A file operation.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// Making a certificate.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    /// Making a CRL.
+    #[error(transparent)]
+    Crl(#[from] CrlError),
+    /// Making a key.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+}
+
+impl AuthorityError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotAPki(_) => Some(
+                "make one with `c8y-pki ca init`, or name it with --pki or C8Y_PKI_DIR".to_owned(),
+            ),
+            Self::NoSuchCa { known, .. } if known.is_empty() => {
+                Some("there is none yet: `c8y-pki ca init` makes a root".to_owned())
+            }
+            Self::NoSuchCa { known, .. } => Some(format!("known CAs: {}", known.join(", "))),
+            Self::NameTaken(_) => Some(
+                "give the new one another name; `c8y-pki ca list` shows those in use".to_owned(),
+            ),
+            Self::WrongProfile { .. } => {
+                Some("`c8y-pki profile list` shows what each is for".to_owned())
+            }
+            Self::Key { source, .. } => source.hint(),
+            Self::Certificate { source, .. } => source.hint(),
+            Self::File(e) => e.hint(),
+            Self::Registry(e) => e.hint(),
+            Self::Issue(e) => e.hint(),
+            Self::Crl(e) => e.hint(),
+            Self::Crypto(e) => e.hint(),
+            _ => None,
+        }
+    }
+}
+
+impl From<KeyError> for AuthorityError {
+    fn from(source: KeyError) -> Self {
+        match source {
+            KeyError::Crypto(e) => Self::Crypto(e),
+            other => Self::Import(other.to_string()),
+        }
+    }
+}
