@@ -105,19 +105,39 @@ impl Mac {
     }
 }
 
-/// PBES2 with PBKDF2-HMAC-SHA256 and AES-256-CBC: parameters (DER) and ciphertext.
-pub(super) fn encrypt_pbes2(
-    data: &[u8],
-    password: &str,
+/// A key of PBES2: PBKDF2-HMAC-SHA256, AES-256-CBC. It is derived once for a file, whose parts are
+/// each encrypted under an IV of their own: deriving it again under another salt would cost the
+/// device as much again at each start, and an attacker nothing, as one part is enough to try
+/// passwords on.
+pub(super) struct Pbes2Key {
     salt: [u8; 16],
-    iv: [u8; 16],
     iterations: u32,
-) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
-    let failed = || StoreError::Crypto(CryptoError::Failed("encrypting with PBES2"));
-    let scheme = pbes2::Parameters::generate_pbkdf2_sha256_aes256cbc(iterations, &salt, iv)
-        .map_err(|_| failed())?;
-    let encrypted = scheme.encrypt(password, data).map_err(|_| failed())?;
-    Ok((scheme.to_der().map_err(|_| failed())?, encrypted))
+    key: Zeroizing<[u8; 32]>,
+}
+
+impl Pbes2Key {
+    pub(super) fn derive(password: &str, salt: [u8; 16], iterations: u32) -> Self {
+        let mut key = Zeroizing::new([0; 32]);
+        let password = password.as_bytes();
+        pbkdf2::pbkdf2_hmac::<sha2::Sha256>(password, &salt, iterations, key.as_mut());
+        Self { salt, iterations, key }
+    }
+
+    /// Parameters (DER) and ciphertext.
+    pub(super) fn encrypt(
+        &self,
+        data: &[u8],
+        iv: [u8; 16],
+    ) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
+        let failed = || StoreError::Crypto(CryptoError::Failed("encrypting with PBES2"));
+        let parameters =
+            pbes2::Parameters::generate_pbkdf2_sha256_aes256cbc(self.iterations, &self.salt, iv)
+                .map_err(|_| failed())?;
+        let cipher = cbc::Encryptor::<aes::Aes256>::new_from_slices(self.key.as_ref(), &iv)
+            .map_err(|_| failed())?;
+        let parameters = parameters.to_der().map_err(|_| failed())?;
+        Ok((parameters, cipher.encrypt_padded_vec::<Pkcs7>(data)))
+    }
 }
 
 /// pbeWithSHAAnd3-KeyTripleDES-CBC (RFC 7292, appendix C).

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::super::{Entry, EntryKind, Format, Salt, Store, StoreError, WriteOptions};
 use super::cost::check_iterations;
-use super::pbe::{Mac, bmp, encrypt_3des, encrypt_pbes2};
+use super::pbe::{Mac, Pbes2Key, bmp, encrypt_3des};
 use super::{Compat, Pkcs12Options, ber, oid};
 use crate::cert::Certificate;
 use crate::crypto::{MacHash, sha1};
@@ -29,7 +29,8 @@ pub(in super::super) fn write(
     check_iterations(encryption, "the encryption of the PKCS#12 store")?;
     check_iterations(u64::from(mac_iterations), "the MAC of the PKCS#12 store")?;
     let password = password.expose();
-    let mut encrypt = |data: &[u8]| encrypt(data, password, compat, encryption_iterations, salt);
+    let cipher = Cipher::new(password, compat, encryption_iterations, salt)?;
+    let mut encrypt = |data: &[u8]| cipher.encrypt(data, salt);
 
     let certificates = certificate_bags(store)?;
     let certificates =
@@ -68,42 +69,60 @@ struct Sealed {
     data: Vec<u8>,
 }
 
-fn encrypt(
-    data: &[u8],
-    password: &str,
-    compat: Compat,
-    iterations: u32,
-    salt: Salt<'_>,
-) -> Result<Sealed, StoreError> {
-    let (id, parameters, data) = match compat {
-        Compat::Modern => {
-            // 128 bits of salt: NIST SP 800-132, section 5.1.
-            let (mut kdf_salt, mut iv) = ([0; 16], [0; 16]);
-            salt(&mut kdf_salt)?;
-            salt(&mut iv)?;
-            let (parameters, data) = encrypt_pbes2(data, password, kdf_salt, iv, iterations)?;
-            (oid::PBES2, parameters, data)
-        }
-        Compat::Legacy => {
-            let mut kdf_salt = [0; 20];
-            salt(&mut kdf_salt)?;
-            let parameters = yasna::construct_der(|writer| {
-                writer.write_sequence(|pair| {
-                    pair.next().write_bytes(&kdf_salt);
-                    pair.next().write_u32(iterations);
+/// How the parts of a file are encrypted.
+enum Cipher<'a> {
+    Modern(Pbes2Key),
+    Legacy { password: &'a str, iterations: u32 },
+}
+
+impl<'a> Cipher<'a> {
+    fn new(
+        password: &'a str,
+        compat: Compat,
+        iterations: u32,
+        random: Salt<'_>,
+    ) -> Result<Self, StoreError> {
+        Ok(match compat {
+            Compat::Modern => {
+                // 128 bits of salt: NIST SP 800-132, section 5.1.
+                let mut salt = [0; 16];
+                random(&mut salt)?;
+                Self::Modern(Pbes2Key::derive(password, salt, iterations))
+            }
+            Compat::Legacy => Self::Legacy { password, iterations },
+        })
+    }
+
+    fn encrypt(&self, data: &[u8], random: Salt<'_>) -> Result<Sealed, StoreError> {
+        let (id, parameters, data) = match self {
+            Self::Modern(key) => {
+                let mut iv = [0; 16];
+                random(&mut iv)?;
+                let (parameters, data) = key.encrypt(data, iv)?;
+                (oid::PBES2, parameters, data)
+            }
+            // The IV comes from the salt here, so that each part needs a salt of its own.
+            Self::Legacy { password, iterations } => {
+                let mut salt = [0; 20];
+                random(&mut salt)?;
+                let parameters = yasna::construct_der(|writer| {
+                    writer.write_sequence(|pair| {
+                        pair.next().write_bytes(&salt);
+                        pair.next().write_u32(*iterations);
+                    });
                 });
+                let data = encrypt_3des(data, password, &salt, *iterations)?;
+                (oid::PBE_SHA1_3DES, parameters, data)
+            }
+        };
+        let algorithm = yasna::construct_der(|writer| {
+            writer.write_sequence(|pair| {
+                write_oid(pair, id);
+                pair.next().write_der(&parameters);
             });
-            let data = encrypt_3des(data, password, &kdf_salt, iterations)?;
-            (oid::PBE_SHA1_3DES, parameters, data)
-        }
-    };
-    let algorithm = yasna::construct_der(|writer| {
-        writer.write_sequence(|pair| {
-            write_oid(pair, id);
-            pair.next().write_der(&parameters);
         });
-    });
-    Ok(Sealed { algorithm, data })
+        Ok(Sealed { algorithm, data })
+    }
 }
 
 /// The bags of all certificates. A CA's certificate that several chains share is written once.
