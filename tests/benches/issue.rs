@@ -6,8 +6,8 @@
 //!
 //! For PKCS#12 a third bound counts: the key derivation of each file (one PBKDF2 and the MAC's).
 //! Nothing is asserted: the figures go to docs/performance.md with machine and date. Everything is
-//! written below the system's folder for temporary files, in a new folder for each run, because
-//! file systems are slow for a while after a mass delete.
+//! written below the system's folder for temporary files, in a new folder for each run, and kept,
+//! because file systems are slow for a while after a mass delete.
 
 #![allow(clippy::disallowed_macros, reason = "a benchmark prints its figures")]
 
@@ -58,13 +58,14 @@ fn main() {
 }
 
 fn measure(key: KeyType, kinds: &[Bundle], count: usize, cores: usize) {
-    let dir = tempfile::tempdir().expect("a folder for temporary files");
+    // Kept: a mass delete would slow down whatever is measured next.
+    let dir = tempfile::tempdir().expect("a folder for temporary files").keep();
     let arithmetic = on_all_cores(count, cores, |_| make_key_and_sign(key));
     let has_store = kinds.contains(&Bundle::P12);
     let derivation =
         if has_store { on_all_cores(count, cores, |_| derive()) } else { Duration::ZERO };
-    let (took, out) = issue(dir.path(), key, kinds, count, cores);
-    let output = write_again(&out, &dir.path().join("bare"), count, cores);
+    let (took, out) = issue(&dir, key, kinds, count, cores);
+    let output = write_again(&out, &dir.join("bare"), count, cores);
     let bound = arithmetic + output + derivation;
     println!(
         "{:<10} {:<8} {count:>8} {:>10.2} {:>10.2} {:>10.2} {:>10.2} {:>12.0} {:>6.0}%",
@@ -77,6 +78,7 @@ fn measure(key: KeyType, kinds: &[Bundle], count: usize, cores: usize) {
         count as f64 / took.as_secs_f64(),
         100.0 * bound.as_secs_f64() / took.as_secs_f64(),
     );
+    println!("{:<10} files are kept in {}", "", dir.display());
 }
 
 /// The wall-clock time of `count` calls, spread over the cores.

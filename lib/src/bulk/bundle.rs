@@ -228,8 +228,7 @@ impl<'a> Bundler<'a> {
     ) -> Result<BundleFile, BulkError> {
         let mut chain = vec![certificate.clone()];
         chain.extend(self.above.iter().cloned());
-        let mut store = Store::new();
-        store.add_key(DEVICE_KEY_ALIAS, key.pkcs8().clone(), key.public_key(), chain)?;
+        let store = Store::of_issued_key(DEVICE_KEY_ALIAS, key.pkcs8().clone(), chain);
         let bytes = store::write(&store, format, &self.options())?;
         Ok(BundleFile { name, bytes, access: Access::Private })
     }

@@ -111,6 +111,14 @@ impl Store {
         Ok(())
     }
 
+    /// A store with one key whose chain is known to be whole: it was made with the key, link by
+    /// link. Checking each signature again costs a device more than its certificate.
+    pub(crate) fn of_issued_key(alias: &str, pkcs8: SecretBytes, chain: Vec<Certificate>) -> Self {
+        let mut store = Self::new();
+        store.push(alias, EntryKind::Key { pkcs8, chain });
+        store
+    }
+
     /// Adds a certificate to trust.
     ///
     /// Errors: [`StoreError::Alias`], [`StoreError::DuplicateAlias`].
