@@ -51,6 +51,8 @@ pub(crate) enum Failure {
     },
     /// Writing to standard output failed.
     Output(std::io::Error),
+    /// Reading standard input or the terminal failed.
+    Input(std::io::Error),
 }
 
 impl Failure {
@@ -65,7 +67,7 @@ impl Failure {
                 Fault::Environment => 3,
             },
             Self::Usage { .. } => 2,
-            Self::Output(_) => 3,
+            Self::Output(_) | Self::Input(_) => 3,
         })
     }
 
@@ -74,6 +76,7 @@ impl Failure {
             Self::Library(e) => e.to_string(),
             Self::Usage { message, .. } => message.clone(),
             Self::Output(e) => format!("cannot write to standard output: {e}"),
+            Self::Input(e) => format!("cannot read from standard input or the terminal: {e}"),
         }
     }
 
@@ -81,7 +84,7 @@ impl Failure {
         match self {
             Self::Library(e) => e.hint(),
             Self::Usage { hint, .. } => hint.clone(),
-            Self::Output(_) => None,
+            Self::Output(_) | Self::Input(_) => None,
         }
     }
 

@@ -74,14 +74,14 @@ impl Source<'_> {
 }
 
 fn prompt(text: &str) -> Result<Password> {
-    rpassword::prompt_password(text).map(Password::new).map_err(Failure::Output)
+    rpassword::prompt_password(text).map(Password::new).map_err(Failure::Input)
 }
 
 /// The first line of a file, or of standard input for `-`.
 fn read(path: &Path) -> Result<Password> {
     let bytes = if path == Path::new("-") {
         let mut bytes = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut bytes).map_err(Failure::Output)?;
+        std::io::stdin().lock().read_to_end(&mut bytes).map_err(Failure::Input)?;
         bytes
     } else {
         files::read(path)?

@@ -170,7 +170,7 @@ pub(crate) fn run(command: &DeviceCommand, pki: &Path, out: Output) -> Result {
 pub(crate) fn read_list(path: &Path) -> Result<DeviceList> {
     if path == Path::new("-") {
         let mut bytes = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut bytes).map_err(Failure::Output)?;
+        std::io::stdin().lock().read_to_end(&mut bytes).map_err(Failure::Input)?;
         return Ok(DeviceList::from_csv("standard input", &bytes)?);
     }
     let bytes = files::read(path)?;
