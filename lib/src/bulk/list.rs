@@ -60,7 +60,11 @@ impl DeviceList {
             .iter()
             .position(|h| ID_COLUMNS.contains(&h.to_lowercase().as_str()))
             .ok_or_else(|| {
-                fail(format!("the first line has no column named id, only {}", headers.join(", ")))
+                let found = match headers.join(", ") {
+                    none if none.is_empty() => "it is empty".to_owned(),
+                    found => format!("only {found}"),
+                };
+                fail(format!("the first line has no column named id: {found}"))
             })?;
         let mut list = Collector::new(Some(file));
         let mut lines = LineCounter::new(bytes);

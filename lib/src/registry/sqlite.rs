@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params,
+};
 use time::OffsetDateTime;
 
 use super::audit::row_hash;
@@ -84,10 +86,7 @@ impl Registry {
         self.connection.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
         self.connection.pragma_update(None, "synchronous", "FULL").map_err(fail)?;
         // Two stations may open a new registry at once: whoever gets the write lock makes it.
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(fail)?;
+        let transaction = begin(&mut self.connection, &self.path)?;
         let application = pragma(&transaction, "application_id")?;
         let version = pragma(&transaction, "user_version")?;
         let empty = transaction
@@ -118,10 +117,7 @@ impl Registry {
     ) -> Result<()> {
         let path = self.path.clone();
         let fail = |e: rusqlite::Error| database_error(&path, &e);
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(fail)?;
+        let transaction = begin(&mut self.connection, &self.path)?;
         let mut digest = Vec::with_capacity(records.len() * 32);
         {
             let mut insert = transaction
@@ -225,10 +221,7 @@ impl Registry {
     pub fn next_crl_number(&mut self, ca: &str, now: OffsetDateTime) -> Result<u64> {
         let path = self.path.clone();
         let fail = |e: rusqlite::Error| database_error(&path, &e);
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(fail)?;
+        let transaction = begin(&mut self.connection, &self.path)?;
         let number: i64 = transaction
             .query_row(
                 "INSERT INTO crl_number (ca, number) VALUES (?1, 1)
@@ -252,6 +245,13 @@ impl Registry {
         };
         collect().map_err(|e| self.error(&e))
     }
+}
+
+/// Takes the write lock at once: a transaction that begins by reading could not wait for it.
+fn begin<'c>(connection: &'c mut Connection, path: &Path) -> Result<Transaction<'c>> {
+    connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(|e| database_error(path, &e))
 }
 
 fn read_record(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
