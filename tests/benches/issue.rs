@@ -2,7 +2,8 @@
 //! cores: arithmetic (key generation and one signature, straight from the crypto backend) and
 //! output (the same folders and files with the same octets, made durable with one sync).
 //!
-//! `cargo bench -p c8y-pki-tests --bench issue -- [DEVICES]`
+//! `cargo bench -p c8y-pki-tests --bench issue -- [DEVICES] [CASE…]`, where a case is `ec-p256/pem`,
+//! `ec-p256/pem,p12`, `rsa-2048/pem` or `rsa-2048/pem,p12`; all of them by default.
 //!
 //! For PKCS#12 a third bound counts: the key derivation of each file (one PBKDF2 and the MAC's).
 //! Nothing is asserted: the figures go to docs/performance.md with machine and date. Everything is
@@ -19,7 +20,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::digest;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{self, KeySize};
 use aws_lc_rs::signature::{self, EcdsaKeyPair};
@@ -33,13 +33,15 @@ use c8y_pki::name::Name;
 use c8y_pki::profile::Profile;
 use c8y_pki::secret::Password;
 use c8y_pki::store::{DEFAULT_ITERATIONS, Pkcs12Options};
+use sha2::Digest;
 use time::OffsetDateTime;
 
 const PASSWORD: &str = "Secret-Pass-01";
 
 fn main() {
-    let asked = std::env::args().skip(1).find_map(|arg| arg.parse().ok());
-    let devices: usize = asked.unwrap_or(10_000);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let devices: usize = arguments.iter().find_map(|arg| arg.parse().ok()).unwrap_or(10_000);
+    let wanted: Vec<&String> = arguments.iter().filter(|arg| arg.contains('/')).collect();
     let cores = thread::available_parallelism().map_or(1, usize::from);
     println!("{cores} cores, {DEFAULT_ITERATIONS} iterations for PKCS#12, load {}", load());
     println!(
@@ -53,8 +55,15 @@ fn main() {
         (KeyType::Rsa2048, &[Bundle::Pem], devices / 50),
         (KeyType::Rsa2048, &[Bundle::Pem, Bundle::P12], devices / 50),
     ] {
-        measure(key, bundle, count.max(20), cores);
+        let case = format!("{}/{}", key.name(), bundle_name(bundle));
+        if wanted.is_empty() || wanted.iter().any(|name| **name == case) {
+            measure(key, bundle, count.max(20), cores);
+        }
     }
+}
+
+fn bundle_name(kinds: &[Bundle]) -> &'static str {
+    if kinds.contains(&Bundle::P12) { "pem,p12" } else { "pem" }
 }
 
 fn measure(key: KeyType, kinds: &[Bundle], count: usize, cores: usize) {
@@ -70,7 +79,7 @@ fn measure(key: KeyType, kinds: &[Bundle], count: usize, cores: usize) {
     println!(
         "{:<10} {:<8} {count:>8} {:>10.2} {:>10.2} {:>10.2} {:>10.2} {:>12.0} {:>6.0}%",
         key.name(),
-        if has_store { "pem,p12" } else { "pem" },
+        bundle_name(kinds),
         arithmetic.as_secs_f64(),
         output.as_secs_f64(),
         derivation.as_secs_f64(),
@@ -120,15 +129,15 @@ fn make_key_and_sign(key: KeyType) {
 }
 
 /// What a PKCS#12 file cannot do without: one key by PBKDF2-HMAC-SHA256 and the MAC's key, a chain
-/// of SHA-256 (RFC 7292, appendix B). Of two implementations of PBKDF2 this is the faster one.
+/// of SHA-256 (RFC 7292, appendix B). Of two implementations of each these are the faster ones.
 fn derive() {
     let mut key = [0; 32];
     let password = PASSWORD.as_bytes();
     pbkdf2::pbkdf2_hmac::<sha2::Sha256>(password, &[7; 16], DEFAULT_ITERATIONS, &mut key);
     black_box(key);
-    let mut block = digest::digest(&digest::SHA256, &[3; 192]);
+    let mut block = sha2::Sha256::digest([3; 192]);
     for _ in 1..DEFAULT_ITERATIONS {
-        block = digest::digest(&digest::SHA256, block.as_ref());
+        block = sha2::Sha256::digest(block);
     }
     black_box(block);
 }
