@@ -53,7 +53,7 @@ pub(crate) enum Command {
     /// Make and look after certificate authorities
     #[command(subcommand)]
     Ca(commands::ca::CaCommand),
-    /// Issue certificates to devices
+    /// Issue, renew, revoke and list certificates of devices
     #[command(subcommand)]
     Device(commands::device::DeviceCommand),
     /// Show, verify and order certificates
@@ -68,6 +68,9 @@ pub(crate) enum Command {
     /// Make and check the CSV of the platform's bulk registration
     #[command(subcommand)]
     Registration(commands::registration::RegistrationCommand),
+    /// Check the registry of what was issued, and take out of it
+    #[command(subcommand)]
+    Registry(commands::registry::RegistryCommand),
     /// List and show certificate profiles and file templates
     #[command(subcommand)]
     Profile(commands::profile::ProfileCommand),

@@ -9,6 +9,8 @@ use c8y_pki::files;
 use c8y_pki::name::{Name, NameBuilder, find_field};
 use c8y_pki::profile::{PathLength, Profile};
 use clap::Args;
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
 
 use crate::failure::{Failure, Result};
 
@@ -108,4 +110,20 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<Certificate>> {
     let bytes = files::read(path)?;
     Certificate::all_from_pem_or_der(&bytes)
         .map_err(|e| Error::from(e).in_file(path.display().to_string()).into())
+}
+
+/// A time in RFC 3339 form.
+pub(crate) fn time(text: &str) -> std::result::Result<OffsetDateTime, String> {
+    OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| "not an RFC 3339 time such as 2026-11-22T10:00:00Z".to_owned())
+}
+
+/// A span of days or weeks: `30d`, `8w`; a bare number counts days.
+pub(crate) fn duration(text: &str) -> std::result::Result<Duration, String> {
+    let (number, days) = match text.strip_suffix('w') {
+        Some(number) => (number, 7),
+        None => (text.strip_suffix('d').unwrap_or(text), 1),
+    };
+    let days = number.parse::<u32>().ok().filter(|n| *n <= 36_500).map(|n| i64::from(n) * days);
+    days.map(Duration::days).ok_or_else(|| "not a span such as 30d or 8w".to_owned())
 }

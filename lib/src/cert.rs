@@ -312,6 +312,17 @@ impl Certificate {
         self.issuer.matches(&self.subject)
     }
 
+    /// Whether AuthorityKeyIdentifier names the issuer's certificate by its serial number
+    /// (RFC 5280, 4.2.1.1: authorityCertSerialNumber), or cannot be read.
+    pub fn authority_key_names_serial(&self) -> bool {
+        const SERIAL_NUMBER: u8 = 0x82;
+        let Some(extension) = self.extension(oid::AUTHORITY_KEY_ID) else { return false };
+        let parts = yasna::parse_der(&extension.value, |reader| {
+            reader.collect_sequence_of(|part| part.read_der())
+        });
+        parts.map_or(true, |parts| parts.iter().any(|p| p.first() == Some(&SERIAL_NUMBER)))
+    }
+
     /// Verifies this certificate's signature with `key`.
     pub fn verify_signature(&self, key: &PublicKey) -> Result<(), CryptoError> {
         let algorithm = self.signature_algorithm.clone()?;

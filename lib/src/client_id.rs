@@ -131,13 +131,16 @@ impl DeviceId {
     }
 
     /// A file name for the identifier, different for different identifiers: letters, digits, `.`,
-    /// `_` and `-` stay, every other octet becomes `%XX`; so does what Windows reserves (`CON`, a
-    /// dot at the end). Names over 200 octets end in a hash instead.
+    /// `_` and `-` stay, every other octet becomes `%XX`; so do a dot in front, which hides a folder,
+    /// and what Windows reserves (`CON`, a dot at the end). Names over 200 octets end in a hash
+    /// instead.
     pub fn file_name(&self) -> String {
         const LONGEST: usize = 200;
         let mut name = String::with_capacity(self.0.len());
         for byte in self.0.bytes() {
-            if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-') {
+            let hidden = byte == b'.' && name.is_empty();
+            let safe = byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+            if safe && !hidden {
                 name.push(byte.into());
             } else {
                 push_escaped(&mut name, byte);

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
 
-use crate::cert::{Serial, pem_text};
+use crate::cert::{Serial, pem_blocks, pem_text};
 use crate::crypto::{PublicKey, SignatureAlgorithm};
 use crate::issue::{IssueError, Issuer, Parts, Recorder, Replace, assemble};
 use crate::name::Name;
@@ -16,6 +16,9 @@ pub enum CrlError {
     /// Not the DER of a CRL.
     #[error("not a certificate revocation list: {0}")]
     Malformed(String),
+    /// No CRL in a PEM text.
+    #[error("there is no revocation list (BEGIN X509 CRL) in it")]
+    NoList,
     /// The issuer's key usage lacks cRLSign.
     #[error("{issuer} cannot sign revocation lists: its keyUsage lacks cRLSign")]
     NotACrlSigner {
@@ -35,6 +38,7 @@ impl CrlError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Issue(e) => e.hint(),
+            Self::NoList => Some("see what it holds: `c8y-pki cert show FILE`".to_owned()),
             _ => None,
         }
     }
@@ -80,7 +84,13 @@ impl Reason {
         Self::ALL.iter().find(|(r, _)| *r == self).map_or("unspecified", |(_, name)| name)
     }
 
-    fn from_code(code: u8) -> Option<Self> {
+    /// The reason of that name; case does not matter.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, n)| n.eq_ignore_ascii_case(name)).map(|(reason, _)| *reason)
+    }
+
+    /// The reason with that number.
+    pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.iter().map(|(r, _)| *r).find(|r| *r as u8 == code)
     }
 }
@@ -113,6 +123,8 @@ pub struct Crl {
     pub authority_key_id: Option<Vec<u8>>,
     /// The revoked certificates.
     pub revoked: Vec<Revoked>,
+    /// The first critical extension, of the list or of an entry, as a dotted object identifier.
+    pub critical_extension: Option<String>,
     /// The signature's algorithm.
     pub signature_algorithm: Result<SignatureAlgorithm, crate::crypto::CryptoError>,
     signature: Vec<u8>,
@@ -142,10 +154,24 @@ impl Crl {
             next_update: crl.next_update().map(|t| t.to_datetime()),
             number: crl.crl_number().map(|n| Serial::from_octets(&n.to_bytes_be())),
             authority_key_id: authority_key_id(&crl),
+            critical_extension: critical_extension(&crl),
             revoked: revoked.collect(),
             signature_algorithm: SignatureAlgorithm::from_identifier(&crl.signature_algorithm),
             signature: crl.signature_value.data.to_vec(),
         })
+    }
+
+    /// Reads every CRL of a PEM text in order; other blocks are passed over. A lone DER list is
+    /// accepted too.
+    pub fn all_from_pem_or_der(bytes: &[u8]) -> Result<Vec<Self>, CrlError> {
+        if bytes.first() == Some(&0x30) {
+            return Ok(vec![Self::from_der(bytes)?]);
+        }
+        let blocks = pem_blocks(bytes).map_err(CrlError::Malformed)?;
+        let lists = blocks.iter().filter(|b| b.tag() == "X509 CRL");
+        let lists: Vec<Self> =
+            lists.map(|b| Self::from_der(b.contents())).collect::<Result<_, _>>()?;
+        if lists.is_empty() { Err(CrlError::NoList) } else { Ok(lists) }
     }
 
     /// The DER.
@@ -162,6 +188,12 @@ impl Crl {
     pub fn verify_signature(&self, key: &PublicKey) -> Result<(), crate::crypto::CryptoError> {
         key.verify(self.signature_algorithm.clone()?, &self.tbs, &self.signature)
     }
+}
+
+fn critical_extension(crl: &CertificateRevocationList<'_>) -> Option<String> {
+    let entries = crl.iter_revoked_certificates().flat_map(|entry| entry.extensions());
+    let mut all = crl.extensions().iter().chain(entries);
+    all.find(|e| e.critical).map(|e| e.oid.to_id_string())
 }
 
 fn authority_key_id(crl: &CertificateRevocationList<'_>) -> Option<Vec<u8>> {
@@ -212,6 +244,25 @@ pub fn make(
     Crl::from_der(&assemble(&tbs, issuer.signer())?)
 }
 
+/// Most revocations in one file that the platform takes (platform: "Revocation").
+pub const PLATFORM_ROWS: usize = 5000;
+
+/// Revocations in the form in which the platform takes them: CSV files with the header
+/// `SERIALNO,DATE`, serial numbers in hex, times as ISO 8601 in UTC with milliseconds, at most
+/// [`PLATFORM_ROWS`] rows each. A certificate on hold is among them: the platform has no way back, so
+/// leave it out if it is to return.
+pub fn platform_csv(revoked: &[Revoked]) -> Vec<String> {
+    let row = |entry: &Revoked| {
+        let at = entry.at.to_offset(time::UtcOffset::UTC);
+        let (date, (hour, minute, second)) = (at.date(), at.to_hms());
+        format!("{},{date}T{hour:02}:{minute:02}:{second:02}.000Z\n", entry.serial)
+    };
+    let file = |rows: &[Revoked]| {
+        std::iter::once("SERIALNO,DATE\n".to_owned()).chain(rows.iter().map(row)).collect()
+    };
+    revoked.chunks(PLATFORM_ROWS).map(file).collect()
+}
+
 fn revoked_params(entry: &Revoked) -> rcgen::RevokedCertParams {
     use rcgen::RevocationReason as R;
     let reason = match entry.reason {
@@ -229,5 +280,35 @@ fn revoked_params(entry: &Revoked) -> rcgen::RevokedCertParams {
         revocation_time: entry.at,
         reason_code: reason,
         invalidity_date: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_platforms_files_hold_5000_rows_at_most() {
+        let at = OffsetDateTime::from_unix_timestamp(1_768_646_931).unwrap();
+        let entry = |n: u16| Revoked {
+            serial: Serial::from_octets(&[0x4a, (n >> 8) as u8, n as u8]),
+            at,
+            reason: Reason::KeyCompromise,
+        };
+        let all: Vec<Revoked> = (0..5001).map(entry).collect();
+        let files = platform_csv(&all);
+        let rows: Vec<usize> = files.iter().map(|f| f.lines().count() - 1).collect();
+        assert_eq!(rows, [5000, 1]);
+        assert!(files[0].starts_with("SERIALNO,DATE\n4a0000,2026-01-17T10:48:51.000Z\n"));
+        assert_eq!(platform_csv(&[]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn reasons_have_names_and_numbers() {
+        for (reason, name) in Reason::ALL {
+            assert_eq!(Reason::of_name(&name.to_uppercase()), Some(reason));
+            assert_eq!(Reason::from_code(reason as u8), Some(reason));
+        }
+        assert_eq!(Reason::from_code(7), None, "not used (RFC 5280, 5.3.1)");
     }
 }

@@ -3,6 +3,7 @@
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer;
 
+use crate::cert::pem_blocks;
 use crate::crypto::{CryptoError, PublicKey, SignatureAlgorithm};
 use crate::name::Name;
 
@@ -13,6 +14,20 @@ pub enum CsrError {
     /// Not the DER of a request.
     #[error("not a certificate request: {0}")]
     Malformed(String),
+    /// Its key cannot be used.
+    #[error("the request for {subject} has a key that cannot be used: {cause}")]
+    Key {
+        /// Subject of the request.
+        subject: Name,
+        /// What is wrong with the key.
+        cause: CryptoError,
+    },
+    /// No request in a PEM text.
+    #[error("there is no certificate request (BEGIN CERTIFICATE REQUEST) in it")]
+    NoRequest,
+    /// A PEM block that is damaged.
+    #[error("a PEM block is damaged: {0}")]
+    Pem(String),
     /// The signature in it was not made with its key.
     #[error("the request for {subject} is not signed with the key in it: {cause}")]
     NotPossessed {
@@ -30,7 +45,9 @@ impl CsrError {
             Self::NotPossessed { .. } => {
                 Some("have the device make a new request with its own key".to_owned())
             }
-            Self::Malformed(_) => None,
+            Self::Key { cause, .. } => cause.hint(),
+            Self::NoRequest => Some("see what it holds: `c8y-pki cert show FILE`".to_owned()),
+            Self::Malformed(_) | Self::Pem(_) => None,
         }
     }
 }
@@ -66,13 +83,36 @@ impl Request {
         })
     }
 
-    /// Checks that whoever made the request has the private key: its signature must verify.
+    /// Reads every request of a PEM text in order; other blocks are passed over. A lone DER request
+    /// is accepted too. Each is read by itself: one that is damaged does not hide the others.
+    pub fn all_from_pem_or_der(bytes: &[u8]) -> Result<Vec<Result<Self, CsrError>>, CsrError> {
+        if bytes.first() == Some(&0x30) {
+            return Ok(vec![Self::from_der(bytes)]);
+        }
+        let blocks = pem_blocks(bytes).map_err(CsrError::Pem)?;
+        let is_request =
+            |tag: &str| matches!(tag, "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST");
+        let requests: Vec<_> = blocks
+            .iter()
+            .filter(|b| is_request(b.tag()))
+            .map(|b| Self::from_der(b.contents()))
+            .collect();
+        if requests.is_empty() { Err(CsrError::NoRequest) } else { Ok(requests) }
+    }
+
+    /// Checks that the key is strong enough, and that whoever made the request has the private one:
+    /// its signature must verify. Any hash that is not broken is good, whatever the key.
     pub fn check_possession(&self) -> Result<&PublicKey, CsrError> {
-        let checked = || -> Result<&PublicKey, CryptoError> {
-            let key = self.public_key.as_ref().map_err(Clone::clone)?;
-            key.verify(self.signature_algorithm.clone()?, &self.info, &self.signature)?;
-            Ok(key)
-        };
-        checked().map_err(|cause| CsrError::NotPossessed { subject: self.subject.clone(), cause })
+        let subject = || self.subject.clone();
+        let usable = |key: &PublicKey| key.check_strength();
+        let key = self.public_key.as_ref().map_err(Clone::clone);
+        let key = key
+            .and_then(|key| usable(key).map(|()| key))
+            .map_err(|cause| CsrError::Key { subject: subject(), cause })?;
+        self.signature_algorithm
+            .clone()
+            .and_then(|algorithm| key.verify(algorithm, &self.info, &self.signature))
+            .map_err(|cause| CsrError::NotPossessed { subject: subject(), cause })?;
+        Ok(key)
     }
 }

@@ -12,6 +12,7 @@ use crate::describe::DescribeError;
 use crate::files::FileError;
 use crate::issue::IssueError;
 use crate::key::KeyError;
+use crate::manifest::ManifestError;
 use crate::name::NameError;
 use crate::platform::fetch::FetchError;
 use crate::profile::ProfileError;
@@ -76,6 +77,7 @@ errors! {
     File(FileError),
     Issue(IssueError),
     Key(KeyError),
+    Manifest(ManifestError),
     Name(NameError),
     Profile(ProfileError),
     Registration(RegistrationError),

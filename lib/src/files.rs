@@ -249,6 +249,14 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
     fs::rename(from, to).map_err(fail("rename", from))
 }
 
+/// Removes a file; one that is not there is fine.
+pub(crate) fn remove_file(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(fail("remove", path)(e)),
+        _ => Ok(()),
+    }
+}
+
 /// Removes a folder with everything in it; one that is not there is fine.
 pub(crate) fn remove_tree(dir: &Path) -> Result<(), FileError> {
     match fs::remove_dir_all(dir) {

@@ -19,6 +19,7 @@
 //! | make or open PKCS#12, JKS and PEM stores | [`store`] |
 //! | check a device identifier or ClientId | [`client_id`] |
 //! | make or read a distinguished name | [`name`] |
+//! | hand over what was made, signed | [`manifest`] |
 //! | make or check the registration CSV | [`registration`] |
 //! | see what a TLS server presents | [`platform::fetch`] |
 //! | show what any such file holds | [`describe`] |
@@ -109,6 +110,7 @@ pub mod error;
 pub mod files;
 pub mod issue;
 pub mod key;
+pub mod manifest;
 pub mod name;
 pub mod platform;
 pub mod profile;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules in order, with the layer of docs/architecture.md.
-const ORDER: [(&str, u8); 21] = [
+const ORDER: [(&str, u8); 22] = [
     ("secret", 0),
     ("crypto", 0),
     ("client_id", 0),
@@ -22,6 +22,7 @@ const ORDER: [(&str, u8); 21] = [
     ("authority", 4),
     ("bulk", 5),
     ("registration", 5),
+    ("manifest", 5),
     ("platform", 6),
     ("describe", 6),
     ("rollout", 7),

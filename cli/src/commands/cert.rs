@@ -1,17 +1,18 @@
 //! `cert`: any certificate, request, CRL, key or store shown; chains ordered and verified.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use c8y_pki::Error;
 use c8y_pki::cert::Certificate;
 use c8y_pki::chain::{self, ChainError, DeviceFinding, LeafChoice, Refusal, VerifiedChain};
 use c8y_pki::client_id::DeviceId;
+use c8y_pki::crl::Crl;
 use c8y_pki::describe::{Passwords, describe, needs_password};
 use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::manifest;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
@@ -33,8 +34,10 @@ Examples:
 Examples:
   c8y-pki cert verify --trust root.pem chain.pem
   c8y-pki cert verify --trust root.pem --as-device gw-0001 out/gw-0001/chain.pem
+  c8y-pki cert verify --trust root.pem --crl line-7.crl chain.pem
+  c8y-pki cert verify --manifest handover/manifest.csv --trust root.pem handover/chain.pem
 
-Exit codes: 0 the chain is good; 1 it is refused: the certificate and the rule are named;
+Exit codes: 0 it is good; 1 it is refused: the certificate and the rule are named;
 2 a file cannot be read.")]
     Verify(VerifyArgs),
     /// Put certificates in order: leaf first, each followed by its issuer
@@ -59,20 +62,28 @@ pub(crate) struct ShowArgs {
 /// Arguments of `cert verify`.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// The chain: PEM or DER, leaf first, then intermediates in any order
-    chain: PathBuf,
+    /// The chain: PEM or DER, leaf first, then intermediates in any order; with --manifest that of
+    /// the CA that signed it, if that is not trusted by itself
+    #[arg(required_unless_present = "manifest")]
+    chain: Option<PathBuf>,
     /// Trusted certificates, roots or intermediates: PEM or DER; may be repeated
     #[arg(long, value_name = "FILE", required = true)]
     trust: Vec<PathBuf>,
     /// The time for which to verify (RFC 3339, e.g. 2026-11-22T10:00:00Z); by default now
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
     at: Option<OffsetDateTime>,
     /// Most intermediates between leaf and trusted certificate
     #[arg(long, value_name = "N", default_value_t = chain::DEFAULT_MAX_DEPTH)]
     max_depth: u8,
     /// Apply the platform's rules too, for the device with this identifier
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", conflicts_with = "manifest")]
     as_device: Option<String>,
+    /// Revocation lists: PEM or DER; the leaf's issuer must be among their issuers; may be repeated
+    #[arg(long, value_name = "FILE")]
+    crl: Vec<PathBuf>,
+    /// Verify the signature of this hand-over file (its FILE.sig) in place of a chain
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
 }
 
 /// Arguments of `cert chain`.
@@ -87,11 +98,6 @@ pub(crate) struct ChainArgs {
     /// Write the chain here; by default to standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-}
-
-fn parse_time(text: &str) -> std::result::Result<OffsetDateTime, String> {
-    OffsetDateTime::parse(text, &Rfc3339)
-        .map_err(|_| "not an RFC 3339 time such as 2026-11-22T10:00:00Z".to_owned())
 }
 
 pub(crate) fn run(command: &CertCommand, out: Output) -> Result {
@@ -141,16 +147,23 @@ struct Verdict<'a> {
 }
 
 fn verify(args: &VerifyArgs, out: Output) -> Result {
-    let presented = values::certificates(&args.chain)?;
     let mut anchors = Vec::new();
     for path in &args.trust {
         anchors.extend(values::certificates(path)?);
     }
+    let presented = match &args.chain {
+        Some(chain) => values::certificates(chain)?,
+        None => Vec::new(),
+    };
+    if let Some(manifest) = &args.manifest {
+        return verify_manifest(args, manifest, &presented, &anchors, out);
+    }
+    let lists = revocation_lists(&args.crl)?;
     let id = args.as_device.as_deref().map(DeviceId::parse).transpose()?;
     let mut options = chain::Options::new(args.at.unwrap_or_else(OffsetDateTime::now_utc));
     options.max_depth = args.max_depth;
     let (leaf, rest) = presented.split_first().ok_or(ChainError::Empty)?;
-    let result = chain::verify(leaf, rest, &anchors, &options);
+    let result = validate(leaf, rest, &anchors, &options, &lists);
     let findings = id.map(|id| chain::check_device(&presented, &anchors, &id));
     let refused_as_device = findings.as_ref().is_some_and(|all| all.iter().any(|f| !f.is_note()));
     let error = result.as_ref().err();
@@ -163,6 +176,84 @@ fn verify(args: &VerifyArgs, out: Output) -> Result {
         device: findings.as_deref(),
     };
     out.result(&verdict, verdict_text)?;
+    Ok(Outcome::of(verdict.valid))
+}
+
+/// Validates, and looks up in revocation lists if there are any.
+fn validate(
+    leaf: &Certificate,
+    rest: &[Certificate],
+    anchors: &[Certificate],
+    options: &chain::Options,
+    lists: &[Crl],
+) -> std::result::Result<VerifiedChain, ChainError> {
+    let path = chain::verify(leaf, rest, anchors, options)?;
+    if !lists.is_empty() {
+        chain::check_revocation(&path, lists, options.at)?;
+    }
+    Ok(path)
+}
+
+fn revocation_lists(paths: &[PathBuf]) -> Result<Vec<Crl>> {
+    let mut lists = Vec::new();
+    for path in paths {
+        let found = Crl::all_from_pem_or_der(&files::read(path)?)
+            .map_err(|e| Error::from(e).in_file(path.display().to_string()))?;
+        lists.extend(found);
+    }
+    Ok(lists)
+}
+
+#[derive(Serialize)]
+struct ManifestVerdict {
+    valid: bool,
+    signed_by: Option<String>,
+    error: Option<String>,
+    hint: Option<String>,
+}
+
+/// A manifest is good if a CA has signed it that is trusted, or that has a good chain.
+fn verify_manifest(
+    args: &VerifyArgs,
+    path: &Path,
+    chain: &[Certificate],
+    anchors: &[Certificate],
+    out: Output,
+) -> Result {
+    let mut signature = path.as_os_str().to_owned();
+    signature.push(".sig");
+    let (manifest, signature) = (files::read(path)?, files::read(Path::new(&signature))?);
+    let cas = [chain, anchors].concat();
+    let lists = revocation_lists(&args.crl)?;
+    let mut options = chain::Options::new(args.at.unwrap_or_else(OffsetDateTime::now_utc));
+    options.max_depth = args.max_depth;
+    options.purpose = chain::Purpose::Any;
+    let checked = || -> std::result::Result<&Certificate, Error> {
+        let signer = manifest::verify(&manifest, &signature, &cas)?;
+        validate(signer, chain, anchors, &options, &lists)?;
+        Ok(signer)
+    };
+    let verdict = match checked() {
+        Ok(signer) => ManifestVerdict {
+            valid: true,
+            signed_by: Some(signer.subject.to_string()),
+            error: None,
+            hint: None,
+        },
+        Err(e) => ManifestVerdict {
+            valid: false,
+            signed_by: None,
+            error: Some(e.to_string()),
+            hint: e.hint(),
+        },
+    };
+    out.result(&verdict, |v| match (&v.signed_by, &v.error) {
+        (Some(signer), _) => format!("valid: signed by {signer}\n"),
+        (None, error) => {
+            let hint = v.hint.as_ref().map_or_else(String::new, |h| format!("hint: {h}\n"));
+            format!("refused: {}\n{hint}", error.as_deref().unwrap_or_default())
+        }
+    })?;
     Ok(Outcome::of(verdict.valid))
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod generate;
 pub(crate) mod key;
 pub(crate) mod profile;
 pub(crate) mod registration;
+pub(crate) mod registry;
 pub(crate) mod rollout;
 pub(crate) mod store;
 
@@ -24,6 +25,7 @@ pub(crate) fn run(cli: &Cli, out: &Output) -> Result {
         Command::Key(command) => key::run(command, *out),
         Command::Store(command) => store::run(command, *out),
         Command::Registration(command) => registration::run(command, pki, *out),
+        Command::Registry(command) => registry::run(command, pki, *out),
         Command::Profile(command) => profile::run(command, *out),
         Command::Completions(args) => generate::completions(args, *out),
         Command::Man(args) => generate::man(args, *out),

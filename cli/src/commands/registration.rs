@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::Pki;
 use c8y_pki::bulk::BulkError;
-use c8y_pki::bulk::list::Device;
+use c8y_pki::bulk::list::{Device, DeviceKey};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::registration::{self, Level, Report, Settings};
@@ -139,7 +139,8 @@ fn from_registry(args: &CreateArgs, dir: &Path) -> Result<Vec<Device>> {
     }
     let device = |record: c8y_pki::registry::Record| {
         let id = DeviceId::parse(record.client_id.as_deref().unwrap_or_default())?;
-        Ok(Device { id, line: None, details: record.details })
+        let key = DeviceKey::New;
+        Ok(Device { id, key, subject: None, line: None, details: record.details })
     };
     records.into_iter().map(device).collect()
 }

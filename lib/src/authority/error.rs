@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::MAX_NAME;
+use super::policy::PolicyError;
 use crate::cert::CertError;
 use crate::crl::CrlError;
 use crate::crypto::CryptoError;
@@ -35,6 +36,14 @@ pub enum AuthorityError {
         pki: PathBuf,
         /// The CAs there are.
         known: Vec<String>,
+    },
+    /// A CA whose issuer is not in the folder.
+    #[error("the CA {name:?} was issued by {issuer}, which is not in this PKI folder")]
+    IssuerElsewhere {
+        /// Its name.
+        name: String,
+        /// Its issuer's name.
+        issuer: String,
     },
     /// The name is in use.
     #[error("a CA named {0:?} exists already")]
@@ -73,6 +82,9 @@ pub enum AuthorityError {
         /// What is wrong with it.
         source: CertError,
     },
+    /// The signing policy of the issuing CA.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// A file operation.
     #[error(transparent)]
     File(#[from] FileError),
@@ -101,6 +113,10 @@ impl AuthorityError {
                 Some("there is none yet: `c8y-pki ca init` makes a root".to_owned())
             }
             Self::NoSuchCa { known, .. } => Some(format!("known CAs: {}", known.join(", "))),
+            Self::IssuerElsewhere { .. } => Some(
+                "have it renewed there, or take the issuer in with `c8y-pki ca add --import`"
+                    .to_owned(),
+            ),
             Self::NameTaken(_) => Some(
                 "give the new one another name; `c8y-pki ca list` shows those in use".to_owned(),
             ),
@@ -109,6 +125,7 @@ impl AuthorityError {
             }
             Self::Key { source, .. } => source.hint(),
             Self::Certificate { source, .. } => source.hint(),
+            Self::Policy(e) => e.hint(),
             Self::File(e) => e.hint(),
             Self::Registry(e) => e.hint(),
             Self::Issue(e) => e.hint(),

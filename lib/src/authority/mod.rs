@@ -1,7 +1,7 @@
 //! The PKI folder: its CAs, their keys, its registry.
 //!
 //! ```text
-//! pki/pki.toml           version of the folder's form
+//! pki/pki.toml           version of the folder's form, signing policies (see [`policy`])
 //! pki/registry.sqlite    what has been issued
 //! pki/ca/<name>/         cert.pem, chain.pem (itself … root), key.pem (encrypted, 0600), crl.pem
 //! ```
@@ -11,6 +11,8 @@
 
 mod error;
 mod import;
+pub mod policy;
+mod renew;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,15 +21,16 @@ use time::{Duration, OffsetDateTime};
 
 pub use error::AuthorityError;
 use import::{climb, find_own};
+use policy::{RawPolicy, SigningPolicy};
 
 use crate::cert::{Certificate, Serial};
-use crate::crl::{self, Crl};
+use crate::crl::{self, Crl, Revoked};
 use crate::files::{self, Access, Existing, Lock};
 use crate::issue::{self, Issuer, Order, Outliving, Validity};
 use crate::key::{CA_ITERATIONS, PrivateKey};
 use crate::name::Name;
 use crate::profile::{Kind, PathLength, Profile};
-use crate::registry::{NewRecord, Registry};
+use crate::registry::{NewRecord, Record, Registry, Replaced};
 use crate::secret::Password;
 
 /// Longest name of a CA, in characters.
@@ -95,6 +98,7 @@ pub struct CaSettings<'a> {
 pub struct Pki {
     dir: PathBuf,
     registry: Registry,
+    policies: BTreeMap<String, SigningPolicy>,
 }
 
 impl Pki {
@@ -116,11 +120,14 @@ impl Pki {
         if !path.exists() {
             return Err(AuthorityError::NotAPki(dir.to_owned()));
         }
-        let registry = dir.join(read_config(&path)?);
+        let config = read_config(&path)?;
+        let policies = read_policies(dir, &path, &config)?;
+        let registry = dir.join(config.registry);
         // SQLite would make it with the umask's mode; its side files take over the mode of this.
         files::touch_private(&registry)?;
-        let registry = Registry::open(&registry)?;
-        let mut pki = Self { dir: dir.to_owned(), registry };
+        let registry = Registry::open(&registry, now)?;
+        let mut pki = Self { dir: dir.to_owned(), registry, policies };
+        pki.settle_renewals()?;
         for ca in pki.cas()? {
             pki.record(&ca, now)?;
         }
@@ -140,6 +147,11 @@ impl Pki {
     /// The registry, to write to.
     pub fn registry_mut(&mut self) -> &mut Registry {
         &mut self.registry
+    }
+
+    /// What a CA may sign.
+    pub fn policy(&self, ca: &str) -> SigningPolicy {
+        self.policies.get(ca).cloned().unwrap_or_default()
     }
 
     fn ca_dir(&self, name: &str) -> PathBuf {
@@ -210,6 +222,8 @@ impl Pki {
         now: OffsetDateTime,
     ) -> Result<Ca> {
         want_kind(settings.profile, Kind::Intermediate)?;
+        self.policy(&parent.name)
+            .check_subject(&parent.certificate().subject, settings.subject)?;
         let _lock = self.lock_for(name)?;
         let wanted = settings.path_length.unwrap_or(settings.profile.path_length);
         let path_length = issue::path_length(wanted, &parent.chain)?;
@@ -248,7 +262,11 @@ impl Pki {
         self.keep(name, chain, key, password, now)
     }
 
-    /// Makes the CA's next CRL, writes it to its folder as `crl.pem` and returns it.
+    /// Makes the CA's next CRL, with every certificate that it has issued and that is revoked,
+    /// writes it to its folder as `crl.pem` and returns it.
+    ///
+    /// Certificates stay in it after their own end: RFC 5280, 5.1.2.6 and 3.3 let them go only once
+    /// a list issued after that end has shown them, and a list without them tells nobody anything new.
     pub fn make_crl(
         &mut self,
         ca: &Ca,
@@ -258,9 +276,12 @@ impl Pki {
     ) -> Result<Crl> {
         let now = now.replace_nanosecond(0).unwrap_or(now);
         let issuer = Issuer::new(ca.certificate(), key, now)?;
+        // The number first: whoever gets a higher one sees at least the same revocations.
         let number = self.registry.next_crl_number(&ca.name, now)?;
+        let revoked: Vec<Revoked> =
+            self.registry.revoked(&ca.name)?.iter().filter_map(Record::revocation).collect();
         let next = now + Duration::days(days.into());
-        let crl = crl::make(&issuer, &[], number, now, next)?;
+        let crl = crl::make(&issuer, &revoked, number, now, next)?;
         let path = ca.dir.join("crl.pem");
         files::write(&path, crl.pem().as_bytes(), Access::Public, Existing::Replace)?;
         Ok(crl)
@@ -268,7 +289,7 @@ impl Pki {
 
     fn lock_for(&self, name: &str) -> Result<Lock> {
         check_name(name)?;
-        let lock = Lock::wait(&self.dir.join("pki.lock"))?;
+        let lock = Lock::wait(&self.lock_path())?;
         if self.ca_dir(name).exists() {
             return Err(AuthorityError::NameTaken(name.to_owned()));
         }
@@ -288,7 +309,7 @@ impl Pki {
         let staging = self.dir.join("ca").join(format!(".new-{name}"));
         files::remove_tree(&staging)?;
         files::create_private_dir(&staging)?;
-        let mut ca = Ca { name: name.to_owned(), chain, parent: None, dir: staging.clone() };
+        let ca = Ca { name: name.to_owned(), chain, parent: None, dir: staging.clone() };
         let put = |file: &str, bytes: &[u8], access| {
             files::write(&staging.join(file), bytes, access, Existing::Refuse)
         };
@@ -300,20 +321,34 @@ impl Pki {
             let _ = files::remove_tree(&staging);
             return Err(e.into());
         }
-        ca.dir = self.ca_dir(name);
+        let ca = self.ca(name)?;
         self.record(&ca, now)?;
-        self.ca(name)
+        Ok(ca)
     }
 
+    /// Records a CA's certificate under the name of the CA that issued it, if it is in the folder.
     fn record(&mut self, ca: &Ca, now: OffsetDateTime) -> Result<()> {
+        self.record_in_place_of(ca, None, now)
+    }
+
+    fn record_in_place_of(
+        &mut self,
+        ca: &Ca,
+        replaces: Option<Replaced>,
+        now: OffsetDateTime,
+    ) -> Result<()> {
         if self.registry.has(ca.certificate())? {
             return Ok(());
         }
+        let issued_by = ca.parent.as_ref().unwrap_or(&ca.name);
         let record = NewRecord {
-            ca: ca.name.clone(),
+            ca: issued_by.clone(),
             device: None,
             certificate: ca.certificate().clone(),
             details: BTreeMap::new(),
+            location: std::path::absolute(&ca.dir).ok(),
+            has_key: true,
+            replaces,
         };
         Ok(self.registry.record(&format!("ca {}", ca.name), now, &[record])?)
     }
@@ -351,18 +386,54 @@ fn want_kind(profile: &Profile, wanted: Kind) -> Result<()> {
 struct Config {
     version: u32,
     registry: String,
+    #[serde(default)]
+    policy: BTreeMap<String, RawPolicy>,
 }
 
-/// Reads pki.toml; returns the registry's path, relative to the folder.
-fn read_config(path: &Path) -> Result<String> {
-    let fail = |problem: String| AuthorityError::Config { path: path.to_owned(), problem };
+fn config_error(path: &Path, problem: impl Into<String>) -> AuthorityError {
+    AuthorityError::Config { path: path.to_owned(), problem: problem.into() }
+}
+
+/// Reads pki.toml.
+fn read_config(path: &Path) -> Result<Config> {
     let bytes = files::read(path)?;
-    let text = String::from_utf8(bytes).map_err(|_| fail("it is not UTF-8".to_owned()))?;
-    let config: Config = toml::from_str(&text).map_err(|e| fail(e.message().to_owned()))?;
+    let text = String::from_utf8(bytes).map_err(|_| config_error(path, "it is not UTF-8"))?;
+    let config: Config = toml::from_str(&text).map_err(|e| {
+        let line = e.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        config_error(path, format!("line {line}: {}", e.message()))
+    })?;
     if config.version != 1 {
-        return Err(fail(format!("version {} of the folder's form is not known", config.version)));
+        let problem = format!("version {} of the folder's form is not known", config.version);
+        return Err(config_error(path, problem));
     }
-    Ok(config.registry)
+    Ok(config)
+}
+
+fn read_policies(
+    dir: &Path,
+    path: &Path,
+    config: &Config,
+) -> Result<BTreeMap<String, SigningPolicy>> {
+    let mut policies = BTreeMap::new();
+    for (ca, raw) in &config.policy {
+        // A policy that no CA has is probably meant for another: better said than passed over.
+        if !dir.join("ca").join(ca).join("cert.pem").exists() {
+            return Err(config_error(path, format!("[policy.{ca}]: there is no CA named {ca:?}")));
+        }
+        let listed = match &raw.ids_from {
+            None => None,
+            Some(file) => {
+                let bytes = files::read(&dir.join(file))?;
+                let text = String::from_utf8(bytes)
+                    .map_err(|_| config_error(path, format!("{file} is not UTF-8")))?;
+                Some(text)
+            }
+        };
+        let policy =
+            SigningPolicy::new(ca, raw, listed).map_err(|problem| config_error(path, problem))?;
+        policies.insert(ca.clone(), policy);
+    }
+    Ok(policies)
 }
 
 fn load(name: String, dir: PathBuf) -> Result<Ca> {

@@ -200,6 +200,18 @@ impl<'a> Bundler<'a> {
         Ok(files)
     }
 
+    /// Makes the files of a device that keeps its key: `cert.pem` and `chain.pem`.
+    pub fn certificate_files(&self, certificate: &Certificate) -> [BundleFile; 2] {
+        let pem = certificate.pem();
+        let chain = [pem.as_str(), &self.above_pem].concat();
+        let file = |name, text: String| BundleFile {
+            name,
+            bytes: text.into_bytes(),
+            access: Access::Public,
+        };
+        [file("cert.pem", pem), file("chain.pem", chain)]
+    }
+
     fn pem(
         &self,
         key: &PrivateKey,
@@ -210,12 +222,9 @@ impl<'a> Bundler<'a> {
             Some(password) => key.to_encrypted_pem(password, self.settings.key_iterations)?,
             None => key.to_pem(),
         };
-        let pem = certificate.pem();
-        let chain = [pem.as_str(), &self.above_pem].concat();
-        let file = |name, bytes, access| BundleFile { name, bytes, access };
-        files.push(file("key.pem", key.expose().to_vec(), Access::Private));
-        files.push(file("cert.pem", pem.into_bytes(), Access::Public));
-        files.push(file("chain.pem", chain.into_bytes(), Access::Public));
+        let bytes = key.expose().to_vec();
+        files.push(BundleFile { name: "key.pem", bytes, access: Access::Private });
+        files.extend(self.certificate_files(certificate));
         Ok(())
     }
 

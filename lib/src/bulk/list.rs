@@ -7,18 +7,37 @@
 //! or shorter than the header, text that is not UTF-8.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 
 use super::{BulkError, Fault};
 use crate::client_id::DeviceId;
+use crate::crypto::PublicKey;
+use crate::name::Name;
 
 /// Headers that name the column of ids, in lower case.
 pub const ID_COLUMNS: [&str; 4] = ["id", "client_id", "device_id", "serial"];
+
+/// Where a device's key comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum DeviceKey {
+    /// A new one is made.
+    #[default]
+    New,
+    /// The device keeps it; its request has proven that. No key is written.
+    Requested(PublicKey),
+    /// It is in this file, under the password of the bundle's keys if it is encrypted.
+    File(PathBuf),
+}
 
 /// A device to be issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
     /// Its identifier.
     pub id: DeviceId,
+    /// Where its key comes from.
+    pub key: DeviceKey,
+    /// Its whole subject, in place of the run's.
+    pub subject: Option<Name>,
     /// Its line in the list (from 1), if it came from one.
     pub line: Option<u64>,
     /// The other columns of its row that are not empty.
@@ -191,7 +210,8 @@ impl<'a> Collector<'a> {
             return self.fault(text, line, message, hint);
         }
         self.seen.insert(id.folded(), (line, id.clone()));
-        self.list.devices.push(Device { id, line, details });
+        let device = Device { id, key: DeviceKey::New, subject: None, line, details };
+        self.list.devices.push(device);
     }
 }
 

@@ -1,17 +1,24 @@
 //! Issuing devices, one or very many.
 //!
-//! [`list`] reads device lists and finds all their faults; [`bundle`] makes a device's files;
+//! [`list`] reads device lists and finds all their faults; [`request`] does the same for certificate
+//! requests, [`renew`] for devices whose certificates run out; [`bundle`] makes a device's files;
 //! [`run`] issues: in parallel, chunk by chunk, through `staging`, so that a certificate exists
 //! if and only if the registry has it, and then its key is on disk.
 
 pub mod bundle;
+pub mod inspect;
 pub mod list;
+mod plan;
+pub mod renew;
+pub mod request;
 mod run;
 mod staging;
 
 use std::path::PathBuf;
 
 use crate::authority::AuthorityError;
+use crate::authority::policy::PolicyError;
+use crate::cert::CertError;
 use crate::files::FileError;
 use crate::issue::IssueError;
 use crate::key::KeyError;
@@ -19,7 +26,7 @@ use crate::name::NameError;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
 
-pub(crate) use run::is_complete;
+pub(crate) use plan::is_complete;
 pub use run::{Existing, Job, Progress, Summary, run};
 
 /// A fault in a device list or a row that could not be issued.
@@ -80,6 +87,20 @@ pub enum BulkError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// A key file that cannot be used.
+    #[error("{}: {source}", path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: KeyError,
+    },
+    /// A certificate in the registry that cannot be read.
+    #[error("a certificate in the registry cannot be read: {0}")]
+    Recorded(#[from] CertError),
+    /// The signing policy of the issuing CA.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// The subject's fields.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -120,6 +141,9 @@ impl BulkError {
                 "give --server-cert; `c8y-pki store fetch HOST:8883` saves it from the server"
                     .to_owned(),
             ),
+            Self::KeyFile { source, .. } => source.hint(),
+            Self::Recorded(_) => Some("`c8y-pki registry check` names it".to_owned()),
+            Self::Policy(e) => e.hint(),
             Self::Name(e) => e.hint(),
             Self::Issue(e) => e.hint(),
             Self::Key(e) => e.hint(),

@@ -1,7 +1,7 @@
 //! The run: everything is checked, then workers make devices and one thread commits them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -9,17 +9,19 @@ use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
-use super::bundle::{Bundle, BundleSettings, Bundler};
-use super::list::{Device, DeviceList};
+use super::BulkError;
+use super::bundle::{BundleSettings, Bundler};
+use super::list::{DeviceKey, DeviceList};
+use super::plan::{Plan, Todo, plan, subject_of};
 use super::staging::{Staged, Staging, recover};
-use super::{BulkError, Fault};
+use crate::authority::policy::SigningPolicy;
 use crate::authority::{Ca, Pki};
-use crate::cert::{Certificate, Serial};
+use crate::cert::Serial;
 use crate::crypto::{fill_random, hex};
 use crate::files;
 use crate::issue::{self, Issuer, Order, Outliving, Validity};
-use crate::key::PrivateKey;
-use crate::name::{Name, NameBuilder, find_field};
+use crate::key::{KeyError, PrivateKey};
+use crate::name::NameBuilder;
 use crate::profile::{Kind, Profile};
 use crate::registry::{NewRecord, Registry, RegistryError};
 
@@ -27,14 +29,21 @@ use crate::registry::{NewRecord, Registry, RegistryError};
 const CHUNK: usize = 512;
 
 /// What to do with a device that has a live certificate already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Existing {
     /// Leave it as it is.
     #[default]
     Skip,
     /// Refuse the whole run before the first key.
     Fail,
+    /// Issue another one in its place; the former one stays in the registry as history.
+    Replace {
+        /// Only those recorded before this moment, in whole seconds: so a run that was stopped can be
+        /// finished without replacing its own work, which is recorded under the run's beginning.
+        before: Option<OffsetDateTime>,
+        /// Whether the former certificate is revoked, with the reason `superseded`.
+        revoke: bool,
+    },
 }
 
 /// What to issue, and how.
@@ -58,6 +67,8 @@ pub struct Job<'a> {
     pub bundle: BundleSettings<'a>,
     /// What to do with devices that are issued already.
     pub existing: Existing,
+    /// What the CA may sign.
+    pub policy: &'a SigningPolicy,
     /// Number of worker threads; at least one is used.
     pub threads: usize,
 }
@@ -72,10 +83,12 @@ pub struct Progress {
 }
 
 /// What a run has done.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
 pub struct Summary {
     /// Devices issued.
     pub issued: usize,
+    /// Those among them whose former certificate was replaced.
+    pub replaced: usize,
     /// Devices that had a live certificate already.
     pub skipped: usize,
     /// Those among them without all the files of the bundle: moved away, lost, or issued with
@@ -83,6 +96,8 @@ pub struct Summary {
     pub incomplete: usize,
     /// Devices of an earlier, stopped run whose files were put into place.
     pub recovered: usize,
+    /// The name of the run in the registry, if it has issued any.
+    pub batch: Option<String>,
     /// Whether the run was stopped before its end.
     pub stopped: bool,
     /// How long it took, in seconds.
@@ -118,21 +133,21 @@ pub fn run(
     let bundler = Bundler::new(job.bundle, &job.ca.chain, now)?;
     let recovered = recover(job.out, pki.registry())?;
     let Plan { todo, skipped, incomplete } = plan(pki.registry(), job, list)?;
-    let maker = Maker { job, issuer, validity, bundler };
-    let mut summary =
-        Summary { issued: 0, skipped, incomplete, recovered, stopped: false, seconds: 0.0 };
+    let location = std::path::absolute(job.out).unwrap_or_else(|_| job.out.to_owned());
+    let maker = Maker { job, issuer, validity, bundler, location };
+    let mut summary = Summary { skipped, incomplete, recovered, ..Summary::default() };
     if !todo.is_empty() {
         let batch = run_name(now)?;
         let mut committer = Committer {
             registry: pki.registry_mut(),
             staging: Staging::open(job.out, &batch)?,
-            ca: &job.ca.name,
             batch: &batch,
             now,
         };
         let result = work(&maker, &todo, &mut committer, &mut summary, stop, progress);
         committer.staging.close()?;
         result?;
+        summary.batch = (summary.issued > 0).then_some(batch);
     }
     summary.seconds = elapsed(start);
     Ok(summary)
@@ -149,96 +164,67 @@ fn run_name(now: OffsetDateTime) -> Result<String, BulkError> {
     Ok(format!("{}-{}", now.unix_timestamp(), hex(&random)))
 }
 
-/// What is left to do.
-struct Plan {
-    todo: Vec<Device>,
-    skipped: usize,
-    incomplete: usize,
-}
-
-/// Splits the list into devices to issue and those to skip; all faults at once.
-fn plan(registry: &Registry, job: &Job<'_>, list: DeviceList) -> Result<Plan, BulkError> {
-    let total = list.devices.len() + list.faults.len();
-    let mut faults = list.faults;
-    let folder_of = |device: &Device| job.out.join(device.id.file_name());
-    // Folders are looked at before the registry: another process records a device before its
-    // folder appears, so a folder of theirs that is seen here is found recorded below.
-    let present: Vec<bool> = list.devices.iter().map(|d| folder_of(d).exists()).collect();
-    let folded: Vec<String> = list.devices.iter().map(|d| d.id.folded()).collect();
-    let live = registry.live_among(&folded)?;
-    let mut todo = Vec::with_capacity(list.devices.len());
-    let mut incomplete = 0;
-    for ((device, folded), present) in list.devices.into_iter().zip(folded).zip(present) {
-        let id = device.id.as_str();
-        let place = device.line.map_or_else(String::new, |line| format!(" (line {line})"));
-        let mut fault = |message, hint: &str| {
-            let hint = Some(hint.to_owned());
-            faults.push(Fault { id: id.to_owned(), line: device.line, message, hint });
-        };
-        if live.contains(&folded) {
-            if job.existing == Existing::Fail {
-                let message = format!("client id {id:?}{place} has a live certificate already");
-                fault(message, "leave out --existing fail to skip such devices");
-            } else if !is_complete(&folder_of(&device), job.bundle.kinds) {
-                incomplete += 1;
-            }
-            continue;
-        }
-        if present {
-            let folder = folder_of(&device);
-            let folder = folder.display();
-            let message =
-                format!("client id {id:?}{place} is not issued, but its folder {folder} is there");
-            fault(message, "move the folder away, or choose another --out");
-            continue;
-        }
-        todo.push(device);
-    }
-    faults.sort_by_key(|f| f.line);
-    if !faults.is_empty() {
-        return Err(BulkError::Faults { faults, total });
-    }
-    let skipped = total - todo.len();
-    Ok(Plan { todo, skipped, incomplete })
-}
-
-/// Whether a device's folder has all the files of a bundle.
-pub(crate) fn is_complete(folder: &Path, kinds: &[Bundle]) -> bool {
-    kinds.iter().flat_map(|kind| kind.file_names()).all(|name| folder.join(name).exists())
-}
-
 /// Makes one device: key, certificate, files.
 struct Maker<'a> {
     job: &'a Job<'a>,
     issuer: Issuer<'a>,
     validity: Validity,
     bundler: Bundler<'a>,
+    location: PathBuf,
 }
 
 impl Maker<'_> {
-    fn make(&self, device: &Device, chunk: &Path) -> Result<Certificate, BulkError> {
-        let key = PrivateKey::generate(self.job.profile.key)?;
+    fn make(&self, todo: &Todo, chunk: &Path) -> Result<NewRecord, BulkError> {
+        let device = &todo.device;
+        let key = self.key(&device.key)?;
+        let public_key = match (&device.key, &key) {
+            (DeviceKey::Requested(public), _) => public,
+            (_, Some(key)) => key.public_key(),
+            // Only a requested key is not at hand.
+            (_, None) => return Err(KeyError::NeedsPassword.into()),
+        };
         let order = Order {
             profile: self.job.profile,
-            subject: &self.subject(device)?,
-            public_key: key.public_key(),
+            subject: &subject_of(self.job, device)?,
+            public_key,
             serial: Serial::random().map_err(crate::issue::IssueError::from)?,
             validity: self.validity,
             path_length: None,
         };
         let certificate = issue::issue(&order, &self.issuer)?;
-        let dir = chunk.join(device.id.file_name());
+        let folder = device.id.file_name();
+        let dir = chunk.join(&folder);
         files::create_new_private_dir(&dir)?;
-        for file in self.bundler.files(&key, &certificate)? {
+        let files = match &key {
+            Some(key) => self.bundler.files(key, &certificate)?,
+            None => self.bundler.certificate_files(&certificate).into(),
+        };
+        for file in files {
             files::write_new(&dir.join(file.name), &file.bytes, file.access)?;
         }
-        Ok(certificate)
+        Ok(NewRecord {
+            ca: self.job.ca.name.clone(),
+            device: Some(device.id.clone()),
+            certificate,
+            details: device.details.clone(),
+            location: Some(self.location.join(folder)),
+            has_key: key.is_some(),
+            replaces: todo.replaces.clone(),
+        })
     }
 
-    fn subject(&self, device: &Device) -> Result<Name, BulkError> {
-        let mut builder = self.job.subject.clone();
-        builder.push(find_field("CN")?, device.id.as_str())?;
-        Ok(builder.build()?)
+    /// The private key, unless the device keeps it.
+    fn key(&self, source: &DeviceKey) -> Result<Option<PrivateKey>, BulkError> {
+        match source {
+            DeviceKey::New => Ok(Some(PrivateKey::generate(self.job.profile.key)?)),
+            DeviceKey::Requested(_) => Ok(None),
+            DeviceKey::File(path) => {
+                let bytes = files::read(path)?;
+                let key = PrivateKey::read(&bytes, self.job.bundle.key_password)
+                    .map_err(|source| BulkError::KeyFile { path: path.clone(), source })?;
+                Ok(Some(key))
+            }
+        }
     }
 }
 
@@ -246,29 +232,43 @@ impl Maker<'_> {
 struct Committer<'a> {
     registry: &'a mut Registry,
     staging: Staging,
-    ca: &'a str,
     batch: &'a str,
     now: OffsetDateTime,
 }
 
 impl Committer<'_> {
-    /// Commits a chunk; returns how many devices it issued. Devices that another process has
-    /// issued in the meantime are left out.
-    fn commit(&mut self, index: usize, mut records: Vec<NewRecord>) -> Result<usize, BulkError> {
-        let mut staged: Vec<Staged> = records.iter().filter_map(staged).collect();
-        self.staging.seal(index, &staged)?;
+    /// Commits a chunk; returns the records that it issued. Devices that another process has issued
+    /// or replaced in the meantime are left out.
+    fn commit(
+        &mut self,
+        index: usize,
+        mut records: Vec<NewRecord>,
+    ) -> Result<Vec<NewRecord>, BulkError> {
+        let staged_of = |records: &[NewRecord]| records.iter().filter_map(staged).collect::<Vec<_>>();
+        self.staging.seal(index, &staged_of(&records))?;
         while let Err(e) = self.registry.record(self.batch, self.now, &records) {
             let RegistryError::Conflict = e else { return Err(e.into()) };
-            let folded: Vec<String> = staged.iter().map(|d| d.id.folded()).collect();
-            let taken = self.registry.live_among(&folded)?;
-            if taken.is_empty() {
+            let before = records.len();
+            let mut left = Vec::with_capacity(before);
+            for record in records {
+                if self.is_still_due(&record)? {
+                    left.push(record);
+                }
+            }
+            if left.len() == before {
                 return Err(e.into());
             }
-            staged.retain(|d| !taken.contains(&d.id.folded()));
-            records.retain(|r| r.device.as_ref().is_some_and(|d| !taken.contains(&d.folded())));
+            records = left;
         }
-        self.staging.publish(index, &staged)?;
-        Ok(staged.len())
+        self.staging.publish(index, &staged_of(&records))?;
+        Ok(records)
+    }
+
+    /// Whether the device's live certificate is still the one that this is to replace, or none.
+    fn is_still_due(&self, record: &NewRecord) -> Result<bool, BulkError> {
+        let Some(device) = &record.device else { return Ok(true) };
+        let live = self.registry.live_device(&device.folded())?.map(|live| live.serial);
+        Ok(live.as_ref() == record.replaces.as_ref().map(|replaced| &replaced.serial))
     }
 }
 
@@ -277,12 +277,12 @@ fn staged(record: &NewRecord) -> Option<Staged> {
     Some(Staged { id, serial: record.certificate.serial.clone() })
 }
 
-type Made = (usize, Result<Certificate, BulkError>);
+type Made = (usize, Result<NewRecord, BulkError>);
 
 /// Workers make devices in any order; a chunk is committed when all of it has arrived.
 fn work(
     maker: &Maker<'_>,
-    todo: &[Device],
+    todo: &[Todo],
     committer: &mut Committer<'_>,
     summary: &mut Summary,
     stop: &AtomicBool,
@@ -311,7 +311,7 @@ fn work(
             scope.spawn(|| worker(sender));
         }
         drop(sender);
-        let result = collect(&receiver, todo, committer, summary, progress);
+        let result = collect(&receiver, todo.len(), committer, summary, progress);
         halt.store(true, Ordering::Relaxed);
         // Unblocks workers that wait to send.
         drop(receiver);
@@ -323,36 +323,29 @@ fn work(
 
 fn collect(
     receiver: &mpsc::Receiver<Made>,
-    todo: &[Device],
+    total: usize,
     committer: &mut Committer<'_>,
     summary: &mut Summary,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<(), BulkError> {
     let mut pending: BTreeMap<usize, Vec<(usize, NewRecord)>> = BTreeMap::new();
-    let size = |chunk: usize| CHUNK.min(todo.len() - chunk * CHUNK);
-    let ca = committer.ca.to_owned();
+    let size = |chunk: usize| CHUNK.min(total - chunk * CHUNK);
     let mut commit = |chunk, mut records: Vec<(usize, NewRecord)>| -> Result<(), BulkError> {
         // The registry keeps the order of the list, whichever worker was first.
         records.sort_by_key(|(index, _)| *index);
         let records: Vec<NewRecord> = records.into_iter().map(|(_, record)| record).collect();
         let wanted = records.len();
         let issued = committer.commit(chunk, records)?;
-        summary.issued += issued;
-        summary.skipped += wanted - issued;
-        progress(Progress { done: summary.issued, total: todo.len() });
+        summary.issued += issued.len();
+        summary.replaced += issued.iter().filter(|r| r.replaces.is_some()).count();
+        summary.skipped += wanted - issued.len();
+        progress(Progress { done: summary.issued, total });
         Ok(())
     };
     for (index, made) in receiver {
-        let device = &todo[index];
-        let record = NewRecord {
-            ca: ca.clone(),
-            device: Some(device.id.clone()),
-            certificate: made?,
-            details: device.details.clone(),
-        };
         let chunk = index / CHUNK;
         let records = pending.entry(chunk).or_default();
-        records.push((index, record));
+        records.push((index, made?));
         if records.len() == size(chunk) {
             let records = pending.remove(&chunk).unwrap_or_default();
             commit(chunk, records)?;

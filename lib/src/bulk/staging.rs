@@ -6,9 +6,11 @@
 //! <out>/.c8y-pki-staging/<run>/<chunk>/<folder>/…
 //! ```
 //!
-//! A chunk is written, made durable, recorded, and only then renamed into place. Whatever a stopped
-//! run leaves is settled by [`recover`]: devices whose very certificate the registry has are
-//! renamed into place, all others go.
+//! A chunk is written, made durable, recorded, and only then renamed into place. A folder that is
+//! in the way belongs to a certificate that was replaced: it is moved to
+//! `<out>/.replaced/<folder>/<number>`, because keys are never removed unasked. Whatever a stopped run
+//! leaves is settled by [`recover`]: devices whose very certificate the registry has are renamed into
+//! place, all others go.
 
 use std::path::{Path, PathBuf};
 
@@ -20,6 +22,9 @@ use crate::registry::Registry;
 
 const FOLDER: &str = ".c8y-pki-staging";
 const JOURNAL: &str = "journal";
+
+/// Where the folders of replaced certificates go. No device's folder begins with a dot.
+const REPLACED: &str = ".replaced";
 
 /// A device in a chunk: what the journal says of it.
 #[derive(Debug, Clone)]
@@ -73,7 +78,7 @@ impl Staging {
         let dir = self.chunk(index)?;
         for device in devices {
             let name = device.id.file_name();
-            files::rename(&dir.join(&name), &self.out.join(&name))?;
+            put_in_place(&dir.join(&name), &self.out, &name)?;
         }
         Ok(files::remove_tree(&dir)?)
     }
@@ -85,6 +90,25 @@ impl Staging {
         let _ = std::fs::remove_dir(self.out.join(FOLDER));
         Ok(())
     }
+}
+
+fn put_in_place(staged: &Path, out: &Path, folder: &str) -> Result<(), BulkError> {
+    let target = out.join(folder);
+    match files::rename(staged, &target) {
+        Err(_) if target.exists() => move_aside(&target, &out.join(REPLACED).join(folder))?,
+        done => return Ok(done?),
+    }
+    Ok(files::rename(staged, &target)?)
+}
+
+/// Moves a folder into `history`, under the next number.
+fn move_aside(folder: &Path, history: &Path) -> Result<(), BulkError> {
+    files::create_private_dir(history)?;
+    let number = files::list_dir(history)?.len() + 1;
+    let free = (number..).map(|n| history.join(n.to_string())).find(|path| !path.exists());
+    // There is always a free number.
+    let free = free.unwrap_or_else(|| history.join("0"));
+    Ok(files::rename(folder, &free)?)
 }
 
 /// Settles what stopped runs have left in `out`. Returns how many devices were put into place.
@@ -118,7 +142,7 @@ fn recover_chunk(out: &Path, chunk: &Path, registry: &Registry) -> Result<usize,
             Certificate::from_der(&record.der).is_ok_and(|c| c.serial.to_string() == serial)
         });
         if recorded && staged.exists() {
-            files::rename(&staged, &out.join(folder))?;
+            put_in_place(&staged, out, folder)?;
             finished += 1;
         }
     }

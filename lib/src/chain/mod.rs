@@ -41,7 +41,7 @@
 //!
 //! # Limitations
 //!
-//! - Revocation is not looked at here: see `crl`.
+//! - Revocation is looked at by [`check_revocation`] only, with lists that the caller has.
 //! - A critical cRLDistributionPoints or issuingDistributionPoint is refused as not understood.
 //! - When a CA demands an explicit policy (policyConstraints), each certificate below must hold a
 //!   policy in common; with policy mappings in such a path it is refused.
@@ -58,6 +58,7 @@ mod error;
 mod name_constraints;
 mod path;
 mod policy;
+mod revocation;
 mod rule;
 mod rules;
 mod verify;
@@ -66,6 +67,7 @@ pub use budget::{MAX_COMPLETE_PATHS, MAX_NAME_COMPARISONS, MAX_PATH_STEPS, MAX_S
 pub use build::{LeafChoice, OrderedChain, order};
 pub use device::{DeviceFinding, MAX_DEVICE_CHAIN, Mistake, check_device};
 pub use error::ChainError;
+pub use revocation::check_revocation;
 pub use rule::{Refusal, Rule};
 pub use verify::{DEFAULT_MAX_DEPTH, Options, Purpose, VerifiedChain, verify};
 

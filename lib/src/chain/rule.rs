@@ -162,6 +162,22 @@ pub enum Rule {
         /// Position of the CA with the name constraints.
         by: usize,
     },
+    /// A list of its issuer says so.
+    #[error("was revoked at {} ({reason})", rfc3339(*at))]
+    Revoked {
+        /// Since when.
+        at: OffsetDateTime,
+        /// Why, by its name in RFC 5280, 5.3.1.
+        reason: &'static str,
+    },
+    /// No list of its issuer that counts.
+    #[error("cannot be looked up: there is no valid revocation list of {issuer}; {problem}")]
+    RevocationUnknown {
+        /// The issuer.
+        issuer: Name,
+        /// Why those at hand do not count.
+        problem: String,
+    },
     /// A policy is demanded and none is valid.
     #[error("stands under a demand for a certificate policy (policyConstraints), {0}")]
     ExplicitPolicy(&'static str),
@@ -227,6 +243,8 @@ impl Rule {
             Self::NameNotPermitted { .. } => ("name-not-permitted", "RFC 5280, 4.2.1.10"),
             Self::NameExcluded { .. } => ("name-excluded", "RFC 5280, 4.2.1.10"),
             Self::NameNotComparable { .. } => ("name-not-comparable", "RFC 5280, 4.2.1.10"),
+            Self::Revoked { .. } => ("revoked", "RFC 5280, 6.3"),
+            Self::RevocationUnknown { .. } => ("revocation-unknown", "RFC 5280, 6.3"),
             Self::ExplicitPolicy(_) => ("explicit-policy", "RFC 5280, 4.2.1.11"),
             Self::IssuerMissing { .. } => ("issuer-missing", "RFC 5280, 6.1"),
             Self::Untrusted => ("untrusted", "RFC 5280, 6.1"),
@@ -242,6 +260,10 @@ impl Rule {
             Self::Expired { .. } => "renew it with the same key and name, or issue a new one",
             Self::IssuerMissing { .. } => {
                 "give the missing CA certificate among the intermediates or the trusted ones"
+            }
+            Self::Revoked { .. } => "the device needs a new certificate, with a new key",
+            Self::RevocationUnknown { .. } => {
+                "give the issuer's present list: `c8y-pki ca crl NAME` makes it"
             }
             Self::Untrusted => "if you trust it, name it as a trust anchor: --trust FILE",
             Self::Signature { .. } => {

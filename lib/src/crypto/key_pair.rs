@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::backend::{self, signature as sig};
 use super::public_key::rsa_bits;
-use super::{CryptoError, Hash, KeyAlgorithm, KeyType, PublicKey, SignatureAlgorithm, fill_random};
+use super::{CryptoError, KeyAlgorithm, KeyType, PublicKey, SignatureAlgorithm, fill_random};
 use crate::secret::SecretBytes;
 
 /// A private key loaded into the backend. It signs; its octets are kept elsewhere.
@@ -96,13 +96,7 @@ impl KeyPair {
 
     /// The algorithm with which this key signs: the hash fits the key's strength.
     pub(crate) fn signature_algorithm(&self) -> SignatureAlgorithm {
-        match self.public.algorithm() {
-            KeyAlgorithm::Rsa { .. } => SignatureAlgorithm::RsaPkcs1(Hash::Sha256),
-            KeyAlgorithm::EcP256 => SignatureAlgorithm::Ecdsa(Hash::Sha256),
-            KeyAlgorithm::EcP384 => SignatureAlgorithm::Ecdsa(Hash::Sha384),
-            KeyAlgorithm::EcP521 => SignatureAlgorithm::Ecdsa(Hash::Sha512),
-            KeyAlgorithm::Ed25519 => SignatureAlgorithm::Ed25519,
-        }
+        self.public.algorithm().signature_algorithm()
     }
 
     /// Signs `message` with [`KeyPair::signature_algorithm`].
@@ -201,7 +195,7 @@ fn ec_signing(curve: KeyAlgorithm) -> Result<&'static sig::EcdsaSigningAlgorithm
 
 #[cfg(test)]
 mod tests {
-    use super::super::BACKEND;
+    use super::super::{BACKEND, Hash};
     use super::*;
 
     #[test]

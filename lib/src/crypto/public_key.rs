@@ -7,7 +7,7 @@ use x509_parser::x509::SubjectPublicKeyInfo;
 
 use super::backend::signature as sig;
 use super::signature::verification;
-use super::{CryptoError, MIN_RSA_BITS, SignatureAlgorithm, sha1};
+use super::{CryptoError, Hash, MIN_RSA_BITS, SignatureAlgorithm, sha1};
 
 /// The algorithm of a public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,6 +25,19 @@ pub enum KeyAlgorithm {
     EcP521,
     /// Ed25519.
     Ed25519,
+}
+
+impl KeyAlgorithm {
+    /// The algorithm with which such a key signs here: the hash fits the key's strength.
+    pub fn signature_algorithm(self) -> SignatureAlgorithm {
+        match self {
+            Self::Rsa { .. } => SignatureAlgorithm::RsaPkcs1(Hash::Sha256),
+            Self::EcP256 => SignatureAlgorithm::Ecdsa(Hash::Sha256),
+            Self::EcP384 => SignatureAlgorithm::Ecdsa(Hash::Sha384),
+            Self::EcP521 => SignatureAlgorithm::Ecdsa(Hash::Sha512),
+            Self::Ed25519 => SignatureAlgorithm::Ed25519,
+        }
+    }
 }
 
 impl fmt::Display for KeyAlgorithm {

@@ -84,6 +84,23 @@ pub enum IssueError {
         /// Length of the chain that a device would show.
         length: usize,
     },
+    /// A certificate that another one has signed.
+    #[error("the certificate of {subject} was not signed with the key of {issuer}")]
+    OtherIssuer {
+        /// Subject of the certificate.
+        subject: Name,
+        /// Subject of the CA at hand.
+        issuer: Name,
+    },
+    /// An AuthorityKeyIdentifier that pins one certificate of the issuer.
+    #[error(
+        "the certificate of {subject} cannot be renewed: its authorityKeyIdentifier names its issuer's \
+         certificate by serial number"
+    )]
+    IssuerBySerial {
+        /// Its subject.
+        subject: Name,
+    },
     /// The subject has no attributes.
     #[error("the subject of the certificate is empty")]
     EmptySubject,
@@ -107,6 +124,9 @@ impl IssueError {
             }
             Self::PathLength { .. } | Self::TooDeep { .. } => {
                 Some("put it under a CA nearer to the root".to_owned())
+            }
+            Self::IssuerBySerial { .. } => {
+                Some("make a CA with a new key: `c8y-pki ca renew NAME --new-key NEW-NAME`".to_owned())
             }
             Self::EmptySubject => Some("give at least a common name".to_owned()),
             Self::Crypto(e) => e.hint(),
@@ -273,6 +293,34 @@ fn make(
     }
     let tbs = tbs::certificate(order, issuer, issuer_key_id, signer)?;
     let der = assemble(&tbs, signer)?;
+    Certificate::from_der(&der).map_err(|e| IssueError::Encoding(e.to_string()))
+}
+
+/// Makes a certificate like `old` with the same name, key and extensions, octet for octet, under
+/// another serial number and validity. Whatever `old` has signed stays valid under the new one.
+///
+/// `issuer` is who signs: `old`'s own issuer, or `old` itself with its key for a root. Errors: an
+/// issuer of another name or key than the one that signed `old`; an AuthorityKeyIdentifier that names
+/// its issuer's certificate by serial number, because that one may have been renewed too.
+pub fn renew(
+    old: &Certificate,
+    serial: &Serial,
+    validity: Validity,
+    issuer: &Issuer<'_>,
+) -> Result<Certificate, IssueError> {
+    if let Ok(key) = &old.public_key {
+        key.check_strength()?;
+    }
+    let signed = old.verify_signature(issuer.signer.public_key()).is_ok();
+    if !signed || !old.issuer.matches(&issuer.certificate.subject) {
+        let (subject, issuer) = (old.subject.clone(), issuer.certificate.subject.clone());
+        return Err(IssueError::OtherIssuer { subject, issuer });
+    }
+    if old.authority_key_names_serial() {
+        return Err(IssueError::IssuerBySerial { subject: old.subject.clone() });
+    }
+    let tbs = tbs::renewed(old, serial, validity, issuer)?;
+    let der = assemble(&tbs, issuer.signer)?;
     Certificate::from_der(&der).map_err(|e| IssueError::Encoding(e.to_string()))
 }
 

@@ -13,7 +13,8 @@ use rcgen::{
     KeyIdMethod, KeyUsagePurpose, PublicKeyData, SerialNumber, SigningKey,
 };
 
-use super::{IssueError, Order};
+use super::{IssueError, Order, Validity};
+use crate::cert::{Certificate, Serial};
 use crate::crypto::SignatureAlgorithm;
 use crate::key::signer::Signer;
 use crate::name::Name;
@@ -77,6 +78,38 @@ pub(super) fn certificate(
     Ok(replaced.write())
 }
 
+/// The TBSCertificate of `old` with another serial number and validity. rcgen writes both, so that
+/// times have the form that RFC 5280, 4.1.2.5 demands.
+pub(super) fn renewed(
+    old: &Certificate,
+    serial: &Serial,
+    validity: Validity,
+    issuer: &super::Issuer<'_>,
+) -> Result<Vec<u8>, IssueError> {
+    let recorder = Recorder::default();
+    let mut params = CertificateParams::default();
+    params.serial_number = Some(SerialNumber::from_slice(serial.octets()));
+    params.not_before = validity.not_before;
+    params.not_after = validity.not_after;
+    let encoding = |e: rcgen::Error| IssueError::Encoding(e.to_string());
+    params.signed_by(&recorder, &recorder.issuer(issuer.key_id())).map_err(encoding)?;
+    let new = Parts::read(&recorder.into_message())?;
+    let part = |index: usize| -> Result<&[u8], IssueError> {
+        new.0.get(index).map(Vec::as_slice).ok_or_else(|| no_element(index))
+    };
+    // version, serialNumber, signature, issuer, validity, …
+    let replaced = Parts::read(old.tbs())?
+        .replace(1, Replace::Der(part(1)?))?
+        .replace(2, Replace::Algorithm(issuer.signer().algorithm()))?
+        .replace(3, Replace::Der(issuer.certificate().subject.der()))?
+        .replace(4, Replace::Der(part(4)?))?;
+    Ok(replaced.write())
+}
+
+fn no_element(index: usize) -> IssueError {
+    IssueError::Encoding(format!("it has no element {index}"))
+}
+
 fn params(order: &Order<'_>) -> CertificateParams {
     let profile = order.profile;
     let mut params = CertificateParams::default();
@@ -138,10 +171,7 @@ impl Parts {
 
     /// Exchanges the element at `index`.
     pub(crate) fn replace(mut self, index: usize, with: Replace<'_>) -> Result<Self, IssueError> {
-        let slot = self
-            .0
-            .get_mut(index)
-            .ok_or_else(|| IssueError::Encoding(format!("it has no element {index}")))?;
+        let slot = self.0.get_mut(index).ok_or_else(|| no_element(index))?;
         *slot = match with {
             Replace::Algorithm(algorithm) => algorithm.identifier(),
             Replace::Der(der) => der.to_vec(),

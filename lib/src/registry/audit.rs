@@ -1,9 +1,38 @@
-//! The audit log's hash chain.
+//! The audit log: rows that are only added, each with the hash of the one before.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use time::OffsetDateTime;
 
 use crate::crypto::sha256;
 
-/// The hash of an audit row: over the previous row's hash and every field, each with its length in
-/// front, so that no two different rows give the same octets.
+/// A row of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct AuditRow {
+    /// Its number, from 1, without gaps.
+    pub sequence: i64,
+    /// When it was written.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// What was done: `issue`, `supersede`, `revoke`, `crl`, `migrate`.
+    pub action: String,
+    /// More about it, as JSON.
+    pub detail: serde_json::Value,
+    /// SHA-256 over the hash of the row before and every field, in lower-case hex.
+    pub hash: String,
+}
+
+/// SHA-256 over fields, each with its length in front, so that no two different lists of fields
+/// give the same octets.
+pub(super) fn digest(fields: &[&[u8]]) -> [u8; 32] {
+    let mut input = Vec::with_capacity(fields.iter().map(|f| f.len() + 8).sum());
+    for field in fields {
+        input.extend_from_slice(&(field.len() as u64).to_be_bytes());
+        input.extend_from_slice(field);
+    }
+    sha256(&input)
+}
+
+/// The hash of an audit row: over the previous row's hash and every field.
 pub(super) fn row_hash(
     previous: &[u8],
     sequence: i64,
@@ -11,14 +40,40 @@ pub(super) fn row_hash(
     action: &str,
     detail: &str,
 ) -> [u8; 32] {
-    let mut input = Vec::with_capacity(previous.len() + action.len() + detail.len() + 64);
-    let sequence = sequence.to_be_bytes();
-    let at = at.to_be_bytes();
-    for field in [previous, &sequence, &at, action.as_bytes(), detail.as_bytes()] {
-        input.extend_from_slice(&(field.len() as u64).to_be_bytes());
-        input.extend_from_slice(field);
-    }
-    sha256(&input)
+    digest(&[
+        previous,
+        &sequence.to_be_bytes(),
+        &at.to_be_bytes(),
+        action.as_bytes(),
+        detail.as_bytes(),
+    ])
+}
+
+/// The last row's number and hash; zero and no hash if there is none.
+pub(super) fn head(connection: &Connection) -> rusqlite::Result<(i64, Vec<u8>)> {
+    let last = connection
+        .query_row("SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    Ok(last.unwrap_or_default())
+}
+
+/// Adds a row; returns its number. Only inside a transaction that holds the write lock.
+pub(super) fn append(
+    connection: &Connection,
+    now: OffsetDateTime,
+    action: &str,
+    detail: &serde_json::Value,
+) -> rusqlite::Result<i64> {
+    let (last, previous) = head(connection)?;
+    let (sequence, at, detail) = (last + 1, now.unix_timestamp(), detail.to_string());
+    let hash = row_hash(&previous, sequence, at, action, &detail);
+    connection.execute(
+        "INSERT INTO audit (sequence, at, action, detail, hash) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![sequence, at, action, detail, hash],
+    )?;
+    Ok(sequence)
 }
 
 #[cfg(test)]

@@ -2,19 +2,30 @@
 //!
 //! Every certificate stands here with its DER. A device is issued if and only if its certificate
 //! has a row, and at most one row of a device is `live`; a unique index on the folded client id
-//! decides, between processes and machines too. Each change also adds a row to an append-only
-//! audit log, which carries the hash of the row before it.
+//! decides, between processes and machines too. Rows are never removed: a certificate that was
+//! replaced or revoked stays as history.
+//!
+//! Each change also adds a row to an append-only audit log, which carries the hash of the row
+//! before it and a digest of the rows that it is about. [`Registry::check`] recomputes all of them.
 
 mod audit;
+mod check;
+mod schema;
 mod sqlite;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use time::OffsetDateTime;
 
-use crate::cert::Certificate;
+use crate::cert::{CertError, Certificate, Serial};
 use crate::client_id::DeviceId;
+use crate::crl::{Reason, Revoked};
+use crate::crypto::hex;
+use crate::name::Name;
 
+pub use audit::AuditRow;
+pub use check::{Checked, Finding};
 pub use sqlite::Registry;
 
 /// Why the registry cannot do what was asked.
@@ -34,9 +45,36 @@ pub enum RegistryError {
         /// Ours.
         known: i64,
     },
-    /// Another process issued one of these devices a moment ago, or a serial number repeats.
-    #[error("a device of this batch was issued by another process at the same time")]
+    /// Another process issued or changed one of these certificates a moment ago, or a serial number
+    /// repeats.
+    #[error("a certificate of this batch was issued or changed by another process at the same time")]
     Conflict,
+    /// No certificate of that device, or with that serial number.
+    #[error("there is no certificate {what} in the registry")]
+    Unknown {
+        /// `of the device "gw-1"`, `with the serial number 4a…`.
+        what: String,
+    },
+    /// A certificate that is revoked already.
+    #[error("the certificate {serial} of {holder} is revoked already, since {since}: {reason}")]
+    AlreadyRevoked {
+        /// Its serial number.
+        serial: Serial,
+        /// The device, or the subject of a CA.
+        holder: String,
+        /// Since when.
+        since: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// The file is damaged.
+    #[error("the registry {path} is damaged: {message}")]
+    Damaged {
+        /// Path of the file.
+        path: String,
+        /// What SQLite or we found.
+        message: String,
+    },
     /// SQLite failed.
     #[error("the registry {path} cannot be used: {message}")]
     Database {
@@ -50,11 +88,16 @@ pub enum RegistryError {
 impl RegistryError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::TooNew { .. } => Some("use a newer version of c8y-pki".to_owned()),
-            Self::Conflict => Some("run the same command again: it takes what is left".to_owned()),
-            _ => None,
-        }
+        let text = match self {
+            Self::TooNew { .. } => "use a newer version of c8y-pki",
+            Self::Conflict => "run the same command again: it takes what is left",
+            Self::Unknown { .. } => "`c8y-pki device list --status any` lists all of them",
+            Self::Damaged { .. } => {
+                "put a backup in its place; `c8y-pki registry check` says what it finds"
+            }
+            _ => return None,
+        };
+        Some(text.to_owned())
     }
 }
 
@@ -66,6 +109,16 @@ pub enum Role {
     Ca,
     /// A device.
     Device,
+}
+
+impl Role {
+    /// Its name in the registry and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ca => "ca",
+            Self::Device => "device",
+        }
+    }
 }
 
 /// Where a certificate stands in its life.
@@ -80,6 +133,32 @@ pub enum Status {
     Revoked,
 }
 
+impl Status {
+    /// Its name in the registry and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Superseded => "superseded",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    fn of_name(name: &str) -> Option<Self> {
+        [Self::Live, Self::Superseded, Self::Revoked].into_iter().find(|s| s.name() == name)
+    }
+}
+
+/// The certificate whose place a new one takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replaced {
+    /// Its issuer.
+    pub issuer: Name,
+    /// Its serial number.
+    pub serial: Serial,
+    /// Whether it is revoked too, with the reason `superseded`.
+    pub revoke: bool,
+}
+
 /// A certificate to be recorded.
 #[derive(Debug, Clone)]
 pub struct NewRecord {
@@ -91,10 +170,16 @@ pub struct NewRecord {
     pub certificate: Certificate,
     /// Columns of the device list, for the registration CSV.
     pub details: BTreeMap<String, String>,
+    /// The folder in which its files are, if they are in one.
+    pub location: Option<PathBuf>,
+    /// Whether its private key is there too.
+    pub has_key: bool,
+    /// The certificate that it replaces, which must be live.
+    pub replaces: Option<Replaced>,
 }
 
 /// A certificate as it stands in the registry.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// Name of the issuing CA.
     pub ca: String,
@@ -102,8 +187,16 @@ pub struct Record {
     pub role: Role,
     /// The device identifier, for devices.
     pub client_id: Option<String>,
+    /// Its serial number.
+    pub serial: Serial,
+    /// First moment of its validity.
+    pub not_before: OffsetDateTime,
+    /// Last moment of its validity.
+    pub not_after: OffsetDateTime,
     /// Where it stands in its life.
     pub status: Status,
+    /// When and why it was revoked.
+    pub revoked: Option<(OffsetDateTime, Reason)>,
     /// When it was recorded.
     pub recorded: OffsetDateTime,
     /// Which run recorded it.
@@ -112,4 +205,110 @@ pub struct Record {
     pub der: Vec<u8>,
     /// Columns of the device list.
     pub details: BTreeMap<String, String>,
+    /// The folder in which its files were put.
+    pub location: Option<PathBuf>,
+    /// Whether its private key was put there too.
+    pub has_key: bool,
+}
+
+impl Record {
+    /// The certificate.
+    pub fn certificate(&self) -> Result<Certificate, CertError> {
+        Certificate::from_der(&self.der)
+    }
+
+    /// What a revocation list says of it, if it is revoked.
+    pub fn revocation(&self) -> Option<Revoked> {
+        self.revoked.map(|(at, reason)| Revoked { serial: self.serial.clone(), at, reason })
+    }
+}
+
+/// Which certificates are meant; every condition that is given must hold.
+#[derive(Debug, Clone, Default)]
+pub struct Filter<'a> {
+    /// Issued by this CA.
+    pub ca: Option<&'a str>,
+    /// For this.
+    pub role: Option<Role>,
+    /// In this state.
+    pub status: Option<Status>,
+    /// With this serial number.
+    pub serial: Option<&'a Serial>,
+    /// Recorded by this run.
+    pub batch: Option<&'a str>,
+    /// With a validity that ends before this moment.
+    pub expires_before: Option<OffsetDateTime>,
+}
+
+/// Reads a serial number as people write it: hex, with or without colons or `0x`, in any case.
+pub fn parse_serial(text: &str) -> Option<Serial> {
+    let digits: String = text.strip_prefix("0x").unwrap_or(text).replace(':', "");
+    let fits = !digits.is_empty() && digits.len() <= 40;
+    if !fits || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let padded = if digits.len() % 2 == 1 { format!("0{digits}") } else { digits };
+    let octets: Option<Vec<u8>> = (0..padded.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&padded[at..at + 2], 16).ok())
+        .collect();
+    let mut octets = octets?;
+    // The INTEGER of a number whose top bit is set begins with a zero octet.
+    if octets[0] >= 0x80 {
+        octets.insert(0, 0);
+    }
+    Some(Serial::from_octets(&octets))
+}
+
+/// The digest of what a row says and nobody may change: its fields, each with its length in front.
+#[derive(Debug)]
+struct Row<'a> {
+    ca: &'a str,
+    role: &'a str,
+    client_id: Option<&'a str>,
+    recorded: i64,
+    batch: &'a str,
+    details: &'a str,
+    location: Option<&'a str>,
+    has_key: bool,
+    der: &'a [u8],
+}
+
+impl Row<'_> {
+    fn digest(&self) -> [u8; 32] {
+        let optional = |text: Option<&str>| text.map_or(Vec::new(), |t| [b"+", t.as_bytes()].concat());
+        audit::digest(&[
+            self.ca.as_bytes(),
+            self.role.as_bytes(),
+            &optional(self.client_id),
+            &self.recorded.to_be_bytes(),
+            self.batch.as_bytes(),
+            self.details.as_bytes(),
+            &optional(self.location),
+            &[u8::from(self.has_key)],
+            self.der,
+        ])
+    }
+}
+
+/// How an audit row names a certificate: its serial number and the SHA-256 of its DER.
+fn audit_name(serial: &[u8], der: &[u8]) -> serde_json::Value {
+    serde_json::json!({ "serial": hex(serial), "sha256": hex(&crate::crypto::sha256(der)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serial_numbers_are_read_as_people_write_them() {
+        let octets = |text| parse_serial(text).map(|s| s.octets().to_vec());
+        assert_eq!(octets("1000"), Some(vec![0x10, 0]));
+        assert_eq!(octets("0x4A:0b:FF"), Some(vec![0x4a, 0x0b, 0xff]));
+        assert_eq!(octets("FF"), Some(vec![0, 0xff]), "an INTEGER is signed");
+        assert_eq!(octets("abc"), Some(vec![0x0a, 0xbc]));
+        for bad in ["", "0x", "gw-1", &"a".repeat(41), "\u{e4}b"] {
+            assert_eq!(parse_serial(bad), None, "{bad:?}");
+        }
+    }
 }

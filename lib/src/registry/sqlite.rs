@@ -4,80 +4,51 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::types::Value;
 use rusqlite::{
     Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params,
+    params_from_iter,
 };
 use time::OffsetDateTime;
 
-use super::audit::row_hash;
-use super::{NewRecord, Record, RegistryError, Role, Status};
-use crate::cert::Certificate;
+use super::schema::{APPLICATION, VERSION};
+use super::{
+    AuditRow, Filter, NewRecord, Record, RegistryError, Replaced, Role, Row, Status, audit,
+    audit_name, schema,
+};
+use crate::cert::{Certificate, Serial};
+use crate::crl::Reason;
 use crate::crypto::{hex, sha256};
-
-/// The schema's version, in SQLite's `user_version`.
-const VERSION: i64 = 1;
-
-/// "c8yp": SQLite's `application_id`, so that another program's database is not taken for ours.
-const APPLICATION: i64 = 0x6338_7970;
 
 /// How long a station waits for another one's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
-const SCHEMA: &str = "
-CREATE TABLE certificate (
-    id INTEGER PRIMARY KEY,
-    ca TEXT NOT NULL,
-    role TEXT NOT NULL CHECK (role IN ('ca', 'device')),
-    client_id TEXT,
-    folded_id TEXT,
-    issuer BLOB NOT NULL,
-    serial BLOB NOT NULL,
-    not_before INTEGER NOT NULL,
-    not_after INTEGER NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('live', 'superseded', 'revoked')),
-    recorded INTEGER NOT NULL,
-    batch TEXT NOT NULL,
-    details TEXT NOT NULL,
-    der BLOB NOT NULL
-) STRICT;
-CREATE UNIQUE INDEX certificate_serial ON certificate (issuer, serial);
-CREATE UNIQUE INDEX certificate_live_device ON certificate (folded_id)
-    WHERE folded_id IS NOT NULL AND status = 'live';
-CREATE TABLE crl_number (ca TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT;
-CREATE TABLE audit (
-    sequence INTEGER PRIMARY KEY,
-    at INTEGER NOT NULL,
-    action TEXT NOT NULL,
-    detail TEXT NOT NULL,
-    hash BLOB NOT NULL
-) STRICT;
-";
-
 /// An open registry.
 #[derive(Debug)]
 pub struct Registry {
-    connection: Connection,
-    path: PathBuf,
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
 }
 
-type Result<T> = std::result::Result<T, RegistryError>;
+pub(super) type Result<T> = std::result::Result<T, RegistryError>;
 
 impl Registry {
-    /// Opens the registry at `path`; makes it if the file does not exist.
-    pub fn open(path: &Path) -> Result<Self> {
+    /// Opens the registry at `path`; makes it if the file does not exist or is empty, and brings
+    /// one of an older version up to the present one.
+    pub fn open(path: &Path, now: OffsetDateTime) -> Result<Self> {
         let fail = |e: rusqlite::Error| database_error(path, &e);
         let connection = Connection::open(path).map_err(fail)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
         let mut registry = Self { connection, path: path.to_owned() };
-        registry.prepare_schema()?;
+        registry.prepare_schema(now)?;
         Ok(registry)
     }
 
-    fn error(&self, e: &rusqlite::Error) -> RegistryError {
+    pub(super) fn error(&self, e: &rusqlite::Error) -> RegistryError {
         database_error(&self.path, e)
     }
 
-    fn prepare_schema(&mut self) -> Result<()> {
+    fn prepare_schema(&mut self, now: OffsetDateTime) -> Result<()> {
         let path = self.path.display().to_string();
         let fail = |e: rusqlite::Error| database_error(Path::new(&path), &e);
         let pragma = |c: &Connection, name: &str| -> Result<i64> {
@@ -94,21 +65,21 @@ impl Registry {
             .map_err(fail)?;
         match (application, version, empty) {
             (APPLICATION, VERSION, _) => return Ok(()),
+            (APPLICATION, 1, _) => schema::migrate_1(&transaction, now).map_err(fail)?,
             (APPLICATION, found, _) => {
                 return Err(RegistryError::TooNew { path, found, known: VERSION });
             }
-            (0, 0, true) => {}
+            (0, 0, true) => schema::create(&transaction).map_err(fail)?,
             _ => return Err(RegistryError::NotARegistry(path)),
         }
-        transaction.execute_batch(SCHEMA).map_err(fail)?;
-        transaction.pragma_update(None, "application_id", APPLICATION).map_err(fail)?;
-        transaction.pragma_update(None, "user_version", VERSION).map_err(fail)?;
         transaction.commit().map_err(fail)
     }
 
-    /// Records certificates and one audit row in one durable transaction: all of them or none.
+    /// Records certificates in one durable transaction: all of them or none. Those that they
+    /// replace become superseded, or revoked, in the same one.
     ///
-    /// [`RegistryError::Conflict`] if one of the devices is live already.
+    /// [`RegistryError::Conflict`] if one of the devices is live already, or if a certificate that
+    /// is to be replaced is not live any more.
     pub fn record(
         &mut self,
         batch: &str,
@@ -118,44 +89,59 @@ impl Registry {
         let path = self.path.clone();
         let fail = |e: rusqlite::Error| database_error(&path, &e);
         let transaction = begin(&mut self.connection, &self.path)?;
-        let mut digest = Vec::with_capacity(records.len() * 32);
-        {
-            let mut insert = transaction
-                .prepare_cached(
-                    "INSERT INTO certificate (ca, role, client_id, folded_id, issuer, serial,
-                     not_before, not_after, status, recorded, batch, details, der)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'live', ?9, ?10, ?11, ?12)",
+        let replaced: Vec<&Replaced> = records.iter().filter_map(|r| r.replaces.as_ref()).collect();
+        for revoke in [false, true] {
+            supersede(&transaction, &path, now, replaced.iter().filter(|r| r.revoke == revoke))?;
+        }
+        let (next, _) = audit::head(&transaction).map_err(fail)?;
+        let mut digests = Vec::with_capacity(records.len() * 32);
+        for record in records {
+            let inserted = insert(&transaction, batch, now, next + 1, record);
+            digests.extend_from_slice(&inserted.map_err(|e| conflict_or(&path, &e))?);
+        }
+        let detail = serde_json::json!({
+            "batch": batch,
+            "certificates": records.len(),
+            "rows": hex(&sha256(&digests)),
+        });
+        audit::append(&transaction, now, "issue", &detail).map_err(fail)?;
+        transaction.commit().map_err(fail)
+    }
+
+    /// Revokes certificates in one durable transaction: all of them or none. `records` are rows of
+    /// this registry; a superseded certificate can be revoked too.
+    ///
+    /// [`RegistryError::AlreadyRevoked`] if one is revoked already: when and why stays as it is.
+    pub fn revoke(
+        &mut self,
+        records: &[Record],
+        reason: Reason,
+        at: OffsetDateTime,
+        now: OffsetDateTime,
+    ) -> Result<()> {
+        let path = self.path.clone();
+        let fail = |e: rusqlite::Error| database_error(&path, &e);
+        let transaction = begin(&mut self.connection, &self.path)?;
+        for record in records {
+            let changed = transaction
+                .execute(
+                    "UPDATE certificate SET status = 'revoked', revoked_at = ?1, reason = ?2
+                     WHERE serial = ?3 AND der = ?4 AND status <> 'revoked'",
+                    params![at.unix_timestamp(), reason as u8, record.serial.octets(), record.der],
                 )
                 .map_err(fail)?;
-            for record in records {
-                let cert = &record.certificate;
-                digest.extend_from_slice(&sha256(cert.der()));
-                let device = record.device.as_ref();
-                insert
-                    .execute(params![
-                        record.ca,
-                        if device.is_some() { "device" } else { "ca" },
-                        device.map(|d| d.as_str()),
-                        device.map(|d| d.folded()),
-                        cert.issuer.der(),
-                        cert.serial.octets(),
-                        cert.not_before.unix_timestamp(),
-                        cert.not_after.unix_timestamp(),
-                        now.unix_timestamp(),
-                        batch,
-                        serde_json::to_string(&record.details).unwrap_or_default(),
-                        cert.der(),
-                    ])
-                    .map_err(|e| conflict_or(&path, &e))?;
+            if changed == 0 {
+                return Err(already_revoked(record));
             }
         }
-        let detail = format!(
-            "{{\"batch\":{},\"certificates\":{},\"sha256\":\"{}\"}}",
-            serde_json::Value::from(batch),
-            records.len(),
-            hex(&sha256(&digest))
-        );
-        append_audit(&transaction, now, "issue", &detail).map_err(fail)?;
+        let certificates: Vec<_> =
+            records.iter().map(|r| audit_name(r.serial.octets(), &r.der)).collect();
+        let detail = serde_json::json!({
+            "reason": reason.name(),
+            "revoked_at": at.unix_timestamp(),
+            "certificates": certificates,
+        });
+        audit::append(&transaction, now, "revoke", &detail).map_err(fail)?;
         transaction.commit().map_err(fail)
     }
 
@@ -176,16 +162,74 @@ impl Registry {
 
     /// The live certificate of a device, by its folded client id.
     pub fn live_device(&self, folded: &str) -> Result<Option<Record>> {
-        self.query("WHERE folded_id = ?1 AND status = 'live'", &[&folded])
-            .map(|mut records| records.pop())
+        let values = vec![Value::from(folded.to_owned())];
+        self.collect("WHERE folded_id = ?1 AND status = 'live'", values).map(|mut r| r.pop())
+    }
+
+    /// All certificates that a device ever had, by its folded client id, the oldest first.
+    pub fn history(&self, folded: &str) -> Result<Vec<Record>> {
+        let values = vec![Value::from(folded.to_owned())];
+        let tail = "WHERE folded_id = ?1 AND status <> 'live' ORDER BY id";
+        let mut records = self.collect(tail, values)?;
+        records.extend(self.live_device(folded)?);
+        records.sort_by_key(|record| record.recorded);
+        Ok(records)
     }
 
     /// All live devices in the order in which they were issued, of one CA or of all.
     pub fn live_devices(&self, ca: Option<&str>) -> Result<Vec<Record>> {
-        self.query(
-            "WHERE role = 'device' AND status = 'live' AND (?1 IS NULL OR ca = ?1) ORDER BY id",
-            &[&ca],
-        )
+        let (role, status) = (Some(Role::Device), Some(Status::Live));
+        self.find(&Filter { ca, role, status, ..Filter::default() })
+    }
+
+    /// All certificates that a filter lets through, in the order in which they were recorded.
+    pub fn find(&self, filter: &Filter<'_>) -> Result<Vec<Record>> {
+        let mut records = Vec::new();
+        self.each(filter, |record| -> Result<()> {
+            records.push(record);
+            Ok(())
+        })?;
+        Ok(records)
+    }
+
+    /// Visits all certificates that a filter lets through, in the order in which they were
+    /// recorded, without holding them all. An error of `visit` ends it.
+    pub fn each<E: From<RegistryError>>(
+        &self,
+        filter: &Filter<'_>,
+        visit: impl FnMut(Record) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let (tail, values) = conditions(filter);
+        self.visit(&tail, values, visit)
+    }
+
+    /// The revoked certificates that a CA has issued, in the order in which they were recorded.
+    pub fn revoked(&self, ca: &str) -> Result<Vec<Record>> {
+        let tail = "WHERE ca = ?1 AND revoked_at IS NOT NULL ORDER BY id";
+        self.collect(tail, vec![Value::from(ca.to_owned())])
+    }
+
+    /// The audit log, from a row on.
+    pub fn audit(&self, from: i64) -> Result<Vec<AuditRow>> {
+        let collect = || -> rusqlite::Result<Vec<AuditRow>> {
+            self.connection
+                .prepare_cached(
+                    "SELECT sequence, at, action, detail, hash FROM audit
+                     WHERE sequence >= ?1 ORDER BY sequence",
+                )?
+                .query_map([from], |row| {
+                    let (detail, hash): (String, Vec<u8>) = (row.get(3)?, row.get(4)?);
+                    Ok(AuditRow {
+                        sequence: row.get(0)?,
+                        at: moment(row.get(1)?),
+                        action: row.get(2)?,
+                        detail: serde_json::from_str(&detail).unwrap_or_default(),
+                        hash: hex(&hash),
+                    })
+                })?
+                .collect()
+        };
+        collect().map_err(|e| self.error(&e))
     }
 
     /// Whether this very certificate is recorded.
@@ -217,6 +261,18 @@ impl Registry {
         collect().map_err(|e| self.error(&e))
     }
 
+    /// The name of the run that recorded devices last.
+    pub fn last_batch(&self) -> Result<Option<String>> {
+        self.connection
+            .query_row(
+                "SELECT batch FROM certificate WHERE role = 'device' ORDER BY id DESC LIMIT 1",
+                [],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(|e| self.error(&e))
+    }
+
     /// The next CRL number of a CA: one more than the last, from 1, durable before it is used.
     pub fn next_crl_number(&mut self, ca: &str, now: OffsetDateTime) -> Result<u64> {
         let path = self.path.clone();
@@ -230,21 +286,60 @@ impl Registry {
                 |row| row.get(0),
             )
             .map_err(fail)?;
-        let detail = format!("{{\"ca\":{},\"number\":{number}}}", serde_json::Value::from(ca));
-        append_audit(&transaction, now, "crl", &detail).map_err(fail)?;
+        let detail = serde_json::json!({ "ca": ca, "number": number });
+        audit::append(&transaction, now, "crl", &detail).map_err(fail)?;
         transaction.commit().map_err(fail)?;
         Ok(number.cast_unsigned())
     }
 
-    fn query(&self, tail: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<Record>> {
-        let sql = format!(
-            "SELECT ca, role, client_id, status, recorded, batch, details, der FROM certificate {tail}"
-        );
-        let collect = || -> rusqlite::Result<Vec<Record>> {
-            self.connection.prepare_cached(&sql)?.query_map(values, read_record)?.collect()
-        };
-        collect().map_err(|e| self.error(&e))
+    fn collect(&self, tail: &str, values: Vec<Value>) -> Result<Vec<Record>> {
+        let mut records = Vec::new();
+        self.visit(tail, values, |record| -> Result<()> {
+            records.push(record);
+            Ok(())
+        })?;
+        Ok(records)
     }
+
+    fn visit<E: From<RegistryError>>(
+        &self,
+        tail: &str,
+        values: Vec<Value>,
+        mut visit: impl FnMut(Record) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let fail = |e: rusqlite::Error| E::from(self.error(&e));
+        let sql = format!(
+            "SELECT ca, role, client_id, serial, not_before, not_after, status, revoked_at, reason,
+             recorded, batch, der, details, location, has_key FROM certificate {tail}"
+        );
+        let mut query = self.connection.prepare_cached(&sql).map_err(fail)?;
+        let mut rows = query.query(params_from_iter(values)).map_err(fail)?;
+        while let Some(row) = rows.next().map_err(fail)? {
+            visit(read_record(row).map_err(fail)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// The SQL of a filter, with its values.
+fn conditions(filter: &Filter<'_>) -> (String, Vec<Value>) {
+    let text = |text: &str| Value::from(text.to_owned());
+    let given = [
+        ("ca = ?", filter.ca.map(text)),
+        ("role = ?", filter.role.map(|r| text(r.name()))),
+        ("status = ?", filter.status.map(|s| text(s.name()))),
+        ("serial = ?", filter.serial.map(|s| Value::from(s.octets().to_vec()))),
+        ("batch = ?", filter.batch.map(text)),
+        ("not_after < ?", filter.expires_before.map(|t| Value::from(t.unix_timestamp()))),
+    ];
+    let given: Vec<(&str, Value)> =
+        given.into_iter().filter_map(|(sql, value)| Some((sql, value?))).collect();
+    let wheres: Vec<&str> = given.iter().map(|(sql, _)| *sql).collect();
+    let tail = match wheres.is_empty() {
+        true => "ORDER BY id".to_owned(),
+        false => format!("WHERE {} ORDER BY id", wheres.join(" AND ")),
+    };
+    (tail, given.into_iter().map(|(_, value)| value).collect())
 }
 
 /// Takes the write lock at once: a transaction that begins by reading could not wait for it.
@@ -254,46 +349,156 @@ fn begin<'c>(connection: &'c mut Connection, path: &Path) -> Result<Transaction<
         .map_err(|e| database_error(path, &e))
 }
 
+/// Adds a row; returns its digest.
+fn insert(
+    connection: &Connection,
+    batch: &str,
+    now: OffsetDateTime,
+    audit: i64,
+    record: &NewRecord,
+) -> rusqlite::Result<[u8; 32]> {
+    let cert = &record.certificate;
+    let device = record.device.as_ref();
+    let role = if device.is_some() { Role::Device } else { Role::Ca };
+    let details = serde_json::to_string(&record.details).unwrap_or_default();
+    let location = record.location.as_ref().map(|path| path.to_string_lossy());
+    let row = Row {
+        ca: &record.ca,
+        role: role.name(),
+        client_id: device.map(|d| d.as_str()),
+        recorded: now.unix_timestamp(),
+        batch,
+        details: &details,
+        location: location.as_deref(),
+        has_key: record.has_key,
+        der: cert.der(),
+    };
+    let digest = row.digest();
+    connection
+        .prepare_cached(
+            "INSERT INTO certificate (ca, role, client_id, folded_id, issuer, serial, not_before,
+             not_after, status, recorded, batch, details, location, has_key, audit, digest, der)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'live', ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+        )?
+        .execute(params![
+            row.ca,
+            row.role,
+            row.client_id,
+            device.map(|d| d.folded()),
+            cert.issuer.der(),
+            cert.serial.octets(),
+            cert.not_before.unix_timestamp(),
+            cert.not_after.unix_timestamp(),
+            row.recorded,
+            row.batch,
+            row.details,
+            row.location,
+            row.has_key,
+            audit,
+            digest,
+            row.der,
+        ])?;
+    Ok(digest)
+}
+
+/// Ends the life of certificates that others replace. One that is not live is a conflict.
+fn supersede<'a>(
+    connection: &Connection,
+    path: &Path,
+    now: OffsetDateTime,
+    replaced: impl Iterator<Item = &'a &'a Replaced>,
+) -> Result<()> {
+    let fail = |e: rusqlite::Error| database_error(path, &e);
+    let mut certificates = Vec::new();
+    let mut revoked = false;
+    for old in replaced {
+        revoked = old.revoke;
+        let (status, at) = match old.revoke {
+            true => (Status::Revoked, Some(now.unix_timestamp())),
+            false => (Status::Superseded, None),
+        };
+        let der: Option<Vec<u8>> = connection
+            .prepare_cached(
+                "UPDATE certificate SET status = ?1, revoked_at = ?2, reason = ?3
+                 WHERE serial = ?4 AND issuer = ?5 AND status = 'live' RETURNING der",
+            )
+            .and_then(|mut update| {
+                let reason = at.map(|_| Reason::Superseded as u8);
+                let (serial, issuer) = (old.serial.octets(), old.issuer.der());
+                let values = params![status.name(), at, reason, serial, issuer];
+                update.query_row(values, |row| row.get(0)).optional()
+            })
+            .map_err(fail)?;
+        let der = der.ok_or(RegistryError::Conflict)?;
+        certificates.push(audit_name(old.serial.octets(), &der));
+    }
+    if certificates.is_empty() {
+        return Ok(());
+    }
+    let (action, detail) = match revoked {
+        false => ("supersede", serde_json::json!({ "certificates": certificates })),
+        true => {
+            let reason = Reason::Superseded.name();
+            let at = now.unix_timestamp();
+            let detail = serde_json::json!({
+                "reason": reason, "revoked_at": at, "certificates": certificates,
+            });
+            ("revoke", detail)
+        }
+    };
+    audit::append(connection, now, action, &detail).map_err(fail)?;
+    Ok(())
+}
+
+pub(super) fn moment(seconds: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+/// A row whose columns are not what the schema says: somebody else has written it.
+fn strange(column: usize) -> rusqlite::Error {
+    rusqlite::Error::InvalidColumnType(column, "value".to_owned(), rusqlite::types::Type::Null)
+}
+
 fn read_record(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
-    let role: String = row.get(1)?;
-    let status: String = row.get(3)?;
-    let details: String = row.get(6)?;
+    let revoked = match row.get::<_, Option<i64>>(7)? {
+        None => None,
+        Some(at) => {
+            let reason = Reason::from_code(row.get(8)?).ok_or_else(|| strange(8))?;
+            Some((moment(at), reason))
+        }
+    };
+    let details: String = row.get(12)?;
     Ok(Record {
         ca: row.get(0)?,
-        role: if role == "ca" { Role::Ca } else { Role::Device },
+        role: if row.get_ref(1)?.as_str()? == "ca" { Role::Ca } else { Role::Device },
         client_id: row.get(2)?,
-        status: match status.as_str() {
-            "live" => Status::Live,
-            "revoked" => Status::Revoked,
-            _ => Status::Superseded,
-        },
-        recorded: OffsetDateTime::from_unix_timestamp(row.get(4)?)
-            .unwrap_or(OffsetDateTime::UNIX_EPOCH),
-        batch: row.get(5)?,
+        serial: Serial::from_octets(row.get_ref(3)?.as_blob()?),
+        not_before: moment(row.get(4)?),
+        not_after: moment(row.get(5)?),
+        status: Status::of_name(row.get_ref(6)?.as_str()?).ok_or_else(|| strange(6))?,
+        revoked,
+        recorded: moment(row.get(9)?),
+        batch: row.get(10)?,
+        der: row.get(11)?,
         details: serde_json::from_str(&details).unwrap_or_default(),
-        der: row.get(7)?,
+        location: row.get::<_, Option<String>>(13)?.map(PathBuf::from),
+        has_key: row.get(14)?,
     })
 }
 
-fn append_audit(
-    connection: &Connection,
-    now: OffsetDateTime,
-    action: &str,
-    detail: &str,
-) -> rusqlite::Result<()> {
-    let last: Option<(i64, Vec<u8>)> = connection
-        .query_row("SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
-        .optional()?;
-    let (sequence, previous) = last.map_or((1, Vec::new()), |(n, hash)| (n + 1, hash));
-    let at = now.unix_timestamp();
-    let hash = row_hash(&previous, sequence, at, action, detail);
-    connection.execute(
-        "INSERT INTO audit (sequence, at, action, detail, hash) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![sequence, at, action, detail, hash],
-    )?;
-    Ok(())
+fn already_revoked(record: &Record) -> RegistryError {
+    let subject = || record.certificate().map(|c| c.subject.to_string()).unwrap_or_default();
+    let holder = record.client_id.clone().unwrap_or_else(subject);
+    match record.revoked {
+        Some((since, reason)) => RegistryError::AlreadyRevoked {
+            serial: record.serial.clone(),
+            holder,
+            since: since.date().to_string(),
+            reason: reason.name(),
+        },
+        // It was not when it was read.
+        None => RegistryError::Conflict,
+    }
 }
 
 fn conflict_or(path: &Path, e: &rusqlite::Error) -> RegistryError {
@@ -303,10 +508,14 @@ fn conflict_or(path: &Path, e: &rusqlite::Error) -> RegistryError {
     }
 }
 
-fn database_error(path: &Path, e: &rusqlite::Error) -> RegistryError {
+pub(super) fn database_error(path: &Path, e: &rusqlite::Error) -> RegistryError {
     let path = path.display().to_string();
     match e.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => RegistryError::NotARegistry(path),
+        Some(ErrorCode::DatabaseCorrupt) => {
+            RegistryError::Damaged { path, message: e.to_string() }
+        }
+        None => RegistryError::Damaged { path, message: e.to_string() },
         _ => RegistryError::Database { path, message: e.to_string() },
     }
 }
@@ -315,32 +524,34 @@ fn database_error(path: &Path, e: &rusqlite::Error) -> RegistryError {
 mod tests {
     use super::*;
 
+    const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
     #[test]
     fn another_programs_database_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("other.sqlite");
         Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
-        assert!(matches!(Registry::open(&path), Err(RegistryError::NotARegistry(_))));
+        assert!(matches!(Registry::open(&path, NOW), Err(RegistryError::NotARegistry(_))));
         std::fs::write(&path, "no database, but long enough to look like one".repeat(40)).unwrap();
-        assert!(matches!(Registry::open(&path), Err(RegistryError::NotARegistry(_))));
+        assert!(matches!(Registry::open(&path, NOW), Err(RegistryError::NotARegistry(_))));
     }
 
     #[test]
     fn a_later_schema_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("r.sqlite");
-        Registry::open(&path).unwrap().connection.pragma_update(None, "user_version", 99).unwrap();
-        assert!(matches!(Registry::open(&path), Err(RegistryError::TooNew { found: 99, .. })));
+        let registry = Registry::open(&path, NOW).unwrap();
+        registry.connection.pragma_update(None, "user_version", 99).unwrap();
+        assert!(matches!(Registry::open(&path, NOW), Err(RegistryError::TooNew { found: 99, .. })));
     }
 
     #[test]
     fn crl_numbers_grow() {
         let dir = tempfile::tempdir().unwrap();
-        let mut registry = Registry::open(&dir.path().join("r.sqlite")).unwrap();
-        let now = OffsetDateTime::UNIX_EPOCH;
+        let mut registry = Registry::open(&dir.path().join("r.sqlite"), NOW).unwrap();
         let numbers: Vec<u64> =
-            (0..3).map(|_| registry.next_crl_number("root", now).unwrap()).collect();
+            (0..3).map(|_| registry.next_crl_number("root", NOW).unwrap()).collect();
         assert_eq!(numbers, [1, 2, 3]);
-        assert_eq!(registry.next_crl_number("line", now).unwrap(), 1);
+        assert_eq!(registry.next_crl_number("line", NOW).unwrap(), 1);
     }
 }

@@ -115,6 +115,7 @@ pub fn apply(
             trusted: &trusted,
         },
         existing: Existing::Skip,
+        policy: &pki.policy(&ca.name),
         threads,
     };
     let devices = bulk::run(&mut pki, &job, plan.list, now, stop, progress)?;

@@ -1,4 +1,6 @@
-//! `ca`: roots, intermediates, their list, their CRLs.
+//! `ca`: roots, intermediates, their list, their renewal, their CRLs.
+
+mod renew;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -37,8 +39,14 @@ Examples:
   c8y-pki ca add old --import caCert.pem --key caKey.pem --key-password-file pw")]
     Add(AddArgs),
     /// List the CAs as a tree
-    #[command(after_help = "Examples:\n  c8y-pki ca list\n  c8y-pki ca list --json")]
-    List,
+    #[command(after_help = "Examples:\n  c8y-pki ca list\n  c8y-pki ca list --expiring 90d --json")]
+    List {
+        /// Only those whose validity ends within this time, e.g. 90d or 8w
+        #[arg(long, value_name = "TIME", value_parser = values::duration)]
+        expiring: Option<time::Duration>,
+    },
+    /// Renew a CA: new dates, or a new key under the same subject
+    Renew(renew::RenewArgs),
     /// Show a CA: its certificate and where its files are
     #[command(after_help = "Examples:\n  c8y-pki ca show root\n  c8y-pki ca show line-7 --json")]
     Show {
@@ -177,7 +185,8 @@ pub(crate) fn run(command: &CaCommand, pki: &Path, out: Output) -> Result {
         CaCommand::Init(args) => init(args, pki, out),
         CaCommand::Add(args) if args.import.is_empty() => add(args, pki, out),
         CaCommand::Add(args) => import(args, pki, out),
-        CaCommand::List => list(pki, out),
+        CaCommand::List { expiring } => list(*expiring, pki, out),
+        CaCommand::Renew(args) => renew::run(args, pki, out),
         CaCommand::Show { name } => show(name, pki, out),
         CaCommand::Crl(args) => crl(args, pki, out),
     }
@@ -190,6 +199,16 @@ pub(crate) fn ca_password(file: Option<&PathBuf>) -> Source<'_> {
         option: "--ca-password-file",
         variable: "C8Y_PKI_CA_PASSWORD",
         what: "the CA's key",
+    }
+}
+
+/// The password of the key of the CA above; `what` names it.
+fn parent_password<'a>(file: Option<&'a PathBuf>, what: &'a str) -> Source<'a> {
+    Source {
+        file,
+        option: "--parent-password-file",
+        variable: "C8Y_PKI_PARENT_PASSWORD",
+        what,
     }
 }
 
@@ -251,12 +270,8 @@ fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
     // What the chain above forbids is said before anybody is asked for a password.
     let wanted = args.make.path_length.unwrap_or(profile.path_length);
     c8y_pki::issue::path_length(wanted, &parent.chain)?;
-    let parent_source = Source {
-        file: args.parent_password_file.as_ref(),
-        option: "--parent-password-file",
-        variable: "C8Y_PKI_PARENT_PASSWORD",
-        what: &format!("the key of {}", parent.name),
-    };
+    let what = format!("the key of {}", parent.name);
+    let parent_source = parent_password(args.parent_password_file.as_ref(), &what);
     let own_source = ca_password(args.make.ca_password_file.as_ref());
     let (parent_password, password) = match (parent_source.given()?, own_source.given()?) {
         (Some(parent), Some(own)) => (parent, own),
@@ -315,10 +330,22 @@ fn import(args: &AddArgs, dir: &Path, out: Output) -> Result {
     made(&ca, out)
 }
 
-fn list(dir: &Path, out: Output) -> Result {
-    let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
+fn list(expiring: Option<time::Duration>, dir: &Path, out: Output) -> Result {
+    let now = OffsetDateTime::now_utc();
+    let pki = Pki::open(dir, now)?;
     let devices = pki.registry().device_counts()?;
-    let views: Vec<CaView> = pki.cas()?.iter().map(|ca| CaView::of(ca, &devices)).collect();
+    let mut views: Vec<CaView> = pki.cas()?.iter().map(|ca| CaView::of(ca, &devices)).collect();
+    if let Some(time) = expiring {
+        views.retain(|view| view.not_after < now + time);
+        // Cut out of its tree, each is a line of its own.
+        if !out.is_json() {
+            views.iter_mut().for_each(|view| view.parent = None);
+        }
+        if views.is_empty() {
+            out.note("No CA's validity ends that soon.");
+            return Ok(Outcome::Done);
+        }
+    }
     out.results(&views, |views| {
         let mut rows = Vec::new();
         tree(views, None, "", &mut rows);

@@ -1,0 +1,144 @@
+//! `ca renew`: the same CA for longer.
+
+use std::path::{Path, PathBuf};
+
+use c8y_pki::authority::{Ca, CaSettings, Pki};
+use c8y_pki::crypto::KeyType;
+use c8y_pki::issue::{Outliving, Validity};
+use c8y_pki::profile::PathLength;
+use clap::Args;
+use time::OffsetDateTime;
+
+use super::{ca_password, made, parent_password};
+use crate::failure::{Outcome, Result};
+use crate::output::Output;
+use crate::values;
+
+/// Arguments of `ca renew`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With the same key, which is the default, name and extensions stay as they are, so every certificate
+that the CA has signed stays valid under the new one; upload the new certificate to the platform
+and leave the former one there until it ends. With --new-key a second CA of the same subject is
+made beside it: issue from that one, while devices of the former go on until they are renewed.
+
+Examples:
+  c8y-pki ca renew line-7 --parent-password-file root.pw
+  c8y-pki ca renew root --days 7300
+  c8y-pki ca renew line-7 --new-key line-7-b --ca-password-file new.pw --parent-password-file root.pw")]
+pub(crate) struct RenewArgs {
+    /// Name of the CA
+    name: String,
+    /// Validity in days; by default as long as before (with --new-key: the profile's)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    days: Option<u32>,
+    /// Shorten a validity that would outlive the parent, instead of refusing it
+    #[arg(long)]
+    clamp: bool,
+    /// Revoke the former certificate, with the reason superseded
+    #[arg(long, conflicts_with = "new_key")]
+    revoke: bool,
+    /// Make a new CA with this name, the same subject and a new key
+    #[arg(long, value_name = "NEW-NAME")]
+    new_key: Option<String>,
+    /// With --new-key: a profile, in place of root or intermediate
+    #[arg(long, value_name = "NAME|FILE", requires = "new_key")]
+    profile: Option<String>,
+    /// With --new-key: type of the new key, in place of the profile's
+    #[arg(long = "key-type", value_name = "TYPE", requires = "new_key")]
+    key_type: Option<KeyType>,
+    /// File with the password of a root's key, or of the new key [env: C8Y_PKI_CA_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    ca_password_file: Option<PathBuf>,
+    /// File with the password of the parent's key; by default the same
+    /// [env: C8Y_PKI_PARENT_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    parent_password_file: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
+    let now = OffsetDateTime::now_utc();
+    let mut pki = Pki::open(dir, now)?;
+    let ca = pki.ca(&args.name)?;
+    let parent = pki.issuer_of(&ca)?;
+    let outliving = if args.clamp { Outliving::Clamp } else { Outliving::Refuse };
+    if let Some(name) = &args.new_key {
+        return new_key(args, name, pki, &ca, parent, now, out);
+    }
+    // The key that signs: its parent's, or a root's own.
+    let own = ca_password(args.ca_password_file.as_ref());
+    let what = format!("the key of {}", parent.as_ref().unwrap_or(&ca).name);
+    let above = parent_password(args.parent_password_file.as_ref(), &what);
+    let password = match (&parent, above.given()?, own.given()?) {
+        (None, _, Some(own)) => own,
+        (None, _, None) => own.existing()?,
+        (Some(_), Some(password), _) | (Some(_), None, Some(password)) => password,
+        (Some(_), None, None) => above.existing()?,
+    };
+    let key = parent.as_ref().unwrap_or(&ca).unlock(&password)?;
+    let validity = as_before(&ca, args.days, now);
+    let renewed = pki.renew_ca(&args.name, &key, validity, outliving, args.revoke, now)?;
+    made(&renewed, out)?;
+    out.note("Upload the new certificate; leave the former one on the platform until it ends.");
+    Ok(Outcome::Done)
+}
+
+/// As many days as before, from now, unless others are asked for.
+fn as_before(ca: &Ca, days: Option<u32>, now: OffsetDateTime) -> Validity {
+    let old = ca.certificate();
+    let now = now.replace_nanosecond(0).unwrap_or(now);
+    let span = match days {
+        Some(days) => time::Duration::days(days.into()),
+        None => old.not_after - old.not_before,
+    };
+    Validity { not_before: now, not_after: now + span, issued: now }
+}
+
+#[allow(clippy::too_many_arguments, reason = "all that a CA of the same subject takes")]
+fn new_key(
+    args: &RenewArgs,
+    name: &str,
+    mut pki: Pki,
+    ca: &Ca,
+    parent: Option<Ca>,
+    now: OffsetDateTime,
+    out: Output,
+) -> Result {
+    let by_default = if parent.is_some() { "intermediate" } else { "root" };
+    let profile =
+        values::profile(args.profile.as_deref().unwrap_or(by_default), args.key_type)?;
+    let old = ca.certificate();
+    let path_length = old.basic_constraints.and_then(|bc| bc.path_length);
+    let path_length = path_length.and_then(|n| u8::try_from(n).ok());
+    let own = ca_password(args.ca_password_file.as_ref());
+    let what = parent.as_ref().map(|p| format!("the key of {}", p.name)).unwrap_or_default();
+    let above = parent_password(args.parent_password_file.as_ref(), &what);
+    let parent_password = match (&parent, above.given()?, own.given()?) {
+        (None, ..) => None,
+        (Some(_), Some(password), _) | (Some(_), None, Some(password)) => Some(password),
+        (Some(_), None, None) => Some(above.existing()?),
+    };
+    let password = own.new_one()?;
+    let settings = CaSettings {
+        profile: &profile,
+        subject: &old.subject,
+        days: args.days,
+        path_length: Some(path_length.map_or(PathLength::Unlimited, PathLength::Exactly)),
+        outliving: if args.clamp { Outliving::Clamp } else { Outliving::Refuse },
+        password: &password,
+    };
+    let new = match (parent, parent_password) {
+        (Some(parent), Some(parent_password)) => {
+            let key = parent.unlock(&parent_password)?;
+            pki.add_intermediate(name, &parent, &key, &settings, now)?
+        }
+        _ => pki.init_root(name, &settings, now)?,
+    };
+    made(&new, out)?;
+    out.note(&format!(
+        "{} stays as it is, until {}; upload the new certificate, then issue with --ca {name}",
+        ca.name,
+        old.not_after.date()
+    ));
+    Ok(Outcome::Done)
+}

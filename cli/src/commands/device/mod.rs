@@ -1,0 +1,382 @@
+//! `device`: certificates for devices, from the first one to the last list that revokes it.
+//!
+//! One file per verb. What they share is here: the options for what a device gets, and the run that
+//! issues.
+
+mod issue;
+mod list;
+mod manifest;
+mod renew;
+mod revoke;
+mod show;
+mod sign;
+
+use std::io::Read;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use c8y_pki::authority::{Ca, Pki};
+use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
+use c8y_pki::bulk::list::DeviceList;
+use c8y_pki::bulk::{self, Existing, Job, Summary};
+use c8y_pki::crypto::KeyType;
+use c8y_pki::files;
+use c8y_pki::issue::Outliving;
+use c8y_pki::name::NameBuilder;
+use c8y_pki::profile::Profile;
+use c8y_pki::registry::{Record, Registry, RegistryError};
+use c8y_pki::secret::Password;
+use c8y_pki::store::{Compat, DEFAULT_ITERATIONS, MAX_ITERATIONS, Pkcs12Options};
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::commands::ca::ca_password;
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::Output;
+use crate::password::Source;
+use crate::progress::Line;
+use crate::render::count;
+use crate::stop;
+use crate::values;
+
+/// Commands about devices.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeviceCommand {
+    /// Make keys, certificates and keystores for one device or many
+    Issue(Box<issue::IssueArgs>),
+    /// Sign certificate requests of devices that keep their keys
+    Sign(Box<sign::SignArgs>),
+    /// Renew certificates, with a new key or the same one
+    Renew(Box<renew::RenewArgs>),
+    /// Revoke certificates
+    Revoke(revoke::RevokeArgs),
+    /// List certificates of devices
+    List(list::ListArgs),
+    /// Show all that is known of a device, or of a certificate
+    Show(show::ShowArgs),
+    /// Write the signed hand-over file of a batch
+    Manifest(manifest::ManifestArgs),
+}
+
+pub(crate) fn run(command: &DeviceCommand, pki: &Path, out: Output) -> Result {
+    match command {
+        DeviceCommand::Issue(args) => issue::run(args, pki, out),
+        DeviceCommand::Sign(args) => sign::run(args, pki, out),
+        DeviceCommand::Renew(args) => renew::run(args, pki, out),
+        DeviceCommand::Revoke(args) => revoke::run(args, pki, out),
+        DeviceCommand::List(args) => list::run(args, pki, out),
+        DeviceCommand::Show(args) => show::run(args, pki, out),
+        DeviceCommand::Manifest(args) => manifest::run(args, pki, out),
+    }
+}
+
+/// How PKCS#12 files are protected.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum CompatArg {
+    /// AES-256 and SHA-256: Java from 8u301, OpenSSL from 1.1.0
+    Modern,
+    /// Triple DES and SHA-1, for old readers
+    Legacy,
+}
+
+/// Options of PKCS#12 files, wherever they are written.
+#[derive(Debug, Args)]
+pub(crate) struct Pkcs12Args {
+    /// Protection of PKCS#12 files
+    #[arg(long, value_enum, default_value = "modern")]
+    compat: CompatArg,
+    /// Key derivation iterations of PKCS#12 files, for encryption and for the MAC
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_ITERATIONS, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_ITERATIONS)))]
+    iterations: u32,
+}
+
+impl Pkcs12Args {
+    pub(crate) fn options(&self) -> Pkcs12Options {
+        Pkcs12Options {
+            compat: match self.compat {
+                CompatArg::Modern => Compat::Modern,
+                CompatArg::Legacy => Compat::Legacy,
+            },
+            encryption_iterations: self.iterations,
+            mac_iterations: self.iterations,
+        }
+    }
+}
+
+/// What to do with devices that are issued already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ExistingArg {
+    /// Leave them as they are
+    Skip,
+    /// Refuse the whole run
+    Fail,
+    /// Issue another certificate in place of theirs, which stays in the registry as history
+    Replace,
+}
+
+/// Options about devices that are issued already.
+#[derive(Debug, Args)]
+pub(crate) struct ExistingArgs {
+    /// What to do with devices that have a certificate already
+    #[arg(long, value_enum, default_value = "skip")]
+    existing: ExistingArg,
+    /// With --existing replace: revoke what is replaced, with the reason superseded
+    #[arg(long)]
+    revoke: bool,
+    /// With --existing replace: only certificates recorded before this time (RFC 3339), so that an
+    /// interrupted run can be finished
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    before: Option<OffsetDateTime>,
+}
+
+impl ExistingArgs {
+    fn existing(&self) -> Existing {
+        match self.existing {
+            ExistingArg::Skip => Existing::Skip,
+            ExistingArg::Fail => Existing::Fail,
+            ExistingArg::Replace => Existing::Replace { before: self.before, revoke: self.revoke },
+        }
+    }
+}
+
+/// What devices get, and how it is protected.
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// The folder that gets one folder per device
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// What each device gets: pem, p12, jks, truststore-p12, truststore-jks
+    #[arg(long, value_delimiter = ',', default_value = "pem", value_name = "KINDS")]
+    bundle: Vec<Bundle>,
+    /// Profile: a built-in one (`c8y-pki profile list`) or a file
+    #[arg(long, default_value = "device", value_name = "NAME|FILE")]
+    profile: String,
+    /// Type of the keys, in place of the profile's: rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384,
+    /// ec-p521, ed25519
+    #[arg(long = "key-type", value_name = "TYPE")]
+    key_type: Option<KeyType>,
+    /// Validity in days, in place of the profile's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    days: Option<u32>,
+    /// Shorten a validity that would outlive the CA, instead of refusing it
+    #[arg(long)]
+    clamp: bool,
+    /// What truststores hold: PEM or DER files with the server's certificates; may be repeated
+    #[arg(long, value_name = "FILE")]
+    server_cert: Vec<PathBuf>,
+    /// Encrypt key.pem; its password comes from --key-password-file
+    #[arg(long)]
+    encrypt_keys: bool,
+    #[command(flatten)]
+    pkcs12: Pkcs12Args,
+    /// File with the password of the CA's key [env: C8Y_PKI_CA_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    ca_password_file: Option<PathBuf>,
+    /// File with the password of key.pem [env: C8Y_PKI_KEY_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    key_password_file: Option<PathBuf>,
+    /// File with the password of keystores and truststores [env: C8Y_PKI_STORE_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    store_password_file: Option<PathBuf>,
+    /// Number of worker threads; by default one per processor
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+impl OutputArgs {
+    fn profile(&self) -> Result<Profile> {
+        values::profile(&self.profile, self.key_type)
+    }
+
+    fn key_source(&self) -> Source<'_> {
+        Source {
+            file: self.key_password_file.as_ref(),
+            option: "--key-password-file",
+            variable: "C8Y_PKI_KEY_PASSWORD",
+            what: "the devices' keys",
+        }
+    }
+}
+
+/// What is issued, once it is known that it may be.
+struct Run {
+    ca: Ca,
+    profile: Profile,
+    subject: NameBuilder,
+    existing: Existing,
+    list: DeviceList,
+}
+
+/// Refuses a list with faults, before anybody is asked for a password.
+fn refuse_faults(list: &DeviceList) -> Result<()> {
+    if list.faults.is_empty() {
+        return Ok(());
+    }
+    let total = list.devices.len() + list.faults.len();
+    Err(bulk::BulkError::Faults { faults: list.faults.clone(), total }.into())
+}
+
+/// Asks for the passwords, issues, and reports.
+fn issue(
+    mut pki: Pki,
+    run: Run,
+    args: &OutputArgs,
+    now: OffsetDateTime,
+    out: Output,
+) -> Result {
+    let mut trusted = Vec::new();
+    for path in &args.server_cert {
+        trusted.extend(values::certificates(path)?);
+    }
+    let key = run.ca.unlock(&ca_password(args.ca_password_file.as_ref()).existing()?)?;
+    let wants_store = args.bundle.iter().any(|b| *b != Bundle::Pem);
+    let store_password = wants_store
+        .then(|| store_password(args.store_password_file.as_ref()).new_one())
+        .transpose()?;
+    let key_password = args.encrypt_keys.then(|| args.key_source().new_one()).transpose()?;
+    files::create_private_dir(&args.out)?;
+    let job = Job {
+        ca: &run.ca,
+        key: &key,
+        profile: &run.profile,
+        subject: &run.subject,
+        days: args.days,
+        outliving: if args.clamp { Outliving::Clamp } else { Outliving::Refuse },
+        out: &args.out,
+        bundle: BundleSettings {
+            kinds: &args.bundle,
+            store_password: store_password.as_ref(),
+            key_password: key_password.as_ref(),
+            key_iterations: args.pkcs12.iterations,
+            pkcs12: args.pkcs12.options(),
+            trusted: &trusted,
+        },
+        existing: run.existing,
+        policy: &pki.policy(&run.ca.name),
+        threads: threads(args.threads),
+    };
+    let line = Line::new(out);
+    let stop = stop::on_interrupt();
+    let summary = bulk::run(&mut pki, &job, run.list, now, &stop, &|p| line.set(p));
+    line.finish();
+    report(args, run.existing, &summary?, now, out)
+}
+
+#[derive(Serialize)]
+struct Issued<'a> {
+    #[serde(flatten)]
+    summary: &'a Summary,
+    out: String,
+}
+
+fn report(
+    args: &OutputArgs,
+    existing: Existing,
+    summary: &Summary,
+    now: OffsetDateTime,
+    out: Output,
+) -> Result {
+    let issued = Issued { summary, out: args.out.display().to_string() };
+    out.result(&issued, |i| {
+        let s = i.summary;
+        let issued = count(s.issued, "device");
+        let mut text = format!("{issued} issued in {:.1} s: {}\n", s.seconds, i.out);
+        if s.replaced > 0 {
+            text.push_str(&format!("{} of them in place of a former certificate\n", s.replaced));
+        }
+        if s.skipped > 0 {
+            let have = if s.skipped == 1 { "it has" } else { "they have" };
+            text.push_str(&format!("{} skipped: {have} a certificate already\n", s.skipped));
+        }
+        if s.recovered > 0 {
+            text.push_str(&format!("{} recovered from a run that was stopped\n", s.recovered));
+        }
+        text
+    })?;
+    if summary.issued > 0 && args.bundle.contains(&Bundle::Pem) && !args.encrypt_keys {
+        out.note(
+            "key.pem is not encrypted, as most firmware needs it; --encrypt-keys changes that",
+        );
+    }
+    if summary.replaced > 0 {
+        out.note(&format!("the former files are in {}", args.out.join(".replaced").display()));
+    }
+    if summary.incomplete > 0 {
+        out.warning(&format!(
+            "{} skipped, but not all the files of this bundle are in {}: moved, lost, or issued \
+             with another bundle",
+            count(summary.incomplete, "device"),
+            args.out.display()
+        ));
+    }
+    if summary.stopped {
+        out.warning(&interrupted(existing, now));
+        return Ok(Outcome::Stopped);
+    }
+    Ok(Outcome::Done)
+}
+
+/// How to finish a run that was stopped. One that replaces has to know what it has replaced.
+fn interrupted(existing: Existing, now: OffsetDateTime) -> String {
+    match existing {
+        Existing::Replace { before, .. } => {
+            let before = before.unwrap_or(now);
+            let before = before.replace_nanosecond(0).unwrap_or(before);
+            let time = before.format(&Rfc3339).unwrap_or_default();
+            format!("interrupted; run the same command again with --before {time} to finish")
+        }
+        _ => "interrupted; run the same command again to finish".to_owned(),
+    }
+}
+
+/// The certificates that a word on the command line means: those of a device, or the one with that
+/// serial number.
+fn find(registry: &Registry, word: &str) -> Result<Vec<Record>> {
+    let mut records = registry.history(&word.to_lowercase())?;
+    if records.is_empty()
+        && let Some(serial) = c8y_pki::registry::parse_serial(word)
+    {
+        let filter = c8y_pki::registry::Filter { serial: Some(&serial), ..Default::default() };
+        records = registry.find(&filter)?;
+    }
+    if records.is_empty() {
+        let what = format!("of a device or with a serial number {word:?}");
+        return Err(RegistryError::Unknown { what }.into());
+    }
+    Ok(records)
+}
+
+/// The number of worker threads: as asked, or one per processor.
+pub(crate) fn threads(asked: Option<usize>) -> usize {
+    let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    asked.unwrap_or_else(processors).max(1)
+}
+
+/// The password of keystores and truststores.
+pub(crate) fn store_password(file: Option<&PathBuf>) -> Source<'_> {
+    Source {
+        file,
+        option: "--store-password-file",
+        variable: "C8Y_PKI_STORE_PASSWORD",
+        what: "the store",
+    }
+}
+
+/// Reads a device list from a file, or from standard input for `-`.
+pub(crate) fn read_list(path: &Path) -> Result<DeviceList> {
+    if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes).map_err(Failure::Input)?;
+        return Ok(DeviceList::from_csv("standard input", &bytes)?);
+    }
+    let bytes = files::read(path)?;
+    Ok(DeviceList::from_csv(&path.display().to_string(), &bytes)?)
+}
+
+
+/// The password of devices' keys, if one was given.
+fn given_key_password(args: &OutputArgs) -> Result<Option<Password>> {
+    args.key_source().given()
+}

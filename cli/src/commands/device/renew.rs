@@ -1,0 +1,150 @@
+//! `device renew`: a new certificate in place of a live one.
+
+use std::path::{Path, PathBuf};
+
+use c8y_pki::Error;
+use c8y_pki::authority::Pki;
+use c8y_pki::bulk::Existing;
+use c8y_pki::bulk::list::DeviceList;
+use c8y_pki::bulk::renew::{self, RenewedKey};
+use c8y_pki::csr::Request;
+use c8y_pki::files;
+use c8y_pki::name::Name;
+use c8y_pki::registry::{Filter, Record, Role, Status};
+use clap::Args;
+use time::OffsetDateTime;
+
+use super::{OutputArgs, Run, given_key_password, issue, read_list, refuse_faults};
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::Output;
+use crate::values;
+
+/// Arguments of `device renew`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A device keeps its id, its subject and its place in the registry; its former certificate becomes
+superseded, and its former folder is moved to DIR/.replaced. What has been renewed since --before
+is left alone, so an interrupted run can be finished.
+
+Examples:
+  c8y-pki device renew gw-0001 --out out
+  c8y-pki device renew --expiring 30d --ca line-7 --out out --reuse-key
+  c8y-pki device renew gw-0002 --csr gw-0002.csr --out out --revoke
+
+Exit codes: 0 done, or nothing to do; 2 a device cannot be renewed as asked, nothing was made;
+3 the environment failed or the run was interrupted: run it again.")]
+pub(crate) struct RenewArgs {
+    /// Device identifiers
+    #[arg(required_unless_present_any = ["from", "expiring"], value_name = "ID")]
+    ids: Vec<String>,
+    /// CSV with a column `id`; - for standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["ids", "expiring"])]
+    from: Option<PathBuf>,
+    /// All devices whose certificates end within this time, e.g. 30d or 8w
+    #[arg(long, value_name = "TIME", value_parser = values::duration, conflicts_with = "ids")]
+    expiring: Option<time::Duration>,
+    /// The issuing CA; by default the one that issued the former certificates
+    #[arg(long, value_name = "NAME")]
+    ca: Option<String>,
+    /// Keep the key in key.pem of each device's folder; its password comes from --key-password-file
+    #[arg(long, conflicts_with = "csr")]
+    reuse_key: bool,
+    /// Keep the key of this request, which must be the device's
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "expiring"])]
+    csr: Option<PathBuf>,
+    /// Revoke the former certificates, with the reason superseded
+    #[arg(long)]
+    revoke: bool,
+    /// Only certificates recorded before this time (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    before: Option<OffsetDateTime>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
+    let profile = args.output.profile()?;
+    let now = OffsetDateTime::now_utc();
+    let pki = Pki::open(dir, now)?;
+    let (mut records, faults) = wanted(args, &pki, now)?;
+    records.retain(|record| args.before.is_none_or(|before| record.recorded < before));
+    let request = args.csr.as_deref().map(request).transpose()?;
+    let password = if args.reuse_key { given_key_password(&args.output)? } else { None };
+    let key = match &request {
+        Some(request) => RenewedKey::Request(request.check_possession()?),
+        None if args.reuse_key => RenewedKey::Same(password.as_ref()),
+        None => RenewedKey::New,
+    };
+    let ca = issuer(args, &records)?;
+    let mut list = renew::list(records, key, &args.output.out)?;
+    list.faults.splice(0..0, faults);
+    refuse_faults(&list)?;
+    let Some(ca) = ca else {
+        out.note("Nothing to renew.");
+        return Ok(Outcome::Done);
+    };
+    let ca = pki.ca(&ca)?;
+    let subject = Name::builder();
+    let existing = Existing::Replace { before: args.before, revoke: args.revoke };
+    issue(pki, Run { ca, profile, subject, existing, list }, &args.output, now, out)
+}
+
+/// The certificates that are to be renewed, and devices that have none.
+fn wanted(
+    args: &RenewArgs,
+    pki: &Pki,
+    now: OffsetDateTime,
+) -> Result<(Vec<Record>, Vec<c8y_pki::bulk::Fault>)> {
+    if let Some(time) = args.expiring {
+        if let Some(name) = &args.ca {
+            pki.ca(name)?;
+        }
+        let filter = Filter {
+            ca: args.ca.as_deref(),
+            role: Some(Role::Device),
+            status: Some(Status::Live),
+            expires_before: Some(now + time),
+            ..Filter::default()
+        };
+        return Ok((pki.registry().find(&filter)?, Vec::new()));
+    }
+    let ids = match &args.from {
+        Some(path) => read_list(path)?,
+        None => DeviceList::from_ids(args.ids.iter().map(String::as_str)),
+    };
+    if args.csr.is_some() && ids.devices.len() > 1 {
+        return Err(Failure::usage(
+            "--csr holds the request of one device, and several are named",
+            "renew them one by one",
+        ));
+    }
+    Ok(renew::live_of(pki.registry(), ids)?)
+}
+
+fn request(path: &Path) -> Result<Request> {
+    let at = |e: c8y_pki::csr::CsrError| Error::from(e).in_file(path.display().to_string());
+    let mut all = Request::all_from_pem_or_der(&files::read(path)?).map_err(at)?;
+    if all.len() != 1 {
+        return Err(Failure::usage(
+            format!("{} holds {} requests", path.display(), all.len()),
+            "give the file of one",
+        ));
+    }
+    Ok(all.remove(0).map_err(at)?)
+}
+
+/// The CA that renews: as asked, or the one that issued all of them. None if there are none.
+fn issuer(args: &RenewArgs, records: &[Record]) -> Result<Option<String>> {
+    let mut names: Vec<&str> = records.iter().map(|r| r.ca.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    match (&args.ca, names.as_slice()) {
+        (_, []) => Ok(None),
+        (Some(name), _) => Ok(Some(name.clone())),
+        (None, [name]) => Ok(Some((*name).to_owned())),
+        (None, names) => Err(Failure::usage(
+            format!("these devices were issued by several CAs: {}", names.join(", ")),
+            "name the CA that renews them: --ca NAME",
+        )),
+    }
+}

@@ -1,0 +1,81 @@
+//! `device show`: all that is known of a device.
+
+use std::path::Path;
+
+use c8y_pki::authority::Pki;
+use c8y_pki::describe::{CertificateView, Item};
+use clap::Args;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::find;
+use super::list::Row;
+use crate::failure::{Outcome, Result};
+use crate::output::Output;
+use crate::render::{date, items};
+
+/// Arguments of `device show`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  c8y-pki device show gw-0001
+  c8y-pki device show 4a1f0c… --json")]
+pub(crate) struct ShowArgs {
+    /// A device identifier, or a certificate's serial number in hex
+    #[arg(value_name = "ID|SERIAL")]
+    device: String,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    row: Row,
+    details: std::collections::BTreeMap<String, String>,
+    certificate: CertificateView,
+}
+
+pub(super) fn run(args: &ShowArgs, dir: &Path, out: Output) -> Result {
+    let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
+    let mut shown = Vec::new();
+    for record in find(pki.registry(), &args.device)? {
+        let certificate = CertificateView::of(&record.certificate()?);
+        shown.push((
+            Shown { row: Row::of(&record), details: record.details.clone(), certificate },
+            record,
+        ));
+    }
+    if out.is_json() {
+        for (shown, _) in &shown {
+            out.result(shown, |_| String::new())?;
+        }
+        return Ok(Outcome::Done);
+    }
+    let texts: Vec<String> = shown
+        .into_iter()
+        .map(|(shown, record)| {
+            let mut lines = vec![
+                ("status", record.status.name().to_owned()),
+                ("CA", record.ca),
+                ("recorded", format!("{}, batch {}", date(record.recorded), record.batch)),
+            ];
+            if let Some((at, reason)) = record.revoked {
+                lines.push(("revoked", format!("{}, {}", date(at), reason.name())));
+            }
+            if let Some(folder) = record.location {
+                let key = if record.has_key { "" } else { " (the device keeps its key)" };
+                lines.push(("files", format!("{}{key}", folder.display())));
+            }
+            let details = record.details.iter().map(|(k, v)| (k.as_str(), v.clone()));
+            let all: String = lines
+                .into_iter()
+                .chain(details)
+                .map(|(label, value)| format!("  {label:<14}{value}\n"))
+                .collect();
+            let holder = record.client_id.map_or("CA".to_owned(), |id| format!("Device {id}"));
+            let certificate = items(&[Item::Certificate(Box::new(shown.certificate))]);
+            format!("{holder}\n{all}{certificate}")
+        })
+        .collect();
+    out.data(texts.join("\n").as_bytes())?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,195 @@
+//! `device sign`: requests in, certificates out.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use c8y_pki::authority::Pki;
+use c8y_pki::bulk::Job;
+use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
+use c8y_pki::bulk::request::{self, Action, RequestFile, Verdict};
+use c8y_pki::client_id::DeviceId;
+use c8y_pki::files;
+use c8y_pki::issue::Outliving;
+use c8y_pki::store::Pkcs12Options;
+use clap::Args;
+use time::OffsetDateTime;
+
+use super::{ExistingArgs, interrupted, threads};
+use crate::commands::ca::ca_password;
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::Output;
+use crate::progress::Line;
+use crate::render::{count, table};
+use crate::stop;
+use crate::values::{self, SubjectArgs};
+
+/// Arguments of `device sign`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A request counts for its public key, for which its signature proves possession, and for its common
+name, the device's id. The extensions that it asks for are left aside. A request that is refused
+does not stop the others. Each device gets a folder with cert.pem and chain.pem.
+
+Examples:
+  c8y-pki device sign gw-0001.csr --ca line-7 --out out
+  c8y-pki device sign requests/ --ca line-7 --out out --ca-password-file ca.pw --json
+  openssl req -new -key key.pem -subj /CN=gw-0001 | c8y-pki device sign - --ca line-7 --out out
+
+Exit codes: 0 all are signed, or were before; 1 some are refused: each with its reason;
+3 the environment failed or the run was interrupted: run it again.")]
+pub(crate) struct SignArgs {
+    /// Requests (PEM or DER), folders of them, or - for standard input
+    #[arg(required = true, value_name = "CSR|DIR|-")]
+    requests: Vec<PathBuf>,
+    /// The issuing CA
+    #[arg(long, value_name = "NAME")]
+    ca: String,
+    /// The folder that gets one folder per device
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The device's identifier, in place of the common name of the only request
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+    /// Profile: a built-in one (`c8y-pki profile list`) or a file
+    #[arg(long, default_value = "device", value_name = "NAME|FILE")]
+    profile: String,
+    #[command(flatten)]
+    subject: SubjectArgs,
+    /// Validity in days, in place of the profile's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    days: Option<u32>,
+    /// Shorten a validity that would outlive the CA, instead of refusing it
+    #[arg(long)]
+    clamp: bool,
+    #[command(flatten)]
+    existing: ExistingArgs,
+    /// File with the password of the CA's key [env: C8Y_PKI_CA_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    ca_password_file: Option<PathBuf>,
+    /// Number of worker threads; by default one per processor
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
+    let profile = values::profile(&args.profile, None)?;
+    let subject = args.subject.builder(&profile)?;
+    if subject.has("CN") {
+        return Err(Failure::usage(
+            "the subject has a common name, but a device's common name is its id",
+            "leave CN out of --subject, and give --id",
+        ));
+    }
+    let id = args.id.as_deref().map(DeviceId::parse).transpose()?;
+    let requests = read(&args.requests)?;
+    if id.is_some() && requests.len() > 1 {
+        return Err(Failure::usage(
+            format!("--id names one device, and {} requests are given", requests.len()),
+            "sign them one by one, or leave --id out to take the common names",
+        ));
+    }
+    let now = OffsetDateTime::now_utc();
+    let mut pki = Pki::open(dir, now)?;
+    let ca = pki.ca(&args.ca)?;
+    let key = ca.unlock(&ca_password(args.ca_password_file.as_ref()).existing()?)?;
+    files::create_private_dir(&args.out)?;
+    let existing = args.existing.existing();
+    let job = Job {
+        ca: &ca,
+        key: &key,
+        profile: &profile,
+        subject: &subject,
+        days: args.days,
+        outliving: if args.clamp { Outliving::Clamp } else { Outliving::Refuse },
+        out: &args.out,
+        bundle: BundleSettings {
+            kinds: &[Bundle::Pem],
+            store_password: None,
+            key_password: None,
+            key_iterations: 0,
+            pkcs12: Pkcs12Options::default(),
+            trusted: &[],
+        },
+        existing,
+        policy: &pki.policy(&ca.name),
+        threads: threads(args.threads),
+    };
+    let line = Line::new(out);
+    let stop = stop::on_interrupt();
+    let signed =
+        request::sign(&mut pki, &job, &requests, id.as_ref(), now, &stop, &|p| line.set(p));
+    line.finish();
+    let (verdicts, summary) = signed?;
+    out.results(&verdicts, text)?;
+    if summary.stopped {
+        out.warning(&interrupted(existing, now));
+        return Ok(Outcome::Stopped);
+    }
+    let good = |v: &Verdict| matches!(v.action, Action::Signed | Action::Kept);
+    Ok(Outcome::of(verdicts.iter().all(good)))
+}
+
+fn text(verdicts: &[Verdict]) -> String {
+    let rows = verdicts.iter().map(|v| {
+        let word = match v.action {
+            Action::Signed => "signed",
+            Action::Kept => "kept",
+            Action::Refused => "refused",
+            Action::Left => "left",
+        };
+        let end = match (&v.folder, &v.message) {
+            (Some(folder), _) => folder.display().to_string(),
+            (None, message) => message.clone().unwrap_or_default(),
+        };
+        vec![word.to_owned(), v.file.clone(), v.id.clone().unwrap_or_default(), end]
+    });
+    let mut text = table(&[], rows.collect());
+    let number = |action| verdicts.iter().filter(|v| v.action == action).count();
+    text.push_str(&format!("\n{} signed", count(number(Action::Signed), "request")));
+    for (action, words) in [
+        (Action::Kept, "signed before"),
+        (Action::Refused, "refused"),
+        (Action::Left, "left: run the same command again"),
+    ] {
+        if number(action) > 0 {
+            text.push_str(&format!(", {} {words}", number(action)));
+        }
+    }
+    text.push('\n');
+    let mut hints: Vec<&String> = verdicts.iter().filter_map(|v| v.hint.as_ref()).collect();
+    hints.sort();
+    hints.dedup();
+    hints.iter().for_each(|hint| text.push_str(&format!("hint: {hint}\n")));
+    text
+}
+
+/// The contents of files, of the files in folders, of standard input.
+fn read(paths: &[PathBuf]) -> Result<Vec<RequestFile>> {
+    let mut found = Vec::new();
+    for path in paths {
+        if path == Path::new("-") {
+            let mut bytes = Vec::new();
+            std::io::stdin().lock().read_to_end(&mut bytes).map_err(Failure::Input)?;
+            found.push(RequestFile { name: "standard input".to_owned(), bytes });
+        } else if path.is_dir() {
+            let entries = files::list_dir(path)?;
+            let inside: Vec<&PathBuf> = entries.iter().filter(|p| p.is_file()).collect();
+            if inside.is_empty() {
+                return Err(Failure::usage(
+                    format!("there is no file in the folder {}", path.display()),
+                    "name the folder with the requests",
+                ));
+            }
+            for file in inside {
+                found.push(open(file)?);
+            }
+        } else {
+            found.push(open(path)?);
+        }
+    }
+    Ok(found)
+}
+
+fn open(path: &Path) -> Result<RequestFile> {
+    Ok(RequestFile { name: path.display().to_string(), bytes: files::read(path)? })
+}

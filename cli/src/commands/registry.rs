@@ -1,0 +1,361 @@
+//! `registry`: what was issued, checked and taken out.
+
+use std::path::{Path, PathBuf};
+
+use c8y_pki::authority::{AuthorityError, Pki};
+use c8y_pki::bulk::inspect::{self, Keys};
+use c8y_pki::crl;
+use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::registry::{Checked, Filter, Record, RegistryError};
+use c8y_pki::{Error, registry};
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::Output;
+use crate::render::count;
+
+/// Commands about the registry.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RegistryCommand {
+    /// Check the registry: its file, audit log, rows, certificates, and devices' keys
+    #[command(after_help = "\
+Changes nothing. The audit log's last hash is shown: keep it elsewhere, and a later check with
+--head tells whether rows were cut off at its end.
+
+Examples:
+  c8y-pki registry check
+  c8y-pki registry check --head 5f3a… --json
+
+Exit codes: 0 all is as it was written; 1 something is not: each finding is named.")]
+    Check(CheckArgs),
+    /// Write what was issued, or the audit log, as CSV or JSON Lines
+    #[command(after_help = "\
+Examples:
+  c8y-pki registry export --out certificates.csv
+  c8y-pki registry export --what audit --format jsonl > audit.jsonl")]
+    Export(ExportArgs),
+    /// Write revocations as the CSV files that the platform takes
+    #[command(after_help = "\
+SERIALNO,DATE; at most 5000 rows a file, so there may be several: DIR/revocations-1.csv, …
+
+Examples:
+  c8y-pki registry revocations --out revocations
+  c8y-pki registry revocations --ca line-7 --out revocations --json")]
+    Revocations(RevocationsArgs),
+}
+
+/// Arguments of `registry check`.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// A hash that the audit log ended with before: it must still be in it
+    #[arg(long, value_name = "HASH")]
+    head: Option<String>,
+}
+
+/// What to export.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum What {
+    /// Every certificate, in the order in which they were recorded
+    Certificates,
+    /// The audit log
+    Audit,
+}
+
+/// In which form.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// Comma-separated values with a header
+    Csv,
+    /// A JSON object a line
+    Jsonl,
+}
+
+/// Arguments of `registry export`.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// What to export
+    #[arg(long, value_enum, default_value = "certificates")]
+    what: What,
+    /// The form; by default CSV, with --json JSON Lines
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Write it here; by default to standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Arguments of `registry revocations`.
+#[derive(Debug, Args)]
+pub(crate) struct RevocationsArgs {
+    /// Of certificates that this CA has issued; by default of all
+    #[arg(long, value_name = "NAME")]
+    ca: Option<String>,
+    /// The folder for the files
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+pub(crate) fn run(command: &RegistryCommand, pki: &Path, out: Output) -> Result {
+    match command {
+        RegistryCommand::Check(args) => check(args, pki, out),
+        RegistryCommand::Export(args) => export(args, pki, out),
+        RegistryCommand::Revocations(args) => revocations(args, pki, out),
+    }
+}
+
+#[derive(Default, Serialize)]
+struct Report {
+    good: bool,
+    #[serde(flatten)]
+    checked: Checked,
+    keys: Keys,
+}
+
+fn check(args: &CheckArgs, dir: &Path, out: Output) -> Result {
+    let mut report = Report::default();
+    match Pki::open(dir, OffsetDateTime::now_utc()) {
+        Ok(pki) => {
+            report.checked = pki.registry().check()?;
+            look_further(&pki, args, &mut report)?;
+        }
+        // A registry too damaged to be opened is an answer, not a failure.
+        Err(AuthorityError::Registry(
+            e @ (RegistryError::Damaged { .. } | RegistryError::NotARegistry(_)),
+        )) => report.checked.note("database", e.to_string()),
+        Err(e) => return Err(e.into()),
+    }
+    report.good = report.checked.findings.is_empty();
+    out.result(&report, report_text)?;
+    Ok(Outcome::of(report.good))
+}
+
+/// What the registry cannot tell of itself: the kept hash, and the devices' keys.
+fn look_further(pki: &Pki, args: &CheckArgs, report: &mut Report) -> Result<()> {
+    let damage = |report: &mut Report, e: Error| match e {
+        Error::Registry(RegistryError::Damaged { message, .. })
+        | Error::Bulk(c8y_pki::bulk::BulkError::Registry(RegistryError::Damaged {
+            message, ..
+        })) => {
+            report.checked.note("database", message);
+            Ok(())
+        }
+        e => Err(Failure::from(e)),
+    };
+    if let Some(head) = &args.head {
+        match pki.registry().audit(1) {
+            Ok(rows) if rows.iter().any(|row| row.hash == head.to_lowercase()) => {}
+            Ok(_) => report.checked.note(
+                "audit",
+                format!("no row of the audit log has the hash {head}: its end was cut off"),
+            ),
+            Err(e) => damage(report, e.into())?,
+        }
+    }
+    match inspect::check_keys(pki.registry(), &mut report.checked) {
+        Ok(keys) => report.keys = keys,
+        Err(e) => damage(report, e.into())?,
+    }
+    Ok(())
+}
+
+fn report_text(report: &Report) -> String {
+    let mut text = String::new();
+    for finding in &report.checked.findings {
+        text.push_str(&format!("{}: {}\n", finding.kind, finding.message));
+    }
+    let (checked, keys) = (&report.checked, &report.keys);
+    text.push_str(&format!(
+        "{} certificates, {} audit rows, {} keys that fit",
+        checked.certificates, checked.audit_rows, keys.good
+    ));
+    if keys.sealed > 0 {
+        text.push_str(&format!(", {} encrypted and not looked into", keys.sealed));
+    }
+    if keys.with_device > 0 {
+        text.push_str(&format!(", {} kept by devices", keys.with_device));
+    }
+    let verdict = match checked.findings.len() {
+        0 => "all is as it was written".to_owned(),
+        n => count(n, "finding"),
+    };
+    text.push_str(&format!(": {verdict}\n"));
+    if !checked.head.is_empty() {
+        text.push_str(&format!("the audit log ends with {}\n", checked.head));
+    }
+    text
+}
+
+fn rfc3339(at: OffsetDateTime) -> String {
+    at.format(&Rfc3339).unwrap_or_else(|_| at.to_string())
+}
+
+#[derive(Serialize)]
+struct Exported {
+    ca: String,
+    role: &'static str,
+    id: Option<String>,
+    serial: String,
+    status: &'static str,
+    subject: String,
+    issuer: String,
+    not_before: String,
+    not_after: String,
+    revoked_at: Option<String>,
+    reason: Option<&'static str>,
+    recorded: String,
+    batch: String,
+    fingerprint_sha256: String,
+    public_key_sha256: String,
+    folder: Option<String>,
+}
+
+impl Exported {
+    fn of(record: &Record) -> Result<Self> {
+        let cert = record.certificate()?;
+        Ok(Self {
+            ca: record.ca.clone(),
+            role: record.role.name(),
+            id: record.client_id.clone(),
+            serial: record.serial.to_string(),
+            status: record.status.name(),
+            subject: cert.subject.to_string(),
+            issuer: cert.issuer.to_string(),
+            not_before: rfc3339(record.not_before),
+            not_after: rfc3339(record.not_after),
+            revoked_at: record.revoked.map(|(at, _)| rfc3339(at)),
+            reason: record.revoked.map(|(_, reason)| reason.name()),
+            recorded: rfc3339(record.recorded),
+            batch: record.batch.clone(),
+            fingerprint_sha256: cert.fingerprint_sha256(),
+            public_key_sha256: c8y_pki::crypto::hex(&c8y_pki::crypto::sha256(&cert.spki)),
+            folder: record.location.as_ref().map(|path| path.display().to_string()),
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct AuditLine {
+    sequence: i64,
+    at: String,
+    action: String,
+    detail: String,
+    hash: String,
+}
+
+impl AuditLine {
+    fn of(row: registry::AuditRow) -> Self {
+        Self {
+            sequence: row.sequence,
+            at: rfc3339(row.at),
+            action: row.action,
+            detail: row.detail.to_string(),
+            hash: row.hash,
+        }
+    }
+}
+
+fn export(args: &ExportArgs, dir: &Path, out: Output) -> Result {
+    let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
+    let by_default = if out.is_json() { Format::Jsonl } else { Format::Csv };
+    let mut sheet = Sheet::new(args.format.unwrap_or(by_default));
+    match args.what {
+        What::Certificates => {
+            pki.registry().each(&Filter::default(), |record| -> Result<()> {
+                sheet.add(&Exported::of(&record)?)
+            })?;
+        }
+        What::Audit => {
+            for row in pki.registry().audit(1)? {
+                match sheet.format {
+                    // The detail is JSON: a cell of a CSV, an object in JSON.
+                    Format::Csv => sheet.add(&AuditLine::of(row))?,
+                    Format::Jsonl => sheet.add(&row)?,
+                }
+            }
+        }
+    }
+    let (rows, bytes) = sheet.finish()?;
+    match &args.out {
+        None => out.data(&bytes)?,
+        Some(path) => {
+            files::write(path, &bytes, Access::Public, Existing::Replace)?;
+            out.note(&format!("{} written to {}", count(rows, "row"), path.display()));
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+/// Rows on their way into a file.
+struct Sheet {
+    format: Format,
+    rows: usize,
+    csv: csv::Writer<Vec<u8>>,
+    lines: Vec<u8>,
+}
+
+impl Sheet {
+    fn new(format: Format) -> Self {
+        Self { format, rows: 0, csv: csv::Writer::from_writer(Vec::new()), lines: Vec::new() }
+    }
+
+    fn add<T: Serialize>(&mut self, row: &T) -> Result<()> {
+        self.rows += 1;
+        match self.format {
+            Format::Csv => {
+                self.csv.serialize(row).map_err(|e| Failure::Output(std::io::Error::other(e)))
+            }
+            Format::Jsonl => {
+                serde_json::to_writer(&mut self.lines, row)
+                    .map_err(|e| Failure::Output(e.into()))?;
+                self.lines.push(b'\n');
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(self) -> Result<(usize, Vec<u8>)> {
+        let bytes = match self.format {
+            Format::Jsonl => self.lines,
+            Format::Csv => self
+                .csv
+                .into_inner()
+                .map_err(|e| Failure::Output(std::io::Error::other(e.to_string())))?,
+        };
+        Ok((self.rows, bytes))
+    }
+}
+
+#[derive(Serialize)]
+struct Written {
+    revocations: usize,
+    files: Vec<String>,
+}
+
+fn revocations(args: &RevocationsArgs, dir: &Path, out: Output) -> Result {
+    let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
+    if let Some(name) = &args.ca {
+        pki.ca(name)?;
+    }
+    let filter = Filter {
+        ca: args.ca.as_deref(),
+        status: Some(registry::Status::Revoked),
+        ..Filter::default()
+    };
+    let revoked: Vec<crl::Revoked> =
+        pki.registry().find(&filter)?.iter().filter_map(Record::revocation).collect();
+    files::create_private_dir(&args.out)?;
+    let mut written = Written { revocations: revoked.len(), files: Vec::new() };
+    for (index, text) in crl::platform_csv(&revoked).iter().enumerate() {
+        let path = args.out.join(format!("revocations-{}.csv", index + 1));
+        files::write(&path, text.as_bytes(), Access::Public, Existing::Replace)?;
+        written.files.push(path.display().to_string());
+    }
+    out.result(&written, |w| {
+        let lines: String = w.files.iter().map(|file| format!("  {file}\n")).collect();
+        format!("{}\n{lines}", count(w.revocations, "revocation"))
+    })?;
+    Ok(Outcome::Done)
+}

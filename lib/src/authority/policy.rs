@@ -1,0 +1,264 @@
+//! What a CA may sign: its signing policy, a table of pki.toml.
+//!
+//! ```toml
+//! [policy.line-7]
+//! C = "match"                   # must be there, with the CA's own values
+//! O = "match"
+//! OU = "supplied"               # must be there
+//! L = "optional"                # may be there: so is every field that is not named
+//! ids = ["GW-*", "SN00??"]      # devices whose id fits one of these, and no others
+//! ids_from = "line-7.ids"       # … or stands in this file, one a line
+//! ```
+//!
+//! It is the policy of `openssl ca` (optional, supplied, match) with the ids added. It is held
+//! against the subject of every device, request and intermediate CA that the CA is to sign. A
+//! pattern knows `*` (any characters, also none) and `?` (one character); case counts.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::client_id::DeviceId;
+use crate::name::{Name, find_field};
+
+/// What is asked of a field of the subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FieldRule {
+    /// It may be there.
+    Optional,
+    /// It must be there.
+    Supplied,
+    /// It must be there with the values that the CA's own subject has, in their order.
+    Match,
+}
+
+/// A subject or id that a CA may not sign.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// A field that must be there is not.
+    #[error("the policy of the CA {ca} wants {field} in the subject, and {subject} has none")]
+    Missing {
+        /// Name of the CA.
+        ca: String,
+        /// The field.
+        field: String,
+        /// The subject.
+        subject: String,
+    },
+    /// A field differs from the CA's.
+    #[error("the policy of the CA {ca} wants {field} {wanted} as in its own subject, not {found}")]
+    Differs {
+        /// Name of the CA.
+        ca: String,
+        /// The field.
+        field: String,
+        /// The CA's values, quoted.
+        wanted: String,
+        /// The subject's, quoted.
+        found: String,
+    },
+    /// An id that is not among those that the CA signs.
+    #[error("the policy of the CA {ca} does not let it sign the client id {id:?}: it signs {allowed}")]
+    Id {
+        /// Name of the CA.
+        ca: String,
+        /// The id.
+        id: String,
+        /// What it signs, in words.
+        allowed: String,
+    },
+}
+
+impl PolicyError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Missing { ca, field, .. } | Self::Differs { ca, field, .. } => format!(
+                "give the subject that {field}, or change [policy.{ca}] in pki.toml"
+            ),
+            Self::Id { ca, .. } => format!("use another CA, or change [policy.{ca}] in pki.toml"),
+        })
+    }
+}
+
+/// The signing policy of a CA. The default lets everything pass.
+#[derive(Debug, Clone, Default)]
+pub struct SigningPolicy {
+    ca: String,
+    fields: Vec<(&'static str, FieldRule)>,
+    patterns: Vec<String>,
+    listed: Option<HashSet<String>>,
+}
+
+impl SigningPolicy {
+    /// Makes the policy of the CA `ca`. `listed` holds the lines of `ids_from`.
+    ///
+    /// Errors: a field that there is not, in words.
+    pub(super) fn new(ca: &str, raw: &RawPolicy, listed: Option<String>) -> Result<Self, String> {
+        let mut fields = Vec::with_capacity(raw.fields.len());
+        for (name, rule) in &raw.fields {
+            let field = find_field(name).map_err(|_| {
+                format!("[policy.{ca}] has {name:?}, which is no field of a subject and no setting")
+            })?;
+            fields.push((field.name, *rule));
+        }
+        let lines = |text: String| -> HashSet<String> {
+            let lines = text.lines().map(str::trim);
+            lines.filter(|l| !l.is_empty() && !l.starts_with('#')).map(str::to_owned).collect()
+        };
+        Ok(Self {
+            ca: ca.to_owned(),
+            fields,
+            patterns: raw.ids.clone(),
+            listed: listed.map(lines),
+        })
+    }
+
+    /// Whether it lets everything pass.
+    pub fn is_open(&self) -> bool {
+        self.fields.is_empty() && self.patterns.is_empty() && self.listed.is_none()
+    }
+
+    /// Holds a subject against the fields' rules; `own` is the CA's subject.
+    pub fn check_subject(&self, own: &Name, subject: &Name) -> Result<(), PolicyError> {
+        for (field, rule) in &self.fields {
+            let found: Vec<&str> = subject.values(field).collect();
+            let wanted: Vec<&str> = own.values(field).collect();
+            let (ca, field) = (self.ca.clone(), (*field).to_owned());
+            if *rule != FieldRule::Optional && found.is_empty() {
+                return Err(PolicyError::Missing { ca, field, subject: subject.to_string() });
+            }
+            if *rule == FieldRule::Match && found != wanted {
+                let (wanted, found) = (quoted(&wanted), quoted(&found));
+                return Err(PolicyError::Differs { ca, field, wanted, found });
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds a device's identifier against the ids that the CA may sign.
+    pub fn check_id(&self, id: &DeviceId) -> Result<(), PolicyError> {
+        if self.patterns.is_empty() && self.listed.is_none() {
+            return Ok(());
+        }
+        let listed = self.listed.as_ref().is_some_and(|ids| ids.contains(id.as_str()));
+        if listed || self.patterns.iter().any(|pattern| fits(pattern, id.as_str())) {
+            return Ok(());
+        }
+        let mut allowed = self.patterns.clone();
+        if let Some(ids) = &self.listed {
+            allowed.push(format!("the {} id(s) of its list", ids.len()));
+        }
+        let allowed = allowed.join(", ");
+        Err(PolicyError::Id { ca: self.ca.clone(), id: id.as_str().to_owned(), allowed })
+    }
+}
+
+fn quoted(values: &[&str]) -> String {
+    match values {
+        [] => "(none)".to_owned(),
+        values => values.iter().map(|v| format!("{v:?}")).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// Whether a text fits a pattern of `*` and `?`. Linear in the text for each `*`: on a mismatch
+/// only the last `*` takes one character more.
+fn fits(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(c) if *c == '?' || *c == text[t] => (p, t) = (p + 1, t + 1),
+            _ => {
+                let Some((at, taken)) = star else { return false };
+                star = Some((at, taken + 1));
+                (p, t) = (at + 1, taken + 1);
+            }
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}
+
+/// A policy as it stands in pki.toml.
+#[derive(Debug, Clone, Default, serde::Deserialize)]
+pub(super) struct RawPolicy {
+    #[serde(default)]
+    pub(super) ids: Vec<String>,
+    pub(super) ids_from: Option<String>,
+    #[serde(flatten)]
+    pub(super) fields: BTreeMap<String, FieldRule>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn policy(text: &str) -> SigningPolicy {
+        SigningPolicy::new("line", &toml::from_str(text).unwrap(), None).unwrap()
+    }
+
+    fn name(text: &str) -> Name {
+        Name::parse(text).unwrap()
+    }
+
+    #[test]
+    fn fields_are_supplied_match_or_free() {
+        let own = name("CN=Line,OU=B,OU=A,O=Example,C=DE");
+        let policy = policy("C = 'match'\nOU = 'match'\nO = 'supplied'\nL = 'optional'");
+        let check = |subject| policy.check_subject(&own, &name(subject));
+        assert_eq!(check("CN=d,OU=B,OU=A,O=Other,C=DE"), Ok(()));
+        assert_eq!(check("CN=d,L=X,OU=B,OU=A,O=Other,C=DE"), Ok(()));
+        let error = check("CN=d,OU=B,OU=A,O=Other,C=FR").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the policy of the CA line wants C \"DE\" as in its own subject, not \"FR\""
+        );
+        assert!(matches!(check("CN=d,OU=A,O=Other,C=DE"), Err(PolicyError::Differs { .. })));
+        let error = check("CN=d,OU=B,OU=A,C=DE").unwrap_err().to_string();
+        assert!(error.contains("wants O in the subject, and CN=d,OU=B,OU=A,C=DE has none"), "{error}");
+    }
+
+    #[test]
+    fn ids_fit_patterns_or_a_list() {
+        let raw: RawPolicy = toml::from_str("ids = ['GW-*', 'SN00??']").unwrap();
+        let list = "# these too\nspecial-1\n\n".to_owned();
+        let policy = SigningPolicy::new("line", &raw, Some(list)).unwrap();
+        let check = |id: &str| policy.check_id(&DeviceId::parse(id).unwrap());
+        for good in ["GW-1", "GW-", "SN0042", "special-1"] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        for bad in ["gw-1", "SN004", "SN00423", "special-2", "XGW-1"] {
+            let error = check(bad).unwrap_err().to_string();
+            assert!(error.ends_with("it signs GW-*, SN00??, the 1 id(s) of its list"), "{error}");
+        }
+    }
+
+    #[test]
+    fn unknown_fields_and_rules_are_refused() {
+        let raw: RawPolicy = toml::from_str("X = 'match'").unwrap();
+        assert!(SigningPolicy::new("line", &raw, None).unwrap_err().contains("\"X\""));
+        assert!(toml::from_str::<RawPolicy>("C = 'sometimes'").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn patterns_agree_with_a_simple_definition(pattern in "[ab*?]{0,8}", text in "[ab]{0,10}") {
+            fn slow(p: &[u8], t: &[u8]) -> bool {
+                match (p, t) {
+                    ([], []) => true,
+                    ([b'*', rest @ ..], _) =>
+                        slow(rest, t) || (!t.is_empty() && slow(p, &t[1..])),
+                    ([c, p @ ..], [d, t @ ..]) => (*c == b'?' || c == d) && slow(p, t),
+                    _ => false,
+                }
+            }
+            prop_assert_eq!(fits(&pattern, &text), slow(pattern.as_bytes(), text.as_bytes()));
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Renewing a CA: the same name, key and extensions with new dates, so that everything it has
+//! signed stays valid.
+//!
+//! The new chain is first written beside the old one, then recorded (which supersedes the old
+//! certificate), then put in its place, also in the chains of the CAs below. A run that was stopped
+//! in between is settled when the folder is opened: finished if the registry has the new
+//! certificate, forgotten if not.
+
+use std::path::{Path, PathBuf};
+
+use time::OffsetDateTime;
+
+use super::{AuthorityError, Ca, Pki, Result};
+use crate::cert::{Certificate, Serial};
+use crate::files::{self, Access, Existing, Lock};
+use crate::issue::{self, Issuer, Outliving, Validity};
+use crate::key::PrivateKey;
+use crate::registry::Replaced;
+
+/// The new chain of a CA whose renewal is under way.
+const RENEWED: &str = "renewed.pem";
+
+impl Pki {
+    /// Renews a CA. `key` is that of its issuer: its parent in this folder, or its own for a root.
+    /// With `revoke` its former certificate is revoked, not just superseded.
+    ///
+    /// Errors: an issuer that is not in this folder; a validity that outlives it; a certificate that
+    /// was signed by another key.
+    pub fn renew_ca(
+        &mut self,
+        name: &str,
+        key: &PrivateKey,
+        validity: Validity,
+        outliving: Outliving,
+        revoke: bool,
+        now: OffsetDateTime,
+    ) -> Result<Ca> {
+        let _lock = Lock::wait(&self.lock_path())?;
+        let ca = self.ca(name)?;
+        let (old, above) = (ca.certificate(), self.issuer_of(&ca)?);
+        let renewed = match &above {
+            None => {
+                let issuer = Issuer::new(old, key, now)?;
+                issue::renew(old, &Serial::random()?, validity, &issuer)?
+            }
+            Some(parent) => {
+                let issuer = Issuer::new(parent.certificate(), key, now)?;
+                let validity = issuer.fit(validity, outliving)?;
+                issue::renew(old, &Serial::random()?, validity, &issuer)?
+            }
+        };
+        let replaces =
+            Replaced { issuer: old.issuer.clone(), serial: old.serial.clone(), revoke };
+        let mut chain = vec![renewed];
+        chain.extend(above.map(|parent| parent.chain).unwrap_or_default());
+        let path = ca.dir.join(RENEWED);
+        let next = Ca { chain, ..ca };
+        files::write(&path, next.chain_pem().as_bytes(), Access::Public, Existing::Replace)?;
+        if let Err(e) = self.record_in_place_of(&next, Some(replaces), now) {
+            let _ = files::remove_file(&path);
+            return Err(e);
+        }
+        self.put_in_place(&next, &path)?;
+        self.ca(name)
+    }
+
+    /// The CA that signs a CA's certificate; none if it signs itself.
+    pub fn issuer_of(&self, ca: &Ca) -> Result<Option<Ca>> {
+        match &ca.parent {
+            Some(parent) => Ok(Some(self.ca(parent)?)),
+            None if ca.certificate().is_self_issued() => Ok(None),
+            None => Err(AuthorityError::IssuerElsewhere {
+                name: ca.name.clone(),
+                issuer: ca.certificate().issuer.to_string(),
+            }),
+        }
+    }
+
+    pub(super) fn lock_path(&self) -> PathBuf {
+        self.dir.join("pki.lock")
+    }
+
+    /// Settles renewals that were stopped.
+    pub(super) fn settle_renewals(&self) -> Result<()> {
+        let mut lock = None;
+        for dir in files::list_dir(&self.dir.join("ca"))? {
+            let path = dir.join(RENEWED);
+            if !path.exists() {
+                continue;
+            }
+            // Whoever is renewing holds it; when it is free, the file is there no more or left over.
+            if lock.is_none() {
+                lock = Some(Lock::wait(&self.lock_path())?);
+            }
+            let Ok(bytes) = files::read(&path) else { continue };
+            let chain = Certificate::all_from_pem_or_der(&bytes)
+                .map_err(|source| AuthorityError::Certificate { path: path.clone(), source })?;
+            let name = dir.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+            if self.registry.has(&chain[0])? {
+                let next = Ca { chain, ..self.ca(name)? };
+                self.put_in_place(&next, &path)?;
+            } else {
+                files::remove_file(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the chain of a renewed CA over its former one, and into the chains of those below.
+    fn put_in_place(&self, next: &Ca, left_over: &Path) -> Result<()> {
+        let replace = |path: PathBuf, text: String| {
+            files::write(&path, text.as_bytes(), Access::Public, Existing::Replace)
+        };
+        for ca in self.cas()? {
+            let Some(at) = ca.chain.iter().position(|c| is_former(c, next.certificate())) else {
+                continue;
+            };
+            let chain = [&ca.chain[..at], &next.chain].concat();
+            let changed = Ca { chain, ..ca };
+            replace(changed.dir.join("chain.pem"), changed.chain_pem())?;
+            if at == 0 {
+                replace(changed.dir.join("cert.pem"), changed.certificate().pem())?;
+            }
+        }
+        // The chain may be in place already, and its certificate not.
+        replace(next.dir.join("cert.pem"), next.certificate().pem())?;
+        Ok(files::remove_file(left_over)?)
+    }
+}
+
+/// Whether a certificate is an earlier one of the same CA: the same name and key.
+fn is_former(certificate: &Certificate, now: &Certificate) -> bool {
+    certificate != now
+        && certificate.spki == now.spki
+        && certificate.subject.matches(&now.subject)
+}

@@ -1,0 +1,124 @@
+//! Devices whose certificates are to be renewed: each keeps its subject and details, and gets a new
+//! certificate for a new key or for the one it has.
+
+use std::path::{Path, PathBuf};
+
+use super::list::{Device, DeviceKey, DeviceList};
+use super::{BulkError, Fault};
+use crate::client_id::DeviceId;
+use crate::crypto::PublicKey;
+use crate::files;
+use crate::key::{KeyError, PrivateKey};
+use crate::registry::{Record, Registry};
+use crate::secret::Password;
+
+/// Where a renewed certificate's key comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum RenewedKey<'a> {
+    /// A new one.
+    New,
+    /// The one in `key.pem` of the device's folder, under this password if it is encrypted.
+    Same(Option<&'a Password>),
+    /// The one in a request, for the only device; it must be the key that the device has.
+    Request(&'a PublicKey),
+}
+
+/// The devices of `records`, each live, as a list to be issued with
+/// [`Existing::Replace`](super::Existing::Replace). `out` is where folders are looked for that are not
+/// where they were written.
+///
+/// Devices that cannot be renewed so, as a key is missing or another one, are faults of the list.
+pub fn list(
+    records: Vec<Record>,
+    key: RenewedKey<'_>,
+    out: &Path,
+) -> Result<DeviceList, BulkError> {
+    let mut list = DeviceList::default();
+    for record in records {
+        let id = record.client_id.clone().unwrap_or_default();
+        let Ok(parsed) = DeviceId::parse(&id) else { continue };
+        let certificate = record.certificate()?;
+        match source(&record, &certificate.spki, &parsed, key, out) {
+            Ok(key) => list.devices.push(Device {
+                id: parsed,
+                key,
+                subject: Some(certificate.subject),
+                line: None,
+                details: record.details,
+            }),
+            Err((message, hint)) => {
+                list.faults.push(Fault { id, line: None, message, hint: Some(hint) });
+            }
+        }
+    }
+    Ok(list)
+}
+
+/// The live certificates of devices; those without one are faults.
+pub fn live_of(registry: &Registry, ids: DeviceList) -> Result<(Vec<Record>, Vec<Fault>), BulkError> {
+    let (mut records, mut faults) = (Vec::new(), ids.faults);
+    for device in ids.devices {
+        match registry.live_device(&device.id.folded())? {
+            Some(record) => records.push(record),
+            None => faults.push(Fault {
+                id: device.id.as_str().to_owned(),
+                line: device.line,
+                message: format!("client id {:?} has no live certificate", device.id.as_str()),
+                hint: Some("issue one: `c8y-pki device issue`".to_owned()),
+            }),
+        }
+    }
+    Ok((records, faults))
+}
+
+fn source(
+    record: &Record,
+    spki: &[u8],
+    id: &DeviceId,
+    key: RenewedKey<'_>,
+    out: &Path,
+) -> Result<DeviceKey, (String, String)> {
+    match key {
+        RenewedKey::New => Ok(DeviceKey::New),
+        RenewedKey::Request(public) if public.spki() == spki => {
+            Ok(DeviceKey::Requested(public.clone()))
+        }
+        RenewedKey::Request(_) => Err((
+            format!("the request has another key than the certificate of {:?}", id.as_str()),
+            "sign it as a request: `c8y-pki device sign --existing replace`".to_owned(),
+        )),
+        RenewedKey::Same(password) => {
+            let path = key_file(record, id, out);
+            let found = files::read(&path)
+                .map_err(|e| e.to_string())
+                .and_then(|bytes| {
+                    PrivateKey::read(&bytes, password)
+                        .map_err(|e: KeyError| format!("{}: {e}", path.display()))
+                })
+                .map_err(|problem| {
+                    let hint = "renew it with a new key: leave out --reuse-key";
+                    (format!("the key of {:?}: {problem}", id.as_str()), hint.to_owned())
+                })?;
+            if found.public_key().spki() == spki {
+                return Ok(DeviceKey::File(path));
+            }
+            Err((
+                format!(
+                    "the key in {} is not that of the live certificate of {:?}",
+                    path.display(),
+                    id.as_str()
+                ),
+                "renew it with a new key: leave out --reuse-key".to_owned(),
+            ))
+        }
+    }
+}
+
+/// Where a device's key is: below `out`, or where it was written.
+fn key_file(record: &Record, id: &DeviceId, out: &Path) -> PathBuf {
+    let here = out.join(id.file_name()).join("key.pem");
+    match &record.location {
+        Some(location) if !here.exists() => location.join("key.pem"),
+        _ => here,
+    }
+}

@@ -1,0 +1,241 @@
+//! Certificate requests: a heap of them in, a verdict for each out.
+//!
+//! Of a request count its public key, for which its signature proves possession, and its Common
+//! Name, which must be a device identifier. Everything else, the extensions that it asks for
+//! included, is left aside: what goes into the certificate is the profile's affair. A request that
+//! is refused does not stop the others.
+//!
+//! A request whose key is certified for that device already is delivered again, not signed again.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+use time::OffsetDateTime;
+
+use super::bundle::Bundler;
+use super::list::{Device, DeviceKey, DeviceList};
+use super::plan::{Fate, fate};
+use super::run::{Existing, Job, Progress, Summary, run};
+use super::BulkError;
+use crate::authority::Pki;
+use crate::cert::Certificate;
+use crate::client_id::DeviceId;
+use crate::csr::Request;
+use crate::files;
+
+/// The contents of a file with one request or several.
+#[derive(Debug, Clone)]
+pub struct RequestFile {
+    /// What messages call it.
+    pub name: String,
+    /// PEM or DER.
+    pub bytes: Vec<u8>,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// It was signed.
+    Signed,
+    /// Its key had been certified for that device before; the certificate is delivered again.
+    Kept,
+    /// It was refused.
+    Refused,
+    /// It was good, but the run ended before its turn, or another process was faster.
+    Left,
+}
+
+/// The verdict on one request.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Verdict {
+    /// The file, with the request's number in it (from 1) if there are several.
+    pub file: String,
+    /// The device, if it is known.
+    pub id: Option<String>,
+    /// What became of it.
+    pub action: Action,
+    /// Serial number of the certificate, in hex.
+    pub serial: Option<String>,
+    /// Why it was refused: a sentence.
+    pub message: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// The folder with `cert.pem` and `chain.pem`.
+    pub folder: Option<PathBuf>,
+}
+
+impl Verdict {
+    fn new(file: &str, id: Option<&DeviceId>, action: Action) -> Self {
+        Self {
+            file: file.to_owned(),
+            id: id.map(|id| id.as_str().to_owned()),
+            action,
+            serial: None,
+            message: None,
+            hint: None,
+            folder: None,
+        }
+    }
+
+    fn refused(file: &str, id: Option<&DeviceId>, message: String, hint: Option<String>) -> Self {
+        Self { message: Some(message), hint, ..Self::new(file, id, Action::Refused) }
+    }
+}
+
+/// Signs requests under `job`, whose bundle does not matter. `id` takes the place of the Common
+/// Name of the only request. Returns a verdict for each, in their order, and what the run did.
+pub fn sign(
+    pki: &mut Pki,
+    job: &Job<'_>,
+    requests: &[RequestFile],
+    id: Option<&DeviceId>,
+    now: OffsetDateTime,
+    stop: &AtomicBool,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<(Vec<Verdict>, Summary), BulkError> {
+    let mut verdicts = Vec::new();
+    let mut seen = HashMap::new();
+    let mut list = DeviceList::default();
+    for file in requests {
+        for (name, request) in open(file) {
+            let verdict = match request.and_then(|request| device(&request, id)) {
+                Ok(device) => judge(pki, job, &name, device, &mut seen, &mut list, now)?,
+                Err((message, hint)) => Verdict::refused(&name, None, message, hint),
+            };
+            verdicts.push(verdict);
+        }
+    }
+    let summary = match list.devices.is_empty() {
+        true => Summary::default(),
+        false => run(pki, job, list, now, stop, progress)?,
+    };
+    for verdict in verdicts.iter_mut().filter(|v| v.action == Action::Left) {
+        settle(pki, job, &summary, verdict)?;
+    }
+    Ok((verdicts, summary))
+}
+
+type Sentence = (String, Option<String>);
+
+/// The requests of a file, each with its name.
+fn open(file: &RequestFile) -> Vec<(String, Result<Request, Sentence>)> {
+    let sentence = |e: crate::csr::CsrError| (e.to_string(), e.hint());
+    match Request::all_from_pem_or_der(&file.bytes) {
+        Err(e) => vec![(file.name.clone(), Err(sentence(e)))],
+        Ok(requests) => {
+            let several = requests.len() > 1;
+            let named = |(index, request): (usize, Result<Request, _>)| {
+                let number = if several { format!(" #{}", index + 1) } else { String::new() };
+                (format!("{}{number}", file.name), request.map_err(sentence))
+            };
+            requests.into_iter().enumerate().map(named).collect()
+        }
+    }
+}
+
+/// What a request asks for, if it may.
+fn device(request: &Request, id: Option<&DeviceId>) -> Result<Device, Sentence> {
+    let key = request.check_possession().map_err(|e| (e.to_string(), e.hint()))?.clone();
+    let id = match (id, request.subject.common_name()) {
+        (Some(id), _) => id.clone(),
+        (None, Some(name)) => {
+            DeviceId::parse(name).map_err(|e| (e.at("its common name"), e.hint()))?
+        }
+        (None, None) => {
+            let message = "the request has no common name, so it is not known whose it is";
+            return Err((message.to_owned(), Some("name the device with --id".to_owned())));
+        }
+    };
+    let key = DeviceKey::Requested(key);
+    Ok(Device { id, key, subject: None, line: None, details: Default::default() })
+}
+
+/// Decides about one request; good ones go into the list.
+fn judge(
+    pki: &Pki,
+    job: &Job<'_>,
+    name: &str,
+    device: Device,
+    seen: &mut HashMap<String, String>,
+    list: &mut DeviceList,
+    now: OffsetDateTime,
+) -> Result<Verdict, BulkError> {
+    let id = device.id.clone();
+    let refuse = |message: String, hint: &str| {
+        Verdict::refused(name, Some(&id), message, Some(hint.to_owned()))
+    };
+    if let Some(first) = seen.insert(id.folded(), name.to_owned()) {
+        let message = format!("client id {:?} is asked for by {first} too", id.as_str());
+        return Ok(refuse(message, "keep one request for each device"));
+    }
+    let live = pki.registry().live_device(&id.folded())?;
+    if let (Some(live), Existing::Skip) = (&live, job.existing) {
+        let certificate = live.certificate()?;
+        let same = matches!(&device.key, DeviceKey::Requested(key) if key.spki() == certificate.spki);
+        if !same {
+            let message =
+                format!("client id {:?} has a live certificate for another key", id.as_str());
+            return Ok(refuse(message, "--existing replace gives it one for this key"));
+        }
+        let mut verdict = Verdict::new(name, Some(&id), Action::Kept);
+        verdict.serial = Some(live.serial.to_string());
+        verdict.folder = deliver(pki, job, &live.ca, &id, &certificate, now)?;
+        return Ok(verdict);
+    }
+    match fate(pki.registry(), job, &device)? {
+        Fate::Refuse { message, hint } => Ok(Verdict::refused(name, Some(&id), message, hint)),
+        Fate::Issue(_) | Fate::Skip => {
+            list.devices.push(device);
+            Ok(Verdict::new(name, Some(&id), Action::Left))
+        }
+    }
+}
+
+/// Writes a certificate that was issued before, unless it is in its place.
+fn deliver(
+    pki: &Pki,
+    job: &Job<'_>,
+    ca: &str,
+    id: &DeviceId,
+    certificate: &Certificate,
+    now: OffsetDateTime,
+) -> Result<Option<PathBuf>, BulkError> {
+    let folder = job.out.join(id.file_name());
+    if folder.exists() {
+        return Ok(Some(folder));
+    }
+    let ca = pki.ca(ca)?;
+    let bundler = Bundler::new(job.bundle, &ca.chain, now)?;
+    files::create_private_dir(&folder)?;
+    for file in bundler.certificate_files(certificate) {
+        let path = folder.join(file.name);
+        files::write(&path, &file.bytes, file.access, files::Existing::Replace)?;
+    }
+    Ok(Some(folder))
+}
+
+/// Looks up what the run has made of a good request.
+fn settle(
+    pki: &Pki,
+    job: &Job<'_>,
+    summary: &Summary,
+    verdict: &mut Verdict,
+) -> Result<(), BulkError> {
+    let Some(id) = verdict.id.as_deref().and_then(|id| DeviceId::parse(id).ok()) else {
+        return Ok(());
+    };
+    match pki.registry().live_device(&id.folded())? {
+        Some(live) if summary.batch.as_ref() == Some(&live.batch) => {
+            verdict.action = Action::Signed;
+            verdict.serial = Some(live.serial.to_string());
+            verdict.folder = Some(job.out.join(id.file_name()));
+        }
+        _ => {
+            verdict.message = Some("the run ended before it was signed".to_owned());
+            verdict.hint = Some("run the same command again".to_owned());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! The hand-over file of a batch: what was made for a customer, signed by the CA that made it.
+//!
+//! One row a device, as CSV and as JSON: identifier, serial number, SHA-256 fingerprint of the
+//! certificate, SHA-256 of its SubjectPublicKeyInfo, validity, status, and the fingerprint of the
+//! issuing CA's certificate, by which the chain is found. No keys, no passwords. The signature is
+//! detached and made with the CA's key over the file's octets (RSA: PKCS#1 v1.5 with SHA-256; ECDSA
+//! in DER with the hash that fits the curve), so that OpenSSL can check it:
+//!
+//! ```text
+//! openssl x509 -in ca.pem -pubkey -noout > ca.pub
+//! openssl dgst -sha256 -verify ca.pub -signature manifest.csv.sig manifest.csv
+//! ```
+//!
+//! Refused on checking: a file that was changed by an octet, a signature by another key.
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::cert::{CertError, Certificate};
+use crate::crypto::{CryptoError, Hash, SignatureAlgorithm, hex, sha256};
+use crate::key::signer::Signer;
+use crate::registry::Record;
+
+/// The columns of the CSV, and the keys of the JSON.
+const COLUMNS: [&str; 8] = [
+    "device_id",
+    "serial",
+    "fingerprint_sha256",
+    "public_key_sha256",
+    "not_before",
+    "not_after",
+    "status",
+    "issuer_fingerprint_sha256",
+];
+
+/// Why a manifest cannot be made, or is not to be believed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// A batch without devices of that CA.
+    #[error("the batch {batch:?} holds no device certificate of the CA {ca}")]
+    Empty {
+        /// Name of the batch.
+        batch: String,
+        /// Name of the CA.
+        ca: String,
+    },
+    /// A recorded certificate that cannot be read.
+    #[error("a certificate of the batch cannot be read: {0}")]
+    Certificate(#[from] CertError),
+    /// None of the certificates has a key that made the signature.
+    #[error("the signature was not made over this file with the key of {}", .0.join("; "))]
+    Signature(Vec<String>),
+    /// Signing failed.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    /// Encoding failed.
+    #[error("the manifest cannot be written: {0}")]
+    Encoding(String),
+}
+
+impl ManifestError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Empty { .. } => {
+                Some("`c8y-pki device list --json` names each device's batch".to_owned())
+            }
+            Self::Signature(_) => Some(
+                "the file was changed, the .sig belongs to another one, or another CA made it"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// A device in a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+struct Entry {
+    device_id: String,
+    serial: String,
+    fingerprint_sha256: String,
+    public_key_sha256: String,
+    not_before: String,
+    not_after: String,
+    status: &'static str,
+    issuer_fingerprint_sha256: String,
+}
+
+impl Entry {
+    fn of(record: &Record, issuer: &Certificate) -> Result<Self, ManifestError> {
+        let cert = record.certificate()?;
+        let text = |at: OffsetDateTime| at.format(&Rfc3339).unwrap_or_else(|_| at.to_string());
+        Ok(Self {
+            device_id: record.client_id.clone().unwrap_or_default(),
+            serial: cert.serial.to_string(),
+            fingerprint_sha256: cert.fingerprint_sha256(),
+            public_key_sha256: hex(&sha256(&cert.spki)),
+            not_before: text(cert.not_before),
+            not_after: text(cert.not_after),
+            status: record.status.name(),
+            issuer_fingerprint_sha256: issuer.fingerprint_sha256(),
+        })
+    }
+
+    fn values(&self) -> [&str; 8] {
+        [
+            &self.device_id,
+            &self.serial,
+            &self.fingerprint_sha256,
+            &self.public_key_sha256,
+            &self.not_before,
+            &self.not_after,
+            self.status,
+            &self.issuer_fingerprint_sha256,
+        ]
+    }
+}
+
+/// A manifest: its two forms, each with its signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// How many devices it lists.
+    pub devices: usize,
+    /// CSV, UTF-8, comma-separated, lines ending in `\n`.
+    pub csv: Vec<u8>,
+    /// The signature of the CSV's octets.
+    pub csv_signature: Vec<u8>,
+    /// JSON: one object.
+    pub json: Vec<u8>,
+    /// The signature of the JSON's octets.
+    pub json_signature: Vec<u8>,
+    /// The hash of the signatures, as `openssl dgst` names it; none for Ed25519, which `openssl
+    /// pkeyutl -verify -rawin` checks.
+    pub hash: Option<&'static str>,
+}
+
+/// Makes the manifest of a batch. `records` are those of one CA, whose name and certificate are
+/// `ca` and `issuer` and whose key is `signer`.
+pub fn make(
+    batch: &str,
+    ca: &str,
+    records: &[Record],
+    issuer: &Certificate,
+    signer: &dyn Signer,
+    now: OffsetDateTime,
+) -> Result<Manifest, ManifestError> {
+    if records.is_empty() {
+        return Err(ManifestError::Empty { batch: batch.to_owned(), ca: ca.to_owned() });
+    }
+    let entries: Vec<Entry> =
+        records.iter().map(|r| Entry::of(r, issuer)).collect::<Result<_, _>>()?;
+    let csv = write_csv(&entries)?;
+    let value = serde_json::json!({
+        "batch": batch,
+        "ca": ca,
+        "issuer": issuer.subject.to_string(),
+        "issuer_fingerprint_sha256": issuer.fingerprint_sha256(),
+        "made": now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339).unwrap_or_default(),
+        "devices": entries,
+    });
+    let mut json = serde_json::to_vec_pretty(&value)
+        .map_err(|e| ManifestError::Encoding(e.to_string()))?;
+    json.push(b'\n');
+    Ok(Manifest {
+        devices: entries.len(),
+        csv_signature: signer.sign(&csv)?,
+        csv,
+        json_signature: signer.sign(&json)?,
+        json,
+        hash: hash_name(signer.algorithm()),
+    })
+}
+
+fn write_csv(entries: &[Entry]) -> Result<Vec<u8>, ManifestError> {
+    let encoding = |e: csv::Error| ManifestError::Encoding(e.to_string());
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(COLUMNS).map_err(encoding)?;
+    for entry in entries {
+        writer.write_record(entry.values()).map_err(encoding)?;
+    }
+    writer.into_inner().map_err(|e| ManifestError::Encoding(e.to_string()))
+}
+
+fn hash_name(algorithm: SignatureAlgorithm) -> Option<&'static str> {
+    match algorithm {
+        SignatureAlgorithm::RsaPkcs1(hash)
+        | SignatureAlgorithm::RsaPss(hash)
+        | SignatureAlgorithm::Ecdsa(hash) => Some(match hash {
+            Hash::Sha256 => "sha256",
+            Hash::Sha384 => "sha384",
+            Hash::Sha512 => "sha512",
+        }),
+        SignatureAlgorithm::Ed25519 => None,
+    }
+}
+
+/// Checks a detached signature over a manifest's octets with the keys of CA certificates; returns
+/// the one that made it.
+pub fn verify<'a>(
+    manifest: &[u8],
+    signature: &[u8],
+    cas: &'a [Certificate],
+) -> Result<&'a Certificate, ManifestError> {
+    let made_it = |ca: &&Certificate| {
+        ca.public_key.as_ref().is_ok_and(|key| {
+            let algorithm = key.algorithm().signature_algorithm();
+            key.verify(algorithm, manifest, signature).is_ok()
+        })
+    };
+    let subjects = || cas.iter().map(|ca| ca.subject.to_string()).collect();
+    cas.iter().find(made_it).ok_or_else(|| ManifestError::Signature(subjects()))
+}

@@ -1,0 +1,136 @@
+//! The registry's tables, their version, and how an older version becomes the present one.
+//!
+//! Version 2 added what renewal, revocation and `registry check` need: when and why a certificate
+//! was revoked, where its files are, which audit row recorded it, and a digest of each row.
+
+use rusqlite::{Connection, params};
+use time::OffsetDateTime;
+
+use super::{Row, audit};
+
+/// The schema's version, in SQLite's `user_version`.
+pub(super) const VERSION: i64 = 2;
+
+/// "c8yp": SQLite's `application_id`, so that another program's database is not taken for ours.
+pub(super) const APPLICATION: i64 = 0x6338_7970;
+
+const TABLES: &str = "
+CREATE TABLE certificate (
+    id INTEGER PRIMARY KEY,
+    ca TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role IN ('ca', 'device')),
+    client_id TEXT,
+    folded_id TEXT,
+    issuer BLOB NOT NULL,
+    serial BLOB NOT NULL,
+    not_before INTEGER NOT NULL,
+    not_after INTEGER NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('live', 'superseded', 'revoked')),
+    recorded INTEGER NOT NULL,
+    batch TEXT NOT NULL,
+    details TEXT NOT NULL,
+    der BLOB NOT NULL,
+    revoked_at INTEGER,
+    reason INTEGER,
+    location TEXT,
+    has_key INTEGER NOT NULL DEFAULT 0,
+    audit INTEGER NOT NULL DEFAULT 0,
+    digest BLOB NOT NULL DEFAULT x''
+) STRICT;
+CREATE UNIQUE INDEX certificate_live_device ON certificate (folded_id)
+    WHERE folded_id IS NOT NULL AND status = 'live';
+CREATE TABLE crl_number (ca TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT;
+CREATE TABLE audit (
+    sequence INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    action TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    hash BLOB NOT NULL
+) STRICT;
+";
+
+/// By serial number first, so that one can be looked up without its issuer.
+const INDEXES: &str = "
+CREATE UNIQUE INDEX certificate_serial ON certificate (serial, issuer);
+CREATE INDEX certificate_former_device ON certificate (folded_id)
+    WHERE folded_id IS NOT NULL AND status <> 'live';
+CREATE INDEX certificate_batch ON certificate (batch);
+CREATE INDEX certificate_revoked ON certificate (ca) WHERE revoked_at IS NOT NULL;
+";
+
+/// Makes the tables of an empty database.
+pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(TABLES)?;
+    connection.execute_batch(INDEXES)?;
+    connection.pragma_update(None, "application_id", APPLICATION)?;
+    connection.pragma_update(None, "user_version", VERSION)
+}
+
+/// Brings version 1 up to the present one. The audit log keeps what it had, and says that this
+/// happened.
+pub(super) fn migrate_1(connection: &Connection, now: OffsetDateTime) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "DROP INDEX certificate_serial;
+         ALTER TABLE certificate ADD COLUMN revoked_at INTEGER;
+         ALTER TABLE certificate ADD COLUMN reason INTEGER;
+         ALTER TABLE certificate ADD COLUMN location TEXT;
+         ALTER TABLE certificate ADD COLUMN has_key INTEGER NOT NULL DEFAULT 0;
+         ALTER TABLE certificate ADD COLUMN audit INTEGER NOT NULL DEFAULT 0;
+         ALTER TABLE certificate ADD COLUMN digest BLOB NOT NULL DEFAULT x'';",
+    )?;
+    connection.execute_batch(INDEXES)?;
+    number_rows(connection)?;
+    digest_rows(connection)?;
+    let detail = serde_json::json!({ "from": 1, "to": VERSION });
+    audit::append(connection, now, "migrate", &detail)?;
+    connection.pragma_update(None, "user_version", VERSION)
+}
+
+/// Finds out which audit row recorded which certificates: both were written in the same order.
+fn number_rows(connection: &Connection) -> rusqlite::Result<()> {
+    let mut audit = connection
+        .prepare("SELECT sequence, detail FROM audit WHERE action = 'issue' ORDER BY sequence")?;
+    let mut rows = audit.query([])?;
+    let mut after = 0;
+    while let Some(row) = rows.next()? {
+        let (sequence, detail): (i64, String) = (row.get(0)?, row.get(1)?);
+        let detail: serde_json::Value = serde_json::from_str(&detail).unwrap_or_default();
+        let last: Option<i64> = connection.query_row(
+            "SELECT max(id) FROM
+             (SELECT id FROM certificate WHERE id > ?1 ORDER BY id LIMIT ?2)",
+            params![after, detail["certificates"].as_i64().unwrap_or(0)],
+            |row| row.get(0),
+        )?;
+        let Some(last) = last else { continue };
+        connection.execute(
+            "UPDATE certificate SET audit = ?1 WHERE id > ?2 AND id <= ?3",
+            params![sequence, after, last],
+        )?;
+        after = last;
+    }
+    Ok(())
+}
+
+fn digest_rows(connection: &Connection) -> rusqlite::Result<()> {
+    let mut rows = connection
+        .prepare("SELECT id, ca, role, client_id, recorded, batch, details, der FROM certificate")?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        let digest = Row {
+            ca: row.get_ref(1)?.as_str()?,
+            role: row.get_ref(2)?.as_str()?,
+            client_id: row.get_ref(3)?.as_str_or_null()?,
+            recorded: row.get(4)?,
+            batch: row.get_ref(5)?.as_str()?,
+            details: row.get_ref(6)?.as_str()?,
+            location: None,
+            has_key: false,
+            der: row.get_ref(7)?.as_blob()?,
+        }
+        .digest();
+        let id: i64 = row.get(0)?;
+        connection
+            .execute("UPDATE certificate SET digest = ?1 WHERE id = ?2", params![digest, id])?;
+    }
+    Ok(())
+}
