@@ -291,7 +291,7 @@ mod tests {
     fn the_platforms_files_hold_5000_rows_at_most() {
         let at = OffsetDateTime::from_unix_timestamp(1_768_646_931).unwrap();
         let entry = |n: u16| Revoked {
-            serial: Serial::from_octets(&[0x4a, (n >> 8) as u8, n as u8]),
+            serial: Serial::from_octets(&[[0x4a, 0x00], n.to_be_bytes()].concat()),
             at,
             reason: Reason::KeyCompromise,
         };
@@ -299,7 +299,7 @@ mod tests {
         let files = platform_csv(&all);
         let rows: Vec<usize> = files.iter().map(|f| f.lines().count() - 1).collect();
         assert_eq!(rows, [5000, 1]);
-        assert!(files[0].starts_with("SERIALNO,DATE\n4a0000,2026-01-17T10:48:51.000Z\n"));
+        assert!(files[0].starts_with("SERIALNO,DATE\n4a000000,2026-01-17T10:48:51.000Z\n"));
         assert_eq!(platform_csv(&[]), Vec::<String>::new());
     }
 

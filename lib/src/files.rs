@@ -7,12 +7,16 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Largest file that is read whole, in octets: certificates, keys and lists are far smaller.
 pub const MAX_READ: u64 = 1 << 30;
 
 /// The action of writing, as errors name it.
 const WRITE: &str = "write";
+
+/// Counts writes, so that threads that write the same file do not share a temporary one.
+static WRITES: AtomicU64 = AtomicU64::new(0);
 
 /// A file operation that failed.
 #[derive(Debug, thiserror::Error)]
@@ -184,7 +188,8 @@ pub fn write(
         .file_name()
         .ok_or_else(|| fail(WRITE, path)(io::Error::from(io::ErrorKind::InvalidInput)))?;
     let mut temporary = name.to_owned();
-    temporary.push(format!(".{}.tmp", std::process::id()));
+    let number = WRITES.fetch_add(1, Ordering::Relaxed);
+    temporary.push(format!(".{}-{number}.tmp", std::process::id()));
     let temporary = path.with_file_name(temporary);
     let attempt = || {
         if path.is_dir() {

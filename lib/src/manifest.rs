@@ -160,8 +160,8 @@ pub fn make(
         "made": now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339).unwrap_or_default(),
         "devices": entries,
     });
-    let mut json = serde_json::to_vec_pretty(&value)
-        .map_err(|e| ManifestError::Encoding(e.to_string()))?;
+    let mut json =
+        serde_json::to_vec_pretty(&value).map_err(|e| ManifestError::Encoding(e.to_string()))?;
     json.push(b'\n');
     Ok(Manifest {
         devices: entries.len(),

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use c8y_pki::authority::Pki;
+use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
 use c8y_pki::bulk::list::DeviceList;
 use c8y_pki::bulk::{BulkError, Existing, Job, Summary, run};
@@ -60,6 +61,7 @@ fn issue(pki: &mut Pki, out: &Path, ids: &[String], how: &Run<'_>) -> Result<Sum
             trusted: how.trusted,
         },
         existing: how.existing,
+        policy: &SigningPolicy::default(),
         threads: 2,
     };
     fs::create_dir_all(out).unwrap();

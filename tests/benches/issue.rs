@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{self, KeySize};
 use aws_lc_rs::signature::{self, EcdsaKeyPair};
+use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::authority::{CaSettings, Pki};
 use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
 use c8y_pki::bulk::list::DeviceList;
@@ -193,6 +194,7 @@ fn issue(
             trusted: &[],
         },
         existing: Existing::Skip,
+        policy: &SigningPolicy::default(),
         threads,
     };
     fs::create_dir(&out).expect("the output folder");

@@ -228,7 +228,7 @@ fn verify_manifest(
     let mut options = chain::Options::new(args.at.unwrap_or_else(OffsetDateTime::now_utc));
     options.max_depth = args.max_depth;
     options.purpose = chain::Purpose::Any;
-    let checked = || -> std::result::Result<&Certificate, Error> {
+    let checked = || -> Result<&Certificate> {
         let signer = manifest::verify(&manifest, &signature, &cas)?;
         validate(signer, chain, anchors, &options, &lists)?;
         Ok(signer)
@@ -243,7 +243,7 @@ fn verify_manifest(
         Err(e) => ManifestVerdict {
             valid: false,
             signed_by: None,
-            error: Some(e.to_string()),
+            error: Some(e.message()),
             hint: e.hint(),
         },
     };

@@ -222,8 +222,7 @@ impl Pki {
         now: OffsetDateTime,
     ) -> Result<Ca> {
         want_kind(settings.profile, Kind::Intermediate)?;
-        self.policy(&parent.name)
-            .check_subject(&parent.certificate().subject, settings.subject)?;
+        self.policy(&parent.name).check_subject(&parent.certificate().subject, settings.subject)?;
         let _lock = self.lock_for(name)?;
         let wanted = settings.path_length.unwrap_or(settings.profile.path_length);
         let path_length = issue::path_length(wanted, &parent.chain)?;

@@ -58,7 +58,9 @@ pub enum PolicyError {
         found: String,
     },
     /// An id that is not among those that the CA signs.
-    #[error("the policy of the CA {ca} does not let it sign the client id {id:?}: it signs {allowed}")]
+    #[error(
+        "the policy of the CA {ca} does not let it sign the client id {id:?}: it signs {allowed}"
+    )]
     Id {
         /// Name of the CA.
         ca: String,
@@ -73,9 +75,9 @@ impl PolicyError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Missing { ca, field, .. } | Self::Differs { ca, field, .. } => format!(
-                "give the subject that {field}, or change [policy.{ca}] in pki.toml"
-            ),
+            Self::Missing { ca, field, .. } | Self::Differs { ca, field, .. } => {
+                format!("give the subject that {field}, or change [policy.{ca}] in pki.toml")
+            }
             Self::Id { ca, .. } => format!("use another CA, or change [policy.{ca}] in pki.toml"),
         })
     }
@@ -106,12 +108,7 @@ impl SigningPolicy {
             let lines = text.lines().map(str::trim);
             lines.filter(|l| !l.is_empty() && !l.starts_with('#')).map(str::to_owned).collect()
         };
-        Ok(Self {
-            ca: ca.to_owned(),
-            fields,
-            patterns: raw.ids.clone(),
-            listed: listed.map(lines),
-        })
+        Ok(Self { ca: ca.to_owned(), fields, patterns: raw.ids.clone(), listed: listed.map(lines) })
     }
 
     /// Whether it lets everything pass.
@@ -164,7 +161,8 @@ fn quoted(values: &[&str]) -> String {
 /// Whether a text fits a pattern of `*` and `?`. Linear in the text for each `*`: on a mismatch
 /// only the last `*` takes one character more.
 fn fits(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
@@ -221,7 +219,10 @@ mod tests {
         );
         assert!(matches!(check("CN=d,OU=A,O=Other,C=DE"), Err(PolicyError::Differs { .. })));
         let error = check("CN=d,OU=B,OU=A,C=DE").unwrap_err().to_string();
-        assert!(error.contains("wants O in the subject, and CN=d,OU=B,OU=A,C=DE has none"), "{error}");
+        assert!(
+            error.contains("wants O in the subject, and CN=d,OU=B,OU=A,C=DE has none"),
+            "{error}"
+        );
     }
 
     #[test]

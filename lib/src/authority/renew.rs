@@ -49,8 +49,7 @@ impl Pki {
                 issue::renew(old, &Serial::random()?, validity, &issuer)?
             }
         };
-        let replaces =
-            Replaced { issuer: old.issuer.clone(), serial: old.serial.clone(), revoke };
+        let replaces = Replaced { issuer: old.issuer.clone(), serial: old.serial.clone(), revoke };
         let mut chain = vec![renewed];
         chain.extend(above.map(|parent| parent.chain).unwrap_or_default());
         let path = ca.dir.join(RENEWED);
@@ -130,7 +129,5 @@ impl Pki {
 
 /// Whether a certificate is an earlier one of the same CA: the same name and key.
 fn is_former(certificate: &Certificate, now: &Certificate) -> bool {
-    certificate != now
-        && certificate.spki == now.spki
-        && certificate.subject.matches(&now.subject)
+    certificate != now && certificate.spki == now.spki && certificate.subject.matches(&now.subject)
 }

@@ -22,11 +22,8 @@ pub struct Keys {
 /// not fit is noted in `checked`.
 pub fn check_keys(registry: &Registry, checked: &mut Checked) -> Result<Keys, BulkError> {
     let mut keys = Keys::default();
-    let filter = Filter {
-        role: Some(Role::Device),
-        status: Some(Status::Live),
-        ..Filter::default()
-    };
+    let filter =
+        Filter { role: Some(Role::Device), status: Some(Status::Live), ..Filter::default() };
     registry.each(&filter, |record| -> Result<(), BulkError> {
         match &record.location {
             Some(folder) if record.has_key => match look(&record, folder) {

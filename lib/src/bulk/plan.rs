@@ -68,11 +68,7 @@ pub(super) fn plan(
 }
 
 /// What will be done with one device.
-pub(super) fn fate(
-    registry: &Registry,
-    job: &Job<'_>,
-    device: &Device,
-) -> Result<Fate, BulkError> {
+pub(super) fn fate(registry: &Registry, job: &Job<'_>, device: &Device) -> Result<Fate, BulkError> {
     let folded = device.id.folded();
     let present = job.out.join(device.id.file_name()).exists();
     let fate = match registry.live_device(&folded)? {

@@ -55,7 +55,10 @@ pub fn list(
 }
 
 /// The live certificates of devices; those without one are faults.
-pub fn live_of(registry: &Registry, ids: DeviceList) -> Result<(Vec<Record>, Vec<Fault>), BulkError> {
+pub fn live_of(
+    registry: &Registry,
+    ids: DeviceList,
+) -> Result<(Vec<Record>, Vec<Fault>), BulkError> {
     let (mut records, mut faults) = (Vec::new(), ids.faults);
     for device in ids.devices {
         match registry.live_device(&device.id.folded())? {

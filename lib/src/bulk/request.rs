@@ -13,11 +13,11 @@ use std::sync::atomic::AtomicBool;
 
 use time::OffsetDateTime;
 
+use super::BulkError;
 use super::bundle::Bundler;
 use super::list::{Device, DeviceKey, DeviceList};
 use super::plan::{Fate, fate};
 use super::run::{Existing, Job, Progress, Summary, run};
-use super::BulkError;
 use crate::authority::Pki;
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
@@ -173,7 +173,8 @@ fn judge(
     let live = pki.registry().live_device(&id.folded())?;
     if let (Some(live), Existing::Skip) = (&live, job.existing) {
         let certificate = live.certificate()?;
-        let same = matches!(&device.key, DeviceKey::Requested(key) if key.spki() == certificate.spki);
+        let same =
+            matches!(&device.key, DeviceKey::Requested(key) if key.spki() == certificate.spki);
         if !same {
             let message =
                 format!("client id {:?} has a live certificate for another key", id.as_str());

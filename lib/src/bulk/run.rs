@@ -244,7 +244,8 @@ impl Committer<'_> {
         index: usize,
         mut records: Vec<NewRecord>,
     ) -> Result<Vec<NewRecord>, BulkError> {
-        let staged_of = |records: &[NewRecord]| records.iter().filter_map(staged).collect::<Vec<_>>();
+        let staged_of =
+            |records: &[NewRecord]| records.iter().filter_map(staged).collect::<Vec<_>>();
         self.staging.seal(index, &staged_of(&records))?;
         while let Err(e) = self.registry.record(self.batch, self.now, &records) {
             let RegistryError::Conflict = e else { return Err(e.into()) };

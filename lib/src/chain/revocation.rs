@@ -40,7 +40,7 @@ pub fn check_revocation(
         }
         if !checked {
             let problem = problem.unwrap_or_else(|| none_of(lists));
-            let issuer = issuer.subject.clone();
+            let issuer = Box::new(issuer.subject.clone());
             return Err(refusal(Rule::RevocationUnknown { issuer, problem }));
         }
     }

@@ -174,7 +174,7 @@ pub enum Rule {
     #[error("cannot be looked up: there is no valid revocation list of {issuer}; {problem}")]
     RevocationUnknown {
         /// The issuer.
-        issuer: Name,
+        issuer: Box<Name>,
         /// Why those at hand do not count.
         problem: String,
     },

@@ -125,9 +125,9 @@ impl IssueError {
             Self::PathLength { .. } | Self::TooDeep { .. } => {
                 Some("put it under a CA nearer to the root".to_owned())
             }
-            Self::IssuerBySerial { .. } => {
-                Some("make a CA with a new key: `c8y-pki ca renew NAME --new-key NEW-NAME`".to_owned())
-            }
+            Self::IssuerBySerial { .. } => Some(
+                "make a CA with a new key: `c8y-pki ca renew NAME --new-key NEW-NAME`".to_owned(),
+            ),
             Self::EmptySubject => Some("give at least a common name".to_owned()),
             Self::Crypto(e) => e.hint(),
             _ => None,

@@ -117,10 +117,13 @@ impl Registry {
             if sequence != expected {
                 let missing = match sequence - expected {
                     1 => format!("row {expected} of the audit log is missing"),
-                    _ => format!("rows {expected} to {} of the audit log are missing", sequence - 1),
+                    _ => {
+                        format!("rows {expected} to {} of the audit log are missing", sequence - 1)
+                    }
                 };
                 checked.note("audit", missing);
-            } else if audit::row_hash(&previous, sequence, at, &action, &detail).as_slice() != hash {
+            } else if audit::row_hash(&previous, sequence, at, &action, &detail).as_slice() != hash
+            {
                 let when = moment(at).date();
                 checked.note(
                     "audit",

@@ -47,7 +47,9 @@ pub enum RegistryError {
     },
     /// Another process issued or changed one of these certificates a moment ago, or a serial number
     /// repeats.
-    #[error("a certificate of this batch was issued or changed by another process at the same time")]
+    #[error(
+        "a certificate of this batch was issued or changed by another process at the same time"
+    )]
     Conflict,
     /// No certificate of that device, or with that serial number.
     #[error("there is no certificate {what} in the registry")]
@@ -276,7 +278,8 @@ struct Row<'a> {
 
 impl Row<'_> {
     fn digest(&self) -> [u8; 32] {
-        let optional = |text: Option<&str>| text.map_or(Vec::new(), |t| [b"+", t.as_bytes()].concat());
+        let optional =
+            |text: Option<&str>| text.map_or(Vec::new(), |t| [b"+", t.as_bytes()].concat());
         audit::digest(&[
             self.ca.as_bytes(),
             self.role.as_bytes(),

@@ -112,8 +112,9 @@ fn number_rows(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 fn digest_rows(connection: &Connection) -> rusqlite::Result<()> {
-    let mut rows = connection
-        .prepare("SELECT id, ca, role, client_id, recorded, batch, details, der FROM certificate")?;
+    let mut rows = connection.prepare(
+        "SELECT id, ca, role, client_id, recorded, batch, details, der FROM certificate",
+    )?;
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
         let digest = Row {

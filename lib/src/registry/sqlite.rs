@@ -512,9 +512,7 @@ pub(super) fn database_error(path: &Path, e: &rusqlite::Error) -> RegistryError 
     let path = path.display().to_string();
     match e.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => RegistryError::NotARegistry(path),
-        Some(ErrorCode::DatabaseCorrupt) => {
-            RegistryError::Damaged { path, message: e.to_string() }
-        }
+        Some(ErrorCode::DatabaseCorrupt) => RegistryError::Damaged { path, message: e.to_string() },
         None => RegistryError::Damaged { path, message: e.to_string() },
         _ => RegistryError::Database { path, message: e.to_string() },
     }

@@ -204,12 +204,7 @@ pub(crate) fn ca_password(file: Option<&PathBuf>) -> Source<'_> {
 
 /// The password of the key of the CA above; `what` names it.
 fn parent_password<'a>(file: Option<&'a PathBuf>, what: &'a str) -> Source<'a> {
-    Source {
-        file,
-        option: "--parent-password-file",
-        variable: "C8Y_PKI_PARENT_PASSWORD",
-        what,
-    }
+    Source { file, option: "--parent-password-file", variable: "C8Y_PKI_PARENT_PASSWORD", what }
 }
 
 fn made(ca: &Ca, out: Output) -> Result {

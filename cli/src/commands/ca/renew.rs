@@ -105,8 +105,7 @@ fn new_key(
     out: Output,
 ) -> Result {
     let by_default = if parent.is_some() { "intermediate" } else { "root" };
-    let profile =
-        values::profile(args.profile.as_deref().unwrap_or(by_default), args.key_type)?;
+    let profile = values::profile(args.profile.as_deref().unwrap_or(by_default), args.key_type)?;
     let old = ca.certificate();
     let path_length = old.basic_constraints.and_then(|bc| bc.path_length);
     let path_length = path_length.and_then(|n| u8::try_from(n).ok());

@@ -58,8 +58,7 @@ pub(super) fn run(args: &ManifestArgs, dir: &Path, out: Output) -> Result {
             Failure::usage("no device has been issued", "issue some: `c8y-pki device issue`")
         })?,
     };
-    let filter =
-        Filter { role: Some(Role::Device), batch: Some(&batch), ..Filter::default() };
+    let filter = Filter { role: Some(Role::Device), batch: Some(&batch), ..Filter::default() };
     let records = pki.registry().find(&filter)?;
     let Some(first) = records.first() else {
         return Err(Failure::usage(

@@ -219,13 +219,7 @@ fn refuse_faults(list: &DeviceList) -> Result<()> {
 }
 
 /// Asks for the passwords, issues, and reports.
-fn issue(
-    mut pki: Pki,
-    run: Run,
-    args: &OutputArgs,
-    now: OffsetDateTime,
-    out: Output,
-) -> Result {
+fn issue(mut pki: Pki, run: Run, args: &OutputArgs, now: OffsetDateTime, out: Output) -> Result {
     let mut trusted = Vec::new();
     for path in &args.server_cert {
         trusted.extend(values::certificates(path)?);
@@ -374,7 +368,6 @@ pub(crate) fn read_list(path: &Path) -> Result<DeviceList> {
     let bytes = files::read(path)?;
     Ok(DeviceList::from_csv(&path.display().to_string(), &bytes)?)
 }
-
 
 /// The password of devices' keys, if one was given.
 fn given_key_password(args: &OutputArgs) -> Result<Option<Password>> {

@@ -1,0 +1,498 @@
+//! A CA over the years: policies, renewals, revocation lists, manifests.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use c8y_pki::authority::{AuthorityError, Ca, Pki};
+use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
+use c8y_pki::bulk::inspect::check_keys;
+use c8y_pki::bulk::list::DeviceList;
+use c8y_pki::bulk::renew::{self, RenewedKey};
+use c8y_pki::bulk::{BulkError, Existing, Job, Summary, run};
+use c8y_pki::cert::Certificate;
+use c8y_pki::chain::{self, Options, check_revocation, verify};
+use c8y_pki::crl::{Crl, Reason};
+use c8y_pki::issue::{Outliving, Validity};
+use c8y_pki::key::PrivateKey;
+use c8y_pki::manifest;
+use c8y_pki::name::Name;
+use c8y_pki::registry::{Filter, Record, Status};
+use c8y_pki::store::Pkcs12Options;
+use common::{Folder, ec, now, password};
+use time::{Duration, OffsetDateTime};
+
+fn settings() -> BundleSettings<'static> {
+    BundleSettings {
+        kinds: &[Bundle::Pem],
+        store_password: None,
+        key_password: None,
+        key_iterations: 1,
+        pkcs12: Pkcs12Options::default(),
+        trusted: &[],
+    }
+}
+
+fn issue(
+    pki: &mut Pki,
+    ca: &str,
+    out: &Path,
+    list: DeviceList,
+    existing: Existing,
+    at: OffsetDateTime,
+) -> Result<Summary, BulkError> {
+    let ca = pki.ca(ca).unwrap();
+    let key = ca.unlock(&password()).unwrap();
+    let job = Job {
+        ca: &ca,
+        key: &key,
+        profile: &ec("device"),
+        subject: &Name::builder().with("O", "Example").unwrap(),
+        days: None,
+        outliving: Outliving::Refuse,
+        out,
+        bundle: settings(),
+        existing,
+        policy: &pki.policy(&ca.name),
+        threads: 2,
+    };
+    run(pki, &job, list, at, &AtomicBool::new(false), &|_| {})
+}
+
+fn ids(ids: &[&str]) -> DeviceList {
+    DeviceList::from_ids(ids.iter().copied())
+}
+
+const REPLACE: Existing = Existing::Replace { before: None, revoke: false };
+
+/// A root, a line under it, and the devices `a`, `b`, `c` of the line.
+fn factory() -> (Folder, std::path::PathBuf) {
+    let mut folder = Folder::with_root();
+    folder.add("line", "root", None).unwrap();
+    let out = folder.path().join("out");
+    issue(&mut folder.pki, "line", &out, ids(&["a", "b", "c"]), Existing::Skip, now()).unwrap();
+    (folder, out)
+}
+
+fn chain_of(out: &Path, id: &str) -> Vec<Certificate> {
+    let pem = fs::read(out.join(id).join("chain.pem")).unwrap();
+    Certificate::all_from_pem_or_der(&pem).unwrap()
+}
+
+fn list(pki: &mut Pki, ca: &str, at: OffsetDateTime) -> Crl {
+    let ca = pki.ca(ca).unwrap();
+    let key = ca.unlock(&password()).unwrap();
+    pki.make_crl(&ca, &key, 30, at).unwrap()
+}
+
+/// What a chain is found to be, with lists: `ok` or the code of the rule.
+fn look_up(chain: &[Certificate], lists: &[Crl], at: OffsetDateTime) -> &'static str {
+    let path =
+        verify(&chain[0], &chain[1..], &chain[chain.len() - 1..], &Options::new(at)).unwrap();
+    match check_revocation(&path, lists, at) {
+        Ok(()) => "ok",
+        Err(refusal) => refusal.rule.code(),
+    }
+}
+
+// ---- revocation
+
+#[test]
+fn revoked_devices_are_in_the_list_and_others_are_not() {
+    let (mut folder, out) = factory();
+    let empty = list(&mut folder.pki, "line", now());
+    assert_eq!(empty.revoked, []);
+    let b = folder.pki.registry().live_device("b").unwrap().unwrap();
+    let since = now() - Duration::hours(3);
+    let registry = folder.pki.registry_mut();
+    registry.revoke(&[b.clone()], Reason::CessationOfOperation, since, now()).unwrap();
+    let crl = list(&mut folder.pki, "line", now());
+    assert_eq!(crl.revoked.len(), 1);
+    assert_eq!(crl.revoked[0].serial, b.serial);
+    assert_eq!(crl.revoked[0].reason, Reason::CessationOfOperation);
+    assert_eq!(crl.revoked[0].at, since);
+    let later = list(&mut folder.pki, "line", now());
+    assert!(later.number > crl.number && crl.number > empty.number);
+    let lists = std::slice::from_ref(&crl);
+    assert_eq!(look_up(&chain_of(&out, "a"), lists, now()), "ok");
+    assert_eq!(look_up(&chain_of(&out, "b"), lists, now()), "revoked");
+    assert_eq!(look_up(&chain_of(&out, "b"), &[empty], now()), "ok", "it did not know yet");
+}
+
+#[test]
+fn a_revoked_ca_is_found_in_its_issuers_list() {
+    let (mut folder, out) = factory();
+    let serial = folder.pki.ca("line").unwrap().certificate().serial.clone();
+    let filter = Filter { serial: Some(&serial), ..Filter::default() };
+    let line = folder.pki.registry().find(&filter).unwrap();
+    let registry = folder.pki.registry_mut();
+    registry.revoke(&line, Reason::CaCompromise, now(), now()).unwrap();
+    let (root, own) = (list(&mut folder.pki, "root", now()), list(&mut folder.pki, "line", now()));
+    let chain = chain_of(&out, "a");
+    assert_eq!(look_up(&chain, &[own.clone()], now()), "ok", "the root's list was not given");
+    let path = verify(&chain[0], &chain[1..], &chain[2..], &Options::new(now())).unwrap();
+    let refusal = check_revocation(&path, &[own, root], now()).unwrap_err();
+    assert_eq!((refusal.position, refusal.rule.code()), (1, "revoked"), "{refusal}");
+}
+
+#[test]
+fn a_list_that_does_not_count_is_named() {
+    let (mut folder, out) = factory();
+    let chain = chain_of(&out, "a");
+    let own = list(&mut folder.pki, "line", now());
+    let root = list(&mut folder.pki, "root", now());
+    let problem = |lists: &[Crl], at| {
+        let options = Options::new(at);
+        let path = verify(&chain[0], &chain[1..], &chain[2..], &options).unwrap();
+        let refusal = check_revocation(&path, lists, at).unwrap_err();
+        assert_eq!((refusal.position, refusal.rule.code()), (0, "revocation-unknown"));
+        refusal.to_string()
+    };
+    let said = problem(&[root], now());
+    assert!(
+        said.contains("no valid revocation list of CN=line; the lists given are of CN=root"),
+        "{said}"
+    );
+    let said = problem(&[own.clone()], now() + Duration::days(31));
+    assert!(said.contains("its list was to be renewed by 2026-"), "{said}");
+    // A CA of the same name made elsewhere: its list has another key identifier.
+    let mut stranger = Folder::with_root();
+    stranger.add("line", "root", None).unwrap();
+    let foreign = list(&mut stranger.pki, "line", now());
+    let said = problem(&[foreign], now());
+    assert!(said.contains("the lists given are of CN=line"), "{said}");
+    // Changed by one octet, in the signature.
+    let mut der = own.der().to_vec();
+    *der.last_mut().unwrap() ^= 1;
+    let said = problem(&[Crl::from_der(&der).unwrap()], now());
+    assert!(said.contains("the signature of its list does not match its key"), "{said}");
+    // One good list is enough, whatever lies beside it.
+    assert_eq!(look_up(&chain, &[Crl::from_der(&der).unwrap(), own], now()), "ok");
+}
+
+// ---- renewal of devices
+
+#[test]
+fn a_replaced_device_keeps_its_history_and_its_former_files() {
+    let (mut folder, out) = factory();
+    let before = fs::read(out.join("a").join("key.pem")).unwrap();
+    let summary = issue(&mut folder.pki, "line", &out, ids(&["a", "d"]), REPLACE, now()).unwrap();
+    assert_eq!((summary.issued, summary.replaced), (2, 1));
+    let after = fs::read(out.join("a").join("key.pem")).unwrap();
+    assert_ne!(before, after);
+    assert_eq!(
+        fs::read(out.join(".replaced").join("a").join("1").join("key.pem")).unwrap(),
+        before
+    );
+    issue(&mut folder.pki, "line", &out, ids(&["a"]), REPLACE, now()).unwrap();
+    assert_eq!(fs::read(out.join(".replaced").join("a").join("2").join("key.pem")).unwrap(), after);
+    let states: Vec<Status> =
+        folder.pki.registry().history("a").unwrap().iter().map(|r| r.status).collect();
+    assert_eq!(states, [Status::Superseded, Status::Superseded, Status::Live]);
+    let mut checked = folder.pki.registry().check().unwrap();
+    let keys = check_keys(folder.pki.registry(), &mut checked).unwrap();
+    assert_eq!((checked.findings, keys.good), (vec![], 4));
+}
+
+#[test]
+fn a_replacing_run_can_be_finished_without_replacing_its_own_work() {
+    let (mut folder, out) = factory();
+    let start = now() + Duration::seconds(10);
+    issue(&mut folder.pki, "line", &out, ids(&["a"]), REPLACE, start).unwrap();
+    // As if it had been stopped after `a`.
+    let again = Existing::Replace { before: Some(start), revoke: false };
+    let later = start + Duration::seconds(5);
+    let summary =
+        issue(&mut folder.pki, "line", &out, ids(&["a", "b", "c"]), again, later).unwrap();
+    assert_eq!((summary.issued, summary.replaced, summary.skipped), (2, 2, 1));
+    assert_eq!(folder.pki.registry().history("a").unwrap().len(), 2);
+}
+
+#[test]
+fn replaced_and_revoked_in_one_go() {
+    let (mut folder, out) = factory();
+    let old = chain_of(&out, "a");
+    let existing = Existing::Replace { before: None, revoke: true };
+    issue(&mut folder.pki, "line", &out, ids(&["a"]), existing, now()).unwrap();
+    let crl = list(&mut folder.pki, "line", now());
+    assert_eq!(crl.revoked[0].reason, Reason::Superseded);
+    assert_eq!(look_up(&old, &[crl.clone()], now()), "revoked");
+    assert_eq!(look_up(&chain_of(&out, "a"), &[crl], now()), "ok");
+    assert_eq!(folder.pki.registry().check().unwrap().findings, []);
+}
+
+#[test]
+fn a_revoked_device_is_issued_again_only_when_asked() {
+    let (mut folder, out) = factory();
+    let a = folder.pki.registry().live_device("a").unwrap().unwrap();
+    folder.pki.registry_mut().revoke(&[a], Reason::KeyCompromise, now(), now()).unwrap();
+    let error =
+        issue(&mut folder.pki, "line", &out, ids(&["a"]), Existing::Skip, now()).unwrap_err();
+    let BulkError::Faults { faults, .. } = error else { panic!("{error}") };
+    assert!(faults[0].message.contains("has no live certificate any more"), "{faults:?}");
+    assert!(faults[0].hint.as_ref().unwrap().contains("--existing replace"), "{faults:?}");
+    let summary = issue(&mut folder.pki, "line", &out, ids(&["a"]), REPLACE, now()).unwrap();
+    assert_eq!((summary.issued, summary.replaced), (1, 0));
+    assert!(out.join(".replaced").join("a").join("1").exists());
+}
+
+fn records(folder: &Folder, wanted: &[&str]) -> Vec<Record> {
+    let (records, faults) = renew::live_of(folder.pki.registry(), ids(wanted)).unwrap();
+    assert_eq!(faults, []);
+    records
+}
+
+#[test]
+fn renewal_keeps_subject_and_details_and_the_key_if_asked() {
+    let (mut folder, out) = factory();
+    let old = chain_of(&out, "a").remove(0);
+    let key = fs::read(out.join("a").join("key.pem")).unwrap();
+    let wanted = renew::list(records(&folder, &["a"]), RenewedKey::Same(None), &out).unwrap();
+    assert_eq!(wanted.faults, []);
+    let later = now() + Duration::days(100);
+    issue(&mut folder.pki, "line", &out, wanted, REPLACE, later).unwrap();
+    let new = chain_of(&out, "a").remove(0);
+    assert_eq!((&new.subject, &new.spki), (&old.subject, &old.spki));
+    assert_eq!(new.not_after - old.not_after, Duration::days(100));
+    assert_ne!(new.serial, old.serial);
+    assert_eq!(fs::read(out.join("a").join("key.pem")).unwrap(), key);
+
+    let wanted = renew::list(records(&folder, &["b"]), RenewedKey::New, &out).unwrap();
+    let old = chain_of(&out, "b").remove(0);
+    issue(&mut folder.pki, "line", &out, wanted, REPLACE, later).unwrap();
+    let new = chain_of(&out, "b").remove(0);
+    assert_eq!(new.subject, old.subject);
+    assert_ne!(new.spki, old.spki);
+}
+
+#[test]
+fn a_key_that_is_lost_or_anothers_is_a_fault() {
+    let (folder, out) = factory();
+    fs::remove_file(out.join("a").join("key.pem")).unwrap();
+    fs::copy(out.join("c").join("key.pem"), out.join("b").join("key.pem")).unwrap();
+    let wanted =
+        renew::list(records(&folder, &["a", "b", "c"]), RenewedKey::Same(None), &out).unwrap();
+    assert_eq!(wanted.devices.len(), 1);
+    let messages: Vec<&str> = wanted.faults.iter().map(|f| f.message.as_str()).collect();
+    assert!(messages[0].contains("the key of \"a\": cannot read"), "{messages:?}");
+    assert!(messages[1].contains("is not that of the live certificate of \"b\""), "{messages:?}");
+    let mut checked = folder.pki.registry().check().unwrap();
+    check_keys(folder.pki.registry(), &mut checked).unwrap();
+    let found: Vec<&str> = checked.findings.iter().map(|f| f.message.as_str()).collect();
+    assert!(found[0].contains("the key of \"a\" is not in"), "{found:?}");
+    assert!(found[1].contains("is not that of the live certificate of \"b\""), "{found:?}");
+}
+
+// ---- renewal of CAs
+
+fn renewed(
+    folder: &mut Folder,
+    name: &str,
+    days: i64,
+    at: OffsetDateTime,
+) -> Result<Ca, AuthorityError> {
+    let ca = folder.pki.ca(name).unwrap();
+    let signer = folder.pki.issuer_of(&ca).unwrap().unwrap_or(ca);
+    let key = signer.unlock(&password()).unwrap();
+    let validity = Validity { not_before: at, not_after: at + Duration::days(days), issued: at };
+    folder.pki.renew_ca(name, &key, validity, Outliving::Refuse, false, at)
+}
+
+#[test]
+fn what_a_renewed_ca_has_signed_stays_valid() {
+    let (mut folder, out) = factory();
+    let old = folder.pki.ca("line").unwrap();
+    let later = now() + Duration::days(10);
+    let new = renewed(&mut folder, "line", 4000, later).unwrap();
+    let (old, cert) = (old.certificate(), new.certificate());
+    assert_eq!((&cert.subject, &cert.spki), (&old.subject, &old.spki));
+    assert_eq!(cert.extensions, old.extensions, "octet for octet");
+    assert_ne!(cert.serial, old.serial);
+    assert_eq!(cert.not_after, later + Duration::days(4000));
+    let root = folder.pki.ca("root").unwrap();
+    let device = chain_of(&out, "a").remove(0);
+    verify(&device, &[cert.clone()], &root.chain, &Options::new(later)).unwrap();
+    // It goes on issuing, and its history is kept.
+    issue(&mut folder.pki, "line", &out, ids(&["d"]), Existing::Skip, later).unwrap();
+    assert_eq!(chain_of(&out, "d")[1], *cert);
+    let filter = Filter { serial: Some(&old.serial), ..Filter::default() };
+    assert_eq!(folder.pki.registry().find(&filter).unwrap()[0].status, Status::Superseded);
+    assert_eq!(folder.pki.registry().check().unwrap().findings, []);
+}
+
+#[test]
+fn a_renewed_root_is_in_the_chains_below_it() {
+    let (mut folder, out) = factory();
+    let later = now() + Duration::days(10);
+    let root = renewed(&mut folder, "root", 9000, later).unwrap();
+    let line = folder.pki.ca("line").unwrap();
+    assert_eq!(line.chain[1], *root.certificate());
+    assert_eq!(line.parent.as_deref(), Some("root"));
+    issue(&mut folder.pki, "line", &out, ids(&["d"]), Existing::Skip, later).unwrap();
+    let chain = chain_of(&out, "d");
+    verify(&chain[0], &chain[1..], &root.chain, &Options::new(later)).unwrap();
+}
+
+#[test]
+fn a_ca_is_not_renewed_beyond_its_issuer_or_with_another_key() {
+    let (mut folder, _) = factory();
+    let error = renewed(&mut folder, "line", 7301, now()).unwrap_err();
+    assert!(error.to_string().contains("after its issuer CN=root"), "{error}");
+    let line = folder.pki.ca("line").unwrap();
+    let key = line.unlock(&password()).unwrap();
+    let validity =
+        Validity { not_before: now(), not_after: now() + Duration::days(10), issued: now() };
+    let error =
+        folder.pki.renew_ca("line", &key, validity, Outliving::Refuse, false, now()).unwrap_err();
+    assert!(error.to_string().contains("does not belong to the certificate of CN=root"), "{error}");
+    assert_eq!(folder.pki.ca("line").unwrap().chain, line.chain);
+    assert_eq!(folder.pki.registry().check().unwrap().findings, []);
+}
+
+/// What a power cut leaves of a renewal, before and after the registry's transaction.
+#[test]
+fn a_stopped_renewal_is_forgotten_or_finished() {
+    let (mut folder, _) = factory();
+    let path = folder.pki.dir().join("ca").join("line").join("renewed.pem");
+    let before = folder.pki.ca("line").unwrap();
+    // Before: the registry knows nothing of the new certificate.
+    let mut stranger = Folder::with_root();
+    let unknown = stranger.add("line", "root", None).unwrap();
+    fs::write(&path, unknown.chain_pem()).unwrap();
+    let pki = Pki::open(folder.pki.dir(), now()).unwrap();
+    assert!(!path.exists());
+    assert_eq!(pki.ca("line").unwrap().chain, before.chain);
+    // After: recorded, but the files are the former ones.
+    let new = renewed(&mut folder, "line", 3000, now()).unwrap();
+    let dir = folder.pki.dir().join("ca").join("line");
+    fs::write(dir.join("chain.pem"), before.chain_pem()).unwrap();
+    fs::write(dir.join("cert.pem"), before.certificate().pem()).unwrap();
+    fs::write(&path, new.chain_pem()).unwrap();
+    let pki = Pki::open(folder.pki.dir(), now()).unwrap();
+    assert!(!path.exists());
+    assert_eq!(pki.ca("line").unwrap().chain, new.chain);
+    assert_eq!(fs::read_to_string(dir.join("cert.pem")).unwrap(), new.certificate().pem());
+    assert_eq!(pki.registry().check().unwrap().findings, []);
+}
+
+// ---- policy
+
+fn with_policy(folder: Folder, policy: &str) -> (tempfile::TempDir, Result<Pki, AuthorityError>) {
+    let dir = folder.pki.dir().to_owned();
+    let path = dir.join("pki.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{text}\n{policy}")).unwrap();
+    let kept = folder.close();
+    let pki = Pki::open(&dir, now());
+    (kept, pki)
+}
+
+#[test]
+fn a_policy_is_held_against_devices_before_any_key() {
+    let mut folder = Folder::with_root();
+    let subject = Name::parse("CN=Line,O=Example,C=DE").unwrap();
+    folder.root_named("line", &subject).unwrap();
+    let policy = "[policy.line]\nC = 'match'\nids = ['GW-*']\n";
+    let (kept, pki) = with_policy(folder, policy);
+    let mut pki = pki.unwrap();
+    let out = kept.path().join("out");
+    let wanted = ids(&["GW-1", "SN-1"]);
+    let error = issue(&mut pki, "line", &out, wanted, Existing::Skip, now()).unwrap_err();
+    let BulkError::Faults { faults, .. } = error else { panic!("{error}") };
+    let messages: Vec<&str> = faults.iter().map(|f| f.message.as_str()).collect();
+    assert!(messages[0].contains("wants C in the subject"), "{messages:?}");
+    assert!(messages[1].contains("does not let it sign the client id \"SN-1\""), "{messages:?}");
+    assert!(faults[1].hint.as_ref().unwrap().contains("[policy.line]"));
+    assert!(!out.exists(), "something was made");
+    // The root has no policy.
+    fs::create_dir(&out).unwrap();
+    issue(&mut pki, "root", &out, ids(&["SN-1"]), Existing::Skip, now()).unwrap();
+}
+
+#[test]
+fn a_policy_is_held_against_intermediates() {
+    let folder = Folder::with_root();
+    let (_kept, pki) = with_policy(folder, "[policy.root]\nO = 'supplied'\n");
+    let mut pki = pki.unwrap();
+    let root = pki.ca("root").unwrap();
+    let key = root.unlock(&password()).unwrap();
+    let settings = |subject| c8y_pki::authority::CaSettings {
+        profile: Box::leak(Box::new(ec("intermediate"))),
+        subject,
+        days: Some(10),
+        path_length: None,
+        outliving: Outliving::Refuse,
+        password: Box::leak(Box::new(password())),
+    };
+    let (bad, good) = (Name::parse("CN=x").unwrap(), Name::parse("CN=x,O=y").unwrap());
+    let error = pki.add_intermediate("x", &root, &key, &settings(&bad), now()).unwrap_err();
+    assert!(matches!(error, AuthorityError::Policy(_)), "{error}");
+    assert_eq!(pki.cas().unwrap().len(), 1);
+    pki.add_intermediate("x", &root, &key, &settings(&good), now()).unwrap();
+}
+
+#[test]
+fn a_faulty_policy_is_refused_with_its_place() {
+    for (policy, expected) in [
+        ("[policy.other]\nC = 'match'\n", "there is no CA named \"other\""),
+        ("[policy.root]\nX = 'match'\n", "has \"X\", which is no field"),
+        ("[policy.root]\nC = 'sometimes'\n", "line "),
+        ("[policy.root]\nids_from = 'missing.ids'\n", "missing.ids"),
+    ] {
+        let (_kept, pki) = with_policy(Folder::with_root(), policy);
+        let said = pki.unwrap_err().to_string();
+        assert!(said.contains(expected), "{policy}: {said}");
+    }
+}
+
+// ---- manifest
+
+#[test]
+fn a_manifest_is_signed_by_its_ca_and_no_octet_of_it_can_be_changed() {
+    let (folder, out) = factory();
+    let line = folder.pki.ca("line").unwrap();
+    let key: PrivateKey = line.unlock(&password()).unwrap();
+    let records = folder.pki.registry().live_devices(Some("line")).unwrap();
+    let made = manifest::make("b", "line", &records, line.certificate(), &key, now()).unwrap();
+    assert_eq!((made.devices, made.hash), (3, Some("sha256")));
+    let text = String::from_utf8(made.csv.clone()).unwrap();
+    let rows: Vec<Vec<&str>> = text.lines().map(|l| l.split(',').collect()).collect();
+    assert_eq!(rows.len(), 4);
+    let cert = &chain_of(&out, "a")[0];
+    let row = rows.iter().find(|row| row[0] == "a").unwrap();
+    assert_eq!(row[1], cert.serial.to_string());
+    assert_eq!(row[2], cert.fingerprint_sha256());
+    assert_eq!(row[7], line.certificate().fingerprint_sha256());
+    let json: serde_json::Value = serde_json::from_slice(&made.json).unwrap();
+    assert_eq!(json["devices"][0]["serial"], rows[1][1]);
+
+    let cas = folder.pki.cas().unwrap();
+    let certs: Vec<Certificate> = cas.iter().map(|ca| ca.certificate().clone()).collect();
+    let signer = manifest::verify(&made.csv, &made.csv_signature, &certs).unwrap();
+    assert_eq!(signer, line.certificate());
+    manifest::verify(&made.json, &made.json_signature, &certs).unwrap();
+    for (file, signature) in [
+        (&made.json, &made.csv_signature),
+        (&[made.csv.as_slice(), b"\n"].concat(), &made.csv_signature),
+        (&made.csv, &Vec::new()),
+    ] {
+        let error = manifest::verify(file, signature, &certs).unwrap_err();
+        assert!(error.to_string().contains("with the key of CN=line; CN=root"), "{error}");
+    }
+    let root = [folder.pki.ca("root").unwrap().certificate().clone()];
+    assert!(manifest::verify(&made.csv, &made.csv_signature, &root).is_err());
+    assert!(manifest::make("b", "line", &[], line.certificate(), &key, now()).is_err());
+}
+
+#[test]
+fn chains_of_cas_are_verified_with_lists_too() {
+    let (mut folder, _) = factory();
+    let line = folder.pki.ca("line").unwrap();
+    let root = list(&mut folder.pki, "root", now());
+    let mut options = Options::new(now());
+    options.purpose = chain::Purpose::Any;
+    let path = verify(line.certificate(), &[], &line.chain[1..], &options).unwrap();
+    assert_eq!(check_revocation(&path, &[root], now()), Ok(()));
+}

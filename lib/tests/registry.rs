@@ -1,0 +1,415 @@
+//! The registry: histories, states, and what a check finds in one that was tampered with.
+
+mod common;
+
+use std::path::PathBuf;
+
+use c8y_pki::authority::Pki;
+use c8y_pki::crl::Reason;
+use c8y_pki::registry::{
+    Checked, Filter, NewRecord, Record, Registry, RegistryError, Replaced, Role, Status,
+};
+use common::{Folder, now, password};
+use rusqlite::Connection;
+use time::Duration;
+
+const TABLE_V1: &str = "
+CREATE TABLE certificate (
+    id INTEGER PRIMARY KEY,
+    ca TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role IN ('ca', 'device')),
+    client_id TEXT,
+    folded_id TEXT,
+    issuer BLOB NOT NULL,
+    serial BLOB NOT NULL,
+    not_before INTEGER NOT NULL,
+    not_after INTEGER NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('live', 'superseded', 'revoked')),
+    recorded INTEGER NOT NULL,
+    batch TEXT NOT NULL,
+    details TEXT NOT NULL,
+    der BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX certificate_serial ON certificate (issuer, serial);
+CREATE UNIQUE INDEX certificate_live_device ON certificate (folded_id)
+    WHERE folded_id IS NOT NULL AND status = 'live';
+CREATE TABLE crl_number (ca TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT;
+CREATE TABLE audit (
+    sequence INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    action TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    hash BLOB NOT NULL
+) STRICT;
+";
+
+/// A device's certificate that is not recorded yet.
+fn device(folder: &Folder, id: &str, replaces: Option<&Record>) -> NewRecord {
+    use c8y_pki::cert::Serial;
+    use c8y_pki::issue::{self, Issuer, Order, Validity};
+    use c8y_pki::key::PrivateKey;
+    let ca = folder.pki.ca("root").unwrap();
+    let ca_key = ca.unlock(&password()).unwrap();
+    let profile = common::ec("device");
+    let key = PrivateKey::generate(profile.key).unwrap();
+    let order = Order {
+        profile: &profile,
+        subject: &c8y_pki::name::Name::builder().with("CN", id).unwrap().build().unwrap(),
+        public_key: key.public_key(),
+        serial: Serial::random().unwrap(),
+        validity: Validity::of(&profile, now(), None),
+        path_length: None,
+    };
+    let issuer = Issuer::new(ca.certificate(), &ca_key, now()).unwrap();
+    NewRecord {
+        ca: "root".to_owned(),
+        device: Some(c8y_pki::client_id::DeviceId::parse(id).unwrap()),
+        certificate: issue::issue(&order, &issuer).unwrap(),
+        details: [("TYPE".to_owned(), "pump".to_owned())].into(),
+        location: Some(PathBuf::from("/nowhere").join(id)),
+        has_key: true,
+        replaces: replaces.map(|record| Replaced {
+            issuer: record.certificate().unwrap().issuer,
+            serial: record.serial.clone(),
+            revoke: false,
+        }),
+    }
+}
+
+/// A folder with three devices in two batches, one of them replaced, one revoked.
+fn lived() -> Folder {
+    let mut folder = Folder::with_root();
+    let first = [device(&folder, "a", None), device(&folder, "b", None)];
+    folder.pki.registry_mut().record("first", now(), &first).unwrap();
+    let second = [device(&folder, "c", None)];
+    folder.pki.registry_mut().record("second", now(), &second).unwrap();
+    let a = folder.pki.registry().live_device("a").unwrap().unwrap();
+    let again = [device(&folder, "a", Some(&a))];
+    folder.pki.registry_mut().record("third", now(), &again).unwrap();
+    let b = folder.pki.registry().live_device("b").unwrap().unwrap();
+    let at = now() - Duration::days(1);
+    folder.pki.registry_mut().revoke(&[b], Reason::KeyCompromise, at, now()).unwrap();
+    folder
+}
+
+fn registry_path(folder: &Folder) -> PathBuf {
+    folder.pki.dir().join("registry.sqlite")
+}
+
+/// Changes the file behind the registry's back, and checks it.
+fn tampered(sql: &str) -> Checked {
+    let folder = lived();
+    assert_eq!(folder.pki.registry().check().unwrap().findings, []);
+    Connection::open(registry_path(&folder)).unwrap().execute_batch(sql).unwrap();
+    folder.pki.registry().check().unwrap()
+}
+
+#[track_caller]
+fn assert_found(sql: &str, expected: &[(&str, &str)]) {
+    let checked = tampered(sql);
+    let found: Vec<String> =
+        checked.findings.iter().map(|f| format!("{}: {}", f.kind, f.message)).collect();
+    assert_eq!(found.len(), expected.len(), "{sql}\n{found:#?}");
+    for (kind, words) in expected {
+        let fits = |f: &&String| f.starts_with(&format!("{kind}: ")) && f.contains(words);
+        assert!(found.iter().any(|f| fits(&f)), "{sql}: {words}\n{found:#?}");
+    }
+}
+
+#[test]
+fn states_and_histories_are_kept() {
+    let folder = lived();
+    let registry = folder.pki.registry();
+    let states = |id: &str| -> Vec<Status> {
+        registry.history(id).unwrap().iter().map(|r| r.status).collect()
+    };
+    assert_eq!(states("a"), [Status::Superseded, Status::Live]);
+    assert_eq!(states("b"), [Status::Revoked]);
+    assert_eq!(states("c"), [Status::Live]);
+    let b = registry.history("b").unwrap().remove(0);
+    assert_eq!(b.revoked, Some((now() - Duration::days(1), Reason::KeyCompromise)));
+    assert!(b.has_key && b.location.unwrap().ends_with("b"));
+    assert_eq!(b.details["TYPE"], "pump");
+    assert_eq!(registry.revoked("root").unwrap().len(), 1);
+    assert_eq!(registry.live_devices(Some("root")).unwrap().len(), 2);
+    assert_eq!(registry.last_batch().unwrap().as_deref(), Some("third"));
+    let count = |filter: &Filter<'_>| registry.find(filter).unwrap().len();
+    assert_eq!(count(&Filter::default()), 5, "a root and four device certificates");
+    assert_eq!(count(&Filter { role: Some(Role::Ca), ..Filter::default() }), 1);
+    assert_eq!(count(&Filter { batch: Some("first"), ..Filter::default() }), 2);
+    let status = Some(Status::Superseded);
+    assert_eq!(count(&Filter { status, ..Filter::default() }), 1);
+    let within =
+        |days| Filter { expires_before: Some(now() + Duration::days(days)), ..Filter::default() };
+    assert_eq!((count(&within(365)), count(&within(366))), (0, 4));
+    let serial = &registry.history("c").unwrap()[0].serial;
+    assert_eq!(count(&Filter { serial: Some(serial), ..Filter::default() }), 1);
+}
+
+#[test]
+fn what_is_revoked_stays_revoked_as_it_was() {
+    let mut folder = lived();
+    let b = folder.pki.registry().history("b").unwrap();
+    let registry = folder.pki.registry_mut();
+    let error = registry.revoke(&b, Reason::Superseded, now(), now()).unwrap_err();
+    assert!(matches!(error, RegistryError::AlreadyRevoked { .. }), "{error}");
+    assert!(error.to_string().contains("of b is revoked already"), "{error}");
+    assert!(error.to_string().ends_with(": keyCompromise"), "{error}");
+    // All or none: the live one of the two stays live.
+    let both = [registry.history("c").unwrap(), b].concat();
+    registry.revoke(&both, Reason::Superseded, now(), now()).unwrap_err();
+    assert_eq!(registry.history("c").unwrap()[0].status, Status::Live);
+    // A superseded certificate can be revoked too.
+    let old = registry.history("a").unwrap()[..1].to_vec();
+    registry.revoke(&old, Reason::Superseded, now(), now()).unwrap();
+    assert_eq!(registry.history("a").unwrap()[0].status, Status::Revoked);
+    assert_eq!(registry.check().unwrap().findings, []);
+}
+
+#[test]
+fn only_a_live_certificate_can_be_replaced_and_only_once() {
+    let mut folder = lived();
+    let old = folder.pki.registry().history("a").unwrap().remove(0);
+    let again = device(&folder, "a", Some(&old));
+    let before = folder.pki.registry().check().unwrap().head;
+    let error = folder.pki.registry_mut().record("x", now(), &[again]).unwrap_err();
+    assert!(matches!(error, RegistryError::Conflict), "{error}");
+    let twice = device(&folder, "c", None);
+    let error = folder.pki.registry_mut().record("x", now(), &[twice]).unwrap_err();
+    assert!(matches!(error, RegistryError::Conflict), "{error}");
+    assert_eq!(folder.pki.registry().check().unwrap().head, before, "nothing was recorded");
+}
+
+#[test]
+fn a_changed_row_is_found_and_named() {
+    for (column, value) in [
+        ("details", "'{\"TYPE\":\"valve\"}'"),
+        ("location", "'/elsewhere'"),
+        ("batch", "'other'"),
+        ("recorded", "1"),
+        ("has_key", "0"),
+    ] {
+        let sql = format!("UPDATE certificate SET {column} = {value} WHERE client_id = 'c'");
+        assert_found(&sql, &[("row", "(c) was changed after it was recorded")]);
+    }
+    // Its digest recomputed by nobody, or wrongly: the batch does not fit any more.
+    assert_found(
+        "UPDATE certificate SET digest = x'00' WHERE client_id = 'c'",
+        &[("row", "(c) was changed"), ("row", "batch second")],
+    );
+    let other = "(SELECT der FROM certificate WHERE client_id = 'c')";
+    assert_found(
+        &format!("UPDATE certificate SET der = {other} WHERE client_id = 'b'"),
+        // Its state is told by its fingerprint, which is another one now.
+        &[("row", "(b) was changed"), ("state", "(b) is revoked"), ("certificate", "of b")],
+    );
+    assert_found(
+        "UPDATE certificate SET serial = x'0102' WHERE client_id = 'c'",
+        &[("certificate", "the certificate 0102 of c has another serial number")],
+    );
+}
+
+#[test]
+fn a_removed_or_added_row_is_found() {
+    assert_found(
+        "DELETE FROM certificate WHERE client_id = 'c'",
+        &[("row", "batch second (row 3 of the audit log) recorded 1 certificate(s), and 0 are")],
+    );
+    assert_found(
+        "INSERT INTO certificate SELECT id + 100, ca, role, 'd', 'd', issuer, x'07', not_before,
+         not_after, 'live', recorded, batch, details, der, NULL, NULL, location, has_key, 99,
+         digest FROM certificate WHERE client_id = 'c'",
+        &[
+            ("row", "(d) was changed"),
+            ("row", "refer to row 99 of the audit log, which did not record them"),
+            ("certificate", "of d has another serial number"),
+        ],
+    );
+}
+
+#[test]
+fn a_state_that_the_audit_log_does_not_tell_is_found() {
+    assert_found(
+        "UPDATE certificate SET status = 'live', revoked_at = NULL, reason = NULL
+         WHERE client_id = 'b'",
+        &[("state", "(b) is live, but revoked by the audit log")],
+    );
+    assert_found(
+        "UPDATE certificate SET status = 'superseded' WHERE client_id = 'c'",
+        &[("state", "(c) is superseded, but live by the audit log")],
+    );
+    assert_found(
+        "UPDATE certificate SET reason = 0 WHERE client_id = 'b'",
+        &[("state", "(b) has another date or reason of revocation")],
+    );
+}
+
+#[test]
+fn a_changed_audit_row_is_found_and_named() {
+    assert_found(
+        "UPDATE audit SET at = at + 1 WHERE sequence = 2",
+        &[("audit", "row 2 of the audit log (issue, ")],
+    );
+    assert_found(
+        "UPDATE audit SET hash = x'00' WHERE sequence = 4",
+        &[("audit", "row 4 of"), ("audit", "row 5 of")],
+    );
+    assert_found(
+        "DELETE FROM audit WHERE sequence = 3",
+        &[
+            ("audit", "row 3 of the audit log is missing"),
+            ("row", "1 certificate(s) refer to row 3"),
+        ],
+    );
+}
+
+#[test]
+fn a_cut_off_end_is_found_by_the_rows_or_by_the_kept_hash() {
+    // The last row revoked b: without it, b's state is a lie.
+    assert_found(
+        "DELETE FROM audit WHERE sequence = (SELECT max(sequence) FROM audit)",
+        &[("state", "(b) is revoked, but live by the audit log")],
+    );
+    let folder = lived();
+    let kept = folder.pki.registry().check().unwrap().head;
+    let all = folder.pki.registry().audit(1).unwrap();
+    assert_eq!(all.last().unwrap().hash, kept);
+    let actions: Vec<&str> = all.iter().map(|row| row.action.as_str()).collect();
+    assert_eq!(actions, ["issue", "issue", "issue", "supersede", "issue", "revoke"]);
+}
+
+#[test]
+fn a_certificate_of_another_ca_is_found() {
+    let mut folder = lived();
+    let mut stranger = Folder::with_root();
+    let foreign = device(&stranger, "d", None);
+    folder.pki.registry_mut().record("x", now(), &[foreign]).unwrap();
+    let findings = folder.pki.registry().check().unwrap().findings;
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(findings[0].message.contains("of d is not signed by a recorded CA"), "{findings:?}");
+    // The name alone does not make it a CA's: the signature does.
+    stranger.root("other", None).unwrap();
+}
+
+#[test]
+fn a_damaged_file_is_found() {
+    use std::io::{Seek, SeekFrom, Write};
+    let mut folder = lived();
+    for n in 0..60 {
+        let record = device(&folder, &format!("d{n}"), None);
+        folder.pki.registry_mut().record("many", now(), &[record]).unwrap();
+    }
+    let path = registry_path(&folder);
+    let dir = folder.close();
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE")
+        .unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    // Cut to a half: a truncated database.
+    std::fs::write(&path, &whole[..whole.len() / 2 / 4096 * 4096]).unwrap();
+    match Registry::open(&path, now()) {
+        Ok(registry) => {
+            let findings = registry.check().unwrap().findings;
+            assert!(findings.iter().any(|f| f.kind == "database"), "{findings:?}");
+        }
+        Err(e) => assert!(matches!(e, RegistryError::Damaged { .. }), "{e}"),
+    }
+    // A page in the middle overwritten.
+    std::fs::write(&path, &whole).unwrap();
+    let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.seek(SeekFrom::Start(whole.len() as u64 / 2 / 4096 * 4096)).unwrap();
+    file.write_all(&[0x5a; 4096]).unwrap();
+    drop(file);
+    match Registry::open(&path, now()) {
+        Ok(registry) => {
+            let findings = registry.check().unwrap().findings;
+            assert!(!findings.is_empty());
+        }
+        Err(e) => assert!(matches!(e, RegistryError::Damaged { .. }), "{e}"),
+    }
+    drop(dir);
+}
+
+/// What the first version wrote: other columns, and a digest of the DER alone.
+#[test]
+fn a_registry_of_version_1_is_brought_up() {
+    let folder = lived();
+    let path = folder.path().join("old.sqlite");
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(TABLE_V1).unwrap();
+    old.execute_batch("PRAGMA application_id = 0x63387970; PRAGMA user_version = 1").unwrap();
+    let records: Vec<Record> = folder.pki.registry().find(&Filter::default()).unwrap();
+    let mut previous: Vec<u8> = Vec::new();
+    // The root, then two devices, then one: three audit rows.
+    for (sequence, chunk) in [&records[..1], &records[1..3], &records[3..4]].iter().enumerate() {
+        let mut ders = Vec::new();
+        for record in *chunk {
+            let cert = record.certificate().unwrap();
+            ders.extend(c8y_pki::crypto::sha256(&record.der));
+            old.execute(
+                "INSERT INTO certificate (ca, role, client_id, folded_id, issuer, serial,
+                 not_before, not_after, status, recorded, batch, details, der)
+                 VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, 'live', ?8, 'b', '{}', ?9)",
+                rusqlite::params![
+                    record.ca,
+                    record.role.name(),
+                    record.client_id,
+                    cert.issuer.der(),
+                    cert.serial.octets(),
+                    cert.not_before.unix_timestamp(),
+                    cert.not_after.unix_timestamp(),
+                    now().unix_timestamp(),
+                    record.der
+                ],
+            )
+            .unwrap();
+        }
+        let detail = format!(
+            "{{\"batch\":\"b\",\"certificates\":{},\"sha256\":\"{}\"}}",
+            chunk.len(),
+            c8y_pki::crypto::hex(&c8y_pki::crypto::sha256(&ders))
+        );
+        let number = i64::try_from(sequence).unwrap() + 1;
+        let mut input = Vec::new();
+        let at = now().unix_timestamp().to_be_bytes();
+        for field in [previous.as_slice(), &number.to_be_bytes(), &at, b"issue", detail.as_bytes()]
+        {
+            input.extend((field.len() as u64).to_be_bytes());
+            input.extend(field);
+        }
+        previous = c8y_pki::crypto::sha256(&input).to_vec();
+        old.execute(
+            "INSERT INTO audit VALUES (?1, ?2, 'issue', ?3, ?4)",
+            rusqlite::params![number, now().unix_timestamp(), detail, previous],
+        )
+        .unwrap();
+    }
+    drop(old);
+    let mut registry = Registry::open(&path, now()).unwrap();
+    let checked = registry.check().unwrap();
+    assert_eq!((checked.findings, checked.audit_rows, checked.certificates), (vec![], 4, 4));
+    assert_eq!(registry.audit(4).unwrap()[0].action, "migrate");
+    // It goes on like a new one.
+    let c = registry.live_device("c").unwrap().unwrap();
+    registry.revoke(&[c], Reason::Unspecified, now(), now()).unwrap();
+    assert_eq!(registry.check().unwrap().findings, []);
+    // A row of that time that was changed is found too.
+    drop(registry);
+    let sql = "UPDATE certificate SET details = '{\"x\":\"y\"}' WHERE client_id = 'b'";
+    Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    let findings = Registry::open(&path, now()).unwrap().check().unwrap().findings;
+    assert!(findings[0].message.contains("(b) was changed"), "{findings:?}");
+}
+
+#[test]
+fn two_processes_open_a_new_registry_at_once() {
+    let folder = Folder::new();
+    let dir = folder.path().join("fresh");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| Pki::open_or_create(&dir, now()).unwrap());
+        }
+    });
+    assert_eq!(Pki::open(&dir, now()).unwrap().registry().check().unwrap().findings, []);
+}
