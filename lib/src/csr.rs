@@ -28,6 +28,14 @@ pub enum CsrError {
     /// A PEM block that is damaged.
     #[error("a PEM block is damaged: {0}")]
     Pem(String),
+    /// Its signature is of a kind that cannot be checked, or is not to be trusted.
+    #[error("the request for {subject} has a signature that cannot be checked: {cause}")]
+    Algorithm {
+        /// Subject of the request.
+        subject: Name,
+        /// What is wrong with the algorithm.
+        cause: CryptoError,
+    },
     /// The signature in it was not made with its key.
     #[error("the request for {subject} is not signed with the key in it: {cause}")]
     NotPossessed {
@@ -46,6 +54,10 @@ impl CsrError {
                 Some("have the device make a new request with its own key".to_owned())
             }
             Self::Key { cause, .. } => cause.hint(),
+            Self::Algorithm { .. } => Some(
+                "make it with SHA-256, SHA-384 or SHA-512; RSA-PSS with a salt as long as the hash"
+                    .to_owned(),
+            ),
             Self::NoRequest => Some("see what it holds: `c8y-pki cert show FILE`".to_owned()),
             Self::Malformed(_) | Self::Pem(_) => None,
         }
@@ -109,9 +121,11 @@ impl Request {
         let key = key
             .and_then(|key| usable(key).map(|()| key))
             .map_err(|cause| CsrError::Key { subject: subject(), cause })?;
-        self.signature_algorithm
+        let algorithm = self
+            .signature_algorithm
             .clone()
-            .and_then(|algorithm| key.verify(algorithm, &self.info, &self.signature))
+            .map_err(|cause| CsrError::Algorithm { subject: subject(), cause })?;
+        key.verify(algorithm, &self.info, &self.signature)
             .map_err(|cause| CsrError::NotPossessed { subject: subject(), cause })?;
         Ok(key)
     }
