@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use c8y_pki::authority::Pki;
 use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
+use c8y_pki::bulk::inspect::check_keys;
 use c8y_pki::bulk::list::DeviceList;
 use c8y_pki::bulk::{BulkError, Existing, Job, Summary, run};
 use c8y_pki::cert::Certificate;
@@ -234,6 +235,37 @@ fn recorded_devices_come_out_of_staging_and_others_go() {
     let summary = issue(&mut folder.pki, &out, &ids(2), &PEM).unwrap();
     assert_eq!((summary.issued, summary.skipped, summary.recovered), (0, 2, 1));
     check(&folder, &out, 2);
+}
+
+/// A power cut between the two renames that replace a device's folder, and just before the first.
+#[test]
+fn a_replacement_that_was_stopped_is_finished() {
+    let mut folder = Folder::with_root();
+    let out = folder.path().join("out");
+    let how = Run { existing: Existing::Replace { before: None, revoke: false }, ..PEM };
+    for former_is_in_the_way in [true, false] {
+        issue(&mut folder.pki, &out, &ids(1), &how).unwrap();
+        let chunk = out.join(".c8y-pki-staging").join("stopped").join("0");
+        fs::create_dir_all(&chunk).unwrap();
+        fs::rename(out.join("device-0000"), chunk.join("device-0000")).unwrap();
+        if former_is_in_the_way {
+            fs::create_dir(out.join("device-0000")).unwrap();
+            fs::write(out.join("device-0000").join("key.pem"), "the former key").unwrap();
+        }
+        let live = folder.pki.registry().live_device("device-0000").unwrap().unwrap();
+        let journal = format!("{}\tdevice-0000\tdevice-0000\n", live.serial);
+        fs::write(chunk.join("journal"), journal).unwrap();
+        let summary = issue(&mut folder.pki, &out, &ids(1), &PEM).unwrap();
+        assert_eq!((summary.recovered, summary.skipped, summary.incomplete), (1, 1, 0));
+        let replaced = out.join(".replaced").join("device-0000");
+        if former_is_in_the_way {
+            let kept = fs::read_to_string(replaced.join("1").join("key.pem")).unwrap();
+            assert_eq!(kept, "the former key");
+        }
+        let mut checked = folder.pki.registry().check().unwrap();
+        check_keys(folder.pki.registry(), &mut checked).unwrap();
+        assert_eq!(checked.findings, []);
+    }
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn revoked_devices_are_in_the_list_and_others_are_not() {
     let b = folder.pki.registry().live_device("b").unwrap().unwrap();
     let since = now() - Duration::hours(3);
     let registry = folder.pki.registry_mut();
-    registry.revoke(&[b.clone()], Reason::CessationOfOperation, since, now()).unwrap();
+    registry.revoke(std::slice::from_ref(&b), Reason::CessationOfOperation, since, now()).unwrap();
     let crl = list(&mut folder.pki, "line", now());
     assert_eq!(crl.revoked.len(), 1);
     assert_eq!(crl.revoked[0].serial, b.serial);
@@ -131,7 +131,11 @@ fn a_revoked_ca_is_found_in_its_issuers_list() {
     registry.revoke(&line, Reason::CaCompromise, now(), now()).unwrap();
     let (root, own) = (list(&mut folder.pki, "root", now()), list(&mut folder.pki, "line", now()));
     let chain = chain_of(&out, "a");
-    assert_eq!(look_up(&chain, &[own.clone()], now()), "ok", "the root's list was not given");
+    assert_eq!(
+        look_up(&chain, std::slice::from_ref(&own), now()),
+        "ok",
+        "the root's list was not given"
+    );
     let path = verify(&chain[0], &chain[1..], &chain[2..], &Options::new(now())).unwrap();
     let refusal = check_revocation(&path, &[own, root], now()).unwrap_err();
     assert_eq!((refusal.position, refusal.rule.code()), (1, "revoked"), "{refusal}");
@@ -155,7 +159,7 @@ fn a_list_that_does_not_count_is_named() {
         said.contains("no valid revocation list of CN=line; the lists given are of CN=root"),
         "{said}"
     );
-    let said = problem(&[own.clone()], now() + Duration::days(31));
+    let said = problem(std::slice::from_ref(&own), now() + Duration::days(31));
     assert!(said.contains("its list was to be renewed by 2026-"), "{said}");
     // A CA of the same name made elsewhere: its list has another key identifier.
     let mut stranger = Folder::with_root();
@@ -218,7 +222,7 @@ fn replaced_and_revoked_in_one_go() {
     issue(&mut folder.pki, "line", &out, ids(&["a"]), existing, now()).unwrap();
     let crl = list(&mut folder.pki, "line", now());
     assert_eq!(crl.revoked[0].reason, Reason::Superseded);
-    assert_eq!(look_up(&old, &[crl.clone()], now()), "revoked");
+    assert_eq!(look_up(&old, std::slice::from_ref(&crl), now()), "revoked");
     assert_eq!(look_up(&chain_of(&out, "a"), &[crl], now()), "ok");
     assert_eq!(folder.pki.registry().check().unwrap().findings, []);
 }
@@ -313,7 +317,7 @@ fn what_a_renewed_ca_has_signed_stays_valid() {
     assert_eq!(cert.not_after, later + Duration::days(4000));
     let root = folder.pki.ca("root").unwrap();
     let device = chain_of(&out, "a").remove(0);
-    verify(&device, &[cert.clone()], &root.chain, &Options::new(later)).unwrap();
+    verify(&device, std::slice::from_ref(cert), &root.chain, &Options::new(later)).unwrap();
     // It goes on issuing, and its history is kept.
     issue(&mut folder.pki, "line", &out, ids(&["d"]), Existing::Skip, later).unwrap();
     assert_eq!(chain_of(&out, "d")[1], *cert);

@@ -191,6 +191,28 @@ fn devices_are_renewed_with_a_new_key_or_the_same() {
 }
 
 #[test]
+fn an_encrypted_key_that_is_kept_stays_encrypted() {
+    let cli = Cli::with_cas();
+    cli.ok(&issue("a --encrypt-keys --key-password-file pw"));
+    let key = cli.read("out/a/key.pem");
+    let said = cli.run(&format!("device renew a --out out --reuse-key {CA_PW}")).expect(2).stderr;
+    assert!(
+        said.contains("the key of \"a\": out/a/key.pem: the private key is encrypted"),
+        "{said}"
+    );
+    cli.ok(&format!("device renew a --out out --reuse-key --key-password-file pw {CA_PW}"));
+    assert_eq!(cli.read("out/a/key.pem"), key);
+    // From a file elsewhere, which has to be the device's.
+    cli.write("kept.pem", &key);
+    cli.ok(&format!("device renew a --key kept.pem --out out --key-password-file pw {CA_PW}"));
+    assert_eq!(cli.read("out/a/key.pem"), key);
+    cli.ok(&issue("b"));
+    let other = format!("device renew a --key out/b/key.pem --out out {CA_PW}");
+    let said = cli.run(&other).expect(2).stderr;
+    assert!(said.contains("the key in out/b/key.pem is not that of the live"), "{said}");
+}
+
+#[test]
 fn a_request_for_the_same_key_renews_and_another_does_not() {
     let Some(openssl) = tool("openssl") else { return };
     let cli = Cli::with_cas();

@@ -107,7 +107,13 @@ impl Pki {
         if !dir.join("pki.toml").exists() {
             files::create_private_dir(&dir.join("ca"))?;
             let text = "# A PKI folder of c8y-pki. Keep it private: it holds the keys of CAs.\n\
-                        version = 1\nregistry = \"registry.sqlite\"\n";
+                        version = 1\nregistry = \"registry.sqlite\"\n\n\
+                        # What a CA may sign: each field of the subject is optional, supplied or match\n\
+                        # (with the CA's own value), and the devices' ids may be restricted.\n\
+                        # [policy.line-7]\n\
+                        # C = \"match\"\n\
+                        # O = \"supplied\"\n\
+                        # ids = [\"GW-*\"]\n";
             let path = dir.join("pki.toml");
             files::write(&path, text.as_bytes(), Access::Public, Existing::Replace)?;
         }

@@ -84,12 +84,23 @@ impl PolicyError {
 }
 
 /// The signing policy of a CA. The default lets everything pass.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct SigningPolicy {
+    #[serde(skip)]
     ca: String,
-    fields: Vec<(&'static str, FieldRule)>,
+    fields: BTreeMap<&'static str, FieldRule>,
+    #[serde(rename = "ids")]
     patterns: Vec<String>,
+    /// JSON: how many ids its list has; null if it has none.
+    #[serde(rename = "listed_ids", serialize_with = "count_of")]
     listed: Option<HashSet<String>>,
+}
+
+fn count_of<S: serde::Serializer>(
+    ids: &Option<HashSet<String>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serde::Serialize::serialize(&ids.as_ref().map(HashSet::len), serializer)
 }
 
 impl SigningPolicy {
@@ -97,12 +108,12 @@ impl SigningPolicy {
     ///
     /// Errors: a field that there is not, in words.
     pub(super) fn new(ca: &str, raw: &RawPolicy, listed: Option<String>) -> Result<Self, String> {
-        let mut fields = Vec::with_capacity(raw.fields.len());
+        let mut fields = BTreeMap::new();
         for (name, rule) in &raw.fields {
             let field = find_field(name).map_err(|_| {
                 format!("[policy.{ca}] has {name:?}, which is no field of a subject and no setting")
             })?;
-            fields.push((field.name, *rule));
+            fields.insert(field.name, *rule);
         }
         let lines = |text: String| -> HashSet<String> {
             let lines = text.lines().map(str::trim);
@@ -142,12 +153,35 @@ impl SigningPolicy {
         if listed || self.patterns.iter().any(|pattern| fits(pattern, id.as_str())) {
             return Ok(());
         }
+        let allowed = self.allowed_ids();
+        Err(PolicyError::Id { ca: self.ca.clone(), id: id.as_str().to_owned(), allowed })
+    }
+
+    fn allowed_ids(&self) -> String {
         let mut allowed = self.patterns.clone();
         if let Some(ids) = &self.listed {
             allowed.push(format!("the {} id(s) of its list", ids.len()));
         }
-        let allowed = allowed.join(", ");
-        Err(PolicyError::Id { ca: self.ca.clone(), id: id.as_str().to_owned(), allowed })
+        allowed.join(", ")
+    }
+}
+
+impl std::fmt::Display for SigningPolicy {
+    /// `C match, OU supplied; ids GW-*`, or `none`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let rule = |rule: &FieldRule| match rule {
+            FieldRule::Optional => "optional",
+            FieldRule::Supplied => "supplied",
+            FieldRule::Match => "match",
+        };
+        let fields: Vec<String> =
+            self.fields.iter().map(|(name, r)| format!("{name} {}", rule(r))).collect();
+        match (fields.join(", "), self.allowed_ids()) {
+            (fields, ids) if fields.is_empty() && ids.is_empty() => f.write_str("none"),
+            (fields, ids) if ids.is_empty() => f.write_str(&fields),
+            (fields, ids) if fields.is_empty() => write!(f, "ids {ids}"),
+            (fields, ids) => write!(f, "{fields}; ids {ids}"),
+        }
     }
 }
 
@@ -209,6 +243,7 @@ mod tests {
     fn fields_are_supplied_match_or_free() {
         let own = name("CN=Line,OU=B,OU=A,O=Example,C=DE");
         let policy = policy("C = 'match'\nOU = 'match'\nO = 'supplied'\nL = 'optional'");
+        assert_eq!(policy.to_string(), "C match, L optional, O supplied, OU match");
         let check = |subject| policy.check_subject(&own, &name(subject));
         assert_eq!(check("CN=d,OU=B,OU=A,O=Other,C=DE"), Ok(()));
         assert_eq!(check("CN=d,L=X,OU=B,OU=A,O=Other,C=DE"), Ok(()));

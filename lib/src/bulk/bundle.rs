@@ -16,7 +16,7 @@ use super::BulkError;
 use crate::cert::Certificate;
 use crate::files::Access;
 use crate::key::PrivateKey;
-use crate::secret::Password;
+use crate::secret::{Password, SecretBytes};
 use crate::store::{
     self, DEVICE_KEY_ALIAS, Format, Pkcs12Options, SERVER_CERTIFICATE_ALIAS, Store, WriteOptions,
 };
@@ -173,16 +173,22 @@ impl<'a> Bundler<'a> {
         Ok((name, store::write(&store, format, &self.options())?))
     }
 
-    /// Makes the files of one device.
+    /// Makes the files of one device. `key_pem` is the key as it was read from a file: `key.pem` gets
+    /// just that, unless the settings say that it is to be encrypted.
     pub fn files(
         &self,
         key: &PrivateKey,
+        key_pem: Option<&SecretBytes>,
         certificate: &Certificate,
     ) -> Result<Vec<BundleFile>, BulkError> {
         let mut files = Vec::with_capacity(8);
         for kind in self.settings.kinds {
             match kind {
-                Bundle::Pem => self.pem(key, certificate, &mut files)?,
+                Bundle::Pem => {
+                    let bytes = self.key_pem(key, key_pem)?.expose().to_vec();
+                    files.push(BundleFile { name: "key.pem", bytes, access: Access::Private });
+                    files.extend(self.certificate_files(certificate));
+                }
                 Bundle::P12 => {
                     files.push(self.keystore("keystore.p12", Format::Pkcs12, key, certificate)?);
                 }
@@ -212,20 +218,18 @@ impl<'a> Bundler<'a> {
         [file("cert.pem", pem), file("chain.pem", chain)]
     }
 
-    fn pem(
+    fn key_pem(
         &self,
         key: &PrivateKey,
-        certificate: &Certificate,
-        files: &mut Vec<BundleFile>,
-    ) -> Result<(), BulkError> {
-        let key = match self.settings.key_password {
-            Some(password) => key.to_encrypted_pem(password, self.settings.key_iterations)?,
-            None => key.to_pem(),
-        };
-        let bytes = key.expose().to_vec();
-        files.push(BundleFile { name: "key.pem", bytes, access: Access::Private });
-        files.extend(self.certificate_files(certificate));
-        Ok(())
+        as_read: Option<&SecretBytes>,
+    ) -> Result<SecretBytes, BulkError> {
+        match (self.settings.key_password, as_read) {
+            (Some(password), _) => {
+                Ok(key.to_encrypted_pem(password, self.settings.key_iterations)?)
+            }
+            (None, Some(pem)) => Ok(pem.clone()),
+            (None, None) => Ok(key.to_pem()),
+        }
     }
 
     fn keystore(

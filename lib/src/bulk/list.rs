@@ -13,6 +13,7 @@ use super::{BulkError, Fault};
 use crate::client_id::DeviceId;
 use crate::crypto::PublicKey;
 use crate::name::Name;
+use crate::secret::Password;
 
 /// Headers that name the column of ids, in lower case.
 pub const ID_COLUMNS: [&str; 4] = ["id", "client_id", "device_id", "serial"];
@@ -25,8 +26,13 @@ pub enum DeviceKey {
     New,
     /// The device keeps it; its request has proven that. No key is written.
     Requested(PublicKey),
-    /// It is in this file, under the password of the bundle's keys if it is encrypted.
-    File(PathBuf),
+    /// It is in a file, which keeps its form: an encrypted key stays encrypted under its password.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Its password, if it has one.
+        password: Option<Password>,
+    },
 }
 
 /// A device to be issued.

@@ -19,6 +19,8 @@ pub enum RenewedKey<'a> {
     New,
     /// The one in `key.pem` of the device's folder, under this password if it is encrypted.
     Same(Option<&'a Password>),
+    /// The one in this file, for the only device; it must be the key that the device has.
+    File(&'a Path, Option<&'a Password>),
     /// The one in a request, for the only device; it must be the key that the device has.
     Request(&'a PublicKey),
 }
@@ -90,31 +92,33 @@ fn source(
             format!("the request has another key than the certificate of {:?}", id.as_str()),
             "sign it as a request: `c8y-pki device sign --existing replace`".to_owned(),
         )),
-        RenewedKey::Same(password) => {
-            let path = key_file(record, id, out);
-            let found = files::read(&path)
-                .map_err(|e| e.to_string())
-                .and_then(|bytes| {
-                    PrivateKey::read(&bytes, password)
-                        .map_err(|e: KeyError| format!("{}: {e}", path.display()))
-                })
-                .map_err(|problem| {
-                    let hint = "renew it with a new key: leave out --reuse-key";
-                    (format!("the key of {:?}: {problem}", id.as_str()), hint.to_owned())
-                })?;
-            if found.public_key().spki() == spki {
-                return Ok(DeviceKey::File(path));
-            }
-            Err((
-                format!(
-                    "the key in {} is not that of the live certificate of {:?}",
-                    path.display(),
-                    id.as_str()
-                ),
-                "renew it with a new key: leave out --reuse-key".to_owned(),
-            ))
-        }
+        RenewedKey::Same(password) => own_key(key_file(record, id, out), spki, id, password),
+        RenewedKey::File(path, password) => own_key(path.to_owned(), spki, id, password),
     }
+}
+
+/// A key file, if it holds the key of the device's live certificate.
+fn own_key(
+    path: PathBuf,
+    spki: &[u8],
+    id: &DeviceId,
+    password: Option<&Password>,
+) -> Result<DeviceKey, (String, String)> {
+    let id = id.as_str();
+    let read = || -> Result<PrivateKey, String> {
+        let bytes = files::read(&path).map_err(|e| e.to_string())?;
+        PrivateKey::read(&bytes, password).map_err(|e: KeyError| format!("{}: {e}", path.display()))
+    };
+    let problem = match read() {
+        Ok(key) if key.public_key().spki() == spki => {
+            return Ok(DeviceKey::File { path, password: password.cloned() });
+        }
+        Ok(_) => {
+            format!("the key in {} is not that of the live certificate of {id:?}", path.display())
+        }
+        Err(problem) => format!("the key of {id:?}: {problem}"),
+    };
+    Err((problem, "renew it with a new key: leave out --reuse-key and --key".to_owned()))
 }
 
 /// Where a device's key is: below `out`, or where it was written.

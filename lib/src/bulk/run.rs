@@ -17,13 +17,14 @@ use super::staging::{Staged, Staging, recover};
 use crate::authority::policy::SigningPolicy;
 use crate::authority::{Ca, Pki};
 use crate::cert::Serial;
-use crate::crypto::{fill_random, hex};
+use crate::crypto::{PublicKey, fill_random, hex};
 use crate::files;
 use crate::issue::{self, Issuer, Order, Outliving, Validity};
-use crate::key::{KeyError, PrivateKey};
+use crate::key::PrivateKey;
 use crate::name::NameBuilder;
 use crate::profile::{Kind, Profile};
 use crate::registry::{NewRecord, Registry, RegistryError};
+use crate::secret::SecretBytes;
 
 /// Devices that are committed together: large enough to share a sync, small enough to lose little.
 const CHUNK: usize = 512;
@@ -164,6 +165,12 @@ fn run_name(now: OffsetDateTime) -> Result<String, BulkError> {
     Ok(format!("{}-{}", now.unix_timestamp(), hex(&random)))
 }
 
+/// A device's key: here, as PEM too if that is what it was read from, or in the device only.
+enum Key<'a> {
+    Here { key: PrivateKey, pem: Option<SecretBytes> },
+    Elsewhere(&'a PublicKey),
+}
+
 /// Makes one device: key, certificate, files.
 struct Maker<'a> {
     job: &'a Job<'a>,
@@ -177,11 +184,9 @@ impl Maker<'_> {
     fn make(&self, todo: &Todo, chunk: &Path) -> Result<NewRecord, BulkError> {
         let device = &todo.device;
         let key = self.key(&device.key)?;
-        let public_key = match (&device.key, &key) {
-            (DeviceKey::Requested(public), _) => public,
-            (_, Some(key)) => key.public_key(),
-            // Only a requested key is not at hand.
-            (_, None) => return Err(KeyError::NeedsPassword.into()),
+        let public_key = match &key {
+            Key::Elsewhere(public) => *public,
+            Key::Here { key, .. } => key.public_key(),
         };
         let order = Order {
             profile: self.job.profile,
@@ -196,8 +201,8 @@ impl Maker<'_> {
         let dir = chunk.join(&folder);
         files::create_new_private_dir(&dir)?;
         let files = match &key {
-            Some(key) => self.bundler.files(key, &certificate)?,
-            None => self.bundler.certificate_files(&certificate).into(),
+            Key::Here { key, pem } => self.bundler.files(key, pem.as_ref(), &certificate)?,
+            Key::Elsewhere(_) => self.bundler.certificate_files(&certificate).into(),
         };
         for file in files {
             files::write_new(&dir.join(file.name), &file.bytes, file.access)?;
@@ -208,21 +213,24 @@ impl Maker<'_> {
             certificate,
             details: device.details.clone(),
             location: Some(self.location.join(folder)),
-            has_key: key.is_some(),
+            has_key: matches!(key, Key::Here { .. }),
             replaces: todo.replaces.clone(),
         })
     }
 
-    /// The private key, unless the device keeps it.
-    fn key(&self, source: &DeviceKey) -> Result<Option<PrivateKey>, BulkError> {
+    fn key<'d>(&self, source: &'d DeviceKey) -> Result<Key<'d>, BulkError> {
         match source {
-            DeviceKey::New => Ok(Some(PrivateKey::generate(self.job.profile.key)?)),
-            DeviceKey::Requested(_) => Ok(None),
-            DeviceKey::File(path) => {
-                let bytes = files::read(path)?;
-                let key = PrivateKey::read(&bytes, self.job.bundle.key_password)
+            DeviceKey::New => {
+                let key = PrivateKey::generate(self.job.profile.key)?;
+                Ok(Key::Here { key, pem: None })
+            }
+            DeviceKey::Requested(public) => Ok(Key::Elsewhere(public)),
+            DeviceKey::File { path, password } => {
+                let bytes = SecretBytes::new(files::read(path)?);
+                let key = PrivateKey::read(bytes.expose(), password.as_ref())
                     .map_err(|source| BulkError::KeyFile { path: path.clone(), source })?;
-                Ok(Some(key))
+                let pem = bytes.expose().starts_with(b"-----BEGIN ").then_some(bytes);
+                Ok(Key::Here { key, pem })
             }
         }
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::Error;
+use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::authority::{Ca, CaSettings, Pki};
 use c8y_pki::crypto::KeyType;
 use c8y_pki::describe::CertificateView;
@@ -377,6 +378,7 @@ fn tree(views: &[CaView], parent: Option<&str>, indent: &str, rows: &mut Vec<Vec
 struct Shown {
     #[serde(flatten)]
     ca: CaView,
+    policy: SigningPolicy,
     certificate: CertificateView,
 }
 
@@ -384,14 +386,18 @@ fn show(name: &str, dir: &Path, out: Output) -> Result {
     let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
     let ca = pki.ca(name)?;
     let certificate = CertificateView::of(ca.certificate());
-    let shown = Shown { ca: CaView::of(&ca, &pki.registry().device_counts()?), certificate };
+    let policy = pki.policy(&ca.name);
+    let shown =
+        Shown { ca: CaView::of(&ca, &pki.registry().device_counts()?), policy, certificate };
     out.result(&shown, |s| {
         let item = c8y_pki::describe::Item::Certificate(Box::new(s.certificate.clone()));
         let parent = s.ca.parent.as_deref().unwrap_or("none");
         format!(
-            "CA {}\n  parent        {parent}\n  devices       {}\n  folder        {}\n\n{}",
+            "CA {}\n  parent        {parent}\n  devices       {}\n  policy        {}\n  folder        \
+             {}\n\n{}",
             s.ca.name,
             s.ca.devices,
+            s.policy,
             s.ca.folder,
             items(&[item])
         )

@@ -25,7 +25,6 @@ use c8y_pki::issue::Outliving;
 use c8y_pki::name::NameBuilder;
 use c8y_pki::profile::Profile;
 use c8y_pki::registry::{Record, Registry, RegistryError};
-use c8y_pki::secret::Password;
 use c8y_pki::store::{Compat, DEFAULT_ITERATIONS, MAX_ITERATIONS, Pkcs12Options};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -367,9 +366,4 @@ pub(crate) fn read_list(path: &Path) -> Result<DeviceList> {
     }
     let bytes = files::read(path)?;
     Ok(DeviceList::from_csv(&path.display().to_string(), &bytes)?)
-}
-
-/// The password of devices' keys, if one was given.
-fn given_key_password(args: &OutputArgs) -> Result<Option<Password>> {
-    args.key_source().given()
 }

@@ -14,7 +14,7 @@ use c8y_pki::registry::{Filter, Record, Role, Status};
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::{OutputArgs, Run, given_key_password, issue, read_list, refuse_faults};
+use super::{OutputArgs, Run, issue, read_list, refuse_faults};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::values;
@@ -49,6 +49,10 @@ pub(crate) struct RenewArgs {
     /// Keep the key in key.pem of each device's folder; its password comes from --key-password-file
     #[arg(long, conflicts_with = "csr")]
     reuse_key: bool,
+    /// Keep the key in this file, which must be the device's; its password comes from
+    /// --key-password-file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["reuse_key", "csr", "from", "expiring"])]
+    key: Option<PathBuf>,
     /// Keep the key of this request, which must be the device's
     #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "expiring"])]
     csr: Option<PathBuf>,
@@ -69,11 +73,13 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let (mut records, faults) = wanted(args, &pki, now)?;
     records.retain(|record| args.before.is_none_or(|before| record.recorded < before));
     let request = args.csr.as_deref().map(request).transpose()?;
-    let password = if args.reuse_key { given_key_password(&args.output)? } else { None };
-    let key = match &request {
-        Some(request) => RenewedKey::Request(request.check_possession()?),
-        None if args.reuse_key => RenewedKey::Same(password.as_ref()),
-        None => RenewedKey::New,
+    let reads_keys = args.reuse_key || args.key.is_some();
+    let password = if reads_keys { args.output.key_source().given()? } else { None };
+    let key = match (&request, &args.key) {
+        (Some(request), _) => RenewedKey::Request(request.check_possession()?),
+        (None, Some(path)) => RenewedKey::File(path, password.as_ref()),
+        (None, None) if args.reuse_key => RenewedKey::Same(password.as_ref()),
+        (None, None) => RenewedKey::New,
     };
     let ca = issuer(args, &records)?;
     let mut list = renew::list(records, key, &args.output.out)?;
@@ -112,9 +118,9 @@ fn wanted(
         Some(path) => read_list(path)?,
         None => DeviceList::from_ids(args.ids.iter().map(String::as_str)),
     };
-    if args.csr.is_some() && ids.devices.len() > 1 {
+    if (args.csr.is_some() || args.key.is_some()) && ids.devices.len() > 1 {
         return Err(Failure::usage(
-            "--csr holds the request of one device, and several are named",
+            "--csr and --key hold the key of one device, and several are named",
             "renew them one by one",
         ));
     }
