@@ -293,6 +293,9 @@ fn report(
             "key.pem is not encrypted, as most firmware needs it; --encrypt-keys changes that",
         );
     }
+    if let Some(batch) = &summary.batch {
+        out.note(&format!("batch {batch}"));
+    }
     if summary.replaced > 0 {
         out.note(&format!("the former files are in {}", args.out.join(".replaced").display()));
     }
