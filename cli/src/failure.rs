@@ -94,7 +94,9 @@ impl Failure {
         use c8y_pki::rollout::RolloutError;
         fn of(error: &Error) -> &[c8y_pki::bulk::Fault] {
             match error {
-                Error::Bulk(BulkError::Faults { faults, .. }) => faults,
+                Error::Bulk(
+                    BulkError::Faults { faults, .. } | BulkError::NotRevoked { faults, .. },
+                ) => faults,
                 Error::Rollout(RolloutError::Bulk(BulkError::Faults { faults, .. })) => faults,
                 Error::In { source, .. } => of(source),
                 _ => &[],

@@ -119,6 +119,11 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     read().map_err(fail("read", path))
 }
 
+/// The size of a file in octets; none if there is no file.
+pub(crate) fn len(path: &Path) -> Option<u64> {
+    fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len())
+}
+
 /// Creates a folder of mode 0700 with its parents; one that exists is left as it is.
 pub fn create_private_dir(path: &Path) -> Result<(), FileError> {
     let mut builder = fs::DirBuilder::new();
@@ -128,7 +133,11 @@ pub fn create_private_dir(path: &Path) -> Result<(), FileError> {
         use std::os::unix::fs::DirBuilderExt;
         builder.mode(0o700);
     }
-    builder.create(path).map_err(fail("create the folder", path))
+    let created = builder.create(path).map_err(|e| match e.kind() {
+        io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
+        _ => e,
+    });
+    created.map_err(fail("create the folder", path))
 }
 
 /// Creates a folder of mode 0700 whose parent exists; an error if it exists.

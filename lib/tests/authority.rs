@@ -9,6 +9,7 @@ use c8y_pki::issue::{IssueError, Outliving};
 use c8y_pki::key::PrivateKey;
 use c8y_pki::name::Name;
 use c8y_pki::profile::{PathLength, Profile};
+use c8y_pki::registry::Registry;
 use c8y_pki::secret::Password;
 use common::{Folder, ec, now, password};
 
@@ -155,6 +156,8 @@ fn a_ca_made_but_not_recorded_is_recorded_on_opening() {
     for file in ["registry.sqlite", "registry.sqlite-wal", "registry.sqlite-shm"] {
         let _ = std::fs::remove_file(dir.join(file));
     }
+    // As a run leaves it that was stopped just before it recorded the first CA.
+    Registry::open(&dir.join("registry.sqlite"), now()).unwrap();
     let pki = Pki::open(&dir, now()).unwrap();
     assert!(pki.registry().has(&certificate).unwrap());
     drop(keep);

@@ -242,7 +242,7 @@ fn recorded_devices_come_out_of_staging_and_others_go() {
 fn a_replacement_that_was_stopped_is_finished() {
     let mut folder = Folder::with_root();
     let out = folder.path().join("out");
-    let how = Run { existing: Existing::Replace { before: None, revoke: false }, ..PEM };
+    let how = Run { existing: Existing::Replace { revoke: false }, ..PEM };
     for former_is_in_the_way in [true, false] {
         issue(&mut folder.pki, &out, &ids(1), &how).unwrap();
         let chunk = out.join(".c8y-pki-staging").join("stopped").join("0");

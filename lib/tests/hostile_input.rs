@@ -4,9 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::cert::Certificate;
+use c8y_pki::crl::Crl;
+use c8y_pki::csr::Request;
 use c8y_pki::describe::{Passwords, describe};
 use c8y_pki::key::PrivateKey;
 use c8y_pki::profile::Profile;
+use c8y_pki::registry::parse_serial;
 use c8y_pki::secret::Password;
 use proptest::prelude::*;
 
@@ -38,6 +41,10 @@ fn read_all(bytes: &[u8]) {
     let _ = Certificate::all_from_pem_or_der(bytes);
     let _ = PrivateKey::read(bytes, None);
     let _ = describe(bytes, Passwords::default());
+    let _ = Crl::all_from_pem_or_der(bytes);
+    for request in Request::all_from_pem_or_der(bytes).into_iter().flatten().flatten() {
+        let _ = request.check_possession();
+    }
     if bytes.len() < 300 {
         let _ = describe(bytes, Passwords { password: Some(&password), key: None });
     }
@@ -91,6 +98,11 @@ proptest! {
     #[test]
     fn any_octets(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         read_all(&bytes);
+    }
+
+    #[test]
+    fn any_serial_number(text in any::<String>()) {
+        let _ = parse_serial(&text);
     }
 
     #[test]

@@ -65,7 +65,7 @@ fn ids(ids: &[&str]) -> DeviceList {
     DeviceList::from_ids(ids.iter().copied())
 }
 
-const REPLACE: Existing = Existing::Replace { before: None, revoke: false };
+const REPLACE: Existing = Existing::Replace { revoke: false };
 
 /// A root, a line under it, and the devices `a`, `b`, `c` of the line.
 fn factory() -> (Folder, std::path::PathBuf) {
@@ -200,25 +200,31 @@ fn a_replaced_device_keeps_its_history_and_its_former_files() {
     assert_eq!((checked.findings, keys.good), (vec![], 4));
 }
 
+/// Whether it was stopped by a person, a full disk or a power cut: its beginning stands in the folder.
 #[test]
-fn a_replacing_run_can_be_finished_without_replacing_its_own_work() {
+fn a_replacing_run_is_finished_without_replacing_its_own_work() {
     let (mut folder, out) = factory();
     let start = now() + Duration::seconds(10);
     issue(&mut folder.pki, "line", &out, ids(&["a"]), REPLACE, start).unwrap();
+    let marker = out.join(".c8y-pki-replacing");
+    assert!(!marker.exists(), "it was finished");
     // As if it had been stopped after `a`.
-    let again = Existing::Replace { before: Some(start), revoke: false };
+    fs::write(&marker, format!("{}\n", start.unix_timestamp())).unwrap();
     let later = start + Duration::seconds(5);
     let summary =
-        issue(&mut folder.pki, "line", &out, ids(&["a", "b", "c"]), again, later).unwrap();
+        issue(&mut folder.pki, "line", &out, ids(&["a", "b", "c"]), REPLACE, later).unwrap();
     assert_eq!((summary.issued, summary.replaced, summary.skipped), (2, 2, 1));
+    assert_eq!(summary.since, Some(start));
     assert_eq!(folder.pki.registry().history("a").unwrap().len(), 2);
+    let again = issue(&mut folder.pki, "line", &out, ids(&["a"]), REPLACE, later).unwrap();
+    assert_eq!((again.replaced, again.since), (1, None));
 }
 
 #[test]
 fn replaced_and_revoked_in_one_go() {
     let (mut folder, out) = factory();
     let old = chain_of(&out, "a");
-    let existing = Existing::Replace { before: None, revoke: true };
+    let existing = Existing::Replace { revoke: true };
     issue(&mut folder.pki, "line", &out, ids(&["a"]), existing, now()).unwrap();
     let crl = list(&mut folder.pki, "line", now());
     assert_eq!(crl.revoked[0].reason, Reason::Superseded);
@@ -232,10 +238,17 @@ fn a_revoked_device_is_issued_again_only_when_asked() {
     let (mut folder, out) = factory();
     let a = folder.pki.registry().live_device("a").unwrap().unwrap();
     folder.pki.registry_mut().revoke(&[a], Reason::KeyCompromise, now(), now()).unwrap();
+    for elsewhere in [out.clone(), folder.path().join("fresh")] {
+        fs::create_dir_all(&elsewhere).unwrap();
+        let wanted = ids(&["a", "b"]);
+        let summary =
+            issue(&mut folder.pki, "line", &elsewhere, wanted, Existing::Skip, now()).unwrap();
+        assert_eq!((summary.issued, summary.skipped, summary.revoked), (0, 1, 1));
+    }
     let error =
-        issue(&mut folder.pki, "line", &out, ids(&["a"]), Existing::Skip, now()).unwrap_err();
+        issue(&mut folder.pki, "line", &out, ids(&["a"]), Existing::Fail, now()).unwrap_err();
     let BulkError::Faults { faults, .. } = error else { panic!("{error}") };
-    assert!(faults[0].message.contains("has no live certificate any more"), "{faults:?}");
+    assert!(faults[0].message.contains("\"a\" was revoked on 2026-"), "{faults:?}");
     assert!(faults[0].hint.as_ref().unwrap().contains("--existing replace"), "{faults:?}");
     let summary = issue(&mut folder.pki, "line", &out, ids(&["a"]), REPLACE, now()).unwrap();
     assert_eq!((summary.issued, summary.replaced), (1, 0));
@@ -253,7 +266,9 @@ fn renewal_keeps_subject_and_details_and_the_key_if_asked() {
     let (mut folder, out) = factory();
     let old = chain_of(&out, "a").remove(0);
     let key = fs::read(out.join("a").join("key.pem")).unwrap();
-    let wanted = renew::list(records(&folder, &["a"]), RenewedKey::Same(None), &out).unwrap();
+    let wanted =
+        renew::list(folder.pki.registry(), records(&folder, &["a"]), RenewedKey::Same(None), &out)
+            .unwrap();
     assert_eq!(wanted.faults, []);
     let later = now() + Duration::days(100);
     issue(&mut folder.pki, "line", &out, wanted, REPLACE, later).unwrap();
@@ -263,7 +278,9 @@ fn renewal_keeps_subject_and_details_and_the_key_if_asked() {
     assert_ne!(new.serial, old.serial);
     assert_eq!(fs::read(out.join("a").join("key.pem")).unwrap(), key);
 
-    let wanted = renew::list(records(&folder, &["b"]), RenewedKey::New, &out).unwrap();
+    let wanted =
+        renew::list(folder.pki.registry(), records(&folder, &["b"]), RenewedKey::New, &out)
+            .unwrap();
     let old = chain_of(&out, "b").remove(0);
     issue(&mut folder.pki, "line", &out, wanted, REPLACE, later).unwrap();
     let new = chain_of(&out, "b").remove(0);
@@ -276,8 +293,13 @@ fn a_key_that_is_lost_or_anothers_is_a_fault() {
     let (folder, out) = factory();
     fs::remove_file(out.join("a").join("key.pem")).unwrap();
     fs::copy(out.join("c").join("key.pem"), out.join("b").join("key.pem")).unwrap();
-    let wanted =
-        renew::list(records(&folder, &["a", "b", "c"]), RenewedKey::Same(None), &out).unwrap();
+    let wanted = renew::list(
+        folder.pki.registry(),
+        records(&folder, &["a", "b", "c"]),
+        RenewedKey::Same(None),
+        &out,
+    )
+    .unwrap();
     assert_eq!(wanted.devices.len(), 1);
     let messages: Vec<&str> = wanted.faults.iter().map(|f| f.message.as_str()).collect();
     assert!(messages[0].contains("the key of \"a\": cannot read"), "{messages:?}");
@@ -381,6 +403,83 @@ fn a_stopped_renewal_is_forgotten_or_finished() {
     assert_eq!(pki.registry().check().unwrap().findings, []);
 }
 
+#[test]
+fn a_revoked_ca_signs_nothing_any_more() {
+    let (mut folder, out) = factory();
+    let line = folder.pki.ca("line").unwrap();
+    let serial = line.certificate().serial.clone();
+    let record = folder.pki.registry().find(&Filter { serial: Some(&serial), ..Filter::default() });
+    let registry = folder.pki.registry_mut();
+    registry.revoke(&record.unwrap(), Reason::CaCompromise, now(), now()).unwrap();
+    let sentence = "the certificate of CN=line was revoked on 2026-11-18 (cACompromise)";
+    let error =
+        issue(&mut folder.pki, "line", &out, ids(&["d"]), Existing::Skip, now()).unwrap_err();
+    assert!(error.to_string().starts_with(sentence), "{error}");
+    let error = folder.add_for("below", "line", 10, Outliving::Refuse).unwrap_err();
+    assert!(error.to_string().starts_with(sentence), "{error}");
+    let error = renewed(&mut folder, "line", 10, now()).unwrap_err();
+    assert!(error.to_string().starts_with(sentence), "{error}");
+    // What it has signed can still be revoked.
+    list(&mut folder.pki, "line", now());
+    // An ended root renews itself.
+    let late = now() + Duration::days(9000);
+    renewed(&mut folder, "root", 100, late).unwrap();
+}
+
+#[test]
+fn numbers_of_lists_never_go_back() {
+    let (mut folder, _) = factory();
+    let first = list(&mut folder.pki, "line", now());
+    let second = list(&mut folder.pki, "line", now());
+    let path = folder.pki.dir().join("registry.sqlite");
+    let sql = "UPDATE crl_number SET number = 0";
+    rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    let findings = folder.pki.registry().check().unwrap().findings;
+    let said = &findings[0].message;
+    assert_eq!(said, "the last CRL number of line is 0, but 2 by the audit log");
+    let third = list(&mut folder.pki, "line", now());
+    assert!(third.number > second.number && second.number > first.number);
+}
+
+#[test]
+fn a_folder_without_its_registry_is_not_used() {
+    let (mut folder, _) = factory();
+    list(&mut folder.pki, "line", now());
+    let dir = folder.pki.dir().to_owned();
+    let path = dir.join("registry.sqlite");
+    let kept = folder.close();
+    for file in ["registry.sqlite", "registry.sqlite-wal", "registry.sqlite-shm"] {
+        let _ = fs::remove_file(dir.join(file));
+    }
+    let error = Pki::open(&dir, now()).unwrap_err();
+    assert!(error.to_string().ends_with("is not to be used: it is missing or empty"), "{error}");
+    assert!(!path.exists(), "a new one was made");
+    // One that is empty inside.
+    c8y_pki::registry::Registry::open(&path, now()).unwrap();
+    let error = Pki::open(&dir, now()).unwrap_err();
+    assert!(error.to_string().contains("it does not know the CAs of this folder"), "{error}");
+    drop(kept);
+}
+
+#[test]
+fn folders_of_cas_are_checked() {
+    let (folder, _) = factory();
+    let dir = folder.pki.dir().join("ca");
+    let find = || {
+        let mut checked = folder.pki.registry().check().unwrap();
+        folder.pki.check_cas(&mut checked).unwrap();
+        checked.findings.iter().map(|f| f.message.clone()).collect::<Vec<_>>()
+    };
+    assert!(find().is_empty());
+    fs::copy(dir.join("root").join("cert.pem"), dir.join("line").join("cert.pem")).unwrap();
+    fs::remove_file(dir.join("root").join("key.pem")).unwrap();
+    let found = find();
+    assert!(found[0].contains("cert.pem of the CA line is not the first of"), "{found:?}");
+    assert!(found[1].contains("the CA root has no key"), "{found:?}");
+    fs::remove_dir_all(dir.join("line")).unwrap();
+    assert!(find()[1].contains("the CA CN=line is recorded, and not in the folder"));
+}
+
 // ---- policy
 
 fn with_policy(folder: Folder, policy: &str) -> (tempfile::TempDir, Result<Pki, AuthorityError>) {
@@ -451,6 +550,42 @@ fn a_faulty_policy_is_refused_with_its_place() {
     }
 }
 
+#[test]
+fn a_policys_ids_hold_below_and_for_a_ca_of_the_same_name() {
+    let mut folder = Folder::with_root();
+    folder.add("line", "root", None).unwrap();
+
+    let line = folder.pki.ca("line").unwrap();
+    let root = folder.pki.ca("root").unwrap();
+    let key = root.unlock(&password()).unwrap();
+    let settings = c8y_pki::authority::CaSettings {
+        profile: &ec("intermediate"),
+        subject: &line.certificate().subject.clone(),
+        days: Some(100),
+        path_length: None,
+        outliving: Outliving::Refuse,
+        password: &password(),
+    };
+    folder.pki.add_intermediate("line-b", &root, &key, &settings, now()).unwrap();
+    folder.add_for("below-b", "line-b", 10, Outliving::Refuse).unwrap();
+    let (_kept, pki) = with_policy(folder, "[policy.line]\nids = ['GW-*']\n");
+    let pki = pki.unwrap();
+    let id = |text| c8y_pki::client_id::DeviceId::parse(text).unwrap();
+    for ca in ["line", "line-b", "below-b"] {
+        assert!(pki.policy(ca).check_id(&id("SN-1")).is_err(), "{ca}");
+        assert!(pki.policy(ca).check_id(&id("GW-1")).is_ok(), "{ca}");
+    }
+    assert!(pki.policy("root").check_id(&id("SN-1")).is_ok());
+}
+
+#[test]
+fn an_empty_list_of_ids_lets_none_pass() {
+    let (_kept, pki) = with_policy(Folder::with_root(), "[policy.root]\nids = []\n");
+    let id = c8y_pki::client_id::DeviceId::parse("a").unwrap();
+    let error = pki.unwrap().policy("root").check_id(&id).unwrap_err();
+    assert!(error.to_string().ends_with("it signs none"), "{error}");
+}
+
 // ---- manifest
 
 #[test]
@@ -487,6 +622,12 @@ fn a_manifest_is_signed_by_its_ca_and_no_octet_of_it_can_be_changed() {
     }
     let root = [folder.pki.ca("root").unwrap().certificate().clone()];
     assert!(manifest::verify(&made.csv, &made.csv_signature, &root).is_err());
+    // A device's key signs no manifest, however good its chain.
+    let own = fs::read(out.join("a").join("key.pem")).unwrap();
+    let own = PrivateKey::read(&own, None).unwrap();
+    let forged = c8y_pki::key::signer::Signer::sign(&own, &made.csv).unwrap();
+    let error = manifest::verify(&made.csv, &forged, &chain_of(&out, "a")).unwrap_err();
+    assert!(error.to_string().ends_with("with the key of CN=line; CN=root"), "{error}");
     assert!(manifest::make("b", "line", &[], line.certificate(), &key, now()).is_err());
 }
 

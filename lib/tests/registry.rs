@@ -130,7 +130,8 @@ fn states_and_histories_are_kept() {
     assert_eq!(b.revoked, Some((now() - Duration::days(1), Reason::KeyCompromise)));
     assert!(b.has_key && b.location.unwrap().ends_with("b"));
     assert_eq!(b.details["TYPE"], "pump");
-    assert_eq!(registry.revoked("root").unwrap().len(), 1);
+    let root = folder.pki.ca("root").unwrap();
+    assert_eq!(registry.revoked(&root.certificate().subject).unwrap().len(), 1);
     assert_eq!(registry.live_devices(Some("root")).unwrap().len(), 2);
     assert_eq!(registry.last_batch().unwrap().as_deref(), Some("third"));
     let count = |filter: &Filter<'_>| registry.find(filter).unwrap().len();
@@ -205,7 +206,15 @@ fn a_changed_row_is_found_and_named() {
     );
     assert_found(
         "UPDATE certificate SET serial = x'0102' WHERE client_id = 'c'",
-        &[("certificate", "the certificate 0102 of c has another serial number")],
+        &[
+            ("row", "(c) was changed"),
+            ("certificate", "the certificate 0102 of c has another serial number"),
+        ],
+    );
+    // What would let a second certificate be issued for the device.
+    assert_found(
+        "UPDATE certificate SET folded_id = 'x' WHERE client_id = 'c'",
+        &[("row", "(c) was changed")],
     );
 }
 

@@ -126,14 +126,18 @@ fn revoking_says_what_it_cannot_do_and_then_changes_nothing() {
     cli.ok(&issue("a b"));
     cli.ok("device revoke a --reason superseded");
     let audit = cli.ok("registry export --what audit");
+    let again = cli.run("device revoke a").expect(0);
+    assert!(again.stderr.starts_with("a is revoked already, since "), "{again:?}");
     for (line, words) in [
-        ("device revoke a", "of a is revoked already, since"),
         ("device revoke b nobody", "of a device or with a serial number \"nobody\""),
         ("device revoke b --at 2999-01-01T00:00:00Z", "lies in the future"),
     ] {
-        let said = cli.fails(2, line);
+        let said = cli.run(line).expect(2).stderr;
         assert!(said.contains(words), "{line}: {said}");
     }
+    let root = certificate(&cli, "pki/ca/root/cert.pem").serial;
+    let said = cli.run(&format!("device revoke {root}")).expect(2).stderr;
+    assert!(said.contains("is that of a CA's certificate, issued by root"), "{said}");
     let said = cli.run("device revoke b --reason boredom").expect(2).stderr;
     assert!(said.contains("keyCompromise"), "{said}");
     assert_eq!(cli.ok("registry export --what audit"), audit);
@@ -328,9 +332,11 @@ fn rework_replaces_and_keeps_the_history() {
     let states: Vec<&Value> = show.iter().map(|row| &row["status"]).collect();
     assert_eq!(states, ["superseded", "live"]);
     cli.ok("device revoke b");
-    let said = cli.run(&issue("b")).expect(2).stderr;
-    assert!(said.contains("--existing replace, which moves the folder away"), "{said}");
+    let left = cli.run(&issue("b")).expect(0);
+    assert!(left.stderr.contains("warning: 1 device left out: revoked"), "{left:?}");
     cli.ok(&issue("b --existing replace"));
+    let said = cli.fails(2, &issue("b --revoke"));
+    assert!(said.contains("nothing is to be replaced"), "{said}");
     cli.ok("registry check");
 }
 
@@ -350,7 +356,10 @@ fn a_policy_names_the_field_or_the_id() {
     let id = "the policy of the CA line does not let it sign the client id \"SN-1\": it signs \
               GW-*, the 1 id(s) of its list";
     assert!(said.contains(id), "{said}");
-    assert!(said.contains("hint: give the subject that C, or change [policy.line]"), "{said}");
+    assert!(
+        said.contains("hint: give the subject that C (--country), or change [policy.line]"),
+        "{said}"
+    );
     assert!(cli.names("out").is_empty());
     let said = cli.run(&issue("GW-1 -C DE")).expect(2).stderr;
     assert!(said.contains("wants O in the subject, and CN=GW-1,C=DE has none"), "{said}");
@@ -413,6 +422,34 @@ fn a_truncated_registry_gets_one_sentence() {
     cli.write("pki/registry.sqlite", b"no database at all".repeat(100));
     let said = cli.run("registry check").expect(1).stdout;
     assert!(said.contains("is not a c8y-pki registry"), "{said}");
+}
+
+#[test]
+fn a_lost_registry_is_not_made_anew() {
+    let cli = Cli::with_cas();
+    cli.ok(&issue("a"));
+    for file in ["registry.sqlite", "registry.sqlite-wal", "registry.sqlite-shm"] {
+        let _ = std::fs::remove_file(cli.path("pki").join(file));
+    }
+    let said = cli.fails(2, &issue("a"));
+    assert!(said.contains("registry.sqlite is not to be used: it is missing or empty"), "{said}");
+    assert!(said.contains("hint: put a backup in its place"), "{said}");
+    let said = cli.run("registry check").expect(1).stdout;
+    assert!(said.contains("it is missing or empty"), "{said}");
+    let said = cli.fails(2, "registry check --head 5f3a");
+    assert!(said.contains("it has 64 hex digits"), "{said}");
+}
+
+#[test]
+fn a_compromised_key_takes_all_its_certificates_with_it() {
+    let cli = Cli::with_cas();
+    cli.ok(&issue("a b"));
+    cli.ok(&format!("device renew a b --reuse-key --out out {CA_PW}"));
+    cli.ok("device revoke a --reason keyCompromise");
+    cli.ok("device revoke b --reason cessationOfOperation");
+    let revoked = list(&cli, "--status revoked");
+    let ids: Vec<&Value> = revoked.iter().map(|row| &row["id"]).collect();
+    assert_eq!(ids, ["a", "a", "b"]);
 }
 
 #[test]

@@ -148,7 +148,7 @@ fn an_id_and_a_subject_take_the_place_of_the_requests_own() {
     assert_eq!(cert.expect("a certificate")[0].subject.to_string(), "CN=AABBCC,O=Acme");
     request(&openssl, &cli, "y", &P256, &[]);
     let said = cli.fails(2, &sign("csr --id z"));
-    assert!(said.contains("--id names one device, and 2 requests are given"), "{said}");
+    assert!(said.contains("one id is given, and 2 requests"), "{said}");
 }
 
 /// What a requester may not decide: whether it is a CA, what its key is for, other names.
@@ -195,6 +195,45 @@ fn a_device_with_another_key_is_not_signed_unasked() {
     std::fs::remove_dir_all(cli.path("out/a")).expect("it was there");
     cli.ok(&sign("csr/a.csr"));
     assert_eq!(cli.read("out/a/cert.pem"), second);
+}
+
+/// Keys that must not be a device's: one that was revoked, the CA's own, another device's.
+#[test]
+fn some_keys_are_not_certified() {
+    let Some(openssl) = tool("openssl") else { return };
+    let cli = Cli::with_cas();
+    request(&openssl, &cli, "a", &P256, &[]);
+    cli.ok(&sign("csr/a.csr"));
+    cli.ok("device revoke a --reason keyCompromise");
+    for more in ["", "--existing replace", "--id other"] {
+        let said = cli.run(&sign(&format!("csr/a.csr {more}"))).expect(1).stdout;
+        assert!(said.contains("belongs to a revoked certificate"), "{more}: {said}");
+    }
+    let [key, csr] = ["pki/ca/line/key.pem", "csr/sly.csr"].map(|name| cli.arg(name));
+    let password = format!("file:{}", cli.arg("pw"));
+    openssl.run(&[
+        "req", "-new", "-key", &key, "-passin", &password, "-subj", "/CN=sly", "-out", &csr,
+    ]);
+    let said = cli.run(&sign("csr/sly.csr")).expect(1).stdout;
+    assert!(said.contains("the key of client id \"sly\" is that of the CA line too"), "{said}");
+}
+
+/// Renewing such a device with a key from here would cut it off.
+#[test]
+fn a_device_that_keeps_its_key_is_renewed_with_its_request() {
+    let Some(openssl) = tool("openssl") else { return };
+    let cli = Cli::with_cas();
+    request(&openssl, &cli, "a", &P256, &[]);
+    cli.ok(&sign("csr/a.csr"));
+    let before = cli.read("out/a/cert.pem");
+    for which in ["a", "--expiring 400d"] {
+        let said = cli.run(&format!("device renew {which} --out out {CA_PW}")).expect(2).stderr;
+        assert!(said.contains("the device \"a\" keeps its key"), "{said}");
+        assert!(said.contains("--csr"), "{said}");
+    }
+    assert_eq!(cli.read("out/a/cert.pem"), before);
+    let renewed = cli.run(&format!("device renew a --csr csr/a.csr --out out {CA_PW}")).expect(0);
+    assert!(!renewed.stderr.contains("not encrypted"), "{renewed:?}");
 }
 
 #[test]

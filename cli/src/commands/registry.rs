@@ -116,15 +116,25 @@ struct Report {
 
 fn check(args: &CheckArgs, dir: &Path, out: Output) -> Result {
     let mut report = Report::default();
+    let is_hash = |h: &String| h.len() == 64 && h.bytes().all(|b| b.is_ascii_hexdigit());
+    if let Some(head) = args.head.as_ref().filter(|head| !is_hash(head)) {
+        return Err(Failure::usage(
+            format!("{head:?} is not a hash of the audit log: it has 64 hex digits"),
+            "give the whole line that an earlier check has shown",
+        ));
+    }
     match Pki::open(dir, OffsetDateTime::now_utc()) {
         Ok(pki) => {
             report.checked = pki.registry().check()?;
             look_further(&pki, args, &mut report)?;
         }
         // A registry too damaged to be opened is an answer, not a failure.
-        Err(AuthorityError::Registry(
-            e @ (RegistryError::Damaged { .. } | RegistryError::NotARegistry(_)),
-        )) => report.checked.note("database", e.to_string()),
+        Err(
+            e @ (AuthorityError::RegistryLost { .. }
+            | AuthorityError::Registry(
+                RegistryError::Damaged { .. } | RegistryError::NotARegistry(_),
+            )),
+        ) => report.checked.note("database", e.to_string()),
         Err(e) => return Err(e.into()),
     }
     report.good = report.checked.findings.is_empty();
@@ -136,6 +146,7 @@ fn check(args: &CheckArgs, dir: &Path, out: Output) -> Result {
 fn look_further(pki: &Pki, args: &CheckArgs, report: &mut Report) -> Result<()> {
     let damage = |report: &mut Report, e: Error| match e {
         Error::Registry(RegistryError::Damaged { message, .. })
+        | Error::Authority(AuthorityError::Registry(RegistryError::Damaged { message, .. }))
         | Error::Bulk(c8y_pki::bulk::BulkError::Registry(RegistryError::Damaged {
             message, ..
         })) => {
@@ -145,14 +156,17 @@ fn look_further(pki: &Pki, args: &CheckArgs, report: &mut Report) -> Result<()> 
         e => Err(Failure::from(e)),
     };
     if let Some(head) = &args.head {
-        match pki.registry().audit(1) {
-            Ok(rows) if rows.iter().any(|row| row.hash == head.to_lowercase()) => {}
-            Ok(_) => report.checked.note(
+        match pki.registry().has_audit_hash(&head.to_lowercase()) {
+            Ok(true) => {}
+            Ok(false) => report.checked.note(
                 "audit",
                 format!("no row of the audit log has the hash {head}: its end was cut off"),
             ),
             Err(e) => damage(report, e.into())?,
         }
+    }
+    if let Err(e) = pki.check_cas(&mut report.checked) {
+        damage(report, e.into())?;
     }
     match inspect::check_keys(pki.registry(), &mut report.checked) {
         Ok(keys) => report.keys = keys,
@@ -352,6 +366,13 @@ fn revocations(args: &RevocationsArgs, dir: &Path, out: Output) -> Result {
         let path = args.out.join(format!("revocations-{}.csv", index + 1));
         files::write(&path, text.as_bytes(), Access::Public, Existing::Replace)?;
         written.files.push(path.display().to_string());
+    }
+    // What a former, longer run has left is in the first files now.
+    for number in written.files.len() + 1.. {
+        let path = args.out.join(format!("revocations-{number}.csv"));
+        if std::fs::remove_file(path).is_err() {
+            break;
+        }
     }
     out.result(&written, |w| {
         let lines: String = w.files.iter().map(|file| format!("  {file}\n")).collect();

@@ -45,6 +45,24 @@ pub enum AuthorityError {
         /// Its issuer's name.
         issuer: String,
     },
+    /// A folder with CAs and without what they have issued.
+    #[error("the registry {} is not to be used: {what}", path.display())]
+    RegistryLost {
+        /// The registry's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// A CA that must not sign any more.
+    #[error("the certificate of {subject} was revoked on {since} ({reason}): it must not sign")]
+    Revoked {
+        /// Its subject.
+        subject: String,
+        /// Since when.
+        since: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// The name is in use.
     #[error("a CA named {0:?} exists already")]
     NameTaken(String),
@@ -117,6 +135,11 @@ impl AuthorityError {
                 "have it renewed there, or take the issuer in with `c8y-pki ca add --import`"
                     .to_owned(),
             ),
+            Self::RegistryLost { .. } => Some(
+                "put a backup in its place; without it nobody knows what was issued and revoked"
+                    .to_owned(),
+            ),
+            Self::Revoked { .. } => Some("use another CA, or make a new one".to_owned()),
             Self::NameTaken(_) => Some(
                 "give the new one another name; `c8y-pki ca list` shows those in use".to_owned(),
             ),

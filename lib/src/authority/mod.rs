@@ -24,13 +24,13 @@ use import::{climb, find_own};
 use policy::{RawPolicy, SigningPolicy};
 
 use crate::cert::{Certificate, Serial};
-use crate::crl::{self, Crl, Revoked};
+use crate::crl::{self, Crl};
 use crate::files::{self, Access, Existing, Lock};
 use crate::issue::{self, Issuer, Order, Outliving, Validity};
 use crate::key::{CA_ITERATIONS, PrivateKey};
 use crate::name::Name;
 use crate::profile::{Kind, PathLength, Profile};
-use crate::registry::{NewRecord, Record, Registry, Replaced};
+use crate::registry::{Checked, Filter, NewRecord, Registry, Replaced, Role, Status};
 use crate::secret::Password;
 
 /// Longest name of a CA, in characters.
@@ -127,17 +127,78 @@ impl Pki {
             return Err(AuthorityError::NotAPki(dir.to_owned()));
         }
         let config = read_config(&path)?;
-        let policies = read_policies(dir, &path, &config)?;
+        let given = read_policies(dir, &path, &config)?;
         let registry = dir.join(config.registry);
+        let has_registry = files::len(&registry).is_some_and(|octets| octets > 0);
+        if !has_registry && !files::list_dir(&dir.join("ca"))?.is_empty() {
+            let what = "it is missing or empty";
+            return Err(AuthorityError::RegistryLost { path: registry, what });
+        }
         // SQLite would make it with the umask's mode; its side files take over the mode of this.
         files::touch_private(&registry)?;
         let registry = Registry::open(&registry, now)?;
-        let mut pki = Self { dir: dir.to_owned(), registry, policies };
+        let mut pki = Self { dir: dir.to_owned(), registry, policies: BTreeMap::new() };
         pki.settle_renewals()?;
-        for ca in pki.cas()? {
-            pki.record(&ca, now)?;
-        }
+        let cas = pki.cas()?;
+        pki.policies = policy::of_all(&cas, &given);
+        pki.record_unfinished(cas, now)?;
         Ok(pki)
+    }
+
+    /// Records the CA that a stopped run has made but not recorded. There is one at most, and it has
+    /// never been used: otherwise the registry is not the one of this folder.
+    fn record_unfinished(&mut self, cas: Vec<Ca>, now: OffsetDateTime) -> Result<()> {
+        let mut unknown = Vec::new();
+        for ca in cas {
+            if !self.registry.has(ca.certificate())? {
+                unknown.push(ca);
+            }
+        }
+        match unknown.as_slice() {
+            [] => Ok(()),
+            [ca] if !ca.dir.join("crl.pem").exists() => self.record(ca, now),
+            _ => {
+                let path = self.registry.path().to_owned();
+                let what = "it does not know the CAs of this folder";
+                Err(AuthorityError::RegistryLost { path, what })
+            }
+        }
+    }
+
+    /// Looks whether each CA's folder is whole, and each CA's folder is there. Faults are noted.
+    pub fn check_cas(&self, checked: &mut Checked) -> Result<()> {
+        let cas = self.cas()?;
+        for ca in &cas {
+            let name = &ca.name;
+            let cert = files::read(&ca.dir.join("cert.pem"))
+                .ok()
+                .and_then(|bytes| Certificate::all_from_pem_or_der(&bytes).ok());
+            if cert.is_none_or(|certs| certs.first() != Some(ca.certificate())) {
+                checked.note(
+                    "ca",
+                    format!("cert.pem of the CA {name} is not the first of its chain.pem"),
+                );
+            }
+            if !ca.key_path().exists() {
+                checked
+                    .note("ca", format!("the CA {name} has no key: {}", ca.key_path().display()));
+            }
+        }
+        let filter =
+            Filter { role: Some(Role::Ca), status: Some(Status::Live), ..Filter::default() };
+        self.registry.each(&filter, |record| -> Result<()> {
+            if !cas.iter().any(|ca| ca.certificate().der() == record.der) {
+                let subject = record.certificate().map(|c| c.subject.to_string());
+                checked.note(
+                    "ca",
+                    format!(
+                        "the CA {} is recorded, and not in the folder",
+                        subject.unwrap_or_default()
+                    ),
+                );
+            }
+            Ok(())
+        })
     }
 
     /// The folder.
@@ -153,6 +214,20 @@ impl Pki {
     /// The registry, to write to.
     pub fn registry_mut(&mut self) -> &mut Registry {
         &mut self.registry
+    }
+
+    /// Refuses a CA that is revoked, or stands under one that is.
+    pub fn check_not_revoked(&self, ca: &Ca) -> Result<()> {
+        for certificate in &ca.chain {
+            if let Some(revoked) = self.registry.revocation(certificate)? {
+                return Err(AuthorityError::Revoked {
+                    subject: certificate.subject.to_string(),
+                    since: revoked.at.date().to_string(),
+                    reason: revoked.reason.name(),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// What a CA may sign.
@@ -174,10 +249,10 @@ impl Pki {
                 cas.push(load(name, dir)?);
             }
         }
-        let by_der: BTreeMap<Vec<u8>, String> =
-            cas.iter().map(|ca| (ca.certificate().der().to_vec(), ca.name.clone())).collect();
+        let all: Vec<(String, Certificate)> =
+            cas.iter().map(|ca| (ca.name.clone(), ca.certificate().clone())).collect();
         for ca in &mut cas {
-            ca.parent = ca.chain.get(1).and_then(|above| by_der.get(above.der()).cloned());
+            ca.parent = ca.chain.get(1).and_then(|above| parent_of(above, &all));
         }
         Ok(cas)
     }
@@ -230,6 +305,9 @@ impl Pki {
         want_kind(settings.profile, Kind::Intermediate)?;
         self.policy(&parent.name).check_subject(&parent.certificate().subject, settings.subject)?;
         let _lock = self.lock_for(name)?;
+        // As it is now: it may have been renewed since the caller looked.
+        let parent = &self.ca(&parent.name)?;
+        self.check_not_revoked(parent)?;
         let wanted = settings.path_length.unwrap_or(settings.profile.path_length);
         let path_length = issue::path_length(wanted, &parent.chain)?;
         let issuer = Issuer::new(parent.certificate(), parent_key, now)?;
@@ -281,13 +359,21 @@ impl Pki {
     ) -> Result<Crl> {
         let now = now.replace_nanosecond(0).unwrap_or(now);
         let issuer = Issuer::new(ca.certificate(), key, now)?;
-        // The number first: whoever gets a higher one sees at least the same revocations.
-        let number = self.registry.next_crl_number(&ca.name, now)?;
-        let revoked: Vec<Revoked> =
-            self.registry.revoked(&ca.name)?.iter().filter_map(Record::revocation).collect();
+        // Until it is written, so that crl.pem is never an older one than was made last.
+        let _lock = Lock::wait(&self.lock_path())?;
+        let subject = &ca.certificate().subject;
+        let others: Vec<String> = self
+            .cas()?
+            .into_iter()
+            .filter(|other| other.name != ca.name && other.certificate().subject.matches(subject))
+            .map(|other| other.name)
+            .collect();
+        let path = ca.dir.join("crl.pem");
+        let at_least = last_number(&path).map_or(1, |last| last.saturating_add(1));
+        let number = self.registry.next_crl_number(&ca.name, &others, at_least, now)?;
+        let revoked = self.registry.revoked(subject)?;
         let next = now + Duration::days(days.into());
         let crl = crl::make(&issuer, &revoked, number, now, next)?;
-        let path = ca.dir.join("crl.pem");
         files::write(&path, crl.pem().as_bytes(), Access::Public, Existing::Replace)?;
         Ok(crl)
     }
@@ -359,6 +445,21 @@ impl Pki {
     }
 }
 
+/// The number of the list in a file, if there is one.
+fn last_number(path: &Path) -> Option<u64> {
+    let list = Crl::all_from_pem_or_der(&files::read(path).ok()?).ok()?.pop()?;
+    list.number?.to_decimal().parse().ok()
+}
+
+/// The CA whose certificate this is, or was before it was renewed.
+fn parent_of(above: &Certificate, all: &[(String, Certificate)]) -> Option<String> {
+    let same = all.iter().find(|(_, cert)| cert == above);
+    let renewed = || {
+        all.iter().find(|(_, cert)| cert.spki == above.spki && cert.subject.matches(&above.subject))
+    };
+    same.or_else(renewed).map(|(name, _)| name.clone())
+}
+
 fn check_name(name: &str) -> Result<()> {
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let first = name.bytes().next().is_some_and(fits);
@@ -422,7 +523,7 @@ fn read_policies(
     let mut policies = BTreeMap::new();
     for (ca, raw) in &config.policy {
         // A policy that no CA has is probably meant for another: better said than passed over.
-        if !dir.join("ca").join(ca).join("cert.pem").exists() {
+        if check_name(ca).is_err() || !dir.join("ca").join(ca).join("cert.pem").exists() {
             return Err(config_error(path, format!("[policy.{ca}]: there is no CA named {ca:?}")));
         }
         let listed = match &raw.ids_from {

@@ -10,12 +10,16 @@
 //! ids_from = "line-7.ids"       # … or stands in this file, one a line
 //! ```
 //!
+//! The ids of a CA hold for the CAs below it too. A CA of the same subject without a table of its own,
+//! as `ca renew --new-key` makes it, has the same policy. `ids = []` lets no device pass.
+//!
 //! It is the policy of `openssl ca` (optional, supplied, match) with the ids added. It is held
 //! against the subject of every device, request and intermediate CA that the CA is to sign. A
 //! pattern knows `*` (any characters, also none) and `?` (one character); case counts.
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::Ca;
 use crate::client_id::DeviceId;
 use crate::name::{Name, find_field};
 
@@ -76,7 +80,18 @@ impl PolicyError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Missing { ca, field, .. } | Self::Differs { ca, field, .. } => {
-                format!("give the subject that {field}, or change [policy.{ca}] in pki.toml")
+                let flag = match field.as_str() {
+                    "C" => "--country",
+                    "ST" => "--state",
+                    "L" => "--locality",
+                    "O" => "--org",
+                    "OU" => "--org-unit",
+                    "emailAddress" => "--email",
+                    _ => "--subject",
+                };
+                format!(
+                    "give the subject that {field} ({flag}), or change [policy.{ca}] in pki.toml"
+                )
             }
             Self::Id { ca, .. } => format!("use another CA, or change [policy.{ca}] in pki.toml"),
         })
@@ -89,11 +104,47 @@ pub struct SigningPolicy {
     #[serde(skip)]
     ca: String,
     fields: BTreeMap<&'static str, FieldRule>,
+    /// None: no id is refused for its form.
     #[serde(rename = "ids")]
-    patterns: Vec<String>,
+    patterns: Option<Vec<String>>,
     /// JSON: how many ids its list has; null if it has none.
     #[serde(rename = "listed_ids", serialize_with = "count_of")]
     listed: Option<HashSet<String>>,
+    /// Policies of the CAs above that restrict ids: they hold for everything below.
+    #[serde(skip)]
+    above: Vec<SigningPolicy>,
+}
+
+/// The policy of every CA: its own, or that of another CA of the same subject (which has the same
+/// name for whoever verifies), under the ids that the CAs above it may sign.
+pub(super) fn of_all(
+    cas: &[Ca],
+    given: &BTreeMap<String, SigningPolicy>,
+) -> BTreeMap<String, SigningPolicy> {
+    let by_name: BTreeMap<&str, &Ca> = cas.iter().map(|ca| (ca.name.as_str(), ca)).collect();
+    let own = |ca: &Ca| -> SigningPolicy {
+        let subject = &ca.certificate().subject;
+        let twin = || {
+            cas.iter()
+                .filter(|other| other.certificate().subject.matches(subject))
+                .find_map(|other| given.get(&other.name))
+        };
+        let policy = given.get(&ca.name).or_else(twin).cloned().unwrap_or_default();
+        SigningPolicy { ca: ca.name.clone(), ..policy }
+    };
+    let all = cas.iter().map(|ca| {
+        let mut policy = own(ca);
+        let mut parent = ca.parent.as_deref();
+        // A chain has an end; the bound is for folders that somebody has put together by hand.
+        for _ in 0..cas.len() {
+            let Some(ca) = parent.and_then(|name| by_name.get(name)) else { break };
+            policy.above.push(own(ca));
+            parent = ca.parent.as_deref();
+        }
+        policy.above.retain(SigningPolicy::restricts_ids);
+        (ca.name.clone(), policy)
+    });
+    all.collect()
 }
 
 fn count_of<S: serde::Serializer>(
@@ -119,12 +170,22 @@ impl SigningPolicy {
             let lines = text.lines().map(str::trim);
             lines.filter(|l| !l.is_empty() && !l.starts_with('#')).map(str::to_owned).collect()
         };
-        Ok(Self { ca: ca.to_owned(), fields, patterns: raw.ids.clone(), listed: listed.map(lines) })
+        Ok(Self {
+            ca: ca.to_owned(),
+            fields,
+            patterns: raw.ids.clone(),
+            listed: listed.map(lines),
+            above: Vec::new(),
+        })
     }
 
     /// Whether it lets everything pass.
     pub fn is_open(&self) -> bool {
-        self.fields.is_empty() && self.patterns.is_empty() && self.listed.is_none()
+        self.fields.is_empty() && !self.restricts_ids() && self.above.is_empty()
+    }
+
+    fn restricts_ids(&self) -> bool {
+        self.patterns.is_some() || self.listed.is_some()
     }
 
     /// Holds a subject against the fields' rules; `own` is the CA's subject.
@@ -146,11 +207,11 @@ impl SigningPolicy {
 
     /// Holds a device's identifier against the ids that the CA may sign.
     pub fn check_id(&self, id: &DeviceId) -> Result<(), PolicyError> {
-        if self.patterns.is_empty() && self.listed.is_none() {
-            return Ok(());
-        }
+        self.above.iter().try_for_each(|policy| policy.check_id(id))?;
         let listed = self.listed.as_ref().is_some_and(|ids| ids.contains(id.as_str()));
-        if listed || self.patterns.iter().any(|pattern| fits(pattern, id.as_str())) {
+        let mut patterns = self.patterns.iter().flatten();
+        let fits = patterns.any(|pattern| fits(pattern, id.as_str()));
+        if !self.restricts_ids() || listed || fits {
             return Ok(());
         }
         let allowed = self.allowed_ids();
@@ -158,11 +219,14 @@ impl SigningPolicy {
     }
 
     fn allowed_ids(&self) -> String {
-        let mut allowed = self.patterns.clone();
+        let mut allowed = self.patterns.clone().unwrap_or_default();
         if let Some(ids) = &self.listed {
             allowed.push(format!("the {} id(s) of its list", ids.len()));
         }
-        allowed.join(", ")
+        match allowed.join(", ") {
+            none if none.is_empty() && self.restricts_ids() => "none".to_owned(),
+            some => some,
+        }
     }
 }
 
@@ -218,9 +282,9 @@ fn fits(pattern: &str, text: &str) -> bool {
 
 /// A policy as it stands in pki.toml.
 #[derive(Debug, Clone, Default, serde::Deserialize)]
+#[serde(expecting = "a table of fields with their rules, ids and ids_from")]
 pub(super) struct RawPolicy {
-    #[serde(default)]
-    pub(super) ids: Vec<String>,
+    pub(super) ids: Option<Vec<String>>,
     pub(super) ids_from: Option<String>,
     #[serde(flatten)]
     pub(super) fields: BTreeMap<String, FieldRule>,

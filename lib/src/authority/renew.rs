@@ -37,10 +37,12 @@ impl Pki {
     ) -> Result<Ca> {
         let _lock = Lock::wait(&self.lock_path())?;
         let ca = self.ca(name)?;
+        self.check_not_revoked(&ca)?;
         let (old, above) = (ca.certificate(), self.issuer_of(&ca)?);
         let renewed = match &above {
             None => {
-                let issuer = Issuer::new(old, key, now)?;
+                // A root that has ended may renew itself: its key is what counts.
+                let issuer = Issuer::new(old, key, now.clamp(old.not_before, old.not_after))?;
                 issue::renew(old, &Serial::random()?, validity, &issuer)?
             }
             Some(parent) => {
@@ -115,9 +117,12 @@ impl Pki {
                 continue;
             };
             let chain = [&ca.chain[..at], &next.chain].concat();
-            let changed = Ca { chain, ..ca };
+            let changed = Ca { chain, ..ca.clone() };
             replace(changed.dir.join("chain.pem"), changed.chain_pem())?;
             if at == 0 {
+                // It is needed where devices present it, until it ends.
+                let former = format!("former-{}.pem", ca.chain[0].serial);
+                replace(changed.dir.join(former), ca.chain[0].pem())?;
                 replace(changed.dir.join("cert.pem"), changed.certificate().pem())?;
             }
         }
@@ -127,7 +132,10 @@ impl Pki {
     }
 }
 
-/// Whether a certificate is an earlier one of the same CA: the same name and key.
+/// Whether a certificate is an earlier one of the same CA: the same name and key, by the same issuer.
 fn is_former(certificate: &Certificate, now: &Certificate) -> bool {
-    certificate != now && certificate.spki == now.spki && certificate.subject.matches(&now.subject)
+    certificate != now
+        && certificate.spki == now.spki
+        && certificate.subject.matches(&now.subject)
+        && certificate.issuer.matches(&now.issuer)
 }

@@ -51,7 +51,12 @@ fn look(record: &Record, folder: &Path) -> Result<Found, String> {
         if stores.iter().any(|name| folder.join(name).exists()) {
             return Ok(Found::Sealed);
         }
-        return Err(format!("the key of {id:?} is not in {}", folder.display()));
+        let staging = folder.with_file_name(super::staging::FOLDER);
+        let where_else = match staging.exists() {
+            true => "; a run is not finished: it may be in its staging, and run again it goes on",
+            false => "",
+        };
+        return Err(format!("the key of {id:?} is not in {}{where_else}", folder.display()));
     }
     let bytes = files::read(&path).map_err(|e| format!("the key of {id:?}: {e}"))?;
     if is_encrypted(&bytes) {

@@ -64,6 +64,14 @@ pub enum BulkError {
         /// How many devices were asked for.
         total: usize,
     },
+    /// Certificates that cannot be revoked as asked; nothing was changed.
+    #[error("{} of {total} certificate{} cannot be revoked; nothing was changed", faults.len(), if *total == 1 { "" } else { "s" })]
+    NotRevoked {
+        /// Each of them.
+        faults: Vec<Fault>,
+        /// How many were asked for.
+        total: usize,
+    },
     /// A profile that is not for devices.
     #[error("profile {name:?} is for CAs, not for devices")]
     WrongProfile {
@@ -86,6 +94,12 @@ pub enum BulkError {
         path: PathBuf,
         /// What is wrong with it.
         problem: &'static str,
+    },
+    /// One id for several requests.
+    #[error("one id is given, and {requests} requests")]
+    OneId {
+        /// How many.
+        requests: usize,
     },
     /// A key file that cannot be used.
     #[error("{}: {source}", path.display())]
@@ -141,6 +155,9 @@ impl BulkError {
                 "give --server-cert; `c8y-pki store fetch HOST:8883` saves it from the server"
                     .to_owned(),
             ),
+            Self::OneId { .. } => {
+                Some("sign them one by one, or without an id: by their common names".to_owned())
+            }
             Self::KeyFile { source, .. } => source.hint(),
             Self::Recorded(_) => Some("`c8y-pki registry check` names it".to_owned()),
             Self::Policy(e) => e.hint(),

@@ -7,6 +7,8 @@ use super::bundle::Bundle;
 use super::list::{Device, DeviceList};
 use super::run::{Existing, Job};
 use super::{BulkError, Fault};
+use time::OffsetDateTime;
+
 use crate::name::{Name, find_field};
 use crate::registry::{Record, Registry, Replaced};
 
@@ -20,14 +22,24 @@ pub(super) struct Todo {
 pub(super) struct Plan {
     pub(super) todo: Vec<Todo>,
     pub(super) skipped: usize,
-    pub(super) incomplete: usize,
+    pub(super) revoked: usize,
+    /// Ids of skipped devices without all their files.
+    pub(super) incomplete: Vec<String>,
 }
 
 /// What is done with one device.
 pub(super) enum Fate {
     Issue(Option<Replaced>),
     Skip,
-    Refuse { message: String, hint: Option<String> },
+    /// Its certificate was revoked: no new one without being asked.
+    Revoked {
+        message: String,
+        hint: Option<String>,
+    },
+    Refuse {
+        message: String,
+        hint: Option<String>,
+    },
 }
 
 /// Splits the list into devices to issue and those to skip; all faults at once.
@@ -35,6 +47,7 @@ pub(super) fn plan(
     registry: &Registry,
     job: &Job<'_>,
     list: DeviceList,
+    since: Option<OffsetDateTime>,
 ) -> Result<Plan, BulkError> {
     let total = list.devices.len() + list.faults.len();
     let mut faults = list.faults;
@@ -44,18 +57,22 @@ pub(super) fn plan(
     let present: Vec<bool> = list.devices.iter().map(|d| folder_of(d).exists()).collect();
     let folded: Vec<String> = list.devices.iter().map(|d| d.id.folded()).collect();
     let live = registry.live_among(&folded)?;
-    let mut plan = Plan { todo: Vec::with_capacity(list.devices.len()), skipped: 0, incomplete: 0 };
+    let todo = Vec::with_capacity(list.devices.len());
+    let mut plan = Plan { todo, skipped: 0, revoked: 0, incomplete: Vec::new() };
     for ((device, folded), present) in list.devices.into_iter().zip(folded).zip(present) {
         let fate = match live.contains(&folded) {
-            true => of_live(registry, job, &device, &folded)?,
+            true => of_live(registry, job, &device, &folded, since)?,
             false => of_new(registry, job, &device, &folded, present)?,
         };
         match allowed(job, &device, fate) {
+            Fate::Revoked { .. } => plan.revoked += 1,
             Fate::Issue(replaces) => plan.todo.push(Todo { device, replaces }),
             Fate::Skip => {
                 plan.skipped += 1;
                 let complete = is_complete(&folder_of(&device), job.bundle.kinds);
-                plan.incomplete += usize::from(!complete);
+                if !complete {
+                    plan.incomplete.push(device.id.as_str().to_owned());
+                }
             }
             Fate::Refuse { message, hint } => faults.push(fault(&device, message, hint)),
         }
@@ -72,7 +89,7 @@ pub(super) fn fate(registry: &Registry, job: &Job<'_>, device: &Device) -> Resul
     let folded = device.id.folded();
     let present = job.out.join(device.id.file_name()).exists();
     let fate = match registry.live_device(&folded)? {
-        Some(_) => of_live(registry, job, device, &folded)?,
+        Some(_) => of_live(registry, job, device, &folded, None)?,
         None => of_new(registry, job, device, &folded, present)?,
     };
     Ok(allowed(job, device, fate))
@@ -101,6 +118,7 @@ fn of_live(
     job: &Job<'_>,
     device: &Device,
     folded: &str,
+    since: Option<OffsetDateTime>,
 ) -> Result<Fate, BulkError> {
     match job.existing {
         Existing::Skip => Ok(Fate::Skip),
@@ -108,8 +126,8 @@ fn of_live(
             message: format!("{} has a live certificate already", named(device)),
             hint: Some("leave out --existing fail to skip such devices".to_owned()),
         }),
-        Existing::Replace { before, revoke } => match registry.live_device(folded)? {
-            Some(record) if before.is_none_or(|before| record.recorded < before) => {
+        Existing::Replace { revoke } => match registry.live_device(folded)? {
+            Some(record) if since.is_none_or(|since| record.recorded < since) => {
                 Ok(Fate::Issue(Some(replaced(&record, revoke)?)))
             }
             Some(_) => Ok(Fate::Skip),
@@ -132,25 +150,31 @@ fn of_new(
     folded: &str,
     present: bool,
 ) -> Result<Fate, BulkError> {
-    if !present {
-        return Ok(Fate::Issue(None));
+    let last = registry.history(folded)?.pop();
+    let asked = matches!(job.existing, Existing::Replace { .. });
+    if let Some((at, reason)) = last.as_ref().and_then(|record| record.revoked)
+        && !asked
+    {
+        let (message, since) = (named(device), at.date());
+        let message = format!("{message} was revoked on {since} ({})", reason.name());
+        let hint = "if it is to get a new certificate, issue it by its id with --existing replace";
+        let hint = Some(hint.to_owned());
+        return Ok(match job.existing {
+            Existing::Fail => Fate::Refuse { message, hint },
+            _ => Fate::Revoked { message, hint },
+        });
     }
-    let former = !registry.history(folded)?.is_empty();
-    if former && matches!(job.existing, Existing::Replace { .. }) {
+    if !present || (last.is_some() && asked) {
         return Ok(Fate::Issue(None));
     }
     let folder = job.out.join(device.id.file_name());
-    let folder = folder.display();
-    let (what, hint) = match former {
-        true => (
-            "has no live certificate any more, but its former folder",
-            "issue it again with --existing replace, which moves the folder away",
-        ),
-        false => ("is not issued, but its folder", "move the folder away, or choose another --out"),
-    };
     Ok(Fate::Refuse {
-        message: format!("{} {what} {folder} is there", named(device)),
-        hint: Some(hint.to_owned()),
+        message: format!(
+            "{} is not issued, but its folder {} is there",
+            named(device),
+            folder.display()
+        ),
+        hint: Some("move the folder away, or choose another --out".to_owned()),
     })
 }
 

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::list::{Device, DeviceKey, DeviceList};
+use super::staging::recover;
 use super::{BulkError, Fault};
 use crate::client_id::DeviceId;
 use crate::crypto::PublicKey;
@@ -31,10 +32,15 @@ pub enum RenewedKey<'a> {
 ///
 /// Devices that cannot be renewed so, as a key is missing or another one, are faults of the list.
 pub fn list(
+    registry: &Registry,
     records: Vec<Record>,
     key: RenewedKey<'_>,
     out: &Path,
 ) -> Result<DeviceList, BulkError> {
+    if matches!(key, RenewedKey::Same(_)) {
+        // A run that was killed may have left keys that are not in their place yet.
+        recover(out, registry)?;
+    }
     let mut list = DeviceList::default();
     for record in records {
         let id = record.client_id.clone().unwrap_or_default();
@@ -84,6 +90,13 @@ fn source(
     out: &Path,
 ) -> Result<DeviceKey, (String, String)> {
     match key {
+        // A registry of version 1 did not say where keys are.
+        RenewedKey::New if record.location.is_some() && !record.has_key => Err((
+            format!("the device {:?} keeps its key", id.as_str()),
+            "renew it with its request: --csr; or give it a key from here: `c8y-pki device issue \
+             --existing replace`"
+                .to_owned(),
+        )),
         RenewedKey::New => Ok(DeviceKey::New),
         RenewedKey::Request(public) if public.spki() == spki => {
             Ok(DeviceKey::Requested(public.clone()))
@@ -105,9 +118,15 @@ fn own_key(
     password: Option<&Password>,
 ) -> Result<DeviceKey, (String, String)> {
     let id = id.as_str();
-    let read = || -> Result<PrivateKey, String> {
+    let mut hint = "renew it with a new key: leave out --reuse-key and --key";
+    let mut read = || -> Result<PrivateKey, String> {
         let bytes = files::read(&path).map_err(|e| e.to_string())?;
-        PrivateKey::read(&bytes, password).map_err(|e: KeyError| format!("{}: {e}", path.display()))
+        PrivateKey::read(&bytes, password).map_err(|e| {
+            if matches!(e, KeyError::NeedsPassword | KeyError::WrongPassword) {
+                hint = "give its password: --key-password-file FILE";
+            }
+            format!("{}: {e}", path.display())
+        })
     };
     let problem = match read() {
         Ok(key) if key.public_key().spki() == spki => {
@@ -118,7 +137,7 @@ fn own_key(
         }
         Err(problem) => format!("the key of {id:?}: {problem}"),
     };
-    Err((problem, "renew it with a new key: leave out --reuse-key and --key".to_owned()))
+    Err((problem, hint.to_owned()))
 }
 
 /// Where a device's key is: below `out`, or where it was written.

@@ -7,7 +7,7 @@
 //!
 //! A request whose key is certified for that device already is delivered again, not signed again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
@@ -18,9 +18,11 @@ use super::bundle::Bundler;
 use super::list::{Device, DeviceKey, DeviceList};
 use super::plan::{Fate, fate};
 use super::run::{Existing, Job, Progress, Summary, run};
+use super::staging::recover;
 use crate::authority::Pki;
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
+use crate::crypto::sha256;
 use crate::csr::Request;
 use crate::files;
 
@@ -95,18 +97,32 @@ pub fn sign(
     stop: &AtomicBool,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<(Vec<Verdict>, Summary), BulkError> {
+    recover(job.out, pki.registry())?;
     let mut verdicts = Vec::new();
-    let mut seen = HashMap::new();
-    let mut list = DeviceList::default();
-    for file in requests {
-        for (name, request) in open(file) {
-            let verdict = match request.and_then(|request| device(&request, id)) {
-                Ok(device) => judge(pki, job, &name, device, &mut seen, &mut list, now)?,
-                Err((message, hint)) => Verdict::refused(&name, None, message, hint),
-            };
-            verdicts.push(verdict);
-        }
+    let mut desk = Desk {
+        pki,
+        job,
+        now,
+        revoked: pki.registry().revoked_keys()?,
+        taken: pki
+            .cas()?
+            .iter()
+            .map(|ca| (sha256(&ca.certificate().spki), format!("the CA {}", ca.name)))
+            .collect(),
+        seen: HashMap::new(),
+        list: DeviceList::default(),
+    };
+    let all: Vec<_> = requests.iter().flat_map(open).collect();
+    if id.is_some() && all.len() > 1 {
+        return Err(BulkError::OneId { requests: all.len() });
     }
+    for (name, request) in all {
+        verdicts.push(match request.and_then(|request| device(&request, id)) {
+            Ok(device) => desk.judge(&name, device)?,
+            Err((message, hint)) => Verdict::refused(&name, None, message, hint),
+        });
+    }
+    let list = desk.list;
     let summary = match list.devices.is_empty() {
         true => Summary::default(),
         false => run(pki, job, list, now, stop, progress)?,
@@ -152,69 +168,86 @@ fn device(request: &Request, id: Option<&DeviceId>) -> Result<Device, Sentence> 
     Ok(Device { id, key, subject: None, line: None, details: Default::default() })
 }
 
-/// Decides about one request; good ones go into the list.
-fn judge(
-    pki: &Pki,
-    job: &Job<'_>,
-    name: &str,
-    device: Device,
-    seen: &mut HashMap<String, String>,
-    list: &mut DeviceList,
+/// Where requests are judged, one after the other.
+struct Desk<'a> {
+    pki: &'a Pki,
+    job: &'a Job<'a>,
     now: OffsetDateTime,
-) -> Result<Verdict, BulkError> {
-    let id = device.id.clone();
-    let refuse = |message: String, hint: &str| {
-        Verdict::refused(name, Some(&id), message, Some(hint.to_owned()))
-    };
-    if let Some(first) = seen.insert(id.folded(), name.to_owned()) {
-        let message = format!("client id {:?} is asked for by {first} too", id.as_str());
-        return Ok(refuse(message, "keep one request for each device"));
-    }
-    let live = pki.registry().live_device(&id.folded())?;
-    if let (Some(live), Existing::Skip) = (&live, job.existing) {
-        let certificate = live.certificate()?;
-        let same =
-            matches!(&device.key, DeviceKey::Requested(key) if key.spki() == certificate.spki);
-        if !same {
-            let message =
-                format!("client id {:?} has a live certificate for another key", id.as_str());
-            return Ok(refuse(message, "--existing replace gives it one for this key"));
-        }
-        let mut verdict = Verdict::new(name, Some(&id), Action::Kept);
-        verdict.serial = Some(live.serial.to_string());
-        verdict.folder = deliver(pki, job, &live.ca, &id, &certificate, now)?;
-        return Ok(verdict);
-    }
-    match fate(pki.registry(), job, &device)? {
-        Fate::Refuse { message, hint } => Ok(Verdict::refused(name, Some(&id), message, hint)),
-        Fate::Issue(_) | Fate::Skip => {
-            list.devices.push(device);
-            Ok(Verdict::new(name, Some(&id), Action::Left))
-        }
-    }
+    /// Keys whose certificates were revoked.
+    revoked: HashSet<[u8; 32]>,
+    /// Keys of the folder's CAs, and of requests that came before.
+    taken: HashMap<[u8; 32], String>,
+    /// Folded ids, and the request that asked for each first.
+    seen: HashMap<String, String>,
+    /// Good requests.
+    list: DeviceList,
 }
 
-/// Writes a certificate that was issued before, unless it is in its place.
-fn deliver(
-    pki: &Pki,
-    job: &Job<'_>,
-    ca: &str,
-    id: &DeviceId,
-    certificate: &Certificate,
-    now: OffsetDateTime,
-) -> Result<Option<PathBuf>, BulkError> {
-    let folder = job.out.join(id.file_name());
-    if folder.exists() {
-        return Ok(Some(folder));
+impl Desk<'_> {
+    /// Decides about one request; good ones go into the list.
+    fn judge(&mut self, name: &str, device: Device) -> Result<Verdict, BulkError> {
+        let id = device.id.clone();
+        let refuse = |message: String, hint: &str| {
+            Ok(Verdict::refused(name, Some(&id), message, Some(hint.to_owned())))
+        };
+        let text = id.as_str();
+        let DeviceKey::Requested(key) = &device.key else {
+            return refuse(format!("client id {text:?} has no key of its own"), "send a request");
+        };
+        if let Some(first) = self.seen.insert(id.folded(), name.to_owned()) {
+            let message = format!("client id {text:?} is asked for by {first} too");
+            return refuse(message, "keep one request for each device");
+        }
+        if self.revoked.contains(&sha256(key.spki())) {
+            let message = format!("the key of client id {text:?} belongs to a revoked certificate");
+            return refuse(message, "have the device make a new key, and a request with it");
+        }
+        if let Some(owner) = self.taken.insert(sha256(key.spki()), format!("{text:?}")) {
+            let message = format!("the key of client id {text:?} is that of {owner} too");
+            return refuse(message, "have each device make a key of its own");
+        }
+        let live = self.pki.registry().live_device(&id.folded())?;
+        if let (Some(live), Existing::Skip) = (&live, self.job.existing) {
+            let certificate = live.certificate()?;
+            if key.spki() != certificate.spki {
+                let message = format!("client id {text:?} has a live certificate for another key");
+                return refuse(message, "--existing replace gives it one for this key");
+            }
+            let mut verdict = Verdict::new(name, Some(&id), Action::Kept);
+            verdict.serial = Some(live.serial.to_string());
+            verdict.folder = Some(self.deliver(&live.ca, &id, &certificate)?);
+            return Ok(verdict);
+        }
+        match fate(self.pki.registry(), self.job, &device)? {
+            Fate::Refuse { message, hint } | Fate::Revoked { message, hint } => {
+                Ok(Verdict::refused(name, Some(&id), message, hint))
+            }
+            Fate::Issue(_) | Fate::Skip => {
+                self.list.devices.push(device);
+                Ok(Verdict::new(name, Some(&id), Action::Left))
+            }
+        }
     }
-    let ca = pki.ca(ca)?;
-    let bundler = Bundler::new(job.bundle, &ca.chain, now)?;
-    files::create_private_dir(&folder)?;
-    for file in bundler.certificate_files(certificate) {
-        let path = folder.join(file.name);
-        files::write(&path, &file.bytes, file.access, files::Existing::Replace)?;
+
+    /// Writes a certificate that was issued before, unless it is in its place.
+    fn deliver(
+        &self,
+        ca: &str,
+        id: &DeviceId,
+        certificate: &Certificate,
+    ) -> Result<PathBuf, BulkError> {
+        let folder = self.job.out.join(id.file_name());
+        let ca = self.pki.ca(ca)?;
+        let bundler = Bundler::new(self.job.bundle, &ca.chain, self.now)?;
+        files::create_private_dir(&folder)?;
+        for file in bundler.certificate_files(certificate) {
+            let path = folder.join(file.name);
+            if !path.exists() {
+                files::write(&path, &file.bytes, file.access, files::Existing::Replace)?;
+            }
+        }
+        Ok(folder)
     }
-    Ok(Some(folder))
 }
 
 /// Looks up what the run has made of a good request.
@@ -228,7 +261,8 @@ fn settle(
         return Ok(());
     };
     match pki.registry().live_device(&id.folded())? {
-        Some(live) if summary.batch.as_ref() == Some(&live.batch) => {
+        // Of this run, or of the one that it went on with.
+        Some(live) if summary.batch.as_ref() == Some(&live.batch) || summary.since.is_some() => {
             verdict.action = Action::Signed;
             verdict.serial = Some(live.serial.to_string());
             verdict.folder = Some(job.out.join(id.file_name()));

@@ -13,7 +13,7 @@ use super::BulkError;
 use super::bundle::{BundleSettings, Bundler};
 use super::list::{DeviceKey, DeviceList};
 use super::plan::{Plan, Todo, plan, subject_of};
-use super::staging::{Staged, Staging, recover};
+use super::staging::{Staged, Staging, recover, replaced_all, replacing_since};
 use crate::authority::policy::SigningPolicy;
 use crate::authority::{Ca, Pki};
 use crate::cert::Serial;
@@ -21,13 +21,18 @@ use crate::crypto::{PublicKey, fill_random, hex};
 use crate::files;
 use crate::issue::{self, Issuer, Order, Outliving, Validity};
 use crate::key::PrivateKey;
+use crate::key::read::is_encrypted;
 use crate::name::NameBuilder;
 use crate::profile::{Kind, Profile};
 use crate::registry::{NewRecord, Registry, RegistryError};
-use crate::secret::SecretBytes;
+use crate::secret::{Password, SecretBytes};
+use crate::store::DEFAULT_ITERATIONS;
 
 /// Devices that are committed together: large enough to share a sync, small enough to lose little.
 const CHUNK: usize = 512;
+
+/// How many ids a summary names.
+const MOST_IDS: usize = 100;
 
 /// What to do with a device that has a live certificate already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,10 +43,10 @@ pub enum Existing {
     /// Refuse the whole run before the first key.
     Fail,
     /// Issue another one in its place; the former one stays in the registry as history.
+    ///
+    /// A run that was stopped, however it ended, is gone on with by the next one in the same folder:
+    /// what was recorded since its beginning is left as it is.
     Replace {
-        /// Only those recorded before this moment, in whole seconds: so a run that was stopped can be
-        /// finished without replacing its own work, which is recorded under the run's beginning.
-        before: Option<OffsetDateTime>,
         /// Whether the former certificate is revoked, with the reason `superseded`.
         revoke: bool,
     },
@@ -92,11 +97,18 @@ pub struct Summary {
     pub replaced: usize,
     /// Devices that had a live certificate already.
     pub skipped: usize,
+    /// Devices whose certificate was revoked: they get another one only when that is asked for.
+    pub revoked: usize,
     /// Those among them without all the files of the bundle: moved away, lost, or issued with
     /// another bundle.
     pub incomplete: usize,
+    /// The first 100 of them.
+    pub incomplete_ids: Vec<String>,
     /// Devices of an earlier, stopped run whose files were put into place.
     pub recovered: usize,
+    /// The beginning of the replacing run that this one went on with.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub since: Option<OffsetDateTime>,
     /// The name of the run in the registry, if it has issued any.
     pub batch: Option<String>,
     /// Whether the run was stopped before its end.
@@ -133,10 +145,22 @@ pub fn run(
     let validity = issuer.fit(wanted, job.outliving)?;
     let bundler = Bundler::new(job.bundle, &job.ca.chain, now)?;
     let recovered = recover(job.out, pki.registry())?;
-    let Plan { todo, skipped, incomplete } = plan(pki.registry(), job, list)?;
+    pki.check_not_revoked(job.ca)?;
+    let replaces = matches!(job.existing, Existing::Replace { .. });
+    let since = if replaces { replacing_since(job.out, now)? } else { None };
+    let Plan { todo, skipped, revoked, incomplete } = plan(pki.registry(), job, list, since)
+        .inspect_err(|_| {
+            // Nothing was begun.
+            if since.is_none() {
+                let _ = replaced_all(job.out);
+            }
+        })?;
     let location = std::path::absolute(job.out).unwrap_or_else(|_| job.out.to_owned());
     let maker = Maker { job, issuer, validity, bundler, location };
-    let mut summary = Summary { skipped, incomplete, recovered, ..Summary::default() };
+    let mut summary = Summary { skipped, revoked, recovered, since, ..Summary::default() };
+    summary.incomplete = incomplete.len();
+    summary.incomplete_ids = incomplete;
+    summary.incomplete_ids.truncate(MOST_IDS);
     if !todo.is_empty() {
         let batch = run_name(now)?;
         let mut committer = Committer {
@@ -146,9 +170,20 @@ pub fn run(
             now,
         };
         let result = work(&maker, &todo, &mut committer, &mut summary, stop, progress);
-        committer.staging.close()?;
-        result?;
+        let staging = committer.staging;
+        match result {
+            Ok(()) => staging.close()?,
+            Err(e) => {
+                // What was recorded must not go with the rest: it is put into place, or stays.
+                drop(staging);
+                let _ = recover(job.out, pki.registry());
+                return Err(e);
+            }
+        }
         summary.batch = (summary.issued > 0).then_some(batch);
+    }
+    if replaces && !summary.stopped {
+        replaced_all(job.out)?;
     }
     summary.seconds = elapsed(start);
     Ok(summary)
@@ -218,6 +253,25 @@ impl Maker<'_> {
         })
     }
 
+    /// An encrypted key stays encrypted: as it is, or, where the file is more than its PEM, anew under
+    /// the same password.
+    fn kept_form(
+        &self,
+        key: &PrivateKey,
+        bytes: SecretBytes,
+        password: Option<&Password>,
+    ) -> Result<Option<SecretBytes>, BulkError> {
+        let (true, Some(password)) = (is_encrypted(bytes.expose()), password) else {
+            return Ok(None);
+        };
+        let blocks = bytes.expose().windows(11).filter(|w| w == b"-----BEGIN ").count();
+        if blocks == 1 && bytes.expose().starts_with(b"-----BEGIN ") {
+            return Ok(Some(bytes));
+        }
+        let iterations = self.job.bundle.key_iterations.max(DEFAULT_ITERATIONS);
+        Ok(Some(key.to_encrypted_pem(password, iterations)?))
+    }
+
     fn key<'d>(&self, source: &'d DeviceKey) -> Result<Key<'d>, BulkError> {
         match source {
             DeviceKey::New => {
@@ -229,7 +283,7 @@ impl Maker<'_> {
                 let bytes = SecretBytes::new(files::read(path)?);
                 let key = PrivateKey::read(bytes.expose(), password.as_ref())
                     .map_err(|source| BulkError::KeyFile { path: path.clone(), source })?;
-                let pem = bytes.expose().starts_with(b"-----BEGIN ").then_some(bytes);
+                let pem = self.kept_form(&key, bytes, password.as_ref())?;
                 Ok(Key::Here { key, pem })
             }
         }
@@ -269,7 +323,7 @@ impl Committer<'_> {
             }
             records = left;
         }
-        self.staging.publish(index, &staged_of(&records))?;
+        self.staging.publish(index, &staged_of(&records), self.registry)?;
         Ok(records)
     }
 

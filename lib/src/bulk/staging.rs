@@ -14,14 +14,19 @@
 
 use std::path::{Path, PathBuf};
 
+use time::OffsetDateTime;
+
 use super::BulkError;
-use crate::cert::{Certificate, Serial};
+use crate::cert::Serial;
 use crate::client_id::DeviceId;
 use crate::files::{self, Access, Lock};
-use crate::registry::Registry;
+use crate::registry::{Registry, Status};
 
-const FOLDER: &str = ".c8y-pki-staging";
+pub(super) const FOLDER: &str = ".c8y-pki-staging";
 const JOURNAL: &str = "journal";
+
+/// When the run began that replaces devices and is not finished, in Unix seconds.
+const REPLACING: &str = ".c8y-pki-replacing";
 
 /// Where the folders of replaced certificates go. No device's folder begins with a dot.
 const REPLACED: &str = ".replaced";
@@ -74,11 +79,20 @@ impl Staging {
     }
 
     /// Moves the devices of a recorded chunk into place.
-    pub(super) fn publish(&self, index: usize, devices: &[Staged]) -> Result<(), BulkError> {
+    pub(super) fn publish(
+        &self,
+        index: usize,
+        devices: &[Staged],
+        registry: &Registry,
+    ) -> Result<(), BulkError> {
         let dir = self.chunk(index)?;
         for device in devices {
             let name = device.id.file_name();
-            put_in_place(&dir.join(&name), &self.out, &name)?;
+            let is_live = || {
+                let live = registry.live_device(&device.id.folded())?;
+                Ok(live.is_some_and(|live| live.serial == device.serial))
+            };
+            put_in_place(&dir.join(&name), &self.out, &name, is_live)?;
         }
         Ok(files::remove_tree(&dir)?)
     }
@@ -92,12 +106,24 @@ impl Staging {
     }
 }
 
-fn put_in_place(staged: &Path, out: &Path, folder: &str) -> Result<(), BulkError> {
+/// Renames a device's folder into place. Where one is in the way, the live certificate's stays.
+fn put_in_place(
+    staged: &Path,
+    out: &Path,
+    folder: &str,
+    is_live: impl Fn() -> Result<bool, BulkError>,
+) -> Result<(), BulkError> {
     let target = out.join(folder);
+    let history = out.join(REPLACED).join(folder);
     match files::rename(staged, &target) {
-        Err(_) if target.exists() => move_aside(&target, &out.join(REPLACED).join(folder))?,
+        Err(_) if target.exists() => {}
         done => return Ok(done?),
     }
+    // Another process may have replaced this device since it was recorded, and been faster here.
+    if !is_live()? {
+        return move_aside(staged, &history);
+    }
+    move_aside(&target, &history)?;
     Ok(files::rename(staged, &target)?)
 }
 
@@ -111,10 +137,34 @@ fn move_aside(folder: &Path, history: &Path) -> Result<(), BulkError> {
     Ok(files::rename(folder, &free)?)
 }
 
+/// Since when devices are being replaced in `out`: the beginning of a run that was not finished, or
+/// `now`, which is then noted durably. A run that goes on with it leaves alone what was recorded since.
+pub(super) fn replacing_since(
+    out: &Path,
+    now: OffsetDateTime,
+) -> Result<Option<OffsetDateTime>, BulkError> {
+    let path = out.join(REPLACING);
+    if path.exists() {
+        let text = String::from_utf8_lossy(&files::read(&path)?).into_owned();
+        let since = text.trim().parse().ok().map(OffsetDateTime::from_unix_timestamp);
+        if let Some(Ok(since)) = since {
+            return Ok(Some(since));
+        }
+    }
+    let text = format!("{}\n", now.unix_timestamp());
+    files::write(&path, text.as_bytes(), Access::Private, files::Existing::Replace)?;
+    Ok(None)
+}
+
+/// Notes that a replacing run was finished.
+pub(super) fn replaced_all(out: &Path) -> Result<(), BulkError> {
+    Ok(files::remove_file(&out.join(REPLACING))?)
+}
+
 /// Settles what stopped runs have left in `out`. Returns how many devices were put into place.
 pub(super) fn recover(out: &Path, registry: &Registry) -> Result<usize, BulkError> {
     let mut finished = 0;
-    for run in files::list_dir(&out.join(FOLDER))? {
+    for run in files::list_dir(&out.join(FOLDER))?.into_iter().filter(|p| p.is_dir()) {
         let Some(_lock) = Lock::try_take(&run.join("lock"))? else { continue };
         for chunk in files::list_dir(&run)?.into_iter().filter(|p| p.is_dir()) {
             finished += recover_chunk(out, &chunk, registry)?;
@@ -138,12 +188,19 @@ fn recover_chunk(out: &Path, chunk: &Path, registry: &Registry) -> Result<usize,
             continue;
         };
         let staged = chunk.join(folder);
-        let recorded = registry.live_device(folded)?.is_some_and(|record| {
-            Certificate::from_der(&record.der).is_ok_and(|c| c.serial.to_string() == serial)
-        });
-        if recorded && staged.exists() {
-            put_in_place(&staged, out, folder)?;
+        let history = registry.history(folded)?;
+        let Some(record) = history.iter().find(|r| r.serial.to_string() == serial) else {
+            continue;
+        };
+        if !staged.exists() {
+            continue;
+        }
+        if record.status == Status::Live {
+            put_in_place(&staged, out, folder, || Ok(true))?;
             finished += 1;
+        } else {
+            // Replaced or revoked in the meantime: still a key that somebody may ask for.
+            move_aside(&staged, &out.join(REPLACED).join(folder))?;
         }
     }
     Ok(finished)

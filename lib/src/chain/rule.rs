@@ -261,7 +261,9 @@ impl Rule {
             Self::IssuerMissing { .. } => {
                 "give the missing CA certificate among the intermediates or the trusted ones"
             }
-            Self::Revoked { .. } => "the device needs a new certificate, with a new key",
+            Self::Revoked { .. } => {
+                "a device needs a new certificate with a new key; under a renewed CA, its new chain"
+            }
             Self::RevocationUnknown { .. } => {
                 "give the issuer's present list: `c8y-pki ca crl NAME` makes it"
             }

@@ -2,11 +2,11 @@
 //!
 //! Found and named: a file that SQLite finds damaged; an audit row that was changed or removed; a
 //! certificate's row that was changed, removed or added; a state (live, superseded, revoked) that
-//! the audit log does not account for; a certificate that does not parse, or that no recorded CA has
+//! the audit log does not account for, and so with CRL numbers; a certificate that does not parse, or that no recorded CA has
 //! signed. Not found: an end of the audit log that was cut off together with the rows that it is
 //! about, unless its last hash ([`Checked::head`]) was kept elsewhere.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::sqlite::{Registry, Result, moment};
 use super::{Filter, Record, RegistryError, Role, Row, Status, audit};
@@ -18,7 +18,7 @@ use crate::crypto::{hex, sha256};
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Finding {
     /// The kind of fault; it does not change between versions: `database`, `audit`, `row`, `state`,
-    /// `certificate`, `key`.
+    /// `certificate`, `ca`, `key`.
     pub kind: &'static str,
     /// A sentence that names the row, the device or the certificate.
     pub message: String,
@@ -64,6 +64,9 @@ struct State {
 #[derive(Default)]
 struct Story {
     batches: BTreeMap<i64, Batch>,
+    /// The row that tells of the migration, and the digest of the rows before it.
+    migrated: Option<(i64, String)>,
+    crl_numbers: BTreeMap<String, i64>,
     states: HashMap<String, State>,
 }
 
@@ -71,6 +74,8 @@ impl Registry {
     /// Checks the file, the audit log, every row and every certificate. Nothing is changed.
     pub fn check(&self) -> Result<Checked> {
         let mut checked = Checked::default();
+        // One moment for all of it, whatever other processes record meanwhile.
+        let _moment = self.connection.unchecked_transaction().map_err(|e| self.error(&e))?;
         let attempt = |checked: &mut Checked| -> Result<()> {
             self.check_file(checked)?;
             let story = self.check_audit(checked)?;
@@ -148,25 +153,32 @@ impl Registry {
             .connection
             .prepare(
                 "SELECT id, ca, role, client_id, recorded, batch, details, location, has_key, der,
-                 audit, digest, status, revoked_at, reason FROM certificate ORDER BY audit, id",
+                 audit, digest, status, revoked_at, reason, folded_id, issuer, serial, not_before,
+                 not_after FROM certificate ORDER BY audit, id",
             )
             .map_err(fail)?;
         let mut rows = query.query([]).map_err(fail)?;
         let mut found: BTreeMap<i64, Found> = BTreeMap::new();
         while let Some(row) = rows.next().map_err(fail)? {
             let text = |i: usize| row.get_ref(i).and_then(|v| Ok(v.as_str()?)).map_err(fail);
+            let blob = |i: usize| row.get_ref(i).and_then(|v| Ok(v.as_blob()?)).map_err(fail);
             let optional =
                 |i: usize| row.get_ref(i).and_then(|v| Ok(v.as_str_or_null()?)).map_err(fail);
             let facts = Row {
                 ca: text(1)?,
                 role: text(2)?,
                 client_id: optional(3)?,
+                folded_id: optional(15)?,
+                issuer: blob(16)?,
+                serial: blob(17)?,
+                not_before: row.get(18).map_err(fail)?,
+                not_after: row.get(19).map_err(fail)?,
                 recorded: row.get(4).map_err(fail)?,
                 batch: text(5)?,
                 details: text(6)?,
                 location: optional(7)?,
                 has_key: row.get(8).map_err(fail)?,
-                der: row.get_ref(9).and_then(|v| Ok(v.as_blob()?)).map_err(fail)?,
+                der: blob(9)?,
             };
             let (id, sequence): (i64, i64) =
                 (row.get(0).map_err(fail)?, row.get(10).map_err(fail)?);
@@ -188,6 +200,30 @@ impl Registry {
             checked.certificates += 1;
         }
         story.check_batches(&found, checked);
+        self.check_crl_numbers(story, checked)
+    }
+
+    fn check_crl_numbers(&self, story: &Story, checked: &mut Checked) -> Result<()> {
+        let fail = |e: rusqlite::Error| self.error(&e);
+        let mut query =
+            self.connection.prepare("SELECT ca, number FROM crl_number").map_err(fail)?;
+        let kept: rusqlite::Result<BTreeMap<String, i64>> =
+            query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(fail)?.collect();
+        let kept = kept.map_err(fail)?;
+        for ca in story.crl_numbers.keys().chain(kept.keys()).collect::<BTreeSet<_>>() {
+            let (kept, told) = (kept.get(ca), story.crl_numbers.get(ca));
+            if kept != told {
+                let number = |n: Option<&i64>| n.map_or("none".to_owned(), i64::to_string);
+                checked.note(
+                    "state",
+                    format!(
+                        "the last CRL number of {ca} is {}, but {} by the audit log",
+                        number(kept),
+                        number(told)
+                    ),
+                );
+            }
+        }
         Ok(())
     }
 
@@ -231,6 +267,15 @@ impl Story {
                     ders: text("sha256"),
                 };
                 self.batches.insert(sequence, batch);
+                return;
+            }
+            "migrate" => {
+                self.migrated = text("rows").map(|rows| (sequence, rows));
+                return;
+            }
+            "crl" => {
+                let number = detail["number"].as_i64().unwrap_or(0);
+                self.crl_numbers.insert(text("ca").unwrap_or_default(), number);
                 return;
             }
             "supersede" => State { status: Status::Superseded, revoked: None },
@@ -281,6 +326,14 @@ impl Story {
                 );
             } else if differs(&batch.rows, &there.rows) || differs(&batch.ders, &there.ders) {
                 checked.note("row", format!("{what} recorded other rows than those there"));
+            }
+        }
+        if let Some((until, rows)) = &self.migrated {
+            let before = found.range(..until).flat_map(|(_, there)| &there.rows);
+            let digest = sha256(&before.copied().collect::<Vec<u8>>());
+            if hex(&digest) != *rows {
+                let message = format!("rows that were there before row {until} were changed");
+                checked.note("row", message);
             }
         }
         for (sequence, there) in found {

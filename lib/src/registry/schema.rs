@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 use time::OffsetDateTime;
 
 use super::{Row, audit};
+use crate::crypto::{hex, sha256};
 
 /// The schema's version, in SQLite's `user_version`.
 pub(super) const VERSION: i64 = 2;
@@ -80,8 +81,8 @@ pub(super) fn migrate_1(connection: &Connection, now: OffsetDateTime) -> rusqlit
     )?;
     connection.execute_batch(INDEXES)?;
     number_rows(connection)?;
-    digest_rows(connection)?;
-    let detail = serde_json::json!({ "from": 1, "to": VERSION });
+    let rows = digest_rows(connection)?;
+    let detail = serde_json::json!({ "from": 1, "to": VERSION, "rows": hex(&rows) });
     audit::append(connection, now, "migrate", &detail)?;
     connection.pragma_update(None, "user_version", VERSION)
 }
@@ -111,16 +112,24 @@ fn number_rows(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn digest_rows(connection: &Connection) -> rusqlite::Result<()> {
-    let mut rows = connection.prepare(
-        "SELECT id, ca, role, client_id, recorded, batch, details, der FROM certificate",
+/// Gives each row its digest; returns the SHA-256 over all of them.
+fn digest_rows(connection: &Connection) -> rusqlite::Result<[u8; 32]> {
+    let mut query = connection.prepare(
+        "SELECT id, ca, role, client_id, recorded, batch, details, der, folded_id, issuer, serial,
+         not_before, not_after FROM certificate ORDER BY audit, id",
     )?;
-    let mut rows = rows.query([])?;
+    let mut rows = query.query([])?;
+    let mut digests = Vec::new();
     while let Some(row) = rows.next()? {
         let digest = Row {
             ca: row.get_ref(1)?.as_str()?,
             role: row.get_ref(2)?.as_str()?,
             client_id: row.get_ref(3)?.as_str_or_null()?,
+            folded_id: row.get_ref(8)?.as_str_or_null()?,
+            issuer: row.get_ref(9)?.as_blob()?,
+            serial: row.get_ref(10)?.as_blob()?,
+            not_before: row.get(11)?,
+            not_after: row.get(12)?,
             recorded: row.get(4)?,
             batch: row.get_ref(5)?.as_str()?,
             details: row.get_ref(6)?.as_str()?,
@@ -129,9 +138,11 @@ fn digest_rows(connection: &Connection) -> rusqlite::Result<()> {
             der: row.get_ref(7)?.as_blob()?,
         }
         .digest();
-        let id: i64 = row.get(0)?;
+        digests.push((row.get::<_, i64>(0)?, digest));
+    }
+    for (id, digest) in &digests {
         connection
             .execute("UPDATE certificate SET digest = ?1 WHERE id = ?2", params![digest, id])?;
     }
-    Ok(())
+    Ok(sha256(&digests.iter().flat_map(|(_, digest)| *digest).collect::<Vec<u8>>()))
 }

@@ -17,8 +17,9 @@ use super::{
     audit_name, schema,
 };
 use crate::cert::{Certificate, Serial};
-use crate::crl::Reason;
+use crate::crl::{Reason, Revoked};
 use crate::crypto::{hex, sha256};
+use crate::name::Name;
 
 /// How long a station waits for another one's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -42,6 +43,11 @@ impl Registry {
         let mut registry = Self { connection, path: path.to_owned() };
         registry.prepare_schema(now)?;
         Ok(registry)
+    }
+
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(super) fn error(&self, e: &rusqlite::Error) -> RegistryError {
@@ -160,6 +166,17 @@ impl Registry {
         Ok(found)
     }
 
+    /// Which of these folded client ids are live, or had a certificate that was revoked.
+    pub fn known_among(&self, folded: &[String]) -> Result<HashSet<String>> {
+        let mut found = self.live_among(folded)?;
+        for id in folded.iter().filter(|id| !found.contains(*id)).cloned().collect::<Vec<_>>() {
+            if self.history(&id)?.last().is_some_and(|record| record.revoked.is_some()) {
+                found.insert(id);
+            }
+        }
+        Ok(found)
+    }
+
     /// The live certificate of a device, by its folded client id.
     pub fn live_device(&self, folded: &str) -> Result<Option<Record>> {
         let values = vec![Value::from(folded.to_owned())];
@@ -203,10 +220,52 @@ impl Registry {
         self.visit(&tail, values, visit)
     }
 
-    /// The revoked certificates that a CA has issued, in the order in which they were recorded.
-    pub fn revoked(&self, ca: &str) -> Result<Vec<Record>> {
-        let tail = "WHERE ca = ?1 AND revoked_at IS NOT NULL ORDER BY id";
-        self.collect(tail, vec![Value::from(ca.to_owned())])
+    /// What has been revoked of the certificates that were issued under that name, by whichever of
+    /// its keys, in the order in which they were recorded.
+    pub fn revoked(&self, issuer: &Name) -> Result<Vec<Revoked>> {
+        let collect = || -> rusqlite::Result<Vec<Revoked>> {
+            self.connection
+                .prepare_cached(
+                    "SELECT serial, revoked_at, reason FROM certificate
+                     WHERE issuer = ?1 AND revoked_at IS NOT NULL ORDER BY id",
+                )?
+                .query_map([issuer.der()], |row| {
+                    let reason = Reason::from_code(row.get(2)?).ok_or_else(|| strange(2))?;
+                    let serial = Serial::from_octets(row.get_ref(0)?.as_blob()?);
+                    Ok(Revoked { serial, at: moment(row.get(1)?), reason })
+                })?
+                .collect()
+        };
+        collect().map_err(|e| self.error(&e))
+    }
+
+    /// SHA-256 of the SubjectPublicKeyInfo of every certificate that was revoked for another reason
+    /// than that a new one took its place: such keys are not certified again.
+    pub fn revoked_keys(&self) -> Result<HashSet<[u8; 32]>> {
+        let mut keys = HashSet::new();
+        let tail = "WHERE revoked_at IS NOT NULL AND reason <> ?1";
+        let superseded = vec![Value::from(i64::from(Reason::Superseded as u8))];
+        self.visit(tail, superseded, |record| -> Result<()> {
+            keys.extend(record.certificate().ok().map(|cert| sha256(&cert.spki)));
+            Ok(())
+        })?;
+        Ok(keys)
+    }
+
+    /// When and why this very certificate was revoked, if it was.
+    pub fn revocation(&self, certificate: &Certificate) -> Result<Option<Revoked>> {
+        let serial = Some(&certificate.serial);
+        let records = self.find(&Filter { serial, ..Filter::default() })?;
+        let own = records.iter().find(|record| record.der == certificate.der());
+        Ok(own.and_then(Record::revocation))
+    }
+
+    /// Whether the audit log has a row with that hash (lower-case hex).
+    pub fn has_audit_hash(&self, hash: &str) -> Result<bool> {
+        self.connection
+            .prepare("SELECT 1 FROM audit WHERE lower(hex(hash)) = ?1")
+            .and_then(|mut query| query.exists([hash]))
+            .map_err(|e| self.error(&e))
     }
 
     /// The audit log, from a row on.
@@ -273,17 +332,33 @@ impl Registry {
             .map_err(|e| self.error(&e))
     }
 
-    /// The next CRL number of a CA: one more than the last, from 1, durable before it is used.
-    pub fn next_crl_number(&mut self, ca: &str, now: OffsetDateTime) -> Result<u64> {
+    /// The next CRL number of a CA: one more than the last, from 1, durable before it is used. CAs of
+    /// the same subject, `others`, count together: their lists have one issuer (RFC 5280, 5.2.3). It is
+    /// `at_least` that number: lists that are out already are known better than lost rows.
+    pub fn next_crl_number(
+        &mut self,
+        ca: &str,
+        others: &[String],
+        at_least: u64,
+        now: OffsetDateTime,
+    ) -> Result<u64> {
         let path = self.path.clone();
         let fail = |e: rusqlite::Error| database_error(&path, &e);
         let transaction = begin(&mut self.connection, &self.path)?;
-        let number: i64 = transaction
-            .query_row(
-                "INSERT INTO crl_number (ca, number) VALUES (?1, 1)
-                 ON CONFLICT (ca) DO UPDATE SET number = number + 1 RETURNING number",
-                [ca],
-                |row| row.get(0),
+        let mut last = i64::try_from(at_least).unwrap_or(0).saturating_sub(1).max(0);
+        for name in others.iter().map(String::as_str).chain([ca]) {
+            let number: Option<i64> = transaction
+                .query_row("SELECT number FROM crl_number WHERE ca = ?1", [name], |row| row.get(0))
+                .optional()
+                .map_err(fail)?;
+            last = last.max(number.unwrap_or(0));
+        }
+        let number = last + 1;
+        transaction
+            .execute(
+                "INSERT INTO crl_number (ca, number) VALUES (?1, ?2)
+                 ON CONFLICT (ca) DO UPDATE SET number = ?2",
+                params![ca, number],
             )
             .map_err(fail)?;
         let detail = serde_json::json!({ "ca": ca, "number": number });
@@ -362,10 +437,16 @@ fn insert(
     let role = if device.is_some() { Role::Device } else { Role::Ca };
     let details = serde_json::to_string(&record.details).unwrap_or_default();
     let location = record.location.as_ref().map(|path| path.to_string_lossy());
+    let folded = device.map(|d| d.folded());
     let row = Row {
         ca: &record.ca,
         role: role.name(),
         client_id: device.map(|d| d.as_str()),
+        folded_id: folded.as_deref(),
+        issuer: cert.issuer.der(),
+        serial: cert.serial.octets(),
+        not_before: cert.not_before.unix_timestamp(),
+        not_after: cert.not_after.unix_timestamp(),
         recorded: now.unix_timestamp(),
         batch,
         details: &details,
@@ -384,11 +465,11 @@ fn insert(
             row.ca,
             row.role,
             row.client_id,
-            device.map(|d| d.folded()),
-            cert.issuer.der(),
-            cert.serial.octets(),
-            cert.not_before.unix_timestamp(),
-            cert.not_after.unix_timestamp(),
+            row.folded_id,
+            row.issuer,
+            row.serial,
+            row.not_before,
+            row.not_after,
             row.recorded,
             row.batch,
             row.details,
@@ -512,8 +593,10 @@ pub(super) fn database_error(path: &Path, e: &rusqlite::Error) -> RegistryError 
     let path = path.display().to_string();
     match e.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => RegistryError::NotARegistry(path),
-        Some(ErrorCode::DatabaseCorrupt) => RegistryError::Damaged { path, message: e.to_string() },
-        None => RegistryError::Damaged { path, message: e.to_string() },
+        // A table or column that is not there any more is SQLITE_ERROR.
+        None | Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) => {
+            RegistryError::Damaged { path, message: e.to_string() }
+        }
         _ => RegistryError::Database { path, message: e.to_string() },
     }
 }
@@ -548,8 +631,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut registry = Registry::open(&dir.path().join("r.sqlite"), NOW).unwrap();
         let numbers: Vec<u64> =
-            (0..3).map(|_| registry.next_crl_number("root", NOW).unwrap()).collect();
+            (0..3).map(|_| registry.next_crl_number("root", &[], 1, NOW).unwrap()).collect();
         assert_eq!(numbers, [1, 2, 3]);
-        assert_eq!(registry.next_crl_number("line", NOW).unwrap(), 1);
+        assert_eq!(registry.next_crl_number("line", &[], 1, NOW).unwrap(), 1);
+        let of_the_same_name = ["root".to_owned()];
+        assert_eq!(registry.next_crl_number("line", &of_the_same_name, 1, NOW).unwrap(), 4);
     }
 }

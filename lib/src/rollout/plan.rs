@@ -158,7 +158,7 @@ fn ca_step(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<Step, Rollou
 fn device_step(spec: &Spec, devices: &[Device], pki: Option<&Pki>) -> Result<Step, RolloutError> {
     let folded: Vec<String> = devices.iter().map(|d| d.id.folded()).collect();
     let issued = match pki {
-        Some(pki) => pki.registry().live_among(&folded)?,
+        Some(pki) => pki.registry().known_among(&folded)?,
         None => HashSet::new(),
     };
     let live = issued.len();

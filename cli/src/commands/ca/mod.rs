@@ -418,6 +418,15 @@ fn crl(args: &CrlArgs, dir: &Path, out: Output) -> Result {
     let mut pki = Pki::open(dir, now)?;
     let ca = pki.ca(&args.name)?;
     let key = ca.unlock(&ca_password(args.ca_password_file.as_ref()).existing()?)?;
+    if let Some(dir) = args.out.as_ref().and_then(|path| path.parent())
+        && !dir.as_os_str().is_empty()
+        && !dir.is_dir()
+    {
+        return Err(Failure::usage(
+            format!("the folder {} of --out does not exist", dir.display()),
+            "make it first: no list was made",
+        ));
+    }
     let crl = pki.make_crl(&ca, &key, args.days, now)?;
     let own = ca.key_path().with_file_name("crl.pem");
     let mut files = vec![own.display().to_string()];

@@ -76,22 +76,32 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
         (Some(_), None, None) => above.existing()?,
     };
     let key = parent.as_ref().unwrap_or(&ca).unlock(&password)?;
-    let validity = as_before(&ca, args.days, now);
+    let validity = as_before(&ca, args.days, now)?;
     let renewed = pki.renew_ca(&args.name, &key, validity, outliving, args.revoke, now)?;
     made(&renewed, out)?;
-    out.note("Upload the new certificate; leave the former one on the platform until it ends.");
+    let former = ca.key_path().with_file_name(format!("former-{}.pem", ca.certificate().serial));
+    out.note(&format!("Its former certificate: {}", former.display()));
+    if args.revoke {
+        let issuer = parent.as_ref().unwrap_or(&ca);
+        out.note(&format!(
+            "The former one is revoked: make the list that says so (`c8y-pki ca crl {}`), upload the \
+             new one, and give devices its chain.pem.",
+            issuer.name
+        ));
+    } else {
+        out.note("Upload the new certificate; leave the former one on the platform until it ends.");
+    }
     Ok(Outcome::Done)
 }
 
 /// As many days as before, from now, unless others are asked for.
-fn as_before(ca: &Ca, days: Option<u32>, now: OffsetDateTime) -> Validity {
+fn as_before(ca: &Ca, days: Option<u32>, now: OffsetDateTime) -> Result<Validity> {
     let old = ca.certificate();
-    let now = now.replace_nanosecond(0).unwrap_or(now);
-    let span = match days {
-        Some(days) => time::Duration::days(days.into()),
-        None => old.not_after - old.not_before,
-    };
-    Validity { not_before: now, not_after: now + span, issued: now }
+    let before = (old.not_after - old.not_before).whole_days();
+    let days = days.or(u32::try_from(before).ok());
+    // Begun a little earlier, by the amount of the profile.
+    let profile = if old.is_self_issued() { "root" } else { "intermediate" };
+    Ok(Validity::of(&values::profile(profile, None)?, now, days))
 }
 
 #[allow(clippy::too_many_arguments, reason = "all that a CA of the same subject takes")]

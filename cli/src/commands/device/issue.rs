@@ -62,6 +62,6 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
     let pki = Pki::open(dir, now)?;
     let ca = pki.ca(&args.ca)?;
     refuse_faults(&list)?;
-    let run = Run { ca, profile, subject, existing: args.existing.existing(), list };
+    let run = Run { ca, profile, subject, existing: args.existing.existing()?, list };
     issue(pki, run, &args.output, now, out)
 }

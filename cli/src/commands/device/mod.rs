@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::{Ca, Pki};
 use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
-use c8y_pki::bulk::list::DeviceList;
+use c8y_pki::bulk::list::{DeviceKey, DeviceList};
 use c8y_pki::bulk::{self, Existing, Job, Summary};
 use c8y_pki::crypto::KeyType;
 use c8y_pki::files;
@@ -29,14 +29,13 @@ use c8y_pki::store::{Compat, DEFAULT_ITERATIONS, MAX_ITERATIONS, Pkcs12Options};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::commands::ca::ca_password;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::password::Source;
 use crate::progress::Line;
-use crate::render::count;
+use crate::render::{count, date};
 use crate::stop;
 use crate::values;
 
@@ -124,18 +123,18 @@ pub(crate) struct ExistingArgs {
     /// With --existing replace: revoke what is replaced, with the reason superseded
     #[arg(long)]
     revoke: bool,
-    /// With --existing replace: only certificates recorded before this time (RFC 3339), so that an
-    /// interrupted run can be finished
-    #[arg(long, value_name = "TIME", value_parser = values::time)]
-    before: Option<OffsetDateTime>,
 }
 
 impl ExistingArgs {
-    fn existing(&self) -> Existing {
-        match self.existing {
-            ExistingArg::Skip => Existing::Skip,
-            ExistingArg::Fail => Existing::Fail,
-            ExistingArg::Replace => Existing::Replace { before: self.before, revoke: self.revoke },
+    fn existing(&self) -> Result<Existing> {
+        match (self.existing, self.revoke) {
+            (ExistingArg::Replace, revoke) => Ok(Existing::Replace { revoke }),
+            (_, true) => Err(Failure::usage(
+                "--revoke revokes what is replaced, and nothing is to be replaced",
+                "add --existing replace, or use `c8y-pki device revoke`",
+            )),
+            (ExistingArg::Skip, false) => Ok(Existing::Skip),
+            (ExistingArg::Fail, false) => Ok(Existing::Fail),
         }
     }
 }
@@ -224,11 +223,18 @@ fn issue(mut pki: Pki, run: Run, args: &OutputArgs, now: OffsetDateTime, out: Ou
         trusted.extend(values::certificates(path)?);
     }
     let key = run.ca.unlock(&ca_password(args.ca_password_file.as_ref()).existing()?)?;
-    let wants_store = args.bundle.iter().any(|b| *b != Bundle::Pem);
+    // A device that keeps its key gets certificates only.
+    let has_keys = run.list.devices.iter().any(|d| !matches!(d.key, DeviceKey::Requested(_)));
+    let plain_keys = run.list.devices.iter().any(|d| d.key == DeviceKey::New)
+        && args.bundle.contains(&Bundle::Pem)
+        && !args.encrypt_keys;
+    let wants_store = has_keys && args.bundle.iter().any(|b| *b != Bundle::Pem);
+    let kinds = if has_keys { args.bundle.as_slice() } else { &[Bundle::Pem] };
+    let encrypt_keys = args.encrypt_keys && has_keys;
     let store_password = wants_store
         .then(|| store_password(args.store_password_file.as_ref()).new_one())
         .transpose()?;
-    let key_password = args.encrypt_keys.then(|| args.key_source().new_one()).transpose()?;
+    let key_password = encrypt_keys.then(|| args.key_source().new_one()).transpose()?;
     files::create_private_dir(&args.out)?;
     let job = Job {
         ca: &run.ca,
@@ -239,7 +245,7 @@ fn issue(mut pki: Pki, run: Run, args: &OutputArgs, now: OffsetDateTime, out: Ou
         outliving: if args.clamp { Outliving::Clamp } else { Outliving::Refuse },
         out: &args.out,
         bundle: BundleSettings {
-            kinds: &args.bundle,
+            kinds,
             store_password: store_password.as_ref(),
             key_password: key_password.as_ref(),
             key_iterations: args.pkcs12.iterations,
@@ -254,7 +260,7 @@ fn issue(mut pki: Pki, run: Run, args: &OutputArgs, now: OffsetDateTime, out: Ou
     let stop = stop::on_interrupt();
     let summary = bulk::run(&mut pki, &job, run.list, now, &stop, &|p| line.set(p));
     line.finish();
-    report(args, run.existing, &summary?, now, out)
+    report(args, &summary?, plain_keys, out)
 }
 
 #[derive(Serialize)]
@@ -264,13 +270,7 @@ struct Issued<'a> {
     out: String,
 }
 
-fn report(
-    args: &OutputArgs,
-    existing: Existing,
-    summary: &Summary,
-    now: OffsetDateTime,
-    out: Output,
-) -> Result {
+fn report(args: &OutputArgs, summary: &Summary, plain_keys: bool, out: Output) -> Result {
     let issued = Issued { summary, out: args.out.display().to_string() };
     out.result(&issued, |i| {
         let s = i.summary;
@@ -288,7 +288,16 @@ fn report(
         }
         text
     })?;
-    if summary.issued > 0 && args.bundle.contains(&Bundle::Pem) && !args.encrypt_keys {
+    if let Some(since) = summary.since {
+        out.note(&format!("went on with the run of {}, which was not finished", date(since)));
+    }
+    if summary.revoked > 0 {
+        out.warning(&format!(
+            "{} left out: revoked. Issue one again by its id with --existing replace",
+            count(summary.revoked, "device")
+        ));
+    }
+    if summary.issued > 0 && plain_keys {
         out.note(
             "key.pem is not encrypted, as most firmware needs it; --encrypt-keys changes that",
         );
@@ -300,32 +309,23 @@ fn report(
         out.note(&format!("the former files are in {}", args.out.join(".replaced").display()));
     }
     if summary.incomplete > 0 {
+        let more = if summary.incomplete > summary.incomplete_ids.len() { ", …" } else { "" };
         out.warning(&format!(
             "{} skipped, but not all the files of this bundle are in {}: moved, lost, or issued \
-             with another bundle",
+             with another bundle ({}{more}); `c8y-pki registry check` looks for their keys",
             count(summary.incomplete, "device"),
-            args.out.display()
+            args.out.display(),
+            summary.incomplete_ids.join(", ")
         ));
     }
     if summary.stopped {
-        out.warning(&interrupted(existing, now));
+        out.warning(INTERRUPTED);
         return Ok(Outcome::Stopped);
     }
     Ok(Outcome::Done)
 }
 
-/// How to finish a run that was stopped. One that replaces has to know what it has replaced.
-fn interrupted(existing: Existing, now: OffsetDateTime) -> String {
-    match existing {
-        Existing::Replace { before, .. } => {
-            let before = before.unwrap_or(now);
-            let before = before.replace_nanosecond(0).unwrap_or(before);
-            let time = before.format(&Rfc3339).unwrap_or_default();
-            format!("interrupted; run the same command again with --before {time} to finish")
-        }
-        _ => "interrupted; run the same command again to finish".to_owned(),
-    }
-}
+const INTERRUPTED: &str = "interrupted; run the same command again to finish";
 
 /// The certificates that a word on the command line means: those of a device, or the one with that
 /// serial number.

@@ -23,8 +23,8 @@ use crate::values;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A device keeps its id, its subject and its place in the registry; its former certificate becomes
-superseded, and its former folder is moved to DIR/.replaced. What has been renewed since --before
-is left alone, so an interrupted run can be finished.
+superseded, and its former folder is moved to DIR/.replaced. The same command again finishes a run
+that was interrupted, without renewing anything twice.
 
 Examples:
   c8y-pki device renew gw-0001 --out out
@@ -47,21 +47,18 @@ pub(crate) struct RenewArgs {
     #[arg(long, value_name = "NAME")]
     ca: Option<String>,
     /// Keep the key in key.pem of each device's folder; its password comes from --key-password-file
-    #[arg(long, conflicts_with = "csr")]
+    #[arg(long, conflicts_with_all = ["csr", "key_type"])]
     reuse_key: bool,
     /// Keep the key in this file, which must be the device's; its password comes from
     /// --key-password-file
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["reuse_key", "csr", "from", "expiring"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["reuse_key", "csr", "from", "expiring", "key_type"])]
     key: Option<PathBuf>,
     /// Keep the key of this request, which must be the device's
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "expiring"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "expiring", "key_type"])]
     csr: Option<PathBuf>,
     /// Revoke the former certificates, with the reason superseded
     #[arg(long)]
     revoke: bool,
-    /// Only certificates recorded before this time (RFC 3339)
-    #[arg(long, value_name = "TIME", value_parser = values::time)]
-    before: Option<OffsetDateTime>,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -70,8 +67,7 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let profile = args.output.profile()?;
     let now = OffsetDateTime::now_utc();
     let pki = Pki::open(dir, now)?;
-    let (mut records, faults) = wanted(args, &pki, now)?;
-    records.retain(|record| args.before.is_none_or(|before| record.recorded < before));
+    let (records, faults) = wanted(args, &pki, now)?;
     let request = args.csr.as_deref().map(request).transpose()?;
     let reads_keys = args.reuse_key || args.key.is_some();
     let password = if reads_keys { args.output.key_source().given()? } else { None };
@@ -82,7 +78,7 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
         (None, None) => RenewedKey::New,
     };
     let ca = issuer(args, &records)?;
-    let mut list = renew::list(records, key, &args.output.out)?;
+    let mut list = renew::list(pki.registry(), records, key, &args.output.out)?;
     list.faults.splice(0..0, faults);
     refuse_faults(&list)?;
     let Some(ca) = ca else {
@@ -91,7 +87,7 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     };
     let ca = pki.ca(&ca)?;
     let subject = Name::builder();
-    let existing = Existing::Replace { before: args.before, revoke: args.revoke };
+    let existing = Existing::Replace { revoke: args.revoke };
     issue(pki, Run { ca, profile, subject, existing, list }, &args.output, now, out)
 }
 

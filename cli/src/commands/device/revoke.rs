@@ -1,26 +1,29 @@
 //! `device revoke`: certificates that are not to be trusted any more.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::Pki;
+use c8y_pki::bulk::{BulkError, Fault};
 use c8y_pki::crl::Reason;
-use c8y_pki::registry::{Record, Status};
+use c8y_pki::registry::{Filter, Record, Registry, Role, Status, parse_serial};
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{find, read_list, refuse_faults};
+use super::{read_list, refuse_faults};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::render::{count, date};
+use crate::render::{count, date, day};
 use crate::values;
 
 /// Arguments of `device revoke`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-An id means the device's live certificate; a serial number means that certificate, live or
-superseded. All of them are revoked, or none. A revocation is final. It counts once a list says
-so: make the CA's next list, and tell the platform.
+An id means the device's live certificate, and with keyCompromise every certificate of the same
+key; a serial number means that certificate, live or superseded. All of them are revoked, or none;
+those that are already stay as they are. A revocation is final. It counts once a list says so: make
+the CA's next list, and tell the platform.
 
 Examples:
   c8y-pki device revoke gw-0001 --reason keyCompromise
@@ -33,6 +36,9 @@ pub(crate) struct RevokeArgs {
     /// CSV with a column `id`; - for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "certificates")]
     from: Option<PathBuf>,
+    /// A serial number may be that of a CA's certificate
+    #[arg(long, conflicts_with = "from")]
+    ca_certificate: bool,
     /// Why: unspecified, keyCompromise, cACompromise, affiliationChanged, superseded,
     /// cessationOfOperation, certificateHold, privilegeWithdrawn
     #[arg(long, default_value = "unspecified", value_name = "REASON", value_parser = reason)]
@@ -69,21 +75,19 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
             "give a time that has passed, or leave --at out",
         ));
     }
-    let words = match &args.from {
-        None => args.certificates.clone(),
-        Some(path) => {
-            let list = read_list(path)?;
-            refuse_faults(&list)?;
-            list.devices.iter().map(|d| d.id.as_str().to_owned()).collect()
-        }
-    };
     let mut pki = Pki::open(dir, now)?;
-    let mut records: Vec<Record> = Vec::with_capacity(words.len());
-    for word in &words {
-        let record = meant(find(pki.registry(), word)?, word)?;
-        if !records.contains(&record) {
-            records.push(record);
-        }
+    let (records, already) = meant_by(args, pki.registry())?;
+    for record in &already {
+        let (since, reason) = record.revoked.map_or((now, Reason::Unspecified), |r| r);
+        out.note(&format!(
+            "{} is revoked already, since {}: {}",
+            record.client_id.as_deref().unwrap_or("the CA's certificate"),
+            day(since),
+            reason.name()
+        ));
+    }
+    if records.is_empty() {
+        return Ok(Outcome::Done);
     }
     pki.registry_mut().revoke(&records, args.reason, at, now)?;
     let revoked: Vec<Revoked> = records.into_iter().map(|r| row(r, args.reason, at)).collect();
@@ -116,16 +120,102 @@ fn row(record: Record, reason: Reason, revoked_at: OffsetDateTime) -> Revoked {
     }
 }
 
-/// The one certificate that a word means: a device's live one, or the one with that serial number.
-fn meant(mut records: Vec<Record>, word: &str) -> Result<Record> {
-    let live = records.iter().position(|record| record.status == Status::Live);
-    match (live, records.len()) {
-        (Some(index), _) => Ok(records.swap_remove(index)),
-        (None, 1) => Ok(records.remove(0)),
-        // Its former certificates can be revoked too, but not by the id: which one?
-        (None, several) => Err(Failure::usage(
-            format!("{word:?} has no live certificate, but {several} former ones"),
-            format!("name the serial number; `c8y-pki device show {word}` shows them"),
-        )),
+/// The certificates that are to be revoked, and those that are already; all faults at once.
+fn meant_by(args: &RevokeArgs, registry: &Registry) -> Result<(Vec<Record>, Vec<Record>)> {
+    let (mut records, mut already, mut faults) = (Vec::new(), Vec::new(), Vec::new());
+    let mut seen = HashSet::new();
+    let mut take = |found: std::result::Result<Vec<Record>, Fault>| match found {
+        Err(fault) => faults.push(fault),
+        Ok(found) => {
+            for record in found.into_iter().filter(|r| seen.insert(r.der.clone())) {
+                let done = record.status == Status::Revoked;
+                if done { already.push(record) } else { records.push(record) }
+            }
+        }
+    };
+    let total = match &args.from {
+        // A list holds ids, and nothing else.
+        Some(path) => {
+            let list = read_list(path)?;
+            refuse_faults(&list)?;
+            for device in &list.devices {
+                let history = registry.history(&device.id.folded())?;
+                take(of_device(history, device.id.as_str(), args.reason));
+            }
+            list.devices.len()
+        }
+        None => {
+            for word in &args.certificates {
+                let history = registry.history(&word.to_lowercase())?;
+                take(match history.is_empty() {
+                    false => of_device(history, word, args.reason),
+                    true => of_serial(registry, word, args.ca_certificate)?,
+                });
+            }
+            args.certificates.len()
+        }
+    };
+    if faults.is_empty() {
+        return Ok((records, already));
     }
+    Err(BulkError::NotRevoked { faults, total }.into())
+}
+
+/// A device's live certificate. Where its key is known to others, every certificate of that key.
+fn of_device(
+    history: Vec<Record>,
+    id: &str,
+    reason: Reason,
+) -> std::result::Result<Vec<Record>, Fault> {
+    let Some(live) = history.iter().find(|r| r.status == Status::Live).cloned() else {
+        let superseded = history.iter().any(|r| r.status == Status::Superseded);
+        return match history.last() {
+            Some(last) if last.status == Status::Revoked || !superseded => Ok(vec![last.clone()]),
+            _ => Err(fault(
+                id,
+                format!("client id {id:?} has no live certificate"),
+                format!("name the serial number of one that it had: `c8y-pki device show {id}`"),
+            )),
+        };
+    };
+    if reason != Reason::KeyCompromise {
+        return Ok(vec![live]);
+    }
+    let key = |r: &Record| r.certificate().ok().map(|cert| cert.spki);
+    let compromised = key(&live);
+    let same = |r: &&Record| r.status != Status::Revoked && key(r) == compromised;
+    Ok(history.iter().filter(same).cloned().collect())
+}
+
+fn of_serial(
+    registry: &Registry,
+    word: &str,
+    cas_too: bool,
+) -> Result<std::result::Result<Vec<Record>, Fault>> {
+    let found = match parse_serial(word) {
+        None => Vec::new(),
+        Some(serial) => registry.find(&Filter { serial: Some(&serial), ..Filter::default() })?,
+    };
+    Ok(match found.as_slice() {
+        [] => Err(fault(
+            word,
+            format!("there is no certificate of a device or with a serial number {word:?}"),
+            "`c8y-pki device list --status any` lists all of them".to_owned(),
+        )),
+        [one] if one.role == Role::Ca && !cas_too => Err(fault(
+            word,
+            format!("the serial number {word} is that of a CA's certificate, issued by {}", one.ca),
+            "add --ca-certificate if it is meant: everything below it goes with it".to_owned(),
+        )),
+        [_] => Ok(found),
+        several => Err(fault(
+            word,
+            format!("{} certificates have the serial number {word}", several.len()),
+            "they are of different CAs: name the devices".to_owned(),
+        )),
+    })
+}
+
+fn fault(word: &str, message: String, hint: String) -> Fault {
+    Fault { id: word.to_owned(), line: None, message, hint: Some(hint) }
 }

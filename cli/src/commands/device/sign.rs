@@ -14,7 +14,7 @@ use c8y_pki::store::Pkcs12Options;
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::{ExistingArgs, interrupted, threads};
+use super::{ExistingArgs, INTERRUPTED, threads};
 use crate::commands::ca::ca_password;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
@@ -82,18 +82,12 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
     }
     let id = args.id.as_deref().map(DeviceId::parse).transpose()?;
     let requests = read(&args.requests)?;
-    if id.is_some() && requests.len() > 1 {
-        return Err(Failure::usage(
-            format!("--id names one device, and {} requests are given", requests.len()),
-            "sign them one by one, or leave --id out to take the common names",
-        ));
-    }
     let now = OffsetDateTime::now_utc();
     let mut pki = Pki::open(dir, now)?;
     let ca = pki.ca(&args.ca)?;
     let key = ca.unlock(&ca_password(args.ca_password_file.as_ref()).existing()?)?;
     files::create_private_dir(&args.out)?;
-    let existing = args.existing.existing();
+    let existing = args.existing.existing()?;
     let job = Job {
         ca: &ca,
         key: &key,
@@ -122,7 +116,7 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
     let (verdicts, summary) = signed?;
     out.results(&verdicts, text)?;
     if summary.stopped {
-        out.warning(&interrupted(existing, now));
+        out.warning(INTERRUPTED);
         return Ok(Outcome::Stopped);
     }
     let good = |v: &Verdict| matches!(v.action, Action::Signed | Action::Kept);
