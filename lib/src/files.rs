@@ -193,6 +193,22 @@ pub fn write(
     access: Access,
     existing: Existing,
 ) -> Result<(), FileError> {
+    write_with(path, access, existing, |file| {
+        file.write_all(bytes).map_err(|source| FileError {
+            action: WRITE,
+            path: path.to_owned(),
+            source,
+        })
+    })
+}
+
+/// The same for contents that come bit by bit: `contents` writes them. Its error leaves no file.
+pub fn write_with<E: From<FileError>>(
+    path: &Path,
+    access: Access,
+    existing: Existing,
+    contents: impl FnOnce(&mut File) -> Result<(), E>,
+) -> Result<(), E> {
     let name = path
         .file_name()
         .ok_or_else(|| fail(WRITE, path)(io::Error::from(io::ErrorKind::InvalidInput)))?;
@@ -200,27 +216,30 @@ pub fn write(
     let number = WRITES.fetch_add(1, Ordering::Relaxed);
     temporary.push(format!(".{}-{number}.tmp", std::process::id()));
     let temporary = path.with_file_name(temporary);
-    let attempt = || {
+    let system = |e: io::Error| E::from(fail(WRITE, path)(e));
+    let attempt = || -> Result<(), E> {
         if path.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
+            return Err(system(io::ErrorKind::IsADirectory.into()));
         }
-        let mut file = open_new(&temporary, access)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
+        let mut file = open_new(&temporary, access).map_err(system)?;
+        contents(&mut file)?;
+        file.sync_all().map_err(system)?;
         drop(file);
-        match existing {
-            Existing::Replace => fs::rename(&temporary, path)?,
-            // A hard link fails if the name is taken, which a rename does not.
-            Existing::Refuse => {
-                fs::hard_link(&temporary, path)?;
-                fs::remove_file(&temporary)?;
+        let put = || -> io::Result<()> {
+            match existing {
+                Existing::Replace => fs::rename(&temporary, path)?,
+                // A hard link fails if the name is taken, which a rename does not.
+                Existing::Refuse => {
+                    fs::hard_link(&temporary, path)?;
+                    fs::remove_file(&temporary)?;
+                }
             }
-        }
-        sync_dir(parent(path))
+            sync_dir(parent(path))
+        };
+        put().map_err(system)
     };
-    attempt().map_err(|e| {
+    attempt().inspect_err(|_| {
         let _ = fs::remove_file(&temporary);
-        fail(WRITE, path)(e)
     })
 }
 

@@ -148,6 +148,26 @@ fn revoking_says_what_it_cannot_do_and_then_changes_nothing() {
 }
 
 #[test]
+fn a_revoked_ca_is_shown_as_such_and_issues_no_more() {
+    let cli = Cli::with_cas();
+    let serial = certificate(&cli, "pki/ca/line/cert.pem").serial;
+    cli.ok(&format!("device revoke {serial} --ca-certificate --reason cACompromise"));
+    assert!(cli.ok("ca list").contains("revoked: cACompromise"));
+    assert!(cli.ok("ca show line").starts_with("CA line (revoked: cACompromise)\n"));
+    for line in [
+        issue("a"),
+        format!("ca renew line {CA_PW}"),
+        format!("ca add x --parent line --subject CN=x --days 9 {CA_PW}"),
+    ] {
+        let said = cli.fails(2, &line);
+        assert!(said.contains("was revoked on 20"), "{line}: {said}");
+    }
+    assert!(cli.names("out").is_empty());
+    cli.ok(&format!("ca crl root {CA_PW}"));
+    assert!(cli.ok("cert show pki/ca/root/crl.pem").contains("cACompromise"));
+}
+
+#[test]
 fn the_platforms_revocation_files_are_written() {
     let cli = Cli::with_cas();
     cli.ok(&issue("a b"));

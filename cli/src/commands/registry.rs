@@ -1,5 +1,6 @@
 //! `registry`: what was issued, checked and taken out.
 
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::{AuthorityError, Pki};
@@ -274,8 +275,28 @@ impl AuditLine {
 fn export(args: &ExportArgs, dir: &Path, out: Output) -> Result {
     let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
     let by_default = if out.is_json() { Format::Jsonl } else { Format::Csv };
-    let mut sheet = Sheet::new(args.format.unwrap_or(by_default));
-    match args.what {
+    let format = args.format.unwrap_or(by_default);
+    let Some(path) = &args.out else {
+        let to = BufWriter::new(std::io::stdout().lock());
+        return match export_to(&pki, args.what, format, to) {
+            // A reader that has seen enough.
+            Err(Failure::Output(e)) if e.kind() == ErrorKind::BrokenPipe => Ok(Outcome::Done),
+            other => other.map(|_| Outcome::Done),
+        };
+    };
+    let mut rows = 0;
+    files::write_with(path, Access::Public, Existing::Replace, |file| -> Result<()> {
+        rows = export_to(&pki, args.what, format, BufWriter::new(file))?;
+        Ok(())
+    })?;
+    out.note(&format!("{} written to {}", count(rows, "row"), path.display()));
+    Ok(Outcome::Done)
+}
+
+/// Writes row by row; returns how many.
+fn export_to(pki: &Pki, what: What, format: Format, to: impl Write) -> Result<usize> {
+    let mut sheet = Sheet { rows: 0, form: Form::of(format, to) };
+    match what {
         What::Certificates => {
             pki.registry().each(&Filter::default(), |record| -> Result<()> {
                 sheet.add(&Exported::of(&record)?)
@@ -283,62 +304,58 @@ fn export(args: &ExportArgs, dir: &Path, out: Output) -> Result {
         }
         What::Audit => {
             for row in pki.registry().audit(1)? {
-                match sheet.format {
+                match sheet.form {
                     // The detail is JSON: a cell of a CSV, an object in JSON.
-                    Format::Csv => sheet.add(&AuditLine::of(row))?,
-                    Format::Jsonl => sheet.add(&row)?,
+                    Form::Csv(_) => sheet.add(&AuditLine::of(row))?,
+                    Form::Jsonl(_) => sheet.add(&row)?,
                 }
             }
         }
     }
-    let (rows, bytes) = sheet.finish()?;
-    match &args.out {
-        None => out.data(&bytes)?,
-        Some(path) => {
-            files::write(path, &bytes, Access::Public, Existing::Replace)?;
-            out.note(&format!("{} written to {}", count(rows, "row"), path.display()));
+    sheet.finish()
+}
+
+enum Form<W: Write> {
+    Csv(Box<csv::Writer<W>>),
+    Jsonl(W),
+}
+
+impl<W: Write> Form<W> {
+    fn of(format: Format, to: W) -> Self {
+        match format {
+            Format::Csv => Self::Csv(Box::new(csv::Writer::from_writer(to))),
+            Format::Jsonl => Self::Jsonl(to),
         }
     }
-    Ok(Outcome::Done)
 }
 
-/// Rows on their way into a file.
-struct Sheet {
-    format: Format,
+/// Rows on their way out.
+struct Sheet<W: Write> {
     rows: usize,
-    csv: csv::Writer<Vec<u8>>,
-    lines: Vec<u8>,
+    form: Form<W>,
 }
 
-impl Sheet {
-    fn new(format: Format) -> Self {
-        Self { format, rows: 0, csv: csv::Writer::from_writer(Vec::new()), lines: Vec::new() }
-    }
-
+impl<W: Write> Sheet<W> {
     fn add<T: Serialize>(&mut self, row: &T) -> Result<()> {
         self.rows += 1;
-        match self.format {
-            Format::Csv => {
-                self.csv.serialize(row).map_err(|e| Failure::Output(std::io::Error::other(e)))
-            }
-            Format::Jsonl => {
-                serde_json::to_writer(&mut self.lines, row)
-                    .map_err(|e| Failure::Output(e.into()))?;
-                self.lines.push(b'\n');
-                Ok(())
+        match &mut self.form {
+            Form::Csv(csv) => csv.serialize(row).map_err(|e| match e.into_kind() {
+                csv::ErrorKind::Io(e) => Failure::Output(e),
+                other => Failure::Output(std::io::Error::other(format!("{other:?}"))),
+            }),
+            Form::Jsonl(to) => {
+                let line = serde_json::to_string(row).map_err(|e| Failure::Output(e.into()))?;
+                writeln!(to, "{line}").map_err(Failure::Output)
             }
         }
     }
 
-    fn finish(self) -> Result<(usize, Vec<u8>)> {
-        let bytes = match self.format {
-            Format::Jsonl => self.lines,
-            Format::Csv => self
-                .csv
-                .into_inner()
-                .map_err(|e| Failure::Output(std::io::Error::other(e.to_string())))?,
+    fn finish(mut self) -> Result<usize> {
+        let flushed = match &mut self.form {
+            Form::Csv(csv) => csv.flush(),
+            Form::Jsonl(to) => to.flush(),
         };
-        Ok((self.rows, bytes))
+        flushed.map(|()| self.rows).map_err(Failure::Output)
     }
 }
 

@@ -191,7 +191,9 @@ impl Registry {
             let batch = found.entry(sequence).or_default();
             batch.count += 1;
             batch.rows.extend_from_slice(&kept);
-            batch.ders.extend_from_slice(&fingerprint);
+            if story.batches.get(&sequence).is_some_and(|batch| batch.ders.is_some()) {
+                batch.ders.extend_from_slice(&fingerprint);
+            }
             let state = State {
                 status: Status::of_name(text(12)?).unwrap_or(Status::Live),
                 revoked: revocation(row).map_err(fail)?,

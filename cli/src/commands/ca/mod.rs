@@ -154,6 +154,7 @@ struct CaView {
     key: String,
     #[serde(with = "time::serde::rfc3339")]
     not_after: OffsetDateTime,
+    revoked: Option<&'static str>,
     path_length: Option<u32>,
     chain_length: usize,
     devices: u64,
@@ -173,6 +174,7 @@ impl CaView {
                 Err(e) => e.to_string(),
             },
             not_after: cert.not_after,
+            revoked: None,
             path_length: cert.basic_constraints.and_then(|bc| bc.path_length),
             chain_length: ca.chain.len(),
             devices: devices.get(&ca.name).copied().unwrap_or(0),
@@ -330,7 +332,10 @@ fn list(expiring: Option<time::Duration>, dir: &Path, out: Output) -> Result {
     let now = OffsetDateTime::now_utc();
     let pki = Pki::open(dir, now)?;
     let devices = pki.registry().device_counts()?;
-    let mut views: Vec<CaView> = pki.cas()?.iter().map(|ca| CaView::of(ca, &devices)).collect();
+    let mut views = Vec::new();
+    for ca in pki.cas()? {
+        views.push(CaView { revoked: revoked(&pki, &ca)?, ..CaView::of(&ca, &devices) });
+    }
     if let Some(time) = expiring {
         views.retain(|view| view.not_after < now + time);
         // Cut out of its tree, each is a line of its own.
@@ -353,6 +358,11 @@ fn list(expiring: Option<time::Duration>, dir: &Path, out: Output) -> Result {
     Ok(Outcome::Done)
 }
 
+/// Why a CA's certificate was revoked, if it was.
+fn revoked(pki: &Pki, ca: &Ca) -> Result<Option<&'static str>> {
+    Ok(pki.registry().revocation(ca.certificate())?.map(|revoked| revoked.reason.name()))
+}
+
 fn tree(views: &[CaView], parent: Option<&str>, indent: &str, rows: &mut Vec<Vec<String>>) {
     let children: Vec<&CaView> = views.iter().filter(|v| v.parent.as_deref() == parent).collect();
     for (index, view) in children.iter().enumerate() {
@@ -366,7 +376,10 @@ fn tree(views: &[CaView], parent: Option<&str>, indent: &str, rows: &mut Vec<Vec
             format!("{indent}{branch}{}", view.name),
             view.subject.clone(),
             view.key.clone(),
-            format!("{} ({})", day(view.not_after), until(view.not_after)),
+            match view.revoked {
+                Some(reason) => format!("revoked: {reason}"),
+                None => format!("{} ({})", day(view.not_after), until(view.not_after)),
+            },
             view.path_length.map_or_else(|| "unlimited".to_owned(), |n| n.to_string()),
             view.devices.to_string(),
         ]);
@@ -387,15 +400,17 @@ fn show(name: &str, dir: &Path, out: Output) -> Result {
     let ca = pki.ca(name)?;
     let certificate = CertificateView::of(ca.certificate());
     let policy = pki.policy(&ca.name);
-    let shown =
-        Shown { ca: CaView::of(&ca, &pki.registry().device_counts()?), policy, certificate };
+    let view = CaView::of(&ca, &pki.registry().device_counts()?);
+    let view = CaView { revoked: revoked(&pki, &ca)?, ..view };
+    let shown = Shown { ca: view, policy, certificate };
     out.result(&shown, |s| {
         let item = c8y_pki::describe::Item::Certificate(Box::new(s.certificate.clone()));
         let parent = s.ca.parent.as_deref().unwrap_or("none");
         format!(
-            "CA {}\n  parent        {parent}\n  devices       {}\n  policy        {}\n  folder        \
+            "CA {}{}\n  parent        {parent}\n  devices       {}\n  policy        {}\n  folder        \
              {}\n\n{}",
             s.ca.name,
+            s.ca.revoked.map_or_else(String::new, |reason| format!(" (revoked: {reason})")),
             s.ca.devices,
             s.policy,
             s.ca.folder,
