@@ -9,28 +9,31 @@
 //! A CA appears with all its files or not at all: they are written to a folder beside it, which is
 //! then renamed. Changes to CAs hold a lock on `pki.toml`'s neighbour `pki.lock`.
 
+mod check;
+mod config;
 mod error;
 mod import;
 pub mod policy;
 mod renew;
+mod revocation;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
+use config::{read_config, read_policies};
 pub use error::AuthorityError;
 use import::{climb, find_own};
-use policy::{RawPolicy, SigningPolicy};
+use policy::SigningPolicy;
 
 use crate::cert::{Certificate, Serial};
-use crate::crl::{self, Crl};
 use crate::files::{self, Access, Existing, Lock};
 use crate::issue::{self, Issuer, Order, Outliving, Validity};
 use crate::key::{CA_ITERATIONS, PrivateKey};
 use crate::name::Name;
 use crate::profile::{Kind, PathLength, Profile};
-use crate::registry::{Checked, Filter, NewRecord, Registry, Replaced, Role, Status};
+use crate::registry::{NewRecord, Registry, Replaced};
 use crate::secret::Password;
 
 /// Longest name of a CA, in characters.
@@ -165,42 +168,6 @@ impl Pki {
         }
     }
 
-    /// Looks whether each CA's folder is whole, and each CA's folder is there. Faults are noted.
-    pub fn check_cas(&self, checked: &mut Checked) -> Result<()> {
-        let cas = self.cas()?;
-        for ca in &cas {
-            let name = &ca.name;
-            let cert = files::read(&ca.dir.join("cert.pem"))
-                .ok()
-                .and_then(|bytes| Certificate::all_from_pem_or_der(&bytes).ok());
-            if cert.is_none_or(|certs| certs.first() != Some(ca.certificate())) {
-                checked.note(
-                    "ca",
-                    format!("cert.pem of the CA {name} is not the first of its chain.pem"),
-                );
-            }
-            if !ca.key_path().exists() {
-                checked
-                    .note("ca", format!("the CA {name} has no key: {}", ca.key_path().display()));
-            }
-        }
-        let filter =
-            Filter { role: Some(Role::Ca), status: Some(Status::Live), ..Filter::default() };
-        self.registry.each(&filter, |record| -> Result<()> {
-            if !cas.iter().any(|ca| ca.certificate().der() == record.der) {
-                let subject = record.certificate().map(|c| c.subject.to_string());
-                checked.note(
-                    "ca",
-                    format!(
-                        "the CA {} is recorded, and not in the folder",
-                        subject.unwrap_or_default()
-                    ),
-                );
-            }
-            Ok(())
-        })
-    }
-
     /// The folder.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -214,20 +181,6 @@ impl Pki {
     /// The registry, to write to.
     pub fn registry_mut(&mut self) -> &mut Registry {
         &mut self.registry
-    }
-
-    /// Refuses a CA that is revoked, or stands under one that is.
-    pub fn check_not_revoked(&self, ca: &Ca) -> Result<()> {
-        for certificate in &ca.chain {
-            if let Some(revoked) = self.registry.revocation(certificate)? {
-                return Err(AuthorityError::Revoked {
-                    subject: certificate.subject.to_string(),
-                    since: revoked.at.date().to_string(),
-                    reason: revoked.reason.name(),
-                });
-            }
-        }
-        Ok(())
     }
 
     /// What a CA may sign.
@@ -345,39 +298,6 @@ impl Pki {
         self.keep(name, chain, key, password, now)
     }
 
-    /// Makes the CA's next CRL, with every certificate that it has issued and that is revoked,
-    /// writes it to its folder as `crl.pem` and returns it.
-    ///
-    /// Certificates stay in it after their own end: RFC 5280, 5.1.2.6 and 3.3 let them go only once
-    /// a list issued after that end has shown them, and a list without them tells nobody anything new.
-    pub fn make_crl(
-        &mut self,
-        ca: &Ca,
-        key: &PrivateKey,
-        days: u32,
-        now: OffsetDateTime,
-    ) -> Result<Crl> {
-        let now = now.replace_nanosecond(0).unwrap_or(now);
-        let issuer = Issuer::new(ca.certificate(), key, now)?;
-        // Until it is written, so that crl.pem is never an older one than was made last.
-        let _lock = Lock::wait(&self.lock_path())?;
-        let subject = &ca.certificate().subject;
-        let others: Vec<String> = self
-            .cas()?
-            .into_iter()
-            .filter(|other| other.name != ca.name && other.certificate().subject.matches(subject))
-            .map(|other| other.name)
-            .collect();
-        let path = ca.dir.join("crl.pem");
-        let at_least = last_number(&path).map_or(1, |last| last.saturating_add(1));
-        let number = self.registry.next_crl_number(&ca.name, &others, at_least, now)?;
-        let revoked = self.registry.revoked(subject)?;
-        let next = now + Duration::days(days.into());
-        let crl = crl::make(&issuer, &revoked, number, now, next)?;
-        files::write(&path, crl.pem().as_bytes(), Access::Public, Existing::Replace)?;
-        Ok(crl)
-    }
-
     fn lock_for(&self, name: &str) -> Result<Lock> {
         check_name(name)?;
         let lock = Lock::wait(&self.lock_path())?;
@@ -445,12 +365,6 @@ impl Pki {
     }
 }
 
-/// The number of the list in a file, if there is one.
-fn last_number(path: &Path) -> Option<u64> {
-    let list = Crl::all_from_pem_or_der(&files::read(path).ok()?).ok()?.pop()?;
-    list.number?.to_decimal().parse().ok()
-}
-
 /// The CA whose certificate this is, or was before it was renewed.
 fn parent_of(above: &Certificate, all: &[(String, Certificate)]) -> Option<String> {
     let same = all.iter().find(|(_, cert)| cert == above);
@@ -485,61 +399,6 @@ fn want_kind(profile: &Profile, wanted: Kind) -> Result<()> {
         is: word(profile.kind),
         wanted: word(wanted),
     })
-}
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Config {
-    version: u32,
-    registry: String,
-    #[serde(default)]
-    policy: BTreeMap<String, RawPolicy>,
-}
-
-fn config_error(path: &Path, problem: impl Into<String>) -> AuthorityError {
-    AuthorityError::Config { path: path.to_owned(), problem: problem.into() }
-}
-
-/// Reads pki.toml.
-fn read_config(path: &Path) -> Result<Config> {
-    let bytes = files::read(path)?;
-    let text = String::from_utf8(bytes).map_err(|_| config_error(path, "it is not UTF-8"))?;
-    let config: Config = toml::from_str(&text).map_err(|e| {
-        let line = e.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-        config_error(path, format!("line {line}: {}", e.message()))
-    })?;
-    if config.version != 1 {
-        let problem = format!("version {} of the folder's form is not known", config.version);
-        return Err(config_error(path, problem));
-    }
-    Ok(config)
-}
-
-fn read_policies(
-    dir: &Path,
-    path: &Path,
-    config: &Config,
-) -> Result<BTreeMap<String, SigningPolicy>> {
-    let mut policies = BTreeMap::new();
-    for (ca, raw) in &config.policy {
-        // A policy that no CA has is probably meant for another: better said than passed over.
-        if check_name(ca).is_err() || !dir.join("ca").join(ca).join("cert.pem").exists() {
-            return Err(config_error(path, format!("[policy.{ca}]: there is no CA named {ca:?}")));
-        }
-        let listed = match &raw.ids_from {
-            None => None,
-            Some(file) => {
-                let bytes = files::read(&dir.join(file))?;
-                let text = String::from_utf8(bytes)
-                    .map_err(|_| config_error(path, format!("{file} is not UTF-8")))?;
-                Some(text)
-            }
-        };
-        let policy =
-            SigningPolicy::new(ca, raw, listed).map_err(|problem| config_error(path, problem))?;
-        policies.insert(ca.clone(), policy);
-    }
-    Ok(policies)
 }
 
 fn load(name: String, dir: PathBuf) -> Result<Ca> {

@@ -8,7 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::sqlite::{Registry, Result, moment};
+use super::query::moment;
+use super::sqlite::{Registry, Result};
 use super::{Filter, Record, RegistryError, Role, Row, Status, audit};
 use crate::cert::Certificate;
 use crate::crl::Reason;

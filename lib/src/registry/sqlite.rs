@@ -1,25 +1,19 @@
 //! The registry in an SQLite file: WAL, synchronous=FULL, one transaction per change.
 
-use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::types::Value;
 use rusqlite::{
     Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params,
-    params_from_iter,
 };
 use time::OffsetDateTime;
 
 use super::schema::{APPLICATION, VERSION};
 use super::{
-    AuditRow, Filter, NewRecord, Record, RegistryError, Replaced, Role, Row, Status, audit,
-    audit_name, schema,
+    NewRecord, Record, RegistryError, Replaced, Role, Row, Status, audit, audit_name, schema,
 };
-use crate::cert::{Certificate, Serial};
-use crate::crl::{Reason, Revoked};
+use crate::crl::Reason;
 use crate::crypto::{hex, sha256};
-use crate::name::Name;
 
 /// How long a station waits for another one's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -151,187 +145,6 @@ impl Registry {
         transaction.commit().map_err(fail)
     }
 
-    /// Which of these folded client ids are live.
-    pub fn live_among(&self, folded: &[String]) -> Result<HashSet<String>> {
-        let mut found = HashSet::new();
-        let mut query = self
-            .connection
-            .prepare_cached("SELECT 1 FROM certificate WHERE folded_id = ?1 AND status = 'live'")
-            .map_err(|e| self.error(&e))?;
-        for id in folded {
-            if query.exists([id]).map_err(|e| self.error(&e))? {
-                found.insert(id.clone());
-            }
-        }
-        Ok(found)
-    }
-
-    /// Which of these folded client ids are live, or had a certificate that was revoked.
-    pub fn known_among(&self, folded: &[String]) -> Result<HashSet<String>> {
-        let mut found = self.live_among(folded)?;
-        for id in folded.iter().filter(|id| !found.contains(*id)).cloned().collect::<Vec<_>>() {
-            if self.history(&id)?.last().is_some_and(|record| record.revoked.is_some()) {
-                found.insert(id);
-            }
-        }
-        Ok(found)
-    }
-
-    /// The live certificate of a device, by its folded client id.
-    pub fn live_device(&self, folded: &str) -> Result<Option<Record>> {
-        let values = vec![Value::from(folded.to_owned())];
-        self.collect("WHERE folded_id = ?1 AND status = 'live'", values).map(|mut r| r.pop())
-    }
-
-    /// All certificates that a device ever had, by its folded client id, the oldest first.
-    pub fn history(&self, folded: &str) -> Result<Vec<Record>> {
-        let values = vec![Value::from(folded.to_owned())];
-        let tail = "WHERE folded_id = ?1 AND status <> 'live' ORDER BY id";
-        let mut records = self.collect(tail, values)?;
-        records.extend(self.live_device(folded)?);
-        records.sort_by_key(|record| record.recorded);
-        Ok(records)
-    }
-
-    /// All live devices in the order in which they were issued, of one CA or of all.
-    pub fn live_devices(&self, ca: Option<&str>) -> Result<Vec<Record>> {
-        let (role, status) = (Some(Role::Device), Some(Status::Live));
-        self.find(&Filter { ca, role, status, ..Filter::default() })
-    }
-
-    /// All certificates that a filter lets through, in the order in which they were recorded.
-    pub fn find(&self, filter: &Filter<'_>) -> Result<Vec<Record>> {
-        let mut records = Vec::new();
-        self.each(filter, |record| -> Result<()> {
-            records.push(record);
-            Ok(())
-        })?;
-        Ok(records)
-    }
-
-    /// Visits all certificates that a filter lets through, in the order in which they were
-    /// recorded, without holding them all. An error of `visit` ends it.
-    pub fn each<E: From<RegistryError>>(
-        &self,
-        filter: &Filter<'_>,
-        visit: impl FnMut(Record) -> std::result::Result<(), E>,
-    ) -> std::result::Result<(), E> {
-        let (tail, values) = conditions(filter);
-        self.visit(&tail, values, visit)
-    }
-
-    /// What has been revoked of the certificates that were issued under that name, by whichever of
-    /// its keys, in the order in which they were recorded.
-    pub fn revoked(&self, issuer: &Name) -> Result<Vec<Revoked>> {
-        let collect = || -> rusqlite::Result<Vec<Revoked>> {
-            self.connection
-                .prepare_cached(
-                    "SELECT serial, revoked_at, reason FROM certificate
-                     WHERE issuer = ?1 AND revoked_at IS NOT NULL ORDER BY id",
-                )?
-                .query_map([issuer.der()], |row| {
-                    let reason = Reason::from_code(row.get(2)?).ok_or_else(|| strange(2))?;
-                    let serial = Serial::from_octets(row.get_ref(0)?.as_blob()?);
-                    Ok(Revoked { serial, at: moment(row.get(1)?), reason })
-                })?
-                .collect()
-        };
-        collect().map_err(|e| self.error(&e))
-    }
-
-    /// SHA-256 of the SubjectPublicKeyInfo of every certificate that was revoked for another reason
-    /// than that a new one took its place: such keys are not certified again.
-    pub fn revoked_keys(&self) -> Result<HashSet<[u8; 32]>> {
-        let mut keys = HashSet::new();
-        let tail = "WHERE revoked_at IS NOT NULL AND reason <> ?1";
-        let superseded = vec![Value::from(i64::from(Reason::Superseded as u8))];
-        self.visit(tail, superseded, |record| -> Result<()> {
-            keys.extend(record.certificate().ok().map(|cert| sha256(&cert.spki)));
-            Ok(())
-        })?;
-        Ok(keys)
-    }
-
-    /// When and why this very certificate was revoked, if it was.
-    pub fn revocation(&self, certificate: &Certificate) -> Result<Option<Revoked>> {
-        let serial = Some(&certificate.serial);
-        let records = self.find(&Filter { serial, ..Filter::default() })?;
-        let own = records.iter().find(|record| record.der == certificate.der());
-        Ok(own.and_then(Record::revocation))
-    }
-
-    /// Whether the audit log has a row with that hash (lower-case hex).
-    pub fn has_audit_hash(&self, hash: &str) -> Result<bool> {
-        self.connection
-            .prepare("SELECT 1 FROM audit WHERE lower(hex(hash)) = ?1")
-            .and_then(|mut query| query.exists([hash]))
-            .map_err(|e| self.error(&e))
-    }
-
-    /// The audit log, from a row on.
-    pub fn audit(&self, from: i64) -> Result<Vec<AuditRow>> {
-        let collect = || -> rusqlite::Result<Vec<AuditRow>> {
-            self.connection
-                .prepare_cached(
-                    "SELECT sequence, at, action, detail, hash FROM audit
-                     WHERE sequence >= ?1 ORDER BY sequence",
-                )?
-                .query_map([from], |row| {
-                    let (detail, hash): (String, Vec<u8>) = (row.get(3)?, row.get(4)?);
-                    Ok(AuditRow {
-                        sequence: row.get(0)?,
-                        at: moment(row.get(1)?),
-                        action: row.get(2)?,
-                        detail: serde_json::from_str(&detail).unwrap_or_default(),
-                        hash: hex(&hash),
-                    })
-                })?
-                .collect()
-        };
-        collect().map_err(|e| self.error(&e))
-    }
-
-    /// Whether this very certificate is recorded.
-    pub fn has(&self, certificate: &Certificate) -> Result<bool> {
-        self.connection
-            .prepare_cached(
-                "SELECT 1 FROM certificate WHERE issuer = ?1 AND serial = ?2 AND der = ?3",
-            )
-            .and_then(|mut query| {
-                query.exists(params![
-                    certificate.issuer.der(),
-                    certificate.serial.octets(),
-                    certificate.der()
-                ])
-            })
-            .map_err(|e| self.error(&e))
-    }
-
-    /// How many live device certificates each CA has issued.
-    pub fn device_counts(&self) -> Result<BTreeMap<String, u64>> {
-        let sql = "SELECT ca, count(*) FROM certificate
-                   WHERE role = 'device' AND status = 'live' GROUP BY ca";
-        let collect = || -> rusqlite::Result<BTreeMap<String, u64>> {
-            self.connection
-                .prepare_cached(sql)?
-                .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?
-                .collect()
-        };
-        collect().map_err(|e| self.error(&e))
-    }
-
-    /// The name of the run that recorded devices last.
-    pub fn last_batch(&self) -> Result<Option<String>> {
-        self.connection
-            .query_row(
-                "SELECT batch FROM certificate WHERE role = 'device' ORDER BY id DESC LIMIT 1",
-                [],
-                |row| row.get(0),
-            )
-            .optional()
-            .map_err(|e| self.error(&e))
-    }
-
     /// The next CRL number of a CA: one more than the last, from 1, durable before it is used. CAs of
     /// the same subject, `others`, count together: their lists have one issuer (RFC 5280, 5.2.3). It is
     /// `at_least` that number: lists that are out already are known better than lost rows.
@@ -366,55 +179,6 @@ impl Registry {
         transaction.commit().map_err(fail)?;
         Ok(number.cast_unsigned())
     }
-
-    fn collect(&self, tail: &str, values: Vec<Value>) -> Result<Vec<Record>> {
-        let mut records = Vec::new();
-        self.visit(tail, values, |record| -> Result<()> {
-            records.push(record);
-            Ok(())
-        })?;
-        Ok(records)
-    }
-
-    fn visit<E: From<RegistryError>>(
-        &self,
-        tail: &str,
-        values: Vec<Value>,
-        mut visit: impl FnMut(Record) -> std::result::Result<(), E>,
-    ) -> std::result::Result<(), E> {
-        let fail = |e: rusqlite::Error| E::from(self.error(&e));
-        let sql = format!(
-            "SELECT ca, role, client_id, serial, not_before, not_after, status, revoked_at, reason,
-             recorded, batch, der, details, location, has_key FROM certificate {tail}"
-        );
-        let mut query = self.connection.prepare_cached(&sql).map_err(fail)?;
-        let mut rows = query.query(params_from_iter(values)).map_err(fail)?;
-        while let Some(row) = rows.next().map_err(fail)? {
-            visit(read_record(row).map_err(fail)?)?;
-        }
-        Ok(())
-    }
-}
-
-/// The SQL of a filter, with its values.
-fn conditions(filter: &Filter<'_>) -> (String, Vec<Value>) {
-    let text = |text: &str| Value::from(text.to_owned());
-    let given = [
-        ("ca = ?", filter.ca.map(text)),
-        ("role = ?", filter.role.map(|r| text(r.name()))),
-        ("status = ?", filter.status.map(|s| text(s.name()))),
-        ("serial = ?", filter.serial.map(|s| Value::from(s.octets().to_vec()))),
-        ("batch = ?", filter.batch.map(text)),
-        ("not_after < ?", filter.expires_before.map(|t| Value::from(t.unix_timestamp()))),
-    ];
-    let given: Vec<(&str, Value)> =
-        given.into_iter().filter_map(|(sql, value)| Some((sql, value?))).collect();
-    let wheres: Vec<&str> = given.iter().map(|(sql, _)| *sql).collect();
-    let tail = match wheres.is_empty() {
-        true => "ORDER BY id".to_owned(),
-        false => format!("WHERE {} ORDER BY id", wheres.join(" AND ")),
-    };
-    (tail, given.into_iter().map(|(_, value)| value).collect())
 }
 
 /// Takes the write lock at once: a transaction that begins by reading could not wait for it.
@@ -529,42 +293,6 @@ fn supersede<'a>(
     };
     audit::append(connection, now, action, &detail).map_err(fail)?;
     Ok(())
-}
-
-pub(super) fn moment(seconds: i64) -> OffsetDateTime {
-    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
-}
-
-/// A row whose columns are not what the schema says: somebody else has written it.
-fn strange(column: usize) -> rusqlite::Error {
-    rusqlite::Error::InvalidColumnType(column, "value".to_owned(), rusqlite::types::Type::Null)
-}
-
-fn read_record(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
-    let revoked = match row.get::<_, Option<i64>>(7)? {
-        None => None,
-        Some(at) => {
-            let reason = Reason::from_code(row.get(8)?).ok_or_else(|| strange(8))?;
-            Some((moment(at), reason))
-        }
-    };
-    let details: String = row.get(12)?;
-    Ok(Record {
-        ca: row.get(0)?,
-        role: if row.get_ref(1)?.as_str()? == "ca" { Role::Ca } else { Role::Device },
-        client_id: row.get(2)?,
-        serial: Serial::from_octets(row.get_ref(3)?.as_blob()?),
-        not_before: moment(row.get(4)?),
-        not_after: moment(row.get(5)?),
-        status: Status::of_name(row.get_ref(6)?.as_str()?).ok_or_else(|| strange(6))?,
-        revoked,
-        recorded: moment(row.get(9)?),
-        batch: row.get(10)?,
-        der: row.get(11)?,
-        details: serde_json::from_str(&details).unwrap_or_default(),
-        location: row.get::<_, Option<String>>(13)?.map(PathBuf::from),
-        has_key: row.get(14)?,
-    })
 }
 
 fn already_revoked(record: &Record) -> RegistryError {

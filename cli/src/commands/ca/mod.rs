@@ -1,5 +1,6 @@
 //! `ca`: roots, intermediates, their list, their renewal, their CRLs.
 
+mod crl;
 mod renew;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::authority::{Ca, CaSettings, Pki};
 use c8y_pki::crypto::KeyType;
 use c8y_pki::describe::CertificateView;
-use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::files;
 use c8y_pki::issue::Outliving;
 use c8y_pki::key::{PrivateKey, read::is_encrypted};
 use c8y_pki::profile::PathLength;
@@ -59,7 +60,7 @@ Examples:
 Examples:
   c8y-pki ca crl line-7
   c8y-pki ca crl line-7 --days 7 --der --out line-7.crl")]
-    Crl(CrlArgs),
+    Crl(crl::CrlArgs),
 }
 
 /// What `init` and `add` have in common.
@@ -126,25 +127,6 @@ pub(crate) struct AddArgs {
     key_password_file: Option<PathBuf>,
 }
 
-/// Arguments of `ca crl`.
-#[derive(Debug, Args)]
-pub(crate) struct CrlArgs {
-    /// Name of the CA
-    name: String,
-    /// Days until the next list is due
-    #[arg(long, default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
-    days: u32,
-    /// Write it here too
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-    /// Write --out as DER instead of PEM
-    #[arg(long, requires = "out")]
-    der: bool,
-    /// File with the password of the CA's key [env: C8Y_PKI_CA_PASSWORD]
-    #[arg(long, value_name = "FILE")]
-    ca_password_file: Option<PathBuf>,
-}
-
 /// What is said of a CA.
 #[derive(Debug, Serialize)]
 struct CaView {
@@ -191,7 +173,7 @@ pub(crate) fn run(command: &CaCommand, pki: &Path, out: Output) -> Result {
         CaCommand::List { expiring } => list(*expiring, pki, out),
         CaCommand::Renew(args) => renew::run(args, pki, out),
         CaCommand::Show { name } => show(name, pki, out),
-        CaCommand::Crl(args) => crl(args, pki, out),
+        CaCommand::Crl(args) => crl::run(args, pki, out),
     }
 }
 
@@ -415,50 +397,6 @@ fn show(name: &str, dir: &Path, out: Output) -> Result {
             s.policy,
             s.ca.folder,
             items(&[item])
-        )
-    })?;
-    Ok(Outcome::Done)
-}
-
-#[derive(Serialize)]
-struct CrlMade {
-    ca: String,
-    number: Option<String>,
-    revoked: usize,
-    files: Vec<String>,
-}
-
-fn crl(args: &CrlArgs, dir: &Path, out: Output) -> Result {
-    let now = OffsetDateTime::now_utc();
-    let mut pki = Pki::open(dir, now)?;
-    let ca = pki.ca(&args.name)?;
-    let key = ca.unlock(&ca_password(args.ca_password_file.as_ref()).existing()?)?;
-    if let Some(dir) = args.out.as_ref().and_then(|path| path.parent())
-        && !dir.as_os_str().is_empty()
-        && !dir.is_dir()
-    {
-        return Err(Failure::usage(
-            format!("the folder {} of --out does not exist", dir.display()),
-            "make it first: no list was made",
-        ));
-    }
-    let crl = pki.make_crl(&ca, &key, args.days, now)?;
-    let own = ca.key_path().with_file_name("crl.pem");
-    let mut files = vec![own.display().to_string()];
-    if let Some(path) = &args.out {
-        let bytes = if args.der { crl.der().to_vec() } else { crl.pem().into_bytes() };
-        files::write(path, &bytes, Access::Public, Existing::Replace)?;
-        files.push(path.display().to_string());
-    }
-    let number = crl.number.as_ref().map(c8y_pki::cert::Serial::to_decimal);
-    let made = CrlMade { ca: ca.name, number, revoked: crl.revoked.len(), files };
-    out.result(&made, |m| {
-        let number = m.number.as_deref().unwrap_or("none");
-        format!(
-            "Revocation list {number} of {}: {} revoked\n  {}\n",
-            m.ca,
-            m.revoked,
-            m.files.join("\n  ")
         )
     })?;
     Ok(Outcome::Done)

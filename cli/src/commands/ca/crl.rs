@@ -1,0 +1,76 @@
+//! `ca crl`: the next revocation list of a CA.
+
+use std::path::{Path, PathBuf};
+
+use c8y_pki::authority::Pki;
+use c8y_pki::files::{self, Access, Existing};
+use clap::Args;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::ca_password;
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::Output;
+
+/// Arguments of `ca crl`.
+#[derive(Debug, Args)]
+pub(crate) struct CrlArgs {
+    /// Name of the CA
+    name: String,
+    /// Days until the next list is due
+    #[arg(long, default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    days: u32,
+    /// Write it here too
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Write --out as DER instead of PEM
+    #[arg(long, requires = "out")]
+    der: bool,
+    /// File with the password of the CA's key [env: C8Y_PKI_CA_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    ca_password_file: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct CrlMade {
+    ca: String,
+    number: Option<String>,
+    revoked: usize,
+    files: Vec<String>,
+}
+
+pub(super) fn run(args: &CrlArgs, dir: &Path, out: Output) -> Result {
+    let now = OffsetDateTime::now_utc();
+    let mut pki = Pki::open(dir, now)?;
+    let ca = pki.ca(&args.name)?;
+    let key = ca.unlock(&ca_password(args.ca_password_file.as_ref()).existing()?)?;
+    if let Some(dir) = args.out.as_ref().and_then(|path| path.parent())
+        && !dir.as_os_str().is_empty()
+        && !dir.is_dir()
+    {
+        return Err(Failure::usage(
+            format!("the folder {} of --out does not exist", dir.display()),
+            "make it first: no list was made",
+        ));
+    }
+    let crl = pki.make_crl(&ca, &key, args.days, now)?;
+    let own = ca.key_path().with_file_name("crl.pem");
+    let mut files = vec![own.display().to_string()];
+    if let Some(path) = &args.out {
+        let bytes = if args.der { crl.der().to_vec() } else { crl.pem().into_bytes() };
+        files::write(path, &bytes, Access::Public, Existing::Replace)?;
+        files.push(path.display().to_string());
+    }
+    let number = crl.number.as_ref().map(c8y_pki::cert::Serial::to_decimal);
+    let made = CrlMade { ca: ca.name, number, revoked: crl.revoked.len(), files };
+    out.result(&made, |m| {
+        let number = m.number.as_deref().unwrap_or("none");
+        format!(
+            "Revocation list {number} of {}: {} revoked\n  {}\n",
+            m.ca,
+            m.revoked,
+            m.files.join("\n  ")
+        )
+    })?;
+    Ok(Outcome::Done)
+}

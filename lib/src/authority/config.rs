@@ -1,0 +1,63 @@
+//! `pki.toml`: the version of the folder's form, where the registry is, and signing policies.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::policy::{RawPolicy, SigningPolicy};
+use super::{AuthorityError, Result, check_name};
+use crate::files;
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Config {
+    version: u32,
+    pub(super) registry: String,
+    #[serde(default)]
+    policy: BTreeMap<String, RawPolicy>,
+}
+
+fn config_error(path: &Path, problem: impl Into<String>) -> AuthorityError {
+    AuthorityError::Config { path: path.to_owned(), problem: problem.into() }
+}
+
+/// Reads pki.toml.
+pub(super) fn read_config(path: &Path) -> Result<Config> {
+    let bytes = files::read(path)?;
+    let text = String::from_utf8(bytes).map_err(|_| config_error(path, "it is not UTF-8"))?;
+    let config: Config = toml::from_str(&text).map_err(|e| {
+        let line = e.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        config_error(path, format!("line {line}: {}", e.message()))
+    })?;
+    if config.version != 1 {
+        let problem = format!("version {} of the folder's form is not known", config.version);
+        return Err(config_error(path, problem));
+    }
+    Ok(config)
+}
+
+pub(super) fn read_policies(
+    dir: &Path,
+    path: &Path,
+    config: &Config,
+) -> Result<BTreeMap<String, SigningPolicy>> {
+    let mut policies = BTreeMap::new();
+    for (ca, raw) in &config.policy {
+        // A policy that no CA has is probably meant for another: better said than passed over.
+        if check_name(ca).is_err() || !dir.join("ca").join(ca).join("cert.pem").exists() {
+            return Err(config_error(path, format!("[policy.{ca}]: there is no CA named {ca:?}")));
+        }
+        let listed = match &raw.ids_from {
+            None => None,
+            Some(file) => {
+                let bytes = files::read(&dir.join(file))?;
+                let text = String::from_utf8(bytes)
+                    .map_err(|_| config_error(path, format!("{file} is not UTF-8")))?;
+                Some(text)
+            }
+        };
+        let policy =
+            SigningPolicy::new(ca, raw, listed).map_err(|problem| config_error(path, problem))?;
+        policies.insert(ca.clone(), policy);
+    }
+    Ok(policies)
+}
