@@ -57,10 +57,41 @@ fn revocation_lists() {
     let Some(linter) = python_tool("lint_crl") else { return };
     let cli = Cli::with_cas();
     let mut findings = String::new();
-    for ca in ["root", "line"] {
-        cli.ok(&format!("ca crl {ca} {CA_PW}"));
-        let file = format!("pki/ca/{ca}/crl.pem");
-        lint(&linter, &cli, &["-t", "CRL", "-p", "PKIX"], &file, &mut findings);
+    let mut lint_both = || {
+        for ca in ["root", "line"] {
+            cli.ok(&format!("ca crl {ca} {CA_PW}"));
+            let file = format!("pki/ca/{ca}/crl.pem");
+            lint(&linter, &cli, &["-t", "CRL", "-p", "PKIX"], &file, &mut findings);
+        }
+    };
+    lint_both();
+    // With an entry for each reason, and one without.
+    let reasons = ["unspecified", "keyCompromise", "cessationOfOperation", "privilegeWithdrawn"];
+    cli.ok(&format!("device issue {} --ca line --out out {CA_PW}", reasons.join(" ")));
+    for reason in reasons {
+        cli.ok(&format!("device revoke {reason} --reason {reason}"));
+    }
+    lint_both();
+    assert!(findings.is_empty(), "{findings}");
+}
+
+#[test]
+fn renewed_certificates() {
+    let Some(linter) = python_tool("lint_pkix_cert") else { return };
+    let cli = Cli::with_cas();
+    cli.ok(&format!("device issue gw-1 --ca line --out out {CA_PW}"));
+    cli.ok(&format!("ca renew root {CA_PW}"));
+    cli.ok(&format!("ca renew line {CA_PW}"));
+    cli.ok(&format!("ca renew line --new-key line-2 {CA_PW}"));
+    cli.ok(&format!("device renew gw-1 --ca line-2 --out out --reuse-key {CA_PW}"));
+    let mut findings = String::new();
+    for file in [
+        "pki/ca/root/cert.pem",
+        "pki/ca/line/cert.pem",
+        "pki/ca/line-2/cert.pem",
+        "out/gw-1/cert.pem",
+    ] {
+        lint(&linter, &cli, &[], file, &mut findings);
     }
     assert!(findings.is_empty(), "{findings}");
 }
