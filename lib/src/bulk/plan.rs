@@ -57,11 +57,13 @@ pub(super) fn plan(
     let present: Vec<bool> = list.devices.iter().map(|d| folder_of(d).exists()).collect();
     let folded: Vec<String> = list.devices.iter().map(|d| d.id.folded()).collect();
     let live = registry.live_among(&folded)?;
+    let former = registry.former_among(&folded)?;
     let todo = Vec::with_capacity(list.devices.len());
     let mut plan = Plan { todo, skipped: 0, revoked: 0, incomplete: Vec::new() };
     for ((device, folded), present) in list.devices.into_iter().zip(folded).zip(present) {
         let fate = match live.contains(&folded) {
             true => of_live(registry, job, &device, &folded, since)?,
+            false if !present && !former.contains(&folded) => Fate::Issue(None),
             false => of_new(registry, job, &device, &folded, present)?,
         };
         match allowed(job, &device, fate) {

@@ -17,11 +17,17 @@ use crate::name::Name;
 impl Registry {
     /// Which of these folded client ids are live.
     pub fn live_among(&self, folded: &[String]) -> Result<HashSet<String>> {
+        self.among(folded, "SELECT 1 FROM certificate WHERE folded_id = ?1 AND status = 'live'")
+    }
+
+    /// Which of these folded client ids had a certificate that is not live any more.
+    pub fn former_among(&self, folded: &[String]) -> Result<HashSet<String>> {
+        self.among(folded, "SELECT 1 FROM certificate WHERE folded_id = ?1 AND status <> 'live'")
+    }
+
+    fn among(&self, folded: &[String], sql: &str) -> Result<HashSet<String>> {
         let mut found = HashSet::new();
-        let mut query = self
-            .connection
-            .prepare_cached("SELECT 1 FROM certificate WHERE folded_id = ?1 AND status = 'live'")
-            .map_err(|e| self.error(&e))?;
+        let mut query = self.connection.prepare_cached(sql).map_err(|e| self.error(&e))?;
         for id in folded {
             if query.exists([id]).map_err(|e| self.error(&e))? {
                 found.insert(id.clone());
@@ -33,7 +39,7 @@ impl Registry {
     /// Which of these folded client ids are live, or had a certificate that was revoked.
     pub fn known_among(&self, folded: &[String]) -> Result<HashSet<String>> {
         let mut found = self.live_among(folded)?;
-        for id in folded.iter().filter(|id| !found.contains(*id)).cloned().collect::<Vec<_>>() {
+        for id in self.former_among(folded)? {
             if self.history(&id)?.last().is_some_and(|record| record.revoked.is_some()) {
                 found.insert(id);
             }
