@@ -168,9 +168,9 @@ fn of_device(
     reason: Reason,
 ) -> std::result::Result<Vec<Record>, Fault> {
     let Some(live) = history.iter().find(|r| r.status == Status::Live).cloned() else {
-        let superseded = history.iter().any(|r| r.status == Status::Superseded);
+        // Without a live one, the last of them tells: revoked, or replaced by one that is gone.
         return match history.last() {
-            Some(last) if last.status == Status::Revoked || !superseded => Ok(vec![last.clone()]),
+            Some(last) if last.status == Status::Revoked => Ok(vec![last.clone()]),
             _ => Err(fault(
                 id,
                 format!("client id {id:?} has no live certificate"),
