@@ -16,7 +16,7 @@ use c8y_pki::{Error, Fault};
 pub(crate) enum Outcome {
     /// Done, or the answer is yes.
     Done,
-    /// The answer is no.
+    /// The answer is no, or some rows failed.
     No,
     /// Stopped by the user before the end.
     Stopped,
@@ -94,10 +94,11 @@ impl Failure {
         use c8y_pki::rollout::RolloutError;
         fn of(error: &Error) -> &[c8y_pki::bulk::Fault] {
             match error {
-                Error::Bulk(
-                    BulkError::Faults { faults, .. } | BulkError::NotRevoked { faults, .. },
-                ) => faults,
-                Error::Rollout(RolloutError::Bulk(BulkError::Faults { faults, .. })) => faults,
+                Error::Bulk(BulkError::NotRevoked { faults, .. }) => faults,
+                Error::Bulk(BulkError::Faults { faults, .. })
+                | Error::Rollout(RolloutError::Bulk(BulkError::Faults { faults, .. })) => {
+                    &faults.first
+                }
                 Error::In { source, .. } => of(source),
                 _ => &[],
             }

@@ -2,9 +2,13 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use c8y_pki::bulk::Fault;
 use serde::Serialize;
 
 use crate::failure::{Failure, Result};
+
+/// How many faults of single devices are shown; a file takes the others.
+const MOST_SHOWN: usize = 50;
 
 /// Where a command's output goes, and in which form.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +29,22 @@ impl Output {
     /// Whether a progress line is welcome: somebody is looking at standard error.
     pub(crate) fn shows_progress(self) -> bool {
         !self.quiet && !self.json && io::stderr().is_terminal()
+    }
+
+    /// How far a command is, for programs that read standard error.
+    pub(crate) fn progress(self, value: &serde_json::Value) {
+        if !self.quiet {
+            self.line(&serde_json::json!({ "progress": value }).to_string());
+        }
+    }
+
+    /// A command's result where standard output is taken by its data.
+    pub(crate) fn result_aside<T: Serialize>(self, value: &T, text: impl FnOnce(&T) -> String) {
+        if self.json {
+            self.line(&serde_json::to_string(value).unwrap_or_default());
+        } else if !self.quiet {
+            self.line(text(value).trim_end());
+        }
     }
 
     /// A command's result: one line of JSON, or `text`.
@@ -88,15 +108,28 @@ impl Output {
             });
             return self.line(&value.to_string());
         }
-        for fault in failure.faults() {
-            self.line(&format!("error: {}", fault.message));
-            if let Some(hint) = &fault.hint {
-                self.line(&format!("hint: {hint}"));
-            }
+        let faults = failure.faults();
+        self.faults(faults);
+        if faults.len() > MOST_SHOWN {
+            self.line(&format!("… and {} more like these", faults.len() - MOST_SHOWN));
         }
         self.line(&format!("error: {}", failure.message()));
         if let Some(hint) = failure.hint() {
             self.line(&format!("hint: {hint}"));
+        }
+    }
+
+    /// What is wrong with single devices: the first of them.
+    pub(crate) fn faults(self, faults: &[Fault]) {
+        for fault in faults.iter().take(MOST_SHOWN) {
+            if self.json {
+                self.line(&serde_json::json!({ "fault": fault }).to_string());
+                continue;
+            }
+            self.line(&format!("error: {}", fault.message));
+            if let Some(hint) = &fault.hint {
+                self.line(&format!("hint: {hint}"));
+            }
         }
     }
 

@@ -1,37 +1,71 @@
-//! One line of progress on a terminal: done/total, rate, time left.
+//! How far a run is: one line on a terminal (done/total, rate, time left), a line of JSON for each
+//! chunk elsewhere.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use c8y_pki::bulk::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
 
 use crate::output::Output;
 
-/// A progress line; invisible where nobody looks.
+/// The progress of a run.
 pub(crate) struct Line {
-    bar: ProgressBar,
+    output: Output,
+    /// For a terminal.
+    bar: Option<ProgressBar>,
+    start: Instant,
+    /// Whether there were lines before the last.
+    begun: AtomicBool,
 }
 
 impl Line {
     pub(crate) fn new(output: Output) -> Self {
-        let bar = ProgressBar::no_length();
-        let target = if output.shows_progress() {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        bar.set_draw_target(target);
-        let template = "{pos}/{len} devices  {per_sec:.0}  {eta} left  {bar:30}";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
-        Self { bar }
+        let bar = output.shows_progress().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            let template = "{pos}/{len} devices  {per_sec:.0}  {eta} left  {bar:30}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            bar
+        });
+        Self { output, bar, start: Instant::now(), begun: AtomicBool::new(false) }
     }
 
     pub(crate) fn set(&self, progress: Progress) {
-        self.bar.set_length(progress.total as u64);
-        self.bar.set_position(progress.done as u64);
+        match &self.bar {
+            Some(bar) => {
+                bar.set_length(progress.total as u64);
+                bar.set_position(progress.done as u64);
+            }
+            None => self.report(progress),
+        }
+    }
+
+    /// A run of one chunk is over when it is reported, so it is not.
+    fn report(&self, Progress { done, total }: Progress) {
+        if done == 0 || (done >= total && !self.begun.load(Ordering::Relaxed)) {
+            return;
+        }
+        self.begun.store(true, Ordering::Relaxed);
+        let rate = done as f64 / self.start.elapsed().as_secs_f64().max(1e-9);
+        let left = total.saturating_sub(done) as f64 / rate;
+        self.output.progress(&json!({
+            "done": done,
+            "total": total,
+            "devices_per_second": tenths(rate),
+            "seconds_left": tenths(left),
+        }));
     }
 
     pub(crate) fn finish(&self) {
-        self.bar.finish_and_clear();
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
     }
+}
+
+fn tenths(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
 }

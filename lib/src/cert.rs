@@ -15,6 +15,7 @@ use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 
 use crate::crypto::{CryptoError, PublicKey, SignatureAlgorithm, fill_random, hex, sha1, sha256};
+use crate::der;
 use crate::name::Name;
 
 pub use extensions::{GeneralName, MalformedExtension, NameConstraints, PolicyConstraints, oid};
@@ -335,6 +336,40 @@ impl Certificate {
     }
 }
 
+/// A certificate's octets, and what names it: enough to record it and to write it down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// The DER.
+    pub der: Vec<u8>,
+    /// The DER of its issuer's name.
+    pub issuer: Vec<u8>,
+    /// Its serial number.
+    pub serial: Serial,
+    /// First moment of validity.
+    pub not_before: OffsetDateTime,
+    /// Last moment of validity.
+    pub not_after: OffsetDateTime,
+}
+
+impl From<&Certificate> for Encoded {
+    fn from(certificate: &Certificate) -> Self {
+        Self {
+            der: certificate.der.clone(),
+            issuer: certificate.issuer.der().to_vec(),
+            serial: certificate.serial.clone(),
+            not_before: certificate.not_before,
+            not_after: certificate.not_after,
+        }
+    }
+}
+
+impl Encoded {
+    /// PEM with lines of 64 characters and `\n`.
+    pub fn pem(&self) -> String {
+        pem_text("CERTIFICATE", &self.der)
+    }
+}
+
 impl PartialEq for Certificate {
     fn eq(&self, other: &Self) -> bool {
         self.der == other.der
@@ -376,24 +411,9 @@ fn read_extended_key_usage(value: &[u8]) -> Option<Vec<String>> {
 }
 
 /// Where the TBSCertificate stands: the first element of the outer SEQUENCE, header included.
-fn tbs_range(der: &[u8]) -> Option<Range<usize>> {
-    let (start, _) = header(der, 0)?;
-    let (contents, length) = header(der, start)?;
+fn tbs_range(octets: &[u8]) -> Option<Range<usize>> {
+    let (start, _) = der::header(octets, 0)?;
+    let (contents, length) = der::header(octets, start)?;
     let end = contents.checked_add(length)?;
-    (end <= der.len()).then_some(start..end)
-}
-
-/// Reads a DER header at `at`: where the contents start, and their length.
-fn header(der: &[u8], at: usize) -> Option<(usize, usize)> {
-    let first = usize::from(*der.get(at + 1)?);
-    if first < 0x80 {
-        return Some((at + 2, first));
-    }
-    let count = first & 0x7f;
-    if count == 0 || count > 4 {
-        return None;
-    }
-    let octets = der.get(at + 2..at + 2 + count)?;
-    let length = octets.iter().fold(0, |n, b| n << 8 | usize::from(*b));
-    Some((at + 2 + count, length))
+    (end <= octets.len()).then_some(start..end)
 }

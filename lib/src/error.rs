@@ -141,6 +141,7 @@ fn of_bulk(e: &BulkError) -> Fault {
         BulkError::File(e) => of_file(e),
         BulkError::Registry(e) => of_registry(e),
         BulkError::Authority(e) => of_authority(e),
+        BulkError::Busy { .. } | BulkError::Write(_) => Fault::Environment,
         _ => Fault::Input,
     }
 }

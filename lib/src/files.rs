@@ -4,10 +4,14 @@
 //! folder's own rules apply). Files appear whole under their name or not at all: they are written
 //! under another name beside it, made durable, and renamed.
 
+pub(crate) mod growing;
+
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use growing::{GrowError, Mark};
 
 /// Largest file that is read whole, in octets: certificates, keys and lists are far smaller.
 pub const MAX_READ: u64 = 1 << 30;
@@ -117,6 +121,32 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
         Ok(bytes)
     };
     read().map_err(fail("read", path))
+}
+
+/// Opens a file that is to be read more than once. What can be read only once (a pipe) is copied
+/// first, as by [`spool`].
+pub(crate) fn open_for_passes(path: &Path) -> Result<File, FileError> {
+    let open = || {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if metadata.is_file() { Ok(file) } else { copy(file) }
+    };
+    open().map_err(fail("read", path))
+}
+
+/// Copies a stream into a file without a name, which goes with its last handle.
+pub(crate) fn spool(name: &str, stream: impl Read) -> Result<File, FileError> {
+    copy(stream).map_err(fail("read", Path::new(name)))
+}
+
+fn copy(mut stream: impl Read) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    io::copy(&mut stream, &mut file)?;
+    file.rewind()?;
+    Ok(file)
 }
 
 /// The size of a file in octets; none if there is no file.

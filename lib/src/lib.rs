@@ -105,6 +105,7 @@ pub mod client_id;
 pub mod crl;
 pub mod crypto;
 pub mod csr;
+mod der;
 pub mod describe;
 pub mod error;
 pub mod files;

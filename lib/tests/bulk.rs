@@ -11,7 +11,7 @@ use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
 use c8y_pki::bulk::inspect::check_keys;
 use c8y_pki::bulk::list::DeviceList;
-use c8y_pki::bulk::{BulkError, Existing, Job, Summary, run};
+use c8y_pki::bulk::{BulkError, Existing, Job, Out, Summary, run};
 use c8y_pki::cert::Certificate;
 use c8y_pki::chain::{Options, check_device, verify};
 use c8y_pki::client_id::DeviceId;
@@ -52,7 +52,7 @@ fn issue(pki: &mut Pki, out: &Path, ids: &[String], how: &Run<'_>) -> Result<Sum
         subject: &Name::builder().with("O", "Example").unwrap(),
         days: None,
         outliving: Outliving::Refuse,
-        out,
+        out: Out::Folders(out),
         bundle: BundleSettings {
             kinds: how.kinds,
             store_password: how.store_password,
@@ -62,6 +62,8 @@ fn issue(pki: &mut Pki, out: &Path, ids: &[String], how: &Run<'_>) -> Result<Sum
             trusted: how.trusted,
         },
         existing: how.existing,
+        secrets: None,
+        keep_going: false,
         policy: &SigningPolicy::default(),
         threads: 2,
     };
@@ -174,7 +176,7 @@ fn nothing_is_made_when_anything_is_wrong() {
     let error = issue(&mut folder.pki, &out, &wanted, &how).unwrap_err();
     let BulkError::Faults { faults, total } = error else { panic!("{error}") };
     assert_eq!(total, 5);
-    let messages: Vec<&str> = faults.iter().map(|f| f.message.as_str()).collect();
+    let messages: Vec<&str> = faults.first.iter().map(|f| f.message.as_str()).collect();
     for expected in ["contains ':'", "only in case", "live certificate already", "its folder"] {
         assert!(messages.iter().any(|m| m.contains(expected)), "{expected}: {messages:?}");
     }

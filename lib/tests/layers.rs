@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules in order, with the layer of docs/architecture.md.
-const ORDER: [(&str, u8); 22] = [
+const ORDER: [(&str, u8); 23] = [
     ("secret", 0),
+    ("der", 0),
     ("crypto", 0),
     ("client_id", 0),
     ("name", 0),

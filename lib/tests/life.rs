@@ -11,7 +11,7 @@ use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
 use c8y_pki::bulk::inspect::check_keys;
 use c8y_pki::bulk::list::DeviceList;
 use c8y_pki::bulk::renew::{self, RenewedKey};
-use c8y_pki::bulk::{BulkError, Existing, Job, Summary, run};
+use c8y_pki::bulk::{BulkError, Existing, Job, Out, Summary, run};
 use c8y_pki::cert::Certificate;
 use c8y_pki::chain::{self, Options, check_revocation, verify};
 use c8y_pki::crl::{Crl, Reason};
@@ -52,9 +52,11 @@ fn issue(
         subject: &Name::builder().with("O", "Example").unwrap(),
         days: None,
         outliving: Outliving::Refuse,
-        out,
+        out: Out::Folders(out),
         bundle: settings(),
         existing,
+        secrets: None,
+        keep_going: false,
         policy: &pki.policy(&ca.name),
         threads: 2,
     };
@@ -248,8 +250,8 @@ fn a_revoked_device_is_issued_again_only_when_asked() {
     let error =
         issue(&mut folder.pki, "line", &out, ids(&["a"]), Existing::Fail, now()).unwrap_err();
     let BulkError::Faults { faults, .. } = error else { panic!("{error}") };
-    assert!(faults[0].message.contains("\"a\" was revoked on 2026-"), "{faults:?}");
-    assert!(faults[0].hint.as_ref().unwrap().contains("--existing replace"), "{faults:?}");
+    assert!(faults.first[0].message.contains("\"a\" was revoked on 2026-"), "{faults:?}");
+    assert!(faults.first[0].hint.as_ref().unwrap().contains("--existing replace"), "{faults:?}");
     let summary = issue(&mut folder.pki, "line", &out, ids(&["a"]), REPLACE, now()).unwrap();
     assert_eq!((summary.issued, summary.replaced), (1, 0));
     assert!(out.join(".replaced").join("a").join("1").exists());
@@ -504,10 +506,10 @@ fn a_policy_is_held_against_devices_before_any_key() {
     let wanted = ids(&["GW-1", "SN-1"]);
     let error = issue(&mut pki, "line", &out, wanted, Existing::Skip, now()).unwrap_err();
     let BulkError::Faults { faults, .. } = error else { panic!("{error}") };
-    let messages: Vec<&str> = faults.iter().map(|f| f.message.as_str()).collect();
+    let messages: Vec<&str> = faults.first.iter().map(|f| f.message.as_str()).collect();
     assert!(messages[0].contains("wants C in the subject"), "{messages:?}");
     assert!(messages[1].contains("does not let it sign the client id \"SN-1\""), "{messages:?}");
-    assert!(faults[1].hint.as_ref().unwrap().contains("[policy.line]"));
+    assert!(faults.first[1].hint.as_ref().unwrap().contains("[policy.line]"));
     assert!(!out.exists(), "something was made");
     // The root has no policy.
     fs::create_dir(&out).unwrap();

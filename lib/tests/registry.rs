@@ -64,15 +64,11 @@ fn device(folder: &Folder, id: &str, replaces: Option<&Record>) -> NewRecord {
     NewRecord {
         ca: "root".to_owned(),
         device: Some(c8y_pki::client_id::DeviceId::parse(id).unwrap()),
-        certificate: issue::issue(&order, &issuer).unwrap(),
+        certificate: (&issue::issue(&order, &issuer).unwrap()).into(),
         details: [("TYPE".to_owned(), "pump".to_owned())].into(),
         location: Some(PathBuf::from("/nowhere").join(id)),
         has_key: true,
-        replaces: replaces.map(|record| Replaced {
-            issuer: record.certificate().unwrap().issuer,
-            serial: record.serial.clone(),
-            revoke: false,
-        }),
+        replaces: replaces.map(|record| Replaced { row: record.row, revoke: false }),
     }
 }
 

@@ -26,8 +26,8 @@ use aws_lc_rs::signature::{self, EcdsaKeyPair};
 use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::authority::{CaSettings, Pki};
 use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
-use c8y_pki::bulk::list::DeviceList;
-use c8y_pki::bulk::{self, Existing, Job};
+use c8y_pki::bulk::list::ListFile;
+use c8y_pki::bulk::{self, Existing, Job, Out};
 use c8y_pki::crypto::KeyType;
 use c8y_pki::issue::Outliving;
 use c8y_pki::name::Name;
@@ -50,37 +50,46 @@ fn main() {
         "key", "bundle", "devices", "keys s", "output s", "kdf s", "took s", "devices/s", "ratio"
     );
     // One signature of the CA, a P-256 key in all cases, is part of the arithmetic.
-    for (key, bundle, count) in [
-        (KeyType::EcP256, &[Bundle::Pem][..], devices),
-        (KeyType::EcP256, &[Bundle::Pem, Bundle::P12], devices / 10),
-        (KeyType::Rsa2048, &[Bundle::Pem], devices / 50),
-        (KeyType::Rsa2048, &[Bundle::Pem, Bundle::P12], devices / 50),
+    for (key, bundle, tar, count) in [
+        (KeyType::EcP256, &[Bundle::Pem][..], false, devices),
+        (KeyType::EcP256, &[Bundle::Pem], true, devices),
+        (KeyType::EcP256, &[Bundle::Pem, Bundle::P12], false, devices / 10),
+        (KeyType::Rsa2048, &[Bundle::Pem], false, devices / 50),
+        (KeyType::Rsa4096, &[Bundle::Pem], false, devices / 200),
+        (KeyType::Rsa2048, &[Bundle::Pem, Bundle::P12], false, devices / 50),
     ] {
-        let case = format!("{}/{}", key.name(), bundle_name(bundle));
+        let case = format!("{}/{}", key.name(), bundle_name(bundle, tar));
         if wanted.is_empty() || wanted.iter().any(|name| **name == case) {
-            measure(key, bundle, count.max(20), cores);
+            measure(key, bundle, tar, count.max(20), cores);
         }
     }
 }
 
-fn bundle_name(kinds: &[Bundle]) -> &'static str {
-    if kinds.contains(&Bundle::P12) { "pem,p12" } else { "pem" }
+fn bundle_name(kinds: &[Bundle], tar: bool) -> &'static str {
+    match (kinds.contains(&Bundle::P12), tar) {
+        (true, _) => "pem,p12",
+        (false, true) => "tar",
+        (false, false) => "pem",
+    }
 }
 
-fn measure(key: KeyType, kinds: &[Bundle], count: usize, cores: usize) {
+fn measure(key: KeyType, kinds: &[Bundle], tar: bool, count: usize, cores: usize) {
     // Kept: a mass delete would slow down whatever is measured next.
     let dir = tempfile::tempdir().expect("a folder for temporary files").keep();
     let arithmetic = on_all_cores(count, cores, |_| make_key_and_sign(key));
     let has_store = kinds.contains(&Bundle::P12);
     let derivation =
         if has_store { on_all_cores(count, cores, |_| derive()) } else { Duration::ZERO };
-    let (took, out) = issue(&dir, key, kinds, count, cores);
-    let output = write_again(&out, &dir.join("bare"), count, cores);
+    let (took, out) = issue(&dir, key, (kinds, tar), count, cores);
+    let output = match tar {
+        true => Duration::ZERO,
+        false => write_again(&out, &dir.join("bare"), count, cores),
+    };
     let bound = arithmetic + output + derivation;
     println!(
         "{:<10} {:<8} {count:>8} {:>10.2} {:>10.2} {:>10.2} {:>10.2} {:>12.0} {:>6.0}%",
         key.name(),
-        bundle_name(kinds),
+        bundle_name(kinds, tar),
         arithmetic.as_secs_f64(),
         output.as_secs_f64(),
         derivation.as_secs_f64(),
@@ -121,6 +130,9 @@ fn make_key_and_sign(key: KeyType) {
         KeyType::Rsa2048 => {
             black_box(rsa::KeyPair::generate(KeySize::Rsa2048).expect("a key"));
         }
+        KeyType::Rsa4096 => {
+            black_box(rsa::KeyPair::generate(KeySize::Rsa4096).expect("a key"));
+        }
         _ => {
             let algorithm = &signature::ECDSA_P256_SHA256_ASN1_SIGNING;
             black_box(EcdsaKeyPair::generate(algorithm).expect("a key"));
@@ -147,7 +159,7 @@ fn derive() {
 fn issue(
     dir: &Path,
     key: KeyType,
-    kinds: &[Bundle],
+    (kinds, tar): (&[Bundle], bool),
     count: usize,
     threads: usize,
 ) -> (Duration, PathBuf) {
@@ -174,8 +186,8 @@ fn issue(
     let line_key = line.unlock(&password).expect("its key");
     let profile = Profile::built_in("device").expect("a profile").with_key(key).expect("a type");
     let subject = Name::builder().with("O", "Example").expect("a field");
-    let ids: Vec<String> = (0..count).map(|n| format!("device-{n:06}")).collect();
-    let list = DeviceList::from_ids(ids.iter().map(String::as_str));
+    let ids: String = (0..count).map(|n| format!("device-{n:07}\n")).collect();
+    fs::write(dir.join("devices.csv"), format!("id\n{ids}")).expect("a device list");
     let out = dir.join("out");
     let job = Job {
         ca: &line,
@@ -184,7 +196,7 @@ fn issue(
         subject: &subject,
         days: None,
         outliving: Outliving::Refuse,
-        out: &out,
+        out: if tar { Out::Archive(&out) } else { Out::Folders(&out) },
         bundle: BundleSettings {
             kinds,
             store_password: Some(&password),
@@ -194,11 +206,16 @@ fn issue(
             trusted: &[],
         },
         existing: Existing::Skip,
+        secrets: None,
+        keep_going: false,
         policy: &SigningPolicy::default(),
         threads,
     };
-    fs::create_dir(&out).expect("the output folder");
+    if !tar {
+        fs::create_dir(&out).expect("the output folder");
+    }
     let start = Instant::now();
+    let list = ListFile::open(&dir.join("devices.csv")).expect("a device list");
     let summary = bulk::run(&mut pki, &job, list, now, &AtomicBool::new(false), &|_| {});
     let took = start.elapsed();
     assert_eq!(summary.expect("a run").issued, count);

@@ -355,7 +355,7 @@ impl Pki {
         let record = NewRecord {
             ca: issued_by.clone(),
             device: None,
-            certificate: ca.certificate().clone(),
+            certificate: ca.certificate().into(),
             details: BTreeMap::new(),
             location: std::path::absolute(&ca.dir).ok(),
             has_key: true,

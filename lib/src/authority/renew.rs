@@ -51,13 +51,13 @@ impl Pki {
                 issue::renew(old, &Serial::random()?, validity, &issuer)?
             }
         };
-        let replaces = Replaced { issuer: old.issuer.clone(), serial: old.serial.clone(), revoke };
+        let replaces = self.registry.row_of(old)?.map(|row| Replaced { row, revoke });
         let mut chain = vec![renewed];
         chain.extend(above.map(|parent| parent.chain).unwrap_or_default());
         let path = ca.dir.join(RENEWED);
         let next = Ca { chain, ..ca };
         files::write(&path, next.chain_pem().as_bytes(), Access::Public, Existing::Replace)?;
-        if let Err(e) = self.record_in_place_of(&next, Some(replaces), now) {
+        if let Err(e) = self.record_in_place_of(&next, replaces, now) {
             let _ = files::remove_file(&path);
             return Err(e);
         }

@@ -13,7 +13,7 @@ use std::str::FromStr;
 use time::OffsetDateTime;
 
 use super::BulkError;
-use crate::cert::Certificate;
+use crate::cert::{Certificate, Encoded};
 use crate::files::Access;
 use crate::key::PrivateKey;
 use crate::secret::{Password, SecretBytes};
@@ -121,19 +121,25 @@ pub struct Bundler<'a> {
 }
 
 impl<'a> Bundler<'a> {
-    /// Prepares for devices whose certificates stand under `above` (issuer first).
+    /// Prepares for devices whose certificates stand under `above` (issuer first). Each of them may
+    /// have a store password of its own.
     ///
     /// Errors: no kind keeps the key, or a password or the server's certificate is missing.
     pub fn new(
         settings: BundleSettings<'a>,
         above: &'a [Certificate],
+        own_passwords: bool,
         now: OffsetDateTime,
     ) -> Result<Self, BulkError> {
         if !settings.kinds.iter().any(|k| k.has_key()) {
             return Err(BulkError::NoKeyInBundle);
         }
-        if settings.store_password.is_none() && settings.kinds.iter().any(|k| *k != Bundle::Pem) {
+        let wants_password = settings.kinds.iter().any(|k| *k != Bundle::Pem);
+        if wants_password && settings.store_password.is_none() && !own_passwords {
             return Err(BulkError::NoStorePassword);
+        }
+        if settings.kinds.iter().any(|k| k.is_truststore()) && settings.trusted.is_empty() {
+            return Err(BulkError::NoTrustedCertificate);
         }
         let mut bundler = Self {
             settings,
@@ -142,22 +148,31 @@ impl<'a> Bundler<'a> {
             truststores: Vec::new(),
             now,
         };
-        for kind in settings.kinds.iter().filter(|k| k.is_truststore()) {
-            bundler.truststores.push(bundler.truststore(*kind)?);
+        if let Some(password) = settings.store_password.filter(|_| !own_passwords) {
+            bundler.truststores = bundler.make_truststores(password)?;
         }
         Ok(bundler)
     }
 
-    fn options(&self) -> WriteOptions<'_> {
-        let mut options = WriteOptions::new(self.settings.store_password, self.now);
+    fn make_truststores(
+        &self,
+        password: &Password,
+    ) -> Result<Vec<(&'static str, Vec<u8>)>, BulkError> {
+        let kinds = self.settings.kinds.iter().filter(|kind| kind.is_truststore());
+        kinds.map(|kind| self.truststore(*kind, password)).collect()
+    }
+
+    fn options<'p>(&self, password: Option<&'p Password>) -> WriteOptions<'p> {
+        let mut options = WriteOptions::new(password, self.now);
         options.pkcs12 = self.settings.pkcs12;
         options
     }
 
-    fn truststore(&self, kind: Bundle) -> Result<(&'static str, Vec<u8>), BulkError> {
-        if self.settings.trusted.is_empty() {
-            return Err(BulkError::NoTrustedCertificate);
-        }
+    fn truststore(
+        &self,
+        kind: Bundle,
+        password: &Password,
+    ) -> Result<(&'static str, Vec<u8>), BulkError> {
         let mut store = Store::new();
         for (index, certificate) in self.settings.trusted.iter().enumerate() {
             let alias = match index {
@@ -170,18 +185,20 @@ impl<'a> Bundler<'a> {
             Bundle::TruststoreJks => ("truststore.jks", Format::Jks),
             _ => ("truststore.p12", Format::Pkcs12),
         };
-        Ok((name, store::write(&store, format, &self.options())?))
+        Ok((name, store::write(&store, format, &self.options(Some(password)))?))
     }
 
     /// Makes the files of one device. `key_pem` is the key as it was read from a file: `key.pem` gets
-    /// just that, unless the settings say that it is to be encrypted.
+    /// just that, unless the settings say that it is to be encrypted. `own` is its own store password.
     pub fn files(
         &self,
         key: &PrivateKey,
         key_pem: Option<&SecretBytes>,
-        certificate: &Certificate,
+        certificate: &Encoded,
+        own: Option<&Password>,
     ) -> Result<Vec<BundleFile>, BulkError> {
         let mut files = Vec::with_capacity(8);
+        let options = self.options(own.or(self.settings.store_password));
         for kind in self.settings.kinds {
             match kind {
                 Bundle::Pem => {
@@ -190,15 +207,17 @@ impl<'a> Bundler<'a> {
                     files.extend(self.certificate_files(certificate));
                 }
                 Bundle::P12 => {
-                    files.push(self.keystore("keystore.p12", Format::Pkcs12, key, certificate)?);
+                    files.push(self.keystore("keystore.p12", Format::Pkcs12, &options, key, certificate)?);
                 }
                 Bundle::Jks => {
-                    files.push(self.keystore("keystore.jks", Format::Jks, key, certificate)?);
+                    files.push(self.keystore("keystore.jks", Format::Jks, &options, key, certificate)?);
                 }
                 Bundle::TruststoreP12 | Bundle::TruststoreJks => {}
             }
         }
-        files.extend(self.truststores.iter().map(|(name, bytes)| BundleFile {
+        let own_truststores = own.map(|own| self.make_truststores(own)).transpose()?;
+        let truststores = own_truststores.as_ref().unwrap_or(&self.truststores);
+        files.extend(truststores.iter().map(|(name, bytes)| BundleFile {
             name,
             bytes: bytes.clone(),
             access: Access::Private,
@@ -207,7 +226,7 @@ impl<'a> Bundler<'a> {
     }
 
     /// Makes the files of a device that keeps its key: `cert.pem` and `chain.pem`.
-    pub fn certificate_files(&self, certificate: &Certificate) -> [BundleFile; 2] {
+    pub fn certificate_files(&self, certificate: &Encoded) -> [BundleFile; 2] {
         let pem = certificate.pem();
         let chain = [pem.as_str(), &self.above_pem].concat();
         let file = |name, text: String| BundleFile {
@@ -236,13 +255,14 @@ impl<'a> Bundler<'a> {
         &self,
         name: &'static str,
         format: Format,
+        options: &WriteOptions<'_>,
         key: &PrivateKey,
-        certificate: &Certificate,
+        certificate: &Encoded,
     ) -> Result<BundleFile, BulkError> {
-        let mut chain = vec![certificate.clone()];
+        let mut chain = vec![Certificate::from_der(&certificate.der)?];
         chain.extend(self.above.iter().cloned());
         let store = Store::of_issued_key(DEVICE_KEY_ALIAS, key.pkcs8().clone(), chain);
-        let bytes = store::write(&store, format, &self.options())?;
+        let bytes = store::write(&store, format, options)?;
         Ok(BundleFile { name, bytes, access: Access::Private })
     }
 }

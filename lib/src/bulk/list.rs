@@ -5,13 +5,21 @@
 //! one that occurs most in the first line. Refused, each with its line: ids that
 //! [`DeviceId::parse`] refuses, ids that occur twice or differ only in case, rows that are longer
 //! or shorter than the header, text that is not UTF-8.
+//!
+//! A [`DeviceList`] holds its devices. A [`ListFile`] holds their ids only, and reads the rest row by
+//! row when it is needed: that is how a million devices are issued.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::{Path, PathBuf};
 
-use super::{BulkError, Fault};
+use super::ids::Ids;
+use super::rows::Rows;
+use super::{BulkError, Fault, MOST_FAULTS};
 use crate::client_id::DeviceId;
 use crate::crypto::PublicKey;
+use crate::files;
 use crate::name::Name;
 use crate::secret::Password;
 
@@ -62,163 +70,222 @@ pub struct DeviceList {
 impl DeviceList {
     /// Takes ids one by one, as from a command line.
     pub fn from_ids<'a>(ids: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut list = Collector::new(None);
-        for id in ids {
-            list.take(id, None, BTreeMap::new());
+        let (mut list, mut seen) = (Self::default(), Ids::default());
+        for text in ids {
+            let device = DeviceId::parse(text).map_err(|e| Fault {
+                id: text.to_owned(),
+                line: None,
+                message: e.at("command line"),
+                hint: e.hint(),
+            });
+            let device = device.and_then(|id| seen.add(&id, None, None).map(|()| id));
+            match device {
+                Ok(id) => list.devices.push(Device {
+                    id,
+                    key: DeviceKey::New,
+                    subject: None,
+                    line: None,
+                    details: BTreeMap::new(),
+                }),
+                Err(fault) => list.faults.push(fault),
+            }
         }
-        list.list
+        list
     }
 
     /// Reads a CSV; `file` is what messages call it.
     pub fn from_csv(file: &str, bytes: &[u8]) -> Result<Self, BulkError> {
-        let fail = |problem: String| BulkError::List { file: file.to_owned(), problem };
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let mut reader =
-            csv::ReaderBuilder::new().delimiter(separator(bytes)).flexible(true).from_reader(bytes);
-        let headers: Vec<String> = reader
-            .byte_headers()
-            .map_err(|e| fail(e.to_string()))?
-            .iter()
-            .map(|h| String::from_utf8_lossy(h).trim().to_owned())
-            .collect();
-        let id_column = headers
-            .iter()
-            .position(|h| ID_COLUMNS.contains(&h.to_lowercase().as_str()))
-            .ok_or_else(|| {
-                let found = match headers.join(", ") {
-                    none if none.is_empty() => "it is empty".to_owned(),
-                    found => format!("only {found}"),
-                };
-                fail(format!("the first line has no column named id: {found}"))
-            })?;
-        let mut list = Collector::new(Some(file));
-        let mut lines = LineCounter::new(bytes);
-        for row in reader.byte_records() {
-            let row = row.map_err(|e| fail(e.to_string()))?;
-            list.take_row(&headers, id_column, &row, lines.line_of(row.position()));
-        }
-        if list.seen.is_empty() && list.list.faults.is_empty() {
-            return Err(fail("it lists no device".to_owned()));
-        }
-        Ok(list.list)
-    }
-}
-
-/// The separator that occurs most in the first line; a comma if none does.
-pub(crate) fn separator(bytes: &[u8]) -> u8 {
-    let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
-    let count = |separator: &u8| line.iter().filter(|b| *b == separator).count();
-    [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',')
-}
-
-/// Finds the lines of rows. The `csv` crate's own count is one short where lines end in CR LF.
-pub(crate) struct LineCounter<'a> {
-    bytes: &'a [u8],
-    counted: usize,
-    line: u64,
-}
-
-impl<'a> LineCounter<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, counted: 0, line: 1 }
-    }
-
-    /// The line (from 1) on which a row begins. Rows have to come in order.
-    pub(crate) fn line_of(&mut self, row: Option<&csv::Position>) -> Option<u64> {
-        let mut start = usize::try_from(row?.byte()).ok()?;
-        while matches!(self.bytes.get(start), Some(b'\r' | b'\n')) {
-            start += 1;
-        }
-        let between = self.bytes.get(self.counted..start)?;
-        self.line += between.iter().filter(|b| **b == b'\n').count() as u64;
-        self.counted = start;
-        Some(self.line)
-    }
-}
-
-struct Collector<'a> {
-    file: Option<&'a str>,
-    /// Folded id: line and the id as it was written.
-    seen: HashMap<String, (Option<u64>, DeviceId)>,
-    list: DeviceList,
-}
-
-impl<'a> Collector<'a> {
-    fn new(file: Option<&'a str>) -> Self {
-        Self { file, seen: HashMap::new(), list: DeviceList::default() }
-    }
-
-    fn place(&self, line: Option<u64>) -> String {
-        match (self.file, line) {
-            (Some(file), Some(line)) => format!("{file} line {line}"),
-            _ => "command line".to_owned(),
-        }
-    }
-
-    fn fault(&mut self, id: &str, line: Option<u64>, message: String, hint: Option<String>) {
-        self.list.faults.push(Fault { id: id.to_owned(), line, message, hint });
-    }
-
-    fn take_row(
-        &mut self,
-        headers: &[String],
-        id_column: usize,
-        row: &csv::ByteRecord,
-        line: Option<u64>,
-    ) {
-        let Ok(row) = csv::StringRecord::from_byte_record(row.clone()) else {
-            let text = String::from_utf8_lossy(row.get(id_column).unwrap_or_default()).into_owned();
-            let message = format!("the row of {text:?} ({}) is not UTF-8", self.place(line));
-            let hint = Some("save the list as UTF-8".to_owned());
-            return self.fault(&text, line, message, hint);
-        };
-        let id = row.get(id_column).unwrap_or_default();
-        if row.len() != headers.len() {
-            let message = format!(
-                "the row of {id:?} ({}) has {} column(s), the header {}",
-                self.place(line),
-                row.len(),
-                headers.len()
-            );
-            let hint = Some("put a value that holds the separator in quotes".to_owned());
-            return self.fault(id, line, message, hint);
-        }
-        let details = headers
-            .iter()
-            .zip(&row)
-            .enumerate()
-            .filter(|(i, (_, value))| *i != id_column && !value.is_empty())
-            .map(|(_, (header, value))| (header.clone(), value.to_owned()))
-            .collect();
-        self.take(id, line, details);
-    }
-
-    fn take(&mut self, text: &str, line: Option<u64>, details: BTreeMap<String, String>) {
-        let id = match DeviceId::parse(text) {
-            Ok(id) => id,
-            Err(e) => {
-                let message = e.at(&self.place(line));
-                return self.fault(text, line, message, e.hint());
+        let (mut list, mut seen) = (Self::default(), Ids::default());
+        let mut rows = Rows::new(file, bytes, true)?;
+        while let Some(row) = rows.read()? {
+            let new = row.and_then(|d| seen.add(&d.id, d.line, Some(file)).map(|()| d));
+            match new {
+                Ok(device) => list.devices.push(device),
+                Err(fault) => list.faults.push(fault),
             }
-        };
-        if let Some((first_line, first)) = self.seen.get(&id.folded()) {
-            let place = self.place(line);
-            let first_place = first_line.map_or_else(String::new, |n| format!(" in line {n}"));
-            let message = if *first == id {
-                format!("client id {text:?} ({place}) is there already{first_place}")
-            } else {
-                let first = first.as_str();
-                format!(
-                    "client id {text:?} ({place}) differs from {first:?}{first_place} only in case"
-                )
-            };
-            let hint = Some("each device needs an id of its own: remove or rename one".to_owned());
-            return self.fault(text, line, message, hint);
         }
-        self.seen.insert(id.folded(), (line, id.clone()));
-        let device = Device { id, key: DeviceKey::New, subject: None, line, details };
-        self.list.devices.push(device);
+        if list.devices.is_empty() && list.faults.is_empty() {
+            return Err(no_device(file));
+        }
+        Ok(list)
     }
+}
+
+fn no_device(file: &str) -> BulkError {
+    BulkError::List { file: file.to_owned(), problem: "it lists no device".to_owned() }
+}
+
+/// A list in a file, whose rows are read again when they are needed.
+///
+/// Opening it reads it once, whole, for its faults. The file stays open: one that is put in its place
+/// in the meantime is not looked at, and one that is changed is noticed.
+#[derive(Debug)]
+pub struct ListFile {
+    name: String,
+    file: File,
+    pub(super) ids: Ids,
+    faults: Vec<Fault>,
+    faulty: usize,
+}
+
+impl ListFile {
+    /// Opens a list and finds its faults.
+    pub fn open(path: &Path) -> Result<Self, BulkError> {
+        Self::survey(path.display().to_string(), files::open_for_passes(path)?)
+    }
+
+    /// Takes a list from a stream, which is kept in a file without a name until the list is dropped.
+    pub fn take(name: &str, stream: impl Read) -> Result<Self, BulkError> {
+        Self::survey(name.to_owned(), files::spool(name, stream)?)
+    }
+
+    fn survey(name: String, file: File) -> Result<Self, BulkError> {
+        let (mut ids, mut faults, mut faulty) = (Ids::default(), Vec::new(), 0);
+        let mut rows = Rows::new(&name, &file, false)?;
+        while let Some(row) = rows.read()? {
+            let new = row.and_then(|device| ids.add(&device.id, device.line, Some(&name)));
+            if let Err(fault) = new {
+                faulty += 1;
+                if faults.len() < MOST_FAULTS {
+                    faults.push(fault);
+                }
+            }
+        }
+        if ids.len() == 0 && faulty == 0 {
+            return Err(no_device(&name));
+        }
+        Ok(Self { name, file, ids, faults, faulty })
+    }
+
+    /// The rows from the first one on, with all their columns.
+    pub(super) fn rows(&self) -> Result<Rows<'_, &File>, BulkError> {
+        let fail =
+            |e: std::io::Error| BulkError::List { file: self.name.clone(), problem: e.to_string() };
+        (&self.file).rewind().map_err(fail)?;
+        Rows::new(&self.name, &self.file, true)
+    }
+
+    /// The next device that is to be issued: the one at position `index` of those without faults.
+    pub(super) fn read(
+        &self,
+        rows: &mut Rows<'_, &File>,
+        index: usize,
+    ) -> Result<Device, BulkError> {
+        let changed = || BulkError::List {
+            file: self.name.clone(),
+            problem: "it was changed while it was read".to_owned(),
+        };
+        loop {
+            let device = match rows.read()?.ok_or_else(changed)? {
+                Ok(device) => device,
+                Err(_) if self.faulty > 0 => continue,
+                Err(_) => return Err(changed()),
+            };
+            match self.ids.find(&device.id) {
+                Some(found) if found == index && self.ids.text(index) == device.id.as_str() => {
+                    return Ok(device);
+                }
+                // A duplicate, which is a fault that was told.
+                Some(found) if found < index && self.faulty > 0 => {}
+                _ => return Err(changed()),
+            }
+        }
+    }
+}
+
+/// The devices of a run: at hand, or in a file.
+#[derive(Debug)]
+pub enum Devices {
+    /// At hand.
+    List(DeviceList),
+    /// In a file.
+    File(ListFile),
+}
+
+impl From<DeviceList> for Devices {
+    fn from(list: DeviceList) -> Self {
+        Self::List(list)
+    }
+}
+
+impl From<ListFile> for Devices {
+    fn from(file: ListFile) -> Self {
+        Self::File(file)
+    }
+}
+
+impl Devices {
+    /// How many devices it has, without those with faults.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::List(list) => list.devices.len(),
+            Self::File(file) => file.ids.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Faults of single devices, the first [`MOST_FAULTS`] of them.
+    pub fn faults(&self) -> &[Fault] {
+        match self {
+            Self::List(list) => &list.faults,
+            Self::File(file) => &file.faults,
+        }
+    }
+
+    /// How many have faults.
+    pub fn faulty(&self) -> usize {
+        match self {
+            Self::List(list) => list.faults.len(),
+            Self::File(file) => file.faulty,
+        }
+    }
+
+    /// Whether some devices get a key here, or bring one along.
+    pub fn has_keys(&self) -> bool {
+        match self {
+            Self::List(list) => {
+                list.devices.iter().any(|d| !matches!(d.key, DeviceKey::Requested(_)))
+            }
+            Self::File(_) => true,
+        }
+    }
+
+    /// Whether some devices get a new key here.
+    pub fn has_new_keys(&self) -> bool {
+        match self {
+            Self::List(list) => list.devices.iter().any(|d| d.key == DeviceKey::New),
+            Self::File(_) => true,
+        }
+    }
+
+    /// The device at a position, without its details.
+    pub(super) fn outline(&self, index: usize) -> Result<Outline<'_>, BulkError> {
+        match self {
+            Self::List(list) => {
+                let device = &list.devices[index];
+                let (id, line) = (device.id.clone(), device.line);
+                Ok(Outline { id, line, subject: device.subject.as_ref() })
+            }
+            Self::File(file) => {
+                let id = DeviceId::parse(file.ids.text(index)).map_err(|e| BulkError::List {
+                    file: file.name.clone(),
+                    problem: e.to_string(),
+                })?;
+                Ok(Outline { id, line: file.ids.line(index), subject: None })
+            }
+        }
+    }
+}
+
+/// What has to be known of a device to say whether it may be issued.
+pub(super) struct Outline<'a> {
+    pub(super) id: DeviceId,
+    pub(super) line: Option<u64>,
+    pub(super) subject: Option<&'a Name>,
 }
 
 #[cfg(test)]

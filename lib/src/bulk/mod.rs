@@ -2,15 +2,23 @@
 //!
 //! [`list`] reads device lists and finds all their faults; [`request`] does the same for certificate
 //! requests, [`renew`] for devices whose certificates run out; [`bundle`] makes a device's files;
-//! [`run`] issues: in parallel, chunk by chunk, through `staging`, so that a certificate exists
-//! if and only if the registry has it, and then its key is on disk.
+//! [`run`] issues: in parallel, chunk by chunk, so that a certificate exists if and only if the
+//! registry has it, and then its key is on disk. [`Out`] says where: into folders (through `staging`)
+//! or into one archive (`archive`).
 
+mod archive;
 pub mod bundle;
+mod commit;
+mod failed;
+mod ids;
 pub mod inspect;
 pub mod list;
+mod make;
+mod out;
 mod plan;
 pub mod renew;
 pub mod request;
+pub(crate) mod rows;
 mod run;
 mod staging;
 
@@ -19,7 +27,7 @@ use std::path::PathBuf;
 use crate::authority::AuthorityError;
 use crate::authority::policy::PolicyError;
 use crate::cert::CertError;
-use crate::files::FileError;
+use crate::files::{FileError, GrowError};
 use crate::issue::IssueError;
 use crate::key::KeyError;
 use crate::name::NameError;
@@ -27,7 +35,15 @@ use crate::registry::RegistryError;
 use crate::store::StoreError;
 
 pub(crate) use plan::is_complete;
+pub use failed::failed_csv;
+pub use out::{Out, Stream};
 pub use run::{Existing, Job, Progress, Summary, run};
+
+/// The first line of the file with the devices' passwords ([`Job::secrets`]).
+pub const SECRETS_HEADER: &str = "id,serial,store_password\n";
+
+/// How many faults of single devices are kept; the others are only counted.
+pub const MOST_FAULTS: usize = 10_000;
 
 /// A fault in a device list or a row that could not be issued.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -44,6 +60,35 @@ pub struct Fault {
     pub hint: Option<String>,
 }
 
+/// The faults of many devices.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// The first [`MOST_FAULTS`] of them, in the order of the list.
+    pub first: Vec<Fault>,
+    /// How many there are.
+    pub count: usize,
+}
+
+impl Faults {
+    fn add(&mut self, fault: Fault) {
+        self.count += 1;
+        if self.first.len() < MOST_FAULTS {
+            self.first.push(fault);
+        }
+    }
+
+    /// Whether there are more than were kept.
+    pub fn is_cut(&self) -> bool {
+        self.count > self.first.len()
+    }
+}
+
+impl From<Vec<Fault>> for Faults {
+    fn from(first: Vec<Fault>) -> Self {
+        Self { count: first.len(), first }
+    }
+}
+
 /// Why a run could not start or had to stop.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -57,10 +102,10 @@ pub enum BulkError {
         problem: String,
     },
     /// Devices that cannot be issued as asked; nothing was made.
-    #[error("{} of {total} device{} cannot be issued; nothing was made", faults.len(), if *total == 1 { "" } else { "s" })]
+    #[error("{} of {total} device{} cannot be issued; nothing was made", faults.count, if *total == 1 { "" } else { "s" })]
     Faults {
-        /// Each of them.
-        faults: Vec<Fault>,
+        /// Their faults.
+        faults: Faults,
         /// How many devices were asked for.
         total: usize,
     },
@@ -95,6 +140,37 @@ pub enum BulkError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// Another run is writing the file.
+    #[error("{}: another run is writing it", path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file with that name is there, and finished.
+    #[error("{} is there already, and {todo} device{} would have to go into it", path.display(), if *todo == 1 { "" } else { "s" })]
+    Finished {
+        /// The file.
+        path: PathBuf,
+        /// How many devices are still to be issued.
+        todo: usize,
+    },
+    /// An unfinished file is not the one that the registry knows.
+    #[error("{} is not as the registry knows it: {problem}", path.display())]
+    Changed {
+        /// The unfinished file.
+        path: PathBuf,
+        /// What is different.
+        problem: &'static str,
+    },
+    /// Something that a stream cannot do.
+    #[error("a stream cannot hold {what}")]
+    Stream {
+        /// What was asked for.
+        what: &'static str,
+    },
+    /// The stream's reader has gone, or the stream failed.
+    #[error("cannot write the archive: {0}")]
+    Write(#[source] std::io::Error),
     /// One id for several requests.
     #[error("one id is given, and {requests} requests")]
     OneId {
@@ -138,6 +214,16 @@ pub enum BulkError {
     File(#[from] FileError),
 }
 
+impl From<GrowError> for BulkError {
+    fn from(e: GrowError) -> Self {
+        match e {
+            GrowError::Busy(path) => Self::Busy { path },
+            GrowError::Changed { path, problem } => Self::Changed { path, problem },
+            GrowError::File(e) => Self::File(e),
+        }
+    }
+}
+
 impl BulkError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
@@ -155,6 +241,18 @@ impl BulkError {
                 "give --server-cert; `c8y-pki store fetch HOST:8883` saves it from the server"
                     .to_owned(),
             ),
+            Self::Write(_) => Some(
+                "run the same command again: what was not written is issued then".to_owned(),
+            ),
+            Self::Busy { .. } => Some("wait until it is finished".to_owned()),
+            Self::Finished { .. } => {
+                Some("move it away, or give the devices that are left another file".to_owned())
+            }
+            Self::Changed { .. } => Some(
+                "put the right one back, or move this one away: the devices in it are recorded"
+                    .to_owned(),
+            ),
+            Self::Stream { .. } => Some("write it to a file: --out FILE".to_owned()),
             Self::OneId { .. } => {
                 Some("sign them one by one, or without an id: by their common names".to_owned())
             }

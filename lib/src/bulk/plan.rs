@@ -3,28 +3,46 @@
 
 use std::path::Path;
 
-use super::bundle::Bundle;
-use super::list::{Device, DeviceList};
-use super::run::{Existing, Job};
-use super::{BulkError, Fault};
 use time::OffsetDateTime;
 
+use super::bundle::Bundle;
+use super::list::{Device, Devices, Outline};
+use super::run::{Existing, Job};
+use super::{BulkError, Fault, Faults};
 use crate::name::{Name, find_field};
-use crate::registry::{Record, Registry, Replaced};
+use crate::registry::{Registry, Replaced, Standing, Status};
 
-/// A device that is to be issued, and the live certificate that it has until then.
-pub(super) struct Todo {
-    pub(super) device: Device,
-    pub(super) replaces: Option<Replaced>,
-}
+/// How many ids of incomplete devices a summary names.
+const MOST_IDS: usize = 100;
 
-/// What is left to do.
+/// What is to be done with each device of a list, by its position.
 pub(super) struct Plan {
-    pub(super) todo: Vec<Todo>,
+    pub(super) due: Vec<Due>,
     pub(super) skipped: usize,
     pub(super) revoked: usize,
-    /// Ids of skipped devices without all their files.
-    pub(super) incomplete: Vec<String>,
+    /// Skipped devices without all their files, and the first ids of them.
+    pub(super) incomplete: usize,
+    pub(super) incomplete_ids: Vec<String>,
+    /// Devices that cannot be issued as asked, where the others are issued all the same.
+    pub(super) failed: Faults,
+}
+
+impl Plan {
+    /// How many devices are to be issued.
+    pub(super) fn total(&self) -> usize {
+        self.due.iter().filter(|due| !matches!(due, Due::Not)).count()
+    }
+}
+
+/// Whether a device is to be issued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// It is not.
+    Not,
+    /// It is.
+    New,
+    /// It is, in place of a certificate.
+    InPlaceOf(Replaced),
 }
 
 /// What is done with one device.
@@ -42,75 +60,100 @@ pub(super) enum Fate {
     },
 }
 
-/// Splits the list into devices to issue and those to skip; all faults at once.
+/// Decides about each device of the list; all faults at once.
 pub(super) fn plan(
     registry: &Registry,
     job: &Job<'_>,
-    list: DeviceList,
+    devices: &Devices,
     since: Option<OffsetDateTime>,
 ) -> Result<Plan, BulkError> {
-    let total = list.devices.len() + list.faults.len();
-    let mut faults = list.faults;
-    let folder_of = |device: &Device| job.out.join(device.id.file_name());
-    // Folders are looked at before the registry: another process records a device before its
-    // folder appears, so a folder of theirs that is seen here is found recorded below.
-    let present: Vec<bool> = list.devices.iter().map(|d| folder_of(d).exists()).collect();
-    let folded: Vec<String> = list.devices.iter().map(|d| d.id.folded()).collect();
-    let live = registry.live_among(&folded)?;
-    let former = registry.former_among(&folded)?;
-    let todo = Vec::with_capacity(list.devices.len());
-    let mut plan = Plan { todo, skipped: 0, revoked: 0, incomplete: Vec::new() };
-    for ((device, folded), present) in list.devices.into_iter().zip(folded).zip(present) {
-        let fate = match live.contains(&folded) {
-            true => of_live(registry, job, &device, &folded, since)?,
-            false if !present && !former.contains(&folded) => Fate::Issue(None),
-            false => of_new(registry, job, &device, &folded, present)?,
+    let mut standings = registry.standings()?;
+    let mut plan = Plan {
+        due: Vec::with_capacity(devices.len()),
+        skipped: 0,
+        revoked: 0,
+        incomplete: 0,
+        incomplete_ids: Vec::new(),
+        failed: Faults { first: devices.faults().to_vec(), count: devices.faulty() },
+    };
+    for index in 0..devices.len() {
+        let device = devices.outline(index)?;
+        let folded = device.id.folded();
+        // The folder is looked at before the registry: another process records a device before its
+        // folder appears, so a folder of theirs that is seen here is found recorded below.
+        let present = job.out.folder_of(&device.id).is_some_and(|folder| folder.exists());
+        let fate = match standings.of(&folded)? {
+            Standing::Live => of_live(registry, job, &device, &folded, since)?,
+            Standing::Unknown if !present => Fate::Issue(None),
+            _ => of_new(registry, job, &device, &folded, present)?,
         };
-        match allowed(job, &device, fate) {
-            Fate::Revoked { .. } => plan.revoked += 1,
-            Fate::Issue(replaces) => plan.todo.push(Todo { device, replaces }),
+        let due = match allowed(job, &device, fate) {
+            Fate::Issue(None) => Due::New,
+            Fate::Issue(Some(replaced)) => Due::InPlaceOf(replaced),
+            Fate::Revoked { .. } => {
+                plan.revoked += 1;
+                Due::Not
+            }
             Fate::Skip => {
                 plan.skipped += 1;
-                let complete = is_complete(&folder_of(&device), job.bundle.kinds);
-                if !complete {
-                    plan.incomplete.push(device.id.as_str().to_owned());
-                }
+                plan.note_incomplete(job, &device);
+                Due::Not
             }
-            Fate::Refuse { message, hint } => faults.push(fault(&device, message, hint)),
-        }
+            Fate::Refuse { message, hint } => {
+                plan.failed.add(fault(&device, message, hint));
+                Due::Not
+            }
+        };
+        plan.due.push(due);
     }
-    faults.sort_by_key(|f| f.line);
-    if !faults.is_empty() {
-        return Err(BulkError::Faults { faults, total });
+    plan.failed.first.sort_by_key(|f| f.line);
+    if plan.failed.count > 0 && (!job.keep_going || plan.failed.is_cut()) {
+        let total = devices.len() + devices.faulty();
+        return Err(BulkError::Faults { faults: plan.failed, total });
     }
     Ok(plan)
 }
 
+impl Plan {
+    fn note_incomplete(&mut self, job: &Job<'_>, device: &Outline<'_>) {
+        let Some(folder) = job.out.folder_of(&device.id) else { return };
+        if is_complete(&folder, job.bundle.kinds) {
+            return;
+        }
+        self.incomplete += 1;
+        if self.incomplete_ids.len() < MOST_IDS {
+            self.incomplete_ids.push(device.id.as_str().to_owned());
+        }
+    }
+}
+
 /// What will be done with one device.
 pub(super) fn fate(registry: &Registry, job: &Job<'_>, device: &Device) -> Result<Fate, BulkError> {
-    let folded = device.id.folded();
-    let present = job.out.join(device.id.file_name()).exists();
+    let (id, subject) = (device.id.clone(), device.subject.as_ref());
+    let outline = Outline { id, line: device.line, subject };
+    let folded = outline.id.folded();
+    let present = job.out.folder_of(&outline.id).is_some_and(|folder| folder.exists());
     let fate = match registry.live_device(&folded)? {
-        Some(_) => of_live(registry, job, device, &folded, None)?,
-        None => of_new(registry, job, device, &folded, present)?,
+        Some(_) => of_live(registry, job, &outline, &folded, None)?,
+        None => of_new(registry, job, &outline, &folded, present)?,
     };
-    Ok(allowed(job, device, fate))
+    Ok(allowed(job, &outline, fate))
 }
 
 /// Holds a device that would be issued against the CA's signing policy.
-fn allowed(job: &Job<'_>, device: &Device, fate: Fate) -> Fate {
+fn allowed(job: &Job<'_>, device: &Outline<'_>, fate: Fate) -> Fate {
     match (&fate, check_policy(job, device)) {
         (Fate::Issue(_), Err((message, hint))) => Fate::Refuse { message, hint },
         _ => fate,
     }
 }
 
-fn fault(device: &Device, message: String, hint: Option<String>) -> Fault {
+fn fault(device: &Outline<'_>, message: String, hint: Option<String>) -> Fault {
     Fault { id: device.id.as_str().to_owned(), line: device.line, message, hint }
 }
 
 /// The id as messages name it: with its line, if it has one.
-fn named(device: &Device) -> String {
+fn named(device: &Outline<'_>) -> String {
     let place = device.line.map_or_else(String::new, |line| format!(" (line {line})"));
     format!("client id {:?}{place}", device.id.as_str())
 }
@@ -118,7 +161,7 @@ fn named(device: &Device) -> String {
 fn of_live(
     registry: &Registry,
     job: &Job<'_>,
-    device: &Device,
+    device: &Outline<'_>,
     folded: &str,
     since: Option<OffsetDateTime>,
 ) -> Result<Fate, BulkError> {
@@ -130,7 +173,7 @@ fn of_live(
         }),
         Existing::Replace { revoke } => match registry.live_device(folded)? {
             Some(record) if since.is_none_or(|since| record.recorded < since) => {
-                Ok(Fate::Issue(Some(replaced(&record, revoke)?)))
+                Ok(Fate::Issue(Some(Replaced { row: record.row, revoke })))
             }
             Some(_) => Ok(Fate::Skip),
             // Revoked a moment ago.
@@ -139,21 +182,19 @@ fn of_live(
     }
 }
 
-/// A registry's row as that which is to be replaced.
-fn replaced(record: &Record, revoke: bool) -> Result<Replaced, BulkError> {
-    let issuer = record.certificate()?.issuer;
-    Ok(Replaced { issuer, serial: record.serial.clone(), revoke })
-}
-
 fn of_new(
     registry: &Registry,
     job: &Job<'_>,
-    device: &Device,
+    device: &Outline<'_>,
     folded: &str,
     present: bool,
 ) -> Result<Fate, BulkError> {
     let last = registry.history(folded)?.pop();
     let asked = matches!(job.existing, Existing::Replace { .. });
+    if last.as_ref().is_some_and(|record| record.status == Status::Live) {
+        // Issued by another process since the list was begun.
+        return of_live(registry, job, device, folded, None);
+    }
     if let Some((at, reason)) = last.as_ref().and_then(|record| record.revoked)
         && !asked
     {
@@ -169,7 +210,7 @@ fn of_new(
     if !present || (last.is_some() && asked) {
         return Ok(Fate::Issue(None));
     }
-    let folder = job.out.join(device.id.file_name());
+    let folder = job.out.folder_of(&device.id).unwrap_or_default();
     Ok(Fate::Refuse {
         message: format!(
             "{} is not issued, but its folder {} is there",
@@ -180,7 +221,7 @@ fn of_new(
     })
 }
 
-fn check_policy(job: &Job<'_>, device: &Device) -> Result<(), (String, Option<String>)> {
+fn check_policy(job: &Job<'_>, device: &Outline<'_>) -> Result<(), (String, Option<String>)> {
     if job.policy.is_open() {
         return Ok(());
     }
@@ -193,8 +234,8 @@ fn check_policy(job: &Job<'_>, device: &Device) -> Result<(), (String, Option<St
 }
 
 /// A device's subject: its own, or the run's fields with its identifier.
-pub(super) fn subject_of(job: &Job<'_>, device: &Device) -> Result<Name, BulkError> {
-    if let Some(subject) = &device.subject {
+fn subject_of(job: &Job<'_>, device: &Outline<'_>) -> Result<Name, BulkError> {
+    if let Some(subject) = device.subject {
         return Ok(subject.clone());
     }
     let mut builder = job.subject.clone();

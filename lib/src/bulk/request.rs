@@ -8,7 +8,7 @@
 //! A request whose key is certified for that device already is delivered again, not signed again.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use time::OffsetDateTime;
@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 use super::BulkError;
 use super::bundle::Bundler;
 use super::list::{Device, DeviceKey, DeviceList};
+use super::out::Out;
 use super::plan::{Fate, fate};
 use super::run::{Existing, Job, Progress, Summary, run};
 use super::staging::recover;
@@ -97,11 +98,15 @@ pub fn sign(
     stop: &AtomicBool,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<(Vec<Verdict>, Summary), BulkError> {
-    recover(job.out, pki.registry())?;
+    let Out::Folders(out) = job.out else {
+        return Err(BulkError::Stream { what: "certificates for requests" });
+    };
+    recover(out, pki.registry())?;
     let mut verdicts = Vec::new();
     let mut desk = Desk {
         pki,
         job,
+        out,
         now,
         revoked: pki.registry().revoked_keys()?,
         taken: pki
@@ -172,6 +177,7 @@ fn device(request: &Request, id: Option<&DeviceId>) -> Result<Device, Sentence> 
 struct Desk<'a> {
     pki: &'a Pki,
     job: &'a Job<'a>,
+    out: &'a Path,
     now: OffsetDateTime,
     /// Keys whose certificates were revoked.
     revoked: HashSet<[u8; 32]>,
@@ -236,11 +242,11 @@ impl Desk<'_> {
         id: &DeviceId,
         certificate: &Certificate,
     ) -> Result<PathBuf, BulkError> {
-        let folder = self.job.out.join(id.file_name());
+        let folder = self.out.join(id.file_name());
         let ca = self.pki.ca(ca)?;
-        let bundler = Bundler::new(self.job.bundle, &ca.chain, self.now)?;
+        let bundler = Bundler::new(self.job.bundle, &ca.chain, false, self.now)?;
         files::create_private_dir(&folder)?;
-        for file in bundler.certificate_files(certificate) {
+        for file in bundler.certificate_files(&certificate.into()) {
             let path = folder.join(file.name);
             if !path.exists() {
                 files::write(&path, &file.bytes, file.access, files::Existing::Replace)?;
@@ -265,7 +271,7 @@ fn settle(
         Some(live) if summary.batch.as_ref() == Some(&live.batch) || summary.since.is_some() => {
             verdict.action = Action::Signed;
             verdict.serial = Some(live.serial.to_string());
-            verdict.folder = Some(job.out.join(id.file_name()));
+            verdict.folder = job.out.folder_of(&id);
         }
         _ => {
             verdict.message = Some("the run ended before it was signed".to_owned());

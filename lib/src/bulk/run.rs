@@ -1,38 +1,29 @@
 //! The run: everything is checked, then workers make devices and one thread commits them.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc;
-use std::thread;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
-use super::BulkError;
 use super::bundle::{BundleSettings, Bundler};
-use super::list::{DeviceKey, DeviceList};
-use super::plan::{Plan, Todo, plan, subject_of};
-use super::staging::{Staged, Staging, recover, replaced_all, replacing_since};
+use super::commit::{Committer, Portions, Sink, work};
+use super::list::Devices;
+use super::make::Maker;
+use super::out::Out;
+use super::plan::{Plan, plan};
+use super::staging::{Staging, recover, replacing_since};
+use super::{BulkError, Fault, archive};
 use crate::authority::policy::SigningPolicy;
 use crate::authority::{Ca, Pki};
-use crate::cert::Serial;
-use crate::crypto::{PublicKey, fill_random, hex};
+use crate::crypto::{fill_random, hex};
+use crate::files::growing::{Growing, part_of};
 use crate::files;
-use crate::issue::{self, Issuer, Order, Outliving, Validity};
+use crate::issue::{Issuer, Outliving, Template, Validity};
 use crate::key::PrivateKey;
-use crate::key::read::is_encrypted;
-use crate::name::NameBuilder;
+use crate::name::{NameBuilder, find_field};
 use crate::profile::{Kind, Profile};
-use crate::registry::{NewRecord, Registry, RegistryError};
-use crate::secret::{Password, SecretBytes};
-use crate::store::DEFAULT_ITERATIONS;
-
-/// Devices that are committed together: large enough to share a sync, small enough to lose little.
-const CHUNK: usize = 512;
-
-/// How many ids a summary names.
-const MOST_IDS: usize = 100;
+use crate::registry::Registry;
 
 /// What to do with a device that has a live certificate already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,12 +58,17 @@ pub struct Job<'a> {
     pub days: Option<u32>,
     /// What to do when a device would outlive its issuer.
     pub outliving: Outliving,
-    /// The folder that gets one folder per device.
-    pub out: &'a Path,
+    /// Where their files go.
+    pub out: Out<'a>,
     /// The files of a device.
     pub bundle: BundleSettings<'a>,
     /// What to do with devices that are issued already.
     pub existing: Existing,
+    /// A CSV that gets a random store password for each device, in place of one password for all; see
+    /// [`SECRETS_HEADER`](super::SECRETS_HEADER).
+    pub secrets: Option<&'a Path>,
+    /// Whether devices that can be issued are, though others have faults.
+    pub keep_going: bool,
     /// What the CA may sign.
     pub policy: &'a SigningPolicy,
     /// Number of worker threads; at least one is used.
@@ -104,6 +100,11 @@ pub struct Summary {
     pub incomplete: usize,
     /// The first 100 of them.
     pub incomplete_ids: Vec<String>,
+    /// Devices that could not be issued as asked, while the others were.
+    pub failed: usize,
+    /// Why, for each of them.
+    #[serde(skip)]
+    pub failures: Vec<Fault>,
     /// Devices of an earlier, stopped run whose files were put into place.
     pub recovered: usize,
     /// The beginning of the replacing run that this one went on with.
@@ -127,66 +128,214 @@ pub struct Summary {
 pub fn run(
     pki: &mut Pki,
     job: &Job<'_>,
-    list: DeviceList,
+    devices: impl Into<Devices>,
     now: OffsetDateTime,
     stop: &AtomicBool,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Summary, BulkError> {
     let start = Instant::now();
-    if job.profile.kind != Kind::Device {
-        return Err(BulkError::WrongProfile { name: job.profile.name.clone() });
-    }
-    if job.out.join("pki.toml").exists() {
-        let problem = "it is a PKI folder; devices go into a folder of their own";
-        return Err(BulkError::Output { path: job.out.to_owned(), problem });
-    }
-    let issuer = Issuer::new(job.ca.certificate(), job.key, now)?;
-    let wanted = Validity::of(job.profile, now, job.days);
-    let validity = issuer.fit(wanted, job.outliving)?;
-    let bundler = Bundler::new(job.bundle, &job.ca.chain, now)?;
-    let recovered = recover(job.out, pki.registry())?;
+    let devices = devices.into();
+    check_out(job)?;
+    let maker = maker(job, now)?;
+    let recovered = match job.out {
+        Out::Folders(dir) => recover(dir, pki.registry())?,
+        Out::Archive(_) | Out::Stream(_) => 0,
+    };
     pki.check_not_revoked(job.ca)?;
-    let replaces = matches!(job.existing, Existing::Replace { .. });
-    let since = if replaces { replacing_since(job.out, now)? } else { None };
-    let Plan { todo, skipped, revoked, incomplete } = plan(pki.registry(), job, list, since)
-        .inspect_err(|_| {
-            // Nothing was begun.
-            if since.is_none() {
-                let _ = replaced_all(job.out);
-            }
-        })?;
-    let location = std::path::absolute(job.out).unwrap_or_else(|_| job.out.to_owned());
-    let maker = Maker { job, issuer, validity, bundler, location };
-    let mut summary = Summary { skipped, revoked, recovered, since, ..Summary::default() };
-    summary.incomplete = incomplete.len();
-    summary.incomplete_ids = incomplete;
-    summary.incomplete_ids.truncate(MOST_IDS);
-    if !todo.is_empty() {
-        let batch = run_name(now)?;
-        let mut committer = Committer {
-            registry: pki.registry_mut(),
-            staging: Staging::open(job.out, &batch)?,
-            batch: &batch,
-            now,
-        };
-        let result = work(&maker, &todo, &mut committer, &mut summary, stop, progress);
-        let staging = committer.staging;
-        match result {
-            Ok(()) => staging.close()?,
-            Err(e) => {
-                // What was recorded must not go with the rest: it is put into place, or stays.
-                drop(staging);
-                let _ = recover(job.out, pki.registry());
-                return Err(e);
-            }
+    let marker = match job.existing {
+        Existing::Replace { .. } => job.out.replacing_marker(),
+        Existing::Skip | Existing::Fail => None,
+    };
+    let since = marker.as_deref().map(|path| replacing_since(path, now)).transpose()?.flatten();
+    let plan = plan(pki.registry(), job, &devices, since).inspect_err(|_| {
+        // Nothing was begun.
+        if let (None, Some(marker)) = (since, &marker) {
+            let _ = files::remove_file(marker);
         }
-        summary.batch = (summary.issued > 0).then_some(batch);
-    }
-    if replaces && !summary.stopped {
-        replaced_all(job.out)?;
+    })?;
+    let mut summary = Summary {
+        skipped: plan.skipped,
+        revoked: plan.revoked,
+        incomplete: plan.incomplete,
+        incomplete_ids: plan.incomplete_ids.clone(),
+        failed: plan.failed.count,
+        failures: plan.failed.first.clone(),
+        recovered,
+        since,
+        ..Summary::default()
+    };
+    let run = Run { maker: &maker, devices: &devices, plan: &plan, stop, progress };
+    let batch = run_name(now)?;
+    run.issue(pki.registry_mut(), &batch, now, &mut summary)?;
+    summary.batch = (summary.issued > 0).then_some(batch);
+    if let Some(marker) = marker.filter(|_| !summary.stopped) {
+        files::remove_file(&marker)?;
     }
     summary.seconds = elapsed(start);
     Ok(summary)
+}
+
+/// Refuses places that cannot take what is asked.
+fn check_out(job: &Job<'_>) -> Result<(), BulkError> {
+    if job.profile.kind != Kind::Device {
+        return Err(BulkError::WrongProfile { name: job.profile.name.clone() });
+    }
+    match job.out {
+        Out::Folders(dir) if dir.join("pki.toml").exists() => {
+            let problem = "it is a PKI folder; devices go into a folder of their own";
+            Err(BulkError::Output { path: dir.to_owned(), problem })
+        }
+        Out::Archive(path) if path.is_dir() => {
+            let problem = "it is a folder; an archive is a file";
+            Err(BulkError::Output { path: path.to_owned(), problem })
+        }
+        // Stopped, nobody could say where it has to go on.
+        Out::Stream(_) if matches!(job.existing, Existing::Replace { .. }) => {
+            Err(BulkError::Stream { what: "devices that replace others" })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes ready what all devices share.
+fn maker<'a>(job: &'a Job<'a>, now: OffsetDateTime) -> Result<Maker<'a>, BulkError> {
+    let issuer = Issuer::new(job.ca.certificate(), job.key, now)?;
+    let wanted = Validity::of(job.profile, now, job.days);
+    let validity = issuer.fit(wanted, job.outliving)?;
+    Ok(Maker {
+        job,
+        template: Template::new(job.profile, validity, None, &issuer)?,
+        subject: job.subject.clone().build_without(find_field("CN")?),
+        bundler: Bundler::new(job.bundle, &job.ca.chain, job.secrets.is_some(), now)?,
+        location: job.out.location(),
+        now: u64::try_from(now.unix_timestamp()).unwrap_or(0),
+    })
+}
+
+/// A run whose devices are known.
+struct Run<'a> {
+    maker: &'a Maker<'a>,
+    devices: &'a Devices,
+    plan: &'a Plan,
+    stop: &'a AtomicBool,
+    progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+impl Run<'_> {
+    /// Issues what is due, and finishes the files that grew meanwhile.
+    fn issue(
+        &self,
+        registry: &mut Registry,
+        batch: &str,
+        now: OffsetDateTime,
+        summary: &mut Summary,
+    ) -> Result<(), BulkError> {
+        let job = self.maker.job;
+        let archive = match job.out {
+            Out::Archive(path) => self.grow(path, registry)?,
+            Out::Folders(_) | Out::Stream(_) => None,
+        };
+        let ledger = match job.secrets.map(|path| self.grow(path, registry)).transpose() {
+            Ok(ledger) => ledger.flatten(),
+            Err(e) => {
+                archive.map(Growing::drop_if_empty).transpose()?;
+                return Err(e);
+            }
+        };
+        let staging = match job.out {
+            Out::Folders(dir) if self.plan.total() > 0 => Some(Staging::open(dir, batch)?),
+            _ => None,
+        };
+        let sink = match (&staging, archive, job.out) {
+            (Some(staging), ..) => Sink::Folders(staging),
+            (None, Some(archive), _) => Sink::Archive(archive),
+            (None, None, Out::Stream(stream)) => Sink::Stream(stream),
+            // There is nothing to do.
+            (None, None, _) => return self.finish(registry, None, ledger),
+        };
+        let mut committer = Committer { registry: &mut *registry, sink, ledger, batch, now };
+        let done = self.work(&mut committer, summary);
+        let Committer { sink, ledger, .. } = committer;
+        let archive = match sink {
+            Sink::Archive(archive) => Some(archive),
+            Sink::Folders(_) | Sink::Stream(_) => None,
+        };
+        if done.is_err() || summary.stopped {
+            for file in archive.into_iter().chain(ledger) {
+                file.drop_if_empty()?;
+            }
+            return self.leave(staging, registry, done);
+        }
+        if let Some(staging) = staging {
+            staging.close()?;
+        }
+        if let Out::Stream(stream) = job.out {
+            stream.write([archive::END.as_slice()]).map_err(BulkError::Write)?;
+        }
+        self.finish(registry, archive, ledger)
+    }
+
+    fn work(&self, committer: &mut Committer<'_>, summary: &mut Summary) -> Result<(), BulkError> {
+        let job = self.maker.job;
+        let slow = job.profile.key.is_rsa() && self.devices.has_new_keys();
+        let portions = Portions::new(slow, job.out);
+        let due = (self.plan.due.as_slice(), self.plan.total());
+        let how = (portions, committer);
+        work(self.maker, self.devices, due, how, summary, self.stop, self.progress)
+    }
+
+    /// Opens a file that grows with the run; none if there is nothing to go into it, or to finish.
+    fn grow(&self, path: &Path, registry: &mut Registry) -> Result<Option<Growing>, BulkError> {
+        let part = part_of(path);
+        let begun = part.exists();
+        let todo = self.plan.total();
+        if todo == 0 && !begun {
+            return Ok(None);
+        }
+        if todo > 0 && path.exists() {
+            return Err(BulkError::Finished { path: path.to_owned(), todo });
+        }
+        if !begun {
+            // Of a file of that name that was finished, or is gone.
+            registry.forget_mark(&part)?;
+        }
+        let mark = registry.mark(&part)?;
+        Ok(Some(Growing::open(path, mark.as_ref())?))
+    }
+
+    /// After an error or an interruption.
+    fn leave(
+        &self,
+        staging: Option<Staging>,
+        registry: &Registry,
+        done: Result<(), BulkError>,
+    ) -> Result<(), BulkError> {
+        match (staging, self.maker.job.out) {
+            (Some(staging), Out::Folders(dir)) if done.is_err() => {
+                // What was recorded must not go with the rest: it is put into place, or stays.
+                drop(staging);
+                let _ = recover(dir, registry);
+            }
+            (Some(staging), _) => staging.close()?,
+            (None, _) => {}
+        }
+        done
+    }
+
+    fn finish(
+        &self,
+        registry: &mut Registry,
+        archive: Option<Growing>,
+        ledger: Option<Growing>,
+    ) -> Result<(), BulkError> {
+        for (file, end) in [(archive, archive::END.as_slice()), (ledger, &[])] {
+            let Some(file) = file else { continue };
+            let part = file.part().to_owned();
+            file.finish(end)?;
+            registry.forget_mark(&part)?;
+        }
+        Ok(())
+    }
 }
 
 fn elapsed(start: Instant) -> f64 {
@@ -200,223 +349,3 @@ fn run_name(now: OffsetDateTime) -> Result<String, BulkError> {
     Ok(format!("{}-{}", now.unix_timestamp(), hex(&random)))
 }
 
-/// A device's key: here, as PEM too if that is what it was read from, or in the device only.
-enum Key<'a> {
-    Here { key: PrivateKey, pem: Option<SecretBytes> },
-    Elsewhere(&'a PublicKey),
-}
-
-/// Makes one device: key, certificate, files.
-struct Maker<'a> {
-    job: &'a Job<'a>,
-    issuer: Issuer<'a>,
-    validity: Validity,
-    bundler: Bundler<'a>,
-    location: PathBuf,
-}
-
-impl Maker<'_> {
-    fn make(&self, todo: &Todo, chunk: &Path) -> Result<NewRecord, BulkError> {
-        let device = &todo.device;
-        let key = self.key(&device.key)?;
-        let public_key = match &key {
-            Key::Elsewhere(public) => *public,
-            Key::Here { key, .. } => key.public_key(),
-        };
-        let order = Order {
-            profile: self.job.profile,
-            subject: &subject_of(self.job, device)?,
-            public_key,
-            serial: Serial::random().map_err(crate::issue::IssueError::from)?,
-            validity: self.validity,
-            path_length: None,
-        };
-        let certificate = issue::issue(&order, &self.issuer)?;
-        let folder = device.id.file_name();
-        let dir = chunk.join(&folder);
-        files::create_new_private_dir(&dir)?;
-        let files = match &key {
-            Key::Here { key, pem } => self.bundler.files(key, pem.as_ref(), &certificate)?,
-            Key::Elsewhere(_) => self.bundler.certificate_files(&certificate).into(),
-        };
-        for file in files {
-            files::write_new(&dir.join(file.name), &file.bytes, file.access)?;
-        }
-        Ok(NewRecord {
-            ca: self.job.ca.name.clone(),
-            device: Some(device.id.clone()),
-            certificate,
-            details: device.details.clone(),
-            location: Some(self.location.join(folder)),
-            has_key: matches!(key, Key::Here { .. }),
-            replaces: todo.replaces.clone(),
-        })
-    }
-
-    /// An encrypted key stays encrypted: as it is, or, where the file is more than its PEM, anew under
-    /// the same password.
-    fn kept_form(
-        &self,
-        key: &PrivateKey,
-        bytes: SecretBytes,
-        password: Option<&Password>,
-    ) -> Result<Option<SecretBytes>, BulkError> {
-        let (true, Some(password)) = (is_encrypted(bytes.expose()), password) else {
-            return Ok(None);
-        };
-        let blocks = bytes.expose().windows(11).filter(|w| w == b"-----BEGIN ").count();
-        if blocks == 1 && bytes.expose().starts_with(b"-----BEGIN ") {
-            return Ok(Some(bytes));
-        }
-        let iterations = self.job.bundle.key_iterations.max(DEFAULT_ITERATIONS);
-        Ok(Some(key.to_encrypted_pem(password, iterations)?))
-    }
-
-    fn key<'d>(&self, source: &'d DeviceKey) -> Result<Key<'d>, BulkError> {
-        match source {
-            DeviceKey::New => {
-                let key = PrivateKey::generate(self.job.profile.key)?;
-                Ok(Key::Here { key, pem: None })
-            }
-            DeviceKey::Requested(public) => Ok(Key::Elsewhere(public)),
-            DeviceKey::File { path, password } => {
-                let bytes = SecretBytes::new(files::read(path)?);
-                let key = PrivateKey::read(bytes.expose(), password.as_ref())
-                    .map_err(|source| BulkError::KeyFile { path: path.clone(), source })?;
-                let pem = self.kept_form(&key, bytes, password.as_ref())?;
-                Ok(Key::Here { key, pem })
-            }
-        }
-    }
-}
-
-/// Records chunks and moves them into place.
-struct Committer<'a> {
-    registry: &'a mut Registry,
-    staging: Staging,
-    batch: &'a str,
-    now: OffsetDateTime,
-}
-
-impl Committer<'_> {
-    /// Commits a chunk; returns the records that it issued. Devices that another process has issued
-    /// or replaced in the meantime are left out.
-    fn commit(
-        &mut self,
-        index: usize,
-        mut records: Vec<NewRecord>,
-    ) -> Result<Vec<NewRecord>, BulkError> {
-        let staged_of =
-            |records: &[NewRecord]| records.iter().filter_map(staged).collect::<Vec<_>>();
-        self.staging.seal(index, &staged_of(&records))?;
-        while let Err(e) = self.registry.record(self.batch, self.now, &records) {
-            let RegistryError::Conflict = e else { return Err(e.into()) };
-            let before = records.len();
-            let mut left = Vec::with_capacity(before);
-            for record in records {
-                if self.is_still_due(&record)? {
-                    left.push(record);
-                }
-            }
-            if left.len() == before {
-                return Err(e.into());
-            }
-            records = left;
-        }
-        self.staging.publish(index, &staged_of(&records), self.registry)?;
-        Ok(records)
-    }
-
-    /// Whether the device's live certificate is still the one that this is to replace, or none.
-    fn is_still_due(&self, record: &NewRecord) -> Result<bool, BulkError> {
-        let Some(device) = &record.device else { return Ok(true) };
-        let live = self.registry.live_device(&device.folded())?.map(|live| live.serial);
-        Ok(live.as_ref() == record.replaces.as_ref().map(|replaced| &replaced.serial))
-    }
-}
-
-fn staged(record: &NewRecord) -> Option<Staged> {
-    let id = record.device.clone()?;
-    Some(Staged { id, serial: record.certificate.serial.clone() })
-}
-
-type Made = (usize, Result<NewRecord, BulkError>);
-
-/// Workers make devices in any order; a chunk is committed when all of it has arrived.
-fn work(
-    maker: &Maker<'_>,
-    todo: &[Todo],
-    committer: &mut Committer<'_>,
-    summary: &mut Summary,
-    stop: &AtomicBool,
-    progress: &(dyn Fn(Progress) + Sync),
-) -> Result<(), BulkError> {
-    let chunks = (0..todo.len().div_ceil(CHUNK))
-        .map(|index| committer.staging.chunk(index))
-        .collect::<Result<Vec<_>, _>>()?;
-    let next = AtomicUsize::new(0);
-    let halt = AtomicBool::new(false);
-    // Bounded, so that workers cannot run far ahead of a slow disk.
-    let (sender, receiver) = mpsc::sync_channel::<Made>(2 * CHUNK);
-    let worker = |sender: mpsc::SyncSender<Made>| {
-        while !stop.load(Ordering::Relaxed) && !halt.load(Ordering::Relaxed) {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(device) = todo.get(index) else { break };
-            let made = maker.make(device, &chunks[index / CHUNK]);
-            if sender.send((index, made)).is_err() {
-                break;
-            }
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 0..maker.job.threads.max(1) {
-            let sender = sender.clone();
-            scope.spawn(|| worker(sender));
-        }
-        drop(sender);
-        let result = collect(&receiver, todo.len(), committer, summary, progress);
-        halt.store(true, Ordering::Relaxed);
-        // Unblocks workers that wait to send.
-        drop(receiver);
-        result
-    })?;
-    summary.stopped = stop.load(Ordering::Relaxed);
-    Ok(())
-}
-
-fn collect(
-    receiver: &mpsc::Receiver<Made>,
-    total: usize,
-    committer: &mut Committer<'_>,
-    summary: &mut Summary,
-    progress: &(dyn Fn(Progress) + Sync),
-) -> Result<(), BulkError> {
-    let mut pending: BTreeMap<usize, Vec<(usize, NewRecord)>> = BTreeMap::new();
-    let size = |chunk: usize| CHUNK.min(total - chunk * CHUNK);
-    let mut commit = |chunk, mut records: Vec<(usize, NewRecord)>| -> Result<(), BulkError> {
-        // The registry keeps the order of the list, whichever worker was first.
-        records.sort_by_key(|(index, _)| *index);
-        let records: Vec<NewRecord> = records.into_iter().map(|(_, record)| record).collect();
-        let wanted = records.len();
-        let issued = committer.commit(chunk, records)?;
-        summary.issued += issued.len();
-        summary.replaced += issued.iter().filter(|r| r.replaces.is_some()).count();
-        summary.skipped += wanted - issued.len();
-        progress(Progress { done: summary.issued, total });
-        Ok(())
-    };
-    for (index, made) in receiver {
-        let chunk = index / CHUNK;
-        let records = pending.entry(chunk).or_default();
-        records.push((index, made?));
-        if records.len() == size(chunk) {
-            let records = pending.remove(&chunk).unwrap_or_default();
-            commit(chunk, records)?;
-        }
-    }
-    // Only a stopped run leaves chunks that are not full.
-    for (chunk, records) in pending {
-        commit(chunk, records)?;
-    }
-    Ok(())
-}

@@ -25,9 +25,6 @@ use crate::registry::{Registry, Status};
 pub(super) const FOLDER: &str = ".c8y-pki-staging";
 const JOURNAL: &str = "journal";
 
-/// When the run began that replaces devices and is not finished, in Unix seconds.
-const REPLACING: &str = ".c8y-pki-replacing";
-
 /// Where the folders of replaced certificates go. No device's folder begins with a dot.
 const REPLACED: &str = ".replaced";
 
@@ -60,16 +57,21 @@ impl Staging {
         }
     }
 
+    /// The folder of a chunk.
+    pub(super) fn chunk_dir(&self, index: usize) -> PathBuf {
+        self.dir.join(index.to_string())
+    }
+
     /// The folder of a chunk, made if need be.
     pub(super) fn chunk(&self, index: usize) -> Result<PathBuf, BulkError> {
-        let dir = self.dir.join(index.to_string());
+        let dir = self.chunk_dir(index);
         files::create_private_dir(&dir)?;
         Ok(dir)
     }
 
     /// Writes the journal of a chunk and makes the whole chunk durable.
     pub(super) fn seal(&self, index: usize, devices: &[Staged]) -> Result<(), BulkError> {
-        let dir = self.chunk(index)?;
+        let dir = self.chunk_dir(index);
         let lines: String = devices
             .iter()
             .map(|d| format!("{}\t{}\t{}\n", d.serial, d.id.file_name(), d.id.folded()))
@@ -85,7 +87,7 @@ impl Staging {
         devices: &[Staged],
         registry: &Registry,
     ) -> Result<(), BulkError> {
-        let dir = self.chunk(index)?;
+        let dir = self.chunk_dir(index);
         for device in devices {
             let name = device.id.file_name();
             let is_live = || {
@@ -137,28 +139,23 @@ fn move_aside(folder: &Path, history: &Path) -> Result<(), BulkError> {
     Ok(files::rename(folder, &free)?)
 }
 
-/// Since when devices are being replaced in `out`: the beginning of a run that was not finished, or
-/// `now`, which is then noted durably. A run that goes on with it leaves alone what was recorded since.
+/// Since when devices are being replaced: the beginning of a run that was not finished, of which
+/// `marker` tells, or `now`, which is then noted durably. A run that goes on with it leaves alone what
+/// was recorded since.
 pub(super) fn replacing_since(
-    out: &Path,
+    marker: &Path,
     now: OffsetDateTime,
 ) -> Result<Option<OffsetDateTime>, BulkError> {
-    let path = out.join(REPLACING);
-    if path.exists() {
-        let text = String::from_utf8_lossy(&files::read(&path)?).into_owned();
+    if marker.exists() {
+        let text = String::from_utf8_lossy(&files::read(marker)?).into_owned();
         let since = text.trim().parse().ok().map(OffsetDateTime::from_unix_timestamp);
         if let Some(Ok(since)) = since {
             return Ok(Some(since));
         }
     }
     let text = format!("{}\n", now.unix_timestamp());
-    files::write(&path, text.as_bytes(), Access::Private, files::Existing::Replace)?;
+    files::write(marker, text.as_bytes(), Access::Private, files::Existing::Replace)?;
     Ok(None)
-}
-
-/// Notes that a replacing run was finished.
-pub(super) fn replaced_all(out: &Path) -> Result<(), BulkError> {
-    Ok(files::remove_file(&out.join(REPLACING))?)
 }
 
 /// Settles what stopped runs have left in `out`. Returns how many devices were put into place.

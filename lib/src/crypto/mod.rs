@@ -31,6 +31,8 @@ use ring as backend;
 
 use backend::rand::SecureRandom;
 
+use crate::secret::Password;
+
 /// The name of the crypto backend this build uses: `aws-lc-rs` or `ring`.
 pub const BACKEND: &str = if cfg!(feature = "aws-lc-rs") { "aws-lc-rs" } else { "ring" };
 
@@ -169,6 +171,23 @@ pub fn fill_random(out: &mut [u8]) -> Result<(), CryptoError> {
     backend::rand::SystemRandom::new()
         .fill(out)
         .map_err(|_| CryptoError::Failed("the random generator"))
+}
+
+/// A random password of so many characters, each equally likely (5.8 bits each): letters and digits
+/// without those that people take for others (0 and O, 1, l and I). It survives CSV, shells, labels.
+pub fn random_password(chars: usize) -> Result<Password, CryptoError> {
+    const CHARS: &[u8; 57] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789";
+    // The largest multiple of 57 in an octet: taking more would favour some.
+    const FAIR: u8 = 228;
+    let mut text = zeroize::Zeroizing::new(String::with_capacity(chars));
+    while text.len() < chars {
+        let mut octet = [0];
+        fill_random(&mut octet)?;
+        if octet[0] < FAIR {
+            text.push(CHARS[usize::from(octet[0]) % CHARS.len()].into());
+        }
+    }
+    Ok(Password::new(text.as_str()))
 }
 
 /// SHA-1, for key identifiers, fingerprints and the JKS digest: never for signatures.

@@ -8,6 +8,7 @@ use x509_parser::x509::SubjectPublicKeyInfo;
 use super::backend::signature as sig;
 use super::signature::verification;
 use super::{CryptoError, Hash, MIN_RSA_BITS, SignatureAlgorithm, sha1};
+use crate::der;
 
 /// The algorithm of a public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -110,12 +111,9 @@ impl PublicKey {
             KeyAlgorithm::EcP521 => spki_id::P521,
             KeyAlgorithm::Ed25519 => spki_id::ED25519,
         };
-        let spki = yasna::construct_der(|writer| {
-            writer.write_sequence(|writer| {
-                writer.next().write_der(id);
-                writer.next().write_bitvec_bytes(bits, bits.len() * 8);
-            });
-        });
+        // No bit of its last octet is unused.
+        let bit_string = der::element(der::BIT_STRING, &[&[0], bits]);
+        let spki = der::element(der::SEQUENCE, &[id, &bit_string]);
         Self { spki, bits: bits.to_vec(), algorithm }
     }
 

@@ -6,6 +6,7 @@
 //! issuer; a chain that the platform would not accept (more than [`MAX_CHAIN`] certificates).
 
 mod tbs;
+mod template;
 
 use time::{Duration, OffsetDateTime};
 
@@ -16,6 +17,7 @@ use crate::name::Name;
 use crate::profile::{PathLength, Profile};
 
 pub(crate) use tbs::{Parts, Recorder, Replace, assemble};
+pub use template::Template;
 
 /// Most certificates in a chain, leaf and root included (platform: "Device certificates").
 pub const MAX_CHAIN: usize = 10;
@@ -269,31 +271,21 @@ pub struct Order<'a> {
 
 /// Makes a certificate signed by `issuer`. The caller has fitted the validity to the issuer's.
 pub fn issue(order: &Order<'_>, issuer: &Issuer<'_>) -> Result<Certificate, IssueError> {
-    order.public_key.check_strength()?;
-    make(order, &issuer.certificate.subject, issuer.key_id(), issuer.signer)
+    let template = Template::new(order.profile, order.validity, order.path_length, issuer)?;
+    fill(&template, order)
 }
 
 /// Makes a self-signed certificate: a root. `signer` holds the key in the order.
 pub fn self_sign(order: &Order<'_>, signer: &dyn Signer) -> Result<Certificate, IssueError> {
-    order.public_key.check_strength()?;
     if order.public_key != signer.public_key() {
         return Err(IssueError::KeyMismatch { issuer: order.subject.clone() });
     }
-    make(order, order.subject, order.public_key.key_id().to_vec(), signer)
+    fill(&Template::self_signed(order, signer)?, order)
 }
 
-fn make(
-    order: &Order<'_>,
-    issuer: &Name,
-    issuer_key_id: Vec<u8>,
-    signer: &dyn Signer,
-) -> Result<Certificate, IssueError> {
-    if order.subject.is_empty() {
-        return Err(IssueError::EmptySubject);
-    }
-    let tbs = tbs::certificate(order, issuer, issuer_key_id, signer)?;
-    let der = assemble(&tbs, signer)?;
-    Certificate::from_der(&der).map_err(|e| IssueError::Encoding(e.to_string()))
+fn fill(template: &Template<'_>, order: &Order<'_>) -> Result<Certificate, IssueError> {
+    let made = template.issue(order.subject.der(), order.public_key, order.serial.clone())?;
+    Certificate::from_der(&made.der).map_err(|e| IssueError::Encoding(e.to_string()))
 }
 
 /// Makes a certificate like `old` with the same name, key and extensions, octet for octet, under

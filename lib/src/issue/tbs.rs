@@ -13,12 +13,12 @@ use rcgen::{
     KeyIdMethod, KeyUsagePurpose, PublicKeyData, SerialNumber, SigningKey,
 };
 
-use super::{IssueError, Order, Validity};
+use super::{IssueError, Validity};
 use crate::cert::{Certificate, Serial};
 use crate::crypto::SignatureAlgorithm;
+use crate::der;
 use crate::key::signer::Signer;
-use crate::name::Name;
-use crate::profile::{Kind, extended_key_usage_oid};
+use crate::profile::{Kind, Profile, extended_key_usage_oid};
 
 /// A key that signs nothing and keeps the message.
 #[derive(Default)]
@@ -58,24 +58,21 @@ impl Recorder {
     }
 }
 
-/// The TBSCertificate of an order.
-pub(super) fn certificate(
-    order: &Order<'_>,
-    issuer: &Name,
+/// The TBSCertificate that rcgen lays out, for the template to take apart: without names, public key
+/// and algorithm, and with the serial number 1.
+pub(super) fn layout(
+    profile: &Profile,
+    validity: Validity,
+    path_length: Option<u8>,
     issuer_key_id: Vec<u8>,
-    signer: &dyn Signer,
-) -> Result<Vec<u8>, IssueError> {
+    subject_key_id: Vec<u8>,
+) -> Result<Parts, IssueError> {
     let recorder = Recorder::default();
     let encoding = |e: rcgen::Error| IssueError::Encoding(e.to_string());
-    params(order).signed_by(&recorder, &recorder.issuer(issuer_key_id)).map_err(encoding)?;
-    let algorithm = signer.algorithm();
-    // version, serialNumber, signature, issuer, validity, subject, subjectPublicKeyInfo
-    let replaced = Parts::read(&recorder.into_message())?
-        .replace(2, Replace::Algorithm(algorithm))?
-        .replace(3, Replace::Der(issuer.der()))?
-        .replace(5, Replace::Der(order.subject.der()))?
-        .replace(6, Replace::Der(order.public_key.spki()))?;
-    Ok(replaced.write())
+    let mut params = params(profile, validity, path_length);
+    params.key_identifier_method = KeyIdMethod::PreSpecified(subject_key_id);
+    params.signed_by(&recorder, &recorder.issuer(issuer_key_id)).map_err(encoding)?;
+    Parts::read(&recorder.into_message())
 }
 
 /// The TBSCertificate of `old` with another serial number and validity. rcgen writes both, so that
@@ -94,15 +91,12 @@ pub(super) fn renewed(
     let encoding = |e: rcgen::Error| IssueError::Encoding(e.to_string());
     params.signed_by(&recorder, &recorder.issuer(issuer.key_id())).map_err(encoding)?;
     let new = Parts::read(&recorder.into_message())?;
-    let part = |index: usize| -> Result<&[u8], IssueError> {
-        new.0.get(index).map(Vec::as_slice).ok_or_else(|| no_element(index))
-    };
     // version, serialNumber, signature, issuer, validity, …
     let replaced = Parts::read(old.tbs())?
-        .replace(1, Replace::Der(part(1)?))?
+        .replace(1, Replace::Der(new.get(1)?))?
         .replace(2, Replace::Algorithm(issuer.signer().algorithm()))?
         .replace(3, Replace::Der(issuer.certificate().subject.der()))?
-        .replace(4, Replace::Der(part(4)?))?;
+        .replace(4, Replace::Der(new.get(4)?))?;
     Ok(replaced.write())
 }
 
@@ -110,14 +104,13 @@ fn no_element(index: usize) -> IssueError {
     IssueError::Encoding(format!("it has no element {index}"))
 }
 
-fn params(order: &Order<'_>) -> CertificateParams {
-    let profile = order.profile;
+fn params(profile: &Profile, validity: Validity, path_length: Option<u8>) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params.serial_number = Some(SerialNumber::from_slice(order.serial.octets()));
-    params.not_before = order.validity.not_before;
-    params.not_after = order.validity.not_after;
-    params.is_ca = match (profile.kind, order.path_length) {
+    params.serial_number = Some(SerialNumber::from_slice(&[1]));
+    params.not_before = validity.not_before;
+    params.not_after = validity.not_after;
+    params.is_ca = match (profile.kind, path_length) {
         (Kind::Device, _) => IsCa::ExplicitNoCa,
         (_, None) => IsCa::Ca(BasicConstraints::Unconstrained),
         (_, Some(n)) => IsCa::Ca(BasicConstraints::Constrained(n)),
@@ -130,7 +123,6 @@ fn params(order: &Order<'_>) -> CertificateParams {
         .map(ExtendedKeyUsagePurpose::Other)
         .collect();
     params.use_authority_key_identifier_extension = true;
-    params.key_identifier_method = KeyIdMethod::PreSpecified(order.public_key.key_id().to_vec());
     params
 }
 
@@ -179,26 +171,22 @@ impl Parts {
         Ok(self)
     }
 
+    /// The element at `index`.
+    pub(crate) fn get(&self, index: usize) -> Result<&[u8], IssueError> {
+        self.0.get(index).map(Vec::as_slice).ok_or_else(|| no_element(index))
+    }
+
     /// Puts the SEQUENCE together again.
     pub(crate) fn write(&self) -> Vec<u8> {
-        yasna::construct_der(|writer| {
-            writer.write_sequence(|writer| {
-                for part in &self.0 {
-                    writer.next().write_der(part);
-                }
-            });
-        })
+        let parts: Vec<&[u8]> = self.0.iter().map(Vec::as_slice).collect();
+        der::element(der::SEQUENCE, &parts)
     }
 }
 
 /// Signs the octets and wraps them: `SEQUENCE { tbs, algorithm, signature }`.
 pub(crate) fn assemble(tbs: &[u8], signer: &dyn Signer) -> Result<Vec<u8>, IssueError> {
     let signature = signer.sign(tbs)?;
-    Ok(yasna::construct_der(|writer| {
-        writer.write_sequence(|writer| {
-            writer.next().write_der(tbs);
-            writer.next().write_der(&signer.algorithm().identifier());
-            writer.next().write_bitvec_bytes(&signature, signature.len() * 8);
-        });
-    }))
+    // No bit of its last octet is unused.
+    let bits = der::element(der::BIT_STRING, &[&[0], &signature]);
+    Ok(der::element(der::SEQUENCE, &[tbs, &signer.algorithm().identifier(), &bits]))
 }

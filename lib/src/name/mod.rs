@@ -19,6 +19,8 @@ pub use fields::{FIELDS, Field, find_field};
 use fields::{StringType, check_value};
 use rfc4514::{escape, parse_rfc4514};
 
+use crate::der;
+
 /// What can be wrong with a distinguished name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone)]
 #[non_exhaustive]
@@ -300,28 +302,61 @@ impl NameBuilder {
 
     /// Encodes the name.
     pub fn build(mut self) -> Result<Name, NameError> {
+        self.sort();
+        let rdns: Vec<Vec<u8>> = self.parts.iter().map(|(f, value)| rdn(f, value)).collect();
+        Name::from_der(&der::element(der::SEQUENCE, &[&rdns.concat()]))
+    }
+
+    /// Encodes all but one field, which is not among them.
+    pub(crate) fn build_without(mut self, open: &'static Field) -> NameTemplate {
+        self.sort();
+        let (before, after): (Vec<_>, Vec<_>) =
+            self.parts.iter().partition(|(field, _)| rank(field) <= rank(open));
+        let encode = |parts: Vec<&(&'static Field, String)>| {
+            parts.into_iter().flat_map(|(field, value)| rdn(field, value)).collect()
+        };
+        NameTemplate { open, before: encode(before), after: encode(after) }
+    }
+
+    fn sort(&mut self) {
         if !self.given_order {
-            let rank = |f: &Field| FIELDS.iter().position(|g| g.name == f.name);
-            self.parts.sort_by_key(|(f, _)| rank(f));
+            self.parts.sort_by_key(|(field, _)| rank(field));
         }
-        let der = yasna::construct_der(|writer| {
-            writer.write_sequence(|rdns| {
-                for (field, value) in &self.parts {
-                    rdns.next().write_set(|rdn| {
-                        rdn.next().write_sequence(|pair| {
-                            pair.next()
-                                .write_oid(&yasna::models::ObjectIdentifier::from_slice(field.oid));
-                            match field.string {
-                                StringType::Utf8 => pair.next().write_utf8_string(value),
-                                StringType::Printable => pair.next().write_printable_string(value),
-                                StringType::Ia5 => pair.next().write_ia5_string(value),
-                            }
-                        })
-                    });
-                }
-            });
-        });
-        Name::from_der(&der)
+    }
+}
+
+fn rank(field: &Field) -> Option<usize> {
+    FIELDS.iter().position(|other| other.name == field.name)
+}
+
+/// The DER of a RelativeDistinguishedName with one attribute.
+fn rdn(field: &Field, value: &str) -> Vec<u8> {
+    let tag = match field.string {
+        StringType::Utf8 => der::UTF8_STRING,
+        StringType::Printable => der::PRINTABLE_STRING,
+        StringType::Ia5 => der::IA5_STRING,
+    };
+    let oid = yasna::construct_der(|writer| {
+        writer.write_oid(&yasna::models::ObjectIdentifier::from_slice(field.oid));
+    });
+    let value = der::element(tag, &[value.as_bytes()]);
+    der::element(der::SET, &[&der::element(der::SEQUENCE, &[&oid, &value])])
+}
+
+/// A name with one field open: what the subjects of many devices have in common.
+#[derive(Debug)]
+pub(crate) struct NameTemplate {
+    open: &'static Field,
+    before: Vec<u8>,
+    after: Vec<u8>,
+}
+
+impl NameTemplate {
+    /// The DER of the name with that value, which is checked as by [`NameBuilder::push`].
+    pub(crate) fn fill(&self, value: &str) -> Result<Vec<u8>, NameError> {
+        check_value(self.open, value)?;
+        let own = rdn(self.open, value);
+        Ok(der::element(der::SEQUENCE, &[&self.before, &own, &self.after]))
     }
 }
 
@@ -361,6 +396,18 @@ mod tests {
         for field in &FIELDS {
             let arcs: Vec<String> = field.oid.iter().map(u64::to_string).collect();
             assert_eq!(arcs.join("."), field.dotted);
+        }
+    }
+
+    #[test]
+    fn a_name_with_an_open_field_is_the_same_name() {
+        let cn = find_field("CN").unwrap();
+        for fields in [&[][..], &[("C", "DE"), ("O", "Example")], &[("DC", "x"), ("OU", "Łódź")]] {
+            let builder = fields.iter().try_fold(Name::builder(), |b, (f, v)| b.with(f, v)).unwrap();
+            let whole = builder.clone().with("CN", "gw-1").unwrap().build().unwrap();
+            let open = builder.build_without(cn);
+            assert_eq!(open.fill("gw-1").unwrap(), whole.der());
+            assert!(open.fill("").is_err());
         }
     }
 

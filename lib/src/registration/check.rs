@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{AGENT, KNOWN, NEED_TYPE_AND_NAME};
-use crate::bulk::list::{LineCounter, separator};
+use crate::bulk::rows::{Lines, separator};
 use crate::client_id::DeviceId;
 
 /// How bad a finding is.
@@ -85,21 +85,28 @@ pub fn check(file: &str, bytes: &[u8]) -> Report {
         },
         str::to_owned,
     );
-    let mut reader =
-        csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .flexible(true)
+        .from_reader(Lines::new(text.as_bytes()));
     if let Ok(headers) = reader.headers() {
         report.columns = headers.iter().map(|h| h.trim().to_owned()).collect();
     }
     check_headers(&mut report);
     let mut rows = Rows { seen: HashMap::new(), columns: report.columns.clone() };
-    let mut lines = LineCounter::new(text.as_bytes());
-    for row in reader.records() {
-        match row {
-            Ok(row) => {
-                let line = lines.line_of(row.position()).unwrap_or(1);
+    let mut row = csv::StringRecord::new();
+    loop {
+        match reader.read_record(&mut row) {
+            Ok(true) => {
+                let start = row.position().map_or(0, csv::Position::byte);
+                let line = reader.get_mut().line_of(start);
                 rows.check(&mut report, &row, line);
             }
-            Err(e) => report.error(1, format!("the file is not CSV: {e}"), None),
+            Ok(false) => break,
+            Err(e) => {
+                report.error(1, format!("the file is not CSV: {e}"), None);
+                break;
+            }
         }
     }
     if report.rows == 0 {

@@ -19,14 +19,14 @@ use std::path::PathBuf;
 
 use time::OffsetDateTime;
 
-use crate::cert::{CertError, Certificate, Serial};
+use crate::cert::{CertError, Certificate, Encoded, Serial};
 use crate::client_id::DeviceId;
 use crate::crl::{Reason, Revoked};
 use crate::crypto::hex;
-use crate::name::Name;
 
 pub use audit::AuditRow;
 pub use check::{Checked, Finding};
+pub use query::Standings;
 pub use sqlite::Registry;
 
 /// Why the registry cannot do what was asked.
@@ -151,15 +151,28 @@ impl Status {
     }
 }
 
+/// A row of the registry's certificates, which stays the same for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RowId(i64);
+
 /// The certificate whose place a new one takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Replaced {
-    /// Its issuer.
-    pub issuer: Name,
-    /// Its serial number.
-    pub serial: Serial,
+    /// Its row.
+    pub row: RowId,
     /// Whether it is revoked too, with the reason `superseded`.
     pub revoke: bool,
+}
+
+/// What the registry has of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing.
+    Unknown,
+    /// A live certificate.
+    Live,
+    /// Certificates that are not live any more.
+    Former,
 }
 
 /// A certificate to be recorded.
@@ -170,7 +183,7 @@ pub struct NewRecord {
     /// The device, if it is one.
     pub device: Option<DeviceId>,
     /// The certificate.
-    pub certificate: Certificate,
+    pub certificate: Encoded,
     /// Columns of the device list, for the registration CSV.
     pub details: BTreeMap<String, String>,
     /// The folder in which its files are, if they are in one.
@@ -184,6 +197,8 @@ pub struct NewRecord {
 /// A certificate as it stands in the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
+    /// Its row.
+    pub row: RowId,
     /// Name of the issuing CA.
     pub ca: String,
     /// What it is for.

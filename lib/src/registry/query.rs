@@ -8,43 +8,30 @@ use rusqlite::{OptionalExtension, params, params_from_iter};
 use time::OffsetDateTime;
 
 use super::sqlite::{Registry, Result};
-use super::{AuditRow, Filter, Record, RegistryError, Role, Status};
+use super::{AuditRow, Filter, Record, RegistryError, Role, RowId, Standing, Status};
 use crate::cert::{Certificate, Serial};
 use crate::crl::{Reason, Revoked};
 use crate::crypto::{hex, sha256};
 use crate::name::Name;
 
 impl Registry {
-    /// Which of these folded client ids are live.
-    pub fn live_among(&self, folded: &[String]) -> Result<HashSet<String>> {
-        self.among(folded, "SELECT 1 FROM certificate WHERE folded_id = ?1 AND status = 'live'")
-    }
-
-    /// Which of these folded client ids had a certificate that is not live any more.
-    pub fn former_among(&self, folded: &[String]) -> Result<HashSet<String>> {
-        self.among(folded, "SELECT 1 FROM certificate WHERE folded_id = ?1 AND status <> 'live'")
-    }
-
-    fn among(&self, folded: &[String], sql: &str) -> Result<HashSet<String>> {
-        let mut found = HashSet::new();
-        let mut query = self.connection.prepare_cached(sql).map_err(|e| self.error(&e))?;
-        for id in folded {
-            if query.exists([id]).map_err(|e| self.error(&e))? {
-                found.insert(id.clone());
-            }
-        }
-        Ok(found)
-    }
-
-    /// Which of these folded client ids are live, or had a certificate that was revoked.
-    pub fn known_among(&self, folded: &[String]) -> Result<HashSet<String>> {
-        let mut found = self.live_among(folded)?;
-        for id in self.former_among(folded)? {
-            if self.history(&id)?.last().is_some_and(|record| record.revoked.is_some()) {
-                found.insert(id);
-            }
-        }
-        Ok(found)
+    /// Prepares to ask what there is of many devices.
+    pub fn standings(&self) -> Result<Standings<'_>> {
+        let prepare = |condition: &str| {
+            let sql = format!("SELECT 1 FROM certificate WHERE folded_id {condition}");
+            self.connection.prepare(&sql).map_err(|e| self.error(&e))
+        };
+        let any = |condition: &str| {
+            prepare(condition)?.exists([]).map_err(|e| self.error(&e))
+        };
+        Ok(Standings {
+            registry: self,
+            // Most runs begin with a registry that has no device, or none that came to an end.
+            any_live: any("IS NOT NULL AND status = 'live'")?,
+            any_former: any("IS NOT NULL AND status <> 'live'")?,
+            live: prepare("= ?1 AND status = 'live'")?,
+            former: prepare("= ?1 AND status <> 'live'")?,
+        })
     }
 
     /// The live certificate of a device, by its folded client id.
@@ -163,16 +150,19 @@ impl Registry {
 
     /// Whether this very certificate is recorded.
     pub fn has(&self, certificate: &Certificate) -> Result<bool> {
+        self.row_of(certificate).map(|row| row.is_some())
+    }
+
+    /// The row of this very certificate, if it is recorded.
+    pub fn row_of(&self, certificate: &Certificate) -> Result<Option<RowId>> {
         self.connection
             .prepare_cached(
-                "SELECT 1 FROM certificate WHERE issuer = ?1 AND serial = ?2 AND der = ?3",
+                "SELECT id FROM certificate WHERE issuer = ?1 AND serial = ?2 AND der = ?3",
             )
             .and_then(|mut query| {
-                query.exists(params![
-                    certificate.issuer.der(),
-                    certificate.serial.octets(),
-                    certificate.der()
-                ])
+                let (issuer, serial) = (certificate.issuer.der(), certificate.serial.octets());
+                let values = params![issuer, serial, certificate.der()];
+                query.query_row(values, |row| row.get(0).map(RowId)).optional()
             })
             .map_err(|e| self.error(&e))
     }
@@ -220,7 +210,7 @@ impl Registry {
         let fail = |e: rusqlite::Error| E::from(self.error(&e));
         let sql = format!(
             "SELECT ca, role, client_id, serial, not_before, not_after, status, revoked_at, reason,
-             recorded, batch, der, details, location, has_key FROM certificate {tail}"
+             recorded, batch, der, details, location, has_key, id FROM certificate {tail}"
         );
         let mut query = self.connection.prepare_cached(&sql).map_err(fail)?;
         let mut rows = query.query(params_from_iter(values)).map_err(fail)?;
@@ -228,6 +218,31 @@ impl Registry {
             visit(read_record(row).map_err(fail)?)?;
         }
         Ok(())
+    }
+}
+
+/// Asks what there is of one device after the other.
+#[derive(Debug)]
+pub struct Standings<'r> {
+    registry: &'r Registry,
+    any_live: bool,
+    any_former: bool,
+    live: rusqlite::Statement<'r>,
+    former: rusqlite::Statement<'r>,
+}
+
+impl Standings<'_> {
+    /// What there is of a device, by its folded client id. A device that another process issues while
+    /// this is asked may be told as it was at the beginning.
+    pub fn of(&mut self, folded: &str) -> Result<Standing> {
+        let fail = |e: rusqlite::Error| self.registry.error(&e);
+        if self.any_live && self.live.exists([folded]).map_err(fail)? {
+            return Ok(Standing::Live);
+        }
+        if self.any_former && self.former.exists([folded]).map_err(fail)? {
+            return Ok(Standing::Former);
+        }
+        Ok(Standing::Unknown)
     }
 }
 
@@ -271,6 +286,7 @@ fn read_record(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
     };
     let details: String = row.get(12)?;
     Ok(Record {
+        row: RowId(row.get(15)?),
         ca: row.get(0)?,
         role: if row.get_ref(1)?.as_str()? == "ca" { Role::Ca } else { Role::Device },
         client_id: row.get(2)?,

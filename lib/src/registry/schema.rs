@@ -1,7 +1,8 @@
 //! The registry's tables, their version, and how an older version becomes the present one.
 //!
 //! Version 2 added what renewal, revocation and `registry check` need: when and why a certificate
-//! was revoked, where its files are, which audit row recorded it, and a digest of each row.
+//! was revoked, where its files are, which audit row recorded it, and a digest of each row. Version 3
+//! remembers how far the files have come that grow while devices are issued.
 
 use rusqlite::{Connection, params};
 use time::OffsetDateTime;
@@ -10,7 +11,7 @@ use super::{Row, audit};
 use crate::crypto::{hex, sha256};
 
 /// The schema's version, in SQLite's `user_version`.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// "c8yp": SQLite's `application_id`, so that another program's database is not taken for ours.
 pub(super) const APPLICATION: i64 = 0x6338_7970;
@@ -59,11 +60,23 @@ CREATE INDEX certificate_batch ON certificate (batch);
 CREATE INDEX certificate_revoked ON certificate (ca) WHERE revoked_at IS NOT NULL;
 ";
 
+const GROWING: &str = "
+CREATE TABLE growing (path TEXT PRIMARY KEY, length INTEGER NOT NULL, tail BLOB NOT NULL) STRICT;
+";
+
 /// Makes the tables of an empty database.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(TABLES)?;
     connection.execute_batch(INDEXES)?;
+    connection.execute_batch(GROWING)?;
     connection.pragma_update(None, "application_id", APPLICATION)?;
+    connection.pragma_update(None, "user_version", VERSION)
+}
+
+/// Brings version 2 up to the present one. The audit log says that this happened.
+pub(super) fn migrate_2(connection: &Connection, now: OffsetDateTime) -> rusqlite::Result<()> {
+    connection.execute_batch(GROWING)?;
+    audit::append(connection, now, "migrate", &serde_json::json!({ "from": 2, "to": VERSION }))?;
     connection.pragma_update(None, "user_version", VERSION)
 }
 
@@ -80,6 +93,7 @@ pub(super) fn migrate_1(connection: &Connection, now: OffsetDateTime) -> rusqlit
          ALTER TABLE certificate ADD COLUMN digest BLOB NOT NULL DEFAULT x'';",
     )?;
     connection.execute_batch(INDEXES)?;
+    connection.execute_batch(GROWING)?;
     number_rows(connection)?;
     let rows = digest_rows(connection)?;
     let detail = serde_json::json!({ "from": 1, "to": VERSION, "rows": hex(&rows) });

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::crl::Reason;
 use crate::crypto::{hex, sha256};
+use crate::files::Mark;
 
 /// How long a station waits for another one's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -66,6 +67,7 @@ impl Registry {
         match (application, version, empty) {
             (APPLICATION, VERSION, _) => return Ok(()),
             (APPLICATION, 1, _) => schema::migrate_1(&transaction, now).map_err(fail)?,
+            (APPLICATION, 2, _) => schema::migrate_2(&transaction, now).map_err(fail)?,
             (APPLICATION, found, _) => {
                 return Err(RegistryError::TooNew { path, found, known: VERSION });
             }
@@ -86,6 +88,17 @@ impl Registry {
         now: OffsetDateTime,
         records: &[NewRecord],
     ) -> Result<()> {
+        self.record_with(batch, now, &records.iter().collect::<Vec<_>>(), &[])
+    }
+
+    /// The same, and keeps the `marks` of files that hold their keys or passwords.
+    pub fn record_with(
+        &mut self,
+        batch: &str,
+        now: OffsetDateTime,
+        records: &[&NewRecord],
+        marks: &[Mark],
+    ) -> Result<()> {
         let path = self.path.clone();
         let fail = |e: rusqlite::Error| database_error(&path, &e);
         let transaction = begin(&mut self.connection, &self.path)?;
@@ -105,7 +118,34 @@ impl Registry {
             "rows": hex(&sha256(&digests)),
         });
         audit::append(&transaction, now, "issue", &detail).map_err(fail)?;
+        for mark in marks {
+            keep_mark(&transaction, mark).map_err(fail)?;
+        }
         transaction.commit().map_err(fail)
+    }
+
+    /// How far a growing file had come when a chunk in it was recorded last.
+    pub fn mark(&self, path: &Path) -> Result<Option<Mark>> {
+        let found = self
+            .connection
+            .prepare_cached("SELECT length, tail FROM growing WHERE path = ?1")
+            .and_then(|mut query| {
+                let values = [path.to_string_lossy()];
+                query.query_row(values, |row| Ok((row.get(0)?, row.get(1)?))).optional()
+            })
+            .map_err(|e| self.error(&e))?;
+        Ok(found.map(|(length, tail): (i64, _)| Mark {
+            path: path.to_owned(),
+            length: length.cast_unsigned(),
+            tail,
+        }))
+    }
+
+    /// Forgets a growing file: it is finished, or begins anew.
+    pub fn forget_mark(&mut self, path: &Path) -> Result<()> {
+        let forgotten =
+            self.connection.execute("DELETE FROM growing WHERE path = ?1", [path.to_string_lossy()]);
+        forgotten.map(|_| ()).map_err(|e| self.error(&e))
     }
 
     /// Revokes certificates in one durable transaction: all of them or none. `records` are rows of
@@ -207,7 +247,7 @@ fn insert(
         role: role.name(),
         client_id: device.map(|d| d.as_str()),
         folded_id: folded.as_deref(),
-        issuer: cert.issuer.der(),
+        issuer: &cert.issuer,
         serial: cert.serial.octets(),
         not_before: cert.not_before.unix_timestamp(),
         not_after: cert.not_after.unix_timestamp(),
@@ -216,7 +256,7 @@ fn insert(
         details: &details,
         location: location.as_deref(),
         has_key: record.has_key,
-        der: cert.der(),
+        der: &cert.der,
     };
     let digest = row.digest();
     connection
@@ -246,6 +286,16 @@ fn insert(
     Ok(digest)
 }
 
+fn keep_mark(connection: &Connection, mark: &Mark) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO growing (path, length, tail) VALUES (?1, ?2, ?3)
+             ON CONFLICT (path) DO UPDATE SET length = ?2, tail = ?3",
+        )?
+        .execute(params![mark.path.to_string_lossy(), mark.length.cast_signed(), mark.tail])?;
+    Ok(())
+}
+
 /// Ends the life of certificates that others replace. One that is not live is a conflict.
 fn supersede<'a>(
     connection: &Connection,
@@ -262,20 +312,19 @@ fn supersede<'a>(
             true => (Status::Revoked, Some(now.unix_timestamp())),
             false => (Status::Superseded, None),
         };
-        let der: Option<Vec<u8>> = connection
+        let ended: Option<(Vec<u8>, Vec<u8>)> = connection
             .prepare_cached(
                 "UPDATE certificate SET status = ?1, revoked_at = ?2, reason = ?3
-                 WHERE serial = ?4 AND issuer = ?5 AND status = 'live' RETURNING der",
+                 WHERE id = ?4 AND status = 'live' RETURNING serial, der",
             )
             .and_then(|mut update| {
                 let reason = at.map(|_| Reason::Superseded as u8);
-                let (serial, issuer) = (old.serial.octets(), old.issuer.der());
-                let values = params![status.name(), at, reason, serial, issuer];
-                update.query_row(values, |row| row.get(0)).optional()
+                let values = params![status.name(), at, reason, old.row.0];
+                update.query_row(values, |row| Ok((row.get(0)?, row.get(1)?))).optional()
             })
             .map_err(fail)?;
-        let der = der.ok_or(RegistryError::Conflict)?;
-        certificates.push(audit_name(old.serial.octets(), &der));
+        let (serial, der) = ended.ok_or(RegistryError::Conflict)?;
+        certificates.push(audit_name(&serial, &der));
     }
     if certificates.is_empty() {
         return Ok(());

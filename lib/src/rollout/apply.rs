@@ -10,15 +10,15 @@ use super::plan::{Action, Plan, Step};
 use super::spec::{CaSpec, Spec};
 use crate::authority::{CaSettings, Pki};
 use crate::bulk::bundle::BundleSettings;
-use crate::bulk::{self, Existing, Job, Progress, Summary};
+use crate::bulk::{self, Existing, Job, Out, Progress, Summary};
 use crate::cert::Certificate;
-use crate::crypto::{CryptoError, fill_random};
+use crate::crypto::random_password;
 use crate::files::{self, Access};
 use crate::issue::Outliving;
 use crate::secret::Password;
 use crate::store::Pkcs12Options;
 
-/// Length of the passwords that are made, in characters: 142 bits.
+/// Length of the passwords that are made, in characters: 139 bits.
 const PASSWORD_CHARS: usize = 24;
 
 /// The passwords of a rollout.
@@ -43,7 +43,7 @@ impl Passwords {
 
 fn read_or_create(path: &Path, create: bool) -> Result<Password, RolloutError> {
     if !path.exists() && create {
-        let password = random_password()?;
+        let password = random_password(PASSWORD_CHARS)?;
         if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
             files::create_private_dir(dir)?;
         }
@@ -54,21 +54,6 @@ fn read_or_create(path: &Path, create: bool) -> Result<Password, RolloutError> {
     let bytes = files::read(path)?;
     Password::from_file(&bytes)
         .ok_or_else(|| RolloutError::NoPassword(format!("{} (it is empty)", path.display())))
-}
-
-/// A password of letters and digits, each equally likely.
-fn random_password() -> Result<Password, CryptoError> {
-    const CHARS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    let mut text = String::with_capacity(PASSWORD_CHARS);
-    while text.len() < PASSWORD_CHARS {
-        let mut octet = [0];
-        fill_random(&mut octet)?;
-        // 248 is the largest multiple of 62 in an octet: taking more would favour some.
-        if octet[0] < 248 {
-            text.push(CHARS[usize::from(octet[0] % 62)].into());
-        }
-    }
-    Ok(Password::new(text))
 }
 
 /// What a rollout has done.
@@ -105,7 +90,7 @@ pub fn apply(
         subject: &spec.devices.subject,
         days: spec.devices.days,
         outliving: Outliving::Refuse,
-        out: &spec.devices.out,
+        out: Out::Folders(&spec.devices.out),
         bundle: BundleSettings {
             kinds: &spec.devices.bundle,
             store_password: passwords.store.as_ref(),
@@ -115,6 +100,8 @@ pub fn apply(
             trusted: &trusted,
         },
         existing: Existing::Skip,
+        secrets: None,
+        keep_going: false,
         policy: &pki.policy(&ca.name),
         threads,
     };

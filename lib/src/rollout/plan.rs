@@ -11,6 +11,7 @@ use crate::bulk::list::{Device, DeviceList};
 use crate::bulk::{BulkError, is_complete};
 use crate::files;
 use crate::registration;
+use crate::registry::Standing;
 
 /// What is done with a thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -104,7 +105,7 @@ fn read_list(spec: &Spec) -> Result<DeviceList, RolloutError> {
     let list = DeviceList::from_csv(&file, &bytes)?;
     if !list.faults.is_empty() {
         let total = list.devices.len() + list.faults.len();
-        return Err(BulkError::Faults { faults: list.faults, total }.into());
+        return Err(BulkError::Faults { faults: list.faults.into(), total }.into());
     }
     Ok(list)
 }
@@ -156,11 +157,24 @@ fn ca_step(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<Step, Rollou
 }
 
 fn device_step(spec: &Spec, devices: &[Device], pki: Option<&Pki>) -> Result<Step, RolloutError> {
-    let folded: Vec<String> = devices.iter().map(|d| d.id.folded()).collect();
-    let issued = match pki {
-        Some(pki) => pki.registry().known_among(&folded)?,
-        None => HashSet::new(),
-    };
+    let mut issued = HashSet::new();
+    if let Some(pki) = pki {
+        let mut standings = pki.registry().standings()?;
+        for device in devices {
+            let folded = device.id.folded();
+            let known = match standings.of(&folded)? {
+                Standing::Unknown => false,
+                Standing::Live => true,
+                // Revoked devices are left alone.
+                Standing::Former => {
+                    pki.registry().history(&folded)?.last().is_some_and(|r| r.revoked.is_some())
+                }
+            };
+            if known {
+                issued.insert(folded);
+            }
+        }
+    }
     let live = issued.len();
     let new = devices.len() - live;
     let incomplete = devices

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::Pki;
-use c8y_pki::bulk::list::DeviceList;
+use c8y_pki::bulk::list::{DeviceList, Devices};
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::{ExistingArgs, OutputArgs, Run, issue, read_list, refuse_faults};
+use super::making::{Run, issue};
+use super::{ExistingArgs, OutputArgs, open_list};
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::values::SubjectArgs;
@@ -54,14 +55,14 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
             "leave CN out of --subject",
         ));
     }
-    let list = match &args.from {
-        Some(path) => read_list(path)?,
-        None => DeviceList::from_ids(args.ids.iter().map(String::as_str)),
+    let devices: Devices = match &args.from {
+        Some(path) => open_list(path)?.into(),
+        None => DeviceList::from_ids(args.ids.iter().map(String::as_str)).into(),
     };
     let now = OffsetDateTime::now_utc();
     let pki = Pki::open(dir, now)?;
     let ca = pki.ca(&args.ca)?;
-    refuse_faults(&list)?;
-    let run = Run { ca, profile, subject, existing: args.existing.existing()?, list };
+    args.output.refuse_faults(&devices)?;
+    let run = Run { ca, profile, subject, existing: args.existing.existing()?, devices };
     issue(pki, run, &args.output, now, out)
 }

@@ -1,10 +1,11 @@
 //! `device`: certificates for devices, from the first one to the last list that revokes it.
 //!
-//! One file per verb. What they share is here: the options for what a device gets, and the run that
-//! issues.
+//! One file per verb. What they share is here and in `making`: the options for what a device gets, and
+//! the run that issues.
 
 mod issue;
 mod list;
+mod making;
 mod manifest;
 mod renew;
 mod revoke;
@@ -15,28 +16,19 @@ use std::io::Read;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::authority::{Ca, Pki};
-use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
-use c8y_pki::bulk::list::{DeviceKey, DeviceList};
-use c8y_pki::bulk::{self, Existing, Job, Summary};
+use c8y_pki::bulk::Existing;
+use c8y_pki::bulk::bundle::Bundle;
+use c8y_pki::bulk::list::{DeviceList, ListFile};
 use c8y_pki::crypto::KeyType;
 use c8y_pki::files;
-use c8y_pki::issue::Outliving;
-use c8y_pki::name::NameBuilder;
 use c8y_pki::profile::Profile;
 use c8y_pki::registry::{Record, Registry, RegistryError};
 use c8y_pki::store::{Compat, DEFAULT_ITERATIONS, MAX_ITERATIONS, Pkcs12Options};
 use clap::{Args, Subcommand, ValueEnum};
-use serde::Serialize;
-use time::OffsetDateTime;
 
-use crate::commands::ca::ca_password;
-use crate::failure::{Failure, Outcome, Result};
+use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::password::Source;
-use crate::progress::Line;
-use crate::render::{count, date};
-use crate::stop;
 use crate::values;
 
 /// Commands about devices.
@@ -142,9 +134,12 @@ impl ExistingArgs {
 /// What devices get, and how it is protected.
 #[derive(Debug, Args)]
 pub(crate) struct OutputArgs {
-    /// The folder that gets one folder per device
-    #[arg(long, value_name = "DIR")]
+    /// The folder that gets one folder per device; with --output tar the archive, - for standard output
+    #[arg(long, value_name = "DIR|FILE")]
     out: PathBuf,
+    /// What --out is
+    #[arg(long, value_enum, default_value = "folders")]
+    output: Form,
     /// What each device gets: pem, p12, jks, truststore-p12, truststore-jks
     #[arg(long, value_delimiter = ',', default_value = "pem", value_name = "KINDS")]
     bundle: Vec<Bundle>,
@@ -178,9 +173,27 @@ pub(crate) struct OutputArgs {
     /// File with the password of keystores and truststores [env: C8Y_PKI_STORE_PASSWORD]
     #[arg(long, value_name = "FILE")]
     store_password_file: Option<PathBuf>,
+    /// Give each device a random store password of its own, and write them to this new CSV (mode 0600)
+    #[arg(long, value_name = "FILE", conflicts_with = "store_password_file")]
+    secrets: Option<PathBuf>,
+    /// Issue the devices that can be issued, though others have faults
+    #[arg(long)]
+    keep_going: bool,
+    /// Write the devices that fail to this CSV, with reasons; with --keep-going DIR/failed.csv by default
+    #[arg(long, value_name = "FILE")]
+    failed: Option<PathBuf>,
     /// Number of worker threads; by default one per processor
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+}
+
+/// What becomes of the devices' files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// A folder for each device
+    Folders,
+    /// One archive with a folder for each device: fastest; DIR.part until it is whole
+    Tar,
 }
 
 impl OutputArgs {
@@ -197,135 +210,6 @@ impl OutputArgs {
         }
     }
 }
-
-/// What is issued, once it is known that it may be.
-struct Run {
-    ca: Ca,
-    profile: Profile,
-    subject: NameBuilder,
-    existing: Existing,
-    list: DeviceList,
-}
-
-/// Refuses a list with faults, before anybody is asked for a password.
-fn refuse_faults(list: &DeviceList) -> Result<()> {
-    if list.faults.is_empty() {
-        return Ok(());
-    }
-    let total = list.devices.len() + list.faults.len();
-    Err(bulk::BulkError::Faults { faults: list.faults.clone(), total }.into())
-}
-
-/// Asks for the passwords, issues, and reports.
-fn issue(mut pki: Pki, run: Run, args: &OutputArgs, now: OffsetDateTime, out: Output) -> Result {
-    let mut trusted = Vec::new();
-    for path in &args.server_cert {
-        trusted.extend(values::certificates(path)?);
-    }
-    let key = run.ca.unlock(&ca_password(args.ca_password_file.as_ref()).existing()?)?;
-    // A device that keeps its key gets certificates only.
-    let has_keys = run.list.devices.iter().any(|d| !matches!(d.key, DeviceKey::Requested(_)));
-    let plain_keys = run.list.devices.iter().any(|d| d.key == DeviceKey::New)
-        && args.bundle.contains(&Bundle::Pem)
-        && !args.encrypt_keys;
-    let wants_store = has_keys && args.bundle.iter().any(|b| *b != Bundle::Pem);
-    let kinds = if has_keys { args.bundle.as_slice() } else { &[Bundle::Pem] };
-    let encrypt_keys = args.encrypt_keys && has_keys;
-    let store_password = wants_store
-        .then(|| store_password(args.store_password_file.as_ref()).new_one())
-        .transpose()?;
-    let key_password = encrypt_keys.then(|| args.key_source().new_one()).transpose()?;
-    files::create_private_dir(&args.out)?;
-    let job = Job {
-        ca: &run.ca,
-        key: &key,
-        profile: &run.profile,
-        subject: &run.subject,
-        days: args.days,
-        outliving: if args.clamp { Outliving::Clamp } else { Outliving::Refuse },
-        out: &args.out,
-        bundle: BundleSettings {
-            kinds,
-            store_password: store_password.as_ref(),
-            key_password: key_password.as_ref(),
-            key_iterations: args.pkcs12.iterations,
-            pkcs12: args.pkcs12.options(),
-            trusted: &trusted,
-        },
-        existing: run.existing,
-        policy: &pki.policy(&run.ca.name),
-        threads: threads(args.threads),
-    };
-    let line = Line::new(out);
-    let stop = stop::on_interrupt();
-    let summary = bulk::run(&mut pki, &job, run.list, now, &stop, &|p| line.set(p));
-    line.finish();
-    report(args, &summary?, plain_keys, out)
-}
-
-#[derive(Serialize)]
-struct Issued<'a> {
-    #[serde(flatten)]
-    summary: &'a Summary,
-    out: String,
-}
-
-fn report(args: &OutputArgs, summary: &Summary, plain_keys: bool, out: Output) -> Result {
-    let issued = Issued { summary, out: args.out.display().to_string() };
-    out.result(&issued, |i| {
-        let s = i.summary;
-        let issued = count(s.issued, "device");
-        let mut text = format!("{issued} issued in {:.1} s: {}\n", s.seconds, i.out);
-        if s.replaced > 0 {
-            text.push_str(&format!("{} of them in place of a former certificate\n", s.replaced));
-        }
-        if s.skipped > 0 {
-            let have = if s.skipped == 1 { "it has" } else { "they have" };
-            text.push_str(&format!("{} skipped: {have} a certificate already\n", s.skipped));
-        }
-        if s.recovered > 0 {
-            text.push_str(&format!("{} recovered from a run that was stopped\n", s.recovered));
-        }
-        text
-    })?;
-    if let Some(since) = summary.since {
-        out.note(&format!("went on with the run of {}, which was not finished", date(since)));
-    }
-    if summary.revoked > 0 {
-        out.warning(&format!(
-            "{} left out: revoked. Issue one again by its id with --existing replace",
-            count(summary.revoked, "device")
-        ));
-    }
-    if summary.issued > 0 && plain_keys {
-        out.note(
-            "key.pem is not encrypted, as most firmware needs it; --encrypt-keys changes that",
-        );
-    }
-    if let Some(batch) = &summary.batch {
-        out.note(&format!("batch {batch}"));
-    }
-    if summary.replaced > 0 {
-        out.note(&format!("the former files are in {}", args.out.join(".replaced").display()));
-    }
-    if summary.incomplete > 0 {
-        let more = if summary.incomplete > summary.incomplete_ids.len() { ", …" } else { "" };
-        out.warning(&format!(
-            "{} skipped, but not all the files of this bundle are in {}: moved, lost, or issued \
-             with another bundle ({}{more}); `c8y-pki registry check` looks for their keys",
-            count(summary.incomplete, "device"),
-            args.out.display(),
-            summary.incomplete_ids.join(", ")
-        ));
-    }
-    if summary.stopped {
-        out.warning(INTERRUPTED);
-        return Ok(Outcome::Stopped);
-    }
-    Ok(Outcome::Done)
-}
-
-const INTERRUPTED: &str = "interrupted; run the same command again to finish";
 
 /// The certificates that a word on the command line means: those of a device, or the one with that
 /// serial number.
@@ -360,7 +244,7 @@ pub(crate) fn store_password(file: Option<&PathBuf>) -> Source<'_> {
     }
 }
 
-/// Reads a device list from a file, or from standard input for `-`.
+/// Reads a device list from a file, or from standard input for `-`, with all that it says.
 pub(crate) fn read_list(path: &Path) -> Result<DeviceList> {
     if path == Path::new("-") {
         let mut bytes = Vec::new();
@@ -369,4 +253,12 @@ pub(crate) fn read_list(path: &Path) -> Result<DeviceList> {
     }
     let bytes = files::read(path)?;
     Ok(DeviceList::from_csv(&path.display().to_string(), &bytes)?)
+}
+
+/// Opens a device list that may be longer than memory.
+fn open_list(path: &Path) -> Result<ListFile> {
+    if path == Path::new("-") {
+        return Ok(ListFile::take("standard input", std::io::stdin().lock())?);
+    }
+    Ok(ListFile::open(path)?)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use c8y_pki::Error;
 use c8y_pki::authority::Pki;
 use c8y_pki::bulk::Existing;
-use c8y_pki::bulk::list::DeviceList;
+use c8y_pki::bulk::list::{DeviceList, Devices};
 use c8y_pki::bulk::renew::{self, RenewedKey};
 use c8y_pki::csr::Request;
 use c8y_pki::files;
@@ -14,7 +14,8 @@ use c8y_pki::registry::{Filter, Record, Role, Status};
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::{OutputArgs, Run, issue, read_list, refuse_faults};
+use super::making::{Run, issue};
+use super::{OutputArgs, read_list};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::values;
@@ -80,7 +81,8 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let ca = issuer(args, &records)?;
     let mut list = renew::list(pki.registry(), records, key, &args.output.out)?;
     list.faults.splice(0..0, faults);
-    refuse_faults(&list)?;
+    let devices = Devices::from(list);
+    args.output.refuse_faults(&devices)?;
     let Some(ca) = ca else {
         out.note("Nothing to renew.");
         return Ok(Outcome::Done);
@@ -88,7 +90,7 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let ca = pki.ca(&ca)?;
     let subject = Name::builder();
     let existing = Existing::Replace { revoke: args.revoke };
-    issue(pki, Run { ca, profile, subject, existing, list }, &args.output, now, out)
+    issue(pki, Run { ca, profile, subject, existing, devices }, &args.output, now, out)
 }
 
 /// The certificates that are to be renewed, and devices that have none.

@@ -11,7 +11,7 @@ use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{read_list, refuse_faults};
+use super::read_list;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::render::{count, date, day};
@@ -137,7 +137,10 @@ fn meant_by(args: &RevokeArgs, registry: &Registry) -> Result<(Vec<Record>, Vec<
         // A list holds ids, and nothing else.
         Some(path) => {
             let list = read_list(path)?;
-            refuse_faults(&list)?;
+            if !list.faults.is_empty() {
+                let total = list.devices.len() + list.faults.len();
+                return Err(BulkError::Faults { faults: list.faults.into(), total }.into());
+            }
             for device in &list.devices {
                 let history = registry.history(&device.id.folded())?;
                 take(of_device(history, device.id.as_str(), args.reason));

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::Pki;
-use c8y_pki::bulk::Job;
+use c8y_pki::bulk::{Job, Out};
 use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
 use c8y_pki::bulk::request::{self, Action, RequestFile, Verdict};
 use c8y_pki::client_id::DeviceId;
@@ -14,7 +14,8 @@ use c8y_pki::store::Pkcs12Options;
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::{ExistingArgs, INTERRUPTED, threads};
+use super::making::INTERRUPTED;
+use super::{ExistingArgs, threads};
 use crate::commands::ca::ca_password;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
@@ -95,7 +96,7 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
         subject: &subject,
         days: args.days,
         outliving: if args.clamp { Outliving::Clamp } else { Outliving::Refuse },
-        out: &args.out,
+        out: Out::Folders(&args.out),
         bundle: BundleSettings {
             kinds: &[Bundle::Pem],
             store_password: None,
@@ -105,6 +106,8 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
             trusted: &[],
         },
         existing,
+        secrets: None,
+        keep_going: false,
         policy: &pki.policy(&ca.name),
         threads: threads(args.threads),
     };

@@ -1,0 +1,268 @@
+//! The run that issues, for every verb that makes certificates: passwords, progress, report.
+
+use std::path::PathBuf;
+
+use c8y_pki::authority::{Ca, Pki};
+use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
+use c8y_pki::bulk::list::Devices;
+use c8y_pki::bulk::{self, BulkError, Existing, Fault, Job, Out, Stream, Summary};
+use c8y_pki::files::{self, Access};
+use c8y_pki::issue::Outliving;
+use c8y_pki::name::NameBuilder;
+use c8y_pki::profile::Profile;
+use c8y_pki::secret::Password;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::{Form, OutputArgs, store_password, threads};
+use crate::commands::ca::ca_password;
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::Output;
+use crate::progress::Line;
+use crate::render::{count, date};
+use crate::stop;
+use crate::values;
+
+pub(super) const INTERRUPTED: &str = "interrupted; run the same command again to finish";
+
+/// What is issued, once it is known that it may be.
+pub(super) struct Run {
+    pub(super) ca: Ca,
+    pub(super) profile: Profile,
+    pub(super) subject: NameBuilder,
+    pub(super) existing: Existing,
+    pub(super) devices: Devices,
+}
+
+impl OutputArgs {
+    /// Refuses a list with faults, before anybody is asked for a password; unless the others are to be
+    /// issued all the same.
+    pub(super) fn refuse_faults(&self, devices: &Devices) -> Result<()> {
+        if devices.faulty() == 0 || self.keep_going {
+            return Ok(());
+        }
+        let faults = bulk::Faults { first: devices.faults().to_vec(), count: devices.faulty() };
+        self.write_failed(&faults.first, self.failed.clone())?;
+        let total = devices.len() + devices.faulty();
+        Err(BulkError::Faults { faults, total }.into())
+    }
+
+    /// Writes the list of devices that failed, if there is a place for it.
+    fn write_failed(&self, faults: &[Fault], path: Option<PathBuf>) -> Result<Option<PathBuf>> {
+        let Some(path) = path else { return Ok(None) };
+        let csv = bulk::failed_csv(faults)?;
+        files::write(&path, &csv, Access::Public, files::Existing::Replace)?;
+        Ok(Some(path))
+    }
+
+    fn writes_to_stdout(&self) -> bool {
+        self.output == Form::Tar && self.out.as_os_str() == "-"
+    }
+
+    /// Where failed devices are listed after a run.
+    fn failed_path(&self) -> Option<PathBuf> {
+        let in_folder = || (self.output == Form::Folders).then(|| self.out.join("failed.csv"));
+        self.failed.clone().or_else(in_folder)
+    }
+
+    /// Refuses what does not go together.
+    fn check(&self) -> Result<()> {
+        if self.writes_to_stdout() && std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+            return Err(Failure::usage(
+                "an archive is not written to a terminal",
+                "send it on, as in --out - | ssh host tar x, or give --out FILE",
+            ));
+        }
+        if self.secrets.is_some() && !self.bundle.iter().any(|kind| *kind != Bundle::Pem) {
+            return Err(Failure::usage(
+                "--secrets is for passwords of stores, and the bundle has none",
+                "add p12 or jks to --bundle",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The passwords of the devices' files.
+struct Passwords {
+    store: Option<Password>,
+    key: Option<Password>,
+}
+
+impl Passwords {
+    fn ask(args: &OutputArgs, has_keys: bool) -> Result<Self> {
+        let wants_store = has_keys && args.bundle.iter().any(|b| *b != Bundle::Pem);
+        let shared_store = wants_store && args.secrets.is_none();
+        Ok(Self {
+            store: shared_store
+                .then(|| store_password(args.store_password_file.as_ref()).new_one())
+                .transpose()?,
+            key: (args.encrypt_keys && has_keys)
+                .then(|| args.key_source().new_one())
+                .transpose()?,
+        })
+    }
+}
+
+/// Asks for the passwords, issues, and reports.
+pub(super) fn issue(
+    mut pki: Pki,
+    run: Run,
+    args: &OutputArgs,
+    now: OffsetDateTime,
+    out: Output,
+) -> Result {
+    args.check()?;
+    let mut trusted = Vec::new();
+    for path in &args.server_cert {
+        trusted.extend(values::certificates(path)?);
+    }
+    let key = run.ca.unlock(&ca_password(args.ca_password_file.as_ref()).existing()?)?;
+    // A device that keeps its key gets certificates only.
+    let has_keys = run.devices.has_keys();
+    let kinds = if has_keys { args.bundle.as_slice() } else { &[Bundle::Pem] };
+    let plain_keys =
+        run.devices.has_new_keys() && kinds.contains(&Bundle::Pem) && !args.encrypt_keys;
+    let passwords = Passwords::ask(args, has_keys)?;
+    if args.output == Form::Folders {
+        files::create_private_dir(&args.out)?;
+    }
+    let stream = Stream::new(std::io::stdout());
+    let job = Job {
+        ca: &run.ca,
+        key: &key,
+        profile: &run.profile,
+        subject: &run.subject,
+        days: args.days,
+        outliving: if args.clamp { Outliving::Clamp } else { Outliving::Refuse },
+        out: match args.output {
+            Form::Folders => Out::Folders(&args.out),
+            Form::Tar if args.writes_to_stdout() => Out::Stream(&stream),
+            Form::Tar => Out::Archive(&args.out),
+        },
+        bundle: BundleSettings {
+            kinds,
+            store_password: passwords.store.as_ref(),
+            key_password: passwords.key.as_ref(),
+            key_iterations: args.pkcs12.iterations,
+            pkcs12: args.pkcs12.options(),
+            trusted: &trusted,
+        },
+        existing: run.existing,
+        secrets: args.secrets.as_deref().filter(|_| has_keys),
+        keep_going: args.keep_going,
+        policy: &pki.policy(&run.ca.name),
+        threads: threads(args.threads),
+    };
+    let line = Line::new(out);
+    let stop = stop::on_interrupt();
+    let summary = bulk::run(&mut pki, &job, run.devices, now, &stop, &|p| line.set(p));
+    line.finish();
+    if let Err(BulkError::Faults { faults, .. }) = &summary {
+        args.write_failed(&faults.first, args.failed.clone())?;
+    }
+    report(args, &summary?, plain_keys, out)
+}
+
+#[derive(Serialize)]
+struct Issued<'a> {
+    #[serde(flatten)]
+    summary: &'a Summary,
+    devices_per_second: f64,
+    out: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed_list: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secrets: Option<String>,
+}
+
+fn report(args: &OutputArgs, summary: &Summary, plain_keys: bool, out: Output) -> Result {
+    let failed_list = match summary.failed {
+        0 => None,
+        _ => args.write_failed(&summary.failures, args.failed_path())?,
+    };
+    out.faults(&summary.failures);
+    let issued = Issued {
+        summary,
+        devices_per_second: (summary.issued as f64 / summary.seconds * 10.0).round() / 10.0,
+        out: args.out.display().to_string(),
+        failed_list: failed_list.map(|path| path.display().to_string()),
+        secrets: args.secrets.as_ref().map(|path| path.display().to_string()),
+    };
+    if args.writes_to_stdout() {
+        out.result_aside(&issued, text);
+    } else {
+        out.result(&issued, text)?;
+    }
+    remarks(args, summary, plain_keys, out);
+    if summary.stopped {
+        out.warning(INTERRUPTED);
+        return Ok(Outcome::Stopped);
+    }
+    Ok(Outcome::of(summary.failed == 0))
+}
+
+fn text(issued: &Issued<'_>) -> String {
+    let s = issued.summary;
+    let rate = match s.seconds >= 1.0 {
+        true => format!(" ({:.0}/s)", issued.devices_per_second),
+        false => String::new(),
+    };
+    let place = if issued.out == "-" { "" } else { &format!(": {}", issued.out) };
+    let devices = count(s.issued, "device");
+    let mut text = format!("{devices} issued in {:.1} s{rate}{place}\n", s.seconds);
+    if s.replaced > 0 {
+        text.push_str(&format!("{} of them in place of a former certificate\n", s.replaced));
+    }
+    if s.skipped > 0 {
+        let have = if s.skipped == 1 { "it has" } else { "they have" };
+        text.push_str(&format!("{} skipped: {have} a certificate already\n", s.skipped));
+    }
+    if s.recovered > 0 {
+        text.push_str(&format!("{} recovered from a run that was stopped\n", s.recovered));
+    }
+    if s.failed > 0 {
+        let list = issued.failed_list.as_ref().map_or(String::new(), |path| format!(": {path}"));
+        text.push_str(&format!("{} failed{list}\n", s.failed));
+    }
+    text
+}
+
+fn remarks(args: &OutputArgs, summary: &Summary, plain_keys: bool, out: Output) {
+    if let Some(since) = summary.since {
+        out.note(&format!("went on with the run of {}, which was not finished", date(since)));
+    }
+    if summary.revoked > 0 {
+        out.warning(&format!(
+            "{} left out: revoked. Issue one again by its id with --existing replace",
+            count(summary.revoked, "device")
+        ));
+    }
+    if summary.issued > 0 && plain_keys {
+        out.note(
+            "key.pem is not encrypted, as most firmware needs it; --encrypt-keys changes that",
+        );
+    }
+    if let Some(batch) = &summary.batch {
+        out.note(&format!("batch {batch}"));
+    }
+    if let Some(secrets) = args.secrets.as_ref().filter(|_| summary.issued > 0) {
+        out.note(&format!(
+            "the store passwords are in {}: hand it over apart from the stores, then remove it",
+            secrets.display()
+        ));
+    }
+    if summary.replaced > 0 && args.output == Form::Folders {
+        out.note(&format!("the former files are in {}", args.out.join(".replaced").display()));
+    }
+    if summary.incomplete > 0 {
+        let more = if summary.incomplete > summary.incomplete_ids.len() { ", …" } else { "" };
+        out.warning(&format!(
+            "{} skipped, but not all the files of this bundle are in {}: moved, lost, or issued \
+             with another bundle ({}{more}); `c8y-pki registry check` looks for their keys",
+            count(summary.incomplete, "device"),
+            args.out.display(),
+            summary.incomplete_ids.join(", ")
+        ));
+    }
+}

@@ -1,0 +1,164 @@
+//! One device: its key, its certificate, its files.
+
+use std::path::{Path, PathBuf};
+
+use super::BulkError;
+use super::archive;
+use super::bundle::Bundler;
+use super::list::{Device, DeviceKey};
+use super::out::Out;
+use super::plan::Due;
+use super::run::Job;
+use crate::cert::Serial;
+use crate::client_id::DeviceId;
+use crate::crypto::{PublicKey, random_password};
+use crate::files;
+use crate::issue::{IssueError, Template};
+use crate::key::PrivateKey;
+use crate::key::read::is_encrypted;
+use crate::name::NameTemplate;
+use crate::registry::NewRecord;
+use crate::secret::{Password, SecretBytes};
+use crate::store::DEFAULT_ITERATIONS;
+
+/// Length of a device's own store password, in characters: 116 bits.
+const PASSWORD_CHARS: usize = 20;
+
+/// A device to be made.
+pub(super) struct Todo {
+    pub(super) device: Device,
+    pub(super) due: Due,
+}
+
+/// A device that was made.
+pub(super) struct Made {
+    pub(super) record: NewRecord,
+    /// Its part of the archive; nothing where it has a folder.
+    pub(super) entries: Vec<u8>,
+    /// Its line in the list of passwords.
+    pub(super) secrets: Option<SecretBytes>,
+}
+
+/// A device's key: here, as PEM too if that is what it was read from, or in the device only.
+enum Key<'a> {
+    Here { key: PrivateKey, pem: Option<SecretBytes> },
+    Elsewhere(&'a PublicKey),
+}
+
+/// Makes devices, on any thread.
+pub(super) struct Maker<'a> {
+    pub(super) job: &'a Job<'a>,
+    pub(super) template: Template<'a>,
+    pub(super) subject: NameTemplate,
+    pub(super) bundler: Bundler<'a>,
+    pub(super) location: Option<PathBuf>,
+    /// Unix seconds.
+    pub(super) now: u64,
+}
+
+impl Maker<'_> {
+    /// Makes a device. Its files go into a folder of the chunk, if there is one.
+    pub(super) fn make(&self, todo: Todo, chunk: Option<&Path>) -> Result<Made, BulkError> {
+        let Todo { device, due } = todo;
+        let key = self.key(&device.key)?;
+        let public_key = match &key {
+            Key::Elsewhere(public) => *public,
+            Key::Here { key, .. } => key.public_key(),
+        };
+        let subject = match &device.subject {
+            Some(own) => own.der().to_vec(),
+            None => self.subject.fill(device.id.as_str())?,
+        };
+        let serial = Serial::random().map_err(IssueError::from)?;
+        let certificate = self.template.issue(&subject, public_key, serial)?;
+        let folder = device.id.file_name();
+        let password = self.own_password()?;
+        let files = match &key {
+            Key::Here { key, pem } => {
+                self.bundler.files(key, pem.as_ref(), &certificate, password.as_ref())?
+            }
+            Key::Elsewhere(_) => self.bundler.certificate_files(&certificate).into(),
+        };
+        let entries = match chunk {
+            Some(chunk) => {
+                let dir = chunk.join(&folder);
+                files::create_new_private_dir(&dir)?;
+                for file in files {
+                    files::write_new(&dir.join(file.name), &file.bytes, file.access)?;
+                }
+                Vec::new()
+            }
+            None => archive::entries(&folder, &files, self.now).map_err(BulkError::Write)?,
+        };
+        let secrets = password.map(|password| {
+            let line = [device.id.as_str(), ",", &certificate.serial.to_string(), ","];
+            let line = [line.concat().as_str(), password.expose(), "\n"].concat();
+            SecretBytes::new(line)
+        });
+        let has_key = matches!(key, Key::Here { .. }) && self.location.is_some();
+        let record = NewRecord {
+            ca: self.job.ca.name.clone(),
+            location: self.location_of(&device.id),
+            device: Some(device.id),
+            certificate,
+            details: device.details,
+            has_key,
+            replaces: match due {
+                Due::InPlaceOf(replaced) => Some(replaced),
+                Due::New | Due::Not => None,
+            },
+        };
+        Ok(Made { record, entries, secrets })
+    }
+
+    /// The device's own store password, if it is to get one.
+    fn own_password(&self) -> Result<Option<Password>, BulkError> {
+        let own = self.job.secrets.map(|_| random_password(PASSWORD_CHARS)).transpose();
+        Ok(own.map_err(IssueError::from)?)
+    }
+
+    /// A device's folder, or the archive that it is in.
+    fn location_of(&self, id: &DeviceId) -> Option<PathBuf> {
+        let location = self.location.as_ref()?;
+        Some(match self.job.out {
+            Out::Folders(_) => location.join(id.file_name()),
+            Out::Archive(_) | Out::Stream(_) => location.clone(),
+        })
+    }
+
+    /// An encrypted key stays encrypted: as it is, or, where the file is more than its PEM, anew under
+    /// the same password.
+    fn kept_form(
+        &self,
+        key: &PrivateKey,
+        bytes: SecretBytes,
+        password: Option<&Password>,
+    ) -> Result<Option<SecretBytes>, BulkError> {
+        let (true, Some(password)) = (is_encrypted(bytes.expose()), password) else {
+            return Ok(None);
+        };
+        let blocks = bytes.expose().windows(11).filter(|w| w == b"-----BEGIN ").count();
+        if blocks == 1 && bytes.expose().starts_with(b"-----BEGIN ") {
+            return Ok(Some(bytes));
+        }
+        let iterations = self.job.bundle.key_iterations.max(DEFAULT_ITERATIONS);
+        Ok(Some(key.to_encrypted_pem(password, iterations)?))
+    }
+
+    fn key<'d>(&self, source: &'d DeviceKey) -> Result<Key<'d>, BulkError> {
+        match source {
+            DeviceKey::New => {
+                let key = PrivateKey::generate(self.job.profile.key)?;
+                Ok(Key::Here { key, pem: None })
+            }
+            DeviceKey::Requested(public) => Ok(Key::Elsewhere(public)),
+            DeviceKey::File { path, password } => {
+                let bytes = SecretBytes::new(files::read(path)?);
+                let key = PrivateKey::read(bytes.expose(), password.as_ref())
+                    .map_err(|source| BulkError::KeyFile { path: path.clone(), source })?;
+                let pem = self.kept_form(&key, bytes, password.as_ref())?;
+                Ok(Key::Here { key, pem })
+            }
+        }
+    }
+}

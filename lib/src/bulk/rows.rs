@@ -1,0 +1,169 @@
+//! The rows of a device list, one after the other: a list can be far longer than memory.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
+
+use super::list::{Device, DeviceKey, ID_COLUMNS};
+use super::{BulkError, Fault};
+use crate::client_id::DeviceId;
+
+/// Longest header line, in octets.
+const MAX_HEADER: u64 = 1 << 20;
+
+type Source<R> = Lines<io::Chain<Cursor<Vec<u8>>, BufReader<R>>>;
+
+/// Reads rows; what is wrong with one is told in its place.
+pub(super) struct Rows<'a, R> {
+    file: &'a str,
+    reader: csv::Reader<Source<R>>,
+    headers: Vec<String>,
+    id_column: usize,
+    details: bool,
+    row: csv::ByteRecord,
+}
+
+impl<'a, R: Read> Rows<'a, R> {
+    /// Reads the header. `details` says whether the other columns are wanted too.
+    pub(super) fn new(file: &'a str, source: R, details: bool) -> Result<Self, BulkError> {
+        let fail = |problem: String| BulkError::List { file: file.to_owned(), problem };
+        let mut source = BufReader::with_capacity(1 << 16, source);
+        let mut first = Vec::new();
+        let header = (&mut source).take(MAX_HEADER).read_until(b'\n', &mut first);
+        header.map_err(|e| fail(e.to_string()))?;
+        if first.starts_with(b"\xef\xbb\xbf") {
+            first.drain(..3);
+        }
+        let separator = separator(&first);
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(separator)
+            .flexible(true)
+            .from_reader(Lines::new(Cursor::new(first).chain(source)));
+        let headers: Vec<String> = reader
+            .byte_headers()
+            .map_err(|e| fail(e.to_string()))?
+            .iter()
+            .map(|h| String::from_utf8_lossy(h).trim().to_owned())
+            .collect();
+        let id_column = headers
+            .iter()
+            .position(|h| ID_COLUMNS.contains(&h.to_lowercase().as_str()))
+            .ok_or_else(|| {
+                let found = match headers.join(", ") {
+                    none if none.is_empty() => "it is empty".to_owned(),
+                    found => format!("only {found}"),
+                };
+                fail(format!("the first line has no column named id: {found}"))
+            })?;
+        Ok(Self { file, reader, headers, id_column, details, row: csv::ByteRecord::new() })
+    }
+
+    /// The next row: a device, or what is wrong with it. None at the end.
+    pub(super) fn read(&mut self) -> Result<Option<Result<Device, Fault>>, BulkError> {
+        let more = self.reader.read_byte_record(&mut self.row);
+        let more = more.map_err(|e| BulkError::List {
+            file: self.file.to_owned(),
+            problem: e.to_string(),
+        })?;
+        if !more {
+            return Ok(None);
+        }
+        let line = self.row.position().map(|p| self.reader.get_mut().line_of(p.byte()));
+        Ok(Some(self.device(line)))
+    }
+
+    fn device(&self, line: Option<u64>) -> Result<Device, Fault> {
+        let fault = |id: &str, message: String, hint: Option<String>| Fault {
+            id: id.to_owned(),
+            line,
+            message,
+            hint,
+        };
+        let octets = self.row.get(self.id_column).unwrap_or_default();
+        let place = || place(Some(self.file), line);
+        if self.row.iter().any(|field| std::str::from_utf8(field).is_err()) {
+            let text = String::from_utf8_lossy(octets);
+            let message = format!("the row of {text:?} ({}) is not UTF-8", place());
+            return Err(fault(&text, message, Some("save the list as UTF-8".to_owned())));
+        }
+        let id = std::str::from_utf8(octets).unwrap_or_default();
+        if self.row.len() != self.headers.len() {
+            let message = format!(
+                "the row of {id:?} ({}) has {} column(s), the header {}",
+                place(),
+                self.row.len(),
+                self.headers.len()
+            );
+            let hint = "put a value that holds the separator in quotes";
+            return Err(fault(id, message, Some(hint.to_owned())));
+        }
+        let parsed = DeviceId::parse(id).map_err(|e| fault(id, e.at(&place()), e.hint()))?;
+        let details = if self.details { self.details() } else { BTreeMap::new() };
+        Ok(Device { id: parsed, key: DeviceKey::New, subject: None, line, details })
+    }
+
+    /// The other columns that are not empty.
+    fn details(&self) -> BTreeMap<String, String> {
+        let others = self.headers.iter().zip(&self.row).enumerate();
+        others
+            .filter(|(i, (_, value))| *i != self.id_column && !value.is_empty())
+            .map(|(_, (header, value))| {
+                (header.clone(), String::from_utf8_lossy(value).into_owned())
+            })
+            .collect()
+    }
+}
+
+/// Where a device is named, as messages say it.
+pub(super) fn place(file: Option<&str>, line: Option<u64>) -> String {
+    match (file, line) {
+        (Some(file), Some(line)) => format!("{file} line {line}"),
+        _ => "command line".to_owned(),
+    }
+}
+
+/// The separator that occurs most in the first line; a comma if none does.
+pub(crate) fn separator(bytes: &[u8]) -> u8 {
+    let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
+    let count = |separator: &u8| line.iter().filter(|b| *b == separator).count();
+    [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',')
+}
+
+/// Counts the lines of what is read through it. The `csv` crate's own count is one short where lines
+/// end in CR LF.
+pub(crate) struct Lines<R> {
+    inner: R,
+    read: u64,
+    /// Where line ends stand that were read and not yet counted, and whether each is a LF.
+    ends: VecDeque<(u64, bool)>,
+    line: u64,
+}
+
+impl<R: Read> Lines<R> {
+    pub(crate) fn new(inner: R) -> Self {
+        Self { inner, read: 0, ends: VecDeque::new(), line: 1 }
+    }
+
+    /// The line (from 1) on which the row begins that the reader found at that octet, which may be
+    /// an end of line in front of it. Rows have to come in order.
+    pub(crate) fn line_of(&mut self, mut start: u64) -> u64 {
+        while let Some((at, is_feed)) = self.ends.front().copied().filter(|(at, _)| *at <= start) {
+            self.ends.pop_front();
+            self.line += u64::from(is_feed);
+            start += u64::from(at == start);
+        }
+        self.line
+    }
+}
+
+impl<R: Read> Read for Lines<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        for (at, octet) in (self.read..).zip(&buffer[..count]) {
+            if matches!(octet, b'\r' | b'\n') {
+                self.ends.push_back((at, *octet == b'\n'));
+            }
+        }
+        self.read += count as u64;
+        Ok(count)
+    }
+}

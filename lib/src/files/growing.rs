@@ -1,0 +1,220 @@
+//! A file that grows chunk by chunk, and is under its name only when it is whole.
+//!
+//! Until then it is called `<name>.part`. Somebody else remembers its [`Mark`] after each chunk, in the
+//! transaction that makes the chunk count; what stands behind the last mark is cut off when the file
+//! is opened again.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use super::{FileError, WRITE, fail, parent, sync_dir};
+use crate::crypto::sha256;
+
+/// How much of its end a mark looks at, in octets.
+const TAIL: u64 = 4096;
+
+/// How far a file has come: what must be in it, and is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The file as it is called until it is whole; absolute.
+    pub path: PathBuf,
+    /// Its length in octets.
+    pub length: u64,
+    /// SHA-256 of its last 4,096 octets, or of all of it.
+    pub tail: [u8; 32],
+}
+
+/// Why a growing file cannot be gone on with.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GrowError {
+    /// Another process is writing it.
+    #[error("{} is being written by another process", .0.display())]
+    Busy(PathBuf),
+    /// It is shorter than its mark, or has another end.
+    #[error("{} is not as it was left: {problem}", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What is different.
+        problem: &'static str,
+    },
+    /// The file system.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// An open growing file, locked against other processes.
+#[derive(Debug)]
+pub(crate) struct Growing {
+    path: PathBuf,
+    part: PathBuf,
+    file: File,
+    /// The length up to which it counts.
+    length: u64,
+}
+
+/// What an unfinished file is called.
+pub(crate) fn part_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    let part = PathBuf::from(name);
+    std::path::absolute(&part).unwrap_or(part)
+}
+
+impl Growing {
+    /// Opens the unfinished file, or begins one; what stands behind the mark goes.
+    pub(crate) fn open(path: &Path, mark: Option<&Mark>) -> Result<Self, GrowError> {
+        let part = part_of(path);
+        let file = open_private(&part).map_err(fail(WRITE, &part))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Err(GrowError::Busy(part)),
+            Err(fs::TryLockError::Error(e)) => return Err(fail("lock", &part)(e).into()),
+        }
+        // Whoever held the lock may have finished the file in the meantime.
+        if !part.exists() {
+            return Err(GrowError::Busy(part));
+        }
+        let mut growing = Self { path: path.to_owned(), part, file, length: 0 };
+        if let Some(mark) = mark {
+            let length = growing.system("read", |file| file.seek(SeekFrom::End(0)))?;
+            if length < mark.length {
+                return Err(GrowError::Changed { path: growing.part, problem: "it is shorter" });
+            }
+            if growing.tail(mark.length)? != mark.tail {
+                return Err(GrowError::Changed { path: growing.part, problem: "its contents are others" });
+            }
+            growing.length = mark.length;
+        }
+        growing.cut()?;
+        sync_dir(parent(&growing.part)).map_err(fail("sync", &growing.part))?;
+        Ok(growing)
+    }
+
+    /// What it is called until it is whole.
+    pub(crate) fn part(&self) -> &Path {
+        &self.part
+    }
+
+    /// Whether nothing counts yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Adds a chunk behind what counts, and makes it durable. It counts when it is [confirmed](Self::confirm).
+    pub(crate) fn add<'a>(
+        &mut self,
+        pieces: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<Mark, FileError> {
+        self.cut()?;
+        let mut length = self.length;
+        for piece in pieces {
+            self.system(WRITE, |file| file.write_all(piece))?;
+            length += piece.len() as u64;
+        }
+        self.system("sync", |file| file.sync_data())?;
+        let tail = self.tail(length)?;
+        Ok(Mark { path: self.part.clone(), length, tail })
+    }
+
+    /// Makes what was added last count.
+    pub(crate) fn confirm(&mut self, mark: &Mark) {
+        self.length = mark.length;
+    }
+
+    /// Adds the last octets and gives the file its name.
+    pub(crate) fn finish(mut self, end: &[u8]) -> Result<(), FileError> {
+        self.add([end])?;
+        fs::rename(&self.part, &self.path).map_err(fail("rename", &self.part))?;
+        sync_dir(parent(&self.path)).map_err(fail("sync", &self.path))
+    }
+
+    /// Removes a file in which nothing counts yet.
+    pub(crate) fn drop_if_empty(mut self) -> Result<(), FileError> {
+        self.cut()?;
+        if self.length == 0 { super::remove_file(&self.part) } else { Ok(()) }
+    }
+
+    /// Cuts off what does not count.
+    fn cut(&mut self) -> Result<(), FileError> {
+        let length = self.length;
+        self.system(WRITE, |file| {
+            if file.seek(SeekFrom::End(0))? != length {
+                file.set_len(length)?;
+                file.seek(SeekFrom::Start(length))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// SHA-256 of the octets before `length`, 4,096 at most. Leaves the position there.
+    fn tail(&mut self, length: u64) -> Result<[u8; 32], FileError> {
+        let start = length.saturating_sub(TAIL);
+        self.system("read", |file| {
+            let mut octets = Vec::new();
+            file.seek(SeekFrom::Start(start))?;
+            file.take(length - start).read_to_end(&mut octets)?;
+            Ok(sha256(&octets))
+        })
+    }
+
+    fn system<T>(
+        &mut self,
+        action: &'static str,
+        work: impl FnOnce(&mut File) -> io::Result<T>,
+    ) -> Result<T, FileError> {
+        work(&mut self.file).map_err(fail(action, &self.part))
+    }
+}
+
+fn open_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_count_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let mut file = Growing::open(&path, None).unwrap();
+        let mark = file.add([b"one".as_slice(), b"two"]).unwrap();
+        file.confirm(&mark);
+        file.add([b"never counted".as_slice()]).unwrap();
+        assert!(matches!(Growing::open(&path, None), Err(GrowError::Busy(_))));
+        drop(file);
+        assert!(!path.exists(), "the file has its name before it is whole");
+        let file = Growing::open(&path, Some(&mark)).unwrap();
+        file.finish(b".").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"onetwo.");
+        assert!(!part_of(&path).exists());
+    }
+
+    #[test]
+    fn another_file_is_not_gone_on_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let mut file = Growing::open(&path, None).unwrap();
+        let mark = file.add([b"contents".as_slice()]).unwrap();
+        drop(file);
+        for other in ["CONTENTS and more", "cont"] {
+            fs::write(part_of(&path), other).unwrap();
+            let refused = Growing::open(&path, Some(&mark));
+            assert!(matches!(refused, Err(GrowError::Changed { .. })), "{refused:?}");
+            assert_eq!(fs::read_to_string(part_of(&path)).unwrap(), other, "it was touched");
+        }
+        fs::write(part_of(&path), "contents and more").unwrap();
+        assert!(Growing::open(&path, Some(&mark)).is_ok());
+    }
+}
