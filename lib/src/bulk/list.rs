@@ -171,10 +171,7 @@ impl ListFile {
         rows: &mut Rows<'_, &File>,
         index: usize,
     ) -> Result<Device, BulkError> {
-        let changed = || BulkError::List {
-            file: self.name.clone(),
-            problem: "it was changed while it was read".to_owned(),
-        };
+        let changed = || BulkError::ListChanged { file: self.name.clone() };
         loop {
             let device = match rows.read()?.ok_or_else(changed)? {
                 Ok(device) => device,
@@ -185,8 +182,8 @@ impl ListFile {
                 Some(found) if found == index && self.ids.text(index) == device.id.as_str() => {
                     return Ok(device);
                 }
-                // A duplicate, which is a fault that was told.
-                Some(found) if found < index && self.faulty > 0 => {}
+                // One that is not due, or a duplicate, which is a fault that was told.
+                Some(found) if found < index => {}
                 _ => return Err(changed()),
             }
         }

@@ -101,6 +101,12 @@ pub enum BulkError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A list that is not the same any more.
+    #[error("{file} was changed while it was read")]
+    ListChanged {
+        /// The list.
+        file: String,
+    },
     /// Devices that cannot be issued as asked; nothing was made.
     #[error("{} of {total} device{} cannot be issued; nothing was made", faults.count, if *total == 1 { "" } else { "s" })]
     Faults {
@@ -230,6 +236,9 @@ impl BulkError {
         match self {
             Self::List { .. } => {
                 Some("`c8y-pki profile show devices.csv` prints a list to start from".to_owned())
+            }
+            Self::ListChanged { .. } => {
+                Some("leave it alone and run the same command again: it goes on".to_owned())
             }
             Self::WrongProfile { .. } => {
                 Some("`c8y-pki profile list` shows what each is for".to_owned())
