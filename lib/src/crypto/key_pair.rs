@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::backend::{self, signature as sig};
 use super::public_key::rsa_bits;
+use super::rsa::{self, RsaError, RsaSize};
 use super::{CryptoError, KeyAlgorithm, KeyType, PublicKey, SignatureAlgorithm, fill_random};
 use crate::secret::SecretBytes;
 
@@ -30,9 +31,9 @@ impl KeyPair {
     pub(crate) fn generate(key_type: KeyType) -> Result<(Self, SecretBytes), CryptoError> {
         key_type.check_available()?;
         match key_type {
-            KeyType::Rsa2048 => generate_rsa(2048),
-            KeyType::Rsa3072 => generate_rsa(3072),
-            KeyType::Rsa4096 => generate_rsa(4096),
+            KeyType::Rsa2048 => generate_rsa(RsaSize::Bits2048),
+            KeyType::Rsa3072 => generate_rsa(RsaSize::Bits3072),
+            KeyType::Rsa4096 => generate_rsa(RsaSize::Bits4096),
             KeyType::EcP256 => generate_ec(KeyAlgorithm::EcP256),
             KeyType::EcP384 => generate_ec(KeyAlgorithm::EcP384),
             KeyType::EcP521 => generate_ec(KeyAlgorithm::EcP521),
@@ -146,24 +147,13 @@ pub(crate) fn ed25519_pkcs8(seed: &[u8]) -> SecretBytes {
     SecretBytes::new([&PREFIX, seed].concat())
 }
 
-#[cfg(feature = "aws-lc-rs")]
-fn generate_rsa(bits: u32) -> Result<(KeyPair, SecretBytes), CryptoError> {
-    use backend::encoding::AsDer;
-    use backend::rsa::KeySize;
-    let size = match bits {
-        2048 => KeySize::Rsa2048,
-        3072 => KeySize::Rsa3072,
-        _ => KeySize::Rsa4096,
-    };
-    let failed = |_| CryptoError::Failed("making an RSA key");
-    let pair = backend::rsa::KeyPair::generate(size).map_err(failed)?;
-    let pkcs8 = SecretBytes::new(pair.as_der().map_err(failed)?.as_ref());
-    Ok((KeyPair::from_rsa(pair), pkcs8))
-}
-
-#[cfg(not(feature = "aws-lc-rs"))]
-fn generate_rsa(bits: u32) -> Result<(KeyPair, SecretBytes), CryptoError> {
-    Err(CryptoError::Backend { what: format!("making RSA keys of {bits} bits") })
+fn generate_rsa(size: RsaSize) -> Result<(KeyPair, SecretBytes), CryptoError> {
+    let mut pkcs8 = rsa::generate(size, &mut fill_random).map_err(|e| match e {
+        RsaError::Random(e) => e,
+        RsaError::NoPrime => CryptoError::Failed("making an RSA key"),
+    })?;
+    let pair = KeyPair::from_rsa_pkcs8(&pkcs8)?;
+    Ok((pair, SecretBytes::new(std::mem::take(&mut *pkcs8))))
 }
 
 #[cfg(feature = "aws-lc-rs")]

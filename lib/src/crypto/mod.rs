@@ -5,8 +5,8 @@
 //! RFC 3279, RFC 4055 (RSA), RFC 5758 (ECDSA) and RFC 8410 (Ed25519).
 //!
 //! Refused: RSA below 2048 bits, MD5 and SHA-1 signatures, curves other than P-256, P-384, P-521
-//! and Ed25519. ring has neither RSA key generation nor P-521; asking for them there is
-//! [`CryptoError::Backend`].
+//! and Ed25519. ring does not know P-521; asking for it there is
+//! [`CryptoError::Backend`]. RSA keys are made by `rsa`, with either backend.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,6 +14,7 @@ use std::str::FromStr;
 mod key_pair;
 mod mac_hash;
 mod public_key;
+mod rsa;
 mod signature;
 
 pub(crate) use key_pair::{KeyPair, ed25519_pkcs8};
@@ -142,9 +143,7 @@ impl KeyType {
 
     /// Whether this build can generate and use such keys; [`CryptoError::Backend`] if not.
     pub fn check_available(self) -> Result<(), CryptoError> {
-        if cfg!(feature = "aws-lc-rs")
-            || matches!(self, Self::EcP256 | Self::EcP384 | Self::Ed25519)
-        {
+        if cfg!(feature = "aws-lc-rs") || self != Self::EcP521 {
             return Ok(());
         }
         Err(CryptoError::Backend { what: format!("making keys of type {self}") })
