@@ -13,6 +13,7 @@ use crate::output::Output;
 /// The progress of a run.
 pub(crate) struct Line {
     output: Output,
+    things: &'static str,
     /// For a terminal.
     bar: Option<ProgressBar>,
     start: Instant,
@@ -21,16 +22,23 @@ pub(crate) struct Line {
 }
 
 impl Line {
+    /// Of devices.
     pub(crate) fn new(output: Output) -> Self {
+        Self::of(output, "devices")
+    }
+
+    /// Of things with that name.
+    pub(crate) fn of(output: Output, things: &'static str) -> Self {
         let bar = output.shows_progress().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            let template = "{pos}/{len} devices  {per_sec:.0}  {eta} left  {bar:30}";
-            if let Ok(style) = ProgressStyle::with_template(template) {
+            let template =
+                format!("{{pos}}/{{len}} {things}  {{per_sec:.0}}  {{eta}} left  {{bar:30}}");
+            if let Ok(style) = ProgressStyle::with_template(&template) {
                 bar.set_style(style);
             }
             bar
         });
-        Self { output, bar, start: Instant::now(), begun: AtomicBool::new(false) }
+        Self { output, things, bar, start: Instant::now(), begun: AtomicBool::new(false) }
     }
 
     pub(crate) fn set(&self, progress: Progress) {
@@ -54,7 +62,7 @@ impl Line {
         self.output.progress(&json!({
             "done": done,
             "total": total,
-            "devices_per_second": tenths(rate),
+            format!("{}_per_second", self.things): tenths(rate),
             "seconds_left": tenths(left),
         }));
     }

@@ -9,6 +9,8 @@ pub(crate) const SET: u8 = 0x31;
 pub(crate) const INTEGER: u8 = 0x02;
 /// Tag of a BIT STRING.
 pub(crate) const BIT_STRING: u8 = 0x03;
+/// Tag of an OCTET STRING.
+pub(crate) const OCTET_STRING: u8 = 0x04;
 /// Tag of a UTF8String.
 pub(crate) const UTF8_STRING: u8 = 0x0c;
 /// Tag of a PrintableString.

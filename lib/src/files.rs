@@ -264,7 +264,7 @@ pub fn write_with<E: From<FileError>>(
                     fs::remove_file(&temporary)?;
                 }
             }
-            sync_dir(parent(path))
+            sync_entries(parent(path))
         };
         put().map_err(system)
     };
@@ -278,13 +278,18 @@ fn parent(path: &Path) -> &Path {
 }
 
 #[cfg(unix)]
-fn sync_dir(dir: &Path) -> io::Result<()> {
+fn sync_entries(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
 #[cfg(not(unix))]
-fn sync_dir(_dir: &Path) -> io::Result<()> {
+fn sync_entries(_dir: &Path) -> io::Result<()> {
     Ok(())
+}
+
+/// Makes it durable what is in a folder, and under which name.
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), FileError> {
+    sync_entries(dir).map_err(fail("sync", dir))
 }
 
 /// Makes everything below `dir` durable, with one call where the system has it.
@@ -302,7 +307,7 @@ pub(crate) fn sync_tree(dir: &Path) -> Result<(), FileError> {
             let path = entry?.path();
             if path.is_dir() { walk(&path)? } else { File::open(&path)?.sync_all()? }
         }
-        sync_dir(dir)
+        sync_entries(dir)
     }
     walk(dir).map_err(fail("sync", dir))
 }

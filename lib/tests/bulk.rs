@@ -23,8 +23,12 @@ use c8y_pki::store::{self, EntryKind, Pkcs12Options};
 use common::{Folder, ec, now, password};
 
 /// Few iterations: these tests are about files, not about guessing passwords.
-const QUICK: Pkcs12Options =
-    Pkcs12Options { compat: store::Compat::Modern, encryption_iterations: 10, mac_iterations: 10 };
+const QUICK: Pkcs12Options = Pkcs12Options {
+    compat: store::Compat::Modern,
+    encryption_iterations: 10,
+    mac_iterations: 10,
+    plain_certificates: false,
+};
 
 struct Run<'a> {
     kinds: &'a [Bundle],
@@ -63,6 +67,7 @@ fn issue(pki: &mut Pki, out: &Path, ids: &[String], how: &Run<'_>) -> Result<Sum
         },
         existing: how.existing,
         secrets: None,
+        key_pool: None,
         keep_going: false,
         policy: &SigningPolicy::default(),
         threads: 2,

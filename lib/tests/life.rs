@@ -56,6 +56,7 @@ fn issue(
         bundle: settings(),
         existing,
         secrets: None,
+        key_pool: None,
         keep_going: false,
         policy: &pki.policy(&ca.name),
         threads: 2,

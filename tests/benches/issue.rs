@@ -207,6 +207,7 @@ fn issue(
         },
         existing: Existing::Skip,
         secrets: None,
+        key_pool: None,
         keep_going: false,
         policy: &SigningPolicy::default(),
         threads,

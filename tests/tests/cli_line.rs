@@ -199,7 +199,8 @@ fn interrupt(cli: &Cli, line: &str, when: impl Fn(&str) -> bool) {
 
 /// The most memory that a process has had, in KiB.
 fn peak(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("status")).ok()?;
+    let status =
+        fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("status")).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     line.split_ascii_whitespace().nth(1)?.parse().ok()
 }

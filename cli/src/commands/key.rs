@@ -10,6 +10,7 @@ use c8y_pki::key::{CA_ITERATIONS, PrivateKey, read::is_encrypted};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::pool::{self, PoolCommand};
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::password::Source;
@@ -36,6 +37,9 @@ Examples:
   c8y-pki key passwd old.key --out new.key --password-file old.pw --new-password-file new.pw
   c8y-pki key passwd device.key --out plain.key --plain")]
     Passwd(PasswdArgs),
+    /// Make keys ahead of time
+    #[command(subcommand)]
+    Pool(PoolCommand),
 }
 
 /// Arguments of `key new`.
@@ -88,11 +92,12 @@ fn password<'a>(file: Option<&'a PathBuf>, what: &'a str) -> Source<'a> {
     Source { file, option: "--password-file", variable: "C8Y_PKI_KEY_PASSWORD", what }
 }
 
-pub(crate) fn run(command: &KeyCommand, out: Output) -> Result {
+pub(crate) fn run(command: &KeyCommand, pki: &Path, out: Output) -> Result {
     match command {
         KeyCommand::New(args) => new(args, out),
         KeyCommand::Show(args) => show(args, out),
         KeyCommand::Passwd(args) => passwd(args, out),
+        KeyCommand::Pool(command) => pool::run(command, pki, out),
     }
 }
 

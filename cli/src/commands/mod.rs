@@ -5,6 +5,7 @@ pub(crate) mod cert;
 pub(crate) mod device;
 pub(crate) mod generate;
 pub(crate) mod key;
+pub(crate) mod pool;
 pub(crate) mod profile;
 pub(crate) mod registration;
 pub(crate) mod registry;
@@ -22,7 +23,7 @@ pub(crate) fn run(cli: &Cli, out: &Output) -> Result {
         Command::Ca(command) => ca::run(command, pki, *out),
         Command::Device(command) => device::run(command, pki, *out),
         Command::Cert(command) => cert::run(command, *out),
-        Command::Key(command) => key::run(command, *out),
+        Command::Key(command) => key::run(command, pki, *out),
         Command::Store(command) => store::run(command, *out),
         Command::Registration(command) => registration::run(command, pki, *out),
         Command::Registry(command) => registry::run(command, pki, *out),

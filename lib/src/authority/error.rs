@@ -6,7 +6,7 @@ use super::MAX_NAME;
 use super::policy::PolicyError;
 use crate::cert::CertError;
 use crate::crl::CrlError;
-use crate::crypto::CryptoError;
+use crate::crypto::{CryptoError, KeyType};
 use crate::files::FileError;
 use crate::issue::IssueError;
 use crate::key::KeyError;
@@ -26,6 +26,16 @@ pub enum AuthorityError {
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
+    },
+    /// Fewer keys in the pool than devices need.
+    #[error("{wanted} keys of type {key_type} are wanted, and {waiting} wait in the key pool")]
+    PoolTooSmall {
+        /// Their type.
+        key_type: KeyType,
+        /// How many keys wait.
+        waiting: usize,
+        /// How many are wanted.
+        wanted: usize,
     },
     /// No CA of that name.
     #[error("there is no CA named {name:?} in {}", pki.display())]
@@ -139,6 +149,9 @@ impl AuthorityError {
                 "put a backup in its place; without it nobody knows what was issued and revoked"
                     .to_owned(),
             ),
+            Self::PoolTooSmall { key_type, wanted, .. } => Some(format!(
+                "make them first: `c8y-pki key pool fill --type {key_type} --count {wanted}`"
+            )),
             Self::Revoked { .. } => Some("use another CA, or make a new one".to_owned()),
             Self::NameTaken(_) => Some(
                 "give the new one another name; `c8y-pki ca list` shows those in use".to_owned(),

@@ -14,6 +14,7 @@ mod config;
 mod error;
 mod import;
 pub mod policy;
+mod pool;
 mod renew;
 mod revocation;
 
@@ -26,8 +27,11 @@ use config::{read_config, read_policies};
 pub use error::AuthorityError;
 use import::{climb, find_own};
 use policy::SigningPolicy;
+pub use pool::KeyPool;
+pub(crate) use pool::{Drawing, Drawn};
 
 use crate::cert::{Certificate, Serial};
+use crate::crypto::KeyType;
 use crate::files::{self, Access, Existing, Lock};
 use crate::issue::{self, Issuer, Order, Outliving, Validity};
 use crate::key::{CA_ITERATIONS, PrivateKey};
@@ -208,6 +212,11 @@ impl Pki {
             ca.parent = ca.chain.get(1).and_then(|above| parent_of(above, &all));
         }
         Ok(cas)
+    }
+
+    /// Its pool of keys of a type.
+    pub fn key_pool(&self, key_type: KeyType) -> KeyPool {
+        KeyPool::new(&self.dir, key_type)
     }
 
     /// A CA by its name.

@@ -15,10 +15,11 @@ use time::OffsetDateTime;
 use super::BulkError;
 use crate::cert::{Certificate, Encoded};
 use crate::files::Access;
-use crate::key::PrivateKey;
+use crate::key::{KeyError, Pbes2Key, PrivateKey};
 use crate::secret::{Password, SecretBytes};
 use crate::store::{
-    self, DEVICE_KEY_ALIAS, Format, Pkcs12Options, SERVER_CERTIFICATE_ALIAS, Store, WriteOptions,
+    self, DEVICE_KEY_ALIAS, Derived, Format, Pkcs12Options, SERVER_CERTIFICATE_ALIAS, Store,
+    WriteOptions,
 };
 
 /// A kind of output.
@@ -117,6 +118,9 @@ pub struct Bundler<'a> {
     above: &'a [Certificate],
     above_pem: String,
     truststores: Vec<(&'static str, Vec<u8>)>,
+    /// What one password for all keystores, and for all keys, is worth: derived once.
+    derived: Option<Derived>,
+    key_encryption: Option<Pbes2Key>,
     now: OffsetDateTime,
 }
 
@@ -146,10 +150,20 @@ impl<'a> Bundler<'a> {
             above,
             above_pem: above.iter().map(Certificate::pem).collect(),
             truststores: Vec::new(),
+            derived: None,
+            key_encryption: None,
             now,
         };
+        if let Some(password) = settings.key_password {
+            let iterations = settings.key_iterations;
+            bundler.key_encryption =
+                Some(Pbes2Key::new(password, iterations).map_err(KeyError::from)?);
+        }
         if let Some(password) = settings.store_password.filter(|_| !own_passwords) {
             bundler.truststores = bundler.make_truststores(password)?;
+            if settings.kinds.contains(&Bundle::P12) {
+                bundler.derived = Some(Derived::new(&bundler.options(Some(password)))?);
+            }
         }
         Ok(bundler)
     }
@@ -198,7 +212,8 @@ impl<'a> Bundler<'a> {
         own: Option<&Password>,
     ) -> Result<Vec<BundleFile>, BulkError> {
         let mut files = Vec::with_capacity(8);
-        let options = self.options(own.or(self.settings.store_password));
+        let mut options = self.options(own.or(self.settings.store_password));
+        options.derived = self.derived.as_ref();
         for kind in self.settings.kinds {
             match kind {
                 Bundle::Pem => {
@@ -207,10 +222,22 @@ impl<'a> Bundler<'a> {
                     files.extend(self.certificate_files(certificate));
                 }
                 Bundle::P12 => {
-                    files.push(self.keystore("keystore.p12", Format::Pkcs12, &options, key, certificate)?);
+                    files.push(self.keystore(
+                        "keystore.p12",
+                        Format::Pkcs12,
+                        &options,
+                        key,
+                        certificate,
+                    )?);
                 }
                 Bundle::Jks => {
-                    files.push(self.keystore("keystore.jks", Format::Jks, &options, key, certificate)?);
+                    files.push(self.keystore(
+                        "keystore.jks",
+                        Format::Jks,
+                        &options,
+                        key,
+                        certificate,
+                    )?);
                 }
                 Bundle::TruststoreP12 | Bundle::TruststoreJks => {}
             }
@@ -242,10 +269,8 @@ impl<'a> Bundler<'a> {
         key: &PrivateKey,
         as_read: Option<&SecretBytes>,
     ) -> Result<SecretBytes, BulkError> {
-        match (self.settings.key_password, as_read) {
-            (Some(password), _) => {
-                Ok(key.to_encrypted_pem(password, self.settings.key_iterations)?)
-            }
+        match (&self.key_encryption, as_read) {
+            (Some(encryption), _) => Ok(encryption.seal(key)?),
             (None, Some(pem)) => Ok(pem.clone()),
             (None, None) => Ok(key.to_pem()),
         }

@@ -18,8 +18,9 @@ use super::rows::Rows;
 use super::run::{Progress, Summary};
 use super::staging::{Staged, Staging};
 use super::{BulkError, SECRETS_HEADER};
-use crate::files::Mark;
+use crate::authority::Drawing;
 use crate::files::growing::Growing;
+use crate::files::{self, Mark};
 use crate::registry::{NewRecord, Registry, RegistryError};
 use crate::secret::SecretBytes;
 
@@ -73,6 +74,7 @@ pub(super) struct Committer<'a> {
     pub(super) sink: Sink<'a>,
     /// The devices' passwords.
     pub(super) ledger: Option<Growing>,
+    pub(super) pool: Option<&'a Drawing<'a>>,
     pub(super) batch: &'a str,
     pub(super) now: OffsetDateTime,
 }
@@ -90,6 +92,9 @@ impl Committer<'_> {
         }
         loop {
             let marks = self.write(&made)?;
+            if let Some(pool) = self.pool {
+                pool.make_durable()?;
+            }
             let records: Vec<&NewRecord> = made.iter().map(|made| &made.record).collect();
             match self.registry.record_with(self.batch, self.now, &records, &marks) {
                 Ok(()) => {
@@ -105,6 +110,9 @@ impl Committer<'_> {
                 }
                 Err(e) => return Err(e.into()),
             }
+        }
+        for file in made.iter().filter_map(|made| made.drawn.as_ref()) {
+            files::remove_file(file)?;
         }
         if let Sink::Folders(staging) = &self.sink {
             staging.publish(index, &staged_of(&made), self.registry)?;
@@ -259,8 +267,7 @@ pub(super) fn work(
     let shop = Workshop { maker, feed, staging: committer.sink.staging(), portions };
     let halt = AtomicBool::new(false);
     // Bounded, so that workers cannot run far ahead of a slow disk.
-    let (sender, receiver) =
-        mpsc::sync_channel::<Message>(2 * portions.chunk / portions.handful);
+    let (sender, receiver) = mpsc::sync_channel::<Message>(2 * portions.chunk / portions.handful);
     let worker = |sender: mpsc::SyncSender<Message>| {
         while !stop.load(Ordering::Relaxed) && !halt.load(Ordering::Relaxed) {
             let message = match shop.turn() {

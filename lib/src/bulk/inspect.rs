@@ -123,7 +123,9 @@ fn look_into(record: &Record, place: &Path, archive: &Contents) -> Result<Found,
     let place = place.display();
     match (archive.get(&folder), record.certificate()) {
         (None, _) => Err(format!("the key of {id:?} is not in {place}")),
-        (Some(Held::Damaged(problem)), _) => Err(format!("the key of {id:?} in {place}: {problem}")),
+        (Some(Held::Damaged(problem)), _) => {
+            Err(format!("the key of {id:?} in {place}: {problem}"))
+        }
         (Some(Held::Key(key)), Ok(cert)) if *key != sha256(&cert.spki) => {
             Err(format!("the key of {id:?} in {place} is not that of its live certificate"))
         }

@@ -9,6 +9,7 @@ use super::list::{Device, DeviceKey};
 use super::out::Out;
 use super::plan::Due;
 use super::run::Job;
+use crate::authority::{Drawing, Drawn};
 use crate::cert::Serial;
 use crate::client_id::DeviceId;
 use crate::crypto::{PublicKey, random_password};
@@ -37,11 +38,13 @@ pub(super) struct Made {
     pub(super) entries: Vec<u8>,
     /// Its line in the list of passwords.
     pub(super) secrets: Option<SecretBytes>,
+    /// The file of the pool that goes when it is recorded.
+    pub(super) drawn: Option<PathBuf>,
 }
 
 /// A device's key: here, as PEM too if that is what it was read from, or in the device only.
 enum Key<'a> {
-    Here { key: PrivateKey, pem: Option<SecretBytes> },
+    Here { key: PrivateKey, pem: Option<SecretBytes>, drawn: Option<PathBuf> },
     Elsewhere(&'a PublicKey),
 }
 
@@ -52,6 +55,8 @@ pub(super) struct Maker<'a> {
     pub(super) subject: NameTemplate,
     pub(super) bundler: Bundler<'a>,
     pub(super) location: Option<PathBuf>,
+    /// Where new keys come from, if they are not made.
+    pub(super) pool: Option<Drawing<'a>>,
     /// Unix seconds.
     pub(super) now: u64,
 }
@@ -74,7 +79,7 @@ impl Maker<'_> {
         let folder = device.id.file_name();
         let password = self.own_password()?;
         let files = match &key {
-            Key::Here { key, pem } => {
+            Key::Here { key, pem, .. } => {
                 self.bundler.files(key, pem.as_ref(), &certificate, password.as_ref())?
             }
             Key::Elsewhere(_) => self.bundler.certificate_files(&certificate).into(),
@@ -108,7 +113,11 @@ impl Maker<'_> {
                 Due::New | Due::Not => None,
             },
         };
-        Ok(Made { record, entries, secrets })
+        let drawn = match key {
+            Key::Here { drawn, .. } => drawn,
+            Key::Elsewhere(_) => None,
+        };
+        Ok(Made { record, entries, secrets, drawn })
     }
 
     /// The device's own store password, if it is to get one.
@@ -148,8 +157,14 @@ impl Maker<'_> {
     fn key<'d>(&self, source: &'d DeviceKey) -> Result<Key<'d>, BulkError> {
         match source {
             DeviceKey::New => {
-                let key = PrivateKey::generate(self.job.profile.key)?;
-                Ok(Key::Here { key, pem: None })
+                let (key, drawn) = match &self.pool {
+                    Some(pool) => {
+                        let Drawn { key, file } = pool.draw()?;
+                        (key, Some(file))
+                    }
+                    None => (PrivateKey::generate(self.job.profile.key)?, None),
+                };
+                Ok(Key::Here { key, pem: None, drawn })
             }
             DeviceKey::Requested(public) => Ok(Key::Elsewhere(public)),
             DeviceKey::File { path, password } => {
@@ -157,7 +172,7 @@ impl Maker<'_> {
                 let key = PrivateKey::read(bytes.expose(), password.as_ref())
                     .map_err(|source| BulkError::KeyFile { path: path.clone(), source })?;
                 let pem = self.kept_form(&key, bytes, password.as_ref())?;
-                Ok(Key::Here { key, pem })
+                Ok(Key::Here { key, pem, drawn: None })
             }
         }
     }

@@ -34,9 +34,9 @@ use crate::name::NameError;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
 
-pub(crate) use plan::is_complete;
 pub use failed::failed_csv;
 pub use out::{Out, Stream};
+pub(crate) use plan::is_complete;
 pub use run::{Existing, Job, Progress, Summary, run};
 
 /// The first line of the file with the devices' passwords ([`Job::secrets`]).
@@ -250,9 +250,9 @@ impl BulkError {
                 "give --server-cert; `c8y-pki store fetch HOST:8883` saves it from the server"
                     .to_owned(),
             ),
-            Self::Write(_) => Some(
-                "run the same command again: what was not written is issued then".to_owned(),
-            ),
+            Self::Write(_) => {
+                Some("run the same command again: what was not written is issued then".to_owned())
+            }
             Self::Busy { .. } => Some("wait until it is finished".to_owned()),
             Self::Finished { .. } => {
                 Some("move it away, or give the devices that are left another file".to_owned())

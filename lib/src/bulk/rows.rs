@@ -60,10 +60,8 @@ impl<'a, R: Read> Rows<'a, R> {
     /// The next row: a device, or what is wrong with it. None at the end.
     pub(super) fn read(&mut self) -> Result<Option<Result<Device, Fault>>, BulkError> {
         let more = self.reader.read_byte_record(&mut self.row);
-        let more = more.map_err(|e| BulkError::List {
-            file: self.file.to_owned(),
-            problem: e.to_string(),
-        })?;
+        let more = more
+            .map_err(|e| BulkError::List { file: self.file.to_owned(), problem: e.to_string() })?;
         if !more {
             return Ok(None);
         }

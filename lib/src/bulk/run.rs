@@ -17,13 +17,14 @@ use super::{BulkError, Fault, archive};
 use crate::authority::policy::SigningPolicy;
 use crate::authority::{Ca, Pki};
 use crate::crypto::{fill_random, hex};
-use crate::files::growing::{Growing, part_of};
 use crate::files;
+use crate::files::growing::{Growing, part_of};
 use crate::issue::{Issuer, Outliving, Template, Validity};
 use crate::key::PrivateKey;
 use crate::name::{NameBuilder, find_field};
 use crate::profile::{Kind, Profile};
 use crate::registry::Registry;
+use crate::secret::Password;
 
 /// What to do with a device that has a live certificate already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,6 +68,8 @@ pub struct Job<'a> {
     /// A CSV that gets a random store password for each device, in place of one password for all; see
     /// [`SECRETS_HEADER`](super::SECRETS_HEADER).
     pub secrets: Option<&'a Path>,
+    /// Takes keys from the pool of the PKI folder, which this password opens, instead of making them.
+    pub key_pool: Option<&'a Password>,
     /// Whether devices that can be issued are, though others have faults.
     pub keep_going: bool,
     /// What the CA may sign.
@@ -136,7 +139,7 @@ pub fn run(
     let start = Instant::now();
     let devices = devices.into();
     check_out(job)?;
-    let maker = maker(job, now)?;
+    let mut maker = maker(job, now)?;
     let recovered = match job.out {
         Out::Folders(dir) => recover(dir, pki.registry())?,
         Out::Archive(_) | Out::Stream(_) => 0,
@@ -164,9 +167,17 @@ pub fn run(
         since,
         ..Summary::default()
     };
-    let run = Run { maker: &maker, devices: &devices, plan: &plan, stop, progress };
     let batch = run_name(now)?;
-    run.issue(pki.registry_mut(), &batch, now, &mut summary)?;
+    if let Some(password) = job.key_pool.filter(|_| plan.total() > 0) {
+        let pool = pki.key_pool(job.profile.key);
+        maker.pool = Some(pool.draw_for(&batch, plan.total(), password, pki.registry())?);
+    }
+    let run = Run { maker: &maker, devices: &devices, plan: &plan, stop, progress };
+    let done = run.issue(pki.registry_mut(), &batch, now, &mut summary);
+    if let Some(pool) = maker.pool.take() {
+        pool.close(pki.registry())?;
+    }
+    done?;
     summary.batch = (summary.issued > 0).then_some(batch);
     if let Some(marker) = marker.filter(|_| !summary.stopped) {
         files::remove_file(&marker)?;
@@ -208,6 +219,7 @@ fn maker<'a>(job: &'a Job<'a>, now: OffsetDateTime) -> Result<Maker<'a>, BulkErr
         subject: job.subject.clone().build_without(find_field("CN")?),
         bundler: Bundler::new(job.bundle, &job.ca.chain, job.secrets.is_some(), now)?,
         location: job.out.location(),
+        pool: None,
         now: u64::try_from(now.unix_timestamp()).unwrap_or(0),
     })
 }
@@ -253,7 +265,8 @@ impl Run<'_> {
             // There is nothing to do.
             (None, None, _) => return self.finish(registry, None, ledger),
         };
-        let mut committer = Committer { registry: &mut *registry, sink, ledger, batch, now };
+        let pool = self.maker.pool.as_ref();
+        let mut committer = Committer { registry: &mut *registry, sink, ledger, pool, batch, now };
         let done = self.work(&mut committer, summary);
         let Committer { sink, ledger, .. } = committer;
         let archive = match sink {
@@ -277,7 +290,8 @@ impl Run<'_> {
 
     fn work(&self, committer: &mut Committer<'_>, summary: &mut Summary) -> Result<(), BulkError> {
         let job = self.maker.job;
-        let slow = job.profile.key.is_rsa() && self.devices.has_new_keys();
+        let makes_keys = self.devices.has_new_keys() && job.key_pool.is_none();
+        let slow = job.profile.key.is_rsa() && makes_keys;
         let portions = Portions::new(slow, job.out);
         let due = (self.plan.due.as_slice(), self.plan.total());
         let how = (portions, committer);
@@ -348,4 +362,3 @@ fn run_name(now: OffsetDateTime) -> Result<String, BulkError> {
     fill_random(&mut random).map_err(crate::issue::IssueError::from)?;
     Ok(format!("{}-{}", now.unix_timestamp(), hex(&random)))
 }
-

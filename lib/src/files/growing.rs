@@ -84,12 +84,15 @@ impl Growing {
                 return Err(GrowError::Changed { path: growing.part, problem: "it is shorter" });
             }
             if growing.tail(mark.length)? != mark.tail {
-                return Err(GrowError::Changed { path: growing.part, problem: "its contents are others" });
+                return Err(GrowError::Changed {
+                    path: growing.part,
+                    problem: "its contents are others",
+                });
             }
             growing.length = mark.length;
         }
         growing.cut()?;
-        sync_dir(parent(&growing.part)).map_err(fail("sync", &growing.part))?;
+        sync_dir(parent(&growing.part))?;
         Ok(growing)
     }
 
@@ -128,7 +131,7 @@ impl Growing {
     pub(crate) fn finish(mut self, end: &[u8]) -> Result<(), FileError> {
         self.add([end])?;
         fs::rename(&self.part, &self.path).map_err(fail("rename", &self.part))?;
-        sync_dir(parent(&self.path)).map_err(fail("sync", &self.path))
+        sync_dir(parent(&self.path))
     }
 
     /// Removes a file in which nothing counts yet.

@@ -10,13 +10,16 @@
 
 mod legacy;
 mod pbe;
+mod pbes2;
 pub mod read;
 pub mod signer;
 
 use std::fmt;
 
+pub use pbes2::Pbes2Key;
+
 use crate::cert::pem_text;
-use crate::crypto::{CryptoError, KeyAlgorithm, KeyPair, KeyType, PublicKey, fill_random};
+use crate::crypto::{CryptoError, KeyAlgorithm, KeyPair, KeyType, PublicKey};
 use crate::secret::{Password, SecretBytes};
 
 /// PBKDF2 iterations for keys that protect a CA (OWASP's figure for HMAC-SHA256).
@@ -135,25 +138,7 @@ impl PrivateKey {
         password: &Password,
         iterations: u32,
     ) -> Result<SecretBytes, KeyError> {
-        use pkcs8::der::Encode;
-        use pkcs8::pkcs5::{EncryptionScheme, pbes2};
-        let (mut salt, mut iv) = ([0; 16], [0; 16]);
-        fill_random(&mut salt)?;
-        fill_random(&mut iv)?;
-        let failed = || CryptoError::Failed("encrypting the private key");
-        let params = pbes2::Parameters::generate_pbkdf2_sha256_aes256cbc(iterations, &salt, iv)
-            .map_err(|_| failed())?;
-        let encrypted = params
-            .encrypt(password.expose().as_bytes(), self.pkcs8.expose())
-            .map_err(|_| failed())?;
-        let scheme = EncryptionScheme::from(params).to_der().map_err(|_| failed())?;
-        let der = yasna::construct_der(|writer| {
-            writer.write_sequence(|writer| {
-                writer.next().write_der(&scheme);
-                writer.next().write_bytes(&encrypted);
-            });
-        });
-        Ok(SecretBytes::new(pem_text("ENCRYPTED PRIVATE KEY", &der)))
+        Pbes2Key::new(password, iterations)?.seal(self)
     }
 
     /// The key's algorithm, for messages.

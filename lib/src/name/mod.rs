@@ -402,8 +402,10 @@ mod tests {
     #[test]
     fn a_name_with_an_open_field_is_the_same_name() {
         let cn = find_field("CN").unwrap();
-        for fields in [&[][..], &[("C", "DE"), ("O", "Example")], &[("DC", "x"), ("OU", "Łódź")]] {
-            let builder = fields.iter().try_fold(Name::builder(), |b, (f, v)| b.with(f, v)).unwrap();
+        for fields in [&[][..], &[("C", "DE"), ("O", "Example")], &[("DC", "x"), ("OU", "Łódź")]]
+        {
+            let builder =
+                fields.iter().try_fold(Name::builder(), |b, (f, v)| b.with(f, v)).unwrap();
             let whole = builder.clone().with("CN", "gw-1").unwrap().build().unwrap();
             let open = builder.build_without(cn);
             assert_eq!(open.fill("gw-1").unwrap(), whole.der());

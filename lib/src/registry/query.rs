@@ -21,9 +21,7 @@ impl Registry {
             let sql = format!("SELECT 1 FROM certificate WHERE folded_id {condition}");
             self.connection.prepare(&sql).map_err(|e| self.error(&e))
         };
-        let any = |condition: &str| {
-            prepare(condition)?.exists([]).map_err(|e| self.error(&e))
-        };
+        let any = |condition: &str| prepare(condition)?.exists([]).map_err(|e| self.error(&e));
         Ok(Standings {
             registry: self,
             // Most runs begin with a registry that has no device, or none that came to an end.

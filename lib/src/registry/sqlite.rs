@@ -143,8 +143,9 @@ impl Registry {
 
     /// Forgets a growing file: it is finished, or begins anew.
     pub fn forget_mark(&mut self, path: &Path) -> Result<()> {
-        let forgotten =
-            self.connection.execute("DELETE FROM growing WHERE path = ?1", [path.to_string_lossy()]);
+        let forgotten = self
+            .connection
+            .execute("DELETE FROM growing WHERE path = ?1", [path.to_string_lossy()]);
         forgotten.map(|_| ()).map_err(|e| self.error(&e))
     }
 

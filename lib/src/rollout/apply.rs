@@ -101,6 +101,7 @@ pub fn apply(
         },
         existing: Existing::Skip,
         secrets: None,
+        key_pool: None,
         keep_going: false,
         policy: &pki.policy(&ca.name),
         threads,

@@ -51,7 +51,7 @@ use time::OffsetDateTime;
 pub use error::StoreError;
 pub use listing::{ListedCertificate, ListedEntry, Listing};
 pub use model::{Entry, EntryKind, Store};
-pub use pkcs12::{Compat, DEFAULT_ITERATIONS, MAX_ITERATIONS, Pkcs12Options};
+pub use pkcs12::{Compat, DEFAULT_ITERATIONS, Derived, MAX_ITERATIONS, Pkcs12Options};
 
 use crate::crypto::{CryptoError, fill_random, hex};
 use crate::secret::Password;
@@ -151,12 +151,15 @@ pub struct WriteOptions<'a> {
     pub modified: OffsetDateTime,
     /// Algorithms and iterations of PKCS#12.
     pub pkcs12: Pkcs12Options,
+    /// What was derived from the password before, for PKCS#12; not used if it does not fit.
+    pub derived: Option<&'a Derived>,
 }
 
 impl<'a> WriteOptions<'a> {
     /// One password for store and keys, and the defaults of [`Pkcs12Options`].
     pub fn new(store_password: Option<&'a Password>, modified: OffsetDateTime) -> Self {
-        Self { store_password, key_password: None, modified, pkcs12: Pkcs12Options::default() }
+        let pkcs12 = Pkcs12Options::default();
+        Self { store_password, key_password: None, modified, pkcs12, derived: None }
     }
 
     /// The password, fit for Java.

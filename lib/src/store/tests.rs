@@ -54,7 +54,12 @@ pub(super) fn sample() -> Store {
 pub(super) fn written(store: &Store, format: Format, compat: Compat) -> Vec<u8> {
     let password = password();
     let mut options = WriteOptions::new(Some(&password), NOW);
-    options.pkcs12 = Pkcs12Options { compat, encryption_iterations: 2, mac_iterations: 3 };
+    options.pkcs12 = Pkcs12Options {
+        compat,
+        encryption_iterations: 2,
+        mac_iterations: 3,
+        plain_certificates: false,
+    };
     write(store, format, &options).unwrap()
 }
 

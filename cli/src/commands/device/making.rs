@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 
 use super::{Form, OutputArgs, store_password, threads};
 use crate::commands::ca::ca_password;
+use crate::commands::pool::pool_password;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::progress::Line;
@@ -87,6 +88,7 @@ impl OutputArgs {
 struct Passwords {
     store: Option<Password>,
     key: Option<Password>,
+    pool: Option<Password>,
 }
 
 impl Passwords {
@@ -99,6 +101,10 @@ impl Passwords {
                 .transpose()?,
             key: (args.encrypt_keys && has_keys)
                 .then(|| args.key_source().new_one())
+                .transpose()?,
+            pool: args
+                .key_pool
+                .then(|| pool_password(args.pool_password_file.as_ref()).existing())
                 .transpose()?,
         })
     }
@@ -150,6 +156,7 @@ pub(super) fn issue(
         },
         existing: run.existing,
         secrets: args.secrets.as_deref().filter(|_| has_keys),
+        key_pool: passwords.pool.as_ref(),
         keep_going: args.keep_going,
         policy: &pki.policy(&run.ca.name),
         threads: threads(args.threads),

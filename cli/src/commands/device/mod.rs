@@ -80,6 +80,9 @@ pub(crate) struct Pkcs12Args {
     /// Key derivation iterations of PKCS#12 files, for encryption and for the MAC
     #[arg(long, value_name = "N", default_value_t = DEFAULT_ITERATIONS, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_ITERATIONS)))]
     iterations: u32,
+    /// Leave the certificates in PKCS#12 files unencrypted: they are public anyway
+    #[arg(long)]
+    plain_certificates: bool,
 }
 
 impl Pkcs12Args {
@@ -91,6 +94,7 @@ impl Pkcs12Args {
             },
             encryption_iterations: self.iterations,
             mac_iterations: self.iterations,
+            plain_certificates: self.plain_certificates,
         }
     }
 }
@@ -176,6 +180,12 @@ pub(crate) struct OutputArgs {
     /// Give each device a random store password of its own, and write them to this new CSV (mode 0600)
     #[arg(long, value_name = "FILE", conflicts_with = "store_password_file")]
     secrets: Option<PathBuf>,
+    /// Take keys from the key pool (`c8y-pki key pool fill`) instead of making them
+    #[arg(long)]
+    key_pool: bool,
+    /// File with the password of the key pool [env: C8Y_PKI_POOL_PASSWORD]
+    #[arg(long, value_name = "FILE", requires = "key_pool")]
+    pool_password_file: Option<PathBuf>,
     /// Issue the devices that can be issued, though others have faults
     #[arg(long)]
     keep_going: bool,

@@ -4,9 +4,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::Pki;
-use c8y_pki::bulk::{Job, Out};
 use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
 use c8y_pki::bulk::request::{self, Action, RequestFile, Verdict};
+use c8y_pki::bulk::{Job, Out};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::files;
 use c8y_pki::issue::Outliving;
@@ -107,6 +107,7 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
         },
         existing,
         secrets: None,
+        key_pool: None,
         keep_going: false,
         policy: &pki.policy(&ca.name),
         threads: threads(args.threads),

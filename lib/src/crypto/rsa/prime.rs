@@ -73,11 +73,7 @@ impl Search {
 
     /// Of the numbers `start + 2 i`, marks those that a small prime divides or that are 1
     /// modulo `e`.
-    fn strike<const N: usize>(
-        &self,
-        start: &Limbs<N>,
-        len: usize,
-    ) -> Zeroizing<Vec<bool>> {
+    fn strike<const N: usize>(&self, start: &Limbs<N>, len: usize) -> Zeroizing<Vec<bool>> {
         let mut struck = Zeroizing::new(vec![false; len]);
         let (fours, rest) = self.small_primes.as_chunks::<4>();
         for primes in fours {

@@ -38,6 +38,7 @@ mod read;
 mod write;
 
 pub use cost::MAX_ITERATIONS;
+pub use write::Derived;
 pub(super) use write::write;
 
 use super::link::link;
@@ -71,6 +72,8 @@ pub struct Pkcs12Options {
     /// Iterations of the key derivation for the MAC; 1 to [`MAX_ITERATIONS`]. Fewer than for the
     /// encryption would let passwords be guessed at the MAC.
     pub mac_iterations: u32,
+    /// Whether certificates stay unencrypted, which are public anyway. The MAC covers them.
+    pub plain_certificates: bool,
 }
 
 impl Default for Pkcs12Options {
@@ -79,6 +82,7 @@ impl Default for Pkcs12Options {
             compat: Compat::default(),
             encryption_iterations: DEFAULT_ITERATIONS,
             mac_iterations: DEFAULT_ITERATIONS,
+            plain_certificates: false,
         }
     }
 }

@@ -1,15 +1,13 @@
-//! Key derivation, MAC and encryption of what is written: RFC 7292, appendices B and C, and PBES2 of
-//! RFC 8018, section 6.2. `p12-keystore` decrypts.
+//! Key derivation, MAC and old encryption of what is written: RFC 7292, appendices B and C.
+//! `p12-keystore` decrypts.
 
 use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{BlockModeEncrypt, KeyIvInit};
-use pkcs8::der::Encode;
-use pkcs8::pkcs5::pbes2;
 use zeroize::Zeroizing;
 
 use super::super::StoreError;
 use super::ber::damaged;
-use crate::crypto::{CryptoError, MacHash};
+use crate::crypto::MacHash;
 
 /// A password as RFC 7292, appendix B.1 takes it: UTF-16, big-endian, with two zero octets at the
 /// end. The null password of GnuTLS, which is not the empty one, is no octets at all.
@@ -81,62 +79,36 @@ pub(super) struct Mac {
     pub(super) iterations: u32,
 }
 
-impl Mac {
-    fn key(hash: MacHash, password: &[u8], salt: &[u8], n: u32) -> Zeroizing<Vec<u8>> {
-        derive(hash, password, salt, n, Purpose::Mac, hash.output_len())
+/// The key of MACs under one password.
+pub(super) struct MacKey {
+    hash: MacHash,
+    salt: Vec<u8>,
+    iterations: u32,
+    key: Zeroizing<Vec<u8>>,
+}
+
+impl MacKey {
+    pub(super) fn derive(hash: MacHash, password: &[u8], salt: Vec<u8>, iterations: u32) -> Self {
+        let key = Mac::key(hash, password, &salt, iterations);
+        Self { hash, salt, iterations, key }
     }
 
     /// Makes the MAC of `data`.
-    pub(super) fn make(
-        hash: MacHash,
-        password: &[u8],
-        salt: Vec<u8>,
-        iterations: u32,
-        data: &[u8],
-    ) -> Self {
-        let digest = hash.hmac(&Self::key(hash, password, &salt, iterations), data);
-        Self { hash, digest, salt, iterations }
+    pub(super) fn mac(&self, data: &[u8]) -> Mac {
+        let digest = self.hash.hmac(&self.key, data);
+        Mac { hash: self.hash, digest, salt: self.salt.clone(), iterations: self.iterations }
+    }
+}
+
+impl Mac {
+    fn key(hash: MacHash, password: &[u8], salt: &[u8], n: u32) -> Zeroizing<Vec<u8>> {
+        derive(hash, password, salt, n, Purpose::Mac, hash.output_len())
     }
 
     /// Whether this is the MAC of `data`.
     pub(super) fn matches(&self, password: &[u8], data: &[u8]) -> bool {
         let key = Self::key(self.hash, password, &self.salt, self.iterations);
         self.hash.hmac_matches(&key, data, &self.digest)
-    }
-}
-
-/// A key of PBES2: PBKDF2-HMAC-SHA256, AES-256-CBC. It is derived once for a file, whose parts are
-/// each encrypted under an IV of their own: deriving it again under another salt would cost the
-/// device as much again at each start, and an attacker nothing, as one part is enough to try
-/// passwords on.
-pub(super) struct Pbes2Key {
-    salt: [u8; 16],
-    iterations: u32,
-    key: Zeroizing<[u8; 32]>,
-}
-
-impl Pbes2Key {
-    pub(super) fn derive(password: &str, salt: [u8; 16], iterations: u32) -> Self {
-        let mut key = Zeroizing::new([0; 32]);
-        let password = password.as_bytes();
-        pbkdf2::pbkdf2_hmac::<sha2::Sha256>(password, &salt, iterations, key.as_mut());
-        Self { salt, iterations, key }
-    }
-
-    /// Parameters (DER) and ciphertext.
-    pub(super) fn encrypt(
-        &self,
-        data: &[u8],
-        iv: [u8; 16],
-    ) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
-        let failed = || StoreError::Crypto(CryptoError::Failed("encrypting with PBES2"));
-        let parameters =
-            pbes2::Parameters::generate_pbkdf2_sha256_aes256cbc(self.iterations, &self.salt, iv)
-                .map_err(|_| failed())?;
-        let cipher = cbc::Encryptor::<aes::Aes256>::new_from_slices(self.key.as_ref(), &iv)
-            .map_err(|_| failed())?;
-        let parameters = parameters.to_der().map_err(|_| failed())?;
-        Ok((parameters, cipher.encrypt_padded_vec::<Pkcs7>(data)))
     }
 }
 

@@ -124,7 +124,8 @@ fn with_mac(compat: Compat, skip: usize, password: &[u8]) -> Vec<u8> {
         kept.extend(infos.any("it").unwrap().to_der().unwrap());
     }
     let content = ber::element(ber::SEQUENCE, &kept);
-    let mac = pbe::Mac::make(crate::crypto::MacHash::Sha1, password, vec![7; 8], 1, &content);
+    let mac =
+        pbe::MacKey::derive(crate::crypto::MacHash::Sha1, password, vec![7; 8], 1).mac(&content);
     let octets = |octets: &[u8]| ber::element(ber::OCTET_STRING, octets);
     let id = |id| ber::element(ber::OID, id);
     let digest = ber::sequence(&[&ber::sequence(&[&id(oid::SHA1)]), &octets(&mac.digest)]);

@@ -9,10 +9,52 @@ use zeroize::Zeroizing;
 
 use super::super::{Entry, EntryKind, Format, Salt, Store, StoreError, WriteOptions};
 use super::cost::check_iterations;
-use super::pbe::{Mac, Pbes2Key, bmp, encrypt_3des};
+use super::pbe::{Mac, MacKey, bmp, encrypt_3des};
 use super::{Compat, Pkcs12Options, ber, oid};
 use crate::cert::Certificate;
 use crate::crypto::{MacHash, sha1};
+use crate::key::Pbes2Key;
+use crate::secret::Password;
+
+/// What is derived from the password of a file, or of many files with one password.
+pub struct Derived {
+    options: Pkcs12Options,
+    password: Password,
+    cipher: Cipher,
+    mac: MacKey,
+}
+
+impl std::fmt::Debug for Derived {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Derived").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Derived {
+    /// Derives what PKCS#12 files with that password need. Files that share it share their salts: they
+    /// have one password anyway, and whoever guesses it at one of them has them all.
+    ///
+    /// Errors: as of [`write`](super::super::write()).
+    pub fn new(options: &WriteOptions<'_>) -> Result<Self, StoreError> {
+        Self::with(options, &mut crate::crypto::fill_random)
+    }
+
+    fn with(options: &WriteOptions<'_>, salt: Salt<'_>) -> Result<Self, StoreError> {
+        let password = options.java_password(Format::Pkcs12)?;
+        let Pkcs12Options { compat, encryption_iterations, mac_iterations, .. } = options.pkcs12;
+        check_iterations(encryption_iterations.into(), "the encryption of the PKCS#12 store")?;
+        check_iterations(mac_iterations.into(), "the MAC of the PKCS#12 store")?;
+        let hash = match compat {
+            Compat::Modern => MacHash::Sha256,
+            Compat::Legacy => MacHash::Sha1,
+        };
+        let cipher = Cipher::new(password, compat, encryption_iterations, salt)?;
+        let mut mac_salt = vec![0; 20];
+        salt(&mut mac_salt)?;
+        let mac = MacKey::derive(hash, &bmp(password.expose()), mac_salt, mac_iterations);
+        Ok(Self { options: options.pkcs12, password: password.clone(), cipher, mac })
+    }
+}
 
 /// Writes a file.
 pub(in super::super) fn write(
@@ -24,17 +66,24 @@ pub(in super::super) fn write(
     if options.key_password.is_some_and(|key| key != password) {
         return Err(StoreError::SeparateKeyPassword);
     }
-    let Pkcs12Options { compat, encryption_iterations, mac_iterations } = options.pkcs12;
-    let encryption = u64::from(encryption_iterations);
-    check_iterations(encryption, "the encryption of the PKCS#12 store")?;
-    check_iterations(u64::from(mac_iterations), "the MAC of the PKCS#12 store")?;
-    let password = password.expose();
-    let cipher = Cipher::new(password, compat, encryption_iterations, salt)?;
-    let mut encrypt = |data: &[u8]| cipher.encrypt(data, salt);
+    let own;
+    let derived = match options.derived {
+        Some(derived) if derived.options == options.pkcs12 && derived.password == *password => {
+            derived
+        }
+        _ => {
+            own = Derived::with(options, salt)?;
+            &own
+        }
+    };
+    let mut encrypt = |data: &[u8]| derived.cipher.encrypt(data, salt);
 
-    let certificates = certificate_bags(store)?;
-    let certificates =
-        if certificates.is_empty() { None } else { Some(encrypt(&sequence_of(&certificates))?) };
+    let bags = certificate_bags(store)?;
+    let certificates = match (bags.is_empty(), options.pkcs12.plain_certificates) {
+        (true, _) => None,
+        (false, true) => Some(Certificates::Plain(sequence_of(&bags))),
+        (false, false) => Some(Certificates::Sealed(encrypt(&sequence_of(&bags))?)),
+    };
     let mut keys = Vec::new();
     for entry in &store.entries {
         if let EntryKind::Key { pkcs8, chain } = &entry.kind {
@@ -49,14 +98,13 @@ pub(in super::super) fn write(
         }
     }
     let safe = authenticated_safe(certificates, &keys);
-    let hash = match compat {
-        Compat::Modern => MacHash::Sha256,
-        Compat::Legacy => MacHash::Sha1,
-    };
-    let mut mac_salt = vec![0; 20];
-    salt(&mut mac_salt)?;
-    let mac = Mac::make(hash, &bmp(password), mac_salt, mac_iterations, &safe);
-    Ok(pfx(&safe, &mac))
+    Ok(pfx(&safe, &derived.mac.mac(&safe)))
+}
+
+/// The part with the certificates.
+enum Certificates {
+    Plain(Zeroizing<Vec<u8>>),
+    Sealed(Sealed),
 }
 
 fn local_key_id(leaf: &Certificate) -> [u8; 20] {
@@ -70,14 +118,14 @@ struct Sealed {
 }
 
 /// How the parts of a file are encrypted.
-enum Cipher<'a> {
+enum Cipher {
     Modern(Pbes2Key),
-    Legacy { password: &'a str, iterations: u32 },
+    Legacy { password: Password, iterations: u32 },
 }
 
-impl<'a> Cipher<'a> {
+impl Cipher {
     fn new(
-        password: &'a str,
+        password: &Password,
         compat: Compat,
         iterations: u32,
         random: Salt<'_>,
@@ -87,9 +135,9 @@ impl<'a> Cipher<'a> {
                 // 128 bits of salt: NIST SP 800-132, section 5.1.
                 let mut salt = [0; 16];
                 random(&mut salt)?;
-                Self::Modern(Pbes2Key::derive(password, salt, iterations))
+                Self::Modern(Pbes2Key::derive(password.expose(), salt, iterations))
             }
-            Compat::Legacy => Self::Legacy { password, iterations },
+            Compat::Legacy => Self::Legacy { password: password.clone(), iterations },
         })
     }
 
@@ -111,7 +159,7 @@ impl<'a> Cipher<'a> {
                         pair.next().write_u32(*iterations);
                     });
                 });
-                let data = encrypt_3des(data, password, &salt, *iterations)?;
+                let data = encrypt_3des(data, password.expose(), &salt, *iterations)?;
                 (oid::PBE_SHA1_3DES, parameters, data)
             }
         };
@@ -220,11 +268,14 @@ fn sequence_of(elements: &[Vec<u8>]) -> Zeroizing<Vec<u8>> {
     }))
 }
 
-/// AuthenticatedSafe: the encrypted certificates, then the keys.
-fn authenticated_safe(certificates: Option<Sealed>, keys: &[Vec<u8>]) -> Vec<u8> {
+/// AuthenticatedSafe: the certificates, then the keys.
+fn authenticated_safe(certificates: Option<Certificates>, keys: &[Vec<u8>]) -> Vec<u8> {
     yasna::construct_der(|writer| {
         writer.write_sequence(|infos| {
-            if let Some(sealed) = certificates {
+            if let Some(Certificates::Plain(contents)) = &certificates {
+                content_info(infos.next(), oid::DATA, |content| content.write_bytes(contents));
+            }
+            if let Some(Certificates::Sealed(sealed)) = &certificates {
                 content_info(infos.next(), oid::ENCRYPTED_DATA, |content| {
                     content.write_sequence(|data| {
                         data.next().write_u32(0);

@@ -1,0 +1,135 @@
+//! `key pool`: keys made ahead of time.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use c8y_pki::authority::Pki;
+use c8y_pki::bulk::Progress;
+use c8y_pki::crypto::KeyType;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::commands::device::threads;
+use crate::failure::{Outcome, Result};
+use crate::output::Output;
+use crate::password::Source;
+use crate::progress::Line;
+use crate::render::{count, table};
+use crate::stop;
+
+/// Commands about the key pool.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PoolCommand {
+    /// Make keys until so many wait in the pool
+    #[command(after_help = "\
+The keys are in PKI/key-pool, each encrypted under the pool's password (PKCS#8, mode 0600). Interrupted,
+it keeps what it has made, and the same command goes on. `device issue --key-pool` takes each key once.
+
+Examples:
+  c8y-pki key pool fill --type rsa-4096 --count 5000
+  c8y-pki key pool fill --type rsa-2048 --count 1000 --pool-password-file pool.pw")]
+    Fill(FillArgs),
+    /// Show how many keys wait
+    #[command(after_help = "\
+Examples:
+  c8y-pki key pool show
+  c8y-pki key pool show --json")]
+    Show,
+}
+
+/// Arguments of `key pool fill`.
+#[derive(Debug, Args)]
+pub(crate) struct FillArgs {
+    /// rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521 or ed25519
+    #[arg(long = "type", value_name = "TYPE")]
+    key_type: KeyType,
+    /// How many keys are to wait in the end
+    #[arg(long, value_name = "N")]
+    count: usize,
+    /// File with the password of the key pool [env: C8Y_PKI_POOL_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    pool_password_file: Option<PathBuf>,
+    /// Number of threads; by default one per processor
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+/// The password of the key pool.
+pub(crate) fn pool_password(file: Option<&PathBuf>) -> Source<'_> {
+    Source {
+        file,
+        option: "--pool-password-file",
+        variable: "C8Y_PKI_POOL_PASSWORD",
+        what: "the key pool",
+    }
+}
+
+#[derive(Serialize)]
+struct Pool {
+    #[serde(rename = "type")]
+    key_type: &'static str,
+    waiting: usize,
+}
+
+#[derive(Serialize)]
+struct Filled {
+    #[serde(flatten)]
+    pool: Pool,
+    made: usize,
+    stopped: bool,
+}
+
+pub(crate) fn run(command: &PoolCommand, dir: &Path, out: Output) -> Result {
+    let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
+    match command {
+        PoolCommand::Fill(args) => fill(args, &pki, out),
+        PoolCommand::Show => show(&pki, out),
+    }
+}
+
+fn fill(args: &FillArgs, pki: &Pki, out: Output) -> Result {
+    args.key_type.check_available()?;
+    let pool = pki.key_pool(args.key_type);
+    let source = pool_password(args.pool_password_file.as_ref());
+    let password = if pool.is_empty()? { source.new_one()? } else { source.existing()? };
+    let line = Line::of(out, "keys");
+    let stop = stop::on_interrupt();
+    let made = pool.fill(args.count, &password, threads(args.threads), &stop, &|done, total| {
+        // Keys come one by one; a few at a time are worth a line.
+        if done.is_multiple_of(16) || done == total {
+            line.set(Progress { done, total });
+        }
+    });
+    line.finish();
+    let stopped = stop.load(Ordering::Relaxed);
+    let pool = Pool { key_type: args.key_type.name(), waiting: pool.len()? };
+    let filled = Filled { pool, made: made?, stopped };
+    out.result(&filled, |f| {
+        let Pool { key_type, waiting } = f.pool;
+        format!("{} of type {key_type} made; {waiting} wait\n", count(f.made, "key"))
+    })?;
+    if stopped && filled.pool.waiting < args.count {
+        out.warning("interrupted; run the same command again to finish");
+        return Ok(Outcome::Stopped);
+    }
+    Ok(Outcome::Done)
+}
+
+fn show(pki: &Pki, out: Output) -> Result {
+    let mut pools = Vec::new();
+    for key_type in KeyType::ALL {
+        let waiting = pki.key_pool(key_type).len()?;
+        if waiting > 0 {
+            pools.push(Pool { key_type: key_type.name(), waiting });
+        }
+    }
+    out.results(&pools, |pools| match pools {
+        [] => "No key waits. `c8y-pki key pool fill` makes some.\n".to_owned(),
+        pools => {
+            let row = |p: &Pool| vec![p.key_type.to_owned(), p.waiting.to_string()];
+            table(&["type", "waiting"], pools.iter().map(row).collect())
+        }
+    })?;
+    Ok(Outcome::Done)
+}

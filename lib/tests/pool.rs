@@ -1,0 +1,144 @@
+//! The key pool: each key for one device, once, also when a run was stopped at any point.
+
+mod common;
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use c8y_pki::authority::policy::SigningPolicy;
+use c8y_pki::authority::{AuthorityError, KeyPool, Pki};
+use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
+use c8y_pki::bulk::list::DeviceList;
+use c8y_pki::bulk::{BulkError, Existing, Job, Out, Summary, run};
+use c8y_pki::crypto::KeyType;
+use c8y_pki::issue::Outliving;
+use c8y_pki::name::Name;
+use c8y_pki::secret::Password;
+use c8y_pki::store::Pkcs12Options;
+use common::{Folder, ec, now, password};
+
+fn pool_password() -> Password {
+    Password::new("Pool-Secret-1")
+}
+
+fn fill(pki: &Pki, count: usize) -> KeyPool {
+    let pool = pki.key_pool(KeyType::EcP256);
+    let missing = count - pool.len().unwrap();
+    let made = pool.fill(count, &pool_password(), 2, &AtomicBool::new(false), &|_, _| {});
+    assert_eq!(made.unwrap(), missing);
+    pool
+}
+
+fn issue(
+    pki: &mut Pki,
+    out: &Path,
+    ids: std::ops::Range<usize>,
+    pool: &Password,
+) -> Result<Summary, BulkError> {
+    let ca = pki.ca("root").unwrap();
+    let key = ca.unlock(&password()).unwrap();
+    fs::create_dir_all(out).unwrap();
+    let job = Job {
+        ca: &ca,
+        key: &key,
+        profile: &ec("device"),
+        subject: &Name::builder(),
+        days: None,
+        outliving: Outliving::Refuse,
+        out: Out::Folders(out),
+        bundle: BundleSettings {
+            kinds: &[Bundle::Pem],
+            store_password: None,
+            key_password: None,
+            key_iterations: 1,
+            pkcs12: Pkcs12Options::default(),
+            trusted: &[],
+        },
+        existing: Existing::Skip,
+        secrets: None,
+        key_pool: Some(pool),
+        keep_going: false,
+        policy: &SigningPolicy::default(),
+        threads: 2,
+    };
+    let ids: Vec<String> = ids.map(|n| format!("device-{n}")).collect();
+    let list = DeviceList::from_ids(ids.iter().map(String::as_str));
+    run(pki, &job, list, now(), &AtomicBool::new(false), &|_| {})
+}
+
+/// The public keys of all live devices; no two are the same.
+fn public_keys(pki: &Pki) -> HashSet<Vec<u8>> {
+    let records = pki.registry().live_devices(None).unwrap();
+    let keys: HashSet<Vec<u8>> = records.iter().map(|r| r.certificate().unwrap().spki).collect();
+    assert_eq!(keys.len(), records.len(), "two devices have one key");
+    keys
+}
+
+#[test]
+fn each_key_is_taken_once() {
+    let mut folder = Folder::with_root();
+    let out = folder.path().join("out");
+    let pool = fill(&folder.pki, 30);
+    assert_eq!(issue(&mut folder.pki, &out, 0..20, &pool_password()).unwrap().issued, 20);
+    assert_eq!(pool.len().unwrap(), 10);
+    let error = issue(&mut folder.pki, &out, 0..31, &pool_password()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "11 keys of type ec-p256 are wanted, and 10 wait in the key pool"
+    );
+    assert!(error.hint().unwrap().contains("key pool fill --type ec-p256 --count 11"));
+    assert_eq!(pool.len().unwrap(), 10, "keys are lost by a run that was refused");
+    fill(&folder.pki, 15);
+    assert_eq!(issue(&mut folder.pki, &out, 0..35, &pool_password()).unwrap().issued, 15);
+    assert!(pool.is_empty().unwrap());
+    assert_eq!(public_keys(&folder.pki).len(), 35);
+    assert!(!pool.dir().join(".drawn").read_dir().is_ok_and(|mut dir| dir.next().is_some()));
+}
+
+#[test]
+fn what_a_stopped_run_has_drawn_is_settled() {
+    let mut folder = Folder::with_root();
+    let out = folder.path().join("out");
+    let pool = fill(&folder.pki, 4);
+    let files: Vec<_> = fs::read_dir(pool.dir()).unwrap().map(|e| e.unwrap().path()).collect();
+    let copies: Vec<_> =
+        files.iter().map(|f| (f.file_name().unwrap().to_owned(), fs::read(f).unwrap())).collect();
+    let batch = issue(&mut folder.pki, &out, 0..3, &pool_password()).unwrap().batch.unwrap();
+    assert_eq!(pool.len().unwrap(), 1);
+    let waiting: Vec<_> = fs::read_dir(pool.dir())
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.is_file())
+        .collect();
+    // As if the power had gone before the drawn keys were removed, and before the last was certified.
+    let drawn = pool.dir().join(".drawn").join(&batch);
+    fs::create_dir_all(&drawn).unwrap();
+    fs::write(drawn.join("lock"), "").unwrap();
+    for (name, bytes) in &copies {
+        fs::write(drawn.join(name), bytes).unwrap();
+    }
+    fs::remove_file(&waiting[0]).unwrap();
+    let error = issue(&mut folder.pki, &out, 0..10, &pool_password()).unwrap_err();
+    assert!(error.to_string().starts_with("7 keys"), "{error}");
+    assert_eq!(pool.len().unwrap(), 1, "a certified key waits again, or the other one is lost");
+    assert!(waiting[0].exists());
+    assert!(!drawn.exists());
+    assert_eq!(issue(&mut folder.pki, &out, 0..4, &pool_password()).unwrap().issued, 1);
+    assert_eq!(public_keys(&folder.pki).len(), 4);
+}
+
+#[test]
+fn a_wrong_password_takes_nothing() {
+    let mut folder = Folder::with_root();
+    let out = folder.path().join("out");
+    let pool = fill(&folder.pki, 2);
+    let wrong = Password::new("another");
+    let error = issue(&mut folder.pki, &out, 0..2, &wrong).unwrap_err();
+    assert!(error.to_string().contains("the password does not open the private key"), "{error}");
+    let filled = pool.fill(4, &wrong, 1, &AtomicBool::new(false), &|_, _| {});
+    assert!(matches!(filled, Err(AuthorityError::Key { .. })), "{filled:?}");
+    assert_eq!(pool.len().unwrap(), 2);
+    assert_eq!(public_keys(&folder.pki).len(), 0);
+}
