@@ -354,3 +354,60 @@ fn a_million_devices_fit_into_little_memory() {
         eprintln!("{} KiB for {out}", run.memory);
     }
 }
+
+#[test]
+fn certificates_stay_readable_in_keystores_when_asked() {
+    let (Some(openssl), Some(keytool)) = (tool("openssl"), tool("keytool")) else { return };
+    let cli = Cli::with_cas();
+    let line = "device issue a b --ca line --out out --bundle p12 --iterations 1000 \
+                --plain-certificates --store-password-file pw";
+    cli.ok(&format!("{line} {CA_PW}"));
+    let pass = format!("pass:{PASSWORD}");
+    for id in ["a", "b"] {
+        let store = cli.arg(&format!("out/{id}/keystore.p12"));
+        let shown = openssl.run(&["pkcs12", "-in", &store, "-passin", &pass, "-info", "-noenc"]);
+        assert!(shown.contains("PKCS7 Data\nCertificate bag"), "{shown}");
+        assert!(!shown.contains("PKCS7 Encrypted data"), "{shown}");
+        assert_eq!(shown.matches("BEGIN CERTIFICATE").count(), 3);
+        let listed = keytool.run(&["-list", "-keystore", &store, "-storepass", PASSWORD]);
+        assert!(listed.contains("PrivateKeyEntry"), "{listed}");
+    }
+}
+
+#[test]
+fn keys_made_ahead_of_time_are_taken_once() {
+    let cli = Cli::with_cas();
+    let pool_pw = "--pool-password-file pw";
+    let filled =
+        cli.run(&format!("key pool fill --type rsa-2048 --count 12 {pool_pw} --json")).expect(0);
+    assert_eq!(filled.json()["waiting"], 12);
+    let fill = cli.ok(&format!("key pool fill --type rsa-2048 --count 10 {pool_pw}"));
+    assert_eq!(fill, "0 keys of type rsa-2048 made; 12 wait\n");
+    let waiting = cli.names("pki/key-pool/rsa-2048");
+    let pem = cli.text(&format!("pki/key-pool/rsa-2048/{}", waiting[0]));
+    assert!(pem.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
+    if let Some(openssl) = tool("openssl") {
+        let path = cli.arg(&format!("pki/key-pool/rsa-2048/{}", waiting[0]));
+        let checked =
+            openssl.run(&["rsa", "-in", &path, "-passin", &format!("pass:{PASSWORD}"), "-check"]);
+        assert!(checked.contains("RSA key ok"), "{checked}");
+    }
+    let issue = "device issue --ca line --out out --key-type rsa-2048 --key-pool";
+    cli.ok(&format!("{issue} a b c {pool_pw} {CA_PW}"));
+    assert_eq!(cli.run("key pool show --json").expect(0).json()["waiting"], 9);
+    let ids: String = (0..10).map(|n| format!(" x{n}")).collect();
+    let said = cli.fails(2, &format!("{issue}{ids} {pool_pw} {CA_PW}"));
+    assert!(said.contains("10 keys of type rsa-2048 are wanted, and 9 wait"), "{said}");
+    assert!(said.contains("hint: make them first: `c8y-pki key pool fill"), "{said}");
+    cli.write("other", "not the password\n");
+    let said = cli.fails(2, &format!("{issue} d --pool-password-file other {CA_PW}"));
+    assert!(said.contains("does not open the private key"), "{said}");
+    let certificates: Vec<Certificate> = ["a", "b", "c"]
+        .iter()
+        .map(|id| cli.read(&format!("out/{id}/cert.pem")))
+        .map(|pem| Certificate::all_from_pem_or_der(&pem).unwrap().remove(0))
+        .collect();
+    assert!(certificates[0].spki != certificates[1].spki);
+    assert!(certificates[1].spki != certificates[2].spki);
+    cli.ok("registry check");
+}

@@ -19,6 +19,14 @@ use crate::files::Mark;
 /// How long a station waits for another one's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// SQLite's page cache, in KiB as a negative number: serial numbers are random, so that each row touches
+/// another page of their index.
+const CACHE: i64 = -24_000;
+
+/// Pages of the write-ahead log after which it is copied into the database: 32 MiB. A page that many
+/// chunks change is then copied once for all of them.
+const CHECKPOINT: i64 = 8192;
+
 /// An open registry.
 #[derive(Debug)]
 pub struct Registry {
@@ -57,6 +65,8 @@ impl Registry {
         };
         self.connection.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
         self.connection.pragma_update(None, "synchronous", "FULL").map_err(fail)?;
+        self.connection.pragma_update(None, "cache_size", CACHE).map_err(fail)?;
+        self.connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT).map_err(fail)?;
         // Two stations may open a new registry at once: whoever gets the write lock makes it.
         let transaction = begin(&mut self.connection, &self.path)?;
         let application = pragma(&transaction, "application_id")?;
