@@ -273,6 +273,25 @@ pub fn write_with<E: From<FileError>>(
     })
 }
 
+/// Writes a note of one line, durable, over what is there. Whoever reads it sees by its line end whether
+/// it is whole: a process that is killed leaves no other file.
+pub(crate) fn note(path: &Path, line: &str) -> Result<(), FileError> {
+    let note = || {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            options.mode(0o600);
+        }
+        let mut file = options.open(path)?;
+        file.write_all(line.as_bytes())?;
+        file.sync_all()?;
+        sync_entries(parent(path))
+    };
+    note().map_err(fail(WRITE, path))
+}
+
 fn parent(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -11,7 +11,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use serde_json::Value;
@@ -95,6 +95,25 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Of a process that has ended.
+    ///
+    /// # Panics
+    ///
+    /// When it panicked, was killed, or tells the password.
+    pub fn of(line: &str, output: &Output) -> Self {
+        let outcome = Self {
+            line: line.to_owned(),
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        };
+        let said = format!("{}{}", outcome.stdout, outcome.stderr);
+        assert!((0..=3).contains(&outcome.code), "{outcome:?}");
+        assert!(!said.contains("panicked"), "{outcome:?}");
+        assert!(!said.contains(PASSWORD), "tells the password: {outcome:?}");
+        outcome
+    }
+
     /// Holds it to an exit code.
     ///
     /// # Panics
@@ -223,6 +242,19 @@ impl Cli {
     ///
     /// When it cannot be run, panics, is killed, or tells the password.
     pub fn run_with(&self, line: &str, variables: &[(&str, &str)], stdin: &[u8]) -> Outcome {
+        let mut command = self.command(line);
+        command.envs(variables.iter().copied());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|e| panic!("{line}: {e}"));
+        // A command that does not read it has closed the pipe.
+        let _ = child.stdin.take().expect("a pipe").write_all(stdin);
+        let output = child.wait_with_output().unwrap_or_else(|e| panic!("{line}: {e}"));
+        Outcome::of(line, &output)
+    }
+
+    /// `c8y-pki` with a command line, to be started in the folder: for tests that do more with it
+    /// than wait for its end.
+    pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new(binary());
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("C8Y_") {
@@ -230,23 +262,7 @@ impl Cli {
             }
         }
         command.args(words(line)).current_dir(self.dir.path()).env("LC_ALL", "C");
-        command.envs(variables.iter().copied());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|e| panic!("{line}: {e}"));
-        // A command that does not read it has closed the pipe.
-        let _ = child.stdin.take().expect("a pipe").write_all(stdin);
-        let output = child.wait_with_output().unwrap_or_else(|e| panic!("{line}: {e}"));
-        let outcome = Outcome {
-            line: line.to_owned(),
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        };
-        let said = format!("{}{}", outcome.stdout, outcome.stderr);
-        assert!((0..=3).contains(&outcome.code), "{outcome:?}");
-        assert!(!said.contains("panicked"), "{outcome:?}");
-        assert!(!said.contains(PASSWORD), "tells the password: {outcome:?}");
-        outcome
+        command
     }
 
     /// Runs a command that has to succeed; returns its standard output.

@@ -4,6 +4,14 @@
 //! `C8Y_PKI_REQUIRE_TOOLS=1`, as in CI, it fails the test.
 
 pub mod cli;
+#[cfg(target_os = "linux")]
+pub mod disk;
+#[cfg(target_os = "linux")]
+pub mod fleet;
+#[cfg(target_os = "linux")]
+pub mod moment;
+#[cfg(target_os = "linux")]
+pub mod running;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -2,12 +2,10 @@
 
 #![cfg(target_os = "linux")]
 
-use std::process::Command;
-
 use c8y_pki::cert::Certificate;
 use c8y_pki::key::PrivateKey;
 use c8y_pki_tests::cli::{CA_PW, Cli};
-use c8y_pki_tests::{Tool, tool};
+use c8y_pki_tests::disk::Disk;
 
 #[test]
 fn folders_that_cannot_be_written_are_named() {
@@ -34,38 +32,6 @@ fn a_file_in_place_of_a_folder_is_named() {
     assert!(said.contains("out"), "{said}");
     let said = cli.fails(2, &format!("ca init --pki out --subject CN=x {CA_PW}"));
     assert!(said.contains("out"), "{said}");
-}
-
-/// A small file system of its own; it goes away at the end.
-struct Disk {
-    mount: Tool,
-    path: String,
-}
-
-impl Disk {
-    /// None without the right to mount.
-    fn new(cli: &Cli, size: &str) -> Option<Self> {
-        let mount = tool("mount")?;
-        cli.write("disk/x", "");
-        let disk = Self { mount, path: cli.arg("disk") };
-        let option = format!("size={size}");
-        let args = ["-t", "tmpfs", "-o", &option, "c8y-pki-test", &disk.path];
-        if disk.mount.output(&args).status.success() {
-            return Some(disk);
-        }
-        eprintln!("left out: no right to mount a small file system");
-        None
-    }
-
-    fn grow(&self, size: &str) {
-        self.mount.run(&["-o", &format!("remount,size={size}"), &self.path]);
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.path).status();
-    }
 }
 
 /// Every device's folder is whole, and its key belongs to its certificate.

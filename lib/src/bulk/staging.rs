@@ -148,13 +148,13 @@ pub(super) fn replacing_since(
 ) -> Result<Option<OffsetDateTime>, BulkError> {
     if marker.exists() {
         let text = String::from_utf8_lossy(&files::read(marker)?).into_owned();
-        let since = text.trim().parse().ok().map(OffsetDateTime::from_unix_timestamp);
-        if let Some(Ok(since)) = since {
+        // Without its line end it was not written to its end, and nothing was begun.
+        let since = text.strip_suffix('\n').and_then(|text| text.parse().ok());
+        if let Some(Ok(since)) = since.map(OffsetDateTime::from_unix_timestamp) {
             return Ok(Some(since));
         }
     }
-    let text = format!("{}\n", now.unix_timestamp());
-    files::write(marker, text.as_bytes(), Access::Private, files::Existing::Replace)?;
+    files::note(marker, &format!("{}\n", now.unix_timestamp()))?;
     Ok(None)
 }
 

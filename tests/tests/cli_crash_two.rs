@@ -1,0 +1,161 @@
+//! Two processes on one folder, of which one is killed, and Ctrl-C.
+
+#![cfg(target_os = "linux")]
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use c8y_pki_tests::fleet::{Fleet, STAGING, State, entries};
+use c8y_pki_tests::moment::{Lot, Moment, Watch};
+use c8y_pki_tests::running::Running;
+use c8y_pki_tests::tool;
+
+#[test]
+fn two_processes_with_one_list_issue_each_device_once() {
+    let (fleet, _disk) = Fleet::in_memory(2000);
+    let mut fleet = fleet.with_stores();
+    let [mut one, mut two] = [(); 2].map(|()| Running::start(&fleet.cli, fleet.line()));
+    for process in [&mut one, &mut two] {
+        process.wait_until(|_| false);
+    }
+    one.finish().expect(0);
+    two.finish().expect(0);
+    fleet.is_settled(1);
+}
+
+#[test]
+fn one_of_two_is_killed_and_the_other_goes_on() {
+    let mut lot = Lot::from_seed();
+    let mut killed = 0;
+    let moments = [Moment::Made(0), Moment::Sealed(0), Moment::Recorded(0), Moment::Placed(1)];
+    for (round, moment) in moments.into_iter().enumerate() {
+        let (mut fleet, _disk) = Fleet::in_memory(2000);
+        let before = State::default();
+        let watch = Watch::new(&fleet, &before, moment);
+        let mut victim = Running::start(&fleet.cli, fleet.line());
+        // Every other time the other one comes when the victim has begun.
+        let other = (round % 2 == 0).then(|| Running::start(&fleet.cli, fleet.line()));
+        victim.wait_until(|process| watch.has_come(process));
+        let other = other.unwrap_or_else(|| Running::start(&fleet.cli, fleet.line()));
+        sleep(lot.part(Duration::from_millis(100)));
+        killed += usize::from(victim.kill().is_none());
+        other.finish().expect(0);
+        fleet.holds();
+        // What the victim had recorded is put into place, if it was not.
+        fleet.cli.ok(fleet.line());
+        fleet.is_settled(1);
+    }
+    assert!(killed > 0, "each victim was too fast");
+}
+
+/// The registry's lock, held by another program.
+struct Held(Child);
+
+impl Held {
+    fn new(sqlite: &c8y_pki_tests::Tool, fleet: &Fleet) -> Self {
+        let mut child = Command::new(sqlite.path())
+            .args(["-cmd", ".timeout 60000"])
+            .arg(&fleet.registry_files()[0])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        let input = child.stdin.as_mut().expect("a pipe");
+        input.write_all(b"BEGIN IMMEDIATE;\n").expect("it reads");
+        Self(child)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Staging folders, by whether they have a journal: what was made waits to be recorded.
+fn sealed(fleet: &Fleet) -> BTreeMap<String, bool> {
+    let runs = entries(&fleet.out(STAGING)).into_iter();
+    let has_journal =
+        |run: &std::path::PathBuf| entries(run).iter().any(|chunk| chunk.join("journal").exists());
+    runs.map(|run| (run.display().to_string(), has_journal(&run))).collect()
+}
+
+#[test]
+fn a_process_is_killed_while_it_and_another_wait_for_the_registry() {
+    let Some(sqlite) = tool("sqlite3") else { return };
+    let (mut fleet, _disk) = Fleet::in_memory(2000);
+    let mut victim = Running::start(&fleet.cli, fleet.line());
+    let other = Running::start(&fleet.cli, fleet.line());
+    assert!(victim.wait_until(|_| sealed(&fleet).len() == 2), "both have begun");
+    let held = Held::new(&sqlite, &fleet);
+    let both_wait = |_: &Running| {
+        let sealed = sealed(&fleet);
+        sealed.len() == 2 && sealed.values().all(|sealed| *sealed)
+    };
+    victim.wait_until(both_wait);
+    assert!(victim.kill().is_none(), "it could not end");
+    drop(held);
+    other.finish().expect(0);
+    fleet.holds();
+    fleet.cli.ok(fleet.line());
+    fleet.is_settled(1);
+}
+
+#[test]
+fn a_stopped_process_is_killed_while_another_waits_for_it() {
+    let mut stopped = 0;
+    for moment in [Moment::Sealed(0), Moment::Recorded(0), Moment::Sealed(1)] {
+        let (mut fleet, _disk) = Fleet::in_memory(2000);
+        let before = State::default();
+        let watch = Watch::new(&fleet, &before, moment);
+        let mut victim = Running::start(&fleet.cli, fleet.line());
+        if victim.wait_until(|process| watch.has_come(process)) {
+            // It keeps its locks: that of its staging folder, and maybe the registry's.
+            victim.signal("STOP");
+        }
+        let mut other = Running::start(&fleet.cli, fleet.line());
+        other.wait_until(|process| process.age() > Duration::from_millis(500));
+        stopped += usize::from(victim.kill().is_none());
+        other.finish().expect(0);
+        fleet.holds();
+        fleet.cli.ok(fleet.line());
+        fleet.is_settled(1);
+    }
+    assert!(stopped > 0, "each was too fast");
+}
+
+#[test]
+fn ctrl_c_finishes_what_is_being_made_and_says_how_to_go_on() {
+    let (mut fleet, _disk) = Fleet::in_memory(2000);
+    let mut state = State::default();
+    let mut interrupted = 0;
+    for round in 0..100 {
+        let watch = Watch::new(&fleet, &state, Moment::Made(0));
+        let mut process = Running::start(&fleet.cli, fleet.line());
+        if process.wait_until(|process| watch.has_come(process)) {
+            process.signal(if round % 2 == 0 { "INT" } else { "TERM" });
+        }
+        let outcome = process.finish();
+        let after = fleet.holds();
+        assert!(after.runs.is_empty(), "staging is left: {after:?}");
+        if outcome.code == 0 {
+            break;
+        }
+        let outcome = outcome.expect(3);
+        let sentence = "warning: interrupted; run the same command again to finish";
+        assert!(outcome.stderr.contains(sentence), "{outcome:?}");
+        let made = after.rows - state.rows;
+        let said = format!("{made} device{} issued in ", if made == 1 { "" } else { "s" });
+        assert!(outcome.stdout.starts_with(&said), "{outcome:?}");
+        assert!(made > 0, "what was being made is finished");
+        interrupted += usize::from(after.rows < 2000);
+        state = after;
+    }
+    assert!(interrupted > 0, "each was too fast");
+    fleet.cli.ok(fleet.line());
+    fleet.is_settled(1);
+}
