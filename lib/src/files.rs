@@ -5,6 +5,7 @@
 //! under another name beside it, made durable, and renamed.
 
 pub(crate) mod growing;
+mod lock;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use growing::{GrowError, Mark};
+pub(crate) use lock::{Lock, OwnDir};
 
 /// Largest file that is read whole, in octets: certificates, keys and lists are far smaller.
 pub const MAX_READ: u64 = 1 << 30;
@@ -366,43 +368,6 @@ pub fn list_dir(dir: &Path) -> Result<Vec<PathBuf>, FileError> {
     }
 }
 
-/// A lock on a file, held until it is dropped or the process ends, however it ends.
-#[derive(Debug)]
-pub(crate) struct Lock(#[allow(dead_code, reason = "held for its lock")] File);
-
-impl Lock {
-    fn open(path: &Path) -> io::Result<File> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::OpenOptionsExt;
-            options.mode(0o600);
-        }
-        options.open(path)
-    }
-
-    /// Waits until the lock is free.
-    pub(crate) fn wait(path: &Path) -> Result<Self, FileError> {
-        let lock = || {
-            let file = Self::open(path)?;
-            file.lock()?;
-            Ok(Self(file))
-        };
-        lock().map_err(fail("lock", path))
-    }
-
-    /// Takes the lock if nobody holds it.
-    pub(crate) fn try_take(path: &Path) -> Result<Option<Self>, FileError> {
-        let file = Self::open(path).map_err(fail("lock", path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self(file))),
-            Err(fs::TryLockError::WouldBlock) => Ok(None),
-            Err(fs::TryLockError::Error(e)) => Err(fail("lock", path)(e)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -431,15 +396,5 @@ mod tests {
         let write_error = write(dir.path(), b"", Access::Public, Existing::Replace).unwrap_err();
         assert!(write_error.is_input(), "{write_error}");
         assert!(list_dir(dir.path()).unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_lock_excludes_until_it_is_dropped() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("lock");
-        let held = Lock::wait(&path).unwrap();
-        assert!(Lock::try_take(&path).unwrap().is_none());
-        drop(held);
-        assert!(Lock::try_take(&path).unwrap().is_some());
     }
 }

@@ -18,7 +18,7 @@ use std::thread;
 
 use super::{AuthorityError, Result};
 use crate::crypto::{KeyType, hex};
-use crate::files::{self, Access, Existing, Lock};
+use crate::files::{self, Access, Existing, OwnDir};
 use crate::key::{CA_ITERATIONS, Pbes2Key, PrivateKey};
 use crate::registry::{Filter, Registry};
 use crate::secret::Password;
@@ -133,24 +133,22 @@ impl KeyPool {
             Some(path) => opener(path, password)?,
             None => Pbes2Key::new(password, 1)?,
         };
-        let dir = self.dir.join(DRAWN).join(run);
-        files::create_private_dir(&dir)?;
-        let lock = Lock::wait(&dir.join("lock"))?;
+        let dir = OwnDir::create(&self.dir.join(DRAWN).join(run))?;
         let waiting = Mutex::new(waiting.into_iter());
-        Ok(Drawing { pool: self.clone(), waiting, opening, password, dir, _lock: lock })
+        Ok(Drawing { pool: self.clone(), waiting, opening, password, dir })
     }
 
     /// Settles what runs have left that did not come to their end.
     fn settle(&self, registry: &Registry) -> Result<()> {
         for run in files::list_dir(&self.dir.join(DRAWN))? {
-            let Some(_lock) = Lock::try_take(&run.join("lock"))? else { continue };
-            let drawn: Vec<PathBuf> = files::list_dir(&run)?
+            let Some(run) = OwnDir::take_over(&run)? else { continue };
+            let drawn: Vec<PathBuf> = files::list_dir(run.path())?
                 .into_iter()
                 .filter(|path| path.extension().is_some_and(|e| e == "pem"))
                 .collect();
             let certified = match drawn.is_empty() {
                 true => HashSet::new(),
-                false => certified(registry, &run)?,
+                false => certified(registry, run.path())?,
             };
             for path in drawn {
                 let name = path.file_name().unwrap_or_default();
@@ -161,7 +159,7 @@ impl KeyPool {
                 }
             }
             files::sync_dir(&self.dir)?;
-            files::remove_tree(&run)?;
+            run.remove()?;
         }
         Ok(())
     }
@@ -203,8 +201,7 @@ pub(crate) struct Drawing<'a> {
     waiting: Mutex<std::vec::IntoIter<PathBuf>>,
     opening: Pbes2Key,
     password: &'a Password,
-    dir: PathBuf,
-    _lock: Lock,
+    dir: OwnDir,
 }
 
 /// A key that was drawn, and the file that is to go when it is certified.
@@ -222,7 +219,7 @@ impl Drawing<'_> {
                 let key_type = self.pool.key_type;
                 return Err(AuthorityError::PoolTooSmall { key_type, waiting: 0, wanted: 1 });
             };
-            let file = self.dir.join(path.file_name().unwrap_or_default());
+            let file = self.dir.path().join(path.file_name().unwrap_or_default());
             match files::rename(&path, &file) {
                 // Another process was faster.
                 Err(_) if !path.exists() => {}
@@ -245,14 +242,14 @@ impl Drawing<'_> {
     /// Makes it durable that the keys drawn so far wait no more. Before they are certified: after a power
     /// cut they would be drawn again.
     pub(crate) fn make_durable(&self) -> Result<()> {
-        files::sync_dir(&self.dir)?;
+        files::sync_dir(self.dir.path())?;
         Ok(files::sync_dir(&self.pool.dir)?)
     }
 
     /// Ends the run: keys that were drawn and not certified wait again.
     pub(crate) fn close(self, registry: &Registry) -> Result<()> {
-        let Self { pool, _lock: lock, .. } = self;
-        drop(lock);
+        let Self { pool, dir, .. } = self;
+        drop(dir);
         pool.settle(registry)
     }
 }

@@ -19,7 +19,7 @@ use time::OffsetDateTime;
 use super::BulkError;
 use crate::cert::Serial;
 use crate::client_id::DeviceId;
-use crate::files::{self, Access, Lock};
+use crate::files::{self, Access, OwnDir};
 use crate::registry::{Registry, Status};
 
 pub(super) const FOLDER: &str = ".c8y-pki-staging";
@@ -39,27 +39,19 @@ pub(super) struct Staged {
 #[derive(Debug)]
 pub(super) struct Staging {
     out: PathBuf,
-    dir: PathBuf,
-    _lock: Lock,
+    dir: OwnDir,
 }
 
 impl Staging {
     /// Opens a staging folder in `out` for the run of that name.
     pub(super) fn open(out: &Path, run: &str) -> Result<Self, BulkError> {
-        let dir = out.join(FOLDER).join(run);
-        loop {
-            files::create_private_dir(&dir)?;
-            let lock = Lock::wait(&dir.join("lock"))?;
-            // Between the two a recovering process may have taken the lock and the folder away.
-            if dir.join("lock").exists() {
-                return Ok(Self { out: out.to_owned(), dir, _lock: lock });
-            }
-        }
+        let dir = OwnDir::create(&out.join(FOLDER).join(run))?;
+        Ok(Self { out: out.to_owned(), dir })
     }
 
     /// The folder of a chunk.
     pub(super) fn chunk_dir(&self, index: usize) -> PathBuf {
-        self.dir.join(index.to_string())
+        self.dir.path().join(index.to_string())
     }
 
     /// The folder of a chunk, made if need be.
@@ -101,7 +93,7 @@ impl Staging {
 
     /// Removes the staging folder.
     pub(super) fn close(self) -> Result<(), BulkError> {
-        files::remove_tree(&self.dir)?;
+        self.dir.remove()?;
         // Another run may be using its own folder beside it.
         let _ = std::fs::remove_dir(self.out.join(FOLDER));
         Ok(())
@@ -162,11 +154,11 @@ pub(super) fn replacing_since(
 pub(super) fn recover(out: &Path, registry: &Registry) -> Result<usize, BulkError> {
     let mut finished = 0;
     for run in files::list_dir(&out.join(FOLDER))?.into_iter().filter(|p| p.is_dir()) {
-        let Some(_lock) = Lock::try_take(&run.join("lock"))? else { continue };
-        for chunk in files::list_dir(&run)?.into_iter().filter(|p| p.is_dir()) {
+        let Some(run) = OwnDir::take_over(&run)? else { continue };
+        for chunk in files::list_dir(run.path())?.into_iter().filter(|p| p.is_dir()) {
             finished += recover_chunk(out, &chunk, registry)?;
         }
-        files::remove_tree(&run)?;
+        run.remove()?;
     }
     let _ = std::fs::remove_dir(out.join(FOLDER));
     Ok(finished)

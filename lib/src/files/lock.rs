@@ -1,0 +1,134 @@
+//! Locks between processes, and folders that are their owner's while it lives.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{FileError, create_private_dir, fail, list_dir, remove_file, remove_tree};
+
+/// A lock on a file, held until it is dropped or the process ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct Lock(#[allow(dead_code, reason = "held for its lock")] File);
+
+impl Lock {
+    fn open(path: &Path, create: bool) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(create).truncate(false);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            options.mode(0o600);
+        }
+        options.open(path)
+    }
+
+    /// Waits until the lock is free.
+    pub(crate) fn wait(path: &Path) -> Result<Self, FileError> {
+        let lock = || {
+            let file = Self::open(path, true)?;
+            file.lock()?;
+            Ok(Self(file))
+        };
+        lock().map_err(fail("lock", path))
+    }
+
+    /// Takes the lock if it is there and nobody holds it.
+    pub(crate) fn try_take(path: &Path) -> Result<Option<Self>, FileError> {
+        let file = match Self::open(path, false) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(fail("lock", path))?,
+        };
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(e)) => Err(fail("lock", path)(e)),
+        }
+    }
+}
+
+/// A folder of a process's own, below one that others look through: it is theirs to settle when the
+/// process is gone, which its lock tells.
+#[derive(Debug)]
+pub(crate) struct OwnDir {
+    dir: PathBuf,
+    _lock: Lock,
+}
+
+impl OwnDir {
+    const LOCK: &'static str = "lock";
+
+    /// Makes the folder, with those above it.
+    pub(crate) fn create(dir: &Path) -> Result<Self, FileError> {
+        let gone = |e: &FileError| e.source.kind() == io::ErrorKind::NotFound;
+        loop {
+            // Whoever settles may take the folder away until the lock is held.
+            let made = create_private_dir(dir).and_then(|()| Lock::wait(&dir.join(Self::LOCK)));
+            match made {
+                Err(e) if gone(&e) => {}
+                Err(e) => return Err(e),
+                Ok(lock) if dir.join(Self::LOCK).exists() => {
+                    return Ok(Self { dir: dir.to_owned(), _lock: lock });
+                }
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Takes over the folder of a process that is gone; none if it lives.
+    pub(crate) fn take_over(dir: &Path) -> Result<Option<Self>, FileError> {
+        let Some(lock) = Lock::try_take(&dir.join(Self::LOCK))? else {
+            // Without a lock it is just being made, or almost removed: then it is empty.
+            let _ = fs::remove_dir(dir);
+            return Ok(None);
+        };
+        Ok(Some(Self { dir: dir.to_owned(), _lock: lock }))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Removes the folder: its lock last, so that what is left after a kill is still somebody's.
+    pub(crate) fn remove(self) -> Result<(), FileError> {
+        let lock = self.dir.join(Self::LOCK);
+        for path in list_dir(&self.dir)?.into_iter().filter(|path| *path != lock) {
+            if path.is_dir() { remove_tree(&path)? } else { remove_file(&path)? }
+        }
+        remove_file(&lock)?;
+        let _ = fs::remove_dir(&self.dir);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_excludes_until_it_is_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = Lock::wait(&path).unwrap();
+        assert!(Lock::try_take(&path).unwrap().is_none());
+        drop(held);
+        assert!(Lock::try_take(&path).unwrap().is_some());
+        assert!(Lock::try_take(&dir.path().join("none")).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_folder_is_settled_by_others_when_its_owner_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("all/own");
+        let own = OwnDir::create(&path).unwrap();
+        fs::write(path.join("x"), "").unwrap();
+        assert!(OwnDir::take_over(&path).unwrap().is_none());
+        assert!(path.join("x").exists());
+        drop(own);
+        OwnDir::take_over(&path).unwrap().unwrap().remove().unwrap();
+        assert!(!path.exists());
+        // Killed before it had a lock.
+        fs::create_dir(&path).unwrap();
+        assert!(OwnDir::take_over(&path).unwrap().is_none());
+        assert!(!path.exists());
+    }
+}
