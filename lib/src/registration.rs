@@ -14,16 +14,23 @@ use std::collections::BTreeMap;
 pub use check::{Finding, Level, Report, check};
 
 use crate::bulk::list::Device;
+use crate::crypto::{CryptoError, random_password};
 
 /// The header that makes a device an agent.
 pub const AGENT: &str = "com_cumulocity_model_Agent.active";
 
 /// The platform's own columns in the order in which they are written.
-const KNOWN: [&str; 9] =
-    ["ID", "AUTH_TYPE", "TENANT", "TYPE", "NAME", "ICCID", "IDTYPE", "PATH", "SHELL"];
+const KNOWN: [&str; 10] =
+    ["ID", "AUTH_TYPE", OTP, "TENANT", "TYPE", "NAME", "ICCID", "IDTYPE", "PATH", "SHELL"];
+
+/// The one-time password with which a device enrols at the platform's own CA.
+const OTP: &str = "ENROLLMENT_OTP";
+
+/// Length of a one-time password, in characters; the platform takes 8 to 32.
+const OTP_CHARS: usize = 20;
 
 /// Columns of devices that have a password.
-const OF_PASSWORDS: [&str; 2] = ["CREDENTIALS", "ENROLLMENT_OTP"];
+const OF_PASSWORDS: [&str; 2] = ["CREDENTIALS", OTP];
 
 /// Columns that the platform accepts only together with TYPE and NAME.
 const NEED_TYPE_AND_NAME: [&str; 4] = ["ICCID", "IDTYPE", "PATH", "SHELL"];
@@ -59,6 +66,9 @@ pub enum RegistrationError {
     /// A header that makes an array.
     #[error("the custom property {0:?} would be an array, which the platform does not take")]
     Array(String),
+    /// Making a one-time password.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
     /// A value that cannot stand in its column.
     #[error("{column} of {id:?} is {value:?}; {rule}")]
     Value {
@@ -83,9 +93,9 @@ impl RegistrationError {
             Self::NeedsTypeAndName { .. } => {
                 Some("give the devices a name: --name '{id}' uses the client id".to_owned())
             }
-            Self::NotWithCertificates(_) => {
-                Some("remove it: devices with certificates have no password".to_owned())
-            }
+            Self::NotWithCertificates(_) => Some(
+                "remove it; --one-time-passwords makes those with which devices enrol".to_owned(),
+            ),
             _ => None,
         }
     }
@@ -101,6 +111,9 @@ pub struct Settings {
     pub defaults: BTreeMap<String, String>,
     /// Leaves out the column that makes devices agents.
     pub no_agent: bool,
+    /// Gives each device a random one-time password, to enrol at the platform's own CA with. The CSV
+    /// is a secret then.
+    pub one_time_passwords: bool,
 }
 
 /// Makes the CSV for these devices; see [`column_of`] for how the columns of a device list are
@@ -157,6 +170,9 @@ fn row(device: &Device, settings: &Settings) -> Result<Row, RegistrationError> {
     }
     if !settings.no_agent {
         row.entry(AGENT.to_owned()).or_insert_with(|| "true".to_owned());
+    }
+    if settings.one_time_passwords {
+        row.insert(OTP.to_owned(), random_password(OTP_CHARS)?.expose().to_owned());
     }
     row.insert("ID".to_owned(), device.id.as_str().to_owned());
     row.insert("AUTH_TYPE".to_owned(), "CERTIFICATES".to_owned());
@@ -296,5 +312,21 @@ mod tests {
             assert_eq!(report.findings, [], "{csv}");
             assert_eq!(report.rows, 2);
         }
+    }
+
+    #[test]
+    fn one_time_passwords_are_random_and_as_the_platform_takes_them() {
+        let devices: Vec<String> = (0..50).map(|n| format!("d-{n}\n")).collect();
+        let devices = DeviceList::from_csv("d.csv", format!("id\n{}", devices.concat()).as_bytes());
+        let settings = Settings { one_time_passwords: true, ..Settings::default() };
+        let csv = create(&devices.unwrap().devices, &settings).unwrap();
+        assert!(csv.starts_with("ID;AUTH_TYPE;ENROLLMENT_OTP;"), "{csv}");
+        let report = check("r.csv", csv.as_bytes());
+        assert_eq!(report.findings, []);
+        let mut all: Vec<&str> = csv.lines().skip(1).filter_map(|l| l.split(';').nth(2)).collect();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 50);
+        assert!(all.iter().all(|otp| otp.len() == OTP_CHARS));
     }
 }

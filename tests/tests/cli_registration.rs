@@ -196,3 +196,28 @@ fn every_command_has_help_with_examples() {
         assert!(group || section.contains("Examples:"), "{section}");
     }
 }
+
+#[test]
+fn one_time_passwords_go_into_a_private_file_once() {
+    let cli = Cli::new();
+    cli.write("list.csv", "id\na\nb\n");
+    let line = "registration create --from list.csv --one-time-passwords --out reg.csv";
+    let said = cli.ok(line);
+    let csv = cli.text("reg.csv");
+    assert!(csv.starts_with("ID;AUTH_TYPE;ENROLLMENT_OTP;"), "{csv}");
+    for row in csv.lines().skip(1) {
+        let otp = row.split(';').nth(2).unwrap();
+        assert!(otp.len() == 20 && !said.contains(otp));
+    }
+    cli.ok("registration check reg.csv");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let metadata = std::fs::metadata(cli.path("reg.csv")).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+    }
+    // Devices may have been given theirs.
+    assert!(cli.fails(2, line).contains("reg.csv: it exists already"));
+    assert_eq!(cli.text("reg.csv"), csv);
+    cli.run("registration create --from list.csv --one-time-passwords").expect(2);
+}

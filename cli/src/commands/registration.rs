@@ -70,6 +70,10 @@ pub(crate) struct CreateArgs {
     /// Leave out the column that lets devices receive operations
     #[arg(long)]
     no_agent: bool,
+    /// For devices that enrol at the platform's own CA: give each a random one-time password. The
+    /// CSV is a secret then: --out is needed, a new file with mode 0600
+    #[arg(long, requires_all = ["out", "from"])]
+    one_time_passwords: bool,
 }
 
 fn separator(text: &str) -> std::result::Result<char, String> {
@@ -104,13 +108,23 @@ fn create(args: &CreateArgs, pki: &Path, out: Output) -> Result {
     let mut defaults: BTreeMap<String, String> = args.set.iter().cloned().collect();
     defaults.extend(args.device_type.clone().map(|v| ("TYPE".to_owned(), v)));
     defaults.extend(args.name.clone().map(|v| ("NAME".to_owned(), v)));
-    let settings = Settings { separator: args.separator, defaults, no_agent: args.no_agent };
+    let settings = Settings {
+        separator: args.separator,
+        defaults,
+        no_agent: args.no_agent,
+        one_time_passwords: args.one_time_passwords,
+    };
     let csv = registration::create(&devices, &settings)?;
     let Some(path) = &args.out else {
         out.data(csv.as_bytes())?;
         return Ok(Outcome::Done);
     };
-    files::write(path, csv.as_bytes(), Access::Public, Existing::Replace)?;
+    let (access, existing) = match args.one_time_passwords {
+        // Written again it would take the passwords away that devices may have been given.
+        true => (Access::Private, Existing::Refuse),
+        false => (Access::Public, Existing::Replace),
+    };
+    files::write(path, csv.as_bytes(), access, existing)?;
     let made = Made { devices: devices.len(), file: path.display().to_string() };
     out.result(&made, |m| format!("{} devices: {}\n", m.devices, m.file))?;
     Ok(Outcome::Done)

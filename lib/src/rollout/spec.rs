@@ -340,7 +340,7 @@ impl Reader<'_> {
         let mut defaults = raw.set;
         defaults.extend(raw.r#type.map(|v| ("TYPE".to_owned(), v)));
         defaults.extend(raw.name.map(|v| ("NAME".to_owned(), v)));
-        let settings = Settings { separator, defaults, no_agent: false };
+        let settings = Settings { separator, defaults, no_agent: false, one_time_passwords: false };
         Ok(RegistrationSpec { file: self.path(&raw.file), settings })
     }
 }
