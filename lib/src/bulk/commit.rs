@@ -80,7 +80,16 @@ pub(super) struct Committer<'a> {
 }
 
 impl Committer<'_> {
-    /// Commits a chunk; returns the records that it issued. Devices that another process has issued
+    /// Takes devices of the chunk that is committed next, as they are made: an archive can be written
+    /// before the chunk is whole.
+    fn take(&mut self, made: &[(usize, Made)]) -> Result<(), BulkError> {
+        if let Sink::Archive(archive) = &mut self.sink {
+            made.iter().try_for_each(|(_, made)| archive.push(&made.entries))?;
+        }
+        Ok(())
+    }
+
+    /// Commits a chunk, all of which was [taken](Self::take); returns the records that it issued. Devices that another process has issued
     /// or replaced in the meantime are left out.
     fn commit(&mut self, index: usize, mut made: Vec<Made>) -> Result<Vec<NewRecord>, BulkError> {
         if let Sink::Folders(staging) = &self.sink {
@@ -90,8 +99,9 @@ impl Committer<'_> {
             // What was written cannot be taken back, so it is asked before.
             made = self.still_due(made)?;
         }
+        let mut taken = true;
         loop {
-            let marks = self.write(&made)?;
+            let marks = self.write(&made, taken)?;
             if let Some(pool) = self.pool {
                 pool.make_durable()?;
             }
@@ -103,6 +113,7 @@ impl Committer<'_> {
                 }
                 Err(RegistryError::Conflict) if !matches!(self.sink, Sink::Stream(_)) => {
                     let before = made.len();
+                    taken = false;
                     made = self.still_due(made)?;
                     if made.len() == before {
                         return Err(RegistryError::Conflict.into());
@@ -121,10 +132,11 @@ impl Committer<'_> {
     }
 
     /// Writes what goes into one file for all: entries of an archive, passwords.
-    fn write(&mut self, made: &[Made]) -> Result<Vec<Mark>, BulkError> {
+    fn write(&mut self, made: &[Made], taken: bool) -> Result<Vec<Mark>, BulkError> {
         let mut marks = Vec::new();
         match &mut self.sink {
             Sink::Folders(_) => {}
+            Sink::Archive(archive) if taken => marks.push(archive.seal()?),
             Sink::Archive(archive) => marks.push(archive.add(entries_of(made))?),
             Sink::Stream(stream) => stream.write(entries_of(made)).map_err(BulkError::Write)?,
         }
@@ -296,6 +308,7 @@ pub(super) fn work(
     Ok(())
 }
 
+/// Commits chunks in their order, each when all of it has arrived.
 fn collect(
     receiver: &mpsc::Receiver<Message>,
     total: usize,
@@ -305,33 +318,51 @@ fn collect(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<(), BulkError> {
     let mut pending: BTreeMap<usize, Vec<(usize, Made)>> = BTreeMap::new();
-    let size = |chunk: usize| chunk_size.min(total - chunk * chunk_size);
-    let mut commit = |chunk, mut made: Vec<(usize, Made)>| -> Result<(), BulkError> {
-        // The registry keeps the order of the list, whichever worker was first.
-        made.sort_by_key(|(number, _)| *number);
-        let made: Vec<Made> = made.into_iter().map(|(_, made)| made).collect();
-        let wanted = made.len();
-        let issued = committer.commit(chunk, made)?;
-        summary.issued += issued.len();
-        summary.replaced += issued.iter().filter(|r| r.replaces.is_some()).count();
-        summary.skipped += wanted - issued.len();
-        progress(Progress { done: summary.issued, total });
-        Ok(())
-    };
+    let mut next = 0;
     for message in receiver {
         let made = message?;
         let Some((first, _)) = made.first() else { continue };
         let chunk = first / chunk_size;
-        let waiting = pending.entry(chunk).or_default();
-        waiting.extend(made);
-        if waiting.len() == size(chunk) {
-            let waiting = pending.remove(&chunk).unwrap_or_default();
-            commit(chunk, waiting)?;
+        if chunk == next {
+            committer.take(&made)?;
+        }
+        pending.entry(chunk).or_default().extend(made);
+        let size = |chunk: usize| chunk_size.min(total - chunk * chunk_size);
+        while pending.get(&next).is_some_and(|made| made.len() == size(next)) {
+            let made = pending.remove(&next).unwrap_or_default();
+            commit(committer, next, made, total, summary, progress)?;
+            next += 1;
+            if let Some(waiting) = pending.get(&next) {
+                committer.take(waiting)?;
+            }
         }
     }
     // Only a stopped run leaves chunks that are not full.
     for (chunk, made) in pending {
-        commit(chunk, made)?;
+        if chunk != next {
+            committer.take(&made)?;
+        }
+        commit(committer, chunk, made, total, summary, progress)?;
     }
+    Ok(())
+}
+
+fn commit(
+    committer: &mut Committer<'_>,
+    chunk: usize,
+    mut made: Vec<(usize, Made)>,
+    total: usize,
+    summary: &mut Summary,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<(), BulkError> {
+    // The registry keeps the order of the list, whichever worker was first.
+    made.sort_by_key(|(number, _)| *number);
+    let made: Vec<Made> = made.into_iter().map(|(_, made)| made).collect();
+    let wanted = made.len();
+    let issued = committer.commit(chunk, made)?;
+    summary.issued += issued.len();
+    summary.replaced += issued.iter().filter(|r| r.replaces.is_some()).count();
+    summary.skipped += wanted - issued.len();
+    progress(Progress { done: summary.issued, total });
     Ok(())
 }

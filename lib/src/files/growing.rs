@@ -14,6 +14,9 @@ use crate::crypto::sha256;
 /// How much of its end a mark looks at, in octets.
 const TAIL: u64 = 4096;
 
+/// After so many octets the system is told to begin writing them.
+const WRITEBACK: u64 = 1 << 20;
+
 /// How far a file has come: what must be in it, and is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
@@ -53,6 +56,10 @@ pub(crate) struct Growing {
     file: File,
     /// The length up to which it counts.
     length: u64,
+    /// How much was pushed since.
+    pushed: u64,
+    /// Up to where the system was told to begin writing.
+    begun: u64,
 }
 
 /// What an unfinished file is called.
@@ -77,7 +84,8 @@ impl Growing {
         if !part.exists() {
             return Err(GrowError::Busy(part));
         }
-        let mut growing = Self { path: path.to_owned(), part, file, length: 0 };
+        let mut growing =
+            Self { path: path.to_owned(), part, file, length: 0, pushed: 0, begun: 0 };
         if let Some(mark) = mark {
             let length = growing.system("read", |file| file.seek(SeekFrom::End(0)))?;
             if length < mark.length {
@@ -106,17 +114,32 @@ impl Growing {
         self.length == 0
     }
 
-    /// Adds a chunk behind what counts, and makes it durable. It counts when it is [confirmed](Self::confirm).
+    /// Adds a chunk behind what counts, and makes it durable. It counts when it is
+    /// [confirmed](Self::confirm).
     pub(crate) fn add<'a>(
         &mut self,
         pieces: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Mark, FileError> {
         self.cut()?;
-        let mut length = self.length;
-        for piece in pieces {
-            self.system(WRITE, |file| file.write_all(piece))?;
-            length += piece.len() as u64;
+        pieces.into_iter().try_for_each(|piece| self.push(piece))?;
+        self.seal()
+    }
+
+    /// Adds a piece behind what was added before. The system begins to write while more is made.
+    pub(crate) fn push(&mut self, piece: &[u8]) -> Result<(), FileError> {
+        self.system(WRITE, |file| file.write_all(piece))?;
+        self.pushed += piece.len() as u64;
+        let waiting = self.length + self.pushed - self.begun;
+        if waiting >= WRITEBACK {
+            begin_writing(&self.file, self.begun, waiting);
+            self.begun += waiting;
         }
+        Ok(())
+    }
+
+    /// Makes durable what was pushed. It counts when it is [confirmed](Self::confirm).
+    pub(crate) fn seal(&mut self) -> Result<Mark, FileError> {
+        let length = self.length + self.pushed;
         self.system("sync", |file| file.sync_data())?;
         let tail = self.tail(length)?;
         Ok(Mark { path: self.part.clone(), length, tail })
@@ -125,6 +148,7 @@ impl Growing {
     /// Makes what was added last count.
     pub(crate) fn confirm(&mut self, mark: &Mark) {
         self.length = mark.length;
+        (self.pushed, self.begun) = (0, mark.length);
     }
 
     /// Adds the last octets and gives the file its name.
@@ -143,6 +167,7 @@ impl Growing {
     /// Cuts off what does not count.
     fn cut(&mut self) -> Result<(), FileError> {
         let length = self.length;
+        (self.pushed, self.begun) = (0, length);
         self.system(WRITE, |file| {
             if file.seek(SeekFrom::End(0))? != length {
                 file.set_len(length)?;
@@ -172,6 +197,17 @@ impl Growing {
     }
 }
 
+/// Lets the system write a part of a file, without waiting for it. An advice that it does not take
+/// changes nothing but the time.
+#[cfg(target_os = "linux")]
+fn begin_writing(file: &File, from: u64, octets: u64) {
+    let octets = std::num::NonZeroU64::new(octets);
+    let _ = rustix::fs::fadvise(file, from, octets, rustix::fs::Advice::DontNeed);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn begin_writing(_file: &File, _from: u64, _octets: u64) {}
+
 fn open_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -194,6 +230,7 @@ mod tests {
         let mut file = Growing::open(&path, None).unwrap();
         let mark = file.add([b"one".as_slice(), b"two"]).unwrap();
         file.confirm(&mark);
+        file.push(b"never sealed").unwrap();
         file.add([b"never counted".as_slice()]).unwrap();
         assert!(matches!(Growing::open(&path, None), Err(GrowError::Busy(_))));
         drop(file);
