@@ -111,3 +111,62 @@ impl<'a> Template<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cert::Certificate;
+    use crate::crypto::KeyType;
+    use crate::issue::self_sign;
+    use crate::key::PrivateKey;
+    use crate::name::Name;
+    use proptest::prelude::*;
+    use time::macros::datetime;
+
+    /// A root that is not of our making in one respect: any name.
+    fn root(name: &Name) -> (Certificate, PrivateKey) {
+        let profile = Profile::built_in("root").unwrap().with_key(KeyType::EcP256).unwrap();
+        let key = PrivateKey::generate(KeyType::EcP256).unwrap();
+        let order = Order {
+            profile: &profile,
+            subject: name,
+            public_key: key.public_key(),
+            serial: Serial::random().unwrap(),
+            validity: Validity::of(&profile, datetime!(2026-01-02 03:04:05 UTC), None),
+            path_length: None,
+        };
+        (self_sign(&order, &key).unwrap(), key)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn what_is_told_of_a_certificate_is_what_stands_in_it(
+            ca in "[A-Za-z ü]{0,30}x", device in "[a-zA-Z0-9-]{1,60}x", serial in any::<[u8; 16]>()
+        ) {
+            let (ca, ca_key) = root(&Name::builder().with("CN", &ca).unwrap().build().unwrap());
+            let now = datetime!(2026-01-02 03:04:05 UTC);
+            let issuer = Issuer::new(&ca, &ca_key, now).unwrap();
+            let profile = Profile::built_in("device").unwrap();
+            let validity = Validity::of(&profile, now, Some(30));
+            let template = Template::new(&profile, validity, None, &issuer).unwrap();
+            for key_type in [KeyType::EcP384, KeyType::Ed25519] {
+                let key = PrivateKey::generate(key_type).unwrap();
+                let subject = Name::builder().with("CN", &device).unwrap().build().unwrap();
+                let serial = Serial::from_random(serial);
+                let made =
+                    template.issue(subject.der(), key.public_key(), serial.clone()).unwrap();
+                let read = Certificate::from_der(&made.der).unwrap();
+                prop_assert_eq!(&Encoded::from(&read), &made);
+                prop_assert_eq!(&read.serial, &serial);
+                prop_assert_eq!(&read.subject, &subject);
+                prop_assert_eq!(&read.spki, key.public_key().spki());
+                let key_id = key.public_key().key_id();
+                prop_assert_eq!(read.subject_key_id.as_deref(), Some(key_id.as_slice()));
+                prop_assert_eq!(&read.authority_key_id, &ca.subject_key_id);
+                prop_assert!(read.verify_signature(ca_key.public_key()).is_ok());
+                prop_assert!(template.issue(&[0x30, 0], key.public_key(), serial).is_err());
+            }
+        }
+    }
+}
