@@ -26,7 +26,8 @@ fn pool_password() -> Password {
 fn fill(pki: &Pki, count: usize) -> KeyPool {
     let pool = pki.key_pool(KeyType::EcP256);
     let missing = count - pool.len().unwrap();
-    let made = pool.fill(count, &pool_password(), 2, &AtomicBool::new(false), &|_, _| {});
+    let made =
+        pool.fill(pki.registry(), count, &pool_password(), 2, &AtomicBool::new(false), &|_, _| {});
     assert_eq!(made.unwrap(), missing);
     pool
 }
@@ -137,7 +138,8 @@ fn a_wrong_password_takes_nothing() {
     let wrong = Password::new("another");
     let error = issue(&mut folder.pki, &out, 0..2, &wrong).unwrap_err();
     assert!(error.to_string().contains("the password does not open the private key"), "{error}");
-    let filled = pool.fill(4, &wrong, 1, &AtomicBool::new(false), &|_, _| {});
+    let filled =
+        pool.fill(folder.pki.registry(), 4, &wrong, 1, &AtomicBool::new(false), &|_, _| {});
     assert!(matches!(filled, Err(AuthorityError::Key { .. })), "{filled:?}");
     assert_eq!(pool.len().unwrap(), 2);
     assert_eq!(public_keys(&folder.pki).len(), 0);

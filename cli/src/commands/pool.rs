@@ -92,10 +92,12 @@ fn fill(args: &FillArgs, pki: &Pki, out: Output) -> Result {
     args.key_type.check_available()?;
     let pool = pki.key_pool(args.key_type);
     let source = pool_password(args.pool_password_file.as_ref());
-    let password = if pool.is_empty()? { source.new_one()? } else { source.existing()? };
+    let password = if pool.is_new()? { source.new_one()? } else { source.existing()? };
     let line = Line::of(out, "keys");
     let stop = stop::on_interrupt();
-    let made = pool.fill(args.count, &password, threads(args.threads), &stop, &|done, total| {
+    let threads = threads(args.threads);
+    let registry = pki.registry();
+    let made = pool.fill(registry, args.count, &password, threads, &stop, &|done, total| {
         // Keys come one by one; a few at a time are worth a line.
         if done.is_multiple_of(16) || done == total {
             line.set(Progress { done, total });

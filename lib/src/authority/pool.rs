@@ -58,17 +58,30 @@ impl KeyPool {
     }
 
     fn waiting(&self) -> Result<Vec<PathBuf>> {
-        let mut paths = files::list_dir(&self.dir)?;
-        paths.retain(|path| path.extension().is_some_and(|e| e == "pem"));
+        keys_in(&self.dir)
+    }
+
+    /// Keys that wait, and those that are drawn: they may wait again.
+    fn all(&self) -> Result<Vec<PathBuf>> {
+        let mut paths = self.waiting()?;
+        for run in files::list_dir(&self.dir.join(DRAWN))? {
+            paths.extend(keys_in(&run)?);
+        }
         Ok(paths)
+    }
+
+    /// Whether no key is there, neither waiting nor drawn: the next one chooses the password.
+    pub fn is_new(&self) -> Result<bool> {
+        Ok(self.all()?.is_empty())
     }
 
     /// Makes keys until `count` wait, on so many threads. Each is durable once `progress` has been told
     /// of it. Returns how many were made; fewer than asked for when `stop` was set.
     ///
-    /// Errors: a password that does not open the keys that wait; the file system.
+    /// Errors: a password that does not open the keys that are there; the file system.
     pub fn fill(
         &self,
+        registry: &Registry,
         count: usize,
         password: &Password,
         threads: usize,
@@ -76,11 +89,11 @@ impl KeyPool {
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<usize> {
         files::create_private_dir(&self.dir)?;
-        let waiting = self.waiting()?;
-        let missing = count.saturating_sub(waiting.len());
-        let sealing = match waiting.first() {
+        self.settle(registry)?;
+        let missing = count.saturating_sub(self.len()?);
+        let sealing = match opener(&self.all()?, password)? {
             None => Pbes2Key::new(password, CA_ITERATIONS)?,
-            Some(path) => opener(path, password)?,
+            Some(sealing) => sealing,
         };
         let (begun, made) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let failure = Mutex::new(None);
@@ -129,8 +142,8 @@ impl KeyPool {
                 wanted: count,
             });
         }
-        let opening = match waiting.first() {
-            Some(path) => opener(path, password)?,
+        let opening = match opener(&waiting, password)? {
+            Some(opening) => opening,
             None => Pbes2Key::new(password, 1)?,
         };
         let dir = OwnDir::create(&self.dir.join(DRAWN).join(run))?;
@@ -142,10 +155,7 @@ impl KeyPool {
     fn settle(&self, registry: &Registry) -> Result<()> {
         for run in files::list_dir(&self.dir.join(DRAWN))? {
             let Some(run) = OwnDir::take_over(&run)? else { continue };
-            let drawn: Vec<PathBuf> = files::list_dir(run.path())?
-                .into_iter()
-                .filter(|path| path.extension().is_some_and(|e| e == "pem"))
-                .collect();
+            let drawn = keys_in(run.path())?;
             let certified = match drawn.is_empty() {
                 true => HashSet::new(),
                 false => certified(registry, run.path())?,
@@ -185,13 +195,27 @@ fn file_name(key: &PrivateKey) -> String {
     format!("{}.pem", hex(&key.public_key().key_id()))
 }
 
-/// What opens a key of the pool, and so all that were made with it; checked at that one.
-fn opener(path: &Path, password: &Password) -> Result<Pbes2Key> {
-    let at = |source| AuthorityError::Key { path: path.to_owned(), source };
-    let bytes = files::read(path)?;
-    let opening = Pbes2Key::of(&bytes, password).map_err(at)?;
-    opening.open(&bytes).map_err(at)?;
-    Ok(opening)
+/// What opens the first of these keys that is still there, and so all that were made with it; checked at
+/// that one.
+fn opener(paths: &[PathBuf], password: &Password) -> Result<Option<Pbes2Key>> {
+    for path in paths {
+        let at = |source| AuthorityError::Key { path: path.to_owned(), source };
+        let bytes = match files::read(path) {
+            // Drawn by another process.
+            Err(_) if !path.exists() => continue,
+            other => other?,
+        };
+        let opening = Pbes2Key::of(&bytes, password).map_err(at)?;
+        opening.open(&bytes).map_err(at)?;
+        return Ok(Some(opening));
+    }
+    Ok(None)
+}
+
+fn keys_in(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut paths = files::list_dir(dir)?;
+    paths.retain(|path| path.extension().is_some_and(|e| e == "pem"));
+    Ok(paths)
 }
 
 /// A pool that a run draws from, on any thread.

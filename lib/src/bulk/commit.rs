@@ -28,7 +28,7 @@ use crate::secret::SecretBytes;
 /// power goes. An archive is faster, so it takes more of them to keep syncs rare; making RSA keys takes
 /// long enough for a sync after every few.
 const CHUNK: usize = 512;
-const ARCHIVE_CHUNK: usize = 2048;
+const ARCHIVE_CHUNK: usize = 1024;
 const RSA_CHUNK: usize = 32;
 
 /// Devices that a worker takes at a time: it is not worth its while to queue for each.
@@ -279,7 +279,7 @@ pub(super) fn work(
     let shop = Workshop { maker, feed, staging: committer.sink.staging(), portions };
     let halt = AtomicBool::new(false);
     // Bounded, so that workers cannot run far ahead of a slow disk.
-    let (sender, receiver) = mpsc::sync_channel::<Message>(2 * portions.chunk / portions.handful);
+    let (sender, receiver) = mpsc::sync_channel::<Message>(portions.chunk / portions.handful);
     let worker = |sender: mpsc::SyncSender<Message>| {
         while !stop.load(Ordering::Relaxed) && !halt.load(Ordering::Relaxed) {
             let message = match shop.turn() {
@@ -303,12 +303,11 @@ pub(super) fn work(
         // Unblocks workers that wait to send.
         drop(receiver);
         result
-    })?;
-    summary.stopped = stop.load(Ordering::Relaxed);
-    Ok(())
+    })
+    .map(|committed| summary.stopped = committed < total)
 }
 
-/// Commits chunks in their order, each when all of it has arrived.
+/// Commits chunks in their order, each when all of it has arrived. Returns how many devices were in them.
 fn collect(
     receiver: &mpsc::Receiver<Message>,
     total: usize,
@@ -316,7 +315,8 @@ fn collect(
     committer: &mut Committer<'_>,
     summary: &mut Summary,
     progress: &(dyn Fn(Progress) + Sync),
-) -> Result<(), BulkError> {
+) -> Result<usize, BulkError> {
+    let mut committed = 0;
     let mut pending: BTreeMap<usize, Vec<(usize, Made)>> = BTreeMap::new();
     let mut next = 0;
     for message in receiver {
@@ -330,6 +330,7 @@ fn collect(
         let size = |chunk: usize| chunk_size.min(total - chunk * chunk_size);
         while pending.get(&next).is_some_and(|made| made.len() == size(next)) {
             let made = pending.remove(&next).unwrap_or_default();
+            committed += made.len();
             commit(committer, next, made, total, summary, progress)?;
             next += 1;
             if let Some(waiting) = pending.get(&next) {
@@ -342,9 +343,10 @@ fn collect(
         if chunk != next {
             committer.take(&made)?;
         }
+        committed += made.len();
         commit(committer, chunk, made, total, summary, progress)?;
     }
-    Ok(())
+    Ok(committed)
 }
 
 fn commit(

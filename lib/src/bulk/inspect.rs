@@ -90,13 +90,16 @@ fn contents(path: &Path) -> Result<Contents, String> {
     let mut archive = tar::Archive::new(BufReader::new(file));
     let mut contents = Contents::new();
     for entry in archive.entries().map_err(|e| fail(&e))? {
-        let mut entry = entry.map_err(|e| fail(&e))?;
+        // An unfinished one may be cut off in the middle: what stands before that counts.
+        let Ok(mut entry) = entry else { break };
         let name = entry.path().map_err(|e| fail(&e))?.to_string_lossy().into_owned();
         let Some((folder, file)) = name.split_once('/') else { continue };
         let held = match file {
             "key.pem" => {
                 let mut bytes = Vec::new();
-                (&mut entry).take(files::MAX_READ).read_to_end(&mut bytes).map_err(|e| fail(&e))?;
+                if (&mut entry).take(files::MAX_READ).read_to_end(&mut bytes).is_err() {
+                    break;
+                }
                 held(&SecretBytes::new(bytes))
             }
             "keystore.p12" | "keystore.jks" if !contents.contains_key(folder) => Held::Sealed,

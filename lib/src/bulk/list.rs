@@ -15,6 +15,7 @@ use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 use super::ids::Ids;
+use super::plan::Due;
 use super::rows::Rows;
 use super::{BulkError, Fault, MOST_FAULTS};
 use crate::client_id::DeviceId;
@@ -257,6 +258,16 @@ impl Devices {
             Self::List(list) => list.devices.iter().any(|d| d.key == DeviceKey::New),
             Self::File(_) => true,
         }
+    }
+
+    /// How many of the devices that are due get a new key.
+    pub(super) fn new_keys(&self, due: &[Due]) -> usize {
+        let is_new = |index: usize| match self {
+            Self::List(list) => list.devices[index].key == DeviceKey::New,
+            Self::File(_) => true,
+        };
+        let due = due.iter().enumerate().filter(|(_, due)| **due != Due::Not);
+        due.filter(|(index, _)| is_new(*index)).count()
     }
 
     /// The device at a position, without its details.

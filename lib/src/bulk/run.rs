@@ -150,40 +150,78 @@ pub fn run(
         Existing::Skip | Existing::Fail => None,
     };
     let since = marker.as_deref().map(|path| replacing_since(path, now)).transpose()?.flatten();
-    let plan = plan(pki.registry(), job, &devices, since).inspect_err(|_| {
-        // Nothing was begun.
-        if let (None, Some(marker)) = (since, &marker) {
-            let _ = files::remove_file(marker);
+    let mut summary = Summary::default();
+    let done = run_planned(pki, &mut maker, &devices, (since, now), &mut summary, stop, progress);
+    let begun = since.is_some() || summary.issued > 0;
+    if let Some(marker) = marker.filter(|_| !begun || (done.is_ok() && !summary.stopped)) {
+        files::remove_file(&marker)?;
+    }
+    done?;
+    summary.recovered = recovered;
+    summary.seconds = elapsed(start);
+    Ok(summary)
+}
+
+/// Finishes what stopped runs have left at a place: devices that are recorded and not in place, an
+/// archive and a list of passwords that only lack their end. Returns how many devices were put into place.
+pub fn settle(pki: &mut Pki, out: Out<'_>, secrets: Option<&Path>) -> Result<usize, BulkError> {
+    let recovered = match out {
+        Out::Folders(dir) => recover(dir, pki.registry())?,
+        Out::Archive(_) | Out::Stream(_) => 0,
+    };
+    let archive = match out {
+        Out::Archive(path) => Some((path, archive::END.as_slice())),
+        Out::Folders(_) | Out::Stream(_) => None,
+    };
+    for (path, end) in archive.into_iter().chain(secrets.map(|path| (path, [].as_slice()))) {
+        let part = part_of(path);
+        if let Some(mark) = pki.registry().mark(&part)?.filter(|_| part.exists()) {
+            Growing::open(path, Some(&mark))?.finish(end)?;
+            pki.registry_mut().forget_mark(&part)?;
         }
-    })?;
-    let mut summary = Summary {
+    }
+    if let Some(marker) = out.replacing_marker() {
+        files::remove_file(&marker)?;
+    }
+    Ok(recovered)
+}
+
+/// The run, once it is known since when devices are replaced.
+fn run_planned(
+    pki: &mut Pki,
+    maker: &mut Maker<'_>,
+    devices: &Devices,
+    (since, now): (Option<OffsetDateTime>, OffsetDateTime),
+    summary: &mut Summary,
+    stop: &AtomicBool,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<(), BulkError> {
+    let job = maker.job;
+    let plan = plan(pki.registry(), job, devices, since)?;
+    *summary = Summary {
         skipped: plan.skipped,
         revoked: plan.revoked,
         incomplete: plan.incomplete,
         incomplete_ids: plan.incomplete_ids.clone(),
         failed: plan.failed.count,
         failures: plan.failed.first.clone(),
-        recovered,
         since,
         ..Summary::default()
     };
     let batch = run_name(now)?;
-    if let Some(password) = job.key_pool.filter(|_| plan.total() > 0) {
+    let new_keys = devices.new_keys(&plan.due);
+    if let Some(password) = job.key_pool.filter(|_| new_keys > 0) {
         let pool = pki.key_pool(job.profile.key);
-        maker.pool = Some(pool.draw_for(&batch, plan.total(), password, pki.registry())?);
+        maker.pool = Some(pool.draw_for(&batch, new_keys, password, pki.registry())?);
     }
-    let run = Run { maker: &maker, devices: &devices, plan: &plan, stop, progress };
-    let done = run.issue(pki.registry_mut(), &batch, now, &mut summary);
+    let run = Run { maker, devices, plan: &plan, stop, progress };
+    let done = run.issue(pki.registry_mut(), &batch, now, summary);
     if let Some(pool) = maker.pool.take() {
         pool.close(pki.registry())?;
     }
     done?;
     summary.batch = (summary.issued > 0).then_some(batch);
-    if let Some(marker) = marker.filter(|_| !summary.stopped) {
-        files::remove_file(&marker)?;
-    }
-    summary.seconds = elapsed(start);
-    Ok(summary)
+    Ok(())
 }
 
 /// Refuses places that cannot take what is asked.
@@ -199,6 +237,10 @@ fn check_out(job: &Job<'_>) -> Result<(), BulkError> {
         Out::Archive(path) if path.is_dir() => {
             let problem = "it is a folder; an archive is a file";
             Err(BulkError::Output { path: path.to_owned(), problem })
+        }
+        // Killed between the two, a key would be with the reader and in the pool.
+        Out::Stream(_) if job.key_pool.is_some() => {
+            Err(BulkError::Stream { what: "keys of the key pool" })
         }
         // Stopped, nobody could say where it has to go on.
         Out::Stream(_) if matches!(job.existing, Existing::Replace { .. }) => {
@@ -255,7 +297,9 @@ impl Run<'_> {
             }
         };
         let staging = match job.out {
-            Out::Folders(dir) if self.plan.total() > 0 => Some(Staging::open(dir, batch)?),
+            Out::Folders(dir) if self.plan.total() > 0 => {
+                Some(Staging::open(dir, batch, registry)?)
+            }
             _ => None,
         };
         let sink = match (&staging, archive, job.out) {
@@ -301,20 +345,26 @@ impl Run<'_> {
     /// Opens a file that grows with the run; none if there is nothing to go into it, or to finish.
     fn grow(&self, path: &Path, registry: &mut Registry) -> Result<Option<Growing>, BulkError> {
         let part = part_of(path);
-        let begun = part.exists();
         let todo = self.plan.total();
-        if todo == 0 && !begun {
-            return Ok(None);
-        }
         if todo > 0 && path.exists() {
             return Err(BulkError::Finished { path: path.to_owned(), todo });
         }
-        if !begun {
+        if !part.exists() {
             // Of a file of that name that was finished, or is gone.
             registry.forget_mark(&part)?;
         }
         let mark = registry.mark(&part)?;
-        Ok(Some(Growing::open(path, mark.as_ref())?))
+        if todo == 0 && mark.is_none() {
+            return Ok(None);
+        }
+        let file = Growing::open(path, mark.as_ref())?;
+        if todo > 0 && path.exists() {
+            // Finished by another process a moment ago.
+            file.drop_if_empty()?;
+            return Err(BulkError::Finished { path: path.to_owned(), todo });
+        }
+        registry.remember_mark(&mark.unwrap_or_else(|| file.first_mark()))?;
+        Ok(Some(file))
     }
 
     /// After an error or an interruption.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <out>/.c8y-pki-staging/<run>/lock            held while the run lives
+//! <out>/.c8y-pki-staging/<run>/registry        which registry it records into
 //! <out>/.c8y-pki-staging/<run>/<chunk>/journal which device, which folder, which serial number
 //! <out>/.c8y-pki-staging/<run>/<chunk>/<folder>/…
 //! ```
@@ -25,6 +26,9 @@ use crate::registry::{Registry, Status};
 pub(super) const FOLDER: &str = ".c8y-pki-staging";
 const JOURNAL: &str = "journal";
 
+/// The identity of the registry that a run records into.
+const REGISTRY: &str = "registry";
+
 /// Where the folders of replaced certificates go. No device's folder begins with a dot.
 const REPLACED: &str = ".replaced";
 
@@ -44,8 +48,9 @@ pub(super) struct Staging {
 
 impl Staging {
     /// Opens a staging folder in `out` for the run of that name.
-    pub(super) fn open(out: &Path, run: &str) -> Result<Self, BulkError> {
+    pub(super) fn open(out: &Path, run: &str, registry: &Registry) -> Result<Self, BulkError> {
         let dir = OwnDir::create(&out.join(FOLDER).join(run))?;
+        files::note(&dir.path().join(REGISTRY), &registry.identity()?)?;
         Ok(Self { out: out.to_owned(), dir })
     }
 
@@ -155,6 +160,9 @@ pub(super) fn recover(out: &Path, registry: &Registry) -> Result<usize, BulkErro
     let mut finished = 0;
     for run in files::list_dir(&out.join(FOLDER))?.into_iter().filter(|p| p.is_dir()) {
         let Some(run) = OwnDir::take_over(&run)? else { continue };
+        if is_anothers(run.path(), registry)? {
+            continue;
+        }
         for chunk in files::list_dir(run.path())?.into_iter().filter(|p| p.is_dir()) {
             finished += recover_chunk(out, &chunk, registry)?;
         }
@@ -162,6 +170,12 @@ pub(super) fn recover(out: &Path, registry: &Registry) -> Result<usize, BulkErro
     }
     let _ = std::fs::remove_dir(out.join(FOLDER));
     Ok(finished)
+}
+
+/// Whether the run was one of another PKI folder, which knows what of it counts.
+fn is_anothers(run: &Path, registry: &Registry) -> Result<bool, BulkError> {
+    let path = run.join(REGISTRY);
+    Ok(path.exists() && files::read(&path)? != registry.identity()?.as_bytes())
 }
 
 fn recover_chunk(out: &Path, chunk: &Path, registry: &Registry) -> Result<usize, BulkError> {

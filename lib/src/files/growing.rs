@@ -64,14 +64,19 @@ pub(crate) struct Growing {
 
 /// What an unfinished file is called.
 pub(crate) fn part_of(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
+    let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".part");
-    let part = PathBuf::from(name);
-    std::path::absolute(&part).unwrap_or(part)
+    // One file has one name, however people spell the way to it.
+    match fs::canonicalize(parent(path)) {
+        Ok(folder) => folder.join(name),
+        Err(_) => path.with_file_name(name),
+    }
 }
 
 impl Growing {
-    /// Opens the unfinished file, or begins one; what stands behind the mark goes.
+    /// Opens the unfinished file, or begins one; what stands behind the mark goes. One with contents and
+    /// without a mark is somebody else's: the [first mark](Self::first_mark) has to be remembered before
+    /// anything is added.
     pub(crate) fn open(path: &Path, mark: Option<&Mark>) -> Result<Self, GrowError> {
         let part = part_of(path);
         let file = open_private(&part).map_err(fail(WRITE, &part))?;
@@ -99,9 +104,18 @@ impl Growing {
             }
             growing.length = mark.length;
         }
+        if mark.is_none() && growing.system("read", |file| file.seek(SeekFrom::End(0)))? > 0 {
+            let problem = "the registry does not know it";
+            return Err(GrowError::Changed { path: growing.part, problem });
+        }
         growing.cut()?;
         sync_dir(parent(&growing.part))?;
         Ok(growing)
+    }
+
+    /// The mark of a file that has nothing yet.
+    pub(crate) fn first_mark(&self) -> Mark {
+        Mark { path: self.part.clone(), length: 0, tail: sha256(&[]) }
     }
 
     /// What it is called until it is whole.
@@ -154,7 +168,9 @@ impl Growing {
     /// Adds the last octets and gives the file its name.
     pub(crate) fn finish(mut self, end: &[u8]) -> Result<(), FileError> {
         self.add([end])?;
-        fs::rename(&self.part, &self.path).map_err(fail("rename", &self.part))?;
+        // A link fails if the name is taken, which a rename does not.
+        fs::hard_link(&self.part, &self.path).map_err(fail(WRITE, &self.path))?;
+        super::remove_file(&self.part)?;
         sync_dir(parent(&self.path))
     }
 
@@ -234,10 +250,16 @@ mod tests {
         file.add([b"never counted".as_slice()]).unwrap();
         assert!(matches!(Growing::open(&path, None), Err(GrowError::Busy(_))));
         drop(file);
+        assert!(matches!(Growing::open(&path, None), Err(GrowError::Changed { .. })));
         assert!(!path.exists(), "the file has its name before it is whole");
         let file = Growing::open(&path, Some(&mark)).unwrap();
         file.finish(b".").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"onetwo.");
+        let mut again = Growing::open(&path, None).unwrap();
+        again.add([b"other".as_slice()]).unwrap();
+        assert!(again.finish(b"").is_err(), "a file that is there is replaced");
+        assert_eq!(fs::read(&path).unwrap(), b"onetwo.");
+        fs::remove_file(part_of(&path)).unwrap();
         assert!(!part_of(&path).exists());
     }
 

@@ -123,6 +123,16 @@ impl Registry {
             .map_err(|e| self.error(&e))
     }
 
+    /// What tells this registry from others: the hash of the first row of its audit log, and a line end.
+    pub fn identity(&self) -> Result<String> {
+        let first: Option<Vec<u8>> = self
+            .connection
+            .query_row("SELECT hash FROM audit WHERE sequence = 1", [], |row| row.get(0))
+            .optional()
+            .map_err(|e| self.error(&e))?;
+        Ok(format!("{}\n", hex(&first.unwrap_or_default())))
+    }
+
     /// The audit log, from a row on.
     pub fn audit(&self, from: i64) -> Result<Vec<AuditRow>> {
         let collect = || -> rusqlite::Result<Vec<AuditRow>> {

@@ -151,6 +151,11 @@ impl Registry {
         }))
     }
 
+    /// Remembers a growing file that is begun.
+    pub fn remember_mark(&mut self, mark: &Mark) -> Result<()> {
+        keep_mark(&self.connection, mark).map_err(|e| self.error(&e))
+    }
+
     /// Forgets a growing file: it is finished, or begins anew.
     pub fn forget_mark(&mut self, path: &Path) -> Result<()> {
         let forgotten = self

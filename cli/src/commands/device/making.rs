@@ -1,6 +1,6 @@
 //! The run that issues, for every verb that makes certificates: passwords, progress, report.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::{Ca, Pki};
 use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
@@ -141,11 +141,7 @@ pub(super) fn issue(
         subject: &run.subject,
         days: args.days,
         outliving: if args.clamp { Outliving::Clamp } else { Outliving::Refuse },
-        out: match args.output {
-            Form::Folders => Out::Folders(&args.out),
-            Form::Tar if args.writes_to_stdout() => Out::Stream(&stream),
-            Form::Tar => Out::Archive(&args.out),
-        },
+        out: args.destination(&stream),
         bundle: BundleSettings {
             kinds,
             store_password: passwords.store.as_ref(),
@@ -168,7 +164,33 @@ pub(super) fn issue(
     if let Err(BulkError::Faults { faults, .. }) = &summary {
         args.write_failed(&faults.first, args.failed.clone())?;
     }
-    report(args, &summary?, plain_keys, out)
+    let done = Done { secrets: job.secrets, plain_keys };
+    report(args, &summary?, done, out)
+}
+
+/// What the report has to know of the job.
+#[derive(Clone, Copy)]
+struct Done<'a> {
+    secrets: Option<&'a Path>,
+    plain_keys: bool,
+}
+
+impl OutputArgs {
+    /// Where devices go; `stream` is standard output.
+    fn destination<'a>(&'a self, stream: &'a Stream) -> Out<'a> {
+        match self.output {
+            Form::Folders => Out::Folders(&self.out),
+            Form::Tar if self.writes_to_stdout() => Out::Stream(stream),
+            Form::Tar => Out::Archive(&self.out),
+        }
+    }
+
+    /// Finishes what a stopped run has left, where nothing else is to be done.
+    pub(super) fn settle(&self, pki: &mut Pki) -> Result<()> {
+        let stream = Stream::new(std::io::sink());
+        bulk::settle(pki, self.destination(&stream), self.secrets.as_deref())?;
+        Ok(())
+    }
 }
 
 #[derive(Serialize)]
@@ -183,9 +205,14 @@ struct Issued<'a> {
     secrets: Option<String>,
 }
 
-fn report(args: &OutputArgs, summary: &Summary, plain_keys: bool, out: Output) -> Result {
+fn report(args: &OutputArgs, summary: &Summary, done: Done<'_>, out: Output) -> Result {
     let failed_list = match summary.failed {
-        0 => None,
+        0 => {
+            // A list of an earlier run is not true any more.
+            let former = args.failed_path().filter(|path| args.keep_going && path.exists());
+            args.write_failed(&[], former)?;
+            None
+        }
         _ => args.write_failed(&summary.failures, args.failed_path())?,
     };
     out.faults(&summary.failures);
@@ -194,14 +221,14 @@ fn report(args: &OutputArgs, summary: &Summary, plain_keys: bool, out: Output) -
         devices_per_second: (summary.issued as f64 / summary.seconds * 10.0).round() / 10.0,
         out: args.out.display().to_string(),
         failed_list: failed_list.map(|path| path.display().to_string()),
-        secrets: args.secrets.as_ref().map(|path| path.display().to_string()),
+        secrets: done.secrets.map(|path| path.display().to_string()),
     };
     if args.writes_to_stdout() {
         out.result_aside(&issued, text);
     } else {
         out.result(&issued, text)?;
     }
-    remarks(args, summary, plain_keys, out);
+    remarks(args, summary, done, out);
     if summary.stopped {
         out.warning(INTERRUPTED);
         return Ok(Outcome::Stopped);
@@ -235,7 +262,7 @@ fn text(issued: &Issued<'_>) -> String {
     text
 }
 
-fn remarks(args: &OutputArgs, summary: &Summary, plain_keys: bool, out: Output) {
+fn remarks(args: &OutputArgs, summary: &Summary, done: Done<'_>, out: Output) {
     if let Some(since) = summary.since {
         out.note(&format!("went on with the run of {}, which was not finished", date(since)));
     }
@@ -245,7 +272,7 @@ fn remarks(args: &OutputArgs, summary: &Summary, plain_keys: bool, out: Output) 
             count(summary.revoked, "device")
         ));
     }
-    if summary.issued > 0 && plain_keys {
+    if summary.issued > 0 && done.plain_keys {
         out.note(
             "key.pem is not encrypted, as most firmware needs it; --encrypt-keys changes that",
         );
@@ -253,7 +280,7 @@ fn remarks(args: &OutputArgs, summary: &Summary, plain_keys: bool, out: Output) 
     if let Some(batch) = &summary.batch {
         out.note(&format!("batch {batch}"));
     }
-    if let Some(secrets) = args.secrets.as_ref().filter(|_| summary.issued > 0) {
+    if let Some(secrets) = done.secrets.filter(|_| summary.issued > 0) {
         out.note(&format!(
             "the store passwords are in {}: hand it over apart from the stores, then remove it",
             secrets.display()

@@ -189,7 +189,8 @@ pub(crate) struct OutputArgs {
     /// Issue the devices that can be issued, though others have faults
     #[arg(long)]
     keep_going: bool,
-    /// Write the devices that fail to this CSV, with reasons; with --keep-going DIR/failed.csv by default
+    /// Write the devices that fail to this CSV, with reasons; with --keep-going and folders it is
+    /// DIR/failed.csv by default
     #[arg(long, value_name = "FILE")]
     failed: Option<PathBuf>,
     /// Number of worker threads; by default one per processor

@@ -67,7 +67,7 @@ pub(crate) struct RenewArgs {
 pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let profile = args.output.profile()?;
     let now = OffsetDateTime::now_utc();
-    let pki = Pki::open(dir, now)?;
+    let mut pki = Pki::open(dir, now)?;
     let (records, faults) = wanted(args, &pki, now)?;
     let request = args.csr.as_deref().map(request).transpose()?;
     let reads_keys = args.reuse_key || args.key.is_some();
@@ -84,6 +84,7 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let devices = Devices::from(list);
     args.output.refuse_faults(&devices)?;
     let Some(ca) = ca else {
+        args.output.settle(&mut pki)?;
         out.note("Nothing to renew.");
         return Ok(Outcome::Done);
     };
