@@ -11,9 +11,9 @@ use super::{FileError, create_private_dir, fail, list_dir, remove_file, remove_t
 pub(crate) struct Lock(#[allow(dead_code, reason = "held for its lock")] File);
 
 impl Lock {
-    fn open(path: &Path, create: bool) -> io::Result<File> {
+    fn open(path: &Path) -> io::Result<File> {
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(create).truncate(false);
+        options.read(true).write(true).create(true).truncate(false);
         #[cfg(unix)]
         {
             use std::os::unix::fs::OpenOptionsExt;
@@ -25,16 +25,16 @@ impl Lock {
     /// Waits until the lock is free.
     pub(crate) fn wait(path: &Path) -> Result<Self, FileError> {
         let lock = || {
-            let file = Self::open(path, true)?;
+            let file = Self::open(path)?;
             file.lock()?;
             Ok(Self(file))
         };
         lock().map_err(fail("lock", path))
     }
 
-    /// Takes the lock if it is there and nobody holds it.
+    /// Takes the lock if nobody holds it; none either if its folder is gone.
     pub(crate) fn try_take(path: &Path) -> Result<Option<Self>, FileError> {
-        let file = match Self::open(path, false) {
+        let file = match Self::open(path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other.map_err(fail("lock", path))?,
         };
@@ -76,12 +76,13 @@ impl OwnDir {
 
     /// Takes over the folder of a process that is gone; none if it lives.
     pub(crate) fn take_over(dir: &Path) -> Result<Option<Self>, FileError> {
-        let Some(lock) = Lock::try_take(&dir.join(Self::LOCK))? else {
-            // Without a lock it is just being made, or almost removed: then it is empty.
-            let _ = fs::remove_dir(dir);
+        let path = dir.join(Self::LOCK);
+        // Without a lock it is just being made, or almost removed, and empty; or its lock was lost.
+        if !path.exists() && (fs::remove_dir(dir).is_ok() || !dir.exists()) {
             return Ok(None);
-        };
-        Ok(Some(Self { dir: dir.to_owned(), _lock: lock }))
+        }
+        let lock = Lock::try_take(&path)?;
+        Ok(lock.map(|lock| Self { dir: dir.to_owned(), _lock: lock }))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -112,7 +113,7 @@ mod tests {
         assert!(Lock::try_take(&path).unwrap().is_none());
         drop(held);
         assert!(Lock::try_take(&path).unwrap().is_some());
-        assert!(Lock::try_take(&dir.path().join("none")).unwrap().is_none());
+        assert!(Lock::try_take(&dir.path().join("none/lock")).unwrap().is_none());
     }
 
     #[test]
@@ -130,5 +131,8 @@ mod tests {
         fs::create_dir(&path).unwrap();
         assert!(OwnDir::take_over(&path).unwrap().is_none());
         assert!(!path.exists());
+        // Its lock was lost.
+        fs::create_dir_all(path.join("chunk")).unwrap();
+        assert!(OwnDir::take_over(&path).unwrap().is_some());
     }
 }
