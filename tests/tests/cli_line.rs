@@ -140,6 +140,28 @@ fn a_stream_refuses_what_it_could_not_go_on_with() {
     let line = format!("device issue a --ca line --output tar --out - {CA_PW}");
     let said = cli.fails(2, &format!("{line} --existing replace"));
     assert!(said.contains("a stream cannot hold devices that replace others"), "{said}");
+    // Killed in between, a key would be with the reader and in the pool.
+    let said = cli.fails(2, &format!("{line} --key-pool --pool-password-file pw"));
+    assert!(said.contains("a stream cannot hold keys of the key pool"), "{said}");
+}
+
+#[test]
+fn an_archive_is_gone_on_with_by_its_registry_only_and_under_any_spelling() {
+    let cli = Cli::with_cas();
+    cli.write("list.csv", list(3000));
+    cli.write("sub/x", "");
+    let line = format!("device issue --from list.csv --ca line --output tar {CA_PW}");
+    interrupt(&cli, &format!("{line} --out sub/../d.tar"), |said| said.contains("progress"));
+    let part = cli.read("d.tar.part");
+    // Another PKI folder does not know it.
+    cli.ok(&format!("ca init --pki other --subject CN=R --key-type ec-p256 {CA_PW}"));
+    let other = line.replace("--ca line", "--ca root --pki other");
+    let said = cli.fails(2, &format!("{other} --out d.tar"));
+    assert!(said.contains("is not as the registry knows it"), "{said}");
+    assert_eq!(cli.read("d.tar.part"), part);
+    cli.ok(&format!("{line} --out d.tar"));
+    assert!(cli.read("d.tar").starts_with(&part[..512]), "it was begun anew");
+    assert_eq!(cli.run("registry check --json").expect(0).json()["keys"]["good"], 3000);
 }
 
 /// How a command ended that was watched.
