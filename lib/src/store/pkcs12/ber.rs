@@ -9,13 +9,11 @@
 use std::borrow::Cow;
 
 use super::super::{Format, StoreError};
+use crate::der;
+pub(super) use crate::der::{INTEGER, OCTET_STRING, SEQUENCE, SET};
 
-pub(super) const INTEGER: u8 = 0x02;
-pub(super) const OCTET_STRING: u8 = 0x04;
 pub(super) const OID: u8 = 0x06;
 pub(super) const BMP_STRING: u8 = 0x1e;
-pub(super) const SEQUENCE: u8 = 0x30;
-pub(super) const SET: u8 = 0x31;
 /// `[0]`, constructed.
 pub(super) const CONTEXT_0: u8 = 0xa0;
 /// `[0]`, primitive.
@@ -151,22 +149,12 @@ impl<'a> Element<'a> {
 
 /// An element in DER.
 pub(super) fn element(tag: u8, contents: &[u8]) -> Vec<u8> {
-    let length = contents.len().to_be_bytes();
-    let zeros = length.iter().take_while(|b| **b == 0).count().min(length.len() - 1);
-    let length = &length[zeros..];
-    let mut der = vec![tag];
-    if length.len() > 1 || length[0] >= 0x80 {
-        // The count of the octets that follow (X.690, 8.1.3.5).
-        der.push(length.iter().fold(0x80, |count, _| count + 1));
-    }
-    der.extend(length);
-    der.extend(contents);
-    der
+    der::element(tag, &[contents])
 }
 
 /// A SEQUENCE of elements, in DER.
 pub(super) fn sequence(elements: &[&[u8]]) -> Vec<u8> {
-    element(SEQUENCE, &elements.concat())
+    der::element(SEQUENCE, elements)
 }
 
 /// Where an element's contents are, and how long it is in all.
