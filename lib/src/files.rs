@@ -196,6 +196,18 @@ fn open_new(path: &Path, access: Access) -> io::Result<File> {
     options.open(path)
 }
 
+/// Opens a private file for reading and writing, with what is in it; makes it if it is not there.
+fn open_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options.open(path)
+}
+
 /// Writes a new file without making it durable: for staging, which syncs once for many files.
 pub(crate) fn write_new(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
     open_new(path, access).and_then(|mut f| f.write_all(bytes)).map_err(fail(WRITE, path))
@@ -260,11 +272,7 @@ pub fn write_with<E: From<FileError>>(
         let put = || -> io::Result<()> {
             match existing {
                 Existing::Replace => fs::rename(&temporary, path)?,
-                // A hard link fails if the name is taken, which a rename does not.
-                Existing::Refuse => {
-                    fs::hard_link(&temporary, path)?;
-                    fs::remove_file(&temporary)?;
-                }
+                Existing::Refuse => rename_new(&temporary, path)?,
             }
             sync_entries(parent(path))
         };
@@ -279,14 +287,8 @@ pub fn write_with<E: From<FileError>>(
 /// it is whole: a process that is killed leaves no other file.
 pub(crate) fn note(path: &Path, line: &str) -> Result<(), FileError> {
     let note = || {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::OpenOptionsExt;
-            options.mode(0o600);
-        }
-        let mut file = options.open(path)?;
+        let mut file = open_private(path)?;
+        file.set_len(0)?;
         file.write_all(line.as_bytes())?;
         file.sync_all()?;
         sync_entries(parent(path))
@@ -336,6 +338,23 @@ pub(crate) fn sync_tree(dir: &Path) -> Result<(), FileError> {
 /// Renames a file or folder.
 pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
     fs::rename(from, to).map_err(fail("rename", from))
+}
+
+/// Renames a file; fails if the name is taken.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use rustix::io::Errno;
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            // A file system that cannot do it in one step.
+            Err(Errno::INVAL | Errno::NOSYS) => {}
+            done => return done.map_err(io::Error::from),
+        }
+    }
+    // A hard link fails if the name is taken, which a rename does not.
+    fs::hard_link(from, to)?;
+    fs::remove_file(from)
 }
 
 /// Removes a file; one that is not there is fine.

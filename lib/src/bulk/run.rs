@@ -176,8 +176,7 @@ pub fn settle(pki: &mut Pki, out: Out<'_>, secrets: Option<&Path>) -> Result<usi
     for (path, end) in archive.into_iter().chain(secrets.map(|path| (path, [].as_slice()))) {
         let part = part_of(path);
         if let Some(mark) = pki.registry().mark(&part)?.filter(|_| part.exists()) {
-            Growing::open(path, Some(&mark))?.finish(end)?;
-            pki.registry_mut().forget_mark(&part)?;
+            finish(Growing::open(path, Some(&mark))?, end, pki.registry_mut())?;
         }
     }
     if let Some(marker) = out.replacing_marker() {
@@ -307,7 +306,7 @@ impl Run<'_> {
             (None, Some(archive), _) => Sink::Archive(archive),
             (None, None, Out::Stream(stream)) => Sink::Stream(stream),
             // There is nothing to do.
-            (None, None, _) => return self.finish(registry, None, ledger),
+            (None, None, _) => return finish_all(None, ledger, registry),
         };
         let pool = self.maker.pool.as_ref();
         let mut committer = Committer { registry: &mut *registry, sink, ledger, pool, batch, now };
@@ -329,7 +328,7 @@ impl Run<'_> {
         if let Out::Stream(stream) = job.out {
             stream.write([archive::END.as_slice()]).map_err(BulkError::Write)?;
         }
-        self.finish(registry, archive, ledger)
+        finish_all(archive, ledger, registry)
     }
 
     fn work(&self, committer: &mut Committer<'_>, summary: &mut Summary) -> Result<(), BulkError> {
@@ -385,21 +384,23 @@ impl Run<'_> {
         }
         done
     }
+}
 
-    fn finish(
-        &self,
-        registry: &mut Registry,
-        archive: Option<Growing>,
-        ledger: Option<Growing>,
-    ) -> Result<(), BulkError> {
-        for (file, end) in [(archive, archive::END.as_slice()), (ledger, &[])] {
-            let Some(file) = file else { continue };
-            let part = file.part().to_owned();
-            file.finish(end)?;
-            registry.forget_mark(&part)?;
-        }
-        Ok(())
-    }
+/// Ends the files that grew with a run.
+fn finish_all(
+    archive: Option<Growing>,
+    ledger: Option<Growing>,
+    registry: &mut Registry,
+) -> Result<(), BulkError> {
+    archive.map(|file| finish(file, &archive::END, registry)).transpose()?;
+    ledger.map(|file| finish(file, &[], registry)).transpose()?;
+    Ok(())
+}
+
+fn finish(file: Growing, end: &[u8], registry: &mut Registry) -> Result<(), BulkError> {
+    let part = file.part().to_owned();
+    file.finish(end)?;
+    Ok(registry.forget_mark(&part)?)
 }
 
 fn elapsed(start: Instant) -> f64 {

@@ -4,11 +4,11 @@
 //! transaction that makes the chunk count; what stands behind the last mark is cut off when the file
 //! is opened again.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::{FileError, WRITE, fail, parent, sync_dir};
+use super::{FileError, WRITE, fail, open_private, parent, rename_new, sync_dir};
 use crate::crypto::sha256;
 
 /// How much of its end a mark looks at, in octets.
@@ -91,23 +91,19 @@ impl Growing {
         }
         let mut growing =
             Self { path: path.to_owned(), part, file, length: 0, pushed: 0, begun: 0 };
-        if let Some(mark) = mark {
-            let length = growing.system("read", |file| file.seek(SeekFrom::End(0)))?;
-            if length < mark.length {
-                return Err(GrowError::Changed { path: growing.part, problem: "it is shorter" });
+        let length = growing.system("read", |file| file.seek(SeekFrom::End(0)))?;
+        let problem = match mark {
+            None if length > 0 => Some("the registry does not know it"),
+            Some(mark) if length < mark.length => Some("it is shorter"),
+            Some(mark) if growing.tail(mark.length)? != mark.tail => {
+                Some("its contents are others")
             }
-            if growing.tail(mark.length)? != mark.tail {
-                return Err(GrowError::Changed {
-                    path: growing.part,
-                    problem: "its contents are others",
-                });
-            }
-            growing.length = mark.length;
-        }
-        if mark.is_none() && growing.system("read", |file| file.seek(SeekFrom::End(0)))? > 0 {
-            let problem = "the registry does not know it";
+            _ => None,
+        };
+        if let Some(problem) = problem {
             return Err(GrowError::Changed { path: growing.part, problem });
         }
+        growing.length = mark.map_or(0, |mark| mark.length);
         growing.cut()?;
         sync_dir(parent(&growing.part))?;
         Ok(growing)
@@ -168,9 +164,7 @@ impl Growing {
     /// Adds the last octets and gives the file its name.
     pub(crate) fn finish(mut self, end: &[u8]) -> Result<(), FileError> {
         self.add([end])?;
-        // A link fails if the name is taken, which a rename does not.
-        fs::hard_link(&self.part, &self.path).map_err(fail(WRITE, &self.path))?;
-        super::remove_file(&self.part)?;
+        rename_new(&self.part, &self.path).map_err(fail(WRITE, &self.path))?;
         sync_dir(parent(&self.path))
     }
 
@@ -223,17 +217,6 @@ fn begin_writing(file: &File, from: u64, octets: u64) {
 
 #[cfg(not(target_os = "linux"))]
 fn begin_writing(_file: &File, _from: u64, _octets: u64) {}
-
-fn open_private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    options.open(path)
-}
 
 #[cfg(test)]
 mod tests {

@@ -1,31 +1,22 @@
 //! Locks between processes, and folders that are their owner's while it lives.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{FileError, create_private_dir, fail, list_dir, remove_file, remove_tree};
+use super::{
+    FileError, create_private_dir, fail, list_dir, open_private, remove_file, remove_tree,
+};
 
 /// A lock on a file, held until it is dropped or the process ends, however it ends.
 #[derive(Debug)]
 pub(crate) struct Lock(#[allow(dead_code, reason = "held for its lock")] File);
 
 impl Lock {
-    fn open(path: &Path) -> io::Result<File> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::OpenOptionsExt;
-            options.mode(0o600);
-        }
-        options.open(path)
-    }
-
     /// Waits until the lock is free.
     pub(crate) fn wait(path: &Path) -> Result<Self, FileError> {
         let lock = || {
-            let file = Self::open(path)?;
+            let file = open_private(path)?;
             file.lock()?;
             Ok(Self(file))
         };
@@ -34,7 +25,7 @@ impl Lock {
 
     /// Takes the lock if nobody holds it; none either if its folder is gone.
     pub(crate) fn try_take(path: &Path) -> Result<Option<Self>, FileError> {
-        let file = match Self::open(path) {
+        let file = match open_private(path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other.map_err(fail("lock", path))?,
         };
