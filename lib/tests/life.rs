@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use c8y_pki::authority::{AuthorityError, Ca, Pki};
-use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
 use c8y_pki::bulk::inspect::check_keys;
 use c8y_pki::bulk::list::DeviceList;
 use c8y_pki::bulk::renew::{self, RenewedKey};
@@ -20,20 +19,8 @@ use c8y_pki::key::PrivateKey;
 use c8y_pki::manifest;
 use c8y_pki::name::Name;
 use c8y_pki::registry::{Filter, Record, Status};
-use c8y_pki::store::Pkcs12Options;
-use common::{Folder, ec, now, password};
+use common::{Folder, ec, now, password, pem_only};
 use time::{Duration, OffsetDateTime};
-
-fn settings() -> BundleSettings<'static> {
-    BundleSettings {
-        kinds: &[Bundle::Pem],
-        store_password: None,
-        key_password: None,
-        key_iterations: 1,
-        pkcs12: Pkcs12Options::default(),
-        trusted: &[],
-    }
-}
 
 fn issue(
     pki: &mut Pki,
@@ -53,7 +40,7 @@ fn issue(
         days: None,
         outliving: Outliving::Refuse,
         out: Out::Folders(out),
-        bundle: settings(),
+        bundle: pem_only(),
         existing,
         secrets: None,
         key_pool: None,

@@ -9,15 +9,13 @@ use std::sync::atomic::AtomicBool;
 
 use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::authority::{AuthorityError, KeyPool, Pki};
-use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
 use c8y_pki::bulk::list::DeviceList;
 use c8y_pki::bulk::{BulkError, Existing, Job, Out, Summary, run};
 use c8y_pki::crypto::KeyType;
 use c8y_pki::issue::Outliving;
 use c8y_pki::name::Name;
 use c8y_pki::secret::Password;
-use c8y_pki::store::Pkcs12Options;
-use common::{Folder, ec, now, password};
+use common::{Folder, ec, now, password, pem_only};
 
 fn pool_password() -> Password {
     Password::new("Pool-Secret-1")
@@ -49,14 +47,7 @@ fn issue(
         days: None,
         outliving: Outliving::Refuse,
         out: Out::Folders(out),
-        bundle: BundleSettings {
-            kinds: &[Bundle::Pem],
-            store_password: None,
-            key_password: None,
-            key_iterations: 1,
-            pkcs12: Pkcs12Options::default(),
-            trusted: &[],
-        },
+        bundle: pem_only(),
         existing: Existing::Skip,
         secrets: None,
         key_pool: Some(pool),

@@ -3,11 +3,13 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use c8y_pki::authority::{AuthorityError, Ca, CaSettings, Pki};
+use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
 use c8y_pki::crypto::KeyType;
 use c8y_pki::issue::Outliving;
 use c8y_pki::name::Name;
 use c8y_pki::profile::{PathLength, Profile};
 use c8y_pki::secret::Password;
+use c8y_pki::store::Pkcs12Options;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
@@ -23,6 +25,18 @@ pub(crate) fn password() -> Password {
 /// A built-in profile with EC P-256 keys.
 pub(crate) fn ec(name: &str) -> Profile {
     Profile::built_in(name).unwrap().with_key(KeyType::EcP256).unwrap()
+}
+
+/// Devices get key, certificate and chain as PEM.
+pub(crate) fn pem_only() -> BundleSettings<'static> {
+    BundleSettings {
+        kinds: &[Bundle::Pem],
+        store_password: None,
+        key_password: None,
+        key_iterations: 1,
+        pkcs12: Pkcs12Options::default(),
+        trusted: &[],
+    }
 }
 
 pub(crate) struct Folder {
