@@ -108,11 +108,7 @@ impl Output {
             });
             return self.line(&value.to_string());
         }
-        let faults = failure.faults();
-        self.faults(faults);
-        if faults.len() > MOST_SHOWN {
-            self.line(&format!("… and {} more like these", faults.len() - MOST_SHOWN));
-        }
+        self.faults(failure.faults());
         self.line(&format!("error: {}", failure.message()));
         if let Some(hint) = failure.hint() {
             self.line(&format!("hint: {hint}"));
@@ -130,6 +126,9 @@ impl Output {
             if let Some(hint) = &fault.hint {
                 self.line(&format!("hint: {hint}"));
             }
+        }
+        if faults.len() > MOST_SHOWN && !self.json {
+            self.line(&format!("… and {} more like these", faults.len() - MOST_SHOWN));
         }
     }
 

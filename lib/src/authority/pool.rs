@@ -37,11 +37,6 @@ impl KeyPool {
         Self { dir: pki.join("key-pool").join(key_type.name()), key_type }
     }
 
-    /// The type of its keys.
-    pub fn key_type(&self) -> KeyType {
-        self.key_type
-    }
-
     /// Its folder.
     pub fn dir(&self) -> &Path {
         &self.dir

@@ -89,8 +89,8 @@ impl Committer<'_> {
         Ok(())
     }
 
-    /// Commits a chunk, all of which was [taken](Self::take); returns the records that it issued. Devices that another process has issued
-    /// or replaced in the meantime are left out.
+    /// Commits a chunk, all of which was [taken](Self::take); returns the records that it issued. Devices
+    /// that another process has issued or replaced in the meantime are left out.
     fn commit(&mut self, index: usize, mut made: Vec<Made>) -> Result<Vec<NewRecord>, BulkError> {
         if let Sink::Folders(staging) = &self.sink {
             staging.seal(index, &staged_of(&made))?;

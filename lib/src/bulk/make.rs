@@ -95,6 +95,7 @@ impl Maker<'_> {
             }
             None => archive::entries(&folder, &files, self.now).map_err(BulkError::Write)?,
         };
+        // Nothing needs quotes: an id holds neither a separator nor a quote (`client_id`).
         let secrets = password.map(|password| {
             let line = [device.id.as_str(), ",", &certificate.serial.to_string(), ","];
             let line = [line.concat().as_str(), password.expose(), "\n"].concat();

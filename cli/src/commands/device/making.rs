@@ -186,9 +186,15 @@ impl OutputArgs {
     }
 
     /// Finishes what a stopped run has left, where nothing else is to be done.
-    pub(super) fn settle(&self, pki: &mut Pki) -> Result<()> {
+    pub(super) fn settle(&self, pki: &mut Pki, out: Output) -> Result<()> {
         let stream = Stream::new(std::io::sink());
-        bulk::settle(pki, self.destination(&stream), self.secrets.as_deref())?;
+        let recovered = bulk::settle(pki, self.destination(&stream), self.secrets.as_deref())?;
+        if recovered > 0 {
+            out.note(&format!(
+                "{} recovered from a run that was stopped",
+                count(recovered, "device")
+            ));
+        }
         Ok(())
     }
 }

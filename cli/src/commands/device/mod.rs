@@ -203,7 +203,7 @@ pub(crate) struct OutputArgs {
 enum Form {
     /// A folder for each device
     Folders,
-    /// One archive with a folder for each device: fastest; DIR.part until it is whole
+    /// One archive with a folder for each device: fastest; FILE.part until it is whole
     Tar,
 }
 

@@ -84,7 +84,7 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let devices = Devices::from(list);
     args.output.refuse_faults(&devices)?;
     let Some(ca) = ca else {
-        args.output.settle(&mut pki)?;
+        args.output.settle(&mut pki, out)?;
         out.note("Nothing to renew.");
         return Ok(Outcome::Done);
     };
