@@ -1,11 +1,12 @@
 //! How far a run is: one line on a terminal (done/total, rate, time left), a line of JSON for each
 //! chunk elsewhere.
 
+use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use c8y_pki::bulk::Progress;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde_json::json;
 
 use crate::output::Output;
@@ -31,10 +32,15 @@ impl Line {
     pub(crate) fn of(output: Output, things: &'static str) -> Self {
         let bar = output.shows_progress().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            let template =
-                format!("{{pos}}/{{len}} {things}  {{per_sec:.0}}  {{eta}} left  {{bar:30}}");
+            let template = format!("{{pos}}/{{len}} {things}  {{rate}}  {{eta}} left  {{bar:30}}");
             if let Ok(style) = ProgressStyle::with_template(&template) {
-                bar.set_style(style);
+                // Its own form of a rate has four decimals.
+                bar.set_style(style.with_key(
+                    "rate",
+                    |state: &ProgressState, out: &mut dyn Write| {
+                        let _ = write!(out, "{:.0}/s", state.per_sec());
+                    },
+                ));
             }
             bar
         });
