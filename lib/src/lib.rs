@@ -118,6 +118,8 @@ pub mod profile;
 pub mod registration;
 pub mod registry;
 pub mod rollout;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 pub mod secret;
 pub mod store;
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules in order, with the layer of docs/architecture.md.
-const ORDER: [(&str, u8); 23] = [
+const ORDER: [(&str, u8); 24] = [
     ("secret", 0),
     ("der", 0),
     ("crypto", 0),
@@ -26,6 +26,7 @@ const ORDER: [(&str, u8); 23] = [
     ("manifest", 5),
     ("platform", 6),
     ("describe", 6),
+    ("sandbox", 7),
     ("rollout", 7),
     ("error", 8),
 ];
@@ -103,6 +104,26 @@ fn imports_point_down() {
         }
     }
     assert!(checked > 100, "only {checked} imports were found: the test looks in the wrong place");
+}
+
+/// Pairs that must not meet, though the order would allow it: the client takes certificates and a
+/// signer, not a PKI folder; the sandbox must not share a misunderstanding with the client.
+const STRANGERS: [(&str, &[&str]); 2] = [
+    ("platform", &["registry", "authority", "bulk"]),
+    ("sandbox", &["platform", "registration", "registry", "authority", "bulk"]),
+];
+
+#[test]
+fn strangers_stay_strangers() {
+    for (module, path, code) in modules() {
+        let Some((_, strangers)) = STRANGERS.iter().find(|(name, _)| *name == module) else {
+            continue;
+        };
+        for stranger in *strangers {
+            let met = code.contains(&format!("crate::{stranger}"));
+            assert!(!met, "{}: {module} must not use {stranger}", path.display());
+        }
+    }
 }
 
 #[test]

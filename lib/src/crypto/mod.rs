@@ -213,3 +213,11 @@ pub fn hex(bytes: &[u8]) -> String {
         out
     })
 }
+
+/// The same backend for TLS.
+pub(crate) fn tls_provider() -> rustls::crypto::CryptoProvider {
+    #[cfg(feature = "aws-lc-rs")]
+    return rustls::crypto::aws_lc_rs::default_provider();
+    #[cfg(not(feature = "aws-lc-rs"))]
+    return rustls::crypto::ring::default_provider();
+}

@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
 
 use crate::cert::{CertError, Certificate};
+use crate::crypto::tls_provider;
 
 /// Why no certificates came.
 #[derive(Debug, thiserror::Error)]
@@ -146,18 +146,11 @@ fn no_certificate(error: Option<io::Error>, target: String, timeout: Duration) -
     }
 }
 
-fn provider() -> CryptoProvider {
-    #[cfg(feature = "aws-lc-rs")]
-    return rustls::crypto::aws_lc_rs::default_provider();
-    #[cfg(not(feature = "aws-lc-rs"))]
-    return rustls::crypto::ring::default_provider();
-}
-
 fn client(
     name: ServerName<'static>,
     recorder: Arc<Recorder>,
 ) -> Result<ClientConnection, rustls::Error> {
-    let config = ClientConfig::builder_with_provider(Arc::new(provider()))
+    let config = ClientConfig::builder_with_provider(Arc::new(tls_provider()))
         .with_safe_default_protocol_versions()?
         .dangerous()
         .with_custom_certificate_verifier(recorder)
@@ -174,7 +167,7 @@ struct Recorder {
 
 impl Recorder {
     fn new() -> Self {
-        let schemes = provider().signature_verification_algorithms.supported_schemes();
+        let schemes = tls_provider().signature_verification_algorithms.supported_schemes();
         Self { schemes, presented: Mutex::default() }
     }
 
