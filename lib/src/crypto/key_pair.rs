@@ -5,7 +5,9 @@ use std::fmt;
 use super::backend::{self, signature as sig};
 use super::public_key::rsa_bits;
 use super::rsa::{self, RsaError, RsaSize};
-use super::{CryptoError, KeyAlgorithm, KeyType, PublicKey, SignatureAlgorithm, fill_random};
+use super::{
+    CryptoError, KeyAlgorithm, KeyType, PublicKey, SignatureAlgorithm, fill_random, p384,
+};
 use crate::secret::SecretBytes;
 
 /// A private key loaded into the backend. It signs; its octets are kept elsewhere.
@@ -122,6 +124,20 @@ impl KeyPair {
         }
     }
 
+    /// Signs `message` with SHA-256, whatever the key's strength. `pkcs8` is this key.
+    pub(crate) fn sign_sha256(
+        &self,
+        pkcs8: &SecretBytes,
+        message: &[u8],
+    ) -> Result<Vec<u8>, CryptoError> {
+        match self.public.algorithm() {
+            KeyAlgorithm::Rsa { .. } | KeyAlgorithm::EcP256 => self.sign(message),
+            KeyAlgorithm::EcP384 => p384::sign_sha256(pkcs8.expose(), message),
+            KeyAlgorithm::EcP521 => p521_sign_sha256(pkcs8.expose(), message),
+            other @ KeyAlgorithm::Ed25519 => Err(CryptoError::NoSha256(other)),
+        }
+    }
+
     /// The PKCS#8 of an EC key with the public key inside, whatever it was read from.
     #[cfg(feature = "aws-lc-rs")]
     pub(crate) fn ec_to_pkcs8(&self) -> Option<SecretBytes> {
@@ -173,6 +189,20 @@ fn generate_ec(curve: KeyAlgorithm) -> Result<(KeyPair, SecretBytes), CryptoErro
     Ok((pair, SecretBytes::new(document.as_ref())))
 }
 
+#[cfg(feature = "aws-lc-rs")]
+fn p521_sign_sha256(pkcs8: &[u8], message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    let pair = sig::EcdsaKeyPair::from_pkcs8(&sig::ECDSA_P521_SHA256_ASN1_SIGNING, pkcs8)
+        .map_err(|e| CryptoError::BadPrivateKey(e.to_string()))?;
+    pair.sign(&backend::rand::SystemRandom::new(), message)
+        .map(|s| s.as_ref().to_vec())
+        .map_err(|_| CryptoError::Failed("signing with ECDSA"))
+}
+
+#[cfg(not(feature = "aws-lc-rs"))]
+fn p521_sign_sha256(_: &[u8], _: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    Err(CryptoError::Backend { what: "signing with EC P-521".to_owned() })
+}
+
 fn ec_signing(curve: KeyAlgorithm) -> Result<&'static sig::EcdsaSigningAlgorithm, CryptoError> {
     match curve {
         KeyAlgorithm::EcP256 => Ok(&sig::ECDSA_P256_SHA256_ASN1_SIGNING),
@@ -206,6 +236,19 @@ mod tests {
             );
             let again = PublicKey::from_spki(pair.public().spki()).unwrap();
             assert_eq!(&again, pair.public());
+        }
+    }
+
+    #[test]
+    fn every_key_but_ed25519_signs_with_sha256() {
+        for key_type in KeyType::ALL.into_iter().filter(|t| t.check_available().is_ok()) {
+            let (pair, pkcs8) = KeyPair::generate(key_type).unwrap();
+            let Ok(signature) = pair.sign_sha256(&pkcs8, b"code") else {
+                assert_eq!(key_type, KeyType::Ed25519);
+                continue;
+            };
+            pair.public().verify_sha256(b"code", &signature).unwrap();
+            assert!(pair.public().verify_sha256(b"code\n", &signature).is_err(), "{key_type}");
         }
     }
 

@@ -13,6 +13,7 @@ use std::str::FromStr;
 
 mod key_pair;
 mod mac_hash;
+mod p384;
 mod public_key;
 mod rsa;
 mod signature;
@@ -71,6 +72,9 @@ pub enum CryptoError {
     /// Not a private key that the backend accepts.
     #[error("the private key is damaged or inconsistent ({0})")]
     BadPrivateKey(String),
+    /// A key that has no signature with SHA-256.
+    #[error("a key of type {0} gives no signature with SHA-256")]
+    NoSha256(KeyAlgorithm),
     /// The signature does not verify.
     #[error("the signature does not match")]
     BadSignature,
@@ -86,6 +90,7 @@ impl CryptoError {
             Self::Backend { .. } => {
                 Some("use a build with the default backend aws-lc-rs".to_owned())
             }
+            Self::NoSha256(_) => Some("the platform's proof wants an RSA or EC key".to_owned()),
             Self::ShortRsa(_) => Some("make a new key: `c8y-pki key new`".to_owned()),
             _ => None,
         }

@@ -159,6 +159,17 @@ impl PublicKey {
             .verify(message, signature)
             .map_err(|_| CryptoError::BadSignature)
     }
+
+    /// Verifies a signature made with SHA-256, whatever the key's strength: RSA with PKCS#1 v1.5,
+    /// ECDSA in DER. [`CryptoError::NoSha256`] for Ed25519.
+    pub fn verify_sha256(&self, message: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
+        let algorithm = match self.algorithm {
+            KeyAlgorithm::Rsa { .. } => SignatureAlgorithm::RsaPkcs1(Hash::Sha256),
+            KeyAlgorithm::Ed25519 => return Err(CryptoError::NoSha256(self.algorithm)),
+            _ => SignatureAlgorithm::Ecdsa(Hash::Sha256),
+        };
+        self.verify(algorithm, message, signature)
+    }
 }
 
 fn key_algorithm(

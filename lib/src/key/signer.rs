@@ -13,6 +13,11 @@ pub trait Signer: Send + Sync {
 
     /// Signs the message (not its hash) with [`Signer::algorithm`]. ECDSA comes as DER.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError>;
+
+    /// Signs the message with SHA-256 whatever the key's strength, as the platform's proof of
+    /// possession wants: RSA with PKCS#1 v1.5, ECDSA in DER. [`CryptoError::NoSha256`] for keys
+    /// that have no such signature (Ed25519).
+    fn sign_sha256(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError>;
 }
 
 impl Signer for PrivateKey {
@@ -26,5 +31,9 @@ impl Signer for PrivateKey {
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
         self.pair.sign(message)
+    }
+
+    fn sign_sha256(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        self.pair.sign_sha256(&self.pkcs8, message)
     }
 }
