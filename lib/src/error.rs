@@ -14,7 +14,10 @@ use crate::issue::IssueError;
 use crate::key::KeyError;
 use crate::manifest::ManifestError;
 use crate::name::NameError;
+use crate::platform::PlatformError;
 use crate::platform::fetch::FetchError;
+use crate::platform::register::results::ResultError;
+use crate::platform::trusted::TrustProblem;
 use crate::profile::ProfileError;
 use crate::registration::RegistrationError;
 use crate::registry::RegistryError;
@@ -79,11 +82,14 @@ errors! {
     Key(KeyError),
     Manifest(ManifestError),
     Name(NameError),
+    Platform(PlatformError),
     Profile(ProfileError),
     Registration(RegistrationError),
     Registry(RegistryError),
+    Results(ResultError),
     Rollout(RolloutError),
     Store(StoreError),
+    Trust(TrustProblem),
 }
 
 impl Error {
@@ -101,6 +107,8 @@ impl Error {
             Self::Authority(e) => of_authority(e),
             Self::Bulk(e) => of_bulk(e),
             Self::Fetch(e) if e.is_environment() => Fault::Environment,
+            Self::Platform(e) if e.is_environment() => Fault::Environment,
+            Self::Results(ResultError::File(e)) => of_file(e),
             Self::Rollout(e) => of_rollout(e),
             Self::Describe(e) => of_describe(e),
             Self::In { source, .. } => source.fault(),
