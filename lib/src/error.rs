@@ -22,6 +22,8 @@ use crate::profile::ProfileError;
 use crate::registration::RegistrationError;
 use crate::registry::RegistryError;
 use crate::rollout::RolloutError;
+#[cfg(feature = "sandbox")]
+use crate::sandbox::SandboxError;
 use crate::store::StoreError;
 
 /// Who has to do something about an error.
@@ -34,12 +36,13 @@ pub enum Fault {
 }
 
 macro_rules! errors {
-    ($($variant:ident($source:ty)),* $(,)?) => {
+    ($($(#[$when:meta])? $variant:ident($source:ty)),* $(,)?) => {
         /// Any error of this library.
         #[derive(Debug, thiserror::Error)]
         #[non_exhaustive]
         pub enum Error {
             $(
+                $(#[$when])?
                 #[doc = concat!("See [`", stringify!($source), "`].")]
                 #[error(transparent)]
                 $variant(#[from] $source),
@@ -58,7 +61,7 @@ macro_rules! errors {
             /// What the user can do about it.
             pub fn hint(&self) -> Option<String> {
                 match self {
-                    $(Self::$variant(e) => e.hint(),)*
+                    $($(#[$when])? Self::$variant(e) => e.hint(),)*
                     Self::In { source, .. } => source.hint(),
                 }
             }
@@ -88,6 +91,8 @@ errors! {
     Registry(RegistryError),
     Results(ResultError),
     Rollout(RolloutError),
+    #[cfg(feature = "sandbox")]
+    Sandbox(SandboxError),
     Store(StoreError),
     Trust(TrustProblem),
 }
@@ -110,6 +115,8 @@ impl Error {
             Self::Platform(e) if e.is_environment() => Fault::Environment,
             Self::Results(ResultError::File(e)) => of_file(e),
             Self::Rollout(e) => of_rollout(e),
+            #[cfg(feature = "sandbox")]
+            Self::Sandbox(e) if e.is_environment() => Fault::Environment,
             Self::Describe(e) => of_describe(e),
             Self::In { source, .. } => source.fault(),
             _ => Fault::Input,

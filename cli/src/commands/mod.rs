@@ -11,6 +11,7 @@ pub(crate) mod profile;
 pub(crate) mod registration;
 pub(crate) mod registry;
 pub(crate) mod rollout;
+pub(crate) mod sandbox;
 pub(crate) mod store;
 pub(crate) mod tenant;
 
@@ -31,6 +32,7 @@ pub(crate) fn run(cli: &Cli, out: &Output) -> Result {
         Command::Tenant(command) => tenant::run(command, pki, *out),
         Command::Pop(command) => pop::run(command, pki, *out),
         Command::Registry(command) => registry::run(command, pki, *out),
+        Command::Sandbox(args) => sandbox::run(args, *out),
         Command::Profile(command) => profile::run(command, *out),
         Command::Completions(args) => generate::completions(args, *out),
         Command::Man(args) => generate::man(args, *out),
