@@ -1,13 +1,18 @@
-//! Certificate requests (PKCS#10, RFC 2986): read, and checked for possession of the key.
+//! Certificate requests (PKCS#10, RFC 2986): made, read, and checked for possession of the key.
+//!
+//! Requests are made without attributes: what goes into a certificate is said by its CA's profile.
+//! Refused: keys that are too short, signatures made with MD5 or SHA-1.
 
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer;
 
-use crate::cert::pem_blocks;
+use crate::cert::{pem_blocks, pem_text};
 use crate::crypto::{CryptoError, PublicKey, SignatureAlgorithm};
+use crate::der;
+use crate::key::signer::Signer;
 use crate::name::Name;
 
-/// Why a request was refused.
+/// Why a request was refused, or cannot be made.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CsrError {
@@ -44,6 +49,9 @@ pub enum CsrError {
         /// What the check found.
         cause: CryptoError,
     },
+    /// The key did not sign.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
 }
 
 impl CsrError {
@@ -53,7 +61,7 @@ impl CsrError {
             Self::NotPossessed { .. } => {
                 Some("have the device make a new request with its own key".to_owned())
             }
-            Self::Key { cause, .. } => cause.hint(),
+            Self::Key { cause, .. } | Self::Crypto(cause) => cause.hint(),
             Self::Algorithm { .. } => Some(
                 "make it with SHA-256, SHA-384 or SHA-512; RSA-PSS with a salt as long as the hash"
                     .to_owned(),
@@ -62,6 +70,28 @@ impl CsrError {
             Self::Malformed(_) | Self::Pem(_) => None,
         }
     }
+}
+
+/// Makes a request for a certificate about `subject`: its DER, signed by the key that it is for.
+///
+/// Errors: the key is too short, or does not sign.
+pub fn make(subject: &Name, signer: &dyn Signer) -> Result<Vec<u8>, CsrError> {
+    const VERSION_1: &[u8] = &[der::INTEGER, 1, 0];
+    const NO_ATTRIBUTES: &[u8] = &[der::CONTEXT_0, 0];
+    let spki = signer.public_key().spki();
+    let info = der::element(der::SEQUENCE, &[VERSION_1, subject.der(), spki, NO_ATTRIBUTES]);
+    // No bit of its last octet is unused.
+    let signature = der::element(der::BIT_STRING, &[&[0], &signer.sign(&info)?]);
+    let algorithm = signer.algorithm().identifier();
+    let made = der::element(der::SEQUENCE, &[&info, &algorithm, &signature]);
+    // A token that signs with another key than the one it shows is found here, not by the CA.
+    Request::from_der(&made)?.check_possession()?;
+    Ok(made)
+}
+
+/// The PEM of a request's DER, with lines of 64 characters and `\n`.
+pub fn pem(der: &[u8]) -> String {
+    pem_text("CERTIFICATE REQUEST", der)
 }
 
 /// A request: what it asks for.
@@ -128,5 +158,61 @@ impl Request {
         key.verify(algorithm, &self.info, &self.signature)
             .map_err(|cause| CsrError::NotPossessed { subject: subject(), cause })?;
         Ok(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::KeyType;
+    use crate::key::PrivateKey;
+
+    fn subject() -> Name {
+        Name::parse("CN=gw-0001,OU=Line 7,OU=Plant,O=Example GmbH,C=DE").unwrap()
+    }
+
+    #[test]
+    fn requests_of_every_key_type_are_read_again() {
+        for key_type in KeyType::ALL.into_iter().filter(|t| t.check_available().is_ok()) {
+            let key = PrivateKey::generate(key_type).unwrap();
+            let made = make(&subject(), &key).unwrap();
+            for octets in [made.clone(), pem(&made).into_bytes()] {
+                let mut read = Request::all_from_pem_or_der(&octets).unwrap();
+                let read = read.remove(0).unwrap();
+                assert_eq!(read.subject.der(), subject().der(), "{key_type}");
+                assert_eq!(read.check_possession(), Ok(key.public_key()), "{key_type}");
+            }
+        }
+    }
+
+    /// A token whose public key is not that of the key which signs.
+    struct Mixed(PrivateKey, PrivateKey);
+
+    impl Signer for Mixed {
+        fn public_key(&self) -> &PublicKey {
+            self.0.public_key()
+        }
+
+        fn algorithm(&self) -> SignatureAlgorithm {
+            Signer::algorithm(&self.1)
+        }
+
+        fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+            self.1.sign(message)
+        }
+
+        fn sign_sha256(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+            self.1.sign_sha256(message)
+        }
+    }
+
+    #[test]
+    fn a_request_that_nobody_would_accept_is_not_made() {
+        let key = || PrivateKey::generate(KeyType::EcP256).unwrap();
+        let error = make(&subject(), &Mixed(key(), key())).unwrap_err();
+        assert!(matches!(error, CsrError::NotPossessed { .. }), "{error}");
+        let other_kind = PrivateKey::generate(KeyType::Ed25519).unwrap();
+        let error = make(&subject(), &Mixed(key(), other_kind)).unwrap_err();
+        assert!(matches!(error, CsrError::NotPossessed { .. }), "{error}");
     }
 }

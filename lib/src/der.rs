@@ -17,6 +17,10 @@ pub(crate) const UTF8_STRING: u8 = 0x0c;
 pub(crate) const PRINTABLE_STRING: u8 = 0x13;
 /// Tag of an IA5String.
 pub(crate) const IA5_STRING: u8 = 0x16;
+/// Tag of an OBJECT IDENTIFIER.
+pub(crate) const OID: u8 = 0x06;
+/// `[0]`, constructed.
+pub(crate) const CONTEXT_0: u8 = 0xa0;
 
 /// An element: the tag, the length of all parts together, and the parts.
 pub(crate) fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {

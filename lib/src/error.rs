@@ -25,6 +25,7 @@ use crate::rollout::RolloutError;
 #[cfg(feature = "sandbox")]
 use crate::sandbox::SandboxError;
 use crate::store::StoreError;
+use crate::store::pkcs7::Pkcs7Error;
 
 /// Who has to do something about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +86,7 @@ errors! {
     Key(KeyError),
     Manifest(ManifestError),
     Name(NameError),
+    Pkcs7(Pkcs7Error),
     Platform(PlatformError),
     Profile(ProfileError),
     Registration(RegistrationError),
@@ -108,7 +110,7 @@ impl Error {
         match self {
             Self::File(e) => of_file(e),
             Self::Registry(e) => of_registry(e),
-            Self::Crypto(e) => of_crypto(e),
+            Self::Crypto(e) | Self::Csr(CsrError::Crypto(e)) => of_crypto(e),
             Self::Authority(e) => of_authority(e),
             Self::Bulk(e) => of_bulk(e),
             Self::Fetch(e) if e.is_environment() => Fault::Environment,

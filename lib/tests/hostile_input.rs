@@ -11,6 +11,7 @@ use c8y_pki::key::PrivateKey;
 use c8y_pki::profile::Profile;
 use c8y_pki::registry::parse_serial;
 use c8y_pki::secret::Password;
+use c8y_pki::store::pkcs7;
 use proptest::prelude::*;
 
 /// Real files of every kind: keys, certificates, requests, stores.
@@ -42,6 +43,7 @@ fn read_all(bytes: &[u8]) {
     let _ = PrivateKey::read(bytes, None);
     let _ = describe(bytes, Passwords::default());
     let _ = Crl::all_from_pem_or_der(bytes);
+    let _ = pkcs7::contents(bytes);
     for request in Request::all_from_pem_or_der(bytes).into_iter().flatten().flatten() {
         let _ = request.check_possession();
     }

@@ -146,6 +146,37 @@ fn stores_are_shown() {
 }
 
 #[test]
+fn the_certificates_and_lists_of_a_pkcs7_file_are_shown() {
+    let Some(openssl) = tool("openssl") else { return };
+    let cli = with_device();
+    let [chain, crl] = ["out/d/chain.pem", "pki/ca/line/crl.pem"].map(|name| cli.arg(name));
+    cli.ok(&format!("ca crl line {CA_PW}"));
+    for form in ["PEM", "DER"] {
+        let out = cli.arg("d.p7b");
+        openssl.run(&[
+            "crl2pkcs7",
+            "-in",
+            &crl,
+            "-certfile",
+            &chain,
+            "-outform",
+            form,
+            "-out",
+            &out,
+        ]);
+        let shown = cli.ok("cert show d.p7b");
+        assert!(shown.starts_with(&cli.ok("cert show out/d/chain.pem")), "{shown}");
+        let json = cli.run("cert show d.p7b --json").expect(0).json_lines();
+        let types: Vec<_> = json.iter().map(|item| item["type"].as_str().expect("text")).collect();
+        assert_eq!(types, ["certificate", "certificate", "certificate", "crl"], "{form}");
+    }
+    let octets = cli.read("d.p7b");
+    cli.write("cut.p7b", &octets[..octets.len() / 2]);
+    let said = cli.fails(2, "cert show cut.p7b");
+    assert!(said.contains("cut.p7b: not a PKCS#7 file: it is truncated"), "{said}");
+}
+
+#[test]
 fn no_octet_of_a_private_key_is_ever_shown() {
     let cli = with_device();
     let key = PrivateKey::read(&cli.read("out/d/key.pem"), None).expect("a key");

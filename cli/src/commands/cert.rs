@@ -51,7 +51,7 @@ Examples:
 /// Arguments of `cert show`.
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
-    /// PEM or DER files, PKCS#12 and JKS stores
+    /// PEM or DER files, PKCS#7, PKCS#12 and JKS stores
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// File with the password of an encrypted key or a store [env: C8Y_PKI_PASSWORD]

@@ -1,4 +1,5 @@
-//! What a file holds, for people and programs: certificates, requests, CRLs, keys, stores.
+//! What a file holds, for people and programs: certificates, requests, CRLs, keys, stores. PKCS#7 is
+//! shown as the certificates and CRLs in it.
 //!
 //! [`describe`] takes the octets of any such file, PEM or DER, finds out what it is and returns
 //! [`Item`]s: plain data with all that is public in it. A private key shows its public half only.
@@ -17,6 +18,7 @@ use crate::csr::{CsrError, Request};
 use crate::key::{KeyError, PrivateKey, read::is_encrypted};
 use crate::name::Name;
 use crate::secret::Password;
+use crate::store::pkcs7::{self, Pkcs7Error};
 use crate::store::{self, Format, StoreError};
 
 /// Why a file cannot be described.
@@ -41,6 +43,9 @@ pub enum DescribeError {
     /// A private key that cannot be read.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// A damaged PKCS#7 file.
+    #[error(transparent)]
+    Pkcs7(#[from] Pkcs7Error),
     /// A store that cannot be opened, or octets that are nothing we know.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -56,6 +61,7 @@ impl DescribeError {
             Self::Crl(e) => e.hint(),
             Self::Crypto(e) => e.hint(),
             Self::Key(e) => e.hint(),
+            Self::Pkcs7(e) => e.hint(),
             Self::Store(e) => e.hint(),
         }
     }
@@ -251,6 +257,7 @@ pub struct Passwords<'a> {
 /// Whether the file cannot be described without a password: a PKCS#12 or JKS store.
 pub fn needs_password(bytes: &[u8]) -> bool {
     matches!(store::detect(bytes), Ok(Format::Jks | Format::Pkcs12))
+        && !pkcs7::is_signed_data(bytes)
         && describe_der(bytes, Passwords::default()).is_none()
 }
 
@@ -259,6 +266,9 @@ pub fn needs_password(bytes: &[u8]) -> bool {
 /// Errors: a certificate, request, CRL or store that is damaged, a wrong password, or octets that
 /// are none of these.
 pub fn describe(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, DescribeError> {
+    if pkcs7::is_signed_data(bytes) {
+        return Ok(pkcs7_items(&pkcs7::contents(bytes)?));
+    }
     if let Some(item) = describe_der(bytes, passwords) {
         return item.map(|item| vec![item]);
     }
@@ -290,7 +300,7 @@ fn describe_der(bytes: &[u8], passwords: Passwords<'_>) -> Option<Result<Item, D
         return None;
     }
     if let Ok(cert) = Certificate::from_der(bytes) {
-        return Some(Ok(Item::Certificate(Box::new(CertificateView::of(&cert)))));
+        return Some(Ok(certificate(&cert)));
     }
     if let Ok(request) = Request::from_der(bytes) {
         return Some(Ok(Item::Request(request_view(&request))));
@@ -317,10 +327,13 @@ fn describe_pem(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, Des
     let key_blocks = blocks.iter().filter(|b| b.tag().ends_with("PRIVATE KEY")).count();
     let mut items = Vec::with_capacity(blocks.len());
     for block in &blocks {
+        if pkcs7::is_label(block.tag()) {
+            items.extend(pkcs7_block(block)?);
+            continue;
+        }
         items.push(match block.tag() {
             "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => {
-                let cert = Certificate::from_der(block.contents())?;
-                Item::Certificate(Box::new(CertificateView::of(&cert)))
+                certificate(&Certificate::from_der(block.contents())?)
             }
             "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => {
                 Item::Request(request_view(&Request::from_der(block.contents())?))
@@ -331,10 +344,32 @@ fn describe_pem(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, Des
             tag if tag.ends_with("PRIVATE KEY") && key_blocks == 1 => {
                 private_key(bytes, passwords)?
             }
-            label => Item::Other { label: label.to_owned(), octets: block.contents().len() },
+            _ => other(block),
         });
     }
     Ok(items)
+}
+
+/// Of a block with the label of PKCS#7; encrypted messages have the same.
+fn pkcs7_block(block: &pem::Pem) -> Result<Vec<Item>, DescribeError> {
+    match pkcs7::contents(block.contents()) {
+        Ok(found) => Ok(pkcs7_items(&found)),
+        Err(Pkcs7Error::OtherContent(_)) => Ok(vec![other(block)]),
+        Err(e) => Err(e.into()),
+    }
+}
+
+fn pkcs7_items(found: &pkcs7::Contents) -> Vec<Item> {
+    let certificates = found.certificates.iter().map(certificate);
+    certificates.chain(found.revocation_lists.iter().map(|l| Item::Crl(crl_view(l)))).collect()
+}
+
+fn certificate(cert: &Certificate) -> Item {
+    Item::Certificate(Box::new(CertificateView::of(cert)))
+}
+
+fn other(block: &pem::Pem) -> Item {
+    Item::Other { label: block.tag().to_owned(), octets: block.contents().len() }
 }
 
 fn private_key(bytes: &[u8], passwords: Passwords<'_>) -> Result<Item, DescribeError> {

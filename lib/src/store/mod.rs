@@ -9,6 +9,8 @@
 //!   it only for programs that read nothing else.
 //! * PEM: RFC 7468 texts, without any protection.
 //!
+//! [`pkcs7`] is beside them: files that hold certificates only, as CAs hand them out.
+//!
 //! ```
 //! use c8y_pki::cert::Certificate;
 //! use c8y_pki::secret::Password;
@@ -35,6 +37,7 @@
 //! [`MAX_ITERATIONS`], equal aliases, keys without their chain, and on writing whatever Java could
 //! not open.
 
+mod ber;
 mod error;
 mod jks;
 mod link;
@@ -42,6 +45,7 @@ mod listing;
 mod model;
 mod pem;
 mod pkcs12;
+pub mod pkcs7;
 
 use std::fmt;
 

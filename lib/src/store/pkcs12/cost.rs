@@ -8,8 +8,8 @@ use pkcs8::der::Decode;
 use pkcs8::pkcs5::pbes2;
 
 use super::super::StoreError;
-use super::ber::{Element, Reader, dotted, unsupported};
-use super::oid;
+use super::ber::{Element, Reader, dotted};
+use super::{oid, unsupported};
 
 /// The largest iteration count that is accepted: that of `p12-keystore`. The largest default of
 /// any writer is 600000 (NSS, GnuTLS).

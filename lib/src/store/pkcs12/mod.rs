@@ -29,7 +29,6 @@
 //! * A changed file of one encrypted part that no longer parses looks like a wrong password.
 //! * It does not wipe its copies of keys from memory.
 
-mod ber;
 mod cost;
 mod oid;
 mod part;
@@ -41,8 +40,9 @@ pub use cost::MAX_ITERATIONS;
 pub use write::Derived;
 pub(super) use write::write;
 
+use super::ber::{self, BerError};
 use super::link::link;
-use super::{EntryKind, OpenOptions, Store, StoreError};
+use super::{EntryKind, Format, OpenOptions, Store, StoreError};
 
 /// Iterations for each of certificates, keys and MAC, unless asked otherwise: Java 17's default,
 /// which every reader accepts. A device opens its keystore at every start, often on a slow
@@ -83,6 +83,26 @@ impl Default for Pkcs12Options {
             encryption_iterations: DEFAULT_ITERATIONS,
             mac_iterations: DEFAULT_ITERATIONS,
             plain_certificates: false,
+        }
+    }
+}
+
+fn damaged(what: impl Into<String>) -> StoreError {
+    StoreError::Damaged { format: Format::Pkcs12, what: what.into() }
+}
+
+fn unsupported(what: String) -> StoreError {
+    StoreError::Unsupported { format: Format::Pkcs12, what }
+}
+
+/// Of the stores PKCS#12 alone is BER.
+impl From<BerError> for StoreError {
+    fn from(e: BerError) -> Self {
+        match e {
+            BerError::Truncated { what, needed, left } => {
+                Self::Truncated { format: Format::Pkcs12, what, needed, left }
+            }
+            BerError::Damaged(what) => damaged(what),
         }
     }
 }

@@ -5,9 +5,9 @@
 //! a name.
 
 use super::super::StoreError;
-use super::ber::{self, Element, Reader, dotted, element, sequence, unsupported};
+use super::ber::{self, Element, Reader, dotted, element, sequence};
 use super::cost::Encryption;
-use super::oid;
+use super::{oid, unsupported};
 
 /// SafeContents may hold SafeContents; nobody writes more than one level.
 const MAX_NESTING: u8 = 4;
@@ -104,7 +104,7 @@ fn safe_contents(octets: &[u8], depth: u8, parts: &mut Vec<Part>) -> Result<(), 
 
 /// The algorithm of an EncryptedPrivateKeyInfo.
 fn algorithm<'a>(info: &'a [u8], what: &'static str) -> Result<Element<'a>, StoreError> {
-    Reader::new(info).sequence(what)?.tagged(ber::SEQUENCE, "an encryption algorithm")
+    Ok(Reader::new(info).sequence(what)?.tagged(ber::SEQUENCE, "an encryption algorithm")?)
 }
 
 /// The encryption of a secret key, which Java wraps in an EncryptedPrivateKeyInfo.

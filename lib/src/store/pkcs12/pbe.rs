@@ -6,7 +6,7 @@ use cbc::cipher::{BlockModeEncrypt, KeyIvInit};
 use zeroize::Zeroizing;
 
 use super::super::StoreError;
-use super::ber::damaged;
+use super::damaged;
 use crate::crypto::MacHash;
 
 /// A password as RFC 7292, appendix B.1 takes it: UTF-16, big-endian, with two zero octets at the

@@ -8,11 +8,11 @@ use p12_keystore::error::Error as CrateError;
 
 use super::super::link::{FoundCertificate, FoundKey};
 use super::super::{Format, OpenOptions, StoreError};
-use super::ber::{self, Reader, damaged, dotted, unsupported};
+use super::ber::{self, Reader, dotted};
 use super::cost::{Budget, check_iterations};
-use super::oid;
 use super::part::{Kind, Part, parts};
 use super::pbe::{Mac, bmp};
+use super::{damaged, oid, unsupported};
 use crate::cert::{CertError, Certificate};
 use crate::crypto::MacHash;
 use crate::secret::SecretBytes;

@@ -1,26 +1,22 @@
-//! A reader for BER (X.690, section 8), of the kinds that PKCS#12 files are made of, and the way
-//! from there to DER.
+//! A reader for BER (X.690, section 8), of the kinds that PKCS#12 and PKCS#7 files are made of, and
+//! the way from there to DER.
 //!
-//! NSS writes indefinite lengths and OCTET STRINGs in pieces, and the MAC covers the octets as they
-//! stand: it is checked before anything is turned into DER. Every length is held against what is
+//! NSS writes indefinite lengths and OCTET STRINGs in pieces, and the MAC of PKCS#12 covers the
+//! octets as they stand: it is checked before anything is turned into DER. Every length is held against what is
 //! left before anything is read or copied. Refused: tag numbers above 30, nesting beyond
 //! [`MAX_DEPTH`].
 
 use std::borrow::Cow;
 
-use super::super::{Format, StoreError};
 use crate::der;
-pub(super) use crate::der::{INTEGER, OCTET_STRING, SEQUENCE, SET};
+pub(super) use crate::der::{CONTEXT_0, INTEGER, OCTET_STRING, OID, SEQUENCE, SET};
 
-pub(super) const OID: u8 = 0x06;
 pub(super) const BMP_STRING: u8 = 0x1e;
-/// `[0]`, constructed.
-pub(super) const CONTEXT_0: u8 = 0xa0;
 /// `[0]`, primitive.
 pub(super) const CONTEXT_0_PRIMITIVE: u8 = 0x80;
 const CONSTRUCTED: u8 = 0x20;
 
-/// PKCS#12 nests about a dozen deep.
+/// PKCS#12 nests about a dozen deep, PKCS#7 less.
 const MAX_DEPTH: usize = 32;
 
 /// One element.
@@ -35,12 +31,24 @@ pub(super) struct Reader<'a> {
     rest: &'a [u8],
 }
 
-pub(super) fn damaged(what: impl Into<String>) -> StoreError {
-    StoreError::Damaged { format: Format::Pkcs12, what: what.into() }
+/// Why octets are not the BER that was expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum BerError {
+    /// An element is longer than what is left.
+    Truncated {
+        /// What it is.
+        what: &'static str,
+        /// Octets that it has by its own account.
+        needed: u64,
+        /// Octets that are there.
+        left: usize,
+    },
+    /// Something else is wrong, in words.
+    Damaged(String),
 }
 
-pub(super) fn unsupported(what: String) -> StoreError {
-    StoreError::Unsupported { format: Format::Pkcs12, what }
+fn damaged(what: impl Into<String>) -> BerError {
+    BerError::Damaged(what.into())
 }
 
 impl<'a> Reader<'a> {
@@ -58,19 +66,22 @@ impl<'a> Reader<'a> {
     }
 
     /// The next element; `what` names it in errors.
-    pub(super) fn any(&mut self, what: &'static str) -> Result<Element<'a>, StoreError> {
+    pub(super) fn any(&mut self, what: &'static str) -> Result<Element<'a>, BerError> {
         let span = measure(self.rest, what)?;
         let (raw, rest) = self.rest.split_at(span.total);
         self.rest = rest;
         Ok(Element { tag: raw[0], contents: &raw[span.contents] })
     }
 
+    /// The next element as it stands, its header included.
+    pub(super) fn raw(&mut self, what: &'static str) -> Result<&'a [u8], BerError> {
+        let (raw, rest) = self.rest.split_at(measure(self.rest, what)?.total);
+        self.rest = rest;
+        Ok(raw)
+    }
+
     /// The next element, of a tag that it has to have.
-    pub(super) fn tagged(
-        &mut self,
-        tag: u8,
-        what: &'static str,
-    ) -> Result<Element<'a>, StoreError> {
+    pub(super) fn tagged(&mut self, tag: u8, what: &'static str) -> Result<Element<'a>, BerError> {
         // Only strings come in pieces (X.690, 8.7).
         let string = matches!(tag, OCTET_STRING | CONTEXT_0_PRIMITIVE);
         let fits = self.next_is(tag) || string && self.next_is(tag | CONSTRUCTED);
@@ -81,17 +92,17 @@ impl<'a> Reader<'a> {
     }
 
     /// A reader for the contents of the next element, a SEQUENCE.
-    pub(super) fn sequence(&mut self, what: &'static str) -> Result<Reader<'a>, StoreError> {
+    pub(super) fn sequence(&mut self, what: &'static str) -> Result<Reader<'a>, BerError> {
         Ok(Reader::new(self.tagged(SEQUENCE, what)?.contents))
     }
 
     /// The contents of an OBJECT IDENTIFIER.
-    pub(super) fn oid(&mut self, what: &'static str) -> Result<&'a [u8], StoreError> {
+    pub(super) fn oid(&mut self, what: &'static str) -> Result<&'a [u8], BerError> {
         Ok(self.tagged(OID, what)?.contents)
     }
 
     /// An INTEGER of 0 to 2^63-1.
-    pub(super) fn uint(&mut self, what: &'static str) -> Result<u64, StoreError> {
+    pub(super) fn uint(&mut self, what: &'static str) -> Result<u64, BerError> {
         let contents = self.tagged(INTEGER, what)?.contents;
         let fits = !contents.is_empty() && contents.len() <= 8 && contents[0] < 0x80;
         if !fits {
@@ -101,14 +112,14 @@ impl<'a> Reader<'a> {
     }
 
     /// An OCTET STRING, in one piece or several.
-    pub(super) fn octets(&mut self, what: &'static str) -> Result<Cow<'a, [u8]>, StoreError> {
+    pub(super) fn octets(&mut self, what: &'static str) -> Result<Cow<'a, [u8]>, BerError> {
         self.tagged(OCTET_STRING, what)?.octets(what)
     }
 }
 
 impl<'a> Element<'a> {
     /// The octets of an OCTET STRING, implicitly tagged or not (X.690, 8.7).
-    pub(super) fn octets(&self, what: &'static str) -> Result<Cow<'a, [u8]>, StoreError> {
+    pub(super) fn octets(&self, what: &'static str) -> Result<Cow<'a, [u8]>, BerError> {
         if self.tag & CONSTRUCTED == 0 {
             return Ok(Cow::Borrowed(self.contents));
         }
@@ -125,11 +136,11 @@ impl<'a> Element<'a> {
 
     /// The same with definite lengths and strings in one piece: the DER that `p12-keystore` reads.
     /// Members of a SET stay in their order, which it does not mind.
-    pub(super) fn to_der(self) -> Result<Vec<u8>, StoreError> {
+    pub(super) fn to_der(self) -> Result<Vec<u8>, BerError> {
         self.to_der_within(MAX_DEPTH)
     }
 
-    fn to_der_within(self, depth: usize) -> Result<Vec<u8>, StoreError> {
+    fn to_der_within(self, depth: usize) -> Result<Vec<u8>, BerError> {
         if self.tag & !CONSTRUCTED == OCTET_STRING {
             return Ok(element(OCTET_STRING, &self.octets("an OCTET STRING")?));
         }
@@ -164,13 +175,8 @@ struct Span {
 }
 
 /// A header: its length and that of the contents, none if indefinite.
-fn header(bytes: &[u8], what: &'static str) -> Result<(usize, Option<usize>), StoreError> {
-    let cut = |needed: u64| StoreError::Truncated {
-        format: Format::Pkcs12,
-        what,
-        needed,
-        left: bytes.len(),
-    };
+fn header(bytes: &[u8], what: &'static str) -> Result<(usize, Option<usize>), BerError> {
+    let cut = |needed: u64| BerError::Truncated { what, needed, left: bytes.len() };
     let (Some(tag), Some(first)) = (bytes.first(), bytes.get(1)) else {
         return Err(cut(2));
     };
@@ -190,12 +196,12 @@ fn header(bytes: &[u8], what: &'static str) -> Result<(usize, Option<usize>), St
 }
 
 /// Measures the first element of `bytes`, end marks of indefinite lengths included.
-fn measure(bytes: &[u8], what: &'static str) -> Result<Span, StoreError> {
+fn measure(bytes: &[u8], what: &'static str) -> Result<Span, BerError> {
     let end_of = |at: usize, header_len: usize, length: usize| {
         let left = bytes.len() - at;
         if left - header_len < length {
             let needed = header_len as u64 + length as u64;
-            return Err(StoreError::Truncated { format: Format::Pkcs12, what, needed, left });
+            return Err(BerError::Truncated { what, needed, left });
         }
         Ok(at + header_len + length)
     };
@@ -249,7 +255,7 @@ mod tests {
     #[test]
     fn a_length_beyond_the_end_is_truncation() {
         let error = Reader::new(&[0x30, 0x84, 0xff, 0xff, 0xff, 0xff, 1]).any("it").err().unwrap();
-        let StoreError::Truncated { needed: 0x1_0000_0005, left: 7, .. } = error else {
+        let BerError::Truncated { needed: 0x1_0000_0005, left: 7, .. } = error else {
             panic!("{error:?}");
         };
     }
@@ -257,7 +263,7 @@ mod tests {
     #[test]
     fn endless_nesting_is_refused() {
         let bytes = [0x30, 0x80].repeat(100_000);
-        assert!(matches!(Reader::new(&bytes).any("it"), Err(StoreError::Damaged { .. })));
+        assert!(matches!(Reader::new(&bytes).any("it"), Err(BerError::Damaged(_))));
     }
 
     #[test]
@@ -271,7 +277,7 @@ mod tests {
             assert_eq!(Reader::new(&once).octets("it").unwrap().len(), length);
         }
         let deep = (0..40).fold(Vec::new(), |inner: Vec<u8>, _| element(SEQUENCE, &inner));
-        assert!(matches!(der(&deep), Err(StoreError::Damaged { .. })));
+        assert!(matches!(der(&deep), Err(BerError::Damaged(_))));
     }
 
     proptest! {
