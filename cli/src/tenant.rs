@@ -45,7 +45,8 @@ pub(crate) struct TenantArgs {
 #[command(next_help_heading = "Tenant")]
 pub(crate) struct NetworkArgs {
     /// PEM file with CAs that the server's TLS certificate may lead to, besides the system's
-    #[arg(long, value_name = "FILE", env = "C8Y_PKI_CACERT", hide_env_values = true)]
+    /// [env: C8Y_PKI_CACERT]
+    #[arg(long, value_name = "FILE")]
     cacert: Option<PathBuf>,
     /// Proxy, e.g. http://proxy.example.com:3128 [env: HTTPS_PROXY, ALL_PROXY, NO_PROXY]
     #[arg(long, value_name = "URL")]
@@ -130,8 +131,8 @@ impl NetworkArgs {
     }
 
     fn roots(&self) -> Result<Vec<Certificate>> {
-        let file = self.cacert.as_deref().filter(|f| !f.as_os_str().is_empty());
-        file.map_or_else(|| Ok(Vec::new()), values::certificates)
+        let file = self.cacert.clone().or_else(|| variable("C8Y_PKI_CACERT").map(PathBuf::from));
+        file.map_or_else(|| Ok(Vec::new()), |file| values::certificates(&file))
     }
 
     fn proxy(&self) -> Option<Proxy> {

@@ -12,6 +12,7 @@ pub mod fleet;
 pub mod moment;
 #[cfg(target_os = "linux")]
 pub mod running;
+pub mod tenant;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

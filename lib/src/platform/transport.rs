@@ -206,7 +206,9 @@ fn base(host: &str) -> Result<Url, PlatformError> {
         return Err(bad("it names no host"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(bad("user and password do not belong into it"));
+        let host = format!("https://…@{}", url.host_str().unwrap_or_default());
+        let problem = "user and password do not belong into it";
+        return Err(PlatformError::BadHost { host, problem });
     }
     if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
         return Err(bad("only a host and a port are wanted, no path"));
