@@ -65,12 +65,20 @@ pub(crate) enum Command {
     /// Make, extend and show keystores and truststores
     #[command(subcommand)]
     Store(commands::store::StoreCommand),
-    /// Make and check the CSV of the platform's bulk registration
+    /// Make, check and upload the CSV of the platform's bulk registration
     #[command(subcommand)]
     Registration(commands::registration::RegistrationCommand),
+    /// Ask the platform, and tell it which CAs to trust
+    #[command(subcommand)]
+    Tenant(commands::tenant::TenantCommand),
+    /// Prove possession of a CA's key to the platform
+    #[command(subcommand)]
+    Pop(commands::pop::PopCommand),
     /// Check the registry of what was issued, and take out of it
     #[command(subcommand)]
     Registry(commands::registry::RegistryCommand),
+    /// Run a tenant in memory to rehearse against
+    Sandbox(commands::sandbox::SandboxArgs),
     /// List and show certificate profiles and file templates
     #[command(subcommand)]
     Profile(commands::profile::ProfileCommand),

@@ -11,6 +11,7 @@ mod password;
 mod progress;
 mod render;
 mod stop;
+mod tenant;
 mod values;
 
 use std::process::ExitCode;

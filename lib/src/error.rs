@@ -14,11 +14,16 @@ use crate::issue::IssueError;
 use crate::key::KeyError;
 use crate::manifest::ManifestError;
 use crate::name::NameError;
+use crate::platform::PlatformError;
 use crate::platform::fetch::FetchError;
+use crate::platform::register::results::ResultError;
+use crate::platform::trusted::TrustProblem;
 use crate::profile::ProfileError;
 use crate::registration::RegistrationError;
 use crate::registry::RegistryError;
 use crate::rollout::RolloutError;
+#[cfg(feature = "sandbox")]
+use crate::sandbox::SandboxError;
 use crate::store::StoreError;
 use crate::store::pkcs7::Pkcs7Error;
 
@@ -32,12 +37,13 @@ pub enum Fault {
 }
 
 macro_rules! errors {
-    ($($variant:ident($source:ty)),* $(,)?) => {
+    ($($(#[$when:meta])? $variant:ident($source:ty)),* $(,)?) => {
         /// Any error of this library.
         #[derive(Debug, thiserror::Error)]
         #[non_exhaustive]
         pub enum Error {
             $(
+                $(#[$when])?
                 #[doc = concat!("See [`", stringify!($source), "`].")]
                 #[error(transparent)]
                 $variant(#[from] $source),
@@ -56,7 +62,7 @@ macro_rules! errors {
             /// What the user can do about it.
             pub fn hint(&self) -> Option<String> {
                 match self {
-                    $(Self::$variant(e) => e.hint(),)*
+                    $($(#[$when])? Self::$variant(e) => e.hint(),)*
                     Self::In { source, .. } => source.hint(),
                 }
             }
@@ -81,11 +87,16 @@ errors! {
     Manifest(ManifestError),
     Name(NameError),
     Pkcs7(Pkcs7Error),
+    Platform(PlatformError),
     Profile(ProfileError),
     Registration(RegistrationError),
     Registry(RegistryError),
+    Results(ResultError),
     Rollout(RolloutError),
+    #[cfg(feature = "sandbox")]
+    Sandbox(SandboxError),
     Store(StoreError),
+    Trust(TrustProblem),
 }
 
 impl Error {
@@ -103,7 +114,11 @@ impl Error {
             Self::Authority(e) => of_authority(e),
             Self::Bulk(e) => of_bulk(e),
             Self::Fetch(e) if e.is_environment() => Fault::Environment,
+            Self::Platform(e) if e.is_environment() => Fault::Environment,
+            Self::Results(ResultError::File(e)) => of_file(e),
             Self::Rollout(e) => of_rollout(e),
+            #[cfg(feature = "sandbox")]
+            Self::Sandbox(e) if e.is_environment() => Fault::Environment,
             Self::Describe(e) => of_describe(e),
             Self::In { source, .. } => source.fault(),
             _ => Fault::Input,

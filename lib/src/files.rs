@@ -296,6 +296,17 @@ pub(crate) fn note(path: &Path, line: &str) -> Result<(), FileError> {
     note().map_err(fail(WRITE, path))
 }
 
+/// Adds to the end of a file, durable before this returns; a new file is open to everybody whom the
+/// process's umask lets. A process that is killed may leave the last line in half.
+pub(crate) fn append(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let append = || {
+        let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+        file.write_all(bytes)?;
+        file.sync_data()
+    };
+    append().map_err(fail(WRITE, path))
+}
+
 fn parent(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

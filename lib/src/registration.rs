@@ -8,10 +8,12 @@
 //! is a custom property; dots in it nest.
 
 mod check;
+mod records;
 
 use std::collections::BTreeMap;
 
 pub use check::{Finding, Level, Report, check};
+pub(crate) use records::{Record, records};
 
 use crate::bulk::list::Device;
 use crate::crypto::{CryptoError, random_password};

@@ -6,11 +6,14 @@ pub(crate) mod device;
 pub(crate) mod generate;
 pub(crate) mod key;
 pub(crate) mod pool;
+pub(crate) mod pop;
 pub(crate) mod profile;
 pub(crate) mod registration;
 pub(crate) mod registry;
 pub(crate) mod rollout;
+pub(crate) mod sandbox;
 pub(crate) mod store;
+pub(crate) mod tenant;
 
 use crate::args::{Cli, Command};
 use crate::failure::Result;
@@ -26,7 +29,10 @@ pub(crate) fn run(cli: &Cli, out: &Output) -> Result {
         Command::Key(command) => key::run(command, pki, *out),
         Command::Store(command) => store::run(command, *out),
         Command::Registration(command) => registration::run(command, pki, *out),
+        Command::Tenant(command) => tenant::run(command, pki, *out),
+        Command::Pop(command) => pop::run(command, pki, *out),
         Command::Registry(command) => registry::run(command, pki, *out),
+        Command::Sandbox(args) => sandbox::run(args, *out),
         Command::Profile(command) => profile::run(command, *out),
         Command::Completions(args) => generate::completions(args, *out),
         Command::Man(args) => generate::man(args, *out),

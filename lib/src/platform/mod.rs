@@ -1,3 +1,22 @@
-//! The platform as seen from a client.
+//! The platform, seen from outside: its REST interface, and what its TLS server presents.
+//!
+//! A [`Client`] sends one [`Request`] after the other; what it may repeat, and when, is said by the
+//! request ([`Repeat`]). The other modules know the calls: [`trusted`] certificates, their proof of
+//! possession ([`pop`]), bulk registration ([`register`]), revocation ([`crl`]) and what a user may
+//! do ([`tenant`]). Nothing here knows the PKI folder or its registry: certificates, signers and the
+//! time are arguments.
 
+pub mod crl;
+mod error;
 pub mod fetch;
+mod http;
+pub mod pop;
+pub mod register;
+mod request;
+pub mod tenant;
+mod transport;
+pub mod trusted;
+
+pub use error::PlatformError;
+pub use http::{Client, Login, Proxy, Retry, Settings};
+pub use request::{Body, Method, Repeat, Request};

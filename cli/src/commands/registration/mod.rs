@@ -1,5 +1,7 @@
 //! `registration`: the CSV of the platform's bulk registration.
 
+mod upload;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -41,6 +43,18 @@ Exit codes: 0 the platform would take it; 1 it would not: each fault is named wi
         /// The CSV
         file: PathBuf,
     },
+    /// Register the devices of a CSV at the tenant, piece by piece
+    #[command(after_help = "\
+The result of each row goes into the result file before the next piece is sent. After a stop or a
+fault the same command goes on: rows that were done are not sent again, failed ones are.
+
+Examples:
+  c8y-pki registration upload registration.csv
+  c8y-pki registration upload registration.csv --chunk 200 --rate 50 --result done.csv
+
+Exit codes: 0 all registered, also when they were before; 1 some rows failed: see the result file;
+2 a fault in the CSV, nothing was sent; 3 not reached or interrupted: run it again.")]
+    Upload(upload::UploadArgs),
 }
 
 /// Arguments of `registration create`.
@@ -91,6 +105,7 @@ pub(crate) fn run(command: &RegistrationCommand, pki: &Path, out: Output) -> Res
     match command {
         RegistrationCommand::Create(args) => create(args, pki, out),
         RegistrationCommand::Check { file } => check(file, out),
+        RegistrationCommand::Upload(args) => upload::run(args, out),
     }
 }
 

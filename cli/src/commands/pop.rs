@@ -1,0 +1,344 @@
+//! `pop`: proof of possession of a CA's key, at once or in pieces for a key that is elsewhere.
+
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+use c8y_pki::authority::Pki;
+use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::key::PrivateKey;
+use c8y_pki::platform::pop::{self, Proof, Signed};
+use c8y_pki::platform::trusted::{self, TrustedCertificate};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::ca::ca_password;
+use super::key::read_key;
+use super::tenant::{Pick, fingerprint_of};
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::Output;
+use crate::password::Source;
+use crate::render::date;
+use crate::tenant::{TenantArgs, show_requests};
+
+/// Commands about proof of possession.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PopCommand {
+    /// Get the code, sign it, submit it, see that the proof is complete
+    #[command(after_help = "\
+Examples:
+  c8y-pki pop prove --ca line-7
+  c8y-pki pop prove --cert ca.pem --key ca.key
+
+Exit codes: 0 complete, also when it was before; 1 the platform does not accept it; 2 a wrong key,
+password or certificate; 3 not reached, trying again may help.")]
+    Prove(ProveArgs),
+    /// Get the verification code, a new one if the last has expired
+    #[command(after_help = "\
+The code goes to standard output or to a file as it is, without a line end: all of it is signed.
+
+Examples:
+  c8y-pki pop code --ca line-7 --out code.txt
+  c8y-pki pop code --cert ca.pem --new > code.txt")]
+    Code(CodeArgs),
+    /// Sign a verification code; needs no network
+    #[command(after_help = "\
+Gives what `openssl dgst -sha256 -sign ca.key code.txt | openssl base64 -A` gives.
+
+Examples:
+  c8y-pki pop sign code.txt --key ca.key > signed.txt
+  c8y-pki pop sign code.txt --ca line-7 --ca-password-file pw --out signed.txt")]
+    Sign(SignArgs),
+    /// Submit a signed code, see that the proof is complete
+    #[command(after_help = "\
+Examples:
+  c8y-pki pop submit signed.txt --cert ca.pem
+  c8y-pki pop submit signed.txt --trusted \"Line 7\"
+
+Exit codes: 0 complete; 1 the signature is not right, and why; 2 wrong input; 3 not reached.")]
+    Submit(SubmitArgs),
+}
+
+/// The private key that proves possession.
+#[derive(Debug, Args)]
+pub(crate) struct KeyArgs {
+    /// File with the password of --key [env: C8Y_PKI_KEY_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    key_password_file: Option<PathBuf>,
+    /// File with the password of the CA's key, for --ca [env: C8Y_PKI_CA_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    ca_password_file: Option<PathBuf>,
+}
+
+/// Arguments of `pop prove`.
+#[derive(Debug, Args)]
+pub(crate) struct ProveArgs {
+    #[command(flatten)]
+    pick: Pick,
+    /// The CA's private key; --ca knows its own
+    #[arg(long, value_name = "FILE", required_unless_present = "ca", conflicts_with = "ca")]
+    key: Option<PathBuf>,
+    #[command(flatten)]
+    secret: KeyArgs,
+    /// Print the requests, send nothing
+    #[arg(long, conflicts_with = "trusted")]
+    dry_run: bool,
+    #[command(flatten)]
+    tenant: TenantArgs,
+}
+
+/// Arguments of `pop code`.
+#[derive(Debug, Args)]
+pub(crate) struct CodeArgs {
+    #[command(flatten)]
+    pick: Pick,
+    /// Get a new code also if the last one can still be used
+    #[arg(long)]
+    new: bool,
+    /// Write the code here
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    tenant: TenantArgs,
+}
+
+/// Arguments of `pop sign`.
+#[derive(Debug, Args)]
+pub(crate) struct SignArgs {
+    /// File with the code; - for standard input
+    code: PathBuf,
+    /// The CA's private key
+    #[arg(long, value_name = "FILE", required_unless_present = "ca")]
+    key: Option<PathBuf>,
+    /// A CA of the PKI folder, in place of --key
+    #[arg(long, value_name = "NAME", conflicts_with = "key")]
+    ca: Option<String>,
+    #[command(flatten)]
+    secret: KeyArgs,
+    /// Write the signed code here
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Arguments of `pop submit`.
+#[derive(Debug, Args)]
+pub(crate) struct SubmitArgs {
+    /// File with the signed code, base64 or as the key gave it; - for standard input
+    signed: PathBuf,
+    #[command(flatten)]
+    pick: Pick,
+    #[command(flatten)]
+    tenant: TenantArgs,
+}
+
+pub(crate) fn run(command: &PopCommand, pki: &Path, out: Output) -> Result {
+    match command {
+        PopCommand::Prove(args) => prove(args, pki, out),
+        PopCommand::Code(args) => code(args, pki, out),
+        PopCommand::Sign(args) => sign(args, pki, out),
+        PopCommand::Submit(args) => submit(args, pki, out),
+    }
+}
+
+/// How far a proof is.
+#[derive(Serialize)]
+struct State<'a> {
+    action: &'static str,
+    name: &'a str,
+    fingerprint: &'a str,
+    complete: bool,
+}
+
+fn complete(found: &TrustedCertificate, action: &'static str, out: Output) -> Result {
+    let complete = found.proof_of_possession_valid;
+    let state = State { action, name: &found.name, fingerprint: &found.fingerprint, complete };
+    out.result(&state, |s| format!("{}: proof of possession complete ({})\n", s.name, s.action))?;
+    Ok(Outcome::Done)
+}
+
+fn prove(args: &ProveArgs, pki: &Path, out: Output) -> Result {
+    let certificate = args.pick.certificate(pki)?;
+    if let Some(certificate) = certificate.as_ref().filter(|_| args.dry_run) {
+        let (tenant, fingerprint) = (args.tenant.known_tenant(), certificate.fingerprint_sha1());
+        let requests = [
+            pop::code_request(tenant, &fingerprint),
+            pop::submit_request(tenant, &fingerprint, "(the signed code)"),
+        ];
+        return show_requests(&requests, out);
+    }
+    let key = private_key(args.key.as_deref(), args.pick.ca.as_deref(), &args.secret, pki)?;
+    let client = args.tenant.connect(out)?;
+    let certificate = match certificate {
+        Some(certificate) => certificate,
+        None => {
+            let fingerprint = fingerprint_of(&client, &args.pick, pki)?;
+            trusted::known(&client, &fingerprint)?.certificate()?
+        }
+    };
+    let (proof, found) = pop::prove(&client, &certificate, &key, OffsetDateTime::now_utc())?;
+    let action = match proof {
+        Proof::Made => "made now",
+        Proof::AlreadyComplete => "before",
+    };
+    complete(&found, action, out)
+}
+
+/// The key of a file or of a CA of the PKI folder.
+fn private_key(
+    file: Option<&Path>,
+    ca: Option<&str>,
+    secret: &KeyArgs,
+    dir: &Path,
+) -> Result<PrivateKey> {
+    match (file, ca) {
+        (Some(path), _) => {
+            let source = Source {
+                file: secret.key_password_file.as_ref(),
+                option: "--key-password-file",
+                variable: "C8Y_PKI_KEY_PASSWORD",
+                what: "the key",
+            };
+            read_key(path, source)
+        }
+        (None, Some(name)) => {
+            let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
+            let ca = pki.ca(name)?;
+            let password = ca_password(secret.ca_password_file.as_ref()).existing()?;
+            Ok(ca.unlock(&password)?)
+        }
+        (None, None) => Err(Failure::usage("no private key is given", "give --key or --ca")),
+    }
+}
+
+#[derive(Serialize)]
+struct Code<'a> {
+    fingerprint: &'a str,
+    name: &'a str,
+    complete: bool,
+    code: Option<&'a str>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    usable_until: Option<OffsetDateTime>,
+}
+
+fn code(args: &CodeArgs, pki: &Path, out: Output) -> Result {
+    let client = args.tenant.connect(out)?;
+    let fingerprint = fingerprint_of(&client, &args.pick, pki)?;
+    let found = pop::code(&client, &fingerprint, args.new, OffsetDateTime::now_utc())?;
+    let code = found.proof_of_possession_unsigned_verification_code.as_deref();
+    let code = code.filter(|_| !found.proof_of_possession_valid);
+    let until = found.proof_of_possession_verification_code_usable_until;
+    let Some(text) = code else {
+        out.note(&format!("{}: the proof is complete, there is nothing to sign", found.name));
+        if out.is_json() {
+            out.result(&view(&found, None, until), |_| String::new())?;
+        }
+        return Ok(Outcome::Done);
+    };
+    match &args.out {
+        Some(path) => {
+            files::write(path, text.as_bytes(), Access::Public, Existing::Replace)?;
+            let shown = path.display().to_string();
+            out.result_aside(&view(&found, code, until), |_| usable(&shown, until));
+        }
+        None if out.is_json() => out.result(&view(&found, code, until), |_| String::new())?,
+        None => {
+            out.data(text.as_bytes())?;
+            out.note(&usable(if is_seen() { "\nthis code" } else { "this code" }, until));
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+fn view<'a>(
+    found: &'a TrustedCertificate,
+    code: Option<&'a str>,
+    usable_until: Option<OffsetDateTime>,
+) -> Code<'a> {
+    let TrustedCertificate { fingerprint, name, proof_of_possession_valid: complete, .. } = found;
+    Code { fingerprint, name, complete: *complete, code, usable_until }
+}
+
+fn usable(what: &str, until: Option<OffsetDateTime>) -> String {
+    match until {
+        Some(end) => format!("{what}: can be used until {}", date(end)),
+        None => format!("{what}: the platform does not say until when it can be used"),
+    }
+}
+
+/// Whether standard output is a terminal: then a line end belongs to what is shown.
+fn is_seen() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    if path != Path::new("-") {
+        return Ok(files::read(path)?);
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut bytes).map_err(Failure::Input)?;
+    Ok(bytes)
+}
+
+#[derive(Serialize)]
+struct SignedView<'a> {
+    signed: &'a str,
+}
+
+fn sign(args: &SignArgs, pki: &Path, out: Output) -> Result {
+    let shown = args.code.display();
+    let bytes = read(&args.code)?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        let hint = "it is text, as `c8y-pki pop code` gives it";
+        Failure::usage(format!("{shown} holds no verification code: it is not text"), hint)
+    })?;
+    let code = text.trim_end_matches(['\r', '\n']);
+    if code.is_empty() {
+        let hint = "get one: `c8y-pki pop code --ca NAME --out code.txt`";
+        return Err(Failure::usage(format!("{shown} holds no verification code"), hint));
+    }
+    if code.len() < text.len() {
+        out.warning(&format!(
+            "{shown} ends with a line end, which is no part of the code and was left out; signed \
+             with it, the platform would refuse the proof"
+        ));
+    }
+    let key = private_key(args.key.as_deref(), args.ca.as_deref(), &args.secret, pki)?;
+    let signed = pop::sign(&key, code)?;
+    if let Some(path) = &args.out {
+        files::write(path, signed.as_bytes(), Access::Public, Existing::Replace)?;
+        out.result_aside(&SignedView { signed: &signed }, |_| path.display().to_string());
+        return Ok(Outcome::Done);
+    }
+    let end = if is_seen() { "\n" } else { "" };
+    out.result(&SignedView { signed: &signed }, |s| format!("{}{end}", s.signed))?;
+    Ok(Outcome::Done)
+}
+
+fn submit(args: &SubmitArgs, pki: &Path, out: Output) -> Result {
+    let signature = pop::signature(&read(&args.signed)?);
+    let client = args.tenant.connect(out)?;
+    let fingerprint = fingerprint_of(&client, &args.pick, pki)?;
+    let found = trusted::known(&client, &fingerprint)?;
+    if found.proof_of_possession_valid {
+        return complete(&found, "before", out);
+    }
+    let public_key = found.certificate()?.public_key?;
+    let code = found.proof_of_possession_unsigned_verification_code.as_deref();
+    let problem = match code.map(|code| pop::judge(&public_key, code, &signature)) {
+        None => Some("there is no verification code for it: `c8y-pki pop code` gets one"),
+        Some(Signed::Right) => None,
+        Some(Signed::WithLineEnd) => Some(
+            "the code was signed with a line end, which is no part of it: use `c8y-pki pop sign`, \
+             or `printf %s` to write the code",
+        ),
+        Some(Signed::Wrong) => Some(
+            "it is not the CA's signature of the code that is out now: another key, or an older \
+             code; sign the code that `c8y-pki pop code` gives",
+        ),
+    };
+    if let Some(problem) = problem {
+        out.warning(&format!("{} is not submitted: {problem}", args.signed.display()));
+        return Ok(Outcome::No);
+    }
+    complete(&pop::submit(&client, &fingerprint, &signature)?, "made now", out)
+}

@@ -1,0 +1,232 @@
+//! `registration upload`: a CSV of devices to the tenant, piece by piece, each row's result kept.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use c8y_pki::bulk::{Fault, Progress};
+use c8y_pki::platform::register::results::{ResultError, Results};
+use c8y_pki::platform::register::{
+    self, CHUNK, Outcome as RowOutcome, Pace, Row, RowResult, Sheet,
+};
+use c8y_pki::platform::{Client, PlatformError};
+use c8y_pki::registration::{Finding, Level, Report};
+use c8y_pki::{Error, files};
+use clap::Args;
+use serde::Serialize;
+
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::Output;
+use crate::progress::Line;
+use crate::render::count;
+use crate::stop;
+use crate::tenant::{TenantArgs, show_requests};
+
+/// Arguments of `registration upload`.
+#[derive(Debug, Args)]
+pub(crate) struct UploadArgs {
+    /// The CSV, from `registration create` or made elsewhere
+    file: PathBuf,
+    /// Where each row's result goes; by default FILE with .result.csv in place of .csv. A row that it
+    /// calls done is not sent again
+    #[arg(long, value_name = "FILE")]
+    result: Option<PathBuf>,
+    /// Rows in a request
+    #[arg(long, value_name = "N", default_value_t = CHUNK as u32, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    chunk: u32,
+    /// Most rows a second, on average
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// Print the requests, send nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    tenant: TenantArgs,
+}
+
+/// What became of the rows of the file.
+#[derive(Serialize)]
+struct Summary {
+    file: String,
+    result: String,
+    tenant: String,
+    rows: usize,
+    /// Sent this time.
+    sent: usize,
+    created: usize,
+    updated: usize,
+    failed: usize,
+    seconds: f64,
+    /// Whether it was interrupted before the last row.
+    stopped: bool,
+}
+
+pub(super) fn run(args: &UploadArgs, out: Output) -> Result {
+    let sheet = read(&args.file, out)?;
+    let path = args.result.clone().unwrap_or_else(|| args.file.with_extension("result.csv"));
+    if path == args.file {
+        return Err(Failure::usage(
+            "the result file is the list itself",
+            "name another file with --result",
+        ));
+    }
+    let chunk = usize::try_from(args.chunk).unwrap_or(CHUNK);
+    if args.dry_run {
+        let results = Results::open(&path, args.tenant.known_tenant())?;
+        let requests: Vec<_> = results
+            .due(&sheet)
+            .chunks(chunk)
+            .map(|rows| register::request(&name(&args.file), &sheet, rows))
+            .collect();
+        return show_requests(&requests, out);
+    }
+    let client = args.tenant.connect(out)?;
+    let mut results = Results::open(&path, client.tenant()?)?;
+    let due = results.due(&sheet);
+    let pace = Pace { chunk, per_second: args.rate };
+    let start = Instant::now();
+    let whole = send(args, &client, &sheet, &due, pace, &mut results, out)?;
+    let all = results.finish(&sheet)?;
+    let of = |outcome| all.iter().filter(|r| r.outcome == outcome).count();
+    let summary = Summary {
+        file: args.file.display().to_string(),
+        result: path.display().to_string(),
+        tenant: client.tenant()?.to_owned(),
+        rows: sheet.rows.len(),
+        sent: due.len(),
+        created: of(RowOutcome::Created),
+        updated: of(RowOutcome::Updated),
+        failed: of(RowOutcome::Failed),
+        seconds: (start.elapsed().as_secs_f64() * 10.0).round() / 10.0,
+        stopped: !whole,
+    };
+    report(&summary, &all, &args.file, out)
+}
+
+/// Takes the file apart; a file that the platform would refuse is not sent.
+fn read(path: &Path, out: Output) -> Result<Sheet> {
+    let file = path.display().to_string();
+    let bytes = files::read(path)?;
+    Sheet::read(&file, &bytes).map_err(|report| {
+        out.faults(&faults(&report));
+        let wrong = report.findings.iter().filter(|f| f.level == Level::Error).count();
+        Failure::usage(
+            format!(
+                "the platform would not take {file}: {}; nothing was sent",
+                count(wrong, "fault")
+            ),
+            "correct the lines; `c8y-pki registration check` shows warnings too",
+        )
+    })
+}
+
+fn faults(report: &Report) -> Vec<Fault> {
+    let fault = |finding: &Finding| Fault {
+        id: String::new(),
+        line: Some(finding.line),
+        message: format!("{} line {}: {}", report.file, finding.line, finding.message),
+        hint: finding.hint.clone(),
+    };
+    report.findings.iter().filter(|f| f.level == Level::Error).map(fault).collect()
+}
+
+/// The file's name, for the platform's log.
+fn name(path: &Path) -> String {
+    path.file_name().map_or_else(|| "devices.csv".to_owned(), |n| n.to_string_lossy().into_owned())
+}
+
+/// Sends the rows that are due and keeps what became of them; false if it was interrupted.
+fn send(
+    args: &UploadArgs,
+    client: &Client,
+    sheet: &Sheet,
+    due: &[&Row],
+    pace: Pace,
+    results: &mut Results,
+    out: Output,
+) -> Result<bool> {
+    if due.is_empty() {
+        return Ok(true);
+    }
+    let line = Line::new(out);
+    let stop = stop::on_interrupt();
+    let mut done = 0;
+    results.begin()?;
+    let kept = |rows: &[RowResult]| -> std::result::Result<(), SendError> {
+        results.add(rows)?;
+        done += rows.len();
+        line.set(Progress { done, total: due.len() });
+        Ok(())
+    };
+    let sent = register::upload(client, &name(&args.file), sheet, due, pace, &stop, kept);
+    line.finish();
+    Ok(sent.map_err(Error::from)?)
+}
+
+/// What may end an upload.
+enum SendError {
+    Platform(PlatformError),
+    Results(ResultError),
+}
+
+impl From<PlatformError> for SendError {
+    fn from(e: PlatformError) -> Self {
+        Self::Platform(e)
+    }
+}
+
+impl From<ResultError> for SendError {
+    fn from(e: ResultError) -> Self {
+        Self::Results(e)
+    }
+}
+
+impl From<SendError> for Error {
+    fn from(e: SendError) -> Self {
+        match e {
+            SendError::Platform(e) => e.into(),
+            SendError::Results(e) => e.into(),
+        }
+    }
+}
+
+fn report(summary: &Summary, all: &[RowResult], file: &Path, out: Output) -> Result {
+    let failed: Vec<Fault> = all
+        .iter()
+        .filter(|r| r.outcome == RowOutcome::Failed)
+        .map(|r| Fault {
+            id: r.id.clone(),
+            line: Some(r.line),
+            message: format!(
+                "device {:?} ({} line {}): {}",
+                r.id,
+                file.display(),
+                r.line,
+                r.reason
+            ),
+            hint: None,
+        })
+        .collect();
+    out.faults(&failed);
+    out.result(summary, text)?;
+    if summary.stopped {
+        out.warning("interrupted; run the same command again to go on");
+        return Ok(Outcome::Stopped);
+    }
+    Ok(Outcome::of(summary.failed == 0))
+}
+
+fn text(s: &Summary) -> String {
+    let before = match s.rows - s.sent {
+        0 => String::new(),
+        n => format!(", {n} sent before"),
+    };
+    format!(
+        "{} at tenant {}: {} created, {} updated, {} failed{before}\nresult of each: {}\n",
+        count(s.rows, "device"),
+        s.tenant,
+        s.created,
+        s.updated,
+        s.failed,
+        s.result
+    )
+}

@@ -1,0 +1,218 @@
+//! `tenant trust add`: upload CAs, and prove that their keys are ours.
+
+use std::path::{Path, PathBuf};
+
+use c8y_pki::authority::Pki;
+use c8y_pki::cert::Certificate;
+use c8y_pki::key::PrivateKey;
+use c8y_pki::platform::trusted::{self, Added, Change, NewTrusted, TrustedCertificate};
+use c8y_pki::platform::{Client, pop};
+use clap::Args;
+use time::OffsetDateTime;
+
+use super::{View, details, which};
+use crate::commands::ca::ca_password;
+use crate::commands::key::read_key;
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::Output;
+use crate::password::Source;
+use crate::tenant::{TenantArgs, show_requests};
+
+/// Arguments of `tenant trust add`.
+#[derive(Debug, Args)]
+pub(crate) struct AddArgs {
+    /// Certificates of CAs, PEM or DER, one in each file
+    #[arg(value_name = "CERT", required_unless_present = "ca")]
+    certs: Vec<PathBuf>,
+    /// A CA of the PKI folder; may be repeated
+    #[arg(long, value_name = "NAME", conflicts_with = "certs")]
+    ca: Vec<String>,
+    /// Its name in the tenant; by default the common name of its subject
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Register devices at their first connection
+    #[arg(long)]
+    auto_registration: bool,
+    /// Do not let its devices in yet
+    #[arg(long)]
+    disabled: bool,
+    /// Prove possession of the private key too
+    #[arg(long)]
+    prove: bool,
+    /// The private key for --prove; --ca knows its own
+    #[arg(long, value_name = "FILE", requires = "prove", conflicts_with = "ca")]
+    key: Option<PathBuf>,
+    /// File with the password of --key [env: C8Y_PKI_KEY_PASSWORD]
+    #[arg(long, value_name = "FILE", requires = "key")]
+    key_password_file: Option<PathBuf>,
+    /// File with the password of the CA's key, for --ca [env: C8Y_PKI_CA_PASSWORD]
+    #[arg(long, value_name = "FILE", requires = "ca")]
+    ca_password_file: Option<PathBuf>,
+    /// Print the requests, send nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    tenant: TenantArgs,
+}
+
+/// A certificate to add, and the key for its proof.
+struct Wanted {
+    certificate: Certificate,
+    name: String,
+    key: Option<PrivateKey>,
+}
+
+pub(super) fn run(args: &AddArgs, pki: &Path, out: Output) -> Result {
+    let wanted = wanted(args, pki)?;
+    let now = OffsetDateTime::now_utc();
+    for new in &wanted {
+        trusted::check(&new.certificate, now)?;
+    }
+    let new: Vec<NewTrusted<'_>> = wanted
+        .iter()
+        .map(|w| NewTrusted {
+            certificate: &w.certificate,
+            name: &w.name,
+            enabled: !args.disabled,
+            auto_registration: args.auto_registration,
+        })
+        .collect();
+    if args.dry_run {
+        return dry_run(args, &new, out);
+    }
+    let client = args.tenant.connect(out)?;
+    let added = trusted::add(&client, &new)?;
+    let mut all_there = true;
+    for (wanted, added) in wanted.iter().zip(added) {
+        all_there &= settle(args, &client, wanted, added, out)?;
+    }
+    Ok(Outcome::of(all_there))
+}
+
+/// What is to be added; everything that can be wrong with files and passwords is found here.
+fn wanted(args: &AddArgs, dir: &Path) -> Result<Vec<Wanted>> {
+    let mut wanted: Vec<Wanted> = Vec::new();
+    let mut add = |certificate: Certificate, key| {
+        if wanted.iter().all(|w| w.certificate.der() != certificate.der()) {
+            let name = args.name.clone().unwrap_or_else(|| title(&certificate));
+            wanted.push(Wanted { certificate, name, key });
+        }
+    };
+    for path in &args.certs {
+        add(which::one_certificate(path)?, None);
+    }
+    if !args.ca.is_empty() {
+        let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
+        let password = match args.prove && !args.dry_run {
+            true => Some(ca_password(args.ca_password_file.as_ref()).existing()?),
+            false => None,
+        };
+        for name in &args.ca {
+            let ca = pki.ca(name)?;
+            let key = password.as_ref().map(|p| ca.unlock(p)).transpose()?;
+            add(ca.certificate().clone(), key);
+        }
+    }
+    let several = wanted.len() > 1;
+    if several && args.name.is_some() {
+        let hint = "leave --name out: each takes the common name of its subject";
+        return Err(Failure::usage("one name is given for several certificates", hint));
+    }
+    if args.prove && args.ca.is_empty() {
+        match (wanted.as_mut_slice(), &args.key) {
+            ([one], Some(key)) => one.key = Some(own_key(args, key, &one.certificate)?),
+            (_, None) => {
+                let hint = "give --key FILE, or upload a CA of the PKI folder: --ca NAME";
+                return Err(Failure::usage("--prove needs the CA's private key", hint));
+            }
+            _ => {
+                let hint = "add them one by one, each with its --key";
+                return Err(Failure::usage("one --key cannot prove several certificates", hint));
+            }
+        }
+    }
+    Ok(wanted)
+}
+
+fn own_key(args: &AddArgs, path: &Path, certificate: &Certificate) -> Result<PrivateKey> {
+    let source = Source {
+        file: args.key_password_file.as_ref(),
+        option: "--key-password-file",
+        variable: "C8Y_PKI_KEY_PASSWORD",
+        what: "the key",
+    };
+    let key = read_key(path, source)?;
+    pop::check_key(certificate, &key)?;
+    Ok(key)
+}
+
+/// A name for people: the common name, else the whole subject.
+fn title(certificate: &Certificate) -> String {
+    certificate.subject.common_name().map_or_else(|| certificate.subject.to_string(), str::to_owned)
+}
+
+fn dry_run(args: &AddArgs, new: &[NewTrusted<'_>], out: Output) -> Result {
+    let tenant = args.tenant.known_tenant();
+    let mut requests = vec![trusted::add_request(tenant, new)];
+    if args.prove {
+        for new in new {
+            let fingerprint = new.certificate.fingerprint_sha1();
+            requests.push(pop::code_request(tenant, &fingerprint));
+            requests.push(pop::submit_request(tenant, &fingerprint, "(the signed code)"));
+        }
+    }
+    show_requests(&requests, out)
+}
+
+/// Brings one certificate to where it was wanted, and says so; false if that cannot be.
+fn settle(
+    args: &AddArgs,
+    client: &Client,
+    wanted: &Wanted,
+    added: Added,
+    out: Output,
+) -> Result<bool> {
+    let fingerprint = wanted.certificate.fingerprint_sha1();
+    if added == Added::InAnotherTenant {
+        out.warning(&format!(
+            "another tenant of this instance holds the certificate {:?} ({fingerprint}), and one \
+             tenant only can; remove it there, or give this tenant a CA of its own",
+            wanted.name
+        ));
+        return Ok(false);
+    }
+    let mut found = trusted::known(client, &fingerprint)?;
+    let mut action = if added == Added::Created { "added" } else { "already there" };
+    let change = Change {
+        name: args.name.clone(),
+        enabled: args.disabled.then_some(false),
+        auto_registration: args.auto_registration.then_some(true),
+    };
+    if change.concerns(&found) {
+        found = trusted::update(client, &found, &change)?;
+        action = "updated";
+    }
+    if let Some(key) = &wanted.key {
+        (_, found) = pop::prove(client, &wanted.certificate, key, OffsetDateTime::now_utc())?;
+    }
+    out.result(&View::of(&found, Some(action)), details)?;
+    remark(args, &found, out);
+    Ok(true)
+}
+
+/// What still keeps its devices out.
+fn remark(args: &AddArgs, found: &TrustedCertificate, out: Output) {
+    let name = &found.name;
+    if !found.is_enabled() && !args.disabled {
+        out.warning(&format!(
+            "{name:?} was there and is disabled: `c8y-pki tenant trust update {} --enable`",
+            found.fingerprint
+        ));
+    }
+    if !found.proof_of_possession_valid {
+        out.note(
+            &"Possession of its key is not proven yet: `c8y-pki pop prove --help` says how."
+                .to_string(),
+        );
+    }
+}

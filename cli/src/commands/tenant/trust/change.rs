@@ -1,0 +1,139 @@
+//! `tenant trust update` and `tenant trust remove`.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use c8y_pki::platform::trusted::{self, Change, TrustedCertificate};
+use clap::Args;
+use serde::Serialize;
+
+use super::{View, details, which};
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::Output;
+use crate::tenant::{TenantArgs, show_requests};
+
+/// Arguments of `tenant trust update`.
+#[derive(Debug, Args)]
+pub(crate) struct UpdateArgs {
+    /// Its file, its SHA-1 fingerprint (or how that begins), or its name in the tenant
+    id: String,
+    /// Another name
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Let its devices in
+    #[arg(long)]
+    enable: bool,
+    /// Keep its devices out
+    #[arg(long, conflicts_with = "enable")]
+    disable: bool,
+    /// Register devices at their first connection
+    #[arg(long)]
+    auto_registration: bool,
+    /// Let in only devices that are registered
+    #[arg(long, conflicts_with = "auto_registration")]
+    no_auto_registration: bool,
+    /// Ask what is there, and print the request that would change it
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    tenant: TenantArgs,
+}
+
+impl UpdateArgs {
+    fn change(&self) -> Change {
+        let flag = |on: bool, off: bool| on.then_some(true).or(off.then_some(false));
+        Change {
+            name: self.name.clone(),
+            enabled: flag(self.enable, self.disable),
+            auto_registration: flag(self.auto_registration, self.no_auto_registration),
+        }
+    }
+}
+
+pub(super) fn update(args: &UpdateArgs, out: Output) -> Result {
+    let change = args.change();
+    if change == Change::default() {
+        return Err(Failure::usage(
+            "nothing is to be changed",
+            "give --name, --enable, --disable, --auto-registration or --no-auto-registration",
+        ));
+    }
+    let client = args.tenant.connect(out)?;
+    let found = which::find(&client, &args.id)?;
+    if !change.concerns(&found) {
+        out.result(&View::of(&found, Some("unchanged")), details)?;
+        return Ok(Outcome::Done);
+    }
+    if args.dry_run {
+        return show_requests(&[trusted::update_request(client.tenant()?, &found, &change)], out);
+    }
+    let updated = trusted::update(&client, &found, &change)?;
+    out.result(&View::of(&updated, Some("updated")), details)?;
+    Ok(Outcome::Done)
+}
+
+/// Arguments of `tenant trust remove`.
+#[derive(Debug, Args)]
+pub(crate) struct RemoveArgs {
+    /// Their files, their SHA-1 fingerprints (or how those begin), or their names in the tenant
+    #[arg(required = true)]
+    ids: Vec<String>,
+    /// Do not ask
+    #[arg(long, short = 'y')]
+    yes: bool,
+    /// Ask what is there, and print the requests that would remove it
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    tenant: TenantArgs,
+}
+
+#[derive(Serialize)]
+struct Removed {
+    action: &'static str,
+    fingerprint: String,
+    name: String,
+}
+
+pub(super) fn remove(args: &RemoveArgs, out: Output) -> Result {
+    let client = args.tenant.connect(out)?;
+    let mut found = Vec::with_capacity(args.ids.len());
+    for id in &args.ids {
+        found.push(which::find(&client, id)?);
+    }
+    let tenant = client.tenant()?;
+    if args.dry_run {
+        let request = |c: &TrustedCertificate| trusted::remove_request(tenant, &c.fingerprint);
+        return show_requests(&found.iter().map(request).collect::<Vec<_>>(), out);
+    }
+    if !args.yes && !confirm(&found, tenant)? {
+        out.note("Nothing was removed.");
+        return Ok(Outcome::No);
+    }
+    for certificate in found {
+        let removed = trusted::remove(&client, &certificate.fingerprint)?;
+        let action = if removed { "removed" } else { "not there" };
+        let TrustedCertificate { fingerprint, name, .. } = certificate;
+        let removed = Removed { action, fingerprint, name };
+        out.result(&removed, |r| format!("{}: {}\n", r.name, r.action))?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn confirm(found: &[TrustedCertificate], tenant: &str) -> Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage(
+            "removing a trusted certificate has to be confirmed, and there is no terminal to ask",
+            "give --yes",
+        ));
+    }
+    let mut err = std::io::stderr().lock();
+    for c in found {
+        // Nobody is left to answer if standard error is gone.
+        let _ = writeln!(err, "  {}  {}  {}", c.name, c.subject, c.fingerprint);
+    }
+    let _ = write!(err, "Remove from tenant {tenant}? Their devices cannot connect then. [y/N] ");
+    let _ = err.flush();
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).map_err(Failure::Input)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

@@ -1,0 +1,202 @@
+//! How commands reach a tenant: host, user, TLS, proxy, from options or from the variables that the
+//! platform's other tools use too.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use c8y_pki::cert::Certificate;
+use c8y_pki::platform::{Body, Client, Login, Proxy, Request, Retry, Settings};
+use clap::Args;
+use serde_json::json;
+
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::Output;
+use crate::password::Source;
+use crate::values;
+
+/// What stands for the tenant's id where it is not known: nothing is asked in a dry run.
+const UNKNOWN_TENANT: &str = "TENANT";
+
+/// How the tenant is reached.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Tenant")]
+pub(crate) struct TenantArgs {
+    /// Host of the tenant, e.g. acme.eu-latest.cumulocity.com
+    #[arg(long, value_name = "HOST", env = "C8Y_HOST", hide_env_values = true)]
+    host: Option<String>,
+    /// The tenant's id, e.g. t12345; by default the host's
+    #[arg(long, value_name = "ID", env = "C8Y_TENANT", hide_env_values = true)]
+    tenant: Option<String>,
+    /// User of the tenant [env: C8Y_USER, C8Y_USERNAME]
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// File whose first line is the user's password [env: C8Y_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    tenant_password_file: Option<PathBuf>,
+    /// File whose first line is a token, in place of user and password [env: C8Y_TOKEN]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["user", "tenant_password_file"])]
+    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    network: NetworkArgs,
+}
+
+/// What lies between here and the tenant.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Tenant")]
+pub(crate) struct NetworkArgs {
+    /// PEM file with CAs that the server's TLS certificate may lead to, besides the system's
+    #[arg(long, value_name = "FILE", env = "C8Y_PKI_CACERT", hide_env_values = true)]
+    cacert: Option<PathBuf>,
+    /// Proxy, e.g. http://proxy.example.com:3128 [env: HTTPS_PROXY, ALL_PROXY, NO_PROXY]
+    #[arg(long, value_name = "URL")]
+    proxy: Option<String>,
+    /// Seconds that an answer may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    timeout: u64,
+    /// How often a request is sent again when the network or the server fails
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(0..=100))]
+    retries: u32,
+}
+
+impl TenantArgs {
+    /// A client of the tenant. Nothing is sent yet.
+    pub(crate) fn connect(&self, out: Output) -> Result<Client> {
+        let host = self.host()?;
+        let login = self.login(&host)?;
+        self.network.connect(&host, self.tenant.clone(), login, out)
+    }
+
+    /// The tenant's id as far as it is known without asking.
+    pub(crate) fn known_tenant(&self) -> &str {
+        self.tenant.as_deref().unwrap_or(UNKNOWN_TENANT)
+    }
+
+    fn host(&self) -> Result<String> {
+        self.host.clone().filter(|h| !h.is_empty()).ok_or_else(no_host)
+    }
+
+    /// Options before variables; of the variables a token before a password.
+    fn login(&self, host: &str) -> Result<Login> {
+        let token = Source {
+            file: self.token_file.as_ref(),
+            option: "--token-file",
+            variable: "C8Y_TOKEN",
+            what: "the tenant (a token)",
+        };
+        if self.user.is_none()
+            && self.tenant_password_file.is_none()
+            && let Some(token) = token.given()?
+        {
+            return Ok(Login::Token(token));
+        }
+        let user = self.user.clone().or_else(|| variable("C8Y_USER"));
+        let Some(user) = user.or_else(|| variable("C8Y_USERNAME")) else {
+            return Err(Failure::usage(
+                format!("there is no user for {host}"),
+                "give --user NAME or set C8Y_USER, and C8Y_PASSWORD; or set C8Y_TOKEN",
+            ));
+        };
+        let what = format!("the user {user}");
+        let password = Source {
+            file: self.tenant_password_file.as_ref(),
+            option: "--tenant-password-file",
+            variable: "C8Y_PASSWORD",
+            what: &what,
+        };
+        Ok(Login::user(self.tenant.as_deref(), &user, password.existing()?))
+    }
+}
+
+impl NetworkArgs {
+    /// A client for that host and login.
+    pub(crate) fn connect(
+        &self,
+        host: &str,
+        tenant: Option<String>,
+        login: Login,
+        out: Output,
+    ) -> Result<Client> {
+        let settings = Settings {
+            tenant,
+            roots: self.roots()?,
+            proxy: self.proxy(),
+            timeout: Duration::from_secs(self.timeout),
+            attempts: self.retries + 1,
+            ..Settings::new(host, login)
+        };
+        Ok(Client::new(&settings)?.on_retry(move |retry| tell(retry, out)))
+    }
+
+    fn roots(&self) -> Result<Vec<Certificate>> {
+        let file = self.cacert.as_deref().filter(|f| !f.as_os_str().is_empty());
+        file.map_or_else(|| Ok(Vec::new()), values::certificates)
+    }
+
+    fn proxy(&self) -> Option<Proxy> {
+        const NAMES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+        let url = self.proxy.clone().or_else(|| NAMES.into_iter().find_map(variable))?;
+        let except = match self.proxy {
+            // Asked for by name, it is taken for every host.
+            Some(_) => None,
+            None => variable("NO_PROXY").or_else(|| variable("no_proxy")),
+        };
+        Some(Proxy { url, except: except.unwrap_or_default() })
+    }
+}
+
+/// The host where there is no [`TenantArgs`] around it.
+pub(crate) fn no_host() -> Failure {
+    Failure::usage(
+        "the host of the tenant is not given",
+        "give --host, e.g. --host acme.eu-latest.cumulocity.com, or set C8Y_HOST",
+    )
+}
+
+/// A variable of the environment that is there and not empty.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn tell(retry: &Retry, out: Output) {
+    let seconds = retry.pause.as_secs_f64();
+    out.note(&format!("{}; trying again in {seconds:.1} s", retry.reason));
+}
+
+/// `--dry-run`: what would be sent, without credentials.
+pub(crate) fn show_requests(requests: &[Request], out: Output) -> Result {
+    let values: Vec<_> = requests.iter().map(Shown::of).collect();
+    out.results(&values, |_| {
+        requests.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    })?;
+    Ok(Outcome::Done)
+}
+
+/// A request for `--json`.
+#[derive(serde::Serialize)]
+struct Shown {
+    method: String,
+    path: String,
+    query: serde_json::Map<String, serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<serde_json::Value>,
+}
+
+impl Shown {
+    fn of(request: &Request) -> Self {
+        let body = match &request.body {
+            Body::Json(value) => Some(value.clone()),
+            Body::Csv { name, bytes } => {
+                Some(json!({ "file": name, "csv": String::from_utf8_lossy(bytes) }))
+            }
+            Body::Pkcs10(text) => Some(json!({ "pkcs10": text })),
+            _ => None,
+        };
+        let query = request.query.iter().map(|(k, v)| ((*k).to_owned(), json!(v)));
+        Self {
+            method: request.method.to_string(),
+            path: request.path.clone(),
+            query: query.collect(),
+            body,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Revocation: what our CAs have revoked goes up, the platform's own list comes down (platform:
+//! "Revocation").
+//!
+//! The platform keeps serial numbers without their issuers. It only adds: an entry that is there
+//! stays as it is, so an upload can be repeated.
+
+use super::{Body, Client, Method, PlatformError, Request, trusted};
+use crate::crl::{Crl, Revoked, platform_csv};
+
+/// Where revocations are kept.
+pub const PATH: &str = "/tenant/trusted-certificates/settings/crl";
+
+/// The requests that upload these revocations, 5000 in each at most.
+pub fn requests(revoked: &[Revoked]) -> Vec<Request> {
+    let request = |csv: String| {
+        let body = Body::Csv { name: "revoked.csv".to_owned(), bytes: csv.into_bytes() };
+        Request::new(Method::Put, PATH, body).role(trusted::ROLE)
+    };
+    platform_csv(revoked).into_iter().map(request).collect()
+}
+
+/// Uploads revocations.
+pub fn upload(client: &Client, revoked: &[Revoked]) -> Result<(), PlatformError> {
+    requests(revoked).iter().try_for_each(|request| client.send(request).map(drop))
+}
+
+/// The platform's list. Its signature is the platform's, whose certificate is not told here.
+pub fn download(client: &Client) -> Result<Crl, PlatformError> {
+    let request = Request::get(PATH).role(trusted::ROLE).accept("application/pkix-crl, */*");
+    let answer = client.send(&request)?;
+    Crl::from_der(&answer.body).map_err(|e| client.strange(&request, e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cert::Serial;
+    use crate::crl::Reason;
+    use time::macros::datetime;
+
+    #[test]
+    fn no_request_holds_more_than_the_platform_takes() {
+        let revoked: Vec<Revoked> = (0..5001_u32)
+            .map(|n| Revoked {
+                serial: Serial::from_octets(&n.to_be_bytes()),
+                at: datetime!(2026-01-17 10:48:51 UTC),
+                reason: Reason::KeyCompromise,
+            })
+            .collect();
+        let lines: Vec<usize> = requests(&revoked)
+            .iter()
+            .map(|r| match &r.body {
+                Body::Csv { bytes, .. } => bytes.split(|b| *b == b'\n').count() - 2,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(lines, [5000, 1]);
+        assert!(requests(&[]).is_empty());
+    }
+}

@@ -1,0 +1,240 @@
+//! Why the platform could not be asked, or said no.
+
+use super::Method;
+
+/// Why a call did not give what it was made for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlatformError {
+    /// Not the address of a tenant.
+    #[error("{host:?} is not the address of a tenant: {problem}")]
+    BadHost {
+        /// What was given.
+        host: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A CA that is to be trusted for TLS, but is none.
+    #[error("the certificates to trust cannot be used: {0}")]
+    BadRoots(String),
+    /// The address of a proxy.
+    #[error("{proxy:?} is not the address of a proxy: {problem}")]
+    BadProxy {
+        /// What was given.
+        proxy: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The name does not resolve.
+    #[error("the host name {host:?} does not resolve")]
+    Resolve {
+        /// The name.
+        host: String,
+    },
+    /// No TCP connection.
+    #[error("cannot connect to {host}: {reason}")]
+    Connect {
+        /// Host and port.
+        host: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The proxy does not let us through.
+    #[error("the proxy {proxy} gives no connection to {host}: {reason}")]
+    Proxy {
+        /// The proxy.
+        proxy: String,
+        /// Host and port behind it.
+        host: String,
+        /// What it said.
+        reason: String,
+    },
+    /// No answer in time.
+    #[error("{host} did not answer within {seconds} seconds")]
+    Timeout {
+        /// Host and port.
+        host: String,
+        /// The time that it had.
+        seconds: u64,
+    },
+    /// The server's certificate is not trusted.
+    #[error("the TLS certificate of {host} is not trusted: {reason}")]
+    Untrusted {
+        /// Host and port.
+        host: String,
+        /// Why not.
+        reason: String,
+        /// Whether another trust anchor would help.
+        unknown_issuer: bool,
+    },
+    /// The handshake failed for another reason.
+    #[error("no TLS connection to {host}: {reason}")]
+    Tls {
+        /// Host and port.
+        host: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The connection ended before the answer did.
+    #[error("{host} broke off its answer to {method} {path}: {reason}")]
+    Broken {
+        /// Host and port.
+        host: String,
+        /// The method.
+        method: Method,
+        /// The path.
+        path: String,
+        /// What was seen.
+        reason: String,
+    },
+    /// The credentials are wrong (401).
+    #[error("{host} does not accept {login}")]
+    Unauthorized {
+        /// Host and port.
+        host: String,
+        /// Who asked, without the secret.
+        login: String,
+    },
+    /// The user may not do that (403).
+    #[error("{login} may not {method} {path}: {message}")]
+    Forbidden {
+        /// Who asked.
+        login: String,
+        /// The method.
+        method: Method,
+        /// The path.
+        path: String,
+        /// What the platform said.
+        message: String,
+        /// The role that is needed, where it is known.
+        role: Option<&'static str>,
+    },
+    /// The platform says no for another reason.
+    #[error("the platform answers {method} {path} with {status}: {message}")]
+    Refused {
+        /// The method.
+        method: Method,
+        /// The path.
+        path: String,
+        /// The HTTP status.
+        status: u16,
+        /// What the platform said.
+        message: String,
+    },
+    /// The server is overloaded or away, and stayed so.
+    #[error("{host} is not available: {status} after {attempts} attempts")]
+    Unavailable {
+        /// Host and port.
+        host: String,
+        /// The HTTP status of the last answer.
+        status: u16,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// The answer is not what the platform would give.
+    #[error("{host} does not answer {method} {path} as Cumulocity does: {problem}")]
+    Answer {
+        /// Host and port.
+        host: String,
+        /// The method.
+        method: Method,
+        /// The path.
+        path: String,
+        /// What is strange about it.
+        problem: String,
+    },
+    /// The proof was submitted and is not complete all the same.
+    #[error("the platform took the proof for {fingerprint}, but does not call it complete")]
+    NotProven {
+        /// SHA-1 of the certificate.
+        fingerprint: String,
+    },
+    /// A certificate that is to be there.
+    #[error("the tenant {tenant} has no trusted certificate {fingerprint}")]
+    NotThere {
+        /// The tenant.
+        tenant: String,
+        /// SHA-1 of the certificate.
+        fingerprint: String,
+    },
+    /// The key that is to prove possession.
+    #[error("the private key does not belong to the certificate of {subject}")]
+    OtherKey {
+        /// Subject of the certificate.
+        subject: String,
+    },
+    /// The key cannot give the kind of signature that the proof needs.
+    #[error(transparent)]
+    Crypto(#[from] crate::crypto::CryptoError),
+}
+
+impl PlatformError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::BadHost { .. } => "for example https://acme.eu-latest.cumulocity.com",
+            Self::BadRoots(_) => "give a PEM file with the CA that signed the server's certificate",
+            Self::BadProxy { .. } => "for example http://proxy.example.com:3128",
+            Self::Resolve { .. } => "is C8Y_HOST spelled right, and does this machine reach a DNS?",
+            Self::Connect { .. } => {
+                "is the port right, and does a firewall or a proxy (HTTPS_PROXY) stand between?"
+            }
+            Self::Proxy { .. } => "check HTTPS_PROXY; hosts in NO_PROXY are reached directly",
+            Self::Timeout { .. } => "try again, or give it more time: --timeout SECONDS",
+            Self::Untrusted { unknown_issuer: true, .. } => {
+                "if it is your own or your proxy's CA: --cacert FILE (C8Y_PKI_CACERT); `c8y-pki store \
+                 fetch HOST:443` shows what is presented"
+            }
+            Self::Unauthorized { .. } => {
+                "check C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN (tokens expire); the tenant id \
+                 (C8Y_TENANT) has to be of this host"
+            }
+            Self::Forbidden { role: Some(role), .. } => {
+                return Some(format!("ask an administrator of the tenant for {role}"));
+            }
+            Self::Answer { .. } => "is it the address of a tenant, and not of a proxy or portal?",
+            Self::Unavailable { .. } => "try again later",
+            Self::NotThere { .. } => "upload it first: `c8y-pki tenant trust add CERT`",
+            Self::OtherKey { .. } => "give the key of the CA whose certificate is proven",
+            Self::NotProven { .. } => "see it: `c8y-pki tenant trust show`, and try once more",
+            Self::Crypto(e) => return e.hint(),
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+
+    /// Whether the surroundings are at fault, and trying again may help.
+    pub fn is_environment(&self) -> bool {
+        matches!(
+            self,
+            Self::Resolve { .. }
+                | Self::Connect { .. }
+                | Self::Proxy { .. }
+                | Self::Timeout { .. }
+                | Self::Tls { .. }
+                | Self::Broken { .. }
+                | Self::Unavailable { .. }
+                | Self::Refused { status: 500.., .. }
+        )
+    }
+
+    /// Whether the request did not get to the server at all.
+    pub(super) fn is_unsent(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Resolve { .. })
+    }
+
+    /// Whether a second attempt may succeed by itself.
+    pub(super) fn is_temporary(&self) -> bool {
+        self.is_unsent() || matches!(self, Self::Timeout { .. } | Self::Broken { .. })
+    }
+
+    /// The HTTP status with which the platform refused.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            Self::Forbidden { .. } => Some(403),
+            Self::Unauthorized { .. } => Some(401),
+            _ => None,
+        }
+    }
+}

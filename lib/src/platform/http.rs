@@ -1,0 +1,409 @@
+//! A client of one tenant: who asks, what is asked again, and what an answer means.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use url::Url;
+
+use super::transport::{Answer, Transport};
+use super::{PlatformError, Repeat, Request};
+use crate::cert::Certificate;
+use crate::crypto::fill_random;
+use crate::secret::Password;
+
+/// The pause before the second attempt; it doubles from attempt to attempt.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// The longest pause of our own making.
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+
+/// The longest that a server can make us wait with `Retry-After`.
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
+
+/// Attempts while the server has not been reached once: a wrong port should be told soon.
+const ATTEMPTS_TO_REACH: u32 = 3;
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub enum Login {
+    /// User and password; with the tenant, `tenantId/user`.
+    Basic {
+        /// The user.
+        user: String,
+        /// The password.
+        password: Password,
+    },
+    /// A bearer token.
+    Token(Password),
+}
+
+impl Login {
+    /// A user of a tenant. The platform wants `tenantId/user` where the host does not tell the
+    /// tenant.
+    pub fn user(tenant: Option<&str>, user: &str, password: Password) -> Self {
+        let user = match tenant {
+            Some(tenant) if !user.contains('/') => format!("{tenant}/{user}"),
+            _ => user.to_owned(),
+        };
+        Self::Basic { user, password }
+    }
+
+    /// For messages: who, never the secret.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Basic { user, .. } => format!("the password of the user {user:?}"),
+            Self::Token(_) => "the token".to_owned(),
+        }
+    }
+
+    fn subject(&self) -> String {
+        match self {
+            Self::Basic { user, .. } => format!("the user {user:?}"),
+            Self::Token(_) => "the owner of the token".to_owned(),
+        }
+    }
+}
+
+/// A proxy between us and the platform.
+#[derive(Clone)]
+pub struct Proxy {
+    /// Its URL; user and password may be in it.
+    pub url: String,
+    /// Hosts that are reached without it, as in `NO_PROXY`.
+    pub except: String,
+}
+
+impl std::fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Proxy({})", self.shown())
+    }
+}
+
+impl Proxy {
+    /// Its URL without user and password.
+    pub(super) fn shown(&self) -> String {
+        match Url::parse(&self.url) {
+            Ok(url) => {
+                let port = url.port().map_or_else(String::new, |p| format!(":{p}"));
+                format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
+            }
+            Err(_) => "(not a URL)".to_owned(),
+        }
+    }
+
+    /// Whether the host is reached through it, by the usual reading of `NO_PROXY`.
+    pub(super) fn applies_to(&self, url: &Url) -> bool {
+        let host = url.host_str().unwrap_or_default();
+        let excepted = |entry: &str| {
+            let entry = entry.trim().trim_start_matches('.');
+            entry == "*"
+                || !entry.is_empty()
+                    && (host == entry || host.strip_suffix(entry).is_some_and(|h| h.ends_with('.')))
+        };
+        !self.except.split(',').any(excepted)
+    }
+}
+
+/// Where the tenant is and how it is spoken to.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `acme.cumulocity.com`, `https://acme.cumulocity.com`, `localhost:9443`.
+    pub host: String,
+    /// The tenant id; asked for when it is not given.
+    pub tenant: Option<String>,
+    /// Who asks.
+    pub login: Login,
+    /// CAs to trust for TLS besides those of the operating system.
+    pub roots: Vec<Certificate>,
+    /// A proxy.
+    pub proxy: Option<Proxy>,
+    /// Time for each request.
+    pub timeout: Duration,
+    /// How often a request is tried at most; at least 1.
+    pub attempts: u32,
+}
+
+impl Settings {
+    /// For a host and a login: 30 seconds, 8 attempts, nothing else.
+    pub fn new(host: impl Into<String>, login: Login) -> Self {
+        Self {
+            host: host.into(),
+            tenant: None,
+            login,
+            roots: Vec::new(),
+            proxy: None,
+            timeout: Duration::from_secs(30),
+            attempts: 8,
+        }
+    }
+}
+
+/// Why a request is about to be sent again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// What went wrong.
+    pub reason: String,
+    /// The pause before the next attempt.
+    pub pause: Duration,
+    /// The attempt that failed, from 1.
+    pub attempt: u32,
+}
+
+type OnRetry = Box<dyn Fn(&Retry) + Send + Sync>;
+
+/// A client of one tenant.
+pub struct Client {
+    transport: Transport,
+    login: Login,
+    tenant: OnceLock<String>,
+    attempts: u32,
+    reached: AtomicBool,
+    on_retry: OnRetry,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Client({})", self.transport.host)
+    }
+}
+
+impl Client {
+    /// Gets everything ready; nothing is sent yet.
+    ///
+    /// Errors: an address, a proxy or roots that cannot be used.
+    pub fn new(settings: &Settings) -> Result<Self, PlatformError> {
+        let tenant = OnceLock::new();
+        if let Some(id) = &settings.tenant {
+            let _ = tenant.set(id.clone());
+        }
+        Ok(Self {
+            transport: Transport::new(settings)?,
+            login: settings.login.clone(),
+            tenant,
+            attempts: settings.attempts.max(1),
+            reached: AtomicBool::new(false),
+            on_retry: Box::new(|_| {}),
+        })
+    }
+
+    /// Tells of requests that are about to be sent again.
+    #[must_use]
+    pub fn on_retry(mut self, tell: impl Fn(&Retry) + Send + Sync + 'static) -> Self {
+        self.on_retry = Box::new(tell);
+        self
+    }
+
+    /// Host and port, for messages.
+    pub fn host(&self) -> &str {
+        &self.transport.host
+    }
+
+    /// Who asks, for messages.
+    pub fn subject(&self) -> String {
+        self.login.subject()
+    }
+
+    /// The tenant id: given, or asked for once.
+    pub fn tenant(&self) -> Result<&str, PlatformError> {
+        if let Some(id) = self.tenant.get() {
+            return Ok(id);
+        }
+        let current = super::tenant::current(self)?;
+        Ok(self.tenant.get_or_init(|| current.id))
+    }
+
+    /// Sends a request and reads its JSON.
+    pub(super) fn json<T: DeserializeOwned>(&self, request: &Request) -> Result<T, PlatformError> {
+        let answer = self.send(request)?;
+        serde_json::from_slice(&answer.body).map_err(|e| {
+            let problem = match answer.body.is_empty() {
+                true => "the answer is empty".to_owned(),
+                false => format!("its JSON is not what was expected ({e})"),
+            };
+            self.strange(request, problem)
+        })
+    }
+
+    /// Sends a request, again where that is right, until the platform says yes (2xx) or no.
+    pub(super) fn send(&self, request: &Request) -> Result<Answer, PlatformError> {
+        let mut attempt = 1;
+        loop {
+            let outcome = self.transport.send(request, &self.login);
+            if outcome.is_ok() {
+                self.reached.store(true, Ordering::Relaxed);
+            }
+            let Some(wait) = self.wait(request, &outcome, attempt) else {
+                return self.judge(request, outcome?, attempt);
+            };
+            (self.on_retry)(&Retry { reason: self.why(&outcome), pause: wait, attempt });
+            std::thread::sleep(wait);
+            attempt += 1;
+        }
+    }
+
+    /// The pause before the request is sent again; none if it is not to be.
+    fn wait(
+        &self,
+        request: &Request,
+        outcome: &Result<Answer, PlatformError>,
+        attempt: u32,
+    ) -> Option<Duration> {
+        let unreached = !self.reached.load(Ordering::Relaxed);
+        let most = if unreached { self.attempts.min(ATTEMPTS_TO_REACH) } else { self.attempts };
+        if attempt >= most {
+            return None;
+        }
+        let (again, asked) = match outcome {
+            Ok(Answer { status: 429 | 503, retry_after, .. }) => (true, *retry_after),
+            Ok(Answer { status: 502 | 504, .. }) => (request.repeat == Repeat::Always, None),
+            Ok(_) => (false, None),
+            Err(e) if e.is_unsent() => (true, None),
+            Err(e) => (e.is_temporary() && request.repeat == Repeat::Always, None),
+        };
+        let pause = asked.unwrap_or_else(|| pause(attempt, random()));
+        (again && pause <= LONGEST_WAIT).then_some(pause)
+    }
+
+    fn why(&self, outcome: &Result<Answer, PlatformError>) -> String {
+        match outcome {
+            Ok(answer) => format!("{} answers {}", self.transport.host, answer.status),
+            Err(e) => e.to_string(),
+        }
+    }
+
+    /// Makes an error of an answer that is a no.
+    fn judge(
+        &self,
+        request: &Request,
+        answer: Answer,
+        attempts: u32,
+    ) -> Result<Answer, PlatformError> {
+        let (method, path) = (request.method, request.path.clone());
+        let host = self.transport.host.clone();
+        let said = said(&answer.body);
+        Err(match answer.status {
+            200..=299 => return Ok(answer),
+            300..=399 => {
+                let to = answer.location.unwrap_or_else(|| "elsewhere".to_owned());
+                return Err(self.strange(request, format!("it sends us to {to}")));
+            }
+            401 => PlatformError::Unauthorized { host, login: self.login.shown() },
+            429 | 502..=504 => PlatformError::Unavailable { host, status: answer.status, attempts },
+            status => match said {
+                None if !answer.content_type.contains("json") && !answer.body.is_empty() => {
+                    let problem = format!("{status} with {}", or_nothing(&answer.content_type));
+                    return Err(self.strange(request, problem));
+                }
+                said if status == 403 => PlatformError::Forbidden {
+                    login: self.login.subject(),
+                    method,
+                    path,
+                    message: said.unwrap_or_else(|| "forbidden".to_owned()),
+                    role: request.role,
+                },
+                said => PlatformError::Refused {
+                    method,
+                    path,
+                    status,
+                    message: said.unwrap_or_else(|| "it does not say why".to_owned()),
+                },
+            },
+        })
+    }
+
+    pub(super) fn strange(&self, request: &Request, problem: String) -> PlatformError {
+        PlatformError::Answer {
+            host: self.transport.host.clone(),
+            method: request.method,
+            path: request.path.clone(),
+            problem,
+        }
+    }
+}
+
+fn or_nothing(content_type: &str) -> &str {
+    if content_type.is_empty() { "a body of no type" } else { content_type }
+}
+
+/// The platform's own words: `message`, else `error`. Control characters are left out: they end up
+/// on a terminal.
+fn said(body: &[u8]) -> Option<String> {
+    const LONGEST: usize = 500;
+    let value: Value = serde_json::from_slice(body).ok()?;
+    let text = value["message"].as_str().or_else(|| value["error"].as_str())?;
+    Some(text.chars().filter(|c| !c.is_control()).take(LONGEST).collect())
+}
+
+/// The pause after a failed attempt: it doubles, and a random half of it keeps many clients apart.
+/// `random` is from 0 to 1.
+fn pause(attempt: u32, random: f64) -> Duration {
+    let doubled = FIRST_PAUSE.saturating_mul(1 << (attempt - 1).min(16));
+    doubled.min(LONGEST_PAUSE).mul_f64(0.5 + random / 2.0)
+}
+
+fn random() -> f64 {
+    let mut octet = [0];
+    // Without randomness the pause is only less spread.
+    let _ = fill_random(&mut octet);
+    f64::from(octet[0]) / 255.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_limit() {
+        let pauses: Vec<u128> = (1..=9).map(|n| pause(n, 1.0).as_millis()).collect();
+        assert_eq!(pauses, [200, 400, 800, 1600, 3200, 6400, 12800, 20000, 20000]);
+        assert_eq!(pause(1, 0.0).as_millis(), 100);
+        assert_eq!(pause(u32::MAX, 0.0).as_millis(), 10_000);
+    }
+
+    #[test]
+    fn the_user_carries_its_tenant() {
+        let user = |tenant: Option<&str>, user: &str| match Login::user(
+            tenant,
+            user,
+            Password::new("x"),
+        ) {
+            Login::Basic { user, .. } => user,
+            Login::Token(_) => unreachable!("a user was given"),
+        };
+        assert_eq!(user(Some("t1"), "admin"), "t1/admin");
+        assert_eq!(user(Some("t1"), "t2/admin"), "t2/admin");
+        assert_eq!(user(None, "admin"), "admin");
+    }
+
+    #[test]
+    fn secrets_of_proxies_and_logins_do_not_show() {
+        let proxy = Proxy { url: "http://me:secret@p:3128".to_owned(), except: String::new() };
+        let login = Login::user(None, "admin", Password::new("secret"));
+        let settings = Settings { proxy: Some(proxy), ..Settings::new("h", login) };
+        let shown = format!("{settings:?} {}", settings.login.shown());
+        assert!(!shown.contains("secret"), "{shown}");
+    }
+
+    #[test]
+    fn hosts_are_excepted_from_the_proxy() {
+        let except = "localhost, .example.com,10.0.0.1".to_owned();
+        let proxy = Proxy { url: "http://p:3128".to_owned(), except };
+        let applies =
+            |host: &str| proxy.applies_to(&Url::parse(&format!("https://{host}/")).expect("a URL"));
+        assert!(!applies("localhost"));
+        assert!(!applies("a.example.com"));
+        assert!(!applies("10.0.0.1"));
+        assert!(applies("notexample.com"));
+        assert!(applies("acme.cumulocity.com"));
+    }
+
+    #[test]
+    fn the_platforms_words_are_taken_without_control_characters() {
+        let body = br#"{"error":"security/Forbidden","message":"Access \u001b[31mdenied"}"#;
+        assert_eq!(said(body).as_deref(), Some("Access [31mdenied"));
+        assert_eq!(said(b"<html>"), None);
+    }
+}

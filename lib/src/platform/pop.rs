@@ -1,0 +1,207 @@
+//! Proof of possession: that whoever uploaded a CA's certificate has its key.
+//!
+//! The platform gives a verification code; exactly its octets are signed with SHA-256 and the CA's
+//! key (RSA: PKCS#1 v1.5; EC: ECDSA in DER), and the signature goes back as base64 in one line
+//! (platform: "Proof of possession"). That is what
+//! `openssl dgst -sha256 -sign key code.txt | openssl base64 -A` gives. Signing needs no network:
+//! [`sign`] is for keys that are elsewhere. Refused: keys that have no signature with SHA-256
+//! (Ed25519).
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
+
+use super::request::segment;
+use super::trusted::{self, ROLE, TrustedCertificate};
+use super::{Body, Client, Method, PlatformError, Request};
+use crate::cert::Certificate;
+use crate::crypto::{CryptoError, PublicKey};
+use crate::key::signer::Signer;
+
+/// A code that runs out within this time is not begun with.
+const MARGIN: Duration = Duration::seconds(30);
+
+fn path(tenant: &str, fingerprint: &str) -> String {
+    let (tenant, fingerprint) = (segment(tenant), segment(fingerprint));
+    format!("/tenant/tenants/{tenant}/trusted-certificates-pop/{fingerprint}")
+}
+
+/// The request for a new verification code.
+pub fn code_request(tenant: &str, fingerprint: &str) -> Request {
+    let path = path(tenant, fingerprint) + "/verification-code";
+    Request::new(Method::Post, path, Body::None).role(ROLE)
+}
+
+/// The submission of a signed code.
+pub fn submit_request(tenant: &str, fingerprint: &str, signature: &str) -> Request {
+    let body = json!({ "proofOfPossessionSignedVerificationCode": signature });
+    let path = path(tenant, fingerprint) + "/pop";
+    Request::new(Method::Post, path, Body::Json(body)).role(ROLE)
+}
+
+/// Whether the key is the certificate's.
+pub fn check_key(certificate: &Certificate, signer: &dyn Signer) -> Result<(), PlatformError> {
+    match certificate.spki == signer.public_key().spki() {
+        true => Ok(()),
+        false => Err(PlatformError::OtherKey { subject: certificate.subject.to_string() }),
+    }
+}
+
+/// Signs a verification code: base64 without line breaks.
+pub fn sign(signer: &dyn Signer, code: &str) -> Result<String, CryptoError> {
+    Ok(STANDARD.encode(signer.sign_sha256(code.as_bytes())?))
+}
+
+/// A signature as base64 in one line, whatever came: base64 with line breaks, or the octets
+/// themselves, as a token or `openssl dgst` gives them.
+pub fn signature(given: &[u8]) -> String {
+    let text: Vec<u8> = given.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+    match STANDARD.decode(&text) {
+        Ok(octets) => STANDARD.encode(octets),
+        Err(_) => STANDARD.encode(given),
+    }
+}
+
+/// What can be said of a signed code before it is submitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signed {
+    /// It is right.
+    Right,
+    /// The code was signed together with a line end.
+    WithLineEnd,
+    /// Another key, or another code.
+    Wrong,
+}
+
+/// Holds a signature (base64) against the CA's public key and the code.
+pub fn judge(key: &PublicKey, code: &str, signature: &str) -> Signed {
+    let Ok(octets) = STANDARD.decode(signature) else {
+        return Signed::Wrong;
+    };
+    let is_of = |text: String| key.verify_sha256(text.as_bytes(), &octets).is_ok();
+    if is_of(code.to_owned()) {
+        return Signed::Right;
+    }
+    let with_line_end = is_of(format!("{code}\n")) || is_of(format!("{code}\r\n"));
+    if with_line_end { Signed::WithLineEnd } else { Signed::Wrong }
+}
+
+/// The certificate with a code that can be signed now: the one that is out, or a new one where that
+/// has expired or `renew` asks for it.
+///
+/// Errors: the tenant does not have the certificate.
+pub fn code(
+    client: &Client,
+    fingerprint: &str,
+    renew: bool,
+    now: OffsetDateTime,
+) -> Result<TrustedCertificate, PlatformError> {
+    let found = trusted::known(client, fingerprint)?;
+    if found.proof_of_possession_valid || !renew && found.has_usable_code(now + MARGIN) {
+        return Ok(found);
+    }
+    let request = code_request(client.tenant()?, fingerprint);
+    let renewed: TrustedCertificate = client.json(&request)?;
+    match renewed.proof_of_possession_unsigned_verification_code {
+        Some(_) => Ok(renewed),
+        None => Err(client.strange(&request, "there is no verification code in it".to_owned())),
+    }
+}
+
+/// Submits a signed code and sees that the proof is complete.
+///
+/// An answer that is a no is looked into: when an earlier answer was lost, the proof may be complete
+/// and the code used up.
+pub fn submit(
+    client: &Client,
+    fingerprint: &str,
+    signature: &str,
+) -> Result<TrustedCertificate, PlatformError> {
+    let submitted = client.send(&submit_request(client.tenant()?, fingerprint, signature));
+    let found = match submitted {
+        Ok(_) => trusted::known(client, fingerprint)?,
+        Err(e) if matches!(e.status(), Some(400 | 404 | 409 | 422)) => {
+            let found = trusted::known(client, fingerprint)?;
+            if !found.proof_of_possession_valid {
+                return Err(e);
+            }
+            found
+        }
+        Err(e) => return Err(e),
+    };
+    match found.proof_of_possession_valid {
+        true => Ok(found),
+        false => Err(PlatformError::NotProven { fingerprint: fingerprint.to_owned() }),
+    }
+}
+
+/// What one call of [`prove`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// It was made now.
+    Made,
+    /// It was complete before.
+    AlreadyComplete,
+}
+
+/// The whole proof: gets the code, a new one if it has expired, signs, submits, and sees that the
+/// state is complete.
+///
+/// Errors: the key is not the certificate's; the tenant does not have the certificate.
+pub fn prove(
+    client: &Client,
+    certificate: &Certificate,
+    signer: &dyn Signer,
+    now: OffsetDateTime,
+) -> Result<(Proof, TrustedCertificate), PlatformError> {
+    check_key(certificate, signer)?;
+    let fingerprint = certificate.fingerprint_sha1();
+    let found = code(client, &fingerprint, false, now)?;
+    if found.proof_of_possession_valid {
+        return Ok((Proof::AlreadyComplete, found));
+    }
+    let attempt = |found: &TrustedCertificate| {
+        let code = found.proof_of_possession_unsigned_verification_code.as_deref();
+        submit(client, &fingerprint, &sign(signer, code.unwrap_or_default())?)
+    };
+    let proven = match attempt(&found) {
+        // Expired by the server's clock, or replaced by somebody else's request: once more.
+        Err(e) if matches!(e.status(), Some(400 | 422)) => {
+            attempt(&code(client, &fingerprint, true, now)?)?
+        }
+        other => other?,
+    };
+    Ok((Proof::Made, proven))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::KeyType;
+    use crate::key::PrivateKey;
+
+    #[test]
+    fn a_signature_is_held_against_code_and_key() {
+        let key = PrivateKey::generate(KeyType::EcP384).unwrap();
+        let public = key.public_key();
+        let signed = |text: &str| sign(&key, text).unwrap();
+        assert_eq!(judge(public, "code", &signed("code")), Signed::Right);
+        assert_eq!(judge(public, "code", &signed("code\n")), Signed::WithLineEnd);
+        assert_eq!(judge(public, "code", &signed("code\r\n")), Signed::WithLineEnd);
+        assert_eq!(judge(public, "code", &signed("old")), Signed::Wrong);
+        assert_eq!(judge(public, "code", "no base64"), Signed::Wrong);
+    }
+
+    #[test]
+    fn a_signature_is_taken_in_any_wrapping() {
+        let octets = [0x30, 0x45, 0xff, 0x00, 0x0a];
+        let one_line = STANDARD.encode(octets);
+        assert_eq!(signature(&octets), one_line);
+        assert_eq!(
+            signature(format!("{}\n{}\n", &one_line[..4], &one_line[4..]).as_bytes()),
+            one_line
+        );
+    }
+}

@@ -1,0 +1,209 @@
+//! The result file of an upload: a CSV with a row for each device, for people and for the next run.
+//!
+//! Columns: `id`, `line`, `status` (the platform's words), `reason`, `tenant`, `digest`. While an
+//! upload runs it grows by one piece after the other; at the end it is put in the order of the
+//! list. A row counts for the next run if tenant, id and digest are the same and it did not fail.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::{Outcome, Row, RowResult, Sheet};
+use crate::files::{self, Access, Existing, FileError};
+
+const HEADER: [&str; 6] = ["id", "line", "status", "reason", "tenant", "digest"];
+
+/// The results of a list of devices at a tenant.
+#[derive(Debug)]
+pub struct Results {
+    path: PathBuf,
+    tenant: String,
+    /// By id: what is known of this tenant.
+    known: HashMap<String, RowResult>,
+    /// Rows about other tenants, as they are.
+    others: Vec<csv::StringRecord>,
+}
+
+/// Why a result file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResultError {
+    /// A file that is something else.
+    #[error("{} is not the result file of an upload: it does not begin with id,line,status", .0.display())]
+    NotAResultFile(PathBuf),
+    /// Reading or writing it.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl ResultError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotAResultFile(_) => Some("name another file with --result".to_owned()),
+            Self::File(e) => e.hint(),
+        }
+    }
+}
+
+impl Results {
+    /// Reads what earlier uploads left; the file need not exist. A last line that was cut off is
+    /// passed over.
+    pub fn open(path: &Path, tenant: &str) -> Result<Self, ResultError> {
+        let (tenant, path) = (tenant.to_owned(), path.to_owned());
+        let mut results = Self { path, tenant, known: HashMap::new(), others: Vec::new() };
+        if !results.path.exists() {
+            return Ok(results);
+        }
+        let bytes = files::read(&results.path)?;
+        let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
+        if whole == 0 && !csv_line(&HEADER).as_bytes().starts_with(&bytes) {
+            return Err(ResultError::NotAResultFile(results.path));
+        }
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(&bytes[..whole]);
+        if whole > 0 && !reader.headers().is_ok_and(|h| h.iter().eq(HEADER)) {
+            return Err(ResultError::NotAResultFile(results.path));
+        }
+        for record in reader.records().flatten() {
+            results.take(record);
+        }
+        Ok(results)
+    }
+
+    fn take(&mut self, record: csv::StringRecord) {
+        let cell = |index| record.get(index).unwrap_or_default().to_owned();
+        if cell(4) != self.tenant {
+            return self.others.push(record);
+        }
+        let result = RowResult {
+            id: cell(0),
+            line: cell(1).parse().unwrap_or_default(),
+            outcome: Outcome::of_word(&cell(2)),
+            reason: cell(3),
+            digest: cell(5),
+        };
+        self.known.insert(result.id.clone(), result);
+    }
+
+    /// The rows that are still to be sent: new, changed, or failed before.
+    pub fn due<'a>(&self, sheet: &'a Sheet) -> Vec<&'a Row> {
+        let is_done = |row: &Row| {
+            self.known
+                .get(&row.id)
+                .is_some_and(|r| r.digest == row.digest && r.outcome != Outcome::Failed)
+        };
+        sheet.rows.iter().filter(|row| !is_done(row)).collect()
+    }
+
+    /// Writes the file with what is known, so that pieces can be added.
+    pub fn begin(&self) -> Result<(), ResultError> {
+        self.write(self.known.values())
+    }
+
+    /// Adds the results of a piece, durable before this returns.
+    pub fn add(&mut self, results: &[RowResult]) -> Result<(), ResultError> {
+        let lines: String = results.iter().map(|r| self.line(r)).collect();
+        files::append(&self.path, lines.as_bytes())?;
+        for result in results {
+            self.known.insert(result.id.clone(), result.clone());
+        }
+        Ok(())
+    }
+
+    /// Puts the file in the order of the list, and says what became of each of its rows.
+    pub fn finish(&self, sheet: &Sheet) -> Result<Vec<RowResult>, ResultError> {
+        let of_list: Vec<RowResult> =
+            sheet.rows.iter().filter_map(|row| self.known.get(&row.id).cloned()).collect();
+        let listed: std::collections::HashSet<&str> =
+            sheet.rows.iter().map(|row| row.id.as_str()).collect();
+        let mut rest: Vec<&RowResult> =
+            self.known.values().filter(|r| !listed.contains(r.id.as_str())).collect();
+        rest.sort_by_key(|r| (r.line, &r.id));
+        self.write(of_list.iter().chain(rest))?;
+        Ok(of_list)
+    }
+
+    fn write<'a>(&self, results: impl Iterator<Item = &'a RowResult>) -> Result<(), ResultError> {
+        let mut text = csv_line(&HEADER);
+        text.extend(results.map(|r| self.line(r)));
+        text.extend(self.others.iter().map(|r| csv_line(&r.iter().collect::<Vec<_>>())));
+        files::write(&self.path, text.as_bytes(), Access::Public, Existing::Replace)?;
+        Ok(())
+    }
+
+    fn line(&self, result: &RowResult) -> String {
+        let line = result.line.to_string();
+        let status = result.outcome.word();
+        csv_line(&[&result.id, &line, status, &result.reason, &self.tenant, &result.digest])
+    }
+}
+
+fn csv_line(cells: &[&str]) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    // Writing to memory does not fail.
+    let _ = writer.write_record(cells);
+    writer.into_inner().ok().and_then(|b| String::from_utf8(b).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sheet(names: &[(&str, &str)]) -> Sheet {
+        let rows: String =
+            names.iter().map(|(id, name)| format!("{id};CERTIFICATES;{name}\n")).collect();
+        Sheet::read("d.csv", format!("ID;AUTH_TYPE;NAME\n{rows}").as_bytes()).unwrap()
+    }
+
+    fn result(row: &Row, outcome: Outcome) -> RowResult {
+        let reason = if outcome == Outcome::Failed { "it, \"this\"" } else { "" };
+        RowResult {
+            id: row.id.clone(),
+            line: row.line,
+            outcome,
+            reason: reason.to_owned(),
+            digest: row.digest.clone(),
+        }
+    }
+
+    fn ids<'a>(rows: &[&'a Row]) -> Vec<&'a str> {
+        rows.iter().map(|r| r.id.as_str()).collect()
+    }
+
+    #[test]
+    fn the_next_run_sends_what_is_new_changed_or_failed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("result.csv");
+        let list = sheet(&[("a", "1"), ("b", "1"), ("c", "1")]);
+        let mut first = Results::open(&path, "t1").unwrap();
+        assert_eq!(ids(&first.due(&list)), ["a", "b", "c"]);
+        first.begin().unwrap();
+        first.add(&[result(&list.rows[0], Outcome::Created)]).unwrap();
+        first.add(&[result(&list.rows[1], Outcome::Failed)]).unwrap();
+        // Killed in the middle of a line.
+        files::append(&path, b"c,4,CREA").unwrap();
+
+        let second = Results::open(&path, "t1").unwrap();
+        assert_eq!(ids(&second.due(&list)), ["b", "c"]);
+        let changed = sheet(&[("a", "2"), ("b", "1"), ("c", "1")]);
+        assert_eq!(ids(&second.due(&changed)), ["a", "b", "c"]);
+        // At another tenant nothing is there.
+        let mut other = Results::open(&path, "t2").unwrap();
+        assert_eq!(ids(&other.due(&list)), ["a", "b", "c"]);
+        other.begin().unwrap();
+        other.add(&[result(&list.rows[2], Outcome::Updated)]).unwrap();
+        assert_eq!(other.finish(&list).unwrap().len(), 1);
+        let first_again = Results::open(&path, "t1").unwrap();
+        assert_eq!(ids(&first_again.due(&list)), ["b", "c"]);
+        let all = first_again.finish(&list).unwrap();
+        assert_eq!(all[1].reason, "it, \"this\"");
+        assert_eq!(files::read(&path).unwrap().iter().filter(|b| **b == b'\n').count(), 4);
+    }
+
+    #[test]
+    fn another_file_is_not_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("devices.csv");
+        files::append(&path, b"id,name\na,b\n").unwrap();
+        assert!(matches!(Results::open(&path, "t1"), Err(ResultError::NotAResultFile(_))));
+    }
+}

@@ -1,0 +1,187 @@
+//! A request to the platform as a value: made by pure functions, shown by `--dry-run`, sent by
+//! [`Client`](super::Client).
+
+use std::fmt;
+
+use serde_json::Value;
+
+/// HTTP methods that the platform's interface uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Creates or starts something.
+    Post,
+    /// Changes something.
+    Put,
+    /// Removes something.
+    Delete,
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        })
+    }
+}
+
+/// When a request may be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// A second time changes nothing more: also when nobody knows whether the first took effect.
+    Always,
+    /// Only when the server said that it did nothing (429, 503), or could not be reached at all.
+    IfUndone,
+}
+
+/// What a request carries.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Body {
+    /// Nothing.
+    None,
+    /// JSON.
+    Json(Value),
+    /// multipart/form-data with the one part `file` of type text/csv.
+    Csv {
+        /// The file's name.
+        name: String,
+        /// Its octets.
+        bytes: Vec<u8>,
+    },
+    /// A PKCS#10 request as EST sends it: base64 of its DER (RFC 7030, 4.2.1).
+    Pkcs10(String),
+}
+
+/// A request to the platform.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// Its method.
+    pub method: Method,
+    /// The path, from `/`.
+    pub path: String,
+    /// The query's parameters.
+    pub query: Vec<(&'static str, String)>,
+    /// What it carries.
+    pub body: Body,
+    /// When it may be sent again.
+    pub repeat: Repeat,
+    /// The role that the platform asks for, to explain a 403.
+    pub role: Option<&'static str>,
+    /// Media types of an answer. The platform answers POST and PUT with an empty body without it.
+    pub accept: &'static str,
+}
+
+impl Request {
+    /// A request that reads.
+    pub fn get(path: impl Into<String>) -> Self {
+        Self::new(Method::Get, path, Body::None)
+    }
+
+    /// A request that may be repeated.
+    pub fn new(method: Method, path: impl Into<String>, body: Body) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            query: Vec::new(),
+            body,
+            repeat: Repeat::Always,
+            role: None,
+            accept: "application/json",
+        }
+    }
+
+    /// With a parameter in the query.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.query.push((name, value.to_string()));
+        self
+    }
+
+    /// With the role that it needs.
+    #[must_use]
+    pub fn role(mut self, role: &'static str) -> Self {
+        self.role = Some(role);
+        self
+    }
+
+    /// For an answer that is no JSON.
+    #[must_use]
+    pub fn accept(mut self, types: &'static str) -> Self {
+        self.accept = types;
+        self
+    }
+
+    /// To be repeated only when it is known to have had no effect.
+    #[must_use]
+    pub fn once(mut self) -> Self {
+        self.repeat = Repeat::IfUndone;
+        self
+    }
+}
+
+/// How `--dry-run` shows it: what goes over the wire, without credentials, and of a file the first
+/// lines.
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const LINES: usize = 6;
+        write!(f, "{} {}", self.method, self.path)?;
+        for (index, (name, value)) in self.query.iter().enumerate() {
+            write!(f, "{}{name}={value}", if index == 0 { '?' } else { '&' })?;
+        }
+        writeln!(f)?;
+        match &self.body {
+            Body::None => Ok(()),
+            Body::Json(value) => writeln!(f, "Content-Type: application/json\n\n{value:#}"),
+            Body::Pkcs10(text) => writeln!(f, "Content-Type: application/pkcs10\n\n{text}"),
+            Body::Csv { name, bytes } => {
+                writeln!(f, "Content-Type: multipart/form-data; file {name:?}, text/csv\n")?;
+                let text = String::from_utf8_lossy(bytes);
+                for line in text.lines().take(LINES) {
+                    writeln!(f, "{line}")?;
+                }
+                match text.lines().count().saturating_sub(LINES) {
+                    0 => Ok(()),
+                    more => writeln!(f, "… and {more} more lines"),
+                }
+            }
+        }
+    }
+}
+
+/// A value as one segment of a path (RFC 3986, 3.3): everything but unreserved characters escaped.
+pub(super) fn segment(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                out.push(byte.into());
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_reads_as_it_is_sent() {
+        let request = Request::get("/tenant/x").with("pageSize", 100).with("currentPage", 2);
+        assert_eq!(request.to_string(), "GET /tenant/x?pageSize=100&currentPage=2\n");
+        let csv = "ID\n".to_owned() + &"gw\n".repeat(9);
+        let body = Body::Csv { name: "d.csv".to_owned(), bytes: csv.into_bytes() };
+        let text = Request::new(Method::Post, "/b", body).to_string();
+        assert!(text.ends_with("gw\n… and 4 more lines\n"), "{text}");
+    }
+
+    #[test]
+    fn no_value_leaves_its_segment() {
+        assert_eq!(segment("t1/../x?y#z ä"), "t1%2F..%2Fx%3Fy%23z%20%C3%A4");
+    }
+}

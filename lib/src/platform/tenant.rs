@@ -1,0 +1,106 @@
+//! Which tenant it is, and what the user may do there.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Client, PlatformError, Request, trusted};
+
+/// Lets a user register devices in bulk.
+pub const ROLE_DEVICES: &str = "ROLE_DEVICE_CONTROL_ADMIN";
+
+/// The tenant that a host and a login belong to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tenant {
+    /// Its id, such as `t12345`.
+    #[serde(rename(deserialize = "name"))]
+    pub id: String,
+    /// Its domain.
+    #[serde(default, rename(deserialize = "domainName"))]
+    pub domain: String,
+}
+
+/// Asks which tenant this is (`GET /tenant/currentTenant`).
+pub fn current(client: &Client) -> Result<Tenant, PlatformError> {
+    client.json(&Request::get("/tenant/currentTenant"))
+}
+
+/// Whether the user may do a thing: as far as it can be known without doing it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum May {
+    /// It may.
+    Yes,
+    /// It may not.
+    No,
+    /// The platform does not tell.
+    Unknown,
+}
+
+/// What can be said of a tenant and of the user who asks.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// Host and port.
+    pub host: String,
+    /// The tenant.
+    #[serde(flatten)]
+    pub tenant: Tenant,
+    /// The user, where the platform tells.
+    pub user: Option<String>,
+    /// Whether the user may manage trusted certificates and revocations.
+    pub trusted_certificates: May,
+    /// Whether the user may register devices in bulk.
+    pub registration: May,
+    /// The trusted certificates, where the user may see them.
+    #[serde(skip)]
+    pub trusted: Option<Vec<trusted::TrustedCertificate>>,
+}
+
+/// Asks all that can be asked without changing anything. The user's roles come from
+/// `GET /user/currentUser` (OpenAPI of the platform, "Current user"); where that is not to be had,
+/// rights that cannot be seen otherwise are [`May::Unknown`].
+pub fn status(client: &Client) -> Result<Status, PlatformError> {
+    let tenant = current(client)?;
+    let user = user(client)?;
+    let has = |roles: &[&str]| match &user {
+        Some(user) => may(user.effective_roles.iter().any(|r| roles.contains(&r.id.as_str()))),
+        None => May::Unknown,
+    };
+    let trusted = match trusted::list(client) {
+        Ok(list) => Some(list),
+        Err(e) if e.status() == Some(403) => None,
+        Err(e) => return Err(e),
+    };
+    Ok(Status {
+        host: client.host().to_owned(),
+        tenant,
+        trusted_certificates: may(trusted.is_some()),
+        registration: has(&[ROLE_DEVICES]),
+        user: user.map(|u| u.user_name),
+        trusted,
+    })
+}
+
+fn may(yes: bool) -> May {
+    if yes { May::Yes } else { May::No }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct User {
+    user_name: String,
+    #[serde(default)]
+    effective_roles: Vec<Role>,
+}
+
+#[derive(Deserialize)]
+struct Role {
+    #[serde(default)]
+    id: String,
+}
+
+fn user(client: &Client) -> Result<Option<User>, PlatformError> {
+    match client.json(&Request::get("/user/currentUser")) {
+        Ok(user) => Ok(Some(user)),
+        Err(e) if matches!(e.status(), Some(403 | 404)) => Ok(None),
+        Err(e) => Err(e),
+    }
+}

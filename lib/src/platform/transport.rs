@@ -1,0 +1,338 @@
+//! One request over reqwest and rustls, and what a failure of it means.
+//!
+//! The server has to present a certificate that leads to a root of the operating system or to one
+//! of the extra roots. Redirects are not followed: credentials go to the host that was named.
+
+use std::error::Error as StdError;
+use std::io::{self, Read};
+use std::net::ToSocketAddrs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::blocking::multipart::{Form, Part};
+use reqwest::blocking::{Client as Reqwest, RequestBuilder, Response};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
+use rustls::pki_types::CertificateDer;
+use rustls::{CertificateError, ClientConfig};
+use rustls_platform_verifier::Verifier;
+use url::Url;
+
+use super::http::{Proxy, Settings};
+use super::{Body, Login, Method, PlatformError, Request};
+use crate::crypto::tls_provider;
+
+/// Largest answer that is read, in octets: a page of 2000 certificates with long chains is far below.
+const MOST: u64 = 64 << 20;
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) content_type: String,
+    /// How long the server asks to wait.
+    pub(super) retry_after: Option<Duration>,
+    /// Where it sends us.
+    pub(super) location: Option<String>,
+    pub(super) body: Vec<u8>,
+}
+
+/// Host, TLS and proxy: everything that all requests share.
+#[derive(Debug)]
+pub(super) struct Transport {
+    client: Reqwest,
+    base: Url,
+    /// Host and port, for messages.
+    pub(super) host: String,
+    proxy: Option<Proxy>,
+    timeout: Duration,
+}
+
+impl Transport {
+    pub(super) fn new(settings: &Settings) -> Result<Self, PlatformError> {
+        let base = base(&settings.host)?;
+        let roots = settings.roots.iter().map(|c| CertificateDer::from(c.der().to_vec()));
+        let provider = Arc::new(tls_provider());
+        let bad_roots = |e: rustls::Error| PlatformError::BadRoots(e.to_string());
+        let verifier =
+            Verifier::new_with_extra_roots(roots, Arc::clone(&provider)).map_err(bad_roots)?;
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(bad_roots)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        let mut builder = Reqwest::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(settings.timeout)
+            .user_agent(concat!("c8y-pki/", env!("CARGO_PKG_VERSION")))
+            .no_proxy();
+        if let Some(proxy) = &settings.proxy {
+            builder = builder.proxy(reqwest_proxy(proxy)?);
+        }
+        let client = builder.build().map_err(|e| PlatformError::BadRoots(reason(&e)))?;
+        let host = match base.port() {
+            Some(port) => format!("{}:{port}", base.host_str().unwrap_or_default()),
+            None => base.host_str().unwrap_or_default().to_owned(),
+        };
+        let proxy = settings.proxy.clone();
+        Ok(Self { client, base, host, proxy, timeout: settings.timeout })
+    }
+
+    /// Sends the request once.
+    pub(super) fn send(&self, request: &Request, login: &Login) -> Result<Answer, PlatformError> {
+        let failed = |e: reqwest::Error| self.explain(&e, request);
+        let response = self.build(request, login).send().map_err(failed)?;
+        let status = response.status().as_u16();
+        let headers = response.headers();
+        let text = |name| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let mut answer = Answer {
+            status,
+            content_type: text(CONTENT_TYPE).unwrap_or_default(),
+            retry_after: retry_after(headers),
+            location: text(reqwest::header::LOCATION),
+            body: Vec::new(),
+        };
+        answer.body = self.read(response, request)?;
+        Ok(answer)
+    }
+
+    fn build(&self, request: &Request, login: &Login) -> RequestBuilder {
+        let mut url = self.base.clone();
+        url.set_path(&request.path);
+        let method = match request.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
+            Method::Delete => reqwest::Method::DELETE,
+        };
+        let mut builder = self.client.request(method, url).header(ACCEPT, request.accept);
+        if !request.query.is_empty() {
+            builder = builder.query(&request.query);
+        }
+        builder = match login {
+            Login::Basic { user, password } => builder.basic_auth(user, Some(password.expose())),
+            Login::Token(token) => builder.bearer_auth(token.expose()),
+        };
+        match &request.body {
+            Body::None => builder,
+            Body::Json(value) => builder.json(value),
+            Body::Pkcs10(text) => builder
+                .header(CONTENT_TYPE, "application/pkcs10")
+                .header("Content-Transfer-Encoding", "base64")
+                .body(text.clone()),
+            Body::Csv { name, bytes } => {
+                let part = Part::bytes(bytes.clone()).file_name(name.clone());
+                // "text/csv" is a media type: the error cannot happen, and then goes without it.
+                let part = part.mime_str("text/csv").unwrap_or_else(|_| Part::bytes(bytes.clone()));
+                builder.multipart(Form::new().part("file", part))
+            }
+        }
+    }
+
+    fn read(&self, response: Response, request: &Request) -> Result<Vec<u8>, PlatformError> {
+        let mut body = Vec::new();
+        match response.take(MOST + 1).read_to_end(&mut body) {
+            Ok(read) if read as u64 > MOST => Err(PlatformError::Answer {
+                host: self.host.clone(),
+                method: request.method,
+                path: request.path.clone(),
+                problem: format!("the answer is longer than {} MiB", MOST >> 20),
+            }),
+            Ok(_) => Ok(body),
+            Err(e) if e.kind() == io::ErrorKind::TimedOut => Err(self.timed_out()),
+            Err(e) => Err(self.broken(request, last(&e))),
+        }
+    }
+
+    fn timed_out(&self) -> PlatformError {
+        PlatformError::Timeout { host: self.host.clone(), seconds: self.timeout.as_secs() }
+    }
+
+    fn broken(&self, request: &Request, reason: String) -> PlatformError {
+        let (method, path) = (request.method, request.path.clone());
+        PlatformError::Broken { host: self.host.clone(), method, path, reason }
+    }
+
+    /// What a failure means to the user.
+    fn explain(&self, error: &reqwest::Error, request: &Request) -> PlatformError {
+        let host = self.host.clone();
+        if let Some(tls) = causes(error).find_map(tls_error) {
+            return explain_tls(tls, host);
+        }
+        if error.is_timeout() {
+            return self.timed_out();
+        }
+        if !error.is_connect() {
+            return self.broken(request, reason(error));
+        }
+        if let Some(proxy) = self.proxy.as_ref().filter(|p| p.applies_to(&self.base)) {
+            let reason = reason(error);
+            return PlatformError::Proxy { proxy: proxy.shown(), host, reason };
+        }
+        // reqwest does not tell a name that does not resolve from a port where nobody listens.
+        let name = self.base.host_str().unwrap_or_default();
+        let name = name.trim_start_matches('[').trim_end_matches(']');
+        let port = self.base.port_or_known_default().unwrap_or(443);
+        if (name, port).to_socket_addrs().is_err() {
+            return PlatformError::Resolve { host: name.to_owned() };
+        }
+        let refused = causes(error).any(|e| {
+            e.downcast_ref::<io::Error>()
+                .is_some_and(|e| e.kind() == io::ErrorKind::ConnectionRefused)
+        });
+        let reason = match refused {
+            true => "nothing listens on that port".to_owned(),
+            false => reason(error),
+        };
+        PlatformError::Connect { host, reason }
+    }
+}
+
+/// The address of a tenant: `acme.cumulocity.com`, or with `https://`, or with a port.
+fn base(host: &str) -> Result<Url, PlatformError> {
+    let bad = |problem| PlatformError::BadHost { host: host.to_owned(), problem };
+    let host = host.trim();
+    let text = match host.split_once("://") {
+        None => format!("https://{host}"),
+        Some(("https", _)) => host.to_owned(),
+        Some(("http", _)) => {
+            return Err(bad("over http the password would travel in the open, use https"));
+        }
+        Some(_) => return Err(bad("it has to begin with https://")),
+    };
+    let url = Url::parse(&text).map_err(|_| bad("it is no URL or host name"))?;
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err(bad("it names no host"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(bad("user and password do not belong into it"));
+    }
+    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+        return Err(bad("only a host and a port are wanted, no path"));
+    }
+    Ok(url)
+}
+
+fn reqwest_proxy(proxy: &Proxy) -> Result<reqwest::Proxy, PlatformError> {
+    let bad = |problem: String| PlatformError::BadProxy { proxy: proxy.shown(), problem };
+    let except = reqwest::NoProxy::from_string(&proxy.except);
+    let made = reqwest::Proxy::all(&proxy.url).map_err(|e| bad(reason(&e)))?;
+    Ok(made.no_proxy(except))
+}
+
+/// How long the server asks to wait: seconds, or a date, which is taken against the server's own
+/// clock (RFC 9110, 10.2.3).
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = httpdate::parse_http_date(text).ok()?;
+    let now = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
+    until.duration_since(now).ok()
+}
+
+/// An error and what lies under it; errors that hide inside an I/O error too.
+fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |e: &&'a (dyn StdError + 'static)| {
+        let e: &'a (dyn StdError + 'static) = *e;
+        match e.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner as &(dyn StdError + 'static)),
+            None => e.source(),
+        }
+    })
+}
+
+fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    error.downcast_ref()
+}
+
+/// The innermost cause: the others only say that sending failed.
+fn last(error: &(dyn StdError + 'static)) -> String {
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+fn reason(error: &reqwest::Error) -> String {
+    last(error)
+}
+
+fn explain_tls(error: &rustls::Error, host: String) -> PlatformError {
+    let rustls::Error::InvalidCertificate(fault) = error else {
+        return PlatformError::Tls { host, reason: tls_words(error) };
+    };
+    let (reason, unknown_issuer) = match fault {
+        CertificateError::UnknownIssuer => ("no trusted CA signed it".to_owned(), true),
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            ("it has expired, or this machine's clock is ahead".to_owned(), false)
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            ("it is not valid yet, or this machine's clock is behind".to_owned(), false)
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            ("it was issued for another host name".to_owned(), false)
+        }
+        CertificateError::Revoked => ("it is revoked".to_owned(), false),
+        other => (other.to_string(), false),
+    };
+    PlatformError::Untrusted { host, reason, unknown_issuer }
+}
+
+fn tls_words(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::AlertReceived(alert) => {
+            format!("the server ended it with the alert {alert:?}")
+        }
+        rustls::Error::InvalidMessage(_) => "what answers there does not speak TLS".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_read_as_people_write_them() {
+        for (given, url) in [
+            ("acme.cumulocity.com", "https://acme.cumulocity.com/"),
+            ("https://acme.cumulocity.com/", "https://acme.cumulocity.com/"),
+            (" localhost:9443\n", "https://localhost:9443/"),
+            ("[::1]:9443", "https://[::1]:9443/"),
+        ] {
+            assert_eq!(base(given).unwrap().as_str(), url, "{given:?}");
+        }
+        for given in [
+            "http://acme.cumulocity.com",
+            "ftp://acme",
+            "https://user:pw@acme",
+            "acme.com/inventory",
+            "acme.com?x",
+            "",
+            "https://",
+            "a b",
+        ] {
+            assert!(matches!(base(given), Err(PlatformError::BadHost { .. })), "{given:?}");
+        }
+    }
+
+    #[test]
+    fn waits_are_seconds_or_a_date_on_the_servers_clock() {
+        let wait = |retry: &str, date: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, retry.parse().unwrap());
+            if let Some(date) = date {
+                headers.insert(DATE, date.parse().unwrap());
+            }
+            retry_after(&headers)
+        };
+        let date = "Wed, 25 Nov 2026 10:00:00 GMT";
+        assert_eq!(wait("7", None), Some(Duration::from_secs(7)));
+        let until = "Wed, 25 Nov 2026 10:00:30 GMT";
+        assert_eq!(wait(until, Some(date)), Some(Duration::from_secs(30)));
+        assert_eq!(wait(until, None), None);
+        assert_eq!(wait("soon", Some(date)), None);
+    }
+}

@@ -1,0 +1,446 @@
+//! Trusted certificates: the CAs whose devices a tenant lets in.
+//!
+//! What the platform checks at upload is checked here first ([`check`]): X.509 v3, `CA:TRUE`, not
+//! expired; and RSA keys of 2048 bits at least. [`add`] is idempotent: a certificate that is there
+//! is success, and a 409 is looked into, because the same certificate may stand in another tenant
+//! of the instance.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::request::segment;
+use super::{Body, Client, Method, PlatformError, Request};
+use crate::cert::{CertError, Certificate};
+
+/// Either of these lets a user manage trusted certificates.
+pub const ROLE: &str = "ROLE_TENANT_MANAGEMENT_ADMIN or ROLE_TENANT_ADMIN";
+
+/// Certificates on a page of a list; the platform gives 2000 at most.
+const PAGE: usize = 1000;
+
+/// A trusted certificate as the platform knows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all(deserialize = "camelCase"))]
+pub struct TrustedCertificate {
+    /// SHA-1 of the DER, 40 lower-case hexadecimal digits.
+    pub fingerprint: String,
+    /// Its name in the tenant.
+    #[serde(default)]
+    pub name: String,
+    /// `ENABLED` or `DISABLED`.
+    #[serde(default)]
+    pub status: String,
+    /// Whether devices are registered at their first connection.
+    #[serde(default, deserialize_with = "flag")]
+    pub auto_registration_enabled: bool,
+    /// Whether possession of its key is proven.
+    #[serde(default, deserialize_with = "flag")]
+    pub proof_of_possession_valid: bool,
+    /// The code to be signed, if one is out.
+    #[serde(default)]
+    pub proof_of_possession_unsigned_verification_code: Option<String>,
+    /// Until when the code can be used.
+    #[serde(
+        default,
+        deserialize_with = "moment",
+        serialize_with = "time::serde::rfc3339::option::serialize"
+    )]
+    pub proof_of_possession_verification_code_usable_until: Option<OffsetDateTime>,
+    /// Its subject.
+    #[serde(default)]
+    pub subject: String,
+    /// Its issuer.
+    #[serde(default)]
+    pub issuer: String,
+    /// First moment of validity.
+    #[serde(
+        default,
+        deserialize_with = "moment",
+        serialize_with = "time::serde::rfc3339::option::serialize"
+    )]
+    pub not_before: Option<OffsetDateTime>,
+    /// Last moment of validity.
+    #[serde(
+        default,
+        deserialize_with = "moment",
+        serialize_with = "time::serde::rfc3339::option::serialize"
+    )]
+    pub not_after: Option<OffsetDateTime>,
+    /// Whether it is the platform's own CA for this tenant.
+    #[serde(default, deserialize_with = "flag")]
+    pub tenant_certificate_authority: bool,
+    /// The certificate.
+    #[serde(default)]
+    pub cert_in_pem_format: String,
+}
+
+impl TrustedCertificate {
+    /// Whether devices may use it.
+    pub fn is_enabled(&self) -> bool {
+        self.status == "ENABLED"
+    }
+
+    /// The certificate itself.
+    ///
+    /// Errors: the platform's PEM is none.
+    pub fn certificate(&self) -> Result<Certificate, CertError> {
+        // Some tenants keep it as one line of base64, without BEGIN and END.
+        match STANDARD.decode(self.cert_in_pem_format.trim()) {
+            Ok(der) => Certificate::from_der(&der),
+            Err(_) => Certificate::all_from_pem_or_der(self.cert_in_pem_format.as_bytes())?
+                .into_iter()
+                .next()
+                .ok_or(CertError::NoCertificate),
+        }
+    }
+
+    /// Whether the verification code can still be used at that moment.
+    pub fn has_usable_code(&self, now: OffsetDateTime) -> bool {
+        self.proof_of_possession_unsigned_verification_code.is_some()
+            && self.proof_of_possession_verification_code_usable_until.is_none_or(|t| t > now)
+    }
+}
+
+/// A boolean, also as the string that some clients send and null.
+fn flag<'de, D: Deserializer<'de>>(input: D) -> Result<bool, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Flag {
+        Bool(bool),
+        Text(String),
+        None(()),
+    }
+    Ok(match Flag::deserialize(input)? {
+        Flag::Bool(value) => value,
+        Flag::Text(text) => text == "true",
+        Flag::None(()) => false,
+    })
+}
+
+/// An ISO 8601 time; none if it is missing or has another form, which must not stop a list.
+fn moment<'de, D: Deserializer<'de>>(input: D) -> Result<Option<OffsetDateTime>, D::Error> {
+    let text = Option::<String>::deserialize(input)?;
+    Ok(text.and_then(|t| OffsetDateTime::parse(&t, &Rfc3339).ok()))
+}
+
+/// Why the platform would not take a certificate as a trust anchor.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TrustProblem {
+    /// Not version 3.
+    #[error(
+        "the certificate of {subject} is X.509 version {version}; the platform wants version 3"
+    )]
+    Version {
+        /// Its subject.
+        subject: String,
+        /// Its version.
+        version: u32,
+    },
+    /// No CA.
+    #[error("the certificate of {subject} is not a CA (no CA:TRUE); the platform refuses it")]
+    NotACa {
+        /// Its subject.
+        subject: String,
+    },
+    /// Expired.
+    #[error("the certificate of {subject} expired at {not_after}; the platform refuses it")]
+    Expired {
+        /// Its subject.
+        subject: String,
+        /// When.
+        not_after: OffsetDateTime,
+    },
+    /// A key that is too weak or unknown.
+    #[error("the certificate of {subject} has a key that cannot be used: {cause}")]
+    Key {
+        /// Its subject.
+        subject: String,
+        /// What is wrong with the key.
+        cause: crate::crypto::CryptoError,
+    },
+}
+
+impl TrustProblem {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NotACa { .. } => {
+                "upload the CA that signed the devices (root or intermediate), not a device's \
+                 certificate"
+                    .to_owned()
+            }
+            Self::Expired { .. } => {
+                "renew the CA: `c8y-pki ca renew NAME`, and upload the new certificate".to_owned()
+            }
+            Self::Version { .. } => {
+                "make the CA with extensions: `c8y-pki ca init` does".to_owned()
+            }
+            Self::Key { cause, .. } => return cause.hint(),
+        })
+    }
+}
+
+/// Checks what the platform will check (platform: "Uploaded trust anchor").
+pub fn check(certificate: &Certificate, now: OffsetDateTime) -> Result<(), TrustProblem> {
+    let subject = certificate.subject.to_string();
+    if certificate.version != 3 {
+        return Err(TrustProblem::Version { subject, version: certificate.version });
+    }
+    if !certificate.is_ca() {
+        return Err(TrustProblem::NotACa { subject });
+    }
+    if certificate.not_after < now {
+        return Err(TrustProblem::Expired { subject, not_after: certificate.not_after });
+    }
+    let key = certificate.public_key.clone().and_then(|key| key.check_strength());
+    key.map_err(|cause| TrustProblem::Key { subject, cause })
+}
+
+/// A certificate to upload, and how it is to stand there.
+#[derive(Debug, Clone)]
+pub struct NewTrusted<'a> {
+    /// The certificate.
+    pub certificate: &'a Certificate,
+    /// Its name in the tenant.
+    pub name: &'a str,
+    /// Whether devices may use it.
+    pub enabled: bool,
+    /// Whether devices are registered at their first connection.
+    pub auto_registration: bool,
+}
+
+/// A change of a trusted certificate: what is not given stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Another name.
+    pub name: Option<String>,
+    /// Enable or disable it.
+    pub enabled: Option<bool>,
+    /// Switch auto-registration on or off.
+    pub auto_registration: Option<bool>,
+}
+
+impl Change {
+    /// Whether it would change anything of that certificate.
+    pub fn concerns(&self, found: &TrustedCertificate) -> bool {
+        self.name.as_ref().is_some_and(|n| *n != found.name)
+            || self.enabled.is_some_and(|e| e != found.is_enabled())
+            || self.auto_registration.is_some_and(|a| a != found.auto_registration_enabled)
+    }
+}
+
+/// What became of an upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Added {
+    /// It was uploaded.
+    Created,
+    /// It was there.
+    AlreadyThere,
+    /// The platform calls it known, but this tenant does not have it: another tenant of the
+    /// instance does.
+    InAnotherTenant,
+}
+
+fn path(tenant: &str) -> String {
+    format!("/tenant/tenants/{}/trusted-certificates", segment(tenant))
+}
+
+fn one(tenant: &str, fingerprint: &str) -> String {
+    format!("{}/{}", path(tenant), segment(fingerprint))
+}
+
+fn status(enabled: bool) -> &'static str {
+    if enabled { "ENABLED" } else { "DISABLED" }
+}
+
+fn new_json(new: &NewTrusted<'_>) -> serde_json::Value {
+    json!({
+        "name": new.name,
+        "status": status(new.enabled),
+        "autoRegistrationEnabled": new.auto_registration,
+        "certInPemFormat": new.certificate.pem(),
+    })
+}
+
+/// The upload of certificates: one by the plain call, several by the bulk call, which takes all or
+/// none.
+pub fn add_request(tenant: &str, new: &[NewTrusted<'_>]) -> Request {
+    let (path, body) = match new {
+        [one] => (path(tenant), new_json(one)),
+        many => {
+            let all: Vec<_> = many.iter().map(new_json).collect();
+            (path(tenant) + "/bulk", json!({ "certificates": all }))
+        }
+    };
+    // Sent twice, the second is answered with 409, which is looked into.
+    Request::new(Method::Post, path, Body::Json(body)).role(ROLE)
+}
+
+/// The change of a certificate. All three settings are sent: the platform's answer to a part of
+/// them is not documented.
+pub fn update_request(tenant: &str, found: &TrustedCertificate, change: &Change) -> Request {
+    let body = json!({
+        "name": change.name.as_deref().unwrap_or(&found.name),
+        "status": change.enabled.map_or(found.status.clone(), |e| status(e).to_owned()),
+        "autoRegistrationEnabled":
+            change.auto_registration.unwrap_or(found.auto_registration_enabled),
+    });
+    Request::new(Method::Put, one(tenant, &found.fingerprint), Body::Json(body)).role(ROLE)
+}
+
+/// The removal of a certificate.
+pub fn remove_request(tenant: &str, fingerprint: &str) -> Request {
+    Request::new(Method::Delete, one(tenant, fingerprint), Body::None).role(ROLE)
+}
+
+/// All trusted certificates of the tenant, page by page.
+pub fn list(client: &Client) -> Result<Vec<TrustedCertificate>, PlatformError> {
+    #[derive(Deserialize)]
+    struct Page {
+        #[serde(default)]
+        certificates: Vec<TrustedCertificate>,
+        #[serde(default)]
+        next: Option<String>,
+    }
+    let mut all: Vec<TrustedCertificate> = Vec::new();
+    for number in 1.. {
+        let request = Request::get(path(client.tenant()?))
+            .role(ROLE)
+            .with("pageSize", PAGE)
+            .with("currentPage", number);
+        let page: Page = client.json(&request)?;
+        let got = page.certificates.len();
+        all.extend(page.certificates);
+        // `next` may be there on the last page too: an empty page ends the list in any case.
+        if got == 0 || page.next.is_none() && got < PAGE {
+            break;
+        }
+    }
+    // A certificate that is added or removed meanwhile moves others over the edge of a page.
+    let mut seen = std::collections::HashSet::new();
+    all.retain(|c| seen.insert(c.fingerprint.clone()));
+    Ok(all)
+}
+
+/// One certificate by its fingerprint; none if the tenant does not have it.
+pub fn find(
+    client: &Client,
+    fingerprint: &str,
+) -> Result<Option<TrustedCertificate>, PlatformError> {
+    let request = Request::get(one(client.tenant()?, fingerprint)).role(ROLE);
+    match client.json(&request) {
+        Ok(found) => Ok(Some(found)),
+        Err(e) if e.status() == Some(404) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// Uploads what is not there, several with one call. What came of each, in the same order.
+pub fn add(client: &Client, new: &[NewTrusted<'_>]) -> Result<Vec<Added>, PlatformError> {
+    if let [one] = new {
+        return Ok(vec![add_one(client, one)?]);
+    }
+    let there: Vec<String> = list(client)?.into_iter().map(|c| c.fingerprint).collect();
+    let is_there = |n: &NewTrusted<'_>| there.contains(&n.certificate.fingerprint_sha1());
+    let missing: Vec<NewTrusted<'_>> = new.iter().filter(|n| !is_there(n)).cloned().collect();
+    let all_new = match missing.as_slice() {
+        [] | [_] => false,
+        many => match client.send(&add_request(client.tenant()?, many)) {
+            Ok(_) => true,
+            // One of them is known somewhere, and none was taken: find out which.
+            Err(e) if e.status() == Some(409) => false,
+            Err(e) => return Err(e),
+        },
+    };
+    let one = |n: &NewTrusted<'_>| match (is_there(n), all_new) {
+        (true, _) => Ok(Added::AlreadyThere),
+        (false, true) => Ok(Added::Created),
+        (false, false) => add_one(client, n),
+    };
+    new.iter().map(one).collect()
+}
+
+fn add_one(client: &Client, new: &NewTrusted<'_>) -> Result<Added, PlatformError> {
+    let request = add_request(client.tenant()?, std::slice::from_ref(new));
+    match client.send(&request) {
+        Ok(_) => Ok(Added::Created),
+        Err(e) if e.status() == Some(409) => {
+            let found = find(client, &new.certificate.fingerprint_sha1())?;
+            Ok(if found.is_some() { Added::AlreadyThere } else { Added::InAnotherTenant })
+        }
+        Err(e) => Err(e),
+    }
+}
+
+/// Changes a certificate; the certificate as it is then.
+pub fn update(
+    client: &Client,
+    found: &TrustedCertificate,
+    change: &Change,
+) -> Result<TrustedCertificate, PlatformError> {
+    client.send(&update_request(client.tenant()?, found, change))?;
+    known(client, &found.fingerprint)
+}
+
+/// Removes a certificate; false if it was not there.
+pub fn remove(client: &Client, fingerprint: &str) -> Result<bool, PlatformError> {
+    match client.send(&remove_request(client.tenant()?, fingerprint)) {
+        Ok(_) => Ok(true),
+        Err(e) if e.status() == Some(404) => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// A certificate that has to be there.
+///
+/// Errors: [`PlatformError::NotThere`] if it is not.
+pub fn known(client: &Client, fingerprint: &str) -> Result<TrustedCertificate, PlatformError> {
+    let missing = || PlatformError::NotThere {
+        tenant: client.tenant().unwrap_or_default().to_owned(),
+        fingerprint: fingerprint.to_owned(),
+    };
+    find(client, fingerprint)?.ok_or_else(missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_platform_sends_is_read_with_tolerance() {
+        let text = r#"{"fingerprint":"ab","name":"n","status":"ENABLED","version":3,
+            "autoRegistrationEnabled":"true","proofOfPossessionValid":null,
+            "notAfter":"2026-08-14T10:00:00.000Z","notBefore":"whenever","unknown":{}}"#;
+        let read: TrustedCertificate = serde_json::from_str(text).unwrap();
+        assert!(read.auto_registration_enabled && !read.proof_of_possession_valid);
+        assert_eq!(read.not_after, Some(time::macros::datetime!(2026-08-14 10:00 UTC)));
+        assert_eq!(read.not_before, None);
+        let shown = serde_json::to_value(&read).unwrap();
+        assert_eq!(shown["not_after"], "2026-08-14T10:00:00Z");
+        assert_eq!(shown["auto_registration_enabled"], true);
+    }
+
+    #[test]
+    fn a_change_that_changes_nothing_is_known() {
+        let found: TrustedCertificate = serde_json::from_str(
+            r#"{"fingerprint":"ab","name":"n","status":"ENABLED","autoRegistrationEnabled":true}"#,
+        )
+        .unwrap();
+        let same = Change {
+            name: Some("n".to_owned()),
+            enabled: Some(true),
+            auto_registration: Some(true),
+        };
+        assert!(!same.concerns(&found) && !Change::default().concerns(&found));
+        assert!(Change { enabled: Some(false), ..Change::default() }.concerns(&found));
+        let request = update_request("t1", &found, &Change { name: Some("m".into()), ..same });
+        let body = r#"{"autoRegistrationEnabled":true,"name":"m","status":"ENABLED"}"#;
+        assert_eq!(request.body, Body::Json(serde_json::from_str(body).unwrap()));
+    }
+}
