@@ -163,6 +163,9 @@ pub enum PlatformError {
         /// Subject of the certificate.
         subject: String,
     },
+    /// A request for a certificate that no CA would accept.
+    #[error(transparent)]
+    Csr(#[from] crate::csr::CsrError),
     /// The key cannot give the kind of signature that the proof needs.
     #[error(transparent)]
     Crypto(#[from] crate::crypto::CryptoError),
@@ -197,6 +200,7 @@ impl PlatformError {
             Self::NotThere { .. } => "upload it first: `c8y-pki tenant trust add CERT`",
             Self::OtherKey { .. } => "give the key of the CA whose certificate is proven",
             Self::NotProven { .. } => "see it: `c8y-pki tenant trust show`, and try once more",
+            Self::Csr(e) => return e.hint(),
             Self::Crypto(e) => return e.hint(),
             _ => return None,
         };

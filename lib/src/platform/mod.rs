@@ -2,12 +2,13 @@
 //!
 //! A [`Client`] sends one [`Request`] after the other; what it may repeat, and when, is said by the
 //! request ([`Repeat`]). The other modules know the calls: [`trusted`] certificates, their proof of
-//! possession ([`pop`]), bulk registration ([`register`]), revocation ([`crl`]) and what a user may
-//! do ([`tenant`]). Nothing here knows the PKI folder or its registry: certificates, signers and the
-//! time are arguments.
+//! possession ([`pop`]), bulk registration ([`register`]), revocation ([`crl`]), the platform's own
+//! CA ([`est`]) and what a user may do ([`tenant`]). Nothing here knows the PKI folder or its
+//! registry: certificates, signers and the time are arguments.
 
 pub mod crl;
 mod error;
+pub mod est;
 pub mod fetch;
 mod http;
 pub mod pop;
