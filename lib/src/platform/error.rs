@@ -163,7 +163,23 @@ pub enum PlatformError {
         /// Subject of the certificate.
         subject: String,
     },
-    /// A request for a certificate that no CA would accept.
+    /// A device that the platform's own CA does not know, or not with that one-time password.
+    #[error("{host} does not accept the one-time password of the device {device:?}")]
+    OneTimePassword {
+        /// Host and port.
+        host: String,
+        /// The device.
+        device: String,
+    },
+    /// The answer to an enrolment was lost, and with it the one-time password.
+    #[error("the answer to the enrolment of {device:?} was lost: {reason}")]
+    EnrolmentLost {
+        /// The device.
+        device: String,
+        /// What was seen.
+        reason: String,
+    },
+    /// A request that no CA would accept.
     #[error(transparent)]
     Csr(#[from] crate::csr::CsrError),
     /// The key cannot give the kind of signature that the proof needs.
@@ -200,6 +216,14 @@ impl PlatformError {
             Self::NotThere { .. } => "upload it first: `c8y-pki tenant trust add CERT`",
             Self::OtherKey { .. } => "give the key of the CA whose certificate is proven",
             Self::NotProven { .. } => "see it: `c8y-pki tenant trust show`, and try once more",
+            Self::OneTimePassword { .. } => {
+                "it is used up by the first enrolment; the device has to be registered with it \
+                 (ENROLLMENT_OTP): `c8y-pki registration create --one-time-passwords`"
+            }
+            Self::EnrolmentLost { .. } => {
+                "run it again; if the one-time password is used up by then, register the device with \
+                 a new one (`registration upload` with another ENROLLMENT_OTP)"
+            }
             Self::Csr(e) => return e.hint(),
             Self::Crypto(e) => return e.hint(),
             _ => return None,
@@ -217,6 +241,7 @@ impl PlatformError {
                 | Self::Timeout { .. }
                 | Self::Tls { .. }
                 | Self::Broken { .. }
+                | Self::EnrolmentLost { .. }
                 | Self::Unavailable { .. }
                 | Self::Refused { status: 500.., .. }
         )

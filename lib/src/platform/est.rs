@@ -44,7 +44,15 @@ fn request(operation: &str, csr_der: &[u8]) -> Request {
 /// Errors: a request that no CA would accept, found before anything is sent; the platform's refusal;
 /// an answer without a certificate for the request's key.
 pub fn enroll(client: &Client, csr_der: &[u8]) -> Result<Vec<Certificate>, PlatformError> {
-    ask(client, csr_der, enroll_request)
+    ask(client, csr_der, enroll_request).map_err(|e| match e {
+        PlatformError::Unauthorized { host, .. } => {
+            PlatformError::OneTimePassword { host, device: client.user() }
+        }
+        lost @ (PlatformError::Broken { .. } | PlatformError::Timeout { .. }) => {
+            PlatformError::EnrolmentLost { device: client.user(), reason: lost.to_string() }
+        }
+        other => other,
+    })
 }
 
 /// Gets a device its next certificate, as [`enroll`] does. The client's login is the device's token.

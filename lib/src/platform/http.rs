@@ -206,6 +206,14 @@ impl Client {
         self.login.subject()
     }
 
+    /// The name of the user who asks; empty for the owner of a token.
+    pub(super) fn user(&self) -> String {
+        match &self.login {
+            Login::Basic { user, .. } => user.clone(),
+            Login::Token(_) => String::new(),
+        }
+    }
+
     /// The tenant id: given, or asked for once.
     pub fn tenant(&self) -> Result<&str, PlatformError> {
         if let Some(id) = self.tenant.get() {

@@ -3,6 +3,7 @@
 //! One file per verb. What they share is here and in `making`: the options for what a device gets, and
 //! the run that issues.
 
+mod enrol;
 mod issue;
 mod list;
 mod making;
@@ -40,6 +41,8 @@ pub(crate) enum DeviceCommand {
     Sign(Box<sign::SignArgs>),
     /// Renew certificates, with a new key or the same one
     Renew(Box<renew::RenewArgs>),
+    /// Get a certificate from the platform's own CA
+    Enrol(Box<enrol::EnrolArgs>),
     /// Revoke certificates
     Revoke(revoke::RevokeArgs),
     /// List certificates of devices
@@ -55,6 +58,7 @@ pub(crate) fn run(command: &DeviceCommand, pki: &Path, out: Output) -> Result {
         DeviceCommand::Issue(args) => issue::run(args, pki, out),
         DeviceCommand::Sign(args) => sign::run(args, pki, out),
         DeviceCommand::Renew(args) => renew::run(args, pki, out),
+        DeviceCommand::Enrol(args) => enrol::run(args, out),
         DeviceCommand::Revoke(args) => revoke::run(args, pki, out),
         DeviceCommand::List(args) => list::run(args, pki, out),
         DeviceCommand::Show(args) => show::run(args, pki, out),
