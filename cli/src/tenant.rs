@@ -61,7 +61,13 @@ pub(crate) struct NetworkArgs {
 impl TenantArgs {
     /// A client of the tenant. Nothing is sent yet.
     pub(crate) fn connect(&self, out: Output) -> Result<Client> {
-        let host = self.host()?;
+        self.connect_to(None, out)
+    }
+
+    /// The same, with a host that is taken where none is given.
+    pub(crate) fn connect_to(&self, default_host: Option<&str>, out: Output) -> Result<Client> {
+        let given = self.host.as_deref().filter(|h| !h.is_empty());
+        let host = given.or(default_host).ok_or_else(no_host)?.to_owned();
         let login = self.login(&host)?;
         self.network.connect(&host, self.tenant.clone(), login, out)
     }
@@ -69,10 +75,6 @@ impl TenantArgs {
     /// The tenant's id as far as it is known without asking.
     pub(crate) fn known_tenant(&self) -> &str {
         self.tenant.as_deref().unwrap_or(UNKNOWN_TENANT)
-    }
-
-    fn host(&self) -> Result<String> {
-        self.host.clone().filter(|h| !h.is_empty()).ok_or_else(no_host)
     }
 
     /// Options before variables; of the variables a token before a password.

@@ -170,6 +170,8 @@ fn of_rollout(e: &RolloutError) -> Fault {
         RolloutError::Crypto(e) => of_crypto(e),
         RolloutError::Authority(e) => of_authority(e),
         RolloutError::Bulk(e) => of_bulk(e),
+        RolloutError::Platform(e) if e.is_environment() => Fault::Environment,
+        RolloutError::Results(ResultError::File(e)) => of_file(e),
         _ => Fault::Input,
     }
 }

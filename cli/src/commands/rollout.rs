@@ -15,6 +15,7 @@ use crate::output::Output;
 use crate::progress::Line;
 use crate::render::{count, table};
 use crate::stop;
+use crate::tenant::TenantArgs;
 
 /// Arguments of `rollout`.
 #[derive(Debug, Args)]
@@ -26,8 +27,11 @@ Examples:
   c8y-pki rollout rollout.toml --plan   what would be done; exit code 0
   c8y-pki rollout rollout.toml --json
 
-Exit codes: 0 done, or nothing to do; 2 a fault in the file or list, nothing was made;
-3 the environment failed or the run was interrupted: run it again.")]
+With a [tenant] section the CAs are uploaded, their keys proven and the devices registered; user and
+password come from C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN.
+
+Exit codes: 0 done, or nothing to do; 1 the tenant refused some devices; 2 a fault in the file or list,
+nothing was made; 3 the environment failed or the run was interrupted: run it again.")]
 pub(crate) struct RolloutArgs {
     /// The rollout file (`c8y-pki profile show rollout.toml` prints one)
     #[arg(required_unless_present = "example")]
@@ -38,9 +42,14 @@ pub(crate) struct RolloutArgs {
     /// Write the embedded example to DIR (unless it is there) and run that
     #[arg(long, value_name = "DIR", conflicts_with_all = ["file", "plan"])]
     example: Option<PathBuf>,
+    /// Leave out the steps at the tenant
+    #[arg(long)]
+    local: bool,
     /// Number of worker threads; by default one per processor
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    #[command(flatten)]
+    tenant: TenantArgs,
 }
 
 #[derive(Serialize)]
@@ -65,7 +74,11 @@ pub(crate) fn run(args: &RolloutArgs, out: Output) -> Result {
     };
     let spec = Spec::read(&file)?;
     let now = OffsetDateTime::now_utc();
-    let plan = rollout::plan(&spec, now)?;
+    let client = match &spec.tenant {
+        Some(tenant) if !args.local => Some(args.tenant.connect_to(tenant.host.as_deref(), out)?),
+        _ => None,
+    };
+    let plan = rollout::plan(&spec, client.as_ref(), now)?;
     if args.plan {
         let changes = plan.changes();
         out.result(&Planned { plan: &plan.steps, changes }, |p| {
@@ -77,9 +90,11 @@ pub(crate) fn run(args: &RolloutArgs, out: Output) -> Result {
     let passwords = Passwords::read_or_create(&spec)?;
     let line = Line::new(out);
     let stop = stop::on_interrupt();
-    let report = rollout::apply(&spec, plan, &passwords, now, threads(args.threads), &stop, &|p| {
-        line.set(p);
-    });
+    let threads = threads(args.threads);
+    let report =
+        rollout::apply(&spec, plan, &passwords, client.as_ref(), now, threads, &stop, &|p| {
+            line.set(p);
+        });
     line.finish();
     let report = report?;
     let done = Done {
@@ -96,9 +111,15 @@ pub(crate) fn run(args: &RolloutArgs, out: Output) -> Result {
             spec.devices.out.display()
         ));
     }
-    if report.devices.stopped {
+    let registered = report.registered.as_ref();
+    if report.devices.stopped || registered.is_some_and(|r| r.stopped) {
         out.warning("interrupted; run the same command again to finish");
         return Ok(Outcome::Stopped);
+    }
+    if let Some(refused) = registered.filter(|r| r.failed > 0) {
+        let failed = count(refused.failed, "device");
+        out.warning(&format!("the tenant refused {failed}: see {}", refused.result.display()));
+        return Ok(Outcome::No);
     }
     Ok(Outcome::Done)
 }
@@ -137,6 +158,12 @@ fn text(done: &Done<'_>, spec: &Spec) -> String {
     } else {
         let issued = count(devices.issued, "device");
         text.push_str(&format!("\n{issued} issued in {:.1} s.\n", devices.seconds));
+    }
+    if let Some(r) = &done.report.registered {
+        text.push_str(&format!(
+            "Tenant {}: {} registered, {} there before, {} refused.\n",
+            r.tenant, r.created, r.updated, r.failed
+        ));
     }
     let mut place = |what: &str, path: &Path| {
         text.push_str(&format!("{what:<14}{}\n", path.display()));

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::RolloutError;
 use super::plan::{Action, Plan, Step};
 use super::spec::{CaSpec, Spec};
+use super::tenant::{self, Registered};
 use crate::authority::{CaSettings, Pki};
 use crate::bulk::bundle::BundleSettings;
 use crate::bulk::{self, Existing, Job, Out, Progress, Summary};
@@ -15,6 +16,7 @@ use crate::cert::Certificate;
 use crate::crypto::random_password;
 use crate::files::{self, Access};
 use crate::issue::Outliving;
+use crate::platform::Client;
 use crate::secret::Password;
 use crate::store::Pkcs12Options;
 
@@ -63,13 +65,18 @@ pub struct Report {
     pub steps: Vec<Step>,
     /// What became of the devices.
     pub devices: Summary,
+    /// What became of them at the tenant, if they were to be registered there.
+    pub registered: Option<Registered>,
 }
 
-/// Does what the plan says. The passwords have been read or made before.
+/// Does what the plan says. The passwords have been read or made before. Without a client the steps
+/// at the tenant are left out.
+#[allow(clippy::too_many_arguments, reason = "what a run is told, each for itself")]
 pub fn apply(
     spec: &Spec,
     plan: Plan,
     passwords: &Passwords,
+    client: Option<&Client>,
     now: OffsetDateTime,
     threads: usize,
     stop: &AtomicBool,
@@ -115,7 +122,14 @@ pub fn apply(
         }
         files::write(&wanted.file, csv.as_bytes(), Access::Public, files::Existing::Replace)?;
     }
-    Ok(Report { steps: plan.steps, devices })
+    let registered = match (&spec.tenant, client) {
+        (Some(wanted), Some(client)) if !devices.stopped => {
+            let csv = plan.registration.as_deref();
+            tenant::apply(spec, wanted, &pki, passwords, csv, client, now, stop, progress)?
+        }
+        _ => None,
+    };
+    Ok(Report { steps: plan.steps, devices, registered })
 }
 
 fn make_ca(

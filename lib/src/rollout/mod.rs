@@ -1,15 +1,18 @@
 //! The whole job from one file: CAs, devices, keystores, truststore, registration CSV.
 //!
 //! [`spec`] reads the file, [`plan`] compares it with what is there, [`apply`] does what is left.
-//! Everything is idempotent: a second run finds everything in place and changes nothing. Upload to
-//! the tenant and the check that devices connect will follow the registration step.
+//! Everything is idempotent: a second run finds everything in place and changes nothing. The steps at
+//! the tenant come last and are told the [`Client`](crate::platform::Client) to use; without one they
+//! are left out. The check that devices connect will follow them.
 
 mod apply;
 mod plan;
 pub mod spec;
+mod tenant;
 
 pub use apply::{Passwords, Report, apply};
 pub use plan::{Action, Plan, Step, plan};
+pub use tenant::Registered;
 
 use std::path::PathBuf;
 
@@ -18,6 +21,9 @@ use crate::bulk::BulkError;
 use crate::cert::CertError;
 use crate::crypto::CryptoError;
 use crate::files::FileError;
+use crate::platform::PlatformError;
+use crate::platform::register::results::ResultError;
+use crate::platform::trusted::TrustProblem;
 use crate::profile::ProfileError;
 use crate::registration::RegistrationError;
 use crate::registry::RegistryError;
@@ -77,6 +83,33 @@ pub enum RolloutError {
         /// What is wrong with it.
         source: CertError,
     },
+    /// A CA that another tenant has.
+    #[error(
+        "another tenant of this instance has the certificate of the CA {name:?}, and only one can"
+    )]
+    InAnotherTenant {
+        /// Its name in the PKI folder.
+        name: String,
+    },
+    /// The registration CSV has something that the platform refuses.
+    #[error("the platform would not take {file} line {line}: {problem}")]
+    NotTaken {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong there.
+        problem: String,
+    },
+    /// The tenant.
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
+    /// A CA that the platform would refuse.
+    #[error(transparent)]
+    Trust(#[from] TrustProblem),
+    /// The result file of the registration.
+    #[error(transparent)]
+    Results(#[from] ResultError),
     /// A profile of the user's own.
     #[error(transparent)]
     Profile(#[from] ProfileError),
@@ -114,6 +147,13 @@ impl RolloutError {
             Self::Spec { .. } => {
                 Some("`c8y-pki profile show rollout.toml` prints a complete file".to_owned())
             }
+            Self::InAnotherTenant { .. } => {
+                Some("remove it there, or give this tenant a CA of its own".to_owned())
+            }
+            Self::NotTaken { .. } => Some("correct the device list, and run it again".to_owned()),
+            Self::Platform(e) => e.hint(),
+            Self::Trust(e) => e.hint(),
+            Self::Results(e) => e.hint(),
             Self::Certificate { source, .. } => source.hint(),
             Self::Profile(e) => e.hint(),
             Self::Authority(e) => e.hint(),

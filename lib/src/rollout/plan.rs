@@ -1,15 +1,16 @@
 //! What is there, what is wanted, and so what is left to do.
 
-use time::OffsetDateTime;
-
-use super::RolloutError;
 use std::collections::HashSet;
 
+use time::OffsetDateTime;
+
 use super::spec::{CaSpec, Spec};
+use super::{RolloutError, tenant};
 use crate::authority::{Ca, Pki};
 use crate::bulk::list::{Device, DeviceList};
 use crate::bulk::{BulkError, is_complete};
 use crate::files;
+use crate::platform::Client;
 use crate::registration;
 use crate::registry::Standing;
 
@@ -30,7 +31,8 @@ pub enum Action {
 pub struct Step {
     /// What is done.
     pub action: Action,
-    /// The kind of thing: `password`, `ca`, `devices`, `registration`.
+    /// The kind of thing: `password`, `ca`, `devices`, `registration`; at the tenant `trust`, `proof`,
+    /// `register`.
     pub kind: &'static str,
     /// Its name.
     pub name: String,
@@ -57,8 +59,13 @@ impl Plan {
 }
 
 /// Compares the file with what is there. Nothing is changed but this: an existing PKI folder is
-/// opened, which settles what a stopped run has left in its registry.
-pub fn plan(spec: &Spec, now: OffsetDateTime) -> Result<Plan, RolloutError> {
+/// opened, which settles what a stopped run has left in its registry. Without a client the steps at
+/// the tenant are left out.
+pub fn plan(
+    spec: &Spec,
+    client: Option<&Client>,
+    now: OffsetDateTime,
+) -> Result<Plan, RolloutError> {
     let pki = match spec.pki.join("pki.toml").exists() {
         true => Some(Pki::open(&spec.pki, now)?),
         false => None,
@@ -96,6 +103,9 @@ pub fn plan(spec: &Spec, now: OffsetDateTime) -> Result<Plan, RolloutError> {
             Some(csv)
         }
     };
+    if let (Some(wanted), Some(client)) = (&spec.tenant, client) {
+        steps.extend(tenant::plan(spec, wanted, &existing, registration.as_deref(), client)?);
+    }
     Ok(Plan { steps, list, registration })
 }
 

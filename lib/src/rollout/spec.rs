@@ -10,6 +10,7 @@ use super::RolloutError;
 use crate::bulk::bundle::Bundle;
 use crate::files;
 use crate::name::{Name, NameBuilder, find_field};
+use crate::platform::register::CHUNK;
 use crate::profile::{Kind, Profile, line_of};
 use crate::registration::{SEPARATORS, Settings};
 
@@ -30,6 +31,8 @@ pub struct Spec {
     pub truststore: TruststoreSpec,
     /// The registration CSV.
     pub registration: Option<RegistrationSpec>,
+    /// What the tenant is to know.
+    pub tenant: Option<TenantSpec>,
 }
 
 /// Password files.
@@ -95,6 +98,25 @@ pub struct RegistrationSpec {
     pub settings: Settings,
 }
 
+/// What the tenant is to know. Who asks is no part of the file.
+#[derive(Debug, Clone)]
+pub struct TenantSpec {
+    /// Its host; by default that of the caller.
+    pub host: Option<String>,
+    /// CAs of the PKI folder that it trusts.
+    pub cas: Vec<String>,
+    /// Whether devices are registered at their first connection.
+    pub auto_registration: bool,
+    /// Whether possession of the CAs' keys is proven.
+    pub prove: bool,
+    /// Whether the registration CSV is uploaded.
+    pub register: bool,
+    /// Rows of the CSV in one request.
+    pub chunk: usize,
+    /// Most rows a second, on average.
+    pub rate: Option<u32>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
@@ -105,6 +127,7 @@ struct Raw {
     #[serde(default)]
     truststore: RawTruststore,
     registration: Option<RawRegistration>,
+    tenant: Option<RawTenant>,
 }
 
 #[derive(Deserialize)]
@@ -156,6 +179,24 @@ struct RawRegistration {
     name: Option<String>,
     #[serde(default)]
     set: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTenant {
+    host: Option<String>,
+    cas: Vec<Spanned<String>>,
+    #[serde(default)]
+    auto_registration: bool,
+    #[serde(default = "yes")]
+    prove: bool,
+    register: Option<Spanned<bool>>,
+    chunk: Option<Spanned<usize>>,
+    rate: Option<Spanned<u32>>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Spec {
@@ -214,6 +255,8 @@ impl Reader<'_> {
             certificates: raw.truststore.certificates.iter().map(|p| self.path(p)).collect(),
             cas: raw.truststore.cas.iter().map(known).collect::<Result<_, _>>()?,
         };
+        let tenant =
+            raw.tenant.as_ref().map(|tenant| self.tenant(tenant, &raw, known)).transpose()?;
         self.check_bundle(&raw, &truststore)?;
         Ok(Spec {
             file: self.path.to_owned(),
@@ -227,6 +270,7 @@ impl Reader<'_> {
             devices,
             truststore,
             registration: raw.registration.map(|r| self.registration(r)).transpose()?,
+            tenant,
         })
     }
 
@@ -326,6 +370,35 @@ impl Reader<'_> {
             days: raw.days,
             out: self.path(&raw.out),
             bundle: raw.bundle.get_ref().clone(),
+        })
+    }
+
+    fn tenant(
+        &self,
+        tenant: &RawTenant,
+        raw: &Raw,
+        known: impl Fn(&Spanned<String>) -> Result<String, RolloutError>,
+    ) -> Result<TenantSpec, RolloutError> {
+        let is_made = raw.registration.is_some();
+        if let Some(wanted) = tenant.register.as_ref().filter(|w| *w.get_ref() && !is_made) {
+            let problem = "register needs a [registration] that makes the file";
+            return Err(self.at(wanted.span().start, problem));
+        }
+        let positive = |span: std::ops::Range<usize>| self.at(span.start, "give at least 1");
+        if let Some(none) = tenant.chunk.as_ref().filter(|n| *n.get_ref() == 0) {
+            return Err(positive(none.span()));
+        }
+        if let Some(none) = tenant.rate.as_ref().filter(|n| *n.get_ref() == 0) {
+            return Err(positive(none.span()));
+        }
+        Ok(TenantSpec {
+            host: tenant.host.clone(),
+            cas: tenant.cas.iter().map(known).collect::<Result<_, _>>()?,
+            auto_registration: tenant.auto_registration,
+            prove: tenant.prove,
+            register: tenant.register.as_ref().map_or(is_made, |w| *w.get_ref()),
+            chunk: tenant.chunk.as_ref().map_or(CHUNK, |n| *n.get_ref()),
+            rate: tenant.rate.as_ref().map(|n| *n.get_ref()),
         })
     }
 

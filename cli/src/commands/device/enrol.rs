@@ -58,7 +58,13 @@ pub(crate) struct EnrolArgs {
     #[arg(long)]
     dry_run: bool,
     /// Host of the tenant, e.g. acme.eu-latest.cumulocity.com
-    #[arg(long, value_name = "HOST", env = "C8Y_HOST", hide_env_values = true, help_heading = "Tenant")]
+    #[arg(
+        long,
+        value_name = "HOST",
+        env = "C8Y_HOST",
+        hide_env_values = true,
+        help_heading = "Tenant"
+    )]
     host: Option<String>,
     #[command(flatten)]
     network: NetworkArgs,

@@ -1,0 +1,252 @@
+//! The steps at the tenant: which CAs it trusts, that their keys are ours, which devices it knows.
+//!
+//! They come last, so that nothing that is made here depends on a network, and each looks at what the
+//! tenant has first.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+use time::OffsetDateTime;
+
+use super::plan::{Action, Step};
+use super::spec::{Spec, TenantSpec};
+use super::{Passwords, RolloutError};
+use crate::authority::{Ca, Pki};
+use crate::bulk::Progress;
+use crate::cert::Certificate;
+use crate::platform::register::results::{ResultError, Results};
+use crate::platform::register::{self, Outcome, Pace, Row, Sheet};
+use crate::platform::trusted::{self, Added, Change, NewTrusted, TrustedCertificate};
+use crate::platform::{Client, PlatformError, pop};
+use crate::registration::Level;
+
+/// What became of the devices at the tenant.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Registered {
+    /// The tenant's id.
+    pub tenant: String,
+    /// Rows of the registration CSV.
+    pub rows: usize,
+    /// Devices that were created, now or before.
+    pub created: usize,
+    /// Devices that were there.
+    pub updated: usize,
+    /// Rows that the platform refused.
+    pub failed: usize,
+    /// The file with the result of each row.
+    pub result: PathBuf,
+    /// Whether it was interrupted before the last row.
+    pub stopped: bool,
+}
+
+/// What is left to do at the tenant.
+pub(super) fn plan(
+    spec: &Spec,
+    wanted: &TenantSpec,
+    existing: &[Ca],
+    csv: Option<&str>,
+    client: &Client,
+) -> Result<Vec<Step>, RolloutError> {
+    let there = trusted::list(client)?;
+    let mut steps = Vec::new();
+    for name in &wanted.cas {
+        let certificate = existing.iter().find(|ca| ca.name == *name).map(Ca::certificate);
+        let found = certificate.and_then(|c| find(&there, c));
+        steps.push(trust_step(name, wanted, found, client.tenant()?));
+        if wanted.prove {
+            steps.push(proof_step(name, found));
+        }
+    }
+    if let Some((sheet, result)) = sheet(spec, wanted, csv)? {
+        let due = Results::open(&result, client.tenant()?)?.due(&sheet).len();
+        let before = sheet.rows.len() - due;
+        steps.push(Step {
+            action: if due > 0 { Action::Create } else { Action::Keep },
+            kind: "register",
+            name: client.tenant()?.to_owned(),
+            detail: format!("{due} to register, {before} registered before"),
+            count: due,
+        });
+    }
+    Ok(steps)
+}
+
+fn find<'a>(
+    there: &'a [TrustedCertificate],
+    certificate: &Certificate,
+) -> Option<&'a TrustedCertificate> {
+    let fingerprint = certificate.fingerprint_sha1();
+    there.iter().find(|t| t.fingerprint == fingerprint)
+}
+
+/// How a certificate is to stand at the tenant; its name there is left to its users.
+fn settings(wanted: &TenantSpec) -> Change {
+    Change { name: None, enabled: Some(true), auto_registration: Some(wanted.auto_registration) }
+}
+
+fn trust_step(
+    name: &str,
+    wanted: &TenantSpec,
+    found: Option<&TrustedCertificate>,
+    tenant: &str,
+) -> Step {
+    let action = match found {
+        None => Action::Create,
+        Some(found) if settings(wanted).concerns(found) => Action::Update,
+        Some(_) => Action::Keep,
+    };
+    let auto = if wanted.auto_registration { "with" } else { "without" };
+    let detail = format!("trusted by {tenant}, {auto} auto-registration");
+    Step { action, kind: "trust", name: name.to_owned(), detail, count: 1 }
+}
+
+fn proof_step(name: &str, found: Option<&TrustedCertificate>) -> Step {
+    let is_proven = found.is_some_and(|f| f.proof_of_possession_valid);
+    Step {
+        action: if is_proven { Action::Keep } else { Action::Create },
+        kind: "proof",
+        name: name.to_owned(),
+        detail: "possession of its key".to_owned(),
+        count: 1,
+    }
+}
+
+/// The registration CSV taken apart, and where its results are kept; none if it is not uploaded.
+fn sheet(
+    spec: &Spec,
+    wanted: &TenantSpec,
+    csv: Option<&str>,
+) -> Result<Option<(Sheet, PathBuf)>, RolloutError> {
+    let (Some(registration), Some(csv), true) = (&spec.registration, csv, wanted.register) else {
+        return Ok(None);
+    };
+    let file = registration.file.display().to_string();
+    let sheet = Sheet::read(&file, csv.as_bytes()).map_err(|report| {
+        let first = report.findings.into_iter().find(|f| f.level == Level::Error);
+        let (line, problem) = first.map(|f| (f.line, f.message)).unwrap_or_default();
+        RolloutError::NotTaken { file, line, problem }
+    })?;
+    Ok(Some((sheet, registration.file.with_extension("result.csv"))))
+}
+
+/// Does what is left to do at the tenant.
+#[allow(clippy::too_many_arguments, reason = "what a run is told, each for itself")]
+pub(super) fn apply(
+    spec: &Spec,
+    wanted: &TenantSpec,
+    pki: &Pki,
+    passwords: &Passwords,
+    csv: Option<&str>,
+    client: &Client,
+    now: OffsetDateTime,
+    stop: &AtomicBool,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Option<Registered>, RolloutError> {
+    trust(wanted, pki, client, now)?;
+    if wanted.prove {
+        for name in &wanted.cas {
+            let ca = pki.ca(name)?;
+            pop::prove(client, ca.certificate(), &ca.unlock(&passwords.ca)?, now)?;
+        }
+    }
+    let Some((sheet, result)) = sheet(spec, wanted, csv)? else {
+        return Ok(None);
+    };
+    let mut results = Results::open(&result, client.tenant()?)?;
+    let due = results.due(&sheet);
+    let whole = register_rows(&sheet, &due, wanted, &mut results, client, stop, progress)?;
+    let all = results.finish(&sheet)?;
+    let of = |outcome| all.iter().filter(|r| r.outcome == outcome).count();
+    Ok(Some(Registered {
+        tenant: client.tenant()?.to_owned(),
+        rows: sheet.rows.len(),
+        created: of(Outcome::Created),
+        updated: of(Outcome::Updated),
+        failed: of(Outcome::Failed),
+        result,
+        stopped: !whole,
+    }))
+}
+
+/// Uploads the CAs, and brings those that are there to what the file says.
+fn trust(
+    wanted: &TenantSpec,
+    pki: &Pki,
+    client: &Client,
+    now: OffsetDateTime,
+) -> Result<(), RolloutError> {
+    let cas: Vec<Ca> = wanted.cas.iter().map(|name| pki.ca(name)).collect::<Result<_, _>>()?;
+    for ca in &cas {
+        trusted::check(ca.certificate(), now)?;
+    }
+    let new: Vec<NewTrusted<'_>> = cas
+        .iter()
+        .map(|ca| NewTrusted {
+            certificate: ca.certificate(),
+            name: ca.certificate().subject.common_name().unwrap_or(&ca.name),
+            enabled: true,
+            auto_registration: wanted.auto_registration,
+        })
+        .collect();
+    for (ca, added) in cas.iter().zip(trusted::add(client, &new)?) {
+        match added {
+            Added::Created => {}
+            Added::InAnotherTenant => {
+                return Err(RolloutError::InAnotherTenant { name: ca.name.clone() });
+            }
+            Added::AlreadyThere => {
+                let found = trusted::known(client, &ca.certificate().fingerprint_sha1())?;
+                if settings(wanted).concerns(&found) {
+                    trusted::update(client, &found, &settings(wanted))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What may end the registration.
+enum Ended {
+    Platform(PlatformError),
+    Results(ResultError),
+}
+
+impl From<PlatformError> for Ended {
+    fn from(e: PlatformError) -> Self {
+        Self::Platform(e)
+    }
+}
+
+impl From<Ended> for RolloutError {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Platform(e) => e.into(),
+            Ended::Results(e) => e.into(),
+        }
+    }
+}
+
+/// Registers the rows that are due; false if it was interrupted.
+fn register_rows(
+    sheet: &Sheet,
+    due: &[&Row],
+    wanted: &TenantSpec,
+    results: &mut Results,
+    client: &Client,
+    stop: &AtomicBool,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<bool, RolloutError> {
+    if due.is_empty() {
+        return Ok(true);
+    }
+    results.begin()?;
+    let mut done = 0;
+    let pace = Pace { chunk: wanted.chunk, per_second: wanted.rate };
+    let kept = |rows: &[register::RowResult]| {
+        results.add(rows).map_err(Ended::Results)?;
+        done += rows.len();
+        progress(Progress { done, total: due.len() });
+        Ok(())
+    };
+    Ok(register::upload::<Ended>(client, "registration.csv", sheet, due, pace, stop, kept)?)
+}
