@@ -72,6 +72,6 @@ pub use rule::{Refusal, Rule};
 pub use verify::{DEFAULT_MAX_DEPTH, Options, Purpose, VerifiedChain, verify};
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -113,6 +113,8 @@ fn leaf_first(found: Vec<Certificate>, key: &PublicKey) -> Result<Vec<Certificat
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chain::testing::{NOW, Signed};
+    use crate::platform::Repeat;
 
     /// A device, an intermediate and a root.
     fn chain() -> Vec<Certificate> {
@@ -130,14 +132,22 @@ mod tests {
     }
 
     fn answered(body: &[u8]) -> Result<Vec<Certificate>, String> {
+        answered_to(&chain()[0], 200, body)
+    }
+
+    fn answered_to(
+        leaf: &Certificate,
+        status: u16,
+        body: &[u8],
+    ) -> Result<Vec<Certificate>, String> {
         let answer = Answer {
-            status: 200,
+            status,
             content_type: "application/pkcs7-mime;smime-type=certs-only".to_owned(),
             retry_after: None,
             location: None,
             body: body.to_vec(),
         };
-        certificates(&answer, chain()[0].public_key.as_ref().unwrap())
+        certificates(&answer, leaf.public_key.as_ref().unwrap())
     }
 
     fn base64(certificates: &[Certificate]) -> String {
@@ -152,10 +162,10 @@ mod tests {
             first.to_string(),
             "POST /.well-known/est/simpleenroll\nContent-Type: application/pkcs10\n\nMIL//gE=\n"
         );
-        assert_eq!(first.repeat, super::super::Repeat::IfUndone);
+        assert_eq!(first.repeat, Repeat::IfUndone);
         let next = reenroll_request(&csr);
         assert_eq!(next.path, "/.well-known/est/simplereenroll");
-        assert_eq!((next.repeat, next.body), (super::super::Repeat::Always, first.body));
+        assert_eq!((next.repeat, next.body), (Repeat::Always, first.body));
         assert_eq!((first.accept, next.accept), (ACCEPT, ACCEPT));
     }
 
@@ -182,6 +192,28 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_is_kept_whatever_comes_with_it() {
+        let root = Signed::root("CN=root", |_| {});
+        let ca = root.ca("CN=ca", |_| {});
+        let leaf = ca.leaf();
+        // Which of the two follows is in doubt.
+        let twin = root.ca_with_key("CN=ca", ca.key.clone(), |draft| draft.serial[1] ^= 1).cert;
+        let heap = [twin.clone(), ca.cert.clone(), leaf.clone()];
+        assert!(chain::order(&heap, LeafChoice::Only).is_err());
+        let found = answered_to(&leaf, 200, base64(&heap).as_bytes());
+        assert_eq!(found, Ok(vec![leaf.clone(), twin, ca.cert.clone()]));
+
+        let newer = ca.device("CN=device-1", |draft| {
+            draft.spki.clone_from(&leaf.spki);
+            draft.not_before = NOW;
+        });
+        for heap in [[leaf.clone(), newer.clone()], [newer.clone(), leaf.clone()]] {
+            let found = answered_to(&leaf, 200, base64(&heap).as_bytes());
+            assert_eq!(found, Ok(vec![newer.clone()]));
+        }
+    }
+
+    #[test]
     fn a_certificate_of_another_key_is_refused() {
         let of_others = [other(), chain().remove(1)];
         let problem = answered(base64(&of_others).as_bytes()).unwrap_err();
@@ -191,6 +223,8 @@ mod tests {
     #[test]
     fn what_is_no_answer_is_named() {
         assert_eq!(answered(b""), Err("the answer is empty".to_owned()));
+        let later = answered_to(&chain()[0], 202, base64(&chain()).as_bytes());
+        assert!(later.unwrap_err().contains("later (202)"));
         assert!(answered(b"<html>").unwrap_err().starts_with("it is no base64"));
         let problem = answered(STANDARD.encode(chain()[0].der()).as_bytes()).unwrap_err();
         assert!(problem.starts_with("not a PKCS#7 file: "), "{problem}");
