@@ -4,9 +4,11 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 // The packages can be installed elsewhere than beside these scripts: imports would not find them.
-const modules = process.env.C8Y_PKI_NODE_MODULES ?? path.join(import.meta.dirname, 'node_modules');
+const beside = fileURLToPath(new URL('node_modules', import.meta.url));
+const modules = process.env.C8Y_PKI_NODE_MODULES ?? beside;
 
 /** Loads an installed package. */
 export const load = createRequire(path.join(path.resolve(modules), 'from-here.cjs'));
