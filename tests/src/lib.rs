@@ -12,6 +12,8 @@ pub mod fleet;
 pub mod moment;
 #[cfg(target_os = "linux")]
 pub mod running;
+pub mod openssl;
+pub mod tenant;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -60,6 +62,42 @@ pub fn python_tool(name: &str) -> Option<Tool> {
         Some(path) => Some(Tool { path }),
         None => tool(name),
     }
+}
+
+/// Finds a `node` that can load `package`: from `C8Y_PKI_NODE_MODULES`, else from
+/// `tests/node/node_modules`, where `npm ci` puts it.
+///
+/// # Panics
+///
+/// As [`tool`].
+pub fn node_with(package: &str) -> Option<Tool> {
+    let node = tool("node")?;
+    let modules = std::env::var_os("C8Y_PKI_NODE_MODULES").map(PathBuf::from);
+    let modules = modules.unwrap_or_else(|| node_dir().join("node_modules"));
+    let installed = modules.join(package).join("package.json").is_file();
+    if installed { Some(node) } else { left_out(&format!("the Node package {package}")) }
+}
+
+/// Finds a Chromium; `C8Y_PKI_CHROMIUM` names another browser of its kind.
+///
+/// # Panics
+///
+/// As [`tool`].
+pub fn chromium() -> Option<Tool> {
+    match std::env::var_os("C8Y_PKI_CHROMIUM") {
+        Some(path) => Some(Tool { path: path.into() }),
+        None => tool("chromium"),
+    }
+}
+
+/// The folder of the scripts for Node, `tests/node` of the repository.
+pub fn node_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("node")
+}
+
+/// The folder of the scripts for Python, `tests/python` of the repository.
+pub fn python_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("python")
 }
 
 fn left_out<T>(what: &str) -> Option<T> {
