@@ -71,6 +71,8 @@ pub(crate) enum Command {
     /// Check the registry of what was issued, and take out of it
     #[command(subcommand)]
     Registry(commands::registry::RegistryCommand),
+    /// Run a tenant in memory to rehearse against
+    Sandbox(commands::sandbox::SandboxArgs),
     /// List and show certificate profiles and file templates
     #[command(subcommand)]
     Profile(commands::profile::ProfileCommand),

@@ -19,6 +19,8 @@ use crate::profile::ProfileError;
 use crate::registration::RegistrationError;
 use crate::registry::RegistryError;
 use crate::rollout::RolloutError;
+#[cfg(feature = "sandbox")]
+use crate::sandbox::SandboxError;
 use crate::store::StoreError;
 
 /// Who has to do something about an error.
@@ -31,12 +33,13 @@ pub enum Fault {
 }
 
 macro_rules! errors {
-    ($($variant:ident($source:ty)),* $(,)?) => {
+    ($($(#[$when:meta])? $variant:ident($source:ty)),* $(,)?) => {
         /// Any error of this library.
         #[derive(Debug, thiserror::Error)]
         #[non_exhaustive]
         pub enum Error {
             $(
+                $(#[$when])?
                 #[doc = concat!("See [`", stringify!($source), "`].")]
                 #[error(transparent)]
                 $variant(#[from] $source),
@@ -55,7 +58,7 @@ macro_rules! errors {
             /// What the user can do about it.
             pub fn hint(&self) -> Option<String> {
                 match self {
-                    $(Self::$variant(e) => e.hint(),)*
+                    $($(#[$when])? Self::$variant(e) => e.hint(),)*
                     Self::In { source, .. } => source.hint(),
                 }
             }
@@ -83,6 +86,8 @@ errors! {
     Registration(RegistrationError),
     Registry(RegistryError),
     Rollout(RolloutError),
+    #[cfg(feature = "sandbox")]
+    Sandbox(SandboxError),
     Store(StoreError),
 }
 
@@ -102,6 +107,8 @@ impl Error {
             Self::Bulk(e) => of_bulk(e),
             Self::Fetch(e) if e.is_environment() => Fault::Environment,
             Self::Rollout(e) => of_rollout(e),
+            #[cfg(feature = "sandbox")]
+            Self::Sandbox(e) if e.is_environment() => Fault::Environment,
             Self::Describe(e) => of_describe(e),
             Self::In { source, .. } => source.fault(),
             _ => Fault::Input,

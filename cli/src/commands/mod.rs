@@ -10,6 +10,7 @@ pub(crate) mod profile;
 pub(crate) mod registration;
 pub(crate) mod registry;
 pub(crate) mod rollout;
+pub(crate) mod sandbox;
 pub(crate) mod store;
 
 use crate::args::{Cli, Command};
@@ -27,6 +28,7 @@ pub(crate) fn run(cli: &Cli, out: &Output) -> Result {
         Command::Store(command) => store::run(command, *out),
         Command::Registration(command) => registration::run(command, pki, *out),
         Command::Registry(command) => registry::run(command, pki, *out),
+        Command::Sandbox(args) => sandbox::run(args, *out),
         Command::Profile(command) => profile::run(command, *out),
         Command::Completions(args) => generate::completions(args, *out),
         Command::Man(args) => generate::man(args, *out),

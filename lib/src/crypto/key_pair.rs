@@ -5,9 +5,7 @@ use std::fmt;
 use super::backend::{self, signature as sig};
 use super::public_key::rsa_bits;
 use super::rsa::{self, RsaError, RsaSize};
-use super::{
-    CryptoError, KeyAlgorithm, KeyType, PublicKey, SignatureAlgorithm, fill_random, p384,
-};
+use super::{CryptoError, KeyAlgorithm, KeyType, PublicKey, SignatureAlgorithm, fill_random, p384};
 use crate::secret::SecretBytes;
 
 /// A private key loaded into the backend. It signs; its octets are kept elsewhere.

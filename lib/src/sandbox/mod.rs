@@ -1,2 +1,326 @@
 //! An in-memory tenant to rehearse against: strict where the platform is strict, and never to be
 //! mistaken for it.
+//!
+//! [`Sandbox::start`] listens on three ports, with a CA of its own: REST over HTTPS; HTTPS with a
+//! client certificate, for tokens of devices; and, on the loopback address only and without TLS, a
+//! page that shows what happened, and the same as JSON. Everything is gone when it is dropped.
+//!
+//! It is written from the platform's documentation, section "REST", and shares no request or answer
+//! code with the client: a misunderstanding must not stand on both sides.
+//!
+//! One instance with the tenants `t1001`, `t1002` and `management`. Each has the users `admin` (all
+//! roles), `trust` (trusted certificates only), `devices` (registration only) and `reader` (no role
+//! that suffices for anything), all with the one password.
+//!
+//! # Where the platform's documentation leaves a choice
+//!
+//! - A certificate that another tenant holds with proof of possession: 409. Without proof on either
+//!   side it is taken, and both are locked out until one of them has completed its proof.
+//! - The list of revocations always counts, as if its check were switched on; `PUT` answers 204.
+//!   Reading it takes any user of the tenant.
+//! - A revoked serial number counts whoever issued the certificate.
+//! - A chain of more than two certificates without proof of possession is refused.
+//! - The chain in `X-Ssl-Cert-Chain` begins with the device's own certificate.
+//! - JSON that cannot be read is 422, as any other content that is refused.
+//! - The answers of enrolment are no JSON, so they come without `Accept` too.
+//!
+//! Not there: MQTT, inventory, anything else that the tools of this project do not call.
+//!
+//! ```no_run
+//! use c8y_pki::sandbox::{Sandbox, Settings};
+//!
+//! # fn main() -> Result<(), c8y_pki::sandbox::SandboxError> {
+//! let sandbox = Sandbox::start(Settings::default())?;
+//! println!("{} trusts {}", sandbox.url(), sandbox.ca_pem());
+//! # Ok(())
+//! # }
+//! ```
+
+mod answer;
+mod auth;
+mod call;
+mod clock;
+mod collection;
+mod faults;
+mod identity;
+mod journal;
+mod jwt;
+mod management;
+mod routes;
+mod server;
+mod state;
+mod tenant;
+mod tls;
+mod trusted;
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::crypto::{CryptoError, random_password};
+use crate::issue::IssueError;
+use crate::name::NameError;
+use crate::secret::Password;
+
+pub use faults::Faults;
+pub use journal::Connection;
+
+use server::{Door, Shared};
+use state::World;
+
+/// Why a sandbox does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SandboxError {
+    /// Not a description of faults.
+    #[error("{text:?} describes no faults: {reason}")]
+    Faults {
+        /// The text.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A port is taken, or an address is not this machine's.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// Address and port.
+        address: SocketAddr,
+        /// What the system said.
+        reason: String,
+    },
+    /// A host that can stand in no certificate.
+    #[error("the host {0:?} is no DNS name and no IP address")]
+    Host(String),
+    /// The system gives no threads.
+    #[error("cannot start the server's threads: {0}")]
+    Threads(String),
+    /// The server's configuration of TLS was refused.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(String),
+    /// No key, random number or signature.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    /// Its certificates cannot be made.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    /// A name in its certificates was refused.
+    #[error(transparent)]
+    Name(#[from] NameError),
+}
+
+impl SandboxError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Faults { .. } => Some("write it like 0.2,seed=7 or 503=0.1,drop=0.05".to_owned()),
+            Self::Listen { .. } => Some("choose another port; 0 takes any that is free".to_owned()),
+            Self::Host(_) => Some("for example localhost, or the machine's name".to_owned()),
+            Self::Crypto(e) => e.hint(),
+            Self::Issue(e) => e.hint(),
+            Self::Name(e) => e.hint(),
+            Self::Threads(_) | Self::Tls(_) => None,
+        }
+    }
+
+    /// Whether trying again may help.
+    pub fn is_environment(&self) -> bool {
+        matches!(self, Self::Listen { .. } | Self::Threads(_))
+            || matches!(self, Self::Crypto(CryptoError::Failed(_)))
+    }
+}
+
+/// How a sandbox is to be.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The address on which REST listens, with and without client certificate.
+    pub bind: IpAddr,
+    /// The host name by which clients reach it: a name in its certificate.
+    pub host: String,
+    /// Port of REST; 0: any that is free.
+    pub https_port: u16,
+    /// Port of REST with client certificates; 0: any that is free.
+    pub mtls_port: u16,
+    /// Port of the page, on the loopback address; 0: any that is free.
+    pub management_port: u16,
+    /// The password of all users; none: a random one.
+    pub password: Option<Password>,
+    /// How long the verification code of a proof of possession can be used, in seconds.
+    pub code_seconds: u64,
+    /// What goes wrong on purpose.
+    pub faults: Faults,
+}
+
+impl Default for Settings {
+    /// On the loopback address, any free ports, a random password, codes of ten minutes, no faults.
+    fn default() -> Self {
+        Self {
+            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            host: "localhost".to_owned(),
+            https_port: 0,
+            mtls_port: 0,
+            management_port: 0,
+            password: None,
+            code_seconds: 600,
+            faults: Faults::none(),
+        }
+    }
+}
+
+/// The tenant of whoever names none, and of devices.
+pub(crate) const HOME: &str = "t1001";
+const ADMIN: &str = "admin";
+
+/// A sandbox that runs until it is dropped.
+pub struct Sandbox {
+    shared: Arc<Shared>,
+    password: Password,
+    ca_pem: String,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox").field("url", &self.url()).finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// Makes its CA, listens, and answers in threads of its own.
+    pub fn start(settings: Settings) -> Result<Self, SandboxError> {
+        let rest = listen(settings.bind, settings.https_port)?;
+        let mutual = listen(settings.bind, settings.mtls_port)?;
+        let page = listen(IpAddr::V4(Ipv4Addr::LOCALHOST), settings.management_port)?;
+        let password = settings.password.map_or_else(|| random_password(20), Ok)?;
+        let identity = identity::Identity::make(&settings.host, settings.bind, clock::now())?;
+        let site = state::Site {
+            host: settings.host,
+            https_port: rest.1,
+            mtls_port: mutual.1,
+            management_port: page.1,
+            code_seconds: settings.code_seconds,
+        };
+        let ca_pem = identity.ca.pem();
+        let tls = tls::configs(&identity)?;
+        let world = World::new(site, password.clone(), identity)?;
+        let shared = Arc::new(Shared::new(world, settings.faults));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("c8y-pki-sandbox")
+            .enable_all()
+            .build()
+            .map_err(|e| SandboxError::Threads(e.to_string()))?;
+        {
+            let _context = runtime.enter();
+            let doors = [
+                (rest, Door::Rest(tls.rest)),
+                (mutual, Door::Mutual(tls.mutual)),
+                (page, Door::Page),
+            ];
+            for ((listener, port), door) in doors {
+                let listener = tokio::net::TcpListener::from_std(listener)
+                    .map_err(|e| refused(settings.bind, port, &e))?;
+                runtime.spawn(server::serve(listener, door, Arc::clone(&shared)));
+            }
+        }
+        Ok(Self { shared, password, ca_pem, runtime: Some(runtime) })
+    }
+
+    /// The base of REST: `https://localhost:PORT`.
+    pub fn url(&self) -> String {
+        self.shared.world().site.url()
+    }
+
+    /// The base of REST with client certificates.
+    pub fn mtls_url(&self) -> String {
+        self.shared.world().site.mtls_url()
+    }
+
+    /// The page that shows what happened; `state.json` below it is [`Sandbox::state`].
+    pub fn management_url(&self) -> String {
+        self.shared.world().site.management_url()
+    }
+
+    /// The certificate of the CA that issued the server's, as PEM.
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// The tenant that clients are to use.
+    pub fn tenant(&self) -> &str {
+        HOME
+    }
+
+    /// The user who may do everything in it.
+    pub fn user(&self) -> &str {
+        ADMIN
+    }
+
+    /// The password of every user.
+    pub fn password(&self) -> &Password {
+        &self.password
+    }
+
+    /// A bearer token of [`Sandbox::user`], good for one hour.
+    pub fn token(&self) -> Password {
+        let world = self.shared.world();
+        world.tokens.issue(&world.site.host, HOME, ADMIN, false, clock::now())
+    }
+
+    /// The variables that the platform's clients read: C8Y_HOST, C8Y_TENANT, C8Y_USER and
+    /// C8Y_PASSWORD.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let value = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        vec![
+            value("C8Y_HOST", &self.url()),
+            value("C8Y_TENANT", self.tenant()),
+            value("C8Y_USER", self.user()),
+            value("C8Y_PASSWORD", self.password.expose()),
+        ]
+    }
+
+    /// All that it holds, and the last connections. No passwords, codes or tokens.
+    pub fn state(&self) -> Value {
+        self.shared.state()
+    }
+
+    /// The requests that came after the one of that number, as far as they are still kept; numbers
+    /// start from 1.
+    pub fn connections_after(&self, number: u64) -> Vec<Connection> {
+        self.shared.journal().after(number)
+    }
+
+    /// Other faults from now on; requests are counted from 0 again.
+    pub fn set_faults(&self, faults: Faults) {
+        self.shared.set_faults(faults);
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        // Not waiting: this may be a thread of somebody else's runtime, where waiting is forbidden.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// A port, and its number.
+fn listen(ip: IpAddr, port: u16) -> Result<(TcpListener, u16), SandboxError> {
+    let open = || {
+        let listener = TcpListener::bind((ip, port))?;
+        listener.set_nonblocking(true)?;
+        let port = listener.local_addr()?.port();
+        Ok((listener, port))
+    };
+    open().map_err(|e| refused(ip, port, &e))
+}
+
+fn refused(ip: IpAddr, port: u16, error: &std::io::Error) -> SandboxError {
+    let reason = match error.kind() {
+        std::io::ErrorKind::AddrInUse => "something else listens on that port".to_owned(),
+        _ => error.to_string(),
+    };
+    SandboxError::Listen { address: SocketAddr::new(ip, port), reason }
+}

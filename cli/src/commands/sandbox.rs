@@ -1,0 +1,167 @@
+//! `sandbox`: a tenant in memory, to rehearse against.
+//!
+//! The lines that it prints are for a shell to read, and hold the password of the sandbox's own users:
+//! that is what the command is for, and the password opens nothing else and ends with it.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::sandbox::{Connection, Faults, Sandbox, Settings};
+use clap::Args;
+use serde::Serialize;
+
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::Output;
+use crate::stop;
+
+/// How often the list of requests is looked at, to print what is new.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Arguments of `sandbox`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+It prints the variables that the platform's clients read, then runs until Ctrl-C or SIGTERM.
+
+Examples:
+  c8y-pki sandbox --env-file sandbox.env &
+  c8y-pki sandbox --port 9443 --fault 0.2,seed=7")]
+pub(crate) struct SandboxArgs {
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    bind: IpAddr,
+    /// Host name by which clients reach it
+    #[arg(long, default_value = "localhost")]
+    host: String,
+    /// Port of REST; 0 takes any that is free
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Port of REST with client certificates; 0 takes any that is free
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    mtls_port: u16,
+    /// Port of the page that shows what happened; 0 takes any that is free
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    management_port: u16,
+    /// Write the certificate of its CA here
+    #[arg(long, value_name = "FILE", default_value = "sandbox-ca.pem")]
+    ca_out: PathBuf,
+    /// Write the variables here too, for a shell to read
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
+    /// Seconds for which a verification code can be used
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    code_seconds: u64,
+    /// Let a share of the answers go wrong: 0.2,seed=7 or 503=0.1,429=0.1,slow=0.1,cut=0.1,drop=0.1;
+    /// may be repeated
+    #[arg(long, value_name = "SPEC")]
+    fault: Vec<String>,
+}
+
+/// Where it is, and how to get in.
+#[derive(Debug, Serialize)]
+struct Started {
+    url: String,
+    mtls_url: String,
+    management_url: String,
+    tenant: String,
+    user: String,
+    password: String,
+    ca_file: PathBuf,
+}
+
+pub(crate) fn run(args: &SandboxArgs, out: Output) -> Result {
+    let faults = match args.fault.is_empty() {
+        true => Faults::none(),
+        false => args.fault.join(",").parse()?,
+    };
+    let sandbox = Sandbox::start(Settings {
+        bind: args.bind,
+        host: args.host.clone(),
+        https_port: args.port,
+        mtls_port: args.mtls_port,
+        management_port: args.management_port,
+        password: None,
+        code_seconds: args.code_seconds,
+        faults,
+    })?;
+    let stopped = stop::on_interrupt();
+    files::write(&args.ca_out, sandbox.ca_pem().as_bytes(), Access::Public, Existing::Replace)?;
+    let ca_file = std::path::absolute(&args.ca_out).map_err(Failure::Input)?;
+    let lines = exports(&sandbox, &ca_file);
+    if let Some(path) = &args.env_file {
+        files::write(path, lines.as_bytes(), Access::Private, Existing::Replace)?;
+    }
+    out.result(&started(&sandbox, ca_file), |_| lines)?;
+    out.note("Sandbox: not a Cumulocity tenant. Everything in it is gone when it ends.");
+    out.note(&format!("REST                      {}", sandbox.url()));
+    out.note(&format!("with client certificates  {}", sandbox.mtls_url()));
+    out.note(&format!("page                      {}/", sandbox.management_url()));
+    let mut shown = 0;
+    loop {
+        let last = stopped.load(Ordering::Relaxed);
+        for connection in sandbox.connections_after(shown) {
+            shown = connection.number;
+            out.result_aside(&connection, line);
+        }
+        if last {
+            return Ok(Outcome::Done);
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+fn started(sandbox: &Sandbox, ca_file: PathBuf) -> Started {
+    Started {
+        url: sandbox.url(),
+        mtls_url: sandbox.mtls_url(),
+        management_url: sandbox.management_url(),
+        tenant: sandbox.tenant().to_owned(),
+        user: sandbox.user().to_owned(),
+        password: sandbox.password().expose().to_owned(),
+        ca_file,
+    }
+}
+
+/// The variables as a shell sets them.
+fn exports(sandbox: &Sandbox, ca_file: &Path) -> String {
+    let mut variables = sandbox.environment();
+    variables.push(("C8Y_PKI_CACERT".to_owned(), ca_file.display().to_string()));
+    let line = |(name, value): &(String, String)| format!("export {name}={}\n", quoted(value));
+    variables.iter().map(line).collect()
+}
+
+/// A word for a POSIX shell.
+fn quoted(value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=".contains(c);
+    if !value.is_empty() && value.chars().all(plain) {
+        return value.to_owned();
+    }
+    format!("'{}'", value.replace('\'', r"'\''"))
+}
+
+/// A request in one line.
+fn line(connection: &Connection) -> String {
+    let Connection { at, port, method, path, status, user, .. } = connection;
+    let user = user.as_deref().unwrap_or("-");
+    let fault = connection.fault.map(|fault| format!(" fault={fault}")).unwrap_or_default();
+    let reason = connection.reason.as_ref().map(|reason| format!(" ({reason})"));
+    let text =
+        format!("{at} {port} {method} {path} {status} {user}{fault}{}", reason.unwrap_or_default());
+    // What clients send must not move the cursor of whoever reads it.
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_for_a_shell() {
+        assert_eq!(quoted("https://localhost:9443"), "https://localhost:9443");
+        assert_eq!(quoted("/home/a b/it's"), r"'/home/a b/it'\''s'");
+        assert_eq!(quoted("$(x)"), "'$(x)'");
+        assert_eq!(quoted(""), "''");
+    }
+}

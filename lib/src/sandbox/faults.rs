@@ -1,0 +1,183 @@
+//! Faults on purpose: a share of the answers goes wrong, so that a client can be seen to cope.
+//!
+//! Whether a request is hit depends on its number and the seed alone, so a run that sends the same
+//! requests in the same order meets the same faults. Refused: shares below 0, above 1, or that add
+//! up to more than 1.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::SandboxError;
+
+/// Which share of the answers goes wrong, and how. Written as `0.2` (evenly over all kinds),
+/// `0.2,seed=7`, or kind by kind as `503=0.1,429=0.05,slow=0.02,cut=0.02,drop=0.05,seed=7`.
+///
+/// | kind | what happens |
+/// | --- | --- |
+/// | `503` | nothing is done, the answer is 503 |
+/// | `429` | nothing is done, the answer is 429 with `Retry-After` 0 or 1 |
+/// | `slow` | it is done, the answer comes 0.3 to 1 s late |
+/// | `cut` | it is done, the connection ends after half of the answer |
+/// | `drop` | it is done, the connection ends without an answer |
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Faults {
+    /// In the order of [`KINDS`].
+    shares: [f64; 5],
+    seed: u64,
+}
+
+const KINDS: [&str; 5] = ["503", "429", "slow", "cut", "drop"];
+
+/// What befalls one answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    Unavailable,
+    TooMany { retry_after: u8 },
+    Slow(Duration),
+    Cut,
+    Drop,
+}
+
+impl Fault {
+    /// Its name in the list of connections.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Unavailable => "503",
+            Self::TooMany { .. } => "429",
+            Self::Slow(_) => "slow",
+            Self::Cut => "cut",
+            Self::Drop => "drop",
+        }
+    }
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self::none()
+    }
+}
+
+impl Faults {
+    /// No faults.
+    pub fn none() -> Self {
+        Self { shares: [0.0; 5], seed: 0 }
+    }
+
+    /// The share of all answers that goes wrong, each kind as often as the others. A share outside
+    /// 0 to 1 is taken as the nearer end.
+    pub fn evenly(share: f64, seed: u64) -> Self {
+        let share = if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) };
+        Self { shares: [share / 5.0; 5], seed }
+    }
+
+    /// Whether any answer can go wrong.
+    pub fn any(&self) -> bool {
+        self.shares.iter().any(|share| *share > 0.0)
+    }
+
+    /// What befalls the request of that number.
+    pub(super) fn draw(&self, number: u64) -> Option<Fault> {
+        let bits = mix(self.seed ^ mix(number));
+        let drawn = unit(bits);
+        let mut bound = 0.0;
+        let kind = self.shares.iter().position(|share| {
+            bound += share;
+            drawn < bound
+        })?;
+        let more = mix(bits);
+        Some(match kind {
+            0 => Fault::Unavailable,
+            1 => Fault::TooMany { retry_after: u8::from(more & 1 == 1) },
+            2 => Fault::Slow(Duration::from_millis(300 + more % 700)),
+            3 => Fault::Cut,
+            _ => Fault::Drop,
+        })
+    }
+}
+
+/// SplitMix64: every number gets one that looks like chance.
+fn mix(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
+}
+
+/// From 0 up to, and without, 1.
+fn unit(bits: u64) -> f64 {
+    const STEPS: f64 = (1u32 << 31) as f64;
+    let high = u32::try_from(bits >> 33).unwrap_or_default();
+    f64::from(high) / STEPS
+}
+
+impl FromStr for Faults {
+    type Err = SandboxError;
+
+    fn from_str(text: &str) -> Result<Self, SandboxError> {
+        let refuse = |reason: String| SandboxError::Faults { text: text.to_owned(), reason };
+        let mut faults = Self::none();
+        for part in text.split(',').map(str::trim) {
+            let Some((kind, value)) = part.split_once('=') else {
+                faults.shares = Self::evenly(share(part).map_err(refuse)?, 0).shares;
+                continue;
+            };
+            if kind == "seed" {
+                let seed = value.parse();
+                faults.seed = seed.map_err(|_| refuse(format!("{value:?} is no whole number")))?;
+                continue;
+            }
+            let Some(place) = KINDS.iter().position(|k| *k == kind) else {
+                return Err(refuse(format!("{kind:?} is not one of {}", KINDS.join(", "))));
+            };
+            faults.shares[place] = share(value).map_err(refuse)?;
+        }
+        let sum: f64 = faults.shares.iter().sum();
+        if sum > 1.0 + 1e-9 {
+            return Err(refuse(format!("its shares add up to {sum}, more than 1")));
+        }
+        Ok(faults)
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err(format!("{text:?} is no share from 0 to 1")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_written_forms() {
+        assert_eq!("0.2,seed=7".parse::<Faults>().unwrap(), Faults::evenly(0.2, 7));
+        assert_eq!("0.2".parse::<Faults>().unwrap(), Faults::evenly(0.2, 0));
+        let faults: Faults =
+            "503=0.1, 429=0.05,slow=0.02,cut=0.02,drop=0.05,seed=7".parse().unwrap();
+        assert_eq!(faults, Faults { shares: [0.1, 0.05, 0.02, 0.02, 0.05], seed: 7 });
+        for bad in ["", "2", "-0.1", "x=0.1", "503=1,429=0.5", "seed=x", "nan"] {
+            let error = bad.parse::<Faults>().unwrap_err();
+            assert!(error.to_string().contains(&format!("{bad:?}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_same_seed_hits_the_same_requests_in_the_share_asked_for() {
+        let drawn = |seed| -> Vec<_> {
+            (0..10_000).map(|n| Faults::evenly(0.2, seed).draw(n).map(Fault::name)).collect()
+        };
+        let first = drawn(7);
+        assert_eq!(first, drawn(7));
+        assert_ne!(first, drawn(8));
+        let hit = first.iter().flatten().count();
+        assert!((1800..2200).contains(&hit), "{hit}");
+        for kind in KINDS {
+            let of_kind = first.iter().flatten().filter(|k| **k == kind).count();
+            assert!((300..500).contains(&of_kind), "{kind}: {of_kind}");
+        }
+        assert!((0..1000).all(|n| Faults::none().draw(n).is_none()));
+        assert!((0..1000).all(|n| Faults::evenly(1.0, 3).draw(n).is_some()));
+    }
+}

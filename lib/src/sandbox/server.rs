@@ -1,0 +1,275 @@
+//! The three listeners, and how an answer leaves: whole, late, cut short or not at all.
+//!
+//! HTTP/1.1 only. Every answer says `Server: c8y-pki-sandbox`, so that nobody takes it for the
+//! platform.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use super::answer::{Answer, Refusal};
+use super::call::Call;
+use super::clock::iso;
+use super::faults::{Fault, Faults};
+use super::journal::{Connection, Journal};
+use super::state::World;
+use super::{auth, management, routes};
+use crate::cert::Certificate;
+
+/// How long a client may take for its handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long the second half of a cut answer is held back, so that the first one leaves.
+const BEFORE_CUT: Duration = Duration::from_millis(20);
+
+/// What a listener serves.
+#[derive(Clone)]
+pub(super) enum Door {
+    /// REST.
+    Rest(Arc<ServerConfig>),
+    /// REST with client certificates.
+    Mutual(Arc<ServerConfig>),
+    /// The page, without TLS.
+    Page,
+}
+
+impl Door {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Rest(_) => "https",
+            Self::Mutual(_) => "mtls",
+            Self::Page => "page",
+        }
+    }
+}
+
+/// What all connections share.
+pub(super) struct Shared {
+    world: Mutex<World>,
+    journal: Mutex<Journal>,
+    /// The faults, and how many requests were drawn for.
+    faults: Mutex<(Faults, u64)>,
+}
+
+/// A panic in one request is no reason to refuse the next.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(super) fn new(world: World, faults: Faults) -> Self {
+        Self {
+            world: Mutex::new(world),
+            journal: Mutex::default(),
+            faults: Mutex::new((faults, 0)),
+        }
+    }
+
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
+        lock(&self.world)
+    }
+
+    pub(super) fn journal(&self) -> MutexGuard<'_, Journal> {
+        lock(&self.journal)
+    }
+
+    pub(super) fn set_faults(&self, faults: Faults) {
+        *lock(&self.faults) = (faults, 0);
+    }
+
+    /// The tenants and the list of connections.
+    pub(super) fn state(&self) -> Value {
+        let tenants = self.world().view();
+        let journal = self.journal();
+        json!({
+            "tenants": tenants,
+            "connections": journal.all().collect::<Vec<_>>(),
+            "requests": journal.requests(),
+            "faulted": journal.faulted(),
+        })
+    }
+
+    fn draw(&self) -> Option<Fault> {
+        let mut faults = lock(&self.faults);
+        let number = faults.1;
+        faults.1 += 1;
+        faults.0.draw(number)
+    }
+
+    /// Answers a call of REST, and notes it.
+    fn answer(&self, call: &Call, port: &'static str) -> (Answer, Option<Fault>) {
+        let fault = self.draw();
+        let mut world = self.world();
+        let result = match fault {
+            Some(Fault::Unavailable) => Err(Refusal::unavailable()),
+            Some(Fault::TooMany { .. }) => Err(Refusal::too_many()),
+            _ => routes::answer(&mut world, call),
+        };
+        let (mut answer, reason) = match result {
+            Ok(answer) => (answer, None),
+            Err(refusal) => (refusal.answer(&world.site.management_url()), refusal.reason),
+        };
+        drop(world);
+        if let Some(Fault::TooMany { retry_after }) = fault {
+            answer = answer.with("Retry-After", retry_after.to_string());
+        }
+        let answer = answer.held_to_accept(&call.method, &call.headers);
+        self.journal().add(Connection {
+            number: 0,
+            at: iso(call.now),
+            port,
+            method: call.method.to_string(),
+            path: call.path.clone(),
+            status: answer.status,
+            user: auth::claimed(&call.headers),
+            fault: fault.map(Fault::name),
+            reason,
+        });
+        (answer, fault)
+    }
+}
+
+/// Accepts connections until the runtime ends.
+pub(super) async fn serve(listener: TcpListener, door: Door, shared: Arc<Shared>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tokio::spawn(connection(stream, door.clone(), Arc::clone(&shared)));
+            }
+            // Too many open files, for example: it may pass.
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, door: Door, shared: Arc<Shared>) {
+    // Without it answers are the same, only slower.
+    let _ = stream.set_nodelay(true);
+    let port = door.name();
+    let config = match door {
+        Door::Page => return page(stream, shared).await,
+        Door::Rest(config) | Door::Mutual(config) => config,
+    };
+    let handshake = TlsAcceptor::from(config).accept(stream);
+    let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, handshake).await else { return };
+    let presented = stream.get_ref().1.peer_certificates();
+    let leaf = presented.and_then(|chain| Certificate::from_der(chain.first()?).ok());
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (shared, leaf) = (Arc::clone(&shared), leaf.clone());
+        async move {
+            let (parts, body) = request.into_parts();
+            let call = Call::read(parts, Body::new(body), leaf).await;
+            let (answer, fault) = shared.answer(&call, port);
+            deliver(answer, fault).await
+        }
+    });
+    http(stream, service).await;
+}
+
+async fn page(stream: TcpStream, shared: Arc<Shared>) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let answer = management::answer(request.method(), request.uri().path(), || shared.state());
+        async move { Ok::<_, Infallible>(response(answer)) }
+    });
+    http(stream, service).await;
+}
+
+async fn http<S, I>(stream: I, service: S)
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+    S: hyper::service::Service<Request<Incoming>, Response = Response<Body>>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut server = hyper::server::conn::http1::Builder::new();
+    server.timer(TokioTimer::new());
+    // A client that hangs up, and our own faults, end here: there is nobody to tell.
+    let _ = server.serve_connection(TokioIo::new(stream), service).await;
+}
+
+/// Lets an answer go, or does with it what the fault demands.
+async fn deliver(answer: Answer, fault: Option<Fault>) -> Result<Response<Body>, Dropped> {
+    match fault {
+        Some(Fault::Drop) => return Err(Dropped),
+        Some(Fault::Cut) if answer.body.is_empty() => return Err(Dropped),
+        Some(Fault::Slow(time)) => tokio::time::sleep(time).await,
+        _ => {}
+    }
+    let body = answer.body.clone();
+    let mut response = response(answer);
+    if fault == Some(Fault::Cut) {
+        *response.body_mut() = Body::new(Cut::new(&body));
+    }
+    Ok(response)
+}
+
+fn response(answer: Answer) -> Response<Body> {
+    let mut builder = Response::builder().status(answer.status).header("Server", "c8y-pki-sandbox");
+    for (name, value) in answer.headers {
+        builder = builder.header(name, value);
+    }
+    // Only a value that cannot stand in a header fails here.
+    builder.body(Body::from(answer.body)).unwrap_or_else(|_| {
+        let mut broken = Response::new(Body::empty());
+        *broken.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
+        broken
+    })
+}
+
+/// The connection ends instead of an answer.
+#[derive(Debug)]
+struct Dropped;
+
+impl fmt::Display for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the connection is closed on purpose")
+    }
+}
+
+impl std::error::Error for Dropped {}
+
+/// The first half of a body that was announced whole.
+struct Cut {
+    half: Option<Bytes>,
+    announced: u64,
+    pause: Pin<Box<tokio::time::Sleep>>,
+}
+
+impl Cut {
+    fn new(whole: &Bytes) -> Self {
+        let half = whole.slice(..whole.len() / 2);
+        let announced = u64::try_from(whole.len()).unwrap_or_default();
+        Self { half: Some(half), announced, pause: Box::pin(tokio::time::sleep(BEFORE_CUT)) }
+    }
+}
+
+impl hyper::body::Body for Cut {
+    type Data = Bytes;
+    type Error = Dropped;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Dropped>>> {
+        if let Some(half) = self.half.take() {
+            return Poll::Ready(Some(Ok(Frame::data(half))));
+        }
+        self.pause.as_mut().poll(context).map(|()| Some(Err(Dropped)))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.announced)
+    }
+}

@@ -1,0 +1,94 @@
+//! All that the sandbox holds: the tenants of one instance, and what they share.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::HOME;
+use super::SandboxError;
+use super::identity::Identity;
+use super::jwt::Tokens;
+use super::tenant::{MANAGEMENT, Tenant};
+use super::trusted::Trusted;
+use crate::secret::Password;
+
+/// Where it is reached.
+pub(super) struct Site {
+    pub(super) host: String,
+    pub(super) https_port: u16,
+    pub(super) mtls_port: u16,
+    pub(super) management_port: u16,
+    pub(super) code_seconds: u64,
+}
+
+impl Site {
+    /// The base of REST.
+    pub(super) fn url(&self) -> String {
+        format!("https://{}:{}", self.authority(), self.https_port)
+    }
+
+    /// The base of REST with client certificates.
+    pub(super) fn mtls_url(&self) -> String {
+        format!("https://{}:{}", self.authority(), self.mtls_port)
+    }
+
+    /// The page.
+    pub(super) fn management_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.management_port)
+    }
+
+    /// The host as it stands in a URL.
+    fn authority(&self) -> String {
+        let bare = !self.host.contains(':');
+        if bare { self.host.clone() } else { format!("[{}]", self.host) }
+    }
+}
+
+/// Everything.
+pub(super) struct World {
+    pub(super) site: Site,
+    pub(super) password: Password,
+    pub(super) tokens: Tokens,
+    pub(super) identity: Identity,
+    pub(super) tenants: BTreeMap<String, Tenant>,
+}
+
+impl World {
+    /// Three empty tenants.
+    pub(super) fn new(
+        site: Site,
+        password: Password,
+        identity: Identity,
+    ) -> Result<Self, SandboxError> {
+        let names = [HOME, "t1002", MANAGEMENT];
+        let tenants = names.into_iter().map(|name| (name.to_owned(), Tenant::default())).collect();
+        Ok(Self { site, password, tokens: Tokens::new()?, identity, tenants })
+    }
+
+    /// The same certificate in the other tenants.
+    pub(super) fn elsewhere<'a>(
+        &'a self,
+        tenant: &'a str,
+        fingerprint: &'a str,
+    ) -> impl Iterator<Item = &'a Trusted> {
+        let others = self.tenants.iter().filter(move |(name, _)| *name != tenant);
+        others.filter_map(move |(_, other)| other.trusted(fingerprint))
+    }
+
+    /// Whether another tenant holds the same certificate and this one has no proof that it may
+    /// (platform: "two tenants uploading the same CA without proof of possession lock each other
+    /// out").
+    pub(super) fn is_locked_out(&self, tenant: &str, fingerprint: &str) -> bool {
+        let own = self.tenants.get(tenant).and_then(|t| t.trusted(fingerprint));
+        let proven = own.is_some_and(|trusted| trusted.proven);
+        !proven && self.elsewhere(tenant, fingerprint).next().is_some()
+    }
+
+    /// The tenants, for people and tests.
+    pub(super) fn view(&self) -> Map<String, Value> {
+        let view = |(name, tenant): (&String, &Tenant)| {
+            (name.clone(), tenant.view(|fingerprint| self.is_locked_out(name, fingerprint)))
+        };
+        self.tenants.iter().map(view).collect()
+    }
+}

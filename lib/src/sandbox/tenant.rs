@@ -1,0 +1,173 @@
+//! A tenant: what it holds, and how that is shown.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
+
+use super::answer::{Answer, Refusal};
+use super::auth;
+use super::call::Call;
+use super::clock::iso;
+use super::state::World;
+use super::trusted::Trusted;
+use crate::cert::Certificate;
+use crate::key::PrivateKey;
+use crate::secret::Password;
+
+/// The tenant that manages the others.
+pub(super) const MANAGEMENT: &str = "management";
+
+/// How a device authenticates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AuthType {
+    Basic,
+    Certificates,
+}
+
+impl AuthType {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Basic => "BASIC",
+            Self::Certificates => "CERTIFICATES",
+        }
+    }
+}
+
+/// A device that was registered, or registered itself.
+#[derive(Debug, Clone)]
+pub(super) struct Device {
+    pub(super) auth_type: AuthType,
+    pub(super) credentials: Option<Password>,
+    /// The one-time password, until it is used.
+    pub(super) one_time: Option<Password>,
+    /// How often it came into being: more than once is a fault of the sandbox.
+    pub(super) created: u32,
+    /// How often its credentials were given anew.
+    pub(super) updated: u32,
+    /// Whether it registered itself by connecting.
+    pub(super) automatic: bool,
+    pub(super) device_type: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) iccid: Option<String>,
+    pub(super) id_type: String,
+    pub(super) groups: Vec<String>,
+    pub(super) shell: bool,
+    pub(super) agent: bool,
+    /// One more external id: its type, and the id.
+    pub(super) external: Option<(String, String)>,
+    pub(super) properties: Map<String, Value>,
+    /// The serial number of the last certificate that the tenant's own CA gave it.
+    pub(super) enrolled: Option<String>,
+}
+
+impl Device {
+    /// A device with nothing but a way to authenticate.
+    pub(super) fn new(auth_type: AuthType) -> Self {
+        Self {
+            auth_type,
+            credentials: None,
+            one_time: None,
+            created: 1,
+            updated: 0,
+            automatic: false,
+            device_type: None,
+            name: None,
+            iccid: None,
+            id_type: "c8y_Serial".to_owned(),
+            groups: Vec::new(),
+            shell: false,
+            agent: false,
+            external: None,
+            properties: Map::new(),
+            enrolled: None,
+        }
+    }
+
+    fn view(&self, id: &str) -> Value {
+        let external = self.external.as_ref().map(|(kind, id)| json!({ "type": kind, "id": id }));
+        json!({
+            "id": id, "created": self.created, "updated": self.updated,
+            "automatic": self.automatic, "name": self.name, "type": self.device_type,
+            "iccid": self.iccid, "id_type": self.id_type, "auth_type": self.auth_type.name(),
+            "groups": self.groups, "shell": self.shell, "agent": self.agent,
+            "external": external, "properties": self.properties,
+            "one_time_password_open": self.one_time.is_some(), "enrolled": self.enrolled,
+        })
+    }
+}
+
+/// A bulk registration.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Registration {
+    pub(super) at: OffsetDateTime,
+    pub(super) rows: usize,
+    pub(super) created: usize,
+    pub(super) failed: usize,
+}
+
+/// A certificate that the tenant's own CA gave to a device.
+#[derive(Debug, Clone)]
+pub(super) struct Enrolment {
+    pub(super) at: OffsetDateTime,
+    pub(super) device: String,
+    pub(super) serial: String,
+    pub(super) renewal: bool,
+}
+
+/// The tenant's own CA.
+pub(super) struct Authority {
+    pub(super) certificate: Certificate,
+    pub(super) key: PrivateKey,
+}
+
+/// One tenant.
+#[derive(Default)]
+pub(super) struct Tenant {
+    pub(super) trusted: Vec<Trusted>,
+    pub(super) devices: BTreeMap<String, Device>,
+    pub(super) groups: BTreeSet<String>,
+    pub(super) registrations: Vec<Registration>,
+    /// Serial numbers without leading zeros, and since when they are revoked.
+    pub(super) revoked: BTreeMap<Vec<u8>, OffsetDateTime>,
+    pub(super) crl_number: u64,
+    pub(super) authority: Option<Authority>,
+    pub(super) enrolments: Vec<Enrolment>,
+}
+
+impl Tenant {
+    pub(super) fn trusted(&self, fingerprint: &str) -> Option<&Trusted> {
+        self.trusted.iter().find(|t| t.fingerprint == fingerprint)
+    }
+
+    /// What it holds; `locked` says of a fingerprint whether another tenant holds it too.
+    pub(super) fn view(&self, locked: impl Fn(&str) -> bool) -> Value {
+        let trusted: Vec<Value> =
+            self.trusted.iter().map(|t| t.view(locked(&t.fingerprint))).collect();
+        let devices: Vec<Value> = self.devices.iter().map(|(id, d)| d.view(id)).collect();
+        let registration = |r: &Registration| json!({ "at": iso(r.at), "rows": r.rows, "created": r.created, "failed": r.failed });
+        let registrations: Vec<Value> = self.registrations.iter().map(registration).collect();
+        let revocation = |(serial, at): (&Vec<u8>, &OffsetDateTime)| json!({ "serial_number": crate::crypto::hex(serial), "revocation_date": iso(*at) });
+        let revocations: Vec<Value> = self.revoked.iter().map(revocation).collect();
+        let enrolment = |e: &Enrolment| {
+            json!({
+                "at": iso(e.at), "device": e.device, "serial_number": e.serial, "renewal": e.renewal,
+            })
+        };
+        let enrolments: Vec<Value> = self.enrolments.iter().map(enrolment).collect();
+        json!({
+            "trusted_certificates": trusted, "devices": devices, "groups": self.groups,
+            "registrations": registrations, "revocations": revocations, "enrolments": enrolments,
+        })
+    }
+}
+
+/// `GET /tenant/currentTenant`.
+pub(super) fn current(world: &World, call: &Call) -> Result<Answer, Refusal> {
+    let caller = auth::caller(world, call)?;
+    let link = format!("{}/tenant/currentTenant", world.site.url());
+    Ok(Answer::json(
+        200,
+        &json!({ "name": caller.tenant, "domainName": world.site.host, "self": link }),
+    ))
+}
