@@ -1,5 +1,6 @@
 //! A sandbox in this process, with a folder beside it and curl, as an engineer would type it.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -91,10 +92,19 @@ impl Tenant {
     ///
     /// When it fails, tells the password, or says anything but JSON.
     pub fn client(&self, tool: &Tool, args: &[&str]) -> Vec<Value> {
+        self.client_with(tool, &[], args)
+    }
+
+    /// As [`Tenant::client`], with more variables.
+    ///
+    /// # Panics
+    ///
+    /// As [`Tenant::client`].
+    pub fn client_with(&self, tool: &Tool, more: &[(&str, &str)], args: &[&str]) -> Vec<Value> {
         let ca = self.path("sandbox-ca.pem");
         let mut command = Command::new(tool.path());
         command.args(args).envs(self.sandbox.environment()).env("LC_ALL", "C.UTF-8");
-        command.env("C8Y_MTLS", self.sandbox.mtls_url());
+        command.envs(more.iter().copied()).env("C8Y_MTLS", self.sandbox.mtls_url());
         command.env("C8Y_MANAGEMENT", self.sandbox.management_url());
         for name in ["NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"] {
             command.env(name, &ca);
@@ -165,7 +175,6 @@ impl Tenant {
 }
 
 /// What the tenant has answered.
-#[derive(Debug)]
 pub struct Answer {
     line: String,
     /// The HTTP status.
@@ -175,6 +184,12 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "curl {}\n{}\n{}", self.line, self.headers, self.text())
+    }
+}
+
 impl Answer {
     /// Holds it to a status.
     ///
@@ -182,7 +197,7 @@ impl Answer {
     ///
     /// When it has another one.
     pub fn expect(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "curl {}\n{}\n{}", self.line, self.headers, self.text());
+        assert_eq!(self.status, status, "{self:?}");
         self
     }
 
