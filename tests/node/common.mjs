@@ -38,8 +38,7 @@ export async function step(name, work) {
     const facts = await work();
     console.log(JSON.stringify({ step: name, ...facts }));
   } catch (error) {
-    console.log(JSON.stringify({ step: name, failed: told(error) }));
-    process.exit(1);
+    throw new Error(`${name}: ${told(error)}`);
   }
 }
 

@@ -23,13 +23,14 @@ const complaints = [];
 const asked = new Set();
 let browser, page, client, trusted;
 
-/** The rows of the first table of the first tenant whose heading starts so, as lists of texts. */
-const rows = heading => page.evaluate(start => {
-  const title = [...document.querySelectorAll('h2, h3')].find(h => h.textContent.startsWith(start));
-  const inside = title?.nextElementSibling;
-  return [...(inside?.querySelectorAll('tbody tr') ?? [])].map(row =>
+/** The rows of the table whose heading starts so, among those of the tenant, as lists of texts. */
+const rows = heading => page.evaluate(([tenant, start]) => {
+  const titles = [...document.querySelectorAll('h2, h3')];
+  const first = titles.findIndex(title => title.textContent === `Tenant ${tenant}`);
+  const title = titles.slice(first + 1).find(title => title.textContent.startsWith(start));
+  return [...(title?.nextElementSibling?.querySelectorAll('tbody tr') ?? [])].map(row =>
     [...row.cells].map(cell => cell.textContent));
-}, heading);
+}, [credentials.tenant, heading]);
 
 /** Waits until a cell of that table has this text; the page is not loaded again. */
 async function appears(heading, text) {

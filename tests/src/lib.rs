@@ -10,9 +10,9 @@ pub mod disk;
 pub mod fleet;
 #[cfg(target_os = "linux")]
 pub mod moment;
+pub mod openssl;
 #[cfg(target_os = "linux")]
 pub mod running;
-pub mod openssl;
 pub mod tenant;
 
 use std::path::{Path, PathBuf};

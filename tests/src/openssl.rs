@@ -108,7 +108,8 @@ impl OpenSsl {
              -days 20 -extfile @openssl.cnf -extensions {extensions} -out @{name}.pem"
         ));
         let above = format!("{issuer}-chain.pem");
-        let above = if self.folder.join(&above).is_file() { above } else { format!("{issuer}.pem") };
+        let above =
+            if self.folder.join(&above).is_file() { above } else { format!("{issuer}.pem") };
         let chain = self.text(&format!("{name}.pem")) + &self.text(&above);
         self.write(&format!("{name}-chain.pem"), chain);
     }

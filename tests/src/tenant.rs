@@ -40,9 +40,6 @@ impl Tenant {
     /// When it cannot be started.
     pub fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::default();
-        settings.https_port = 0;
-        settings.mtls_port = 0;
-        settings.management_port = 0;
         change(&mut settings);
         let sandbox = Sandbox::start(settings).expect("a sandbox");
         let folder = TempDir::new().expect("a temporary folder");
@@ -132,7 +129,10 @@ impl Tenant {
 
     /// As [`Tenant::curl`], as the tenant's administrator.
     pub fn admin(&self, curl: &Tool, line: &str) -> Answer {
-        self.curl(curl, &format!("--user {}/admin:{} {line}", self.sandbox.tenant(), self.password()))
+        self.curl(
+            curl,
+            &format!("--user {}/admin:{} {line}", self.sandbox.tenant(), self.password()),
+        )
     }
 
     /// As [`Tenant::curl`], for requests that may end without an answer.
@@ -146,9 +146,9 @@ impl Tenant {
     /// When curl cannot be run, or what it has written cannot be read.
     pub fn try_curl(&self, curl: &Tool, line: &str) -> Result<Answer, String> {
         let base = self.sandbox.url();
-        let words = crate::cli::words(line).into_iter().map(|word| {
-            if word.starts_with('/') { format!("{base}{word}") } else { word }
-        });
+        let words = crate::cli::words(line)
+            .into_iter()
+            .map(|word| if word.starts_with('/') { format!("{base}{word}") } else { word });
         let (headers, body) = (self.path("curl.headers"), self.path("curl.body"));
         for file in [&headers, &body] {
             let _ = std::fs::remove_file(file);
@@ -168,7 +168,8 @@ impl Tenant {
         Ok(Answer {
             line: line.to_owned(),
             status: status.trim().parse().expect("a status"),
-            headers: String::from_utf8_lossy(&std::fs::read(headers).expect("headers")).into_owned(),
+            headers: String::from_utf8_lossy(&std::fs::read(headers).expect("headers"))
+                .into_owned(),
             body: std::fs::read(body).unwrap_or_default(),
         })
     }

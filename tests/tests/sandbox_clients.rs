@@ -43,7 +43,8 @@ fn the_client_for_node() {
 
     let state = tenant.state();
     for (name, called) in [("rsa", "Line 7"), ("ec", "bulk")] {
-        let known = entry(&state, "trusted_certificates", "fingerprint", &openssl.fingerprint(name));
+        let known =
+            entry(&state, "trusted_certificates", "fingerprint", &openssl.fingerprint(name));
         assert_eq!(known["name"], called, "{known}");
     }
     assert_eq!(state["trusted_certificates"].as_array().map(Vec::len), Some(3), "{state}");

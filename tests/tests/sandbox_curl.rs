@@ -36,16 +36,14 @@ fn who_is_asking() {
     let plain = format!("--user admin:{}", tenant.password());
     tenant.curl(&curl, &format!("{plain} /tenant/currentTenant")).expect(200);
 
-    for wrong in ["", "--user t1001/admin:wrong", "--user t1001/nobody:x", "--user nowhere/admin:x"] {
+    for wrong in ["", "--user t1001/admin:wrong", "--user t1001/nobody:x", "--user nowhere/admin:x"]
+    {
         let answer = tenant.curl(&curl, &format!("{wrong} /tenant/currentTenant"));
         assert!(answer.header("www-authenticate").is_some(), "{answer:?}");
         assert_eq!(answer.refused(401), "security/Unauthorized");
     }
     let reader = format!("--user t1001/reader:{}", tenant.password());
-    assert_eq!(
-        tenant.curl(&curl, &format!("{reader} {LIST}")).refused(403),
-        "security/Forbidden"
-    );
+    assert_eq!(tenant.curl(&curl, &format!("{reader} {LIST}")).refused(403), "security/Forbidden");
     let devices = format!("--user t1001/devices:{}", tenant.password());
     tenant.curl(&curl, &format!("{devices} {LIST}")).refused(403);
     tenant.admin(&curl, "/tenant/no/such/path").refused(404);
@@ -115,18 +113,14 @@ fn a_pem_in_each_form_that_clients_send() {
     let pem = openssl.text("ca.pem");
     let lines: Vec<&str> = pem.lines().collect();
     let inner = &lines[1..lines.len() - 1];
-    let forms = [
-        pem.clone(),
-        lines.concat(),
-        lines.join("\r\n"),
-        inner.join("\n"),
-        inner.concat(),
-    ];
+    let forms = [pem.clone(), lines.concat(), lines.join("\r\n"), inner.join("\n"), inner.concat()];
     for form in forms {
         body(&tenant, "upload.json", "one", &form);
         let created = tenant.admin(&curl, &posted("upload.json", LIST)).expect(201).json();
         assert_eq!(created["fingerprint"], *openssl.fingerprint("ca"), "{form}");
-        tenant.admin(&curl, &format!("--request DELETE {LIST}/{}", openssl.fingerprint("ca"))).expect(204);
+        tenant
+            .admin(&curl, &format!("--request DELETE {LIST}/{}", openssl.fingerprint("ca")))
+            .expect(204);
     }
 }
 
@@ -210,14 +204,20 @@ fn signed(openssl: &OpenSsl, key: &str, code: &str) -> String {
 }
 
 fn ask_code(tenant: &Tenant, curl: &Tool, of: &str) -> String {
-    let asked = tenant.admin(curl, &format!("--request POST {JSON} {PROOF}/{of}/verification-code"));
+    let asked =
+        tenant.admin(curl, &format!("--request POST {JSON} {PROOF}/{of}/verification-code"));
     let certificate = asked.expect(200).json();
     let until = certificate["proofOfPossessionVerificationCodeUsableUntil"].as_str();
     assert!(until.is_some_and(|until| until.ends_with('Z')), "{certificate}");
     certificate["proofOfPossessionUnsignedVerificationCode"].as_str().expect("a code").to_owned()
 }
 
-fn hand_in(tenant: &Tenant, curl: &Tool, of: &str, signature: &str) -> c8y_pki_tests::tenant::Answer {
+fn hand_in(
+    tenant: &Tenant,
+    curl: &Tool,
+    of: &str,
+    signature: &str,
+) -> c8y_pki_tests::tenant::Answer {
     let value = json!({"proofOfPossessionSignedVerificationCode": signature});
     tenant.write("proof.json", value.to_string());
     tenant.admin(curl, &posted("proof.json", &format!("{PROOF}/{of}/pop")))
@@ -227,7 +227,11 @@ fn hand_in(tenant: &Tenant, curl: &Tool, of: &str, signature: &str) -> c8y_pki_t
 fn proof_of_possession_with_openssl() {
     let tenant = Tenant::start();
     let Some((curl, openssl)) = tools(&tenant) else { return };
-    for (name, key) in [("rsa", RSA), ("ec", EC), ("p384", &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384"])] {
+    for (name, key) in [
+        ("rsa", RSA),
+        ("ec", EC),
+        ("p384", &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384"]),
+    ] {
         openssl.root(name, key);
         body(&tenant, "upload.json", name, &openssl.text(&format!("{name}.pem")));
         tenant.admin(&curl, &posted("upload.json", LIST)).expect(201);
@@ -247,7 +251,9 @@ fn proof_of_possession_with_openssl() {
     }
     let unknown = "0".repeat(40);
     hand_in(&tenant, &curl, &unknown, "AAAA").refused(404);
-    tenant.admin(&curl, &format!("--request POST {JSON} {PROOF}/{unknown}/verification-code")).refused(404);
+    tenant
+        .admin(&curl, &format!("--request POST {JSON} {PROOF}/{unknown}/verification-code"))
+        .refused(404);
 }
 
 #[test]
@@ -300,10 +306,15 @@ fn registration_in_bulk() {
     let Some(curl) = tool("curl") else { return };
     tenant.write("devices.csv", DEVICES);
     let path = "/devicecontrol/bulkNewDeviceRequests";
-    let send = |kind: &str| format!("--header 'Accept: application/json' --form 'file=@devices.csv;type={kind}' {path}");
+    let send = |kind: &str| {
+        format!("--header 'Accept: application/json' --form 'file=@devices.csv;type={kind}' {path}")
+    };
     let answer = tenant.admin(&curl, &send("text/csv")).expect(201).json();
     let count = |what: &str| answer[format!("numberOf{what}")].clone();
-    assert_eq!([count("All"), count("Created"), count("Failed"), count("Successful")], [3, 1, 2, 1]);
+    assert_eq!(
+        [count("All"), count("Created"), count("Failed"), count("Successful")],
+        [3, 1, 2, 1]
+    );
     assert_eq!(answer["credentialUpdatedList"][0]["deviceId"], "gw-1", "{answer}");
     assert_eq!(answer["credentialUpdatedList"][0]["bulkNewDeviceStatus"], "CREATED", "{answer}");
     let failed = answer["failedCreationList"].as_array().expect("failures");
@@ -338,10 +349,12 @@ fn revocation_in_both_forms() {
         {"serialNumberInHex": "77", "revocationDate": "2999-01-01T00:00:00.000Z"},
     ]});
     tenant.write("revoked.json", entries.to_string());
-    let sent = tenant.admin(&curl, &format!("--request PUT {JSON} --data @revoked.json {REVOCATIONS}"));
+    let sent =
+        tenant.admin(&curl, &format!("--request PUT {JSON} --data @revoked.json {REVOCATIONS}"));
     assert!((200..300).contains(&sent.status), "{sent:?}");
     tenant.write("revoked.csv", "SERIALNO,DATE\nabcdef,\n0A1B2C3D4E5F,2025-01-01T00:00:00.000Z\n");
-    let form = |file: &str| format!("--request PUT --form 'file=@{file};type=text/csv' {REVOCATIONS}");
+    let form =
+        |file: &str| format!("--request PUT --form 'file=@{file};type=text/csv' {REVOCATIONS}");
     let sent = tenant.admin(&curl, &form("revoked.csv"));
     assert!((200..300).contains(&sent.status), "{sent:?}");
 

@@ -108,7 +108,10 @@ fn a_device_below_an_intermediate_sends_its_chain() {
     ask(&tenant, &curl, "gw-2", "gw-2-chain.pem", &chain).expect(200);
     // Out of order: the root before the intermediate.
     let leaf = openssl.text("gw-2.pem");
-    openssl.write("shuffled.pem", leaf.clone() + &openssl.text("root.pem") + &openssl.text("line.pem"));
+    openssl.write(
+        "shuffled.pem",
+        leaf.clone() + &openssl.text("root.pem") + &openssl.text("line.pem"),
+    );
     ask(&tenant, &curl, "gw-2", "gw-2.pem", &header(&openssl, "shuffled.pem", " ")).refused(401);
     openssl.write("holed.pem", leaf + &openssl.text("root.pem"));
     ask(&tenant, &curl, "gw-2", "gw-2.pem", &header(&openssl, "holed.pem", " ")).refused(401);
@@ -127,7 +130,8 @@ fn no_token_for_those_who_may_not() {
     tenant.curl(&curl, &bare).refused(401);
     openssl.root("stranger", EC);
     openssl.device("gw-9", "stranger");
-    ask(&tenant, &curl, "gw-9", "gw-9-chain.pem", &header(&openssl, "gw-9-chain.pem", " ")).refused(401);
+    ask(&tenant, &curl, "gw-9", "gw-9-chain.pem", &header(&openssl, "gw-9-chain.pem", " "))
+        .refused(401);
     // Another's chain beside a certificate of one's own.
     ask(&tenant, &curl, "gw-9", "gw-9.pem", &header(&openssl, "gw-3-chain.pem", " ")).refused(401);
     ask(&tenant, &curl, "gw:4", "gw:4-chain.pem", "").refused(401);
@@ -150,7 +154,8 @@ fn no_token_for_those_who_may_not() {
 
 /// Asks the tenant's CA for a certificate.
 fn enrol(tenant: &Tenant, curl: &Tool, who: &str, request: &str, path: &str) -> Answer {
-    let kind = "--header 'Content-Type: application/pkcs10' --header 'Content-Transfer-Encoding: base64'";
+    let kind =
+        "--header 'Content-Type: application/pkcs10' --header 'Content-Transfer-Encoding: base64'";
     tenant.curl(curl, &format!("{who} {kind} --data-binary @{request} /.well-known/est/{path}"))
 }
 
@@ -174,14 +179,16 @@ fn enrolment_with_the_tenants_own_ca() {
     let create = format!("--request POST {JSON} /certificate-authority");
     assert_eq!(tenant.admin(&curl, &create).expect(201).json()["tenantCertificateAuthority"], true);
     tenant.admin(&curl, &create).refused(409);
-    let found = tenant.admin(&curl, &format!("{LIST}?certificateAuthority=true")).expect(200).json();
+    let found =
+        tenant.admin(&curl, &format!("{LIST}?certificateAuthority=true")).expect(200).json();
     let ca = found["certificates"][0]["certInPemFormat"].as_str().expect("a certificate");
     let inner: String = ca.lines().filter(|line| !line.starts_with('-')).collect();
     openssl.write("ca.b64", inner);
     openssl.run("base64 -d -A -in @ca.b64 -out @ca.der");
     openssl.run("x509 -inform DER -in @ca.der -out @ca.pem");
 
-    tenant.write("devices.csv", "ID,AUTH_TYPE,ENROLLMENT_OTP\nest-1,CERTIFICATES,Correct-Horse-7\n");
+    tenant
+        .write("devices.csv", "ID,AUTH_TYPE,ENROLLMENT_OTP\nest-1,CERTIFICATES,Correct-Horse-7\n");
     let form = "--form 'file=@devices.csv;type=text/csv' /devicecontrol/bulkNewDeviceRequests";
     assert_eq!(tenant.admin(&curl, form).expect(201).json()["numberOfCreated"], 1);
     openssl.request("est-1");

@@ -17,7 +17,8 @@ fn shows_what_happens() {
     let Some(openssl) = OpenSsl::at(tenant.folder()) else { return };
     openssl.root("ca", EC);
     let hostile = HOSTILE.replace('"', "\"\"");
-    let rows = format!("gw-1;CERTIFICATES;c8y_Gateway;One\ngw-2;CERTIFICATES;c8y_Gateway;\"{hostile}\"\n");
+    let rows =
+        format!("gw-1;CERTIFICATES;c8y_Gateway;One\ngw-2;CERTIFICATES;c8y_Gateway;\"{hostile}\"\n");
     tenant.write("devices.csv", format!("ID;AUTH_TYPE;TYPE;NAME\n{rows}"));
     let script = node_dir().join("page.mjs");
     let chromium = [("CHROMIUM", arg(browser.path()))];
