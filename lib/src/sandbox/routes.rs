@@ -5,7 +5,7 @@ use hyper::Method;
 use super::answer::{Answer, Refusal};
 use super::call::Call;
 use super::state::World;
-use super::{auth, tenant, trusted};
+use super::{auth, est, pop, register, revocation, tenant, token, trusted};
 
 /// The methods of a path, none if there is no such path.
 fn methods(path: &[&str]) -> Option<&'static [&'static str]> {
@@ -14,26 +14,51 @@ fn methods(path: &[&str]) -> Option<&'static [&'static str]> {
         ["tenant", "tenants", _, "trusted-certificates"] => &["GET", "POST"],
         ["tenant", "tenants", _, "trusted-certificates", "bulk"] => &["POST"],
         ["tenant", "tenants", _, "trusted-certificates", _] => &["GET", "PUT", "DELETE"],
+        [
+            "tenant",
+            "tenants",
+            _,
+            "trusted-certificates-pop",
+            _,
+            "verification-code" | "pop" | "confirmed",
+        ] => &["POST"],
+        ["tenant", "trusted-certificates", "settings", "crl"] => &["GET", "PUT"],
+        ["devicecontrol", "bulkNewDeviceRequests" | "deviceAccessToken"]
+        | ["certificate-authority"]
+        | [".well-known", "est", "simpleenroll" | "simplereenroll"] => &["POST"],
         _ => return None,
     })
 }
 
 /// Does what a call asks for.
 pub(super) fn answer(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
-    let path: Vec<&str> = call.path.trim_start_matches('/').split('/').collect();
-    let Some(allowed) = methods(&path) else {
-        return Err(Refusal::not_found(format!("There is no {}.", call.path)));
-    };
+    let none = || Refusal::not_found(format!("There is no {}.", call.path));
+    let path: Vec<&str> = call.path.strip_prefix('/').unwrap_or_default().split('/').collect();
+    let allowed = methods(&path).ok_or_else(none)?;
     if !allowed.contains(&call.method.as_str()) {
         return Err(Refusal::method(allowed.join(", ")));
     }
-    match (&call.method, path.as_slice()) {
-        (_, ["tenant", "currentTenant"]) => tenant::current(world, call),
-        (_, ["user", "currentUser"]) => auth::current_user(world, call),
-        (_, ["tenant", "tenants", tenant, "trusted-certificates", rest @ ..]) => {
+    match path.as_slice() {
+        ["tenant", "currentTenant"] => tenant::current(world, call),
+        ["user", "currentUser"] => auth::current_user(world, call),
+        ["tenant", "tenants", tenant, "trusted-certificates", rest @ ..] => {
             trusted_certificates(world, call, tenant, rest)
         }
-        _ => Err(Refusal::not_found(format!("There is no {}.", call.path))),
+        ["tenant", "tenants", tenant, _, fingerprint, step] => match *step {
+            "verification-code" => pop::new_code(world, call, tenant, fingerprint),
+            "pop" => pop::submit(world, call, tenant, fingerprint),
+            _ => pop::confirm(world, call, tenant, fingerprint),
+        },
+        ["tenant", "trusted-certificates", ..] => match call.method {
+            Method::GET => revocation::list(world, call),
+            _ => revocation::add(world, call),
+        },
+        ["devicecontrol", "bulkNewDeviceRequests"] => register::register(world, call),
+        ["devicecontrol", _] => token::issue(world, call),
+        ["certificate-authority"] => est::create_authority(world, call),
+        [_, _, "simpleenroll"] => est::enrol(world, call),
+        [_, _, "simplereenroll"] => est::renew(world, call),
+        _ => Err(none()),
     }
 }
 

@@ -1,0 +1,163 @@
+//! Revoked serial numbers (platform: "Revocation"): entries are only added, a duplicate keeps the old
+//! one, an empty or future date becomes now.
+//!
+//! Refused with 422, as a whole: more than 5000 entries, a serial number that is not hexadecimal, a
+//! date that is not ISO 8601, a CSV without the header `SERIALNO,DATE`.
+
+use serde_json::Value;
+use time::{Duration, OffsetDateTime};
+
+use super::answer::{Answer, Refusal};
+use super::auth::{self, TRUSTED_CERTIFICATES};
+use super::call::Call;
+use super::clock;
+use super::state::World;
+use crate::cert::Serial;
+use crate::crl::{self, Reason, Revoked};
+use crate::issue::Issuer;
+
+/// Most entries of one call.
+const MOST: usize = 5000;
+/// How long a list counts.
+const DAYS: i64 = 30;
+
+/// A serial number, and since when it is revoked.
+type Entry = (Vec<u8>, OffsetDateTime);
+
+/// `PUT /tenant/trusted-certificates/settings/crl`.
+pub(super) fn add(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
+    let caller = auth::caller(world, call)?.needs(TRUSTED_CERTIFICATES)?;
+    let entries = match call.media_type().as_str() {
+        "multipart/form-data" => from_csv(&call.csv_file()?.bytes, call.now)?,
+        "application/json" => from_json(&call.json()?, call.now)?,
+        _ => return Err(Refusal::media_type("application/json or multipart/form-data")),
+    };
+    if let Some(tenant) = world.tenants.get_mut(&caller.tenant) {
+        for (serial, at) in entries {
+            tenant.revoked.entry(serial).or_insert(at);
+        }
+    }
+    Ok(Answer::empty(204))
+}
+
+/// `GET` of the same path: the list in DER, signed by the sandbox's CA.
+pub(super) fn list(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
+    let caller = auth::caller(world, call)?;
+    let identity = &world.identity;
+    let issuer = Issuer::new(&identity.ca, &identity.ca_key, call.now).map_err(Refusal::broken)?;
+    let tenant = world.tenants.get_mut(&caller.tenant);
+    let tenant = tenant.ok_or_else(|| Refusal::not_found("There is no such tenant."))?;
+    tenant.crl_number += 1;
+    let entry = |(serial, at): (&Vec<u8>, &OffsetDateTime)| Revoked {
+        serial: Serial::from_octets(serial),
+        at: *at,
+        reason: Reason::Unspecified,
+    };
+    let revoked: Vec<Revoked> = tenant.revoked.iter().map(entry).collect();
+    let next = call.now + Duration::days(DAYS);
+    let made = crl::make(&issuer, &revoked, tenant.crl_number, call.now, next);
+    let made = made.map_err(Refusal::broken)?;
+    Ok(Answer::of_type(200, "application/pkix-crl", made.der().to_vec()))
+}
+
+fn from_json(body: &Value, now: OffsetDateTime) -> Result<Vec<Entry>, Refusal> {
+    let Some(crls) = body["crls"].as_array() else {
+        return Err(Refusal::unprocessable("\"crls\" is no list."));
+    };
+    check_number(crls.len())?;
+    let read = |(index, value): (usize, &Value)| {
+        let place = format!("entry {}", index + 1);
+        let date = match &value["revocationDate"] {
+            Value::Null => "",
+            Value::String(text) => text,
+            _ => return Err(wrong_date(&place)),
+        };
+        entry(value["serialNumberInHex"].as_str().unwrap_or_default(), date, now, &place)
+    };
+    crls.iter().enumerate().map(read).collect()
+}
+
+fn from_csv(bytes: &[u8], now: OffsetDateTime) -> Result<Vec<Entry>, Refusal> {
+    let text = std::str::from_utf8(bytes);
+    let text = text.map_err(|_| Refusal::unprocessable("The file is not UTF-8."))?;
+    let mut lines = text.trim_start_matches('\u{feff}').lines();
+    if lines.next().map(str::trim) != Some("SERIALNO,DATE") {
+        return Err(Refusal::unprocessable("The first line of the file is not SERIALNO,DATE."));
+    }
+    let rows: Vec<(usize, &str)> =
+        (2..).zip(lines).filter(|(_, line)| !line.trim().is_empty()).collect();
+    check_number(rows.len())?;
+    let read = |(number, row): (usize, &str)| {
+        let (serial, date) = row.split_once(',').unwrap_or((row, ""));
+        entry(serial.trim(), date.trim(), now, &format!("line {number}"))
+    };
+    rows.into_iter().map(read).collect()
+}
+
+fn check_number(entries: usize) -> Result<(), Refusal> {
+    if entries <= MOST {
+        return Ok(());
+    }
+    Err(Refusal::unprocessable(format!("There are {entries} entries; at most {MOST} are taken.")))
+}
+
+fn entry(serial: &str, date: &str, now: OffsetDateTime, place: &str) -> Result<Entry, Refusal> {
+    let octets = octets(serial).ok_or_else(|| {
+        Refusal::unprocessable(format!(
+            "The serial number {serial:?} ({place}) is not hexadecimal."
+        ))
+    })?;
+    let at = match date {
+        "" => now,
+        text => clock::parse(text).ok_or_else(|| wrong_date(place))?.min(now),
+    };
+    Ok((octets, at))
+}
+
+fn wrong_date(place: &str) -> Refusal {
+    Refusal::unprocessable(format!("The date ({place}) is not like 2026-01-17T10:48:51.000Z."))
+}
+
+/// The octets of a hexadecimal number, without leading zeros; one zero for the number 0.
+fn octets(hex: &str) -> Option<Vec<u8>> {
+    if hex.is_empty() || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let even = if hex.len() % 2 == 1 { format!("0{hex}") } else { hex.to_owned() };
+    let pairs = (0..even.len()).step_by(2).map(|at| u8::from_str_radix(&even[at..at + 2], 16));
+    let octets: Vec<u8> = pairs.collect::<Result<_, _>>().ok()?;
+    Some(significant(&octets).to_vec())
+}
+
+/// The number in those octets, as it is compared.
+pub(super) fn significant(octets: &[u8]) -> &[u8] {
+    let zeros = octets.iter().take_while(|octet| **octet == 0).count();
+    &octets[zeros.min(octets.len().saturating_sub(1))..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serial_numbers_are_compared_as_numbers() {
+        assert_eq!(octets("00a1B"), Some(vec![0x0a, 0x1b]));
+        assert_eq!(octets("0000"), Some(vec![0]));
+        assert_eq!(octets(""), None);
+        assert_eq!(octets("0x1"), None);
+        assert_eq!(significant(&[0, 0x80]), [0x80]);
+        assert_eq!(significant(&[]), [0u8; 0]);
+    }
+
+    #[test]
+    fn dates_to_come_are_now() {
+        let now = clock::parse("2026-01-02T03:04:05Z").unwrap();
+        let file =
+            b"SERIALNO,DATE\r\n01,\r\n02,2025-01-17T10:48:51.000Z\n03,2099-01-01T00:00:00Z\n";
+        let read = from_csv(file, now).unwrap();
+        let past = clock::parse("2025-01-17T10:48:51Z").unwrap();
+        assert_eq!(read, [(vec![1], now), (vec![2], past), (vec![3], now)]);
+        assert!(from_csv(b"SERIAL,DATE\n", now).is_err());
+        assert!(from_csv(b"SERIALNO,DATE\n01,yesterday\n", now).is_err());
+    }
+}
