@@ -158,7 +158,7 @@ def remove(c8y):
     """Takes the CA away again."""
     c8y.delete(f"{CERTIFICATES}/{fingerprint()}")
     refused(KeyError, lambda: c8y.get(f"{CERTIFICATES}/{fingerprint()}"))
-    refused(ValueError, lambda: c8y.delete(f"{CERTIFICATES}/{fingerprint()}"), "404")
+    refused(KeyError, lambda: c8y.delete(f"{CERTIFICATES}/{fingerprint()}"))
     step("remove")
 
 
