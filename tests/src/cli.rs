@@ -64,7 +64,7 @@ fn build() -> PathBuf {
 }
 
 /// Splits a command line at spaces; `'…'` keeps them.
-fn words(line: &str) -> Vec<String> {
+pub(crate) fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
     for c in line.chars() {
         match c {

@@ -3,6 +3,7 @@
 //! A tool that is not installed leaves a test out, with a line on stderr that says so. With
 //! `C8Y_PKI_REQUIRE_TOOLS=1`, as in CI, it fails the test.
 
+pub mod at_tenant;
 pub mod cli;
 #[cfg(target_os = "linux")]
 pub mod disk;
@@ -10,6 +11,7 @@ pub mod disk;
 pub mod fleet;
 #[cfg(target_os = "linux")]
 pub mod moment;
+pub mod openssl;
 #[cfg(target_os = "linux")]
 pub mod running;
 pub mod tenant;
@@ -61,6 +63,42 @@ pub fn python_tool(name: &str) -> Option<Tool> {
         Some(path) => Some(Tool { path }),
         None => tool(name),
     }
+}
+
+/// Finds a `node` that can load `package`: from `C8Y_PKI_NODE_MODULES`, else from
+/// `tests/node/node_modules`, where `npm ci` puts it.
+///
+/// # Panics
+///
+/// As [`tool`].
+pub fn node_with(package: &str) -> Option<Tool> {
+    let node = tool("node")?;
+    let modules = std::env::var_os("C8Y_PKI_NODE_MODULES").map(PathBuf::from);
+    let modules = modules.unwrap_or_else(|| node_dir().join("node_modules"));
+    let installed = modules.join(package).join("package.json").is_file();
+    if installed { Some(node) } else { left_out(&format!("the Node package {package}")) }
+}
+
+/// Finds a Chromium; `C8Y_PKI_CHROMIUM` names another browser of its kind.
+///
+/// # Panics
+///
+/// As [`tool`].
+pub fn chromium() -> Option<Tool> {
+    match std::env::var_os("C8Y_PKI_CHROMIUM") {
+        Some(path) => Some(Tool { path: path.into() }),
+        None => tool("chromium"),
+    }
+}
+
+/// The folder of the scripts for Node, `tests/node` of the repository.
+pub fn node_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("node")
+}
+
+/// The folder of the scripts for Python, `tests/python` of the repository.
+pub fn python_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("python")
 }
 
 fn left_out<T>(what: &str) -> Option<T> {

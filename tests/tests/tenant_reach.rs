@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 
 use c8y_pki_tests::cli::{Cli, Outcome, PASSWORD};
-use c8y_pki_tests::tenant::AtTenant;
+use c8y_pki_tests::at_tenant::AtTenant;
 
 /// Runs `tenant status` against any host.
 fn status(cli: &Cli, line: &str, variables: &[(&str, &str)]) -> Outcome {
