@@ -274,6 +274,12 @@ impl Sandbox {
         world.tokens.issue(&world.site.host, HOME, ADMIN, false, clock::now())
     }
 
+    /// A bearer token of a device of [`Sandbox::tenant`], as it gets with its certificate.
+    pub fn device_token(&self, id: &str) -> Password {
+        let world = self.shared.world();
+        world.tokens.issue(&world.site.host, HOME, id, true, clock::now())
+    }
+
     /// The variables that the platform's clients read: C8Y_HOST, C8Y_TENANT, C8Y_USER and
     /// C8Y_PASSWORD.
     pub fn environment(&self) -> Vec<(String, String)> {

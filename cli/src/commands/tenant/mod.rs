@@ -1,5 +1,6 @@
 //! `tenant`: what the platform knows, and may be told, about our CAs.
 
+mod authority;
 mod crl;
 mod status;
 mod trust;
@@ -32,6 +33,16 @@ certificate; 3 the tenant cannot be reached, trying again may help.")]
     /// Add, list, change and remove trusted certificates: the CAs whose devices are let in
     #[command(subcommand)]
     Trust(trust::TrustCommand),
+    /// Make the platform's own CA for the tenant, at which devices enrol
+    #[command(after_help = "\
+Devices registered with a one-time password get their certificates there: `device enrol`.
+
+Examples:
+  c8y-pki tenant authority
+  c8y-pki tenant authority --json
+
+Exit codes: 0 it is there, also when it was before; 2 wrong credentials or rights; 3 not reached.")]
+    Authority(authority::AuthorityArgs),
     /// Upload revocations, download the platform's revocation list
     #[command(subcommand)]
     Crl(crl::CrlCommand),
@@ -41,6 +52,7 @@ pub(crate) fn run(command: &TenantCommand, pki: &Path, out: Output) -> Result {
     match command {
         TenantCommand::Status { tenant } => status::run(tenant, out),
         TenantCommand::Trust(command) => trust::run(command, pki, out),
+        TenantCommand::Authority(args) => authority::run(args, out),
         TenantCommand::Crl(command) => crl::run(command, pki, out),
     }
 }

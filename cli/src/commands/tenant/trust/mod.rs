@@ -68,7 +68,7 @@ Examples:
 
 /// A trusted certificate, and what was done with it.
 #[derive(Serialize)]
-struct View<'a> {
+pub(super) struct View<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     action: Option<&'static str>,
     #[serde(flatten)]
@@ -78,7 +78,7 @@ struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    fn of(certificate: &'a TrustedCertificate, action: Option<&'static str>) -> Self {
+    pub(super) fn of(certificate: &'a TrustedCertificate, action: Option<&'static str>) -> Self {
         let now = OffsetDateTime::now_utc();
         let days_left = certificate.not_after.map(|end| (end - now).whole_days());
         Self { action, certificate, days_left }
@@ -138,14 +138,14 @@ fn show(id: &str, tenant: &TenantArgs, out: Output) -> Result {
 }
 
 /// One certificate, a line for each of its properties.
-fn details(view: &View<'_>) -> String {
+pub(super) fn details(view: &View<'_>) -> String {
     let c = view.certificate;
     let mut text = match view.action {
         Some(action) => format!("{}: {action}\n", c.name),
         None => format!("{}\n", c.name),
     };
     let mut line = |label: &str, value: &str| {
-        text.push_str(&format!("  {label:<19}{value}\n"));
+        text.push_str(&format!("  {label:<21}{value}\n"));
     };
     line("Subject", &c.subject);
     if c.issuer != c.subject {

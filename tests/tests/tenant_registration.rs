@@ -1,0 +1,163 @@
+//! `registration upload`: each device once, however often the connection breaks; each row's result.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use c8y_pki_tests::at_tenant::AtTenant;
+use c8y_pki_tests::cli::Cli;
+
+const HEADER: &str = "ID;AUTH_TYPE;TYPE;NAME;com_cumulocity_model_Agent.active\n";
+
+/// A registration CSV of so many devices.
+fn csv(count: usize) -> String {
+    let mut text = HEADER.to_owned();
+    for n in 0..count {
+        let _ = writeln!(text, "gw-{n:05};CERTIFICATES;acme_gw;Gateway {n};true");
+    }
+    text
+}
+
+fn with_csv(count: usize) -> AtTenant {
+    let cli = Cli::new();
+    cli.write("reg.csv", csv(count));
+    AtTenant::new(cli)
+}
+
+/// How often each device of the tenant was created.
+fn created(at: &AtTenant) -> BTreeMap<String, u64> {
+    let times = |d: serde_json::Value| {
+        (d["id"].as_str().unwrap_or_default().to_owned(), d["created"].as_u64().unwrap_or(0))
+    };
+    at.list("devices").into_iter().map(times).collect()
+}
+
+#[test]
+fn ten_thousand_devices_are_registered_once_each_under_faults() {
+    let at = with_csv(10_000);
+    at.faults(0.2, 7);
+    let done = at.run("registration upload reg.csv --chunk 250 --json").expect(0).json();
+    assert_eq!((&done["rows"], &done["failed"]), (&10_000.into(), &0.into()), "{done}");
+    let there = created(&at);
+    assert_eq!(there.len(), 10_000);
+    let twice: Vec<_> = there.iter().filter(|(_, times)| **times != 1).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+    assert!(at.sandbox.state()["faulted"].as_u64() > Some(0), "no fault was met");
+    let results = at.cli.text("reg.result.csv");
+    assert_eq!(results.lines().count(), 10_001);
+    assert!(results.lines().skip(1).all(|l| !l.contains("FAILED")));
+    // A second run sends nothing.
+    at.faults(0.0, 0);
+    let before = at.list("registrations").len();
+    let again = at.run("registration upload reg.csv --chunk 250 --json").expect(0).json();
+    assert_eq!(again["sent"], 0, "{again}");
+    assert_eq!(at.list("registrations").len(), before);
+}
+
+#[test]
+fn rows_that_fail_are_told_and_sent_again() {
+    let at = with_csv(0);
+    let rows = "a;CERTIFICATES;t;A;true\nb;CERTIFICATES;t;B;maybe\n";
+    at.cli.write("reg.csv", format!("{HEADER}{rows}"));
+    let first = at.run("registration upload reg.csv").expect(1);
+    assert!(
+        first.stderr.contains("error: device \"b\" (reg.csv line 3): com_cumulocity"),
+        "{first:?}"
+    );
+    assert!(first.stdout.starts_with("2 devices at tenant t1001: 1 created, 0 updated, 1 failed"));
+    let results = at.cli.text("reg.result.csv");
+    assert!(results.contains("b,3,FAILED,"), "{results}");
+    let same = at.run("registration upload reg.csv --json").expect(1).json();
+    assert_eq!((&same["sent"], &same["failed"]), (&1.into(), &1.into()), "{same}");
+
+    at.cli.write("reg.csv", format!("{HEADER}{}", rows.replace("maybe", "true")));
+    let second = at.run("registration upload reg.csv --json").expect(0).json();
+    assert_eq!((&second["sent"], &second["created"]), (&1.into(), &2.into()), "{second}");
+    assert_eq!(created(&at).values().sum::<u64>(), 2);
+}
+
+#[test]
+fn a_changed_row_is_sent_again_and_another_tenant_starts_anew() {
+    let at = with_csv(3);
+    at.ok("registration upload reg.csv");
+    at.cli.write("reg.csv", csv(3).replace("Gateway 1", "Gateway one"));
+    let changed = at.run("registration upload reg.csv --json").expect(0).json();
+    assert_eq!((&changed["sent"], &changed["updated"]), (&1.into(), &1.into()), "{changed}");
+    let other = [("C8Y_USER", "t1002/admin")];
+    let other = at.run_with("registration upload reg.csv --json", &other).expect(0).json();
+    assert_eq!(other["sent"], 3, "{other}");
+    assert_eq!(at.list_of("t1002", "devices").len(), 3);
+}
+
+#[test]
+fn a_fault_in_the_list_is_found_before_anything_is_sent() {
+    let at = with_csv(0);
+    at.cli.write("reg.csv", format!("{HEADER}AA:BB;CERTIFICATES;t;A;true\nb;BASIC;t;B;true\n"));
+    let refused = at.run("registration upload reg.csv").expect(2);
+    assert!(refused.stderr.contains("error: reg.csv line 2: client id \"AA:BB\""), "{refused:?}");
+    assert!(refused.stderr.contains("error: reg.csv line 3: "), "{refused:?}");
+    assert!(refused.stderr.contains("the platform would not take reg.csv: "), "{refused:?}");
+    assert_eq!(at.sandbox.state()["requests"], 0);
+    at.cli.write("reg.csv", csv(2));
+    let own = at.run("registration upload reg.csv --result reg.csv").expect(2);
+    assert_eq!(own.error(), "the result file is the list itself");
+    at.cli.write("other.csv", "id,name\n");
+    let other = at.run("registration upload reg.csv --result other.csv").expect(2);
+    assert!(other.error().contains("is not the result file of an upload"), "{other:?}");
+    let forbidden = at.run_as("trust", "registration upload reg.csv").expect(2);
+    assert!(forbidden.stderr.contains("for ROLE_DEVICE_CONTROL_ADMIN"), "{forbidden:?}");
+}
+
+#[test]
+fn a_dry_run_and_a_rate() {
+    let at = with_csv(30);
+    let dry = at.ok("registration upload reg.csv --dry-run --chunk 20");
+    assert_eq!(dry.matches("POST /devicecontrol/bulkNewDeviceRequests").count(), 2);
+    assert!(dry.contains("… and 15 more lines"), "{dry}");
+    assert_eq!(at.sandbox.state()["requests"], 0);
+    let start = std::time::Instant::now();
+    at.ok("registration upload reg.csv --chunk 10 --rate 20");
+    // 20 rows have to be paid for before the third piece.
+    assert!(start.elapsed().as_secs_f64() >= 1.0);
+    assert_eq!(at.list("registrations").len(), 3);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_killed_upload_goes_on_where_it_was() {
+    use std::time::Duration;
+    let at = with_csv(600);
+    let (url, ca) = (at.sandbox.url(), at.cli.arg("sandbox-ca.pem"));
+    let mut kills = 0;
+    loop {
+        let mut child = at
+            .cli
+            .command("registration upload reg.csv --chunk 20 --rate 400")
+            .env("C8Y_HOST", &url)
+            .env("C8Y_USER", "admin")
+            .env("C8Y_PASSWORD", c8y_pki_tests::cli::PASSWORD)
+            .env("C8Y_PKI_CACERT", &ca)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(350));
+        match child.try_wait().unwrap() {
+            Some(status) => {
+                assert!(status.success());
+                break;
+            }
+            None => {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                kills += 1;
+                assert!(kills < 200, "it does not get on");
+            }
+        }
+    }
+    assert!(kills > 0);
+    let there = created(&at);
+    assert_eq!(there.len(), 600);
+    assert!(there.values().all(|times| *times == 1));
+    assert_eq!(at.cli.text("reg.result.csv").lines().count(), 601);
+    assert_eq!(at.cli.names(""), ["pw", "reg.csv", "reg.result.csv", "sandbox-ca.pem"]);
+}

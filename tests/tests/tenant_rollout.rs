@@ -1,0 +1,183 @@
+//! `rollout` with a `[tenant]` section, revocation, and enrolment at the platform's own CA.
+
+use c8y_pki_tests::at_tenant::AtTenant;
+use c8y_pki_tests::cli::{CA_PW, Cli};
+
+const TENANT: &str = "\n[tenant]\ncas = [\"line-7\"]\n";
+
+/// The embedded example with more devices and a section for the tenant.
+fn rollout(devices: usize, section: &str) -> AtTenant {
+    let cli = Cli::new();
+    cli.write("demo/rollout.toml", cli.ok("profile show rollout.toml") + section);
+    let rows: String = (0..devices).map(|n| format!("gw-{n:04},Gateway {n}\n")).collect();
+    cli.write("demo/devices.csv", format!("id,name\n{rows}"));
+    AtTenant::new(cli)
+}
+
+#[test]
+fn the_tenant_gets_everything_once_under_faults() {
+    let at = rollout(60, &format!("{TENANT}chunk = 7\n"));
+    at.faults(0.2, 11);
+    let first = at.ok("rollout demo/rollout.toml");
+    assert!(first.contains("created  trust"), "{first}");
+    let there = at.list("trusted_certificates");
+    assert_eq!(there.len(), 1);
+    assert_eq!(there[0]["proof_of_possession_valid"], true);
+    assert_eq!(there[0]["auto_registration_enabled"], false);
+    let devices = at.list("devices");
+    assert_eq!(devices.len(), 60);
+    assert!(devices.iter().all(|d| d["created"] == 1), "{devices:?}");
+    assert!(first.contains("Tenant t1001: "), "{first}");
+
+    at.faults(0.2, 12);
+    let before = (at.cli.snapshot("demo"), at.list("registrations").len());
+    let again = at.ok("rollout demo/rollout.toml");
+    assert!(again.contains("Nothing to do: everything is in place."), "{again}");
+    assert!(before == (at.cli.snapshot("demo"), at.list("registrations").len()));
+    let plan = at.ok("rollout demo/rollout.toml --plan");
+    assert!(plan.contains("Everything is in place."), "{plan}");
+}
+
+#[test]
+fn a_plan_shows_the_steps_at_the_tenant_and_changes_nothing() {
+    let at = rollout(3, TENANT);
+    let plan = at.run("rollout demo/rollout.toml --plan --json").expect(0).json();
+    let steps: Vec<(String, String)> = plan["plan"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| (s["kind"].as_str().unwrap().to_owned(), s["action"].as_str().unwrap().to_owned()))
+        .filter(|(kind, _)| ["trust", "proof", "register"].contains(&kind.as_str()))
+        .collect();
+    let expected = [("trust", "create"), ("proof", "create"), ("register", "create")];
+    assert_eq!(steps, expected.map(|(k, a)| (k.to_owned(), a.to_owned())));
+    assert!(at.list("trusted_certificates").is_empty() && at.cli.names("demo/pki").is_empty());
+    // Without the tenant, nothing of it is needed.
+    let local = at.cli.ok("rollout demo/rollout.toml --local");
+    assert!(!local.contains("trust  "), "{local}");
+    let rest = at.ok("rollout demo/rollout.toml");
+    assert!(rest.contains("in place  devices") && rest.contains("created   proof"), "{rest}");
+}
+
+#[test]
+fn what_changed_at_the_tenant_is_put_right() {
+    let at = rollout(3, TENANT);
+    at.ok("rollout demo/rollout.toml");
+    at.ok("tenant trust update 'Example Line 7' --disable --auto-registration");
+    let again = at.ok("rollout demo/rollout.toml");
+    assert!(again.contains("updated   trust"), "{again}");
+    let there = &at.list("trusted_certificates")[0];
+    assert_eq!(
+        (&there["status"], &there["auto_registration_enabled"]),
+        (&"ENABLED".into(), &false.into())
+    );
+}
+
+#[test]
+fn a_tenant_that_says_no_is_told_plainly() {
+    let at = rollout(2, TENANT);
+    let wrong = at.run_with("rollout demo/rollout.toml", &[("C8Y_PASSWORD", "nonsense")]).expect(2);
+    assert!(wrong.error().contains("does not accept the password"), "{wrong:?}");
+    assert!(at.cli.names("demo/pki").is_empty(), "something was made");
+    at.run_with("rollout demo/rollout.toml", &[("C8Y_HOST", "")]).expect(2);
+
+    let column = "com_cumulocity_model_Agent.active";
+    at.cli.write("demo/devices.csv", format!("id,name,{column}\ngw-0,x,true\ngw-1,x,maybe\n"));
+    let refused = at.run("rollout demo/rollout.toml").expect(1);
+    assert!(refused.stderr.contains("warning: the tenant refused 1 device: see"), "{refused:?}");
+    at.cli.write("demo/devices.csv", "id,name\ngw-0,x\ngw-1,x\n");
+    at.ok("rollout demo/rollout.toml");
+    assert_eq!(at.list("devices").len(), 2);
+
+    let faulty = rollout(2, "\n[tenant]\ncas = [\"line-8\"]\n");
+    let faulty = faulty.run("rollout demo/rollout.toml").expect(2);
+    assert!(faulty.error().ends_with("there is no [[ca]] named \"line-8\""), "{faulty:?}");
+}
+
+#[test]
+fn a_ca_of_another_tenant_stops_it() {
+    let at = rollout(2, TENANT);
+    at.cli.ok("rollout demo/rollout.toml --local");
+    let add = "tenant trust add demo/pki/ca/line-7/cert.pem --prove --key demo/pki/ca/line-7/key.pem \
+               --key-password-file demo/secrets/ca-password";
+    at.run_with(add, &[("C8Y_USER", "t1002/admin")]).expect(0);
+    let held = at.run("rollout demo/rollout.toml").expect(2);
+    assert!(
+        held.error().contains("another tenant of this instance has the certificate"),
+        "{held:?}"
+    );
+}
+
+#[test]
+fn revocations_go_up_and_the_list_comes_down() {
+    let at = AtTenant::new(Cli::with_cas());
+    at.cli.ok(&format!("device issue a b c --ca line --out out {CA_PW}"));
+    assert_eq!(at.ok("tenant crl upload"), "Nothing is revoked.\n");
+    at.cli.ok("device revoke a --reason keyCompromise");
+    at.cli.ok("device revoke b --reason certificateHold");
+    let dry = at.ok("tenant crl upload --dry-run");
+    assert!(dry.starts_with("PUT /tenant/trusted-certificates/settings/crl\n"), "{dry}");
+    assert!(dry.contains("SERIALNO,DATE\n"), "{dry}");
+    at.faults(0.3, 3);
+    let done = at.run("tenant crl upload --json").expect(0).json();
+    assert_eq!((&done["revocations"], &done["on_hold"]), (&1.into(), &1.into()), "{done}");
+    at.ok("tenant crl upload --ca line");
+    assert_eq!(at.list("revocations").len(), 1);
+
+    at.ok("tenant crl download --out platform.crl");
+    assert!(at.cli.text("platform.crl").starts_with("-----BEGIN X509 CRL-----"));
+    at.ok("tenant crl download --out platform.der --der");
+    let shown = at.run("tenant crl download --json").expect(0).json();
+    assert_eq!(shown["revoked"].as_array().map(Vec::len), Some(1), "{shown}");
+    let serial = at.cli.run("device show a --json").expect(0).json();
+    let serial = serial["serial"].as_str().map(|s| s.replace(':', "").to_lowercase());
+    assert!(serial.is_some_and(|s| shown.to_string().contains(&s)), "{shown}");
+}
+
+#[test]
+fn a_device_enrols_with_its_one_time_password() {
+    let at = AtTenant::new(Cli::new());
+    let made = at.run("tenant authority --json").expect(0).json();
+    assert_eq!(
+        (&made["action"], &made["tenant_certificate_authority"]),
+        (&"made".into(), &true.into())
+    );
+    let again = at.run("tenant authority --json").expect(0).json();
+    assert_eq!(again["action"], "already there");
+    at.cli.write("devices.csv", "id,name,type\ngw-1,One,t\ngw-2,Two,t\n");
+    at.cli.ok("registration create --from devices.csv --one-time-passwords --out reg.csv");
+    at.ok("registration upload reg.csv");
+    let csv = at.cli.text("reg.csv");
+    let otp_column = csv.lines().next().unwrap().split(';').position(|h| h == "ENROLLMENT_OTP");
+    let row = csv.lines().find(|l| l.starts_with("gw-1;")).unwrap();
+    let otp = row.split(';').nth(otp_column.unwrap()).unwrap();
+    at.cli.write("otp", otp);
+
+    at.cli.write("wrong", "not-the-password");
+    let wrong = at.run("device enrol gw-1 --out out --otp-file wrong").expect(2);
+    assert!(
+        wrong.error().ends_with("does not accept the one-time password of the device \"gw-1\""),
+        "{wrong:?}"
+    );
+    // The key was made before anything was sent, and stays.
+    let key = at.cli.read("out/gw-1/key.pem");
+    let done = at.run("device enrol gw-1 --out out --otp-file otp").expect(0);
+    assert!(done.stdout.starts_with("gw-1: enrolled, by "), "{done:?}");
+    assert!(!format!("{done:?}").contains(otp));
+    assert_eq!(at.cli.read("out/gw-1/key.pem"), key);
+    assert_eq!(at.cli.names("out/gw-1"), ["cert.pem", "chain.pem", "key.pem"]);
+    let again = at.run("device enrol gw-1 --out out --otp-file otp").expect(0);
+    assert!(again.stdout.starts_with("gw-1: already enrolled"), "{again:?}");
+    let shown = at.cli.ok("cert show out/gw-1/cert.pem");
+    assert!(shown.contains("CN=gw-1"), "{shown}");
+
+    let token = at.sandbox.device_token("gw-1");
+    at.cli.write("token", token.expose());
+    let before = at.cli.read("out/gw-1/cert.pem");
+    let renewed = at.run("device enrol gw-1 --out out --renew --token-file token").expect(0);
+    assert!(renewed.stdout.starts_with("gw-1: renewed"), "{renewed:?}");
+    assert_ne!(at.cli.read("out/gw-1/cert.pem"), before);
+    assert_eq!(at.cli.read("out/gw-1/key.pem"), key);
+    let nothing = at.run("device enrol gw-2 --out out --renew --token-file token").expect(2);
+    assert!(nothing.error().ends_with("there is nothing to renew"), "{nothing:?}");
+}
