@@ -69,10 +69,8 @@ fn paths_methods_and_types() {
     };
     json("{").error(422);
     json("[]").error(422);
-    // The server may answer and hang up before it has read all.
     let large = call(&sandbox, "POST", "/devicecontrol/bulkNewDeviceRequests").admin();
-    let reply = large.body(vec![b'x'; (32 << 20) + 1]).try_send();
-    assert!(reply.is_err() || reply.unwrap().status == 413);
+    large.announce((32 << 20) + 1).send().error(413);
 }
 
 #[test]

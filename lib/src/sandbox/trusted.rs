@@ -363,6 +363,7 @@ fn check_anchor(certificate: &Certificate, now: OffsetDateTime) -> Result<(), St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::CryptoError;
 
     #[test]
     fn serial_numbers_in_decimal() {
@@ -371,6 +372,23 @@ mod tests {
         assert_eq!(text(&[0, 0]), "0");
         assert_eq!(text(&[0x03, 0xe8]), "1000");
         assert_eq!(text(&[0x7f; 20]), "727885129180488904360266563744972327436484050815");
+    }
+
+    #[test]
+    fn what_may_not_be_uploaded() {
+        let now = super::super::clock::now();
+        let (good, _) = super::super::identity::authority("x", now).unwrap();
+        assert_eq!(check_anchor(&good, now), Ok(()));
+        let refused = |change: fn(&mut Certificate), part: &str| {
+            let mut bad = good.clone();
+            change(&mut bad);
+            let reason = check_anchor(&bad, now).unwrap_err();
+            assert!(reason.contains(part), "{reason}");
+        };
+        refused(|c| c.version = 1, "version 1");
+        refused(|c| c.basic_constraints = None, "CA:TRUE");
+        refused(|c| c.not_after = c.not_before, "expired");
+        refused(|c| c.public_key = Err(CryptoError::ShortRsa(1024)), "1024 bits");
     }
 
     #[test]

@@ -81,12 +81,13 @@ pub(crate) struct Call<'a> {
     path: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
+    announced: Option<usize>,
     identity: Option<(&'a Certificate, &'a PrivateKey)>,
 }
 
 pub(crate) fn call<'a>(sandbox: &'a Sandbox, method: &'a str, path: &str) -> Call<'a> {
     let (headers, body) = (Vec::new(), Vec::new());
-    Call { sandbox, method, path: path.to_owned(), headers, body, identity: None }
+    Call { sandbox, method, path: path.to_owned(), headers, body, announced: None, identity: None }
 }
 
 impl<'a> Call<'a> {
@@ -115,6 +116,12 @@ impl<'a> Call<'a> {
 
     pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
+        self
+    }
+
+    /// Announces a body of that length and sends none.
+    pub(crate) fn announce(mut self, length: usize) -> Self {
+        self.announced = Some(length);
         self
     }
 
@@ -150,7 +157,7 @@ impl<'a> Call<'a> {
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        let length = self.body.len();
+        let length = self.announced.unwrap_or(self.body.len());
         head.push_str(&format!("Content-Length: {length}\r\nConnection: close\r\n\r\n"));
         stream.write_all(&[head.as_bytes(), &self.body].concat())?;
         let mut received = Vec::new();
