@@ -226,7 +226,8 @@ fn request(id: &str, pair: &Pair) -> String {
 
 fn enrol(sandbox: &Sandbox, id: &str, password: &str, body: &str) -> Reply {
     let call = call(sandbox, "POST", "/.well-known/est/simpleenroll").basic(id, password);
-    call.header("Content-Type", "application/pkcs10")
+    call.header("Accept", "*/*")
+        .header("Content-Type", "application/pkcs10")
         .header("Content-Transfer-Encoding", "base64")
         .body(body)
         .send()
@@ -288,7 +289,7 @@ fn enrolment_with_the_tenants_own_ca() {
     let bearer = format!("Bearer {}", token.as_str().unwrap());
     let renew = |authorization: &str, body: &str| {
         let call = call(&sandbox, "POST", "/.well-known/est/simplereenroll");
-        let call = call.header("Authorization", authorization);
+        let call = call.header("Authorization", authorization).header("Accept", "*/*");
         call.header("Content-Type", "application/pkcs10").body(body).send()
     };
     let renewed = certificate_in(&renew(&bearer, &good).expect(200));
@@ -296,7 +297,7 @@ fn enrolment_with_the_tenants_own_ca() {
     renew(&bearer, &request("gw-2", &device)).error(422);
     renew("Bearer x.y.z", &good).error(401);
     renew(&format!("Bearer {}", sandbox.token().expose()), &good).error(403);
-    let text = call(&sandbox, "POST", "/.well-known/est/simplereenroll");
+    let text = call(&sandbox, "POST", "/.well-known/est/simplereenroll").header("Accept", "*/*");
     text.header("Authorization", &bearer).header("Content-Type", "text/plain").send().error(415);
     let enrolments = tenant(&sandbox)["enrolments"].clone();
     assert_eq!(
