@@ -71,8 +71,9 @@ fn registrations_that_are_refused_whole() {
     let managed = call(&sandbox, "POST", REGISTRATION).user("management/admin");
     managed.file("text/csv", b"ID;AUTH_TYPE\na;CERTIFICATES\n").send().error(422);
     let managed = call(&sandbox, "POST", REGISTRATION).user("management/admin");
-    let file = b"ID;AUTH_TYPE;TENANT\na;CERTIFICATES;t1002\n";
-    managed.file("text/csv; charset=utf-8", file).send().expect(201);
+    let file = b"ID;AUTH_TYPE;TENANT\na;CERTIFICATES;t1002\nb;CERTIFICATES;\nc;CERTIFICATES;t9\n";
+    let reply = managed.file("text/csv; charset=utf-8", file).send().expect(201).json();
+    assert_eq!((&reply["numberOfCreated"], &reply["numberOfFailed"]), (&json!(1), &json!(2)));
     assert_eq!(sandbox.state()["tenants"]["t1002"]["devices"][0]["id"], "a");
     assert_eq!(tenant(&sandbox)["devices"], json!([]));
 }
