@@ -51,6 +51,8 @@ fn who_asks_and_what_they_may() {
     }
     call(&sandbox, "GET", TRUSTED).user("t1002/admin").send().error(403);
     call(&sandbox, "GET", TRUSTED).user("management/admin").send().error(403);
+    let unknown = "/tenant/tenants/t9999/trusted-certificates";
+    call(&sandbox, "GET", unknown).admin().send().error(404);
 }
 
 #[test]

@@ -144,7 +144,11 @@ fn decimal(serial: &Serial) -> String {
 
 /// Who may look after the certificates of the tenant in the path.
 pub(super) fn keeper(world: &World, call: &Call, tenant: &str) -> Result<Caller, Refusal> {
-    auth::caller(world, call)?.of_tenant(tenant)?.needs(TRUSTED_CERTIFICATES)
+    let caller = auth::caller(world, call)?;
+    if !world.tenants.contains_key(tenant) {
+        return Err(Refusal::not_found(format!("There is no tenant {tenant:?}.")));
+    }
+    caller.of_tenant(tenant)?.needs(TRUSTED_CERTIFICATES)
 }
 
 /// The certificate of that fingerprint, to be changed.
