@@ -17,10 +17,12 @@
 //! | read certificates, requests, CRLs | [`cert`], [`csr`], [`crl`] |
 //! | put a chain in order, or verify it | [`chain`] |
 //! | make or open PKCS#12, JKS and PEM stores | [`store`] |
+//! | make or read PKCS#7 with certificates | [`store::pkcs7`] |
 //! | check a device identifier or ClientId | [`client_id`] |
 //! | make or read a distinguished name | [`name`] |
 //! | hand over what was made, signed | [`manifest`] |
 //! | make or check the registration CSV | [`registration`] |
+//! | make a certificate request, enrol with it at the platform's CA | [`csr`], [`platform::est`] |
 //! | see what a TLS server presents | [`platform::fetch`] |
 //! | show what any such file holds | [`describe`] |
 //!
