@@ -134,12 +134,17 @@ impl Shared {
             method: call.method.to_string(),
             path: call.path.clone(),
             status: answer.status,
-            user: auth::claimed(&call.headers),
+            user: auth::claimed(&call.headers).or_else(|| common_name(call)),
             fault: fault.map(Fault::name),
             reason,
         });
         (answer, fault)
     }
+}
+
+/// The device that a client certificate names.
+fn common_name(call: &Call) -> Option<String> {
+    call.certificate.as_ref()?.subject.common_name().map(str::to_owned)
 }
 
 /// Accepts connections until the runtime ends.

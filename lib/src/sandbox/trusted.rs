@@ -144,7 +144,11 @@ fn decimal(serial: &Serial) -> String {
 
 /// Who may look after the certificates of the tenant in the path.
 pub(super) fn keeper(world: &World, call: &Call, tenant: &str) -> Result<Caller, Refusal> {
-    auth::caller(world, call)?.of_tenant(tenant)?.needs(TRUSTED_CERTIFICATES)
+    let caller = auth::caller(world, call)?;
+    if !world.tenants.contains_key(tenant) {
+        return Err(Refusal::not_found(format!("There is no tenant {tenant:?}.")));
+    }
+    caller.of_tenant(tenant)?.needs(TRUSTED_CERTIFICATES)
 }
 
 /// The certificate of that fingerprint, to be changed.
@@ -363,6 +367,7 @@ fn check_anchor(certificate: &Certificate, now: OffsetDateTime) -> Result<(), St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::CryptoError;
 
     #[test]
     fn serial_numbers_in_decimal() {
@@ -371,6 +376,23 @@ mod tests {
         assert_eq!(text(&[0, 0]), "0");
         assert_eq!(text(&[0x03, 0xe8]), "1000");
         assert_eq!(text(&[0x7f; 20]), "727885129180488904360266563744972327436484050815");
+    }
+
+    #[test]
+    fn what_may_not_be_uploaded() {
+        let now = super::super::clock::now();
+        let (good, _) = super::super::identity::authority("x", now).unwrap();
+        assert_eq!(check_anchor(&good, now), Ok(()));
+        let refused = |change: fn(&mut Certificate), part: &str| {
+            let mut bad = good.clone();
+            change(&mut bad);
+            let reason = check_anchor(&bad, now).unwrap_err();
+            assert!(reason.contains(part), "{reason}");
+        };
+        refused(|c| c.version = 1, "version 1");
+        refused(|c| c.basic_constraints = None, "CA:TRUE");
+        refused(|c| c.not_after = c.not_before, "expired");
+        refused(|c| c.public_key = Err(CryptoError::ShortRsa(1024)), "1024 bits");
     }
 
     #[test]

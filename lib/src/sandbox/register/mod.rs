@@ -101,6 +101,7 @@ impl Report {
 fn put(world: &mut World, caller: &Caller, wanted: Wanted) -> Result<Outcome, String> {
     let name = match &wanted.tenant {
         Some(tenant) if caller.tenant == MANAGEMENT => tenant,
+        None if caller.tenant == MANAGEMENT => return Err("TENANT is empty".to_owned()),
         _ => &caller.tenant,
     };
     let tenant = world.tenants.get_mut(name);
