@@ -90,15 +90,20 @@ impl Call {
         Err(Refusal::unprocessable("The body is no JSON object."))
     }
 
-    /// The part `file` of a form, which must be CSV.
-    pub(super) fn csv_file(&self) -> Result<&Part, Refusal> {
+    /// The part `file` of a form, whatever type it is said to have.
+    pub(super) fn file(&self) -> Result<&Part, Refusal> {
         self.body()?;
         let form = self.form.as_ref().ok_or_else(|| Refusal::media_type("multipart/form-data"))?;
         let parts = form.as_ref().map_err(|reason| {
             Refusal::unprocessable(format!("The form cannot be read: {reason}."))
         })?;
         let file = parts.iter().find(|part| part.name == "file");
-        let file = file.ok_or_else(|| Refusal::unprocessable("The form has no part \"file\"."))?;
+        file.ok_or_else(|| Refusal::unprocessable("The form has no part \"file\"."))
+    }
+
+    /// The part `file` of a form, which must be CSV.
+    pub(super) fn csv_file(&self) -> Result<&Part, Refusal> {
+        let file = self.file()?;
         match file.content_type.as_str() {
             "text/csv" => Ok(file),
             _ => Err(Refusal::media_type("text/csv in the part \"file\"")),

@@ -28,7 +28,8 @@ type Entry = (Vec<u8>, OffsetDateTime);
 pub(super) fn add(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
     let caller = auth::caller(world, call)?.needs(TRUSTED_CERTIFICATES)?;
     let entries = match call.media_type().as_str() {
-        "multipart/form-data" => from_csv(&call.csv_file()?.bytes, call.now)?,
+        // Of any type: the platform's own client for Node sends the part without one.
+        "multipart/form-data" => from_csv(&call.file()?.bytes, call.now)?,
         "application/json" => from_json(&call.json()?, call.now)?,
         _ => return Err(Refusal::media_type("application/json or multipart/form-data")),
     };
