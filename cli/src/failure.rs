@@ -63,6 +63,7 @@ impl Failure {
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Library(e) => match e.fault() {
+                Fault::Refusal => 1,
                 Fault::Input => 2,
                 Fault::Environment => 3,
             },

@@ -34,6 +34,8 @@ pub enum Fault {
     Input,
     /// The environment: a disk, a network, another process. Trying again may help.
     Environment,
+    /// Nobody: the platform was asked, and its answer is no.
+    Refusal,
 }
 
 macro_rules! errors {
@@ -114,7 +116,7 @@ impl Error {
             Self::Authority(e) => of_authority(e),
             Self::Bulk(e) => of_bulk(e),
             Self::Fetch(e) if e.is_environment() => Fault::Environment,
-            Self::Platform(e) if e.is_environment() => Fault::Environment,
+            Self::Platform(e) => of_platform(e),
             Self::Results(ResultError::File(e)) => of_file(e),
             Self::Rollout(e) => of_rollout(e),
             #[cfg(feature = "sandbox")]
@@ -163,6 +165,14 @@ fn of_bulk(e: &BulkError) -> Fault {
     }
 }
 
+fn of_platform(e: &PlatformError) -> Fault {
+    match e {
+        e if e.is_environment() => Fault::Environment,
+        PlatformError::Refused { .. } | PlatformError::NotProven { .. } => Fault::Refusal,
+        _ => Fault::Input,
+    }
+}
+
 fn of_rollout(e: &RolloutError) -> Fault {
     match e {
         RolloutError::File(e) => of_file(e),
@@ -170,7 +180,8 @@ fn of_rollout(e: &RolloutError) -> Fault {
         RolloutError::Crypto(e) => of_crypto(e),
         RolloutError::Authority(e) => of_authority(e),
         RolloutError::Bulk(e) => of_bulk(e),
-        RolloutError::Platform(e) if e.is_environment() => Fault::Environment,
+        RolloutError::Platform(e) => of_platform(e),
+        RolloutError::InAnotherTenant { .. } => Fault::Refusal,
         RolloutError::Results(ResultError::File(e)) => of_file(e),
         _ => Fault::Input,
     }

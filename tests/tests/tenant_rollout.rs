@@ -101,7 +101,7 @@ fn a_ca_of_another_tenant_stops_it() {
     let add = "tenant trust add demo/pki/ca/line-7/cert.pem --prove --key demo/pki/ca/line-7/key.pem \
                --key-password-file demo/secrets/ca-password";
     at.run_with(add, &[("C8Y_USER", "t1002/admin")]).expect(0);
-    let held = at.run("rollout demo/rollout.toml").expect(2);
+    let held = at.run("rollout demo/rollout.toml").expect(1);
     assert!(
         held.error().contains("another tenant of this instance has the certificate"),
         "{held:?}"

@@ -30,7 +30,7 @@ Examples:
 With a [tenant] section the CAs are uploaded, their keys proven and the devices registered; user and
 password come from C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN.
 
-Exit codes: 0 done, or nothing to do; 1 the tenant refused some devices; 2 a fault in the file or list,
+Exit codes: 0 done, or nothing to do; 1 the tenant refused something; 2 a fault in the file or list,
 nothing was made; 3 the environment failed or the run was interrupted: run it again.")]
 pub(crate) struct RolloutArgs {
     /// The rollout file (`c8y-pki profile show rollout.toml` prints one)
