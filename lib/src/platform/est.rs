@@ -49,7 +49,10 @@ pub fn enroll(client: &Client, csr_der: &[u8]) -> Result<Vec<Certificate>, Platf
         PlatformError::Unauthorized { host, .. } => {
             PlatformError::OneTimePassword { host, device: client.user() }
         }
-        lost @ (PlatformError::Broken { .. } | PlatformError::Timeout { .. }) => {
+        // Whatever the answer was, the one-time password may be used up by it.
+        lost @ (PlatformError::Broken { .. }
+        | PlatformError::Timeout { .. }
+        | PlatformError::Answer { .. }) => {
             PlatformError::EnrolmentLost { device: client.user(), reason: lost.to_string() }
         }
         other => other,

@@ -210,9 +210,6 @@ fn remark(args: &AddArgs, found: &TrustedCertificate, out: Output) {
         ));
     }
     if !found.proof_of_possession_valid {
-        out.note(
-            &"Possession of its key is not proven yet: `c8y-pki pop prove --help` says how."
-                .to_string(),
-        );
+        out.note("Possession of its key is not proven yet: `c8y-pki pop prove --help` says how.");
     }
 }
