@@ -23,7 +23,10 @@
 //! | hand over what was made, signed | [`manifest`] |
 //! | make or check the registration CSV | [`registration`] |
 //! | make a certificate request, enrol with it at the platform's CA | [`csr`], [`platform::est`] |
+//! | upload CAs to a tenant, prove possession of their keys | [`platform::trusted`], [`platform::pop`] |
+//! | register devices at a tenant, upload revocations | [`platform::register`], [`platform::crl`] |
 //! | see what a TLS server presents | [`platform::fetch`] |
+//! | rehearse all of that against a tenant in memory | `sandbox` (feature `sandbox`) |
 //! | show what any such file holds | [`describe`] |
 //!
 //! # A root, a device, a keystore

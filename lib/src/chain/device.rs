@@ -189,10 +189,9 @@ impl DeviceFinding {
                 Some("upload a CA of this chain, or present the chain up to it".to_owned())
             }
             Self::LeafOnly => Some("present the uploaded CA too to connect everywhere".to_owned()),
-            Self::ProofOfPossession(_) => Some(
-                "in the platform's list of trusted certificates: sign the code that it shows"
-                    .to_owned(),
-            ),
+            Self::ProofOfPossession(_) => {
+                Some("if it is not done yet: `c8y-pki pop prove --ca NAME`".to_owned())
+            }
             Self::Key { error, .. } | Self::NotSigned { error, .. } => error.hint(),
             _ => None,
         }

@@ -23,12 +23,12 @@ use crate::values;
 An id means the device's live certificate, and with keyCompromise every certificate of the same
 key; a serial number means that certificate, live or superseded. All of them are revoked, or none;
 those that are already stay as they are. A revocation is final. It counts once a list says so: make
-the CA's next list, and tell the platform.
+the CA's next list, and tell the platform (`tenant crl upload`).
 
 Examples:
   c8y-pki device revoke gw-0001 --reason keyCompromise
   c8y-pki device revoke 4a1f… --reason cessationOfOperation --at 2026-11-24T08:00:00Z
-  c8y-pki device revoke gw-0001 && c8y-pki ca crl line-7 && c8y-pki registry revocations --out rev")]
+  c8y-pki device revoke gw-0001 && c8y-pki ca crl line-7 && c8y-pki tenant crl upload")]
 pub(crate) struct RevokeArgs {
     /// Device identifiers, or serial numbers in hex; a CA's certificate by its serial number
     #[arg(required_unless_present = "from", value_name = "ID|SERIAL")]
@@ -103,7 +103,7 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
     cas.dedup();
     let next: Vec<String> = cas.iter().map(|ca| format!("`c8y-pki ca crl {ca}`")).collect();
     out.note(&format!(
-        "{} revoked. It counts once a list says so: {}",
+        "{} revoked. It counts once a list says so: {}; at the platform `c8y-pki tenant crl upload`",
         count(revoked.len(), "certificate"),
         next.join(", ")
     ));

@@ -58,6 +58,8 @@ pub(crate) struct AddArgs {
 /// A certificate to add, and the key for its proof.
 struct Wanted {
     certificate: Certificate,
+    /// How `pop prove` is told of it.
+    source: String,
     name: String,
     key: Option<PrivateKey>,
 }
@@ -92,14 +94,15 @@ pub(super) fn run(args: &AddArgs, pki: &Path, out: Output) -> Result {
 /// What is to be added; everything that can be wrong with files and passwords is found here.
 fn wanted(args: &AddArgs, dir: &Path) -> Result<Vec<Wanted>> {
     let mut wanted: Vec<Wanted> = Vec::new();
-    let mut add = |certificate: Certificate, key| {
+    let mut add = |certificate: Certificate, source, key| {
         if wanted.iter().all(|w| w.certificate.der() != certificate.der()) {
             let name = args.name.clone().unwrap_or_else(|| title(&certificate));
-            wanted.push(Wanted { certificate, name, key });
+            wanted.push(Wanted { certificate, source, name, key });
         }
     };
     for path in &args.certs {
-        add(which::one_certificate(path)?, None);
+        let source = format!("--cert {} --key KEY", path.display());
+        add(which::one_certificate(path)?, source, None);
     }
     if !args.ca.is_empty() {
         let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
@@ -110,7 +113,7 @@ fn wanted(args: &AddArgs, dir: &Path) -> Result<Vec<Wanted>> {
         for name in &args.ca {
             let ca = pki.ca(name)?;
             let key = password.as_ref().map(|p| ca.unlock(p)).transpose()?;
-            add(ca.certificate().clone(), key);
+            add(ca.certificate().clone(), format!("--ca {name}"), key);
         }
     }
     let several = wanted.len() > 1;
@@ -196,12 +199,12 @@ fn settle(
         (_, found) = pop::prove(client, &wanted.certificate, key, OffsetDateTime::now_utc())?;
     }
     out.result(&View::of(&found, Some(action)), details)?;
-    remark(args, &found, out);
+    remark(args, &wanted.source, &found, out);
     Ok(true)
 }
 
 /// What still keeps its devices out.
-fn remark(args: &AddArgs, found: &TrustedCertificate, out: Output) {
+fn remark(args: &AddArgs, source: &str, found: &TrustedCertificate, out: Output) {
     let name = &found.name;
     if !found.is_enabled() && !args.disabled {
         out.warning(&format!(
@@ -210,6 +213,6 @@ fn remark(args: &AddArgs, found: &TrustedCertificate, out: Output) {
         ));
     }
     if !found.proof_of_possession_valid {
-        out.note("Possession of its key is not proven yet: `c8y-pki pop prove --help` says how.");
+        out.note(&format!("Possession of its key is not proven yet: `c8y-pki pop prove {source}`"));
     }
 }
