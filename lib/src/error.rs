@@ -16,6 +16,7 @@ use crate::manifest::ManifestError;
 use crate::name::NameError;
 use crate::platform::PlatformError;
 use crate::platform::fetch::FetchError;
+use crate::platform::register::RegisterError;
 use crate::platform::register::results::ResultError;
 use crate::platform::trusted::TrustProblem;
 use crate::profile::ProfileError;
@@ -91,6 +92,7 @@ errors! {
     Pkcs7(Pkcs7Error),
     Platform(PlatformError),
     Profile(ProfileError),
+    Register(RegisterError),
     Registration(RegistrationError),
     Registry(RegistryError),
     Results(ResultError),
@@ -117,6 +119,7 @@ impl Error {
             Self::Bulk(e) => of_bulk(e),
             Self::Fetch(e) if e.is_environment() => Fault::Environment,
             Self::Platform(e) => of_platform(e),
+            Self::Register(e) => of_register(e),
             Self::Results(ResultError::File(e)) => of_file(e),
             Self::Rollout(e) => of_rollout(e),
             #[cfg(feature = "sandbox")]
@@ -173,6 +176,14 @@ fn of_platform(e: &PlatformError) -> Fault {
     }
 }
 
+fn of_register(e: &RegisterError) -> Fault {
+    match e {
+        RegisterError::Platform(e) => of_platform(e),
+        RegisterError::Results(ResultError::File(e)) => of_file(e),
+        RegisterError::Results(_) => Fault::Input,
+    }
+}
+
 fn of_rollout(e: &RolloutError) -> Fault {
     match e {
         RolloutError::File(e) => of_file(e),
@@ -182,6 +193,7 @@ fn of_rollout(e: &RolloutError) -> Fault {
         RolloutError::Bulk(e) => of_bulk(e),
         RolloutError::Platform(e) => of_platform(e),
         RolloutError::InAnotherTenant { .. } => Fault::Refusal,
+        RolloutError::Register(e) => of_register(e),
         RolloutError::Results(ResultError::File(e)) => of_file(e),
         _ => Fault::Input,
     }

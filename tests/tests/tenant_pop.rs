@@ -70,8 +70,14 @@ fn a_code_that_expired_is_renewed() {
     at.cli.ok("pop sign code.txt --ca line --ca-password-file pw --out signed.txt");
     a_second_passes();
     let late = at.run("pop submit signed.txt --ca line");
-    assert!(late.code != 0, "{late:?}");
+    let late = late.expect(1);
+    assert!(late.error().contains("422: The verification code could be used until"), "{late:?}");
     assert!(!is_proven(&at));
+    let renewed = at.run("pop code --ca line --json").expect(0).json();
+    assert_ne!(renewed["code"], at.cli.text("code.txt"));
+    a_second_passes();
+    at.ok("pop prove --ca line --ca-password-file pw");
+    assert!(is_proven(&at));
 }
 
 #[test]

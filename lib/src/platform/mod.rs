@@ -14,10 +14,12 @@ mod http;
 pub mod pop;
 pub mod register;
 mod request;
+mod settings;
 pub mod tenant;
 mod transport;
 pub mod trusted;
 
 pub use error::PlatformError;
-pub use http::{Client, Login, Proxy, Retry, Settings};
+pub use http::{Client, Retry};
 pub use request::{Body, Method, Repeat, Request};
+pub use settings::{Login, Proxy, Settings};

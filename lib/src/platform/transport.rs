@@ -17,8 +17,7 @@ use rustls::{CertificateError, ClientConfig};
 use rustls_platform_verifier::Verifier;
 use url::Url;
 
-use super::http::{Proxy, Settings};
-use super::{Body, Login, Method, PlatformError, Request};
+use super::{Body, Login, Method, PlatformError, Proxy, Request, Settings};
 use crate::crypto::tls_provider;
 
 /// Largest answer that is read, in octets: a page of 2000 certificates with long chains is far below.

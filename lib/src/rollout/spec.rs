@@ -1,10 +1,12 @@
 //! The rollout file: read, checked, with paths made relative to where it stands.
 
-use std::collections::BTreeMap;
+mod raw;
+
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use toml::Spanned;
+
+use raw::{Raw, RawCa, RawDevices, RawRegistration, RawTenant};
 
 use super::RolloutError;
 use crate::bulk::bundle::Bundle;
@@ -115,88 +117,6 @@ pub struct TenantSpec {
     pub chunk: usize,
     /// Most rows a second, on average.
     pub rate: Option<u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    pki: PathBuf,
-    passwords: RawPasswords,
-    ca: Vec<RawCa>,
-    devices: RawDevices,
-    #[serde(default)]
-    truststore: RawTruststore,
-    registration: Option<RawRegistration>,
-    tenant: Option<RawTenant>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPasswords {
-    ca: PathBuf,
-    store: Option<PathBuf>,
-    #[serde(default)]
-    create: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawCa {
-    name: Spanned<String>,
-    parent: Option<Spanned<String>>,
-    profile: Spanned<String>,
-    subject: Spanned<String>,
-    days: Option<u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawDevices {
-    from: PathBuf,
-    ca: Spanned<String>,
-    profile: Spanned<String>,
-    subject: Option<Spanned<String>>,
-    days: Option<u32>,
-    out: PathBuf,
-    bundle: Spanned<Vec<Bundle>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct RawTruststore {
-    #[serde(default)]
-    certificates: Vec<PathBuf>,
-    #[serde(default)]
-    cas: Vec<Spanned<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawRegistration {
-    file: PathBuf,
-    separator: Option<Spanned<String>>,
-    r#type: Option<String>,
-    name: Option<String>,
-    #[serde(default)]
-    set: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawTenant {
-    host: Option<String>,
-    cas: Vec<Spanned<String>>,
-    #[serde(default)]
-    auto_registration: bool,
-    #[serde(default = "yes")]
-    prove: bool,
-    register: Option<Spanned<bool>>,
-    chunk: Option<Spanned<usize>>,
-    rate: Option<Spanned<u32>>,
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl Spec {

@@ -14,10 +14,10 @@ use super::{Passwords, RolloutError};
 use crate::authority::{Ca, Pki};
 use crate::bulk::Progress;
 use crate::cert::Certificate;
-use crate::platform::register::results::{ResultError, Results};
-use crate::platform::register::{self, Outcome, Pace, Row, Sheet};
+use crate::platform::register::results::Results;
+use crate::platform::register::{self, Outcome, Pace, Sheet};
 use crate::platform::trusted::{self, Added, Change, NewTrusted, TrustedCertificate};
-use crate::platform::{Client, PlatformError, pop};
+use crate::platform::{Client, pop};
 use crate::registration::Level;
 
 /// What became of the devices at the tenant.
@@ -153,18 +153,18 @@ pub(super) fn apply(
         return Ok(None);
     };
     let mut results = Results::open(&result, client.tenant()?)?;
-    let due = results.due(&sheet);
-    let whole = register_rows(&sheet, &due, wanted, &mut results, client, stop, progress)?;
-    let all = results.finish(&sheet)?;
-    let of = |outcome| all.iter().filter(|r| r.outcome == outcome).count();
+    let pace = Pace { chunk: wanted.chunk, per_second: wanted.rate };
+    let told = |done, total| progress(Progress { done, total });
+    let name = "registration.csv";
+    let summary = register::upload(client, name, &sheet, &mut results, pace, stop, &told)?;
     Ok(Some(Registered {
         tenant: client.tenant()?.to_owned(),
         rows: sheet.rows.len(),
-        created: of(Outcome::Created),
-        updated: of(Outcome::Updated),
-        failed: of(Outcome::Failed),
+        created: summary.count(Outcome::Created),
+        updated: summary.count(Outcome::Updated),
+        failed: summary.count(Outcome::Failed),
         result,
-        stopped: !whole,
+        stopped: summary.stopped,
     }))
 }
 
@@ -203,50 +203,4 @@ fn trust(
         }
     }
     Ok(())
-}
-
-/// What may end the registration.
-enum Ended {
-    Platform(PlatformError),
-    Results(ResultError),
-}
-
-impl From<PlatformError> for Ended {
-    fn from(e: PlatformError) -> Self {
-        Self::Platform(e)
-    }
-}
-
-impl From<Ended> for RolloutError {
-    fn from(ended: Ended) -> Self {
-        match ended {
-            Ended::Platform(e) => e.into(),
-            Ended::Results(e) => e.into(),
-        }
-    }
-}
-
-/// Registers the rows that are due; false if it was interrupted.
-fn register_rows(
-    sheet: &Sheet,
-    due: &[&Row],
-    wanted: &TenantSpec,
-    results: &mut Results,
-    client: &Client,
-    stop: &AtomicBool,
-    progress: &(dyn Fn(Progress) + Sync),
-) -> Result<bool, RolloutError> {
-    if due.is_empty() {
-        return Ok(true);
-    }
-    results.begin()?;
-    let mut done = 0;
-    let pace = Pace { chunk: wanted.chunk, per_second: wanted.rate };
-    let kept = |rows: &[register::RowResult]| {
-        results.add(rows).map_err(Ended::Results)?;
-        done += rows.len();
-        progress(Progress { done, total: due.len() });
-        Ok(())
-    };
-    Ok(register::upload::<Ended>(client, "registration.csv", sheet, due, pace, stop, kept)?)
 }

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use c8y_pki::bulk::{Fault, Progress};
+use c8y_pki::files;
 use c8y_pki::platform::register::results::{ResultError, Results};
 use c8y_pki::platform::register::{
     self, CHUNK, Outcome as RowOutcome, Pace, Row, RowResult, Sheet,
 };
 use c8y_pki::platform::{Client, PlatformError};
 use c8y_pki::registration::{Finding, Level, Report};
-use c8y_pki::{Error, files};
 use clap::Args;
 use serde::Serialize;
 
@@ -80,26 +80,28 @@ pub(super) fn run(args: &UploadArgs, out: Output) -> Result {
         return show_requests(&requests, out);
     }
     let client = args.tenant.connect(out)?;
-    let mut results = Results::open(&path, client.tenant()?)?;
-    let due = results.due(&sheet);
+    let tenant = client.tenant()?;
+    let mut results = Results::open(&path, tenant)?;
     let pace = Pace { chunk, per_second: args.rate };
-    let start = Instant::now();
-    let whole = send(args, &client, &sheet, &due, pace, &mut results, out)?;
-    let all = results.finish(&sheet)?;
-    let of = |outcome| all.iter().filter(|r| r.outcome == outcome).count();
+    let (line, stop, start) = (Line::new(out), stop::on_interrupt(), Instant::now());
+    let told = |done, total| line.set(Progress { done, total });
+    let name = name(&args.file);
+    let done = register::upload(&client, &name, &sheet, &mut results, pace, &stop, &told);
+    line.finish();
+    let done = done?;
     let summary = Summary {
         file: args.file.display().to_string(),
         result: path.display().to_string(),
-        tenant: client.tenant()?.to_owned(),
+        tenant: tenant.to_owned(),
         rows: sheet.rows.len(),
-        sent: due.len(),
-        created: of(RowOutcome::Created),
-        updated: of(RowOutcome::Updated),
-        failed: of(RowOutcome::Failed),
+        sent: done.due,
+        created: done.count(RowOutcome::Created),
+        updated: done.count(RowOutcome::Updated),
+        failed: done.count(RowOutcome::Failed),
         seconds: (start.elapsed().as_secs_f64() * 10.0).round() / 10.0,
-        stopped: !whole,
+        stopped: done.stopped,
     };
-    report(&summary, &all, &args.file, out)
+    report(&summary, &done.rows, &args.file, out)
 }
 
 /// Takes the file apart; a file that the platform would refuse is not sent.
@@ -132,61 +134,6 @@ fn faults(report: &Report) -> Vec<Fault> {
 /// The file's name, for the platform's log.
 fn name(path: &Path) -> String {
     path.file_name().map_or_else(|| "devices.csv".to_owned(), |n| n.to_string_lossy().into_owned())
-}
-
-/// Sends the rows that are due and keeps what became of them; false if it was interrupted.
-fn send(
-    args: &UploadArgs,
-    client: &Client,
-    sheet: &Sheet,
-    due: &[&Row],
-    pace: Pace,
-    results: &mut Results,
-    out: Output,
-) -> Result<bool> {
-    if due.is_empty() {
-        return Ok(true);
-    }
-    let line = Line::new(out);
-    let stop = stop::on_interrupt();
-    let mut done = 0;
-    results.begin()?;
-    let kept = |rows: &[RowResult]| -> std::result::Result<(), SendError> {
-        results.add(rows)?;
-        done += rows.len();
-        line.set(Progress { done, total: due.len() });
-        Ok(())
-    };
-    let sent = register::upload(client, &name(&args.file), sheet, due, pace, &stop, kept);
-    line.finish();
-    Ok(sent.map_err(Error::from)?)
-}
-
-/// What may end an upload.
-enum SendError {
-    Platform(PlatformError),
-    Results(ResultError),
-}
-
-impl From<PlatformError> for SendError {
-    fn from(e: PlatformError) -> Self {
-        Self::Platform(e)
-    }
-}
-
-impl From<ResultError> for SendError {
-    fn from(e: ResultError) -> Self {
-        Self::Results(e)
-    }
-}
-
-impl From<SendError> for Error {
-    fn from(e: SendError) -> Self {
-        match e {
-            SendError::Platform(e) => e.into(),
-            SendError::Results(e) => e.into(),
-        }
-    }
 }
 
 fn report(summary: &Summary, all: &[RowResult], file: &Path, out: Output) -> Result {

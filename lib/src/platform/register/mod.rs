@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use results::{ResultError, Results};
 pub use sheet::{Row, Sheet};
 
 use super::{Body, Client, Method, PlatformError, Request, tenant};
@@ -89,29 +90,74 @@ pub fn request(name: &str, sheet: &Sheet, rows: &[&Row]) -> Request {
     Request::new(Method::Post, PATH, body).role(tenant::ROLE_DEVICES)
 }
 
-/// Uploads rows, piece by piece. `done` gets the results of each piece before the next is sent, and
-/// its error ends the upload. False if `stop` ended it before the last piece.
-pub fn upload<E: From<PlatformError>>(
+/// Why an upload ended early. What was done until then is in the result file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// The platform.
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
+    /// The result file.
+    #[error(transparent)]
+    Results(#[from] ResultError),
+}
+
+impl RegisterError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Platform(e) => e.hint(),
+            Self::Results(e) => e.hint(),
+        }
+    }
+}
+
+/// What became of the rows of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Each row of which something is known, in the order of the list.
+    pub rows: Vec<RowResult>,
+    /// Rows that were due.
+    pub due: usize,
+    /// Whether it was stopped before the last row.
+    pub stopped: bool,
+}
+
+impl Summary {
+    /// How many rows came out like that, now or before.
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.rows.iter().filter(|row| row.outcome == outcome).count()
+    }
+}
+
+/// Uploads the rows that are due, piece by piece; the results of a piece are on disk before the next
+/// is sent. `progress` is told how many rows are done, and how many were due.
+pub fn upload(
     client: &Client,
     name: &str,
     sheet: &Sheet,
-    rows: &[&Row],
+    results: &mut Results,
     pace: Pace,
     stop: &AtomicBool,
-    mut done: impl FnMut(&[RowResult]) -> Result<(), E>,
-) -> Result<bool, E> {
-    let start = Instant::now();
-    let mut sent = 0;
-    for piece in rows.chunks(pace.chunk.max(1)) {
-        if !wait(start, sent, pace.per_second, stop) {
-            return Ok(false);
-        }
-        let request = request(name, sheet, piece);
-        let answer: BulkAnswer = client.json(&request)?;
-        done(&answer.results(piece))?;
-        sent += piece.len();
+    progress: &dyn Fn(usize, usize),
+) -> Result<Summary, RegisterError> {
+    let due = results.due(sheet);
+    if due.is_empty() {
+        return Ok(Summary { rows: results.of(sheet), due: 0, stopped: false });
     }
-    Ok(true)
+    results.begin()?;
+    let (start, mut sent) = (Instant::now(), 0);
+    for piece in due.chunks(pace.chunk.max(1)) {
+        if !wait(start, sent, pace.per_second, stop) {
+            break;
+        }
+        let answer: BulkAnswer = client.json(&request(name, sheet, piece))?;
+        results.add(&answer.results(piece))?;
+        sent += piece.len();
+        progress(sent, due.len());
+    }
+    let rows = results.finish(sheet)?;
+    Ok(Summary { rows, due: due.len(), stopped: sent < due.len() })
 }
 
 /// Waits until so many rows may have been sent; false if it is to stop.

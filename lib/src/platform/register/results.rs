@@ -109,10 +109,14 @@ impl Results {
         Ok(())
     }
 
+    /// What is known of the rows of the list, in its order.
+    pub fn of(&self, sheet: &Sheet) -> Vec<RowResult> {
+        sheet.rows.iter().filter_map(|row| self.known.get(&row.id).cloned()).collect()
+    }
+
     /// Puts the file in the order of the list, and says what became of each of its rows.
     pub fn finish(&self, sheet: &Sheet) -> Result<Vec<RowResult>, ResultError> {
-        let of_list: Vec<RowResult> =
-            sheet.rows.iter().filter_map(|row| self.known.get(&row.id).cloned()).collect();
+        let of_list = self.of(sheet);
         let listed: std::collections::HashSet<&str> =
             sheet.rows.iter().map(|row| row.id.as_str()).collect();
         let mut rest: Vec<&RowResult> =

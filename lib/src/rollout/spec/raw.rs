@@ -1,0 +1,91 @@
+//! The rollout file as TOML has it: names, types, nothing checked.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::bulk::bundle::Bundle;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    pub(super) pki: PathBuf,
+    pub(super) passwords: RawPasswords,
+    pub(super) ca: Vec<RawCa>,
+    pub(super) devices: RawDevices,
+    #[serde(default)]
+    pub(super) truststore: RawTruststore,
+    pub(super) registration: Option<RawRegistration>,
+    pub(super) tenant: Option<RawTenant>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPasswords {
+    pub(super) ca: PathBuf,
+    pub(super) store: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) create: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCa {
+    pub(super) name: Spanned<String>,
+    pub(super) parent: Option<Spanned<String>>,
+    pub(super) profile: Spanned<String>,
+    pub(super) subject: Spanned<String>,
+    pub(super) days: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDevices {
+    pub(super) from: PathBuf,
+    pub(super) ca: Spanned<String>,
+    pub(super) profile: Spanned<String>,
+    pub(super) subject: Option<Spanned<String>>,
+    pub(super) days: Option<u32>,
+    pub(super) out: PathBuf,
+    pub(super) bundle: Spanned<Vec<Bundle>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTruststore {
+    #[serde(default)]
+    pub(super) certificates: Vec<PathBuf>,
+    #[serde(default)]
+    pub(super) cas: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRegistration {
+    pub(super) file: PathBuf,
+    pub(super) separator: Option<Spanned<String>>,
+    pub(super) r#type: Option<String>,
+    pub(super) name: Option<String>,
+    #[serde(default)]
+    pub(super) set: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTenant {
+    pub(super) host: Option<String>,
+    pub(super) cas: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) auto_registration: bool,
+    #[serde(default = "yes")]
+    pub(super) prove: bool,
+    pub(super) register: Option<Spanned<bool>>,
+    pub(super) chunk: Option<Spanned<usize>>,
+    pub(super) rate: Option<Spanned<u32>>,
+}
+
+fn yes() -> bool {
+    true
+}
