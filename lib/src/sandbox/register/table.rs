@@ -48,9 +48,15 @@ impl Table {
         let headers: Vec<String> = headers.iter().map(|h| h.trim().to_owned()).collect();
         check_headers(&headers, names_tenants)?;
         let mut rows = Vec::new();
+        let (mut counted, mut line) = (0, 1);
         for record in records {
             let record = record.map_err(|e| e.to_string())?;
-            let line = record.position().map_or(0, csv::Position::line);
+            // The reader's own count is behind where blank lines stand before a row.
+            let start = record.position().map_or(0, |p| usize::try_from(p.byte()).unwrap_or(0));
+            let blank = text[start..].bytes().take_while(|octet| *octet == b'\n').count();
+            line +=
+                text[counted..start + blank].bytes().map(|o| u64::from(o == b'\n')).sum::<u64>();
+            counted = start + blank;
             rows.push((line, record));
         }
         Ok(Self { headers, rows })
@@ -68,10 +74,11 @@ fn decode(bytes: &[u8]) -> Result<String, String> {
     if bytes.contains(&0) {
         return Err("it has octets of value 0, as UTF-16 has; it must be UTF-8".to_owned());
     }
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(text.to_owned()),
-        Err(_) => Ok(bytes.iter().map(|octet| char::from(*octet)).collect()),
-    }
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().map(|octet| char::from(*octet)).collect(),
+    };
+    Ok(text.replace("\r\n", "\n").replace('\r', "\n"))
 }
 
 fn separator(text: &str) -> u8 {
@@ -145,6 +152,9 @@ mod tests {
             let cells = [table.cell(row, "ID"), table.cell(row, "NAME"), table.cell(row, "TYPE")];
             assert_eq!((*line, cells), (2, ["gw", "Ä", ""]), "{file:?}");
         }
+        let blank = Table::read(b"ID;NAME\r\n\r\na;\"x\r\ny\"\r\n\r\n\r\nb;\r\n", false).unwrap();
+        let lines: Vec<u64> = blank.rows.iter().map(|(line, _)| *line).collect();
+        assert_eq!(lines, [3, 7]);
         let latin = Table::read(b"ID;NAME\ngw;\xc4\n", false).unwrap();
         assert_eq!(latin.cell(&latin.rows[0].1, "NAME"), "Ä");
         assert!(Table::read(b"I\0D\0", false).is_err());
