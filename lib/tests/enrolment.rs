@@ -57,11 +57,11 @@ impl Tenant {
         let csv = format!("ID;AUTH_TYPE;ENROLLMENT_OTP\n{id};CERTIFICATES;{otp}\n");
         let sheet = Sheet::read("devices.csv", csv.as_bytes()).unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let mut results = Results::open(&dir.path().join("result.csv"), "t").unwrap();
+        let mut results =
+            register::results::Results::open(&dir.path().join("result.csv"), "t").unwrap();
         let pace = register::Pace { chunk: register::CHUNK, per_second: None };
         let (admin, stop) = (self.admin(), AtomicBool::new(false));
-        let done =
-            register::upload(&admin, "d.csv", &sheet, &mut results, pace, &stop, &|_, _| ());
+        let done = register::upload(&admin, "d.csv", &sheet, &mut results, pace, &stop, &|_, _| ());
         assert_eq!(done.unwrap().count(Outcome::Failed), 0);
     }
 

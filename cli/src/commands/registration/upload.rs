@@ -5,11 +5,8 @@ use std::time::Instant;
 
 use c8y_pki::bulk::{Fault, Progress};
 use c8y_pki::files;
-use c8y_pki::platform::register::results::{ResultError, Results};
-use c8y_pki::platform::register::{
-    self, CHUNK, Outcome as RowOutcome, Pace, Row, RowResult, Sheet,
-};
-use c8y_pki::platform::{Client, PlatformError};
+use c8y_pki::platform::register::results::Results;
+use c8y_pki::platform::register::{self, CHUNK, Outcome as RowOutcome, Pace, RowResult, Sheet};
 use c8y_pki::registration::{Finding, Level, Report};
 use clap::Args;
 use serde::Serialize;
