@@ -153,7 +153,8 @@ impl Client {
             Err(e) if e.is_unsent() => (true, None),
             Err(e) => (e.is_temporary() && request.repeat == Repeat::Always, None),
         };
-        let pause = asked.unwrap_or_else(|| pause(attempt, random()));
+        // A server that asks for no wait at all is not hammered either.
+        let pause = pause(attempt, random()).max(asked.unwrap_or_default());
         (again && pause <= LONGEST_WAIT).then_some(pause)
     }
 

@@ -140,7 +140,7 @@ impl Transport {
             }),
             Ok(_) => Ok(body),
             Err(e) if e.kind() == io::ErrorKind::TimedOut => Err(self.timed_out()),
-            Err(e) => Err(self.broken(request, last(&e))),
+            Err(e) => Err(self.broken(request, how_it_broke(&e))),
         }
     }
 
@@ -163,7 +163,7 @@ impl Transport {
             return self.timed_out();
         }
         if !error.is_connect() {
-            return self.broken(request, reason(error));
+            return self.broken(request, how_it_broke(error));
         }
         if let Some(proxy) = self.proxy.as_ref().filter(|p| p.applies_to(&self.base)) {
             let reason = reason(error);
@@ -254,6 +254,20 @@ fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Erro
 /// The innermost cause: the others only say that sending failed.
 fn last(error: &(dyn StdError + 'static)) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+/// Whoever closes a connection seldom says why, and TLS and HTTP each have words of their own for it.
+fn how_it_broke(error: &(dyn StdError + 'static)) -> String {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let is_closed = |e: &(dyn StdError + 'static)| {
+        e.downcast_ref::<io::Error>().is_some_and(|e| {
+            [UnexpectedEof, ConnectionReset, ConnectionAborted, BrokenPipe].contains(&e.kind())
+        })
+    };
+    match causes(error).any(is_closed) {
+        true => "the connection was closed".to_owned(),
+        false => last(error),
+    }
 }
 
 fn reason(error: &reqwest::Error) -> String {
