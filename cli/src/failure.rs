@@ -11,6 +11,9 @@ use std::process::ExitCode;
 
 use c8y_pki::{Error, Fault};
 
+/// The exit code of a command that was stopped.
+pub(crate) const STOPPED: u8 = 3;
+
 /// How a command ended that did what it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -27,7 +30,7 @@ impl Outcome {
         ExitCode::from(match self {
             Self::Done => 0,
             Self::No => 1,
-            Self::Stopped => 3,
+            Self::Stopped => STOPPED,
         })
     }
 

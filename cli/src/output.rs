@@ -33,8 +33,13 @@ impl Output {
 
     /// How far a command is, for programs that read standard error.
     pub(crate) fn progress(self, value: &serde_json::Value) {
+        self.aside("progress", value);
+    }
+
+    /// Something by the way, for programs that read standard error.
+    pub(crate) fn aside(self, what: &str, value: &serde_json::Value) {
         if !self.quiet {
-            self.line(&serde_json::json!({ "progress": value }).to_string());
+            self.line(&serde_json::json!({ what: value }).to_string());
         }
     }
 

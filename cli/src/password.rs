@@ -50,8 +50,9 @@ impl Source<'_> {
             return read(path).map(Some);
         }
         match std::env::var(self.variable) {
-            Ok(text) if !text.is_empty() => Ok(Some(Password::new(text))),
-            _ => Ok(None),
+            // As of a file, the first line counts.
+            Ok(text) => Ok(Password::from_file(text.as_bytes())),
+            Err(_) => Ok(None),
         }
     }
 

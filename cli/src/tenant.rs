@@ -54,7 +54,8 @@ pub(crate) struct NetworkArgs {
     /// Seconds that an answer may take
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
-    /// How often a request is sent again when the network or the server fails
+    /// How often a request is sent again when the network or the server fails; at most twice until
+    /// the server has answered once
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(0..=100))]
     retries: u32,
 }
@@ -70,12 +71,22 @@ impl TenantArgs {
         let given = self.host.as_deref().filter(|h| !h.is_empty());
         let host = given.or(default_host).ok_or_else(no_host)?.to_owned();
         let login = self.login(&host)?;
-        self.network.connect(&host, self.tenant.clone(), login, out)
+        self.network.connect(&host, self.tenant().map(str::to_owned), login, out)
     }
 
     /// The tenant's id as far as it is known without asking.
     pub(crate) fn known_tenant(&self) -> &str {
-        self.tenant.as_deref().unwrap_or(UNKNOWN_TENANT)
+        self.tenant().unwrap_or(UNKNOWN_TENANT)
+    }
+
+    /// Whether the tenant's id is known without asking.
+    pub(crate) fn knows_tenant(&self) -> bool {
+        self.tenant().is_some()
+    }
+
+    /// The tenant's id, if it is given; a variable that is empty gives none.
+    fn tenant(&self) -> Option<&str> {
+        self.tenant.as_deref().filter(|id| !id.is_empty())
     }
 
     /// Options before variables; of the variables a token before a password.
@@ -106,7 +117,7 @@ impl TenantArgs {
             variable: "C8Y_PASSWORD",
             what: &what,
         };
-        Ok(Login::user(self.tenant.as_deref(), &user, password.existing()?))
+        Ok(Login::user(self.tenant(), &user, password.existing()?))
     }
 }
 
@@ -161,7 +172,11 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 }
 
 fn tell(retry: &Retry, out: Output) {
-    let seconds = retry.pause.as_secs_f64();
+    let seconds = (retry.pause.as_secs_f64() * 10.0).round() / 10.0;
+    if out.is_json() {
+        let told = json!({ "reason": retry.reason, "attempt": retry.attempt, "seconds": seconds });
+        return out.aside("retry", &told);
+    }
     out.note(&format!("{}; trying again in {seconds:.1} s", retry.reason));
 }
 
@@ -188,8 +203,9 @@ impl Shown {
     fn of(request: &Request) -> Self {
         let body = match &request.body {
             Body::Json(value) => Some(value.clone()),
-            Body::Csv { name, bytes } => {
-                Some(json!({ "file": name, "csv": String::from_utf8_lossy(bytes) }))
+            Body::Csv { name, bytes, shown } => {
+                let csv = String::from_utf8_lossy(shown.as_ref().unwrap_or(bytes));
+                Some(json!({ "file": name, "csv": csv }))
             }
             Body::Pkcs10(text) => Some(json!({ "pkcs10": text })),
             _ => None,

@@ -16,7 +16,6 @@ use crate::manifest::ManifestError;
 use crate::name::NameError;
 use crate::platform::PlatformError;
 use crate::platform::fetch::FetchError;
-use crate::platform::register::RegisterError;
 use crate::platform::register::results::ResultError;
 use crate::platform::trusted::TrustProblem;
 use crate::profile::ProfileError;
@@ -92,7 +91,6 @@ errors! {
     Pkcs7(Pkcs7Error),
     Platform(PlatformError),
     Profile(ProfileError),
-    Register(RegisterError),
     Registration(RegistrationError),
     Registry(RegistryError),
     Results(ResultError),
@@ -119,8 +117,7 @@ impl Error {
             Self::Bulk(e) => of_bulk(e),
             Self::Fetch(e) if e.is_environment() => Fault::Environment,
             Self::Platform(e) => of_platform(e),
-            Self::Register(e) => of_register(e),
-            Self::Results(ResultError::File(e)) => of_file(e),
+            Self::Results(e) => of_results(e),
             Self::Rollout(e) => of_rollout(e),
             #[cfg(feature = "sandbox")]
             Self::Sandbox(e) if e.is_environment() => Fault::Environment,
@@ -176,11 +173,11 @@ fn of_platform(e: &PlatformError) -> Fault {
     }
 }
 
-fn of_register(e: &RegisterError) -> Fault {
+fn of_results(e: &ResultError) -> Fault {
     match e {
-        RegisterError::Platform(e) => of_platform(e),
-        RegisterError::Results(ResultError::File(e)) => of_file(e),
-        RegisterError::Results(_) => Fault::Input,
+        ResultError::File(e) => of_file(e),
+        ResultError::Busy(_) => Fault::Environment,
+        _ => Fault::Input,
     }
 }
 
@@ -193,8 +190,7 @@ fn of_rollout(e: &RolloutError) -> Fault {
         RolloutError::Bulk(e) => of_bulk(e),
         RolloutError::Platform(e) => of_platform(e),
         RolloutError::InAnotherTenant { .. } => Fault::Refusal,
-        RolloutError::Register(e) => of_register(e),
-        RolloutError::Results(ResultError::File(e)) => of_file(e),
+        RolloutError::Results(e) => of_results(e),
         _ => Fault::Input,
     }
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use growing::{GrowError, Mark};
-pub(crate) use lock::{Lock, OwnDir};
+pub(crate) use lock::{BusyFile, Lock, OwnDir};
 
 /// Largest file that is read whole, in octets: certificates, keys and lists are far smaller.
 pub const MAX_READ: u64 = 1 << 30;

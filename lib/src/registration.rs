@@ -12,6 +12,7 @@ mod records;
 
 use std::collections::BTreeMap;
 
+pub(crate) use crate::bulk::rows::separator;
 pub use check::{Finding, Level, Report, check};
 pub(crate) use records::{Record, records};
 

@@ -28,11 +28,11 @@ fn the_pieces_make_the_proof() {
     // Signing needs no tenant.
     at.cli.ok("pop sign code.txt --ca line --ca-password-file pw --out signed.txt");
     let done = at.ok("pop submit signed.txt --ca line");
-    assert_eq!(done, "Line: proof of possession complete (made now)\n");
+    assert_eq!(done, "Line: proof of possession is complete\n");
     assert!(is_proven(&at));
     assert_eq!(
         at.ok("pop submit signed.txt --ca line"),
-        "Line: proof of possession complete (before)\n"
+        "Line: proof of possession was complete already\n"
     );
     let nothing = at.run("pop code --ca line").expect(0);
     assert_eq!(nothing.stdout, "");
@@ -44,10 +44,10 @@ fn one_command_does_it_all() {
     let at = uploaded(Cli::with_cas());
     let prove =
         "pop prove --cert pki/ca/line/cert.pem --key pki/ca/line/key.pem --key-password-file pw";
-    assert_eq!(at.ok(prove), "Line: proof of possession complete (made now)\n");
+    assert_eq!(at.ok(prove), "Line: proof of possession is complete\n");
     assert_eq!(
         at.ok("pop prove --ca line --ca-password-file pw"),
-        "Line: proof of possession complete (before)\n"
+        "Line: proof of possession was complete already\n"
     );
     let unknown = at.run("pop prove --ca root --ca-password-file pw").expect(2);
     assert!(
@@ -71,7 +71,7 @@ fn a_code_that_expired_is_renewed() {
     a_second_passes();
     let late = at.run("pop submit signed.txt --ca line");
     let late = late.expect(1);
-    assert!(late.error().contains("422: The verification code could be used until"), "{late:?}");
+    assert!(late.stderr.contains("is not submitted: the code has expired"), "{late:?}");
     assert!(!is_proven(&at));
     let renewed = at.run("pop code --ca line --json").expect(0).json();
     assert_ne!(renewed["code"], at.cli.text("code.txt"));

@@ -70,6 +70,14 @@ fn wrong_credentials_are_told_apart_from_missing_rights() {
     assert!(nobody.error().starts_with("there is no user for https://localhost:"), "{nobody:?}");
     let no_password = at.run_with("tenant status", &[("C8Y_PASSWORD", "")]).expect(2);
     assert!(no_password.error().contains("the password of the user admin is needed"));
+    let empty = at.run_with("tenant status", &[("C8Y_TENANT", "")]).expect(0);
+    assert!(empty.stdout.starts_with("tenant        t1001"), "{empty:?}");
+    let other =
+        at.run_with("tenant status", &[("C8Y_TENANT", "t1002"), ("C8Y_USER", "t1001/admin")]);
+    let other = other.expect(2);
+    assert_eq!(other.error(), "the login belongs to the tenant t1001, not to t1002");
+    let line_end = format!("{PASSWORD}\n");
+    at.run_with("tenant status", &[("C8Y_PASSWORD", &line_end)]).expect(0);
     let no_host = Cli::new().run("tenant status").expect(2);
     assert_eq!(no_host.error(), "the host of the tenant is not given");
 }
@@ -112,7 +120,7 @@ fn hosts_that_are_none_or_do_not_answer() {
         drop(stream);
     });
     let silent = status(&cli, &format!("--host 127.0.0.1:{silent} --timeout 1"), &[]).expect(3);
-    assert!(silent.error().ends_with("did not answer within 1 seconds"), "{silent:?}");
+    assert!(silent.error().ends_with("no connection came about in time"), "{silent:?}");
     let plain = server(|mut stream| {
         let _ = stream.read(&mut [0; 512]);
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
@@ -124,6 +132,8 @@ fn hosts_that_are_none_or_do_not_answer() {
         ("http://acme.cumulocity.com", "over http the password would travel in the open"),
         ("https://acme.cumulocity.com/apps/devicemanagement", "no path"),
         ("https://me:secret@acme.cumulocity.com", "user and password do not belong into it"),
+        ("http://me:secret@acme.cumulocity.com", "over http the password would travel in the open"),
+        ("'https://me:secret@two words'", "no URL or host name"),
         ("'two words'", "no URL or host name"),
     ] {
         let bad = status(&cli, &format!("--host {host}"), &[]).expect(2);
@@ -174,6 +184,25 @@ fn a_proxy_is_gone_through_and_named_when_it_refuses() {
     asked.expect(3);
     let wrong = at.run_with("tenant status --proxy 'not a url'", &[]).expect(2);
     assert!(wrong.error().contains("is not the address of a proxy"), "{wrong:?}");
+}
+
+#[test]
+fn a_proxy_that_refuses_once_is_asked_again() {
+    let at = AtTenant::new(Cli::new());
+    let refused = std::sync::atomic::AtomicBool::new(false);
+    let good = proxy("200 Connection established");
+    let port = server(move |mut client| {
+        if !refused.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            return;
+        }
+        let mut proxy = TcpStream::connect(("127.0.0.1", good)).unwrap();
+        let (mut back, mut front) = (proxy.try_clone().unwrap(), client.try_clone().unwrap());
+        thread::spawn(move || std::io::copy(&mut back, &mut front));
+        thread::spawn(move || std::io::copy(&mut client, &mut proxy));
+    });
+    let once = format!("http://127.0.0.1:{port}");
+    let through = at.run_with("tenant status", &[("HTTPS_PROXY", &once)]).expect(0);
+    assert!(through.stderr.contains("trying again in"), "{through:?}");
 }
 
 #[test]

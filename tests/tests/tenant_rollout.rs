@@ -166,6 +166,10 @@ fn a_device_enrols_with_its_one_time_password() {
     assert!(!format!("{done:?}").contains(otp));
     assert_eq!(at.cli.read("out/gw-1/key.pem"), key);
     assert_eq!(at.cli.names("out/gw-1"), ["cert.pem", "chain.pem", "key.pem"]);
+    // Killed between its two files, it needs no second answer.
+    std::fs::remove_file(at.cli.path("out/gw-1/cert.pem")).unwrap();
+    let kept = at.run("device enrol gw-1 --out out --otp-file otp").expect(0);
+    assert!(kept.stdout.starts_with("gw-1: enrolled"), "{kept:?}");
     let again = at.run("device enrol gw-1 --out out --otp-file otp").expect(0);
     assert!(again.stdout.starts_with("gw-1: already enrolled"), "{again:?}");
     let shown = at.cli.ok("cert show out/gw-1/cert.pem");

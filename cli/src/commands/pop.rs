@@ -152,7 +152,10 @@ struct State<'a> {
 fn complete(found: &TrustedCertificate, action: &'static str, out: Output) -> Result {
     let complete = found.proof_of_possession_valid;
     let state = State { action, name: &found.name, fingerprint: &found.fingerprint, complete };
-    out.result(&state, |s| format!("{}: proof of possession complete ({})\n", s.name, s.action))?;
+    out.result(&state, |s| {
+        let what = if s.action == "already" { "was complete already" } else { "is complete" };
+        format!("{}: proof of possession {what}\n", s.name)
+    })?;
     Ok(Outcome::Done)
 }
 
@@ -178,7 +181,7 @@ fn prove(args: &ProveArgs, pki: &Path, out: Output) -> Result {
     let (proof, found) = pop::prove(&client, &certificate, &key, OffsetDateTime::now_utc())?;
     let action = match proof {
         Proof::Made => "made now",
-        Proof::AlreadyComplete => "before",
+        Proof::AlreadyComplete => "already",
     };
     complete(&found, action, out)
 }
@@ -320,11 +323,15 @@ fn submit(args: &SubmitArgs, pki: &Path, out: Output) -> Result {
     let fingerprint = fingerprint_of(&client, &args.pick, pki)?;
     let found = trusted::known(&client, &fingerprint)?;
     if found.proof_of_possession_valid {
-        return complete(&found, "before", out);
+        return complete(&found, "already", out);
     }
     let public_key = found.certificate()?.public_key?;
     let code = found.proof_of_possession_unsigned_verification_code.as_deref();
+    let is_over = !found.has_usable_code(OffsetDateTime::now_utc());
     let problem = match code.map(|code| pop::judge(&public_key, code, &signature)) {
+        Some(_) if is_over => {
+            Some("the code has expired: `c8y-pki pop code` gets a new one to sign")
+        }
         None => Some("there is no verification code for it: `c8y-pki pop code` gets one"),
         Some(Signed::Right) => None,
         Some(Signed::WithLineEnd) => Some(

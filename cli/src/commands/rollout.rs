@@ -74,8 +74,12 @@ pub(crate) fn run(args: &RolloutArgs, out: Output) -> Result {
     };
     let spec = Spec::read(&file)?;
     let now = OffsetDateTime::now_utc();
+    let stop = stop::on_interrupt();
     let client = match &spec.tenant {
-        Some(tenant) if !args.local => Some(args.tenant.connect_to(tenant.host.as_deref(), out)?),
+        Some(tenant) if !args.local => {
+            let client = args.tenant.connect_to(tenant.host.as_deref(), out)?;
+            Some(client.stop_when(stop.clone()))
+        }
         _ => None,
     };
     let plan = rollout::plan(&spec, client.as_ref(), now)?;
@@ -89,7 +93,6 @@ pub(crate) fn run(args: &RolloutArgs, out: Output) -> Result {
     }
     let passwords = Passwords::read_or_create(&spec)?;
     let line = Line::new(out);
-    let stop = stop::on_interrupt();
     let threads = threads(args.threads);
     let report =
         rollout::apply(&spec, plan, &passwords, client.as_ref(), now, threads, &stop, &|p| {

@@ -37,6 +37,50 @@ impl Lock {
     }
 }
 
+/// A file that says that something is in use: held by one process, gone afterwards.
+#[derive(Debug)]
+pub(crate) struct BusyFile {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl BusyFile {
+    /// Takes it if nobody holds it.
+    pub(crate) fn try_take(path: &Path) -> Result<Option<Self>, FileError> {
+        loop {
+            let file = open_private(path).map_err(fail("lock", path))?;
+            match file.try_lock() {
+                Err(fs::TryLockError::WouldBlock) => return Ok(None),
+                Err(fs::TryLockError::Error(e)) => return Err(fail("lock", path)(e)),
+                // Whoever held it may have taken it away between our two calls.
+                Ok(()) if is_at(&file, path) => {
+                    return Ok(Some(Self { path: path.to_owned(), _lock: file }));
+                }
+                Ok(()) => {}
+            }
+        }
+    }
+}
+
+impl Drop for BusyFile {
+    fn drop(&mut self) {
+        // It is held here until then. If it stays, it is free all the same.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let same = |a: fs::Metadata, b: fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
+    file.metadata().is_ok_and(|own| fs::metadata(path).is_ok_and(|there| same(own, there)))
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, path: &Path) -> bool {
+    path.exists()
+}
+
 /// A folder of a process's own, below one that others look through: it is theirs to settle when the
 /// process is gone, which its lock tells.
 #[derive(Debug)]

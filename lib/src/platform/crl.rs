@@ -13,15 +13,15 @@ pub const PATH: &str = "/tenant/trusted-certificates/settings/crl";
 /// The requests that upload these revocations, 5000 in each at most.
 pub fn requests(revoked: &[Revoked]) -> Vec<Request> {
     let request = |csv: String| {
-        let body = Body::Csv { name: "revoked.csv".to_owned(), bytes: csv.into_bytes() };
+        let body = Body::csv("revoked.csv", csv.into_bytes());
         Request::new(Method::Put, PATH, body).role(trusted::ROLE)
     };
     platform_csv(revoked).into_iter().map(request).collect()
 }
 
-/// Uploads revocations.
-pub fn upload(client: &Client, revoked: &[Revoked]) -> Result<(), PlatformError> {
-    requests(revoked).iter().try_for_each(|request| client.send(request).map(drop))
+/// Sends what [`requests`] has made.
+pub fn upload(client: &Client, requests: &[Request]) -> Result<(), PlatformError> {
+    requests.iter().try_for_each(|request| client.send(request).map(drop))
 }
 
 /// The platform's list. Its signature is the platform's, whose certificate is not told here.

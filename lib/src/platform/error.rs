@@ -121,8 +121,30 @@ pub enum PlatformError {
         /// What the platform said.
         message: String,
     },
+    /// User, password or token cannot stand in a request.
+    #[error("{login} cannot be sent: it holds a character that HTTP does not take")]
+    BadLogin {
+        /// Who asked, without the secret.
+        login: String,
+    },
+    /// The login belongs to another tenant than was named.
+    #[error("the login belongs to the tenant {found}, not to {wanted}")]
+    OtherTenant {
+        /// The tenant that was named.
+        wanted: String,
+        /// The tenant of the login.
+        found: String,
+    },
+    /// The caller stopped it while it waited to try again.
+    #[error("interrupted while waiting for {host}: {reason}")]
+    Stopped {
+        /// Host and port.
+        host: String,
+        /// What was waited for.
+        reason: String,
+    },
     /// The server is overloaded or away, and stayed so.
-    #[error("{host} is not available: {status} after {attempts} attempts")]
+    #[error("{host} is not available: it answers {status}{}", waits(*attempts, *wait))]
     Unavailable {
         /// Host and port.
         host: String,
@@ -130,6 +152,8 @@ pub enum PlatformError {
         status: u16,
         /// How often it was tried.
         attempts: u32,
+        /// How many seconds it asks to wait.
+        wait: Option<u64>,
     },
     /// The answer is not what the platform would give.
     #[error("{host} does not answer {method} {path} as Cumulocity does: {problem}")]
@@ -187,6 +211,17 @@ pub enum PlatformError {
     Crypto(#[from] crate::crypto::CryptoError),
 }
 
+fn waits(attempts: u32, wait: Option<u64>) -> String {
+    let tried = match attempts {
+        1 => String::new(),
+        n => format!(" after {n} attempts"),
+    };
+    match wait {
+        Some(seconds) => format!("{tried} and asks to wait {seconds} seconds"),
+        None => tried,
+    }
+}
+
 impl PlatformError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
@@ -211,11 +246,17 @@ impl PlatformError {
             Self::Forbidden { role: Some(role), .. } => {
                 return Some(format!("ask an administrator of the tenant for {role}"));
             }
+            Self::Forbidden { role: None, .. } => {
+                "ask an administrator of the tenant for the right"
+            }
             Self::Answer { .. } => "is it the address of a tenant, and not of a proxy or portal?",
             Self::Unavailable { .. } => "try again later",
             Self::NotThere { .. } => "upload it first: `c8y-pki tenant trust add CERT`",
             Self::OtherKey { .. } => "give the key of the CA whose certificate is proven",
-            Self::NotProven { .. } => "see it: `c8y-pki tenant trust show`, and try once more",
+            Self::BadLogin { .. } => "is there a line end or a control character in it?",
+            Self::OtherTenant { .. } => "correct C8Y_TENANT (--tenant), or leave it out",
+            Self::Stopped { .. } => "run the same command again",
+            Self::NotProven { .. } => "see it: `c8y-pki tenant trust list`, and try once more",
             Self::OneTimePassword { .. } => {
                 "it is used up by the first enrolment; the device has to be registered with it \
                  (ENROLLMENT_OTP): `c8y-pki registration create --one-time-passwords`"
@@ -242,6 +283,7 @@ impl PlatformError {
                 | Self::Tls { .. }
                 | Self::Broken { .. }
                 | Self::EnrolmentLost { .. }
+                | Self::Stopped { .. }
                 | Self::Unavailable { .. }
                 | Self::Refused { status: 500.., .. }
         )
@@ -249,7 +291,7 @@ impl PlatformError {
 
     /// Whether the request did not get to the server at all.
     pub(super) fn is_unsent(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::Resolve { .. })
+        matches!(self, Self::Connect { .. } | Self::Resolve { .. } | Self::Proxy { .. })
     }
 
     /// Whether a second attempt may succeed by itself.

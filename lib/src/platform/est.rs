@@ -27,10 +27,10 @@ pub fn enroll_request(csr_der: &[u8]) -> Request {
     request("simpleenroll", csr_der).once()
 }
 
-/// A device's next certificate. An answer that is lost costs a certificate that nobody uses, so the
-/// request may be repeated.
+/// A device's next certificate. It is repeated only when it is known to have had no effect: each
+/// effect is a certificate.
 pub fn reenroll_request(csr_der: &[u8]) -> Request {
-    request("simplereenroll", csr_der)
+    request("simplereenroll", csr_der).once()
 }
 
 fn request(operation: &str, csr_der: &[u8]) -> Request {
@@ -45,35 +45,36 @@ fn request(operation: &str, csr_der: &[u8]) -> Request {
 /// Errors: a request that no CA would accept, found before anything is sent; the platform's refusal;
 /// an answer without a certificate for the request's key.
 pub fn enroll(client: &Client, csr_der: &[u8]) -> Result<Vec<Certificate>, PlatformError> {
-    ask(client, csr_der, enroll_request).map_err(|e| match e {
+    let (request, key) = prepare(csr_der, enroll_request)?;
+    let lost = |reason: String| PlatformError::EnrolmentLost { device: client.user(), reason };
+    let answer = client.send(&request).map_err(|e| match e {
         PlatformError::Unauthorized { host, .. } => {
             PlatformError::OneTimePassword { host, device: client.user() }
         }
-        // Whatever the answer was, the one-time password may be used up by it.
-        lost @ (PlatformError::Broken { .. }
+        // Nobody knows whether the one-time password is used up.
+        PlatformError::Broken { .. }
         | PlatformError::Timeout { .. }
-        | PlatformError::Answer { .. }) => {
-            PlatformError::EnrolmentLost { device: client.user(), reason: lost.to_string() }
-        }
+        | PlatformError::Unavailable { status: 502 | 504, .. } => lost(e.to_string()),
         other => other,
-    })
+    })?;
+    certificates(&answer, &key).map_err(lost)
 }
 
 /// Gets a device its next certificate, as [`enroll`] does. The client's login is the device's token.
 pub fn reenroll(client: &Client, csr_der: &[u8]) -> Result<Vec<Certificate>, PlatformError> {
-    ask(client, csr_der, reenroll_request)
+    let (request, key) = prepare(csr_der, reenroll_request)?;
+    let answer = client.send(&request)?;
+    certificates(&answer, &key).map_err(|problem| client.strange(&request, problem))
 }
 
-fn ask(
-    client: &Client,
+/// The request, and the key that the certificate has to be for.
+fn prepare(
     csr_der: &[u8],
     request: fn(&[u8]) -> Request,
-) -> Result<Vec<Certificate>, PlatformError> {
+) -> Result<(Request, PublicKey), PlatformError> {
     let csr = csr::Request::from_der(csr_der)?;
-    let key = csr.check_possession()?;
-    let request = request(csr_der);
-    let answer = client.send(&request)?;
-    certificates(&answer, key).map_err(|problem| client.strange(&request, problem))
+    let key = csr.check_possession()?.clone();
+    Ok((request(csr_der), key))
 }
 
 /// The request that makes the platform's own CA for the tenant.

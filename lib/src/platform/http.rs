@@ -1,8 +1,8 @@
 //! A client of one tenant: who asks, what is asked again, and what an answer means.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -44,6 +44,7 @@ pub struct Client {
     attempts: u32,
     reached: AtomicBool,
     on_retry: OnRetry,
+    stop: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Client {
@@ -68,6 +69,7 @@ impl Client {
             attempts: settings.attempts.max(1),
             reached: AtomicBool::new(false),
             on_retry: Box::new(|_| {}),
+            stop: Arc::default(),
         })
     }
 
@@ -75,6 +77,13 @@ impl Client {
     #[must_use]
     pub fn on_retry(mut self, tell: impl Fn(&Retry) + Send + Sync + 'static) -> Self {
         self.on_retry = Box::new(tell);
+        self
+    }
+
+    /// Gives up waiting to try again once the flag is set.
+    #[must_use]
+    pub fn stop_when(mut self, stop: Arc<AtomicBool>) -> Self {
+        self.stop = stop;
         self
     }
 
@@ -111,6 +120,9 @@ impl Client {
         serde_json::from_slice(&answer.body).map_err(|e| {
             let problem = match answer.body.is_empty() {
                 true => "the answer is empty".to_owned(),
+                false if !answer.content_type.contains("json") => {
+                    format!("it sends {}", or_nothing(&answer.content_type))
+                }
                 false => format!("its JSON is not what was expected ({e})"),
             };
             self.strange(request, problem)
@@ -128,10 +140,27 @@ impl Client {
             let Some(wait) = self.wait(request, &outcome, attempt) else {
                 return self.judge(request, outcome?, attempt);
             };
-            (self.on_retry)(&Retry { reason: self.why(&outcome), pause: wait, attempt });
-            std::thread::sleep(wait);
+            let retry = Retry { reason: self.why(&outcome), pause: wait, attempt };
+            (self.on_retry)(&retry);
+            if !self.sleep(wait) {
+                let host = self.transport.host.clone();
+                return Err(PlatformError::Stopped { host, reason: retry.reason });
+            }
             attempt += 1;
         }
+    }
+
+    /// Waits; false if it was stopped.
+    fn sleep(&self, time: Duration) -> bool {
+        const GLANCE: Duration = Duration::from_millis(100);
+        let end = Instant::now() + time;
+        while !self.stop.load(Ordering::Relaxed) {
+            match end.checked_duration_since(Instant::now()) {
+                None | Some(Duration::ZERO) => return true,
+                Some(left) => std::thread::sleep(left.min(GLANCE)),
+            }
+        }
+        false
     }
 
     /// The pause before the request is sent again; none if it is not to be.
@@ -153,8 +182,8 @@ impl Client {
             Err(e) if e.is_unsent() => (true, None),
             Err(e) => (e.is_temporary() && request.repeat == Repeat::Always, None),
         };
-        // A server that asks for no wait at all is not hammered either.
-        let pause = pause(attempt, random()).max(asked.unwrap_or_default());
+        // Our own pause on top keeps apart those whom the server told the same.
+        let pause = asked.unwrap_or_default() + pause(attempt, random());
         (again && pause <= LONGEST_WAIT).then_some(pause)
     }
 
@@ -182,7 +211,10 @@ impl Client {
                 return Err(self.strange(request, format!("it sends us to {to}")));
             }
             401 => PlatformError::Unauthorized { host, login: self.login.shown() },
-            429 | 502..=504 => PlatformError::Unavailable { host, status: answer.status, attempts },
+            status @ (429 | 502..=504) => {
+                let wait = answer.retry_after.map(|t| t.as_secs()).filter(|s| *s > 0);
+                PlatformError::Unavailable { host, status, attempts, wait }
+            }
             status => match said {
                 None if !answer.content_type.contains("json") && !answer.body.is_empty() => {
                     let problem = format!("{status} with {}", or_nothing(&answer.content_type));

@@ -39,7 +39,7 @@ pub enum Repeat {
 }
 
 /// What a request carries.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Body {
     /// Nothing.
     None,
@@ -51,9 +51,30 @@ pub enum Body {
         name: String,
         /// Its octets.
         bytes: Vec<u8>,
+        /// What is shown in their place, if there are secrets in them.
+        shown: Option<Vec<u8>>,
     },
     /// A PKCS#10 request as EST sends it: base64 of its DER (RFC 7030, 4.2.1).
     Pkcs10(String),
+}
+
+impl Body {
+    /// A CSV without secrets.
+    pub fn csv(name: impl Into<String>, bytes: Vec<u8>) -> Self {
+        Self::Csv { name: name.into(), bytes, shown: None }
+    }
+}
+
+/// The octets of files stay out of it: they may be secret.
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::Json(value) => write!(f, "Json({value})"),
+            Self::Pkcs10(text) => write!(f, "Pkcs10({text})"),
+            Self::Csv { name, bytes, .. } => write!(f, "Csv({name:?}, {} octets)", bytes.len()),
+        }
+    }
 }
 
 /// A request to the platform.
@@ -137,9 +158,9 @@ impl fmt::Display for Request {
             Body::None => Ok(()),
             Body::Json(value) => writeln!(f, "Content-Type: application/json\n\n{value:#}"),
             Body::Pkcs10(text) => writeln!(f, "Content-Type: application/pkcs10\n\n{text}"),
-            Body::Csv { name, bytes } => {
+            Body::Csv { name, bytes, shown } => {
                 writeln!(f, "Content-Type: multipart/form-data; file {name:?}, text/csv\n")?;
-                let text = String::from_utf8_lossy(bytes);
+                let text = String::from_utf8_lossy(shown.as_ref().unwrap_or(bytes));
                 for line in text.lines().take(LINES) {
                     writeln!(f, "{line}")?;
                 }
@@ -175,7 +196,7 @@ mod tests {
         let request = Request::get("/tenant/x").with("pageSize", 100).with("currentPage", 2);
         assert_eq!(request.to_string(), "GET /tenant/x?pageSize=100&currentPage=2\n");
         let csv = "ID\n".to_owned() + &"gw\n".repeat(9);
-        let body = Body::Csv { name: "d.csv".to_owned(), bytes: csv.into_bytes() };
+        let body = Body::csv("d.csv", csv.into_bytes());
         let text = Request::new(Method::Post, "/b", body).to_string();
         assert!(text.ends_with("gw\n… and 4 more lines\n"), "{text}");
     }

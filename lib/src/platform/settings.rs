@@ -66,7 +66,11 @@ impl std::fmt::Debug for Proxy {
 impl Proxy {
     /// Its URL without user and password.
     pub(super) fn shown(&self) -> String {
-        match Url::parse(&self.url) {
+        let url = match self.url.contains("://") {
+            true => self.url.clone(),
+            false => format!("http://{}", self.url),
+        };
+        match Url::parse(&url) {
             Ok(url) => {
                 let port = url.port().map_or_else(String::new, |p| format!(":{p}"));
                 format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
@@ -89,7 +93,7 @@ impl Proxy {
 }
 
 /// Where the tenant is and how it is spoken to.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// `acme.cumulocity.com`, `https://acme.cumulocity.com`, `localhost:9443`.
     pub host: String,

@@ -55,13 +55,20 @@ pub struct Status {
 }
 
 /// Asks all that can be asked without changing anything. The user's roles come from
-/// `GET /user/currentUser` (OpenAPI of the platform, "Current user"); where that is not to be had,
+/// `GET /user/currentUser` (OpenAPI of the platform, "Current user"); where they are not to be had,
 /// rights that cannot be seen otherwise are [`May::Unknown`].
+///
+/// Errors: [`PlatformError::OtherTenant`] if the client was told another tenant than the login's.
 pub fn status(client: &Client) -> Result<Status, PlatformError> {
     let tenant = current(client)?;
+    if client.tenant()? != tenant.id {
+        let wanted = client.tenant()?.to_owned();
+        return Err(PlatformError::OtherTenant { wanted, found: tenant.id });
+    }
     let user = user(client)?;
-    let has = |roles: &[&str]| match &user {
-        Some(user) => may(user.effective_roles.iter().any(|r| roles.contains(&r.id.as_str()))),
+    let roles = user.as_ref().and_then(|user| user.effective_roles.as_ref());
+    let has = |wanted: &[&str]| match roles {
+        Some(roles) => may(roles.iter().any(|r| wanted.contains(&r.id.as_str()))),
         None => May::Unknown,
     };
     let trusted = match trusted::list(client) {
@@ -72,9 +79,12 @@ pub fn status(client: &Client) -> Result<Status, PlatformError> {
     Ok(Status {
         host: client.host().to_owned(),
         tenant,
-        trusted_certificates: may(trusted.is_some()),
+        trusted_certificates: match trusted {
+            Some(_) => has(&trusted::ROLES),
+            None => May::No,
+        },
         registration: has(&[ROLE_DEVICES]),
-        user: user.map(|u| u.user_name),
+        user: user.map(|u| u.user_name.chars().filter(|c| !c.is_control()).collect()),
         trusted,
     })
 }
@@ -88,7 +98,7 @@ fn may(yes: bool) -> May {
 struct User {
     user_name: String,
     #[serde(default)]
-    effective_roles: Vec<Role>,
+    effective_roles: Option<Vec<Role>>,
 }
 
 #[derive(Deserialize)]

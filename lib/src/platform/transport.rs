@@ -7,11 +7,11 @@ use std::error::Error as StdError;
 use std::io::{self, Read};
 use std::net::ToSocketAddrs;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::blocking::multipart::{Form, Part};
 use reqwest::blocking::{Client as Reqwest, RequestBuilder, Response};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use rustls::pki_types::CertificateDer;
 use rustls::{CertificateError, ClientConfig};
 use rustls_platform_verifier::Verifier;
@@ -21,7 +21,13 @@ use super::{Body, Login, Method, PlatformError, Proxy, Request, Settings};
 use crate::crypto::tls_provider;
 
 /// Largest answer that is read, in octets: a page of 2000 certificates with long chains is far below.
-const MOST: u64 = 64 << 20;
+const MOST: usize = 64 << 20;
+
+/// Most time for a connection; a request that did not get one has had no effect.
+const TO_CONNECT: Duration = Duration::from_secs(15);
+
+/// An answer that trickles may take so many times the time for a request.
+const TRICKLE: u32 = 10;
 
 /// What came back.
 #[derive(Debug)]
@@ -64,6 +70,7 @@ impl Transport {
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
             .timeout(settings.timeout)
+            .connect_timeout(settings.timeout.min(TO_CONNECT))
             .user_agent(concat!("c8y-pki/", env!("CARGO_PKG_VERSION")))
             .no_proxy();
         if let Some(proxy) = &settings.proxy {
@@ -81,7 +88,10 @@ impl Transport {
     /// Sends the request once.
     pub(super) fn send(&self, request: &Request, login: &Login) -> Result<Answer, PlatformError> {
         let failed = |e: reqwest::Error| self.explain(&e, request);
-        let response = self.build(request, login).send().map_err(failed)?;
+        let response = self.build(request, login).send().map_err(|e| match e.is_builder() {
+            true => PlatformError::BadLogin { login: login.shown() },
+            false => failed(e),
+        })?;
         let status = response.status().as_u16();
         let headers = response.headers();
         let text = |name| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
@@ -120,27 +130,34 @@ impl Transport {
                 .header(CONTENT_TYPE, "application/pkcs10")
                 .header("Content-Transfer-Encoding", "base64")
                 .body(text.clone()),
-            Body::Csv { name, bytes } => {
-                let part = Part::bytes(bytes.clone()).file_name(name.clone());
-                // "text/csv" is a media type: the error cannot happen, and then goes without it.
-                let part = part.mime_str("text/csv").unwrap_or_else(|_| Part::bytes(bytes.clone()));
+            Body::Csv { name, bytes, .. } => {
+                let mut headers = HeaderMap::new();
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv"));
+                let part = Part::bytes(bytes.clone()).file_name(name.clone()).headers(headers);
                 builder.multipart(Form::new().part("file", part))
             }
         }
     }
 
-    fn read(&self, response: Response, request: &Request) -> Result<Vec<u8>, PlatformError> {
-        let mut body = Vec::new();
-        match response.take(MOST + 1).read_to_end(&mut body) {
-            Ok(read) if read as u64 > MOST => Err(PlatformError::Answer {
-                host: self.host.clone(),
-                method: request.method,
-                path: request.path.clone(),
-                problem: format!("the answer is longer than {} MiB", MOST >> 20),
-            }),
-            Ok(_) => Ok(body),
-            Err(e) if e.kind() == io::ErrorKind::TimedOut => Err(self.timed_out()),
-            Err(e) => Err(self.broken(request, how_it_broke(&e))),
+    fn read(&self, mut response: Response, request: &Request) -> Result<Vec<u8>, PlatformError> {
+        let end = Instant::now() + self.timeout * TRICKLE;
+        let (mut body, mut piece) = (Vec::new(), vec![0; 1 << 16]);
+        loop {
+            match response.read(&mut piece) {
+                Ok(0) => return Ok(body),
+                Ok(_) if Instant::now() > end => return Err(self.timed_out()),
+                Ok(read) => body.extend_from_slice(&piece[..read]),
+                Err(e) if causes(&e).any(is_timeout) => return Err(self.timed_out()),
+                Err(e) => return Err(self.broken(request, how_it_broke(&e))),
+            }
+            if body.len() > MOST {
+                return Err(PlatformError::Answer {
+                    host: self.host.clone(),
+                    method: request.method,
+                    path: request.path.clone(),
+                    problem: format!("the answer is longer than {} MiB", MOST >> 20),
+                });
+            }
         }
     }
 
@@ -159,11 +176,11 @@ impl Transport {
         if let Some(tls) = causes(error).find_map(tls_error) {
             return explain_tls(tls, host);
         }
-        if error.is_timeout() {
-            return self.timed_out();
-        }
         if !error.is_connect() {
-            return self.broken(request, how_it_broke(error));
+            return match error.is_timeout() {
+                true => self.timed_out(),
+                false => self.broken(request, how_it_broke(error)),
+            };
         }
         if let Some(proxy) = self.proxy.as_ref().filter(|p| p.applies_to(&self.base)) {
             let reason = reason(error);
@@ -182,15 +199,27 @@ impl Transport {
         });
         let reason = match refused {
             true => "nothing listens on that port".to_owned(),
+            false if error.is_timeout() => "no connection came about in time".to_owned(),
             false => reason(error),
         };
         PlatformError::Connect { host, reason }
     }
 }
 
+/// An address as it was given, but for what may be a password.
+fn without_login(host: &str) -> String {
+    match host.rsplit_once('@') {
+        None => host.to_owned(),
+        Some((front, host)) => match front.split_once("://") {
+            Some((scheme, _)) => format!("{scheme}://…@{host}"),
+            None => format!("…@{host}"),
+        },
+    }
+}
+
 /// The address of a tenant: `acme.cumulocity.com`, or with `https://`, or with a port.
 fn base(host: &str) -> Result<Url, PlatformError> {
-    let bad = |problem| PlatformError::BadHost { host: host.to_owned(), problem };
+    let bad = |problem| PlatformError::BadHost { host: without_login(host), problem };
     let host = host.trim();
     let text = match host.split_once("://") {
         None => format!("https://{host}"),
@@ -205,9 +234,7 @@ fn base(host: &str) -> Result<Url, PlatformError> {
         return Err(bad("it names no host"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        let host = format!("https://…@{}", url.host_str().unwrap_or_default());
-        let problem = "user and password do not belong into it";
-        return Err(PlatformError::BadHost { host, problem });
+        return Err(bad("user and password do not belong into it"));
     }
     if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
         return Err(bad("only a host and a port are wanted, no path"));
@@ -245,6 +272,10 @@ fn causes<'a>(
             None => e.source(),
         }
     })
+}
+
+fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
+    error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_timeout)
 }
 
 fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {

@@ -22,7 +22,6 @@ use crate::cert::CertError;
 use crate::crypto::CryptoError;
 use crate::files::FileError;
 use crate::platform::PlatformError;
-use crate::platform::register::RegisterError;
 use crate::platform::register::results::ResultError;
 use crate::platform::trusted::TrustProblem;
 use crate::profile::ProfileError;
@@ -111,9 +110,6 @@ pub enum RolloutError {
     /// The result file of the registration.
     #[error(transparent)]
     Results(#[from] ResultError),
-    /// The registration.
-    #[error(transparent)]
-    Register(#[from] RegisterError),
     /// A profile of the user's own.
     #[error(transparent)]
     Profile(#[from] ProfileError),
@@ -158,7 +154,6 @@ impl RolloutError {
             Self::Platform(e) => e.hint(),
             Self::Trust(e) => e.hint(),
             Self::Results(e) => e.hint(),
-            Self::Register(e) => e.hint(),
             Self::Certificate { source, .. } => source.hint(),
             Self::Profile(e) => e.hint(),
             Self::Authority(e) => e.hint(),

@@ -58,7 +58,7 @@ pub(super) fn plan(
         }
     }
     if let Some((sheet, result)) = sheet(spec, wanted, csv)? {
-        let due = Results::open(&result, client.tenant()?)?.due(&sheet).len();
+        let due = Results::read(&result, client.tenant()?)?.due(&sheet).len();
         let before = sheet.rows.len() - due;
         steps.push(Step {
             action: if due > 0 { Action::Create } else { Action::Keep },
@@ -156,7 +156,10 @@ pub(super) fn apply(
     let pace = Pace { chunk: wanted.chunk, per_second: wanted.rate };
     let told = |done, total| progress(Progress { done, total });
     let name = "registration.csv";
-    let summary = register::upload(client, name, &sheet, &mut results, pace, stop, &told)?;
+    let mut summary = register::upload(client, name, &sheet, &mut results, pace, stop, &told)?;
+    if let Some(failure) = summary.failure.take() {
+        return Err(failure.into());
+    }
     Ok(Some(Registered {
         tenant: client.tenant()?.to_owned(),
         rows: sheet.rows.len(),
@@ -164,7 +167,7 @@ pub(super) fn apply(
         updated: summary.count(Outcome::Updated),
         failed: summary.count(Outcome::Failed),
         result,
-        stopped: summary.stopped,
+        stopped: summary.left > 0,
     }))
 }
 

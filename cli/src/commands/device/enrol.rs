@@ -34,7 +34,8 @@ Examples:
   c8y-pki device enrol gw-0001 --out out --otp-file gw-0001.otp --host acme.cumulocity.com
   c8y-pki device enrol gw-0001 --out out --renew --token-file gw-0001.token
 
-Exit codes: 0 the certificate is there, also when it was before; 2 a wrong one-time password or token;
+Exit codes: 0 the certificate is there, also when it was before; 1 the platform refuses, or the
+certificate that is there has expired; 2 a wrong one-time password or token;
 3 not reached: run it again.")]
 pub(crate) struct EnrolArgs {
     /// The device's id, as it is registered
@@ -98,7 +99,14 @@ pub(super) fn run(args: &EnrolArgs, out: Output) -> Result {
     };
     if place.cert.exists() && !args.renew {
         let certificates = crate::values::certificates(&place.cert)?;
-        return report(&id, "already enrolled", &certificates, &dir, out);
+        let outcome = report(&id, "already enrolled", &certificates, &dir, out)?;
+        let is_over = certificates.first().is_some_and(|c| c.not_after < OffsetDateTime::now_utc());
+        if is_over {
+            out.warning(
+                "its certificate has expired; --renew, or remove the folder and enrol anew",
+            );
+        }
+        return Ok(if is_over { Outcome::No } else { outcome });
     }
     if args.renew && !place.key.exists() {
         return Err(Failure::usage(
@@ -107,6 +115,15 @@ pub(super) fn run(args: &EnrolArgs, out: Output) -> Result {
         ));
     }
     let key = key(args, &dir, &place)?;
+    if let Some(certificates) = kept(&place, &key).filter(|_| !args.renew) {
+        files::write(
+            &place.cert,
+            own(&certificates).as_bytes(),
+            Access::Public,
+            Existing::Replace,
+        )?;
+        return report(&id, "enrolled", &certificates, &dir, out);
+    }
     let csr = csr::make(&subject(&id)?, &key)?;
     let request = if args.renew { est::reenroll_request } else { est::enroll_request };
     if args.dry_run {
@@ -115,12 +132,45 @@ pub(super) fn run(args: &EnrolArgs, out: Output) -> Result {
     let client = client(args, &id, out)?;
     let ask = if args.renew { est::reenroll } else { est::enroll };
     let certificates = ask(&client, &csr)?;
-    let chain: String = certificates.iter().map(Certificate::pem).collect();
-    // cert.pem comes last: with it the device counts as enrolled.
-    files::write(&place.chain, chain.as_bytes(), Access::Public, Existing::Replace)?;
-    let own = certificates.first().map(Certificate::pem).unwrap_or_default();
-    files::write(&place.cert, own.as_bytes(), Access::Public, Existing::Replace)?;
+    if let Err(failure) = keep(&place, &certificates) {
+        out.data(pem(&certificates).as_bytes())?;
+        out.warning(&format!(
+            "the certificate could not be written into {} and is printed instead: keep it, the \
+             one-time password is used up",
+            dir.display()
+        ));
+        return Err(failure.into());
+    }
     report(&id, if args.renew { "renewed" } else { "enrolled" }, &certificates, &dir, out)
+}
+
+fn pem(certificates: &[Certificate]) -> String {
+    certificates.iter().map(Certificate::pem).collect()
+}
+
+/// The device's own certificate.
+fn own(certificates: &[Certificate]) -> String {
+    certificates.first().map(Certificate::pem).unwrap_or_default()
+}
+
+/// Writes what came; cert.pem comes last: with it the device counts as enrolled.
+fn keep(place: &Place, certificates: &[Certificate]) -> std::result::Result<(), files::FileError> {
+    let write = |path: &Path, text: String| {
+        files::write(path, text.as_bytes(), Access::Public, Existing::Replace)
+    };
+    write(&place.chain, pem(certificates))?;
+    write(&place.cert, own(certificates))
+}
+
+/// What a run has kept that was cut off between its two files: a chain for this key.
+fn kept(place: &Place, key: &PrivateKey) -> Option<Vec<Certificate>> {
+    if place.cert.exists() {
+        return None;
+    }
+    let bytes = files::read(&place.chain).ok()?;
+    let certificates = Certificate::all_from_pem_or_der(&bytes).ok()?;
+    let is_ours = certificates.first()?.spki == key.public_key().spki();
+    is_ours.then_some(certificates)
 }
 
 /// The key that is there, or a new one, written before it is used.

@@ -49,6 +49,8 @@ struct Summary {
     rows: usize,
     /// Sent this time.
     sent: usize,
+    /// Not sent yet.
+    left: usize,
     created: usize,
     updated: usize,
     failed: usize,
@@ -68,7 +70,10 @@ pub(super) fn run(args: &UploadArgs, out: Output) -> Result {
     }
     let chunk = usize::try_from(args.chunk).unwrap_or(CHUNK);
     if args.dry_run {
-        let results = Results::open(&path, args.tenant.known_tenant())?;
+        let results = Results::read(&path, args.tenant.known_tenant())?;
+        if path.exists() && !args.tenant.knows_tenant() {
+            out.note("Without --tenant it is not known which rows are done: all are shown.");
+        }
         let requests: Vec<_> = results
             .due(&sheet)
             .chunks(chunk)
@@ -76,11 +81,12 @@ pub(super) fn run(args: &UploadArgs, out: Output) -> Result {
             .collect();
         return show_requests(&requests, out);
     }
-    let client = args.tenant.connect(out)?;
+    let stop = stop::on_interrupt();
+    let client = args.tenant.connect(out)?.stop_when(stop.clone());
     let tenant = client.tenant()?;
     let mut results = Results::open(&path, tenant)?;
     let pace = Pace { chunk, per_second: args.rate };
-    let (line, stop, start) = (Line::new(out), stop::on_interrupt(), Instant::now());
+    let (line, start) = (Line::new(out), Instant::now());
     let told = |done, total| line.set(Progress { done, total });
     let name = name(&args.file);
     let done = register::upload(&client, &name, &sheet, &mut results, pace, &stop, &told);
@@ -91,14 +97,19 @@ pub(super) fn run(args: &UploadArgs, out: Output) -> Result {
         result: path.display().to_string(),
         tenant: tenant.to_owned(),
         rows: sheet.rows.len(),
-        sent: done.due,
+        sent: done.sent,
+        left: done.left,
         created: done.count(RowOutcome::Created),
         updated: done.count(RowOutcome::Updated),
         failed: done.count(RowOutcome::Failed),
         seconds: (start.elapsed().as_secs_f64() * 10.0).round() / 10.0,
-        stopped: done.stopped,
+        stopped: done.left > 0 && done.failure.is_none(),
     };
-    report(&summary, &done.rows, &args.file, out)
+    let outcome = report(&summary, &done.rows, &args.file, out)?;
+    match done.failure {
+        Some(failure) => Err(failure.into()),
+        None => Ok(outcome),
+    }
 }
 
 /// Takes the file apart; a file that the platform would refuse is not sent.
@@ -153,19 +164,23 @@ fn report(summary: &Summary, all: &[RowResult], file: &Path, out: Output) -> Res
     out.faults(&failed);
     out.result(summary, text)?;
     if summary.stopped {
-        out.warning("interrupted; run the same command again to go on");
+        out.warning("interrupted");
         return Ok(Outcome::Stopped);
     }
     Ok(Outcome::of(summary.failed == 0))
 }
 
 fn text(s: &Summary) -> String {
-    let before = match s.rows - s.sent {
+    let before = match s.rows - s.sent - s.left {
         0 => String::new(),
-        n => format!(", {n} sent before"),
+        n => format!(", {n} of them sent before"),
+    };
+    let left = match s.left {
+        0 => String::new(),
+        n => format!("\n{n} not sent yet: run the same command again"),
     };
     format!(
-        "{} at tenant {}: {} created, {} updated, {} failed{before}\nresult of each: {}\n",
+        "{} at tenant {}: {} created, {} updated, {} failed{before}{left}\nresult of each: {}\n",
         count(s.rows, "device"),
         s.tenant,
         s.created,

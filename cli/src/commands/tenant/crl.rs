@@ -84,14 +84,18 @@ fn upload(args: &UploadArgs, dir: &Path, out: Output) -> Result {
     revoked.retain(|r| args.with_holds || r.reason != Reason::CertificateHold);
     let requests = crl::requests(&revoked);
     if args.dry_run {
+        if requests.is_empty() {
+            out.note("Nothing is revoked: there is nothing to send.");
+        }
         return show_requests(&requests, out);
     }
     if !revoked.is_empty() {
-        crl::upload(&args.tenant.connect(out)?, &revoked)?;
+        crl::upload(&args.tenant.connect(out)?, &requests)?;
     }
     let on_hold = all - revoked.len();
     let done = Uploaded { revocations: revoked.len(), on_hold, requests: requests.len() };
     out.result(&done, |d| match d.revocations {
+        0 if d.on_hold > 0 => "Nothing is revoked but for holds.\n".to_owned(),
         0 => "Nothing is revoked.\n".to_owned(),
         n => format!("{} uploaded\n", count(n, "revocation")),
     })?;

@@ -7,14 +7,15 @@
 //! result file ([`results`]) before the next piece is sent, so that an upload that was stopped goes
 //! on where it was.
 
+mod answer;
 pub mod results;
 mod sheet;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
+use answer::BulkAnswer;
+use serde::Serialize;
 
 use results::{ResultError, Results};
 pub use sheet::{Row, Sheet};
@@ -86,41 +87,22 @@ pub struct Pace {
 
 /// The request that registers these rows. The name is that of the file, for the platform's log.
 pub fn request(name: &str, sheet: &Sheet, rows: &[&Row]) -> Request {
-    let body = Body::Csv { name: name.to_owned(), bytes: sheet.piece(rows) };
+    let bytes = sheet.piece(rows);
+    let body = Body::Csv { name: name.to_owned(), shown: sheet.shown(&bytes), bytes };
     Request::new(Method::Post, PATH, body).role(tenant::ROLE_DEVICES)
 }
 
-/// Why an upload ended early. What was done until then is in the result file.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RegisterError {
-    /// The platform.
-    #[error(transparent)]
-    Platform(#[from] PlatformError),
-    /// The result file.
-    #[error(transparent)]
-    Results(#[from] ResultError),
-}
-
-impl RegisterError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Platform(e) => e.hint(),
-            Self::Results(e) => e.hint(),
-        }
-    }
-}
-
 /// What became of the rows of a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Summary {
     /// Each row of which something is known, in the order of the list.
     pub rows: Vec<RowResult>,
-    /// Rows that were due.
-    pub due: usize,
-    /// Whether it was stopped before the last row.
-    pub stopped: bool,
+    /// Rows that were sent.
+    pub sent: usize,
+    /// Rows that were due and have not been sent.
+    pub left: usize,
+    /// Why rows are left; nothing if it was stopped.
+    pub failure: Option<PlatformError>,
 }
 
 impl Summary {
@@ -132,6 +114,9 @@ impl Summary {
 
 /// Uploads the rows that are due, piece by piece; the results of a piece are on disk before the next
 /// is sent. `progress` is told how many rows are done, and how many were due.
+///
+/// A piece that the platform refuses as a whole (400, 413, 422) is a failure of each of its rows. Any
+/// other failure ends the upload, and is in the summary. Errors: the result file.
 pub fn upload(
     client: &Client,
     name: &str,
@@ -140,24 +125,48 @@ pub fn upload(
     pace: Pace,
     stop: &AtomicBool,
     progress: &dyn Fn(usize, usize),
-) -> Result<Summary, RegisterError> {
+) -> Result<Summary, ResultError> {
     let due = results.due(sheet);
+    let mut summary = Summary { rows: results.of(sheet), sent: 0, left: due.len(), failure: None };
     if due.is_empty() {
-        return Ok(Summary { rows: results.of(sheet), due: 0, stopped: false });
+        return Ok(summary);
     }
-    results.begin()?;
-    let (start, mut sent) = (Instant::now(), 0);
+    results.begin(sheet)?;
+    let start = Instant::now();
     for piece in due.chunks(pace.chunk.max(1)) {
-        if !wait(start, sent, pace.per_second, stop) {
+        if !wait(start, summary.sent, pace.per_second, stop) {
             break;
         }
-        let answer: BulkAnswer = client.json(&request(name, sheet, piece))?;
-        results.add(&answer.results(piece))?;
-        sent += piece.len();
-        progress(sent, due.len());
+        match send(client, &request(name, sheet, piece), piece) {
+            Ok(known) => results.add(&known)?,
+            Err(PlatformError::Stopped { .. }) => break,
+            Err(e) => {
+                summary.failure = Some(e);
+                break;
+            }
+        }
+        summary.sent += piece.len();
+        summary.left -= piece.len();
+        progress(summary.sent, due.len());
     }
-    let rows = results.finish(sheet)?;
-    Ok(Summary { rows, due: due.len(), stopped: sent < due.len() })
+    summary.rows = results.finish(sheet)?;
+    Ok(summary)
+}
+
+/// Sends a piece; what became of its rows.
+fn send(
+    client: &Client,
+    request: &Request,
+    piece: &[&Row],
+) -> Result<Vec<RowResult>, PlatformError> {
+    match client.json::<BulkAnswer>(request) {
+        Ok(answer) => Ok(answer.results(piece)),
+        Err(e) if matches!(e.status(), Some(400 | 413 | 422)) => {
+            let reason = e.to_string();
+            Ok(piece.iter().map(|row| row.result(Outcome::Failed, &reason)).collect())
+        }
+        Err(e) => Err(e),
+    }
 }
 
 /// Waits until so many rows may have been sent; false if it is to stop.
@@ -177,98 +186,21 @@ fn wait(start: Instant, sent: usize, per_second: Option<u32>, stop: &AtomicBool)
     }
 }
 
-/// The platform's answer to a piece.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct BulkAnswer {
-    number_of_failed: u64,
-    number_of_successful: u64,
-    credential_updated_list: Vec<Entry>,
-    failed_creation_list: Vec<Entry>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Entry {
-    bulk_new_device_status: String,
-    device_id: String,
-    failure_reason: Option<String>,
-}
-
-impl BulkAnswer {
-    fn results(&self, rows: &[&Row]) -> Vec<RowResult> {
-        let mut said: HashMap<&str, (Outcome, &str)> = HashMap::with_capacity(rows.len());
-        for entry in &self.credential_updated_list {
-            let reason = entry.failure_reason.as_deref().unwrap_or_default();
-            let outcome = Outcome::of_word(&entry.bulk_new_device_status);
-            said.insert(&entry.device_id, (outcome, reason));
+impl Row {
+    fn result(&self, outcome: Outcome, reason: &str) -> RowResult {
+        RowResult {
+            id: self.id.clone(),
+            line: self.line,
+            outcome,
+            reason: reason.chars().filter(|c| !c.is_control()).collect(),
+            digest: self.digest.clone(),
         }
-        for entry in &self.failed_creation_list {
-            let reason = entry.failure_reason.as_deref().unwrap_or_default();
-            said.insert(&entry.device_id, (Outcome::Failed, reason));
-        }
-        // A row that no list names went well if the counts say that all did.
-        let all = self.number_of_failed == 0 && self.number_of_successful >= rows.len() as u64;
-        let unnamed = match all {
-            true => (Outcome::Created, ""),
-            false => (Outcome::Failed, "the platform's answer does not name this device"),
-        };
-        let result = |row: &&Row| {
-            let (outcome, reason) = *said.get(row.id.as_str()).unwrap_or(&unnamed);
-            RowResult {
-                id: row.id.clone(),
-                line: row.line,
-                outcome,
-                reason: reason.chars().filter(|c| !c.is_control()).collect(),
-                digest: row.digest.clone(),
-            }
-        };
-        rows.iter().map(result).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn sheet(ids: &[&str]) -> Sheet {
-        let rows: String = ids.iter().map(|id| format!("{id};CERTIFICATES\n")).collect();
-        Sheet::read("d.csv", format!("ID;AUTH_TYPE\n{rows}").as_bytes()).unwrap()
-    }
-
-    fn outcomes(json: &str) -> Vec<(String, Outcome, String)> {
-        let sheet = sheet(&["a", "b", "c"]);
-        let rows: Vec<&Row> = sheet.rows.iter().collect();
-        let answer: BulkAnswer = serde_json::from_str(json).unwrap();
-        let results = answer.results(&rows);
-        results.into_iter().map(|r| (r.id, r.outcome, r.reason)).collect()
-    }
-
-    #[test]
-    fn a_201_may_hold_failures() {
-        let found = outcomes(
-            r#"{"numberOfAll":3,"numberOfCreated":1,"numberOfFailed":1,"numberOfSuccessful":2,
-            "credentialUpdatedList":[{"bulkNewDeviceStatus":"CREATED","deviceId":"a"},
-                {"bulkNewDeviceStatus":"CREDENTIAL_UPDATED","deviceId":"c"}],
-            "failedCreationList":[{"bulkNewDeviceStatus":"FAILED","deviceId":"b",
-                "failureReason":"no good","line":3}]}"#,
-        );
-        let expected = [
-            ("a", Outcome::Created, ""),
-            ("b", Outcome::Failed, "no good"),
-            ("c", Outcome::Updated, ""),
-        ];
-        assert_eq!(found, expected.map(|(i, o, r)| (i.to_owned(), o, r.to_owned())));
-    }
-
-    #[test]
-    fn a_row_that_no_list_names_is_judged_by_the_counts() {
-        let all = outcomes(r#"{"numberOfAll":3,"numberOfFailed":0,"numberOfSuccessful":3}"#);
-        assert!(all.iter().all(|(_, outcome, _)| *outcome == Outcome::Created));
-        let two = outcomes(r#"{"numberOfAll":3,"numberOfFailed":1,"numberOfSuccessful":2}"#);
-        assert!(two.iter().all(|(_, outcome, _)| *outcome == Outcome::Failed));
-        assert!(outcomes("{}").iter().all(|(_, outcome, _)| *outcome == Outcome::Failed));
-    }
 
     #[test]
     fn the_rate_holds_back_and_a_stop_ends_the_wait() {

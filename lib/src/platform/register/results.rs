@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::{Outcome, Row, RowResult, Sheet};
-use crate::files::{self, Access, Existing, FileError};
+use crate::files::{self, Access, BusyFile, Existing, FileError};
 
 const HEADER: [&str; 6] = ["id", "line", "status", "reason", "tenant", "digest"];
 
@@ -21,6 +21,8 @@ pub struct Results {
     known: HashMap<String, RowResult>,
     /// Rows about other tenants, as they are.
     others: Vec<csv::StringRecord>,
+    /// Held until it is dropped.
+    _lock: Option<BusyFile>,
 }
 
 /// Why a result file cannot be used.
@@ -30,6 +32,9 @@ pub enum ResultError {
     /// A file that is something else.
     #[error("{} is not the result file of an upload: it does not begin with id,line,status", .0.display())]
     NotAResultFile(PathBuf),
+    /// Another process is at it.
+    #[error("another upload writes to {} at this moment", .0.display())]
+    Busy(PathBuf),
     /// Reading or writing it.
     #[error(transparent)]
     File(#[from] FileError),
@@ -40,17 +45,19 @@ impl ResultError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NotAResultFile(_) => Some("name another file with --result".to_owned()),
+            Self::Busy(_) => Some("wait until it has ended, and run it again".to_owned()),
             Self::File(e) => e.hint(),
         }
     }
 }
 
 impl Results {
-    /// Reads what earlier uploads left; the file need not exist. A last line that was cut off is
-    /// passed over.
-    pub fn open(path: &Path, tenant: &str) -> Result<Self, ResultError> {
+    /// Reads what earlier uploads left, to look at; the file need not exist. A last line that was
+    /// cut off is passed over.
+    pub fn read(path: &Path, tenant: &str) -> Result<Self, ResultError> {
         let (tenant, path) = (tenant.to_owned(), path.to_owned());
-        let mut results = Self { path, tenant, known: HashMap::new(), others: Vec::new() };
+        let mut results =
+            Self { path, tenant, known: HashMap::new(), others: Vec::new(), _lock: None };
         if !results.path.exists() {
             return Ok(results);
         }
@@ -67,6 +74,13 @@ impl Results {
             results.take(record);
         }
         Ok(results)
+    }
+
+    /// As [`Results::read`], to be written to; no other process can until it is dropped.
+    pub fn open(path: &Path, tenant: &str) -> Result<Self, ResultError> {
+        let lock = BusyFile::try_take(&lock_of(path))?;
+        let lock = lock.ok_or_else(|| ResultError::Busy(path.to_owned()))?;
+        Ok(Self { _lock: Some(lock), ..Self::read(path, tenant)? })
     }
 
     fn take(&mut self, record: csv::StringRecord) {
@@ -94,9 +108,10 @@ impl Results {
         sheet.rows.iter().filter(|row| !is_done(row)).collect()
     }
 
-    /// Writes the file with what is known, so that pieces can be added.
-    pub fn begin(&self) -> Result<(), ResultError> {
-        self.write(self.known.values())
+    /// Writes the file with what is known, so that pieces can be added. Digests of rows with secrets
+    /// are for their owner only: a short password could be guessed from one.
+    pub fn begin(&self, sheet: &Sheet) -> Result<(), ResultError> {
+        self.write(sheet, self.known.values())
     }
 
     /// Adds the results of a piece, durable before this returns.
@@ -109,28 +124,34 @@ impl Results {
         Ok(())
     }
 
-    /// What is known of the rows of the list, in its order.
+    /// What is known of the rows of the list as they are now, in its order.
     pub fn of(&self, sheet: &Sheet) -> Vec<RowResult> {
-        sheet.rows.iter().filter_map(|row| self.known.get(&row.id).cloned()).collect()
+        let known = |row: &Row| self.known.get(&row.id).filter(|r| r.digest == row.digest).cloned();
+        sheet.rows.iter().filter_map(known).collect()
     }
 
     /// Puts the file in the order of the list, and says what became of each of its rows.
     pub fn finish(&self, sheet: &Sheet) -> Result<Vec<RowResult>, ResultError> {
         let of_list = self.of(sheet);
         let listed: std::collections::HashSet<&str> =
-            sheet.rows.iter().map(|row| row.id.as_str()).collect();
+            of_list.iter().map(|result| result.id.as_str()).collect();
         let mut rest: Vec<&RowResult> =
             self.known.values().filter(|r| !listed.contains(r.id.as_str())).collect();
         rest.sort_by_key(|r| (r.line, &r.id));
-        self.write(of_list.iter().chain(rest))?;
+        self.write(sheet, of_list.iter().chain(rest))?;
         Ok(of_list)
     }
 
-    fn write<'a>(&self, results: impl Iterator<Item = &'a RowResult>) -> Result<(), ResultError> {
+    fn write<'a>(
+        &self,
+        sheet: &Sheet,
+        results: impl Iterator<Item = &'a RowResult>,
+    ) -> Result<(), ResultError> {
         let mut text = csv_line(&HEADER);
         text.extend(results.map(|r| self.line(r)));
         text.extend(self.others.iter().map(|r| csv_line(&r.iter().collect::<Vec<_>>())));
-        files::write(&self.path, text.as_bytes(), Access::Public, Existing::Replace)?;
+        let access = if sheet.is_secret() { Access::Private } else { Access::Public };
+        files::write(&self.path, text.as_bytes(), access, Existing::Replace)?;
         Ok(())
     }
 
@@ -139,6 +160,12 @@ impl Results {
         let status = result.outcome.word();
         csv_line(&[&result.id, &line, status, &result.reason, &self.tenant, &result.digest])
     }
+}
+
+/// The lock of a result file: hidden beside it, and gone when nobody holds it.
+fn lock_of(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.lock"))
 }
 
 fn csv_line(cells: &[&str]) -> String {
@@ -180,22 +207,25 @@ mod tests {
         let list = sheet(&[("a", "1"), ("b", "1"), ("c", "1")]);
         let mut first = Results::open(&path, "t1").unwrap();
         assert_eq!(ids(&first.due(&list)), ["a", "b", "c"]);
-        first.begin().unwrap();
+        first.begin(&list).unwrap();
         first.add(&[result(&list.rows[0], Outcome::Created)]).unwrap();
         first.add(&[result(&list.rows[1], Outcome::Failed)]).unwrap();
+        assert!(matches!(Results::open(&path, "t1"), Err(ResultError::Busy(_))));
+        drop(first);
         // Killed in the middle of a line.
         files::append(&path, b"c,4,CREA").unwrap();
 
-        let second = Results::open(&path, "t1").unwrap();
+        let second = Results::read(&path, "t1").unwrap();
         assert_eq!(ids(&second.due(&list)), ["b", "c"]);
         let changed = sheet(&[("a", "2"), ("b", "1"), ("c", "1")]);
         assert_eq!(ids(&second.due(&changed)), ["a", "b", "c"]);
         // At another tenant nothing is there.
         let mut other = Results::open(&path, "t2").unwrap();
         assert_eq!(ids(&other.due(&list)), ["a", "b", "c"]);
-        other.begin().unwrap();
+        other.begin(&list).unwrap();
         other.add(&[result(&list.rows[2], Outcome::Updated)]).unwrap();
         assert_eq!(other.finish(&list).unwrap().len(), 1);
+        drop(other);
         let first_again = Results::open(&path, "t1").unwrap();
         assert_eq!(ids(&first_again.due(&list)), ["b", "c"]);
         let all = first_again.finish(&list).unwrap();

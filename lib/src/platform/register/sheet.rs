@@ -1,18 +1,25 @@
 //! A registration CSV taken apart into rows, octet for octet, so that pieces of it can be sent.
 
+use std::fmt;
+
 use crate::crypto::{hex, sha256};
 use crate::registration::{self, Report};
 
+/// Columns that hold secrets.
+const SECRETS: [&str; 2] = ["CREDENTIALS", "ENROLLMENT_OTP"];
+
 /// A registration CSV: its header and its rows as they stand in the file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Sheet {
     header: Vec<u8>,
+    /// Positions of the columns that hold secrets.
+    secrets: Vec<usize>,
     /// The rows, in the order of the file.
     pub rows: Vec<Row>,
 }
 
 /// A row of the CSV.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Row {
     /// The device identifier.
     pub id: String,
@@ -21,6 +28,19 @@ pub struct Row {
     /// SHA-256 of header and row, the first 16 hexadecimal digits.
     pub digest: String,
     text: Vec<u8>,
+}
+
+/// Without its octets: there may be one-time passwords in them.
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Row({:?}, line {}, {})", self.id, self.line, self.digest)
+    }
+}
+
+impl fmt::Debug for Sheet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sheet({} rows)", self.rows.len())
+    }
 }
 
 impl Sheet {
@@ -43,7 +63,33 @@ impl Sheet {
             text: ended(record.text),
         };
         let rows = records.map(row).collect();
-        Ok(Self { header, rows })
+        let is_secret = |(_, name): &(usize, &String)| SECRETS.contains(&name.as_str());
+        let secrets = report.columns.iter().enumerate().filter(is_secret);
+        Ok(Self { header, secrets: secrets.map(|(at, _)| at).collect(), rows })
+    }
+
+    /// Whether there are secrets in it.
+    pub fn is_secret(&self) -> bool {
+        !self.secrets.is_empty()
+    }
+
+    /// What can be shown of a piece, if there are secrets in it.
+    pub(super) fn shown(&self, piece: &[u8]) -> Option<Vec<u8>> {
+        if !self.is_secret() {
+            return None;
+        }
+        let delimiter = registration::separator(piece);
+        let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
+        for (number, record) in registration::records(piece).enumerate() {
+            let hide = |(at, cell): (usize, String)| match self.secrets.contains(&at) {
+                true if number > 0 && !cell.is_empty() => "(secret)".to_owned(),
+                _ => cell,
+            };
+            let cells: Vec<String> = record.cells.into_iter().enumerate().map(hide).collect();
+            // Writing to memory does not fail.
+            let _ = writer.write_record(cells);
+        }
+        writer.into_inner().ok()
     }
 
     /// A CSV of the header and these rows.
@@ -53,6 +99,13 @@ impl Sheet {
         piece.extend_from_slice(&self.header);
         rows.iter().for_each(|row| piece.extend_from_slice(&row.text));
         piece
+    }
+}
+
+impl Row {
+    /// Lines of the file that it takes.
+    pub(super) fn lines(&self) -> u64 {
+        self.text.iter().filter(|b| **b == b'\n').count() as u64
     }
 }
 
@@ -81,6 +134,19 @@ mod tests {
         assert_eq!(piece, expected);
         let whole = sheet.piece(&sheet.rows.iter().collect::<Vec<_>>());
         assert_eq!(Sheet::read("d.csv", &whole).unwrap().rows.len(), 2);
+    }
+
+    #[test]
+    fn secrets_are_sent_and_not_shown() {
+        let csv = "ID,AUTH_TYPE,ENROLLMENT_OTP\na,CERTIFICATES,marker-4711\nb,CERTIFICATES,\n";
+        let sheet = Sheet::read("d.csv", csv.as_bytes()).unwrap();
+        let piece = sheet.piece(&sheet.rows.iter().collect::<Vec<_>>());
+        assert_eq!(piece, csv.as_bytes());
+        let shown = String::from_utf8(sheet.shown(&piece).unwrap()).unwrap();
+        assert_eq!(shown, csv.replace("marker-4711", "(secret)"));
+        assert!(!format!("{sheet:?} {:?}", sheet.rows).contains("marker"));
+        let plain = Sheet::read("d.csv", CSV.as_bytes()).unwrap();
+        assert_eq!(plain.shown(CSV.as_bytes()), None);
     }
 
     #[test]

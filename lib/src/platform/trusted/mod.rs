@@ -8,6 +8,8 @@
 mod check;
 mod object;
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -17,6 +19,9 @@ pub use object::TrustedCertificate;
 use super::request::segment;
 use super::{Body, Client, Method, PlatformError, Request};
 use crate::cert::Certificate;
+
+/// The same, one by one.
+pub const ROLES: [&str; 2] = ["ROLE_TENANT_MANAGEMENT_ADMIN", "ROLE_TENANT_ADMIN"];
 
 /// Either of these lets a user manage trusted certificates.
 pub const ROLE: &str = "ROLE_TENANT_MANAGEMENT_ADMIN or ROLE_TENANT_ADMIN";
@@ -108,12 +113,15 @@ pub fn add_request(tenant: &str, new: &[NewTrusted<'_>]) -> Request {
 /// The change of a certificate. All three settings are sent: the platform's answer to a part of
 /// them is not documented.
 pub fn update_request(tenant: &str, found: &TrustedCertificate, change: &Change) -> Request {
-    let body = json!({
+    let mut body = json!({
         "name": change.name.as_deref().unwrap_or(&found.name),
-        "status": change.enabled.map_or(found.status.clone(), |e| status(e).to_owned()),
         "autoRegistrationEnabled":
             change.auto_registration.unwrap_or(found.auto_registration_enabled),
     });
+    let status = change.enabled.map_or(found.status.as_str(), |enabled| status(enabled));
+    if !status.is_empty() {
+        body["status"] = status.into();
+    }
     Request::new(Method::Put, one(tenant, &found.fingerprint), Body::Json(body)).role(ROLE)
 }
 
@@ -131,23 +139,23 @@ pub fn list(client: &Client) -> Result<Vec<TrustedCertificate>, PlatformError> {
         #[serde(default)]
         next: Option<String>,
     }
-    let mut all: Vec<TrustedCertificate> = Vec::new();
+    let (mut all, mut seen) = (Vec::new(), HashSet::new());
     for number in 1.. {
         let request = Request::get(path(client.tenant()?))
             .role(ROLE)
             .with("pageSize", PAGE)
             .with("currentPage", number);
         let page: Page = client.json(&request)?;
-        let got = page.certificates.len();
-        all.extend(page.certificates);
-        // `next` may be there on the last page too: an empty page ends the list in any case.
-        if got == 0 || page.next.is_none() && got < PAGE {
+        let (got, before) = (page.certificates.len(), all.len());
+        // A certificate that is added meanwhile moves others onto the next page.
+        let new = |c: &TrustedCertificate| seen.insert(c.fingerprint.clone());
+        all.extend(page.certificates.into_iter().filter(new));
+        // `next` may be there on the last page too. A page with nothing new ends the list, also that
+        // of a server that gives the same page for ever.
+        if all.len() == before || page.next.is_none() && got < PAGE {
             break;
         }
     }
-    // A certificate that is added or removed meanwhile moves others over the edge of a page.
-    let mut seen = std::collections::HashSet::new();
-    all.retain(|c| seen.insert(c.fingerprint.clone()));
     Ok(all)
 }
 
@@ -176,8 +184,8 @@ pub fn add(client: &Client, new: &[NewTrusted<'_>]) -> Result<Vec<Added>, Platfo
         [] | [_] => false,
         many => match client.send(&add_request(client.tenant()?, many)) {
             Ok(_) => true,
-            // One of them is known somewhere, and none was taken: find out which.
-            Err(e) if e.status() == Some(409) => false,
+            // One of them is known somewhere or refused, and none was taken: find out which.
+            Err(e) if matches!(e.status(), Some(409 | 422)) => false,
             Err(e) => return Err(e),
         },
     };

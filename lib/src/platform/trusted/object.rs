@@ -16,10 +16,10 @@ pub struct TrustedCertificate {
     /// SHA-1 of the DER, 40 lower-case hexadecimal digits.
     pub fingerprint: String,
     /// Its name in the tenant.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     pub name: String,
     /// `ENABLED` or `DISABLED`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     pub status: String,
     /// Whether devices are registered at their first connection.
     #[serde(default, deserialize_with = "flag")]
@@ -38,10 +38,10 @@ pub struct TrustedCertificate {
     )]
     pub proof_of_possession_verification_code_usable_until: Option<OffsetDateTime>,
     /// Its subject.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     pub subject: String,
     /// Its issuer.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     pub issuer: String,
     /// First moment of validity.
     #[serde(
@@ -61,7 +61,7 @@ pub struct TrustedCertificate {
     #[serde(default, deserialize_with = "flag")]
     pub tenant_certificate_authority: bool,
     /// The certificate.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lines")]
     pub cert_in_pem_format: String,
 }
 
@@ -90,6 +90,16 @@ impl TrustedCertificate {
         self.proof_of_possession_unsigned_verification_code.is_some()
             && self.proof_of_possession_verification_code_usable_until.is_none_or(|t| t > now)
     }
+}
+
+/// A text; nothing for null. Control characters are left out: it ends up on a terminal.
+fn text<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Error> {
+    Ok(lines(input)?.chars().filter(|c| !c.is_control()).collect())
+}
+
+/// A text of several lines; nothing for null.
+fn lines<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Error> {
+    Ok(Option::deserialize(input)?.unwrap_or_default())
 }
 
 /// A boolean, also as the string that some clients send and null.
@@ -122,11 +132,13 @@ mod tests {
     fn what_the_platform_sends_is_read_with_tolerance() {
         let text = r#"{"fingerprint":"ab","name":"n","status":"ENABLED","version":3,
             "autoRegistrationEnabled":"true","proofOfPossessionValid":null,
+            "subject":null,"issuer":"CN=\u001b[31mred","certInPemFormat":null,
             "notAfter":"2026-08-14T10:00:00.000Z","notBefore":"whenever","unknown":{}}"#;
         let read: TrustedCertificate = serde_json::from_str(text).unwrap();
         assert!(read.auto_registration_enabled && !read.proof_of_possession_valid);
         assert_eq!(read.not_after, Some(time::macros::datetime!(2026-08-14 10:00 UTC)));
         assert_eq!(read.not_before, None);
+        assert_eq!((read.subject.as_str(), read.issuer.as_str()), ("", "CN=[31mred"));
         let shown = serde_json::to_value(&read).unwrap();
         assert_eq!(shown["not_after"], "2026-08-14T10:00:00Z");
         assert_eq!(shown["auto_registration_enabled"], true);

@@ -82,13 +82,21 @@ pub(super) fn run(args: &AddArgs, pki: &Path, out: Output) -> Result {
     if args.dry_run {
         return dry_run(args, &new, out);
     }
+    let several = wanted.len() > 1;
     let client = args.tenant.connect(out)?;
     let added = trusted::add(&client, &new)?;
+    // One that goes wrong does not keep the others from being settled.
     let mut all_there = true;
+    let mut failure = None;
     for (wanted, added) in wanted.iter().zip(added) {
-        all_there &= settle(args, &client, wanted, added, out)?;
+        match settle(args, &client, wanted, added, out) {
+            Ok(is_there) => all_there &= is_there,
+            Err(e) if several && failure.is_none() => failure = Some(e),
+            Err(e) if several => out.failure(&e),
+            Err(e) => return Err(e),
+        }
     }
-    Ok(Outcome::of(all_there))
+    failure.map_or_else(|| Ok(Outcome::of(all_there)), Err)
 }
 
 /// What is to be added; everything that can be wrong with files and passwords is found here.
@@ -123,6 +131,7 @@ fn wanted(args: &AddArgs, dir: &Path) -> Result<Vec<Wanted>> {
     }
     if args.prove && args.ca.is_empty() {
         match (wanted.as_mut_slice(), &args.key) {
+            ([_], Some(_)) if args.dry_run => {}
             ([one], Some(key)) => one.key = Some(own_key(args, key, &one.certificate)?),
             (_, None) => {
                 let hint = "give --key FILE, or upload a CA of the PKI folder: --ca NAME";
