@@ -160,7 +160,8 @@ fn an_upload_that_breaks_off_says_how_far_it_is() {
     assert_eq!((&first["sent"], &first["left"]), (&40.into(), &0.into()));
     at.cli.write("reg.csv", csv(60));
     at.faults(1.0, 1);
-    let broken = at.run("registration upload reg.csv --chunk 10 --retries 0 --timeout 5");
+    let line = "registration upload reg.csv --chunk 10 --retries 0 --timeout 5 --tenant t1001";
+    let broken = at.run(line);
     if broken.code != 0 {
         let broken = broken.expect(3);
         assert!(broken.stdout.contains("not sent yet: run the same command again"), "{broken:?}");

@@ -70,7 +70,8 @@ impl Transport {
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
             .timeout(settings.timeout)
-            .connect_timeout(settings.timeout.min(TO_CONNECT))
+            // Shorter than the whole, so that it is known which of the two was over.
+            .connect_timeout((settings.timeout / 5 * 4).min(TO_CONNECT))
             .user_agent(concat!("c8y-pki/", env!("CARGO_PKG_VERSION")))
             .no_proxy();
         if let Some(proxy) = &settings.proxy {
