@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(first.repeat, Repeat::IfUndone);
         let next = reenroll_request(&csr);
         assert_eq!(next.path, "/.well-known/est/simplereenroll");
-        assert_eq!((next.repeat, next.body), (Repeat::Always, first.body));
+        assert_eq!((next.repeat, next.body), (Repeat::IfUndone, first.body));
         assert_eq!((first.accept, next.accept), (ACCEPT, ACCEPT));
     }
 
