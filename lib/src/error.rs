@@ -9,6 +9,7 @@ use crate::crl::CrlError;
 use crate::crypto::CryptoError;
 use crate::csr::CsrError;
 use crate::describe::DescribeError;
+use crate::device::smartrest::SmartRestError;
 use crate::files::FileError;
 use crate::issue::IssueError;
 use crate::key::KeyError;
@@ -99,6 +100,7 @@ errors! {
     Rollout(RolloutError),
     #[cfg(feature = "sandbox")]
     Sandbox(SandboxError),
+    SmartRest(SmartRestError),
     Store(StoreError),
     Trust(TrustProblem),
 }
