@@ -9,6 +9,7 @@ use crate::crl::CrlError;
 use crate::crypto::CryptoError;
 use crate::csr::CsrError;
 use crate::describe::DescribeError;
+use crate::device::mqtt::MqttError;
 use crate::device::smartrest::SmartRestError;
 use crate::files::FileError;
 use crate::issue::IssueError;
@@ -89,6 +90,7 @@ errors! {
     Issue(IssueError),
     Key(KeyError),
     Manifest(ManifestError),
+    Mqtt(MqttError),
     Name(NameError),
     Pkcs7(Pkcs7Error),
     Platform(PlatformError),
@@ -120,6 +122,8 @@ impl Error {
             Self::Authority(e) => of_authority(e),
             Self::Bulk(e) => of_bulk(e),
             Self::Fetch(e) if e.is_environment() => Fault::Environment,
+            Self::Mqtt(e) if e.is_environment() => Fault::Environment,
+            Self::Mqtt(e) if e.is_refusal() => Fault::Refusal,
             Self::Platform(e) => of_platform(e),
             Self::Register(e) => of_register(e),
             Self::Results(ResultError::File(e)) => of_file(e),
