@@ -9,6 +9,8 @@ use crate::crl::CrlError;
 use crate::crypto::CryptoError;
 use crate::csr::CsrError;
 use crate::describe::DescribeError;
+use crate::device::credentials::CredentialError;
+use crate::device::link::LinkError;
 use crate::device::mqtt::MqttError;
 use crate::device::smartrest::SmartRestError;
 use crate::files::FileError;
@@ -81,6 +83,7 @@ errors! {
     Cert(CertError),
     Chain(ChainError),
     ClientId(ClientIdError),
+    Credentials(CredentialError),
     Crl(CrlError),
     Crypto(CryptoError),
     Csr(CsrError),
@@ -89,6 +92,7 @@ errors! {
     File(FileError),
     Issue(IssueError),
     Key(KeyError),
+    Link(LinkError),
     Manifest(ManifestError),
     Mqtt(MqttError),
     Name(NameError),
@@ -122,6 +126,9 @@ impl Error {
             Self::Authority(e) => of_authority(e),
             Self::Bulk(e) => of_bulk(e),
             Self::Fetch(e) if e.is_environment() => Fault::Environment,
+            Self::Credentials(e) if e.is_environment() => Fault::Environment,
+            Self::Link(LinkError::Alert { .. }) => Fault::Refusal,
+            Self::Link(e) if e.is_environment() => Fault::Environment,
             Self::Mqtt(e) if e.is_environment() => Fault::Environment,
             Self::Mqtt(e) if e.is_refusal() => Fault::Refusal,
             Self::Platform(e) => of_platform(e),

@@ -1,9 +1,12 @@
-//! The device's side of the platform: what it says over MQTT.
+//! The device's side of the platform: what it presents, and what it says over MQTT.
 //!
-//! [`smartrest`] is the language, [`mqtt`] the session. Nothing here knows the PKI folder, its
-//! registry or the sandbox: certificates, keys and the time are arguments.
+//! [`credentials`] reads a device's files, [`link`] connects with them, [`mqtt`] is the session
+//! and [`smartrest`] its language. Nothing here knows the PKI folder, its registry or the sandbox:
+//! certificates, keys and the time are arguments.
 
 mod alert;
+pub mod credentials;
+pub mod link;
 pub mod mqtt;
 pub mod smartrest;
 
