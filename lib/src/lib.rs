@@ -26,6 +26,7 @@
 //! | upload CAs to a tenant, prove possession of their keys | [`platform::trusted`], [`platform::pop`] |
 //! | register devices at a tenant, upload revocations | [`platform::register`], [`platform::crl`] |
 //! | see what a TLS server presents | [`platform::fetch`] |
+//! | find out why a device does not connect | [`device::check`], [`device::diagnosis`] |
 //! | speak MQTT as a device does | [`device::mqtt`] |
 //! | write or read SmartREST messages | [`device::smartrest`] |
 //! | rehearse all of that against a tenant in memory | `sandbox` (feature `sandbox`) |
