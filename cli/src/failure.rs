@@ -18,6 +18,10 @@ pub(crate) enum Outcome {
     Done,
     /// The answer is no, or some rows failed.
     No,
+    /// What was looked at is wrong in itself.
+    WrongInput,
+    /// The other side was not reached.
+    NotReached,
     /// Stopped by the user before the end.
     Stopped,
 }
@@ -27,7 +31,8 @@ impl Outcome {
         ExitCode::from(match self {
             Self::Done => 0,
             Self::No => 1,
-            Self::Stopped => 3,
+            Self::WrongInput => 2,
+            Self::NotReached | Self::Stopped => 3,
         })
     }
 
