@@ -52,19 +52,19 @@ pub struct Mosquitto {
 
 impl Mosquitto {
     /// Starts it in a folder with [`server_certificate`]; devices have to lead to the CA in the
-    /// file `ca`. None when it is not installed.
+    /// file `ca`. `more` is a line for its configuration. None when it is not installed.
     ///
     /// # Panics
     ///
     /// When it does not start.
-    pub fn start(cli: &Cli, ca: &str) -> Option<Self> {
+    pub fn start(cli: &Cli, ca: &str, more: &str) -> Option<Self> {
         let mosquitto = tool("mosquitto").or_else(|| tool_in_sbin("mosquitto"))?;
         let port = free_port();
         let path = |name: &str| cli.arg(name);
         let configuration = format!(
             "user root\npersistence false\nlog_type all\nlistener {port} 127.0.0.1\n\
              allow_anonymous true\nrequire_certificate true\n\
-             cafile {}\ncertfile {}\nkeyfile {}\n",
+             cafile {}\ncertfile {}\nkeyfile {}\n{more}\n",
             path(ca),
             path("server.pem"),
             path("server.key")

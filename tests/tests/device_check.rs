@@ -3,8 +3,12 @@
 
 use std::time::Duration;
 
+use c8y_pki::device::check::{self, Check};
+use c8y_pki::device::credentials::{Credentials, Files, Place};
+use c8y_pki::device::link::Target;
 use c8y_pki_tests::broker::{Mosquitto, server_certificate};
 use c8y_pki_tests::cli::{CA_PW, Cli, Outcome, PASSWORD};
+use c8y_pki_tests::openssl::OpenSsl;
 use serde_json::Value;
 
 const STORE_PW: &str = "--store-password-file pw";
@@ -24,18 +28,18 @@ fn with_device() -> Option<Cli> {
 /// The same with a broker that trusts the root.
 fn with_broker() -> Option<(Cli, Mosquitto)> {
     let cli = with_device()?;
-    let broker = Mosquitto::start(&cli, "pki/ca/root/cert.pem")?;
+    let broker = Mosquitto::start(&cli, "pki/ca/root/cert.pem", "")?;
     Some((cli, broker))
 }
 
 /// Runs a check against a port of this machine.
-fn check(cli: &Cli, port: u16, line: &str) -> Outcome {
+fn run(cli: &Cli, port: u16, line: &str) -> Outcome {
     cli.run(&format!("device check --host localhost --port {port} {line}"))
 }
 
 /// The report of a check that has to end with that code.
 fn report(cli: &Cli, port: u16, line: &str, code: i32) -> Value {
-    check(cli, port, &format!("{line} --json")).expect(code).json()
+    run(cli, port, &format!("{line} --json")).expect(code).json()
 }
 
 /// The step that failed, and the first cause.
@@ -83,14 +87,14 @@ fn a_device_connects_with_each_kind_of_files() {
 #[test]
 fn text_has_a_line_for_each_step() {
     let Some((cli, broker)) = with_broker() else { return };
-    let text = check(&cli, broker.port, &format!("gw-1 {STORE_PW}")).expect(0).stdout;
+    let text = run(&cli, broker.port, &format!("gw-1 {STORE_PW}")).expect(0).stdout;
     assert!(text.starts_with("gw-1 connects to localhost:"), "{text}");
     let steps: Vec<&str> = text.lines().filter(|line| line.starts_with("ok  ")).collect();
     assert_eq!(steps.len(), 11, "{text}");
     assert!(steps[8].starts_with("ok  publish    100,gw-1,c8y_MQTTDevice on s/us"), "{text}");
     assert!(text.contains("note: the chain has 3 certificates"), "{text}");
 
-    let refused = check(&cli, broker.port, "gw-2").expect(2).stdout;
+    let refused = run(&cli, broker.port, "gw-2").expect(2).stdout;
     assert!(refused.starts_with("gw-2 does not connect to localhost:"), "{refused}");
     assert!(refused.contains("FAILED  files"), "{refused}");
     assert!(refused.contains("-       receive"), "{refused}");
@@ -99,17 +103,84 @@ fn text_has_a_line_for_each_step() {
 
 #[test]
 fn a_device_of_another_ca_is_refused_with_an_alert() {
-    let Some((cli, broker)) = with_broker() else { return };
+    let Some(cli) = with_device() else { return };
     let other = Cli::with_cas();
-    server_certificate(&other).unwrap();
-    cli.write("own-server-ca.pem", cli.read("server-ca.pem"));
     other.ok(&format!("device issue gw-1 --ca line --out out {CA_PW}"));
     other.write("trust.pem", cli.read("server-ca.pem"));
-    let report = report(&other, broker.port, "gw-1 --truststore trust.pem", 1);
-    fails_with(&report, "tls", "ca-not-uploaded");
-    assert_eq!(report["verdict"], "refused");
+    // TLS 1.2 ends in the handshake, TLS 1.3 after it.
+    for version in ["tls_version tlsv1.2", "tls_version tlsv1.3"] {
+        let Some(broker) = Mosquitto::start(&cli, "pki/ca/root/cert.pem", version) else { return };
+        let report = report(&other, broker.port, "gw-1 --truststore trust.pem", 1);
+        fails_with(&report, "tls", "ca-not-uploaded");
+        assert_eq!(report["verdict"], "refused");
+        let detail = report["steps"][6]["detail"].as_str().unwrap();
+        assert_eq!(detail, "the server ended TLS with the alert unknown_ca", "{version}");
+        let good = report_of_own(&cli, broker.port);
+        assert!(good["steps"][6]["detail"].as_str().unwrap().starts_with("TLS 1."), "{good}");
+    }
+}
+
+fn report_of_own(cli: &Cli, port: u16) -> Value {
+    report(cli, port, &format!("gw-1 {STORE_PW}"), 0)
+}
+
+#[test]
+fn a_server_that_finds_a_certificate_expired_says_so() {
+    let Some((cli, broker)) = with_broker() else { return };
+    let (key, certificate) = dated(&cli, "gw-3", -50, 45);
+    cli.write("gw-3/key.pem", key);
+    cli.write("gw-3/chain.pem", certificate + &cli.text("pki/ca/root/cert.pem"));
+    let dir = cli.path("gw-3");
+    let read = Credentials::read(&Files {
+        place: Place::Bundle(&dir),
+        truststore: Some(&cli.path("server-ca.pem")),
+        store_password: None,
+        key_password: None,
+    });
+    // A device whose clock stands still at a time when it was valid.
+    let report = check::check(
+        &Check {
+            device: None,
+            target: Target { host: "localhost".to_owned(), port: broker.port },
+            timeout: Duration::from_secs(10),
+            silence: Duration::from_millis(100),
+            uploaded: &[],
+            at: time::OffsetDateTime::now_utc() - time::Duration::minutes(30),
+        },
+        read,
+    );
+    let report = serde_json::to_value(&report).unwrap();
+    fails_with(&report, "tls", "server-clock");
+    assert_eq!(report["causes"][1]["code"], "expired");
     let detail = report["steps"][6]["detail"].as_str().unwrap();
-    assert_eq!(detail, "the server ended TLS with the alert unknown_ca");
+    assert!(detail.ends_with("the alert certificate_expired"), "{detail}");
+}
+
+#[test]
+fn folders_with_keystores_alone_and_odd_truststores_are_read() {
+    let Some((cli, broker)) = with_broker() else { return };
+    for name in ["keystore.p12", "keystore.jks"] {
+        cli.write(&format!("only-{name}/{name}"), cli.read(&format!("out/gw-1/{name}")));
+        let line = format!("--bundle only-{name} --truststore server-ca.pem {STORE_PW}");
+        let report = report(&cli, broker.port, &line, 0);
+        assert!(report["steps"][0]["detail"].as_str().unwrap().contains(name), "{report}");
+    }
+    let openssl = OpenSsl::at(&cli.path(".")).unwrap();
+    openssl.run(&format!(
+        "pkcs12 -export -nokeys -in @server-ca.pem -name servercertificate -passout pass:{PASSWORD} -out @odd.p12",
+    ));
+    cli.write("bare/key.pem", cli.read("out/gw-1/key.pem"));
+    cli.write("bare/chain.pem", cli.read("out/gw-1/chain.pem"));
+    let odd =
+        report(&cli, broker.port, &format!("--bundle bare --truststore odd.p12 {STORE_PW}"), 0);
+    assert!(odd["notes"][0].as_str().unwrap().starts_with("Java does not see"), "{odd}");
+    // The truststore added to the keystore, as the platform's recipe allows.
+    cli.write("both.p12", cli.read("out/gw-1/keystore.p12"));
+    cli.ok("store add both.p12 --trusted server-ca.pem --store-password-file pw");
+    let both = report(&cli, broker.port, &format!("--keystore both.p12 {STORE_PW}"), 0);
+    assert!(both["steps"][0]["detail"].as_str().unwrap().contains("truststore both.p12"), "{both}");
+    openssl.run("x509 -in @server-ca.pem -outform der -out @server-ca.der");
+    report(&cli, broker.port, "--bundle bare --truststore server-ca.der", 0);
 }
 
 #[test]
@@ -159,10 +230,10 @@ fn the_devices_own_files_are_judged_before_anything_is_sent() {
 fn an_expired_certificate_is_told_with_both_causes() {
     let Some(cli) = with_device() else { return };
     let root = cli.text("pki/ca/root/cert.pem");
-    for (name, from, days, cause) in
-        [("expired", -20, 10, "expired"), ("early", 5, 10, "clock-behind")]
+    for (name, from, minutes, cause) in
+        [("expired", -50, 45, "expired"), ("early", 60, 60, "clock-behind")]
     {
-        let (key, certificate) = dated(&cli, name, from, days);
+        let (key, certificate) = dated(&cli, name, from, minutes);
         cli.write(&format!("{name}/key.pem"), key);
         cli.write(&format!("{name}/chain.pem"), format!("{certificate}{root}"));
         let line = format!("--bundle {name} --truststore server-ca.pem");
@@ -172,8 +243,9 @@ fn an_expired_certificate_is_told_with_both_causes() {
     }
 }
 
-/// A key and a certificate of the root for the device `name`, valid from so many days from now on.
-fn dated(cli: &Cli, name: &str, from: i64, days: i64) -> (String, String) {
+/// A key and a certificate of the root for the device `name`, valid from so
+/// many minutes from now on, for so many.
+fn dated(cli: &Cli, name: &str, from: i64, minutes: i64) -> (String, String) {
     use c8y_pki::cert::{Certificate, Serial};
     use c8y_pki::issue::{self, Issuer, Order, Validity};
     use c8y_pki::key::PrivateKey;
@@ -186,8 +258,8 @@ fn dated(cli: &Cli, name: &str, from: i64, days: i64) -> (String, String) {
     let ca = Certificate::all_from_pem_or_der(&cli.read("pki/ca/root/cert.pem")).unwrap().remove(0);
     let profile = Profile::built_in("device").unwrap();
     let key = PrivateKey::generate(profile.key).unwrap();
-    let not_before = now + time::Duration::days(from);
-    let not_after = not_before + time::Duration::days(days);
+    let not_before = now + time::Duration::minutes(from);
+    let not_after = not_before + time::Duration::minutes(minutes);
     let validity = Validity { issued: now, not_before, not_after };
     let order = Order {
         profile: &profile,
@@ -225,7 +297,7 @@ fn a_server_that_the_truststore_does_not_know_is_named() {
     fails_with(&system, "tls", "server-ca-missing");
     assert!(system["causes"][0]["cause"].as_str().unwrap().contains("the system"), "{system}");
 
-    let line = format!("device check gw-1 --truststore server-ca.pem --host 127.0.0.1 --json");
+    let line = "device check gw-1 --truststore server-ca.pem --host 127.0.0.1 --json";
     let address = cli.run(&format!("{line} --port {}", broker.port)).expect(2).json();
     fails_with(&address, "tls", "host-name");
 }
@@ -239,8 +311,8 @@ fn many_devices_are_checked_side_by_side() {
     std::fs::remove_dir_all(cli.path("out/d-07")).unwrap();
     let trust = "--truststore server-ca.pem";
     let started = std::time::Instant::now();
-    let all = check(&cli, broker.port, &format!("--from list.csv --parallel 20 {trust} --json"))
-        .expect(1);
+    let all =
+        run(&cli, broker.port, &format!("--from list.csv --parallel 20 {trust} --json")).expect(1);
     // Each listens for a second: one after the other they would take twenty.
     assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
     let mut lines = all.json_lines();
@@ -251,12 +323,12 @@ fn many_devices_are_checked_side_by_side() {
     assert_eq!(order, ids);
 
     let some =
-        check(&cli, broker.port, &format!("--from list.csv --sample 4 {trust}")).expect(0).stdout;
+        run(&cli, broker.port, &format!("--from list.csv --sample 4 {trust}")).expect(0).stdout;
     assert_eq!(
         some,
         "ok      d-04\nok      d-09\nok      d-14\nok      d-19\n4 of 4 devices connect\n"
     );
-    let two = check(&cli, broker.port, &format!("d-01 d-07 {trust}")).expect(1).stdout;
+    let two = run(&cli, broker.port, &format!("d-01 d-07 {trust}")).expect(1).stdout;
     assert!(two.contains("FAILED  d-07  files: "), "{two}");
     assert!(two.ends_with("1 of 2 devices connect; 1 with wrong files\n     1  files\n"), "{two}");
 }

@@ -12,7 +12,7 @@ use crate::cert::{CertError, Certificate};
 use crate::files::{self, FileError};
 use crate::key::{KeyError, PrivateKey};
 use crate::secret::{Password, SecretBytes};
-use crate::store::{self, DEVICE_KEY_ALIAS, EntryKind, Store, StoreError};
+use crate::store::{self, DEVICE_KEY_ALIAS, EntryKind, Format, Store, StoreError};
 
 /// Truststores that a folder may hold.
 const TRUSTSTORES: [&str; 3] = ["truststore.p12", "truststore.jks", "truststore.pem"];
@@ -230,14 +230,16 @@ fn from_pem(key: &Path, from: PathBuf, files: &Files<'_>) -> Result<Credentials,
     Ok(Credentials { from, key, chain, trusted: None })
 }
 
-fn open(path: &Path, files: &Files<'_>) -> Result<Store, CredentialError> {
+fn open(path: &Path, files: &Files<'_>) -> Result<(Store, Format), CredentialError> {
     let octets = SecretBytes::new(files::read(path)?);
-    store::open(octets.expose(), files.store_password, files.key_password)
-        .map_err(|source| CredentialError::Store { path: path.to_owned(), source })
+    let failed = |source| CredentialError::Store { path: path.to_owned(), source };
+    let format = store::detect(octets.expose()).map_err(failed)?;
+    let opened = store::open(octets.expose(), files.store_password, files.key_password);
+    opened.map(|store| (store, format)).map_err(failed)
 }
 
 fn from_store(path: &Path, files: &Files<'_>) -> Result<Credentials, CredentialError> {
-    let store = open(path, files)?;
+    let (store, format) = open(path, files)?;
     let is_key =
         |kind: &EntryKind| matches!(kind, EntryKind::Key { .. } | EntryKind::Sealed { .. });
     let mut keys = store.entries.iter().filter(|entry| is_key(&entry.kind));
@@ -253,8 +255,7 @@ fn from_store(path: &Path, files: &Files<'_>) -> Result<Credentials, CredentialE
         }
     };
     let EntryKind::Key { pkcs8, chain } = &entry.kind else {
-        let source =
-            StoreError::WrongKeyPassword { format: store::Format::Jks, alias: entry.alias.clone() };
+        let source = StoreError::WrongKeyPassword { format, alias: entry.alias.clone() };
         return Err(CredentialError::Store { path: path.to_owned(), source });
     };
     if chain.is_empty() {
@@ -262,26 +263,35 @@ fn from_store(path: &Path, files: &Files<'_>) -> Result<Credentials, CredentialE
     }
     let key = PrivateKey::from_pkcs8(pkcs8.expose())
         .map_err(|source| CredentialError::Key { path: path.to_owned(), source })?;
-    let trusted = Some(trusted_entries(path, &store)).filter(|t| !t.certificates.is_empty());
+    let trusted =
+        Some(trusted_entries(path, &store, format)).filter(|t| !t.certificates.is_empty());
     Ok(Credentials { from: path.to_owned(), key, chain: chain.clone(), trusted })
 }
 
 fn truststore(path: &Path, files: &Files<'_>) -> Result<Trusted, CredentialError> {
-    let trusted = trusted_entries(path, &open(path, files)?);
+    // A certificate in DER is no store, and what people have been given all the same.
+    let trusted = match Certificate::from_der(&files::read(path)?) {
+        Ok(only) => {
+            Trusted { from: path.to_owned(), certificates: vec![only], unseen_by_java: Vec::new() }
+        }
+        Err(_) => {
+            let (store, format) = open(path, files)?;
+            trusted_entries(path, &store, format)
+        }
+    };
     match trusted.certificates.is_empty() {
         true => Err(CredentialError::NoTrust { path: path.to_owned() }),
         false => Ok(trusted),
     }
 }
 
-fn trusted_entries(path: &Path, store: &Store) -> Trusted {
+fn trusted_entries(path: &Path, store: &Store, format: Format) -> Trusted {
     let mut trusted =
         Trusted { from: path.to_owned(), certificates: Vec::new(), unseen_by_java: Vec::new() };
-    let is_text = matches!(path.extension(), Some(e) if e == "pem" || e == "crt" || e == "cer");
     for entry in &store.entries {
         if let EntryKind::Trusted { certificate, java_trusted } = &entry.kind {
             trusted.certificates.push((**certificate).clone());
-            if !java_trusted && !is_text {
+            if !java_trusted && format == Format::Pkcs12 {
                 trusted.unseen_by_java.push(entry.alias.clone());
             }
         }
