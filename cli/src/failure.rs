@@ -21,6 +21,10 @@ pub(crate) enum Outcome {
     Done,
     /// The answer is no, or some rows failed.
     No,
+    /// What was looked at is wrong in itself.
+    WrongInput,
+    /// The other side was not reached.
+    NotReached,
     /// Stopped by the user before the end.
     Stopped,
 }
@@ -30,6 +34,8 @@ impl Outcome {
         ExitCode::from(match self {
             Self::Done => 0,
             Self::No => 1,
+            Self::WrongInput => 2,
+            Self::NotReached => 3,
             Self::Stopped => STOPPED,
         })
     }
@@ -52,6 +58,13 @@ pub(crate) enum Failure {
         /// What to do about it.
         hint: Option<String>,
     },
+    /// The answer is no, and why.
+    No {
+        /// What is refused.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// Writing to standard output failed.
     Output(std::io::Error),
     /// Reading standard input or the terminal failed.
@@ -63,6 +76,10 @@ impl Failure {
         Self::Usage { message: message.into(), hint: Some(hint.into()) }
     }
 
+    pub(crate) fn no(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::No { message: message.into(), hint: Some(hint.into()) }
+    }
+
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Library(e) => match e.fault() {
@@ -70,6 +87,7 @@ impl Failure {
                 Fault::Input => 2,
                 Fault::Environment => 3,
             },
+            Self::No { .. } => 1,
             Self::Usage { .. } => 2,
             Self::Output(_) | Self::Input(_) => 3,
         })
@@ -78,7 +96,7 @@ impl Failure {
     pub(crate) fn message(&self) -> String {
         match self {
             Self::Library(e) => e.to_string(),
-            Self::Usage { message, .. } => message.clone(),
+            Self::Usage { message, .. } | Self::No { message, .. } => message.clone(),
             Self::Output(e) => format!("cannot write to standard output: {e}"),
             Self::Input(e) => format!("cannot read from standard input or the terminal: {e}"),
         }
@@ -87,7 +105,7 @@ impl Failure {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Library(e) => e.hint(),
-            Self::Usage { hint, .. } => hint.clone(),
+            Self::Usage { hint, .. } | Self::No { hint, .. } => hint.clone(),
             Self::Output(_) | Self::Input(_) => None,
         }
     }

@@ -18,6 +18,8 @@ pub(crate) struct Source<'a> {
     pub(crate) option: &'static str,
     /// The environment variable.
     pub(crate) variable: &'static str,
+    /// What kind of secret it is: `password`, `token`.
+    pub(crate) noun: &'static str,
     /// What it opens, for the prompt: "the CA's key".
     pub(crate) what: &'a str,
 }
@@ -37,7 +39,7 @@ impl Source<'_> {
             return Ok(password);
         }
         let first = self.ask()?;
-        let again = prompt(&format!("Again, password of {}: ", self.what))?;
+        let again = prompt(&format!("Again, {} of {}: ", self.noun, self.what))?;
         if first == again {
             return Ok(first);
         }
@@ -47,7 +49,7 @@ impl Source<'_> {
     /// From the file or the environment, if one of them has it.
     pub(crate) fn given(&self) -> Result<Option<Password>> {
         if let Some(path) = self.file {
-            return read(path).map(Some);
+            return read(path, self.noun).map(Some);
         }
         match std::env::var(self.variable) {
             // As of a file, the first line counts.
@@ -59,14 +61,17 @@ impl Source<'_> {
     fn ask(&self) -> Result<Password> {
         if !std::io::stdin().is_terminal() {
             return Err(Failure::usage(
-                format!("the password of {} is needed, and there is no terminal to ask", self.what),
+                format!(
+                    "the {} of {} is needed, and there is no terminal to ask",
+                    self.noun, self.what
+                ),
                 format!("give {} FILE, or set {}", self.option, self.variable),
             ));
         }
-        let password = prompt(&format!("Password of {}: ", self.what))?;
+        let password = prompt(&format!("{} of {}: ", capital(self.noun), self.what))?;
         if password.expose().is_empty() {
             return Err(Failure::usage(
-                format!("the password of {} is empty", self.what),
+                format!("the {} of {} is empty", self.noun, self.what),
                 "type at least one character",
             ));
         }
@@ -74,12 +79,17 @@ impl Source<'_> {
     }
 }
 
+fn capital(noun: &str) -> String {
+    let mut letters = noun.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
 fn prompt(text: &str) -> Result<Password> {
     rpassword::prompt_password(text).map(Password::new).map_err(Failure::Input)
 }
 
 /// The first line of a file, or of standard input for `-`.
-fn read(path: &Path) -> Result<Password> {
+fn read(path: &Path, noun: &str) -> Result<Password> {
     let bytes = if path == Path::new("-") {
         let mut bytes = Vec::new();
         std::io::stdin().lock().read_to_end(&mut bytes).map_err(Failure::Input)?;
@@ -89,8 +99,8 @@ fn read(path: &Path) -> Result<Password> {
     };
     Password::from_file(&bytes).ok_or_else(|| {
         Failure::usage(
-            format!("the first line of the password file {} is empty", path.display()),
-            "write the password into its first line",
+            format!("the first line of the {noun} file {} is empty", path.display()),
+            format!("write the {noun} into its first line"),
         )
     })
 }

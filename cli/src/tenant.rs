@@ -95,7 +95,8 @@ impl TenantArgs {
             file: self.token_file.as_ref(),
             option: "--token-file",
             variable: "C8Y_TOKEN",
-            what: "the tenant (a token)",
+            noun: "token",
+            what: "the tenant",
         };
         if self.user.is_none()
             && self.tenant_password_file.is_none()
@@ -115,6 +116,7 @@ impl TenantArgs {
             file: self.tenant_password_file.as_ref(),
             option: "--tenant-password-file",
             variable: "C8Y_PASSWORD",
+            noun: "password",
             what: &what,
         };
         Ok(Login::user(self.tenant(), &user, password.existing()?))
@@ -162,7 +164,8 @@ impl NetworkArgs {
 pub(crate) fn no_host() -> Failure {
     Failure::usage(
         "the host of the tenant is not given",
-        "give --host, e.g. --host acme.eu-latest.cumulocity.com, or set C8Y_HOST",
+        "give --host, e.g. --host acme.eu-latest.cumulocity.com, or set C8Y_HOST; a rollout can also \
+         have it in [tenant], or leave the tenant out with --local",
     )
 }
 

@@ -9,6 +9,10 @@ use crate::crl::CrlError;
 use crate::crypto::CryptoError;
 use crate::csr::CsrError;
 use crate::describe::DescribeError;
+use crate::device::credentials::CredentialError;
+use crate::device::link::LinkError;
+use crate::device::mqtt::MqttError;
+use crate::device::smartrest::SmartRestError;
 use crate::files::FileError;
 use crate::issue::IssueError;
 use crate::key::KeyError;
@@ -78,6 +82,7 @@ errors! {
     Cert(CertError),
     Chain(ChainError),
     ClientId(ClientIdError),
+    Credentials(CredentialError),
     Crl(CrlError),
     Crypto(CryptoError),
     Csr(CsrError),
@@ -86,7 +91,9 @@ errors! {
     File(FileError),
     Issue(IssueError),
     Key(KeyError),
+    Link(LinkError),
     Manifest(ManifestError),
+    Mqtt(MqttError),
     Name(NameError),
     Pkcs7(Pkcs7Error),
     Platform(PlatformError),
@@ -97,6 +104,7 @@ errors! {
     Rollout(RolloutError),
     #[cfg(feature = "sandbox")]
     Sandbox(SandboxError),
+    SmartRest(SmartRestError),
     Store(StoreError),
     Trust(TrustProblem),
 }
@@ -116,6 +124,11 @@ impl Error {
             Self::Authority(e) => of_authority(e),
             Self::Bulk(e) => of_bulk(e),
             Self::Fetch(e) if e.is_environment() => Fault::Environment,
+            Self::Credentials(e) if e.is_environment() => Fault::Environment,
+            Self::Link(LinkError::Alert { .. }) => Fault::Refusal,
+            Self::Link(e) if e.is_environment() => Fault::Environment,
+            Self::Mqtt(e) if e.is_environment() => Fault::Environment,
+            Self::Mqtt(e) if e.is_refusal() => Fault::Refusal,
             Self::Platform(e) => of_platform(e),
             Self::Results(e) => of_results(e),
             Self::Rollout(e) => of_rollout(e),

@@ -26,6 +26,9 @@
 //! | upload CAs to a tenant, prove possession of their keys | [`platform::trusted`], [`platform::pop`] |
 //! | register devices at a tenant, upload revocations | [`platform::register`], [`platform::crl`] |
 //! | see what a TLS server presents | [`platform::fetch`] |
+//! | find out why a device does not connect | [`device::check`], [`device::diagnosis`] |
+//! | speak MQTT as a device does | [`device::mqtt`] |
+//! | write or read SmartREST messages | [`device::smartrest`] |
 //! | rehearse all of that against a tenant in memory | `sandbox` (feature `sandbox`) |
 //! | show what any such file holds | [`describe`] |
 //!
@@ -112,6 +115,7 @@ pub mod crypto;
 pub mod csr;
 mod der;
 pub mod describe;
+pub mod device;
 pub mod error;
 pub mod files;
 pub mod issue;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules in order, with the layer of docs/architecture.md.
-const ORDER: [(&str, u8); 24] = [
+const ORDER: [(&str, u8); 25] = [
     ("secret", 0),
     ("der", 0),
     ("crypto", 0),
@@ -25,6 +25,7 @@ const ORDER: [(&str, u8); 24] = [
     ("registration", 5),
     ("manifest", 5),
     ("platform", 6),
+    ("device", 6),
     ("describe", 6),
     ("sandbox", 7),
     ("rollout", 7),
@@ -106,11 +107,12 @@ fn imports_point_down() {
     assert!(checked > 100, "only {checked} imports were found: the test looks in the wrong place");
 }
 
-/// Pairs that must not meet, though the order would allow it: the client takes certificates and a
+/// Pairs that must not meet, though the order would allow it: the clients take certificates and a
 /// signer, not a PKI folder; the sandbox must not share a misunderstanding with the client.
-const STRANGERS: [(&str, &[&str]); 2] = [
+const STRANGERS: [(&str, &[&str]); 3] = [
     ("platform", &["registry", "authority", "bulk"]),
-    ("sandbox", &["platform", "registration", "registry", "authority", "bulk"]),
+    ("device", &["registry", "authority", "bulk", "sandbox"]),
+    ("sandbox", &["platform", "device", "registration", "registry", "authority", "bulk"]),
 ];
 
 #[test]

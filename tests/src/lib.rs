@@ -4,6 +4,7 @@
 //! `C8Y_PKI_REQUIRE_TOOLS=1`, as in CI, it fails the test.
 
 pub mod at_tenant;
+pub mod broker;
 pub mod cli;
 #[cfg(target_os = "linux")]
 pub mod disk;

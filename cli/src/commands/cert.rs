@@ -115,6 +115,7 @@ fn show(args: &ShowArgs, out: Output) -> Result {
             file: args.password_file.as_ref(),
             option: "--password-file",
             variable: "C8Y_PKI_PASSWORD",
+            noun: "password",
             what: &path.display().to_string(),
         };
         let password = match needs_password(&bytes) {

@@ -89,7 +89,13 @@ pub(crate) struct PasswdArgs {
 }
 
 fn password<'a>(file: Option<&'a PathBuf>, what: &'a str) -> Source<'a> {
-    Source { file, option: "--password-file", variable: "C8Y_PKI_KEY_PASSWORD", what }
+    Source {
+        file,
+        option: "--password-file",
+        variable: "C8Y_PKI_KEY_PASSWORD",
+        noun: "password",
+        what,
+    }
 }
 
 pub(crate) fn run(command: &KeyCommand, pki: &Path, out: Output) -> Result {
@@ -152,6 +158,7 @@ fn passwd(args: &PasswdArgs, out: Output) -> Result {
         file: args.new_password_file.as_ref(),
         option: "--new-password-file",
         variable: "C8Y_PKI_NEW_PASSWORD",
+        noun: "password",
         what: "the key from now on",
     };
     let new = if args.plain { None } else { Some(source.new_one()?) };

@@ -61,6 +61,7 @@ pub(crate) fn pool_password(file: Option<&PathBuf>) -> Source<'_> {
         file,
         option: "--pool-password-file",
         variable: "C8Y_PKI_POOL_PASSWORD",
+        noun: "password",
         what: "the key pool",
     }
 }

@@ -21,6 +21,9 @@ use crate::password::Source;
 use crate::render::date;
 use crate::tenant::{TenantArgs, show_requests};
 
+/// Longest text that is taken for a verification code, in octets.
+const LONGEST_CODE: usize = 1024;
+
 /// Commands about proof of possession.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PopCommand {
@@ -199,6 +202,7 @@ fn private_key(
                 file: secret.key_password_file.as_ref(),
                 option: "--key-password-file",
                 variable: "C8Y_PKI_KEY_PASSWORD",
+                noun: "password",
                 what: "the key",
             };
             read_key(path, source)
@@ -295,7 +299,9 @@ fn sign(args: &SignArgs, pki: &Path, out: Output) -> Result {
         Failure::usage(format!("{shown} holds no verification code: it is not text"), hint)
     })?;
     let code = text.trim_end_matches(['\r', '\n']);
-    if code.is_empty() {
+    // The CA's key signs nothing but a code.
+    let is_code = code.chars().all(|c| !c.is_control()) && code.len() <= LONGEST_CODE;
+    if code.is_empty() || !is_code {
         let hint = "get one: `c8y-pki pop code --ca NAME --out code.txt`";
         return Err(Failure::usage(format!("{shown} holds no verification code"), hint));
     }
@@ -318,7 +324,13 @@ fn sign(args: &SignArgs, pki: &Path, out: Output) -> Result {
 }
 
 fn submit(args: &SubmitArgs, pki: &Path, out: Output) -> Result {
-    let signature = pop::signature(&read(&args.signed)?);
+    let shown = args.signed.display();
+    let given = read(&args.signed)?;
+    if given.trim_ascii().is_empty() || given.starts_with(b"-----BEGIN") {
+        let hint = "give the file that `c8y-pki pop sign` or `openssl dgst -sign` has written";
+        return Err(Failure::usage(format!("{shown} holds no signed code"), hint));
+    }
+    let signature = pop::signature(&given);
     let client = args.tenant.connect(out)?;
     let fingerprint = fingerprint_of(&client, &args.pick, pki)?;
     let found = trusted::known(&client, &fingerprint)?;
@@ -328,24 +340,26 @@ fn submit(args: &SubmitArgs, pki: &Path, out: Output) -> Result {
     let public_key = found.certificate()?.public_key?;
     let code = found.proof_of_possession_unsigned_verification_code.as_deref();
     let is_over = !found.has_usable_code(OffsetDateTime::now_utc());
-    let problem = match code.map(|code| pop::judge(&public_key, code, &signature)) {
-        Some(_) if is_over => {
-            Some("the code has expired: `c8y-pki pop code` gets a new one to sign")
+    let again = "sign the code that `c8y-pki pop code` gives";
+    let problem = match code.map(|code| (code, pop::judge(&public_key, code, &signature))) {
+        None => Some(("there is no verification code for it", again)),
+        Some(_) if is_over => Some(("the code has expired", again)),
+        Some((_, Signed::Right)) => None,
+        Some((_, Signed::WithLineEnd)) => Some((
+            "the code was signed with a line end, which is no part of it",
+            "use `c8y-pki pop sign`, or write the code with `printf %s`",
+        )),
+        Some((code, Signed::Wrong)) if given.trim_ascii() == code.as_bytes() => {
+            Some(("it is the code itself, not signed yet", "sign it: `c8y-pki pop sign`"))
         }
-        None => Some("there is no verification code for it: `c8y-pki pop code` gets one"),
-        Some(Signed::Right) => None,
-        Some(Signed::WithLineEnd) => Some(
-            "the code was signed with a line end, which is no part of it: use `c8y-pki pop sign`, \
-             or `printf %s` to write the code",
-        ),
-        Some(Signed::Wrong) => Some(
-            "it is not the CA's signature of the code that is out now: another key, or an older \
-             code; sign the code that `c8y-pki pop code` gives",
-        ),
+        Some((_, Signed::Wrong)) => Some((
+            "it is not the CA's signature of the code that is out now: another key signed it, or \
+             it was another code",
+            again,
+        )),
     };
-    if let Some(problem) = problem {
-        out.warning(&format!("{} is not submitted: {problem}", args.signed.display()));
-        return Ok(Outcome::No);
+    if let Some((problem, hint)) = problem {
+        return Err(Failure::no(format!("{shown} is not submitted: {problem}"), hint));
     }
     complete(&pop::submit(&client, &fingerprint, &signature)?, "made now", out)
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use c8y_pki::cert::Certificate;
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::sandbox::{Connection, Faults, Sandbox, Settings};
 use clap::Args;
@@ -87,6 +88,10 @@ pub(crate) fn run(args: &SandboxArgs, out: Output) -> Result {
         faults,
     })?;
     let stopped = stop::on_interrupt();
+    check_own(&args.ca_out, is_own_ca)?;
+    if let Some(path) = &args.env_file {
+        check_own(path, |bytes| bytes.starts_with(b"export C8Y_HOST="))?;
+    }
     files::write(&args.ca_out, sandbox.ca_pem().as_bytes(), Access::Public, Existing::Replace)?;
     let ca_file = std::path::absolute(&args.ca_out).map_err(Failure::Input)?;
     let lines = exports(&sandbox, &ca_file);
@@ -110,6 +115,22 @@ pub(crate) fn run(args: &SandboxArgs, out: Output) -> Result {
         }
         std::thread::sleep(PAUSE);
     }
+}
+
+/// Refuses to write over a file that no sandbox has written.
+fn check_own(path: &Path, is_own: impl Fn(&[u8]) -> bool) -> Result<()> {
+    if !path.exists() || files::read(path).is_ok_and(|bytes| is_own(&bytes)) {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        format!("{} is there and is no file of a sandbox", path.display()),
+        "name another file, or move it away",
+    ))
+}
+
+fn is_own_ca(bytes: &[u8]) -> bool {
+    let read = Certificate::all_from_pem_or_der(bytes);
+    read.is_ok_and(|all| all.iter().all(|c| c.subject.to_string().contains("c8y-pki sandbox")))
 }
 
 fn started(sandbox: &Sandbox, ca_file: PathBuf) -> Started {

@@ -204,6 +204,7 @@ fn entry_password(args: &PutArgs) -> Result<Option<Password>> {
         file: args.entry_password_file.as_ref(),
         option: "--entry-password-file",
         variable: "C8Y_PKI_ENTRY_PASSWORD",
+        noun: "password",
         what: "the key in the store",
     };
     source.given()
@@ -215,6 +216,7 @@ fn add_entries(args: &PutArgs, store: &mut Store, out: Output) -> Result<()> {
             file: args.key_password_file.as_ref(),
             option: "--key-password-file",
             variable: "C8Y_PKI_KEY_PASSWORD",
+            noun: "password",
             what: &format!("the key in {}", path.display()),
         };
         let key = read_key(path, source)?;
@@ -254,6 +256,7 @@ fn show(args: &ShowArgs, out: Output) -> Result {
         file: args.key_password_file.as_ref(),
         option: "--key-password-file",
         variable: "C8Y_PKI_KEY_PASSWORD",
+        noun: "password",
         what: "the keys in the store",
     };
     let password = if format == Format::Pem { None } else { Some(source.existing()?) };

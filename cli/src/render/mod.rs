@@ -39,12 +39,15 @@ pub(crate) fn day(at: OffsetDateTime) -> String {
     at.date().to_string()
 }
 
+/// Days until then, rounded: a certificate of 365 days has 365 left when it was made a second ago.
+pub(crate) fn days_until(at: OffsetDateTime) -> i64 {
+    const DAY: i64 = 86_400;
+    ((at - OffsetDateTime::now_utc()).whole_seconds() + DAY / 2).div_euclid(DAY)
+}
+
 /// How far away the end is: `in 365 days`, `3 days ago`.
 pub(crate) fn until(at: OffsetDateTime) -> String {
-    const DAY: i64 = 86_400;
-    // Rounded: a certificate of 365 days is "in 365 days" when it was made a second ago.
-    let days = ((at - OffsetDateTime::now_utc()).whole_seconds() + DAY / 2).div_euclid(DAY);
-    match days {
+    match days_until(at) {
         0 => "within a day".to_owned(),
         1 => "in 1 day".to_owned(),
         -1 => "1 day ago".to_owned(),

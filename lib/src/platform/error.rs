@@ -195,6 +195,12 @@ pub enum PlatformError {
         /// The device.
         device: String,
     },
+    /// A token that is no token of the device.
+    #[error("{host} does not accept the token as one of the device")]
+    DeviceToken {
+        /// Host and port.
+        host: String,
+    },
     /// The answer to an enrolment was lost, and with it the one-time password.
     #[error("the answer to the enrolment of {device:?} was lost: {reason}")]
     EnrolmentLost {
@@ -248,6 +254,11 @@ impl PlatformError {
             }
             Self::Forbidden { role: None, .. } => {
                 "ask an administrator of the tenant for the right"
+            }
+            Self::Tls { .. } => "is it the address and the port of a tenant?",
+            Self::DeviceToken { .. } => {
+                "a device gets its token with its certificate; it is good for an hour and for this \
+                 device only"
             }
             Self::Answer { .. } => "is it the address of a tenant, and not of a proxy or portal?",
             Self::Unavailable { .. } => "try again later",

@@ -63,7 +63,10 @@ pub fn enroll(client: &Client, csr_der: &[u8]) -> Result<Vec<Certificate>, Platf
 /// Gets a device its next certificate, as [`enroll`] does. The client's login is the device's token.
 pub fn reenroll(client: &Client, csr_der: &[u8]) -> Result<Vec<Certificate>, PlatformError> {
     let (request, key) = prepare(csr_der, reenroll_request)?;
-    let answer = client.send(&request)?;
+    let answer = client.send(&request).map_err(|e| match e {
+        PlatformError::Unauthorized { host, .. } => PlatformError::DeviceToken { host },
+        other => other,
+    })?;
     certificates(&answer, &key).map_err(|problem| client.strange(&request, problem))
 }
 

@@ -56,9 +56,10 @@ impl std::fmt::Debug for Client {
 impl Client {
     /// Gets everything ready; nothing is sent yet.
     ///
-    /// Errors: an address, a proxy or roots that cannot be used.
+    /// Errors: an address, a proxy or roots that cannot be used; a user of another tenant.
     pub fn new(settings: &Settings) -> Result<Self, PlatformError> {
         let tenant = OnceLock::new();
+        settings.check_tenant()?;
         if let Some(id) = &settings.tenant {
             let _ = tenant.set(id.clone());
         }

@@ -16,7 +16,7 @@ use super::request::segment;
 use super::trusted::{self, ROLE, TrustedCertificate};
 use super::{Body, Client, Method, PlatformError, Request};
 use crate::cert::Certificate;
-use crate::crypto::{CryptoError, PublicKey};
+use crate::crypto::{CryptoError, KeyAlgorithm, PublicKey};
 use crate::key::signer::Signer;
 
 /// A code that runs out within this time is not begun with.
@@ -40,8 +40,12 @@ pub fn submit_request(tenant: &str, fingerprint: &str, signature: &str) -> Reque
     Request::new(Method::Post, path, Body::Json(body)).role(ROLE)
 }
 
-/// Whether the key is the certificate's.
+/// Whether the key is the certificate's, and of a kind that can sign a proof.
 pub fn check_key(certificate: &Certificate, signer: &dyn Signer) -> Result<(), PlatformError> {
+    let algorithm = signer.public_key().algorithm();
+    if algorithm == KeyAlgorithm::Ed25519 {
+        return Err(CryptoError::NoSha256(algorithm).into());
+    }
     match certificate.spki == signer.public_key().spki() {
         true => Ok(()),
         false => Err(PlatformError::OtherKey { subject: certificate.subject.to_string() }),

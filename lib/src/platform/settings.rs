@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::PlatformError;
 use crate::cert::Certificate;
 use crate::secret::Password;
 
@@ -112,6 +113,20 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// A user `tenant/user` is of the tenant that is named, if one is: the platform goes by the user
+    /// and would do everything in the other tenant.
+    pub(super) fn check_tenant(&self) -> Result<(), PlatformError> {
+        let (Some(wanted), Login::Basic { user, .. }) = (&self.tenant, &self.login) else {
+            return Ok(());
+        };
+        match user.split_once('/') {
+            Some((found, _)) if found != wanted => {
+                Err(PlatformError::OtherTenant { wanted: wanted.clone(), found: found.to_owned() })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// For a host and a login: 30 seconds, 8 attempts, nothing else.
     pub fn new(host: impl Into<String>, login: Login) -> Self {
         Self {

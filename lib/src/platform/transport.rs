@@ -199,7 +199,7 @@ impl Transport {
                 .is_some_and(|e| e.kind() == io::ErrorKind::ConnectionRefused)
         });
         let reason = match refused {
-            true => "nothing listens on that port".to_owned(),
+            true => format!("nothing listens on port {port}"),
             false if error.is_timeout() => "no connection came about in time".to_owned(),
             false => reason(error),
         };
@@ -320,6 +320,9 @@ fn explain_tls(error: &rustls::Error, host: String) -> PlatformError {
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             ("it was issued for another host name".to_owned(), false)
+        }
+        CertificateError::BadSignature => {
+            ("it is signed by another CA of the same name as one that is trusted".to_owned(), true)
         }
         CertificateError::Revoked => ("it is revoked".to_owned(), false),
         other => (other.to_string(), false),

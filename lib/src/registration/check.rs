@@ -203,7 +203,9 @@ impl Rows {
                 }
             }
         }
-        if value(AGENT).is_some_and(|v| v != "true") {
+        if let Some(strange) = value(AGENT).filter(|v| !["", "true", "false"].contains(v)) {
+            report.error(line, format!("{AGENT} is {strange:?}; it takes true or false"), None);
+        } else if value(AGENT).is_some_and(|v| v != "true") {
             let message = format!("{AGENT} is not true: the device gets no operations");
             report.add(Level::Warning, line, message, None);
         }

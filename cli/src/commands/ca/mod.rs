@@ -183,13 +183,20 @@ pub(crate) fn ca_password(file: Option<&PathBuf>) -> Source<'_> {
         file,
         option: "--ca-password-file",
         variable: "C8Y_PKI_CA_PASSWORD",
+        noun: "password",
         what: "the CA's key",
     }
 }
 
 /// The password of the key of the CA above; `what` names it.
 fn parent_password<'a>(file: Option<&'a PathBuf>, what: &'a str) -> Source<'a> {
-    Source { file, option: "--parent-password-file", variable: "C8Y_PKI_PARENT_PASSWORD", what }
+    Source {
+        file,
+        option: "--parent-password-file",
+        variable: "C8Y_PKI_PARENT_PASSWORD",
+        noun: "password",
+        what,
+    }
 }
 
 fn made(ca: &Ca, out: Output) -> Result {
@@ -283,6 +290,7 @@ fn import(args: &AddArgs, dir: &Path, out: Output) -> Result {
             file: args.key_password_file.as_ref(),
             option: "--key-password-file",
             variable: "C8Y_PKI_KEY_PASSWORD",
+            noun: "password",
             what: &format!("the key in {}", path.display()),
         };
         Some(source.existing()?)

@@ -52,7 +52,8 @@ pub(crate) struct EnrolArgs {
     /// Get the next certificate for the same key, with the device's token
     #[arg(long, conflicts_with = "otp_file")]
     renew: bool,
-    /// File whose first line is the device's token, for --renew [env: C8Y_TOKEN]
+    /// File whose first line is the device's token, for --renew [env:
+    /// C8Y_PKI_DEVICE_TOKEN]
     #[arg(long, value_name = "FILE", requires = "renew")]
     token_file: Option<PathBuf>,
     /// Make the key, print the request, send nothing
@@ -200,7 +201,8 @@ fn client(args: &EnrolArgs, id: &DeviceId, out: Output) -> Result<Client> {
         let token = Source {
             file: args.token_file.as_ref(),
             option: "--token-file",
-            variable: "C8Y_TOKEN",
+            variable: "C8Y_PKI_DEVICE_TOKEN",
+            noun: "token",
             what: &what,
         };
         Login::Token(token.existing()?)
@@ -209,6 +211,7 @@ fn client(args: &EnrolArgs, id: &DeviceId, out: Output) -> Result<Client> {
             file: args.otp_file.as_ref(),
             option: "--otp-file",
             variable: "C8Y_PKI_OTP",
+            noun: "one-time password",
             what: &what,
         };
         Login::user(None, id.as_str(), otp.existing()?)

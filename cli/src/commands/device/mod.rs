@@ -3,6 +3,7 @@
 //! One file per verb. What they share is here and in `making`: the options for what a device gets, and
 //! the run that issues.
 
+mod check;
 mod enrol;
 mod issue;
 mod list;
@@ -47,6 +48,8 @@ pub(crate) enum DeviceCommand {
     Revoke(revoke::RevokeArgs),
     /// List certificates of devices
     List(list::ListArgs),
+    /// Find out whether a device connects, and if not, why
+    Check(Box<check::CheckArgs>),
     /// Show all that is known of a device, or of a certificate
     Show(show::ShowArgs),
     /// Write the signed hand-over file of a batch
@@ -61,6 +64,7 @@ pub(crate) fn run(command: &DeviceCommand, pki: &Path, out: Output) -> Result {
         DeviceCommand::Enrol(args) => enrol::run(args, out),
         DeviceCommand::Revoke(args) => revoke::run(args, pki, out),
         DeviceCommand::List(args) => list::run(args, pki, out),
+        DeviceCommand::Check(args) => check::run(args, out),
         DeviceCommand::Show(args) => show::run(args, pki, out),
         DeviceCommand::Manifest(args) => manifest::run(args, pki, out),
     }
@@ -221,6 +225,7 @@ impl OutputArgs {
             file: self.key_password_file.as_ref(),
             option: "--key-password-file",
             variable: "C8Y_PKI_KEY_PASSWORD",
+            noun: "password",
             what: "the devices' keys",
         }
     }
@@ -255,6 +260,7 @@ pub(crate) fn store_password(file: Option<&PathBuf>) -> Source<'_> {
         file,
         option: "--store-password-file",
         variable: "C8Y_PKI_STORE_PASSWORD",
+        noun: "password",
         what: "the store",
     }
 }

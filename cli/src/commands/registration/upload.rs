@@ -79,6 +79,9 @@ pub(super) fn run(args: &UploadArgs, out: Output) -> Result {
             .chunks(chunk)
             .map(|rows| register::request(&name(&args.file), &sheet, rows))
             .collect();
+        if requests.is_empty() {
+            out.note("Every row is done: there is nothing to send.");
+        }
         return show_requests(&requests, out);
     }
     let stop = stop::on_interrupt();

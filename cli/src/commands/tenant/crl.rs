@@ -89,15 +89,18 @@ fn upload(args: &UploadArgs, dir: &Path, out: Output) -> Result {
         }
         return show_requests(&requests, out);
     }
+    let mut tenant = String::new();
     if !revoked.is_empty() {
-        crl::upload(&args.tenant.connect(out)?, &requests)?;
+        let client = args.tenant.connect(out)?;
+        client.tenant()?.clone_into(&mut tenant);
+        crl::upload(&client, &requests)?;
     }
     let on_hold = all - revoked.len();
     let done = Uploaded { revocations: revoked.len(), on_hold, requests: requests.len() };
     out.result(&done, |d| match d.revocations {
         0 if d.on_hold > 0 => "Nothing is revoked but for holds.\n".to_owned(),
         0 => "Nothing is revoked.\n".to_owned(),
-        n => format!("{} uploaded\n", count(n, "revocation")),
+        n => format!("{} sent to tenant {tenant}\n", count(n, "revocation")),
     })?;
     if on_hold > 0 {
         out.note(&format!("{} on hold left out (--with-holds)", count(on_hold, "certificate")));

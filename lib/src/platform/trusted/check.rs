@@ -25,7 +25,7 @@ pub enum TrustProblem {
         subject: String,
     },
     /// Expired.
-    #[error("the certificate of {subject} expired at {not_after}; the platform refuses it")]
+    #[error("the certificate of {subject} expired on {}; the platform refuses it", .not_after.date())]
     Expired {
         /// Its subject.
         subject: String,
@@ -52,7 +52,8 @@ impl TrustProblem {
                     .to_owned()
             }
             Self::Expired { .. } => {
-                "renew the CA: `c8y-pki ca renew NAME`, and upload the new certificate".to_owned()
+                "upload a valid one; a CA of the PKI folder is renewed by `c8y-pki ca renew`"
+                    .to_owned()
             }
             Self::Version { .. } => {
                 "make the CA with extensions: `c8y-pki ca init` does".to_owned()

@@ -82,21 +82,18 @@ pub(super) fn run(args: &AddArgs, pki: &Path, out: Output) -> Result {
     if args.dry_run {
         return dry_run(args, &new, out);
     }
-    let several = wanted.len() > 1;
     let client = args.tenant.connect(out)?;
     let added = trusted::add(&client, &new)?;
     // One that goes wrong does not keep the others from being settled.
-    let mut all_there = true;
-    let mut failure = None;
+    let mut failure: Option<Failure> = None;
     for (wanted, added) in wanted.iter().zip(added) {
-        match settle(args, &client, wanted, added, out) {
-            Ok(is_there) => all_there &= is_there,
-            Err(e) if several && failure.is_none() => failure = Some(e),
-            Err(e) if several => out.failure(&e),
-            Err(e) => return Err(e),
+        if let Err(e) = settle(args, &client, wanted, added, out) {
+            if let Some(before) = failure.replace(e) {
+                out.failure(&before);
+            }
         }
     }
-    failure.map_or_else(|| Ok(Outcome::of(all_there)), Err)
+    failure.map_or(Ok(Outcome::Done), Err)
 }
 
 /// What is to be added; everything that can be wrong with files and passwords is found here.
@@ -151,6 +148,7 @@ fn own_key(args: &AddArgs, path: &Path, certificate: &Certificate) -> Result<Pri
         file: args.key_password_file.as_ref(),
         option: "--key-password-file",
         variable: "C8Y_PKI_KEY_PASSWORD",
+        noun: "password",
         what: "the key",
     };
     let key = read_key(path, source)?;
@@ -176,22 +174,24 @@ fn dry_run(args: &AddArgs, new: &[NewTrusted<'_>], out: Output) -> Result {
     show_requests(&requests, out)
 }
 
-/// Brings one certificate to where it was wanted, and says so; false if that cannot be.
+/// Brings one certificate to where it was wanted, and says so.
 fn settle(
     args: &AddArgs,
     client: &Client,
     wanted: &Wanted,
     added: Added,
     out: Output,
-) -> Result<bool> {
+) -> Result<()> {
     let fingerprint = wanted.certificate.fingerprint_sha1();
     if added == Added::InAnotherTenant {
-        out.warning(&format!(
-            "another tenant of this instance holds the certificate {:?} ({fingerprint}), and one \
-             tenant only can; remove it there, or give this tenant a CA of its own",
-            wanted.name
+        return Err(Failure::no(
+            format!(
+                "another tenant of this instance holds the certificate {:?} ({fingerprint}), and \
+                 one tenant only can",
+                wanted.name
+            ),
+            "remove it there, or give this tenant a CA of its own",
         ));
-        return Ok(false);
     }
     let mut found = trusted::known(client, &fingerprint)?;
     let mut action = if added == Added::Created { "added" } else { "already there" };
@@ -209,7 +209,7 @@ fn settle(
     }
     out.result(&View::of(&found, Some(action)), details)?;
     remark(args, &wanted.source, &found, out);
-    Ok(true)
+    Ok(())
 }
 
 /// What still keeps its devices out.

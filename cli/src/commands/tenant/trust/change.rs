@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 
+use c8y_pki::Error;
+use c8y_pki::platform::PlatformError;
 use c8y_pki::platform::trusted::{self, Change, TrustedCertificate};
 use clap::Args;
 use serde::Serialize;
@@ -98,7 +100,13 @@ pub(super) fn remove(args: &RemoveArgs, out: Output) -> Result {
     let client = args.tenant.connect(out)?;
     let mut found = Vec::with_capacity(args.ids.len());
     for id in &args.ids {
-        found.push(which::find(&client, id)?);
+        match which::find(&client, id) {
+            Err(Failure::Library(e)) if is_gone(&e) => gone(id, out)?,
+            other => found.push(other?),
+        }
+    }
+    if found.is_empty() {
+        return Ok(Outcome::Done);
     }
     let tenant = client.tenant()?;
     if args.dry_run {
@@ -117,6 +125,15 @@ pub(super) fn remove(args: &RemoveArgs, out: Output) -> Result {
         out.result(&removed, |r| format!("{}: {}\n", r.name, r.action))?;
     }
     Ok(Outcome::Done)
+}
+
+fn is_gone(error: &Error) -> bool {
+    matches!(error, Error::Platform(PlatformError::NotThere { .. }))
+}
+
+fn gone(id: &str, out: Output) -> Result<()> {
+    let removed = Removed { action: "not there", fingerprint: String::new(), name: id.to_owned() };
+    out.result(&removed, |r| format!("{}: {}\n", r.name, r.action))
 }
 
 fn confirm(found: &[TrustedCertificate], tenant: &str) -> Result<bool> {

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
-use crate::render::{colons, date, day, table, until};
+use crate::render::{colons, date, day, days_until, table, until};
 use crate::tenant::TenantArgs;
 
 /// Commands about trusted certificates.
@@ -60,6 +60,9 @@ Examples:
     Update(change::UpdateArgs),
     /// Remove some: their devices can no longer connect
     #[command(after_help = "\
+Exit codes: 0 they are gone, also when they were before; 1 you said no; 2 no such name, wrong
+credentials; 3 not reached.
+
 Examples:
   c8y-pki tenant trust remove \"Line 7\"
   c8y-pki tenant trust remove old-ca.pem --yes")]
@@ -79,8 +82,7 @@ pub(super) struct View<'a> {
 
 impl<'a> View<'a> {
     pub(super) fn of(certificate: &'a TrustedCertificate, action: Option<&'static str>) -> Self {
-        let now = OffsetDateTime::now_utc();
-        let days_left = certificate.not_after.map(|end| (end - now).whole_days());
+        let days_left = certificate.not_after.map(days_until);
         Self { action, certificate, days_left }
     }
 }

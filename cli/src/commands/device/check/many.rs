@@ -1,0 +1,117 @@
+//! Many devices side by side: a line each, in the order of the list, and a summary.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+use c8y_pki::device::check::{Report, Verdict};
+use serde::Serialize;
+
+use super::{Setting, Subject, name_of, outcome, show};
+use crate::failure::{Outcome, Result};
+use crate::output::Output;
+use crate::render::count;
+
+/// How many, and why not.
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    checked: usize,
+    connected: usize,
+    refused: usize,
+    wrong_files: usize,
+    not_reached: usize,
+    /// The likeliest causes, with the number of devices.
+    causes: BTreeMap<&'static str, usize>,
+}
+
+#[derive(Serialize)]
+struct Last<'a> {
+    summary: &'a Summary,
+}
+
+pub(super) fn run(setting: &Setting<'_>, subjects: &[Subject], out: Output) -> Result {
+    let next = AtomicUsize::new(0);
+    let workers = usize::from(setting.args.parallel).min(subjects.len());
+    let (sender, reports) = mpsc::channel();
+    let mut summary = Summary::default();
+    std::thread::scope(|scope| -> Result<()> {
+        for _ in 0..workers {
+            let (sender, next) = (sender.clone(), &next);
+            scope.spawn(move || {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(subject) = subjects.get(index) else { break };
+                    let report = setting.check(subject, setting.read(subject));
+                    if sender.send((index, report)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let mut waiting: BTreeMap<usize, Report> = BTreeMap::new();
+        let mut shown = 0;
+        for (index, report) in reports {
+            waiting.insert(index, report);
+            while let Some(report) = waiting.remove(&shown) {
+                summary.add(&report);
+                let name = name_of(&subjects[shown]);
+                shown += 1;
+                let told = out.result(&report, |report| show::line(&name, report));
+                if told.is_err() {
+                    // Nobody reads on: the workers are to stop too.
+                    next.store(subjects.len(), Ordering::Relaxed);
+                    return told;
+                }
+            }
+        }
+        Ok(())
+    })?;
+    out.result(&Last { summary: &summary }, |last| last.summary.text())?;
+    Ok(summary.outcome())
+}
+
+impl Summary {
+    fn add(&mut self, report: &Report) {
+        self.checked += 1;
+        match report.verdict {
+            Verdict::Connected => self.connected += 1,
+            Verdict::Refused => self.refused += 1,
+            Verdict::WrongFiles => self.wrong_files += 1,
+            Verdict::NotReached => self.not_reached += 1,
+        }
+        if let Some(cause) = report.causes.first() {
+            *self.causes.entry(cause.code).or_default() += 1;
+        }
+    }
+
+    /// Some failed: 1. If it is the same with all of them, its own code says more.
+    fn outcome(&self) -> Outcome {
+        let all = self.checked;
+        match self {
+            _ if self.connected == all => Outcome::Done,
+            _ if self.not_reached == all => outcome(Verdict::NotReached),
+            _ if self.wrong_files == all => outcome(Verdict::WrongFiles),
+            _ => Outcome::No,
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("{} of {} connect", self.connected, count(self.checked, "device"));
+        let parts = [
+            (self.refused, "refused by the platform"),
+            (self.wrong_files, "with wrong files"),
+            (self.not_reached, "did not reach it"),
+        ];
+        for (number, what) in parts.into_iter().filter(|(number, _)| *number > 0) {
+            text.push_str(&format!("; {number} {what}"));
+        }
+        text.push('\n');
+        let mut causes: Vec<_> = self.causes.iter().collect();
+        causes.sort_by_key(|(code, number)| (std::cmp::Reverse(**number), **code));
+        for (code, number) in causes {
+            text.push_str(&format!("{number:>6}  {code}\n"));
+        }
+        text
+    }
+}

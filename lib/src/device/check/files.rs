@@ -1,0 +1,176 @@
+//! The steps that need no network: what the device's own files show.
+
+use super::super::credentials::{CredentialError, Credentials};
+use super::super::diagnosis::Cause;
+use super::{Ended, Run, StepName, Verdict, file_cause};
+use crate::cert::Certificate;
+use crate::chain::{self, ChainError, DeviceFinding};
+use crate::client_id::DeviceId;
+
+impl Run<'_> {
+    pub(super) fn files(
+        &mut self,
+        read: Result<Credentials, CredentialError>,
+    ) -> Ended<Credentials> {
+        let credentials = read.map_err(|e| {
+            let verdict = match e.is_environment() {
+                true => Verdict::NotReached,
+                false => Verdict::WrongFiles,
+            };
+            let remedy = e.hint().unwrap_or_else(|| "give the files of the device".to_owned());
+            let cause = file_cause("files", e.to_string(), remedy);
+            self.failed(StepName::Files, e.to_string(), verdict, vec![cause])
+        })?;
+        let mut detail = credentials.from.display().to_string();
+        if let Some(trusted) = &credentials.trusted {
+            detail = format!("{detail}; truststore {}", trusted.from.display());
+            self.facts.truststore = Some(trusted.from.display().to_string());
+            for alias in &trusted.unseen_by_java {
+                self.notes.push(format!(
+                    "Java does not see {alias:?} in {}: the entry is not marked as trusted; make \
+                     the file with `c8y-pki store create`",
+                    trusted.from.display()
+                ));
+            }
+        }
+        self.ok(StepName::Files, detail);
+        Ok(credentials)
+    }
+
+    /// Key, chain and validity. The device's identifier is known afterwards.
+    pub(super) fn judge(&mut self, credentials: &Credentials) -> Ended<DeviceId> {
+        self.key(credentials)?;
+        let device = self.chain(&credentials.chain)?;
+        self.validity(&credentials.chain)?;
+        Ok(device)
+    }
+
+    fn key(&mut self, credentials: &Credentials) -> Ended {
+        let key = credentials.key.algorithm();
+        if credentials.key_fits() {
+            self.ok(StepName::Key, format!("{key}, belongs to the certificate"));
+            return Ok(());
+        }
+        let leaf = credentials.leaf().map(|c| c.subject.to_string()).unwrap_or_default();
+        let detail = format!("the key does not belong to the first certificate ({leaf})");
+        let keys = |c: &Certificate| c.public_key.as_ref() == Ok(credentials.key.public_key());
+        let (code, remedy) = match credentials.chain.iter().position(keys) {
+            Some(at) => (
+                "chain-order",
+                format!("certificate {at} is that of the key: `c8y-pki cert chain` puts it first"),
+            ),
+            None => (
+                "key-mismatch",
+                "use the key and the chain of one and the same issuing; `c8y-pki device show` \
+                 tells the one in force"
+                    .to_owned(),
+            ),
+        };
+        let cause = file_cause(code, detail.clone(), remedy);
+        Err(self.failed(StepName::Key, detail, Verdict::WrongFiles, vec![cause]))
+    }
+
+    fn chain(&mut self, presented: &[Certificate]) -> Ended<DeviceId> {
+        let device = match self.device.clone() {
+            Some(device) => device,
+            None => self.named_by(presented)?,
+        };
+        self.facts.id = device.to_string();
+        self.facts.chain_length = presented.len();
+        self.facts.ca = presented.last().map(|c| c.issuer.to_string()).unwrap_or_default();
+        let uploaded = self.check.uploaded;
+        self.facts.uploaded_is_presented = presented.iter().any(|c| uploaded.contains(c));
+        self.device = Some(device.clone());
+        let findings = chain::check_device(presented, uploaded, &device);
+        let (notes, faults): (Vec<_>, Vec<_>) = findings.into_iter().partition(|f| f.is_note());
+        // That nobody said which CA is uploaded is no news to who did not say it.
+        let worth = |finding: &&DeviceFinding| **finding != DeviceFinding::UploadedCaUnknown;
+        self.notes.extend(notes.iter().filter(worth).map(ToString::to_string));
+        let mut causes: Vec<Cause> = faults.iter().map(of_finding).collect();
+        if causes.is_empty() {
+            causes.extend(self.broken_path(presented));
+        }
+        if let Some(first) = causes.first() {
+            let detail = first.cause.clone();
+            return Err(self.failed(StepName::Chain, detail, Verdict::WrongFiles, causes));
+        }
+        let length = match presented.len() {
+            1 => "1 certificate".to_owned(),
+            n => format!("{n} certificates"),
+        };
+        let uploaded = match self.facts.uploaded_is_presented {
+            true => ", the uploaded CA among them",
+            false => "",
+        };
+        self.ok(StepName::Chain, format!("{length} for {device}{uploaded}"));
+        Ok(device)
+    }
+
+    fn named_by(&self, presented: &[Certificate]) -> Ended<DeviceId> {
+        let name = presented.first().and_then(|leaf| leaf.subject.common_name());
+        DeviceId::parse(name.unwrap_or_default()).map_err(|e| {
+            let detail = format!("the common name of the certificate is no device id: {e}");
+            let again = "issue the certificate again with another id";
+            let remedy =
+                e.hint().map_or_else(|| again.to_owned(), |hint| format!("{again}: {hint}"));
+            let cause = file_cause("common-name", detail.clone(), remedy);
+            self.failed(StepName::Chain, detail, Verdict::WrongFiles, vec![cause])
+        })
+    }
+
+    /// What RFC 5280 says of the path, dates aside: those have a step of their own.
+    fn broken_path(&self, presented: &[Certificate]) -> Option<Cause> {
+        let (leaf, rest) = presented.split_first()?;
+        let anchor = std::slice::from_ref(rest.last()?);
+        let error = chain::verify(leaf, rest, anchor, &chain::Options::new(self.check.at)).err()?;
+        let of_dates = matches!(error.code(), "expired" | "not-yet-valid");
+        (!of_dates).then(|| of_chain_error(&error))
+    }
+
+    fn validity(&mut self, presented: &[Certificate]) -> Ended {
+        let at = self.check.at;
+        for (position, cert) in presented.iter().enumerate() {
+            let what = format!("certificate {position} ({})", cert.subject);
+            let (detail, causes) = if at > cert.not_after {
+                let renew = match position {
+                    0 => format!("`c8y-pki device renew {}`", self.facts.id),
+                    _ => "`c8y-pki ca renew`, then upload it again".to_owned(),
+                };
+                let detail = format!("{what} expired at {}", shown(cert.not_after));
+                let clock = "if this machine's clock is ahead, set it (NTP)".to_owned();
+                let expired = file_cause("expired", detail.clone(), renew);
+                let ahead = format!("by this machine's clock it is {}", shown(at));
+                (detail, vec![expired, file_cause("clock-ahead", ahead, clock)])
+            } else if at < cert.not_before {
+                let detail = format!("{what} is not valid before {}", shown(cert.not_before));
+                let behind = format!("by this machine's clock it is {}: it is behind", shown(at));
+                let clock = "set the clock (NTP); a profile with backdate_minutes \
+                             bears clocks that are a little behind";
+                let clock = file_cause("clock-behind", behind, clock.to_owned());
+                let wait = "wait until then".to_owned();
+                (detail.clone(), vec![clock, file_cause("not-yet-valid", detail, wait)])
+            } else {
+                continue;
+            };
+            return Err(self.failed(StepName::Validity, detail, Verdict::WrongFiles, causes));
+        }
+        let first_end = presented.iter().map(|c| c.not_after).min().unwrap_or(at);
+        self.ok(StepName::Validity, format!("until {}", shown(first_end)));
+        Ok(())
+    }
+}
+
+fn of_finding(finding: &DeviceFinding) -> Cause {
+    let remedy = finding.hint().unwrap_or_else(|| "issue the certificate again".to_owned());
+    file_cause(finding.code(), finding.to_string(), remedy)
+}
+
+fn of_chain_error(error: &ChainError) -> Cause {
+    let remedy = error.hint().unwrap_or_else(|| "issue the certificate again".to_owned());
+    file_cause(error.code(), error.to_string(), remedy)
+}
+
+fn shown(at: time::OffsetDateTime) -> String {
+    let format = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
+    at.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_else(|_| at.to_string())
+}

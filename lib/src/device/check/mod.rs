@@ -1,0 +1,259 @@
+//! Whether a device connects, step by step, as it would itself (platform.md 1, 4 and 5).
+//!
+//! The check ends with the first step that fails, and says what is likely wrong. It leaves the
+//! device registered at the platform, as its first connection would; a connection that the device
+//! has open is closed by it, since the platform keeps one a ClientId.
+
+mod files;
+mod report;
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+pub use report::{Report, Step, StepName, StepOutcome, Verdict};
+
+use super::credentials::{CredentialError, Credentials};
+use super::diagnosis::{self, Cause, Symptom};
+use super::link::{self, Link, LinkError, Target};
+use super::mqtt::{ConnectOptions, MqttError, Qos, Session};
+use super::smartrest::message::{MQTT_DEVICE, Upstream};
+use super::smartrest::{self, ERRORS, OPERATIONS, PUBLISH};
+use crate::cert::Certificate;
+use crate::client_id::{ClientId, DeviceId};
+
+/// What to check.
+#[derive(Debug, Clone)]
+pub struct Check<'a> {
+    /// Who the device is; none: the common name of its certificate says it.
+    pub device: Option<DeviceId>,
+    /// Where it connects to.
+    pub target: Target,
+    /// How long each answer may take.
+    pub timeout: Duration,
+    /// How long `s/e` has to stay silent.
+    pub silence: Duration,
+    /// CAs that are known to be uploaded, if any.
+    pub uploaded: &'a [Certificate],
+    /// This machine's time.
+    pub at: OffsetDateTime,
+}
+
+/// Checks a device whose files were read, or not. The result says all; there is no error.
+pub fn check(check: &Check<'_>, read: Result<Credentials, CredentialError>) -> Report {
+    let mut run = Run::new(check);
+    let ended = run.all(read);
+    run.report(ended.err())
+}
+
+/// Why a check ended early.
+struct Failure {
+    step: StepName,
+    detail: String,
+    verdict: Verdict,
+    causes: Vec<Cause>,
+}
+
+type Ended<T = ()> = Result<T, Box<Failure>>;
+
+/// A check on its way.
+struct Run<'a> {
+    check: &'a Check<'a>,
+    device: Option<DeviceId>,
+    steps: Vec<Step>,
+    notes: Vec<String>,
+    facts: diagnosis::Facts,
+}
+
+impl<'a> Run<'a> {
+    fn new(check: &'a Check<'a>) -> Self {
+        let facts = diagnosis::Facts {
+            host: check.target.host.clone(),
+            port: check.target.port,
+            ..diagnosis::Facts::default()
+        };
+        let device = check.device.clone();
+        Self { check, device, steps: Vec::new(), notes: Vec::new(), facts }
+    }
+
+    fn all(&mut self, read: Result<Credentials, CredentialError>) -> Ended {
+        let credentials = self.files(read)?;
+        let device = self.judge(&credentials)?;
+        let link = self.connect_tls(&credentials)?;
+        self.speak(link, &device)
+    }
+
+    fn ok(&mut self, step: StepName, detail: impl Into<String>) {
+        self.steps.push(Step { step, outcome: StepOutcome::Ok, detail: detail.into() });
+    }
+
+    /// Up to a TLS connection. Whether TLS holds is known later: see [`Link::secure`].
+    fn connect_tls(&mut self, credentials: &Credentials) -> Ended<Link> {
+        let target = &self.check.target;
+        let addresses = link::resolve(target).map_err(|e| self.no_link(StepName::Name, &e))?;
+        let shown: Vec<String> = addresses.iter().map(|a| a.ip().to_string()).collect();
+        self.ok(StepName::Name, format!("{} is {}", target.host, shown.join(", ")));
+        let stream = link::dial(target, &addresses, self.check.timeout)
+            .map_err(|e| self.no_link(StepName::Tcp, &e))?;
+        self.ok(StepName::Tcp, format!("connected to {target}"));
+        let mut facts = link::Facts::default();
+        let secured = Link::secure(stream, target, credentials, &mut facts);
+        let reached = !facts.server.is_empty();
+        self.facts.asked = reached.then_some(facts.asked);
+        self.facts.key_suits = facts.key_suits;
+        let link = secured.map_err(|e| self.no_link(StepName::Tls, &e))?;
+        if let Some(server) = facts.server.first() {
+            let by = match &credentials.trusted {
+                Some(trusted) => trusted.from.display().to_string(),
+                None => "the system".to_owned(),
+            };
+            let version = link.version();
+            let server = &server.subject;
+            self.ok(StepName::Tls, format!("{version}; {server} is trusted by {by}"));
+        }
+        Ok(link)
+    }
+
+    /// MQTT, from CONNECT to silence.
+    fn speak(&mut self, link: Link, device: &DeviceId) -> Ended {
+        let mut options = ConnectOptions::new(ClientId::of_device(device.clone()));
+        options.timeout = self.check.timeout;
+        let mut session = match Session::connect(link, &options) {
+            Ok(session) => session,
+            Err(e @ MqttError::Alert { .. }) => {
+                // With TLS 1.3 the server judges the certificate when TLS stands on this side.
+                self.steps.pop();
+                return Err(self.no_session(StepName::Tls, &e));
+            }
+            Err(e) => return Err(self.no_session(StepName::Connect, &e)),
+        };
+        self.ok(StepName::Connect, format!("accepted as {}", options.client_id));
+        if self.facts.asked == Some(false) {
+            self.notes.push("the server accepted the device without its certificate".to_owned());
+        }
+        let registration = self.register(&mut session, device)?;
+        let topics = [(ERRORS, Qos::AtMostOnce), (OPERATIONS, Qos::AtMostOnce)];
+        session.subscribe(&topics).map_err(|e| self.no_session(StepName::Subscribe, &e))?;
+        self.ok(StepName::Subscribe, format!("{ERRORS} and {OPERATIONS}"));
+        self.listen(&mut session, &registration)?;
+        // What is left to say goodbye to may be gone: nothing depends on it any more.
+        let _ = session.disconnect();
+        Ok(())
+    }
+
+    fn register(&mut self, session: &mut Session<Link>, device: &DeviceId) -> Ended<String> {
+        let name = device.to_string();
+        let row = Upstream::Device { name, device_type: MQTT_DEVICE.to_owned() }.row();
+        let text = smartrest::write(&[row]).map_err(|e| {
+            let hint = e.hint().unwrap_or_default();
+            let cause = file_cause("message", e.to_string(), hint);
+            self.failed(StepName::Publish, e.to_string(), Verdict::WrongFiles, vec![cause])
+        })?;
+        session
+            .publish(PUBLISH, text.as_bytes(), Qos::AtLeastOnce)
+            .map_err(|e| self.no_session(StepName::Publish, &e))?;
+        self.ok(StepName::Publish, format!("{} on {PUBLISH}", text.trim_end()));
+        Ok(text)
+    }
+
+    /// An error goes to whoever has subscribed when it happens: so the message is sent once more,
+    /// which changes nothing at the platform.
+    fn listen(&mut self, session: &mut Session<Link>, registration: &str) -> Ended {
+        let broke = |run: &Self, e| run.no_session(StepName::Receive, &e);
+        session
+            .publish(PUBLISH, registration.as_bytes(), Qos::AtLeastOnce)
+            .map_err(|e| broke(self, e))?;
+        let mut operations = 0;
+        while let Some(message) = session.receive(self.check.silence).map_err(|e| broke(self, e))? {
+            if message.topic == ERRORS {
+                let detail = format!("{ERRORS} says {:?}", text_of(&message.payload));
+                let causes = diagnosis::causes(Symptom::ErrorMessage, &self.facts);
+                return Err(self.failed(StepName::Receive, detail, Verdict::Refused, causes));
+            }
+            operations += 1;
+            if operations == MOST_OPERATIONS {
+                break;
+            }
+        }
+        let silent = format!("no error on {ERRORS}");
+        let detail = match operations {
+            0 => silent,
+            n => format!("{silent}; messages on {OPERATIONS}: {n}"),
+        };
+        self.ok(StepName::Receive, detail);
+        Ok(())
+    }
+
+    fn no_link(&self, step: StepName, error: &LinkError) -> Box<Failure> {
+        let verdict = match error {
+            LinkError::Alert { .. } => Verdict::Refused,
+            LinkError::Untrusted { .. } | LinkError::Identity { .. } | LinkError::Trust { .. } => {
+                Verdict::WrongFiles
+            }
+            _ => Verdict::NotReached,
+        };
+        let causes = diagnosis::causes(Symptom::of_link(error), &self.facts);
+        self.failed(step, error.to_string(), verdict, causes)
+    }
+
+    fn no_session(&self, step: StepName, error: &MqttError) -> Box<Failure> {
+        let verdict = match error {
+            MqttError::Timeout { .. } | MqttError::Broken(_) | MqttError::Protocol(_) => {
+                Verdict::NotReached
+            }
+            MqttError::Refused { code: 3 } => Verdict::NotReached,
+            _ => Verdict::Refused,
+        };
+        let causes = diagnosis::causes(Symptom::of_mqtt(error), &self.facts);
+        self.failed(step, error.to_string(), verdict, causes)
+    }
+
+    fn failed(
+        &self,
+        step: StepName,
+        detail: String,
+        verdict: Verdict,
+        causes: Vec<Cause>,
+    ) -> Box<Failure> {
+        Box::new(Failure { step, detail, verdict, causes })
+    }
+
+    fn report(mut self, ended: Option<Box<Failure>>) -> Report {
+        let (verdict, causes) = match ended {
+            None => (Verdict::Connected, Vec::new()),
+            Some(failure) => {
+                let Failure { step, detail, verdict, causes } = *failure;
+                self.steps.push(Step { step, outcome: StepOutcome::Failed, detail });
+                (verdict, causes)
+            }
+        };
+        let done = self.steps.len();
+        self.steps.extend(StepName::ALL[done..].iter().map(|step| Step {
+            step: *step,
+            outcome: StepOutcome::Skipped,
+            detail: String::new(),
+        }));
+        Report {
+            device: self.device.map(|id| id.to_string()),
+            target: self.check.target.to_string(),
+            verdict,
+            steps: self.steps,
+            causes,
+            notes: self.notes,
+        }
+    }
+}
+
+/// Operations after which the check does not wait for silence any longer.
+const MOST_OPERATIONS: usize = 100;
+
+/// What a server says, for people: cut off where it gets long.
+fn text_of(payload: &[u8]) -> String {
+    const MOST: usize = 300;
+    String::from_utf8_lossy(payload).trim_end().chars().take(MOST).collect()
+}
+
+/// A cause that the device's own files show.
+fn file_cause(code: &'static str, cause: String, remedy: String) -> Cause {
+    Cause { code, cause, remedy }
+}

@@ -1,0 +1,137 @@
+//! What a check found: its steps, and what is likely wrong.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::super::diagnosis::Cause;
+
+/// The steps of a check, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StepName {
+    /// The device's files can be read.
+    Files,
+    /// The key belongs to the certificate.
+    Key,
+    /// The chain is right by the platform's rules.
+    Chain,
+    /// Its certificates are valid by this machine's clock.
+    Validity,
+    /// The host name resolves.
+    Name,
+    /// TCP.
+    Tcp,
+    /// TLS, both sides trusted.
+    Tls,
+    /// MQTT CONNECT is accepted.
+    Connect,
+    /// The message 100 is taken.
+    Publish,
+    /// `s/e` and `s/ds` are subscribed.
+    Subscribe,
+    /// No error comes.
+    Receive,
+}
+
+impl StepName {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Files,
+        Self::Key,
+        Self::Chain,
+        Self::Validity,
+        Self::Name,
+        Self::Tcp,
+        Self::Tls,
+        Self::Connect,
+        Self::Publish,
+        Self::Subscribe,
+        Self::Receive,
+    ];
+}
+
+impl fmt::Display for StepName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Files => "files",
+            Self::Key => "key",
+            Self::Chain => "chain",
+            Self::Validity => "validity",
+            Self::Name => "name",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+            Self::Connect => "connect",
+            Self::Publish => "publish",
+            Self::Subscribe => "subscribe",
+            Self::Receive => "receive",
+        })
+    }
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepOutcome {
+    /// Good.
+    Ok,
+    /// The check ended here.
+    Failed,
+    /// It did not come to that.
+    Skipped,
+}
+
+/// A step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// Which one.
+    pub step: StepName,
+    /// How it ended.
+    pub outcome: StepOutcome,
+    /// What was seen; empty for steps that were not done.
+    pub detail: String,
+}
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The device connects.
+    Connected,
+    /// The platform refuses it.
+    Refused,
+    /// The device's files are wrong.
+    WrongFiles,
+    /// The platform was not reached, or has no time.
+    NotReached,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The device, as far as it is known.
+    pub device: Option<String>,
+    /// Host and port.
+    pub target: String,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// All steps, also those that were not done.
+    pub steps: Vec<Step>,
+    /// Likely causes of the failure, the first to check first.
+    pub causes: Vec<Cause>,
+    /// What is worth knowing and no reason to fail.
+    pub notes: Vec<String>,
+}
+
+impl Report {
+    /// Whether the device connects.
+    pub fn is_connected(&self) -> bool {
+        self.verdict == Verdict::Connected
+    }
+
+    /// The step that failed.
+    pub fn failed(&self) -> Option<&Step> {
+        self.steps.iter().find(|step| step.outcome == StepOutcome::Failed)
+    }
+}

@@ -1,0 +1,300 @@
+//! What a device presents, and whom it trusts, from the very files that it will use.
+//!
+//! A folder of `device issue` (`key.pem` with `chain.pem`, else `keystore.p12`, else
+//! `keystore.jks`), or one keystore; the truststore beside it, given by itself, or the trusted
+//! entries of the keystore. Reading judges nothing but the files: whether key and certificate fit
+//! is a fact to ask for. Refused: several keys of which none is called `devicekeyentry`, a key
+//! without certificates, a truststore without certificates.
+
+use std::path::{Path, PathBuf};
+
+use crate::cert::{CertError, Certificate};
+use crate::files::{self, FileError};
+use crate::key::{KeyError, PrivateKey};
+use crate::secret::{Password, SecretBytes};
+use crate::store::{self, DEVICE_KEY_ALIAS, EntryKind, Format, Store, StoreError};
+
+/// Truststores that a folder may hold.
+const TRUSTSTORES: [&str; 3] = ["truststore.p12", "truststore.jks", "truststore.pem"];
+
+/// Why a device's files could not be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CredentialError {
+    /// The file system.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A folder that holds nothing of a device.
+    #[error("{} holds neither key.pem nor keystore.p12 nor keystore.jks", dir.display())]
+    Nothing {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// A file of a private key.
+    #[error("{}: {source}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: KeyError,
+    },
+    /// A file of certificates.
+    #[error("{}: {source}", path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: CertError,
+    },
+    /// A keystore or truststore.
+    #[error("{}: {source}", path.display())]
+    Store {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: StoreError,
+    },
+    /// A keystore without a key.
+    #[error("{} holds no private key", path.display())]
+    NoKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A keystore with several keys.
+    #[error(
+        "{} holds several keys and none of them is {DEVICE_KEY_ALIAS}: {}",
+        path.display(), aliases.join(", ")
+    )]
+    SeveralKeys {
+        /// The file.
+        path: PathBuf,
+        /// What they are called.
+        aliases: Vec<String>,
+    },
+    /// A key without certificates.
+    #[error("{}: there is no certificate for the key", path.display())]
+    NoChain {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A truststore that trusts nobody.
+    #[error("the truststore {} holds no certificate", path.display())]
+    NoTrust {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl CredentialError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::File(e) => e.hint(),
+            Self::Key { source: KeyError::NeedsPassword, .. } => {
+                Some("give the password of key.pem: --key-password-file FILE".to_owned())
+            }
+            Self::Store { source: StoreError::PasswordNeeded { .. }, .. } => {
+                Some("give the store's password: --store-password-file FILE".to_owned())
+            }
+            Self::Key { source, .. } => source.hint(),
+            Self::Certificates { source, .. } => source.hint(),
+            Self::Store { source, .. } => source.hint(),
+            Self::Nothing { .. } => {
+                Some("make the files with `c8y-pki device issue ID --out DIR`".to_owned())
+            }
+            Self::NoKey { .. } => Some("a truststore goes to --truststore".to_owned()),
+            Self::SeveralKeys { .. } => {
+                Some(format!("name the key of the device {DEVICE_KEY_ALIAS}"))
+            }
+            Self::NoChain { .. } => {
+                Some("`c8y-pki store create` puts key and chain together".to_owned())
+            }
+            Self::NoTrust { .. } => {
+                Some("put the server's CA into it: `c8y-pki store fetch HOST:8883`".to_owned())
+            }
+        }
+    }
+
+    /// Whether a store wants a password that was not given.
+    pub fn needs_store_password(&self) -> bool {
+        matches!(self, Self::Store { source: StoreError::PasswordNeeded { .. }, .. })
+    }
+
+    /// Whether the key wants a password that was not given.
+    pub fn needs_key_password(&self) -> bool {
+        matches!(self, Self::Key { source: KeyError::NeedsPassword, .. })
+    }
+
+    /// Whether the disk is at fault and not the file.
+    pub fn is_environment(&self) -> bool {
+        matches!(self, Self::File(e) if !e.is_input())
+    }
+}
+
+/// Where a device's key is.
+#[derive(Debug, Clone, Copy)]
+pub enum Place<'a> {
+    /// The folder of a device.
+    Bundle(&'a Path),
+    /// A PKCS#12, JKS or PEM file with key and chain.
+    Keystore(&'a Path),
+}
+
+/// The files of a device, and what opens them.
+#[derive(Debug, Clone, Copy)]
+pub struct Files<'a> {
+    /// Key and chain.
+    pub place: Place<'a>,
+    /// The truststore, or a PEM file of CAs, if it is not beside or inside of the keystore.
+    pub truststore: Option<&'a Path>,
+    /// Password of keystore and truststore.
+    pub store_password: Option<&'a Password>,
+    /// Password of `key.pem`, or of the key in a JKS file if it differs from the store's.
+    pub key_password: Option<&'a Password>,
+}
+
+/// Whom a device trusts.
+#[derive(Debug, Clone)]
+pub struct Trusted {
+    /// The file.
+    pub from: PathBuf,
+    /// The certificates.
+    pub certificates: Vec<Certificate>,
+    /// Aliases that Java passes over, because the file does not mark them as trusted.
+    pub unseen_by_java: Vec<String>,
+}
+
+/// What a device presents, and whom it trusts.
+#[derive(Debug)]
+pub struct Credentials {
+    /// The file of the certificates.
+    pub from: PathBuf,
+    /// Its private key.
+    pub key: PrivateKey,
+    /// What it presents, in that order; never empty.
+    pub chain: Vec<Certificate>,
+    /// Its truststore; none: the system's.
+    pub trusted: Option<Trusted>,
+}
+
+impl Credentials {
+    /// Reads a device's files.
+    pub fn read(files: &Files<'_>) -> Result<Self, CredentialError> {
+        let (mut found, beside) = match files.place {
+            Place::Keystore(path) => (from_store(path, files)?, None),
+            Place::Bundle(dir) => {
+                let truststores = TRUSTSTORES.map(|name| dir.join(name));
+                (from_bundle(dir, files)?, truststores.into_iter().find(|path| path.exists()))
+            }
+        };
+        if let Some(path) = files.truststore.or(beside.as_deref()) {
+            found.trusted = Some(truststore(path, files)?);
+        }
+        Ok(found)
+    }
+
+    /// The first certificate: the device's own.
+    pub fn leaf(&self) -> Option<&Certificate> {
+        self.chain.first()
+    }
+
+    /// Whether the first certificate is about the key.
+    pub fn key_fits(&self) -> bool {
+        self.leaf().is_some_and(|leaf| leaf.public_key.as_ref() == Ok(self.key.public_key()))
+    }
+}
+
+fn from_bundle(dir: &Path, files: &Files<'_>) -> Result<Credentials, CredentialError> {
+    let key = dir.join("key.pem");
+    if key.exists() {
+        let chain = dir.join("chain.pem");
+        let chain = if chain.exists() { chain } else { dir.join("cert.pem") };
+        return from_pem(&key, chain, files);
+    }
+    let stores = ["keystore.p12", "keystore.jks"].map(|name| dir.join(name));
+    match stores.iter().find(|path| path.exists()) {
+        Some(path) => from_store(path, files),
+        None => Err(CredentialError::Nothing { dir: dir.to_owned() }),
+    }
+}
+
+fn from_pem(key: &Path, from: PathBuf, files: &Files<'_>) -> Result<Credentials, CredentialError> {
+    let octets = SecretBytes::new(files::read(key)?);
+    let key = PrivateKey::read(octets.expose(), files.key_password)
+        .map_err(|source| CredentialError::Key { path: key.to_owned(), source })?;
+    let chain = Certificate::all_from_pem_or_der(&files::read(&from)?)
+        .map_err(|source| CredentialError::Certificates { path: from.clone(), source })?;
+    if chain.is_empty() {
+        return Err(CredentialError::NoChain { path: from });
+    }
+    Ok(Credentials { from, key, chain, trusted: None })
+}
+
+fn open(path: &Path, files: &Files<'_>) -> Result<(Store, Format), CredentialError> {
+    let octets = SecretBytes::new(files::read(path)?);
+    let failed = |source| CredentialError::Store { path: path.to_owned(), source };
+    let format = store::detect(octets.expose()).map_err(failed)?;
+    let opened = store::open(octets.expose(), files.store_password, files.key_password);
+    opened.map(|store| (store, format)).map_err(failed)
+}
+
+fn from_store(path: &Path, files: &Files<'_>) -> Result<Credentials, CredentialError> {
+    let (store, format) = open(path, files)?;
+    let is_key =
+        |kind: &EntryKind| matches!(kind, EntryKind::Key { .. } | EntryKind::Sealed { .. });
+    let mut keys = store.entries.iter().filter(|entry| is_key(&entry.kind));
+    let named = store.entry(DEVICE_KEY_ALIAS).filter(|entry| is_key(&entry.kind));
+    let entry = match (named, keys.next(), keys.next()) {
+        (Some(named), ..) => named,
+        (None, Some(only), None) => only,
+        (None, None, _) => return Err(CredentialError::NoKey { path: path.to_owned() }),
+        (None, Some(_), Some(_)) => {
+            let keys = store.entries.iter().filter(|entry| is_key(&entry.kind));
+            let aliases = keys.map(|entry| entry.alias.clone()).collect();
+            return Err(CredentialError::SeveralKeys { path: path.to_owned(), aliases });
+        }
+    };
+    let EntryKind::Key { pkcs8, chain } = &entry.kind else {
+        let source = StoreError::WrongKeyPassword { format, alias: entry.alias.clone() };
+        return Err(CredentialError::Store { path: path.to_owned(), source });
+    };
+    if chain.is_empty() {
+        return Err(CredentialError::NoChain { path: path.to_owned() });
+    }
+    let key = PrivateKey::from_pkcs8(pkcs8.expose())
+        .map_err(|source| CredentialError::Key { path: path.to_owned(), source })?;
+    let trusted =
+        Some(trusted_entries(path, &store, format)).filter(|t| !t.certificates.is_empty());
+    Ok(Credentials { from: path.to_owned(), key, chain: chain.clone(), trusted })
+}
+
+fn truststore(path: &Path, files: &Files<'_>) -> Result<Trusted, CredentialError> {
+    // A certificate in DER is no store, and what people have been given all the same.
+    let trusted = match Certificate::from_der(&files::read(path)?) {
+        Ok(only) => {
+            Trusted { from: path.to_owned(), certificates: vec![only], unseen_by_java: Vec::new() }
+        }
+        Err(_) => {
+            let (store, format) = open(path, files)?;
+            trusted_entries(path, &store, format)
+        }
+    };
+    match trusted.certificates.is_empty() {
+        true => Err(CredentialError::NoTrust { path: path.to_owned() }),
+        false => Ok(trusted),
+    }
+}
+
+fn trusted_entries(path: &Path, store: &Store, format: Format) -> Trusted {
+    let mut trusted =
+        Trusted { from: path.to_owned(), certificates: Vec::new(), unseen_by_java: Vec::new() };
+    for entry in &store.entries {
+        if let EntryKind::Trusted { certificate, java_trusted } = &entry.kind {
+            trusted.certificates.push((**certificate).clone());
+            if !java_trusted && format == Format::Pkcs12 {
+                trusted.unseen_by_java.push(entry.alias.clone());
+            }
+        }
+    }
+    trusted
+}

@@ -1,0 +1,182 @@
+//! What is likely wrong when a device does not connect, in the order worth checking
+//! (platform.md 4 and 5). A table: symptom by symptom, cause and remedy; no network, no clock.
+//!
+//! The platform gives no reason with its CONNACK 5, so the causes are those that are left when the
+//! device's own files have been found in order.
+
+mod table;
+
+use serde::Serialize;
+use table::When;
+
+use super::Alert;
+use super::link::{LinkError, ServerFault};
+use super::mqtt::{MqttError, Waiting};
+
+/// What was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Symptom {
+    /// A CONNACK with this code.
+    Connack(u8),
+    /// TLS ended with this alert.
+    Alert(Alert),
+    /// Closed during the TLS handshake.
+    ClosedInTls,
+    /// Closed after CONNECT, without a CONNACK.
+    ClosedWithoutAnswer,
+    /// Closed later.
+    ClosedLater,
+    /// No TCP connection in time.
+    NoTcp,
+    /// No TLS in time.
+    NoTls,
+    /// No CONNACK in time.
+    NoConnack,
+    /// No answer in time, later.
+    NoAnswer,
+    /// The name does not resolve.
+    Unresolvable,
+    /// The port is closed.
+    PortClosed,
+    /// No way to the host.
+    Unreachable,
+    /// The port speaks something else than TLS.
+    NotTls,
+    /// It speaks TLS, but not MQTT.
+    NotMqtt,
+    /// The truststore lacks the server's CA.
+    ServerUnknownCa,
+    /// The truststore has a CA of that name with another key.
+    ServerOtherKey,
+    /// The server's certificate has expired.
+    ServerExpired,
+    /// The server's certificate is not valid yet.
+    ServerNotYetValid,
+    /// The server's certificate is for another host.
+    ServerOtherName,
+    /// The server's certificate is refused for another reason.
+    ServerRefused,
+    /// A subscription was refused.
+    NotSubscribed,
+    /// A message came on `s/e`.
+    ErrorMessage,
+    /// Something else.
+    Other,
+}
+
+impl Symptom {
+    /// What a failed connection looks like.
+    pub fn of_link(error: &LinkError) -> Self {
+        match error {
+            LinkError::Resolve { .. } | LinkError::BadHost { .. } => Self::Unresolvable,
+            LinkError::NothingListens { .. } => Self::PortClosed,
+            LinkError::Unreachable { .. } => Self::Unreachable,
+            LinkError::TcpTimeout { .. } => Self::NoTcp,
+            LinkError::TlsTimeout { .. } => Self::NoTls,
+            LinkError::Closed { .. } => Self::ClosedInTls,
+            LinkError::NotTls { .. } => Self::NotTls,
+            LinkError::Alert { alert } => Self::Alert(*alert),
+            LinkError::Untrusted { fault, .. } => match fault {
+                ServerFault::UnknownIssuer { .. } => Self::ServerUnknownCa,
+                ServerFault::OtherKey { .. } => Self::ServerOtherKey,
+                ServerFault::Expired => Self::ServerExpired,
+                ServerFault::NotValidYet => Self::ServerNotYetValid,
+                ServerFault::OtherName { .. } => Self::ServerOtherName,
+                ServerFault::Other(_) => Self::ServerRefused,
+            },
+            _ => Self::Other,
+        }
+    }
+
+    /// What a failed session looks like.
+    pub fn of_mqtt(error: &MqttError) -> Self {
+        match error {
+            MqttError::Refused { code } => Self::Connack(*code),
+            MqttError::Alert { alert } => Self::Alert(*alert),
+            MqttError::Closed { waiting: Waiting::Connack } => Self::ClosedWithoutAnswer,
+            MqttError::Closed { .. } => Self::ClosedLater,
+            MqttError::Timeout { waiting: Waiting::Connack, .. } => Self::NoConnack,
+            MqttError::Timeout { .. } => Self::NoAnswer,
+            MqttError::NotSubscribed { .. } => Self::NotSubscribed,
+            MqttError::Protocol(_) => Self::NotMqtt,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What else is known, for causes that are sometimes excluded, and for the words.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// The device identifier.
+    pub id: String,
+    /// Host.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Certificates that the device presents.
+    pub chain_length: usize,
+    /// The CA that signed the last of them, for people.
+    pub ca: String,
+    /// Whether the uploaded CA was named and is among them.
+    pub uploaded_is_presented: bool,
+    /// Whether the server asked for a client certificate; none: it did not come to that.
+    pub asked: Option<bool>,
+    /// Whether the server takes signatures of the device's kind of key.
+    pub key_suits: bool,
+    /// The truststore; none: the system's.
+    pub truststore: Option<String>,
+}
+
+/// A likely cause, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cause {
+    /// Its name in JSON: it does not change between versions.
+    pub code: &'static str,
+    /// What is likely wrong.
+    pub cause: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// The likely causes of a symptom, the first to check first. Never empty.
+pub fn causes(symptom: Symptom, facts: &Facts) -> Vec<Cause> {
+    let counting = table::rows(symptom).iter().filter(|(when, ..)| counts(*when, facts));
+    counting
+        .map(|(_, code, cause, remedy)| Cause {
+            code,
+            cause: fill(cause, facts),
+            remedy: fill(remedy, facts),
+        })
+        .collect()
+}
+
+fn counts(when: When, facts: &Facts) -> bool {
+    match when {
+        When::Always => true,
+        When::NotAsked => facts.asked == Some(false),
+        When::UploadedUnknown => !facts.uploaded_is_presented,
+        When::LongChain => facts.chain_length > 2,
+        When::KeyUnsuited => facts.asked == Some(true) && !facts.key_suits,
+        When::OwnTruststore => facts.truststore.is_some(),
+        When::SystemTrust => facts.truststore.is_none(),
+        When::OtherPort => !matches!(facts.port, 8883 | 9883),
+    }
+}
+
+fn fill(text: &str, facts: &Facts) -> String {
+    let chain = match facts.chain_length {
+        1 => "its certificate alone".to_owned(),
+        n => format!("{n} certificates"),
+    };
+    let truststore = facts.truststore.as_deref().unwrap_or("of the system");
+    text.replace("{id}", &facts.id)
+        .replace("{host}", &facts.host)
+        .replace("{port}", &facts.port.to_string())
+        .replace("{ca}", &facts.ca)
+        .replace("{chain}", &chain)
+        .replace("{truststore}", truststore)
+}
+
+#[cfg(test)]
+mod tests;

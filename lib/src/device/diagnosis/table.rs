@@ -1,0 +1,421 @@
+//! The table of causes: what each symptom may come from, the likeliest first.
+//!
+//! The order is that in which they are worth checking: first what is seen in a moment and what is
+//! wrong most often. What the device's own files can show has been checked before.
+
+use super::super::Alert;
+use super::Symptom;
+
+/// When a row of the table counts.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum When {
+    Always,
+    /// The server did not ask for a certificate.
+    NotAsked,
+    /// The uploaded CA may not be among what is presented.
+    UploadedUnknown,
+    /// More than two certificates are presented.
+    LongChain,
+    /// The server takes no signature of the device's key.
+    KeyUnsuited,
+    /// The device has a truststore of its own.
+    OwnTruststore,
+    /// The system decides about servers.
+    SystemTrust,
+    /// The port is not that of MQTT over TLS.
+    OtherPort,
+}
+
+/// A row of the table: `{id}`, `{host}`, `{port}`, `{ca}` and `{truststore}` stand for facts.
+pub(super) type Row = (When, &'static str, &'static str, &'static str);
+
+use When::{
+    Always, KeyUnsuited, LongChain, NotAsked, OtherPort, OwnTruststore, SystemTrust,
+    UploadedUnknown,
+};
+
+const NO_CERTIFICATE_ASKED: Row = (
+    NotAsked,
+    "certificate-not-asked",
+    "the server did not ask for a certificate: this port does not do mutual TLS, or a proxy or load \
+     balancer ends TLS in between",
+    "connect directly to the platform's port 8883",
+);
+const CA_NOT_UPLOADED: Row = (
+    Always,
+    "ca-not-uploaded",
+    "the CA ({ca}) is not uploaded to this tenant",
+    "see what is there: `c8y-pki tenant trust list`; upload it: `c8y-pki tenant trust add FILE`",
+);
+const CA_DISABLED: Row = (
+    Always,
+    "ca-disabled",
+    "the CA is uploaded, but disabled",
+    "enable it: `c8y-pki tenant trust update`",
+);
+const CHAIN_INCOMPLETE: Row = (
+    UploadedUnknown,
+    "chain-incomplete",
+    "what the device presents ({chain}) does not include the uploaded CA",
+    "present the chain up to and including the uploaded CA; to check: \
+     `c8y-pki device check --uploaded CA.pem`",
+);
+const NOT_REGISTERED: Row = (
+    Always,
+    "not-registered",
+    "auto-registration is off for the CA, and the device {id} is not registered",
+    "register it: `c8y-pki registration create` and `registration upload`; or switch \
+     auto-registration on: `c8y-pki tenant trust update`",
+);
+const PROOF_MISSING: Row = (
+    LongChain,
+    "proof-missing",
+    "proof of possession of the uploaded CA is not complete, which chains of more than two \
+     certificates need",
+    "`c8y-pki pop prove --ca NAME`",
+);
+const CA_ELSEWHERE: Row = (
+    Always,
+    "ca-elsewhere",
+    "the same CA is uploaded to another tenant of the instance, and neither has proven possession",
+    "`c8y-pki pop prove --ca NAME` for the right tenant, and remove the CA from the other one",
+);
+const REVOKED: Row = (
+    Always,
+    "revoked",
+    "the certificate is revoked at the tenant",
+    "see it: `c8y-pki tenant crl`; a revoked certificate stays so, issue another: `c8y-pki device \
+     issue --existing replace`",
+);
+const OTHER_TENANT: Row = (
+    Always,
+    "other-tenant",
+    "{host} is the host of another tenant than the one that has the CA",
+    "compare it with C8Y_HOST of the tenant to which the CA was uploaded",
+);
+const SERVER_CLOCK: Row = (
+    Always,
+    "server-clock",
+    "by the platform's clock the certificate is not valid, though it is by this machine's clock",
+    "set this machine's clock (NTP), and look again",
+);
+const OVERLOAD: Row = (
+    Always,
+    "overload",
+    "the platform was overloaded while the device connected",
+    "try again a few times, with pauses",
+);
+const TRY_LATER: Row = (
+    Always,
+    "unavailable",
+    "the platform is not available for the moment",
+    "try again later; devices should wait longer after each attempt",
+);
+const WRONG_ENDPOINT: Row = (
+    Always,
+    "wrong-endpoint",
+    "{host}:{port} is not the platform's MQTT over TLS",
+    "MQTT over TLS is on port 8883 of the tenant's host",
+);
+const WRONG_PORT: Row = (
+    OtherPort,
+    "wrong-port",
+    "{port} is not the port of MQTT over TLS",
+    "use port 8883, or 9883 for the newer MQTT Service",
+);
+const FIREWALL: Row = (
+    Always,
+    "firewall",
+    "a firewall or proxy between here and {host} does not let port {port} through",
+    "open outgoing TCP to {host}:{port}; MQTT does not go through HTTP proxies",
+);
+const INTERCEPTED: Row = (
+    Always,
+    "intercepted",
+    "a firewall that inspects TLS stands in between",
+    "exempt {host}:{port} from inspection; `c8y-pki store fetch {host}:{port}` shows who answers",
+);
+const SERVER_DOWN: Row = (
+    Always,
+    "server-down",
+    "the server is down or overloaded",
+    "try again later; look at the platform's status page",
+);
+const KEY_UNSUITED: Row = (
+    KeyUnsuited,
+    "key-unsuited",
+    "the server takes no signature of the device's kind of key",
+    "issue the device a key of another type: rsa-2048 or ec-p256",
+);
+
+/// Causes of a symptom, the likeliest first.
+pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
+    match symptom {
+        Symptom::Connack(code) => of_connack(code),
+        Symptom::Alert(alert) => of_alert(alert),
+        Symptom::ClosedInTls => &[WRONG_PORT, KEY_UNSUITED, INTERCEPTED, FIREWALL, WRONG_ENDPOINT],
+        Symptom::ClosedWithoutAnswer => &[
+            NO_CERTIFICATE_ASKED,
+            (
+                Always,
+                "certificate-refused",
+                "the server refuses the certificate without a word, as some do in place of an alert",
+                "check that the CA ({ca}) is uploaded and enabled: `c8y-pki tenant trust list`",
+            ),
+            CHAIN_INCOMPLETE,
+            WRONG_ENDPOINT,
+            OVERLOAD,
+        ],
+        Symptom::ClosedLater => &[
+            (
+                Always,
+                "connected-twice",
+                "another connection with the ClientId d:{id} took this one's place: the platform \
+                 keeps one a device",
+                "stop the device or program that connects as {id}",
+            ),
+            (
+                Always,
+                "message-refused",
+                "the platform closed because of what was sent",
+                "subscribe to s/e, which tells errors, and try again",
+            ),
+            OVERLOAD,
+        ],
+        Symptom::NoTcp => &[FIREWALL, WRONG_PORT, SERVER_DOWN],
+        Symptom::NoTls => &[WRONG_PORT, INTERCEPTED, SERVER_DOWN],
+        Symptom::NoConnack => &[OVERLOAD, WRONG_ENDPOINT, INTERCEPTED],
+        Symptom::NoAnswer => &[OVERLOAD, SERVER_DOWN],
+        Symptom::Other => &[OVERLOAD, INTERCEPTED, WRONG_ENDPOINT],
+        _ => of_network(symptom),
+    }
+}
+
+fn of_connack(code: u8) -> &'static [Row] {
+    match code {
+        1 => &[
+            WRONG_ENDPOINT,
+            (
+                Always,
+                "protocol-version",
+                "the server does not take MQTT 3.1.1",
+                "the platform takes 3.1 and 3.1.1: look for a proxy in between",
+            ),
+        ],
+        2 => &[
+            (
+                Always,
+                "client-id",
+                "the server refuses the ClientId d:{id}",
+                "the identifier must be that of the registration, to the letter, without colons; \
+                 `c8y-pki registration check` looks at the list",
+            ),
+            WRONG_ENDPOINT,
+        ],
+        3 => &[TRY_LATER],
+        4 => &[
+            NO_CERTIFICATE_ASKED,
+            (
+                Always,
+                "password-expected",
+                "the server expects a user and a password, and sees no certificate",
+                "use the host and the port (8883) where the platform authenticates by certificate; \
+                 port 9883 wants the tenant id as MQTT user",
+            ),
+        ],
+        5 => &[
+            NO_CERTIFICATE_ASKED,
+            CA_NOT_UPLOADED,
+            CA_DISABLED,
+            CHAIN_INCOMPLETE,
+            NOT_REGISTERED,
+            PROOF_MISSING,
+            OTHER_TENANT,
+            CA_ELSEWHERE,
+            REVOKED,
+            SERVER_CLOCK,
+            OVERLOAD,
+        ],
+        _ => &[WRONG_ENDPOINT],
+    }
+}
+
+fn of_alert(alert: Alert) -> &'static [Row] {
+    match alert {
+        Alert::UNKNOWN_CA => &[CA_NOT_UPLOADED, CHAIN_INCOMPLETE, OTHER_TENANT, CA_DISABLED],
+        Alert::BAD_CERTIFICATE | Alert::CERTIFICATE_UNKNOWN => &[
+            CA_NOT_UPLOADED,
+            CHAIN_INCOMPLETE,
+            (
+                Always,
+                "certificate-refused",
+                "the server cannot use the certificate: an extension, an algorithm or a date",
+                "look at it: `c8y-pki cert show`, `c8y-pki cert verify --as-device {id}`",
+            ),
+            REVOKED,
+        ],
+        Alert::UNSUPPORTED_CERTIFICATE => &[
+            KEY_UNSUITED,
+            (
+                Always,
+                "certificate-usage",
+                "the certificate is of a kind or for a usage that the server does not take",
+                "its extended key usage, if it has one, must have clientAuth: `c8y-pki cert show`",
+            ),
+        ],
+        Alert::CERTIFICATE_REQUIRED => &[
+            KEY_UNSUITED,
+            (
+                Always,
+                "no-certificate",
+                "the server wants a certificate and did not get one",
+                "give the device's key and chain to its MQTT client; a proxy in between drops them",
+            ),
+        ],
+        Alert::CERTIFICATE_EXPIRED => &[
+            SERVER_CLOCK,
+            (
+                Always,
+                "expired",
+                "the device's certificate, or a CA in its chain, has expired",
+                "`c8y-pki device renew {id}`; for a CA `c8y-pki ca renew`",
+            ),
+        ],
+        Alert::CERTIFICATE_REVOKED => &[REVOKED],
+        Alert::HANDSHAKE_FAILURE | Alert::PROTOCOL_VERSION => &[
+            KEY_UNSUITED,
+            (
+                Always,
+                "no-common-tls",
+                "server and device have no TLS version, cipher or kind of key in common",
+                "TLS 1.2 or 1.3 is needed; keys of type rsa-2048 or ec-p256 suit everywhere",
+            ),
+            NO_CERTIFICATE_ASKED,
+            INTERCEPTED,
+        ],
+        Alert::ACCESS_DENIED => &[CA_NOT_UPLOADED, CA_DISABLED, REVOKED, OTHER_TENANT],
+        Alert::DECRYPT_ERROR => &[(
+            Always,
+            "key-mismatch",
+            "the server could not check a signature: key and certificate do not fit, or the chain \
+                 has two CAs of one name",
+            "`c8y-pki key show` and `c8y-pki cert show` tell the public keys",
+        )],
+        _ => &[INTERCEPTED, WRONG_ENDPOINT],
+    }
+}
+
+fn of_network(symptom: Symptom) -> &'static [Row] {
+    match symptom {
+        Symptom::Unresolvable => &[
+            (
+                Always,
+                "host-name",
+                "the host name {host} is misspelt, or only known in another network",
+                "compare it with the tenant's address in the browser (without https://)",
+            ),
+            (
+                Always,
+                "dns",
+                "this machine reaches no DNS server",
+                "check the network: does another name resolve?",
+            ),
+        ],
+        Symptom::PortClosed => &[
+            WRONG_PORT,
+            (
+                Always,
+                "port-closed",
+                "nothing listens on port {port} of {host}, or a firewall refuses it",
+                "check host and port (MQTT over TLS: 8883), then the firewall",
+            ),
+            SERVER_DOWN,
+        ],
+        Symptom::Unreachable => &[
+            (
+                Always,
+                "network",
+                "there is no network between here and {host}",
+                "check the network, the route and the VPN",
+            ),
+            FIREWALL,
+        ],
+        Symptom::NotTls => &[WRONG_PORT, INTERCEPTED, WRONG_ENDPOINT],
+        Symptom::NotMqtt => &[WRONG_PORT, WRONG_ENDPOINT, INTERCEPTED],
+        Symptom::NotSubscribed => &[(
+            Always,
+            "not-the-platform",
+            "the server is not the platform, which lets every device subscribe to s/ds and s/e",
+            "check host and port",
+        )],
+        Symptom::ErrorMessage => &[(
+            Always,
+            "message-refused",
+            "the platform could not process the message that registers the device",
+            "the error on s/e says why; the device may lack a right, or the name may be taken",
+        )],
+        _ => of_server(symptom),
+    }
+}
+
+fn of_server(symptom: Symptom) -> &'static [Row] {
+    match symptom {
+        Symptom::ServerUnknownCa => &[
+            (
+                OwnTruststore,
+                "server-ca-missing",
+                "the truststore {truststore} lacks the CA of the server",
+                "see what the server presents: `c8y-pki store fetch {host}:{port}`, compare its \
+                 fingerprint with one from another source, and put it into the truststore",
+            ),
+            (
+                SystemTrust,
+                "server-ca-missing",
+                "the system does not know the CA of the server, and the device has no truststore",
+                "give the device's truststore: --truststore FILE; \
+                 `c8y-pki store fetch {host}:{port}` shows what is presented",
+            ),
+            INTERCEPTED,
+            OTHER_TENANT,
+        ],
+        Symptom::ServerOtherKey => &[
+            (
+                Always,
+                "server-ca-renewed",
+                "the server's CA has a new key, and the truststore the former certificate",
+                "fetch the new one: `c8y-pki store fetch {host}:{port}`, and renew the truststore",
+            ),
+            INTERCEPTED,
+        ],
+        Symptom::ServerExpired => &[
+            (
+                Always,
+                "clock-ahead",
+                "this machine's clock is ahead",
+                "set the clock (NTP) and try again",
+            ),
+            (
+                Always,
+                "server-expired",
+                "the server's certificate has expired",
+                "look at it: `c8y-pki store fetch {host}:{port}`; its operator has to renew it",
+            ),
+        ],
+        Symptom::ServerNotYetValid => &[(
+            Always,
+            "clock-behind",
+            "this machine's clock is behind",
+            "set the clock (NTP) and try again",
+        )],
+        Symptom::ServerOtherName => &[
+            (
+                Always,
+                "host-name",
+                "{host} is not the name under which the server has its certificate",
+                "use the tenant's own host name, not an address or an alias",
+            ),
+            INTERCEPTED,
+        ],
+        _ => &[INTERCEPTED, WRONG_ENDPOINT],
+    }
+}

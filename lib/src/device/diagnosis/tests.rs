@@ -1,0 +1,145 @@
+//! The table, row by row: which causes a symptom has, and in which order.
+
+use super::*;
+
+/// A device with a chain of three that is known to hold the uploaded CA, on the usual port.
+fn facts() -> Facts {
+    Facts {
+        id: "gw-1".to_owned(),
+        host: "acme.example.com".to_owned(),
+        port: 8883,
+        chain_length: 3,
+        ca: "CN=Root".to_owned(),
+        uploaded_is_presented: true,
+        asked: Some(true),
+        key_suits: true,
+        truststore: Some("trust.p12".to_owned()),
+    }
+}
+
+fn codes(symptom: Symptom, facts: &Facts) -> Vec<&'static str> {
+    causes(symptom, facts).iter().map(|cause| cause.code).collect()
+}
+
+#[test]
+fn each_symptom_has_its_causes_in_their_order() {
+    use Symptom as S;
+    for (symptom, wanted) in [
+        (S::Connack(1), "wrong-endpoint protocol-version"),
+        (S::Connack(2), "client-id wrong-endpoint"),
+        (S::Connack(3), "unavailable"),
+        (S::Connack(4), "password-expected"),
+        (
+            S::Connack(5),
+            "ca-not-uploaded ca-disabled not-registered proof-missing other-tenant ca-elsewhere \
+             revoked server-clock overload",
+        ),
+        (S::Connack(77), "wrong-endpoint"),
+        (S::Alert(Alert::UNKNOWN_CA), "ca-not-uploaded other-tenant ca-disabled"),
+        (S::Alert(Alert::BAD_CERTIFICATE), "ca-not-uploaded certificate-refused revoked"),
+        (S::Alert(Alert::CERTIFICATE_UNKNOWN), "ca-not-uploaded certificate-refused revoked"),
+        (S::Alert(Alert::UNSUPPORTED_CERTIFICATE), "certificate-usage"),
+        (S::Alert(Alert::CERTIFICATE_REQUIRED), "no-certificate"),
+        (S::Alert(Alert::CERTIFICATE_EXPIRED), "server-clock expired"),
+        (S::Alert(Alert::CERTIFICATE_REVOKED), "revoked"),
+        (S::Alert(Alert::HANDSHAKE_FAILURE), "no-common-tls intercepted"),
+        (S::Alert(Alert::PROTOCOL_VERSION), "no-common-tls intercepted"),
+        (S::Alert(Alert::ACCESS_DENIED), "ca-not-uploaded ca-disabled revoked other-tenant"),
+        (S::Alert(Alert::DECRYPT_ERROR), "key-mismatch"),
+        (S::Alert(Alert(80)), "intercepted wrong-endpoint"),
+        (S::ClosedInTls, "intercepted firewall wrong-endpoint"),
+        (S::ClosedWithoutAnswer, "certificate-refused wrong-endpoint overload"),
+        (S::ClosedLater, "connected-twice message-refused overload"),
+        (S::NoTcp, "firewall server-down"),
+        (S::NoTls, "intercepted server-down"),
+        (S::NoConnack, "overload wrong-endpoint intercepted"),
+        (S::NoAnswer, "overload server-down"),
+        (S::Unresolvable, "host-name dns"),
+        (S::PortClosed, "port-closed server-down"),
+        (S::Unreachable, "network firewall"),
+        (S::NotTls, "intercepted wrong-endpoint"),
+        (S::NotMqtt, "wrong-endpoint intercepted"),
+        (S::ServerUnknownCa, "server-ca-missing intercepted other-tenant"),
+        (S::ServerOtherKey, "server-ca-renewed intercepted"),
+        (S::ServerExpired, "clock-ahead server-expired"),
+        (S::ServerNotYetValid, "clock-behind"),
+        (S::ServerOtherName, "host-name intercepted"),
+        (S::ServerRefused, "intercepted wrong-endpoint"),
+        (S::NotSubscribed, "not-the-platform"),
+        (S::ErrorMessage, "message-refused"),
+        (S::Other, "overload intercepted wrong-endpoint"),
+    ] {
+        let wanted: Vec<&str> = wanted.split_whitespace().collect();
+        assert_eq!(codes(symptom, &facts()), wanted, "{symptom:?}");
+    }
+}
+
+#[test]
+fn what_is_known_adds_causes_or_takes_them_away() {
+    let first = |symptom, facts: Facts| codes(symptom, &facts)[0];
+    let not_asked = || Facts { asked: Some(false), ..facts() };
+    for symptom in [Symptom::Connack(4), Symptom::Connack(5), Symptom::ClosedWithoutAnswer] {
+        assert_eq!(first(symptom, not_asked()), "certificate-not-asked", "{symptom:?}");
+    }
+    let unknown = Facts { uploaded_is_presented: false, ..facts() };
+    assert_eq!(codes(Symptom::Connack(5), &unknown)[2], "chain-incomplete");
+    let short = Facts { chain_length: 2, ..facts() };
+    assert!(!codes(Symptom::Connack(5), &short).contains(&"proof-missing"));
+    let unsuited = || Facts { key_suits: false, ..facts() };
+    for alert in [Alert::HANDSHAKE_FAILURE, Alert::CERTIFICATE_REQUIRED] {
+        assert_eq!(first(Symptom::Alert(alert), unsuited()), "key-unsuited", "{alert}");
+    }
+    for symptom in [Symptom::PortClosed, Symptom::NotTls, Symptom::ClosedInTls, Symptom::NoTls] {
+        let odd = Facts { port: 443, ..facts() };
+        assert_eq!(first(symptom, odd), "wrong-port", "{symptom:?}");
+    }
+}
+
+#[test]
+fn the_words_have_the_facts_in_them() {
+    for n in 0..=255 {
+        let symptoms = [Symptom::Connack(n), Symptom::Alert(Alert(n)), Symptom::ServerUnknownCa];
+        for cause in symptoms.iter().flat_map(|symptom| causes(*symptom, &facts())) {
+            let words = format!("{} {}", cause.cause, cause.remedy);
+            assert!(!words.contains('{') && !words.contains("  "), "{words}");
+        }
+    }
+    let cause = &causes(Symptom::Connack(5), &facts())[0];
+    assert_eq!(cause.cause, "the CA (CN=Root) is not uploaded to this tenant");
+    let own = &causes(Symptom::ServerUnknownCa, &facts())[0];
+    assert_eq!(own.cause, "the truststore trust.p12 lacks the CA of the server");
+    let system = Facts { truststore: None, ..facts() };
+    let cause = &causes(Symptom::ServerUnknownCa, &system)[0].cause;
+    assert!(cause.starts_with("the system does not know"), "{cause}");
+}
+
+#[test]
+fn errors_are_seen_as_the_symptoms_they_are() {
+    let waiting = Waiting::Connack;
+    for (error, symptom) in [
+        (MqttError::Refused { code: 5 }, Symptom::Connack(5)),
+        (MqttError::Closed { waiting }, Symptom::ClosedWithoutAnswer),
+        (MqttError::Closed { waiting: Waiting::Message }, Symptom::ClosedLater),
+        (MqttError::Timeout { waiting, seconds: 1 }, Symptom::NoConnack),
+        (MqttError::Timeout { waiting: Waiting::Suback, seconds: 1 }, Symptom::NoAnswer),
+        (MqttError::Alert { alert: Alert::UNKNOWN_CA }, Symptom::Alert(Alert::UNKNOWN_CA)),
+        (MqttError::NotSubscribed { topic: "s/e".to_owned() }, Symptom::NotSubscribed),
+        (MqttError::Protocol(String::new()), Symptom::NotMqtt),
+    ] {
+        assert_eq!(Symptom::of_mqtt(&error), symptom, "{error}");
+    }
+    let target = || "h:1".to_owned();
+    let untrusted = |fault| LinkError::Untrusted { target: target(), fault };
+    for (error, symptom) in [
+        (LinkError::NothingListens { target: target() }, Symptom::PortClosed),
+        (LinkError::TcpTimeout { target: target(), seconds: 1 }, Symptom::NoTcp),
+        (LinkError::TlsTimeout { target: target(), seconds: 1 }, Symptom::NoTls),
+        (LinkError::Closed { target: target() }, Symptom::ClosedInTls),
+        (LinkError::NotTls { target: target() }, Symptom::NotTls),
+        (untrusted(ServerFault::Expired), Symptom::ServerExpired),
+        (untrusted(ServerFault::NotValidYet), Symptom::ServerNotYetValid),
+        (LinkError::Alert { alert: Alert(42) }, Symptom::Alert(Alert::BAD_CERTIFICATE)),
+    ] {
+        assert_eq!(Symptom::of_link(&error), symptom, "{error}");
+    }
+}

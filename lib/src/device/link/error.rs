@@ -1,0 +1,152 @@
+//! Why there is no connection to a server.
+
+use super::super::Alert;
+use crate::name::Name;
+
+/// Why a device does not trust a server.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ServerFault {
+    /// The truststore lacks its CA.
+    #[error("the truststore has no certificate of {missing}, which signed the last one presented")]
+    UnknownIssuer {
+        /// Who signed what the server presents last.
+        missing: Name,
+    },
+    /// The truststore has a CA of that name with another key.
+    #[error("the truststore has a certificate of {issuer}, but with another key than signed")]
+    OtherKey {
+        /// The name.
+        issuer: Name,
+    },
+    /// A certificate of the server has expired.
+    #[error("its certificate has expired by the clock of this machine")]
+    Expired,
+    /// A certificate of the server is not valid yet.
+    #[error("its certificate is not valid yet by the clock of this machine")]
+    NotValidYet,
+    /// The certificate is for other hosts.
+    #[error("its certificate is not for {host:?}, but for {}", names.join(", "))]
+    OtherName {
+        /// The host that was asked for.
+        host: String,
+        /// The names in the certificate.
+        names: Vec<String>,
+    },
+    /// Something else.
+    #[error("its certificate is refused: {0}")]
+    Other(String),
+}
+
+/// Why there is no TLS connection to a server.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// Not a host name or address.
+    #[error("{host:?} is not a host name or an address")]
+    BadHost {
+        /// What was given.
+        host: String,
+    },
+    /// The name does not resolve.
+    #[error("the host name {host:?} does not resolve: {reason}")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// What the resolver said.
+        reason: String,
+    },
+    /// The port is closed.
+    #[error("nothing listens on {target}")]
+    NothingListens {
+        /// Host and port.
+        target: String,
+    },
+    /// No way to the host.
+    #[error("{target} cannot be reached: {reason}")]
+    Unreachable {
+        /// Host and port.
+        target: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// No TCP connection in time.
+    #[error("{target} did not take the TCP connection within {seconds} seconds")]
+    TcpTimeout {
+        /// Host and port.
+        target: String,
+        /// The time that it had.
+        seconds: u64,
+    },
+    /// No handshake in time.
+    #[error("{target} took the connection, but did not answer in TLS within {seconds} seconds")]
+    TlsTimeout {
+        /// Host and port.
+        target: String,
+        /// The time that it had.
+        seconds: u64,
+    },
+    /// Closed during the handshake.
+    #[error("{target} closed the connection during the TLS handshake")]
+    Closed {
+        /// Host and port.
+        target: String,
+    },
+    /// Something else than TLS.
+    #[error("what answers at {target} does not speak TLS")]
+    NotTls {
+        /// Host and port.
+        target: String,
+    },
+    /// The server's certificate.
+    #[error("the device does not trust {target}: {fault}")]
+    Untrusted {
+        /// Host and port.
+        target: String,
+        /// Why not.
+        fault: ServerFault,
+    },
+    /// The server ended TLS, and says why.
+    #[error("the server ended TLS with the alert {alert}")]
+    Alert {
+        /// Its reason.
+        alert: Alert,
+    },
+    /// The device's key or certificate cannot be used in TLS.
+    #[error("the device's key and certificate cannot be used for TLS: {reason}")]
+    Identity {
+        /// Why not.
+        reason: String,
+    },
+    /// The truststore cannot be used.
+    #[error("the truststore cannot be used for TLS: {reason}")]
+    Trust {
+        /// Why not.
+        reason: String,
+    },
+    /// Something else.
+    #[error("TLS failed: {reason}")]
+    Tls {
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+impl LinkError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some("`c8y-pki device check` names the likely causes, step by step".to_owned())
+    }
+
+    /// Whether trying again, or another network, may help.
+    pub fn is_environment(&self) -> bool {
+        !matches!(
+            self,
+            Self::BadHost { .. }
+                | Self::Untrusted { .. }
+                | Self::Identity { .. }
+                | Self::Trust { .. }
+                | Self::Alert { .. }
+        )
+    }
+}

@@ -1,0 +1,242 @@
+//! A TLS connection as a device makes it (platform.md 1 and 4): its whole chain is presented,
+//! whatever CAs the server names, and the server has to lead to the device's truststore.
+//!
+//! Name, TCP and TLS are steps of their own, so that a failure says where it happened.
+
+mod error;
+mod server;
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rustls::client::ResolvesClientCert;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, ClientConnection, SignatureScheme, StreamOwned};
+use server::Judge;
+
+pub use error::{LinkError, ServerFault};
+
+use super::alert::{Alert, tls_error};
+use super::credentials::Credentials;
+use super::mqtt::Transport;
+use crate::cert::Certificate;
+use crate::crypto::tls_provider;
+
+/// Where to connect to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Host name or address.
+    pub host: String,
+    /// Port: 8883 is the platform's MQTT over TLS.
+    pub port: u16,
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+/// Looks up the addresses of a host.
+pub fn resolve(target: &Target) -> Result<Vec<SocketAddr>, LinkError> {
+    let failed = |reason: String| LinkError::Resolve { host: target.host.clone(), reason };
+    let found = (target.host.as_str(), target.port).to_socket_addrs();
+    let addresses: Vec<SocketAddr> = found.map_err(|e| failed(e.to_string()))?.collect();
+    match addresses.is_empty() {
+        true => Err(failed("it has no address".to_owned())),
+        false => Ok(addresses),
+    }
+}
+
+/// Connects to the first address that answers.
+pub fn dial(
+    target: &Target,
+    addresses: &[SocketAddr],
+    timeout: Duration,
+) -> Result<TcpStream, LinkError> {
+    let mut last = io::Error::from(ErrorKind::NotFound);
+    for address in addresses {
+        let attempt = TcpStream::connect_timeout(address, timeout).and_then(|stream| {
+            stream.set_nodelay(true)?;
+            stream.set_read_timeout(Some(timeout))?;
+            stream.set_write_timeout(Some(timeout))?;
+            Ok(stream)
+        });
+        match attempt {
+            Ok(stream) => return Ok(stream),
+            Err(e) => last = e,
+        }
+    }
+    let target = target.to_string();
+    Err(match last.kind() {
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => {
+            LinkError::TcpTimeout { target, seconds: timeout.as_secs() }
+        }
+        ErrorKind::ConnectionRefused => LinkError::NothingListens { target },
+        _ => LinkError::Unreachable { target, reason: last.to_string() },
+    })
+}
+
+/// What was learnt during the handshake, also when it failed.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// What the server presents, its own certificate first.
+    pub server: Vec<Certificate>,
+    /// Whether it asked for a client certificate.
+    pub asked: bool,
+    /// Whether it takes signatures of the device's kind of key.
+    pub key_suits: bool,
+}
+
+/// A TLS connection.
+pub struct Link {
+    stream: StreamOwned<ClientConnection, TcpStream>,
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Link").field("version", &self.version()).finish_non_exhaustive()
+    }
+}
+
+impl Link {
+    /// Makes TLS out of a TCP connection, whose time-outs count. The facts are filled in any case.
+    ///
+    /// With TLS 1.3 a server judges the device's certificate after this: its alert comes with the
+    /// first reading.
+    pub fn secure(
+        mut stream: TcpStream,
+        target: &Target,
+        credentials: &Credentials,
+        facts: &mut Facts,
+    ) -> Result<Self, LinkError> {
+        let host = &target.host;
+        let name = ServerName::try_from(host.clone())
+            .map_err(|_| LinkError::BadHost { host: host.clone() })?;
+        let judge = Arc::new(Judge::new(host, credentials.trusted.as_ref())?);
+        let presenter = Arc::new(Presenter::new(credentials)?);
+        let failed = |e: rustls::Error| LinkError::Tls { reason: e.to_string() };
+        let config = ClientConfig::builder_with_provider(Arc::new(tls_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(failed)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::clone(&judge) as _)
+            .with_client_cert_resolver(Arc::clone(&presenter) as _);
+        let mut connection = ClientConnection::new(Arc::new(config), name).map_err(failed)?;
+        let timeout = stream.read_timeout().ok().flatten().unwrap_or_default();
+        let mut outcome = Ok((0, 0));
+        while connection.is_handshaking() && outcome.is_ok() {
+            outcome = connection.complete_io(&mut stream);
+        }
+        *facts = presenter.facts();
+        facts.server = judge.presented();
+        match outcome {
+            Ok(_) => Ok(Self { stream: StreamOwned::new(connection, stream) }),
+            Err(e) => Err(explain(&e, judge.fault(), target, timeout)),
+        }
+    }
+
+    /// The version of TLS.
+    pub fn version(&self) -> &'static str {
+        match self.stream.conn.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
+            Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2",
+            _ => "TLS",
+        }
+    }
+}
+
+impl Read for Link {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Link {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.stream.write(octets)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+impl Transport for Link {
+    fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        self.stream.sock.set_read_timeout(Some(timeout))
+    }
+}
+
+fn explain(
+    error: &io::Error,
+    fault: Option<ServerFault>,
+    target: &Target,
+    timeout: Duration,
+) -> LinkError {
+    if let Some(fault) = fault {
+        return LinkError::Untrusted { target: target.to_string(), fault };
+    }
+    if let Some(alert) = Alert::in_error(error) {
+        return LinkError::Alert { alert };
+    }
+    if let Some(tls) = tls_error(error) {
+        return match tls {
+            rustls::Error::InvalidMessage(_) => LinkError::NotTls { target: target.to_string() },
+            other => LinkError::Tls { reason: other.to_string() },
+        };
+    }
+    match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+            LinkError::TlsTimeout { target: target.to_string(), seconds: timeout.as_secs() }
+        }
+        ErrorKind::UnexpectedEof
+        | ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::BrokenPipe => LinkError::Closed { target: target.to_string() },
+        _ => LinkError::Tls { reason: error.to_string() },
+    }
+}
+
+/// Presents the device's whole chain to whoever asks, and notes that it was asked.
+#[derive(Debug)]
+struct Presenter {
+    certified: Arc<CertifiedKey>,
+    facts: Mutex<Facts>,
+}
+
+impl Presenter {
+    fn new(credentials: &Credentials) -> Result<Self, LinkError> {
+        let chain = credentials.chain.iter();
+        let chain: Vec<_> = chain.map(|c| CertificateDer::from(c.der().to_vec())).collect();
+        let pkcs8 = credentials.key.pkcs8().expose().to_vec();
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(pkcs8));
+        let certified = CertifiedKey::from_der(chain, key, &tls_provider())
+            .map_err(|e| LinkError::Identity { reason: e.to_string() })?;
+        Ok(Self { certified: Arc::new(certified), facts: Mutex::default() })
+    }
+
+    fn facts(&self) -> Facts {
+        self.facts.lock().map(|facts| facts.clone()).unwrap_or_default()
+    }
+}
+
+impl ResolvesClientCert for Presenter {
+    fn resolve(&self, _: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        if let Ok(mut facts) = self.facts.lock() {
+            facts.asked = true;
+            facts.key_suits = self.certified.key.choose_scheme(schemes).is_some();
+        }
+        Some(Arc::clone(&self.certified))
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,182 @@
+//! Whether a device trusts a server: judged as its TLS would, explained with the names that matter.
+//!
+//! A truststore holds CAs, or, as in the platform's recipe, the server's own certificate. The latter
+//! is trusted as it is, as Java does; its name and its dates count all the same.
+
+use std::sync::{Arc, Mutex};
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{
+    CertificateError, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
+};
+use rustls_platform_verifier::Verifier;
+
+use super::super::credentials::Trusted;
+use super::{LinkError, ServerFault};
+use crate::cert::Certificate;
+use crate::crypto::tls_provider;
+
+/// Judges a server's certificates, and keeps them and the verdict.
+#[derive(Debug)]
+pub(super) struct Judge {
+    host: String,
+    by: Arc<dyn ServerCertVerifier>,
+    /// The truststore; empty for the system's.
+    trusted: Vec<Certificate>,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    presented: Vec<Certificate>,
+    fault: Option<ServerFault>,
+}
+
+impl Judge {
+    pub(super) fn new(host: &str, trusted: Option<&Trusted>) -> Result<Self, LinkError> {
+        let provider = Arc::new(tls_provider());
+        let failed = |reason: String| LinkError::Trust { reason };
+        let by: Arc<dyn ServerCertVerifier> = match trusted {
+            None => Arc::new(Verifier::new(provider).map_err(|e| failed(e.to_string()))?),
+            Some(trusted) => {
+                let certificates = trusted.certificates.iter();
+                let roots = certificates.map(|c| CertificateDer::from(c.der().to_vec()));
+                let mut store = RootCertStore::empty();
+                store.add_parsable_certificates(roots);
+                WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider)
+                    .build()
+                    .map_err(|e| failed(e.to_string()))?
+            }
+        };
+        let trusted = trusted.map(|t| t.certificates.clone()).unwrap_or_default();
+        Ok(Self { host: host.to_owned(), by, trusted, seen: Mutex::default() })
+    }
+
+    /// What the server has presented.
+    pub(super) fn presented(&self) -> Vec<Certificate> {
+        self.seen.lock().map(|seen| seen.presented.clone()).unwrap_or_default()
+    }
+
+    /// Why the server is not trusted, if it is not.
+    pub(super) fn fault(&self) -> Option<ServerFault> {
+        self.seen.lock().ok().and_then(|seen| seen.fault.clone())
+    }
+
+    /// Whether the certificate itself stands in the truststore.
+    fn is_pinned(&self, certificate: &CertificateDer<'_>) -> bool {
+        self.trusted.iter().any(|c| c.der() == &**certificate)
+    }
+
+    fn check_pinned(
+        &self,
+        der: &CertificateDer<'_>,
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<(), TlsError> {
+        let found = self.trusted.iter().find(|c| c.der() == &**der);
+        let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        if let Some(certificate) = found {
+            if seconds < certificate.not_before.unix_timestamp() {
+                return Err(CertificateError::NotValidYet.into());
+            }
+            if seconds > certificate.not_after.unix_timestamp() {
+                return Err(CertificateError::Expired.into());
+            }
+        }
+        verify_server_name(&ParsedCertificate::try_from(der)?, name)
+    }
+
+    fn explain(&self, error: &TlsError, presented: &[Certificate]) -> ServerFault {
+        let TlsError::InvalidCertificate(fault) = error else {
+            return ServerFault::Other(error.to_string());
+        };
+        match fault {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                ServerFault::Expired
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                ServerFault::NotValidYet
+            }
+            CertificateError::NotValidForName => self.other_name(Vec::new()),
+            CertificateError::NotValidForNameContext { presented, .. } => {
+                self.other_name(presented.clone())
+            }
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                self.missing(presented).unwrap_or_else(|| ServerFault::Other(fault.to_string()))
+            }
+            other => ServerFault::Other(other.to_string()),
+        }
+    }
+
+    fn other_name(&self, names: Vec<String>) -> ServerFault {
+        ServerFault::OtherName { host: self.host.clone(), names }
+    }
+
+    /// Follows the signers from the server's own certificate to the last that is presented.
+    fn missing(&self, presented: &[Certificate]) -> Option<ServerFault> {
+        let mut last = presented.first()?;
+        for _ in presented {
+            let signer = presented.iter().find(|c| *c != last && last.issuer.matches(&c.subject));
+            match signer {
+                Some(signer) if !last.is_self_issued() => last = signer,
+                _ => break,
+            }
+        }
+        let issuer = last.issuer.clone();
+        Some(match self.trusted.iter().any(|c| c.subject.matches(&issuer)) {
+            true => ServerFault::OtherKey { issuer },
+            false => ServerFault::UnknownIssuer { missing: issuer },
+        })
+    }
+}
+
+impl ServerCertVerifier for Judge {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        let verdict = match self.is_pinned(end_entity) {
+            true => {
+                self.check_pinned(end_entity, name, now).map(|()| ServerCertVerified::assertion())
+            }
+            false => self.by.verify_server_cert(end_entity, intermediates, name, ocsp, now),
+        };
+        let all = std::iter::once(end_entity).chain(intermediates);
+        let presented: Vec<_> = all.filter_map(|der| Certificate::from_der(der).ok()).collect();
+        if let Ok(mut seen) = self.seen.lock() {
+            seen.fault = verdict.as_ref().err().map(|e| self.explain(e, &presented));
+            seen.presented = presented;
+        }
+        verdict
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.by.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.by.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.by.supported_verify_schemes()
+    }
+}

@@ -1,0 +1,16 @@
+//! The device's side of the platform: what it presents, and what it says over MQTT.
+//!
+//! [`credentials`] reads a device's files, [`link`] connects with them, [`mqtt`] is the session
+//! and [`smartrest`] its language. [`check`] does all of it step by step, and [`diagnosis`] says
+//! what is likely wrong. Nothing here knows the PKI folder, its registry or the sandbox:
+//! certificates, keys and the time are arguments.
+
+mod alert;
+pub mod check;
+pub mod credentials;
+pub mod diagnosis;
+pub mod link;
+pub mod mqtt;
+pub mod smartrest;
+
+pub use alert::Alert;

@@ -1,0 +1,145 @@
+//! Why an MQTT session did not come about, or ended: facts, not guesses.
+
+use std::io::{self, ErrorKind};
+
+use super::super::alert::{Alert, tls_error};
+
+/// What the session was waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Waiting {
+    /// The answer to CONNECT.
+    Connack,
+    /// The answer to a message of QoS 1 or 2.
+    Acknowledgement,
+    /// The answer to SUBSCRIBE.
+    Suback,
+    /// The answer to a ping.
+    Pingresp,
+    /// A message.
+    Message,
+}
+
+impl Waiting {
+    /// What it is called in a sentence.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Connack => "the answer to CONNECT",
+            Self::Acknowledgement => "the acknowledgement of a message",
+            Self::Suback => "the answer to SUBSCRIBE",
+            Self::Pingresp => "the answer to a ping",
+            Self::Message => "messages",
+        }
+    }
+}
+
+/// Why an MQTT session did not come about, or ended.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MqttError {
+    /// A CONNACK that says no: as the answer to CONNECT, or later, when the platform closes.
+    #[error("the server refuses the connection with CONNACK {code} ({})", connack(*code))]
+    Refused {
+        /// 1 to 5 (MQTT 3.1.1, 3.2.2.3).
+        code: u8,
+    },
+    /// Closed by the other side.
+    #[error("the server closed the connection while {} was due", waiting.text())]
+    Closed {
+        /// What was due.
+        waiting: Waiting,
+    },
+    /// No answer in time.
+    #[error("{} did not come within {seconds} seconds", waiting.text())]
+    Timeout {
+        /// What was due.
+        waiting: Waiting,
+        /// The time that it had.
+        seconds: u64,
+    },
+    /// The server ended TLS, and says why.
+    #[error("the server ended TLS with the alert {alert}")]
+    Alert {
+        /// Its reason.
+        alert: Alert,
+    },
+    /// A subscription that the server refuses.
+    #[error("the server refuses the subscription to {topic}")]
+    NotSubscribed {
+        /// The topic.
+        topic: String,
+    },
+    /// Something that is no MQTT, or no MQTT 3.1.1.
+    #[error("the server does not speak MQTT 3.1.1 as expected: {0}")]
+    Protocol(String),
+    /// Something that MQTT cannot carry.
+    #[error("{what} cannot be sent: {problem}")]
+    Unsendable {
+        /// What it is.
+        what: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The connection failed in another way.
+    #[error("the connection broke: {0}")]
+    Broken(String),
+}
+
+impl MqttError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unsendable { .. } => None,
+            _ => Some("`c8y-pki device check` names the likely causes, step by step".to_owned()),
+        }
+    }
+
+    /// Whether trying again may help by itself.
+    pub fn is_environment(&self) -> bool {
+        match self {
+            Self::Refused { code } => *code == 3,
+            Self::Timeout { .. } | Self::Broken(_) | Self::Closed { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the platform said no.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused { code } => *code != 3,
+            Self::Alert { .. } | Self::NotSubscribed { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// What an error of the connection says.
+    pub(super) fn of(error: &io::Error, waiting: Waiting, seconds: u64) -> Self {
+        if let Some(alert) = Alert::in_error(error) {
+            return Self::Alert { alert };
+        }
+        match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => Self::Timeout { waiting, seconds },
+            ErrorKind::UnexpectedEof
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::NotConnected
+            | ErrorKind::BrokenPipe => Self::Closed { waiting },
+            _ => match tls_error(error) {
+                Some(tls) => Self::Broken(tls.to_string()),
+                None => Self::Broken(error.to_string()),
+            },
+        }
+    }
+}
+
+/// The codes in words (MQTT 3.1.1, table 3.1).
+pub(super) fn connack(code: u8) -> &'static str {
+    match code {
+        1 => "unacceptable protocol version",
+        2 => "identifier rejected",
+        3 => "server unavailable",
+        4 => "bad user name or password",
+        5 => "not authorized",
+        _ => "a code without a meaning",
+    }
+}

@@ -1,0 +1,339 @@
+//! A blocking MQTT 3.1.1 session of a device (OASIS MQTT 3.1.1; platform.md 4).
+//!
+//! Clean session always, as the platform demands; never retained messages, which have no effect
+//! there. One message is on its way at a time: [`Session::publish`] returns when it is
+//! acknowledged. The session keeps itself alive only while it [receives](Session::receive).
+//!
+//! Refused: messages beyond the platform's limit, topics with wildcards to publish on, more than
+//! [`MOST`] octets in a packet that is received.
+
+mod error;
+mod packets;
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::time::{Duration, Instant};
+
+use mqtt_protocol_core::mqtt;
+use mqtt_protocol_core::mqtt::common::Cursor;
+use mqtt_protocol_core::mqtt::connection::{ConnectionOptions, Event, TimerKind};
+use packets::Inbound;
+
+pub use error::{MqttError, Waiting};
+
+use crate::client_id::ClientId;
+use crate::secret::Password;
+
+/// Most octets of a packet that is received; operations of the platform are far below.
+pub const MOST: u32 = 1 << 20;
+
+/// The first octet of a CONNACK (MQTT 3.1.1, 3.2.1).
+const CONNACK: u8 = 0x20;
+
+/// A connection to speak MQTT over.
+pub trait Transport: Read + Write {
+    /// How long a read may wait. A read that waits longer fails with [`ErrorKind::WouldBlock`] or
+    /// [`ErrorKind::TimedOut`], and nothing is lost by it.
+    fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()>;
+}
+
+/// How sure a delivery is (MQTT 3.1.1, 4.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Qos {
+    /// At most once.
+    AtMostOnce,
+    /// At least once.
+    AtLeastOnce,
+    /// Exactly once.
+    ExactlyOnce,
+}
+
+/// What the server publishes when the connection is lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Will {
+    /// Where.
+    pub topic: String,
+    /// What.
+    pub payload: String,
+    /// How surely.
+    pub qos: Qos,
+}
+
+/// How to connect.
+#[derive(Debug, Clone)]
+pub struct ConnectOptions {
+    /// Who: the device in it must be the common name of its certificate.
+    pub client_id: ClientId,
+    /// User and password, for devices without certificate; the tenant's id alone as the user for
+    /// the MQTT Service of port 9883.
+    pub user: Option<(String, Option<Password>)>,
+    /// Seconds between signs of life; 0 is none at all.
+    pub keep_alive: u16,
+    /// The last will.
+    pub will: Option<Will>,
+    /// How long an answer may take.
+    pub timeout: Duration,
+}
+
+impl ConnectOptions {
+    /// With certificate, 60 seconds between signs of life, 10 seconds for an answer.
+    pub fn new(client_id: ClientId) -> Self {
+        let timeout = Duration::from_secs(10);
+        Self { client_id, user: None, keep_alive: 60, will: None, timeout }
+    }
+}
+
+/// A message that came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Where it was published.
+    pub topic: String,
+    /// What it says.
+    pub payload: Vec<u8>,
+    /// How surely it was delivered.
+    pub qos: Qos,
+}
+
+/// An MQTT session.
+pub struct Session<T: Transport> {
+    transport: T,
+    core: mqtt::Connection<mqtt::role::Client>,
+    timeout: Duration,
+    /// Whether nothing was read yet.
+    fresh: bool,
+    /// Packets that came and that nobody has asked for yet.
+    inbox: VecDeque<Inbound>,
+    ping_due: Option<Instant>,
+    pong_due: Option<Instant>,
+}
+
+impl<T: Transport> std::fmt::Debug for Session<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("inbox", &self.inbox.len()).finish_non_exhaustive()
+    }
+}
+
+impl<T: Transport> Session<T> {
+    /// Sends CONNECT and waits for the answer.
+    ///
+    /// Errors: [`MqttError::Refused`] with the code, and whatever else keeps the answer away.
+    pub fn connect(transport: T, options: &ConnectOptions) -> Result<Self, MqttError> {
+        let limit = ConnectionOptions::new().maximum_packet_size_recv(MOST);
+        let mut core = mqtt::Connection::with_options(mqtt::Version::V3_1_1, limit);
+        core.set_auto_pub_response(true);
+        core.set_pingresp_recv_timeout(millis(options.timeout));
+        let mut session = Self {
+            transport,
+            core,
+            timeout: options.timeout,
+            fresh: true,
+            inbox: VecDeque::new(),
+            ping_due: None,
+            pong_due: None,
+        };
+        let packet = packets::connect(options)?;
+        let events = session.core.checked_send(packet);
+        session.handle(events, Waiting::Connack)?;
+        session
+            .wait(Waiting::Connack, |packet| matches!(packet, Inbound::Connack(0)).then_some(()))?;
+        Ok(session)
+    }
+
+    /// Publishes a message, and waits until it is acknowledged if its QoS says so.
+    pub fn publish(&mut self, topic: &str, payload: &[u8], qos: Qos) -> Result<(), MqttError> {
+        let unsendable = |problem: String| MqttError::Unsendable { what: "a message", problem };
+        super::smartrest::check_length(topic, payload.len())
+            .map_err(|e| unsendable(e.to_string()))?;
+        let id = match qos {
+            Qos::AtMostOnce => None,
+            _ => Some(self.packet_id()?),
+        };
+        let packet = packets::publish(topic, payload, qos, id)?;
+        let events = self.core.checked_send(packet);
+        self.handle(events, Waiting::Acknowledgement)?;
+        let Some(id) = id else { return Ok(()) };
+        self.wait(Waiting::Acknowledgement, |packet| {
+            matches!(packet, Inbound::Done(done) if *done == id).then_some(())
+        })
+    }
+
+    /// Subscribes to topics and waits for the answer: the QoS granted for each.
+    ///
+    /// Errors: [`MqttError::NotSubscribed`] for the first topic that is refused.
+    pub fn subscribe(&mut self, topics: &[(&str, Qos)]) -> Result<Vec<Qos>, MqttError> {
+        let id = self.packet_id()?;
+        let packet = packets::subscribe(topics, id)?;
+        let events = self.core.checked_send(packet);
+        self.handle(events, Waiting::Suback)?;
+        let granted = self.wait(Waiting::Suback, |packet| match packet {
+            Inbound::Suback(found, granted) if *found == id => Some(granted.clone()),
+            _ => None,
+        })?;
+        if granted.len() != topics.len() {
+            let (asked, got) = (topics.len(), granted.len());
+            let problem = format!("a SUBACK with {got} codes for {asked} topics");
+            return Err(MqttError::Protocol(problem));
+        }
+        let refused = |topic: &str| MqttError::NotSubscribed { topic: topic.to_owned() };
+        let both = granted.into_iter().zip(topics);
+        both.map(|(granted, (topic, _))| granted.ok_or_else(|| refused(topic))).collect()
+    }
+
+    /// The next message, or none if none comes within that time. Keeps the session alive.
+    pub fn receive(&mut self, wait: Duration) -> Result<Option<Message>, MqttError> {
+        let end = Instant::now() + wait;
+        loop {
+            let position = self.inbox.iter().position(|p| matches!(p, Inbound::Message(_)));
+            if let Some(Inbound::Message(message)) = position.and_then(|p| self.inbox.remove(p)) {
+                return Ok(Some(message));
+            }
+            self.inbox.clear();
+            let now = Instant::now();
+            if now >= end {
+                return Ok(None);
+            }
+            self.fire(now)?;
+            let next = [self.ping_due, self.pong_due].into_iter().flatten().fold(end, Instant::min);
+            self.read(next.saturating_duration_since(now), Waiting::Message)?;
+        }
+    }
+
+    /// Says goodbye: the last will is not published.
+    pub fn disconnect(mut self) -> Result<(), MqttError> {
+        let packet = packets::disconnect()?;
+        let events = self.core.checked_send(packet);
+        self.handle(events, Waiting::Message)
+    }
+
+    /// The connection below.
+    pub fn transport(&self) -> &T {
+        &self.transport
+    }
+
+    fn packet_id(&mut self) -> Result<u16, MqttError> {
+        self.core.acquire_packet_id().map_err(|e| packets::unsendable("a message", e))
+    }
+
+    /// Reads until a packet is the one that is waited for.
+    fn wait<R>(
+        &mut self,
+        waiting: Waiting,
+        wanted: impl Fn(&Inbound) -> Option<R>,
+    ) -> Result<R, MqttError> {
+        let end = Instant::now() + self.timeout;
+        loop {
+            let found = |(at, packet)| wanted(packet).map(|found| (at, found));
+            if let Some((at, found)) = self.inbox.iter().enumerate().find_map(found) {
+                self.inbox.remove(at);
+                return Ok(found);
+            }
+            let now = Instant::now();
+            if now >= end {
+                return Err(self.late(waiting));
+            }
+            self.read(end - now, waiting)?;
+        }
+    }
+
+    fn late(&self, waiting: Waiting) -> MqttError {
+        MqttError::Timeout { waiting, seconds: self.timeout.as_secs() }
+    }
+
+    /// Reads once, for at most that long; that nothing came is no error.
+    fn read(&mut self, wait: Duration, waiting: Waiting) -> Result<(), MqttError> {
+        // A time-out of nothing would mean to wait for ever.
+        let wait = wait.max(Duration::from_millis(1));
+        let failed = |e: &io::Error| MqttError::of(e, waiting, self.timeout.as_secs());
+        self.transport.set_read_timeout(wait).map_err(|e| failed(&e))?;
+        let mut buffer = [0; 4096];
+        let read = match self.transport.read(&mut buffer) {
+            Ok(0) => return Err(MqttError::Closed { waiting }),
+            Ok(read) => read,
+            Err(e) if is_late(&e) || e.kind() == ErrorKind::Interrupted => return Ok(()),
+            Err(e) => return Err(failed(&e)),
+        };
+        // What is no MQTT may look like the beginning of a long packet: the first has to be CONNACK.
+        if std::mem::take(&mut self.fresh) && buffer[0] != CONNACK {
+            let problem = format!("its first octet is {:#04x}, not that of CONNACK", buffer[0]);
+            return Err(MqttError::Protocol(problem));
+        }
+        let mut cursor = Cursor::new(&buffer[..read]);
+        while cursor.position() < read as u64 {
+            let events = self.core.recv(&mut cursor);
+            self.handle(events, waiting)?;
+        }
+        Ok(())
+    }
+
+    /// Does what is due by the clock.
+    fn fire(&mut self, now: Instant) -> Result<(), MqttError> {
+        if self.pong_due.is_some_and(|due| due <= now) {
+            return Err(self.late(Waiting::Pingresp));
+        }
+        if self.ping_due.is_some_and(|due| due <= now) {
+            self.ping_due = None;
+            let events = self.core.notify_timer_fired(TimerKind::PingreqSend);
+            self.handle(events, Waiting::Pingresp)?;
+        }
+        Ok(())
+    }
+
+    /// Does what the protocol asks for.
+    fn handle(&mut self, events: Vec<Event>, waiting: Waiting) -> Result<(), MqttError> {
+        let mut problem = None;
+        for event in events {
+            match event {
+                Event::RequestSendPacket { packet, .. } => {
+                    self.send(&packets::octets(&packet), waiting)?;
+                }
+                Event::NotifyPacketReceived(packet) => {
+                    match Inbound::of(packet) {
+                        // Also later: it means that the session is being closed.
+                        Some(Inbound::Connack(code)) if code != 0 => {
+                            return Err(MqttError::Refused { code });
+                        }
+                        found => self.inbox.extend(found),
+                    }
+                }
+                Event::RequestTimerReset { kind, duration_ms } => {
+                    let due = Instant::now().checked_add(Duration::from_millis(duration_ms));
+                    self.set_timer(kind, due);
+                }
+                Event::RequestTimerCancel(kind) => self.set_timer(kind, None),
+                Event::NotifyError(error) => problem = Some(packets::protocol(error)),
+                Event::RequestClose | Event::NotifyPacketIdReleased(_) => {}
+            }
+        }
+        problem.map_or(Ok(()), Err)
+    }
+
+    fn set_timer(&mut self, kind: TimerKind, due: Option<Instant>) {
+        match kind {
+            TimerKind::PingreqSend => self.ping_due = due,
+            TimerKind::PingrespRecv => self.pong_due = due,
+            // Only servers wait for pings.
+            TimerKind::PingreqRecv => {}
+        }
+    }
+
+    fn send(&mut self, octets: &[u8], waiting: Waiting) -> Result<(), MqttError> {
+        let sent = self.transport.write_all(octets).and_then(|()| self.transport.flush());
+        let Err(error) = sent else { return Ok(()) };
+        // A server that closes may have said why: its alert, or its CONNACK, lies before the end.
+        match self.read(self.timeout, waiting) {
+            Err(told @ (MqttError::Alert { .. } | MqttError::Refused { .. })) => Err(told),
+            _ => Err(MqttError::of(&error, waiting, self.timeout.as_secs())),
+        }
+    }
+}
+
+fn is_late(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,209 @@
+//! MQTT servers to connect to: a real mosquitto, and one on paper that answers as told.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use crate::cli::Cli;
+use crate::openssl::{EC, OpenSsl};
+use crate::{arg, tool};
+
+/// How long a broker may take to start.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Makes the server's certificate for `localhost` with OpenSSL: `server.pem`, `server.key` and
+/// their CA, `server-ca.pem`, which is not the devices'. None when OpenSSL is not installed.
+pub fn server_certificate(cli: &Cli) -> Option<()> {
+    let openssl = OpenSsl::at(&cli.path("."))?;
+    openssl.root("server-ca", EC);
+    openssl.request("server");
+    cli.write("server.ext", "subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth\n");
+    openssl.run(
+        "x509 -req -in @server.csr -CA @server-ca.pem -CAkey @server-ca.key -CAcreateserial -days 20 \
+         -extfile @server.ext -out @server.pem",
+    );
+    Some(())
+}
+
+/// A port that nobody has for the moment.
+///
+/// # Panics
+///
+/// When there is none.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("its address").port()
+}
+
+/// A mosquitto that wants client certificates.
+#[derive(Debug)]
+pub struct Mosquitto {
+    child: Child,
+    /// Where it listens, on localhost.
+    pub port: u16,
+}
+
+impl Mosquitto {
+    /// Starts it in a folder with [`server_certificate`]; devices have to lead to the CA in the
+    /// file `ca`. `more` is a line for its configuration. None when it is not installed.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub fn start(cli: &Cli, ca: &str, more: &str) -> Option<Self> {
+        let mosquitto = tool("mosquitto").or_else(|| tool_in_sbin("mosquitto"))?;
+        let port = free_port();
+        let path = |name: &str| cli.arg(name);
+        let configuration = format!(
+            "user root\npersistence false\nlog_type all\nlistener {port} 127.0.0.1\n\
+             allow_anonymous true\nrequire_certificate true\n\
+             cafile {}\ncertfile {}\nkeyfile {}\n{more}\n",
+            path(ca),
+            path("server.pem"),
+            path("server.key")
+        );
+        cli.write("mosquitto.conf", configuration);
+        let log = std::fs::File::create(cli.path("mosquitto.log")).expect("a log");
+        let child = Command::new(mosquitto.path())
+            .args(["-c", arg(&cli.path("mosquitto.conf"))])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("mosquitto starts");
+        let mut broker = Self { child, port };
+        broker.wait(cli);
+        Some(broker)
+    }
+
+    fn wait(&mut self, cli: &Cli) {
+        let end = Instant::now() + PATIENCE;
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            let over = self.child.try_wait().expect("the system knows its children");
+            let log = || cli.text("mosquitto.log");
+            assert!(over.is_none() && Instant::now() < end, "mosquitto: {over:?}\n{}", log());
+            sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Mosquitto {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Debian keeps daemons where the `PATH` of users does not lead.
+fn tool_in_sbin(name: &str) -> Option<crate::Tool> {
+    let path = std::path::Path::new("/usr/sbin").join(name);
+    path.is_file().then_some(crate::Tool { path })
+}
+
+/// What a broker on paper does with a packet.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    /// Sends these octets.
+    Octets(Vec<u8>),
+    /// Closes the connection.
+    Close,
+    /// Nothing.
+    Nothing,
+}
+
+/// A TLS server that answers the packets of MQTT as `answer` says: it gets the type (1 is CONNECT)
+/// and the octets behind the fixed header. It asks for no client certificate. Returns its port.
+///
+/// # Panics
+///
+/// When it cannot be started with the certificate in the folder.
+pub fn paper_broker(cli: &Cli, answer: impl Fn(u8, &[u8]) -> Reply + Send + Sync + 'static) -> u16 {
+    let chain = CertificateDer::from_pem_file(cli.path("server.pem")).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_file(cli.path("server.key")).expect("a key");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions of TLS")
+        .with_no_client_auth()
+        .with_single_cert(vec![chain], key)
+        .expect("key and certificate fit");
+    let (config, answer) = (Arc::new(config), Arc::new(answer));
+    listen(move |stream| {
+        let (config, answer) = (Arc::clone(&config), Arc::clone(&answer));
+        thread::spawn(move || serve(stream, config, &*answer));
+    })
+}
+
+/// A server on a port of its own that does one thing with each connection. Returns its port.
+///
+/// # Panics
+///
+/// When it cannot be started.
+pub fn listen(each: impl Fn(TcpStream) + Send + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("its address").port();
+    thread::spawn(move || listener.incoming().flatten().for_each(each));
+    port
+}
+
+fn serve(stream: TcpStream, config: Arc<ServerConfig>, answer: &dyn Fn(u8, &[u8]) -> Reply) {
+    let connection = ServerConnection::new(config).expect("a connection");
+    let mut stream = StreamOwned::new(connection, stream);
+    while let Some((kind, body)) = packet(&mut stream) {
+        match answer(kind, &body) {
+            Reply::Octets(octets) => {
+                if stream.write_all(&octets).and_then(|()| stream.flush()).is_err() {
+                    return;
+                }
+            }
+            Reply::Close => {
+                stream.conn.send_close_notify();
+                let _ = stream.flush();
+                return;
+            }
+            Reply::Nothing => {}
+        }
+    }
+}
+
+/// The type of the next packet, and what is behind its fixed header; none at the end.
+fn packet(stream: &mut impl Read) -> Option<(u8, Vec<u8>)> {
+    let mut octet = || {
+        let mut octet = [0];
+        stream.read_exact(&mut octet).ok().map(|()| octet[0])
+    };
+    let kind = octet()? >> 4;
+    let (mut length, mut shift) = (0_usize, 0);
+    loop {
+        let part = octet()?;
+        length |= usize::from(part & 0x7f) << shift;
+        shift += 7;
+        if part & 0x80 == 0 {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).ok()?;
+    Some((kind, body))
+}
+
+/// What a good broker says: accepts, acknowledges, grants.
+pub fn polite(kind: u8, body: &[u8]) -> Reply {
+    match kind {
+        1 => Reply::Octets(vec![0x20, 2, 0, 0]),
+        3 => {
+            // QoS 1: the packet identifier is behind the topic.
+            let topic = usize::from(u16::from_be_bytes([body[0], body[1]]));
+            Reply::Octets(vec![0x40, 2, body[topic + 2], body[topic + 3]])
+        }
+        8 => Reply::Octets(vec![0x90, 4, body[0], body[1], 0, 0]),
+        _ => Reply::Nothing,
+    }
+}
