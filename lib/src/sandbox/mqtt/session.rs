@@ -190,7 +190,7 @@ impl Session {
                 Event::NotifyPacketReceived(packet) => self.received(packet),
                 Event::RequestTimerReset { kind: TimerKind::PingreqRecv, duration_ms } => {
                     let time = std::time::Duration::from_millis(duration_ms);
-                    self.deadline = Some(now() + time);
+                    self.deadline = Some(Instant::now() + time);
                 }
                 Event::RequestTimerCancel(TimerKind::PingreqRecv) => self.deadline = None,
                 Event::NotifyError(_) | Event::RequestClose => {
@@ -301,9 +301,4 @@ impl Session {
         let mut world = self.shared.world();
         world.online.subscribed(&self.guest, self.ticket, self.granted.keys());
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "keep-alive is about time")]
-fn now() -> Instant {
-    Instant::now()
 }
