@@ -58,6 +58,8 @@ pub(super) fn read(packet: &[u8]) -> Result<Hello, Unheard> {
         return Err(malformed("the flags of the CONNECT are malformed"));
     }
     let mut connection = Connection::<role::Server>::new(Version::V3_1_1);
+    connection.set_auto_pub_response(true);
+    connection.set_auto_ping_response(true);
     let translated = of_3_1_1(rest);
     let mut connect = None;
     let mut others = Vec::new();
