@@ -64,7 +64,8 @@ fn messages_make_the_device_its_children_and_events() {
     let object = &device["object"];
     assert_eq!((&object["name"], &object["type"]), (&json!("Gateway 1"), &json!("c8y_Gateway")));
     let children = device["children"].as_array().unwrap();
-    let child = |child: &Value| (child["id"].clone(), child["name"].clone(), child["parent"].clone());
+    let child =
+        |child: &Value| (child["id"].clone(), child["name"].clone(), child["parent"].clone());
     let children: Vec<_> = children.iter().map(child).collect();
     let pump = (json!("pump-1"), json!("Pump, \"1\""), json!(null));
     assert_eq!(children, [pump, (json!("valve-1"), json!("Valve"), json!("pump-1"))]);
@@ -257,7 +258,10 @@ fn a_second_connection_ends_the_first() {
     assert_eq!(state["connected"].as_array().unwrap().len(), 1);
     assert_eq!(state["connected"][0]["client_id"], "x:gw-1:t");
     let device = known(&sandbox, "devices", "gw-1").unwrap();
-    assert_eq!((&device["connected"], &device["events"][0]["text"]), (&json!(true), &json!("Lost.")));
+    assert_eq!(
+        (&device["connected"], &device["events"][0]["text"]),
+        (&json!(true), &json!("Lost."))
+    );
     // The same identifier in another tenant is another device.
     let mut other = user(&sandbox, "d:gw-1", "t1002/admin");
     other.ping();
@@ -288,8 +292,7 @@ fn the_last_will_is_published_unless_the_client_says_goodbye() {
 #[test]
 fn silence_ends_a_connection_after_one_and_a_half_times_its_keep_alive() {
     let (sandbox, root) = open_to_all();
-    let mut client =
-        connected(&sandbox, &root, "gw-1", &Connect { keep_alive: 1, ..of("d:gw-1") });
+    let mut client = connected(&sandbox, &root, "gw-1", &Connect { keep_alive: 1, ..of("d:gw-1") });
     for _ in 0..3 {
         std::thread::sleep(Duration::from_millis(800));
         client.ping();

@@ -115,6 +115,10 @@ fn presented(stream: &TlsStream<TcpStream>) -> Result<Vec<Certificate>, String> 
 /// The first packet; what comes behind it stays in the buffer.
 async fn first(stream: &mut TlsStream<TcpStream>, buffer: &mut Vec<u8>) -> Result<Vec<u8>, String> {
     loop {
+        // Another protocol's first line may never become a whole packet.
+        if !buffer.is_empty() && frame::kind(buffer) != frame::CONNECT {
+            return Err("the first packet is no CONNECT".to_owned());
+        }
         if let Some(packet) = frame::take(buffer)? {
             return Ok(packet);
         }
