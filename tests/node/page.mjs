@@ -3,6 +3,7 @@
 //   node page.mjs <folder>
 //
 // The folder holds ca.pem and devices.csv; the script writes page.png and small.png into it.
+// A client of MQTT, whose ClientId, object and event are called like HOSTILE, is connected meanwhile.
 // The tenant comes from C8Y_HOST, C8Y_TENANT, C8Y_USER and C8Y_PASSWORD, the page from C8Y_MANAGEMENT,
 // the browser from CHROMIUM, trust in the server from NODE_EXTRA_CA_CERTS.
 
@@ -104,6 +105,15 @@ try {
     await appears('Newest first', '404');
     await appears('Newest first', '401');
     return { newest: (await rows('Newest first')).slice(0, 3) };
+  });
+
+  await step('connected devices appear', async () => {
+    // The test has a client of MQTT connected, which calls itself so and has made its object.
+    await appears('Connected devices', HOSTILE);
+    await appears('Connected devices', 'MQTT 3.1.1');
+    await appears('Not registered', `${HOSTILE} (t)`);
+    await appears('Events', HOSTILE);
+    await appears('Newest first', 'CONNECT');
   });
 
   await step('a certificate goes', async () => {

@@ -42,6 +42,9 @@ pub(crate) struct SandboxArgs {
     /// Port of REST with client certificates; 0 takes any that is free
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     mtls_port: u16,
+    /// Port of MQTT over TLS; 0 takes any that is free
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    mqtt_port: u16,
     /// Port of the page that shows what happened; 0 takes any that is free
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     management_port: u16,
@@ -65,6 +68,7 @@ pub(crate) struct SandboxArgs {
 struct Started {
     url: String,
     mtls_url: String,
+    mqtt_address: String,
     management_url: String,
     tenant: String,
     user: String,
@@ -82,6 +86,7 @@ pub(crate) fn run(args: &SandboxArgs, out: Output) -> Result {
         host: args.host.clone(),
         https_port: args.port,
         mtls_port: args.mtls_port,
+        mqtt_port: args.mqtt_port,
         management_port: args.management_port,
         password: None,
         code_seconds: args.code_seconds,
@@ -102,6 +107,7 @@ pub(crate) fn run(args: &SandboxArgs, out: Output) -> Result {
     out.note("Sandbox: not a Cumulocity tenant. Everything in it is gone when it ends.");
     out.note(&format!("REST                      {}", sandbox.url()));
     out.note(&format!("with client certificates  {}", sandbox.mtls_url()));
+    out.note(&format!("MQTT over TLS             {}", sandbox.mqtt_address()));
     out.note(&format!("page                      {}/", sandbox.management_url()));
     let mut shown = 0;
     loop {
@@ -137,6 +143,7 @@ fn started(sandbox: &Sandbox, ca_file: PathBuf) -> Started {
     Started {
         url: sandbox.url(),
         mtls_url: sandbox.mtls_url(),
+        mqtt_address: sandbox.mqtt_address(),
         management_url: sandbox.management_url(),
         tenant: sandbox.tenant().to_owned(),
         user: sandbox.user().to_owned(),
@@ -165,7 +172,7 @@ fn quoted(value: &str) -> String {
 /// A request in one line.
 fn line(connection: &Connection) -> String {
     let Connection { at, port, method, path, status, user, .. } = connection;
-    let user = user.as_deref().unwrap_or("-");
+    let user = user.as_ref().or(connection.certificate.as_ref()).map_or("-", String::as_str);
     let fault = connection.fault.map(|fault| format!(" fault={fault}")).unwrap_or_default();
     let reason = connection.reason.as_ref().map(|reason| format!(" ({reason})"));
     let text =

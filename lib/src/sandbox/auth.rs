@@ -49,6 +49,14 @@ pub(super) struct Basic {
     pub(super) password: Password,
 }
 
+impl Basic {
+    /// `tenant/user`, or a user of the first tenant.
+    pub(super) fn of(user: &str, password: Password) -> Self {
+        let (tenant, user) = user.split_once('/').unwrap_or((HOME, user));
+        Self { tenant: tenant.to_owned(), user: user.to_owned(), password }
+    }
+}
+
 impl Caller {
     fn user(tenant: &str, user: &str) -> Option<Self> {
         let (_, roles) = USERS.iter().find(|(name, _)| *name == user)?;
@@ -97,21 +105,29 @@ pub(super) fn caller(world: &World, call: &Call) -> Result<Caller, Refusal> {
         let user = Caller::user(&bearer.tenant, &bearer.subject);
         return user.ok_or_else(|| Refusal::unauthorized("no such user"));
     }
-    let Some(Basic { tenant, user, password }) = basic(&call.headers) else {
+    let Some(basic) = basic(&call.headers) else {
         return Err(Refusal::unauthorized("no user, password or token was given"));
     };
-    let Some(of_tenant) = world.tenants.get(&tenant) else {
-        return Err(Refusal::unauthorized(format!("there is no tenant {tenant:?}")));
+    login(world, &basic).map_err(Refusal::unauthorized)
+}
+
+/// Who has that name and password. The user of a device is `device_<id>`, or its id.
+pub(super) fn login(world: &World, basic: &Basic) -> Result<Caller, String> {
+    let Basic { tenant, user, password } = basic;
+    let Some(of_tenant) = world.tenants.get(tenant) else {
+        return Err(format!("there is no tenant {tenant:?}"));
     };
-    if let Some(caller) = Caller::user(&tenant, &user) {
-        let wrong = || Refusal::unauthorized("the password is wrong");
-        return (password == world.password).then_some(caller).ok_or_else(wrong);
+    if let Some(caller) = Caller::user(tenant, user) {
+        let wrong = || "the password is wrong".to_owned();
+        return (*password == world.password).then_some(caller).ok_or_else(wrong);
     }
-    let device = of_tenant.devices.get(&user).and_then(|device| device.credentials.as_ref());
-    if device == Some(&password) {
-        return Ok(Caller::device(&tenant, &user));
+    for id in [Some(user.as_str()), user.strip_prefix("device_")].into_iter().flatten() {
+        let device = of_tenant.devices.get(id).and_then(|device| device.credentials.as_ref());
+        if device == Some(password) {
+            return Ok(Caller::device(tenant, id));
+        }
     }
-    Err(Refusal::unauthorized(format!("no user {user:?} with that password")))
+    Err(format!("no user {user:?} with that password"))
 }
 
 /// `Authorization: Basic`, if it can be read.
@@ -119,12 +135,7 @@ pub(super) fn basic(headers: &HeaderMap) -> Option<Basic> {
     let encoded = scheme(headers, "basic")?;
     let text = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
     let (user, password) = text.split_once(':')?;
-    let (tenant, user) = user.split_once('/').unwrap_or((HOME, user));
-    Some(Basic {
-        tenant: tenant.to_owned(),
-        user: user.to_owned(),
-        password: Password::new(password),
-    })
+    Some(Basic::of(user, Password::new(password)))
 }
 
 /// `Authorization: Bearer`.

@@ -1,4 +1,5 @@
-//! What was asked and answered: the last thousand requests, without anything secret.
+//! What was asked and answered: the last thousand requests, MQTT's among them, without anything
+//! secret.
 
 use std::collections::VecDeque;
 
@@ -7,7 +8,8 @@ use serde::Serialize;
 /// How many requests are kept.
 const KEPT: usize = 1000;
 
-/// One request and its answer.
+/// One request and its answer; of MQTT a `CONNECT`, the end of a connection (`DISCONNECT`), a handshake
+/// that failed (`HANDSHAKE`), a message that was refused (`PUBLISH`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Connection {
@@ -15,16 +17,20 @@ pub struct Connection {
     pub number: u64,
     /// When it came, in ISO 8601.
     pub at: String,
-    /// `https`, or `mtls` for the port with client certificates.
+    /// `https`, `mtls` for the port with client certificates, or `mqtt`.
     pub port: &'static str,
     /// Its method.
     pub method: String,
-    /// Its path, without the query.
+    /// Its path, without the query; for MQTT, the ClientId.
     pub path: String,
-    /// The status of its answer; for a dropped answer, the one that it would have had.
+    /// The status of its answer; for a dropped answer, the one that it would have had. For a
+    /// `CONNECT`, the code of its CONNACK; 0 for all else of MQTT.
     pub status: u16,
     /// Who asked, by their own account.
     pub user: Option<String>,
+    /// The subject of the certificate with which a client of MQTT came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
     /// What went wrong on purpose: `503`, `429`, `slow`, `cut` or `drop`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<&'static str>,

@@ -1,11 +1,11 @@
 //! An in-memory tenant to rehearse against: strict where the platform is strict, and never to be
 //! mistaken for it.
 //!
-//! [`Sandbox::start`] listens on three ports, with a CA of its own: REST over HTTPS; HTTPS with a
-//! client certificate, for tokens of devices; and, on the loopback address only and without TLS, a
-//! page that shows what happened, and the same as JSON. Everything is gone when it is dropped.
+//! [`Sandbox::start`] listens on four ports, with a CA of its own: REST over HTTPS; HTTPS with a
+//! client certificate, for tokens of devices; MQTT over TLS, with a client certificate or without; and,
+//! on the loopback address only and without TLS, a page that shows what happened, and the same as JSON. Everything is gone when it is dropped.
 //!
-//! It is written from the platform's documentation, section "REST", and shares no request or answer
+//! It is written from the platform's documentation, sections "REST" and "MQTT", and shares no request or answer
 //! code with the client: a misunderstanding must not stand on both sides.
 //!
 //! One instance with the tenants `t1001`, `t1002` and `management`. Each has the users `admin` (all
@@ -24,7 +24,9 @@
 //! - JSON that cannot be read is 422, as any other content that is refused.
 //! - The answers of enrolment are no JSON, so they come without `Accept` too.
 //!
-//! Not there: MQTT, inventory, anything else that the tools of this project do not call.
+//! The choices of MQTT are in `sandbox/mqtt/mod.rs`; faults on purpose are for REST alone.
+//!
+//! Not there: inventory over REST, anything else that the tools of this project do not call.
 //!
 //! ```no_run
 //! use c8y_pki::sandbox::{Sandbox, Settings};
@@ -48,6 +50,7 @@ mod journal;
 mod judge;
 mod jwt;
 mod management;
+mod mqtt;
 mod pop;
 mod register;
 mod revocation;
@@ -148,6 +151,8 @@ pub struct Settings {
     pub https_port: u16,
     /// Port of REST with client certificates; 0: any that is free.
     pub mtls_port: u16,
+    /// Port of MQTT over TLS; 0: any that is free.
+    pub mqtt_port: u16,
     /// Port of the page, on the loopback address; 0: any that is free.
     pub management_port: u16,
     /// The password of all users; none: a random one.
@@ -166,6 +171,7 @@ impl Default for Settings {
             host: "localhost".to_owned(),
             https_port: 0,
             mtls_port: 0,
+            mqtt_port: 0,
             management_port: 0,
             password: None,
             code_seconds: 600,
@@ -197,6 +203,7 @@ impl Sandbox {
     pub fn start(settings: Settings) -> Result<Self, SandboxError> {
         let rest = listen(settings.bind, settings.https_port)?;
         let mutual = listen(settings.bind, settings.mtls_port)?;
+        let mqtt = listen(settings.bind, settings.mqtt_port)?;
         let page = listen(IpAddr::V4(Ipv4Addr::LOCALHOST), settings.management_port)?;
         let password = settings.password.map_or_else(|| random_password(20), Ok)?;
         let identity = identity::Identity::make(&settings.host, settings.bind, clock::now())?;
@@ -204,6 +211,7 @@ impl Sandbox {
             host: settings.host,
             https_port: rest.1,
             mtls_port: mutual.1,
+            mqtt_port: mqtt.1,
             management_port: page.1,
             code_seconds: settings.code_seconds,
         };
@@ -221,7 +229,8 @@ impl Sandbox {
             let _context = runtime.enter();
             let doors = [
                 (rest, Door::Rest(tls.rest)),
-                (mutual, Door::Mutual(tls.mutual)),
+                (mutual, Door::Mutual(Arc::clone(&tls.mutual))),
+                (mqtt, Door::Mqtt(tls.mutual)),
                 (page, Door::Page),
             ];
             for ((listener, port), door) in doors {
@@ -241,6 +250,16 @@ impl Sandbox {
     /// The base of REST with client certificates.
     pub fn mtls_url(&self) -> String {
         self.shared.world().site.mtls_url()
+    }
+
+    /// Host and port of MQTT over TLS: `localhost:PORT`.
+    pub fn mqtt_address(&self) -> String {
+        self.shared.world().site.mqtt_address()
+    }
+
+    /// The port of MQTT over TLS.
+    pub fn mqtt_port(&self) -> u16 {
+        self.shared.world().site.mqtt_port
     }
 
     /// The page that shows what happened; `state.json` below it is [`Sandbox::state`].
@@ -295,6 +314,13 @@ impl Sandbox {
     /// All that it holds, and the last connections. No passwords, codes or tokens.
     pub fn state(&self) -> Value {
         self.shared.state()
+    }
+
+    /// Sends a row of SmartREST, `510,…` say, to a device of [`Sandbox::tenant`] on `s/ds`. False if
+    /// it is not connected, or has not subscribed to that topic.
+    pub fn send_operation(&self, device: &str, message: &str) -> bool {
+        let world = self.shared.world();
+        world.online.deliver(HOME, device, mqtt::topics::OPERATIONS, message)
     }
 
     /// The requests that came after the one of that number, as far as they are still kept; numbers

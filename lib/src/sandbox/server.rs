@@ -1,4 +1,4 @@
-//! The three listeners, and how an answer leaves: whole, late, cut short or not at all.
+//! The listeners, and how an answer leaves: whole, late, cut short or not at all.
 //!
 //! HTTP/1.1 only. Every answer says `Server: c8y-pki-sandbox`, so that nobody takes it for the
 //! platform.
@@ -27,7 +27,7 @@ use super::clock::iso;
 use super::faults::{Fault, Faults};
 use super::journal::{Connection, Journal};
 use super::state::World;
-use super::{auth, management, routes};
+use super::{auth, management, mqtt, routes};
 use crate::cert::Certificate;
 
 /// How long a client may take for its handshake.
@@ -42,6 +42,8 @@ pub(super) enum Door {
     Rest(Arc<ServerConfig>),
     /// REST with client certificates.
     Mutual(Arc<ServerConfig>),
+    /// MQTT.
+    Mqtt(Arc<ServerConfig>),
     /// The page, without TLS.
     Page,
 }
@@ -51,6 +53,7 @@ impl Door {
         match self {
             Self::Rest(_) => "https",
             Self::Mutual(_) => "mtls",
+            Self::Mqtt(_) => "mqtt",
             Self::Page => "page",
         }
     }
@@ -92,10 +95,14 @@ impl Shared {
 
     /// The tenants and the list of connections.
     pub(super) fn state(&self) -> Value {
-        let tenants = self.world().view();
+        let (tenants, connected) = {
+            let world = self.world();
+            (world.view(), world.online.view())
+        };
         let journal = self.journal();
         json!({
             "tenants": tenants,
+            "connected": connected,
             "connections": journal.all().collect::<Vec<_>>(),
             "requests": journal.requests(),
             "faulted": journal.faulted(),
@@ -135,6 +142,7 @@ impl Shared {
             path: call.path.clone(),
             status: answer.status,
             user: auth::claimed(&call.headers).or_else(|| common_name(call)),
+            certificate: None,
             fault: fault.map(Fault::name),
             reason,
         });
@@ -166,6 +174,7 @@ async fn connection(stream: TcpStream, door: Door, shared: Arc<Shared>) {
     let port = door.name();
     let config = match door {
         Door::Page => return page(stream, shared).await,
+        Door::Mqtt(config) => return mqtt::connection(stream, config, shared).await,
         Door::Rest(config) | Door::Mutual(config) => config,
     };
     let handshake = TlsAcceptor::from(config).accept(stream);

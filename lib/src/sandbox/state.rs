@@ -8,6 +8,7 @@ use super::HOME;
 use super::SandboxError;
 use super::identity::Identity;
 use super::jwt::Tokens;
+use super::mqtt::online::Online;
 use super::tenant::{MANAGEMENT, Tenant};
 use super::trusted::Trusted;
 use crate::secret::Password;
@@ -17,6 +18,7 @@ pub(super) struct Site {
     pub(super) host: String,
     pub(super) https_port: u16,
     pub(super) mtls_port: u16,
+    pub(super) mqtt_port: u16,
     pub(super) management_port: u16,
     pub(super) code_seconds: u64,
 }
@@ -30,6 +32,11 @@ impl Site {
     /// The base of REST with client certificates.
     pub(super) fn mtls_url(&self) -> String {
         format!("https://{}:{}", self.authority(), self.mtls_port)
+    }
+
+    /// Host and port of MQTT.
+    pub(super) fn mqtt_address(&self) -> String {
+        format!("{}:{}", self.authority(), self.mqtt_port)
     }
 
     /// The page.
@@ -51,6 +58,8 @@ pub(super) struct World {
     pub(super) tokens: Tokens,
     pub(super) identity: Identity,
     pub(super) tenants: BTreeMap<String, Tenant>,
+    /// Who is connected by MQTT.
+    pub(super) online: Online,
 }
 
 impl World {
@@ -62,7 +71,8 @@ impl World {
     ) -> Result<Self, SandboxError> {
         let names = [HOME, "t1002", MANAGEMENT];
         let tenants = names.into_iter().map(|name| (name.to_owned(), Tenant::default())).collect();
-        Ok(Self { site, password, tokens: Tokens::new()?, identity, tenants })
+        let (tokens, online) = (Tokens::new()?, Online::default());
+        Ok(Self { site, password, tokens, identity, tenants, online })
     }
 
     /// The same certificate in the other tenants.
@@ -87,7 +97,8 @@ impl World {
     /// The tenants, for people and tests.
     pub(super) fn view(&self) -> Map<String, Value> {
         let view = |(name, tenant): (&String, &Tenant)| {
-            (name.clone(), tenant.view(|fingerprint| self.is_locked_out(name, fingerprint)))
+            let locked = |fingerprint: &str| self.is_locked_out(name, fingerprint);
+            (name.clone(), tenant.view(locked, |device| self.online.has(name, device)))
         };
         self.tenants.iter().map(view).collect()
     }

@@ -9,6 +9,7 @@ use super::answer::{Answer, Refusal};
 use super::auth;
 use super::call::Call;
 use super::clock::iso;
+use super::mqtt::inventory::Inventory;
 use super::state::World;
 use super::trusted::Trusted;
 use crate::cert::Certificate;
@@ -126,6 +127,8 @@ pub(super) struct Authority {
 pub(super) struct Tenant {
     pub(super) trusted: Vec<Trusted>,
     pub(super) devices: BTreeMap<String, Device>,
+    /// What devices have made by their messages; a user may do so for a device that is not registered.
+    pub(super) inventories: BTreeMap<String, Inventory>,
     pub(super) groups: BTreeSet<String>,
     pub(super) registrations: Vec<Registration>,
     /// Serial numbers without leading zeros, and since when they are revoked.
@@ -140,11 +143,26 @@ impl Tenant {
         self.trusted.iter().find(|t| t.fingerprint == fingerprint)
     }
 
-    /// What it holds; `locked` says of a fingerprint whether another tenant holds it too.
-    pub(super) fn view(&self, locked: impl Fn(&str) -> bool) -> Value {
+    /// What it holds; `locked` says of a fingerprint whether another tenant holds it too, `connected`
+    /// of a device whether it is.
+    pub(super) fn view(
+        &self,
+        locked: impl Fn(&str) -> bool,
+        connected: impl Fn(&str) -> bool,
+    ) -> Value {
         let trusted: Vec<Value> =
             self.trusted.iter().map(|t| t.view(locked(&t.fingerprint))).collect();
-        let devices: Vec<Value> = self.devices.iter().map(|(id, d)| d.view(id)).collect();
+        let made = |id: &str, mut view: Value| {
+            let inventory = self.inventories.get(id).cloned().unwrap_or_default().view();
+            for part in ["object", "children", "events"] {
+                view[part] = inventory[part].clone();
+            }
+            view["connected"] = connected(id).into();
+            view
+        };
+        let devices: Vec<Value> = self.devices.iter().map(|(id, d)| made(id, d.view(id))).collect();
+        let others = self.inventories.keys().filter(|id| !self.devices.contains_key(*id));
+        let unregistered: Vec<Value> = others.map(|id| made(id, json!({ "id": id }))).collect();
         let registration = |r: &Registration| json!({ "at": iso(r.at), "rows": r.rows, "created": r.created, "failed": r.failed });
         let registrations: Vec<Value> = self.registrations.iter().map(registration).collect();
         let revocation = |(serial, at): (&Vec<u8>, &OffsetDateTime)| json!({ "serial_number": crate::crypto::hex(serial), "revocation_date": iso(*at) });
@@ -157,7 +175,7 @@ impl Tenant {
         let enrolments: Vec<Value> = self.enrolments.iter().map(enrolment).collect();
         json!({
             "trusted_certificates": trusted, "devices": devices, "groups": self.groups,
-            "registrations": registrations, "revocations": revocations, "enrolments": enrolments,
+            "unregistered": unregistered, "registrations": registrations, "revocations": revocations, "enrolments": enrolments,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! TLS of the two REST ports. The one for devices asks for a client certificate and takes any, with
+//! TLS of the two REST ports and of MQTT. Those for devices ask for a client certificate and take any, with
 //! whatever chain: the handshake proves that the client has the key, and the rest is judged after it,
 //! where the answer can be an answer. Without a certificate the handshake succeeds too.
 

@@ -1,0 +1,101 @@
+//! One MQTT packet out of the octets that came: its length, and the flags of its fixed header.
+//!
+//! Refused, so that the connection is closed: a packet of more than 16184 octets, header included
+//! (platform: "MQTT"); a length of more than four octets, and flags that are reserved (MQTT 3.1.1,
+//! 2.2.2 and 2.2.3).
+
+/// Most octets of a packet, with its header.
+pub(super) const LARGEST: usize = 16_184;
+
+pub(super) const CONNECT: u8 = 1;
+const PUBLISH: u8 = 3;
+const PUBREL: u8 = 6;
+const SUBSCRIBE: u8 = 8;
+const UNSUBSCRIBE: u8 = 10;
+const DUP: u8 = 0x08;
+
+/// The kind of a packet.
+pub(super) fn kind(packet: &[u8]) -> u8 {
+    packet.first().map_or(0, |first| first >> 4)
+}
+
+/// Takes the first packet, if it is there whole; says why the connection has to end.
+pub(super) fn take(buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, String> {
+    let Some((header, remaining)) = length(buffer)? else { return Ok(None) };
+    let whole = header + remaining;
+    if whole > LARGEST {
+        return Err(format!("a packet of {whole} octets came, more than {LARGEST}"));
+    }
+    if buffer.len() < whole {
+        return Ok(None);
+    }
+    let rest = buffer.split_off(whole);
+    Ok(Some(std::mem::replace(buffer, rest)))
+}
+
+/// How long the fixed header is, and what follows it.
+fn length(buffer: &[u8]) -> Result<Option<(usize, usize)>, String> {
+    let mut remaining = 0;
+    for (place, octet) in buffer.iter().skip(1).take(4).enumerate() {
+        remaining |= usize::from(octet & 0x7f) << (7 * place);
+        if octet & 0x80 == 0 {
+            return Ok(Some((place + 2, remaining)));
+        }
+    }
+    if buffer.len() < 5 { Ok(None) } else { Err("a packet's length is malformed".to_owned()) }
+}
+
+/// Refuses reserved flags. MQTT 3.1 has DUP where 3.1.1 has none.
+pub(super) fn check_flags(packet: &[u8], old: bool) -> Result<(), String> {
+    let flags = packet.first().copied().unwrap_or_default() & 0x0f;
+    let flags = if old { flags & !DUP } else { flags };
+    let fits = match kind(packet) {
+        PUBLISH => flags & 0x06 != 0x06,
+        PUBREL | SUBSCRIBE | UNSUBSCRIBE => flags == 2,
+        // MQTT 3.1 ignores what is in there.
+        _ => flags == 0 || old,
+    };
+    if fits { Ok(()) } else { Err("a packet has reserved flags".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_are_taken_one_by_one() {
+        let mut buffer = vec![0xc0, 0, 0x30, 3, 0, 1];
+        assert_eq!(take(&mut buffer), Ok(Some(vec![0xc0, 0])));
+        assert_eq!(take(&mut buffer), Ok(None));
+        buffer.push(b'a');
+        assert_eq!(take(&mut buffer), Ok(Some(vec![0x30, 3, 0, 1, b'a'])));
+        assert_eq!((take(&mut buffer), buffer.len()), (Ok(None), 0));
+    }
+
+    #[test]
+    fn the_largest_packet() {
+        // 3 octets of header: 16181 = 0x35 + 0x7e * 128.
+        let mut fits = vec![0x30, 0xb5, 0x7e];
+        fits.resize(LARGEST, 0);
+        assert_eq!(take(&mut fits.clone()), Ok(Some(fits)));
+        let refused = take(&mut vec![0x30, 0xb6, 0x7e]).unwrap_err();
+        assert_eq!(refused, "a packet of 16185 octets came, more than 16184");
+        assert!(take(&mut vec![0x30, 0x80, 0x80, 0x80, 0x80]).is_err());
+    }
+
+    #[test]
+    fn reserved_flags() {
+        for (first, new, old) in [
+            (0x30, true, true),
+            (0x36, false, false),
+            (0x3b, true, true),
+            (0x80, false, false),
+            (0x82, true, true),
+            (0x8a, false, true),
+            (0xc1, false, true),
+        ] {
+            assert_eq!(check_flags(&[first], false).is_ok(), new, "{first:x}");
+            assert_eq!(check_flags(&[first], true).is_ok(), old, "{first:x}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The first packet: which protocol it speaks, and what it says of who comes (MQTT 3.1.1, 3.1).
+//!
+//! MQTT 3.1 (protocol name `MQIsdp`, level 3) has the same packets as 3.1.1 in all that matters here,
+//! so its CONNECT is turned into one of 3.1.1. Refused: another first packet, a malformed one, and any
+//! other protocol; only the last of these gets an answer, CONNACK 1.
+
+use mqtt_protocol_core::mqtt::common::Cursor;
+use mqtt_protocol_core::mqtt::connection::{Event, role};
+use mqtt_protocol_core::mqtt::packet::{GenericPacket, v3_1_1};
+use mqtt_protocol_core::mqtt::{Connection, Version};
+
+use super::frame;
+
+/// A version that is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Mqtt31,
+    Mqtt311,
+}
+
+impl Protocol {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Mqtt31 => "MQTT 3.1",
+            Self::Mqtt311 => "MQTT 3.1.1",
+        }
+    }
+}
+
+/// A CONNECT, and the state of the protocol after it.
+pub(super) struct Hello {
+    pub(super) protocol: Protocol,
+    pub(super) connect: v3_1_1::Connect,
+    pub(super) connection: Connection<role::Server>,
+    /// What the protocol wants done besides: the timer of keep-alive.
+    pub(super) events: Vec<Event>,
+}
+
+/// Why there is no [`Hello`].
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unheard {
+    /// To be answered with CONNACK 1.
+    Version(String),
+    /// To be closed without an answer.
+    Malformed(String),
+}
+
+/// Reads the first packet.
+pub(super) fn read(packet: &[u8]) -> Result<Hello, Unheard> {
+    let malformed = |reason: &str| Unheard::Malformed(reason.to_owned());
+    if frame::kind(packet) != frame::CONNECT {
+        return Err(malformed("the first packet is no CONNECT"));
+    }
+    frame::check_flags(packet, false).map_err(Unheard::Malformed)?;
+    let body = body(packet);
+    let (protocol, rest) = protocol(body)?;
+    if !flags_fit(rest.first().copied().unwrap_or_default()) {
+        return Err(malformed("the flags of the CONNECT are malformed"));
+    }
+    let mut connection = Connection::<role::Server>::new(Version::V3_1_1);
+    connection.set_auto_pub_response(true);
+    connection.set_auto_ping_response(true);
+    let translated = of_3_1_1(rest);
+    let mut connect = None;
+    let mut others = Vec::new();
+    for event in connection.recv(&mut Cursor::new(&translated[..])) {
+        match event {
+            Event::NotifyPacketReceived(GenericPacket::V3_1_1Connect(one)) => connect = Some(one),
+            other => others.push(other),
+        }
+    }
+    let connect = connect.ok_or_else(|| malformed("the CONNECT is malformed"))?;
+    Ok(Hello { protocol, connect, connection, events: others })
+}
+
+/// What follows the fixed header.
+fn body(packet: &[u8]) -> &[u8] {
+    let length = packet.iter().skip(1).take_while(|octet| **octet & 0x80 != 0).count() + 2;
+    packet.get(length..).unwrap_or_default()
+}
+
+/// The protocol, and what follows its name and level.
+fn protocol(body: &[u8]) -> Result<(Protocol, &[u8]), Unheard> {
+    let cut = || Unheard::Malformed("the CONNECT is malformed".to_owned());
+    let (length, rest) = body.split_first_chunk::<2>().ok_or_else(cut)?;
+    let length = usize::from(u16::from_be_bytes(*length));
+    let (name, rest) = rest.split_at_checked(length).ok_or_else(cut)?;
+    let (level, rest) = rest.split_first().ok_or_else(cut)?;
+    match (name, level) {
+        (b"MQIsdp", 3) => Ok((Protocol::Mqtt31, rest)),
+        (b"MQTT", 4) => Ok((Protocol::Mqtt311, rest)),
+        (b"MQIsdp" | b"MQTT", _) => Err(Unheard::Version(format!(
+            "the protocol level is {level}; only MQTT 3.1 and 3.1.1 are spoken"
+        ))),
+        _ => Err(Unheard::Malformed("the CONNECT has another protocol's name".to_owned())),
+    }
+}
+
+/// MQTT 3.1.1, 3.1.2.3: the reserved bit, and a last will without the flag for one.
+fn flags_fit(flags: u8) -> bool {
+    const RESERVED: u8 = 0x01;
+    const WILL: u8 = 0x04;
+    const WILL_QOS: u8 = 0x18;
+    const WILL_RETAIN: u8 = 0x20;
+    let will = flags & WILL != 0;
+    let of_will = flags & (WILL_QOS | WILL_RETAIN);
+    flags & RESERVED == 0 && (will || of_will == 0) && flags & WILL_QOS != WILL_QOS
+}
+
+fn of_3_1_1(rest: &[u8]) -> Vec<u8> {
+    const HEAD: &[u8] = b"\x00\x04MQTT\x04";
+    let mut packet = vec![0x10];
+    let mut length = HEAD.len() + rest.len();
+    loop {
+        let octet = u8::try_from(length & 0x7f).unwrap_or_default();
+        length >>= 7;
+        if length == 0 {
+            packet.push(octet);
+            break;
+        }
+        packet.push(octet | 0x80);
+    }
+    packet.extend_from_slice(HEAD);
+    packet.extend_from_slice(rest);
+    packet
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A CONNECT with clean session, keep-alive 60 and the ClientId `d:gw-1`.
+    fn connect(name: &[u8], level: u8, flags: u8, tail: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(name.len()).unwrap();
+        let body =
+            [&[0, length], name, &[level, flags, 0, 60, 0, 6], b"d:gw-1".as_slice(), tail].concat();
+        [&[0x10, u8::try_from(body.len()).unwrap()], body.as_slice()].concat()
+    }
+
+    #[test]
+    fn both_versions_are_understood() {
+        for (name, level, protocol) in
+            [(&b"MQTT"[..], 4, Protocol::Mqtt311), (b"MQIsdp", 3, Protocol::Mqtt31)]
+        {
+            let hello = read(&connect(name, level, 2, &[])).ok().unwrap();
+            assert_eq!(hello.protocol, protocol);
+            assert_eq!((hello.connect.client_id(), hello.connect.keep_alive()), ("d:gw-1", 60));
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood() {
+        let why = |packet: &[u8]| read(packet).err().unwrap();
+        for (name, level) in [(&b"MQTT"[..], 3), (b"MQTT", 5), (b"MQIsdp", 4)] {
+            assert!(matches!(why(&connect(name, level, 2, &[])), Unheard::Version(_)));
+        }
+        for packet in [
+            connect(b"HTTP", 4, 2, &[]),
+            connect(b"MQTT", 4, 3, &[]),
+            connect(b"MQTT", 4, 0x0a, &[]),
+            connect(b"MQTT", 4, 0x1e, &[0, 1, b'a', 0, 0]),
+            connect(b"MQTT", 4, 0x42, &[0, 1, b'p']),
+            connect(b"MQTT", 4, 0x82, &[]),
+            connect(b"MQTT", 4, 2, b"more"),
+            vec![0x11, 0],
+            vec![0x10, 0],
+            vec![0x10, 3, 0, 9, b'M'],
+            vec![0xc0, 0],
+        ] {
+            assert!(matches!(why(&packet), Unheard::Malformed(_)), "{packet:?}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What devices have made by their messages: their object, their children, their events.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use super::super::clock::iso;
+
+/// How many events of a device are kept.
+const EVENTS: usize = 100;
+
+/// Name and type of what was made, and when.
+#[derive(Debug, Clone)]
+struct Made {
+    name: String,
+    kind: String,
+    at: OffsetDateTime,
+}
+
+impl Made {
+    fn view(&self) -> Value {
+        json!({ "name": self.name, "type": self.kind, "created": iso(self.at) })
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Child {
+    made: Made,
+    /// The child below which it is; none: the device itself.
+    parent: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Event {
+    at: OffsetDateTime,
+    source: String,
+    kind: String,
+    text: String,
+}
+
+/// What one device has made.
+#[derive(Debug, Clone, Default)]
+pub(in super::super) struct Inventory {
+    object: Option<Made>,
+    children: BTreeMap<String, Child>,
+    events: VecDeque<Event>,
+}
+
+impl Inventory {
+    /// Makes the device's object, if it is not there.
+    pub(super) fn create(&mut self, name: &str, kind: &str, at: OffsetDateTime) {
+        self.object.get_or_insert_with(|| made(name, kind, at));
+    }
+
+    /// Makes a child, if it is not there.
+    pub(super) fn add_child(
+        &mut self,
+        parent: Option<&str>,
+        id: &str,
+        (name, kind): (&str, &str),
+        at: OffsetDateTime,
+    ) {
+        let child = || Child { made: made(name, kind, at), parent: parent.map(str::to_owned) };
+        self.children.entry(id.to_owned()).or_insert_with(child);
+    }
+
+    pub(super) fn has_child(&self, id: &str) -> bool {
+        self.children.contains_key(id)
+    }
+
+    /// Adds an event of the device or of a child.
+    pub(super) fn add_event(&mut self, source: &str, kind: &str, text: &str, at: OffsetDateTime) {
+        if self.events.len() == EVENTS {
+            self.events.pop_front();
+        }
+        let (source, kind, text) = (source.to_owned(), kind.to_owned(), text.to_owned());
+        self.events.push_back(Event { at, source, kind, text });
+    }
+
+    /// Its `object`, `children` and `events`.
+    pub(in super::super) fn view(&self) -> Value {
+        let child = |(id, child): (&String, &Child)| {
+            let mut view = child.made.view();
+            view["id"] = id.as_str().into();
+            view["parent"] = child.parent.as_deref().into();
+            view
+        };
+        let event = |event: &Event| {
+            json!({
+                "at": iso(event.at), "source": event.source, "type": event.kind, "text": event.text,
+            })
+        };
+        json!({
+            "object": self.object.as_ref().map(Made::view),
+            "children": self.children.iter().map(child).collect::<Vec<_>>(),
+            "events": self.events.iter().map(event).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn made(name: &str, kind: &str, at: OffsetDateTime) -> Made {
+    Made { name: name.to_owned(), kind: kind.to_owned(), at }
+}

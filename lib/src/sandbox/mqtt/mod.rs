@@ -1,0 +1,229 @@
+//! MQTT over TLS, on a port of its own (platform: "MQTT").
+//!
+//! TLS takes any client certificate, as on the port for tokens; the chain is judged when the CONNECT
+//! has come, and a refusal is a code without a reason. Each CONNECT, each end and each message that is
+//! refused is in the list of connections, with the true reason.
+//!
+//! # Where the platform's documentation leaves a choice
+//!
+//! - Clean session false: CONNACK 5. A ClientId without device identifier: 2. One with more than
+//!   three parts: 5 with a certificate, else 2.
+//! - A client with a certificate is judged by it alone, whatever user it names.
+//! - A user without tenant belongs to the first one, as in REST. The user of a device is
+//!   `device_<id>` (as `70` tells it) or its id, and it may connect as itself only.
+//! - The bootstrap user is `management/devicebootstrap`, with the sandbox's own password. It may
+//!   publish `s/ucr` and subscribe `s/dcr` and `s/e`. `70` comes again whenever it is asked for.
+//! - A malformed packet closes the connection without a word, as does one that is too large. A
+//!   CONNECT has to come within ten seconds.
+//! - A message on an unknown topic is acknowledged and dropped. A subscription without its right is
+//!   SUBACK 0x80; wildcards are never subscribed. A message goes out with the QoS that was granted.
+//! - What would arrive on a topic before it is subscribed is lost.
+//! - Rows need all their values, none of them empty. A row that is refused is `41,<message
+//!   identifier>,<reason>` on `s/e`. Other messages than 100, 101 and 400 are refused.
+//! - When a second connection of a device ends the first, the first one's last will is published.
+
+mod admit;
+mod frame;
+mod hello;
+pub(super) mod inventory;
+pub(super) mod online;
+mod session;
+mod smartrest;
+pub(super) mod topics;
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mqtt_protocol_core::mqtt::packet::v3_1_1;
+use mqtt_protocol_core::mqtt::result_code::ConnectReturnCode;
+use rustls::ServerConfig;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::clock;
+use super::journal::Connection;
+use super::server::Shared;
+use crate::cert::Certificate;
+use admit::{Claim, Guest, Refused};
+use hello::{Hello, Unheard};
+use session::{Session, Will};
+
+/// The port's name in the list of connections.
+const PORT: &str = "mqtt";
+/// How long a client may take for its handshake, and then for its CONNECT.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a client may take to read what it is sent.
+const WRITING: Duration = Duration::from_secs(10);
+
+/// Serves one connection to its end.
+pub(super) async fn connection(stream: TcpStream, config: Arc<ServerConfig>, shared: Arc<Shared>) {
+    let handshake = TlsAcceptor::from(config).accept(stream);
+    let mut stream = match timeout(PATIENCE, handshake).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(e)) => return handshake_failed(&shared, &e),
+        Err(_) => return,
+    };
+    let presented = presented(&stream);
+    let subject = match &presented {
+        Ok(chain) => chain.first().map(|leaf| leaf.subject.to_string()),
+        Err(_) => None,
+    };
+    let mut buffer = Vec::new();
+    let first = match timeout(PATIENCE, first(&mut stream, &mut buffer)).await {
+        Ok(Ok(packet)) => packet,
+        Ok(Err(reason)) => return note(&shared, "DISCONNECT", "", subject, reason),
+        Err(_) => return note(&shared, "DISCONNECT", "", subject, "no CONNECT came"),
+    };
+    let hello = match hello::read(&first) {
+        Ok(hello) => hello,
+        Err(Unheard::Malformed(reason)) => {
+            return note(&shared, "DISCONNECT", "", subject, reason);
+        }
+        Err(Unheard::Version(reason)) => {
+            let code = ConnectReturnCode::UnacceptableProtocolVersion;
+            return refuse(stream, &shared, "", subject, Refused { code, reason }).await;
+        }
+    };
+    let client_id = hello.connect.client_id().to_owned();
+    match enter(&shared, &hello, presented) {
+        Ok((guest, ticket, requests)) => {
+            let user = Some(format!("{}/{}", guest.tenant, guest.device));
+            note_connect(&shared, &client_id, subject, user, ConnectReturnCode::Accepted, None);
+            let will = Will::of(&hello.connect);
+            let session = Session::new(shared, stream, buffer, hello, guest, ticket);
+            session.run(requests, will).await;
+        }
+        Err(refused) => refuse(stream, &shared, &client_id, subject, refused).await,
+    }
+}
+
+/// The chain of the handshake, leaf first; empty without one.
+fn presented(stream: &TlsStream<TcpStream>) -> Result<Vec<Certificate>, String> {
+    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let read = |(place, der): (usize, &rustls::pki_types::CertificateDer<'_>)| {
+        Certificate::from_der(der)
+            .map_err(|e| format!("certificate {} cannot be read: {e}", place + 1))
+    };
+    chain.iter().enumerate().map(read).collect()
+}
+
+/// The first packet; what comes behind it stays in the buffer.
+async fn first(stream: &mut TlsStream<TcpStream>, buffer: &mut Vec<u8>) -> Result<Vec<u8>, String> {
+    loop {
+        // Another protocol's first line may never become a whole packet.
+        if !buffer.is_empty() && frame::kind(buffer) != frame::CONNECT {
+            return Err("the first packet is no CONNECT".to_owned());
+        }
+        if let Some(packet) = frame::take(buffer)? {
+            return Ok(packet);
+        }
+        match stream.read_buf(buffer).await {
+            Ok(0) | Err(_) => return Err("the client went before its CONNECT".to_owned()),
+            Ok(_) => {}
+        }
+    }
+}
+
+type Requests = mpsc::UnboundedReceiver<online::Request>;
+
+/// Judges a CONNECT, and makes the client known.
+fn enter(
+    shared: &Shared,
+    hello: &Hello,
+    presented: Result<Vec<Certificate>, String>,
+) -> Result<(Guest, u64, Requests), Refused> {
+    let not_read = |reason| Refused { code: ConnectReturnCode::NotAuthorized, reason };
+    let presented = presented.map_err(not_read)?;
+    let claim = Claim {
+        protocol: hello.protocol,
+        client_id: hello.connect.client_id(),
+        clean_session: hello.connect.clean_session(),
+        user: hello.connect.user_name(),
+        password: hello.connect.password(),
+        presented: &presented,
+    };
+    let now = clock::now();
+    let mut world = shared.world();
+    let guest = admit::admit(&mut world, &claim, now)?;
+    let (sender, requests) = mpsc::unbounded_channel();
+    let ticket = world.online.enter(&guest, hello.protocol, now, sender);
+    Ok((guest, ticket, requests))
+}
+
+/// Answers with a code, notes the reason, and closes.
+async fn refuse(
+    mut stream: TlsStream<TcpStream>,
+    shared: &Shared,
+    client_id: &str,
+    subject: Option<String>,
+    refused: Refused,
+) {
+    let Refused { code, reason } = refused;
+    note_connect(shared, client_id, subject, None, code, Some(reason));
+    let connack = v3_1_1::Connack::builder().session_present(false).return_code(code).build();
+    if let Ok(connack) = connack {
+        let answer = async {
+            stream.write_all(&connack.to_continuous_buffer()).await?;
+            stream.shutdown().await
+        };
+        // A client that does not read its answer does not get it.
+        let _ = timeout(WRITING, answer).await;
+    }
+}
+
+/// A handshake that failed because of what was said in it, not because the client went away.
+fn handshake_failed(shared: &Shared, error: &std::io::Error) {
+    if error.kind() == ErrorKind::InvalidData {
+        note(shared, "HANDSHAKE", "", None, error.to_string());
+    }
+}
+
+fn note_connect(
+    shared: &Shared,
+    client_id: &str,
+    subject: Option<String>,
+    user: Option<String>,
+    code: ConnectReturnCode,
+    reason: Option<String>,
+) {
+    let path = client_id.to_owned();
+    add(shared, "CONNECT", path, code as u16, subject, user, reason);
+}
+
+fn note(
+    shared: &Shared,
+    method: &str,
+    path: &str,
+    subject: Option<String>,
+    reason: impl Into<String>,
+) {
+    add(shared, method, path.to_owned(), 0, subject, None, Some(reason.into()));
+}
+
+fn add(
+    shared: &Shared,
+    method: &str,
+    path: String,
+    status: u16,
+    certificate: Option<String>,
+    user: Option<String>,
+    reason: Option<String>,
+) {
+    shared.journal().add(Connection {
+        number: 0,
+        at: clock::iso(clock::now()),
+        port: PORT,
+        method: method.to_owned(),
+        path,
+        status,
+        user,
+        certificate,
+        fault: None,
+        reason,
+    });
+}

@@ -1,0 +1,53 @@
+//! Two thousand devices connected to the sandbox at once, each served.
+#![cfg(all(feature = "sandbox", target_os = "linux"))]
+
+mod sandbox_client;
+mod sandbox_mqtt_client;
+
+use c8y_pki::crypto::KeyType;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sandbox_client::*;
+use sandbox_mqtt_client::*;
+use serde_json::json;
+
+const DEVICES: usize = 2000;
+/// Both ends of each connection are in this process.
+const FILES: u64 = 2 * DEVICES as u64 + 100;
+
+#[test]
+fn two_thousand_devices() {
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.unwrap_or(u64::MAX);
+    if most < FILES {
+        eprintln!("left out: this process may open {most} files only, not {FILES}");
+        return;
+    }
+    setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum: limit.maximum }).unwrap();
+    let sandbox = start();
+    let root = root(KeyType::EcP256, "Root");
+    let fingerprint = trust(&sandbox, &root.0);
+    let path = format!("{TRUSTED}/{fingerprint}");
+    let change = json!({ "autoRegistrationEnabled": true });
+    call(&sandbox, "PUT", &path).admin().json(&change).send().expect(200);
+
+    let connect = |number: usize| {
+        let id = format!("gw-{number}");
+        let pair = device(&id, &root);
+        let mut client = Mqtt::over(&sandbox, tls(&sandbox, Some((&[&pair.0], &pair.1))));
+        assert_eq!(client.connect(&of(&format!("d:{id}"))), Some(0), "{id}");
+        assert_eq!(client.subscribe("s/ds", 1), 1);
+        client
+    };
+    let mut clients: Vec<Mqtt> = (0..DEVICES).map(connect).collect();
+    let state = sandbox.state();
+    assert_eq!(state["connected"].as_array().unwrap().len(), DEVICES);
+    for number in 0..DEVICES {
+        assert!(sandbox.send_operation(&format!("gw-{number}"), &format!("510,gw-{number}")));
+    }
+    for (number, client) in clients.iter_mut().enumerate() {
+        assert_eq!(client.expect(0x32)[8..], *format!("510,gw-{number}").as_bytes());
+        client.ping();
+    }
+    drop(clients);
+    until(|| (sandbox.state()["connected"] == json!([])).then_some(()));
+}

@@ -1,0 +1,266 @@
+//! Clients of others against the sandbox's MQTT, with what `device issue` makes: mosquitto_pub,
+//! mosquitto_sub, and Eclipse Paho for Python. They connect, and are refused in each wrong case with a
+//! code that gives no reason; the sandbox has noted the true one.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use c8y_pki_tests::at_tenant::AtTenant;
+use c8y_pki_tests::cli::{CA_PW, Cli};
+use c8y_pki_tests::{Tool, python_dir, python_with, tool};
+use serde_json::{Value, json};
+
+/// A root, the CA `line` below it, and devices of that.
+fn devices(ids: &str) -> AtTenant {
+    let cli = Cli::with_cas();
+    cli.ok(&format!("device issue {ids} --ca line --out out {CA_PW}"));
+    AtTenant::new(cli)
+}
+
+/// Uploads `line`, which needs no proof: a chain up to it has two certificates.
+fn trust(at: &AtTenant, more: &str) {
+    at.ok(&format!("tenant trust add --ca line {more}"));
+}
+
+fn register(at: &AtTenant) {
+    at.ok("registration create --ca line --out registration.csv");
+    at.ok("registration upload registration.csv");
+}
+
+/// Runs mosquitto_pub or mosquitto_sub; whether it succeeded, and all it said.
+fn mosquitto(at: &AtTenant, program: &Tool, line: &str) -> (bool, String) {
+    let port = at.sandbox.mqtt_port().to_string();
+    let output = Command::new(program.path())
+        .current_dir(at.cli.path(""))
+        .args(["-h", "localhost", "-p", &port, "--cafile", "sandbox-ca.pem"])
+        .args(line.split(' '))
+        .output()
+        .expect("it starts");
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+/// What mosquitto is told about a device, to publish a row with QoS 1.
+fn as_device(id: &str, chain: &str) -> String {
+    format!("--cert {chain} --key out/{id}/key.pem -q 1 -t s/us -m 100,Name,c8y_Type -i d:{id}")
+}
+
+fn connects(at: &AtTenant) -> Vec<Value> {
+    let state = at.sandbox.state();
+    let all = state["connections"].as_array().expect("a list").iter();
+    all.filter(|line| line["method"] == "CONNECT").cloned().collect()
+}
+
+/// That a CONNECT is refused with a code, for a reason that the client does not learn.
+#[track_caller]
+fn refused(at: &AtTenant, program: &Tool, line: &str, code: u16, reason: &str) {
+    let before = connects(at).len();
+    let (succeeded, said) = mosquitto(at, program, line);
+    assert!(!succeeded && said.contains("efused"), "{said}");
+    let noted = connects(at);
+    assert_eq!(noted.len(), before + 1, "{said}");
+    let last = &noted[before];
+    assert_eq!(last["status"], code, "{last}");
+    let noted = last["reason"].as_str().expect("a reason");
+    assert!(noted.contains(reason), "{noted}");
+    assert!(!said.contains(noted), "the client is told why: {said}");
+}
+
+#[test]
+fn mosquitto_connects_as_a_device() {
+    let Some(publish) = tool("mosquitto_pub") else { return };
+    let at = devices("gw-1");
+    trust(&at, "");
+    register(&at);
+    for version in ["mqttv31", "mqttv311"] {
+        for quality in 0..3 {
+            let line =
+                format!("{} -V {version} -q {quality}", as_device("gw-1", "out/gw-1/chain.pem"));
+            let (succeeded, said) = mosquitto(&at, &publish, &line);
+            assert!(succeeded, "{line}: {said}");
+        }
+    }
+    // Its certificate alone, too: its immediate issuer was uploaded.
+    let (succeeded, said) = mosquitto(&at, &publish, &as_device("gw-1", "out/gw-1/cert.pem"));
+    assert!(succeeded, "{said}");
+    let device = &at.list("devices")[0];
+    assert_eq!((&device["id"], &device["created"]), (&json!("gw-1"), &json!(1)));
+    assert_eq!(device["object"]["name"], "Name");
+    assert!(connects(&at).iter().all(|line| line["status"] == 0 && line["user"] == "t1001/gw-1"));
+}
+
+#[test]
+fn mosquitto_gets_its_operations() {
+    let Some(subscribe) = tool("mosquitto_sub") else { return };
+    let at = devices("gw-1");
+    trust(&at, "--auto-registration");
+    for quality in 0..3 {
+        let port = at.sandbox.mqtt_port().to_string();
+        let child = Command::new(subscribe.path())
+            .current_dir(at.cli.path(""))
+            .args(["-h", "localhost", "-p", &port, "--cafile", "sandbox-ca.pem", "-i", "d:gw-1"])
+            .args(["--cert", "out/gw-1/chain.pem", "--key", "out/gw-1/key.pem"])
+            .args(["-t", "s/ds", "-q", &quality.to_string(), "-C", "1", "-W", "20", "-v"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        // It is sent once, when it is subscribed.
+        let sent = (0..1000).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            at.sandbox.send_operation("gw-1", "510,gw-1")
+        });
+        assert!(sent, "it has not subscribed in ten seconds");
+        let said = child.wait_with_output().expect("its output").stdout;
+        assert_eq!(String::from_utf8_lossy(&said), "s/ds 510,gw-1\n");
+    }
+    assert_eq!(at.list("devices")[0]["automatic"], true);
+}
+
+#[test]
+fn mosquitto_is_refused_in_each_wrong_case() {
+    let Some(publish) = tool("mosquitto_pub") else { return };
+    let at = devices("gw-1 gw-2 gateway-with-a-long-identifier");
+    let whole = as_device("gw-1", "out/gw-1/chain.pem");
+    let no = |line: &str, reason: &str| refused(&at, &publish, line, 5, reason);
+    no(&whole, "no uploaded certificate");
+    trust(&at, "");
+    no(&whole, "not registered, and auto-registration is off");
+    register(&at);
+    let (succeeded, said) = mosquitto(&at, &publish, &whole);
+    assert!(succeeded, "{said}");
+
+    no(&whole.replace("-i d:gw-1", "-i d:gw-2"), "is not the device identifier");
+    no(&whole.replace("-i d:gw-1", "-i d:GW-1"), "is not the device identifier");
+    let long = "gateway-with-a-long-identifier";
+    let long = as_device(long, &format!("out/{long}/chain.pem"));
+    no(&format!("{long} -V mqttv31"), "MQTT 3.1 allows 23");
+    let (succeeded, said) = mosquitto(&at, &publish, &long);
+    assert!(succeeded, "{said}");
+    at.ok("tenant trust update Line --disable");
+    no(&whole, "DISABLED");
+    at.ok("tenant trust remove Line --yes");
+
+    // From here on, the root is uploaded in place of the CA that issues.
+    at.ok("tenant trust add --ca root");
+    no(&whole, "lacks its proof of possession");
+    at.ok(&format!("pop prove --ca root {CA_PW}"));
+    let (succeeded, said) = mosquitto(&at, &publish, &whole);
+    assert!(succeeded, "{said}");
+    no(&as_device("gw-1", "out/gw-1/cert.pem"), "no uploaded certificate");
+    let [leaf, line, root] = ["out/gw-1/cert.pem", "pki/ca/line/cert.pem", "pki/ca/root/cert.pem"]
+        .map(|file| at.cli.text(file));
+    for (name, chain, reason) in [
+        ("without.pem", [leaf.as_str(), &line].concat(), "no uploaded certificate"),
+        ("holed.pem", [leaf.as_str(), &root].concat(), "not followed by its signer"),
+        ("shuffled.pem", [leaf.as_str(), &root, &line].concat(), "not followed by its signer"),
+    ] {
+        at.cli.write(name, chain);
+        no(&as_device("gw-1", name), reason);
+    }
+    at.ok("device revoke gw-1");
+    at.ok("tenant crl upload");
+    no(&whole, "is revoked");
+
+    let second = as_device("gw-2", "out/gw-2/chain.pem");
+    let (succeeded, said) = mosquitto(&at, &publish, &second);
+    assert!(succeeded, "{said}");
+    let without = "-q 1 -t s/us -m 100,a,b -i d:gw-2";
+    refused(&at, &publish, without, 4, "neither a certificate nor a user");
+    refused(&at, &publish, &format!("{without} -u t1001/admin -P wrong"), 4, "password is wrong");
+}
+
+#[test]
+fn the_same_ca_on_another_tenant_locks_the_device_out() {
+    let Some(publish) = tool("mosquitto_pub") else { return };
+    let at = devices("gw-1");
+    trust(&at, "--auto-registration");
+    at.run_as("t1002/admin", "tenant trust add --ca line").expect(0);
+    let whole = as_device("gw-1", "out/gw-1/chain.pem");
+    refused(&at, &publish, &whole, 5, "on another tenant too, without proof");
+    at.ok(&format!("pop prove --ca line {CA_PW}"));
+    let (succeeded, said) = mosquitto(&at, &publish, &whole);
+    assert!(succeeded, "{said}");
+}
+
+fn paho(at: &AtTenant, python: &Tool, args: &[&str]) -> Command {
+    let mut command = Command::new(python.path());
+    let port = at.sandbox.mqtt_port().to_string();
+    command.current_dir(at.cli.path("")).arg(python_dir().join("mqtt.py")).arg(port);
+    command.arg("sandbox-ca.pem").args(args).stdout(Stdio::piped());
+    command
+}
+
+/// The last line that it says.
+fn last(mut command: Command) -> Value {
+    let output = command.output().expect("it starts");
+    assert!(output.status.success(), "{command:?}");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    serde_json::from_str(said.lines().last().unwrap_or_default())
+        .unwrap_or_else(|e| panic!("{command:?}: {e}: {said}"))
+}
+
+#[test]
+fn paho_connects_as_a_device() {
+    let Some(python) = python_with("paho.mqtt.client") else { return };
+    let at = devices("gw-1");
+    trust(&at, "");
+    register(&at);
+    let args = ["out/gw-1/chain.pem", "out/gw-1/key.pem", "d:gw-1"];
+    let mut child = paho(&at, &python, &args).spawn().expect("it starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let ready = lines.next().expect("a line").expect("text");
+    assert_eq!(ready, r#"{"ready": true}"#);
+    assert!(at.sandbox.send_operation("gw-1", "510,gw-1"));
+    let told: Value =
+        serde_json::from_str(&lines.next().expect("a line").expect("text")).expect("JSON");
+    assert_eq!(told["connack"], "Success");
+    assert_eq!(told["granted"], json!([2, 2, 2, 128]));
+    let messages = json!([
+        ["s/dat", "71"],
+        ["s/e", "41,100,100 takes a name and a type"],
+        ["s/ds", "510,gw-1"]
+    ]);
+    assert_eq!(told["messages"], messages);
+    assert!(child.wait().expect("its end").success());
+    let gone = (0..1000).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        let device = at.list("devices").remove(0);
+        (device["connected"] == false).then_some(device)
+    });
+    let device = gone.expect("it is gone after ten seconds");
+    assert_eq!(device["object"]["name"], "Gateway 1");
+    assert_eq!(device["children"][0]["id"], "pump-1");
+    let events = device["events"].as_array().expect("a list");
+    let texts: Vec<&Value> = events.iter().map(|event| &event["text"]).collect();
+    assert_eq!(texts, [&json!("It \"runs\", now"), &json!("Device connection was lost.")]);
+}
+
+#[test]
+fn paho_is_refused_and_gets_credentials() {
+    let Some(python) = python_with("paho.mqtt.client") else { return };
+    let Some(curl) = tool("curl") else { return };
+    let at = devices("gw-1");
+    let device = || paho(&at, &python, &["out/gw-1/chain.pem", "out/gw-1/key.pem", "d:gw-1"]);
+    assert_eq!(last(device()), json!({ "connack": "Not authorized" }));
+    assert!(connects(&at)[0]["reason"].as_str().is_some_and(|r| r.contains("no uploaded")));
+    let without = |id: &str, user: &str, password: &str| {
+        last(paho(&at, &python, &["-", "-", id, user, password]))
+    };
+    let password = at.sandbox.password().expose();
+    let wrong = without("d:gw-9", "management/devicebootstrap", "wrong");
+    assert_eq!(wrong, json!({ "connack": "Bad user name or password" }));
+    at.cli.write("basic.csv", "ID;AUTH_TYPE;CREDENTIALS\ngw-9;BASIC;Device-Secret-1\n");
+    let output = Command::new(curl.path())
+        .current_dir(at.cli.path(""))
+        .args(["--silent", "--fail", "--cacert", "sandbox-ca.pem", "--user"])
+        .arg(format!("t1001/admin:{password}"))
+        .args(["--form", "file=@basic.csv;type=text/csv"])
+        .arg(format!("{}/devicecontrol/bulkNewDeviceRequests", at.sandbox.url()))
+        .output()
+        .expect("curl starts");
+    assert!(output.status.success(), "{output:?}");
+    let told = without("d:gw-9", "management/devicebootstrap", password);
+    assert_eq!(told["granted"], json!([2, 2]));
+    let row = "70,t1001,device_gw-9,Device-Secret-1";
+    assert_eq!(told["messages"], json!([["s/dcr", row]]));
+}
