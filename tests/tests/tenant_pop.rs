@@ -95,7 +95,13 @@ fn wrong_signatures_are_explained_and_not_sent() {
     at.cli.write("code.txt", &code);
     at.cli.ok("pop sign code.txt --ca root --ca-password-file pw --out other.txt");
     let other = at.run("pop submit other.txt --ca line").expect(1);
-    assert!(other.stderr.contains("another key, or an older code"), "{other:?}");
+    assert!(other.stderr.contains("another key signed it"), "{other:?}");
+    let unsigned = at.run("pop submit code.txt --ca line").expect(1);
+    assert!(unsigned.error().ends_with("it is the code itself, not signed yet"), "{unsigned:?}");
+    let pem = at.run("pop submit pki/ca/line/cert.pem --ca line").expect(2);
+    assert!(pem.error().ends_with("holds no signed code"), "{pem:?}");
+    let no_code = at.run("pop sign pki/ca/line/cert.pem --ca line --ca-password-file pw");
+    assert!(no_code.expect(2).error().ends_with("holds no verification code"));
     at.cli.write("empty.txt", "\n");
     at.cli.run("pop sign empty.txt --ca line --ca-password-file pw").expect(2);
     at.cli.write("binary.txt", [0xff, 0xfe]);

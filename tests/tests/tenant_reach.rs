@@ -111,7 +111,7 @@ fn hosts_that_are_none_or_do_not_answer() {
         format!("--host 127.0.0.1:{}", listener.local_addr().unwrap().port())
     };
     let refused = status(&cli, &refused, &[]).expect(3);
-    assert!(refused.error().ends_with("nothing listens on that port"), "{refused:?}");
+    assert!(refused.error().contains("nothing listens on port "), "{refused:?}");
     let unknown = status(&cli, "--host no-such-host.invalid", &[]).expect(3);
     assert_eq!(unknown.error(), "the host name \"no-such-host.invalid\" does not resolve");
 

@@ -55,24 +55,39 @@ fn ten_thousand_devices_are_registered_once_each_under_faults() {
 
 #[test]
 fn rows_that_fail_are_told_and_sent_again() {
+    // Of the management tenant, whose rows name a tenant: only the platform knows which there are.
     let at = with_csv(0);
-    let rows = "a;CERTIFICATES;t;A;true\nb;CERTIFICATES;t;B;maybe\n";
-    at.cli.write("reg.csv", format!("{HEADER}{rows}"));
-    let first = at.run("registration upload reg.csv").expect(1);
+    let management = [("C8Y_USER", "management/admin")];
+    let run = |line: &str| at.run_with(line, &management);
+    let rows = "ID;AUTH_TYPE;TENANT;com_cumulocity_model_Agent.active\n\
+                a;CERTIFICATES;t1001;true\nb;CERTIFICATES;t9999;true\n";
+    at.cli.write("reg.csv", rows);
+    let first = run("registration upload reg.csv").expect(1);
     assert!(
-        first.stderr.contains("error: device \"b\" (reg.csv line 3): com_cumulocity"),
+        first.stderr.contains("error: device \"b\" (reg.csv line 3): there is no tenant"),
         "{first:?}"
     );
-    assert!(first.stdout.starts_with("2 devices at tenant t1001: 1 created, 0 updated, 1 failed"));
+    assert!(
+        first.stdout.starts_with("2 devices at tenant management: 1 created, 0 updated, 1 failed")
+    );
     let results = at.cli.text("reg.result.csv");
     assert!(results.contains("b,3,FAILED,"), "{results}");
-    let same = at.run("registration upload reg.csv --json").expect(1).json();
+    let same = run("registration upload reg.csv --json").expect(1).json();
     assert_eq!((&same["sent"], &same["failed"]), (&1.into(), &1.into()), "{same}");
 
-    at.cli.write("reg.csv", format!("{HEADER}{}", rows.replace("maybe", "true")));
-    let second = at.run("registration upload reg.csv --json").expect(0).json();
+    at.cli.write("reg.csv", rows.replace("t9999", "t1002"));
+    let second = run("registration upload reg.csv --json").expect(0).json();
     assert_eq!((&second["sent"], &second["created"]), (&1.into(), &2.into()), "{second}");
-    assert_eq!(created(&at).values().sum::<u64>(), 2);
+    assert_eq!(created(&at).values().sum::<u64>(), 1);
+}
+
+#[test]
+fn a_user_of_one_tenant_does_nothing_in_another() {
+    let at = with_csv(2);
+    let variables = [("C8Y_USER", "t1002/admin"), ("C8Y_TENANT", "t1001")];
+    let refused = at.run_with("registration upload reg.csv", &variables).expect(2);
+    assert_eq!(refused.error(), "the login belongs to the tenant t1002, not to t1001");
+    assert_eq!(at.sandbox.state()["requests"], 0);
 }
 
 #[test]

@@ -81,17 +81,34 @@ fn a_tenant_that_says_no_is_told_plainly() {
     assert!(at.cli.names("demo/pki").is_empty(), "something was made");
     at.run_with("rollout demo/rollout.toml", &[("C8Y_HOST", "")]).expect(2);
 
-    let column = "com_cumulocity_model_Agent.active";
-    at.cli.write("demo/devices.csv", format!("id,name,{column}\ngw-0,x,true\ngw-1,x,maybe\n"));
-    let refused = at.run("rollout demo/rollout.toml").expect(1);
+    at.cli.write("demo/devices.csv", "id,name,tenant\ngw-0,x,t1001\ngw-1,x,t9999\n");
+    let management = [("C8Y_USER", "management/admin")];
+    let refused = at.run_with("rollout demo/rollout.toml", &management).expect(1);
     assert!(refused.stderr.contains("warning: the tenant refused 1 device: see"), "{refused:?}");
-    at.cli.write("demo/devices.csv", "id,name\ngw-0,x\ngw-1,x\n");
-    at.ok("rollout demo/rollout.toml");
+    at.cli.write("demo/devices.csv", "id,name,tenant\ngw-0,x,t1001\ngw-1,x,t1001\n");
+    at.run_with("rollout demo/rollout.toml", &management).expect(0);
     assert_eq!(at.list("devices").len(), 2);
 
     let faulty = rollout(2, "\n[tenant]\ncas = [\"line-8\"]\n");
     let faulty = faulty.run("rollout demo/rollout.toml").expect(2);
     assert!(faulty.error().ends_with("there is no [[ca]] named \"line-8\""), "{faulty:?}");
+}
+
+#[test]
+fn what_was_not_done_at_the_tenant_is_not_called_done() {
+    let at = rollout(30, &format!("{TENANT}chunk = 10\n"));
+    at.cli.ok("rollout demo/rollout.toml --local");
+    at.run_as("trust", "tenant status").expect(1);
+    // This user may upload and prove, but not register.
+    let half = at.run_as("trust", "rollout demo/rollout.toml").expect(2);
+    assert!(half.stdout.contains("created   trust"), "{half:?}");
+    assert!(half.stdout.contains("not done  register"), "{half:?}");
+    assert!(half.stderr.contains("for ROLE_DEVICE_CONTROL_ADMIN"), "{half:?}");
+    let json = at.run_as("trust", "rollout demo/rollout.toml --json").expect(2).json();
+    let register = json["steps"].as_array().unwrap().iter().find(|s| s["kind"] == "register");
+    assert_eq!(register.unwrap()["done"], false);
+    at.ok("rollout demo/rollout.toml");
+    assert_eq!(at.list("devices").len(), 30);
 }
 
 #[test]

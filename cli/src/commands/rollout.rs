@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::platform::PlatformError;
 use c8y_pki::rollout::spec::Spec;
-use c8y_pki::rollout::{self, Action, EXAMPLE, Passwords, Report, Step};
+use c8y_pki::rollout::{self, Action, EXAMPLE, Passwords, Report, RolloutError, Step};
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -99,7 +100,8 @@ pub(crate) fn run(args: &RolloutArgs, out: Output) -> Result {
             line.set(p);
         });
     line.finish();
-    let report = report?;
+    let mut report = report?;
+    let failure = report.failure.take();
     let done = Done {
         report: &report,
         out: spec.devices.out.display().to_string(),
@@ -114,8 +116,13 @@ pub(crate) fn run(args: &RolloutArgs, out: Output) -> Result {
             spec.devices.out.display()
         ));
     }
+    let stopped_there =
+        matches!(failure, Some(RolloutError::Platform(PlatformError::Stopped { .. })));
+    if let Some(failure) = failure.filter(|_| !stopped_there) {
+        return Err(failure.into());
+    }
     let registered = report.registered.as_ref();
-    if report.devices.stopped || registered.is_some_and(|r| r.stopped) {
+    if stopped_there || report.devices.stopped || registered.is_some_and(|r| r.stopped) {
         out.warning("interrupted; run the same command again to finish");
         return Ok(Outcome::Stopped);
     }
@@ -140,16 +147,16 @@ fn write_example(dir: &Path) -> Result<PathBuf> {
 }
 
 fn steps_text(steps: &[Step], planned: bool) -> String {
-    let word = |action: Action| match (action, planned) {
-        (Action::Create, true) => "create",
-        (Action::Create, false) => "created",
-        (Action::Update, true) => "update",
-        (Action::Update, false) => "updated",
-        (Action::Keep, _) => "in place",
+    let word = |step: &Step| match step.action {
+        Action::Keep => "in place",
+        Action::Create if planned => "create",
+        Action::Update if planned => "update",
+        _ if !step.done => "not done",
+        Action::Create => "created",
+        Action::Update => "updated",
     };
-    let row = |s: &Step| {
-        vec![word(s.action).to_owned(), s.kind.to_owned(), s.name.clone(), s.detail.clone()]
-    };
+    let row =
+        |s: &Step| vec![word(s).to_owned(), s.kind.to_owned(), s.name.clone(), s.detail.clone()];
     table(&[], steps.iter().map(row).collect())
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use time::OffsetDateTime;
 
 use super::RolloutError;
-use super::plan::{Action, Plan, Step};
+use super::plan::{Action, Plan, Step, done};
 use super::spec::{CaSpec, Spec};
 use super::tenant::{self, Registered};
 use crate::authority::{CaSettings, Pki};
@@ -61,12 +61,15 @@ fn read_or_create(path: &Path, create: bool) -> Result<Password, RolloutError> {
 /// What a rollout has done.
 #[derive(Debug, serde::Serialize)]
 pub struct Report {
-    /// The steps of its plan.
+    /// The steps of its plan, and whether each is done.
     pub steps: Vec<Step>,
     /// What became of the devices.
     pub devices: Summary,
     /// What became of them at the tenant, if they were to be registered there.
     pub registered: Option<Registered>,
+    /// Why the steps at the tenant ended early.
+    #[serde(skip)]
+    pub failure: Option<RolloutError>,
 }
 
 /// Does what the plan says. The passwords have been read or made before. Without a client the steps
@@ -86,6 +89,8 @@ pub fn apply(
     for ca in &spec.cas {
         make_ca(&mut pki, ca, &passwords.ca, now)?;
     }
+    let mut steps = plan.steps;
+    done(&mut steps, &["password", "ca"]);
     let trusted = trusted(spec, &pki)?;
     let ca = pki.ca(&spec.devices.ca)?;
     let key = ca.unlock(&passwords.ca)?;
@@ -114,22 +119,29 @@ pub fn apply(
         threads,
     };
     let devices = bulk::run(&mut pki, &job, plan.list, now, stop, progress)?;
+    if !devices.stopped {
+        done(&mut steps, &["devices"]);
+    }
     if let (Some(wanted), Some(csv)) = (&spec.registration, &plan.registration)
-        && plan.steps.iter().any(|s| s.kind == "registration" && s.action != Action::Keep)
+        && steps.iter().any(|s| s.kind == "registration" && s.action != Action::Keep)
     {
         if let Some(dir) = wanted.file.parent().filter(|d| !d.as_os_str().is_empty()) {
             files::create_private_dir(dir)?;
         }
         files::write(&wanted.file, csv.as_bytes(), Access::Public, files::Existing::Replace)?;
+        done(&mut steps, &["registration"]);
     }
-    let registered = match (&spec.tenant, client) {
-        (Some(wanted), Some(client)) if !devices.stopped => {
-            let csv = plan.registration.as_deref();
-            tenant::apply(spec, wanted, &pki, passwords, csv, client, now, stop, progress)?
+    let mut report = Report { steps, devices, registered: None, failure: None };
+    if let (Some(wanted), Some(client), false) = (&spec.tenant, client, report.devices.stopped) {
+        let (csv, steps) = (plan.registration.as_deref(), &mut report.steps);
+        match tenant::apply(spec, wanted, &pki, passwords, csv, client, now, stop, progress, steps)
+        {
+            Ok(registered) => report.registered = registered,
+            // What was made here stays, and is told.
+            Err(e) => report.failure = Some(e),
         }
-        _ => None,
-    };
-    Ok(Report { steps: plan.steps, devices, registered })
+    }
+    Ok(report)
 }
 
 fn make_ca(

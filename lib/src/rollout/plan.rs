@@ -40,6 +40,30 @@ pub struct Step {
     pub detail: String,
     /// How many things it stands for.
     pub count: usize,
+    /// Whether it is as wanted: in a plan, whether it was before.
+    pub done: bool,
+}
+
+impl Step {
+    pub(super) fn new(
+        action: Action,
+        kind: &'static str,
+        name: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Self {
+        let (name, detail) = (name.into(), detail.into());
+        Self { action, kind, name, detail, count: 1, done: action == Action::Keep }
+    }
+
+    /// Standing for so many things.
+    pub(super) fn of(self, count: usize) -> Self {
+        Self { count, ..self }
+    }
+}
+
+/// Notes that all steps of these kinds are done.
+pub(super) fn done(steps: &mut [Step], kinds: &[&str]) {
+    steps.iter_mut().filter(|s| kinds.contains(&s.kind)).for_each(|s| s.done = true);
 }
 
 /// The steps, and what was read to find them.
@@ -93,13 +117,9 @@ pub fn plan(
                 Some(true) => Action::Keep,
                 Some(false) => Action::Update,
             };
-            steps.push(Step {
-                action,
-                kind: "registration",
-                name: wanted.file.display().to_string(),
-                detail: format!("{} devices", list.devices.len()),
-                count: list.devices.len(),
-            });
+            let (name, count) = (wanted.file.display().to_string(), list.devices.len());
+            let detail = format!("{count} devices");
+            steps.push(Step::new(action, "registration", name, detail).of(count));
             Some(csv)
         }
     };
@@ -125,13 +145,11 @@ fn password_step(spec: &Spec, path: &std::path::Path) -> Result<Step, RolloutErr
     if !exists && !spec.passwords.create {
         return Err(RolloutError::NoPassword(path.display().to_string()));
     }
-    Ok(Step {
-        action: if exists { Action::Keep } else { Action::Create },
-        kind: "password",
-        name: path.display().to_string(),
-        detail: if exists { "in place" } else { "random, 24 characters" }.to_owned(),
-        count: 1,
-    })
+    let (action, detail) = match exists {
+        true => (Action::Keep, ""),
+        false => (Action::Create, "random, 24 characters"),
+    };
+    Ok(Step::new(action, "password", path.display().to_string(), detail))
 }
 
 fn ca_step(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<Step, RolloutError> {
@@ -157,13 +175,8 @@ fn ca_step(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<Step, Rollou
         }
     }
     let under = wanted.parent.as_ref().map_or_else(String::new, |p| format!(" under {p}"));
-    Ok(Step {
-        action: if found.is_some() { Action::Keep } else { Action::Create },
-        kind: "ca",
-        name: wanted.name.clone(),
-        detail: format!("{}{under}", wanted.subject),
-        count: 1,
-    })
+    let action = if found.is_some() { Action::Keep } else { Action::Create };
+    Ok(Step::new(action, "ca", &wanted.name, format!("{}{under}", wanted.subject)))
 }
 
 fn device_step(spec: &Spec, devices: &[Device], pki: Option<&Pki>) -> Result<Step, RolloutError> {
@@ -201,15 +214,11 @@ fn device_step(spec: &Spec, devices: &[Device], pki: Option<&Pki>) -> Result<Ste
         .filter(|(kind, _)| spec.devices.bundle.contains(kind))
         .map(|(_, name)| *name)
         .collect();
-    Ok(Step {
-        action: if new > 0 { Action::Create } else { Action::Keep },
-        kind: "devices",
-        name: spec.devices.out.display().to_string(),
-        detail: format!(
-            "{new} new, {live} issued before{without}, by {}: {}",
-            spec.devices.ca,
-            bundle.join(", ")
-        ),
-        count: new,
-    })
+    let action = if new > 0 { Action::Create } else { Action::Keep };
+    let detail = format!(
+        "{new} new, {live} issued before{without}, by {}: {}",
+        spec.devices.ca,
+        bundle.join(", ")
+    );
+    Ok(Step::new(action, "devices", spec.devices.out.display().to_string(), detail).of(new))
 }

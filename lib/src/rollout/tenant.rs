@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use time::OffsetDateTime;
 
-use super::plan::{Action, Step};
+use super::plan::{Action, Step, done};
 use super::spec::{Spec, TenantSpec};
 use super::{Passwords, RolloutError};
 use crate::authority::{Ca, Pki};
@@ -60,13 +60,9 @@ pub(super) fn plan(
     if let Some((sheet, result)) = sheet(spec, wanted, csv)? {
         let due = Results::read(&result, client.tenant()?)?.due(&sheet).len();
         let before = sheet.rows.len() - due;
-        steps.push(Step {
-            action: if due > 0 { Action::Create } else { Action::Keep },
-            kind: "register",
-            name: client.tenant()?.to_owned(),
-            detail: format!("{due} to register, {before} registered before"),
-            count: due,
-        });
+        let action = if due > 0 { Action::Create } else { Action::Keep };
+        let detail = format!("{due} to register, {before} registered before");
+        steps.push(Step::new(action, "register", client.tenant()?, detail).of(due));
     }
     Ok(steps)
 }
@@ -97,18 +93,13 @@ fn trust_step(
     };
     let auto = if wanted.auto_registration { "with" } else { "without" };
     let detail = format!("trusted by {tenant}, {auto} auto-registration");
-    Step { action, kind: "trust", name: name.to_owned(), detail, count: 1 }
+    Step::new(action, "trust", name, detail)
 }
 
 fn proof_step(name: &str, found: Option<&TrustedCertificate>) -> Step {
     let is_proven = found.is_some_and(|f| f.proof_of_possession_valid);
-    Step {
-        action: if is_proven { Action::Keep } else { Action::Create },
-        kind: "proof",
-        name: name.to_owned(),
-        detail: "possession of its key".to_owned(),
-        count: 1,
-    }
+    let action = if is_proven { Action::Keep } else { Action::Create };
+    Step::new(action, "proof", name, "possession of its key")
 }
 
 /// The registration CSV taken apart, and where its results are kept; none if it is not uploaded.
@@ -141,13 +132,16 @@ pub(super) fn apply(
     now: OffsetDateTime,
     stop: &AtomicBool,
     progress: &(dyn Fn(Progress) + Sync),
+    steps: &mut [Step],
 ) -> Result<Option<Registered>, RolloutError> {
     trust(wanted, pki, client, now)?;
+    done(steps, &["trust"]);
     if wanted.prove {
         for name in &wanted.cas {
             let ca = pki.ca(name)?;
             pop::prove(client, ca.certificate(), &ca.unlock(&passwords.ca)?, now)?;
         }
+        done(steps, &["proof"]);
     }
     let Some((sheet, result)) = sheet(spec, wanted, csv)? else {
         return Ok(None);
@@ -159,6 +153,9 @@ pub(super) fn apply(
     let mut summary = register::upload(client, name, &sheet, &mut results, pace, stop, &told)?;
     if let Some(failure) = summary.failure.take() {
         return Err(failure.into());
+    }
+    if summary.left == 0 {
+        done(steps, &["register"]);
     }
     Ok(Some(Registered {
         tenant: client.tenant()?.to_owned(),
