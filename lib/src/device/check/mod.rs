@@ -3,6 +3,34 @@
 //! The check ends with the first step that fails, and says what is likely wrong. It leaves the
 //! device registered at the platform, as its first connection would; a connection that the device
 //! has open is closed by it, since the platform keeps one a ClientId.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use std::time::Duration;
+//!
+//! use c8y_pki::device::check::{Check, check};
+//! use c8y_pki::device::credentials::{Credentials, Files, Place};
+//! use c8y_pki::device::link::Target;
+//!
+//! let files = Files {
+//!     place: Place::Bundle(Path::new("out/gw-0001")),
+//!     truststore: None,
+//!     store_password: None,
+//!     key_password: None,
+//! };
+//! let how = Check {
+//!     device: None,
+//!     target: Target { host: "acme.example.com".to_owned(), port: 8883 },
+//!     timeout: Duration::from_secs(10),
+//!     silence: Duration::from_secs(1),
+//!     uploaded: &[],
+//!     at: time::OffsetDateTime::now_utc(),
+//! };
+//! let report = check(&how, Credentials::read(&files));
+//! for cause in &report.causes {
+//!     println!("{}: {}", cause.cause, cause.remedy);
+//! }
+//! ```
 
 mod files;
 mod report;

@@ -116,7 +116,7 @@ pub struct Facts {
     pub port: u16,
     /// Certificates that the device presents.
     pub chain_length: usize,
-    /// The CA that signed the last of them, for people.
+    /// The CA that should be uploaded, for people; several, if it is one of them.
     pub ca: String,
     /// Whether the uploaded CA was named and is among them.
     pub uploaded_is_presented: bool,

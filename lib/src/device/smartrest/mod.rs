@@ -9,6 +9,19 @@
 //! the closing quote; a packet beyond [`MAX_PACKET`]. Refused on reading: a quote that is not
 //! closed, or that stands inside an unquoted value, or that is followed by anything but `,` or the
 //! end of the row.
+//!
+//! ```
+//! use c8y_pki::device::smartrest::{self, message::Upstream};
+//!
+//! # fn main() -> Result<(), c8y_pki::Error> {
+//! let name = "Gateway 1, \"north\"".to_owned();
+//! let device = Upstream::Device { name, device_type: "c8y_MQTTDevice".to_owned() };
+//! let text = smartrest::write(&[device.row()])?;
+//! assert_eq!(text, "100,\"Gateway 1, \\\"north\\\"\",c8y_MQTTDevice\n");
+//! assert_eq!(smartrest::parse(&text)?, [device.row()]);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod message;
 
