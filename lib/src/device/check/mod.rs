@@ -1,4 +1,4 @@
-//! Whether a device connects, step by step, as it would itself (platform.md 1, 4 and 5).
+//! Whether a device connects, step by step, as it would itself (platform: "MQTT").
 //!
 //! The check ends with the first step that fails, and says what is likely wrong. It leaves the
 //! device registered at the platform, as its first connection would; a connection that the device
@@ -130,15 +130,13 @@ impl<'a> Run<'a> {
         self.facts.asked = reached.then_some(facts.asked);
         self.facts.key_suits = facts.key_suits;
         let link = secured.map_err(|e| self.no_link(StepName::Tls, &e))?;
-        if let Some(server) = facts.server.first() {
-            let by = match &credentials.trusted {
-                Some(trusted) => trusted.from.display().to_string(),
-                None => "the system".to_owned(),
-            };
-            let version = link.version();
-            let server = &server.subject;
-            self.ok(StepName::Tls, format!("{version}; {server} is trusted by {by}"));
-        }
+        let by = match &credentials.trusted {
+            Some(trusted) => trusted.from.display().to_string(),
+            None => "the system".to_owned(),
+        };
+        let server = facts.server.first().map(|c| c.subject.to_string());
+        let server = server.unwrap_or_else(|| "the server".to_owned());
+        self.ok(StepName::Tls, format!("{}; {server} is trusted by {by}", link.version()));
         Ok(link)
     }
 

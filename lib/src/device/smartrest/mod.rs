@@ -1,4 +1,4 @@
-//! SmartREST 2.0: rows of values in MQTT payloads (platform.md 4: "SmartREST is CSV").
+//! SmartREST 2.0: rows of values in MQTT payloads (platform: "SmartREST is CSV").
 //!
 //! A row ends with `\n`, its values are separated by `,`. A value with `"`, `,`, CR, LF, a tab, or
 //! white space at either end is quoted with `"`; a `"` inside is `\"`, and only there a backslash
