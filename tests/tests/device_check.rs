@@ -220,6 +220,19 @@ fn the_devices_own_files_are_judged_before_anything_is_sent() {
         fails_with(&report, step, cause);
         assert_eq!(report["verdict"], "wrong_files", "{report}");
     }
+    cli.ok(&format!(
+        "device issue sealed --ca line --out out --encrypt-keys --key-password-file pw {CA_PW}"
+    ));
+    let sealed = format!("sealed {trust}");
+    let opened = report(&cli, port, &format!("{sealed} --key-password-file pw"), 3);
+    fails_with(&opened, "tcp", "wrong-port");
+    fails_with(
+        &report(&cli, port, &format!("{sealed} --key-password-file wrong"), 2),
+        "files",
+        "files",
+    );
+    let asks = run(&cli, port, &sealed).expect(2);
+    assert!(asks.error().starts_with("the password of the device's key is needed"), "{asks:?}");
     let sound = report(&cli, port, &format!("gw-1 {trust} --uploaded pki/ca/root/cert.pem"), 3);
     fails_with(&sound, "tcp", "wrong-port");
     let asks = cli.run(&format!("device check gw-1 --host localhost --port {port}")).expect(2);

@@ -77,8 +77,8 @@ impl Run<'_> {
         };
         self.facts.id = device.to_string();
         self.facts.chain_length = presented.len();
-        self.facts.ca = presented.last().map(|c| c.issuer.to_string()).unwrap_or_default();
         let uploaded = self.check.uploaded;
+        self.facts.ca = ca_to_upload(presented, uploaded);
         self.facts.uploaded_is_presented = presented.iter().any(|c| uploaded.contains(c));
         self.device = Some(device.clone());
         let findings = chain::check_device(presented, uploaded, &device);
@@ -157,6 +157,19 @@ impl Run<'_> {
         let first_end = presented.iter().map(|c| c.not_after).min().unwrap_or(at);
         self.ok(StepName::Validity, format!("until {}", shown(first_end)));
         Ok(())
+    }
+}
+
+/// The CA of the chain that is known to be uploaded; else all of them: one has to be.
+fn ca_to_upload(presented: &[Certificate], uploaded: &[Certificate]) -> String {
+    let known = presented.iter().find(|c| uploaded.contains(c));
+    match (known, presented) {
+        (Some(known), _) => known.subject.to_string(),
+        (None, [leaf]) => leaf.issuer.to_string(),
+        (None, all) => {
+            let above = all.iter().skip(1).map(|c| c.subject.to_string());
+            above.collect::<Vec<_>>().join(" or ")
+        }
     }
 }
 

@@ -1,8 +1,36 @@
-//! Whether a device connects, step by step, as it would itself (platform.md 1, 4 and 5).
+//! Whether a device connects, step by step, as it would itself (platform: "MQTT").
 //!
 //! The check ends with the first step that fails, and says what is likely wrong. It leaves the
 //! device registered at the platform, as its first connection would; a connection that the device
 //! has open is closed by it, since the platform keeps one a ClientId.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use std::time::Duration;
+//!
+//! use c8y_pki::device::check::{Check, check};
+//! use c8y_pki::device::credentials::{Credentials, Files, Place};
+//! use c8y_pki::device::link::Target;
+//!
+//! let files = Files {
+//!     place: Place::Bundle(Path::new("out/gw-0001")),
+//!     truststore: None,
+//!     store_password: None,
+//!     key_password: None,
+//! };
+//! let how = Check {
+//!     device: None,
+//!     target: Target { host: "acme.example.com".to_owned(), port: 8883 },
+//!     timeout: Duration::from_secs(10),
+//!     silence: Duration::from_secs(1),
+//!     uploaded: &[],
+//!     at: time::OffsetDateTime::now_utc(),
+//! };
+//! let report = check(&how, Credentials::read(&files));
+//! for cause in &report.causes {
+//!     println!("{}: {}", cause.cause, cause.remedy);
+//! }
+//! ```
 
 mod files;
 mod report;
@@ -102,15 +130,13 @@ impl<'a> Run<'a> {
         self.facts.asked = reached.then_some(facts.asked);
         self.facts.key_suits = facts.key_suits;
         let link = secured.map_err(|e| self.no_link(StepName::Tls, &e))?;
-        if let Some(server) = facts.server.first() {
-            let by = match &credentials.trusted {
-                Some(trusted) => trusted.from.display().to_string(),
-                None => "the system".to_owned(),
-            };
-            let version = link.version();
-            let server = &server.subject;
-            self.ok(StepName::Tls, format!("{version}; {server} is trusted by {by}"));
-        }
+        let by = match &credentials.trusted {
+            Some(trusted) => trusted.from.display().to_string(),
+            None => "the system".to_owned(),
+        };
+        let server = facts.server.first().map(|c| c.subject.to_string());
+        let server = server.unwrap_or_else(|| "the server".to_owned());
+        self.ok(StepName::Tls, format!("{}; {server} is trusted by {by}", link.version()));
         Ok(link)
     }
 

@@ -1,5 +1,5 @@
 //! What is likely wrong when a device does not connect, in the order worth checking
-//! (platform.md 4 and 5). A table: symptom by symptom, cause and remedy; no network, no clock.
+//! (platform: "CONNACK codes and what they mean there"). A table: symptom by symptom, cause and remedy; no network, no clock.
 //!
 //! The platform gives no reason with its CONNACK 5, so the causes are those that are left when the
 //! device's own files have been found in order.
@@ -116,7 +116,7 @@ pub struct Facts {
     pub port: u16,
     /// Certificates that the device presents.
     pub chain_length: usize,
-    /// The CA that signed the last of them, for people.
+    /// The CA that should be uploaded, for people; several, if it is one of them.
     pub ca: String,
     /// Whether the uploaded CA was named and is among them.
     pub uploaded_is_presented: bool,

@@ -1,4 +1,4 @@
-//! A TLS connection as a device makes it (platform.md 1 and 4): its whole chain is presented,
+//! A TLS connection as a device makes it (platform: "MQTT"): its whole chain is presented,
 //! whatever CAs the server names, and the server has to lead to the device's truststore.
 //!
 //! Name, TCP and TLS are steps of their own, so that a failure says where it happened.

@@ -1,4 +1,4 @@
-//! A blocking MQTT 3.1.1 session of a device (OASIS MQTT 3.1.1; platform.md 4).
+//! A blocking MQTT 3.1.1 session of a device (OASIS MQTT 3.1.1; platform: "MQTT").
 //!
 //! Clean session always, as the platform demands; never retained messages, which have no effect
 //! there. One message is on its way at a time: [`Session::publish`] returns when it is

@@ -1,5 +1,5 @@
 //! SmartREST messages with a meaning of their own: 100, 101 and 400, which a device sends, and 70
-//! and 71, which the platform delivers (platform.md 4, "Messages" and "Topics").
+//! and 71, which the platform delivers (platform: "Messages", "Topics").
 //!
 //! What is received and is none of these stays a row of values. A message 70 or 71 with too few
 //! values is refused.

@@ -1,4 +1,4 @@
-//! SmartREST 2.0: rows of values in MQTT payloads (platform.md 4: "SmartREST is CSV").
+//! SmartREST 2.0: rows of values in MQTT payloads (platform: "SmartREST is CSV").
 //!
 //! A row ends with `\n`, its values are separated by `,`. A value with `"`, `,`, CR, LF, a tab, or
 //! white space at either end is quoted with `"`; a `"` inside is `\"`, and only there a backslash
@@ -9,6 +9,19 @@
 //! the closing quote; a packet beyond [`MAX_PACKET`]. Refused on reading: a quote that is not
 //! closed, or that stands inside an unquoted value, or that is followed by anything but `,` or the
 //! end of the row.
+//!
+//! ```
+//! use c8y_pki::device::smartrest::{self, message::Upstream};
+//!
+//! # fn main() -> Result<(), c8y_pki::Error> {
+//! let name = "Gateway 1, \"north\"".to_owned();
+//! let device = Upstream::Device { name, device_type: "c8y_MQTTDevice".to_owned() };
+//! let text = smartrest::write(&[device.row()])?;
+//! assert_eq!(text, "100,\"Gateway 1, \\\"north\\\"\",c8y_MQTTDevice\n");
+//! assert_eq!(smartrest::parse(&text)?, [device.row()]);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod message;
 
