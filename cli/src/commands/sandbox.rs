@@ -91,6 +91,7 @@ pub(crate) fn run(args: &SandboxArgs, out: Output) -> Result {
         code_seconds: args.code_seconds,
         faults,
     })?;
+    raise_file_limit();
     let stopped = stop::on_interrupt();
     files::write(&args.ca_out, sandbox.ca_pem().as_bytes(), Access::Public, Existing::Replace)?;
     let ca_file = std::path::absolute(&args.ca_out).map_err(Failure::Input)?;
@@ -115,6 +116,17 @@ pub(crate) fn run(args: &SandboxArgs, out: Output) -> Result {
             return Ok(Outcome::Done);
         }
         std::thread::sleep(PAUSE);
+    }
+}
+
+/// Lets as many devices connect as the system allows this process files: what it starts with is often
+/// 1024. Where that cannot be raised, fewer devices find room, which is no reason not to start.
+fn raise_file_limit() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     }
 }
 
