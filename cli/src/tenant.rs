@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use c8y_pki::cert::Certificate;
-use c8y_pki::platform::{Body, Client, Login, Proxy, Request, Retry, Settings};
+use c8y_pki::platform::{self, Body, Client, Login, Proxy, Request, Retry, Settings};
 use clap::Args;
 use serde_json::json;
 
@@ -79,9 +79,13 @@ impl TenantArgs {
         self.tenant().unwrap_or(UNKNOWN_TENANT)
     }
 
-    /// Whether the tenant's id is known without asking.
-    pub(crate) fn knows_tenant(&self) -> bool {
-        self.tenant().is_some()
+    /// The tenant and its host, if both are known without asking.
+    pub(crate) fn known_place(&self) -> Result<Option<String>> {
+        let host = self.host.as_deref().filter(|h| !h.is_empty());
+        let (Some(tenant), Some(host)) = (self.tenant(), host) else {
+            return Ok(None);
+        };
+        Ok(Some(platform::place(tenant, &platform::host_and_port(host)?)))
     }
 
     /// The tenant's id, if it is given; a variable that is empty gives none.

@@ -181,6 +181,7 @@ fn without_a_certificate_there_are_passwords() {
     for user in ["t1001/device_gw-1", "t1001/gw-1", "device_gw-1"] {
         assert_eq!(told(of("d:gw-1").user(user, "Device-Secret-1")).0, 0, "{user}");
     }
+    assert_eq!(lines(&sandbox, "CONNECT")[1]["user"], "t1001/admin");
     let refused = |connect: Connect, part: &str| {
         let (code, reason) = told(connect);
         assert_eq!(code, 4, "{reason}");

@@ -92,6 +92,7 @@ pub(crate) fn run(args: &SandboxArgs, out: Output) -> Result {
         code_seconds: args.code_seconds,
         faults,
     })?;
+    raise_file_limit();
     let stopped = stop::on_interrupt();
     check_own(&args.ca_out, is_own_ca)?;
     if let Some(path) = &args.env_file {
@@ -137,6 +138,17 @@ fn check_own(path: &Path, is_own: impl Fn(&[u8]) -> bool) -> Result<()> {
 fn is_own_ca(bytes: &[u8]) -> bool {
     let read = Certificate::all_from_pem_or_der(bytes);
     read.is_ok_and(|all| all.iter().all(|c| c.subject.to_string().contains("c8y-pki sandbox")))
+}
+
+/// Lets as many devices connect as the system allows this process files: what it starts with is often
+/// 1024. Where that cannot be raised, fewer devices find room, which is no reason not to start.
+fn raise_file_limit() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    }
 }
 
 fn started(sandbox: &Sandbox, ca_file: PathBuf) -> Started {

@@ -115,6 +115,12 @@ impl Client {
         Ok(self.tenant.get_or_init(|| current.id))
     }
 
+    /// The tenant and where it is, `t12345@acme.cumulocity.com`: what was done there is not done
+    /// elsewhere.
+    pub fn place(&self) -> Result<String, PlatformError> {
+        Ok(place(self.tenant()?, &self.transport.host))
+    }
+
     /// Sends a request and reads its JSON.
     pub(super) fn json<T: DeserializeOwned>(&self, request: &Request) -> Result<T, PlatformError> {
         let answer = self.send(request)?;
@@ -246,6 +252,11 @@ impl Client {
             problem,
         }
     }
+}
+
+/// As [`Client::place`], of a tenant that is not asked.
+pub fn place(tenant: &str, host: &str) -> String {
+    format!("{tenant}@{host}")
 }
 
 fn or_nothing(content_type: &str) -> &str {

@@ -20,6 +20,7 @@ mod transport;
 pub mod trusted;
 
 pub use error::PlatformError;
-pub use http::{Client, Retry};
+pub use http::{Client, Retry, place};
 pub use request::{Body, Method, Repeat, Request};
 pub use settings::{Login, Proxy, Settings};
+pub use transport::host_and_port;

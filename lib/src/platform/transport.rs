@@ -78,10 +78,7 @@ impl Transport {
             builder = builder.proxy(reqwest_proxy(proxy)?);
         }
         let client = builder.build().map_err(|e| PlatformError::BadRoots(reason(&e)))?;
-        let host = match base.port() {
-            Some(port) => format!("{}:{port}", base.host_str().unwrap_or_default()),
-            None => base.host_str().unwrap_or_default().to_owned(),
-        };
+        let host = shown(&base);
         let proxy = settings.proxy.clone();
         Ok(Self { client, base, host, proxy, timeout: settings.timeout })
     }
@@ -216,6 +213,18 @@ fn without_login(host: &str) -> String {
             None => format!("…@{host}"),
         },
     }
+}
+
+/// Host and port of an address, as messages name them.
+///
+/// Errors: an address that is none of a tenant.
+pub fn host_and_port(host: &str) -> Result<String, PlatformError> {
+    Ok(shown(&base(host)?))
+}
+
+fn shown(base: &Url) -> String {
+    let host = base.host_str().unwrap_or_default();
+    base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// The address of a tenant: `acme.cumulocity.com`, or with `https://`, or with a port.

@@ -58,7 +58,7 @@ pub(super) fn plan(
         }
     }
     if let Some((sheet, result)) = sheet(spec, wanted, csv)? {
-        let due = Results::read(&result, client.tenant()?)?.due(&sheet).len();
+        let due = Results::read(&result, &client.place()?)?.due(&sheet).len();
         let before = sheet.rows.len() - due;
         let action = if due > 0 { Action::Create } else { Action::Keep };
         let detail = format!("{due} to register, {before} registered before");
@@ -146,7 +146,7 @@ pub(super) fn apply(
     let Some((sheet, result)) = sheet(spec, wanted, csv)? else {
         return Ok(None);
     };
-    let mut results = Results::open(&result, client.tenant()?)?;
+    let mut results = Results::open(&result, &client.place()?)?;
     let pace = Pace { chunk: wanted.chunk, per_second: wanted.rate };
     let told = |done, total| progress(Progress { done, total });
     let name = "registration.csv";

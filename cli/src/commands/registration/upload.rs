@@ -70,10 +70,13 @@ pub(super) fn run(args: &UploadArgs, out: Output) -> Result {
     }
     let chunk = usize::try_from(args.chunk).unwrap_or(CHUNK);
     if args.dry_run {
-        let results = Results::read(&path, args.tenant.known_tenant())?;
-        if path.exists() && !args.tenant.knows_tenant() {
-            out.note("Without --tenant it is not known which rows are done: all are shown.");
+        let place = args.tenant.known_place()?;
+        if path.exists() && place.is_none() {
+            out.note(
+                "Without --host and --tenant it is not known which rows are done: all are shown.",
+            );
         }
+        let results = Results::read(&path, &place.unwrap_or_default())?;
         let requests: Vec<_> = results
             .due(&sheet)
             .chunks(chunk)
@@ -87,7 +90,7 @@ pub(super) fn run(args: &UploadArgs, out: Output) -> Result {
     let stop = stop::on_interrupt();
     let client = args.tenant.connect(out)?.stop_when(stop.clone());
     let tenant = client.tenant()?;
-    let mut results = Results::open(&path, tenant)?;
+    let mut results = Results::open(&path, &client.place()?)?;
     let pace = Pace { chunk, per_second: args.rate };
     let (line, start) = (Line::new(out), Instant::now());
     let told = |done, total| line.set(Progress { done, total });

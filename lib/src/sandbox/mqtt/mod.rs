@@ -45,11 +45,12 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::auth;
 use super::clock;
 use super::journal::Connection;
 use super::server::Shared;
 use crate::cert::Certificate;
-use admit::{Claim, Guest, Refused};
+use admit::{Claim, Guest, Refused, Way};
 use hello::{Hello, Unheard};
 use session::{Session, Will};
 
@@ -86,19 +87,23 @@ pub(super) async fn connection(stream: TcpStream, config: Arc<ServerConfig>, sha
         }
         Err(Unheard::Version(reason)) => {
             let code = ConnectReturnCode::UnacceptableProtocolVersion;
-            return refuse(stream, &shared, "", subject, Refused { code, reason }).await;
+            let who = Who { client_id: String::new(), subject, user: None };
+            return refuse(stream, &shared, who, Refused { code, reason }).await;
         }
     };
-    let client_id = hello.connect.client_id().to_owned();
+    let user = hello.connect.user_name().map(auth::qualified);
+    let mut who = Who { client_id: hello.connect.client_id().to_owned(), subject, user };
     match enter(&shared, &hello, presented) {
         Ok((guest, ticket, requests)) => {
-            let user = Some(format!("{}/{}", guest.tenant, guest.device));
-            note_connect(&shared, &client_id, subject, user, ConnectReturnCode::Accepted, None);
+            if guest.way == Way::Certificate {
+                who.user = Some(format!("{}/{}", guest.tenant, guest.device));
+            }
+            note_connect(&shared, who, ConnectReturnCode::Accepted, None);
             let will = Will::of(&hello.connect);
             let session = Session::new(shared, stream, buffer, hello, guest, ticket);
             session.run(requests, will).await;
         }
-        Err(refused) => refuse(stream, &shared, &client_id, subject, refused).await,
+        Err(refused) => refuse(stream, &shared, who, refused).await,
     }
 }
 
@@ -156,15 +161,9 @@ fn enter(
 }
 
 /// Answers with a code, notes the reason, and closes.
-async fn refuse(
-    mut stream: TlsStream<TcpStream>,
-    shared: &Shared,
-    client_id: &str,
-    subject: Option<String>,
-    refused: Refused,
-) {
+async fn refuse(mut stream: TlsStream<TcpStream>, shared: &Shared, who: Who, refused: Refused) {
     let Refused { code, reason } = refused;
-    note_connect(shared, client_id, subject, None, code, Some(reason));
+    note_connect(shared, who, code, Some(reason));
     let connack = v3_1_1::Connack::builder().session_present(false).return_code(code).build();
     if let Ok(connack) = connack {
         let answer = async {
@@ -183,46 +182,39 @@ fn handshake_failed(shared: &Shared, error: &std::io::Error) {
     }
 }
 
-fn note_connect(
-    shared: &Shared,
-    client_id: &str,
+/// Who comes, for the list of connections: the user by its own account, but for a device whose
+/// certificate is accepted.
+struct Who {
+    client_id: String,
     subject: Option<String>,
     user: Option<String>,
-    code: ConnectReturnCode,
-    reason: Option<String>,
-) {
-    let path = client_id.to_owned();
-    add(shared, "CONNECT", path, code as u16, subject, user, reason);
+}
+
+fn note_connect(shared: &Shared, who: Who, code: ConnectReturnCode, reason: Option<String>) {
+    add(shared, "CONNECT", who, code as u16, reason);
 }
 
 fn note(
     shared: &Shared,
     method: &str,
-    path: &str,
+    client_id: &str,
     subject: Option<String>,
     reason: impl Into<String>,
 ) {
-    add(shared, method, path.to_owned(), 0, subject, None, Some(reason.into()));
+    let who = Who { client_id: client_id.to_owned(), subject, user: None };
+    add(shared, method, who, 0, Some(reason.into()));
 }
 
-fn add(
-    shared: &Shared,
-    method: &str,
-    path: String,
-    status: u16,
-    certificate: Option<String>,
-    user: Option<String>,
-    reason: Option<String>,
-) {
+fn add(shared: &Shared, method: &str, who: Who, status: u16, reason: Option<String>) {
     shared.journal().add(Connection {
         number: 0,
         at: clock::iso(clock::now()),
         port: PORT,
         method: method.to_owned(),
-        path,
+        path: who.client_id,
         status,
-        user,
-        certificate,
+        user: who.user,
+        certificate: who.subject,
         fault: None,
         reason,
     });
