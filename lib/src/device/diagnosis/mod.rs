@@ -1,5 +1,6 @@
 //! What is likely wrong when a device does not connect, in the order worth checking
-//! (platform: "CONNACK codes and what they mean there"). A table: symptom by symptom, cause and remedy; no network, no clock.
+//! (platform: "CONNACK codes and what they mean there"). A table: symptom by symptom, cause and
+//! remedy; no network, no clock.
 //!
 //! The platform gives no reason with its CONNACK 5, so the causes are those that are left when the
 //! device's own files have been found in order.
