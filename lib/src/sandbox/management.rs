@@ -12,6 +12,13 @@ const PAGE: &str = include_str!("page.html");
 const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
                       connect-src 'self'";
 
+/// Whether a request was meant for this machine by the name in its `Host`. A page of somewhere else
+/// whose name was made to resolve to this machine is not to read what is here.
+pub(super) fn is_of_this_machine(host: Option<&str>) -> bool {
+    let name = host.map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name));
+    name.is_none_or(|name| ["127.0.0.1", "localhost"].contains(&name))
+}
+
 /// Answers a request for the page.
 pub(super) fn answer(method: &Method, path: &str, state: impl FnOnce() -> Value) -> Answer {
     let answer = match (method, path) {
@@ -21,4 +28,19 @@ pub(super) fn answer(method: &Method, path: &str, state: impl FnOnce() -> Value)
         _ => Answer::empty(404),
     };
     answer.with("Content-Security-Policy", POLICY).with("Cache-Control", "no-store")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_for_this_machine() {
+        for host in [None, Some("127.0.0.1:33939"), Some("localhost:33939"), Some("localhost")] {
+            assert!(is_of_this_machine(host), "{host:?}");
+        }
+        for host in ["attacker.example:33939", "127.0.0.1.attacker.example", ""] {
+            assert!(!is_of_this_machine(Some(host)), "{host}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::header::HOST;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -195,7 +196,11 @@ async fn connection(stream: TcpStream, door: Door, shared: Arc<Shared>) {
 
 async fn page(stream: TcpStream, shared: Arc<Shared>) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let answer = management::answer(request.method(), request.uri().path(), || shared.state());
+        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+        let answer = match management::is_of_this_machine(host) {
+            true => management::answer(request.method(), request.uri().path(), || shared.state()),
+            false => Answer::empty(421),
+        };
         async move { Ok::<_, Infallible>(response(answer)) }
     });
     http(stream, service).await;

@@ -87,10 +87,10 @@ pub(super) fn run(args: &AddArgs, pki: &Path, out: Output) -> Result {
     // One that goes wrong does not keep the others from being settled.
     let mut failure: Option<Failure> = None;
     for (wanted, added) in wanted.iter().zip(added) {
-        if let Err(e) = settle(args, &client, wanted, added, out) {
-            if let Some(before) = failure.replace(e) {
-                out.failure(&before);
-            }
+        if let Err(e) = settle(args, &client, wanted, added, out)
+            && let Some(before) = failure.replace(e)
+        {
+            out.failure(&before);
         }
     }
     failure.map_or(Ok(Outcome::Done), Err)
