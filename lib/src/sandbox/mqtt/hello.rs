@@ -128,6 +128,8 @@ fn of_3_1_1(rest: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mqtt_protocol_core::mqtt::result_code::ConnectReturnCode;
+    use proptest::prelude::*;
 
     /// A CONNECT with clean session, keep-alive 60 and the ClientId `d:gw-1`.
     fn connect(name: &[u8], level: u8, flags: u8, tail: &[u8]) -> Vec<u8> {
@@ -145,6 +147,30 @@ mod tests {
             let hello = read(&connect(name, level, 2, &[])).ok().unwrap();
             assert_eq!(hello.protocol, protocol);
             assert_eq!((hello.connect.client_id(), hello.connect.keep_alive()), ("d:gw-1", 60));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_octets_make_it_panic(rest in prop::collection::vec(any::<u8>(), 0..40)) {
+            let _ = read(&rest);
+            let _ = read(&connect(b"MQTT", 4, rest.first().copied().unwrap_or(2), &rest));
+        }
+
+        #[test]
+        fn nor_do_later_packets(packets in prop::collection::vec(
+            (any::<u8>(), prop::collection::vec(any::<u8>(), 0..20)), 1..8)
+        ) {
+            let mut connection = read(&connect(b"MQTT", 4, 2, &[])).ok().unwrap().connection;
+            let accepted = v3_1_1::Connack::builder()
+                .session_present(false)
+                .return_code(ConnectReturnCode::Accepted)
+                .build();
+            connection.send(accepted.unwrap().into());
+            for (first, body) in packets {
+                let packet = [&[first, u8::try_from(body.len()).unwrap()], &body[..]].concat();
+                connection.recv(&mut Cursor::new(&packet[..]));
+            }
         }
     }
 
