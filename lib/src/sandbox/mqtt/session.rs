@@ -150,7 +150,7 @@ impl Session {
                 Ok(None) => return,
                 Err(reason) => return self.finish(reason),
             };
-            if let Err(reason) = frame::check_flags(&packet, self.old) {
+            if let Err(reason) = frame::check(&packet, self.old) {
                 return self.finish(reason);
             }
             if frame::kind(&packet) == frame::CONNECT {
