@@ -149,6 +149,27 @@ fn the_same_ca_on_two_tenants() {
 }
 
 #[test]
+fn one_of_several_uploaded_certificates_suffices() {
+    let sandbox = start();
+    let root = root(KeyType::EcP256, "Root");
+    let line = intermediate("Line", &root);
+    let gateway = device("gw-1", &line);
+    let chain = [&gateway.0, &line.0, &root.0];
+    let told = || attempt(&sandbox, Some((&chain, &gateway.1)), &of("d:gw-1"));
+    // The root lacks its proof; the one that is nearer needs none.
+    trust(&sandbox, &root.0);
+    let fingerprint = trust(&sandbox, &line.0);
+    assert!(told().1.contains("not registered"));
+    register(&sandbox, "ID;AUTH_TYPE\ngw-1;CERTIFICATES\n");
+    assert_eq!(told().0, 0);
+    let path = format!("{TRUSTED}/{fingerprint}");
+    let disabled = json!({ "status": "DISABLED" });
+    call(&sandbox, "PUT", &path).admin().json(&disabled).send().expect(200);
+    let (code, reason) = told();
+    assert!(code == 5 && reason.contains("DISABLED"), "{reason}");
+}
+
+#[test]
 fn a_chain_of_ten_certificates() {
     let sandbox = start();
     let mut signers = vec![root(KeyType::EcP256, "Root")];

@@ -341,6 +341,9 @@ fn what_is_no_mqtt_ends_the_connection() {
         packet(0x80, &[vec![0, 1], text(b"s/e"), vec![0]].concat()),
         packet(0x82, &[0, 1]),
         packet(0x82, &[vec![0, 1], text(b"s/e"), vec![3]].concat()),
+        packet(0x82, &[vec![0, 1], text(b"s/e"), vec![4]].concat()),
+        packet(0x82, &[vec![0, 0], text(b"s/e"), vec![0]].concat()),
+        packet(0x32, &[text(b"s/us"), vec![0, 0]].concat()),
         packet(0xf0, b""),
         packet(0x00, b""),
     ];

@@ -264,3 +264,41 @@ fn paho_is_refused_and_gets_credentials() {
     let row = "70,t1001,device_gw-9,Device-Secret-1";
     assert_eq!(told["messages"], json!([["s/dcr", row]]));
 }
+
+/// A process that ends with the test, however that ends.
+struct Ended(std::process::Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_command_tells_the_address_and_each_connection() {
+    let Some(publish) = tool("mosquitto_pub") else { return };
+    let cli = Cli::new();
+    let mut command = cli.command("sandbox --json --mqtt-port 0");
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut sandbox = Ended(child.expect("it starts"));
+    let mut stdout = BufReader::new(sandbox.0.stdout.take().expect("a pipe")).lines();
+    let mut stderr = BufReader::new(sandbox.0.stderr.take().expect("a pipe")).lines();
+    let started: Value =
+        serde_json::from_str(&stdout.next().expect("a line").expect("text")).expect("JSON");
+    let (host, port) =
+        started["mqtt_address"].as_str().and_then(|a| a.split_once(':')).expect("an address");
+    let line = format!("-h {host} -p {port} --cafile sandbox-ca.pem -i d:gw-1 -t s/us -m x");
+    let refused = Command::new(publish.path())
+        .current_dir(cli.path(""))
+        .args(line.split(' '))
+        .output()
+        .expect("it starts");
+    assert!(!refused.status.success(), "{refused:?}");
+    let told = stderr.find_map(|line| serde_json::from_str::<Value>(&line.ok()?).ok());
+    let told = told.expect("a line of JSON");
+    assert_eq!((&told["port"], &told["method"]), (&json!("mqtt"), &json!("CONNECT")));
+    assert_eq!((&told["path"], &told["status"]), (&json!("d:gw-1"), &json!(4)));
+    assert_eq!(told["reason"], "neither a certificate nor a user was given");
+}

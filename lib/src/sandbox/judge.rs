@@ -3,7 +3,8 @@
 //!
 //! The chain is taken as it comes, leaf first, each certificate followed by its signer; nothing is
 //! sorted or completed, but for a leaf alone whose immediate issuer was uploaded. What stands above
-//! the uploaded certificate is not looked at.
+//! the uploaded certificate is not looked at. Where several of a chain were uploaded, the nearest to the
+//! device that lets it in decides; if none does, the reason is that of the nearest.
 
 use time::OffsetDateTime;
 
@@ -40,24 +41,41 @@ pub(super) fn admit(
     if presented.len() > LONGEST {
         return Err(format!("the chain has {} certificates, more than {LONGEST}", presented.len()));
     }
-    let (tenant, uploaded, chain) = anchor(world, presented)?;
-    check_uploaded(&tenant, &uploaded, chain.len())?;
-    check_links(&chain)?;
+    let mut refused = None;
+    for anchor in anchors(world, presented)? {
+        match below(world, &anchor, &id, now) {
+            Ok(()) => return Ok(Admitted { tenant: anchor.tenant, device: id }),
+            Err(reason) => refused = refused.or(Some(reason)),
+        }
+    }
+    Err(refused.unwrap_or_else(|| "no uploaded certificate is among those presented".to_owned()))
+}
+
+/// An uploaded certificate that a chain leads to.
+struct Anchor {
+    tenant: String,
+    uploaded: Trusted,
+    /// From the device up to it.
+    chain: Vec<Certificate>,
+}
+
+/// Judges a device below one uploaded certificate.
+fn below(world: &mut World, anchor: &Anchor, id: &str, now: OffsetDateTime) -> Result<(), String> {
+    let Anchor { tenant, uploaded, chain } = anchor;
+    check_uploaded(tenant, uploaded, chain.len())?;
+    check_links(chain)?;
     let (leaf, above) = chain.split_first().ok_or("no certificate was presented")?;
     let anchors = [uploaded.certificate.clone()];
     chain::verify(leaf, above, &anchors, &Options::new(now)).map_err(|e| e.to_string())?;
-    check_revoked(world, &tenant, &chain)?;
-    check_registered(world, &tenant, &uploaded, &id)?;
-    Ok(Admitted { tenant, device: id })
+    check_revoked(world, tenant, chain)?;
+    check_registered(world, tenant, uploaded, id)
 }
 
-/// The uploaded certificate among those presented, its tenant, and the chain up to it. With several
-/// tenants, the first that is not locked out.
-fn anchor(
-    world: &World,
-    presented: &[Certificate],
-) -> Result<(String, Trusted, Vec<Certificate>), String> {
+/// The uploaded certificates among those presented, the nearest to the device first. Not those that
+/// are locked out.
+fn anchors(world: &World, presented: &[Certificate]) -> Result<Vec<Anchor>, String> {
     let mut locked_out = None;
+    let mut found = Vec::new();
     let all = world.tenants.iter();
     for (name, trusted) in all.flat_map(|(name, t)| t.trusted.iter().map(move |u| (name, u))) {
         let Some(chain) = chain_up_to(presented, trusted) else { continue };
@@ -65,7 +83,11 @@ fn anchor(
             locked_out = Some(trusted);
             continue;
         }
-        return Ok((name.clone(), trusted.clone(), chain));
+        found.push(Anchor { tenant: name.clone(), uploaded: trusted.clone(), chain });
+    }
+    found.sort_by_key(|anchor| anchor.chain.len());
+    if !found.is_empty() {
+        return Ok(found);
     }
     Err(match locked_out {
         Some(ca) => format!("{} is on another tenant too, without proof", ca.certificate.subject),

@@ -1,8 +1,9 @@
 //! One MQTT packet out of the octets that came: its length, and the flags of its fixed header.
 //!
 //! Refused, so that the connection is closed: a packet of more than 16184 octets, header included
-//! (platform: "MQTT"); a length of more than four octets, and flags that are reserved (MQTT 3.1.1,
-//! 2.2.2 and 2.2.3).
+//! (platform: "MQTT"); a length of more than four octets, flags that are reserved, and the packet
+//! identifier 0 (MQTT 3.1.1, 2.2.2, 2.2.3 and 2.3.1). The protocol's own code looks at neither flags nor
+//! that identifier.
 
 /// Most octets of a packet, with its header.
 pub(super) const LARGEST: usize = 16_184;
@@ -45,8 +46,38 @@ fn length(buffer: &[u8]) -> Result<Option<(usize, usize)>, String> {
     if buffer.len() < 5 { Ok(None) } else { Err("a packet's length is malformed".to_owned()) }
 }
 
+/// Refuses reserved flags, and the packet identifier 0.
+pub(super) fn check(packet: &[u8], old: bool) -> Result<(), String> {
+    check_flags(packet, old)?;
+    match identifier(packet) {
+        Some(&[0, 0]) => Err("a packet has the identifier 0".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+/// What follows the fixed header.
+pub(super) fn body(packet: &[u8]) -> &[u8] {
+    let length = packet.iter().skip(1).take_while(|octet| **octet & 0x80 != 0).count() + 2;
+    packet.get(length..).unwrap_or_default()
+}
+
+/// The packet identifier, of packets that have one.
+fn identifier(packet: &[u8]) -> Option<&[u8; 2]> {
+    const PUBACK: u8 = 4;
+    const QOS: u8 = 0x06;
+    let body = body(packet);
+    match kind(packet) {
+        PUBLISH if packet.first()? & QOS != 0 => {
+            let (length, rest) = body.split_first_chunk::<2>()?;
+            rest.get(usize::from(u16::from_be_bytes(*length))..)?.first_chunk()
+        }
+        PUBACK..=UNSUBSCRIBE => body.first_chunk(),
+        _ => None,
+    }
+}
+
 /// Refuses reserved flags. MQTT 3.1 has DUP where 3.1.1 has none.
-pub(super) fn check_flags(packet: &[u8], old: bool) -> Result<(), String> {
+fn check_flags(packet: &[u8], old: bool) -> Result<(), String> {
     let flags = packet.first().copied().unwrap_or_default() & 0x0f;
     let flags = if old { flags & !DUP } else { flags };
     let fits = match kind(packet) {
@@ -81,6 +112,28 @@ mod tests {
         let refused = take(&mut vec![0x30, 0xb6, 0x7e]).unwrap_err();
         assert_eq!(refused, "a packet of 16185 octets came, more than 16184");
         assert!(take(&mut vec![0x30, 0x80, 0x80, 0x80, 0x80]).is_err());
+    }
+
+    #[test]
+    fn the_identifier_0() {
+        for packet in [
+            &[0x32, 6, 0, 1, b't', 0, 0, b'm'][..],
+            &[0x34, 5, 0, 1, b't', 0, 0],
+            &[0x40, 2, 0, 0],
+            &[0x62, 2, 0, 0],
+            &[0x82, 6, 0, 0, 0, 1, b't', 0],
+        ] {
+            assert!(check(packet, false).is_err(), "{packet:?}");
+        }
+        for packet in [
+            &[0x30, 5, 0, 1, b't', 0, 0][..],
+            &[0x32, 5, 0, 1, b't', 0, 1],
+            &[0x32, 2, 0, 9],
+            &[0x40, 1, 0],
+            &[0xc0, 0],
+        ] {
+            assert!(check(packet, false).is_ok(), "{packet:?}");
+        }
     }
 
     #[test]

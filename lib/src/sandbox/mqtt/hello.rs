@@ -51,9 +51,8 @@ pub(super) fn read(packet: &[u8]) -> Result<Hello, Unheard> {
     if frame::kind(packet) != frame::CONNECT {
         return Err(malformed("the first packet is no CONNECT"));
     }
-    frame::check_flags(packet, false).map_err(Unheard::Malformed)?;
-    let body = body(packet);
-    let (protocol, rest) = protocol(body)?;
+    frame::check(packet, false).map_err(Unheard::Malformed)?;
+    let (protocol, rest) = protocol(frame::body(packet))?;
     if !flags_fit(rest.first().copied().unwrap_or_default()) {
         return Err(malformed("the flags of the CONNECT are malformed"));
     }
@@ -71,12 +70,6 @@ pub(super) fn read(packet: &[u8]) -> Result<Hello, Unheard> {
     }
     let connect = connect.ok_or_else(|| malformed("the CONNECT is malformed"))?;
     Ok(Hello { protocol, connect, connection, events: others })
-}
-
-/// What follows the fixed header.
-fn body(packet: &[u8]) -> &[u8] {
-    let length = packet.iter().skip(1).take_while(|octet| **octet & 0x80 != 0).count() + 2;
-    packet.get(length..).unwrap_or_default()
 }
 
 /// The protocol, and what follows its name and level.
@@ -128,6 +121,8 @@ fn of_3_1_1(rest: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mqtt_protocol_core::mqtt::result_code::ConnectReturnCode;
+    use proptest::prelude::*;
 
     /// A CONNECT with clean session, keep-alive 60 and the ClientId `d:gw-1`.
     fn connect(name: &[u8], level: u8, flags: u8, tail: &[u8]) -> Vec<u8> {
@@ -145,6 +140,32 @@ mod tests {
             let hello = read(&connect(name, level, 2, &[])).ok().unwrap();
             assert_eq!(hello.protocol, protocol);
             assert_eq!((hello.connect.client_id(), hello.connect.keep_alive()), ("d:gw-1", 60));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_octets_make_it_panic(rest in prop::collection::vec(any::<u8>(), 0..40)) {
+            let _ = read(&rest);
+            let _ = read(&connect(b"MQTT", 4, rest.first().copied().unwrap_or(2), &rest));
+        }
+
+        #[test]
+        fn nor_do_later_packets(packets in prop::collection::vec(
+            (any::<u8>(), prop::collection::vec(prop_oneof![0..4u8, any::<u8>()], 0..20)), 1..8)
+        ) {
+            let mut connection = read(&connect(b"MQTT", 4, 2, &[])).ok().unwrap().connection;
+            let accepted = v3_1_1::Connack::builder()
+                .session_present(false)
+                .return_code(ConnectReturnCode::Accepted)
+                .build();
+            connection.send(accepted.unwrap().into());
+            for (first, body) in packets {
+                let packet = [&[first, u8::try_from(body.len()).unwrap()], &body[..]].concat();
+                if frame::check(&packet, false).is_ok() {
+                    connection.recv(&mut Cursor::new(&packet[..]));
+                }
+            }
         }
     }
 

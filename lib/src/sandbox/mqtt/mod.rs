@@ -77,13 +77,13 @@ pub(super) async fn connection(stream: TcpStream, config: Arc<ServerConfig>, sha
     let mut buffer = Vec::new();
     let first = match timeout(PATIENCE, first(&mut stream, &mut buffer)).await {
         Ok(Ok(packet)) => packet,
-        Ok(Err(reason)) => return note(&shared, "DISCONNECT", "", subject, reason),
-        Err(_) => return note(&shared, "DISCONNECT", "", subject, "no CONNECT came"),
+        Ok(Err(reason)) => return note(&shared, "DISCONNECT", subject, reason),
+        Err(_) => return note(&shared, "DISCONNECT", subject, "no CONNECT came"),
     };
     let hello = match hello::read(&first) {
         Ok(hello) => hello,
         Err(Unheard::Malformed(reason)) => {
-            return note(&shared, "DISCONNECT", "", subject, reason);
+            return note(&shared, "DISCONNECT", subject, reason);
         }
         Err(Unheard::Version(reason)) => {
             let code = ConnectReturnCode::UnacceptableProtocolVersion;
@@ -178,7 +178,7 @@ async fn refuse(mut stream: TlsStream<TcpStream>, shared: &Shared, who: Who, ref
 /// A handshake that failed because of what was said in it, not because the client went away.
 fn handshake_failed(shared: &Shared, error: &std::io::Error) {
     if error.kind() == ErrorKind::InvalidData {
-        note(shared, "HANDSHAKE", "", None, error.to_string());
+        note(shared, "HANDSHAKE", None, error.to_string());
     }
 }
 
@@ -194,14 +194,19 @@ fn note_connect(shared: &Shared, who: Who, code: ConnectReturnCode, reason: Opti
     add(shared, "CONNECT", who, code as u16, reason);
 }
 
-fn note(
-    shared: &Shared,
-    method: &str,
-    client_id: &str,
-    subject: Option<String>,
-    reason: impl Into<String>,
-) {
-    let who = Who { client_id: client_id.to_owned(), subject, user: None };
+/// A line about a client that is, or was, connected.
+fn note_guest(shared: &Shared, method: &str, guest: &Guest, reason: String) {
+    let who = Who {
+        client_id: guest.client_id.clone(),
+        subject: None,
+        user: Some(format!("{}/{}", guest.tenant, guest.device)),
+    };
+    add(shared, method, who, 0, Some(reason));
+}
+
+/// A line about a client that never was.
+fn note(shared: &Shared, method: &str, subject: Option<String>, reason: impl Into<String>) {
+    let who = Who { client_id: String::new(), subject, user: None };
     add(shared, method, who, 0, Some(reason.into()));
 }
 

@@ -106,8 +106,7 @@ impl Session {
             self.publish(&will.topic, &will.message);
         }
         self.shared.world().online.leave(&self.guest, self.ticket);
-        let client_id = self.guest.client_id.clone();
-        super::note(&self.shared, "DISCONNECT", &client_id, None, end.reason);
+        super::note_guest(&self.shared, "DISCONNECT", &self.guest, end.reason);
         // A client that does not answer is left alone.
         let _ = timeout(WRITING, self.stream.shutdown()).await;
     }
@@ -151,7 +150,7 @@ impl Session {
                 Ok(None) => return,
                 Err(reason) => return self.finish(reason),
             };
-            if let Err(reason) = frame::check_flags(&packet, self.old) {
+            if let Err(reason) = frame::check(&packet, self.old) {
                 return self.finish(reason);
             }
             if frame::kind(&packet) == frame::CONNECT {
@@ -237,7 +236,7 @@ impl Session {
                 0 => format!("{topic}: {first}"),
                 _ => format!("{topic}: {first}, and {more} more"),
             };
-            super::note(&shared, "PUBLISH", &self.guest.client_id, None, reason);
+            super::note_guest(&shared, "PUBLISH", &self.guest, reason);
         }
         for (topic, message) in effect.deliver {
             self.deliver(topic, &message);
@@ -266,6 +265,10 @@ impl Session {
     fn subscribe(&mut self, subscribe: &v3_1_1::Subscribe) {
         let mut codes = Vec::new();
         for entry in subscribe.entries() {
+            // The bits above are MQTT 5's.
+            if entry.sub_opts().to_buffer()[0] > 2 {
+                return self.finish("a packet was malformed or out of place");
+            }
             let (topic, qos) = (entry.topic_filter(), entry.sub_opts().qos());
             if !topics::may_subscribe(self.guest.way, topic) {
                 codes.push(SubackReturnCode::Failure);
@@ -300,5 +303,12 @@ impl Session {
     fn note_topics(&self) {
         let mut world = self.shared.world();
         world.online.subscribed(&self.guest, self.ticket, self.granted.keys());
+    }
+}
+
+impl Drop for Session {
+    /// However it ended, nobody is shown as connected who is not.
+    fn drop(&mut self) {
+        self.shared.world().online.leave(&self.guest, self.ticket);
     }
 }
