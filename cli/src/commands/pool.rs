@@ -23,8 +23,9 @@ use crate::stop;
 pub(crate) enum PoolCommand {
     /// Make keys until so many wait in the pool
     #[command(after_help = "\
-The keys are in PKI/key-pool, each encrypted under the pool's password (PKCS#8, mode 0600). Interrupted,
-it keeps what it has made, and the same command goes on. `device issue --key-pool` takes each key once.
+The keys are in PKI/key-pool, each encrypted under the pool's password (PKCS#8, mode 0600).
+Interrupted, it keeps what it has made, and the same command goes on. `device issue --key-pool`
+takes each key once.
 
 Examples:
   c8y-pki key pool fill --type rsa-4096 --count 5000

@@ -26,9 +26,9 @@ use crate::tenant::{NetworkArgs, no_host, show_requests};
 /// Arguments of `device enrol`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The device has to be registered with a one-time password: `registration create --one-time-passwords`,
-then `registration upload`. Its key is made here and stays here. A device that has its certificate is
-left alone; with --renew it gets the next one, for the same key.
+The device has to be registered with a one-time password: `registration create
+--one-time-passwords`, then `registration upload`. Its key is made here and stays here. A device
+that has its certificate is left alone; with --renew it gets the next one, for the same key.
 
 Examples:
   c8y-pki device enrol gw-0001 --out out --otp-file gw-0001.otp --host acme.cumulocity.com

@@ -20,8 +20,9 @@ use crate::tenant::{TenantArgs, show_requests};
 pub(crate) enum CrlCommand {
     /// Upload what the registry has revoked
     #[command(after_help = "\
-The platform only adds; what it has already stays as it is. It looks at the list only where the check
-is switched on in the tenant. Certificates on hold are left out: the platform knows no way back.
+The platform only adds; what it has already stays as it is. It looks at the list only where the
+check is switched on in the tenant. Certificates on hold are left out: the platform knows no way
+back.
 
 Examples:
   c8y-pki tenant crl upload

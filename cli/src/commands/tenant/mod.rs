@@ -24,8 +24,8 @@ Examples:
   c8y-pki tenant status --host acme.eu-latest.cumulocity.com --user admin
   C8Y_HOST=acme.eu-latest.cumulocity.com C8Y_TOKEN=… c8y-pki tenant status --json
 
-Exit codes: 0 the user may all that a rollout needs, as far as the platform tells; 1 it may not; 2 wrong credentials, host or
-certificate; 3 the tenant cannot be reached, trying again may help.")]
+Exit codes: 0 the user may all that a rollout needs, as far as the platform tells; 1 it may not;
+2 wrong credentials, host or certificate; 3 the tenant cannot be reached, trying again may help.")]
     Status {
         #[command(flatten)]
         tenant: TenantArgs,

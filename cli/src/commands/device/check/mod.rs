@@ -29,9 +29,10 @@ Connects as the device would: MQTT 3.1.1 over mutual TLS, from the files that it
 truststore. The steps: files, key, chain, validity, name, TCP, TLS, connect, publish, subscribe,
 receive. It stops at the first that fails and says what is likely wrong, the first to check first.
 
-The device is registered by it, as by its first connection; if it is connected meanwhile, the platform
-closes that connection. Of a folder key.pem counts, then keystore.p12, then keystore.jks; truststore.p12
-or .jks beside it is its truststore, without one the system decides about the server.
+The device is registered by it, as by its first connection; if it is connected meanwhile, the
+platform closes that connection. Of a folder key.pem counts, then keystore.p12, then keystore.jks;
+truststore.p12 or .jks beside it is its truststore, without one the system decides about the
+server.
 
 Examples:
   c8y-pki device check gw-0001 --host acme.eu-latest.cumulocity.com
@@ -39,8 +40,8 @@ Examples:
   c8y-pki device check --bundle out/gw-0001 --uploaded root.pem --json
   c8y-pki device check --from devices.csv --sample 50 --parallel 16
 
-Exit codes: 0 connected; 1 refused by the platform, or one of many does not connect; 2 wrong input, or
-the device's own files are wrong; 3 not reached.")]
+Exit codes: 0 connected; 1 refused by the platform, or one of many does not connect; 2 wrong input,
+or the device's own files are wrong; 3 not reached.")]
 pub(crate) struct CheckArgs {
     /// Device identifiers; their folders are in --out
     #[arg(value_name = "ID", required_unless_present_any = ["bundle", "keystore", "from"])]
