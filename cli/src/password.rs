@@ -1,13 +1,13 @@
 //! Where passwords come from: a file, the environment, or a person at a terminal. Never an
 //! argument's value, and never a prompt where nobody can answer.
 
-use std::io::{IsTerminal, Read};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::files;
 use c8y_pki::secret::Password;
 
 use crate::failure::{Failure, Result};
+use crate::values;
 
 /// One password that a command may need.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +22,17 @@ pub(crate) struct Source<'a> {
     pub(crate) noun: &'static str,
     /// What it opens, for the prompt: "the CA's key".
     pub(crate) what: &'a str,
+}
+
+/// The password of a private key's file.
+pub(crate) fn of_key<'a>(file: Option<&'a PathBuf>, what: &'a str) -> Source<'a> {
+    Source {
+        file,
+        option: "--key-password-file",
+        variable: "C8Y_PKI_KEY_PASSWORD",
+        noun: "password",
+        what,
+    }
 }
 
 impl Source<'_> {
@@ -90,14 +101,7 @@ fn prompt(text: &str) -> Result<Password> {
 
 /// The first line of a file, or of standard input for `-`.
 fn read(path: &Path, noun: &str) -> Result<Password> {
-    let bytes = if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut bytes).map_err(Failure::Input)?;
-        bytes
-    } else {
-        files::read(path)?
-    };
-    Password::from_file(&bytes).ok_or_else(|| {
+    Password::from_file(&values::read(path)?).ok_or_else(|| {
         Failure::usage(
             format!("the first line of the {noun} file {} is empty", path.display()),
             format!("write the {noun} into its first line"),

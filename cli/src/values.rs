@@ -1,5 +1,6 @@
 //! Values that several commands take from arguments, turned into the library's types.
 
+use std::io::Read;
 use std::path::Path;
 
 use c8y_pki::Error;
@@ -103,6 +104,16 @@ pub(crate) fn path_length(text: &str) -> std::result::Result<PathLength, String>
             .map(PathLength::Exactly)
             .map_err(|_| "give a number from 0 to 255, none or computed".to_owned()),
     }
+}
+
+/// The octets of a file, or of standard input for `-`.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
+    if path != Path::new("-") {
+        return Ok(files::read(path)?);
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut bytes).map_err(Failure::Input)?;
+    Ok(bytes)
 }
 
 /// All certificates of a PEM or DER file.

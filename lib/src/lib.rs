@@ -122,6 +122,7 @@ pub mod issue;
 pub mod key;
 pub mod manifest;
 pub mod name;
+mod net;
 pub mod platform;
 pub mod profile;
 pub mod registration;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules in order, with the layer of docs/architecture.md.
-const ORDER: [(&str, u8); 25] = [
+const ORDER: [(&str, u8); 26] = [
     ("secret", 0),
     ("der", 0),
     ("crypto", 0),
@@ -18,6 +18,7 @@ const ORDER: [(&str, u8); 25] = [
     ("crl", 2),
     ("chain", 2),
     ("files", 3),
+    ("net", 3),
     ("store", 3),
     ("registry", 4),
     ("authority", 4),

@@ -1,6 +1,6 @@
 //! `pop`: proof of possession of a CA's key, at once or in pieces for a key that is elsewhere.
 
-use std::io::{IsTerminal, Read};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::Pki;
@@ -17,9 +17,10 @@ use super::key::read_key;
 use super::tenant::{Pick, fingerprint_of};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::password::Source;
+use crate::password;
 use crate::render::date;
 use crate::tenant::{TenantArgs, show_requests};
+use crate::values;
 
 /// Longest text that is taken for a verification code, in octets.
 const LONGEST_CODE: usize = 1024;
@@ -198,13 +199,7 @@ fn private_key(
 ) -> Result<PrivateKey> {
     match (file, ca) {
         (Some(path), _) => {
-            let source = Source {
-                file: secret.key_password_file.as_ref(),
-                option: "--key-password-file",
-                variable: "C8Y_PKI_KEY_PASSWORD",
-                noun: "password",
-                what: "the key",
-            };
+            let source = password::of_key(secret.key_password_file.as_ref(), "the key");
             read_key(path, source)
         }
         (None, Some(name)) => {
@@ -277,15 +272,6 @@ fn is_seen() -> bool {
     std::io::stdout().is_terminal()
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
-    if path != Path::new("-") {
-        return Ok(files::read(path)?);
-    }
-    let mut bytes = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut bytes).map_err(Failure::Input)?;
-    Ok(bytes)
-}
-
 #[derive(Serialize)]
 struct SignedView<'a> {
     signed: &'a str,
@@ -293,7 +279,7 @@ struct SignedView<'a> {
 
 fn sign(args: &SignArgs, pki: &Path, out: Output) -> Result {
     let shown = args.code.display();
-    let bytes = read(&args.code)?;
+    let bytes = values::read(&args.code)?;
     let text = String::from_utf8(bytes).map_err(|_| {
         let hint = "it is text, as `c8y-pki pop code` gives it";
         Failure::usage(format!("{shown} holds no verification code: it is not text"), hint)
@@ -325,7 +311,7 @@ fn sign(args: &SignArgs, pki: &Path, out: Output) -> Result {
 
 fn submit(args: &SubmitArgs, pki: &Path, out: Output) -> Result {
     let shown = args.signed.display();
-    let given = read(&args.signed)?;
+    let given = values::read(&args.signed)?;
     if given.trim_ascii().is_empty() || given.starts_with(b"-----BEGIN") {
         let hint = "give the file that `c8y-pki pop sign` or `openssl dgst -sign` has written";
         return Err(Failure::usage(format!("{shown} holds no signed code"), hint));

@@ -20,7 +20,7 @@ use crate::commands::device::{Pkcs12Args, store_password};
 use crate::commands::key::read_key;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::password::Source;
+use crate::password::{self, Source};
 use crate::render::{colons, count, date, listing};
 use crate::values;
 
@@ -212,13 +212,8 @@ fn entry_password(args: &PutArgs) -> Result<Option<Password>> {
 
 fn add_entries(args: &PutArgs, store: &mut Store, out: Output) -> Result<()> {
     if let Some(path) = &args.key {
-        let source = Source {
-            file: args.key_password_file.as_ref(),
-            option: "--key-password-file",
-            variable: "C8Y_PKI_KEY_PASSWORD",
-            noun: "password",
-            what: &format!("the key in {}", path.display()),
-        };
+        let what = format!("the key in {}", path.display());
+        let source = password::of_key(args.key_password_file.as_ref(), &what);
         let key = read_key(path, source)?;
         let mut heap = Vec::new();
         for path in &args.cert {
@@ -252,13 +247,7 @@ fn show(args: &ShowArgs, out: Output) -> Result {
     let in_file = |e| Error::from(e).in_file(args.file.display().to_string());
     let format = store::detect(&bytes).map_err(in_file)?;
     let source = store_password(args.store_password_file.as_ref());
-    let key_source = Source {
-        file: args.key_password_file.as_ref(),
-        option: "--key-password-file",
-        variable: "C8Y_PKI_KEY_PASSWORD",
-        noun: "password",
-        what: "the keys in the store",
-    };
+    let key_source = password::of_key(args.key_password_file.as_ref(), "the keys in the store");
     let password = if format == Format::Pem { None } else { Some(source.existing()?) };
     let key_password = key_source.given()?;
     let options = store::OpenOptions {

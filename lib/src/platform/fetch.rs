@@ -15,6 +15,7 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureSch
 
 use crate::cert::{CertError, Certificate};
 use crate::crypto::tls_provider;
+use crate::net;
 
 /// Why no certificates came.
 #[derive(Debug, thiserror::Error)]
@@ -114,25 +115,13 @@ fn connect(
     let addresses = (host, port)
         .to_socket_addrs()
         .map_err(|e| FetchError::Resolve { host: host.to_owned(), reason: e.to_string() })?;
-    let mut last = io::Error::from(ErrorKind::NotFound);
-    for address in addresses {
-        let attempt = TcpStream::connect_timeout(&address, timeout).and_then(|stream| {
-            stream.set_read_timeout(Some(timeout))?;
-            stream.set_write_timeout(Some(timeout))?;
-            Ok(stream)
-        });
-        match attempt {
-            Ok(stream) => return Ok(stream),
-            Err(e) => last = e,
-        }
-    }
     let target = target.to_owned();
-    Err(match last.kind() {
+    net::connect(addresses, timeout).map_err(|e| match e.kind() {
         ErrorKind::TimedOut => FetchError::Timeout { target, seconds: timeout.as_secs() },
         ErrorKind::ConnectionRefused => {
             FetchError::Connect { target, reason: "nothing listens on that port".to_owned() }
         }
-        _ => FetchError::Connect { target, reason: last.to_string() },
+        _ => FetchError::Connect { target, reason: e.to_string() },
     })
 }
 

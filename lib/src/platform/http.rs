@@ -149,25 +149,12 @@ impl Client {
             };
             let retry = Retry { reason: self.why(&outcome), pause: wait, attempt };
             (self.on_retry)(&retry);
-            if !self.sleep(wait) {
+            if !sleep_until(Instant::now() + wait, &self.stop) {
                 let host = self.transport.host.clone();
                 return Err(PlatformError::Stopped { host, reason: retry.reason });
             }
             attempt += 1;
         }
-    }
-
-    /// Waits; false if it was stopped.
-    fn sleep(&self, time: Duration) -> bool {
-        const GLANCE: Duration = Duration::from_millis(100);
-        let end = Instant::now() + time;
-        while !self.stop.load(Ordering::Relaxed) {
-            match end.checked_duration_since(Instant::now()) {
-                None | Some(Duration::ZERO) => return true,
-                Some(left) => std::thread::sleep(left.min(GLANCE)),
-            }
-        }
-        false
     }
 
     /// The pause before the request is sent again; none if it is not to be.
@@ -252,6 +239,18 @@ impl Client {
             problem,
         }
     }
+}
+
+/// Waits; false if it is to stop.
+pub(super) fn sleep_until(end: Instant, stop: &AtomicBool) -> bool {
+    const GLANCE: Duration = Duration::from_millis(100);
+    while !stop.load(Ordering::Relaxed) {
+        match end.checked_duration_since(Instant::now()) {
+            None | Some(Duration::ZERO) => return true,
+            Some(left) => std::thread::sleep(left.min(GLANCE)),
+        }
+    }
+    false
 }
 
 /// As [`Client::place`], of a tenant that is not asked.

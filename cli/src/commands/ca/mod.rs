@@ -21,7 +21,7 @@ use time::OffsetDateTime;
 
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::password::Source;
+use crate::password::{self, Source};
 use crate::render::{day, items, table, until};
 use crate::values::{self, SubjectArgs};
 
@@ -286,13 +286,8 @@ fn import(args: &AddArgs, dir: &Path, out: Output) -> Result {
     let path = args.key.clone().unwrap_or_default();
     let bytes = files::read(&path)?;
     let key_password = if is_encrypted(&bytes) {
-        let source = Source {
-            file: args.key_password_file.as_ref(),
-            option: "--key-password-file",
-            variable: "C8Y_PKI_KEY_PASSWORD",
-            noun: "password",
-            what: &format!("the key in {}", path.display()),
-        };
+        let what = format!("the key in {}", path.display());
+        let source = password::of_key(args.key_password_file.as_ref(), &what);
         Some(source.existing()?)
     } else {
         None

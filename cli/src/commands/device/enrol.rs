@@ -9,7 +9,7 @@ use c8y_pki::cert::Certificate;
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::crypto::KeyType;
 use c8y_pki::csr;
-use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::files::{self, Access, Existing, FileError};
 use c8y_pki::key::PrivateKey;
 use c8y_pki::name::{Name, find_field};
 use c8y_pki::platform::{Client, Login, est};
@@ -99,15 +99,7 @@ pub(super) fn run(args: &EnrolArgs, out: Output) -> Result {
         chain: dir.join("chain.pem"),
     };
     if place.cert.exists() && !args.renew {
-        let certificates = crate::values::certificates(&place.cert)?;
-        let outcome = report(&id, "already enrolled", &certificates, &dir, out)?;
-        let is_over = certificates.first().is_some_and(|c| c.not_after < OffsetDateTime::now_utc());
-        if is_over {
-            out.warning(
-                "its certificate has expired; --renew, or remove the folder and enrol anew",
-            );
-        }
-        return Ok(if is_over { Outcome::No } else { outcome });
+        return already(&id, &place, &dir, out);
     }
     if args.renew && !place.key.exists() {
         return Err(Failure::usage(
@@ -117,12 +109,7 @@ pub(super) fn run(args: &EnrolArgs, out: Output) -> Result {
     }
     let key = key(args, &dir, &place)?;
     if let Some(certificates) = kept(&place, &key).filter(|_| !args.renew) {
-        files::write(
-            &place.cert,
-            own(&certificates).as_bytes(),
-            Access::Public,
-            Existing::Replace,
-        )?;
+        write(&place.cert, &own(&certificates))?;
         return report(&id, "enrolled", &certificates, &dir, out);
     }
     let csr = csr::make(&subject(&id)?, &key)?;
@@ -134,12 +121,15 @@ pub(super) fn run(args: &EnrolArgs, out: Output) -> Result {
     let ask = if args.renew { est::reenroll } else { est::enroll };
     let certificates = ask(&client, &csr)?;
     if let Err(failure) = keep(&place, &certificates) {
-        out.data(pem(&certificates).as_bytes())?;
-        out.warning(&format!(
-            "the certificate could not be written into {} and is printed instead: keep it, the \
-             one-time password is used up",
-            dir.display()
-        ));
+        // A renewal can be asked for again, a one-time password cannot be used again.
+        if !args.renew {
+            out.data(pem(&certificates).as_bytes())?;
+            out.warning(&format!(
+                "the certificate could not be written into {} and is printed instead: keep it as \
+                 chain.pem there, the one-time password is used up",
+                dir.display()
+            ));
+        }
         return Err(failure.into());
     }
     report(&id, if args.renew { "renewed" } else { "enrolled" }, &certificates, &dir, out)
@@ -154,20 +144,29 @@ fn own(certificates: &[Certificate]) -> String {
     certificates.first().map(Certificate::pem).unwrap_or_default()
 }
 
+fn write(path: &Path, text: &str) -> std::result::Result<(), FileError> {
+    files::write(path, text.as_bytes(), Access::Public, Existing::Replace)
+}
+
 /// Writes what came; cert.pem comes last: with it the device counts as enrolled.
-fn keep(place: &Place, certificates: &[Certificate]) -> std::result::Result<(), files::FileError> {
-    let write = |path: &Path, text: String| {
-        files::write(path, text.as_bytes(), Access::Public, Existing::Replace)
-    };
-    write(&place.chain, pem(certificates))?;
-    write(&place.cert, own(certificates))
+fn keep(place: &Place, certificates: &[Certificate]) -> std::result::Result<(), FileError> {
+    write(&place.chain, &pem(certificates))?;
+    write(&place.cert, &own(certificates))
+}
+
+/// What an earlier run has brought; the answer is no if it is of no use any more.
+fn already(id: &DeviceId, place: &Place, dir: &Path, out: Output) -> Result {
+    let certificates = crate::values::certificates(&place.cert)?;
+    let outcome = report(id, "already enrolled", &certificates, dir, out)?;
+    if certificates.iter().take(1).all(|c| c.not_after >= OffsetDateTime::now_utc()) {
+        return Ok(outcome);
+    }
+    out.warning("its certificate has expired; --renew, or remove the folder and enrol anew");
+    Ok(Outcome::No)
 }
 
 /// What a run has kept that was cut off between its two files: a chain for this key.
 fn kept(place: &Place, key: &PrivateKey) -> Option<Vec<Certificate>> {
-    if place.cert.exists() {
-        return None;
-    }
     let bytes = files::read(&place.chain).ok()?;
     let certificates = Certificate::all_from_pem_or_der(&bytes).ok()?;
     let is_ours = certificates.first()?.spki == key.public_key().spki();
@@ -227,7 +226,10 @@ fn report(
     out: Output,
 ) -> Result {
     let Some(own) = certificates.first() else {
-        return Err(Failure::usage("there is no certificate", "remove the folder, enrol again"));
+        return Err(Failure::usage(
+            format!("there is no certificate for {} in {}", id.as_str(), dir.display()),
+            "remove the folder, and enrol the device again",
+        ));
     };
     let enrolled = Enrolled {
         id: id.as_str().to_owned(),

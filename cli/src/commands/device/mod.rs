@@ -14,7 +14,6 @@ mod revoke;
 mod show;
 mod sign;
 
-use std::io::Read;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +21,6 @@ use c8y_pki::bulk::Existing;
 use c8y_pki::bulk::bundle::Bundle;
 use c8y_pki::bulk::list::{DeviceList, ListFile};
 use c8y_pki::crypto::KeyType;
-use c8y_pki::files;
 use c8y_pki::profile::Profile;
 use c8y_pki::registry::{Record, Registry, RegistryError};
 use c8y_pki::store::{Compat, DEFAULT_ITERATIONS, MAX_ITERATIONS, Pkcs12Options};
@@ -30,7 +28,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::failure::{Failure, Result};
 use crate::output::Output;
-use crate::password::Source;
+use crate::password::{self, Source};
 use crate::values;
 
 /// Commands about devices.
@@ -221,13 +219,7 @@ impl OutputArgs {
     }
 
     fn key_source(&self) -> Source<'_> {
-        Source {
-            file: self.key_password_file.as_ref(),
-            option: "--key-password-file",
-            variable: "C8Y_PKI_KEY_PASSWORD",
-            noun: "password",
-            what: "the devices' keys",
-        }
+        password::of_key(self.key_password_file.as_ref(), "the devices' keys")
     }
 }
 
@@ -267,13 +259,11 @@ pub(crate) fn store_password(file: Option<&PathBuf>) -> Source<'_> {
 
 /// Reads a device list from a file, or from standard input for `-`, with all that it says.
 pub(crate) fn read_list(path: &Path) -> Result<DeviceList> {
-    if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut bytes).map_err(Failure::Input)?;
-        return Ok(DeviceList::from_csv("standard input", &bytes)?);
-    }
-    let bytes = files::read(path)?;
-    Ok(DeviceList::from_csv(&path.display().to_string(), &bytes)?)
+    let name = match path == Path::new("-") {
+        true => "standard input".to_owned(),
+        false => path.display().to_string(),
+    };
+    Ok(DeviceList::from_csv(&name, &values::read(path)?)?)
 }
 
 /// Opens a device list that may be longer than memory.

@@ -1,6 +1,5 @@
 //! `device sign`: requests in, certificates out.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::Pki;
@@ -166,8 +165,7 @@ fn read(paths: &[PathBuf]) -> Result<Vec<RequestFile>> {
     let mut found = Vec::new();
     for path in paths {
         if path == Path::new("-") {
-            let mut bytes = Vec::new();
-            std::io::stdin().lock().read_to_end(&mut bytes).map_err(Failure::Input)?;
+            let bytes = values::read(path)?;
             found.push(RequestFile { name: "standard input".to_owned(), bytes });
         } else if path.is_dir() {
             let entries = files::list_dir(path)?;

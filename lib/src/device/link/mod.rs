@@ -24,6 +24,7 @@ use super::credentials::Credentials;
 use super::mqtt::Transport;
 use crate::cert::Certificate;
 use crate::crypto::tls_provider;
+use crate::net;
 
 /// Where to connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,26 +61,13 @@ pub fn dial(
     addresses: &[SocketAddr],
     timeout: Duration,
 ) -> Result<TcpStream, LinkError> {
-    let mut last = io::Error::from(ErrorKind::NotFound);
-    for address in addresses {
-        let attempt = TcpStream::connect_timeout(address, timeout).and_then(|stream| {
-            stream.set_nodelay(true)?;
-            stream.set_read_timeout(Some(timeout))?;
-            stream.set_write_timeout(Some(timeout))?;
-            Ok(stream)
-        });
-        match attempt {
-            Ok(stream) => return Ok(stream),
-            Err(e) => last = e,
-        }
-    }
     let target = target.to_string();
-    Err(match last.kind() {
+    net::connect(addresses.iter().copied(), timeout).map_err(|e| match e.kind() {
         ErrorKind::TimedOut | ErrorKind::WouldBlock => {
             LinkError::TcpTimeout { target, seconds: timeout.as_secs() }
         }
         ErrorKind::ConnectionRefused => LinkError::NothingListens { target },
-        _ => LinkError::Unreachable { target, reason: last.to_string() },
+        _ => LinkError::Unreachable { target, reason: e.to_string() },
     })
 }
 

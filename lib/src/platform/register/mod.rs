@@ -11,7 +11,7 @@ mod answer;
 pub mod results;
 mod sheet;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use answer::BulkAnswer;
@@ -20,6 +20,7 @@ use serde::Serialize;
 use results::{ResultError, Results};
 pub use sheet::{Row, Sheet};
 
+use super::http::sleep_until;
 use super::{Body, Client, Method, PlatformError, Request, tenant};
 
 /// Where devices are registered.
@@ -171,19 +172,10 @@ fn send(
 
 /// Waits until so many rows may have been sent; false if it is to stop.
 fn wait(start: Instant, sent: usize, per_second: Option<u32>, stop: &AtomicBool) -> bool {
-    const GLANCE: Duration = Duration::from_millis(100);
     let due = per_second.map_or(Duration::ZERO, |rate| {
         Duration::from_secs_f64(sent as f64 / f64::from(rate.max(1)))
     });
-    loop {
-        if stop.load(Ordering::Relaxed) {
-            return false;
-        }
-        match due.checked_sub(start.elapsed()) {
-            None | Some(Duration::ZERO) => return true,
-            Some(left) => std::thread::sleep(left.min(GLANCE)),
-        }
-    }
+    sleep_until(start + due, stop)
 }
 
 impl Row {

@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 use super::store_password;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::password::Source;
+use crate::password::{self, Source};
 use crate::tenant::no_host;
 use crate::values;
 
@@ -244,13 +244,7 @@ impl<'a> Setting<'a> {
 }
 
 fn key_password(args: &CheckArgs) -> Source<'_> {
-    Source {
-        file: args.key_password_file.as_ref(),
-        option: "--key-password-file",
-        variable: "C8Y_PKI_KEY_PASSWORD",
-        noun: "password",
-        what: "the device's key",
-    }
+    password::of_key(args.key_password_file.as_ref(), "the device's key")
 }
 
 /// The host alone, out of what people have in C8Y_HOST: `https://acme.example.com:443/`.

@@ -15,7 +15,7 @@ use crate::commands::ca::ca_password;
 use crate::commands::key::read_key;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::password::Source;
+use crate::password;
 use crate::tenant::{TenantArgs, show_requests};
 
 /// Arguments of `tenant trust add`.
@@ -144,13 +144,7 @@ fn wanted(args: &AddArgs, dir: &Path) -> Result<Vec<Wanted>> {
 }
 
 fn own_key(args: &AddArgs, path: &Path, certificate: &Certificate) -> Result<PrivateKey> {
-    let source = Source {
-        file: args.key_password_file.as_ref(),
-        option: "--key-password-file",
-        variable: "C8Y_PKI_KEY_PASSWORD",
-        noun: "password",
-        what: "the key",
-    };
+    let source = password::of_key(args.key_password_file.as_ref(), "the key");
     let key = read_key(path, source)?;
     pop::check_key(certificate, &key)?;
     Ok(key)
