@@ -181,7 +181,9 @@ fn of_bulk(e: &BulkError) -> Fault {
 fn of_platform(e: &PlatformError) -> Fault {
     match e {
         e if e.is_environment() => Fault::Environment,
-        PlatformError::Refused { .. } | PlatformError::NotProven { .. } => Fault::Refusal,
+        PlatformError::Refused { .. }
+        | PlatformError::NotProven { .. }
+        | PlatformError::InAnotherTenant { .. } => Fault::Refusal,
         _ => Fault::Input,
     }
 }
@@ -202,7 +204,6 @@ fn of_rollout(e: &RolloutError) -> Fault {
         RolloutError::Authority(e) => of_authority(e),
         RolloutError::Bulk(e) => of_bulk(e),
         RolloutError::Platform(e) => of_platform(e),
-        RolloutError::InAnotherTenant { .. } => Fault::Refusal,
         RolloutError::Results(e) => of_results(e),
         _ => Fault::Input,
     }

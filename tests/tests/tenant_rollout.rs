@@ -120,7 +120,7 @@ fn a_ca_of_another_tenant_stops_it() {
     at.run_with(add, &[("C8Y_USER", "t1002/admin")]).expect(0);
     let held = at.run("rollout demo/rollout.toml").expect(1);
     assert!(
-        held.error().contains("another tenant of this instance has the certificate"),
+        held.error().contains("another tenant of this instance holds the certificate"),
         "{held:?}"
     );
 }

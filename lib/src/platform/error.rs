@@ -173,6 +173,17 @@ pub enum PlatformError {
         /// SHA-1 of the certificate.
         fingerprint: String,
     },
+    /// A certificate that another tenant has.
+    #[error(
+        "another tenant of this instance holds the certificate {name:?} ({fingerprint}), and one \
+         tenant only can"
+    )]
+    InAnotherTenant {
+        /// Its name.
+        name: String,
+        /// Its SHA-1.
+        fingerprint: String,
+    },
     /// A certificate that is to be there.
     #[error("the tenant {tenant} has no trusted certificate {fingerprint}")]
     NotThere {
@@ -263,6 +274,7 @@ impl PlatformError {
             Self::Answer { .. } => "is it the address of a tenant, and not of a proxy or portal?",
             Self::Unavailable { .. } => "try again later",
             Self::NotThere { .. } => "upload it first: `c8y-pki tenant trust add CERT`",
+            Self::InAnotherTenant { .. } => "remove it there, or give this tenant a CA of its own",
             Self::OtherKey { .. } => "give the key of the CA whose certificate is proven",
             Self::BadLogin { .. } => "is there a line end or a control character in it?",
             Self::OtherTenant { .. } => "correct C8Y_TENANT (--tenant), or leave it out",

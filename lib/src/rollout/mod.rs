@@ -83,14 +83,6 @@ pub enum RolloutError {
         /// What is wrong with it.
         source: CertError,
     },
-    /// A CA that another tenant has.
-    #[error(
-        "another tenant of this instance has the certificate of the CA {name:?}, and only one can"
-    )]
-    InAnotherTenant {
-        /// Its name in the PKI folder.
-        name: String,
-    },
     /// The registration CSV has something that the platform refuses.
     #[error("the platform would not take {file} line {line}: {problem}")]
     NotTaken {
@@ -146,9 +138,6 @@ impl RolloutError {
             ),
             Self::Spec { .. } => {
                 Some("`c8y-pki profile show rollout.toml` prints a complete file".to_owned())
-            }
-            Self::InAnotherTenant { .. } => {
-                Some("remove it there, or give this tenant a CA of its own".to_owned())
             }
             Self::NotTaken { .. } => Some("correct the device list, and run it again".to_owned()),
             Self::Platform(e) => e.hint(),

@@ -188,14 +188,12 @@ fn trust(
             auto_registration: wanted.auto_registration,
         })
         .collect();
-    for (ca, added) in cas.iter().zip(trusted::add(client, &new)?) {
+    for (new, added) in new.iter().zip(trusted::add(client, &new)?) {
         match added {
             Added::Created => {}
-            Added::InAnotherTenant => {
-                return Err(RolloutError::InAnotherTenant { name: ca.name.clone() });
-            }
+            Added::InAnotherTenant => return Err(new.in_another_tenant().into()),
             Added::AlreadyThere => {
-                let found = trusted::known(client, &ca.certificate().fingerprint_sha1())?;
+                let found = trusted::known(client, &new.certificate.fingerprint_sha1())?;
                 if settings(wanted).concerns(&found) {
                     trusted::update(client, &found, &settings(wanted))?;
                 }

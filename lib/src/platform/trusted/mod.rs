@@ -53,6 +53,14 @@ pub struct Change {
     pub auto_registration: Option<bool>,
 }
 
+impl NewTrusted<'_> {
+    /// Why it cannot be had where another tenant has it.
+    pub fn in_another_tenant(&self) -> PlatformError {
+        let fingerprint = self.certificate.fingerprint_sha1();
+        PlatformError::InAnotherTenant { name: self.name.to_owned(), fingerprint }
+    }
+}
+
 impl Change {
     /// Whether it would change anything of that certificate.
     pub fn concerns(&self, found: &TrustedCertificate) -> bool {

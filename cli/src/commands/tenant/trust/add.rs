@@ -86,8 +86,8 @@ pub(super) fn run(args: &AddArgs, pki: &Path, out: Output) -> Result {
     let added = trusted::add(&client, &new)?;
     // One that goes wrong does not keep the others from being settled.
     let mut failure: Option<Failure> = None;
-    for (wanted, added) in wanted.iter().zip(added) {
-        if let Err(e) = settle(args, &client, wanted, added, out)
+    for ((wanted, new), added) in wanted.iter().zip(&new).zip(added) {
+        if let Err(e) = settle(args, &client, wanted, new, added, out)
             && let Some(before) = failure.replace(e)
         {
             out.failure(&before);
@@ -173,20 +173,14 @@ fn settle(
     args: &AddArgs,
     client: &Client,
     wanted: &Wanted,
+    new: &NewTrusted<'_>,
     added: Added,
     out: Output,
 ) -> Result<()> {
-    let fingerprint = wanted.certificate.fingerprint_sha1();
     if added == Added::InAnotherTenant {
-        return Err(Failure::no(
-            format!(
-                "another tenant of this instance holds the certificate {:?} ({fingerprint}), and \
-                 one tenant only can",
-                wanted.name
-            ),
-            "remove it there, or give this tenant a CA of its own",
-        ));
+        return Err(new.in_another_tenant().into());
     }
+    let fingerprint = wanted.certificate.fingerprint_sha1();
     let mut found = trusted::known(client, &fingerprint)?;
     let mut action = if added == Added::Created { "added" } else { "already there" };
     let change = Change {
