@@ -1,9 +1,10 @@
 //! `device`: certificates for devices, from the first one to the last list that revokes it.
 //!
 //! One file per verb. What they share is here and in `making`: the options for what a device gets, and
-//! the run that issues.
+//! the run that issues; and in `connecting`, for the verbs that connect as a device would.
 
 mod check;
+mod connecting;
 mod enrol;
 mod issue;
 mod list;

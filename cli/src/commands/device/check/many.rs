@@ -7,7 +7,8 @@ use std::sync::mpsc;
 use c8y_pki::device::check::{Report, Verdict};
 use serde::Serialize;
 
-use super::{Setting, Subject, name_of, outcome, show};
+use super::super::connecting::{Opener, Subject};
+use super::{Setting, outcome, show};
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::render::count;
@@ -29,7 +30,12 @@ struct Last<'a> {
     summary: &'a Summary,
 }
 
-pub(super) fn run(setting: &Setting<'_>, subjects: &[Subject], out: Output) -> Result {
+pub(super) fn run(
+    setting: &Setting<'_>,
+    opener: &Opener<'_>,
+    subjects: &[Subject],
+    out: Output,
+) -> Result {
     let next = AtomicUsize::new(0);
     let workers = usize::from(setting.args.parallel).min(subjects.len());
     let (sender, reports) = mpsc::channel();
@@ -41,7 +47,7 @@ pub(super) fn run(setting: &Setting<'_>, subjects: &[Subject], out: Output) -> R
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(subject) = subjects.get(index) else { break };
-                    let report = setting.check(subject, setting.read(subject));
+                    let report = setting.check(subject, opener.read(subject));
                     if sender.send((index, report)).is_err() {
                         break;
                     }
@@ -55,7 +61,7 @@ pub(super) fn run(setting: &Setting<'_>, subjects: &[Subject], out: Output) -> R
             waiting.insert(index, report);
             while let Some(report) = waiting.remove(&shown) {
                 summary.add(&report);
-                let name = name_of(&subjects[shown]);
+                let name = subjects[shown].name();
                 shown += 1;
                 let told = out.result(&report, |report| show::line(&name, report));
                 if told.is_err() {

@@ -1,0 +1,204 @@
+//! What the commands share that connect as a device would: where its files are and what opens them,
+//! and where it connects to.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use c8y_pki::client_id::DeviceId;
+use c8y_pki::device::credentials::{CredentialError, Credentials, Files, Place};
+use c8y_pki::device::link::Target;
+use c8y_pki::secret::Password;
+use clap::Args;
+
+use super::store_password;
+use crate::failure::{Failure, Result};
+use crate::password::{self, Source};
+use crate::tenant::no_host;
+
+/// Where the files of devices are, and what opens them.
+#[derive(Debug, Args)]
+pub(super) struct FilesArgs {
+    /// The folder that has one folder per device
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    out: PathBuf,
+    /// The folder of one device, in place of --out
+    #[arg(long, value_name = "DIR")]
+    bundle: Option<PathBuf>,
+    /// A PKCS#12, JKS or PEM file with the key and the chain of one device
+    #[arg(long, value_name = "FILE", conflicts_with = "bundle")]
+    keystore: Option<PathBuf>,
+    /// The device's truststore, or a PEM file with CAs
+    #[arg(long, value_name = "FILE")]
+    truststore: Option<PathBuf>,
+    /// File with the password of keystore and truststore [env: C8Y_PKI_STORE_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    store_password_file: Option<PathBuf>,
+    /// File with the password of key.pem, or of the key in a JKS file if it has one of its own
+    /// [env: C8Y_PKI_KEY_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    key_password_file: Option<PathBuf>,
+}
+
+/// Where devices connect to.
+#[derive(Debug, Args)]
+pub(super) struct EndpointArgs {
+    /// Host of the tenant; https:// and a port in it do not count
+    #[arg(long, value_name = "HOST", env = "C8Y_HOST", hide_env_values = true)]
+    host: Option<String>,
+    /// Port of MQTT over TLS
+    #[arg(long, value_name = "PORT", default_value_t = 8883)]
+    port: u16,
+    /// Seconds that each answer may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    timeout: u64,
+}
+
+/// A device, by its identifier or by its files.
+#[derive(Debug, Clone)]
+pub(super) struct Subject {
+    /// None: the common name of its certificate says it.
+    pub(super) device: Option<DeviceId>,
+    place: FilePlace,
+}
+
+#[derive(Debug, Clone)]
+enum FilePlace {
+    Bundle(PathBuf),
+    Keystore(PathBuf),
+}
+
+impl Subject {
+    /// What the device is called before its certificate was read.
+    pub(super) fn name(&self) -> String {
+        match (&self.device, &self.place) {
+            (Some(device), _) => device.to_string(),
+            (None, FilePlace::Bundle(path) | FilePlace::Keystore(path)) => {
+                path.display().to_string()
+            }
+        }
+    }
+}
+
+impl FilesArgs {
+    /// The device whose folder is in --out.
+    pub(super) fn in_out(&self, device: DeviceId) -> Subject {
+        let place = FilePlace::Bundle(self.out.join(device.file_name()));
+        Subject { device: Some(device), place }
+    }
+
+    /// The devices that are named, or the one whose files are.
+    pub(super) fn subjects(&self, ids: &[String]) -> Result<Vec<Subject>> {
+        let devices =
+            ids.iter().map(|id| DeviceId::parse(id)).collect::<std::result::Result<Vec<_>, _>>()?;
+        let place = match (&self.bundle, &self.keystore) {
+            (Some(dir), _) => FilePlace::Bundle(dir.clone()),
+            (None, Some(file)) => FilePlace::Keystore(file.clone()),
+            (None, None) => return Ok(devices.into_iter().map(|d| self.in_out(d)).collect()),
+        };
+        if devices.len() > 1 {
+            return Err(Failure::usage(
+                "--bundle and --keystore hold the files of one device, and several are named",
+                "name one, or none: then the certificate says which it is",
+            ));
+        }
+        Ok(vec![Subject { device: devices.into_iter().next(), place }])
+    }
+
+    /// With the passwords that are given; others are asked for when they turn out to be needed.
+    pub(super) fn opener(&self) -> Result<Opener<'_>> {
+        let store_password = store_password(self.store_password_file.as_ref()).given()?;
+        let key_password = self.key_password().given()?;
+        Ok(Opener { files: self, store_password, key_password })
+    }
+
+    fn key_password(&self) -> Source<'_> {
+        password::of_key(self.key_password_file.as_ref(), "the device's key")
+    }
+}
+
+/// What a device's files hold, or why they cannot be used.
+pub(super) type Opened = std::result::Result<Credentials, CredentialError>;
+
+/// Opens the files of devices.
+pub(super) struct Opener<'a> {
+    files: &'a FilesArgs,
+    store_password: Option<Password>,
+    key_password: Option<Password>,
+}
+
+impl Opener<'_> {
+    pub(super) fn read(&self, subject: &Subject) -> Opened {
+        Credentials::read(&Files {
+            place: match &subject.place {
+                FilePlace::Bundle(dir) => Place::Bundle(dir),
+                FilePlace::Keystore(file) => Place::Keystore(file),
+            },
+            truststore: self.files.truststore.as_deref(),
+            store_password: self.store_password.as_ref(),
+            key_password: self.key_password.as_ref(),
+        })
+    }
+
+    /// Reads, and asks for the passwords that turn out to be needed.
+    pub(super) fn read_asking(&mut self, subject: &Subject) -> Result<Opened> {
+        loop {
+            match self.read(subject) {
+                Err(e) if e.needs_store_password() && self.store_password.is_none() => {
+                    let source = store_password(self.files.store_password_file.as_ref());
+                    self.store_password = Some(source.existing()?);
+                }
+                Err(e) if e.needs_key_password() && self.key_password.is_none() => {
+                    self.key_password = Some(self.files.key_password().existing()?);
+                }
+                other => return Ok(other),
+            }
+        }
+    }
+}
+
+impl EndpointArgs {
+    pub(super) fn target(&self) -> Result<Target> {
+        let host = self.host.as_deref().map(bare_host).filter(|h| !h.is_empty());
+        Ok(Target { host: host.ok_or_else(no_host)?.to_owned(), port: self.port })
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout)
+    }
+}
+
+/// The host alone, out of what people have in C8Y_HOST: `https://acme.example.com:443/`.
+fn bare_host(text: &str) -> &str {
+    let text = text.trim();
+    let text = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let text = text.split(['/', '?', '#']).next().unwrap_or_default();
+    let text = text.rsplit_once('@').map_or(text, |(_, host)| host);
+    if let Some(rest) = text.strip_prefix('[') {
+        return rest.split(']').next().unwrap_or_default();
+    }
+    match text.matches(':').count() {
+        1 => text.split(':').next().unwrap_or_default(),
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_taken_as_people_write_them() {
+        for (given, host) in [
+            ("acme.example.com", "acme.example.com"),
+            ("https://acme.example.com/", "acme.example.com"),
+            ("https://acme.example.com:9443/apps?x#y", "acme.example.com"),
+            (" localhost:8111\n", "localhost"),
+            ("https://user@acme.example.com", "acme.example.com"),
+            ("[::1]:443", "::1"),
+            ("::1", "::1"),
+            ("https://", ""),
+        ] {
+            assert_eq!(bare_host(given), host, "{given:?}");
+        }
+    }
+}
