@@ -6,17 +6,19 @@ use std::sync::atomic::AtomicBool;
 use time::OffsetDateTime;
 
 use super::RolloutError;
-use super::plan::{Action, Plan, Step, done};
+use super::connect::{self, Connected, Connecting};
+use super::plan::{Action, Plan, Step, changes, done};
 use super::spec::{CaSpec, Spec};
 use super::tenant::{self, Registered};
 use crate::authority::{CaSettings, Pki};
 use crate::bulk::bundle::BundleSettings;
+use crate::bulk::list::DeviceList;
 use crate::bulk::{self, Existing, Job, Out, Progress, Summary};
 use crate::cert::Certificate;
 use crate::crypto::random_password;
 use crate::files::{self, Access};
 use crate::issue::Outliving;
-use crate::platform::Client;
+use crate::platform::{Client, PlatformError};
 use crate::secret::Password;
 use crate::store::Pkcs12Options;
 
@@ -67,31 +69,117 @@ pub struct Report {
     pub devices: Summary,
     /// What became of them at the tenant, if they were to be registered there.
     pub registered: Option<Registered>,
+    /// Which of them connect, if they were to.
+    pub connected: Option<Connected>,
     /// Why the steps at the tenant ended early.
     #[serde(skip)]
     pub failure: Option<RolloutError>,
 }
 
-/// Does what the plan says. The passwords have been read or made before. Without a client the steps
-/// at the tenant are left out.
-#[allow(clippy::too_many_arguments, reason = "what a run is told, each for itself")]
+impl Report {
+    /// Whether it was interrupted before its end.
+    pub fn is_stopped(&self) -> bool {
+        let told =
+            matches!(self.failure, Some(RolloutError::Platform(PlatformError::Stopped { .. })));
+        told || self.devices.stopped
+            || self.registered.as_ref().is_some_and(|r| r.stopped)
+            || self.connected.as_ref().is_some_and(|c| c.stopped)
+    }
+
+    /// Whether anything was made or written anew.
+    pub fn changed(&self) -> bool {
+        changes(&self.steps)
+    }
+}
+
+/// What lies beyond this machine; what is not given is left out.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Remote<'a> {
+    /// The tenant.
+    pub client: Option<&'a Client>,
+    /// Where the devices are to connect, at the end.
+    pub connect: Option<&'a Connecting>,
+}
+
+/// How a rollout runs.
+#[derive(Clone, Copy)]
+pub struct Run<'a> {
+    /// The time.
+    pub now: OffsetDateTime,
+    /// Number of worker threads that make devices; at least one is used.
+    pub threads: usize,
+    /// Ends the run after what is being done.
+    pub stop: &'a AtomicBool,
+    /// Is told how far the devices are: made, then registered, then connected.
+    pub progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+impl std::fmt::Debug for Run<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Run").field("threads", &self.threads).finish_non_exhaustive()
+    }
+}
+
+/// Does what the plan says, for the same [`Remote`]. The passwords have been read or made before.
 pub fn apply(
     spec: &Spec,
-    plan: Plan,
+    mut plan: Plan,
     passwords: &Passwords,
-    client: Option<&Client>,
-    now: OffsetDateTime,
-    threads: usize,
-    stop: &AtomicBool,
-    progress: &(dyn Fn(Progress) + Sync),
+    remote: &Remote<'_>,
+    run: &Run<'_>,
 ) -> Result<Report, RolloutError> {
-    let mut pki = Pki::open_or_create(&spec.pki, now)?;
+    let mut pki = Pki::open_or_create(&spec.pki, run.now)?;
     for ca in &spec.cas {
-        make_ca(&mut pki, ca, &passwords.ca, now)?;
+        make_ca(&mut pki, ca, &passwords.ca, run.now)?;
     }
-    let mut steps = plan.steps;
+    let mut steps = std::mem::take(&mut plan.steps);
     done(&mut steps, &["password", "ca"]);
-    let trusted = trusted(spec, &pki)?;
+    let ids = match remote.connect {
+        Some(_) => plan.list.devices.iter().map(|device| device.id.clone()).collect(),
+        None => Vec::new(),
+    };
+    let devices = make_devices(spec, &mut pki, plan.list, passwords, run)?;
+    if !devices.stopped {
+        done(&mut steps, &["devices"]);
+    }
+    if let (Some(wanted), Some(csv)) = (&spec.registration, &plan.registration) {
+        write_registration(&wanted.file, csv, &mut steps)?;
+    }
+    let mut report = Report { steps, devices, registered: None, connected: None, failure: None };
+    if report.devices.stopped {
+        return Ok(report);
+    }
+    if let (Some(wanted), Some(client)) = (&spec.tenant, remote.client) {
+        let (csv, steps) = (plan.registration.as_deref(), &mut report.steps);
+        match tenant::apply(spec, wanted, &pki, passwords, csv, client, run, steps) {
+            Ok(registered) => report.registered = registered,
+            Err(e) => {
+                // What was made here stays, and is told.
+                report.failure = Some(e);
+                return Ok(report);
+            }
+        }
+    }
+    if let (Some(wanted), false) = (remote.connect, report.is_stopped()) {
+        let uploaded = uploaded(spec, &pki)?;
+        let store = passwords.store.as_ref();
+        let connected = connect::apply(spec, wanted, ids, &uploaded, store, run);
+        if !connected.stopped {
+            done(&mut report.steps, &["connect"]);
+        }
+        report.connected = Some(connected);
+    }
+    Ok(report)
+}
+
+fn make_devices(
+    spec: &Spec,
+    pki: &mut Pki,
+    list: DeviceList,
+    passwords: &Passwords,
+    run: &Run<'_>,
+) -> Result<Summary, RolloutError> {
+    let trusted = trusted(spec, pki)?;
     let ca = pki.ca(&spec.devices.ca)?;
     let key = ca.unlock(&passwords.ca)?;
     files::create_private_dir(&spec.devices.out)?;
@@ -116,32 +204,28 @@ pub fn apply(
         key_pool: None,
         keep_going: false,
         policy: &pki.policy(&ca.name),
-        threads,
+        threads: run.threads,
     };
-    let devices = bulk::run(&mut pki, &job, plan.list, now, stop, progress)?;
-    if !devices.stopped {
-        done(&mut steps, &["devices"]);
+    Ok(bulk::run(pki, &job, list, run.now, run.stop, run.progress)?)
+}
+
+/// Writes the registration CSV, unless it is there as it should be.
+fn write_registration(file: &Path, csv: &str, steps: &mut [Step]) -> Result<(), RolloutError> {
+    if !steps.iter().any(|s| s.kind == "registration" && s.action != Action::Keep) {
+        return Ok(());
     }
-    if let (Some(wanted), Some(csv)) = (&spec.registration, &plan.registration)
-        && steps.iter().any(|s| s.kind == "registration" && s.action != Action::Keep)
-    {
-        if let Some(dir) = wanted.file.parent().filter(|d| !d.as_os_str().is_empty()) {
-            files::create_private_dir(dir)?;
-        }
-        files::write(&wanted.file, csv.as_bytes(), Access::Public, files::Existing::Replace)?;
-        done(&mut steps, &["registration"]);
+    if let Some(dir) = file.parent().filter(|d| !d.as_os_str().is_empty()) {
+        files::create_private_dir(dir)?;
     }
-    let mut report = Report { steps, devices, registered: None, failure: None };
-    if let (Some(wanted), Some(client), false) = (&spec.tenant, client, report.devices.stopped) {
-        let (csv, steps) = (plan.registration.as_deref(), &mut report.steps);
-        match tenant::apply(spec, wanted, &pki, passwords, csv, client, now, stop, progress, steps)
-        {
-            Ok(registered) => report.registered = registered,
-            // What was made here stays, and is told.
-            Err(e) => report.failure = Some(e),
-        }
-    }
-    Ok(report)
+    files::write(file, csv.as_bytes(), Access::Public, files::Existing::Replace)?;
+    done(steps, &["registration"]);
+    Ok(())
+}
+
+/// The CAs that the tenant trusts, as far as the file says it.
+fn uploaded(spec: &Spec, pki: &Pki) -> Result<Vec<Certificate>, RolloutError> {
+    let names = spec.tenant.iter().flat_map(|tenant| &tenant.cas);
+    names.map(|name| Ok(pki.ca(name)?.certificate().clone())).collect()
 }
 
 fn make_ca(

@@ -1,16 +1,18 @@
 //! The whole job from one file: CAs, devices, keystores, truststore, registration CSV.
 //!
 //! [`spec`] reads the file, [`plan`] compares it with what is there, [`apply`] does what is left.
-//! Everything is idempotent: a second run finds everything in place and changes nothing. The steps at
-//! the tenant come last and are told the [`Client`](crate::platform::Client) to use; without one they
-//! are left out. The check that devices connect will follow them.
+//! Everything is idempotent: a second run finds everything in place and changes nothing. The steps
+//! beyond this machine come last, and are done as far as [`Remote`] says how: what the tenant is to
+//! know, and whether the devices connect.
 
 mod apply;
+mod connect;
 mod plan;
 pub mod spec;
 mod tenant;
 
-pub use apply::{Passwords, Report, apply};
+pub use apply::{Passwords, Remote, Report, Run, apply};
+pub use connect::{Connected, Connecting, NotConnected};
 pub use plan::{Action, Plan, Step, plan};
 pub use tenant::Registered;
 

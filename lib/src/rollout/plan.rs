@@ -5,12 +5,11 @@ use std::collections::HashSet;
 use time::OffsetDateTime;
 
 use super::spec::{CaSpec, Spec};
-use super::{RolloutError, tenant};
+use super::{Remote, RolloutError, tenant};
 use crate::authority::{Ca, Pki};
 use crate::bulk::list::{Device, DeviceList};
 use crate::bulk::{BulkError, is_complete};
 use crate::files;
-use crate::platform::Client;
 use crate::registration;
 use crate::registry::Standing;
 
@@ -24,6 +23,8 @@ pub enum Action {
     Keep,
     /// It is written anew, because its contents change.
     Update,
+    /// It is tried.
+    Connect,
 }
 
 /// One step of a rollout.
@@ -32,7 +33,7 @@ pub struct Step {
     /// What is done.
     pub action: Action,
     /// The kind of thing: `password`, `ca`, `devices`, `registration`; at the tenant `trust`, `proof`,
-    /// `register`.
+    /// `register`, `connect`.
     pub kind: &'static str,
     /// Its name.
     pub name: String,
@@ -76,20 +77,20 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether there is anything to do.
+    /// Whether there is anything to do; that devices are to connect changes nothing.
     pub fn changes(&self) -> bool {
-        self.steps.iter().any(|s| s.action != Action::Keep)
+        changes(&self.steps)
     }
 }
 
+/// Whether any of the steps makes something, or writes it anew.
+pub(super) fn changes(steps: &[Step]) -> bool {
+    steps.iter().any(|s| matches!(s.action, Action::Create | Action::Update))
+}
+
 /// Compares the file with what is there. Nothing is changed but this: an existing PKI folder is
-/// opened, which settles what a stopped run has left in its registry. Without a client the steps at
-/// the tenant are left out.
-pub fn plan(
-    spec: &Spec,
-    client: Option<&Client>,
-    now: OffsetDateTime,
-) -> Result<Plan, RolloutError> {
+/// opened, which settles what a stopped run has left in its registry.
+pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Plan, RolloutError> {
     let pki = match spec.pki.join("pki.toml").exists() {
         true => Some(Pki::open(&spec.pki, now)?),
         false => None,
@@ -123,8 +124,15 @@ pub fn plan(
             Some(csv)
         }
     };
-    if let (Some(wanted), Some(client)) = (&spec.tenant, client) {
+    if let (Some(wanted), Some(client)) = (&spec.tenant, remote.client) {
         steps.extend(tenant::plan(spec, wanted, &existing, registration.as_deref(), client)?);
+    }
+    if let Some(wanted) = remote.connect {
+        let all = list.devices.len();
+        let count = wanted.sample.unwrap_or(all).min(all);
+        let detail = format!("{count} of {all} devices over MQTT, with their own files");
+        let target = wanted.target.to_string();
+        steps.push(Step::new(Action::Connect, "connect", target, detail).of(count));
     }
     Ok(Plan { steps, list, registration })
 }

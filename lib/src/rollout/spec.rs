@@ -96,6 +96,8 @@ pub struct TruststoreSpec {
 pub struct RegistrationSpec {
     /// Where it is written.
     pub file: PathBuf,
+    /// Where the platform's answer to each of its rows is kept.
+    pub result: PathBuf,
     /// How it is to be.
     pub settings: Settings,
 }
@@ -130,6 +132,26 @@ impl Spec {
             problem: "it is not UTF-8".to_owned(),
         })?;
         Reader { path, file, text: &text }.read()
+    }
+
+    /// The same for a rehearsal: at another tenant, with a result file of its own. Without a
+    /// `[tenant]` in the file the tenant is to trust the CA of the devices, and to know them.
+    pub fn rehearsal(mut self) -> Self {
+        let registered = self.registration.is_some();
+        let tenant = self.tenant.get_or_insert_with(|| TenantSpec {
+            host: None,
+            cas: vec![self.devices.ca.clone()],
+            auto_registration: !registered,
+            prove: true,
+            register: registered,
+            chunk: CHUNK,
+            rate: None,
+        });
+        tenant.host = None;
+        if let Some(registration) = &mut self.registration {
+            registration.result = registration.file.with_extension("rehearsal.csv");
+        }
+        self
     }
 }
 
@@ -334,7 +356,9 @@ impl Reader<'_> {
         defaults.extend(raw.r#type.map(|v| ("TYPE".to_owned(), v)));
         defaults.extend(raw.name.map(|v| ("NAME".to_owned(), v)));
         let settings = Settings { separator, defaults, no_agent: false, one_time_passwords: false };
-        Ok(RegistrationSpec { file: self.path(&raw.file), settings })
+        let file = self.path(&raw.file);
+        let result = file.with_extension("result.csv");
+        Ok(RegistrationSpec { file, result, settings })
     }
 }
 

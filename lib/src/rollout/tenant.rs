@@ -4,18 +4,17 @@
 //! tenant has first.
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 
 use time::OffsetDateTime;
 
 use super::plan::{Action, Step, done};
 use super::spec::{Spec, TenantSpec};
-use super::{Passwords, RolloutError};
+use super::{Passwords, RolloutError, Run};
 use crate::authority::{Ca, Pki};
 use crate::bulk::Progress;
 use crate::cert::Certificate;
 use crate::platform::register::results::Results;
-use crate::platform::register::{self, Outcome, Pace, Sheet};
+use crate::platform::register::{self, Outcome, Pace, RowResult, Sheet};
 use crate::platform::trusted::{self, Added, Change, NewTrusted, TrustedCertificate};
 use crate::platform::{Client, pop};
 use crate::registration::Level;
@@ -33,6 +32,9 @@ pub struct Registered {
     pub updated: usize,
     /// Rows that the platform refused.
     pub failed: usize,
+    /// Those rows, and why.
+    #[serde(skip)]
+    pub refused: Vec<RowResult>,
     /// The file with the result of each row.
     pub result: PathBuf,
     /// Whether it was interrupted before the last row.
@@ -117,11 +119,10 @@ fn sheet(
         let (line, problem) = first.map(|f| (f.line, f.message)).unwrap_or_default();
         RolloutError::NotTaken { file, line, problem }
     })?;
-    Ok(Some((sheet, registration.file.with_extension("result.csv"))))
+    Ok(Some((sheet, registration.result.clone())))
 }
 
 /// Does what is left to do at the tenant.
-#[allow(clippy::too_many_arguments, reason = "what a run is told, each for itself")]
 pub(super) fn apply(
     spec: &Spec,
     wanted: &TenantSpec,
@@ -129,17 +130,15 @@ pub(super) fn apply(
     passwords: &Passwords,
     csv: Option<&str>,
     client: &Client,
-    now: OffsetDateTime,
-    stop: &AtomicBool,
-    progress: &(dyn Fn(Progress) + Sync),
+    run: &Run<'_>,
     steps: &mut [Step],
 ) -> Result<Option<Registered>, RolloutError> {
-    trust(wanted, pki, client, now)?;
+    trust(wanted, pki, client, run.now)?;
     done(steps, &["trust"]);
     if wanted.prove {
         for name in &wanted.cas {
             let ca = pki.ca(name)?;
-            pop::prove(client, ca.certificate(), &ca.unlock(&passwords.ca)?, now)?;
+            pop::prove(client, ca.certificate(), &ca.unlock(&passwords.ca)?, run.now)?;
         }
         done(steps, &["proof"]);
     }
@@ -148,9 +147,9 @@ pub(super) fn apply(
     };
     let mut results = Results::open(&result, &client.place()?)?;
     let pace = Pace { chunk: wanted.chunk, per_second: wanted.rate };
-    let told = |done, total| progress(Progress { done, total });
+    let told = |done, total| (run.progress)(Progress { done, total });
     let name = "registration.csv";
-    let mut summary = register::upload(client, name, &sheet, &mut results, pace, stop, &told)?;
+    let mut summary = register::upload(client, name, &sheet, &mut results, pace, run.stop, &told)?;
     if let Some(failure) = summary.failure.take() {
         return Err(failure.into());
     }
@@ -163,8 +162,9 @@ pub(super) fn apply(
         created: summary.count(Outcome::Created),
         updated: summary.count(Outcome::Updated),
         failed: summary.count(Outcome::Failed),
-        result,
         stopped: summary.left > 0,
+        refused: summary.rows.into_iter().filter(|r| r.outcome == Outcome::Failed).collect(),
+        result,
     }))
 }
 

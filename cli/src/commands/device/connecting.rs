@@ -168,7 +168,7 @@ impl EndpointArgs {
 }
 
 /// The host alone, out of what people have in C8Y_HOST: `https://acme.example.com:443/`.
-fn bare_host(text: &str) -> &str {
+pub(crate) fn bare_host(text: &str) -> &str {
     let text = text.trim();
     let text = text.split_once("://").map_or(text, |(_, rest)| rest);
     let text = text.split(['/', '?', '#']).next().unwrap_or_default();

@@ -33,12 +33,14 @@
 //! ```
 
 mod files;
+mod many;
 mod report;
 
 use std::time::Duration;
 
 use time::OffsetDateTime;
 
+pub use many::{many, spread};
 pub use report::{Report, Step, StepName, StepOutcome, Verdict};
 
 use super::credentials::{CredentialError, Credentials};

@@ -1,10 +1,8 @@
 //! Many devices side by side: a line each, in the order of the list, and a summary.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
 
-use c8y_pki::device::check::{Report, Verdict};
+use c8y_pki::device::check::{self, Report, Verdict};
 use serde::Serialize;
 
 use super::super::connecting::{Opener, Subject};
@@ -36,43 +34,18 @@ pub(super) fn run(
     subjects: &[Subject],
     out: Output,
 ) -> Result {
-    let next = AtomicUsize::new(0);
-    let workers = usize::from(setting.args.parallel).min(subjects.len());
-    let (sender, reports) = mpsc::channel();
     let mut summary = Summary::default();
-    std::thread::scope(|scope| -> Result<()> {
-        for _ in 0..workers {
-            let (sender, next) = (sender.clone(), &next);
-            scope.spawn(move || {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(subject) = subjects.get(index) else { break };
-                    let report = setting.check(subject, opener.read(subject));
-                    if sender.send((index, report)).is_err() {
-                        break;
-                    }
-                }
-            });
-        }
-        drop(sender);
-        let mut waiting: BTreeMap<usize, Report> = BTreeMap::new();
-        let mut shown = 0;
-        for (index, report) in reports {
-            waiting.insert(index, report);
-            while let Some(report) = waiting.remove(&shown) {
-                summary.add(&report);
-                let name = subjects[shown].name();
-                shown += 1;
-                let told = out.result(&report, |report| show::line(&name, report));
-                if told.is_err() {
-                    // Nobody reads on: the workers are to stop too.
-                    next.store(subjects.len(), Ordering::Relaxed);
-                    return told;
-                }
-            }
-        }
-        Ok(())
-    })?;
+    let mut told = Ok(());
+    let check = |index: usize| {
+        let subject = &subjects[index];
+        setting.check(subject, opener.read(subject))
+    };
+    check::many(subjects.len(), setting.args.parallel.into(), check, |index, report| {
+        summary.add(&report);
+        told = out.result(&report, |report| show::line(&subjects[index].name(), report));
+        told.is_ok()
+    });
+    told?;
     out.result(&Last { summary: &summary }, |last| last.summary.text())?;
     Ok(summary.outcome())
 }

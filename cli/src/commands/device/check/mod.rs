@@ -107,15 +107,8 @@ fn subjects(args: &CheckArgs) -> Result<Vec<Subject>> {
         return Err(Failure::usage(fault.message.clone(), hint));
     }
     let devices: Vec<DeviceId> = list.devices.into_iter().map(|d| d.id).collect();
-    Ok(spread(devices, args.sample).into_iter().map(|id| args.files.in_out(id)).collect())
-}
-
-/// `sample` of the devices, evenly over the list: the same ones each time.
-fn spread(devices: Vec<DeviceId>, sample: Option<u32>) -> Vec<DeviceId> {
-    let all = devices.len();
-    let wanted = sample.map_or(all, |n| usize::try_from(n).unwrap_or(all)).min(all);
-    let taken = |index: usize| index * wanted / all.max(1) != (index + 1) * wanted / all.max(1);
-    devices.into_iter().enumerate().filter(|(i, _)| taken(*i)).map(|(_, id)| id).collect()
+    let sample = args.sample.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+    Ok(check::spread(devices, sample).into_iter().map(|id| args.files.in_out(id)).collect())
 }
 
 impl<'a> Setting<'a> {
@@ -137,25 +130,5 @@ impl<'a> Setting<'a> {
             at: OffsetDateTime::now_utc(),
         };
         check::check(&check, read)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn samples_are_spread_over_the_list() {
-        let all: Vec<DeviceId> =
-            (0..10).map(|n| DeviceId::parse(&format!("d{n}")).unwrap()).collect();
-        let taken = |n| {
-            let taken = spread(all.clone(), n);
-            taken.iter().map(|id| id.as_str()[1..].to_owned()).collect::<Vec<_>>().join("")
-        };
-        assert_eq!(taken(None), "0123456789");
-        assert_eq!(taken(Some(3)), "369");
-        assert_eq!(taken(Some(1)), "9");
-        assert_eq!(taken(Some(99)), "0123456789");
-        assert!(spread(Vec::new(), Some(3)).is_empty());
     }
 }

@@ -1,0 +1,267 @@
+//! `rollout`: everything from one file.
+
+mod rehearsal;
+mod show;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use c8y_pki::device::link::Target;
+use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::platform::Client;
+use c8y_pki::rollout::spec::Spec;
+use c8y_pki::rollout::{self, Connecting, EXAMPLE, Passwords, Plan, Remote, Report, Run, Step};
+use clap::Args;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::commands::device::{bare_host, threads};
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::Output;
+use crate::progress::Line;
+use crate::render::count;
+use crate::stop;
+use crate::tenant::TenantArgs;
+use rehearsal::Rehearsal;
+
+/// How often `--stay` looks whether it is to end.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How many devices connect to a tenant at the same time.
+const PARALLEL: usize = 8;
+/// How long an answer over MQTT may take, and errors to come.
+const TIMEOUT: Duration = Duration::from_secs(10);
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// Arguments of `rollout`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What is done stays done: run it again after a change, a fault or a power cut.
+
+Examples:
+  c8y-pki rollout --example demo --sandbox   writes an example to ./demo and rehearses it
+  c8y-pki rollout rollout.toml --plan        what would be done; exit code 0
+  c8y-pki rollout rollout.toml --connect=5   the same for real, and whether 5 devices connect
+  c8y-pki rollout rollout.toml --sandbox --report rollout.html
+
+With a [tenant] section the CAs are uploaded, their keys proven and the devices registered; user and
+password come from C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN.
+
+With --sandbox the tenant is one in this process, which ends with it; C8Y_* and the host of the file
+do not count. Keys, certificates and stores are made in earnest, and stay: the next run without
+--sandbox goes on with them. Devices trust the sandbox's server for once, whatever their truststores
+hold.
+
+Exit codes: 0 done, or nothing to do; 1 the tenant refused something, or a device does not connect;
+2 a fault in the file or list, nothing was made; 3 the environment failed or the run was interrupted:
+run it again.")]
+pub(crate) struct RolloutArgs {
+    /// The rollout file (`c8y-pki profile show rollout.toml` prints one)
+    #[arg(required_unless_present = "example")]
+    file: Option<PathBuf>,
+    /// Show what would be done, and change nothing
+    #[arg(long)]
+    plan: bool,
+    /// Write the embedded example to DIR (unless it is there) and run that
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["file", "plan"])]
+    example: Option<PathBuf>,
+    /// Leave out the steps at the tenant
+    #[arg(long)]
+    local: bool,
+    /// Rehearse: at a tenant in memory, to which every device connects
+    #[arg(long, conflicts_with = "local")]
+    sandbox: bool,
+    /// With --sandbox: leave it running until Ctrl-C, to look at its page
+    #[arg(long, requires = "sandbox", conflicts_with = "plan")]
+    stay: bool,
+    /// At the end connect N devices, spread evenly over the list, or all
+    #[arg(
+        long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "all",
+        value_parser = sample, conflicts_with = "local"
+    )]
+    connect: Option<Sample>,
+    /// Port of MQTT over TLS, for --connect
+    #[arg(long, value_name = "PORT", default_value_t = 8883)]
+    mqtt_port: u16,
+    /// Number of worker threads; by default one per processor
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    #[command(flatten)]
+    tenant: TenantArgs,
+}
+
+/// How many devices connect: none stands for all.
+type Sample = Option<usize>;
+
+fn sample(text: &str) -> std::result::Result<Sample, String> {
+    match text.parse() {
+        _ if text == "all" => Ok(None),
+        Ok(0) | Err(_) => Err("give a number from 1, or all".to_owned()),
+        Ok(number) => Ok(Some(number)),
+    }
+}
+
+#[derive(Serialize)]
+struct Planned<'a> {
+    plan: &'a [Step],
+    changes: bool,
+}
+
+#[derive(Serialize)]
+struct Done<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    out: String,
+    registration: Option<String>,
+}
+
+/// The tenant of a run, which may be in this process, and where devices connect to.
+struct Beyond {
+    rehearsal: Option<Rehearsal>,
+    client: Option<Client>,
+    connecting: Option<Connecting>,
+}
+
+pub(crate) fn run(args: &RolloutArgs, out: Output) -> Result {
+    let file = match (&args.example, &args.file) {
+        (Some(dir), _) => write_example(dir)?,
+        (None, Some(file)) => file.clone(),
+        (None, None) => return Err(Failure::usage("no rollout file is given", "give a FILE")),
+    };
+    let spec = Spec::read(&file)?;
+    let spec = if args.sandbox { spec.rehearsal() } else { spec };
+    let now = OffsetDateTime::now_utc();
+    let stop = stop::on_interrupt();
+    let beyond = Beyond::of(args, &spec, &stop, out)?;
+    let plan = rollout::plan(&spec, &beyond.remote(), now)?;
+    if args.plan {
+        let changes = plan.changes();
+        let planned = Planned { plan: &plan.steps, changes };
+        out.result(&planned, |p| show::plan(p.plan, p.changes))?;
+        return Ok(Outcome::Done);
+    }
+    let report = apply(args, &spec, plan, &beyond, &stop, out)?;
+    let ended = end(report, &spec, out)?;
+    if let (true, Some(rehearsal)) = (args.stay, &beyond.rehearsal) {
+        stay(rehearsal, &stop, out);
+    }
+    Ok(ended)
+}
+
+impl Beyond {
+    fn of(args: &RolloutArgs, spec: &Spec, stop: &Arc<AtomicBool>, out: Output) -> Result<Self> {
+        if args.sandbox {
+            let rehearsal = Rehearsal::start()?;
+            let client = Some(rehearsal.client()?.stop_when(stop.clone()));
+            let connecting = Some(rehearsal.connecting(args.connect.flatten()));
+            return Ok(Self { rehearsal: Some(rehearsal), client, connecting });
+        }
+        let Some(tenant) = spec.tenant.as_ref().filter(|_| !args.local) else {
+            if args.connect.is_some() {
+                return Err(Failure::usage(
+                    "--connect needs a tenant to connect to",
+                    "write a [tenant] section, or rehearse with --sandbox",
+                ));
+            }
+            return Ok(Self { rehearsal: None, client: None, connecting: None });
+        };
+        let client = args.tenant.connect_to(tenant.host.as_deref(), out)?;
+        let connecting = args.connect.map(|sample| Connecting {
+            target: Target { host: bare_host(client.host()).to_owned(), port: args.mqtt_port },
+            trusted: None,
+            sample,
+            parallel: PARALLEL,
+            timeout: TIMEOUT,
+            silence: SILENCE,
+        });
+        let client = Some(client.stop_when(stop.clone()));
+        Ok(Self { rehearsal: None, client, connecting })
+    }
+
+    fn remote(&self) -> Remote<'_> {
+        Remote { client: self.client.as_ref(), connect: self.connecting.as_ref() }
+    }
+}
+
+fn apply(
+    args: &RolloutArgs,
+    spec: &Spec,
+    plan: Plan,
+    beyond: &Beyond,
+    stop: &AtomicBool,
+    out: Output,
+) -> Result<Report> {
+    let passwords = Passwords::read_or_create(spec)?;
+    let line = Line::new(out);
+    let run = Run {
+        now: OffsetDateTime::now_utc(),
+        threads: threads(args.threads),
+        stop,
+        progress: &|progress| line.set(progress),
+    };
+    let report = rollout::apply(spec, plan, &passwords, &beyond.remote(), &run);
+    line.finish();
+    Ok(report?)
+}
+
+/// Shows what was done, and says how it ended.
+fn end(mut report: Report, spec: &Spec, out: Output) -> Result {
+    let stopped = report.is_stopped();
+    let failure = report.failure.take();
+    let done = Done {
+        report: &report,
+        out: spec.devices.out.display().to_string(),
+        registration: spec.registration.as_ref().map(|r| r.file.display().to_string()),
+    };
+    out.result(&done, |done| show::report(done.report, spec))?;
+    if report.devices.incomplete > 0 {
+        out.warning(&format!(
+            "{} issued before, but not all the files of the bundle are in {}: moved, lost, or \
+             issued with another bundle",
+            count(report.devices.incomplete, "device"),
+            spec.devices.out.display()
+        ));
+    }
+    if stopped {
+        out.warning("interrupted; run the same command again to finish");
+        return Ok(Outcome::Stopped);
+    }
+    if let Some(failure) = failure {
+        return Err(failure.into());
+    }
+    let refused = report.registered.as_ref().filter(|r| r.failed > 0);
+    if let Some(refused) = refused {
+        let failed = count(refused.failed, "device");
+        out.warning(&format!("the tenant refused {failed}: see {}", refused.result.display()));
+    }
+    let unconnected = report.connected.as_ref().filter(|c| !c.failed.is_empty());
+    if let Some(unconnected) = unconnected {
+        let failed = count(unconnected.failed.len(), "device");
+        out.warning(&format!(
+            "{failed} cannot connect; `c8y-pki device check ID` says more of one"
+        ));
+    }
+    Ok(Outcome::of(refused.is_none() && unconnected.is_none()))
+}
+
+/// Leaves the sandbox running until it is to end.
+fn stay(rehearsal: &Rehearsal, stop: &AtomicBool, out: Output) {
+    let url = rehearsal.sandbox.management_url();
+    out.note(&format!("The sandbox runs until Ctrl-C; its page: {url}/"));
+    while !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Writes the files of the example that are not there.
+fn write_example(dir: &Path) -> Result<PathBuf> {
+    files::create_private_dir(dir)?;
+    for (name, text) in EXAMPLE {
+        let path = dir.join(name);
+        if !path.exists() {
+            files::write(&path, text.as_bytes(), Access::Public, Existing::Refuse)?;
+        }
+    }
+    Ok(dir.join(EXAMPLE[0].0))
+}

@@ -1,0 +1,62 @@
+//! `rollout --sandbox`: the tenant of a rehearsal, in this process.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use c8y_pki::cert::Certificate;
+use c8y_pki::device::credentials::Trusted;
+use c8y_pki::device::link::Target;
+use c8y_pki::platform::{Client, Login, Settings};
+use c8y_pki::rollout::Connecting;
+use c8y_pki::sandbox::{self, Sandbox};
+
+use crate::failure::Result;
+
+/// How many devices connect at the same time: the machine is both ends.
+const PARALLEL: usize = 16;
+/// Both ends are here: answers come at once, or not at all.
+const TIMEOUT: Duration = Duration::from_secs(10);
+const SILENCE: Duration = Duration::from_millis(100);
+
+/// A sandbox, and who trusts it.
+pub(super) struct Rehearsal {
+    pub(super) sandbox: Sandbox,
+    roots: Vec<Certificate>,
+}
+
+impl Rehearsal {
+    pub(super) fn start() -> Result<Self> {
+        let sandbox = Sandbox::start(sandbox::Settings::default())?;
+        let roots = Certificate::all_from_pem_or_der(sandbox.ca_pem().as_bytes())?;
+        Ok(Self { sandbox, roots })
+    }
+
+    /// A client of the tenant.
+    pub(super) fn client(&self) -> Result<Client> {
+        let Self { sandbox, roots } = self;
+        let tenant = sandbox.tenant();
+        let login = Login::user(Some(tenant), sandbox.user(), sandbox.password().clone());
+        let settings = Settings {
+            tenant: Some(tenant.to_owned()),
+            roots: roots.clone(),
+            ..Settings::new(sandbox.url(), login)
+        };
+        Ok(Client::new(&settings)?)
+    }
+
+    /// Where devices connect to, all or a sample.
+    pub(super) fn connecting(&self, sample: Option<usize>) -> Connecting {
+        Connecting {
+            target: Target { host: "localhost".to_owned(), port: self.sandbox.mqtt_port() },
+            trusted: Some(Trusted {
+                from: PathBuf::from("the sandbox's CA"),
+                certificates: self.roots.clone(),
+                unseen_by_java: Vec::new(),
+            }),
+            sample,
+            parallel: PARALLEL,
+            timeout: TIMEOUT,
+            silence: SILENCE,
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! A rollout as text: one table of what was made, what the tenant has and which devices connect.
+
+use std::path::Path;
+
+use c8y_pki::rollout::spec::Spec;
+use c8y_pki::rollout::{Action, Connected, NotConnected, Registered, Report, Step};
+
+use crate::render::{count, table};
+
+/// How many devices have a row of their own.
+const MOST_ROWS: usize = 20;
+
+/// The steps of a plan.
+pub(super) fn plan(steps: &[Step], changes: bool) -> String {
+    let end = if changes { "" } else { "Everything is in place.\n" };
+    table(&[], steps.iter().map(|step| row(step, planned(step))).collect()) + end
+}
+
+/// What was done.
+pub(super) fn report(report: &Report, spec: &Spec) -> String {
+    let mut rows: Vec<Vec<String>> =
+        report.steps.iter().map(|step| row(step, done(step))).collect();
+    rows.extend(report.connected.iter().flat_map(devices));
+    let mut text = table(&[], rows) + "\n";
+    text.push_str(&match report.changed() {
+        true => {
+            let issued = count(report.devices.issued, "device");
+            format!("{issued} issued in {:.1} s.\n", report.devices.seconds)
+        }
+        false => "Nothing to do: everything is in place.\n".to_owned(),
+    });
+    text.extend(report.registered.as_ref().map(registered));
+    text.extend(report.connected.as_ref().map(connected));
+    text + &places(spec)
+}
+
+fn row(step: &Step, word: &str) -> Vec<String> {
+    vec![word.to_owned(), step.kind.to_owned(), step.name.clone(), step.detail.clone()]
+}
+
+fn planned(step: &Step) -> &'static str {
+    match step.action {
+        Action::Create => "create",
+        Action::Update => "update",
+        Action::Connect => "try",
+        _ => "in place",
+    }
+}
+
+fn done(step: &Step) -> &'static str {
+    match step.action {
+        Action::Keep => "in place",
+        _ if !step.done => "not done",
+        Action::Create => "created",
+        Action::Connect => "tried",
+        _ => "updated",
+    }
+}
+
+/// A row for each device as long as they are few, else for those that do not connect.
+fn devices(connected: &Connected) -> Vec<Vec<String>> {
+    let row = |word: &str, name: &str, detail: &str| {
+        vec![word.to_owned(), "device".to_owned(), name.to_owned(), detail.to_owned()]
+    };
+    let mut rows = Vec::new();
+    if connected.devices <= MOST_ROWS {
+        rows.extend(connected.ids.iter().map(|id| row("connected", id.as_str(), "")));
+    }
+    let failed = connected.failed.iter().take(MOST_ROWS);
+    rows.extend(failed.map(|f| row("refused", &f.id, &why(f))));
+    let more = connected.failed.len().saturating_sub(MOST_ROWS);
+    if more > 0 {
+        rows.push(row("refused", "…", &format!("and {more} more")));
+    }
+    rows
+}
+
+fn why(failed: &NotConnected) -> String {
+    let cause = failed.cause.as_ref().map_or("", |cause| cause.code);
+    let detail: String =
+        failed.detail.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    format!("{}: {detail} [{cause}]", failed.step)
+}
+
+fn registered(r: &Registered) -> String {
+    format!(
+        "Tenant {}: {} registered, {} there before, {} refused.\n",
+        r.tenant, r.created, r.updated, r.failed
+    )
+}
+
+fn connected(c: &Connected) -> String {
+    format!("{} of {} connect to {}.\n", c.connected, count(c.devices, "device"), c.target)
+}
+
+/// Where to find what was made.
+fn places(spec: &Spec) -> String {
+    let line = |what: &str, path: &Path| format!("{what:<14}{}\n", path.display());
+    let mut text = line("devices", &spec.devices.out);
+    text.extend(spec.registration.as_ref().map(|r| line("registration", &r.file)));
+    text += &line("CAs", &spec.pki.join("ca"));
+    text + &line("passwords", spec.passwords.ca.parent().unwrap_or(Path::new(".")))
+}

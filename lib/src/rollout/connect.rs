@@ -1,0 +1,128 @@
+//! The last step: whether the devices connect, each with its own files, as it would itself.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Run;
+use super::spec::Spec;
+use crate::bulk::Progress;
+use crate::cert::Certificate;
+use crate::client_id::DeviceId;
+use crate::device::check::{Check, Report, StepName, check, many, spread};
+use crate::device::credentials::{Credentials, Files, Place, Trusted};
+use crate::device::diagnosis::Cause;
+use crate::device::link::Target;
+use crate::secret::Password;
+
+/// Where the devices connect to, and how.
+#[derive(Debug, Clone)]
+pub struct Connecting {
+    /// Host and port.
+    pub target: Target,
+    /// Whom they trust there in place of what their truststores say.
+    pub trusted: Option<Trusted>,
+    /// Connect only so many of them, spread evenly over the list.
+    pub sample: Option<usize>,
+    /// How many at the same time.
+    pub parallel: usize,
+    /// How long each answer may take.
+    pub timeout: Duration,
+    /// How long each listens for errors.
+    pub silence: Duration,
+}
+
+/// Which devices connect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Connected {
+    /// Host and port.
+    pub target: String,
+    /// How many were to connect.
+    pub devices: usize,
+    /// How many did.
+    pub connected: usize,
+    /// Those that did.
+    #[serde(skip)]
+    pub ids: Vec<DeviceId>,
+    /// Those that did not, and why.
+    pub failed: Vec<NotConnected>,
+    /// Whether it was interrupted before the last one.
+    pub stopped: bool,
+}
+
+/// A device that does not connect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NotConnected {
+    /// The device.
+    pub id: String,
+    /// The step at which it ended.
+    pub step: StepName,
+    /// What was seen there.
+    pub detail: String,
+    /// The likeliest cause.
+    pub cause: Option<Cause>,
+}
+
+/// Connects the devices.
+pub(super) fn apply(
+    spec: &Spec,
+    wanted: &Connecting,
+    devices: Vec<DeviceId>,
+    uploaded: &[Certificate],
+    store_password: Option<&Password>,
+    run: &Run<'_>,
+) -> Connected {
+    let ids = spread(devices, wanted.sample);
+    let one = |index: usize| {
+        let id = &ids[index];
+        let dir = spec.devices.out.join(id.file_name());
+        let files = Files {
+            place: Place::Bundle(&dir),
+            truststore: None,
+            store_password,
+            key_password: None,
+        };
+        let mut read = Credentials::read(&files);
+        if let (Ok(credentials), Some(trusted)) = (&mut read, &wanted.trusted) {
+            credentials.trusted = Some(trusted.clone());
+        }
+        let how = Check {
+            device: Some(id.clone()),
+            target: wanted.target.clone(),
+            timeout: wanted.timeout,
+            silence: wanted.silence,
+            uploaded,
+            at: run.now,
+        };
+        check(&how, read)
+    };
+    let total = ids.len();
+    let mut connected = Vec::new();
+    let mut failed = Vec::new();
+    let mut stopped = false;
+    many(total, wanted.parallel, one, |index, report| {
+        let id = &ids[index];
+        match not_connected(id, report) {
+            None => connected.push(id.clone()),
+            Some(why) => failed.push(why),
+        }
+        (run.progress)(Progress { done: index + 1, total });
+        stopped = run.stop.load(Ordering::Relaxed) && index + 1 < total;
+        !stopped
+    });
+    Connected {
+        target: wanted.target.to_string(),
+        devices: total,
+        connected: connected.len(),
+        ids: connected,
+        failed,
+        stopped,
+    }
+}
+
+fn not_connected(id: &DeviceId, report: Report) -> Option<NotConnected> {
+    let failed = report.failed()?;
+    let (id, step, detail) = (id.to_string(), failed.step, failed.detail.clone());
+    Some(NotConnected { id, step, detail, cause: report.causes.into_iter().next() })
+}
