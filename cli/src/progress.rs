@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use c8y_pki::bulk::Progress;
@@ -28,7 +29,7 @@ impl Line {
         Self::of(output, "devices")
     }
 
-    /// Of things with that name.
+    /// Of things with that name; its first word is the name that programs read.
     pub(crate) fn of(output: Output, things: &'static str) -> Self {
         let bar = output.shows_progress().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
@@ -65,10 +66,11 @@ impl Line {
         self.begun.store(true, Ordering::Relaxed);
         let rate = done as f64 / self.start.elapsed().as_secs_f64().max(1e-9);
         let left = total.saturating_sub(done) as f64 / rate;
+        let thing = self.things.split(' ').next().unwrap_or_default();
         self.output.progress(&json!({
             "done": done,
             "total": total,
-            format!("{}_per_second", self.things): tenths(rate),
+            format!("{thing}_per_second"): tenths(rate),
             "seconds_left": tenths(left),
         }));
     }
@@ -76,6 +78,37 @@ impl Line {
     pub(crate) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+        }
+    }
+}
+
+/// The progress of a job that has several runs, one after the other.
+pub(crate) struct Phases {
+    output: Output,
+    current: Mutex<Option<(&'static str, Line)>>,
+}
+
+impl Phases {
+    pub(crate) fn new(output: Output) -> Self {
+        Self { output, current: Mutex::new(None) }
+    }
+
+    /// How far the run of that name is; its things are called that too.
+    pub(crate) fn set(&self, name: &'static str, progress: Progress) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((other, line)) = current.as_ref()
+            && *other != name
+        {
+            line.finish();
+            *current = None;
+        }
+        current.get_or_insert_with(|| (name, Line::of(self.output, name))).1.set(progress);
+    }
+
+    pub(crate) fn finish(&self) {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, line)) = current.as_ref() {
+            line.finish();
         }
     }
 }

@@ -110,8 +110,8 @@ pub struct Run<'a> {
     pub threads: usize,
     /// Ends the run after what is being done.
     pub stop: &'a AtomicBool,
-    /// Is told how far the devices are: made, then registered, then connected.
-    pub progress: &'a (dyn Fn(Progress) + Sync),
+    /// Is told how far the devices are: at which step (`devices`, `register`, `connect`), and how many.
+    pub progress: &'a (dyn Fn(&'static str, Progress) + Sync),
 }
 
 impl std::fmt::Debug for Run<'_> {
@@ -206,7 +206,8 @@ fn make_devices(
         policy: &pki.policy(&ca.name),
         threads: run.threads,
     };
-    Ok(bulk::run(pki, &job, list, run.now, run.stop, run.progress)?)
+    let told = |progress| (run.progress)("devices", progress);
+    Ok(bulk::run(pki, &job, list, run.now, run.stop, &told)?)
 }
 
 /// Writes the registration CSV, unless it is there as it should be.

@@ -16,6 +16,9 @@ use crate::device::diagnosis::Cause;
 use crate::device::link::Target;
 use crate::secret::Password;
 
+/// Progress is told after so many devices.
+const TOLD: usize = 10;
+
 /// Where the devices connect to, and how.
 #[derive(Debug, Clone)]
 pub struct Connecting {
@@ -107,7 +110,10 @@ pub(super) fn apply(
             None => connected.push(id.clone()),
             Some(why) => failed.push(why),
         }
-        (run.progress)(Progress { done: index + 1, total });
+        let done = index + 1;
+        if done % TOLD == 0 || done == total {
+            (run.progress)("connect", Progress { done, total });
+        }
         stopped = run.stop.load(Ordering::Relaxed) && index + 1 < total;
         !stopped
     });

@@ -3,11 +3,12 @@
 //! [`spec`] reads the file, [`plan`] compares it with what is there, [`apply`] does what is left.
 //! Everything is idempotent: a second run finds everything in place and changes nothing. The steps
 //! beyond this machine come last, and are done as far as [`Remote`] says how: what the tenant is to
-//! know, and whether the devices connect.
+//! know, and whether the devices connect. [`report`](mod@report) makes a page of it for people.
 
 mod apply;
 mod connect;
 mod plan;
+pub mod report;
 pub mod spec;
 mod tenant;
 

@@ -137,7 +137,7 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
     Ok(Plan { steps, list, registration })
 }
 
-fn read_list(spec: &Spec) -> Result<DeviceList, RolloutError> {
+pub(super) fn read_list(spec: &Spec) -> Result<DeviceList, RolloutError> {
     let file = spec.devices.from.display().to_string();
     let bytes = files::read(&spec.devices.from)?;
     let list = DeviceList::from_csv(&file, &bytes)?;

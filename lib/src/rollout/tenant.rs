@@ -147,7 +147,7 @@ pub(super) fn apply(
     };
     let mut results = Results::open(&result, &client.place()?)?;
     let pace = Pace { chunk: wanted.chunk, per_second: wanted.rate };
-    let told = |done, total| (run.progress)(Progress { done, total });
+    let told = |done, total| (run.progress)("register", Progress { done, total });
     let name = "registration.csv";
     let mut summary = register::upload(client, name, &sheet, &mut results, pace, run.stop, &told)?;
     if let Some(failure) = summary.failure.take() {

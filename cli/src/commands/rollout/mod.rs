@@ -11,8 +11,11 @@ use std::time::Duration;
 use c8y_pki::device::link::Target;
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::platform::Client;
+use c8y_pki::rollout::report::{self, Picture};
 use c8y_pki::rollout::spec::Spec;
-use c8y_pki::rollout::{self, Connecting, EXAMPLE, Passwords, Plan, Remote, Report, Run, Step};
+use c8y_pki::rollout::{
+    self, Connecting, EXAMPLE, Passwords, Plan, Remote, Report, RolloutError, Run, Step,
+};
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -20,7 +23,7 @@ use time::OffsetDateTime;
 use crate::commands::device::{bare_host, threads};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::progress::Line;
+use crate::progress::Phases;
 use crate::render::count;
 use crate::stop;
 use crate::tenant::TenantArgs;
@@ -84,6 +87,9 @@ pub(crate) struct RolloutArgs {
     /// Port of MQTT over TLS, for --connect
     #[arg(long, value_name = "PORT", default_value_t = 8883)]
     mqtt_port: u16,
+    /// Write a page for people, HTML: the CAs, the devices, when what expires, what failed and why
+    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
+    report: Option<PathBuf>,
     /// Number of worker threads; by default one per processor
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -131,18 +137,22 @@ pub(crate) fn run(args: &RolloutArgs, out: Output) -> Result {
     };
     let spec = Spec::read(&file)?;
     let spec = if args.sandbox { spec.rehearsal() } else { spec };
-    let now = OffsetDateTime::now_utc();
+    if let Some(page) = &args.report {
+        check_page(page)?;
+    }
     let stop = stop::on_interrupt();
     let beyond = Beyond::of(args, &spec, &stop, out)?;
-    let plan = rollout::plan(&spec, &beyond.remote(), now)?;
+    let plan = rollout::plan(&spec, &beyond.remote(), OffsetDateTime::now_utc());
     if args.plan {
-        let changes = plan.changes();
-        let planned = Planned { plan: &plan.steps, changes };
+        let plan = plan?;
+        let planned = Planned { plan: &plan.steps, changes: plan.changes() };
         out.result(&planned, |p| show::plan(p.plan, p.changes))?;
         return Ok(Outcome::Done);
     }
-    let report = apply(args, &spec, plan, &beyond, &stop, out)?;
-    let ended = end(report, &spec, out)?;
+    let report = plan.and_then(|plan| apply(args, &spec, plan, &beyond, &stop, out));
+    let page = args.report.as_ref().map(|page| write_page(page, &spec, &report, &beyond));
+    let ended = end(report?, &spec, out)?;
+    page.transpose()?;
     if let (true, Some(rehearsal)) = (args.stay, &beyond.rehearsal) {
         stay(rehearsal, &stop, out);
     }
@@ -191,18 +201,32 @@ fn apply(
     beyond: &Beyond,
     stop: &AtomicBool,
     out: Output,
-) -> Result<Report> {
+) -> std::result::Result<Report, RolloutError> {
+    if let (Some(_), Some(registration)) = (&beyond.rehearsal, &spec.registration) {
+        // Another sandbox, which is gone, has nothing to say about this one. If the file cannot be
+        // removed, the upload says so.
+        let _ = std::fs::remove_file(&registration.result);
+    }
     let passwords = Passwords::read_or_create(spec)?;
-    let line = Line::new(out);
+    let phases = Phases::new(out);
     let run = Run {
         now: OffsetDateTime::now_utc(),
         threads: threads(args.threads),
         stop,
-        progress: &|progress| line.set(progress),
+        progress: &|step, progress| phases.set(word(step), progress),
     };
     let report = rollout::apply(spec, plan, &passwords, &beyond.remote(), &run);
-    line.finish();
-    Ok(report?)
+    phases.finish();
+    report
+}
+
+/// What devices are called while a step works on them.
+fn word(step: &'static str) -> &'static str {
+    match step {
+        "register" => "devices registered",
+        "connect" => "devices connected",
+        _ => "devices",
+    }
 }
 
 /// Shows what was done, and says how it ended.
@@ -243,6 +267,34 @@ fn end(mut report: Report, spec: &Spec, out: Output) -> Result {
         ));
     }
     Ok(Outcome::of(refused.is_none() && unconnected.is_none()))
+}
+
+/// Refuses to write over a file that is no such page.
+fn check_page(path: &Path) -> Result<()> {
+    if !path.exists() || files::read(path).is_ok_and(|b| b.starts_with(report::MARK.as_bytes())) {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        format!("{} is there and is no page of a rollout", path.display()),
+        "name another file with --report, or move it away",
+    ))
+}
+
+fn write_page(
+    path: &Path,
+    spec: &Spec,
+    report: &std::result::Result<Report, RolloutError>,
+    beyond: &Beyond,
+) -> Result<()> {
+    let tenant = match (&beyond.rehearsal, &beyond.client) {
+        (Some(_), _) => Some("rehearsed at a sandbox".to_owned()),
+        (None, Some(client)) => client.place().ok().map(|place| format!("tenant {place}")),
+        (None, None) => None,
+    };
+    let picture =
+        Picture::gather(spec, report.as_ref(), tenant.as_deref(), OffsetDateTime::now_utc())?;
+    files::write(path, picture.html().as_bytes(), Access::Public, Existing::Replace)?;
+    Ok(())
 }
 
 /// Leaves the sandbox running until it is to end.

@@ -1,0 +1,355 @@
+//! A rollout as one page for people: the CAs with their dates, the devices and how they stand, when
+//! what expires, what failed and why.
+//!
+//! [`Picture::gather`] collects what the page shows, from the registry and from what a run says of
+//! itself; [`Picture::html`] is the page. It loads nothing and runs nothing, so it can be mailed and
+//! kept. There is nothing secret on it.
+
+mod chart;
+mod html;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use time::{Date, OffsetDateTime};
+
+use super::apply::Report;
+use super::connect::{Connected, NotConnected};
+use super::plan::{Step, read_list};
+use super::spec::Spec;
+use super::{RolloutError, tenant::Registered};
+use crate::authority::{Ca, Pki};
+use crate::bulk::{BulkError, Fault};
+use crate::platform::register::RowResult;
+use crate::registry::{Filter, Role, Status};
+
+/// Most devices, and most failures, that have a row of their own.
+pub const MOST_ROWS: usize = 2_000;
+
+/// Most devices that are named where the same has happened to many.
+pub const MOST_IDS: usize = 20;
+
+/// What the page begins with: a file that begins otherwise is none of ours.
+pub const MARK: &str = "<!DOCTYPE html><!-- c8y-pki rollout -->";
+
+/// All that the page shows.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    /// The rollout file.
+    pub file: String,
+    /// At which tenant, in words.
+    pub tenant: Option<String>,
+    /// When it was made.
+    pub at: OffsetDateTime,
+    /// Why the run ended early, and what to do about it.
+    pub ended: Option<(String, Option<String>)>,
+    /// What was done.
+    pub steps: Vec<Step>,
+    /// The CAs, each after the one above it.
+    pub cas: Vec<CaRow>,
+    /// The devices of the list.
+    pub devices: Devices,
+    /// What failed, those of one kind together.
+    pub failures: Vec<Failure>,
+    /// How many kinds there are: the page has the first [`MOST_ROWS`].
+    pub kinds: usize,
+    /// How often something failed.
+    pub failed: usize,
+}
+
+/// A CA.
+#[derive(Debug, Clone)]
+pub struct CaRow {
+    /// Its name.
+    pub name: String,
+    /// How many stand above it.
+    pub depth: usize,
+    /// Its subject.
+    pub subject: String,
+    /// What its key is.
+    pub key: String,
+    /// How many CAs may stand between it and a device; none: as many as one likes.
+    pub path_length: Option<u32>,
+    /// SHA-1 of the certificate, as the platform shows it.
+    pub fingerprint: String,
+    /// From when on it is valid.
+    pub not_before: OffsetDateTime,
+    /// Until when.
+    pub not_after: OffsetDateTime,
+    /// Devices of the list that have a live certificate of it.
+    pub issued: usize,
+    /// Whether the tenant trusts it by what this run has done; none: it was not to.
+    pub trusted: Option<bool>,
+    /// The same for proof of possession.
+    pub proven: Option<bool>,
+}
+
+/// The devices of the list.
+#[derive(Debug, Clone, Default)]
+pub struct Devices {
+    /// How many there are.
+    pub listed: usize,
+    /// How many have a live certificate.
+    pub issued: usize,
+    /// How many the tenant knows; none: they were not to be registered.
+    pub registered: Option<usize>,
+    /// How many connect, and how many tried; none: they were not to.
+    pub connected: Option<(usize, usize)>,
+    /// How many certificates end on a day.
+    pub expiry: BTreeMap<Date, usize>,
+    /// The first [`MOST_ROWS`], those with a failure before all others.
+    pub rows: Vec<DeviceRow>,
+}
+
+/// A device.
+#[derive(Debug, Clone, Default)]
+pub struct DeviceRow {
+    /// Its identifier.
+    pub id: String,
+    /// The serial number of its live certificate, and its validity.
+    pub certificate: Option<(String, OffsetDateTime, OffsetDateTime)>,
+    /// Whether the tenant knows it.
+    pub registered: Option<bool>,
+    /// Whether it connects.
+    pub connected: Option<bool>,
+}
+
+impl DeviceRow {
+    fn has_failed(&self) -> bool {
+        self.certificate.is_none()
+            || self.registered == Some(false)
+            || self.connected == Some(false)
+    }
+}
+
+/// What failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The first [`MOST_IDS`] of the devices.
+    pub ids: Vec<String>,
+    /// How many there are.
+    pub count: usize,
+    /// What they failed at, and why.
+    pub why: Why,
+}
+
+/// Why something failed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Why {
+    /// What it failed at.
+    pub step: String,
+    /// What was seen.
+    pub what: String,
+    /// The likeliest cause, if it is known better than that.
+    pub cause: Option<String>,
+    /// What to do about it.
+    pub remedy: Option<String>,
+}
+
+impl Picture {
+    /// Collects what there is: what a run has done, or why it could not; the CAs and the devices as
+    /// they stand in the registry after it.
+    pub fn gather(
+        spec: &Spec,
+        run: Result<&Report, &RolloutError>,
+        tenant: Option<&str>,
+        now: OffsetDateTime,
+    ) -> Result<Self, RolloutError> {
+        let report = run.ok();
+        let error = run.err().or(report.and_then(|r| r.failure.as_ref()));
+        let steps = report.map(|r| r.steps.clone()).unwrap_or_default();
+        let pki = match spec.pki.join("pki.toml").exists() {
+            true => Some(Pki::open(&spec.pki, now)?),
+            false => None,
+        };
+        let mut all = faults(error);
+        all.extend(report.into_iter().flat_map(of_report));
+        let failed = all.len();
+        let mut failures = together(all);
+        let kinds = failures.len();
+        failures.truncate(MOST_ROWS);
+        let (devices, by_ca) = devices(spec, pki.as_ref(), report)?;
+        let cas = pki.as_ref().map(Pki::cas).transpose()?.unwrap_or_default();
+        Ok(Self {
+            file: spec.file.display().to_string(),
+            tenant: tenant.map(str::to_owned),
+            at: now,
+            ended: error.map(|e| (e.to_string(), e.hint())),
+            cas: ca_rows(&cas, &steps, &by_ca),
+            steps,
+            devices,
+            failures,
+            kinds,
+            failed,
+        })
+    }
+
+    /// The page: HTML 5, complete in itself.
+    pub fn html(&self) -> String {
+        html::page(self)
+    }
+}
+
+/// The faults of a list, for which nothing was made.
+fn faults(error: Option<&RolloutError>) -> Vec<(String, Why)> {
+    let Some(RolloutError::Bulk(BulkError::Faults { faults, .. })) = error else {
+        return Vec::new();
+    };
+    let why = |fault: &Fault| Why {
+        step: "list".to_owned(),
+        what: fault.message.clone(),
+        cause: None,
+        remedy: fault.hint.clone(),
+    };
+    faults.first.iter().map(|fault| (fault.id.clone(), why(fault))).collect()
+}
+
+fn of_report(report: &Report) -> Vec<(String, Why)> {
+    let refused = |row: &RowResult| {
+        let (step, what) = ("registration".to_owned(), row.reason.clone());
+        (row.id.clone(), Why { step, what, cause: None, remedy: None })
+    };
+    let unconnected = |failed: &NotConnected| {
+        let cause = failed.cause.as_ref();
+        let why = Why {
+            step: failed.step.to_string(),
+            what: failed.detail.clone(),
+            // What was seen in the device's files is its own cause.
+            cause: cause.map(|c| c.cause.clone()).filter(|c| *c != failed.detail),
+            remedy: cause.map(|c| c.remedy.clone()),
+        };
+        (failed.id.clone(), why)
+    };
+    let registered = report.registered.iter().flat_map(|r| r.refused.iter().map(refused));
+    let connected = report.connected.iter().flat_map(|c| c.failed.iter().map(unconnected));
+    registered.chain(connected).collect()
+}
+
+/// The same with those of one kind together, in the order in which each kind came first.
+fn together(all: Vec<(String, Why)>) -> Vec<Failure> {
+    let mut places: HashMap<Why, usize> = HashMap::new();
+    let mut failures: Vec<Failure> = Vec::new();
+    for (id, why) in all {
+        let place = *places.entry(why.clone()).or_insert(failures.len());
+        if place == failures.len() {
+            failures.push(Failure { ids: Vec::new(), count: 0, why });
+        }
+        let failure = &mut failures[place];
+        failure.count += 1;
+        if failure.ids.len() < MOST_IDS {
+            failure.ids.push(id);
+        }
+    }
+    failures
+}
+
+/// The devices of the list, and how many each CA has issued of them.
+fn devices(
+    spec: &Spec,
+    pki: Option<&Pki>,
+    report: Option<&Report>,
+) -> Result<(Devices, HashMap<String, usize>), RolloutError> {
+    let Ok(list) = read_list(spec) else {
+        // Its faults are told.
+        return Ok((Devices::default(), HashMap::new()));
+    };
+    let places: HashMap<String, usize> =
+        list.devices.iter().enumerate().map(|(at, device)| (device.id.folded(), at)).collect();
+    let mut rows: Vec<DeviceRow> = list
+        .devices
+        .iter()
+        .map(|device| DeviceRow { id: device.id.to_string(), ..DeviceRow::default() })
+        .collect();
+    let mut devices = Devices { listed: rows.len(), ..Devices::default() };
+    let mut by_ca = HashMap::new();
+    if let Some(pki) = pki {
+        let live =
+            Filter { role: Some(Role::Device), status: Some(Status::Live), ..Filter::default() };
+        pki.registry().each::<RolloutError>(&live, |record| {
+            let folded = record.client_id.as_deref().map(str::to_lowercase);
+            let row = folded.and_then(|id| places.get(&id)).and_then(|at| rows.get_mut(*at));
+            if let Some(row) = row {
+                *devices.expiry.entry(record.not_after.date()).or_default() += 1;
+                *by_ca.entry(record.ca).or_default() += 1;
+                devices.issued += 1;
+                let serial = record.serial.to_string();
+                row.certificate = Some((serial, record.not_before, record.not_after));
+            }
+            Ok(())
+        })?;
+    }
+    if let Some(registered) = report.and_then(|r| r.registered.as_ref()) {
+        devices.registered = Some(registered.created + registered.updated);
+        mark_registered(&mut rows, registered);
+    }
+    if let Some(connected) = report.and_then(|r| r.connected.as_ref()) {
+        devices.connected = Some((connected.connected, connected.devices));
+        mark_connected(&mut rows, connected);
+    }
+    rows.sort_by_key(|row| !row.has_failed());
+    rows.truncate(MOST_ROWS);
+    devices.rows = rows;
+    Ok((devices, by_ca))
+}
+
+fn mark_registered(rows: &mut [DeviceRow], registered: &Registered) {
+    if registered.stopped {
+        return;
+    }
+    let refused: HashSet<&str> = registered.refused.iter().map(|r| r.id.as_str()).collect();
+    for row in rows {
+        row.registered = Some(!refused.contains(row.id.as_str()));
+    }
+}
+
+fn mark_connected(rows: &mut [DeviceRow], connected: &Connected) {
+    let does: HashSet<&str> = connected.ids.iter().map(|id| id.as_str()).collect();
+    let does_not: HashSet<&str> = connected.failed.iter().map(|f| f.id.as_str()).collect();
+    for row in rows {
+        row.connected = match row.id.as_str() {
+            id if does.contains(id) => Some(true),
+            id if does_not.contains(id) => Some(false),
+            _ => None,
+        };
+    }
+}
+
+/// The CAs as a tree: each followed by those below it.
+fn ca_rows(cas: &[Ca], steps: &[Step], by_ca: &HashMap<String, usize>) -> Vec<CaRow> {
+    let done = |kind: &str, name: &str| {
+        steps.iter().find(|s| s.kind == kind && s.name == name).map(|s| s.done)
+    };
+    let row = |ca: &Ca, depth: usize| {
+        let certificate = ca.certificate();
+        CaRow {
+            name: ca.name.clone(),
+            depth,
+            subject: certificate.subject.to_string(),
+            key: certificate
+                .public_key
+                .as_ref()
+                .map_or_else(|_| "unknown".to_owned(), |key| key.algorithm().to_string()),
+            path_length: certificate.basic_constraints.as_ref().and_then(|b| b.path_length),
+            fingerprint: certificate.fingerprint_sha1(),
+            not_before: certificate.not_before,
+            not_after: certificate.not_after,
+            issued: by_ca.get(&ca.name).copied().unwrap_or_default(),
+            trusted: done("trust", &ca.name),
+            proven: done("proof", &ca.name),
+        }
+    };
+    let mut rows = Vec::new();
+    let is_top = |ca: &&Ca| {
+        ca.parent.as_ref().is_none_or(|parent| cas.iter().all(|other| other.name != *parent))
+    };
+    let mut open: Vec<(&Ca, usize)> = cas.iter().filter(is_top).map(|ca| (ca, 0)).collect();
+    open.reverse();
+    while let Some((ca, depth)) = open.pop() {
+        rows.push(row(ca, depth));
+        let below = cas.iter().filter(|other| other.parent.as_ref() == Some(&ca.name));
+        open.extend(below.map(|ca| (ca, depth + 1)).rev());
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests;
