@@ -1,0 +1,59 @@
+// The page of a rollout in a headless Chromium: what a person sees of it.
+//
+//   node report.mjs <page> <picture>
+//
+// Prints as JSON what stands under each heading, row by row; the picture is written for people. The
+// browser comes from CHROMIUM.
+
+import assert from 'node:assert/strict';
+import { pathToFileURL } from 'node:url';
+import { load, variable } from './common.mjs';
+
+const { chromium } = load('playwright-core');
+const [file, picture] = process.argv.slice(2);
+const complaints = [];
+const asked = [];
+
+const browser = await chromium.launch({
+  executablePath: variable('CHROMIUM'),
+  headless: true,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+    '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+});
+try {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+  page.on('console', message => complaints.push(`${message.type()}: ${message.text()}`));
+  page.on('pageerror', error => complaints.push(`error: ${error}`));
+  page.on('request', request => asked.push(request.url()));
+  const { href } = pathToFileURL(file);
+  await page.goto(href);
+  const seen = await page.evaluate(() => ({
+    title: document.title,
+    cards: [...document.querySelectorAll('.cards li')].map(card => card.innerText.split('\n')),
+    alert: document.querySelector('[role=alert]')?.innerText ?? null,
+    tables: Object.fromEntries([...document.querySelectorAll('h2')].map(heading => [
+      heading.innerText,
+      [...(heading.nextElementSibling.querySelectorAll('tbody tr'))].map(row =>
+        [...row.cells].map(cell => cell.innerText)),
+    ])),
+    bars: [...document.querySelectorAll('.chart li')].map(bar =>
+      [bar.title, bar.querySelector('div').getBoundingClientRect().height]),
+  }));
+  await page.screenshot({ path: picture, fullPage: true });
+  for (const colorScheme of ['dark', 'light']) {
+    await page.emulateMedia({ colorScheme });
+    const [back, text] = await page.evaluate(() => {
+      const { backgroundColor, color } = getComputedStyle(document.body);
+      return [backgroundColor, color].map(of => Number(of.match(/\d+/)[0]));
+    });
+    assert.equal(back < text, colorScheme === 'dark', `${colorScheme}: ${back} on ${text}`);
+  }
+  await page.setViewportSize({ width: 390, height: 844 });
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(wide <= 390, `on a small screen the page is ${wide} wide`);
+  assert.deepEqual(complaints, []);
+  assert.deepEqual(asked, [href], 'it loads nothing else');
+  console.log(JSON.stringify(seen));
+} finally {
+  await browser.close();
+}
