@@ -6,19 +6,21 @@
 pub mod at_tenant;
 pub mod broker;
 pub mod cli;
+pub mod device_clients;
 #[cfg(target_os = "linux")]
 pub mod disk;
 #[cfg(target_os = "linux")]
 pub mod fleet;
 #[cfg(target_os = "linux")]
 pub mod moment;
+pub mod odd;
 pub mod openssl;
 #[cfg(target_os = "linux")]
 pub mod running;
 pub mod tenant;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 
 /// An installed program.
 #[derive(Debug, Clone)]
@@ -100,6 +102,23 @@ pub fn node_dir() -> PathBuf {
 /// The folder of the scripts for Python, `tests/python` of the repository.
 pub fn python_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("python")
+}
+
+/// The folder of the programs in Java, `tests/java` of the repository.
+pub fn java_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("java")
+}
+
+/// A process that ends with the test, however that ends.
+#[derive(Debug)]
+pub struct Ended(pub Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn left_out<T>(what: &str) -> Option<T> {

@@ -8,6 +8,7 @@ use c8y_pki::device::credentials::{Credentials, Files, Place};
 use c8y_pki::device::link::Target;
 use c8y_pki_tests::broker::{Mosquitto, server_certificate};
 use c8y_pki_tests::cli::{CA_PW, Cli, Outcome, PASSWORD};
+use c8y_pki_tests::odd;
 use c8y_pki_tests::openssl::OpenSsl;
 use serde_json::Value;
 
@@ -256,34 +257,10 @@ fn an_expired_certificate_is_told_with_both_causes() {
     }
 }
 
-/// A key and a certificate of the root for the device `name`, valid from so
-/// many minutes from now on, for so many.
+/// A key and a certificate of the root for the device `name`, valid from so many minutes from now on, for
+/// so many.
 fn dated(cli: &Cli, name: &str, from: i64, minutes: i64) -> (String, String) {
-    use c8y_pki::cert::{Certificate, Serial};
-    use c8y_pki::issue::{self, Issuer, Order, Validity};
-    use c8y_pki::key::PrivateKey;
-    use c8y_pki::name::Name;
-    use c8y_pki::profile::Profile;
-    use c8y_pki::secret::Password;
-    let now = time::OffsetDateTime::now_utc();
-    let password = Password::new(PASSWORD);
-    let ca_key = PrivateKey::read(&cli.read("pki/ca/root/key.pem"), Some(&password)).unwrap();
-    let ca = Certificate::all_from_pem_or_der(&cli.read("pki/ca/root/cert.pem")).unwrap().remove(0);
-    let profile = Profile::built_in("device").unwrap();
-    let key = PrivateKey::generate(profile.key).unwrap();
-    let not_before = now + time::Duration::minutes(from);
-    let not_after = not_before + time::Duration::minutes(minutes);
-    let validity = Validity { issued: now, not_before, not_after };
-    let order = Order {
-        profile: &profile,
-        subject: &Name::builder().with("CN", name).unwrap().build().unwrap(),
-        public_key: key.public_key(),
-        serial: Serial::random().unwrap(),
-        validity,
-        path_length: None,
-    };
-    let issuer = Issuer::new(&ca, &ca_key, now).unwrap();
-    let certificate = issue::issue(&order, &issuer).unwrap();
+    let (key, certificate) = odd::dated(cli, "root", name, from, minutes);
     (String::from_utf8(key.to_pem().expose().to_vec()).unwrap(), certificate.pem())
 }
 
