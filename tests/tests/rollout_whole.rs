@@ -84,7 +84,7 @@ fn what_is_wrong_shows_in_the_rehearsal() {
     assert_eq!((&failed[0]["id"], &failed[0]["step"]), (&json!("gw-1"), &json!("connect")));
     assert!(refused.stderr.contains("3 devices cannot connect"), "{}", refused.stderr);
     let text = cli.run("rollout demo/rollout.toml --sandbox").expect(1).stdout;
-    assert!(text.contains("refused") && text.contains("CONNACK 5"), "{text}");
+    assert!(text.contains("failed     device        gw-1") && text.contains("CONNACK 5"), "{text}");
     // With auto-registration they need not be registered.
     let auto = "\n[tenant]\ncas = [\"line-7\"]\nregister = false\nauto_registration = true\n";
     cli.write("demo/rollout.toml", cli.ok("profile show rollout.toml") + auto);

@@ -100,7 +100,9 @@ impl CredentialError {
             Self::Certificates { source, .. } => source.hint(),
             Self::Store { source, .. } => source.hint(),
             Self::Nothing { .. } => {
-                Some("make the files with `c8y-pki device issue ID --out DIR`".to_owned())
+                let issue = "make the files with `c8y-pki device issue ID --out DIR`; a device that \
+                             was issued before and has lost them needs --existing replace";
+                Some(issue.to_owned())
             }
             Self::NoKey { .. } => Some("a truststore goes to --truststore".to_owned()),
             Self::SeveralKeys { .. } => {

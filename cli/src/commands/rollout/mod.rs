@@ -57,8 +57,8 @@ do not count. Keys, certificates and stores are made in earnest, and stay: the n
 hold.
 
 Exit codes: 0 done, or nothing to do; 1 the tenant refused something, or a device does not connect;
-2 a fault in the file or list, nothing was made; 3 the environment failed or the run was interrupted:
-run it again.")]
+2 a fault in the file or list, nothing was made; 3 the environment failed or the run was
+interrupted: run it again.")]
 pub(crate) struct RolloutArgs {
     /// The rollout file (`c8y-pki profile show rollout.toml` prints one)
     #[arg(required_unless_present = "example")]

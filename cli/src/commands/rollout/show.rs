@@ -18,8 +18,10 @@ pub(super) fn plan(steps: &[Step], changes: bool) -> String {
 
 /// What was done.
 pub(super) fn report(report: &Report, spec: &Spec) -> String {
-    let mut rows: Vec<Vec<String>> =
-        report.steps.iter().map(|step| row(step, done(step))).collect();
+    // Its devices stand for it.
+    let is_told = |step: &&Step| report.connected.is_none() || step.action != Action::Connect;
+    let steps = report.steps.iter().filter(is_told);
+    let mut rows: Vec<Vec<String>> = steps.map(|step| row(step, done(step))).collect();
     rows.extend(report.connected.iter().flat_map(devices));
     let mut text = table(&[], rows) + "\n";
     text.push_str(&match report.changed() {
@@ -67,10 +69,10 @@ fn devices(connected: &Connected) -> Vec<Vec<String>> {
         rows.extend(connected.ids.iter().map(|id| row("connected", id.as_str(), "")));
     }
     let failed = connected.failed.iter().take(MOST_ROWS);
-    rows.extend(failed.map(|f| row("refused", &f.id, &why(f))));
+    rows.extend(failed.map(|f| row("failed", &f.id, &why(f))));
     let more = connected.failed.len().saturating_sub(MOST_ROWS);
     if more > 0 {
-        rows.push(row("refused", "…", &format!("and {more} more")));
+        rows.push(row("failed", "…", &format!("and {more} more")));
     }
     rows
 }
