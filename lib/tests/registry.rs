@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use c8y_pki::authority::Pki;
 use c8y_pki::crl::Reason;
 use c8y_pki::registry::{
-    Checked, Filter, NewRecord, Record, Registry, RegistryError, Replaced, Role, Status,
+    Checked, Filter, Finding, NewRecord, Record, Registry, RegistryError, Replaced, Role, Status,
 };
 use common::{Folder, now, password};
 use rusqlite::Connection;
@@ -405,6 +405,62 @@ fn a_registry_of_version_1_is_brought_up() {
     Connection::open(&path).unwrap().execute_batch(sql).unwrap();
     let findings = Registry::open(&path, now()).unwrap().check().unwrap().findings;
     assert!(findings[0].message.contains("(b) was changed"), "{findings:?}");
+}
+
+/// What version 3 had: an index of serial numbers that began with them.
+#[test]
+fn a_registry_of_version_3_is_brought_up() {
+    let folder = lived();
+    let path = folder.pki.registry().path().to_owned();
+    let before = folder.pki.registry().find(&Filter::default()).unwrap();
+    let rows = folder.pki.registry().check().unwrap().audit_rows;
+    // What is open now goes on with the new index: SQLite tells it.
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            "DROP INDEX certificate_serial;
+             CREATE UNIQUE INDEX certificate_serial ON certificate (serial, issuer);
+             PRAGMA user_version = 3",
+        )
+        .unwrap();
+    let registry = Registry::open(&path, now()).unwrap();
+    let checked = registry.check().unwrap();
+    assert_eq!((checked.findings, checked.audit_rows), (vec![], rows + 1));
+    for record in &before {
+        let serial = Some(&record.serial);
+        let found = registry.find(&Filter { serial, ..Filter::default() }).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!((&found[0].der, found[0].row), (&record.der, record.row));
+        assert!(registry.has(&record.certificate().unwrap()).unwrap());
+    }
+}
+
+#[test]
+fn a_serial_number_is_found_by_its_index_and_two_of_one_are_found_out() {
+    let folder = lived();
+    let path = folder.pki.registry().path().to_owned();
+    let other = Connection::open(&path).unwrap();
+    let plan: String = other
+        .query_row(
+            "EXPLAIN QUERY PLAN SELECT id FROM certificate
+             WHERE audit IN (SELECT sequence FROM audit) AND serial = x'00'",
+            [],
+            |row| row.get(3),
+        )
+        .unwrap();
+    assert!(plan.contains("certificate_serial (audit=? AND serial=?)"), "{plan}");
+    other
+        .execute_batch(
+            "INSERT INTO certificate (ca, role, client_id, folded_id, issuer, serial, not_before,
+             not_after, status, recorded, batch, details, der, audit)
+             SELECT ca, role, client_id, folded_id, issuer, serial, not_before, not_after,
+             'superseded', recorded, batch, details, der, audit + 1 FROM certificate
+             WHERE role = 'device' AND status = 'live' LIMIT 1",
+        )
+        .unwrap();
+    let findings = folder.pki.registry().check().unwrap().findings;
+    let told = |f: &Finding| f.message.contains("have the serial number");
+    assert!(findings.iter().any(told), "{findings:?}");
 }
 
 #[test]

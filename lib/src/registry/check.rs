@@ -81,6 +81,7 @@ impl Registry {
             self.check_file(checked)?;
             let story = self.check_audit(checked)?;
             self.check_rows(&story, checked)?;
+            self.check_serials(checked)?;
             self.check_certificates(checked)
         };
         match attempt(&mut checked) {
@@ -145,6 +146,27 @@ impl Registry {
         }
         checked.head = hex(&previous);
         Ok(story)
+    }
+
+    /// An issuer gives each serial number once (RFC 5280, 4.1.2.2).
+    fn check_serials(&self, checked: &mut Checked) -> Result<()> {
+        let fail = |e: rusqlite::Error| self.error(&e);
+        let mut query = self
+            .connection
+            .prepare(
+                "SELECT lower(hex(serial)), count(*), min(ca) FROM certificate
+                 GROUP BY serial, issuer HAVING count(*) > 1 LIMIT 20",
+            )
+            .map_err(fail)?;
+        let mut rows = query.query([]).map_err(fail)?;
+        while let Some(row) = rows.next().map_err(fail)? {
+            let serial: String = row.get(0).map_err(fail)?;
+            let number: i64 = row.get(1).map_err(fail)?;
+            let ca: String = row.get(2).map_err(fail)?;
+            let message = format!("{number} certificates of {ca} have the serial number {serial}");
+            checked.note("certificate", message);
+        }
+        Ok(())
     }
 
     /// Recomputes each row's digest and each batch's, and compares states with the audit log.

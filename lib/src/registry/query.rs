@@ -7,6 +7,7 @@ use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, params, params_from_iter};
 use time::OffsetDateTime;
 
+use super::schema::OF_SERIAL;
 use super::sqlite::{Registry, Result};
 use super::{AuditRow, Filter, Record, RegistryError, Role, RowId, Standing, Status};
 use crate::cert::{Certificate, Serial};
@@ -164,12 +165,12 @@ impl Registry {
     /// The row of this very certificate, if it is recorded.
     pub fn row_of(&self, certificate: &Certificate) -> Result<Option<RowId>> {
         self.connection
-            .prepare_cached(
-                "SELECT id FROM certificate WHERE issuer = ?1 AND serial = ?2 AND der = ?3",
-            )
+            .prepare_cached(&format!(
+                "SELECT id FROM certificate WHERE {OF_SERIAL} ?1 AND issuer = ?2 AND der = ?3"
+            ))
             .and_then(|mut query| {
-                let (issuer, serial) = (certificate.issuer.der(), certificate.serial.octets());
-                let values = params![issuer, serial, certificate.der()];
+                let (serial, issuer) = (certificate.serial.octets(), certificate.issuer.der());
+                let values = params![serial, issuer, certificate.der()];
                 query.query_row(values, |row| row.get(0).map(RowId)).optional()
             })
             .map_err(|e| self.error(&e))
@@ -257,11 +258,12 @@ impl Standings<'_> {
 /// The SQL of a filter, with its values.
 fn conditions(filter: &Filter<'_>) -> (String, Vec<Value>) {
     let text = |text: &str| Value::from(text.to_owned());
+    let of_serial = format!("{OF_SERIAL} ?");
     let given = [
         ("ca = ?", filter.ca.map(text)),
         ("role = ?", filter.role.map(|r| text(r.name()))),
         ("status = ?", filter.status.map(|s| text(s.name()))),
-        ("serial = ?", filter.serial.map(|s| Value::from(s.octets().to_vec()))),
+        (&of_serial, filter.serial.map(|s| Value::from(s.octets().to_vec()))),
         ("batch = ?", filter.batch.map(text)),
         ("not_after < ?", filter.expires_before.map(|t| Value::from(t.unix_timestamp()))),
     ];

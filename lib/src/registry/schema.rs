@@ -2,7 +2,8 @@
 //!
 //! Version 2 added what renewal, revocation and `registry check` need: when and why a certificate
 //! was revoked, where its files are, which audit row recorded it, and a digest of each row. Version 3
-//! remembers how far the files have come that grow while devices are issued.
+//! remembers how far the files have come that grow while devices are issued. Version 4 looks serial
+//! numbers up chunk by chunk.
 
 use rusqlite::{Connection, params};
 use time::OffsetDateTime;
@@ -11,7 +12,7 @@ use super::{Row, audit};
 use crate::crypto::{hex, sha256};
 
 /// The schema's version, in SQLite's `user_version`.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 /// "c8yp": SQLite's `application_id`, so that another program's database is not taken for ours.
 pub(super) const APPLICATION: i64 = 0x6338_7970;
@@ -51,9 +52,17 @@ CREATE TABLE audit (
 ) STRICT;
 ";
 
-/// By serial number first, so that one can be looked up without its issuer.
+/// Serial numbers are random: in an index of their own each new row would touch another page, the more
+/// so the longer the index is. Behind the audit row of their chunk they are written side by side, and
+/// looked for chunk by chunk ([`OF_SERIAL`]).
+const SERIALS: &str = "
+CREATE UNIQUE INDEX certificate_serial ON certificate (audit, serial, issuer);
+";
+
+/// The condition that a certificate has a serial number, which follows as the value.
+pub(super) const OF_SERIAL: &str = "audit IN (SELECT sequence FROM audit) AND serial =";
+
 const INDEXES: &str = "
-CREATE UNIQUE INDEX certificate_serial ON certificate (serial, issuer);
 CREATE INDEX certificate_former_device ON certificate (folded_id)
     WHERE folded_id IS NOT NULL AND status <> 'live';
 CREATE INDEX certificate_batch ON certificate (batch);
@@ -67,16 +76,25 @@ CREATE TABLE growing (path TEXT PRIMARY KEY, length INTEGER NOT NULL, tail BLOB 
 /// Makes the tables of an empty database.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(TABLES)?;
+    connection.execute_batch(SERIALS)?;
     connection.execute_batch(INDEXES)?;
     connection.execute_batch(GROWING)?;
     connection.pragma_update(None, "application_id", APPLICATION)?;
     connection.pragma_update(None, "user_version", VERSION)
 }
 
-/// Brings version 2 up to the present one. The audit log says that this happened.
-pub(super) fn migrate_2(connection: &Connection, now: OffsetDateTime) -> rusqlite::Result<()> {
-    connection.execute_batch(GROWING)?;
-    audit::append(connection, now, "migrate", &serde_json::json!({ "from": 2, "to": VERSION }))?;
+/// Brings version 2 or 3 up to the present one. The audit log says that this happened.
+pub(super) fn migrate_2_or_3(
+    connection: &Connection,
+    from: i64,
+    now: OffsetDateTime,
+) -> rusqlite::Result<()> {
+    if from == 2 {
+        connection.execute_batch(GROWING)?;
+    }
+    connection.execute_batch("DROP INDEX certificate_serial")?;
+    connection.execute_batch(SERIALS)?;
+    audit::append(connection, now, "migrate", &serde_json::json!({ "from": from, "to": VERSION }))?;
     connection.pragma_update(None, "user_version", VERSION)
 }
 
@@ -95,6 +113,7 @@ pub(super) fn migrate_1(connection: &Connection, now: OffsetDateTime) -> rusqlit
     connection.execute_batch(INDEXES)?;
     connection.execute_batch(GROWING)?;
     number_rows(connection)?;
+    connection.execute_batch(SERIALS)?;
     let rows = digest_rows(connection)?;
     let detail = serde_json::json!({ "from": 1, "to": VERSION, "rows": hex(&rows) });
     audit::append(connection, now, "migrate", &detail)?;

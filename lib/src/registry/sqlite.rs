@@ -19,8 +19,8 @@ use crate::files::Mark;
 /// How long a station waits for another one's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// SQLite's page cache, in KiB as a negative number: serial numbers are random, so that each row touches
-/// another page of their index.
+/// SQLite's page cache, in KiB as a negative number: devices come in any order, so that their rows touch
+/// pages all over the index of live ones.
 const CACHE: i64 = -24_000;
 
 /// Pages of the write-ahead log after which it is copied into the database: 32 MiB. A page that many
@@ -77,7 +77,9 @@ impl Registry {
         match (application, version, empty) {
             (APPLICATION, VERSION, _) => return Ok(()),
             (APPLICATION, 1, _) => schema::migrate_1(&transaction, now).map_err(fail)?,
-            (APPLICATION, 2, _) => schema::migrate_2(&transaction, now).map_err(fail)?,
+            (APPLICATION, from @ (2 | 3), _) => {
+                schema::migrate_2_or_3(&transaction, from, now).map_err(fail)?;
+            }
             (APPLICATION, found, _) => {
                 return Err(RegistryError::TooNew { path, found, known: VERSION });
             }
@@ -182,8 +184,8 @@ impl Registry {
             let changed = transaction
                 .execute(
                     "UPDATE certificate SET status = 'revoked', revoked_at = ?1, reason = ?2
-                     WHERE serial = ?3 AND der = ?4 AND status <> 'revoked'",
-                    params![at.unix_timestamp(), reason as u8, record.serial.octets(), record.der],
+                     WHERE id = ?3 AND der = ?4 AND status <> 'revoked'",
+                    params![at.unix_timestamp(), reason as u8, record.row.0, record.der],
                 )
                 .map_err(fail)?;
             if changed == 0 {
