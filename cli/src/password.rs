@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use c8y_pki::secret::Password;
 
 use crate::failure::{Failure, Result};
-use crate::values;
+use crate::{stop, values};
 
 /// One password that a command may need.
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +96,8 @@ fn capital(noun: &str) -> String {
 }
 
 fn prompt(text: &str) -> Result<Password> {
-    rpassword::prompt_password(text).map(Password::new).map_err(Failure::Input)
+    let typed = stop::at_prompt(|| rpassword::prompt_password(text));
+    typed.map(Password::new).map_err(Failure::Input)
 }
 
 /// The first line of a file, or of standard input for `-`.

@@ -1,0 +1,61 @@
+//! Passwords asked for at a terminal, which a small Python program stands for.
+
+#![cfg(unix)]
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use c8y_pki_tests::cli::{Cli, binary};
+use c8y_pki_tests::{python_dir, python_with};
+use serde_json::{Value, json};
+
+/// Runs a command line at a terminal and types; none without Python.
+fn typed(cli: &Cli, line: &str, keys: &str) -> Option<Value> {
+    let python = python_with("pty")?;
+    let mut child = Command::new(python.path())
+        .arg(python_dir().join("terminal.py"))
+        .arg(binary())
+        .args(line.split(' '))
+        .current_dir(cli.path(""))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    child.stdin.take().expect("a pipe").write_all(keys.as_bytes()).expect("it reads");
+    let output = child.wait_with_output().expect("its end");
+    assert!(output.status.success(), "{output:?}");
+    Some(serde_json::from_slice(&output.stdout).expect("JSON"))
+}
+
+#[test]
+fn a_password_is_asked_for_twice_and_not_shown() {
+    let cli = Cli::new();
+    let Some(seen) = typed(&cli, "key new --type ec-p256 --out k.pem", "s3cret!\ns3cret!\n") else {
+        return;
+    };
+    assert_eq!((&seen["code"], &seen["hidden"]), (&json!(0), &json!([true, true])), "{seen}");
+    assert_eq!((&seen["before"], &seen["after"]), (&json!(true), &json!(true)), "{seen}");
+    let text = seen["seen"].as_str().expect("text");
+    assert!(text.contains("k.pem") && !text.contains("s3cret!"), "{seen}");
+    cli.write("pw", "s3cret!\n");
+    cli.ok("key show k.pem --password-file pw");
+    let differ =
+        typed(&cli, "key new --type ec-p256 --out other.pem", "one\ntwo\n").expect("Python");
+    assert_eq!(differ["code"], 2, "{differ}");
+    assert!(!cli.path("other.pem").exists());
+}
+
+#[test]
+fn ctrl_c_at_a_prompt_ends_it_and_the_terminal_shows_again_what_is_typed() {
+    let cli = Cli::new();
+    for (line, keys) in [
+        ("key new --type ec-p256 --out k.pem", "^C\n"),
+        ("key new --type ec-p256 --out k.pem", "first\n^C\n"),
+        // A run that would finish what it is making, if it were at that.
+        ("tenant status --host localhost:1 --user jo", "^C\n"),
+    ] {
+        let Some(seen) = typed(&cli, line, keys) else { return };
+        assert_eq!((&seen["code"], &seen["after"]), (&json!(3), &json!(true)), "{line}: {seen}");
+    }
+    assert!(!cli.path("k.pem").exists());
+}
