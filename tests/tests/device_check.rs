@@ -146,6 +146,8 @@ fn a_server_that_finds_a_certificate_expired_says_so() {
             silence: Duration::from_millis(100),
             uploaded: &[],
             at: time::OffsetDateTime::now_utc() - time::Duration::minutes(30),
+            attempts: 1,
+            tenant: None,
         },
         read,
     );

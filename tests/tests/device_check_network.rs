@@ -77,7 +77,7 @@ fn each_connack_has_its_cause() {
     let codes: Vec<&str> =
         causes.as_array().unwrap().iter().map(|c| c["code"].as_str().unwrap()).collect();
     let wanted = "certificate-not-asked ca-not-uploaded ca-disabled chain-incomplete not-registered \
-                  proof-missing other-tenant ca-elsewhere revoked server-clock overload";
+                  registered-basic proof-missing other-tenant ca-elsewhere revoked server-clock overload";
     assert_eq!(codes.join(" "), wanted);
     let either = "the CA (CN=Line,O=Example or CN=Root,O=Example) is not uploaded to this tenant";
     assert_eq!(causes[1]["cause"], either);

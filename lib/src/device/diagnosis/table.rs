@@ -22,16 +22,19 @@ pub(super) enum When {
     OwnTruststore,
     /// The system decides about servers.
     SystemTrust,
+    /// The server's certificate had expired before the device's was issued.
+    ServerLongExpired,
     /// The port is not that of MQTT over TLS.
     OtherPort,
 }
 
-/// A row of the table: `{id}`, `{host}`, `{port}`, `{ca}` and `{truststore}` stand for facts.
+/// A row of the table: `{id}`, `{host}`, `{port}`, `{ca}`, `{name}` (of the CA in the tenant) and
+/// `{truststore}` stand for facts.
 pub(super) type Row = (When, &'static str, &'static str, &'static str);
 
 use When::{
-    Always, KeyUnsuited, LongChain, NotAsked, OtherPort, OwnTruststore, SystemTrust,
-    UploadedUnknown,
+    Always, KeyUnsuited, LongChain, NotAsked, OtherPort, OwnTruststore, ServerLongExpired,
+    SystemTrust, UploadedUnknown,
 };
 
 const NO_CERTIFICATE_ASKED: Row = (
@@ -51,7 +54,7 @@ const CA_DISABLED: Row = (
     Always,
     "ca-disabled",
     "the CA is uploaded, but disabled",
-    "enable it: `c8y-pki tenant trust update`",
+    "enable it: `c8y-pki tenant trust update {name} --enable`",
 );
 const CHAIN_INCOMPLETE: Row = (
     UploadedUnknown,
@@ -65,7 +68,15 @@ const NOT_REGISTERED: Row = (
     "not-registered",
     "auto-registration is off for the CA, and the device {id} is not registered",
     "register it: `c8y-pki registration create` and `registration upload`; or switch \
-     auto-registration on: `c8y-pki tenant trust update`",
+     auto-registration on: `c8y-pki tenant trust update {name} --auto-registration`",
+);
+const REGISTERED_BASIC: Row = (
+    Always,
+    "registered-basic",
+    "the device {id} is registered for user and password (AUTH_TYPE BASIC, which counts where the \
+     list has no such column)",
+    "delete the device at the tenant and register it with AUTH_TYPE CERTIFICATES, as \
+     `c8y-pki registration create` writes it",
 );
 const PROOF_MISSING: Row = (
     LongChain,
@@ -99,7 +110,7 @@ const SERVER_CLOCK: Row = (
     "by the platform's clock the certificate is not valid, though it is by this machine's clock",
     "set this machine's clock (NTP), and look again",
 );
-const OVERLOAD: Row = (
+pub(super) const OVERLOAD: Row = (
     Always,
     "overload",
     "the platform was overloaded while the device connected",
@@ -147,6 +158,10 @@ const KEY_UNSUITED: Row = (
     "the server takes no signature of the device's kind of key",
     "issue the device a key of another type: rsa-2048 or ec-p256",
 );
+
+/// What a tenant can confirm, in the order worth mending.
+pub(super) const OF_TENANT: &[Row] =
+    &[CA_NOT_UPLOADED, CA_DISABLED, CHAIN_INCOMPLETE, NOT_REGISTERED, PROOF_MISSING, REVOKED];
 
 /// Causes of a symptom, the likeliest first.
 pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
@@ -229,6 +244,7 @@ fn of_connack(code: u8) -> &'static [Row] {
             CA_DISABLED,
             CHAIN_INCOMPLETE,
             NOT_REGISTERED,
+            REGISTERED_BASIC,
             PROOF_MISSING,
             OTHER_TENANT,
             CA_ELSEWHERE,
@@ -388,6 +404,13 @@ fn of_server(symptom: Symptom) -> &'static [Row] {
             INTERCEPTED,
         ],
         Symptom::ServerExpired => &[
+            (
+                ServerLongExpired,
+                "server-expired",
+                "the server's certificate has expired: it had already when the device's was issued, so \
+                 that this machine's clock is not to blame",
+                "look at it: `c8y-pki store fetch {host}:{port}`; its operator has to renew it",
+            ),
             (
                 Always,
                 "clock-ahead",

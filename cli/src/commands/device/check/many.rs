@@ -8,7 +8,7 @@ use c8y_pki::device::check::{Report, Verdict};
 use serde::Serialize;
 
 use super::super::connecting::{Opener, Subject};
-use super::{Setting, outcome, show};
+use super::{MORE_WITH_LOGIN, Setting, outcome, show};
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::render::count;
@@ -40,6 +40,7 @@ pub(super) fn run(
     let workers = usize::from(setting.args.parallel).min(subjects.len());
     let (sender, reports) = mpsc::channel();
     let mut summary = Summary::default();
+    let mut would_ask = false;
     std::thread::scope(|scope| -> Result<()> {
         for _ in 0..workers {
             let (sender, next) = (sender.clone(), &next);
@@ -61,6 +62,7 @@ pub(super) fn run(
             waiting.insert(index, report);
             while let Some(report) = waiting.remove(&shown) {
                 summary.add(&report);
+                would_ask |= setting.would_ask(&report);
                 let name = subjects[shown].name();
                 shown += 1;
                 let told = out.result(&report, |report| show::line(&name, report));
@@ -73,6 +75,9 @@ pub(super) fn run(
         }
         Ok(())
     })?;
+    if would_ask {
+        out.note(MORE_WITH_LOGIN);
+    }
     out.result(&Last { summary: &summary }, |last| last.summary.text())?;
     Ok(summary.outcome())
 }
