@@ -61,8 +61,7 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_a_limit() {
-        let pauses =
-            Pauses { first: Duration::from_millis(200), longest: Duration::from_secs(20) };
+        let pauses = Pauses { first: Duration::from_millis(200), longest: Duration::from_secs(20) };
         let most: Vec<u128> = (1..=9).map(|n| pauses.spread(n, 1.0).as_millis()).collect();
         assert_eq!(most, [200, 400, 800, 1600, 3200, 6400, 12800, 20000, 20000]);
         assert_eq!(pauses.spread(1, 0.0).as_millis(), 100);

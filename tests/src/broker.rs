@@ -45,7 +45,7 @@ pub fn server_certificate_for(cli: &Cli, from: i64, to: i64) -> Option<()> {
     cli.write(
         "dated.cnf",
         format!(
-            "[ca]\ndefault_ca = dated\n[dated]\ndatabase = {index}\nnew_certs_dir = {folder}\n\
+            "[ca]\ndefault_ca = dated\n[dated]\ndatabase = {index}\nrand_serial = yes\nnew_certs_dir = {folder}\n\
              default_md = sha256\npolicy = any\n[any]\ncommonName = supplied\n"
         ),
     );
@@ -55,7 +55,7 @@ pub fn server_certificate_for(cli: &Cli, from: i64, to: i64) -> Option<()> {
         at.format(format).expect("a time can be written")
     };
     openssl.run(&format!(
-        "ca -batch -notext -rand_serial -config @dated.cnf -extfile @server.ext -in @server.csr \
+        "ca -batch -notext -config @dated.cnf -extfile @server.ext -in @server.csr \
          -cert @server-ca.pem -keyfile @server-ca.key -startdate {} -enddate {} -out @server.pem",
         day(from),
         day(to)

@@ -113,6 +113,11 @@ impl Client {
         Ok(self.tenant.get_or_init(|| current.id))
     }
 
+    /// The tenant id: given, or this one from now on.
+    pub(super) fn tenant_or(&self, found: &str) -> &str {
+        self.tenant.get_or_init(|| found.to_owned())
+    }
+
     /// The tenant and where it is, `t12345@acme.cumulocity.com`: what was done there is not done
     /// elsewhere.
     pub fn place(&self) -> Result<String, PlatformError> {

@@ -176,7 +176,8 @@ fn anchors(uploaded: &[Uploaded], presented: &[Certificate]) -> Vec<Anchor> {
         .collect();
     if let (true, [leaf]) = (found.is_empty(), presented) {
         let issuer = uploaded.iter().find(|u| has_signed(u, leaf));
-        let anchor = |u: &Uploaded| Anchor { length: 2, presented: false, trusted: u.trusted.clone() };
+        let anchor =
+            |u: &Uploaded| Anchor { length: 2, presented: false, trusted: u.trusted.clone() };
         found.extend(issuer.map(anchor));
     }
     found

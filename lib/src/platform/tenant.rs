@@ -31,16 +31,14 @@ pub(super) fn confirmed(
     client: &Client,
 ) -> Result<(Tenant, Option<OffsetDateTime>), PlatformError> {
     let (tenant, time) = current_with_time(client)?;
-    if client.tenant()? != tenant.id {
-        let wanted = client.tenant()?.to_owned();
-        return Err(PlatformError::OtherTenant { wanted, found: tenant.id });
+    let wanted = client.tenant_or(&tenant.id);
+    if wanted != tenant.id {
+        return Err(PlatformError::OtherTenant { wanted: wanted.to_owned(), found: tenant.id });
     }
     Ok((tenant, time))
 }
 
-fn current_with_time(
-    client: &Client,
-) -> Result<(Tenant, Option<OffsetDateTime>), PlatformError> {
+fn current_with_time(client: &Client) -> Result<(Tenant, Option<OffsetDateTime>), PlatformError> {
     let request = Request::get("/tenant/currentTenant");
     let answer = client.send(&request)?;
     let tenant = client.read(&request, &answer)?;

@@ -18,7 +18,9 @@ pub(super) fn find(world: &World, call: &Call, kind: &str, id: &str) -> Result<A
     let tenant = world.tenants.get(&caller.tenant);
     let device = tenant.and_then(|tenant| device_of(tenant, &kind, &id));
     let Some(device) = device else {
-        return Err(Refusal::not_found(format!("There is no external id {id:?} of type {kind:?}.")));
+        return Err(Refusal::not_found(format!(
+            "There is no external id {id:?} of type {kind:?}."
+        )));
     };
     let link = format!("{}{}", world.site.url(), call.path);
     Ok(Answer::json(

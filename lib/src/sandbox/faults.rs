@@ -211,7 +211,9 @@ mod tests {
         assert_eq!(faults, Faults { shares, mqtt: [0.0; 5], seed: 7 });
         let faults: Faults = "connack5=0.5,late=0.5".parse().unwrap();
         assert_eq!(faults, Faults { mqtt: [0.0, 0.5, 0.5, 0.0, 0.0], ..Faults::none() });
-        for bad in ["", "2", "-0.1", "x=0.1", "503=1,429=0.5", "connack5=1,close=0.1", "seed=x", "nan"] {
+        for bad in
+            ["", "2", "-0.1", "x=0.1", "503=1,429=0.5", "connack5=1,close=0.1", "seed=x", "nan"]
+        {
             let error = bad.parse::<Faults>().unwrap_err();
             assert!(error.to_string().contains(&format!("{bad:?}")), "{error}");
         }

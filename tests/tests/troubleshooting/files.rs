@@ -30,7 +30,7 @@ fn keystore(cli: &Cli, name: &str) {
     let device = device("gw-1", &line);
     bundle(cli, "gw-1", &device, &[&device, &line, &root]);
     cli.ok(&format!(
-        "store create {name} --key gw-1/key.pem --chain gw-1/chain.pem --store-password-file pw"
+        "store create {name} --key gw-1/key.pem --cert gw-1/chain.pem --store-password-file pw"
     ));
 }
 
@@ -49,9 +49,21 @@ fn key_password() {
     let store = cli.path("gw-1.jks");
     let password = cli.text("pw");
     keytool.run(&[
-        "-genkeypair", "-alias", "devicekeyentry", "-dname", "CN=gw-1", "-keyalg", "EC",
-        "-storetype", "JKS", "-keystore", arg(&store), "-storepass", password.trim(),
-        "-keypass", "Another-01",
+        "-genkeypair",
+        "-alias",
+        "devicekeyentry",
+        "-dname",
+        "CN=gw-1",
+        "-keyalg",
+        "EC",
+        "-storetype",
+        "JKS",
+        "-keystore",
+        arg(&store),
+        "-storepass",
+        password.trim(),
+        "-keypass",
+        "Another-01",
     ]);
     let line = "gw-1 --keystore gw-1.jks --store-password-file pw";
     let report = row("key-password").holds(&check(&cli, line));

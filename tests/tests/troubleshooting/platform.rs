@@ -32,6 +32,22 @@ impl Bench {
         bundle(&self.at.cli, "out/gw-1", &self.device, chain);
     }
 
+    /// Sends what no command of ours sends. None when curl is not installed.
+    fn curl(&self, arguments: &[&str], path: &str) -> Option<()> {
+        let curl = c8y_pki_tests::tool("curl")?;
+        let user = format!("t1001/admin:{}", self.at.sandbox.password().expose());
+        let said = std::process::Command::new(curl.path())
+            .current_dir(self.at.cli.path("."))
+            .args(["--fail", "--silent", "--show-error", "--cacert", "sandbox-ca.pem"])
+            .args(["--user", &user])
+            .args(arguments)
+            .arg(format!("{}{path}", self.at.sandbox.url()))
+            .output()
+            .expect("curl starts");
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        Some(())
+    }
+
     /// With one attempt: these refusals do not pass.
     fn check(&self) -> Outcome {
         self.check_with("--attempts 1")
@@ -92,18 +108,12 @@ fn not_registered() {
 fn auto_registration_missing() {
     let bench = Bench::new();
     // As a client does it that leaves the member out.
-    let Some(curl) = c8y_pki_tests::tool("curl") else { return };
     let body = serde_json::json!({
         "name": "Root", "status": "ENABLED", "certInPemFormat": bench.root.pem(),
     });
     bench.at.cli.write("body.json", body.to_string());
-    let url = format!("{}/tenant/tenants/t1001/trusted-certificates", bench.at.sandbox.url());
-    let (ca, body) = (bench.at.cli.arg("sandbox-ca.pem"), bench.at.cli.arg("body.json"));
-    let user = format!("t1001/admin:{}", bench.at.sandbox.password().expose());
-    curl.run(&[
-        "--fail", "--silent", "--cacert", &ca, "--user", &user, "--header",
-        "Content-Type: application/json", "--data-binary", &format!("@{body}"), &url,
-    ]);
+    let json = ["--header", "Content-Type: application/json", "--data-binary", "@body.json"];
+    let Some(()) = bench.curl(&json, "/tenant/tenants/t1001/trusted-certificates") else { return };
     bench.at.cli.write("root.key", bench.root.key_pem());
     bench.at.ok("pop prove --trusted Root --key root.key");
     row("auto-registration-missing").holds_truly(&bench.check().expect(1), &bench.at);
@@ -114,13 +124,10 @@ fn registered_basic() {
     let bench = Bench::new();
     upload(&bench.at, &bench.root, "--prove");
     // A list of passwords has no column AUTH_TYPE.
-    let url = format!("{}/devicecontrol/bulkNewDeviceRequests", bench.at.sandbox.url());
-    let Some(curl) = c8y_pki_tests::tool("curl") else { return };
     bench.at.cli.write("list.csv", "ID;CREDENTIALS\ngw-1;Not-A-Secret-01\n");
-    let user = format!("t1001/admin:{}", bench.at.sandbox.password().expose());
-    let (ca, list) = (bench.at.cli.arg("sandbox-ca.pem"), bench.at.cli.arg("list.csv"));
-    let file = format!("file=@{list};type=text/csv");
-    curl.run(&["--fail", "--silent", "--cacert", &ca, "--user", &user, "--form", &file, &url]);
+    let form = ["--form", "file=@list.csv;type=text/csv"];
+    let sent = bench.curl(&form, "/devicecontrol/bulkNewDeviceRequests");
+    let Some(()) = sent else { return };
     let report = row("registered-basic").holds_truly(&bench.check().expect(1), &bench.at);
     assert_eq!(report["tenant"]["registered"], true, "{report}");
 }
@@ -148,13 +155,8 @@ fn revoked() {
     upload(&bench.at, &bench.root, "--prove --auto-registration");
     let serial = bench.device.certificate.serial.to_string();
     bench.at.cli.write("revoked.csv", format!("SERIALNO,DATE\n{serial},\n"));
-    let url = format!("{}/tenant/trusted-certificates/settings/crl", bench.at.sandbox.url());
-    let Some(curl) = c8y_pki_tests::tool("curl") else { return };
-    let user = format!("t1001/admin:{}", bench.at.sandbox.password().expose());
-    let (ca, list) = (bench.at.cli.arg("sandbox-ca.pem"), bench.at.cli.arg("revoked.csv"));
-    let file = format!("file=@{list};type=text/csv");
-    let put = ["--fail", "--silent", "--cacert", &ca, "--user", &user, "--request", "PUT"];
-    curl.run(&[&put[..], &["--form", &file, &url]].concat());
+    let put = ["--request", "PUT", "--form", "file=@revoked.csv;type=text/csv"];
+    let Some(()) = bench.curl(&put, "/tenant/trusted-certificates/settings/crl") else { return };
     let report = row("revoked").holds_truly(&bench.check().expect(1), &bench.at);
     assert_eq!(report["tenant"]["revoked"], true, "{report}");
 }

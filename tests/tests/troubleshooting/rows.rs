@@ -116,7 +116,7 @@ fn every_row_has_its_test_and_every_test_its_row() {
             let name = after.trim_start().strip_prefix("fn ").expect("a function follows");
             let (name, body) = name.split_once('(').expect("its arguments");
             let body = body.split("#[test]").next().unwrap_or_default();
-                // The test is held to the row of its name.
+            // The test is held to the row of its name.
             let own = body.contains(&format!("row(\"{}\")", name.replace('_', "-")));
             assert!(own, "{name} does not look its row up");
             tests.insert(name.to_owned());

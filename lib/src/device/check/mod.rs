@@ -246,9 +246,7 @@ impl<'a> Run<'a> {
     /// which changes nothing at the platform.
     fn listen(&mut self, session: &mut Session<Link>, registration: &str) -> Ended {
         let broke = |e| no_session(StepName::Receive, &e);
-        session
-            .publish(PUBLISH, registration.as_bytes(), Qos::AtLeastOnce)
-            .map_err(broke)?;
+        session.publish(PUBLISH, registration.as_bytes(), Qos::AtLeastOnce).map_err(broke)?;
         let mut operations = 0;
         while let Some(message) = session.receive(self.check.silence).map_err(broke)? {
             if message.topic == ERRORS {

@@ -62,6 +62,7 @@ pub(super) fn judge(code: &str, facts: &Facts, says: &TenantSays) -> Option<Cert
     let not = |answer: Option<bool>| answer.map(|yes| !yes);
     match code {
         "ca-not-uploaded" => by(not(says.uploaded)),
+        "ca-disabled" if says.uploaded == Some(false) => None,
         "ca-disabled" => by(says.status.as_ref().map(|status| status != "ENABLED")),
         "chain-incomplete" => match (says.uploaded, says.presented) {
             // The tenant has no CA of it, and there is none above the last one.
@@ -91,7 +92,11 @@ pub(super) fn judge(code: &str, facts: &Facts, says: &TenantSays) -> Option<Cert
 
 /// Whether a likely cause is to be checked before the others.
 pub(super) fn stands_out(code: &str, says: &TenantSays) -> bool {
-    code == "other-tenant" && says.uploaded == Some(true) && says.same_host == Some(false)
+    match code {
+        "other-tenant" => says.uploaded == Some(true) && says.same_host == Some(false),
+        "chain-incomplete" => says.uploaded == Some(false),
+        _ => false,
+    }
 }
 
 impl TenantSays {

@@ -139,10 +139,7 @@ fn the_tenant_confirms_and_excludes() {
             "ca-not-uploaded! other-tenant overload",
         ),
         (TenantSays { presented: no, ..welcome() }, "chain-incomplete! overload"),
-        (
-            TenantSays { status: Some("DISABLED".to_owned()), ..welcome() },
-            "ca-disabled! overload",
-        ),
+        (TenantSays { status: Some("DISABLED".to_owned()), ..welcome() }, "ca-disabled! overload"),
         (TenantSays { auto_registration: no, ..welcome() }, "not-registered! overload"),
         (
             TenantSays { auto_registration: no, registered: None, ..welcome() },
@@ -154,10 +151,7 @@ fn the_tenant_confirms_and_excludes() {
         (TenantSays { revoked: yes, ..welcome() }, "revoked! overload"),
         (TenantSays { valid: no, ..welcome() }, "server-clock! overload"),
         (TenantSays { same_host: no, ..welcome() }, "other-tenant overload"),
-        (
-            TenantSays { same_host: no, revoked: None, ..welcome() },
-            "other-tenant revoked overload",
-        ),
+        (TenantSays { same_host: no, revoked: None, ..welcome() }, "other-tenant revoked overload"),
         (
             TenantSays::default(),
             "ca-not-uploaded ca-disabled not-registered registered-basic proof-missing \
@@ -175,6 +169,10 @@ fn what_the_tenant_says_counts_for_every_refusal() {
         let facts = Facts { tenant: Some(disabled.clone()), ..facts() };
         assert_eq!(codes(symptom, &facts)[0], "ca-disabled", "{symptom:?}");
     }
+    let none = TenantSays { uploaded: Some(false), status: None, presented: None, ..welcome() };
+    let open = Facts { ends_with_root: false, uploaded_is_presented: false, ..facts() };
+    let open = Facts { tenant: Some(none), ..open };
+    assert_eq!(codes(Symptom::Connack(5), &open)[..2], ["ca-not-uploaded", "chain-incomplete"]);
     let alone = Facts { chain_length: 1, ends_with_root: false, ..facts() };
     let below = Facts { tenant: Some(TenantSays { presented: Some(false), ..welcome() }), ..alone };
     let below = Facts { uploaded_is_presented: false, ..below };
