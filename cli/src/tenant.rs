@@ -112,14 +112,24 @@ impl LoginArgs {
         self.tenant.as_deref().filter(|id| !id.is_empty())
     }
 
-    /// What is given; nobody is asked. None without a token or a user with a password.
+    /// What is given; nobody is asked. None without a token or a user with a password; half of it in
+    /// options is refused.
     pub(crate) fn given(&self) -> Result<Option<Login>> {
         if let Some(token) = self.token()? {
             return Ok(Some(Login::Token(token)));
         }
-        let Some(user) = self.user() else { return Ok(None) };
-        let password = self.password("the user").given()?;
-        Ok(password.map(|password| Login::user(self.tenant(), &user, password)))
+        let half = |problem: &str| {
+            Err(Failure::usage(
+                problem,
+                "give --user and --tenant-password-file, or C8Y_USER and C8Y_PASSWORD; or neither",
+            ))
+        };
+        match (self.user(), self.password("the user").given()?) {
+            (Some(user), Some(password)) => Ok(Some(Login::user(self.tenant(), &user, password))),
+            (None, _) if self.tenant_password_file.is_some() => half("a password without a user"),
+            (_, None) if self.user.is_some() => half("a user without a password"),
+            _ => Ok(None),
+        }
     }
 
     /// Options before variables; of the variables a token before a password.

@@ -105,6 +105,10 @@ fn every_way_to_log_in_will_do() {
     confirmed(run("--host 127.0.0.1 --user admin --tenant-password-file pw", &[]));
     let bad = run("--tenant-password-file nothing --user admin", &[]).expect(2);
     assert!(bad.stderr.contains("cannot read nothing"), "{bad:?}");
+    for half in ["--user admin", "--tenant-password-file pw"] {
+        let outcome = run(half, &[]).expect(2);
+        assert!(outcome.stderr.contains("without a"), "{outcome:?}");
+    }
 }
 
 #[test]

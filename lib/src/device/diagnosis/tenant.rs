@@ -62,7 +62,12 @@ pub(super) fn judge(code: &str, facts: &Facts, says: &TenantSays) -> Option<Cert
     let not = |answer: Option<bool>| answer.map(|yes| !yes);
     match code {
         "ca-not-uploaded" => by(not(says.uploaded)),
-        "ca-disabled" if says.uploaded == Some(false) => None,
+        // A CA that is not there has no settings.
+        "ca-disabled" | "not-registered" | "proof-missing" | "ca-elsewhere"
+            if says.uploaded == Some(false) =>
+        {
+            None
+        }
         "ca-disabled" => by(says.status.as_ref().map(|status| status != "ENABLED")),
         "chain-incomplete" => match (says.uploaded, says.presented) {
             // The tenant has no CA of it, and there is none above the last one.

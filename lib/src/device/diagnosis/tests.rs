@@ -135,8 +135,8 @@ fn the_tenant_confirms_and_excludes() {
     assert_eq!(judged(welcome()), "overload");
     for (says, wanted) in [
         (
-            TenantSays { uploaded: no, presented: None, status: None, ..welcome() },
-            "ca-not-uploaded! other-tenant overload",
+            TenantSays { uploaded: no, ..TenantSays::default() },
+            "ca-not-uploaded! registered-basic other-tenant revoked server-clock overload",
         ),
         (TenantSays { presented: no, ..welcome() }, "chain-incomplete! overload"),
         (TenantSays { status: Some("DISABLED".to_owned()), ..welcome() }, "ca-disabled! overload"),

@@ -28,10 +28,10 @@ Connects as the device would: MQTT 3.1.1 over mutual TLS, from the files that it
 truststore. The steps: files, key, chain, validity, name, TCP, TLS, connect, publish, subscribe,
 receive. It stops at the first that fails and says what is likely wrong, the first to check first.
 
-The platform refuses without a reason. With a login of the tenant (C8Y_USER and C8Y_PASSWORD, or
-C8Y_TOKEN; nobody is asked for it) the tenant of C8Y_HOST is asked for one: is the CA uploaded,
-enabled, proven? Is the device registered or revoked? Causes that it confirms come first, those that
-it excludes are left out. What may be a platform that is overloaded (CONNACK 5 and 3) is tried again.
+The platform refuses without a reason. With a login (C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN; nobody
+is asked for it) the tenant of C8Y_HOST is asked for one: is the CA uploaded, enabled, proven? Is the
+device registered, or revoked? What the tenant confirms comes first, what it excludes is left out.
+CONNACK 5 and 3 may also mean overload: then it connects again, a few times.
 
 The device is registered by it, as by its first connection; if it is connected meanwhile, the
 platform closes that connection. Of a folder key.pem counts, then keystore.p12, then keystore.jks;
@@ -43,7 +43,7 @@ Examples:
   c8y-pki device check --keystore gw-0001.p12 --truststore trust.p12 --store-password-file pw
   c8y-pki device check --bundle out/gw-0001 --uploaded root.pem --json
   c8y-pki device check --from devices.csv --sample 50 --parallel 16
-  C8Y_USER=admin C8Y_PASSWORD=... c8y-pki device check gw-0001 --host acme.eu-latest.cumulocity.com
+  c8y-pki device check gw-0001 --user admin --tenant-password-file pw
 
 Exit codes: 0 connected; 1 refused by the platform, or one of many does not connect; 2 wrong input,
 or the device's own files are wrong; 3 not reached.")]
