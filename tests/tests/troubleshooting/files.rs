@@ -180,7 +180,8 @@ fn expired() {
     let (cli, (root, line)) = (Cli::new(), cas());
     let device = device_for("gw-1", &line, -5, -1);
     bundle(&cli, "b", &device, &[&device, &line, &root]);
-    row("expired").holds(&check(&cli, "--bundle b"));
+    let report = row("expired").holds(&check(&cli, "--bundle b"));
+    assert_eq!(report["causes"][1]["code"], "clock-ahead", "{report}");
 }
 
 #[test]
@@ -188,5 +189,6 @@ fn not_yet_valid() {
     let (cli, (root, line)) = (Cli::new(), cas());
     let device = device_for("gw-1", &line, 1, 90);
     bundle(&cli, "b", &device, &[&device, &line, &root]);
-    row("not-yet-valid").holds(&check(&cli, "--bundle b"));
+    let report = row("not-yet-valid").holds(&check(&cli, "--bundle b"));
+    assert_eq!(report["causes"][1]["code"], "not-yet-valid", "{report}");
 }

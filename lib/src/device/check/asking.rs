@@ -62,3 +62,51 @@ fn lets_in(anchor: &Anchor, registered: Option<bool>) -> bool {
         && (trusted.auto_registration_enabled || registered != Some(false))
         && (trusted.proof_of_possession_valid || anchor.length <= 2)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::trusted::TrustedCertificate;
+
+    fn anchor(name: &str, length: usize, status: &str, more: &str) -> Anchor {
+        let text = format!(r#"{{"fingerprint":"ab","name":"{name}","status":"{status}"{more}}}"#);
+        let trusted: TrustedCertificate = serde_json::from_str(&text).unwrap();
+        Anchor { length, presented: true, trusted }
+    }
+
+    fn name(standing: &Standing) -> Option<String> {
+        says(standing, &[], "acme.example.com").name
+    }
+
+    #[test]
+    fn of_several_one_that_lets_the_device_in_counts() {
+        let open = r#","autoRegistrationEnabled":true,"proofOfPossessionValid":true"#;
+        let with = |anchors: Vec<Anchor>, registered| Standing {
+            anchors: Some(anchors),
+            registered,
+            ..Standing::default()
+        };
+        let both = vec![anchor("Line", 2, "DISABLED", open), anchor("Root", 3, "ENABLED", open)];
+        assert_eq!(name(&with(both, Some(false))).as_deref(), Some("Root"));
+        let neither = vec![anchor("Line", 2, "DISABLED", ""), anchor("Root", 3, "DISABLED", "")];
+        assert_eq!(name(&with(neither, None)).as_deref(), Some("Line"));
+        // Without proof it counts up to a chain of two, and unregistered not at all.
+        let unproven = vec![anchor("Line", 3, "ENABLED", ""), anchor("Root", 4, "ENABLED", open)];
+        assert_eq!(name(&with(unproven, Some(true))).as_deref(), Some("Root"));
+        let short = vec![anchor("Line", 2, "ENABLED", ""), anchor("Root", 3, "ENABLED", open)];
+        assert_eq!(name(&with(short.clone(), Some(true))).as_deref(), Some("Line"));
+        assert_eq!(name(&with(short, Some(false))).as_deref(), Some("Root"));
+    }
+
+    #[test]
+    fn what_is_not_told_is_not_made_up() {
+        let told = says(&Standing::default(), &[], "acme.example.com");
+        assert_eq!((told.uploaded, told.status, told.proof), (None, None, None));
+        assert_eq!((told.presented, told.valid, told.revoked), (None, None, None));
+        let none = Standing { anchors: Some(Vec::new()), ..Standing::default() };
+        let told = says(&none, &[], "acme.example.com");
+        assert_eq!((told.uploaded, told.name, told.presented), (Some(false), None, None));
+        let hosts = Standing { hosts: vec!["ACME.example.com".to_owned()], ..none };
+        assert_eq!(says(&hosts, &[], "acme.example.com").same_host, Some(true));
+    }
+}
