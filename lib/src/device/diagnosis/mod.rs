@@ -6,6 +6,7 @@
 //! device's own files have been found in order. Where the tenant was asked, its answers confirm some of
 //! them and exclude others.
 
+mod reach;
 mod table;
 mod tenant;
 

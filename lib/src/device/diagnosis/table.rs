@@ -4,7 +4,7 @@
 //! wrong most often. What the device's own files can show has been checked before.
 
 use super::super::Alert;
-use super::Symptom;
+use super::{Symptom, reach};
 
 /// When a row of the table counts.
 #[derive(Debug, Clone, Copy)]
@@ -32,10 +32,7 @@ pub(super) enum When {
 /// `{truststore}` stand for facts.
 pub(super) type Row = (When, &'static str, &'static str, &'static str);
 
-use When::{
-    Always, KeyUnsuited, LongChain, NotAsked, OtherPort, OwnTruststore, ServerLongExpired,
-    SystemTrust, UploadedUnknown,
-};
+use When::{Always, KeyUnsuited, LongChain, NotAsked, OtherPort, UploadedUnknown};
 
 const NO_CERTIFICATE_ASKED: Row = (
     NotAsked,
@@ -98,7 +95,7 @@ const REVOKED: Row = (
     "see it: `c8y-pki tenant crl`; a revoked certificate stays so, issue another: `c8y-pki device \
      issue --existing replace`",
 );
-const OTHER_TENANT: Row = (
+pub(super) const OTHER_TENANT: Row = (
     Always,
     "other-tenant",
     "{host} is the host of another tenant than the one that has the CA",
@@ -122,31 +119,31 @@ const TRY_LATER: Row = (
     "the platform is not available for the moment",
     "try again later; devices should wait longer after each attempt",
 );
-const WRONG_ENDPOINT: Row = (
+pub(super) const WRONG_ENDPOINT: Row = (
     Always,
     "wrong-endpoint",
     "{host}:{port} is not the platform's MQTT over TLS",
     "MQTT over TLS is on port 8883 of the tenant's host",
 );
-const WRONG_PORT: Row = (
+pub(super) const WRONG_PORT: Row = (
     OtherPort,
     "wrong-port",
     "{port} is not the port of MQTT over TLS",
     "use port 8883, or 9883 for the newer MQTT Service",
 );
-const FIREWALL: Row = (
+pub(super) const FIREWALL: Row = (
     Always,
     "firewall",
     "a firewall or proxy between here and {host} does not let port {port} through",
     "open outgoing TCP to {host}:{port}; MQTT does not go through HTTP proxies",
 );
-const INTERCEPTED: Row = (
+pub(super) const INTERCEPTED: Row = (
     Always,
     "intercepted",
     "a firewall that inspects TLS stands in between",
     "exempt {host}:{port} from inspection; `c8y-pki store fetch {host}:{port}` shows who answers",
 );
-const SERVER_DOWN: Row = (
+pub(super) const SERVER_DOWN: Row = (
     Always,
     "server-down",
     "the server is down or overloaded",
@@ -202,7 +199,7 @@ pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
         Symptom::NoConnack => &[OVERLOAD, WRONG_ENDPOINT, INTERCEPTED],
         Symptom::NoAnswer => &[OVERLOAD, SERVER_DOWN],
         Symptom::Other => &[OVERLOAD, INTERCEPTED, WRONG_ENDPOINT],
-        _ => of_network(symptom),
+        _ => reach::rows(symptom),
     }
 }
 
@@ -317,128 +314,6 @@ fn of_alert(alert: Alert) -> &'static [Row] {
                  has two CAs of one name",
             "`c8y-pki key show` and `c8y-pki cert show` tell the public keys",
         )],
-        _ => &[INTERCEPTED, WRONG_ENDPOINT],
-    }
-}
-
-fn of_network(symptom: Symptom) -> &'static [Row] {
-    match symptom {
-        Symptom::Unresolvable => &[
-            (
-                Always,
-                "host-name",
-                "the host name {host} is misspelt, or only known in another network",
-                "compare it with the tenant's address in the browser (without https://)",
-            ),
-            (
-                Always,
-                "dns",
-                "this machine reaches no DNS server",
-                "check the network: does another name resolve?",
-            ),
-        ],
-        Symptom::PortClosed => &[
-            WRONG_PORT,
-            (
-                Always,
-                "port-closed",
-                "nothing listens on port {port} of {host}, or a firewall refuses it",
-                "check host and port (MQTT over TLS: 8883), then the firewall",
-            ),
-            SERVER_DOWN,
-        ],
-        Symptom::Unreachable => &[
-            (
-                Always,
-                "network",
-                "there is no network between here and {host}",
-                "check the network, the route and the VPN",
-            ),
-            FIREWALL,
-        ],
-        Symptom::NotTls => &[WRONG_PORT, INTERCEPTED, WRONG_ENDPOINT],
-        Symptom::NotMqtt => &[WRONG_PORT, WRONG_ENDPOINT, INTERCEPTED],
-        Symptom::NotSubscribed => &[(
-            Always,
-            "not-the-platform",
-            "the server is not the platform, which lets every device subscribe to s/ds and s/e",
-            "check host and port",
-        )],
-        Symptom::ErrorMessage => &[(
-            Always,
-            "message-refused",
-            "the platform could not process the message that registers the device",
-            "the error on s/e says why; the device may lack a right, or the name may be taken",
-        )],
-        _ => of_server(symptom),
-    }
-}
-
-fn of_server(symptom: Symptom) -> &'static [Row] {
-    match symptom {
-        Symptom::ServerUnknownCa => &[
-            (
-                OwnTruststore,
-                "server-ca-missing",
-                "the truststore {truststore} lacks the CA of the server",
-                "see what the server presents: `c8y-pki store fetch {host}:{port}`, compare its \
-                 fingerprint with one from another source, and put it into the truststore",
-            ),
-            (
-                SystemTrust,
-                "server-ca-missing",
-                "the system does not know the CA of the server, and the device has no truststore",
-                "give the device's truststore: --truststore FILE; \
-                 `c8y-pki store fetch {host}:{port}` shows what is presented",
-            ),
-            INTERCEPTED,
-            OTHER_TENANT,
-        ],
-        Symptom::ServerOtherKey => &[
-            (
-                Always,
-                "server-ca-renewed",
-                "the server's CA has a new key, and the truststore the former certificate",
-                "fetch the new one: `c8y-pki store fetch {host}:{port}`, and renew the truststore",
-            ),
-            INTERCEPTED,
-        ],
-        Symptom::ServerExpired => &[
-            (
-                ServerLongExpired,
-                "server-expired",
-                "the server's certificate has expired: it had already when the device's was issued, so \
-                 that this machine's clock is not to blame",
-                "look at it: `c8y-pki store fetch {host}:{port}`; its operator has to renew it",
-            ),
-            (
-                Always,
-                "clock-ahead",
-                "this machine's clock is ahead",
-                "set the clock (NTP) and try again",
-            ),
-            (
-                Always,
-                "server-expired",
-                "the server's certificate has expired",
-                "look at it: `c8y-pki store fetch {host}:{port}`; its operator has to renew it",
-            ),
-        ],
-        Symptom::ServerNotYetValid => &[(
-            Always,
-            "clock-behind",
-            "this machine's clock is behind",
-            "set the clock (NTP) and try again",
-        )],
-        Symptom::ServerOtherName => &[
-            (
-                Always,
-                "host-name",
-                "{host} is not the name under which the server has its certificate",
-                "use the tenant's own host name, not an address or an alias",
-            ),
-            INTERCEPTED,
-        ],
         _ => &[INTERCEPTED, WRONG_ENDPOINT],
     }
 }
