@@ -142,6 +142,13 @@ fn a_tenant_that_does_not_answer_is_a_note() {
     assert!(note(&away).contains("cannot connect to localhost"), "{away}");
 
     let token = at.sandbox.token();
+    // It is asked once, and the note stays, however often the device tries.
+    let again = line(&at, "gw-1 --json").replace("--attempts 1", "--attempts 2");
+    let twice = report(at.run_with(&again, &[("C8Y_PASSWORD", "wrong")]));
+    assert_eq!(twice["attempts"], 2, "{twice}");
+    let untold = twice["notes"].as_array().expect("notes").iter().map(Value::to_string);
+    assert_eq!(untold.filter(|n| n.contains("does not accept")).count(), 1, "{twice}");
+
     let other = run(&[("C8Y_TENANT", "t1002"), ("C8Y_TOKEN", token.expose())]);
     assert!(note(&other).contains("t1002"), "{other}");
 }

@@ -22,8 +22,9 @@ impl Run<'_> {
             return;
         }
         let standing = inquiry.ask(presented, device.as_str());
-        let told = standing.unanswered.iter();
-        self.notes.extend(told.map(|reason| format!("the tenant does not tell all: {reason}")));
+        let untold = standing.unanswered.iter();
+        let untold = untold.map(|reason| format!("the tenant does not tell all: {reason}"));
+        self.untold = Some(untold.collect());
         if standing.tenant.is_some() {
             self.facts.tenant = Some(says(&standing, presented, &self.check.target.host));
         }

@@ -115,6 +115,8 @@ struct Run<'a> {
     notes: Vec<String>,
     facts: diagnosis::Facts,
     attempts: u32,
+    /// What the tenant did not tell; none: it was not asked.
+    untold: Option<Vec<String>>,
 }
 
 impl<'a> Run<'a> {
@@ -125,7 +127,8 @@ impl<'a> Run<'a> {
             ..diagnosis::Facts::default()
         };
         let device = check.device.clone();
-        Self { check, device, steps: Vec::new(), notes: Vec::new(), facts, attempts: 0 }
+        let (steps, notes) = (Vec::new(), Vec::new());
+        Self { check, device, steps, notes, facts, attempts: 0, untold: None }
     }
 
     fn all(&mut self, read: Result<Credentials, CredentialError>) -> Ended {
@@ -137,7 +140,7 @@ impl<'a> Run<'a> {
             self.attempts += 1;
             let ended = self.connect_tls(&credentials).and_then(|link| self.speak(link, &device));
             let Err(failure) = ended else { break };
-            if self.attempts == 1 {
+            if self.untold.is_none() {
                 self.ask_tenant(&failure, &credentials.chain, &device);
             }
             if !self.is_worth_another(&failure) {
@@ -281,6 +284,7 @@ impl<'a> Run<'a> {
                 (verdict, causes)
             }
         };
+        self.notes.extend(self.untold.unwrap_or_default());
         let done = self.steps.len();
         self.steps.extend(StepName::ALL[done..].iter().map(|step| Step {
             step: *step,

@@ -181,10 +181,11 @@ pub fn causes(symptom: Symptom, facts: &Facts) -> Vec<Cause> {
         more.filter(|c| c.certainty == Certainty::Confirmed).for_each(&mut add);
         found.sort_by_key(|c| (c.certainty, !tenant::stands_out(c.code, says)));
     }
-    match found.is_empty() {
-        true => cause(&table::OVERLOAD, facts).into_iter().collect(),
-        false => found,
+    if found.is_empty() {
+        // The tenant excludes what the server says: who is right, is for people to see.
+        return causes(symptom, &Facts { tenant: None, ..facts.clone() });
     }
+    found
 }
 
 /// A row with its facts; none if the tenant's answers exclude it.

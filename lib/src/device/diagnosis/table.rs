@@ -107,7 +107,7 @@ const SERVER_CLOCK: Row = (
     "by the platform's clock the certificate is not valid, though it is by this machine's clock",
     "set this machine's clock (NTP), and look again",
 );
-pub(super) const OVERLOAD: Row = (
+const OVERLOAD: Row = (
     Always,
     "overload",
     "the platform was overloaded while the device connected",
