@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use c8y_pki::cert::Certificate;
 use c8y_pki::platform::{self, Body, Client, Login, Proxy, Request, Retry, Settings};
+use c8y_pki::secret::Password;
 use clap::Args;
 use serde_json::json;
 
@@ -24,6 +25,16 @@ pub(crate) struct TenantArgs {
     /// Host of the tenant, e.g. acme.eu-latest.cumulocity.com
     #[arg(long, value_name = "HOST", env = "C8Y_HOST", hide_env_values = true)]
     host: Option<String>,
+    #[command(flatten)]
+    login: LoginArgs,
+    #[command(flatten)]
+    network: NetworkArgs,
+}
+
+/// Who asks.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Tenant")]
+pub(crate) struct LoginArgs {
     /// The tenant's id, e.g. t12345; by default the host's
     #[arg(long, value_name = "ID", env = "C8Y_TENANT", hide_env_values = true)]
     tenant: Option<String>,
@@ -36,21 +47,14 @@ pub(crate) struct TenantArgs {
     /// File whose first line is a token, in place of user and password [env: C8Y_TOKEN]
     #[arg(long, value_name = "FILE", conflicts_with_all = ["user", "tenant_password_file"])]
     token_file: Option<PathBuf>,
-    #[command(flatten)]
-    network: NetworkArgs,
 }
 
 /// What lies between here and the tenant.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Tenant")]
 pub(crate) struct NetworkArgs {
-    /// PEM file with CAs that the server's TLS certificate may lead to, besides the system's
-    /// [env: C8Y_PKI_CACERT]
-    #[arg(long, value_name = "FILE")]
-    cacert: Option<PathBuf>,
-    /// Proxy, e.g. http://proxy.example.com:3128 [env: HTTPS_PROXY, ALL_PROXY, NO_PROXY]
-    #[arg(long, value_name = "URL")]
-    proxy: Option<String>,
+    #[command(flatten)]
+    way: WayArgs,
     /// Seconds that an answer may take
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
@@ -58,6 +62,19 @@ pub(crate) struct NetworkArgs {
     /// the server has answered once
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(0..=100))]
     retries: u32,
+}
+
+/// Which way leads there, and whom to trust on it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Tenant")]
+pub(crate) struct WayArgs {
+    /// PEM file with CAs that the server's TLS certificate may lead to, besides the system's
+    /// [env: C8Y_PKI_CACERT]
+    #[arg(long, value_name = "FILE")]
+    cacert: Option<PathBuf>,
+    /// Proxy, e.g. http://proxy.example.com:3128 [env: HTTPS_PROXY, ALL_PROXY, NO_PROXY]
+    #[arg(long, value_name = "URL")]
+    proxy: Option<String>,
 }
 
 impl TenantArgs {
@@ -70,31 +87,67 @@ impl TenantArgs {
     pub(crate) fn connect_to(&self, default_host: Option<&str>, out: Output) -> Result<Client> {
         let given = self.host.as_deref().filter(|h| !h.is_empty());
         let host = given.or(default_host).ok_or_else(no_host)?.to_owned();
-        let login = self.login(&host)?;
-        self.network.connect(&host, self.tenant().map(str::to_owned), login, out)
+        let login = self.login.login(&host)?;
+        self.network.connect(&host, self.login.tenant().map(str::to_owned), login, out)
     }
 
     /// The tenant's id as far as it is known without asking.
     pub(crate) fn known_tenant(&self) -> &str {
-        self.tenant().unwrap_or(UNKNOWN_TENANT)
+        self.login.tenant().unwrap_or(UNKNOWN_TENANT)
     }
 
     /// The tenant and its host, if both are known without asking.
     pub(crate) fn known_place(&self) -> Result<Option<String>> {
         let host = self.host.as_deref().filter(|h| !h.is_empty());
-        let (Some(tenant), Some(host)) = (self.tenant(), host) else {
+        let (Some(tenant), Some(host)) = (self.login.tenant(), host) else {
             return Ok(None);
         };
         Ok(Some(platform::place(tenant, &platform::host_and_port(host)?)))
     }
+}
 
+impl LoginArgs {
     /// The tenant's id, if it is given; a variable that is empty gives none.
-    fn tenant(&self) -> Option<&str> {
+    pub(crate) fn tenant(&self) -> Option<&str> {
         self.tenant.as_deref().filter(|id| !id.is_empty())
+    }
+
+    /// What is given; nobody is asked. None without a token or a user with a password; half of it in
+    /// options is refused.
+    pub(crate) fn given(&self) -> Result<Option<Login>> {
+        if let Some(token) = self.token()? {
+            return Ok(Some(Login::Token(token)));
+        }
+        let half = |problem: &str| {
+            Err(Failure::usage(
+                problem,
+                "give --user and --tenant-password-file, or C8Y_USER and C8Y_PASSWORD; or neither",
+            ))
+        };
+        match (self.user(), self.password("the user").given()?) {
+            (Some(user), Some(password)) => Ok(Some(Login::user(self.tenant(), &user, password))),
+            (None, _) if self.tenant_password_file.is_some() => half("a password without a user"),
+            (_, None) if self.user.is_some() => half("a user without a password"),
+            _ => Ok(None),
+        }
     }
 
     /// Options before variables; of the variables a token before a password.
     fn login(&self, host: &str) -> Result<Login> {
+        if let Some(token) = self.token()? {
+            return Ok(Login::Token(token));
+        }
+        let Some(user) = self.user() else {
+            return Err(Failure::usage(
+                format!("there is no user for {host}"),
+                "give --user NAME or set C8Y_USER, and C8Y_PASSWORD; or set C8Y_TOKEN",
+            ));
+        };
+        let password = self.password(&format!("the user {user}")).existing()?;
+        Ok(Login::user(self.tenant(), &user, password))
+    }
+
+    fn token(&self) -> Result<Option<Password>> {
         let token = Source {
             file: self.token_file.as_ref(),
             option: "--token-file",
@@ -102,28 +155,25 @@ impl TenantArgs {
             noun: "token",
             what: "the tenant",
         };
-        if self.user.is_none()
-            && self.tenant_password_file.is_none()
-            && let Some(token) = token.given()?
-        {
-            return Ok(Login::Token(token));
+        if self.user.is_some() || self.tenant_password_file.is_some() {
+            return Ok(None);
         }
+        token.given()
+    }
+
+    fn user(&self) -> Option<String> {
         let user = self.user.clone().or_else(|| variable("C8Y_USER"));
-        let Some(user) = user.or_else(|| variable("C8Y_USERNAME")) else {
-            return Err(Failure::usage(
-                format!("there is no user for {host}"),
-                "give --user NAME or set C8Y_USER, and C8Y_PASSWORD; or set C8Y_TOKEN",
-            ));
-        };
-        let what = format!("the user {user}");
-        let password = Source {
+        user.or_else(|| variable("C8Y_USERNAME"))
+    }
+
+    fn password<'a>(&'a self, what: &'a str) -> Source<'a> {
+        Source {
             file: self.tenant_password_file.as_ref(),
             option: "--tenant-password-file",
             variable: "C8Y_PASSWORD",
             noun: "password",
-            what: &what,
-        };
-        Ok(Login::user(self.tenant(), &user, password.existing()?))
+            what,
+        }
     }
 }
 
@@ -138,13 +188,19 @@ impl NetworkArgs {
     ) -> Result<Client> {
         let settings = Settings {
             tenant,
-            roots: self.roots()?,
-            proxy: self.proxy(),
             timeout: Duration::from_secs(self.timeout),
             attempts: self.retries + 1,
-            ..Settings::new(host, login)
+            ..self.way.settings(host, login)?
         };
         Ok(Client::new(&settings)?.on_retry(move |retry| tell(retry, out)))
+    }
+}
+
+impl WayArgs {
+    /// How that host is reached.
+    pub(crate) fn settings(&self, host: &str, login: Login) -> Result<Settings> {
+        let (roots, proxy) = (self.roots()?, self.proxy());
+        Ok(Settings { roots, proxy, ..Settings::new(host, login) })
     }
 
     fn roots(&self) -> Result<Vec<Certificate>> {

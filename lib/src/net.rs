@@ -1,8 +1,11 @@
-//! TCP: the first of a host's addresses that answers. Nothing is refused here.
+//! TCP: the first of a host's addresses that answers, and how long to wait before another attempt.
+//! Nothing is refused here.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
+
+use crate::crypto::fill_random;
 
 /// Connects to the first address that answers; reading and writing get the same time. The error is
 /// that of the last address.
@@ -24,4 +27,44 @@ pub(crate) fn connect(
         }
     }
     Err(last)
+}
+
+/// Pauses between attempts: each is twice the one before, up to the longest, and a random half of it
+/// keeps many clients apart.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pauses {
+    /// After the first attempt.
+    pub(crate) first: Duration,
+    /// However many there were.
+    pub(crate) longest: Duration,
+}
+
+impl Pauses {
+    /// The pause after the attempt of that number, from 1.
+    pub(crate) fn after(&self, attempt: u32) -> Duration {
+        let mut octet = [0];
+        // Without randomness the pause is only less spread.
+        let _ = fill_random(&mut octet);
+        self.spread(attempt, f64::from(octet[0]) / 255.0)
+    }
+
+    /// `random` is from 0 to 1.
+    fn spread(&self, attempt: u32, random: f64) -> Duration {
+        let doubled = self.first.saturating_mul(1 << (attempt - 1).min(16));
+        doubled.min(self.longest).mul_f64(0.5 + random / 2.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_limit() {
+        let pauses = Pauses { first: Duration::from_millis(200), longest: Duration::from_secs(20) };
+        let most: Vec<u128> = (1..=9).map(|n| pauses.spread(n, 1.0).as_millis()).collect();
+        assert_eq!(most, [200, 400, 800, 1600, 3200, 6400, 12800, 20000, 20000]);
+        assert_eq!(pauses.spread(1, 0.0).as_millis(), 100);
+        assert_eq!(pauses.spread(u32::MAX, 0.0).as_millis(), 10_000);
+    }
 }

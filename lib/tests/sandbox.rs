@@ -40,7 +40,7 @@ fn who_asks_and_what_they_may() {
     };
     let user = bearer(sandbox.token().expose()).expect(200).json();
     assert_eq!(user["userName"], "admin");
-    assert_eq!(user["effectiveRoles"].as_array().unwrap().len(), 4);
+    assert_eq!(user["effectiveRoles"].as_array().unwrap().len(), 5);
     bearer("x.y.z").error(401);
     for (user, trusted, registration) in
         [("trust", 200, 403), ("devices", 403, 415), ("reader", 403, 403)]

@@ -306,3 +306,36 @@ fn enrolment_with_the_tenants_own_ca() {
         (&json!(false), &json!(true))
     );
 }
+
+#[test]
+fn external_ids_are_of_registered_devices() {
+    let sandbox = start();
+    let find = |kind: &str, id: &str| {
+        let path = format!("/identity/externalIds/{kind}/{id}");
+        call(&sandbox, "GET", &path)
+    };
+    let file = "ID;AUTH_TYPE;TYPE;NAME;IDTYPE;external-plant\n\
+                gw-1;CERTIFICATES;t;n;;\n\
+                gw-2;CERTIFICATES;t;n;c8y_Imei;no 7\n";
+    register(&sandbox, file);
+    let found = find("c8y_Serial", "gw-1").admin().send().expect(200).json();
+    assert_eq!((&found["externalId"], &found["type"]), (&json!("gw-1"), &json!("c8y_Serial")));
+    find("c8y_Imei", "gw-2").admin().send().expect(200);
+    let other = find("plant", "no%207").admin().send().expect(200).json();
+    assert_eq!(
+        (&other["externalId"], &other["managedObject"]["id"]),
+        (&"no 7".into(), &"gw-2".into())
+    );
+    for (kind, id) in [("c8y_Serial", "gw-2"), ("c8y_Imei", "gw-1"), ("c8y_Serial", "GW-1")] {
+        find(kind, id).admin().send().error(404);
+    }
+    // Roles, and tenants.
+    for user in ["t1001/trust", "t1001/devices"] {
+        find("c8y_Serial", "gw-1").user(user).send().expect(200);
+    }
+    find("c8y_Serial", "gw-1").user("t1001/reader").send().error(403);
+    find("c8y_Serial", "gw-1").user("t1002/admin").send().error(404);
+    find("c8y_Serial", "gw-1").send().error(401);
+    call(&sandbox, "POST", "/identity/externalIds/c8y_Serial/gw-1").admin().send().error(405);
+    call(&sandbox, "GET", "/identity/externalIds/c8y_Serial").admin().send().error(404);
+}

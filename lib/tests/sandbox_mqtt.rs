@@ -10,7 +10,7 @@ use c8y_pki::crypto::KeyType;
 use c8y_pki::key::PrivateKey;
 use c8y_pki::sandbox::Sandbox;
 use sandbox_client::*;
-use sandbox_mqtt_client::{Connect, Mqtt, lines, of, tls};
+use sandbox_mqtt_client::{CONNACK, Connect, Mqtt, lines, of, tls, until};
 use serde_json::{Value, json};
 
 /// The code for a CONNECT with that chain, and the reason that was noted.
@@ -243,4 +243,46 @@ fn versions_and_sessions() {
         let line = lines(&sandbox, "CONNECT").pop().unwrap();
         assert_eq!((&line["status"], &line["path"]), (&json!(1), &json!("")));
     }
+}
+
+#[test]
+fn connections_fail_on_purpose() {
+    let sandbox = start();
+    let root = root(KeyType::EcP256, "Root");
+    let gateway = device("gw-1", &root);
+    trust_with(&sandbox, &root.0, &json!({ "autoRegistrationEnabled": true }));
+    let chain = [&gateway.0, &root.0];
+    let client = |spec: &str| {
+        sandbox.set_faults(spec.parse().unwrap());
+        Mqtt::over(&sandbox, tls(&sandbox, Some((&chain, &gateway.1))))
+    };
+    let devices = || sandbox.state()["tenants"]["t1001"]["devices"].as_array().unwrap().len();
+    for (spec, code) in [("connack3=1", Some(3)), ("connack5=1", Some(5)), ("close=1", None)] {
+        assert_eq!(client(spec).connect(&of("d:gw-1")), code, "{spec}");
+        let line = lines(&sandbox, "CONNECT").pop().unwrap();
+        assert_eq!(line["fault"], spec.trim_end_matches("=1"), "{line}");
+        assert_eq!(line["status"], code.unwrap_or_default(), "{line}");
+    }
+    assert_eq!(devices(), 0, "it is not judged");
+    // Accepted, then refused in place of the first answer.
+    let mut late = client("late=1");
+    assert_eq!(late.connect(&of("d:gw-1")), Some(0));
+    late.send(&[0xc0, 0]);
+    assert_eq!(late.expect(CONNACK), [0, 5]);
+    assert_eq!(late.next(), None);
+    assert_eq!(devices(), 1);
+    // Silence lasts until the client has gone.
+    let mut silent = client("silent=1");
+    silent.send(&of("d:gw-1").packet());
+    until(|| (lines(&sandbox, "CONNECT").len() == 5).then_some(()));
+    drop(silent);
+    // The same seed, the same fate.
+    let fates = || -> Vec<_> {
+        sandbox.set_faults("connack5=0.5,seed=3".parse().unwrap());
+        let new = || Mqtt::over(&sandbox, tls(&sandbox, Some((&chain, &gateway.1))));
+        (0..12).map(|_| new().connect(&of("d:gw-1"))).collect()
+    };
+    let first = fates();
+    assert!(first.contains(&Some(0)) && first.contains(&Some(5)), "{first:?}");
+    assert_eq!(fates(), first);
 }

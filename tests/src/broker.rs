@@ -32,6 +32,37 @@ pub fn server_certificate(cli: &Cli) -> Option<()> {
     Some(())
 }
 
+/// The same with a certificate that is valid from so many days from now on, up to so many.
+///
+/// # Panics
+///
+/// When OpenSSL does not make it.
+pub fn server_certificate_for(cli: &Cli, from: i64, to: i64) -> Option<()> {
+    server_certificate(cli)?;
+    let openssl = OpenSsl::at(&cli.path("."))?;
+    cli.write("index.txt", "");
+    let (index, folder) = (cli.arg("index.txt"), cli.arg("."));
+    cli.write(
+        "dated.cnf",
+        format!(
+            "[ca]\ndefault_ca = dated\n[dated]\ndatabase = {index}\nrand_serial = yes\nnew_certs_dir = {folder}\n\
+             default_md = sha256\npolicy = any\n[any]\ncommonName = supplied\n"
+        ),
+    );
+    let format = time::macros::format_description!("[year][month][day][hour][minute][second]Z");
+    let day = |days| {
+        let at = time::OffsetDateTime::now_utc() + time::Duration::days(days);
+        at.format(format).expect("a time can be written")
+    };
+    openssl.run(&format!(
+        "ca -batch -notext -config @dated.cnf -extfile @server.ext -in @server.csr \
+         -cert @server-ca.pem -keyfile @server-ca.key -startdate {} -enddate {} -out @server.pem",
+        day(from),
+        day(to)
+    ));
+    Some(())
+}
+
 /// A port that nobody has for the moment.
 ///
 /// # Panics

@@ -18,6 +18,7 @@ pub mod openssl;
 #[cfg(target_os = "linux")]
 pub mod running;
 pub mod tenant;
+pub mod workshop;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};

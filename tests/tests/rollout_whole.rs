@@ -82,9 +82,15 @@ fn what_is_wrong_shows_in_the_rehearsal() {
     let failed = refused.json()["connected"]["failed"].as_array().expect("a list").clone();
     assert_eq!(failed.len(), 3);
     assert_eq!((&failed[0]["id"], &failed[0]["step"]), (&json!("gw-1"), &json!("connect")));
+    // The tenant was asked.
+    assert_eq!(
+        (&failed[0]["cause"]["code"], &failed[0]["cause"]["certainty"]),
+        (&json!("not-registered"), &json!("confirmed"))
+    );
     assert!(refused.stderr.contains("3 devices cannot connect"), "{}", refused.stderr);
     let text = cli.run("rollout demo/rollout.toml --sandbox").expect(1).stdout;
-    assert!(text.contains("failed     device        gw-1") && text.contains("CONNACK 5"), "{text}");
+    let line = text.lines().find(|line| line.starts_with("failed ")).unwrap_or_default();
+    assert!(line.contains("device gw-1 is not registered [not-registered]"), "{text}");
     // With auto-registration they need not be registered.
     let auto = "\n[tenant]\ncas = [\"line-7\"]\nregister = false\nauto_registration = true\n";
     cli.write("demo/rollout.toml", cli.ok("profile show rollout.toml") + auto);

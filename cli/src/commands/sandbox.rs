@@ -58,7 +58,7 @@ pub(crate) struct SandboxArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     code_seconds: u64,
     /// Let a share of the answers go wrong: 0.2,seed=7 or 503=0.1,429=0.1,slow=0.1,cut=0.1,drop=0.1;
-    /// may be repeated
+    /// of MQTT: connack3=0.1,connack5=0.1,late=0.1,silent=0.1,close=0.1; may be repeated
     #[arg(long, value_name = "SPEC")]
     fault: Vec<String>,
 }

@@ -180,6 +180,7 @@ mod tests {
             content_type: "application/pkcs7-mime;smime-type=certs-only".to_owned(),
             retry_after: None,
             location: None,
+            date: None,
             body: body.to_vec(),
         };
         certificates(&answer, leaf.public_key.as_ref().unwrap())

@@ -9,13 +9,11 @@ use serde_json::Value;
 
 use super::transport::{Answer, Transport};
 use super::{Login, PlatformError, Repeat, Request, Settings};
-use crate::crypto::fill_random;
+use crate::net::Pauses;
 
-/// The pause before the second attempt; it doubles from attempt to attempt.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-
-/// The longest pause of our own making.
-const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+/// Pauses of our own making.
+const PAUSES: Pauses =
+    Pauses { first: Duration::from_millis(200), longest: Duration::from_secs(20) };
 
 /// The longest that a server can make us wait with `Retry-After`.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
@@ -115,6 +113,11 @@ impl Client {
         Ok(self.tenant.get_or_init(|| current.id))
     }
 
+    /// The tenant id: given, or this one from now on.
+    pub(super) fn tenant_or(&self, found: &str) -> &str {
+        self.tenant.get_or_init(|| found.to_owned())
+    }
+
     /// The tenant and where it is, `t12345@acme.cumulocity.com`: what was done there is not done
     /// elsewhere.
     pub fn place(&self) -> Result<String, PlatformError> {
@@ -124,6 +127,15 @@ impl Client {
     /// Sends a request and reads its JSON.
     pub(super) fn json<T: DeserializeOwned>(&self, request: &Request) -> Result<T, PlatformError> {
         let answer = self.send(request)?;
+        self.read(request, &answer)
+    }
+
+    /// The JSON of an answer.
+    pub(super) fn read<T: DeserializeOwned>(
+        &self,
+        request: &Request,
+        answer: &Answer,
+    ) -> Result<T, PlatformError> {
         serde_json::from_slice(&answer.body).map_err(|e| {
             let problem = match answer.body.is_empty() {
                 true => "the answer is empty".to_owned(),
@@ -177,7 +189,7 @@ impl Client {
             Err(e) => (e.is_temporary() && request.repeat == Repeat::Always, None),
         };
         // Our own pause on top keeps apart those whom the server told the same.
-        let pause = asked.unwrap_or_default() + pause(attempt, random());
+        let pause = asked.unwrap_or_default() + PAUSES.after(attempt);
         (again && pause <= LONGEST_WAIT).then_some(pause)
     }
 
@@ -271,31 +283,9 @@ fn said(body: &[u8]) -> Option<String> {
     Some(text.chars().filter(|c| !c.is_control()).take(LONGEST).collect())
 }
 
-/// The pause after a failed attempt: it doubles, and a random half of it keeps many clients apart.
-/// `random` is from 0 to 1.
-fn pause(attempt: u32, random: f64) -> Duration {
-    let doubled = FIRST_PAUSE.saturating_mul(1 << (attempt - 1).min(16));
-    doubled.min(LONGEST_PAUSE).mul_f64(0.5 + random / 2.0)
-}
-
-fn random() -> f64 {
-    let mut octet = [0];
-    // Without randomness the pause is only less spread.
-    let _ = fill_random(&mut octet);
-    f64::from(octet[0]) / 255.0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pauses_double_up_to_a_limit() {
-        let pauses: Vec<u128> = (1..=9).map(|n| pause(n, 1.0).as_millis()).collect();
-        assert_eq!(pauses, [200, 400, 800, 1600, 3200, 6400, 12800, 20000, 20000]);
-        assert_eq!(pause(1, 0.0).as_millis(), 100);
-        assert_eq!(pause(u32::MAX, 0.0).as_millis(), 10_000);
-    }
 
     #[test]
     fn the_platforms_words_are_taken_without_control_characters() {

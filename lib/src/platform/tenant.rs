@@ -1,6 +1,7 @@
 //! Which tenant it is, and what the user may do there.
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 use super::{Client, PlatformError, Request, trusted};
 
@@ -20,7 +21,28 @@ pub struct Tenant {
 
 /// Asks which tenant this is (`GET /tenant/currentTenant`).
 pub fn current(client: &Client) -> Result<Tenant, PlatformError> {
-    client.json(&Request::get("/tenant/currentTenant"))
+    current_with_time(client).map(|(tenant, _)| tenant)
+}
+
+/// The same, with the time by the platform's clock, where the answer tells it.
+///
+/// Errors: [`PlatformError::OtherTenant`] if the client was told another tenant than the login's.
+pub(super) fn confirmed(
+    client: &Client,
+) -> Result<(Tenant, Option<OffsetDateTime>), PlatformError> {
+    let (tenant, time) = current_with_time(client)?;
+    let wanted = client.tenant_or(&tenant.id);
+    if wanted != tenant.id {
+        return Err(PlatformError::OtherTenant { wanted: wanted.to_owned(), found: tenant.id });
+    }
+    Ok((tenant, time))
+}
+
+fn current_with_time(client: &Client) -> Result<(Tenant, Option<OffsetDateTime>), PlatformError> {
+    let request = Request::get("/tenant/currentTenant");
+    let answer = client.send(&request)?;
+    let tenant = client.read(&request, &answer)?;
+    Ok((tenant, answer.date.map(OffsetDateTime::from)))
 }
 
 /// Whether the user may do a thing: as far as it can be known without doing it.
@@ -60,11 +82,7 @@ pub struct Status {
 ///
 /// Errors: [`PlatformError::OtherTenant`] if the client was told another tenant than the login's.
 pub fn status(client: &Client) -> Result<Status, PlatformError> {
-    let tenant = current(client)?;
-    if client.tenant()? != tenant.id {
-        let wanted = client.tenant()?.to_owned();
-        return Err(PlatformError::OtherTenant { wanted, found: tenant.id });
-    }
+    let (tenant, _) = confirmed(client)?;
     let user = user(client)?;
     let roles = user.as_ref().and_then(|user| user.effective_roles.as_ref());
     let has = |wanted: &[&str]| match roles {

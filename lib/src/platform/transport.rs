@@ -7,7 +7,7 @@ use std::error::Error as StdError;
 use std::io::{self, Read};
 use std::net::ToSocketAddrs;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::blocking::multipart::{Form, Part};
 use reqwest::blocking::{Client as Reqwest, RequestBuilder, Response};
@@ -38,6 +38,8 @@ pub(super) struct Answer {
     pub(super) retry_after: Option<Duration>,
     /// Where it sends us.
     pub(super) location: Option<String>,
+    /// The server's time.
+    pub(super) date: Option<SystemTime>,
     pub(super) body: Vec<u8>,
 }
 
@@ -98,6 +100,7 @@ impl Transport {
             content_type: text(CONTENT_TYPE).unwrap_or_default(),
             retry_after: retry_after(headers),
             location: text(reqwest::header::LOCATION),
+            date: text(DATE).and_then(|date| httpdate::parse_http_date(&date).ok()),
             body: Vec::new(),
         };
         answer.body = self.read(response, request)?;

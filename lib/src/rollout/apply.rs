@@ -163,7 +163,7 @@ pub fn apply(
     if let (Some(wanted), false) = (remote.connect, report.is_stopped()) {
         let uploaded = uploaded(spec, &pki)?;
         let store = passwords.store.as_ref();
-        let connected = connect::apply(spec, wanted, ids, &uploaded, store, run);
+        let connected = connect::apply(spec, wanted, remote.client, ids, &uploaded, store, run);
         if !connected.stopped {
             done(&mut report.steps, &["connect"]);
         }

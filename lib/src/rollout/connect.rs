@@ -14,6 +14,8 @@ use crate::device::check::{Check, Report, StepName, check, many, spread};
 use crate::device::credentials::{Credentials, Files, Place, Trusted};
 use crate::device::diagnosis::Cause;
 use crate::device::link::Target;
+use crate::platform::Client;
+use crate::platform::standing::{ID_TYPE, Inquiry};
 use crate::secret::Password;
 
 /// Progress is told after so many devices.
@@ -34,6 +36,8 @@ pub struct Connecting {
     pub timeout: Duration,
     /// How long each listens for errors.
     pub silence: Duration,
+    /// How often each tries, while the platform may be overloaded.
+    pub attempts: u32,
 }
 
 /// Which devices connect.
@@ -67,15 +71,17 @@ pub struct NotConnected {
     pub cause: Option<Cause>,
 }
 
-/// Connects the devices.
+/// Connects the devices; the tenant is asked why one is refused.
 pub(super) fn apply(
     spec: &Spec,
     wanted: &Connecting,
+    client: Option<&Client>,
     devices: Vec<DeviceId>,
     uploaded: &[Certificate],
     store_password: Option<&Password>,
     run: &Run<'_>,
 ) -> Connected {
+    let inquiry = client.map(|client| Inquiry::new(client, ID_TYPE));
     let ids = spread(devices, wanted.sample);
     let one = |index: usize| {
         let id = &ids[index];
@@ -97,6 +103,8 @@ pub(super) fn apply(
             silence: wanted.silence,
             uploaded,
             at: run.now,
+            attempts: wanted.attempts,
+            tenant: inquiry.as_ref(),
         };
         check(&how, read)
     };

@@ -17,6 +17,7 @@ use crate::secret::Password;
 const TENANT_MANAGEMENT: &str = "ROLE_TENANT_MANAGEMENT_ADMIN";
 const TENANT: &str = "ROLE_TENANT_ADMIN";
 const DEVICES: &str = "ROLE_DEVICE_CONTROL_ADMIN";
+const IDENTITY: &str = "ROLE_IDENTITY_READ";
 const READER: &str = "ROLE_TENANT_MANAGEMENT_READ";
 const DEVICE: &str = "ROLE_DEVICE";
 
@@ -24,12 +25,14 @@ const DEVICE: &str = "ROLE_DEVICE";
 pub(super) const TRUSTED_CERTIFICATES: &[&str] = &[TENANT_MANAGEMENT, TENANT];
 /// The same for bulk registration.
 pub(super) const REGISTRATION: &[&str] = &[DEVICES];
+/// The same for looking up external ids.
+pub(super) const IDENTITIES: &[&str] = &[IDENTITY];
 
 /// The users of every tenant, and their roles.
 const USERS: [(&str, &[&str]); 4] = [
-    ("admin", &[TENANT_MANAGEMENT, TENANT, DEVICES, READER]),
-    ("trust", &[TENANT]),
-    ("devices", &[DEVICES]),
+    ("admin", &[TENANT_MANAGEMENT, TENANT, DEVICES, IDENTITY, READER]),
+    ("trust", &[TENANT, IDENTITY]),
+    ("devices", &[DEVICES, IDENTITY]),
     ("reader", &[READER]),
 ];
 

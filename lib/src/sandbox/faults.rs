@@ -19,14 +19,48 @@ use super::SandboxError;
 /// | `slow` | it is done, the answer comes 0.3 to 1 s late |
 /// | `cut` | it is done, the connection ends after half of the answer |
 /// | `drop` | it is done, the connection ends without an answer |
+///
+/// And for a share of the connections over MQTT, which a number alone does not touch:
+///
+/// | kind | what happens to a CONNECT |
+/// | --- | --- |
+/// | `connack3` | it is refused with CONNACK 3, server unavailable |
+/// | `connack5` | it is refused with CONNACK 5, as by a platform that is overloaded |
+/// | `late` | it is accepted; CONNACK 5 comes in place of the first answer after that, and the end |
+/// | `silent` | nothing is answered |
+/// | `close` | the connection ends without an answer |
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Faults {
     /// In the order of [`KINDS`].
     shares: [f64; 5],
+    /// In the order of [`MQTT_KINDS`].
+    mqtt: [f64; 5],
     seed: u64,
 }
 
 const KINDS: [&str; 5] = ["503", "429", "slow", "cut", "drop"];
+const MQTT_KINDS: [&str; 5] = ["connack3", "connack5", "late", "silent", "close"];
+
+/// What befalls one connection over MQTT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MqttFault {
+    Unavailable,
+    Overloaded,
+    Late,
+    Silent,
+    Close,
+}
+
+impl MqttFault {
+    const ALL: [Self; 5] =
+        [Self::Unavailable, Self::Overloaded, Self::Late, Self::Silent, Self::Close];
+
+    /// Its name in the list of connections.
+    pub(super) fn name(self) -> &'static str {
+        let place = Self::ALL.iter().position(|fault| *fault == self).unwrap_or_default();
+        MQTT_KINDS[place]
+    }
+}
 
 /// What befalls one answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,30 +94,25 @@ impl Default for Faults {
 impl Faults {
     /// No faults.
     pub fn none() -> Self {
-        Self { shares: [0.0; 5], seed: 0 }
+        Self { shares: [0.0; 5], mqtt: [0.0; 5], seed: 0 }
     }
 
-    /// The share of all answers that goes wrong, each kind as often as the others. A share outside
+    /// The share of all answers of REST that goes wrong, each kind as often as the others. A share outside
     /// 0 to 1 is taken as the nearer end.
     pub fn evenly(share: f64, seed: u64) -> Self {
         let share = if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) };
-        Self { shares: [share / 5.0; 5], seed }
+        Self { shares: [share / 5.0; 5], mqtt: [0.0; 5], seed }
     }
 
     /// Whether any answer can go wrong.
     pub fn any(&self) -> bool {
-        self.shares.iter().any(|share| *share > 0.0)
+        self.shares.iter().chain(&self.mqtt).any(|share| *share > 0.0)
     }
 
     /// What befalls the request of that number.
     pub(super) fn draw(&self, number: u64) -> Option<Fault> {
         let bits = mix(self.seed ^ mix(number));
-        let drawn = unit(bits);
-        let mut bound = 0.0;
-        let kind = self.shares.iter().position(|share| {
-            bound += share;
-            drawn < bound
-        })?;
+        let kind = place(&self.shares, unit(bits))?;
         let more = mix(bits);
         Some(match kind {
             0 => Fault::Unavailable,
@@ -93,6 +122,21 @@ impl Faults {
             _ => Fault::Drop,
         })
     }
+
+    /// What befalls the connection over MQTT of that number.
+    pub(super) fn draw_mqtt(&self, number: u64) -> Option<MqttFault> {
+        let kind = place(&self.mqtt, unit(mix(self.seed ^ mix(number))))?;
+        MqttFault::ALL.get(kind).copied()
+    }
+}
+
+/// Which of the shares a number from 0 to 1 falls into, if into any.
+fn place(shares: &[f64], drawn: f64) -> Option<usize> {
+    let mut bound = 0.0;
+    shares.iter().position(|share| {
+        bound += share;
+        drawn < bound
+    })
 }
 
 /// SplitMix64: every number gets one that looks like chance.
@@ -126,14 +170,21 @@ impl FromStr for Faults {
                 faults.seed = seed.map_err(|_| refuse(format!("{value:?} is no whole number")))?;
                 continue;
             }
-            let Some(place) = KINDS.iter().position(|k| *k == kind) else {
-                return Err(refuse(format!("{kind:?} is not one of {}", KINDS.join(", "))));
-            };
-            faults.shares[place] = share(value).map_err(refuse)?;
+            let place = |kinds: &[&str]| kinds.iter().position(|k| *k == kind);
+            match (place(&KINDS), place(&MQTT_KINDS)) {
+                (Some(place), _) => faults.shares[place] = share(value).map_err(refuse)?,
+                (_, Some(place)) => faults.mqtt[place] = share(value).map_err(refuse)?,
+                _ => {
+                    let all = [KINDS, MQTT_KINDS].concat().join(", ");
+                    return Err(refuse(format!("{kind:?} is not one of {all}")));
+                }
+            }
         }
-        let sum: f64 = faults.shares.iter().sum();
-        if sum > 1.0 + 1e-9 {
-            return Err(refuse(format!("its shares add up to {sum}, more than 1")));
+        for shares in [faults.shares, faults.mqtt] {
+            let sum: f64 = shares.iter().sum();
+            if sum > 1.0 + 1e-9 {
+                return Err(refuse(format!("its shares add up to {sum}, more than 1")));
+            }
         }
         Ok(faults)
     }
@@ -156,8 +207,13 @@ mod tests {
         assert_eq!("0.2".parse::<Faults>().unwrap(), Faults::evenly(0.2, 0));
         let faults: Faults =
             "503=0.1, 429=0.05,slow=0.02,cut=0.02,drop=0.05,seed=7".parse().unwrap();
-        assert_eq!(faults, Faults { shares: [0.1, 0.05, 0.02, 0.02, 0.05], seed: 7 });
-        for bad in ["", "2", "-0.1", "x=0.1", "503=1,429=0.5", "seed=x", "nan"] {
+        let shares = [0.1, 0.05, 0.02, 0.02, 0.05];
+        assert_eq!(faults, Faults { shares, mqtt: [0.0; 5], seed: 7 });
+        let faults: Faults = "connack5=0.5,late=0.5".parse().unwrap();
+        assert_eq!(faults, Faults { mqtt: [0.0, 0.5, 0.5, 0.0, 0.0], ..Faults::none() });
+        for bad in
+            ["", "2", "-0.1", "x=0.1", "503=1,429=0.5", "connack5=1,close=0.1", "seed=x", "nan"]
+        {
             let error = bad.parse::<Faults>().unwrap_err();
             assert!(error.to_string().contains(&format!("{bad:?}")), "{error}");
         }
@@ -177,6 +233,13 @@ mod tests {
             let of_kind = first.iter().flatten().filter(|k| **k == kind).count();
             assert!((300..500).contains(&of_kind), "{kind}: {of_kind}");
         }
+        let mqtt: Faults = "connack3=0.3,close=0.2,seed=7".parse().unwrap();
+        let hit: Vec<_> = (0..10_000).filter_map(|n| mqtt.draw_mqtt(n)).map(|f| f.name()).collect();
+        for (name, share) in [("connack3", 2800..3200), ("close", 1800..2200), ("late", 0..1)] {
+            let number = hit.iter().filter(|hit| **hit == name).count();
+            assert!(share.contains(&number), "{name}: {number}");
+        }
+        assert!((0..1000).all(|n| mqtt.draw(n).is_none()));
         assert!((0..1000).all(|n| Faults::none().draw(n).is_none()));
         assert!((0..1000).all(|n| Faults::evenly(1.0, 3).draw(n).is_some()));
     }

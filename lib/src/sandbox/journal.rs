@@ -31,7 +31,8 @@ pub struct Connection {
     /// The subject of the certificate with which a client of MQTT came.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
-    /// What went wrong on purpose: `503`, `429`, `slow`, `cut` or `drop`.
+    /// What went wrong on purpose: `503`, `429`, `slow`, `cut` or `drop`; for a `CONNECT`, `connack3`,
+    /// `connack5`, `late`, `silent` or `close`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<&'static str>,
     /// Why it was refused, where the answer does not say.

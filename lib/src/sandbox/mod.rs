@@ -24,7 +24,11 @@
 //! - JSON that cannot be read is 422, as any other content that is refused.
 //! - The answers of enrolment are no JSON, so they come without `Accept` too.
 //!
-//! The choices of MQTT are in `sandbox/mqtt/mod.rs`; faults on purpose are for REST alone.
+//! The choices of MQTT are in `sandbox/mqtt/mod.rs`. Faults on purpose are those of REST or of MQTT, each
+//! drawn for by itself.
+//!
+//! Beyond that documentation, from the platform's OpenAPI description: `GET /user/currentUser`, and
+//! `GET /identity/externalIds/{type}/{id}`.
 //!
 //! Not there: inventory over REST, anything else that the tools of this project do not call.
 //!
@@ -44,6 +48,7 @@ mod call;
 mod clock;
 mod collection;
 mod est;
+mod external;
 mod faults;
 mod identity;
 mod journal;
@@ -329,7 +334,7 @@ impl Sandbox {
         self.shared.journal().after(number)
     }
 
-    /// Other faults from now on; requests are counted from 0 again.
+    /// Other faults from now on; requests, and connections of MQTT, are counted from 0 again.
     pub fn set_faults(&self, faults: Faults) {
         self.shared.set_faults(faults);
     }

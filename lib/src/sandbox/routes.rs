@@ -5,7 +5,7 @@ use hyper::Method;
 use super::answer::{Answer, Refusal};
 use super::call::Call;
 use super::state::World;
-use super::{auth, est, pop, register, revocation, tenant, token, trusted};
+use super::{auth, est, external, pop, register, revocation, tenant, token, trusted};
 
 /// The methods of a path, none if there is no such path.
 fn methods(path: &[&str]) -> Option<&'static [&'static str]> {
@@ -23,6 +23,7 @@ fn methods(path: &[&str]) -> Option<&'static [&'static str]> {
             "verification-code" | "pop" | "confirmed",
         ] => &["POST"],
         ["tenant", "trusted-certificates", "settings", "crl"] => &["GET", "PUT"],
+        ["identity", "externalIds", _, _] => &["GET"],
         ["devicecontrol", "bulkNewDeviceRequests" | "deviceAccessToken"]
         | ["certificate-authority"]
         | [".well-known", "est", "simpleenroll" | "simplereenroll"] => &["POST"],
@@ -53,6 +54,7 @@ pub(super) fn answer(world: &mut World, call: &Call) -> Result<Answer, Refusal> 
             Method::GET => revocation::list(world, call),
             _ => revocation::add(world, call),
         },
+        ["identity", _, kind, id] => external::find(world, call, kind, id),
         ["devicecontrol", "bulkNewDeviceRequests"] => register::register(world, call),
         ["devicecontrol", _] => token::issue(world, call),
         ["certificate-authority"] => est::create_authority(world, call),

@@ -25,7 +25,7 @@ use tokio_rustls::TlsAcceptor;
 use super::answer::{Answer, Refusal};
 use super::call::Call;
 use super::clock::iso;
-use super::faults::{Fault, Faults};
+use super::faults::{Fault, Faults, MqttFault};
 use super::journal::{Connection, Journal};
 use super::state::World;
 use super::{auth, management, mqtt, routes};
@@ -64,8 +64,20 @@ impl Door {
 pub(super) struct Shared {
     world: Mutex<World>,
     journal: Mutex<Journal>,
-    /// The faults, and how many requests were drawn for.
-    faults: Mutex<(Faults, u64)>,
+    faults: Mutex<Dice>,
+}
+
+/// The faults, and how many requests and connections of MQTT were drawn for.
+struct Dice {
+    faults: Faults,
+    requests: u64,
+    connections: u64,
+}
+
+impl Dice {
+    fn new(faults: Faults) -> Self {
+        Self { faults, requests: 0, connections: 0 }
+    }
 }
 
 /// A panic in one request is no reason to refuse the next.
@@ -78,7 +90,7 @@ impl Shared {
         Self {
             world: Mutex::new(world),
             journal: Mutex::default(),
-            faults: Mutex::new((faults, 0)),
+            faults: Mutex::new(Dice::new(faults)),
         }
     }
 
@@ -91,7 +103,7 @@ impl Shared {
     }
 
     pub(super) fn set_faults(&self, faults: Faults) {
-        *lock(&self.faults) = (faults, 0);
+        *lock(&self.faults) = Dice::new(faults);
     }
 
     /// The tenants and the list of connections.
@@ -111,10 +123,16 @@ impl Shared {
     }
 
     fn draw(&self) -> Option<Fault> {
-        let mut faults = lock(&self.faults);
-        let number = faults.1;
-        faults.1 += 1;
-        faults.0.draw(number)
+        let mut dice = lock(&self.faults);
+        dice.requests += 1;
+        dice.faults.draw(dice.requests - 1)
+    }
+
+    /// What befalls a connection of MQTT.
+    pub(super) fn draw_mqtt(&self) -> Option<MqttFault> {
+        let mut dice = lock(&self.faults);
+        dice.connections += 1;
+        dice.faults.draw_mqtt(dice.connections - 1)
     }
 
     /// Answers a call of REST, and notes it.

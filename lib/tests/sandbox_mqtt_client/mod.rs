@@ -80,7 +80,7 @@ impl Connect {
         Self { will: Some((topic.to_owned(), message.to_owned())), ..self }
     }
 
-    fn packet(&self) -> Vec<u8> {
+    pub(crate) fn packet(&self) -> Vec<u8> {
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
         let flags = flag(self.clean, 2)
             | flag(self.will.is_some(), 4)

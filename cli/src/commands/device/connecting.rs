@@ -13,7 +13,7 @@ use clap::Args;
 use super::store_password;
 use crate::failure::{Failure, Result};
 use crate::password::{self, Source};
-use crate::tenant::no_host;
+use crate::tenant::{no_host, variable};
 
 /// Where the files of devices are, and what opens them.
 #[derive(Debug, Args)]
@@ -160,6 +160,11 @@ impl EndpointArgs {
     pub(super) fn target(&self) -> Result<Target> {
         let host = self.host.as_deref().map(bare_host).filter(|h| !h.is_empty());
         Ok(Target { host: host.ok_or_else(no_host)?.to_owned(), port: self.port })
+    }
+
+    /// The host of the tenant's REST interface, with its port: of C8Y_HOST, else of --host.
+    pub(super) fn rest_host(&self) -> Option<String> {
+        variable("C8Y_HOST").or_else(|| self.host.clone())
     }
 
     pub(super) fn timeout(&self) -> Duration {

@@ -37,6 +37,9 @@ const PARALLEL: usize = 8;
 const TIMEOUT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(1);
 
+/// How often a device tries, while the platform may be overloaded.
+const ATTEMPTS: u32 = 3;
+
 /// Arguments of `rollout`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -184,6 +187,7 @@ impl Beyond {
             parallel: PARALLEL,
             timeout: TIMEOUT,
             silence: SILENCE,
+            attempts: ATTEMPTS,
         });
         let client = Some(client.stop_when(stop.clone()));
         Ok(Self { rehearsal: None, client, connecting })

@@ -57,6 +57,8 @@ impl Rehearsal {
             parallel: PARALLEL,
             timeout: TIMEOUT,
             silence: SILENCE,
+            // Without faults on purpose, it is never overloaded.
+            attempts: 1,
         }
     }
 }

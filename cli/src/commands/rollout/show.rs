@@ -77,11 +77,15 @@ fn devices(connected: &Connected) -> Vec<Vec<String>> {
     rows
 }
 
+/// What is certain says more than what was seen.
 fn why(failed: &NotConnected) -> String {
-    let cause = failed.cause.as_ref().map_or("", |cause| cause.code);
-    let detail: String =
-        failed.detail.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    format!("{}: {detail} [{cause}]", failed.step)
+    let seen = || (failed.detail.clone(), failed.cause.as_ref().map_or("", |cause| cause.code));
+    let (what, code) = match &failed.cause {
+        Some(cause) if cause.is_certain() => (cause.cause.clone(), cause.code),
+        _ => seen(),
+    };
+    let what: String = what.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    format!("{}: {what} [{code}]", failed.step)
 }
 
 fn registered(r: &Registered) -> String {

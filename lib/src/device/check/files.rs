@@ -1,8 +1,8 @@
 //! The steps that need no network: what the device's own files show.
 
 use super::super::credentials::{CredentialError, Credentials};
-use super::super::diagnosis::Cause;
-use super::{Ended, Run, StepName, Verdict, file_cause};
+use super::super::diagnosis::{Cause, Certainty};
+use super::{Ended, Run, StepName, Verdict, Why, failed, file_cause, wrong_files};
 use crate::cert::Certificate;
 use crate::chain::{self, ChainError, DeviceFinding};
 use crate::client_id::DeviceId;
@@ -19,7 +19,7 @@ impl Run<'_> {
             };
             let remedy = e.hint().unwrap_or_else(|| "give the files of the device".to_owned());
             let cause = file_cause("files", e.to_string(), remedy);
-            self.failed(StepName::Files, e.to_string(), verdict, vec![cause])
+            failed(StepName::Files, e.to_string(), verdict, Why::Shown(vec![cause]))
         })?;
         let mut detail = credentials.from.display().to_string();
         if let Some(trusted) = &credentials.trusted {
@@ -67,7 +67,7 @@ impl Run<'_> {
             ),
         };
         let cause = file_cause(code, detail.clone(), remedy);
-        Err(self.failed(StepName::Key, detail, Verdict::WrongFiles, vec![cause]))
+        Err(wrong_files(StepName::Key, detail, vec![cause]))
     }
 
     fn chain(&mut self, presented: &[Certificate]) -> Ended<DeviceId> {
@@ -77,6 +77,7 @@ impl Run<'_> {
         };
         self.facts.id = device.to_string();
         self.facts.chain_length = presented.len();
+        self.facts.ends_with_root = presented.last().is_some_and(Certificate::is_self_issued);
         let uploaded = self.check.uploaded;
         self.facts.ca = ca_to_upload(presented, uploaded);
         self.facts.uploaded_is_presented = presented.iter().any(|c| uploaded.contains(c));
@@ -92,7 +93,7 @@ impl Run<'_> {
         }
         if let Some(first) = causes.first() {
             let detail = first.cause.clone();
-            return Err(self.failed(StepName::Chain, detail, Verdict::WrongFiles, causes));
+            return Err(wrong_files(StepName::Chain, detail, causes));
         }
         let length = match presented.len() {
             1 => "1 certificate".to_owned(),
@@ -114,7 +115,7 @@ impl Run<'_> {
             let remedy =
                 e.hint().map_or_else(|| again.to_owned(), |hint| format!("{again}: {hint}"));
             let cause = file_cause("common-name", detail.clone(), remedy);
-            self.failed(StepName::Chain, detail, Verdict::WrongFiles, vec![cause])
+            wrong_files(StepName::Chain, detail, vec![cause])
         })
     }
 
@@ -140,19 +141,26 @@ impl Run<'_> {
                 let clock = "if this machine's clock is ahead, set it (NTP)".to_owned();
                 let expired = file_cause("expired", detail.clone(), renew);
                 let ahead = format!("by this machine's clock it is {}", shown(at));
-                (detail, vec![expired, file_cause("clock-ahead", ahead, clock)])
+                let ahead = Cause {
+                    certainty: Certainty::Likely,
+                    ..file_cause("clock-ahead", ahead, clock)
+                };
+                (detail, vec![expired, ahead])
             } else if at < cert.not_before {
                 let detail = format!("{what} is not valid before {}", shown(cert.not_before));
                 let behind = format!("by this machine's clock it is {}: it is behind", shown(at));
                 let clock = "set the clock (NTP); a profile with backdate_minutes \
                              bears clocks that are a little behind";
-                let clock = file_cause("clock-behind", behind, clock.to_owned());
+                let clock = Cause {
+                    certainty: Certainty::Likely,
+                    ..file_cause("clock-behind", behind, clock.to_owned())
+                };
                 let wait = "wait until then".to_owned();
                 (detail.clone(), vec![clock, file_cause("not-yet-valid", detail, wait)])
             } else {
                 continue;
             };
-            return Err(self.failed(StepName::Validity, detail, Verdict::WrongFiles, causes));
+            return Err(wrong_files(StepName::Validity, detail, causes));
         }
         let first_end = presented.iter().map(|c| c.not_after).min().unwrap_or(at);
         self.ok(StepName::Validity, format!("until {}", shown(first_end)));

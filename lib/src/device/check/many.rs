@@ -70,6 +70,8 @@ mod tests {
             steps: Vec::new(),
             causes: Vec::new(),
             notes: Vec::new(),
+            attempts: 1,
+            tenant: None,
         }
     }
 

@@ -1,6 +1,8 @@
 //! Whether a device connects, step by step, as it would itself (platform: "MQTT").
 //!
-//! The check ends with the first step that fails, and says what is likely wrong. It leaves the
+//! The check ends with the first step that fails, and says what is likely wrong. What the platform also
+//! refuses while it is overloaded (CONNACK 5 and 3) is tried again; before that, and once only, the
+//! tenant is asked why, if there is an [`Inquiry`]. It leaves the
 //! device registered at the platform, as its first connection would; a connection that the device
 //! has open is closed by it, since the platform keeps one a ClientId.
 //!
@@ -25,6 +27,8 @@
 //!     silence: Duration::from_secs(1),
 //!     uploaded: &[],
 //!     at: time::OffsetDateTime::now_utc(),
+//!     attempts: 3,
+//!     tenant: None,
 //! };
 //! let report = check(&how, Credentials::read(&files));
 //! for cause in &report.causes {
@@ -32,6 +36,7 @@
 //! }
 //! ```
 
+mod asking;
 mod files;
 mod many;
 mod report;
@@ -44,13 +49,19 @@ pub use many::{many, spread};
 pub use report::{Report, Step, StepName, StepOutcome, Verdict};
 
 use super::credentials::{CredentialError, Credentials};
-use super::diagnosis::{self, Cause, Symptom};
+use super::diagnosis::{self, Cause, Certainty, Symptom};
 use super::link::{self, Link, LinkError, Target};
 use super::mqtt::{ConnectOptions, MqttError, Qos, Session};
 use super::smartrest::message::{MQTT_DEVICE, Upstream};
 use super::smartrest::{self, ERRORS, OPERATIONS, PUBLISH};
 use crate::cert::Certificate;
 use crate::client_id::{ClientId, DeviceId};
+use crate::net::Pauses;
+use crate::platform::standing::Inquiry;
+
+/// Pauses before the connection is tried again.
+const PAUSES: Pauses =
+    Pauses { first: Duration::from_millis(500), longest: Duration::from_secs(20) };
 
 /// What to check.
 #[derive(Debug, Clone)]
@@ -67,6 +78,10 @@ pub struct Check<'a> {
     pub uploaded: &'a [Certificate],
     /// This machine's time.
     pub at: OffsetDateTime,
+    /// How often the connection is tried, while the platform may be overloaded.
+    pub attempts: u32,
+    /// Who asks the tenant why a device is refused; none: nobody.
+    pub tenant: Option<&'a Inquiry<'a>>,
 }
 
 /// Checks a device whose files were read, or not. The result says all; there is no error.
@@ -81,7 +96,15 @@ struct Failure {
     step: StepName,
     detail: String,
     verdict: Verdict,
-    causes: Vec<Cause>,
+    why: Why,
+}
+
+/// What a failure comes from.
+enum Why {
+    /// The device's own files show it.
+    Shown(Vec<Cause>),
+    /// To be looked up.
+    Symptom(Symptom),
 }
 
 type Ended<T = ()> = Result<T, Box<Failure>>;
@@ -93,6 +116,9 @@ struct Run<'a> {
     steps: Vec<Step>,
     notes: Vec<String>,
     facts: diagnosis::Facts,
+    attempts: u32,
+    /// What the tenant did not tell; none: it was not asked.
+    untold: Option<Vec<String>>,
 }
 
 impl<'a> Run<'a> {
@@ -103,14 +129,47 @@ impl<'a> Run<'a> {
             ..diagnosis::Facts::default()
         };
         let device = check.device.clone();
-        Self { check, device, steps: Vec::new(), notes: Vec::new(), facts }
+        let (steps, notes) = (Vec::new(), Vec::new());
+        Self { check, device, steps, notes, facts, attempts: 0, untold: None }
     }
 
     fn all(&mut self, read: Result<Credentials, CredentialError>) -> Ended {
         let credentials = self.files(read)?;
         let device = self.judge(&credentials)?;
-        let link = self.connect_tls(&credentials)?;
-        self.speak(link, &device)
+        let (steps, notes) = (self.steps.len(), self.notes.len());
+        let mut first_refusal = None;
+        loop {
+            self.attempts += 1;
+            let ended = self.connect_tls(&credentials).and_then(|link| self.speak(link, &device));
+            let Err(failure) = ended else { break };
+            if self.untold.is_none() {
+                self.ask_tenant(&failure, &credentials.chain, &device);
+            }
+            if !self.is_worth_another(&failure) {
+                return Err(failure);
+            }
+            self.steps.truncate(steps);
+            self.notes.truncate(notes);
+            first_refusal.get_or_insert(failure.detail);
+            std::thread::sleep(PAUSES.after(self.attempts));
+        }
+        if let Some(detail) = first_refusal {
+            self.notes.push(format!(
+                "attempt {} was accepted after this: {detail}; the platform was probably \
+                 overloaded, so the device should try again too, with growing pauses",
+                self.attempts
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether the refusal may pass by itself: nothing else is known to be wrong.
+    fn is_worth_another(&self, failure: &Failure) -> bool {
+        let Why::Symptom(symptom) = &failure.why else { return false };
+        let causes = diagnosis::causes(*symptom, &self.facts);
+        self.attempts < self.check.attempts
+            && symptom.may_pass()
+            && causes.iter().all(|cause| cause.certainty == Certainty::Likely)
     }
 
     fn ok(&mut self, step: StepName, detail: impl Into<String>) {
@@ -120,18 +179,22 @@ impl<'a> Run<'a> {
     /// Up to a TLS connection. Whether TLS holds is known later: see [`Link::secure`].
     fn connect_tls(&mut self, credentials: &Credentials) -> Ended<Link> {
         let target = &self.check.target;
-        let addresses = link::resolve(target).map_err(|e| self.no_link(StepName::Name, &e))?;
+        let addresses = link::resolve(target).map_err(|e| no_link(StepName::Name, &e))?;
         let shown: Vec<String> = addresses.iter().map(|a| a.ip().to_string()).collect();
         self.ok(StepName::Name, format!("{} is {}", target.host, shown.join(", ")));
         let stream = link::dial(target, &addresses, self.check.timeout)
-            .map_err(|e| self.no_link(StepName::Tcp, &e))?;
+            .map_err(|e| no_link(StepName::Tcp, &e))?;
         self.ok(StepName::Tcp, format!("connected to {target}"));
         let mut facts = link::Facts::default();
         let secured = Link::secure(stream, target, credentials, &mut facts);
         let reached = !facts.server.is_empty();
+        let (server, own) = (facts.server.iter(), credentials.leaf());
+        let expired = server.map(|c| c.not_after).min();
+        self.facts.server_expired_before =
+            own.zip(expired).is_some_and(|(own, expired)| expired < own.not_before);
         self.facts.asked = reached.then_some(facts.asked);
         self.facts.key_suits = facts.key_suits;
-        let link = secured.map_err(|e| self.no_link(StepName::Tls, &e))?;
+        let link = secured.map_err(|e| no_link(StepName::Tls, &e))?;
         let by = match &credentials.trusted {
             Some(trusted) => trusted.from.display().to_string(),
             None => "the system".to_owned(),
@@ -151,9 +214,9 @@ impl<'a> Run<'a> {
             Err(e @ MqttError::Alert { .. }) => {
                 // With TLS 1.3 the server judges the certificate when TLS stands on this side.
                 self.steps.pop();
-                return Err(self.no_session(StepName::Tls, &e));
+                return Err(no_session(StepName::Tls, &e));
             }
-            Err(e) => return Err(self.no_session(StepName::Connect, &e)),
+            Err(e) => return Err(no_session(StepName::Connect, &e)),
         };
         self.ok(StepName::Connect, format!("accepted as {}", options.client_id));
         if self.facts.asked == Some(false) {
@@ -161,7 +224,7 @@ impl<'a> Run<'a> {
         }
         let registration = self.register(&mut session, device)?;
         let topics = [(ERRORS, Qos::AtMostOnce), (OPERATIONS, Qos::AtMostOnce)];
-        session.subscribe(&topics).map_err(|e| self.no_session(StepName::Subscribe, &e))?;
+        session.subscribe(&topics).map_err(|e| no_session(StepName::Subscribe, &e))?;
         self.ok(StepName::Subscribe, format!("{ERRORS} and {OPERATIONS}"));
         self.listen(&mut session, &registration)?;
         // What is left to say goodbye to may be gone: nothing depends on it any more.
@@ -175,11 +238,11 @@ impl<'a> Run<'a> {
         let text = smartrest::write(&[row]).map_err(|e| {
             let hint = e.hint().unwrap_or_default();
             let cause = file_cause("message", e.to_string(), hint);
-            self.failed(StepName::Publish, e.to_string(), Verdict::WrongFiles, vec![cause])
+            wrong_files(StepName::Publish, e.to_string(), vec![cause])
         })?;
         session
             .publish(PUBLISH, text.as_bytes(), Qos::AtLeastOnce)
-            .map_err(|e| self.no_session(StepName::Publish, &e))?;
+            .map_err(|e| no_session(StepName::Publish, &e))?;
         self.ok(StepName::Publish, format!("{} on {PUBLISH}", text.trim_end()));
         Ok(text)
     }
@@ -187,16 +250,14 @@ impl<'a> Run<'a> {
     /// An error goes to whoever has subscribed when it happens: so the message is sent once more,
     /// which changes nothing at the platform.
     fn listen(&mut self, session: &mut Session<Link>, registration: &str) -> Ended {
-        let broke = |run: &Self, e| run.no_session(StepName::Receive, &e);
-        session
-            .publish(PUBLISH, registration.as_bytes(), Qos::AtLeastOnce)
-            .map_err(|e| broke(self, e))?;
+        let broke = |e| no_session(StepName::Receive, &e);
+        session.publish(PUBLISH, registration.as_bytes(), Qos::AtLeastOnce).map_err(broke)?;
         let mut operations = 0;
-        while let Some(message) = session.receive(self.check.silence).map_err(|e| broke(self, e))? {
+        while let Some(message) = session.receive(self.check.silence).map_err(broke)? {
             if message.topic == ERRORS {
                 let detail = format!("{ERRORS} says {:?}", text_of(&message.payload));
-                let causes = diagnosis::causes(Symptom::ErrorMessage, &self.facts);
-                return Err(self.failed(StepName::Receive, detail, Verdict::Refused, causes));
+                let why = Why::Symptom(Symptom::ErrorMessage);
+                return Err(failed(StepName::Receive, detail, Verdict::Refused, why));
             }
             operations += 1;
             if operations == MOST_OPERATIONS {
@@ -212,49 +273,20 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn no_link(&self, step: StepName, error: &LinkError) -> Box<Failure> {
-        let verdict = match error {
-            LinkError::Alert { .. } => Verdict::Refused,
-            LinkError::Untrusted { .. } | LinkError::Identity { .. } | LinkError::Trust { .. } => {
-                Verdict::WrongFiles
-            }
-            _ => Verdict::NotReached,
-        };
-        let causes = diagnosis::causes(Symptom::of_link(error), &self.facts);
-        self.failed(step, error.to_string(), verdict, causes)
-    }
-
-    fn no_session(&self, step: StepName, error: &MqttError) -> Box<Failure> {
-        let verdict = match error {
-            MqttError::Timeout { .. } | MqttError::Broken(_) | MqttError::Protocol(_) => {
-                Verdict::NotReached
-            }
-            MqttError::Refused { code: 3 } => Verdict::NotReached,
-            _ => Verdict::Refused,
-        };
-        let causes = diagnosis::causes(Symptom::of_mqtt(error), &self.facts);
-        self.failed(step, error.to_string(), verdict, causes)
-    }
-
-    fn failed(
-        &self,
-        step: StepName,
-        detail: String,
-        verdict: Verdict,
-        causes: Vec<Cause>,
-    ) -> Box<Failure> {
-        Box::new(Failure { step, detail, verdict, causes })
-    }
-
     fn report(mut self, ended: Option<Box<Failure>>) -> Report {
         let (verdict, causes) = match ended {
             None => (Verdict::Connected, Vec::new()),
             Some(failure) => {
-                let Failure { step, detail, verdict, causes } = *failure;
+                let Failure { step, detail, verdict, why } = *failure;
+                let causes = match why {
+                    Why::Shown(causes) => causes,
+                    Why::Symptom(symptom) => diagnosis::causes(symptom, &self.facts),
+                };
                 self.steps.push(Step { step, outcome: StepOutcome::Failed, detail });
                 (verdict, causes)
             }
         };
+        self.notes.extend(self.untold.unwrap_or_default());
         let done = self.steps.len();
         self.steps.extend(StepName::ALL[done..].iter().map(|step| Step {
             step: *step,
@@ -268,8 +300,41 @@ impl<'a> Run<'a> {
             steps: self.steps,
             causes,
             notes: self.notes,
+            attempts: self.attempts,
+            tenant: self.facts.tenant,
         }
     }
+}
+
+fn no_link(step: StepName, error: &LinkError) -> Box<Failure> {
+    let verdict = match error {
+        LinkError::Alert { .. } => Verdict::Refused,
+        LinkError::Untrusted { .. } | LinkError::Identity { .. } | LinkError::Trust { .. } => {
+            Verdict::WrongFiles
+        }
+        _ => Verdict::NotReached,
+    };
+    failed(step, error.to_string(), verdict, Why::Symptom(Symptom::of_link(error)))
+}
+
+fn no_session(step: StepName, error: &MqttError) -> Box<Failure> {
+    let verdict = match error {
+        MqttError::Timeout { .. } | MqttError::Broken(_) | MqttError::Protocol(_) => {
+            Verdict::NotReached
+        }
+        MqttError::Refused { code: 3 } => Verdict::NotReached,
+        _ => Verdict::Refused,
+    };
+    failed(step, error.to_string(), verdict, Why::Symptom(Symptom::of_mqtt(error)))
+}
+
+fn failed(step: StepName, detail: String, verdict: Verdict, why: Why) -> Box<Failure> {
+    Box::new(Failure { step, detail, verdict, why })
+}
+
+/// A step that the device's own files end.
+fn wrong_files(step: StepName, detail: String, causes: Vec<Cause>) -> Box<Failure> {
+    failed(step, detail, Verdict::WrongFiles, Why::Shown(causes))
 }
 
 /// Operations after which the check does not wait for silence any longer.
@@ -283,5 +348,5 @@ fn text_of(payload: &[u8]) -> String {
 
 /// A cause that the device's own files show.
 fn file_cause(code: &'static str, cause: String, remedy: String) -> Cause {
-    Cause { code, cause, remedy }
+    Cause { code, cause, remedy, certainty: Certainty::Shown }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::super::diagnosis::Cause;
+use super::super::diagnosis::{Cause, TenantSays};
 
 /// The steps of a check, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -118,10 +118,15 @@ pub struct Report {
     pub verdict: Verdict,
     /// All steps, also those that were not done.
     pub steps: Vec<Step>,
-    /// Likely causes of the failure, the first to check first.
+    /// Causes of the failure: what is shown, what the tenant confirms, what is likely; the first to
+    /// check first.
     pub causes: Vec<Cause>,
     /// What is worth knowing and no reason to fail.
     pub notes: Vec<String>,
+    /// How often it was tried to connect.
+    pub attempts: u32,
+    /// What the tenant says of a device that is refused; none: it was not asked.
+    pub tenant: Option<TenantSays>,
 }
 
 impl Report {

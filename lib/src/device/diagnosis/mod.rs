@@ -3,12 +3,17 @@
 //! remedy; no network, no clock.
 //!
 //! The platform gives no reason with its CONNACK 5, so the causes are those that are left when the
-//! device's own files have been found in order.
+//! device's own files have been found in order. Where the tenant was asked, its answers confirm some of
+//! them and exclude others.
 
+mod reach;
 mod table;
+mod tenant;
 
 use serde::Serialize;
 use table::When;
+
+pub use tenant::{Certainty, TenantSays};
 
 use super::Alert;
 use super::link::{LinkError, ServerFault};
@@ -104,6 +109,16 @@ impl Symptom {
             _ => Self::Other,
         }
     }
+
+    /// Whether the tenant can say more: the device was heard, and the certificate may be to blame.
+    pub fn is_for_the_tenant(&self) -> bool {
+        matches!(self, Self::Connack(5) | Self::Alert(_) | Self::ClosedWithoutAnswer)
+    }
+
+    /// Whether the platform asks for another attempt: it also refuses so while it is overloaded.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Connack(3 | 5))
+    }
 }
 
 /// What else is known, for causes that are sometimes excluded, and for the words.
@@ -127,6 +142,13 @@ pub struct Facts {
     pub key_suits: bool,
     /// The truststore; none: the system's.
     pub truststore: Option<String>,
+    /// Whether the last certificate that is presented is self-issued: nothing can stand above it.
+    pub ends_with_root: bool,
+    /// Whether the server's certificate had expired when the device's was issued: so it is no matter
+    /// of this machine's clock.
+    pub server_expired_before: bool,
+    /// What the tenant says, if it was asked.
+    pub tenant: Option<TenantSays>,
 }
 
 /// A likely cause, and what to do about it.
@@ -138,18 +160,50 @@ pub struct Cause {
     pub cause: String,
     /// What to do about it.
     pub remedy: String,
+    /// How sure it is.
+    pub certainty: Certainty,
 }
 
-/// The likely causes of a symptom, the first to check first. Never empty.
+impl Cause {
+    /// Whether it is known, and not one of several that may be.
+    pub fn is_certain(&self) -> bool {
+        self.certainty != Certainty::Likely
+    }
+}
+
+/// The causes of a symptom, the first to check first: what is shown, what the tenant confirms, then
+/// what is likely. Never empty.
 pub fn causes(symptom: Symptom, facts: &Facts) -> Vec<Cause> {
-    let counting = table::rows(symptom).iter().filter(|(when, ..)| counts(*when, facts));
-    counting
-        .map(|(_, code, cause, remedy)| Cause {
-            code,
-            cause: fill(cause, facts),
-            remedy: fill(remedy, facts),
-        })
-        .collect()
+    let rows = table::rows(symptom).iter().filter(|(when, ..)| counts(*when, facts));
+    let mut found: Vec<Cause> = Vec::new();
+    let mut add = |cause: Cause| {
+        if found.iter().all(|f| f.code != cause.code) {
+            found.push(cause);
+        }
+    };
+    rows.filter_map(|row| cause(row, facts)).for_each(&mut add);
+    if let Some(says) = facts.tenant.as_ref().filter(|_| symptom.is_for_the_tenant()) {
+        // What the tenant says counts, also where the server has refused in an unusual way.
+        let more = table::OF_TENANT.iter().filter_map(|row| cause(row, facts));
+        more.filter(|c| c.certainty == Certainty::Confirmed).for_each(&mut add);
+        found.sort_by_key(|c| (c.certainty, !tenant::stands_out(c.code, says)));
+    }
+    if found.is_empty() {
+        // The tenant excludes what the server says: who is right, is for people to see.
+        return causes(symptom, &Facts { tenant: None, ..facts.clone() });
+    }
+    found
+}
+
+/// A row with its facts; none if the tenant's answers exclude it.
+fn cause((when, code, cause, remedy): &table::Row, facts: &Facts) -> Option<Cause> {
+    let certainty = match (when, &facts.tenant) {
+        (When::NotAsked | When::ServerLongExpired, _) => Certainty::Shown,
+        (_, Some(says)) => tenant::judge(code, facts, says)?,
+        _ => Certainty::Likely,
+    };
+    let (cause, remedy) = (fill(cause, facts), fill(remedy, facts));
+    Some(Cause { code, cause, remedy, certainty })
 }
 
 fn counts(when: When, facts: &Facts) -> bool {
@@ -161,6 +215,7 @@ fn counts(when: When, facts: &Facts) -> bool {
         When::KeyUnsuited => facts.asked == Some(true) && !facts.key_suits,
         When::OwnTruststore => facts.truststore.is_some(),
         When::SystemTrust => facts.truststore.is_none(),
+        When::ServerLongExpired => facts.server_expired_before,
         When::OtherPort => !matches!(facts.port, 8883 | 9883),
     }
 }
@@ -171,10 +226,15 @@ fn fill(text: &str, facts: &Facts) -> String {
         n => format!("{n} certificates"),
     };
     let truststore = facts.truststore.as_deref().unwrap_or("of the system");
+    let says = facts.tenant.as_ref();
+    let ca = says.and_then(|says| says.subject.as_ref()).unwrap_or(&facts.ca);
+    let name = says.and_then(|says| says.name.as_deref());
+    let name = name.map_or_else(|| "CERT".to_owned(), |name| format!("{name:?}"));
     text.replace("{id}", &facts.id)
         .replace("{host}", &facts.host)
         .replace("{port}", &facts.port.to_string())
-        .replace("{ca}", &facts.ca)
+        .replace("{ca}", ca)
+        .replace("{name}", &name)
         .replace("{chain}", &chain)
         .replace("{truststore}", truststore)
 }

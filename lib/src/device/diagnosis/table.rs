@@ -4,7 +4,7 @@
 //! wrong most often. What the device's own files can show has been checked before.
 
 use super::super::Alert;
-use super::Symptom;
+use super::{Symptom, reach};
 
 /// When a row of the table counts.
 #[derive(Debug, Clone, Copy)]
@@ -22,17 +22,17 @@ pub(super) enum When {
     OwnTruststore,
     /// The system decides about servers.
     SystemTrust,
+    /// The server's certificate had expired before the device's was issued.
+    ServerLongExpired,
     /// The port is not that of MQTT over TLS.
     OtherPort,
 }
 
-/// A row of the table: `{id}`, `{host}`, `{port}`, `{ca}` and `{truststore}` stand for facts.
+/// A row of the table: `{id}`, `{host}`, `{port}`, `{ca}`, `{name}` (of the CA in the tenant) and
+/// `{truststore}` stand for facts.
 pub(super) type Row = (When, &'static str, &'static str, &'static str);
 
-use When::{
-    Always, KeyUnsuited, LongChain, NotAsked, OtherPort, OwnTruststore, SystemTrust,
-    UploadedUnknown,
-};
+use When::{Always, KeyUnsuited, LongChain, NotAsked, OtherPort, UploadedUnknown};
 
 const NO_CERTIFICATE_ASKED: Row = (
     NotAsked,
@@ -51,7 +51,7 @@ const CA_DISABLED: Row = (
     Always,
     "ca-disabled",
     "the CA is uploaded, but disabled",
-    "enable it: `c8y-pki tenant trust update`",
+    "enable it: `c8y-pki tenant trust update {name} --enable`",
 );
 const CHAIN_INCOMPLETE: Row = (
     UploadedUnknown,
@@ -65,7 +65,15 @@ const NOT_REGISTERED: Row = (
     "not-registered",
     "auto-registration is off for the CA, and the device {id} is not registered",
     "register it: `c8y-pki registration create` and `registration upload`; or switch \
-     auto-registration on: `c8y-pki tenant trust update`",
+     auto-registration on: `c8y-pki tenant trust update {name} --auto-registration`",
+);
+const REGISTERED_BASIC: Row = (
+    Always,
+    "registered-basic",
+    "the device {id} is registered for user and password (AUTH_TYPE BASIC, which counts where the \
+     list has no such column)",
+    "delete the device at the tenant and register it with AUTH_TYPE CERTIFICATES, as \
+     `c8y-pki registration create` writes it",
 );
 const PROOF_MISSING: Row = (
     LongChain,
@@ -87,7 +95,7 @@ const REVOKED: Row = (
     "see it: `c8y-pki tenant crl`; a revoked certificate stays so, issue another: `c8y-pki device \
      issue --existing replace`",
 );
-const OTHER_TENANT: Row = (
+pub(super) const OTHER_TENANT: Row = (
     Always,
     "other-tenant",
     "{host} is the host of another tenant than the one that has the CA",
@@ -111,31 +119,31 @@ const TRY_LATER: Row = (
     "the platform is not available for the moment",
     "try again later; devices should wait longer after each attempt",
 );
-const WRONG_ENDPOINT: Row = (
+pub(super) const WRONG_ENDPOINT: Row = (
     Always,
     "wrong-endpoint",
     "{host}:{port} is not the platform's MQTT over TLS",
     "MQTT over TLS is on port 8883 of the tenant's host",
 );
-const WRONG_PORT: Row = (
+pub(super) const WRONG_PORT: Row = (
     OtherPort,
     "wrong-port",
     "{port} is not the port of MQTT over TLS",
     "use port 8883, or 9883 for the newer MQTT Service",
 );
-const FIREWALL: Row = (
+pub(super) const FIREWALL: Row = (
     Always,
     "firewall",
     "a firewall or proxy between here and {host} does not let port {port} through",
     "open outgoing TCP to {host}:{port}; MQTT does not go through HTTP proxies",
 );
-const INTERCEPTED: Row = (
+pub(super) const INTERCEPTED: Row = (
     Always,
     "intercepted",
     "a firewall that inspects TLS stands in between",
     "exempt {host}:{port} from inspection; `c8y-pki store fetch {host}:{port}` shows who answers",
 );
-const SERVER_DOWN: Row = (
+pub(super) const SERVER_DOWN: Row = (
     Always,
     "server-down",
     "the server is down or overloaded",
@@ -147,6 +155,10 @@ const KEY_UNSUITED: Row = (
     "the server takes no signature of the device's kind of key",
     "issue the device a key of another type: rsa-2048 or ec-p256",
 );
+
+/// What a tenant can confirm, in the order worth mending.
+pub(super) const OF_TENANT: &[Row] =
+    &[CA_NOT_UPLOADED, CA_DISABLED, CHAIN_INCOMPLETE, NOT_REGISTERED, PROOF_MISSING, REVOKED];
 
 /// Causes of a symptom, the likeliest first.
 pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
@@ -187,7 +199,7 @@ pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
         Symptom::NoConnack => &[OVERLOAD, WRONG_ENDPOINT, INTERCEPTED],
         Symptom::NoAnswer => &[OVERLOAD, SERVER_DOWN],
         Symptom::Other => &[OVERLOAD, INTERCEPTED, WRONG_ENDPOINT],
-        _ => of_network(symptom),
+        _ => reach::rows(symptom),
     }
 }
 
@@ -229,6 +241,7 @@ fn of_connack(code: u8) -> &'static [Row] {
             CA_DISABLED,
             CHAIN_INCOMPLETE,
             NOT_REGISTERED,
+            REGISTERED_BASIC,
             PROOF_MISSING,
             OTHER_TENANT,
             CA_ELSEWHERE,
@@ -301,121 +314,6 @@ fn of_alert(alert: Alert) -> &'static [Row] {
                  has two CAs of one name",
             "`c8y-pki key show` and `c8y-pki cert show` tell the public keys",
         )],
-        _ => &[INTERCEPTED, WRONG_ENDPOINT],
-    }
-}
-
-fn of_network(symptom: Symptom) -> &'static [Row] {
-    match symptom {
-        Symptom::Unresolvable => &[
-            (
-                Always,
-                "host-name",
-                "the host name {host} is misspelt, or only known in another network",
-                "compare it with the tenant's address in the browser (without https://)",
-            ),
-            (
-                Always,
-                "dns",
-                "this machine reaches no DNS server",
-                "check the network: does another name resolve?",
-            ),
-        ],
-        Symptom::PortClosed => &[
-            WRONG_PORT,
-            (
-                Always,
-                "port-closed",
-                "nothing listens on port {port} of {host}, or a firewall refuses it",
-                "check host and port (MQTT over TLS: 8883), then the firewall",
-            ),
-            SERVER_DOWN,
-        ],
-        Symptom::Unreachable => &[
-            (
-                Always,
-                "network",
-                "there is no network between here and {host}",
-                "check the network, the route and the VPN",
-            ),
-            FIREWALL,
-        ],
-        Symptom::NotTls => &[WRONG_PORT, INTERCEPTED, WRONG_ENDPOINT],
-        Symptom::NotMqtt => &[WRONG_PORT, WRONG_ENDPOINT, INTERCEPTED],
-        Symptom::NotSubscribed => &[(
-            Always,
-            "not-the-platform",
-            "the server is not the platform, which lets every device subscribe to s/ds and s/e",
-            "check host and port",
-        )],
-        Symptom::ErrorMessage => &[(
-            Always,
-            "message-refused",
-            "the platform could not process the message that registers the device",
-            "the error on s/e says why; the device may lack a right, or the name may be taken",
-        )],
-        _ => of_server(symptom),
-    }
-}
-
-fn of_server(symptom: Symptom) -> &'static [Row] {
-    match symptom {
-        Symptom::ServerUnknownCa => &[
-            (
-                OwnTruststore,
-                "server-ca-missing",
-                "the truststore {truststore} lacks the CA of the server",
-                "see what the server presents: `c8y-pki store fetch {host}:{port}`, compare its \
-                 fingerprint with one from another source, and put it into the truststore",
-            ),
-            (
-                SystemTrust,
-                "server-ca-missing",
-                "the system does not know the CA of the server, and the device has no truststore",
-                "give the device's truststore: --truststore FILE; \
-                 `c8y-pki store fetch {host}:{port}` shows what is presented",
-            ),
-            INTERCEPTED,
-            OTHER_TENANT,
-        ],
-        Symptom::ServerOtherKey => &[
-            (
-                Always,
-                "server-ca-renewed",
-                "the server's CA has a new key, and the truststore the former certificate",
-                "fetch the new one: `c8y-pki store fetch {host}:{port}`, and renew the truststore",
-            ),
-            INTERCEPTED,
-        ],
-        Symptom::ServerExpired => &[
-            (
-                Always,
-                "clock-ahead",
-                "this machine's clock is ahead",
-                "set the clock (NTP) and try again",
-            ),
-            (
-                Always,
-                "server-expired",
-                "the server's certificate has expired",
-                "look at it: `c8y-pki store fetch {host}:{port}`; its operator has to renew it",
-            ),
-        ],
-        Symptom::ServerNotYetValid => &[(
-            Always,
-            "clock-behind",
-            "this machine's clock is behind",
-            "set the clock (NTP) and try again",
-        )],
-        Symptom::ServerOtherName => &[
-            (
-                Always,
-                "host-name",
-                "{host} is not the name under which the server has its certificate",
-                "use the tenant's own host name, not an address or an alias",
-            ),
-            INTERCEPTED,
-        ],
         _ => &[INTERCEPTED, WRONG_ENDPOINT],
     }
 }

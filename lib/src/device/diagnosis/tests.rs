@@ -14,6 +14,9 @@ fn facts() -> Facts {
         asked: Some(true),
         key_suits: true,
         truststore: Some("trust.p12".to_owned()),
+        ends_with_root: true,
+        server_expired_before: false,
+        tenant: None,
     }
 }
 
@@ -31,8 +34,8 @@ fn each_symptom_has_its_causes_in_their_order() {
         (S::Connack(4), "password-expected"),
         (
             S::Connack(5),
-            "ca-not-uploaded ca-disabled not-registered proof-missing other-tenant ca-elsewhere \
-             revoked server-clock overload",
+            "ca-not-uploaded ca-disabled not-registered registered-basic proof-missing other-tenant \
+             ca-elsewhere revoked server-clock overload",
         ),
         (S::Connack(77), "wrong-endpoint"),
         (S::Alert(Alert::UNKNOWN_CA), "ca-not-uploaded other-tenant ca-disabled"),
@@ -93,6 +96,100 @@ fn what_is_known_adds_causes_or_takes_them_away() {
         let odd = Facts { port: 443, ..facts() };
         assert_eq!(first(symptom, odd), "wrong-port", "{symptom:?}");
     }
+}
+
+/// A tenant that has nothing against the device.
+fn welcome() -> TenantSays {
+    let yes = Some(true);
+    TenantSays {
+        uploaded: yes,
+        name: Some("Root".to_owned()),
+        subject: Some("CN=Root".to_owned()),
+        status: Some("ENABLED".to_owned()),
+        auto_registration: yes,
+        proof: yes,
+        presented: yes,
+        registered: Some(false),
+        revoked: Some(false),
+        valid: yes,
+        same_host: yes,
+        length: 3,
+        ..TenantSays::default()
+    }
+}
+
+/// The causes of CONNACK 5 when a tenant says that, the certain ones marked with `!`.
+fn judged(says: TenantSays) -> String {
+    let facts = Facts { tenant: Some(says), ..facts() };
+    let found = causes(Symptom::Connack(5), &facts);
+    let marks = found.iter().map(|cause| match cause.certainty {
+        Certainty::Confirmed => format!("{}!", cause.code),
+        _ => cause.code.to_owned(),
+    });
+    marks.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_tenant_confirms_and_excludes() {
+    let (no, yes) = (Some(false), Some(true));
+    assert_eq!(judged(welcome()), "overload");
+    for (says, wanted) in [
+        (
+            TenantSays { uploaded: no, ..TenantSays::default() },
+            "ca-not-uploaded! registered-basic other-tenant revoked server-clock overload",
+        ),
+        (TenantSays { presented: no, ..welcome() }, "chain-incomplete! overload"),
+        (TenantSays { status: Some("DISABLED".to_owned()), ..welcome() }, "ca-disabled! overload"),
+        (TenantSays { auto_registration: no, ..welcome() }, "not-registered! overload"),
+        (
+            TenantSays { auto_registration: no, registered: None, ..welcome() },
+            "not-registered registered-basic overload",
+        ),
+        (TenantSays { registered: yes, ..welcome() }, "registered-basic overload"),
+        (TenantSays { proof: no, ..welcome() }, "proof-missing! ca-elsewhere overload"),
+        (TenantSays { proof: no, length: 2, ..welcome() }, "proof-missing ca-elsewhere overload"),
+        (TenantSays { revoked: yes, ..welcome() }, "revoked! overload"),
+        (TenantSays { valid: no, ..welcome() }, "server-clock! overload"),
+        (TenantSays { same_host: no, ..welcome() }, "other-tenant overload"),
+        (TenantSays { same_host: no, revoked: None, ..welcome() }, "other-tenant revoked overload"),
+        (
+            TenantSays::default(),
+            "ca-not-uploaded ca-disabled not-registered registered-basic proof-missing \
+             other-tenant ca-elsewhere revoked server-clock overload",
+        ),
+    ] {
+        assert_eq!(judged(says.clone()), wanted, "{says:?}");
+    }
+}
+
+#[test]
+fn what_the_tenant_says_counts_for_every_refusal() {
+    let disabled = TenantSays { status: Some("DISABLED".to_owned()), ..welcome() };
+    for symptom in [Symptom::ClosedWithoutAnswer, Symptom::Alert(Alert::HANDSHAKE_FAILURE)] {
+        let facts = Facts { tenant: Some(disabled.clone()), ..facts() };
+        assert_eq!(codes(symptom, &facts)[0], "ca-disabled", "{symptom:?}");
+    }
+    let none = TenantSays { uploaded: Some(false), status: None, presented: None, ..welcome() };
+    let open = Facts { ends_with_root: false, uploaded_is_presented: false, ..facts() };
+    let open = Facts { tenant: Some(none), ..open };
+    assert_eq!(codes(Symptom::Connack(5), &open)[..2], ["ca-not-uploaded", "chain-incomplete"]);
+    let alone = Facts { chain_length: 1, ends_with_root: false, ..facts() };
+    let below = Facts { tenant: Some(TenantSays { presented: Some(false), ..welcome() }), ..alone };
+    let below = Facts { uploaded_is_presented: false, ..below };
+    let first = &causes(Symptom::Connack(5), &below)[0];
+    // Some platforms take it, so it is not certain.
+    assert_eq!((first.code, first.certainty), ("chain-incomplete", Certainty::Likely));
+    let excluded = Facts { tenant: Some(welcome()), ..facts() };
+    assert!(!codes(Symptom::ClosedWithoutAnswer, &excluded).contains(&"certificate-refused"));
+    assert_eq!(codes(Symptom::Alert(Alert::CERTIFICATE_REVOKED), &excluded), ["revoked"]);
+}
+
+#[test]
+fn a_server_that_expired_before_the_device_was_made_is_to_blame_itself() {
+    let long = Facts { server_expired_before: true, ..facts() };
+    let found = causes(Symptom::ServerExpired, &long);
+    assert_eq!((found[0].code, found[0].certainty), ("server-expired", Certainty::Shown));
+    assert_eq!(codes(Symptom::ServerExpired, &long), ["server-expired", "clock-ahead"]);
 }
 
 #[test]

@@ -96,7 +96,8 @@ fn failures(picture: &Picture) -> Markup {
 }
 
 fn failure_row(failure: &Failure) -> Markup {
-    let Why { step, what, cause, remedy } = &failure.why;
+    let Why { step, what, cause, certain, remedy } = &failure.why;
+    let because = if *certain { "Cause: " } else { "Likely: " };
     let more = failure.count - failure.ids.len();
     html! {
         tr {
@@ -108,7 +109,7 @@ fn failure_row(failure: &Failure) -> Markup {
             td { (step) }
             td {
                 (what)
-                @if let Some(cause) = cause { p { "Likely: " (commands(cause)) } }
+                @if let Some(cause) = cause { p { (because) (commands(cause)) } }
                 @if let Some(remedy) = remedy { p.soft { "Remedy: " (commands(remedy)) } }
             }
         }

@@ -19,6 +19,7 @@ use super::spec::Spec;
 use super::{RolloutError, tenant::Registered};
 use crate::authority::{Ca, Pki};
 use crate::bulk::{BulkError, Fault};
+use crate::device::diagnosis::Cause;
 use crate::platform::register::RowResult;
 use crate::registry::{Filter, Role, Status};
 
@@ -141,6 +142,8 @@ pub struct Why {
     pub what: String,
     /// The likeliest cause, if it is known better than that.
     pub cause: Option<String>,
+    /// Whether it is certain.
+    pub certain: bool,
     /// What to do about it.
     pub remedy: Option<String>,
 }
@@ -198,6 +201,7 @@ fn faults(error: Option<&RolloutError>) -> Vec<(String, Why)> {
         step: "list".to_owned(),
         what: fault.message.clone(),
         cause: None,
+        certain: false,
         remedy: fault.hint.clone(),
     };
     faults.first.iter().map(|fault| (fault.id.clone(), why(fault))).collect()
@@ -206,7 +210,7 @@ fn faults(error: Option<&RolloutError>) -> Vec<(String, Why)> {
 fn of_report(report: &Report) -> Vec<(String, Why)> {
     let refused = |row: &RowResult| {
         let (step, what) = ("registration".to_owned(), row.reason.clone());
-        (row.id.clone(), Why { step, what, cause: None, remedy: None })
+        (row.id.clone(), Why { step, what, cause: None, certain: false, remedy: None })
     };
     let unconnected = |failed: &NotConnected| {
         let cause = failed.cause.as_ref();
@@ -215,6 +219,7 @@ fn of_report(report: &Report) -> Vec<(String, Why)> {
             what: failed.detail.clone(),
             // What was seen in the device's files is its own cause.
             cause: cause.map(|c| c.cause.clone()).filter(|c| *c != failed.detail),
+            certain: cause.is_some_and(Cause::is_certain),
             remedy: cause.map(|c| c.remedy.clone()),
         };
         (failed.id.clone(), why)

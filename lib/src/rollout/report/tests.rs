@@ -36,6 +36,7 @@ fn why(what: &str) -> Why {
         step: "connect".to_owned(),
         what: what.to_owned(),
         cause: Some("the CA is disabled".to_owned()),
+        certain: true,
         remedy: Some("`c8y-pki tenant trust update`".to_owned()),
     }
 }
@@ -69,7 +70,7 @@ fn it_shows_what_there_is() {
     for wanted in [
         "<strong>line</strong>",
         "possession not proven",
-        "the CA is disabled",
+        "Cause: the CA is disabled",
         "<code>c8y-pki tenant trust update</code>",
         "<b>1<small class=\"bad\"> of 2</small></b>connect",
         "Within 30 days: 2",

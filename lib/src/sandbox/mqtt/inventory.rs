@@ -65,6 +65,11 @@ impl Inventory {
         self.children.entry(id.to_owned()).or_insert_with(child);
     }
 
+    /// Whether the device has made its object.
+    pub(in super::super) fn has_object(&self) -> bool {
+        self.object.is_some()
+    }
+
     pub(super) fn has_child(&self, id: &str) -> bool {
         self.children.contains_key(id)
     }

@@ -20,6 +20,8 @@
 //! - What would arrive on a topic before it is subscribed is lost.
 //! - Rows need all their values, none of them empty. A row that is refused is `41,<message
 //!   identifier>,<reason>` on `s/e`. Other messages than 100, 101 and 400 are refused.
+//! - A connection that fails on purpose is not judged, and a device is not registered by it; one that fails
+//!   late is.
 //! - When a second connection of a device ends the first, the first one's last will is published.
 
 mod admit;
@@ -47,6 +49,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::auth;
 use super::clock;
+use super::faults::MqttFault;
 use super::journal::Connection;
 use super::server::Shared;
 use crate::cert::Certificate;
@@ -93,14 +96,22 @@ pub(super) async fn connection(stream: TcpStream, config: Arc<ServerConfig>, sha
     };
     let user = hello.connect.user_name().map(auth::qualified);
     let mut who = Who { client_id: hello.connect.client_id().to_owned(), subject, user };
+    let fault = shared.draw_mqtt();
+    if let Some(fault) = fault.filter(|fault| *fault != MqttFault::Late) {
+        return fail(stream, &shared, who, fault).await;
+    }
     match enter(&shared, &hello, presented) {
         Ok((guest, ticket, requests)) => {
             if guest.way == Way::Certificate {
                 who.user = Some(format!("{}/{}", guest.tenant, guest.device));
             }
-            note_connect(&shared, who, ConnectReturnCode::Accepted, None);
+            let late = fault.is_some();
+            add(&shared, "CONNECT", who, Noted { fault, ..Noted::default() });
             let will = Will::of(&hello.connect);
-            let session = Session::new(shared, stream, buffer, hello, guest, ticket);
+            let mut session = Session::new(shared, stream, buffer, hello, guest, ticket);
+            if late {
+                session.refuse_later();
+            }
             session.run(requests, will).await;
         }
         Err(refused) => refuse(stream, &shared, who, refused).await,
@@ -161,18 +172,43 @@ fn enter(
 }
 
 /// Answers with a code, notes the reason, and closes.
-async fn refuse(mut stream: TlsStream<TcpStream>, shared: &Shared, who: Who, refused: Refused) {
+async fn refuse(stream: TlsStream<TcpStream>, shared: &Shared, who: Who, refused: Refused) {
     let Refused { code, reason } = refused;
-    note_connect(shared, who, code, Some(reason));
-    let connack = v3_1_1::Connack::builder().session_present(false).return_code(code).build();
-    if let Ok(connack) = connack {
-        let answer = async {
+    let noted = Noted { status: code as u16, reason: Some(reason), fault: None };
+    add(shared, "CONNECT", who, noted);
+    close(stream, Some(code)).await;
+}
+
+/// Closes, with or without a code.
+async fn close(mut stream: TlsStream<TcpStream>, code: Option<ConnectReturnCode>) {
+    let connack = code.and_then(|code| {
+        v3_1_1::Connack::builder().session_present(false).return_code(code).build().ok()
+    });
+    let answer = async {
+        if let Some(connack) = connack {
             stream.write_all(&connack.to_continuous_buffer()).await?;
-            stream.shutdown().await
-        };
-        // A client that does not read its answer does not get it.
-        let _ = timeout(WRITING, answer).await;
+        }
+        stream.shutdown().await
+    };
+    // A client that does not read its answer does not get it.
+    let _ = timeout(WRITING, answer).await;
+}
+
+/// Does to a CONNECT what the fault demands; it is not judged.
+async fn fail(mut stream: TlsStream<TcpStream>, shared: &Shared, who: Who, fault: MqttFault) {
+    let code = match fault {
+        MqttFault::Unavailable => Some(ConnectReturnCode::ServerUnavailable),
+        MqttFault::Overloaded => Some(ConnectReturnCode::NotAuthorized),
+        _ => None,
+    };
+    let reason = Some("it fails on purpose".to_owned());
+    let status = code.map_or(0, |code| code as u16);
+    add(shared, "CONNECT", who, Noted { status, reason, fault: Some(fault) });
+    if fault == MqttFault::Silent {
+        // Until the client has had enough.
+        while matches!(stream.read(&mut [0; 512]).await, Ok(1..)) {}
     }
+    close(stream, code).await;
 }
 
 /// A handshake that failed because of what was said in it, not because the client went away.
@@ -190,8 +226,12 @@ struct Who {
     user: Option<String>,
 }
 
-fn note_connect(shared: &Shared, who: Who, code: ConnectReturnCode, reason: Option<String>) {
-    add(shared, "CONNECT", who, code as u16, reason);
+/// What is noted of it.
+#[derive(Default)]
+struct Noted {
+    status: u16,
+    reason: Option<String>,
+    fault: Option<MqttFault>,
 }
 
 /// A line about a client that is, or was, connected.
@@ -201,26 +241,26 @@ fn note_guest(shared: &Shared, method: &str, guest: &Guest, reason: String) {
         subject: None,
         user: Some(format!("{}/{}", guest.tenant, guest.device)),
     };
-    add(shared, method, who, 0, Some(reason));
+    add(shared, method, who, Noted { reason: Some(reason), ..Noted::default() });
 }
 
 /// A line about a client that never was.
 fn note(shared: &Shared, method: &str, subject: Option<String>, reason: impl Into<String>) {
     let who = Who { client_id: String::new(), subject, user: None };
-    add(shared, method, who, 0, Some(reason.into()));
+    add(shared, method, who, Noted { reason: Some(reason.into()), ..Noted::default() });
 }
 
-fn add(shared: &Shared, method: &str, who: Who, status: u16, reason: Option<String>) {
+fn add(shared: &Shared, method: &str, who: Who, noted: Noted) {
     shared.journal().add(Connection {
         number: 0,
         at: clock::iso(clock::now()),
         port: PORT,
         method: method.to_owned(),
         path: who.client_id,
-        status,
+        status: noted.status,
         user: who.user,
         certificate: who.subject,
-        fault: None,
-        reason,
+        fault: noted.fault.map(MqttFault::name),
+        reason: noted.reason,
     });
 }

@@ -53,6 +53,9 @@ pub(super) struct Session {
     out: Vec<u8>,
     deadline: Option<Instant>,
     end: Option<End>,
+    /// Whether its next packet is answered with a CONNACK that refuses (platform: "A CONNACK can also
+    /// come later in a session, and means that it is being closed").
+    late: bool,
 }
 
 impl Session {
@@ -77,6 +80,7 @@ impl Session {
             out: Vec::new(),
             deadline: None,
             end: None,
+            late: false,
         };
         session.heed(hello.events);
         let accepted = v3_1_1::Connack::builder()
@@ -87,6 +91,11 @@ impl Session {
             session.send(accepted.into());
         }
         session
+    }
+
+    /// Refuses it once it has been accepted.
+    pub(super) fn refuse_later(&mut self) {
+        self.late = true;
     }
 
     /// Serves it to its end, and notes that.
@@ -150,6 +159,11 @@ impl Session {
                 Ok(None) => return,
                 Err(reason) => return self.finish(reason),
             };
+            if self.late {
+                const LATE: [u8; 4] = [0x20, 2, 0, 5];
+                self.out.extend(LATE);
+                return self.finish("it fails on purpose: a late CONNACK 5");
+            }
             if let Err(reason) = frame::check(&packet, self.old) {
                 return self.finish(reason);
             }

@@ -6,7 +6,7 @@ use c8y_pki::device::check::{self, Report, Verdict};
 use serde::Serialize;
 
 use super::super::connecting::{Opener, Subject};
-use super::{Setting, outcome, show};
+use super::{MORE_WITH_LOGIN, Setting, outcome, show};
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::render::count;
@@ -36,16 +36,21 @@ pub(super) fn run(
 ) -> Result {
     let mut summary = Summary::default();
     let mut told = Ok(());
+    let mut would_ask = false;
     let check = |index: usize| {
         let subject = &subjects[index];
         setting.check(subject, opener.read(subject))
     };
     check::many(subjects.len(), setting.args.parallel.into(), check, |index, report| {
         summary.add(&report);
+        would_ask |= setting.would_ask(&report);
         told = out.result(&report, |report| show::line(&subjects[index].name(), report));
         told.is_ok()
     });
     told?;
+    if would_ask {
+        out.note(MORE_WITH_LOGIN);
+    }
     out.result(&Last { summary: &summary }, |last| last.summary.text())?;
     Ok(summary.outcome())
 }

@@ -8,14 +8,17 @@ use std::time::Duration;
 
 use c8y_pki::cert::Certificate;
 use c8y_pki::client_id::DeviceId;
-use c8y_pki::device::check::{self, Check, Report, Verdict};
+use c8y_pki::device::check::{self, Check, Report, StepName, Verdict};
 use c8y_pki::device::link::Target;
+use c8y_pki::platform::standing::{ID_TYPE, Inquiry};
+use c8y_pki::platform::{Client, Settings};
 use clap::Args;
 use time::OffsetDateTime;
 
 use super::connecting::{EndpointArgs, FilesArgs, Opened, Subject};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
+use crate::tenant::{LoginArgs, WayArgs};
 use crate::values;
 
 /// Arguments of `device check`.
@@ -24,6 +27,11 @@ use crate::values;
 Connects as the device would: MQTT 3.1.1 over mutual TLS, from the files that it will use, with its
 truststore. The steps: files, key, chain, validity, name, TCP, TLS, connect, publish, subscribe,
 receive. It stops at the first that fails and says what is likely wrong, the first to check first.
+
+The platform refuses without a reason. With a login (C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN; nobody
+is asked for it) the tenant of C8Y_HOST is asked for one: is the CA uploaded, enabled, proven? Is the
+device registered, or revoked? What the tenant confirms comes first, what it excludes is left out.
+CONNACK 5 and 3 may also mean overload: then it connects again, a few times.
 
 The device is registered by it, as by its first connection; if it is connected meanwhile, the
 platform closes that connection. Of a folder key.pem counts, then keystore.p12, then keystore.jks;
@@ -35,6 +43,7 @@ Examples:
   c8y-pki device check --keystore gw-0001.p12 --truststore trust.p12 --store-password-file pw
   c8y-pki device check --bundle out/gw-0001 --uploaded root.pem --json
   c8y-pki device check --from devices.csv --sample 50 --parallel 16
+  c8y-pki device check gw-0001 --user admin --tenant-password-file pw
 
 Exit codes: 0 connected; 1 refused by the platform, or one of many does not connect; 2 wrong input,
 or the device's own files are wrong; 3 not reached.")]
@@ -58,27 +67,49 @@ pub(crate) struct CheckArgs {
     parallel: u16,
     #[command(flatten)]
     endpoint: EndpointArgs,
+    /// How often to connect while the platform may be overloaded (CONNACK 5 and 3)
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
+    attempts: u32,
+    /// Type of the external ids under which devices are registered (IDTYPE)
+    #[arg(long, value_name = "TYPE", default_value = ID_TYPE)]
+    id_type: String,
+    #[command(flatten)]
+    login: LoginArgs,
+    #[command(flatten)]
+    way: WayArgs,
 }
 
 /// How long errors may take to come.
 const SILENCE: Duration = Duration::from_secs(1);
+
+/// How often the tenant is asked for the same: a check does not wait long for what it can do without.
+const ASKING: u32 = 3;
+
+const MORE_WITH_LOGIN: &str = "with C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN, the tenant is asked for \
+                               the reason";
 
 /// What holds for all devices of a run.
 struct Setting<'a> {
     args: &'a CheckArgs,
     target: Target,
     uploaded: Vec<Certificate>,
+    /// Asks the tenant; none without a login.
+    inquiry: Option<Inquiry<'a>>,
 }
 
 pub(super) fn run(args: &CheckArgs, out: Output) -> Result {
-    let setting = Setting::new(args)?;
+    let client = client(args)?;
+    let setting = Setting::new(args, client.as_ref())?;
     let mut opener = args.files.opener()?;
     let subjects = subjects(args)?;
     if let [subject] = subjects.as_slice()
         && args.from.is_none()
     {
         let read = opener.read_asking(subject)?;
-        let report = setting.check(subject, read);
+        let mut report = setting.check(subject, read);
+        if setting.would_ask(&report) {
+            report.notes.push(MORE_WITH_LOGIN.to_owned());
+        }
         out.result(&report, show::whole)?;
         return Ok(outcome(report.verdict));
     }
@@ -87,6 +118,20 @@ pub(super) fn run(args: &CheckArgs, out: Output) -> Result {
         let _ = opener.read_asking(first)?;
     }
     many::run(&setting, &opener, &subjects, out)
+}
+
+/// A client of the tenant, if there is a login.
+fn client(args: &CheckArgs) -> Result<Option<Client>> {
+    let (Some(login), Some(host)) = (args.login.given()?, args.endpoint.rest_host()) else {
+        return Ok(None);
+    };
+    let settings = Settings {
+        tenant: args.login.tenant().map(str::to_owned),
+        timeout: args.endpoint.timeout(),
+        attempts: ASKING,
+        ..args.way.settings(&host, login)?
+    };
+    Ok(Some(Client::new(&settings)?))
 }
 
 fn outcome(verdict: Verdict) -> Outcome {
@@ -112,12 +157,22 @@ fn subjects(args: &CheckArgs) -> Result<Vec<Subject>> {
 }
 
 impl<'a> Setting<'a> {
-    fn new(args: &'a CheckArgs) -> Result<Self> {
+    fn new(args: &'a CheckArgs, client: Option<&'a Client>) -> Result<Self> {
         let mut uploaded = Vec::new();
         for path in &args.uploaded {
             uploaded.extend(values::certificates(path)?);
         }
-        Ok(Self { args, target: args.endpoint.target()?, uploaded })
+        let target = args.endpoint.target()?;
+        let inquiry = client.map(|client| Inquiry::new(client, args.id_type.as_str()));
+        Ok(Self { args, target, uploaded, inquiry })
+    }
+
+    /// Whether a login would have told more.
+    fn would_ask(&self, report: &Report) -> bool {
+        let step = report.failed().map(|failed| failed.step);
+        self.inquiry.is_none()
+            && report.verdict == Verdict::Refused
+            && matches!(step, Some(StepName::Tls | StepName::Connect))
     }
 
     fn check(&self, subject: &Subject, read: Opened) -> Report {
@@ -128,6 +183,8 @@ impl<'a> Setting<'a> {
             silence: SILENCE,
             uploaded: &self.uploaded,
             at: OffsetDateTime::now_utc(),
+            attempts: self.args.attempts,
+            tenant: self.inquiry.as_ref(),
         };
         check::check(&check, read)
     }

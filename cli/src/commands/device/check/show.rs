@@ -1,6 +1,7 @@
 //! A check as text.
 
 use c8y_pki::device::check::{Report, StepOutcome};
+use c8y_pki::device::diagnosis::{Certainty, TenantSays};
 
 use crate::render::table;
 
@@ -27,6 +28,9 @@ pub(super) fn whole(report: &Report) -> String {
     for note in &report.notes {
         text.push_str(&format!("note: {}\n", printable(note)));
     }
+    if let Some(says) = &report.tenant {
+        text.push_str(&format!("{}\n", printable(&tenant(says))));
+    }
     match report.causes.as_slice() {
         [] => {}
         [cause] => {
@@ -34,15 +38,48 @@ pub(super) fn whole(report: &Report) -> String {
             text.push_str(&format!("\ncause: {cause}\nremedy: {remedy}\n"));
         }
         causes => {
-            text.push_str("\nlikely causes, the first to check first:\n");
+            text.push_str("\ncauses, the first to check first:\n");
             for (index, cause) in causes.iter().enumerate() {
                 let (number, words) = (index + 1, printable(&cause.cause));
-                let remedy = printable(&cause.remedy);
-                text.push_str(&format!("{number:>2}. {words}\n    remedy: {remedy}\n"));
+                let (certain, remedy) = (in_words(cause.certainty), printable(&cause.remedy));
+                text.push_str(&format!("{number:>2}. {words}{certain}\n    remedy: {remedy}\n"));
             }
         }
     }
     text
+}
+
+/// What makes a cause certain; nothing for those that are only likely.
+fn in_words(certainty: Certainty) -> &'static str {
+    match certainty {
+        Certainty::Confirmed => " (the tenant says so)",
+        Certainty::Shown => " (certain)",
+        Certainty::Likely => "",
+    }
+}
+
+/// The tenant's answers in a line.
+fn tenant(says: &TenantSays) -> String {
+    let answer = |what: &str, told: Option<bool>| match told {
+        Some(true) => format!("{what} yes"),
+        Some(false) => format!("{what} no"),
+        None => format!("{what} unknown"),
+    };
+    let mut parts = vec![answer("CA uploaded:", says.uploaded)];
+    if let Some(name) = &says.name {
+        parts[0].push_str(&format!(" ({name})"));
+    }
+    if says.uploaded == Some(true) {
+        let enabled = says.status.as_ref().map(|status| status == "ENABLED");
+        parts.push(answer("enabled:", enabled));
+        parts.push(answer("auto-registration:", says.auto_registration));
+        parts.push(answer("proof complete:", says.proof));
+    }
+    parts.push(answer("device registered:", says.registered));
+    parts.push(answer("revoked:", says.revoked));
+    let id = says.id.as_deref().unwrap_or("tenant");
+    let host = says.host.as_deref().unwrap_or_default();
+    format!("tenant: {id} at {host} says: {}", parts.join(", "))
 }
 
 /// One line for one of many devices.
@@ -50,8 +87,10 @@ pub(super) fn line(name: &str, report: &Report) -> String {
     match report.failed() {
         None => format!("ok      {name}\n"),
         Some(step) => {
-            let cause = report.causes.first().map_or("", |cause| cause.code);
-            format!("FAILED  {name}  {}: {} [{cause}]\n", step.step, printable(&step.detail))
+            let cause = report.causes.first();
+            let (code, certain) = cause.map_or(("", ""), |c| (c.code, in_words(c.certainty)));
+            let detail = printable(&step.detail);
+            format!("FAILED  {name}  {}: {detail} [{code}]{certain}\n", step.step)
         }
     }
 }

@@ -1,0 +1,113 @@
+//! What the tenant says of a device that is refused, as facts for the diagnosis.
+//!
+//! Of several uploaded certificates that a device leads to, one that lets it in counts; if none does,
+//! the nearest to the device. A tenant that tells nothing is a note, no failure.
+
+use super::super::diagnosis::TenantSays;
+use super::{Failure, Run, Verdict, Why};
+use crate::cert::Certificate;
+use crate::client_id::DeviceId;
+use crate::platform::standing::{Anchor, Standing};
+
+impl Run<'_> {
+    pub(super) fn ask_tenant(
+        &mut self,
+        failure: &Failure,
+        presented: &[Certificate],
+        device: &DeviceId,
+    ) {
+        let Why::Symptom(symptom) = &failure.why else { return };
+        let Some(inquiry) = self.check.tenant else { return };
+        if failure.verdict != Verdict::Refused || !symptom.is_for_the_tenant() {
+            return;
+        }
+        let standing = inquiry.ask(presented, device.as_str());
+        let untold = standing.unanswered.iter();
+        let untold = untold.map(|reason| format!("the tenant does not tell all: {reason}"));
+        self.untold = Some(untold.collect());
+        if standing.tenant.is_some() {
+            self.facts.tenant = Some(says(&standing, presented, &self.check.target.host));
+        }
+    }
+}
+
+fn says(standing: &Standing, presented: &[Certificate], target: &str) -> TenantSays {
+    let anchors = standing.anchors.as_deref().unwrap_or_default();
+    let lets_in = |anchor: &&Anchor| lets_in(anchor, standing.registered);
+    let anchor = anchors.iter().find(lets_in).or(anchors.first());
+    let trusted = anchor.map(|anchor| &anchor.trusted).or(standing.above.as_ref());
+    let is_valid = |at| presented.iter().all(|c| c.not_before <= at && at <= c.not_after);
+    let known = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    TenantSays {
+        id: standing.tenant.clone(),
+        host: standing.hosts.first().cloned(),
+        uploaded: standing.anchors.as_ref().map(|_| trusted.is_some()),
+        name: trusted.and_then(|t| known(&t.name)),
+        subject: trusted.and_then(|t| known(&t.subject)),
+        status: trusted.and_then(|t| known(&t.status)),
+        auto_registration: trusted.map(|t| t.auto_registration_enabled),
+        proof: trusted.map(|t| t.proof_of_possession_valid),
+        presented: trusted.map(|_| anchor.is_some_and(|anchor| anchor.presented)),
+        registered: standing.registered,
+        revoked: standing.revoked,
+        valid: standing.time.map(is_valid),
+        same_host: Some(standing.hosts.iter().any(|host| host.eq_ignore_ascii_case(target))),
+        length: anchor.map_or(presented.len() + 1, |anchor| anchor.length),
+    }
+}
+
+/// Whether nothing that it tells speaks against a device below it.
+fn lets_in(anchor: &Anchor, registered: Option<bool>) -> bool {
+    let trusted = &anchor.trusted;
+    trusted.is_enabled()
+        && (trusted.auto_registration_enabled || registered != Some(false))
+        && (trusted.proof_of_possession_valid || anchor.length <= 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::trusted::TrustedCertificate;
+
+    fn anchor(name: &str, length: usize, status: &str, more: &str) -> Anchor {
+        let text = format!(r#"{{"fingerprint":"ab","name":"{name}","status":"{status}"{more}}}"#);
+        let trusted: TrustedCertificate = serde_json::from_str(&text).unwrap();
+        Anchor { length, presented: true, trusted }
+    }
+
+    fn name(standing: &Standing) -> Option<String> {
+        says(standing, &[], "acme.example.com").name
+    }
+
+    #[test]
+    fn of_several_one_that_lets_the_device_in_counts() {
+        let open = r#","autoRegistrationEnabled":true,"proofOfPossessionValid":true"#;
+        let with = |anchors: Vec<Anchor>, registered| Standing {
+            anchors: Some(anchors),
+            registered,
+            ..Standing::default()
+        };
+        let both = vec![anchor("Line", 2, "DISABLED", open), anchor("Root", 3, "ENABLED", open)];
+        assert_eq!(name(&with(both, Some(false))).as_deref(), Some("Root"));
+        let neither = vec![anchor("Line", 2, "DISABLED", ""), anchor("Root", 3, "DISABLED", "")];
+        assert_eq!(name(&with(neither, None)).as_deref(), Some("Line"));
+        // Without proof it counts up to a chain of two, and unregistered not at all.
+        let unproven = vec![anchor("Line", 3, "ENABLED", ""), anchor("Root", 4, "ENABLED", open)];
+        assert_eq!(name(&with(unproven, Some(true))).as_deref(), Some("Root"));
+        let short = vec![anchor("Line", 2, "ENABLED", ""), anchor("Root", 3, "ENABLED", open)];
+        assert_eq!(name(&with(short.clone(), Some(true))).as_deref(), Some("Line"));
+        assert_eq!(name(&with(short, Some(false))).as_deref(), Some("Root"));
+    }
+
+    #[test]
+    fn what_is_not_told_is_not_made_up() {
+        let told = says(&Standing::default(), &[], "acme.example.com");
+        assert_eq!((told.uploaded, told.status, told.proof), (None, None, None));
+        assert_eq!((told.presented, told.valid, told.revoked), (None, None, None));
+        let none = Standing { anchors: Some(Vec::new()), ..Standing::default() };
+        let told = says(&none, &[], "acme.example.com");
+        assert_eq!((told.uploaded, told.name, told.presented), (Some(false), None, None));
+        let hosts = Standing { hosts: vec!["ACME.example.com".to_owned()], ..none };
+        assert_eq!(says(&hosts, &[], "acme.example.com").same_host, Some(true));
+    }
+}

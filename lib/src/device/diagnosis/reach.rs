@@ -1,0 +1,131 @@
+//! The part of the table where the server is not reached, is not the platform, or is not trusted.
+
+use super::Symptom;
+use super::table::{
+    FIREWALL, INTERCEPTED, OTHER_TENANT, Row, SERVER_DOWN, WRONG_ENDPOINT, WRONG_PORT, When,
+};
+
+use When::{Always, OwnTruststore, ServerLongExpired, SystemTrust};
+
+/// Causes of a symptom, the likeliest first.
+pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
+    match symptom {
+        Symptom::Unresolvable => &[
+            (
+                Always,
+                "host-name",
+                "the host name {host} is misspelt, or only known in another network",
+                "compare it with the tenant's address in the browser (without https://)",
+            ),
+            (
+                Always,
+                "dns",
+                "this machine reaches no DNS server",
+                "check the network: does another name resolve?",
+            ),
+        ],
+        Symptom::PortClosed => &[
+            WRONG_PORT,
+            (
+                Always,
+                "port-closed",
+                "nothing listens on port {port} of {host}, or a firewall refuses it",
+                "check host and port (MQTT over TLS: 8883), then the firewall",
+            ),
+            SERVER_DOWN,
+        ],
+        Symptom::Unreachable => &[
+            (
+                Always,
+                "network",
+                "there is no network between here and {host}",
+                "check the network, the route and the VPN",
+            ),
+            FIREWALL,
+        ],
+        Symptom::NotTls => &[WRONG_PORT, INTERCEPTED, WRONG_ENDPOINT],
+        Symptom::NotMqtt => &[WRONG_PORT, WRONG_ENDPOINT, INTERCEPTED],
+        Symptom::NotSubscribed => &[(
+            Always,
+            "not-the-platform",
+            "the server is not the platform, which lets every device subscribe to s/ds and s/e",
+            "check host and port",
+        )],
+        Symptom::ErrorMessage => &[(
+            Always,
+            "message-refused",
+            "the platform could not process the message that registers the device",
+            "the error on s/e says why; the device may lack a right, or the name may be taken",
+        )],
+        _ => of_server(symptom),
+    }
+}
+
+fn of_server(symptom: Symptom) -> &'static [Row] {
+    match symptom {
+        Symptom::ServerUnknownCa => &[
+            (
+                OwnTruststore,
+                "server-ca-missing",
+                "the truststore {truststore} lacks the CA of the server",
+                "see what the server presents: `c8y-pki store fetch {host}:{port}`, compare its \
+                 fingerprint with one from another source, and put it into the truststore",
+            ),
+            (
+                SystemTrust,
+                "server-ca-missing",
+                "the system does not know the CA of the server, and the device has no truststore",
+                "give the device's truststore: --truststore FILE; \
+                 `c8y-pki store fetch {host}:{port}` shows what is presented",
+            ),
+            INTERCEPTED,
+            OTHER_TENANT,
+        ],
+        Symptom::ServerOtherKey => &[
+            (
+                Always,
+                "server-ca-renewed",
+                "the server's CA has a new key, and the truststore the former certificate",
+                "fetch the new one: `c8y-pki store fetch {host}:{port}`, and renew the truststore",
+            ),
+            INTERCEPTED,
+        ],
+        Symptom::ServerExpired => &[
+            (
+                ServerLongExpired,
+                "server-expired",
+                "the server's certificate has expired: it had already when the device's was issued, so \
+                 that this machine's clock is not to blame",
+                "look at it: `c8y-pki store fetch {host}:{port}`; its operator has to renew it",
+            ),
+            (
+                Always,
+                "clock-ahead",
+                "this machine's clock is ahead",
+                "set the clock (NTP) and try again",
+            ),
+            (
+                Always,
+                "server-expired",
+                "the server's certificate has expired",
+                "look at it: `c8y-pki store fetch {host}:{port}`; its operator has to renew it",
+            ),
+        ],
+        Symptom::ServerNotYetValid => &[(
+            Always,
+            "clock-behind",
+            "this machine's clock is behind",
+            "set the clock (NTP) and try again",
+        )],
+        Symptom::ServerOtherName => &[
+            (
+                Always,
+                "host-name",
+                "{host} is not the name under which the server has its certificate",
+                "use the tenant's own host name, not an address or an alias",
+            ),
+            INTERCEPTED,
+        ],
+        _ => &[INTERCEPTED, WRONG_ENDPOINT],
+    }
+}

@@ -1,0 +1,115 @@
+//! What a tenant's answers make of the likely causes: some are confirmed, some excluded, the rest stay
+//! likely. What the tenant does not tell excludes nothing. Pure, like the table.
+
+use serde::Serialize;
+
+use super::Facts;
+
+/// What a tenant says of a device that is refused. None stands for what it does not tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct TenantSays {
+    /// Its id.
+    pub id: Option<String>,
+    /// Where it was asked.
+    pub host: Option<String>,
+    /// Whether the device leads to an uploaded certificate.
+    pub uploaded: Option<bool>,
+    /// The name of that certificate in the tenant; of several, one that lets the device in.
+    pub name: Option<String>,
+    /// Its subject.
+    pub subject: Option<String>,
+    /// Its status: `ENABLED` or `DISABLED`.
+    pub status: Option<String>,
+    /// Whether devices below it are registered at their first connection.
+    pub auto_registration: Option<bool>,
+    /// Whether possession of its key is proven.
+    pub proof: Option<bool>,
+    /// Whether it is among what the device presents.
+    pub presented: Option<bool>,
+    /// Whether the device is registered.
+    pub registered: Option<bool>,
+    /// Whether a certificate of the chain is revoked.
+    pub revoked: Option<bool>,
+    /// Whether the chain is valid by the platform's clock.
+    pub valid: Option<bool>,
+    /// Whether the device connects to the host of this tenant.
+    pub same_host: Option<bool>,
+    /// Certificates from the device up to the uploaded one.
+    #[serde(skip)]
+    pub length: usize,
+}
+
+/// How sure a cause is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Certainty {
+    /// The device's own files, or the connection, show it.
+    Shown,
+    /// The tenant says so.
+    Confirmed,
+    /// One of those that are left.
+    Likely,
+}
+
+/// What becomes of a cause; none: it is excluded.
+pub(super) fn judge(code: &str, facts: &Facts, says: &TenantSays) -> Option<Certainty> {
+    let by = |answer: Option<bool>| match answer {
+        Some(true) => Some(Certainty::Confirmed),
+        Some(false) => None,
+        None => Some(Certainty::Likely),
+    };
+    let unless = |excluded: bool| (!excluded).then_some(Certainty::Likely);
+    let not = |answer: Option<bool>| answer.map(|yes| !yes);
+    match code {
+        "ca-not-uploaded" => by(not(says.uploaded)),
+        // A CA that is not there has no settings.
+        "ca-disabled" | "not-registered" | "proof-missing" | "ca-elsewhere"
+            if says.uploaded == Some(false) =>
+        {
+            None
+        }
+        "ca-disabled" => by(says.status.as_ref().map(|status| status != "ENABLED")),
+        "chain-incomplete" => match (says.uploaded, says.presented) {
+            // The tenant has no CA of it, and there is none above the last one.
+            (Some(false), _) if facts.ends_with_root => None,
+            // Some platforms take the device's certificate alone.
+            (_, Some(false)) if facts.chain_length == 1 => Some(Certainty::Likely),
+            (_, presented) => by(not(presented)),
+        },
+        "not-registered" => match (says.auto_registration, says.registered) {
+            (Some(true), _) | (_, Some(true)) => None,
+            (Some(false), Some(false)) => Some(Certainty::Confirmed),
+            _ => Some(Certainty::Likely),
+        },
+        "registered-basic" => unless(says.registered == Some(false)),
+        "proof-missing" => match says.proof {
+            Some(false) if says.length > 2 => Some(Certainty::Confirmed),
+            proof => unless(proof == Some(true)),
+        },
+        "ca-elsewhere" => unless(says.proof == Some(true)),
+        "other-tenant" => unless(says.uploaded == Some(true) && says.same_host == Some(true)),
+        "revoked" => by(says.revoked),
+        "server-clock" => by(not(says.valid)),
+        "certificate-refused" => unless(says.lets_in()),
+        _ => Some(Certainty::Likely),
+    }
+}
+
+/// Whether a likely cause is to be checked before the others.
+pub(super) fn stands_out(code: &str, says: &TenantSays) -> bool {
+    match code {
+        "other-tenant" => says.uploaded == Some(true) && says.same_host == Some(false),
+        "chain-incomplete" => says.uploaded == Some(false),
+        _ => false,
+    }
+}
+
+impl TenantSays {
+    /// Whether all that it tells speaks for the device.
+    fn lets_in(&self) -> bool {
+        self.uploaded == Some(true)
+            && self.status.as_deref() == Some("ENABLED")
+            && (self.auto_registration == Some(true) || self.registered == Some(true))
+            && self.revoked == Some(false)
+    }
+}

@@ -1,0 +1,214 @@
+//! How a device stands at a tenant: what can be asked when it is refused without a reason (platform:
+//! "Trusted certificates", "Revocation").
+//!
+//! Facts only; what they mean is for `device::diagnosis` to say. What the tenant does not tell, or not
+//! to this user, is unknown and no error. Nothing is changed by asking.
+//!
+//! Whether a device is registered comes from `GET /identity/externalIds/{type}/{id}` (OpenAPI of the
+//! platform, "External IDs").
+
+use std::sync::OnceLock;
+
+use time::OffsetDateTime;
+
+use super::request::segment;
+use super::tenant::Tenant;
+use super::trusted::TrustedCertificate;
+use super::{Client, PlatformError, Request, crl, tenant, trusted};
+use crate::cert::{Certificate, Serial};
+
+/// The type of the external ids of devices, unless a registration names another (IDTYPE).
+pub const ID_TYPE: &str = "c8y_Serial";
+
+/// Lets a user look up external ids.
+pub const ROLE_IDENTITY: &str = "ROLE_IDENTITY_READ";
+
+/// An uploaded certificate that a device leads to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Anchor {
+    /// Certificates from the device's own up to this one, both included.
+    pub length: usize,
+    /// Whether it is among those presented; else the device's own comes alone, and this signed it.
+    pub presented: bool,
+    /// What the tenant says of it.
+    pub trusted: TrustedCertificate,
+}
+
+/// What a tenant says about a device. None stands for what it does not tell.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Standing {
+    /// The tenant's id.
+    pub tenant: Option<String>,
+    /// The names under which it is reached: the host that was asked, and its domain.
+    pub hosts: Vec<String>,
+    /// The uploaded certificates that the device leads to, the nearest first.
+    pub anchors: Option<Vec<Anchor>>,
+    /// The uploaded certificate that signed the last one presented, and is not among them.
+    pub above: Option<TrustedCertificate>,
+    /// Whether there is a device of that external id.
+    pub registered: Option<bool>,
+    /// Whether a certificate of the chain is in the tenant's list of revocations.
+    pub revoked: Option<bool>,
+    /// The time by the platform's clock.
+    pub time: Option<OffsetDateTime>,
+    /// What could not be asked, and why.
+    pub unanswered: Vec<String>,
+}
+
+/// An answer that counts for all devices, or why there is none.
+type Once<T> = OnceLock<Result<T, String>>;
+
+/// Asks a tenant about devices. What counts for all of them is asked once.
+#[derive(Debug)]
+pub struct Inquiry<'a> {
+    client: &'a Client,
+    id_type: String,
+    tenant: Once<(Tenant, Option<OffsetDateTime>)>,
+    trusted: Once<Vec<Uploaded>>,
+    revoked: Once<Vec<Serial>>,
+}
+
+/// An uploaded certificate, and itself where it can be read.
+#[derive(Debug)]
+struct Uploaded {
+    trusted: TrustedCertificate,
+    certificate: Option<Certificate>,
+}
+
+impl<'a> Inquiry<'a> {
+    /// Gets ready; nothing is asked yet. `id_type` is usually [`ID_TYPE`].
+    pub fn new(client: &'a Client, id_type: impl Into<String>) -> Self {
+        let (tenant, trusted, revoked) = (Once::new(), Once::new(), Once::new());
+        Self { client, id_type: id_type.into(), tenant, trusted, revoked }
+    }
+
+    /// Asks about a device that presents these certificates, its own first.
+    pub fn ask(&self, presented: &[Certificate], device: &str) -> Standing {
+        let mut standing = Standing::default();
+        let known = self.tenant.get_or_init(|| told(tenant::confirmed(self.client)));
+        let Some((tenant, time)) = standing.take(known) else {
+            // Who is not let in, or not reached, need not be asked four more times.
+            return standing;
+        };
+        standing.tenant = Some(tenant.id.clone());
+        standing.hosts = [self.client.host(), &tenant.domain].map(bare).to_vec();
+        standing.time = *time;
+        let trusted = self.trusted.get_or_init(|| told(trusted::list(self.client).map(readable)));
+        if let Some(trusted) = standing.take(trusted) {
+            standing.anchors = Some(anchors(trusted, presented));
+            standing.above = above(trusted, presented);
+        }
+        let revoked = self.revoked.get_or_init(|| told(self.revocations()));
+        if let Some(revoked) = standing.take(revoked) {
+            standing.revoked =
+                Some(presented.iter().any(|c| revoked.iter().any(|r| is_same(r, &c.serial))));
+        }
+        let registered = told(self.registered(device));
+        standing.registered = standing.take(&registered).copied();
+        standing
+    }
+
+    fn revocations(&self) -> Result<Vec<Serial>, PlatformError> {
+        let list = crl::download(self.client)?;
+        Ok(list.revoked.into_iter().map(|entry| entry.serial).collect())
+    }
+
+    fn registered(&self, device: &str) -> Result<bool, PlatformError> {
+        let (kind, id) = (segment(&self.id_type), segment(device));
+        let request = Request::get(format!("/identity/externalIds/{kind}/{id}"));
+        match self.client.send(&request.role(ROLE_IDENTITY)) {
+            Ok(_) => Ok(true),
+            Err(e) if e.status() == Some(404) => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+impl Standing {
+    /// An answer, or a note that there is none.
+    fn take<'a, T>(&mut self, answer: &'a Result<T, String>) -> Option<&'a T> {
+        match answer {
+            Ok(value) => Some(value),
+            Err(reason) => {
+                self.unanswered.push(reason.clone());
+                None
+            }
+        }
+    }
+}
+
+fn told<T>(answer: Result<T, PlatformError>) -> Result<T, String> {
+    answer.map_err(|e| e.to_string())
+}
+
+/// A host without its port.
+fn bare(host: &str) -> String {
+    let host = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    host.to_owned()
+}
+
+/// As numbers: leading zeros do not count.
+fn is_same(one: &Serial, other: &Serial) -> bool {
+    let digits = |serial: &Serial| serial.to_decimal();
+    digits(one) == digits(other)
+}
+
+fn readable(all: Vec<TrustedCertificate>) -> Vec<Uploaded> {
+    let read = |trusted: TrustedCertificate| {
+        let certificate = trusted.certificate().ok();
+        Uploaded { trusted, certificate }
+    };
+    all.into_iter().map(read).collect()
+}
+
+fn anchors(uploaded: &[Uploaded], presented: &[Certificate]) -> Vec<Anchor> {
+    let of = |fingerprint: &str| uploaded.iter().find(|u| u.trusted.fingerprint == fingerprint);
+    let mut found: Vec<Anchor> = presented
+        .iter()
+        .enumerate()
+        .filter_map(|(at, cert)| {
+            let trusted = of(&cert.fingerprint_sha1())?.trusted.clone();
+            Some(Anchor { length: at + 1, presented: true, trusted })
+        })
+        .collect();
+    if let (true, [leaf]) = (found.is_empty(), presented) {
+        let issuer = uploaded.iter().find(|u| has_signed(u, leaf));
+        let anchor =
+            |u: &Uploaded| Anchor { length: 2, presented: false, trusted: u.trusted.clone() };
+        found.extend(issuer.map(anchor));
+    }
+    found
+}
+
+fn above(uploaded: &[Uploaded], presented: &[Certificate]) -> Option<TrustedCertificate> {
+    let (last, is_there) = (presented.last()?, |u: &&Uploaded| {
+        let there = |c: &Certificate| c.fingerprint_sha1() == u.trusted.fingerprint;
+        presented.iter().any(there)
+    });
+    let mut signers = uploaded.iter().filter(|u| has_signed(u, last));
+    signers.find(|u| !is_there(u)).map(|u| u.trusted.clone())
+}
+
+fn has_signed(uploaded: &Uploaded, cert: &Certificate) -> bool {
+    let Some(ca) = &uploaded.certificate else { return false };
+    let Ok(key) = &ca.public_key else { return false };
+    cert.issuer.matches(&ca.subject) && cert.verify_signature(key).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_lose_their_ports_and_serials_their_zeros() {
+        for (host, wanted) in [("a.b:443", "a.b"), ("a.b", "a.b"), ("[::1]:443", "::1")] {
+            assert_eq!(bare(host), wanted);
+        }
+        let serial = |octets: &[u8]| Serial::from_octets(octets);
+        assert!(is_same(&serial(&[0, 0x80, 1]), &serial(&[0x80, 1])));
+        assert!(!is_same(&serial(&[0x80, 1]), &serial(&[0x80])));
+    }
+}

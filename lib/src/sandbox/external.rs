@@ -1,0 +1,83 @@
+//! External ids: whether there is a device of that name (OpenAPI of the platform, "External IDs").
+//!
+//! A device has one as soon as it was registered in bulk, or has made its object with the message 100; to
+//! have been registered by its first connection is not enough. The type is that of its registration.
+
+use serde_json::json;
+
+use super::answer::{Answer, Refusal};
+use super::auth::{self, IDENTITIES};
+use super::call::Call;
+use super::state::World;
+use super::tenant::Tenant;
+
+/// `GET /identity/externalIds/{type}/{id}`. Roles: `ROLE_IDENTITY_READ`.
+pub(super) fn find(world: &World, call: &Call, kind: &str, id: &str) -> Result<Answer, Refusal> {
+    let caller = auth::caller(world, call)?.needs(IDENTITIES)?;
+    let (kind, id) = (decoded(kind), decoded(id));
+    let tenant = world.tenants.get(&caller.tenant);
+    let device = tenant.and_then(|tenant| device_of(tenant, &kind, &id));
+    let Some(device) = device else {
+        return Err(Refusal::not_found(format!(
+            "There is no external id {id:?} of type {kind:?}."
+        )));
+    };
+    let link = format!("{}{}", world.site.url(), call.path);
+    Ok(Answer::json(
+        200,
+        &json!({ "externalId": id, "type": kind, "managedObject": { "id": device }, "self": link }),
+    ))
+}
+
+/// The device of an external id.
+fn device_of(tenant: &Tenant, kind: &str, id: &str) -> Option<String> {
+    let own = |device: &str| {
+        let registered = tenant.devices.get(device).filter(|d| !d.automatic);
+        let made = tenant.inventories.get(device).is_some_and(|i| i.has_object());
+        match registered {
+            Some(registered) => registered.id_type == kind,
+            None => made && kind == "c8y_Serial",
+        }
+    };
+    if own(id) {
+        return Some(id.to_owned());
+    }
+    let other = |external: &Option<(String, String)>| {
+        external.as_ref().is_some_and(|(k, i)| k == kind && i == id)
+    };
+    let mut devices = tenant.devices.iter();
+    devices.find(|(_, device)| other(&device.external)).map(|(id, _)| id.clone())
+}
+
+/// A segment of a path (RFC 3986, 2.1).
+fn decoded(segment: &str) -> String {
+    let mut octets = Vec::new();
+    let mut rest = segment.as_bytes();
+    while let [first, more @ ..] = rest {
+        let escaped = more.get(..2).filter(|_| *first == b'%');
+        let escaped = escaped.and_then(|hex| std::str::from_utf8(hex).ok());
+        match escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(octet) => {
+                octets.push(octet);
+                rest = more.get(2..).unwrap_or_default();
+            }
+            None => {
+                octets.push(*first);
+                rest = more;
+            }
+        }
+    }
+    String::from_utf8_lossy(&octets).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_are_decoded() {
+        assert_eq!(decoded("a%20b%2Fc%C3%A4"), "a b/c\u{e4}");
+        assert_eq!(decoded("100%"), "100%");
+        assert_eq!(decoded("%zz%2"), "%zz%2");
+    }
+}

@@ -1,0 +1,112 @@
+//! Broken set-ups: certificates of any kind, made in the process, as the files of a device beside a
+//! sandbox tenant.
+
+use c8y_pki::cert::{Certificate, Serial};
+use c8y_pki::crypto::KeyType;
+use c8y_pki::issue::{self, Issuer, Order, Validity};
+use c8y_pki::key::PrivateKey;
+use c8y_pki::name::Name;
+use c8y_pki::profile::Profile;
+use time::{Duration, OffsetDateTime};
+
+use crate::at_tenant::AtTenant;
+use crate::cli::Cli;
+
+/// A certificate and its key.
+#[derive(Debug)]
+pub struct Made {
+    /// The certificate.
+    pub certificate: Certificate,
+    /// Its key.
+    pub key: PrivateKey,
+}
+
+impl Made {
+    /// The certificate as PEM.
+    pub fn pem(&self) -> String {
+        self.certificate.pem()
+    }
+
+    /// The key as PEM, without a password.
+    ///
+    /// # Panics
+    ///
+    /// Never: PEM is text.
+    pub fn key_pem(&self) -> String {
+        String::from_utf8(self.key.to_pem().expose().to_vec()).expect("PEM is text")
+    }
+}
+
+/// A CA that signs itself, of a path length or of none.
+pub fn root(name: &str, path_length: Option<u8>) -> Made {
+    make("root", name, None, path_length, days(-10, 400))
+}
+
+/// A CA that another one signs.
+pub fn ca(name: &str, issuer: &Made, path_length: Option<u8>) -> Made {
+    make("intermediate", name, Some(issuer), path_length, days(-9, 300))
+}
+
+/// A device's certificate, valid since two days ago.
+pub fn device(name: &str, issuer: &Made) -> Made {
+    device_for(name, issuer, -2, 100)
+}
+
+/// The same with other dates: days from now.
+pub fn device_for(name: &str, issuer: &Made, from: i64, to: i64) -> Made {
+    make("device", name, Some(issuer), None, days(from, to))
+}
+
+fn days(from: i64, to: i64) -> Validity {
+    let now = OffsetDateTime::now_utc();
+    let [not_before, not_after] = [from, to].map(|n| now + Duration::days(n));
+    Validity { issued: now, not_before, not_after }
+}
+
+fn make(
+    profile: &str,
+    name: &str,
+    issuer: Option<&Made>,
+    path_length: Option<u8>,
+    validity: Validity,
+) -> Made {
+    let profile = Profile::built_in(profile).expect("a profile");
+    let profile = profile.with_key(KeyType::EcP256).expect("EC P-256 suits all");
+    let key = PrivateKey::generate(profile.key).expect("a key");
+    let subject = Name::builder().with("CN", name).and_then(|n| n.build()).expect("a name");
+    let order = Order {
+        profile: &profile,
+        subject: &subject,
+        public_key: key.public_key(),
+        serial: Serial::random().expect("a serial number"),
+        validity,
+        path_length,
+    };
+    let certificate = match issuer {
+        Some(made) => Issuer::new(&made.certificate, &made.key, validity.issued)
+            .and_then(|issuer| issue::issue(&order, &issuer)),
+        None => issue::self_sign(&order, &key),
+    };
+    Made { certificate: certificate.expect("a certificate"), key }
+}
+
+/// Writes the files of a device: `<folder>/key.pem`, and these certificates, in their order, as
+/// `chain.pem`.
+pub fn bundle(cli: &Cli, folder: &str, key: &Made, chain: &[&Made]) {
+    cli.write(&format!("{folder}/key.pem"), key.key_pem());
+    let chain: String = chain.iter().map(|made| made.pem()).collect();
+    cli.write(&format!("{folder}/chain.pem"), chain);
+}
+
+/// Uploads a CA to the sandbox's tenant, with more options of `tenant trust add`.
+pub fn upload(at: &AtTenant, ca: &Made, more: &str) {
+    upload_as("admin", at, ca, more);
+}
+
+/// The same as a user, `tenant/name`.
+pub fn upload_as(user: &str, at: &AtTenant, ca: &Made, more: &str) {
+    at.cli.write("upload.pem", ca.pem());
+    at.cli.write("upload.key", ca.key_pem());
+    let key = if more.contains("--prove") { "--key upload.key" } else { "" };
+    at.run_as(user, &format!("tenant trust add upload.pem {more} {key}")).expect(0);
+}

@@ -1,0 +1,99 @@
+//! What shows before a device connects, in another command.
+
+use c8y_pki::sandbox::Settings;
+use c8y_pki_tests::at_tenant::AtTenant;
+use c8y_pki_tests::cli::{Cli, a_second_passes};
+use c8y_pki_tests::openssl::OpenSsl;
+use c8y_pki_tests::workshop::{Made, bundle, device, root, upload, upload_as};
+
+use crate::rows::row;
+
+/// A tenant to which a CA is uploaded, whose code can be used for so long; root.pem and root.key.
+fn uploaded(code_seconds: u64) -> (AtTenant, Made) {
+    let settings = Settings { code_seconds, ..Settings::default() };
+    let (at, root) = (AtTenant::with(Cli::new(), settings), root("Root", None));
+    upload(&at, &root, "--auto-registration");
+    at.cli.write("root.pem", root.pem());
+    at.cli.write("root.key", root.key_pem());
+    (at, root)
+}
+
+#[test]
+fn code_expired() {
+    let (at, _) = uploaded(1);
+    at.ok("pop code --trusted Root --out code.txt");
+    at.cli.ok("pop sign code.txt --key root.key --out signed.txt");
+    a_second_passes();
+    let late = at.run("pop submit signed.txt --cert root.pem").expect(1);
+    row("code-expired").is_said(&late);
+}
+
+#[test]
+fn code_with_newline() {
+    let (at, _) = uploaded(600);
+    let Some(openssl) = OpenSsl::at(&at.cli.path(".")) else { return };
+    let code = at.ok("pop code --trusted Root");
+    // As `echo` writes it.
+    at.cli.write("code.txt", format!("{code}\n"));
+    openssl.run("dgst -sha256 -sign @root.key -out @signed.bin @code.txt");
+    row("code-with-newline").is_said(&at.run("pop submit signed.bin --cert root.pem").expect(1));
+    at.ok("pop prove --trusted Root --key root.key");
+}
+
+#[test]
+fn ca_version_1() {
+    let at = AtTenant::new(Cli::new());
+    let Some(openssl) = OpenSsl::at(&at.cli.path(".")) else { return };
+    openssl.request("old");
+    openssl.run("x509 -req -in @old.csr -signkey @old.key -days 30 -out @old.pem");
+    let version = c8y_pki::cert::Certificate::all_from_pem_or_der(&at.cli.read("old.pem"));
+    if version.expect("a certificate")[0].version != 1 {
+        // OpenSSL makes version 3 of it from 3.2 on, unless it is told otherwise.
+        openssl.run("x509 -req -x509v1 -in @old.csr -signkey @old.key -days 30 -out @old.pem");
+    }
+    row("ca-version-1").is_said(&at.run("tenant trust add old.pem").expect(2));
+}
+
+#[test]
+fn ca_without_ca_true() {
+    let at = AtTenant::new(Cli::new());
+    at.cli.write("device.pem", device("gw-1", &root("Root", None)).pem());
+    row("ca-without-ca-true").is_said(&at.run("tenant trust add device.pem").expect(2));
+}
+
+#[test]
+fn ca_held_elsewhere() {
+    let (at, root) = (AtTenant::new(Cli::new()), root("Root", None));
+    upload_as("t1002/admin", &at, &root, "--prove");
+    at.cli.write("root.pem", root.pem());
+    row("ca-held-elsewhere").is_said(&at.run("tenant trust add root.pem").expect(1));
+}
+
+#[test]
+fn alias_twice() {
+    let (cli, root) = (Cli::new(), root("Root", None));
+    cli.write("root.pem", root.pem());
+    let create = "store create t.p12 --trusted root.pem --alias edge --store-password-file pw";
+    cli.ok(create);
+    let add = "store add t.p12 --trusted root.pem --alias Edge --store-password-file pw";
+    row("alias-twice").is_said(&cli.run(add).expect(2));
+}
+
+#[test]
+fn truststore_of_openssl() {
+    let (at, root) = uploaded(600);
+    let Some(openssl) = OpenSsl::at(&at.cli.path(".")) else { return };
+    openssl.run(
+        "pkcs12 -export -nokeys -in @sandbox-ca.pem -name servercertificate -passout file:@pw \
+         -out @trust.p12"
+            .replace("file:@pw", &format!("file:{}", at.cli.arg("pw")))
+            .as_str(),
+    );
+    let device = device("gw-1", &root);
+    bundle(&at.cli, "b", &device, &[&device, &root]);
+    // It connects, as a program does that is not Java.
+    let port = at.sandbox.mqtt_port();
+    let line = "device check --bundle b --host localhost --truststore trust.p12";
+    let told = at.run(&format!("{line} --store-password-file pw --port {port}")).expect(0);
+    row("truststore-of-openssl").is_said(&told);
+}
