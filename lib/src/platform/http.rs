@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::transport::{Answer, Transport};
 use super::{Login, PlatformError, Repeat, Request, Settings};
-use crate::crypto::fill_random;
+use crate::net::{pause, random, sleep_until};
 
 /// The pause before the second attempt; it doubles from attempt to attempt.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -58,13 +58,18 @@ impl Client {
     ///
     /// Errors: an address, a proxy or roots that cannot be used; a user of another tenant.
     pub fn new(settings: &Settings) -> Result<Self, PlatformError> {
+        Self::over(Transport::new(settings)?, settings)
+    }
+
+    /// The same with another TLS: that of a device.
+    pub(super) fn over(transport: Transport, settings: &Settings) -> Result<Self, PlatformError> {
         let tenant = OnceLock::new();
         settings.check_tenant()?;
         if let Some(id) = &settings.tenant {
             let _ = tenant.set(id.clone());
         }
         Ok(Self {
-            transport: Transport::new(settings)?,
+            transport,
             login: settings.login.clone(),
             tenant,
             attempts: settings.attempts.max(1),
@@ -98,11 +103,11 @@ impl Client {
         self.login.subject()
     }
 
-    /// The name of the user who asks; empty for the owner of a token.
+    /// The name of the user who asks; empty for the owner of a token or a certificate.
     pub(super) fn user(&self) -> String {
         match &self.login {
             Login::Basic { user, .. } => user.clone(),
-            Login::Token(_) => String::new(),
+            Login::Token(_) | Login::Certificate => String::new(),
         }
     }
 
@@ -177,7 +182,8 @@ impl Client {
             Err(e) => (e.is_temporary() && request.repeat == Repeat::Always, None),
         };
         // Our own pause on top keeps apart those whom the server told the same.
-        let pause = asked.unwrap_or_default() + pause(attempt, random());
+        let pause =
+            asked.unwrap_or_default() + pause(FIRST_PAUSE, LONGEST_PAUSE, attempt, random());
         (again && pause <= LONGEST_WAIT).then_some(pause)
     }
 
@@ -241,18 +247,6 @@ impl Client {
     }
 }
 
-/// Waits; false if it is to stop.
-pub(super) fn sleep_until(end: Instant, stop: &AtomicBool) -> bool {
-    const GLANCE: Duration = Duration::from_millis(100);
-    while !stop.load(Ordering::Relaxed) {
-        match end.checked_duration_since(Instant::now()) {
-            None | Some(Duration::ZERO) => return true,
-            Some(left) => std::thread::sleep(left.min(GLANCE)),
-        }
-    }
-    false
-}
-
 /// As [`Client::place`], of a tenant that is not asked.
 pub fn place(tenant: &str, host: &str) -> String {
     format!("{tenant}@{host}")
@@ -271,31 +265,9 @@ fn said(body: &[u8]) -> Option<String> {
     Some(text.chars().filter(|c| !c.is_control()).take(LONGEST).collect())
 }
 
-/// The pause after a failed attempt: it doubles, and a random half of it keeps many clients apart.
-/// `random` is from 0 to 1.
-fn pause(attempt: u32, random: f64) -> Duration {
-    let doubled = FIRST_PAUSE.saturating_mul(1 << (attempt - 1).min(16));
-    doubled.min(LONGEST_PAUSE).mul_f64(0.5 + random / 2.0)
-}
-
-fn random() -> f64 {
-    let mut octet = [0];
-    // Without randomness the pause is only less spread.
-    let _ = fill_random(&mut octet);
-    f64::from(octet[0]) / 255.0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pauses_double_up_to_a_limit() {
-        let pauses: Vec<u128> = (1..=9).map(|n| pause(n, 1.0).as_millis()).collect();
-        assert_eq!(pauses, [200, 400, 800, 1600, 3200, 6400, 12800, 20000, 20000]);
-        assert_eq!(pause(1, 0.0).as_millis(), 100);
-        assert_eq!(pause(u32::MAX, 0.0).as_millis(), 10_000);
-    }
 
     #[test]
     fn the_platforms_words_are_taken_without_control_characters() {

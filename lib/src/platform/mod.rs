@@ -3,7 +3,7 @@
 //! A [`Client`] sends one [`Request`] after the other; what it may repeat, and when, is said by the
 //! request ([`Repeat`]). The other modules know the calls: [`trusted`] certificates, their proof of
 //! possession ([`pop`]), bulk registration ([`register`]), revocation ([`crl`]), the platform's own
-//! CA ([`est`]) and what a user may do ([`tenant`]). Nothing here knows the PKI folder or its
+//! CA ([`est`]), a device's [`token`] and what a user may do ([`tenant`]). Nothing here knows the PKI folder or its
 //! registry: certificates, signers and the time are arguments.
 
 pub mod crl;
@@ -16,6 +16,7 @@ pub mod register;
 mod request;
 mod settings;
 pub mod tenant;
+pub mod token;
 mod transport;
 pub mod trusted;
 

@@ -2,7 +2,7 @@
 
 use c8y_pki::device::check::{Report, StepOutcome};
 
-use crate::render::table;
+use crate::render::{printable, table};
 
 /// All steps, then what is likely wrong.
 pub(super) fn whole(report: &Report) -> String {
@@ -54,9 +54,4 @@ pub(super) fn line(name: &str, report: &Report) -> String {
             format!("FAILED  {name}  {}: {} [{cause}]\n", step.step, printable(&step.detail))
         }
     }
-}
-
-/// What servers and certificates say may hold anything: a terminal must not obey it.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
