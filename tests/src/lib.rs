@@ -13,8 +13,11 @@ pub mod fleet;
 #[cfg(target_os = "linux")]
 pub mod moment;
 pub mod openssl;
+pub mod relay;
 #[cfg(target_os = "linux")]
 pub mod running;
+#[cfg(unix)]
+pub mod talking;
 pub mod tenant;
 
 use std::path::{Path, PathBuf};

@@ -15,7 +15,7 @@ use c8y_pki::device::link::{Identity, Target};
 use c8y_pki::device::mqtt::ConnectOptions;
 use c8y_pki::files::{self, Access, Existing, FileError};
 use c8y_pki::secret::Password;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde::Serialize;
 use serde_json::json;
 
@@ -28,6 +28,7 @@ use crate::stop;
 
 /// Arguments of `device bootstrap`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("where").required(true).multiple(true).args(["out", "raw"])))]
 #[command(after_help = "\
 For devices that connect with user and password. Enter the device's id in the tenant's device
 registration, run this, and accept the device there; then its credentials come. The bootstrap user
@@ -46,7 +47,7 @@ pub(crate) struct BootstrapArgs {
     /// The device's id
     id: String,
     /// Write the credentials to this new file (mode 0600)
-    #[arg(long, value_name = "FILE", required_unless_present = "raw")]
+    #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Print the credentials
     #[arg(long)]
@@ -121,7 +122,10 @@ pub(super) fn run(args: &BootstrapArgs, out: Output) -> Result {
             Err(Unwritten::Failed(failure)) => return Err(failure),
         },
     };
-    let Some(granted) = granted else { return Ok(Outcome::Stopped) };
+    let Some(granted) = granted else {
+        out.note("stopped: no credentials have come");
+        return Ok(Outcome::Stopped);
+    };
     place.report(&granted, out)
 }
 
@@ -198,8 +202,8 @@ impl Place<'_> {
                     return out.aside("waiting", &told);
                 }
                 out.note(&format!(
-                    "{device} asks {target} for its credentials, for {} s: enter its id in the tenant's \
-                     device registration, and accept it there when it shows up",
+                    "{device} asks {target} for its credentials, for up to {} seconds: enter its id in the \
+                     tenant's device registration, and accept it there when it shows up",
                     args.wait
                 ));
             }

@@ -45,8 +45,8 @@ Examples:
   c8y-pki device connect gw-0001 --child pump-1 --child valve-1 --name 'Gateway 1' --json
   echo '400,c8y_Start,Started' | c8y-pki device connect gw-0001 --exit-at-eof
 
-Exit codes: 0 ended by Ctrl-C, or all was sent; 1 refused by the platform, or lines were not sent;
-2 wrong use or input; 3 not reached (with --no-reconnect).")]
+Exit codes: 0 ended by Ctrl-C, or all was sent; 1 refused by the platform, lines were not sent, or
+with --exit-at-eof something came on s/e; 2 wrong use or input; 3 not reached (--no-reconnect).")]
 pub(crate) struct ConnectArgs {
     /// The device's id; its folder is in --out
     #[arg(value_name = "ID", required_unless_present_any = ["bundle", "keystore"])]
@@ -135,8 +135,10 @@ pub(super) fn run(args: &ConnectArgs, out: Output) -> Result {
         qos: args.qos.qos(),
         lines: Some(lines),
         unsent: 0,
+        errors: false,
     };
     let ended = talk.run(&stop, args.exit_at_eof);
+    let errors = talk.errors;
     let all_sent = talk.end();
     match ended? {
         Ended::Lost(error) => {
@@ -144,7 +146,8 @@ pub(super) fn run(args: &ConnectArgs, out: Output) -> Result {
             Err(error.into())
         }
         Ended::Unread => Ok(Outcome::Done),
-        Ended::Asked => Ok(Outcome::of(all_sent)),
+        Ended::Stopped => Ok(Outcome::of(all_sent)),
+        Ended::AllSent => Ok(Outcome::of(all_sent && !errors)),
     }
 }
 
@@ -194,8 +197,10 @@ fn greeting(args: &ConnectArgs, device: &DeviceId) -> Result<Vec<Greeting>> {
 
 /// How it ended.
 enum Ended {
-    /// As it was asked to.
-    Asked,
+    /// By Ctrl-C.
+    Stopped,
+    /// Standard input is over, and all is sent.
+    AllSent,
     /// Nobody reads what it prints.
     Unread,
     /// There is no connection, and no prospect of one.
@@ -211,6 +216,8 @@ struct Talk<'a, F> {
     lines: Option<Receiver<Line>>,
     /// Lines that were refused or given up.
     unsent: usize,
+    /// Whether the platform has told an error.
+    errors: bool,
 }
 
 impl<F> Talk<'_, F>
@@ -226,8 +233,9 @@ where
                 Err(error) => return Ok(Ended::Lost(error)),
             };
             if last && event == Event::Idle && self.is_idle() {
-                return Ok(Ended::Asked);
+                return Ok(Ended::AllSent);
             }
+            self.errors |= matches!(&event, Event::Message(message) if message.topic == ERRORS);
             if let Event::Unsent { message, error } = &event {
                 self.unsent += 1;
                 self.screen.unsent(&message.payload, error);
@@ -235,7 +243,7 @@ where
                 return Ok(Ended::Unread);
             }
         }
-        Ok(Ended::Asked)
+        Ok(Ended::Stopped)
     }
 
     /// Connected, with nothing left to send.
