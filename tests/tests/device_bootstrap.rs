@@ -65,15 +65,21 @@ fn credentials_come_when_the_device_is_accepted() {
 #[test]
 fn they_are_printed_when_asked_for() {
     let at = tenant();
-    at.cli.write("devices.csv", "ID;CREDENTIALS;AUTH_TYPE\npw-1;Its-Own-Password-1;BASIC\n");
-    at.ok("registration upload devices.csv");
-    let lines = at.run(&line(&at, "--raw --bootstrap-password-file pw")).expect(0).stdout;
-    assert_eq!(lines, "t1001\ndevice_pw-1\nIts-Own-Password-1\n");
+    at.sandbox.enter_device("pw-1");
+    let mut asking = start(&at, "--raw");
+    asking.until("the device asks", || at.sandbox.accept_device("pw-1"));
+    let (code, stdout, stderr) = asking.finish();
+    assert_eq!(code, 0, "{stderr}");
+    let [tenant, user, password] = stdout.lines().collect::<Vec<_>>()[..] else {
+        panic!("{stdout}")
+    };
+    assert_eq!((tenant, user, password.len()), ("t1001", "device_pw-1", 24));
+    assert!(!stderr.contains(password), "{stderr}");
     let json = line(&at, "--raw --json --no-check --bootstrap-password-file pw");
     let json = at.run(&json).expect(0).json();
     let wanted = json!({
-        "device": "pw-1", "tenant": "t1001", "user": "device_pw-1",
-        "password": "Its-Own-Password-1", "checked": false,
+        "device": "pw-1", "tenant": "t1001", "user": "device_pw-1", "password": password,
+        "checked": false,
     });
     assert_eq!(json, wanted);
 }
