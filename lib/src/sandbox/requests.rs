@@ -63,7 +63,7 @@ pub(super) fn ask(world: &mut World, device: &str) -> Heard {
             Err(reason) => Heard::Nothing(reason),
         };
     }
-    Heard::Nothing(format!("{device} is neither registered with credentials nor entered by its id"))
+    Heard::Nothing(format!("{device} is not registered with credentials, nor entered by its id"))
 }
 
 /// The request becomes a device.

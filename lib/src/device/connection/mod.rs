@@ -13,6 +13,35 @@
 //! Attempts end where another one has no prospect ([`Prospect`]): a refusal that is repeated, files that
 //! cannot be used, a host that is none. A network that is away is waited for without end.
 
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use c8y_pki::client_id::{ClientId, DeviceId};
+//! use c8y_pki::device::connection::{self, Connection, Event, Outgoing, Policy};
+//! use c8y_pki::device::link::{Identity, Target};
+//! use c8y_pki::device::mqtt::{ConnectOptions, Qos};
+//!
+//! # fn main() -> Result<(), c8y_pki::Error> {
+//! // Nobody is there: what is published waits, and the attempts go on.
+//! let target = Target { host: "localhost".to_owned(), port: 1 };
+//! let options = ConnectOptions::new(ClientId::of_device(DeviceId::parse("gw-0001")?));
+//! let open = || connection::open(&target, Identity::Password(None), &options);
+//! let mut connection = Connection::new(open, Policy::default());
+//! connection.publish(Outgoing {
+//!     topic: "s/us".to_owned(),
+//!     payload: b"400,c8y_Start,Started".to_vec(),
+//!     qos: Qos::AtLeastOnce,
+//! });
+//! match connection.next(Duration::from_secs(1))? {
+//!     Event::Lost { error, .. } => assert_eq!(error.to_string(), "nothing listens on localhost:1"),
+//!     other => panic!("{other:?}"),
+//! }
+//! assert_eq!(connection.waiting(), 1);
+//! # Ok(())
+//! # }
+//! ```
+
 mod backoff;
 
 use std::collections::VecDeque;

@@ -59,23 +59,20 @@ fn policy() -> Policy {
     Policy { backoff, ..Policy::default() }
 }
 
+type Open = Box<dyn FnMut() -> Result<Session<Paper>, ConnectionError>>;
+type Sent = Rc<RefCell<Vec<u8>>>;
+
 /// A connection over these sessions, one after the other, and all that it sends.
-fn over(
-    sessions: &[Answers],
-    policy: Policy,
-) -> (
-    Connection<Paper, impl FnMut() -> Result<Session<Paper>, ConnectionError> + use<>>,
-    Rc<RefCell<Vec<u8>>>,
-) {
+fn over(sessions: &[Answers], policy: Policy) -> (Connection<Paper, Open>, Sent) {
     let mut sessions: VecDeque<Answers> = sessions.iter().copied().collect();
     let got = Rc::new(RefCell::new(Vec::new()));
     let kept = Rc::clone(&got);
-    let open = move || {
+    let open: Open = Box::new(move || {
         let nobody = LinkError::NothingListens { target: "h:1".to_owned() };
         let answers = sessions.pop_front().ok_or(nobody)?.iter().copied().collect();
         let paper = Paper { answers, got: Rc::clone(&got) };
         Ok(Session::connect(paper, &options())?)
-    };
+    });
     (Connection::new(open, policy), kept)
 }
 
@@ -85,10 +82,7 @@ fn message(payload: &str) -> Outgoing {
 }
 
 /// The next event that is one.
-fn event<F>(connection: &mut Connection<Paper, F>) -> Result<Event, ConnectionError>
-where
-    F: FnMut() -> Result<Session<Paper>, ConnectionError>,
-{
+fn event(connection: &mut Connection<Paper, Open>) -> Result<Event, ConnectionError> {
     let mut events = std::iter::repeat_with(|| connection.next(WAIT)).take(1000);
     events.find(|event| *event != Ok(Event::Idle)).expect("something happens")
 }

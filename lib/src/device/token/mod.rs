@@ -3,7 +3,7 @@
 //!
 //! [`over_mqtt`] takes a session, in which the platform has to have accepted a certificate;
 //! [`over_https`] takes the same files. [`watch`] asks again at half of each token's life. A token is a
-//! [`Password`]: it is in no error, log or `Debug`.
+//! [`Password`](crate::secret::Password): it is in no error, log or `Debug`.
 
 mod claims;
 

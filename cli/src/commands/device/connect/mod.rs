@@ -18,7 +18,7 @@ use c8y_pki::device::link::{Identity, Link};
 use c8y_pki::device::mqtt::{ConnectOptions, Qos, Session, Will};
 use c8y_pki::device::smartrest::message::{MQTT_DEVICE, Upstream};
 use c8y_pki::device::smartrest::{self, ERRORS, OPERATIONS, PUBLISH};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use lines::Line;
 use show::Screen;
 
@@ -65,9 +65,10 @@ pub(crate) struct ConnectArgs {
     /// Where lines of standard input go; s/us/CHILD for a child
     #[arg(long, value_name = "TOPIC", default_value = PUBLISH)]
     topic: String,
-    /// How sure the delivery is, both ways
-    #[arg(long, value_enum, value_name = "N", default_value = "1")]
-    qos: QosArg,
+    /// How sure the delivery is, both ways: 0 at most once, 1 at least once, 2 exactly once while the
+    /// connection lasts
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=2))]
+    qos: u8,
     /// Seconds between signs of life
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..))]
     keep_alive: u16,
@@ -81,27 +82,12 @@ pub(crate) struct ConnectArgs {
     endpoint: EndpointArgs,
 }
 
-/// MQTT's qualities of service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum QosArg {
-    /// At most once
-    #[value(name = "0")]
-    AtMostOnce,
-    /// At least once
-    #[value(name = "1")]
-    AtLeastOnce,
-    /// Exactly once, while the connection lasts
-    #[value(name = "2")]
-    ExactlyOnce,
-}
-
-impl QosArg {
-    fn qos(self) -> Qos {
-        match self {
-            Self::AtMostOnce => Qos::AtMostOnce,
-            Self::AtLeastOnce => Qos::AtLeastOnce,
-            Self::ExactlyOnce => Qos::ExactlyOnce,
-        }
+/// MQTT's qualities of service by their numbers.
+fn qos(number: u8) -> Qos {
+    match number {
+        0 => Qos::AtMostOnce,
+        1 => Qos::AtLeastOnce,
+        _ => Qos::ExactlyOnce,
     }
 }
 
@@ -132,7 +118,7 @@ pub(super) fn run(args: &ConnectArgs, out: Output) -> Result {
         connection: Connection::new(open, policy),
         screen: Screen::new(&ready, out),
         topic: &args.topic,
-        qos: args.qos.qos(),
+        qos: qos(args.qos),
         lines: Some(lines),
         unsent: 0,
         errors: false,
@@ -185,7 +171,7 @@ fn greeting(args: &ConnectArgs, device: &DeviceId) -> Result<Vec<Greeting>> {
             rows.push(Upstream::Child { id, name, device_type }.row());
         }
     }
-    let qos = args.qos.qos();
+    let qos = qos(args.qos);
     let mut greeting = vec![Greeting::Subscribe(vec![(ERRORS.to_owned(), qos)])];
     for payload in smartrest::payloads(PUBLISH, &rows)? {
         let (topic, payload) = (PUBLISH.to_owned(), payload.into_bytes());
