@@ -80,10 +80,15 @@ impl Output {
 
     /// Octets for standard output. A reader that has gone away is no error.
     pub(crate) fn data(self, bytes: &[u8]) -> Result<()> {
+        self.offer(bytes).map(|_| ())
+    }
+
+    /// The same for what goes on and on; false if the reader has gone away.
+    pub(crate) fn offer(self, bytes: &[u8]) -> Result<bool> {
         let mut out = io::stdout().lock();
         match out.write_all(bytes).and_then(|()| out.flush()) {
-            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.map_err(Failure::Output),
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            other => other.map(|()| true).map_err(Failure::Output),
         }
     }
 

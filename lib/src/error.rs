@@ -9,10 +9,13 @@ use crate::crl::CrlError;
 use crate::crypto::CryptoError;
 use crate::csr::CsrError;
 use crate::describe::DescribeError;
+use crate::device::bootstrap::BootstrapError;
+use crate::device::connection::ConnectionError;
 use crate::device::credentials::CredentialError;
 use crate::device::link::LinkError;
 use crate::device::mqtt::MqttError;
 use crate::device::smartrest::SmartRestError;
+use crate::device::token::TokenError;
 use crate::files::FileError;
 use crate::issue::IssueError;
 use crate::key::KeyError;
@@ -78,10 +81,12 @@ macro_rules! errors {
 
 errors! {
     Authority(AuthorityError),
+    Bootstrap(BootstrapError),
     Bulk(BulkError),
     Cert(CertError),
     Chain(ChainError),
     ClientId(ClientIdError),
+    Connection(ConnectionError),
     Credentials(CredentialError),
     Crl(CrlError),
     Crypto(CryptoError),
@@ -106,6 +111,7 @@ errors! {
     Sandbox(SandboxError),
     SmartRest(SmartRestError),
     Store(StoreError),
+    Token(TokenError),
     Trust(TrustProblem),
 }
 
@@ -125,10 +131,11 @@ impl Error {
             Self::Bulk(e) => of_bulk(e),
             Self::Fetch(e) if e.is_environment() => Fault::Environment,
             Self::Credentials(e) if e.is_environment() => Fault::Environment,
-            Self::Link(LinkError::Alert { .. }) => Fault::Refusal,
-            Self::Link(e) if e.is_environment() => Fault::Environment,
-            Self::Mqtt(e) if e.is_environment() => Fault::Environment,
-            Self::Mqtt(e) if e.is_refusal() => Fault::Refusal,
+            Self::Link(e) => of_link(e),
+            Self::Mqtt(e) => of_mqtt(e),
+            Self::Connection(e) => of_connection(e),
+            Self::Token(e) => of_token(e),
+            Self::Bootstrap(e) => of_bootstrap(e),
             Self::Platform(e) => of_platform(e),
             Self::Results(e) => of_results(e),
             Self::Rollout(e) => of_rollout(e),
@@ -178,11 +185,51 @@ fn of_bulk(e: &BulkError) -> Fault {
     }
 }
 
+fn of_link(e: &LinkError) -> Fault {
+    match e {
+        LinkError::Alert { .. } => Fault::Refusal,
+        e if e.is_environment() => Fault::Environment,
+        _ => Fault::Input,
+    }
+}
+
+fn of_mqtt(e: &MqttError) -> Fault {
+    match e {
+        e if e.is_environment() => Fault::Environment,
+        e if e.is_refusal() => Fault::Refusal,
+        _ => Fault::Input,
+    }
+}
+
+fn of_connection(e: &ConnectionError) -> Fault {
+    match e {
+        ConnectionError::Link(e) => of_link(e),
+        ConnectionError::Mqtt(e) => of_mqtt(e),
+    }
+}
+
+fn of_token(e: &TokenError) -> Fault {
+    match e {
+        TokenError::Connection(e) => of_connection(e),
+        TokenError::Platform(e) => of_platform(e),
+        _ => Fault::Environment,
+    }
+}
+
+fn of_bootstrap(e: &BootstrapError) -> Fault {
+    match e {
+        BootstrapError::Connection(e) => of_connection(e),
+        BootstrapError::NotAccepted { .. } => Fault::Refusal,
+        _ => Fault::Environment,
+    }
+}
+
 fn of_platform(e: &PlatformError) -> Fault {
     match e {
         e if e.is_environment() => Fault::Environment,
         PlatformError::Refused { .. }
         | PlatformError::NotProven { .. }
+        | PlatformError::DeviceCertificate { .. }
         | PlatformError::InAnotherTenant { .. } => Fault::Refusal,
         _ => Fault::Input,
     }

@@ -28,6 +28,9 @@
 //! | see what a TLS server presents | [`platform::fetch`] |
 //! | find out why a device does not connect | [`device::check`], [`device::diagnosis`] |
 //! | speak MQTT as a device does | [`device::mqtt`] |
+//! | keep a device connected, whatever the network does | [`device::connection`] |
+//! | get a device's token, and keep it fresh | [`device::token`] |
+//! | get credentials for a device with a password | [`device::bootstrap`] |
 //! | write or read SmartREST messages | [`device::smartrest`] |
 //! | rehearse all of that against a tenant in memory | `sandbox` (feature `sandbox`) |
 //! | show what any such file holds | [`describe`] |

@@ -3,7 +3,8 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::crypto::fill_random;
 
@@ -31,7 +32,7 @@ pub(crate) fn connect(
 
 /// Pauses between attempts: each is twice the one before, up to the longest, and a random half of it
 /// keeps many clients apart.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pauses {
     /// After the first attempt.
     pub(crate) first: Duration,
@@ -42,17 +43,34 @@ pub(crate) struct Pauses {
 impl Pauses {
     /// The pause after the attempt of that number, from 1.
     pub(crate) fn after(&self, attempt: u32) -> Duration {
-        let mut octet = [0];
-        // Without randomness the pause is only less spread.
-        let _ = fill_random(&mut octet);
-        self.spread(attempt, f64::from(octet[0]) / 255.0)
+        self.spread(attempt, random())
     }
 
     /// `random` is from 0 to 1.
-    fn spread(&self, attempt: u32, random: f64) -> Duration {
-        let doubled = self.first.saturating_mul(1 << (attempt - 1).min(16));
+    pub(crate) fn spread(&self, attempt: u32, random: f64) -> Duration {
+        let doubled = self.first.saturating_mul(1 << attempt.saturating_sub(1).min(16));
         doubled.min(self.longest).mul_f64(0.5 + random / 2.0)
     }
+}
+
+/// A random number from 0 to 1.
+pub(crate) fn random() -> f64 {
+    let mut octet = [0];
+    // Without randomness the pause is only less spread.
+    let _ = fill_random(&mut octet);
+    f64::from(octet[0]) / 255.0
+}
+
+/// Waits; false if it is to stop.
+pub(crate) fn sleep_until(end: Instant, stop: &AtomicBool) -> bool {
+    const GLANCE: Duration = Duration::from_millis(100);
+    while !stop.load(Ordering::Relaxed) {
+        match end.checked_duration_since(Instant::now()) {
+            None | Some(Duration::ZERO) => return true,
+            Some(left) => std::thread::sleep(left.min(GLANCE)),
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -66,5 +84,15 @@ mod tests {
         assert_eq!(most, [200, 400, 800, 1600, 3200, 6400, 12800, 20000, 20000]);
         assert_eq!(pauses.spread(1, 0.0).as_millis(), 100);
         assert_eq!(pauses.spread(u32::MAX, 0.0).as_millis(), 10_000);
+        assert_eq!(pauses.spread(0, 0.0).as_millis(), 100);
+        assert!((0.0..=1.0).contains(&random()));
+    }
+
+    #[test]
+    fn waiting_ends_at_its_time_or_when_told() {
+        let stop = AtomicBool::new(false);
+        assert!(sleep_until(Instant::now(), &stop));
+        stop.store(true, Ordering::Relaxed);
+        assert!(!sleep_until(Instant::now() + Duration::from_secs(3600), &stop));
     }
 }

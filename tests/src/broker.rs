@@ -89,8 +89,16 @@ impl Mosquitto {
     ///
     /// When it does not start.
     pub fn start(cli: &Cli, ca: &str, more: &str) -> Option<Self> {
+        Self::start_at(cli, ca, more, free_port())
+    }
+
+    /// The same at a port of choice: that of one that was stopped.
+    ///
+    /// # Panics
+    ///
+    /// As [`Mosquitto::start`].
+    pub fn start_at(cli: &Cli, ca: &str, more: &str, port: u16) -> Option<Self> {
         let mosquitto = tool("mosquitto").or_else(|| tool_in_sbin("mosquitto"))?;
-        let port = free_port();
         let path = |name: &str| cli.arg(name);
         let configuration = format!(
             "user root\npersistence false\nlog_type all\nlistener {port} 127.0.0.1\n\

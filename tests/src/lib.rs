@@ -15,8 +15,11 @@ pub mod fleet;
 pub mod moment;
 pub mod odd;
 pub mod openssl;
+pub mod relay;
 #[cfg(target_os = "linux")]
 pub mod running;
+#[cfg(unix)]
+pub mod talking;
 pub mod tenant;
 pub mod workshop;
 

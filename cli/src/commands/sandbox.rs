@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
+use crate::render::printable;
 use crate::stop;
 
 /// How often the list of requests is looked at, to print what is new.
@@ -57,6 +58,9 @@ pub(crate) struct SandboxArgs {
     /// Seconds for which a verification code can be used
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     code_seconds: u64,
+    /// Seconds for which a token is good
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..))]
+    token_seconds: u32,
     /// Let a share of the answers go wrong: 0.2,seed=7 or 503=0.1,429=0.1,slow=0.1,cut=0.1,drop=0.1;
     /// of MQTT: connack3=0.1,connack5=0.1,late=0.1,silent=0.1,close=0.1; may be repeated
     #[arg(long, value_name = "SPEC")]
@@ -90,6 +94,7 @@ pub(crate) fn run(args: &SandboxArgs, out: Output) -> Result {
         management_port: args.management_port,
         password: None,
         code_seconds: args.code_seconds,
+        token_seconds: args.token_seconds,
         faults,
     })?;
     raise_file_limit();
@@ -189,8 +194,7 @@ fn line(connection: &Connection) -> String {
     let reason = connection.reason.as_ref().map(|reason| format!(" ({reason})"));
     let text =
         format!("{at} {port} {method} {path} {status} {user}{fault}{}", reason.unwrap_or_default());
-    // What clients send must not move the cursor of whoever reads it.
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    printable(&text)
 }
 
 #[cfg(test)]

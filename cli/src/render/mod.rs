@@ -56,6 +56,11 @@ pub(crate) fn until(at: OffsetDateTime) -> String {
     }
 }
 
+/// What servers and certificates say may hold anything: a terminal must not obey it.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
 /// `1 device`, `2 devices`.
 pub(crate) fn count(number: usize, what: &str) -> String {
     let end = if number == 1 { "" } else { "s" };

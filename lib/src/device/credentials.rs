@@ -9,6 +9,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cert::{CertError, Certificate};
+use crate::client_id::{ClientIdError, DeviceId};
 use crate::files::{self, FileError};
 use crate::key::{KeyError, PrivateKey};
 use crate::secret::{Password, SecretBytes};
@@ -166,6 +167,15 @@ pub struct Trusted {
     pub unseen_by_java: Vec<String>,
 }
 
+impl Trusted {
+    /// Reads a truststore, or a file of CAs, by itself: for a device without certificate.
+    pub fn read(path: &Path, password: Option<&Password>) -> Result<Self, CredentialError> {
+        let place = Place::Keystore(path);
+        let files = Files { place, truststore: None, store_password: password, key_password: None };
+        truststore(path, &files)
+    }
+}
+
 /// What a device presents, and whom it trusts.
 #[derive(Debug)]
 pub struct Credentials {
@@ -198,6 +208,12 @@ impl Credentials {
     /// The first certificate: the device's own.
     pub fn leaf(&self) -> Option<&Certificate> {
         self.chain.first()
+    }
+
+    /// Who the device is by its own certificate's common name.
+    pub fn device(&self) -> Result<DeviceId, ClientIdError> {
+        let name = self.leaf().and_then(|leaf| leaf.subject.common_name());
+        DeviceId::parse(name.unwrap_or_default())
     }
 
     /// Whether the first certificate is about the key.

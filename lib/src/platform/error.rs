@@ -212,6 +212,12 @@ pub enum PlatformError {
         /// Host and port.
         host: String,
     },
+    /// A client certificate that the platform does not take for one of a device.
+    #[error("{host} does not accept the device's certificate")]
+    DeviceCertificate {
+        /// Host and port.
+        host: String,
+    },
     /// The answer to an enrolment was lost, and with it the one-time password.
     #[error("the answer to the enrolment of {device:?} was lost: {reason}")]
     EnrolmentLost {
@@ -270,6 +276,9 @@ impl PlatformError {
             Self::DeviceToken { .. } => {
                 "a device gets its token with its certificate; it is good for an hour and for this \
                  device only"
+            }
+            Self::DeviceCertificate { .. } => {
+                "`c8y-pki device check` names the likely causes, step by step"
             }
             Self::Answer { .. } => "is it the address of a tenant, and not of a proxy or portal?",
             Self::Unavailable { .. } => "try again later",

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::transport::{Answer, Transport};
 use super::{Login, PlatformError, Repeat, Request, Settings};
-use crate::net::Pauses;
+use crate::net::{Pauses, sleep_until};
 
 /// Pauses of our own making.
 const PAUSES: Pauses =
@@ -56,13 +56,18 @@ impl Client {
     ///
     /// Errors: an address, a proxy or roots that cannot be used; a user of another tenant.
     pub fn new(settings: &Settings) -> Result<Self, PlatformError> {
+        Self::over(Transport::new(settings)?, settings)
+    }
+
+    /// The same with another TLS: that of a device.
+    pub(super) fn over(transport: Transport, settings: &Settings) -> Result<Self, PlatformError> {
         let tenant = OnceLock::new();
         settings.check_tenant()?;
         if let Some(id) = &settings.tenant {
             let _ = tenant.set(id.clone());
         }
         Ok(Self {
-            transport: Transport::new(settings)?,
+            transport,
             login: settings.login.clone(),
             tenant,
             attempts: settings.attempts.max(1),
@@ -96,11 +101,11 @@ impl Client {
         self.login.subject()
     }
 
-    /// The name of the user who asks; empty for the owner of a token.
+    /// The name of the user who asks; empty for the owner of a token or a certificate.
     pub(super) fn user(&self) -> String {
         match &self.login {
             Login::Basic { user, .. } => user.clone(),
-            Login::Token(_) => String::new(),
+            Login::Token(_) | Login::Certificate => String::new(),
         }
     }
 
@@ -251,18 +256,6 @@ impl Client {
             problem,
         }
     }
-}
-
-/// Waits; false if it is to stop.
-pub(super) fn sleep_until(end: Instant, stop: &AtomicBool) -> bool {
-    const GLANCE: Duration = Duration::from_millis(100);
-    while !stop.load(Ordering::Relaxed) {
-        match end.checked_duration_since(Instant::now()) {
-            None | Some(Duration::ZERO) => return true,
-            Some(left) => std::thread::sleep(left.min(GLANCE)),
-        }
-    }
-    false
 }
 
 /// As [`Client::place`], of a tenant that is not asked.

@@ -3,7 +3,8 @@
 //! A [`Client`] sends one [`Request`] after the other; what it may repeat, and when, is said by the
 //! request ([`Repeat`]). The other modules know the calls: [`trusted`] certificates, their proof of
 //! possession ([`pop`]), bulk registration ([`register`]), revocation ([`crl`]), the platform's own
-//! CA ([`est`]), what a user may do ([`tenant`]) and how a device stands there ([`standing`]). Nothing here knows the PKI folder or its
+//! CA ([`est`]), a device's [`token`], what a user may do ([`tenant`]) and how a device stands there
+//! ([`standing`]). Nothing here knows the PKI folder or its
 //! registry: certificates, signers and the time are arguments.
 
 pub mod crl;
@@ -17,6 +18,7 @@ mod request;
 mod settings;
 pub mod standing;
 pub mod tenant;
+pub mod token;
 mod transport;
 pub mod trusted;
 

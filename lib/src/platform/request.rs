@@ -86,6 +86,8 @@ pub struct Request {
     pub path: String,
     /// The query's parameters.
     pub query: Vec<(&'static str, String)>,
+    /// Header fields besides those that all requests have.
+    pub headers: Vec<(&'static str, String)>,
     /// What it carries.
     pub body: Body,
     /// When it may be sent again.
@@ -108,6 +110,7 @@ impl Request {
             method,
             path: path.into(),
             query: Vec::new(),
+            headers: Vec::new(),
             body,
             repeat: Repeat::Always,
             role: None,
@@ -119,6 +122,13 @@ impl Request {
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.query.push((name, value.to_string()));
+        self
+    }
+
+    /// With a header field.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
         self
     }
 
@@ -154,6 +164,9 @@ impl fmt::Display for Request {
             write!(f, "{}{name}={value}", if index == 0 { '?' } else { '&' })?;
         }
         writeln!(f)?;
+        for (name, value) in &self.headers {
+            writeln!(f, "{name}: {value}")?;
+        }
         match &self.body {
             Body::None => Ok(()),
             Body::Json(value) => writeln!(f, "Content-Type: application/json\n\n{value:#}"),

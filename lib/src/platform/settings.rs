@@ -20,6 +20,8 @@ pub enum Login {
     },
     /// A bearer token.
     Token(Password),
+    /// Nobody by name: the client certificate of TLS says who asks.
+    Certificate,
 }
 
 impl Login {
@@ -38,6 +40,7 @@ impl Login {
         match self {
             Self::Basic { user, .. } => format!("the password of the user {user:?}"),
             Self::Token(_) => "the token".to_owned(),
+            Self::Certificate => "the client certificate".to_owned(),
         }
     }
 
@@ -45,6 +48,7 @@ impl Login {
         match self {
             Self::Basic { user, .. } => format!("the user {user:?}"),
             Self::Token(_) => "the owner of the token".to_owned(),
+            Self::Certificate => "the owner of the client certificate".to_owned(),
         }
     }
 }
@@ -153,7 +157,7 @@ mod tests {
             Password::new("x"),
         ) {
             Login::Basic { user, .. } => user,
-            Login::Token(_) => unreachable!("a user was given"),
+            _ => unreachable!("a user was given"),
         };
         assert_eq!(user(Some("t1"), "admin"), "t1/admin");
         assert_eq!(user(Some("t1"), "t2/admin"), "t2/admin");

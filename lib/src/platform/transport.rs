@@ -56,7 +56,6 @@ pub(super) struct Transport {
 
 impl Transport {
     pub(super) fn new(settings: &Settings) -> Result<Self, PlatformError> {
-        let base = base(&settings.host)?;
         let roots = settings.roots.iter().map(|c| CertificateDer::from(c.der().to_vec()));
         let provider = Arc::new(tls_provider());
         let bad_roots = |e: rustls::Error| PlatformError::BadRoots(e.to_string());
@@ -68,6 +67,12 @@ impl Transport {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
+        Self::with_tls(settings, tls)
+    }
+
+    /// With TLS that decides by itself whom to trust and what to present.
+    pub(super) fn with_tls(settings: &Settings, tls: ClientConfig) -> Result<Self, PlatformError> {
+        let base = base(&settings.host)?;
         let mut builder = Reqwest::builder()
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
@@ -117,12 +122,16 @@ impl Transport {
             Method::Delete => reqwest::Method::DELETE,
         };
         let mut builder = self.client.request(method, url).header(ACCEPT, request.accept);
+        for (name, value) in &request.headers {
+            builder = builder.header(*name, value);
+        }
         if !request.query.is_empty() {
             builder = builder.query(&request.query);
         }
         builder = match login {
             Login::Basic { user, password } => builder.basic_auth(user, Some(password.expose())),
             Login::Token(token) => builder.bearer_auth(token.expose()),
+            Login::Certificate => builder,
         };
         match &request.body {
             Body::None => builder,

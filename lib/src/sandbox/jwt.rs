@@ -10,13 +10,13 @@ use crate::cert::Serial;
 use crate::crypto::{CryptoError, MacHash, fill_random, hex};
 use crate::secret::{Password, SecretBytes};
 
-/// How long a token is good, in seconds (platform: "default 1 hour").
-const LIFE: i64 = 3600;
 const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
 /// The key of all tokens.
 pub(super) struct Tokens {
     key: SecretBytes,
+    /// How long a token is good, in seconds.
+    life: i64,
 }
 
 /// Whom a token is for.
@@ -28,10 +28,11 @@ pub(super) struct Bearer {
 }
 
 impl Tokens {
-    pub(super) fn new() -> Result<Self, CryptoError> {
+    /// Tokens that are good for so many seconds.
+    pub(super) fn new(life: u32) -> Result<Self, CryptoError> {
         let mut key = [0; 32];
         fill_random(&mut key)?;
-        Ok(Self { key: SecretBytes::new(key) })
+        Ok(Self { key: SecretBytes::new(key), life: life.into() })
     }
 
     /// A token for a user or a device of a tenant.
@@ -49,7 +50,7 @@ impl Tokens {
         let claims = json!({
             "iss": host, "aud": host, "sub": subject, "ten": tenant, "jti": id,
             "tci": hex(&MacHash::Sha256.hmac(self.key.expose(), id.as_bytes())[..8]),
-            "iat": issued, "nbf": issued, "exp": issued + LIFE, "dev": device,
+            "iat": issued, "nbf": issued, "exp": issued + self.life, "dev": device,
         });
         let signed = format!(
             "{}.{}",
@@ -98,7 +99,7 @@ mod tests {
     #[test]
     fn a_token_is_good_for_an_hour_and_only_here() {
         let now = datetime!(2026-01-02 03:04:05 UTC);
-        let tokens = Tokens::new().unwrap();
+        let tokens = Tokens::new(3600).unwrap();
         let token = tokens.issue("localhost", "t1001", "gw-1", true, now);
         let text = token.expose();
         let bearer = tokens.check(text, now + Duration::minutes(59)).unwrap();
@@ -107,7 +108,7 @@ mod tests {
         assert_eq!(bearer, wanted);
         assert_eq!(claimed(text).as_deref(), Some("t1001/gw-1"));
         assert_eq!(tokens.check(text, now + Duration::hours(1)), Err("the token has expired"));
-        let other = Tokens::new().unwrap();
+        let other = Tokens::new(3600).unwrap();
         assert_eq!(other.check(text, now), Err("the token was not issued here"));
         let unsigned = format!("{}.", text.rsplit_once('.').unwrap().0);
         assert_eq!(tokens.check(&unsigned, now), Err("the token was not issued here"));

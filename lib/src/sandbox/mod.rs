@@ -23,6 +23,8 @@
 //! - The chain in `X-Ssl-Cert-Chain` begins with the device's own certificate.
 //! - JSON that cannot be read is 422, as any other content that is refused.
 //! - The answers of enrolment are no JSON, so they come without `Accept` too.
+//! - A device that is let in one by one can be accepted once it has asked for its credentials: before,
+//!   422.
 //!
 //! The choices of MQTT are in `sandbox/mqtt/mod.rs`. Faults on purpose are those of REST or of MQTT, each
 //! drawn for by itself.
@@ -58,6 +60,7 @@ mod management;
 mod mqtt;
 mod pop;
 mod register;
+mod requests;
 mod revocation;
 mod routes;
 mod server;
@@ -164,12 +167,15 @@ pub struct Settings {
     pub password: Option<Password>,
     /// How long the verification code of a proof of possession can be used, in seconds.
     pub code_seconds: u64,
+    /// How long tokens are good, in seconds; the platform's are good for an hour.
+    pub token_seconds: u32,
     /// What goes wrong on purpose.
     pub faults: Faults,
 }
 
 impl Default for Settings {
-    /// On the loopback address, any free ports, a random password, codes of ten minutes, no faults.
+    /// On the loopback address, any free ports, a random password, codes of ten minutes, tokens of an
+    /// hour, no faults.
     fn default() -> Self {
         Self {
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -180,6 +186,7 @@ impl Default for Settings {
             management_port: 0,
             password: None,
             code_seconds: 600,
+            token_seconds: 3600,
             faults: Faults::none(),
         }
     }
@@ -219,6 +226,7 @@ impl Sandbox {
             mqtt_port: mqtt.1,
             management_port: page.1,
             code_seconds: settings.code_seconds,
+            token_seconds: settings.token_seconds,
         };
         let ca_pem = identity.ca.pem();
         let tls = tls::configs(&identity)?;
@@ -292,7 +300,7 @@ impl Sandbox {
         &self.password
     }
 
-    /// A bearer token of [`Sandbox::user`], good for one hour.
+    /// A bearer token of [`Sandbox::user`], good for [`Settings::token_seconds`].
     pub fn token(&self) -> Password {
         let world = self.shared.world();
         world.tokens.issue(&world.site.host, HOME, ADMIN, false, clock::now())
@@ -326,6 +334,19 @@ impl Sandbox {
     pub fn send_operation(&self, device: &str, message: &str) -> bool {
         let world = self.shared.world();
         world.online.deliver(HOME, device, mqtt::topics::OPERATIONS, message)
+    }
+
+    /// Enters the id of a device of [`Sandbox::tenant`] that is to ask for credentials, as somebody does in
+    /// the platform's device registration; false if it is there already, or cannot be.
+    pub fn enter_device(&self, id: &str) -> bool {
+        let mut world = self.shared.world();
+        world.tenants.get_mut(HOME).is_some_and(|tenant| requests::enter(tenant, id).is_ok())
+    }
+
+    /// Accepts a device that was entered, once it has asked; false if it has not.
+    pub fn accept_device(&self, id: &str) -> bool {
+        let mut world = self.shared.world();
+        world.tenants.get_mut(HOME).is_some_and(|tenant| requests::accept(tenant, id).is_ok())
     }
 
     /// The requests that came after the one of that number, as far as they are still kept; numbers

@@ -5,7 +5,7 @@ use hyper::Method;
 use super::answer::{Answer, Refusal};
 use super::call::Call;
 use super::state::World;
-use super::{auth, est, external, pop, register, revocation, tenant, token, trusted};
+use super::{auth, est, external, pop, register, requests, revocation, tenant, token, trusted};
 
 /// The methods of a path, none if there is no such path.
 fn methods(path: &[&str]) -> Option<&'static [&'static str]> {
@@ -27,6 +27,8 @@ fn methods(path: &[&str]) -> Option<&'static [&'static str]> {
         ["devicecontrol", "bulkNewDeviceRequests" | "deviceAccessToken"]
         | ["certificate-authority"]
         | [".well-known", "est", "simpleenroll" | "simplereenroll"] => &["POST"],
+        ["devicecontrol", "newDeviceRequests"] => &["GET", "POST"],
+        ["devicecontrol", "newDeviceRequests", _] => &["GET", "PUT", "DELETE"],
         _ => return None,
     })
 }
@@ -56,6 +58,8 @@ pub(super) fn answer(world: &mut World, call: &Call) -> Result<Answer, Refusal> 
         },
         ["identity", _, kind, id] => external::find(world, call, kind, id),
         ["devicecontrol", "bulkNewDeviceRequests"] => register::register(world, call),
+        ["devicecontrol", "newDeviceRequests"] => requests::answer(world, call, None),
+        ["devicecontrol", _, id] => requests::answer(world, call, Some(id)),
         ["devicecontrol", _] => token::issue(world, call),
         ["certificate-authority"] => est::create_authority(world, call),
         [_, _, "simpleenroll"] => est::enrol(world, call),

@@ -21,6 +21,7 @@ pub(super) struct Site {
     pub(super) mqtt_port: u16,
     pub(super) management_port: u16,
     pub(super) code_seconds: u64,
+    pub(super) token_seconds: u32,
 }
 
 impl Site {
@@ -71,7 +72,7 @@ impl World {
     ) -> Result<Self, SandboxError> {
         let names = [HOME, "t1002", MANAGEMENT];
         let tenants = names.into_iter().map(|name| (name.to_owned(), Tenant::default())).collect();
-        let (tokens, online) = (Tokens::new()?, Online::default());
+        let (tokens, online) = (Tokens::new(site.token_seconds)?, Online::default());
         Ok(Self { site, password, tokens, identity, tenants, online })
     }
 

@@ -10,6 +10,7 @@ use super::auth;
 use super::call::Call;
 use super::clock::iso;
 use super::mqtt::inventory::Inventory;
+use super::requests::Status;
 use super::state::World;
 use super::trusted::Trusted;
 use crate::cert::Certificate;
@@ -127,6 +128,8 @@ pub(super) struct Authority {
 pub(super) struct Tenant {
     pub(super) trusted: Vec<Trusted>,
     pub(super) devices: BTreeMap<String, Device>,
+    /// Devices that were entered by their ids, until they have got their credentials.
+    pub(super) requests: BTreeMap<String, Status>,
     /// What devices have made by their messages; a user may do so for a device that is not registered.
     pub(super) inventories: BTreeMap<String, Inventory>,
     pub(super) groups: BTreeSet<String>,
@@ -173,8 +176,11 @@ impl Tenant {
             })
         };
         let enrolments: Vec<Value> = self.enrolments.iter().map(enrolment).collect();
+        let request =
+            |(id, status): (&String, &Status)| json!({ "id": id, "status": status.name() });
+        let requests: Vec<Value> = self.requests.iter().map(request).collect();
         json!({
-            "trusted_certificates": trusted, "devices": devices, "groups": self.groups,
+            "trusted_certificates": trusted, "new_device_requests": requests, "devices": devices, "groups": self.groups,
             "unregistered": unregistered, "registrations": registrations, "revocations": revocations, "enrolments": enrolments,
         })
     }

@@ -4,15 +4,19 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use c8y_pki::client_id::DeviceId;
+use c8y_pki::client_id::{ClientId, DeviceId};
 use c8y_pki::device::credentials::{CredentialError, Credentials, Files, Place};
 use c8y_pki::device::link::Target;
+use c8y_pki::device::mqtt::ConnectOptions;
 use c8y_pki::secret::Password;
 use clap::Args;
+use serde_json::json;
 
 use super::store_password;
 use crate::failure::{Failure, Result};
+use crate::output::Output;
 use crate::password::{self, Source};
+use crate::render::printable;
 use crate::tenant::{no_host, variable};
 
 /// Where the files of devices are, and what opens them.
@@ -170,6 +174,53 @@ impl EndpointArgs {
     pub(super) fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout)
     }
+}
+
+/// One device that is to connect.
+pub(super) struct Ready {
+    pub(super) device: DeviceId,
+    pub(super) credentials: Credentials,
+    pub(super) target: Target,
+    pub(super) timeout: Duration,
+}
+
+impl Ready {
+    /// Reads its files; without an identifier the certificate says which it is.
+    pub(super) fn new(
+        files: &FilesArgs,
+        endpoint: &EndpointArgs,
+        id: Option<&String>,
+    ) -> Result<Self> {
+        let target = endpoint.target()?;
+        let ids: Vec<String> = id.into_iter().cloned().collect();
+        let mut subjects = files.subjects(&ids)?;
+        let Some(subject) = subjects.pop() else {
+            return Err(Failure::usage(
+                "no device is named",
+                "give its id, --bundle or --keystore",
+            ));
+        };
+        let credentials = files.opener()?.read_asking(&subject)??;
+        let device = match &subject.device {
+            Some(device) => device.clone(),
+            None => credentials.device()?,
+        };
+        Ok(Self { device, credentials, target, timeout: endpoint.timeout() })
+    }
+
+    pub(super) fn options(&self) -> ConnectOptions {
+        let client_id = ClientId::of_device(self.device.clone());
+        ConnectOptions { timeout: self.timeout, ..ConnectOptions::new(client_id) }
+    }
+}
+
+/// That something failed and is tried again.
+pub(super) fn trying_again(reason: &str, pause: Duration, out: Output) {
+    let seconds = (pause.as_secs_f64() * 10.0).round() / 10.0;
+    if out.is_json() {
+        return out.aside("retry", &json!({ "reason": reason, "seconds": seconds }));
+    }
+    out.note(&format!("{}; trying again in {seconds:.1} s", printable(reason)));
 }
 
 /// The host alone, out of what people have in C8Y_HOST: `https://acme.example.com:443/`.

@@ -3,7 +3,9 @@
 //! One file per verb. What they share is here and in `making`: the options for what a device gets, and
 //! the run that issues; and in `connecting`, for the verbs that connect as a device would.
 
+mod bootstrap;
 mod check;
+mod connect;
 mod connecting;
 mod enrol;
 mod issue;
@@ -14,6 +16,7 @@ mod renew;
 mod revoke;
 mod show;
 mod sign;
+mod token;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -51,6 +54,12 @@ pub(crate) enum DeviceCommand {
     List(list::ListArgs),
     /// Find out whether a device connects, and if not, why
     Check(Box<check::CheckArgs>),
+    /// Get a device's token, and show what it says
+    Token(Box<token::TokenArgs>),
+    /// Keep a device connected: operations to standard output, lines of standard input to the platform
+    Connect(Box<connect::ConnectArgs>),
+    /// Get credentials for a device that has a password and no certificate
+    Bootstrap(Box<bootstrap::BootstrapArgs>),
     /// Show all that is known of a device, or of a certificate
     Show(show::ShowArgs),
     /// Write the signed hand-over file of a batch
@@ -66,6 +75,9 @@ pub(crate) fn run(command: &DeviceCommand, pki: &Path, out: Output) -> Result {
         DeviceCommand::Revoke(args) => revoke::run(args, pki, out),
         DeviceCommand::List(args) => list::run(args, pki, out),
         DeviceCommand::Check(args) => check::run(args, out),
+        DeviceCommand::Token(args) => token::run(args, out),
+        DeviceCommand::Connect(args) => connect::run(args, out),
+        DeviceCommand::Bootstrap(args) => bootstrap::run(args, out),
         DeviceCommand::Show(args) => show::run(args, pki, out),
         DeviceCommand::Manifest(args) => manifest::run(args, pki, out),
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use c8y_pki::rollout::spec::Spec;
 use c8y_pki::rollout::{Action, Connected, NotConnected, Registered, Report, Step};
 
-use crate::render::{count, table};
+use crate::render::{count, printable, table};
 
 /// How many devices have a row of their own.
 const MOST_ROWS: usize = 20;
@@ -84,8 +84,7 @@ fn why(failed: &NotConnected) -> String {
         Some(cause) if cause.is_certain() => (cause.cause.clone(), cause.code),
         _ => seen(),
     };
-    let what: String = what.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    format!("{}: {what} [{code}]", failed.step)
+    format!("{}: {} [{code}]", failed.step, printable(&what))
 }
 
 fn registered(r: &Registered) -> String {

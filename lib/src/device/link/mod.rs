@@ -20,7 +20,7 @@ use server::Judge;
 pub use error::{LinkError, ServerFault};
 
 use super::alert::{Alert, tls_error};
-use super::credentials::Credentials;
+use super::credentials::{Credentials, Trusted};
 use super::mqtt::Transport;
 use crate::cert::Certificate;
 use crate::crypto::tls_provider;
@@ -71,6 +71,45 @@ pub fn dial(
     })
 }
 
+/// Who connects.
+#[derive(Debug, Clone, Copy)]
+pub enum Identity<'a> {
+    /// A device with its certificate; its truststore counts.
+    Certificate(&'a Credentials),
+    /// Somebody with a user and a password, which MQTT carries; none: the system decides about the
+    /// server.
+    Password(Option<&'a Trusted>),
+}
+
+/// What makes TLS as a device does, also for HTTPS.
+pub(super) struct Tls {
+    pub(super) config: ClientConfig,
+    judge: Arc<Judge>,
+    presenter: Option<Arc<Presenter>>,
+}
+
+impl Tls {
+    pub(super) fn new(host: &str, identity: Identity<'_>) -> Result<Self, LinkError> {
+        let (trusted, presenter) = match identity {
+            Identity::Certificate(credentials) => {
+                (credentials.trusted.as_ref(), Some(Arc::new(Presenter::new(credentials)?)))
+            }
+            Identity::Password(trusted) => (trusted, None),
+        };
+        let judge = Arc::new(Judge::new(host, trusted)?);
+        let builder = ClientConfig::builder_with_provider(Arc::new(tls_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|e| LinkError::Tls { reason: e.to_string() })?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::clone(&judge) as _);
+        let config = match &presenter {
+            Some(presenter) => builder.with_client_cert_resolver(Arc::clone(presenter) as _),
+            None => builder.with_no_client_auth(),
+        };
+        Ok(Self { config, judge, presenter })
+    }
+}
+
 /// What was learnt during the handshake, also when it failed.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
@@ -99,30 +138,33 @@ impl Link {
     /// With TLS 1.3 a server judges the device's certificate after this: its alert comes with the
     /// first reading.
     pub fn secure(
-        mut stream: TcpStream,
+        stream: TcpStream,
         target: &Target,
         credentials: &Credentials,
+        facts: &mut Facts,
+    ) -> Result<Self, LinkError> {
+        Self::secure_as(stream, target, Identity::Certificate(credentials), facts)
+    }
+
+    /// The same for whoever connects, with a certificate or without.
+    pub fn secure_as(
+        mut stream: TcpStream,
+        target: &Target,
+        identity: Identity<'_>,
         facts: &mut Facts,
     ) -> Result<Self, LinkError> {
         let host = &target.host;
         let name = ServerName::try_from(host.clone())
             .map_err(|_| LinkError::BadHost { host: host.clone() })?;
-        let judge = Arc::new(Judge::new(host, credentials.trusted.as_ref())?);
-        let presenter = Arc::new(Presenter::new(credentials)?);
+        let Tls { config, judge, presenter } = Tls::new(host, identity)?;
         let failed = |e: rustls::Error| LinkError::Tls { reason: e.to_string() };
-        let config = ClientConfig::builder_with_provider(Arc::new(tls_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(failed)?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::clone(&judge) as _)
-            .with_client_cert_resolver(Arc::clone(&presenter) as _);
         let mut connection = ClientConnection::new(Arc::new(config), name).map_err(failed)?;
         let timeout = stream.read_timeout().ok().flatten().unwrap_or_default();
         let mut outcome = Ok((0, 0));
         while connection.is_handshaking() && outcome.is_ok() {
             outcome = connection.complete_io(&mut stream);
         }
-        *facts = presenter.facts();
+        *facts = presenter.map(|presenter| presenter.facts()).unwrap_or_default();
         facts.server = judge.presented();
         match outcome {
             Ok(_) => Ok(Self { stream: StreamOwned::new(connection, stream) }),

@@ -20,8 +20,8 @@ use serde::Serialize;
 use results::{ResultError, Results};
 pub use sheet::{Row, Sheet};
 
-use super::http::sleep_until;
 use super::{Body, Client, Method, PlatformError, Request, tenant};
+use crate::net::sleep_until;
 
 /// Where devices are registered.
 pub const PATH: &str = "/devicecontrol/bulkNewDeviceRequests";

@@ -5,8 +5,8 @@
 
 use time::OffsetDateTime;
 
+use super::super::requests::{self, Heard};
 use super::super::state::World;
-use super::super::tenant::AuthType;
 use super::admit::{Guest, Way};
 use super::inventory::Inventory;
 use super::smartrest;
@@ -73,18 +73,15 @@ fn token(world: &World, guest: &Guest, now: OffsetDateTime) -> Effect {
     Effect::delivers(TOKENS, &["71", token.expose()])
 }
 
-/// `70,<tenant>,<user>,<password>`, once the device was registered with credentials.
-fn credentials(world: &World, guest: &Guest) -> Effect {
-    let found = world.tenants.iter().find_map(|(name, tenant)| {
-        let device = tenant.devices.get(&guest.device)?;
-        let basic = device.auth_type == AuthType::Basic;
-        Some((name, device.credentials.as_ref().filter(|_| basic)?))
-    });
-    let Some((tenant, password)) = found else {
-        return Effect::refused(format!("{} is not registered with credentials", guest.device));
-    };
-    let user = format!("device_{}", guest.device);
-    Effect::delivers(CREDENTIALS, &["70", tenant, &user, password.expose()])
+/// `70,<tenant>,<user>,<password>`, once the device was registered with credentials, or accepted.
+fn credentials(world: &mut World, guest: &Guest) -> Effect {
+    match requests::ask(world, &guest.device) {
+        Heard::Credentials(tenant, password) => {
+            let user = format!("device_{}", guest.device);
+            Effect::delivers(CREDENTIALS, &["70", &tenant, &user, password.expose()])
+        }
+        Heard::Nothing(reason) => Effect::refused(reason),
+    }
 }
 
 fn rows(

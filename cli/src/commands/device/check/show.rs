@@ -3,7 +3,7 @@
 use c8y_pki::device::check::{Report, StepOutcome};
 use c8y_pki::device::diagnosis::{Certainty, TenantSays};
 
-use crate::render::table;
+use crate::render::{printable, table};
 
 /// All steps, then what is likely wrong.
 pub(super) fn whole(report: &Report) -> String {
@@ -93,9 +93,4 @@ pub(super) fn line(name: &str, report: &Report) -> String {
             format!("FAILED  {name}  {}: {detail} [{code}]{certain}\n", step.step)
         }
     }
-}
-
-/// What servers and certificates say may hold anything: a terminal must not obey it.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -1,0 +1,273 @@
+//! `device connect`: a session that stays, as a device's own program would keep it.
+//!
+//! Operations go to standard output, errors and all else to standard error, and lines of standard input
+//! to the platform.
+
+mod lines;
+mod show;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::Duration;
+
+use c8y_pki::client_id::DeviceId;
+use c8y_pki::device::connection::{self, Connection, ConnectionError, Event, Greeting};
+use c8y_pki::device::connection::{Outgoing, Policy};
+use c8y_pki::device::link::{Identity, Link};
+use c8y_pki::device::mqtt::{ConnectOptions, Qos, Session, Will};
+use c8y_pki::device::smartrest::message::{MQTT_DEVICE, Upstream};
+use c8y_pki::device::smartrest::{self, ERRORS, OPERATIONS, PUBLISH};
+use clap::Args;
+use lines::Line;
+use show::Screen;
+
+use super::connecting::{EndpointArgs, FilesArgs, Ready};
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::Output;
+use crate::stop;
+
+/// Arguments of `device connect`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Registers the device (100) and its children (101), subscribes s/ds and s/e, and stays connected.
+Operations are printed, a line each; what comes on s/e is a warning. Each line of standard input is
+published on --topic; blank ones are not. Its end ends nothing, unless --exit-at-eof is given: then
+the command ends when all is acknowledged and no error has come for a second.
+
+A connection that is lost is made again, after 1 to 60 seconds. Meanwhile lines wait, up to 1000 of
+them, then no more are read; with QoS 1 and 2 none is lost, though one may arrive twice. A refusal
+is tried four times, then it ends with the likely causes. Ctrl-C says goodbye: the last will, event
+c8y_ConnectionEvent, is published only when the connection is lost.
+
+Examples:
+  c8y-pki device connect gw-0001 --host acme.eu-latest.cumulocity.com
+  c8y-pki device connect gw-0001 --child pump-1 --child valve-1 --name 'Gateway 1' --json
+  echo '400,c8y_Start,Started' | c8y-pki device connect gw-0001 --exit-at-eof
+
+Exit codes: 0 ended by Ctrl-C, or all was sent; 1 refused by the platform, lines were not sent, or
+with --exit-at-eof something came on s/e; 2 wrong use or input; 3 not reached (--no-reconnect).")]
+pub(crate) struct ConnectArgs {
+    /// The device's id; its folder is in --out
+    #[arg(value_name = "ID", required_unless_present_any = ["bundle", "keystore"])]
+    id: Option<String>,
+    #[command(flatten)]
+    files: FilesArgs,
+    /// Name of the device, if it is not there yet; its id by default
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Type of the device and its children, if they are not there yet
+    #[arg(long = "type", value_name = "TYPE", default_value = MQTT_DEVICE)]
+    device_type: String,
+    /// A child of the device, by its id; may be repeated
+    #[arg(long = "child", value_name = "ID")]
+    children: Vec<String>,
+    /// Where lines of standard input go; s/us/CHILD for a child
+    #[arg(long, value_name = "TOPIC", default_value = PUBLISH)]
+    topic: String,
+    /// How sure the delivery is, both ways: 0 at most once, 1 at least once, 2 exactly once while the
+    /// connection lasts
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=2))]
+    qos: u8,
+    /// Seconds between signs of life
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..))]
+    keep_alive: u16,
+    /// End when standard input ends and all is sent
+    #[arg(long)]
+    exit_at_eof: bool,
+    /// End when the connection is lost, or there is none
+    #[arg(long)]
+    no_reconnect: bool,
+    #[command(flatten)]
+    endpoint: EndpointArgs,
+}
+
+/// MQTT's qualities of service by their numbers.
+fn qos(number: u8) -> Qos {
+    match number {
+        0 => Qos::AtMostOnce,
+        1 => Qos::AtLeastOnce,
+        _ => Qos::ExactlyOnce,
+    }
+}
+
+/// How long the connection may be listened to before standard input is looked at.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// Lines that wait to be sent; when there are so many, no more are read.
+const MOST_WAITING: usize = 1000;
+
+/// How long errors may take to come, after the last line.
+const SILENCE: Duration = Duration::from_secs(1);
+
+pub(super) fn run(args: &ConnectArgs, out: Output) -> Result {
+    check_topic(&args.topic)?;
+    let ready = Ready::new(&args.files, &args.endpoint, args.id.as_ref())?;
+    let policy = Policy {
+        greeting: greeting(args, &ready.device)?,
+        reconnect: !args.no_reconnect,
+        ..Policy::default()
+    };
+    let options =
+        ConnectOptions { keep_alive: args.keep_alive, will: Some(will()?), ..ready.options() };
+    let identity = Identity::Certificate(&ready.credentials);
+    let open = || connection::open(&ready.target, identity, &options);
+    let stop = stop::on_interrupt();
+    let lines = lines::of_stdin(&args.topic);
+    let mut talk = Talk {
+        connection: Connection::new(open, policy),
+        screen: Screen::new(&ready, out),
+        topic: &args.topic,
+        qos: qos(args.qos),
+        lines: Some(lines),
+        unsent: 0,
+        errors: false,
+    };
+    let ended = talk.run(&stop, args.exit_at_eof);
+    let errors = talk.errors;
+    let all_sent = talk.end();
+    match ended? {
+        Ended::Lost(error) => {
+            show::causes(&error, ready, out);
+            Err(error.into())
+        }
+        Ended::Unread => Ok(Outcome::Done),
+        Ended::Stopped => Ok(Outcome::of(all_sent)),
+        Ended::AllSent => Ok(Outcome::of(all_sent && !errors)),
+    }
+}
+
+/// A topic that a message can go to.
+fn check_topic(topic: &str) -> Result<()> {
+    if !topic.is_empty() && !topic.contains(['+', '#', '\0']) {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        format!("{topic:?} is not a topic to publish on"),
+        "for example s/us, or s/us/CHILD; without wildcards",
+    ))
+}
+
+fn will() -> Result<Will> {
+    let payload = smartrest::write(&[Upstream::connection_lost().row()])?;
+    Ok(Will {
+        topic: PUBLISH.to_owned(),
+        payload: payload.trim_end().to_owned(),
+        qos: Qos::AtLeastOnce,
+    })
+}
+
+/// Errors are subscribed first, so that those of the registration come; operations last, when the device
+/// is there.
+fn greeting(args: &ConnectArgs, device: &DeviceId) -> Result<Vec<Greeting>> {
+    let name = args.name.clone().unwrap_or_else(|| device.to_string());
+    let device_type = args.device_type.clone();
+    let mut rows = vec![Upstream::Device { name, device_type }.row()];
+    let mut seen = BTreeSet::new();
+    for child in &args.children {
+        let id = DeviceId::parse(child)?;
+        let (name, device_type) = (id.to_string(), args.device_type.clone());
+        if seen.insert(id.clone()) {
+            rows.push(Upstream::Child { id, name, device_type }.row());
+        }
+    }
+    let qos = qos(args.qos);
+    let mut greeting = vec![Greeting::Subscribe(vec![(ERRORS.to_owned(), qos)])];
+    for payload in smartrest::payloads(PUBLISH, &rows)? {
+        let (topic, payload) = (PUBLISH.to_owned(), payload.into_bytes());
+        greeting.push(Greeting::Publish(Outgoing { topic, payload, qos: Qos::AtLeastOnce }));
+    }
+    greeting.push(Greeting::Subscribe(vec![(OPERATIONS.to_owned(), qos)]));
+    Ok(greeting)
+}
+
+/// How it ended.
+enum Ended {
+    /// By Ctrl-C.
+    Stopped,
+    /// Standard input is over, and all is sent.
+    AllSent,
+    /// Nobody reads what it prints.
+    Unread,
+    /// There is no connection, and no prospect of one.
+    Lost(ConnectionError),
+}
+
+struct Talk<'a, F> {
+    connection: Connection<Link, F>,
+    screen: Screen,
+    topic: &'a str,
+    qos: Qos,
+    /// None when standard input has ended.
+    lines: Option<Receiver<Line>>,
+    /// Lines that were refused or given up.
+    unsent: usize,
+    /// Whether the platform has told an error.
+    errors: bool,
+}
+
+impl<F> Talk<'_, F>
+where
+    F: FnMut() -> std::result::Result<Session<Link>, ConnectionError>,
+{
+    fn run(&mut self, stop: &AtomicBool, exit_at_eof: bool) -> Result<Ended> {
+        while !stop.load(Ordering::Relaxed) {
+            self.take_lines();
+            let last = exit_at_eof && self.lines.is_none() && self.is_idle();
+            let event = match self.connection.next(if last { SILENCE } else { GLANCE }) {
+                Ok(event) => event,
+                Err(error) => return Ok(Ended::Lost(error)),
+            };
+            if last && event == Event::Idle && self.is_idle() {
+                return Ok(Ended::AllSent);
+            }
+            self.errors |= matches!(&event, Event::Message(message) if message.topic == ERRORS);
+            if let Event::Unsent { message, error } = &event {
+                self.unsent += 1;
+                self.screen.unsent(&message.payload, error);
+            } else if !self.screen.show(&event, self.connection.waiting())? {
+                return Ok(Ended::Unread);
+            }
+        }
+        Ok(Ended::Stopped)
+    }
+
+    /// Connected, with nothing left to send.
+    fn is_idle(&self) -> bool {
+        self.connection.is_up() && self.connection.waiting() == 0
+    }
+
+    /// Hands over lines that have come, as many as may wait.
+    fn take_lines(&mut self) {
+        while self.connection.waiting() < MOST_WAITING
+            && let Some(lines) = &self.lines
+        {
+            let fault = match lines.try_recv() {
+                Ok(Line::Text(payload)) => {
+                    let topic = self.topic.to_owned();
+                    self.connection.publish(Outgoing { topic, payload, qos: self.qos });
+                    continue;
+                }
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => {
+                    self.lines = None;
+                    return;
+                }
+                Ok(fault) => fault,
+            };
+            self.unsent += 1;
+            self.screen.refused(&fault);
+        }
+    }
+
+    /// Says goodbye; whether all lines were sent.
+    fn end(self) -> bool {
+        let left = self.connection.waiting();
+        if left > 0 {
+            self.screen.left(left);
+        }
+        // A connection that is gone by now needs no goodbye.
+        let _ = self.connection.disconnect();
+        self.unsent == 0 && left == 0
+    }
+}

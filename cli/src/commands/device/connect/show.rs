@@ -1,0 +1,157 @@
+//! What `device connect` tells: operations on standard output, all else on standard error.
+
+use c8y_pki::Fault;
+use c8y_pki::device::check::{self, Check};
+use c8y_pki::device::connection::{ConnectionError, Event};
+use c8y_pki::device::mqtt::{Message, MqttError};
+use c8y_pki::device::smartrest::{self, ERRORS};
+use serde::Serialize;
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::super::connecting::{Ready, trying_again};
+use super::lines::Line;
+use super::{MOST_WAITING, SILENCE};
+use crate::failure::Result;
+use crate::output::Output;
+use crate::render::{count, printable};
+
+/// How much of a line is shown, in characters.
+const SHOWN: usize = 60;
+
+/// A message that came.
+#[derive(Serialize)]
+struct Came<'a> {
+    topic: &'a str,
+    /// None if it is no SmartREST.
+    rows: Option<Vec<Vec<String>>>,
+    payload: String,
+}
+
+pub(super) struct Screen {
+    out: Output,
+    client_id: String,
+    target: String,
+}
+
+impl Screen {
+    pub(super) fn new(ready: &Ready, out: Output) -> Self {
+        let (client_id, target) = (ready.options().client_id.to_string(), ready.target.to_string());
+        Self { out, client_id, target }
+    }
+
+    /// Tells what happened; false if nobody reads standard output any more.
+    pub(super) fn show(&self, event: &Event, waiting: usize) -> Result<bool> {
+        match event {
+            Event::Connected => self.connected(),
+            Event::Lost { error, pause } => {
+                trying_again(&error.to_string(), *pause, self.out);
+                if waiting > 0 {
+                    self.waiting(waiting);
+                }
+            }
+            Event::Message(message) if message.topic == ERRORS => self.error(message),
+            Event::Message(message) => return self.operation(message),
+            _ => {}
+        }
+        Ok(true)
+    }
+
+    fn connected(&self) {
+        let Self { out, client_id, target } = self;
+        if out.is_json() {
+            out.aside("connected", &json!({ "client_id": client_id, "target": target }));
+        } else {
+            out.note(&format!("connected to {target} as {client_id}"));
+        }
+    }
+
+    fn waiting(&self, waiting: usize) {
+        if self.out.is_json() {
+            return self.out.aside("waiting", &json!(waiting));
+        }
+        let lines = count(waiting, "line");
+        match waiting >= MOST_WAITING {
+            true => self.out.note(&format!("{lines} wait to be sent; no more are read meanwhile")),
+            false => self.out.note(&format!("{lines} to be sent when the connection is back")),
+        }
+    }
+
+    fn operation(&self, message: &Message) -> Result<bool> {
+        let payload = String::from_utf8_lossy(&message.payload).into_owned();
+        let rows = smartrest::parse(&payload).ok();
+        if self.out.is_json() {
+            let came = Came { topic: &message.topic, rows, payload };
+            let line = serde_json::to_string(&came).unwrap_or_default();
+            return self.out.offer(format!("{line}\n").as_bytes());
+        }
+        let text: String = match rows.and_then(|rows| written(&rows)) {
+            Some(rows) => rows.iter().map(|row| format!("{}\n", printable(row))).collect(),
+            None => format!("{}\n", printable(payload.trim_end())),
+        };
+        self.out.offer(text.as_bytes())
+    }
+
+    fn error(&self, message: &Message) {
+        let text = String::from_utf8_lossy(&message.payload);
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            self.out.warning(&format!("{ERRORS} says: {}", printable(line)));
+        }
+    }
+
+    /// A line that is not published.
+    pub(super) fn refused(&self, line: &Line) {
+        self.out.warning(&match line {
+            Line::TooLong { number, most } => format!(
+                "line {number} of standard input is not sent: it is longer than the {most} octets that \
+                 a message can have"
+            ),
+            Line::NotText { number } => {
+                format!("line {number} of standard input is not sent: it is not UTF-8")
+            }
+            Line::Broken(reason) => format!("standard input cannot be read any more: {reason}"),
+            Line::Text(_) => return,
+        });
+    }
+
+    /// A line that was given up.
+    pub(super) fn unsent(&self, payload: &[u8], error: &MqttError) {
+        let text = String::from_utf8_lossy(payload);
+        let start: String = text.chars().take(SHOWN).collect();
+        let more = if text.chars().count() > SHOWN { "…" } else { "" };
+        self.out.warning(&format!("not sent: {}{more}: {error}", printable(&start)));
+    }
+
+    /// Lines that were still to be sent at the end.
+    pub(super) fn left(&self, left: usize) {
+        self.out.warning(&format!("{} not sent", count(left, "line")));
+    }
+}
+
+/// Why the platform probably refuses: what `device check` finds.
+pub(super) fn causes(error: &ConnectionError, ready: Ready, out: Output) {
+    if c8y_pki::Error::from(error.clone()).fault() == Fault::Environment {
+        return;
+    }
+    let how = Check {
+        device: Some(ready.device),
+        target: ready.target,
+        timeout: ready.timeout,
+        silence: SILENCE,
+        uploaded: &[],
+        at: OffsetDateTime::now_utc(),
+        // It was tried again and again before.
+        attempts: 1,
+        tenant: None,
+    };
+    for cause in check::check(&how, Ok(ready.credentials)).causes {
+        let (what, remedy) = (printable(&cause.cause), printable(&cause.remedy));
+        out.warning(&format!("likely cause: {what}; remedy: {remedy}"));
+    }
+}
+
+/// Each row as it is written; none if one cannot be.
+fn written(rows: &[Vec<String>]) -> Option<Vec<String>> {
+    let write = |row| smartrest::write(std::slice::from_ref(row)).ok();
+    rows.iter().map(|row| write(row).map(|text| text.trim_end().to_owned())).collect()
+}

@@ -1,0 +1,196 @@
+//! `device token`: a device's token, over MQTT or HTTPS; shown by what it says, kept by `--watch`.
+
+use std::path::{Path, PathBuf};
+
+use c8y_pki::device::connection;
+use c8y_pki::device::link::{Identity, Target};
+use c8y_pki::device::token::{self, Claims, Renewal, Token, TokenError};
+use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::platform;
+use c8y_pki::secret::Password;
+use clap::Args;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::connecting::{EndpointArgs, FilesArgs, Ready, trying_again};
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::Output;
+use crate::render::{count, date, printable, table};
+use crate::stop;
+
+/// Arguments of `device token`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What the token says is shown: decoded, not verified, for only the platform has its key. The token
+itself is a secret: --raw prints it, --token-out writes it to a file.
+
+Over MQTT the platform closes a connection that the device has open, since it keeps one a ClientId.
+With --https the device stays connected. --watch asks again at half of each token's life, also when
+the network was away; Ctrl-C ends it with exit code 0.
+
+Examples:
+  c8y-pki device token gw-0001 --host acme.eu-latest.cumulocity.com
+  curl -H \"Authorization: Bearer $(c8y-pki device token gw-0001 --raw)\" https://$C8Y_HOST/...
+  c8y-pki device token gw-0001 --https --watch --token-out gw-0001.token
+
+Exit codes: 0 done; 1 refused by the platform; 2 wrong use or input; 3 not reached.")]
+pub(crate) struct TokenArgs {
+    /// The device's id; its folder is in --out
+    #[arg(value_name = "ID", required_unless_present_any = ["bundle", "keystore"])]
+    id: Option<String>,
+    #[command(flatten)]
+    files: FilesArgs,
+    /// Print the token itself
+    #[arg(long)]
+    raw: bool,
+    /// Write the token to this file (mode 0600), which is always whole
+    #[arg(long, value_name = "FILE")]
+    token_out: Option<PathBuf>,
+    /// Stay, and renew the token at half its life
+    #[arg(long)]
+    watch: bool,
+    /// Ask over HTTPS, in place of MQTT
+    #[arg(long)]
+    https: bool,
+    /// Port of HTTPS with client certificates
+    #[arg(long, value_name = "PORT", default_value_t = platform::token::PORT, requires = "https")]
+    https_port: u16,
+    #[command(flatten)]
+    endpoint: EndpointArgs,
+}
+
+/// What is shown of a token.
+#[derive(Serialize)]
+struct Shown<'a> {
+    device: &'a str,
+    #[serde(flatten)]
+    claims: &'a Claims,
+    /// By this machine's clock.
+    seconds_left: Option<i64>,
+    verified: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<&'a str>,
+}
+
+pub(super) fn run(args: &TokenArgs, out: Output) -> Result {
+    let ready = Ready::new(&args.files, &args.endpoint, args.id.as_ref())?;
+    if let Some(path) = &args.token_out {
+        check_own(path)?;
+    }
+    if !args.watch {
+        report(args, &ready, &fetch(args, &ready)?, out)?;
+        return Ok(Outcome::Done);
+    }
+    let stop = stop::on_interrupt();
+    let tell = |renewal: Renewal<'_>| match renewal {
+        Renewal::Token(token) => report(args, &ready, token, out),
+        Renewal::Failed { error, pause } => {
+            trying_again(&error.to_string(), pause, out);
+            Ok(())
+        }
+        _ => Ok(()),
+    };
+    token::watch(|| fetch(args, &ready), tell, &stop)?;
+    Ok(Outcome::Done)
+}
+
+fn fetch(args: &TokenArgs, ready: &Ready) -> std::result::Result<Token, TokenError> {
+    let Ready { credentials, target, timeout, .. } = ready;
+    if args.https {
+        let target = Target { host: target.host.clone(), port: args.https_port };
+        return token::over_https(&target, credentials, *timeout);
+    }
+    let identity = Identity::Certificate(credentials);
+    let mut session = connection::open(target, identity, &ready.options())?;
+    let token = token::over_mqtt(&mut session, *timeout)?;
+    // The token is there: nothing depends on the goodbye.
+    let _ = session.disconnect();
+    Ok(token)
+}
+
+/// Writes the token, and shows it, or what it says.
+fn report(args: &TokenArgs, ready: &Ready, token: &Token, out: Output) -> Result<()> {
+    if let Some(path) = &args.token_out {
+        let line = format!("{}\n", token.secret().expose());
+        files::write(path, line.as_bytes(), Access::Private, Existing::Replace)?;
+    }
+    let left = token.claims.expires.map(|end| (end - OffsetDateTime::now_utc()).whole_seconds());
+    let raw = args.raw.then(|| token.secret().expose());
+    let shown = Shown {
+        device: ready.device.as_str(),
+        claims: &token.claims,
+        seconds_left: left,
+        verified: false,
+        token: raw,
+    };
+    out.result(&shown, |shown| match shown.token {
+        Some(token) => format!("{token}\n"),
+        None => text(shown),
+    })?;
+    if raw.is_none() {
+        out.note("decoded, not verified: only the platform has the key");
+    }
+    Ok(())
+}
+
+fn text(shown: &Shown<'_>) -> String {
+    let Claims { issuer, subject, tenant, issued, expires, other, .. } = shown.claims;
+    let left = match shown.seconds_left {
+        Some(left) if left < 0 => format!(" (expired {} ago by this machine's clock)", span(-left)),
+        Some(left) => format!(" (in {})", span(left)),
+        None => String::new(),
+    };
+    let known = [
+        ("issuer", issuer.clone()),
+        ("subject", subject.clone()),
+        ("tenant", tenant.clone()),
+        ("issued", issued.map(date)),
+        ("expires", expires.map(|end| format!("{}{left}", date(end)))),
+    ];
+    let known = known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let other = other.iter().map(|(name, value)| {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        (name.clone(), text)
+    });
+    let rows = known.chain(other).map(|(name, value)| vec![printable(&name), printable(&value)]);
+    table(&[], rows.collect())
+}
+
+/// Seconds in words: `59 minutes`.
+fn span(seconds: i64) -> String {
+    let (number, what) = match seconds {
+        0..120 => (seconds, "second"),
+        120..7200 => (seconds / 60, "minute"),
+        _ => (seconds / 3600, "hour"),
+    };
+    count(usize::try_from(number).unwrap_or_default(), what)
+}
+
+/// Refuses to write over a file that holds something else than a token.
+fn check_own(path: &Path) -> Result<()> {
+    let is_own = |octets: Vec<u8>| {
+        octets.is_empty()
+            || Password::from_file(&octets).is_some_and(|token| Token::parse(&token).is_ok())
+    };
+    if !path.exists() || is_own(files::read(path)?) {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        format!("{} is there and holds no token", path.display()),
+        "name another file for --token-out, or move it away",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_in_words() {
+        let all: Vec<String> = [0, 1, 119, 120, 3600, 7200].into_iter().map(span).collect();
+        assert_eq!(
+            all,
+            ["0 seconds", "1 second", "119 seconds", "2 minutes", "60 minutes", "2 hours"]
+        );
+    }
+}
