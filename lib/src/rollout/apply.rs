@@ -149,9 +149,9 @@ pub fn apply(
     if report.devices.stopped {
         return Ok(report);
     }
-    if let (Some(wanted), Some(client)) = (&spec.tenant, remote.client) {
+    if let Some(client) = remote.client {
         let (csv, steps) = (plan.registration.as_deref(), &mut report.steps);
-        match tenant::apply(spec, wanted, &pki, passwords, csv, client, run, steps) {
+        match tenant::apply(spec, &pki, passwords, csv, client, run, steps) {
             Ok(registered) => report.registered = registered,
             Err(e) => {
                 // What was made here stays, and is told.

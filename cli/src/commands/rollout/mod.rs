@@ -152,9 +152,10 @@ pub(crate) fn run(args: &RolloutArgs, out: Output) -> Result {
         out.result(&planned, |p| show::plan(p.plan, p.changes))?;
         return Ok(Outcome::Done);
     }
-    let report = plan.and_then(|plan| apply(args, &spec, plan, &beyond, &stop, out));
+    let report =
+        plan.map_err(Box::new).and_then(|plan| apply(args, &spec, plan, &beyond, &stop, out));
     let page = args.report.as_ref().map(|page| write_page(page, &spec, &report, &beyond));
-    let ended = end(report?, &spec, out)?;
+    let ended = end(report.map_err(|error| *error)?, &spec, out)?;
     page.transpose()?;
     if let (true, Some(rehearsal)) = (args.stay, &beyond.rehearsal) {
         stay(rehearsal, &stop, out);
@@ -198,6 +199,9 @@ impl Beyond {
     }
 }
 
+/// What was done, or why it could not be.
+type Applied = std::result::Result<Report, Box<RolloutError>>;
+
 fn apply(
     args: &RolloutArgs,
     spec: &Spec,
@@ -205,13 +209,13 @@ fn apply(
     beyond: &Beyond,
     stop: &AtomicBool,
     out: Output,
-) -> std::result::Result<Report, RolloutError> {
+) -> Applied {
     if let (Some(_), Some(registration)) = (&beyond.rehearsal, &spec.registration) {
         // Another sandbox, which is gone, has nothing to say about this one. If the file cannot be
         // removed, the upload says so.
         let _ = std::fs::remove_file(&registration.result);
     }
-    let passwords = Passwords::read_or_create(spec)?;
+    let passwords = Passwords::read_or_create(spec).map_err(Box::new)?;
     let phases = Phases::new(out);
     let run = Run {
         now: OffsetDateTime::now_utc(),
@@ -221,7 +225,7 @@ fn apply(
     };
     let report = rollout::apply(spec, plan, &passwords, &beyond.remote(), &run);
     phases.finish();
-    report
+    report.map_err(Box::new)
 }
 
 /// What devices are called while a step works on them.
@@ -284,19 +288,14 @@ fn check_page(path: &Path) -> Result<()> {
     ))
 }
 
-fn write_page(
-    path: &Path,
-    spec: &Spec,
-    report: &std::result::Result<Report, RolloutError>,
-    beyond: &Beyond,
-) -> Result<()> {
+fn write_page(path: &Path, spec: &Spec, report: &Applied, beyond: &Beyond) -> Result<()> {
     let tenant = match (&beyond.rehearsal, &beyond.client) {
         (Some(_), _) => Some("rehearsed at a sandbox".to_owned()),
         (None, Some(client)) => client.place().ok().map(|place| format!("tenant {place}")),
         (None, None) => None,
     };
-    let picture =
-        Picture::gather(spec, report.as_ref(), tenant.as_deref(), OffsetDateTime::now_utc())?;
+    let run = report.as_ref().map_err(|error| &**error);
+    let picture = Picture::gather(spec, run, tenant.as_deref(), OffsetDateTime::now_utc())?;
     files::write(path, picture.html().as_bytes(), Access::Public, Existing::Replace)?;
     Ok(())
 }
