@@ -100,8 +100,8 @@
 //!
 //! # Features
 //!
-//! `aws-lc-rs` (default) or `ring`: the crypto backend. With ring, RSA keys cannot be made and P-521
-//! cannot be used; everything else works.
+//! `aws-lc-rs` (default) or `ring`: the crypto backend. ring does not know P-521; everything else works
+//! with both. `sandbox`: a tenant in memory.
 //!
 //! # Errors
 //!
