@@ -101,8 +101,15 @@ fn every_way_to_log_in_will_do() {
     confirmed(run("--token-file token", &[]));
     confirmed(run("", &[("C8Y_TOKEN", token.expose())]));
     confirmed(run("", &[("C8Y_USERNAME", "t1001/admin"), ("C8Y_PASSWORD", PASSWORD)]));
-    // The host of REST is that of C8Y_HOST, with its port, wherever the device connects to.
-    confirmed(run("--host 127.0.0.1 --user admin --tenant-password-file pw", &[]));
+    // The host of REST is that of C8Y_HOST, with its port, wherever the device connects to; it may be
+    // another tenant's, then.
+    let other = run("--host 127.0.0.1 --user admin --tenant-password-file pw", &[]);
+    let other = other.expect(1).json();
+    assert_eq!((&other["tenant"]["host"], &other["tenant"]["uploaded"]), (&json!("localhost"), &json!(true)));
+    assert_eq!(other["causes"][0]["code"], "other-tenant", "{other}");
+    assert!(other["causes"].as_array().expect("causes").iter().all(|c| c["certainty"] == "likely"));
+    let note = other["notes"].as_array().expect("notes").last().expect("a note").to_string();
+    assert!(note.contains("asked at localhost, and the device connects to 127.0.0.1"), "{note}");
     let bad = run("--tenant-password-file nothing --user admin", &[]).expect(2);
     assert!(bad.stderr.contains("cannot read nothing"), "{bad:?}");
     for half in ["--user admin", "--tenant-password-file pw"] {
