@@ -105,7 +105,10 @@ fn every_way_to_log_in_will_do() {
     // another tenant's, then.
     let other = run("--host 127.0.0.1 --user admin --tenant-password-file pw", &[]);
     let other = other.expect(1).json();
-    assert_eq!((&other["tenant"]["host"], &other["tenant"]["uploaded"]), (&json!("localhost"), &json!(true)));
+    assert_eq!(
+        (&other["tenant"]["host"], &other["tenant"]["uploaded"]),
+        (&json!("localhost"), &json!(true))
+    );
     assert_eq!(other["causes"][0]["code"], "other-tenant", "{other}");
     assert!(other["causes"].as_array().expect("causes").iter().all(|c| c["certainty"] == "likely"));
     let note = other["notes"].as_array().expect("notes").last().expect("a note").to_string();

@@ -177,6 +177,27 @@ fn messages_come_while_others_go() {
 }
 
 #[test]
+fn what_came_before_the_end_is_told_before_it() {
+    const OPERATION: &[u8] = b"\x30\x08\0\x04s/ds51";
+    let came = |event: Result<Event, ConnectionError>| match event {
+        Ok(Event::Message(message)) => message.payload,
+        other => panic!("{other:?}"),
+    };
+    // While another message waits for its acknowledgement; while the session is greeted.
+    let (mut connection, _) = over(&[&[ACCEPTED, OPERATION, OPERATION, CLOSED]], policy());
+    connection.publish(message("one"));
+    assert_eq!(event(&mut connection), Ok(Event::Connected));
+    assert_eq!([event(&mut connection), event(&mut connection)].map(came), [b"51", b"51"]);
+    assert_eq!(lost(event(&mut connection)), closed(Waiting::Acknowledgement));
+    assert_eq!(connection.waiting(), 1);
+    let greeting = vec![Greeting::Publish(message("100,a,b"))];
+    let once = Policy { greeting, reconnect: false, ..policy() };
+    let (mut connection, _) = over(&[&[ACCEPTED, OPERATION, CLOSED]], once);
+    assert_eq!(came(event(&mut connection)), b"51");
+    assert_eq!(event(&mut connection), Err(closed(Waiting::Acknowledgement)));
+}
+
+#[test]
 fn refusals_end_it_and_absence_does_not() {
     let refused: Answers = &[REFUSED];
     let (mut connection, got) = over(&[refused; 9], Policy { refusals: 3, ..policy() });
