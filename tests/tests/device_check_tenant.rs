@@ -200,8 +200,13 @@ fn an_external_id_of_another_type_is_found_by_it() {
     files(&at, &root, "gw-1");
     at.cli.write("list.csv", "ID;AUTH_TYPE;IDTYPE;TYPE;NAME\ngw-1;CERTIFICATES;c8y_Imei;t;n\n");
     at.ok("registration upload list.csv");
-    for (more, registered) in [("", false), ("--id-type c8y_Imei", true)] {
-        let report = at.run(&line(&at, &format!("gw-1 --json {more}"))).expect(1).json();
+    // The list that registered it names the type.
+    at.cli.write("devices.csv", "id,idtype\ngw-1,c8y_Imei\n");
+    for (more, registered) in
+        [("gw-1", false), ("gw-1 --id-type c8y_Imei", true), ("--from devices.csv", true)]
+    {
+        let outcome = at.run(&line(&at, &format!("{more} --json"))).expect(1);
+        let report = outcome.json_lines()[0].clone();
         assert_eq!(codes(&report)[0], "ca-disabled", "{report}");
         assert_eq!(report["tenant"]["registered"], registered, "{report}");
     }
