@@ -12,6 +12,7 @@ use super::connection::{Connection, ConnectionError, Event, Greeting, Outgoing, 
 use super::mqtt::{MqttError, Qos, Session, Transport};
 use super::smartrest::message::Downstream;
 use super::smartrest::{BOOTSTRAP, BOOTSTRAP_REQUEST, SmartRestError};
+use crate::net::after;
 use crate::secret::Password;
 
 /// The user of devices that have none yet.
@@ -112,7 +113,7 @@ where
     T: Transport,
     F: FnMut() -> Result<Session<T>, ConnectionError>,
 {
-    let end = Instant::now() + patience.wait;
+    let end = after(patience.wait);
     let mut due = Instant::now();
     while !patience.stop.load(Ordering::Relaxed) {
         let now = Instant::now();
@@ -122,7 +123,7 @@ where
         if connection.is_up() && now >= due && connection.waiting() == 0 {
             let (topic, qos) = (BOOTSTRAP_REQUEST.to_owned(), Qos::AtLeastOnce);
             connection.publish(Outgoing { topic, payload: Vec::new(), qos });
-            due = now + patience.every;
+            due = after(patience.every);
         }
         let event = connection.next(GLANCE.min(end - now))?;
         tell(&event);

@@ -51,6 +51,7 @@ pub use backoff::{Backoff, Prospect};
 
 use super::link::{self, Identity, Link, LinkError, Target};
 use super::mqtt::{ConnectOptions, Message, MqttError, Qos, Session, Transport, Waiting};
+use crate::net::after;
 
 /// So often the server may close at a message before it is given up.
 pub const STRIKES: u32 = 3;
@@ -357,7 +358,7 @@ where
 
     fn wait(&mut self, error: ConnectionError) -> Told {
         let pause = self.policy.backoff.pause();
-        self.state = State::Down { until: Instant::now() + pause };
+        self.state = State::Down { until: after(pause) };
         match self.policy.reconnect {
             true => Ok(Event::Lost { error, pause }),
             false => Err(error),

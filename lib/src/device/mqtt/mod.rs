@@ -24,6 +24,7 @@ pub use error::{MqttError, Waiting};
 
 use super::smartrest::{self, BOOTSTRAP, TOKEN};
 use crate::client_id::ClientId;
+use crate::net::after;
 use crate::secret::Password;
 
 /// Most octets of a packet that is received; operations of the platform are far below.
@@ -194,7 +195,7 @@ impl<T: Transport> Session<T> {
 
     /// The next message, or none if none comes within that time. Keeps the session alive.
     pub fn receive(&mut self, wait: Duration) -> Result<Option<Message>, MqttError> {
-        let end = Instant::now() + wait;
+        let end = after(wait);
         loop {
             let position = self.inbox.iter().position(|p| matches!(p, Inbound::Message(_)));
             if let Some(Inbound::Message(message)) = position.and_then(|p| self.inbox.remove(p)) {
@@ -243,7 +244,7 @@ impl<T: Transport> Session<T> {
         waiting: Waiting,
         wanted: impl Fn(&Inbound) -> Option<R>,
     ) -> Result<R, MqttError> {
-        let end = Instant::now() + self.timeout;
+        let end = after(self.timeout);
         loop {
             let found = |(at, packet)| wanted(packet).map(|found| (at, found));
             if let Some((at, found)) = self.inbox.iter().enumerate().find_map(found) {
