@@ -50,7 +50,7 @@ const WAIT: Duration = Duration::from_millis(2);
 
 fn options() -> ConnectOptions {
     let id = DeviceId::parse("gw-1").unwrap();
-    let timeout = Duration::from_millis(20);
+    let timeout = Duration::from_secs(10);
     ConnectOptions { timeout, ..ConnectOptions::new(ClientId::of_device(id)) }
 }
 
