@@ -73,6 +73,9 @@ fn the_text_says_what_the_tenant_says() {
     assert!(text.contains(cause), "{text}");
     assert!(text.contains("`c8y-pki tenant trust update \"Root\" --auto-registration`"), "{text}");
     assert!(!text.contains("with C8Y_USER"), "{text}");
+    // Named twice it is one device.
+    let twice = at.run(&line(&at, "gw-1 gw-1")).expect(1).stdout;
+    assert!(twice.contains(wanted) && twice.contains(cause), "{twice}");
     // Of many, one line.
     let many = at.run(&line(&at, "gw-1 gw-2")).expect(1).stdout;
     assert!(many.contains("[not-registered] (the tenant says so)\n"), "{many}");
