@@ -58,11 +58,20 @@ impl Output {
         value: &T,
         text: impl FnOnce(&T) -> String,
     ) -> Result<()> {
+        self.offer_result(value, text).map(|_| ())
+    }
+
+    /// The same for what goes on and on; false if the reader has gone away.
+    pub(crate) fn offer_result<T: Serialize>(
+        self,
+        value: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> Result<bool> {
         if self.json {
             let line = serde_json::to_string(value).map_err(|e| Failure::Output(e.into()))?;
-            self.data(format!("{line}\n").as_bytes())
+            self.offer(format!("{line}\n").as_bytes())
         } else {
-            self.data(text(value).as_bytes())
+            self.offer(text(value).as_bytes())
         }
     }
 

@@ -61,6 +61,12 @@ pub(crate) fn random() -> f64 {
     f64::from(octet[0]) / 255.0
 }
 
+/// The end of a wait that begins now; one without end lasts a century.
+pub(crate) fn after(wait: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    Instant::now() + wait.min(CENTURY)
+}
+
 /// Waits; false if it is to stop.
 pub(crate) fn sleep_until(end: Instant, stop: &AtomicBool) -> bool {
     const GLANCE: Duration = Duration::from_millis(100);
@@ -90,6 +96,7 @@ mod tests {
 
     #[test]
     fn waiting_ends_at_its_time_or_when_told() {
+        assert!(after(Duration::MAX) > after(Duration::from_secs(3600)));
         let stop = AtomicBool::new(false);
         assert!(sleep_until(Instant::now(), &stop));
         stop.store(true, Ordering::Relaxed);

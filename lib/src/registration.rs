@@ -10,7 +10,7 @@
 mod check;
 mod records;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 pub(crate) use crate::bulk::rows::separator;
 pub use check::{Finding, Level, Report, check};
@@ -147,6 +147,16 @@ pub fn column_of(header: &str) -> String {
         return upper;
     }
     header.to_owned()
+}
+
+/// The types of the external ids (`IDTYPE`) that these devices' list gives them, by their ids; the others
+/// have the platform's default.
+pub fn id_types<'a>(devices: impl IntoIterator<Item = &'a Device>) -> HashMap<String, String> {
+    let of = |device: &Device| {
+        let found = device.details.iter().find(|(header, _)| column_of(header) == "IDTYPE");
+        found.map(|(_, value)| (device.id.to_string(), value.clone()))
+    };
+    devices.into_iter().filter_map(of).collect()
 }
 
 fn row(device: &Device, settings: &Settings) -> Result<Row, RegistrationError> {

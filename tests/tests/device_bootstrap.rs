@@ -90,6 +90,9 @@ fn nobody_accepts_or_the_user_stops_and_no_file_is_left() {
     let pw = "--bootstrap-password-file pw";
     let late = at.run(&line(&at, &format!("--out f --wait 1 {pw}"))).expect(1);
     assert_eq!(late.error(), "no credentials came on s/dcr within 1 seconds");
+    // Who was never reached has not refused.
+    let nobody = at.run(&format!("device bootstrap pw-1 --port 1 --raw --wait 1 {pw}")).expect(3);
+    assert_eq!(nobody.error(), "nothing listens on localhost:1");
     let mut asking = start(&at, "--out f");
     asking.told("accept it there");
     asking.interrupt();

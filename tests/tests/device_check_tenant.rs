@@ -73,6 +73,9 @@ fn the_text_says_what_the_tenant_says() {
     assert!(text.contains(cause), "{text}");
     assert!(text.contains("`c8y-pki tenant trust update \"Root\" --auto-registration`"), "{text}");
     assert!(!text.contains("with C8Y_USER"), "{text}");
+    // Named twice it is one device.
+    let twice = at.run(&line(&at, "gw-1 gw-1")).expect(1).stdout;
+    assert!(twice.contains(wanted) && twice.contains(cause), "{twice}");
     // Of many, one line.
     let many = at.run(&line(&at, "gw-1 gw-2")).expect(1).stdout;
     assert!(many.contains("[not-registered] (the tenant says so)\n"), "{many}");
@@ -101,8 +104,18 @@ fn every_way_to_log_in_will_do() {
     confirmed(run("--token-file token", &[]));
     confirmed(run("", &[("C8Y_TOKEN", token.expose())]));
     confirmed(run("", &[("C8Y_USERNAME", "t1001/admin"), ("C8Y_PASSWORD", PASSWORD)]));
-    // The host of REST is that of C8Y_HOST, with its port, wherever the device connects to.
-    confirmed(run("--host 127.0.0.1 --user admin --tenant-password-file pw", &[]));
+    // The host of REST is that of C8Y_HOST, with its port, wherever the device connects to; it may be
+    // another tenant's, then.
+    let other = run("--host 127.0.0.1 --user admin --tenant-password-file pw", &[]);
+    let other = other.expect(1).json();
+    assert_eq!(
+        (&other["tenant"]["host"], &other["tenant"]["uploaded"]),
+        (&json!("localhost"), &json!(true))
+    );
+    assert_eq!(other["causes"][0]["code"], "other-tenant", "{other}");
+    assert!(other["causes"].as_array().expect("causes").iter().all(|c| c["certainty"] == "likely"));
+    let note = other["notes"].as_array().expect("notes").last().expect("a note").to_string();
+    assert!(note.contains("asked at localhost, and the device connects to 127.0.0.1"), "{note}");
     let bad = run("--tenant-password-file nothing --user admin", &[]).expect(2);
     assert!(bad.stderr.contains("cannot read nothing"), "{bad:?}");
     for half in ["--user admin", "--tenant-password-file pw"] {
@@ -190,8 +203,13 @@ fn an_external_id_of_another_type_is_found_by_it() {
     files(&at, &root, "gw-1");
     at.cli.write("list.csv", "ID;AUTH_TYPE;IDTYPE;TYPE;NAME\ngw-1;CERTIFICATES;c8y_Imei;t;n\n");
     at.ok("registration upload list.csv");
-    for (more, registered) in [("", false), ("--id-type c8y_Imei", true)] {
-        let report = at.run(&line(&at, &format!("gw-1 --json {more}"))).expect(1).json();
+    // The list that registered it names the type.
+    at.cli.write("devices.csv", "id,idtype\ngw-1,c8y_Imei\n");
+    for (more, registered) in
+        [("gw-1", false), ("gw-1 --id-type c8y_Imei", true), ("--from devices.csv", true)]
+    {
+        let outcome = at.run(&line(&at, &format!("{more} --json"))).expect(1);
+        let report = outcome.json_lines()[0].clone();
         assert_eq!(codes(&report)[0], "ca-disabled", "{report}");
         assert_eq!(report["tenant"]["registered"], registered, "{report}");
     }

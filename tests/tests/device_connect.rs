@@ -214,7 +214,8 @@ fn a_refusal_that_is_repeated_ends_it_with_the_causes() {
     let stranger = start(&at.cli, at.sandbox.mqtt_port(), "--no-reconnect");
     let (code, _, stderr) = stranger.finish();
     assert_eq!((code, stderr.contains("likely cause: ")), (2, true), "{stderr}");
-    for wrong in ["--topic s/#", "--child a:b", "--qos 3", "--keep-alive 0"] {
+    let endless = format!("--topic {}", "x".repeat(20_000));
+    for wrong in ["--topic s/#", &endless, "--child a:b", "--qos 3", "--keep-alive 0"] {
         assert_eq!(at_sandbox(&at, 1, wrong).finish().0, 2, "{wrong}");
     }
 }

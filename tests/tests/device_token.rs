@@ -1,7 +1,9 @@
 //! `device token` against a sandbox: over MQTT and HTTPS, shown, written, renewed; and used.
 #![cfg(unix)]
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 
 use c8y_pki::sandbox::Settings;
 use c8y_pki_tests::at_tenant::AtTenant;
@@ -131,6 +133,18 @@ fn a_watch_renews_whatever_happens_to_the_network() {
     let (code, _, stderr) = watch.finish();
     assert_eq!(code, 0, "{stderr}");
     assert!(!stderr.contains("eyJ"), "{stderr}");
+}
+
+#[test]
+fn a_watch_ends_when_nobody_reads_it() {
+    let at = tenant(2);
+    let mut watch = at.cli.command(&format!("{} --watch --raw", mqtt(&at)));
+    watch.env("C8Y_HOST", at.sandbox.url()).stdin(Stdio::null()).stderr(Stdio::null());
+    let mut watch = watch.stdout(Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(watch.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    assert_eq!(first.matches('.').count(), 2, "{first}");
+    assert_eq!(watch.wait().unwrap().code(), Some(0));
 }
 
 #[test]

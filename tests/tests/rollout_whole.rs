@@ -3,6 +3,7 @@
 
 use std::process::Command;
 
+use c8y_pki::sandbox::Faults;
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::Cli;
 use c8y_pki_tests::{arg, chromium, data_dir, node_dir, node_with};
@@ -117,6 +118,25 @@ fn devices_connect_to_a_tenant_with_their_own_truststores() {
     let failed = &other["connected"]["failed"];
     assert_eq!((&failed[0]["id"], &failed[0]["step"]), (&json!("gw-4"), &json!("tls")), "{other}");
     assert_eq!(failed[0]["cause"]["code"], "server-ca-missing");
+}
+
+#[test]
+fn a_device_is_looked_up_by_the_type_that_its_row_registers() {
+    let list = "id,name,type,idtype\ngw-1,One,t,c8y_Imei\n";
+    let at = AtTenant::new(example("\n[tenant]\ncas = [\"line-7\"]\n", list));
+    let text = at.cli.text("demo/rollout.toml");
+    let trust = text.replace("cas = [\"edge\"]", "certificates = [\"../sandbox-ca.pem\"]");
+    at.cli.write("demo/rollout.toml", trust);
+    at.sandbox.set_faults("connack5=1".parse::<Faults>().expect("faults"));
+    let port = at.sandbox.mqtt_port();
+    let line = format!("rollout demo/rollout.toml --connect --mqtt-port {port} --json");
+    let done = at.run(&line).expect(1).json();
+    // It is registered, and nothing is wrong with it but the platform.
+    let cause = &done["connected"]["failed"][0]["cause"];
+    assert_eq!(
+        (&cause["code"], &cause["certainty"]),
+        (&json!("registered-basic"), &json!("likely"))
+    );
 }
 
 #[test]

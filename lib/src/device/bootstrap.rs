@@ -12,6 +12,7 @@ use super::connection::{Connection, ConnectionError, Event, Greeting, Outgoing, 
 use super::mqtt::{MqttError, Qos, Session, Transport};
 use super::smartrest::message::Downstream;
 use super::smartrest::{BOOTSTRAP, BOOTSTRAP_REQUEST, SmartRestError};
+use crate::net::after;
 use crate::secret::Password;
 
 /// The user of devices that have none yet.
@@ -102,7 +103,7 @@ pub struct Patience<'a> {
 /// Asks until credentials come; none if it was stopped. `tell` gets what happens to the connection,
 /// which has to be made with [`policy`], as the bootstrap user, with the ClientId of the device.
 ///
-/// Errors: no prospect of a connection; nobody has accepted the device in time.
+/// Errors: no prospect of a connection, or none at the end; nobody has accepted the device in time.
 pub fn request<T, F>(
     connection: &mut Connection<T, F>,
     patience: Patience<'_>,
@@ -112,20 +113,28 @@ where
     T: Transport,
     F: FnMut() -> Result<Session<T>, ConnectionError>,
 {
-    let end = Instant::now() + patience.wait;
+    let end = after(patience.wait);
     let mut due = Instant::now();
+    // Why there is no connection at present.
+    let mut lost = None;
     while !patience.stop.load(Ordering::Relaxed) {
         let now = Instant::now();
         if now >= end {
-            return Err(BootstrapError::NotAccepted { seconds: patience.wait.as_secs() });
+            let seconds = patience.wait.as_secs();
+            return Err(lost.map_or(BootstrapError::NotAccepted { seconds }, Into::into));
         }
         if connection.is_up() && now >= due && connection.waiting() == 0 {
             let (topic, qos) = (BOOTSTRAP_REQUEST.to_owned(), Qos::AtLeastOnce);
             connection.publish(Outgoing { topic, payload: Vec::new(), qos });
-            due = now + patience.every;
+            due = after(patience.every);
         }
         let event = connection.next(GLANCE.min(end - now))?;
         tell(&event);
+        match &event {
+            Event::Connected => lost = None,
+            Event::Lost { error, .. } => lost = Some(error.clone()),
+            _ => {}
+        }
         if let Event::Message(message) = &event
             && message.topic == BOOTSTRAP
             && let Some(granted) = granted(&message.payload)?

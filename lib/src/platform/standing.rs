@@ -7,6 +7,7 @@
 //! Whether a device is registered comes from `GET /identity/externalIds/{type}/{id}` (OpenAPI of the
 //! platform, "External IDs").
 
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use time::OffsetDateTime;
@@ -63,6 +64,8 @@ type Once<T> = OnceLock<Result<T, String>>;
 pub struct Inquiry<'a> {
     client: &'a Client,
     id_type: String,
+    /// Of devices that have another type.
+    id_types: HashMap<String, String>,
     tenant: Once<(Tenant, Option<OffsetDateTime>)>,
     trusted: Once<Vec<Uploaded>>,
     revoked: Once<Vec<Serial>>,
@@ -79,7 +82,14 @@ impl<'a> Inquiry<'a> {
     /// Gets ready; nothing is asked yet. `id_type` is usually [`ID_TYPE`].
     pub fn new(client: &'a Client, id_type: impl Into<String>) -> Self {
         let (tenant, trusted, revoked) = (Once::new(), Once::new(), Once::new());
-        Self { client, id_type: id_type.into(), tenant, trusted, revoked }
+        let (id_type, id_types) = (id_type.into(), HashMap::new());
+        Self { client, id_type, id_types, tenant, trusted, revoked }
+    }
+
+    /// With the types of those devices that have one of their own, by their ids.
+    #[must_use]
+    pub fn with_id_types(self, id_types: HashMap<String, String>) -> Self {
+        Self { id_types, ..self }
     }
 
     /// Asks about a device that presents these certificates, its own first.
@@ -114,7 +124,8 @@ impl<'a> Inquiry<'a> {
     }
 
     fn registered(&self, device: &str) -> Result<bool, PlatformError> {
-        let (kind, id) = (segment(&self.id_type), segment(device));
+        let kind = self.id_types.get(device).unwrap_or(&self.id_type);
+        let (kind, id) = (segment(kind), segment(device));
         let request = Request::get(format!("/identity/externalIds/{kind}/{id}"));
         match self.client.send(&request.role(ROLE_IDENTITY)) {
             Ok(_) => Ok(true),

@@ -18,7 +18,9 @@ use crate::cert::Certificate;
 use crate::crypto::random_password;
 use crate::files::{self, Access};
 use crate::issue::Outliving;
+use crate::platform::standing::{ID_TYPE, Inquiry};
 use crate::platform::{Client, PlatformError};
+use crate::registration;
 use crate::secret::Password;
 use crate::store::Pkcs12Options;
 
@@ -134,10 +136,9 @@ pub fn apply(
     }
     let mut steps = std::mem::take(&mut plan.steps);
     done(&mut steps, &["password", "ca"]);
-    let ids = match remote.connect {
-        Some(_) => plan.list.devices.iter().map(|device| device.id.clone()).collect(),
-        None => Vec::new(),
-    };
+    let connecting = if remote.connect.is_some() { &plan.list.devices[..] } else { &[] };
+    let ids = connecting.iter().map(|device| device.id.clone()).collect();
+    let id_types = registration::id_types(connecting);
     let devices = make_devices(spec, &mut pki, plan.list, passwords, run)?;
     if !devices.stopped {
         done(&mut steps, &["devices"]);
@@ -163,7 +164,10 @@ pub fn apply(
     if let (Some(wanted), false) = (remote.connect, report.is_stopped()) {
         let uploaded = uploaded(spec, &pki)?;
         let store = passwords.store.as_ref();
-        let connected = connect::apply(spec, wanted, remote.client, ids, &uploaded, store, run);
+        let inquiry = remote.client.map(|client| Inquiry::new(client, ID_TYPE));
+        let inquiry = inquiry.map(|inquiry| inquiry.with_id_types(id_types));
+        let inquiry = inquiry.as_ref();
+        let connected = connect::apply(spec, wanted, inquiry, ids, &uploaded, store, run);
         if !connected.stopped {
             done(&mut report.steps, &["connect"]);
         }

@@ -14,8 +14,7 @@ use crate::device::check::{Check, Report, StepName, check, many, spread};
 use crate::device::credentials::{Credentials, Files, Place, Trusted};
 use crate::device::diagnosis::Cause;
 use crate::device::link::Target;
-use crate::platform::Client;
-use crate::platform::standing::{ID_TYPE, Inquiry};
+use crate::platform::standing::Inquiry;
 use crate::secret::Password;
 
 /// Progress is told after so many devices.
@@ -75,13 +74,12 @@ pub struct NotConnected {
 pub(super) fn apply(
     spec: &Spec,
     wanted: &Connecting,
-    client: Option<&Client>,
+    inquiry: Option<&Inquiry<'_>>,
     devices: Vec<DeviceId>,
     uploaded: &[Certificate],
     store_password: Option<&Password>,
     run: &Run<'_>,
 ) -> Connected {
-    let inquiry = client.map(|client| Inquiry::new(client, ID_TYPE));
     let ids = spread(devices, wanted.sample);
     let one = |index: usize| {
         let id = &ids[index];
@@ -104,7 +102,7 @@ pub(super) fn apply(
             uploaded,
             at: run.now,
             attempts: wanted.attempts,
-            tenant: inquiry.as_ref(),
+            tenant: inquiry,
         };
         check(&how, read)
     };

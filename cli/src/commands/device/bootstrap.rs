@@ -24,6 +24,7 @@ use super::store_password;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::password::Source;
+use crate::render::printable;
 use crate::stop;
 
 /// Arguments of `device bootstrap`.
@@ -270,5 +271,6 @@ fn text(told: &Told<'_>) -> String {
     let Told { device, tenant, user, file, checked, .. } = told;
     let file = file.as_deref().unwrap_or_default();
     let proof = if *checked { ", and the device connects with them" } else { "" };
-    format!("{device}: user {tenant}/{user}; its credentials are in {file}{proof}\n")
+    let user = printable(&format!("{tenant}/{user}"));
+    format!("{device}: user {user}; its credentials are in {file}{proof}\n")
 }

@@ -1,6 +1,7 @@
 //! What the commands share that connect as a device would: where its files are and what opens them,
 //! and where it connects to.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -90,10 +91,13 @@ impl FilesArgs {
         Subject { device: Some(device), place }
     }
 
-    /// The devices that are named, or the one whose files are.
+    /// The devices that are named, each once, or the one whose files are.
     pub(super) fn subjects(&self, ids: &[String]) -> Result<Vec<Subject>> {
-        let devices =
+        let mut devices =
             ids.iter().map(|id| DeviceId::parse(id)).collect::<std::result::Result<Vec<_>, _>>()?;
+        // Two connections of one device would end each other.
+        let mut seen = BTreeSet::new();
+        devices.retain(|device| seen.insert(device.clone()));
         let place = match (&self.bundle, &self.keystore) {
             (Some(dir), _) => FilePlace::Bundle(dir.clone()),
             (None, Some(file)) => FilePlace::Keystore(file.clone()),

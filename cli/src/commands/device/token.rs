@@ -1,6 +1,7 @@
 //! `device token`: a device's token, over MQTT or HTTPS; shown by what it says, kept by `--watch`.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use c8y_pki::device::connection;
 use c8y_pki::device::link::{Identity, Target};
@@ -26,7 +27,8 @@ itself is a secret: --raw prints it, --token-out writes it to a file.
 
 Over MQTT the platform closes a connection that the device has open, since it keeps one a ClientId.
 With --https the device stays connected. --watch asks again at half of each token's life, also when
-the network was away; Ctrl-C ends it with exit code 0.
+the network was away; Ctrl-C ends it with exit code 0, and so does a reader that has gone, but for
+--token-out.
 
 Examples:
   c8y-pki device token gw-0001 --host acme.eu-latest.cumulocity.com
@@ -82,13 +84,19 @@ pub(super) fn run(args: &TokenArgs, out: Output) -> Result {
         return Ok(Outcome::Done);
     }
     let stop = stop::on_interrupt();
-    let tell = |renewal: Renewal<'_>| match renewal {
-        Renewal::Token(token) => report(args, &ready, token, out),
-        Renewal::Failed { error, pause } => {
-            trying_again(&error.to_string(), pause, out);
-            Ok(())
+    let tell = |renewal: Renewal<'_>| -> Result<()> {
+        match renewal {
+            Renewal::Token(token) => {
+                let is_read = report(args, &ready, token, out)?;
+                if !is_read && args.token_out.is_none() {
+                    // Nobody is left to get the next one.
+                    stop.store(true, Ordering::Relaxed);
+                }
+            }
+            Renewal::Failed { error, pause } => trying_again(&error.to_string(), pause, out),
+            _ => {}
         }
-        _ => Ok(()),
+        Ok(())
     };
     token::watch(|| fetch(args, &ready), tell, &stop)?;
     Ok(Outcome::Done)
@@ -108,8 +116,8 @@ fn fetch(args: &TokenArgs, ready: &Ready) -> std::result::Result<Token, TokenErr
     Ok(token)
 }
 
-/// Writes the token, and shows it, or what it says.
-fn report(args: &TokenArgs, ready: &Ready, token: &Token, out: Output) -> Result<()> {
+/// Writes the token, and shows it, or what it says; false if nobody reads that any more.
+fn report(args: &TokenArgs, ready: &Ready, token: &Token, out: Output) -> Result<bool> {
     if let Some(path) = &args.token_out {
         let line = format!("{}\n", token.secret().expose());
         files::write(path, line.as_bytes(), Access::Private, Existing::Replace)?;
@@ -123,14 +131,14 @@ fn report(args: &TokenArgs, ready: &Ready, token: &Token, out: Output) -> Result
         verified: false,
         token: raw,
     };
-    out.result(&shown, |shown| match shown.token {
+    let is_read = out.offer_result(&shown, |shown| match shown.token {
         Some(token) => format!("{token}\n"),
         None => text(shown),
     })?;
     if raw.is_none() {
         out.note("decoded, not verified: only the platform has the key");
     }
-    Ok(())
+    Ok(is_read)
 }
 
 fn text(shown: &Shown<'_>) -> String {

@@ -24,10 +24,20 @@ impl Run<'_> {
         let standing = inquiry.ask(presented, device.as_str());
         let untold = standing.unanswered.iter();
         let untold = untold.map(|reason| format!("the tenant does not tell all: {reason}"));
-        self.untold = Some(untold.collect());
+        let mut untold: Vec<String> = untold.collect();
         if standing.tenant.is_some() {
-            self.facts.tenant = Some(says(&standing, presented, &self.check.target.host));
+            let target = &self.check.target.host;
+            let says = says(&standing, presented, target);
+            if says.same_host == Some(false) {
+                let asked = says.host.as_deref().unwrap_or_default();
+                untold.push(format!(
+                    "the tenant was asked at {asked}, and the device connects to {target}: if that is \
+                     another tenant, what this one says does not hold there"
+                ));
+            }
+            self.facts.tenant = Some(says);
         }
+        self.untold = Some(untold);
     }
 }
 

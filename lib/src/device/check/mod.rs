@@ -117,7 +117,7 @@ struct Run<'a> {
     notes: Vec<String>,
     facts: diagnosis::Facts,
     attempts: u32,
-    /// What the tenant did not tell; none: it was not asked.
+    /// What the tenant did not tell, or not for sure; none: it was not asked.
     untold: Option<Vec<String>>,
 }
 

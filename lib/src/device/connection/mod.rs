@@ -7,12 +7,12 @@
 //!
 //! What is published while there is no session waits. A message of QoS 1 or 2 that was on its way when a
 //! session ended is sent once more, so it may arrive twice, also with QoS 2: the platform keeps no
-//! session. Of QoS 0 nobody knows whether it arrived. A message during which the server closes
+//! session. Of QoS 0 nobody knows whether it arrived. Messages that came before a session ended are told
+//! before its end: the server does not send them again. A message during which the server closes
 //! [`STRIKES`] times in a row is given up: it is what the server does not bear.
 //!
 //! Attempts end where another one has no prospect ([`Prospect`]): a refusal that is repeated, files that
 //! cannot be used, a host that is none. A network that is away is waited for without end.
-
 //!
 //! ```
 //! use std::time::Duration;
@@ -51,6 +51,7 @@ pub use backoff::{Backoff, Prospect};
 
 use super::link::{self, Identity, Link, LinkError, Target};
 use super::mqtt::{ConnectOptions, Message, MqttError, Qos, Session, Transport, Waiting};
+use crate::net::after;
 
 /// So often the server may close at a message before it is given up.
 pub const STRIKES: u32 = 3;
@@ -158,6 +159,9 @@ pub enum Event {
     },
 }
 
+/// What [`Connection::next`] tells.
+type Told = Result<Event, ConnectionError>;
+
 enum State<T: Transport> {
     Up { session: Box<Session<T>>, since: Instant },
     Down { until: Instant },
@@ -173,7 +177,7 @@ pub struct Connection<T: Transport, F> {
     /// How often the server has closed at the first of them.
     strikes: u32,
     /// What is to be told next.
-    events: VecDeque<Event>,
+    events: VecDeque<Told>,
 }
 
 impl<T: Transport, F> std::fmt::Debug for Connection<T, F> {
@@ -233,7 +237,7 @@ where
     /// Errors: there is no session, and no prospect of one.
     pub fn next(&mut self, wait: Duration) -> Result<Event, ConnectionError> {
         if let Some(event) = self.events.pop_front() {
-            return Ok(event);
+            return event;
         }
         if let State::Down { until } = self.state {
             let left = until.saturating_duration_since(Instant::now());
@@ -246,29 +250,34 @@ where
         }
     }
 
-    fn connect(&mut self) -> Result<Event, ConnectionError> {
-        match self.greet() {
-            Ok(session) => {
-                self.refused = 0;
-                self.state = State::Up { session: Box::new(session), since: Instant::now() };
-                Ok(Event::Connected)
-            }
-            Err(error) => {
-                self.refused = match Prospect::of(&error) {
-                    Prospect::Temporary => self.refused,
-                    Prospect::Doubtful => self.refused + 1,
-                    Prospect::Hopeless => return Err(error),
-                };
-                if self.refused >= self.policy.refusals.max(1) {
-                    return Err(error);
-                }
-                self.wait(error)
-            }
+    fn connect(&mut self) -> Told {
+        let mut session = match (self.open)() {
+            Ok(session) => session,
+            Err(error) => return self.failed(error),
+        };
+        if let Err(error) = self.greet(&mut session) {
+            let told = self.failed(error.into());
+            return self.after(session.into_messages(), told);
         }
+        self.refused = 0;
+        self.state = State::Up { session: Box::new(session), since: Instant::now() };
+        Ok(Event::Connected)
     }
 
-    fn greet(&mut self) -> Result<Session<T>, ConnectionError> {
-        let mut session = (self.open)()?;
+    /// An attempt to connect has failed.
+    fn failed(&mut self, error: ConnectionError) -> Told {
+        self.refused = match Prospect::of(&error) {
+            Prospect::Temporary => self.refused,
+            Prospect::Doubtful => self.refused + 1,
+            Prospect::Hopeless => return Err(error),
+        };
+        if self.refused >= self.policy.refusals.max(1) {
+            return Err(error);
+        }
+        self.wait(error)
+    }
+
+    fn greet(&self, session: &mut Session<T>) -> Result<(), MqttError> {
         for step in &self.policy.greeting {
             match step {
                 Greeting::Subscribe(topics) => {
@@ -281,7 +290,7 @@ where
                 }
             }
         }
-        Ok(session)
+        Ok(())
     }
 
     /// Sends, then receives.
@@ -321,23 +330,35 @@ where
             && let Some(message) = self.outbox.pop_front()
         {
             self.strikes = 0;
-            self.events.push_back(Event::Unsent { message, error: error.clone() });
+            self.events.push_back(Ok(Event::Unsent { message, error: error.clone() }));
         }
     }
 
     /// A session has ended.
-    fn lose(&mut self, error: MqttError) -> Result<Event, ConnectionError> {
-        if let State::Up { since, .. } = &self.state
-            && since.elapsed() >= self.policy.backoff.longest()
-        {
+    fn lose(&mut self, error: MqttError) -> Told {
+        let down = State::Down { until: Instant::now() };
+        let State::Up { session, since } = std::mem::replace(&mut self.state, down) else {
+            return self.wait(error.into());
+        };
+        if since.elapsed() >= self.policy.backoff.longest() {
             self.policy.backoff.reset();
         }
-        self.wait(error.into())
+        let told = self.wait(error.into());
+        self.after(session.into_messages(), told)
     }
 
-    fn wait(&mut self, error: ConnectionError) -> Result<Event, ConnectionError> {
+    /// Tells the messages that came before the end of a session, then its end.
+    fn after(&mut self, came: Vec<Message>, end: Told) -> Told {
+        let mut all = came.into_iter().map(|message| Ok(Event::Message(message))).chain([end]);
+        let first = all.next().unwrap_or(Ok(Event::Idle));
+        let rest: Vec<Told> = all.collect();
+        rest.into_iter().rev().for_each(|told| self.events.push_front(told));
+        first
+    }
+
+    fn wait(&mut self, error: ConnectionError) -> Told {
         let pause = self.policy.backoff.pause();
-        self.state = State::Down { until: Instant::now() + pause };
+        self.state = State::Down { until: after(pause) };
         match self.policy.reconnect {
             true => Ok(Event::Lost { error, pause }),
             false => Err(error),

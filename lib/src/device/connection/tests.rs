@@ -50,7 +50,7 @@ const WAIT: Duration = Duration::from_millis(2);
 
 fn options() -> ConnectOptions {
     let id = DeviceId::parse("gw-1").unwrap();
-    let timeout = Duration::from_millis(20);
+    let timeout = Duration::from_secs(10);
     ConnectOptions { timeout, ..ConnectOptions::new(ClientId::of_device(id)) }
 }
 
@@ -174,6 +174,27 @@ fn messages_come_while_others_go() {
     assert_eq!(event(&mut connection), Ok(Event::Connected));
     let Ok(Event::Message(message)) = event(&mut connection) else { panic!() };
     assert_eq!((message.topic.as_str(), &message.payload[..]), ("s/ds", &b"51"[..]));
+}
+
+#[test]
+fn what_came_before_the_end_is_told_before_it() {
+    const OPERATION: &[u8] = b"\x30\x08\0\x04s/ds51";
+    let came = |event: Result<Event, ConnectionError>| match event {
+        Ok(Event::Message(message)) => message.payload,
+        other => panic!("{other:?}"),
+    };
+    // While another message waits for its acknowledgement; while the session is greeted.
+    let (mut connection, _) = over(&[&[ACCEPTED, OPERATION, OPERATION, CLOSED]], policy());
+    connection.publish(message("one"));
+    assert_eq!(event(&mut connection), Ok(Event::Connected));
+    assert_eq!([event(&mut connection), event(&mut connection)].map(came), [b"51", b"51"]);
+    assert_eq!(lost(event(&mut connection)), closed(Waiting::Acknowledgement));
+    assert_eq!(connection.waiting(), 1);
+    let greeting = vec![Greeting::Publish(message("100,a,b"))];
+    let once = Policy { greeting, reconnect: false, ..policy() };
+    let (mut connection, _) = over(&[&[ACCEPTED, OPERATION, CLOSED]], once);
+    assert_eq!(came(event(&mut connection)), b"51");
+    assert_eq!(event(&mut connection), Err(closed(Waiting::Acknowledgement)));
 }
 
 #[test]

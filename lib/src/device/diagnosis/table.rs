@@ -58,7 +58,8 @@ const CHAIN_INCOMPLETE: Row = (
     "chain-incomplete",
     "what the device presents ({chain}) does not include the uploaded CA",
     "present the chain up to and including the uploaded CA; to check: \
-     `c8y-pki device check --uploaded CA.pem`",
+     `c8y-pki device check --uploaded CA.pem`. If the CA was renewed, upload its new certificate: \
+     `c8y-pki tenant trust add FILE`",
 );
 const NOT_REGISTERED: Row = (
     Always,

@@ -1,5 +1,6 @@
 //! What a tenant's answers make of the likely causes: some are confirmed, some excluded, the rest stay
-//! likely. What the tenant does not tell excludes nothing. Pure, like the table.
+//! likely. What the tenant does not tell excludes nothing. Where the device connects to another host than
+//! the tenant's, nothing is confirmed: it may be another tenant's. Pure, like the table.
 
 use serde::Serialize;
 
@@ -53,8 +54,14 @@ pub enum Certainty {
 
 /// What becomes of a cause; none: it is excluded.
 pub(super) fn judge(code: &str, facts: &Facts, says: &TenantSays) -> Option<Certainty> {
+    let elsewhere = says.same_host == Some(false);
+    if elsewhere && says.uploaded != Some(true) {
+        // It may have nothing to do with the device: the tenant of that host was not asked.
+        return Some(Certainty::Likely);
+    }
+    let confirmed = if elsewhere { Certainty::Likely } else { Certainty::Confirmed };
     let by = |answer: Option<bool>| match answer {
-        Some(true) => Some(Certainty::Confirmed),
+        Some(true) => Some(confirmed),
         Some(false) => None,
         None => Some(Certainty::Likely),
     };
@@ -78,12 +85,12 @@ pub(super) fn judge(code: &str, facts: &Facts, says: &TenantSays) -> Option<Cert
         },
         "not-registered" => match (says.auto_registration, says.registered) {
             (Some(true), _) | (_, Some(true)) => None,
-            (Some(false), Some(false)) => Some(Certainty::Confirmed),
+            (Some(false), Some(false)) => Some(confirmed),
             _ => Some(Certainty::Likely),
         },
         "registered-basic" => unless(says.registered == Some(false)),
         "proof-missing" => match says.proof {
-            Some(false) if says.length > 2 => Some(Certainty::Confirmed),
+            Some(false) if says.length > 2 => Some(confirmed),
             proof => unless(proof == Some(true)),
         },
         "ca-elsewhere" => unless(says.proof == Some(true)),
@@ -99,7 +106,7 @@ pub(super) fn judge(code: &str, facts: &Facts, says: &TenantSays) -> Option<Cert
 pub(super) fn stands_out(code: &str, says: &TenantSays) -> bool {
     match code {
         "other-tenant" => says.uploaded == Some(true) && says.same_host == Some(false),
-        "chain-incomplete" => says.uploaded == Some(false),
+        "chain-incomplete" => says.uploaded == Some(false) && says.same_host != Some(false),
         _ => false,
     }
 }

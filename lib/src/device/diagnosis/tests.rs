@@ -152,6 +152,24 @@ fn the_tenant_confirms_and_excludes() {
         (TenantSays { valid: no, ..welcome() }, "server-clock! overload"),
         (TenantSays { same_host: no, ..welcome() }, "other-tenant overload"),
         (TenantSays { same_host: no, revoked: None, ..welcome() }, "other-tenant revoked overload"),
+        // Of another host nothing is certain, and a tenant without the CA excludes nothing.
+        (
+            TenantSays { same_host: no, status: Some("DISABLED".to_owned()), ..welcome() },
+            "other-tenant ca-disabled overload",
+        ),
+        (
+            TenantSays { same_host: no, auto_registration: no, ..welcome() },
+            "other-tenant not-registered overload",
+        ),
+        (
+            TenantSays { same_host: no, proof: no, revoked: yes, ..welcome() },
+            "other-tenant proof-missing ca-elsewhere revoked overload",
+        ),
+        (
+            TenantSays { same_host: no, uploaded: no, revoked: no, ..TenantSays::default() },
+            "ca-not-uploaded ca-disabled not-registered registered-basic proof-missing \
+             other-tenant ca-elsewhere revoked server-clock overload",
+        ),
         (
             TenantSays::default(),
             "ca-not-uploaded ca-disabled not-registered registered-basic proof-missing \

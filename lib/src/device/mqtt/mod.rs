@@ -11,6 +11,7 @@ mod error;
 mod packets;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,9 @@ use packets::Inbound;
 
 pub use error::{MqttError, Waiting};
 
+use super::smartrest::{self, BOOTSTRAP, TOKEN};
 use crate::client_id::ClientId;
+use crate::net::after;
 use crate::secret::Password;
 
 /// Most octets of a packet that is received; operations of the platform are far below.
@@ -83,8 +86,8 @@ impl ConnectOptions {
     }
 }
 
-/// A message that came.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A message that came. `Debug` leaves out what it says where that is a token or a password.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     /// Where it was published.
     pub topic: String,
@@ -92,6 +95,18 @@ pub struct Message {
     pub payload: Vec<u8>,
     /// How surely it was delivered.
     pub qos: Qos,
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Message");
+        shown.field("topic", &self.topic);
+        match self.topic.as_str() {
+            TOKEN | BOOTSTRAP => shown.field("octets", &self.payload.len()),
+            _ => shown.field("payload", &String::from_utf8_lossy(&self.payload)),
+        };
+        shown.field("qos", &self.qos).finish()
+    }
 }
 
 /// An MQTT session.
@@ -107,8 +122,8 @@ pub struct Session<T: Transport> {
     pong_due: Option<Instant>,
 }
 
-impl<T: Transport> std::fmt::Debug for Session<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<T: Transport> fmt::Debug for Session<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").field("inbox", &self.inbox.len()).finish_non_exhaustive()
     }
 }
@@ -142,8 +157,7 @@ impl<T: Transport> Session<T> {
     /// Publishes a message, and waits until it is acknowledged if its QoS says so.
     pub fn publish(&mut self, topic: &str, payload: &[u8], qos: Qos) -> Result<(), MqttError> {
         let unsendable = |problem: String| MqttError::Unsendable { what: "a message", problem };
-        super::smartrest::check_length(topic, payload.len())
-            .map_err(|e| unsendable(e.to_string()))?;
+        smartrest::check_length(topic, payload.len()).map_err(|e| unsendable(e.to_string()))?;
         let id = match qos {
             Qos::AtMostOnce => None,
             _ => Some(self.packet_id()?),
@@ -181,7 +195,7 @@ impl<T: Transport> Session<T> {
 
     /// The next message, or none if none comes within that time. Keeps the session alive.
     pub fn receive(&mut self, wait: Duration) -> Result<Option<Message>, MqttError> {
-        let end = Instant::now() + wait;
+        let end = after(wait);
         loop {
             let position = self.inbox.iter().position(|p| matches!(p, Inbound::Message(_)));
             if let Some(Inbound::Message(message)) = position.and_then(|p| self.inbox.remove(p)) {
@@ -205,6 +219,16 @@ impl<T: Transport> Session<T> {
         self.handle(events, Waiting::Message)
     }
 
+    /// Messages that have come and were not received, of a session that has failed: they are acknowledged,
+    /// and the server does not send them again.
+    pub fn into_messages(self) -> Vec<Message> {
+        let came = self.inbox.into_iter().filter_map(|packet| match packet {
+            Inbound::Message(message) => Some(message),
+            _ => None,
+        });
+        came.collect()
+    }
+
     /// The connection below.
     pub fn transport(&self) -> &T {
         &self.transport
@@ -220,7 +244,7 @@ impl<T: Transport> Session<T> {
         waiting: Waiting,
         wanted: impl Fn(&Inbound) -> Option<R>,
     ) -> Result<R, MqttError> {
-        let end = Instant::now() + self.timeout;
+        let end = after(self.timeout);
         loop {
             let found = |(at, packet)| wanted(packet).map(|found| (at, found));
             if let Some((at, found)) = self.inbox.iter().enumerate().find_map(found) {

@@ -157,6 +157,15 @@ fn messages_come_in_and_are_acknowledged() {
 }
 
 #[test]
+fn secrets_that_come_do_not_show() {
+    for (topic, shows) in [("s/ds", true), ("s/dat", false), ("s/dcr", false)] {
+        let (topic, payload) = (topic.to_owned(), b"71,secret".to_vec());
+        let shown = format!("{:?}", Message { topic, payload, qos: Qos::AtMostOnce });
+        assert_eq!(shown.contains("71,secret"), shows, "{shown}");
+    }
+}
+
+#[test]
 fn a_session_keeps_itself_alive_and_notices_silence() {
     let options = ConnectOptions { keep_alive: 1, ..options() };
     let mut session = Session::connect(paper(&[&ACCEPTED]), &options).unwrap();

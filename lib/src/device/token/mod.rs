@@ -18,7 +18,7 @@ use super::link::{Identity, LinkError, Target, Tls};
 use super::mqtt::{MqttError, Qos, Session, Transport};
 use super::smartrest::message::Downstream;
 use super::smartrest::{SmartRestError, TOKEN, TOKEN_REQUEST};
-use crate::net::sleep_until;
+use crate::net::{after, sleep_until};
 use crate::platform::{self, Login, PlatformError, Settings};
 
 /// Renewals are never closer than this, whatever a token says.
@@ -94,7 +94,7 @@ pub fn over_mqtt<T: Transport>(
 ) -> Result<Token, TokenError> {
     session.subscribe(&[(TOKEN, Qos::AtLeastOnce)])?;
     session.publish(TOKEN_REQUEST, b"", Qos::AtLeastOnce)?;
-    let end = Instant::now() + timeout;
+    let end = after(timeout);
     loop {
         let left = end.saturating_duration_since(Instant::now());
         let Some(message) = session.receive(left)? else {
@@ -173,7 +173,7 @@ pub fn watch<E: From<TokenError>>(
                 pause
             }
         };
-        if !sleep_until(Instant::now() + pause, stop) {
+        if !sleep_until(after(pause), stop) {
             return Ok(());
         }
     }

@@ -3,6 +3,7 @@
 mod many;
 mod show;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use c8y_pki::device::check::{self, Check, Report, StepName, Verdict};
 use c8y_pki::device::link::Target;
 use c8y_pki::platform::standing::{ID_TYPE, Inquiry};
 use c8y_pki::platform::{Client, Settings};
+use c8y_pki::registration;
 use clap::Args;
 use time::OffsetDateTime;
 
@@ -70,7 +72,8 @@ pub(crate) struct CheckArgs {
     /// How often to connect while the platform may be overloaded (CONNACK 5 and 3)
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
     attempts: u32,
-    /// Type of the external ids under which devices are registered (IDTYPE)
+    /// Type of the external ids under which devices are registered (IDTYPE), unless a column `idtype` of
+    /// --from says it
     #[arg(long, value_name = "TYPE", default_value = ID_TYPE)]
     id_type: String,
     #[command(flatten)]
@@ -99,9 +102,10 @@ struct Setting<'a> {
 
 pub(super) fn run(args: &CheckArgs, out: Output) -> Result {
     let client = client(args)?;
-    let setting = Setting::new(args, client.as_ref())?;
+    let mut setting = Setting::new(args, client.as_ref())?;
     let mut opener = args.files.opener()?;
-    let subjects = subjects(args)?;
+    let (subjects, id_types) = subjects(args)?;
+    setting.inquiry = setting.inquiry.map(|inquiry| inquiry.with_id_types(id_types));
     if let [subject] = subjects.as_slice()
         && args.from.is_none()
     {
@@ -143,17 +147,21 @@ fn outcome(verdict: Verdict) -> Outcome {
     }
 }
 
-/// The devices, each once.
-fn subjects(args: &CheckArgs) -> Result<Vec<Subject>> {
-    let Some(list) = &args.from else { return args.files.subjects(&args.ids) };
+/// The devices, each once, and the types of external ids that their list gives them.
+fn subjects(args: &CheckArgs) -> Result<(Vec<Subject>, HashMap<String, String>)> {
+    let Some(list) = &args.from else {
+        return Ok((args.files.subjects(&args.ids)?, HashMap::new()));
+    };
     let list = super::read_list(list)?;
     if let Some(fault) = list.faults.first() {
         let hint = fault.hint.clone().unwrap_or_else(|| "correct the list".to_owned());
         return Err(Failure::usage(fault.message.clone(), hint));
     }
+    let id_types = registration::id_types(&list.devices);
     let devices: Vec<DeviceId> = list.devices.into_iter().map(|d| d.id).collect();
     let sample = args.sample.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-    Ok(check::spread(devices, sample).into_iter().map(|id| args.files.in_out(id)).collect())
+    let devices = check::spread(devices, sample).into_iter();
+    Ok((devices.map(|id| args.files.in_out(id)).collect(), id_types))
 }
 
 impl<'a> Setting<'a> {

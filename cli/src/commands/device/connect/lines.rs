@@ -5,7 +5,7 @@
 use std::io::{self, BufRead, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use c8y_pki::device::smartrest::{MAX_PACKET, packet_length};
+use c8y_pki::device::smartrest::{MAX_PACKET, check_length};
 
 /// Lines that are read ahead of those that wait to be sent.
 const AHEAD: usize = 16;
@@ -42,7 +42,8 @@ pub(super) fn of_stdin(topic: &str) -> Receiver<Line> {
 
 /// The longest payload for a topic, in octets.
 fn longest(topic: &str) -> usize {
-    MAX_PACKET - (packet_length(topic, MAX_PACKET / 2) - MAX_PACKET / 2)
+    let fits = |octets: &usize| check_length(topic, *octets).is_ok();
+    (0..MAX_PACKET).rev().find(fits).unwrap_or_default()
 }
 
 fn read(mut input: impl BufRead, most: usize, lines: &SyncSender<Line>) {
@@ -104,7 +105,6 @@ fn skip(input: &mut impl BufRead) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use c8y_pki::device::smartrest::check_length;
 
     fn all(input: &[u8], most: usize) -> Vec<Line> {
         let (sender, lines) = sync_channel(100);
@@ -147,9 +147,10 @@ mod tests {
 
     #[test]
     fn the_longest_line_is_the_longest_message() {
-        for topic in ["s/us", "s/us/child-1"] {
-            assert!(check_length(topic, longest(topic)).is_ok());
+        for topic in ["s/us", "s/us/child-1", &"x".repeat(9_000)] {
+            assert!(longest(topic) > 0 && check_length(topic, longest(topic)).is_ok());
             assert!(check_length(topic, longest(topic) + 1).is_err());
         }
+        assert_eq!(longest(&"x".repeat(20_000)), 0);
     }
 }

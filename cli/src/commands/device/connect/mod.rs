@@ -140,7 +140,8 @@ pub(super) fn run(args: &ConnectArgs, out: Output) -> Result {
 /// A topic that a message can go to.
 fn check_topic(topic: &str) -> Result<()> {
     if !topic.is_empty() && !topic.contains(['+', '#', '\0']) {
-        return Ok(());
+        // With room for something to say.
+        return Ok(smartrest::check_length(topic, 1)?);
     }
     Err(Failure::usage(
         format!("{topic:?} is not a topic to publish on"),
