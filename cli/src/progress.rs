@@ -31,6 +31,11 @@ impl Line {
 
     /// Of things with that name; its first word is the name that programs read.
     pub(crate) fn of(output: Output, things: &'static str) -> Self {
+        Self::since(Instant::now(), output, things)
+    }
+
+    /// The same, for a run that began then.
+    fn since(start: Instant, output: Output, things: &'static str) -> Self {
         let bar = output.shows_progress().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             let template = format!("{{pos}}/{{len}} {things}  {{rate}}  {{eta}} left  {{bar:30}}");
@@ -45,7 +50,7 @@ impl Line {
             }
             bar
         });
-        Self { output, things, bar, start: Instant::now(), begun: AtomicBool::new(false) }
+        Self { output, things, bar, start, begun: AtomicBool::new(false) }
     }
 
     pub(crate) fn set(&self, progress: Progress) {
@@ -85,29 +90,38 @@ impl Line {
 /// The progress of a job that has several runs, one after the other.
 pub(crate) struct Phases {
     output: Output,
-    current: Mutex<Option<(&'static str, Line)>>,
+    current: Mutex<Phase>,
+}
+
+/// The run that is going on, and when the one before it was heard of last.
+struct Phase {
+    line: Option<(&'static str, Line)>,
+    heard: Instant,
 }
 
 impl Phases {
     pub(crate) fn new(output: Output) -> Self {
-        Self { output, current: Mutex::new(None) }
+        Self { output, current: Mutex::new(Phase { line: None, heard: Instant::now() }) }
     }
 
     /// How far the run of that name is; its things are called that too.
     pub(crate) fn set(&self, name: &'static str, progress: Progress) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((other, line)) = current.as_ref()
-            && *other != name
-        {
+        let mut phase = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, line)) = phase.line.take_if(|(other, _)| *other != name) {
             line.finish();
-            *current = None;
         }
-        current.get_or_insert_with(|| (name, Line::of(self.output, name))).1.set(progress);
+        let (start, now) = (phase.heard, Instant::now());
+        phase
+            .line
+            .get_or_insert_with(|| (name, Line::since(start, self.output, name)))
+            .1
+            .set(progress);
+        phase.heard = now;
     }
 
     pub(crate) fn finish(&self) {
-        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, line)) = current.as_ref() {
+        let phase = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, line)) = &phase.line {
             line.finish();
         }
     }

@@ -1,5 +1,6 @@
 //! `key pool`: keys made ahead of time.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
@@ -53,7 +54,7 @@ pub(crate) struct FillArgs {
     pool_password_file: Option<PathBuf>,
     /// Number of threads; by default one per processor
     #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    threads: Option<NonZeroUsize>,
 }
 
 /// The password of the key pool.

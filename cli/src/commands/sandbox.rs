@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use c8y_pki::cert::Certificate;
@@ -21,6 +21,9 @@ use crate::stop;
 
 /// How often the list of requests is looked at, to print what is new.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// Where the certificate of its CA is written.
+pub(crate) const CA_OUT: &str = "sandbox-ca.pem";
 
 /// Arguments of `sandbox`.
 #[derive(Debug, Args)]
@@ -50,7 +53,7 @@ pub(crate) struct SandboxArgs {
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     management_port: u16,
     /// Write the certificate of its CA here
-    #[arg(long, value_name = "FILE", default_value = "sandbox-ca.pem")]
+    #[arg(long, value_name = "FILE", default_value = CA_OUT)]
     ca_out: PathBuf,
     /// Write the variables here too, for a shell to read
     #[arg(long, value_name = "FILE")]
@@ -98,32 +101,48 @@ pub(crate) fn run(args: &SandboxArgs, out: Output) -> Result {
         faults,
     })?;
     raise_file_limit();
-    let stopped = stop::on_interrupt();
-    check_own(&args.ca_out, is_own_ca)?;
-    if let Some(path) = &args.env_file {
+    let stop = stop::on_interrupt();
+    announce(&sandbox, &args.ca_out, args.env_file.as_deref(), out)?;
+    watch(&sandbox, 0, &stop, out);
+    Ok(Outcome::Done)
+}
+
+/// Says where it is and how to get in, and writes that into files.
+pub(crate) fn announce(
+    sandbox: &Sandbox,
+    ca_out: &Path,
+    env_file: Option<&Path>,
+    out: Output,
+) -> Result<()> {
+    check_own(ca_out, is_own_ca)?;
+    if let Some(path) = env_file {
         check_own(path, |bytes| bytes.starts_with(b"export C8Y_HOST="))?;
     }
-    files::write(&args.ca_out, sandbox.ca_pem().as_bytes(), Access::Public, Existing::Replace)?;
-    let ca_file = std::path::absolute(&args.ca_out).map_err(Failure::Input)?;
-    let lines = exports(&sandbox, &ca_file);
-    if let Some(path) = &args.env_file {
+    files::write(ca_out, sandbox.ca_pem().as_bytes(), Access::Public, Existing::Replace)?;
+    let ca_file = std::path::absolute(ca_out).map_err(Failure::Input)?;
+    let lines = exports(sandbox, &ca_file);
+    if let Some(path) = env_file {
         files::write(path, lines.as_bytes(), Access::Private, Existing::Replace)?;
     }
-    out.result(&started(&sandbox, ca_file), |_| lines)?;
+    out.result(&started(sandbox, ca_file), |_| lines)?;
     out.note("Sandbox: not a Cumulocity tenant. Everything in it is gone when it ends.");
     out.note(&format!("REST                      {}", sandbox.url()));
     out.note(&format!("with client certificates  {}", sandbox.mtls_url()));
     out.note(&format!("MQTT over TLS             {}", sandbox.mqtt_address()));
     out.note(&format!("page                      {}/", sandbox.management_url()));
-    let mut shown = 0;
+    Ok(())
+}
+
+/// Shows requests after the one of that number, until it is to stop.
+pub(crate) fn watch(sandbox: &Sandbox, mut shown: u64, stop: &AtomicBool, out: Output) {
     loop {
-        let last = stopped.load(Ordering::Relaxed);
+        let last = stop.load(Ordering::Relaxed);
         for connection in sandbox.connections_after(shown) {
             shown = connection.number;
             out.result_aside(&connection, line);
         }
         if last {
-            return Ok(Outcome::Done);
+            return;
         }
         std::thread::sleep(PAUSE);
     }

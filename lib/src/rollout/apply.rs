@@ -143,12 +143,14 @@ pub fn apply(
     if !devices.stopped {
         done(&mut steps, &["devices"]);
     }
-    if let (Some(wanted), Some(csv)) = (&spec.registration, &plan.registration) {
-        write_registration(&wanted.file, csv, &mut steps)?;
-    }
+    let is_stopped = devices.stopped;
     let mut report = Report { steps, devices, registered: None, connected: None, failure: None };
-    if report.devices.stopped {
+    if is_stopped {
+        // A list for the platform names devices that have a certificate, all of them.
         return Ok(report);
+    }
+    if let (Some(wanted), Some(csv)) = (&spec.registration, &plan.registration) {
+        write_registration(&wanted.file, csv, &mut report.steps)?;
     }
     if let Some(client) = remote.client {
         let (csv, steps) = (plan.registration.as_deref(), &mut report.steps);

@@ -216,7 +216,7 @@ pub(crate) struct OutputArgs {
     failed: Option<PathBuf>,
     /// Number of worker threads; by default one per processor
     #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    threads: Option<NonZeroUsize>,
 }
 
 /// What becomes of the devices' files.
@@ -256,9 +256,9 @@ fn find(registry: &Registry, word: &str) -> Result<Vec<Record>> {
 }
 
 /// The number of worker threads: as asked, or one per processor.
-pub(crate) fn threads(asked: Option<usize>) -> usize {
-    let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    asked.unwrap_or_else(processors).max(1)
+pub(crate) fn threads(asked: Option<NonZeroUsize>) -> usize {
+    let processors = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    asked.unwrap_or_else(processors).get()
 }
 
 /// The password of keystores and truststores.

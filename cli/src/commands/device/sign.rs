@@ -1,5 +1,6 @@
 //! `device sign`: requests in, certificates out.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::Pki;
@@ -68,7 +69,7 @@ pub(crate) struct SignArgs {
     ca_password_file: Option<PathBuf>,
     /// Number of worker threads; by default one per processor
     #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    threads: Option<NonZeroUsize>,
 }
 
 pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {

@@ -3,15 +3,16 @@
 mod rehearsal;
 mod show;
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use c8y_pki::device::link::Target;
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::platform::Client;
-use c8y_pki::rollout::report::{self, Picture};
+use c8y_pki::rollout::report::{self, At, Picture};
 use c8y_pki::rollout::spec::Spec;
 use c8y_pki::rollout::{
     self, Connecting, EXAMPLE, Passwords, Plan, Remote, Report, RolloutError, Run, Step,
@@ -21,6 +22,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::commands::device::{bare_host, threads};
+use crate::commands::sandbox;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::progress::Phases;
@@ -29,8 +31,6 @@ use crate::stop;
 use crate::tenant::TenantArgs;
 use rehearsal::Rehearsal;
 
-/// How often `--stay` looks whether it is to end.
-const PAUSE: Duration = Duration::from_millis(100);
 /// How many devices connect to a tenant at the same time.
 const PARALLEL: usize = 8;
 /// How long an answer over MQTT may take, and errors to come.
@@ -60,8 +60,8 @@ do not count. Keys, certificates and stores are made in earnest, and stay: the n
 hold.
 
 Exit codes: 0 done, or nothing to do; 1 the tenant refused something, or a device does not connect;
-2 a fault in the file or list, nothing was made; 3 the environment failed or the run was
-interrupted: run it again.")]
+2 a fault in the file or list, or in the login; nothing was made; 3 the environment failed or the
+run was interrupted: run it again.")]
 pub(crate) struct RolloutArgs {
     /// The rollout file (`c8y-pki profile show rollout.toml` prints one)
     #[arg(required_unless_present = "example")]
@@ -78,7 +78,7 @@ pub(crate) struct RolloutArgs {
     /// Rehearse: at a tenant in memory, to which every device connects
     #[arg(long, conflicts_with = "local")]
     sandbox: bool,
-    /// With --sandbox: leave it running until Ctrl-C, to look at its page
+    /// With --sandbox: leave it running until Ctrl-C, for other commands and clients
     #[arg(long, requires = "sandbox", conflicts_with = "plan")]
     stay: bool,
     /// At the end connect N devices, spread evenly over the list, or all
@@ -88,14 +88,17 @@ pub(crate) struct RolloutArgs {
     )]
     connect: Option<Sample>,
     /// Port of MQTT over TLS, for --connect
-    #[arg(long, value_name = "PORT", default_value_t = 8883)]
+    #[arg(
+        long, value_name = "PORT", default_value_t = 8883, requires = "connect",
+        conflicts_with = "sandbox", value_parser = clap::value_parser!(u16).range(1..)
+    )]
     mqtt_port: u16,
     /// Write a page for people, HTML: the CAs, the devices, when what expires, what failed and why
     #[arg(long, value_name = "FILE", conflicts_with = "plan")]
     report: Option<PathBuf>,
     /// Number of worker threads; by default one per processor
     #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    threads: Option<NonZeroUsize>,
     #[command(flatten)]
     tenant: TenantArgs,
 }
@@ -155,10 +158,10 @@ pub(crate) fn run(args: &RolloutArgs, out: Output) -> Result {
     let report =
         plan.map_err(Box::new).and_then(|plan| apply(args, &spec, plan, &beyond, &stop, out));
     let page = args.report.as_ref().map(|page| write_page(page, &spec, &report, &beyond));
-    let ended = end(report.map_err(|error| *error)?, &spec, out)?;
+    let ended = end(report.map_err(|error| *error)?, &spec, args.sandbox, out)?;
     page.transpose()?;
     if let (true, Some(rehearsal)) = (args.stay, &beyond.rehearsal) {
-        stay(rehearsal, &stop, out);
+        stay(rehearsal, &stop, out)?;
     }
     Ok(ended)
 }
@@ -238,7 +241,7 @@ fn word(step: &'static str) -> &'static str {
 }
 
 /// Shows what was done, and says how it ended.
-fn end(mut report: Report, spec: &Spec, out: Output) -> Result {
+fn end(mut report: Report, spec: &Spec, rehearsed: bool, out: Output) -> Result {
     let stopped = report.is_stopped();
     let failure = report.failure.take();
     let done = Done {
@@ -270,11 +273,22 @@ fn end(mut report: Report, spec: &Spec, out: Output) -> Result {
     let unconnected = report.connected.as_ref().filter(|c| !c.failed.is_empty());
     if let Some(unconnected) = unconnected {
         let failed = count(unconnected.failed.len(), "device");
-        out.warning(&format!(
-            "{failed} cannot connect; `c8y-pki device check ID` says more of one"
-        ));
+        out.warning(&format!("{failed} cannot connect{}", more_of_one(spec, rehearsed)));
     }
     Ok(Outcome::of(refused.is_none() && unconnected.is_none()))
+}
+
+/// The command that says more of a device; there is none for a tenant that is gone.
+fn more_of_one(spec: &Spec, rehearsed: bool) -> String {
+    if rehearsed {
+        return String::new();
+    }
+    let password = match &spec.passwords.store {
+        Some(file) => format!(" --store-password-file {}", file.display()),
+        None => String::new(),
+    };
+    let dir = spec.devices.out.display();
+    format!("; `c8y-pki device check ID --out {dir}{password}` says more of one")
 }
 
 /// Refuses to write over a file that is no such page.
@@ -290,23 +304,23 @@ fn check_page(path: &Path) -> Result<()> {
 
 fn write_page(path: &Path, spec: &Spec, report: &Applied, beyond: &Beyond) -> Result<()> {
     let tenant = match (&beyond.rehearsal, &beyond.client) {
-        (Some(_), _) => Some("rehearsed at a sandbox".to_owned()),
-        (None, Some(client)) => client.place().ok().map(|place| format!("tenant {place}")),
-        (None, None) => None,
+        (Some(_), _) => At::Sandbox,
+        (None, Some(client)) => client.place().map_or(At::Nowhere, At::Tenant),
+        (None, None) => At::Nowhere,
     };
     let run = report.as_ref().map_err(|error| &**error);
-    let picture = Picture::gather(spec, run, tenant.as_deref(), OffsetDateTime::now_utc())?;
+    let picture = Picture::gather(spec, run, tenant, OffsetDateTime::now_utc())?;
     files::write(path, picture.html().as_bytes(), Access::Public, Existing::Replace)?;
     Ok(())
 }
 
-/// Leaves the sandbox running until it is to end.
-fn stay(rehearsal: &Rehearsal, stop: &AtomicBool, out: Output) {
-    let url = rehearsal.sandbox.management_url();
-    out.note(&format!("The sandbox runs until Ctrl-C; its page: {url}/"));
-    while !stop.load(Ordering::Relaxed) {
-        std::thread::sleep(PAUSE);
-    }
+/// Leaves the sandbox running until it is to end, for other commands and clients.
+fn stay(rehearsal: &Rehearsal, stop: &AtomicBool, out: Output) -> Result<()> {
+    let sandbox = &rehearsal.sandbox;
+    let shown = sandbox.connections_after(0).last().map_or(0, |connection| connection.number);
+    sandbox::announce(sandbox, Path::new(sandbox::CA_OUT), None, out)?;
+    sandbox::watch(sandbox, shown, stop, out);
+    Ok(())
 }
 
 /// Writes the files of the example that are not there.

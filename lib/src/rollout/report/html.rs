@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::super::plan::{Action, Step};
 use super::chart::{self, Bar};
-use super::{CaRow, DeviceRow, Devices, Failure, MARK, MOST_ROWS, Picture, Why};
+use super::{At, CaRow, DeviceRow, Devices, Failure, MARK, MOST_ROWS, Picture, Why};
 
 const STYLE: &str = include_str!("style.css");
 /// Nothing is loaded and nothing runs, whatever the page holds.
@@ -44,7 +44,13 @@ fn head(picture: &Picture) -> Markup {
         h1 { "Rollout of " (picture.file) }
         p.soft {
             (moment(picture.at))
-            @if let Some(tenant) = &picture.tenant { ", " (tenant) }
+            @if let At::Tenant(tenant) = &picture.tenant { ", tenant " (tenant) }
+        }
+        @if picture.tenant == At::Sandbox {
+            p.rehearsal {
+                strong { "A rehearsal. " }
+                "The tenant was a sandbox, which is gone: no platform knows of these CAs and devices by it."
+            }
         }
         ul.cards {
             (card(picture.cas.len(), None, "CAs"))
@@ -103,7 +109,7 @@ fn failure_row(failure: &Failure) -> Markup {
         tr {
             td.ids {
                 @if failure.count > 1 { p { strong { (grouped(failure.count)) } } }
-                @for id in &failure.ids { code { (id) } " " }
+                @for id in &failure.ids { code { (visible(id)) } " " }
                 @if more > 0 { span.soft { "and " (grouped(more)) " more" } }
             }
             td { (step) }
@@ -166,7 +172,7 @@ fn ca_row(ca: &CaRow, at: OffsetDateTime, from: OffsetDateTime, to: OffsetDateTi
 fn trusted(ca: &CaRow) -> Markup {
     html! {
         @match ca.trusted {
-            None => span.soft { "not uploaded" },
+            None => span.soft { "–" },
             Some(true) => span.good { "trusted" },
             Some(false) => span.bad { "not trusted" },
         }
@@ -222,7 +228,7 @@ fn steps(steps: &[Step]) -> Markup {
         _ if !step.done => ("bad", "not done"),
         Action::Create => ("good", "created"),
         Action::Update => ("good", "updated"),
-        Action::Connect => ("good", "tried"),
+        Action::Connect => ("", "tried"),
     };
     html! {
         h2 id="steps" { "What was done" }
@@ -267,7 +273,7 @@ fn devices(devices: &Devices, at: OffsetDateTime) -> Markup {
 fn device(row: &DeviceRow, at: OffsetDateTime) -> Markup {
     html! {
         tr {
-            td { code { (row.id) } }
+            td { code { (visible(&row.id)) } }
             @match &row.certificate {
                 Some((serial, from, end)) => {
                     td { code.soft { (serial) } }
@@ -287,6 +293,14 @@ fn yes_or_no(state: Option<bool>) -> Markup {
         Some(true) => html! { span.good { "yes" } },
         Some(false) => html! { strong.bad { "no" } },
         None => html! { span.soft { "–" } },
+    }
+}
+
+/// An identifier in which nothing hides.
+fn visible(id: &str) -> String {
+    match id {
+        "" => "(empty)".to_owned(),
+        id => id.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect(),
     }
 }
 

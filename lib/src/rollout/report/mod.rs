@@ -37,8 +37,8 @@ pub const MARK: &str = "<!DOCTYPE html><!-- c8y-pki rollout -->";
 pub struct Picture {
     /// The rollout file.
     pub file: String,
-    /// At which tenant, in words.
-    pub tenant: Option<String>,
+    /// At which tenant.
+    pub tenant: At,
     /// When it was made.
     pub at: OffsetDateTime,
     /// Why the run ended early, and what to do about it.
@@ -55,6 +55,17 @@ pub struct Picture {
     pub kinds: usize,
     /// How often something failed.
     pub failed: usize,
+}
+
+/// Where a rollout was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum At {
+    /// At no tenant.
+    Nowhere,
+    /// At a sandbox: it was a rehearsal.
+    Sandbox,
+    /// At this tenant: `t12345@acme.example.com`.
+    Tenant(String),
 }
 
 /// A CA.
@@ -154,7 +165,7 @@ impl Picture {
     pub fn gather(
         spec: &Spec,
         run: Result<&Report, &RolloutError>,
-        tenant: Option<&str>,
+        tenant: At,
         now: OffsetDateTime,
     ) -> Result<Self, RolloutError> {
         let report = run.ok();
@@ -174,7 +185,7 @@ impl Picture {
         let cas = pki.as_ref().map(Pki::cas).transpose()?.unwrap_or_default();
         Ok(Self {
             file: spec.file.display().to_string(),
-            tenant: tenant.map(str::to_owned),
+            tenant,
             at: now,
             ended: error.map(|e| (e.to_string(), e.hint())),
             cas: ca_rows(&cas, &steps, &by_ca),

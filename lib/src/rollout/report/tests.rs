@@ -44,7 +44,7 @@ fn why(what: &str) -> Why {
 fn picture() -> Picture {
     Picture {
         file: "rollout.toml".to_owned(),
-        tenant: Some("t1001".to_owned()),
+        tenant: At::Tenant("t1001".to_owned()),
         at: NOW,
         ended: None,
         steps: Vec::new(),
@@ -103,7 +103,7 @@ fn nothing_gets_out_of_its_place() {
     let hostile = "\"><script>alert(1)</script><img src=x onerror=y>'";
     let mut picture = picture();
     picture.file = hostile.to_owned();
-    picture.tenant = Some(hostile.to_owned());
+    picture.tenant = At::Tenant(hostile.to_owned());
     picture.cas[0].name = hostile.to_owned();
     picture.cas[0].subject = hostile.to_owned();
     picture.devices.rows[0].id = hostile.to_owned();
