@@ -85,6 +85,22 @@ fn they_are_printed_when_asked_for() {
 }
 
 #[test]
+fn credentials_that_have_come_are_kept_whoever_has_taken_their_place() {
+    let at = tenant();
+    at.sandbox.enter_device("pw-1");
+    let mut asking = start(&at, "--out f");
+    asking.told("accept it there");
+    at.cli.write("f", "somebody else's");
+    asking.until("the device asks", || at.sandbox.accept_device("pw-1"));
+    assert!(asking.told("warning: ").ends_with("the credentials that have come are in f.new"));
+    assert_eq!(asking.finish().0, 2);
+    assert_eq!(at.cli.text("f"), "somebody else's");
+    let kept: Value = serde_json::from_str(&at.cli.text("f.new")).unwrap();
+    assert_eq!(kept["user"], "device_pw-1");
+    assert_eq!(at.cli.names("."), ["f", "f.new", "pw", "sandbox-ca.pem"]);
+}
+
+#[test]
 fn nobody_accepts_or_the_user_stops_and_no_file_is_left() {
     let at = tenant();
     let pw = "--bootstrap-password-file pw";

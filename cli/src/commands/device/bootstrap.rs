@@ -222,17 +222,17 @@ impl Place<'_> {
         out: Output,
     ) -> std::result::Result<Granted, Unwritten> {
         let mut found = None;
-        files::write_with(path, Access::Private, Existing::Refuse, |file| {
+        let written = files::write_with(path, Access::Private, Existing::Refuse, |file| {
             let granted = self.ask(password, out).map_err(Unwritten::Failed)?;
             let granted = found.insert(granted.ok_or(Unwritten::Stopped)?);
-            let value = json!({
-                "tenant": granted.tenant, "user": granted.user,
-                "password": granted.password.expose(),
-            });
-            writeln!(file, "{value}").map_err(|source| {
+            file.write_all(contents(granted).as_bytes()).map_err(|source| {
                 Unwritten::from(FileError { action: "write", path: path.to_owned(), source })
             })
-        })?;
+        });
+        if let (Err(Unwritten::Failed(_)), Some(granted)) = (&written, &found) {
+            keep_elsewhere(path, granted, out);
+        }
+        written?;
         found.ok_or(Unwritten::Stopped)
     }
 
@@ -265,6 +265,29 @@ impl Place<'_> {
         let session = connection::open(&self.target, self.identity(), &options)?;
         Ok(session.disconnect()?)
     }
+}
+
+/// What the file holds.
+fn contents(granted: &Granted) -> String {
+    let Granted { tenant, user, password } = granted;
+    let value = json!({ "tenant": tenant, "user": user, "password": password.expose() });
+    format!("{value}\n")
+}
+
+/// Credentials that have come and have no place, since another program has taken it meanwhile: beside it.
+fn keep_elsewhere(path: &Path, granted: &Granted, out: Output) {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let other = PathBuf::from(name);
+    let octets = contents(granted);
+    out.warning(
+        &match files::write(&other, octets.as_bytes(), Access::Private, Existing::Refuse) {
+            Ok(()) => format!("the credentials that have come are in {}", other.display()),
+            Err(e) => {
+                format!("the credentials that have come are lost: {e}; enter the device again")
+            }
+        },
+    );
 }
 
 fn text(told: &Told<'_>) -> String {
