@@ -6,6 +6,8 @@ use std::process::Command;
 use c8y_pki::sandbox::Faults;
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::Cli;
+#[cfg(unix)]
+use c8y_pki_tests::talking::Talking;
 use c8y_pki_tests::{arg, chromium, data_dir, node_dir, node_with};
 use serde_json::{Value, json};
 
@@ -149,12 +151,55 @@ fn what_makes_no_sense_is_refused_before_anything_is_made() {
         ("rollout demo/rollout.toml --sandbox --local", "cannot be used with"),
         ("rollout demo/rollout.toml --sandbox --connect=0", "give a number from 1, or all"),
         ("rollout demo/rollout.toml --stay", "--sandbox"),
+        ("rollout demo/rollout.toml --sandbox --mqtt-port 18883", "cannot be used with"),
+        ("rollout demo/rollout.toml --threads 0", "--threads"),
     ] {
         let error = cli.fails(2, line);
         assert!(error.contains(said), "{line}: {error}");
     }
     assert_eq!(cli.text("notes.html"), "<p>Mine.</p>");
     assert!(cli.names("demo/pki").is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_sandbox_that_stays_serves_other_commands() {
+    let cli = example("", &three());
+    let mut stays = Talking::start(&cli, "rollout demo/rollout.toml --sandbox --stay", &[]);
+    let mut variables: Vec<(String, String)> = Vec::new();
+    while variables.len() < 5 {
+        let line = stays.hear();
+        let Some((name, value)) = line.strip_prefix("export ").and_then(|v| v.split_once('='))
+        else {
+            continue;
+        };
+        variables.push((name.to_owned(), value.to_owned()));
+    }
+    let variables: Vec<(&str, &str)> =
+        variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let status = cli.run_with("tenant trust list --json", &variables, b"").expect(0);
+    assert!(status.stdout.contains("Example Line 7"), "{status:?}");
+    stays.told("trusted-certificates");
+    stays.interrupt();
+    assert_eq!(stays.finish().0, 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_was_stopped_says_so_and_registers_nobody() {
+    let rows: String = (0..20_000).map(|n| format!("gw-{n:05}\n")).collect();
+    let cli = example("", &format!("id\n{rows}"));
+    let line = "rollout demo/rollout.toml --sandbox --report r.html";
+    let mut run = Talking::start(&cli, line, &[]);
+    let is_begun = || cli.names("demo/out/devices").iter().any(|name| !name.starts_with('.'));
+    run.until("that a device is in place", is_begun);
+    run.interrupt();
+    let (code, said, _) = run.finish();
+    assert_eq!(code, 3, "{said}");
+    assert!(!cli.path("demo/out/registration.csv").exists());
+    assert!(cli.text("r.html").contains("not done"));
+    let plan = cli.run("rollout demo/rollout.toml --plan --json").expect(0).json();
+    assert_eq!(plan["plan"][5]["action"], "create", "{plan}");
 }
 
 /// What a person sees of a page, in a Chromium without a screen; none without Chromium.
