@@ -56,6 +56,17 @@ impl Step {
         Self { action, kind, name, detail, count: 1, done: action == Action::Keep }
     }
 
+    /// What became of it, in a word or two.
+    pub fn word(&self) -> &'static str {
+        match self.action {
+            Action::Keep => "in place",
+            _ if !self.done => "not done",
+            Action::Create => "created",
+            Action::Update => "updated",
+            Action::Connect => "tried",
+        }
+    }
+
     /// Standing for so many things.
     pub(super) fn of(self, count: usize) -> Self {
         Self { count, ..self }

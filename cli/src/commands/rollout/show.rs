@@ -21,7 +21,7 @@ pub(super) fn report(report: &Report, spec: &Spec) -> String {
     // Its devices stand for it.
     let is_told = |step: &&Step| report.connected.is_none() || step.action != Action::Connect;
     let steps = report.steps.iter().filter(is_told);
-    let mut rows: Vec<Vec<String>> = steps.map(|step| row(step, done(step))).collect();
+    let mut rows: Vec<Vec<String>> = steps.map(|step| row(step, step.word())).collect();
     rows.extend(report.connected.iter().flat_map(devices));
     let mut text = table(&[], rows) + "\n";
     text.push_str(&match report.changed() {
@@ -46,16 +46,6 @@ fn planned(step: &Step) -> &'static str {
         Action::Update => "update",
         Action::Connect => "try",
         _ => "in place",
-    }
-}
-
-fn done(step: &Step) -> &'static str {
-    match step.action {
-        Action::Keep => "in place",
-        _ if !step.done => "not done",
-        Action::Create => "created",
-        Action::Connect => "tried",
-        _ => "updated",
     }
 }
 

@@ -223,12 +223,11 @@ fn steps(steps: &[Step]) -> Markup {
     if steps.is_empty() {
         return html! {};
     }
-    let state = |step: &Step| match step.action {
-        Action::Keep => ("soft", "in place"),
-        _ if !step.done => ("bad", "not done"),
-        Action::Create => ("good", "created"),
-        Action::Update => ("good", "updated"),
-        Action::Connect => ("", "tried"),
+    let class = |step: &Step| match step.action {
+        Action::Keep => "soft",
+        _ if !step.done => "bad",
+        Action::Connect => "",
+        _ => "good",
     };
     html! {
         h2 id="steps" { "What was done" }
@@ -237,9 +236,8 @@ fn steps(steps: &[Step]) -> Markup {
                 thead { tr { th { "Step" } th { "Of" } th { "Name" } th { "More" } } }
                 tbody {
                     @for step in steps {
-                        @let (class, word) = state(step);
                         tr {
-                            td.state { span class=(class) { (word) } }
+                            td.state { span class=(class(step)) { (step.word()) } }
                             td { (step.kind) } td { (step.name) } td { (step.detail) }
                         }
                     }
