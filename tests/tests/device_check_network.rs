@@ -157,7 +157,7 @@ fn the_host_comes_as_people_have_it() {
         assert_eq!(report["target"], format!("localhost:{port}"));
     }
     let nowhere = cli.run(line.trim_end_matches(" --json")).expect(2);
-    assert_eq!(nowhere.error(), "the host of the tenant is not given");
+    assert_eq!(nowhere.error(), "the host to connect to is not given");
     let slow = std::time::Instant::now();
     let silent = paper_broker(&cli, |_, _| Reply::Nothing);
     let line = "device check gw-1 --truststore server-ca.pem --host localhost --timeout 1";
