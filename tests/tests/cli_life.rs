@@ -63,7 +63,7 @@ fn revoked_and_superseded_devices_are_seen_as_such() {
 
     let crl = "--crl pki/ca/line/crl.pem";
     let refused = cli.run(&verify("a", crl)).expect(1).stdout;
-    let sentence = "refused: certificate 0 (CN=a) was revoked at 2026-01-02T03:04:05Z \
+    let sentence = "refused: the 1st certificate (CN=a) was revoked at 2026-01-02T03:04:05Z \
                     (keyCompromise) (RFC 5280, 6.3)";
     assert!(refused.starts_with(sentence), "{refused}");
     let old = "cert verify --trust pki/ca/root/cert.pem --crl pki/ca/line/crl.pem \

@@ -245,9 +245,11 @@ impl BulkError {
             Self::List { .. } => {
                 Some("`c8y-pki profile show devices.csv` prints a list to start from".to_owned())
             }
-            Self::Faults { faults, .. } | Self::BadList { faults, .. } if faults.is_cut() => Some(format!(
-                "more than {MOST_FAULTS} faults: is it the right list, and has it the right column of ids?"
-            )),
+            Self::Faults { faults, .. } | Self::BadList { faults, .. } if faults.is_cut() => {
+                Some(format!(
+                    "more than {MOST_FAULTS} faults: is it the right list, and has it the right column of ids?"
+                ))
+            }
             Self::ListChanged { .. } => {
                 Some("leave it alone and run the same command again: it goes on".to_owned())
             }

@@ -342,6 +342,9 @@ mod tests {
         for (position, words) in [(0, "1st"), (1, "2nd"), (2, "3rd"), (3, "4th"), (10, "11th")] {
             assert_eq!(nth(position), format!("the {words} certificate"));
         }
-        assert_eq!((nth(11), nth(20)), ("the 12th certificate".into(), "the 21st certificate".into()));
+        assert_eq!(
+            (nth(11), nth(20)),
+            ("the 12th certificate".into(), "the 21st certificate".into())
+        );
     }
 }

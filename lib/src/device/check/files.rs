@@ -64,9 +64,10 @@ impl Run<'_> {
                 format!(
                     "use the key and the chain of one and the same issuing; `c8y-pki device show {}` \
                      tells the one in force",
-                    self.device.clone().or(credentials.device().ok()).map_or_else(
-                        || "ID".to_owned(), |device| device.to_string()
-                    )
+                    self.device
+                        .clone()
+                        .or(credentials.device().ok())
+                        .map_or_else(|| "ID".to_owned(), |device| device.to_string())
                 ),
             ),
         };
@@ -91,7 +92,10 @@ impl Run<'_> {
         // That nobody said which CA is uploaded is no news to who did not say it. A proof that is missing
         // shows when the platform refuses, and is a cause then.
         let worth = |finding: &&DeviceFinding| {
-            !matches!(finding, DeviceFinding::UploadedCaUnknown | DeviceFinding::ProofOfPossession(_))
+            !matches!(
+                finding,
+                DeviceFinding::UploadedCaUnknown | DeviceFinding::ProofOfPossession(_)
+            )
         };
         self.notes.extend(notes.iter().filter(worth).map(ToString::to_string));
         let mut causes: Vec<Cause> = faults.iter().map(of_finding).collect();
@@ -152,9 +156,11 @@ impl Run<'_> {
             let (detail, causes) = if at > cert.not_after {
                 let renew = match position {
                     0 => format!("`c8y-pki device renew {} --out DIR`", self.facts.id),
-                    _ => "`c8y-pki ca renew NAME`, then upload it again: `c8y-pki tenant trust add \
+                    _ => {
+                        "`c8y-pki ca renew NAME`, then upload it again: `c8y-pki tenant trust add \
                           --ca NAME`"
-                        .to_owned(),
+                            .to_owned()
+                    }
                 };
                 let detail = format!("{what} expired at {}", shown(cert.not_after));
                 let clock = "if this machine's clock is ahead, set it (NTP)".to_owned();

@@ -174,7 +174,9 @@ pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
     match symptom {
         Symptom::Connack(code) => of_connack(code),
         // It was let in before: its files and its CA are right.
-        Symptom::LateConnack => &[OVERLOAD, REVOKED, CA_ELSEWHERE, CA_DISABLED],
+        Symptom::LateConnack => {
+            &[NO_CERTIFICATE_ASKED, OVERLOAD, REVOKED, CA_ELSEWHERE, CA_DISABLED]
+        }
         Symptom::Alert(alert) => of_alert(alert),
         Symptom::ClosedInTls => &[WRONG_PORT, KEY_UNSUITED, INTERCEPTED, FIREWALL, WRONG_ENDPOINT],
         Symptom::ClosedWithoutAnswer => &[
