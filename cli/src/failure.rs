@@ -117,7 +117,9 @@ impl Failure {
         fn of(error: &Error) -> &[c8y_pki::bulk::Fault] {
             match error {
                 Error::Bulk(BulkError::NotRevoked { faults, .. }) => faults,
-                Error::Bulk(BulkError::Faults { faults, .. })
+                Error::Bulk(
+                    BulkError::Faults { faults, .. } | BulkError::BadList { faults, .. },
+                )
                 | Error::Rollout(RolloutError::Bulk(BulkError::Faults { faults, .. })) => {
                     &faults.first
                 }

@@ -28,7 +28,7 @@ pub const MAX_CHARS: usize = 64;
 
 /// A device identifier or ClientId that was refused, and the rule that it breaks.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone)]
-#[error("client id {id:?} {rule}")]
+#[error("{} {id:?} {rule}", self.what())]
 pub struct ClientIdError {
     /// The text.
     pub id: String,
@@ -77,9 +77,17 @@ pub enum Rule {
 }
 
 impl ClientIdError {
-    /// The sentence with a place in it: `client id "x" (devices.csv line 3) is …`.
+    /// The sentence with a place in it: `device id "x" (devices.csv line 3) is …`.
     pub fn at(&self, place: &str) -> String {
-        format!("client id {:?} ({place}) {}", self.id, self.rule)
+        format!("{} {:?} ({place}) {}", self.what(), self.id, self.rule)
+    }
+
+    /// What was refused: only a whole ClientId has parts.
+    fn what(&self) -> &'static str {
+        match self.rule {
+            Rule::TooManyParts => "ClientId",
+            _ => "device id",
+        }
     }
 
     /// What the user can do about it.
@@ -90,20 +98,31 @@ impl ClientIdError {
                 Some(rest) if !rest.contains(':') => {
                     format!("give the id without the connection type: {rest}")
                 }
-                _ => format!("use the address without colons: {}", id.replace(':', "")),
+                _ if is_mac(id) => {
+                    format!("use the address without colons: {}", id.replace(':', ""))
+                }
+                _ => another_character(id, ':'),
             }),
-            Rule::Reserved { found, .. } => {
-                Some(format!("use another character, for example {:?}", id.replace(found, "_")))
-            }
+            Rule::Reserved { found, .. } => Some(another_character(id, found)),
             Rule::Start { found, .. } => {
                 let rest = id.trim_start_matches(found);
                 Some(format!("start with a letter or digit, for example {rest:?}"))
             }
             Rule::Padded => Some(format!("write it as {:?}", id.trim())),
-            Rule::Empty => Some("remove the row, or give it an id".to_owned()),
+            Rule::Empty => Some("give it an id".to_owned()),
             _ => None,
         }
     }
+}
+
+fn another_character(id: &str, found: char) -> String {
+    format!("use another character, for example {:?}", id.replace(found, "_"))
+}
+
+/// Whether it is the address of a network interface: pairs of hex digits.
+fn is_mac(id: &str) -> bool {
+    let mut pairs = id.split(':');
+    pairs.all(|pair| pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// A device identifier: the part of the ClientId that must equal the certificate's Common Name.
@@ -328,7 +347,9 @@ mod tests {
     fn colons_get_the_hint_that_fits() {
         let hint = |id: &str| DeviceId::parse(id).unwrap_err().hint().unwrap();
         assert_eq!(hint("AA:BB:CC:00:11:22"), "use the address without colons: AABBCC001122");
+        assert_eq!(hint("AA:BB:CC"), "use the address without colons: AABBCC");
         assert_eq!(hint("d:prefixed"), "give the id without the connection type: prefixed");
+        assert_eq!(hint("pump:1"), "use another character, for example \"pump_1\"");
     }
 
     #[test]

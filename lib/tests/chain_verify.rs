@@ -45,7 +45,7 @@ fn the_recipe_without_its_intermediate_says_so() {
     assert!(matches!(error, ChainError::Refused(_)));
     assert_eq!(
         error.to_string(),
-        "certificate 0 (CN=device-0001,O=Example IoT GmbH,C=DE) was issued by \
+        "the 1st certificate (CN=device-0001,O=Example IoT GmbH,C=DE) was issued by \
          CN=Example Intermediate CA,OU=Devices,O=Example IoT GmbH,ST=NRW,C=DE; no certificate of \
          that name is there (RFC 5280, 6.1)"
     );

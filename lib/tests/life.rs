@@ -496,7 +496,7 @@ fn a_policy_is_held_against_devices_before_any_key() {
     let BulkError::Faults { faults, .. } = error else { panic!("{error}") };
     let messages: Vec<&str> = faults.first.iter().map(|f| f.message.as_str()).collect();
     assert!(messages[0].contains("wants C in the subject"), "{messages:?}");
-    assert!(messages[1].contains("does not let it sign the client id \"SN-1\""), "{messages:?}");
+    assert!(messages[1].contains("does not let it sign the device id \"SN-1\""), "{messages:?}");
     assert!(faults.first[1].hint.as_ref().unwrap().contains("[policy.line]"));
     assert!(!out.exists(), "something was made");
     // The root has no policy.

@@ -63,7 +63,7 @@ fn revoked_and_superseded_devices_are_seen_as_such() {
 
     let crl = "--crl pki/ca/line/crl.pem";
     let refused = cli.run(&verify("a", crl)).expect(1).stdout;
-    let sentence = "refused: certificate 0 (CN=a) was revoked at 2026-01-02T03:04:05Z \
+    let sentence = "refused: the 1st certificate (CN=a) was revoked at 2026-01-02T03:04:05Z \
                     (keyCompromise) (RFC 5280, 6.3)";
     assert!(refused.starts_with(sentence), "{refused}");
     let old = "cert verify --trust pki/ca/root/cert.pem --crl pki/ca/line/crl.pem \
@@ -205,7 +205,7 @@ fn devices_are_renewed_with_a_new_key_or_the_same() {
     assert!(show.contains("superseded") && show.contains("live"), "{show}");
 
     let said = cli.run(&format!("device renew nobody --out out {CA_PW}")).expect(2).stderr;
-    assert!(said.contains("client id \"nobody\" has no live certificate"), "{said}");
+    assert!(said.contains("device id \"nobody\" has no live certificate"), "{said}");
     let nothing = cli.run(&format!("device renew --expiring 30d --out out {CA_PW}")).expect(0);
     assert!(nothing.stderr.contains("Nothing to renew"), "{nothing:?}");
     assert_eq!(list(&cli, "--expiring 366d").len(), 2, "b has 700 days");
@@ -373,7 +373,7 @@ fn a_policy_names_the_field_or_the_id() {
     let said = cli.run(&issue("GW-1 SN-1 --org X -C FR")).expect(2).stderr;
     let differs = "the policy of the CA line wants C \"DE\" as in its own subject, not \"FR\"";
     assert!(said.contains(differs), "{said}");
-    let id = "the policy of the CA line does not let it sign the client id \"SN-1\": it signs \
+    let id = "the policy of the CA line does not let it sign the device id \"SN-1\": it signs \
               GW-*, the 1 id(s) of its list";
     assert!(said.contains(id), "{said}");
     assert!(

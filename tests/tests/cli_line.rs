@@ -255,9 +255,9 @@ fn devices_that_fail_are_listed_and_the_others_issued_when_asked() {
     assert!(said.contains("error: 2 of 4 devices cannot be issued; nothing was made"), "{said}");
     assert!(cli.names("out").is_empty());
     let expected = "line,id,problem,remedy\n\
-        3,AA:BB,\"client id \"\"AA:BB\"\" (list.csv line 3) contains ':', which the platform \
+        3,AA:BB,\"device id \"\"AA:BB\"\" (list.csv line 3) contains ':', which the platform \
         reserves\",use the address without colons: AABB\n\
-        5,OK-1,\"client id \"\"OK-1\"\" (list.csv line 5) differs from \"\"ok-1\"\" in line 2 only \
+        5,OK-1,\"device id \"\"OK-1\"\" (list.csv line 5) differs from \"\"ok-1\"\" in line 2 only \
         in case\",each device needs an id of its own: remove or rename one\n";
     assert_eq!(cli.text("bad.csv"), expected);
     let outcome = cli.run(&format!("{line} --keep-going --json")).expect(1);

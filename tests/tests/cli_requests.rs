@@ -101,7 +101,7 @@ fn a_heap_is_judged_one_by_one() {
     for (file, words) in [
         ("short.csr", "an RSA key of 1024 bits is refused: the minimum is 2048"),
         ("sha1.csr", "has a signature that cannot be checked: the signature algorithm"),
-        ("colon.csr", "client id \"AA:BB:CC\" (its common name) contains ':'"),
+        ("colon.csr", "device id \"AA:BB:CC\" (its common name) contains ':'"),
         ("nameless.csr", "has no common name"),
         ("forged.csr", "the request for CN=forged,O=Asked For is not signed with the key in it"),
         ("text.txt", "there is no certificate request"),
@@ -183,7 +183,7 @@ fn a_device_with_another_key_is_not_signed_unasked() {
     request(&openssl, &cli, "a", &P256, &[]);
     let refused = cli.run(&sign("csr/a.csr")).expect(1).stdout;
     assert!(
-        refused.contains("client id \"a\" has a live certificate for another key"),
+        refused.contains("device id \"a\" has a live certificate for another key"),
         "{refused}"
     );
     assert_eq!(cli.read("out/a/cert.pem"), first);
@@ -215,7 +215,7 @@ fn some_keys_are_not_certified() {
         "req", "-new", "-key", &key, "-passin", &password, "-subj", "/CN=sly", "-out", &csr,
     ]);
     let said = cli.run(&sign("csr/sly.csr")).expect(1).stdout;
-    assert!(said.contains("the key of client id \"sly\" is that of the CA line too"), "{said}");
+    assert!(said.contains("the key of device id \"sly\" is that of the CA line too"), "{said}");
 }
 
 /// Renewing such a device with a key from here would cut it off.
@@ -253,7 +253,7 @@ fn a_policy_and_twins_refuse_requests() {
         [("GW-1", "signed"), ("SN-1", "refused"), ("gw-1", "refused")].map(pair)
     );
     let message = |index: usize| all[index]["message"].as_str().expect("a sentence");
-    assert!(message(1).contains("does not let it sign the client id \"SN-1\""), "{}", message(1));
+    assert!(message(1).contains("does not let it sign the device id \"SN-1\""), "{}", message(1));
     assert!(message(2).contains("is asked for by csr/GW-1.csr too"), "{}", message(2));
     let after = cli.ok("registry export --what audit").lines().count();
     assert_eq!(after, audit + 1, "what was refused left something in the registry");

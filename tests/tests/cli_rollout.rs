@@ -152,7 +152,7 @@ fn a_list_with_faults_is_refused_whole() {
     cli.write("demo/devices.csv", "id,name\nok-1,fine\na/b,slash\n");
     let before = cli.snapshot("");
     let outcome = cli.run("rollout demo/rollout.toml").expect(2);
-    assert!(outcome.stderr.contains("client id \"a/b\" (demo/devices.csv line 3)"), "{outcome:?}");
+    assert!(outcome.stderr.contains("device id \"a/b\" (demo/devices.csv line 3)"), "{outcome:?}");
     assert!(outcome.stderr.contains("1 of 2 devices cannot be issued; nothing was made"));
     assert_eq!(before, cli.snapshot(""));
 }

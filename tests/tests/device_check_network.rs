@@ -74,11 +74,8 @@ fn each_connack_has_its_cause() {
     let causes = check(&cli, "localhost", port, 1)["causes"].clone();
     let codes: Vec<&str> =
         causes.as_array().unwrap().iter().map(|c| c["code"].as_str().unwrap()).collect();
-    let wanted = "certificate-not-asked ca-not-uploaded ca-disabled chain-incomplete not-registered \
-                  registered-basic proof-missing other-tenant ca-elsewhere revoked server-clock overload";
-    assert_eq!(codes.join(" "), wanted);
-    let either = "the CA (CN=Line,O=Example or CN=Root,O=Example) is not uploaded to this tenant";
-    assert_eq!(causes[1]["cause"], either);
+    // What the server has not asked for cannot be wrong for it.
+    assert_eq!(codes, ["certificate-not-asked", "overload"]);
 }
 
 #[test]
@@ -143,8 +140,8 @@ fn an_error_of_the_platform_is_shown_and_operations_are_counted() {
     let report = check(&cli, "localhost", operation, 0);
     let detail = report["steps"][10]["detail"].as_str().unwrap();
     assert_eq!(detail, "no error on s/e; messages on s/ds: 1");
-    let note = &report["notes"][1];
-    assert_eq!(note, "the server accepted the device without its certificate");
+    let note = report["notes"][0].as_str().unwrap();
+    assert!(note.starts_with("the server did not ask for the certificate"), "{note}");
 }
 
 #[test]
@@ -157,7 +154,7 @@ fn the_host_comes_as_people_have_it() {
         assert_eq!(report["target"], format!("localhost:{port}"));
     }
     let nowhere = cli.run(line.trim_end_matches(" --json")).expect(2);
-    assert_eq!(nowhere.error(), "the host of the tenant is not given");
+    assert_eq!(nowhere.error(), "the host to connect to is not given");
     let slow = std::time::Instant::now();
     let silent = paper_broker(&cli, |_, _| Reply::Nothing);
     let line = "device check gw-1 --truststore server-ca.pem --host localhost --timeout 1";

@@ -108,7 +108,7 @@ fn a_fault_in_the_list_is_found_before_anything_is_sent() {
     let at = with_csv(0);
     at.cli.write("reg.csv", format!("{HEADER}AA:BB;CERTIFICATES;t;A;true\nb;BASIC;t;B;true\n"));
     let refused = at.run("registration upload reg.csv").expect(2);
-    assert!(refused.stderr.contains("error: reg.csv line 2: client id \"AA:BB\""), "{refused:?}");
+    assert!(refused.stderr.contains("error: reg.csv line 2: device id \"AA:BB\""), "{refused:?}");
     assert!(refused.stderr.contains("error: reg.csv line 3: "), "{refused:?}");
     assert!(refused.stderr.contains("the platform would not take reg.csv: "), "{refused:?}");
     assert_eq!(at.sandbox.state()["requests"], 0);

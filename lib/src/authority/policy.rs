@@ -63,7 +63,7 @@ pub enum PolicyError {
     },
     /// An id that is not among those that the CA signs.
     #[error(
-        "the policy of the CA {ca} does not let it sign the client id {id:?}: it signs {allowed}"
+        "the policy of the CA {ca} does not let it sign the device id {id:?}: it signs {allowed}"
     )]
     Id {
         /// Name of the CA.

@@ -33,12 +33,12 @@ mod tests {
         let fault = |id: &str, line| Fault {
             id: id.to_owned(),
             line,
-            message: format!("client id {id:?} is odd"),
+            message: format!("device id {id:?} is odd"),
             hint: None,
         };
         let csv = failed_csv(&[fault("a,b", Some(3)), fault("=1+1", None)]).unwrap();
-        let expected = "line,id,problem,remedy\n3,\"a,b\",\"client id \"\"a,b\"\" is odd\",\n\
-                        ,'=1+1,\"client id \"\"=1+1\"\" is odd\",\n";
+        let expected = "line,id,problem,remedy\n3,\"a,b\",\"device id \"\"a,b\"\" is odd\",\n\
+                        ,'=1+1,\"device id \"\"=1+1\"\" is odd\",\n";
         assert_eq!(String::from_utf8(csv).unwrap(), expected);
     }
 }

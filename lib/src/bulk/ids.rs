@@ -70,7 +70,7 @@ impl Ids {
         let index = u32::try_from(self.entries.len()).map_err(|_| Fault {
             id: id.as_str().to_owned(),
             line,
-            message: format!("client id {:?} is one too many: a list holds 2^32", id.as_str()),
+            message: format!("device id {:?} is one too many: a list holds 2^32", id.as_str()),
             hint: Some("split the list".to_owned()),
         })?;
         self.text.push_str(id.as_str());
@@ -93,10 +93,10 @@ impl Ids {
         let (text, place, first_text) = (id.as_str(), place(file, line), self.text(first));
         let first_place = self.line(first).map_or_else(String::new, |n| format!(" in line {n}"));
         let message = if first_text == text {
-            format!("client id {text:?} ({place}) is there already{first_place}")
+            format!("device id {text:?} ({place}) is there already{first_place}")
         } else {
             format!(
-                "client id {text:?} ({place}) differs from {first_text:?}{first_place} only in case"
+                "device id {text:?} ({place}) differs from {first_text:?}{first_place} only in case"
             )
         };
         let hint = Some("each device needs an id of its own: remove or rename one".to_owned());

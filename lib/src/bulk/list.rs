@@ -324,9 +324,9 @@ mod tests {
         assert_eq!(
             messages,
             [
-                "client id \"AA:BB\" (d.csv line 3) contains ':', which the platform reserves",
-                "client id \"ok-1\" (d.csv line 4) is there already in line 2",
-                "client id \"OK-1\" (d.csv line 5) differs from \"ok-1\" in line 2 only in case",
+                "device id \"AA:BB\" (d.csv line 3) contains ':', which the platform reserves",
+                "device id \"ok-1\" (d.csv line 4) is there already in line 2",
+                "device id \"OK-1\" (d.csv line 5) differs from \"ok-1\" in line 2 only in case",
                 "the row of \"short\" (d.csv line 6) has 1 column(s), the header 2",
             ]
         );

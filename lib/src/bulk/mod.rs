@@ -115,6 +115,14 @@ pub enum BulkError {
         /// How many devices were asked for.
         total: usize,
     },
+    /// Rows of a list that name no device; nothing was done with any of them.
+    #[error("{} of {total} device{} of the list cannot be used; nothing was done", faults.count, if *total == 1 { "" } else { "s" })]
+    BadList {
+        /// Their faults.
+        faults: Faults,
+        /// How many rows it has.
+        total: usize,
+    },
     /// Certificates that cannot be revoked as asked; nothing was changed.
     #[error("{} of {total} certificate{} cannot be revoked; nothing was changed", faults.len(), if *total == 1 { "" } else { "s" })]
     NotRevoked {
@@ -237,9 +245,11 @@ impl BulkError {
             Self::List { .. } => {
                 Some("`c8y-pki profile show devices.csv` prints a list to start from".to_owned())
             }
-            Self::Faults { faults, .. } if faults.is_cut() => Some(format!(
-                "more than {MOST_FAULTS} faults: is it the right list, and has it the right column of ids?"
-            )),
+            Self::Faults { faults, .. } | Self::BadList { faults, .. } if faults.is_cut() => {
+                Some(format!(
+                    "more than {MOST_FAULTS} faults: is it the right list, and has it the right column of ids?"
+                ))
+            }
             Self::ListChanged { .. } => {
                 Some("leave it alone and run the same command again: it goes on".to_owned())
             }

@@ -155,7 +155,7 @@ fn fault(device: &Outline<'_>, message: String, hint: Option<String>) -> Fault {
 /// The id as messages name it: with its line, if it has one.
 fn named(device: &Outline<'_>) -> String {
     let place = device.line.map_or_else(String::new, |line| format!(" (line {line})"));
-    format!("client id {:?}{place}", device.id.as_str())
+    format!("device id {:?}{place}", device.id.as_str())
 }
 
 fn of_live(

@@ -74,7 +74,7 @@ pub fn live_of(
             None => faults.push(Fault {
                 id: device.id.as_str().to_owned(),
                 line: device.line,
-                message: format!("client id {:?} has no live certificate", device.id.as_str()),
+                message: format!("device id {:?} has no live certificate", device.id.as_str()),
                 hint: Some("issue one: `c8y-pki device issue`".to_owned()),
             }),
         }

@@ -198,25 +198,25 @@ impl Desk<'_> {
         };
         let text = id.as_str();
         let DeviceKey::Requested(key) = &device.key else {
-            return refuse(format!("client id {text:?} has no key of its own"), "send a request");
+            return refuse(format!("device id {text:?} has no key of its own"), "send a request");
         };
         if let Some(first) = self.seen.insert(id.folded(), name.to_owned()) {
-            let message = format!("client id {text:?} is asked for by {first} too");
+            let message = format!("device id {text:?} is asked for by {first} too");
             return refuse(message, "keep one request for each device");
         }
         if self.revoked.contains(&sha256(key.spki())) {
-            let message = format!("the key of client id {text:?} belongs to a revoked certificate");
+            let message = format!("the key of device id {text:?} belongs to a revoked certificate");
             return refuse(message, "have the device make a new key, and a request with it");
         }
         if let Some(owner) = self.taken.insert(sha256(key.spki()), format!("{text:?}")) {
-            let message = format!("the key of client id {text:?} is that of {owner} too");
+            let message = format!("the key of device id {text:?} is that of {owner} too");
             return refuse(message, "have each device make a key of its own");
         }
         let live = self.pki.registry().live_device(&id.folded())?;
         if let (Some(live), Existing::Skip) = (&live, self.job.existing) {
             let certificate = live.certificate()?;
             if key.spki() != certificate.spki {
-                let message = format!("client id {text:?} has a live certificate for another key");
+                let message = format!("device id {text:?} has a live certificate for another key");
                 return refuse(message, "--existing replace gives it one for this key");
             }
             let mut verdict = Verdict::new(name, Some(&id), Action::Kept);

@@ -9,7 +9,7 @@
 
 use serde::ser::SerializeStruct;
 
-use super::rule::display_name;
+use super::rule::{display_name, nth};
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
 use crate::crypto::CryptoError;
@@ -77,8 +77,8 @@ pub enum DeviceFinding {
     Colon(String),
     /// A certificate that is not followed by its signer.
     #[error(
-        "certificate {position} ({}) was issued by {issuer}, but certificate {} ({}) follows",
-        display_name(subject), position + 1, display_name(next)
+        "{} ({}) was issued by {issuer}, but {} ({}) follows",
+        nth(*position), display_name(subject), nth(position + 1), display_name(next)
     )]
     NotFollowedByIssuer {
         /// Place of the certificate; 0 is the first.
@@ -94,8 +94,8 @@ pub enum DeviceFinding {
     },
     /// The next certificate has the right name and the wrong key.
     #[error(
-        "certificate {position} ({}) is not signed by the next one: {error}",
-        display_name(subject)
+        "{} ({}) is not signed by the next one: {error}",
+        nth(*position), display_name(subject)
     )]
     NotSigned {
         /// Place of the certificate.
@@ -107,7 +107,7 @@ pub enum DeviceFinding {
         error: CryptoError,
     },
     /// A signer without CA:TRUE.
-    #[error("certificate {position} ({}) signs another one, but is no CA", display_name(subject))]
+    #[error("{} ({}) signs another one, but is no CA", nth(*position), display_name(subject))]
     NotCa {
         /// Place of the certificate.
         position: usize,
@@ -115,7 +115,7 @@ pub enum DeviceFinding {
         subject: Name,
     },
     /// A key that the platform calls unsafe, or that is of an unknown kind.
-    #[error("certificate {position} ({}) has an unusable key: {error}", display_name(subject))]
+    #[error("{} ({}) has an unusable key: {error}", nth(*position), display_name(subject))]
     Key {
         /// Place of the certificate.
         position: usize,
@@ -172,7 +172,7 @@ impl DeviceFinding {
         match self {
             Self::NotFollowedByIssuer { issuer_at: Some(at), .. } => {
                 let put = "`c8y-pki cert chain` puts certificates in order";
-                Some(format!("its issuer is certificate {at}: {put}"))
+                Some(format!("its issuer is {}: {put}", nth(*at)))
             }
             Self::NotFollowedByIssuer { issuer, subject, .. } if issuer.matches(subject) => {
                 let put = "`c8y-pki cert chain` puts certificates in order";
@@ -192,8 +192,26 @@ impl DeviceFinding {
             Self::ProofOfPossession(_) => {
                 Some("if it is not done yet: `c8y-pki pop prove --ca NAME`".to_owned())
             }
+            Self::TooMany(_) => Some(format!(
+                "issue it from a CA that is nearer to the root: with at most {MAX_DEVICE_CHAIN} \
+                 certificates up to the uploaded one"
+            )),
+            Self::Colon(name) => {
+                let hint = DeviceId::parse(name).err().and_then(|e| e.hint());
+                let again = "issue the certificate again with an id without colons";
+                Some(hint.map_or_else(|| again.to_owned(), |hint| format!("{again}: {hint}")))
+            }
+            Self::NotCa { subject, .. } => {
+                let name = display_name(subject);
+                Some(format!("issue {name} again, with CA:TRUE, and what is below it"))
+            }
+            Self::NotSigned { error: CryptoError::BadSignature { .. }, .. } => Some(
+                "the next one has the right name and another key: put the CA certificate in its \
+                 place that signed"
+                    .to_owned(),
+            ),
             Self::Key { error, .. } | Self::NotSigned { error, .. } => error.hint(),
-            _ => None,
+            Self::Empty | Self::UploadedCaUnknown => None,
         }
     }
 }

@@ -68,6 +68,7 @@ pub use build::{LeafChoice, OrderedChain, order};
 pub use device::{DeviceFinding, MAX_DEVICE_CHAIN, Mistake, check_device};
 pub use error::ChainError;
 pub use revocation::check_revocation;
+pub(crate) use rule::nth;
 pub use rule::{Refusal, Rule};
 pub use verify::{DEFAULT_MAX_DEPTH, Options, Purpose, VerifiedChain, verify};
 

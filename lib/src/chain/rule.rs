@@ -288,7 +288,7 @@ impl Rule {
 
 /// A certificate that was refused, and why.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
-#[error("certificate {position} ({}) {rule} ({})", display_name(subject), rule.reference())]
+#[error("{} ({}) {rule} ({})", nth(*position), display_name(subject), rule.reference())]
 pub struct Refusal {
     /// Its place in the chain that was tried: 0 is the leaf.
     pub position: usize,
@@ -312,10 +312,39 @@ impl serde::Serialize for Refusal {
     }
 }
 
+/// A certificate of a chain in words, by its place from 0: `the 1st certificate`.
+pub(crate) fn nth(position: usize) -> String {
+    let number = position.saturating_add(1);
+    let ending = match (number % 10, number % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("the {number}{ending} certificate")
+}
+
 pub(super) fn display_name(name: &Name) -> String {
     if name.is_empty() { "without a subject".to_owned() } else { name.to_string() }
 }
 
 pub(super) fn rfc3339(time: OffsetDateTime) -> String {
     time.format(&Rfc3339).unwrap_or_else(|_| time.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nth;
+
+    #[test]
+    fn places_are_counted_as_people_do() {
+        for (position, words) in [(0, "1st"), (1, "2nd"), (2, "3rd"), (3, "4th"), (10, "11th")] {
+            assert_eq!(nth(position), format!("the {words} certificate"));
+        }
+        assert_eq!(
+            (nth(11), nth(20)),
+            ("the 12th certificate".into(), "the 21st certificate".into())
+        );
+    }
 }

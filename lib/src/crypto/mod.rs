@@ -91,7 +91,9 @@ impl CryptoError {
                 Some("use a build with the default backend aws-lc-rs".to_owned())
             }
             Self::NoSha256(_) => Some("the platform's proof wants an RSA or EC key".to_owned()),
-            Self::ShortRsa(_) => Some("make a new key: `c8y-pki key new`".to_owned()),
+            Self::ShortRsa(_) => {
+                Some("make a new key: `c8y-pki key new --type rsa-2048 --out FILE`".to_owned())
+            }
             _ => None,
         }
     }

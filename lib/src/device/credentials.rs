@@ -6,6 +6,7 @@
 //! is a fact to ask for. Refused: several keys of which none is called `devicekeyentry`, a key
 //! without certificates, a truststore without certificates.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::cert::{CertError, Certificate};
@@ -25,6 +26,18 @@ pub enum CredentialError {
     /// The file system.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A folder that is not there.
+    #[error("there is no folder {}", dir.display())]
+    NoFolder {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// A folder with a key, and without what is presented.
+    #[error("{} holds key.pem, but no chain.pem", dir.display())]
+    NoChainFile {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// A folder that holds nothing of a device.
     #[error("{} holds neither key.pem nor keystore.p12 nor keystore.jks", dir.display())]
     Nothing {
@@ -97,13 +110,23 @@ impl CredentialError {
             Self::Store { source: StoreError::PasswordNeeded { .. }, .. } => {
                 Some("give the store's password: --store-password-file FILE".to_owned())
             }
+            Self::Store { source: StoreError::WrongKeyPassword { .. }, .. } => {
+                Some("give the key's own password: --key-password-file FILE".to_owned())
+            }
             Self::Key { source, .. } => source.hint(),
             Self::Certificates { source, .. } => source.hint(),
             Self::Store { source, .. } => source.hint(),
-            Self::Nothing { .. } => {
-                let issue = "make the files with `c8y-pki device issue ID --out DIR`; a device that \
-                             was issued before and has lost them needs --existing replace";
-                Some(issue.to_owned())
+            Self::NoFolder { .. } | Self::Nothing { .. } => {
+                let folder = "is it the right folder (--out, --bundle)? If so, make the files: \
+                              `c8y-pki device issue ID --ca NAME --out DIR`; a device that was issued \
+                              before and has lost them needs `--existing replace` too";
+                Some(folder.to_owned())
+            }
+            Self::NoChainFile { .. } => {
+                let chain = "put its certificate, and the CAs above it up to the uploaded one, into \
+                             chain.pem beside the key: `c8y-pki cert chain FILES --out chain.pem` puts \
+                             them in order";
+                Some(chain.to_owned())
             }
             Self::NoKey { .. } => Some("a truststore goes to --truststore".to_owned()),
             Self::SeveralKeys { .. } => {
@@ -223,11 +246,16 @@ impl Credentials {
 }
 
 fn from_bundle(dir: &Path, files: &Files<'_>) -> Result<Credentials, CredentialError> {
+    if dir.metadata().is_err_and(|e| e.kind() == ErrorKind::NotFound) {
+        return Err(CredentialError::NoFolder { dir: dir.to_owned() });
+    }
     let key = dir.join("key.pem");
     if key.exists() {
-        let chain = dir.join("chain.pem");
-        let chain = if chain.exists() { chain } else { dir.join("cert.pem") };
-        return from_pem(&key, chain, files);
+        let chains = ["chain.pem", "cert.pem"].map(|name| dir.join(name));
+        return match chains.into_iter().find(|path| path.exists()) {
+            Some(chain) => from_pem(&key, chain, files),
+            None => Err(CredentialError::NoChainFile { dir: dir.to_owned() }),
+        };
     }
     let stores = ["keystore.p12", "keystore.jks"].map(|name| dir.join(name));
     match stores.iter().find(|path| path.exists()) {

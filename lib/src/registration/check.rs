@@ -216,7 +216,7 @@ impl Rows {
             Err(e) => report.error(line, e.to_string(), e.hint().as_deref()),
             Ok(id) => {
                 if let Some(first) = self.seen.insert(id.folded(), line) {
-                    let message = format!("client id {:?} is in line {first} too", id.as_str());
+                    let message = format!("device id {:?} is in line {first} too", id.as_str());
                     report.error(line, message, Some("each device needs a row of its own"));
                 }
             }

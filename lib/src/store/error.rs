@@ -13,13 +13,10 @@ pub enum StoreError {
     #[error("the store is empty: it has no octets")]
     Empty,
     /// Neither PKCS#12, JKS nor PEM.
-    #[error(
-        "the octets are no keystore: they start with {start}, \
-         which neither PKCS#12, JKS nor PEM does"
-    )]
+    #[error("this is no keystore, neither PKCS#12, JKS nor PEM: it looks like {looks}")]
     Unrecognised {
-        /// The first octets, at most eight, in hex.
-        start: String,
+        /// The kind of file. Never its octets: it may be a file with a password.
+        looks: &'static str,
     },
     /// Java's second format of its own.
     #[error("the store is JCEKS, a format of Java alone that is not supported")]

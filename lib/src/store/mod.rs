@@ -57,7 +57,7 @@ pub use listing::{ListedCertificate, ListedEntry, Listing};
 pub use model::{Entry, EntryKind, Store};
 pub use pkcs12::{Compat, DEFAULT_ITERATIONS, Derived, MAX_ITERATIONS, Pkcs12Options};
 
-use crate::crypto::{CryptoError, fill_random, hex};
+use crate::crypto::{CryptoError, fill_random};
 use crate::secret::Password;
 
 /// The alias of a device's key and chain in the platform's recipe.
@@ -103,14 +103,25 @@ pub fn detect(bytes: &[u8]) -> Result<Format, StoreError> {
     if bytes.starts_with(&JCEKS_MAGIC) {
         return Err(StoreError::Jceks);
     }
-    // Text before the first block is allowed (RFC 7468, section 2), and '0' is 0x30.
+    // Text before the first block is allowed (RFC 7468, section 2), and '0' is 0x30: no PKCS#12 is text,
+    // since its length takes octets beyond ASCII.
     if bytes.windows(11).any(|w| w == b"-----BEGIN ") && std::str::from_utf8(bytes).is_ok() {
         return Ok(Format::Pem);
     }
-    if bytes[0] == SEQUENCE {
+    if bytes[0] == SEQUENCE && std::str::from_utf8(bytes).is_err() {
         return Ok(Format::Pkcs12);
     }
-    Err(StoreError::Unrecognised { start: hex(&bytes[..bytes.len().min(8)]) })
+    Err(StoreError::Unrecognised { looks: kind_of(bytes) })
+}
+
+/// What a file looks like that is no store; a file with a password in it is text.
+fn kind_of(bytes: &[u8]) -> &'static str {
+    const ZIP_MAGIC: &[u8] = b"PK\x03\x04";
+    match std::str::from_utf8(bytes) {
+        Ok(_) => "text",
+        Err(_) if bytes.starts_with(ZIP_MAGIC) => "a ZIP archive",
+        Err(_) => "binary data",
+    }
 }
 
 /// How to open a store.

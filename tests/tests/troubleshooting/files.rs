@@ -21,7 +21,24 @@ fn cas() -> (Made, Made) {
 
 #[test]
 fn files_missing() {
-    row("files-missing").holds(&check(&Cli::new(), "gw-1"));
+    let cli = Cli::new();
+    let first = row("files-missing").holds(&check(&cli, "gw-1"))["causes"][0].clone();
+    assert_eq!(first["cause"], "there is no folder out/gw-1");
+    let remedy = first["remedy"].as_str().expect("text");
+    assert!(remedy.starts_with("is it the right folder (--out, --bundle)?"), "{remedy}");
+    // A key alone lacks its chain, and nothing else.
+    let root = root("Root", None);
+    bundle(&cli, "b", &root, &[&root]);
+    std::fs::remove_file(cli.path("b/chain.pem")).expect("a file");
+    let detail = check(&cli, "--bundle b").json()["steps"][0]["detail"].clone();
+    assert_eq!(detail, "b holds key.pem, but no chain.pem");
+    // A file of passwords in the wrong place is not shown.
+    cli.write("secrets", "correct-Horse-01\n");
+    let detail = check(&cli, "--keystore secrets").json()["steps"][0]["detail"].clone();
+    assert_eq!(
+        detail,
+        "secrets: this is no keystore, neither PKCS#12, JKS nor PEM: it looks like text"
+    );
 }
 
 /// A keystore with the password of `pw`.

@@ -138,7 +138,7 @@ fn server_dated(from: i64, to: i64) -> Option<Outcome> {
     let cli = with_device();
     server_certificate_for(&cli, from, to)?;
     let port = paper_broker(&cli, polite);
-    Some(check(&cli, "localhost", port).expect(2))
+    Some(check(&cli, "localhost", port).expect(3))
 }
 
 #[test]
@@ -161,7 +161,10 @@ fn server_other_name() {
     let cli = with_device();
     let Some(()) = server_certificate(&cli) else { return };
     let port = paper_broker(&cli, polite);
-    row("server-other-name").holds(&check(&cli, "127.0.0.1", port).expect(2));
+    let report = row("server-other-name").holds(&check(&cli, "127.0.0.1", port).expect(3));
+    assert_eq!(report["verdict"], "not_reached", "{report}");
+    let detail = report["steps"][6]["detail"].as_str().expect("text");
+    assert!(detail.ends_with("is not for \"127.0.0.1\", but for localhost"), "{detail}");
 }
 
 /// A check without a login, of a device that the tenant would let in but for this fault.

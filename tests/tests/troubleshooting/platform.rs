@@ -82,7 +82,7 @@ fn leaf_alone() {
     upload(&bench.at, &bench.root, "--prove --auto-registration");
     bench.present(&[&bench.device]);
     let report = row("leaf-alone").holds_truly(&bench.check().expect(1), &bench.at);
-    assert_eq!(report["causes"][1]["code"], "chain-incomplete", "{report}");
+    assert_eq!(report["causes"][1]["code"], "ca-not-uploaded", "{report}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::password::{self, Source};
 use crate::render::printable;
-use crate::tenant::{no_host, variable};
+use crate::tenant::variable;
 
 /// Where the files of devices are, and what opens them.
 #[derive(Debug, Args)]
@@ -167,7 +167,7 @@ impl Opener<'_> {
 impl EndpointArgs {
     pub(super) fn target(&self) -> Result<Target> {
         let host = self.host.as_deref().map(bare_host).filter(|h| !h.is_empty());
-        Ok(Target { host: host.ok_or_else(no_host)?.to_owned(), port: self.port })
+        Ok(Target { host: host.ok_or_else(no_server)?.to_owned(), port: self.port })
     }
 
     /// The host of the tenant's REST interface, with its port: of C8Y_HOST, else of --host.
@@ -178,6 +178,15 @@ impl EndpointArgs {
     pub(super) fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout)
     }
+}
+
+fn no_server() -> Failure {
+    let hint = "give --host, e.g. --host acme.eu-latest.cumulocity.com, or set C8Y_HOST";
+    Failure::usage("the host to connect to is not given", hint)
+}
+
+pub(super) fn no_device(hint: &str) -> Failure {
+    Failure::usage("no device is named", hint)
 }
 
 /// One device that is to connect.
@@ -199,10 +208,7 @@ impl Ready {
         let ids: Vec<String> = id.into_iter().cloned().collect();
         let mut subjects = files.subjects(&ids)?;
         let Some(subject) = subjects.pop() else {
-            return Err(Failure::usage(
-                "no device is named",
-                "give its id, --bundle or --keystore",
-            ));
+            return Err(no_device("give its id, --bundle or --keystore"));
         };
         let credentials = files.opener()?.read_asking(&subject)??;
         let device = match &subject.device {

@@ -139,7 +139,7 @@ fn meant_by(args: &RevokeArgs, registry: &Registry) -> Result<(Vec<Record>, Vec<
             let list = read_list(path)?;
             if !list.faults.is_empty() {
                 let total = list.devices.len() + list.faults.len();
-                return Err(BulkError::Faults { faults: list.faults.into(), total }.into());
+                return Err(BulkError::BadList { faults: list.faults.into(), total }.into());
             }
             for device in &list.devices {
                 let history = registry.history(&device.id.folded())?;
@@ -176,7 +176,7 @@ fn of_device(
             Some(last) if last.status == Status::Revoked => Ok(vec![last.clone()]),
             _ => Err(fault(
                 id,
-                format!("client id {id:?} has no live certificate"),
+                format!("device id {id:?} has no live certificate"),
                 format!("name the serial number of one that it had: `c8y-pki device show {id}`"),
             )),
         };

@@ -151,7 +151,7 @@ fn from_list(path: &Path) -> Result<Vec<Device>> {
         return Ok(list.devices);
     }
     let total = list.devices.len() + list.faults.len();
-    Err(BulkError::Faults { faults: list.faults.into(), total }.into())
+    Err(BulkError::BadList { faults: list.faults.into(), total }.into())
 }
 
 fn from_registry(args: &CreateArgs, dir: &Path) -> Result<Vec<Device>> {

@@ -48,7 +48,7 @@ fn the_order_of_a_device_chain_is_that_of_signing() {
     assert_eq!(findings[0].code(), "not-followed-by-issuer");
     assert_eq!(
         findings[0].hint().unwrap(),
-        "its issuer is certificate 2: `c8y-pki cert chain` puts certificates in order"
+        "its issuer is the 3rd certificate: `c8y-pki cert chain` puts certificates in order"
     );
     let namesake = Signed::root("CN=Root", |_| {});
     assert_eq!(codes(&[&root.leaf(), &namesake.cert], &[&namesake], "device-1"), ["not-signed"]);

@@ -68,7 +68,7 @@ fn missing_and_untrusted_certificates_are_named() {
     let found = refusal(&leaf, &[&b], &[&root]);
     assert_eq!(
         found.to_string(),
-        "certificate 1 (CN=B) was issued by CN=A; no certificate of that name is there \
+        "the 2nd certificate (CN=B) was issued by CN=A; no certificate of that name is there \
          (RFC 5280, 6.1)"
     );
     assert_refused(&leaf, &[&a, &b, &root], &[&other], (3, "untrusted"));
@@ -95,7 +95,7 @@ fn path_lengths_of_a_chain() {
     assert_eq!(found.rule, Rule::PathLength { allowed: 0, found: 1 });
     assert_eq!(
         found.to_string(),
-        "certificate 2 (CN=B) has path length 0, but 1 CA certificate stands between it and the \
+        "the 3rd certificate (CN=B) has path length 0, but 1 CA certificate stands between it and the \
          device (RFC 5280, 4.2.1.9)"
     );
     let json = serde_json::to_value(&found).unwrap();

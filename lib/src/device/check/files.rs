@@ -4,7 +4,7 @@ use super::super::credentials::{CredentialError, Credentials};
 use super::super::diagnosis::{Cause, Certainty};
 use super::{Ended, Run, StepName, Verdict, Why, failed, file_cause, wrong_files};
 use crate::cert::Certificate;
-use crate::chain::{self, ChainError, DeviceFinding};
+use crate::chain::{self, ChainError, DeviceFinding, nth};
 use crate::client_id::DeviceId;
 
 impl Run<'_> {
@@ -57,13 +57,18 @@ impl Run<'_> {
         let (code, remedy) = match credentials.chain.iter().position(keys) {
             Some(at) => (
                 "chain-order",
-                format!("certificate {at} is that of the key: `c8y-pki cert chain` puts it first"),
+                format!("{} is that of the key: `c8y-pki cert chain` puts it first", nth(at)),
             ),
             None => (
                 "key-mismatch",
-                "use the key and the chain of one and the same issuing; `c8y-pki device show` \
-                 tells the one in force"
-                    .to_owned(),
+                format!(
+                    "use the key and the chain of one and the same issuing; `c8y-pki device show {}` \
+                     tells the one in force",
+                    self.device
+                        .clone()
+                        .or(credentials.device().ok())
+                        .map_or_else(|| "ID".to_owned(), |device| device.to_string())
+                ),
             ),
         };
         let cause = file_cause(code, detail.clone(), remedy);
@@ -84,8 +89,14 @@ impl Run<'_> {
         self.device = Some(device.clone());
         let findings = chain::check_device(presented, uploaded, &device);
         let (notes, faults): (Vec<_>, Vec<_>) = findings.into_iter().partition(|f| f.is_note());
-        // That nobody said which CA is uploaded is no news to who did not say it.
-        let worth = |finding: &&DeviceFinding| **finding != DeviceFinding::UploadedCaUnknown;
+        // That nobody said which CA is uploaded is no news to who did not say it. A proof that is missing
+        // shows when the platform refuses, and is a cause then.
+        let worth = |finding: &&DeviceFinding| {
+            !matches!(
+                finding,
+                DeviceFinding::UploadedCaUnknown | DeviceFinding::ProofOfPossession(_)
+            )
+        };
         self.notes.extend(notes.iter().filter(worth).map(ToString::to_string));
         let mut causes: Vec<Cause> = faults.iter().map(of_finding).collect();
         if causes.is_empty() {
@@ -109,12 +120,18 @@ impl Run<'_> {
 
     fn named_by(&self, presented: &[Certificate]) -> Ended<DeviceId> {
         let name = presented.first().and_then(|leaf| leaf.subject.common_name());
-        DeviceId::parse(name.unwrap_or_default()).map_err(|e| {
+        let again = "issue the certificate again with the device id as common name";
+        let Some(name) = name else {
+            let detail = "the device's own certificate has no common name".to_owned();
+            let cause = file_cause("no-common-name", detail.clone(), again.to_owned());
+            return Err(wrong_files(StepName::Chain, detail, vec![cause]));
+        };
+        DeviceId::parse(name).map_err(|e| {
             let detail = format!("the common name of the certificate is no device id: {e}");
-            let again = "issue the certificate again with another id";
             let remedy =
                 e.hint().map_or_else(|| again.to_owned(), |hint| format!("{again}: {hint}"));
-            let cause = file_cause("common-name", detail.clone(), remedy);
+            let code = if name.contains(':') { "colon" } else { "common-name" };
+            let cause = file_cause(code, detail.clone(), remedy);
             wrong_files(StepName::Chain, detail, vec![cause])
         })
     }
@@ -131,11 +148,19 @@ impl Run<'_> {
     fn validity(&mut self, presented: &[Certificate]) -> Ended {
         let at = self.check.at;
         for (position, cert) in presented.iter().enumerate() {
-            let what = format!("certificate {position} ({})", cert.subject);
+            let which = match position {
+                0 => "the device's own certificate".to_owned(),
+                above => nth(above),
+            };
+            let what = format!("{which} ({})", cert.subject);
             let (detail, causes) = if at > cert.not_after {
                 let renew = match position {
-                    0 => format!("`c8y-pki device renew {}`", self.facts.id),
-                    _ => "`c8y-pki ca renew`, then upload it again".to_owned(),
+                    0 => format!("`c8y-pki device renew {} --out DIR`", self.facts.id),
+                    _ => {
+                        "`c8y-pki ca renew NAME`, then upload it again: `c8y-pki tenant trust add \
+                          --ca NAME`"
+                            .to_owned()
+                    }
                 };
                 let detail = format!("{what} expired at {}", shown(cert.not_after));
                 let clock = "if this machine's clock is ahead, set it (NTP)".to_owned();

@@ -220,7 +220,7 @@ impl<'a> Run<'a> {
         };
         self.ok(StepName::Connect, format!("accepted as {}", options.client_id));
         if self.facts.asked == Some(false) {
-            self.notes.push("the server accepted the device without its certificate".to_owned());
+            self.notes.push(WITHOUT_CERTIFICATE.to_owned());
         }
         let registration = self.register(&mut session, device)?;
         let topics = [(ERRORS, Qos::AtMostOnce), (OPERATIONS, Qos::AtMostOnce)];
@@ -309,6 +309,7 @@ impl<'a> Run<'a> {
 fn no_link(step: StepName, error: &LinkError) -> Box<Failure> {
     let verdict = match error {
         LinkError::Alert { .. } => Verdict::Refused,
+        LinkError::Untrusted { fault, .. } if fault.is_of_the_server() => Verdict::NotReached,
         LinkError::Untrusted { .. } | LinkError::Identity { .. } | LinkError::Trust { .. } => {
             Verdict::WrongFiles
         }
@@ -325,7 +326,9 @@ fn no_session(step: StepName, error: &MqttError) -> Box<Failure> {
         MqttError::Refused { code: 3 } => Verdict::NotReached,
         _ => Verdict::Refused,
     };
-    failed(step, error.to_string(), verdict, Why::Symptom(Symptom::of_mqtt(error)))
+    let symptom = Symptom::of_mqtt(error);
+    let symptom = if step > StepName::Connect { symptom.later() } else { symptom };
+    failed(step, error.to_string(), verdict, Why::Symptom(symptom))
 }
 
 fn failed(step: StepName, detail: String, verdict: Verdict, why: Why) -> Box<Failure> {
@@ -336,6 +339,10 @@ fn failed(step: StepName, detail: String, verdict: Verdict, why: Why) -> Box<Fai
 fn wrong_files(step: StepName, detail: String, causes: Vec<Cause>) -> Box<Failure> {
     failed(step, detail, Verdict::WrongFiles, Why::Shown(causes))
 }
+
+const WITHOUT_CERTIFICATE: &str = "the server did not ask for the certificate, and accepted the \
+                                   device without it: this shows nothing of the certificate, and \
+                                   the platform's port 8883 asks for it";
 
 /// Operations after which the check does not wait for silence any longer.
 const MOST_OPERATIONS: usize = 100;

@@ -25,6 +25,8 @@ use super::mqtt::{MqttError, Waiting};
 pub enum Symptom {
     /// A CONNACK with this code.
     Connack(u8),
+    /// A CONNACK 5 when the session had begun: the platform ends it.
+    LateConnack,
     /// TLS ended with this alert.
     Alert(Alert),
     /// Closed during the TLS handshake.
@@ -110,14 +112,26 @@ impl Symptom {
         }
     }
 
+    /// The same where the device had been accepted before.
+    #[must_use]
+    pub fn later(self) -> Self {
+        match self {
+            Self::Connack(5) => Self::LateConnack,
+            other => other,
+        }
+    }
+
     /// Whether the tenant can say more: the device was heard, and the certificate may be to blame.
     pub fn is_for_the_tenant(&self) -> bool {
-        matches!(self, Self::Connack(5) | Self::Alert(_) | Self::ClosedWithoutAnswer)
+        matches!(
+            self,
+            Self::Connack(5) | Self::LateConnack | Self::Alert(_) | Self::ClosedWithoutAnswer
+        )
     }
 
     /// Whether the platform asks for another attempt: it also refuses so while it is overloaded.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Connack(3 | 5))
+        matches!(self, Self::Connack(3 | 5) | Self::LateConnack)
     }
 }
 
@@ -187,6 +201,9 @@ pub fn causes(symptom: Symptom, facts: &Facts) -> Vec<Cause> {
         let more = table::OF_TENANT.iter().filter_map(|row| cause(row, facts));
         more.filter(|c| c.certainty == Certainty::Confirmed).for_each(&mut add);
         found.sort_by_key(|c| (c.certainty, !tenant::stands_out(c.code, says)));
+    }
+    if facts.asked == Some(false) && found.iter().any(|c| c.certainty == Certainty::Shown) {
+        found.retain(|c| c.is_certain() || !table::is_of_the_certificate(c.code));
     }
     if found.is_empty() {
         // The tenant excludes what the server says: who is right, is for people to see.

@@ -58,15 +58,15 @@ const CHAIN_INCOMPLETE: Row = (
     "chain-incomplete",
     "what the device presents ({chain}) does not include the uploaded CA",
     "present the chain up to and including the uploaded CA; to check: \
-     `c8y-pki device check --uploaded CA.pem`. If the CA was renewed, upload its new certificate: \
+     `c8y-pki device check {id} --uploaded FILE`. If the CA was renewed, upload its new certificate: \
      `c8y-pki tenant trust add FILE`",
 );
 const NOT_REGISTERED: Row = (
     Always,
     "not-registered",
     "auto-registration is off for the CA, and the device {id} is not registered",
-    "register it: `c8y-pki registration create` and `registration upload`; or switch \
-     auto-registration on: `c8y-pki tenant trust update {name} --auto-registration`",
+    "register it: `c8y-pki registration create --out FILE` and `c8y-pki registration upload FILE`; \
+     or switch auto-registration on: `c8y-pki tenant trust update {name} --auto-registration`",
 );
 const REGISTERED_BASIC: Row = (
     Always,
@@ -81,20 +81,21 @@ const PROOF_MISSING: Row = (
     "proof-missing",
     "proof of possession of the uploaded CA is not complete, which chains of more than two \
      certificates need",
-    "`c8y-pki pop prove --ca NAME`",
+    "`c8y-pki pop prove --ca NAME`; for a CA made elsewhere `c8y-pki pop prove --cert FILE --key FILE`",
 );
 const CA_ELSEWHERE: Row = (
     Always,
     "ca-elsewhere",
     "the same CA is uploaded to another tenant of the instance, and neither has proven possession",
-    "`c8y-pki pop prove --ca NAME` for the right tenant, and remove the CA from the other one",
+    "`c8y-pki pop prove --ca NAME` for the right tenant (for a CA made elsewhere --cert FILE --key \
+     FILE in place of --ca), and remove the CA from the other one",
 );
 const REVOKED: Row = (
     Always,
     "revoked",
     "the certificate is revoked at the tenant",
-    "see it: `c8y-pki tenant crl`; a revoked certificate stays so, issue another: `c8y-pki device \
-     issue --existing replace`",
+    "see it: `c8y-pki tenant crl download`; a revoked certificate stays so, issue another: `c8y-pki \
+     device issue {id} --existing replace --ca NAME --out DIR`",
 );
 pub(super) const OTHER_TENANT: Row = (
     Always,
@@ -130,7 +131,7 @@ pub(super) const WRONG_PORT: Row = (
     OtherPort,
     "wrong-port",
     "{port} is not the port of MQTT over TLS",
-    "use port 8883, or 9883 for the newer MQTT Service",
+    "use port 8883 (9883 is that of the newer MQTT Service)",
 );
 pub(super) const FIREWALL: Row = (
     Always,
@@ -161,10 +162,21 @@ const KEY_UNSUITED: Row = (
 pub(super) const OF_TENANT: &[Row] =
     &[CA_NOT_UPLOADED, CA_DISABLED, CHAIN_INCOMPLETE, NOT_REGISTERED, PROOF_MISSING, REVOKED];
 
+/// Whether a server can have that cause only when it has asked for the certificate.
+pub(super) fn is_of_the_certificate(code: &str) -> bool {
+    let others = [SERVER_CLOCK, NOT_REGISTERED, REGISTERED_BASIC, OTHER_TENANT, CA_ELSEWHERE];
+    let of = |rows: &[Row]| rows.iter().any(|row| row.1 == code);
+    of(OF_TENANT) || of(&others) || code == "certificate-refused"
+}
+
 /// Causes of a symptom, the likeliest first.
 pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
     match symptom {
         Symptom::Connack(code) => of_connack(code),
+        // It was let in before: its files and its CA are right.
+        Symptom::LateConnack => {
+            &[NO_CERTIFICATE_ASKED, OVERLOAD, REVOKED, CA_ELSEWHERE, CA_DISABLED]
+        }
         Symptom::Alert(alert) => of_alert(alert),
         Symptom::ClosedInTls => &[WRONG_PORT, KEY_UNSUITED, INTERCEPTED, FIREWALL, WRONG_ENDPOINT],
         Symptom::ClosedWithoutAnswer => &[
@@ -183,9 +195,10 @@ pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
             (
                 Always,
                 "connected-twice",
-                "another connection with the ClientId d:{id} took this one's place: the platform \
-                 keeps one a device",
-                "stop the device or program that connects as {id}",
+                "another connection with the ClientId d:{id} took this one's place, maybe the device \
+                 itself, which is in use: the platform keeps one a device",
+                "if that is the device, it connects, and nothing is wrong; else stop the program that \
+                 connects as {id}, and check again",
             ),
             (
                 Always,
@@ -221,7 +234,7 @@ fn of_connack(code: u8) -> &'static [Row] {
                 "client-id",
                 "the server refuses the ClientId d:{id}",
                 "the identifier must be that of the registration, to the letter, without colons; \
-                 `c8y-pki registration check` looks at the list",
+                 `c8y-pki registration check FILE` looks at the list",
             ),
             WRONG_ENDPOINT,
         ],
@@ -264,7 +277,8 @@ fn of_alert(alert: Alert) -> &'static [Row] {
                 Always,
                 "certificate-refused",
                 "the server cannot use the certificate: an extension, an algorithm or a date",
-                "look at it: `c8y-pki cert show`, `c8y-pki cert verify --as-device {id}`",
+                "look at it: `c8y-pki cert show FILE`, and at its chain: `c8y-pki cert verify --trust FILE \
+                 --as-device {id} FILE`",
             ),
             REVOKED,
         ],
@@ -274,7 +288,8 @@ fn of_alert(alert: Alert) -> &'static [Row] {
                 Always,
                 "certificate-usage",
                 "the certificate is of a kind or for a usage that the server does not take",
-                "its extended key usage, if it has one, must have clientAuth: `c8y-pki cert show`",
+                "its extended key usage, if it has one, must have clientAuth: `c8y-pki cert show \
+                 FILE`",
             ),
         ],
         Alert::CERTIFICATE_REQUIRED => &[
@@ -292,7 +307,7 @@ fn of_alert(alert: Alert) -> &'static [Row] {
                 Always,
                 "expired",
                 "the device's certificate, or a CA in its chain, has expired",
-                "`c8y-pki device renew {id}`; for a CA `c8y-pki ca renew`",
+                "`c8y-pki device renew {id} --out DIR`; for a CA `c8y-pki ca renew NAME`",
             ),
         ],
         Alert::CERTIFICATE_REVOKED => &[REVOKED],
@@ -313,7 +328,7 @@ fn of_alert(alert: Alert) -> &'static [Row] {
             "key-mismatch",
             "the server could not check a signature: key and certificate do not fit, or the chain \
                  has two CAs of one name",
-            "`c8y-pki key show` and `c8y-pki cert show` tell the public keys",
+            "`c8y-pki key show FILE` and `c8y-pki cert show FILE` tell the public keys",
         )],
         _ => &[INTERCEPTED, WRONG_ENDPOINT],
     }

@@ -68,6 +68,11 @@ pub(super) fn judge(code: &str, facts: &Facts, says: &TenantSays) -> Option<Cert
     let unless = |excluded: bool| (!excluded).then_some(Certainty::Likely);
     let not = |answer: Option<bool>| answer.map(|yes| !yes);
     match code {
+        // Of a device that presents itself alone, nobody can tell which CAs are above its issuer.
+        "ca-not-uploaded" if is_cut_short(facts) => match says.uploaded {
+            Some(true) => None,
+            _ => Some(Certainty::Likely),
+        },
         "ca-not-uploaded" => by(not(says.uploaded)),
         // A CA that is not there has no settings.
         "ca-disabled" | "not-registered" | "proof-missing" | "ca-elsewhere"
@@ -100,6 +105,11 @@ pub(super) fn judge(code: &str, facts: &Facts, says: &TenantSays) -> Option<Cert
         "certificate-refused" => unless(says.lets_in()),
         _ => Some(Certainty::Likely),
     }
+}
+
+/// Whether the device presents its certificate alone, which others have issued.
+fn is_cut_short(facts: &Facts) -> bool {
+    facts.chain_length == 1 && !facts.ends_with_root
 }
 
 /// Whether a likely cause is to be checked before the others.

@@ -38,6 +38,7 @@ fn each_symptom_has_its_causes_in_their_order() {
              ca-elsewhere revoked server-clock overload",
         ),
         (S::Connack(77), "wrong-endpoint"),
+        (S::LateConnack, "overload revoked ca-elsewhere ca-disabled"),
         (S::Alert(Alert::UNKNOWN_CA), "ca-not-uploaded other-tenant ca-disabled"),
         (S::Alert(Alert::BAD_CERTIFICATE), "ca-not-uploaded certificate-refused revoked"),
         (S::Alert(Alert::CERTIFICATE_UNKNOWN), "ca-not-uploaded certificate-refused revoked"),
@@ -84,6 +85,12 @@ fn what_is_known_adds_causes_or_takes_them_away() {
     for symptom in [Symptom::Connack(4), Symptom::Connack(5), Symptom::ClosedWithoutAnswer] {
         assert_eq!(first(symptom, not_asked()), "certificate-not-asked", "{symptom:?}");
     }
+    // Of what the server has not seen, nothing can be wrong for it; what the tenant says stays.
+    assert_eq!(codes(Symptom::Connack(5), &not_asked()), ["certificate-not-asked", "overload"]);
+    let disabled = TenantSays { status: Some("DISABLED".to_owned()), ..welcome() };
+    let told = Facts { tenant: Some(disabled), ..not_asked() };
+    let wanted = ["certificate-not-asked", "ca-disabled", "overload"];
+    assert_eq!(codes(Symptom::Connack(5), &told), wanted);
     let unknown = Facts { uploaded_is_presented: false, ..facts() };
     assert_eq!(codes(Symptom::Connack(5), &unknown)[2], "chain-incomplete");
     let short = Facts { chain_length: 2, ..facts() };
@@ -191,8 +198,14 @@ fn what_the_tenant_says_counts_for_every_refusal() {
     let open = Facts { ends_with_root: false, uploaded_is_presented: false, ..facts() };
     let open = Facts { tenant: Some(none), ..open };
     assert_eq!(codes(Symptom::Connack(5), &open)[..2], ["ca-not-uploaded", "chain-incomplete"]);
-    let alone = Facts { chain_length: 1, ends_with_root: false, ..facts() };
-    let below = Facts { tenant: Some(TenantSays { presented: Some(false), ..welcome() }), ..alone };
+    let alone = || Facts { chain_length: 1, ends_with_root: false, ..facts() };
+    // Whether a CA above its issuer is uploaded, nobody can tell from the device's certificate alone.
+    let cut = Facts { uploaded_is_presented: false, tenant: open.tenant.clone(), ..alone() };
+    let found = causes(Symptom::Connack(5), &cut);
+    assert_eq!((found[0].code, found[1].code), ("chain-incomplete", "ca-not-uploaded"));
+    assert!(found.iter().all(|cause| !cause.is_certain()), "{found:?}");
+    let below =
+        Facts { tenant: Some(TenantSays { presented: Some(false), ..welcome() }), ..alone() };
     let below = Facts { uploaded_is_presented: false, ..below };
     let first = &causes(Symptom::Connack(5), &below)[0];
     // Some platforms take it, so it is not certain.

@@ -8,13 +8,15 @@ use crate::name::Name;
 #[non_exhaustive]
 pub enum ServerFault {
     /// The truststore lacks its CA.
-    #[error("the truststore has no certificate of {missing}, which signed the last one presented")]
+    #[error("{} no certificate of {missing}, which signed the last one presented", store(*own))]
     UnknownIssuer {
+        /// Whether the device has a truststore of its own; else the system decides.
+        own: bool,
         /// Who signed what the server presents last.
         missing: Name,
     },
     /// The truststore has a CA of that name with another key.
-    #[error("the truststore has a certificate of {issuer}, but with another key than signed")]
+    #[error("the truststore has a certificate of {issuer}, but its key is not the one that signed")]
     OtherKey {
         /// The name.
         issuer: Name,
@@ -26,7 +28,7 @@ pub enum ServerFault {
     #[error("its certificate is not valid yet by the clock of this machine")]
     NotValidYet,
     /// The certificate is for other hosts.
-    #[error("its certificate is not for {host:?}, but for {}", names.join(", "))]
+    #[error("its certificate is not for {host:?}, but for {}", listed(names))]
     OtherName {
         /// The host that was asked for.
         host: String,
@@ -36,6 +38,28 @@ pub enum ServerFault {
     /// Something else.
     #[error("its certificate is refused: {0}")]
     Other(String),
+}
+
+fn store(own: bool) -> &'static str {
+    match own {
+        true => "the truststore has",
+        false => "the system, which decides where the device has no truststore, has",
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    match names {
+        [] => "other names".to_owned(),
+        names => names.join(", "),
+    }
+}
+
+impl ServerFault {
+    /// Whether it is the server's certificate, or this machine's clock, and not the device's
+    /// truststore that is to be set right.
+    pub fn is_of_the_server(&self) -> bool {
+        !matches!(self, Self::UnknownIssuer { .. } | Self::OtherKey { .. })
+    }
 }
 
 /// Why there is no TLS connection to a server.

@@ -25,8 +25,8 @@ use crate::crypto::tls_provider;
 pub(super) struct Judge {
     host: String,
     by: Arc<dyn ServerCertVerifier>,
-    /// The truststore; empty for the system's.
-    trusted: Vec<Certificate>,
+    /// The truststore; none for the system's.
+    trusted: Option<Vec<Certificate>>,
     seen: Mutex<Seen>,
 }
 
@@ -52,7 +52,7 @@ impl Judge {
                     .map_err(|e| failed(e.to_string()))?
             }
         };
-        let trusted = trusted.map(|t| t.certificates.clone()).unwrap_or_default();
+        let trusted = trusted.map(|t| t.certificates.clone());
         Ok(Self { host: host.to_owned(), by, trusted, seen: Mutex::default() })
     }
 
@@ -66,9 +66,13 @@ impl Judge {
         self.seen.lock().ok().and_then(|seen| seen.fault.clone())
     }
 
+    fn own(&self) -> &[Certificate] {
+        self.trusted.as_deref().unwrap_or_default()
+    }
+
     /// Whether the certificate itself stands in the truststore.
     fn is_pinned(&self, certificate: &CertificateDer<'_>) -> bool {
-        self.trusted.iter().any(|c| c.der() == &**certificate)
+        self.own().iter().any(|c| c.der() == &**certificate)
     }
 
     fn check_pinned(
@@ -77,7 +81,7 @@ impl Judge {
         name: &ServerName<'_>,
         now: UnixTime,
     ) -> Result<(), TlsError> {
-        let found = self.trusted.iter().find(|c| c.der() == &**der);
+        let found = self.own().iter().find(|c| c.der() == &**der);
         let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         if let Some(certificate) = found {
             if seconds < certificate.not_before.unix_timestamp() {
@@ -101,9 +105,9 @@ impl Judge {
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
                 ServerFault::NotValidYet
             }
-            CertificateError::NotValidForName => self.other_name(Vec::new()),
+            CertificateError::NotValidForName => self.other_name(&[]),
             CertificateError::NotValidForNameContext { presented, .. } => {
-                self.other_name(presented.clone())
+                self.other_name(presented)
             }
             CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 self.missing(presented).unwrap_or_else(|| ServerFault::Other(fault.to_string()))
@@ -112,7 +116,8 @@ impl Judge {
         }
     }
 
-    fn other_name(&self, names: Vec<String>) -> ServerFault {
+    fn other_name(&self, names: &[String]) -> ServerFault {
+        let names = names.iter().map(|name| bare_name(name)).collect();
         ServerFault::OtherName { host: self.host.clone(), names }
     }
 
@@ -127,11 +132,17 @@ impl Judge {
             }
         }
         let issuer = last.issuer.clone();
-        Some(match self.trusted.iter().any(|c| c.subject.matches(&issuer)) {
+        Some(match self.own().iter().any(|c| c.subject.matches(&issuer)) {
             true => ServerFault::OtherKey { issuer },
-            false => ServerFault::UnknownIssuer { missing: issuer },
+            false => ServerFault::UnknownIssuer { own: self.trusted.is_some(), missing: issuer },
         })
     }
+}
+
+/// The name in what the TLS library makes of one: `DnsName("localhost")`, `IpAddress(127.0.0.1)`.
+fn bare_name(name: &str) -> String {
+    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    inner.unwrap_or(name).trim_matches('"').to_owned()
 }
 
 impl ServerCertVerifier for Judge {
@@ -178,5 +189,17 @@ impl ServerCertVerifier for Judge {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.by.supported_verify_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bare_name;
+
+    #[test]
+    fn names_are_told_as_they_stand_in_the_certificate() {
+        assert_eq!(bare_name("DnsName(\"localhost\")"), "localhost");
+        assert_eq!(bare_name("IpAddress(127.0.0.1)"), "127.0.0.1");
+        assert_eq!(bare_name("*.example.com"), "*.example.com");
     }
 }

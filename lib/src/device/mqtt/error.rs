@@ -28,7 +28,7 @@ impl Waiting {
             Self::Acknowledgement => "the acknowledgement of a message",
             Self::Suback => "the answer to SUBSCRIBE",
             Self::Pingresp => "the answer to a ping",
-            Self::Message => "messages",
+            Self::Message => "a message",
         }
     }
 }

@@ -81,7 +81,9 @@ impl Summary {
     }
 
     fn text(&self) -> String {
-        let mut text = format!("{} of {} connect", self.connected, count(self.checked, "device"));
+        let connect = if self.checked == 1 { "connects" } else { "connect" };
+        let all = count(self.checked, "device");
+        let mut text = format!("{} of {all} {connect}", self.connected);
         let parts = [
             (self.refused, "refused by the platform"),
             (self.wrong_files, "with wrong files"),

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use c8y_pki::bulk::BulkError;
 use c8y_pki::cert::Certificate;
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::device::check::{self, Check, Report, StepName, Verdict};
@@ -17,8 +18,8 @@ use c8y_pki::registration;
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::connecting::{EndpointArgs, FilesArgs, Opened, Subject};
-use crate::failure::{Failure, Outcome, Result};
+use super::connecting::{EndpointArgs, FilesArgs, Opened, Subject, no_device};
+use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::tenant::{LoginArgs, WayArgs};
 use crate::values;
@@ -31,12 +32,12 @@ truststore. The steps: files, key, chain, validity, name, TCP, TLS, connect, pub
 receive. It stops at the first that fails and says what is likely wrong, the first to check first.
 
 The platform refuses without a reason. With a login (C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN; nobody
-is asked for it) the tenant of C8Y_HOST is asked for one: is the CA uploaded, enabled, proven? Is the
-device registered, or revoked? What the tenant confirms comes first, what it excludes is left out.
+is asked for it) the tenant of C8Y_HOST is asked for one: is the CA uploaded, enabled, proven?
+Is the device registered, or revoked? What the tenant confirms comes first, what it excludes is left out.
 CONNACK 5 and 3 may also mean overload: then it connects again, a few times.
 
-The device is registered by it, as by its first connection; if it is connected meanwhile, the
-platform closes that connection. Of a folder key.pem counts, then keystore.p12, then keystore.jks;
+The device is registered by it, as by its first connection. Of a device in use each connection ends
+the other: while it connects again and again, the check fails at `publish` or `receive`. Of a folder key.pem counts, then keystore.p12, then keystore.jks;
 truststore.p12 or .jks beside it is its truststore, without one the system decides about the
 server.
 
@@ -48,10 +49,11 @@ Examples:
   c8y-pki device check gw-0001 --user admin --tenant-password-file pw
 
 Exit codes: 0 connected; 1 refused by the platform, or one of many does not connect; 2 wrong input,
-or the device's own files are wrong; 3 not reached.")]
+or the device's own files are wrong (its truststore among them); 3 not reached, or the server's own
+certificate is not valid.")]
 pub(crate) struct CheckArgs {
     /// Device identifiers; their folders are in --out
-    #[arg(value_name = "ID", required_unless_present_any = ["bundle", "keystore", "from"])]
+    #[arg(value_name = "ID")]
     ids: Vec<String>,
     #[command(flatten)]
     files: FilesArgs,
@@ -150,12 +152,16 @@ fn outcome(verdict: Verdict) -> Outcome {
 /// The devices, each once, and the types of external ids that their list gives them.
 fn subjects(args: &CheckArgs) -> Result<(Vec<Subject>, HashMap<String, String>)> {
     let Some(list) = &args.from else {
-        return Ok((args.files.subjects(&args.ids)?, HashMap::new()));
+        let named = args.files.subjects(&args.ids)?;
+        return match named.is_empty() {
+            true => Err(no_device("give its id, --bundle, --keystore or --from")),
+            false => Ok((named, HashMap::new())),
+        };
     };
     let list = super::read_list(list)?;
-    if let Some(fault) = list.faults.first() {
-        let hint = fault.hint.clone().unwrap_or_else(|| "correct the list".to_owned());
-        return Err(Failure::usage(fault.message.clone(), hint));
+    if !list.faults.is_empty() {
+        let total = list.devices.len() + list.faults.len();
+        return Err(BulkError::BadList { faults: list.faults.into(), total }.into());
     }
     let id_types = registration::id_types(&list.devices);
     let devices: Vec<DeviceId> = list.devices.into_iter().map(|d| d.id).collect();

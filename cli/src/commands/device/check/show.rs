@@ -25,9 +25,6 @@ pub(super) fn whole(report: &Report) -> String {
         &[],
         steps.map(|s| row(s.outcome, s.step.to_string(), &s.detail)).collect(),
     ));
-    for note in &report.notes {
-        text.push_str(&format!("note: {}\n", printable(note)));
-    }
     if let Some(says) = &report.tenant {
         text.push_str(&format!("{}\n", printable(&tenant(says))));
     }
@@ -45,6 +42,13 @@ pub(super) fn whole(report: &Report) -> String {
                 text.push_str(&format!("{number:>2}. {words}{certain}\n    remedy: {remedy}\n"));
             }
         }
+    }
+    // At the end, where they are seen: one may say why the tenant told nothing.
+    if !(report.notes.is_empty() || report.causes.is_empty()) {
+        text.push('\n');
+    }
+    for note in &report.notes {
+        text.push_str(&format!("note: {}\n", printable(note)));
     }
     text
 }
