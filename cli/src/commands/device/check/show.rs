@@ -28,6 +28,13 @@ pub(super) fn whole(report: &Report) -> String {
     for note in &report.notes {
         text.push_str(&format!("note: {}\n", printable(note)));
     }
+    text.push_str(&why(report));
+    text
+}
+
+/// What the tenant says, and what is likely wrong.
+pub(in super::super) fn why(report: &Report) -> String {
+    let mut text = String::new();
     if let Some(says) = &report.tenant {
         text.push_str(&format!("{}\n", printable(&tenant(says))));
     }
