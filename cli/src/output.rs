@@ -117,6 +117,16 @@ impl Output {
         }
     }
 
+    /// What goes with a failure, also when quiet was asked for: a line of JSON for each value, or `text`.
+    pub(crate) fn explain<T: Serialize>(self, what: &str, values: &[T], text: &str) {
+        if !self.json {
+            return text.trim().lines().for_each(|line| self.line(line));
+        }
+        for value in values {
+            self.line(&serde_json::json!({ what: value }).to_string());
+        }
+    }
+
     /// Why a command failed: each device's fault first, then the error and its hint.
     pub(crate) fn failure(self, failure: &Failure) {
         if self.json {

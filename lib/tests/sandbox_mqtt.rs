@@ -196,13 +196,13 @@ fn without_a_certificate_there_are_passwords() {
     let sandbox = start();
     register(&sandbox, "ID;CREDENTIALS\ngw-1;Device-Secret-1\n");
     let told = |connect: Connect| attempt(&sandbox, None, &connect);
-    for user in ["t1001/admin", "admin", "t1002/reader", "management/devicebootstrap"] {
+    for user in ["t1001/admin", "t1002/reader", "management/devicebootstrap"] {
         assert_eq!(told(of("d:x").user(user, PASSWORD)), (0, String::new()), "{user}");
     }
-    for user in ["t1001/device_gw-1", "t1001/gw-1", "device_gw-1"] {
+    for user in ["t1001/device_gw-1", "t1001/gw-1"] {
         assert_eq!(told(of("d:gw-1").user(user, "Device-Secret-1")).0, 0, "{user}");
     }
-    assert_eq!(lines(&sandbox, "CONNECT")[1]["user"], "t1001/admin");
+    assert_eq!(lines(&sandbox, "CONNECT")[0]["user"], "t1001/admin");
     let refused = |connect: Connect, part: &str| {
         let (code, reason) = told(connect);
         assert_eq!(code, 4, "{reason}");
@@ -212,15 +212,17 @@ fn without_a_certificate_there_are_passwords() {
     refused(of("d:gw-1"), "neither a certificate nor a user");
     refused(of("d:x").user("t1001/admin", "wrong"), "password is wrong");
     refused(of("d:x").user("t9/admin", PASSWORD), "no tenant \"t9\"");
+    refused(of("d:x").user("admin", PASSWORD), "names no tenant");
+    refused(of("d:gw-1").user("device_gw-1", "Device-Secret-1"), "names no tenant");
     refused(of("d:x").user("t1001/nobody", PASSWORD), "no user \"nobody\"");
     refused(of("d:x").user("management/devicebootstrap", "wrong"), "password is wrong");
     refused(of("d:gw-1").user("t1001/device_gw-1", PASSWORD), "with that password");
     refused(of("d:gw-2").user("t1001/device_gw-1", "Device-Secret-1"), "names \"gw-2\"");
     let without = Connect { password: None, ..of("d:x").user("t1001/admin", "") };
     refused(without, "no password");
-    assert_eq!(told(of("").user("admin", PASSWORD)).0, 2);
-    assert_eq!(told(of("d:").user("admin", PASSWORD)).0, 2);
-    assert_eq!(told(of("AA:BB:CC:00").user("admin", PASSWORD)).0, 2);
+    assert_eq!(told(of("").user("t1001/admin", PASSWORD)).0, 2);
+    assert_eq!(told(of("d:").user("t1001/admin", PASSWORD)).0, 2);
+    assert_eq!(told(of("AA:BB:CC:00").user("t1001/admin", PASSWORD)).0, 2);
     let page = sandbox.state().to_string();
     assert!(!page.contains(PASSWORD) && !page.contains("Device-Secret-1"));
 }
@@ -228,7 +230,7 @@ fn without_a_certificate_there_are_passwords() {
 #[test]
 fn versions_and_sessions() {
     let sandbox = start();
-    let told = |connect: Connect| attempt(&sandbox, None, &connect.user("admin", PASSWORD));
+    let told = |connect: Connect| attempt(&sandbox, None, &connect.user("t1001/admin", PASSWORD));
     let fits = "d:4567890123456789012345";
     assert_eq!((fits.len(), told(of(&fits[..23]).mqtt_3_1()).0), (24, 0));
     let (code, reason) = told(of(fits).mqtt_3_1());

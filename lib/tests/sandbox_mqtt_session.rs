@@ -171,7 +171,7 @@ fn a_token_comes_when_it_is_asked_for() {
     let me = call(&sandbox, "GET", "/user/currentUser").header("Authorization", &bearer);
     assert_eq!(me.send().expect(200).json()["userName"], "gw-1");
     assert!(!sandbox.state().to_string().contains(token));
-    let mut by_password = user(&sandbox, "d:gw-2", "admin");
+    let mut by_password = user(&sandbox, "d:gw-2", "t1001/admin");
     by_password.publish_1("s/uat", "");
     assert!(reason(&sandbox, "PUBLISH", 1).contains("with a certificate"));
 }
@@ -348,13 +348,13 @@ fn what_is_no_mqtt_ends_the_connection() {
         packet(0x00, b""),
     ];
     for octets in &later {
-        let mut client = user(&sandbox, "d:x", "admin");
+        let mut client = user(&sandbox, "d:x", "t1001/admin");
         client.send(octets);
         assert_eq!(client.next(), None, "{octets:?}");
     }
     until(|| (lines(&sandbox, "DISCONNECT").len() == first.len() + later.len()).then_some(()));
     // And the next one is served.
-    user(&sandbox, "d:x", "admin").ping();
+    user(&sandbox, "d:x", "t1001/admin").ping();
 }
 
 #[test]

@@ -7,6 +7,7 @@ use c8y_pki_tests::broker::{Mosquitto, server_certificate};
 use c8y_pki_tests::cli::{CA_PW, Cli};
 use c8y_pki_tests::relay::Relay;
 use c8y_pki_tests::talking::Talking;
+use c8y_pki_tests::tool;
 use serde_json::{Value, json};
 
 fn tenant() -> AtTenant {
@@ -199,10 +200,9 @@ fn a_refusal_that_is_repeated_ends_it_with_the_causes() {
         3,
         "{stderr}"
     );
-    assert!(
-        stderr.contains("likely cause: the CA is uploaded, but disabled; remedy: "),
-        "{stderr}"
-    );
+    assert!(stderr.contains("\ncauses, the first to check first:\n 1. "), "{stderr}");
+    assert!(stderr.contains(". the CA is uploaded, but disabled\n    remedy: "), "{stderr}");
+    assert!(!stderr.contains("hint:"), "the causes are there: {stderr}");
     assert!(
         stderr.contains("\nerror: the server refuses the connection with CONNACK 5"),
         "{stderr}"
@@ -210,14 +210,78 @@ fn a_refusal_that_is_repeated_ends_it_with_the_causes() {
 
     let gone = start(&at.cli, 1, "--no-reconnect");
     let (code, _, stderr) = gone.finish();
-    assert_eq!((code, stderr.contains("likely cause: ")), (3, false), "{stderr}");
+    assert_eq!((code, stderr.contains("\ncause")), (3, false), "{stderr}");
     let stranger = start(&at.cli, at.sandbox.mqtt_port(), "--no-reconnect");
     let (code, _, stderr) = stranger.finish();
-    assert_eq!((code, stderr.contains("likely cause: ")), (2, true), "{stderr}");
+    assert_eq!((code, stderr.contains("remedy: ")), (2, true), "{stderr}");
     let endless = format!("--topic {}", "x".repeat(20_000));
-    for wrong in ["--topic s/#", &endless, "--child a:b", "--qos 3", "--keep-alive 0"] {
+    for wrong in
+        ["--topic s/#", &endless, "--child a:b", "--child gw-1", "--qos 3", "--keep-alive 0"]
+    {
         assert_eq!(at_sandbox(&at, 1, wrong).finish().0, 2, "{wrong}");
     }
+}
+
+#[test]
+fn with_a_login_the_tenant_says_why() {
+    let at = tenant();
+    at.ok("tenant trust update Line --disable");
+    let line = format!(
+        "device connect gw-1 --port {} --truststore sandbox-ca.pem --no-reconnect",
+        at.sandbox.mqtt_port()
+    );
+    let told = at.run(&line).expect(1);
+    assert!(told.stderr.starts_with("tenant: t1001 at localhost"), "{told:?}");
+    let cause = "\n 1. the CA is uploaded, but disabled (the tenant says so)\n    remedy: ";
+    assert!(told.stderr.contains(cause), "{told:?}");
+    let told = at.run(&format!("{line} --json")).expect(1);
+    let first: Value = serde_json::from_str(told.stderr.lines().next().unwrap()).unwrap();
+    assert_eq!(first["cause"]["code"], "ca-disabled", "{told:?}");
+    assert_eq!(first["cause"]["certainty"], "confirmed", "{told:?}");
+}
+
+#[test]
+fn files_of_another_device_are_told_before_it_connects() {
+    let at = tenant();
+    at.cli.ok(&format!("device issue gw-2 --ca line --out out {CA_PW}"));
+    let before = at.sandbox.state()["connections"].as_array().unwrap().len();
+    let port = at.sandbox.mqtt_port();
+    let line = format!("device connect gw-1 --bundle out/gw-2 --port {port}");
+    let told = at.run(&line).expect(2);
+    assert!(told.error().starts_with("gw-1 does not connect with its files: "), "{told:?}");
+    assert!(told.stderr.starts_with("cause: "), "{told:?}");
+    assert_eq!(at.sandbox.state()["connections"].as_array().unwrap().len(), before);
+}
+
+#[test]
+fn another_program_as_the_same_device_is_suspected() {
+    let at = tenant();
+    let mut one = at_sandbox(&at, at.sandbox.mqtt_port(), "");
+    one.told("connected");
+    let two = at_sandbox(&at, at.sandbox.mqtt_port(), "");
+    one.told("warning: the server has ended two sessions in a row");
+    stop(one, 0);
+    stop(two, 0);
+}
+
+#[test]
+fn an_operation_comes_by_the_sandboxs_page() {
+    let Some(curl) = tool("curl") else { return };
+    let at = tenant();
+    let url = format!("{}/operations/gw-1", at.sandbox.management_url());
+    let send = |more: &[&str]| {
+        let args = ["-s", "-o", "/dev/null", "-w", "%{http_code}", "-d", "510,gw-1", &url];
+        curl.run(&[&args, more].concat())
+    };
+    assert_eq!(send(&[]), "404");
+    let mut device = at_sandbox(&at, at.sandbox.mqtt_port(), "");
+    device.told("connected");
+    assert_eq!(send(&["-H", "Origin: null"]), "403");
+    assert_eq!(send(&["-H", "Host: elsewhere.example"]), "421");
+    assert_eq!(send(&["-X", "GET"]), "405");
+    assert_eq!(send(&[]), "204");
+    assert_eq!(device.hear(), "510,gw-1");
+    stop(device, 0);
 }
 
 #[test]

@@ -67,7 +67,8 @@ fn claims_are_shown_and_the_token_only_when_asked_for() {
 fn the_platform_takes_the_token() {
     let Some(curl) = tool("curl") else { return };
     let at = tenant(3600);
-    at.ok(&format!("{} --token-out gw-1.token", mqtt(&at)));
+    let said = at.run(&format!("{} --token-out gw-1.token", mqtt(&at))).expect(0);
+    assert!(said.stderr.contains("the token is in gw-1.token\n"), "{said:?}");
     let mode = std::fs::metadata(at.cli.path("gw-1.token")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let written = at.cli.text("gw-1.token");
@@ -103,8 +104,11 @@ fn refusals_say_what_to_do() {
     let stranger = https(&at).replace("sandbox-ca.pem", "pki/ca/root/cert.pem");
     let refused = at.run(&stranger).expect(2);
     assert!(refused.error().contains("not trusted"), "{refused:?}");
+    assert!(refused.stderr.contains("hint: the device's truststore"), "{refused:?}");
     let nobody = at.run("device token gw-1 --https --https-port 1").expect(3);
     assert!(nobody.error().contains("nothing listens on port 1"), "{nobody:?}");
+    assert!(nobody.stderr.contains("without a proxy"), "{nobody:?}");
+    at.run("device token gw-1 --port 0").expect(2);
     at.run(&mqtt(&at).replace("gw-1", "gw-2")).expect(2);
     at.run("device token gw-1 --https-port 5").expect(2);
 }

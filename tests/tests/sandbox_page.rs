@@ -15,7 +15,7 @@ const HOSTILE: &str = r#"<img src=x onerror=window.taken=1>"'&<script>window.tak
 fn mosquitto(tenant: &Tenant, program: &Tool) -> Command {
     let mut command = Command::new(program.path());
     let port = tenant.sandbox().mqtt_port().to_string();
-    command.args(["-h", "localhost", "-p", &port, "-u", "admin", "-P", tenant.password()]);
+    command.args(["-h", "localhost", "-p", &port, "-u", "t1001/admin", "-P", tenant.password()]);
     command.args(["-i", HOSTILE, "--cafile", arg(&tenant.path("sandbox-ca.pem"))]);
     command
 }

@@ -159,11 +159,6 @@ pub(super) fn claimed(headers: &HeaderMap) -> Option<String> {
     }
 }
 
-/// A user with its tenant.
-pub(super) fn qualified(user: &str) -> String {
-    if user.contains('/') { user.to_owned() } else { format!("{HOME}/{user}") }
-}
-
 /// `GET /user/currentUser`.
 pub(super) fn current_user(world: &World, call: &Call) -> Result<Answer, Refusal> {
     let caller = caller(world, call)?;

@@ -50,7 +50,7 @@ fn device_of(tenant: &Tenant, kind: &str, id: &str) -> Option<String> {
 }
 
 /// A segment of a path (RFC 3986, 2.1).
-fn decoded(segment: &str) -> String {
+pub(super) fn decoded(segment: &str) -> String {
     let mut octets = Vec::new();
     let mut rest = segment.as_bytes();
     while let [first, more @ ..] = rest {

@@ -99,7 +99,7 @@ pub enum SandboxError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A port is taken, or an address is not this machine's.
+    /// A port is taken, or may not be used.
     #[error("cannot listen on {address}: {reason}")]
     Listen {
         /// Address and port.
@@ -107,6 +107,9 @@ pub enum SandboxError {
         /// What the system said.
         reason: String,
     },
+    /// An address to listen on that this machine has not.
+    #[error("cannot listen on {0}: this machine does not have that address")]
+    Elsewhere(IpAddr),
     /// A host that can stand in no certificate.
     #[error("the host {0:?} is no DNS name and no IP address")]
     Host(String),
@@ -133,6 +136,10 @@ impl SandboxError {
         match self {
             Self::Faults { .. } => Some("write it like 0.2,seed=7 or 503=0.1,drop=0.05".to_owned()),
             Self::Listen { .. } => Some("choose another port; 0 takes any that is free".to_owned()),
+            Self::Elsewhere(_) => Some(
+                "0.0.0.0 takes all addresses of this machine, 127.0.0.1 none from outside"
+                    .to_owned(),
+            ),
             Self::Host(_) => Some("for example localhost, or the machine's name".to_owned()),
             Self::Crypto(e) => e.hint(),
             Self::Issue(e) => e.hint(),
@@ -332,8 +339,7 @@ impl Sandbox {
     /// Sends a row of SmartREST, `510,…` say, to a device of [`Sandbox::tenant`] on `s/ds`. False if
     /// it is not connected, or has not subscribed to that topic.
     pub fn send_operation(&self, device: &str, message: &str) -> bool {
-        let world = self.shared.world();
-        world.online.deliver(HOME, device, mqtt::topics::OPERATIONS, message)
+        self.shared.world().send_operation(device, message)
     }
 
     /// Enters the id of a device of [`Sandbox::tenant`] that is to ask for credentials, as somebody does in
@@ -383,6 +389,7 @@ fn listen(ip: IpAddr, port: u16) -> Result<(TcpListener, u16), SandboxError> {
 
 fn refused(ip: IpAddr, port: u16, error: &std::io::Error) -> SandboxError {
     let reason = match error.kind() {
+        std::io::ErrorKind::AddrNotAvailable => return SandboxError::Elsewhere(ip),
         std::io::ErrorKind::AddrInUse => "something else listens on that port".to_owned(),
         _ => error.to_string(),
     };

@@ -14,7 +14,7 @@ use axum::body::{Body, Bytes};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::header::HOST;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use serde_json::{Value, json};
@@ -214,14 +214,30 @@ async fn connection(stream: TcpStream, door: Door, shared: Arc<Shared>) {
 
 async fn page(stream: TcpStream, shared: Arc<Shared>) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-        let answer = match management::is_of_this_machine(host) {
-            true => management::answer(request.method(), request.uri().path(), || shared.state()),
-            false => Answer::empty(421),
-        };
-        async move { Ok::<_, Infallible>(response(answer)) }
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(response(managed(request, &shared).await)) }
     });
     http(stream, service).await;
+}
+
+async fn managed(request: Request<Incoming>, shared: &Shared) -> Answer {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    if !management::is_of_this_machine(host) {
+        return Answer::empty(421);
+    }
+    let path = request.uri().path();
+    let Some(device) = management::device(path) else {
+        return management::answer(request.method(), path, || shared.state());
+    };
+    if request.method() != Method::POST {
+        return Answer::empty(405).with("Allow", "POST");
+    }
+    if management::is_of_a_page(request.headers()) {
+        return Answer::empty(403);
+    }
+    let body = axum::body::to_bytes(Body::new(request.into_body()), management::MOST).await;
+    let send = |rows: &str| shared.world().send_operation(&device, rows);
+    management::operation(&device, body.ok().as_deref(), send)
 }
 
 async fn http<S, I>(stream: I, service: S)

@@ -9,6 +9,7 @@ use super::SandboxError;
 use super::identity::Identity;
 use super::jwt::Tokens;
 use super::mqtt::online::Online;
+use super::mqtt::topics::OPERATIONS;
 use super::tenant::{MANAGEMENT, Tenant};
 use super::trusted::Trusted;
 use crate::secret::Password;
@@ -93,6 +94,11 @@ impl World {
         let own = self.tenants.get(tenant).and_then(|t| t.trusted(fingerprint));
         let proven = own.is_some_and(|trusted| trusted.proven);
         !proven && self.elsewhere(tenant, fingerprint).next().is_some()
+    }
+
+    /// Sends an operation to a device of the first tenant; whether it is there to take it.
+    pub(super) fn send_operation(&self, device: &str, rows: &str) -> bool {
+        self.online.deliver(HOME, device, OPERATIONS, rows)
     }
 
     /// The tenants, for people and tests.

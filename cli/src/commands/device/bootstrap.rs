@@ -24,7 +24,7 @@ use super::store_password;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::password::Source;
-use crate::render::printable;
+use crate::render::{count, printable};
 use crate::stop;
 
 /// Arguments of `device bootstrap`.
@@ -124,6 +124,9 @@ pub(super) fn run(args: &BootstrapArgs, out: Output) -> Result {
         },
     };
     let Some(granted) = granted else {
+        if out.is_json() {
+            out.aside("stopped", &json!({ "device": args.id }));
+        }
         out.note("stopped: no credentials have come");
         return Ok(Outcome::Stopped);
     };
@@ -200,12 +203,12 @@ impl Place<'_> {
                 let Self { device, target, args, .. } = self;
                 if out.is_json() {
                     let told = json!({ "device": device, "target": target.to_string(), "seconds": args.wait });
-                    return out.aside("waiting", &told);
+                    return out.aside("asking", &told);
                 }
+                let wait = count(usize::try_from(args.wait).unwrap_or_default(), "second");
                 out.note(&format!(
-                    "{device} asks {target} for its credentials, for up to {} seconds: enter its id in the \
-                     tenant's device registration, and accept it there when it shows up",
-                    args.wait
+                    "{device} asks {target} for its credentials, for up to {wait}: enter its id in the \
+                     tenant's device registration, and accept it there when it shows up"
                 ));
             }
             Event::Lost { error, pause } => trying_again(&error.to_string(), *pause, out),

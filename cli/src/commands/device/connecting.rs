@@ -9,6 +9,7 @@ use c8y_pki::client_id::{ClientId, DeviceId};
 use c8y_pki::device::credentials::{CredentialError, Credentials, Files, Place};
 use c8y_pki::device::link::Target;
 use c8y_pki::device::mqtt::ConnectOptions;
+use c8y_pki::platform::{Client, Settings};
 use c8y_pki::secret::Password;
 use clap::Args;
 use serde_json::json;
@@ -18,7 +19,7 @@ use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::password::{self, Source};
 use crate::render::printable;
-use crate::tenant::variable;
+use crate::tenant::{LoginArgs, WayArgs, variable};
 
 /// Where the files of devices are, and what opens them.
 #[derive(Debug, Args)]
@@ -51,12 +52,15 @@ pub(super) struct EndpointArgs {
     #[arg(long, value_name = "HOST", env = "C8Y_HOST", hide_env_values = true)]
     host: Option<String>,
     /// Port of MQTT over TLS
-    #[arg(long, value_name = "PORT", default_value_t = 8883)]
+    #[arg(long, value_name = "PORT", default_value_t = 8883, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
     /// Seconds that each answer may take
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     timeout: u64,
 }
+
+/// How often the tenant is asked for the same: nobody waits long for what can be done without.
+const ASKING: u32 = 3;
 
 /// A device, by its identifier or by its files.
 #[derive(Debug, Clone)]
@@ -173,6 +177,17 @@ impl EndpointArgs {
     /// The host of the tenant's REST interface, with its port: of C8Y_HOST, else of --host.
     pub(super) fn rest_host(&self) -> Option<String> {
         variable("C8Y_HOST").or_else(|| self.host.clone())
+    }
+
+    /// A client of the tenant, if there is a login; nobody is asked for it.
+    pub(super) fn client(&self, login: &LoginArgs, way: &WayArgs) -> Result<Option<Client>> {
+        let tenant = login.tenant().map(str::to_owned);
+        let (Some(login), Some(host)) = (login.given()?, self.rest_host()) else {
+            return Ok(None);
+        };
+        let (timeout, attempts) = (self.timeout(), ASKING);
+        let settings = Settings { tenant, timeout, attempts, ..way.settings(&host, login)? };
+        Ok(Some(Client::new(&settings)?))
     }
 
     pub(super) fn timeout(&self) -> Duration {

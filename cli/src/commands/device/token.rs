@@ -32,7 +32,8 @@ the network was away; Ctrl-C ends it with exit code 0, and so does a reader that
 
 Examples:
   c8y-pki device token gw-0001 --host acme.eu-latest.cumulocity.com
-  curl -H \"Authorization: Bearer $(c8y-pki device token gw-0001 --raw)\" https://$C8Y_HOST/...
+  token=$(c8y-pki device token gw-0001 --raw)
+  curl -H \"Authorization: Bearer $token\" \"https://${C8Y_HOST#https://}/user/currentUser\"
   c8y-pki device token gw-0001 --https --watch --token-out gw-0001.token
 
 Exit codes: 0 done; 1 refused by the platform; 2 wrong use or input; 3 not reached.")]
@@ -55,7 +56,7 @@ pub(crate) struct TokenArgs {
     #[arg(long)]
     https: bool,
     /// Port of HTTPS with client certificates
-    #[arg(long, value_name = "PORT", default_value_t = platform::token::PORT, requires = "https")]
+    #[arg(long, value_name = "PORT", default_value_t = platform::token::PORT, requires = "https", value_parser = clap::value_parser!(u16).range(1..))]
     https_port: u16,
     #[command(flatten)]
     endpoint: EndpointArgs,
@@ -80,14 +81,16 @@ pub(super) fn run(args: &TokenArgs, out: Output) -> Result {
         check_own(path)?;
     }
     if !args.watch {
-        report(args, &ready, &fetch(args, &ready)?, out)?;
+        report(args, &ready, &fetch(args, &ready)?, "", out)?;
         return Ok(Outcome::Done);
     }
     let stop = stop::on_interrupt();
+    let mut above = "";
     let tell = |renewal: Renewal<'_>| -> Result<()> {
         match renewal {
             Renewal::Token(token) => {
-                let is_read = report(args, &ready, token, out)?;
+                let is_read = report(args, &ready, token, above, out)?;
+                above = "\n";
                 if !is_read && args.token_out.is_none() {
                     // Nobody is left to get the next one.
                     stop.store(true, Ordering::Relaxed);
@@ -116,8 +119,15 @@ fn fetch(args: &TokenArgs, ready: &Ready) -> std::result::Result<Token, TokenErr
     Ok(token)
 }
 
-/// Writes the token, and shows it, or what it says; false if nobody reads that any more.
-fn report(args: &TokenArgs, ready: &Ready, token: &Token, out: Output) -> Result<bool> {
+/// Writes the token, and shows it, or what it says, with `above` before that; false if nobody reads it any
+/// more.
+fn report(
+    args: &TokenArgs,
+    ready: &Ready,
+    token: &Token,
+    above: &str,
+    out: Output,
+) -> Result<bool> {
     if let Some(path) = &args.token_out {
         let line = format!("{}\n", token.secret().expose());
         files::write(path, line.as_bytes(), Access::Private, Existing::Replace)?;
@@ -133,8 +143,11 @@ fn report(args: &TokenArgs, ready: &Ready, token: &Token, out: Output) -> Result
     };
     let is_read = out.offer_result(&shown, |shown| match shown.token {
         Some(token) => format!("{token}\n"),
-        None => text(shown),
+        None => format!("{above}{}", text(shown)),
     })?;
+    if let Some(path) = &args.token_out {
+        out.note(&format!("the token is in {}", path.display()));
+    }
     if raw.is_none() {
         out.note("decoded, not verified: only the platform has the key");
     }
@@ -157,8 +170,11 @@ fn text(shown: &Shown<'_>) -> String {
     ];
     let known = known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     let other = other.iter().map(|(name, value)| {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        (name.clone(), text)
+        // RFC 7519, 4.1.5; all that is not known is shown as it is.
+        let from = value.as_i64().filter(|_| name == "nbf");
+        let from = from.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+        let text = from.map(date).or_else(|| value.as_str().map(str::to_owned));
+        (name.clone(), text.unwrap_or_else(|| value.to_string()))
     });
     let rows = known.chain(other).map(|(name, value)| vec![printable(&name), printable(&value)]);
     table(&[], rows.collect())

@@ -91,6 +91,14 @@ pub fn check(check: &Check<'_>, read: Result<Credentials, CredentialError>) -> R
     run.report(ended.err())
 }
 
+/// What the device's own files show, without a connection; none if nothing is wrong with them.
+pub fn own_files(check: &Check<'_>, credentials: &Credentials) -> Option<Report> {
+    let mut run = Run::new(check);
+    run.ok(StepName::Files, credentials.from.display().to_string());
+    let failure = run.judge(credentials).err()?;
+    Some(run.report(Some(failure)))
+}
+
 /// Why a check ended early.
 struct Failure {
     step: StepName,

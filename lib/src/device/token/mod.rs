@@ -59,6 +59,18 @@ impl TokenError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Connection(e) => e.hint(),
+            // Here no proxy is taken, and no truststore but the device's.
+            Self::Platform(PlatformError::Connect { .. }) => Some(
+                "is the port right (--https-port), and does a firewall stand between? The host is reached \
+                 without a proxy"
+                    .to_owned(),
+            ),
+            Self::Platform(PlatformError::Untrusted { unknown_issuer: true, host, .. }) => {
+                Some(format!(
+                    "the device's truststore (--truststore) has to have its CA: `c8y-pki store fetch \
+                     {host}` shows what is presented"
+                ))
+            }
             Self::Platform(e) => e.hint(),
             Self::NoToken { .. } => Some(
                 "only devices that connect with a certificate get tokens; try --https".to_owned(),

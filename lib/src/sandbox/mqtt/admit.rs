@@ -4,7 +4,7 @@
 //! | code | here |
 //! | --- | --- |
 //! | 2 | the ClientId names no device, or has more than three parts (5 with a certificate) |
-//! | 4 | without certificate: no user, or another password |
+//! | 4 | without certificate: no user, one that names no tenant, or another password |
 //! | 5 | anything about the certificate; clean session false; MQTT 3.1 with 24 characters or more |
 
 use mqtt_protocol_core::mqtt::result_code::ConnectReturnCode;
@@ -140,6 +140,9 @@ fn by_certificate(
 /// The tenant of a user, by name and password.
 fn by_password(world: &World, claim: &Claim<'_>, device: &str) -> Result<(String, Way), String> {
     let user = claim.user.ok_or("neither a certificate nor a user was given")?;
+    if !user.contains('/') {
+        return Err(format!("the user {user:?} names no tenant: MQTT expects tenant/user"));
+    }
     let password = claim.password.ok_or("no password was given")?;
     let password = std::str::from_utf8(password).map_err(|_| "the password is no text")?;
     let basic = Basic::of(user, Password::new(password));

@@ -6,7 +6,7 @@
 //! that identifier.
 
 /// Most octets of a packet, with its header.
-pub(super) const LARGEST: usize = 16_184;
+pub(in super::super) const LARGEST: usize = 16_184;
 
 pub(super) const CONNECT: u8 = 1;
 const PUBLISH: u8 = 3;

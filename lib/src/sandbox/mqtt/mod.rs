@@ -9,8 +9,8 @@
 //! - Clean session false: CONNACK 5. A ClientId without device identifier: 2. One with more than
 //!   three parts: 5 with a certificate, else 2.
 //! - A client with a certificate is judged by it alone, whatever user it names.
-//! - A user without tenant belongs to the first one, as in REST. The user of a device is
-//!   `device_<id>` (as `70` tells it) or its id, and it may connect as itself only.
+//! - A user without tenant is refused with 4: unlike REST, MQTT expects `tenant/user`. The user of a device
+//!   is `device_<id>` (as `70` tells it) or its id, and it may connect as itself only.
 //! - The bootstrap user is `management/devicebootstrap`, with the sandbox's own password. It may
 //!   publish `s/ucr` and subscribe `s/dcr` and `s/e`. `70` comes again whenever it is asked for.
 //! - A malformed packet closes the connection without a word, as does one that is too large. A
@@ -47,12 +47,13 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::auth;
 use super::clock;
 use super::faults::MqttFault;
 use super::journal::Connection;
 use super::server::Shared;
 use crate::cert::Certificate;
+pub(super) use frame::LARGEST;
+
 use admit::{Claim, Guest, Refused, Way};
 use hello::{Hello, Unheard};
 use session::{Session, Will};
@@ -94,7 +95,7 @@ pub(super) async fn connection(stream: TcpStream, config: Arc<ServerConfig>, sha
             return refuse(stream, &shared, who, Refused { code, reason }).await;
         }
     };
-    let user = hello.connect.user_name().map(auth::qualified);
+    let user = hello.connect.user_name().map(str::to_owned);
     let mut who = Who { client_id: hello.connect.client_id().to_owned(), subject, user };
     let fault = shared.draw_mqtt();
     if let Some(fault) = fault.filter(|fault| *fault != MqttFault::Late) {

@@ -1,7 +1,7 @@
 //! `device check`: does the device connect, and if not, why?
 
 mod many;
-mod show;
+pub(super) mod show;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -12,8 +12,8 @@ use c8y_pki::cert::Certificate;
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::device::check::{self, Check, Report, StepName, Verdict};
 use c8y_pki::device::link::Target;
+use c8y_pki::platform::Client;
 use c8y_pki::platform::standing::{ID_TYPE, Inquiry};
-use c8y_pki::platform::{Client, Settings};
 use c8y_pki::registration;
 use clap::Args;
 use time::OffsetDateTime;
@@ -87,10 +87,7 @@ pub(crate) struct CheckArgs {
 /// How long errors may take to come.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// How often the tenant is asked for the same: a check does not wait long for what it can do without.
-const ASKING: u32 = 3;
-
-const MORE_WITH_LOGIN: &str = "with C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN, the tenant is asked for \
+pub(super) const MORE_WITH_LOGIN: &str = "with C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN, the tenant is asked for \
                                the reason";
 
 /// What holds for all devices of a run.
@@ -103,7 +100,7 @@ struct Setting<'a> {
 }
 
 pub(super) fn run(args: &CheckArgs, out: Output) -> Result {
-    let client = client(args)?;
+    let client = args.endpoint.client(&args.login, &args.way)?;
     let mut setting = Setting::new(args, client.as_ref())?;
     let mut opener = args.files.opener()?;
     let (subjects, id_types) = subjects(args)?;
@@ -124,20 +121,6 @@ pub(super) fn run(args: &CheckArgs, out: Output) -> Result {
         let _ = opener.read_asking(first)?;
     }
     many::run(&setting, &opener, &subjects, out)
-}
-
-/// A client of the tenant, if there is a login.
-fn client(args: &CheckArgs) -> Result<Option<Client>> {
-    let (Some(login), Some(host)) = (args.login.given()?, args.endpoint.rest_host()) else {
-        return Ok(None);
-    };
-    let settings = Settings {
-        tenant: args.login.tenant().map(str::to_owned),
-        timeout: args.endpoint.timeout(),
-        attempts: ASKING,
-        ..args.way.settings(&host, login)?
-    };
-    Ok(Some(Client::new(&settings)?))
 }
 
 fn outcome(verdict: Verdict) -> Outcome {

@@ -25,6 +25,13 @@ pub(super) fn whole(report: &Report) -> String {
         &[],
         steps.map(|s| row(s.outcome, s.step.to_string(), &s.detail)).collect(),
     ));
+    text.push_str(&why(report));
+    text
+}
+
+/// What the tenant says, what is likely wrong, and what is to be noted.
+pub(in super::super) fn why(report: &Report) -> String {
+    let mut text = String::new();
     if let Some(says) = &report.tenant {
         text.push_str(&format!("{}\n", printable(&tenant(says))));
     }

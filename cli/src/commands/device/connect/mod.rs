@@ -9,15 +9,16 @@ mod show;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::device::connection::{self, Connection, ConnectionError, Event, Greeting};
 use c8y_pki::device::connection::{Outgoing, Policy};
 use c8y_pki::device::link::{Identity, Link};
-use c8y_pki::device::mqtt::{ConnectOptions, Qos, Session, Will};
+use c8y_pki::device::mqtt::{ConnectOptions, MqttError, Qos, Session, Will};
 use c8y_pki::device::smartrest::message::{MQTT_DEVICE, Upstream};
 use c8y_pki::device::smartrest::{self, ERRORS, OPERATIONS, PUBLISH};
+use c8y_pki::platform::standing::{ID_TYPE, Inquiry};
 use clap::Args;
 use lines::Line;
 use show::Screen;
@@ -26,6 +27,7 @@ use super::connecting::{EndpointArgs, FilesArgs, Ready};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::stop;
+use crate::tenant::{LoginArgs, WayArgs};
 
 /// Arguments of `device connect`.
 #[derive(Debug, Args)]
@@ -37,7 +39,8 @@ the command ends when all is acknowledged and no error has come for a second.
 
 A connection that is lost is made again, after 1 to 60 seconds. Meanwhile lines wait, up to 1000 of
 them, then no more are read; with QoS 1 and 2 none is lost, though one may arrive twice. A refusal
-is tried four times, then it ends with the likely causes. Ctrl-C says goodbye: the last will, event
+is tried four times, then it ends with the likely causes; with a login (C8Y_USER and C8Y_PASSWORD,
+or C8Y_TOKEN) the tenant is asked for them, too. Ctrl-C says goodbye: the last will, event
 c8y_ConnectionEvent, is published only when the connection is lost.
 
 Examples:
@@ -80,6 +83,10 @@ pub(crate) struct ConnectArgs {
     no_reconnect: bool,
     #[command(flatten)]
     endpoint: EndpointArgs,
+    #[command(flatten)]
+    login: LoginArgs,
+    #[command(flatten)]
+    way: WayArgs,
 }
 
 /// MQTT's qualities of service by their numbers.
@@ -102,12 +109,17 @@ const SILENCE: Duration = Duration::from_secs(1);
 
 pub(super) fn run(args: &ConnectArgs, out: Output) -> Result {
     check_topic(&args.topic)?;
+    for (option, value) in [("--name", args.name.as_ref()), ("--type", Some(&args.device_type))] {
+        check_not_empty(option, value)?;
+    }
+    let client = args.endpoint.client(&args.login, &args.way)?;
     let ready = Ready::new(&args.files, &args.endpoint, args.id.as_ref())?;
     let policy = Policy {
         greeting: greeting(args, &ready.device)?,
         reconnect: !args.no_reconnect,
         ..Policy::default()
     };
+    show::check_files(&ready, out)?;
     let options =
         ConnectOptions { keep_alive: args.keep_alive, will: Some(will()?), ..ready.options() };
     let identity = Identity::Certificate(&ready.credentials);
@@ -122,14 +134,15 @@ pub(super) fn run(args: &ConnectArgs, out: Output) -> Result {
         lines: Some(lines),
         unsent: 0,
         errors: false,
+        rivals: Rivals::default(),
     };
     let ended = talk.run(&stop, args.exit_at_eof);
     let errors = talk.errors;
     let all_sent = talk.end();
     match ended? {
         Ended::Lost(error) => {
-            show::causes(&error, ready, out);
-            Err(error.into())
+            let inquiry = client.as_ref().map(|client| Inquiry::new(client, ID_TYPE));
+            Err(show::refusal(error, ready, inquiry.as_ref(), out))
         }
         Ended::Unread => Ok(Outcome::Done),
         Ended::Stopped => Ok(Outcome::of(all_sent)),
@@ -147,6 +160,14 @@ fn check_topic(topic: &str) -> Result<()> {
         format!("{topic:?} is not a topic to publish on"),
         "for example s/us, or s/us/CHILD; without wildcards",
     ))
+}
+
+/// The platform refuses messages with a value that is empty.
+fn check_not_empty(option: &str, value: Option<&String>) -> Result<()> {
+    if value.is_none_or(|value| !value.trim().is_empty()) {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("{option} is empty"), "leave it out, or give it a text"))
 }
 
 fn will() -> Result<Will> {
@@ -167,6 +188,12 @@ fn greeting(args: &ConnectArgs, device: &DeviceId) -> Result<Vec<Greeting>> {
     let mut seen = BTreeSet::new();
     for child in &args.children {
         let id = DeviceId::parse(child)?;
+        if id == *device {
+            return Err(Failure::usage(
+                format!("{id} is the device, and cannot be its own child"),
+                "give the ids of its children",
+            ));
+        }
         let (name, device_type) = (id.to_string(), args.device_type.clone());
         if seen.insert(id.clone()) {
             rows.push(Upstream::Child { id, name, device_type }.row());
@@ -180,6 +207,40 @@ fn greeting(args: &ConnectArgs, device: &DeviceId) -> Result<Vec<Greeting>> {
     }
     greeting.push(Greeting::Subscribe(vec![(OPERATIONS.to_owned(), qos)]));
     Ok(greeting)
+}
+
+/// Whether another program seems to connect as the same device: the platform keeps one connection a
+/// ClientId, so each of them ends the other's soon after it has begun.
+#[derive(Default)]
+struct Rivals {
+    since: Option<Instant>,
+    ended: u32,
+}
+
+impl Rivals {
+    /// Sessions that the server ends soon, until it is said.
+    const SUSPICIOUS: u32 = 2;
+    /// What is soon: the longest pause of another program like this one.
+    const SOON: Duration = Duration::from_secs(60);
+
+    /// Whether it is to be said now: once.
+    fn show_up(&mut self, event: &Event) -> bool {
+        match event {
+            Event::Connected => self.since = Some(Instant::now()),
+            Event::Lost { error, .. } => {
+                let Some(since) = self.since.take() else { return false };
+                let closed = matches!(error, ConnectionError::Mqtt(MqttError::Closed { .. }));
+                if !closed || since.elapsed() >= Self::SOON {
+                    self.ended = 0;
+                    return false;
+                }
+                self.ended += 1;
+                return self.ended == Self::SUSPICIOUS;
+            }
+            _ => {}
+        }
+        false
+    }
 }
 
 /// How it ended.
@@ -205,6 +266,7 @@ struct Talk<'a, F> {
     unsent: usize,
     /// Whether the platform has told an error.
     errors: bool,
+    rivals: Rivals,
 }
 
 impl<F> Talk<'_, F>
@@ -221,6 +283,9 @@ where
             };
             if last && event == Event::Idle && self.is_idle() {
                 return Ok(Ended::AllSent);
+            }
+            if self.rivals.show_up(&event) {
+                self.screen.rival();
             }
             self.errors |= matches!(&event, Event::Message(message) if message.topic == ERRORS);
             if let Event::Unsent { message, error } = &event {

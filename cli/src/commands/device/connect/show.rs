@@ -1,18 +1,21 @@
 //! What `device connect` tells: operations on standard output, all else on standard error.
 
 use c8y_pki::Fault;
-use c8y_pki::device::check::{self, Check};
+use c8y_pki::device::check::{self, Check, Report, Verdict};
 use c8y_pki::device::connection::{ConnectionError, Event};
 use c8y_pki::device::mqtt::{Message, MqttError};
 use c8y_pki::device::smartrest::{self, ERRORS};
+use c8y_pki::platform::standing::Inquiry;
 use serde::Serialize;
 use serde_json::json;
 use time::OffsetDateTime;
 
+use super::super::check::MORE_WITH_LOGIN;
+use super::super::check::show::why;
 use super::super::connecting::{Ready, trying_again};
 use super::lines::Line;
 use super::{MOST_WAITING, SILENCE};
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::render::{count, printable};
 
@@ -64,6 +67,15 @@ impl Screen {
         } else {
             out.note(&format!("connected to {target} as {client_id}"));
         }
+    }
+
+    /// That somebody else may be connected as this device.
+    pub(super) fn rival(&self) {
+        self.out.warning(&format!(
+            "the server has ended two sessions in a row soon after they began: another program may be \
+             connected as {}, and of one ClientId the platform keeps the last connection only",
+            self.client_id
+        ));
     }
 
     fn waiting(&self, waiting: usize) {
@@ -128,25 +140,62 @@ impl Screen {
     }
 }
 
-/// Why the platform probably refuses: what `device check` finds.
-pub(super) fn causes(error: &ConnectionError, ready: Ready, out: Output) {
-    if c8y_pki::Error::from(error.clone()).fault() == Fault::Environment {
-        return;
-    }
-    let how = Check {
-        device: Some(ready.device),
-        target: ready.target,
+/// What `device check` looks at.
+fn to_check<'a>(ready: &Ready, tenant: Option<&'a Inquiry<'a>>) -> Check<'a> {
+    Check {
+        device: Some(ready.device.clone()),
+        target: ready.target.clone(),
         timeout: ready.timeout,
         silence: SILENCE,
         uploaded: &[],
         at: OffsetDateTime::now_utc(),
         // It was tried again and again before.
         attempts: 1,
-        tenant: None,
+        tenant,
+    }
+}
+
+/// Refuses files with which no device connects, before it is tried.
+pub(super) fn check_files(ready: &Ready, out: Output) -> Result<()> {
+    let Some(report) = check::own_files(&to_check(ready, None), &ready.credentials) else {
+        return Ok(());
     };
-    for cause in check::check(&how, Ok(ready.credentials)).causes {
-        let (what, remedy) = (printable(&cause.cause), printable(&cause.remedy));
-        out.warning(&format!("likely cause: {what}; remedy: {remedy}"));
+    explain(&report, out);
+    let detail = report.failed().map(|step| step.detail.as_str()).unwrap_or_default();
+    let message = format!("{} does not connect with its files: {detail}", ready.device);
+    Err(Failure::Usage { message, hint: None })
+}
+
+/// Why the platform probably refuses: what `device check` finds, which then need not be recommended.
+pub(super) fn refusal(
+    error: ConnectionError,
+    ready: Ready,
+    tenant: Option<&Inquiry<'_>>,
+    out: Output,
+) -> Failure {
+    let error = c8y_pki::Error::from(error);
+    if error.fault() == Fault::Environment {
+        return error.into();
+    }
+    let report = check::check(&to_check(&ready, tenant), Ok(ready.credentials));
+    if report.causes.is_empty() {
+        return error.into();
+    }
+    explain(&report, out);
+    if tenant.is_none() && report.verdict == Verdict::Refused {
+        out.note(MORE_WITH_LOGIN);
+    }
+    let (message, hint) = (error.to_string(), None);
+    match error.fault() {
+        Fault::Refusal => Failure::No { message, hint },
+        _ => Failure::Usage { message, hint },
+    }
+}
+
+fn explain(report: &Report, out: Output) {
+    out.explain("cause", &report.causes, &why(report));
+    for note in &report.notes {
+        out.note(&format!("note: {}", printable(note)));
     }
 }
 
