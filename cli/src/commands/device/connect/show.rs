@@ -194,9 +194,6 @@ pub(super) fn refusal(
 
 fn explain(report: &Report, out: Output) {
     out.explain("cause", &report.causes, &why(report));
-    for note in &report.notes {
-        out.note(&format!("note: {}", printable(note)));
-    }
 }
 
 /// Each row as it is written; none if one cannot be.
