@@ -93,13 +93,13 @@ fn text_has_a_line_for_each_step() {
     let steps: Vec<&str> = text.lines().filter(|line| line.starts_with("ok  ")).collect();
     assert_eq!(steps.len(), 11, "{text}");
     assert!(steps[8].starts_with("ok  publish    100,gw-1,c8y_MQTTDevice on s/us"), "{text}");
-    assert!(!text.contains("note: "), "{text}");
+    assert!(!text.contains("note:"), "{text}");
 
     let refused = run(&cli, broker.port, "gw-2").expect(2).stdout;
     assert!(refused.starts_with("gw-2 does not connect to localhost:"), "{refused}");
     assert!(refused.contains("FAILED  files"), "{refused}");
     assert!(refused.contains("-       receive"), "{refused}");
-    assert!(refused.contains("remedy: make the files with `c8y-pki device issue"), "{refused}");
+    assert!(refused.contains("make the files: `c8y-pki device issue gw-2 --ca NAME"), "{refused}");
 }
 
 #[test]

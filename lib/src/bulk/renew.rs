@@ -75,7 +75,10 @@ pub fn live_of(
                 id: device.id.as_str().to_owned(),
                 line: device.line,
                 message: format!("device id {:?} has no live certificate", device.id.as_str()),
-                hint: Some("issue one: `c8y-pki device issue`".to_owned()),
+                hint: Some(format!(
+                    "issue one: `c8y-pki device issue {} --ca NAME --out DIR`",
+                    device.id.as_str()
+                )),
             }),
         }
     }
@@ -93,9 +96,11 @@ fn source(
         // A registry of version 1 did not say where keys are.
         RenewedKey::New if record.location.is_some() && !record.has_key => Err((
             format!("the device {:?} keeps its key", id.as_str()),
-            "renew it with its request: --csr; or give it a key from here: `c8y-pki device issue \
-             --existing replace`"
-                .to_owned(),
+            format!(
+                "renew it with its request: --csr; or give it a key from here: `c8y-pki device issue \
+                 {} --existing replace --ca NAME --out DIR`",
+                id.as_str()
+            ),
         )),
         RenewedKey::New => Ok(DeviceKey::New),
         RenewedKey::Request(public) if public.spki() == spki => {

@@ -205,7 +205,7 @@ impl DeviceFinding {
                 let name = display_name(subject);
                 Some(format!("issue {name} again, with CA:TRUE, and what is below it"))
             }
-            Self::NotSigned { error: CryptoError::BadSignature { .. }, .. } => Some(
+            Self::NotSigned { error: CryptoError::BadSignature, .. } => Some(
                 "the next one has the right name and another key: put the CA certificate in its \
                  place that signed"
                     .to_owned(),

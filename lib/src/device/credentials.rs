@@ -102,6 +102,11 @@ pub enum CredentialError {
 impl CredentialError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
+        self.hint_for(None)
+    }
+
+    /// The same, with the device's identifier in it where it is known.
+    pub fn hint_for(&self, device: Option<&DeviceId>) -> Option<String> {
         match self {
             Self::File(e) => e.hint(),
             Self::Key { source: KeyError::NeedsPassword, .. } => {
@@ -117,10 +122,12 @@ impl CredentialError {
             Self::Certificates { source, .. } => source.hint(),
             Self::Store { source, .. } => source.hint(),
             Self::NoFolder { .. } | Self::Nothing { .. } => {
-                let folder = "is it the right folder (--out, --bundle)? If so, make the files: \
-                              `c8y-pki device issue ID --ca NAME --out DIR`; a device that was issued \
-                              before and has lost them needs `--existing replace` too";
-                Some(folder.to_owned())
+                let id = device.map_or("ID", DeviceId::as_str);
+                Some(format!(
+                    "is it the right folder (--out, --bundle)? If so, make the files: `c8y-pki device \
+                     issue {id} --ca NAME --out DIR`; a device that was issued before and has lost \
+                     them needs `--existing replace` too"
+                ))
             }
             Self::NoChainFile { .. } => {
                 let chain = "put its certificate, and the CAs above it up to the uploaded one, into \

@@ -118,8 +118,8 @@ pub fn detect(bytes: &[u8]) -> Result<Format, StoreError> {
 fn kind_of(bytes: &[u8]) -> &'static str {
     const ZIP_MAGIC: &[u8] = b"PK\x03\x04";
     match std::str::from_utf8(bytes) {
+        _ if bytes.starts_with(ZIP_MAGIC) => "a ZIP archive",
         Ok(_) => "text",
-        Err(_) if bytes.starts_with(ZIP_MAGIC) => "a ZIP archive",
         Err(_) => "binary data",
     }
 }

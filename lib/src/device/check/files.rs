@@ -17,7 +17,8 @@ impl Run<'_> {
                 true => Verdict::NotReached,
                 false => Verdict::WrongFiles,
             };
-            let remedy = e.hint().unwrap_or_else(|| "give the files of the device".to_owned());
+            let remedy = e.hint_for(self.device.as_ref());
+            let remedy = remedy.unwrap_or_else(|| "give the files of the device".to_owned());
             let cause = file_cause("files", e.to_string(), remedy);
             failed(StepName::Files, e.to_string(), verdict, Why::Shown(vec![cause]))
         })?;
@@ -85,6 +86,9 @@ impl Run<'_> {
         self.facts.ends_with_root = presented.last().is_some_and(Certificate::is_self_issued);
         let uploaded = self.check.uploaded;
         self.facts.ca = ca_to_upload(presented, uploaded);
+        let known = presented.iter().find(|c| uploaded.contains(c));
+        let only = if let [_, only] = presented { Some(only) } else { None };
+        self.facts.ca_fingerprint = known.or(only).map(Certificate::fingerprint_sha1);
         self.facts.uploaded_is_presented = presented.iter().any(|c| uploaded.contains(c));
         self.device = Some(device.clone());
         let findings = chain::check_device(presented, uploaded, &device);

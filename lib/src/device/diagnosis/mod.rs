@@ -148,6 +148,8 @@ pub struct Facts {
     pub chain_length: usize,
     /// The CA that should be uploaded, for people; several, if it is one of them.
     pub ca: String,
+    /// The SHA-1 fingerprint of that CA, if it can only be one: so commands name it.
+    pub ca_fingerprint: Option<String>,
     /// Whether the uploaded CA was named and is among them.
     pub uploaded_is_presented: bool,
     /// Whether the server asked for a client certificate; none: it did not come to that.
@@ -246,7 +248,8 @@ fn fill(text: &str, facts: &Facts) -> String {
     let says = facts.tenant.as_ref();
     let ca = says.and_then(|says| says.subject.as_ref()).unwrap_or(&facts.ca);
     let name = says.and_then(|says| says.name.as_deref());
-    let name = name.map_or_else(|| "CERT".to_owned(), |name| format!("{name:?}"));
+    let name = name.map(|name| format!("{name:?}")).or_else(|| facts.ca_fingerprint.clone());
+    let name = name.unwrap_or_else(|| "CERT".to_owned());
     text.replace("{id}", &facts.id)
         .replace("{host}", &facts.host)
         .replace("{port}", &facts.port.to_string())

@@ -10,6 +10,7 @@ fn facts() -> Facts {
         port: 8883,
         chain_length: 3,
         ca: "CN=Root".to_owned(),
+        ca_fingerprint: Some("0a1b".to_owned()),
         uploaded_is_presented: true,
         asked: Some(true),
         key_suits: true,
@@ -234,6 +235,8 @@ fn the_words_have_the_facts_in_them() {
     }
     let cause = &causes(Symptom::Connack(5), &facts())[0];
     assert_eq!(cause.cause, "the CA (CN=Root) is not uploaded to this tenant");
+    let disabled = &causes(Symptom::Connack(5), &facts())[1];
+    assert_eq!(disabled.remedy, "enable it: `c8y-pki tenant trust update 0a1b --enable`");
     let own = &causes(Symptom::ServerUnknownCa, &facts())[0];
     assert_eq!(own.cause, "the truststore trust.p12 lacks the CA of the server");
     let system = Facts { truststore: None, ..facts() };

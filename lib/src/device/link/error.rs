@@ -164,13 +164,13 @@ impl LinkError {
 
     /// Whether trying again, or another network, may help.
     pub fn is_environment(&self) -> bool {
-        !matches!(
-            self,
+        match self {
+            Self::Untrusted { fault, .. } => fault.is_of_the_server(),
             Self::BadHost { .. }
-                | Self::Untrusted { .. }
-                | Self::Identity { .. }
-                | Self::Trust { .. }
-                | Self::Alert { .. }
-        )
+            | Self::Identity { .. }
+            | Self::Trust { .. }
+            | Self::Alert { .. } => false,
+            _ => true,
+        }
     }
 }
