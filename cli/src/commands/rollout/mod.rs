@@ -32,7 +32,7 @@ use crate::tenant::TenantArgs;
 use rehearsal::Rehearsal;
 
 /// How many devices connect to a tenant at the same time.
-const PARALLEL: usize = 8;
+const PARALLEL: usize = 32;
 /// How long an answer over MQTT may take, and errors to come.
 const TIMEOUT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(1);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::link::LinkError;
-use super::super::mqtt::MqttError;
+use super::super::mqtt::{MqttError, Waiting};
 use super::ConnectionError;
 use crate::net::{Pauses, random};
 
@@ -74,12 +74,17 @@ impl Prospect {
                 LinkError::BadHost { .. }
                 | LinkError::Identity { .. }
                 | LinkError::Trust { .. } => Self::Hopeless,
-                LinkError::Untrusted { .. } | LinkError::Alert { .. } => Self::Doubtful,
+                // Some servers close in place of an alert.
+                LinkError::Untrusted { .. }
+                | LinkError::Alert { .. }
+                | LinkError::Closed { .. } => Self::Doubtful,
                 _ => Self::Temporary,
             },
             ConnectionError::Mqtt(e) => match e {
                 MqttError::Refused { code: 1 | 2 | 4 } => Self::Hopeless,
                 MqttError::Refused { code: 3 } => Self::Temporary,
+                // And some in place of a CONNACK.
+                MqttError::Closed { waiting: Waiting::Connack } => Self::Doubtful,
                 MqttError::Refused { .. } | MqttError::Alert { .. } | MqttError::Protocol(_) => {
                     Self::Doubtful
                 }
@@ -92,7 +97,6 @@ impl Prospect {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::mqtt::Waiting;
     use super::*;
 
     #[test]
@@ -122,7 +126,8 @@ mod tests {
         assert_eq!(Prospect::of(&host.into()), Hopeless);
         let alert = LinkError::Alert { alert: super::super::super::Alert::UNKNOWN_CA };
         assert_eq!(Prospect::of(&alert.into()), Doubtful);
-        let closed = MqttError::Closed { waiting: Waiting::Connack };
-        assert_eq!(Prospect::of(&closed.into()), Temporary);
+        let closed = |waiting| ConnectionError::Mqtt(MqttError::Closed { waiting });
+        assert_eq!(Prospect::of(&closed(Waiting::Connack)), Doubtful);
+        assert_eq!(Prospect::of(&closed(Waiting::Message)), Temporary);
     }
 }

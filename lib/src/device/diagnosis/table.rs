@@ -93,7 +93,7 @@ const CA_ELSEWHERE: Row = (
 const REVOKED: Row = (
     Always,
     "revoked",
-    "the certificate is revoked at the tenant",
+    "the certificate is in the tenant's list of revocations, which counts where the tenant looks at it",
     "see it: `c8y-pki tenant crl download`; a revoked certificate stays so, issue another: `c8y-pki \
      device issue {id} --existing replace --ca NAME --out DIR`",
 );

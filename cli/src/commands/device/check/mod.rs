@@ -67,7 +67,7 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "N", requires = "from", value_parser = clap::value_parser!(u32).range(1..))]
     sample: Option<u32>,
     /// How many devices connect at the same time
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=512))]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=512))]
     parallel: u16,
     #[command(flatten)]
     endpoint: EndpointArgs,
