@@ -84,7 +84,16 @@ fn sessions_that_go_wrong_later_say_where() {
     let polite_but = |kind: u8, reply: Reply| {
         paper_broker(&cli, move |k, body| if k == kind { reply.clone() } else { polite(k, body) })
     };
+    // With the second message 100: as when the device itself, which is in use, connects again.
+    let seen = AtomicUsize::new(0);
+    let ended = paper_broker(&cli, move |kind, body| {
+        match kind == 3 && seen.fetch_add(1, Ordering::SeqCst) == 1 {
+            true => Reply::Close,
+            false => polite(kind, body),
+        }
+    });
     for (port, exit, wanted) in [
+        (ended, 1, ["refused", "receive", "connected-twice"]),
         (polite_but(1, Reply::Nothing), 3, ["not_reached", "connect", "overload"]),
         (polite_but(1, Reply::Close), 1, ["refused", "connect", "certificate-not-asked"]),
         (
