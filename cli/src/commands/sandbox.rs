@@ -28,11 +28,13 @@ pub(crate) const CA_OUT: &str = "sandbox-ca.pem";
 /// Arguments of `sandbox`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It prints the variables that the platform's clients read, then runs until Ctrl-C or SIGTERM.
+It prints the variables that the platform's clients read, then runs until Ctrl-C or SIGTERM. Below the
+page that it prints, /operations/ID takes an operation for a device that is connected.
 
 Examples:
   c8y-pki sandbox --env-file sandbox.env &
-  c8y-pki sandbox --port 9443 --fault 0.2,seed=7")]
+  c8y-pki sandbox --port 9443 --fault 0.2,seed=7
+  curl -d 510,gw-0001 http://127.0.0.1:PORT/operations/gw-0001")]
 pub(crate) struct SandboxArgs {
     /// Address to listen on
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
