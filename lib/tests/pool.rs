@@ -106,12 +106,19 @@ fn what_a_stopped_run_has_drawn_is_settled() {
         .collect();
     // As if the power had gone before the drawn keys were removed, and before the last was certified.
     let drawn = pool.dir().join(".drawn").join(&batch);
-    fs::create_dir_all(&drawn).unwrap();
-    fs::write(drawn.join("lock"), "").unwrap();
-    for (name, bytes) in &copies {
-        fs::write(drawn.join(name), bytes).unwrap();
-    }
-    fs::remove_file(&waiting[0]).unwrap();
+    let power_cut = || {
+        fs::create_dir_all(&drawn).unwrap();
+        fs::write(drawn.join("lock"), "").unwrap();
+        for (name, bytes) in &copies {
+            fs::write(drawn.join(name), bytes).unwrap();
+        }
+        fs::remove_file(&waiting[0]).unwrap();
+    };
+    power_cut();
+    // Also by a run that finds nothing to do.
+    assert_eq!(issue(&mut folder.pki, &out, 0..3, &pool_password()).unwrap().issued, 0);
+    assert!(!drawn.exists() && waiting[0].exists());
+    power_cut();
     let error = issue(&mut folder.pki, &out, 0..10, &pool_password()).unwrap_err();
     assert!(error.to_string().starts_with("7 keys"), "{error}");
     assert_eq!(pool.len().unwrap(), 1, "a certified key waits again, or the other one is lost");

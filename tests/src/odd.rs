@@ -1,50 +1,12 @@
-//! What `device issue` does not make: certificates of other dates or with a name that the platform
-//! refuses, and chains that are not whole or not in order.
+//! What `device issue` does not make: chains that are not whole or not in order.
 
-use c8y_pki::cert::{Certificate, Serial};
-use c8y_pki::issue::{self, Issuer, Order, Validity};
+use c8y_pki::cert::Certificate;
 use c8y_pki::key::PrivateKey;
-use c8y_pki::name::Name;
-use c8y_pki::profile::Profile;
 use c8y_pki::secret::Password;
 use c8y_pki::store::{self, DEVICE_KEY_ALIAS, Entry, EntryKind, Format, Store, WriteOptions};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use crate::cli::{Cli, PASSWORD};
-
-/// A key, and a certificate of the CA `ca` for it: valid from so many minutes from now on, for so many.
-///
-/// # Panics
-///
-/// When it cannot be made.
-pub fn dated(
-    cli: &Cli,
-    ca: &str,
-    common_name: &str,
-    from: i64,
-    minutes: i64,
-) -> (PrivateKey, Certificate) {
-    let now = OffsetDateTime::now_utc();
-    let ca_key = cli.read(&format!("pki/ca/{ca}/key.pem"));
-    let ca_key = PrivateKey::read(&ca_key, Some(&Password::new(PASSWORD))).expect("the CA's key");
-    let ca = certificates(cli, &format!("pki/ca/{ca}/cert.pem")).remove(0);
-    let profile = Profile::built_in("device").expect("a profile");
-    let key = PrivateKey::generate(profile.key).expect("a key");
-    let not_before = now + Duration::minutes(from);
-    let not_after = not_before + Duration::minutes(minutes);
-    let name = Name::builder().with("CN", common_name).and_then(|name| name.build());
-    let order = Order {
-        profile: &profile,
-        subject: &name.expect("a name"),
-        public_key: key.public_key(),
-        serial: Serial::random().expect("a serial number"),
-        validity: Validity { issued: now, not_before, not_after },
-        path_length: None,
-    };
-    let issuer = Issuer::new(&ca, &ca_key, now).expect("an issuer");
-    let certificate = issue::issue(&order, &issuer).expect("a certificate");
-    (key, certificate)
-}
 
 /// The certificates of a file.
 ///

@@ -7,10 +7,11 @@ use c8y_pki::issue::{self, Issuer, Order, Validity};
 use c8y_pki::key::PrivateKey;
 use c8y_pki::name::Name;
 use c8y_pki::profile::Profile;
+use c8y_pki::secret::Password;
 use time::{Duration, OffsetDateTime};
 
 use crate::at_tenant::AtTenant;
-use crate::cli::Cli;
+use crate::cli::{Cli, PASSWORD};
 
 /// A certificate and its key.
 #[derive(Debug)]
@@ -22,6 +23,19 @@ pub struct Made {
 }
 
 impl Made {
+    /// A CA of the PKI folder `pki`.
+    ///
+    /// # Panics
+    ///
+    /// When there is none of that name, or its key has another password than [`PASSWORD`].
+    pub fn of_pki(cli: &Cli, name: &str) -> Self {
+        let key = cli.read(&format!("pki/ca/{name}/key.pem"));
+        let key = PrivateKey::read(&key, Some(&Password::new(PASSWORD))).expect("the CA's key");
+        let certificate = cli.read(&format!("pki/ca/{name}/cert.pem"));
+        let mut all = Certificate::all_from_pem_or_der(&certificate).expect("the CA's certificate");
+        Self { certificate: all.remove(0), key }
+    }
+
     /// The certificate as PEM.
     pub fn pem(&self) -> String {
         self.certificate.pem()
@@ -57,10 +71,19 @@ pub fn device_for(name: &str, issuer: &Made, from: i64, to: i64) -> Made {
     make("device", name, Some(issuer), None, days(from, to))
 }
 
+/// The same, valid from so many minutes from now on, for so many.
+pub fn device_minutes(name: &str, issuer: &Made, from: i64, minutes: i64) -> Made {
+    let validity = between(Duration::minutes(from), Duration::minutes(from + minutes));
+    make("device", name, Some(issuer), None, validity)
+}
+
 fn days(from: i64, to: i64) -> Validity {
+    between(Duration::days(from), Duration::days(to))
+}
+
+fn between(from: Duration, to: Duration) -> Validity {
     let now = OffsetDateTime::now_utc();
-    let [not_before, not_after] = [from, to].map(|n| now + Duration::days(n));
-    Validity { issued: now, not_before, not_after }
+    Validity { issued: now, not_before: now + from, not_after: now + to }
 }
 
 fn make(

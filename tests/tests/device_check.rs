@@ -8,8 +8,8 @@ use c8y_pki::device::credentials::{Credentials, Files, Place};
 use c8y_pki::device::link::Target;
 use c8y_pki_tests::broker::{Mosquitto, server_certificate};
 use c8y_pki_tests::cli::{CA_PW, Cli, Outcome, PASSWORD};
-use c8y_pki_tests::odd;
 use c8y_pki_tests::openssl::OpenSsl;
+use c8y_pki_tests::workshop::{Made, device_minutes};
 use serde_json::Value;
 
 const STORE_PW: &str = "--store-password-file pw";
@@ -128,7 +128,8 @@ fn report_of_own(cli: &Cli, port: u16) -> Value {
 #[test]
 fn a_server_that_finds_a_certificate_expired_says_so() {
     let Some((cli, broker)) = with_broker() else { return };
-    let (key, certificate) = dated(&cli, "gw-3", -50, 45);
+    let made = device_minutes("gw-3", &Made::of_pki(&cli, "root"), -50, 45);
+    let (key, certificate) = (made.key_pem(), made.pem());
     cli.write("gw-3/key.pem", key);
     cli.write("gw-3/chain.pem", certificate + &cli.text("pki/ca/root/cert.pem"));
     let dir = cli.path("gw-3");
@@ -225,13 +226,6 @@ fn the_devices_own_files_are_judged_before_anything_is_sent() {
     fails_with(&sound, "tcp", "wrong-port");
     let asks = cli.run(&format!("device check gw-1 --host localhost --port {port}")).expect(2);
     assert!(asks.error().starts_with("the password of the store is needed"), "{asks:?}");
-}
-
-/// A key and a certificate of the root for the device `name`, valid from so many minutes from now on, for
-/// so many.
-fn dated(cli: &Cli, name: &str, from: i64, minutes: i64) -> (String, String) {
-    let (key, certificate) = odd::dated(cli, "root", name, from, minutes);
-    (String::from_utf8(key.to_pem().expose().to_vec()).unwrap(), certificate.pem())
 }
 
 #[test]

@@ -6,7 +6,8 @@ use c8y_pki::key::PrivateKey;
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::{CA_PW, Cli};
 use c8y_pki_tests::device_clients::{Client, Files, Guise, SERVER};
-use c8y_pki_tests::odd::{certificates, dated, write_device};
+use c8y_pki_tests::odd::{certificates, write_device};
+use c8y_pki_tests::workshop::{Made, device_minutes};
 use serde_json::Value;
 
 /// One step in the life of the tenant.
@@ -178,7 +179,8 @@ fn tenant() -> AtTenant {
     for (folder, name, from, minutes) in
         [("expired", "gw-1", -50, 45), ("early", "gw-1", 60, 60), ("colon", "gw:1", -5, 60)]
     {
-        let (key, certificate) = dated(cli, "line", name, from, minutes);
+        let Made { key, certificate } =
+            device_minutes(name, &Made::of_pki(cli, "line"), from, minutes);
         write_device(cli, folder, &key, &[certificate, line.clone(), root.clone()]);
     }
     at

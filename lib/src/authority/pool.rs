@@ -147,7 +147,7 @@ impl KeyPool {
     }
 
     /// Settles what runs have left that did not come to their end.
-    fn settle(&self, registry: &Registry) -> Result<()> {
+    pub(crate) fn settle(&self, registry: &Registry) -> Result<()> {
         for run in files::list_dir(&self.dir.join(DRAWN))? {
             let Some(run) = OwnDir::take_over(&run)? else { continue };
             let drawn = keys_in(run.path())?;

@@ -209,9 +209,13 @@ fn run_planned(
     };
     let batch = run_name(now)?;
     let new_keys = devices.new_keys(&plan.due);
-    if let Some(password) = job.key_pool.filter(|_| new_keys > 0) {
+    if let Some(password) = job.key_pool {
         let pool = pki.key_pool(job.profile.key);
-        maker.pool = Some(pool.draw_for(&batch, new_keys, password, pki.registry())?);
+        match new_keys {
+            // A run may have been killed at its very end.
+            0 => pool.settle(pki.registry())?,
+            _ => maker.pool = Some(pool.draw_for(&batch, new_keys, password, pki.registry())?),
+        }
     }
     let run = Run { maker, devices, plan: &plan, stop, progress };
     let done = run.issue(pki.registry_mut(), &batch, now, summary);
