@@ -1,7 +1,6 @@
 //! The last step: whether the devices connect, each with its own files, as it would itself.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use serde::Serialize;
 
@@ -13,30 +12,23 @@ use crate::client_id::DeviceId;
 use crate::device::check::{Check, Report, StepName, check, many, spread};
 use crate::device::credentials::{Credentials, Files, Place, Trusted};
 use crate::device::diagnosis::Cause;
-use crate::device::link::Target;
 use crate::platform::standing::Inquiry;
 use crate::secret::Password;
 
 /// Progress is told after so many devices.
 const TOLD: usize = 10;
 
-/// Where the devices connect to, and how.
+/// Which devices connect, where to, and how.
 #[derive(Debug, Clone)]
 pub struct Connecting {
-    /// Host and port.
-    pub target: Target,
+    /// How each is checked. Which device it is, the time, the uploaded CAs and who is asked are filled in.
+    pub check: Check<'static>,
     /// Whom they trust there in place of what their truststores say.
     pub trusted: Option<Trusted>,
     /// Connect only so many of them, spread evenly over the list.
     pub sample: Option<usize>,
     /// How many at the same time.
     pub parallel: usize,
-    /// How long each answer may take.
-    pub timeout: Duration,
-    /// How long each listens for errors.
-    pub silence: Duration,
-    /// How often each tries, while the platform may be overloaded.
-    pub attempts: u32,
 }
 
 /// Which devices connect.
@@ -94,16 +86,8 @@ pub(super) fn apply(
         if let (Ok(credentials), Some(trusted)) = (&mut read, &wanted.trusted) {
             credentials.trusted = Some(trusted.clone());
         }
-        let how = Check {
-            device: Some(id.clone()),
-            target: wanted.target.clone(),
-            timeout: wanted.timeout,
-            silence: wanted.silence,
-            uploaded,
-            at: run.now,
-            attempts: wanted.attempts,
-            tenant: inquiry,
-        };
+        let how =
+            Check { device: Some(id.clone()), uploaded, tenant: inquiry, ..wanted.check.clone() };
         check(&how, read)
     };
     let total = ids.len();
@@ -124,7 +108,7 @@ pub(super) fn apply(
         !stopped
     });
     Connected {
-        target: wanted.target.to_string(),
+        target: wanted.check.target.to_string(),
         devices: total,
         connected: connected.len(),
         ids: connected,

@@ -142,7 +142,7 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
         let all = list.devices.len();
         let count = wanted.sample.unwrap_or(all).min(all);
         let detail = format!("{count} of {all} devices over MQTT, with their own files");
-        let target = wanted.target.to_string();
+        let target = wanted.check.target.to_string();
         steps.push(Step::new(Action::Connect, "connect", target, detail).of(count));
     }
     Ok(Plan { steps, list, registration })

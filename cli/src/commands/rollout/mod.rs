@@ -7,8 +7,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
+use c8y_pki::device::check::Check;
 use c8y_pki::device::link::Target;
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::platform::Client;
@@ -33,12 +33,6 @@ use rehearsal::Rehearsal;
 
 /// How many devices connect to a tenant at the same time.
 const PARALLEL: usize = 32;
-/// How long an answer over MQTT may take, and errors to come.
-const TIMEOUT: Duration = Duration::from_secs(10);
-const SILENCE: Duration = Duration::from_secs(1);
-
-/// How often a device tries, while the platform may be overloaded.
-const ATTEMPTS: u32 = 3;
 
 /// Arguments of `rollout`.
 #[derive(Debug, Args)]
@@ -184,14 +178,11 @@ impl Beyond {
             return Ok(Self { rehearsal: None, client: None, connecting: None });
         };
         let client = args.tenant.connect_to(tenant.host.as_deref(), out)?;
-        let connecting = args.connect.map(|sample| Connecting {
-            target: Target { host: bare_host(client.host()).to_owned(), port: args.mqtt_port },
-            trusted: None,
-            sample,
-            parallel: PARALLEL,
-            timeout: TIMEOUT,
-            silence: SILENCE,
-            attempts: ATTEMPTS,
+        let connecting = args.connect.map(|sample| {
+            let host = bare_host(client.host()).to_owned();
+            let target = Target { host, port: args.mqtt_port };
+            let check = Check::new(target, OffsetDateTime::now_utc());
+            Connecting { check, trusted: None, sample, parallel: PARALLEL }
         });
         let client = Some(client.stop_when(stop.clone()));
         Ok(Self { rehearsal: None, client, connecting })

@@ -4,18 +4,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use c8y_pki::cert::Certificate;
+use c8y_pki::device::check::Check;
 use c8y_pki::device::credentials::Trusted;
 use c8y_pki::device::link::Target;
 use c8y_pki::platform::{Client, Login, Settings};
 use c8y_pki::rollout::Connecting;
 use c8y_pki::sandbox::{self, Sandbox};
+use time::OffsetDateTime;
 
 use crate::failure::Result;
 
 /// How many devices connect at the same time: the machine is both ends.
 const PARALLEL: usize = 16;
-/// Both ends are here: answers come at once, or not at all.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// Both ends are here: errors come at once, or not at all.
 const SILENCE: Duration = Duration::from_millis(100);
 
 /// A sandbox, and who trusts it.
@@ -46,8 +47,14 @@ impl Rehearsal {
 
     /// Where devices connect to, all or a sample.
     pub(super) fn connecting(&self, sample: Option<usize>) -> Connecting {
+        let target = Target { host: "localhost".to_owned(), port: self.sandbox.mqtt_port() };
         Connecting {
-            target: Target { host: "localhost".to_owned(), port: self.sandbox.mqtt_port() },
+            check: Check {
+                silence: SILENCE,
+                // Without faults on purpose, it is never overloaded.
+                attempts: 1,
+                ..Check::new(target, OffsetDateTime::now_utc())
+            },
             trusted: Some(Trusted {
                 from: PathBuf::from("the sandbox's CA"),
                 certificates: self.roots.clone(),
@@ -55,10 +62,6 @@ impl Rehearsal {
             }),
             sample,
             parallel: PARALLEL,
-            timeout: TIMEOUT,
-            silence: SILENCE,
-            // Without faults on purpose, it is never overloaded.
-            attempts: 1,
         }
     }
 }

@@ -8,7 +8,6 @@
 //!
 //! ```no_run
 //! use std::path::Path;
-//! use std::time::Duration;
 //!
 //! use c8y_pki::device::check::{Check, check};
 //! use c8y_pki::device::credentials::{Credentials, Files, Place};
@@ -20,16 +19,8 @@
 //!     store_password: None,
 //!     key_password: None,
 //! };
-//! let how = Check {
-//!     device: None,
-//!     target: Target { host: "acme.example.com".to_owned(), port: 8883 },
-//!     timeout: Duration::from_secs(10),
-//!     silence: Duration::from_secs(1),
-//!     uploaded: &[],
-//!     at: time::OffsetDateTime::now_utc(),
-//!     attempts: 3,
-//!     tenant: None,
-//! };
+//! let target = Target { host: "acme.example.com".to_owned(), port: 8883 };
+//! let how = Check::new(target, time::OffsetDateTime::now_utc());
 //! let report = check(&how, Credentials::read(&files));
 //! for cause in &report.causes {
 //!     println!("{}: {}", cause.cause, cause.remedy);
@@ -82,6 +73,23 @@ pub struct Check<'a> {
     pub attempts: u32,
     /// Who asks the tenant why a device is refused; none: nobody.
     pub tenant: Option<&'a Inquiry<'a>>,
+}
+
+impl Check<'_> {
+    /// Of the device that its certificate names: 10 seconds for an answer, one second of silence, three
+    /// attempts; no CA is known to be uploaded, and no tenant is asked.
+    pub fn new(target: Target, at: OffsetDateTime) -> Self {
+        Self {
+            device: None,
+            target,
+            timeout: Duration::from_secs(10),
+            silence: Duration::from_secs(1),
+            uploaded: &[],
+            at,
+            attempts: 3,
+            tenant: None,
+        }
+    }
 }
 
 /// Checks a device whose files were read, or not. The result says all; there is no error.
@@ -177,7 +185,7 @@ impl<'a> Run<'a> {
         let causes = diagnosis::causes(*symptom, &self.facts);
         self.attempts < self.check.attempts
             && symptom.may_pass()
-            && causes.iter().all(|cause| cause.certainty == Certainty::Likely)
+            && !causes.iter().any(Cause::is_certain)
     }
 
     fn ok(&mut self, step: StepName, detail: impl Into<String>) {

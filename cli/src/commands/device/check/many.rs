@@ -35,7 +35,7 @@ pub(super) fn run(
     out: Output,
 ) -> Result {
     let mut summary = Summary::default();
-    let mut told = Ok(());
+    let mut told = Ok(true);
     let mut would_ask = false;
     let check = |index: usize| {
         let subject = &subjects[index];
@@ -44,10 +44,13 @@ pub(super) fn run(
     check::many(subjects.len(), setting.args.parallel.into(), check, |index, report| {
         summary.add(&report);
         would_ask |= setting.would_ask(&report);
-        told = out.result(&report, |report| show::line(&subjects[index].name(), report));
-        told.is_ok()
+        told = out.offer_result(&report, |report| show::line(&subjects[index].name(), report));
+        matches!(told, Ok(true))
     });
-    told?;
+    if !told? {
+        // Nobody reads on.
+        return Ok(summary.outcome());
+    }
     if would_ask {
         out.note(MORE_WITH_LOGIN);
     }

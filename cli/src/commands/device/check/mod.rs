@@ -5,7 +5,6 @@ pub(super) mod show;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use c8y_pki::bulk::BulkError;
 use c8y_pki::cert::Certificate;
@@ -32,14 +31,15 @@ truststore. The steps: files, key, chain, validity, name, TCP, TLS, connect, pub
 receive. It stops at the first that fails and says what is likely wrong, the first to check first.
 
 The platform refuses without a reason. With a login (C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN; nobody
-is asked for it) the tenant of C8Y_HOST is asked for one: is the CA uploaded, enabled, proven?
-Is the device registered, or revoked? What the tenant confirms comes first, what it excludes is left out.
+is asked for it) the tenant of C8Y_HOST is asked for one: is the CA uploaded, enabled, proven? Is the
+device registered, or revoked? What the tenant confirms comes first, what it excludes is left out.
 CONNACK 5 and 3 may also mean overload: then it connects again, a few times.
 
 The device is registered by it, as by its first connection. Of a device in use each connection ends
-the other: while it connects again and again, the check fails at `publish` or `receive`. Of a folder key.pem counts, then keystore.p12, then keystore.jks;
-truststore.p12 or .jks beside it is its truststore, without one the system decides about the
-server.
+the other: while it connects again and again, the check fails at `publish` or `receive`.
+
+Of a folder key.pem counts, then keystore.p12, then keystore.jks; truststore.p12 or .jks beside it is
+its truststore, without one the system decides about the server.
 
 Examples:
   c8y-pki device check gw-0001 --host acme.eu-latest.cumulocity.com
@@ -83,9 +83,6 @@ pub(crate) struct CheckArgs {
     #[command(flatten)]
     way: WayArgs,
 }
-
-/// How long errors may take to come.
-const SILENCE: Duration = Duration::from_secs(1);
 
 pub(super) const MORE_WITH_LOGIN: &str = "with C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN, the tenant is asked for \
                                the reason";
@@ -175,13 +172,11 @@ impl<'a> Setting<'a> {
     fn check(&self, subject: &Subject, read: Opened) -> Report {
         let check = Check {
             device: subject.device.clone(),
-            target: self.target.clone(),
             timeout: self.args.endpoint.timeout(),
-            silence: SILENCE,
             uploaded: &self.uploaded,
-            at: OffsetDateTime::now_utc(),
             attempts: self.args.attempts,
             tenant: self.inquiry.as_ref(),
+            ..Check::new(self.target.clone(), OffsetDateTime::now_utc())
         };
         check::check(&check, read)
     }

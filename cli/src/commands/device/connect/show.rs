@@ -12,9 +12,9 @@ use time::OffsetDateTime;
 
 use super::super::check::MORE_WITH_LOGIN;
 use super::super::check::show::why;
-use super::super::connecting::{Ready, trying_again};
+use super::super::connecting::Ready;
+use super::MOST_WAITING;
 use super::lines::Line;
-use super::{MOST_WAITING, SILENCE};
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::render::{count, printable};
@@ -48,7 +48,7 @@ impl Screen {
         match event {
             Event::Connected => self.connected(),
             Event::Lost { error, pause } => {
-                trying_again(&error.to_string(), *pause, self.out);
+                self.out.retry(&error.to_string(), None, *pause);
                 if waiting > 0 {
                     self.waiting(waiting);
                 }
@@ -144,14 +144,11 @@ impl Screen {
 fn to_check<'a>(ready: &Ready, tenant: Option<&'a Inquiry<'a>>) -> Check<'a> {
     Check {
         device: Some(ready.device.clone()),
-        target: ready.target.clone(),
         timeout: ready.timeout,
-        silence: SILENCE,
-        uploaded: &[],
-        at: OffsetDateTime::now_utc(),
         // It was tried again and again before.
         attempts: 1,
         tenant,
+        ..Check::new(ready.target.clone(), OffsetDateTime::now_utc())
     }
 }
 
