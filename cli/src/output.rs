@@ -1,11 +1,13 @@
 //! Data on standard output, everything else on standard error; the same value as text or JSON.
 
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
 use c8y_pki::bulk::Fault;
 use serde::Serialize;
 
 use crate::failure::{Failure, Result};
+use crate::render::printable;
 
 /// How many faults of single devices are shown; a file takes the others.
 const MOST_SHOWN: usize = 50;
@@ -99,6 +101,19 @@ impl Output {
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
             other => other.map(|()| true).map_err(Failure::Output),
         }
+    }
+
+    /// That something failed and is tried again.
+    pub(crate) fn retry(self, reason: &str, attempt: Option<u32>, pause: Duration) {
+        let seconds = (pause.as_secs_f64() * 10.0).round() / 10.0;
+        if !self.json {
+            return self.note(&format!("{}; trying again in {seconds:.1} s", printable(reason)));
+        }
+        let mut told = serde_json::json!({ "reason": reason, "seconds": seconds });
+        if let Some(attempt) = attempt {
+            told["attempt"] = attempt.into();
+        }
+        self.aside("retry", &told);
     }
 
     /// A remark for people.

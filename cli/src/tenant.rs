@@ -192,7 +192,8 @@ impl NetworkArgs {
             attempts: self.retries + 1,
             ..self.way.settings(host, login)?
         };
-        Ok(Client::new(&settings)?.on_retry(move |retry| tell(retry, out)))
+        let tell = move |retry: &Retry| out.retry(&retry.reason, Some(retry.attempt), retry.pause);
+        Ok(Client::new(&settings)?.on_retry(tell))
     }
 }
 
@@ -232,15 +233,6 @@ pub(crate) fn no_host() -> Failure {
 /// A variable of the environment that is there and not empty.
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-fn tell(retry: &Retry, out: Output) {
-    let seconds = (retry.pause.as_secs_f64() * 10.0).round() / 10.0;
-    if out.is_json() {
-        let told = json!({ "reason": retry.reason, "attempt": retry.attempt, "seconds": seconds });
-        return out.aside("retry", &told);
-    }
-    out.note(&format!("{}; trying again in {seconds:.1} s", retry.reason));
 }
 
 /// `--dry-run`: what would be sent, without credentials.

@@ -19,7 +19,7 @@ use clap::{ArgGroup, Args};
 use serde::Serialize;
 use serde_json::json;
 
-use super::connecting::{EndpointArgs, trying_again};
+use super::connecting::EndpointArgs;
 use super::store_password;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
@@ -211,7 +211,7 @@ impl Place<'_> {
                      tenant's device registration, and accept it there when it shows up"
                 ));
             }
-            Event::Lost { error, pause } => trying_again(&error.to_string(), *pause, out),
+            Event::Lost { error, pause } => out.retry(&error.to_string(), None, *pause),
             _ => {}
         }
     }

@@ -12,13 +12,10 @@ use c8y_pki::device::mqtt::ConnectOptions;
 use c8y_pki::platform::{Client, Settings};
 use c8y_pki::secret::Password;
 use clap::Args;
-use serde_json::json;
 
 use super::store_password;
 use crate::failure::{Failure, Result};
-use crate::output::Output;
 use crate::password::{self, Source};
-use crate::render::printable;
 use crate::tenant::{LoginArgs, WayArgs, variable};
 
 /// Where the files of devices are, and what opens them.
@@ -237,15 +234,6 @@ impl Ready {
         let client_id = ClientId::of_device(self.device.clone());
         ConnectOptions { timeout: self.timeout, ..ConnectOptions::new(client_id) }
     }
-}
-
-/// That something failed and is tried again.
-pub(super) fn trying_again(reason: &str, pause: Duration, out: Output) {
-    let seconds = (pause.as_secs_f64() * 10.0).round() / 10.0;
-    if out.is_json() {
-        return out.aside("retry", &json!({ "reason": reason, "seconds": seconds }));
-    }
-    out.note(&format!("{}; trying again in {seconds:.1} s", printable(reason)));
 }
 
 /// The host alone, out of what people have in C8Y_HOST: `https://acme.example.com:443/`.

@@ -13,7 +13,7 @@ use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::connecting::{EndpointArgs, FilesArgs, Ready, trying_again};
+use super::connecting::{EndpointArgs, FilesArgs, Ready};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::render::{count, date, printable, table};
@@ -96,7 +96,7 @@ pub(super) fn run(args: &TokenArgs, out: Output) -> Result {
                     stop.store(true, Ordering::Relaxed);
                 }
             }
-            Renewal::Failed { error, pause } => trying_again(&error.to_string(), pause, out),
+            Renewal::Failed { error, pause } => out.retry(&error.to_string(), None, pause),
             _ => {}
         }
         Ok(())
