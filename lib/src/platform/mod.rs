@@ -25,5 +25,5 @@ pub mod trusted;
 pub use error::PlatformError;
 pub use http::{Client, Retry, place};
 pub use request::{Body, Method, Repeat, Request};
-pub use settings::{Login, Proxy, Settings};
+pub use settings::{Login, Proxy, Settings, bare_host};
 pub use transport::host_and_port;

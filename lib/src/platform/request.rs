@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 /// HTTP methods that the platform's interface uses.
@@ -186,23 +187,23 @@ impl fmt::Display for Request {
     }
 }
 
-/// A value as one segment of a path (RFC 3986, 3.3): everything but unreserved characters escaped.
+/// What stands for itself in a segment of a path: unreserved characters (RFC 3986, 2.3).
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// A value as one segment of a path (RFC 3986, 3.3).
 pub(super) fn segment(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                out.push(byte.into());
-            }
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
+    utf8_percent_encode(text, ESCAPED).to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_stays_in_its_segment() {
+        assert_eq!(segment("aZ9-_.~"), "aZ9-_.~");
+        assert_eq!(segment("a/b?c d%ä"), "a%2Fb%3Fc%20d%25%C3%A4");
+    }
 
     #[test]
     fn a_request_reads_as_it_is_sent() {

@@ -145,9 +145,40 @@ impl Settings {
     }
 }
 
+/// The host alone, out of what people write for it: `https://acme.example.com:443/`, `[::1]:443`.
+pub fn bare_host(text: &str) -> &str {
+    let text = text.trim();
+    let text = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let text = text.split(['/', '?', '#']).next().unwrap_or_default();
+    let text = text.rsplit_once('@').map_or(text, |(_, host)| host);
+    if let Some(rest) = text.strip_prefix('[') {
+        return rest.split(']').next().unwrap_or_default();
+    }
+    match text.matches(':').count() {
+        1 => text.split(':').next().unwrap_or_default(),
+        _ => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hosts_are_taken_as_people_write_them() {
+        for (given, host) in [
+            ("acme.example.com", "acme.example.com"),
+            ("https://acme.example.com/", "acme.example.com"),
+            ("https://acme.example.com:9443/apps?x#y", "acme.example.com"),
+            (" localhost:8111\n", "localhost"),
+            ("https://user@acme.example.com", "acme.example.com"),
+            ("[::1]:443", "::1"),
+            ("::1", "::1"),
+            ("https://", ""),
+        ] {
+            assert_eq!(bare_host(given), host, "{given:?}");
+        }
+    }
 
     #[test]
     fn the_user_carries_its_tenant() {

@@ -3,6 +3,7 @@
 //! A device has one as soon as it was registered in bulk, or has made its object with the message 100; to
 //! have been registered by its first connection is not enough. The type is that of its registration.
 
+use percent_encoding::percent_decode_str;
 use serde_json::json;
 
 use super::answer::{Answer, Refusal};
@@ -51,23 +52,7 @@ fn device_of(tenant: &Tenant, kind: &str, id: &str) -> Option<String> {
 
 /// A segment of a path (RFC 3986, 2.1).
 pub(super) fn decoded(segment: &str) -> String {
-    let mut octets = Vec::new();
-    let mut rest = segment.as_bytes();
-    while let [first, more @ ..] = rest {
-        let escaped = more.get(..2).filter(|_| *first == b'%');
-        let escaped = escaped.and_then(|hex| std::str::from_utf8(hex).ok());
-        match escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(octet) => {
-                octets.push(octet);
-                rest = more.get(2..).unwrap_or_default();
-            }
-            None => {
-                octets.push(*first);
-                rest = more;
-            }
-        }
-    }
-    String::from_utf8_lossy(&octets).into_owned()
+    percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -78,6 +63,6 @@ mod tests {
     fn segments_are_decoded() {
         assert_eq!(decoded("a%20b%2Fc%C3%A4"), "a b/c\u{e4}");
         assert_eq!(decoded("100%"), "100%");
-        assert_eq!(decoded("%zz%2"), "%zz%2");
+        assert_eq!(decoded("%zz%2%+f"), "%zz%2%+f");
     }
 }

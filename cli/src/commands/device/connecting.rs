@@ -9,7 +9,7 @@ use c8y_pki::client_id::{ClientId, DeviceId};
 use c8y_pki::device::credentials::{CredentialError, Credentials, Files, Place};
 use c8y_pki::device::link::Target;
 use c8y_pki::device::mqtt::ConnectOptions;
-use c8y_pki::platform::{Client, Settings};
+use c8y_pki::platform::{Client, Settings, bare_host};
 use c8y_pki::secret::Password;
 use clap::Args;
 
@@ -233,41 +233,5 @@ impl Ready {
     pub(super) fn options(&self) -> ConnectOptions {
         let client_id = ClientId::of_device(self.device.clone());
         ConnectOptions { timeout: self.timeout, ..ConnectOptions::new(client_id) }
-    }
-}
-
-/// The host alone, out of what people have in C8Y_HOST: `https://acme.example.com:443/`.
-pub(crate) fn bare_host(text: &str) -> &str {
-    let text = text.trim();
-    let text = text.split_once("://").map_or(text, |(_, rest)| rest);
-    let text = text.split(['/', '?', '#']).next().unwrap_or_default();
-    let text = text.rsplit_once('@').map_or(text, |(_, host)| host);
-    if let Some(rest) = text.strip_prefix('[') {
-        return rest.split(']').next().unwrap_or_default();
-    }
-    match text.matches(':').count() {
-        1 => text.split(':').next().unwrap_or_default(),
-        _ => text,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hosts_are_taken_as_people_write_them() {
-        for (given, host) in [
-            ("acme.example.com", "acme.example.com"),
-            ("https://acme.example.com/", "acme.example.com"),
-            ("https://acme.example.com:9443/apps?x#y", "acme.example.com"),
-            (" localhost:8111\n", "localhost"),
-            ("https://user@acme.example.com", "acme.example.com"),
-            ("[::1]:443", "::1"),
-            ("::1", "::1"),
-            ("https://", ""),
-        ] {
-            assert_eq!(bare_host(given), host, "{given:?}");
-        }
     }
 }

@@ -30,8 +30,6 @@ use c8y_pki::registry::{Record, Registry, RegistryError};
 use c8y_pki::store::{Compat, DEFAULT_ITERATIONS, MAX_ITERATIONS, Pkcs12Options};
 use clap::{Args, Subcommand, ValueEnum};
 
-pub(crate) use connecting::bare_host;
-
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::password::{self, Source};

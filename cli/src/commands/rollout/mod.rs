@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use c8y_pki::device::check::Check;
 use c8y_pki::device::link::Target;
 use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::platform::Client;
+use c8y_pki::platform::{Client, bare_host};
 use c8y_pki::rollout::report::{self, At, Picture};
 use c8y_pki::rollout::spec::Spec;
 use c8y_pki::rollout::{
@@ -21,7 +21,7 @@ use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::commands::device::{bare_host, threads};
+use crate::commands::device::threads;
 use crate::commands::sandbox;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
