@@ -41,10 +41,23 @@ impl Run<'_> {
     }
 }
 
+/// What it says of the certificate that counts.
 fn says(standing: &Standing, presented: &[Certificate], target: &str) -> TenantSays {
     let anchors = standing.anchors.as_deref().unwrap_or_default();
-    let lets_in = |anchor: &&Anchor| lets_in(anchor, standing.registered);
-    let anchor = anchors.iter().find(lets_in).or(anchors.first());
+    let mut all = anchors.iter().map(|anchor| of(standing, Some(anchor), presented, target));
+    let nearest = all.next().unwrap_or_else(|| of(standing, None, presented, target));
+    if !nearest.ca_refuses() {
+        return nearest;
+    }
+    all.find(|says| !says.ca_refuses()).unwrap_or(nearest)
+}
+
+fn of(
+    standing: &Standing,
+    anchor: Option<&Anchor>,
+    presented: &[Certificate],
+    target: &str,
+) -> TenantSays {
     let trusted = anchor.map(|anchor| &anchor.trusted).or(standing.above.as_ref());
     let is_valid = |at| presented.iter().all(|c| c.not_before <= at && at <= c.not_after);
     let known = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
@@ -64,14 +77,6 @@ fn says(standing: &Standing, presented: &[Certificate], target: &str) -> TenantS
         same_host: Some(standing.hosts.iter().any(|host| host.eq_ignore_ascii_case(target))),
         length: anchor.map_or(presented.len() + 1, |anchor| anchor.length),
     }
-}
-
-/// Whether nothing that it tells speaks against a device below it.
-fn lets_in(anchor: &Anchor, registered: Option<bool>) -> bool {
-    let trusted = &anchor.trusted;
-    trusted.is_enabled()
-        && (trusted.auto_registration_enabled || registered != Some(false))
-        && (trusted.proof_of_possession_valid || anchor.length <= 2)
 }
 
 #[cfg(test)]

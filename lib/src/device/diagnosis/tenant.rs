@@ -6,6 +6,12 @@ use serde::Serialize;
 
 use super::Facts;
 
+/// The status of an uploaded certificate that counts.
+const ENABLED: &str = "ENABLED";
+
+/// The longest chain that needs no proof of possession (platform: "A chain longer than 2").
+const WITHOUT_PROOF: usize = 2;
+
 /// What a tenant says of a device that is refused. None stands for what it does not tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TenantSays {
@@ -80,7 +86,7 @@ pub(super) fn judge(code: &str, facts: &Facts, says: &TenantSays) -> Option<Cert
         {
             None
         }
-        "ca-disabled" => by(says.status.as_ref().map(|status| status != "ENABLED")),
+        "ca-disabled" => by(not(says.is_enabled())),
         "chain-incomplete" => match (says.uploaded, says.presented) {
             // The tenant has no CA of it, and there is none above the last one.
             (Some(false), _) if facts.ends_with_root => None,
@@ -95,7 +101,7 @@ pub(super) fn judge(code: &str, facts: &Facts, says: &TenantSays) -> Option<Cert
         },
         "registered-basic" => unless(says.registered == Some(false)),
         "proof-missing" => match says.proof {
-            Some(false) if says.length > 2 => Some(confirmed),
+            Some(false) if says.length > WITHOUT_PROOF => Some(confirmed),
             proof => unless(proof == Some(true)),
         },
         "ca-elsewhere" => unless(says.proof == Some(true)),
@@ -122,11 +128,23 @@ pub(super) fn stands_out(code: &str, says: &TenantSays) -> bool {
 }
 
 impl TenantSays {
-    /// Whether all that it tells speaks for the device.
+    /// Whether what it tells of the uploaded certificate speaks against a device below it.
+    pub(in super::super) fn ca_refuses(&self) -> bool {
+        let unregistered = self.auto_registration == Some(false) && self.registered == Some(false);
+        let unproven = self.proof == Some(false) && self.length > WITHOUT_PROOF;
+        self.is_enabled() == Some(false) || unregistered || unproven
+    }
+
+    /// Whether all that it tells speaks for the device, and nothing is untold that could speak against it.
     fn lets_in(&self) -> bool {
         self.uploaded == Some(true)
-            && self.status.as_deref() == Some("ENABLED")
+            && self.is_enabled() == Some(true)
             && (self.auto_registration == Some(true) || self.registered == Some(true))
             && self.revoked == Some(false)
+            && !self.ca_refuses()
+    }
+
+    fn is_enabled(&self) -> Option<bool> {
+        self.status.as_ref().map(|status| status == ENABLED)
     }
 }
