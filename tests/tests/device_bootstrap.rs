@@ -79,7 +79,6 @@ fn they_are_printed_when_asked_for() {
     let json = at.run(&json).expect(0).json();
     let wanted = json!({
         "device": "pw-1", "tenant": "t1001", "user": "device_pw-1", "password": password,
-        "checked": false,
     });
     assert_eq!(json, wanted);
 }

@@ -88,8 +88,9 @@ struct Told<'a> {
     password: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
-    /// Whether the device has connected with them.
-    checked: bool,
+    /// Whether the device has connected with them; none: they are told before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checked: Option<bool>,
 }
 
 /// Why the file is not written.
@@ -239,8 +240,20 @@ impl Place<'_> {
         found.ok_or(Unwritten::Stopped)
     }
 
-    /// Connects with the credentials, and tells.
+    /// Tells, and connects with the credentials. What is printed comes once, so it is printed first.
     fn report(&self, granted: &Granted, out: Output) -> Result {
+        if self.args.raw {
+            self.tell_granted(granted, None, out)?;
+        }
+        let checked = if self.args.no_check { Ok(()) } else { self.check(granted) };
+        if !self.args.raw {
+            self.tell_granted(granted, Some(!self.args.no_check && checked.is_ok()), out)?;
+        }
+        checked?;
+        Ok(Outcome::Done)
+    }
+
+    fn tell_granted(&self, granted: &Granted, checked: Option<bool>, out: Output) -> Result<()> {
         let Granted { tenant, user, password } = granted;
         let told = Told {
             device: self.device.as_str(),
@@ -248,19 +261,9 @@ impl Place<'_> {
             user,
             password: self.args.raw.then(|| password.expose()),
             file: self.args.out.as_ref().map(|path| path.display().to_string()),
-            checked: !self.args.no_check,
+            checked,
         };
-        // What has come is told before it is tried: it comes once.
-        if self.args.raw && !out.is_json() {
-            out.data(format!("{tenant}\n{user}\n{}\n", password.expose()).as_bytes())?;
-        }
-        let checked = if self.args.no_check { Ok(()) } else { self.check(granted) };
-        let told = Told { checked: told.checked && checked.is_ok(), ..told };
-        if out.is_json() || !self.args.raw {
-            out.result(&told, text)?;
-        }
-        checked?;
-        Ok(Outcome::Done)
+        out.result(&told, text)
     }
 
     fn check(&self, granted: &Granted) -> Result<()> {
@@ -294,9 +297,12 @@ fn keep_elsewhere(path: &Path, granted: &Granted, out: Output) {
 }
 
 fn text(told: &Told<'_>) -> String {
-    let Told { device, tenant, user, file, checked, .. } = told;
+    let Told { device, tenant, user, password, file, checked } = told;
+    if let Some(password) = password {
+        return format!("{tenant}\n{user}\n{password}\n");
+    }
     let file = file.as_deref().unwrap_or_default();
-    let proof = if *checked { ", and the device connects with them" } else { "" };
+    let proof = if *checked == Some(true) { ", and the device connects with them" } else { "" };
     let user = printable(&format!("{tenant}/{user}"));
     format!("{device}: user {user}; its credentials are in {file}{proof}\n")
 }
