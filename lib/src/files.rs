@@ -4,6 +4,7 @@
 //! folder's own rules apply). Files appear whole under their name or not at all: they are written
 //! under another name beside it, made durable, and renamed.
 
+mod appender;
 pub(crate) mod growing;
 mod lock;
 

@@ -5,17 +5,15 @@
 //! is opened again.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use super::appender::{Appender, BLOCK};
 use super::{FileError, WRITE, fail, open_private, parent, rename_new, sync_dir};
 use crate::crypto::sha256;
 
 /// How much of its end a mark looks at, in octets.
-const TAIL: u64 = 4096;
-
-/// After so many octets the system is told to begin writing them.
-const WRITEBACK: u64 = 1 << 20;
+const TAIL: u64 = BLOCK as u64;
 
 /// How far a file has come: what must be in it, and is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,13 +51,9 @@ pub enum GrowError {
 pub(crate) struct Growing {
     path: PathBuf,
     part: PathBuf,
-    file: File,
+    octets: Appender,
     /// The length up to which it counts.
     length: u64,
-    /// How much was pushed since.
-    pushed: u64,
-    /// Up to where the system was told to begin writing.
-    begun: u64,
 }
 
 /// What an unfinished file is called.
@@ -89,24 +83,22 @@ impl Growing {
         if !part.exists() {
             return Err(GrowError::Busy(part));
         }
-        let mut growing =
-            Self { path: path.to_owned(), part, file, length: 0, pushed: 0, begun: 0 };
-        let length = growing.system("read", |file| file.seek(SeekFrom::End(0)))?;
+        let found = file.metadata().map_err(fail("read", &part))?.len();
+        let length = mark.map_or(0, |mark| mark.length);
         let problem = match mark {
-            None if length > 0 => Some("the registry does not know it"),
-            Some(mark) if length < mark.length => Some("it is shorter"),
-            Some(mark) if growing.tail(mark.length)? != mark.tail => {
+            None if found > 0 => Some("the registry does not know it"),
+            Some(_) if found < length => Some("it is shorter"),
+            Some(mark) if tail_of(&file, length).map_err(fail("read", &part))? != mark.tail => {
                 Some("its contents are others")
             }
             _ => None,
         };
         if let Some(problem) = problem {
-            return Err(GrowError::Changed { path: growing.part, problem });
+            return Err(GrowError::Changed { path: part, problem });
         }
-        growing.length = mark.map_or(0, |mark| mark.length);
-        growing.cut()?;
-        sync_dir(parent(&growing.part))?;
-        Ok(growing)
+        let octets = Appender::new(file, length).map_err(fail(WRITE, &part))?;
+        sync_dir(parent(&part))?;
+        Ok(Self { path: path.to_owned(), part, octets, length })
     }
 
     /// The mark of a file that has nothing yet.
@@ -135,35 +127,28 @@ impl Growing {
         self.seal()
     }
 
-    /// Adds a piece behind what was added before. The system begins to write while more is made.
+    /// Adds a piece behind what was added before.
     pub(crate) fn push(&mut self, piece: &[u8]) -> Result<(), FileError> {
-        self.system(WRITE, |file| file.write_all(piece))?;
-        self.pushed += piece.len() as u64;
-        let waiting = self.length + self.pushed - self.begun;
-        if waiting >= WRITEBACK {
-            begin_writing(&self.file, self.begun, waiting);
-            self.begun += waiting;
-        }
-        Ok(())
+        self.octets.add(piece).map_err(fail(WRITE, &self.part))
     }
 
     /// Makes durable what was pushed. It counts when it is [confirmed](Self::confirm).
     pub(crate) fn seal(&mut self) -> Result<Mark, FileError> {
-        let length = self.length + self.pushed;
-        self.system("sync", |file| file.sync_data())?;
-        let tail = self.tail(length)?;
-        Ok(Mark { path: self.part.clone(), length, tail })
+        self.octets.sync().map_err(fail(WRITE, &self.part))?;
+        let tail = sha256(self.octets.last_octets());
+        Ok(Mark { path: self.part.clone(), length: self.octets.length(), tail })
     }
 
     /// Makes what was added last count.
     pub(crate) fn confirm(&mut self, mark: &Mark) {
         self.length = mark.length;
-        (self.pushed, self.begun) = (0, mark.length);
     }
 
     /// Adds the last octets and gives the file its name.
     pub(crate) fn finish(mut self, end: &[u8]) -> Result<(), FileError> {
-        self.add([end])?;
+        self.cut()?;
+        self.push(end)?;
+        self.octets.finish().map_err(fail(WRITE, &self.part))?;
         rename_new(&self.part, &self.path).map_err(fail(WRITE, &self.path))?;
         sync_dir(parent(&self.path))
     }
@@ -176,47 +161,20 @@ impl Growing {
 
     /// Cuts off what does not count.
     fn cut(&mut self) -> Result<(), FileError> {
-        let length = self.length;
-        (self.pushed, self.begun) = (0, length);
-        self.system(WRITE, |file| {
-            if file.seek(SeekFrom::End(0))? != length {
-                file.set_len(length)?;
-                file.seek(SeekFrom::Start(length))?;
-            }
-            Ok(())
-        })
-    }
-
-    /// SHA-256 of the octets before `length`, 4,096 at most. Leaves the position there.
-    fn tail(&mut self, length: u64) -> Result<[u8; 32], FileError> {
-        let start = length.saturating_sub(TAIL);
-        self.system("read", |file| {
-            let mut octets = Vec::new();
-            file.seek(SeekFrom::Start(start))?;
-            file.take(length - start).read_to_end(&mut octets)?;
-            Ok(sha256(&octets))
-        })
-    }
-
-    fn system<T>(
-        &mut self,
-        action: &'static str,
-        work: impl FnOnce(&mut File) -> io::Result<T>,
-    ) -> Result<T, FileError> {
-        work(&mut self.file).map_err(fail(action, &self.part))
+        if self.octets.length() == self.length {
+            return Ok(());
+        }
+        self.octets.cut(self.length).map_err(fail(WRITE, &self.part))
     }
 }
 
-/// Lets the system write a part of a file, without waiting for it. An advice that it does not take
-/// changes nothing but the time.
-#[cfg(target_os = "linux")]
-fn begin_writing(file: &File, from: u64, octets: u64) {
-    let octets = std::num::NonZeroU64::new(octets);
-    let _ = rustix::fs::fadvise(file, from, octets, rustix::fs::Advice::DontNeed);
+/// SHA-256 of the octets before `length`, 4,096 at most.
+fn tail_of(mut file: &File, length: u64) -> io::Result<[u8; 32]> {
+    let mut octets = Vec::new();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+    file.take(length.min(TAIL)).read_to_end(&mut octets)?;
+    Ok(sha256(&octets))
 }
-
-#[cfg(not(target_os = "linux"))]
-fn begin_writing(_file: &File, _from: u64, _octets: u64) {}
 
 #[cfg(test)]
 mod tests {
