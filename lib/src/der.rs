@@ -21,6 +21,9 @@ pub(crate) const IA5_STRING: u8 = 0x16;
 pub(crate) const OID: u8 = 0x06;
 /// `[0]`, constructed.
 pub(crate) const CONTEXT_0: u8 = 0xa0;
+/// `[1]`, constructed.
+#[cfg(feature = "aws-lc-rs")]
+pub(crate) const CONTEXT_1: u8 = 0xa1;
 
 /// An element: the tag, the length of all parts together, and the parts.
 pub(crate) fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {

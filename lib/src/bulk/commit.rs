@@ -31,8 +31,10 @@ const CHUNK: usize = 512;
 const ARCHIVE_CHUNK: usize = 1024;
 const RSA_CHUNK: usize = 32;
 
-/// Devices that a worker takes at a time: it is not worth its while to queue for each.
+/// Devices that a worker takes at a time: it is not worth its while to queue for each, nor to wake the
+/// thread that commits.
 const HANDFUL: usize = 16;
+const ARCHIVE_HANDFUL: usize = 64;
 
 /// How devices are portioned.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +49,7 @@ impl Portions {
         match (slow, out) {
             (true, _) => Self { chunk: RSA_CHUNK, handful: 1 },
             (false, Out::Folders(_)) => Self { chunk: CHUNK, handful: HANDFUL },
-            (false, _) => Self { chunk: ARCHIVE_CHUNK, handful: HANDFUL },
+            (false, _) => Self { chunk: ARCHIVE_CHUNK, handful: ARCHIVE_HANDFUL },
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::BulkError;
-use super::archive;
+use super::archive::Headers;
 use super::bundle::Bundler;
 use super::list::{Device, DeviceKey};
 use super::out::Out;
@@ -57,8 +57,8 @@ pub(super) struct Maker<'a> {
     pub(super) location: Option<PathBuf>,
     /// Where new keys come from, if they are not made.
     pub(super) pool: Option<Drawing<'a>>,
-    /// Unix seconds.
-    pub(super) now: u64,
+    /// What entries of an archive have in common.
+    pub(super) headers: Headers,
 }
 
 impl Maker<'_> {
@@ -93,7 +93,7 @@ impl Maker<'_> {
                 }
                 Vec::new()
             }
-            None => archive::entries(&folder, &files, self.now).map_err(BulkError::Write)?,
+            None => self.headers.entries(&folder, &files).map_err(BulkError::Write)?,
         };
         // Nothing needs quotes: an id holds neither a separator nor a quote (`client_id`).
         let secrets = password.map(|password| {

@@ -265,7 +265,7 @@ fn maker<'a>(job: &'a Job<'a>, now: OffsetDateTime) -> Result<Maker<'a>, BulkErr
         bundler: Bundler::new(job.bundle, &job.ca.chain, job.secrets.is_some(), now)?,
         location: job.out.location(),
         pool: None,
-        now: u64::try_from(now.unix_timestamp()).unwrap_or(0),
+        headers: archive::Headers::new(u64::try_from(now.unix_timestamp()).unwrap_or(0)),
     })
 }
 

@@ -39,6 +39,17 @@ impl KeyAlgorithm {
             Self::Ed25519 => SignatureAlgorithm::Ed25519,
         }
     }
+
+    /// The DER of the AlgorithmIdentifier of its keys.
+    pub(super) fn identifier(self) -> &'static [u8] {
+        match self {
+            Self::Rsa { .. } => spki_id::RSA,
+            Self::EcP256 => spki_id::P256,
+            Self::EcP384 => spki_id::P384,
+            Self::EcP521 => spki_id::P521,
+            Self::Ed25519 => spki_id::ED25519,
+        }
+    }
 }
 
 impl fmt::Display for KeyAlgorithm {
@@ -104,13 +115,7 @@ impl PublicKey {
     }
 
     pub(super) fn from_raw(algorithm: KeyAlgorithm, bits: &[u8]) -> Self {
-        let id = match algorithm {
-            KeyAlgorithm::Rsa { .. } => spki_id::RSA,
-            KeyAlgorithm::EcP256 => spki_id::P256,
-            KeyAlgorithm::EcP384 => spki_id::P384,
-            KeyAlgorithm::EcP521 => spki_id::P521,
-            KeyAlgorithm::Ed25519 => spki_id::ED25519,
-        };
+        let id = algorithm.identifier();
         // No bit of its last octet is unused.
         let bit_string = der::element(der::BIT_STRING, &[&[0], bits]);
         let spki = der::element(der::SEQUENCE, &[id, &bit_string]);

@@ -17,6 +17,7 @@ pub(super) const VERSION: i64 = 4;
 /// "c8yp": SQLite's `application_id`, so that another program's database is not taken for ours.
 pub(super) const APPLICATION: i64 = 0x6338_7970;
 
+/// A CHECK is asked for each row, and SQLite makes a table of its own for each IN of more than two.
 const TABLES: &str = "
 CREATE TABLE certificate (
     id INTEGER PRIMARY KEY,
@@ -28,7 +29,7 @@ CREATE TABLE certificate (
     serial BLOB NOT NULL,
     not_before INTEGER NOT NULL,
     not_after INTEGER NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('live', 'superseded', 'revoked')),
+    status TEXT NOT NULL CHECK (status = 'live' OR status = 'superseded' OR status = 'revoked'),
     recorded INTEGER NOT NULL,
     batch TEXT NOT NULL,
     details TEXT NOT NULL,
