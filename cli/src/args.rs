@@ -38,12 +38,15 @@ pub(crate) struct Global {
         long,
         global = true,
         env = "C8Y_PKI_DIR",
-        default_value = "pki",
+        default_value = DEFAULT_PKI,
         value_name = "DIR",
         help_heading = "Global options"
     )]
     pub(crate) pki: PathBuf,
 }
+
+/// The PKI folder where none is named.
+pub(crate) const DEFAULT_PKI: &str = "pki";
 
 /// What to do.
 #[derive(Debug, Subcommand)]

@@ -76,6 +76,18 @@ impl Failure {
         Self::Usage { message: message.into(), hint: Some(hint.into()) }
     }
 
+    /// What clap says of the arguments: a paragraph, and perhaps a tip.
+    pub(crate) fn of_arguments(error: &clap::Error) -> Self {
+        let text = error.render().to_string();
+        let mut paragraphs = text.split("\n\n").map(|p| p.split_whitespace().collect::<Vec<_>>());
+        let message = paragraphs.next().unwrap_or_default().join(" ");
+        let tip = paragraphs
+            .map(|p| p.join(" "))
+            .find_map(|p| p.strip_prefix("tip: ").map(str::to_owned));
+        let message = message.strip_prefix("error: ").unwrap_or(&message);
+        Self::usage(message, tip.as_deref().unwrap_or("`--help` lists the arguments"))
+    }
+
     pub(crate) fn no(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::No { message: message.into(), hint: Some(hint.into()) }
     }

@@ -19,10 +19,14 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::Cli;
+use crate::failure::Failure;
 use crate::output::Output;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_understood(&error),
+    };
     let output = Output::new(cli.global.json, cli.global.quiet);
     match commands::run(&cli, &output) {
         Ok(outcome) => outcome.code(),
@@ -31,4 +35,16 @@ fn main() -> ExitCode {
             failure.code()
         }
     }
+}
+
+/// Arguments that are none, or help: as JSON too, for those who asked for it.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+        let failure = Failure::of_arguments(error);
+        Output::new(true, false).failure(&failure);
+        return failure.code();
+    }
+    // Nobody is left to tell if that fails.
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
 }

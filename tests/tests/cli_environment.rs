@@ -89,3 +89,20 @@ fn a_full_disk_for_the_registry_leaves_nothing_half_written() {
     cli.ok(&line);
     assert_eq!(whole_devices(&cli, "out"), 1000);
 }
+
+#[test]
+fn arguments_that_are_none_are_told_as_json_too() {
+    let cli = Cli::new();
+    for (line, error, hint) in [
+        ("nope --json", "unrecognized subcommand 'nope'", "a similar subcommand exists: 'pop'"),
+        ("--json ca add", "the following required arguments were not provided:", "--help"),
+        ("cert verify --json --max-depth x c.pem", "invalid value 'x' for '--max-depth", ""),
+    ] {
+        let said = cli.run(line).expect(2).stderr;
+        let value: serde_json::Value = serde_json::from_str(said.trim()).expect(&said);
+        assert!(value["error"].as_str().unwrap().starts_with(error), "{said}");
+        assert!(value["hint"].as_str().unwrap().contains(hint), "{said}");
+    }
+    assert!(cli.run("nope").expect(2).error().starts_with("unrecognized subcommand"));
+    assert!(cli.ok("--json --help").contains("Usage: c8y-pki"));
+}

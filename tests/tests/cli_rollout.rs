@@ -61,6 +61,15 @@ fn changed<'a>(before: &'a Snapshot, after: &'a Snapshot) -> Vec<&'a str> {
 }
 
 #[test]
+fn another_pki_folder_than_that_of_the_file_is_told() {
+    let cli = example(|text| text);
+    let told = |line: &str| cli.run(line).stderr.contains("a rollout's file names its PKI folder");
+    assert!(told("--pki other rollout demo/rollout.toml --plan"));
+    assert!(!told("--pki demo/pki rollout demo/rollout.toml --plan"));
+    assert!(!told("rollout demo/rollout.toml --plan"));
+}
+
+#[test]
 fn a_plan_makes_nothing() {
     let cli = example(|text| text);
     let before = cli.snapshot("");

@@ -22,7 +22,7 @@ use crate::output::Output;
 pub(crate) fn run(cli: &Cli, out: &Output) -> Result {
     let pki = &cli.global.pki;
     match &cli.command {
-        Command::Rollout(args) => rollout::run(args, *out),
+        Command::Rollout(args) => rollout::run(args, pki, *out),
         Command::Ca(command) => ca::run(command, pki, *out),
         Command::Device(command) => device::run(command, pki, *out),
         Command::Cert(command) => cert::run(command, *out),

@@ -33,6 +33,9 @@ impl<'a, R: Read> Rows<'a, R> {
         if first.starts_with(b"\xef\xbb\xbf") {
             first.drain(..3);
         }
+        if first.starts_with(b"\xff\xfe") || first.starts_with(b"\xfe\xff") {
+            return Err(fail("it is UTF-16, and a list is UTF-8: save it as CSV UTF-8".to_owned()));
+        }
         let separator = separator(&first);
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(separator)

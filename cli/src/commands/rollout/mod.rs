@@ -21,6 +21,7 @@ use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crate::args;
 use crate::commands::device::threads;
 use crate::commands::sandbox;
 use crate::failure::{Failure, Outcome, Result};
@@ -129,13 +130,14 @@ struct Beyond {
     connecting: Option<Connecting>,
 }
 
-pub(crate) fn run(args: &RolloutArgs, out: Output) -> Result {
+pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
     let file = match (&args.example, &args.file) {
         (Some(dir), _) => write_example(dir)?,
         (None, Some(file)) => file.clone(),
         (None, None) => return Err(Failure::usage("no rollout file is given", "give a FILE")),
     };
     let spec = Spec::read(&file)?;
+    warn_of_another_folder(pki, &spec, out);
     let spec = if args.sandbox { spec.rehearsal() } else { spec };
     if let Some(page) = &args.report {
         check_page(page)?;
@@ -158,6 +160,17 @@ pub(crate) fn run(args: &RolloutArgs, out: Output) -> Result {
         stay(rehearsal, &stop, out)?;
     }
     Ok(ended)
+}
+
+/// Says that the file names the PKI folder, where the command line or the environment names another.
+fn warn_of_another_folder(pki: &Path, spec: &Spec, out: Output) {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    if pki != Path::new(args::DEFAULT_PKI) && absolute(pki) != absolute(&spec.pki) {
+        let (named, meant) = (pki.display(), spec.pki.display());
+        out.warning(&format!(
+            "--pki or C8Y_PKI_DIR says {named}, but a rollout's file names its PKI folder: {meant}"
+        ));
+    }
 }
 
 impl Beyond {
