@@ -10,6 +10,7 @@
 use std::process::ExitCode;
 
 use c8y_pki::{Error, Fault};
+use clap::error::ErrorKind;
 
 /// The exit code of a command that was stopped.
 pub(crate) const STOPPED: u8 = 3;
@@ -78,14 +79,19 @@ impl Failure {
 
     /// What clap says of the arguments: a paragraph, and perhaps a tip.
     pub(crate) fn of_arguments(error: &clap::Error) -> Self {
+        let all = "`--help` lists the arguments";
+        if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            return Self::usage("a command is missing, or its arguments", all);
+        }
         let text = error.render().to_string();
-        let mut paragraphs = text.split("\n\n").map(|p| p.split_whitespace().collect::<Vec<_>>());
-        let message = paragraphs.next().unwrap_or_default().join(" ");
-        let tip = paragraphs
-            .map(|p| p.join(" "))
-            .find_map(|p| p.strip_prefix("tip: ").map(str::to_owned));
-        let message = message.strip_prefix("error: ").unwrap_or(&message);
-        Self::usage(message, tip.as_deref().unwrap_or("`--help` lists the arguments"))
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut paragraphs = text.split("\n\n").map(words);
+        let message = paragraphs.next().unwrap_or_default();
+        let tip = paragraphs.find_map(|p| p.strip_prefix("tip: ").map(str::to_owned));
+        Self::usage(
+            message.strip_prefix("error: ").unwrap_or(&message),
+            tip.as_deref().unwrap_or(all),
+        )
     }
 
     pub(crate) fn no(message: impl Into<String>, hint: impl Into<String>) -> Self {

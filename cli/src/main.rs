@@ -39,12 +39,11 @@ fn main() -> ExitCode {
 
 /// Arguments that are none, or help: as JSON too, for those who asked for it.
 fn not_understood(error: &clap::Error) -> ExitCode {
-    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+    let mut options = std::env::args_os().take_while(|argument| argument != "--");
+    if error.use_stderr() && options.any(|argument| argument == "--json") {
         let failure = Failure::of_arguments(error);
         Output::new(true, false).failure(&failure);
         return failure.code();
     }
-    // Nobody is left to tell if that fails.
-    let _ = error.print();
-    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+    error.exit()
 }

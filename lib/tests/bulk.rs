@@ -220,6 +220,15 @@ fn a_stopped_run_is_finished_by_the_next() {
 
 /// What a power cut leaves after the registry's transaction: devices in staging, not in place.
 #[test]
+fn a_device_may_be_called_as_our_own_files_are() {
+    let mut folder = Folder::with_root();
+    let out = folder.path().join("out");
+    let names = ["journal", "lock", "registry", "0"].map(str::to_owned);
+    assert_eq!(issue(&mut folder.pki, &out, &names, &PEM).unwrap().issued, 4);
+    check(&folder, &out, 4);
+}
+
+#[test]
 fn recorded_devices_come_out_of_staging_and_others_go() {
     let mut folder = Folder::with_root();
     let out = folder.path().join("out");
@@ -236,7 +245,7 @@ fn recorded_devices_come_out_of_staging_and_others_go() {
         "{serial}\tdevice-0000\tdevice-0000\n00ff\tdevice-0001\tdevice-0001\n\
          00fe\tdevice-0009\tdevice-0009\n"
     );
-    fs::write(chunk.join("journal"), journal).unwrap();
+    fs::write(chunk.join(".journal"), journal).unwrap();
     // A chunk without a journal was not durable, so the registry cannot have it.
     fs::create_dir_all(chunk.with_file_name("1").join("device-0042")).unwrap();
     let summary = issue(&mut folder.pki, &out, &ids(2), &PEM).unwrap();
@@ -261,7 +270,7 @@ fn a_replacement_that_was_stopped_is_finished() {
         }
         let live = folder.pki.registry().live_device("device-0000").unwrap().unwrap();
         let journal = format!("{}\tdevice-0000\tdevice-0000\n", live.serial);
-        fs::write(chunk.join("journal"), journal).unwrap();
+        fs::write(chunk.join(".journal"), journal).unwrap();
         let summary = issue(&mut folder.pki, &out, &ids(1), &PEM).unwrap();
         assert_eq!((summary.recovered, summary.skipped, summary.incomplete), (1, 1, 0));
         let replaced = out.join(".replaced").join("device-0000");

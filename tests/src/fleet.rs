@@ -212,9 +212,9 @@ impl Fleet {
     ) -> Remains {
         let mut remains = Remains::default();
         for chunk in entries(run).into_iter().filter(|path| path.is_dir()) {
-            let journal = fs::read_to_string(chunk.join("journal")).unwrap_or_default();
+            let journal = fs::read_to_string(chunk.join(".journal")).unwrap_or_default();
             let serials = journal.lines().filter_map(|line| line.split('\t').next());
-            remains.sealed |= chunk.join("journal").exists();
+            remains.sealed |= chunk.join(".journal").exists();
             remains.recorded |= serials.into_iter().any(|serial| records.contains_key(serial));
             for device in entries(&chunk).into_iter().filter(|path| path.is_dir()) {
                 remains.staged += 1;

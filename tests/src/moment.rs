@@ -107,7 +107,7 @@ impl<'a> Watch<'a> {
             }
             Moment::Settled(path) => !path.exists(),
             Moment::Made(number) => chunk(number).is_some_and(|dir| !entries(&dir).is_empty()),
-            Moment::Sealed(number) => chunk(number).is_some_and(|d| d.join("journal").exists()),
+            Moment::Sealed(number) => chunk(number).is_some_and(|d| d.join(".journal").exists()),
             Moment::Recorded(number) | Moment::Placed(number) => {
                 chunk(number).is_some_and(|dir| self.is_beyond_the_journal(&dir))
             }
@@ -128,7 +128,7 @@ impl<'a> Watch<'a> {
             || self.fleet.registry_files().map(|file| fs::metadata(file).ok()?.modified().ok());
         let mut seen = self.seen.borrow_mut();
         if seen.is_none() {
-            let Ok(journal) = fs::read_to_string(chunk.join("journal")) else { return false };
+            let Ok(journal) = fs::read_to_string(chunk.join(".journal")) else { return false };
             let Some(first) = journal.split('\t').nth(1) else { return false };
             *seen = Some((changed(), chunk.join(first)));
         }

@@ -80,7 +80,7 @@ impl Drop for Held {
 fn sealed(fleet: &Fleet) -> BTreeMap<String, bool> {
     let runs = entries(&fleet.out(STAGING)).into_iter();
     let has_journal =
-        |run: &std::path::PathBuf| entries(run).iter().any(|chunk| chunk.join("journal").exists());
+        |run: &std::path::PathBuf| entries(run).iter().any(|chunk| chunk.join(".journal").exists());
     runs.map(|run| (run.display().to_string(), has_journal(&run))).collect()
 }
 

@@ -2,10 +2,13 @@
 
 #![cfg(target_os = "linux")]
 
+use std::fs;
+
 use c8y_pki::cert::Certificate;
 use c8y_pki::key::PrivateKey;
 use c8y_pki_tests::cli::{CA_PW, Cli};
 use c8y_pki_tests::disk::Disk;
+use c8y_pki_tests::{arg, tool};
 
 #[test]
 fn folders_that_cannot_be_written_are_named() {
@@ -75,6 +78,25 @@ fn a_full_disk_for_devices_leaves_nothing_half_written() {
 }
 
 #[test]
+fn a_full_disk_for_an_archive_loses_nothing() {
+    let cli = Cli::with_cas();
+    let Some(disk) = Disk::new(&cli, "3m") else { return };
+    cli.write("list.csv", list(1500));
+    let line =
+        format!("device issue --from list.csv --ca line --output tar --out disk/a.tar {CA_PW}");
+    let said = cli.fails(3, &line);
+    assert!(said.contains("no space is left on the device"), "{said}");
+    assert!(!cli.path("disk/a.tar").exists(), "the archive has its name before it is whole");
+    disk.grow("64m");
+    cli.ok(&line);
+    let Some(tar) = tool("tar") else { return };
+    fs::create_dir(cli.path("un")).expect("a folder");
+    tar.run(&["-xf", arg(&cli.path("disk/a.tar")), "-C", arg(&cli.path("un"))]);
+    assert_eq!(whole_devices(&cli, "un"), 1500);
+    assert_eq!(cli.run("ca list --json").expect(0).json_lines()[0]["devices"], 1500);
+}
+
+#[test]
 fn a_full_disk_for_the_registry_leaves_nothing_half_written() {
     let cli = Cli::new();
     let Some(disk) = Disk::new(&cli, "600k") else { return };
@@ -94,6 +116,7 @@ fn a_full_disk_for_the_registry_leaves_nothing_half_written() {
 fn arguments_that_are_none_are_told_as_json_too() {
     let cli = Cli::new();
     for (line, error, hint) in [
+        ("--json ca", "a command is missing", "--help"),
         ("nope --json", "unrecognized subcommand 'nope'", "a similar subcommand exists: 'pop'"),
         ("--json ca add", "the following required arguments were not provided:", "--help"),
         ("cert verify --json --max-depth x c.pem", "invalid value 'x' for '--max-depth", ""),
@@ -103,6 +126,8 @@ fn arguments_that_are_none_are_told_as_json_too() {
         assert!(value["error"].as_str().unwrap().starts_with(error), "{said}");
         assert!(value["hint"].as_str().unwrap().contains(hint), "{said}");
     }
+    let text = cli.run("ca show -- --json x").expect(2);
+    assert!(text.error().starts_with("unexpected argument"));
     assert!(cli.run("nope").expect(2).error().starts_with("unrecognized subcommand"));
     assert!(cli.ok("--json --help").contains("Usage: c8y-pki"));
 }

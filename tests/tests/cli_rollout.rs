@@ -63,9 +63,14 @@ fn changed<'a>(before: &'a Snapshot, after: &'a Snapshot) -> Vec<&'a str> {
 #[test]
 fn another_pki_folder_than_that_of_the_file_is_told() {
     let cli = example(|text| text);
-    let told = |line: &str| cli.run(line).stderr.contains("a rollout's file names its PKI folder");
+    cli.ok("rollout demo/rollout.toml");
+    let told = |line: &str| {
+        cli.run(line).expect(0).stderr.contains("a rollout's file names its PKI folder")
+    };
     assert!(told("--pki other rollout demo/rollout.toml --plan"));
-    assert!(!told("--pki demo/pki rollout demo/rollout.toml --plan"));
+    for same in ["demo/pki", "demo/../demo/pki"] {
+        assert!(!told(&format!("--pki {same} rollout demo/rollout.toml --plan")), "{same}");
+    }
     assert!(!told("rollout demo/rollout.toml --plan"));
 }
 

@@ -8,6 +8,7 @@
 //! | `truststore-p12` | `truststore.p12`: the server's certificates |
 //! | `truststore-jks` | `truststore.jks`: the same for Java |
 
+use std::fmt;
 use std::str::FromStr;
 
 use time::OffsetDateTime;
@@ -101,7 +102,6 @@ pub struct BundleSettings<'a> {
 }
 
 /// A file of a device.
-#[derive(Debug)]
 pub struct BundleFile {
     /// Its name.
     pub name: &'static str,
@@ -109,6 +109,12 @@ pub struct BundleFile {
     pub bytes: Vec<u8>,
     /// Who may read it.
     pub access: Access,
+}
+
+impl fmt::Debug for BundleFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BundleFile({}, {} octets)", self.name, self.bytes.len())
+    }
 }
 
 /// Makes the files of devices that share a CA: what they share is made once.

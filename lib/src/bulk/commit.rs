@@ -36,6 +36,17 @@ const RSA_CHUNK: usize = 32;
 const HANDFUL: usize = 16;
 const ARCHIVE_HANDFUL: usize = 64;
 
+/// What a device takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Pace {
+    /// An RSA key.
+    MakesRsa,
+    /// A key derivation of its own, for its own password.
+    Derives,
+    /// Microseconds.
+    Fast,
+}
+
 /// How devices are portioned.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Portions {
@@ -44,12 +55,17 @@ pub(super) struct Portions {
 }
 
 impl Portions {
-    /// For devices each of which takes as long as an RSA key, or does not.
-    pub(super) fn new(slow: bool, out: Out<'_>) -> Self {
-        match (slow, out) {
-            (true, _) => Self { chunk: RSA_CHUNK, handful: 1 },
-            (false, Out::Folders(_)) => Self { chunk: CHUNK, handful: HANDFUL },
-            (false, _) => Self { chunk: ARCHIVE_CHUNK, handful: ARCHIVE_HANDFUL },
+    /// For devices of that pace. A worker that takes several at a time must be done with them soon: it
+    /// looks up only then, and at the end of a list the others wait.
+    pub(super) fn new(pace: Pace, out: Out<'_>) -> Self {
+        let (chunk, handful) = match out {
+            Out::Folders(_) => (CHUNK, HANDFUL),
+            Out::Archive(_) | Out::Stream(_) => (ARCHIVE_CHUNK, ARCHIVE_HANDFUL),
+        };
+        match pace {
+            Pace::MakesRsa => Self { chunk: RSA_CHUNK, handful: 1 },
+            Pace::Derives => Self { chunk, handful: 1 },
+            Pace::Fast => Self { chunk, handful },
         }
     }
 }

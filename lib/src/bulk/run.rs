@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
 use super::bundle::{BundleSettings, Bundler};
-use super::commit::{Committer, Portions, Sink, work};
+use super::commit::{Committer, Pace, Portions, Sink, work};
 use super::list::Devices;
 use super::make::Maker;
 use super::out::Out;
@@ -295,7 +295,7 @@ impl Run<'_> {
         let ledger = match job.secrets.map(|path| self.grow(path, registry)).transpose() {
             Ok(ledger) => ledger.flatten(),
             Err(e) => {
-                archive.map(Growing::drop_if_empty).transpose()?;
+                archive.map(Growing::leave).transpose()?;
                 return Err(e);
             }
         };
@@ -321,10 +321,11 @@ impl Run<'_> {
             Sink::Folders(_) | Sink::Stream(_) => None,
         };
         if done.is_err() || summary.stopped {
-            for file in archive.into_iter().chain(ledger) {
-                file.drop_if_empty()?;
-            }
-            return self.leave(staging, registry, done);
+            let files = archive.into_iter().chain(ledger);
+            let left: Vec<_> = files.map(Growing::leave).collect();
+            // Why the run has ended counts more.
+            self.leave(staging, registry, done)?;
+            return Ok(left.into_iter().collect::<Result<(), _>>()?);
         }
         if let Some(staging) = staging {
             staging.close()?;
@@ -338,8 +339,12 @@ impl Run<'_> {
     fn work(&self, committer: &mut Committer<'_>, summary: &mut Summary) -> Result<(), BulkError> {
         let job = self.maker.job;
         let makes_keys = self.devices.has_new_keys() && job.key_pool.is_none();
-        let slow = job.profile.key.is_rsa() && makes_keys;
-        let portions = Portions::new(slow, job.out);
+        let pace = match (job.profile.key.is_rsa() && makes_keys, job.secrets) {
+            (true, _) => Pace::MakesRsa,
+            (false, Some(_)) => Pace::Derives,
+            (false, None) => Pace::Fast,
+        };
+        let portions = Portions::new(pace, job.out);
         let due = (self.plan.due.as_slice(), self.plan.total());
         let how = (portions, committer);
         work(self.maker, self.devices, due, how, summary, self.stop, self.progress)
@@ -363,7 +368,7 @@ impl Run<'_> {
         let file = Growing::open(path, mark.as_ref())?;
         if todo > 0 && path.exists() {
             // Finished by another process a moment ago.
-            file.drop_if_empty()?;
+            file.leave()?;
             return Err(BulkError::Finished { path: path.to_owned(), todo });
         }
         registry.remember_mark(&mark.unwrap_or_else(|| file.first_mark()))?;

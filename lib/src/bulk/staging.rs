@@ -3,7 +3,7 @@
 //! ```text
 //! <out>/.c8y-pki-staging/<run>/lock            held while the run lives
 //! <out>/.c8y-pki-staging/<run>/registry        which registry it records into
-//! <out>/.c8y-pki-staging/<run>/<chunk>/journal which device, which folder, which serial number
+//! <out>/.c8y-pki-staging/<run>/<chunk>/.journal which device, which folder, which serial number
 //! <out>/.c8y-pki-staging/<run>/<chunk>/<folder>/…
 //! ```
 //!
@@ -24,7 +24,8 @@ use crate::files::{self, Access, OwnDir};
 use crate::registry::{Registry, Status};
 
 pub(super) const FOLDER: &str = ".c8y-pki-staging";
-const JOURNAL: &str = "journal";
+/// No device's folder begins with a dot.
+const JOURNAL: &str = ".journal";
 
 /// The identity of the registry that a run records into.
 const REGISTRY: &str = "registry";

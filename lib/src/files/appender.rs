@@ -3,7 +3,7 @@
 //! A file of gigabytes that nobody reads soon would push everything else out of that cache, and the way
 //! through it costs more than what it is there for: copies, pages to be found, and on a virtual machine
 //! memory that the host first has to give. Where there is no such way (other systems, some file systems)
-//! the octets are written as usual.
+//! the octets are written as usual, and wait for the sync.
 
 use std::fmt;
 use std::fs::File;
@@ -44,7 +44,6 @@ impl Appender {
     pub(super) fn new(file: File, length: u64) -> io::Result<Self> {
         let memory = Zeroizing::new(vec![0; AT_ONCE + BLOCK]);
         let start = memory.as_ptr().align_offset(BLOCK).min(BLOCK);
-        pass_cache(&file, true);
         let mut appender = Self { file, memory, start, filled: 0, written: 0, offset: 0 };
         appender.cut(length)?;
         Ok(appender)
@@ -55,28 +54,30 @@ impl Appender {
         self.offset + self.filled as u64
     }
 
-    /// Its last 4,096 octets, or all of them.
-    pub(super) fn last_octets(&self) -> &[u8] {
+    /// Its last octets, so many or all of them, but a block at most.
+    pub(super) fn last_octets(&self, count: usize) -> &[u8] {
         let end = &self.memory[self.start..self.start + self.filled];
-        &end[end.len().saturating_sub(BLOCK)..]
+        &end[end.len().saturating_sub(count.min(BLOCK))..]
     }
 
     /// Cuts the file to a length that it had when it was made durable.
     pub(super) fn cut(&mut self, length: u64) -> io::Result<()> {
+        // What is read may begin and end anywhere.
+        pass_cache(&self.file, false);
         self.file.set_len(length)?;
         self.offset = (length - length % BLOCK as u64).saturating_sub(BLOCK as u64);
         self.file.seek(SeekFrom::Start(self.offset))?;
-        (self.filled, self.written) = (0, 0);
-        while self.length() < length {
-            // Whole blocks are asked for; the file ends before.
-            let room = &mut self.memory[self.start + self.filled..self.start + 2 * BLOCK];
-            match self.file.read(room)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                read => self.filled += read,
-            }
-        }
+        // Less than two blocks.
+        self.filled = usize::try_from(length - self.offset).unwrap_or(0);
+        self.file.read_exact(&mut self.memory[self.start..self.start + self.filled])?;
         self.written = self.filled / BLOCK;
+        pass_cache(&self.file, true);
         Ok(())
+    }
+
+    /// Leaves the file with that length, for somebody else to go on with.
+    pub(super) fn leave(self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)
     }
 
     /// Adds octets.
@@ -113,17 +114,7 @@ impl Appender {
         let to = self.filled.next_multiple_of(BLOCK);
         self.memory[self.start + self.filled..self.start + to].fill(0);
         let blocks = &self.memory[self.start + from..self.start + to];
-        let offset = SeekFrom::Start(self.offset + from as u64);
-        self.file.seek(offset)?;
-        match self.file.write_all(blocks) {
-            // A disk with larger blocks.
-            Err(e) if e.kind() == io::ErrorKind::InvalidInput => {
-                pass_cache(&self.file, false);
-                self.file.seek(offset)?;
-                self.file.write_all(blocks)?;
-            }
-            done => done?,
-        }
+        write_at(&self.file, self.offset + from as u64, blocks)?;
         self.written = self.filled / BLOCK;
         let drop = self.written.saturating_sub(1) * BLOCK;
         self.memory.copy_within(self.start + drop..self.start + self.filled, self.start);
@@ -131,6 +122,19 @@ impl Appender {
         self.offset += drop as u64;
         self.written -= drop / BLOCK;
         Ok(())
+    }
+}
+
+/// Writes past the cache if that is how the file was opened, and the disk takes blocks of this size.
+fn write_at(mut file: &File, offset: u64, octets: &[u8]) -> io::Result<()> {
+    file.seek(SeekFrom::Start(offset))?;
+    match file.write_all(octets) {
+        Err(e) if e.kind() == io::ErrorKind::InvalidInput => {
+            pass_cache(file, false);
+            file.seek(SeekFrom::Start(offset))?;
+            file.write_all(octets)
+        }
+        done => done,
     }
 }
 
@@ -209,7 +213,7 @@ mod tests {
                 }
                 prop_assert_eq!(appender.length(), expected.len() as u64);
                 let last = &expected[expected.len().saturating_sub(BLOCK)..];
-                prop_assert!(appender.last_octets() == last, "another end");
+                prop_assert!(appender.last_octets(BLOCK) == last, "another end");
             }
             appender.finish().unwrap();
             prop_assert!(std::fs::read(&path).unwrap() == expected);
@@ -222,8 +226,32 @@ mod tests {
         let path = dir.path().join("file");
         std::fs::write(&path, "short").unwrap();
         let mut appender = Appender::new(open(&path), 5).unwrap();
-        assert_eq!(appender.last_octets(), b"short");
+        assert_eq!(appender.last_octets(BLOCK), b"short");
         appender.add(b"er").unwrap();
-        assert_eq!(appender.last_octets(), b"shorter");
+        assert_eq!(appender.last_octets(BLOCK), b"shorter");
+        assert_eq!(appender.last_octets(2), b"er");
+        appender.sync().unwrap();
+        appender.leave(7).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"shorter");
+        assert!(Appender::new(open(&path), 7).unwrap().cut(3).is_ok());
+        assert_eq!(std::fs::read(&path).unwrap(), b"sho");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_cache_is_passed_where_the_disk_takes_it() {
+        use rustix::fs::{OFlags, fcntl_getfl};
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let passes = |file: &File| fcntl_getfl(file).unwrap().contains(OFlags::DIRECT);
+        let (file, mut octets) = (open(&path), vec![7; BLOCK + 100]);
+        pass_cache(&file, true);
+        let can = passes(&file);
+        let appender = Appender::new(open(&path), 0).unwrap();
+        assert_eq!(passes(&appender.file), can);
+        // No disk takes these: neither their place nor their length is that of a block.
+        octets.rotate_right(1);
+        write_at(&file, 3, &octets[1..100]).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), [&[0; 3], &octets[1..100]].concat());
     }
 }

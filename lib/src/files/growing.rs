@@ -12,8 +12,9 @@ use super::appender::{Appender, BLOCK};
 use super::{FileError, WRITE, fail, open_private, parent, rename_new, sync_dir};
 use crate::crypto::sha256;
 
-/// How much of its end a mark looks at, in octets.
-const TAIL: u64 = BLOCK as u64;
+/// How much of its end a mark looks at, in octets. Registries have digests of so many.
+const TAIL: usize = 4096;
+const _: () = assert!(TAIL <= BLOCK, "an appender knows the last block");
 
 /// How far a file has come: what must be in it, and is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,7 +136,7 @@ impl Growing {
     /// Makes durable what was pushed. It counts when it is [confirmed](Self::confirm).
     pub(crate) fn seal(&mut self) -> Result<Mark, FileError> {
         self.octets.sync().map_err(fail(WRITE, &self.part))?;
-        let tail = sha256(self.octets.last_octets());
+        let tail = sha256(self.octets.last_octets(TAIL));
         Ok(Mark { path: self.part.clone(), length: self.octets.length(), tail })
     }
 
@@ -153,10 +154,12 @@ impl Growing {
         sync_dir(parent(&self.path))
     }
 
-    /// Removes a file in which nothing counts yet.
-    pub(crate) fn drop_if_empty(mut self) -> Result<(), FileError> {
-        self.cut()?;
-        if self.length == 0 { super::remove_file(&self.part) } else { Ok(()) }
+    /// Leaves the file with what counts, to be gone on with; removes it if nothing does.
+    pub(crate) fn leave(self) -> Result<(), FileError> {
+        if self.length == 0 {
+            return super::remove_file(&self.part);
+        }
+        self.octets.leave(self.length).map_err(fail(WRITE, &self.part))
     }
 
     /// Cuts off what does not count.
@@ -171,8 +174,9 @@ impl Growing {
 /// SHA-256 of the octets before `length`, 4,096 at most.
 fn tail_of(mut file: &File, length: u64) -> io::Result<[u8; 32]> {
     let mut octets = Vec::new();
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-    file.take(length.min(TAIL)).read_to_end(&mut octets)?;
+    let tail = length.min(TAIL as u64);
+    file.seek(SeekFrom::Start(length - tail))?;
+    file.take(tail).read_to_end(&mut octets)?;
     Ok(sha256(&octets))
 }
 

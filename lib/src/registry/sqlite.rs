@@ -27,9 +27,9 @@ const CACHE: i64 = -24_000;
 /// choice.
 const PAGE: i64 = 8192;
 
-/// Pages of the write-ahead log after which it is copied into the database: 32 MiB. A page that many
-/// chunks change is then copied once for all of them.
-const CHECKPOINT: i64 = 4096;
+/// Octets of the write-ahead log after which it is copied into the database. A page that many chunks
+/// change is then copied once for all of them.
+const CHECKPOINT: i64 = 32 << 20;
 
 /// An open registry.
 #[derive(Debug)]
@@ -71,7 +71,9 @@ impl Registry {
         self.connection.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
         self.connection.pragma_update(None, "synchronous", "FULL").map_err(fail)?;
         self.connection.pragma_update(None, "cache_size", CACHE).map_err(fail)?;
-        self.connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT).map_err(fail)?;
+        // A registry of a former version keeps the pages that it has.
+        let pages = CHECKPOINT / pragma(&self.connection, "page_size")?.max(1);
+        self.connection.pragma_update(None, "wal_autocheckpoint", pages).map_err(fail)?;
         // Two stations may open a new registry at once: whoever gets the write lock makes it.
         let transaction = begin(&mut self.connection, &self.path)?;
         let application = pragma(&transaction, "application_id")?;
@@ -416,6 +418,16 @@ mod tests {
         assert!(matches!(Registry::open(&path, NOW), Err(RegistryError::NotARegistry(_))));
         std::fs::write(&path, "no database, but long enough to look like one".repeat(40)).unwrap();
         assert!(matches!(Registry::open(&path, NOW), Err(RegistryError::NotARegistry(_))));
+    }
+
+    #[test]
+    fn a_new_registry_has_large_pages() {
+        let dir = tempfile::tempdir().unwrap();
+        let registry = Registry::open(&dir.path().join("r"), NOW).unwrap();
+        let of = |name| -> i64 {
+            registry.connection.pragma_query_value(None, name, |row| row.get(0)).unwrap()
+        };
+        assert_eq!((of("page_size"), of("wal_autocheckpoint")), (8192, 4096));
     }
 
     #[test]

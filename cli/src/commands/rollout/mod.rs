@@ -164,8 +164,9 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
 
 /// Says that the file names the PKI folder, where the command line or the environment names another.
 fn warn_of_another_folder(pki: &Path, spec: &Spec, out: Output) {
-    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    if pki != Path::new(args::DEFAULT_PKI) && absolute(pki) != absolute(&spec.pki) {
+    // One folder has many names; one that is not there yet has no other than this.
+    let folder = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
+    if pki != Path::new(args::DEFAULT_PKI) && folder(pki) != folder(&spec.pki) {
         let (named, meant) = (pki.display(), spec.pki.display());
         out.warning(&format!(
             "--pki or C8Y_PKI_DIR says {named}, but a rollout's file names its PKI folder: {meant}"
