@@ -43,6 +43,7 @@ pub(super) struct Made {
 }
 
 /// A device's key: here, as PEM too if that is what it was read from, or in the device only.
+#[allow(clippy::large_enum_variant, reason = "there is one of it at a time, on a worker's stack")]
 enum Key<'a> {
     Here { key: PrivateKey, pem: Option<SecretBytes>, drawn: Option<PathBuf> },
     Elsewhere(&'a PublicKey),
