@@ -355,8 +355,9 @@ mod tests {
             "\u{feff}id,name\ngw-1,\u{c4}\n".encode_utf16().flat_map(octets).collect()
         };
         for bytes in [text(u16::to_le_bytes), text(u16::to_be_bytes)] {
-            let refused = DeviceList::from_csv("x.csv", &bytes).unwrap_err().to_string();
-            assert!(refused.starts_with("x.csv: it is UTF-16"), "{refused}");
+            let refused = DeviceList::from_csv("x.csv", &bytes).unwrap_err();
+            assert!(matches!(refused, BulkError::Utf16 { .. }), "{refused}");
+            assert_eq!(refused.hint().as_deref(), Some("save it as CSV UTF-8"));
         }
     }
 

@@ -101,6 +101,12 @@ pub enum BulkError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A list as spreadsheets save "Unicode text".
+    #[error("{file} is UTF-16; a list has to be UTF-8")]
+    Utf16 {
+        /// The list.
+        file: String,
+    },
     /// A list that is not the same any more.
     #[error("{file} was changed while it was read")]
     ListChanged {
@@ -250,6 +256,7 @@ impl BulkError {
                     "more than {MOST_FAULTS} faults: is it the right list, and has it the right column of ids?"
                 ))
             }
+            Self::Utf16 { .. } => Some("save it as CSV UTF-8".to_owned()),
             Self::ListChanged { .. } => {
                 Some("leave it alone and run the same command again: it goes on".to_owned())
             }

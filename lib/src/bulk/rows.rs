@@ -34,7 +34,7 @@ impl<'a, R: Read> Rows<'a, R> {
             first.drain(..3);
         }
         if first.starts_with(b"\xff\xfe") || first.starts_with(b"\xfe\xff") {
-            return Err(fail("it is UTF-16, and a list is UTF-8: save it as CSV UTF-8".to_owned()));
+            return Err(BulkError::Utf16 { file: file.to_owned() });
         }
         let separator = separator(&first);
         let mut reader = csv::ReaderBuilder::new()
