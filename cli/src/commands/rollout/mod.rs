@@ -38,7 +38,8 @@ const PARALLEL: usize = 32;
 /// Arguments of `rollout`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What is done stays done: run it again after a change, a fault or a power cut.
+What is done stays done: run it again after a change, a fault or a power cut. The PKI folder is the one
+that the file names; --pki and C8Y_PKI_DIR do not count.
 
 Examples:
   c8y-pki rollout --example demo --sandbox   writes an example to ./demo and rehearses it
