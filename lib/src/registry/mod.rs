@@ -10,6 +10,7 @@
 
 mod audit;
 mod check;
+mod marks;
 mod query;
 mod schema;
 mod sqlite;

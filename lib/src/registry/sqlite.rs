@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use super::schema::{APPLICATION, VERSION};
 use super::{
-    NewRecord, Record, RegistryError, Replaced, Role, Row, Status, audit, audit_name, schema,
+    NewRecord, Record, RegistryError, Replaced, Role, Row, Status, audit, audit_name, marks, schema,
 };
 use crate::crl::Reason;
 use crate::crypto::{hex, sha256};
@@ -140,39 +140,9 @@ impl Registry {
         });
         audit::append(&transaction, now, "issue", &detail).map_err(fail)?;
         for mark in marks {
-            keep_mark(&transaction, mark).map_err(fail)?;
+            marks::keep(&transaction, mark).map_err(fail)?;
         }
         transaction.commit().map_err(fail)
-    }
-
-    /// How far a growing file had come when a chunk in it was recorded last.
-    pub fn mark(&self, path: &Path) -> Result<Option<Mark>> {
-        let found = self
-            .connection
-            .prepare_cached("SELECT length, tail FROM growing WHERE path = ?1")
-            .and_then(|mut query| {
-                let values = [path.to_string_lossy()];
-                query.query_row(values, |row| Ok((row.get(0)?, row.get(1)?))).optional()
-            })
-            .map_err(|e| self.error(&e))?;
-        Ok(found.map(|(length, tail): (i64, _)| Mark {
-            path: path.to_owned(),
-            length: length.cast_unsigned(),
-            tail,
-        }))
-    }
-
-    /// Remembers a growing file that is begun.
-    pub fn remember_mark(&mut self, mark: &Mark) -> Result<()> {
-        keep_mark(&self.connection, mark).map_err(|e| self.error(&e))
-    }
-
-    /// Forgets a growing file: it is finished, or begins anew.
-    pub fn forget_mark(&mut self, path: &Path) -> Result<()> {
-        let forgotten = self
-            .connection
-            .execute("DELETE FROM growing WHERE path = ?1", [path.to_string_lossy()]);
-        forgotten.map(|_| ()).map_err(|e| self.error(&e))
     }
 
     /// Revokes certificates in one durable transaction: all of them or none. `records` are rows of
@@ -310,16 +280,6 @@ fn add_row(
         row.der,
     ])?;
     Ok(digest)
-}
-
-fn keep_mark(connection: &Connection, mark: &Mark) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO growing (path, length, tail) VALUES (?1, ?2, ?3)
-             ON CONFLICT (path) DO UPDATE SET length = ?2, tail = ?3",
-        )?
-        .execute(params![mark.path.to_string_lossy(), mark.length.cast_signed(), mark.tail])?;
-    Ok(())
 }
 
 /// Ends the life of certificates that others replace. One that is not live is a conflict.
