@@ -1,5 +1,5 @@
 //! Java's own TLS with our keystores: what docs/how-to/keystores-for-java.md says of it. Who is let in, and
-//! who is not, is in `sandbox_admission.rs`.
+//! who is not, is in `admission.rs`.
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
@@ -171,7 +171,7 @@ fn fed(mut command: Command, line: &str) -> Output {
 
 /// What the page has in a block of this language.
 fn block(language: &str) -> String {
-    let page = include_str!("../../docs/how-to/keystores-for-java.md");
+    let page = include_str!("../../../docs/how-to/keystores-for-java.md");
     let (_, rest) = page.split_once(&format!("```{language}\n")).expect("a block");
     rest.split_once("```").expect("its end").0.to_owned()
 }

@@ -1,15 +1,13 @@
 //! The registry: histories, states, and what a check finds in one that was tampered with.
 
-mod common;
-
 use std::path::PathBuf;
 
+use crate::folder::{Folder, now, password};
 use c8y_pki::authority::Pki;
 use c8y_pki::crl::Reason;
 use c8y_pki::registry::{
     Checked, Filter, Finding, NewRecord, Record, Registry, RegistryError, Replaced, Role, Status,
 };
-use common::{Folder, now, password};
 use rusqlite::Connection;
 use time::Duration;
 
@@ -50,7 +48,7 @@ fn device(folder: &Folder, id: &str, replaces: Option<&Record>) -> NewRecord {
     use c8y_pki::key::PrivateKey;
     let ca = folder.pki.ca("root").unwrap();
     let ca_key = ca.unlock(&password()).unwrap();
-    let profile = common::ec("device");
+    let profile = crate::folder::ec("device");
     let key = PrivateKey::generate(profile.key).unwrap();
     let order = Order {
         profile: &profile,

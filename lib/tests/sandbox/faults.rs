@@ -1,15 +1,12 @@
 //! Faults on purpose, and the page that shows what happened.
-#![cfg(feature = "sandbox")]
-
-mod sandbox_client;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use crate::client::*;
 use c8y_pki::crypto::KeyType;
 use c8y_pki::sandbox::{Faults, Sandbox, SandboxError, Settings};
-use sandbox_client::*;
 use serde_json::Value;
 
 fn faults(spec: &str) -> Sandbox {

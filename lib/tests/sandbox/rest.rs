@@ -1,15 +1,12 @@
 //! The sandbox as REST shows it: who may ask, trusted certificates, proof of possession, and every
 //! status that the platform's documentation names.
-#![cfg(feature = "sandbox")]
 
-mod sandbox_client;
-
+use crate::client::*;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use c8y_pki::crypto::KeyType;
 use c8y_pki::key::signer::Signer;
 use c8y_pki::sandbox::Settings;
-use sandbox_client::*;
 use serde_json::{Value, json};
 
 #[test]

@@ -1,6 +1,5 @@
 //! More trusted certificates than fit on a page: all of them are listed.
 
-#![cfg(feature = "sandbox")]
 #![allow(clippy::disallowed_methods, reason = "the sandbox goes by the clock")]
 
 use c8y_pki::cert::{Certificate, Serial};

@@ -1,5 +1,5 @@
 //! Sessions of others' clients with the sandbox's MQTT: mosquitto_pub, mosquitto_sub, and Eclipse Paho for
-//! Python. Who is let in, and who is not, is in `sandbox_admission.rs`.
+//! Python. Who is let in, and who is not, is in `admission.rs`.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};

@@ -1,8 +1,6 @@
 //! The platform's own CA and its list of revocations, at the sandbox: a device is registered with a
 //! one-time password, enrols, gets a token with its certificate, and renews with the token.
 
-#![cfg(feature = "sandbox")]
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 

@@ -1,14 +1,11 @@
 //! Two thousand devices connected to the sandbox at once, each served; fewer where a process may not
 //! open so many files.
-#![cfg(all(feature = "sandbox", target_os = "linux"))]
+#![cfg(target_os = "linux")]
 
-mod sandbox_client;
-mod sandbox_mqtt_client;
-
+use crate::client::*;
+use crate::mqtt_client::*;
 use c8y_pki::crypto::KeyType;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use sandbox_client::*;
-use sandbox_mqtt_client::*;
 use serde_json::json;
 
 const DEVICES: u64 = 2000;

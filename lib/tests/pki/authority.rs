@@ -1,7 +1,6 @@
 //! CAs in a PKI folder: made, added, refused, imported; chains verified by the library itself.
 
-mod common;
-
+use crate::folder::{Folder, ec, now, password};
 use c8y_pki::authority::{AuthorityError, Pki};
 use c8y_pki::chain::{self, Options};
 use c8y_pki::crl::Crl;
@@ -11,7 +10,6 @@ use c8y_pki::name::Name;
 use c8y_pki::profile::{PathLength, Profile};
 use c8y_pki::registry::Registry;
 use c8y_pki::secret::Password;
-use common::{Folder, ec, now, password};
 
 #[test]
 fn a_chain_of_ten_is_possible_and_eleven_is_not() {

@@ -1,8 +1,6 @@
 //! `device issue` is killed again and again: the registry and the folder of devices agree at every
 //! moment, and the same line finishes the job.
 
-#![cfg(target_os = "linux")]
-
 use std::collections::BTreeMap;
 use std::thread::sleep;
 use std::time::Duration;

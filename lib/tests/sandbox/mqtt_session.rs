@@ -1,18 +1,14 @@
 //! What a connected client of the sandbox can do: topics, messages, tokens, bootstrap, operations; and
 //! how its connection ends.
-#![cfg(feature = "sandbox")]
-
-mod sandbox_client;
-mod sandbox_mqtt_client;
 
 use std::time::Duration;
 
+use crate::client::*;
+use crate::mqtt_client::*;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use c8y_pki::crypto::KeyType;
 use c8y_pki::sandbox::Sandbox;
-use sandbox_client::*;
-use sandbox_mqtt_client::*;
 use serde_json::{Value, json};
 
 /// A sandbox whose first tenant lets devices of a CA register themselves.

@@ -1,11 +1,10 @@
 //! Issuing devices: whole or not at all, once and only once, also after a stop.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use crate::folder::{Folder, ec, now, password};
 use c8y_pki::authority::Pki;
 use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
@@ -20,7 +19,6 @@ use c8y_pki::key::PrivateKey;
 use c8y_pki::name::Name;
 use c8y_pki::secret::Password;
 use c8y_pki::store::{self, EntryKind, Pkcs12Options};
-use common::{Folder, ec, now, password};
 
 /// Few iterations: these tests are about files, not about guessing passwords.
 const QUICK: Pkcs12Options = Pkcs12Options {

@@ -2,8 +2,6 @@
 //! killed again and again, and in the end each device is in the archive once, with its own key of the
 //! pool, and its password in the list.
 
-#![cfg(target_os = "linux")]
-
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::thread::sleep;

@@ -1,11 +1,10 @@
 //! A CA over the years: policies, renewals, revocation lists, manifests.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use crate::folder::{Folder, ec, now, password, pem_only};
 use c8y_pki::authority::{AuthorityError, Ca, Pki};
 use c8y_pki::bulk::inspect::check_keys;
 use c8y_pki::bulk::list::DeviceList;
@@ -19,7 +18,6 @@ use c8y_pki::key::PrivateKey;
 use c8y_pki::manifest;
 use c8y_pki::name::Name;
 use c8y_pki::registry::{Filter, Record, Status};
-use common::{Folder, ec, now, password, pem_only};
 use time::{Duration, OffsetDateTime};
 
 fn issue(

@@ -1,7 +1,5 @@
 //! A PKI folder for tests: EC keys only, so that both crypto backends can run them.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
-
 use c8y_pki::authority::{AuthorityError, Ca, CaSettings, Pki};
 use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
 use c8y_pki::crypto::KeyType;

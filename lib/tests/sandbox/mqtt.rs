@@ -1,16 +1,12 @@
 //! Who may connect to the sandbox by MQTT: each code of CONNACK, and the true reason for it, which the
 //! client is not told.
-#![cfg(feature = "sandbox")]
 
-mod sandbox_client;
-mod sandbox_mqtt_client;
-
+use crate::client::*;
+use crate::mqtt_client::{CONNACK, Connect, Mqtt, lines, of, tls, until};
 use c8y_pki::cert::Certificate;
 use c8y_pki::crypto::KeyType;
 use c8y_pki::key::PrivateKey;
 use c8y_pki::sandbox::Sandbox;
-use sandbox_client::*;
-use sandbox_mqtt_client::{CONNACK, Connect, Mqtt, lines, of, tls, until};
 use serde_json::{Value, json};
 
 /// The code for a CONNECT with that chain, and the reason that was noted.
@@ -100,7 +96,7 @@ fn why_a_certificate_is_refused() {
     refused(&prefixed, &[&prefixed.0, &line.0, &root.0], "d:gw-1", "contains ':'");
     let late = expired_device("gw-1", &line);
     refused(&late, &[&late.0, &line.0, &root.0], id, "expired");
-    let forger = intermediate("Line", &sandbox_client::root(KeyType::EcP256, "Root"));
+    let forger = intermediate("Line", &crate::client::root(KeyType::EcP256, "Root"));
     let forged = device("gw-1", &forger);
     refused(&forged, &[&forged.0, &line.0, &root.0], id, "not signed by the next one");
 

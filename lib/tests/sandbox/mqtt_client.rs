@@ -1,7 +1,5 @@
 //! A client of MQTT made by hand, octet for octet, so that nothing is shared with the sandbox but the
 //! standard. Each read waits for ten seconds at most.
-#![allow(dead_code, reason = "each test takes what it needs")]
-
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;

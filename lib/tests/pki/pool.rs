@@ -1,12 +1,11 @@
 //! The key pool: each key for one device, once, also when a run was stopped at any point.
 
-mod common;
-
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use crate::folder::{Folder, ec, now, password, pem_only};
 use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::authority::{AuthorityError, KeyPool, Pki};
 use c8y_pki::bulk::list::DeviceList;
@@ -15,7 +14,6 @@ use c8y_pki::crypto::KeyType;
 use c8y_pki::issue::Outliving;
 use c8y_pki::name::Name;
 use c8y_pki::secret::Password;
-use common::{Folder, ec, now, password, pem_only};
 
 fn pool_password() -> Password {
     Password::new("Pool-Secret-1")

@@ -1,8 +1,6 @@
 //! A client made by hand for the tests of the sandbox: nothing of the library's own client, so that no
 //! misunderstanding is shared. One connection for each request; a connection that ends before the
 //! answer is whole is an error.
-#![allow(dead_code, reason = "each test takes what it needs")]
-
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;

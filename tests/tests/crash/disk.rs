@@ -1,8 +1,6 @@
 //! The disk is full, or the registry is read-only, in the middle of `device issue`: nothing is
 //! lost, nothing is left, and the same line finishes the job.
 
-#![cfg(target_os = "linux")]
-
 use std::path::PathBuf;
 
 use c8y_pki_tests::cli::Cli;

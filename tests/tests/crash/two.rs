@@ -1,7 +1,5 @@
 //! Two processes on one folder, of which one is killed, and Ctrl-C.
 
-#![cfg(target_os = "linux")]
-
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Child, Command, Stdio};

@@ -1,16 +1,13 @@
 //! The sandbox as devices meet it: registration, revocation, tokens, enrolment with the tenant's own
 //! CA. What the answers do not say, the state does.
-#![cfg(feature = "sandbox")]
 
-mod sandbox_client;
-
+use crate::client::*;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use c8y_pki::cert::Certificate;
 use c8y_pki::crl::Crl;
 use c8y_pki::crypto::KeyType;
 use c8y_pki::sandbox::Sandbox;
-use sandbox_client::*;
 use serde_json::{Value, json};
 
 const REGISTRATION: &str = "/devicecontrol/bulkNewDeviceRequests";

@@ -1,0 +1,8 @@
+//! A PKI folder through the library: its CAs, its devices, its registry, over years and after stops.
+
+mod authority;
+mod bulk;
+mod folder;
+mod life;
+mod pool;
+mod registry;

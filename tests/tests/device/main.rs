@@ -1,0 +1,8 @@
+//! `device check`, `connect`, `token` and `bootstrap` against brokers, networks and sandboxes.
+
+mod bootstrap;
+mod check;
+mod check_network;
+mod check_tenant;
+mod connect;
+mod token;

@@ -1,0 +1,8 @@
+//! What we write, read by the tools of others, and what they write, read by us.
+
+mod chains;
+mod enrolment;
+mod keys;
+mod outputs;
+mod pkilint;
+mod stores;

@@ -1,0 +1,10 @@
+//! The sandbox before clients that are not ours: curl, Node, Python, Java, mosquitto, Chromium.
+
+mod admission;
+mod clients;
+mod curl;
+mod curl_device;
+mod curl_faults;
+mod java;
+mod mosquitto;
+mod page;

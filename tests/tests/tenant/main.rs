@@ -1,0 +1,8 @@
+//! `tenant`, `pop`, `registration` and `rollout` against a sandbox tenant over HTTP.
+
+mod pop;
+mod reach;
+mod registration;
+mod rollout;
+mod trust;
+mod whole_job;
