@@ -12,6 +12,7 @@ mod progress;
 mod render;
 mod stop;
 mod tenant;
+mod token;
 mod values;
 
 use std::process::ExitCode;

@@ -186,6 +186,7 @@ mod tests {
     }
 
     /// A token whose public key is not that of the key which signs.
+    #[derive(Debug)]
     struct Mixed(PrivateKey, PrivateKey);
 
     impl Signer for Mixed {

@@ -19,6 +19,7 @@ use crate::device::token::TokenError;
 use crate::files::FileError;
 use crate::issue::IssueError;
 use crate::key::KeyError;
+use crate::key::pkcs11::Pkcs11Error;
 use crate::manifest::ManifestError;
 use crate::name::NameError;
 use crate::platform::PlatformError;
@@ -100,6 +101,7 @@ errors! {
     Manifest(ManifestError),
     Mqtt(MqttError),
     Name(NameError),
+    Pkcs11(Pkcs11Error),
     Pkcs7(Pkcs7Error),
     Platform(PlatformError),
     Profile(ProfileError),
@@ -128,6 +130,8 @@ impl Error {
             Self::Registry(e) => of_registry(e),
             Self::Crypto(e) | Self::Csr(CsrError::Crypto(e)) => of_crypto(e),
             Self::Authority(e) => of_authority(e),
+            Self::Pkcs11(e) => of_pkcs11(e),
+            Self::Issue(e) => of_issue(e),
             Self::Bulk(e) => of_bulk(e),
             Self::Fetch(e) if e.is_environment() => Fault::Environment,
             Self::Credentials(e) if e.is_environment() => Fault::Environment,
@@ -161,7 +165,7 @@ fn of_registry(e: &RegistryError) -> Fault {
 
 fn of_crypto(e: &CryptoError) -> Fault {
     match e {
-        CryptoError::Failed(_) => Fault::Environment,
+        CryptoError::Failed(_) | CryptoError::Token(_) => Fault::Environment,
         _ => Fault::Input,
     }
 }
@@ -171,6 +175,24 @@ fn of_authority(e: &AuthorityError) -> Fault {
         AuthorityError::File(e) => of_file(e),
         AuthorityError::Registry(e) => of_registry(e),
         AuthorityError::Crypto(e) => of_crypto(e),
+        AuthorityError::Issue(e) => of_issue(e),
+        AuthorityError::Crl(CrlError::Issue(e)) => of_issue(e),
+        AuthorityError::KeyUri { source: e, .. } | AuthorityError::Pkcs11(e) => of_pkcs11(e),
+        _ => Fault::Input,
+    }
+}
+
+fn of_issue(e: &IssueError) -> Fault {
+    match e {
+        IssueError::Crypto(e) => of_crypto(e),
+        _ => Fault::Input,
+    }
+}
+
+fn of_pkcs11(e: &Pkcs11Error) -> Fault {
+    match e {
+        Pkcs11Error::Crypto(e) => of_crypto(e),
+        e if e.is_environment() => Fault::Environment,
         _ => Fault::Input,
     }
 }
@@ -180,6 +202,7 @@ fn of_bulk(e: &BulkError) -> Fault {
         BulkError::File(e) => of_file(e),
         BulkError::Registry(e) => of_registry(e),
         BulkError::Authority(e) => of_authority(e),
+        BulkError::Issue(e) => of_issue(e),
         BulkError::Busy { .. } | BulkError::Write(_) => Fault::Environment,
         _ => Fault::Input,
     }

@@ -14,6 +14,7 @@
 //! | issue one device or very many | [`bulk`] |
 //! | make a certificate in memory | [`issue`], with a [`profile`] |
 //! | make, read or write private keys | [`key`] |
+//! | sign with a key in an HSM or another token | [`key::pkcs11`] (feature `pkcs11`) |
 //! | read certificates, requests, CRLs | [`cert`], [`csr`], [`crl`] |
 //! | put a chain in order, or verify it | [`chain`] |
 //! | make or open PKCS#12, JKS and PEM stores | [`store`] |
@@ -101,7 +102,7 @@
 //! # Features
 //!
 //! `aws-lc-rs` (default) or `ring`: the crypto backend. ring does not know P-521; everything else works
-//! with both. `sandbox`: a tenant in memory.
+//! with both. `pkcs11`: keys in tokens. `sandbox`: a tenant in memory.
 //!
 //! # Errors
 //!

@@ -266,7 +266,7 @@ fn issue(
         days: None,
         path_length: None,
         outliving: Outliving::Refuse,
-        password: &password,
+        key: c8y_pki::authority::NewKey::File(&password),
     };
     let name = |text| Name::parse(text).expect("a name");
     let (root_name, line_name) = (name("CN=Root CA,O=Example"), name("CN=Line CA,O=Example"));

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::Error;
 use c8y_pki::crypto::KeyType;
-use c8y_pki::describe::{Passwords, describe};
+use c8y_pki::describe::{Item, KeyView, Passwords, describe};
 use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::key::pkcs11::{self, KeyUri, TokenKey};
+use c8y_pki::key::signer::Signer;
 use c8y_pki::key::{CA_ITERATIONS, PrivateKey, read::is_encrypted};
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -15,6 +17,7 @@ use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::password::Source;
 use crate::render::items;
+use crate::token::{self, MODULE_VARIABLE};
 
 /// Commands about private keys.
 #[derive(Debug, Subcommand)]
@@ -29,7 +32,8 @@ Examples:
     #[command(after_help = "\
 Examples:
   c8y-pki key show device.key
-  c8y-pki key show ca.key --password-file pw --json")]
+  c8y-pki key show ca.key --password-file pw --json
+  c8y-pki key show \"pkcs11:token=Factory;object=root\"")]
     Show(ShowArgs),
     /// Change or remove the password of a private key; any format in, PKCS#8 out
     #[command(after_help = "\
@@ -37,6 +41,15 @@ Examples:
   c8y-pki key passwd old.key --out new.key --password-file old.pw --new-password-file new.pw
   c8y-pki key passwd device.key --out plain.key --plain")]
     Passwd(PasswdArgs),
+    /// List tokens and the keys in them, without a PIN
+    #[command(after_help = "\
+A key is listed by its public half, which a token shows to everybody. The URIs are those that --key
+and --token take.
+
+Examples:
+  c8y-pki key list --module /usr/lib/softhsm/libsofthsm2.so
+  c8y-pki key list --json")]
+    List(ListArgs),
     /// Make keys ahead of time
     #[command(subcommand)]
     Pool(PoolCommand),
@@ -62,11 +75,21 @@ pub(crate) struct NewArgs {
 /// Arguments of `key show`.
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
-    /// The key
+    /// The key, in a file or a token (pkcs11:…)
+    #[arg(value_name = "FILE|URI")]
     file: PathBuf,
-    /// File with its password [env: C8Y_PKI_KEY_PASSWORD]
+    /// File with its password, or the PIN of its token
+    /// [env: C8Y_PKI_KEY_PASSWORD, C8Y_PKI_TOKEN_PIN]
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+}
+
+/// Arguments of `key list`.
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// The PKCS#11 module: a library of the token's maker
+    #[arg(long, env = MODULE_VARIABLE, hide_env_values = true, value_name = "FILE")]
+    module: PathBuf,
 }
 
 /// Arguments of `key passwd`.
@@ -102,6 +125,7 @@ pub(crate) fn run(command: &KeyCommand, pki: &Path, out: Output) -> Result {
     match command {
         KeyCommand::New(args) => new(args, out),
         KeyCommand::Show(args) => show(args, out),
+        KeyCommand::List(args) => list(args, out),
         KeyCommand::Passwd(args) => passwd(args, out),
         KeyCommand::Pool(command) => pool::run(command, pki, out),
     }
@@ -145,11 +169,66 @@ fn new(args: &NewArgs, out: Output) -> Result {
 }
 
 fn show(args: &ShowArgs, out: Output) -> Result {
+    if let Some(text) = args.file.to_str().filter(|text| KeyUri::is_meant(text)) {
+        let file = args.password_file.as_ref();
+        let pin = token::pin(file, "--password-file", "the token with the key").existing()?;
+        let key = TokenKey::open(&token::uri(text)?, &pin)?;
+        out.results(&[Item::PrivateKey(KeyView::of(key.public_key()))], items)?;
+        return Ok(Outcome::Done);
+    }
     let source = password(args.password_file.as_ref(), "the key");
     let key = read_key(&args.file, source)?;
     let found = describe(key.pkcs8().expose(), Passwords::default())?;
     out.results(&found, items)?;
     Ok(Outcome::Done)
+}
+
+/// A token, and what is in it.
+#[derive(Serialize)]
+struct Listed {
+    token: String,
+    model: String,
+    keys: Vec<ListedKey>,
+}
+
+#[derive(Serialize)]
+struct ListedKey {
+    uri: String,
+    algorithm: Option<String>,
+    problem: Option<String>,
+}
+
+fn list(args: &ListArgs, out: Output) -> Result {
+    let listed = |key: pkcs11::ListedKey| {
+        let (algorithm, problem) = match key.algorithm {
+            Ok(algorithm) => (Some(algorithm.to_string()), None),
+            Err(problem) => (None, Some(problem)),
+        };
+        ListedKey { uri: key.uri.to_string(), algorithm, problem }
+    };
+    let tokens = pkcs11::list(&args.module)?.into_iter().map(|token| Listed {
+        token: token.uri.to_string(),
+        model: token.model,
+        keys: token.keys.into_iter().map(listed).collect(),
+    });
+    let tokens: Vec<Listed> = tokens.collect();
+    if tokens.is_empty() {
+        out.note("The module has no token, or none that is initialised.");
+    }
+    out.results(&tokens, |tokens| tokens.iter().map(shown).collect())?;
+    Ok(Outcome::Done)
+}
+
+fn shown(token: &Listed) -> String {
+    let mut text = format!("{}\n  {}\n", token.token, token.model);
+    for key in &token.keys {
+        let what = key.algorithm.as_deref().or(key.problem.as_deref()).unwrap_or_default();
+        text.push_str(&format!("  {what}\n    {}\n", key.uri));
+    }
+    if token.keys.is_empty() {
+        text.push_str("  no key that can be seen without the PIN\n");
+    }
+    text
 }
 
 fn passwd(args: &PasswdArgs, out: Output) -> Result {

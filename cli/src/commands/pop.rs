@@ -5,21 +5,19 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::Pki;
 use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::key::PrivateKey;
+use c8y_pki::key::signer::Signer;
 use c8y_pki::platform::pop::{self, Proof, Signed};
 use c8y_pki::platform::trusted::{self, TrustedCertificate};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::ca::ca_password;
-use super::key::read_key;
 use super::tenant::{Pick, fingerprint_of};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::password;
 use crate::render::date;
 use crate::tenant::{TenantArgs, show_requests};
+use crate::token::{self, ca_secret};
 use crate::values;
 
 /// Longest text that is taken for a verification code, in octets.
@@ -51,7 +49,8 @@ Gives what `openssl dgst -sha256 -sign ca.key code.txt | openssl base64 -A` give
 
 Examples:
   c8y-pki pop sign code.txt --key ca.key > signed.txt
-  c8y-pki pop sign code.txt --ca line-7 --ca-password-file pw --out signed.txt")]
+  c8y-pki pop sign code.txt --ca line-7 --ca-password-file pw --out signed.txt
+  c8y-pki pop sign code.txt --key \"pkcs11:token=Factory;object=root\" > signed.txt")]
     Sign(SignArgs),
     /// Submit a signed code, see that the proof is complete
     #[command(after_help = "\
@@ -66,10 +65,12 @@ Exit codes: 0 complete; 1 the signature is not right, and why; 2 wrong input; 3 
 /// The private key that proves possession.
 #[derive(Debug, Args)]
 pub(crate) struct KeyArgs {
-    /// File with the password of --key [env: C8Y_PKI_KEY_PASSWORD]
+    /// File with the password of --key, or the PIN of its token
+    /// [env: C8Y_PKI_KEY_PASSWORD, C8Y_PKI_TOKEN_PIN]
     #[arg(long, value_name = "FILE")]
     key_password_file: Option<PathBuf>,
-    /// File with the password of the CA's key, for --ca [env: C8Y_PKI_CA_PASSWORD]
+    /// File with the password of the CA's key, for --ca, or the PIN of its token
+    /// [env: C8Y_PKI_CA_PASSWORD, C8Y_PKI_TOKEN_PIN]
     #[arg(long, value_name = "FILE")]
     ca_password_file: Option<PathBuf>,
 }
@@ -79,8 +80,8 @@ pub(crate) struct KeyArgs {
 pub(crate) struct ProveArgs {
     #[command(flatten)]
     pick: Pick,
-    /// The CA's private key; --ca knows its own
-    #[arg(long, value_name = "FILE", required_unless_present = "ca", conflicts_with = "ca")]
+    /// The CA's private key, in a file or a token (pkcs11:…); --ca knows its own
+    #[arg(long, value_name = "FILE|URI", required_unless_present = "ca", conflicts_with = "ca")]
     key: Option<PathBuf>,
     #[command(flatten)]
     secret: KeyArgs,
@@ -111,8 +112,8 @@ pub(crate) struct CodeArgs {
 pub(crate) struct SignArgs {
     /// File with the code; - for standard input
     code: PathBuf,
-    /// The CA's private key
-    #[arg(long, value_name = "FILE", required_unless_present = "ca")]
+    /// The CA's private key, in a file or a token (pkcs11:…)
+    #[arg(long, value_name = "FILE|URI", required_unless_present = "ca")]
     key: Option<PathBuf>,
     /// A CA of the PKI folder, in place of --key
     #[arg(long, value_name = "NAME", conflicts_with = "key")]
@@ -182,7 +183,8 @@ fn prove(args: &ProveArgs, pki: &Path, out: Output) -> Result {
             trusted::known(&client, &fingerprint)?.certificate()?
         }
     };
-    let (proof, found) = pop::prove(&client, &certificate, &key, OffsetDateTime::now_utc())?;
+    let (proof, found) =
+        pop::prove(&client, &certificate, key.as_ref(), OffsetDateTime::now_utc())?;
     let action = match proof {
         Proof::Made => "made now",
         Proof::AlreadyComplete => "already",
@@ -196,17 +198,14 @@ fn private_key(
     ca: Option<&str>,
     secret: &KeyArgs,
     dir: &Path,
-) -> Result<PrivateKey> {
+) -> Result<Box<dyn Signer>> {
     match (file, ca) {
-        (Some(path), _) => {
-            let source = password::of_key(secret.key_password_file.as_ref(), "the key");
-            read_key(path, source)
-        }
+        (Some(path), _) => token::key(path, secret.key_password_file.as_ref()),
         (None, Some(name)) => {
             let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
             let ca = pki.ca(name)?;
-            let password = ca_password(secret.ca_password_file.as_ref()).existing()?;
-            Ok(ca.unlock(&password)?)
+            let secret = ca_secret(&ca, secret.ca_password_file.as_ref()).existing()?;
+            Ok(Box::new(ca.unlock(&secret)?))
         }
         (None, None) => Err(Failure::usage("no private key is given", "give --key or --ca")),
     }
@@ -298,7 +297,7 @@ fn sign(args: &SignArgs, pki: &Path, out: Output) -> Result {
         ));
     }
     let key = private_key(args.key.as_deref(), args.ca.as_deref(), &args.secret, pki)?;
-    let signed = pop::sign(&key, code)?;
+    let signed = pop::sign(key.as_ref(), code)?;
     if let Some(path) = &args.out {
         files::write(path, signed.as_bytes(), Access::Public, Existing::Replace)?;
         out.result_aside(&SignedView { signed: &signed }, |_| path.display().to_string());

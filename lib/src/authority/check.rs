@@ -34,9 +34,9 @@ impl Pki {
                     format!("cert.pem of the CA {name} is not the first of its chain.pem"),
                 );
             }
-            if !ca.key_path().exists() {
-                checked
-                    .note("ca", format!("the CA {name} has no key: {}", ca.key_path().display()));
+            let key = ca.key_place().path();
+            if !key.exists() {
+                checked.note("ca", format!("the CA {name} has no key: {}", key.display()));
             }
         }
         let filter =

@@ -10,6 +10,7 @@ use crate::crypto::{CryptoError, KeyType};
 use crate::files::FileError;
 use crate::issue::IssueError;
 use crate::key::KeyError;
+use crate::key::pkcs11::Pkcs11Error;
 use crate::registry::RegistryError;
 
 /// What can go wrong with a PKI folder.
@@ -76,6 +77,9 @@ pub enum AuthorityError {
     /// The name is in use.
     #[error("a CA named {0:?} exists already")]
     NameTaken(String),
+    /// A key that another CA has.
+    #[error("the key of the new CA is that of the CA {0:?}, which has another subject")]
+    KeyTaken(String),
     /// The name is not fit for a folder.
     #[error(
         "{0:?} is not a name for a CA: use 1 to {MAX_NAME} of a-z, 0-9, '-' and '_', a letter or digit first"
@@ -102,6 +106,17 @@ pub enum AuthorityError {
         /// What is wrong with it.
         source: KeyError,
     },
+    /// A key in a token that a file of the folder names.
+    #[error("{}: {source}", path.display())]
+    KeyUri {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with the key, or with its token.
+        source: Pkcs11Error,
+    },
+    /// A key in a token.
+    #[error(transparent)]
+    Pkcs11(#[from] Pkcs11Error),
     /// A certificate file.
     #[error("{}: {source}", path.display())]
     Certificate {
@@ -156,10 +171,12 @@ impl AuthorityError {
             Self::NameTaken(_) => Some(
                 "give the new one another name; `c8y-pki ca list` shows those in use".to_owned(),
             ),
+            Self::KeyTaken(_) => Some("let each CA have a key of its own".to_owned()),
             Self::WrongProfile { .. } => {
                 Some("`c8y-pki profile list` shows what each is for".to_owned())
             }
             Self::Key { source, .. } => source.hint(),
+            Self::KeyUri { source: e, .. } | Self::Pkcs11(e) => e.hint(),
             Self::Certificate { source, .. } => source.hint(),
             Self::Policy(e) => e.hint(),
             Self::File(e) => e.hint(),

@@ -3,7 +3,8 @@
 //! ```text
 //! pki/pki.toml           version of the folder's form, signing policies (see [`policy`])
 //! pki/registry.sqlite    what has been issued
-//! pki/ca/<name>/         cert.pem, chain.pem (itself … root), key.pem (encrypted, 0600), crl.pem
+//! pki/ca/<name>/         cert.pem, chain.pem (itself … root), key.pem (encrypted, 0600) or key.uri
+//!                        (of a key in a token), crl.pem
 //! ```
 //!
 //! A CA appears with all its files or not at all: they are written to a folder beside it, which is
@@ -13,6 +14,7 @@ mod check;
 mod config;
 mod error;
 mod import;
+mod key;
 pub mod policy;
 mod pool;
 mod renew;
@@ -26,6 +28,8 @@ use time::OffsetDateTime;
 use config::{read_config, read_policies};
 pub use error::AuthorityError;
 use import::{climb, find_own};
+use key::Kept;
+pub use key::{CaKey, KeyPlace, NewKey, OwnKey};
 use policy::SigningPolicy;
 pub use pool::KeyPool;
 pub(crate) use pool::{Drawing, Drawn};
@@ -34,7 +38,7 @@ use crate::cert::{Certificate, Serial};
 use crate::crypto::KeyType;
 use crate::files::{self, Access, Existing, Lock};
 use crate::issue::{self, Issuer, Order, Outliving, Validity};
-use crate::key::{CA_ITERATIONS, PrivateKey};
+use crate::key::signer::Signer;
 use crate::name::Name;
 use crate::profile::{Kind, PathLength, Profile};
 use crate::registry::{NewRecord, Registry, Replaced};
@@ -55,6 +59,7 @@ pub struct Ca {
     /// Name of the CA above it, if that is in the folder too.
     pub parent: Option<String>,
     dir: PathBuf,
+    key: KeyPlace,
 }
 
 impl Ca {
@@ -69,17 +74,19 @@ impl Ca {
         self.chain.iter().map(Certificate::pem).collect()
     }
 
-    /// The file of its encrypted key.
-    pub fn key_path(&self) -> PathBuf {
-        self.dir.join("key.pem")
+    /// Its folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
-    /// Opens its key.
-    pub fn unlock(&self, password: &Password) -> Result<PrivateKey> {
-        let path = self.key_path();
-        let bytes = files::read(&path)?;
-        PrivateKey::read(&bytes, Some(password))
-            .map_err(|source| AuthorityError::Key { path, source })
+    /// Where its key is.
+    pub fn key_place(&self) -> &KeyPlace {
+        &self.key
+    }
+
+    /// Opens its key: with the password of its file, or the PIN of its token.
+    pub fn unlock(&self, secret: &Password) -> Result<CaKey> {
+        self.key.open(secret)
     }
 }
 
@@ -96,8 +103,8 @@ pub struct CaSettings<'a> {
     pub path_length: Option<PathLength>,
     /// What to do when it would outlive its issuer.
     pub outliving: Outliving,
-    /// The password under which its key is kept.
-    pub password: &'a Password,
+    /// Where its key comes from, and where it is kept.
+    pub key: NewKey<'a>,
 }
 
 /// An open PKI folder.
@@ -241,7 +248,8 @@ impl Pki {
     ) -> Result<Ca> {
         want_kind(settings.profile, Kind::Root)?;
         let _lock = self.lock_for(name)?;
-        let key = PrivateKey::generate(settings.profile.key)?;
+        let kept = settings.key.make(settings.profile.key)?;
+        let key = kept.signer.get();
         let wanted = settings.path_length.unwrap_or(settings.profile.path_length);
         let order = Order {
             profile: settings.profile,
@@ -251,8 +259,8 @@ impl Pki {
             validity: Validity::of(settings.profile, now, settings.days),
             path_length: issue::path_length(wanted, &[])?,
         };
-        let certificate = issue::self_sign(&order, &key)?;
-        self.keep(name, vec![certificate], &key, settings.password, now)
+        let certificate = issue::self_sign(&order, key)?;
+        self.keep(name, vec![certificate], &kept, now)
     }
 
     /// Makes an intermediate CA under `parent`, whose key is at hand.
@@ -260,7 +268,7 @@ impl Pki {
         &mut self,
         name: &str,
         parent: &Ca,
-        parent_key: &PrivateKey,
+        parent_key: &dyn Signer,
         settings: &CaSettings<'_>,
         now: OffsetDateTime,
     ) -> Result<Ca> {
@@ -275,36 +283,35 @@ impl Pki {
         let issuer = Issuer::new(parent.certificate(), parent_key, now)?;
         let validity = Validity::of(settings.profile, now, settings.days);
         let validity = issuer.fit(validity, settings.outliving)?;
-        let key = PrivateKey::generate(settings.profile.key)?;
+        let kept = settings.key.make(settings.profile.key)?;
         let order = Order {
             profile: settings.profile,
             subject: settings.subject,
-            public_key: key.public_key(),
+            public_key: kept.signer.get().public_key(),
             serial: Serial::random()?,
             validity,
             path_length,
         };
         let mut chain = vec![issue::issue(&order, &issuer)?];
         chain.extend(parent.chain.iter().cloned());
-        self.keep(name, chain, &key, settings.password, now)
+        self.keep(name, chain, &kept, now)
     }
 
     /// Takes in a CA made elsewhere. `heap` holds its certificate and, in any order, those above
-    /// it; CAs of this folder are found too. Its key is kept under `password`.
+    /// it; CAs of this folder are found too.
     pub fn import(
         &mut self,
         name: &str,
         heap: &[Certificate],
-        key: &PrivateKey,
-        password: &Password,
+        key: OwnKey<'_>,
         now: OffsetDateTime,
     ) -> Result<Ca> {
         let _lock = self.lock_for(name)?;
-        let own = find_own(heap, key.public_key())?;
-        Issuer::new(own, key, now)?;
+        let own = find_own(heap, key.signer().public_key())?;
+        Issuer::new(own, key.signer(), now)?;
         let known: Vec<Certificate> = self.cas()?.into_iter().flat_map(|ca| ca.chain).collect();
         let chain = climb(own, heap.iter().chain(&known))?;
-        self.keep(name, chain, key, password, now)
+        self.keep(name, chain, &key.keep()?, now)
     }
 
     fn lock_for(&self, name: &str) -> Result<Lock> {
@@ -321,21 +328,26 @@ impl Pki {
         &mut self,
         name: &str,
         chain: Vec<Certificate>,
-        key: &PrivateKey,
-        password: &Password,
+        kept: &Kept<'_>,
         now: OffsetDateTime,
     ) -> Result<Ca> {
-        let encrypted = key.to_encrypted_pem(password, CA_ITERATIONS)?;
+        let same_key = |other: &Ca| {
+            let (own, other) = (&chain[0], other.certificate());
+            own.spki == other.spki && !own.subject.matches(&other.subject)
+        };
+        if let Some(other) = self.cas()?.into_iter().find(same_key) {
+            return Err(AuthorityError::KeyTaken(other.name));
+        }
         let staging = self.dir.join("ca").join(format!(".new-{name}"));
         files::remove_tree(&staging)?;
         files::create_private_dir(&staging)?;
-        let ca = Ca { name: name.to_owned(), chain, parent: None, dir: staging.clone() };
+        let chain_pem: String = chain.iter().map(Certificate::pem).collect();
         let put = |file: &str, bytes: &[u8], access| {
             files::write(&staging.join(file), bytes, access, Existing::Refuse)
         };
-        let written = put("key.pem", encrypted.expose(), Access::Private)
-            .and_then(|()| put("chain.pem", ca.chain_pem().as_bytes(), Access::Public))
-            .and_then(|()| put("cert.pem", ca.certificate().pem().as_bytes(), Access::Public))
+        let written = put(kept.file, kept.octets.expose(), Access::Private)
+            .and_then(|()| put("chain.pem", chain_pem.as_bytes(), Access::Public))
+            .and_then(|()| put("cert.pem", chain[0].pem().as_bytes(), Access::Public))
             .and_then(|()| files::rename(&staging, &self.ca_dir(name)));
         if let Err(e) = written {
             let _ = files::remove_tree(&staging);
@@ -415,5 +427,6 @@ fn load(name: String, dir: PathBuf) -> Result<Ca> {
     let bytes = files::read(&path)?;
     let chain = Certificate::all_from_pem_or_der(&bytes)
         .map_err(|source| AuthorityError::Certificate { path, source })?;
-    Ok(Ca { name, chain, parent: None, dir })
+    let key = KeyPlace::in_dir(&dir)?;
+    Ok(Ca { name, chain, parent: None, dir, key })
 }

@@ -14,7 +14,7 @@ use super::{AuthorityError, Ca, Pki, Result};
 use crate::cert::{Certificate, Serial};
 use crate::files::{self, Access, Existing, Lock};
 use crate::issue::{self, Issuer, Outliving, Validity};
-use crate::key::PrivateKey;
+use crate::key::signer::Signer;
 use crate::registry::Replaced;
 
 /// The new chain of a CA whose renewal is under way.
@@ -29,7 +29,7 @@ impl Pki {
     pub fn renew_ca(
         &mut self,
         name: &str,
-        key: &PrivateKey,
+        key: &dyn Signer,
         validity: Validity,
         outliving: Outliving,
         revoke: bool,

@@ -8,7 +8,7 @@ use super::{Ca, Pki, Result};
 use crate::crl::{self, Crl};
 use crate::files::{self, Access, Existing, Lock};
 use crate::issue::Issuer;
-use crate::key::PrivateKey;
+use crate::key::signer::Signer;
 
 impl Pki {
     /// Makes the CA's next CRL, with every certificate that it has issued and that is revoked,
@@ -19,7 +19,7 @@ impl Pki {
     pub fn make_crl(
         &mut self,
         ca: &Ca,
-        key: &PrivateKey,
+        key: &dyn Signer,
         days: u32,
         now: OffsetDateTime,
     ) -> Result<Crl> {

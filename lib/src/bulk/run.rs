@@ -20,7 +20,7 @@ use crate::crypto::{fill_random, hex};
 use crate::files;
 use crate::files::growing::{Growing, part_of};
 use crate::issue::{Issuer, Outliving, Template, Validity};
-use crate::key::PrivateKey;
+use crate::key::signer::Signer;
 use crate::name::{NameBuilder, find_field};
 use crate::profile::{Kind, Profile};
 use crate::registry::Registry;
@@ -50,7 +50,7 @@ pub struct Job<'a> {
     /// The issuing CA.
     pub ca: &'a Ca,
     /// Its key.
-    pub key: &'a PrivateKey,
+    pub key: &'a dyn Signer,
     /// The profile, of kind `device`.
     pub profile: &'a Profile,
     /// Subject fields besides CN, which is the device identifier.

@@ -15,12 +15,16 @@ mod key_pair;
 mod mac_hash;
 mod p384;
 mod public_key;
+#[cfg(feature = "pkcs11")]
+mod raw;
 mod rsa;
 mod signature;
 
 pub(crate) use key_pair::{KeyPair, ed25519_pkcs8};
 pub(crate) use mac_hash::MacHash;
 pub use public_key::{KeyAlgorithm, PublicKey};
+#[cfg(feature = "pkcs11")]
+pub(crate) use raw::ecdsa_to_der;
 pub use signature::{Hash, SignatureAlgorithm};
 
 #[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
@@ -78,6 +82,9 @@ pub enum CryptoError {
     /// The signature does not verify.
     #[error("the signature does not match")]
     BadSignature,
+    /// A key in a token that did not sign.
+    #[error("{0}")]
+    Token(String),
     /// The system's random generator or the backend failed.
     #[error("{0} failed in the crypto backend")]
     Failed(&'static str),
@@ -91,6 +98,10 @@ impl CryptoError {
                 Some("use a build with the default backend aws-lc-rs".to_owned())
             }
             Self::NoSha256(_) => Some("the platform's proof wants an RSA or EC key".to_owned()),
+            Self::Token(_) => Some(
+                "is the token still there, and can it be reached? the same line goes on when it is"
+                    .to_owned(),
+            ),
             Self::ShortRsa(_) => {
                 Some("make a new key: `c8y-pki key new --type rsa-2048 --out FILE`".to_owned())
             }

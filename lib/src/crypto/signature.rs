@@ -74,6 +74,14 @@ mod sig_id {
 }
 
 impl SignatureAlgorithm {
+    /// The hash that is signed; none for Ed25519, which hashes inside.
+    pub fn hash(self) -> Option<Hash> {
+        match self {
+            Self::RsaPkcs1(hash) | Self::RsaPss(hash) | Self::Ecdsa(hash) => Some(hash),
+            Self::Ed25519 => None,
+        }
+    }
+
     /// Finds the algorithm that an AlgorithmIdentifier names.
     ///
     /// Errors: [`CryptoError::WeakSignature`] for MD5 and SHA-1, [`CryptoError::UnsupportedAlgorithm`]

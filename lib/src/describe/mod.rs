@@ -107,7 +107,8 @@ pub struct KeyView {
 }
 
 impl KeyView {
-    fn of(key: &PublicKey) -> Self {
+    /// What there is to say of a public key.
+    pub fn of(key: &PublicKey) -> Self {
         Self {
             algorithm: key.algorithm().to_string(),
             spki_sha256: hex(&sha256(key.spki())),

@@ -11,6 +11,7 @@
 mod legacy;
 mod pbe;
 mod pbes2;
+pub mod pkcs11;
 pub mod read;
 pub mod signer;
 

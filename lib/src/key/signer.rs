@@ -1,10 +1,10 @@
-//! What signs certificates, CRLs and proofs: a key in memory today, a token behind the same trait.
+//! What signs certificates, CRLs and proofs: a key in memory, or one in a token (`pkcs11`).
 
 use super::PrivateKey;
 use crate::crypto::{CryptoError, PublicKey, SignatureAlgorithm};
 
 /// A private key that signs without showing itself.
-pub trait Signer: Send + Sync {
+pub trait Signer: std::fmt::Debug + Send + Sync {
     /// The public half.
     fn public_key(&self) -> &PublicKey;
 

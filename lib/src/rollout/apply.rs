@@ -10,7 +10,7 @@ use super::connect::{self, Connected, Connecting};
 use super::plan::{Action, Plan, Step, changes, done};
 use super::spec::{CaSpec, Spec};
 use super::tenant::{self, Registered};
-use crate::authority::{CaSettings, Pki};
+use crate::authority::{Ca, CaKey, CaSettings, KeyPlace, NewKey, Pki};
 use crate::bulk::bundle::BundleSettings;
 use crate::bulk::list::DeviceList;
 use crate::bulk::{self, Existing, Job, Out, Progress, Summary};
@@ -34,6 +34,8 @@ pub struct Passwords {
     pub ca: Password,
     /// For keystores and truststores.
     pub store: Option<Password>,
+    /// For tokens with keys of CAs.
+    pub pin: Option<Password>,
 }
 
 impl Passwords {
@@ -43,7 +45,21 @@ impl Passwords {
         Ok(Self {
             ca: one(&spec.passwords.ca)?,
             store: spec.passwords.store.as_deref().map(one).transpose()?,
+            // A token has its PIN already: one made up would be wrong, and counted.
+            pin: spec.passwords.pin.as_deref().map(|p| read_or_create(p, false)).transpose()?,
         })
+    }
+
+    /// Opens a CA's key.
+    pub(super) fn unlock(&self, ca: &Ca) -> Result<CaKey, RolloutError> {
+        match ca.key_place() {
+            KeyPlace::File(_) => Ok(ca.unlock(&self.ca)?),
+            KeyPlace::Token { .. } => Ok(ca.unlock(self.pin_for(&ca.name)?)?),
+        }
+    }
+
+    fn pin_for(&self, ca: &str) -> Result<&Password, RolloutError> {
+        self.pin.as_ref().ok_or_else(|| RolloutError::NoPin(ca.to_owned()))
     }
 }
 
@@ -132,7 +148,7 @@ pub fn apply(
 ) -> Result<Report, RolloutError> {
     let mut pki = Pki::open_or_create(&spec.pki, run.now)?;
     for ca in &spec.cas {
-        make_ca(&mut pki, ca, &passwords.ca, run.now)?;
+        make_ca(&mut pki, ca, passwords, run.now)?;
     }
     let mut steps = std::mem::take(&mut plan.steps);
     done(&mut steps, &["password", "ca"]);
@@ -187,7 +203,7 @@ fn make_devices(
 ) -> Result<Summary, RolloutError> {
     let trusted = trusted(spec, pki)?;
     let ca = pki.ca(&spec.devices.ca)?;
-    let key = ca.unlock(&passwords.ca)?;
+    let key = passwords.unlock(&ca)?;
     files::create_private_dir(&spec.devices.out)?;
     let job = Job {
         ca: &ca,
@@ -238,7 +254,7 @@ fn uploaded(spec: &Spec, pki: &Pki) -> Result<Vec<Certificate>, RolloutError> {
 fn make_ca(
     pki: &mut Pki,
     wanted: &CaSpec,
-    password: &Password,
+    passwords: &Passwords,
     now: OffsetDateTime,
 ) -> Result<(), RolloutError> {
     if pki.cas()?.iter().any(|ca| ca.name == wanted.name) {
@@ -250,13 +266,16 @@ fn make_ca(
         days: wanted.days,
         path_length: None,
         outliving: Outliving::Refuse,
-        password,
+        key: match &wanted.token {
+            None => NewKey::File(&passwords.ca),
+            Some(uri) => NewKey::Token { uri, pin: passwords.pin_for(&wanted.name)? },
+        },
     };
     match &wanted.parent {
         None => pki.init_root(&wanted.name, &settings, now)?,
         Some(parent) => {
             let parent = pki.ca(parent)?;
-            let key = parent.unlock(password)?;
+            let key = passwords.unlock(&parent)?;
             pki.add_intermediate(&wanted.name, &parent, &key, &settings, now)?
         }
     };

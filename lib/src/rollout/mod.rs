@@ -78,6 +78,9 @@ pub enum RolloutError {
     /// A password file that does not exist and is not to be made.
     #[error("the password file {0} does not exist")]
     NoPassword(String),
+    /// A CA whose key is in a token, without a PIN for that.
+    #[error("the key of the CA {0:?} is in a token, and the file names no PIN")]
+    NoPin(String),
     /// A certificate to trust that cannot be read.
     #[error("{}: {source}", path.display())]
     Certificate {
@@ -139,6 +142,9 @@ impl RolloutError {
             Self::NoPassword(_) => Some(
                 "write the password into it, or set `create = true` under [passwords]".to_owned(),
             ),
+            Self::NoPin(_) => {
+                Some("name the file that holds it: `pin = \"FILE\"` under [passwords]".to_owned())
+            }
             Self::Spec { .. } => {
                 Some("`c8y-pki profile show rollout.toml` prints a complete file".to_owned())
             }

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::spec::{CaSpec, Spec};
 use super::{Remote, RolloutError, tenant};
-use crate::authority::{Ca, Pki};
+use crate::authority::{Ca, KeyPlace, Pki};
 use crate::bulk::list::{Device, DeviceList};
 use crate::bulk::{BulkError, is_complete};
 use crate::files;
@@ -112,6 +112,9 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
         steps.push(password_step(spec, path)?);
     }
     let existing = pki.as_ref().map(Pki::cas).transpose()?.unwrap_or_default();
+    if let Some(path) = &spec.passwords.pin {
+        files::read(path)?;
+    }
     for ca in &spec.cas {
         steps.push(ca_step(spec, ca, &existing)?);
     }
@@ -192,6 +195,13 @@ fn ca_step(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<Step, Rollou
                 wanted: name(&wanted.parent),
             });
         }
+    }
+    let in_token = match found.map(Ca::key_place) {
+        Some(place) => matches!(place, KeyPlace::Token { .. }),
+        None => wanted.token.is_some(),
+    };
+    if in_token && spec.passwords.pin.is_none() {
+        return Err(RolloutError::NoPin(wanted.name.clone()));
     }
     let under = wanted.parent.as_ref().map_or_else(String::new, |p| format!(" under {p}"));
     let action = if found.is_some() { Action::Keep } else { Action::Create };

@@ -11,6 +11,7 @@ use raw::{Raw, RawCa, RawDevices, RawRegistration, RawTenant};
 use super::RolloutError;
 use crate::bulk::bundle::Bundle;
 use crate::files;
+use crate::key::pkcs11::KeyUri;
 use crate::name::{Name, NameBuilder, find_field};
 use crate::platform::register::CHUNK;
 use crate::profile::{Kind, Profile, line_of};
@@ -44,6 +45,8 @@ pub struct PasswordFiles {
     pub ca: PathBuf,
     /// For keystores and truststores.
     pub store: Option<PathBuf>,
+    /// The PIN of the token with keys of CAs. It is never made.
+    pub pin: Option<PathBuf>,
     /// Whether those that do not exist are made.
     pub create: bool,
 }
@@ -61,6 +64,8 @@ pub struct CaSpec {
     pub subject: Name,
     /// Validity in days, in place of the profile's.
     pub days: Option<u32>,
+    /// Where its key is made, if that is in a token.
+    pub token: Option<KeyUri>,
 }
 
 /// The devices that are to be there.
@@ -206,6 +211,7 @@ impl Reader<'_> {
             passwords: PasswordFiles {
                 ca: self.path(&raw.passwords.ca),
                 store: raw.passwords.store.as_deref().map(|p| self.path(p)),
+                pin: raw.passwords.pin.as_deref().map(|p| self.path(p)),
                 create: raw.passwords.create,
             },
             cas,
@@ -294,7 +300,19 @@ impl Reader<'_> {
             .build()
             .map_err(|e| self.at(raw.subject.span().start, e))?;
         let parent = raw.parent.as_ref().map(|p| p.get_ref().clone());
-        Ok(CaSpec { name, parent, profile, subject, days: raw.days })
+        let token = raw.token.as_ref().map(|text| self.token(text)).transpose()?;
+        Ok(CaSpec { name, parent, profile, subject, days: raw.days, token })
+    }
+
+    fn token(&self, text: &Spanned<String>) -> Result<KeyUri, RolloutError> {
+        let problem = match text.get_ref().parse::<KeyUri>() {
+            Ok(uri) if uri.module.is_none() => {
+                "the URI has no module-path: append ?module-path=FILE".to_owned()
+            }
+            Ok(uri) => return Ok(uri),
+            Err(e) => e.to_string(),
+        };
+        Err(self.at(text.span().start, problem))
     }
 
     fn devices(&self, raw: &RawDevices, ca: String) -> Result<DevicesSpec, RolloutError> {

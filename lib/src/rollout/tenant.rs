@@ -138,7 +138,7 @@ pub(super) fn apply(
     if wanted.prove {
         for name in &wanted.cas {
             let ca = pki.ca(name)?;
-            pop::prove(client, ca.certificate(), &ca.unlock(&passwords.ca)?, run.now)?;
+            pop::prove(client, ca.certificate(), &passwords.unlock(&ca)?, run.now)?;
         }
         done(steps, &["proof"]);
     }

@@ -1,11 +1,13 @@
 //! CAs in a PKI folder: made, added, refused, imported; chains verified by the library itself.
 
 use crate::folder::{Folder, ec, now, password};
-use c8y_pki::authority::{AuthorityError, Pki};
+use c8y_pki::authority::{AuthorityError, OwnKey, Pki};
+use c8y_pki::cert::Serial;
 use c8y_pki::chain::{self, Options};
 use c8y_pki::crl::Crl;
-use c8y_pki::issue::{IssueError, Outliving};
+use c8y_pki::issue::{self, IssueError, Order, Outliving, Validity};
 use c8y_pki::key::PrivateKey;
+use c8y_pki::key::signer::Signer;
 use c8y_pki::name::Name;
 use c8y_pki::profile::{PathLength, Profile};
 use c8y_pki::registry::Registry;
@@ -97,15 +99,40 @@ fn a_wrong_password_opens_nothing() {
 fn a_ca_of_another_folder_is_taken_in() {
     let mut old = Folder::with_root();
     let line = old.add("line", "root", None).unwrap();
-    let key = line.unlock(&password()).unwrap();
+    let key = std::fs::read(line.key_place().path()).unwrap();
+    let key = PrivateKey::read(&key, Some(&password())).unwrap();
     let mut new = Folder::new();
+    let kept = password();
     // The heap is in any order and holds a stranger.
     let heap = [line.chain[1].clone(), line.chain[0].clone()];
-    let ca = new.pki.import("line", &heap, &key, &password(), now()).unwrap();
+    let ca = new.pki.import("line", &heap, OwnKey::File(&key, &kept), now()).unwrap();
     assert_eq!(ca.chain, line.chain);
     let stranger = PrivateKey::generate(ec("root").key).unwrap();
-    let error = new.pki.import("x", &heap, &stranger, &password(), now()).unwrap_err();
+    let error = new.pki.import("x", &heap, OwnKey::File(&stranger, &kept), now()).unwrap_err();
     assert!(error.to_string().contains("belongs to none of the certificates"), "{error}");
+}
+
+#[test]
+fn two_cas_of_different_subjects_do_not_share_a_key() {
+    let mut folder = Folder::with_root();
+    let root = folder.pki.ca("root").unwrap();
+    let octets = std::fs::read(root.key_place().path()).unwrap();
+    let key = PrivateKey::read(&octets, Some(&password())).unwrap();
+    let profile = ec("root");
+    let subject = Name::parse("CN=Another").unwrap();
+    let order = Order {
+        profile: &profile,
+        subject: &subject,
+        public_key: key.public_key(),
+        serial: Serial::random().unwrap(),
+        validity: Validity::of(&profile, now(), None),
+        path_length: None,
+    };
+    let heap = [issue::self_sign(&order, &key).unwrap()];
+    let kept = password();
+    let error = folder.pki.import("b", &heap, OwnKey::File(&key, &kept), now()).unwrap_err();
+    assert!(matches!(error, AuthorityError::KeyTaken(ref name) if name == "root"), "{error}");
+    assert_eq!(folder.pki.cas().unwrap().len(), 1);
 }
 
 #[test]
@@ -168,4 +195,17 @@ fn classic_profiles_have_the_recipes_extensions() {
     let device = Profile::built_in("classic-device").unwrap();
     assert_eq!(device.key_usage, ["nonRepudiation", "digitalSignature", "keyEncipherment"]);
     assert!(device.extended_key_usage.is_empty());
+}
+
+/// A folder whose CA was made by a build that knows tokens.
+#[cfg(not(feature = "pkcs11"))]
+#[test]
+fn a_build_without_tokens_says_so() {
+    let folder = Folder::with_root();
+    let path = folder.pki.ca("root").unwrap().dir().join("key.uri");
+    std::fs::write(&path, "pkcs11:token=Factory;object=root?module-path=/m.so\n").unwrap();
+    let ca = folder.pki.ca("root").unwrap();
+    let error = ca.unlock(&password()).unwrap_err();
+    assert!(error.to_string().contains("knows no keys in tokens"), "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("pkcs11")));
 }

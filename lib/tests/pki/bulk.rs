@@ -148,7 +148,7 @@ fn keys_are_private_and_folders_too() {
     for file in ["key.pem", "keystore.p12", "keystore.jks", "truststore.p12", "truststore.jks"] {
         assert_eq!(mode(&dir.join(file)), 0o600, "{file}");
     }
-    assert_eq!(mode(&root.key_path()), 0o600);
+    assert_eq!(mode(root.key_place().path()), 0o600);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A PKI folder for tests: EC keys only, so that both crypto backends can run them.
 
-use c8y_pki::authority::{AuthorityError, Ca, CaSettings, Pki};
+use c8y_pki::authority::{AuthorityError, Ca, CaSettings, NewKey, Pki};
 use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
 use c8y_pki::crypto::KeyType;
 use c8y_pki::issue::Outliving;
@@ -82,7 +82,7 @@ impl Folder {
             days: None,
             path_length,
             outliving: Outliving::Refuse,
-            password: &password(),
+            key: NewKey::File(&password()),
         };
         self.pki.init_root(name, &settings, now())
     }
@@ -134,7 +134,7 @@ impl Folder {
             days,
             path_length,
             outliving,
-            password: &password(),
+            key: NewKey::File(&password()),
         };
         self.pki.add_intermediate(name, &parent, &key, &settings, now())
     }

@@ -515,7 +515,7 @@ fn a_policy_is_held_against_intermediates() {
         days: Some(10),
         path_length: None,
         outliving: Outliving::Refuse,
-        password: Box::leak(Box::new(password())),
+        key: c8y_pki::authority::NewKey::File(Box::leak(Box::new(password()))),
     };
     let (bad, good) = (Name::parse("CN=x").unwrap(), Name::parse("CN=x,O=y").unwrap());
     let error = pki.add_intermediate("x", &root, &key, &settings(&bad), now()).unwrap_err();
@@ -552,7 +552,7 @@ fn a_policys_ids_hold_below_and_for_a_ca_of_the_same_name() {
         days: Some(100),
         path_length: None,
         outliving: Outliving::Refuse,
-        password: &password(),
+        key: c8y_pki::authority::NewKey::File(&password()),
     };
     folder.pki.add_intermediate("line-b", &root, &key, &settings, now()).unwrap();
     folder.add_for("below-b", "line-b", 10, Outliving::Refuse).unwrap();
@@ -580,7 +580,7 @@ fn an_empty_list_of_ids_lets_none_pass() {
 fn a_manifest_is_signed_by_its_ca_and_no_octet_of_it_can_be_changed() {
     let (folder, out) = factory();
     let line = folder.pki.ca("line").unwrap();
-    let key: PrivateKey = line.unlock(&password()).unwrap();
+    let key = line.unlock(&password()).unwrap();
     let records = folder.pki.registry().live_devices(Some("line")).unwrap();
     let made = manifest::make("b", "line", &records, line.certificate(), &key, now()).unwrap();
     assert_eq!((made.devices, made.hash), (3, Some("sha256")));

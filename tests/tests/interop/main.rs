@@ -6,3 +6,4 @@ mod keys;
 mod outputs;
 mod pkilint;
 mod stores;
+mod tokens;

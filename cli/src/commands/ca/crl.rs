@@ -8,9 +8,9 @@ use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::ca_password;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
+use crate::token::ca_secret;
 
 /// Arguments of `ca crl`.
 #[derive(Debug, Args)]
@@ -26,7 +26,8 @@ pub(crate) struct CrlArgs {
     /// Write --out as DER instead of PEM
     #[arg(long, requires = "out")]
     der: bool,
-    /// File with the password of the CA's key [env: C8Y_PKI_CA_PASSWORD]
+    /// File with the password of the CA's key, or the PIN of its token
+    /// [env: C8Y_PKI_CA_PASSWORD, C8Y_PKI_TOKEN_PIN]
     #[arg(long, value_name = "FILE")]
     ca_password_file: Option<PathBuf>,
 }
@@ -43,7 +44,7 @@ pub(super) fn run(args: &CrlArgs, dir: &Path, out: Output) -> Result {
     let now = OffsetDateTime::now_utc();
     let mut pki = Pki::open(dir, now)?;
     let ca = pki.ca(&args.name)?;
-    let key = ca.unlock(&ca_password(args.ca_password_file.as_ref()).existing()?)?;
+    let key = ca.unlock(&ca_secret(&ca, args.ca_password_file.as_ref()).existing()?)?;
     if let Some(dir) = args.out.as_ref().and_then(|path| path.parent())
         && !dir.as_os_str().is_empty()
         && !dir.is_dir()
@@ -54,7 +55,7 @@ pub(super) fn run(args: &CrlArgs, dir: &Path, out: Output) -> Result {
         ));
     }
     let crl = pki.make_crl(&ca, &key, args.days, now)?;
-    let own = ca.key_path().with_file_name("crl.pem");
+    let own = ca.dir().join("crl.pem");
     let mut files = vec![own.display().to_string()];
     if let Some(path) = &args.out {
         let bytes = if args.der { crl.der().to_vec() } else { crl.pem().into_bytes() };

@@ -1,6 +1,7 @@
 //! `ca`: roots, intermediates, their list, their renewal, their CRLs.
 
 mod crl;
+mod place;
 mod renew;
 
 use std::collections::BTreeMap;
@@ -8,14 +9,17 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::Error;
 use c8y_pki::authority::policy::SigningPolicy;
-use c8y_pki::authority::{Ca, CaSettings, Pki};
+use c8y_pki::authority::{Ca, CaSettings, KeyPlace, OwnKey, Pki};
 use c8y_pki::crypto::KeyType;
 use c8y_pki::describe::CertificateView;
 use c8y_pki::files;
 use c8y_pki::issue::Outliving;
+use c8y_pki::key::pkcs11::KeyUri;
 use c8y_pki::key::{PrivateKey, read::is_encrypted};
 use c8y_pki::profile::PathLength;
+use c8y_pki::secret::Password;
 use clap::{Args, Subcommand};
+use place::{Place, PlaceArgs};
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -23,6 +27,7 @@ use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::password::{self, Source};
 use crate::render::{day, items, table, until};
+use crate::token;
 use crate::values::{self, SubjectArgs};
 
 /// Commands about CAs.
@@ -32,13 +37,15 @@ pub(crate) enum CaCommand {
     #[command(after_help = "\
 Examples:
   c8y-pki ca init --subject \"CN=Example Root CA,O=Example GmbH,C=DE\"
-  c8y-pki ca init plant --profile classic-root --subject \"CN=Plant CA\" --ca-password-file pw")]
+  c8y-pki ca init plant --profile classic-root --subject \"CN=Plant CA\" --ca-password-file pw
+  c8y-pki ca init --subject \"CN=Example Root CA\" --token \"pkcs11:token=Factory;object=root\"")]
     Init(InitArgs),
     /// Make an intermediate CA, or take in one made elsewhere
     #[command(after_help = "\
 Examples:
   c8y-pki ca add line-7 --parent root --subject \"CN=Line 7,O=Example GmbH,C=DE\"
-  c8y-pki ca add old --import caCert.pem --key caKey.pem --key-password-file pw")]
+  c8y-pki ca add old --import caCert.pem --key caKey.pem --key-password-file pw
+  c8y-pki ca add hsm --import caCert.pem --key \"pkcs11:token=Factory;object=old-ca\"")]
     Add(AddArgs),
     /// List the CAs as a tree
     #[command(after_help = "Examples:\n  c8y-pki ca list\n  c8y-pki ca list --expiring 90d --json")]
@@ -78,9 +85,8 @@ pub(crate) struct MakeArgs {
     /// How many CA certificates may follow: a number, none (no limit) or computed
     #[arg(long, value_name = "N", value_parser = values::path_length)]
     path_length: Option<PathLength>,
-    /// File whose first line is the password of the new CA's key [env: C8Y_PKI_CA_PASSWORD]
-    #[arg(long, value_name = "FILE")]
-    ca_password_file: Option<PathBuf>,
+    #[command(flatten)]
+    place: PlaceArgs,
 }
 
 /// Arguments of `ca init`.
@@ -112,17 +118,18 @@ pub(crate) struct AddArgs {
     /// Shorten a validity that would outlive the parent, instead of refusing it
     #[arg(long)]
     clamp: bool,
-    /// File with the password of the parent's key; by default that of the new CA
-    /// [env: C8Y_PKI_PARENT_PASSWORD]
+    /// File with the password of the parent's key, by default that of the new CA, or the PIN of its
+    /// token [env: C8Y_PKI_PARENT_PASSWORD, C8Y_PKI_TOKEN_PIN]
     #[arg(long, value_name = "FILE")]
     parent_password_file: Option<PathBuf>,
     /// Take in a CA made elsewhere: files with its certificate and those above it
-    #[arg(long, value_name = "FILE", num_args = 1.., requires = "key", conflicts_with_all = ["parent", "clamp", "days", "path_length", "key_type"])]
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "key", conflicts_with_all = ["parent", "clamp", "days", "path_length", "key_type", "token"])]
     import: Vec<PathBuf>,
-    /// The private key of the CA to take in
-    #[arg(long, value_name = "FILE", requires = "import")]
+    /// The private key of the CA to take in, in a file or a token (pkcs11:…), where it stays
+    #[arg(long, value_name = "FILE|URI", requires = "import")]
     key: Option<PathBuf>,
-    /// File with the password of --key [env: C8Y_PKI_KEY_PASSWORD]
+    /// File with the password of --key, or the PIN of its token
+    /// [env: C8Y_PKI_KEY_PASSWORD, C8Y_PKI_TOKEN_PIN]
     #[arg(long, value_name = "FILE", requires = "import")]
     key_password_file: Option<PathBuf>,
 }
@@ -141,12 +148,13 @@ struct CaView {
     chain_length: usize,
     devices: u64,
     folder: String,
+    /// The URI of its key, if that is in a token.
+    token: Option<String>,
 }
 
 impl CaView {
     fn of(ca: &Ca, devices: &BTreeMap<String, u64>) -> Self {
         let cert = ca.certificate();
-        let folder = ca.key_path().parent().map(|p| p.display().to_string());
         Self {
             name: ca.name.clone(),
             parent: ca.parent.clone(),
@@ -160,7 +168,11 @@ impl CaView {
             path_length: cert.basic_constraints.and_then(|bc| bc.path_length),
             chain_length: ca.chain.len(),
             devices: devices.get(&ca.name).copied().unwrap_or(0),
-            folder: folder.unwrap_or_default(),
+            folder: ca.dir().display().to_string(),
+            token: match ca.key_place() {
+                KeyPlace::File(_) => None,
+                KeyPlace::Token { uri, .. } => Some(uri.to_string()),
+            },
         }
     }
 }
@@ -188,17 +200,6 @@ pub(crate) fn ca_password(file: Option<&PathBuf>) -> Source<'_> {
     }
 }
 
-/// The password of the key of the CA above; `what` names it.
-fn parent_password<'a>(file: Option<&'a PathBuf>, what: &'a str) -> Source<'a> {
-    Source {
-        file,
-        option: "--parent-password-file",
-        variable: "C8Y_PKI_PARENT_PASSWORD",
-        noun: "password",
-        what,
-    }
-}
-
 fn made(ca: &Ca, out: Output) -> Result {
     let view = CaView::of(ca, &BTreeMap::new());
     out.result(&view, |v| {
@@ -212,14 +213,17 @@ fn made(ca: &Ca, out: Output) -> Result {
             Path::new(&v.folder).join("cert.pem").display()
         )
     })?;
-    out.note(&format!("Its key is encrypted: {}", ca.key_path().display()));
+    out.note(&match ca.key_place() {
+        KeyPlace::File(path) => format!("Its key is encrypted: {}", path.display()),
+        KeyPlace::Token { uri, .. } => format!("Its key is in the token: {uri}"),
+    });
     Ok(Outcome::Done)
 }
 
 fn init(args: &InitArgs, dir: &Path, out: Output) -> Result {
     let profile = values::profile(&args.profile, args.make.key_type)?;
     let subject = named(&args.make.subject, &profile)?;
-    let password = ca_password(args.make.ca_password_file.as_ref()).new_one()?;
+    let ready = Place::of(&args.make.place)?.ready()?;
     let now = OffsetDateTime::now_utc();
     let mut pki = Pki::open_or_create(dir, now)?;
     let settings = CaSettings {
@@ -228,7 +232,7 @@ fn init(args: &InitArgs, dir: &Path, out: Output) -> Result {
         days: args.make.days,
         path_length: args.make.path_length,
         outliving: Outliving::Refuse,
-        password: &password,
+        key: ready.new_key(),
     };
     made(&pki.init_root(&args.name, &settings, now)?, out)
 }
@@ -257,23 +261,16 @@ fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
     // What the chain above forbids is said before anybody is asked for a password.
     let wanted = args.make.path_length.unwrap_or(profile.path_length);
     c8y_pki::issue::path_length(wanted, &parent.chain)?;
-    let what = format!("the key of {}", parent.name);
-    let parent_source = parent_password(args.parent_password_file.as_ref(), &what);
-    let own_source = ca_password(args.make.ca_password_file.as_ref());
-    let (parent_password, password) = match (parent_source.given()?, own_source.given()?) {
-        (Some(parent), Some(own)) => (parent, own),
-        (None, Some(own)) => (own.clone(), own),
-        (Some(parent), None) => (parent, own_source.new_one()?),
-        (None, None) => (parent_source.existing()?, own_source.new_one()?),
-    };
-    let parent_key = parent.unlock(&parent_password)?;
+    let parent_file = args.parent_password_file.as_ref();
+    let (above, ready) = Place::of(&args.make.place)?.ready_under(&parent, parent_file)?;
+    let parent_key = parent.unlock(&above)?;
     let settings = CaSettings {
         profile: &profile,
         subject: &subject,
         days: args.make.days,
         path_length: args.make.path_length,
         outliving: if args.clamp { Outliving::Clamp } else { Outliving::Refuse },
-        password: &password,
+        key: ready.new_key(),
     };
     made(&pki.add_intermediate(&args.name, &parent, &parent_key, &settings, now)?, out)
 }
@@ -284,7 +281,28 @@ fn import(args: &AddArgs, dir: &Path, out: Output) -> Result {
         heap.extend(values::certificates(path)?);
     }
     let path = args.key.clone().unwrap_or_default();
-    let bytes = files::read(&path)?;
+    let now = OffsetDateTime::now_utc();
+    let ca = if let Some(text) = path.to_str().filter(|text| KeyUri::is_meant(text)) {
+        let key = token::open(&token::uri(text)?, args.key_password_file.as_ref())?;
+        Pki::open_or_create(dir, now)?.import(&args.name, &heap, OwnKey::InToken(&key), now)?
+    } else {
+        let (key, password) = key_of_file(args, &path)?;
+        let own = OwnKey::File(&key, &password);
+        Pki::open_or_create(dir, now)?.import(&args.name, &heap, own, now)?
+    };
+    if ca.chain.last().is_some_and(|top| !top.is_self_issued()) {
+        out.warning(&format!(
+            "the chain of {} ends at {}, which is no root; upload that one to the platform",
+            ca.name,
+            ca.chain.last().map(|c| c.subject.to_string()).unwrap_or_default()
+        ));
+    }
+    made(&ca, out)
+}
+
+/// The key of a CA to take in, and the password under which it will be kept.
+fn key_of_file(args: &AddArgs, path: &Path) -> Result<(PrivateKey, Password)> {
+    let bytes = files::read(path)?;
     let key_password = if is_encrypted(&bytes) {
         let what = format!("the key in {}", path.display());
         let source = password::of_key(args.key_password_file.as_ref(), &what);
@@ -294,23 +312,13 @@ fn import(args: &AddArgs, dir: &Path, out: Output) -> Result {
     };
     let key = PrivateKey::read(&bytes, key_password.as_ref())
         .map_err(|e| Error::from(e).in_file(path.display().to_string()))?;
-    let own = ca_password(args.make.ca_password_file.as_ref());
+    let own = ca_password(args.make.place.ca_password_file.as_ref());
     // Without a new password the key keeps the one it came with.
     let password = match (own.given()?, key_password) {
         (Some(password), _) | (None, Some(password)) => password,
         (None, None) => own.new_one()?,
     };
-    let now = OffsetDateTime::now_utc();
-    let mut pki = Pki::open_or_create(dir, now)?;
-    let ca = pki.import(&args.name, &heap, &key, &password, now)?;
-    if ca.chain.last().is_some_and(|top| !top.is_self_issued()) {
-        out.warning(&format!(
-            "the chain of {} ends at {}, which is no root; upload that one to the platform",
-            ca.name,
-            ca.chain.last().map(|c| c.subject.to_string()).unwrap_or_default()
-        ));
-    }
-    made(&ca, out)
+    Ok((key, password))
 }
 
 fn list(expiring: Option<time::Duration>, dir: &Path, out: Output) -> Result {
@@ -360,7 +368,10 @@ fn tree(views: &[CaView], parent: Option<&str>, indent: &str, rows: &mut Vec<Vec
         rows.push(vec![
             format!("{indent}{branch}{}", view.name),
             view.subject.clone(),
-            view.key.clone(),
+            match view.token {
+                None => view.key.clone(),
+                Some(_) => format!("{}, in a token", view.key),
+            },
             match view.revoked {
                 Some(reason) => format!("revoked: {reason}"),
                 None => format!("{} ({})", day(view.not_after), until(view.not_after)),
@@ -393,12 +404,13 @@ fn show(name: &str, dir: &Path, out: Output) -> Result {
         let parent = s.ca.parent.as_deref().unwrap_or("none");
         format!(
             "CA {}{}\n  parent        {parent}\n  devices       {}\n  policy        {}\n  folder        \
-             {}\n\n{}",
+             {}{}\n\n{}",
             s.ca.name,
             s.ca.revoked.map_or_else(String::new, |reason| format!(" (revoked: {reason})")),
             s.ca.devices,
             s.policy,
             s.ca.folder,
+            s.ca.token.as_ref().map_or_else(String::new, |uri| format!("\n  key           {uri}")),
             items(&[item])
         )
     })?;

@@ -2,16 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::authority::{Ca, CaSettings, Pki};
+use c8y_pki::authority::{Ca, CaSettings, KeyPlace, Pki};
 use c8y_pki::crypto::KeyType;
 use c8y_pki::issue::{Outliving, Validity};
 use c8y_pki::profile::PathLength;
+use c8y_pki::secret::Password;
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::{ca_password, made, parent_password};
-use crate::failure::{Outcome, Result};
+use super::made;
+use super::place::{Place, PlaceArgs, parent_secret, secret_of};
+use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
+use crate::token::ca_secret;
 use crate::values;
 
 /// Arguments of `ca renew`.
@@ -47,11 +50,10 @@ pub(crate) struct RenewArgs {
     /// With --new-key: type of the new key, in place of the profile's
     #[arg(long = "key-type", value_name = "TYPE", requires = "new_key")]
     key_type: Option<KeyType>,
-    /// File with the password of a root's key, or of the new key [env: C8Y_PKI_CA_PASSWORD]
-    #[arg(long, value_name = "FILE")]
-    ca_password_file: Option<PathBuf>,
-    /// File with the password of the parent's key; by default the same
-    /// [env: C8Y_PKI_PARENT_PASSWORD]
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// File with the password of the parent's key, by default the same, or the PIN of its token
+    /// [env: C8Y_PKI_PARENT_PASSWORD, C8Y_PKI_TOKEN_PIN]
     #[arg(long, value_name = "FILE")]
     parent_password_file: Option<PathBuf>,
 }
@@ -65,21 +67,18 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     if let Some(name) = &args.new_key {
         return new_key(args, name, pki, &ca, parent, now, out);
     }
-    // The key that signs: its parent's, or a root's own.
-    let own = ca_password(args.ca_password_file.as_ref());
-    let what = format!("the key of {}", parent.as_ref().unwrap_or(&ca).name);
-    let above = parent_password(args.parent_password_file.as_ref(), &what);
-    let password = match (&parent, above.given()?, own.given()?) {
-        (None, _, Some(own)) => own,
-        (None, _, None) => own.existing()?,
-        (Some(_), Some(password), _) | (Some(_), None, Some(password)) => password,
-        (Some(_), None, None) => above.existing()?,
-    };
-    let key = parent.as_ref().unwrap_or(&ca).unlock(&password)?;
+    if args.place.token.is_some() {
+        return Err(Failure::usage(
+            "--token is for a new key, and the CA is to keep its own",
+            "leave it out, or make a CA with a new key: --new-key NEW-NAME",
+        ));
+    }
+    let signing = parent.as_ref().unwrap_or(&ca);
+    let key = signing.unlock(&signing_secret(args, &ca, parent.as_ref())?)?;
     let validity = as_before(&ca, args.days, now)?;
     let renewed = pki.renew_ca(&args.name, &key, validity, outliving, args.revoke, now)?;
     made(&renewed, out)?;
-    let former = ca.key_path().with_file_name(format!("former-{}.pem", ca.certificate().serial));
+    let former = ca.dir().join(format!("former-{}.pem", ca.certificate().serial));
     out.note(&format!("Its former certificate: {}", former.display()));
     if args.revoke {
         let issuer = parent.as_ref().unwrap_or(&ca);
@@ -92,6 +91,20 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
         out.note("Upload the new certificate; leave the former one on the platform until it ends.");
     }
     Ok(Outcome::Done)
+}
+
+/// What opens the key that signs: its parent's, or a root's own. A password for files counts for both.
+fn signing_secret(args: &RenewArgs, ca: &Ca, parent: Option<&Ca>) -> Result<Password> {
+    let own = ca_secret(ca, args.place.ca_password_file.as_ref());
+    let Some(parent) = parent else { return own.existing() };
+    let what = secret_of(parent);
+    let above = parent_secret(parent, args.parent_password_file.as_ref(), &what);
+    let in_file = |ca: &Ca| matches!(ca.key_place(), KeyPlace::File(_));
+    match (above.given()?, own.given()?) {
+        (Some(secret), _) => Ok(secret),
+        (None, Some(own)) if in_file(ca) && in_file(parent) => Ok(own),
+        (None, _) => above.existing(),
+    }
 }
 
 /// As many days as before, from now, unless others are asked for.
@@ -119,29 +132,25 @@ fn new_key(
     let old = ca.certificate();
     let path_length = old.basic_constraints.and_then(|bc| bc.path_length);
     let path_length = path_length.and_then(|n| u8::try_from(n).ok());
-    let own = ca_password(args.ca_password_file.as_ref());
-    let what = parent.as_ref().map(|p| format!("the key of {}", p.name)).unwrap_or_default();
-    let above = parent_password(args.parent_password_file.as_ref(), &what);
-    let parent_password = match (&parent, above.given()?, own.given()?) {
-        (None, ..) => None,
-        (Some(_), Some(password), _) | (Some(_), None, Some(password)) => Some(password),
-        (Some(_), None, None) => Some(above.existing()?),
+    let place = Place::of(&args.place)?;
+    let (above, ready) = match &parent {
+        Some(parent) => {
+            let (above, ready) = place.ready_under(parent, args.parent_password_file.as_ref())?;
+            (Some((parent, parent.unlock(&above)?)), ready)
+        }
+        None => (None, place.ready()?),
     };
-    let password = own.new_one()?;
     let settings = CaSettings {
         profile: &profile,
         subject: &old.subject,
         days: args.days,
         path_length: Some(path_length.map_or(PathLength::Unlimited, PathLength::Exactly)),
         outliving: if args.clamp { Outliving::Clamp } else { Outliving::Refuse },
-        password: &password,
+        key: ready.new_key(),
     };
-    let new = match (parent, parent_password) {
-        (Some(parent), Some(parent_password)) => {
-            let key = parent.unlock(&parent_password)?;
-            pki.add_intermediate(name, &parent, &key, &settings, now)?
-        }
-        _ => pki.init_root(name, &settings, now)?,
+    let new = match above {
+        Some((parent, key)) => pki.add_intermediate(name, parent, &key, &settings, now)?,
+        None => pki.init_root(name, &settings, now)?,
     };
     made(&new, out)?;
     out.note(&format!(

@@ -15,13 +15,13 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::{Form, OutputArgs, store_password, threads};
-use crate::commands::ca::ca_password;
 use crate::commands::pool::pool_password;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::progress::Line;
 use crate::render::{count, date};
 use crate::stop;
+use crate::token::ca_secret;
 use crate::values;
 
 pub(super) const INTERRUPTED: &str = "interrupted; run the same command again to finish";
@@ -123,7 +123,7 @@ pub(super) fn issue(
     for path in &args.server_cert {
         trusted.extend(values::certificates(path)?);
     }
-    let key = run.ca.unlock(&ca_password(args.ca_password_file.as_ref()).existing()?)?;
+    let key = run.ca.unlock(&ca_secret(&run.ca, args.ca_password_file.as_ref()).existing()?)?;
     // A device that keeps its key gets certificates only.
     let has_keys = run.devices.has_keys();
     let kinds = if has_keys { args.bundle.as_slice() } else { &[Bundle::Pem] };

@@ -10,10 +10,10 @@ use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::commands::ca::ca_password;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::render::count;
+use crate::token::ca_secret;
 
 /// Arguments of `device manifest`.
 #[derive(Debug, Args)]
@@ -35,7 +35,8 @@ pub(crate) struct ManifestArgs {
     /// The folder for the files
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// File with the password of the CA's key [env: C8Y_PKI_CA_PASSWORD]
+    /// File with the password of the CA's key, or the PIN of its token
+    /// [env: C8Y_PKI_CA_PASSWORD, C8Y_PKI_TOKEN_PIN]
     #[arg(long, value_name = "FILE")]
     ca_password_file: Option<PathBuf>,
 }
@@ -68,7 +69,7 @@ pub(super) fn run(args: &ManifestArgs, dir: &Path, out: Output) -> Result {
     };
     // A run has one CA.
     let ca = pki.ca(&first.ca)?;
-    let key = ca.unlock(&ca_password(args.ca_password_file.as_ref()).existing()?)?;
+    let key = ca.unlock(&ca_secret(&ca, args.ca_password_file.as_ref()).existing()?)?;
     let made = manifest::make(&batch, &ca.name, &records, ca.certificate(), &key, now)?;
     files::create_private_dir(&args.out)?;
     let chain = ca.chain_pem();

@@ -187,7 +187,8 @@ pub(crate) struct OutputArgs {
     encrypt_keys: bool,
     #[command(flatten)]
     pkcs12: Pkcs12Args,
-    /// File with the password of the CA's key [env: C8Y_PKI_CA_PASSWORD]
+    /// File with the password of the CA's key, or the PIN of its token
+    /// [env: C8Y_PKI_CA_PASSWORD, C8Y_PKI_TOKEN_PIN]
     #[arg(long, value_name = "FILE")]
     ca_password_file: Option<PathBuf>,
     /// File with the password of key.pem [env: C8Y_PKI_KEY_PASSWORD]

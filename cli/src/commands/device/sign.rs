@@ -16,12 +16,12 @@ use time::OffsetDateTime;
 
 use super::making::INTERRUPTED;
 use super::{ExistingArgs, threads};
-use crate::commands::ca::ca_password;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::progress::Line;
 use crate::render::{count, table};
 use crate::stop;
+use crate::token::ca_secret;
 use crate::values::{self, SubjectArgs};
 
 /// Arguments of `device sign`.
@@ -64,7 +64,8 @@ pub(crate) struct SignArgs {
     clamp: bool,
     #[command(flatten)]
     existing: ExistingArgs,
-    /// File with the password of the CA's key [env: C8Y_PKI_CA_PASSWORD]
+    /// File with the password of the CA's key, or the PIN of its token
+    /// [env: C8Y_PKI_CA_PASSWORD, C8Y_PKI_TOKEN_PIN]
     #[arg(long, value_name = "FILE")]
     ca_password_file: Option<PathBuf>,
     /// Number of worker threads; by default one per processor
@@ -86,7 +87,7 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
     let now = OffsetDateTime::now_utc();
     let mut pki = Pki::open(dir, now)?;
     let ca = pki.ca(&args.ca)?;
-    let key = ca.unlock(&ca_password(args.ca_password_file.as_ref()).existing()?)?;
+    let key = ca.unlock(&ca_secret(&ca, args.ca_password_file.as_ref()).existing()?)?;
     files::create_private_dir(&args.out)?;
     let existing = args.existing.existing()?;
     let job = Job {

@@ -26,6 +26,7 @@ pub(super) struct Raw {
 pub(super) struct RawPasswords {
     pub(super) ca: PathBuf,
     pub(super) store: Option<PathBuf>,
+    pub(super) pin: Option<PathBuf>,
     #[serde(default)]
     pub(super) create: bool,
 }
@@ -38,6 +39,7 @@ pub(super) struct RawCa {
     pub(super) profile: Spanned<String>,
     pub(super) subject: Spanned<String>,
     pub(super) days: Option<u32>,
+    pub(super) token: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

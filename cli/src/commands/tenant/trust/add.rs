@@ -1,22 +1,22 @@
 //! `tenant trust add`: upload CAs, and prove that their keys are ours.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::Pki;
 use c8y_pki::cert::Certificate;
-use c8y_pki::key::PrivateKey;
+use c8y_pki::key::signer::Signer;
 use c8y_pki::platform::trusted::{self, Added, Change, NewTrusted, TrustedCertificate};
 use c8y_pki::platform::{Client, pop};
 use clap::Args;
 use time::OffsetDateTime;
 
 use super::{View, details, which};
-use crate::commands::ca::ca_password;
-use crate::commands::key::read_key;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::password;
 use crate::tenant::{TenantArgs, show_requests};
+use crate::token::{self, ca_secret};
 
 /// Arguments of `tenant trust add`.
 #[derive(Debug, Args)]
@@ -39,13 +39,15 @@ pub(crate) struct AddArgs {
     /// Prove possession of the private key too
     #[arg(long)]
     prove: bool,
-    /// The private key for --prove; --ca knows its own
-    #[arg(long, value_name = "FILE", requires = "prove", conflicts_with = "ca")]
+    /// The private key for --prove, in a file or a token (pkcs11:…); --ca knows its own
+    #[arg(long, value_name = "FILE|URI", requires = "prove", conflicts_with = "ca")]
     key: Option<PathBuf>,
-    /// File with the password of --key [env: C8Y_PKI_KEY_PASSWORD]
+    /// File with the password of --key, or the PIN of its token
+    /// [env: C8Y_PKI_KEY_PASSWORD, C8Y_PKI_TOKEN_PIN]
     #[arg(long, value_name = "FILE", requires = "key")]
     key_password_file: Option<PathBuf>,
-    /// File with the password of the CA's key, for --ca [env: C8Y_PKI_CA_PASSWORD]
+    /// File with the password of the CA's key, for --ca, or the PIN of its token
+    /// [env: C8Y_PKI_CA_PASSWORD, C8Y_PKI_TOKEN_PIN]
     #[arg(long, value_name = "FILE", requires = "ca")]
     ca_password_file: Option<PathBuf>,
     /// Print the requests, send nothing
@@ -61,7 +63,7 @@ struct Wanted {
     /// How `pop prove` is told of it.
     source: String,
     name: String,
-    key: Option<PrivateKey>,
+    key: Option<Box<dyn Signer>>,
 }
 
 pub(super) fn run(args: &AddArgs, pki: &Path, out: Output) -> Result {
@@ -111,13 +113,21 @@ fn wanted(args: &AddArgs, dir: &Path) -> Result<Vec<Wanted>> {
     }
     if !args.ca.is_empty() {
         let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
-        let password = match args.prove && !args.dry_run {
-            true => Some(ca_password(args.ca_password_file.as_ref()).existing()?),
-            false => None,
-        };
+        // Asked for once, for all whose keys are in files; and once for those in tokens.
+        let mut secrets = BTreeMap::new();
         for name in &args.ca {
             let ca = pki.ca(name)?;
-            let key = password.as_ref().map(|p| ca.unlock(p)).transpose()?;
+            let key: Option<Box<dyn Signer>> = match args.prove && !args.dry_run {
+                true => {
+                    let source = ca_secret(&ca, args.ca_password_file.as_ref());
+                    let secret = match secrets.entry(source.variable) {
+                        Entry::Occupied(known) => known.into_mut(),
+                        Entry::Vacant(unknown) => unknown.insert(source.existing()?),
+                    };
+                    Some(Box::new(ca.unlock(secret)?))
+                }
+                false => None,
+            };
             add(ca.certificate().clone(), format!("--ca {name}"), key);
         }
     }
@@ -143,10 +153,9 @@ fn wanted(args: &AddArgs, dir: &Path) -> Result<Vec<Wanted>> {
     Ok(wanted)
 }
 
-fn own_key(args: &AddArgs, path: &Path, certificate: &Certificate) -> Result<PrivateKey> {
-    let source = password::of_key(args.key_password_file.as_ref(), "the key");
-    let key = read_key(path, source)?;
-    pop::check_key(certificate, &key)?;
+fn own_key(args: &AddArgs, path: &Path, certificate: &Certificate) -> Result<Box<dyn Signer>> {
+    let key = token::key(path, args.key_password_file.as_ref())?;
+    pop::check_key(certificate, key.as_ref())?;
     Ok(key)
 }
 
@@ -192,7 +201,7 @@ fn settle(
         found = trusted::update(client, &found, &change)?;
         action = "updated";
     }
-    if let Some(key) = &wanted.key {
+    if let Some(key) = wanted.key.as_deref() {
         (_, found) = pop::prove(client, &wanted.certificate, key, OffsetDateTime::now_utc())?;
     }
     out.result(&View::of(&found, Some(action)), details)?;

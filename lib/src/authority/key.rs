@@ -1,0 +1,186 @@
+//! Where a CA's key is: in a file of its folder, encrypted, or in a token that a file names.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::{AuthorityError, Result};
+use crate::crypto::{CryptoError, KeyType, PublicKey, SignatureAlgorithm};
+use crate::files;
+use crate::key::pkcs11::{KeyUri, TokenKey};
+use crate::key::signer::Signer;
+use crate::key::{CA_ITERATIONS, PrivateKey};
+use crate::secret::{Password, SecretBytes};
+
+/// The file of an encrypted key.
+const KEY_FILE: &str = "key.pem";
+/// The file with the PKCS#11 URI of a key in a token.
+const URI_FILE: &str = "key.uri";
+
+/// Where a CA's key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyPlace {
+    /// In this file, encrypted. Its password opens it.
+    File(PathBuf),
+    /// In a token. The token's PIN opens it.
+    Token {
+        /// The key.
+        uri: KeyUri,
+        /// The file that says so.
+        path: PathBuf,
+    },
+}
+
+impl KeyPlace {
+    /// Looks into a CA's folder. Where there is neither file, it is the key's that is missing.
+    pub(super) fn in_dir(dir: &Path) -> Result<Self> {
+        let path = dir.join(URI_FILE);
+        if !path.exists() {
+            return Ok(Self::File(dir.join(KEY_FILE)));
+        }
+        let bytes = files::read(&path)?;
+        let text = String::from_utf8_lossy(&bytes);
+        match text.trim().parse() {
+            Ok(uri) => Ok(Self::Token { uri, path }),
+            Err(source) => Err(AuthorityError::KeyUri { path, source }),
+        }
+    }
+
+    /// The file in the CA's folder.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::File(path) | Self::Token { path, .. } => path,
+        }
+    }
+
+    /// Opens it: with the file's password, or the token's PIN.
+    pub(super) fn open(&self, secret: &Password) -> Result<CaKey> {
+        match self {
+            Self::File(path) => {
+                let bytes = files::read(path)?;
+                let key = PrivateKey::read(&bytes, Some(secret));
+                let key =
+                    key.map_err(|source| AuthorityError::Key { path: path.clone(), source })?;
+                Ok(CaKey(Box::new(key)))
+            }
+            Self::Token { uri, path } => {
+                let key = TokenKey::open(uri, secret);
+                let key =
+                    key.map_err(|source| AuthorityError::KeyUri { path: path.clone(), source })?;
+                Ok(CaKey(Box::new(key)))
+            }
+        }
+    }
+}
+
+/// A CA's key, ready to sign, wherever it is.
+pub struct CaKey(Box<dyn Signer>);
+
+impl fmt::Debug for CaKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CaKey({})", self.0.public_key().algorithm())
+    }
+}
+
+impl Signer for CaKey {
+    fn public_key(&self) -> &PublicKey {
+        self.0.public_key()
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        self.0.algorithm()
+    }
+
+    fn sign(&self, message: &[u8]) -> std::result::Result<Vec<u8>, CryptoError> {
+        self.0.sign(message)
+    }
+
+    fn sign_sha256(&self, message: &[u8]) -> std::result::Result<Vec<u8>, CryptoError> {
+        self.0.sign_sha256(message)
+    }
+}
+
+/// Where the key of a new CA comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum NewKey<'a> {
+    /// It is made, and kept in a file under this password.
+    File(&'a Password),
+    /// It is made in a token and stays there.
+    Token {
+        /// What it is to be called; see [`TokenKey::generate`].
+        uri: &'a KeyUri,
+        /// The token's PIN.
+        pin: &'a Password,
+    },
+    /// It is in a token already.
+    InToken(&'a TokenKey),
+}
+
+/// The key of a CA that was made elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub enum OwnKey<'a> {
+    /// It will be kept in a file under this password.
+    File(&'a PrivateKey, &'a Password),
+    /// It is in a token and stays there.
+    InToken(&'a TokenKey),
+}
+
+/// A key for the folder of a CA: what signs, and the file that keeps it.
+pub(super) struct Kept<'a> {
+    pub(super) signer: Holder<'a>,
+    pub(super) file: &'static str,
+    pub(super) octets: SecretBytes,
+}
+
+/// A signer that was made now, or that somebody else has.
+pub(super) enum Holder<'a> {
+    Made(Box<dyn Signer>),
+    Lent(&'a dyn Signer),
+}
+
+impl Holder<'_> {
+    pub(super) fn get(&self) -> &dyn Signer {
+        match self {
+            Self::Made(signer) => signer.as_ref(),
+            Self::Lent(signer) => *signer,
+        }
+    }
+}
+
+impl<'a> NewKey<'a> {
+    pub(super) fn make(self, key_type: KeyType) -> Result<Kept<'a>> {
+        match self {
+            Self::File(password) => {
+                let key = PrivateKey::generate(key_type)?;
+                let octets = key.to_encrypted_pem(password, CA_ITERATIONS)?;
+                Ok(Kept { signer: Holder::Made(Box::new(key)), file: KEY_FILE, octets })
+            }
+            Self::Token { uri, pin } => {
+                let key = TokenKey::generate(uri, key_type, pin)?;
+                let octets = named(&key);
+                Ok(Kept { signer: Holder::Made(Box::new(key)), file: URI_FILE, octets })
+            }
+            Self::InToken(key) => OwnKey::InToken(key).keep(),
+        }
+    }
+}
+
+impl<'a> OwnKey<'a> {
+    pub(super) fn signer(self) -> &'a dyn Signer {
+        match self {
+            Self::File(key, _) => key,
+            Self::InToken(key) => key,
+        }
+    }
+
+    pub(super) fn keep(self) -> Result<Kept<'a>> {
+        let (file, octets) = match self {
+            Self::File(key, password) => (KEY_FILE, key.to_encrypted_pem(password, CA_ITERATIONS)?),
+            Self::InToken(key) => (URI_FILE, named(key)),
+        };
+        Ok(Kept { signer: Holder::Lent(self.signer()), file, octets })
+    }
+}
+
+fn named(key: &TokenKey) -> SecretBytes {
+    SecretBytes::new(format!("{}\n", key.uri()).into_bytes())
+}

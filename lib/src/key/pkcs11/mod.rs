@@ -1,0 +1,231 @@
+//! Private keys that never leave a token: an HSM or a smart card behind a PKCS#11 module (OASIS
+//! PKCS#11 2.40), named by a [`KeyUri`]. Needs the feature `pkcs11`; without it each use is
+//! [`Pkcs11Error::NotBuiltIn`].
+//!
+//! [`TokenKey`] is a [`Signer`](super::signer::Signer): a CA's certificates, CRLs and proofs are
+//! signed by it as by a key in a file. The hash is made here and the token signs it with `CKM_ECDSA`
+//! or `CKM_RSA_PKCS`, which every token has; each signature is verified before it is used. The PIN is
+//! given to the token once; a wrong one is never tried again, since a token counts them.
+//!
+//! Refused: keys other than RSA and EC on P-256, P-384 and P-521; keys that want their PIN for each
+//! signature (`CKA_ALWAYS_AUTHENTICATE`); URIs that fit no key, or several. Not there: PIN pads
+//! (`CKF_PROTECTED_AUTHENTICATION_PATH`), keys of devices.
+
+#[cfg(not(feature = "pkcs11"))]
+#[path = "absent.rs"]
+mod token;
+#[cfg(feature = "pkcs11")]
+mod token;
+mod uri;
+
+use std::path::PathBuf;
+
+pub use token::{TokenKey, list};
+pub use uri::KeyUri;
+
+use crate::crypto::{CryptoError, KeyAlgorithm, KeyType};
+
+/// Why a key in a token cannot be used.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Pkcs11Error {
+    /// The build has no PKCS#11.
+    #[error("this build knows no keys in tokens (PKCS#11)")]
+    NotBuiltIn,
+    /// Not a URI that names a key.
+    #[error("the PKCS#11 URI {uri:?} is not taken: {reason}")]
+    BadUri {
+        /// The URI without its query, which may hold a PIN.
+        uri: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The URI does not say by which library the token is reached.
+    #[error("{0} names no PKCS#11 module")]
+    NoModule(Box<KeyUri>),
+    /// The library cannot be loaded, or is no PKCS#11 module.
+    #[error("the PKCS#11 module {} cannot be loaded: {reason}", module.display())]
+    NotAModule {
+        /// The library.
+        module: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The module failed.
+    #[error("the PKCS#11 module {} failed: {reason}", module.display())]
+    Module {
+        /// The library.
+        module: PathBuf,
+        /// What it said.
+        reason: String,
+    },
+    /// The module has no such token.
+    #[error("the PKCS#11 module {} has no token for {uri}", module.display())]
+    NoToken {
+        /// What was looked for.
+        uri: Box<KeyUri>,
+        /// The library.
+        module: PathBuf,
+        /// Labels of the tokens that it has.
+        present: Vec<String>,
+    },
+    /// The URI fits several tokens.
+    #[error("{uri} fits {count} tokens")]
+    SeveralTokens {
+        /// What was looked for.
+        uri: Box<KeyUri>,
+        /// How many there are.
+        count: usize,
+    },
+    /// The token has no such private key.
+    #[error("the token {token:?} has no private key for {uri}")]
+    NoKey {
+        /// What was looked for.
+        uri: Box<KeyUri>,
+        /// The token's label.
+        token: String,
+        /// Labels of the private keys that it has.
+        present: Vec<String>,
+    },
+    /// The URI fits several private keys.
+    #[error("{uri} fits {count} private keys of the token {token:?}")]
+    SeveralKeys {
+        /// What was looked for.
+        uri: Box<KeyUri>,
+        /// The token's label.
+        token: String,
+        /// How many there are.
+        count: usize,
+    },
+    /// A new key was to get a label that a key has.
+    #[error("the token {token:?} has a private key {label:?} already")]
+    KeyExists {
+        /// The label.
+        label: String,
+        /// The token's label.
+        token: String,
+    },
+    /// A new key has to get a label.
+    #[error("{0} gives the new key no label")]
+    NoLabel(Box<KeyUri>),
+    /// The token refuses the PIN.
+    #[error("the token {token:?} refuses the PIN{}", if *last_try { "; one try is left" } else { "" })]
+    WrongPin {
+        /// The token's label.
+        token: String,
+        /// Whether the token locks itself at the next wrong one, as far as it says so.
+        last_try: bool,
+    },
+    /// Too many wrong PINs.
+    #[error("the token {token:?} has locked itself after too many wrong PINs")]
+    PinLocked {
+        /// The token's label.
+        token: String,
+    },
+    /// No PIN has been set yet.
+    #[error("the token {token:?} has no user PIN yet")]
+    NoPinYet {
+        /// The token's label.
+        token: String,
+    },
+    /// A key that cannot sign certificates here.
+    #[error("the key {label:?} in the token {token:?} cannot be used: {reason}")]
+    UnusableKey {
+        /// The key's label.
+        label: String,
+        /// The token's label.
+        token: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A type of key that the token, or this library, does not make in tokens.
+    #[error("no key of type {key_type} is made in the token {token:?}")]
+    CannotMake {
+        /// The type that was asked for.
+        key_type: KeyType,
+        /// The token's label.
+        token: String,
+    },
+    /// The token failed.
+    #[error("the token {token:?} failed at {what}: {reason}")]
+    Failed {
+        /// The token's label.
+        token: String,
+        /// What it was asked to do.
+        what: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// A public key in the token that is none.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+}
+
+impl Pkcs11Error {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let among = |what: &str, present: &[String]| match present {
+            [] => format!("there is no {what} in it"),
+            _ => format!("it has {}", present.join(", ")),
+        };
+        Some(match self {
+            Self::NotBuiltIn => "build it with the feature `pkcs11`, which is on by default".into(),
+            Self::BadUri { reason, .. } if reason.contains("PIN") => {
+                "give the PIN as the password of the key: a file, the environment, or a prompt"
+                    .into()
+            }
+            Self::BadUri { .. } => {
+                "it looks like pkcs11:token=Factory;object=line-7?module-path=/usr/lib/…/lib….so"
+                    .into()
+            }
+            Self::NoModule(_) => "append ?module-path=FILE, or set C8Y_PKI_PKCS11_MODULE".into(),
+            Self::CannotMake { .. } => "choose another with --key-type: RSA, or EC".into(),
+            Self::NotAModule { .. } => {
+                "it is a library of the token's maker, built for this machine; for SoftHSM: \
+                 libsofthsm2.so"
+                    .into()
+            }
+            Self::NoToken { present, .. } => among("token", present),
+            Self::NoKey { present, .. } => among("private key", present),
+            Self::SeveralTokens { .. } => "add serial=…; `c8y-pki key list` shows it".into(),
+            Self::SeveralKeys { .. } => "add id=…, in which they differ".into(),
+            Self::KeyExists { .. } => {
+                "give the new one another label, or use that key with --existing-key".into()
+            }
+            Self::NoLabel(_) => "add object=NAME".into(),
+            Self::WrongPin { last_try: true, .. } => {
+                "the token locks itself at the next wrong one: make sure first".into()
+            }
+            Self::PinLocked { .. } => "its security officer can set a new PIN".into(),
+            Self::NoPinYet { .. } => "set one with the tool of the token's maker".into(),
+            Self::Failed { .. } => return CryptoError::Token(String::new()).hint(),
+            Self::Crypto(e) => return e.hint(),
+            _ => return None,
+        })
+    }
+
+    /// Whether trying again may help.
+    pub(crate) fn is_environment(&self) -> bool {
+        matches!(self, Self::Module { .. } | Self::Failed { .. })
+    }
+}
+
+/// A token and the keys in it that can be seen without its PIN.
+#[derive(Debug, Clone)]
+pub struct TokenContents {
+    /// The token, as a URI names it.
+    pub uri: KeyUri,
+    /// What it is: maker and model.
+    pub model: String,
+    /// The public keys: each stands for a private key, if it was made in the token.
+    pub keys: Vec<ListedKey>,
+}
+
+/// A key that was found in a token.
+#[derive(Debug, Clone)]
+pub struct ListedKey {
+    /// The URI by which it is used.
+    pub uri: KeyUri,
+    /// Its algorithm, or why it cannot be used.
+    pub algorithm: Result<KeyAlgorithm, String>,
+}
