@@ -12,7 +12,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -162,7 +162,7 @@ impl Outcome {
 /// A folder to work in, which goes away at the end. It holds `pw` with [`PASSWORD`].
 #[derive(Debug)]
 pub struct Cli {
-    dir: TempDir,
+    dir: Arc<TempDir>,
 }
 
 impl Default for Cli {
@@ -178,7 +178,7 @@ impl Cli {
     ///
     /// When it cannot be made.
     pub fn new() -> Self {
-        let cli = Self { dir: TempDir::new().expect("a temporary folder") };
+        let cli = Self { dir: Arc::new(TempDir::new().expect("a temporary folder")) };
         cli.write("pw", format!("{PASSWORD}\n"));
         cli
     }
@@ -189,6 +189,12 @@ impl Cli {
         cli.ok(&format!("ca init --subject 'CN=Root,O=Example' --key-type ec-p256 {CA_PW}"));
         cli.ok(&format!("ca add line --parent root --subject 'CN=Line,O=Example' {CA_PW}"));
         cli
+    }
+
+    /// The folder, kept as long as what this returns.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn keep(&self) -> Arc<TempDir> {
+        Arc::clone(&self.dir)
     }
 
     /// A path inside the folder.

@@ -1,6 +1,9 @@
 //! A small file system of its own, for tests of full and read-only disks.
 
 use std::process::Command;
+use std::sync::Arc;
+
+use tempfile::TempDir;
 
 use crate::cli::Cli;
 use crate::{Tool, tool};
@@ -10,6 +13,8 @@ use crate::{Tool, tool};
 pub struct Disk {
     mount: Tool,
     path: String,
+    /// A folder cannot go while this is mounted in it.
+    _folder: Arc<TempDir>,
 }
 
 impl Disk {
@@ -17,7 +22,7 @@ impl Disk {
     pub fn new(cli: &Cli, size: &str) -> Option<Self> {
         let mount = tool("mount")?;
         cli.write("disk/x", "");
-        let disk = Self { mount, path: cli.arg("disk") };
+        let disk = Self { mount, path: cli.arg("disk"), _folder: cli.keep() };
         let option = format!("size={size}");
         let args = ["-t", "tmpfs", "-o", &option, "c8y-pki-test", &disk.path];
         if disk.mount.output(&args).status.success() {

@@ -1,12 +1,33 @@
-//! Finding a CA that was made elsewhere in a heap of certificates, and those above it.
+//! Taking in a CA that was made elsewhere: its certificate and those above it are found in a heap.
 
-use super::{AuthorityError, Result};
+use time::OffsetDateTime;
+
+use super::{AuthorityError, Ca, OwnKey, Pki, Result};
 use crate::cert::Certificate;
 use crate::crypto::PublicKey;
-use crate::issue;
+use crate::issue::{self, Issuer};
+
+impl Pki {
+    /// Takes in a CA made elsewhere. `heap` holds its certificate and, in any order, those above
+    /// it; CAs of this folder are found too.
+    pub fn import(
+        &mut self,
+        name: &str,
+        heap: &[Certificate],
+        key: OwnKey<'_>,
+        now: OffsetDateTime,
+    ) -> Result<Ca> {
+        let _lock = self.lock_for(name)?;
+        let own = find_own(heap, key.signer().public_key())?;
+        Issuer::new(own, key.signer(), now)?;
+        let known: Vec<Certificate> = self.cas()?.into_iter().flat_map(|ca| ca.chain).collect();
+        let chain = climb(own, heap.iter().chain(&known))?;
+        self.keep(name, chain, &key.keep()?, now)
+    }
+}
 
 /// The certificate that belongs to the key.
-pub(super) fn find_own<'a>(heap: &'a [Certificate], key: &PublicKey) -> Result<&'a Certificate> {
+fn find_own<'a>(heap: &'a [Certificate], key: &PublicKey) -> Result<&'a Certificate> {
     heap.iter().find(|c| c.spki == key.spki()).ok_or_else(|| {
         let subjects: Vec<String> = heap.iter().map(|c| c.subject.to_string()).collect();
         AuthorityError::Import(format!(
@@ -17,7 +38,7 @@ pub(super) fn find_own<'a>(heap: &'a [Certificate], key: &PublicKey) -> Result<&
 }
 
 /// Follows issuers upwards as far as they are in the heap. Each must be a CA and have signed.
-pub(super) fn climb<'a>(
+fn climb<'a>(
     own: &Certificate,
     heap: impl Iterator<Item = &'a Certificate> + Clone,
 ) -> Result<Vec<Certificate>> {

@@ -27,7 +27,6 @@ use time::OffsetDateTime;
 
 use config::{read_config, read_policies};
 pub use error::AuthorityError;
-use import::{climb, find_own};
 use key::Kept;
 pub use key::{CaKey, KeyPlace, NewKey, OwnKey};
 use policy::SigningPolicy;
@@ -295,23 +294,6 @@ impl Pki {
         let mut chain = vec![issue::issue(&order, &issuer)?];
         chain.extend(parent.chain.iter().cloned());
         self.keep(name, chain, &kept, now)
-    }
-
-    /// Takes in a CA made elsewhere. `heap` holds its certificate and, in any order, those above
-    /// it; CAs of this folder are found too.
-    pub fn import(
-        &mut self,
-        name: &str,
-        heap: &[Certificate],
-        key: OwnKey<'_>,
-        now: OffsetDateTime,
-    ) -> Result<Ca> {
-        let _lock = self.lock_for(name)?;
-        let own = find_own(heap, key.signer().public_key())?;
-        Issuer::new(own, key.signer(), now)?;
-        let known: Vec<Certificate> = self.cas()?.into_iter().flat_map(|ca| ca.chain).collect();
-        let chain = climb(own, heap.iter().chain(&known))?;
-        self.keep(name, chain, &key.keep()?, now)
     }
 
     fn lock_for(&self, name: &str) -> Result<Lock> {

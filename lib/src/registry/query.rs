@@ -201,6 +201,12 @@ impl Registry {
             .map_err(|e| self.error(&e))
     }
 
+    /// Whether anything was recorded in a run of this name.
+    pub fn has_batch(&self, batch: &str) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM certificate WHERE batch = ?)";
+        self.connection.query_row(sql, [batch], |row| row.get(0)).map_err(|e| self.error(&e))
+    }
+
     fn collect(&self, tail: &str, values: Vec<Value>) -> Result<Vec<Record>> {
         let mut records = Vec::new();
         self.visit(tail, values, |record| -> Result<()> {

@@ -531,6 +531,7 @@ fn a_manifest_of_an_intermediate_needs_its_chain() {
     cli.ok(&format!("{trust} ho/chain.pem"));
     let said = cli.fails(2, &format!("device manifest --batch none --out ho {CA_PW}"));
     assert!(said.contains("there is no batch \"none\""), "{said}");
+    assert_eq!(cli.fails(2, "device list --batch none"), said);
 }
 
 // ---- two processes

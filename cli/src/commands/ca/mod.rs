@@ -1,23 +1,19 @@
 //! `ca`: roots, intermediates, their list, their renewal, their CRLs.
 
 mod crl;
+mod import;
 mod place;
 mod renew;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::Error;
 use c8y_pki::authority::policy::SigningPolicy;
-use c8y_pki::authority::{Ca, CaSettings, KeyPlace, OwnKey, Pki};
+use c8y_pki::authority::{Ca, CaSettings, KeyPlace, Pki};
 use c8y_pki::crypto::KeyType;
 use c8y_pki::describe::CertificateView;
-use c8y_pki::files;
 use c8y_pki::issue::Outliving;
-use c8y_pki::key::pkcs11::KeyUri;
-use c8y_pki::key::{PrivateKey, read::is_encrypted};
 use c8y_pki::profile::PathLength;
-use c8y_pki::secret::Password;
 use clap::{Args, Subcommand};
 use place::{Place, PlaceArgs};
 use serde::Serialize;
@@ -25,9 +21,8 @@ use time::OffsetDateTime;
 
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::password::{self, Source};
+use crate::password::Source;
 use crate::render::{day, items, table, until};
-use crate::token;
 use crate::values::{self, SubjectArgs};
 
 /// Commands about CAs.
@@ -181,7 +176,7 @@ pub(crate) fn run(command: &CaCommand, pki: &Path, out: Output) -> Result {
     match command {
         CaCommand::Init(args) => init(args, pki, out),
         CaCommand::Add(args) if args.import.is_empty() => add(args, pki, out),
-        CaCommand::Add(args) => import(args, pki, out),
+        CaCommand::Add(args) => import::run(args, pki, out),
         CaCommand::List { expiring } => list(*expiring, pki, out),
         CaCommand::Renew(args) => renew::run(args, pki, out),
         CaCommand::Show { name } => show(name, pki, out),
@@ -273,52 +268,6 @@ fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
         key: ready.new_key(),
     };
     made(&pki.add_intermediate(&args.name, &parent, &parent_key, &settings, now)?, out)
-}
-
-fn import(args: &AddArgs, dir: &Path, out: Output) -> Result {
-    let mut heap = Vec::new();
-    for path in &args.import {
-        heap.extend(values::certificates(path)?);
-    }
-    let path = args.key.clone().unwrap_or_default();
-    let now = OffsetDateTime::now_utc();
-    let ca = if let Some(text) = path.to_str().filter(|text| KeyUri::is_meant(text)) {
-        let key = token::open(&token::uri(text)?, args.key_password_file.as_ref())?;
-        Pki::open_or_create(dir, now)?.import(&args.name, &heap, OwnKey::InToken(&key), now)?
-    } else {
-        let (key, password) = key_of_file(args, &path)?;
-        let own = OwnKey::File(&key, &password);
-        Pki::open_or_create(dir, now)?.import(&args.name, &heap, own, now)?
-    };
-    if ca.chain.last().is_some_and(|top| !top.is_self_issued()) {
-        out.warning(&format!(
-            "the chain of {} ends at {}, which is no root; upload that one to the platform",
-            ca.name,
-            ca.chain.last().map(|c| c.subject.to_string()).unwrap_or_default()
-        ));
-    }
-    made(&ca, out)
-}
-
-/// The key of a CA to take in, and the password under which it will be kept.
-fn key_of_file(args: &AddArgs, path: &Path) -> Result<(PrivateKey, Password)> {
-    let bytes = files::read(path)?;
-    let key_password = if is_encrypted(&bytes) {
-        let what = format!("the key in {}", path.display());
-        let source = password::of_key(args.key_password_file.as_ref(), &what);
-        Some(source.existing()?)
-    } else {
-        None
-    };
-    let key = PrivateKey::read(&bytes, key_password.as_ref())
-        .map_err(|e| Error::from(e).in_file(path.display().to_string()))?;
-    let own = ca_password(args.make.place.ca_password_file.as_ref());
-    // Without a new password the key keeps the one it came with.
-    let password = match (own.given()?, key_password) {
-        (Some(password), _) | (None, Some(password)) => password,
-        (None, None) => own.new_one()?,
-    };
-    Ok((key, password))
 }
 
 fn list(expiring: Option<time::Duration>, dir: &Path, out: Output) -> Result {

@@ -101,6 +101,14 @@ impl Row {
     }
 }
 
+/// A batch that nothing was recorded in.
+pub(super) fn no_batch(batch: &str) -> Failure {
+    Failure::usage(
+        format!("there is no batch {batch:?}"),
+        "`c8y-pki device list --json` names each device's batch",
+    )
+}
+
 pub(super) fn run(args: &ListArgs, dir: &Path, out: Output) -> Result {
     let now = OffsetDateTime::now_utc();
     let pki = Pki::open(dir, now)?;
@@ -120,6 +128,11 @@ pub(super) fn run(args: &ListArgs, dir: &Path, out: Output) -> Result {
         expires_before: args.expiring.map(|time| now + time),
         ..Filter::default()
     };
+    if let Some(batch) = &args.batch
+        && !pki.registry().has_batch(batch)?
+    {
+        return Err(no_batch(batch));
+    }
     let mut rows = Vec::new();
     pki.registry().each(&filter, |record| -> std::result::Result<(), Failure> {
         let row = Row::of(&record);

@@ -10,6 +10,7 @@ use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::list::no_batch;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::render::count;
@@ -62,10 +63,7 @@ pub(super) fn run(args: &ManifestArgs, dir: &Path, out: Output) -> Result {
     let filter = Filter { role: Some(Role::Device), batch: Some(&batch), ..Filter::default() };
     let records = pki.registry().find(&filter)?;
     let Some(first) = records.first() else {
-        return Err(Failure::usage(
-            format!("there is no batch {batch:?}"),
-            "`c8y-pki device list --json` names each device's batch",
-        ));
+        return Err(no_batch(&batch));
     };
     // A run has one CA.
     let ca = pki.ca(&first.ca)?;

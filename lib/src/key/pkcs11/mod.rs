@@ -12,15 +12,21 @@
 //! (`CKF_PROTECTED_AUTHENTICATION_PATH`), keys of devices.
 
 #[cfg(not(feature = "pkcs11"))]
-#[path = "absent.rs"]
-mod token;
+mod absent;
+#[cfg(feature = "pkcs11")]
+mod signing;
 #[cfg(feature = "pkcs11")]
 mod token;
 mod uri;
 
 use std::path::PathBuf;
 
-pub use token::{TokenKey, list};
+#[cfg(not(feature = "pkcs11"))]
+pub use absent::{TokenKey, list};
+#[cfg(feature = "pkcs11")]
+pub use signing::TokenKey;
+#[cfg(feature = "pkcs11")]
+pub use token::list;
 pub use uri::KeyUri;
 
 use crate::crypto::{CryptoError, KeyAlgorithm, KeyType};

@@ -1,0 +1,62 @@
+//! `ca add --import`: a CA made elsewhere is taken in.
+
+use std::path::Path;
+
+use c8y_pki::Error;
+use c8y_pki::authority::{OwnKey, Pki};
+use c8y_pki::files;
+use c8y_pki::key::pkcs11::KeyUri;
+use c8y_pki::key::{PrivateKey, read::is_encrypted};
+use c8y_pki::secret::Password;
+use time::OffsetDateTime;
+
+use super::{AddArgs, ca_password, made};
+use crate::failure::Result;
+use crate::output::Output;
+use crate::{password, token, values};
+
+pub(super) fn run(args: &AddArgs, dir: &Path, out: Output) -> Result {
+    let mut heap = Vec::new();
+    for path in &args.import {
+        heap.extend(values::certificates(path)?);
+    }
+    let path = args.key.clone().unwrap_or_default();
+    let now = OffsetDateTime::now_utc();
+    let ca = if let Some(text) = path.to_str().filter(|text| KeyUri::is_meant(text)) {
+        let key = token::open(&token::uri(text)?, args.key_password_file.as_ref())?;
+        Pki::open_or_create(dir, now)?.import(&args.name, &heap, OwnKey::InToken(&key), now)?
+    } else {
+        let (key, password) = key_of_file(args, &path)?;
+        let own = OwnKey::File(&key, &password);
+        Pki::open_or_create(dir, now)?.import(&args.name, &heap, own, now)?
+    };
+    if ca.chain.last().is_some_and(|top| !top.is_self_issued()) {
+        out.warning(&format!(
+            "the chain of {} ends at {}, which is no root; upload that one to the platform",
+            ca.name,
+            ca.chain.last().map(|c| c.subject.to_string()).unwrap_or_default()
+        ));
+    }
+    made(&ca, out)
+}
+
+/// The key of a CA to take in, and the password under which it will be kept.
+fn key_of_file(args: &AddArgs, path: &Path) -> Result<(PrivateKey, Password)> {
+    let bytes = files::read(path)?;
+    let key_password = if is_encrypted(&bytes) {
+        let what = format!("the key in {}", path.display());
+        let source = password::of_key(args.key_password_file.as_ref(), &what);
+        Some(source.existing()?)
+    } else {
+        None
+    };
+    let key = PrivateKey::read(&bytes, key_password.as_ref())
+        .map_err(|e| Error::from(e).in_file(path.display().to_string()))?;
+    let own = ca_password(args.make.place.ca_password_file.as_ref());
+    // Without a new password the key keeps the one it came with.
+    let password = match (own.given()?, key_password) {
+        (Some(password), _) | (None, Some(password)) => password,
+        (None, None) => own.new_one()?,
+    };
+    Ok((key, password))
+}
