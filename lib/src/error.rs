@@ -132,6 +132,7 @@ impl Error {
             Self::Authority(e) => of_authority(e),
             Self::Pkcs11(e) => of_pkcs11(e),
             Self::Issue(e) => of_issue(e),
+            Self::Manifest(ManifestError::Crypto(e)) => of_crypto(e),
             Self::Bulk(e) => of_bulk(e),
             Self::Fetch(e) if e.is_environment() => Fault::Environment,
             Self::Credentials(e) if e.is_environment() => Fault::Environment,
@@ -250,6 +251,7 @@ fn of_bootstrap(e: &BootstrapError) -> Fault {
 fn of_platform(e: &PlatformError) -> Fault {
     match e {
         e if e.is_environment() => Fault::Environment,
+        PlatformError::Crypto(e) => of_crypto(e),
         PlatformError::Refused { .. }
         | PlatformError::NotProven { .. }
         | PlatformError::DeviceCertificate { .. }

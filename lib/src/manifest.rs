@@ -72,6 +72,7 @@ impl ManifestError {
                 "the file was changed, the .sig belongs to another one, or another CA made it"
                     .to_owned(),
             ),
+            Self::Crypto(e) => e.hint(),
             _ => None,
         }
     }

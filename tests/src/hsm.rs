@@ -22,6 +22,8 @@ const MODULES: [&str; 5] = [
 pub struct Hsm {
     dir: TempDir,
     module: String,
+    /// The module behind the one at hand, if that is one with faults.
+    behind: String,
     settings: String,
     util: Tool,
 }
@@ -45,15 +47,32 @@ impl Hsm {
         let settings = format!("directories.tokendir = {}\nlog.level = ERROR\n", tokens.display());
         let path = dir.path().join("softhsm2.conf");
         std::fs::write(&path, settings).expect("a file");
-        let hsm = Self { settings: arg(&path).to_owned(), dir, module, util };
-        hsm.add_token("Factory");
+        let hsm =
+            Self { settings: arg(&path).to_owned(), dir, module, behind: String::new(), util };
+        hsm.add_token("Factory", PASSWORD);
         Some(hsm)
     }
 
-    /// Adds a token with the same PIN.
-    pub fn add_token(&self, label: &str) {
+    /// Puts a module before it that misbehaves as the `FAULT_…` variables say: `tests/c`. None without a C
+    /// compiler.
+    ///
+    /// # Panics
+    ///
+    /// When it does not compile.
+    pub fn with_faults() -> Option<Self> {
+        let mut hsm = Self::new()?;
+        let cc = tool("cc")?;
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("c/pkcs11_faults.c");
+        let module = hsm.dir.path().join("faults.so");
+        cc.run(&["-shared", "-fPIC", "-Wall", "-Werror", "-o", arg(&module), arg(&source), "-ldl"]);
+        hsm.behind = std::mem::replace(&mut hsm.module, arg(&module).to_owned());
+        Some(hsm)
+    }
+
+    /// Adds a token.
+    pub fn add_token(&self, label: &str, pin: &str) {
         let args = ["--init-token", "--free", "--label", label, "--so-pin", "12345678"];
-        self.run(&self.util, &[&args[..], &["--pin", PASSWORD]].concat());
+        self.run(&self.util, &[&args[..], &["--pin", pin]].concat());
     }
 
     /// The token is pulled out, or put in again.
@@ -73,8 +92,12 @@ impl Hsm {
     }
 
     /// What the module needs, and what names it to `c8y-pki`.
-    pub fn variables(&self) -> [(&'static str, &str); 2] {
-        [("C8Y_PKI_PKCS11_MODULE", &self.module), ("SOFTHSM2_CONF", &self.settings)]
+    pub fn variables(&self) -> [(&'static str, &str); 3] {
+        [
+            ("C8Y_PKI_PKCS11_MODULE", &self.module),
+            ("SOFTHSM2_CONF", &self.settings),
+            ("FAULT_MODULE", &self.behind),
+        ]
     }
 
     /// Runs another tool on the token.

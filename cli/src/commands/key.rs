@@ -6,18 +6,18 @@ use c8y_pki::Error;
 use c8y_pki::crypto::KeyType;
 use c8y_pki::describe::{Item, KeyView, Passwords, describe};
 use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::key::pkcs11::{self, KeyUri, TokenKey};
+use c8y_pki::key::pkcs11;
 use c8y_pki::key::signer::Signer;
 use c8y_pki::key::{CA_ITERATIONS, PrivateKey, read::is_encrypted};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::pool::{self, PoolCommand};
-use crate::failure::{Outcome, Result};
+use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::password::Source;
 use crate::render::items;
-use crate::token::{self, MODULE_VARIABLE};
+use crate::token;
 
 /// Commands about private keys.
 #[derive(Debug, Subcommand)]
@@ -87,9 +87,9 @@ pub(crate) struct ShowArgs {
 /// Arguments of `key list`.
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
-    /// The PKCS#11 module: a library of the token's maker
-    #[arg(long, env = MODULE_VARIABLE, hide_env_values = true, value_name = "FILE")]
-    module: PathBuf,
+    /// The PKCS#11 module, a library of the token's maker [env: C8Y_PKI_PKCS11_MODULE]
+    #[arg(long, value_name = "FILE")]
+    module: Option<PathBuf>,
 }
 
 /// Arguments of `key passwd`.
@@ -133,6 +133,13 @@ pub(crate) fn run(command: &KeyCommand, pki: &Path, out: Output) -> Result {
 
 /// Reads a private key; its password is asked for only if it has one.
 pub(crate) fn read_key(path: &Path, source: Source<'_>) -> Result<PrivateKey> {
+    // It is not shown: somebody may have put a PIN into it.
+    if token::as_uri(path).is_some() {
+        return Err(Failure::usage(
+            "a key in a token has no file to read or to write",
+            "its PIN is changed with the tool of the token's maker",
+        ));
+    }
     let bytes = files::read(path)?;
     let password = if is_encrypted(&bytes) { Some(source.existing()?) } else { None };
     PrivateKey::read(&bytes, password.as_ref())
@@ -169,10 +176,9 @@ fn new(args: &NewArgs, out: Output) -> Result {
 }
 
 fn show(args: &ShowArgs, out: Output) -> Result {
-    if let Some(text) = args.file.to_str().filter(|text| KeyUri::is_meant(text)) {
+    if let Some(text) = token::as_uri(&args.file) {
         let file = args.password_file.as_ref();
-        let pin = token::pin(file, "--password-file", "the token with the key").existing()?;
-        let key = TokenKey::open(&token::uri(text)?, &pin)?;
+        let key = token::open(text, token::pin(file, "--password-file", "the token with the key"))?;
         out.results(&[Item::PrivateKey(KeyView::of(key.public_key()))], items)?;
         return Ok(Outcome::Done);
     }
@@ -189,6 +195,7 @@ struct Listed {
     token: String,
     model: String,
     keys: Vec<ListedKey>,
+    problem: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -206,10 +213,18 @@ fn list(args: &ListArgs, out: Output) -> Result {
         };
         ListedKey { uri: key.uri.to_string(), algorithm, problem }
     };
-    let tokens = pkcs11::list(&args.module)?.into_iter().map(|token| Listed {
-        token: token.uri.to_string(),
-        model: token.model,
-        keys: token.keys.into_iter().map(listed).collect(),
+    let module = args.module.clone().or_else(token::module).ok_or_else(|| {
+        Failure::usage(
+            "no PKCS#11 module is named",
+            "give --module FILE, or set C8Y_PKI_PKCS11_MODULE",
+        )
+    })?;
+    let tokens = pkcs11::list(&module)?.into_iter().map(|token| {
+        let (keys, problem) = match token.keys {
+            Ok(keys) => (keys.into_iter().map(listed).collect(), None),
+            Err(e) => (Vec::new(), Some(e.to_string())),
+        };
+        Listed { token: token.uri.to_string(), model: token.model, keys, problem }
     });
     let tokens: Vec<Listed> = tokens.collect();
     if tokens.is_empty() {
@@ -225,7 +240,9 @@ fn shown(token: &Listed) -> String {
         let what = key.algorithm.as_deref().or(key.problem.as_deref()).unwrap_or_default();
         text.push_str(&format!("  {what}\n    {}\n", key.uri));
     }
-    if token.keys.is_empty() {
+    if let Some(problem) = &token.problem {
+        text.push_str(&format!("  {problem}\n"));
+    } else if token.keys.is_empty() {
         text.push_str("  no key that can be seen without the PIN\n");
     }
     text

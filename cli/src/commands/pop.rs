@@ -17,7 +17,7 @@ use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::render::date;
 use crate::tenant::{TenantArgs, show_requests};
-use crate::token::{self, ca_secret};
+use crate::token;
 use crate::values;
 
 /// Longest text that is taken for a verification code, in octets.
@@ -204,8 +204,7 @@ fn private_key(
         (None, Some(name)) => {
             let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
             let ca = pki.ca(name)?;
-            let secret = ca_secret(&ca, secret.ca_password_file.as_ref()).existing()?;
-            Ok(Box::new(ca.unlock(&secret)?))
+            Ok(Box::new(token::unlock(&ca, secret.ca_password_file.as_ref())?))
         }
         (None, None) => Err(Failure::usage("no private key is given", "give --key or --ca")),
     }

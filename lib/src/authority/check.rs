@@ -34,9 +34,8 @@ impl Pki {
                     format!("cert.pem of the CA {name} is not the first of its chain.pem"),
                 );
             }
-            let key = ca.key_place().path();
-            if !key.exists() {
-                checked.note("ca", format!("the CA {name} has no key: {}", key.display()));
+            if let Some(problem) = ca.key_place().problem() {
+                checked.note("ca", format!("the CA {name}: {problem}"));
             }
         }
         let filter =

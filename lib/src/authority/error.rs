@@ -78,7 +78,7 @@ pub enum AuthorityError {
     #[error("a CA named {0:?} exists already")]
     NameTaken(String),
     /// A key that another CA has.
-    #[error("the key of the new CA is that of the CA {0:?}, which has another subject")]
+    #[error("the key of the new CA is that of the CA {0:?}")]
     KeyTaken(String),
     /// The name is not fit for a folder.
     #[error(
@@ -176,6 +176,13 @@ impl AuthorityError {
                 Some("`c8y-pki profile list` shows what each is for".to_owned())
             }
             Self::Key { source, .. } => source.hint(),
+            Self::KeyUri {
+                source: Pkcs11Error::NotAModule { .. } | Pkcs11Error::BadUri { .. },
+                path,
+            } => {
+                let path = path.display();
+                Some(format!("this machine's module belongs into {path}, as module-path"))
+            }
             Self::KeyUri { source: e, .. } | Self::Pkcs11(e) => e.hint(),
             Self::Certificate { source, .. } => source.hint(),
             Self::Policy(e) => e.hint(),

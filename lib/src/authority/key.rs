@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{AuthorityError, Result};
 use crate::crypto::{CryptoError, KeyType, PublicKey, SignatureAlgorithm};
 use crate::files;
-use crate::key::pkcs11::{KeyUri, TokenKey};
+use crate::key::pkcs11::{KeyUri, Pkcs11Error, TokenKey};
 use crate::key::signer::Signer;
 use crate::key::{CA_ITERATIONS, PrivateKey};
 use crate::secret::{Password, SecretBytes};
@@ -28,6 +28,13 @@ pub enum KeyPlace {
         /// The file that says so.
         path: PathBuf,
     },
+    /// In a token, by a file that does not name one.
+    Unnamed {
+        /// What is wrong with its text.
+        problem: Pkcs11Error,
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl KeyPlace {
@@ -39,21 +46,43 @@ impl KeyPlace {
         }
         let bytes = files::read(&path)?;
         let text = String::from_utf8_lossy(&bytes);
+        // What is wrong with one key is no concern of other CAs: it is said when the key is used.
         match text.trim().parse() {
             Ok(uri) => Ok(Self::Token { uri, path }),
-            Err(source) => Err(AuthorityError::KeyUri { path, source }),
+            Err(problem) => Ok(Self::Unnamed { problem, path }),
         }
+    }
+
+    /// What is wrong with it, without opening it.
+    pub(super) fn problem(&self) -> Option<String> {
+        let path = self.path();
+        let beside = path.with_file_name(KEY_FILE);
+        match self {
+            _ if !path.exists() => Some(format!("there is no key: {}", path.display())),
+            Self::File(_) => None,
+            Self::Unnamed { problem, .. } => Some(format!("{}: {problem}", path.display())),
+            Self::Token { .. } if beside.exists() => {
+                Some(format!("its key is in a token, and there is {}", beside.display()))
+            }
+            Self::Token { .. } => None,
+        }
+    }
+
+    /// Whether it is in a token.
+    pub fn is_in_token(&self) -> bool {
+        !matches!(self, Self::File(_))
     }
 
     /// The file in the CA's folder.
     pub fn path(&self) -> &Path {
         match self {
-            Self::File(path) | Self::Token { path, .. } => path,
+            Self::File(path) | Self::Token { path, .. } | Self::Unnamed { path, .. } => path,
         }
     }
 
-    /// Opens it: with the file's password, or the token's PIN.
-    pub(super) fn open(&self, secret: &Password) -> Result<CaKey> {
+    /// Opens it: with the file's password, or the token's PIN; through this module, if the file names
+    /// none.
+    pub(super) fn open(&self, secret: &Password, module: Option<&Path>) -> Result<CaKey> {
         match self {
             Self::File(path) => {
                 let bytes = files::read(path)?;
@@ -63,10 +92,13 @@ impl KeyPlace {
                 Ok(CaKey(Box::new(key)))
             }
             Self::Token { uri, path } => {
-                let key = TokenKey::open(uri, secret);
+                let key = TokenKey::open(&uri.clone().or_module(module), secret);
                 let key =
                     key.map_err(|source| AuthorityError::KeyUri { path: path.clone(), source })?;
                 Ok(CaKey(Box::new(key)))
+            }
+            Self::Unnamed { problem, path } => {
+                Err(AuthorityError::KeyUri { path: path.clone(), source: problem.clone() })
             }
         }
     }
@@ -129,6 +161,8 @@ pub(super) struct Kept<'a> {
     pub(super) signer: Holder<'a>,
     pub(super) file: &'static str,
     pub(super) octets: SecretBytes,
+    /// Whether a CA made elsewhere has it.
+    pub(super) is_import: bool,
 }
 
 /// A signer that was made now, or that somebody else has.
@@ -146,20 +180,26 @@ impl Holder<'_> {
     }
 }
 
+impl Kept<'_> {
+    fn made(key: impl Signer + 'static, file: &'static str, octets: SecretBytes) -> Self {
+        Self { signer: Holder::Made(Box::new(key)), file, octets, is_import: false }
+    }
+}
+
 impl<'a> NewKey<'a> {
     pub(super) fn make(self, key_type: KeyType) -> Result<Kept<'a>> {
         match self {
             Self::File(password) => {
                 let key = PrivateKey::generate(key_type)?;
                 let octets = key.to_encrypted_pem(password, CA_ITERATIONS)?;
-                Ok(Kept { signer: Holder::Made(Box::new(key)), file: KEY_FILE, octets })
+                Ok(Kept::made(key, KEY_FILE, octets))
             }
             Self::Token { uri, pin } => {
                 let key = TokenKey::generate(uri, key_type, pin)?;
                 let octets = named(&key);
-                Ok(Kept { signer: Holder::Made(Box::new(key)), file: URI_FILE, octets })
+                Ok(Kept::made(key, URI_FILE, octets))
             }
-            Self::InToken(key) => OwnKey::InToken(key).keep(),
+            Self::InToken(key) => Ok(Kept { is_import: false, ..OwnKey::InToken(key).keep()? }),
         }
     }
 }
@@ -177,7 +217,7 @@ impl<'a> OwnKey<'a> {
             Self::File(key, password) => (KEY_FILE, key.to_encrypted_pem(password, CA_ITERATIONS)?),
             Self::InToken(key) => (URI_FILE, named(key)),
         };
-        Ok(Kept { signer: Holder::Lent(self.signer()), file, octets })
+        Ok(Kept { signer: Holder::Lent(self.signer()), file, octets, is_import: true })
     }
 }
 

@@ -85,7 +85,12 @@ impl Ca {
 
     /// Opens its key: with the password of its file, or the PIN of its token.
     pub fn unlock(&self, secret: &Password) -> Result<CaKey> {
-        self.key.open(secret)
+        self.key.open(secret, None)
+    }
+
+    /// The same, with the PKCS#11 module for a key in a token whose URI names none.
+    pub fn unlock_through(&self, secret: &Password, module: Option<&Path>) -> Result<CaKey> {
+        self.key.open(secret, module)
     }
 }
 
@@ -299,10 +304,31 @@ impl Pki {
     fn lock_for(&self, name: &str) -> Result<Lock> {
         check_name(name)?;
         let lock = Lock::wait(&self.lock_path())?;
-        if self.ca_dir(name).exists() {
-            return Err(AuthorityError::NameTaken(name.to_owned()));
-        }
+        Self::check_new_name(&self.dir, name)?;
         Ok(lock)
+    }
+
+    /// Whether a new CA may have this name in a PKI folder, which need not be there yet: to be asked
+    /// before anybody is asked for a secret.
+    pub fn check_new_name(pki: &Path, name: &str) -> Result<()> {
+        check_name(name)?;
+        match pki.join("ca").join(name).exists() {
+            true => Err(AuthorityError::NameTaken(name.to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    /// A new CA has a key of its own. One that was made elsewhere may have had another certificate.
+    fn check_own_key(&self, own: &Certificate, is_import: bool) -> Result<()> {
+        let is_same = |other: &Ca| {
+            let other = other.certificate();
+            let renewed = is_import && own.subject.matches(&other.subject) && own != other;
+            own.spki == other.spki && !renewed
+        };
+        match self.cas()?.into_iter().find(is_same) {
+            Some(other) => Err(AuthorityError::KeyTaken(other.name)),
+            None => Ok(()),
+        }
     }
 
     /// Writes the folder of a new CA and records it.
@@ -313,13 +339,7 @@ impl Pki {
         kept: &Kept<'_>,
         now: OffsetDateTime,
     ) -> Result<Ca> {
-        let same_key = |other: &Ca| {
-            let (own, other) = (&chain[0], other.certificate());
-            own.spki == other.spki && !own.subject.matches(&other.subject)
-        };
-        if let Some(other) = self.cas()?.into_iter().find(same_key) {
-            return Err(AuthorityError::KeyTaken(other.name));
-        }
+        self.check_own_key(&chain[0], kept.is_import)?;
         let staging = self.dir.join("ca").join(format!(".new-{name}"));
         files::remove_tree(&staging)?;
         files::create_private_dir(&staging)?;

@@ -99,7 +99,8 @@ impl CryptoError {
             }
             Self::NoSha256(_) => Some("the platform's proof wants an RSA or EC key".to_owned()),
             Self::Token(_) => Some(
-                "is the token still there, and can it be reached? the same line goes on when it is"
+                "is the token still there, and can it be reached? then run the same command again; if it \
+                 has just made a key, with --existing-key"
                     .to_owned(),
             ),
             Self::ShortRsa(_) => {

@@ -10,7 +10,7 @@ use super::connect::{self, Connected, Connecting};
 use super::plan::{Action, Plan, Step, changes, done};
 use super::spec::{CaSpec, Spec};
 use super::tenant::{self, Registered};
-use crate::authority::{Ca, CaKey, CaSettings, KeyPlace, NewKey, Pki};
+use crate::authority::{AuthorityError, Ca, CaKey, CaSettings, NewKey, Pki};
 use crate::bulk::bundle::BundleSettings;
 use crate::bulk::list::DeviceList;
 use crate::bulk::{self, Existing, Job, Out, Progress, Summary};
@@ -18,6 +18,7 @@ use crate::cert::Certificate;
 use crate::crypto::random_password;
 use crate::files::{self, Access};
 use crate::issue::Outliving;
+use crate::key::pkcs11::TokenKey;
 use crate::platform::standing::{ID_TYPE, Inquiry};
 use crate::platform::{Client, PlatformError};
 use crate::registration;
@@ -52,9 +53,9 @@ impl Passwords {
 
     /// Opens a CA's key.
     pub(super) fn unlock(&self, ca: &Ca) -> Result<CaKey, RolloutError> {
-        match ca.key_place() {
-            KeyPlace::File(_) => Ok(ca.unlock(&self.ca)?),
-            KeyPlace::Token { .. } => Ok(ca.unlock(self.pin_for(&ca.name)?)?),
+        match ca.key_place().is_in_token() {
+            false => Ok(ca.unlock(&self.ca)?),
+            true => Ok(ca.unlock(self.pin_for(&ca.name)?)?),
         }
     }
 
@@ -260,15 +261,25 @@ fn make_ca(
     if pki.cas()?.iter().any(|ca| ca.name == wanted.name) {
         return Ok(());
     }
+    let taken = match &wanted.token {
+        Some(token) if token.existing_key => {
+            let pin = passwords.pin_for(&wanted.name)?;
+            Some(TokenKey::open(&token.uri, pin).map_err(AuthorityError::from)?)
+        }
+        _ => None,
+    };
     let settings = CaSettings {
         profile: &wanted.profile,
         subject: &wanted.subject,
         days: wanted.days,
         path_length: None,
         outliving: Outliving::Refuse,
-        key: match &wanted.token {
-            None => NewKey::File(&passwords.ca),
-            Some(uri) => NewKey::Token { uri, pin: passwords.pin_for(&wanted.name)? },
+        key: match (&wanted.token, &taken) {
+            (_, Some(key)) => NewKey::InToken(key),
+            (Some(token), None) => {
+                NewKey::Token { uri: &token.uri, pin: passwords.pin_for(&wanted.name)? }
+            }
+            (None, None) => NewKey::File(&passwords.ca),
         },
     };
     match &wanted.parent {

@@ -81,6 +81,27 @@ pub enum RolloutError {
     /// A CA whose key is in a token, without a PIN for that.
     #[error("the key of the CA {0:?} is in a token, and the file names no PIN")]
     NoPin(String),
+    /// The file of the PIN is not there.
+    #[error("the file with the token's PIN, {0}, does not exist")]
+    NoPinFile(String),
+    /// Keys in two tokens, for which there is one PIN.
+    #[error(
+        "the keys of the CAs {first:?} and {second:?} are in different tokens, and there is one PIN"
+    )]
+    TwoTokens {
+        /// A CA.
+        first: String,
+        /// Another one.
+        second: String,
+    },
+    /// A CA whose key is in a file, and should be in a token.
+    #[error("the key of the CA {name:?} is in a file; {file} wants it in a token")]
+    NotInToken {
+        /// Its name.
+        name: String,
+        /// The rollout file.
+        file: String,
+    },
     /// A certificate to trust that cannot be read.
     #[error("{}: {source}", path.display())]
     Certificate {
@@ -135,7 +156,11 @@ impl RolloutError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::OtherSubject { .. } | Self::OtherParent { .. } => Some(
+            Self::NoPinFile(_) => Some(
+                "write the PIN into it; one is never made: the token has it already".to_owned(),
+            ),
+            Self::TwoTokens { .. } => Some("make one of them with `c8y-pki ca` first".to_owned()),
+            Self::OtherSubject { .. } | Self::OtherParent { .. } | Self::NotInToken { .. } => Some(
                 "a CA cannot be changed: give the new one another name, or correct the file"
                     .to_owned(),
             ),

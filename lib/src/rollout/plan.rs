@@ -112,12 +112,13 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
         steps.push(password_step(spec, path)?);
     }
     let existing = pki.as_ref().map(Pki::cas).transpose()?.unwrap_or_default();
-    if let Some(path) = &spec.passwords.pin {
-        files::read(path)?;
+    if let Some(path) = spec.passwords.pin.as_ref().filter(|path| !path.exists()) {
+        return Err(RolloutError::NoPinFile(path.display().to_string()));
     }
     for ca in &spec.cas {
         steps.push(ca_step(spec, ca, &existing)?);
     }
+    one_token(spec, &existing)?;
     for path in &spec.truststore.certificates {
         files::read(path)?;
     }
@@ -174,6 +175,25 @@ fn password_step(spec: &Spec, path: &std::path::Path) -> Result<Step, RolloutErr
     Ok(Step::new(action, "password", path.display().to_string(), detail))
 }
 
+/// There is one PIN, and a token counts wrong ones: so there is one token.
+fn one_token(spec: &Spec, existing: &[Ca]) -> Result<(), RolloutError> {
+    let place = |wanted: &'_ CaSpec| {
+        let found = existing.iter().find(|ca| ca.name == wanted.name).map(Ca::key_place);
+        let uri = match found {
+            Some(KeyPlace::Token { uri, .. }) => Some(uri.clone()),
+            Some(_) => None,
+            None => wanted.token.as_ref().map(|token| token.uri.clone()),
+        };
+        uri.map(|uri| (wanted.name.clone(), uri))
+    };
+    let mut places = spec.cas.iter().filter_map(place);
+    let Some((first, uri)) = places.next() else { return Ok(()) };
+    match places.find(|(_, other)| !uri.is_same_token(other)) {
+        Some((second, _)) => Err(RolloutError::TwoTokens { first, second }),
+        None => Ok(()),
+    }
+}
+
 fn ca_step(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<Step, RolloutError> {
     let file = || spec.file.display().to_string();
     let found = existing.iter().find(|ca| ca.name == wanted.name);
@@ -196,10 +216,10 @@ fn ca_step(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<Step, Rollou
             });
         }
     }
-    let in_token = match found.map(Ca::key_place) {
-        Some(place) => matches!(place, KeyPlace::Token { .. }),
-        None => wanted.token.is_some(),
-    };
+    let in_token = found.map_or(wanted.token.is_some(), |ca| ca.key_place().is_in_token());
+    if wanted.token.is_some() && !in_token {
+        return Err(RolloutError::NotInToken { name: wanted.name.clone(), file: file() });
+    }
     if in_token && spec.passwords.pin.is_none() {
         return Err(RolloutError::NoPin(wanted.name.clone()));
     }

@@ -64,8 +64,17 @@ pub struct CaSpec {
     pub subject: Name,
     /// Validity in days, in place of the profile's.
     pub days: Option<u32>,
-    /// Where its key is made, if that is in a token.
-    pub token: Option<KeyUri>,
+    /// Where its key is, if that is in a token.
+    pub token: Option<TokenSpec>,
+}
+
+/// The key of a CA in a token.
+#[derive(Debug)]
+pub struct TokenSpec {
+    /// The key.
+    pub uri: KeyUri,
+    /// Whether it is there already, and not to be made.
+    pub existing_key: bool,
 }
 
 /// The devices that are to be there.
@@ -300,16 +309,25 @@ impl Reader<'_> {
             .build()
             .map_err(|e| self.at(raw.subject.span().start, e))?;
         let parent = raw.parent.as_ref().map(|p| p.get_ref().clone());
-        let token = raw.token.as_ref().map(|text| self.token(text)).transpose()?;
+        let token = raw.token.as_ref().map(|text| self.token(text, raw)).transpose()?;
+        if token.is_none() && raw.existing_key {
+            return Err(self.at(raw.name.span().start, "`existing_key` needs `token`"));
+        }
         Ok(CaSpec { name, parent, profile, subject, days: raw.days, token })
     }
 
-    fn token(&self, text: &Spanned<String>) -> Result<KeyUri, RolloutError> {
+    fn token(&self, text: &Spanned<String>, raw: &RawCa) -> Result<TokenSpec, RolloutError> {
         let problem = match text.get_ref().parse::<KeyUri>() {
-            Ok(uri) if uri.module.is_none() => {
-                "the URI has no module-path: append ?module-path=FILE".to_owned()
-            }
-            Ok(uri) => return Ok(uri),
+            Ok(uri) => match uri.module.as_deref() {
+                Some(module) => {
+                    // A bare name is looked up by the system.
+                    let has_folder = module.components().nth(1).is_some();
+                    let module = if has_folder { self.path(module) } else { module.to_owned() };
+                    let uri = KeyUri { module: Some(module), ..uri }.with_absolute_module();
+                    return Ok(TokenSpec { uri, existing_key: raw.existing_key });
+                }
+                None => "the URI has no module-path: append ?module-path=FILE".to_owned(),
+            },
             Err(e) => e.to_string(),
         };
         Err(self.at(text.span().start, problem))

@@ -463,7 +463,7 @@ fn folders_of_cas_are_checked() {
     fs::remove_file(dir.join("root").join("key.pem")).unwrap();
     let found = find();
     assert!(found[0].contains("cert.pem of the CA line is not the first of"), "{found:?}");
-    assert!(found[1].contains("the CA root has no key"), "{found:?}");
+    assert!(found[1].contains("the CA root: there is no key"), "{found:?}");
     fs::remove_dir_all(dir.join("line")).unwrap();
     assert!(find()[1].contains("the CA CN=line is recorded, and not in the folder"));
 }

@@ -6,4 +6,5 @@ mod keys;
 mod outputs;
 mod pkilint;
 mod stores;
+mod token_faults;
 mod tokens;

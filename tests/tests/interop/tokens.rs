@@ -96,6 +96,8 @@ fn a_line_is_run_from_a_token() {
     openssl(&cli, &format!("dgst -sha256 -verify public.pem {signed}"));
     hsm.ok(&cli, "ca renew root");
     hsm.ok(&cli, "ca renew line");
+    let bare = hsm.fails(&cli, 2, "ca renew line --new-key line-b");
+    assert!(bare.contains("the new one would be in a file"), "{bare}");
     let new = "--token 'pkcs11:token=Factory;object=line-b'";
     hsm.ok(&cli, &format!("ca renew line --new-key line-b {new}"));
     verify(&cli, "-CAfile pki/ca/root/cert.pem pki/ca/line-b/cert.pem");
@@ -149,6 +151,8 @@ fn keys_that_others_have_made_are_used() {
         let again = format!("ca init again --subject CN=Again --token {uri} --existing-key");
         let refused = hsm.fails(&cli, 2, &again);
         assert!(refused.contains(&format!("is that of the CA {label:?}")), "{refused}");
+        let renewed = format!("ca renew {label} --new-key again --token {uri} --existing-key");
+        assert!(hsm.fails(&cli, 2, &renewed).contains("is that of the CA"));
     }
 }
 
@@ -156,7 +160,7 @@ fn keys_that_others_have_made_are_used() {
 fn what_is_in_a_token_is_listed_without_a_pin() {
     let Some(hsm) = Hsm::new() else { return };
     let cli = with_root(&hsm, "ec-p256");
-    hsm.add_token("Spare #2");
+    hsm.add_token("Spare #2", PASSWORD);
     let listed = hsm.cli(&cli, "key list --json", &[]).expect(0).json_lines();
     assert_eq!(listed.len(), 2, "{listed:?}");
     let of = |label: &str| {
@@ -231,8 +235,8 @@ fn each_mistake_has_its_sentence() {
         (
             2,
             "ca init b --subject CN=B --token 'pkcs11:object=root'",
-            "private key \"root\" already",
-            "another label",
+            "label \"root\" already",
+            "--existing-key",
         ),
         (
             2,
@@ -261,10 +265,14 @@ fn each_mistake_has_its_sentence() {
         "the PIN of the token with the CA's key is needed, and there is no terminal to ask";
     assert_eq!(asked.error(), wanted);
     assert!(asked.stderr.contains("set C8Y_PKI_TOKEN_PIN"), "{asked:?}");
-    // A file that somebody has damaged.
+    // A file that somebody has damaged: what does not need the key goes on.
     cli.write("pki/ca/root/key.uri", "token=Factory\n");
-    let damaged = hsm.fails(&cli, 2, "ca list");
+    let damaged = hsm.fails(&cli, 2, "ca crl root");
     assert!(damaged.contains("key.uri: the PKCS#11 URI"), "{damaged}");
+    assert!(damaged.contains("belongs into pki/ca/root/key.uri"), "{damaged}");
+    cli.ok("ca list");
+    let checked = cli.run("registry check").expect(1);
+    assert!(checked.stdout.contains("the CA root: pki/ca/root/key.uri:"), "{checked:?}");
 }
 
 #[test]
@@ -332,6 +340,11 @@ fn a_rollout_makes_its_root_in_a_token() {
     assert!(cli.path("demo/pki/ca/root/key.uri").exists());
     let chain = "-untrusted demo/pki/ca/line-7/cert.pem demo/out/devices/gw-200-26470000/cert.pem";
     verify(&cli, &format!("-CAfile demo/pki/ca/root/cert.pem {chain}"));
+    // Of what is there already, the file says the same.
+    let other = with("name = \"edge\"\n", &format!("name = \"edge\"\n{token}"), &text);
+    cli.write("demo/rollout.toml", other);
+    let in_file = cli.fails(2, "rollout demo/rollout.toml --plan");
+    assert!(in_file.contains("the key of the CA \"edge\" is in a file"), "{in_file}");
     cli.write("demo/rollout.toml", with("?module-path=", "?module=", &text));
     let bad = cli.fails(2, "rollout demo/rollout.toml");
     assert!(bad.contains("rollout.toml line") && bad.contains("PKCS#11 URI"), "{bad}");
@@ -366,19 +379,135 @@ fn a_token_that_is_pulled_out_stops_a_run_and_the_same_line_finishes_it() {
     let line = "device issue --from list.csv --ca root --out out";
     let mut command = cli.command(line);
     command.envs(hsm.variables()).envs([PIN]).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let run = command.spawn().expect("it starts");
+    let mut run = command.spawn().expect("it starts");
     while cli.names("out").iter().all(|name| name.starts_with('.')) {
+        assert!(run.try_wait().expect("a process").is_none(), "it was too fast");
         std::thread::sleep(Duration::from_millis(5));
     }
     hsm.plug(false);
     let output = run.wait_with_output().expect("it ends");
     let stopped = Outcome::of(line, &output).expect(3);
     assert!(stopped.error().starts_with("the token \"Factory\" failed at"), "{stopped:?}");
-    assert!(stopped.stderr.contains("the same line goes on"), "{stopped:?}");
+    assert!(stopped.stderr.contains("then run the same command again"), "{stopped:?}");
     let issued = cli.names("out").len();
     assert!(issued < 4000, "{issued}");
     hsm.plug(true);
     hsm.ok(&cli, line);
     assert_eq!(cli.names("out").len(), 4000);
     cli.ok("registry check");
+}
+
+#[test]
+fn a_rollout_goes_on_where_only_the_key_was_made() {
+    let Some(hsm) = Hsm::new() else { return };
+    let cli = Cli::new();
+    let made = ["--keypairgen", "--key-type", "EC:secp384r1", "--label", "root", "--id", "01"];
+    if hsm.pkcs11_tool(&made).is_none() {
+        return;
+    }
+    cli.write("devices.csv", cli.ok("profile show devices.csv"));
+    cli.write("pin", PASSWORD);
+    let example = cli.ok("profile show rollout.toml").replacen(
+        "create = true\n",
+        "create = true\npin = \"pin\"\n",
+        1,
+    );
+    let root = |more: &str| {
+        let token =
+            format!("token = \"pkcs11:token=Factory;object=root?module-path={}\"", hsm.module());
+        example.replacen("name = \"root\"", &format!("name = \"root\"\n{token}\n{more}"), 1)
+    };
+    cli.write("r.toml", root(""));
+    let there = hsm.fails(&cli, 2, "rollout r.toml");
+    assert!(there.contains("existing_key = true"), "{there}");
+    cli.write("r.toml", root("existing_key = true"));
+    hsm.ok(&cli, "rollout r.toml");
+    assert!(cli.text("pki/ca/root/key.uri").contains(";id=%01?"));
+    // One PIN is for one token.
+    let two = root("").replacen(
+        "name = \"edge\"",
+        "name = \"edge\"\ntoken = \"pkcs11:token=Two;object=e?module-path=/m\"",
+        1,
+    );
+    cli.write("two.toml", two.replace("pki = \"pki\"", "pki = \"new\""));
+    let said = cli.fails(2, "rollout two.toml --plan");
+    assert!(said.contains("\"root\" and \"edge\" are in different tokens"), "{said}");
+}
+
+#[test]
+fn a_key_is_never_taken_for_another() {
+    let Some(hsm) = Hsm::new() else { return };
+    let cli = with_root(&hsm, "ec-p256");
+    for label in ["a", "b"] {
+        let made = ["--keypairgen", "--key-type", "EC:secp256r1", "--label", label, "--id", "77"];
+        if hsm.pkcs11_tool(&made).is_none() {
+            return;
+        }
+    }
+    let public = |label: &str| hsm.ok(&cli, &format!("key show pkcs11:object={label}"));
+    assert_ne!(public("a"), public("b"));
+    for label in ["a", "b"] {
+        let token = format!("--token pkcs11:object={label} --existing-key");
+        hsm.ok(&cli, &format!("ca add {label} --parent root --subject CN={label} {token}"));
+        hsm.ok(&cli, &format!("ca crl {label}"));
+    }
+    let same = "ca init c --subject CN=C --token 'pkcs11:token=Factory;object=c;id=%77'";
+    let refused = hsm.fails(&cli, 2, same);
+    assert!(refused.contains("with the same id already"), "{refused}");
+    assert!(!cli.path("pki/ca/c").exists());
+}
+
+#[test]
+fn a_pin_goes_to_one_token_only() {
+    let Some(hsm) = Hsm::new() else { return };
+    let cli = with_root(&hsm, "ec-p256");
+    hsm.add_token("Other", "another-pin");
+    cli.write("other", "another-pin\n");
+    let token = "--token 'pkcs11:token=Other;object=line'";
+    let line = format!("ca add line --parent root --subject CN=Line {token}");
+    // What is in the variable is for the new key; the other token wants its own.
+    let asked = hsm.fails(&cli, 2, &line);
+    assert!(asked.starts_with("error: the PIN of the token with the key of root"), "{asked}");
+    assert!(asked.contains("C8Y_PKI_PARENT_PIN"), "{asked}");
+    let both = [("C8Y_PKI_PARENT_PIN", PASSWORD), ("C8Y_PKI_TOKEN_PIN", "another-pin")];
+    hsm.cli(&cli, &line, &both).expect(0);
+    hsm.cli(&cli, "ca crl line --ca-password-file other", &[]).expect(0);
+    let at = AtTenant::new(cli);
+    let variables = [&hsm.variables()[..], &[PIN]].concat();
+    let two = at.run_with("tenant trust add --ca root --ca line --prove", &variables).expect(2);
+    assert_eq!(two.error(), "the keys of root and line are in different tokens");
+    assert!(at.list("trusted_certificates").is_empty());
+}
+
+#[test]
+fn two_tokens_with_one_label_are_told_apart_by_their_serial_numbers() {
+    let Some(hsm) = Hsm::new() else { return };
+    let cli = with_root(&hsm, "ec-p256");
+    hsm.add_token("Factory", PASSWORD);
+    let both = hsm.fails(&cli, 2, "key show 'pkcs11:token=Factory;object=root'");
+    assert!(both.contains("fits 2 tokens") && both.contains("serial="), "{both}");
+    let listed = hsm.cli(&cli, "key list --json", &[]).expect(0).json_lines();
+    let key = listed.iter().find_map(|token| token["keys"][0]["uri"].as_str()).expect("a key");
+    hsm.ok(&cli, &format!("key show '{key}'"));
+    cli.write("pki/ca/root/key.uri", key);
+    hsm.ok(&cli, "ca crl root");
+}
+
+#[test]
+fn a_pki_folder_moves_to_a_machine_with_another_module() {
+    let Some(hsm) = Hsm::new() else { return };
+    let cli = Cli::new();
+    // Whatever the folder from which it is used, the module is the same one.
+    std::fs::copy(hsm.module(), cli.path("m.so")).expect("a copy");
+    let token = "--token 'pkcs11:token=Factory;object=root?module-path=./m.so'";
+    hsm.ok(&cli, &format!("ca init --subject CN=Root {token}"));
+    let uri = cli.text("pki/ca/root/key.uri");
+    assert!(uri.contains(&format!("module-path={}", cli.arg("m.so"))), "{uri}");
+    std::fs::remove_file(cli.path("m.so")).expect("it goes");
+    let gone = hsm.fails(&cli, 2, "ca crl root");
+    assert!(gone.contains("m.so cannot be loaded"), "{gone}");
+    assert!(gone.contains("this machine's module belongs into pki/ca/root/key.uri"), "{gone}");
+    let (bare, _) = uri.split_once('?').expect("a module");
+    cli.write("pki/ca/root/key.uri", bare);
+    hsm.ok(&cli, "ca crl root");
 }

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::token::ca_secret;
+use crate::token::unlock;
 
 /// Arguments of `ca crl`.
 #[derive(Debug, Args)]
@@ -44,7 +44,7 @@ pub(super) fn run(args: &CrlArgs, dir: &Path, out: Output) -> Result {
     let now = OffsetDateTime::now_utc();
     let mut pki = Pki::open(dir, now)?;
     let ca = pki.ca(&args.name)?;
-    let key = ca.unlock(&ca_secret(&ca, args.ca_password_file.as_ref()).existing()?)?;
+    let key = unlock(&ca, args.ca_password_file.as_ref())?;
     if let Some(dir) = args.out.as_ref().and_then(|path| path.parent())
         && !dir.as_os_str().is_empty()
         && !dir.is_dir()

@@ -5,13 +5,12 @@ use std::path::Path;
 use c8y_pki::Error;
 use c8y_pki::authority::{OwnKey, Pki};
 use c8y_pki::files;
-use c8y_pki::key::pkcs11::KeyUri;
 use c8y_pki::key::{PrivateKey, read::is_encrypted};
 use c8y_pki::secret::Password;
 use time::OffsetDateTime;
 
 use super::{AddArgs, ca_password, made};
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::{password, token, values};
 
@@ -20,10 +19,19 @@ pub(super) fn run(args: &AddArgs, dir: &Path, out: Output) -> Result {
     for path in &args.import {
         heap.extend(values::certificates(path)?);
     }
+    Pki::check_new_name(dir, &args.name)?;
     let path = args.key.clone().unwrap_or_default();
     let now = OffsetDateTime::now_utc();
-    let ca = if let Some(text) = path.to_str().filter(|text| KeyUri::is_meant(text)) {
-        let key = token::open(&token::uri(text)?, args.key_password_file.as_ref())?;
+    let ca = if let Some(text) = token::as_uri(&path) {
+        if args.make.place.ca_password_file.is_some() {
+            return Err(Failure::usage(
+                "--ca-password-file is for a key that is kept in a file, and this one stays in its token",
+                "leave it out; the PIN is that of --key-password-file or C8Y_PKI_TOKEN_PIN",
+            ));
+        }
+        let file = args.key_password_file.as_ref();
+        let key =
+            token::open(text, token::pin(file, "--key-password-file", "the token with the key"))?;
         Pki::open_or_create(dir, now)?.import(&args.name, &heap, OwnKey::InToken(&key), now)?
     } else {
         let (key, password) = key_of_file(args, &path)?;

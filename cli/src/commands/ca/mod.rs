@@ -23,6 +23,7 @@ use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::password::Source;
 use crate::render::{day, items, table, until};
+use crate::token::unlock_with;
 use crate::values::{self, SubjectArgs};
 
 /// Commands about CAs.
@@ -118,7 +119,7 @@ pub(crate) struct AddArgs {
     #[arg(long, value_name = "FILE")]
     parent_password_file: Option<PathBuf>,
     /// Take in a CA made elsewhere: files with its certificate and those above it
-    #[arg(long, value_name = "FILE", num_args = 1.., requires = "key", conflicts_with_all = ["parent", "clamp", "days", "path_length", "key_type", "token"])]
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "key", conflicts_with_all = ["parent", "clamp", "days", "path_length", "key_type", "token", "existing_key"])]
     import: Vec<PathBuf>,
     /// The private key of the CA to take in, in a file or a token (pkcs11:…), where it stays
     #[arg(long, value_name = "FILE|URI", requires = "import")]
@@ -165,8 +166,8 @@ impl CaView {
             devices: devices.get(&ca.name).copied().unwrap_or(0),
             folder: ca.dir().display().to_string(),
             token: match ca.key_place() {
-                KeyPlace::File(_) => None,
                 KeyPlace::Token { uri, .. } => Some(uri.to_string()),
+                KeyPlace::File(_) | KeyPlace::Unnamed { .. } => None,
             },
         }
     }
@@ -211,6 +212,7 @@ fn made(ca: &Ca, out: Output) -> Result {
     out.note(&match ca.key_place() {
         KeyPlace::File(path) => format!("Its key is encrypted: {}", path.display()),
         KeyPlace::Token { uri, .. } => format!("Its key is in the token: {uri}"),
+        KeyPlace::Unnamed { path, .. } => format!("Its key is in a token: {}", path.display()),
     });
     Ok(Outcome::Done)
 }
@@ -218,7 +220,8 @@ fn made(ca: &Ca, out: Output) -> Result {
 fn init(args: &InitArgs, dir: &Path, out: Output) -> Result {
     let profile = values::profile(&args.profile, args.make.key_type)?;
     let subject = named(&args.make.subject, &profile)?;
-    let ready = Place::of(&args.make.place)?.ready()?;
+    Pki::check_new_name(dir, &args.name)?;
+    let ready = Place::of(&args.make.place, profile.key)?.ready()?;
     let now = OffsetDateTime::now_utc();
     let mut pki = Pki::open_or_create(dir, now)?;
     let settings = CaSettings {
@@ -257,8 +260,10 @@ fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
     let wanted = args.make.path_length.unwrap_or(profile.path_length);
     c8y_pki::issue::path_length(wanted, &parent.chain)?;
     let parent_file = args.parent_password_file.as_ref();
-    let (above, ready) = Place::of(&args.make.place)?.ready_under(&parent, parent_file)?;
-    let parent_key = parent.unlock(&above)?;
+    Pki::check_new_name(dir, &args.name)?;
+    let place = Place::of(&args.make.place, profile.key)?;
+    let (above, ready) = place.ready_under(&parent, parent_file)?;
+    let parent_key = unlock_with(&parent, &above)?;
     let settings = CaSettings {
         profile: &profile,
         subject: &subject,

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use c8y_pki::authority::{Ca, KeyPlace, NewKey};
-use c8y_pki::key::pkcs11::{KeyUri, TokenKey};
+use c8y_pki::crypto::KeyType;
+use c8y_pki::key::pkcs11::{self, KeyUri, TokenKey};
 use c8y_pki::secret::Password;
 use clap::Args;
 
@@ -32,12 +33,17 @@ pub(crate) struct PlaceArgs {
 pub(super) struct Place<'a> {
     args: &'a PlaceArgs,
     uri: Option<KeyUri>,
+    key_type: KeyType,
 }
 
 impl<'a> Place<'a> {
-    pub(super) fn of(args: &'a PlaceArgs) -> Result<Self> {
-        let uri = args.token.as_deref().map(token::uri).transpose()?;
-        Ok(Self { args, uri })
+    /// `key_type` is that of a key that is to be made.
+    pub(super) fn of(args: &'a PlaceArgs, key_type: KeyType) -> Result<Self> {
+        let uri = match &args.token {
+            Some(text) => Some(pkcs11::with_token(&token::uri(text)?)?),
+            None => None,
+        };
+        Ok(Self { args, uri, key_type })
     }
 
     fn source(&self) -> Source<'_> {
@@ -63,18 +69,34 @@ impl<'a> Place<'a> {
     }
 
     /// With its own secret, and that of the key above it. In files, the password of the new key opens
-    /// that above too, unless another is given; the PIN of a token opens nothing else, and a wrong
-    /// one is counted by the token.
+    /// that above too, unless another is given. A token has one PIN for both, and a PIN opens nothing
+    /// else: a token counts wrong ones.
     pub(super) fn ready_under(
         self,
         parent: &Ca,
         parent_file: Option<&PathBuf>,
     ) -> Result<(Password, Ready)> {
         let what = secret_of(parent);
-        let above = parent_secret(parent, parent_file, &what);
-        let in_files = self.uri.is_none() && matches!(parent.key_place(), KeyPlace::File(_));
+        let is_shared = match (parent.key_place(), &self.uri) {
+            (KeyPlace::File(_), None) => true,
+            (KeyPlace::Token { uri, .. }, Some(new)) => uri.is_same_token(new),
+            _ => false,
+        };
+        let both_in_tokens = parent.key_place().is_in_token() && self.uri.is_some();
+        let above = match parent_secret(parent, parent_file, &what) {
+            // C8Y_PKI_TOKEN_PIN is that of the new key's token.
+            source if both_in_tokens && !is_shared => {
+                Source { variable: "C8Y_PKI_PARENT_PIN", ..source }
+            }
+            source => source,
+        };
         let (above, own) = match (above.given()?, self.source().given()?) {
-            (None, Some(own)) if in_files => (own.clone(), own),
+            (None, Some(own)) if is_shared => (own.clone(), own),
+            (Some(above), None) if is_shared && both_in_tokens => (above.clone(), above),
+            (None, None) if is_shared && both_in_tokens => {
+                let pin = above.existing()?;
+                (pin.clone(), pin)
+            }
             (given, own) => {
                 (given.map_or_else(|| above.existing(), Ok)?, own.map_or_else(|| self.ask(), Ok)?)
             }
@@ -82,10 +104,15 @@ impl<'a> Place<'a> {
         Ok((above, self.with(own)?))
     }
 
+    /// A token is tried before anything is made: its PIN, and the key or the place for it.
     fn with(self, secret: Password) -> Result<Ready> {
         let taken = match &self.uri {
             Some(uri) if self.args.existing_key => Some(TokenKey::open(uri, &secret)?),
-            _ => None,
+            Some(uri) => {
+                TokenKey::check_new(uri, self.key_type, &secret)?;
+                None
+            }
+            None => None,
         };
         Ok(Ready { uri: self.uri, taken, secret })
     }
@@ -108,11 +135,22 @@ impl Ready {
     }
 }
 
+/// Whether one secret may stand for the keys of both: in files, or in one token.
+pub(super) fn have_one_secret(ca: &Ca, parent: &Ca) -> bool {
+    match (ca.key_place(), parent.key_place()) {
+        (KeyPlace::File(_), KeyPlace::File(_)) => true,
+        (KeyPlace::Token { uri, .. }, KeyPlace::Token { uri: above, .. }) => {
+            uri.is_same_token(above)
+        }
+        _ => false,
+    }
+}
+
 /// What opens the key of the CA above is called in messages.
 pub(super) fn secret_of(parent: &Ca) -> String {
-    match parent.key_place() {
-        KeyPlace::File(_) => format!("the key of {}", parent.name),
-        KeyPlace::Token { .. } => format!("the token with the key of {}", parent.name),
+    match parent.key_place().is_in_token() {
+        false => format!("the key of {}", parent.name),
+        true => format!("the token with the key of {}", parent.name),
     }
 }
 
@@ -123,14 +161,14 @@ pub(super) fn parent_secret<'a>(
     what: &'a str,
 ) -> Source<'a> {
     const OPTION: &str = "--parent-password-file";
-    match parent.key_place() {
-        KeyPlace::File(_) => Source {
+    match parent.key_place().is_in_token() {
+        false => Source {
             file,
             option: OPTION,
             variable: "C8Y_PKI_PARENT_PASSWORD",
             noun: "password",
             what,
         },
-        KeyPlace::Token { .. } => token::pin(file, OPTION, what),
+        true => token::pin(file, OPTION, what),
     }
 }

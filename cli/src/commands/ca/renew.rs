@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::authority::{Ca, CaSettings, KeyPlace, Pki};
+use c8y_pki::authority::{Ca, CaSettings, Pki};
 use c8y_pki::crypto::KeyType;
 use c8y_pki::issue::{Outliving, Validity};
 use c8y_pki::profile::PathLength;
@@ -11,10 +11,10 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::made;
-use super::place::{Place, PlaceArgs, parent_secret, secret_of};
+use super::place::{Place, PlaceArgs, have_one_secret, parent_secret, secret_of};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::token::ca_secret;
+use crate::token::{ca_secret, unlock_with};
 use crate::values;
 
 /// Arguments of `ca renew`.
@@ -74,7 +74,7 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
         ));
     }
     let signing = parent.as_ref().unwrap_or(&ca);
-    let key = signing.unlock(&signing_secret(args, &ca, parent.as_ref())?)?;
+    let key = unlock_with(signing, &signing_secret(args, &ca, parent.as_ref())?)?;
     let validity = as_before(&ca, args.days, now)?;
     let renewed = pki.renew_ca(&args.name, &key, validity, outliving, args.revoke, now)?;
     made(&renewed, out)?;
@@ -99,10 +99,9 @@ fn signing_secret(args: &RenewArgs, ca: &Ca, parent: Option<&Ca>) -> Result<Pass
     let Some(parent) = parent else { return own.existing() };
     let what = secret_of(parent);
     let above = parent_secret(parent, args.parent_password_file.as_ref(), &what);
-    let in_file = |ca: &Ca| matches!(ca.key_place(), KeyPlace::File(_));
     match (above.given()?, own.given()?) {
         (Some(secret), _) => Ok(secret),
-        (None, Some(own)) if in_file(ca) && in_file(parent) => Ok(own),
+        (None, Some(own)) if have_one_secret(ca, parent) => Ok(own),
         (None, _) => above.existing(),
     }
 }
@@ -132,11 +131,18 @@ fn new_key(
     let old = ca.certificate();
     let path_length = old.basic_constraints.and_then(|bc| bc.path_length);
     let path_length = path_length.and_then(|n| u8::try_from(n).ok());
-    let place = Place::of(&args.place)?;
+    Pki::check_new_name(pki.dir(), name)?;
+    if ca.key_place().is_in_token() && args.place.token.is_none() {
+        return Err(Failure::usage(
+            format!("the key of {} is in a token, and the new one would be in a file", ca.name),
+            "name its place: --token \"pkcs11:token=…;object=…\"",
+        ));
+    }
+    let place = Place::of(&args.place, profile.key)?;
     let (above, ready) = match &parent {
         Some(parent) => {
             let (above, ready) = place.ready_under(parent, args.parent_password_file.as_ref())?;
-            (Some((parent, parent.unlock(&above)?)), ready)
+            (Some((parent, unlock_with(parent, &above)?)), ready)
         }
         None => (None, place.ready()?),
     };

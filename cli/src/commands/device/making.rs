@@ -21,7 +21,7 @@ use crate::output::Output;
 use crate::progress::Line;
 use crate::render::{count, date};
 use crate::stop;
-use crate::token::ca_secret;
+use crate::token::unlock;
 use crate::values;
 
 pub(super) const INTERRUPTED: &str = "interrupted; run the same command again to finish";
@@ -123,7 +123,7 @@ pub(super) fn issue(
     for path in &args.server_cert {
         trusted.extend(values::certificates(path)?);
     }
-    let key = run.ca.unlock(&ca_secret(&run.ca, args.ca_password_file.as_ref()).existing()?)?;
+    let key = unlock(&run.ca, args.ca_password_file.as_ref())?;
     // A device that keeps its key gets certificates only.
     let has_keys = run.devices.has_keys();
     let kinds = if has_keys { args.bundle.as_slice() } else { &[Bundle::Pem] };

@@ -14,7 +14,7 @@ use super::list::no_batch;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::render::count;
-use crate::token::ca_secret;
+use crate::token::unlock;
 
 /// Arguments of `device manifest`.
 #[derive(Debug, Args)]
@@ -67,7 +67,7 @@ pub(super) fn run(args: &ManifestArgs, dir: &Path, out: Output) -> Result {
     };
     // A run has one CA.
     let ca = pki.ca(&first.ca)?;
-    let key = ca.unlock(&ca_secret(&ca, args.ca_password_file.as_ref()).existing()?)?;
+    let key = unlock(&ca, args.ca_password_file.as_ref())?;
     let made = manifest::make(&batch, &ca.name, &records, ca.certificate(), &key, now)?;
     files::create_private_dir(&args.out)?;
     let chain = ca.chain_pem();

@@ -21,7 +21,7 @@ use crate::output::Output;
 use crate::progress::Line;
 use crate::render::{count, table};
 use crate::stop;
-use crate::token::ca_secret;
+use crate::token::unlock;
 use crate::values::{self, SubjectArgs};
 
 /// Arguments of `device sign`.
@@ -87,7 +87,7 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
     let now = OffsetDateTime::now_utc();
     let mut pki = Pki::open(dir, now)?;
     let ca = pki.ca(&args.ca)?;
-    let key = ca.unlock(&ca_secret(&ca, args.ca_password_file.as_ref()).existing()?)?;
+    let key = unlock(&ca, args.ca_password_file.as_ref())?;
     files::create_private_dir(&args.out)?;
     let existing = args.existing.existing()?;
     let job = Job {

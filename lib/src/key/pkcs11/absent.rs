@@ -19,6 +19,11 @@ impl TokenKey {
     }
 
     /// [`Pkcs11Error::NotBuiltIn`].
+    pub fn check_new(_: &KeyUri, _: KeyType, _: &Password) -> Result<(), Pkcs11Error> {
+        Err(Pkcs11Error::NotBuiltIn)
+    }
+
+    /// [`Pkcs11Error::NotBuiltIn`].
     pub fn generate(_: &KeyUri, _: KeyType, _: &Password) -> Result<Self, Pkcs11Error> {
         Err(Pkcs11Error::NotBuiltIn)
     }
@@ -45,6 +50,11 @@ impl Signer for TokenKey {
     fn sign_sha256(&self, _: &[u8]) -> Result<Vec<u8>, CryptoError> {
         match self.0 {}
     }
+}
+
+/// [`Pkcs11Error::NotBuiltIn`].
+pub fn with_token(_: &KeyUri) -> Result<KeyUri, Pkcs11Error> {
+    Err(Pkcs11Error::NotBuiltIn)
 }
 
 /// [`Pkcs11Error::NotBuiltIn`].

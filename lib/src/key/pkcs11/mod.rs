@@ -14,6 +14,10 @@
 #[cfg(not(feature = "pkcs11"))]
 mod absent;
 #[cfg(feature = "pkcs11")]
+mod making;
+#[cfg(feature = "pkcs11")]
+mod sessions;
+#[cfg(feature = "pkcs11")]
 mod signing;
 #[cfg(feature = "pkcs11")]
 mod token;
@@ -22,11 +26,11 @@ mod uri;
 use std::path::PathBuf;
 
 #[cfg(not(feature = "pkcs11"))]
-pub use absent::{TokenKey, list};
+pub use absent::{TokenKey, list, with_token};
 #[cfg(feature = "pkcs11")]
 pub use signing::TokenKey;
 #[cfg(feature = "pkcs11")]
-pub use token::list;
+pub use token::{list, with_token};
 pub use uri::KeyUri;
 
 use crate::crypto::{CryptoError, KeyAlgorithm, KeyType};
@@ -103,11 +107,11 @@ pub enum Pkcs11Error {
         /// How many there are.
         count: usize,
     },
-    /// A new key was to get a label that a key has.
-    #[error("the token {token:?} has a private key {label:?} already")]
+    /// A new key was to get a label or an id that a key has.
+    #[error("the token {token:?} has a private key with the {what} already")]
     KeyExists {
-        /// The label.
-        label: String,
+        /// The label or the id.
+        what: String,
         /// The token's label.
         token: String,
     },
@@ -121,6 +125,12 @@ pub enum Pkcs11Error {
         token: String,
         /// Whether the token locks itself at the next wrong one, as far as it says so.
         last_try: bool,
+    },
+    /// The PIN has to be changed.
+    #[error("the PIN of the token {token:?} has expired")]
+    PinExpired {
+        /// The token's label.
+        token: String,
     },
     /// Too many wrong PINs.
     #[error("the token {token:?} has locked itself after too many wrong PINs")]
@@ -171,12 +181,12 @@ impl Pkcs11Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let among = |what: &str, present: &[String]| match present {
-            [] => format!("there is no {what} in it"),
+            [] => format!("there is no {what} in it, or it cannot be reached"),
             _ => format!("it has {}", present.join(", ")),
         };
         Some(match self {
             Self::NotBuiltIn => "build it with the feature `pkcs11`, which is on by default".into(),
-            Self::BadUri { reason, .. } if reason.contains("PIN") => {
+            Self::BadUri { reason, .. } if *reason == uri::PIN => {
                 "give the PIN as the password of the key: a file, the environment, or a prompt"
                     .into()
             }
@@ -196,12 +206,18 @@ impl Pkcs11Error {
             Self::SeveralTokens { .. } => "add serial=…; `c8y-pki key list` shows it".into(),
             Self::SeveralKeys { .. } => "add id=…, in which they differ".into(),
             Self::KeyExists { .. } => {
-                "give the new one another label, or use that key with --existing-key".into()
+                "give the new one another, or use that key: --existing-key, in a rollout file \
+                 `existing_key = true`"
+                    .into()
             }
             Self::NoLabel(_) => "add object=NAME".into(),
             Self::WrongPin { last_try: true, .. } => {
                 "the token locks itself at the next wrong one: make sure first".into()
             }
+            Self::WrongPin { .. } => {
+                "the token counts wrong ones: make sure of the PIN and the token first".into()
+            }
+            Self::PinExpired { .. } => "set a new one with the tool of the token's maker".into(),
             Self::PinLocked { .. } => "its security officer can set a new PIN".into(),
             Self::NoPinYet { .. } => "set one with the tool of the token's maker".into(),
             Self::Failed { .. } => return CryptoError::Token(String::new()).hint(),
@@ -212,7 +228,12 @@ impl Pkcs11Error {
 
     /// Whether trying again may help.
     pub(crate) fn is_environment(&self) -> bool {
-        matches!(self, Self::Module { .. } | Self::Failed { .. })
+        match self {
+            Self::Module { .. } | Self::Failed { .. } => true,
+            // One that is unplugged, or reached over a network.
+            Self::NoToken { present, .. } => present.is_empty(),
+            _ => false,
+        }
     }
 }
 
@@ -223,8 +244,9 @@ pub struct TokenContents {
     pub uri: KeyUri,
     /// What it is: maker and model.
     pub model: String,
-    /// The public keys: each stands for a private key, if it was made in the token.
-    pub keys: Vec<ListedKey>,
+    /// The public keys: each stands for a private key, if it was made in the token. Or why they cannot
+    /// be read.
+    pub keys: Result<Vec<ListedKey>, Pkcs11Error>,
 }
 
 /// A key that was found in a token.

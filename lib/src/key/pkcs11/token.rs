@@ -19,7 +19,7 @@ use crate::secret::Password;
 
 pub(super) type Result<T> = std::result::Result<T, Pkcs11Error>;
 
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -97,7 +97,7 @@ impl Token {
         self.module.open_ro_session(self.slot).map_err(self.failed("opening a session"))
     }
 
-    /// A session that may change the token, logged in. All others of this process then are, too.
+    /// Logs the session in, and with it all others of this process.
     pub(super) fn log_in(&self, session: &Session, pin: &Password) -> Result<()> {
         let token = || self.label.clone();
         let pin = AuthPin::from(pin.expose().to_owned());
@@ -110,6 +110,9 @@ impl Token {
                 let info = self.module.get_token_info(self.slot);
                 let last_try = info.is_ok_and(|info| info.user_pin_final_try());
                 Err(Pkcs11Error::WrongPin { token: token(), last_try })
+            }
+            Err(Error::Pkcs11(RvError::PinExpired, _)) => {
+                Err(Pkcs11Error::PinExpired { token: token() })
             }
             Err(Error::Pkcs11(RvError::PinLocked, _)) => {
                 Err(Pkcs11Error::PinLocked { token: token() })
@@ -132,6 +135,23 @@ impl Token {
         template.extend(uri.object.iter().map(|label| Attribute::Label(label.clone().into())));
         template.extend(uri.id.iter().map(|id| Attribute::Id(id.clone())));
         session.find_objects(&template).map_err(self.failed("looking for keys"))
+    }
+
+    /// Its public keys; `uri` names the token.
+    fn keys(&self, uri: &KeyUri) -> Result<Vec<ListedKey>> {
+        let session = self.session()?;
+        let mut keys = Vec::new();
+        for object in self.objects(&session, ObjectClass::PUBLIC_KEY, &KeyUri::default())? {
+            let found = self.attributes(&session, object)?;
+            let algorithm = match found.public_key() {
+                Ok(Some(key)) => Ok(key.algorithm()),
+                Ok(None) => Err("it is neither RSA nor EC".to_owned()),
+                Err(e) => Err(e.to_string()),
+            };
+            let (object, id) = (Some(found.label), Some(found.id));
+            keys.push(ListedKey { uri: KeyUri { object, id, ..uri.clone() }, algorithm });
+        }
+        Ok(keys)
     }
 
     pub(super) fn attributes(&self, session: &Session, object: ObjectHandle) -> Result<Attributes> {
@@ -170,10 +190,13 @@ pub(super) fn boxed(uri: &KeyUri) -> Box<KeyUri> {
     Box::new(KeyUri { module: None, ..uri.clone() })
 }
 
+/// All tokens that can be looked at. A slot that fails is another's concern.
 fn tokens(module: &Pkcs11, path: &Path) -> Result<Vec<(Slot, TokenInfo)>> {
     let failed = |e: Error| Pkcs11Error::Module { module: path.to_owned(), reason: reason(&e) };
-    let slots = module.get_slots_with_initialized_token().map_err(failed)?;
-    slots.into_iter().map(|slot| Ok((slot, module.get_token_info(slot).map_err(failed)?))).collect()
+    let slots = module.get_slots_with_token().map_err(failed)?;
+    let found =
+        slots.into_iter().filter_map(|slot| Some((slot, module.get_token_info(slot).ok()?)));
+    Ok(found.filter(|(_, info)| info.token_initialized()).collect())
 }
 
 fn fits(uri: &KeyUri, info: &TokenInfo) -> bool {
@@ -209,38 +232,24 @@ impl Attributes {
     }
 }
 
+/// The same URI with the label of the one token that it fits.
+pub fn with_token(uri: &KeyUri) -> Result<KeyUri> {
+    Ok(KeyUri { token: Some(Token::find(uri)?.label), ..uri.clone() })
+}
+
 /// The tokens behind a module, with the keys that can be seen without a PIN.
 pub fn list(module: &Path) -> Result<Vec<TokenContents>> {
     let loaded = load(module)?;
-    let mut contents = Vec::new();
-    for (slot, info) in tokens(&loaded, module)? {
-        let label = info.label().to_owned();
+    let listed = |(slot, info): (Slot, TokenInfo)| {
         let uri = KeyUri {
-            token: Some(label.clone()),
+            token: Some(info.label().to_owned()),
             serial: Some(info.serial_number().to_owned()),
             module: Some(module.to_owned()),
             ..KeyUri::default()
         };
-        let token = Token { module: loaded.clone(), slot, label };
-        let session = token.session()?;
-        let mut keys = Vec::new();
-        for object in token.objects(&session, ObjectClass::PUBLIC_KEY, &KeyUri::default())? {
-            let found = token.attributes(&session, object)?;
-            let algorithm = match found.public_key() {
-                Ok(Some(key)) => Ok(key.algorithm()),
-                Ok(None) => Err("it is neither RSA nor EC".to_owned()),
-                Err(e) => Err(e.to_string()),
-            };
-            let key = KeyUri {
-                object: Some(found.label),
-                id: Some(found.id),
-                serial: None,
-                ..uri.clone()
-            };
-            keys.push(ListedKey { uri: key, algorithm });
-        }
-        let model = format!("{} {}", info.manufacturer_id(), info.model());
-        contents.push(TokenContents { uri, model, keys });
-    }
-    Ok(contents)
+        let token = Token { module: loaded.clone(), slot, label: info.label().to_owned() };
+        let keys = token.keys(&uri);
+        TokenContents { uri, model: format!("{} {}", info.manufacturer_id(), info.model()), keys }
+    };
+    Ok(tokens(&loaded, module)?.into_iter().map(listed).collect())
 }

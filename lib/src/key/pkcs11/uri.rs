@@ -6,7 +6,8 @@
 //!
 //! Taken: `token`, `serial`, `manufacturer`, `model` of the token; `object` (its label), `id` and
 //! `type=private` of the key; `module-path`. Refused: anything else, an attribute that stands there
-//! twice, and a PIN in the URI, which would be seen in lists of processes and kept in files.
+//! twice, what is not encoded as a URI has to be, and a PIN in the URI, wherever it stands: it would be
+//! seen in lists of processes and kept in files.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,6 +22,9 @@ use super::Pkcs11Error;
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// The same for a path, which is easier to read with its separators (RFC 7512, 2.3: `pk11-qchar`).
 const IN_PATH: &AsciiSet = &UNRESERVED.remove(b'/');
+
+/// Why a URI with a PIN is refused.
+pub(super) const PIN: &str = "a PIN does not belong into it";
 
 /// How every PKCS#11 URI begins.
 const SCHEME: &str = "pkcs11:";
@@ -57,6 +61,25 @@ impl KeyUri {
         self
     }
 
+    /// The same URI, whose module is found from every folder. A bare name is one that the system looks
+    /// up, and stays.
+    #[must_use]
+    pub fn with_absolute_module(mut self) -> Self {
+        if let Some(module) = &self.module
+            && module.components().nth(1).is_some()
+            && let Ok(absolute) = std::path::absolute(module)
+        {
+            self.module = Some(absolute);
+        }
+        self
+    }
+
+    /// Whether it names the same token, as far as the texts tell it.
+    pub fn is_same_token(&self, other: &Self) -> bool {
+        let token = |uri: &Self| Self { object: None, id: None, ..uri.clone() };
+        token(self) == token(other)
+    }
+
     fn take(&mut self, attribute: &str, is_query: bool) -> Result<(), &'static str> {
         let (name, value) = attribute.split_once('=').ok_or("each part of it is name=value")?;
         let octets: Cow<'_, [u8]> = percent_decode_str(value).into();
@@ -74,7 +97,6 @@ impl KeyUri {
             ("type", false) => Err("its type is not private"),
             ("module-path", true) => put(&mut self.module, PathBuf::from(text)),
             ("module-name", true) => Err("it names a module, not the module's path"),
-            ("pin-value" | "pin-source", true) => Err("a PIN does not belong into it"),
             _ => Err("a part of it is not one of token, serial, manufacturer, model, object, id, \
                       type, module-path"),
         }
@@ -88,9 +110,22 @@ fn put<T>(place: &mut Option<T>, value: T) -> Result<(), &'static str> {
     }
 }
 
-/// The URI as far as a message may show it: a value that was refused may be a PIN.
+/// Where an attribute with a PIN begins, if there is one, in its place or not.
+fn pin_at(text: &str) -> Option<usize> {
+    let text = text.to_ascii_lowercase();
+    ["pin-value", "pin-source"].iter().filter_map(|name| text.find(name)).min()
+}
+
+/// The URI as far as a message may show it: what follows may be a PIN.
 fn shown(text: &str) -> String {
-    text.split_once('?').map_or(text, |(path, _)| path).to_owned()
+    let end = text.find('?').into_iter().chain(pin_at(text)).min();
+    text[..end.unwrap_or(text.len())].to_owned()
+}
+
+/// Whether each `%` has its two hex digits (RFC 3986, 2.1).
+fn is_encoded(text: &str) -> bool {
+    let hex = |part: &str| part.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    text.split('%').skip(1).all(hex)
 }
 
 impl FromStr for KeyUri {
@@ -100,6 +135,12 @@ impl FromStr for KeyUri {
         let bad = |reason| Pkcs11Error::BadUri { uri: shown(text), reason };
         if !Self::is_meant(text) {
             return Err(bad("it does not begin with pkcs11:"));
+        }
+        if pin_at(text).is_some() {
+            return Err(bad(PIN));
+        }
+        if text.contains('#') || !is_encoded(text) {
+            return Err(bad("a # or % in a value has to be written as %23, %25"));
         }
         let (path, query) =
             text[SCHEME.len()..].split_once('?').unwrap_or((&text[SCHEME.len()..], ""));
@@ -181,6 +222,11 @@ mod tests {
             ("pkcs11:token=a?pin-value=Marker-4711", "PIN"),
             ("pkcs11:token=a?pin-source=file:/etc/pin", "PIN"),
             ("pkcs11:token=a?token=b", "not one of"),
+            ("pkcs11:token=a;pin-value=4711", "PIN"),
+            ("pkcs11:token=a&pin-value=4711", "PIN"),
+            ("pkcs11:token=a;PIN-Source=4711", "PIN"),
+            ("pkcs11:token=100%", "%25"),
+            ("pkcs11:token=a#b", "%23"),
         ] {
             let error = text.parse::<KeyUri>().unwrap_err();
             assert!(error.to_string().contains(why), "{text}: {error}");

@@ -40,6 +40,8 @@ pub(super) struct RawCa {
     pub(super) subject: Spanned<String>,
     pub(super) days: Option<u32>,
     pub(super) token: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) existing_key: bool,
 }
 
 #[derive(Deserialize)]

@@ -1,7 +1,5 @@
 //! `tenant trust add`: upload CAs, and prove that their keys are ours.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::Pki;
@@ -16,7 +14,7 @@ use super::{View, details, which};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::tenant::{TenantArgs, show_requests};
-use crate::token::{self, ca_secret};
+use crate::token::{self, Secrets};
 
 /// Arguments of `tenant trust add`.
 #[derive(Debug, Args)]
@@ -113,19 +111,11 @@ fn wanted(args: &AddArgs, dir: &Path) -> Result<Vec<Wanted>> {
     }
     if !args.ca.is_empty() {
         let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
-        // Asked for once, for all whose keys are in files; and once for those in tokens.
-        let mut secrets = BTreeMap::new();
+        let mut secrets = Secrets::default();
         for name in &args.ca {
             let ca = pki.ca(name)?;
             let key: Option<Box<dyn Signer>> = match args.prove && !args.dry_run {
-                true => {
-                    let source = ca_secret(&ca, args.ca_password_file.as_ref());
-                    let secret = match secrets.entry(source.variable) {
-                        Entry::Occupied(known) => known.into_mut(),
-                        Entry::Vacant(unknown) => unknown.insert(source.existing()?),
-                    };
-                    Some(Box::new(ca.unlock(secret)?))
-                }
+                true => Some(Box::new(secrets.unlock(&ca, args.ca_password_file.as_ref())?)),
                 false => None,
             };
             add(ca.certificate().clone(), format!("--ca {name}"), key);
