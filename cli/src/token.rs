@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::{Ca, CaKey, KeyPlace};
-use c8y_pki::key::pkcs11::{KeyUri, TokenKey};
+use c8y_pki::key::pkcs11::{KeyUri, TokenKey, is_one_token};
 use c8y_pki::key::signer::Signer;
 use c8y_pki::secret::Password;
 
@@ -57,6 +57,14 @@ pub(crate) fn unlock_with(ca: &Ca, secret: &Password) -> Result<CaKey> {
     Ok(ca.unlock_through(secret, module().as_deref())?)
 }
 
+/// The URI of a CA's key, if it is in a token, with the module through which it is opened.
+pub(crate) fn uri_of(ca: &Ca) -> Option<KeyUri> {
+    match ca.key_place() {
+        KeyPlace::Token { uri, .. } => Some(uri.clone().or_module(module().as_deref())),
+        KeyPlace::File(_) | KeyPlace::Unnamed { .. } => None,
+    }
+}
+
 /// The private key of `--key FILE|URI`.
 pub(crate) fn key(from: &Path, secret_file: Option<&PathBuf>) -> Result<Box<dyn Signer>> {
     match as_uri(from) {
@@ -84,7 +92,7 @@ pub(crate) struct Secrets {
 
 impl Secrets {
     pub(crate) fn unlock(&mut self, ca: &Ca, file: Option<&PathBuf>) -> Result<CaKey> {
-        let KeyPlace::Token { uri, .. } = ca.key_place() else {
+        let Some(uri) = uri_of(ca) else {
             let password = match self.files.take() {
                 Some(known) => known,
                 None => ca_secret(ca, file).existing()?,
@@ -92,7 +100,7 @@ impl Secrets {
             return unlock_with(ca, self.files.insert(password));
         };
         match &self.token {
-            Some((_, known, pin)) if known.is_same_token(uri) => unlock_with(ca, pin),
+            Some((_, known, pin)) if is_one_token(known, &uri)? => unlock_with(ca, pin),
             Some((other, ..)) => Err(Failure::usage(
                 format!("the keys of {other} and {} are in different tokens", ca.name),
                 "there is one PIN at a time: name them one by one",
@@ -100,7 +108,7 @@ impl Secrets {
             None => {
                 let pin = ca_secret(ca, file).existing()?;
                 let key = unlock_with(ca, &pin)?;
-                self.token = Some((ca.name.clone(), uri.clone(), pin));
+                self.token = Some((ca.name.clone(), uri, pin));
                 Ok(key)
             }
         }

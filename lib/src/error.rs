@@ -274,6 +274,7 @@ fn of_rollout(e: &RolloutError) -> Fault {
         RolloutError::Registry(e) => of_registry(e),
         RolloutError::Crypto(e) => of_crypto(e),
         RolloutError::Authority(e) => of_authority(e),
+        RolloutError::Pkcs11(e) => of_pkcs11(e),
         RolloutError::Bulk(e) => of_bulk(e),
         RolloutError::Platform(e) => of_platform(e),
         RolloutError::Results(e) => of_results(e),

@@ -177,7 +177,7 @@ impl AuthorityError {
             }
             Self::Key { source, .. } => source.hint(),
             Self::KeyUri {
-                source: Pkcs11Error::NotAModule { .. } | Pkcs11Error::BadUri { .. },
+                source: Pkcs11Error::NotAModule { .. } | Pkcs11Error::NoModule(_),
                 path,
             } => {
                 let path = path.display();

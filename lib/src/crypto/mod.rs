@@ -99,8 +99,7 @@ impl CryptoError {
             }
             Self::NoSha256(_) => Some("the platform's proof wants an RSA or EC key".to_owned()),
             Self::Token(_) => Some(
-                "is the token still there, and can it be reached? then run the same command again; if it \
-                 has just made a key, with --existing-key"
+                "is the token still there, and can it be reached? then run the same command again"
                     .to_owned(),
             ),
             Self::ShortRsa(_) => {

@@ -24,6 +24,7 @@ use crate::bulk::BulkError;
 use crate::cert::CertError;
 use crate::crypto::CryptoError;
 use crate::files::FileError;
+use crate::key::pkcs11::Pkcs11Error;
 use crate::platform::PlatformError;
 use crate::platform::register::results::ResultError;
 use crate::platform::trusted::TrustProblem;
@@ -94,6 +95,12 @@ pub enum RolloutError {
         /// Another one.
         second: String,
     },
+    /// A CA whose key is in a token that nothing leads to.
+    #[error("{}: the URI has no module-path", .0.display())]
+    NoModule(PathBuf),
+    /// A token, looked at.
+    #[error(transparent)]
+    Pkcs11(#[from] Pkcs11Error),
     /// A CA whose key is in a file, and should be in a token.
     #[error("the key of the CA {name:?} is in a file; {file} wants it in a token")]
     NotInToken {
@@ -159,7 +166,14 @@ impl RolloutError {
             Self::NoPinFile(_) => Some(
                 "write the PIN into it; one is never made: the token has it already".to_owned(),
             ),
-            Self::TwoTokens { .. } => Some("make one of them with `c8y-pki ca` first".to_owned()),
+            Self::NoModule(_) => {
+                Some("append ?module-path=FILE: a rollout takes the module from there".to_owned())
+            }
+            Self::Pkcs11(e) => e.hint(),
+            Self::TwoTokens { .. } => Some(
+                "use one token, or make CAs and devices with `c8y-pki ca` and `device issue`"
+                    .to_owned(),
+            ),
             Self::OtherSubject { .. } | Self::OtherParent { .. } | Self::NotInToken { .. } => Some(
                 "a CA cannot be changed: give the new one another name, or correct the file"
                     .to_owned(),

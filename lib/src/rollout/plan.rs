@@ -10,6 +10,7 @@ use crate::authority::{Ca, KeyPlace, Pki};
 use crate::bulk::list::{Device, DeviceList};
 use crate::bulk::{BulkError, is_complete};
 use crate::files;
+use crate::key::pkcs11::{KeyUri, is_one_token};
 use crate::registration;
 use crate::registry::Standing;
 
@@ -177,21 +178,26 @@ fn password_step(spec: &Spec, path: &std::path::Path) -> Result<Step, RolloutErr
 
 /// There is one PIN, and a token counts wrong ones: so there is one token.
 fn one_token(spec: &Spec, existing: &[Ca]) -> Result<(), RolloutError> {
-    let place = |wanted: &'_ CaSpec| {
+    let mut known: Option<(&str, &KeyUri)> = None;
+    for wanted in &spec.cas {
         let found = existing.iter().find(|ca| ca.name == wanted.name).map(Ca::key_place);
-        let uri = match found {
-            Some(KeyPlace::Token { uri, .. }) => Some(uri.clone()),
-            Some(_) => None,
-            None => wanted.token.as_ref().map(|token| token.uri.clone()),
+        let uri = match (found, &wanted.token) {
+            (Some(KeyPlace::Token { uri, path }), _) if uri.module.is_none() => {
+                return Err(RolloutError::NoModule(path.clone()));
+            }
+            (Some(KeyPlace::Token { uri, .. }), _) => uri,
+            (None, Some(token)) => &token.uri,
+            _ => continue,
         };
-        uri.map(|uri| (wanted.name.clone(), uri))
-    };
-    let mut places = spec.cas.iter().filter_map(place);
-    let Some((first, uri)) = places.next() else { return Ok(()) };
-    match places.find(|(_, other)| !uri.is_same_token(other)) {
-        Some((second, _)) => Err(RolloutError::TwoTokens { first, second }),
-        None => Ok(()),
+        match known {
+            Some((first, other)) if !is_one_token(uri, other)? => {
+                let (first, second) = (first.to_owned(), wanted.name.clone());
+                return Err(RolloutError::TwoTokens { first, second });
+            }
+            _ => known = Some((&wanted.name, uri)),
+        }
     }
+    Ok(())
 }
 
 fn ca_step(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<Step, RolloutError> {

@@ -105,6 +105,9 @@ fn few_sessions_are_enough() {
     let list = (1..=400).map(|n| format!("gw-{n}\n")).collect::<String>();
     cli.write("list.csv", format!("id\n{list}"));
     let line = "device issue --from list.csv --ca root --threads 8 --out";
+    let below = "ca add x --parent root --subject CN=X --token 'pkcs11:token=Factory;object=x'";
+    let none = with_fault(&hsm, &cli, below, ("FAULT_SESSIONS", "1")).expect(3);
+    assert!(none.error().contains("the token \"Factory\" has no session left"), "{none:?}");
     for sessions in ["1", "2", "3"] {
         let line = format!("{line} out-{sessions} --existing replace");
         with_fault(&hsm, &cli, &line, ("FAULT_SESSIONS", sessions)).expect(0);

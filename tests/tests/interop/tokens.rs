@@ -269,8 +269,9 @@ fn each_mistake_has_its_sentence() {
     cli.write("pki/ca/root/key.uri", "token=Factory\n");
     let damaged = hsm.fails(&cli, 2, "ca crl root");
     assert!(damaged.contains("key.uri: the PKCS#11 URI"), "{damaged}");
-    assert!(damaged.contains("belongs into pki/ca/root/key.uri"), "{damaged}");
-    cli.ok("ca list");
+    assert!(damaged.contains("it looks like pkcs11:"), "{damaged}");
+    let listed = cli.ok("ca list");
+    assert!(listed.contains("EC P-256, in a token"), "{listed}");
     let checked = cli.run("registry check").expect(1);
     assert!(checked.stdout.contains("the CA root: pki/ca/root/key.uri:"), "{checked:?}");
 }
@@ -424,14 +425,20 @@ fn a_rollout_goes_on_where_only_the_key_was_made() {
     hsm.ok(&cli, "rollout r.toml");
     assert!(cli.text("pki/ca/root/key.uri").contains(";id=%01?"));
     // One PIN is for one token.
-    let two = root("").replacen(
-        "name = \"edge\"",
-        "name = \"edge\"\ntoken = \"pkcs11:token=Two;object=e?module-path=/m\"",
-        1,
+    hsm.add_token("Two", "another-pin");
+    let edge = format!(
+        "name = \"edge\"\ntoken = \"pkcs11:token=Two;object=e?module-path={}\"",
+        hsm.module()
     );
-    cli.write("two.toml", two.replace("pki = \"pki\"", "pki = \"new\""));
-    let said = cli.fails(2, "rollout two.toml --plan");
+    let two = root("").replacen("name = \"edge\"", &edge, 1).replace("\"pki\"", "\"new\"");
+    cli.write("two.toml", two);
+    let said = hsm.fails(&cli, 2, "rollout two.toml --plan");
     assert!(said.contains("\"root\" and \"edge\" are in different tokens"), "{said}");
+    // The file says all of it, the module too.
+    let uri = cli.text("pki/ca/root/key.uri");
+    cli.write("pki/ca/root/key.uri", uri.split_once('?').expect("a module").0);
+    let bare = hsm.fails(&cli, 2, "rollout r.toml");
+    assert!(bare.contains("pki/ca/root/key.uri: the URI has no module-path"), "{bare}");
 }
 
 #[test]
@@ -471,6 +478,17 @@ fn a_pin_goes_to_one_token_only() {
     assert!(asked.contains("C8Y_PKI_PARENT_PIN"), "{asked}");
     let both = [("C8Y_PKI_PARENT_PIN", PASSWORD), ("C8Y_PKI_TOKEN_PIN", "another-pin")];
     hsm.cli(&cli, &line, &both).expect(0);
+    hsm.cli(&cli, "ca renew line", &both).expect(0);
+    let asked = hsm.cli(&cli, "ca renew line", &both[1..]).expect(2);
+    assert!(asked.stderr.contains("C8Y_PKI_PARENT_PIN"), "{asked:?}");
+    // In one token, what an option names comes before the variable, and opens both.
+    let wrong = [("C8Y_PKI_TOKEN_PIN", "9999")];
+    for (name, option) in [("c", "--ca-password-file"), ("d", "--parent-password-file")] {
+        let token = format!("--token 'pkcs11:token=Factory;object={name}' {option} pw");
+        let line = format!("ca add {name} --parent root --subject CN={name} {token}");
+        hsm.cli(&cli, &line, &wrong).expect(0);
+        hsm.cli(&cli, &format!("ca renew {name} {option} pw"), &wrong).expect(0);
+    }
     hsm.cli(&cli, "ca crl line --ca-password-file other", &[]).expect(0);
     let at = AtTenant::new(cli);
     let variables = [&hsm.variables()[..], &[PIN]].concat();

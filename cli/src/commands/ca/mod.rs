@@ -114,8 +114,9 @@ pub(crate) struct AddArgs {
     /// Shorten a validity that would outlive the parent, instead of refusing it
     #[arg(long)]
     clamp: bool,
-    /// File with the password of the parent's key, by default that of the new CA, or the PIN of its
-    /// token [env: C8Y_PKI_PARENT_PASSWORD, C8Y_PKI_TOKEN_PIN]
+    /// File with the password of the parent's key, or the PIN of its token; by default that of the new
+    /// CA, if both are in files or in one token [env: C8Y_PKI_PARENT_PASSWORD, C8Y_PKI_TOKEN_PIN, of
+    /// another token C8Y_PKI_PARENT_PIN]
     #[arg(long, value_name = "FILE")]
     parent_password_file: Option<PathBuf>,
     /// Take in a CA made elsewhere: files with its certificate and those above it
@@ -146,6 +147,9 @@ struct CaView {
     folder: String,
     /// The URI of its key, if that is in a token.
     token: Option<String>,
+    /// Also where its file names none.
+    #[serde(skip)]
+    in_token: bool,
 }
 
 impl CaView {
@@ -165,6 +169,7 @@ impl CaView {
             chain_length: ca.chain.len(),
             devices: devices.get(&ca.name).copied().unwrap_or(0),
             folder: ca.dir().display().to_string(),
+            in_token: ca.key_place().is_in_token(),
             token: match ca.key_place() {
                 KeyPlace::Token { uri, .. } => Some(uri.to_string()),
                 KeyPlace::File(_) | KeyPlace::Unnamed { .. } => None,
@@ -322,9 +327,9 @@ fn tree(views: &[CaView], parent: Option<&str>, indent: &str, rows: &mut Vec<Vec
         rows.push(vec![
             format!("{indent}{branch}{}", view.name),
             view.subject.clone(),
-            match view.token {
-                None => view.key.clone(),
-                Some(_) => format!("{}, in a token", view.key),
+            match view.in_token {
+                false => view.key.clone(),
+                true => format!("{}, in a token", view.key),
             },
             match view.revoked {
                 Some(reason) => format!("revoked: {reason}"),

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use c8y_pki::authority::{Ca, KeyPlace, NewKey};
+use c8y_pki::authority::{Ca, NewKey};
 use c8y_pki::crypto::KeyType;
-use c8y_pki::key::pkcs11::{self, KeyUri, TokenKey};
+use c8y_pki::key::pkcs11::{KeyUri, TokenKey, is_one_token};
 use c8y_pki::secret::Password;
 use clap::Args;
 
@@ -39,10 +39,7 @@ pub(super) struct Place<'a> {
 impl<'a> Place<'a> {
     /// `key_type` is that of a key that is to be made.
     pub(super) fn of(args: &'a PlaceArgs, key_type: KeyType) -> Result<Self> {
-        let uri = match &args.token {
-            Some(text) => Some(pkcs11::with_token(&token::uri(text)?)?),
-            None => None,
-        };
+        let uri = args.token.as_deref().map(token::uri).transpose()?;
         Ok(Self { args, uri, key_type })
     }
 
@@ -68,40 +65,28 @@ impl<'a> Place<'a> {
         self.with(secret)
     }
 
-    /// With its own secret, and that of the key above it. In files, the password of the new key opens
-    /// that above too, unless another is given. A token has one PIN for both, and a PIN opens nothing
-    /// else: a token counts wrong ones.
+    /// With its own secret, and that of the key above it.
     pub(super) fn ready_under(
         self,
         parent: &Ca,
         parent_file: Option<&PathBuf>,
     ) -> Result<(Password, Ready)> {
-        let what = secret_of(parent);
-        let is_shared = match (parent.key_place(), &self.uri) {
-            (KeyPlace::File(_), None) => true,
-            (KeyPlace::Token { uri, .. }, Some(new)) => uri.is_same_token(new),
-            _ => false,
-        };
-        let both_in_tokens = parent.key_place().is_in_token() && self.uri.is_some();
-        let above = match parent_secret(parent, parent_file, &what) {
-            // C8Y_PKI_TOKEN_PIN is that of the new key's token.
-            source if both_in_tokens && !is_shared => {
-                Source { variable: "C8Y_PKI_PARENT_PIN", ..source }
-            }
-            source => source,
-        };
-        let (above, own) = match (above.given()?, self.source().given()?) {
-            (None, Some(own)) if is_shared => (own.clone(), own),
-            (Some(above), None) if is_shared && both_in_tokens => (above.clone(), above),
-            (None, None) if is_shared && both_in_tokens => {
-                let pin = above.existing()?;
+        let above = Above::of(parent, self.uri.as_ref())?;
+        let source = above.source(parent_file, self.args.ca_password_file.as_ref());
+        let (secret, own) = match above.bond {
+            Bond::OneToken => {
+                let pin = source.existing()?;
                 (pin.clone(), pin)
             }
-            (given, own) => {
-                (given.map_or_else(|| above.existing(), Ok)?, own.map_or_else(|| self.ask(), Ok)?)
-            }
+            bond => match (source.given()?, self.source().given()?) {
+                (None, Some(own)) if bond == Bond::Files => (own.clone(), own),
+                (given, own) => (
+                    given.map_or_else(|| source.existing(), Ok)?,
+                    own.map_or_else(|| self.ask(), Ok)?,
+                ),
+            },
         };
-        Ok((above, self.with(own)?))
+        Ok((secret, self.with(own)?))
     }
 
     /// A token is tried before anything is made: its PIN, and the key or the place for it.
@@ -135,40 +120,65 @@ impl Ready {
     }
 }
 
-/// Whether one secret may stand for the keys of both: in files, or in one token.
-pub(super) fn have_one_secret(ca: &Ca, parent: &Ca) -> bool {
-    match (ca.key_place(), parent.key_place()) {
-        (KeyPlace::File(_), KeyPlace::File(_)) => true,
-        (KeyPlace::Token { uri, .. }, KeyPlace::Token { uri: above, .. }) => {
-            uri.is_same_token(above)
+/// What the keys of a CA and of the one above it have in common.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bond {
+    /// Both are in files: the password of the lower one opens both, unless another is given.
+    Files,
+    /// Both are in one token, which has one PIN.
+    OneToken,
+    /// Each is in a token of its own. What is given for one is never tried at the other, since a token
+    /// counts wrong PINs.
+    TwoTokens,
+    /// One is in a file, the other in a token.
+    Mixed,
+}
+
+/// The key of the CA above.
+pub(super) struct Above {
+    pub(super) bond: Bond,
+    what: String,
+    is_in_token: bool,
+}
+
+impl Above {
+    /// `own` is the URI of the lower key, if that is in a token.
+    pub(super) fn of(parent: &Ca, own: Option<&KeyUri>) -> Result<Self> {
+        let is_in_token = parent.key_place().is_in_token();
+        let bond = match (token::uri_of(parent), own) {
+            (Some(above), Some(own)) if is_one_token(&above, own)? => Bond::OneToken,
+            (Some(_), Some(_)) => Bond::TwoTokens,
+            _ if is_in_token || own.is_some() => Bond::Mixed,
+            _ => Bond::Files,
+        };
+        let what = match is_in_token {
+            false => format!("the key of {}", parent.name),
+            true => format!("the token with the key of {}", parent.name),
+        };
+        Ok(Self { bond, what, is_in_token })
+    }
+
+    /// Where its secret comes from. In one token the file given for the lower key does too.
+    pub(super) fn source<'a>(
+        &'a self,
+        file: Option<&'a PathBuf>,
+        own_file: Option<&'a PathBuf>,
+    ) -> Source<'a> {
+        const OPTION: &str = "--parent-password-file";
+        let what = &self.what;
+        match self.bond {
+            Bond::OneToken => token::pin(file.or(own_file), OPTION, what),
+            Bond::TwoTokens => {
+                Source { variable: "C8Y_PKI_PARENT_PIN", ..token::pin(file, OPTION, what) }
+            }
+            Bond::Mixed if self.is_in_token => token::pin(file, OPTION, what),
+            Bond::Files | Bond::Mixed => Source {
+                file,
+                option: OPTION,
+                variable: "C8Y_PKI_PARENT_PASSWORD",
+                noun: "password",
+                what,
+            },
         }
-        _ => false,
-    }
-}
-
-/// What opens the key of the CA above is called in messages.
-pub(super) fn secret_of(parent: &Ca) -> String {
-    match parent.key_place().is_in_token() {
-        false => format!("the key of {}", parent.name),
-        true => format!("the token with the key of {}", parent.name),
-    }
-}
-
-/// What opens the key of the CA above; `what` is [`secret_of`] it.
-pub(super) fn parent_secret<'a>(
-    parent: &Ca,
-    file: Option<&'a PathBuf>,
-    what: &'a str,
-) -> Source<'a> {
-    const OPTION: &str = "--parent-password-file";
-    match parent.key_place().is_in_token() {
-        false => Source {
-            file,
-            option: OPTION,
-            variable: "C8Y_PKI_PARENT_PASSWORD",
-            noun: "password",
-            what,
-        },
-        true => token::pin(file, OPTION, what),
     }
 }

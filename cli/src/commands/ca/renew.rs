@@ -11,10 +11,10 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::made;
-use super::place::{Place, PlaceArgs, have_one_secret, parent_secret, secret_of};
+use super::place::{Above, Bond, Place, PlaceArgs};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::token::{ca_secret, unlock_with};
+use crate::token::{ca_secret, unlock_with, uri_of};
 use crate::values;
 
 /// Arguments of `ca renew`.
@@ -52,8 +52,9 @@ pub(crate) struct RenewArgs {
     key_type: Option<KeyType>,
     #[command(flatten)]
     place: PlaceArgs,
-    /// File with the password of the parent's key, by default the same, or the PIN of its token
-    /// [env: C8Y_PKI_PARENT_PASSWORD, C8Y_PKI_TOKEN_PIN]
+    /// File with the password of the parent's key, or the PIN of its token; by default the same, if both
+    /// are in files or in one token [env: C8Y_PKI_PARENT_PASSWORD, C8Y_PKI_TOKEN_PIN, of another
+    /// token C8Y_PKI_PARENT_PIN]
     #[arg(long, value_name = "FILE")]
     parent_password_file: Option<PathBuf>,
 }
@@ -93,16 +94,17 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     Ok(Outcome::Done)
 }
 
-/// What opens the key that signs: its parent's, or a root's own. A password for files counts for both.
+/// What opens the key that signs: its parent's, or a root's own.
 fn signing_secret(args: &RenewArgs, ca: &Ca, parent: Option<&Ca>) -> Result<Password> {
-    let own = ca_secret(ca, args.place.ca_password_file.as_ref());
+    let own_file = args.place.ca_password_file.as_ref();
+    let own = ca_secret(ca, own_file);
     let Some(parent) = parent else { return own.existing() };
-    let what = secret_of(parent);
-    let above = parent_secret(parent, args.parent_password_file.as_ref(), &what);
-    match (above.given()?, own.given()?) {
+    let above = Above::of(parent, uri_of(ca).as_ref())?;
+    let source = above.source(args.parent_password_file.as_ref(), own_file);
+    match (source.given()?, above.bond) {
         (Some(secret), _) => Ok(secret),
-        (None, Some(own)) if have_one_secret(ca, parent) => Ok(own),
-        (None, _) => above.existing(),
+        (None, Bond::Files) => own.given()?.map_or_else(|| source.existing(), Ok),
+        (None, _) => source.existing(),
     }
 }
 

@@ -53,7 +53,7 @@ impl Signer for TokenKey {
 }
 
 /// [`Pkcs11Error::NotBuiltIn`].
-pub fn with_token(_: &KeyUri) -> Result<KeyUri, Pkcs11Error> {
+pub fn is_one_token(_: &KeyUri, _: &KeyUri) -> Result<bool, Pkcs11Error> {
     Err(Pkcs11Error::NotBuiltIn)
 }
 

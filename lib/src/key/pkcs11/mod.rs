@@ -7,6 +7,19 @@
 //! or `CKM_RSA_PKCS`, which every token has; each signature is verified before it is used. The PIN is
 //! given to the token once; a wrong one is never tried again, since a token counts them.
 //!
+//! ```no_run
+//! use c8y_pki::key::pkcs11::{KeyUri, TokenKey};
+//! use c8y_pki::key::signer::Signer;
+//! use c8y_pki::secret::Password;
+//! # fn main() -> Result<(), c8y_pki::Error> {
+//! let uri: KeyUri = "pkcs11:token=Factory;object=root?module-path=/usr/lib/softhsm/libsofthsm2.so".parse()?;
+//! // It signs wherever a `&dyn Signer` is wanted: `issue::self_sign`, `issue::Issuer`, `platform::pop`.
+//! let key = TokenKey::open(&uri, &Password::new("4711"))?;
+//! println!("{}", key.public_key().algorithm());
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Refused: keys other than RSA and EC on P-256, P-384 and P-521; keys that want their PIN for each
 //! signature (`CKA_ALWAYS_AUTHENTICATE`); URIs that fit no key, or several. Not there: PIN pads
 //! (`CKF_PROTECTED_AUTHENTICATION_PATH`), keys of devices.
@@ -26,11 +39,11 @@ mod uri;
 use std::path::PathBuf;
 
 #[cfg(not(feature = "pkcs11"))]
-pub use absent::{TokenKey, list, with_token};
+pub use absent::{TokenKey, is_one_token, list};
 #[cfg(feature = "pkcs11")]
 pub use signing::TokenKey;
 #[cfg(feature = "pkcs11")]
-pub use token::{list, with_token};
+pub use token::{is_one_token, list};
 pub use uri::KeyUri;
 
 use crate::crypto::{CryptoError, KeyAlgorithm, KeyType};
@@ -172,6 +185,12 @@ pub enum Pkcs11Error {
         /// What it said.
         reason: String,
     },
+    /// The token has no more sessions, and none that will come back.
+    #[error("the token {token:?} has no session left")]
+    NoSession {
+        /// The token's label.
+        token: String,
+    },
     /// A public key in the token that is none.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
@@ -221,6 +240,9 @@ impl Pkcs11Error {
             Self::PinLocked { .. } => "its security officer can set a new PIN".into(),
             Self::NoPinYet { .. } => "set one with the tool of the token's maker".into(),
             Self::Failed { .. } => return CryptoError::Token(String::new()).hint(),
+            Self::NoSession { .. } => {
+                "end other programs that use it; two keys in one token take two sessions".into()
+            }
             Self::Crypto(e) => return e.hint(),
             _ => return None,
         })
@@ -229,7 +251,7 @@ impl Pkcs11Error {
     /// Whether trying again may help.
     pub(crate) fn is_environment(&self) -> bool {
         match self {
-            Self::Module { .. } | Self::Failed { .. } => true,
+            Self::Module { .. } | Self::Failed { .. } | Self::NoSession { .. } => true,
             // One that is unplugged, or reached over a network.
             Self::NoToken { present, .. } => present.is_empty(),
             _ => false,

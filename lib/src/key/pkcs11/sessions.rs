@@ -45,6 +45,8 @@ impl Sessions {
         // The last one stays: without it the login would end.
         if done.is_ok() || state.idle.is_empty() && state.out == 0 {
             state.idle.push(session);
+        } else {
+            drop(session);
         }
         drop(state);
         self.freed.notify_one();

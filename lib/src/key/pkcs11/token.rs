@@ -48,8 +48,11 @@ fn reason(e: &Error) -> String {
         Error::LibraryLoading(e) => e.to_string(),
         Error::Pkcs11(e, _) => {
             let text = e.to_string();
-            let first = text.split(". ").next().unwrap_or_default().trim_end_matches('.');
-            format!("{first} ({e:?})")
+            match text.split(". ").next().unwrap_or_default().trim_end_matches('.') {
+                // It says where else it is found, not what it is.
+                first if first.starts_with("This value") => format!("{e:?}"),
+                first => format!("{first} ({e:?})"),
+            }
         }
         Error::MissingSymbol(_) | Error::NullFunctionPointer => {
             "it is no PKCS#11 module".to_owned()
@@ -90,7 +93,12 @@ impl Token {
 
     pub(super) fn failed(&self, what: &'static str) -> impl Fn(Error) -> Pkcs11Error {
         let token = self.label.clone();
-        move |e| Pkcs11Error::Failed { token: token.clone(), what, reason: reason(&e) }
+        move |e| match e {
+            Error::Pkcs11(RvError::SessionCount, _) => {
+                Pkcs11Error::NoSession { token: token.clone() }
+            }
+            e => Pkcs11Error::Failed { token: token.clone(), what, reason: reason(&e) },
+        }
     }
 
     pub(super) fn session(&self) -> Result<Session> {
@@ -232,9 +240,11 @@ impl Attributes {
     }
 }
 
-/// The same URI with the label of the one token that it fits.
-pub fn with_token(uri: &KeyUri) -> Result<KeyUri> {
-    Ok(KeyUri { token: Some(Token::find(uri)?.label), ..uri.clone() })
+/// Whether two URIs lead to one token, however they name it. One that is reached through two modules
+/// counts as two.
+pub fn is_one_token(one: &KeyUri, other: &KeyUri) -> Result<bool> {
+    let (found, beside) = (Token::find(one)?, Token::find(other)?);
+    Ok(one.module == other.module && found.slot == beside.slot)
 }
 
 /// The tokens behind a module, with the keys that can be seen without a PIN.

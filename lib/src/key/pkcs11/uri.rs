@@ -74,12 +74,6 @@ impl KeyUri {
         self
     }
 
-    /// Whether it names the same token, as far as the texts tell it.
-    pub fn is_same_token(&self, other: &Self) -> bool {
-        let token = |uri: &Self| Self { object: None, id: None, ..uri.clone() };
-        token(self) == token(other)
-    }
-
     fn take(&mut self, attribute: &str, is_query: bool) -> Result<(), &'static str> {
         let (name, value) = attribute.split_once('=').ok_or("each part of it is name=value")?;
         let octets: Cow<'_, [u8]> = percent_decode_str(value).into();
@@ -110,10 +104,15 @@ fn put<T>(place: &mut Option<T>, value: T) -> Result<(), &'static str> {
     }
 }
 
-/// Where an attribute with a PIN begins, if there is one, in its place or not.
+/// Where an attribute that looks like a PIN begins, if there is one, in its place or not.
 fn pin_at(text: &str) -> Option<usize> {
     let text = text.to_ascii_lowercase();
-    ["pin-value", "pin-source"].iter().filter_map(|name| text.find(name)).min()
+    let begins = |(at, _): &(usize, &str)| {
+        at.checked_sub(1).is_none_or(|before| {
+            matches!(text.as_bytes().get(before), Some(b':' | b';' | b'?' | b'&'))
+        })
+    };
+    text.match_indices("pin").find(begins).map(|(at, _)| at)
 }
 
 /// The URI as far as a message may show it: what follows may be a PIN.
@@ -225,6 +224,8 @@ mod tests {
             ("pkcs11:token=a;pin-value=4711", "PIN"),
             ("pkcs11:token=a&pin-value=4711", "PIN"),
             ("pkcs11:token=a;PIN-Source=4711", "PIN"),
+            ("pkcs11:token=a;pin=4711", "PIN"),
+            ("pkcs11:pin4711", "PIN"),
             ("pkcs11:token=100%", "%25"),
             ("pkcs11:token=a#b", "%23"),
         ] {
