@@ -69,6 +69,15 @@ impl Hsm {
         Some(hsm)
     }
 
+    /// A folder with a root whose key is made in the token `Factory`.
+    pub fn with_root(&self, key_type: &str) -> Cli {
+        let cli = Cli::new();
+        let token = "--token 'pkcs11:token=Factory;object=root'";
+        let line = format!("ca init --subject 'CN=Root,O=Example' {token} --key-type {key_type}");
+        self.ok(&cli, &line);
+        cli
+    }
+
     /// Adds a token.
     pub fn add_token(&self, label: &str, pin: &str) {
         let args = ["--init-token", "--free", "--label", label, "--so-pin", "12345678"];

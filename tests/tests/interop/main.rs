@@ -7,4 +7,5 @@ mod outputs;
 mod pkilint;
 mod stores;
 mod token_faults;
+mod token_names;
 mod tokens;

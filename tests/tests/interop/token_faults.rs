@@ -5,13 +5,6 @@ use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::{Cli, Outcome};
 use c8y_pki_tests::hsm::{Hsm, PIN};
 
-fn with_root(hsm: &Hsm) -> Cli {
-    let cli = Cli::new();
-    let token = "--token 'pkcs11:token=Factory;object=root' --key-type ec-p256";
-    hsm.ok(&cli, &format!("ca init --subject 'CN=Root,O=Example' {token}"));
-    cli
-}
-
 fn with_fault(hsm: &Hsm, cli: &Cli, line: &str, fault: (&str, &str)) -> Outcome {
     hsm.cli(cli, line, &[PIN, fault])
 }
@@ -19,7 +12,7 @@ fn with_fault(hsm: &Hsm, cli: &Cli, line: &str, fault: (&str, &str)) -> Outcome 
 #[test]
 fn each_answer_to_a_pin_has_its_sentence_and_is_asked_for_once() {
     let Some(hsm) = Hsm::with_faults() else { return };
-    let cli = with_root(&hsm);
+    let cli = hsm.with_root("ec-p256");
     let log = cli.arg("log");
     for (answer, error, hint) in [
         ("0xA0", "refuses the PIN", "the token counts wrong ones"),
@@ -43,7 +36,7 @@ fn each_answer_to_a_pin_has_its_sentence_and_is_asked_for_once() {
 #[test]
 fn a_token_that_stops_signing_is_an_environment_that_failed() {
     let Some(hsm) = Hsm::with_faults() else { return };
-    let at = AtTenant::new(with_root(&hsm));
+    let at = AtTenant::new(hsm.with_root("ec-p256"));
     let cli = &at.cli;
     hsm.ok(cli, "device issue gw-1 --ca root --out out");
     at.ok("tenant trust add --ca root");
@@ -79,7 +72,7 @@ fn a_token_that_stops_signing_is_an_environment_that_failed() {
 #[test]
 fn a_wrong_signature_gets_nowhere() {
     let Some(hsm) = Hsm::with_faults() else { return };
-    let cli = with_root(&hsm);
+    let cli = hsm.with_root("ec-p256");
     let before = cli.snapshot("pki");
     for line in ["ca crl root", "device issue gw-1 --ca root --out out"] {
         let said = with_fault(&hsm, &cli, line, ("FAULT_WRONG", "1")).expect(2);
@@ -118,7 +111,7 @@ fn few_sessions_are_enough() {
 #[test]
 fn a_slot_that_fails_is_passed_over() {
     let Some(hsm) = Hsm::with_faults() else { return };
-    let cli = with_root(&hsm);
+    let cli = hsm.with_root("ec-p256");
     with_fault(&hsm, &cli, "ca crl root", ("FAULT_SLOT", "1")).expect(0);
     let listed = with_fault(&hsm, &cli, "key list --json", ("FAULT_SLOT", "1")).expect(0);
     assert_eq!(listed.json_lines().len(), 1);
@@ -127,7 +120,7 @@ fn a_slot_that_fails_is_passed_over() {
 #[test]
 fn a_name_that_is_taken_is_said_before_a_pin_is_tried() {
     let Some(hsm) = Hsm::with_faults() else { return };
-    let cli = with_root(&hsm);
+    let cli = hsm.with_root("ec-p256");
     let log = cli.arg("log");
     let token = "--token 'pkcs11:token=Factory;object=x'";
     for line in [
