@@ -64,7 +64,7 @@ impl Hsm {
         let cc = tool("cc")?;
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("c/pkcs11_faults.c");
         let module = hsm.dir.path().join("faults.so");
-        cc.run(&["-shared", "-fPIC", "-Wall", "-Werror", "-o", arg(&module), arg(&source), "-ldl"]);
+        cc.run(&["-shared", "-fPIC", "-o", arg(&module), arg(&source), "-ldl"]);
         hsm.behind = std::mem::replace(&mut hsm.module, arg(&module).to_owned());
         Some(hsm)
     }

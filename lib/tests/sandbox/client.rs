@@ -164,11 +164,11 @@ impl<'a> Call<'a> {
     }
 }
 
-fn connect(
+/// The client's side of TLS, with a chain and the key of its first certificate.
+pub(crate) fn tls(
     sandbox: &Sandbox,
-    port: u16,
-    identity: Option<(&Certificate, &PrivateKey)>,
-) -> StreamOwned<ClientConnection, TcpStream> {
+    identity: Option<(&[&Certificate], &PrivateKey)>,
+) -> Arc<ClientConfig> {
     #[cfg(feature = "aws-lc-rs")]
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     #[cfg(not(feature = "aws-lc-rs"))]
@@ -181,16 +181,26 @@ fn connect(
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots);
-    let config = match identity {
+    Arc::new(match identity {
         None => builder.with_no_client_auth(),
-        Some((certificate, key)) => {
-            let chain = vec![CertificateDer::from(certificate.der().to_vec())];
+        Some((chain, key)) => {
+            let der = |cert: &&Certificate| CertificateDer::from(cert.der().to_vec());
+            let chain = chain.iter().map(der).collect();
             let key = PrivatePkcs8KeyDer::from(key.pkcs8().expose().to_vec());
             builder.with_client_auth_cert(chain, key.into()).unwrap()
         }
-    };
+    })
+}
+
+fn connect(
+    sandbox: &Sandbox,
+    port: u16,
+    identity: Option<(&Certificate, &PrivateKey)>,
+) -> StreamOwned<ClientConnection, TcpStream> {
+    let chain = identity.map(|(certificate, key)| ([certificate], key));
+    let config = tls(sandbox, chain.as_ref().map(|(chain, key)| (&chain[..], *key)));
     let name = ServerName::try_from("localhost").unwrap();
-    let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+    let connection = ClientConnection::new(config, name).unwrap();
     StreamOwned::new(connection, TcpStream::connect(("127.0.0.1", port)).unwrap())
 }
 

@@ -2,7 +2,7 @@
 //! client is not told.
 
 use crate::client::*;
-use crate::mqtt_client::{CONNACK, Connect, Mqtt, lines, of, tls, until};
+use crate::mqtt_client::{CONNACK, Connect, Mqtt, lines, of, until};
 use c8y_pki::cert::Certificate;
 use c8y_pki::crypto::KeyType;
 use c8y_pki::key::PrivateKey;

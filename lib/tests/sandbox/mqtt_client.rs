@@ -5,11 +5,9 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::key::PrivateKey;
 use c8y_pki::sandbox::Sandbox;
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde_json::Value;
 
 pub(crate) const CONNACK: u8 = 0x20;
@@ -101,34 +99,6 @@ impl Connect {
 /// A connection, after its TLS handshake.
 pub(crate) struct Mqtt {
     stream: StreamOwned<ClientConnection, TcpStream>,
-}
-
-/// The client's side of TLS, with a chain and the key of its first certificate.
-pub(crate) fn tls(
-    sandbox: &Sandbox,
-    identity: Option<(&[&Certificate], &PrivateKey)>,
-) -> Arc<ClientConfig> {
-    #[cfg(feature = "aws-lc-rs")]
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    #[cfg(not(feature = "aws-lc-rs"))]
-    let provider = rustls::crypto::ring::default_provider();
-    let mut roots = RootCertStore::empty();
-    for ca in Certificate::all_from_pem_or_der(sandbox.ca_pem().as_bytes()).unwrap() {
-        roots.add(CertificateDer::from(ca.der().to_vec())).unwrap();
-    }
-    let builder = ClientConfig::builder_with_provider(Arc::new(provider))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots);
-    Arc::new(match identity {
-        None => builder.with_no_client_auth(),
-        Some((chain, key)) => {
-            let der = |cert: &&Certificate| CertificateDer::from(cert.der().to_vec());
-            let chain = chain.iter().map(der).collect();
-            let key = PrivatePkcs8KeyDer::from(key.pkcs8().expose().to_vec());
-            builder.with_client_auth_cert(chain, key.into()).unwrap()
-        }
-    })
 }
 
 impl Mqtt {
