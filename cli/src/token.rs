@@ -17,7 +17,8 @@ const MODULE_VARIABLE: &str = "C8Y_PKI_PKCS11_MODULE";
 
 /// Reads a URI. Not done by clap: it would show what it does not take, and that may hold a PIN.
 pub(crate) fn uri(text: &str) -> Result<KeyUri> {
-    Ok(text.parse::<KeyUri>()?.or_module(module().as_deref()).with_absolute_module())
+    let uri = text.parse::<KeyUri>()?.or_module(module().as_deref());
+    Ok(uri.with_module_from(Path::new("")))
 }
 
 /// The module for URIs that name none.

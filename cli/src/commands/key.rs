@@ -6,7 +6,7 @@ use c8y_pki::Error;
 use c8y_pki::crypto::KeyType;
 use c8y_pki::describe::{Item, KeyView, Passwords, describe};
 use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::key::pkcs11;
+use c8y_pki::key::pkcs11::{self, TokenContents};
 use c8y_pki::key::signer::Signer;
 use c8y_pki::key::{CA_ITERATIONS, PrivateKey, read::is_encrypted};
 use clap::{Args, Subcommand};
@@ -189,44 +189,14 @@ fn show(args: &ShowArgs, out: Output) -> Result {
     Ok(Outcome::Done)
 }
 
-/// A token, and what is in it.
-#[derive(Serialize)]
-struct Listed {
-    token: String,
-    model: String,
-    keys: Vec<ListedKey>,
-    problem: Option<String>,
-}
-
-#[derive(Serialize)]
-struct ListedKey {
-    uri: String,
-    algorithm: Option<String>,
-    problem: Option<String>,
-}
-
 fn list(args: &ListArgs, out: Output) -> Result {
-    let listed = |key: pkcs11::ListedKey| {
-        let (algorithm, problem) = match key.algorithm {
-            Ok(algorithm) => (Some(algorithm.to_string()), None),
-            Err(problem) => (None, Some(problem)),
-        };
-        ListedKey { uri: key.uri.to_string(), algorithm, problem }
-    };
     let module = args.module.clone().or_else(token::module).ok_or_else(|| {
         Failure::usage(
             "no PKCS#11 module is named",
             "give --module FILE, or set C8Y_PKI_PKCS11_MODULE",
         )
     })?;
-    let tokens = pkcs11::list(&module)?.into_iter().map(|token| {
-        let (keys, problem) = match token.keys {
-            Ok(keys) => (keys.into_iter().map(listed).collect(), None),
-            Err(e) => (Vec::new(), Some(e.to_string())),
-        };
-        Listed { token: token.uri.to_string(), model: token.model, keys, problem }
-    });
-    let tokens: Vec<Listed> = tokens.collect();
+    let tokens = pkcs11::list(&module)?;
     if tokens.is_empty() {
         out.note("The module has no token, or none that is initialised.");
     }
@@ -234,7 +204,7 @@ fn list(args: &ListArgs, out: Output) -> Result {
     Ok(Outcome::Done)
 }
 
-fn shown(token: &Listed) -> String {
+fn shown(token: &TokenContents) -> String {
     let mut text = format!("{}\n  {}\n", token.token, token.model);
     for key in &token.keys {
         let what = key.algorithm.as_deref().or(key.problem.as_deref()).unwrap_or_default();

@@ -18,11 +18,14 @@ impl Pki {
         now: OffsetDateTime,
     ) -> Result<Ca> {
         let _lock = self.lock_for(name)?;
-        let own = find_own(heap, key.signer().public_key())?;
-        Issuer::new(own, key.signer(), now)?;
+        let kept = key.keep()?;
+        let own = find_own(heap, kept.signer.public_key())?;
+        Issuer::new(own, kept.signer.as_ref(), now)?;
+        // The same CA may have had another certificate before.
+        self.check_key_is_free(own, |other| own == other || !own.subject.matches(&other.subject))?;
         let known: Vec<Certificate> = self.cas()?.into_iter().flat_map(|ca| ca.chain).collect();
         let chain = climb(own, heap.iter().chain(&known))?;
-        self.keep(name, chain, &key.keep()?, now)
+        self.keep(name, chain, &kept, now)
     }
 }
 

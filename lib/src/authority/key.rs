@@ -158,31 +158,19 @@ pub enum OwnKey<'a> {
 
 /// A key for the folder of a CA: what signs, and the file that keeps it.
 pub(super) struct Kept<'a> {
-    pub(super) signer: Holder<'a>,
+    pub(super) signer: Box<dyn Signer + 'a>,
     pub(super) file: &'static str,
     pub(super) octets: SecretBytes,
-    /// Whether a CA made elsewhere has it.
-    pub(super) is_import: bool,
 }
 
-/// A signer that was made now, or that somebody else has.
-pub(super) enum Holder<'a> {
-    Made(Box<dyn Signer>),
-    Lent(&'a dyn Signer),
-}
-
-impl Holder<'_> {
-    pub(super) fn get(&self) -> &dyn Signer {
-        match self {
-            Self::Made(signer) => signer.as_ref(),
-            Self::Lent(signer) => *signer,
-        }
+impl<'a> Kept<'a> {
+    fn in_file(key: impl Signer + 'a, octets: SecretBytes) -> Self {
+        Self { signer: Box::new(key), file: KEY_FILE, octets }
     }
-}
 
-impl Kept<'_> {
-    fn made(key: impl Signer + 'static, file: &'static str, octets: SecretBytes) -> Self {
-        Self { signer: Holder::Made(Box::new(key)), file, octets, is_import: false }
+    fn in_token(key: impl Signer + 'a, uri: &KeyUri) -> Self {
+        let octets = SecretBytes::new(format!("{uri}\n").into_bytes());
+        Self { signer: Box::new(key), file: URI_FILE, octets }
     }
 }
 
@@ -192,35 +180,25 @@ impl<'a> NewKey<'a> {
             Self::File(password) => {
                 let key = PrivateKey::generate(key_type)?;
                 let octets = key.to_encrypted_pem(password, CA_ITERATIONS)?;
-                Ok(Kept::made(key, KEY_FILE, octets))
+                Ok(Kept::in_file(key, octets))
             }
             Self::Token { uri, pin } => {
                 let key = TokenKey::generate(uri, key_type, pin)?;
-                let octets = named(&key);
-                Ok(Kept::made(key, URI_FILE, octets))
+                let uri = key.uri().clone();
+                Ok(Kept::in_token(key, &uri))
             }
-            Self::InToken(key) => Ok(Kept { is_import: false, ..OwnKey::InToken(key).keep()? }),
+            Self::InToken(key) => Ok(Kept::in_token(key, key.uri())),
         }
     }
 }
 
 impl<'a> OwnKey<'a> {
-    pub(super) fn signer(self) -> &'a dyn Signer {
+    pub(super) fn keep(self) -> Result<Kept<'a>> {
         match self {
-            Self::File(key, _) => key,
-            Self::InToken(key) => key,
+            Self::File(key, password) => {
+                Ok(Kept::in_file(key, key.to_encrypted_pem(password, CA_ITERATIONS)?))
+            }
+            Self::InToken(key) => Ok(Kept::in_token(key, key.uri())),
         }
     }
-
-    pub(super) fn keep(self) -> Result<Kept<'a>> {
-        let (file, octets) = match self {
-            Self::File(key, password) => (KEY_FILE, key.to_encrypted_pem(password, CA_ITERATIONS)?),
-            Self::InToken(key) => (URI_FILE, named(key)),
-        };
-        Ok(Kept { signer: Holder::Lent(self.signer()), file, octets, is_import: true })
-    }
-}
-
-fn named(key: &TokenKey) -> SecretBytes {
-    SecretBytes::new(format!("{}\n", key.uri()).into_bytes())
 }

@@ -253,7 +253,7 @@ impl Pki {
         want_kind(settings.profile, Kind::Root)?;
         let _lock = self.lock_for(name)?;
         let kept = settings.key.make(settings.profile.key)?;
-        let key = kept.signer.get();
+        let key = kept.signer.as_ref();
         let wanted = settings.path_length.unwrap_or(settings.profile.path_length);
         let order = Order {
             profile: settings.profile,
@@ -264,6 +264,7 @@ impl Pki {
             path_length: issue::path_length(wanted, &[])?,
         };
         let certificate = issue::self_sign(&order, key)?;
+        self.check_key_is_free(&certificate, |_| true)?;
         self.keep(name, vec![certificate], &kept, now)
     }
 
@@ -291,12 +292,13 @@ impl Pki {
         let order = Order {
             profile: settings.profile,
             subject: settings.subject,
-            public_key: kept.signer.get().public_key(),
+            public_key: kept.signer.public_key(),
             serial: Serial::random()?,
             validity,
             path_length,
         };
         let mut chain = vec![issue::issue(&order, &issuer)?];
+        self.check_key_is_free(&chain[0], |_| true)?;
         chain.extend(parent.chain.iter().cloned());
         self.keep(name, chain, &kept, now)
     }
@@ -318,14 +320,14 @@ impl Pki {
         }
     }
 
-    /// A new CA has a key of its own. One that was made elsewhere may have had another certificate.
-    fn check_own_key(&self, own: &Certificate, is_import: bool) -> Result<()> {
-        let is_same = |other: &Ca| {
-            let other = other.certificate();
-            let renewed = is_import && own.subject.matches(&other.subject) && own != other;
-            own.spki == other.spki && !renewed
-        };
-        match self.cas()?.into_iter().find(is_same) {
+    /// Refuses the key of a CA of the folder whose certificate is one of those.
+    fn check_key_is_free(
+        &self,
+        own: &Certificate,
+        is_one: impl Fn(&Certificate) -> bool,
+    ) -> Result<()> {
+        let has_it = |ca: &Ca| ca.certificate().spki == own.spki && is_one(ca.certificate());
+        match self.cas()?.into_iter().find(has_it) {
             Some(other) => Err(AuthorityError::KeyTaken(other.name)),
             None => Ok(()),
         }
@@ -339,7 +341,6 @@ impl Pki {
         kept: &Kept<'_>,
         now: OffsetDateTime,
     ) -> Result<Ca> {
-        self.check_own_key(&chain[0], kept.is_import)?;
         let staging = self.dir.join("ca").join(format!(".new-{name}"));
         files::remove_tree(&staging)?;
         files::create_private_dir(&staging)?;

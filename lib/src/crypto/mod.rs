@@ -46,6 +46,10 @@ pub const BACKEND: &str = if cfg!(feature = "aws-lc-rs") { "aws-lc-rs" } else { 
 /// certificates", 1024 bits are unsafe).
 pub const MIN_RSA_BITS: u32 = 2048;
 
+/// What to do when a token fails.
+pub(crate) const TOKEN_LOST: &str =
+    "is the token still there, and can it be reached? then run the same command again";
+
 /// What can go wrong with keys and signatures.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -98,10 +102,7 @@ impl CryptoError {
                 Some("use a build with the default backend aws-lc-rs".to_owned())
             }
             Self::NoSha256(_) => Some("the platform's proof wants an RSA or EC key".to_owned()),
-            Self::Token(_) => Some(
-                "is the token still there, and can it be reached? then run the same command again"
-                    .to_owned(),
-            ),
+            Self::Token(_) => Some(TOKEN_LOST.to_owned()),
             Self::ShortRsa(_) => {
                 Some("make a new key: `c8y-pki key new --type rsa-2048 --out FILE`".to_owned())
             }

@@ -20,6 +20,24 @@ pub trait Signer: std::fmt::Debug + Send + Sync {
     fn sign_sha256(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError>;
 }
 
+impl<T: Signer + ?Sized> Signer for &T {
+    fn public_key(&self) -> &PublicKey {
+        (**self).public_key()
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        (**self).algorithm()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        (**self).sign(message)
+    }
+
+    fn sign_sha256(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        (**self).sign_sha256(message)
+    }
+}
+
 impl Signer for PrivateKey {
     fn public_key(&self) -> &PublicKey {
         self.pair.public()

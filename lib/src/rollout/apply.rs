@@ -10,7 +10,7 @@ use super::connect::{self, Connected, Connecting};
 use super::plan::{Action, Plan, Step, changes, done};
 use super::spec::{CaSpec, Spec};
 use super::tenant::{self, Registered};
-use crate::authority::{AuthorityError, Ca, CaKey, CaSettings, NewKey, Pki};
+use crate::authority::{Ca, CaKey, CaSettings, NewKey, Pki};
 use crate::bulk::bundle::BundleSettings;
 use crate::bulk::list::DeviceList;
 use crate::bulk::{self, Existing, Job, Out, Progress, Summary};
@@ -264,7 +264,7 @@ fn make_ca(
     let taken = match &wanted.token {
         Some(token) if token.existing_key => {
             let pin = passwords.pin_for(&wanted.name)?;
-            Some(TokenKey::open(&token.uri, pin).map_err(AuthorityError::from)?)
+            Some(TokenKey::open(&token.uri, pin)?)
         }
         _ => None,
     };

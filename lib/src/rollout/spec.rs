@@ -318,16 +318,13 @@ impl Reader<'_> {
 
     fn token(&self, text: &Spanned<String>, raw: &RawCa) -> Result<TokenSpec, RolloutError> {
         let problem = match text.get_ref().parse::<KeyUri>() {
-            Ok(uri) => match uri.module.as_deref() {
-                Some(module) => {
-                    // A bare name is looked up by the system.
-                    let has_folder = module.components().nth(1).is_some();
-                    let module = if has_folder { self.path(module) } else { module.to_owned() };
-                    let uri = KeyUri { module: Some(module), ..uri }.with_absolute_module();
-                    return Ok(TokenSpec { uri, existing_key: raw.existing_key });
-                }
-                None => "the URI has no module-path: append ?module-path=FILE".to_owned(),
-            },
+            Ok(uri) if uri.module.is_none() => {
+                "the URI has no module-path: append ?module-path=FILE".to_owned()
+            }
+            Ok(uri) => {
+                let uri = uri.with_module_from(&self.path(Path::new("")));
+                return Ok(TokenSpec { uri, existing_key: raw.existing_key });
+            }
             Err(e) => e.to_string(),
         };
         Err(self.at(text.span().start, problem))

@@ -46,7 +46,7 @@ pub use signing::TokenKey;
 pub use token::{is_one_token, list};
 pub use uri::KeyUri;
 
-use crate::crypto::{CryptoError, KeyAlgorithm, KeyType};
+use crate::crypto::{CryptoError, KeyType, TOKEN_LOST};
 
 /// Why a key in a token cannot be used.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
@@ -239,7 +239,7 @@ impl Pkcs11Error {
             Self::PinExpired { .. } => "set a new one with the tool of the token's maker".into(),
             Self::PinLocked { .. } => "its security officer can set a new PIN".into(),
             Self::NoPinYet { .. } => "set one with the tool of the token's maker".into(),
-            Self::Failed { .. } => return CryptoError::Token(String::new()).hint(),
+            Self::Failed { .. } => TOKEN_LOST.into(),
             Self::NoSession { .. } => {
                 "end other programs that use it; two keys in one token take two sessions".into()
             }
@@ -260,22 +260,25 @@ impl Pkcs11Error {
 }
 
 /// A token and the keys in it that can be seen without its PIN.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize)]
 pub struct TokenContents {
     /// The token, as a URI names it.
-    pub uri: KeyUri,
+    pub token: KeyUri,
     /// What it is: maker and model.
     pub model: String,
-    /// The public keys: each stands for a private key, if it was made in the token. Or why they cannot
-    /// be read.
-    pub keys: Result<Vec<ListedKey>, Pkcs11Error>,
+    /// The public keys: each stands for a private key, if it was made in the token.
+    pub keys: Vec<ListedKey>,
+    /// Why they cannot be read.
+    pub problem: Option<String>,
 }
 
 /// A key that was found in a token.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize)]
 pub struct ListedKey {
     /// The URI by which it is used.
     pub uri: KeyUri,
-    /// Its algorithm, or why it cannot be used.
-    pub algorithm: Result<KeyAlgorithm, String>,
+    /// Its algorithm, if it can be used.
+    pub algorithm: Option<String>,
+    /// Why it cannot be used.
+    pub problem: Option<String>,
 }

@@ -151,13 +151,13 @@ impl Token {
         let mut keys = Vec::new();
         for object in self.objects(&session, ObjectClass::PUBLIC_KEY, &KeyUri::default())? {
             let found = self.attributes(&session, object)?;
-            let algorithm = match found.public_key() {
-                Ok(Some(key)) => Ok(key.algorithm()),
-                Ok(None) => Err("it is neither RSA nor EC".to_owned()),
-                Err(e) => Err(e.to_string()),
+            let (algorithm, problem) = match found.public_key() {
+                Ok(Some(key)) => (Some(key.algorithm().to_string()), None),
+                Ok(None) => (None, Some("it is neither RSA nor EC".to_owned())),
+                Err(e) => (None, Some(e.to_string())),
             };
             let (object, id) = (Some(found.label), Some(found.id));
-            keys.push(ListedKey { uri: KeyUri { object, id, ..uri.clone() }, algorithm });
+            keys.push(ListedKey { uri: KeyUri { object, id, ..uri.clone() }, algorithm, problem });
         }
         Ok(keys)
     }
@@ -258,8 +258,12 @@ pub fn list(module: &Path) -> Result<Vec<TokenContents>> {
             ..KeyUri::default()
         };
         let token = Token { module: loaded.clone(), slot, label: info.label().to_owned() };
-        let keys = token.keys(&uri);
-        TokenContents { uri, model: format!("{} {}", info.manufacturer_id(), info.model()), keys }
+        let (keys, problem) = match token.keys(&uri) {
+            Ok(keys) => (keys, None),
+            Err(e) => (Vec::new(), Some(e.to_string())),
+        };
+        let model = format!("{} {}", info.manufacturer_id(), info.model());
+        TokenContents { token: uri, model, keys, problem }
     };
     Ok(tokens(&loaded, module)?.into_iter().map(listed).collect())
 }

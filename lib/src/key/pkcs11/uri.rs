@@ -61,13 +61,13 @@ impl KeyUri {
         self
     }
 
-    /// The same URI, whose module is found from every folder. A bare name is one that the system looks
-    /// up, and stays.
+    /// The same URI, with an absolute path to a module that is relative to `folder`. A bare name is one
+    /// that the system looks up, and stays.
     #[must_use]
-    pub fn with_absolute_module(mut self) -> Self {
+    pub fn with_module_from(mut self, folder: &Path) -> Self {
         if let Some(module) = &self.module
             && module.components().nth(1).is_some()
-            && let Ok(absolute) = std::path::absolute(module)
+            && let Ok(absolute) = std::path::absolute(folder.join(module))
         {
             self.module = Some(absolute);
         }
@@ -151,6 +151,12 @@ impl FromStr for KeyUri {
             }
         }
         Ok(uri)
+    }
+}
+
+impl serde::Serialize for KeyUri {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
