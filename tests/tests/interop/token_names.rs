@@ -147,8 +147,13 @@ fn each_mistake_has_its_sentence() {
             "fits 2 private keys of the token \"Factory\"",
             "add id=",
         ),
-        (2, "key show pkcs11:object=strict", "it wants the PIN again for each signature", ""),
-        (2, "key show pkcs11:object=coin", "EC on a curve other than P-256", ""),
+        (
+            2,
+            "key show pkcs11:object=strict",
+            "it wants the PIN again for each signature",
+            "use another key",
+        ),
+        (2, "key show pkcs11:object=coin", "EC on a curve other than P-256", "use another key"),
         (2, "key show pkcs11:slot=0", "a part of it is not one of token,", "it looks like pkcs11:"),
         (2, "key show 'pkcs11:object=root?pin-value=9876'", "a PIN does not belong", "a prompt"),
         (

@@ -239,12 +239,14 @@ impl Pkcs11Error {
             Self::PinExpired { .. } => "set a new one with the tool of the token's maker".into(),
             Self::PinLocked { .. } => "its security officer can set a new PIN".into(),
             Self::NoPinYet { .. } => "set one with the tool of the token's maker".into(),
-            Self::Failed { .. } => TOKEN_LOST.into(),
+            Self::Module { .. } | Self::Failed { .. } => TOKEN_LOST.into(),
+            Self::UnusableKey { .. } => {
+                "use another key: `c8y-pki key list` shows those of the token".into()
+            }
             Self::NoSession { .. } => {
                 "end other programs that use it; two keys in one token take two sessions".into()
             }
             Self::Crypto(e) => return e.hint(),
-            _ => return None,
         })
     }
 
