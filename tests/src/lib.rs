@@ -10,6 +10,8 @@ pub mod device_clients;
 #[cfg(target_os = "linux")]
 pub mod disk;
 #[cfg(target_os = "linux")]
+pub mod faults;
+#[cfg(target_os = "linux")]
 pub mod fleet;
 pub mod hsm;
 #[cfg(target_os = "linux")]

@@ -161,10 +161,14 @@ pub(super) fn recover(out: &Path, registry: &Registry) -> Result<usize, BulkErro
     let mut finished = 0;
     for run in files::list_dir(&out.join(FOLDER))?.into_iter().filter(|p| p.is_dir()) {
         let Some(run) = OwnDir::take_over(&run)? else { continue };
-        if is_anothers(run.path(), registry)? {
+        let chunks: Vec<PathBuf> =
+            files::list_dir(run.path())?.into_iter().filter(|p| p.is_dir()).collect();
+        // A run that was stopped before its first chunk holds nothing, whatever its note says: that
+        // may have been written in part.
+        if !chunks.is_empty() && is_anothers(run.path(), registry)? {
             continue;
         }
-        for chunk in files::list_dir(run.path())?.into_iter().filter(|p| p.is_dir()) {
+        for chunk in chunks {
             finished += recover_chunk(out, &chunk, registry)?;
         }
         run.remove()?;

@@ -1,7 +1,9 @@
-//! `device issue` is killed, runs out of disk, or meets itself: nothing is lost, doubled or half done.
+//! Commands are killed, run out of disk, or meet themselves: nothing is lost, doubled or half done.
 #![cfg(target_os = "linux")]
 
 mod archive;
 mod disk;
+mod each_call;
 mod folders;
+mod mixed;
 mod two;

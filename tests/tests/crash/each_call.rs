@@ -1,0 +1,236 @@
+//! Every command that writes is killed, meets a broken disk and a full one, at one call to the file system after
+//! the other: nothing is lost or half done, it says what happened, and the same line finishes the job.
+//!
+//! `C8Y_PKI_THOROUGH=1` tries every call; otherwise some, spread over all of them.
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
+
+use c8y_pki::key::PrivateKey;
+use c8y_pki::secret::Password;
+use c8y_pki_tests::cli::{CA_PW, Cli, Outcome, PASSWORD, a_second_passes, walk};
+use c8y_pki_tests::faults::{Fault, Faults};
+use serde_json::Value;
+
+/// How many calls of each command are tried with each fault, unless all are.
+const SOME: usize = 30;
+
+/// A command that writes.
+struct Job {
+    line: &'static str,
+    /// What it may answer when it is run again and had done its work before.
+    again: &'static [i32],
+    /// What has to be so when it is done.
+    done: fn(&Cli),
+}
+
+const JOBS: [Job; 10] = [
+    Job {
+        line: "ca init other --subject CN=Other --key-type ec-p256 --ca-password-file pw",
+        again: &[0, 2],
+        done: cas::<3>,
+    },
+    Job {
+        line: "ca add below --parent root --subject CN=Below --clamp --ca-password-file pw",
+        again: &[0, 2],
+        done: cas::<3>,
+    },
+    Job { line: "ca renew line --days 100 --ca-password-file pw", again: &[0], done: cas::<2> },
+    Job { line: "ca crl line --ca-password-file pw", again: &[0], done: has_list },
+    Job { line: "device revoke dev-1 --reason keyCompromise", again: &[0, 1], done: is_revoked },
+    Job {
+        line: "device issue new-1 new-2 new-3 --ca line --out out --ca-password-file pw",
+        again: &[0],
+        done: live::<7>,
+    },
+    Job {
+        line: "device issue new-1 new-2 new-3 --ca line --output tar --out new.tar --ca-password-file pw",
+        again: &[0],
+        done: archive_is_whole,
+    },
+    Job {
+        line: "device issue dev-1 dev-2 --ca line --out out --existing replace --ca-password-file pw",
+        again: &[0],
+        done: live::<4>,
+    },
+    Job {
+        line: "device renew dev-1 dev-2 --ca line --out out --ca-password-file pw",
+        again: &[0],
+        done: live::<4>,
+    },
+    Job {
+        line: "device sign req.csr --ca line --out signed --ca-password-file pw",
+        again: &[0],
+        done: live::<5>,
+    },
+];
+
+fn cas<const COUNT: usize>(cli: &Cli) {
+    let cas = cli.run("ca list --json").expect(0).json_lines();
+    assert_eq!(cas.len(), COUNT, "{cas:?}");
+    for ca in cas {
+        let name = ca["name"].as_str().expect("a name");
+        let dir = format!("pki/ca/{name}");
+        let key =
+            PrivateKey::read(&cli.read(&format!("{dir}/key.pem")), Some(&Password::new(PASSWORD)));
+        let spki = key.expect("its key").public_key().spki().to_vec();
+        let cert =
+            c8y_pki::cert::Certificate::all_from_pem_or_der(&cli.read(&format!("{dir}/cert.pem")));
+        assert_eq!(cert.expect("its certificate")[0].spki, spki, "the key of {name}");
+    }
+}
+
+fn live<const COUNT: usize>(cli: &Cli) {
+    let devices = cli.run("device list --json").expect(0).json_lines();
+    assert_eq!(devices.len(), COUNT, "{devices:?}");
+}
+
+fn has_list(cli: &Cli) {
+    let shown = cli.run("cert show pki/ca/line/crl.pem --json").expect(0).json();
+    assert!(!shown.is_null());
+}
+
+fn is_revoked(cli: &Cli) {
+    let rows = cli.run("device list --status revoked --json").expect(0).json_lines();
+    let ids: Vec<&Value> = rows.iter().map(|row| &row["id"]).collect();
+    assert_eq!(ids, ["dev-1"], "{rows:?}");
+}
+
+fn archive_is_whole(cli: &Cli) {
+    live::<7>(cli);
+    let listed = Command::new("tar").args(["-tf", "new.tar"]).current_dir(cli.path("")).output();
+    let listed = String::from_utf8(listed.expect("tar").stdout).expect("names");
+    for id in ["new-1", "new-2", "new-3"] {
+        assert_eq!(listed.matches(&format!("{id}/key.pem")).count(), 1, "{listed}");
+    }
+}
+
+/// A folder with a root, an intermediate, four devices and a request, which can be put back as it was.
+struct Scene {
+    cli: Cli,
+    faults: Faults,
+}
+
+impl Scene {
+    fn new() -> Option<Self> {
+        let faults = Faults::new()?;
+        let cli = Cli::new();
+        cli.ok(&format!("ca init --subject CN=Root --key-type ec-p256 {CA_PW}"));
+        cli.ok(&format!("ca add line --parent root --subject CN=Line {CA_PW}"));
+        for name in ["root", "line"] {
+            quickly_opened(&cli, &format!("pki/ca/{name}/key.pem"));
+        }
+        cli.ok(&format!("device issue dev-1 dev-2 dev-3 dev-4 --ca line --out out {CA_PW}"));
+        let key = PrivateKey::generate(c8y_pki::crypto::KeyType::EcP256).expect("a key");
+        let subject = c8y_pki::name::Name::parse("CN=signed-1").expect("a name");
+        let request = c8y_pki::csr::make(&subject, &key).expect("a request");
+        cli.write("req.csr", c8y_pki::csr::pem(&request));
+        a_second_passes();
+        run("cp -a pki out req.csr template/", "mkdir template", &cli);
+        Some(Self { cli, faults })
+    }
+
+    fn put_back(&self) {
+        run("cp -a template/. .", "rm -rf pki out signed new.tar req.csr .c8y*", &self.cli);
+    }
+
+    /// Tries a job with a fault at many calls; returns what went wrong, a line for each call.
+    fn attack(&self, job: &Job, fault: Fault) -> Vec<String> {
+        self.put_back();
+        let calls = self.faults.count(&self.cli, job.line);
+        (job.done)(&self.cli);
+        let thorough = std::env::var_os("C8Y_PKI_THOROUGH").is_some_and(|v| v == "1");
+        let step = if thorough { 1 } else { calls.div_ceil(SOME) };
+        let (mut hit, mut wrong) = (0, Vec::new());
+        for at in (1..=calls).step_by(step) {
+            // What one call shows must not hide what the others do.
+            match catch_unwind(AssertUnwindSafe(|| self.attempt(job, fault, at))) {
+                Ok(effect) => hit += usize::from(effect),
+                Err(panic) => wrong.push(format!(
+                    "{}: call {at} of {calls}, {fault:?}: {}",
+                    job.line,
+                    panic.downcast_ref::<String>().map_or("", String::as_str)
+                )),
+            }
+        }
+        eprintln!("{}: {calls} calls, {fault:?}: {hit} times", job.line);
+        if hit == 0 {
+            wrong.push(format!("{}: {fault:?} never had an effect", job.line));
+        }
+        wrong
+    }
+
+    /// The fault at one call, and the same line again. Whether the fault had an effect.
+    fn attempt(&self, job: &Job, fault: Fault, at: usize) -> bool {
+        self.put_back();
+        let outcome = self.faults.run(&self.cli, job.line, fault, at);
+        let effect = outcome.is_none_or(|outcome| self.is_told(&outcome, job, fault));
+        let again = self.cli.run(job.line);
+        assert!(job.again.contains(&again.code), "again: {again:?}");
+        (job.done)(&self.cli);
+        self.cli.run("registry check").expect(0);
+        self.nothing_is_left();
+        effect
+    }
+
+    /// A call that failed is told with its reason, or did no harm. Whether it was told.
+    fn is_told(&self, outcome: &Outcome, job: &Job, fault: Fault) -> bool {
+        assert!([0, 3].contains(&outcome.code), "{outcome:?}");
+        if outcome.code == 0 {
+            (job.done)(&self.cli);
+            return false;
+        }
+        let reason = if fault == Fault::Full { "no space is left" } else { "" };
+        assert!(outcome.error().contains(reason), "{outcome:?}");
+        true
+    }
+
+    fn nothing_is_left(&self) {
+        for folder in ["pki", "out"] {
+            walk(&self.cli.path(folder), &mut |path| {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let kept = [".replaced", ".lock", ".gitignore"].contains(&name.as_str());
+                let odd = name.ends_with(".tmp") || name.starts_with('.') && !kept;
+                assert!(!odd, "{} is left", path.display());
+            });
+        }
+    }
+}
+
+fn run(line: &str, before: &str, cli: &Cli) {
+    let status = Command::new("sh")
+        .args(["-ec", &format!("{before}; {line}")])
+        .current_dir(cli.path(""))
+        .status();
+    assert!(status.expect("a shell").success(), "{line}");
+}
+
+/// A key that costs one iteration to open: the rest of a command is what is tried here.
+fn quickly_opened(cli: &Cli, file: &str) {
+    let password = Password::new(PASSWORD);
+    let key = PrivateKey::read(&cli.read(file), Some(&password)).expect("a key");
+    let pem = key.to_encrypted_pem(&password, 1).expect("a file");
+    fs::write(cli.path(file), pem.expose()).expect("it is written");
+}
+
+fn attack_all(fault: Fault) {
+    let Some(scene) = Scene::new() else { return };
+    let wrong: Vec<String> = JOBS.iter().flat_map(|job| scene.attack(job, fault)).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn a_kill_at_any_call_loses_nothing() {
+    attack_all(Fault::Killed);
+}
+
+#[test]
+fn a_broken_disk_at_any_call_is_told_and_loses_nothing() {
+    attack_all(Fault::Broken);
+}
+
+#[test]
+fn a_full_disk_at_any_call_is_told_and_loses_nothing() {
+    attack_all(Fault::Full);
+}
