@@ -388,6 +388,10 @@ impl fmt::Debug for Certificate {
 /// into facts, a certificate takes some kibibytes.
 pub const MAX_PEM_BLOCKS: usize = 10_000;
 
+/// What is wrong with a PEM text of more than [`MAX_PEM_BLOCKS`].
+pub(crate) const TOO_MANY_BLOCKS: &str =
+    "it has more than 10000 blocks; split it into several files";
+
 /// The blocks of a PEM text. A block without an end, as a download that broke off leaves it, is an
 /// error; the parser would pass it over.
 pub(crate) fn pem_blocks(bytes: &[u8]) -> Result<Vec<pem::Pem>, String> {
@@ -408,7 +412,7 @@ pub(crate) fn pem_parts(bytes: &[u8]) -> Result<Vec<pem::Pem>, String> {
     let dashes = bytes.iter().enumerate().filter(|(_, octet)| **octet == b'-');
     let mut begun = dashes.filter(|(at, _)| bytes[*at..].starts_with(BEGIN));
     if begun.nth(MAX_PEM_BLOCKS).is_some() {
-        return Err(format!("it has more than {MAX_PEM_BLOCKS} blocks; split it into several files"));
+        return Err(TOO_MANY_BLOCKS.to_owned());
     }
     pem::parse_many(bytes).map_err(|e| e.to_string())
 }

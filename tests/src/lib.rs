@@ -11,6 +11,7 @@ pub mod device_clients;
 pub mod disk;
 #[cfg(target_os = "linux")]
 pub mod fleet;
+pub mod hostile;
 pub mod hsm;
 #[cfg(target_os = "linux")]
 pub mod moment;

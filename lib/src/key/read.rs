@@ -16,7 +16,7 @@ use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
 
 use super::pbe::Scheme;
 use super::{KeyError, PrivateKey, legacy};
-use crate::cert::pem_parts;
+use crate::cert::{TOO_MANY_BLOCKS, pem_parts};
 use crate::crypto::{KeyAlgorithm, KeyPair, ed25519_pkcs8};
 use crate::secret::{Password, SecretBytes};
 
@@ -59,8 +59,10 @@ pub(super) fn read(bytes: &[u8], password: Option<&Password>) -> Result<PrivateK
     if bytes[0] == 0x30 {
         return read_der(bytes, password);
     }
-    let blocks =
-        pem_parts(bytes).map_err(|_| KeyError::Damaged("its PEM block is not whole"))?;
+    let blocks = pem_parts(bytes).map_err(|problem| match problem == TOO_MANY_BLOCKS {
+        true => KeyError::Damaged(TOO_MANY_BLOCKS),
+        false => KeyError::Damaged("its PEM block is not whole"),
+    })?;
     let mut curve = None;
     for block in &blocks {
         let contents = || decrypted(block, password);
@@ -301,5 +303,43 @@ fn check_cost(params: &pbes2::Parameters) -> Result<(), KeyError> {
             Ok(())
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pkcs8::pkcs5::scrypt;
+
+    /// An encrypted key with such costs, and nothing in it.
+    fn sealed(log_n: u8, r: u32, p: u32) -> KeyError {
+        let params = scrypt::Params::new(log_n, r, p).unwrap();
+        let params = pbes2::Parameters::generate_scrypt_aes256cbc(params, &[7; 16], [7; 16]);
+        let scheme = EncryptionScheme::from(params.unwrap()).to_der().unwrap();
+        let der = yasna::construct_der(|writer| {
+            writer.write_sequence(|writer| {
+                writer.next().write_der(&scheme);
+                writer.next().write_bytes(&[7; 16]);
+            });
+        });
+        read(&der, Some(&Password::new("x"))).unwrap_err()
+    }
+
+    #[test]
+    fn scrypt_beyond_what_is_advised_is_refused_before_it_is_spent() {
+        assert_eq!(scrypt_memory(1 << 17, 8), MAX_SCRYPT_MEMORY);
+        assert!(matches!(sealed(10, 8, 1), KeyError::WrongPassword));
+        for (log_n, r, p) in [(18, 8, 1), (17, 9, 1), (14, 8, 17), (20, 8, 1)] {
+            let error = sealed(log_n, r, p);
+            assert!(matches!(error, KeyError::TooCostly { .. }), "{log_n} {r} {p}: {error}");
+        }
+    }
+
+    #[test]
+    fn very_many_blocks_are_not_read() {
+        let block = "-----BEGIN X-----\nAAAA\n-----END X-----\n";
+        let refused = |count: usize| read(block.repeat(count).as_bytes(), None).unwrap_err();
+        assert!(matches!(refused(10_000), KeyError::NoKey { .. }));
+        assert!(matches!(refused(10_001), KeyError::Damaged(TOO_MANY_BLOCKS)));
     }
 }

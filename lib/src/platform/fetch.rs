@@ -106,12 +106,7 @@ pub fn fetch(host: &str, port: u16, timeout: Duration) -> Result<Vec<Certificate
         .map_err(|source| FetchError::Certificate { target, source })
 }
 
-fn connect(
-    host: &str,
-    port: u16,
-    target: &str,
-    deadline: Deadline,
-) -> Result<Timed, FetchError> {
+fn connect(host: &str, port: u16, target: &str, deadline: Deadline) -> Result<Timed, FetchError> {
     let addresses = net::resolve(host, port, &deadline)
         .map_err(|e| FetchError::Resolve { host: host.to_owned(), reason: late(&e, deadline) })?;
     let target = target.to_owned();

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::transport::{Answer, Transport};
-use super::{lenient, Login, PlatformError, Repeat, Request, Settings};
+use super::{Login, PlatformError, Repeat, Request, Settings, lenient};
 use crate::net::{Pauses, sleep_until};
 
 /// Pauses of our own making.
@@ -286,7 +286,10 @@ mod tests {
     fn the_platforms_words_are_taken_without_control_characters() {
         let body = br#"{"error":"security/Forbidden","message":"Access \u001b[31mdenied"}"#;
         assert_eq!(said(body).as_deref(), Some("Access [31mdenied"));
-        assert_eq!(said(br#"{"error":"security/Forbidden","message":[]}"#).as_deref(), Some("security/Forbidden"));
+        assert_eq!(
+            said(br#"{"error":"security/Forbidden","message":[]}"#).as_deref(),
+            Some("security/Forbidden")
+        );
         assert_eq!(said(b"<html>"), None);
     }
 }

@@ -123,7 +123,9 @@ impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for AtMost<T,
                 let mut all = Vec::new();
                 while let Some(item) = items.next_element()? {
                     if all.len() == MOST {
-                        return Err(A::Error::custom(format!("a list has more than {MOST} entries")));
+                        return Err(A::Error::custom(format!(
+                            "a list has more than {MOST} entries"
+                        )));
                     }
                     all.push(item);
                 }

@@ -133,7 +133,8 @@ impl<'a> Inquiry<'a> {
         match self.client.json::<ExternalId>(&request) {
             Ok(found) if found.external_id == device => Ok(true),
             Ok(found) => {
-                let problem = format!("its answer is about another device, {:?}", found.external_id);
+                let problem =
+                    format!("its answer is about another device, {:?}", found.external_id);
                 Err(self.client.strange(&request, problem))
             }
             Err(e) if e.status() == Some(404) => Ok(false),

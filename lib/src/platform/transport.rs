@@ -125,11 +125,8 @@ impl Transport {
             Method::Delete => reqwest::Method::DELETE,
         };
         // The time-out of a request counts to the end of its answer, that of a client starts anew with each read.
-        let mut builder = self
-            .client
-            .request(method, url)
-            .timeout(self.timeout)
-            .header(ACCEPT, request.accept);
+        let mut builder =
+            self.client.request(method, url).timeout(self.timeout).header(ACCEPT, request.accept);
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
         }

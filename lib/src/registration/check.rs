@@ -91,7 +91,11 @@ pub fn check(file: &str, bytes: &[u8]) -> Report {
         .from_reader(Lines::new(text.as_bytes()));
     match reader.headers() {
         Ok(headers) if headers.len() > MOST_COLUMNS => {
-            report.error(1, too_many(headers.len()), Some("leave out what is no property of a device"));
+            report.error(
+                1,
+                too_many(headers.len()),
+                Some("leave out what is no property of a device"),
+            );
             return report;
         }
         Ok(headers) => report.columns = headers.iter().map(|h| h.trim().to_owned()).collect(),

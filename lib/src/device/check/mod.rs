@@ -201,8 +201,8 @@ impl<'a> Run<'a> {
         let addresses = link::resolve(target, deadline).map_err(|e| no_link(StepName::Name, &e))?;
         let shown: Vec<String> = addresses.iter().map(|a| a.ip().to_string()).collect();
         self.ok(StepName::Name, format!("{} is {}", target.host, shown.join(", ")));
-        let stream = link::dial(target, &addresses, deadline)
-            .map_err(|e| no_link(StepName::Tcp, &e))?;
+        let stream =
+            link::dial(target, &addresses, deadline).map_err(|e| no_link(StepName::Tcp, &e))?;
         self.ok(StepName::Tcp, format!("connected to {target}"));
         let mut facts = link::Facts::default();
         let secured = Link::secure(stream, target, credentials, &mut facts);

@@ -116,10 +116,9 @@ impl MqttError {
     pub fn is_environment(&self) -> bool {
         match self {
             Self::Refused { code } => *code == 3,
-            Self::Timeout { .. }
-            | Self::Flooded { .. }
-            | Self::Broken(_)
-            | Self::Closed { .. } => true,
+            Self::Timeout { .. } | Self::Flooded { .. } | Self::Broken(_) | Self::Closed { .. } => {
+                true
+            }
             _ => false,
         }
     }

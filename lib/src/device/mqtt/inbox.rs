@@ -29,9 +29,11 @@ impl Inbox {
         self.octets += packet.octets();
         self.packets.push_back(packet);
         match self.packets.len() > MOST_WAITING || self.octets > MOST_WAITING_OCTETS {
-            true => {
-                Err(MqttError::Flooded { waiting, messages: self.packets.len(), octets: self.octets })
-            }
+            true => Err(MqttError::Flooded {
+                waiting,
+                messages: self.packets.len(),
+                octets: self.octets,
+            }),
             false => Ok(()),
         }
     }

@@ -19,11 +19,11 @@ use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
+use frame::Frame;
+use inbox::Inbox;
 use mqtt_protocol_core::mqtt;
 use mqtt_protocol_core::mqtt::common::Cursor;
 use mqtt_protocol_core::mqtt::connection::{ConnectionOptions, Event, TimerKind};
-use frame::Frame;
-use inbox::Inbox;
 use packets::Inbound;
 
 pub use error::{MqttError, Waiting};

@@ -48,7 +48,8 @@ impl BulkAnswer {
             let word = entry.bulk_new_device_status.as_deref().unwrap_or_default();
             (entry, Outcome::of_word(word))
         });
-        let bad = self.failed_creation_list.iter().flat_map(|list| &list.0).map(|e| (e, Outcome::Failed));
+        let bad =
+            self.failed_creation_list.iter().flat_map(|list| &list.0).map(|e| (e, Outcome::Failed));
         let (mut by_id, mut by_line) = (HashMap::with_capacity(rows.len()), HashMap::new());
         for (entry, outcome) in good.chain(bad) {
             if let Some(id) = entry.device_id.as_deref().filter(|id| !id.is_empty()) {
@@ -133,9 +134,7 @@ mod tests {
         );
         assert_eq!(found[1], ("b".to_owned(), Outcome::Failed, "unreadable".to_owned()));
         assert_eq!(found[2].1, Outcome::Created);
-        let none = outcomes(
-            r#"{"numberOfAll":3,"numberOfFailed":null,"failedCreationList":null}"#,
-        );
+        let none = outcomes(r#"{"numberOfAll":3,"numberOfFailed":null,"failedCreationList":null}"#);
         assert!(none.iter().all(|(_, outcome, _)| *outcome == Outcome::Failed));
     }
 }

@@ -251,7 +251,8 @@ fn add_all(client: &Client, new: &[NewTrusted<'_>]) -> Result<(), PlatformError>
     match missing {
         None => Ok(()),
         Some(missing) => {
-            Err(client.strange(&request, format!("its answer does not name the certificate {missing}")))
+            Err(client
+                .strange(&request, format!("its answer does not name the certificate {missing}")))
         }
     }
 }
