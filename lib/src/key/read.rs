@@ -328,7 +328,9 @@ mod tests {
     #[test]
     fn scrypt_beyond_what_is_advised_is_refused_before_it_is_spent() {
         assert_eq!(scrypt_memory(1 << 17, 8), MAX_SCRYPT_MEMORY);
-        assert!(matches!(sealed(10, 8, 1), KeyError::WrongPassword));
+        for (log_n, p) in [(10, 16), (17, 1)] {
+            assert!(matches!(sealed(log_n, 8, p), KeyError::WrongPassword), "{log_n}");
+        }
         for (log_n, r, p) in [(18, 8, 1), (17, 9, 1), (14, 8, 17), (20, 8, 1)] {
             let error = sealed(log_n, r, p);
             assert!(matches!(error, KeyError::TooCostly { .. }), "{log_n} {r} {p}: {error}");

@@ -122,7 +122,7 @@ fn what_is_small_as_text_does_not_become_large() {
     assert!(deep.contains("its JSON is not what was expected"), "{deep}");
     let deep = listed(format!(r#"{{"unknown":{}"#, "[".repeat(5 << 20)));
     assert!(deep.contains("its JSON is not what was expected"), "{deep}");
-    let words = ask(&cli, "tenant status", 2, move |_, stream| {
+    let words = ask(&cli, "tenant status", 1, move |_, stream| {
         json(
             stream,
             "400 Bad Request",
