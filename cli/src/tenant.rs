@@ -55,7 +55,8 @@ pub(crate) struct LoginArgs {
 pub(crate) struct NetworkArgs {
     #[command(flatten)]
     way: WayArgs,
-    /// Seconds that an answer may take
+    /// Seconds for a request as a whole: name, connection, TLS, and the answer to its end; each of the
+    /// --retries has them anew
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
     /// How often a request is sent again when the network or the server fails; at most twice until

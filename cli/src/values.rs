@@ -1,6 +1,6 @@
 //! Values that several commands take from arguments, turned into the library's types.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use c8y_pki::Error;
@@ -112,13 +112,18 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
         return Ok(files::read(path)?);
     }
     let mut bytes = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut bytes).map_err(Failure::Input)?;
+    let mut all = std::io::stdin().lock().take(files::MAX_READ + 1);
+    all.read_to_end(&mut bytes).map_err(Failure::Input)?;
+    if bytes.len() as u64 > files::MAX_READ {
+        let problem = format!("it is larger than {} bytes", files::MAX_READ);
+        return Err(Failure::Input(std::io::Error::new(ErrorKind::FileTooLarge, problem)));
+    }
     Ok(bytes)
 }
 
 /// All certificates of a PEM or DER file.
 pub(crate) fn certificates(path: &Path) -> Result<Vec<Certificate>> {
-    let bytes = files::read(path)?;
+    let bytes = files::read_small(path)?;
     Certificate::all_from_pem_or_der(&bytes)
         .map_err(|e| Error::from(e).in_file(path.display().to_string()).into())
 }

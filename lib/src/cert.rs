@@ -31,7 +31,7 @@ pub enum CertError {
     #[error("there is no certificate (BEGIN CERTIFICATE) in it")]
     NoCertificate,
     /// A PEM block that is damaged.
-    #[error("a PEM block is damaged: {0}")]
+    #[error("the PEM text cannot be read: {0}")]
     Pem(String),
 }
 
@@ -384,10 +384,18 @@ impl fmt::Debug for Certificate {
     }
 }
 
+/// Most blocks of a PEM text. The list of all CAs and intermediates that browsers know has some thousands; read
+/// into facts, a certificate takes some kibibytes.
+pub const MAX_PEM_BLOCKS: usize = 10_000;
+
+/// What is wrong with a PEM text of more than [`MAX_PEM_BLOCKS`].
+pub(crate) const TOO_MANY_BLOCKS: &str =
+    "it has more than 10000 blocks; split it into several files";
+
 /// The blocks of a PEM text. A block without an end, as a download that broke off leaves it, is an
 /// error; the parser would pass it over.
 pub(crate) fn pem_blocks(bytes: &[u8]) -> Result<Vec<pem::Pem>, String> {
-    let blocks = pem::parse_many(bytes).map_err(|e| e.to_string())?;
+    let blocks = pem_parts(bytes)?;
     let begun = bytes
         .split(|b| matches!(b, b'\n' | b'\r'))
         .filter(|line| line.trim_ascii_start().starts_with(b"-----BEGIN "))
@@ -396,6 +404,17 @@ pub(crate) fn pem_blocks(bytes: &[u8]) -> Result<Vec<pem::Pem>, String> {
         return Err(format!("{begun} blocks begin, {} are whole", blocks.len()));
     }
     Ok(blocks)
+}
+
+/// The blocks of a PEM text that are whole. They are counted before the first is read.
+pub(crate) fn pem_parts(bytes: &[u8]) -> Result<Vec<pem::Pem>, String> {
+    const BEGIN: &[u8] = b"-----BEGIN ";
+    let dashes = bytes.iter().enumerate().filter(|(_, octet)| **octet == b'-');
+    let mut begun = dashes.filter(|(at, _)| bytes[*at..].starts_with(BEGIN));
+    if begun.nth(MAX_PEM_BLOCKS).is_some() {
+        return Err(TOO_MANY_BLOCKS.to_owned());
+    }
+    pem::parse_many(bytes).map_err(|e| e.to_string())
 }
 
 /// PEM with lines of 64 characters, the width of RFC 7468, and `\n` on every system.

@@ -31,7 +31,7 @@ pub enum CsrError {
     #[error("there is no certificate request (BEGIN CERTIFICATE REQUEST) in it")]
     NoRequest,
     /// A PEM block that is damaged.
-    #[error("a PEM block is damaged: {0}")]
+    #[error("the PEM text cannot be read: {0}")]
     Pem(String),
     /// Its signature is of a kind that cannot be checked, or is not to be trusted.
     #[error("the request for {subject} has a signature that cannot be checked: {cause}")]

@@ -19,6 +19,10 @@ pub(crate) use lock::{BusyFile, Lock, OwnDir};
 /// Largest file that is read whole, in octets: certificates, keys and lists are far smaller.
 pub const MAX_READ: u64 = 1 << 30;
 
+/// Largest file of keys, certificates or a keystore, in octets: ten thousand certificates have half of it. In
+/// memory such a file takes several times its size.
+pub const MAX_SMALL: u64 = 64 << 20;
+
 /// The action of writing, as errors name it.
 const WRITE: &str = "write";
 
@@ -89,7 +93,9 @@ fn reason(error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
         io::ErrorKind::StorageFull => "no space is left on the device".to_owned(),
-        io::ErrorKind::FileTooLarge => format!("it is larger than {MAX_READ} octets"),
+        io::ErrorKind::FileTooLarge if error.raw_os_error().is_some() => {
+            "it is larger than the system allows".to_owned()
+        }
         _ => error.to_string(),
     }
 }
@@ -110,16 +116,32 @@ pub enum Access {
 
 /// Reads a whole file, up to [`MAX_READ`].
 pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    read_up_to(path, MAX_READ)
+}
+
+/// Reads a file of keys, certificates or a keystore, up to [`MAX_SMALL`].
+pub fn read_small(path: &Path) -> Result<Vec<u8>, FileError> {
+    read_up_to(path, MAX_SMALL)
+}
+
+fn read_up_to(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
     let read = || {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
         if metadata.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
+        let too_large = || {
+            let problem = format!("it is larger than {most} bytes");
+            io::Error::new(io::ErrorKind::FileTooLarge, problem)
+        };
+        if metadata.len() > most {
+            return Err(too_large());
+        }
         let mut bytes = Vec::new();
-        file.take(MAX_READ + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > MAX_READ {
-            return Err(io::ErrorKind::FileTooLarge.into());
+        file.take(most + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > most {
+            return Err(too_large());
         }
         Ok(bytes)
     };

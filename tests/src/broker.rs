@@ -157,13 +157,12 @@ pub enum Reply {
     Nothing,
 }
 
-/// A TLS server that answers the packets of MQTT as `answer` says: it gets the type (1 is CONNECT)
-/// and the octets behind the fixed header. It asks for no client certificate. Returns its port.
+/// TLS with the certificate in the folder; no client certificate is asked for.
 ///
 /// # Panics
 ///
-/// When it cannot be started with the certificate in the folder.
-pub fn paper_broker(cli: &Cli, answer: impl Fn(u8, &[u8]) -> Reply + Send + Sync + 'static) -> u16 {
+/// When there is no [`server_certificate`].
+pub fn server_config(cli: &Cli) -> Arc<ServerConfig> {
     let chain = CertificateDer::from_pem_file(cli.path("server.pem")).expect("a certificate");
     let key = PrivateKeyDer::from_pem_file(cli.path("server.key")).expect("a key");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -173,7 +172,17 @@ pub fn paper_broker(cli: &Cli, answer: impl Fn(u8, &[u8]) -> Reply + Send + Sync
         .with_no_client_auth()
         .with_single_cert(vec![chain], key)
         .expect("key and certificate fit");
-    let (config, answer) = (Arc::new(config), Arc::new(answer));
+    Arc::new(config)
+}
+
+/// A TLS server that answers the packets of MQTT as `answer` says: it gets the type (1 is CONNECT)
+/// and the octets behind the fixed header. It asks for no client certificate. Returns its port.
+///
+/// # Panics
+///
+/// When it cannot be started with the certificate in the folder.
+pub fn paper_broker(cli: &Cli, answer: impl Fn(u8, &[u8]) -> Reply + Send + Sync + 'static) -> u16 {
+    let (config, answer) = (server_config(cli), Arc::new(answer));
     listen(move |stream| {
         let (config, answer) = (Arc::clone(&config), Arc::clone(&answer));
         thread::spawn(move || serve(stream, config, &*answer));
@@ -213,7 +222,7 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>, answer: &dyn Fn(u8, &[u8]
 }
 
 /// The type of the next packet, and what is behind its fixed header; none at the end.
-fn packet(stream: &mut impl Read) -> Option<(u8, Vec<u8>)> {
+pub fn packet(stream: &mut impl Read) -> Option<(u8, Vec<u8>)> {
     let mut octet = || {
         let mut octet = [0];
         stream.read_exact(&mut octet).ok().map(|()| octet[0])

@@ -110,7 +110,7 @@ pub(crate) fn run(command: &CertCommand, out: Output) -> Result {
 
 fn show(args: &ShowArgs, out: Output) -> Result {
     for path in &args.files {
-        let bytes = files::read(path)?;
+        let bytes = files::read_small(path)?;
         let source = Source {
             file: args.password_file.as_ref(),
             option: "--password-file",

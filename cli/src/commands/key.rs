@@ -140,7 +140,7 @@ pub(crate) fn read_key(path: &Path, source: Source<'_>) -> Result<PrivateKey> {
             "its PIN is changed with the tool of the token's maker",
         ));
     }
-    let bytes = files::read(path)?;
+    let bytes = files::read_small(path)?;
     let password = if is_encrypted(&bytes) { Some(source.existing()?) } else { None };
     PrivateKey::read(&bytes, password.as_ref())
         .map_err(|e| Error::from(e).in_file(path.display().to_string()).into())

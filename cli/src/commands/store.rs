@@ -135,8 +135,8 @@ pub(crate) struct FetchArgs {
     /// Which certificate to write
     #[arg(long, value_enum, default_value = "issuer")]
     take: Take,
-    /// Seconds to wait for the server
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    /// Seconds for all of it together: name, TCP and TLS
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     timeout: u64,
 }
 
@@ -176,7 +176,7 @@ fn put(args: &PutArgs, create: bool, out: Output) -> Result {
         let password = if format == Format::Pem { None } else { Some(source.new_one()?) };
         (Store::new(), format, password)
     } else {
-        let bytes = files::read(&args.file)?;
+        let bytes = files::read_small(&args.file)?;
         let format = store::detect(&bytes).map_err(in_file)?;
         let password = if format == Format::Pem { None } else { Some(source.existing()?) };
         let store = store::open(&bytes, password.as_ref(), None).map_err(in_file)?;
@@ -243,7 +243,7 @@ fn add_entries(args: &PutArgs, store: &mut Store, out: Output) -> Result<()> {
 }
 
 fn show(args: &ShowArgs, out: Output) -> Result {
-    let bytes = files::read(&args.file)?;
+    let bytes = files::read_small(&args.file)?;
     let in_file = |e| Error::from(e).in_file(args.file.display().to_string());
     let format = store::detect(&bytes).map_err(in_file)?;
     let source = store_password(args.store_password_file.as_ref());
@@ -263,7 +263,7 @@ fn show(args: &ShowArgs, out: Output) -> Result {
 
 fn fetch_server(args: &FetchArgs, out: Output) -> Result {
     let (host, port) = host_and_port(&args.server)?;
-    let presented = fetch(host, port, Duration::from_secs(args.timeout.max(1)))?;
+    let presented = fetch(host, port, Duration::from_secs(args.timeout))?;
     let views: Vec<CertificateView> = presented.iter().map(CertificateView::of).collect();
     out.results(&views, |views| {
         let mut text = format!("{} presents {}\n", args.server, count(views.len(), "certificate"));

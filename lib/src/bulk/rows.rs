@@ -10,6 +10,13 @@ use crate::client_id::DeviceId;
 /// Longest header line, in octets.
 const MAX_HEADER: u64 = 1 << 20;
 
+/// Most columns of a CSV. The platform's own are 13, others are properties of one device.
+pub(crate) const MOST_COLUMNS: usize = 1000;
+
+/// Most separators in a line, those of texts in quotes too. A reader of CSV keeps 8 octets for each cell of a
+/// row, which would be many times the memory of the file.
+const MOST_SEPARATORS: u32 = 10_000;
+
 type Source<R> = Lines<io::Chain<Cursor<Vec<u8>>, BufReader<R>>>;
 
 /// Reads rows; what is wrong with one is told in its place.
@@ -47,6 +54,9 @@ impl<'a, R: Read> Rows<'a, R> {
             .iter()
             .map(|h| String::from_utf8_lossy(h).trim().to_owned())
             .collect();
+        if headers.len() > MOST_COLUMNS {
+            return Err(fail(too_many(headers.len())));
+        }
         let id_column = headers
             .iter()
             .position(|h| ID_COLUMNS.contains(&h.to_lowercase().as_str()))
@@ -114,6 +124,11 @@ impl<'a, R: Read> Rows<'a, R> {
     }
 }
 
+/// What is wrong with a header of so many columns.
+pub(crate) fn too_many(columns: usize) -> String {
+    format!("the first line has {columns} columns; at most {MOST_COLUMNS} are read")
+}
+
 /// Where a device is named, as messages say it.
 pub(super) fn place(file: Option<&str>, line: Option<u64>) -> String {
     match (file, line) {
@@ -130,18 +145,20 @@ pub(crate) fn separator(bytes: &[u8]) -> u8 {
 }
 
 /// Counts the lines of what is read through it. The `csv` crate's own count is one short where lines
-/// end in CR LF.
+/// end in CR LF. A line with more than [`MOST_SEPARATORS`] ends it with an error.
 pub(crate) struct Lines<R> {
     inner: R,
     read: u64,
     /// Where line ends stand that were read and not yet counted, and whether each is a LF.
     ends: VecDeque<(u64, bool)>,
     line: u64,
+    /// In the line that is being read.
+    separators: u32,
 }
 
 impl<R: Read> Lines<R> {
     pub(crate) fn new(inner: R) -> Self {
-        Self { inner, read: 0, ends: VecDeque::new(), line: 1 }
+        Self { inner, read: 0, ends: VecDeque::new(), line: 1, separators: 0 }
     }
 
     /// The line (from 1) on which the row begins that the reader found at that octet, which may be
@@ -160,8 +177,17 @@ impl<R: Read> Read for Lines<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         for (at, octet) in (self.read..).zip(&buffer[..count]) {
-            if matches!(octet, b'\r' | b'\n') {
-                self.ends.push_back((at, *octet == b'\n'));
+            match octet {
+                b'\r' | b'\n' => {
+                    self.ends.push_back((at, *octet == b'\n'));
+                    self.separators = 0;
+                }
+                b',' | b';' | b'\t' => self.separators += 1,
+                _ => {}
+            }
+            if self.separators > MOST_SEPARATORS {
+                let problem = format!("a line has more than {MOST_SEPARATORS} separators");
+                return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
             }
         }
         self.read += count as u64;

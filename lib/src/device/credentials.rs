@@ -272,10 +272,10 @@ fn from_bundle(dir: &Path, files: &Files<'_>) -> Result<Credentials, CredentialE
 }
 
 fn from_pem(key: &Path, from: PathBuf, files: &Files<'_>) -> Result<Credentials, CredentialError> {
-    let octets = SecretBytes::new(files::read(key)?);
+    let octets = SecretBytes::new(files::read_small(key)?);
     let key = PrivateKey::read(octets.expose(), files.key_password)
         .map_err(|source| CredentialError::Key { path: key.to_owned(), source })?;
-    let chain = Certificate::all_from_pem_or_der(&files::read(&from)?)
+    let chain = Certificate::all_from_pem_or_der(&files::read_small(&from)?)
         .map_err(|source| CredentialError::Certificates { path: from.clone(), source })?;
     if chain.is_empty() {
         return Err(CredentialError::NoChain { path: from });
@@ -284,7 +284,7 @@ fn from_pem(key: &Path, from: PathBuf, files: &Files<'_>) -> Result<Credentials,
 }
 
 fn open(path: &Path, files: &Files<'_>) -> Result<(Store, Format), CredentialError> {
-    let octets = SecretBytes::new(files::read(path)?);
+    let octets = SecretBytes::new(files::read_small(path)?);
     let failed = |source| CredentialError::Store { path: path.to_owned(), source };
     let format = store::detect(octets.expose()).map_err(failed)?;
     let opened = store::open(octets.expose(), files.store_password, files.key_password);
@@ -323,7 +323,7 @@ fn from_store(path: &Path, files: &Files<'_>) -> Result<Credentials, CredentialE
 
 fn truststore(path: &Path, files: &Files<'_>) -> Result<Trusted, CredentialError> {
     // A certificate in DER is no store, and what people have been given all the same.
-    let trusted = match Certificate::from_der(&files::read(path)?) {
+    let trusted = match Certificate::from_der(&files::read_small(path)?) {
         Ok(only) => {
             Trusted { from: path.to_owned(), certificates: vec![only], unseen_by_java: Vec::new() }
         }

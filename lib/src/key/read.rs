@@ -16,14 +16,25 @@ use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
 
 use super::pbe::Scheme;
 use super::{KeyError, PrivateKey, legacy};
+use crate::cert::{TOO_MANY_BLOCKS, pem_parts};
 use crate::crypto::{KeyAlgorithm, KeyPair, ed25519_pkcs8};
 use crate::secret::{Password, SecretBytes};
 
 /// Most PBKDF iterations that are accepted: some seconds of work.
 pub const MAX_ITERATIONS: u32 = 10_000_000;
 
-/// Most memory that scrypt may ask for, in octets.
-pub const MAX_SCRYPT_MEMORY: u64 = 1 << 30;
+/// Most memory that scrypt may ask for, in octets: that of N = 2^17 and r = 8, the costliest that is advised
+/// for passwords (OWASP, Password Storage Cheat Sheet). OpenSSL writes N = 2^14 and r = 8 (16 MiB), and itself
+/// reads no more than 32 MiB (`SCRYPT_MAX_MEM`).
+pub const MAX_SCRYPT_MEMORY: u64 = 128 << 20;
+
+/// How often scrypt may fill its memory (`p`); OpenSSL writes 1.
+pub const MAX_SCRYPT_PARALLEL: u16 = 16;
+
+/// The memory of scrypt's large array, in octets (RFC 7914, sections 2 and 5).
+pub(crate) fn scrypt_memory(n: u64, r: u16) -> u64 {
+    n.saturating_mul(128 * u64::from(r))
+}
 
 const NOT_PKCS8: KeyError = KeyError::Damaged("it is not PKCS#8");
 
@@ -38,7 +49,7 @@ pub fn is_encrypted(bytes: &[u8]) -> bool {
     if bytes.first() == Some(&0x30) {
         return EncryptedPrivateKeyInfoRef::try_from(bytes).is_ok();
     }
-    pem::parse_many(bytes).is_ok_and(|blocks| blocks.iter().any(encrypted))
+    pem_parts(bytes).is_ok_and(|blocks| blocks.iter().any(encrypted))
 }
 
 pub(super) fn read(bytes: &[u8], password: Option<&Password>) -> Result<PrivateKey, KeyError> {
@@ -48,8 +59,10 @@ pub(super) fn read(bytes: &[u8], password: Option<&Password>) -> Result<PrivateK
     if bytes[0] == 0x30 {
         return read_der(bytes, password);
     }
-    let blocks =
-        pem::parse_many(bytes).map_err(|_| KeyError::Damaged("its PEM block is not whole"))?;
+    let blocks = pem_parts(bytes).map_err(|problem| match problem == TOO_MANY_BLOCKS {
+        true => KeyError::Damaged(TOO_MANY_BLOCKS),
+        false => KeyError::Damaged("its PEM block is not whole"),
+    })?;
     let mut curve = None;
     for block in &blocks {
         let contents = || decrypted(block, password);
@@ -281,17 +294,54 @@ fn check_cost(params: &pbes2::Parameters) -> Result<(), KeyError> {
     match &params.kdf {
         pbes2::Kdf::Pbkdf2(kdf) => check_iterations(u64::from(kdf.iteration_count)),
         pbes2::Kdf::Scrypt(kdf) => {
-            let memory =
-                128u64.saturating_mul(kdf.cost_parameter).saturating_mul(u64::from(kdf.block_size));
-            if memory > MAX_SCRYPT_MEMORY || kdf.parallelization > 16 {
-                let what = format!("{memory} octets of memory, {} times", kdf.parallelization);
-                return Err(KeyError::TooCostly {
-                    what,
-                    limit: format!("{MAX_SCRYPT_MEMORY} octets, 16 times"),
-                });
+            let memory = scrypt_memory(kdf.cost_parameter, kdf.block_size);
+            if memory > MAX_SCRYPT_MEMORY || kdf.parallelization > MAX_SCRYPT_PARALLEL {
+                let what = format!("{memory} bytes of memory, {} times", kdf.parallelization);
+                let limit = format!("{MAX_SCRYPT_MEMORY} bytes, {MAX_SCRYPT_PARALLEL} times");
+                return Err(KeyError::TooCostly { what, limit });
             }
             Ok(())
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pkcs8::pkcs5::scrypt;
+
+    /// An encrypted key with such costs, and nothing in it.
+    fn sealed(log_n: u8, r: u32, p: u32) -> KeyError {
+        let params = scrypt::Params::new(log_n, r, p).unwrap();
+        let params = pbes2::Parameters::generate_scrypt_aes256cbc(params, &[7; 16], [7; 16]);
+        let scheme = EncryptionScheme::from(params.unwrap()).to_der().unwrap();
+        let der = yasna::construct_der(|writer| {
+            writer.write_sequence(|writer| {
+                writer.next().write_der(&scheme);
+                writer.next().write_bytes(&[7; 16]);
+            });
+        });
+        read(&der, Some(&Password::new("x"))).unwrap_err()
+    }
+
+    #[test]
+    fn scrypt_beyond_what_is_advised_is_refused_before_it_is_spent() {
+        assert_eq!(scrypt_memory(1 << 17, 8), MAX_SCRYPT_MEMORY);
+        for (log_n, p) in [(10, 16), (17, 1)] {
+            assert!(matches!(sealed(log_n, 8, p), KeyError::WrongPassword), "{log_n}");
+        }
+        for (log_n, r, p) in [(18, 8, 1), (17, 9, 1), (14, 8, 17), (20, 8, 1)] {
+            let error = sealed(log_n, r, p);
+            assert!(matches!(error, KeyError::TooCostly { .. }), "{log_n} {r} {p}: {error}");
+        }
+    }
+
+    #[test]
+    fn very_many_blocks_are_not_read() {
+        let block = "-----BEGIN X-----\nAAAA\n-----END X-----\n";
+        let refused = |count: usize| read(block.repeat(count).as_bytes(), None).unwrap_err();
+        assert!(matches!(refused(10_000), KeyError::NoKey { .. }));
+        assert!(matches!(refused(10_001), KeyError::Damaged(TOO_MANY_BLOCKS)));
     }
 }

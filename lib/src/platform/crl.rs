@@ -10,6 +10,10 @@ use crate::crl::{Crl, Revoked, platform_csv};
 /// Where revocations are kept.
 pub const PATH: &str = "/tenant/trusted-certificates/settings/crl";
 
+/// Octets of the platform's list: some 400,000 entries with a reason, of about 40 octets each. In memory an
+/// entry takes several times that.
+const MOST_LIST: usize = 16 << 20;
+
 /// The requests that upload these revocations, 5000 in each at most.
 pub fn requests(revoked: &[Revoked]) -> Vec<Request> {
     let request = |csv: String| {
@@ -26,7 +30,8 @@ pub fn upload(client: &Client, requests: &[Request]) -> Result<(), PlatformError
 
 /// The platform's list. Its signature is the platform's, whose certificate is not told here.
 pub fn download(client: &Client) -> Result<Crl, PlatformError> {
-    let request = Request::get(PATH).role(trusted::ROLE).accept("application/pkix-crl, */*");
+    let request = Request::get(PATH).role(trusted::ROLE).at_most(MOST_LIST);
+    let request = request.accept("application/pkix-crl, */*");
     let answer = client.send(&request)?;
     Crl::from_der(&answer.body).map_err(|e| client.strange(&request, e.to_string()))
 }

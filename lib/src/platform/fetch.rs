@@ -5,7 +5,6 @@
 //! server that wants one may end the handshake, but by then it has presented its own.
 
 use std::io::{self, ErrorKind};
-use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureSch
 
 use crate::cert::{CertError, Certificate};
 use crate::crypto::tls_provider;
-use crate::net;
+use crate::net::{self, Deadline, Timed};
 
 /// Why no certificates came.
 #[derive(Debug, thiserror::Error)]
@@ -85,19 +84,20 @@ impl FetchError {
 }
 
 /// Connects, takes the certificates that the server presents (leaf first, in its order) and hangs
-/// up. `timeout` holds for connecting and for each read.
+/// up. `timeout` holds for all of it together: name, TCP and TLS.
 pub fn fetch(host: &str, port: u16, timeout: Duration) -> Result<Vec<Certificate>, FetchError> {
     let name =
         ServerName::try_from(host.to_owned()).map_err(|_| FetchError::BadHost(host.to_owned()))?;
     let target = format!("{host}:{port}");
-    let mut stream = connect(host, port, &target, timeout)?;
+    let deadline = Deadline::after(timeout);
+    let mut stream = connect(host, port, &target, deadline)?;
     let recorder = Arc::new(Recorder::new());
     let mut connection = client(name, Arc::clone(&recorder))
         .map_err(|e| FetchError::Tls { target: target.clone(), reason: e.to_string() })?;
     let handshake = connection.complete_io(&mut stream);
     let presented = recorder.take();
     if presented.is_empty() {
-        return Err(no_certificate(handshake.err(), target, timeout));
+        return Err(no_certificate(handshake.err(), target, deadline));
     }
     presented
         .iter()
@@ -106,18 +106,12 @@ pub fn fetch(host: &str, port: u16, timeout: Duration) -> Result<Vec<Certificate
         .map_err(|source| FetchError::Certificate { target, source })
 }
 
-fn connect(
-    host: &str,
-    port: u16,
-    target: &str,
-    timeout: Duration,
-) -> Result<TcpStream, FetchError> {
-    let addresses = (host, port)
-        .to_socket_addrs()
-        .map_err(|e| FetchError::Resolve { host: host.to_owned(), reason: e.to_string() })?;
+fn connect(host: &str, port: u16, target: &str, deadline: Deadline) -> Result<Timed, FetchError> {
+    let addresses = net::resolve(host, port, &deadline)
+        .map_err(|e| FetchError::Resolve { host: host.to_owned(), reason: late(&e, deadline) })?;
     let target = target.to_owned();
-    net::connect(addresses, timeout).map_err(|e| match e.kind() {
-        ErrorKind::TimedOut => FetchError::Timeout { target, seconds: timeout.as_secs() },
+    net::connect(&addresses, deadline).map_err(|e| match e.kind() {
+        ErrorKind::TimedOut => FetchError::Timeout { target, seconds: deadline.seconds() },
         ErrorKind::ConnectionRefused => {
             FetchError::Connect { target, reason: "nothing listens on that port".to_owned() }
         }
@@ -125,10 +119,18 @@ fn connect(
     })
 }
 
-fn no_certificate(error: Option<io::Error>, target: String, timeout: Duration) -> FetchError {
+/// What the resolver said, or that it said nothing.
+fn late(error: &io::Error, deadline: Deadline) -> String {
+    match error.kind() {
+        ErrorKind::TimedOut => format!("no answer within {} seconds", deadline.seconds()),
+        _ => error.to_string(),
+    }
+}
+
+fn no_certificate(error: Option<io::Error>, target: String, deadline: Deadline) -> FetchError {
     match error {
-        Some(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-            FetchError::Timeout { target, seconds: timeout.as_secs() }
+        Some(e) if e.kind() == ErrorKind::TimedOut => {
+            FetchError::Timeout { target, seconds: deadline.seconds() }
         }
         Some(e) => FetchError::Tls { target, reason: e.to_string() },
         None => FetchError::Tls { target, reason: "it presents no certificate".to_owned() },

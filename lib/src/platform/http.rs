@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::transport::{Answer, Transport};
-use super::{Login, PlatformError, Repeat, Request, Settings};
+use super::{Login, PlatformError, Repeat, Request, Settings, lenient};
 use crate::net::{Pauses, sleep_until};
 
 /// Pauses of our own making.
@@ -249,12 +249,7 @@ impl Client {
     }
 
     pub(super) fn strange(&self, request: &Request, problem: String) -> PlatformError {
-        PlatformError::Answer {
-            host: self.transport.host.clone(),
-            method: request.method,
-            path: request.path.clone(),
-            problem,
-        }
+        self.transport.strange(request, problem)
     }
 }
 
@@ -271,8 +266,15 @@ fn or_nothing(content_type: &str) -> &str {
 /// on a terminal.
 fn said(body: &[u8]) -> Option<String> {
     const LONGEST: usize = 500;
-    let value: Value = serde_json::from_slice(body).ok()?;
-    let text = value["message"].as_str().or_else(|| value["error"].as_str())?;
+    #[derive(Deserialize)]
+    struct Words {
+        #[serde(default, deserialize_with = "lenient::text")]
+        message: Option<String>,
+        #[serde(default, deserialize_with = "lenient::text")]
+        error: Option<String>,
+    }
+    let Words { message, error } = serde_json::from_slice(body).ok()?;
+    let text = message.or(error)?;
     Some(text.chars().filter(|c| !c.is_control()).take(LONGEST).collect())
 }
 
@@ -284,6 +286,10 @@ mod tests {
     fn the_platforms_words_are_taken_without_control_characters() {
         let body = br#"{"error":"security/Forbidden","message":"Access \u001b[31mdenied"}"#;
         assert_eq!(said(body).as_deref(), Some("Access [31mdenied"));
+        assert_eq!(
+            said(br#"{"error":"security/Forbidden","message":[]}"#).as_deref(),
+            Some("security/Forbidden")
+        );
         assert_eq!(said(b"<html>"), None);
     }
 }

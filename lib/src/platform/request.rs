@@ -39,6 +39,10 @@ pub enum Repeat {
     IfUndone,
 }
 
+/// Octets of an answer, unless a request expects more. The largest of them are those about the tenant and its
+/// user, which list applications with their manifests: some kibibytes each, hundreds of them at most.
+pub(super) const MOST: usize = 4 << 20;
+
 /// What a request carries.
 #[derive(Clone, PartialEq)]
 pub enum Body {
@@ -95,6 +99,8 @@ pub struct Request {
     pub repeat: Repeat,
     /// The role that the platform asks for, to explain a 403.
     pub role: Option<&'static str>,
+    /// Most octets of its answer that are read.
+    pub most: usize,
     /// Media types of an answer. The platform answers POST and PUT with an empty body without it.
     pub accept: &'static str,
 }
@@ -115,6 +121,7 @@ impl Request {
             body,
             repeat: Repeat::Always,
             role: None,
+            most: MOST,
             accept: "application/json",
         }
     }
@@ -137,6 +144,13 @@ impl Request {
     #[must_use]
     pub fn role(mut self, role: &'static str) -> Self {
         self.role = Some(role);
+        self
+    }
+
+    /// For an answer of another size.
+    #[must_use]
+    pub fn at_most(mut self, octets: usize) -> Self {
+        self.most = octets;
         self
     }
 

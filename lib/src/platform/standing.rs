@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::request::segment;
@@ -128,12 +129,27 @@ impl<'a> Inquiry<'a> {
         let kind = self.id_types.get(device).unwrap_or(&self.id_type);
         let (kind, id) = (segment(kind), segment(device));
         let request = Request::get(format!("/identity/externalIds/{kind}/{id}"));
-        match self.client.send(&request.role(ROLE_IDENTITY)) {
-            Ok(_) => Ok(true),
+        let request = request.role(ROLE_IDENTITY);
+        match self.client.json::<ExternalId>(&request) {
+            Ok(found) if found.external_id == device => Ok(true),
+            Ok(found) => {
+                let problem =
+                    format!("its answer is about another device, {:?}", found.external_id);
+                Err(self.client.strange(&request, problem))
+            }
             Err(e) if e.status() == Some(404) => Ok(false),
             Err(e) => Err(e),
         }
     }
+}
+
+/// An external id, as the platform answers (its description: both fields are required).
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ExternalId {
+    external_id: String,
+    #[serde(rename = "type")]
+    _kind: String,
 }
 
 impl Standing {

@@ -3,10 +3,14 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::lenient::AtMost;
 use super::{Client, PlatformError, Request, trusted};
 
 /// Lets a user register devices in bulk.
 pub const ROLE_DEVICES: &str = "ROLE_DEVICE_CONTROL_ADMIN";
+
+/// Roles of a user that are read; the platform knows some hundreds.
+const MOST_ROLES: usize = 10_000;
 
 /// The tenant that a host and a login belong to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +45,10 @@ pub(super) fn confirmed(
 fn current_with_time(client: &Client) -> Result<(Tenant, Option<OffsetDateTime>), PlatformError> {
     let request = Request::get("/tenant/currentTenant");
     let answer = client.send(&request)?;
-    let tenant = client.read(&request, &answer)?;
+    let tenant: Tenant = client.read(&request, &answer)?;
+    if tenant.id.is_empty() {
+        return Err(client.strange(&request, "the name of the tenant is empty".to_owned()));
+    }
     Ok((tenant, answer.date.map(OffsetDateTime::from)))
 }
 
@@ -86,7 +93,7 @@ pub fn status(client: &Client) -> Result<Status, PlatformError> {
     let user = user(client)?;
     let roles = user.as_ref().and_then(|user| user.effective_roles.as_ref());
     let has = |wanted: &[&str]| match roles {
-        Some(roles) => may(roles.iter().any(|r| wanted.contains(&r.id.as_str()))),
+        Some(roles) => may(roles.0.iter().any(|r| wanted.contains(&r.id.as_str()))),
         None => May::Unknown,
     };
     let trusted = match trusted::list(client) {
@@ -116,12 +123,11 @@ fn may(yes: bool) -> May {
 struct User {
     user_name: String,
     #[serde(default)]
-    effective_roles: Option<Vec<Role>>,
+    effective_roles: Option<AtMost<Role, MOST_ROLES>>,
 }
 
 #[derive(Deserialize)]
 struct Role {
-    #[serde(default)]
     id: String,
 }
 

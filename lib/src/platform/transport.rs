@@ -5,9 +5,8 @@
 
 use std::error::Error as StdError;
 use std::io::{self, Read};
-use std::net::ToSocketAddrs;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use reqwest::blocking::multipart::{Form, Part};
 use reqwest::blocking::{Client as Reqwest, RequestBuilder, Response};
@@ -17,17 +16,16 @@ use rustls::{CertificateError, ClientConfig};
 use rustls_platform_verifier::Verifier;
 use url::Url;
 
+use super::resolver::{Resolver, Unresolved};
 use super::{Body, Login, Method, PlatformError, Proxy, Request, Settings};
 use crate::crypto::tls_provider;
-
-/// Largest answer that is read, in octets: a page of 2000 certificates with long chains is far below.
-const MOST: usize = 64 << 20;
+use crate::net::Deadline;
 
 /// Most time for a connection; a request that did not get one has had no effect.
 const TO_CONNECT: Duration = Duration::from_secs(15);
 
-/// An answer that trickles may take so many times the time for a request.
-const TRICKLE: u32 = 10;
+/// Characters of a header field that are kept: messages show them.
+const HEADER_CHARS: usize = 300;
 
 /// What came back.
 #[derive(Debug)]
@@ -76,7 +74,7 @@ impl Transport {
         let mut builder = Reqwest::builder()
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
-            .timeout(settings.timeout)
+            .dns_resolver(Arc::new(Resolver))
             // Shorter than the whole, so that it is known which of the two was over.
             .connect_timeout((settings.timeout / 5 * 4).min(TO_CONNECT))
             .user_agent(concat!("c8y-pki/", env!("CARGO_PKG_VERSION")))
@@ -90,8 +88,10 @@ impl Transport {
         Ok(Self { client, base, host, proxy, timeout: settings.timeout })
     }
 
-    /// Sends the request once.
+    /// Sends the request once. All of it has the time of the settings together: the name, the connection,
+    /// TLS, the request, and the answer to its last octet.
     pub(super) fn send(&self, request: &Request, login: &Login) -> Result<Answer, PlatformError> {
+        let deadline = Deadline::after(self.timeout);
         let failed = |e: reqwest::Error| self.explain(&e, request);
         let response = self.build(request, login).send().map_err(|e| match e.is_builder() {
             true => PlatformError::BadLogin { login: login.shown() },
@@ -99,7 +99,10 @@ impl Transport {
         })?;
         let status = response.status().as_u16();
         let headers = response.headers();
-        let text = |name| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let text = |name| {
+            let value = headers.get(name).and_then(|v| v.to_str().ok());
+            value.map(|text| text.chars().take(HEADER_CHARS).collect::<String>())
+        };
         let mut answer = Answer {
             status,
             content_type: text(CONTENT_TYPE).unwrap_or_default(),
@@ -108,7 +111,7 @@ impl Transport {
             date: text(DATE).and_then(|date| httpdate::parse_http_date(&date).ok()),
             body: Vec::new(),
         };
-        answer.body = self.read(response, request)?;
+        answer.body = self.read(response, request, deadline)?;
         Ok(answer)
     }
 
@@ -121,7 +124,9 @@ impl Transport {
             Method::Put => reqwest::Method::PUT,
             Method::Delete => reqwest::Method::DELETE,
         };
-        let mut builder = self.client.request(method, url).header(ACCEPT, request.accept);
+        // The time-out of a request counts to the end of its answer, that of a client starts anew with each read.
+        let mut builder =
+            self.client.request(method, url).timeout(self.timeout).header(ACCEPT, request.accept);
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
         }
@@ -149,26 +154,31 @@ impl Transport {
         }
     }
 
-    fn read(&self, mut response: Response, request: &Request) -> Result<Vec<u8>, PlatformError> {
-        let end = Instant::now() + self.timeout * TRICKLE;
+    fn read(
+        &self,
+        mut response: Response,
+        request: &Request,
+        deadline: Deadline,
+    ) -> Result<Vec<u8>, PlatformError> {
         let (mut body, mut piece) = (Vec::new(), vec![0; 1 << 16]);
         loop {
             match response.read(&mut piece) {
                 Ok(0) => return Ok(body),
-                Ok(_) if Instant::now() > end => return Err(self.timed_out()),
+                Ok(_) if deadline.is_over() => return Err(self.timed_out()),
                 Ok(read) => body.extend_from_slice(&piece[..read]),
                 Err(e) if causes(&e).any(is_timeout) => return Err(self.timed_out()),
                 Err(e) => return Err(self.broken(request, how_it_broke(&e))),
             }
-            if body.len() > MOST {
-                return Err(PlatformError::Answer {
-                    host: self.host.clone(),
-                    method: request.method,
-                    path: request.path.clone(),
-                    problem: format!("the answer is longer than {} MiB", MOST >> 20),
-                });
+            if body.len() > request.most {
+                let problem = format!("the answer is longer than {} KiB", request.most >> 10);
+                return Err(self.strange(request, problem));
             }
         }
+    }
+
+    pub(super) fn strange(&self, request: &Request, problem: String) -> PlatformError {
+        let (method, path) = (request.method, request.path.clone());
+        PlatformError::Answer { host: self.host.clone(), method, path, problem }
     }
 
     fn timed_out(&self) -> PlatformError {
@@ -196,11 +206,10 @@ impl Transport {
             let reason = reason(error);
             return PlatformError::Proxy { proxy: proxy.shown(), host, reason };
         }
-        // reqwest does not tell a name that does not resolve from a port where nobody listens.
         let name = self.base.host_str().unwrap_or_default();
         let name = name.trim_start_matches('[').trim_end_matches(']');
         let port = self.base.port_or_known_default().unwrap_or(443);
-        if (name, port).to_socket_addrs().is_err() {
+        if causes(error).any(|e| e.is::<Unresolved>()) {
             return PlatformError::Resolve { host: name.to_owned() };
         }
         let refused = causes(error).any(|e| {

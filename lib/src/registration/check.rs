@@ -1,9 +1,9 @@
 //! Checking a registration CSV, whoever made it: all findings at once, each with its line.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{AGENT, KNOWN, NEED_TYPE_AND_NAME};
-use crate::bulk::rows::{Lines, separator};
+use crate::bulk::rows::{Lines, MOST_COLUMNS, separator, too_many};
 use crate::client_id::DeviceId;
 
 /// How bad a finding is.
@@ -89,11 +89,23 @@ pub fn check(file: &str, bytes: &[u8]) -> Report {
         .delimiter(delimiter)
         .flexible(true)
         .from_reader(Lines::new(text.as_bytes()));
-    if let Ok(headers) = reader.headers() {
-        report.columns = headers.iter().map(|h| h.trim().to_owned()).collect();
+    match reader.headers() {
+        Ok(headers) if headers.len() > MOST_COLUMNS => {
+            report.error(
+                1,
+                too_many(headers.len()),
+                Some("leave out what is no property of a device"),
+            );
+            return report;
+        }
+        Ok(headers) => report.columns = headers.iter().map(|h| h.trim().to_owned()).collect(),
+        Err(e) => {
+            report.error(1, format!("the file is not CSV: {e}"), None);
+            return report;
+        }
     }
     check_headers(&mut report);
-    let mut rows = Rows { seen: HashMap::new(), columns: report.columns.clone() };
+    let mut rows = Rows::new(&report.columns);
     let mut row = csv::StringRecord::new();
     loop {
         match reader.read_record(&mut row) {
@@ -138,8 +150,9 @@ fn check_headers(report: &mut Report) {
         let message = format!("there is no column {AGENT}: the devices get no operations");
         report.add(Level::Warning, 1, message, Some("add it with the value true"));
     }
+    let mut seen = HashSet::with_capacity(columns.len());
     for (index, column) in columns.iter().enumerate() {
-        if columns[..index].contains(column) {
+        if !seen.insert(column) {
             report.error(1, format!("the column {column:?} is there twice"), None);
         }
         check_header(report, column, index + 1 == columns.len());
@@ -169,26 +182,34 @@ fn check_header(report: &mut Report, column: &str, last: bool) {
 struct Rows {
     /// Folded id: the line where it stands.
     seen: HashMap<String, u64>,
-    columns: Vec<String>,
+    /// Where each column stands; of two with one header the first.
+    columns: HashMap<String, usize>,
+    /// How many columns there are.
+    width: usize,
 }
 
 impl Rows {
+    fn new(headers: &[String]) -> Self {
+        let mut columns = HashMap::with_capacity(headers.len());
+        for (index, header) in headers.iter().enumerate() {
+            columns.entry(header.clone()).or_insert(index);
+        }
+        Self { seen: HashMap::new(), columns, width: headers.len() }
+    }
+
     fn check(&mut self, report: &mut Report, row: &csv::StringRecord, line: u64) {
         report.rows += 1;
-        if row.len() != self.columns.len() {
-            let message =
-                format!("the row has {} columns, the header {}", row.len(), self.columns.len());
+        if row.len() != self.width {
+            let message = format!("the row has {} columns, the header {}", row.len(), self.width);
             report.error(line, message, Some("put a value that holds the separator in quotes"));
             return;
         }
-        let value =
-            |name: &str| self.columns.iter().position(|c| c == name).and_then(|i| row.get(i));
+        let value = |name: &str| self.columns.get(name).and_then(|index| row.get(*index));
         if let Some(id) = value("ID") {
             let id = id.to_owned();
             self.check_id(report, line, &id);
         }
-        let value =
-            |name: &str| self.columns.iter().position(|c| c == name).and_then(|i| row.get(i));
+        let value = |name: &str| self.columns.get(name).and_then(|index| row.get(*index));
         check_auth(report, line, value("AUTH_TYPE"), value("CREDENTIALS"));
         if let Some(otp) = value("ENROLLMENT_OTP").filter(|v| !v.is_empty()) {
             check_otp(report, line, otp);
@@ -196,7 +217,7 @@ impl Rows {
         if let Some(shell) = value("SHELL").filter(|v| !v.is_empty() && *v != "1") {
             report.error(line, format!("SHELL is {shell:?}; it takes 1, or nothing"), None);
         }
-        if self.columns.iter().any(|c| NEED_TYPE_AND_NAME.contains(&c.as_str())) {
+        if NEED_TYPE_AND_NAME.iter().any(|name| self.columns.contains_key(*name)) {
             for name in ["TYPE", "NAME"] {
                 if value(name) == Some("") {
                     report.error(line, format!("{name} is empty"), None);
@@ -298,6 +319,22 @@ mod tests {
     fn a_password_in_the_file_is_not_repeated() {
         let found = messages("ID;AUTH_TYPE;CREDENTIALS\nx;CERTIFICATES;hunter2\n");
         assert!(!found.join(" ").contains("hunter2"), "{found:?}");
+    }
+
+    #[test]
+    fn columns_beyond_all_use_are_refused_as_such() {
+        let headers = |count: usize| {
+            let more: String = (0..count).map(|n| format!(";p{n}")).collect();
+            let cells = ";1".repeat(count);
+            format!("ID;AUTH_TYPE{more}\nx;CERTIFICATES{cells}\n")
+        };
+        assert_eq!(messages(&headers(998)).len(), 1, "only that there is no agent");
+        let many = messages(&headers(999));
+        assert_eq!(many, ["the first line has 1001 columns; at most 1000 are read"]);
+        let more = messages(&headers(200_000));
+        assert_eq!(more, ["the file is not CSV: a line has more than 10000 separators"]);
+        let below = messages(&format!("ID;AUTH_TYPE\nx;CERTIFICATES{}\n", ";".repeat(20_000)));
+        assert!(below.iter().any(|m| m.contains("more than 10000 separators")), "{below:?}");
     }
 
     proptest! {

@@ -5,4 +5,5 @@ mod check;
 mod check_network;
 mod check_tenant;
 mod connect;
+mod hostile;
 mod token;

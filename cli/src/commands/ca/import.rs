@@ -50,7 +50,7 @@ pub(super) fn run(args: &AddArgs, dir: &Path, out: Output) -> Result {
 
 /// The key of a CA to take in, and the password under which it will be kept.
 fn key_of_file(args: &AddArgs, path: &Path) -> Result<(PrivateKey, Password)> {
-    let bytes = files::read(path)?;
+    let bytes = files::read_small(path)?;
     let key_password = if is_encrypted(&bytes) {
         let what = format!("the key in {}", path.display());
         let source = password::of_key(args.key_password_file.as_ref(), &what);

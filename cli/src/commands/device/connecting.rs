@@ -51,7 +51,8 @@ pub(super) struct EndpointArgs {
     /// Port of MQTT over TLS
     #[arg(long, value_name = "PORT", default_value_t = 8883, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
-    /// Seconds that each answer may take
+    /// Seconds to connect (name, TCP, TLS and CONNECT together), and then for each exchange; a request
+    /// over HTTPS has them as a whole, too
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     timeout: u64,
 }

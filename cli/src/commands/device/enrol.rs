@@ -167,7 +167,7 @@ fn already(id: &DeviceId, place: &Place, dir: &Path, out: Output) -> Result {
 
 /// What a run has kept that was cut off between its two files: a chain for this key.
 fn kept(place: &Place, key: &PrivateKey) -> Option<Vec<Certificate>> {
-    let bytes = files::read(&place.chain).ok()?;
+    let bytes = files::read_small(&place.chain).ok()?;
     let certificates = Certificate::all_from_pem_or_der(&bytes).ok()?;
     let is_ours = certificates.first()?.spki == key.public_key().spki();
     is_ours.then_some(certificates)
@@ -176,7 +176,7 @@ fn kept(place: &Place, key: &PrivateKey) -> Option<Vec<Certificate>> {
 /// The key that is there, or a new one, written before it is used.
 fn key(args: &EnrolArgs, dir: &Path, place: &Place) -> Result<PrivateKey> {
     if place.key.exists() {
-        let bytes = files::read(&place.key)?;
+        let bytes = files::read_small(&place.key)?;
         return PrivateKey::read(&bytes, None)
             .map_err(|e| Error::from(e).in_file(place.key.display().to_string()).into());
     }

@@ -41,7 +41,7 @@ pub use report::{Report, Step, StepName, StepOutcome, Verdict};
 
 use super::credentials::{CredentialError, Credentials};
 use super::diagnosis::{self, Cause, Certainty, Symptom};
-use super::link::{self, Link, LinkError, Target};
+use super::link::{self, Deadline, Link, LinkError, Target};
 use super::mqtt::{ConnectOptions, MqttError, Qos, Session};
 use super::smartrest::message::{MQTT_DEVICE, Upstream};
 use super::smartrest::{self, ERRORS, OPERATIONS, PUBLISH};
@@ -156,7 +156,10 @@ impl<'a> Run<'a> {
         let mut first_refusal = None;
         loop {
             self.attempts += 1;
-            let ended = self.connect_tls(&credentials).and_then(|link| self.speak(link, &device));
+            let deadline = Deadline::after(self.check.timeout);
+            let ended = self
+                .connect_tls(&credentials, deadline)
+                .and_then(|link| self.speak(link, &device, deadline));
             let Err(failure) = ended else { break };
             if self.untold.is_none() {
                 self.ask_tenant(&failure, &credentials.chain, &device);
@@ -193,13 +196,13 @@ impl<'a> Run<'a> {
     }
 
     /// Up to a TLS connection. Whether TLS holds is known later: see [`Link::secure`].
-    fn connect_tls(&mut self, credentials: &Credentials) -> Ended<Link> {
+    fn connect_tls(&mut self, credentials: &Credentials, deadline: Deadline) -> Ended<Link> {
         let target = &self.check.target;
-        let addresses = link::resolve(target).map_err(|e| no_link(StepName::Name, &e))?;
+        let addresses = link::resolve(target, deadline).map_err(|e| no_link(StepName::Name, &e))?;
         let shown: Vec<String> = addresses.iter().map(|a| a.ip().to_string()).collect();
         self.ok(StepName::Name, format!("{} is {}", target.host, shown.join(", ")));
-        let stream = link::dial(target, &addresses, self.check.timeout)
-            .map_err(|e| no_link(StepName::Tcp, &e))?;
+        let stream =
+            link::dial(target, &addresses, deadline).map_err(|e| no_link(StepName::Tcp, &e))?;
         self.ok(StepName::Tcp, format!("connected to {target}"));
         let mut facts = link::Facts::default();
         let secured = Link::secure(stream, target, credentials, &mut facts);
@@ -222,10 +225,10 @@ impl<'a> Run<'a> {
     }
 
     /// MQTT, from CONNECT to silence.
-    fn speak(&mut self, link: Link, device: &DeviceId) -> Ended {
+    fn speak(&mut self, link: Link, device: &DeviceId, deadline: Deadline) -> Ended {
         let mut options = ConnectOptions::new(ClientId::of_device(device.clone()));
         options.timeout = self.check.timeout;
-        let mut session = match Session::connect(link, &options) {
+        let mut session = match Session::connect_by(link, &options, deadline) {
             Ok(session) => session,
             Err(e @ MqttError::Alert { .. }) => {
                 // With TLS 1.3 the server judges the certificate when TLS stands on this side.
@@ -269,7 +272,11 @@ impl<'a> Run<'a> {
         let broke = |e| no_session(StepName::Receive, &e);
         session.publish(PUBLISH, registration.as_bytes(), Qos::AtLeastOnce).map_err(broke)?;
         let mut operations = 0;
-        while let Some(message) = session.receive(self.check.silence).map_err(broke)? {
+        // Whoever sends something again and again is not listened to for longer than for an answer.
+        let longest = Deadline::after(self.check.timeout.max(self.check.silence));
+        while let Some(message) =
+            session.receive(self.check.silence.min(longest.left())).map_err(broke)?
+        {
             if message.topic == ERRORS {
                 let detail = format!("{ERRORS} says {:?}", text_of(&message.payload));
                 let why = Why::Symptom(Symptom::ErrorMessage);
@@ -336,9 +343,10 @@ fn no_link(step: StepName, error: &LinkError) -> Box<Failure> {
 
 fn no_session(step: StepName, error: &MqttError) -> Box<Failure> {
     let verdict = match error {
-        MqttError::Timeout { .. } | MqttError::Broken(_) | MqttError::Protocol(_) => {
-            Verdict::NotReached
-        }
+        MqttError::Timeout { .. }
+        | MqttError::Flooded { .. }
+        | MqttError::Broken(_)
+        | MqttError::Protocol(_) => Verdict::NotReached,
         MqttError::Refused { code: 3 } => Verdict::NotReached,
         _ => Verdict::Refused,
     };

@@ -49,7 +49,7 @@ use std::time::{Duration, Instant};
 
 pub use backoff::{Backoff, Prospect};
 
-use super::link::{self, Identity, Link, LinkError, Target};
+use super::link::{self, Deadline, Identity, Link, LinkError, Target};
 use super::mqtt::{ConnectOptions, Message, MqttError, Qos, Session, Transport, Waiting};
 use crate::net::after;
 
@@ -81,16 +81,17 @@ impl ConnectionError {
     }
 }
 
-/// Makes one session.
+/// Makes one session: name, TCP, TLS and CONNECT together have the time of [`ConnectOptions::timeout`].
 pub fn open(
     target: &Target,
     identity: Identity<'_>,
     options: &ConnectOptions,
 ) -> Result<Session<Link>, ConnectionError> {
-    let addresses = link::resolve(target)?;
-    let stream = link::dial(target, &addresses, options.timeout)?;
+    let deadline = Deadline::after(options.timeout);
+    let addresses = link::resolve(target, deadline)?;
+    let stream = link::dial(target, &addresses, deadline)?;
     let link = Link::secure_as(stream, target, identity, &mut link::Facts::default())?;
-    Ok(Session::connect(link, options)?)
+    Ok(Session::connect_by(link, options, deadline)?)
 }
 
 /// A message to send.

@@ -36,9 +36,7 @@ impl Write for Paper {
 }
 
 impl Transport for Paper {
-    fn set_read_timeout(&mut self, _: Duration) -> io::Result<()> {
-        Ok(())
-    }
+    fn set_deadline(&mut self, _: Deadline) {}
 }
 
 const ACCEPTED: &[u8] = &[0x20, 2, 0, 0];

@@ -105,7 +105,7 @@ impl Symptom {
             MqttError::Closed { waiting: Waiting::Connack } => Self::ClosedWithoutAnswer,
             MqttError::Closed { .. } => Self::ClosedLater,
             MqttError::Timeout { waiting: Waiting::Connack, .. } => Self::NoConnack,
-            MqttError::Timeout { .. } => Self::NoAnswer,
+            MqttError::Timeout { .. } | MqttError::Flooded { .. } => Self::NoAnswer,
             MqttError::NotSubscribed { .. } => Self::NotSubscribed,
             MqttError::Protocol(_) => Self::NotMqtt,
             _ => Self::Other,

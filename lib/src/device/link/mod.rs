@@ -7,9 +7,8 @@ mod error;
 mod server;
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use rustls::client::ResolvesClientCert;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
@@ -25,6 +24,7 @@ use super::mqtt::Transport;
 use crate::cert::Certificate;
 use crate::crypto::tls_provider;
 use crate::net;
+pub use crate::net::{Deadline, Timed};
 
 /// Where to connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,27 +45,30 @@ impl std::fmt::Display for Target {
 }
 
 /// Looks up the addresses of a host.
-pub fn resolve(target: &Target) -> Result<Vec<SocketAddr>, LinkError> {
-    let failed = |reason: String| LinkError::Resolve { host: target.host.clone(), reason };
-    let found = (target.host.as_str(), target.port).to_socket_addrs();
-    let addresses: Vec<SocketAddr> = found.map_err(|e| failed(e.to_string()))?.collect();
-    match addresses.is_empty() {
-        true => Err(failed("it has no address".to_owned())),
-        false => Ok(addresses),
-    }
+///
+/// A resolver that has not answered by the deadline is not waited for: the thread that asks it ends when the
+/// system's resolver does.
+pub fn resolve(target: &Target, deadline: Deadline) -> Result<Vec<SocketAddr>, LinkError> {
+    let failed = |e: io::Error| LinkError::Resolve {
+        host: target.host.clone(),
+        reason: match e.kind() {
+            ErrorKind::TimedOut => format!("no answer within {} seconds", deadline.seconds()),
+            _ => e.to_string(),
+        },
+    };
+    net::resolve(&target.host, target.port, &deadline).map_err(failed)
 }
 
-/// Connects to the first address that answers.
+/// Connects to the first address that answers. What is read and written ends at the deadline, until another
+/// one is set.
 pub fn dial(
     target: &Target,
     addresses: &[SocketAddr],
-    timeout: Duration,
-) -> Result<TcpStream, LinkError> {
+    deadline: Deadline,
+) -> Result<Timed, LinkError> {
     let target = target.to_string();
-    net::connect(addresses.iter().copied(), timeout).map_err(|e| match e.kind() {
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => {
-            LinkError::TcpTimeout { target, seconds: timeout.as_secs() }
-        }
+    net::connect(addresses, deadline).map_err(|e| match e.kind() {
+        ErrorKind::TimedOut => LinkError::TcpTimeout { target, seconds: deadline.seconds() },
         ErrorKind::ConnectionRefused => LinkError::NothingListens { target },
         _ => LinkError::Unreachable { target, reason: e.to_string() },
     })
@@ -123,7 +126,7 @@ pub struct Facts {
 
 /// A TLS connection.
 pub struct Link {
-    stream: StreamOwned<ClientConnection, TcpStream>,
+    stream: StreamOwned<ClientConnection, Timed>,
 }
 
 impl std::fmt::Debug for Link {
@@ -133,12 +136,12 @@ impl std::fmt::Debug for Link {
 }
 
 impl Link {
-    /// Makes TLS out of a TCP connection, whose time-outs count. The facts are filled in any case.
+    /// Makes TLS out of a TCP connection, by its deadline. The facts are filled in any case.
     ///
     /// With TLS 1.3 a server judges the device's certificate after this: its alert comes with the
     /// first reading.
     pub fn secure(
-        stream: TcpStream,
+        stream: Timed,
         target: &Target,
         credentials: &Credentials,
         facts: &mut Facts,
@@ -148,7 +151,7 @@ impl Link {
 
     /// The same for whoever connects, with a certificate or without.
     pub fn secure_as(
-        mut stream: TcpStream,
+        mut stream: Timed,
         target: &Target,
         identity: Identity<'_>,
         facts: &mut Facts,
@@ -159,7 +162,7 @@ impl Link {
         let Tls { config, judge, presenter } = Tls::new(host, identity)?;
         let failed = |e: rustls::Error| LinkError::Tls { reason: e.to_string() };
         let mut connection = ClientConnection::new(Arc::new(config), name).map_err(failed)?;
-        let timeout = stream.read_timeout().ok().flatten().unwrap_or_default();
+        let deadline = stream.deadline();
         let mut outcome = Ok((0, 0));
         while connection.is_handshaking() && outcome.is_ok() {
             outcome = connection.complete_io(&mut stream);
@@ -168,7 +171,7 @@ impl Link {
         facts.server = judge.presented();
         match outcome {
             Ok(_) => Ok(Self { stream: StreamOwned::new(connection, stream) }),
-            Err(e) => Err(explain(&e, judge.fault(), target, timeout)),
+            Err(e) => Err(explain(&e, judge.fault(), target, deadline)),
         }
     }
 
@@ -199,8 +202,8 @@ impl Write for Link {
 }
 
 impl Transport for Link {
-    fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
-        self.stream.sock.set_read_timeout(Some(timeout))
+    fn set_deadline(&mut self, deadline: Deadline) {
+        self.stream.sock.set_deadline(deadline);
     }
 }
 
@@ -208,7 +211,7 @@ fn explain(
     error: &io::Error,
     fault: Option<ServerFault>,
     target: &Target,
-    timeout: Duration,
+    deadline: Deadline,
 ) -> LinkError {
     if let Some(fault) = fault {
         return LinkError::Untrusted { target: target.to_string(), fault };
@@ -224,7 +227,7 @@ fn explain(
     }
     match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => {
-            LinkError::TlsTimeout { target: target.to_string(), seconds: timeout.as_secs() }
+            LinkError::TlsTimeout { target: target.to_string(), seconds: deadline.seconds() }
         }
         ErrorKind::UnexpectedEof
         | ErrorKind::ConnectionReset

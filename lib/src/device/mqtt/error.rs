@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 
 use super::super::alert::{Alert, tls_error};
+use super::{MOST_WAITING, MOST_WAITING_OCTETS};
 
 /// What the session was waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub enum Waiting {
     Pingresp,
     /// A message.
     Message,
+    /// The rest of a packet that has begun to come.
+    Rest,
 }
 
 impl Waiting {
@@ -29,6 +32,7 @@ impl Waiting {
             Self::Suback => "the answer to SUBSCRIBE",
             Self::Pingresp => "the answer to a ping",
             Self::Message => "a message",
+            Self::Rest => "the rest of a packet",
         }
     }
 }
@@ -56,6 +60,20 @@ pub enum MqttError {
         waiting: Waiting,
         /// The time that it had.
         seconds: u64,
+    },
+    /// Far more messages than an honest server sends before an answer.
+    #[error(
+        "the server has sent {messages} messages ({octets} bytes) while {} was due, more than the {MOST_WAITING} \
+         messages or {MOST_WAITING_OCTETS} bytes that are kept",
+        waiting.text()
+    )]
+    Flooded {
+        /// What was due.
+        waiting: Waiting,
+        /// How many came.
+        messages: usize,
+        /// How many octets they have.
+        octets: usize,
     },
     /// The server ended TLS, and says why.
     #[error("the server ended TLS with the alert {alert}")]
@@ -98,7 +116,9 @@ impl MqttError {
     pub fn is_environment(&self) -> bool {
         match self {
             Self::Refused { code } => *code == 3,
-            Self::Timeout { .. } | Self::Broken(_) | Self::Closed { .. } => true,
+            Self::Timeout { .. } | Self::Flooded { .. } | Self::Broken(_) | Self::Closed { .. } => {
+                true
+            }
             _ => false,
         }
     }

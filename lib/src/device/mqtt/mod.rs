@@ -4,27 +4,34 @@
 //! there. One message is on its way at a time: [`Session::publish`] returns when it is
 //! acknowledged. The session keeps itself alive only while it [receives](Session::receive).
 //!
+//! A session may last for ever; each exchange in it (CONNECT, SUBSCRIBE, a message that is acknowledged, a
+//! packet that has begun to come) has the time of [`ConnectOptions::timeout`].
+//!
 //! Refused: messages beyond the platform's limit, topics with wildcards to publish on, more than
-//! [`MOST`] octets in a packet that is received.
+//! [`MOST`] octets in a packet that is received, more than [`MOST_WAITING`] messages before an answer.
 
 mod error;
+mod frame;
+mod inbox;
 mod packets;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
+use frame::Frame;
+use inbox::Inbox;
 use mqtt_protocol_core::mqtt;
 use mqtt_protocol_core::mqtt::common::Cursor;
 use mqtt_protocol_core::mqtt::connection::{ConnectionOptions, Event, TimerKind};
 use packets::Inbound;
 
 pub use error::{MqttError, Waiting};
+pub use inbox::{MOST_WAITING, MOST_WAITING_OCTETS};
 
 use super::smartrest::{self, BOOTSTRAP, TOKEN};
 use crate::client_id::ClientId;
-use crate::net::after;
+use crate::net::{Deadline, after};
 use crate::secret::Password;
 
 /// Most octets of a packet that is received; operations of the platform are far below.
@@ -35,9 +42,9 @@ const CONNACK: u8 = 0x20;
 
 /// A connection to speak MQTT over.
 pub trait Transport: Read + Write {
-    /// How long a read may wait. A read that waits longer fails with [`ErrorKind::WouldBlock`] or
-    /// [`ErrorKind::TimedOut`], and nothing is lost by it.
-    fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()>;
+    /// When reading and writing has to be over, from now on. What takes longer fails with
+    /// [`ErrorKind::WouldBlock`] or [`ErrorKind::TimedOut`], and nothing that came is lost by it.
+    fn set_deadline(&mut self, deadline: Deadline);
 }
 
 /// How sure a delivery is (MQTT 3.1.1, 4.3).
@@ -74,7 +81,7 @@ pub struct ConnectOptions {
     pub keep_alive: u16,
     /// The last will.
     pub will: Option<Will>,
-    /// How long an answer may take.
+    /// How long an exchange may take: from CONNECT, SUBSCRIBE or a message to the end of the answer.
     pub timeout: Duration,
 }
 
@@ -114,12 +121,17 @@ pub struct Session<T: Transport> {
     transport: T,
     core: mqtt::Connection<mqtt::role::Client>,
     timeout: Duration,
+    /// The end of the exchange that is going on.
+    exchange: Deadline,
     /// Whether nothing was read yet.
     fresh: bool,
     /// Packets that came and that nobody has asked for yet.
-    inbox: VecDeque<Inbound>,
+    inbox: Inbox,
+    frame: Frame,
     ping_due: Option<Instant>,
     pong_due: Option<Instant>,
+    /// When a packet that has begun to come has to be whole.
+    rest_due: Option<Instant>,
 }
 
 impl<T: Transport> fmt::Debug for Session<T> {
@@ -133,6 +145,15 @@ impl<T: Transport> Session<T> {
     ///
     /// Errors: [`MqttError::Refused`] with the code, and whatever else keeps the answer away.
     pub fn connect(transport: T, options: &ConnectOptions) -> Result<Self, MqttError> {
+        Self::connect_by(transport, options, Deadline::after(options.timeout))
+    }
+
+    /// The same by a deadline, that of the whole exchange to which it belongs.
+    pub fn connect_by(
+        transport: T,
+        options: &ConnectOptions,
+        deadline: Deadline,
+    ) -> Result<Self, MqttError> {
         let limit = ConnectionOptions::new().maximum_packet_size_recv(MOST);
         let mut core = mqtt::Connection::with_options(mqtt::Version::V3_1_1, limit);
         core.set_auto_pub_response(true);
@@ -141,10 +162,13 @@ impl<T: Transport> Session<T> {
             transport,
             core,
             timeout: options.timeout,
+            exchange: deadline,
             fresh: true,
-            inbox: VecDeque::new(),
+            inbox: Inbox::default(),
+            frame: Frame::default(),
             ping_due: None,
             pong_due: None,
+            rest_due: None,
         };
         let packet = packets::connect(options)?;
         let events = session.core.checked_send(packet);
@@ -163,6 +187,7 @@ impl<T: Transport> Session<T> {
             _ => Some(self.packet_id()?),
         };
         let packet = packets::publish(topic, payload, qos, id)?;
+        self.begin();
         let events = self.core.checked_send(packet);
         self.handle(events, Waiting::Acknowledgement)?;
         let Some(id) = id else { return Ok(()) };
@@ -177,6 +202,7 @@ impl<T: Transport> Session<T> {
     pub fn subscribe(&mut self, topics: &[(&str, Qos)]) -> Result<Vec<Qos>, MqttError> {
         let id = self.packet_id()?;
         let packet = packets::subscribe(topics, id)?;
+        self.begin();
         let events = self.core.checked_send(packet);
         self.handle(events, Waiting::Suback)?;
         let granted = self.wait(Waiting::Suback, |packet| match packet {
@@ -197,17 +223,17 @@ impl<T: Transport> Session<T> {
     pub fn receive(&mut self, wait: Duration) -> Result<Option<Message>, MqttError> {
         let end = after(wait);
         loop {
-            let position = self.inbox.iter().position(|p| matches!(p, Inbound::Message(_)));
-            if let Some(Inbound::Message(message)) = position.and_then(|p| self.inbox.remove(p)) {
+            if let Some(message) = self.inbox.next_message() {
                 return Ok(Some(message));
             }
-            self.inbox.clear();
             let now = Instant::now();
             if now >= end {
                 return Ok(None);
             }
             self.fire(now)?;
-            let next = [self.ping_due, self.pong_due].into_iter().flatten().fold(end, Instant::min);
+            let due = [self.ping_due, self.pong_due, self.rest_due];
+            let next = due.into_iter().flatten().fold(end, Instant::min);
+            self.begin();
             self.read(next.saturating_duration_since(now), Waiting::Message)?;
         }
     }
@@ -215,6 +241,7 @@ impl<T: Transport> Session<T> {
     /// Says goodbye: the last will is not published.
     pub fn disconnect(mut self) -> Result<(), MqttError> {
         let packet = packets::disconnect()?;
+        self.begin();
         let events = self.core.checked_send(packet);
         self.handle(events, Waiting::Message)
     }
@@ -222,11 +249,7 @@ impl<T: Transport> Session<T> {
     /// Messages that have come and were not received, of a session that has failed: they are acknowledged,
     /// and the server does not send them again.
     pub fn into_messages(self) -> Vec<Message> {
-        let came = self.inbox.into_iter().filter_map(|packet| match packet {
-            Inbound::Message(message) => Some(message),
-            _ => None,
-        });
-        came.collect()
+        self.inbox.into_messages()
     }
 
     /// The connection below.
@@ -238,24 +261,25 @@ impl<T: Transport> Session<T> {
         self.core.acquire_packet_id().map_err(|e| packets::unsendable("a message", e))
     }
 
+    /// Another exchange begins.
+    fn begin(&mut self) {
+        self.exchange = Deadline::after(self.timeout);
+    }
+
     /// Reads until a packet is the one that is waited for.
     fn wait<R>(
         &mut self,
         waiting: Waiting,
         wanted: impl Fn(&Inbound) -> Option<R>,
     ) -> Result<R, MqttError> {
-        let end = after(self.timeout);
         loop {
-            let found = |(at, packet)| wanted(packet).map(|found| (at, found));
-            if let Some((at, found)) = self.inbox.iter().enumerate().find_map(found) {
-                self.inbox.remove(at);
+            if let Some(found) = self.inbox.take(&wanted) {
                 return Ok(found);
             }
-            let now = Instant::now();
-            if now >= end {
+            if self.exchange.is_over() {
                 return Err(self.late(waiting));
             }
-            self.read(end - now, waiting)?;
+            self.read(self.exchange.left(), waiting)?;
         }
     }
 
@@ -265,10 +289,10 @@ impl<T: Transport> Session<T> {
 
     /// Reads once, for at most that long; that nothing came is no error.
     fn read(&mut self, wait: Duration, waiting: Waiting) -> Result<(), MqttError> {
-        // A time-out of nothing would mean to wait for ever.
+        // A time-out of nothing would mean not to look at all.
         let wait = wait.max(Duration::from_millis(1));
         let failed = |e: &io::Error| MqttError::of(e, waiting, self.timeout.as_secs());
-        self.transport.set_read_timeout(wait).map_err(|e| failed(&e))?;
+        self.transport.set_deadline(Deadline::after(wait));
         let mut buffer = [0; 4096];
         let read = match self.transport.read(&mut buffer) {
             Ok(0) => return Err(MqttError::Closed { waiting }),
@@ -286,6 +310,10 @@ impl<T: Transport> Session<T> {
             let events = self.core.recv(&mut cursor);
             self.handle(events, waiting)?;
         }
+        let begun = self.frame.pass(&buffer[..read]);
+        if begun || !self.frame.is_open() {
+            self.rest_due = begun.then(|| after(self.timeout));
+        }
         Ok(())
     }
 
@@ -293,6 +321,9 @@ impl<T: Transport> Session<T> {
     fn fire(&mut self, now: Instant) -> Result<(), MqttError> {
         if self.pong_due.is_some_and(|due| due <= now) {
             return Err(self.late(Waiting::Pingresp));
+        }
+        if self.rest_due.is_some_and(|due| due <= now) {
+            return Err(self.late(Waiting::Rest));
         }
         if self.ping_due.is_some_and(|due| due <= now) {
             self.ping_due = None;
@@ -316,7 +347,8 @@ impl<T: Transport> Session<T> {
                         Some(Inbound::Connack(code)) if code != 0 => {
                             return Err(MqttError::Refused { code });
                         }
-                        found => self.inbox.extend(found),
+                        Some(found) => self.inbox.push(found, waiting)?,
+                        None => {}
                     }
                 }
                 Event::RequestTimerReset { kind, duration_ms } => {
@@ -341,10 +373,11 @@ impl<T: Transport> Session<T> {
     }
 
     fn send(&mut self, octets: &[u8], waiting: Waiting) -> Result<(), MqttError> {
+        self.transport.set_deadline(self.exchange);
         let sent = self.transport.write_all(octets).and_then(|()| self.transport.flush());
         let Err(error) = sent else { return Ok(()) };
         // A server that closes may have said why: its alert, or its CONNACK, lies before the end.
-        match self.read(self.timeout, waiting) {
+        match self.read(self.exchange.left(), waiting) {
             Err(told @ (MqttError::Alert { .. } | MqttError::Refused { .. })) => Err(told),
             _ => Err(MqttError::of(&error, waiting, self.timeout.as_secs())),
         }

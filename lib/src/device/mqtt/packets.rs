@@ -20,6 +20,15 @@ pub(super) enum Inbound {
 }
 
 impl Inbound {
+    /// What it takes in memory, about.
+    pub(super) fn octets(&self) -> usize {
+        match self {
+            Self::Message(message) => message.topic.len() + message.payload.len(),
+            Self::Suback(_, granted) => granted.len(),
+            Self::Connack(_) | Self::Done(_) => 0,
+        }
+    }
+
     pub(super) fn of(packet: Packet) -> Option<Self> {
         match packet {
             Packet::V3_1_1Connack(connack) => Some(Self::Connack(connack.return_code() as u8)),

@@ -40,9 +40,7 @@ impl Write for Paper {
 }
 
 impl Transport for Paper {
-    fn set_read_timeout(&mut self, _: Duration) -> io::Result<()> {
-        Ok(())
-    }
+    fn set_deadline(&mut self, _: Deadline) {}
 }
 
 fn options() -> ConnectOptions {
@@ -173,4 +171,38 @@ fn a_session_keeps_itself_alive_and_notices_silence() {
     let lost = session.receive(Duration::from_secs(5)).unwrap_err();
     assert_eq!(lost, MqttError::Timeout { waiting: Waiting::Pingresp, seconds: 0 });
     assert_eq!(session.transport.got, [0xc0, 0]);
+}
+
+#[test]
+fn a_packet_that_has_begun_has_to_end() {
+    let mut whole = session(&[b"\x30\x08\0\x04s/", b"ds51", &[]]);
+    let message = whole.receive(Duration::from_secs(5)).unwrap().unwrap();
+    assert_eq!(message.payload, b"51");
+    assert_eq!(whole.rest_due, None);
+    // In a session without signs of life, which may be silent for as long as it likes.
+    let options = ConnectOptions { keep_alive: 0, ..options() };
+    let answers = [ACCEPTED.as_slice(), b"\x30\x08\0\x04s/"];
+    let mut half = Session::connect(paper(&answers), &options).unwrap();
+    let lost = half.receive(Duration::from_secs(5)).unwrap_err();
+    assert_eq!(lost, MqttError::Timeout { waiting: Waiting::Rest, seconds: 0 });
+    let mut silent = Session::connect(paper(&answers[..1]), &options).unwrap();
+    assert_eq!(silent.receive(Duration::from_millis(100)).unwrap(), None);
+}
+
+#[test]
+fn messages_before_an_answer_are_bounded() {
+    let mut one = vec![0x30, 0xec, 0x07, 0, 4];
+    one.extend_from_slice(b"s/ds");
+    one.resize(1003, b'x');
+    let pieces: Vec<Vec<u8>> = (0..5000).map(|_| one.repeat(4)).collect();
+    let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+    let options = ConnectOptions { timeout: Duration::from_secs(60), ..options() };
+    let answers = [&[ACCEPTED.as_slice()], &pieces[..]].concat();
+    let mut session = Session::connect(paper(&answers), &options).unwrap();
+    let flooded = session.subscribe(&[("s/ds", Qos::AtMostOnce)]).unwrap_err();
+    assert!(
+        matches!(flooded, MqttError::Flooded { waiting: Waiting::Suback, messages: 10_001, .. }),
+        "{flooded}"
+    );
+    assert!(flooded.is_environment() && !flooded.is_refusal());
 }

@@ -1,22 +1,28 @@
 //! The platform's answer to a piece of a registration, read with tolerance: a list, an id or a reason
-//! may be missing or null.
+//! may be missing or null. How many rows it has seen (`numberOfAll`) has to be there: what lacks it is no
+//! answer to this call.
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
-use serde_json::Value;
 
-use super::{Outcome, Row, RowResult};
+use super::super::lenient::{self, AtMost};
+use super::{MOST_ROWS, Outcome, Row, RowResult};
 
 /// The answer.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct BulkAnswer {
+    #[serde(rename = "numberOfAll")]
+    _number_of_all: u64,
     number_of_failed: Option<u64>,
     number_of_successful: Option<u64>,
-    credential_updated_list: Option<Vec<Entry>>,
-    failed_creation_list: Option<Vec<Entry>>,
+    credential_updated_list: Option<Entries>,
+    failed_creation_list: Option<Entries>,
 }
+
+/// Entries of a list: a row has one at most.
+type Entries = AtMost<Entry, MOST_ROWS>;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -25,32 +31,30 @@ struct Entry {
     device_id: Option<String>,
     failure_reason: Option<String>,
     /// Of the piece, its header being line 1; a number or a text.
-    line: Value,
+    #[serde(deserialize_with = "lenient::number")]
+    line: Option<u64>,
 }
 
 impl Entry {
     fn reason(&self) -> &str {
         self.failure_reason.as_deref().unwrap_or_default()
     }
-
-    fn line(&self) -> Option<u64> {
-        self.line.as_u64().or_else(|| self.line.as_str()?.trim().parse().ok())
-    }
 }
 
 impl BulkAnswer {
     /// What became of the rows of the piece: found by the device's id, else by the line.
     pub(super) fn results(&self, rows: &[&Row]) -> Vec<RowResult> {
-        let good = self.credential_updated_list.iter().flatten().map(|entry| {
+        let good = self.credential_updated_list.iter().flat_map(|list| &list.0).map(|entry| {
             let word = entry.bulk_new_device_status.as_deref().unwrap_or_default();
             (entry, Outcome::of_word(word))
         });
-        let bad = self.failed_creation_list.iter().flatten().map(|e| (e, Outcome::Failed));
+        let bad =
+            self.failed_creation_list.iter().flat_map(|list| &list.0).map(|e| (e, Outcome::Failed));
         let (mut by_id, mut by_line) = (HashMap::with_capacity(rows.len()), HashMap::new());
         for (entry, outcome) in good.chain(bad) {
             if let Some(id) = entry.device_id.as_deref().filter(|id| !id.is_empty()) {
                 by_id.insert(id, (outcome, entry.reason()));
-            } else if let Some(line) = entry.line() {
+            } else if let Some(line) = entry.line {
                 by_line.insert(line, (outcome, entry.reason()));
             }
         }
@@ -113,7 +117,11 @@ mod tests {
         assert!(all.iter().all(|(_, outcome, _)| *outcome == Outcome::Created));
         let two = outcomes(r#"{"numberOfAll":3,"numberOfFailed":1,"numberOfSuccessful":2}"#);
         assert!(two.iter().all(|(_, outcome, _)| *outcome == Outcome::Failed));
-        assert!(outcomes("{}").iter().all(|(_, outcome, _)| *outcome == Outcome::Failed));
+        let none = outcomes(r#"{"numberOfAll":3}"#);
+        assert!(none.iter().all(|(_, outcome, _)| *outcome == Outcome::Failed));
+        for other in ["{}", r#"{"numberOfAll":null}"#, r#"{"certificates":[]}"#, "[]"] {
+            assert!(serde_json::from_str::<BulkAnswer>(other).is_err(), "{other}");
+        }
     }
 
     #[test]
@@ -126,7 +134,7 @@ mod tests {
         );
         assert_eq!(found[1], ("b".to_owned(), Outcome::Failed, "unreadable".to_owned()));
         assert_eq!(found[2].1, Outcome::Created);
-        let none = outcomes(r#"{"numberOfFailed":null,"failedCreationList":null}"#);
+        let none = outcomes(r#"{"numberOfAll":3,"numberOfFailed":null,"failedCreationList":null}"#);
         assert!(none.iter().all(|(_, outcome, _)| *outcome == Outcome::Failed));
     }
 }

@@ -20,7 +20,7 @@ use serde::Serialize;
 use results::{ResultError, Results};
 pub use sheet::{Row, Sheet};
 
-use super::{Body, Client, Method, PlatformError, Request, tenant};
+use super::{Body, Client, Method, PlatformError, Request, request, tenant};
 use crate::net::sleep_until;
 
 /// Where devices are registered.
@@ -28,6 +28,12 @@ pub const PATH: &str = "/devicecontrol/bulkNewDeviceRequests";
 
 /// Rows in a piece, unless something else is asked for.
 pub const CHUNK: usize = 500;
+
+/// Most rows in a piece.
+pub const MOST_ROWS: usize = 100_000;
+
+/// Octets that an answer has for a row: its id, of 64 characters at most, and a sentence.
+const OF_ROW: usize = 2 << 10;
 
 /// What became of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -90,7 +96,8 @@ pub struct Pace {
 pub fn request(name: &str, sheet: &Sheet, rows: &[&Row]) -> Request {
     let bytes = sheet.piece(rows);
     let body = Body::Csv { name: name.to_owned(), shown: sheet.shown(&bytes), bytes };
-    Request::new(Method::Post, PATH, body).role(tenant::ROLE_DEVICES)
+    let most = request::MOST + rows.len().min(MOST_ROWS) * OF_ROW;
+    Request::new(Method::Post, PATH, body).role(tenant::ROLE_DEVICES).at_most(most)
 }
 
 /// What became of the rows of a list.

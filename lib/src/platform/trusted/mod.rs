@@ -16,7 +16,8 @@ use serde_json::json;
 pub use check::{TrustProblem, check};
 pub use object::TrustedCertificate;
 
-use super::request::segment;
+use super::lenient::AtMost;
+use super::request::{self, segment};
 use super::{Body, Client, Method, PlatformError, Request};
 use crate::cert::Certificate;
 
@@ -26,8 +27,19 @@ pub const ROLES: [&str; 2] = ["ROLE_TENANT_MANAGEMENT_ADMIN", "ROLE_TENANT_ADMIN
 /// Either of these lets a user manage trusted certificates.
 pub const ROLE: &str = "ROLE_TENANT_MANAGEMENT_ADMIN or ROLE_TENANT_ADMIN";
 
-/// Certificates on a page of a list; the platform gives 2000 at most.
+/// Certificates on a page of a list.
 const PAGE: usize = 1000;
+
+/// Certificates on a page that a server sends unasked; the platform gives 2000 at most (its description,
+/// `pageSize`).
+const MOST_ON_PAGE: usize = 2000;
+
+/// Octets of a certificate's object: the certificate in base64, subject, issuer and the rest. One with a key of
+/// RSA 8192 and a long subject is below 8 KiB.
+const OBJECT: usize = 8 << 10;
+
+/// Certificates of a tenant that are read; tenants have some tens.
+const MOST_CERTIFICATES: usize = 10_000;
 
 /// A certificate to upload, and how it is to stand there.
 #[derive(Debug, Clone)]
@@ -107,6 +119,8 @@ fn new_json(new: &NewTrusted<'_>) -> serde_json::Value {
 /// The upload of certificates: one by the plain call, several by the bulk call, which takes all or
 /// none.
 pub fn add_request(tenant: &str, new: &[NewTrusted<'_>]) -> Request {
+    // The answer repeats them.
+    let most = request::MOST + new.len() * OBJECT;
     let (path, body) = match new {
         [one] => (path(tenant), new_json(one)),
         many => {
@@ -115,7 +129,7 @@ pub fn add_request(tenant: &str, new: &[NewTrusted<'_>]) -> Request {
         }
     };
     // Sent twice, the second is answered with 409, which is looked into.
-    Request::new(Method::Post, path, Body::Json(body)).role(ROLE)
+    Request::new(Method::Post, path, Body::Json(body)).role(ROLE).at_most(most)
 }
 
 /// The change of a certificate. All three settings are sent: the platform's answer to a part of
@@ -138,26 +152,33 @@ pub fn remove_request(tenant: &str, fingerprint: &str) -> Request {
     Request::new(Method::Delete, one(tenant, fingerprint), Body::None).role(ROLE)
 }
 
+/// A page of a list, and the answer to a bulk upload.
+#[derive(Deserialize)]
+struct Page<const MOST: usize> {
+    certificates: AtMost<TrustedCertificate, MOST>,
+    #[serde(default)]
+    next: Option<String>,
+}
+
 /// All trusted certificates of the tenant, page by page.
 pub fn list(client: &Client) -> Result<Vec<TrustedCertificate>, PlatformError> {
-    #[derive(Deserialize)]
-    struct Page {
-        #[serde(default)]
-        certificates: Vec<TrustedCertificate>,
-        #[serde(default)]
-        next: Option<String>,
-    }
     let (mut all, mut seen) = (Vec::new(), HashSet::new());
     for number in 1.. {
         let request = Request::get(path(client.tenant()?))
             .role(ROLE)
             .with("pageSize", PAGE)
-            .with("currentPage", number);
-        let page: Page = client.json(&request)?;
-        let (got, before) = (page.certificates.len(), all.len());
+            .with("currentPage", number)
+            .at_most(PAGE * OBJECT);
+        let page: Page<MOST_ON_PAGE> = client.json(&request)?;
+        let certificates = page.certificates.0;
+        let (got, before) = (certificates.len(), all.len());
         // A certificate that is added meanwhile moves others onto the next page.
         let new = |c: &TrustedCertificate| seen.insert(c.fingerprint.clone());
-        all.extend(page.certificates.into_iter().filter(new));
+        all.extend(certificates.into_iter().filter(new));
+        if all.len() > MOST_CERTIFICATES {
+            let problem = format!("it lists more than {MOST_CERTIFICATES} certificates");
+            return Err(client.strange(&request, problem));
+        }
         // `next` may be there on the last page too. A page with nothing new ends the list, also that
         // of a server that gives the same page for ever.
         if all.len() == before || page.next.is_none() && got < PAGE {
@@ -174,9 +195,25 @@ pub fn find(
 ) -> Result<Option<TrustedCertificate>, PlatformError> {
     let request = Request::get(one(client.tenant()?, fingerprint)).role(ROLE);
     match client.json(&request) {
-        Ok(found) => Ok(Some(found)),
+        Ok(found) => of_that(client, &request, found, fingerprint).map(Some),
         Err(e) if e.status() == Some(404) => Ok(None),
         Err(e) => Err(e),
+    }
+}
+
+/// An answer has to be about the certificate that it was asked about.
+fn of_that(
+    client: &Client,
+    request: &Request,
+    found: TrustedCertificate,
+    fingerprint: &str,
+) -> Result<TrustedCertificate, PlatformError> {
+    match found.fingerprint.eq_ignore_ascii_case(fingerprint) {
+        true => Ok(found),
+        false => {
+            let problem = format!("its answer is about another certificate, {}", found.fingerprint);
+            Err(client.strange(request, problem))
+        }
     }
 }
 
@@ -190,8 +227,8 @@ pub fn add(client: &Client, new: &[NewTrusted<'_>]) -> Result<Vec<Added>, Platfo
     let missing: Vec<NewTrusted<'_>> = new.iter().filter(|n| !is_there(n)).cloned().collect();
     let all_new = match missing.as_slice() {
         [] | [_] => false,
-        many => match client.send(&add_request(client.tenant()?, many)) {
-            Ok(_) => true,
+        many => match add_all(client, many) {
+            Ok(()) => true,
             // One of them is known somewhere or refused, and none was taken: find out which.
             Err(e) if matches!(e.status(), Some(409 | 422)) => false,
             Err(e) => return Err(e),
@@ -205,12 +242,28 @@ pub fn add(client: &Client, new: &[NewTrusted<'_>]) -> Result<Vec<Added>, Platfo
     new.iter().map(one).collect()
 }
 
+fn add_all(client: &Client, new: &[NewTrusted<'_>]) -> Result<(), PlatformError> {
+    let request = add_request(client.tenant()?, new);
+    let made: Page<MOST_CERTIFICATES> = client.json(&request)?;
+    let made: HashSet<String> =
+        made.certificates.0.into_iter().map(|c| c.fingerprint.to_ascii_lowercase()).collect();
+    let missing = new.iter().map(|n| n.certificate.fingerprint_sha1()).find(|f| !made.contains(f));
+    match missing {
+        None => Ok(()),
+        Some(missing) => {
+            Err(client
+                .strange(&request, format!("its answer does not name the certificate {missing}")))
+        }
+    }
+}
+
 fn add_one(client: &Client, new: &NewTrusted<'_>) -> Result<Added, PlatformError> {
     let request = add_request(client.tenant()?, std::slice::from_ref(new));
-    match client.send(&request) {
-        Ok(_) => Ok(Added::Created),
+    let fingerprint = new.certificate.fingerprint_sha1();
+    match client.json(&request) {
+        Ok(made) => of_that(client, &request, made, &fingerprint).map(|_| Added::Created),
         Err(e) if e.status() == Some(409) => {
-            let found = find(client, &new.certificate.fingerprint_sha1())?;
+            let found = find(client, &fingerprint)?;
             Ok(if found.is_some() { Added::AlreadyThere } else { Added::InAnotherTenant })
         }
         Err(e) => Err(e),

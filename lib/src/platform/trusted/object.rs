@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::super::lenient;
 use crate::cert::{CertError, Certificate};
 
 /// A trusted certificate as the platform knows it.
@@ -22,10 +23,10 @@ pub struct TrustedCertificate {
     #[serde(default, deserialize_with = "text")]
     pub status: String,
     /// Whether devices are registered at their first connection.
-    #[serde(default, deserialize_with = "flag")]
+    #[serde(default, deserialize_with = "lenient::flag")]
     pub auto_registration_enabled: bool,
     /// Whether possession of its key is proven.
-    #[serde(default, deserialize_with = "flag")]
+    #[serde(default, deserialize_with = "lenient::flag")]
     pub proof_of_possession_valid: bool,
     /// The code to be signed, if one is out.
     #[serde(default)]
@@ -58,7 +59,7 @@ pub struct TrustedCertificate {
     )]
     pub not_after: Option<OffsetDateTime>,
     /// Whether it is the platform's own CA for this tenant.
-    #[serde(default, deserialize_with = "flag")]
+    #[serde(default, deserialize_with = "lenient::flag")]
     pub tenant_certificate_authority: bool,
     /// The certificate.
     #[serde(default, deserialize_with = "lines")]
@@ -100,22 +101,6 @@ fn text<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Error> {
 /// A text of several lines; nothing for null.
 fn lines<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Error> {
     Ok(Option::deserialize(input)?.unwrap_or_default())
-}
-
-/// A boolean, also as the string that some clients send and null.
-fn flag<'de, D: Deserializer<'de>>(input: D) -> Result<bool, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Flag {
-        Bool(bool),
-        Text(String),
-        None(()),
-    }
-    Ok(match Flag::deserialize(input)? {
-        Flag::Bool(value) => value,
-        Flag::Text(text) => text == "true",
-        Flag::None(()) => false,
-    })
 }
 
 /// An ISO 8601 time; none if it is missing or has another form, which must not stop a list.

@@ -1,7 +1,7 @@
 //! What decrypting may cost: a file names its own iteration counts.
 //!
 //! Every count that is in sight is checked before a part is handed over, singly and in sum.
-//! Refused: counts beyond [`MAX_ITERATIONS`], scrypt beyond 256 MiB, and every encryption but those
+//! Refused: counts beyond [`MAX_ITERATIONS`], scrypt beyond that of key files, and every encryption but those
 //! that `p12-keystore` knows.
 
 use pkcs8::der::Decode;
@@ -10,17 +10,11 @@ use pkcs8::pkcs5::pbes2;
 use super::super::StoreError;
 use super::ber::{Element, Reader, dotted};
 use super::{oid, unsupported};
+use crate::key::read::{MAX_SCRYPT_MEMORY, MAX_SCRYPT_PARALLEL, scrypt_memory};
 
 /// The largest iteration count that is accepted: that of `p12-keystore`. The largest default of
 /// any writer is 600000 (NSS, GnuTLS).
 pub const MAX_ITERATIONS: u32 = 1_000_000;
-
-/// scrypt's memory is 128 * N * r octets (RFC 7914, section 2); 256 MiB is sixteen times what
-/// `openssl pkcs8 -scrypt` takes.
-const MAX_SCRYPT_OCTETS: u64 = 256 << 20;
-
-/// scrypt's work grows with its parallelization too.
-const MAX_SCRYPT_PARALLEL: u16 = 16;
 
 /// Checks an iteration count.
 pub(super) fn check_iterations(found: u64, what: &'static str) -> Result<u32, StoreError> {
@@ -95,9 +89,13 @@ impl Encryption {
 
 /// 64 octets cost about as much as an iteration of PBKDF2.
 fn scrypt_cost(kdf: &pbes2::ScryptParams) -> Result<u64, StoreError> {
-    let octets = kdf.cost_parameter.saturating_mul(128 * u64::from(kdf.block_size));
-    if octets > MAX_SCRYPT_OCTETS || kdf.parallelization > MAX_SCRYPT_PARALLEL {
-        return Err(unsupported("scrypt of more than 256 MiB or 16 lanes".to_owned()));
+    let octets = scrypt_memory(kdf.cost_parameter, kdf.block_size);
+    if octets > MAX_SCRYPT_MEMORY || kdf.parallelization > MAX_SCRYPT_PARALLEL {
+        let what = format!(
+            "scrypt of more than {} MiB or {MAX_SCRYPT_PARALLEL} times",
+            MAX_SCRYPT_MEMORY >> 20
+        );
+        return Err(unsupported(what));
     }
     Ok((octets / 64 * u64::from(kdf.parallelization)).max(1))
 }

@@ -39,7 +39,7 @@ pub enum Pkcs7Error {
     #[error("not a PKCS#7 file: {0}")]
     Damaged(String),
     /// A PEM block that is damaged.
-    #[error("a PEM block is damaged: {0}")]
+    #[error("the PEM text cannot be read: {0}")]
     Pem(String),
     /// No PKCS#7 in a PEM text.
     #[error("there is no PKCS#7 (BEGIN PKCS7) in it")]
