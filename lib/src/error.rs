@@ -133,6 +133,11 @@ impl Error {
             Self::Pkcs11(e) => of_pkcs11(e),
             Self::Issue(e) => of_issue(e),
             Self::Manifest(ManifestError::Crypto(e)) => of_crypto(e),
+            Self::Manifest(
+                ManifestError::Signature(_)
+                | ManifestError::OtherIssuer { .. }
+                | ManifestError::OtherRow { .. },
+            ) => Fault::Refusal,
             Self::Bulk(e) => of_bulk(e),
             Self::Fetch(e) if e.is_environment() => Fault::Environment,
             Self::Credentials(e) if e.is_environment() => Fault::Environment,
@@ -254,6 +259,7 @@ fn of_platform(e: &PlatformError) -> Fault {
         PlatformError::Crypto(e) => of_crypto(e),
         PlatformError::Refused { .. }
         | PlatformError::NotProven { .. }
+        | PlatformError::Code { .. }
         | PlatformError::DeviceCertificate { .. }
         | PlatformError::InAnotherTenant { .. } => Fault::Refusal,
         _ => Fault::Input,
