@@ -32,6 +32,7 @@ use crate::registry::RegistryError;
 use crate::rollout::RolloutError;
 #[cfg(feature = "sandbox")]
 use crate::sandbox::SandboxError;
+use crate::secret::WeakPassword;
 use crate::store::StoreError;
 use crate::store::pkcs7::Pkcs7Error;
 
@@ -115,6 +116,7 @@ errors! {
     Store(StoreError),
     Token(TokenError),
     Trust(TrustProblem),
+    Weak(WeakPassword),
 }
 
 impl Error {

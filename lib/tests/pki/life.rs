@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use crate::folder::{Folder, ec, now, password, pem_only};
+use crate::folder::{Folder, chosen, ec, now, password, pem_only};
 use c8y_pki::authority::{AuthorityError, Ca, Pki};
 use c8y_pki::bulk::inspect::check_keys;
 use c8y_pki::bulk::list::DeviceList;
@@ -516,7 +516,7 @@ fn a_policy_is_held_against_intermediates() {
         days: Some(10),
         path_length: None,
         outliving: Outliving::Refuse,
-        key: c8y_pki::authority::NewKey::File(Box::leak(Box::new(password()))),
+        key: c8y_pki::authority::NewKey::File(Box::leak(Box::new(chosen()))),
     };
     let (bad, good) = (Name::parse("CN=x").unwrap(), Name::parse("CN=x,O=y").unwrap());
     let error = pki.add_intermediate("x", &root, &key, &settings(&bad), now()).unwrap_err();
@@ -553,7 +553,7 @@ fn a_policys_ids_hold_below_and_for_a_ca_of_the_same_name() {
         days: Some(100),
         path_length: None,
         outliving: Outliving::Refuse,
-        key: c8y_pki::authority::NewKey::File(&password()),
+        key: c8y_pki::authority::NewKey::File(&chosen()),
     };
     folder.pki.add_intermediate("line-b", &root, &key, &settings, now()).unwrap();
     folder.add_for("below-b", "line-b", 10, Outliving::Refuse).unwrap();
