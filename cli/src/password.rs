@@ -4,9 +4,11 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::secret::Password;
+use c8y_pki::secret::{ChosenPassword, Password, WeakPassword};
+use clap::Args;
 
 use crate::failure::{Failure, Result};
+use crate::output::Output;
 use crate::{stop, values};
 
 /// One password that a command may need.
@@ -22,6 +24,33 @@ pub(crate) struct Source<'a> {
     pub(crate) noun: &'static str,
     /// What it opens, for the prompt: "the CA's key".
     pub(crate) what: &'a str,
+}
+
+/// Whether a weak password may be chosen.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct WeakArgs {
+    /// Take a new password for a CA's key that has fewer than 12 characters or is easily guessed; for
+    /// tests and labs. Passwords that only open a key are not judged
+    #[arg(long)]
+    pub(crate) weak_password: bool,
+}
+
+impl WeakArgs {
+    /// Judges a password that is to protect a key from now on.
+    pub(crate) fn choose(self, password: Password, out: Output) -> Result<ChosenPassword> {
+        if !self.weak_password {
+            return Ok(ChosenPassword::judge(password)?);
+        }
+        if let Err(problem) = ChosenPassword::judge(password.clone()) {
+            warn_of_weak(&problem, out);
+        }
+        Ok(ChosenPassword::unjudged(password))
+    }
+}
+
+/// Says that a weak password is used because it was asked for.
+pub(crate) fn warn_of_weak(problem: &WeakPassword, out: Output) {
+    out.warning(&format!("{problem}; it is used because of --weak-password"));
 }
 
 /// The password of a private key's file.
@@ -50,11 +79,26 @@ impl Source<'_> {
             return Ok(password);
         }
         let first = self.ask()?;
-        let again = prompt(&format!("Again, {} of {}: ", self.noun, self.what))?;
-        if first == again {
-            return Ok(first);
+        self.ask_again(&first)?;
+        Ok(first)
+    }
+
+    /// A password for a key that may be a CA's: asked for twice, and judged.
+    pub(crate) fn chosen(&self, weak: WeakArgs, out: Output) -> Result<ChosenPassword> {
+        if let Some(password) = self.given()? {
+            return weak.choose(password, out);
         }
-        Err(Failure::usage("the two passwords differ", "type the same one twice"))
+        let first = weak.choose(self.ask()?, out)?;
+        self.ask_again(first.password())?;
+        Ok(first)
+    }
+
+    fn ask_again(&self, first: &Password) -> Result<()> {
+        let again = prompt(&format!("Again, {} of {}: ", self.noun, self.what))?;
+        match *first == again {
+            true => Ok(()),
+            false => Err(Failure::usage("the two passwords differ", "type the same one twice")),
+        }
     }
 
     /// From the file or the environment, if one of them has it.

@@ -9,9 +9,10 @@
 use c8y_pki::cert::{Certificate, Serial};
 use c8y_pki::issue::{self, Order, Validity};
 use c8y_pki::key::PrivateKey;
+use c8y_pki::key::signer::Signer;
 use c8y_pki::name::Name;
 use c8y_pki::platform::trusted::{self, NewTrusted};
-use c8y_pki::platform::{Client, Login, Settings, pop};
+use c8y_pki::platform::{Client, Login, PlatformError, Settings, pop};
 use c8y_pki::profile::Profile;
 use c8y_pki::sandbox::{self, Sandbox};
 use time::OffsetDateTime;
@@ -29,7 +30,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let new =
         NewTrusted { certificate: &ca, name: "Example", enabled: true, auto_registration: false };
     let added = trusted::add(&client, &[new])?;
-    let (proof, there) = pop::prove(&client, &ca, &key, now)?;
+    let open = || Ok::<_, PlatformError>(Box::new(&key) as Box<dyn Signer + '_>);
+    let (proof, there) = pop::prove(&client, &ca, open, now)?;
     println!("{}: {:?}, proof {proof:?}", there.name, added[0]);
     Ok(())
 }

@@ -32,6 +32,7 @@ use crate::registry::RegistryError;
 use crate::rollout::RolloutError;
 #[cfg(feature = "sandbox")]
 use crate::sandbox::SandboxError;
+use crate::secret::WeakPassword;
 use crate::store::StoreError;
 use crate::store::pkcs7::Pkcs7Error;
 
@@ -115,6 +116,7 @@ errors! {
     Store(StoreError),
     Token(TokenError),
     Trust(TrustProblem),
+    Weak(WeakPassword),
 }
 
 impl Error {
@@ -133,6 +135,11 @@ impl Error {
             Self::Pkcs11(e) => of_pkcs11(e),
             Self::Issue(e) => of_issue(e),
             Self::Manifest(ManifestError::Crypto(e)) => of_crypto(e),
+            Self::Manifest(
+                ManifestError::Signature(_)
+                | ManifestError::OtherIssuer { .. }
+                | ManifestError::OtherRow { .. },
+            ) => Fault::Refusal,
             Self::Bulk(e) => of_bulk(e),
             Self::Fetch(e) if e.is_environment() => Fault::Environment,
             Self::Credentials(e) if e.is_environment() => Fault::Environment,
@@ -254,6 +261,7 @@ fn of_platform(e: &PlatformError) -> Fault {
         PlatformError::Crypto(e) => of_crypto(e),
         PlatformError::Refused { .. }
         | PlatformError::NotProven { .. }
+        | PlatformError::Code { .. }
         | PlatformError::DeviceCertificate { .. }
         | PlatformError::InAnotherTenant { .. } => Fault::Refusal,
         _ => Fault::Input,

@@ -2,26 +2,31 @@
 //!
 //! One row a device, as CSV and as JSON: identifier, serial number, SHA-256 fingerprint of the
 //! certificate, SHA-256 of its SubjectPublicKeyInfo, validity, status, and the fingerprint of the
-//! issuing CA's certificate, by which the chain is found. No keys, no passwords. The signature is
-//! detached and made with the CA's key over the file's octets (RSA: PKCS#1 v1.5 with SHA-256; ECDSA
-//! in DER with the hash that fits the curve), so that OpenSSL can check it:
+//! issuing CA's certificate, by which the chain is found. No keys, no passwords. The first line of both
+//! says what is signed and by whom ([`mark`]), so that nothing else that a CA signs can be taken for a
+//! manifest. The signature is detached and made with the CA's key over the file's octets (RSA: PKCS#1
+//! v1.5 with SHA-256; ECDSA in DER with the hash that fits the curve), so that OpenSSL can check it:
 //!
 //! ```text
 //! openssl x509 -in ca.pem -pubkey -noout > ca.pub
 //! openssl dgst -sha256 -verify ca.pub -signature manifest.csv.sig manifest.csv
 //! ```
 //!
-//! Refused on checking: a file that was changed by an octet, a signature by another key, or by one
-//! whose certificate is no CA's.
+//! Refused on checking: a file that was changed by an octet, a signature by another key than that of
+//! the CA that its rows name, or by one whose certificate is no CA's.
+
+mod listing;
+pub mod mark;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::cert::{CertError, Certificate};
 use crate::crypto::{CryptoError, Hash, SignatureAlgorithm, hex, sha256};
-use crate::issue;
 use crate::key::signer::Signer;
 use crate::registry::Record;
+
+pub use listing::{Listing, Verified};
 
 /// The columns of the CSV, and the keys of the JSON.
 const COLUMNS: [&str; 8] = [
@@ -50,6 +55,33 @@ pub enum ManifestError {
     /// A recorded certificate that cannot be read.
     #[error("a certificate of the batch cannot be read: {0}")]
     Certificate(#[from] CertError),
+    /// A file that is no manifest, or not whole.
+    #[error("it is no manifest that can be read: {0}")]
+    Unreadable(String),
+    /// Rows of different issuers.
+    #[error("{place} names another issuer than the one whose certificate has the SHA-256 {issuer}")]
+    OtherRow {
+        /// Where it is: a row, counted from 1, or a key of the JSON.
+        place: String,
+        /// What the first line and the rows before name.
+        issuer: String,
+    },
+    /// Another CA has signed it than the one whose devices it lists.
+    #[error(
+        "the rows name the issuer {} (SHA-256 {issuer_fingerprint}), but {signer} (SHA-256 \
+         {signer_fingerprint}) has signed it",
+        issuer.as_deref().unwrap_or("whose certificate is not given")
+    )]
+    OtherIssuer {
+        /// Subject of the CA that has signed it.
+        signer: String,
+        /// SHA-256 of its certificate.
+        signer_fingerprint: String,
+        /// Subject of the issuer, if its certificate is among those given.
+        issuer: Option<String>,
+        /// SHA-256 of the issuer's certificate.
+        issuer_fingerprint: String,
+    },
     /// None of the certificates has a key that made the signature.
     #[error("the signature was not made over this file with the key of {}", .0.join("; "))]
     Signature(Vec<String>),
@@ -70,6 +102,19 @@ impl ManifestError {
             }
             Self::Signature(_) => Some(
                 "the file was changed, the .sig belongs to another one, or another CA made it"
+                    .to_owned(),
+            ),
+            Self::Unreadable(_) => {
+                Some("give the manifest.csv or manifest.json of `c8y-pki device manifest`".to_owned())
+            }
+            Self::OtherIssuer { issuer: None, .. } => Some(
+                "only the issuer's own signature counts; if the CA was renewed since, give the \
+                 certificate that it had then too, for example with --trust"
+                    .to_owned(),
+            ),
+            Self::OtherRow { .. } | Self::OtherIssuer { .. } => Some(
+                "only the issuer's own signature counts: have it made anew by the CA that issued the \
+                 devices"
                     .to_owned(),
             ),
             Self::Crypto(e) => e.hint(),
@@ -126,11 +171,11 @@ impl Entry {
 pub struct Manifest {
     /// How many devices it lists.
     pub devices: usize,
-    /// CSV, UTF-8, comma-separated, lines ending in `\n`.
+    /// CSV, UTF-8, comma-separated, lines ending in `\n`; the first is the mark, the second the header.
     pub csv: Vec<u8>,
     /// The signature of the CSV's octets.
     pub csv_signature: Vec<u8>,
-    /// JSON: one object.
+    /// JSON: one object, whose first line is the mark.
     pub json: Vec<u8>,
     /// The signature of the JSON's octets.
     pub json_signature: Vec<u8>,
@@ -154,7 +199,7 @@ pub fn make(
     }
     let entries: Vec<Entry> =
         records.iter().map(|r| Entry::of(r, issuer)).collect::<Result<_, _>>()?;
-    let csv = write_csv(&entries)?;
+    let csv = write_csv(issuer, &entries)?;
     let value = serde_json::json!({
         "batch": batch,
         "ca": ca,
@@ -163,9 +208,7 @@ pub fn make(
         "made": now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339).unwrap_or_default(),
         "devices": entries,
     });
-    let mut json =
-        serde_json::to_vec_pretty(&value).map_err(|e| ManifestError::Encoding(e.to_string()))?;
-    json.push(b'\n');
+    let json = write_json(issuer, &value)?;
     Ok(Manifest {
         devices: entries.len(),
         csv_signature: signer.sign(&csv)?,
@@ -176,14 +219,24 @@ pub fn make(
     })
 }
 
-fn write_csv(entries: &[Entry]) -> Result<Vec<u8>, ManifestError> {
+fn write_csv(issuer: &Certificate, entries: &[Entry]) -> Result<Vec<u8>, ManifestError> {
     let encoding = |e: csv::Error| ManifestError::Encoding(e.to_string());
-    let mut writer = csv::Writer::from_writer(Vec::new());
+    let first = format!("{}\n", mark::line(issuer));
+    let mut writer = csv::Writer::from_writer(first.into_bytes());
     writer.write_record(COLUMNS).map_err(encoding)?;
     for entry in entries {
         writer.write_record(entry.values()).map_err(encoding)?;
     }
     writer.into_inner().map_err(|e| ManifestError::Encoding(e.to_string()))
+}
+
+/// The mark is the first member, on the first line.
+fn write_json(issuer: &Certificate, value: &serde_json::Value) -> Result<Vec<u8>, ManifestError> {
+    let encoding = |e: serde_json::Error| ManifestError::Encoding(e.to_string());
+    let mark = serde_json::to_string(&mark::line(issuer)).map_err(encoding)?;
+    let rest = serde_json::to_string_pretty(value).map_err(encoding)?;
+    let members = rest.strip_prefix(mark::JSON).unwrap_or(&rest);
+    Ok(format!("{} \"mark\": {mark},{members}\n", mark::JSON).into_bytes())
 }
 
 fn hash_name(algorithm: SignatureAlgorithm) -> Option<&'static str> {
@@ -199,21 +252,12 @@ fn hash_name(algorithm: SignatureAlgorithm) -> Option<&'static str> {
     }
 }
 
-/// Checks a detached signature over a manifest's octets with the keys of CA certificates; returns
-/// the one that made it.
+/// Reads a manifest and checks its detached signature with the keys of CA certificates: see
+/// [`Listing::read`] and [`Listing::verify`].
 pub fn verify<'a>(
     manifest: &[u8],
     signature: &[u8],
     cas: &'a [Certificate],
-) -> Result<&'a Certificate, ManifestError> {
-    // Devices have keys too, and chains that are good: what they sign is no manifest.
-    let may = |ca: &&Certificate| issue::check_ca(ca).is_ok();
-    let made_it = |ca: &&Certificate| {
-        ca.public_key.as_ref().is_ok_and(|key| {
-            let algorithm = key.algorithm().signature_algorithm();
-            key.verify(algorithm, manifest, signature).is_ok()
-        })
-    };
-    let subjects = || cas.iter().filter(may).map(|ca| ca.subject.to_string()).collect();
-    cas.iter().filter(may).find(made_it).ok_or_else(|| ManifestError::Signature(subjects()))
+) -> Result<Verified<'a>, ManifestError> {
+    Listing::read(manifest)?.verify(signature, cas)
 }

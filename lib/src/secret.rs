@@ -1,7 +1,10 @@
 //! Secrets that wipe their memory when dropped and never show themselves.
 
+mod strength;
+
 use std::fmt;
 
+pub use strength::{ChosenPassword, MIN_CA_PASSWORD, WeakPassword};
 use zeroize::Zeroizing;
 
 /// A password, as text. `Debug` prints a placeholder; there is no `Display`.

@@ -37,7 +37,7 @@ use c8y_pki::issue::Outliving;
 use c8y_pki::key::PrivateKey;
 use c8y_pki::name::Name;
 use c8y_pki::profile::Profile;
-use c8y_pki::secret::Password;
+use c8y_pki::secret::{ChosenPassword, Password};
 use c8y_pki::store::{DEFAULT_ITERATIONS, Pkcs12Options};
 use sha2::Digest;
 use time::OffsetDateTime;
@@ -257,6 +257,7 @@ fn issue(
 ) -> (Duration, PathBuf) {
     let now = OffsetDateTime::now_utc();
     let password = Password::new(PASSWORD);
+    let chosen = ChosenPassword::unjudged(password.clone());
     let mut pki = Pki::open_or_create(&dir.join("pki"), now).expect("a PKI folder");
     let root_profile = Profile::built_in("root").expect("a profile");
     let line_profile = Profile::built_in("intermediate").expect("a profile");
@@ -266,7 +267,7 @@ fn issue(
         days: None,
         path_length: None,
         outliving: Outliving::Refuse,
-        key: c8y_pki::authority::NewKey::File(&password),
+        key: c8y_pki::authority::NewKey::File(&chosen),
     };
     let name = |text| Name::parse(text).expect("a name");
     let (root_name, line_name) = (name("CN=Root CA,O=Example"), name("CN=Line CA,O=Example"));

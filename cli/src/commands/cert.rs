@@ -9,7 +9,7 @@ use c8y_pki::client_id::DeviceId;
 use c8y_pki::crl::Crl;
 use c8y_pki::describe::{Passwords, describe, needs_password};
 use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::manifest;
+use c8y_pki::manifest::{Listing, ManifestError};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -81,7 +81,8 @@ pub(crate) struct VerifyArgs {
     /// Revocation lists: PEM or DER; the leaf's issuer must be among their issuers; may be repeated
     #[arg(long, value_name = "FILE")]
     crl: Vec<PathBuf>,
-    /// Verify the signature of this hand-over file (its FILE.sig) in place of a chain
+    /// Verify this hand-over file in place of a chain: the CA that its rows name has to have made its
+    /// signature (FILE.sig)
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
 }
@@ -209,11 +210,14 @@ fn revocation_lists(paths: &[PathBuf]) -> Result<Vec<Crl>> {
 struct ManifestVerdict {
     valid: bool,
     signed_by: Option<String>,
+    /// Whether it is an old one, without a mark.
+    old: bool,
     error: Option<String>,
     hint: Option<String>,
 }
 
-/// A manifest is good if a CA has signed it that is trusted, or that has a good chain.
+/// A manifest is good if the CA has signed it that its rows name, and if that is trusted or has a good
+/// chain.
 fn verify_manifest(
     args: &VerifyArgs,
     path: &Path,
@@ -223,14 +227,21 @@ fn verify_manifest(
 ) -> Result {
     let mut signature = path.as_os_str().to_owned();
     signature.push(".sig");
-    let (manifest, signature) = (files::read(path)?, files::read(Path::new(&signature))?);
+    let (octets, signature) = (files::read(path)?, files::read(Path::new(&signature))?);
+    let listing = match Listing::read(&octets) {
+        Err(e @ ManifestError::Unreadable(_)) => {
+            return Err(Error::from(e).in_file(path.display().to_string()).into());
+        }
+        read => read,
+    };
+    let old = listing.as_ref().is_ok_and(|listing| listing.old);
     let cas = [chain, anchors].concat();
     let lists = revocation_lists(&args.crl)?;
     let mut options = chain::Options::new(args.at.unwrap_or_else(OffsetDateTime::now_utc));
     options.max_depth = args.max_depth;
     options.purpose = chain::Purpose::Any;
     let checked = || -> Result<&Certificate> {
-        let signer = manifest::verify(&manifest, &signature, &cas)?;
+        let signer = listing?.verify(&signature, &cas)?.signer;
         validate(signer, chain, anchors, &options, &lists)?;
         Ok(signer)
     };
@@ -238,24 +249,35 @@ fn verify_manifest(
         Ok(signer) => ManifestVerdict {
             valid: true,
             signed_by: Some(signer.subject.to_string()),
+            old,
             error: None,
             hint: None,
         },
         Err(e) => ManifestVerdict {
             valid: false,
             signed_by: None,
+            old,
             error: Some(e.message()),
             hint: e.hint(),
         },
     };
-    out.result(&verdict, |v| match (&v.signed_by, &v.error) {
-        (Some(signer), _) => format!("valid: signed by {signer}\n"),
-        (None, error) => {
-            let hint = v.hint.as_ref().map_or_else(String::new, |h| format!("hint: {h}\n"));
-            format!("refused: {}\n{hint}", error.as_deref().unwrap_or_default())
-        }
-    })?;
+    out.result(&verdict, manifest_text)?;
     Ok(Outcome::of(verdict.valid))
+}
+
+fn manifest_text(verdict: &ManifestVerdict) -> String {
+    let Some(signer) = &verdict.signed_by else {
+        let hint = verdict.hint.as_ref().map_or_else(String::new, |h| format!("hint: {h}\n"));
+        return format!("refused: {}\n{hint}", verdict.error.as_deref().unwrap_or_default());
+    };
+    let note = match verdict.old {
+        false => "",
+        true => {
+            "note: it is an old manifest: it does not begin with its purpose and its issuer, as those \
+             of `c8y-pki device manifest` do now\n"
+        }
+    };
+    format!("valid: signed by {signer}\n{note}")
 }
 
 fn verdict_text(verdict: &Verdict<'_>) -> String {

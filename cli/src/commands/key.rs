@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::pool::{self, PoolCommand};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::password::Source;
+use crate::password::{Source, WeakArgs};
 use crate::render::items;
 use crate::token;
 
@@ -70,6 +70,8 @@ pub(crate) struct NewArgs {
     /// File with its password [env: C8Y_PKI_KEY_PASSWORD]
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+    #[command(flatten)]
+    weak: WeakArgs,
 }
 
 /// Arguments of `key show`.
@@ -109,6 +111,8 @@ pub(crate) struct PasswdArgs {
     /// File with the password that it gets [env: C8Y_PKI_NEW_PASSWORD]
     #[arg(long, value_name = "FILE")]
     new_password_file: Option<PathBuf>,
+    #[command(flatten)]
+    weak: WeakArgs,
 }
 
 fn password<'a>(file: Option<&'a PathBuf>, what: &'a str) -> Source<'a> {
@@ -165,10 +169,10 @@ fn written(path: &Path, key: &PrivateKey, encrypted: bool, out: Output) -> Resul
 fn new(args: &NewArgs, out: Output) -> Result {
     args.key_type.check_available()?;
     let source = password(args.password_file.as_ref(), "the new key");
-    let password = if args.plain { None } else { Some(source.new_one()?) };
+    let password = if args.plain { None } else { Some(source.chosen(args.weak, out)?) };
     let key = PrivateKey::generate(args.key_type)?;
     let pem = match &password {
-        Some(password) => key.to_encrypted_pem(password, CA_ITERATIONS)?,
+        Some(chosen) => key.to_encrypted_pem(chosen.password(), CA_ITERATIONS)?,
         None => key.to_pem(),
     };
     files::write(&args.out, pem.expose(), Access::Private, Existing::Refuse)?;
@@ -227,9 +231,9 @@ fn passwd(args: &PasswdArgs, out: Output) -> Result {
         noun: "password",
         what: "the key from now on",
     };
-    let new = if args.plain { None } else { Some(source.new_one()?) };
+    let new = if args.plain { None } else { Some(source.chosen(args.weak, out)?) };
     let pem = match &new {
-        Some(password) => key.to_encrypted_pem(password, CA_ITERATIONS)?,
+        Some(chosen) => key.to_encrypted_pem(chosen.password(), CA_ITERATIONS)?,
         None => key.to_pem(),
     };
     let (path, existing) = match &args.out {

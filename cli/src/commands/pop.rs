@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use c8y_pki::authority::Pki;
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::key::signer::Signer;
-use c8y_pki::platform::pop::{self, Proof, Signed};
+use c8y_pki::platform::pop::{self, CodeError, Proof, Signed, VerificationCode};
 use c8y_pki::platform::trusted::{self, TrustedCertificate};
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -20,9 +20,6 @@ use crate::tenant::{TenantArgs, show_requests};
 use crate::token;
 use crate::values;
 
-/// Longest text that is taken for a verification code, in octets.
-const LONGEST_CODE: usize = 1024;
-
 /// Commands about proof of possession.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PopCommand {
@@ -32,8 +29,11 @@ Examples:
   c8y-pki pop prove --ca line-7
   c8y-pki pop prove --cert ca.pem --key ca.key
 
-Exit codes: 0 complete, also when it was before; 1 the platform does not accept it; 2 a wrong key,
-password or certificate; 3 not reached, trying again may help.")]
+What the tenant gives is signed only if it is a code: one line of printable ASCII, 1 to 512 bytes, no
+DER, and nothing that begins as a manifest does. That is looked at before the key is opened.
+
+Exit codes: 0 complete, also when it was before; 1 the platform does not accept it, or gives no code
+that may be signed; 2 a wrong key, password or certificate; 3 not reached, trying again may help.")]
     Prove(ProveArgs),
     /// Get the verification code, a new one if the last has expired
     #[command(after_help = "\
@@ -45,7 +45,9 @@ Examples:
     Code(CodeArgs),
     /// Sign a verification code; needs no network
     #[command(after_help = "\
-Gives what `openssl dgst -sha256 -sign ca.key code.txt | openssl base64 -A` gives.
+Gives what `openssl dgst -sha256 -sign ca.key code.txt | openssl base64 -A` gives. Nothing is signed
+but a code: one line of printable ASCII, 1 to 512 bytes, no DER, and nothing that begins as a
+manifest does. A line end at the end of the file is left out.
 
 Examples:
   c8y-pki pop sign code.txt --key ca.key > signed.txt
@@ -58,7 +60,8 @@ Examples:
   c8y-pki pop submit signed.txt --cert ca.pem
   c8y-pki pop submit signed.txt --trusted \"Line 7\"
 
-Exit codes: 0 complete; 1 the signature is not right, and why; 2 wrong input; 3 not reached.")]
+Exit codes: 0 complete; 1 the signature is not right, and why, or it is over a text that is no code;
+2 wrong input; 3 not reached.")]
     Submit(SubmitArgs),
 }
 
@@ -174,7 +177,6 @@ fn prove(args: &ProveArgs, pki: &Path, out: Output) -> Result {
         ];
         return show_requests(&requests, out);
     }
-    let key = private_key(args.key.as_deref(), args.pick.ca.as_deref(), &args.secret, pki)?;
     let client = args.tenant.connect(out)?;
     let certificate = match certificate {
         Some(certificate) => certificate,
@@ -183,8 +185,9 @@ fn prove(args: &ProveArgs, pki: &Path, out: Output) -> Result {
             trusted::known(&client, &fingerprint)?.certificate()?
         }
     };
-    let (proof, found) =
-        pop::prove(&client, &certificate, key.as_ref(), OffsetDateTime::now_utc())?;
+    // Only when there is a code to sign.
+    let open = || private_key(args.key.as_deref(), args.pick.ca.as_deref(), &args.secret, pki);
+    let (proof, found) = pop::prove(&client, &certificate, open, OffsetDateTime::now_utc())?;
     let action = match proof {
         Proof::Made => "made now",
         Proof::AlreadyComplete => "already",
@@ -224,8 +227,11 @@ fn code(args: &CodeArgs, pki: &Path, out: Output) -> Result {
     let client = args.tenant.connect(out)?;
     let fingerprint = fingerprint_of(&client, &args.pick, pki)?;
     let found = pop::code(&client, &fingerprint, args.new, OffsetDateTime::now_utc())?;
-    let code = found.proof_of_possession_unsigned_verification_code.as_deref();
-    let code = code.filter(|_| !found.proof_of_possession_valid);
+    let code = match found.proof_of_possession_valid {
+        true => None,
+        false => pop::code_of(&client, &found)?,
+    };
+    let code = code.as_ref().map(VerificationCode::as_str);
     let until = found.proof_of_possession_verification_code_usable_until;
     let Some(text) = code else {
         out.note(&format!("{}: the proof is complete, there is nothing to sign", found.name));
@@ -270,6 +276,14 @@ fn is_seen() -> bool {
     std::io::stdout().is_terminal()
 }
 
+/// The code in a file, and whether a line end stands behind it, as an editor leaves one.
+fn code_in(bytes: &[u8]) -> std::result::Result<(VerificationCode, bool), CodeError> {
+    let code = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let code = code.strip_suffix(b"\r").unwrap_or(code);
+    let text = std::str::from_utf8(code).map_err(|e| CodeError::NotAscii(e.valid_up_to() + 1))?;
+    Ok((VerificationCode::parse(text)?, code.len() < bytes.len()))
+}
+
 #[derive(Serialize)]
 struct SignedView<'a> {
     signed: &'a str,
@@ -278,25 +292,18 @@ struct SignedView<'a> {
 fn sign(args: &SignArgs, pki: &Path, out: Output) -> Result {
     let shown = args.code.display();
     let bytes = values::read(&args.code)?;
-    let text = String::from_utf8(bytes).map_err(|_| {
-        let hint = "it is text, as `c8y-pki pop code` gives it";
-        Failure::usage(format!("{shown} holds no verification code: it is not text"), hint)
-    })?;
-    let code = text.trim_end_matches(['\r', '\n']);
-    // The CA's key signs nothing but a code.
-    let is_code = code.chars().all(|c| !c.is_control()) && code.len() <= LONGEST_CODE;
-    if code.is_empty() || !is_code {
+    let (code, had_line_end) = code_in(&bytes).map_err(|problem| {
         let hint = "get one: `c8y-pki pop code --ca NAME --out code.txt`";
-        return Err(Failure::usage(format!("{shown} holds no verification code"), hint));
-    }
-    if code.len() < text.len() {
+        Failure::usage(format!("{shown} holds no verification code: {problem}"), hint)
+    })?;
+    if had_line_end {
         out.warning(&format!(
             "{shown} ends with a line end, which is no part of the code and was left out; signed \
              with it, the platform would refuse the proof"
         ));
     }
     let key = private_key(args.key.as_deref(), args.ca.as_deref(), &args.secret, pki)?;
-    let signed = pop::sign(key.as_ref(), code)?;
+    let signed = pop::sign(key.as_ref(), &code)?;
     if let Some(path) = &args.out {
         files::write(path, signed.as_bytes(), Access::Public, Existing::Replace)?;
         out.result_aside(&SignedView { signed: &signed }, |_| path.display().to_string());
@@ -322,21 +329,22 @@ fn submit(args: &SubmitArgs, pki: &Path, out: Output) -> Result {
         return complete(&found, "already", out);
     }
     let public_key = found.certificate()?.public_key?;
-    let code = found.proof_of_possession_unsigned_verification_code.as_deref();
+    // What others have signed is not handed over either, if it is no code.
+    let code = pop::code_of(&client, &found)?;
     let is_over = !found.has_usable_code(OffsetDateTime::now_utc());
     let again = "sign the code that `c8y-pki pop code` gives";
-    let problem = match code.map(|code| (code, pop::judge(&public_key, code, &signature))) {
+    let problem = match code.map(|code| (pop::judge(&public_key, &code, &signature), code)) {
         None => Some(("there is no verification code for it", again)),
         Some(_) if is_over => Some(("the code has expired", again)),
-        Some((_, Signed::Right)) => None,
-        Some((_, Signed::WithLineEnd)) => Some((
+        Some((Signed::Right, _)) => None,
+        Some((Signed::WithLineEnd, _)) => Some((
             "the code was signed with a line end, which is no part of it",
             "use `c8y-pki pop sign`, or write the code with `printf %s`",
         )),
-        Some((code, Signed::Wrong)) if given.trim_ascii() == code.as_bytes() => {
+        Some((Signed::Wrong, code)) if given.trim_ascii() == code.as_str().as_bytes() => {
             Some(("it is the code itself, not signed yet", "sign it: `c8y-pki pop sign`"))
         }
-        Some((_, Signed::Wrong)) => Some((
+        Some((Signed::Wrong, _)) => Some((
             "it is not the CA's signature of the code that is out now: another key signed it, or \
              it was another code",
             again,

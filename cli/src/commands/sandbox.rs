@@ -99,6 +99,7 @@ pub(crate) fn run(args: &SandboxArgs, out: Output) -> Result {
         management_port: args.management_port,
         password: None,
         code_seconds: args.code_seconds,
+        verification_code: None,
         token_seconds: args.token_seconds,
         faults,
     })?;

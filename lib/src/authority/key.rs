@@ -9,7 +9,7 @@ use crate::files;
 use crate::key::pkcs11::{KeyUri, Pkcs11Error, TokenKey};
 use crate::key::signer::Signer;
 use crate::key::{CA_ITERATIONS, PrivateKey};
-use crate::secret::{Password, SecretBytes};
+use crate::secret::{ChosenPassword, Password, SecretBytes};
 
 /// The file of an encrypted key.
 const KEY_FILE: &str = "key.pem";
@@ -135,7 +135,7 @@ impl Signer for CaKey {
 #[derive(Debug, Clone, Copy)]
 pub enum NewKey<'a> {
     /// It is made, and kept in a file under this password.
-    File(&'a Password),
+    File(&'a ChosenPassword),
     /// It is made in a token and stays there.
     Token {
         /// What it is to be called; see [`TokenKey::generate`].
@@ -151,7 +151,7 @@ pub enum NewKey<'a> {
 #[derive(Debug, Clone, Copy)]
 pub enum OwnKey<'a> {
     /// It will be kept in a file under this password.
-    File(&'a PrivateKey, &'a Password),
+    File(&'a PrivateKey, &'a ChosenPassword),
     /// It is in a token and stays there.
     InToken(&'a TokenKey),
 }
@@ -179,7 +179,7 @@ impl<'a> NewKey<'a> {
         match self {
             Self::File(password) => {
                 let key = PrivateKey::generate(key_type)?;
-                let octets = key.to_encrypted_pem(password, CA_ITERATIONS)?;
+                let octets = key.to_encrypted_pem(password.password(), CA_ITERATIONS)?;
                 Ok(Kept::in_file(key, octets))
             }
             Self::Token { uri, pin } => {
@@ -196,7 +196,8 @@ impl<'a> OwnKey<'a> {
     pub(super) fn keep(self) -> Result<Kept<'a>> {
         match self {
             Self::File(key, password) => {
-                Ok(Kept::in_file(key, key.to_encrypted_pem(password, CA_ITERATIONS)?))
+                let octets = key.to_encrypted_pem(password.password(), CA_ITERATIONS)?;
+                Ok(Kept::in_file(key, octets))
             }
             Self::InToken(key) => Ok(Kept::in_token(key, key.uri())),
         }

@@ -167,6 +167,14 @@ pub enum PlatformError {
         /// What is strange about it.
         problem: String,
     },
+    /// A text of the tenant that a CA must not sign.
+    #[error("{host} gives a verification code that is none, and nothing was signed: {problem}")]
+    Code {
+        /// Host and port.
+        host: String,
+        /// What is wrong with it.
+        problem: super::pop::CodeError,
+    },
     /// The proof was submitted and is not complete all the same.
     #[error("the platform took the proof for {fingerprint}, but does not call it complete")]
     NotProven {
@@ -281,6 +289,10 @@ impl PlatformError {
                 "`c8y-pki device check` names the likely causes, step by step"
             }
             Self::Answer { .. } => "is it the address of a tenant, and not of a proxy or portal?",
+            Self::Code { .. } => {
+                "check that the address is that of your tenant; `c8y-pki pop code --new` asks for \
+                 another code. If that is refused too, ask the operator of the tenant"
+            }
             Self::Unavailable { .. } => "try again later",
             Self::NotThere { .. } => "upload it first: `c8y-pki tenant trust add CERT`",
             Self::InAnotherTenant { .. } => "remove it there, or give this tenant a CA of its own",

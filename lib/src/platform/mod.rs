@@ -7,6 +7,7 @@
 //! ([`standing`]). Nothing here knows the PKI folder or its
 //! registry: certificates, signers and the time are arguments.
 
+mod code;
 pub mod crl;
 mod error;
 pub mod est;

@@ -6,12 +6,16 @@
 //! `openssl dgst -sha256 -sign key code.txt | openssl base64 -A` gives. Signing needs no network:
 //! [`sign`] is for keys that are elsewhere. Refused: keys that have no signature with SHA-256
 //! (Ed25519).
+//!
+//! What is signed comes from the server, and the same key signs certificates and manifests. So nothing
+//! is signed but a [`VerificationCode`], and the key is opened when the code is at hand.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
+pub use super::code::{CodeError, MAX_CODE, VerificationCode};
 use super::request::segment;
 use super::trusted::{self, ROLE, TrustedCertificate};
 use super::{Body, Client, Method, PlatformError, Request};
@@ -53,8 +57,20 @@ pub fn check_key(certificate: &Certificate, signer: &dyn Signer) -> Result<(), P
 }
 
 /// Signs a verification code: base64 without line breaks.
-pub fn sign(signer: &dyn Signer, code: &str) -> Result<String, CryptoError> {
-    Ok(STANDARD.encode(signer.sign_sha256(code.as_bytes())?))
+pub fn sign(signer: &dyn Signer, code: &VerificationCode) -> Result<String, CryptoError> {
+    Ok(STANDARD.encode(signer.sign_sha256(code.as_str().as_bytes())?))
+}
+
+/// The verification code of a certificate, as the tenant gives it; none if there is none.
+///
+/// Errors: [`PlatformError::Code`] if it is a text that no CA may sign.
+pub fn code_of(
+    client: &Client,
+    found: &TrustedCertificate,
+) -> Result<Option<VerificationCode>, PlatformError> {
+    let text = found.proof_of_possession_unsigned_verification_code.as_deref();
+    let parsed = text.map(VerificationCode::parse).transpose();
+    parsed.map_err(|problem| PlatformError::Code { host: client.host().to_owned(), problem })
 }
 
 /// A signature as base64 in one line, whatever came: base64 with line breaks, or the octets
@@ -79,12 +95,12 @@ pub enum Signed {
 }
 
 /// Holds a signature (base64) against the CA's public key and the code.
-pub fn judge(key: &PublicKey, code: &str, signature: &str) -> Signed {
+pub fn judge(key: &PublicKey, code: &VerificationCode, signature: &str) -> Signed {
     let Ok(octets) = STANDARD.decode(signature) else {
         return Signed::Wrong;
     };
     let is_of = |text: String| key.verify_sha256(text.as_bytes(), &octets).is_ok();
-    if is_of(code.to_owned()) {
+    if is_of(code.to_string()) {
         return Signed::Right;
     }
     let with_line_end = is_of(format!("{code}\n")) || is_of(format!("{code}\r\n"));
@@ -150,34 +166,48 @@ pub enum Proof {
     AlreadyComplete,
 }
 
-/// The whole proof: gets the code, a new one if it has expired, signs, submits, and sees that the
-/// state is complete.
+/// The whole proof: gets the code, a new one if it has expired, opens the key, signs, submits, and sees
+/// that the state is complete. `open` gives the key; it is not called where nothing is to be signed.
 ///
-/// Errors: the key is not the certificate's; the tenant does not have the certificate.
-pub fn prove(
+/// Errors: the code is none; the key cannot be opened, or is not the certificate's; the tenant does not
+/// have the certificate.
+pub fn prove<'k, E: From<PlatformError>>(
     client: &Client,
     certificate: &Certificate,
-    signer: &dyn Signer,
+    open: impl FnOnce() -> Result<Box<dyn Signer + 'k>, E>,
     now: OffsetDateTime,
-) -> Result<(Proof, TrustedCertificate), PlatformError> {
-    check_key(certificate, signer)?;
+) -> Result<(Proof, TrustedCertificate), E> {
     let fingerprint = certificate.fingerprint_sha1();
     let found = code(client, &fingerprint, false, now)?;
     if found.proof_of_possession_valid {
         return Ok((Proof::AlreadyComplete, found));
     }
-    let attempt = |found: &TrustedCertificate| {
-        let code = found.proof_of_possession_unsigned_verification_code.as_deref();
-        submit(client, &fingerprint, &sign(signer, code.unwrap_or_default())?)
+    let first = code_to_sign(client, &found)?;
+    let signer = open()?;
+    check_key(certificate, signer.as_ref())?;
+    let attempt = |code: &VerificationCode| {
+        let signed = sign(signer.as_ref(), code).map_err(PlatformError::from)?;
+        submit(client, &fingerprint, &signed)
     };
-    let proven = match attempt(&found) {
+    let proven = match attempt(&first) {
         // Expired by the server's clock, or replaced by somebody else's request: once more.
         Err(e) if matches!(e.status(), Some(400 | 422)) => {
-            attempt(&code(client, &fingerprint, true, now)?)?
+            let renewed = code(client, &fingerprint, true, now)?;
+            attempt(&code_to_sign(client, &renewed)?)?
         }
         other => other?,
     };
     Ok((Proof::Made, proven))
+}
+
+/// The code that [`code`] has seen to.
+fn code_to_sign(
+    client: &Client,
+    found: &TrustedCertificate,
+) -> Result<VerificationCode, PlatformError> {
+    let missing =
+        || PlatformError::Code { host: client.host().to_owned(), problem: CodeError::Empty };
+    code_of(client, found)?.ok_or_else(missing)
 }
 
 #[cfg(test)]
@@ -190,12 +220,15 @@ mod tests {
     fn a_signature_is_held_against_code_and_key() {
         let key = PrivateKey::generate(KeyType::EcP384).unwrap();
         let public = key.public_key();
-        let signed = |text: &str| sign(&key, text).unwrap();
-        assert_eq!(judge(public, "code", &signed("code")), Signed::Right);
-        assert_eq!(judge(public, "code", &signed("code\n")), Signed::WithLineEnd);
-        assert_eq!(judge(public, "code", &signed("code\r\n")), Signed::WithLineEnd);
-        assert_eq!(judge(public, "code", &signed("old")), Signed::Wrong);
-        assert_eq!(judge(public, "code", "no base64"), Signed::Wrong);
+        let code = VerificationCode::parse("code").unwrap();
+        // As other programs sign.
+        let signed = |text: &str| STANDARD.encode(key.sign_sha256(text.as_bytes()).unwrap());
+        assert_eq!(judge(public, &code, &sign(&key, &code).unwrap()), Signed::Right);
+        assert_eq!(judge(public, &code, &signed("code")), Signed::Right);
+        assert_eq!(judge(public, &code, &signed("code\n")), Signed::WithLineEnd);
+        assert_eq!(judge(public, &code, &signed("code\r\n")), Signed::WithLineEnd);
+        assert_eq!(judge(public, &code, &signed("old")), Signed::Wrong);
+        assert_eq!(judge(public, &code, "no base64"), Signed::Wrong);
     }
 
     #[test]

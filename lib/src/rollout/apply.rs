@@ -22,7 +22,7 @@ use crate::key::pkcs11::TokenKey;
 use crate::platform::standing::{ID_TYPE, Inquiry};
 use crate::platform::{Client, PlatformError};
 use crate::registration;
-use crate::secret::Password;
+use crate::secret::{ChosenPassword, Password};
 use crate::store::Pkcs12Options;
 
 /// Length of the passwords that are made, in characters: 139 bits.
@@ -64,7 +64,7 @@ impl Passwords {
     }
 }
 
-fn read_or_create(path: &Path, create: bool) -> Result<Password, RolloutError> {
+pub(super) fn read_or_create(path: &Path, create: bool) -> Result<Password, RolloutError> {
     if !path.exists() && create {
         let password = random_password(PASSWORD_CHARS)?;
         if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
@@ -77,6 +77,15 @@ fn read_or_create(path: &Path, create: bool) -> Result<Password, RolloutError> {
     let bytes = files::read(path)?;
     Password::from_file(&bytes)
         .ok_or_else(|| RolloutError::NoPassword(format!("{} (it is empty)", path.display())))
+}
+
+/// Takes a password for the keys of new CAs.
+pub(super) fn choose(spec: &Spec, given: Password) -> Result<ChosenPassword, RolloutError> {
+    match spec.passwords.weak {
+        true => Ok(ChosenPassword::unjudged(given)),
+        false => ChosenPassword::judge(given)
+            .map_err(|source| RolloutError::Weak { path: spec.passwords.ca.clone(), source }),
+    }
 }
 
 /// What a rollout has done.
@@ -149,7 +158,7 @@ pub fn apply(
 ) -> Result<Report, RolloutError> {
     let mut pki = Pki::open_or_create(&spec.pki, run.now)?;
     for ca in &spec.cas {
-        make_ca(&mut pki, ca, passwords, run.now)?;
+        make_ca(spec, &mut pki, ca, passwords, run.now)?;
     }
     let mut steps = std::mem::take(&mut plan.steps);
     done(&mut steps, &["password", "ca"]);
@@ -253,6 +262,7 @@ fn uploaded(spec: &Spec, pki: &Pki) -> Result<Vec<Certificate>, RolloutError> {
 }
 
 fn make_ca(
+    spec: &Spec,
     pki: &mut Pki,
     wanted: &CaSpec,
     passwords: &Passwords,
@@ -268,6 +278,11 @@ fn make_ca(
         }
         _ => None,
     };
+    let chosen = match wanted.token {
+        None => choose(spec, passwords.ca.clone())?,
+        // It protects nothing: the key has no file.
+        Some(_) => ChosenPassword::unjudged(passwords.ca.clone()),
+    };
     let settings = CaSettings {
         profile: &wanted.profile,
         subject: &wanted.subject,
@@ -279,7 +294,7 @@ fn make_ca(
             (Some(token), None) => {
                 NewKey::Token { uri: &token.uri, pin: passwords.pin_for(&wanted.name)? }
             }
-            (None, None) => NewKey::File(&passwords.ca),
+            (None, None) => NewKey::File(&chosen),
         },
     };
     match &wanted.parent {

@@ -31,6 +31,7 @@ use crate::platform::trusted::TrustProblem;
 use crate::profile::ProfileError;
 use crate::registration::RegistrationError;
 use crate::registry::RegistryError;
+use crate::secret::WeakPassword;
 
 /// The embedded example: file names and their contents.
 pub static EXAMPLE: [(&str, &str); 2] = [
@@ -79,6 +80,14 @@ pub enum RolloutError {
     /// A password file that does not exist and is not to be made.
     #[error("the password file {0} does not exist")]
     NoPassword(String),
+    /// A password for keys of new CAs that is too weak.
+    #[error("{}: {source}", path.display())]
+    Weak {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: WeakPassword,
+    },
     /// A CA whose key is in a token, without a PIN for that.
     #[error("the key of the CA {0:?} is in a token, and the file names no PIN")]
     NoPin(String),
@@ -181,6 +190,7 @@ impl RolloutError {
             Self::NoPassword(_) => Some(
                 "write the password into it, or set `create = true` under [passwords]".to_owned(),
             ),
+            Self::Weak { source, .. } => source.hint(),
             Self::NoPin(_) => {
                 Some("name the file that holds it: `pin = \"FILE\"` under [passwords]".to_owned())
             }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use time::OffsetDateTime;
 
+use super::apply::{choose, read_or_create};
 use super::spec::{CaSpec, Spec};
 use super::{Remote, RolloutError, tenant};
 use crate::authority::{Ca, KeyPlace, Pki};
@@ -13,6 +14,7 @@ use crate::files;
 use crate::key::pkcs11::{KeyUri, is_one_token};
 use crate::registration;
 use crate::registry::Standing;
+use crate::secret::{ChosenPassword, WeakPassword};
 
 /// What is done with a thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -84,6 +86,8 @@ pub(super) fn done(steps: &mut [Step], kinds: &[&str]) {
 pub struct Plan {
     /// All steps in order, those that change nothing included.
     pub steps: Vec<Step>,
+    /// What is wrong with the password given for keys of new CAs, where a weak one is allowed.
+    pub weak_password: Option<WeakPassword>,
     pub(super) list: DeviceList,
     pub(super) registration: Option<String>,
 }
@@ -120,6 +124,7 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
         steps.push(ca_step(spec, ca, &existing)?);
     }
     one_token(spec, &existing)?;
+    let weak_password = weak_password(spec, &existing)?;
     for path in &spec.truststore.certificates {
         files::read(path)?;
     }
@@ -150,7 +155,21 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
         let target = wanted.check.target.to_string();
         steps.push(Step::new(Action::Connect, "connect", target, detail).of(count));
     }
-    Ok(Plan { steps, list, registration })
+    Ok(Plan { steps, weak_password, list, registration })
+}
+
+/// What is wrong with the password that is given for keys of new CAs, if a weak one may be used. One that
+/// only opens keys is not judged; nor is one that is not there yet: it will be random.
+fn weak_password(spec: &Spec, existing: &[Ca]) -> Result<Option<WeakPassword>, RolloutError> {
+    let is_new = |ca: &&CaSpec| existing.iter().all(|known| known.name != ca.name);
+    let path = &spec.passwords.ca;
+    if !path.exists() || spec.cas.iter().filter(is_new).all(|ca| ca.token.is_some()) {
+        return Ok(None);
+    }
+    let given = read_or_create(path, false)?;
+    let weak = ChosenPassword::judge(given.clone()).err();
+    choose(spec, given)?;
+    Ok(weak)
 }
 
 pub(super) fn read_list(spec: &Spec) -> Result<DeviceList, RolloutError> {

@@ -49,6 +49,8 @@ pub struct PasswordFiles {
     pub pin: Option<PathBuf>,
     /// Whether those that do not exist are made.
     pub create: bool,
+    /// Whether a weak password may protect the keys of new CAs. No file says so: the caller does.
+    pub weak: bool,
 }
 
 /// A CA that is to be there.
@@ -222,6 +224,7 @@ impl Reader<'_> {
                 store: raw.passwords.store.as_deref().map(|p| self.path(p)),
                 pin: raw.passwords.pin.as_deref().map(|p| self.path(p)),
                 create: raw.passwords.create,
+                weak: false,
             },
             cas,
             devices,

@@ -13,6 +13,7 @@ use super::{Passwords, RolloutError, Run};
 use crate::authority::{Ca, Pki};
 use crate::bulk::Progress;
 use crate::cert::Certificate;
+use crate::key::signer::Signer;
 use crate::platform::register::results::Results;
 use crate::platform::register::{self, Outcome, Pace, RowResult, Sheet};
 use crate::platform::trusted::{self, Added, Change, NewTrusted, TrustedCertificate};
@@ -138,7 +139,9 @@ pub(super) fn apply(
     if wanted.prove {
         for name in &wanted.cas {
             let ca = pki.ca(name)?;
-            pop::prove(client, ca.certificate(), &passwords.unlock(&ca)?, run.now)?;
+            let open =
+                || Ok::<_, RolloutError>(Box::new(passwords.unlock(&ca)?) as Box<dyn Signer>);
+            pop::prove(client, ca.certificate(), open, run.now)?;
         }
         done(steps, &["proof"]);
     }

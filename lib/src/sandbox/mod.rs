@@ -174,6 +174,9 @@ pub struct Settings {
     pub password: Option<Password>,
     /// How long the verification code of a proof of possession can be used, in seconds.
     pub code_seconds: u64,
+    /// The verification code that it gives, whatever that is; none: a new one each time. To see what a
+    /// client signs.
+    pub verification_code: Option<String>,
     /// How long tokens are good, in seconds; the platform's are good for an hour.
     pub token_seconds: u32,
     /// What goes wrong on purpose.
@@ -193,6 +196,7 @@ impl Default for Settings {
             management_port: 0,
             password: None,
             code_seconds: 600,
+            verification_code: None,
             token_seconds: 3600,
             faults: Faults::none(),
         }
@@ -233,6 +237,7 @@ impl Sandbox {
             mqtt_port: mqtt.1,
             management_port: page.1,
             code_seconds: settings.code_seconds,
+            verification_code: settings.verification_code,
             token_seconds: settings.token_seconds,
         };
         let ca_pem = identity.ca.pem();

@@ -28,8 +28,12 @@ pub(super) fn new_code(
     let life = i64::try_from(world.site.code_seconds).unwrap_or(i64::MAX);
     // A life without end is one of a hundred years.
     let until = call.now + Duration::seconds(life.min(3_155_760_000));
+    let given = world.site.verification_code.clone();
     let trusted = find(world, tenant, fingerprint)?;
-    let text = random_password(LENGTH).map_err(Refusal::broken)?.expose().to_owned();
+    let text = match given {
+        Some(text) => text,
+        None => random_password(LENGTH).map_err(Refusal::broken)?.expose().to_owned(),
+    };
     trusted.code = Some(Code { text, until });
     shown(world, tenant, fingerprint)
 }

@@ -22,6 +22,7 @@ pub(super) struct Site {
     pub(super) mqtt_port: u16,
     pub(super) management_port: u16,
     pub(super) code_seconds: u64,
+    pub(super) verification_code: Option<String>,
     pub(super) token_seconds: u32,
 }
 

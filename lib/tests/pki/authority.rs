@@ -1,6 +1,6 @@
 //! CAs in a PKI folder: made, added, refused, imported; chains verified by the library itself.
 
-use crate::folder::{Folder, ec, now, password};
+use crate::folder::{Folder, chosen, ec, now, password};
 use c8y_pki::authority::{AuthorityError, OwnKey, Pki};
 use c8y_pki::cert::Serial;
 use c8y_pki::chain::{self, Options};
@@ -102,7 +102,7 @@ fn a_ca_of_another_folder_is_taken_in() {
     let key = std::fs::read(line.key_place().path()).unwrap();
     let key = PrivateKey::read(&key, Some(&password())).unwrap();
     let mut new = Folder::new();
-    let kept = password();
+    let kept = chosen();
     // The heap is in any order and holds a stranger.
     let heap = [line.chain[1].clone(), line.chain[0].clone()];
     let ca = new.pki.import("line", &heap, OwnKey::File(&key, &kept), now()).unwrap();
@@ -129,7 +129,7 @@ fn two_cas_of_different_subjects_do_not_share_a_key() {
         path_length: None,
     };
     let heap = [issue::self_sign(&order, &key).unwrap()];
-    let kept = password();
+    let kept = chosen();
     let error = folder.pki.import("b", &heap, OwnKey::File(&key, &kept), now()).unwrap_err();
     assert!(matches!(error, AuthorityError::KeyTaken(ref name) if name == "root"), "{error}");
     assert_eq!(folder.pki.cas().unwrap().len(), 1);

@@ -6,7 +6,7 @@ use c8y_pki::crypto::KeyType;
 use c8y_pki::issue::Outliving;
 use c8y_pki::name::Name;
 use c8y_pki::profile::{PathLength, Profile};
-use c8y_pki::secret::Password;
+use c8y_pki::secret::{ChosenPassword, Password};
 use c8y_pki::store::Pkcs12Options;
 use tempfile::TempDir;
 use time::OffsetDateTime;
@@ -18,6 +18,11 @@ pub(crate) fn now() -> OffsetDateTime {
 
 pub(crate) fn password() -> Password {
     Password::new("Secret-01")
+}
+
+/// The same for a new key: how strong it is does not matter here.
+pub(crate) fn chosen() -> ChosenPassword {
+    ChosenPassword::unjudged(password())
 }
 
 /// A built-in profile with EC P-256 keys.
@@ -82,7 +87,7 @@ impl Folder {
             days: None,
             path_length,
             outliving: Outliving::Refuse,
-            key: NewKey::File(&password()),
+            key: NewKey::File(&chosen()),
         };
         self.pki.init_root(name, &settings, now())
     }
@@ -134,7 +139,7 @@ impl Folder {
             days,
             path_length,
             outliving,
-            key: NewKey::File(&password()),
+            key: NewKey::File(&chosen()),
         };
         self.pki.add_intermediate(name, &parent, &key, &settings, now())
     }

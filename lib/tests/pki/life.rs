@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use crate::folder::{Folder, ec, now, password, pem_only};
+use crate::folder::{Folder, chosen, ec, now, password, pem_only};
 use c8y_pki::authority::{AuthorityError, Ca, Pki};
 use c8y_pki::bulk::inspect::check_keys;
 use c8y_pki::bulk::list::DeviceList;
@@ -17,6 +17,7 @@ use c8y_pki::issue::{Outliving, Validity};
 use c8y_pki::key::PrivateKey;
 use c8y_pki::manifest;
 use c8y_pki::name::Name;
+use c8y_pki::platform::pop::{CodeError, VerificationCode};
 use c8y_pki::registry::{Filter, Record, Status};
 use time::{Duration, OffsetDateTime};
 
@@ -56,7 +57,7 @@ fn ids(ids: &[&str]) -> DeviceList {
 const REPLACE: Existing = Existing::Replace { revoke: false };
 
 /// A root, a line under it, and the devices `a`, `b`, `c` of the line.
-fn factory() -> (Folder, std::path::PathBuf) {
+pub(crate) fn factory() -> (Folder, std::path::PathBuf) {
     let mut folder = Folder::with_root();
     folder.add("line", "root", None).unwrap();
     let out = folder.path().join("out");
@@ -515,7 +516,7 @@ fn a_policy_is_held_against_intermediates() {
         days: Some(10),
         path_length: None,
         outliving: Outliving::Refuse,
-        key: c8y_pki::authority::NewKey::File(Box::leak(Box::new(password()))),
+        key: c8y_pki::authority::NewKey::File(Box::leak(Box::new(chosen()))),
     };
     let (bad, good) = (Name::parse("CN=x").unwrap(), Name::parse("CN=x,O=y").unwrap());
     let error = pki.add_intermediate("x", &root, &key, &settings(&bad), now()).unwrap_err();
@@ -552,7 +553,7 @@ fn a_policys_ids_hold_below_and_for_a_ca_of_the_same_name() {
         days: Some(100),
         path_length: None,
         outliving: Outliving::Refuse,
-        key: c8y_pki::authority::NewKey::File(&password()),
+        key: c8y_pki::authority::NewKey::File(&chosen()),
     };
     folder.pki.add_intermediate("line-b", &root, &key, &settings, now()).unwrap();
     folder.add_for("below-b", "line-b", 10, Outliving::Refuse).unwrap();
@@ -585,7 +586,13 @@ fn a_manifest_is_signed_by_its_ca_and_no_octet_of_it_can_be_changed() {
     let made = manifest::make("b", "line", &records, line.certificate(), &key, now()).unwrap();
     assert_eq!((made.devices, made.hash), (3, Some("sha256")));
     let text = String::from_utf8(made.csv.clone()).unwrap();
-    let rows: Vec<Vec<&str>> = text.lines().map(|l| l.split(',').collect()).collect();
+    let mark = format!(
+        "{}manifest 2; purpose: hand-over of devices; issuer: CN=line; issuer SHA-256: {}",
+        manifest::mark::MARK,
+        line.certificate().fingerprint_sha256()
+    );
+    assert_eq!(text.lines().next(), Some(mark.as_str()));
+    let rows: Vec<Vec<&str>> = text.lines().skip(1).map(|l| l.split(',').collect()).collect();
     assert_eq!(rows.len(), 4);
     let cert = &chain_of(&out, "a")[0];
     let row = rows.iter().find(|row| row[0] == "a").unwrap();
@@ -594,12 +601,22 @@ fn a_manifest_is_signed_by_its_ca_and_no_octet_of_it_can_be_changed() {
     assert_eq!(row[7], line.certificate().fingerprint_sha256());
     let json: serde_json::Value = serde_json::from_slice(&made.json).unwrap();
     assert_eq!(json["devices"][0]["serial"], rows[1][1]);
+    assert_eq!(json["mark"], mark);
+    assert!(made.json.starts_with(format!("{{ \"mark\": \"{mark}\",\n  \"batch\": ").as_bytes()));
+    // No code of the platform begins so, on whatever line it is cut.
+    for file in [&made.csv, &made.json] {
+        let first = std::str::from_utf8(file).unwrap().lines().next().unwrap();
+        let error = VerificationCode::parse(first).unwrap_err();
+        assert!(matches!(error, CodeError::Begins(_)), "{error}");
+    }
 
     let cas = folder.pki.cas().unwrap();
     let certs: Vec<Certificate> = cas.iter().map(|ca| ca.certificate().clone()).collect();
-    let signer = manifest::verify(&made.csv, &made.csv_signature, &certs).unwrap();
-    assert_eq!(signer, line.certificate());
-    manifest::verify(&made.json, &made.json_signature, &certs).unwrap();
+    for (file, signature) in [(&made.csv, &made.csv_signature), (&made.json, &made.json_signature)]
+    {
+        let verified = manifest::verify(file, signature, &certs).unwrap();
+        assert_eq!((verified.signer, verified.old), (line.certificate(), false));
+    }
     for (file, signature) in [
         (&made.json, &made.csv_signature),
         (&[made.csv.as_slice(), b"\n"].concat(), &made.csv_signature),

@@ -4,5 +4,6 @@ mod authority;
 mod bulk;
 mod folder;
 mod life;
+mod manifest;
 mod pool;
 mod registry;

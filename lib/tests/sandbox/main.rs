@@ -9,5 +9,6 @@ mod mqtt;
 mod mqtt_client;
 mod mqtt_many;
 mod mqtt_session;
+mod proof;
 mod rest;
 mod trusted_pages;

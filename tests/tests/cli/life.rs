@@ -503,6 +503,11 @@ fn a_batch_is_handed_over_and_openssl_checks_it() {
         assert_eq!((&made["devices"], &made["hash"]), (&2.into(), &hash.into()));
         let check = "cert verify --manifest ho/manifest.csv --trust pki/ca/line/cert.pem";
         assert_eq!(cli.ok(check), "valid: signed by CN=Line\n");
+        let first =
+            "#c8y-pki manifest 2; purpose: hand-over of devices; issuer: CN=Line; issuer SHA-256: ";
+        assert!(cli.text("ho/manifest.csv").starts_with(first));
+        let json = format!("{{ \"mark\": \"{first}");
+        assert!(cli.text("ho/manifest.json").starts_with(&json));
         if let Some(openssl) = tool("openssl") {
             let [cert, public] = ["pki/ca/line/cert.pem", "ca.pub"].map(|name| cli.arg(name));
             openssl.run(&["x509", "-in", &cert, "-pubkey", "-noout", "-out", &public]);
@@ -532,6 +537,70 @@ fn a_manifest_of_an_intermediate_needs_its_chain() {
     let said = cli.fails(2, &format!("device manifest --batch none --out ho {CA_PW}"));
     assert!(said.contains("there is no batch \"none\""), "{said}");
     assert_eq!(cli.fails(2, "device list --batch none"), said);
+}
+
+/// A key for OpenSSL: no other program of ours signs what is no manifest.
+fn plain_key(cli: &Cli, ca: &str) -> String {
+    let out = format!("{ca}.key");
+    let key = format!("pki/ca/{ca}/key.pem");
+    cli.ok(&format!("key passwd {key} --password-file pw --plain --out {out}"));
+    cli.arg(&out)
+}
+
+#[test]
+fn a_manifest_that_its_issuer_has_not_signed_is_not_valid() {
+    let Some(openssl) = tool("openssl") else { return };
+    let cli = Cli::with_cas();
+    cli.ok(&format!("ca add other --parent root --subject 'CN=Other,O=Example' {CA_PW}"));
+    cli.ok(&issue("a"));
+    cli.ok(&format!("device manifest --out ho {CA_PW}"));
+    let old: String = cli.text("ho/manifest.csv").split_inclusive('\n').skip(1).collect();
+    cli.write("old.csv", &old);
+    let keys = ["line", "other", "root"].map(|ca| (ca, plain_key(&cli, ca)));
+    // The sibling stands in the chain too.
+    cli.write("chain.pem", cli.text("ho/chain.pem") + &cli.text("pki/ca/other/cert.pem"));
+    let trust = "--trust pki/ca/root/cert.pem";
+    for file in ["ho/manifest.csv", "ho/manifest.json", "old.csv"] {
+        for (ca, key) in &keys {
+            let (path, out) = (cli.arg(file), cli.arg(&format!("{file}.sig")));
+            openssl.run(&["dgst", "-sha256", "-sign", key, "-out", &out, &path]);
+            let line = format!("cert verify --manifest {file} {trust} chain.pem");
+            let seen = cli.run(&format!("{line} --json"));
+            if *ca == "line" {
+                let json = seen.expect(0).json();
+                let is_old = file == "old.csv";
+                assert_eq!((&json["valid"], &json["old"]), (&true.into(), &is_old.into()));
+                assert_eq!(cli.ok(&line).contains("note: it is an old manifest"), is_old);
+                continue;
+            }
+            let json = seen.expect(1).json();
+            assert_eq!(json["valid"], false);
+            let name = if *ca == "root" { "CN=Root,O=Example" } else { "CN=Other,O=Example" };
+            let error = json["error"].as_str().expect("a reason");
+            assert!(error.contains("the rows name the issuer CN=Line,O=Example"), "{error}");
+            assert!(error.contains(&format!("but {name} (SHA-256 ")), "{error}");
+        }
+    }
+    // What is no manifest is none, even if the right key has signed it.
+    cli.write("old.csv", "device_id,serial\na,01\n");
+    let (path, out) = (cli.arg("old.csv"), cli.arg("old.csv.sig"));
+    openssl.run(&["dgst", "-sha256", "-sign", &keys[0].1, "-out", &out, &path]);
+    let said = cli.fails(2, &format!("cert verify --manifest old.csv {trust} chain.pem"));
+    assert!(said.contains("old.csv: it is no manifest that can be read: the column"), "{said}");
+}
+
+#[test]
+fn a_manifest_from_before_a_renewal_needs_the_certificate_of_that_time() {
+    let cli = Cli::with_cas();
+    cli.ok(&issue("a"));
+    cli.ok(&format!("device manifest --out ho {CA_PW}"));
+    cli.write("former.pem", cli.text("pki/ca/line/cert.pem"));
+    cli.ok(&format!("ca renew line {CA_PW} --clamp"));
+    let check = "cert verify --manifest ho/manifest.csv --trust pki/ca/root/cert.pem";
+    let said = cli.run(&format!("{check} pki/ca/line/cert.pem")).expect(1).stdout;
+    assert!(said.contains("the issuer whose certificate is not given"), "{said}");
+    assert!(said.contains("hint: ") && said.contains("renewed"), "{said}");
+    cli.ok(&format!("{check} former.pem"));
 }
 
 // ---- two processes

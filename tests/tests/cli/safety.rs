@@ -109,7 +109,7 @@ fn passwords_come_from_variables_and_standard_input_too() {
 fn wrong_passwords_are_refused() {
     let cli = with_device();
     cli.ok("key new --type ec-p256 --out enc.key --password-file pw");
-    cli.write("wrong", "Not-The-Password");
+    cli.write("wrong", "Not-The-Password-4711");
     let before = cli.snapshot("");
     for line in [
         "ca add x --parent root --subject CN=x --ca-password-file wrong",
@@ -240,4 +240,100 @@ fn truncated_files_are_refused() {
             }
         }
     }
+}
+
+// ---- weak passwords
+
+/// Weak, and how that is said; none of them may be shown.
+const WEAK: [(&str, &str); 4] = [
+    ("q", "it has fewer than 12 characters"),
+    ("x8#Lq-44zPw", "it has fewer than 12 characters"),
+    ("Password123456", "this is similar to a commonly used password"),
+    ("Cumulocity-2026", "fewer than 10^10 guesses find it"),
+];
+
+#[test]
+fn a_weak_password_protects_no_new_key_of_a_ca() {
+    let cli = Cli::with_cas();
+    cli.ok("key new --type ec-p256 --out k.pem --password-file pw");
+    cli.write("rollout.toml", ROLLOUT);
+    cli.write("devices.csv", "id\ngw-1\n");
+    for (weak, said) in WEAK {
+        cli.write("weak.pw", format!("{weak}\n"));
+        let before = cli.snapshot("");
+        for line in [
+            "ca init new --subject CN=New --ca-password-file weak.pw",
+            "ca init new --pki other --subject CN=New --ca-password-file weak.pw",
+            "ca add new --parent root --subject CN=New --ca-password-file weak.pw \
+             --parent-password-file pw",
+            "ca renew line --new-key new --ca-password-file weak.pw --parent-password-file pw",
+            "ca add new --import pki/ca/line/cert.pem --key pki/ca/line/key.pem \
+             --key-password-file pw --ca-password-file weak.pw",
+            "key new --type ec-p256 --out new.key --password-file weak.pw",
+            "key passwd k.pem --password-file pw --new-password-file weak.pw",
+            "rollout rollout.toml --plan",
+            "rollout rollout.toml",
+        ] {
+            let refused = cli.fails(2, line);
+            assert!(
+                refused.contains("the password is too weak for a CA's key: "),
+                "{line}: {refused}"
+            );
+            assert!(refused.contains(said), "{line}: {refused}");
+            assert!(refused.contains("--weak-password"), "{line}: {refused}");
+            assert!(!refused.contains(weak) || weak == "q", "{line}: {refused}");
+        }
+        assert_eq!(before, cli.snapshot(""), "{weak}");
+    }
+}
+
+const ROLLOUT: &str = "pki = \"rolled\"\n[passwords]\nca = \"weak.pw\"\n\
+    [[ca]]\nname = \"root\"\nprofile = \"root\"\nsubject = \"CN=Root\"\n\
+    [devices]\nfrom = \"devices.csv\"\nca = \"root\"\nprofile = \"device\"\nout = \"rolled-out\"\n\
+    bundle = [\"pem\"]\n";
+
+#[test]
+fn a_weak_password_is_taken_where_that_is_asked_for_and_opens_what_it_protects() {
+    let cli = Cli::new();
+    let (weak, _) = WEAK[1];
+    cli.write("weak.pw", format!("{weak}\n"));
+    cli.write("rollout.toml", ROLLOUT);
+    cli.write("devices.csv", "id\ngw-1\n");
+    for line in [
+        "ca init --subject CN=Root --ca-password-file weak.pw --weak-password",
+        "ca add line --parent root --subject CN=Line --ca-password-file weak.pw --weak-password",
+        "ca renew line --new-key next --ca-password-file weak.pw --weak-password",
+        "key new --type ec-p256 --out k.pem --password-file weak.pw --weak-password",
+        "key passwd k.pem --password-file weak.pw --new-password-file weak.pw --weak-password",
+        "rollout rollout.toml --weak-password",
+    ] {
+        let done = cli.run(line).expect(0);
+        assert!(done.stderr.contains("it is used because of --weak-password"), "{line}: {done:?}");
+        assert!(!format!("{done:?}").contains(weak), "{line}: {done:?}");
+    }
+    // What only opens a key is never judged; nor is what protects the key of a device.
+    for line in [
+        "device issue gw-1 --ca line --out out --ca-password-file weak.pw --encrypt-keys \
+         --key-password-file weak.pw --bundle p12 --store-password-file weak.pw",
+        "ca crl line --ca-password-file weak.pw",
+        "ca renew line --ca-password-file weak.pw",
+        "key show k.pem --password-file weak.pw",
+        "key passwd k.pem --password-file weak.pw --out plain.pem --plain",
+        "key pool fill --type ec-p256 --count 1 --pool-password-file weak.pw",
+        "rollout rollout.toml",
+    ] {
+        let done = cli.run(line).expect(0);
+        assert!(!done.stderr.contains("weak"), "{line}: {done:?}");
+    }
+    // A strong one is not talked of; a key that is taken in keeps what it came with, and that is said.
+    let strong =
+        cli.run("ca init b --subject CN=B --ca-password-file pw --weak-password").expect(0);
+    assert!(!strong.stderr.contains("warning"), "{strong:?}");
+    let line = "ca add line --pki other --import pki/ca/line/chain.pem --key pki/ca/line/key.pem \
+                --key-password-file weak.pw";
+    let kept = cli.run(line).expect(0);
+    assert!(
+        kept.stderr.contains("the key keeps it, --ca-password-file gives it another"),
+        "{kept:?}"
+    );
 }

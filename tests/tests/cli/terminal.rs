@@ -30,18 +30,30 @@ fn typed(cli: &Cli, line: &str, keys: &str) -> Option<Value> {
 #[test]
 fn a_password_is_asked_for_twice_and_not_shown() {
     let cli = Cli::new();
-    let Some(seen) = typed(&cli, "key new --type ec-p256 --out k.pem", "s3cret!\ns3cret!\n") else {
+    let Some(seen) = typed(
+        &cli,
+        "key new --type ec-p256 --out k.pem",
+        "s3cret-Lantern-81!\ns3cret-Lantern-81!\n",
+    ) else {
         return;
     };
     assert_eq!((&seen["code"], &seen["hidden"]), (&json!(0), &json!([true, true])), "{seen}");
     assert_eq!((&seen["before"], &seen["after"]), (&json!(true), &json!(true)), "{seen}");
     let text = seen["seen"].as_str().expect("text");
-    assert!(text.contains("k.pem") && !text.contains("s3cret!"), "{seen}");
-    cli.write("pw", "s3cret!\n");
+    assert!(text.contains("k.pem") && !text.contains("s3cret-Lantern"), "{seen}");
+    cli.write("pw", "s3cret-Lantern-81!\n");
     cli.ok("key show k.pem --password-file pw");
-    let differ =
-        typed(&cli, "key new --type ec-p256 --out other.pem", "one\ntwo\n").expect("Python");
+    let differ = typed(
+        &cli,
+        "key new --type ec-p256 --out other.pem",
+        "one-Lantern-81-oak\ntwo-Lantern-81-elm\n",
+    )
+    .expect("Python");
     assert_eq!(differ["code"], 2, "{differ}");
+    assert!(differ["seen"].as_str().is_some_and(|said| said.contains("differ")), "{differ}");
+    // A weak one is refused before it is typed again.
+    let weak = typed(&cli, "key new --type ec-p256 --out other.pem", "short\n").expect("Python");
+    assert_eq!((&weak["code"], &weak["hidden"]), (&json!(2), &json!([true])), "{weak}");
     assert!(!cli.path("other.pem").exists());
 }
 
@@ -50,7 +62,7 @@ fn ctrl_c_at_a_prompt_ends_it_and_the_terminal_shows_again_what_is_typed() {
     let cli = Cli::new();
     for (line, keys) in [
         ("key new --type ec-p256 --out k.pem", "^C\n"),
-        ("key new --type ec-p256 --out k.pem", "first\n^C\n"),
+        ("key new --type ec-p256 --out k.pem", "first-Lantern-81-x\n^C\n"),
         // A run that would finish what it is making, if it were at that.
         ("tenant status --host localhost:1 --user jo", "^C\n"),
     ] {

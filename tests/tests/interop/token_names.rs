@@ -9,7 +9,7 @@ use c8y_pki_tests::hsm::{Hsm, PIN};
 fn a_password_for_files_is_never_given_to_a_token() {
     let Some(hsm) = Hsm::new() else { return };
     let cli = hsm.with_root("ec-p256");
-    cli.write("other", "another password\n");
+    cli.write("other", "another-Lantern-81\n");
     // What is given for the new key in a file would be a wrong PIN of the token, and counted.
     let line = "ca add line --parent root --subject CN=Line --ca-password-file other";
     let said = hsm.cli(&cli, line, &[]).expect(2);

@@ -44,19 +44,17 @@ fn one_command_does_it_all() {
     let at = uploaded(Cli::with_cas());
     let prove =
         "pop prove --cert pki/ca/line/cert.pem --key pki/ca/line/key.pem --key-password-file pw";
+    let other = at.run("pop prove --trusted Line --key pki/ca/root/key.pem --key-password-file pw");
+    assert!(other.expect(2).error().contains("does not belong to the certificate"));
     assert_eq!(at.ok(prove), "Line: proof of possession is complete\n");
-    assert_eq!(
-        at.ok("pop prove --ca line --ca-password-file pw"),
-        "Line: proof of possession was complete already\n"
-    );
+    // Nothing is to be signed, so no key is opened.
+    assert_eq!(at.ok("pop prove --ca line"), "Line: proof of possession was complete already\n");
     let unknown = at.run("pop prove --ca root --ca-password-file pw").expect(2);
     assert!(
         unknown.error().starts_with("the tenant t1001 has no trusted certificate"),
         "{unknown:?}"
     );
     assert!(unknown.stderr.contains("hint: upload it first"), "{unknown:?}");
-    let other = at.run("pop prove --trusted Line --key pki/ca/root/key.pem --key-password-file pw");
-    assert!(other.expect(2).error().contains("does not belong to the certificate"));
     let dry = at.ok("pop prove --ca line --dry-run");
     assert!(dry.contains("/verification-code\n") && dry.contains("(the signed code)"), "{dry}");
 }
@@ -101,7 +99,9 @@ fn wrong_signatures_are_explained_and_not_sent() {
     let pem = at.run("pop submit pki/ca/line/cert.pem --ca line").expect(2);
     assert!(pem.error().ends_with("holds no signed code"), "{pem:?}");
     let no_code = at.run("pop sign pki/ca/line/cert.pem --ca line --ca-password-file pw");
-    assert!(no_code.expect(2).error().ends_with("holds no verification code"));
+    let no_code = no_code.expect(2);
+    let said = "holds no verification code: it has ";
+    assert!(no_code.error().contains(said), "{no_code:?}");
     at.cli.write("empty.txt", "\n");
     at.cli.run("pop sign empty.txt --ca line --ca-password-file pw").expect(2);
     at.cli.write("binary.txt", [0xff, 0xfe]);
@@ -175,4 +175,95 @@ fn the_recipes_own_ca_is_uploaded_and_proven() {
     let add = "tenant trust add caCert.pem --prove --key caKey.pem --key-password-file key.pw";
     at.ok(add);
     assert!(is_proven(&at));
+}
+
+// ---- what a tenant would like to have signed
+
+/// A manifest as it was made before manifests had a mark, about a device that was never issued.
+const FORGED: &str = "device_id,serial,fingerprint_sha256,public_key_sha256,not_before,not_after,status,\
+                      issuer_fingerprint_sha256\nevil,00:01,aa,bb,2026-01-01T00:00:00Z,\
+                      2036-01-01T00:00:00Z,live,cc\n";
+
+/// Codes that are none, and what is said of them.
+fn no_codes() -> Vec<(String, &'static str)> {
+    vec![
+        (FORGED.to_owned(), "it has a line end or another control character at byte 108"),
+        (String::new(), "it is empty"),
+        ("a".repeat(513), "it has 513 bytes, and a code has 512 at most"),
+        ("code\n".to_owned(), "it has a line end or another control character at byte 5"),
+        ("c\u{f6}de".to_owned(), "it has a character that is not ASCII at byte 2"),
+        (format!("0A{}", "x".repeat(65)), "it is a DER value"),
+        ("device_id,serial".to_owned(), "it begins with \"device_id,\""),
+        ("{\"batch\":1}".to_owned(), "it begins with \"{\""),
+        ("  {\"batch\":1}".to_owned(), "it begins with \"{\""),
+        ("#c8y-pki manifest 2; purpose: x".to_owned(), "it begins with \"#c8y-pki \""),
+    ]
+}
+
+#[test]
+fn what_is_no_code_is_not_signed_and_no_password_is_asked_for() {
+    for (code, said) in no_codes() {
+        let settings = Settings { verification_code: Some(code.clone()), ..Settings::default() };
+        let at = AtTenant::with(Cli::with_cas(), settings);
+        at.ok("tenant trust add --ca line");
+        // Without a password: it would be the first thing that is missed.
+        for line in ["pop prove --ca line", "pop prove --ca line --ca-password-file pw"] {
+            let refused = at.run(line).expect(1);
+            let error = refused.error();
+            assert!(error.contains("gives a verification code that is none"), "{error}");
+            assert!(error.contains(said), "{code:?}: {error}");
+            assert_eq!(refused.stdout, "");
+        }
+        assert!(!is_proven(&at), "{code:?}");
+        let shown = at.run("pop code --ca line --out code.txt").expect(1);
+        assert!(shown.error().contains(said), "{code:?}: {shown:?}");
+        assert!(!at.cli.path("code.txt").exists());
+        at.cli.write("sent.txt", &code);
+        // Only one line end may stand there, as an editor leaves it.
+        let signed = at.cli.run("pop sign sent.txt --ca line");
+        if code == "code\n" {
+            assert!(signed.expect(2).error().contains("password"));
+        } else {
+            let signed = signed.expect(2);
+            assert!(
+                signed.error().contains("sent.txt holds no verification code: it "),
+                "{signed:?}"
+            );
+            assert!(signed.error().contains(said), "{code:?}: {signed:?}");
+        }
+    }
+}
+
+#[test]
+fn what_others_have_signed_for_a_tenant_is_not_handed_over() {
+    let Some(openssl) = tool("openssl") else { return };
+    let settings = Settings { verification_code: Some(FORGED.to_owned()), ..Settings::default() };
+    let at = AtTenant::with(Cli::with_cas(), settings);
+    at.ok("tenant trust add --ca line --json");
+    at.run("pop code --ca line").expect(1);
+    at.cli.write("code.txt", FORGED);
+    let (key, file, out) =
+        (at.cli.arg("pki/ca/line/key.pem"), at.cli.arg("code.txt"), at.cli.arg("raw"));
+    let pass = format!("file:{}", at.cli.arg("pw"));
+    openssl.run(&["dgst", "-sha256", "-sign", &key, "-passin", &pass, "-out", &out, &file]);
+    let refused = at.run("pop submit raw --ca line").expect(1);
+    assert!(refused.error().contains("gives a verification code that is none"), "{refused:?}");
+    assert!(!is_proven(&at));
+}
+
+#[test]
+fn a_rollout_signs_no_code_that_is_none() {
+    let settings = Settings { verification_code: Some(FORGED.to_owned()), ..Settings::default() };
+    let at = AtTenant::with(Cli::new(), settings);
+    at.cli.write("devices.csv", "id\ngw-1\n");
+    at.cli.write(
+        "rollout.toml",
+        "pki = \"pki\"\n[passwords]\nca = \"pw\"\n\
+         [[ca]]\nname = \"root\"\nprofile = \"root\"\nsubject = \"CN=Root\"\n\
+         [devices]\nfrom = \"devices.csv\"\nca = \"root\"\nprofile = \"device\"\nout = \"out\"\n\
+         bundle = [\"pem\"]\n[tenant]\ncas = [\"root\"]\nprove = true\nregister = false\n",
+    );
+    let refused = at.run("rollout rollout.toml").expect(1);
+    assert!(refused.error().contains("gives a verification code that is none"), "{refused:?}");
+    assert!(!is_proven(&at));
 }

@@ -6,7 +6,7 @@ use c8y_pki::Error;
 use c8y_pki::authority::{OwnKey, Pki};
 use c8y_pki::files;
 use c8y_pki::key::{PrivateKey, read::is_encrypted};
-use c8y_pki::secret::Password;
+use c8y_pki::secret::{ChosenPassword, Password};
 use time::OffsetDateTime;
 
 use super::{AddArgs, ca_password, made};
@@ -34,7 +34,7 @@ pub(super) fn run(args: &AddArgs, dir: &Path, out: Output) -> Result {
             token::open(text, token::pin(file, "--key-password-file", "the token with the key"))?;
         Pki::open_or_create(dir, now)?.import(&args.name, &heap, OwnKey::InToken(&key), now)?
     } else {
-        let (key, password) = key_of_file(args, &path)?;
+        let (key, password) = key_of_file(args, &path, out)?;
         let own = OwnKey::File(&key, &password);
         Pki::open_or_create(dir, now)?.import(&args.name, &heap, own, now)?
     };
@@ -49,7 +49,7 @@ pub(super) fn run(args: &AddArgs, dir: &Path, out: Output) -> Result {
 }
 
 /// The key of a CA to take in, and the password under which it will be kept.
-fn key_of_file(args: &AddArgs, path: &Path) -> Result<(PrivateKey, Password)> {
+fn key_of_file(args: &AddArgs, path: &Path, out: Output) -> Result<(PrivateKey, ChosenPassword)> {
     let bytes = files::read_small(path)?;
     let key_password = if is_encrypted(&bytes) {
         let what = format!("the key in {}", path.display());
@@ -61,10 +61,20 @@ fn key_of_file(args: &AddArgs, path: &Path) -> Result<(PrivateKey, Password)> {
     let key = PrivateKey::read(&bytes, key_password.as_ref())
         .map_err(|e| Error::from(e).in_file(path.display().to_string()))?;
     let own = ca_password(args.make.place.ca_password_file.as_ref());
+    let weak = args.make.place.weak;
     // Without a new password the key keeps the one it came with.
     let password = match (own.given()?, key_password) {
-        (Some(password), _) | (None, Some(password)) => password,
-        (None, None) => own.new_one()?,
+        (Some(new), _) => weak.choose(new, out)?,
+        (None, Some(kept)) => as_it_came(kept, out),
+        (None, None) => own.chosen(weak, out)?,
     };
     Ok((key, password))
+}
+
+/// A password that the key has already is not refused: the file that it came from has it too.
+fn as_it_came(password: Password, out: Output) -> ChosenPassword {
+    if let Err(problem) = ChosenPassword::judge(password.clone()) {
+        out.warning(&format!("{problem}; the key keeps it, --ca-password-file gives it another"));
+    }
+    ChosenPassword::unjudged(password)
 }

@@ -226,7 +226,7 @@ fn init(args: &InitArgs, dir: &Path, out: Output) -> Result {
     let profile = values::profile(&args.profile, args.make.key_type)?;
     let subject = named(&args.make.subject, &profile)?;
     Pki::check_new_name(dir, &args.name)?;
-    let ready = Place::of(&args.make.place, profile.key)?.ready()?;
+    let ready = Place::of(&args.make.place, profile.key, out)?.ready()?;
     let now = OffsetDateTime::now_utc();
     let mut pki = Pki::open_or_create(dir, now)?;
     let settings = CaSettings {
@@ -266,7 +266,7 @@ fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
     c8y_pki::issue::path_length(wanted, &parent.chain)?;
     let parent_file = args.parent_password_file.as_ref();
     Pki::check_new_name(dir, &args.name)?;
-    let place = Place::of(&args.make.place, profile.key)?;
+    let place = Place::of(&args.make.place, profile.key, out)?;
     let (above, ready) = place.ready_under(&parent, parent_file)?;
     let parent_key = unlock_with(&parent, &above)?;
     let settings = CaSettings {

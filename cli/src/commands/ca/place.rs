@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use c8y_pki::authority::{Ca, NewKey};
 use c8y_pki::crypto::KeyType;
 use c8y_pki::key::pkcs11::{KeyUri, TokenKey, is_one_token};
-use c8y_pki::secret::Password;
+use c8y_pki::secret::{ChosenPassword, Password};
 use clap::Args;
 
 use super::ca_password;
 use crate::failure::Result;
-use crate::password::Source;
+use crate::output::Output;
+use crate::password::{Source, WeakArgs};
 use crate::token;
 
 /// Where the key of a new CA is kept.
@@ -27,6 +28,8 @@ pub(crate) struct PlaceArgs {
     /// [env: C8Y_PKI_CA_PASSWORD, C8Y_PKI_TOKEN_PIN]
     #[arg(long, value_name = "FILE")]
     pub(super) ca_password_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) weak: WeakArgs,
 }
 
 /// The place of a new key, before anybody was asked for a secret.
@@ -34,13 +37,14 @@ pub(super) struct Place<'a> {
     args: &'a PlaceArgs,
     uri: Option<KeyUri>,
     key_type: KeyType,
+    out: Output,
 }
 
 impl<'a> Place<'a> {
     /// `key_type` is that of a key that is to be made.
-    pub(super) fn of(args: &'a PlaceArgs, key_type: KeyType) -> Result<Self> {
+    pub(super) fn of(args: &'a PlaceArgs, key_type: KeyType, out: Output) -> Result<Self> {
         let uri = args.token.as_deref().map(token::uri).transpose()?;
-        Ok(Self { args, uri, key_type })
+        Ok(Self { args, uri, key_type, out })
     }
 
     fn source(&self) -> Source<'_> {
@@ -52,10 +56,18 @@ impl<'a> Place<'a> {
     }
 
     /// A new password for a file, the PIN of a token that has one.
-    fn ask(&self) -> Result<Password> {
+    fn ask(&self) -> Result<ChosenPassword> {
         match self.uri {
-            None => self.source().new_one(),
-            Some(_) => self.source().existing(),
+            None => self.source().chosen(self.args.weak, self.out),
+            Some(_) => self.source().existing().map(ChosenPassword::unjudged),
+        }
+    }
+
+    /// What was given: a new password is judged, a PIN was chosen when its token was set up.
+    fn choose(&self, secret: Password) -> Result<ChosenPassword> {
+        match self.uri {
+            None => self.args.weak.choose(secret, self.out),
+            Some(_) => Ok(ChosenPassword::unjudged(secret)),
         }
     }
 
@@ -76,13 +88,13 @@ impl<'a> Place<'a> {
         let (secret, own) = match above.bond {
             Bond::OneToken => {
                 let pin = source.existing()?;
-                (pin.clone(), pin)
+                (pin.clone(), ChosenPassword::unjudged(pin))
             }
             bond => match (source.given()?, self.source().given()?) {
-                (None, Some(own)) if bond == Bond::Files => (own.clone(), own),
+                (None, Some(own)) if bond == Bond::Files => (own.clone(), self.choose(own)?),
                 (given, own) => (
                     given.map_or_else(|| source.existing(), Ok)?,
-                    own.map_or_else(|| self.ask(), Ok)?,
+                    own.map_or_else(|| self.ask(), |own| self.choose(own))?,
                 ),
             },
         };
@@ -90,11 +102,11 @@ impl<'a> Place<'a> {
     }
 
     /// A token is tried before anything is made: its PIN, and the key or the place for it.
-    fn with(self, secret: Password) -> Result<Ready> {
+    fn with(self, secret: ChosenPassword) -> Result<Ready> {
         let taken = match &self.uri {
-            Some(uri) if self.args.existing_key => Some(TokenKey::open(uri, &secret)?),
+            Some(uri) if self.args.existing_key => Some(TokenKey::open(uri, secret.password())?),
             Some(uri) => {
-                TokenKey::check_new(uri, self.key_type, &secret)?;
+                TokenKey::check_new(uri, self.key_type, secret.password())?;
                 None
             }
             None => None,
@@ -107,14 +119,14 @@ impl<'a> Place<'a> {
 pub(super) struct Ready {
     uri: Option<KeyUri>,
     taken: Option<TokenKey>,
-    secret: Password,
+    secret: ChosenPassword,
 }
 
 impl Ready {
     pub(super) fn new_key(&self) -> NewKey<'_> {
         match (&self.taken, &self.uri) {
             (Some(key), _) => NewKey::InToken(key),
-            (None, Some(uri)) => NewKey::Token { uri, pin: &self.secret },
+            (None, Some(uri)) => NewKey::Token { uri, pin: self.secret.password() },
             (None, None) => NewKey::File(&self.secret),
         }
     }

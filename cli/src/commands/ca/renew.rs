@@ -140,7 +140,7 @@ fn new_key(
             "name its place: --token \"pkcs11:token=…;object=…\"",
         ));
     }
-    let place = Place::of(&args.place, profile.key)?;
+    let place = Place::of(&args.place, profile.key, out)?;
     let (above, ready) = match &parent {
         Some(parent) => {
             let (above, ready) = place.ready_under(parent, args.parent_password_file.as_ref())?;

@@ -26,6 +26,7 @@ use crate::commands::device::threads;
 use crate::commands::sandbox;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
+use crate::password::{WeakArgs, warn_of_weak};
 use crate::progress::Phases;
 use crate::render::count;
 use crate::stop;
@@ -96,6 +97,8 @@ pub(crate) struct RolloutArgs {
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
     #[command(flatten)]
+    weak: WeakArgs,
+    #[command(flatten)]
     tenant: TenantArgs,
 }
 
@@ -137,7 +140,8 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
         (None, Some(file)) => file.clone(),
         (None, None) => return Err(Failure::usage("no rollout file is given", "give a FILE")),
     };
-    let spec = Spec::read(&file)?;
+    let mut spec = Spec::read(&file)?;
+    spec.passwords.weak = args.weak.weak_password;
     warn_of_another_folder(pki, &spec, out);
     let spec = if args.sandbox { spec.rehearsal() } else { spec };
     if let Some(page) = &args.report {
@@ -146,6 +150,9 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
     let stop = stop::on_interrupt();
     let beyond = Beyond::of(args, &spec, &stop, out)?;
     let plan = rollout::plan(&spec, &beyond.remote(), OffsetDateTime::now_utc());
+    if let Some(problem) = plan.as_ref().ok().and_then(|plan| plan.weak_password.as_ref()) {
+        warn_of_weak(problem, out);
+    }
     if args.plan {
         let plan = plan?;
         let planned = Planned { plan: &plan.steps, changes: plan.changes() };

@@ -192,7 +192,9 @@ fn settle(
         action = "updated";
     }
     if let Some(key) = wanted.key.as_deref() {
-        (_, found) = pop::prove(client, &wanted.certificate, key, OffsetDateTime::now_utc())?;
+        // It was opened before anything was uploaded, so that a wrong password changes nothing.
+        let open = || Ok::<_, Failure>(Box::new(key) as Box<dyn Signer + '_>);
+        (_, found) = pop::prove(client, &wanted.certificate, open, OffsetDateTime::now_utc())?;
     }
     out.result(&View::of(&found, Some(action)), details)?;
     remark(args, &wanted.source, &found, out);
