@@ -6,6 +6,7 @@
 mod args;
 mod commands;
 mod failure;
+mod outlet;
 mod output;
 mod password;
 mod progress;

@@ -1,12 +1,14 @@
 //! Data on standard output, everything else on standard error; the same value as text or JSON.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use c8y_pki::bulk::Fault;
 use serde::Serialize;
 
 use crate::failure::{Failure, Result};
+use crate::outlet;
 use crate::render::printable;
 
 /// How many faults of single devices are shown; a file takes the others.
@@ -17,11 +19,23 @@ const MOST_SHOWN: usize = 50;
 pub(crate) struct Output {
     json: bool,
     quiet: bool,
+    /// Standard output is taken by what an output option names.
+    aside: bool,
 }
 
 impl Output {
     pub(crate) fn new(json: bool, quiet: bool) -> Self {
-        Self { json, quiet }
+        Self { json, quiet, aside: false }
+    }
+
+    /// The same beside an output option: where that is standard output, results go to standard error.
+    pub(crate) fn beside(self, option: Option<&Path>) -> Self {
+        Self { aside: self.aside || option.is_some_and(outlet::is_stdout), ..self }
+    }
+
+    /// Whether standard output is taken by what an output option names.
+    pub(crate) fn is_aside(self) -> bool {
+        self.aside
     }
 
     pub(crate) fn is_json(self) -> bool {
@@ -69,6 +83,10 @@ impl Output {
         value: &T,
         text: impl FnOnce(&T) -> String,
     ) -> Result<bool> {
+        if self.aside {
+            self.result_aside(value, text);
+            return Ok(true);
+        }
         if self.json {
             let line = serde_json::to_string(value).map_err(|e| Failure::Output(e.into()))?;
             self.offer(format!("{line}\n").as_bytes())
@@ -86,10 +104,21 @@ impl Output {
         if self.json {
             return values.iter().try_for_each(|value| self.result(value, |_| String::new()));
         }
-        self.data(text(values).as_bytes())
+        self.text(&text(values))
     }
 
-    /// Octets for standard output. A reader that has gone away is no error.
+    /// Text for people on standard output.
+    pub(crate) fn text(self, text: &str) -> Result<()> {
+        if self.aside {
+            if !self.quiet {
+                self.line(text.trim_end());
+            }
+            return Ok(());
+        }
+        self.data(text.as_bytes())
+    }
+
+    /// Octets for standard output as they are. A reader that has gone away is no error.
     pub(crate) fn data(self, bytes: &[u8]) -> Result<()> {
         self.offer(bytes).map(|_| ())
     }

@@ -15,6 +15,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::failure::{Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 use crate::password::Source;
 use crate::render::items;
@@ -95,7 +96,7 @@ pub(crate) struct ChainArgs {
     /// Common name of the first certificate, if it is in doubt
     #[arg(long, value_name = "CN")]
     leaf: Option<String>,
-    /// Write the chain here; by default to standard output
+    /// Write the chain here; - for standard output, as by default
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -130,7 +131,7 @@ fn show(args: &ShowArgs, out: Output) -> Result {
                 out.result(item, |_| String::new())?;
             }
         } else {
-            out.data(items(&found).as_bytes())?;
+            out.text(&items(&found))?;
         }
     }
     Ok(Outcome::Done)
@@ -288,8 +289,9 @@ fn order(args: &ChainArgs, out: Output) -> Result {
     let ordered = chain::order(&heap, choice).map_err(Error::from)?;
     let pem: String = ordered.certificates.iter().map(Certificate::pem).collect();
     if let Some(path) = &args.out {
-        files::write(path, pem.as_bytes(), Access::Public, Existing::Replace)?;
+        outlet::write(path, pem.as_bytes(), Access::Public, Existing::Replace, out)?;
     }
+    let out = out.beside(args.out.as_deref());
     if out.is_json() {
         out.result(&ordered, |_| String::new())?;
     } else if args.out.is_none() {

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::pool::{self, PoolCommand};
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 use crate::password::Source;
 use crate::render::items;
@@ -61,7 +62,7 @@ pub(crate) struct NewArgs {
     /// rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521 or ed25519
     #[arg(long = "type", value_name = "TYPE")]
     key_type: KeyType,
-    /// The file; it must not exist
+    /// The file; it must not exist; - for standard output, if that is no terminal
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Do not encrypt it
@@ -97,7 +98,8 @@ pub(crate) struct ListArgs {
 pub(crate) struct PasswdArgs {
     /// The key
     file: PathBuf,
-    /// Where the new one goes; by default it replaces the old one
+    /// Where the new one goes, - for standard output, if that is no terminal; by default it replaces
+    /// the old one
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Do not encrypt the new one
@@ -154,6 +156,7 @@ struct Written {
 }
 
 fn written(path: &Path, key: &PrivateKey, encrypted: bool, out: Output) -> Result {
+    let out = out.beside(Some(path));
     let (file, algorithm) = (path.display().to_string(), key.algorithm().to_string());
     out.result(&Written { file, algorithm, encrypted }, |w| {
         let how = if w.encrypted { "encrypted" } else { "not encrypted" };
@@ -164,6 +167,7 @@ fn written(path: &Path, key: &PrivateKey, encrypted: bool, out: Output) -> Resul
 
 fn new(args: &NewArgs, out: Output) -> Result {
     args.key_type.check_available()?;
+    outlet::check_secret(&args.out)?;
     let source = password(args.password_file.as_ref(), "the new key");
     let password = if args.plain { None } else { Some(source.new_one()?) };
     let key = PrivateKey::generate(args.key_type)?;
@@ -171,7 +175,7 @@ fn new(args: &NewArgs, out: Output) -> Result {
         Some(password) => key.to_encrypted_pem(password, CA_ITERATIONS)?,
         None => key.to_pem(),
     };
-    files::write(&args.out, pem.expose(), Access::Private, Existing::Refuse)?;
+    outlet::write(&args.out, pem.expose(), Access::Private, Existing::Refuse, out)?;
     written(&args.out, &key, password.is_some(), out)
 }
 
@@ -219,6 +223,10 @@ fn shown(token: &TokenContents) -> String {
 }
 
 fn passwd(args: &PasswdArgs, out: Output) -> Result {
+    match &args.out {
+        Some(path) => outlet::check_secret(path)?,
+        None => files::check_replaceable(&args.file)?,
+    }
     let key = read_key(&args.file, password(args.password_file.as_ref(), "the key"))?;
     let source = Source {
         file: args.new_password_file.as_ref(),
@@ -236,6 +244,6 @@ fn passwd(args: &PasswdArgs, out: Output) -> Result {
         Some(path) => (path, Existing::Refuse),
         None => (&args.file, Existing::Replace),
     };
-    files::write(path, pem.expose(), Access::Private, existing)?;
+    outlet::write(path, pem.expose(), Access::Private, existing, out)?;
     written(path, &key, new.is_some(), out)
 }

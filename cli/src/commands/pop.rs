@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::Pki;
-use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::files::{Access, Existing};
 use c8y_pki::key::signer::Signer;
 use c8y_pki::platform::pop::{self, Proof, Signed};
 use c8y_pki::platform::trusted::{self, TrustedCertificate};
@@ -14,6 +14,7 @@ use time::OffsetDateTime;
 
 use super::tenant::{Pick, fingerprint_of};
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 use crate::render::date;
 use crate::tenant::{TenantArgs, show_requests};
@@ -100,7 +101,7 @@ pub(crate) struct CodeArgs {
     /// Get a new code also if the last one can still be used
     #[arg(long)]
     new: bool,
-    /// Write the code here
+    /// Write the code here; - for standard output, as by default
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -120,7 +121,7 @@ pub(crate) struct SignArgs {
     ca: Option<String>,
     #[command(flatten)]
     secret: KeyArgs,
-    /// Write the signed code here
+    /// Write the signed code here; - for standard output, as by default
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -236,7 +237,7 @@ fn code(args: &CodeArgs, pki: &Path, out: Output) -> Result {
     };
     match &args.out {
         Some(path) => {
-            files::write(path, text.as_bytes(), Access::Public, Existing::Replace)?;
+            outlet::write(path, text.as_bytes(), Access::Public, Existing::Replace, out)?;
             let shown = path.display().to_string();
             out.result_aside(&view(&found, code, until), |_| usable(&shown, until));
         }
@@ -298,7 +299,7 @@ fn sign(args: &SignArgs, pki: &Path, out: Output) -> Result {
     let key = private_key(args.key.as_deref(), args.ca.as_deref(), &args.secret, pki)?;
     let signed = pop::sign(key.as_ref(), code)?;
     if let Some(path) = &args.out {
-        files::write(path, signed.as_bytes(), Access::Public, Existing::Replace)?;
+        outlet::write(path, signed.as_bytes(), Access::Public, Existing::Replace, out)?;
         out.result_aside(&SignedView { signed: &signed }, |_| path.display().to_string());
         return Ok(Outcome::Done);
     }

@@ -15,6 +15,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 use crate::render::count;
 
@@ -83,7 +84,7 @@ pub(crate) struct ExportArgs {
     /// The form; by default CSV, with --json JSON Lines
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Write it here; by default to standard output
+    /// Write it here; - for standard output, as by default
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -276,7 +277,7 @@ fn export(args: &ExportArgs, dir: &Path, out: Output) -> Result {
     let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
     let by_default = if out.is_json() { Format::Jsonl } else { Format::Csv };
     let format = args.format.unwrap_or(by_default);
-    let Some(path) = &args.out else {
+    let Some(path) = args.out.as_ref().filter(|path| !outlet::is_stdout(path)) else {
         let to = BufWriter::new(std::io::stdout().lock());
         return match export_to(&pki, args.what, format, to) {
             // A reader that has seen enough.
@@ -377,6 +378,7 @@ fn revocations(args: &RevocationsArgs, dir: &Path, out: Output) -> Result {
     };
     let revoked: Vec<crl::Revoked> =
         pki.registry().find(&filter)?.iter().filter_map(Record::revocation).collect();
+    outlet::check_folder(&args.out)?;
     files::create_private_dir(&args.out)?;
     let mut written = Written { revocations: revoked.len(), files: Vec::new() };
     for (index, text) in crl::platform_csv(&revoked).iter().enumerate() {
@@ -387,7 +389,8 @@ fn revocations(args: &RevocationsArgs, dir: &Path, out: Output) -> Result {
     // What a former, longer run has left is in the first files now.
     for number in written.files.len() + 1.. {
         let path = args.out.join(format!("revocations-{number}.csv"));
-        if std::fs::remove_file(path).is_err() {
+        let is_file = std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_file());
+        if !is_file || std::fs::remove_file(path).is_err() {
             break;
         }
     }

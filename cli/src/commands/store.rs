@@ -19,6 +19,7 @@ use time::OffsetDateTime;
 use crate::commands::device::{Pkcs12Args, store_password};
 use crate::commands::key::read_key;
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 use crate::password::{self, Source};
 use crate::render::{colons, count, date, listing};
@@ -69,7 +70,7 @@ enum FormatArg {
 /// Arguments of `store create` and `store add`.
 #[derive(Debug, Args)]
 pub(crate) struct PutArgs {
-    /// The store
+    /// The store; a new one may be - for standard output, if that is no terminal
     file: PathBuf,
     /// The private key of a key entry
     #[arg(long, value_name = "FILE", requires = "cert", conflicts_with = "trusted")]
@@ -129,7 +130,7 @@ enum Take {
 pub(crate) struct FetchArgs {
     /// HOST:PORT; the platform's MQTT is on port 8883
     server: String,
-    /// Write the certificate here as PEM
+    /// Write the certificate here as PEM; - for standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Which certificate to write
@@ -167,7 +168,8 @@ fn put(args: &PutArgs, create: bool, out: Output) -> Result {
     let in_file = |e| Error::from(e).in_file(args.file.display().to_string());
     let (mut store, format, password) = if create {
         let format = format_of(args)?;
-        if args.file.exists() {
+        outlet::check_secret(&args.file)?;
+        if outlet::stands(&args.file)? {
             return Err(Failure::usage(
                 format!("{} exists already", args.file.display()),
                 "add to it with `c8y-pki store add`, or choose another name",
@@ -176,6 +178,8 @@ fn put(args: &PutArgs, create: bool, out: Output) -> Result {
         let password = if format == Format::Pem { None } else { Some(source.new_one()?) };
         (Store::new(), format, password)
     } else {
+        outlet::check_file(&args.file, "the store", "entries are added to a file")?;
+        files::check_replaceable(&args.file)?;
         let bytes = files::read(&args.file)?;
         let format = store::detect(&bytes).map_err(in_file)?;
         let password = if format == Format::Pem { None } else { Some(source.existing()?) };
@@ -189,7 +193,8 @@ fn put(args: &PutArgs, create: bool, out: Output) -> Result {
     options.pkcs12 = args.pkcs12.options();
     let bytes = store::write(&store, format, &options).map_err(in_file)?;
     let existing = if create { Existing::Refuse } else { Existing::Replace };
-    files::write(&args.file, &bytes, Access::Private, existing)?;
+    outlet::write(&args.file, &bytes, Access::Private, existing, out)?;
+    let out = out.beside(Some(&args.file));
     out.result(&Listing::new(format, &store), |l| {
         let entries = if l.entries.len() == 1 { "entry" } else { "entries" };
         let number = l.entries.len();
@@ -263,6 +268,7 @@ fn show(args: &ShowArgs, out: Output) -> Result {
 
 fn fetch_server(args: &FetchArgs, out: Output) -> Result {
     let (host, port) = host_and_port(&args.server)?;
+    let out = out.beside(args.out.as_deref());
     let presented = fetch(host, port, Duration::from_secs(args.timeout.max(1)))?;
     let views: Vec<CertificateView> = presented.iter().map(CertificateView::of).collect();
     out.results(&views, |views| {
@@ -286,7 +292,7 @@ fn fetch_server(args: &FetchArgs, out: Output) -> Result {
             Take::Issuer => &presented[presented.len() - 1..],
         };
         let pem: String = taken.iter().map(Certificate::pem).collect();
-        files::write(path, pem.as_bytes(), Access::Public, Existing::Replace)?;
+        outlet::write(path, pem.as_bytes(), Access::Public, Existing::Replace, out)?;
         save_notes(taken, args.take, path, out);
     }
     Ok(Outcome::Done)

@@ -7,6 +7,7 @@ mod device;
 mod environment;
 mod life;
 mod line;
+mod outputs;
 mod registration;
 mod requests;
 mod rollout;

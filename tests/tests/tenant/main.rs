@@ -1,5 +1,6 @@
 //! `tenant`, `pop`, `registration` and `rollout` against a sandbox tenant over HTTP.
 
+mod outputs;
 mod pop;
 mod reach;
 mod registration;

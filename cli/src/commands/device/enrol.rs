@@ -18,6 +18,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 use crate::password::Source;
 use crate::render::{day, until};
@@ -91,6 +92,7 @@ struct Enrolled {
 }
 
 pub(super) fn run(args: &EnrolArgs, out: Output) -> Result {
+    outlet::check_folder(&args.out)?;
     let id = DeviceId::parse(&args.id)?;
     let dir = args.out.join(id.file_name());
     let place = Place {

@@ -76,6 +76,6 @@ pub(super) fn run(args: &ShowArgs, dir: &Path, out: Output) -> Result {
             format!("{holder}\n{all}{certificate}")
         })
         .collect();
-    out.data(texts.join("\n").as_bytes())?;
+    out.text(&texts.join("\n"))?;
     Ok(Outcome::Done)
 }

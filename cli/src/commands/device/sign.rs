@@ -17,6 +17,7 @@ use time::OffsetDateTime;
 use super::making::INTERRUPTED;
 use super::{ExistingArgs, threads};
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 use crate::progress::Line;
 use crate::render::{count, table};
@@ -74,6 +75,7 @@ pub(crate) struct SignArgs {
 }
 
 pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
+    outlet::check_folder(&args.out)?;
     let profile = values::profile(&args.profile, None)?;
     let subject = args.subject.builder(&profile)?;
     if subject.has("CN") {

@@ -18,6 +18,7 @@ use time::OffsetDateTime;
 
 use crate::commands::device::read_list;
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 
 /// Commands about the registration CSV.
@@ -66,7 +67,7 @@ pub(crate) struct CreateArgs {
     /// Only devices of this CA
     #[arg(long, value_name = "NAME")]
     ca: Option<String>,
-    /// Write it here; by default to standard output
+    /// Write it here; - for standard output, as by default
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// ; or , or tab; by default the first of these that no value contains
@@ -85,7 +86,7 @@ pub(crate) struct CreateArgs {
     #[arg(long)]
     no_agent: bool,
     /// For devices that enrol at the platform's own CA: give each a random one-time password. The
-    /// CSV is a secret then: --out is needed, a new file with mode 0600
+    /// CSV is a secret then: --out is needed, a new file with mode 0600, or - if that is no terminal
     #[arg(long, requires_all = ["out", "from"])]
     one_time_passwords: bool,
 }
@@ -139,7 +140,8 @@ fn create(args: &CreateArgs, pki: &Path, out: Output) -> Result {
         true => (Access::Private, Existing::Refuse),
         false => (Access::Public, Existing::Replace),
     };
-    files::write(path, csv.as_bytes(), access, existing)?;
+    outlet::write(path, csv.as_bytes(), access, existing, out)?;
+    let out = out.beside(Some(path));
     let made = Made { devices: devices.len(), file: path.display().to_string() };
     out.result(&made, |m| format!("{} devices: {}\n", m.devices, m.file))?;
     Ok(Outcome::Done)

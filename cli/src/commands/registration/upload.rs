@@ -12,6 +12,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 use crate::progress::Line;
 use crate::render::count;
@@ -60,6 +61,9 @@ struct Summary {
 }
 
 pub(super) fn run(args: &UploadArgs, out: Output) -> Result {
+    if let Some(path) = &args.result {
+        outlet::check_file(path, "--result", "the next upload reads from it what was done")?;
+    }
     let sheet = read(&args.file, out)?;
     let path = args.result.clone().unwrap_or_else(|| args.file.with_extension("result.csv"));
     if path == args.file {

@@ -25,6 +25,7 @@ use crate::args;
 use crate::commands::device::threads;
 use crate::commands::sandbox;
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 use crate::progress::Phases;
 use crate::render::count;
@@ -89,7 +90,8 @@ pub(crate) struct RolloutArgs {
         conflicts_with = "sandbox", value_parser = clap::value_parser!(u16).range(1..)
     )]
     mqtt_port: u16,
-    /// Write a page for people, HTML: the CAs, the devices, when what expires, what failed and why
+    /// Write a page for people, HTML: the CAs, the devices, when what expires, what failed and why;
+    /// - for standard output
     #[arg(long, value_name = "FILE", conflicts_with = "plan")]
     report: Option<PathBuf>,
     /// Number of worker threads; by default one per processor
@@ -137,6 +139,7 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
         (None, Some(file)) => file.clone(),
         (None, None) => return Err(Failure::usage("no rollout file is given", "give a FILE")),
     };
+    let out = out.beside(args.report.as_deref());
     let spec = Spec::read(&file)?;
     warn_of_another_folder(pki, &spec, out);
     let spec = if args.sandbox { spec.rehearsal() } else { spec };
@@ -154,7 +157,7 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
     }
     let report =
         plan.map_err(Box::new).and_then(|plan| apply(args, &spec, plan, &beyond, &stop, out));
-    let page = args.report.as_ref().map(|page| write_page(page, &spec, &report, &beyond));
+    let page = args.report.as_ref().map(|page| write_page(page, &spec, &report, &beyond, out));
     let ended = end(report.map_err(|error| *error)?, &spec, args.sandbox, out)?;
     page.transpose()?;
     if let (true, Some(rehearsal)) = (args.stay, &beyond.rehearsal) {
@@ -299,7 +302,9 @@ fn more_of_one(spec: &Spec, rehearsed: bool) -> String {
 
 /// Refuses to write over a file that is no such page.
 fn check_page(path: &Path) -> Result<()> {
-    if !path.exists() || files::read(path).is_ok_and(|b| b.starts_with(report::MARK.as_bytes())) {
+    if !outlet::stands(path)?
+        || files::read(path).is_ok_and(|b| b.starts_with(report::MARK.as_bytes()))
+    {
         return Ok(());
     }
     Err(Failure::usage(
@@ -308,7 +313,13 @@ fn check_page(path: &Path) -> Result<()> {
     ))
 }
 
-fn write_page(path: &Path, spec: &Spec, report: &Applied, beyond: &Beyond) -> Result<()> {
+fn write_page(
+    path: &Path,
+    spec: &Spec,
+    report: &Applied,
+    beyond: &Beyond,
+    out: Output,
+) -> Result<()> {
     let tenant = match (&beyond.rehearsal, &beyond.client) {
         (Some(_), _) => At::Sandbox,
         (None, Some(client)) => client.place().map_or(At::Nowhere, At::Tenant),
@@ -316,8 +327,7 @@ fn write_page(path: &Path, spec: &Spec, report: &Applied, beyond: &Beyond) -> Re
     };
     let run = report.as_ref().map_err(|error| &**error);
     let picture = Picture::gather(spec, run, tenant, OffsetDateTime::now_utc())?;
-    files::write(path, picture.html().as_bytes(), Access::Public, Existing::Replace)?;
-    Ok(())
+    outlet::write(path, picture.html().as_bytes(), Access::Public, Existing::Replace, out)
 }
 
 /// Leaves the sandbox running until it is to end, for other commands and clients.
@@ -331,6 +341,7 @@ fn stay(rehearsal: &Rehearsal, stop: &AtomicBool, out: Output) -> Result<()> {
 
 /// Writes the files of the example that are not there.
 fn write_example(dir: &Path) -> Result<PathBuf> {
+    outlet::check_folder(dir)?;
     files::create_private_dir(dir)?;
     for (name, text) in EXAMPLE {
         let path = dir.join(name);

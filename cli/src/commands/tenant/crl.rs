@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::Pki;
 use c8y_pki::crl::{Crl, Reason, Revoked};
-use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::files::{Access, Existing};
 use c8y_pki::platform::crl;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::failure::{Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 use crate::render::count;
 use crate::tenant::{TenantArgs, show_requests};
@@ -55,7 +56,7 @@ pub(crate) struct UploadArgs {
 /// Arguments of `tenant crl download`.
 #[derive(Debug, Args)]
 pub(crate) struct DownloadArgs {
-    /// Where to write it; by default it is printed
+    /// Where to write it, - for standard output; by default what it holds is shown
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Write DER instead of PEM
@@ -144,7 +145,8 @@ fn download(args: &DownloadArgs, out: Output) -> Result {
         return Ok(Outcome::Done);
     };
     let bytes = if args.der { crl.der().to_vec() } else { crl.pem().into_bytes() };
-    files::write(path, &bytes, Access::Public, Existing::Replace)?;
+    outlet::write(path, &bytes, Access::Public, Existing::Replace, out)?;
+    let out = out.beside(Some(path));
     let done = Downloaded {
         issuer: crl.issuer.to_string(),
         this_update: crl.this_update,

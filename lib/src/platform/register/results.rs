@@ -12,6 +12,9 @@ use crate::files::{self, Access, BusyFile, Existing, FileError};
 
 const HEADER: [&str; 6] = ["id", "line", "status", "reason", "tenant", "digest"];
 
+/// Why a result file is a file.
+const READ_AGAIN: &str = "the next upload reads from it what was done";
+
 /// The results of a list of devices at a tenant.
 #[derive(Debug)]
 pub struct Results {
@@ -55,7 +58,8 @@ impl Results {
     /// Reads what earlier uploads left, to look at; the file need not exist. A last line that was
     /// cut off is passed over.
     pub fn read(path: &Path, tenant: &str) -> Result<Self, ResultError> {
-        let (tenant, path) = (tenant.to_owned(), path.to_owned());
+        let path = files::regular(path, READ_AGAIN)?;
+        let tenant = tenant.to_owned();
         let mut results =
             Self { path, tenant, known: HashMap::new(), others: Vec::new(), _lock: None };
         if !results.path.exists() {
@@ -78,7 +82,7 @@ impl Results {
 
     /// As [`Results::read`], to be written to; no other process can until it is dropped.
     pub fn open(path: &Path, tenant: &str) -> Result<Self, ResultError> {
-        let lock = BusyFile::try_take(&lock_of(path))?;
+        let lock = BusyFile::try_take(&lock_of(&files::regular(path, READ_AGAIN)?))?;
         let lock = lock.ok_or_else(|| ResultError::Busy(path.to_owned()))?;
         Ok(Self { _lock: Some(lock), ..Self::read(path, tenant)? })
     }
