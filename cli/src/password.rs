@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::secret::Password;
+use c8y_pki::shown::one_line;
 
 use crate::failure::{Failure, Result};
 use crate::{stop, values};
@@ -96,7 +97,7 @@ fn capital(noun: &str) -> String {
 }
 
 fn prompt(text: &str) -> Result<Password> {
-    let typed = stop::at_prompt(|| rpassword::prompt_password(text));
+    let typed = stop::at_prompt(|| rpassword::prompt_password(one_line(text).as_ref()));
     typed.map(Password::new).map_err(Failure::Input)
 }
 

@@ -18,7 +18,7 @@ use crate::failure::{Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
 use crate::password::Source;
-use crate::render::items;
+use crate::render::{as_line, items};
 use crate::values;
 
 /// Commands about certificates.
@@ -250,10 +250,10 @@ fn verify_manifest(
         },
     };
     out.result(&verdict, |v| match (&v.signed_by, &v.error) {
-        (Some(signer), _) => format!("valid: signed by {signer}\n"),
+        (Some(signer), _) => as_line(&format!("valid: signed by {signer}")),
         (None, error) => {
-            let hint = v.hint.as_ref().map_or_else(String::new, |h| format!("hint: {h}\n"));
-            format!("refused: {}\n{hint}", error.as_deref().unwrap_or_default())
+            let hint = v.hint.as_ref().map_or_else(String::new, |h| as_line(&format!("hint: {h}")));
+            as_line(&format!("refused: {}", error.as_deref().unwrap_or_default())) + &hint
         }
     })?;
     Ok(Outcome::of(verdict.valid))
@@ -277,7 +277,7 @@ fn verdict_text(verdict: &Verdict<'_>) -> String {
         lines.push(format!("{word}: {finding}"));
         lines.extend(finding.hint().map(|hint| format!("hint: {hint}")));
     }
-    lines.join("\n") + "\n"
+    lines.iter().map(|line| as_line(line)).collect()
 }
 
 fn order(args: &ChainArgs, out: Output) -> Result {

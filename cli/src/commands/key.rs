@@ -17,7 +17,7 @@ use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
 use crate::password::Source;
-use crate::render::items;
+use crate::render::{as_line, items, printable};
 use crate::token;
 
 /// Commands about private keys.
@@ -160,7 +160,7 @@ fn written(path: &Path, key: &PrivateKey, encrypted: bool, out: Output) -> Resul
     let (file, algorithm) = (path.display().to_string(), key.algorithm().to_string());
     out.result(&Written { file, algorithm, encrypted }, |w| {
         let how = if w.encrypted { "encrypted" } else { "not encrypted" };
-        format!("{} private key, {how}: {}\n", w.algorithm, w.file)
+        as_line(&format!("{} private key, {how}: {}", w.algorithm, w.file))
     })?;
     Ok(Outcome::Done)
 }
@@ -209,13 +209,14 @@ fn list(args: &ListArgs, out: Output) -> Result {
 }
 
 fn shown(token: &TokenContents) -> String {
-    let mut text = format!("{}\n  {}\n", token.token, token.model);
+    let mut text =
+        format!("{}\n  {}\n", printable(&token.token.to_string()), printable(&token.model));
     for key in &token.keys {
         let what = key.algorithm.as_deref().or(key.problem.as_deref()).unwrap_or_default();
-        text.push_str(&format!("  {what}\n    {}\n", key.uri));
+        text.push_str(&format!("  {}\n    {}\n", printable(what), printable(&key.uri.to_string())));
     }
     if let Some(problem) = &token.problem {
-        text.push_str(&format!("  {problem}\n"));
+        text.push_str(&format!("  {}\n", printable(problem)));
     } else if token.keys.is_empty() {
         text.push_str("  no key that can be seen without the PIN\n");
     }

@@ -16,7 +16,7 @@ use super::tenant::{Pick, fingerprint_of};
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
-use crate::render::date;
+use crate::render::{as_line, date, printable};
 use crate::tenant::{TenantArgs, show_requests};
 use crate::token;
 use crate::values;
@@ -160,7 +160,7 @@ fn complete(found: &TrustedCertificate, action: &'static str, out: Output) -> Re
     let state = State { action, name: &found.name, fingerprint: &found.fingerprint, complete };
     out.result(&state, |s| {
         let what = if s.action == "already" { "was complete already" } else { "is complete" };
-        format!("{}: proof of possession {what}\n", s.name)
+        as_line(&format!("{}: proof of possession {what}", s.name))
     })?;
     Ok(Outcome::Done)
 }
@@ -243,8 +243,11 @@ fn code(args: &CodeArgs, pki: &Path, out: Output) -> Result {
         }
         None if out.is_json() => out.result(&view(&found, code, until), |_| String::new())?,
         None => {
-            out.data(text.as_bytes())?;
-            out.note(&usable(if is_seen() { "\nthis code" } else { "this code" }, until));
+            match is_seen() {
+                true => out.text(&format!("{}\n", printable(text)))?,
+                false => out.data(text.as_bytes())?,
+            }
+            out.note(&usable("this code", until));
         }
     }
     Ok(Outcome::Done)

@@ -22,7 +22,7 @@ use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
 use crate::password::{self, Source};
-use crate::render::{colons, count, date, listing};
+use crate::render::{as_line, colons, count, date, listing};
 use crate::values;
 
 /// Commands about keystores and truststores.
@@ -198,7 +198,7 @@ fn put(args: &PutArgs, create: bool, out: Output) -> Result {
     out.result(&Listing::new(format, &store), |l| {
         let entries = if l.entries.len() == 1 { "entry" } else { "entries" };
         let number = l.entries.len();
-        format!("{} store with {number} {entries}: {}\n", l.format, args.file.display())
+        as_line(&format!("{} store with {number} {entries}: {}", l.format, args.file.display()))
     })?;
     Ok(Outcome::Done)
 }
@@ -272,7 +272,8 @@ fn fetch_server(args: &FetchArgs, out: Output) -> Result {
     let presented = fetch(host, port, Duration::from_secs(args.timeout.max(1)))?;
     let views: Vec<CertificateView> = presented.iter().map(CertificateView::of).collect();
     out.results(&views, |views| {
-        let mut text = format!("{} presents {}\n", args.server, count(views.len(), "certificate"));
+        let presented = count(views.len(), "certificate");
+        let mut text = as_line(&format!("{} presents {presented}", args.server));
         for (index, view) in views.iter().enumerate() {
             text.push_str(&format!(
                 "\n[{index}] {}\n    issuer   {}\n    valid    {} to {}\n    SHA-256  {}\n",

@@ -14,3 +14,4 @@ mod rollout;
 mod safety;
 mod store;
 mod terminal;
+mod text;

@@ -5,5 +5,6 @@ mod pop;
 mod reach;
 mod registration;
 mod rollout;
+mod text;
 mod trust;
 mod whole_job;

@@ -25,7 +25,7 @@ use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
 use crate::password::Source;
-use crate::render::{count, printable};
+use crate::render::{as_line, count};
 use crate::stop;
 
 /// Arguments of `device bootstrap`.
@@ -276,6 +276,9 @@ impl Place<'_> {
             file: self.args.out.as_ref().map(|path| path.display().to_string()),
             checked,
         };
+        if self.args.raw && !out.is_json() && !out.is_aside() {
+            return out.data(format!("{tenant}\n{user}\n{}\n", password.expose()).as_bytes());
+        }
         out.result(&told, text)
     }
 
@@ -316,6 +319,5 @@ fn text(told: &Told<'_>) -> String {
     }
     let file = file.as_deref().unwrap_or_default();
     let proof = if *checked == Some(true) { ", and the device connects with them" } else { "" };
-    let user = printable(&format!("{tenant}/{user}"));
-    format!("{device}: user {user}; its credentials are in {file}{proof}\n")
+    as_line(&format!("{device}: user {tenant}/{user}; its credentials are in {file}{proof}"))
 }

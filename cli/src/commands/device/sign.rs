@@ -20,7 +20,7 @@ use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
 use crate::progress::Line;
-use crate::render::{count, table};
+use crate::render::{as_line, count, table};
 use crate::stop;
 use crate::token::unlock;
 use crate::values::{self, SubjectArgs};
@@ -160,7 +160,7 @@ fn text(verdicts: &[Verdict]) -> String {
     let mut hints: Vec<&String> = verdicts.iter().filter_map(|v| v.hint.as_ref()).collect();
     hints.sort();
     hints.dedup();
-    hints.iter().for_each(|hint| text.push_str(&format!("hint: {hint}\n")));
+    hints.iter().for_each(|hint| text.push_str(&as_line(&format!("hint: {hint}"))));
     text
 }
 

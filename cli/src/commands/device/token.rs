@@ -17,7 +17,7 @@ use super::connecting::{EndpointArgs, FilesArgs, Ready};
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
-use crate::render::{count, date, printable, table};
+use crate::render::{count, date, table};
 use crate::stop;
 
 /// Arguments of `device token`.
@@ -179,7 +179,7 @@ fn text(shown: &Shown<'_>) -> String {
         let text = from.map(date).or_else(|| value.as_str().map(str::to_owned));
         (name.clone(), text.unwrap_or_else(|| value.to_string()))
     });
-    let rows = known.chain(other).map(|(name, value)| vec![printable(&name), printable(&value)]);
+    let rows = known.chain(other).map(|(name, value)| vec![name, value]);
     table(&[], rows.collect())
 }
 

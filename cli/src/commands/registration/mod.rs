@@ -20,6 +20,7 @@ use crate::commands::device::read_list;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
+use crate::render::as_line;
 
 /// Commands about the registration CSV.
 #[derive(Debug, Subcommand)]
@@ -143,7 +144,7 @@ fn create(args: &CreateArgs, pki: &Path, out: Output) -> Result {
     outlet::write(path, csv.as_bytes(), access, existing, out)?;
     let out = out.beside(Some(path));
     let made = Made { devices: devices.len(), file: path.display().to_string() };
-    out.result(&made, |m| format!("{} devices: {}\n", m.devices, m.file))?;
+    out.result(&made, |m| as_line(&format!("{} devices: {}", m.devices, m.file)))?;
     Ok(Outcome::Done)
 }
 
@@ -187,21 +188,20 @@ fn report_text(report: &Report) -> String {
     let mut text = String::new();
     for finding in &report.findings {
         let level = if finding.level == Level::Error { "error" } else { "warning" };
-        text.push_str(&format!(
-            "{level}: {} line {}: {}\n",
-            report.file, finding.line, finding.message
-        ));
+        let finding_row =
+            format!("{level}: {} line {}: {}", report.file, finding.line, finding.message);
+        text.push_str(&as_line(&finding_row));
         if let Some(hint) = &finding.hint {
-            text.push_str(&format!("hint: {hint}\n"));
+            text.push_str(&as_line(&format!("hint: {hint}")));
         }
     }
     let verdict = if report.is_good() { "good" } else { "the platform would not take it" };
-    text.push_str(&format!(
-        "{}: {} rows, {} columns, separator {}: {verdict}\n",
+    text.push_str(&as_line(&format!(
+        "{}: {} rows, {} columns, separator {}: {verdict}",
         report.file,
         report.rows,
         report.columns.len(),
         report.separator
-    ));
+    )));
     text
 }

@@ -15,7 +15,7 @@ use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
 use crate::progress::Line;
-use crate::render::count;
+use crate::render::{count, printable};
 use crate::stop;
 use crate::tenant::{TenantArgs, show_requests};
 
@@ -192,10 +192,10 @@ fn text(s: &Summary) -> String {
     format!(
         "{} at tenant {}: {} created, {} updated, {} failed{before}{left}\nresult of each: {}\n",
         count(s.rows, "device"),
-        s.tenant,
+        printable(&s.tenant),
         s.created,
         s.updated,
         s.failed,
-        s.result
+        printable(&s.result)
     )
 }

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use crate::failure::{Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
-use crate::render::count;
+use crate::render::{as_line, count};
 use crate::tenant::{TenantArgs, show_requests};
 
 /// Commands about the platform's revocation list.
@@ -102,7 +102,7 @@ fn upload(args: &UploadArgs, dir: &Path, out: Output) -> Result {
     out.result(&done, |d| match d.revocations {
         0 if d.on_hold > 0 => "Nothing is revoked but for holds.\n".to_owned(),
         0 => "Nothing is revoked.\n".to_owned(),
-        n => format!("{} sent to tenant {tenant}\n", count(n, "revocation")),
+        n => as_line(&format!("{} sent to tenant {tenant}", count(n, "revocation"))),
     })?;
     if on_hold > 0 {
         out.note(&format!("{} on hold left out (--with-holds)", count(on_hold, "certificate")));
@@ -153,6 +153,6 @@ fn download(args: &DownloadArgs, out: Output) -> Result {
         revoked: crl.revoked.len(),
         file: path.display().to_string(),
     };
-    out.result(&done, |d| format!("{}: {} revoked, by {}\n", d.file, d.revoked, d.issuer))?;
+    out.result(&done, |d| as_line(&format!("{}: {} revoked, by {}", d.file, d.revoked, d.issuer)))?;
     Ok(Outcome::Done)
 }
