@@ -6,6 +6,7 @@
 mod args;
 mod commands;
 mod failure;
+mod outlet;
 mod output;
 mod password;
 mod progress;
@@ -15,8 +16,10 @@ mod tenant;
 mod token;
 mod values;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
+use c8y_pki::shown::{is_hidden, one_line};
 use clap::Parser;
 
 use crate::args::Cli;
@@ -24,6 +27,8 @@ use crate::failure::Failure;
 use crate::output::Output;
 
 fn main() -> ExitCode {
+    // What a panic tells may hold what a server said.
+    std::panic::set_hook(Box::new(|panic| output::say(&panic.to_string())));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return not_understood(&error),
@@ -46,5 +51,23 @@ fn not_understood(error: &clap::Error) -> ExitCode {
         Output::new(true, false).failure(&failure);
         return failure.code();
     }
+    let hidden = |argument: &OsString| argument.to_string_lossy().contains(is_hidden);
+    if std::env::args_os().any(|argument| hidden(&argument)) {
+        return say_visibly();
+    }
     error.exit()
+}
+
+/// What clap says of arguments with hidden characters in them, as it says it of the same made visible.
+fn say_visibly() -> ExitCode {
+    let visible = |argument: OsString| one_line(&argument.to_string_lossy()).into_owned();
+    match Cli::try_parse_from(std::env::args_os().map(visible)) {
+        Err(error) => error.exit(),
+        Ok(_) => {
+            let message = "an argument holds a character that cannot be seen and is not taken";
+            let failure = Failure::usage(message, "`--help` lists the arguments");
+            Output::new(false, false).failure(&failure);
+            failure.code()
+        }
+    }
 }

@@ -1,13 +1,19 @@
 //! Data on standard output, everything else on standard error; the same value as text or JSON.
+//!
+//! The one door to the terminal: text and JSON leave with nothing hidden in them ([`shown`]), whatever a
+//! server, a file or an argument has put there, and a message is one line. Only [`Output::data`] and
+//! [`Output::offer`] write octets as they are.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use c8y_pki::bulk::Fault;
+use c8y_pki::shown::{self, one_line};
 use serde::Serialize;
 
 use crate::failure::{Failure, Result};
-use crate::render::printable;
+use crate::outlet;
 
 /// How many faults of single devices are shown; a file takes the others.
 const MOST_SHOWN: usize = 50;
@@ -17,11 +23,23 @@ const MOST_SHOWN: usize = 50;
 pub(crate) struct Output {
     json: bool,
     quiet: bool,
+    /// Standard output is taken by what an output option names.
+    aside: bool,
 }
 
 impl Output {
     pub(crate) fn new(json: bool, quiet: bool) -> Self {
-        Self { json, quiet }
+        Self { json, quiet, aside: false }
+    }
+
+    /// The same beside an output option: where that is standard output, results go to standard error.
+    pub(crate) fn beside(self, option: Option<&Path>) -> Self {
+        Self { aside: self.aside || option.is_some_and(outlet::is_stdout), ..self }
+    }
+
+    /// Whether standard output is taken by what an output option names.
+    pub(crate) fn is_aside(self) -> bool {
+        self.aside
     }
 
     pub(crate) fn is_json(self) -> bool {
@@ -41,14 +59,14 @@ impl Output {
     /// Something by the way, for programs that read standard error.
     pub(crate) fn aside(self, what: &str, value: &serde_json::Value) {
         if !self.quiet {
-            self.line(&serde_json::json!({ what: value }).to_string());
+            self.json(&serde_json::json!({ what: value }));
         }
     }
 
     /// A command's result where standard output is taken by its data.
     pub(crate) fn result_aside<T: Serialize>(self, value: &T, text: impl FnOnce(&T) -> String) {
         if self.json {
-            self.line(&serde_json::to_string(value).unwrap_or_default());
+            self.json(value);
         } else if !self.quiet {
             self.line(text(value).trim_end());
         }
@@ -69,11 +87,15 @@ impl Output {
         value: &T,
         text: impl FnOnce(&T) -> String,
     ) -> Result<bool> {
+        if self.aside {
+            self.result_aside(value, text);
+            return Ok(true);
+        }
         if self.json {
             let line = serde_json::to_string(value).map_err(|e| Failure::Output(e.into()))?;
-            self.offer(format!("{line}\n").as_bytes())
+            self.offer(format!("{}\n", shown::json(&line)).as_bytes())
         } else {
-            self.offer(text(value).as_bytes())
+            self.offer(shown::lines(&text(value)).as_bytes())
         }
     }
 
@@ -86,10 +108,21 @@ impl Output {
         if self.json {
             return values.iter().try_for_each(|value| self.result(value, |_| String::new()));
         }
-        self.data(text(values).as_bytes())
+        self.text(&text(values))
     }
 
-    /// Octets for standard output. A reader that has gone away is no error.
+    /// Text for people on standard output.
+    pub(crate) fn text(self, text: &str) -> Result<()> {
+        if self.aside {
+            if !self.quiet {
+                self.line(text.trim_end());
+            }
+            return Ok(());
+        }
+        self.data(shown::lines(text).as_bytes())
+    }
+
+    /// Octets for standard output as they are. A reader that has gone away is no error.
     pub(crate) fn data(self, bytes: &[u8]) -> Result<()> {
         self.offer(bytes).map(|_| ())
     }
@@ -107,7 +140,7 @@ impl Output {
     pub(crate) fn retry(self, reason: &str, attempt: Option<u32>, pause: Duration) {
         let seconds = (pause.as_secs_f64() * 10.0).round() / 10.0;
         if !self.json {
-            return self.note(&format!("{}; trying again in {seconds:.1} s", printable(reason)));
+            return self.note(&format!("{reason}; trying again in {seconds:.1} s"));
         }
         let mut told = serde_json::json!({ "reason": reason, "seconds": seconds });
         if let Some(attempt) = attempt {
@@ -119,16 +152,16 @@ impl Output {
     /// A remark for people.
     pub(crate) fn note(self, text: &str) {
         if !self.quiet && !self.json {
-            self.line(text);
+            self.line(&one_line(text));
         }
     }
 
     /// Something that people should know of, also when they asked for quiet.
     pub(crate) fn warning(self, text: &str) {
         if self.json {
-            self.line(&serde_json::json!({ "warning": text }).to_string());
+            self.json(&serde_json::json!({ "warning": text }));
         } else {
-            self.line(&format!("warning: {text}"));
+            self.line(&format!("warning: {}", one_line(text)));
         }
     }
 
@@ -138,7 +171,7 @@ impl Output {
             return text.trim().lines().for_each(|line| self.line(line));
         }
         for value in values {
-            self.line(&serde_json::json!({ what: value }).to_string());
+            self.json(&serde_json::json!({ what: value }));
         }
     }
 
@@ -150,34 +183,45 @@ impl Output {
                 "hint": failure.hint(),
                 "faults": failure.faults(),
             });
-            return self.line(&value.to_string());
+            return self.json(&value);
         }
         self.faults(failure.faults());
-        self.line(&format!("error: {}", failure.message()));
-        if let Some(hint) = failure.hint() {
-            self.line(&format!("hint: {hint}"));
-        }
+        self.problem(&failure.message(), failure.hint().as_deref());
     }
 
     /// What is wrong with single devices: the first of them.
     pub(crate) fn faults(self, faults: &[Fault]) {
         for fault in faults.iter().take(MOST_SHOWN) {
             if self.json {
-                self.line(&serde_json::json!({ "fault": fault }).to_string());
+                self.json(&serde_json::json!({ "fault": fault }));
                 continue;
             }
-            self.line(&format!("error: {}", fault.message));
-            if let Some(hint) = &fault.hint {
-                self.line(&format!("hint: {hint}"));
-            }
+            self.problem(&fault.message, fault.hint.as_deref());
         }
         if faults.len() > MOST_SHOWN && !self.json {
             self.line(&format!("… and {} more like these", faults.len() - MOST_SHOWN));
         }
     }
 
-    fn line(self, text: &str) {
-        // Nobody is left to tell if standard error is gone.
-        let _ = writeln!(io::stderr().lock(), "{text}");
+    fn problem(self, message: &str, hint: Option<&str>) {
+        self.line(&format!("error: {}", one_line(message)));
+        if let Some(hint) = hint {
+            self.line(&format!("hint: {}", one_line(hint)));
+        }
     }
+
+    fn json<T: Serialize>(self, value: &T) {
+        let line = serde_json::to_string(value).unwrap_or_default();
+        self.line(&shown::json(&line));
+    }
+
+    fn line(self, text: &str) {
+        say(text);
+    }
+}
+
+/// A text on standard error.
+pub(crate) fn say(text: &str) {
+    // Nobody is left to tell if standard error is gone.
+    let _ = writeln!(io::stderr().lock(), "{}", shown::lines(text));
 }

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::secret::{ChosenPassword, Password, WeakPassword};
+use c8y_pki::shown::one_line;
 use clap::Args;
 
 use crate::failure::{Failure, Result};
@@ -140,7 +141,7 @@ fn capital(noun: &str) -> String {
 }
 
 fn prompt(text: &str) -> Result<Password> {
-    let typed = stop::at_prompt(|| rpassword::prompt_password(text));
+    let typed = stop::at_prompt(|| rpassword::prompt_password(one_line(text).as_ref()));
     typed.map(Password::new).map_err(Failure::Input)
 }
 

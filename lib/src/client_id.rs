@@ -22,6 +22,7 @@
 use std::fmt;
 
 use crate::crypto::{hex, sha256};
+use crate::shown::is_hidden;
 
 /// Longest device identifier, in characters: ub-common-name of RFC 5280, appendix A.
 pub const MAX_CHARS: usize = 64;
@@ -246,11 +247,7 @@ fn reserved(c: char) -> Option<&'static str> {
 }
 
 fn is_invisible(c: char) -> bool {
-    let format = matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}');
-    let noncharacter = u32::from(c) & 0xfffe == 0xfffe || matches!(c, '\u{fdd0}'..='\u{fdef}');
-    c.is_control() || format || noncharacter || (c.is_whitespace() && c != ' ')
+    is_hidden(c) || (c.is_whitespace() && c != ' ')
 }
 
 fn is_windows_device(name: &str) -> bool {

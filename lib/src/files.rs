@@ -5,6 +5,7 @@
 //! under another name beside it, made durable, and renamed.
 
 mod appender;
+mod destination;
 pub(crate) mod growing;
 mod lock;
 
@@ -13,6 +14,9 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use destination::{Destination, Unfit};
+pub use destination::{check_place, check_replaceable, is_stdout, is_stream, open_stream, stands};
+pub(crate) use destination::{followed, regular};
 pub use growing::{GrowError, Mark};
 pub(crate) use lock::{BusyFile, Lock, OwnDir};
 
@@ -45,6 +49,9 @@ pub struct FileError {
 impl FileError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
+        if let Some(unfit) = Unfit::of(&self.source) {
+            return unfit.hint().map(str::to_owned);
+        }
         match self.source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(
                 "free some space and run the same command again: nothing half-written is left"
@@ -253,7 +260,8 @@ pub enum Existing {
     Refuse,
 }
 
-/// Writes a file so that it is there whole and durable, or not at all.
+/// Writes a file so that it is there whole and durable, or not at all. A link leads to the file that is
+/// written; what is no file (a device, a FIFO, a descriptor) is written to, whatever `existing` says.
 pub fn write(
     path: &Path,
     bytes: &[u8],
@@ -276,28 +284,34 @@ pub fn write_with<E: From<FileError>>(
     existing: Existing,
     contents: impl FnOnce(&mut File) -> Result<(), E>,
 ) -> Result<(), E> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| fail(WRITE, path)(io::Error::from(io::ErrorKind::InvalidInput)))?;
+    let system = |e: io::Error| E::from(fail(WRITE, path)(e));
+    let target = match Destination::of(path).map_err(system)? {
+        Destination::File(target) => target,
+        Destination::Stream(stream) => {
+            let mut file = stream.open(access).map_err(system)?;
+            contents(&mut file)?;
+            // Only a file can be made durable.
+            let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
+            return if is_file { file.sync_all().map_err(system) } else { Ok(()) };
+        }
+    };
+    let name =
+        target.file_name().ok_or_else(|| system(io::Error::from(io::ErrorKind::InvalidInput)))?;
     let mut temporary = name.to_owned();
     let number = WRITES.fetch_add(1, Ordering::Relaxed);
     temporary.push(format!(".{}-{number}.tmp", std::process::id()));
-    let temporary = path.with_file_name(temporary);
-    let system = |e: io::Error| E::from(fail(WRITE, path)(e));
+    let temporary = target.with_file_name(temporary);
     let attempt = || -> Result<(), E> {
-        if path.is_dir() {
-            return Err(system(io::ErrorKind::IsADirectory.into()));
-        }
         let mut file = open_new(&temporary, access).map_err(system)?;
         contents(&mut file)?;
         file.sync_all().map_err(system)?;
         drop(file);
         let put = || -> io::Result<()> {
             match existing {
-                Existing::Replace => fs::rename(&temporary, path)?,
-                Existing::Refuse => rename_new(&temporary, path)?,
+                Existing::Replace => fs::rename(&temporary, &target)?,
+                Existing::Refuse => rename_new(&temporary, &target)?,
             }
-            sync_entries(parent(path))
+            sync_entries(parent(&target))
         };
         put().map_err(system)
     };

@@ -135,6 +135,7 @@ pub mod rollout;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod secret;
+pub mod shown;
 pub mod store;
 
 pub use error::{Error, Fault};

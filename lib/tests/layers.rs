@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules in order, with the layer of docs/architecture.md.
-const ORDER: [(&str, u8); 26] = [
+const ORDER: [(&str, u8); 27] = [
     ("secret", 0),
+    ("shown", 0),
     ("der", 0),
     ("crypto", 0),
     ("client_id", 0),

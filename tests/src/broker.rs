@@ -189,6 +189,58 @@ pub fn paper_broker(cli: &Cli, answer: impl Fn(u8, &[u8]) -> Reply + Send + Sync
     })
 }
 
+/// A tenant that answers each request as `answer` says: it gets method and path, and gives status and JSON.
+/// Returns its port.
+///
+/// # Panics
+///
+/// When it cannot be started with the certificate in the folder.
+pub fn paper_tenant(
+    cli: &Cli,
+    answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static,
+) -> u16 {
+    let (config, answer) = (server_config(cli), Arc::new(answer));
+    listen(move |stream| {
+        let (config, answer) = (Arc::clone(&config), Arc::clone(&answer));
+        thread::spawn(move || {
+            let connection = ServerConnection::new(config).expect("a connection");
+            let mut stream = StreamOwned::new(connection, stream);
+            let Some(request) = head(&mut stream) else { return };
+            let line = request.lines().next().unwrap_or_default();
+            let (status, body) = answer(line.trim_end_matches(" HTTP/1.1"));
+            let length = body.len();
+            let head = format!(
+                "HTTP/1.1 {status} .\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
+                 Connection: close\r\n\r\n"
+            );
+            let _ =
+                stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        });
+    })
+}
+
+/// A request of HTTP up to its end, its body included; none if it breaks off.
+fn head(stream: &mut impl Read) -> Option<String> {
+    let (mut octets, mut piece) = (Vec::new(), [0; 4096]);
+    loop {
+        let text = String::from_utf8_lossy(&octets).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| {
+                line.to_lowercase().strip_prefix("content-length:")?.trim().parse::<usize>().ok()
+            });
+            if body.len() >= length.unwrap_or(0) {
+                return Some(text);
+            }
+        }
+        match stream.read(&mut piece) {
+            Ok(count) if count > 0 => octets.extend_from_slice(&piece[..count]),
+            _ => return None,
+        }
+    }
+}
+
 /// A server on a port of its own that does one thing with each connection. Returns its port.
 ///
 /// # Panics

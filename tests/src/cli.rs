@@ -81,6 +81,32 @@ pub(crate) fn words(line: &str) -> Vec<String> {
     words
 }
 
+/// Whether a command was asked for octets as they are on its standard output.
+fn is_data(line: &str) -> bool {
+    ["--out -", "--token-out -", "--failed -", "/dev/stdout", " --raw"]
+        .iter()
+        .any(|o| line.contains(o))
+        || line.ends_with("store create -")
+}
+
+/// The first character of a text, if there is any, that a terminal would obey or that nobody sees.
+pub fn hidden(text: &str) -> Option<char> {
+    let is_hidden = |c: char| match c {
+        '\n' | '\t' => false,
+        '\0'..='\x1f' | '\x7f'..='\u{9f}' => true,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}' => true,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => true,
+        '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' => true,
+        _ => false,
+    };
+    text.chars().find(|c| is_hidden(*c))
+}
+
+/// What nobody wants at a terminal, in a table or in a spreadsheet: it sets a title, clears the screen, begins
+/// a line of its own, turns the rest around, and holds what is not seen.
+pub const HOSTILE: &str =
+    "\u{1b}]0;owned\u{7}\u{1b}[2J\nerror: fake\r\u{9b}31m\u{202e}\u{200b}\u{2028}";
+
 /// How a command ended.
 #[derive(Debug, Clone)]
 pub struct Outcome {
@@ -111,6 +137,8 @@ impl Outcome {
         assert!((0..=3).contains(&outcome.code), "{outcome:?}");
         assert!(!said.contains("panicked"), "{outcome:?}");
         assert!(!said.contains(PASSWORD), "tells the password: {outcome:?}");
+        let text = if is_data(line) { &outcome.stderr } else { &said };
+        assert_eq!(hidden(text), None, "something hidden is said: {outcome:?}");
         outcome
     }
 

@@ -19,6 +19,8 @@ pub mod hsm;
 pub mod moment;
 pub mod odd;
 pub mod openssl;
+#[cfg(unix)]
+pub mod outputs;
 pub mod relay;
 #[cfg(target_os = "linux")]
 pub mod running;

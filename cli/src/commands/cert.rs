@@ -15,9 +15,10 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::failure::{Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 use crate::password::Source;
-use crate::render::items;
+use crate::render::{as_line, items};
 use crate::values;
 
 /// Commands about certificates.
@@ -96,7 +97,7 @@ pub(crate) struct ChainArgs {
     /// Common name of the first certificate, if it is in doubt
     #[arg(long, value_name = "CN")]
     leaf: Option<String>,
-    /// Write the chain here; by default to standard output
+    /// Write the chain here; - for standard output, as by default
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -131,7 +132,7 @@ fn show(args: &ShowArgs, out: Output) -> Result {
                 out.result(item, |_| String::new())?;
             }
         } else {
-            out.data(items(&found).as_bytes())?;
+            out.text(&items(&found))?;
         }
     }
     Ok(Outcome::Done)
@@ -267,8 +268,10 @@ fn verify_manifest(
 
 fn manifest_text(verdict: &ManifestVerdict) -> String {
     let Some(signer) = &verdict.signed_by else {
-        let hint = verdict.hint.as_ref().map_or_else(String::new, |h| format!("hint: {h}\n"));
-        return format!("refused: {}\n{hint}", verdict.error.as_deref().unwrap_or_default());
+        let hint =
+            verdict.hint.as_ref().map_or_else(String::new, |h| as_line(&format!("hint: {h}")));
+        return as_line(&format!("refused: {}", verdict.error.as_deref().unwrap_or_default()))
+            + &hint;
     };
     let note = match verdict.old {
         false => "",
@@ -277,7 +280,7 @@ fn manifest_text(verdict: &ManifestVerdict) -> String {
              of `c8y-pki device manifest` do now\n"
         }
     };
-    format!("valid: signed by {signer}\n{note}")
+    as_line(&format!("valid: signed by {signer}")) + note
 }
 
 fn verdict_text(verdict: &Verdict<'_>) -> String {
@@ -298,7 +301,7 @@ fn verdict_text(verdict: &Verdict<'_>) -> String {
         lines.push(format!("{word}: {finding}"));
         lines.extend(finding.hint().map(|hint| format!("hint: {hint}")));
     }
-    lines.join("\n") + "\n"
+    lines.iter().map(|line| as_line(line)).collect()
 }
 
 fn order(args: &ChainArgs, out: Output) -> Result {
@@ -310,8 +313,9 @@ fn order(args: &ChainArgs, out: Output) -> Result {
     let ordered = chain::order(&heap, choice).map_err(Error::from)?;
     let pem: String = ordered.certificates.iter().map(Certificate::pem).collect();
     if let Some(path) = &args.out {
-        files::write(path, pem.as_bytes(), Access::Public, Existing::Replace)?;
+        outlet::write(path, pem.as_bytes(), Access::Public, Existing::Replace, out)?;
     }
+    let out = out.beside(args.out.as_deref());
     if out.is_json() {
         out.result(&ordered, |_| String::new())?;
     } else if args.out.is_none() {

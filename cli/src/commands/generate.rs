@@ -9,6 +9,7 @@ use clap_complete::Shell;
 
 use crate::args::Cli;
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 
 /// Arguments of `completions`.
@@ -47,6 +48,7 @@ pub(crate) struct ManArgs {
 }
 
 pub(crate) fn man(args: &ManArgs, out: Output) -> Result {
+    outlet::check_folder(&args.dir)?;
     files::create_private_dir(&args.dir)?;
     let mut count = 0;
     for (name, command) in all_commands() {

@@ -14,9 +14,10 @@ use serde::Serialize;
 
 use super::pool::{self, PoolCommand};
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 use crate::password::{Source, WeakArgs};
-use crate::render::items;
+use crate::render::{as_line, items, printable};
 use crate::token;
 
 /// Commands about private keys.
@@ -61,7 +62,7 @@ pub(crate) struct NewArgs {
     /// rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521 or ed25519
     #[arg(long = "type", value_name = "TYPE")]
     key_type: KeyType,
-    /// The file; it must not exist
+    /// The file; it must not exist; - for standard output, if that is no terminal
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Do not encrypt it
@@ -99,7 +100,8 @@ pub(crate) struct ListArgs {
 pub(crate) struct PasswdArgs {
     /// The key
     file: PathBuf,
-    /// Where the new one goes; by default it replaces the old one
+    /// Where the new one goes, - for standard output, if that is no terminal; by default it replaces
+    /// the old one
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Do not encrypt the new one
@@ -158,16 +160,18 @@ struct Written {
 }
 
 fn written(path: &Path, key: &PrivateKey, encrypted: bool, out: Output) -> Result {
+    let out = out.beside(Some(path));
     let (file, algorithm) = (path.display().to_string(), key.algorithm().to_string());
     out.result(&Written { file, algorithm, encrypted }, |w| {
         let how = if w.encrypted { "encrypted" } else { "not encrypted" };
-        format!("{} private key, {how}: {}\n", w.algorithm, w.file)
+        as_line(&format!("{} private key, {how}: {}", w.algorithm, w.file))
     })?;
     Ok(Outcome::Done)
 }
 
 fn new(args: &NewArgs, out: Output) -> Result {
     args.key_type.check_available()?;
+    outlet::check_secret(&args.out)?;
     let source = password(args.password_file.as_ref(), "the new key");
     let password = if args.plain { None } else { Some(source.chosen(args.weak, out)?) };
     let key = PrivateKey::generate(args.key_type)?;
@@ -175,7 +179,7 @@ fn new(args: &NewArgs, out: Output) -> Result {
         Some(chosen) => key.to_encrypted_pem(chosen.password(), CA_ITERATIONS)?,
         None => key.to_pem(),
     };
-    files::write(&args.out, pem.expose(), Access::Private, Existing::Refuse)?;
+    outlet::write(&args.out, pem.expose(), Access::Private, Existing::Refuse, out)?;
     written(&args.out, &key, password.is_some(), out)
 }
 
@@ -209,13 +213,14 @@ fn list(args: &ListArgs, out: Output) -> Result {
 }
 
 fn shown(token: &TokenContents) -> String {
-    let mut text = format!("{}\n  {}\n", token.token, token.model);
+    let mut text =
+        format!("{}\n  {}\n", printable(&token.token.to_string()), printable(&token.model));
     for key in &token.keys {
         let what = key.algorithm.as_deref().or(key.problem.as_deref()).unwrap_or_default();
-        text.push_str(&format!("  {what}\n    {}\n", key.uri));
+        text.push_str(&format!("  {}\n    {}\n", printable(what), printable(&key.uri.to_string())));
     }
     if let Some(problem) = &token.problem {
-        text.push_str(&format!("  {problem}\n"));
+        text.push_str(&format!("  {}\n", printable(problem)));
     } else if token.keys.is_empty() {
         text.push_str("  no key that can be seen without the PIN\n");
     }
@@ -223,6 +228,10 @@ fn shown(token: &TokenContents) -> String {
 }
 
 fn passwd(args: &PasswdArgs, out: Output) -> Result {
+    match &args.out {
+        Some(path) => outlet::check_secret(path)?,
+        None => files::check_replaceable(&args.file)?,
+    }
     let key = read_key(&args.file, password(args.password_file.as_ref(), "the key"))?;
     let source = Source {
         file: args.new_password_file.as_ref(),
@@ -240,6 +249,6 @@ fn passwd(args: &PasswdArgs, out: Output) -> Result {
         Some(path) => (path, Existing::Refuse),
         None => (&args.file, Existing::Replace),
     };
-    files::write(path, pem.expose(), Access::Private, existing)?;
+    outlet::write(path, pem.expose(), Access::Private, existing, out)?;
     written(path, &key, new.is_some(), out)
 }

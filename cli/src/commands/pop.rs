@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::Pki;
-use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::files::{Access, Existing};
 use c8y_pki::key::signer::Signer;
 use c8y_pki::platform::pop::{self, CodeError, Proof, Signed, VerificationCode};
 use c8y_pki::platform::trusted::{self, TrustedCertificate};
@@ -14,8 +14,9 @@ use time::OffsetDateTime;
 
 use super::tenant::{Pick, fingerprint_of};
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
-use crate::render::date;
+use crate::render::{as_line, date, printable};
 use crate::tenant::{TenantArgs, show_requests};
 use crate::token;
 use crate::values;
@@ -103,7 +104,7 @@ pub(crate) struct CodeArgs {
     /// Get a new code also if the last one can still be used
     #[arg(long)]
     new: bool,
-    /// Write the code here
+    /// Write the code here; - for standard output, as by default
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -123,7 +124,7 @@ pub(crate) struct SignArgs {
     ca: Option<String>,
     #[command(flatten)]
     secret: KeyArgs,
-    /// Write the signed code here
+    /// Write the signed code here; - for standard output, as by default
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -162,7 +163,7 @@ fn complete(found: &TrustedCertificate, action: &'static str, out: Output) -> Re
     let state = State { action, name: &found.name, fingerprint: &found.fingerprint, complete };
     out.result(&state, |s| {
         let what = if s.action == "already" { "was complete already" } else { "is complete" };
-        format!("{}: proof of possession {what}\n", s.name)
+        as_line(&format!("{}: proof of possession {what}", s.name))
     })?;
     Ok(Outcome::Done)
 }
@@ -242,14 +243,17 @@ fn code(args: &CodeArgs, pki: &Path, out: Output) -> Result {
     };
     match &args.out {
         Some(path) => {
-            files::write(path, text.as_bytes(), Access::Public, Existing::Replace)?;
+            outlet::write(path, text.as_bytes(), Access::Public, Existing::Replace, out)?;
             let shown = path.display().to_string();
             out.result_aside(&view(&found, code, until), |_| usable(&shown, until));
         }
         None if out.is_json() => out.result(&view(&found, code, until), |_| String::new())?,
         None => {
-            out.data(text.as_bytes())?;
-            out.note(&usable(if is_seen() { "\nthis code" } else { "this code" }, until));
+            match is_seen() {
+                true => out.text(&format!("{}\n", printable(text)))?,
+                false => out.data(text.as_bytes())?,
+            }
+            out.note(&usable("this code", until));
         }
     }
     Ok(Outcome::Done)
@@ -305,7 +309,7 @@ fn sign(args: &SignArgs, pki: &Path, out: Output) -> Result {
     let key = private_key(args.key.as_deref(), args.ca.as_deref(), &args.secret, pki)?;
     let signed = pop::sign(key.as_ref(), &code)?;
     if let Some(path) = &args.out {
-        files::write(path, signed.as_bytes(), Access::Public, Existing::Replace)?;
+        outlet::write(path, signed.as_bytes(), Access::Public, Existing::Replace, out)?;
         out.result_aside(&SignedView { signed: &signed }, |_| path.display().to_string());
         return Ok(Outcome::Done);
     }

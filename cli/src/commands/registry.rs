@@ -8,6 +8,7 @@ use c8y_pki::bulk::inspect::{self, Keys};
 use c8y_pki::crl;
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::registry::{Checked, Filter, Record, RegistryError};
+use c8y_pki::shown;
 use c8y_pki::{Error, registry};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -15,8 +16,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
-use crate::render::count;
+use crate::render::{count, printable};
 
 /// Commands about the registry.
 #[derive(Debug, Subcommand)]
@@ -83,7 +85,7 @@ pub(crate) struct ExportArgs {
     /// The form; by default CSV, with --json JSON Lines
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Write it here; by default to standard output
+    /// Write it here; - for standard output, as by default
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -179,7 +181,7 @@ fn look_further(pki: &Pki, args: &CheckArgs, report: &mut Report) -> Result<()> 
 fn report_text(report: &Report) -> String {
     let mut text = String::new();
     for finding in &report.checked.findings {
-        text.push_str(&format!("{}: {}\n", finding.kind, finding.message));
+        text.push_str(&format!("{}: {}\n", finding.kind, printable(&finding.message)));
     }
     let (checked, keys) = (&report.checked, &report.keys);
     text.push_str(&format!(
@@ -276,7 +278,7 @@ fn export(args: &ExportArgs, dir: &Path, out: Output) -> Result {
     let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
     let by_default = if out.is_json() { Format::Jsonl } else { Format::Csv };
     let format = args.format.unwrap_or(by_default);
-    let Some(path) = &args.out else {
+    let Some(path) = args.out.as_ref().filter(|path| !outlet::is_stdout(path)) else {
         let to = BufWriter::new(std::io::stdout().lock());
         return match export_to(&pki, args.what, format, to) {
             // A reader that has seen enough.
@@ -339,13 +341,15 @@ impl<W: Write> Sheet<W> {
     fn add<T: Serialize>(&mut self, row: &T) -> Result<()> {
         self.rows += 1;
         match &mut self.form {
-            Form::Csv(csv) => csv.serialize(row).map_err(|e| match e.into_kind() {
-                csv::ErrorKind::Io(e) => Failure::Output(e),
-                other => Failure::Output(std::io::Error::other(format!("{other:?}"))),
-            }),
+            Form::Csv(csv) => {
+                add_cells(csv, row, self.rows == 1).map_err(|e| match e.into_kind() {
+                    csv::ErrorKind::Io(e) => Failure::Output(e),
+                    other => Failure::Output(std::io::Error::other(format!("{other:?}"))),
+                })
+            }
             Form::Jsonl(to) => {
                 let line = serde_json::to_string(row).map_err(|e| Failure::Output(e.into()))?;
-                writeln!(to, "{line}").map_err(Failure::Output)
+                writeln!(to, "{}", shown::json(&line)).map_err(Failure::Output)
             }
         }
     }
@@ -357,6 +361,24 @@ impl<W: Write> Sheet<W> {
         };
         flushed.map(|()| self.rows).map_err(Failure::Output)
     }
+}
+
+/// Writes a row, the first with a header, in which nothing is hidden and no cell is a formula.
+fn add_cells<T: Serialize>(
+    csv: &mut csv::Writer<impl Write>,
+    row: &T,
+    header: bool,
+) -> csv::Result<()> {
+    let mut plain = csv::WriterBuilder::new().has_headers(header).from_writer(Vec::new());
+    plain.serialize(row)?;
+    let plain = plain.into_inner().map_err(|e| e.into_error())?;
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(plain.as_slice());
+    for record in reader.records() {
+        let record = record?;
+        let cells = record.iter().map(|text| shown::cell(&shown::one_line(text)).into_owned());
+        csv.write_record(cells)?;
+    }
+    Ok(())
 }
 
 #[derive(Serialize)]
@@ -377,6 +399,7 @@ fn revocations(args: &RevocationsArgs, dir: &Path, out: Output) -> Result {
     };
     let revoked: Vec<crl::Revoked> =
         pki.registry().find(&filter)?.iter().filter_map(Record::revocation).collect();
+    outlet::check_folder(&args.out)?;
     files::create_private_dir(&args.out)?;
     let mut written = Written { revocations: revoked.len(), files: Vec::new() };
     for (index, text) in crl::platform_csv(&revoked).iter().enumerate() {
@@ -387,7 +410,8 @@ fn revocations(args: &RevocationsArgs, dir: &Path, out: Output) -> Result {
     // What a former, longer run has left is in the first files now.
     for number in written.files.len() + 1.. {
         let path = args.out.join(format!("revocations-{number}.csv"));
-        if std::fs::remove_file(path).is_err() {
+        let is_file = std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_file());
+        if !is_file || std::fs::remove_file(path).is_err() {
             break;
         }
     }

@@ -15,6 +15,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 use crate::render::printable;
 use crate::stop;
@@ -54,10 +55,10 @@ pub(crate) struct SandboxArgs {
     /// Port of the page that shows what happened; 0 takes any that is free
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     management_port: u16,
-    /// Write the certificate of its CA here
+    /// Write the certificate of its CA here, to a file that clients can read
     #[arg(long, value_name = "FILE", default_value = CA_OUT)]
     ca_out: PathBuf,
-    /// Write the variables here too, for a shell to read
+    /// Write the variables here too, for a shell to read; - for standard output, with --json too
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
     /// Seconds for which a verification code can be used
@@ -117,17 +118,24 @@ pub(crate) fn announce(
     env_file: Option<&Path>,
     out: Output,
 ) -> Result<()> {
+    outlet::check_file(ca_out, "--ca-out", "clients read it by its name")?;
     check_own(ca_out, is_own_ca)?;
+    let out = out.beside(env_file);
     if let Some(path) = env_file {
         check_own(path, |bytes| bytes.starts_with(b"export C8Y_HOST="))?;
     }
     files::write(ca_out, sandbox.ca_pem().as_bytes(), Access::Public, Existing::Replace)?;
     let ca_file = std::path::absolute(ca_out).map_err(Failure::Input)?;
     let lines = exports(sandbox, &ca_file);
-    if let Some(path) = env_file {
-        files::write(path, lines.as_bytes(), Access::Private, Existing::Replace)?;
+    match env_file {
+        // They are for standard output in any case, and this is what the command is for.
+        Some(path) if outlet::is_stdout(path) => out.data(lines.as_bytes())?,
+        Some(path) => files::write(path, lines.as_bytes(), Access::Private, Existing::Replace)?,
+        None => {}
     }
-    out.result(&started(sandbox, ca_file), |_| lines)?;
+    if out.is_json() || !out.is_aside() {
+        out.result(&started(sandbox, ca_file), |_| lines)?;
+    }
     out.note("Sandbox: not a Cumulocity tenant. Everything in it is gone when it ends.");
     out.note(&format!("REST                      {}", sandbox.url()));
     out.note(&format!("with client certificates  {}", sandbox.mtls_url()));
@@ -153,7 +161,7 @@ pub(crate) fn watch(sandbox: &Sandbox, mut shown: u64, stop: &AtomicBool, out: O
 
 /// Refuses to write over a file that no sandbox has written.
 fn check_own(path: &Path, is_own: impl Fn(&[u8]) -> bool) -> Result<()> {
-    if !path.exists() || files::read(path).is_ok_and(|bytes| is_own(&bytes)) {
+    if !outlet::stands(path)? || files::read(path).is_ok_and(|bytes| is_own(&bytes)) {
         return Ok(());
     }
     Err(Failure::usage(

@@ -19,9 +19,10 @@ use time::OffsetDateTime;
 use crate::commands::device::{Pkcs12Args, store_password};
 use crate::commands::key::read_key;
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 use crate::password::{self, Source};
-use crate::render::{colons, count, date, listing};
+use crate::render::{as_line, colons, count, date, listing};
 use crate::values;
 
 /// Commands about keystores and truststores.
@@ -69,7 +70,7 @@ enum FormatArg {
 /// Arguments of `store create` and `store add`.
 #[derive(Debug, Args)]
 pub(crate) struct PutArgs {
-    /// The store
+    /// The store; a new one may be - for standard output, if that is no terminal
     file: PathBuf,
     /// The private key of a key entry
     #[arg(long, value_name = "FILE", requires = "cert", conflicts_with = "trusted")]
@@ -129,7 +130,7 @@ enum Take {
 pub(crate) struct FetchArgs {
     /// HOST:PORT; the platform's MQTT is on port 8883
     server: String,
-    /// Write the certificate here as PEM
+    /// Write the certificate here as PEM; - for standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Which certificate to write
@@ -167,7 +168,8 @@ fn put(args: &PutArgs, create: bool, out: Output) -> Result {
     let in_file = |e| Error::from(e).in_file(args.file.display().to_string());
     let (mut store, format, password) = if create {
         let format = format_of(args)?;
-        if args.file.exists() {
+        outlet::check_secret(&args.file)?;
+        if outlet::stands(&args.file)? {
             return Err(Failure::usage(
                 format!("{} exists already", args.file.display()),
                 "add to it with `c8y-pki store add`, or choose another name",
@@ -176,6 +178,8 @@ fn put(args: &PutArgs, create: bool, out: Output) -> Result {
         let password = if format == Format::Pem { None } else { Some(source.new_one()?) };
         (Store::new(), format, password)
     } else {
+        outlet::check_file(&args.file, "the store", "entries are added to a file")?;
+        files::check_replaceable(&args.file)?;
         let bytes = files::read_small(&args.file)?;
         let format = store::detect(&bytes).map_err(in_file)?;
         let password = if format == Format::Pem { None } else { Some(source.existing()?) };
@@ -189,11 +193,12 @@ fn put(args: &PutArgs, create: bool, out: Output) -> Result {
     options.pkcs12 = args.pkcs12.options();
     let bytes = store::write(&store, format, &options).map_err(in_file)?;
     let existing = if create { Existing::Refuse } else { Existing::Replace };
-    files::write(&args.file, &bytes, Access::Private, existing)?;
+    outlet::write(&args.file, &bytes, Access::Private, existing, out)?;
+    let out = out.beside(Some(&args.file));
     out.result(&Listing::new(format, &store), |l| {
         let entries = if l.entries.len() == 1 { "entry" } else { "entries" };
         let number = l.entries.len();
-        format!("{} store with {number} {entries}: {}\n", l.format, args.file.display())
+        as_line(&format!("{} store with {number} {entries}: {}", l.format, args.file.display()))
     })?;
     Ok(Outcome::Done)
 }
@@ -263,10 +268,12 @@ fn show(args: &ShowArgs, out: Output) -> Result {
 
 fn fetch_server(args: &FetchArgs, out: Output) -> Result {
     let (host, port) = host_and_port(&args.server)?;
+    let out = out.beside(args.out.as_deref());
     let presented = fetch(host, port, Duration::from_secs(args.timeout))?;
     let views: Vec<CertificateView> = presented.iter().map(CertificateView::of).collect();
     out.results(&views, |views| {
-        let mut text = format!("{} presents {}\n", args.server, count(views.len(), "certificate"));
+        let presented = count(views.len(), "certificate");
+        let mut text = as_line(&format!("{} presents {presented}", args.server));
         for (index, view) in views.iter().enumerate() {
             text.push_str(&format!(
                 "\n[{index}] {}\n    issuer   {}\n    valid    {} to {}\n    SHA-256  {}\n",
@@ -286,7 +293,7 @@ fn fetch_server(args: &FetchArgs, out: Output) -> Result {
             Take::Issuer => &presented[presented.len() - 1..],
         };
         let pem: String = taken.iter().map(Certificate::pem).collect();
-        files::write(path, pem.as_bytes(), Access::Public, Existing::Replace)?;
+        outlet::write(path, pem.as_bytes(), Access::Public, Existing::Replace, out)?;
         save_notes(taken, args.take, path, out);
     }
     Ok(Outcome::Done)

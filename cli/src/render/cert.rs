@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use c8y_pki::describe::{CertificateView, CrlView, Item, KeyOrFault, KeyView, RequestView};
 
-use super::{colons, date, listing, until};
+use super::{colons, date, listing, printable, until};
 
 /// All items of a file, an empty line between them.
 pub(crate) fn items(items: &[Item]) -> String {
@@ -22,13 +22,15 @@ fn item(item: &Item) -> String {
             "Encrypted private key\n  give its password to see its public half\n".to_owned()
         }
         Item::Store(view) => listing(view),
-        Item::Other { label, octets } => format!("{label}\n  {octets} octets, not looked into\n"),
+        Item::Other { label, octets } => {
+            format!("{}\n  {octets} octets, not looked into\n", printable(label))
+        }
         _ => String::new(),
     }
 }
 
 fn line(text: &mut String, label: &str, value: impl std::fmt::Display) {
-    let _ = writeln!(text, "  {label:<14}{value}");
+    let _ = writeln!(text, "  {label:<14}{}", printable(&value.to_string()));
 }
 
 fn certificate(view: &CertificateView) -> String {
@@ -46,7 +48,8 @@ fn certificate(view: &CertificateView) -> String {
     }
     for extension in &view.extensions {
         let critical = if extension.critical { " (critical)" } else { "" };
-        let _ = writeln!(text, "  {}{critical}: {}", extension.name, extension.value);
+        let value = printable(&extension.value);
+        let _ = writeln!(text, "  {}{critical}: {value}", extension.name);
     }
     line(&mut text, "SHA-1", colons(&view.fingerprint_sha1));
     line(&mut text, "SHA-256", colons(&view.fingerprint_sha256));

@@ -6,6 +6,7 @@ mod store;
 pub(crate) use cert::items;
 pub(crate) use store::listing;
 
+use c8y_pki::shown::one_line;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -14,6 +15,9 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
     let header: Vec<String> = header.iter().map(|h| (*h).to_owned()).collect();
     let all: Vec<Vec<String>> =
         if header.is_empty() { rows } else { [vec![header], rows].concat() };
+    // A line end in a cell would be a row that nobody wrote.
+    let all: Vec<Vec<String>> =
+        all.into_iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
     let columns = all.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         all.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
@@ -56,9 +60,14 @@ pub(crate) fn until(at: OffsetDateTime) -> String {
     }
 }
 
-/// What servers and certificates say may hold anything: a terminal must not obey it.
+/// What servers and certificates say may hold anything, line ends too: as one line with nothing hidden in it.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    one_line(text).into_owned()
+}
+
+/// A line whose values may hold anything; `text` may end with its line end.
+pub(crate) fn as_line(text: &str) -> String {
+    format!("{}\n", one_line(text.strip_suffix('\n').unwrap_or(text)))
 }
 
 /// `1 device`, `2 devices`.

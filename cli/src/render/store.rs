@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use c8y_pki::store::Listing;
 
-use super::{colons, date};
+use super::{colons, date, printable};
 
 /// A store: its entries with their certificates.
 pub(crate) fn listing(listing: &Listing) -> String {
@@ -36,8 +36,8 @@ pub(crate) fn listing(listing: &Listing) -> String {
             );
         }
         for (index, cert) in entry.certificates.iter().enumerate() {
-            let _ = writeln!(text, "  [{index}] {}", cert.subject);
-            let _ = writeln!(text, "      issuer   {}", cert.issuer);
+            let _ = writeln!(text, "  [{index}] {}", printable(&cert.subject));
+            let _ = writeln!(text, "      issuer   {}", printable(&cert.issuer));
             let _ = writeln!(text, "      serial   {}", cert.serial);
             let _ = writeln!(
                 text,
@@ -45,7 +45,7 @@ pub(crate) fn listing(listing: &Listing) -> String {
                 date(cert.not_before),
                 date(cert.not_after)
             );
-            let _ = writeln!(text, "      key      {}", cert.key_algorithm);
+            let _ = writeln!(text, "      key      {}", printable(&cert.key_algorithm));
             let _ = writeln!(text, "      SHA-1    {}", colons(&cert.sha1));
             let _ = writeln!(text, "      SHA-256  {}", colons(&cert.sha256));
         }

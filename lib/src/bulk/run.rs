@@ -18,7 +18,7 @@ use crate::authority::policy::SigningPolicy;
 use crate::authority::{Ca, Pki};
 use crate::crypto::{fill_random, hex};
 use crate::files;
-use crate::files::growing::{Growing, part_of};
+use crate::files::growing::{GROWS, Growing, part_of};
 use crate::issue::{Issuer, Outliving, Template, Validity};
 use crate::key::signer::Signer;
 use crate::name::{NameBuilder, find_field};
@@ -231,6 +231,13 @@ fn run_planned(
 fn check_out(job: &Job<'_>) -> Result<(), BulkError> {
     if job.profile.kind != Kind::Device {
         return Err(BulkError::WrongProfile { name: job.profile.name.clone() });
+    }
+    let archive = match job.out {
+        Out::Archive(path) => Some(path),
+        Out::Folders(_) | Out::Stream(_) => None,
+    };
+    for path in job.secrets.iter().copied().chain(archive.filter(|path| !path.is_dir())) {
+        files::regular(path, GROWS)?;
     }
     match job.out {
         Out::Folders(dir) if dir.join("pki.toml").exists() => {

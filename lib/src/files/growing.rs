@@ -9,7 +9,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::appender::{Appender, BLOCK};
-use super::{FileError, WRITE, fail, open_private, parent, rename_new, sync_dir};
+use super::{
+    FileError, WRITE, fail, followed, open_private, parent, regular, rename_new, sync_dir,
+};
 use crate::crypto::sha256;
 
 /// How much of its end a mark looks at, in octets. Registries have digests of so many.
@@ -57,12 +59,16 @@ pub(crate) struct Growing {
     length: u64,
 }
 
-/// What an unfinished file is called.
+/// Why a growing file is a file.
+pub(crate) const GROWS: &str = "it grows with the run, which goes on with it after a stop";
+
+/// What an unfinished file is called. It stands beside the file that a link leads to.
 pub(crate) fn part_of(path: &Path) -> PathBuf {
+    let path = followed(path);
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".part");
     // One file has one name, however people spell the way to it.
-    match fs::canonicalize(parent(path)) {
+    match fs::canonicalize(parent(&path)) {
         Ok(folder) => folder.join(name),
         Err(_) => path.with_file_name(name),
     }
@@ -73,7 +79,8 @@ impl Growing {
     /// without a mark is somebody else's: the [first mark](Self::first_mark) has to be remembered before
     /// anything is added.
     pub(crate) fn open(path: &Path, mark: Option<&Mark>) -> Result<Self, GrowError> {
-        let part = part_of(path);
+        let path = regular(path, GROWS)?;
+        let part = part_of(&path);
         let file = open_private(&part).map_err(fail(WRITE, &part))?;
         match file.try_lock() {
             Ok(()) => {}
@@ -99,7 +106,7 @@ impl Growing {
         }
         let octets = Appender::new(file, length).map_err(fail(WRITE, &part))?;
         sync_dir(parent(&part))?;
-        Ok(Self { path: path.to_owned(), part, octets, length })
+        Ok(Self { path, part, octets, length })
     }
 
     /// The mark of a file that has nothing yet.

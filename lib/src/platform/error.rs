@@ -1,6 +1,7 @@
 //! Why the platform could not be asked, or said no.
 
 use super::Method;
+use crate::shown::Foreign;
 
 /// Why a call did not give what it was made for.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +106,7 @@ pub enum PlatformError {
         /// The path.
         path: String,
         /// What the platform said.
-        message: String,
+        message: Foreign,
         /// The role that is needed, where it is known.
         role: Option<&'static str>,
     },
@@ -119,7 +120,7 @@ pub enum PlatformError {
         /// The HTTP status.
         status: u16,
         /// What the platform said.
-        message: String,
+        message: Foreign,
     },
     /// User, password or token cannot stand in a request.
     #[error("{login} cannot be sent: it holds a character that HTTP does not take")]

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use super::transport::{Answer, Transport};
 use super::{Login, PlatformError, Repeat, Request, Settings, lenient};
 use crate::net::{Pauses, sleep_until};
+use crate::shown::Foreign;
 
 /// Pauses of our own making.
 const PAUSES: Pauses =
@@ -235,14 +236,14 @@ impl Client {
                     login: self.login.subject(),
                     method,
                     path,
-                    message: said.unwrap_or_else(|| "forbidden".to_owned()),
+                    message: said.unwrap_or_else(|| "forbidden".into()),
                     role: request.role,
                 },
                 said => PlatformError::Refused {
                     method,
                     path,
                     status,
-                    message: said.unwrap_or_else(|| "it does not say why".to_owned()),
+                    message: said.unwrap_or_else(|| "it does not say why".into()),
                 },
             },
         })
@@ -262,10 +263,8 @@ fn or_nothing(content_type: &str) -> &str {
     if content_type.is_empty() { "a body of no type" } else { content_type }
 }
 
-/// The platform's own words: `message`, else `error`. Control characters are left out: they end up
-/// on a terminal.
-fn said(body: &[u8]) -> Option<String> {
-    const LONGEST: usize = 500;
+/// The platform's own words: `message`, else `error`.
+fn said(body: &[u8]) -> Option<Foreign> {
     #[derive(Deserialize)]
     struct Words {
         #[serde(default, deserialize_with = "lenient::text")]
@@ -274,8 +273,7 @@ fn said(body: &[u8]) -> Option<String> {
         error: Option<String>,
     }
     let Words { message, error } = serde_json::from_slice(body).ok()?;
-    let text = message.or(error)?;
-    Some(text.chars().filter(|c| !c.is_control()).take(LONGEST).collect())
+    Some(Foreign::beginning(&message.or(error)?))
 }
 
 #[cfg(test)]
@@ -283,13 +281,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_platforms_words_are_taken_without_control_characters() {
+    fn the_platforms_words_are_shown_with_what_is_hidden_in_them() {
         let body = br#"{"error":"security/Forbidden","message":"Access \u001b[31mdenied"}"#;
-        assert_eq!(said(body).as_deref(), Some("Access [31mdenied"));
+        assert_eq!(said(body).unwrap().to_string(), "Access \\u{1b}[31mdenied");
         assert_eq!(
-            said(br#"{"error":"security/Forbidden","message":[]}"#).as_deref(),
-            Some("security/Forbidden")
+            said(br#"{"error":"security/Forbidden","message":[]}"#).unwrap().to_string(),
+            "security/Forbidden"
         );
         assert_eq!(said(b"<html>"), None);
+        let long = format!("{{\"message\":\"{}\"}}", "x".repeat(1_000_000));
+        let long = said(long.as_bytes()).unwrap();
+        assert!(long.to_string().ends_with("x… and 999000 more bytes"), "{long}");
     }
 }

@@ -9,7 +9,8 @@ use c8y_pki_tests::{Tool, arg, chromium, node_dir, node_with, tool};
 use serde_json::json;
 
 /// As in the script.
-const HOSTILE: &str = r#"<img src=x onerror=window.taken=1>"'&<script>window.taken=1</script>"#;
+const HOSTILE: &str =
+    "<img src=x onerror=window.taken=1>\"'&<script>window.taken=1</script>\u{202e}\u{200b}";
 
 /// mosquitto_pub or mosquitto_sub, as a device that calls itself [`HOSTILE`].
 fn mosquitto(tenant: &Tenant, program: &Tool) -> Command {

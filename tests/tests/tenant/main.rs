@@ -1,9 +1,11 @@
 //! `tenant`, `pop`, `registration` and `rollout` against a sandbox tenant over HTTP.
 
 mod hostile;
+mod outputs;
 mod pop;
 mod reach;
 mod registration;
 mod rollout;
+mod text;
 mod trust;
 mod whole_job;

@@ -8,7 +8,8 @@ use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::failure::{Failure, Outcome, Result};
+use crate::failure::{Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 use crate::token::unlock;
 
@@ -20,7 +21,7 @@ pub(crate) struct CrlArgs {
     /// Days until the next list is due
     #[arg(long, default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: u32,
-    /// Write it here too
+    /// Write it here too; - for standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Write --out as DER instead of PEM
@@ -45,21 +46,17 @@ pub(super) fn run(args: &CrlArgs, dir: &Path, out: Output) -> Result {
     let mut pki = Pki::open(dir, now)?;
     let ca = pki.ca(&args.name)?;
     let key = unlock(&ca, args.ca_password_file.as_ref())?;
-    if let Some(dir) = args.out.as_ref().and_then(|path| path.parent())
-        && !dir.as_os_str().is_empty()
-        && !dir.is_dir()
-    {
-        return Err(Failure::usage(
-            format!("the folder {} of --out does not exist", dir.display()),
-            "make it first: no list was made",
-        ));
+    if let Some(path) = args.out.as_ref().filter(|path| !outlet::is_stdout(path)) {
+        // Before there is a list of the next number.
+        files::check_place(path)?;
     }
+    let out = out.beside(args.out.as_deref());
     let crl = pki.make_crl(&ca, &key, args.days, now)?;
     let own = ca.dir().join("crl.pem");
     let mut files = vec![own.display().to_string()];
     if let Some(path) = &args.out {
         let bytes = if args.der { crl.der().to_vec() } else { crl.pem().into_bytes() };
-        files::write(path, &bytes, Access::Public, Existing::Replace)?;
+        outlet::write(path, &bytes, Access::Public, Existing::Replace, out)?;
         files.push(path.display().to_string());
     }
     let number = crl.number.as_ref().map(c8y_pki::cert::Serial::to_decimal);

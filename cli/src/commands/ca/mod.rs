@@ -22,7 +22,7 @@ use time::OffsetDateTime;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::password::Source;
-use crate::render::{day, items, table, until};
+use crate::render::{day, items, printable, table, until};
 use crate::token::unlock_with;
 use crate::values::{self, SubjectArgs};
 
@@ -207,7 +207,7 @@ fn made(ca: &Ca, out: Output) -> Result {
         format!(
             "CA {}: {}\n  valid until {} ({}), {}\n  certificate {}\n",
             v.name,
-            v.subject,
+            printable(&v.subject),
             day(v.not_after),
             until(v.not_after),
             v.key,

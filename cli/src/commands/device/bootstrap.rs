@@ -22,9 +22,10 @@ use serde_json::json;
 use super::connecting::EndpointArgs;
 use super::store_password;
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 use crate::password::Source;
-use crate::render::{count, printable};
+use crate::render::{as_line, count};
 use crate::stop;
 
 /// Arguments of `device bootstrap`.
@@ -47,7 +48,7 @@ Exit codes: 0 the credentials are there; 1 refused, or nobody has accepted the d
 pub(crate) struct BootstrapArgs {
     /// The device's id
     id: String,
-    /// Write the credentials to this new file (mode 0600)
+    /// Write the credentials to this new file (mode 0600); - for standard output, if that is no terminal
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Print the credentials
@@ -108,16 +109,13 @@ impl From<FileError> for Unwritten {
 pub(super) fn run(args: &BootstrapArgs, out: Output) -> Result {
     let device = DeviceId::parse(&args.id)?;
     let target = args.endpoint.target()?;
-    if let Some(path) = args.out.as_deref().filter(|path| path.exists()) {
-        return Err(Failure::usage(
-            format!("{} exists already", path.display()),
-            "name another file: credentials are never written over",
-        ));
-    }
+    args.out.as_deref().map(check_free).transpose()?;
     let place = Place { args, device, target, trusted: trusted(args)? };
     let password = args.password().existing()?;
+    let stdout = args.out.as_deref().filter(|path| outlet::is_stdout(path));
     let granted = match &args.out {
         None => place.ask(&password, out)?,
+        Some(_) if stdout.is_some() => place.ask(&password, out)?,
         Some(path) => match place.ask_into(path, &password, out) {
             Ok(granted) => Some(granted),
             Err(Unwritten::Stopped) => None,
@@ -131,7 +129,22 @@ pub(super) fn run(args: &BootstrapArgs, out: Output) -> Result {
         out.note("stopped: no credentials have come");
         return Ok(Outcome::Stopped);
     };
-    place.report(&granted, out)
+    if stdout.is_some() {
+        out.data(contents(&granted).as_bytes())?;
+    }
+    place.report(&granted, out.beside(stdout))
+}
+
+/// Refuses a file that is there.
+fn check_free(path: &Path) -> Result<()> {
+    outlet::check_secret(path)?;
+    if outlet::stands(path)? {
+        return Err(Failure::usage(
+            format!("{} exists already", path.display()),
+            "name another file: credentials are never written over",
+        ));
+    }
+    Ok(())
 }
 
 impl BootstrapArgs {
@@ -263,6 +276,9 @@ impl Place<'_> {
             file: self.args.out.as_ref().map(|path| path.display().to_string()),
             checked,
         };
+        if self.args.raw && !out.is_json() && !out.is_aside() {
+            return out.data(format!("{tenant}\n{user}\n{}\n", password.expose()).as_bytes());
+        }
         out.result(&told, text)
     }
 
@@ -303,6 +319,5 @@ fn text(told: &Told<'_>) -> String {
     }
     let file = file.as_deref().unwrap_or_default();
     let proof = if *checked == Some(true) { ", and the device connects with them" } else { "" };
-    let user = printable(&format!("{tenant}/{user}"));
-    format!("{device}: user {user}; its credentials are in {file}{proof}\n")
+    as_line(&format!("{device}: user {tenant}/{user}; its credentials are in {file}{proof}"))
 }

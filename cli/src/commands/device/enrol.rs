@@ -18,9 +18,10 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 use crate::password::Source;
-use crate::render::{day, until};
+use crate::render::{as_line, day, until};
 use crate::tenant::{NetworkArgs, no_host, show_requests};
 
 /// Arguments of `device enrol`.
@@ -91,6 +92,7 @@ struct Enrolled {
 }
 
 pub(super) fn run(args: &EnrolArgs, out: Output) -> Result {
+    outlet::check_folder(&args.out)?;
     let id = DeviceId::parse(&args.id)?;
     let dir = args.out.join(id.file_name());
     let place = Place {
@@ -241,7 +243,8 @@ fn report(
     };
     out.result(&enrolled, |e| {
         let end = format!("{} ({})", day(e.not_after), until(e.not_after));
-        format!("{}: {}, by {}, valid until {end}\n  {}\n", e.id, e.action, e.issuer, e.folder)
+        as_line(&format!("{}: {}, by {}, valid until {end}", e.id, e.action, e.issuer))
+            + &as_line(&format!("  {}", e.folder))
     })?;
     Ok(Outcome::Done)
 }

@@ -62,7 +62,7 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
     let now = OffsetDateTime::now_utc();
     let pki = Pki::open(dir, now)?;
     let ca = pki.ca(&args.ca)?;
-    args.output.refuse_faults(&devices)?;
+    args.output.refuse_faults(&devices, out)?;
     let run = Run { ca, profile, subject, existing: args.existing.existing()?, devices };
     issue(pki, run, &args.output, now, out)
 }

@@ -150,6 +150,6 @@ pub(super) fn run(args: &ListArgs, dir: &Path, out: Output) -> Result {
         out.note("No device fits.");
         return Ok(Outcome::Done);
     }
-    out.data(table(&["ID", "SERIAL", "CA", "STATUS", "VALID UNTIL"], rows).as_bytes())?;
+    out.text(&table(&["ID", "SERIAL", "CA", "STATUS", "VALID UNTIL"], rows))?;
     Ok(Outcome::Done)
 }

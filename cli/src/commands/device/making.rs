@@ -17,6 +17,7 @@ use time::OffsetDateTime;
 use super::{Form, OutputArgs, store_password, threads};
 use crate::commands::pool::pool_password;
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 use crate::progress::Line;
 use crate::render::{count, date};
@@ -38,26 +39,76 @@ pub(super) struct Run {
 impl OutputArgs {
     /// Refuses a list with faults, before anybody is asked for a password; unless the others are to be
     /// issued all the same.
-    pub(super) fn refuse_faults(&self, devices: &Devices) -> Result<()> {
+    pub(super) fn refuse_faults(&self, devices: &Devices, out: Output) -> Result<()> {
+        self.check_places()?;
         if devices.faulty() == 0 || self.keep_going {
             return Ok(());
         }
         let faults = bulk::Faults { first: devices.faults().to_vec(), count: devices.faulty() };
-        self.write_failed(&faults.first, self.failed.clone())?;
+        self.write_failed(&faults.first, self.failed.clone(), out)?;
         let total = devices.len() + devices.faulty();
         Err(BulkError::Faults { faults, total }.into())
     }
 
     /// Writes the list of devices that failed, if there is a place for it.
-    fn write_failed(&self, faults: &[Fault], path: Option<PathBuf>) -> Result<Option<PathBuf>> {
+    fn write_failed(
+        &self,
+        faults: &[Fault],
+        path: Option<PathBuf>,
+        out: Output,
+    ) -> Result<Option<PathBuf>> {
         let Some(path) = path else { return Ok(None) };
         let csv = bulk::failed_csv(faults)?;
-        files::write(&path, &csv, Access::Public, files::Existing::Replace)?;
+        outlet::write(&path, &csv, Access::Public, files::Existing::Replace, out)?;
         Ok(Some(path))
     }
 
     fn writes_to_stdout(&self) -> bool {
-        self.output == Form::Tar && self.out.as_os_str() == "-"
+        self.output == Form::Tar && outlet::is_stdout(&self.out)
+    }
+
+    /// Whether the archive goes into a pipe or the like, and not into a file.
+    fn is_streamed(&self) -> bool {
+        self.output == Form::Tar && (self.writes_to_stdout() || files::is_stream(&self.out))
+    }
+
+    /// What the archive is streamed to.
+    fn stream(&self) -> Result<Stream> {
+        if !self.is_streamed() {
+            return Ok(Stream::new(std::io::sink()));
+        }
+        if self.writes_to_stdout() {
+            return Ok(Stream::new(std::io::stdout()));
+        }
+        match files::open_stream(&self.out, Access::Private)? {
+            Some(file) => Ok(Stream::new(file)),
+            // It was there a moment ago.
+            None => Err(Failure::usage(
+                format!("{} is not what it was when this began", self.out.display()),
+                "run the same command again",
+            )),
+        }
+    }
+
+    /// Refuses places that cannot take what is to go there.
+    fn check_places(&self) -> Result<()> {
+        if self.output == Form::Folders {
+            outlet::check_folder(&self.out)?;
+        }
+        if let Some(path) = &self.secrets {
+            outlet::check_file(
+                path,
+                "--secrets",
+                "it grows with the run, which goes on with it after a stop",
+            )?;
+        }
+        if self.writes_to_stdout() && self.failed.as_deref().is_some_and(outlet::is_stdout) {
+            return Err(Failure::usage(
+                "--out and --failed both name standard output",
+                "name a file for --failed",
+            ));
+        }
+        Ok(())
     }
 
     /// Where failed devices are listed after a run.
@@ -133,7 +184,7 @@ pub(super) fn issue(
     if args.output == Form::Folders {
         files::create_private_dir(&args.out)?;
     }
-    let stream = Stream::new(std::io::stdout());
+    let stream = args.stream()?;
     let job = Job {
         ca: &run.ca,
         key: &key,
@@ -162,7 +213,7 @@ pub(super) fn issue(
     let summary = bulk::run(&mut pki, &job, run.devices, now, &stop, &|p| line.set(p));
     line.finish();
     if let Err(BulkError::Faults { faults, .. }) = &summary {
-        args.write_failed(&faults.first, args.failed.clone())?;
+        args.write_failed(&faults.first, args.failed.clone(), out)?;
     }
     let done = Done { secrets: job.secrets, plain_keys };
     report(args, &summary?, done, out)
@@ -176,11 +227,11 @@ struct Done<'a> {
 }
 
 impl OutputArgs {
-    /// Where devices go; `stream` is standard output.
+    /// Where devices go; `stream` is where an archive is streamed to.
     fn destination<'a>(&'a self, stream: &'a Stream) -> Out<'a> {
         match self.output {
             Form::Folders => Out::Folders(&self.out),
-            Form::Tar if self.writes_to_stdout() => Out::Stream(stream),
+            Form::Tar if self.is_streamed() => Out::Stream(stream),
             Form::Tar => Out::Archive(&self.out),
         }
     }
@@ -215,12 +266,20 @@ fn report(args: &OutputArgs, summary: &Summary, done: Done<'_>, out: Output) -> 
     let failed_list = match summary.failed {
         0 => {
             // A list of an earlier run is not true any more.
-            let former = args.failed_path().filter(|path| args.keep_going && path.exists());
-            args.write_failed(&[], former)?;
+            // Who reads a stream waits for its end.
+            let is_former = |path: &PathBuf| {
+                outlet::is_stdout(path)
+                    || files::is_stream(path)
+                    || (args.keep_going && path.exists())
+            };
+            let former = args.failed_path().filter(is_former);
+            args.write_failed(&[], former, out)?;
             None
         }
-        _ => args.write_failed(&summary.failures, args.failed_path())?,
+        _ => args.write_failed(&summary.failures, args.failed_path(), out)?,
     };
+    let out = out.beside(args.writes_to_stdout().then_some(args.out.as_path()));
+    let out = out.beside(args.failed.as_deref());
     out.faults(&summary.failures);
     let issued = Issued {
         summary,
@@ -229,11 +288,7 @@ fn report(args: &OutputArgs, summary: &Summary, done: Done<'_>, out: Output) -> 
         failed_list: failed_list.map(|path| path.display().to_string()),
         secrets: done.secrets.map(|path| path.display().to_string()),
     };
-    if args.writes_to_stdout() {
-        out.result_aside(&issued, text);
-    } else {
-        out.result(&issued, text)?;
-    }
+    out.result(&issued, text)?;
     remarks(args, summary, done, out);
     if summary.stopped {
         out.warning(INTERRUPTED);

@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 
 use super::list::no_batch;
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 use crate::render::count;
 use crate::token::unlock;
@@ -53,6 +54,7 @@ struct Made {
 }
 
 pub(super) fn run(args: &ManifestArgs, dir: &Path, out: Output) -> Result {
+    outlet::check_folder(&args.out)?;
     let now = OffsetDateTime::now_utc();
     let pki = Pki::open(dir, now)?;
     let batch = match &args.batch {

@@ -82,7 +82,7 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let mut list = renew::list(pki.registry(), records, key, &args.output.out)?;
     list.faults.splice(0..0, faults);
     let devices = Devices::from(list);
-    args.output.refuse_faults(&devices)?;
+    args.output.refuse_faults(&devices, out)?;
     let Some(ca) = ca else {
         args.output.settle(&mut pki, out)?;
         out.note("Nothing to renew.");

@@ -12,7 +12,7 @@ use super::find;
 use super::list::Row;
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
-use crate::render::{date, items};
+use crate::render::{date, items, printable};
 
 /// Arguments of `device show`.
 #[derive(Debug, Args)]
@@ -69,13 +69,13 @@ pub(super) fn run(args: &ShowArgs, dir: &Path, out: Output) -> Result {
             let all: String = lines
                 .into_iter()
                 .chain(details)
-                .map(|(label, value)| format!("  {label:<14}{value}\n"))
+                .map(|(label, value)| format!("  {:<14}{}\n", printable(label), printable(&value)))
                 .collect();
             let holder = record.client_id.map_or("CA".to_owned(), |id| format!("Device {id}"));
             let certificate = items(&[Item::Certificate(Box::new(shown.certificate))]);
             format!("{holder}\n{all}{certificate}")
         })
         .collect();
-    out.data(texts.join("\n").as_bytes())?;
+    out.text(&texts.join("\n"))?;
     Ok(Outcome::Done)
 }

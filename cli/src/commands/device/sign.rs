@@ -17,9 +17,10 @@ use time::OffsetDateTime;
 use super::making::INTERRUPTED;
 use super::{ExistingArgs, threads};
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 use crate::progress::Line;
-use crate::render::{count, table};
+use crate::render::{as_line, count, table};
 use crate::stop;
 use crate::token::unlock;
 use crate::values::{self, SubjectArgs};
@@ -74,6 +75,7 @@ pub(crate) struct SignArgs {
 }
 
 pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
+    outlet::check_folder(&args.out)?;
     let profile = values::profile(&args.profile, None)?;
     let subject = args.subject.builder(&profile)?;
     if subject.has("CN") {
@@ -158,7 +160,7 @@ fn text(verdicts: &[Verdict]) -> String {
     let mut hints: Vec<&String> = verdicts.iter().filter_map(|v| v.hint.as_ref()).collect();
     hints.sort();
     hints.dedup();
-    hints.iter().for_each(|hint| text.push_str(&format!("hint: {hint}\n")));
+    hints.iter().for_each(|hint| text.push_str(&as_line(&format!("hint: {hint}"))));
     text
 }
 

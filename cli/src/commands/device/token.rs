@@ -15,8 +15,9 @@ use time::OffsetDateTime;
 
 use super::connecting::{EndpointArgs, FilesArgs, Ready};
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
-use crate::render::{count, date, printable, table};
+use crate::render::{count, date, table};
 use crate::stop;
 
 /// Arguments of `device token`.
@@ -46,7 +47,8 @@ pub(crate) struct TokenArgs {
     /// Print the token itself
     #[arg(long)]
     raw: bool,
-    /// Write the token to this file (mode 0600), which is always whole
+    /// Write the token to this file (mode 0600), which is always whole; - for standard output, if that
+    /// is no terminal
     #[arg(long, value_name = "FILE")]
     token_out: Option<PathBuf>,
     /// Stay, and renew the token at half its life
@@ -80,6 +82,7 @@ pub(super) fn run(args: &TokenArgs, out: Output) -> Result {
     if let Some(path) = &args.token_out {
         check_own(path)?;
     }
+    let out = out.beside(args.token_out.as_deref());
     if !args.watch {
         report(args, &ready, &fetch(args, &ready)?, "", out)?;
         return Ok(Outcome::Done);
@@ -130,7 +133,7 @@ fn report(
 ) -> Result<bool> {
     if let Some(path) = &args.token_out {
         let line = format!("{}\n", token.secret().expose());
-        files::write(path, line.as_bytes(), Access::Private, Existing::Replace)?;
+        outlet::write(path, line.as_bytes(), Access::Private, Existing::Replace, out)?;
     }
     let left = token.claims.expires.map(|end| (end - OffsetDateTime::now_utc()).whole_seconds());
     let raw = args.raw.then(|| token.secret().expose());
@@ -176,7 +179,7 @@ fn text(shown: &Shown<'_>) -> String {
         let text = from.map(date).or_else(|| value.as_str().map(str::to_owned));
         (name.clone(), text.unwrap_or_else(|| value.to_string()))
     });
-    let rows = known.chain(other).map(|(name, value)| vec![printable(&name), printable(&value)]);
+    let rows = known.chain(other).map(|(name, value)| vec![name, value]);
     table(&[], rows.collect())
 }
 
@@ -192,11 +195,12 @@ fn span(seconds: i64) -> String {
 
 /// Refuses to write over a file that holds something else than a token.
 fn check_own(path: &Path) -> Result<()> {
+    outlet::check_secret(path)?;
     let is_own = |octets: Vec<u8>| {
         octets.is_empty()
             || Password::from_file(&octets).is_some_and(|token| Token::parse(&token).is_ok())
     };
-    if !path.exists() || is_own(files::read(path)?) {
+    if !outlet::stands(path)? || is_own(files::read(path)?) {
         return Ok(());
     }
     Err(Failure::usage(

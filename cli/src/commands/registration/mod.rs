@@ -18,7 +18,9 @@ use time::OffsetDateTime;
 
 use crate::commands::device::read_list;
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
+use crate::render::as_line;
 
 /// Commands about the registration CSV.
 #[derive(Debug, Subcommand)]
@@ -66,7 +68,7 @@ pub(crate) struct CreateArgs {
     /// Only devices of this CA
     #[arg(long, value_name = "NAME")]
     ca: Option<String>,
-    /// Write it here; by default to standard output
+    /// Write it here; - for standard output, as by default
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// ; or , or tab; by default the first of these that no value contains
@@ -85,7 +87,7 @@ pub(crate) struct CreateArgs {
     #[arg(long)]
     no_agent: bool,
     /// For devices that enrol at the platform's own CA: give each a random one-time password. The
-    /// CSV is a secret then: --out is needed, a new file with mode 0600
+    /// CSV is a secret then: --out is needed, a new file with mode 0600, or - if that is no terminal
     #[arg(long, requires_all = ["out", "from"])]
     one_time_passwords: bool,
 }
@@ -139,9 +141,10 @@ fn create(args: &CreateArgs, pki: &Path, out: Output) -> Result {
         true => (Access::Private, Existing::Refuse),
         false => (Access::Public, Existing::Replace),
     };
-    files::write(path, csv.as_bytes(), access, existing)?;
+    outlet::write(path, csv.as_bytes(), access, existing, out)?;
+    let out = out.beside(Some(path));
     let made = Made { devices: devices.len(), file: path.display().to_string() };
-    out.result(&made, |m| format!("{} devices: {}\n", m.devices, m.file))?;
+    out.result(&made, |m| as_line(&format!("{} devices: {}", m.devices, m.file)))?;
     Ok(Outcome::Done)
 }
 
@@ -185,21 +188,20 @@ fn report_text(report: &Report) -> String {
     let mut text = String::new();
     for finding in &report.findings {
         let level = if finding.level == Level::Error { "error" } else { "warning" };
-        text.push_str(&format!(
-            "{level}: {} line {}: {}\n",
-            report.file, finding.line, finding.message
-        ));
+        let finding_row =
+            format!("{level}: {} line {}: {}", report.file, finding.line, finding.message);
+        text.push_str(&as_line(&finding_row));
         if let Some(hint) = &finding.hint {
-            text.push_str(&format!("hint: {hint}\n"));
+            text.push_str(&as_line(&format!("hint: {hint}")));
         }
     }
     let verdict = if report.is_good() { "good" } else { "the platform would not take it" };
-    text.push_str(&format!(
-        "{}: {} rows, {} columns, separator {}: {verdict}\n",
+    text.push_str(&as_line(&format!(
+        "{}: {} rows, {} columns, separator {}: {verdict}",
         report.file,
         report.rows,
         report.columns.len(),
         report.separator
-    ));
+    )));
     text
 }

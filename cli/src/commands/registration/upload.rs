@@ -12,9 +12,10 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 use crate::progress::Line;
-use crate::render::count;
+use crate::render::{count, printable};
 use crate::stop;
 use crate::tenant::{TenantArgs, show_requests};
 
@@ -60,6 +61,9 @@ struct Summary {
 }
 
 pub(super) fn run(args: &UploadArgs, out: Output) -> Result {
+    if let Some(path) = &args.result {
+        outlet::check_file(path, "--result", "the next upload reads from it what was done")?;
+    }
     let sheet = read(&args.file, out)?;
     let path = args.result.clone().unwrap_or_else(|| args.file.with_extension("result.csv"));
     if path == args.file {
@@ -188,10 +192,10 @@ fn text(s: &Summary) -> String {
     format!(
         "{} at tenant {}: {} created, {} updated, {} failed{before}{left}\nresult of each: {}\n",
         count(s.rows, "device"),
-        s.tenant,
+        printable(&s.tenant),
         s.created,
         s.updated,
         s.failed,
-        s.result
+        printable(&s.result)
     )
 }

@@ -25,6 +25,7 @@ use crate::args;
 use crate::commands::device::threads;
 use crate::commands::sandbox;
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 use crate::password::{WeakArgs, warn_of_weak};
 use crate::progress::Phases;
@@ -90,7 +91,8 @@ pub(crate) struct RolloutArgs {
         conflicts_with = "sandbox", value_parser = clap::value_parser!(u16).range(1..)
     )]
     mqtt_port: u16,
-    /// Write a page for people, HTML: the CAs, the devices, when what expires, what failed and why
+    /// Write a page for people, HTML: the CAs, the devices, when what expires, what failed and why;
+    /// - for standard output
     #[arg(long, value_name = "FILE", conflicts_with = "plan")]
     report: Option<PathBuf>,
     /// Number of worker threads; by default one per processor
@@ -140,6 +142,7 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
         (None, Some(file)) => file.clone(),
         (None, None) => return Err(Failure::usage("no rollout file is given", "give a FILE")),
     };
+    let out = out.beside(args.report.as_deref());
     let mut spec = Spec::read(&file)?;
     spec.passwords.weak = args.weak.weak_password;
     warn_of_another_folder(pki, &spec, out);
@@ -161,7 +164,7 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
     }
     let report =
         plan.map_err(Box::new).and_then(|plan| apply(args, &spec, plan, &beyond, &stop, out));
-    let page = args.report.as_ref().map(|page| write_page(page, &spec, &report, &beyond));
+    let page = args.report.as_ref().map(|page| write_page(page, &spec, &report, &beyond, out));
     let ended = end(report.map_err(|error| *error)?, &spec, args.sandbox, out)?;
     page.transpose()?;
     if let (true, Some(rehearsal)) = (args.stay, &beyond.rehearsal) {
@@ -306,7 +309,9 @@ fn more_of_one(spec: &Spec, rehearsed: bool) -> String {
 
 /// Refuses to write over a file that is no such page.
 fn check_page(path: &Path) -> Result<()> {
-    if !path.exists() || files::read(path).is_ok_and(|b| b.starts_with(report::MARK.as_bytes())) {
+    if !outlet::stands(path)?
+        || files::read(path).is_ok_and(|b| b.starts_with(report::MARK.as_bytes()))
+    {
         return Ok(());
     }
     Err(Failure::usage(
@@ -315,7 +320,13 @@ fn check_page(path: &Path) -> Result<()> {
     ))
 }
 
-fn write_page(path: &Path, spec: &Spec, report: &Applied, beyond: &Beyond) -> Result<()> {
+fn write_page(
+    path: &Path,
+    spec: &Spec,
+    report: &Applied,
+    beyond: &Beyond,
+    out: Output,
+) -> Result<()> {
     let tenant = match (&beyond.rehearsal, &beyond.client) {
         (Some(_), _) => At::Sandbox,
         (None, Some(client)) => client.place().map_or(At::Nowhere, At::Tenant),
@@ -323,8 +334,7 @@ fn write_page(path: &Path, spec: &Spec, report: &Applied, beyond: &Beyond) -> Re
     };
     let run = report.as_ref().map_err(|error| &**error);
     let picture = Picture::gather(spec, run, tenant, OffsetDateTime::now_utc())?;
-    files::write(path, picture.html().as_bytes(), Access::Public, Existing::Replace)?;
-    Ok(())
+    outlet::write(path, picture.html().as_bytes(), Access::Public, Existing::Replace, out)
 }
 
 /// Leaves the sandbox running until it is to end, for other commands and clients.
@@ -338,6 +348,7 @@ fn stay(rehearsal: &Rehearsal, stop: &AtomicBool, out: Output) -> Result<()> {
 
 /// Writes the files of the example that are not there.
 fn write_example(dir: &Path) -> Result<PathBuf> {
+    outlet::check_folder(dir)?;
     files::create_private_dir(dir)?;
     for (name, text) in EXAMPLE {
         let path = dir.join(name);

@@ -5,7 +5,7 @@ use std::path::Path;
 use c8y_pki::rollout::spec::Spec;
 use c8y_pki::rollout::{Action, Connected, NotConnected, Registered, Report, Step};
 
-use crate::render::{count, printable, table};
+use crate::render::{as_line, count, printable, table};
 
 /// How many devices have a row of their own.
 const MOST_ROWS: usize = 20;
@@ -78,10 +78,10 @@ fn why(failed: &NotConnected) -> String {
 }
 
 fn registered(r: &Registered) -> String {
-    format!(
-        "Tenant {}: {} registered, {} there before, {} refused.\n",
+    as_line(&format!(
+        "Tenant {}: {} registered, {} there before, {} refused.",
         r.tenant, r.created, r.updated, r.failed
-    )
+    ))
 }
 
 fn connected(c: &Connected) -> String {
@@ -90,7 +90,7 @@ fn connected(c: &Connected) -> String {
 
 /// Where to find what was made.
 fn places(spec: &Spec) -> String {
-    let line = |what: &str, path: &Path| format!("{what:<14}{}\n", path.display());
+    let line = |what: &str, path: &Path| as_line(&format!("{what:<14}{}", path.display()));
     let mut text = line("devices", &spec.devices.out);
     text.extend(spec.registration.as_ref().map(|r| line("registration", &r.file)));
     text += &line("CAs", &spec.pki.join("ca"));

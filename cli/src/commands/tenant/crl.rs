@@ -4,15 +4,16 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::Pki;
 use c8y_pki::crl::{Crl, Reason, Revoked};
-use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::files::{Access, Existing};
 use c8y_pki::platform::crl;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::failure::{Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
-use crate::render::count;
+use crate::render::{as_line, count};
 use crate::tenant::{TenantArgs, show_requests};
 
 /// Commands about the platform's revocation list.
@@ -55,7 +56,7 @@ pub(crate) struct UploadArgs {
 /// Arguments of `tenant crl download`.
 #[derive(Debug, Args)]
 pub(crate) struct DownloadArgs {
-    /// Where to write it; by default it is printed
+    /// Where to write it, - for standard output; by default what it holds is shown
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Write DER instead of PEM
@@ -101,7 +102,7 @@ fn upload(args: &UploadArgs, dir: &Path, out: Output) -> Result {
     out.result(&done, |d| match d.revocations {
         0 if d.on_hold > 0 => "Nothing is revoked but for holds.\n".to_owned(),
         0 => "Nothing is revoked.\n".to_owned(),
-        n => format!("{} sent to tenant {tenant}\n", count(n, "revocation")),
+        n => as_line(&format!("{} sent to tenant {tenant}", count(n, "revocation"))),
     })?;
     if on_hold > 0 {
         out.note(&format!("{} on hold left out (--with-holds)", count(on_hold, "certificate")));
@@ -144,13 +145,14 @@ fn download(args: &DownloadArgs, out: Output) -> Result {
         return Ok(Outcome::Done);
     };
     let bytes = if args.der { crl.der().to_vec() } else { crl.pem().into_bytes() };
-    files::write(path, &bytes, Access::Public, Existing::Replace)?;
+    outlet::write(path, &bytes, Access::Public, Existing::Replace, out)?;
+    let out = out.beside(Some(path));
     let done = Downloaded {
         issuer: crl.issuer.to_string(),
         this_update: crl.this_update,
         revoked: crl.revoked.len(),
         file: path.display().to_string(),
     };
-    out.result(&done, |d| format!("{}: {} revoked, by {}\n", d.file, d.revoked, d.issuer))?;
+    out.result(&done, |d| as_line(&format!("{}: {} revoked, by {}", d.file, d.revoked, d.issuer)))?;
     Ok(Outcome::Done)
 }

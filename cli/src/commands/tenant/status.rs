@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
-use crate::render::count;
+use crate::render::{count, printable};
 use crate::tenant::TenantArgs;
 
 #[derive(Serialize)]
@@ -53,8 +53,11 @@ pub(super) fn run(args: &TenantArgs, out: Output) -> Result {
 
 fn text(view: &View) -> String {
     let status = &view.status;
-    let mut text = format!("tenant        {} ({})\n", status.tenant.id, status.host);
-    let mut line = |label: &str, value: &str| text.push_str(&format!("{label:<14}{value}\n"));
+    let mut text = String::new();
+    let mut line = |label: &str, value: &str| {
+        text.push_str(&format!("{label:<14}{}\n", printable(value)));
+    };
+    line("tenant", &format!("{} ({})", status.tenant.id, status.host));
     line("user", status.user.as_deref().unwrap_or("not told"));
     line("trusted CAs", &may(status.trusted_certificates, trusted::ROLE));
     line("registration", &may(status.registration, ROLE_DEVICES));

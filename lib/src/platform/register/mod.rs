@@ -22,6 +22,7 @@ pub use sheet::{Row, Sheet};
 
 use super::{Body, Client, Method, PlatformError, Request, request, tenant};
 use crate::net::sleep_until;
+use crate::shown::Foreign;
 
 /// Where devices are registered.
 pub const PATH: &str = "/devicecontrol/bulkNewDeviceRequests";
@@ -77,7 +78,7 @@ pub struct RowResult {
     /// What became of it.
     pub outcome: Outcome,
     /// Why it failed, in the platform's words.
-    pub reason: String,
+    pub reason: Foreign,
     /// SHA-256 of the header and the row, so that a changed row is known: 16 hexadecimal digits.
     #[serde(skip)]
     pub digest: String,
@@ -191,7 +192,7 @@ impl Row {
             id: self.id.clone(),
             line: self.line,
             outcome,
-            reason: reason.chars().filter(|c| !c.is_control()).collect(),
+            reason: Foreign::beginning(reason),
             digest: self.digest.clone(),
         }
     }

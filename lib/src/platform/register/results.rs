@@ -3,14 +3,19 @@
 //! Columns: `id`, `line`, `status` (the platform's words), `reason`, `tenant`, `digest`. While an
 //! upload runs it grows by one piece after the other; at the end it is put in the order of the
 //! list. A row counts for the next run if tenant, id and digest are the same and it did not fail.
+//! Cells are [`shown::cell`]s, and read as such: whoever opens the file in a spreadsheet runs nothing.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::{Outcome, Row, RowResult, Sheet};
 use crate::files::{self, Access, BusyFile, Existing, FileError};
+use crate::shown::{self, Foreign, of_cell, one_line};
 
 const HEADER: [&str; 6] = ["id", "line", "status", "reason", "tenant", "digest"];
+
+/// Why a result file is a file.
+const READ_AGAIN: &str = "the next upload reads from it what was done";
 
 /// The results of a list of devices at a tenant.
 #[derive(Debug)]
@@ -55,7 +60,8 @@ impl Results {
     /// Reads what earlier uploads left, to look at; the file need not exist. A last line that was
     /// cut off is passed over.
     pub fn read(path: &Path, tenant: &str) -> Result<Self, ResultError> {
-        let (tenant, path) = (tenant.to_owned(), path.to_owned());
+        let path = files::regular(path, READ_AGAIN)?;
+        let tenant = tenant.to_owned();
         let mut results =
             Self { path, tenant, known: HashMap::new(), others: Vec::new(), _lock: None };
         if !results.path.exists() {
@@ -78,21 +84,21 @@ impl Results {
 
     /// As [`Results::read`], to be written to; no other process can until it is dropped.
     pub fn open(path: &Path, tenant: &str) -> Result<Self, ResultError> {
-        let lock = BusyFile::try_take(&lock_of(path))?;
+        let lock = BusyFile::try_take(&lock_of(&files::regular(path, READ_AGAIN)?))?;
         let lock = lock.ok_or_else(|| ResultError::Busy(path.to_owned()))?;
         Ok(Self { _lock: Some(lock), ..Self::read(path, tenant)? })
     }
 
     fn take(&mut self, record: csv::StringRecord) {
         let cell = |index| record.get(index).unwrap_or_default().to_owned();
-        if cell(4) != self.tenant {
+        if of_cell(&cell(4)) != self.tenant {
             return self.others.push(record);
         }
         let result = RowResult {
-            id: cell(0),
+            id: of_cell(&cell(0)).to_owned(),
             line: cell(1).parse().unwrap_or_default(),
             outcome: Outcome::of_word(&cell(2)),
-            reason: cell(3),
+            reason: Foreign::new(of_cell(&cell(3))),
             digest: cell(5),
         };
         self.known.insert(result.id.clone(), result);
@@ -158,7 +164,9 @@ impl Results {
     fn line(&self, result: &RowResult) -> String {
         let line = result.line.to_string();
         let status = result.outcome.word();
-        csv_line(&[&result.id, &line, status, &result.reason, &self.tenant, &result.digest])
+        let reason = one_line(result.reason.as_received());
+        let cells = [&result.id, &line, status, &reason, &self.tenant, &result.digest];
+        csv_line(&cells.map(|text| shown::cell(text)).each_ref().map(|cell| &**cell))
     }
 }
 
@@ -191,7 +199,7 @@ mod tests {
             id: row.id.clone(),
             line: row.line,
             outcome,
-            reason: reason.to_owned(),
+            reason: reason.into(),
             digest: row.digest.clone(),
         }
     }
@@ -229,8 +237,29 @@ mod tests {
         let first_again = Results::open(&path, "t1").unwrap();
         assert_eq!(ids(&first_again.due(&list)), ["b", "c"]);
         let all = first_again.finish(&list).unwrap();
-        assert_eq!(all[1].reason, "it, \"this\"");
+        assert_eq!(all[1].reason.as_received(), "it, \"this\"");
         assert_eq!(files::read(&path).unwrap().iter().filter(|b| **b == b'\n').count(), 4);
+    }
+
+    #[test]
+    fn a_spreadsheet_runs_nothing_and_the_next_run_reads_what_was_meant() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("result.csv");
+        let list = sheet(&[("a", "1"), ("b", "1")]);
+        let (tenant, reason) = ("=HYPERLINK(1)", "@SUM(A1)\u{1b}[2J\nerror: \u{202e}");
+        let mut first = Results::open(&path, tenant).unwrap();
+        first.begin(&list).unwrap();
+        let failed = RowResult { reason: reason.into(), ..result(&list.rows[0], Outcome::Failed) };
+        first.add(&[failed, result(&list.rows[1], Outcome::Created)]).unwrap();
+        first.finish(&list).unwrap();
+        drop(first);
+        let text = String::from_utf8(files::read(&path).unwrap()).unwrap();
+        assert!(text.contains(",'@SUM(A1)\\u{1b}[2J\\nerror: \\u{202e},'=HYPERLINK(1),"), "{text}");
+        assert!(!text.contains(|c| c != '\n' && shown::is_hidden(c)), "{text}");
+        let second = Results::open(&path, tenant).unwrap();
+        assert_eq!(ids(&second.due(&list)), ["a"], "it takes the rows for another tenant's");
+        second.finish(&list).unwrap();
+        assert_eq!(files::read(&path).unwrap(), text.as_bytes(), "it is written in another way");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use super::super::plan::{Action, Step};
 use super::chart::{self, Bar};
 use super::{At, CaRow, DeviceRow, Devices, Failure, MARK, MOST_ROWS, Picture, Why};
+use crate::shown::{lines, one_line};
 
 const STYLE: &str = include_str!("style.css");
 /// Nothing is loaded and nothing runs, whatever the page holds.
@@ -35,7 +36,8 @@ pub(super) fn page(picture: &Picture) -> String {
         }
     };
     let (_, mark) = MARK.split_at(DOCTYPE.0.len());
-    format!("{}{mark}{}\n", DOCTYPE.0, page.into_string())
+    // Escaped for HTML by the macro; bidirectional characters and the like are none of its business.
+    lines(&format!("{}{mark}{}\n", DOCTYPE.0, page.into_string())).into_owned()
 }
 
 fn head(picture: &Picture) -> Markup {
@@ -298,7 +300,7 @@ fn yes_or_no(state: Option<bool>) -> Markup {
 fn visible(id: &str) -> String {
     match id {
         "" => "(empty)".to_owned(),
-        id => id.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect(),
+        id => one_line(id).into_owned(),
     }
 }
 

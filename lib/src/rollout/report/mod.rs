@@ -220,7 +220,7 @@ fn faults(error: Option<&RolloutError>) -> Vec<(String, Why)> {
 
 fn of_report(report: &Report) -> Vec<(String, Why)> {
     let refused = |row: &RowResult| {
-        let (step, what) = ("registration".to_owned(), row.reason.clone());
+        let (step, what) = ("registration".to_owned(), row.reason.to_string());
         (row.id.clone(), Why { step, what, cause: None, certain: false, remedy: None })
     };
     let unconnected = |failed: &NotConnected| {

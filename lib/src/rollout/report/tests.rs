@@ -117,6 +117,19 @@ fn nothing_gets_out_of_its_place() {
 }
 
 #[test]
+fn nothing_is_hidden() {
+    let hostile = "a\u{202e}b\u{1b}[2J\u{200b}\u{2028}c";
+    let mut picture = picture();
+    picture.file = hostile.to_owned();
+    picture.cas[0].subject = hostile.to_owned();
+    picture.devices.rows[0].id = hostile.to_owned();
+    picture.failures[0].why.what = hostile.to_owned();
+    let page = picture.html();
+    assert!(!page.contains(|c| c != '\n' && crate::shown::is_hidden(c)), "{page}");
+    assert!(page.matches("a\\u{202e}b\\u{1b}[2J\\u{200b}\\u{2028}c").count() >= 4, "{page}");
+}
+
+#[test]
 fn what_happened_to_many_is_told_once() {
     let all = (0..50).map(|n| (format!("d{n}"), why(if n == 7 { "other" } else { "same" })));
     let failures = together(all.collect());

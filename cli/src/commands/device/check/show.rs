@@ -18,7 +18,7 @@ pub(super) fn whole(report: &Report) -> String {
             StepOutcome::Failed => "FAILED",
             StepOutcome::Skipped => "-",
         };
-        vec![word.to_owned(), step, printable(detail)]
+        vec![word.to_owned(), step, detail.to_owned()]
     };
     let steps = report.steps.iter();
     text.push_str(&table(

@@ -94,8 +94,7 @@ impl Screen {
         let rows = smartrest::parse(&payload).ok();
         if self.out.is_json() {
             let came = Came { topic: &message.topic, rows, payload };
-            let line = serde_json::to_string(&came).unwrap_or_default();
-            return self.out.offer(format!("{line}\n").as_bytes());
+            return self.out.offer_result(&came, |_| String::new());
         }
         let text: String = match rows.and_then(|rows| written(&rows)) {
             Some(rows) => rows.iter().map(|row| format!("{}\n", printable(row))).collect(),
@@ -107,7 +106,7 @@ impl Screen {
     fn error(&self, message: &Message) {
         let text = String::from_utf8_lossy(&message.payload);
         for line in text.lines().filter(|line| !line.is_empty()) {
-            self.out.warning(&format!("{ERRORS} says: {}", printable(line)));
+            self.out.warning(&format!("{ERRORS} says: {line}"));
         }
     }
 
@@ -131,7 +130,7 @@ impl Screen {
         let text = String::from_utf8_lossy(payload);
         let start: String = text.chars().take(SHOWN).collect();
         let more = if text.chars().count() > SHOWN { "…" } else { "" };
-        self.out.warning(&format!("not sent: {}{more}: {error}", printable(&start)));
+        self.out.warning(&format!("not sent: {start}{more}: {error}"));
     }
 
     /// Lines that were still to be sent at the end.

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::{View, details, which};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
+use crate::render::{as_line, printable};
 use crate::tenant::{TenantArgs, show_requests};
 
 /// Arguments of `tenant trust update`.
@@ -122,7 +123,7 @@ pub(super) fn remove(args: &RemoveArgs, out: Output) -> Result {
         let action = if removed { "removed" } else { "not there" };
         let TrustedCertificate { fingerprint, name, .. } = certificate;
         let removed = Removed { action, fingerprint, name };
-        out.result(&removed, |r| format!("{}: {}\n", r.name, r.action))?;
+        out.result(&removed, |r| as_line(&format!("{}: {}", r.name, r.action)))?;
     }
     Ok(Outcome::Done)
 }
@@ -133,7 +134,7 @@ fn is_gone(error: &Error) -> bool {
 
 fn gone(id: &str, out: Output) -> Result<()> {
     let removed = Removed { action: "not there", fingerprint: String::new(), name: id.to_owned() };
-    out.result(&removed, |r| format!("{}: {}\n", r.name, r.action))
+    out.result(&removed, |r| as_line(&format!("{}: {}", r.name, r.action)))
 }
 
 fn confirm(found: &[TrustedCertificate], tenant: &str) -> Result<bool> {
@@ -145,9 +146,11 @@ fn confirm(found: &[TrustedCertificate], tenant: &str) -> Result<bool> {
     }
     let mut err = std::io::stderr().lock();
     for c in found {
+        let what = format!("  {}  {}  {}", c.name, c.subject, c.fingerprint);
         // Nobody is left to answer if standard error is gone.
-        let _ = writeln!(err, "  {}  {}  {}", c.name, c.subject, c.fingerprint);
+        let _ = write!(err, "{}", as_line(&what));
     }
+    let tenant = printable(tenant);
     let _ = write!(err, "Remove from tenant {tenant}? Their devices cannot connect then. [y/N] ");
     let _ = err.flush();
     let mut answer = String::new();

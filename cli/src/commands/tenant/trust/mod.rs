@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
-use crate::render::{colons, date, day, days_until, table, until};
+use crate::render::{colons, date, day, days_until, printable, table, until};
 use crate::tenant::TenantArgs;
 
 /// Commands about trusted certificates.
@@ -143,11 +143,11 @@ fn show(id: &str, tenant: &TenantArgs, out: Output) -> Result {
 pub(super) fn details(view: &View<'_>) -> String {
     let c = view.certificate;
     let mut text = match view.action {
-        Some(action) => format!("{}: {action}\n", c.name),
-        None => format!("{}\n", c.name),
+        Some(action) => format!("{}: {action}\n", printable(&c.name)),
+        None => format!("{}\n", printable(&c.name)),
     };
     let mut line = |label: &str, value: &str| {
-        text.push_str(&format!("  {label:<21}{value}\n"));
+        text.push_str(&format!("  {label:<21}{}\n", printable(value)));
     };
     line("Subject", &c.subject);
     if c.issuer != c.subject {

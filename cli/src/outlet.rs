@@ -1,0 +1,72 @@
+//! Where an output option leads.
+//!
+//! `-` is standard output, and so is `/dev/stdout`: what is said for people then goes to standard error
+//! ([`Output::beside`]). What else is no regular file is written through, by the library's rule.
+
+use std::io::{self, IsTerminal};
+use std::path::Path;
+
+use c8y_pki::files::{self, Access, Existing};
+
+use crate::failure::{Failure, Result};
+use crate::output::Output;
+
+/// Whether an output goes to standard output.
+pub(crate) fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-") || files::is_stdout(path)
+}
+
+/// Writes what an output option is for.
+pub(crate) fn write(
+    path: &Path,
+    bytes: &[u8],
+    access: Access,
+    existing: Existing,
+    out: Output,
+) -> Result<()> {
+    if !is_stdout(path) {
+        return Ok(files::write(path, bytes, access, existing)?);
+    }
+    if access == Access::Private {
+        check_secret(path)?;
+    }
+    out.data(bytes)
+}
+
+/// Refuses to show a secret, before it is made.
+pub(crate) fn check_secret(path: &Path) -> Result<()> {
+    if is_stdout(path) && io::stdout().is_terminal() {
+        return Err(Failure::usage(
+            "what is to be written is a secret, and standard output is a terminal",
+            "name a file, or pipe it on to a program that takes it",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether there is a regular file already; what is no file is not replaced.
+pub(crate) fn stands(path: &Path) -> Result<bool> {
+    Ok(!is_stdout(path) && files::stands(path)?)
+}
+
+/// Refuses `-` where a folder is to be written.
+pub(crate) fn check_folder(path: &Path) -> Result<()> {
+    if path == Path::new("-") {
+        return Err(Failure::usage(
+            "- is standard output, and files go into a folder",
+            "name the folder; ./- is one that is called -",
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses `-` for what has to be a file; `because` says why, as the rest of a sentence.
+pub(crate) fn check_file(path: &Path, option: &str, because: &str) -> Result<()> {
+    if path == Path::new("-") {
+        return Err(Failure::usage(
+            format!("{option} cannot be - (standard output): {because}"),
+            "name a file",
+        ));
+    }
+    Ok(())
+}
