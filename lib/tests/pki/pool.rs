@@ -10,7 +10,7 @@ use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::authority::{AuthorityError, KeyPool, Pki};
 use c8y_pki::bulk::list::DeviceList;
 use c8y_pki::bulk::{BulkError, Existing, Job, Out, Summary, run};
-use c8y_pki::crypto::KeyType;
+use c8y_pki::crypto::{KeyPolicy, KeyType};
 use c8y_pki::issue::Outliving;
 use c8y_pki::name::Name;
 use c8y_pki::secret::Password;
@@ -51,6 +51,7 @@ fn issue(
         key_pool: Some(pool),
         keep_going: false,
         policy: &SigningPolicy::default(),
+        keys: KeyPolicy::default(),
         threads: 2,
     };
     let ids: Vec<String> = ids.map(|n| format!("device-{n}")).collect();
