@@ -171,7 +171,7 @@ impl Request {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::KeyType;
+    use crate::crypto::{KeyType, WeakKey};
     use crate::key::PrivateKey;
 
     fn subject() -> Name {
@@ -190,6 +190,21 @@ mod tests {
                 assert_eq!(read.check_possession(), Ok(key.public_key()), "{key_type}");
             }
         }
+    }
+
+    #[test]
+    fn a_request_for_a_weak_key_is_refused_before_its_signature_is_looked_at() {
+        let key = PrivateKey::generate(KeyType::Rsa2048).unwrap();
+        let mut made = make(&subject(), &key).unwrap();
+        let exponent = [der::INTEGER, 3, 1, 0, 1];
+        let at = made.windows(5).position(|octets| octets == exponent).unwrap();
+        made[at + 4] = 0;
+        let error = Request::from_der(&made).unwrap().check_possession().unwrap_err();
+        let even = CryptoError::Weak(WeakKey::EvenExponent("65536".to_owned()));
+        assert_eq!(error, CsrError::Key { subject: subject(), cause: even });
+        assert!(
+            error.to_string().ends_with("the key's RSA exponent 65536 is even, and has to be odd")
+        );
     }
 
     /// A token whose public key is not that of the key which signs.

@@ -127,6 +127,26 @@ fn what_a_stopped_run_has_drawn_is_settled() {
     assert_eq!(public_keys(&folder.pki).len(), 4);
 }
 
+/// The pool as it was before a run, put back from a backup after it.
+#[test]
+fn a_key_that_was_certified_and_came_back_is_not_taken_again() {
+    let mut folder = Folder::with_root();
+    let out = folder.path().join("out");
+    let pool = fill(&folder.pki, 1);
+    let file = fs::read_dir(pool.dir()).unwrap().map(|e| e.unwrap().path()).next().unwrap();
+    let backup = fs::read(&file).unwrap();
+    assert_eq!(issue(&mut folder.pki, &out, 0..1, &pool_password()).unwrap().issued, 1);
+    fs::write(&file, backup).unwrap();
+    let error = issue(&mut folder.pki, &out, 1..2, &pool_password()).unwrap_err();
+    let told = format!("{}: a certificate was issued for this key before", file.display());
+    assert_eq!(error.to_string(), told);
+    assert!(error.hint().unwrap().contains("remove this file"), "{error}");
+    assert_eq!(public_keys(&folder.pki).len(), 1);
+    fs::remove_file(&file).unwrap();
+    fill(&folder.pki, 1);
+    assert_eq!(issue(&mut folder.pki, &out, 1..2, &pool_password()).unwrap().issued, 1);
+}
+
 #[test]
 fn a_wrong_password_takes_nothing() {
     let mut folder = Folder::with_root();

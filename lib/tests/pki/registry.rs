@@ -196,7 +196,12 @@ fn a_changed_row_is_found_and_named() {
     assert_found(
         &format!("UPDATE certificate SET der = {other} WHERE client_id = 'b'"),
         // Its state is told by its fingerprint, which is another one now.
-        &[("row", "(b) was changed"), ("state", "(b) is revoked"), ("certificate", "of b")],
+        &[
+            ("row", "(b) was changed"),
+            ("row", "(b) has the digest of another key"),
+            ("state", "(b) is revoked"),
+            ("certificate", "of b"),
+        ],
     );
     assert_found(
         "UPDATE certificate SET serial = x'0102' WHERE client_id = 'c'",
