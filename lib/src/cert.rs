@@ -349,6 +349,8 @@ pub struct Encoded {
     pub not_before: OffsetDateTime,
     /// Last moment of validity.
     pub not_after: OffsetDateTime,
+    /// SHA-256 of its SubjectPublicKeyInfo.
+    pub key_digest: [u8; 32],
 }
 
 impl From<&Certificate> for Encoded {
@@ -359,8 +361,15 @@ impl From<&Certificate> for Encoded {
             serial: certificate.serial.clone(),
             not_before: certificate.not_before,
             not_after: certificate.not_after,
+            key_digest: sha256(&certificate.spki),
         }
     }
+}
+
+/// The SubjectPublicKeyInfo in a certificate's DER, without reading the rest into facts.
+pub(crate) fn spki_of(der: &[u8]) -> Option<&[u8]> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    Some(certificate.tbs_certificate.subject_pki.raw)
 }
 
 impl Encoded {

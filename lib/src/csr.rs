@@ -1,13 +1,14 @@
 //! Certificate requests (PKCS#10, RFC 2986): made, read, and checked for possession of the key.
 //!
 //! Requests are made without attributes: what goes into a certificate is said by its CA's profile.
-//! Refused: keys that are too short, signatures made with MD5 or SHA-1.
+//! Refused: keys that are too short or weak ([`WeakKey`](crate::crypto::WeakKey)), signatures made with MD5 or
+//! SHA-1.
 
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer;
 
 use crate::cert::{pem_blocks, pem_text};
-use crate::crypto::{CryptoError, PublicKey, SignatureAlgorithm};
+use crate::crypto::{CryptoError, KeyPolicy, PublicKey, SignatureAlgorithm};
 use crate::der;
 use crate::key::signer::Signer;
 use crate::name::Name;
@@ -85,7 +86,8 @@ pub fn make(subject: &Name, signer: &dyn Signer) -> Result<Vec<u8>, CsrError> {
     let algorithm = signer.algorithm().identifier();
     let made = der::element(der::SEQUENCE, &[&info, &algorithm, &signature]);
     // A token that signs with another key than the one it shows is found here, not by the CA.
-    Request::from_der(&made)?.check_possession()?;
+    // An exponent of 3 is for the CA to judge.
+    Request::from_der(&made)?.check_possession_under(KeyPolicy { allow_exponent_3: true })?;
     Ok(made)
 }
 
@@ -142,11 +144,16 @@ impl Request {
         if requests.is_empty() { Err(CsrError::NoRequest) } else { Ok(requests) }
     }
 
-    /// Checks that the key is strong enough, and that whoever made the request has the private one:
-    /// its signature must verify. Any hash that is not broken is good, whatever the key.
+    /// Checks that the key is strong enough and not weak, and that whoever made the request has the private
+    /// one: its signature must verify. Any hash that is not broken is good, whatever the key.
     pub fn check_possession(&self) -> Result<&PublicKey, CsrError> {
+        self.check_possession_under(KeyPolicy::default())
+    }
+
+    /// The same, where some weak keys are let through.
+    pub fn check_possession_under(&self, policy: KeyPolicy) -> Result<&PublicKey, CsrError> {
         let subject = || self.subject.clone();
-        let usable = |key: &PublicKey| key.check_strength();
+        let usable = |key: &PublicKey| key.check_fit(policy);
         let key = self.public_key.as_ref().map_err(Clone::clone);
         let key = key
             .and_then(|key| usable(key).map(|()| key))
@@ -164,7 +171,7 @@ impl Request {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::KeyType;
+    use crate::crypto::{KeyType, WeakKey};
     use crate::key::PrivateKey;
 
     fn subject() -> Name {
@@ -183,6 +190,21 @@ mod tests {
                 assert_eq!(read.check_possession(), Ok(key.public_key()), "{key_type}");
             }
         }
+    }
+
+    #[test]
+    fn a_request_for_a_weak_key_is_refused_before_its_signature_is_looked_at() {
+        let key = PrivateKey::generate(KeyType::Rsa2048).unwrap();
+        let mut made = make(&subject(), &key).unwrap();
+        let exponent = [der::INTEGER, 3, 1, 0, 1];
+        let at = made.windows(5).position(|octets| octets == exponent).unwrap();
+        made[at + 4] = 0;
+        let error = Request::from_der(&made).unwrap().check_possession().unwrap_err();
+        let even = CryptoError::Weak(WeakKey::EvenExponent("65536".to_owned()));
+        assert_eq!(error, CsrError::Key { subject: subject(), cause: even });
+        assert!(
+            error.to_string().ends_with("the key's RSA exponent 65536 is even, and has to be odd")
+        );
     }
 
     /// A token whose public key is not that of the key which signs.

@@ -32,7 +32,7 @@ use c8y_pki::authority::{CaSettings, Pki};
 use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
 use c8y_pki::bulk::list::ListFile;
 use c8y_pki::bulk::{self, Existing, Job, Out};
-use c8y_pki::crypto::KeyType;
+use c8y_pki::crypto::{KeyPolicy, KeyType};
 use c8y_pki::issue::Outliving;
 use c8y_pki::key::PrivateKey;
 use c8y_pki::name::Name;
@@ -303,6 +303,7 @@ fn issue(
         key_pool: None,
         keep_going: false,
         policy: &SigningPolicy::default(),
+        keys: KeyPolicy::default(),
         threads,
     };
     if !tar {

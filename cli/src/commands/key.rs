@@ -170,11 +170,12 @@ fn written(path: &Path, key: &PrivateKey, encrypted: bool, out: Output) -> Resul
 }
 
 fn new(args: &NewArgs, out: Output) -> Result {
-    args.key_type.check_available()?;
+    // It may become a CA's.
+    args.key_type.check_available_for_ca()?;
     outlet::check_secret(&args.out)?;
     let source = password(args.password_file.as_ref(), "the new key");
     let password = if args.plain { None } else { Some(source.chosen(args.weak, out)?) };
-    let key = PrivateKey::generate(args.key_type)?;
+    let key = PrivateKey::generate_for_ca(args.key_type)?;
     let pem = match &password {
         Some(chosen) => key.to_encrypted_pem(chosen.password(), CA_ITERATIONS)?,
         None => key.to_pem(),

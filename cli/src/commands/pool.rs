@@ -43,7 +43,9 @@ Examples:
 /// Arguments of `key pool fill`.
 #[derive(Debug, Args)]
 pub(crate) struct FillArgs {
-    /// rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521 or ed25519
+    /// rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521 or ed25519. While an RSA key is made,
+    /// programs that share this computer's processor could learn about it: make RSA keys on a computer of
+    /// your own, or take ec-p256
     #[arg(long = "type", value_name = "TYPE")]
     key_type: KeyType,
     /// How many keys are to wait in the end

@@ -77,9 +77,12 @@ pub enum AuthorityError {
     /// The name is in use.
     #[error("a CA named {0:?} exists already")]
     NameTaken(String),
-    /// A key that another CA has.
-    #[error("the key of the new CA is that of the CA {0:?}")]
+    /// A key that another CA, a device or a revoked certificate has.
+    #[error("the key of the new CA is that of {0}")]
     KeyTaken(String),
+    /// A key of the pool for which there is a certificate already.
+    #[error("{}: a certificate was issued for this key before", .0.display())]
+    KeyUsed(PathBuf),
     /// The name is not fit for a folder.
     #[error(
         "{0:?} is not a name for a CA: use 1 to {MAX_NAME} of a-z, 0-9, '-' and '_', a letter or digit first"
@@ -170,6 +173,10 @@ impl AuthorityError {
             Self::Revoked { .. } => Some("use another CA, or make a new one".to_owned()),
             Self::NameTaken(_) => Some(
                 "give the new one another name; `c8y-pki ca list` shows those in use".to_owned(),
+            ),
+            Self::KeyUsed(_) => Some(
+                "remove this file: it has come back to the key pool, perhaps with a backup"
+                    .to_owned(),
             ),
             Self::KeyTaken(_) => Some("let each CA have a key of its own".to_owned()),
             Self::WrongProfile { .. } => {

@@ -4,20 +4,22 @@ use time::OffsetDateTime;
 
 use super::{AuthorityError, Ca, OwnKey, Pki, Result};
 use crate::cert::Certificate;
-use crate::crypto::PublicKey;
+use crate::crypto::{KeyPolicy, PublicKey};
 use crate::issue::{self, Issuer};
 
 impl Pki {
     /// Takes in a CA made elsewhere. `heap` holds its certificate and, in any order, those above
-    /// it; CAs of this folder are found too.
+    /// it; CAs of this folder are found too. `keys` says which weak keys are let through.
     pub fn import(
         &mut self,
         name: &str,
         heap: &[Certificate],
         key: OwnKey<'_>,
+        keys: KeyPolicy,
         now: OffsetDateTime,
     ) -> Result<Ca> {
         let _lock = self.lock_for(name)?;
+        key.public_key().check_fit(keys)?;
         let kept = key.keep()?;
         let own = find_own(heap, kept.signer.public_key())?;
         Issuer::new(own, kept.signer.as_ref(), now)?;

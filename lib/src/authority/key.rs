@@ -178,7 +178,7 @@ impl<'a> NewKey<'a> {
     pub(super) fn make(self, key_type: KeyType) -> Result<Kept<'a>> {
         match self {
             Self::File(password) => {
-                let key = PrivateKey::generate(key_type)?;
+                let key = PrivateKey::generate_for_ca(key_type)?;
                 let octets = key.to_encrypted_pem(password.password(), CA_ITERATIONS)?;
                 Ok(Kept::in_file(key, octets))
             }
@@ -193,6 +193,13 @@ impl<'a> NewKey<'a> {
 }
 
 impl<'a> OwnKey<'a> {
+    pub(super) fn public_key(&self) -> &PublicKey {
+        match self {
+            Self::File(key, _) => key.public_key(),
+            Self::InToken(key) => key.public_key(),
+        }
+    }
+
     pub(super) fn keep(self) -> Result<Kept<'a>> {
         match self {
             Self::File(key, password) => {

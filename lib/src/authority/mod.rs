@@ -34,13 +34,14 @@ pub use pool::KeyPool;
 pub(crate) use pool::{Drawing, Drawn};
 
 use crate::cert::{Certificate, Serial};
-use crate::crypto::KeyType;
+use crate::crl::Reason;
+use crate::crypto::{KeyPolicy, KeyType};
 use crate::files::{self, Access, Existing, Lock};
 use crate::issue::{self, Issuer, Order, Outliving, Validity};
 use crate::key::signer::Signer;
 use crate::name::Name;
 use crate::profile::{Kind, PathLength, Profile};
-use crate::registry::{NewRecord, Registry, Replaced};
+use crate::registry::{NewRecord, Registry, Replaced, Role};
 use crate::secret::Password;
 
 /// Longest name of a CA, in characters.
@@ -254,6 +255,7 @@ impl Pki {
         let _lock = self.lock_for(name)?;
         let kept = settings.key.make(settings.profile.key)?;
         let key = kept.signer.as_ref();
+        key.public_key().check_fit(KeyPolicy::default())?;
         let wanted = settings.path_length.unwrap_or(settings.profile.path_length);
         let order = Order {
             profile: settings.profile,
@@ -289,6 +291,7 @@ impl Pki {
         let validity = Validity::of(settings.profile, now, settings.days);
         let validity = issuer.fit(validity, settings.outliving)?;
         let kept = settings.key.make(settings.profile.key)?;
+        kept.signer.public_key().check_fit(KeyPolicy::default())?;
         let order = Order {
             profile: settings.profile,
             subject: settings.subject,
@@ -320,7 +323,9 @@ impl Pki {
         }
     }
 
-    /// Refuses the key of a CA of the folder whose certificate is one of those.
+    /// Refuses the key of a CA of the folder whose certificate is one of those, and a key that the registry
+    /// has for another CA, a device or a revoked certificate. A CA that is taken in again, since its folder was
+    /// lost, has its own.
     fn check_key_is_free(
         &self,
         own: &Certificate,
@@ -328,9 +333,26 @@ impl Pki {
     ) -> Result<()> {
         let has_it = |ca: &Ca| ca.certificate().spki == own.spki && is_one(ca.certificate());
         match self.cas()?.into_iter().find(has_it) {
-            Some(other) => Err(AuthorityError::KeyTaken(other.name)),
-            None => Ok(()),
+            Some(other) => {
+                return Err(AuthorityError::KeyTaken(format!("the CA {:?}", other.name)));
+            }
+            None => {}
         }
+        for record in self.registry.with_key(&own.spki)? {
+            let other = record.certificate();
+            let is_ca = record.role == Role::Ca;
+            let is_own = is_ca && other.is_ok_and(|other| other == *own || !is_one(&other));
+            let holder = record.holder();
+            match record.revoked {
+                None | Some((_, Reason::Superseded)) if is_own => {}
+                None => return Err(AuthorityError::KeyTaken(holder)),
+                Some(_) => {
+                    let revoked = format!("a revoked certificate, {} of {holder}", record.serial);
+                    return Err(AuthorityError::KeyTaken(revoked));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Writes the folder of a new CA and records it.

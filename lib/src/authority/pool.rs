@@ -17,10 +17,10 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::{AuthorityError, Result};
-use crate::crypto::{KeyType, hex};
+use crate::crypto::{KeyPolicy, KeyType, hex, sha256};
 use crate::files::{self, Access, Existing, OwnDir};
 use crate::key::{CA_ITERATIONS, Pbes2Key, PrivateKey};
-use crate::registry::{Filter, Registry};
+use crate::registry::{Filter, KeyStart, Registry, key_start};
 use crate::secret::Password;
 
 const DRAWN: &str = ".drawn";
@@ -142,8 +142,9 @@ impl KeyPool {
             None => Pbes2Key::new(password, 1)?,
         };
         let dir = OwnDir::create(&self.dir.join(DRAWN).join(run))?;
+        let certified = registry.certified_keys()?;
         let waiting = Mutex::new(waiting.into_iter());
-        Ok(Drawing { pool: self.clone(), waiting, opening, password, dir })
+        Ok(Drawing { pool: self.clone(), waiting, opening, password, dir, certified })
     }
 
     /// Settles what runs have left that did not come to their end.
@@ -221,6 +222,8 @@ pub(crate) struct Drawing<'a> {
     opening: Pbes2Key,
     password: &'a Password,
     dir: OwnDir,
+    /// Keys that came back to the pool, for example with a backup, must not be certified again.
+    certified: HashSet<KeyStart>,
 }
 
 /// A key that was drawn, and the file that is to go when it is certified.
@@ -243,7 +246,13 @@ impl Drawing<'_> {
                 // Another process was faster.
                 Err(_) if !path.exists() => {}
                 Err(e) => return Err(e.into()),
-                Ok(()) => return Ok(Drawn { key: self.open(&file)?, file }),
+                Ok(()) => {
+                    let key = self.open(&file)?;
+                    if self.certified.contains(&key_start(&sha256(key.public_key().spki()))) {
+                        return Err(AuthorityError::KeyUsed(path));
+                    }
+                    return Ok(Drawn { key, file });
+                }
             }
         }
     }
@@ -251,11 +260,13 @@ impl Drawing<'_> {
     fn open(&self, file: &Path) -> Result<PrivateKey> {
         let at = |source| AuthorityError::Key { path: file.to_owned(), source };
         let bytes = files::read(file)?;
-        match self.opening.open(&bytes).map_err(at)? {
-            Some(key) => Ok(key),
+        let key = match self.opening.open(&bytes).map_err(at)? {
+            Some(key) => key,
             // Made at another time, when the pool was empty: with another salt.
-            None => PrivateKey::read(&bytes, Some(self.password)).map_err(at),
-        }
+            None => PrivateKey::read(&bytes, Some(self.password)).map_err(at)?,
+        };
+        key.public_key().check_fit(KeyPolicy::default()).map_err(|e| at(e.into()))?;
+        Ok(key)
     }
 
     /// Makes it durable that the keys drawn so far wait no more. Before they are certified: after a power

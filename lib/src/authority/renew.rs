@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 
 use super::{AuthorityError, Ca, Pki, Result};
 use crate::cert::{Certificate, Serial};
+use crate::crypto::KeyPolicy;
 use crate::files::{self, Access, Existing, Lock};
 use crate::issue::{self, Issuer, Outliving, Validity};
 use crate::key::signer::Signer;
@@ -39,6 +40,10 @@ impl Pki {
         let ca = self.ca(name)?;
         self.check_not_revoked(&ca)?;
         let (old, above) = (ca.certificate(), self.issuer_of(&ca)?);
+        if let Ok(own) = &old.public_key {
+            // An exponent of 3 was let through when the CA was taken in.
+            own.check_fit(KeyPolicy { allow_exponent_3: true })?;
+        }
         let renewed = match &above {
             None => {
                 // A root that has ended may renew itself: its key is what counts.

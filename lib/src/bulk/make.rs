@@ -171,8 +171,9 @@ impl Maker<'_> {
             DeviceKey::Requested(public) => Ok(Key::Elsewhere(public)),
             DeviceKey::File { path, password } => {
                 let bytes = SecretBytes::new(files::read(path)?);
-                let key = PrivateKey::read(bytes.expose(), password.as_ref())
-                    .map_err(|source| BulkError::KeyFile { path: path.clone(), source })?;
+                let at = |source| BulkError::KeyFile { path: path.clone(), source };
+                let key = PrivateKey::read(bytes.expose(), password.as_ref()).map_err(at)?;
+                key.public_key().check_fit(self.job.keys).map_err(|e| at(e.into()))?;
                 let pem = self.kept_form(&key, bytes, password.as_ref())?;
                 Ok(Key::Here { key, pem, drawn: None })
             }

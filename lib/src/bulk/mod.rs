@@ -12,6 +12,7 @@ mod commit;
 mod failed;
 mod ids;
 pub mod inspect;
+mod keys;
 pub mod list;
 mod make;
 mod out;

@@ -3,15 +3,20 @@
 
 use std::path::{Path, PathBuf};
 
+use super::keys::Owners;
 use super::list::{Device, DeviceKey, DeviceList};
 use super::staging::recover;
 use super::{BulkError, Fault};
+use crate::cert::spki_of;
 use crate::client_id::DeviceId;
-use crate::crypto::PublicKey;
+use crate::crypto::{CryptoError, KeyPolicy, PublicKey, WeakKey};
 use crate::files;
 use crate::key::{KeyError, PrivateKey};
 use crate::registry::{Record, Registry};
 use crate::secret::Password;
+
+/// What to do about a key that is not to be kept.
+const NEW_KEY: &str = "renew it with a new key: leave out --reuse-key, --key and --csr";
 
 /// Where a renewed certificate's key comes from.
 #[derive(Debug, Clone, Copy)]
@@ -30,23 +35,35 @@ pub enum RenewedKey<'a> {
 /// [`Existing::Replace`](super::Existing::Replace). `out` is where folders are looked for that are not
 /// where they were written.
 ///
-/// Devices that cannot be renewed so, as a key is missing or another one, are faults of the list.
+/// Devices that cannot be renewed so, as a key is missing, another one, weak (`keys` says what is let through)
+/// or somebody else's too, are faults of the list.
 pub fn list(
     registry: &Registry,
     records: Vec<Record>,
     key: RenewedKey<'_>,
+    keys: KeyPolicy,
     out: &Path,
 ) -> Result<DeviceList, BulkError> {
     if matches!(key, RenewedKey::Same(_)) {
         // A run that was killed may have left keys that are not in their place yet.
         recover(out, registry)?;
     }
+    let kept = records.iter().filter(|_| !matches!(key, RenewedKey::New));
+    let owners = Owners::of(registry, &[], kept.filter_map(|record| spki_of(&record.der)))?;
     let mut list = DeviceList::default();
     for record in records {
         let id = record.client_id.clone().unwrap_or_default();
         let Ok(parsed) = DeviceId::parse(&id) else { continue };
         let certificate = record.certificate()?;
-        match source(&record, &certificate.spki, &parsed, key, out) {
+        let source = source(&record, &certificate.spki, &parsed, key, keys, out);
+        let source = source.and_then(|source| match source {
+            DeviceKey::New => Ok(source),
+            _ => match owners.refuse(&parsed, &certificate.spki) {
+                Some((message, _)) => Err((message, NEW_KEY.to_owned())),
+                None => Ok(source),
+            },
+        });
+        match source {
             Ok(key) => list.devices.push(Device {
                 id: parsed,
                 key,
@@ -90,6 +107,7 @@ fn source(
     spki: &[u8],
     id: &DeviceId,
     key: RenewedKey<'_>,
+    keys: KeyPolicy,
     out: &Path,
 ) -> Result<DeviceKey, (String, String)> {
     match key {
@@ -110,8 +128,8 @@ fn source(
             format!("the request has another key than the certificate of {:?}", id.as_str()),
             "sign it as a request: `c8y-pki device sign --existing replace`".to_owned(),
         )),
-        RenewedKey::Same(password) => own_key(key_file(record, id, out), spki, id, password),
-        RenewedKey::File(path, password) => own_key(path.to_owned(), spki, id, password),
+        RenewedKey::Same(password) => own_key(key_file(record, id, out), spki, id, password, keys),
+        RenewedKey::File(path, password) => own_key(path.to_owned(), spki, id, password, keys),
     }
 }
 
@@ -121,17 +139,25 @@ fn own_key(
     spki: &[u8],
     id: &DeviceId,
     password: Option<&Password>,
+    keys: KeyPolicy,
 ) -> Result<DeviceKey, (String, String)> {
     let id = id.as_str();
-    let mut hint = "renew it with a new key: leave out --reuse-key and --key";
+    let mut hint = NEW_KEY.to_owned();
     let mut read = || -> Result<PrivateKey, String> {
         let bytes = files::read(&path).map_err(|e| e.to_string())?;
-        PrivateKey::read(&bytes, password).map_err(|e| {
+        let key = PrivateKey::read(&bytes, password).map_err(|e| {
             if matches!(e, KeyError::NeedsPassword | KeyError::WrongPassword) {
-                hint = "give its password: --key-password-file FILE";
+                hint = "give its password: --key-password-file FILE".to_owned();
             }
             format!("{}: {e}", path.display())
-        })
+        })?;
+        key.public_key().check_fit(keys).map_err(|e| {
+            if let CryptoError::Weak(WeakKey::SmallExponent(3)) = e {
+                hint = format!("{NEW_KEY}; --allow-exponent-3 lets this one through");
+            }
+            format!("{}: {e}", path.display())
+        })?;
+        Ok(key)
     };
     let problem = match read() {
         Ok(key) if key.public_key().spki() == spki => {
@@ -142,7 +168,7 @@ fn own_key(
         }
         Err(problem) => format!("the key of {id:?}: {problem}"),
     };
-    Err((problem, hint.to_owned()))
+    Err((problem, hint))
 }
 
 /// Where a device's key is: below `out`, or where it was written.

@@ -7,7 +7,7 @@
 //!
 //! A request whose key is certified for that device already is delivered again, not signed again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -15,6 +15,7 @@ use time::OffsetDateTime;
 
 use super::BulkError;
 use super::bundle::Bundler;
+use super::keys::Owners;
 use super::list::{Device, DeviceKey, DeviceList};
 use super::out::Out;
 use super::plan::{Fate, fate};
@@ -23,7 +24,7 @@ use super::staging::recover;
 use crate::authority::Pki;
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
-use crate::crypto::sha256;
+use crate::crypto::KeyPolicy;
 use crate::csr::Request;
 use crate::files;
 
@@ -102,27 +103,19 @@ pub fn sign(
         return Err(BulkError::Stream { what: "certificates for requests" });
     };
     recover(out, pki.registry())?;
-    let mut verdicts = Vec::new();
-    let mut desk = Desk {
-        pki,
-        job,
-        out,
-        now,
-        revoked: pki.registry().revoked_keys()?,
-        taken: pki
-            .cas()?
-            .iter()
-            .map(|ca| (sha256(&ca.certificate().spki), format!("the CA {}", ca.name)))
-            .collect(),
-        seen: HashMap::new(),
-        list: DeviceList::default(),
-    };
     let all: Vec<_> = requests.iter().flat_map(open).collect();
     if id.is_some() && all.len() > 1 {
         return Err(BulkError::OneId { requests: all.len() });
     }
-    for (name, request) in all {
-        verdicts.push(match request.and_then(|request| device(&request, id)) {
+    let read = |request: Result<Request, Sentence>| request.and_then(|r| device(&r, id, job.keys));
+    let all: Vec<_> = all.into_iter().map(|(name, request)| (name, read(request))).collect();
+    let asking = all.iter().filter_map(|(_, device)| requested(device.as_ref().ok()?));
+    let owners = Owners::of(pki.registry(), &pki.cas()?, asking)?;
+    let (taken, seen, list) = (HashMap::new(), HashMap::new(), DeviceList::default());
+    let mut desk = Desk { pki, job, out, now, owners, taken, seen, list };
+    let mut verdicts = Vec::with_capacity(all.len());
+    for (name, device) in all {
+        verdicts.push(match device {
             Ok(device) => desk.judge(&name, device)?,
             Err((message, hint)) => Verdict::refused(&name, None, message, hint),
         });
@@ -157,8 +150,9 @@ fn open(file: &RequestFile) -> Vec<(String, Result<Request, Sentence>)> {
 }
 
 /// What a request asks for, if it may.
-fn device(request: &Request, id: Option<&DeviceId>) -> Result<Device, Sentence> {
-    let key = request.check_possession().map_err(|e| (e.to_string(), e.hint()))?.clone();
+fn device(request: &Request, id: Option<&DeviceId>, keys: KeyPolicy) -> Result<Device, Sentence> {
+    let key = request.check_possession_under(keys);
+    let key = key.map_err(|e| (e.to_string(), e.hint()))?.clone();
     let id = match (id, request.subject.common_name()) {
         (Some(id), _) => id.clone(),
         (None, Some(name)) => {
@@ -173,16 +167,24 @@ fn device(request: &Request, id: Option<&DeviceId>) -> Result<Device, Sentence> 
     Ok(Device { id, key, subject: None, line: None, details: Default::default() })
 }
 
+/// The key that a device asks to have certified, as its SubjectPublicKeyInfo.
+fn requested(device: &Device) -> Option<&[u8]> {
+    match &device.key {
+        DeviceKey::Requested(key) => Some(key.spki()),
+        DeviceKey::New | DeviceKey::File { .. } => None,
+    }
+}
+
 /// Where requests are judged, one after the other.
 struct Desk<'a> {
     pki: &'a Pki,
     job: &'a Job<'a>,
     out: &'a Path,
     now: OffsetDateTime,
-    /// Keys whose certificates were revoked.
-    revoked: HashSet<[u8; 32]>,
-    /// Keys of the folder's CAs, and of requests that came before.
-    taken: HashMap<[u8; 32], String>,
+    /// Who has the keys already.
+    owners: Owners,
+    /// Keys of requests that came before, and their devices.
+    taken: HashMap<Vec<u8>, String>,
     /// Folded ids, and the request that asked for each first.
     seen: HashMap<String, String>,
     /// Good requests.
@@ -204,12 +206,11 @@ impl Desk<'_> {
             let message = format!("device id {text:?} is asked for by {first} too");
             return refuse(message, "keep one request for each device");
         }
-        if self.revoked.contains(&sha256(key.spki())) {
-            let message = format!("the key of device id {text:?} belongs to a revoked certificate");
-            return refuse(message, "have the device make a new key, and a request with it");
+        if let Some((message, hint)) = self.owners.refuse(&id, key.spki()) {
+            return refuse(message, hint);
         }
-        if let Some(owner) = self.taken.insert(sha256(key.spki()), format!("{text:?}")) {
-            let message = format!("the key of device id {text:?} is that of {owner} too");
+        if let Some(owner) = self.taken.insert(key.spki().to_vec(), text.to_owned()) {
+            let message = format!("the key of device id {text:?} is that of {owner:?} too");
             return refuse(message, "have each device make a key of its own");
         }
         let live = self.pki.registry().live_device(&id.folded())?;

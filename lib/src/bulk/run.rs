@@ -16,7 +16,7 @@ use super::staging::{Staging, recover, replacing_since};
 use super::{BulkError, Fault, archive};
 use crate::authority::policy::SigningPolicy;
 use crate::authority::{Ca, Pki};
-use crate::crypto::{fill_random, hex};
+use crate::crypto::{KeyPolicy, fill_random, hex};
 use crate::files;
 use crate::files::growing::{GROWS, Growing, part_of};
 use crate::issue::{Issuer, Outliving, Template, Validity};
@@ -74,6 +74,8 @@ pub struct Job<'a> {
     pub keep_going: bool,
     /// What the CA may sign.
     pub policy: &'a SigningPolicy,
+    /// Which keys are certified that were made elsewhere.
+    pub keys: KeyPolicy,
     /// Number of worker threads; at least one is used.
     pub threads: usize,
 }

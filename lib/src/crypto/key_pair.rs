@@ -31,6 +31,16 @@ impl fmt::Debug for KeyPair {
 }
 
 impl KeyPair {
+    /// Makes a new key for a CA: an RSA key is made by the backend, not by [`rsa`], whose sieve reads memory
+    /// at places that depend on the primes.
+    pub(crate) fn generate_for_ca(key_type: KeyType) -> Result<(Self, SecretBytes), CryptoError> {
+        key_type.check_available_for_ca()?;
+        match key_type {
+            KeyType::Rsa2048 | KeyType::Rsa3072 | KeyType::Rsa4096 => backend_rsa(key_type),
+            _ => Self::generate(key_type),
+        }
+    }
+
     /// Makes a new key; returns it with its PKCS#8 (version 1, for the sake of old readers).
     pub(crate) fn generate(key_type: KeyType) -> Result<(Self, SecretBytes), CryptoError> {
         key_type.check_available()?;
@@ -184,6 +194,26 @@ fn generate_ec(curve: KeyAlgorithm) -> Result<(KeyPair, SecretBytes), CryptoErro
     Ok((pair, pkcs8))
 }
 
+#[cfg(feature = "aws-lc-rs")]
+fn backend_rsa(key_type: KeyType) -> Result<(KeyPair, SecretBytes), CryptoError> {
+    use backend::encoding::{AsDer as _, Pkcs8V1Der};
+    use backend::rsa::KeySize;
+    let size = match key_type {
+        KeyType::Rsa3072 => KeySize::Rsa3072,
+        KeyType::Rsa4096 => KeySize::Rsa4096,
+        _ => KeySize::Rsa2048,
+    };
+    let failed = |_| CryptoError::Failed("making an RSA key");
+    let pair = backend::rsa::KeyPair::generate(size).map_err(failed)?;
+    let pkcs8: Pkcs8V1Der<'static> = pair.as_der().map_err(failed)?;
+    Ok((KeyPair::from_rsa(pair), SecretBytes::new(pkcs8.as_ref())))
+}
+
+#[cfg(not(feature = "aws-lc-rs"))]
+fn backend_rsa(key_type: KeyType) -> Result<(KeyPair, SecretBytes), CryptoError> {
+    Err(CryptoError::RingRsa(key_type))
+}
+
 /// PKCS#8 version 1 of an EC key with the public key inside (RFC 5958, section 2; RFC 5915, section 3).
 /// The backend writes it too, but for that works the coordinates of the public key out again: an
 /// inversion, a tenth of what the key cost.
@@ -260,6 +290,23 @@ mod tests {
             let again = PublicKey::from_spki(pair.public().spki()).unwrap();
             assert_eq!(&again, pair.public());
         }
+    }
+
+    #[test]
+    fn a_ca_gets_its_rsa_key_from_the_backend_or_none() {
+        let made = KeyPair::generate_for_ca(KeyType::Rsa3072);
+        if BACKEND == "ring" {
+            let error = made.unwrap_err();
+            assert_eq!(error, CryptoError::RingRsa(KeyType::Rsa3072));
+            assert!(error.hint().unwrap().contains("ec-p384"), "{error}");
+        } else {
+            let (pair, pkcs8) = made.unwrap();
+            assert_eq!(pair.public().algorithm(), KeyAlgorithm::Rsa { bits: 3072 });
+            let again = KeyPair::from_rsa_pkcs8(pkcs8.expose()).unwrap();
+            assert_eq!(again.public(), pair.public());
+        }
+        let (pair, _) = KeyPair::generate_for_ca(KeyType::EcP384).unwrap();
+        assert_eq!(pair.public().algorithm(), KeyAlgorithm::EcP384);
     }
 
     /// The backend's own encoder is the other implementation.

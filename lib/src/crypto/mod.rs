@@ -5,8 +5,9 @@
 //! RFC 3279, RFC 4055 (RSA), RFC 5758 (ECDSA) and RFC 8410 (Ed25519).
 //!
 //! Refused: RSA below 2048 bits, MD5 and SHA-1 signatures, curves other than P-256, P-384, P-521
-//! and Ed25519. ring does not know P-521; asking for it there is
-//! [`CryptoError::Backend`]. RSA keys are made by `rsa`, with either backend.
+//! and Ed25519. What is certified or taken in has to be no weak key either ([`WeakKey`]). ring does not
+//! know P-521; asking for it there is [`CryptoError::Backend`]. RSA keys of devices are made by `rsa`, with
+//! either backend; those of CAs by the backend, which with ring is [`CryptoError::RingRsa`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,6 +20,7 @@ mod public_key;
 mod raw;
 mod rsa;
 mod signature;
+mod weak;
 
 pub(crate) use key_pair::{KeyPair, ed25519_pkcs8};
 pub(crate) use mac_hash::MacHash;
@@ -26,6 +28,7 @@ pub use public_key::{KeyAlgorithm, PublicKey};
 #[cfg(feature = "pkcs11")]
 pub(crate) use raw::ecdsa_to_der;
 pub use signature::{Hash, SignatureAlgorithm};
+pub use weak::{KeyPolicy, MAX_RSA_BITS, WeakKey};
 
 #[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
 compile_error!("choose a crypto backend: the feature `aws-lc-rs` (default) or `ring`");
@@ -74,6 +77,14 @@ pub enum CryptoError {
     /// An RSA modulus that is too short.
     #[error("an RSA key of {0} bits is refused: the minimum is {MIN_RSA_BITS}")]
     ShortRsa(u32),
+    /// A key whose private half others can work out.
+    #[error(transparent)]
+    Weak(#[from] WeakKey),
+    /// An RSA key for a CA, in a build whose backend cannot make one.
+    #[error(
+        "a key of type {0} for a CA is made by the crypto backend, and {BACKEND} cannot make RSA keys"
+    )]
+    RingRsa(KeyType),
     /// Not a SubjectPublicKeyInfo, or a key in it that is not whole.
     #[error("the subject public key is damaged: {0}")]
     BadPublicKey(&'static str),
@@ -101,6 +112,11 @@ impl CryptoError {
             Self::Backend { .. } => {
                 Some("use a build with the default backend aws-lc-rs".to_owned())
             }
+            Self::RingRsa(_) => Some(
+                "take an EC key, for example --key-type ec-p384, or use a build with the default backend aws-lc-rs"
+                    .to_owned(),
+            ),
+            Self::Weak(weak) => weak.hint(),
             Self::NoSha256(_) => Some("the platform's proof wants an RSA or EC key".to_owned()),
             Self::Token(_) => Some(TOKEN_LOST.to_owned()),
             Self::ShortRsa(_) => {
@@ -166,6 +182,18 @@ impl KeyType {
             return Ok(());
         }
         Err(CryptoError::Backend { what: format!("making keys of type {self}") })
+    }
+}
+
+impl KeyType {
+    /// The same for the key of a CA, which the backend itself has to make;
+    /// [`CryptoError::RingRsa`] if it cannot.
+    pub fn check_available_for_ca(self) -> Result<(), CryptoError> {
+        self.check_available()?;
+        match cfg!(feature = "aws-lc-rs") || !self.is_rsa() {
+            true => Ok(()),
+            false => Err(CryptoError::RingRsa(self)),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use x509_parser::x509::SubjectPublicKeyInfo;
 
 use super::backend::signature as sig;
 use super::signature::verification;
-use super::{CryptoError, Hash, MIN_RSA_BITS, SignatureAlgorithm, sha1};
+use super::{CryptoError, Hash, KeyPolicy, MIN_RSA_BITS, SignatureAlgorithm, sha1, weak};
 use crate::der;
 
 /// The algorithm of a public key.
@@ -151,6 +151,13 @@ impl PublicKey {
         }
     }
 
+    /// Refuses a key that must not be certified or taken in: one that is too short, and one whose private
+    /// half others can work out ([`WeakKey`](super::WeakKey)). It costs some tens of microseconds for RSA.
+    pub fn check_fit(&self, policy: KeyPolicy) -> Result<(), CryptoError> {
+        self.check_strength()?;
+        Ok(weak::check(self.algorithm, &self.bits, policy)?)
+    }
+
     /// Verifies `signature` over `message`. The key must be strong enough and fit the algorithm.
     pub fn verify(
         &self,
@@ -220,21 +227,25 @@ fn algorithm_name(oid: &str) -> String {
     format!("{name} ({oid})")
 }
 
-pub(super) fn rsa_bits(rsa_public_key: &[u8]) -> Result<u32, CryptoError> {
-    let damaged = CryptoError::BadPublicKey("not an RSAPublicKey");
-    let Ok(modulus) = yasna::parse_der(rsa_public_key, |reader| {
+/// The modulus and the exponent of an RSAPublicKey (RFC 8017, A.1.1), big-endian.
+pub(super) fn rsa_numbers(rsa_public_key: &[u8]) -> Result<(Vec<u8>, Vec<u8>), CryptoError> {
+    let numbers = yasna::parse_der(rsa_public_key, |reader| {
         reader.read_sequence(|reader| {
             let (modulus, positive) = reader.next().read_bigint_bytes()?;
-            let _exponent = reader.next().read_bigint_bytes()?;
+            let (exponent, _) = reader.next().read_bigint_bytes()?;
             if positive {
-                Ok(modulus)
+                Ok((modulus, exponent))
             } else {
                 Err(yasna::ASN1Error::new(yasna::ASN1ErrorKind::Invalid))
             }
         })
-    }) else {
-        return Err(damaged);
-    };
+    });
+    numbers.map_err(|_| CryptoError::BadPublicKey("not an RSAPublicKey"))
+}
+
+pub(super) fn rsa_bits(rsa_public_key: &[u8]) -> Result<u32, CryptoError> {
+    let damaged = CryptoError::BadPublicKey("not an RSAPublicKey");
+    let (modulus, _) = rsa_numbers(rsa_public_key)?;
     let first = modulus.iter().position(|b| *b != 0).ok_or(damaged)?;
     let bits = (modulus.len() - first) * 8 - modulus[first].leading_zeros() as usize;
     u32::try_from(bits).map_err(|_| CryptoError::BadPublicKey("its modulus is absurdly long"))

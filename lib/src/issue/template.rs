@@ -3,7 +3,7 @@
 
 use super::{IssueError, Issuer, Order, Validity, assemble, tbs};
 use crate::cert::{Encoded, Serial};
-use crate::crypto::{PublicKey, sha1};
+use crate::crypto::{PublicKey, sha1, sha256};
 use crate::der;
 use crate::key::signer::Signer;
 use crate::profile::Profile;
@@ -108,6 +108,7 @@ impl<'a> Template<'a> {
             serial,
             not_before: self.validity.not_before,
             not_after: self.validity.not_after,
+            key_digest: sha256(public_key.spki()),
         })
     }
 }

@@ -103,6 +103,16 @@ impl PrivateKey {
         Ok(Self { pair, pkcs8 })
     }
 
+    /// The same for the key of a CA: an RSA key is made by the crypto backend, whose search for primes shows
+    /// nothing to other programs on the machine. [`PrivateKey::generate`] is faster, and the memory accesses
+    /// of its sieve depend on the primes: who shares the processor's caches could learn about them.
+    ///
+    /// [`CryptoError::RingRsa`] in a build with ring, which cannot make RSA keys.
+    pub fn generate_for_ca(key_type: KeyType) -> Result<Self, KeyError> {
+        let (pair, pkcs8) = KeyPair::generate_for_ca(key_type)?;
+        Ok(Self { pair, pkcs8 })
+    }
+
     /// Reads the first private key in PEM or DER octets; see [`read`] for the forms.
     pub fn read(bytes: &[u8], password: Option<&Password>) -> Result<Self, KeyError> {
         read::read(bytes, password)

@@ -82,6 +82,7 @@ impl Registry {
             let story = self.check_audit(checked)?;
             self.check_rows(&story, checked)?;
             self.check_serials(checked)?;
+            self.check_keys(checked)?;
             self.check_certificates(checked)
         };
         match attempt(&mut checked) {

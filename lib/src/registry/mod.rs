@@ -10,6 +10,7 @@
 
 mod audit;
 mod check;
+mod keys;
 mod marks;
 mod query;
 mod schema;
@@ -27,6 +28,8 @@ use crate::crypto::hex;
 
 pub use audit::AuditRow;
 pub use check::{Checked, Finding};
+pub use keys::KeyHolders;
+pub(crate) use keys::{KeyStart, key_start};
 pub use query::Standings;
 pub use sqlite::Registry;
 

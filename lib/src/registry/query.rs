@@ -1,6 +1,6 @@
 //! What the registry is asked: devices by id, certificates by what they are, revocations, the audit log.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use rusqlite::types::Value;
@@ -12,7 +12,7 @@ use super::sqlite::{Registry, Result};
 use super::{AuditRow, Filter, Record, RegistryError, Role, RowId, Standing, Status};
 use crate::cert::{Certificate, Serial};
 use crate::crl::{Reason, Revoked};
-use crate::crypto::{hex, sha256};
+use crate::crypto::hex;
 use crate::name::Name;
 
 impl Registry {
@@ -93,19 +93,6 @@ impl Registry {
                 .collect()
         };
         collect().map_err(|e| self.error(&e))
-    }
-
-    /// SHA-256 of the SubjectPublicKeyInfo of every certificate that was revoked for another reason
-    /// than that a new one took its place: such keys are not certified again.
-    pub fn revoked_keys(&self) -> Result<HashSet<[u8; 32]>> {
-        let mut keys = HashSet::new();
-        let tail = "WHERE revoked_at IS NOT NULL AND reason <> ?1";
-        let superseded = vec![Value::from(i64::from(Reason::Superseded as u8))];
-        self.visit(tail, superseded, |record| -> Result<()> {
-            keys.extend(record.certificate().ok().map(|cert| sha256(&cert.spki)));
-            Ok(())
-        })?;
-        Ok(keys)
     }
 
     /// When and why this very certificate was revoked, if it was.
@@ -207,7 +194,7 @@ impl Registry {
         self.connection.query_row(sql, [batch], |row| row.get(0)).map_err(|e| self.error(&e))
     }
 
-    fn collect(&self, tail: &str, values: Vec<Value>) -> Result<Vec<Record>> {
+    pub(super) fn collect(&self, tail: &str, values: Vec<Value>) -> Result<Vec<Record>> {
         let mut records = Vec::new();
         self.visit(tail, values, |record| -> Result<()> {
             records.push(record);

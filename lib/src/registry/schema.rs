@@ -3,16 +3,16 @@
 //! Version 2 added what renewal, revocation and `registry check` need: when and why a certificate
 //! was revoked, where its files are, which audit row recorded it, and a digest of each row. Version 3
 //! remembers how far the files have come that grow while devices are issued. Version 4 looks serial
-//! numbers up chunk by chunk.
+//! numbers up chunk by chunk. Version 5 finds the certificates of a key ([`keys`](super::keys)).
 
 use rusqlite::{Connection, params};
 use time::OffsetDateTime;
 
-use super::{Row, audit};
+use super::{Row, audit, keys};
 use crate::crypto::{hex, sha256};
 
 /// The schema's version, in SQLite's `user_version`.
-pub(super) const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 5;
 
 /// "c8yp": SQLite's `application_id`, so that another program's database is not taken for ours.
 pub(super) const APPLICATION: i64 = 0x6338_7970;
@@ -39,7 +39,8 @@ CREATE TABLE certificate (
     location TEXT,
     has_key INTEGER NOT NULL DEFAULT 0,
     audit INTEGER NOT NULL DEFAULT 0,
-    digest BLOB NOT NULL DEFAULT x''
+    digest BLOB NOT NULL DEFAULT x'',
+    key BLOB NOT NULL DEFAULT x''
 ) STRICT;
 CREATE UNIQUE INDEX certificate_live_device ON certificate (folded_id)
     WHERE folded_id IS NOT NULL AND status = 'live';
@@ -78,14 +79,15 @@ CREATE TABLE growing (path TEXT PRIMARY KEY, length INTEGER NOT NULL, tail BLOB 
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(TABLES)?;
     connection.execute_batch(SERIALS)?;
+    connection.execute_batch(keys::INDEX)?;
     connection.execute_batch(INDEXES)?;
     connection.execute_batch(GROWING)?;
     connection.pragma_update(None, "application_id", APPLICATION)?;
     connection.pragma_update(None, "user_version", VERSION)
 }
 
-/// Brings version 2 or 3 up to the present one. The audit log says that this happened.
-pub(super) fn migrate_2_or_3(
+/// Brings version 2, 3 or 4 up to the present one. The audit log says that this happened.
+pub(super) fn migrate(
     connection: &Connection,
     from: i64,
     now: OffsetDateTime,
@@ -93,8 +95,11 @@ pub(super) fn migrate_2_or_3(
     if from == 2 {
         connection.execute_batch(GROWING)?;
     }
-    connection.execute_batch("DROP INDEX certificate_serial")?;
-    connection.execute_batch(SERIALS)?;
+    if from <= 3 {
+        connection.execute_batch("DROP INDEX certificate_serial")?;
+        connection.execute_batch(SERIALS)?;
+    }
+    keys::add_column(connection)?;
     audit::append(connection, now, "migrate", &serde_json::json!({ "from": from, "to": VERSION }))?;
     connection.pragma_update(None, "user_version", VERSION)
 }
@@ -115,6 +120,7 @@ pub(super) fn migrate_1(connection: &Connection, now: OffsetDateTime) -> rusqlit
     connection.execute_batch(GROWING)?;
     number_rows(connection)?;
     connection.execute_batch(SERIALS)?;
+    keys::add_column(connection)?;
     let rows = digest_rows(connection)?;
     let detail = serde_json::json!({ "from": 1, "to": VERSION, "rows": hex(&rows) });
     audit::append(connection, now, "migrate", &detail)?;

@@ -10,7 +10,8 @@ use time::OffsetDateTime;
 
 use super::schema::{APPLICATION, VERSION};
 use super::{
-    NewRecord, Record, RegistryError, Replaced, Role, Row, Status, audit, audit_name, marks, schema,
+    NewRecord, Record, RegistryError, Replaced, Role, Row, Status, audit, audit_name, keys, marks,
+    schema,
 };
 use crate::crl::Reason;
 use crate::crypto::{hex, sha256};
@@ -84,8 +85,8 @@ impl Registry {
         match (application, version, empty) {
             (APPLICATION, VERSION, _) => return Ok(()),
             (APPLICATION, 1, _) => schema::migrate_1(&transaction, now).map_err(fail)?,
-            (APPLICATION, from @ (2 | 3), _) => {
-                schema::migrate_2_or_3(&transaction, from, now).map_err(fail)?;
+            (APPLICATION, from @ 2..VERSION, _) => {
+                schema::migrate(&transaction, from, now).map_err(fail)?;
             }
             (APPLICATION, found, _) => {
                 return Err(RegistryError::TooNew { path, found, known: VERSION });
@@ -227,8 +228,8 @@ fn begin<'c>(connection: &'c mut Connection, path: &Path) -> Result<Transaction<
 
 const INSERT: &str = "
 INSERT INTO certificate (ca, role, client_id, folded_id, issuer, serial, not_before, not_after, status,
-    recorded, batch, details, location, has_key, audit, digest, der)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'live', ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+    recorded, batch, details, location, has_key, audit, digest, der, key)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'live', ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 
 /// Adds a row; returns its digest.
 fn add_row(
@@ -278,6 +279,7 @@ fn add_row(
         audit,
         digest,
         row.der,
+        keys::key_start(&cert.key_digest),
     ])?;
     Ok(digest)
 }

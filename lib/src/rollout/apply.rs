@@ -15,7 +15,7 @@ use crate::bulk::bundle::BundleSettings;
 use crate::bulk::list::DeviceList;
 use crate::bulk::{self, Existing, Job, Out, Progress, Summary};
 use crate::cert::Certificate;
-use crate::crypto::random_password;
+use crate::crypto::{KeyPolicy, random_password};
 use crate::files::{self, Access};
 use crate::issue::Outliving;
 use crate::key::pkcs11::TokenKey;
@@ -236,6 +236,7 @@ fn make_devices(
         key_pool: None,
         keep_going: false,
         policy: &pki.policy(&ca.name),
+        keys: KeyPolicy::default(),
         threads: run.threads,
     };
     let told = |progress| (run.progress)("devices", progress);

@@ -5,6 +5,7 @@ use c8y_pki::authority::{AuthorityError, OwnKey, Pki};
 use c8y_pki::cert::Serial;
 use c8y_pki::chain::{self, Options};
 use c8y_pki::crl::Crl;
+use c8y_pki::crypto::KeyPolicy;
 use c8y_pki::issue::{self, IssueError, Order, Outliving, Validity};
 use c8y_pki::key::PrivateKey;
 use c8y_pki::key::signer::Signer;
@@ -105,10 +106,16 @@ fn a_ca_of_another_folder_is_taken_in() {
     let kept = chosen();
     // The heap is in any order and holds a stranger.
     let heap = [line.chain[1].clone(), line.chain[0].clone()];
-    let ca = new.pki.import("line", &heap, OwnKey::File(&key, &kept), now()).unwrap();
+    let ca = new
+        .pki
+        .import("line", &heap, OwnKey::File(&key, &kept), KeyPolicy::default(), now())
+        .unwrap();
     assert_eq!(ca.chain, line.chain);
     let stranger = PrivateKey::generate(ec("root").key).unwrap();
-    let error = new.pki.import("x", &heap, OwnKey::File(&stranger, &kept), now()).unwrap_err();
+    let error = new
+        .pki
+        .import("x", &heap, OwnKey::File(&stranger, &kept), KeyPolicy::default(), now())
+        .unwrap_err();
     assert!(error.to_string().contains("belongs to none of the certificates"), "{error}");
 }
 
@@ -130,8 +137,14 @@ fn two_cas_of_different_subjects_do_not_share_a_key() {
     };
     let heap = [issue::self_sign(&order, &key).unwrap()];
     let kept = chosen();
-    let error = folder.pki.import("b", &heap, OwnKey::File(&key, &kept), now()).unwrap_err();
-    assert!(matches!(error, AuthorityError::KeyTaken(ref name) if name == "root"), "{error}");
+    let error = folder
+        .pki
+        .import("b", &heap, OwnKey::File(&key, &kept), KeyPolicy::default(), now())
+        .unwrap_err();
+    assert!(
+        matches!(error, AuthorityError::KeyTaken(ref name) if name == "the CA \"root\""),
+        "{error}"
+    );
     assert_eq!(folder.pki.cas().unwrap().len(), 1);
 }
 

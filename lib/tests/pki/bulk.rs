@@ -14,6 +14,7 @@ use c8y_pki::bulk::{BulkError, Existing, Job, Out, Summary, run};
 use c8y_pki::cert::Certificate;
 use c8y_pki::chain::{Options, check_device, verify};
 use c8y_pki::client_id::DeviceId;
+use c8y_pki::crypto::KeyPolicy;
 use c8y_pki::issue::Outliving;
 use c8y_pki::key::PrivateKey;
 use c8y_pki::name::Name;
@@ -68,6 +69,7 @@ fn issue(pki: &mut Pki, out: &Path, ids: &[String], how: &Run<'_>) -> Result<Sum
         key_pool: None,
         keep_going: false,
         policy: &SigningPolicy::default(),
+        keys: KeyPolicy::default(),
         threads: 2,
     };
     fs::create_dir_all(out).unwrap();

@@ -13,6 +13,7 @@ use c8y_pki::bulk::{BulkError, Existing, Job, Out, Summary, run};
 use c8y_pki::cert::Certificate;
 use c8y_pki::chain::{self, Options, check_revocation, verify};
 use c8y_pki::crl::{Crl, Reason};
+use c8y_pki::crypto::KeyPolicy;
 use c8y_pki::issue::{Outliving, Validity};
 use c8y_pki::key::PrivateKey;
 use c8y_pki::manifest;
@@ -45,6 +46,7 @@ fn issue(
         key_pool: None,
         keep_going: false,
         policy: &pki.policy(&ca.name),
+        keys: KeyPolicy::default(),
         threads: 2,
     };
     run(pki, &job, list, at, &AtomicBool::new(false), &|_| {})
@@ -255,9 +257,9 @@ fn renewal_keeps_subject_and_details_and_the_key_if_asked() {
     let (mut folder, out) = factory();
     let old = chain_of(&out, "a").remove(0);
     let key = fs::read(out.join("a").join("key.pem")).unwrap();
-    let wanted =
-        renew::list(folder.pki.registry(), records(&folder, &["a"]), RenewedKey::Same(None), &out)
-            .unwrap();
+    let kept = RenewedKey::Same(None);
+    let a = records(&folder, &["a"]);
+    let wanted = renew::list(folder.pki.registry(), a, kept, KeyPolicy::default(), &out).unwrap();
     assert_eq!(wanted.faults, []);
     let later = now() + Duration::days(100);
     issue(&mut folder.pki, "line", &out, wanted, REPLACE, later).unwrap();
@@ -267,9 +269,8 @@ fn renewal_keeps_subject_and_details_and_the_key_if_asked() {
     assert_ne!(new.serial, old.serial);
     assert_eq!(fs::read(out.join("a").join("key.pem")).unwrap(), key);
 
-    let wanted =
-        renew::list(folder.pki.registry(), records(&folder, &["b"]), RenewedKey::New, &out)
-            .unwrap();
+    let (b, keys) = (records(&folder, &["b"]), KeyPolicy::default());
+    let wanted = renew::list(folder.pki.registry(), b, RenewedKey::New, keys, &out).unwrap();
     let old = chain_of(&out, "b").remove(0);
     issue(&mut folder.pki, "line", &out, wanted, REPLACE, later).unwrap();
     let new = chain_of(&out, "b").remove(0);
@@ -286,6 +287,7 @@ fn a_key_that_is_lost_or_anothers_is_a_fault() {
         folder.pki.registry(),
         records(&folder, &["a", "b", "c"]),
         RenewedKey::Same(None),
+        KeyPolicy::default(),
         &out,
     )
     .unwrap();

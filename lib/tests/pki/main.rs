@@ -3,6 +3,7 @@
 mod authority;
 mod bulk;
 mod folder;
+mod keys;
 mod life;
 mod manifest;
 mod pool;

@@ -10,7 +10,7 @@ use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::authority::{AuthorityError, KeyPool, Pki};
 use c8y_pki::bulk::list::DeviceList;
 use c8y_pki::bulk::{BulkError, Existing, Job, Out, Summary, run};
-use c8y_pki::crypto::KeyType;
+use c8y_pki::crypto::{KeyPolicy, KeyType};
 use c8y_pki::issue::Outliving;
 use c8y_pki::name::Name;
 use c8y_pki::secret::Password;
@@ -51,6 +51,7 @@ fn issue(
         key_pool: Some(pool),
         keep_going: false,
         policy: &SigningPolicy::default(),
+        keys: KeyPolicy::default(),
         threads: 2,
     };
     let ids: Vec<String> = ids.map(|n| format!("device-{n}")).collect();
@@ -124,6 +125,26 @@ fn what_a_stopped_run_has_drawn_is_settled() {
     assert!(!drawn.exists());
     assert_eq!(issue(&mut folder.pki, &out, 0..4, &pool_password()).unwrap().issued, 1);
     assert_eq!(public_keys(&folder.pki).len(), 4);
+}
+
+/// The pool as it was before a run, put back from a backup after it.
+#[test]
+fn a_key_that_was_certified_and_came_back_is_not_taken_again() {
+    let mut folder = Folder::with_root();
+    let out = folder.path().join("out");
+    let pool = fill(&folder.pki, 1);
+    let file = fs::read_dir(pool.dir()).unwrap().map(|e| e.unwrap().path()).next().unwrap();
+    let backup = fs::read(&file).unwrap();
+    assert_eq!(issue(&mut folder.pki, &out, 0..1, &pool_password()).unwrap().issued, 1);
+    fs::write(&file, backup).unwrap();
+    let error = issue(&mut folder.pki, &out, 1..2, &pool_password()).unwrap_err();
+    let told = format!("{}: a certificate was issued for this key before", file.display());
+    assert_eq!(error.to_string(), told);
+    assert!(error.hint().unwrap().contains("remove this file"), "{error}");
+    assert_eq!(public_keys(&folder.pki).len(), 1);
+    fs::remove_file(&file).unwrap();
+    fill(&folder.pki, 1);
+    assert_eq!(issue(&mut folder.pki, &out, 1..2, &pool_password()).unwrap().issued, 1);
 }
 
 #[test]

@@ -196,7 +196,12 @@ fn a_changed_row_is_found_and_named() {
     assert_found(
         &format!("UPDATE certificate SET der = {other} WHERE client_id = 'b'"),
         // Its state is told by its fingerprint, which is another one now.
-        &[("row", "(b) was changed"), ("state", "(b) is revoked"), ("certificate", "of b")],
+        &[
+            ("row", "(b) was changed"),
+            ("row", "(b) has the digest of another key"),
+            ("state", "(b) is revoked"),
+            ("certificate", "of b"),
+        ],
     );
     assert_found(
         "UPDATE certificate SET serial = x'0102' WHERE client_id = 'c'",
@@ -221,7 +226,7 @@ fn a_removed_or_added_row_is_found() {
     assert_found(
         "INSERT INTO certificate SELECT id + 100, ca, role, 'd', 'd', issuer, x'07', not_before,
          not_after, 'live', recorded, batch, details, der, NULL, NULL, location, has_key, 99,
-         digest FROM certificate WHERE client_id = 'c'",
+         digest, key FROM certificate WHERE client_id = 'c'",
         &[
             ("row", "(d) was changed"),
             ("row", "refer to row 99 of the audit log, which did not record them"),
@@ -393,6 +398,7 @@ fn a_registry_of_version_1_is_brought_up() {
     let checked = registry.check().unwrap();
     assert_eq!((checked.findings, checked.audit_rows, checked.certificates), (vec![], 4, 4));
     assert_eq!(registry.audit(4).unwrap()[0].action, "migrate");
+    assert_keys_are_found(&registry, &records[..4]);
     // It goes on like a new one.
     let c = registry.live_device("c").unwrap().unwrap();
     registry.revoke(&[c], Reason::Unspecified, now(), now()).unwrap();
@@ -405,6 +411,73 @@ fn a_registry_of_version_1_is_brought_up() {
     assert!(findings[0].message.contains("(b) was changed"), "{findings:?}");
 }
 
+/// Each certificate is found by its key, alone and among many.
+fn assert_keys_are_found(registry: &Registry, records: &[Record]) {
+    let spkis: Vec<Vec<u8>> = records.iter().map(|r| r.certificate().unwrap().spki).collect();
+    let others: Vec<[u8; 8]> = (0..200u64).map(u64::to_be_bytes).collect();
+    let many = spkis.iter().map(Vec::as_slice).chain(others.iter().map(<[u8; 8]>::as_slice));
+    let many = registry.with_keys(many).unwrap();
+    for (record, spki) in records.iter().zip(&spkis) {
+        let alone = registry.with_key(spki).unwrap();
+        assert_eq!(alone.len(), 1);
+        assert_eq!(alone[0].der, record.der);
+        assert_eq!(many.of(spki), alone);
+    }
+    assert_eq!(many.into_records().len(), records.len());
+    assert_eq!(registry.with_key(b"nobody's").unwrap(), []);
+}
+
+/// What version 4 had: no column for keys.
+#[test]
+fn a_registry_of_version_4_is_brought_up() {
+    let mut folder = lived();
+    for n in 0..5 {
+        let record = device(&folder, &format!("d{n}"), None);
+        folder.pki.registry_mut().record("many", now(), &[record]).unwrap();
+    }
+    let path = folder.pki.registry().path().to_owned();
+    let before = folder.pki.registry().find(&Filter::default()).unwrap();
+    let rows = folder.pki.registry().check().unwrap().audit_rows;
+    Connection::open(&path).unwrap().execute_batch(WITHOUT_KEYS).unwrap();
+    Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 4").unwrap();
+    let registry = Registry::open(&path, now()).unwrap();
+    let checked = registry.check().unwrap();
+    assert_eq!((checked.findings, checked.audit_rows), (vec![], rows + 1));
+    let told = &registry.audit(i64::try_from(rows).unwrap() + 1).unwrap()[0];
+    assert_eq!((told.action.as_str(), &told.detail["from"]), ("migrate", &4.into()));
+    assert_eq!(registry.find(&Filter::default()).unwrap(), before);
+    assert_keys_are_found(&registry, &before);
+}
+
+const WITHOUT_KEYS: &str = "
+DROP INDEX certificate_key;
+ALTER TABLE certificate DROP COLUMN key;
+";
+
+#[test]
+fn certificates_are_found_by_their_key_through_its_index_and_a_wrong_one_is_found_out() {
+    let folder = lived();
+    assert_keys_are_found(
+        folder.pki.registry(),
+        &folder.pki.registry().find(&Filter::default()).unwrap(),
+    );
+    let path = folder.pki.registry().path().to_owned();
+    let plan: String = Connection::open(&path)
+        .unwrap()
+        .query_row(
+            "EXPLAIN QUERY PLAN SELECT id FROM certificate
+             WHERE audit IN (SELECT sequence FROM audit) AND key = x'00'",
+            [],
+            |row| row.get(3),
+        )
+        .unwrap();
+    assert!(plan.contains("certificate_key (audit=? AND key=?)"), "{plan}");
+    assert_found(
+        "UPDATE certificate SET key = x'00' WHERE client_id = 'c'",
+        &[("row", "(c) has the digest of another key than its certificate")],
+    );
+}
+
 /// What version 3 had: an index of serial numbers that began with them.
 #[test]
 fn a_registry_of_version_3_is_brought_up() {
@@ -413,6 +486,7 @@ fn a_registry_of_version_3_is_brought_up() {
     let before = folder.pki.registry().find(&Filter::default()).unwrap();
     let rows = folder.pki.registry().check().unwrap().audit_rows;
     // What is open now goes on with the new index: SQLite tells it.
+    Connection::open(&path).unwrap().execute_batch(WITHOUT_KEYS).unwrap();
     Connection::open(&path)
         .unwrap()
         .execute_batch(

@@ -5,6 +5,7 @@ mod ca;
 mod cert;
 mod device;
 mod environment;
+mod keys;
 mod large;
 mod life;
 mod line;

@@ -21,6 +21,7 @@ pub(super) fn run(args: &AddArgs, dir: &Path, out: Output) -> Result {
     }
     Pki::check_new_name(dir, &args.name)?;
     let path = args.key.clone().unwrap_or_default();
+    let keys = args.keys.policy();
     let now = OffsetDateTime::now_utc();
     let ca = if let Some(text) = token::as_uri(&path) {
         if args.make.place.ca_password_file.is_some() {
@@ -32,11 +33,17 @@ pub(super) fn run(args: &AddArgs, dir: &Path, out: Output) -> Result {
         let file = args.key_password_file.as_ref();
         let key =
             token::open(text, token::pin(file, "--key-password-file", "the token with the key"))?;
-        Pki::open_or_create(dir, now)?.import(&args.name, &heap, OwnKey::InToken(&key), now)?
+        Pki::open_or_create(dir, now)?.import(
+            &args.name,
+            &heap,
+            OwnKey::InToken(&key),
+            keys,
+            now,
+        )?
     } else {
         let (key, password) = key_of_file(args, &path, out)?;
         let own = OwnKey::File(&key, &password);
-        Pki::open_or_create(dir, now)?.import(&args.name, &heap, own, now)?
+        Pki::open_or_create(dir, now)?.import(&args.name, &heap, own, keys, now)?
     };
     if ca.chain.last().is_some_and(|top| !top.is_self_issued()) {
         out.warning(&format!(

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::authority::{Ca, CaSettings, KeyPlace, Pki};
-use c8y_pki::crypto::KeyType;
+use c8y_pki::crypto::{KeyPolicy, KeyType};
 use c8y_pki::describe::CertificateView;
 use c8y_pki::issue::Outliving;
 use c8y_pki::profile::PathLength;
@@ -19,6 +19,7 @@ use place::{Place, PlaceArgs};
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crate::commands::device::KeyPolicyArgs;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::password::Source;
@@ -122,6 +123,8 @@ pub(crate) struct AddArgs {
     /// Take in a CA made elsewhere: files with its certificate and those above it
     #[arg(long, value_name = "FILE", num_args = 1.., requires = "key", conflicts_with_all = ["parent", "clamp", "days", "path_length", "key_type", "token", "existing_key"])]
     import: Vec<PathBuf>,
+    #[command(flatten)]
+    keys: KeyPolicyArgs,
     /// The private key of the CA to take in, in a file or a token (pkcs11:…), where it stays
     #[arg(long, value_name = "FILE|URI", requires = "import")]
     key: Option<PathBuf>,
@@ -256,6 +259,12 @@ fn named(
 }
 
 fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
+    if args.keys.policy() != KeyPolicy::default() {
+        return Err(Failure::usage(
+            "--allow-exponent-3 is for the key of a CA that is taken in, and a new one is to be made",
+            "leave it out",
+        ));
+    }
     let profile = values::profile(&args.profile, args.make.key_type)?;
     let subject = named(&args.make.subject, &profile)?;
     let now = OffsetDateTime::now_utc();

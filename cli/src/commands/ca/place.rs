@@ -44,6 +44,10 @@ impl<'a> Place<'a> {
     /// `key_type` is that of a key that is to be made.
     pub(super) fn of(args: &'a PlaceArgs, key_type: KeyType, out: Output) -> Result<Self> {
         let uri = args.token.as_deref().map(token::uri).transpose()?;
+        if uri.is_none() {
+            // A token makes its keys itself.
+            key_type.check_available_for_ca()?;
+        }
         Ok(Self { args, uri, key_type, out })
     }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::Pki;
 use c8y_pki::bulk::list::{DeviceList, Devices};
+use c8y_pki::crypto::KeyPolicy;
 use clap::Args;
 use time::OffsetDateTime;
 
@@ -63,6 +64,7 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
     let pki = Pki::open(dir, now)?;
     let ca = pki.ca(&args.ca)?;
     args.output.refuse_faults(&devices, out)?;
-    let run = Run { ca, profile, subject, existing: args.existing.existing()?, devices };
+    let (existing, keys) = (args.existing.existing()?, KeyPolicy::default());
+    let run = Run { ca, profile, subject, existing, keys, devices };
     issue(pki, run, &args.output, now, out)
 }

@@ -6,6 +6,7 @@ use c8y_pki::authority::{Ca, Pki};
 use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
 use c8y_pki::bulk::list::Devices;
 use c8y_pki::bulk::{self, BulkError, Existing, Fault, Job, Out, Stream, Summary};
+use c8y_pki::crypto::KeyPolicy;
 use c8y_pki::files::{self, Access};
 use c8y_pki::issue::Outliving;
 use c8y_pki::name::NameBuilder;
@@ -33,6 +34,7 @@ pub(super) struct Run {
     pub(super) profile: Profile,
     pub(super) subject: NameBuilder,
     pub(super) existing: Existing,
+    pub(super) keys: KeyPolicy,
     pub(super) devices: Devices,
 }
 
@@ -206,6 +208,7 @@ pub(super) fn issue(
         key_pool: passwords.pool.as_ref(),
         keep_going: args.keep_going,
         policy: &pki.policy(&run.ca.name),
+        keys: run.keys,
         threads: threads(args.threads),
     };
     let line = Line::new(out);

@@ -5,6 +5,7 @@
 
 mod bootstrap;
 mod check;
+mod compromise;
 mod connect;
 mod connecting;
 mod enrol;
@@ -24,7 +25,7 @@ use std::path::{Path, PathBuf};
 use c8y_pki::bulk::Existing;
 use c8y_pki::bulk::bundle::Bundle;
 use c8y_pki::bulk::list::{DeviceList, ListFile};
-use c8y_pki::crypto::KeyType;
+use c8y_pki::crypto::{KeyPolicy, KeyType};
 use c8y_pki::profile::Profile;
 use c8y_pki::registry::{Record, Registry, RegistryError};
 use c8y_pki::store::{Compat, DEFAULT_ITERATIONS, MAX_ITERATIONS, Pkcs12Options};
@@ -154,6 +155,21 @@ impl ExistingArgs {
     }
 }
 
+/// Which weak keys are let through.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct KeyPolicyArgs {
+    /// Accept an RSA key with the public exponent 3, which is refused otherwise, as is every exponent below
+    /// 65537: for devices that cannot make another key
+    #[arg(long)]
+    allow_exponent_3: bool,
+}
+
+impl KeyPolicyArgs {
+    pub(crate) fn policy(self) -> KeyPolicy {
+        KeyPolicy { allow_exponent_3: self.allow_exponent_3 }
+    }
+}
+
 /// What devices get, and how it is protected.
 #[derive(Debug, Args)]
 pub(crate) struct OutputArgs {
@@ -170,7 +186,8 @@ pub(crate) struct OutputArgs {
     #[arg(long, default_value = "device", value_name = "NAME|FILE")]
     profile: String,
     /// Type of the keys, in place of the profile's: rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384,
-    /// ec-p521, ed25519
+    /// ec-p521, ed25519. While an RSA key is made, programs that share this computer's processor could
+    /// learn about it: make RSA keys on a computer of your own, or take ec-p256
     #[arg(long = "key-type", value_name = "TYPE")]
     key_type: Option<KeyType>,
     /// Validity in days, in place of the profile's

@@ -15,7 +15,7 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::making::{Run, issue};
-use super::{OutputArgs, read_list};
+use super::{KeyPolicyArgs, OutputArgs, read_list};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::values;
@@ -61,6 +61,8 @@ pub(crate) struct RenewArgs {
     #[arg(long)]
     revoke: bool,
     #[command(flatten)]
+    keys: KeyPolicyArgs,
+    #[command(flatten)]
     output: OutputArgs,
 }
 
@@ -72,14 +74,15 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let request = args.csr.as_deref().map(request).transpose()?;
     let reads_keys = args.reuse_key || args.key.is_some();
     let password = if reads_keys { args.output.key_source().given()? } else { None };
+    let keys = args.keys.policy();
     let key = match (&request, &args.key) {
-        (Some(request), _) => RenewedKey::Request(request.check_possession()?),
+        (Some(request), _) => RenewedKey::Request(request.check_possession_under(keys)?),
         (None, Some(path)) => RenewedKey::File(path, password.as_ref()),
         (None, None) if args.reuse_key => RenewedKey::Same(password.as_ref()),
         (None, None) => RenewedKey::New,
     };
     let ca = issuer(args, &records)?;
-    let mut list = renew::list(pki.registry(), records, key, &args.output.out)?;
+    let mut list = renew::list(pki.registry(), records, key, keys, &args.output.out)?;
     list.faults.splice(0..0, faults);
     let devices = Devices::from(list);
     args.output.refuse_faults(&devices, out)?;
@@ -91,7 +94,7 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let ca = pki.ca(&ca)?;
     let subject = Name::builder();
     let existing = Existing::Replace { revoke: args.revoke };
-    issue(pki, Run { ca, profile, subject, existing, devices }, &args.output, now, out)
+    issue(pki, Run { ca, profile, subject, existing, keys, devices }, &args.output, now, out)
 }
 
 /// The certificates that are to be renewed, and devices that have none.

@@ -11,6 +11,7 @@ use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::compromise::SameKey;
 use super::read_list;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
@@ -20,15 +21,21 @@ use crate::values;
 /// Arguments of `device revoke`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-An id means the device's live certificate, and with keyCompromise every certificate of the same
-key; a serial number means that certificate, live or superseded. All of them are revoked, or none;
-those that are already stay as they are. A revocation is final. It counts once a list says so: make
-the CA's next list, and tell the platform (`tenant crl upload`).
+An id means the device's live certificate; a serial number means that certificate, live or
+superseded. With keyCompromise every other certificate of the same key is revoked too, live or
+superseded, whichever device or CA has it: those of others are named first, and have to be confirmed
+at the terminal or with --yes; one of a CA needs --ca-certificate as well. All of them are revoked,
+or none; those that are already stay as they are. A revocation is final. It counts once a list says
+so: make the CA's next list, and tell the platform (`tenant crl upload`).
 
 Examples:
   c8y-pki device revoke gw-0001 --reason keyCompromise
   c8y-pki device revoke 4a1f… --reason cessationOfOperation --at 2026-11-24T08:00:00Z
-  c8y-pki device revoke gw-0001 && c8y-pki ca crl line-7 && c8y-pki tenant crl upload")]
+  c8y-pki device revoke gw-0001 && c8y-pki ca crl line-7 && c8y-pki tenant crl upload
+  c8y-pki device revoke gw-0001 --reason keyCompromise --yes --json
+
+Exit codes: 0 done; 1 the question was answered with no; 2 something cannot be revoked as asked, or
+nobody can be asked: nothing was revoked.")]
 pub(crate) struct RevokeArgs {
     /// Device identifiers, or serial numbers in hex; a CA's certificate by its serial number
     #[arg(required_unless_present = "from", value_name = "ID|SERIAL")]
@@ -36,9 +43,10 @@ pub(crate) struct RevokeArgs {
     /// CSV with a column `id`; - for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "certificates")]
     from: Option<PathBuf>,
-    /// A serial number may be that of a CA's certificate
-    #[arg(long, conflicts_with = "from")]
-    ca_certificate: bool,
+    /// A CA's certificate may be meant: by its serial number, or since it has the compromised key.
+    /// Everything below it goes with it
+    #[arg(long)]
+    pub(super) ca_certificate: bool,
     /// Why: unspecified, keyCompromise, cACompromise, affiliationChanged, superseded,
     /// cessationOfOperation, certificateHold, privilegeWithdrawn
     #[arg(long, default_value = "unspecified", value_name = "REASON", value_parser = reason)]
@@ -46,6 +54,9 @@ pub(crate) struct RevokeArgs {
     /// Since when (RFC 3339); by default now
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     at: Option<OffsetDateTime>,
+    /// With keyCompromise: revoke the certificates that others have for the same key without asking
+    #[arg(long)]
+    pub(super) yes: bool,
 }
 
 fn reason(text: &str) -> std::result::Result<Reason, String> {
@@ -63,6 +74,8 @@ struct Revoked {
     reason: &'static str,
     #[serde(with = "time::serde::rfc3339")]
     revoked_at: OffsetDateTime,
+    /// Not named, but for the same key as one that was.
+    same_key: bool,
 }
 
 pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
@@ -76,7 +89,17 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
         ));
     }
     let mut pki = Pki::open(dir, now)?;
-    let (records, already) = meant_by(args, pki.registry())?;
+    let (mut records, already) = meant_by(args, pki.registry())?;
+    let named = records.len();
+    if args.reason == Reason::KeyCompromise {
+        let all: Vec<&Record> = records.iter().chain(&already).collect();
+        let same = SameKey::of(args, &all, pki.registry())?;
+        if !same.confirm(args, out)? {
+            out.note("Nothing was revoked.");
+            return Ok(Outcome::No);
+        }
+        records.extend(same.records);
+    }
     for record in &already {
         let (since, reason) = record.revoked.map_or((now, Reason::Unspecified), |r| r);
         out.note(&format!(
@@ -90,33 +113,44 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
         return Ok(Outcome::Done);
     }
     pki.registry_mut().revoke(&records, args.reason, at, now)?;
-    let revoked: Vec<Revoked> = records.into_iter().map(|r| row(r, args.reason, at)).collect();
+    let cas: Vec<String> =
+        records.iter().filter(|r| r.role == Role::Ca).map(Record::holder).collect();
+    let row = |(index, record)| row(record, args.reason, at, index >= named);
+    let revoked: Vec<Revoked> = records.into_iter().enumerate().map(row).collect();
     out.results(&revoked, |all| {
         let line = |r: &Revoked| {
             let holder = r.id.as_deref().unwrap_or("(a CA)");
-            format!("{holder}  {}  revoked: {}\n", r.serial, r.reason)
+            let why = if r.same_key { ", the same key" } else { "" };
+            format!("{holder}  {}  revoked: {}{why}\n", r.serial, r.reason)
         };
         all.iter().map(line).collect()
     })?;
-    let mut cas: Vec<&str> = revoked.iter().map(|r| r.ca.as_str()).collect();
-    cas.sort_unstable();
-    cas.dedup();
-    let next: Vec<String> = cas.iter().map(|ca| format!("`c8y-pki ca crl {ca}`")).collect();
+    let mut issuers: Vec<&str> = revoked.iter().map(|r| r.ca.as_str()).collect();
+    issuers.sort_unstable();
+    issuers.dedup();
+    let next: Vec<String> = issuers.iter().map(|ca| format!("`c8y-pki ca crl {ca}`")).collect();
     out.note(&format!(
         "{} revoked. It counts once a list says so: {}; at the platform `c8y-pki tenant crl upload`",
         count(revoked.len(), "certificate"),
         next.join(", ")
     ));
+    for ca in cas {
+        out.note(&format!(
+            "{ca} issues no more. Remove it from the platform (`c8y-pki tenant trust remove`), and give \
+             its devices certificates of another CA."
+        ));
+    }
     Ok(Outcome::Done)
 }
 
-fn row(record: Record, reason: Reason, revoked_at: OffsetDateTime) -> Revoked {
+fn row(record: Record, reason: Reason, revoked_at: OffsetDateTime, same_key: bool) -> Revoked {
     Revoked {
         serial: record.serial.to_string(),
         id: record.client_id,
         ca: record.ca,
         reason: reason.name(),
         revoked_at,
+        same_key,
     }
 }
 
@@ -143,7 +177,7 @@ fn meant_by(args: &RevokeArgs, registry: &Registry) -> Result<(Vec<Record>, Vec<
             }
             for device in &list.devices {
                 let history = registry.history(&device.id.folded())?;
-                take(of_device(history, device.id.as_str(), args.reason));
+                take(of_device(history, device.id.as_str()));
             }
             list.devices.len()
         }
@@ -151,7 +185,7 @@ fn meant_by(args: &RevokeArgs, registry: &Registry) -> Result<(Vec<Record>, Vec<
             for word in &args.certificates {
                 let history = registry.history(&word.to_lowercase())?;
                 take(match history.is_empty() {
-                    false => of_device(history, word, args.reason),
+                    false => of_device(history, word),
                     true => of_serial(registry, word, args.ca_certificate)?,
                 });
             }
@@ -164,12 +198,8 @@ fn meant_by(args: &RevokeArgs, registry: &Registry) -> Result<(Vec<Record>, Vec<
     Err(BulkError::NotRevoked { faults, total }.into())
 }
 
-/// A device's live certificate. Where its key is known to others, every certificate of that key.
-fn of_device(
-    history: Vec<Record>,
-    id: &str,
-    reason: Reason,
-) -> std::result::Result<Vec<Record>, Fault> {
+/// A device's live certificate.
+fn of_device(history: Vec<Record>, id: &str) -> std::result::Result<Vec<Record>, Fault> {
     let Some(live) = history.iter().find(|r| r.status == Status::Live).cloned() else {
         // Without a live one, the last of them tells: revoked, or replaced by one that is gone.
         return match history.last() {
@@ -181,13 +211,7 @@ fn of_device(
             )),
         };
     };
-    if reason != Reason::KeyCompromise {
-        return Ok(vec![live]);
-    }
-    let key = |r: &Record| r.certificate().ok().map(|cert| cert.spki);
-    let compromised = key(&live);
-    let same = |r: &&Record| r.status != Status::Revoked && key(r) == compromised;
-    Ok(history.iter().filter(same).cloned().collect())
+    Ok(vec![live])
 }
 
 fn of_serial(

@@ -15,7 +15,7 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::making::INTERRUPTED;
-use super::{ExistingArgs, threads};
+use super::{ExistingArgs, KeyPolicyArgs, threads};
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
@@ -31,6 +31,10 @@ use crate::values::{self, SubjectArgs};
 A request counts for its public key, for which its signature proves possession, and for its common
 name, the device's id. The extensions that it asks for are left aside. A request that is refused
 does not stop the others. Each device gets a folder with cert.pem and chain.pem.
+
+Refused are weak keys (RSA below 2048 bits, small or even exponents, small or close primes, keys of
+faulty chips; EC points beside their curve) and keys that another live device, a CA or a revoked
+certificate has.
 
 Examples:
   c8y-pki device sign gw-0001.csr --ca line-7 --out out
@@ -65,6 +69,8 @@ pub(crate) struct SignArgs {
     clamp: bool,
     #[command(flatten)]
     existing: ExistingArgs,
+    #[command(flatten)]
+    keys: KeyPolicyArgs,
     /// File with the password of the CA's key, or the PIN of its token
     /// [env: C8Y_PKI_CA_PASSWORD, C8Y_PKI_TOKEN_PIN]
     #[arg(long, value_name = "FILE")]
@@ -113,6 +119,7 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
         key_pool: None,
         keep_going: false,
         policy: &pki.policy(&ca.name),
+        keys: args.keys.policy(),
         threads: threads(args.threads),
     };
     let line = Line::new(out);

@@ -10,6 +10,10 @@
 //! Why not a published crate: with the modular arithmetic of crypto-bigint 0.7 keys took longer
 //! than with OpenSSL. A square in [`montgomery`] takes over a third less time than there.
 //!
+//! Limitation: the sieve reads and writes its tables at places that depend on the primes, so that a program
+//! which shares the processor's caches could learn what they are modulo small numbers. Keys of CAs are
+//! therefore made by the backend (`KeyPair::generate_for_ca`).
+//!
 //! Refused: other lengths than 2048, 3072 and 4096 bits, other public exponents. What is secret
 //! is wiped when dropped; copies that the compiler made on the stack or in registers are not.
 

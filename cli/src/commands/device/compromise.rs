@@ -1,0 +1,103 @@
+//! `device revoke --reason keyCompromise`: every certificate of a key that others have, whoever's it is.
+
+use std::collections::HashSet;
+use std::io::{BufRead, IsTerminal, Write};
+
+use c8y_pki::bulk::{BulkError, Fault};
+use c8y_pki::registry::{Record, Registry, Role, Status};
+
+use super::revoke::RevokeArgs;
+use crate::failure::{Failure, Result};
+use crate::output::Output;
+
+/// Most holders of a key that a sentence names.
+const MOST_NAMED: usize = 5;
+
+/// Certificates that are revoked too, as their keys are those of certificates that were named.
+pub(super) struct SameKey {
+    /// All of them, those that were revoked before left out.
+    pub(super) records: Vec<Record>,
+    /// Those of other devices or of CAs, each with what it is.
+    others: Vec<String>,
+    /// The first holder whose key they have.
+    holder: String,
+}
+
+impl SameKey {
+    /// Looks for every certificate with the key of a `named` one, live or superseded.
+    pub(super) fn of(args: &RevokeArgs, named: &[&Record], registry: &Registry) -> Result<Self> {
+        let certificates: Vec<_> = named.iter().filter_map(|r| r.certificate().ok()).collect();
+        let holders = registry.with_keys(certificates.iter().map(|cert| cert.spki.as_slice()))?;
+        let seen: HashSet<&[u8]> = named.iter().map(|record| record.der.as_slice()).collect();
+        let mut records = holders.into_records();
+        records.retain(|r| r.status != Status::Revoked && !seen.contains(r.der.as_slice()));
+        let holder = named.first().map(|record| record.holder()).unwrap_or_default();
+        refuse_cas(args, &holder, &records)?;
+        let folded = |r: &Record| r.client_id.as_deref().map(str::to_lowercase);
+        let ids: HashSet<_> = named.iter().filter_map(|record| folded(record)).collect();
+        let is_other = |r: &&Record| folded(r).is_none_or(|id| !ids.contains(&id));
+        let line = |r: &Record| {
+            format!("{}  {}  {}, issued by {}", r.holder(), r.serial, r.status.name(), r.ca)
+        };
+        let others = records.iter().filter(is_other).map(line).collect();
+        Ok(Self { records, others, holder })
+    }
+
+    /// Names the certificates of others and asks whether they are to be revoked; nothing to ask without any.
+    pub(super) fn confirm(&self, args: &RevokeArgs, out: Output) -> Result<bool> {
+        if self.others.is_empty() {
+            return Ok(true);
+        }
+        let told = format!("The key of {} is also that of:", self.holder);
+        if args.yes {
+            out.note(&told);
+            self.others.iter().for_each(|line| out.note(&format!("  {line}")));
+            return Ok(true);
+        }
+        if !std::io::stdin().is_terminal() {
+            let mut named = self.others[..self.others.len().min(MOST_NAMED)].join("; ");
+            if self.others.len() > MOST_NAMED {
+                named.push_str(&format!("; and {} more", self.others.len() - MOST_NAMED));
+            }
+            let holder = &self.holder;
+            return Err(Failure::usage(
+                format!(
+                    "others have the key of {holder} too, and there is no terminal to ask: {named}"
+                ),
+                "give --yes to revoke theirs with it",
+            ));
+        }
+        let mut err = std::io::stderr().lock();
+        // Nobody is left to read or to answer if standard error is gone.
+        let _ = writeln!(err, "{told}");
+        for line in &self.others {
+            let _ = writeln!(err, "  {line}");
+        }
+        let _ = write!(err, "Revoke all of them? A revocation is final. [y/N] ");
+        let _ = err.flush();
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer).map_err(Failure::Input)?;
+        Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+}
+
+/// A CA's certificate takes everything below it along, so it has to be asked for.
+fn refuse_cas(args: &RevokeArgs, holder: &str, records: &[Record]) -> Result<()> {
+    let cas: Vec<&Record> = records.iter().filter(|record| record.role == Role::Ca).collect();
+    if args.ca_certificate || cas.is_empty() {
+        return Ok(());
+    }
+    let fault = |ca: &&Record| Fault {
+        id: ca.serial.to_string(),
+        line: None,
+        message: format!(
+            "the key of {holder} is that of {} too, whose certificate is {}: once that is revoked, \
+             nothing below it is valid any more",
+            ca.holder(),
+            ca.serial
+        ),
+        hint: Some("add --ca-certificate if that is meant".to_owned()),
+    };
+    let faults: Vec<Fault> = cas.iter().map(fault).collect();
+    Err(BulkError::NotRevoked { total: faults.len() + 1, faults }.into())
+}

@@ -1,0 +1,336 @@
+//! Public keys whose private half others can work out, or whose signatures mean nothing: they are not
+//! certified and not taken in.
+//!
+//! The measure is what the CA software boulder (Let's Encrypt) checks in `goodkey`, which follows the
+//! CA/Browser Forum's Baseline Requirements, 6.1.1.3 and 6.1.6.
+//!
+//! | key | refused | source |
+//! | --- | --- | --- |
+//! | RSA | a modulus below 2048 bits | [`MIN_RSA_BITS`](super::MIN_RSA_BITS) |
+//! | | a modulus above 8192 bits | what both backends verify |
+//! | | an exponent that is even or below 65537; 3 is let through by [`KeyPolicy`] | Baseline Requirements, 6.1.6 |
+//! | | an exponent above 2^33 - 1 | what both backends verify |
+//! | | a modulus with a factor up to 751 | Baseline Requirements, 6.1.6; boulder |
+//! | | primes that 110 rounds of Fermat's method find | Baseline Requirements, 6.1.1.3 (100); boulder (110) |
+//! | | the pattern of ROCA | CVE-2017-15361; Nemec and others, "The Return of Coppersmith's Attack", 2017 |
+//! | EC | the point at infinity, a coordinate above the prime, a point beside the curve | SP 800-56A, 5.6.2.3.3 |
+//!
+//! boulder takes no other RSA exponent than 65537, and only moduli of 2048, 3072 and 4096 bits. Here other
+//! odd exponents and lengths pass: devices with them exist, and they are not weak.
+//!
+//! Limitations: the list of weak keys that Debian's OpenSSL made from 2006 to 2008 is not looked at, since
+//! no crate that is kept has it; they are keys of such devices only as were made then. A compressed EC point
+//! is only checked for its range: whether there is such a point, the backend finds when it verifies the
+//! request. Ed25519 keys are not looked at: the backend decodes the point when it verifies.
+//!
+//! All numbers here are public, so nothing has to take the same time for each of them.
+
+use std::sync::LazyLock;
+
+use num_bigint::BigUint;
+
+use super::KeyAlgorithm;
+use super::public_key::rsa_numbers;
+
+/// Longest RSA modulus that is accepted, in bits: what both backends verify.
+pub const MAX_RSA_BITS: u32 = 8192;
+
+/// Smallest RSA exponent that is accepted (Baseline Requirements, 6.1.6: "should").
+const LEAST_EXPONENT: u32 = 65537;
+
+/// Longest RSA exponent that is accepted, in bits: what both backends verify.
+const MOST_EXPONENT_BITS: u64 = 33;
+
+/// Rounds of Fermat's method, as boulder's `FermatRounds`.
+const FERMAT_ROUNDS: usize = 110;
+
+/// The largest prime that is tried as a factor, as boulder does.
+const LARGEST_PRIME: u32 = 751;
+
+/// The largest prime in the modulus of ROCA's pattern that counts for its fingerprint.
+const LARGEST_ROCA_PRIME: u32 = 167;
+
+/// What is let through of what would be refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KeyPolicy {
+    /// RSA keys with the exponent 3. With the padding that is checked everywhere today nobody can forge
+    /// their signatures, but verifiers that check it carelessly have let such forgeries pass.
+    pub allow_exponent_3: bool,
+}
+
+/// Why a public key is refused.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WeakKey {
+    /// An RSA modulus that is too long.
+    #[error("an RSA key of {0} bits is refused: the maximum is {MAX_RSA_BITS}")]
+    LongRsa(u32),
+    /// An even RSA exponent.
+    #[error("the key's RSA exponent {0} is even, and has to be odd")]
+    EvenExponent(String),
+    /// A small RSA exponent.
+    #[error("the key's RSA exponent {0} is too small: the minimum is {LEAST_EXPONENT}")]
+    SmallExponent(u32),
+    /// A large RSA exponent.
+    #[error("the key's RSA exponent has {0} bits: the maximum is {MOST_EXPONENT_BITS}")]
+    LargeExponent(u64),
+    /// A modulus that is no product of two large primes.
+    #[error("the key's RSA modulus can be divided by {0}, so anybody can work out its private key")]
+    SmallFactor(u32),
+    /// Primes beside each other.
+    #[error(
+        "the primes of the key's RSA modulus are so close to each other that anybody can work them out (Fermat's method)"
+    )]
+    ClosePrimes,
+    /// A key that a chip of Infineon has made.
+    #[error(
+        "the key's RSA modulus has the pattern of chips with a faulty generator (ROCA, CVE-2017-15361): its private key can be worked out"
+    )]
+    Roca,
+    /// The neutral element of a curve.
+    #[error("the key's {0} point is the point at infinity, which is nobody's key")]
+    Infinity(KeyAlgorithm),
+    /// A point that is not written as X9.62 has it.
+    #[error("the key's {0} point has the wrong length or form")]
+    BadPoint(KeyAlgorithm),
+    /// A coordinate that is no element of the field.
+    #[error("the key's {0} point has a coordinate that is not below the curve's prime")]
+    Coordinate(KeyAlgorithm),
+    /// A point of another curve.
+    #[error("the key's {0} point is not on the curve")]
+    NotOnCurve(KeyAlgorithm),
+}
+
+impl WeakKey {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::SmallExponent(3) => {
+                "make a new key; if the device cannot, --allow-exponent-3 lets this one through"
+            }
+            Self::Roca => {
+                "make a new key outside that chip, or an EC key in it; ask its maker for an update"
+            }
+            _ => "make a new key, for example with `c8y-pki key new --type ec-p256 --out FILE`",
+        };
+        Some(text.to_owned())
+    }
+}
+
+/// Checks the contents of a SubjectPublicKeyInfo's BIT STRING. What cannot be read as such a key passes:
+/// that was found when it was read.
+pub(super) fn check(
+    algorithm: KeyAlgorithm,
+    bits: &[u8],
+    policy: KeyPolicy,
+) -> Result<(), WeakKey> {
+    match algorithm {
+        KeyAlgorithm::Rsa { bits: length } => match rsa_numbers(bits) {
+            Ok((modulus, exponent)) => {
+                let number = BigUint::from_bytes_be;
+                check_rsa(length, &number(&modulus), &number(&exponent), policy)
+            }
+            Err(_) => Ok(()),
+        },
+        KeyAlgorithm::EcP256 => check_point(&P256, algorithm, bits),
+        KeyAlgorithm::EcP384 => check_point(&P384, algorithm, bits),
+        KeyAlgorithm::EcP521 => check_point(&P521, algorithm, bits),
+        KeyAlgorithm::Ed25519 => Ok(()),
+    }
+}
+
+fn check_rsa(
+    length: u32,
+    modulus: &BigUint,
+    exponent: &BigUint,
+    policy: KeyPolicy,
+) -> Result<(), WeakKey> {
+    if length > MAX_RSA_BITS {
+        return Err(WeakKey::LongRsa(length));
+    }
+    if exponent.bits() > MOST_EXPONENT_BITS {
+        return Err(WeakKey::LargeExponent(exponent.bits()));
+    }
+    if !exponent.bit(0) {
+        return Err(WeakKey::EvenExponent(exponent.to_string()));
+    }
+    match u32::try_from(exponent) {
+        Ok(3) if policy.allow_exponent_3 => {}
+        Ok(small) if small < LEAST_EXPONENT => return Err(WeakKey::SmallExponent(small)),
+        _ => {}
+    }
+    if !modulus.bit(0) {
+        return Err(WeakKey::SmallFactor(2));
+    }
+    check_residues(modulus)?;
+    match has_close_primes(modulus) {
+        true => Err(WeakKey::ClosePrimes),
+        false => Ok(()),
+    }
+}
+
+/// Odd primes whose product fits into 32 bits: one division of a long number serves all of them.
+struct Group {
+    product: u32,
+    primes: Vec<SmallPrime>,
+}
+
+struct SmallPrime {
+    prime: u32,
+    /// The powers of 65537 modulo this prime, where ROCA's pattern asks for one of them.
+    powers: Option<Vec<bool>>,
+}
+
+static GROUPS: LazyLock<Vec<Group>> = LazyLock::new(|| {
+    let mut groups: Vec<Group> = Vec::new();
+    for prime in (3..=LARGEST_PRIME).step_by(2).filter(|n| is_prime(*n)) {
+        let powers = (prime <= LARGEST_ROCA_PRIME).then(|| powers_of_65537(prime));
+        let small = SmallPrime { prime, powers };
+        let last = groups.last_mut();
+        match last.and_then(|g| Some((g.product.checked_mul(prime)?, g))) {
+            Some((product, group)) => {
+                group.product = product;
+                group.primes.push(small);
+            }
+            None => groups.push(Group { product: prime, primes: vec![small] }),
+        }
+    }
+    groups
+});
+
+fn is_prime(n: u32) -> bool {
+    (2..n).take_while(|d| d * d <= n).all(|d| !n.is_multiple_of(d))
+}
+
+fn powers_of_65537(prime: u32) -> Vec<bool> {
+    let mut powers = vec![false; prime as usize];
+    let mut power = 1;
+    while !std::mem::replace(&mut powers[power as usize], true) {
+        power = power * (65537 % prime) % prime;
+    }
+    powers
+}
+
+/// Small factors, and ROCA's pattern: both primes of such a key, and so their product, are powers of
+/// 65537 modulo each of the first primes. A modulus that is none is taken for one in one of some 2^27.
+fn check_residues(modulus: &BigUint) -> Result<(), WeakKey> {
+    let mut has_pattern = true;
+    for group in GROUPS.iter() {
+        let residue = lowest_digit(&(modulus % group.product));
+        for SmallPrime { prime, powers } in &group.primes {
+            let residue = residue % prime;
+            if residue == 0 {
+                return Err(WeakKey::SmallFactor(*prime));
+            }
+            has_pattern &= powers.as_ref().is_none_or(|powers| powers[residue as usize]);
+        }
+    }
+    if has_pattern { Err(WeakKey::Roca) } else { Ok(()) }
+}
+
+/// Fermat's method: a product of primes that are close to each other is `a^2 - b^2` for an `a` little above
+/// its root. A prime's square is one too.
+fn has_close_primes(modulus: &BigUint) -> bool {
+    let mut a = modulus.sqrt();
+    if &a * &a != *modulus {
+        a += 1u32;
+    }
+    let mut square = &a * &a - modulus;
+    let mut step = a * 2u32 + 1u32;
+    for _ in 0..FERMAT_ROUNDS {
+        if is_square(&square) {
+            return true;
+        }
+        square += &step;
+        step += 2u32;
+    }
+    false
+}
+
+/// Whether a number is a square. Nearly all that are none are told by what is left when they are divided by
+/// 64 and by some primes: the root of a long number takes as long as all the rest.
+fn is_square(number: &BigUint) -> bool {
+    const PRIMES: [u32; 9] = [3, 5, 7, 11, 13, 17, 19, 23, 29];
+    const PRODUCT: u32 = 3_234_846_615;
+    let may_be = |residue: u32, modulus: u32| {
+        let residue = residue % modulus;
+        (0..=modulus / 2).any(|root| root * root % modulus == residue)
+    };
+    if !may_be(lowest_digit(number), 64) {
+        return false;
+    }
+    let residue = lowest_digit(&(number % PRODUCT));
+    PRIMES.iter().all(|prime| may_be(residue, *prime)) && {
+        let root = number.sqrt();
+        &root * &root == *number
+    }
+}
+
+fn lowest_digit(number: &BigUint) -> u32 {
+    number.iter_u32_digits().next().unwrap_or(0)
+}
+
+/// A curve `y^2 = x^3 - 3 x + b` over a prime field (SP 800-186, 3.2.1).
+struct Curve {
+    prime: BigUint,
+    b: BigUint,
+    /// Octets of a coordinate.
+    octets: usize,
+}
+
+impl Curve {
+    fn new(prime: &str, b: &str, octets: usize) -> Self {
+        let number = |hex: &str| BigUint::parse_bytes(hex.as_bytes(), 16).unwrap_or_default();
+        Self { prime: number(prime), b: number(b), octets }
+    }
+}
+
+static P256: LazyLock<Curve> = LazyLock::new(|| {
+    Curve::new(
+        "ffffffff00000001000000000000000000000000ffffffffffffffffffffffff",
+        "5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b",
+        32,
+    )
+});
+
+static P384: LazyLock<Curve> = LazyLock::new(|| {
+    Curve::new(
+        "fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffeffffffff0000000000000000ffffffff",
+        "b3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aef",
+        48,
+    )
+});
+
+static P521: LazyLock<Curve> = LazyLock::new(|| {
+    Curve::new(
+        &format!("1{}", "f".repeat(130)),
+        "51953eb9618e1c9a1f929a21a0b68540eea2da725b99b315f3b8b489918ef109e156193951ec7e937b1652c0bd3bb1bf073573df883d2c34f1ef451fd46b503f00",
+        66,
+    )
+});
+
+/// Checks a point in the form of SEC 1, 2.3.3.
+fn check_point(curve: &Curve, name: KeyAlgorithm, point: &[u8]) -> Result<(), WeakKey> {
+    let (x, y) = match point {
+        [0] => return Err(WeakKey::Infinity(name)),
+        [4, both @ ..] if both.len() == 2 * curve.octets => {
+            let (x, y) = both.split_at(curve.octets);
+            (x, Some(BigUint::from_bytes_be(y)))
+        }
+        [2 | 3, x @ ..] if x.len() == curve.octets => (x, None),
+        _ => return Err(WeakKey::BadPoint(name)),
+    };
+    let (x, p) = (BigUint::from_bytes_be(x), &curve.prime);
+    if x >= *p || y.as_ref().is_some_and(|y| y >= p) {
+        return Err(WeakKey::Coordinate(name));
+    }
+    let Some(y) = y else { return Ok(()) };
+    // Without a difference, which could be negative: y^2 + 3 x = x^3 + b.
+    let left = (&y * &y + &x * 3u32) % p;
+    let right = (&x * &x % p * &x + &curve.b) % p;
+    if left == right { Ok(()) } else { Err(WeakKey::NotOnCurve(name)) }
+}
+
+#[cfg(test)]
+#[path = "weak_tests.rs"]
+mod tests;

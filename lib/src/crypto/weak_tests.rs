@@ -1,0 +1,189 @@
+//! Weak keys, made here from numbers of the right shape, and published ones.
+
+use num_bigint::BigUint;
+
+use super::super::{CryptoError, KeyPair, KeyType, PublicKey};
+use super::*;
+
+const STRICT: KeyPolicy = KeyPolicy { allow_exponent_3: false };
+
+/// A good modulus of 2048 bits.
+fn good_modulus() -> BigUint {
+    let (pair, _) = KeyPair::generate(KeyType::Rsa2048).unwrap();
+    let (modulus, _) = rsa_numbers(pair.public().bits()).unwrap();
+    BigUint::from_bytes_be(&modulus)
+}
+
+fn rsa(modulus: &BigUint, exponent: u64, policy: KeyPolicy) -> Result<(), WeakKey> {
+    let length = u32::try_from(modulus.bits()).unwrap();
+    check_rsa(length, modulus, &BigUint::from(exponent), policy)
+}
+
+#[test]
+fn keys_of_our_own_are_fit() {
+    for key_type in KeyType::ALL.into_iter().filter(|t| t.check_available().is_ok()) {
+        let (pair, _) = KeyPair::generate(key_type).unwrap();
+        assert_eq!(pair.public().check_fit(STRICT), Ok(()), "{key_type}");
+    }
+}
+
+#[test]
+fn exponents_are_odd_and_neither_small_nor_large() {
+    let n = good_modulus();
+    assert_eq!(rsa(&n, 3, STRICT), Err(WeakKey::SmallExponent(3)));
+    assert_eq!(rsa(&n, 3, KeyPolicy { allow_exponent_3: true }), Ok(()));
+    for small in [1, 5, 17, 65535] {
+        let expected = Err(WeakKey::SmallExponent(u32::try_from(small).unwrap()));
+        assert_eq!(rsa(&n, small, STRICT), expected);
+        assert_eq!(rsa(&n, small, KeyPolicy { allow_exponent_3: true }), expected);
+    }
+    for even in [0, 2, 65536, 1 << 32] {
+        assert_eq!(rsa(&n, even, STRICT), Err(WeakKey::EvenExponent(even.to_string())));
+    }
+    for good in [65537, 65539, (1 << 33) - 1] {
+        assert_eq!(rsa(&n, good, STRICT), Ok(()), "{good}");
+    }
+    assert_eq!(rsa(&n, (1 << 33) + 1, STRICT), Err(WeakKey::LargeExponent(34)));
+}
+
+#[test]
+fn a_modulus_has_no_small_factor() {
+    // A good one times a prime, its length kept by the prime's.
+    let good = good_modulus() >> 12;
+    for prime in [2u32, 3, 5, 167, 173, 751] {
+        let n = (&good | BigUint::from(1u32)) * prime;
+        let found = rsa(&n, 65537, STRICT).unwrap_err();
+        let WeakKey::SmallFactor(found) = found else { panic!("{prime}: {found}") };
+        assert!((&n % found) == BigUint::from(0u32) && found <= prime, "{prime}: {found}");
+    }
+    // The first prime that is not tried.
+    assert_eq!(rsa(&(good_modulus() * 757u32), 65537, STRICT), Ok(()));
+    assert_eq!(GROUPS.iter().map(|g| g.primes.len()).sum::<usize>(), 132);
+}
+
+/// A number whose size is that of a prime, with no factor up to 751.
+fn like_a_prime(from: BigUint) -> BigUint {
+    let mut n = from | BigUint::from(1u32);
+    while matches!(check_residues(&n), Err(WeakKey::SmallFactor(_))) {
+        n += 2u32;
+    }
+    n
+}
+
+#[test]
+fn close_primes_are_found_and_distant_ones_are_not() {
+    let p = like_a_prime(good_modulus() >> 1024);
+    for distance in [0u32, 2, 1000, 1 << 30] {
+        let q = like_a_prime(&p + distance);
+        assert_eq!(rsa(&(&p * &q), 65537, STRICT), Err(WeakKey::ClosePrimes), "{distance}");
+    }
+    // Fermat's method needs (p - q)^2 / (8 sqrt(n)) rounds: 2^511 from each other is 110 rounds at most.
+    let q = like_a_prime(&p + (BigUint::from(1u32) << 512));
+    assert_eq!(rsa(&(&p * &q), 65537, STRICT), Err(WeakKey::ClosePrimes));
+    let q = like_a_prime(&p + (BigUint::from(1u32) << 520));
+    assert_eq!(rsa(&(&p * &q), 65537, STRICT), Ok(()));
+}
+
+#[test]
+fn a_square_is_known_from_any_other_number() {
+    let root = good_modulus();
+    let square = &root * &root;
+    assert!(is_square(&square) && is_square(&BigUint::from(0u32)));
+    let mut passed = 0;
+    for more in 1u32..2000 {
+        passed += u32::from(is_square(&(&square + more)));
+    }
+    assert_eq!(passed, 0);
+    let small: Vec<u32> = (0..200).filter(|n| is_square(&BigUint::from(*n))).collect();
+    assert_eq!(small, (0..15).map(|n| n * n).collect::<Vec<u32>>());
+}
+
+/// From the tests of the detectors that others wrote (github.com/titanous/rocacheck).
+const ROCA: [&str; 3] = [
+    "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAlze9c7qGdjDLVR/ntk+4ZkfMcYsAnmfTFHfe3Xv7jRQqPCXCULtr0y0jG3aRJmEenoXO9uDveqr43gFB9yvAdLEhu0aJqpB7lNZ+yXsvfVp/96dkSN8oWYL/dd9Z7GQOvVniHUY3Xsd7zdw2eYOyHSXhhA2Ttwnj3c1jEYfC0y9q1cU99aL0ogGDqolcOvlkJu+mGb+6+WyboFa1gwRukYxBHZWKiHCt/eihvXsPTzTlXmTXWdGJtA1xZDnCBWuZ90b5R0agXVIESTl0cCyHaQM/tLZmktJIU+Eu7ALBXemPg9kh3SCnYd3/YvDGCtYSXOWthHwlP5CImRBcQaNncQIDAQAB",
+    "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAnDSwGO+LetuWIPxBrWIVEZhfr8VB7tnXBnFaNev61bT1lViBUAN8rmMBw2rd/a6Lw4SjDi+3Fc7hpQtccMyrz3Z52VVsuS1Df94/2GJ2J+B8qw0dTHQoVjPGaOrRads5cjrI1fvgcKNhfwXHd8jh6fCHwVIruU8E2wgTu91ceTzAODzCe1aWbE0QMYTV11E0t2+vt808AWsYMDOWMIOa0sFZD1DzQSw1YC74YV92yDGsHA4JNZVl6JB0H21lxENKrkOF9MJx+doXHiEEfwNC3F7kf2QDd+3oyRcrrGZt9rhfRPQckUnYM495nfaQcHzTXyIySnY0s6PkwbgL4B44dQIDAQAB",
+    "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAkVOD39Rao7yBD5Msly74VCZzikzRV672cEkNEM6GB3wg15W7Nw9NxdzwlzBNB5fb/FXL3hd9m9djNkrd2fj6FG47dS4A9nK1b+KL7E+Yhh19MP1GKxz3cW8sTg516fpvvnvPKUcRyyIOxARvvhuvs7tza/I7VjIBQSHpBKuiFBkJ5yeVq3iRuiuVnNMut+MllVSEeLEoNCmDAvRI7tTKXtlap1sPXb93D0x2LnzlNx/5jKSorQo2nPS4iwE8UPBGE6TRMr3ap9bjTG9tP0kEsHuM/OWBF1whlCvb/88BmE0x6v22i6ss3q/mkVt1bH0R+pgLaiRakJW7Zsgpa+sxPQIDAQAB",
+];
+
+const NOT_ROCA: &str = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAtA+5PaMwafUZVIU0kXo+u3EbF45Sw+11yOuYReWxp5dGLCmqk6Ukq+PvZ9Ygq7xrOQzuUx/dY1rFqB0tz3Z4KurqpK/aVwj+nEhRckEAtbls9qeGcMxdTgPvf8KJbjR6gw0jXdQKeLTIojXNtUSFPpOm0tsAT0SAqGHZF9jFzBOHlpyyhiWvtZpZaUQMXRQwoptaHug7tPBjZHm3n+baJH8TVua9Kx8zVsrGBzZnGh7Ybap9ZxvNg2m0BMi/jMhoNr7c3eQBrrkcxqrb0GIdHbg94w9W7Ds3v01FPb6qjKbW8Z2ZAm1lGM/3imodT8z3hLXYDUGWXUTGuaRWWKr8+QIDAQAB";
+
+fn of_base64(text: &str) -> PublicKey {
+    use base64::Engine as _;
+    let der = base64::engine::general_purpose::STANDARD.decode(text).unwrap();
+    PublicKey::from_spki(&der).unwrap()
+}
+
+#[test]
+fn the_published_keys_of_faulty_chips_are_found() {
+    for text in ROCA {
+        let refused = of_base64(text).check_fit(STRICT);
+        assert_eq!(refused, Err(CryptoError::Weak(WeakKey::Roca)));
+    }
+    assert_eq!(of_base64(NOT_ROCA).check_fit(STRICT), Ok(()));
+}
+
+#[test]
+fn points_lie_on_their_curve() {
+    for (key_type, curve) in [(KeyType::EcP256, &P256), (KeyType::EcP384, &P384)]
+        .into_iter()
+        .chain(KeyType::EcP521.check_available().map(|()| (KeyType::EcP521, &P521)))
+    {
+        let (pair, _) = KeyPair::generate(key_type).unwrap();
+        let (name, point) = (pair.public().algorithm(), pair.public().bits().to_vec());
+        let of = |point: &[u8]| check_point(curve, name, point);
+        assert_eq!(of(&point), Ok(()));
+        let mut beside = point.clone();
+        *beside.last_mut().unwrap() ^= 1;
+        assert_eq!(of(&beside), Err(WeakKey::NotOnCurve(name)));
+        assert_eq!(of(&[0]), Err(WeakKey::Infinity(name)));
+        let zero = [&[4][..], &vec![0; 2 * curve.octets]].concat();
+        assert_eq!(of(&zero), Err(WeakKey::NotOnCurve(name)));
+        assert_eq!(of(&point[..point.len() - 1]), Err(WeakKey::BadPoint(name)));
+        assert_eq!(of(&[]), Err(WeakKey::BadPoint(name)));
+        // The same point, its coordinate written with the prime added, where that fits.
+        let y = BigUint::from_bytes_be(&point[1 + curve.octets..]);
+        let large =
+            [&point[..1 + curve.octets], &padded(&(curve.prime.clone() + 1u32), curve.octets)];
+        assert_eq!(of(&large.concat()), Err(WeakKey::Coordinate(name)));
+        let form = if y.bit(0) { 3 } else { 2 };
+        let compressed = [&[form][..], &point[1..1 + curve.octets]].concat();
+        assert_eq!(of(&compressed), Ok(()));
+    }
+}
+
+fn padded(number: &BigUint, octets: usize) -> Vec<u8> {
+    let digits = number.to_bytes_be();
+    [vec![0; octets - digits.len()], digits].concat()
+}
+
+#[test]
+fn every_sentence_names_its_reason_and_has_a_hint() {
+    let all = [
+        (WeakKey::LongRsa(16384), "16384 bits"),
+        (WeakKey::EvenExponent("4".to_owned()), "exponent 4 is even"),
+        (WeakKey::SmallExponent(3), "the minimum is 65537"),
+        (WeakKey::LargeExponent(64), "has 64 bits: the maximum is 33"),
+        (WeakKey::SmallFactor(3), "divided by 3"),
+        (WeakKey::ClosePrimes, "close to each other"),
+        (WeakKey::Roca, "CVE-2017-15361"),
+        (WeakKey::NotOnCurve(KeyAlgorithm::EcP256), "EC P-256 point is not on the curve"),
+    ];
+    for (weak, words) in all {
+        assert!(weak.to_string().contains(words), "{weak}");
+        assert!(weak.hint().is_some(), "{weak}");
+    }
+    let long = (good_modulus() << 6200) + 1u32;
+    assert!(matches!(rsa(&long, 65537, STRICT), Err(WeakKey::LongRsa(_))));
+}
+#[test]
+fn zz_time() {
+    for key_type in [KeyType::Rsa2048, KeyType::Rsa4096, KeyType::EcP256, KeyType::EcP384] {
+        let (pair, _) = KeyPair::generate(key_type).unwrap();
+        let _ = pair.public().check_fit(STRICT);
+        let start = std::time::Instant::now();
+        for _ in 0..500 {
+            pair.public().check_fit(STRICT).unwrap();
+        }
+        println!("ZZ {key_type}: {:?}", start.elapsed() / 500);
+    }
+}
