@@ -3,16 +3,16 @@
 //! Version 2 added what renewal, revocation and `registry check` need: when and why a certificate
 //! was revoked, where its files are, which audit row recorded it, and a digest of each row. Version 3
 //! remembers how far the files have come that grow while devices are issued. Version 4 looks serial
-//! numbers up chunk by chunk.
+//! numbers up chunk by chunk. Version 5 keeps revocations of certificates that it does not have.
 
 use rusqlite::{Connection, params};
 use time::OffsetDateTime;
 
-use super::{Row, audit};
+use super::{Row, audit, rollback};
 use crate::crypto::{hex, sha256};
 
 /// The schema's version, in SQLite's `user_version`.
-pub(super) const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 5;
 
 /// "c8yp": SQLite's `application_id`, so that another program's database is not taken for ours.
 pub(super) const APPLICATION: i64 = 0x6338_7970;
@@ -80,6 +80,7 @@ pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(SERIALS)?;
     connection.execute_batch(INDEXES)?;
     connection.execute_batch(GROWING)?;
+    rollback::create(connection)?;
     connection.pragma_update(None, "application_id", APPLICATION)?;
     connection.pragma_update(None, "user_version", VERSION)
 }
@@ -95,7 +96,15 @@ pub(super) fn migrate_2_or_3(
     }
     connection.execute_batch("DROP INDEX certificate_serial")?;
     connection.execute_batch(SERIALS)?;
+    rollback::create(connection)?;
     audit::append(connection, now, "migrate", &serde_json::json!({ "from": from, "to": VERSION }))?;
+    connection.pragma_update(None, "user_version", VERSION)
+}
+
+/// Brings version 4 up to the present one. The audit log says that this happened.
+pub(super) fn migrate_4(connection: &Connection, now: OffsetDateTime) -> rusqlite::Result<()> {
+    rollback::create(connection)?;
+    audit::append(connection, now, "migrate", &serde_json::json!({ "from": 4, "to": VERSION }))?;
     connection.pragma_update(None, "user_version", VERSION)
 }
 
@@ -113,6 +122,7 @@ pub(super) fn migrate_1(connection: &Connection, now: OffsetDateTime) -> rusqlit
     )?;
     connection.execute_batch(INDEXES)?;
     connection.execute_batch(GROWING)?;
+    rollback::create(connection)?;
     number_rows(connection)?;
     connection.execute_batch(SERIALS)?;
     let rows = digest_rows(connection)?;

@@ -2,7 +2,9 @@
 
 mod authority;
 mod bulk;
+mod clock;
 mod folder;
 mod life;
 mod pool;
 mod registry;
+mod rollback;
