@@ -3,12 +3,15 @@
 
 mod ca;
 mod cert;
+mod clock;
 mod device;
 mod environment;
 mod life;
 mod line;
+mod lists;
 mod registration;
 mod requests;
+mod rollback;
 mod rollout;
 mod safety;
 mod store;

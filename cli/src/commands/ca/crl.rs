@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::authority::Pki;
 use c8y_pki::files::{self, Access, Existing};
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::token::unlock;
@@ -26,6 +26,10 @@ pub(crate) struct CrlArgs {
     /// Write --out as DER instead of PEM
     #[arg(long, requires = "out")]
     der: bool,
+    /// Make the list though the registry does not have what the last one revokes: the audit log keeps what
+    /// is given up. `registry repair` takes it over instead
+    #[arg(long)]
+    accept_rollback: bool,
     /// File with the password of the CA's key, or the PIN of its token
     /// [env: C8Y_PKI_CA_PASSWORD, C8Y_PKI_TOKEN_PIN]
     #[arg(long, value_name = "FILE")]
@@ -42,7 +46,7 @@ struct CrlMade {
 
 pub(super) fn run(args: &CrlArgs, dir: &Path, out: Output) -> Result {
     let now = OffsetDateTime::now_utc();
-    let mut pki = Pki::open(dir, now)?;
+    let mut pki = clock::open(dir, now)?;
     let ca = pki.ca(&args.name)?;
     let key = unlock(&ca, args.ca_password_file.as_ref())?;
     if let Some(dir) = args.out.as_ref().and_then(|path| path.parent())
@@ -53,6 +57,11 @@ pub(super) fn run(args: &CrlArgs, dir: &Path, out: Output) -> Result {
             format!("the folder {} of --out does not exist", dir.display()),
             "make it first: no list was made",
         ));
+    }
+    if args.accept_rollback
+        && let Some(rollback) = pki.accept_rollback(&ca, now)?
+    {
+        out.warning(&format!("accepted: {}", rollback.sentence()));
     }
     let crl = pki.make_crl(&ca, &key, args.days, now)?;
     let own = ca.dir().join("crl.pem");

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use super::{AddArgs, ca_password, made};
 use crate::failure::{Failure, Result};
 use crate::output::Output;
-use crate::{password, token, values};
+use crate::{clock, password, token, values};
 
 pub(super) fn run(args: &AddArgs, dir: &Path, out: Output) -> Result {
     let mut heap = Vec::new();
@@ -32,11 +32,11 @@ pub(super) fn run(args: &AddArgs, dir: &Path, out: Output) -> Result {
         let file = args.key_password_file.as_ref();
         let key =
             token::open(text, token::pin(file, "--key-password-file", "the token with the key"))?;
-        Pki::open_or_create(dir, now)?.import(&args.name, &heap, OwnKey::InToken(&key), now)?
+        clock::open_or_create(dir, now)?.import(&args.name, &heap, OwnKey::InToken(&key), now)?
     } else {
         let (key, password) = key_of_file(args, &path)?;
         let own = OwnKey::File(&key, &password);
-        Pki::open_or_create(dir, now)?.import(&args.name, &heap, own, now)?
+        clock::open_or_create(dir, now)?.import(&args.name, &heap, own, now)?
     };
     if ca.chain.last().is_some_and(|top| !top.is_self_issued()) {
         out.warning(&format!(
