@@ -33,6 +33,10 @@ pub(crate) struct Global {
     /// Print results and errors only
     #[arg(long, short, global = true, help_heading = "Global options")]
     pub(crate) quiet: bool,
+    /// Go on though this computer's clock is behind the registry, its lists or the tenant by more than 10
+    /// minutes, or more than 30 days after the registry's last entry: it is right. The audit log keeps it
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) clock_is_right: bool,
     /// The PKI folder
     #[arg(
         long,

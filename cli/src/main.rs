@@ -4,6 +4,7 @@
 //! library `c8y-pki`.
 
 mod args;
+mod clock;
 mod commands;
 mod failure;
 mod outlet;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Err(error) => return not_understood(&error),
     };
     let output = Output::new(cli.global.json, cli.global.quiet);
+    clock::believe(cli.global.clock_is_right);
     match commands::run(&cli, &output) {
         Ok(outcome) => outcome.code(),
         Err(failure) => {

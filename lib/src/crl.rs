@@ -79,6 +79,13 @@ impl Reason {
         (Self::PrivilegeWithdrawn, "privilegeWithdrawn"),
     ];
 
+    /// The reasons that a revocation can be given: all but `certificateHold`. A certificate on hold can
+    /// come back by a later list, but not at the platform, whose entries are never removed (platform:
+    /// "Revocation").
+    pub fn offered() -> impl Iterator<Item = (Self, &'static str)> {
+        Self::ALL.into_iter().filter(|(reason, _)| *reason != Self::CertificateHold)
+    }
+
     /// The name of RFC 5280.
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(r, _)| *r == self).map_or("unspecified", |(_, name)| name)
@@ -125,6 +132,8 @@ pub struct Crl {
     pub revoked: Vec<Revoked>,
     /// The first critical extension, of the list or of an entry, as a dotted object identifier.
     pub critical_extension: Option<String>,
+    /// Why it is not the whole list of its issuer, as the end of a sentence that begins with the list.
+    pub incomplete: Option<&'static str>,
     /// The signature's algorithm.
     pub signature_algorithm: Result<SignatureAlgorithm, crate::crypto::CryptoError>,
     signature: Vec<u8>,
@@ -155,6 +164,7 @@ impl Crl {
             number: crl.crl_number().map(|n| Serial::from_octets(&n.to_bytes_be())),
             authority_key_id: authority_key_id(&crl),
             critical_extension: critical_extension(&crl),
+            incomplete: incomplete(&crl),
             revoked: revoked.collect(),
             signature_algorithm: SignatureAlgorithm::from_identifier(&crl.signature_algorithm),
             signature: crl.signature_value.data.to_vec(),
@@ -194,6 +204,27 @@ fn critical_extension(crl: &CertificateRevocationList<'_>) -> Option<String> {
     let entries = crl.iter_revoked_certificates().flat_map(|entry| entry.extensions());
     let mut all = crl.extensions().iter().chain(entries);
     all.find(|e| e.critical).map(|e| e.oid.to_id_string())
+}
+
+/// What tells that a list is not a whole one, whether it is marked as critical or not: an issuer that
+/// forgets the mark has not made its list complete by that.
+fn incomplete(crl: &CertificateRevocationList<'_>) -> Option<&'static str> {
+    /// Reason code 8 (RFC 5280, 5.3.1).
+    const REMOVE_FROM_CRL: u8 = 8;
+    let has = |oid: &str| crl.extensions().iter().any(|e| e.oid.to_id_string() == oid);
+    let removes = |entry: &x509_parser::revocation_list::RevokedCertificate<'_>| {
+        entry.reason_code().is_some_and(|(_, code)| code.0 == REMOVE_FROM_CRL)
+    };
+    match () {
+        () if has("2.5.29.27") => Some("is a delta list, which tells only what has changed"),
+        () if has("2.5.29.28") => {
+            Some("covers only a part of the certificates (issuingDistributionPoint)")
+        }
+        () if crl.iter_revoked_certificates().any(removes) => {
+            Some("has an entry removeFromCRL, which only a delta list may have (RFC 5280, 5.3.1)")
+        }
+        () => None,
+    }
 }
 
 fn authority_key_id(crl: &CertificateRevocationList<'_>) -> Option<Vec<u8>> {
@@ -310,5 +341,7 @@ mod tests {
             assert_eq!(Reason::from_code(reason as u8), Some(reason));
         }
         assert_eq!(Reason::from_code(7), None, "not used (RFC 5280, 5.3.1)");
+        assert_eq!(Reason::offered().count(), Reason::ALL.len() - 1);
+        assert!(Reason::offered().all(|(reason, _)| reason != Reason::CertificateHold));
     }
 }

@@ -5,6 +5,7 @@ use crate::bulk::BulkError;
 use crate::cert::CertError;
 use crate::chain::ChainError;
 use crate::client_id::ClientIdError;
+use crate::clock::ClockError;
 use crate::crl::CrlError;
 use crate::crypto::CryptoError;
 use crate::csr::CsrError;
@@ -29,6 +30,7 @@ use crate::platform::trusted::TrustProblem;
 use crate::profile::ProfileError;
 use crate::registration::RegistrationError;
 use crate::registry::RegistryError;
+use crate::rollback::RollbackError;
 use crate::rollout::RolloutError;
 #[cfg(feature = "sandbox")]
 use crate::sandbox::SandboxError;
@@ -88,6 +90,7 @@ errors! {
     Cert(CertError),
     Chain(ChainError),
     ClientId(ClientIdError),
+    Clock(ClockError),
     Connection(ConnectionError),
     Credentials(CredentialError),
     Crl(CrlError),
@@ -109,6 +112,7 @@ errors! {
     Registration(RegistrationError),
     Registry(RegistryError),
     Results(ResultError),
+    Rollback(RollbackError),
     Rollout(RolloutError),
     #[cfg(feature = "sandbox")]
     Sandbox(SandboxError),
@@ -128,6 +132,7 @@ impl Error {
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
+            Self::Clock(_) => Fault::Environment,
             Self::File(e) => of_file(e),
             Self::Registry(e) => of_registry(e),
             Self::Crypto(e) | Self::Csr(CsrError::Crypto(e)) => of_crypto(e),
@@ -150,6 +155,7 @@ impl Error {
             Self::Bootstrap(e) => of_bootstrap(e),
             Self::Platform(e) => of_platform(e),
             Self::Results(e) => of_results(e),
+            Self::Rollback(e) => of_rollback(e),
             Self::Rollout(e) => of_rollout(e),
             #[cfg(feature = "sandbox")]
             Self::Sandbox(e) if e.is_environment() => Fault::Environment,
@@ -185,6 +191,7 @@ fn of_authority(e: &AuthorityError) -> Fault {
         AuthorityError::Crypto(e) => of_crypto(e),
         AuthorityError::Issue(e) => of_issue(e),
         AuthorityError::Crl(CrlError::Issue(e)) => of_issue(e),
+        AuthorityError::RolledBack { .. } | AuthorityError::LastList { .. } => Fault::Refusal,
         AuthorityError::KeyUri { source: e, .. } | AuthorityError::Pkcs11(e) => of_pkcs11(e),
         _ => Fault::Input,
     }
@@ -272,6 +279,15 @@ fn of_results(e: &ResultError) -> Fault {
     match e {
         ResultError::File(e) => of_file(e),
         ResultError::Busy(_) => Fault::Environment,
+        _ => Fault::Input,
+    }
+}
+
+fn of_rollback(e: &RollbackError) -> Fault {
+    match e {
+        RollbackError::File(e) => of_file(e),
+        RollbackError::Registry(e) => of_registry(e),
+        RollbackError::Authority(e) => of_authority(e),
         _ => Fault::Input,
     }
 }

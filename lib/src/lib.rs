@@ -114,6 +114,7 @@ pub mod bulk;
 pub mod cert;
 pub mod chain;
 pub mod client_id;
+pub mod clock;
 pub mod crl;
 pub mod crypto;
 pub mod csr;
@@ -131,6 +132,7 @@ pub mod platform;
 pub mod profile;
 pub mod registration;
 pub mod registry;
+pub mod rollback;
 pub mod rollout;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

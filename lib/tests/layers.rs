@@ -4,12 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules in order, with the layer of docs/architecture.md.
-const ORDER: [(&str, u8); 27] = [
+const ORDER: [(&str, u8); 28] = [
     ("secret", 0),
     ("shown", 0),
     ("der", 0),
     ("crypto", 0),
     ("client_id", 0),
+    ("clock", 0),
     ("name", 0),
     ("cert", 0),
     ("profile", 0),
@@ -26,6 +27,7 @@ const ORDER: [(&str, u8); 27] = [
     ("bulk", 5),
     ("registration", 5),
     ("manifest", 5),
+    ("rollback", 5),
     ("platform", 6),
     ("device", 6),
     ("describe", 6),

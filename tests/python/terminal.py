@@ -4,7 +4,7 @@
 
 Starts the program at a terminal of its own, waits for a prompt (a text that ends in ": ") before each
 line of KEYS, types it, and prints as JSON the exit code, what was seen, and whether the terminal shows
-at the end what is typed. The line ^C is Ctrl-C.
+at the end what is typed. The line ^C is Ctrl-C; what comes after a + is typed where it is shown.
 """
 
 import fcntl
@@ -36,9 +36,10 @@ for key in keys:
     start = len(seen)
     while not seen[start:].endswith(b": "):
         seen += os.read(terminal, 1024)
-    while shows():  # the prompt is written before the terminal hides what is typed
+    while shows() and not key.startswith("+"):  # the prompt is written before the terminal hides it
         pass
     hidden.append(not shows())
+    key = key.removeprefix("+")
     os.write(terminal, b"\x03" if key == "^C" else key.encode() + b"\n")
 _, status = os.waitpid(child, 0)
 os.set_blocking(terminal, False)

@@ -179,7 +179,22 @@ fn verify(args: &VerifyArgs, out: Output) -> Result {
         device: findings.as_deref(),
     };
     out.result(&verdict, verdict_text)?;
+    if let Ok(path) = &result {
+        note_unused(path, &lists, out);
+    }
     Ok(Outcome::of(verdict.valid))
+}
+
+/// Says which of the lists that were given have no say.
+fn note_unused(path: &VerifiedChain, lists: &[Crl], out: Output) {
+    for list in chain::unused_lists(path, lists) {
+        let number = list.number.as_ref().map(|n| format!(" {}", n.to_decimal()));
+        out.warning(&format!(
+            "the revocation list{} of {} was not used: no issuer in the path has that name and key",
+            number.unwrap_or_default(),
+            list.issuer
+        ));
+    }
 }
 
 /// Validates, and looks up in revocation lists if there are any.

@@ -9,8 +9,8 @@ use c8y_pki::bulk::Progress;
 use c8y_pki::crypto::KeyType;
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use time::OffsetDateTime;
 
+use crate::clock;
 use crate::commands::device::threads;
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
@@ -86,7 +86,7 @@ struct Filled {
 }
 
 pub(crate) fn run(command: &PoolCommand, dir: &Path, out: Output) -> Result {
-    let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
+    let pki = clock::open_to_read(dir, out)?;
     match command {
         PoolCommand::Fill(args) => fill(args, &pki, out),
         PoolCommand::Show => show(&pki, out),

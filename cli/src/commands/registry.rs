@@ -1,5 +1,7 @@
 //! `registry`: what was issued, checked and taken out.
 
+mod repair;
+
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +17,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
@@ -26,14 +29,18 @@ pub(crate) enum RegistryCommand {
     /// Check the registry: its file, audit log, rows, certificates, and devices' keys
     #[command(after_help = "\
 Changes nothing. The audit log's last hash is shown: keep it elsewhere, and a later check with
---head tells whether rows were cut off at its end.
+--head tells whether rows were cut off at its end. What is out in the world is compared with it: the
+last revocation lists, the folders and archives of devices, and what is given with --against.
 
 Examples:
   c8y-pki registry check
+  c8y-pki registry check --against lists/line-7.crl handover/manifest.csv
   c8y-pki registry check --head 5f3a… --json
 
 Exit codes: 0 all is as it was written; 1 something is not: each finding is named.")]
     Check(CheckArgs),
+    /// Take over what a registry from a backup has lost: revocations, certificates, numbers of lists
+    Repair(repair::RepairArgs),
     /// Write what was issued, or the audit log, as CSV or JSON Lines
     #[command(after_help = "\
 Examples:
@@ -56,6 +63,10 @@ pub(crate) struct CheckArgs {
     /// A hash that the audit log ended with before: it must still be in it
     #[arg(long, value_name = "HASH")]
     head: Option<String>,
+    /// Compare with these too: revocation lists, manifest.csv (its .sig beside it), archives and folders
+    /// of devices
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    against: Vec<PathBuf>,
 }
 
 /// What to export.
@@ -104,6 +115,7 @@ pub(crate) struct RevocationsArgs {
 pub(crate) fn run(command: &RegistryCommand, pki: &Path, out: Output) -> Result {
     match command {
         RegistryCommand::Check(args) => check(args, pki, out),
+        RegistryCommand::Repair(args) => repair::run(args, pki, out),
         RegistryCommand::Export(args) => export(args, pki, out),
         RegistryCommand::Revocations(args) => revocations(args, pki, out),
     }
@@ -170,6 +182,9 @@ fn look_further(pki: &Pki, args: &CheckArgs, report: &mut Report) -> Result<()> 
     }
     if let Err(e) = pki.check_cas(&mut report.checked) {
         damage(report, e.into())?;
+    }
+    if let Err(e) = repair::compare(pki, &args.against, &mut report.checked) {
+        damage(report, e)?;
     }
     match inspect::check_keys(pki.registry(), &mut report.checked) {
         Ok(keys) => report.keys = keys,
@@ -275,7 +290,7 @@ impl AuditLine {
 }
 
 fn export(args: &ExportArgs, dir: &Path, out: Output) -> Result {
-    let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
+    let pki = clock::open_to_read(dir, out)?;
     let by_default = if out.is_json() { Format::Jsonl } else { Format::Csv };
     let format = args.format.unwrap_or(by_default);
     let Some(path) = args.out.as_ref().filter(|path| !outlet::is_stdout(path)) else {
@@ -387,8 +402,22 @@ struct Written {
     files: Vec<String>,
 }
 
+/// Revocations that a repair has taken over from lists, of certificates that the registry does not have.
+fn known_from_lists(pki: &Pki, ca: Option<&str>) -> Result<Vec<crl::Revoked>> {
+    let (mut subjects, mut revoked) = (Vec::new(), Vec::new());
+    for one in pki.cas()?.into_iter().filter(|one| ca.is_none_or(|name| one.name == name)) {
+        let subject = one.certificate().subject.clone();
+        // CAs of one name share their lists.
+        if !subjects.contains(&subject) {
+            revoked.extend(pki.registry().unknown_revoked(&subject)?);
+            subjects.push(subject);
+        }
+    }
+    Ok(revoked)
+}
+
 fn revocations(args: &RevocationsArgs, dir: &Path, out: Output) -> Result {
-    let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
+    let pki = clock::open_to_read(dir, out)?;
     if let Some(name) = &args.ca {
         pki.ca(name)?;
     }
@@ -397,8 +426,9 @@ fn revocations(args: &RevocationsArgs, dir: &Path, out: Output) -> Result {
         status: Some(registry::Status::Revoked),
         ..Filter::default()
     };
-    let revoked: Vec<crl::Revoked> =
+    let mut revoked: Vec<crl::Revoked> =
         pki.registry().find(&filter)?.iter().filter_map(Record::revocation).collect();
+    revoked.extend(known_from_lists(&pki, args.ca.as_deref())?);
     outlet::check_folder(&args.out)?;
     files::create_private_dir(&args.out)?;
     let mut written = Written { revocations: revoked.len(), files: Vec::new() };

@@ -64,6 +64,29 @@ pub enum AuthorityError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// A registry that is older than the last list that was made from it.
+    #[error(
+        "the registry is older than what was made from it: {difference}; no list of {ca} is made"
+    )]
+    RolledBack {
+        /// The CA.
+        ca: String,
+        /// What the list has and the registry has not.
+        difference: String,
+    },
+    /// The last list in a CA's folder cannot be compared with the registry.
+    #[error("the last revocation list {} cannot be used: {problem}", path.display())]
+    LastList {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A name under which a CA has issued that is not in the folder any more.
+    #[error(
+        "the registry has certificates that another CA named {0:?} has issued, with another key"
+    )]
+    NameOfAnother(String),
     /// A CA that must not sign any more.
     #[error("the certificate of {subject} was revoked on {since} ({reason}): it must not sign")]
     Revoked {
@@ -164,9 +187,22 @@ impl AuthorityError {
                     .to_owned(),
             ),
             Self::RegistryLost { .. } => Some(
-                "put a backup in its place; without it nobody knows what was issued and revoked"
+                "put a backup in its place; without it nobody knows what was issued and revoked. One that \
+                 is older than the CAs is brought up to date by `c8y-pki registry repair`"
                     .to_owned(),
             ),
+            Self::RolledBack { ca, .. } => Some(format!(
+                "`c8y-pki registry repair` takes over what is missing (--plan shows it first); if this \
+                 registry is right as it is: `c8y-pki ca crl {ca} --accept-rollback`"
+            )),
+            Self::LastList { path, .. } => Some(format!(
+                "put the last list back; if it is lost, move {} away, and look at \
+                 `c8y-pki device list --status revoked` before the next one is made",
+                path.display()
+            )),
+            Self::NameOfAnother(name) => {
+                Some(format!("put the folder ca/{name} back from a backup, or choose another name"))
+            }
             Self::PoolTooSmall { key_type, wanted, .. } => Some(format!(
                 "make them first: `c8y-pki key pool fill --type {key_type} --count {wanted}`"
             )),

@@ -25,6 +25,7 @@ impl Pki {
         Issuer::new(own, kept.signer.as_ref(), now)?;
         // The same CA may have had another certificate before.
         self.check_key_is_free(own, |other| own == other || !own.subject.matches(&other.subject))?;
+        self.check_name_is_free(name, own)?;
         let known: Vec<Certificate> = self.cas()?.into_iter().flat_map(|ca| ca.chain).collect();
         let chain = climb(own, heap.iter().chain(&known))?;
         self.keep(name, chain, &kept, now)

@@ -11,6 +11,7 @@
 //! then renamed. Changes to CAs hold a lock on `pki.toml`'s neighbour `pki.lock`.
 
 mod check;
+mod clock;
 mod config;
 mod error;
 mod import;
@@ -19,6 +20,7 @@ pub mod policy;
 mod pool;
 mod renew;
 mod revocation;
+mod rollback;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,6 +34,7 @@ pub use key::{CaKey, KeyPlace, NewKey, OwnKey};
 use policy::SigningPolicy;
 pub use pool::KeyPool;
 pub(crate) use pool::{Drawing, Drawn};
+pub use rollback::Rollback;
 
 use crate::cert::{Certificate, Serial};
 use crate::crl::Reason;
@@ -141,6 +144,13 @@ impl Pki {
 
     /// Opens the folder. CAs that a stopped run has made but not recorded are recorded now.
     pub fn open(dir: &Path, now: OffsetDateTime) -> Result<Self> {
+        let (mut pki, cas) = Self::open_unsettled(dir, now)?;
+        pki.record_unfinished(cas, now)?;
+        Ok(pki)
+    }
+
+    /// Opens the folder as far as its CAs need not be known to its registry.
+    fn open_unsettled(dir: &Path, now: OffsetDateTime) -> Result<(Self, Vec<Ca>)> {
         let path = dir.join("pki.toml");
         if !path.exists() {
             return Err(AuthorityError::NotAPki(dir.to_owned()));
@@ -160,8 +170,7 @@ impl Pki {
         pki.settle_renewals()?;
         let cas = pki.cas()?;
         pki.policies = policy::of_all(&cas, &given);
-        pki.record_unfinished(cas, now)?;
-        Ok(pki)
+        Ok((pki, cas))
     }
 
     /// Records the CA that a stopped run has made but not recorded. There is one at most, and it has
@@ -253,6 +262,7 @@ impl Pki {
     ) -> Result<Ca> {
         want_kind(settings.profile, Kind::Root)?;
         let _lock = self.lock_for(name)?;
+        self.check_name_is_unused(name, &settings.key)?;
         let kept = settings.key.make(settings.profile.key)?;
         let key = kept.signer.as_ref();
         key.public_key().check_fit(KeyPolicy::default())?;
@@ -267,6 +277,7 @@ impl Pki {
         };
         let certificate = issue::self_sign(&order, key)?;
         self.check_key_is_free(&certificate, |_| true)?;
+        self.check_name_is_free(name, &certificate)?;
         self.keep(name, vec![certificate], &kept, now)
     }
 
@@ -290,6 +301,7 @@ impl Pki {
         let issuer = Issuer::new(parent.certificate(), parent_key, now)?;
         let validity = Validity::of(settings.profile, now, settings.days);
         let validity = issuer.fit(validity, settings.outliving)?;
+        self.check_name_is_unused(name, &settings.key)?;
         let kept = settings.key.make(settings.profile.key)?;
         kept.signer.public_key().check_fit(KeyPolicy::default())?;
         let order = Order {
@@ -302,6 +314,7 @@ impl Pki {
         };
         let mut chain = vec![issue::issue(&order, &issuer)?];
         self.check_key_is_free(&chain[0], |_| true)?;
+        self.check_name_is_free(name, &chain[0])?;
         chain.extend(parent.chain.iter().cloned());
         self.keep(name, chain, &kept, now)
     }

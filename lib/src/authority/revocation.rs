@@ -1,7 +1,5 @@
 //! A CA's next revocation list.
 
-use std::path::Path;
-
 use time::{Duration, OffsetDateTime};
 
 use super::{Ca, Pki, Result};
@@ -13,6 +11,9 @@ use crate::key::signer::Signer;
 impl Pki {
     /// Makes the CA's next CRL, with every certificate that it has issued and that is revoked,
     /// writes it to its folder as `crl.pem` and returns it.
+    ///
+    /// Errors: [`AuthorityError::RolledBack`](super::AuthorityError::RolledBack) if the CA's last list has
+    /// what the registry does not have.
     ///
     /// Certificates stay in it after their own end: RFC 5280, 5.1.2.6 and 3.3 let them go only once
     /// a list issued after that end has shown them, and a list without them tells nobody anything new.
@@ -27,6 +28,7 @@ impl Pki {
         let issuer = Issuer::new(ca.certificate(), key, now)?;
         // Until it is written, so that crl.pem is never an older one than was made last.
         let _lock = Lock::wait(&self.lock_path())?;
+        self.refuse_rollback(ca)?;
         let subject = &ca.certificate().subject;
         let others: Vec<String> = self
             .cas()?
@@ -34,19 +36,13 @@ impl Pki {
             .filter(|other| other.name != ca.name && other.certificate().subject.matches(subject))
             .map(|other| other.name)
             .collect();
-        let path = ca.dir.join("crl.pem");
-        let at_least = last_number(&path).map_or(1, |last| last.saturating_add(1));
-        let number = self.registry.next_crl_number(&ca.name, &others, at_least, now)?;
+        let path = ca.list_path();
+        // What the registry knows is at least as high, as was looked at.
+        let number = self.registry.next_crl_number(&ca.name, &others, 1, now)?;
         let revoked = self.registry.revoked(subject)?;
         let next = now + Duration::days(days.into());
         let crl = crl::make(&issuer, &revoked, number, now, next)?;
         files::write(&path, crl.pem().as_bytes(), Access::Public, Existing::Replace)?;
         Ok(crl)
     }
-}
-
-/// The number of the list in a file, if there is one.
-fn last_number(path: &Path) -> Option<u64> {
-    let list = Crl::all_from_pem_or_der(&files::read(path).ok()?).ok()?.pop()?;
-    list.number?.to_decimal().parse().ok()
 }

@@ -39,6 +39,7 @@ pub use failed::failed_csv;
 pub use out::{Out, Stream};
 pub(crate) use plan::is_complete;
 pub use run::{Existing, Job, Progress, Summary, run, settle};
+pub(crate) use staging::{FOLDER as STAGING, REPLACED};
 
 /// The first line of the file with the devices' passwords ([`Job::secrets`]).
 pub const SECRETS_HEADER: &str = "id,serial,store_password\n";

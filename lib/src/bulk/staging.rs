@@ -23,7 +23,7 @@ use crate::client_id::DeviceId;
 use crate::files::{self, Access, OwnDir};
 use crate::registry::{Registry, Status};
 
-pub(super) const FOLDER: &str = ".c8y-pki-staging";
+pub(crate) const FOLDER: &str = ".c8y-pki-staging";
 /// No device's folder begins with a dot.
 const JOURNAL: &str = ".journal";
 
@@ -31,7 +31,7 @@ const JOURNAL: &str = ".journal";
 const REGISTRY: &str = "registry";
 
 /// Where the folders of replaced certificates go. No device's folder begins with a dot.
-const REPLACED: &str = ".replaced";
+pub(crate) const REPLACED: &str = ".replaced";
 
 /// A device in a chunk: what the journal says of it.
 #[derive(Debug, Clone)]

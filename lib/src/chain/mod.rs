@@ -67,7 +67,7 @@ pub use budget::{MAX_COMPLETE_PATHS, MAX_NAME_COMPARISONS, MAX_PATH_STEPS, MAX_S
 pub use build::{LeafChoice, OrderedChain, order};
 pub use device::{DeviceFinding, MAX_DEVICE_CHAIN, Mistake, check_device};
 pub use error::ChainError;
-pub use revocation::check_revocation;
+pub use revocation::{check_revocation, unused_lists};
 pub(crate) use rule::nth;
 pub use rule::{Refusal, Rule};
 pub use verify::{DEFAULT_MAX_DEPTH, Options, Purpose, VerifiedChain, verify};

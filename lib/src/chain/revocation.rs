@@ -6,14 +6,19 @@ use time::OffsetDateTime;
 use super::rule::{Refusal, Rule, rfc3339};
 use super::verify::VerifiedChain;
 use crate::cert::Certificate;
-use crate::crl::Crl;
+use crate::crl::{Crl, Reason, Revoked};
 
 /// Looks each certificate of a path, but the anchor, up in the lists of its issuer, for the time `at`.
 ///
-/// A list counts if its issuer and key identifier are those of the certificate's issuer, its signature
-/// is that CA's, the CA's key usage has cRLSign, `at` lies between its two dates, and no extension in
-/// it is critical (delta lists, partitioned and indirect lists have one: they are not supported). There
-/// has to be one for the leaf; for CAs without a list nothing is said, as with OpenSSL's `-crl_check`.
+/// A list is the issuer's if it has its name, and its key identifier or a signature of its key. Such a
+/// list has to be one that counts: the signature is that CA's, the CA's key usage has cRLSign, it is
+/// complete, no extension in it is critical, and `at` lies between its two dates. One that does not count
+/// makes the answer no, even beside another one that does: it may be the one that knows more. The
+/// exception is a list that has run out, if a later one of the same issuer counts.
+///
+/// What any of these lists revokes is revoked, also if a later list has lost the entry; only
+/// `certificateHold` ends that way (RFC 5280, 5.3.1). There has to be a list for the leaf; for CAs without
+/// a list nothing is said, as with OpenSSL's `-crl_check`.
 pub fn check_revocation(
     path: &VerifiedChain,
     lists: &[Crl],
@@ -26,19 +31,28 @@ pub fn check_revocation(
         if own.is_empty() && position > 0 {
             continue;
         }
+        // The present list of the issuer: the latest of those that count.
+        let usable = own.iter().filter(|list| find_fault(list, issuer, at).is_none());
+        let present = usable.max_by_key(|list| list.this_update);
         let mut problem = None;
-        let mut checked = false;
-        for list in own {
-            if let Err(found) = usable(list, issuer, at) {
-                problem = Some(found);
-                continue;
+        for list in &own {
+            match find_fault(list, issuer, at) {
+                Some(Fault::RunOut(_)) if present.is_some_and(|p| is_later(p, list)) => {}
+                Some(fault) => {
+                    problem = Some(fault.sentence());
+                    continue;
+                }
+                None => {}
             }
-            checked = true;
-            if let Some(entry) = list.revoked.iter().find(|r| r.serial == cert.serial) {
+            let entry = list.revoked.iter().find(|r| r.serial == cert.serial);
+            let ended = |r: &Revoked| {
+                r.reason == Reason::CertificateHold && present.is_some_and(|p| is_later(p, list))
+            };
+            if let Some(entry) = entry.filter(|r| !ended(r)) {
                 return Err(refusal(Rule::Revoked { at: entry.at, reason: entry.reason.name() }));
             }
         }
-        if !checked {
+        if present.is_none() || problem.is_some() {
             let problem = problem.unwrap_or_else(|| none_of(lists));
             let issuer = Box::new(issuer.subject.clone());
             return Err(refusal(Rule::RevocationUnknown { issuer, problem }));
@@ -47,32 +61,79 @@ pub fn check_revocation(
     Ok(())
 }
 
+/// The lists that say nothing about a path, since no issuer in it has made them: whoever gave them should
+/// know.
+pub fn unused_lists<'a>(path: &VerifiedChain, lists: &'a [Crl]) -> Vec<&'a Crl> {
+    let issuers = path.certificates().get(1..).unwrap_or_default();
+    lists.iter().filter(|list| !issuers.iter().any(|issuer| is_of(list, issuer))).collect()
+}
+
+fn is_later(list: &Crl, other: &Crl) -> bool {
+    list.this_update > other.this_update
+}
+
+/// What a list is called in a sentence: its number, if it has one.
+fn called(list: &Crl) -> String {
+    match &list.number {
+        Some(number) => format!("its list {}", number.to_decimal()),
+        None => "its list".to_owned(),
+    }
+}
+
 fn is_of(list: &Crl, issuer: &Certificate) -> bool {
     let other_key = match (&list.authority_key_id, &issuer.subject_key_id) {
         (Some(list), Some(issuer)) => list != issuer,
         _ => false,
     };
-    list.issuer.matches(&issuer.subject) && !other_key
+    list.issuer.matches(&issuer.subject) && (!other_key || is_signed(list, issuer))
 }
 
-fn usable(list: &Crl, issuer: &Certificate, at: OffsetDateTime) -> Result<(), String> {
-    let signed = issuer.public_key.as_ref().is_ok_and(|key| list.verify_signature(key).is_ok());
-    if !signed {
-        return Err("the signature of its list does not match its key".to_owned());
+fn is_signed(list: &Crl, issuer: &Certificate) -> bool {
+    issuer.public_key.as_ref().is_ok_and(|key| list.verify_signature(key).is_ok())
+}
+
+/// Why a list does not count.
+enum Fault {
+    /// It never did, or does not yet.
+    Unfit(String),
+    /// It did until its nextUpdate.
+    RunOut(String),
+}
+
+impl Fault {
+    fn sentence(self) -> String {
+        match self {
+            Self::Unfit(sentence) | Self::RunOut(sentence) => sentence,
+        }
+    }
+}
+
+fn find_fault(list: &Crl, issuer: &Certificate, at: OffsetDateTime) -> Option<Fault> {
+    let list_name = called(list);
+    let unfit = |text: String| Some(Fault::Unfit(text));
+    if !is_signed(list, issuer) {
+        return unfit(format!("the signature of {list_name} does not match its key"));
     }
     if issuer.key_usage.is_some_and(|usage| !usage.has("cRLSign")) {
-        return Err("its key usage lacks cRLSign".to_owned());
+        return unfit("its key usage lacks cRLSign".to_owned());
+    }
+    if let Some(why) = list.incomplete {
+        return unfit(format!("{list_name} {why}"));
     }
     if let Some(oid) = &list.critical_extension {
-        return Err(format!("its list has the critical extension {oid}, which is not supported"));
+        return unfit(format!(
+            "{list_name} has the critical extension {oid}, which is not supported"
+        ));
     }
     if at < list.this_update {
-        return Err(format!("its list begins at {}", rfc3339(list.this_update)));
+        return unfit(format!("{list_name} begins at {}", rfc3339(list.this_update)));
     }
     match list.next_update {
-        Some(next) if at <= next => Ok(()),
-        Some(next) => Err(format!("its list was to be renewed by {}", rfc3339(next))),
-        None => Err("its list does not say when the next one is due".to_owned()),
+        Some(next) if at <= next => None,
+        Some(next) => {
+            Some(Fault::RunOut(format!("{list_name} was to be renewed by {}", rfc3339(next))))
+        }
+        None => unfit(format!("{list_name} does not say when the next one is due")),
     }
 }
 

@@ -1,11 +1,12 @@
 //! A client of one tenant: who asks, what is asked again, and what an answer means.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use time::OffsetDateTime;
 
 use super::transport::{Answer, Transport};
 use super::{Login, PlatformError, Repeat, Request, Settings, lenient};
@@ -42,6 +43,8 @@ pub struct Client {
     tenant: OnceLock<String>,
     attempts: u32,
     reached: AtomicBool,
+    /// What the server's clock said last, and when that was.
+    told_time: Mutex<Option<(OffsetDateTime, Instant)>>,
     on_retry: OnRetry,
     stop: Arc<AtomicBool>,
 }
@@ -73,6 +76,7 @@ impl Client {
             tenant,
             attempts: settings.attempts.max(1),
             reached: AtomicBool::new(false),
+            told_time: Mutex::default(),
             on_retry: Box::new(|_| {}),
             stop: Arc::default(),
         })
@@ -95,6 +99,13 @@ impl Client {
     /// Host and port, for messages.
     pub fn host(&self) -> &str {
         &self.transport.host
+    }
+
+    /// What the server's clock says now, by the `Date` of its last answer (RFC 9110, 6.6.1); none before
+    /// the first answer. Nothing is asked for it.
+    pub fn time(&self) -> Option<OffsetDateTime> {
+        let told = self.told_time.lock().unwrap_or_else(PoisonError::into_inner);
+        told.map(|(time, at)| time + at.elapsed())
     }
 
     /// Who asks, for messages.
@@ -159,8 +170,12 @@ impl Client {
         let mut attempt = 1;
         loop {
             let outcome = self.transport.send(request, &self.login);
-            if outcome.is_ok() {
+            if let Ok(answer) = &outcome {
                 self.reached.store(true, Ordering::Relaxed);
+                if let Some(date) = answer.date {
+                    let told = Some((OffsetDateTime::from(date), Instant::now()));
+                    *self.told_time.lock().unwrap_or_else(PoisonError::into_inner) = told;
+                }
             }
             let Some(wait) = self.wait(request, &outcome, attempt) else {
                 return self.judge(request, outcome?, attempt);

@@ -13,8 +13,10 @@ mod check;
 mod keys;
 mod marks;
 mod query;
+mod rollback;
 mod schema;
 mod sqlite;
+mod times;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,6 +33,8 @@ pub use check::{Checked, Finding};
 pub use keys::KeyHolders;
 pub(crate) use keys::{KeyStart, key_start};
 pub use query::Standings;
+pub(crate) use rollback::number_of;
+pub use rollback::{FoundRevocation, Takeover};
 pub use sqlite::Registry;
 
 /// Why the registry cannot do what was asked.
@@ -74,6 +78,18 @@ pub enum RegistryError {
         /// Why.
         reason: &'static str,
     },
+    /// A date of revocation that cannot be.
+    #[error("the certificate {serial} of {holder} cannot be revoked as of {at}: {problem}")]
+    RevocationDate {
+        /// Its serial number.
+        serial: Serial,
+        /// The device, or the subject of a CA.
+        holder: String,
+        /// The date.
+        at: String,
+        /// `it is valid from …`, `that lies in the future`.
+        problem: String,
+    },
     /// The file is damaged.
     #[error("the registry {path} is damaged: {message}")]
     Damaged {
@@ -98,6 +114,9 @@ impl RegistryError {
         let text = match self {
             Self::TooNew { .. } => "use a newer version of c8y-pki",
             Self::Conflict => "run the same command again: it takes what is left",
+            Self::RevocationDate { .. } => {
+                "give a time since which the certificate was valid, or leave --at out for now"
+            }
             Self::Unknown { .. } => "`c8y-pki device list --status any` lists all of them",
             Self::Damaged { .. } => {
                 "put a backup in its place; `c8y-pki registry check` says what it finds"

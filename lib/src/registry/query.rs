@@ -77,7 +77,8 @@ impl Registry {
     }
 
     /// What has been revoked of the certificates that were issued under that name, by whichever of
-    /// its keys, in the order in which they were recorded.
+    /// its keys, in the order in which they were recorded; then those of certificates that are known from
+    /// lists only.
     pub fn revoked(&self, issuer: &Name) -> Result<Vec<Revoked>> {
         let collect = || -> rusqlite::Result<Vec<Revoked>> {
             self.connection
@@ -92,7 +93,9 @@ impl Registry {
                 })?
                 .collect()
         };
-        collect().map_err(|e| self.error(&e))
+        let mut revoked = collect().map_err(|e| self.error(&e))?;
+        revoked.extend(self.unknown_revoked(issuer)?);
+        Ok(revoked)
     }
 
     /// When and why this very certificate was revoked, if it was.
@@ -275,7 +278,7 @@ pub(super) fn moment(seconds: i64) -> OffsetDateTime {
 }
 
 /// A row whose columns are not what the schema says: somebody else has written it.
-fn strange(column: usize) -> rusqlite::Error {
+pub(super) fn strange(column: usize) -> rusqlite::Error {
     rusqlite::Error::InvalidColumnType(column, "value".to_owned(), rusqlite::types::Type::Null)
 }
 

@@ -3,12 +3,13 @@
 //! Version 2 added what renewal, revocation and `registry check` need: when and why a certificate
 //! was revoked, where its files are, which audit row recorded it, and a digest of each row. Version 3
 //! remembers how far the files have come that grow while devices are issued. Version 4 looks serial
-//! numbers up chunk by chunk. Version 5 finds the certificates of a key ([`keys`](super::keys)).
+//! numbers up chunk by chunk. Version 5 finds the certificates of a key ([`keys`](super::keys)), and keeps
+//! revocations of certificates that it does not have ([`rollback`](super::rollback)).
 
 use rusqlite::{Connection, params};
 use time::OffsetDateTime;
 
-use super::{Row, audit, keys};
+use super::{Row, audit, keys, rollback};
 use crate::crypto::{hex, sha256};
 
 /// The schema's version, in SQLite's `user_version`.
@@ -82,6 +83,7 @@ pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(keys::INDEX)?;
     connection.execute_batch(INDEXES)?;
     connection.execute_batch(GROWING)?;
+    rollback::create(connection)?;
     connection.pragma_update(None, "application_id", APPLICATION)?;
     connection.pragma_update(None, "user_version", VERSION)
 }
@@ -100,6 +102,7 @@ pub(super) fn migrate(
         connection.execute_batch(SERIALS)?;
     }
     keys::add_column(connection)?;
+    rollback::create(connection)?;
     audit::append(connection, now, "migrate", &serde_json::json!({ "from": from, "to": VERSION }))?;
     connection.pragma_update(None, "user_version", VERSION)
 }
@@ -118,6 +121,7 @@ pub(super) fn migrate_1(connection: &Connection, now: OffsetDateTime) -> rusqlit
     )?;
     connection.execute_batch(INDEXES)?;
     connection.execute_batch(GROWING)?;
+    rollback::create(connection)?;
     number_rows(connection)?;
     connection.execute_batch(SERIALS)?;
     keys::add_column(connection)?;

@@ -7,6 +7,7 @@ use rusqlite::{
     Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params,
 };
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::schema::{APPLICATION, VERSION};
 use super::{
@@ -150,6 +151,9 @@ impl Registry {
     /// this registry; a superseded certificate can be revoked too.
     ///
     /// [`RegistryError::AlreadyRevoked`] if one is revoked already: when and why stays as it is.
+    /// [`RegistryError::RevocationDate`] if `at` lies in the future, or before the certificate's
+    /// notBefore. `now` is never too early: a certificate that is valid only from tomorrow can be revoked
+    /// today.
     pub fn revoke(
         &mut self,
         records: &[Record],
@@ -161,6 +165,7 @@ impl Registry {
         let fail = |e: rusqlite::Error| database_error(&path, &e);
         let transaction = begin(&mut self.connection, &self.path)?;
         for record in records {
+            check_date(record, at, now)?;
             let changed = transaction
                 .execute(
                     "UPDATE certificate SET status = 'revoked', revoked_at = ?1, reason = ?2
@@ -220,19 +225,19 @@ impl Registry {
 }
 
 /// Takes the write lock at once: a transaction that begins by reading could not wait for it.
-fn begin<'c>(connection: &'c mut Connection, path: &Path) -> Result<Transaction<'c>> {
+pub(super) fn begin<'c>(connection: &'c mut Connection, path: &Path) -> Result<Transaction<'c>> {
     connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(|e| database_error(path, &e))
 }
 
-const INSERT: &str = "
+pub(super) const INSERT: &str = "
 INSERT INTO certificate (ca, role, client_id, folded_id, issuer, serial, not_before, not_after, status,
     recorded, batch, details, location, has_key, audit, digest, der, key)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'live', ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 
 /// Adds a row; returns its digest.
-fn add_row(
+pub(super) fn add_row(
     insert: &mut rusqlite::CachedStatement<'_>,
     batch: &str,
     now: OffsetDateTime,
@@ -332,9 +337,34 @@ fn supersede<'a>(
     Ok(())
 }
 
-fn already_revoked(record: &Record) -> RegistryError {
+/// Refuses a date of revocation that cannot be; in whole seconds, as it is kept.
+fn check_date(record: &Record, at: OffsetDateTime, now: OffsetDateTime) -> Result<()> {
+    let seconds = |time: OffsetDateTime| time.unix_timestamp();
+    let problem = match () {
+        () if seconds(at) > seconds(now) => "that lies in the future".to_owned(),
+        () if seconds(at) == seconds(now) || at >= record.not_before => return Ok(()),
+        () => format!("it is valid from {}", rfc3339(record.not_before)),
+    };
+    Err(RegistryError::RevocationDate {
+        serial: record.serial.clone(),
+        holder: holder(record),
+        at: rfc3339(at),
+        problem,
+    })
+}
+
+fn rfc3339(at: OffsetDateTime) -> String {
+    at.format(&Rfc3339).unwrap_or_else(|_| at.to_string())
+}
+
+/// The device, or the subject of a CA.
+fn holder(record: &Record) -> String {
     let subject = || record.certificate().map(|c| c.subject.to_string()).unwrap_or_default();
-    let holder = record.client_id.clone().unwrap_or_else(subject);
+    record.client_id.clone().unwrap_or_else(subject)
+}
+
+fn already_revoked(record: &Record) -> RegistryError {
+    let holder = holder(record);
     match record.revoked {
         Some((since, reason)) => RegistryError::AlreadyRevoked {
             serial: record.serial.clone(),
@@ -347,7 +377,7 @@ fn already_revoked(record: &Record) -> RegistryError {
     }
 }
 
-fn conflict_or(path: &Path, e: &rusqlite::Error) -> RegistryError {
+pub(super) fn conflict_or(path: &Path, e: &rusqlite::Error) -> RegistryError {
     match e.sqlite_error_code() {
         Some(ErrorCode::ConstraintViolation) => RegistryError::Conflict,
         _ => database_error(path, e),

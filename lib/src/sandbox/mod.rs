@@ -272,6 +272,12 @@ impl Sandbox {
         self.shared.world().site.url()
     }
 
+    /// Lets the `Date` of its answers be that far ahead of its clock, or behind: to a client it looks as if
+    /// its own clock were wrong.
+    pub fn set_date_off(&self, off: time::Duration) {
+        self.shared.set_date_off(off.whole_seconds());
+    }
+
     /// The base of REST with client certificates.
     pub fn mtls_url(&self) -> String {
         self.shared.world().site.mtls_url()

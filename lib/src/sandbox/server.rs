@@ -6,9 +6,10 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::body::{Body, Bytes};
 use hyper::body::{Frame, Incoming, SizeHint};
@@ -18,6 +19,7 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -65,6 +67,8 @@ pub(super) struct Shared {
     world: Mutex<World>,
     journal: Mutex<Journal>,
     faults: Mutex<Dice>,
+    /// How many seconds the `Date` of answers is ahead of the clock.
+    date_off: AtomicI64,
 }
 
 /// The faults, and how many requests and connections of MQTT were drawn for.
@@ -91,6 +95,23 @@ impl Shared {
             world: Mutex::new(world),
             journal: Mutex::default(),
             faults: Mutex::new(Dice::new(faults)),
+            date_off: AtomicI64::new(0),
+        }
+    }
+
+    pub(super) fn set_date_off(&self, seconds: i64) {
+        self.date_off.store(seconds, Ordering::Relaxed);
+    }
+
+    /// Gives an answer a `Date` of its own if the clock is to look wrong to whoever is asking; else the
+    /// server writes the true one.
+    fn dated(&self, answer: Answer, now: OffsetDateTime) -> Answer {
+        match self.date_off.load(Ordering::Relaxed) {
+            0 => answer,
+            off => {
+                let date = SystemTime::from(now + time::Duration::seconds(off));
+                answer.with("Date", httpdate::fmt_http_date(date))
+            }
         }
     }
 
@@ -152,7 +173,7 @@ impl Shared {
         if let Some(Fault::TooMany { retry_after }) = fault {
             answer = answer.with("Retry-After", retry_after.to_string());
         }
-        let answer = answer.held_to_accept(&call.method, &call.headers);
+        let answer = self.dated(answer.held_to_accept(&call.method, &call.headers), call.now);
         self.journal().add(Connection {
             number: 0,
             at: iso(call.now),

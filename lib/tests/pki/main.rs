@@ -2,9 +2,11 @@
 
 mod authority;
 mod bulk;
+mod clock;
 mod folder;
 mod keys;
 mod life;
 mod manifest;
 mod pool;
 mod registry;
+mod rollback;

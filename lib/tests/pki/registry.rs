@@ -81,7 +81,7 @@ fn lived() -> Folder {
     let again = [device(&folder, "a", Some(&a))];
     folder.pki.registry_mut().record("third", now(), &again).unwrap();
     let b = folder.pki.registry().live_device("b").unwrap().unwrap();
-    let at = now() - Duration::days(1);
+    let at = now() - Duration::minutes(30);
     folder.pki.registry_mut().revoke(&[b], Reason::KeyCompromise, at, now()).unwrap();
     folder
 }
@@ -121,7 +121,7 @@ fn states_and_histories_are_kept() {
     assert_eq!(states("b"), [Status::Revoked]);
     assert_eq!(states("c"), [Status::Live]);
     let b = registry.history("b").unwrap().remove(0);
-    assert_eq!(b.revoked, Some((now() - Duration::days(1), Reason::KeyCompromise)));
+    assert_eq!(b.revoked, Some((now() - Duration::minutes(30), Reason::KeyCompromise)));
     assert!(b.has_key && b.location.unwrap().ends_with("b"));
     assert_eq!(b.details["TYPE"], "pump");
     let root = folder.pki.ca("root").unwrap();
@@ -323,11 +323,11 @@ fn a_damaged_file_is_found() {
         }
         Err(e) => assert!(matches!(e, RegistryError::Damaged { .. }), "{e}"),
     }
-    // A page in the middle overwritten.
+    // A page in the middle overwritten, all of it: half of one may be free.
     std::fs::write(&path, &whole).unwrap();
     let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
-    file.seek(SeekFrom::Start(whole.len() as u64 / 2 / 4096 * 4096)).unwrap();
-    file.write_all(&[0x5a; 4096]).unwrap();
+    file.seek(SeekFrom::Start(whole.len() as u64 / 2 / 8192 * 8192)).unwrap();
+    file.write_all(&[0x5a; 8192]).unwrap();
     drop(file);
     match Registry::open(&path, now()) {
         Ok(registry) => {
@@ -427,7 +427,7 @@ fn assert_keys_are_found(registry: &Registry, records: &[Record]) {
     assert_eq!(registry.with_key(b"nobody's").unwrap(), []);
 }
 
-/// What version 4 had: no column for keys.
+/// What version 4 had: no column for keys, and no revocations of certificates that it does not have.
 #[test]
 fn a_registry_of_version_4_is_brought_up() {
     let mut folder = lived();
@@ -438,20 +438,25 @@ fn a_registry_of_version_4_is_brought_up() {
     let path = folder.pki.registry().path().to_owned();
     let before = folder.pki.registry().find(&Filter::default()).unwrap();
     let rows = folder.pki.registry().check().unwrap().audit_rows;
-    Connection::open(&path).unwrap().execute_batch(WITHOUT_KEYS).unwrap();
+    Connection::open(&path).unwrap().execute_batch(WITHOUT_VERSION_5).unwrap();
     Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 4").unwrap();
     let registry = Registry::open(&path, now()).unwrap();
-    let checked = registry.check().unwrap();
+    let mut checked = registry.check().unwrap();
+    registry.check_unknown(&mut checked).unwrap();
     assert_eq!((checked.findings, checked.audit_rows), (vec![], rows + 1));
+    let root = folder.pki.ca("root").unwrap();
+    assert_eq!(registry.revoked(&root.certificate().subject).unwrap().len(), 1);
     let told = &registry.audit(i64::try_from(rows).unwrap() + 1).unwrap()[0];
     assert_eq!((told.action.as_str(), &told.detail["from"]), ("migrate", &4.into()));
     assert_eq!(registry.find(&Filter::default()).unwrap(), before);
     assert_keys_are_found(&registry, &before);
 }
 
-const WITHOUT_KEYS: &str = "
+/// What came with version 5.
+const WITHOUT_VERSION_5: &str = "
 DROP INDEX certificate_key;
 ALTER TABLE certificate DROP COLUMN key;
+DROP TABLE unknown_revocation;
 ";
 
 #[test]
@@ -486,7 +491,7 @@ fn a_registry_of_version_3_is_brought_up() {
     let before = folder.pki.registry().find(&Filter::default()).unwrap();
     let rows = folder.pki.registry().check().unwrap().audit_rows;
     // What is open now goes on with the new index: SQLite tells it.
-    Connection::open(&path).unwrap().execute_batch(WITHOUT_KEYS).unwrap();
+    Connection::open(&path).unwrap().execute_batch(WITHOUT_VERSION_5).unwrap();
     Connection::open(&path)
         .unwrap()
         .execute_batch(

@@ -3,15 +3,18 @@
 
 mod ca;
 mod cert;
+mod clock;
 mod device;
 mod environment;
 mod keys;
 mod large;
 mod life;
 mod line;
+mod lists;
 mod outputs;
 mod registration;
 mod requests;
+mod rollback;
 mod rollout;
 mod safety;
 mod store;

@@ -5,6 +5,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use crate::clock::untouched_for;
 use c8y_pki_tests::cli::{Cli, binary};
 use c8y_pki_tests::{python_dir, python_with};
 use serde_json::{Value, json};
@@ -55,6 +56,21 @@ fn a_password_is_asked_for_twice_and_not_shown() {
     let weak = typed(&cli, "key new --type ec-p256 --out other.pem", "short\n").expect("Python");
     assert_eq!((&weak["code"], &weak["hidden"]), (&json!(2), &json!([true])), "{weak}");
     assert!(!cli.path("other.pem").exists());
+}
+
+#[test]
+fn a_clock_that_may_be_ahead_is_asked_about() {
+    let line =
+        "ca add line --parent root --subject CN=Line --key-type ec-p256 --ca-password-file pw";
+    let cli = untouched_for(time::Duration::days(40));
+    let Some(seen) = typed(&cli, line, "+n\n") else { return };
+    assert_eq!(seen["code"], 3, "{seen}");
+    assert!(!cli.path("pki/ca/line").exists());
+    let seen = typed(&cli, line, "+y\n").expect("Python");
+    assert_eq!(seen["code"], 0, "{seen}");
+    let text = seen["seen"].as_str().expect("text");
+    assert!(text.contains("Is the clock right?"), "{seen}");
+    assert!(cli.ok("registry export --what audit").contains(",clock,"));
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! `rollout` with a `[tenant]` section, revocation, and enrolment at the platform's own CA.
 
+use c8y_pki::authority::Pki;
+use c8y_pki::crl::Reason;
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::{CA_PW, Cli};
+use time::{Duration, OffsetDateTime};
 
 const TENANT: &str = "\n[tenant]\ncas = [\"line-7\"]\n";
 
@@ -125,13 +128,21 @@ fn a_ca_of_another_tenant_stops_it() {
     );
 }
 
+/// Puts a device's certificate on hold, as earlier versions of the program could.
+fn hold(cli: &Cli, id: &str) {
+    let now = OffsetDateTime::now_utc();
+    let mut pki = Pki::open(&cli.path("pki"), now).expect("a PKI folder");
+    let record = pki.registry().live_device(id).expect("a registry").expect("a device");
+    pki.registry_mut().revoke(&[record], Reason::CertificateHold, now, now).expect("it is live");
+}
+
 #[test]
 fn revocations_go_up_and_the_list_comes_down() {
     let at = AtTenant::new(Cli::with_cas());
     at.cli.ok(&format!("device issue a b c --ca line --out out {CA_PW}"));
     assert_eq!(at.ok("tenant crl upload"), "Nothing is revoked.\n");
     at.cli.ok("device revoke a --reason keyCompromise");
-    at.cli.ok("device revoke b --reason certificateHold");
+    hold(&at.cli, "b");
     let dry = at.ok("tenant crl upload --dry-run");
     assert!(dry.starts_with("PUT /tenant/trusted-certificates/settings/crl\n"), "{dry}");
     assert!(dry.contains("SERIALNO,DATE\n"), "{dry}");
@@ -201,4 +212,17 @@ fn a_device_enrols_with_its_one_time_password() {
     assert_eq!(at.cli.read("out/gw-1/key.pem"), key);
     let nothing = at.run("device enrol gw-2 --out out --renew --token-file token").expect(2);
     assert!(nothing.error().ends_with("there is nothing to renew"), "{nothing:?}");
+}
+
+#[test]
+fn a_rollout_is_held_to_the_tenants_clock() {
+    let at = rollout(2, TENANT);
+    at.sandbox.set_date_off(Duration::days(2));
+    let refused = at.run("rollout demo/rollout.toml").expect(3);
+    assert!(refused.error().contains("and the tenant's says 20"), "{refused:?}");
+    assert!(!at.cli.path("demo/pki").exists() && !at.cli.path("demo/out").exists());
+    at.ok("rollout demo/rollout.toml --plan");
+    at.ok("rollout demo/rollout.toml --clock-is-right");
+    // Nothing is left to do: nobody asks for the time.
+    at.ok("rollout demo/rollout.toml");
 }

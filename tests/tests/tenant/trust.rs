@@ -1,8 +1,9 @@
 //! `tenant trust`: what is uploaded, what is left, and each refusal.
 
 use c8y_pki_tests::at_tenant::AtTenant;
-use c8y_pki_tests::cli::Cli;
+use c8y_pki_tests::cli::{CA_PW, Cli};
 use serde_json::Value;
+use time::Duration;
 
 fn with_cas() -> AtTenant {
     AtTenant::new(Cli::with_cas())
@@ -146,4 +147,24 @@ fn faults_do_not_stop_it_and_do_nothing_twice() {
         assert_eq!(at.list("trusted_certificates").len(), 0);
     }
     assert!(at.sandbox.state()["faulted"].as_u64() > Some(0));
+}
+
+#[test]
+fn a_clock_that_is_not_the_tenants_writes_nothing_there() {
+    let at = AtTenant::new(Cli::with_cas());
+    at.cli.ok(&format!("device issue a --ca line --out out {CA_PW}"));
+    at.cli.ok("device revoke a");
+    for off in [Duration::days(-3), Duration::hours(1)] {
+        at.sandbox.set_date_off(off);
+        for line in ["tenant trust add --ca root", "tenant crl upload"] {
+            let refused = at.run(line).expect(3);
+            let said = refused.error();
+            assert!(said.contains("and the tenant's says 20"), "{line}: {said}");
+            assert!(refused.stderr.contains("hint: set this computer's clock"), "{refused:?}");
+        }
+    }
+    assert!(at.list("trusted_certificates").is_empty() && at.list("revocations").is_empty());
+    at.ok("tenant trust add --ca root --clock-is-right");
+    at.sandbox.set_date_off(Duration::minutes(5));
+    at.ok("tenant crl upload");
 }

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::authority::Pki;
 use c8y_pki::files::{self, Access, Existing};
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crate::clock;
 use crate::failure::{Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
@@ -27,6 +27,10 @@ pub(crate) struct CrlArgs {
     /// Write --out as DER instead of PEM
     #[arg(long, requires = "out")]
     der: bool,
+    /// Make the list though the registry does not have what the last one revokes: the audit log keeps what
+    /// is given up. `registry repair` takes it over instead
+    #[arg(long)]
+    accept_rollback: bool,
     /// File with the password of the CA's key, or the PIN of its token
     /// [env: C8Y_PKI_CA_PASSWORD, C8Y_PKI_TOKEN_PIN]
     #[arg(long, value_name = "FILE")]
@@ -43,7 +47,7 @@ struct CrlMade {
 
 pub(super) fn run(args: &CrlArgs, dir: &Path, out: Output) -> Result {
     let now = OffsetDateTime::now_utc();
-    let mut pki = Pki::open(dir, now)?;
+    let mut pki = clock::open(dir, now)?;
     let ca = pki.ca(&args.name)?;
     let key = unlock(&ca, args.ca_password_file.as_ref())?;
     if let Some(path) = args.out.as_ref().filter(|path| !outlet::is_stdout(path)) {
@@ -51,6 +55,11 @@ pub(super) fn run(args: &CrlArgs, dir: &Path, out: Output) -> Result {
         files::check_place(path)?;
     }
     let out = out.beside(args.out.as_deref());
+    if args.accept_rollback
+        && let Some(rollback) = pki.accept_rollback(&ca, now)?
+    {
+        out.warning(&format!("accepted: {}", rollback.sentence()));
+    }
     let crl = pki.make_crl(&ca, &key, args.days, now)?;
     let own = ca.dir().join("crl.pem");
     let mut files = vec![own.display().to_string()];

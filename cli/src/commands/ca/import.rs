@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use super::{AddArgs, ca_password, made};
 use crate::failure::{Failure, Result};
 use crate::output::Output;
-use crate::{password, token, values};
+use crate::{clock, password, token, values};
 
 pub(super) fn run(args: &AddArgs, dir: &Path, out: Output) -> Result {
     let mut heap = Vec::new();
@@ -33,7 +33,7 @@ pub(super) fn run(args: &AddArgs, dir: &Path, out: Output) -> Result {
         let file = args.key_password_file.as_ref();
         let key =
             token::open(text, token::pin(file, "--key-password-file", "the token with the key"))?;
-        Pki::open_or_create(dir, now)?.import(
+        clock::open_or_create(dir, now)?.import(
             &args.name,
             &heap,
             OwnKey::InToken(&key),
@@ -43,7 +43,7 @@ pub(super) fn run(args: &AddArgs, dir: &Path, out: Output) -> Result {
     } else {
         let (key, password) = key_of_file(args, &path, out)?;
         let own = OwnKey::File(&key, &password);
-        Pki::open_or_create(dir, now)?.import(&args.name, &heap, own, keys, now)?
+        clock::open_or_create(dir, now)?.import(&args.name, &heap, own, keys, now)?
     };
     if ca.chain.last().is_some_and(|top| !top.is_self_issued()) {
         out.warning(&format!(

@@ -19,6 +19,7 @@ use place::{Place, PlaceArgs};
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crate::clock;
 use crate::commands::device::KeyPolicyArgs;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
@@ -231,7 +232,7 @@ fn init(args: &InitArgs, dir: &Path, out: Output) -> Result {
     Pki::check_new_name(dir, &args.name)?;
     let ready = Place::of(&args.make.place, profile.key, out)?.ready()?;
     let now = OffsetDateTime::now_utc();
-    let mut pki = Pki::open_or_create(dir, now)?;
+    let mut pki = clock::open_or_create(dir, now)?;
     let settings = CaSettings {
         profile: &profile,
         subject: &subject,
@@ -268,7 +269,7 @@ fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
     let profile = values::profile(&args.profile, args.make.key_type)?;
     let subject = named(&args.make.subject, &profile)?;
     let now = OffsetDateTime::now_utc();
-    let mut pki = Pki::open(dir, now)?;
+    let mut pki = clock::open(dir, now)?;
     let parent = pki.ca(args.parent.as_deref().unwrap_or_default())?;
     // What the chain above forbids is said before anybody is asked for a password.
     let wanted = args.make.path_length.unwrap_or(profile.path_length);
@@ -291,7 +292,7 @@ fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
 
 fn list(expiring: Option<time::Duration>, dir: &Path, out: Output) -> Result {
     let now = OffsetDateTime::now_utc();
-    let pki = Pki::open(dir, now)?;
+    let pki = clock::open_to_read(dir, out)?;
     let devices = pki.registry().device_counts()?;
     let mut views = Vec::new();
     for ca in pki.cas()? {
@@ -360,7 +361,7 @@ struct Shown {
 }
 
 fn show(name: &str, dir: &Path, out: Output) -> Result {
-    let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
+    let pki = clock::open_to_read(dir, out)?;
     let ca = pki.ca(name)?;
     let certificate = CertificateView::of(ca.certificate());
     let policy = pki.policy(&ca.name);

@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 
 use super::made;
 use super::place::{Above, Bond, Place, PlaceArgs};
+use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::token::{ca_secret, unlock_with, uri_of};
@@ -61,7 +62,7 @@ pub(crate) struct RenewArgs {
 
 pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let now = OffsetDateTime::now_utc();
-    let mut pki = Pki::open(dir, now)?;
+    let mut pki = clock::open(dir, now)?;
     let ca = pki.ca(&args.name)?;
     let parent = pki.issuer_of(&ca)?;
     let outliving = if args.clamp { Outliving::Clamp } else { Outliving::Refuse };

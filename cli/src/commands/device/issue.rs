@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::authority::Pki;
 use c8y_pki::bulk::list::{DeviceList, Devices};
 use c8y_pki::crypto::KeyPolicy;
 use clap::Args;
@@ -10,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::making::{Run, issue};
 use super::{ExistingArgs, OutputArgs, open_list};
+use crate::clock;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::values::SubjectArgs;
@@ -61,7 +61,7 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
         None => DeviceList::from_ids(args.ids.iter().map(String::as_str)).into(),
     };
     let now = OffsetDateTime::now_utc();
-    let pki = Pki::open(dir, now)?;
+    let pki = clock::open(dir, now)?;
     let ca = pki.ca(&args.ca)?;
     args.output.refuse_faults(&devices, out)?;
     let (existing, keys) = (args.existing.existing()?, KeyPolicy::default());

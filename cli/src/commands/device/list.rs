@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use c8y_pki::authority::Pki;
 use c8y_pki::registry::{Filter, Record, Role, Status};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::render::{day, table, until};
@@ -111,7 +111,7 @@ pub(super) fn no_batch(batch: &str) -> Failure {
 
 pub(super) fn run(args: &ListArgs, dir: &Path, out: Output) -> Result {
     let now = OffsetDateTime::now_utc();
-    let pki = Pki::open(dir, now)?;
+    let pki = clock::open_to_read(dir, out)?;
     if let Some(name) = &args.ca {
         pki.ca(name)?;
     }

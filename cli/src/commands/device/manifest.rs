@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::authority::Pki;
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::manifest;
 use c8y_pki::registry::{Filter, Role};
@@ -11,6 +10,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::list::no_batch;
+use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
@@ -56,7 +56,7 @@ struct Made {
 pub(super) fn run(args: &ManifestArgs, dir: &Path, out: Output) -> Result {
     outlet::check_folder(&args.out)?;
     let now = OffsetDateTime::now_utc();
-    let pki = Pki::open(dir, now)?;
+    let pki = clock::open(dir, now)?;
     let batch = match &args.batch {
         Some(batch) => batch.clone(),
         None => pki.registry().last_batch()?.ok_or_else(|| {

@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 
 use super::making::{Run, issue};
 use super::{KeyPolicyArgs, OutputArgs, read_list};
+use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::values;
@@ -69,7 +70,7 @@ pub(crate) struct RenewArgs {
 pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let profile = args.output.profile()?;
     let now = OffsetDateTime::now_utc();
-    let mut pki = Pki::open(dir, now)?;
+    let mut pki = clock::open(dir, now)?;
     let (records, faults) = wanted(args, &pki, now)?;
     let request = args.csr.as_deref().map(request).transpose()?;
     let reads_keys = args.reuse_key || args.key.is_some();

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::authority::Pki;
 use c8y_pki::bulk::{BulkError, Fault};
 use c8y_pki::crl::Reason;
 use c8y_pki::registry::{Filter, Record, Registry, Role, Status, parse_serial};
@@ -13,6 +12,7 @@ use time::OffsetDateTime;
 
 use super::compromise::SameKey;
 use super::read_list;
+use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::render::{count, date, day};
@@ -48,10 +48,10 @@ pub(crate) struct RevokeArgs {
     #[arg(long)]
     pub(super) ca_certificate: bool,
     /// Why: unspecified, keyCompromise, cACompromise, affiliationChanged, superseded,
-    /// cessationOfOperation, certificateHold, privilegeWithdrawn
+    /// cessationOfOperation, privilegeWithdrawn
     #[arg(long, default_value = "unspecified", value_name = "REASON", value_parser = reason)]
     reason: Reason,
-    /// Since when (RFC 3339); by default now
+    /// Since when (RFC 3339), not before the certificate was valid; by default now
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     at: Option<OffsetDateTime>,
     /// With keyCompromise: revoke the certificates that others have for the same key without asking
@@ -60,10 +60,18 @@ pub(crate) struct RevokeArgs {
 }
 
 fn reason(text: &str) -> std::result::Result<Reason, String> {
-    Reason::of_name(text).ok_or_else(|| {
-        let names: Vec<&str> = Reason::ALL.iter().map(|(_, name)| *name).collect();
-        format!("it is not one of {}", names.join(", "))
-    })
+    let (names, found): (Vec<&str>, _) = (
+        Reason::offered().map(|(_, name)| name).collect(),
+        Reason::offered().find(|(_, name)| name.eq_ignore_ascii_case(text)),
+    );
+    match (found, Reason::of_name(text)) {
+        (Some((reason, _)), _) => Ok(reason),
+        (None, Some(_)) => Err(format!(
+            "a revocation is final, and the platform has no way back; use one of {}",
+            names.join(", ")
+        )),
+        (None, None) => Err(format!("it is not one of {}", names.join(", "))),
+    }
 }
 
 #[derive(Serialize)]
@@ -88,7 +96,7 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
             "give a time that has passed, or leave --at out",
         ));
     }
-    let mut pki = Pki::open(dir, now)?;
+    let mut pki = clock::open(dir, now)?;
     let (mut records, already) = meant_by(args, pki.registry())?;
     let named = records.len();
     if args.reason == Reason::KeyCompromise {

@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use c8y_pki::authority::Pki;
 use c8y_pki::describe::{CertificateView, Item};
 use clap::Args;
 use serde::Serialize;
-use time::OffsetDateTime;
 
 use super::find;
 use super::list::Row;
+use crate::clock;
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::render::{date, items, printable};
@@ -35,7 +34,7 @@ struct Shown {
 }
 
 pub(super) fn run(args: &ShowArgs, dir: &Path, out: Output) -> Result {
-    let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
+    let pki = clock::open_to_read(dir, out)?;
     let mut shown = Vec::new();
     for record in find(pki.registry(), &args.device)? {
         let certificate = CertificateView::of(&record.certificate()?);

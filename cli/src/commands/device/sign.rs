@@ -3,7 +3,6 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::authority::Pki;
 use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
 use c8y_pki::bulk::request::{self, Action, RequestFile, Verdict};
 use c8y_pki::bulk::{Job, Out};
@@ -16,6 +15,7 @@ use time::OffsetDateTime;
 
 use super::making::INTERRUPTED;
 use super::{ExistingArgs, KeyPolicyArgs, threads};
+use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
@@ -93,7 +93,7 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
     let id = args.id.as_deref().map(DeviceId::parse).transpose()?;
     let requests = read(&args.requests)?;
     let now = OffsetDateTime::now_utc();
-    let mut pki = Pki::open(dir, now)?;
+    let mut pki = clock::open(dir, now)?;
     let ca = pki.ca(&args.ca)?;
     let key = unlock(&ca, args.ca_password_file.as_ref())?;
     files::create_private_dir(&args.out)?;

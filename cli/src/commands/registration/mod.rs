@@ -5,7 +5,6 @@ mod upload;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::authority::Pki;
 use c8y_pki::bulk::BulkError;
 use c8y_pki::bulk::list::{Device, DeviceKey};
 use c8y_pki::client_id::DeviceId;
@@ -14,8 +13,8 @@ use c8y_pki::registration::{self, Level, Report, Settings};
 use c8y_pki::rollout::spec::parse_separator;
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use time::OffsetDateTime;
 
+use crate::clock;
 use crate::commands::device::read_list;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
@@ -120,7 +119,7 @@ struct Made {
 fn create(args: &CreateArgs, pki: &Path, out: Output) -> Result {
     let devices = match &args.from {
         Some(path) => from_list(path)?,
-        None => from_registry(args, pki)?,
+        None => from_registry(args, pki, out)?,
     };
     let mut defaults: BTreeMap<String, String> = args.set.iter().cloned().collect();
     defaults.extend(args.device_type.clone().map(|v| ("TYPE".to_owned(), v)));
@@ -157,8 +156,8 @@ fn from_list(path: &Path) -> Result<Vec<Device>> {
     Err(BulkError::BadList { faults: list.faults.into(), total }.into())
 }
 
-fn from_registry(args: &CreateArgs, dir: &Path) -> Result<Vec<Device>> {
-    let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
+fn from_registry(args: &CreateArgs, dir: &Path, out: Output) -> Result<Vec<Device>> {
+    let pki = clock::open_to_read(dir, out)?;
     if let Some(name) = &args.ca {
         pki.ca(name)?;
     }

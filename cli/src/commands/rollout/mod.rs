@@ -22,6 +22,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::args;
+use crate::clock;
 use crate::commands::device::threads;
 use crate::commands::sandbox;
 use crate::failure::{Failure, Outcome, Result};
@@ -161,6 +162,12 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
         let planned = Planned { plan: &plan.steps, changes: plan.changes() };
         out.result(&planned, |p| show::plan(p.plan, p.changes))?;
         return Ok(Outcome::Done);
+    }
+    if let Ok(plan) = &plan
+        && plan.changes()
+    {
+        let told = beyond.client.as_ref().and_then(Client::time);
+        clock::hold_for_rollout(&spec.pki, OffsetDateTime::now_utc(), told)?;
     }
     let report =
         plan.map_err(Box::new).and_then(|plan| apply(args, &spec, plan, &beyond, &stop, out));

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::authority::Pki;
 use c8y_pki::crl::{Crl, Reason, Revoked};
 use c8y_pki::files::{Access, Existing};
 use c8y_pki::platform::crl;
@@ -10,6 +9,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crate::clock;
 use crate::failure::{Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
@@ -81,7 +81,7 @@ pub(super) fn run(command: &CrlCommand, pki: &Path, out: Output) -> Result {
 }
 
 fn upload(args: &UploadArgs, dir: &Path, out: Output) -> Result {
-    let mut revoked = revoked(&args.ca, dir)?;
+    let mut revoked = revoked(&args.ca, dir, out)?;
     let all = revoked.len();
     revoked.retain(|r| args.with_holds || r.reason != Reason::CertificateHold);
     let requests = crl::requests(&revoked);
@@ -95,6 +95,7 @@ fn upload(args: &UploadArgs, dir: &Path, out: Output) -> Result {
     if !revoked.is_empty() {
         let client = args.tenant.connect(out)?;
         client.tenant()?.clone_into(&mut tenant);
+        clock::hold_to(&client)?;
         crl::upload(&client, &requests)?;
     }
     let on_hold = all - revoked.len();
@@ -111,8 +112,8 @@ fn upload(args: &UploadArgs, dir: &Path, out: Output) -> Result {
 }
 
 /// What the CAs have revoked; of all CAs if none is named. CAs with one name share a list.
-fn revoked(names: &[String], dir: &Path) -> Result<Vec<Revoked>> {
-    let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
+fn revoked(names: &[String], dir: &Path, out: Output) -> Result<Vec<Revoked>> {
+    let pki = clock::open_to_read(dir, out)?;
     let cas = match names {
         [] => pki.cas()?,
         names => names.iter().map(|name| pki.ca(name)).collect::<std::result::Result<_, _>>()?,

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::authority::Pki;
 use c8y_pki::cert::Certificate;
 use c8y_pki::key::signer::Signer;
 use c8y_pki::platform::trusted::{self, Added, Change, NewTrusted, TrustedCertificate};
@@ -11,6 +10,7 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::{View, details, which};
+use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::tenant::{TenantArgs, show_requests};
@@ -65,7 +65,7 @@ struct Wanted {
 }
 
 pub(super) fn run(args: &AddArgs, pki: &Path, out: Output) -> Result {
-    let wanted = wanted(args, pki)?;
+    let wanted = wanted(args, pki, out)?;
     let now = OffsetDateTime::now_utc();
     for new in &wanted {
         trusted::check(&new.certificate, now)?;
@@ -83,6 +83,8 @@ pub(super) fn run(args: &AddArgs, pki: &Path, out: Output) -> Result {
         return dry_run(args, &new, out);
     }
     let client = args.tenant.connect(out)?;
+    client.tenant()?;
+    clock::hold_to(&client)?;
     let added = trusted::add(&client, &new)?;
     // One that goes wrong does not keep the others from being settled.
     let mut failure: Option<Failure> = None;
@@ -97,7 +99,7 @@ pub(super) fn run(args: &AddArgs, pki: &Path, out: Output) -> Result {
 }
 
 /// What is to be added; everything that can be wrong with files and passwords is found here.
-fn wanted(args: &AddArgs, dir: &Path) -> Result<Vec<Wanted>> {
+fn wanted(args: &AddArgs, dir: &Path, out: Output) -> Result<Vec<Wanted>> {
     let mut wanted: Vec<Wanted> = Vec::new();
     let mut add = |certificate: Certificate, source, key| {
         if wanted.iter().all(|w| w.certificate.der() != certificate.der()) {
@@ -110,7 +112,7 @@ fn wanted(args: &AddArgs, dir: &Path) -> Result<Vec<Wanted>> {
         add(which::one_certificate(path)?, source, None);
     }
     if !args.ca.is_empty() {
-        let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
+        let pki = clock::open_to_read(dir, out)?;
         let mut secrets = Secrets::default();
         for name in &args.ca {
             let ca = pki.ca(name)?;

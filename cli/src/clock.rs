@@ -1,0 +1,108 @@
+//! Is this computer's clock right? Asked before anything is written that carries a time.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::Path;
+use std::sync::OnceLock;
+
+use c8y_pki::authority::Pki;
+use c8y_pki::clock::{self, ClockError, Evidence};
+use c8y_pki::platform::Client;
+use time::OffsetDateTime;
+
+use crate::failure::{Failure, Result};
+use crate::output::Output;
+use crate::stop;
+
+/// Whether the user has said that it is right (`--clock-is-right`): one answer for a whole process.
+static RIGHT: OnceLock<bool> = OnceLock::new();
+
+/// Takes what the command line says.
+pub(crate) fn believe(right: bool) {
+    RIGHT.get_or_init(|| right);
+}
+
+/// Opens the PKI folder for a command that writes to it, or signs with its keys.
+pub(crate) fn open(dir: &Path, now: OffsetDateTime) -> Result<Pki> {
+    let mut pki = Pki::open(dir, now)?;
+    hold(&mut pki, now, None)?;
+    Ok(pki)
+}
+
+/// The same, and makes the folder if there is none.
+pub(crate) fn open_or_create(dir: &Path, now: OffsetDateTime) -> Result<Pki> {
+    let mut pki = Pki::open_or_create(dir, now)?;
+    hold(&mut pki, now, None)?;
+    Ok(pki)
+}
+
+/// Opens the PKI folder to read it. A clock that is behind is told of.
+pub(crate) fn open_to_read(dir: &Path, out: Output) -> Result<Pki> {
+    let now = OffsetDateTime::now_utc();
+    let pki = Pki::open(dir, now)?;
+    // Nobody is asked, and a long silence is no fault.
+    let evidence = Evidence { audited: pki.registry().last_entry()?, ..Evidence::default() };
+    if let Err(e @ ClockError::Behind { .. }) = clock::check(now, &evidence) {
+        out.warning(&e.to_string());
+    }
+    Ok(pki)
+}
+
+/// Holds the clock to what the PKI folder knows, and to the tenant's where that is known.
+pub(crate) fn hold(
+    pki: &mut Pki,
+    now: OffsetDateTime,
+    tenant: Option<OffsetDateTime>,
+) -> Result<()> {
+    let evidence = Evidence { tenant, ..pki.evidence()? };
+    match clock::check(now, &evidence) {
+        Err(error) if is_right(&error)? => Ok(pki.registry_mut().believe_clock(&error)?),
+        verdict => Ok(verdict?),
+    }
+}
+
+/// The same for a rollout, whose PKI folder need not be there yet.
+pub(crate) fn hold_for_rollout(
+    dir: &Path,
+    now: OffsetDateTime,
+    tenant: Option<OffsetDateTime>,
+) -> Result<()> {
+    match dir.join("pki.toml").exists() {
+        true => hold(&mut Pki::open(dir, now)?, now, tenant),
+        false => hold_to_tenant(now, tenant),
+    }
+}
+
+/// Holds the clock to that of the tenant, as far as it has answered.
+pub(crate) fn hold_to(client: &Client) -> Result<()> {
+    hold_to_tenant(OffsetDateTime::now_utc(), client.time())
+}
+
+fn hold_to_tenant(now: OffsetDateTime, tenant: Option<OffsetDateTime>) -> Result<()> {
+    match clock::check(now, &Evidence { tenant, ..Evidence::default() }) {
+        Err(error) if is_right(&error)? => Ok(()),
+        verdict => Ok(verdict?),
+    }
+}
+
+/// Whether the user says that the clock is right: by the option, or asked at a terminal.
+fn is_right(error: &ClockError) -> Result<bool> {
+    if RIGHT.get().copied().unwrap_or(false) {
+        return Ok(true);
+    }
+    if !error.is_question() || !std::io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    let (now, last) = error.times();
+    let (now, last) = (crate::render::date(now), crate::render::date(last));
+    let mut err = std::io::stderr().lock();
+    // Nobody is left to answer if standard error is gone.
+    let _ = write!(
+        err,
+        "The registry's last entry is of {last}, this computer's clock says {now}.\n\
+         Is the clock right? [y/N]: "
+    );
+    let _ = err.flush();
+    let mut answer = String::new();
+    stop::at_prompt(|| std::io::stdin().lock().read_line(&mut answer)).map_err(Failure::Input)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

@@ -1,0 +1,184 @@
+//! `registry repair`: what a registry from a backup has lost is taken over from lists and folders.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use c8y_pki::Error;
+use c8y_pki::authority::{AuthorityError, Pki};
+use c8y_pki::registry::Checked;
+use c8y_pki::rollback::{self, Comparison, Repaired, RollbackError};
+use clap::Args;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::clock;
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::Output;
+use crate::render::{count, printable};
+use crate::stop;
+
+/// How many lines of a plan are shown to people; JSON has all.
+const MOST_SHOWN: usize = 50;
+
+/// Arguments of `registry repair`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A registry that was put back from a backup does not know what happened since. This compares it with
+the last revocation lists, with the folders and archives of its devices, and with what is given with
+--against. Revocations are taken over from lists, with their dates and reasons, also of certificates
+that are nowhere to be found; certificates are recorded from folders and archives; numbers of lists go
+on from the highest. The audit log keeps it. What a hand-over file names can only be told.
+
+Examples:
+  c8y-pki registry repair --plan
+  c8y-pki registry repair --against lists/line-7.crl handover/manifest.csv
+  c8y-pki registry repair --yes --json
+
+Exit codes: 0 nothing is missing any more, or it is a plan; 1 something cannot be taken over: it is
+named; 2 a path of --against cannot be used.")]
+pub(crate) struct RepairArgs {
+    /// Compare with these too: revocation lists, manifest.csv (its .sig beside it), archives and folders
+    /// of devices
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    against: Vec<PathBuf>,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    plan: bool,
+    /// Do not ask
+    #[arg(long, conflicts_with = "plan")]
+    yes: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    differences: Vec<String>,
+    plan: Vec<String>,
+    done: bool,
+    #[serde(flatten)]
+    repaired: Repaired,
+}
+
+/// Compares what is out in the world with the registry, and the times of both: for `registry check`.
+pub(super) fn compare(
+    pki: &Pki,
+    against: &[PathBuf],
+    checked: &mut Checked,
+) -> std::result::Result<(), Error> {
+    pki.registry().check_unknown(checked)?;
+    pki.check_times(OffsetDateTime::now_utc(), checked)?;
+    match rollback::compare(pki, against) {
+        Ok(comparison) => comparison.note(checked),
+        Err(RollbackError::Registry(e) | RollbackError::Authority(AuthorityError::Registry(e))) => {
+            return Err(e.into());
+        }
+        Err(e) => return Err(e.into()),
+    }
+    Ok(())
+}
+
+pub(super) fn run(args: &RepairArgs, dir: &Path, out: Output) -> Result {
+    let now = OffsetDateTime::now_utc();
+    let (mut pki, unknown) = Pki::open_to_repair(dir, now)?;
+    if !args.plan {
+        clock::hold(&mut pki, now, None)?;
+    }
+    let comparison = rollback::compare(&pki, &args.against)?;
+    let mut report = Report {
+        differences: comparison.sentences(),
+        plan: comparison.plan(),
+        done: false,
+        repaired: Repaired { told: comparison.told.len(), ..Repaired::default() },
+    };
+    for ca in &unknown {
+        let (name, serial) = (&ca.name, &ca.certificate().serial);
+        report.differences.insert(0, format!("the certificate {serial} of the CA {name}"));
+        report.plan.insert(0, format!("record the certificate {serial} of the CA {name}"));
+    }
+    if args.plan {
+        out.result(&report, plan_text)?;
+        return Ok(Outcome::Done);
+    }
+    if !report.plan.is_empty() {
+        if !args.yes && !confirm(&report)? {
+            out.note("Nothing was changed.");
+            return Ok(Outcome::No);
+        }
+        for ca in &unknown {
+            pki.record_unknown(ca, now)?;
+        }
+        report.repaired = comparison.repair(&mut pki, now)?;
+        report.done = true;
+    }
+    out.result(&report, done_text)?;
+    Ok(Outcome::of(is_settled(&comparison)))
+}
+
+/// Whether a repair takes over all that differs.
+fn is_settled(comparison: &Comparison) -> bool {
+    comparison.told.is_empty() && comparison.unusable.is_empty()
+}
+
+fn lines(title: &str, all: &[String]) -> String {
+    let mut text = format!("{title}\n");
+    for line in all.iter().take(MOST_SHOWN) {
+        text.push_str(&format!("  {}\n", printable(line)));
+    }
+    if all.len() > MOST_SHOWN {
+        text.push_str(&format!("  … and {} more; --json has all\n", all.len() - MOST_SHOWN));
+    }
+    text
+}
+
+fn plan_text(report: &Report) -> String {
+    if report.differences.is_empty() {
+        return "The registry knows all that it was compared with.\n".to_owned();
+    }
+    let mut text = lines("The registry does not know:", &report.differences);
+    if !report.plan.is_empty() {
+        text.push_str(&lines("A repair would:", &report.plan));
+    }
+    text
+}
+
+fn done_text(report: &Report) -> String {
+    if report.differences.is_empty() {
+        return plan_text(report);
+    }
+    let done = &report.repaired;
+    let mut text = String::new();
+    if report.done {
+        let unknown = match done.unknown_revocations {
+            0 => String::new(),
+            n => format!(", {} of certificates that were not found", count(n, "revocation")),
+        };
+        text = format!(
+            "{} recorded, {} taken over{unknown}\n",
+            count(done.certificates, "certificate"),
+            count(done.revocations, "revocation"),
+        );
+    }
+    if done.told > 0 {
+        let told = count(done.told, "row");
+        text.push_str(&format!(
+            "{told} of hand-over files cannot be taken over: look for these certificates and give them \
+             with --against, or revoke those that are known (`c8y-pki device revoke`)\n"
+        ));
+    }
+    text
+}
+
+fn confirm(report: &Report) -> Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage(
+            "a repair of the registry has to be confirmed, and there is no terminal to ask",
+            "look at it with --plan, then give --yes",
+        ));
+    }
+    let mut err = std::io::stderr().lock();
+    // Nobody is left to answer if standard error is gone.
+    let _ = write!(err, "{}Repair the registry? [y/N]: ", plan_text(report));
+    let _ = err.flush();
+    let mut answer = String::new();
+    stop::at_prompt(|| std::io::stdin().lock().read_line(&mut answer)).map_err(Failure::Input)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

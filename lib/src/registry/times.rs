@@ -1,0 +1,186 @@
+//! The times of the audit log: what a clock is held to, and whether they go forward.
+//!
+//! A clock that was believed against the log has a row of its own, `clock`: it explains the times before
+//! it, which are not held against anybody any more.
+
+use std::collections::BTreeMap;
+
+use rusqlite::OptionalExtension;
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
+
+use super::audit;
+use super::check::Checked;
+use super::query::moment;
+use super::sqlite::{Registry, Result, begin};
+use crate::clock::{ClockError, SLACK};
+
+/// The action of an audit row that says that a clock was believed.
+const CLOCK: &str = "clock";
+
+impl Registry {
+    /// When the audit log's last row was written; that of a migration does not count, which opening the
+    /// registry writes before anybody has looked at the clock.
+    pub fn last_entry(&self) -> Result<Option<OffsetDateTime>> {
+        let last = "SELECT at FROM audit WHERE action <> 'migrate' ORDER BY sequence DESC LIMIT 1";
+        let at = self.connection.query_row(last, [], |row| row.get(0)).optional();
+        Ok(at.map_err(|e| self.error(&e))?.map(moment))
+    }
+
+    /// Up to which time things were made with a clock that was ahead, as far as somebody has said so.
+    pub fn explained_until(&self) -> Result<Option<OffsetDateTime>> {
+        let explained = self.explained().map_err(|e| self.error(&e))?;
+        Ok(explained.iter().map(|row| row.until).max().map(moment))
+    }
+
+    /// Keeps that a clock was believed, and against what.
+    pub fn believe_clock(&mut self, error: &ClockError) -> Result<()> {
+        let path = self.path.clone();
+        let fail = |e: rusqlite::Error| super::sqlite::database_error(&path, &e);
+        let text = |at: OffsetDateTime| at.format(&Rfc3339).unwrap_or_else(|_| at.to_string());
+        let (now, against) = error.times();
+        let detail = serde_json::json!({
+            "clock": text(now),
+            "against": text(against),
+            "why": error.to_string(),
+        });
+        let transaction = begin(&mut self.connection, &self.path)?;
+        audit::append(&transaction, now, CLOCK, &detail).map_err(fail)?;
+        transaction.commit().map_err(fail)
+    }
+
+    /// Notes rows of the audit log that lie in the future or before the row that precedes them, and lists
+    /// whose numbers grow while their times go back.
+    pub fn check_times(&self, now: OffsetDateTime, checked: &mut Checked) -> Result<()> {
+        let fail = |e: rusqlite::Error| self.error(&e);
+        let explained = self.explained().map_err(fail)?;
+        let mut times = Times { now, explained, findings: Vec::new(), ahead: None };
+        let mut query = self
+            .connection
+            .prepare("SELECT sequence, at, action, detail FROM audit ORDER BY sequence")
+            .map_err(fail)?;
+        let mut rows = query.query([]).map_err(fail)?;
+        let mut before: Option<i64> = None;
+        let mut lists: BTreeMap<String, Made> = BTreeMap::new();
+        while let Some(row) = rows.next().map_err(fail)? {
+            let sequence: i64 = row.get(0).map_err(fail)?;
+            let at: i64 = row.get(1).map_err(fail)?;
+            let action: String = row.get(2).map_err(fail)?;
+            times.look_ahead(sequence, at);
+            if let Some(before) = before {
+                times.compare(sequence, &action, before, at);
+            }
+            before = Some(at);
+            if action == "crl" {
+                let detail: String = row.get(3).map_err(fail)?;
+                let detail: serde_json::Value = serde_json::from_str(&detail).unwrap_or_default();
+                let ca = detail["ca"].as_str().unwrap_or_default();
+                let number = detail["number"].as_i64().unwrap_or(0);
+                let made = Made { sequence, number, at };
+                if let Some(last) = lists.insert(ca.to_owned(), made) {
+                    times.compare_lists(ca, last, made);
+                }
+            }
+        }
+        times.end_ahead();
+        times.findings.into_iter().for_each(|finding| checked.note("clock", finding));
+        Ok(())
+    }
+
+    fn explained(&self) -> rusqlite::Result<Vec<Explained>> {
+        let mut query = self
+            .connection
+            .prepare("SELECT sequence, detail FROM audit WHERE action = ?1 ORDER BY sequence")?;
+        let rows = query.query_map([CLOCK], |row| {
+            let detail: String = row.get(1)?;
+            let detail: serde_json::Value = serde_json::from_str(&detail).unwrap_or_default();
+            let against = detail["against"].as_str();
+            let until = against.and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok());
+            let until = until.map_or(i64::MIN, OffsetDateTime::unix_timestamp);
+            Ok(Explained { sequence: row.get(0)?, until })
+        })?;
+        rows.collect()
+    }
+}
+
+/// A `clock` row: times up to `until` before it are explained.
+struct Explained {
+    sequence: i64,
+    until: i64,
+}
+
+/// A list, as the audit log tells of it.
+#[derive(Clone, Copy)]
+struct Made {
+    sequence: i64,
+    number: i64,
+    at: i64,
+}
+
+struct Times {
+    now: OffsetDateTime,
+    explained: Vec<Explained>,
+    findings: Vec<String>,
+    /// The first and last of a run of rows that lie in the future, with the time of the first.
+    ahead: Option<(i64, i64, i64)>,
+}
+
+impl Times {
+    /// Whether a later `clock` row, or this one, accounts for a time.
+    fn is_explained(&self, sequence: i64, at: i64) -> bool {
+        self.explained.iter().any(|row| row.sequence >= sequence && row.until >= at)
+    }
+
+    fn look_ahead(&mut self, sequence: i64, at: i64) {
+        let is_ahead = moment(at) - self.now > SLACK && !self.is_explained(sequence, at);
+        match (&mut self.ahead, is_ahead) {
+            (Some((_, last, _)), true) => *last = sequence,
+            (None, true) => self.ahead = Some((sequence, sequence, at)),
+            (_, false) => self.end_ahead(),
+        }
+    }
+
+    fn end_ahead(&mut self) {
+        let Some((first, last, at)) = self.ahead.take() else { return };
+        let rows = match last - first {
+            0 => format!("row {first} of the audit log lies"),
+            _ => format!("rows {first} to {last} of the audit log lie"),
+        };
+        self.findings.push(format!(
+            "{rows} in the future ({}): a computer's clock was ahead, or this one's is behind",
+            shown(at)
+        ));
+    }
+
+    fn compare(&mut self, sequence: i64, action: &str, before: i64, at: i64) {
+        if is_back(before, at) && !self.is_explained(sequence, before) {
+            self.findings.push(format!(
+                "row {sequence} of the audit log ({action}) is of {}, and the row before it of {}: a \
+                 computer's clock was wrong",
+                shown(at),
+                shown(before)
+            ));
+        }
+    }
+
+    fn compare_lists(&mut self, ca: &str, last: Made, this: Made) {
+        if is_back(last.at, this.at) && !self.is_explained(last.sequence, last.at) {
+            self.findings.push(format!(
+                "revocation list {} of {ca} is of {}, and list {} of {}: whoever goes by the time takes \
+                 the older one",
+                this.number,
+                shown(this.at),
+                last.number,
+                shown(last.at)
+            ));
+        }
+    }
+}
+
+fn is_back(before: i64, at: i64) -> bool {
+    Duration::seconds(before.saturating_sub(at)) > SLACK
+}
+
+fn shown(at: i64) -> String {
+    moment(at).format(&Rfc3339).unwrap_or_default()
+}

@@ -1,0 +1,111 @@
+//! Where certificates of devices are: folders, and archives of folders.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use super::RollbackError;
+use crate::bulk::{REPLACED, STAGING};
+use crate::client_id::DeviceId;
+use crate::files;
+
+/// How deep a folder of devices is searched: no more of the disk than what is ours.
+const DEPTH: usize = 1;
+
+/// How deep the folder is in which replaced devices are: `.replaced/<device>/<number>`.
+const REPLACED_DEPTH: usize = 2;
+
+/// Longest file that is taken for a certificate, in octets.
+const MOST: u64 = 1 << 20;
+
+/// What holds a device's key.
+const KEYS: [&str; 3] = ["key.pem", "keystore.p12", "keystore.jks"];
+
+/// Is told of a certificate: where, its PEM, and whether its key is there too.
+type Visit<'v> = &'v mut dyn FnMut(&Path, &[u8], bool);
+
+/// The folder or archive into which a device was issued whose files are at `location`.
+pub(super) fn parent_of<'p>(location: &'p Path, id: Option<&str>) -> &'p Path {
+    let own = id.and_then(|id| DeviceId::parse(id).ok()).map(|id| id.file_name());
+    match (location.file_name().and_then(|name| name.to_str()), location.parent()) {
+        (Some(name), Some(parent)) if own.as_deref() == Some(name) => parent,
+        _ => location,
+    }
+}
+
+/// Visits each `cert.pem` of a folder, or of an archive of folders.
+pub(super) fn each_certificate(path: &Path, visit: Visit<'_>) -> Result<(), RollbackError> {
+    match path.is_dir() {
+        true => in_folder(path, DEPTH, visit),
+        false => in_archive(path, visit),
+    }
+}
+
+fn in_folder(dir: &Path, depth: usize, visit: Visit<'_>) -> Result<(), RollbackError> {
+    let cert = dir.join("cert.pem");
+    if fs::metadata(&cert).is_ok_and(|file| file.is_file() && file.len() <= MOST) {
+        let has_key = KEYS.iter().any(|name| dir.join(name).exists());
+        visit(dir, &files::read(&cert)?, has_key);
+        // A device's folder has no devices in it.
+        return Ok(());
+    }
+    let Some(depth) = depth.checked_sub(1) else { return Ok(()) };
+    let fail = |source| files::FileError { action: "list", path: dir.to_owned(), source };
+    // One by one: a folder can have a million of them.
+    for entry in fs::read_dir(dir).map_err(fail)? {
+        let entry = entry.map_err(fail)?;
+        // What is being made is not issued yet. Links are not followed: they may lead in a circle.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) && entry.file_name() != STAGING {
+            let depth = if entry.file_name() == REPLACED { REPLACED_DEPTH } else { depth };
+            in_folder(&entry.path(), depth, visit)?;
+        }
+    }
+    Ok(())
+}
+
+fn in_archive(path: &Path, visit: Visit<'_>) -> Result<(), RollbackError> {
+    let bad = |e: &dyn std::fmt::Display| RollbackError::Source {
+        path: path.to_owned(),
+        problem: format!("the archive cannot be read: {e}"),
+    };
+    let fail = |source| files::FileError { action: "read", path: path.to_owned(), source };
+    let mut archive = tar::Archive::new(BufReader::new(File::open(path).map_err(fail)?));
+    // The files of a device stand side by side, in whatever order.
+    let mut found: HashMap<String, (Option<Vec<u8>>, bool)> = HashMap::new();
+    for entry in archive.entries().map_err(|e| bad(&e))? {
+        // An unfinished one may be cut off in the middle: what stands before that counts.
+        let Ok(mut entry) = entry else { break };
+        let name = entry.path().map_err(|e| bad(&e))?.to_string_lossy().into_owned();
+        let Some((folder, file)) = name.rsplit_once('/') else { continue };
+        if !found.contains_key(folder) {
+            tell(path, &mut found, visit);
+        }
+        let (pem, has_key) = found.entry(folder.to_owned()).or_default();
+        if file == "cert.pem" {
+            let mut bytes = Vec::new();
+            if (&mut entry).take(MOST).read_to_end(&mut bytes).is_err() {
+                break;
+            }
+            *pem = Some(bytes);
+        } else if KEYS.contains(&file) {
+            *has_key = true;
+        }
+    }
+    tell(path, &mut found, visit);
+    Ok(())
+}
+
+/// Tells of the device whose files have been seen.
+fn tell(path: &Path, found: &mut HashMap<String, (Option<Vec<u8>>, bool)>, visit: Visit<'_>) {
+    for (_, (pem, has_key)) in found.drain() {
+        if let Some(pem) = pem {
+            visit(path, &pem, has_key);
+        }
+    }
+}
+
+/// A path as it is kept in the registry.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}

@@ -1,0 +1,128 @@
+//! Taking over what the registry has lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::{Comparison, Found, RollbackError, places};
+use crate::authority::Pki;
+use crate::client_id::DeviceId;
+use crate::registry::{NewRecord, Replaced, Takeover};
+
+/// What a repair has taken over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Repaired {
+    /// Certificates that were recorded.
+    pub certificates: usize,
+    /// Revocations of certificates that the registry has.
+    pub revocations: usize,
+    /// Revocations of certificates that it does not have.
+    pub unknown_revocations: usize,
+    /// What hand-over files tell, and nothing can be done about here.
+    pub told: usize,
+}
+
+impl Comparison {
+    /// Records what was found, then revokes what lists revoke, and raises the numbers of lists. Each part is
+    /// one transaction with its rows in the audit log: a repair that was stopped is gone on with by the
+    /// next one.
+    ///
+    /// Errors: a certificate of a device that has no valid identifier.
+    pub fn repair(&self, pki: &mut Pki, now: OffsetDateTime) -> Result<Repaired, RollbackError> {
+        let mut repaired = Repaired { told: self.told.len(), ..Repaired::default() };
+        let mut found: Vec<&Found> = self.certificates.iter().collect();
+        // Of a device's certificates the newest is the live one.
+        found.sort_by_key(|found| found.certificate.not_before);
+        let batch = format!(
+            "repair {}",
+            now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339).unwrap_or_default()
+        );
+        for found in found {
+            record(pki, found, &batch, now)?;
+            repaired.certificates += 1;
+        }
+        // Several lists of one issuer may be given: what the first has revoked is known to the next.
+        for rollback in &self.lists {
+            let lost = pki.registry().lost_revocations(&rollback.list)?;
+            let known = lost.iter().filter(|lost| lost.record.is_some()).count();
+            repaired.revocations += known;
+            repaired.unknown_revocations += lost.len() - known;
+            let takeover = Takeover {
+                issuer: &rollback.list.issuer,
+                found: &lost,
+                number: Some((&rollback.ca, rollback.number())),
+            };
+            pki.registry_mut().take_over(&takeover, now)?;
+        }
+        Ok(repaired)
+    }
+
+    /// What a repair would do, a sentence each.
+    pub fn plan(&self) -> Vec<String> {
+        let mut plan = Vec::new();
+        for found in &self.certificates {
+            let cert = &found.certificate;
+            plan.push(format!("record the certificate {} of {}", cert.serial, cert.subject));
+        }
+        let mut seen = BTreeSet::new();
+        let mut numbers: BTreeMap<&str, u64> = BTreeMap::new();
+        for rollback in &self.lists {
+            for lost in rollback.lost.iter().filter(|l| seen.insert(l.revoked.serial.to_string())) {
+                let recorded = lost.record.as_ref().and_then(|record| record.client_id.as_deref());
+                let found = self.certificates.iter().map(|found| &found.certificate);
+                let mut found = found.filter(|cert| cert.serial == lost.revoked.serial);
+                let holder = recorded.or_else(|| found.next()?.subject.common_name());
+                plan.push(format!(
+                    "revoke {} ({}) since {}: {}",
+                    lost.revoked.serial,
+                    holder.unwrap_or("a certificate that the registry does not have"),
+                    lost.revoked.at.format(&Rfc3339).unwrap_or_default(),
+                    lost.revoked.reason.name()
+                ));
+            }
+            if rollback.number() > rollback.known_number {
+                let number = numbers.entry(&rollback.ca).or_default();
+                *number = rollback.number().max(*number);
+            }
+        }
+        plan.extend(numbers.iter().map(|(ca, number)| {
+            format!("let the lists of {ca} go on from number {}", number.saturating_add(1))
+        }));
+        plan
+    }
+}
+
+fn record(
+    pki: &mut Pki,
+    found: &Found,
+    batch: &str,
+    now: OffsetDateTime,
+) -> Result<(), RollbackError> {
+    let cert = &found.certificate;
+    let bad = |problem: String| RollbackError::Certificate { path: found.place.clone(), problem };
+    let id = cert.subject.common_name().unwrap_or_default();
+    let device = DeviceId::parse(id)
+        .map_err(|e| bad(format!("the certificate of {} names no device: {e}", cert.subject)))?;
+    let live = pki.registry().live_device(&device.folded())?;
+    let mut new = NewRecord {
+        ca: found.ca.clone(),
+        device: Some(device),
+        certificate: cert.into(),
+        details: BTreeMap::new(),
+        location: Some(places::absolute(&found.place)),
+        has_key: found.has_key,
+        replaces: None,
+    };
+    let registry = pki.registry_mut();
+    match live {
+        Some(live) if live.not_before > cert.not_before => {
+            registry.record_former(batch, now, &new, live.row)?;
+        }
+        live => {
+            new.replaces = live.map(|live| Replaced { row: live.row, revoke: false });
+            registry.record(batch, now, &[new])?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! What somebody gives to compare with: lists, hand-over files, archives, folders.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::{Comparison, RollbackError, Search, Told, half};
+use crate::authority::Ca;
+use crate::cert::Certificate;
+use crate::crl::Crl;
+use crate::crypto::sha256;
+use crate::files;
+use crate::manifest;
+use crate::registry::{Filter, Status, parse_serial};
+
+/// Where the mark of a tar archive stands, and what it is (POSIX ustar, GNU).
+const TAR: (usize, &[u8]) = (257, b"ustar");
+
+/// Compares with one path.
+pub(super) fn compare(
+    path: &Path,
+    search: &mut Search<'_>,
+    comparison: &mut Comparison,
+) -> Result<(), RollbackError> {
+    if path.is_dir() || is_archive(path)? {
+        return search.place(&super::places::absolute(path));
+    }
+    let bytes = files::read(path)?;
+    let signature = signature_of(path);
+    if signature.exists() {
+        let signature = files::read(&signature)?;
+        return compare_manifest(path, &bytes, &signature, search, comparison);
+    }
+    let lists = Crl::all_from_pem_or_der(&bytes).map_err(|_| {
+        bad(path, "it is no revocation list, and has no signature beside it (.sig)")
+    })?;
+    for list in lists {
+        compare_list(path, &list, search, comparison)?;
+    }
+    Ok(())
+}
+
+fn bad(path: &Path, problem: impl Into<String>) -> RollbackError {
+    RollbackError::Source { path: path.to_owned(), problem: problem.into() }
+}
+
+fn signature_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".sig");
+    PathBuf::from(name)
+}
+
+fn is_archive(path: &Path) -> Result<bool, RollbackError> {
+    let (at, mark) = TAR;
+    let fail = |source| files::FileError { action: "read", path: path.to_owned(), source };
+    let mut head = Vec::new();
+    let file = File::open(path).map_err(fail)?;
+    file.take((at + mark.len()) as u64).read_to_end(&mut head).map_err(fail)?;
+    Ok(head.get(at..) == Some(mark))
+}
+
+fn compare_list(
+    path: &Path,
+    list: &Crl,
+    search: &Search<'_>,
+    comparison: &mut Comparison,
+) -> Result<(), RollbackError> {
+    let signer = search.cas.iter().find(|ca| ca.has_signed(list));
+    let ca = signer.ok_or_else(|| {
+        bad(path, format!("no CA of this folder has signed the list of {}", list.issuer))
+    })?;
+    if let Some(why) = list.incomplete {
+        return Err(bad(path, format!("the list {why}")));
+    }
+    comparison.lists.extend(search.pki.compare_list(ca, list)?);
+    Ok(())
+}
+
+fn compare_manifest(
+    path: &Path,
+    bytes: &[u8],
+    signature: &[u8],
+    search: &Search<'_>,
+    comparison: &mut Comparison,
+) -> Result<(), RollbackError> {
+    let cas: Vec<Certificate> = search.cas.iter().map(Ca::certificate).cloned().collect();
+    manifest::verify(bytes, signature, &cas).map_err(|e| bad(path, e.to_string()))?;
+    for row in rows(path, bytes)? {
+        let fingerprint = unhex(&row.fingerprint_sha256);
+        let is_known = fingerprint.is_some_and(|sha256| search.known.contains(&half(&sha256)));
+        let problem = match () {
+            () if !is_known => "is not in the registry",
+            () if row.status == Status::Revoked.name() && !is_revoked(search, &row)? => {
+                "is revoked there, and not in the registry"
+            }
+            () => continue,
+        };
+        let (file, device_id, serial) = (path.to_owned(), row.device_id, row.serial);
+        comparison.told.push(Told { file, device_id, serial, problem });
+    }
+    Ok(())
+}
+
+/// What counts of a row of a hand-over file.
+#[derive(serde::Deserialize)]
+struct Row {
+    device_id: String,
+    serial: String,
+    fingerprint_sha256: String,
+    status: String,
+}
+
+/// The rows of a CSV, which may have lines before its header.
+fn rows(path: &Path, bytes: &[u8]) -> Result<Vec<Row>, RollbackError> {
+    const HEADER: &[u8] = b"device_id,";
+    let lines = bytes.split_inclusive(|b| *b == b'\n');
+    let before: usize = lines.take_while(|line| !line.starts_with(HEADER)).map(<[u8]>::len).sum();
+    if before == bytes.len() {
+        return Err(bad(path, "it is signed, but no hand-over file in the form of a CSV"));
+    }
+    let mut reader = csv::Reader::from_reader(&bytes[before..]);
+    reader.deserialize().collect::<Result<_, _>>().map_err(|e: csv::Error| bad(path, e.to_string()))
+}
+
+fn is_revoked(search: &Search<'_>, row: &Row) -> Result<bool, RollbackError> {
+    let Some(serial) = parse_serial(&row.serial) else { return Ok(false) };
+    let filter = Filter { serial: Some(&serial), ..Filter::default() };
+    let records = search.pki.registry().find(&filter)?;
+    let sha256 = unhex(&row.fingerprint_sha256);
+    let own = records.iter().find(|record| Some(self::sha256(&record.der)) == sha256);
+    Ok(own.is_some_and(|record| record.status == Status::Revoked))
+}
+
+/// Reads 64 hex digits, with colons or without.
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let digits: String = text.chars().filter(|c| *c != ':').collect();
+    if digits.len() != 64 || !digits.is_ascii() {
+        return None;
+    }
+    let mut octets = [0; 32];
+    for (at, octet) in octets.iter_mut().enumerate() {
+        *octet = u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).ok()?;
+    }
+    Some(octets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_csv_may_have_lines_before_its_header() {
+        let csv = b"device_id,serial,fingerprint_sha256,status,more\na,01,ff,live,x\n";
+        let path = Path::new("manifest.csv");
+        let with_line = [&b"# of the issuer X\n"[..], csv].concat();
+        for text in [&csv[..], &with_line] {
+            let rows = rows(path, text).unwrap();
+            assert_eq!((rows.len(), rows[0].device_id.as_str()), (1, "a"));
+        }
+        assert!(rows(path, b"id,name\n").is_err());
+    }
+
+    #[test]
+    fn fingerprints_have_colons_or_not() {
+        let plain = "ab".repeat(32);
+        let colons = vec!["AB"; 32].join(":");
+        assert_eq!(unhex(&plain), Some([0xab; 32]));
+        assert_eq!(unhex(&colons), Some([0xab; 32]));
+        assert_eq!(unhex("ab"), None);
+    }
+}
