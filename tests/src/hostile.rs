@@ -127,9 +127,19 @@ pub fn drip_record(stream: &mut Stream, octets: &[u8]) {
 ///
 /// When it does not end, or not as a command should.
 pub fn survive(cli: &Cli, line: &str) -> (Outcome, u64) {
+    survive_with(cli, line, &[])
+}
+
+/// The same with variables.
+///
+/// # Panics
+///
+/// As [`survive`].
+pub fn survive_with(cli: &Cli, line: &str, variables: &[(&str, &str)]) -> (Outcome, u64) {
     let [stdout, stderr] = ["survive.out", "survive.err"].map(|name| cli.path(name));
     let file = |path| Stdio::from(fs::File::create(path).expect("a file"));
     let mut command = cli.command(line);
+    command.envs(variables.iter().copied());
     command.stdin(Stdio::null()).stdout(file(&stdout)).stderr(file(&stderr));
     let mut child = command.spawn().unwrap_or_else(|e| panic!("{line}: {e}"));
     let (end, mut most) = (Instant::now() + PATIENCE, 0);

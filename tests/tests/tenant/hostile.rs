@@ -3,6 +3,8 @@
 use c8y_pki_tests::broker::{listen, server_certificate};
 use c8y_pki_tests::cli::{Cli, PASSWORD};
 use c8y_pki_tests::hostile::{Stream, begin, drip, https, json, pour, survive};
+#[cfg(target_os = "linux")]
+use c8y_pki_tests::{hostile::survive_with, tool};
 
 /// 100 MiB, in KiB: far more than any honest answer takes.
 const MOST_MEMORY: u64 = 100 * 1024;
@@ -206,5 +208,39 @@ fn an_upload_counts_when_the_answer_is_about_that_certificate() {
             }
         });
         assert!(said.contains(problem), "{said}");
+    }
+}
+
+/// A resolver in place of the system's, which takes longer than any test has patience.
+#[cfg(target_os = "linux")]
+const SLOW_RESOLVER: &str = "#include <netdb.h>
+#include <unistd.h>
+int getaddrinfo(const char *n, const char *s, const struct addrinfo *h, struct addrinfo **r) {
+    sleep(600);
+    return EAI_AGAIN;
+}
+";
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_resolver_that_does_not_answer_is_not_waited_for() {
+    let Some(cc) = tool("cc") else { return };
+    let cli = Cli::new();
+    cli.write("slow.c", SLOW_RESOLVER);
+    let library = cli.arg("slow.so");
+    cc.run(&["-shared", "-fPIC", "-o", &library, &cli.arg("slow.c")]);
+    let login = "--user admin --tenant-password-file pw --retries 0";
+    for (line, said) in [
+        (
+            "store fetch acme.example.com:8883 --timeout 2".to_owned(),
+            "the host name \"acme.example.com\" does not resolve: no answer within 2 seconds",
+        ),
+        (
+            format!("tenant status --host acme.example.com --timeout 2 {login}"),
+            "cannot connect to acme.example.com: no connection came about in time",
+        ),
+    ] {
+        let (outcome, _) = survive_with(&cli, &line, &[("LD_PRELOAD", &library)]);
+        assert_eq!(outcome.expect(3).error(), said);
     }
 }
