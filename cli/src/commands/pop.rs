@@ -30,8 +30,8 @@ Examples:
   c8y-pki pop prove --ca line-7
   c8y-pki pop prove --cert ca.pem --key ca.key
 
-What the tenant gives is signed only if it is a code: one line of printable ASCII, 1 to 512 bytes, no
-DER, and nothing that begins as a manifest does. That is looked at before the key is opened.
+What the tenant gives is signed only if it is a code: one line of printable ASCII, 1 to 512 bytes,
+no DER, and nothing that begins as a manifest does. That is looked at before the key is opened.
 
 Exit codes: 0 complete, also when it was before; 1 the platform does not accept it, or gives no code
 that may be signed; 2 a wrong key, password or certificate; 3 not reached, trying again may help.")]

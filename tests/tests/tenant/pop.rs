@@ -202,9 +202,10 @@ fn no_codes() -> Vec<(String, &'static str)> {
 
 #[test]
 fn what_is_no_code_is_not_signed_and_no_password_is_asked_for() {
+    let mut cli = Cli::with_cas();
     for (code, said) in no_codes() {
         let settings = Settings { verification_code: Some(code.clone()), ..Settings::default() };
-        let at = AtTenant::with(Cli::with_cas(), settings);
+        let at = AtTenant::with(cli, settings);
         at.ok("tenant trust add --ca line");
         // Without a password: it would be the first thing that is missed.
         for line in ["pop prove --ca line", "pop prove --ca line --ca-password-file pw"] {
@@ -231,6 +232,7 @@ fn what_is_no_code_is_not_signed_and_no_password_is_asked_for() {
             );
             assert!(signed.error().contains(said), "{code:?}: {signed:?}");
         }
+        cli = at.cli;
     }
 }
 

@@ -22,8 +22,8 @@ use crate::token::unlock;
 #[command(after_help = "\
 Writes manifest.csv and manifest.json with each device's id, serial number, fingerprint, public key
 hash, validity and issuer, a detached signature beside each (.sig), and the CA's chain (chain.pem).
-There is no secret in them. The first line of both says what was signed and by whom: in the CSV a line
-above the header, in the JSON the member `mark`.
+There is no secret in them. The first line of both says what was signed and by whom: in the CSV a
+line above the header, in the JSON the member `mark`.
 
 Examples:
   c8y-pki device manifest --out handover
