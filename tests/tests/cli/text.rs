@@ -3,6 +3,10 @@
 
 use c8y_pki_tests::cli::{CA_PW, Cli, HOSTILE, hidden};
 use c8y_pki_tests::openssl::OpenSsl;
+#[cfg(unix)]
+use c8y_pki_tests::talking::Talking;
+#[cfg(unix)]
+use c8y_pki_tests::tool;
 
 /// As it is shown.
 const SHOWN: &str = r"\u{1b}]0;owned\u{7}\u{1b}[2J\nerror: fake\r\u{9b}31m\u{202e}\u{200b}\u{2028}";
@@ -139,4 +143,23 @@ fn certificates_may_be_called_anything() {
     assert!(listed["subject"].as_str().unwrap().contains('\u{202e}'), "{listed}");
     let exported = cli.ok("registry export");
     assert!(exported.contains(r"\u{202e}a\u{200b}"), "{exported}");
+}
+
+#[cfg(unix)]
+#[test]
+fn clients_of_the_sandbox_may_be_called_anything() {
+    let Some(curl) = tool("curl") else { return };
+    let cli = Cli::new();
+    let mut sandbox = Talking::start(&cli, "sandbox --env-file s.env", &[]);
+    sandbox.told("page ");
+    let variables = cli.text("s.env");
+    let host = variables.lines().find_map(|line| line.strip_prefix("export C8Y_HOST=")).unwrap();
+    let user = format!("{}:x", HOSTILE.replace('\n', ""));
+    let ca = cli.arg("sandbox-ca.pem");
+    curl.output(&["-s", "--cacert", &ca, "-u", &user, &format!("{host}/tenant/currentTenant")]);
+    let line = sandbox.told("currentTenant");
+    assert_eq!(hidden(&line), None, "{line}");
+    assert!(line.contains(r"\u{202e}\u{200b}"), "{line}");
+    sandbox.interrupt();
+    assert_eq!(sandbox.finish().0, 0);
 }
