@@ -87,7 +87,7 @@ mod tests {
         let rows: Vec<&Row> = sheet.rows.iter().collect();
         let answer: BulkAnswer = serde_json::from_str(json).unwrap();
         let results = answer.results(&rows);
-        results.into_iter().map(|r| (r.id, r.outcome, r.reason)).collect()
+        results.into_iter().map(|r| (r.id, r.outcome, r.reason.to_string())).collect()
     }
 
     #[test]
