@@ -109,7 +109,7 @@ pub fn status(client: &Client) -> Result<Status, PlatformError> {
             None => May::No,
         },
         registration: has(&[ROLE_DEVICES]),
-        user: user.map(|u| u.user_name.chars().filter(|c| !c.is_control()).collect()),
+        user: user.map(|u| u.user_name),
         trusted,
     })
 }
