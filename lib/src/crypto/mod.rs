@@ -19,6 +19,7 @@ mod public_key;
 mod raw;
 mod rsa;
 mod signature;
+mod verifier;
 
 pub(crate) use key_pair::{KeyPair, ed25519_pkcs8};
 pub(crate) use mac_hash::MacHash;
@@ -26,6 +27,7 @@ pub use public_key::{KeyAlgorithm, PublicKey};
 #[cfg(feature = "pkcs11")]
 pub(crate) use raw::ecdsa_to_der;
 pub use signature::{Hash, SignatureAlgorithm};
+pub(crate) use verifier::Verifier;
 
 #[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
 compile_error!("choose a crypto backend: the feature `aws-lc-rs` (default) or `ring`");

@@ -8,20 +8,21 @@ use rusqlite::{
 };
 use time::OffsetDateTime;
 
+use super::reading::Way;
 use super::schema::{APPLICATION, VERSION};
 use super::{
     NewRecord, Record, RegistryError, Replaced, Role, Row, Status, audit, audit_name, marks, schema,
 };
 use crate::crl::Reason;
 use crate::crypto::{hex, sha256};
-use crate::files::Mark;
+use crate::files::{self, Mark};
 
 /// How long a station waits for another one's transaction.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// SQLite's page cache, in KiB as a negative number: devices come in any order, so that their rows touch
 /// pages all over the index of live ones.
-const CACHE: i64 = -24_000;
+pub(super) const CACHE: i64 = -24_000;
 
 /// Octets of a page of a new registry: half as many pages to be summed and written as with SQLite's own
 /// choice.
@@ -36,6 +37,7 @@ const CHECKPOINT: i64 = 32 << 20;
 pub struct Registry {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
+    pub(super) way: Way,
 }
 
 pub(super) type Result<T> = std::result::Result<T, RegistryError>;
@@ -47,7 +49,7 @@ impl Registry {
         let fail = |e: rusqlite::Error| database_error(path, &e);
         let connection = Connection::open(path).map_err(fail)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
-        let mut registry = Self { connection, path: path.to_owned() };
+        let mut registry = Self { connection, path: path.to_owned(), way: Way::Written };
         registry.prepare_schema(now)?;
         Ok(registry)
     }
@@ -352,10 +354,16 @@ fn conflict_or(path: &Path, e: &rusqlite::Error) -> RegistryError {
     }
 }
 
-pub(super) fn database_error(path: &Path, e: &rusqlite::Error) -> RegistryError {
-    let path = path.display().to_string();
+pub(super) fn database_error(file: &Path, e: &rusqlite::Error) -> RegistryError {
+    let path = file.display().to_string();
     match e.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => RegistryError::NotARegistry(path),
+        Some(ErrorCode::DiskFull) => RegistryError::NoSpace(path),
+        // Where SQLite only says that a write failed.
+        Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) if files::is_disk_full(file) => {
+            RegistryError::NoSpace(path)
+        }
+        Some(ErrorCode::ReadOnly) => RegistryError::ReadOnly(path),
         // A table or column that is not there any more is SQLITE_ERROR.
         None | Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) => {
             RegistryError::Damaged { path, message: e.to_string() }
