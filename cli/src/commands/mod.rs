@@ -15,9 +15,26 @@ pub(crate) mod sandbox;
 pub(crate) mod store;
 pub(crate) mod tenant;
 
+use std::path::Path;
+
+use c8y_pki::authority::Pki;
+use time::OffsetDateTime;
+
 use crate::args::{Cli, Command};
 use crate::failure::Result;
 use crate::output::Output;
+
+/// Opens the PKI folder for a command that only reads: also where nothing can be written.
+pub(crate) fn open_to_read(dir: &Path, now: OffsetDateTime, out: Output) -> Result<Pki> {
+    let pki = Pki::open_to_read(dir, now)?;
+    if let Some(log) = pki.registry().unread_log() {
+        out.warning(&format!(
+            "the latest changes of the registry are in {}, which cannot be read: what is shown is older",
+            log.display()
+        ));
+    }
+    Ok(pki)
+}
 
 pub(crate) fn run(cli: &Cli, out: &Output) -> Result {
     let pki = &cli.global.pki;

@@ -19,6 +19,7 @@ use place::{Place, PlaceArgs};
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crate::commands::open_to_read;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::password::Source;
@@ -282,7 +283,7 @@ fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
 
 fn list(expiring: Option<time::Duration>, dir: &Path, out: Output) -> Result {
     let now = OffsetDateTime::now_utc();
-    let pki = Pki::open(dir, now)?;
+    let pki = open_to_read(dir, now, out)?;
     let devices = pki.registry().device_counts()?;
     let mut views = Vec::new();
     for ca in pki.cas()? {
@@ -351,7 +352,7 @@ struct Shown {
 }
 
 fn show(name: &str, dir: &Path, out: Output) -> Result {
-    let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
+    let pki = open_to_read(dir, OffsetDateTime::now_utc(), out)?;
     let ca = pki.ca(name)?;
     let certificate = CertificateView::of(ca.certificate());
     let policy = pki.policy(&ca.name);

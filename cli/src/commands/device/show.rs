@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use c8y_pki::authority::Pki;
 use c8y_pki::describe::{CertificateView, Item};
 use clap::Args;
 use serde::Serialize;
@@ -10,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::find;
 use super::list::Row;
+use crate::commands::open_to_read;
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::render::{date, items};
@@ -35,7 +35,7 @@ struct Shown {
 }
 
 pub(super) fn run(args: &ShowArgs, dir: &Path, out: Output) -> Result {
-    let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
+    let pki = open_to_read(dir, OffsetDateTime::now_utc(), out)?;
     let mut shown = Vec::new();
     for record in find(pki.registry(), &args.device)? {
         let certificate = CertificateView::of(&record.certificate()?);
