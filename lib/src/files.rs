@@ -25,6 +25,11 @@ pub(crate) fn is_writable(path: &Path) -> bool {
     return fs::metadata(path).is_ok_and(|metadata| !metadata.permissions().readonly());
 }
 
+/// Whether files can be made beside this one.
+pub(crate) fn is_folder_writable(path: &Path) -> bool {
+    is_writable(parent(path))
+}
+
 /// Whether the disk on which a file is has no space left.
 pub(crate) fn is_disk_full(path: &Path) -> bool {
     #[cfg(unix)]

@@ -154,7 +154,12 @@ impl Pki {
     /// Opens the folder for a command that only reads: also where nothing can be written, as on a read-only
     /// file system. There nothing is settled that a stopped run has left.
     pub fn open_to_read(dir: &Path, now: OffsetDateTime) -> Result<Self> {
-        Self::open_by(dir, now, |path| Ok(Registry::open_to_read(path, now)?))
+        Self::open_by(dir, now, |path| {
+            if !path.exists() && files::is_folder_writable(path) {
+                files::touch_private(path)?;
+            }
+            Ok(Registry::open_to_read(path, now)?)
+        })
     }
 
     fn open_by(

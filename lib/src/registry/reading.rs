@@ -39,11 +39,9 @@ impl Registry {
     ///
     /// Errors: [`RegistryError::TooOld`] for one of a former version that cannot be brought up there.
     pub fn open_to_read(path: &Path, now: OffsetDateTime) -> Result<Self> {
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
         let (log, index) = (log_of(path), index_of(path));
-        let needed = [path, folder.unwrap_or(Path::new("."))];
         let there = [log.as_path(), index.as_path()].into_iter().filter(|file| file.exists());
-        if needed.into_iter().chain(there).all(files::is_writable) {
+        if files::is_folder_writable(path) && there.chain([path]).all(files::is_writable) {
             return Self::open(path, now);
         }
         let has_log = files::len(&log).is_some_and(|octets| octets > 0);

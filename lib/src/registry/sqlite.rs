@@ -363,7 +363,11 @@ pub(super) fn database_error(file: &Path, e: &rusqlite::Error) -> RegistryError 
         Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) if files::is_disk_full(file) => {
             RegistryError::NoSpace(path)
         }
-        Some(ErrorCode::ReadOnly) => RegistryError::ReadOnly(path),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => RegistryError::ReadOnly(path),
+        // Its log and the index of it cannot be made.
+        Some(ErrorCode::CannotOpen) if file.exists() && !files::is_folder_writable(file) => {
+            RegistryError::ReadOnly(path)
+        }
         // A table or column that is not there any more is SQLITE_ERROR.
         None | Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) => {
             RegistryError::Damaged { path, message: e.to_string() }

@@ -3,6 +3,7 @@
 
 mod ca;
 mod cert;
+mod check;
 mod device;
 mod environment;
 mod life;

@@ -68,8 +68,8 @@ impl Places {
                 false => of_folder(&path, place.waiting, registry)?,
             };
             checked.unfinished.extend(found);
-            let folder = if place.is_archive { path.parent() } else { Some(path.as_path()) };
-            let left = folder.map(beside::left_in).unwrap_or_default();
+            // Beside an archive there may be anybody's files.
+            let left = if place.is_archive { Vec::new() } else { beside::left_in(&path) };
             checked.leftovers.extend(left.iter().map(|path| path.display().to_string()));
         }
         checked.leftovers.sort();
