@@ -35,10 +35,17 @@ pub(crate) fn open_or_create(dir: &Path, now: OffsetDateTime) -> Result<Pki> {
     Ok(pki)
 }
 
-/// Opens the PKI folder to read it. A clock that is behind is told of.
+/// Opens the PKI folder for a command that only reads, also where nothing can be written. What cannot be read,
+/// and a clock that is behind, are told.
 pub(crate) fn open_to_read(dir: &Path, out: Output) -> Result<Pki> {
     let now = OffsetDateTime::now_utc();
-    let pki = Pki::open(dir, now)?;
+    let pki = Pki::open_to_read(dir, now)?;
+    if let Some(log) = pki.registry().unread_log() {
+        out.warning(&format!(
+            "the latest changes of the registry are in {}, which cannot be read: what is shown is older",
+            log.display()
+        ));
+    }
     // Nobody is asked, and a long silence is no fault.
     let evidence = Evidence { audited: pki.registry().last_entry()?, ..Evidence::default() };
     if let Err(e @ ClockError::Behind { .. }) = clock::check(now, &evidence) {

@@ -9,6 +9,7 @@
 
 use std::process::ExitCode;
 
+use c8y_pki::files::reason;
 use c8y_pki::{Error, Fault};
 use clap::error::ErrorKind;
 
@@ -115,8 +116,10 @@ impl Failure {
         match self {
             Self::Library(e) => e.to_string(),
             Self::Usage { message, .. } | Self::No { message, .. } => message.clone(),
-            Self::Output(e) => format!("cannot write to standard output: {e}"),
-            Self::Input(e) => format!("cannot read from standard input or the terminal: {e}"),
+            Self::Output(e) => format!("cannot write to standard output: {}", reason(e)),
+            Self::Input(e) => {
+                format!("cannot read from standard input or the terminal: {}", reason(e))
+            }
         }
     }
 

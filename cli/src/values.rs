@@ -6,7 +6,7 @@ use std::path::Path;
 use c8y_pki::Error;
 use c8y_pki::cert::Certificate;
 use c8y_pki::crypto::KeyType;
-use c8y_pki::files;
+use c8y_pki::files::{self, FileError};
 use c8y_pki::name::{Name, NameBuilder, find_field};
 use c8y_pki::profile::{PathLength, Profile};
 use clap::Args;
@@ -142,4 +142,14 @@ pub(crate) fn duration(text: &str) -> std::result::Result<Duration, String> {
     };
     let days = number.parse::<u32>().ok().filter(|n| *n <= 36_500).map(|n| i64::from(n) * days);
     days.map(Duration::days).ok_or_else(|| "not a span such as 30d or 8w".to_owned())
+}
+
+/// What was taken for a failure of standard output is one of this file.
+pub(crate) fn at_file(failure: Failure, path: &Path) -> Failure {
+    match failure {
+        Failure::Output(source) => {
+            FileError { action: "write", path: path.to_owned(), source }.into()
+        }
+        other => other,
+    }
 }

@@ -172,7 +172,10 @@ fn of_file(e: &FileError) -> Fault {
 
 fn of_registry(e: &RegistryError) -> Fault {
     match e {
-        RegistryError::Conflict | RegistryError::Database { .. } => Fault::Environment,
+        RegistryError::Conflict
+        | RegistryError::Database { .. }
+        | RegistryError::NoSpace(_)
+        | RegistryError::ReadOnly(_) => Fault::Environment,
         _ => Fault::Input,
     }
 }

@@ -5,6 +5,7 @@
 //! under another name beside it, made durable, and renamed.
 
 mod appender;
+pub(crate) mod beside;
 mod destination;
 pub(crate) mod growing;
 mod lock;
@@ -12,13 +13,37 @@ mod lock;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use destination::{Destination, Unfit};
 pub use destination::{check_place, check_replaceable, is_stdout, is_stream, open_stream, stands};
 pub(crate) use destination::{followed, regular};
 pub use growing::{GrowError, Mark};
 pub(crate) use lock::{BusyFile, Lock, OwnDir};
+
+/// Whether a file or folder can be written, as far as the system tells beforehand: not on a read-only file
+/// system, nor where this user may not.
+pub(crate) fn is_writable(path: &Path) -> bool {
+    #[cfg(unix)]
+    return rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
+    #[cfg(not(unix))]
+    return fs::metadata(path).is_ok_and(|metadata| !metadata.permissions().readonly());
+}
+
+/// Whether files can be made beside this one.
+pub(crate) fn is_folder_writable(path: &Path) -> bool {
+    is_writable(parent(path))
+}
+
+/// Whether the disk on which a file is has no space left.
+pub(crate) fn is_disk_full(path: &Path) -> bool {
+    #[cfg(unix)]
+    return rustix::fs::statvfs(parent(path)).is_ok_and(|disk| disk.f_bavail == 0);
+    #[cfg(not(unix))]
+    return {
+        let _ = path;
+        false
+    };
+}
 
 /// Largest file that is read whole, in octets: certificates, keys and lists are far smaller.
 pub const MAX_READ: u64 = 1 << 30;
@@ -27,11 +52,15 @@ pub const MAX_READ: u64 = 1 << 30;
 /// memory such a file takes several times its size.
 pub const MAX_SMALL: u64 = 64 << 20;
 
+/// What is said of a full disk, wherever it is noticed.
+pub(crate) const NO_SPACE: &str = "no space is left on the device";
+
+/// What to do about a full disk.
+pub(crate) const FREE_SPACE: &str =
+    "free some space and run the same command again: nothing half-written is left";
+
 /// The action of writing, as errors name it.
 const WRITE: &str = "write";
-
-/// Counts writes, so that threads that write the same file do not share a temporary one.
-static WRITES: AtomicU64 = AtomicU64::new(0);
 
 /// A file operation that failed.
 #[derive(Debug, thiserror::Error)]
@@ -53,10 +82,9 @@ impl FileError {
             return unfit.hint().map(str::to_owned);
         }
         match self.source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(
-                "free some space and run the same command again: nothing half-written is left"
-                    .to_owned(),
-            ),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Some(FREE_SPACE.to_owned())
+            }
             io::ErrorKind::NotFound if self.action == WRITE => {
                 Some("make the folder first".to_owned())
             }
@@ -90,8 +118,8 @@ impl FileError {
     }
 }
 
-/// The system's reason in plain words, without its error number.
-fn reason(error: &io::Error) -> String {
+/// The system's reason in plain words, without its error number where it is a usual one.
+pub fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
         io::ErrorKind::IsADirectory => "it is a folder, not a file".to_owned(),
@@ -99,7 +127,8 @@ fn reason(error: &io::Error) -> String {
         io::ErrorKind::AlreadyExists => "it exists already".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
-        io::ErrorKind::StorageFull => "no space is left on the device".to_owned(),
+        io::ErrorKind::StorageFull => NO_SPACE.to_owned(),
+        io::ErrorKind::QuotaExceeded => "the quota of this disk is used up".to_owned(),
         io::ErrorKind::FileTooLarge if error.raw_os_error().is_some() => {
             "it is larger than the system allows".to_owned()
         }
@@ -164,21 +193,39 @@ pub(crate) fn open_for_passes(path: &Path) -> Result<File, FileError> {
         if metadata.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        if metadata.is_file() { Ok(file) } else { copy(file) }
+        Ok((metadata.is_file(), file))
     };
-    open().map_err(fail("read", path))
+    match open().map_err(fail("read", path))? {
+        (true, file) => Ok(file),
+        (false, stream) => spool(&path.display().to_string(), stream),
+    }
 }
 
 /// Copies a stream into a file without a name, which goes with its last handle.
 pub(crate) fn spool(name: &str, stream: impl Read) -> Result<File, FileError> {
-    copy(stream).map_err(fail("read", Path::new(name)))
+    let mut stream = Watched { stream, failed: false };
+    let mut copy = || {
+        let mut file = tempfile::tempfile()?;
+        io::copy(&mut stream, &mut file)?;
+        file.rewind()?;
+        Ok(file)
+    };
+    // The folder for temporary files may be what is full, and not what is read.
+    let done = copy();
+    let action = if stream.failed { "read" } else { "keep a temporary copy of" };
+    done.map_err(fail(action, Path::new(name)))
 }
 
-fn copy(mut stream: impl Read) -> io::Result<File> {
-    let mut file = tempfile::tempfile()?;
-    io::copy(&mut stream, &mut file)?;
-    file.rewind()?;
-    Ok(file)
+/// A stream that knows whether it was the one that failed.
+struct Watched<R> {
+    stream: R,
+    failed: bool,
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buffer).inspect_err(|_| self.failed = true)
+    }
 }
 
 /// The size of a file in octets; none if there is no file.
@@ -295,17 +342,11 @@ pub fn write_with<E: From<FileError>>(
             return if is_file { file.sync_all().map_err(system) } else { Ok(()) };
         }
     };
-    let name =
-        target.file_name().ok_or_else(|| system(io::Error::from(io::ErrorKind::InvalidInput)))?;
-    let mut temporary = name.to_owned();
-    let number = WRITES.fetch_add(1, Ordering::Relaxed);
-    temporary.push(format!(".{}-{number}.tmp", std::process::id()));
-    let temporary = target.with_file_name(temporary);
+    // Locked until the end: nobody takes it for one that a killed process has left.
+    let (mut file, temporary) = beside::create(&target, access).map_err(system)?;
     let attempt = || -> Result<(), E> {
-        let mut file = open_new(&temporary, access).map_err(system)?;
         contents(&mut file)?;
         file.sync_all().map_err(system)?;
-        drop(file);
         let put = || -> io::Result<()> {
             match existing {
                 Existing::Replace => fs::rename(&temporary, &target)?,

@@ -9,15 +9,17 @@
 
 mod check;
 mod records;
+mod sheet;
 
 use std::collections::{BTreeMap, HashMap};
 
 pub(crate) use crate::bulk::rows::separator;
 pub use check::{Finding, Level, Report, check};
 pub(crate) use records::{Record, records};
+pub use sheet::{Sheet, Survey};
 
 use crate::bulk::list::Device;
-use crate::crypto::{CryptoError, random_password};
+use crate::crypto::CryptoError;
 
 /// The header that makes a device an agent.
 pub const AGENT: &str = "com_cumulocity_model_Agent.active";
@@ -120,18 +122,16 @@ pub struct Settings {
 }
 
 /// Makes the CSV for these devices; see [`column_of`] for how the columns of a device list are
-/// understood.
+/// understood. For more devices than memory takes, there is [`Survey`].
 pub fn create(devices: &[Device], settings: &Settings) -> Result<String, RegistrationError> {
-    let mut rows = Vec::with_capacity(devices.len());
+    let mut survey = Survey::new(settings);
+    devices.iter().try_for_each(|device| survey.add(device))?;
+    let sheet = survey.sheet()?;
+    let mut csv = sheet.header();
     for device in devices {
-        rows.push(row(device, settings)?);
+        csv.push_str(&sheet.row(device)?);
     }
-    let columns = columns(&rows)?;
-    for row in &rows {
-        check_row(row, &columns)?;
-    }
-    let separator = settings.separator.unwrap_or_else(|| free_separator(&rows));
-    Ok(write(&rows, &columns, separator))
+    Ok(csv)
 }
 
 type Row = BTreeMap<String, String>;
@@ -159,7 +159,7 @@ pub fn id_types<'a>(devices: impl IntoIterator<Item = &'a Device>) -> HashMap<St
     devices.into_iter().filter_map(of).collect()
 }
 
-fn row(device: &Device, settings: &Settings) -> Result<Row, RegistrationError> {
+fn row(device: &Device, settings: &Settings, password: &str) -> Result<Row, RegistrationError> {
     let mut row = Row::new();
     let mut origin: BTreeMap<String, &String> = BTreeMap::new();
     for (header, value) in &device.details {
@@ -185,74 +185,11 @@ fn row(device: &Device, settings: &Settings) -> Result<Row, RegistrationError> {
         row.entry(AGENT.to_owned()).or_insert_with(|| "true".to_owned());
     }
     if settings.one_time_passwords {
-        row.insert(OTP.to_owned(), random_password(OTP_CHARS)?.expose().to_owned());
+        row.insert(OTP.to_owned(), password.to_owned());
     }
     row.insert("ID".to_owned(), device.id.as_str().to_owned());
     row.insert("AUTH_TYPE".to_owned(), "CERTIFICATES".to_owned());
     Ok(row)
-}
-
-/// All columns that occur: the platform's first, then custom properties, `external-…` last.
-fn columns(rows: &[Row]) -> Result<Vec<String>, RegistrationError> {
-    let mut all: Vec<&String> = rows.iter().flat_map(BTreeMap::keys).collect();
-    all.sort();
-    all.dedup();
-    let rank = |column: &str| match KNOWN.iter().position(|k| *k == column) {
-        Some(index) => index,
-        None if column == AGENT => KNOWN.len(),
-        None if column.starts_with("external-") => KNOWN.len() + 2,
-        None => KNOWN.len() + 1,
-    };
-    all.sort_by_key(|column| rank(column));
-    let mut external = all.iter().filter(|c| c.starts_with("external-"));
-    if let (Some(first), Some(second)) = (external.next(), external.next()) {
-        return Err(RegistrationError::TwoExternalIds((*first).clone(), (*second).clone()));
-    }
-    Ok(all.into_iter().cloned().collect())
-}
-
-fn check_row(row: &Row, columns: &[String]) -> Result<(), RegistrationError> {
-    let id = || row.get("ID").cloned().unwrap_or_default();
-    let demanding = NEED_TYPE_AND_NAME.into_iter().find(|c| columns.iter().any(|k| k == c));
-    if let Some(column) = demanding {
-        for missing in ["TYPE", "NAME"] {
-            if row.get(missing).is_none_or(String::is_empty) {
-                return Err(RegistrationError::NeedsTypeAndName { id: id(), column, missing });
-            }
-        }
-    }
-    match row.get("SHELL").map(String::as_str) {
-        None | Some("" | "1") => Ok(()),
-        Some(other) => Err(RegistrationError::Value {
-            id: id(),
-            column: "SHELL",
-            value: other.to_owned(),
-            rule: "the platform takes 1, or nothing",
-        }),
-    }
-}
-
-/// The first separator that no value contains, so that nothing needs quotes.
-fn free_separator(rows: &[Row]) -> char {
-    let free = |separator: char| {
-        rows.iter()
-            .all(|row| row.iter().all(|(k, v)| !k.contains(separator) && !v.contains(separator)))
-    };
-    SEPARATORS.iter().map(|(c, _)| *c).find(|c| free(*c)).unwrap_or(';')
-}
-
-fn write(rows: &[Row], columns: &[String], separator: char) -> String {
-    let quoted = |value: &str| {
-        let needs = value.contains(separator) || value.contains(['"', '\n', '\r']);
-        if needs { format!("\"{}\"", value.replace('"', "\"\"")) } else { value.to_owned() }
-    };
-    let line = |values: Vec<String>| values.join(&separator.to_string()) + "\n";
-    let mut out = line(columns.iter().map(|c| quoted(c)).collect());
-    for row in rows {
-        let value = |column: &String| row.get(column).map_or_else(String::new, |v| quoted(v));
-        out.push_str(&line(columns.iter().map(value).collect()));
-    }
-    out
 }
 
 #[cfg(test)]

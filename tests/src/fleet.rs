@@ -134,6 +134,11 @@ impl Fleet {
         &self.line
     }
 
+    /// The command line that checks the registry.
+    pub fn check(&self) -> String {
+        format!("registry check --json --pki {}", self.pki)
+    }
+
     /// A path in the folder of devices.
     pub fn out(&self, name: &str) -> PathBuf {
         self.cli.path(&self.out).join(name)
@@ -292,8 +297,7 @@ impl Fleet {
         walk(&self.cli.path(""), &mut |path| {
             assert!(!name_of(path).ends_with(".tmp"), "{} is left", path.display());
         });
-        let check = format!("registry check --json --pki {}", self.pki);
-        let report = self.cli.run(&check).expect(0).json();
+        let report = self.cli.run(&self.check()).expect(0).json();
         assert_eq!(report["keys"]["good"], self.ids.len(), "{report}");
         // One that was killed at its very end has left the registry's log, and the check has closed it.
         assert_eq!(self.cli.names(&self.pki), self.pki_files, "something is left");

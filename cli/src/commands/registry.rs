@@ -3,13 +3,17 @@
 mod repair;
 
 use std::io::{BufWriter, ErrorKind, Write};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use c8y_pki::authority::{AuthorityError, Pki};
+use c8y_pki::authority::{AuthorityError, Pki, TokenKeyStanding, TokenKeyState};
+use c8y_pki::bulk::Progress;
 use c8y_pki::bulk::inspect::{self, Keys};
 use c8y_pki::crl;
 use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::registry::{Checked, Filter, Record, RegistryError};
+use c8y_pki::registry::{Checked, Filter, Record, RegistryError, Scan};
 use c8y_pki::shown;
 use c8y_pki::{Error, registry};
 use clap::{Args, Subcommand, ValueEnum};
@@ -18,26 +22,34 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::clock;
+use crate::commands::device::threads;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
+use crate::progress::Phases;
 use crate::render::{count, printable};
+use crate::token::{module, pin};
+use crate::values;
 
 /// Commands about the registry.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RegistryCommand {
     /// Check the registry: its file, audit log, rows, certificates, and devices' keys
     #[command(after_help = "\
-Changes nothing. The audit log's last hash is shown: keep it elsewhere, and a later check with
---head tells whether rows were cut off at its end. What is out in the world is compared with it: the
-last revocation lists, the folders and archives of devices, and what is given with --against.
+Changes nothing, and reads from a read-only file system too. The audit log's last hash is shown:
+keep it elsewhere, and a later check with --head tells whether rows were cut off at its end.
+What is out in the world is compared with it: the last revocation lists, the folders and archives
+of devices, and what is given with --against.
+Devices that wait in the staging folder of a run, stopped or going on, are listed as unfinished:
+they are no findings. Keys in tokens are looked for by their public half; with the PIN they sign.
 
 Examples:
   c8y-pki registry check
   c8y-pki registry check --against lists/line-7.crl handover/manifest.csv
   c8y-pki registry check --head 5f3a… --json
 
-Exit codes: 0 all is as it was written; 1 something is not: each finding is named.")]
+Exit codes: 0 all is as it was written, also where a run is not finished; 1 something is not: each
+finding is named.")]
     Check(CheckArgs),
     /// Take over what a registry from a backup has lost: revocations, certificates, numbers of lists
     Repair(repair::RepairArgs),
@@ -67,6 +79,13 @@ pub(crate) struct CheckArgs {
     /// of devices
     #[arg(long, value_name = "PATH", num_args = 1..)]
     against: Vec<PathBuf>,
+    /// File with the PIN of the token with the CAs' keys, to see whether they are there
+    /// [env: C8Y_PKI_TOKEN_PIN]
+    #[arg(long, value_name = "FILE")]
+    ca_password_file: Option<PathBuf>,
+    /// Number of worker threads; by default one per processor
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
 }
 
 /// What to export.
@@ -127,6 +146,11 @@ struct Report {
     #[serde(flatten)]
     checked: Checked,
     keys: Keys,
+    token_keys: Vec<TokenKeyState>,
+    /// Whether the registry could only be read.
+    read_only: bool,
+    /// The log with its latest changes, if that could not be read.
+    unread_log: Option<String>,
 }
 
 fn check(args: &CheckArgs, dir: &Path, out: Output) -> Result {
@@ -138,10 +162,15 @@ fn check(args: &CheckArgs, dir: &Path, out: Output) -> Result {
             "give the whole line that an earlier check has shown",
         ));
     }
-    match Pki::open(dir, OffsetDateTime::now_utc()) {
+    let phases = Phases::new(out);
+    match Pki::open_to_read(dir, OffsetDateTime::now_utc()) {
         Ok(pki) => {
-            report.checked = pki.registry().check()?;
-            look_further(&pki, args, &mut report)?;
+            report.read_only = pki.registry().is_read_only();
+            report.unread_log = pki.registry().unread_log().map(|log| log.display().to_string());
+            let (threads, steady) = (threads(args.threads), Steady::new(&phases));
+            let progress = |done, total| steady.set("certificates", done, total);
+            report.checked = pki.registry().check_with(&Scan { threads, progress: &progress })?;
+            look_further(&pki, args, &steady, &mut report)?;
         }
         // A registry too damaged to be opened is an answer, not a failure.
         Err(
@@ -152,13 +181,19 @@ fn check(args: &CheckArgs, dir: &Path, out: Output) -> Result {
         ) => report.checked.note("database", e.to_string()),
         Err(e) => return Err(e.into()),
     }
+    phases.finish();
     report.good = report.checked.findings.is_empty();
     out.result(&report, report_text)?;
     Ok(Outcome::of(report.good))
 }
 
 /// What the registry cannot tell of itself: the kept hash, and the devices' keys.
-fn look_further(pki: &Pki, args: &CheckArgs, report: &mut Report) -> Result<()> {
+fn look_further(
+    pki: &Pki,
+    args: &CheckArgs,
+    steady: &Steady<'_>,
+    report: &mut Report,
+) -> Result<()> {
     let damage = |report: &mut Report, e: Error| match e {
         Error::Registry(RegistryError::Damaged { message, .. })
         | Error::Authority(AuthorityError::Registry(RegistryError::Damaged { message, .. }))
@@ -186,11 +221,43 @@ fn look_further(pki: &Pki, args: &CheckArgs, report: &mut Report) -> Result<()> 
     if let Err(e) = repair::compare(pki, &args.against, &mut report.checked) {
         damage(report, e)?;
     }
-    match inspect::check_keys(pki.registry(), &mut report.checked) {
+    let pin = pin(args.ca_password_file.as_ref(), "--ca-password-file", "the token").given()?;
+    match pki.check_token_keys(module().as_deref(), pin.as_ref(), &mut report.checked) {
+        Ok(keys) => report.token_keys = keys,
+        Err(e) => damage(report, e.into())?,
+    }
+    let progress = |done, total| steady.set("keys", done, total);
+    let scan = Scan { threads: threads(args.threads), progress: &progress };
+    match inspect::check_keys_with(pki.registry(), &scan, &mut report.checked) {
         Ok(keys) => report.keys = keys,
         Err(e) => damage(report, e.into())?,
     }
     Ok(())
+}
+
+/// Progress of work that comes in many small pieces: told now and then.
+struct Steady<'p> {
+    phases: &'p Phases,
+    told: Mutex<Instant>,
+}
+
+impl<'p> Steady<'p> {
+    /// How long it is quiet.
+    const PAUSE: Duration = Duration::from_millis(500);
+
+    fn new(phases: &'p Phases) -> Self {
+        Self { phases, told: Mutex::new(Instant::now()) }
+    }
+
+    fn set(&self, name: &'static str, done: u64, total: u64) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.elapsed() < Self::PAUSE {
+            return;
+        }
+        *told = Instant::now();
+        let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        self.phases.set(name, Progress { done: number(done), total: number(total) });
+    }
 }
 
 fn report_text(report: &Report) -> String {
@@ -199,6 +266,24 @@ fn report_text(report: &Report) -> String {
         text.push_str(&format!("{}: {}\n", finding.kind, printable(&finding.message)));
     }
     let (checked, keys) = (&report.checked, &report.keys);
+    if checked.more_findings > 0 {
+        text.push_str(&format!("… and {} more findings\n", checked.more_findings));
+    }
+    for unfinished in &checked.unfinished {
+        text.push_str(&format!("unfinished: {}\n", unfinished.message));
+    }
+    for path in &checked.leftovers {
+        text.push_str(&format!("left over from a killed command: {path}\n"));
+    }
+    if let Some(log) = &report.unread_log {
+        text.push_str(&format!(
+            "not looked at: {log}, with the latest changes of the registry: it cannot be read\n"
+        ));
+    }
+    for key in report.token_keys.iter().filter(|k| k.state == TokenKeyStanding::NotLookedAt) {
+        let reason = key.reason.as_deref().unwrap_or_default();
+        text.push_str(&format!("not looked at: the key of the CA {}: {reason}\n", key.ca));
+    }
     text.push_str(&format!(
         "{} certificates, {} audit rows, {} keys that fit",
         checked.certificates, checked.audit_rows, keys.good
@@ -209,7 +294,11 @@ fn report_text(report: &Report) -> String {
     if keys.with_device > 0 {
         text.push_str(&format!(", {} kept by devices", keys.with_device));
     }
-    let verdict = match checked.findings.len() {
+    if keys.waiting > 0 {
+        text.push_str(&format!(", {} waiting for their place", keys.waiting));
+    }
+    let found = checked.findings.len();
+    let verdict = match found + usize::try_from(checked.more_findings).unwrap_or(0) {
         0 => "all is as it was written".to_owned(),
         n => count(n, "finding"),
     };
@@ -303,7 +392,8 @@ fn export(args: &ExportArgs, dir: &Path, out: Output) -> Result {
     };
     let mut rows = 0;
     files::write_with(path, Access::Public, Existing::Replace, |file| -> Result<()> {
-        rows = export_to(&pki, args.what, format, BufWriter::new(file))?;
+        rows = export_to(&pki, args.what, format, BufWriter::new(file))
+            .map_err(|e| values::at_file(e, path))?;
         Ok(())
     })?;
     out.note(&format!("{} written to {}", count(rows, "row"), path.display()));
@@ -320,13 +410,11 @@ fn export_to(pki: &Pki, what: What, format: Format, to: impl Write) -> Result<us
             })?;
         }
         What::Audit => {
-            for row in pki.registry().audit(1)? {
-                match sheet.form {
-                    // The detail is JSON: a cell of a CSV, an object in JSON.
-                    Form::Csv(_) => sheet.add(&AuditLine::of(row))?,
-                    Form::Jsonl(_) => sheet.add(&row)?,
-                }
-            }
+            pki.registry().each_audit(1, |row| match sheet.form {
+                // The detail is JSON: a cell of a CSV, an object in JSON.
+                Form::Csv(_) => sheet.add(&AuditLine::of(row)),
+                Form::Jsonl(_) => sheet.add(&row),
+            })?;
         }
     }
     sheet.finish()

@@ -18,18 +18,32 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
     // A line end in a cell would be a row that nobody wrote.
     let all: Vec<Vec<String>> =
         all.into_iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
-    let columns = all.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        all.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
-    };
-    let widths: Vec<usize> = (0..columns).map(|c| width(c).unwrap_or(0)).collect();
-    let mut text = String::new();
-    for row in &all {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
+    let mut columns = Columns::default();
+    all.iter().for_each(|row| columns.measure(row));
+    all.iter().map(|row| columns.line(row)).collect()
+}
+
+/// The widths of columns: all rows are measured, and then written one by one.
+#[derive(Default)]
+pub(crate) struct Columns(Vec<usize>);
+
+impl Columns {
+    pub(crate) fn measure(&mut self, row: &[impl AsRef<str>]) {
+        self.0.resize(self.0.len().max(row.len()), 0);
+        for (width, cell) in self.0.iter_mut().zip(row) {
+            *width = (*width).max(cell.as_ref().chars().count());
+        }
     }
-    text
+
+    /// A row as a line.
+    pub(crate) fn line(&self, row: &[impl AsRef<str>]) -> String {
+        let cells =
+            row.iter().zip(&self.0).map(|(cell, width)| format!("{:<width$}", cell.as_ref()));
+        let mut line = cells.collect::<Vec<_>>().join("  ");
+        line.truncate(line.trim_end().len());
+        line.push('\n');
+        line
+    }
 }
 
 /// `2027-11-22 09:08:17 UTC`.

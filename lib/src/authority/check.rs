@@ -1,9 +1,15 @@
 //! Is a CA to be used, and are the CAs' folders as they were made?
 
-use super::{AuthorityError, Ca, Pki, Result};
+use std::path::Path;
+
+use super::renew::RENEWED;
+use super::{AuthorityError, Ca, IN_THE_MAKING, KeyPlace, Pki, Result};
 use crate::cert::Certificate;
-use crate::files;
-use crate::registry::{Checked, Filter, Role, Status};
+use crate::files::{self, Lock, beside};
+use crate::key::pkcs11::{KeyUri, Pkcs11Error, TokenKey, is_one_token, public_keys};
+use crate::key::signer::Signer;
+use crate::registry::{Checked, Filter, Role, Status, Unfinished};
+use crate::secret::Password;
 
 impl Pki {
     /// Refuses a CA that is revoked, or stands under one that is.
@@ -38,6 +44,8 @@ impl Pki {
                 checked.note("ca", format!("the CA {name}: {problem}"));
             }
         }
+        self.note_unfinished(&cas, checked)?;
+        self.note_leftovers(checked)?;
         let filter =
             Filter { role: Some(Role::Ca), status: Some(Status::Live), ..Filter::default() };
         self.registry.each(&filter, |record| -> Result<()> {
@@ -53,5 +61,140 @@ impl Pki {
             }
             Ok(())
         })
+    }
+
+    /// What a stopped command has left that the next one finishes.
+    fn note_unfinished(&self, cas: &[Ca], checked: &mut Checked) -> Result<()> {
+        let running = Lock::is_held(&self.lock_path());
+        for ca in cas {
+            let (name, path) = (&ca.name, ca.dir.display().to_string());
+            let what = match ca.dir.join(RENEWED).exists() {
+                true => "renewal",
+                false if !self.registry.has(ca.certificate())? => "making",
+                false => continue,
+            };
+            let message = match running {
+                true => format!("the {what} of the CA {name} is going on"),
+                false => format!(
+                    "the {what} of the CA {name} was stopped: the next command that writes to this \
+                     PKI folder finishes it"
+                ),
+            };
+            checked.unfinished.push(Unfinished { kind: "ca", path, devices: 0, running, message });
+        }
+        Ok(())
+    }
+
+    /// What killed commands have left in the PKI folder.
+    fn note_leftovers(&self, checked: &mut Checked) -> Result<()> {
+        let mut left = beside::left_in(&self.dir);
+        for dir in files::list_dir(&self.dir.join("ca"))? {
+            let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            // Whoever makes a CA holds the lock, from before its folder is begun until it has its name.
+            if name.starts_with(IN_THE_MAKING) && !Lock::is_held(&self.lock_path()) && dir.exists()
+            {
+                left.push(dir);
+            } else {
+                left.extend(beside::left_in(&dir));
+            }
+        }
+        for pool in files::list_dir(&self.dir.join("key-pool"))? {
+            left.extend(beside::left_in(&pool));
+        }
+        checked.leftovers.extend(left.iter().map(|path| path.display().to_string()));
+        Ok(())
+    }
+
+    /// Looks whether the keys of CAs that are in tokens are there. Without a PIN only public keys can be
+    /// seen, and where none can, nothing is said. `module` is for URIs that name none. What is missing is
+    /// noted in `checked`.
+    pub fn check_token_keys(
+        &self,
+        module: Option<&Path>,
+        pin: Option<&Password>,
+        checked: &mut Checked,
+    ) -> Result<Vec<TokenKeyState>> {
+        let cas = self.cas()?;
+        let uri_of = |ca: &Ca| match ca.key_place() {
+            KeyPlace::Token { uri, .. } => Some(uri.clone().or_module(module)),
+            KeyPlace::File(_) | KeyPlace::Unnamed { .. } => None,
+        };
+        let keys: Vec<(&Ca, KeyUri)> =
+            cas.iter().filter_map(|ca| Some((ca, uri_of(ca)?))).collect();
+        // A PIN is for one token: others would count it as a wrong one.
+        let one = keys.windows(2).all(|pair| is_one_token(&pair[0].1, &pair[1].1).unwrap_or(false));
+        let pin_for_all = pin.filter(|_| one);
+        let mut states = Vec::new();
+        for (ca, uri) in &keys {
+            let (state, reason) = match look_for(uri, pin_for_all, ca.certificate()) {
+                Ok(state) => (state, None),
+                Err(Missing::Gone(problem)) => {
+                    checked.note("ca", format!("the CA {}: {problem}", ca.name));
+                    (TokenKeyStanding::Missing, Some(problem))
+                }
+                Err(Missing::Unknown(reason)) => {
+                    let several = "the keys of the CAs are in several tokens, and there is one PIN";
+                    let reason = if pin.is_some() && !one { several.to_owned() } else { reason };
+                    (TokenKeyStanding::NotLookedAt, Some(reason))
+                }
+            };
+            states.push(TokenKeyState { ca: ca.name.clone(), uri: uri.to_string(), state, reason });
+        }
+        Ok(states)
+    }
+}
+
+/// What could be seen of a CA's key in a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenKeyStanding {
+    /// It has signed, and it is that of the CA's certificate.
+    Good,
+    /// Its public half is in the token; more cannot be seen without a PIN.
+    Visible,
+    /// It is not there, or it is another one.
+    Missing,
+    /// Nothing can be said.
+    NotLookedAt,
+}
+
+/// A CA whose key is in a token.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct TokenKeyState {
+    /// Its name.
+    pub ca: String,
+    /// The key's URI.
+    pub uri: String,
+    /// What could be seen of it.
+    pub state: TokenKeyStanding,
+    /// Why it is missing, or why it was not looked at.
+    pub reason: Option<String>,
+}
+
+enum Missing {
+    Gone(String),
+    Unknown(String),
+}
+
+fn look_for(
+    uri: &KeyUri,
+    pin: Option<&Password>,
+    certificate: &Certificate,
+) -> std::result::Result<TokenKeyStanding, Missing> {
+    let judge = |e: Pkcs11Error| match e {
+        Pkcs11Error::NoKey { .. }
+        | Pkcs11Error::SeveralKeys { .. }
+        | Pkcs11Error::UnusableKey { .. } => Missing::Gone(e.to_string()),
+        e => Missing::Unknown(e.to_string()),
+    };
+    match pin {
+        Some(pin) => match TokenKey::open(uri, pin).map_err(judge)?.public_key().spki() {
+            own if own == certificate.spki => Ok(TokenKeyStanding::Good),
+            _ => Err(Missing::Gone(format!("{uri} is not the key of its certificate"))),
+        },
+        None if public_keys(uri).map_err(judge)?.iter().any(|k| k.spki() == certificate.spki) => {
+            Ok(TokenKeyStanding::Visible)
+        }
+        None => Err(Missing::Unknown("its public key cannot be seen without the PIN".to_owned())),
     }
 }

@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
+pub use check::{TokenKeyStanding, TokenKeyState};
 use config::{read_config, read_policies};
 pub use error::AuthorityError;
 use key::Kept;
@@ -49,6 +50,9 @@ use crate::secret::Password;
 
 /// Longest name of a CA, in characters.
 pub const MAX_NAME: usize = 64;
+
+/// How the folder of a CA begins until it is whole.
+const IN_THE_MAKING: &str = ".new-";
 
 type Result<T> = std::result::Result<T, AuthorityError>;
 
@@ -151,6 +155,30 @@ impl Pki {
 
     /// Opens the folder as far as its CAs need not be known to its registry.
     fn open_unsettled(dir: &Path, now: OffsetDateTime) -> Result<(Self, Vec<Ca>)> {
+        Self::open_by(dir, |path| {
+            // SQLite would make it with the umask's mode; its side files take over the mode of this.
+            files::touch_private(path)?;
+            Ok(Registry::open(path, now)?)
+        })
+    }
+
+    /// Opens the folder for a command that only reads: also where nothing can be written, as on a read-only
+    /// file system. There nothing is settled that a stopped run has left.
+    pub fn open_to_read(dir: &Path, now: OffsetDateTime) -> Result<Self> {
+        let (mut pki, cas) = Self::open_by(dir, |path| {
+            if !path.exists() && files::is_folder_writable(path) {
+                files::touch_private(path)?;
+            }
+            Ok(Registry::open_to_read(path, now)?)
+        })?;
+        pki.record_unfinished(cas, now)?;
+        Ok(pki)
+    }
+
+    fn open_by(
+        dir: &Path,
+        open: impl FnOnce(&Path) -> Result<Registry>,
+    ) -> Result<(Self, Vec<Ca>)> {
         let path = dir.join("pki.toml");
         if !path.exists() {
             return Err(AuthorityError::NotAPki(dir.to_owned()));
@@ -163,11 +191,11 @@ impl Pki {
             let what = "it is missing or empty";
             return Err(AuthorityError::RegistryLost { path: registry, what });
         }
-        // SQLite would make it with the umask's mode; its side files take over the mode of this.
-        files::touch_private(&registry)?;
-        let registry = Registry::open(&registry, now)?;
+        let registry = open(&registry)?;
         let mut pki = Self { dir: dir.to_owned(), registry, policies: BTreeMap::new() };
-        pki.settle_renewals()?;
+        if !pki.registry.is_read_only() {
+            pki.settle_renewals()?;
+        }
         let cas = pki.cas()?;
         pki.policies = policy::of_all(&cas, &given);
         Ok((pki, cas))
@@ -184,6 +212,8 @@ impl Pki {
         }
         match unknown.as_slice() {
             [] => Ok(()),
+            // The next command that can write does it.
+            [ca] if self.registry.is_read_only() && !ca.dir.join("crl.pem").exists() => Ok(()),
             [ca] if !ca.dir.join("crl.pem").exists() => self.record(ca, now),
             _ => {
                 let path = self.registry.path().to_owned();
@@ -376,7 +406,7 @@ impl Pki {
         kept: &Kept<'_>,
         now: OffsetDateTime,
     ) -> Result<Ca> {
-        let staging = self.dir.join("ca").join(format!(".new-{name}"));
+        let staging = self.dir.join("ca").join(format!("{IN_THE_MAKING}{name}"));
         files::remove_tree(&staging)?;
         files::create_private_dir(&staging)?;
         let chain_pem: String = chain.iter().map(Certificate::pem).collect();

@@ -84,6 +84,8 @@ impl KeyPool {
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<usize> {
         files::create_private_dir(&self.dir)?;
+        // Each key has a name of its own, so that nobody writes a file again that was left half written.
+        files::beside::sweep(&self.dir);
         self.settle(registry)?;
         let missing = count.saturating_sub(self.len()?);
         let sealing = match opener(&self.all()?, password)? {

@@ -19,7 +19,7 @@ use crate::key::signer::Signer;
 use crate::registry::Replaced;
 
 /// The new chain of a CA whose renewal is under way.
-const RENEWED: &str = "renewed.pem";
+pub(super) const RENEWED: &str = "renewed.pem";
 
 impl Pki {
     /// Renews a CA. `key` is that of its issuer: its parent in this folder, or its own for a root.

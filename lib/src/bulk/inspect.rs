@@ -1,16 +1,31 @@
 //! The other half of `registry check`: is every live device's key where it was written, and its own?
+//!
+//! Keys are looked at on all cores, while other processes may issue, renew and move devices. So what does
+//! not fit at the first look is looked at again, with what the registry has of the device by then; and a
+//! device whose folder waits in the staging of a run, stopped or alive, is no fault of anybody's.
 
-use std::collections::HashMap;
-use std::io::{BufReader, Read};
-use std::path::{Path, PathBuf};
+mod archives;
+mod places;
+
+use std::path::Path;
+use std::thread;
+
+use archives::{Archive, Archives, Held};
+use places::Places;
 
 use super::BulkError;
 use crate::client_id::DeviceId;
 use crate::crypto::sha256;
-use crate::files::{self, growing::part_of};
+use crate::files;
 use crate::key::{PrivateKey, read::is_encrypted};
-use crate::registry::{Checked, Filter, Record, Registry, Role, Status};
-use crate::secret::SecretBytes;
+use crate::registry::pipeline::in_order;
+use crate::registry::{Checked, Filter, Record, Registry, Role, Scan, Status};
+
+/// Devices that are handed to a worker together.
+const CHUNK: usize = 64;
+
+/// How many devices get a second look. Whoever has lost more keys than that has other cares.
+const MOST_DOUBTS: usize = 10_000;
 
 /// How many keys were looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -21,110 +36,160 @@ pub struct Keys {
     pub sealed: u64,
     /// Devices that keep their keys themselves.
     pub with_device: u64,
+    /// Devices whose files wait for their place in the staging folder of a run.
+    pub waiting: u64,
 }
 
-/// Looks for the key of every live device in the folder or archive in which it was put. What is
-/// missing or does not fit is noted in `checked`.
+/// Looks for the key of every live device in the folder or archive in which it was put, on all cores. What
+/// is missing or does not fit is noted in `checked`, and so is what runs have not finished.
 pub fn check_keys(registry: &Registry, checked: &mut Checked) -> Result<Keys, BulkError> {
-    let mut keys = Keys::default();
-    let mut archives = Archives::default();
-    let filter =
-        Filter { role: Some(Role::Device), status: Some(Status::Live), ..Filter::default() };
-    registry.each(&filter, |record| -> Result<(), BulkError> {
-        let Some(place) = record.location.as_ref().filter(|_| record.has_key) else {
-            keys.with_device += 1;
-            return Ok(());
-        };
-        let found = match archives.at(place) {
-            Some(archive) => archive.and_then(|archive| look_into(&record, place, archive)),
-            None => look(&record, place),
-        };
-        match found {
-            Ok(Found::Good) => keys.good += 1,
-            Ok(Found::Sealed) => keys.sealed += 1,
-            Err(problem) => checked.note("key", problem),
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    check_keys_with(registry, &Scan { threads, progress: &|_, _| {} }, checked)
+}
+
+/// The same with so many threads, and tells how far it is.
+pub fn check_keys_with(
+    registry: &Registry,
+    scan: &Scan<'_>,
+    checked: &mut Checked,
+) -> Result<Keys, BulkError> {
+    let total: u64 = registry.device_counts()?.values().sum();
+    let (mut keys, mut places, mut doubts, mut done) =
+        (Keys::default(), Places::default(), Vec::new(), 0);
+    let read = |give: &mut dyn FnMut(Vec<Task>)| tasks(registry, &mut places, give);
+    let work = |tasks: Vec<Task>| tasks.into_iter().map(Task::look).collect::<Vec<_>>();
+    let take = |results: Vec<(Record, Looked)>| {
+        done += results.len() as u64;
+        for (record, looked) in results {
+            match looked {
+                Ok(found) => keys.add(found),
+                Err(problem) if doubts.len() < MOST_DOUBTS => doubts.push((record, problem)),
+                Err(problem) => checked.note("key", problem),
+            }
         }
-        Ok(())
-    })?;
+        (scan.progress)(done, total.max(done));
+    };
+    in_order(scan.threads, read, work, take)?;
+    let mut archives = Archives::default();
+    for (record, problem) in doubts {
+        match look_again(registry, &record, &mut archives, &mut places)? {
+            Some(Ok(found)) => keys.add(found),
+            Some(Err(_)) => checked.note("key", problem),
+            // Nothing of it is live any more.
+            None => {}
+        }
+    }
+    places.report(registry, checked)?;
     Ok(keys)
 }
 
+/// What is to be said of a device's key, or what is wrong with it.
+type Looked = Result<Found, String>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
     Good,
     Sealed,
+    WithDevice,
+    Waiting,
 }
 
-/// What an archive has for a device.
-enum Held {
-    /// SHA-256 of the SubjectPublicKeyInfo of its key.
-    Key([u8; 32]),
-    /// An encrypted key, or a store.
-    Sealed,
-    /// A file that holds no key.
-    Damaged(String),
-}
-
-type Contents = HashMap<String, Held>;
-
-/// The archive that was read last: devices of one run stand side by side in the registry.
-#[derive(Default)]
-struct Archives(Option<(PathBuf, Result<Contents, String>)>);
-
-impl Archives {
-    /// The contents of the archive at `place`; none if no archive is or was there.
-    fn at(&mut self, place: &Path) -> Option<Result<&Contents, String>> {
-        if self.0.as_ref().is_none_or(|(path, _)| path != place) {
-            // One that is not finished has another name.
-            let part = part_of(place);
-            let path = [place, &part].into_iter().find(|path| path.is_file())?;
-            self.0 = Some((place.to_owned(), contents(path)));
-        }
-        self.0.as_ref().map(|(_, contents)| contents.as_ref().map_err(String::clone))
+impl Keys {
+    fn add(&mut self, found: Found) {
+        *match found {
+            Found::Good => &mut self.good,
+            Found::Sealed => &mut self.sealed,
+            Found::WithDevice => &mut self.with_device,
+            Found::Waiting => &mut self.waiting,
+        } += 1;
     }
 }
 
-/// Reads an archive once, from its beginning to its end or to where it is cut off.
-fn contents(path: &Path) -> Result<Contents, String> {
-    let fail = |e: &dyn std::fmt::Display| format!("the archive {}: {e}", path.display());
-    let file = files::open_for_passes(path).map_err(|e| fail(&e))?;
-    let mut archive = tar::Archive::new(BufReader::new(file));
-    let mut contents = Contents::new();
-    for entry in archive.entries().map_err(|e| fail(&e))? {
-        // An unfinished one may be cut off in the middle: what stands before that counts.
-        let Ok(mut entry) = entry else { break };
-        let name = entry.path().map_err(|e| fail(&e))?.to_string_lossy().into_owned();
-        let Some((folder, file)) = name.split_once('/') else { continue };
-        let held = match file {
-            "key.pem" => {
-                let mut bytes = Vec::new();
-                if (&mut entry).take(files::MAX_READ).read_to_end(&mut bytes).is_err() {
-                    break;
-                }
-                held(&SecretBytes::new(bytes))
-            }
-            "keystore.p12" | "keystore.jks" if !contents.contains_key(folder) => Held::Sealed,
-            _ => continue,
+/// A device whose key is to be looked at.
+struct Task {
+    record: Record,
+    archive: Option<Archive>,
+}
+
+impl Task {
+    fn of(record: Record, archives: &mut Archives) -> Self {
+        let place = record.location.as_ref().filter(|_| record.has_key);
+        let archive = place.and_then(|place| archives.at(place));
+        Self { record, archive }
+    }
+
+    fn look(self) -> (Record, Looked) {
+        let looked = match (&self.record.location, &self.archive) {
+            _ if !self.record.has_key => Ok(Found::WithDevice),
+            (None, _) => Ok(Found::WithDevice),
+            (Some(place), Some(archive)) => look_into(&self.record, place, archive),
+            (Some(place), None) => look(&self.record, place),
         };
-        contents.insert(folder.to_owned(), held);
-    }
-    Ok(contents)
-}
-
-fn held(bytes: &SecretBytes) -> Held {
-    if is_encrypted(bytes.expose()) {
-        return Held::Sealed;
-    }
-    match PrivateKey::read(bytes.expose(), None) {
-        Ok(key) => Held::Key(sha256(key.public_key().spki())),
-        Err(e) => Held::Damaged(e.to_string()),
+        (self.record, looked)
     }
 }
 
-fn look_into(record: &Record, place: &Path, archive: &Contents) -> Result<Found, String> {
+/// Reads the live devices.
+fn tasks(
+    registry: &Registry,
+    places: &mut Places,
+    give: &mut dyn FnMut(Vec<Task>),
+) -> Result<(), BulkError> {
+    let mut archives = Archives::default();
+    let filter =
+        Filter { role: Some(Role::Device), status: Some(Status::Live), ..Filter::default() };
+    let mut chunk = Vec::with_capacity(CHUNK);
+    registry.each(&filter, |record| -> Result<(), BulkError> {
+        let task = Task::of(record, &mut archives);
+        if let Some(place) = &task.record.location {
+            places.add(place, task.archive.is_some());
+        }
+        chunk.push(task);
+        if chunk.len() == CHUNK {
+            give(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK)));
+        }
+        Ok(())
+    })?;
+    give(chunk);
+    Ok(())
+}
+
+/// Looks at a device again whose key did not fit: with its live certificate as it is now. None if it has
+/// none.
+fn look_again(
+    registry: &Registry,
+    record: &Record,
+    archives: &mut Archives,
+    places: &mut Places,
+) -> Result<Option<Looked>, BulkError> {
+    let id = record.client_id.as_deref().unwrap_or_default();
+    let Ok(id) = DeviceId::parse(id) else { return Ok(Some(Err(String::new()))) };
+    // A run moves a device from its staging to its place: whoever looks at both in turn may miss it once.
+    for _ in 0..2 {
+        let Some(now) = registry.live_device(&id.folded())? else { return Ok(None) };
+        let serial = now.serial.to_string();
+        let task = Task::of(now, archives);
+        let (in_archive, place) = (task.archive.is_some(), task.record.location.clone());
+        let (now, looked) = task.look();
+        let (Err(_), Some(place), false) = (&looked, place, in_archive) else {
+            return Ok(Some(looked));
+        };
+        if let Some(staged) = places.staged(&place, &serial)
+            && let Ok(Found::Good | Found::Sealed) = look(&now, &staged)
+        {
+            places.waits(&place);
+            return Ok(Some(Ok(Found::Waiting)));
+        }
+    }
+    Ok(Some(Err(String::new())))
+}
+
+fn look_into(record: &Record, place: &Path, archive: &Archive) -> Looked {
+    let contents = archive.as_ref().as_ref().map_err(String::clone)?;
     let id = record.client_id.as_deref().unwrap_or_default();
     let folder = DeviceId::parse(id).map(|id| id.file_name()).unwrap_or_default();
     let place = place.display();
-    match (archive.get(&folder), record.certificate()) {
+    match (contents.of(&folder), record.certificate()) {
         (None, _) => Err(format!("the key of {id:?} is not in {place}")),
         (Some(Held::Damaged(problem)), _) => {
             Err(format!("the key of {id:?} in {place}: {problem}"))
@@ -137,7 +202,7 @@ fn look_into(record: &Record, place: &Path, archive: &Contents) -> Result<Found,
     }
 }
 
-fn look(record: &Record, folder: &Path) -> Result<Found, String> {
+fn look(record: &Record, folder: &Path) -> Looked {
     let id = record.client_id.as_deref().unwrap_or_default();
     let path = folder.join("key.pem");
     if !path.exists() {
@@ -145,12 +210,7 @@ fn look(record: &Record, folder: &Path) -> Result<Found, String> {
         if stores.iter().any(|name| folder.join(name).exists()) {
             return Ok(Found::Sealed);
         }
-        let staging = folder.with_file_name(super::staging::FOLDER);
-        let where_else = match staging.exists() {
-            true => "; a run is not finished: it may be in its staging, and run again it goes on",
-            false => "",
-        };
-        return Err(format!("the key of {id:?} is not in {}{where_else}", folder.display()));
+        return Err(format!("the key of {id:?} is not in {}", folder.display()));
     }
     let bytes = files::read(&path).map_err(|e| format!("the key of {id:?}: {e}"))?;
     if is_encrypted(&bytes) {

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use super::ids::Ids;
 use super::plan::Due;
 use super::rows::Rows;
-use super::{BulkError, Fault, MOST_FAULTS};
+use super::{BulkError, Fault, Faults, MOST_FAULTS};
 use crate::client_id::DeviceId;
 use crate::crypto::PublicKey;
 use crate::files;
@@ -156,6 +156,26 @@ impl ListFile {
             return Err(no_device(&name));
         }
         Ok(Self { name, file, ids, faults, faulty })
+    }
+
+    /// Visits its devices in their order, with all that the list says of them, without holding them all. An
+    /// error of `visit` ends it.
+    pub fn each<E: From<BulkError>>(
+        &self,
+        mut visit: impl FnMut(Device) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut rows = self.rows()?;
+        (0..self.ids.len()).try_for_each(|index| visit(self.read(&mut rows, index)?))
+    }
+
+    /// Faults of single devices.
+    pub fn faults(&self) -> Faults {
+        Faults { first: self.faults.clone(), count: self.faulty }
+    }
+
+    /// How many devices it has, without those with faults.
+    pub fn devices(&self) -> usize {
+        self.ids.len()
     }
 
     /// The rows from the first one on, with all their columns.

@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use crate::authority::AuthorityError;
 use crate::authority::policy::PolicyError;
 use crate::cert::CertError;
-use crate::files::{FileError, GrowError};
+use crate::files::{FileError, GrowError, reason};
 use crate::issue::IssueError;
 use crate::key::KeyError;
 use crate::name::NameError;
@@ -191,7 +191,7 @@ pub enum BulkError {
         what: &'static str,
     },
     /// The stream's reader has gone, or the stream failed.
-    #[error("cannot write the archive: {0}")]
+    #[error("cannot write the archive: {}", reason(.0))]
     Write(#[source] std::io::Error),
     /// One id for several requests.
     #[error("one id is given, and {requests} requests")]

@@ -13,6 +13,7 @@
 //! leaves is settled by [`recover`]: devices whose very certificate the registry has are renamed into
 //! place, all others go.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
@@ -175,6 +176,41 @@ pub(super) fn recover(out: &Path, registry: &Registry) -> Result<usize, BulkErro
     }
     let _ = std::fs::remove_dir(out.join(FOLDER));
     Ok(finished)
+}
+
+/// A run that has a staging folder in a folder of devices.
+pub(super) struct Run {
+    /// Whether it is going on.
+    pub(super) is_alive: bool,
+}
+
+/// The runs of this registry that have a staging folder in `out`. Nothing is changed.
+pub(super) fn runs(out: &Path, registry: &Registry) -> Result<Vec<Run>, BulkError> {
+    let mut found = Vec::new();
+    for run in files::list_dir(&out.join(FOLDER))?.into_iter().filter(|path| path.is_dir()) {
+        // One that has ended a moment ago takes its files with it.
+        let others = is_anothers(&run, registry).unwrap_or(false);
+        if !others && run.exists() {
+            found.push(Run { is_alive: OwnDir::is_held(&run) });
+        }
+    }
+    Ok(found)
+}
+
+/// The folders of devices that wait in `out` for their place, by their serial numbers: what the journals
+/// of runs say, whether the registry has them or not. What goes away meanwhile is left out.
+pub(super) fn waiting(out: &Path) -> HashMap<String, PathBuf> {
+    let below = |dir: &Path| files::list_dir(dir).unwrap_or_default();
+    let mut waiting = HashMap::new();
+    for chunk in below(&out.join(FOLDER)).iter().flat_map(|run| below(run)) {
+        let journal = files::read(&chunk.join(JOURNAL)).unwrap_or_default();
+        for line in String::from_utf8_lossy(&journal).lines() {
+            if let [serial, folder, _] = line.splitn(3, '\t').collect::<Vec<_>>()[..] {
+                waiting.insert(serial.to_owned(), chunk.join(folder));
+            }
+        }
+    }
+    waiting
 }
 
 /// Whether the run was one of another PKI folder, which knows what of it counts.

@@ -20,6 +20,7 @@ mod public_key;
 mod raw;
 mod rsa;
 mod signature;
+mod verifier;
 mod weak;
 
 pub(crate) use key_pair::{KeyPair, ed25519_pkcs8};
@@ -28,6 +29,7 @@ pub use public_key::{KeyAlgorithm, PublicKey};
 #[cfg(feature = "pkcs11")]
 pub(crate) use raw::ecdsa_to_der;
 pub use signature::{Hash, SignatureAlgorithm};
+pub(crate) use verifier::Verifier;
 pub use weak::{KeyPolicy, MAX_RSA_BITS, WeakKey};
 
 #[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]

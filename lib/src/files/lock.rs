@@ -23,6 +23,12 @@ impl Lock {
         lock().map_err(fail("lock", path))
     }
 
+    /// Whether a process holds the lock. Nothing is written: where there is no file, nobody does.
+    pub(crate) fn is_held(path: &Path) -> bool {
+        let file = File::open(path);
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
+    }
+
     /// Takes the lock if nobody holds it; none either if its folder is gone.
     pub(crate) fn try_take(path: &Path) -> Result<Option<Self>, FileError> {
         let file = match open_private(path) {
@@ -70,14 +76,14 @@ impl Drop for BusyFile {
 }
 
 #[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let same = |a: fs::Metadata, b: fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
     file.metadata().is_ok_and(|own| fs::metadata(path).is_ok_and(|there| same(own, there)))
 }
 
 #[cfg(not(unix))]
-fn is_at(_: &File, path: &Path) -> bool {
+pub(super) fn is_at(_: &File, path: &Path) -> bool {
     path.exists()
 }
 
@@ -90,6 +96,11 @@ pub(crate) struct OwnDir {
 }
 
 impl OwnDir {
+    /// Whether the folder's owner lives. Nothing is written.
+    pub(crate) fn is_held(dir: &Path) -> bool {
+        Lock::is_held(&dir.join(Self::LOCK))
+    }
+
     const LOCK: &'static str = "lock";
 
     /// Makes the folder, with those above it.

@@ -11,7 +11,6 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
 use super::Record;
-use super::check::Checked;
 use super::sqlite::{Registry, Result};
 use crate::cert::spki_of;
 use crate::crypto::sha256;
@@ -131,27 +130,6 @@ impl Registry {
             let mut rows = query.query([])?;
             while let Some(row) = rows.next()? {
                 visit(row.get(0)?, row.get_ref(1)?.as_blob()?);
-            }
-            Ok(())
-        };
-        read().map_err(|e| self.error(&e))
-    }
-
-    /// Each row is found by the key of its certificate.
-    pub(super) fn check_keys(&self, checked: &mut Checked) -> Result<()> {
-        let mut read = || -> rusqlite::Result<()> {
-            let sql = "SELECT id, coalesce(client_id, ca), key, der FROM certificate ORDER BY id";
-            let mut query = self.connection.prepare(sql)?;
-            let mut rows = query.query([])?;
-            while let Some(row) = rows.next()? {
-                let (key, der) = (row.get_ref(2)?.as_blob()?, row.get_ref(3)?.as_blob()?);
-                if !fits(key, der) {
-                    let (id, holder): (i64, String) = (row.get(0)?, row.get(1)?);
-                    let message = format!(
-                        "row {id} ({holder}) has the digest of another key than its certificate"
-                    );
-                    checked.note("row", message);
-                }
             }
             Ok(())
         };

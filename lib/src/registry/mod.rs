@@ -12,7 +12,9 @@ mod audit;
 mod check;
 mod keys;
 mod marks;
+pub(crate) mod pipeline;
 mod query;
+mod reading;
 mod rollback;
 mod schema;
 mod sqlite;
@@ -27,12 +29,13 @@ use crate::cert::{CertError, Certificate, Encoded, Serial};
 use crate::client_id::DeviceId;
 use crate::crl::{Reason, Revoked};
 use crate::crypto::hex;
+use crate::files::{FREE_SPACE, NO_SPACE};
 
 pub use audit::AuditRow;
-pub use check::{Checked, Finding};
+pub use check::{Checked, Finding, Scan, Unfinished};
 pub use keys::KeyHolders;
 pub(crate) use keys::{KeyStart, key_start};
-pub use query::Standings;
+pub use query::{Snapshot, Standings};
 pub(crate) use rollback::number_of;
 pub use rollback::{FoundRevocation, Takeover};
 pub use sqlite::Registry;
@@ -98,6 +101,24 @@ pub enum RegistryError {
         /// What SQLite or we found.
         message: String,
     },
+    /// The disk is full.
+    #[error("the registry {0} cannot be written: {NO_SPACE}")]
+    NoSpace(String),
+    /// Nothing can be written there.
+    #[error("the registry {0} cannot be written: it is read-only")]
+    ReadOnly(String),
+    /// Of a former version, at a place where it cannot be brought up to the present one.
+    #[error(
+        "the registry {path} has schema version {found}, and it is read-only: it cannot be brought up to {known}"
+    )]
+    TooOld {
+        /// Path of the file.
+        path: String,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
     /// SQLite failed.
     #[error("the registry {path} cannot be used: {message}")]
     Database {
@@ -120,6 +141,11 @@ impl RegistryError {
             Self::Unknown { .. } => "`c8y-pki device list --status any` lists all of them",
             Self::Damaged { .. } => {
                 "put a backup in its place; `c8y-pki registry check` says what it finds"
+            }
+            Self::NoSpace(_) => FREE_SPACE,
+            Self::ReadOnly(_) => "is it mounted read-only, or another user's?",
+            Self::TooOld { .. } => {
+                "copy the PKI folder to where it can be written, and read it there"
             }
             _ => return None,
         };

@@ -15,7 +15,20 @@ use crate::crl::{Reason, Revoked};
 use crate::crypto::hex;
 use crate::name::Name;
 
+/// A moment of the registry; see [`Registry::snapshot`].
+#[derive(Debug)]
+pub struct Snapshot<'r>(
+    #[allow(dead_code, reason = "held for what it keeps")] rusqlite::Transaction<'r>,
+);
+
 impl Registry {
+    /// Until it is dropped, everything that is asked is told as it is now, whatever other processes record
+    /// meanwhile. One at a time.
+    pub fn snapshot(&self) -> Result<Snapshot<'_>> {
+        let moment = self.connection.unchecked_transaction().map_err(|e| self.error(&e))?;
+        Ok(Snapshot(moment))
+    }
+
     /// Prepares to ask what there is of many devices.
     pub fn standings(&self) -> Result<Standings<'_>> {
         let prepare = |condition: &str| {
@@ -126,25 +139,40 @@ impl Registry {
 
     /// The audit log, from a row on.
     pub fn audit(&self, from: i64) -> Result<Vec<AuditRow>> {
-        let collect = || -> rusqlite::Result<Vec<AuditRow>> {
-            self.connection
-                .prepare_cached(
-                    "SELECT sequence, at, action, detail, hash FROM audit
-                     WHERE sequence >= ?1 ORDER BY sequence",
-                )?
-                .query_map([from], |row| {
-                    let (detail, hash): (String, Vec<u8>) = (row.get(3)?, row.get(4)?);
-                    Ok(AuditRow {
-                        sequence: row.get(0)?,
-                        at: moment(row.get(1)?),
-                        action: row.get(2)?,
-                        detail: serde_json::from_str(&detail).unwrap_or_default(),
-                        hash: hex(&hash),
-                    })
-                })?
-                .collect()
+        let mut all = Vec::new();
+        self.each_audit(from, |row| -> Result<()> {
+            all.push(row);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// Visits the rows of the audit log, from one on, without holding them all. An error of `visit` ends
+    /// it.
+    pub fn each_audit<E: From<RegistryError>>(
+        &self,
+        from: i64,
+        mut visit: impl FnMut(AuditRow) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let fail = |e: rusqlite::Error| E::from(self.error(&e));
+        let read = |row: &rusqlite::Row<'_>| {
+            let hash: Vec<u8> = row.get(4)?;
+            Ok(AuditRow {
+                sequence: row.get(0)?,
+                at: moment(row.get(1)?),
+                action: row.get(2)?,
+                detail: serde_json::from_str(row.get_ref(3)?.as_str()?).unwrap_or_default(),
+                hash: hex(&hash),
+            })
         };
-        collect().map_err(|e| self.error(&e))
+        let sql = "SELECT sequence, at, action, detail, hash FROM audit
+                   WHERE sequence >= ?1 ORDER BY sequence";
+        let mut query = self.connection.prepare_cached(sql).map_err(fail)?;
+        let mut rows = query.query([from]).map_err(fail)?;
+        while let Some(row) = rows.next().map_err(fail)? {
+            visit(read(row).map_err(fail)?)?;
+        }
+        Ok(())
     }
 
     /// Whether this very certificate is recorded.

@@ -9,6 +9,7 @@ use rusqlite::{
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::reading::Way;
 use super::schema::{APPLICATION, VERSION};
 use super::{
     NewRecord, Record, RegistryError, Replaced, Role, Row, Status, audit, audit_name, keys, marks,
@@ -16,14 +17,14 @@ use super::{
 };
 use crate::crl::Reason;
 use crate::crypto::{hex, sha256};
-use crate::files::Mark;
+use crate::files::{self, Mark};
 
 /// How long a station waits for another one's transaction.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// SQLite's page cache, in KiB as a negative number: devices come in any order, so that their rows touch
 /// pages all over the index of live ones.
-const CACHE: i64 = -24_000;
+pub(super) const CACHE: i64 = -24_000;
 
 /// Octets of a page of a new registry: half as many pages to be summed and written as with SQLite's own
 /// choice.
@@ -38,6 +39,7 @@ const CHECKPOINT: i64 = 32 << 20;
 pub struct Registry {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
+    pub(super) way: Way,
 }
 
 pub(super) type Result<T> = std::result::Result<T, RegistryError>;
@@ -49,7 +51,7 @@ impl Registry {
         let fail = |e: rusqlite::Error| database_error(path, &e);
         let connection = Connection::open(path).map_err(fail)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
-        let mut registry = Self { connection, path: path.to_owned() };
+        let mut registry = Self { connection, path: path.to_owned(), way: Way::Written };
         registry.prepare_schema(now)?;
         Ok(registry)
     }
@@ -384,10 +386,20 @@ pub(super) fn conflict_or(path: &Path, e: &rusqlite::Error) -> RegistryError {
     }
 }
 
-pub(super) fn database_error(path: &Path, e: &rusqlite::Error) -> RegistryError {
-    let path = path.display().to_string();
+pub(super) fn database_error(file: &Path, e: &rusqlite::Error) -> RegistryError {
+    let path = file.display().to_string();
     match e.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => RegistryError::NotARegistry(path),
+        Some(ErrorCode::DiskFull) => RegistryError::NoSpace(path),
+        // Where SQLite only says that a write failed.
+        Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) if files::is_disk_full(file) => {
+            RegistryError::NoSpace(path)
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => RegistryError::ReadOnly(path),
+        // Its log and the index of it cannot be made.
+        Some(ErrorCode::CannotOpen) if file.exists() && !files::is_folder_writable(file) => {
+            RegistryError::ReadOnly(path)
+        }
         // A table or column that is not there any more is SQLITE_ERROR.
         None | Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) => {
             RegistryError::Damaged { path, message: e.to_string() }

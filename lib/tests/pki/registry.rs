@@ -551,3 +551,79 @@ fn two_processes_open_a_new_registry_at_once() {
     });
     assert_eq!(Pki::open(&dir, now()).unwrap().registry().check().unwrap().findings, []);
 }
+
+#[test]
+fn a_check_tells_how_far_it_is_and_finds_the_same_with_any_number_of_threads() {
+    use c8y_pki::registry::Scan;
+    use std::sync::Mutex;
+    let mut folder = lived();
+    for batch in 0..3 {
+        let many: Vec<NewRecord> =
+            (0..300).map(|n| device(&folder, &format!("d{batch}-{n}"), None)).collect();
+        folder.pki.registry_mut().record(&format!("many {batch}"), now(), &many).unwrap();
+    }
+    // One of the first batch is moved to the end, one of the last is gone, one of another is changed.
+    Connection::open(registry_path(&folder))
+        .unwrap()
+        .execute_batch(
+            "UPDATE certificate SET id = 9000 WHERE client_id = 'd0-7';
+             DELETE FROM certificate WHERE client_id = 'd2-299';
+             UPDATE certificate SET details = '{}' WHERE client_id = 'd1-4'",
+        )
+        .unwrap();
+    let mut all = Vec::new();
+    for threads in [1, 2, 7] {
+        let told = Mutex::new(Vec::new());
+        let progress = |done, total| told.lock().unwrap().push((done, total));
+        let scan = Scan { threads, progress: &progress };
+        let checked = folder.pki.registry().check_with(&scan).unwrap();
+        let told = told.into_inner().unwrap();
+        assert_eq!(checked.certificates, 904);
+        assert_eq!((told[0], *told.last().unwrap()), ((0, 904), (904, 904)));
+        assert!(told.is_sorted(), "{told:?}");
+        all.push(checked.findings);
+    }
+    assert!(all.iter().all(|findings| *findings == all[0]), "{all:#?}");
+    let told: Vec<&str> = all[0].iter().map(|f| f.message.as_str()).collect();
+    assert_eq!(told.len(), 3, "{told:#?}");
+    assert!(told[0].contains("(d1-4) was changed after it was recorded"), "{told:?}");
+    assert!(
+        told[1].starts_with("batch many 0 ") && told[1].ends_with("other rows than those there")
+    );
+    assert!(told[2].contains("recorded 300 certificate(s), and 299 are there"), "{told:?}");
+}
+
+#[test]
+fn of_very_many_findings_the_first_are_kept_and_all_are_counted() {
+    let checked = {
+        let mut folder = lived();
+        let one = device(&folder, "many-00000", None);
+        let many: Vec<NewRecord> = (0..10_500)
+            .map(|n| {
+                let serial = c8y_pki::cert::Serial::from_octets(
+                    &[&[1; 12][..], &u32::to_be_bytes(n)].concat(),
+                );
+                let id = c8y_pki::client_id::DeviceId::parse(&format!("many-{n:05}")).unwrap();
+                let certificate = c8y_pki::cert::Encoded { serial, ..one.certificate.clone() };
+                NewRecord { device: Some(id), certificate, ..one.clone() }
+            })
+            .collect();
+        folder.pki.registry_mut().record("many", now(), &many).unwrap();
+        folder.pki.registry().check().unwrap()
+    };
+    assert_eq!((checked.findings.len(), checked.more_findings), (10_000, 500));
+}
+
+#[test]
+fn what_is_recorded_meanwhile_is_not_in_a_snapshot() {
+    let mut folder = lived();
+    let reader = Registry::open_to_read(&registry_path(&folder), now()).unwrap();
+    assert!(!reader.is_read_only() && reader.unread_log().is_none());
+    let moment = reader.snapshot().unwrap();
+    assert!(reader.live_device("new").unwrap().is_none());
+    let new = [device(&folder, "new", None)];
+    folder.pki.registry_mut().record("x", now(), &new).unwrap();
+    assert!(reader.live_device("new").unwrap().is_none());
+    drop(moment);
+    assert!(reader.live_device("new").unwrap().is_some());
+}

@@ -3,6 +3,7 @@
 
 mod ca;
 mod cert;
+mod check;
 mod clock;
 mod device;
 mod environment;

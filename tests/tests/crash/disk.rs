@@ -48,7 +48,11 @@ fn a_disk_that_is_full_of_the_registry_records_whole_chunks_only() {
     let cli = Cli::new();
     let Some(disk) = Disk::new(&cli, "1500k") else { return };
     let fleet = Fleet::at(cli, "disk/pki", "out", 2000);
-    grows(fleet, &disk, &["64m"], &["error: ", "disk/pki/registry.sqlite"]);
+    let sentences = [
+        "disk/pki/registry.sqlite cannot be written: no space is left on the device",
+        "hint: free some space and run the same command again",
+    ];
+    grows(fleet, &disk, &["64m"], &sentences);
 }
 
 /// Starts the line and halts it when a chunk is in place and more are to come.

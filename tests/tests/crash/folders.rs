@@ -142,3 +142,36 @@ fn a_note_that_was_not_written_to_its_end_says_nothing() {
     fleet.cli.ok(fleet.line());
     fleet.is_settled(2);
 }
+
+#[test]
+fn a_killed_renewal_is_unfinished_and_no_finding() {
+    let mut lot = Lot::from_seed();
+    let (mut seen, mut waiting) = (0, 0);
+    for _ in 0..40 {
+        let (mut fleet, _disk) = Fleet::in_memory(600);
+        fleet.cli.ok(fleet.line());
+        a_second_passes();
+        let renew = fleet.line().replace("device issue", "device renew").replace("--ca line", "");
+        let before = fleet.holds();
+        let watch = Watch::new(&fleet, &before, Moment::Recorded(0));
+        let mut process = Running::start(&fleet.cli, &renew);
+        if process.wait_until(|process| watch.has_come(process)) {
+            sleep(lot.part(Duration::from_millis(20)));
+        }
+        if process.kill().is_some() {
+            continue;
+        }
+        let report = fleet.cli.run(&fleet.check()).expect(0).json();
+        assert_eq!(report["findings"].as_array().map(Vec::len), Some(0), "{report}");
+        let left = report["unfinished"].as_array().map_or(0, Vec::len);
+        assert_eq!(left, 1, "a stopped run is not told: {report}");
+        waiting += report["keys"]["waiting"].as_u64().expect("a number");
+        fleet.cli.ok(&renew);
+        fleet.is_settled(2);
+        seen += 1;
+        if seen >= 5 && waiting > 0 {
+            return;
+        }
+    }
+    panic!("{seen} kills, and {waiting} devices waited");
+}

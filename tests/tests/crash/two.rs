@@ -163,3 +163,22 @@ fn ctrl_c_finishes_what_is_being_made_and_says_how_to_go_on() {
     fleet.cli.ok(fleet.line());
     fleet.is_settled(1);
 }
+
+#[test]
+fn a_check_beside_a_run_finds_nothing() {
+    let (mut fleet, _disk) = Fleet::in_memory(2000);
+    let check = fleet.check();
+    let mut looks = 0;
+    for line in [fleet.line().to_owned(), format!("{} --existing replace", fleet.line())] {
+        let mut run = Running::start(&fleet.cli, &line);
+        while !run.is_over() {
+            let report = fleet.cli.run(&check).expect(0).json();
+            assert_eq!(report["findings"].as_array().map(Vec::len), Some(0), "{report}");
+            looks += 1;
+        }
+        run.finish().expect(0);
+        c8y_pki_tests::cli::a_second_passes();
+    }
+    assert!(looks > 1, "it was too fast");
+    fleet.is_settled(2);
+}

@@ -302,3 +302,50 @@ fn a_rollout_goes_on_where_only_the_key_was_made() {
     let bare = hsm.fails(&cli, 2, "rollout r.toml");
     assert!(bare.contains("pki/ca/root/key.uri: the URI has no module-path"), "{bare}");
 }
+
+#[test]
+fn a_key_that_is_gone_from_its_token_is_found_and_one_that_cannot_be_seen_is_not_called_good() {
+    let Some(hsm) = Hsm::new() else { return };
+    let cli = hsm.with_root("ec-p256");
+    let check = |variables: &[(&str, &str)], code: i32| {
+        let report = hsm.cli(&cli, "registry check --json", variables).expect(code).json();
+        (report["token_keys"][0]["state"].as_str().expect("a state").to_owned(), report)
+    };
+    assert_eq!(check(&[], 0).0, "visible");
+    assert_eq!(check(&[PIN], 0).0, "good");
+    // A PIN that is wrong is not the key's fault.
+    let (state, report) = check(&[("C8Y_PKI_TOKEN_PIN", "9999")], 0);
+    assert_eq!(state, "not_looked_at", "{report}");
+    // Nor is a token that lies in a safe.
+    hsm.plug(false);
+    let (state, report) = check(&[PIN], 0);
+    assert_eq!(state, "not_looked_at", "{report}");
+    let said = hsm.cli(&cli, "registry check", &[]).expect(0).stdout;
+    assert!(said.contains("not looked at: the key of the CA root: "), "{said}");
+    hsm.plug(true);
+
+    if hsm.pkcs11_tool(&["--delete-object", "--type", "privkey", "--label", "root"]).is_none() {
+        return;
+    }
+    let said = hsm.cli(&cli, "registry check", &[PIN]).expect(1).stdout;
+    let sentence = "ca: the CA root: the token \"Factory\" has no private key for pkcs11:";
+    assert!(said.contains(sentence), "{said}");
+    // Its public half is still there, which proves nothing.
+    assert_eq!(check(&[], 0).0, "visible");
+    hsm.pkcs11_tool(&["--delete-object", "--type", "pubkey", "--label", "root"]);
+    let (state, report) = check(&[], 0);
+    assert_eq!(state, "not_looked_at", "{report}");
+    assert_eq!(check(&[PIN], 1).0, "missing");
+    // A key of that name and id which is another one.
+    let id = cli.text("pki/ca/root/key.uri");
+    let id = id.split("id=").nth(1).and_then(|rest| rest.split(['?', ';', '\n']).next());
+    let id = id.expect("an id").replace('%', "");
+    let made = ["--keypairgen", "--key-type", "EC:prime256v1", "--label", "root", "--id", &id];
+    hsm.pkcs11_tool(&made);
+    let (state, report) = check(&[PIN], 1);
+    assert_eq!(state, "missing", "{report}");
+    assert!(
+        report["findings"].to_string().contains("is not the key of its certificate"),
+        "{report}"
+    );
+}

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use c8y_pki::registry::{Filter, Record, Role, Status};
+use c8y_pki::registry::{Filter, Record, Registry, Role, Status};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -10,8 +10,11 @@ use time::OffsetDateTime;
 use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::render::{day, table, until};
+use crate::render::{Columns, day, until};
 use crate::values;
+
+/// So many octets are written at once.
+const AT_ONCE: usize = 1 << 16;
 
 /// Which certificates.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -133,23 +136,83 @@ pub(super) fn run(args: &ListArgs, dir: &Path, out: Output) -> Result {
     {
         return Err(no_batch(batch));
     }
-    let mut rows = Vec::new();
-    pki.registry().each(&filter, |record| -> std::result::Result<(), Failure> {
-        let row = Row::of(&record);
-        // A line at a time: the list may be long.
-        if out.is_json() {
-            return out.result(&row, |_| String::new());
-        }
-        rows.push(row.cells());
+    let mut text = Text { out, waiting: String::new() };
+    let done = match out.is_json() {
+        true => lines(pki.registry(), &filter, &mut text),
+        false => rows(pki.registry(), &filter, &mut text),
+    };
+    match done.and_then(|()| text.write()) {
+        Ok(()) | Err(Ended::Gone) => Ok(Outcome::Done),
+        Err(Ended::Failed(failure)) => Err(failure),
+    }
+}
+
+/// A line of JSON for each certificate, as it comes.
+fn lines(
+    registry: &Registry,
+    filter: &Filter<'_>,
+    text: &mut Text,
+) -> std::result::Result<(), Ended> {
+    registry.each(filter, |record| {
+        let line = serde_json::to_string(&Row::of(&record));
+        text.add(&line.map_err(|e| Failure::Output(e.into()))?)?;
+        text.add("\n")
+    })
+}
+
+/// A table, which is never in memory: its columns are measured first.
+fn rows(
+    registry: &Registry,
+    filter: &Filter<'_>,
+    text: &mut Text,
+) -> std::result::Result<(), Ended> {
+    const HEADER: [&str; 5] = ["ID", "SERIAL", "CA", "STATUS", "VALID UNTIL"];
+    let _moment = registry.snapshot()?;
+    let (mut columns, mut count) = (Columns::default(), 0);
+    columns.measure(&HEADER);
+    registry.each(filter, |record| -> std::result::Result<(), Ended> {
+        columns.measure(&Row::of(&record).cells());
+        count += 1;
         Ok(())
     })?;
-    if out.is_json() {
-        return Ok(Outcome::Done);
+    if count == 0 {
+        text.out.note("No device fits.");
+        return Ok(());
     }
-    if rows.is_empty() {
-        out.note("No device fits.");
-        return Ok(Outcome::Done);
+    text.add(&columns.line(&HEADER))?;
+    registry.each(filter, |record| text.add(&columns.line(&Row::of(&record).cells())))
+}
+
+/// Why a list was not written to its end.
+enum Ended {
+    /// Nobody reads it any more.
+    Gone,
+    Failed(Failure),
+}
+
+impl<E: Into<Failure>> From<E> for Ended {
+    fn from(e: E) -> Self {
+        Self::Failed(e.into())
     }
-    out.text(&table(&["ID", "SERIAL", "CA", "STATUS", "VALID UNTIL"], rows))?;
-    Ok(Outcome::Done)
+}
+
+/// Text on its way to standard output.
+struct Text {
+    out: Output,
+    waiting: String,
+}
+
+impl Text {
+    fn add(&mut self, text: &str) -> std::result::Result<(), Ended> {
+        self.waiting.push_str(text);
+        // It ends with a line, or with one but for its end.
+        if self.waiting.len() < AT_ONCE || !text.ends_with('\n') { Ok(()) } else { self.write() }
+    }
+
+    fn write(&mut self) -> std::result::Result<(), Ended> {
+        match self.out.offer(std::mem::take(&mut self.waiting).as_bytes())? {
+            true => Ok(()),
+            false => Err(Ended::Gone),
+        }
+    }
 }

@@ -298,7 +298,7 @@ pub(crate) fn read_list(path: &Path) -> Result<DeviceList> {
 }
 
 /// Opens a device list that may be longer than memory.
-fn open_list(path: &Path) -> Result<ListFile> {
+pub(crate) fn open_list(path: &Path) -> Result<ListFile> {
     if path == Path::new("-") {
         return Ok(ListFile::take("standard input", std::io::stdin().lock())?);
     }

@@ -3,23 +3,26 @@
 mod upload;
 
 use std::collections::BTreeMap;
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use c8y_pki::bulk::BulkError;
-use c8y_pki::bulk::list::{Device, DeviceKey};
+use c8y_pki::bulk::list::{Device, DeviceKey, ListFile};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::registration::{self, Level, Report, Settings};
+use c8y_pki::registration::{self, Level, Report, Settings, Sheet, Survey};
+use c8y_pki::registry::{Filter, Registry, Role, Snapshot, Status};
 use c8y_pki::rollout::spec::parse_separator;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::clock;
-use crate::commands::device::read_list;
+use crate::commands::device::open_list;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
 use crate::render::as_line;
+use crate::values;
 
 /// Commands about the registration CSV.
 #[derive(Debug, Subcommand)]
@@ -116,11 +119,35 @@ struct Made {
     file: String,
 }
 
-fn create(args: &CreateArgs, pki: &Path, out: Output) -> Result {
-    let devices = match &args.from {
-        Some(path) => from_list(path)?,
-        None => from_registry(args, pki, out)?,
-    };
+/// Where the devices of a CSV come from; each time they are the same.
+enum Devices<'a> {
+    List(ListFile),
+    Registry { registry: &'a Registry, ca: Option<&'a str>, _moment: Snapshot<'a> },
+}
+
+impl Devices<'_> {
+    /// Visits all of them, without holding them all.
+    fn each(&self, mut visit: impl FnMut(&Device) -> Result<()>) -> Result<()> {
+        match self {
+            Self::List(list) => list.each(|device| visit(&device)),
+            Self::Registry { registry, ca, .. } => {
+                let filter = Filter {
+                    ca: *ca,
+                    role: Some(Role::Device),
+                    status: Some(Status::Live),
+                    ..Filter::default()
+                };
+                registry.each(&filter, |record| {
+                    let id = DeviceId::parse(record.client_id.as_deref().unwrap_or_default())?;
+                    let (key, details) = (DeviceKey::New, record.details);
+                    visit(&Device { id, key, subject: None, line: None, details })
+                })
+            }
+        }
+    }
+}
+
+fn create(args: &CreateArgs, dir: &Path, out: Output) -> Result {
     let mut defaults: BTreeMap<String, String> = args.set.iter().cloned().collect();
     defaults.extend(args.device_type.clone().map(|v| ("TYPE".to_owned(), v)));
     defaults.extend(args.name.clone().map(|v| ("NAME".to_owned(), v)));
@@ -130,50 +157,63 @@ fn create(args: &CreateArgs, pki: &Path, out: Output) -> Result {
         no_agent: args.no_agent,
         one_time_passwords: args.one_time_passwords,
     };
-    let csv = registration::create(&devices, &settings)?;
-    let Some(path) = &args.out else {
-        out.data(csv.as_bytes())?;
-        return Ok(Outcome::Done);
+    if let Some(path) = &args.from {
+        let list = open_list(path)?;
+        let faults = list.faults();
+        if faults.count > 0 {
+            let total = list.devices() + faults.count;
+            return Err(BulkError::BadList { faults, total }.into());
+        }
+        return write(&Devices::List(list), &settings, args, out);
+    }
+    let pki = clock::open_to_read(dir, out)?;
+    if let Some(name) = &args.ca {
+        pki.ca(name)?;
+    }
+    let registry = pki.registry();
+    let devices =
+        Devices::Registry { registry, ca: args.ca.as_deref(), _moment: registry.snapshot()? };
+    write(&devices, &settings, args, out)
+}
+
+/// Looks at all devices, and writes the CSV if all of them fit into it.
+fn write(devices: &Devices<'_>, settings: &Settings, args: &CreateArgs, out: Output) -> Result {
+    let mut survey = Survey::new(settings);
+    devices.each(|device| Ok(survey.add(device)?))?;
+    let count = survey.devices();
+    if count == 0 {
+        return Err(Failure::usage(
+            "the registry has no devices",
+            "issue some with `c8y-pki device issue`, or give a list with --from",
+        ));
+    }
+    let sheet = survey.sheet()?;
+    let Some(path) = args.out.as_ref().filter(|path| !outlet::is_stdout(path)) else {
+        let to = BufWriter::new(std::io::stdout().lock());
+        return match write_to(devices, &sheet, to) {
+            // A reader that has seen enough.
+            Err(Failure::Output(e)) if e.kind() == ErrorKind::BrokenPipe => Ok(Outcome::Done),
+            other => other.map(|()| Outcome::Done),
+        };
     };
     let (access, existing) = match args.one_time_passwords {
         // Written again it would take the passwords away that devices may have been given.
         true => (Access::Private, Existing::Refuse),
         false => (Access::Public, Existing::Replace),
     };
-    outlet::write(path, csv.as_bytes(), access, existing, out)?;
+    files::write_with(path, access, existing, |file| -> Result<()> {
+        write_to(devices, &sheet, BufWriter::new(file)).map_err(|e| values::at_file(e, path))
+    })?;
+    let made = Made { devices: count, file: path.display().to_string() };
     let out = out.beside(Some(path));
-    let made = Made { devices: devices.len(), file: path.display().to_string() };
     out.result(&made, |m| as_line(&format!("{} devices: {}", m.devices, m.file)))?;
     Ok(Outcome::Done)
 }
 
-fn from_list(path: &Path) -> Result<Vec<Device>> {
-    let list = read_list(path)?;
-    if list.faults.is_empty() {
-        return Ok(list.devices);
-    }
-    let total = list.devices.len() + list.faults.len();
-    Err(BulkError::BadList { faults: list.faults.into(), total }.into())
-}
-
-fn from_registry(args: &CreateArgs, dir: &Path, out: Output) -> Result<Vec<Device>> {
-    let pki = clock::open_to_read(dir, out)?;
-    if let Some(name) = &args.ca {
-        pki.ca(name)?;
-    }
-    let records = pki.registry().live_devices(args.ca.as_deref())?;
-    if records.is_empty() {
-        return Err(Failure::usage(
-            "the registry has no devices",
-            "issue some with `c8y-pki device issue`, or give a list with --from",
-        ));
-    }
-    let device = |record: c8y_pki::registry::Record| {
-        let id = DeviceId::parse(record.client_id.as_deref().unwrap_or_default())?;
-        let key = DeviceKey::New;
-        Ok(Device { id, key, subject: None, line: None, details: record.details })
-    };
-    records.into_iter().map(device).collect()
+fn write_to(devices: &Devices<'_>, sheet: &Sheet<'_>, mut to: impl Write) -> Result<()> {
+    to.write_all(sheet.header().as_bytes()).map_err(Failure::Output)?;
+    devices.each(|device| to.write_all(sheet.row(device)?.as_bytes()).map_err(Failure::Output))?;
+    to.flush().map_err(Failure::Output)
 }
 
 fn check(path: &Path, out: Output) -> Result {

@@ -61,3 +61,8 @@ pub fn is_one_token(_: &KeyUri, _: &KeyUri) -> Result<bool, Pkcs11Error> {
 pub fn list(_: &Path) -> Result<Vec<TokenContents>, Pkcs11Error> {
     Err(Pkcs11Error::NotBuiltIn)
 }
+
+/// [`Pkcs11Error::NotBuiltIn`].
+pub fn public_keys(_: &KeyUri) -> Result<Vec<PublicKey>, Pkcs11Error> {
+    Err(Pkcs11Error::NotBuiltIn)
+}

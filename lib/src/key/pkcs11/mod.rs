@@ -39,11 +39,11 @@ mod uri;
 use std::path::PathBuf;
 
 #[cfg(not(feature = "pkcs11"))]
-pub use absent::{TokenKey, is_one_token, list};
+pub use absent::{TokenKey, is_one_token, list, public_keys};
 #[cfg(feature = "pkcs11")]
 pub use signing::TokenKey;
 #[cfg(feature = "pkcs11")]
-pub use token::{is_one_token, list};
+pub use token::{is_one_token, list, public_keys};
 pub use uri::KeyUri;
 
 use crate::crypto::{CryptoError, KeyType, TOKEN_LOST};

@@ -267,3 +267,16 @@ pub fn list(module: &Path) -> Result<Vec<TokenContents>> {
     };
     Ok(tokens(&loaded, module)?.into_iter().map(listed).collect())
 }
+
+/// The public keys that the URI fits and that can be seen without a PIN. They stand for private keys that
+/// were made in the token, and do not prove that these are there.
+pub fn public_keys(uri: &KeyUri) -> Result<Vec<PublicKey>> {
+    let token = Token::find(uri)?;
+    let session = token.session()?;
+    let mut keys = Vec::new();
+    for object in token.objects(&session, ObjectClass::PUBLIC_KEY, uri)? {
+        // What cannot be used is not what was looked for.
+        keys.extend(token.attributes(&session, object)?.public_key().ok().flatten());
+    }
+    Ok(keys)
+}

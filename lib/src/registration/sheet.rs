@@ -1,0 +1,186 @@
+//! The CSV of a registration, made from devices that are looked at twice: once for the columns, the
+//! separator and all faults, once to be written. So it takes no more memory for a million devices.
+
+use std::collections::BTreeSet;
+
+use super::{
+    AGENT, KNOWN, NEED_TYPE_AND_NAME, OTP_CHARS, RegistrationError, Row, SEPARATORS, Settings, row,
+};
+use crate::bulk::list::Device;
+use crate::crypto::random_password;
+
+/// What the devices of a CSV have in common; each of them is [added](Self::add) once.
+#[derive(Debug)]
+pub struct Survey<'s> {
+    settings: &'s Settings,
+    columns: BTreeSet<String>,
+    /// Which of the separators occur in a value.
+    taken: [bool; SEPARATORS.len()],
+    devices: usize,
+    /// The first device without TYPE or NAME, and which of them: a fault if any device has a column that
+    /// needs them.
+    lacking: Option<(usize, String, &'static str)>,
+    /// The first one with a value that cannot stand in its column.
+    wrong: Option<(usize, RegistrationError)>,
+}
+
+impl<'s> Survey<'s> {
+    /// Begins with none.
+    pub fn new(settings: &'s Settings) -> Self {
+        Self {
+            settings,
+            columns: BTreeSet::new(),
+            taken: [false; SEPARATORS.len()],
+            devices: 0,
+            lacking: None,
+            wrong: None,
+        }
+    }
+
+    /// Looks at a device. Errors: a column that cannot be in the CSV.
+    pub fn add(&mut self, device: &Device) -> Result<(), RegistrationError> {
+        let row = row(device, self.settings, "")?;
+        for ((separator, _), taken) in SEPARATORS.iter().zip(&mut self.taken) {
+            let holds = |text: &str| text.contains(*separator);
+            *taken = *taken || row.iter().any(|(column, value)| holds(column) || holds(value));
+        }
+        let id = device.id.as_str();
+        if self.lacking.is_none() {
+            let lacks = |column: &&str| row.get(*column).is_none_or(String::is_empty);
+            let missing = ["TYPE", "NAME"].into_iter().find(lacks);
+            self.lacking = missing.map(|missing| (self.devices, id.to_owned(), missing));
+        }
+        if self.wrong.is_none() {
+            self.wrong = wrong_value(id, &row).map(|e| (self.devices, e));
+        }
+        self.devices += 1;
+        for column in row.into_keys() {
+            if !self.columns.contains(&column) {
+                self.columns.insert(column);
+            }
+        }
+        Ok(())
+    }
+
+    /// How many devices were added.
+    pub fn devices(&self) -> usize {
+        self.devices
+    }
+
+    /// The CSV that all of them fit into. Errors: the first of them that the platform would not take.
+    pub fn sheet(self) -> Result<Sheet<'s>, RegistrationError> {
+        let columns = ordered(self.columns)?;
+        let demanding = NEED_TYPE_AND_NAME.into_iter().find(|c| columns.iter().any(|k| k == c));
+        let lacking = demanding.zip(self.lacking).map(|(column, (at, id, missing))| {
+            (at, RegistrationError::NeedsTypeAndName { id, column, missing })
+        });
+        // Of one device, what it lacks comes first.
+        let first = lacking.into_iter().chain(self.wrong).min_by_key(|(at, _)| *at);
+        if let Some((_, fault)) = first {
+            return Err(fault);
+        }
+        // The first separator that no value contains, so that nothing needs quotes.
+        let free = SEPARATORS.iter().zip(self.taken).find(|(_, taken)| !taken);
+        let free = free.map_or(';', |((separator, _), _)| *separator);
+        let separator = self.settings.separator.unwrap_or(free);
+        Ok(Sheet { settings: self.settings, columns, separator })
+    }
+}
+
+/// A CSV whose columns are known.
+#[derive(Debug)]
+pub struct Sheet<'s> {
+    settings: &'s Settings,
+    columns: Vec<String>,
+    separator: char,
+}
+
+impl Sheet<'_> {
+    /// Its first line.
+    pub fn header(&self) -> String {
+        self.line(self.columns.iter().map(String::as_str))
+    }
+
+    /// The line of a device, one of those that were [added](Survey::add). It has a new one-time password
+    /// each time, if they have such.
+    pub fn row(&self, device: &Device) -> Result<String, RegistrationError> {
+        let password = match self.settings.one_time_passwords {
+            true => Some(random_password(OTP_CHARS)?),
+            false => None,
+        };
+        let row = row(device, self.settings, password.as_ref().map_or("", |p| p.expose()))?;
+        let value = |column: &String| row.get(column).map_or("", String::as_str);
+        Ok(self.line(self.columns.iter().map(value)))
+    }
+
+    fn line<'v>(&self, values: impl Iterator<Item = &'v str>) -> String {
+        let mut line = String::new();
+        for (index, value) in values.enumerate() {
+            if index > 0 {
+                line.push(self.separator);
+            }
+            let needs_quotes = value.contains(self.separator) || value.contains(['"', '\n', '\r']);
+            match needs_quotes {
+                true => line.extend(["\"", &value.replace('"', "\"\""), "\""]),
+                false => line.push_str(value),
+            }
+        }
+        line.push('\n');
+        line
+    }
+}
+
+/// All columns in the order of the platform: its own first, then custom properties, `external-…` last.
+fn ordered(all: BTreeSet<String>) -> Result<Vec<String>, RegistrationError> {
+    let rank = |column: &str| match KNOWN.iter().position(|k| *k == column) {
+        Some(index) => index,
+        None if column == AGENT => KNOWN.len(),
+        None if column.starts_with("external-") => KNOWN.len() + 2,
+        None => KNOWN.len() + 1,
+    };
+    let mut all: Vec<String> = all.into_iter().collect();
+    all.sort_by_key(|column| rank(column));
+    let mut external = all.iter().filter(|c| c.starts_with("external-"));
+    if let (Some(first), Some(second)) = (external.next(), external.next()) {
+        return Err(RegistrationError::TwoExternalIds(first.clone(), second.clone()));
+    }
+    Ok(all)
+}
+
+fn wrong_value(id: &str, row: &Row) -> Option<RegistrationError> {
+    match row.get("SHELL").map(String::as_str) {
+        None | Some("" | "1") => None,
+        Some(other) => Some(RegistrationError::Value {
+            id: id.to_owned(),
+            column: "SHELL",
+            value: other.to_owned(),
+            rule: "the platform takes 1, or nothing",
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bulk::list::DeviceList;
+
+    fn refused(csv: &str) -> String {
+        let devices = DeviceList::from_csv("d.csv", csv.as_bytes()).unwrap().devices;
+        let settings = Settings::default();
+        let mut survey = Survey::new(&settings);
+        devices.iter().for_each(|device| survey.add(device).unwrap());
+        assert_eq!(survey.devices(), devices.len());
+        survey.sheet().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_first_device_with_a_fault_is_named_wherever_the_demanding_column_is() {
+        // What demands TYPE and NAME comes last, and the first device without them is named.
+        let said = refused("id,type,name,group\na,t,n,\nb,t,,\nc,,n,\nd,t,n,P\n");
+        assert!(said.starts_with("\"b\" has no NAME"), "{said}");
+        let said = refused("id,type,name,shell\na,t,n,x\nb,t,,1\n");
+        assert!(said.starts_with("SHELL of \"a\""), "{said}");
+        let said = refused("id,type,name,shell\na,t,n,1\nb,t,,x\nc,t,n,y\n");
+        assert!(said.starts_with("\"b\" has no NAME"), "{said}");
+    }
+}

@@ -1,0 +1,205 @@
+//! `registry check` of a registry made for it, against bare verifications of the same signatures on all
+//! cores in the same run.
+//!
+//! `cargo bench -p c8y-pki-tests --bench check -- [ROWS] [KEY] [revoked]`: 100,000 rows under a CA with a
+//! key of type ec-p256 by default; with `revoked` each of them is revoked, so that the audit log names all.
+//! The check runs in a process of its own, so that its peak memory is its own. Nothing is asserted: the
+//! figures go to docs/performance.md with machine and date. The registry is in the system's folder for
+//! temporary files and goes away at the end (1 GB for a million rows).
+
+#![allow(clippy::disallowed_macros, reason = "a benchmark prints its figures")]
+
+use std::fs;
+use std::hint::black_box;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
+use c8y_pki::authority::policy::SigningPolicy;
+use c8y_pki::authority::{CaSettings, NewKey, Pki};
+use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
+use c8y_pki::bulk::list::ListFile;
+use c8y_pki::bulk::{self, Existing, Job, Out, Stream};
+use c8y_pki::cert::Certificate;
+use c8y_pki::crl::Reason;
+use c8y_pki::crypto::{KeyPolicy, KeyType};
+use c8y_pki::issue::Outliving;
+use c8y_pki::name::Name;
+use c8y_pki::profile::Profile;
+use c8y_pki::registry::{Filter, Record, Registry, Role, Scan};
+use c8y_pki::secret::{ChosenPassword, Password};
+use c8y_pki::store::Pkcs12Options;
+use time::OffsetDateTime;
+
+const PASSWORD: &str = "Secret-Pass-01";
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    if let [word, path] = arguments.as_slice()
+        && word == "--check"
+    {
+        return check(Path::new(path), cores);
+    }
+    let rows: usize = arguments.iter().find_map(|arg| arg.parse().ok()).unwrap_or(100_000);
+    let key = arguments.iter().find_map(|arg| arg.parse().ok()).unwrap_or(KeyType::EcP256);
+    let dir = tempfile::tempdir().expect("a folder for temporary files");
+    let path = dir.path().join("pki").join("registry.sqlite");
+    make(dir.path(), key, rows, cores);
+    if arguments.iter().any(|argument| argument == "revoked") {
+        revoke(&path);
+    }
+    let octets = fs::metadata(&path).map_or(0, |file| file.len());
+    println!("{cores} cores, {rows} rows under {}, {} MB", key.name(), octets / 1_000_000);
+    // Before and after: neighbours come and go.
+    let before = bare(&path, key, rows, cores);
+    let program = std::env::current_exe().expect("the path of this program");
+    let start = Instant::now();
+    let output = Command::new(program).arg("--check").arg(&path).output().expect("it starts");
+    let took = start.elapsed();
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+    let after = bare(&path, key, rows, cores);
+    let rate = |took: Duration| rows as f64 / took.as_secs_f64();
+    let bound = (before + after) / 2;
+    println!(
+        "check {:.2} s, {:.0} rows/s; bare verifications {:.2} s, {:.0}/s (before {:.0}, after {:.0}); \
+         {:.0} %",
+        took.as_secs_f64(),
+        rate(took),
+        bound.as_secs_f64(),
+        rate(bound),
+        rate(before),
+        rate(after),
+        100.0 * bound.as_secs_f64() / took.as_secs_f64()
+    );
+}
+
+/// The check, in a process of its own.
+fn check(path: &Path, cores: usize) {
+    let registry = Registry::open(path, OffsetDateTime::now_utc()).expect("a registry");
+    let start = Instant::now();
+    let first = std::sync::Mutex::new(None);
+    let progress = |done: u64, _| {
+        if done > 0 {
+            let mut first = first.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            first.get_or_insert_with(|| start.elapsed());
+        }
+    };
+    let checked = registry.check_with(&Scan { threads: cores, progress: &progress });
+    let checked = checked.expect("a check");
+    assert_eq!(checked.findings, []);
+    let first = first.into_inner().ok().flatten().unwrap_or_default().as_secs_f64();
+    let peak = peak().unwrap_or_default();
+    println!(
+        "{} certificates, {} audit rows, first progress after {first:.2} s, peak {peak}",
+        checked.certificates, checked.audit_rows
+    );
+}
+
+/// The most memory that this process has had.
+fn peak() -> Option<String> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    Some(line.trim_start_matches("VmHWM:").trim().to_owned())
+}
+
+/// Issues devices whose files nobody keeps.
+fn make(dir: &Path, key: KeyType, count: usize, threads: usize) {
+    let now = OffsetDateTime::now_utc();
+    let password = Password::new(PASSWORD);
+    let mut pki = Pki::open_or_create(&dir.join("pki"), now).expect("a PKI folder");
+    let profile = Profile::built_in("root").and_then(|p| p.with_key(key).ok()).expect("a profile");
+    let settings = CaSettings {
+        profile: &profile,
+        subject: &Name::parse("CN=Line CA,O=Example").expect("a name"),
+        days: None,
+        path_length: None,
+        outliving: Outliving::Refuse,
+        key: NewKey::File(&ChosenPassword::unjudged(Password::new(PASSWORD))),
+    };
+    let ca = pki.init_root("line", &settings, now).expect("a CA");
+    let ca_key = ca.unlock(&password).expect("its key");
+    let profile = Profile::built_in("device").and_then(|p| p.with_key(KeyType::EcP256).ok());
+    let profile = profile.expect("a profile");
+    let ids: String = (0..count).map(|n| format!("device-{n:07}\n")).collect();
+    fs::write(dir.join("devices.csv"), format!("id\n{ids}")).expect("a device list");
+    let stream = Stream::new(std::io::sink());
+    let job = Job {
+        ca: &ca,
+        key: &ca_key,
+        profile: &profile,
+        subject: &Name::builder().with("O", "Example").expect("a field"),
+        days: None,
+        outliving: Outliving::Refuse,
+        out: Out::Stream(&stream),
+        bundle: BundleSettings {
+            kinds: &[Bundle::Pem],
+            store_password: None,
+            key_password: None,
+            key_iterations: 1,
+            pkcs12: Pkcs12Options::default(),
+            trusted: &[],
+        },
+        existing: Existing::Skip,
+        keys: KeyPolicy::default(),
+        secrets: None,
+        key_pool: None,
+        keep_going: false,
+        policy: &SigningPolicy::default(),
+        threads,
+    };
+    let list = ListFile::open(&dir.join("devices.csv")).expect("a device list");
+    let summary = bulk::run(&mut pki, &job, list, now, &AtomicBool::new(false), &|_| {});
+    assert_eq!(summary.expect("a run").issued, count);
+}
+
+/// Revokes all devices, some hundred at a time.
+fn revoke(path: &Path) {
+    let now = OffsetDateTime::now_utc();
+    let mut registry = Registry::open(path, now).expect("a registry");
+    let filter = Filter { role: Some(Role::Device), ..Filter::default() };
+    let records = registry.find(&filter).expect("the devices");
+    for chunk in records.chunks(500) {
+        registry.revoke(chunk, Reason::CessationOfOperation, now, now).expect("a revocation");
+    }
+}
+
+/// How long it takes on all cores to verify as many signatures, those of the first rows again and again.
+fn bare(path: &Path, key: KeyType, count: usize, cores: usize) -> Duration {
+    let registry = Registry::open(path, OffsetDateTime::now_utc()).expect("a registry");
+    let first: Vec<Record> =
+        registry.find(&Filter::default()).expect("rows").drain(..).take(1000).collect();
+    let certificates: Vec<Certificate> =
+        first.iter().map(|record| record.certificate().expect("a certificate")).collect();
+    drop(first);
+    let algorithm: &'static dyn VerificationAlgorithm = match key {
+        KeyType::EcP256 => &signature::ECDSA_P256_SHA256_ASN1,
+        KeyType::EcP384 => &signature::ECDSA_P384_SHA384_ASN1,
+        _ => &signature::RSA_PKCS1_2048_8192_SHA256,
+    };
+    let ca = certificates[0].public_key.as_ref().expect("the CA's key");
+    let ca = ParsedPublicKey::new(algorithm, ca.bits()).expect("the CA's key");
+    let next = AtomicUsize::new(0);
+    let start = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                loop {
+                    // As many at a time as a worker of the check takes.
+                    let from = next.fetch_add(256, Ordering::Relaxed);
+                    if from >= count {
+                        break;
+                    }
+                    for index in from..count.min(from + 256) {
+                        let one = &certificates[index % certificates.len()];
+                        black_box(ca.verify_sig(one.tbs(), &one.signature)).expect("its signature");
+                    }
+                }
+            });
+        }
+    });
+    start.elapsed()
+}
