@@ -86,8 +86,7 @@ pub fn make(subject: &Name, signer: &dyn Signer) -> Result<Vec<u8>, CsrError> {
     let algorithm = signer.algorithm().identifier();
     let made = der::element(der::SEQUENCE, &[&info, &algorithm, &signature]);
     // A token that signs with another key than the one it shows is found here, not by the CA.
-    // An exponent of 3 is for the CA to judge.
-    Request::from_der(&made)?.check_possession_under(KeyPolicy { allow_exponent_3: true })?;
+    Request::from_der(&made)?.check_possession()?;
     Ok(made)
 }
 
@@ -144,16 +143,21 @@ impl Request {
         if requests.is_empty() { Err(CsrError::NoRequest) } else { Ok(requests) }
     }
 
-    /// Checks that the key is strong enough and not weak, and that whoever made the request has the private
-    /// one: its signature must verify. Any hash that is not broken is good, whatever the key.
-    pub fn check_possession(&self) -> Result<&PublicKey, CsrError> {
-        self.check_possession_under(KeyPolicy::default())
+    /// Checks that a certificate may be made for it: its key is none that others can work out
+    /// ([`WeakKey`](crate::crypto::WeakKey)), and whoever made it has the private one.
+    pub fn check_to_certify(&self, policy: KeyPolicy) -> Result<&PublicKey, CsrError> {
+        if let Ok(key) = &self.public_key {
+            let weak = |cause| CsrError::Key { subject: self.subject.clone(), cause };
+            key.check_fit(policy).map_err(weak)?;
+        }
+        self.check_possession()
     }
 
-    /// The same, where some weak keys are let through.
-    pub fn check_possession_under(&self, policy: KeyPolicy) -> Result<&PublicKey, CsrError> {
+    /// Checks that the key is strong enough, and that whoever made the request has the private one:
+    /// its signature must verify. Any hash that is not broken is good, whatever the key.
+    pub fn check_possession(&self) -> Result<&PublicKey, CsrError> {
         let subject = || self.subject.clone();
-        let usable = |key: &PublicKey| key.check_fit(policy);
+        let usable = |key: &PublicKey| key.check_strength();
         let key = self.public_key.as_ref().map_err(Clone::clone);
         let key = key
             .and_then(|key| usable(key).map(|()| key))
@@ -188,6 +192,8 @@ mod tests {
                 let read = read.remove(0).unwrap();
                 assert_eq!(read.subject.der(), subject().der(), "{key_type}");
                 assert_eq!(read.check_possession(), Ok(key.public_key()), "{key_type}");
+                let certified = read.check_to_certify(KeyPolicy::default());
+                assert_eq!(certified, Ok(key.public_key()), "{key_type}");
             }
         }
     }
@@ -199,7 +205,8 @@ mod tests {
         let exponent = [der::INTEGER, 3, 1, 0, 1];
         let at = made.windows(5).position(|octets| octets == exponent).unwrap();
         made[at + 4] = 0;
-        let error = Request::from_der(&made).unwrap().check_possession().unwrap_err();
+        let request = Request::from_der(&made).unwrap();
+        let error = request.check_to_certify(KeyPolicy::default()).unwrap_err();
         let even = CryptoError::Weak(WeakKey::EvenExponent("65536".to_owned()));
         assert_eq!(error, CsrError::Key { subject: subject(), cause: even });
         assert!(

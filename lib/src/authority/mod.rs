@@ -375,11 +375,8 @@ impl Pki {
         is_one: impl Fn(&Certificate) -> bool,
     ) -> Result<()> {
         let has_it = |ca: &Ca| ca.certificate().spki == own.spki && is_one(ca.certificate());
-        match self.cas()?.into_iter().find(has_it) {
-            Some(other) => {
-                return Err(AuthorityError::KeyTaken(format!("the CA {:?}", other.name)));
-            }
-            None => {}
+        if let Some(other) = self.cas()?.into_iter().find(has_it) {
+            return Err(AuthorityError::KeyTaken(format!("the CA {:?}", other.name)));
         }
         for record in self.registry.with_key(&own.spki)? {
             let other = record.certificate();

@@ -151,7 +151,7 @@ fn open(file: &RequestFile) -> Vec<(String, Result<Request, Sentence>)> {
 
 /// What a request asks for, if it may.
 fn device(request: &Request, id: Option<&DeviceId>, keys: KeyPolicy) -> Result<Device, Sentence> {
-    let key = request.check_possession_under(keys);
+    let key = request.check_to_certify(keys);
     let key = key.map_err(|e| (e.to_string(), e.hint()))?.clone();
     let id = match (id, request.subject.common_name()) {
         (Some(id), _) => id.clone(),

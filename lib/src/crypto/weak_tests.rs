@@ -175,15 +175,3 @@ fn every_sentence_names_its_reason_and_has_a_hint() {
     let long = (good_modulus() << 6200) + 1u32;
     assert!(matches!(rsa(&long, 65537, STRICT), Err(WeakKey::LongRsa(_))));
 }
-#[test]
-fn zz_time() {
-    for key_type in [KeyType::Rsa2048, KeyType::Rsa4096, KeyType::EcP256, KeyType::EcP384] {
-        let (pair, _) = KeyPair::generate(key_type).unwrap();
-        let _ = pair.public().check_fit(STRICT);
-        let start = std::time::Instant::now();
-        for _ in 0..500 {
-            pair.public().check_fit(STRICT).unwrap();
-        }
-        println!("ZZ {key_type}: {:?}", start.elapsed() / 500);
-    }
-}

@@ -73,8 +73,9 @@ fn weak_keys_are_not_signed_and_not_taken_in() {
     }
     assert_eq!(cli.names("pki/ca"), ["line", "root"]);
     assert!(cli.names("out").is_empty());
-    // They are shown all the same.
-    cli.ok("cert show csr/roca.csr");
+    // They are shown all the same, and were signed with their keys.
+    let shown = cli.run("cert show csr/roca.csr --json").expect(0).json();
+    assert_eq!(shown["possession"], true, "{shown}");
 }
 
 #[test]

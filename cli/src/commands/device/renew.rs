@@ -77,7 +77,7 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let password = if reads_keys { args.output.key_source().given()? } else { None };
     let keys = args.keys.policy();
     let key = match (&request, &args.key) {
-        (Some(request), _) => RenewedKey::Request(request.check_possession_under(keys)?),
+        (Some(request), _) => RenewedKey::Request(request.check_to_certify(keys)?),
         (None, Some(path)) => RenewedKey::File(path, password.as_ref()),
         (None, None) if args.reuse_key => RenewedKey::Same(password.as_ref()),
         (None, None) => RenewedKey::New,
