@@ -22,8 +22,7 @@ impl Registry {
     /// When the audit log's last row was written; that of a migration does not count, which opening the
     /// registry writes before anybody has looked at the clock.
     pub fn last_entry(&self) -> Result<Option<OffsetDateTime>> {
-        let last =
-            "SELECT at FROM audit WHERE action <> 'migrate' ORDER BY sequence DESC LIMIT 1";
+        let last = "SELECT at FROM audit WHERE action <> 'migrate' ORDER BY sequence DESC LIMIT 1";
         let at = self.connection.query_row(last, [], |row| row.get(0)).optional();
         Ok(at.map_err(|e| self.error(&e))?.map(moment))
     }
