@@ -182,7 +182,7 @@ fn look_further(pki: &Pki, args: &CheckArgs, report: &mut Report) -> Result<()> 
         damage(report, e.into())?;
     }
     if let Err(e) = repair::compare(pki, &args.against, &mut report.checked) {
-        damage(report, e)?;
+        damage(report, *e)?;
     }
     match inspect::check_keys(pki.registry(), &mut report.checked) {
         Ok(keys) => report.keys = keys,
