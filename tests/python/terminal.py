@@ -18,6 +18,13 @@ import termios
 signal.alarm(120)  # whatever hangs
 keys = sys.stdin.read().splitlines()
 terminal, own = pty.openpty()
+
+
+def shows():
+    return bool(termios.tcgetattr(own)[3] & termios.ECHO)
+
+
+before = shows()
 child = os.fork()
 if child == 0:
     os.setsid()
@@ -27,11 +34,7 @@ if child == 0:
     os.execv(sys.argv[1], sys.argv[1:])
 
 
-def shows():
-    return bool(termios.tcgetattr(own)[3] & termios.ECHO)
-
-
-seen, before, hidden = b"", shows(), []
+seen, hidden = b"", []
 for key in keys:
     start = len(seen)
     while not seen[start:].endswith(b": "):

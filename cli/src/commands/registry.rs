@@ -219,7 +219,7 @@ fn look_further(
         damage(report, e.into())?;
     }
     if let Err(e) = repair::compare(pki, &args.against, &mut report.checked) {
-        damage(report, e)?;
+        damage(report, *e)?;
     }
     let pin = pin(args.ca_password_file.as_ref(), "--ca-password-file", "the token").given()?;
     match pki.check_token_keys(module().as_deref(), pin.as_ref(), &mut report.checked) {

@@ -63,15 +63,16 @@ pub(super) fn compare(
     pki: &Pki,
     against: &[PathBuf],
     checked: &mut Checked,
-) -> std::result::Result<(), Error> {
-    pki.registry().check_unknown(checked)?;
-    pki.check_times(OffsetDateTime::now_utc(), checked)?;
+) -> std::result::Result<(), Box<Error>> {
+    let boxed = |e: Error| Box::new(e);
+    pki.registry().check_unknown(checked).map_err(|e| boxed(e.into()))?;
+    pki.check_times(OffsetDateTime::now_utc(), checked).map_err(|e| boxed(e.into()))?;
     match rollback::compare(pki, against) {
         Ok(comparison) => comparison.note(checked),
         Err(RollbackError::Registry(e) | RollbackError::Authority(AuthorityError::Registry(e))) => {
-            return Err(e.into());
+            return Err(boxed(e.into()));
         }
-        Err(e) => return Err(e.into()),
+        Err(e) => return Err(boxed(e.into())),
     }
     Ok(())
 }
