@@ -8,7 +8,8 @@
 //! protection from offline slow-hash scenario", 10^10 guesses or more; 3 is "moderate protection" from
 //! it. A password that only opens what is there is never judged.
 //!
-//! The estimator looks at the first 100 characters; its working copies of them are not wiped from memory.
+//! The estimator looks at the first 100 characters; its working copies of them are not wiped from memory. It
+//! asks the clock for the year, since recent years are guessed first; nothing else depends on it.
 
 use std::fmt;
 
