@@ -90,10 +90,10 @@ fn lists_may_hold_anything() {
         cli.run(&format!("registration create --from {list} --out r.csv"));
     }
     let shown = cli.ok("device show gw-1");
-    assert!(shown.contains(SHOWN) && !shown.contains("\nerror: fake"), "{shown}");
+    assert!(shown.contains(r"\u{202e}") && !shown.contains("\nerror: fake"), "{shown}");
     let failed = cli.text("f.csv");
     assert_eq!(hidden(&failed), None, "{failed}");
-    assert!(failed.contains("\n3,'=1+1,") && failed.contains(r",'+\n1,"), "{failed}");
+    assert!(failed.contains(",'=1+1,") && failed.contains(r",'+\n1,"), "{failed}");
     assert!(failed.contains(",'@a,") && failed.contains(SHOWN), "{failed}");
     let said = cli.run("registration check reg.csv").expect(1);
     assert!(said.stdout.contains(r"\u{202e}"), "{said:?}");
@@ -109,7 +109,7 @@ fn certificates_may_be_called_anything() {
         "odd.cnf",
         "[req]\ndistinguished_name=n\nprompt=no\nutf8=yes\nx509_extensions=e\n\
          [n]\nCN=\u{202e}a\u{200b}\\nerror: fake\nO=\u{9b}31m\n\
-         [e]\nbasicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n\
+         [e]\nbasicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n\
          subjectAltName=DNS:a\\nerror: fake\n",
     );
     openssl.run(
