@@ -105,6 +105,7 @@ pub(crate) fn resolve(host: &str, port: u16, deadline: &Deadline) -> io::Result<
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![(address, port).into()]);
     }
+    deadline.remaining()?;
     let (sender, answer) = channel();
     in_background(host.to_owned(), port, move |found| {
         // Nobody waits any more when it is late.

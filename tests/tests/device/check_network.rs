@@ -16,7 +16,7 @@ fn with_device() -> Option<Cli> {
 }
 
 fn check(cli: &Cli, host: &str, port: u16, code: i32) -> Value {
-    let line = "device check gw-1 --truststore server-ca.pem --timeout 2 --json";
+    let line = "device check gw-1 --truststore server-ca.pem --timeout 5 --json";
     cli.run(&format!("{line} --host {host} --port {port}")).expect(code).json()
 }
 

@@ -26,7 +26,7 @@ fn with_device() -> Cli {
 
 /// A check with the truststore `server-ca.pem`.
 fn check(cli: &Cli, host: &str, port: u16) -> Outcome {
-    let line = "device check --bundle b --truststore server-ca.pem --timeout 2 --json";
+    let line = "device check --bundle b --truststore server-ca.pem --timeout 5 --json";
     cli.run(&format!("{line} --host {host} --port {port}"))
 }
 

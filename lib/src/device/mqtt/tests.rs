@@ -191,7 +191,7 @@ fn a_packet_that_has_begun_has_to_end() {
 
 #[test]
 fn messages_before_an_answer_are_bounded() {
-    let mut one = vec![0x30, 0xec, 0x07, 0, 4];
+    let mut one = vec![0x30, 0xe8, 0x07, 0, 4];
     one.extend_from_slice(b"s/ds");
     one.resize(1003, b'x');
     let pieces: Vec<Vec<u8>> = (0..5000).map(|_| one.repeat(4)).collect();
