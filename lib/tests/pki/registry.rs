@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::folder::{Folder, now, password};
-use c8y_pki::authority::Pki;
+use c8y_pki::authority::{CaKey, Pki};
 use c8y_pki::crl::Reason;
 use c8y_pki::registry::{
     Checked, Filter, Finding, NewRecord, Record, Registry, RegistryError, Replaced, Role, Status,
@@ -43,11 +43,16 @@ CREATE TABLE audit (
 
 /// A device's certificate that is not recorded yet.
 fn device(folder: &Folder, id: &str, replaces: Option<&Record>) -> NewRecord {
+    let ca_key = folder.pki.ca("root").unwrap().unlock(&password()).unwrap();
+    device_by(folder, &ca_key, id, replaces)
+}
+
+/// The same with a key that is open: it takes its time to open it.
+fn device_by(folder: &Folder, ca_key: &CaKey, id: &str, replaces: Option<&Record>) -> NewRecord {
     use c8y_pki::cert::Serial;
     use c8y_pki::issue::{self, Issuer, Order, Validity};
     use c8y_pki::key::PrivateKey;
     let ca = folder.pki.ca("root").unwrap();
-    let ca_key = ca.unlock(&password()).unwrap();
     let profile = crate::folder::ec("device");
     let key = PrivateKey::generate(profile.key).unwrap();
     let order = Order {
@@ -58,7 +63,7 @@ fn device(folder: &Folder, id: &str, replaces: Option<&Record>) -> NewRecord {
         validity: Validity::of(&profile, now(), None),
         path_length: None,
     };
-    let issuer = Issuer::new(ca.certificate(), &ca_key, now()).unwrap();
+    let issuer = Issuer::new(ca.certificate(), ca_key, now()).unwrap();
     NewRecord {
         ca: "root".to_owned(),
         device: Some(c8y_pki::client_id::DeviceId::parse(id).unwrap()),
@@ -557,9 +562,10 @@ fn a_check_tells_how_far_it_is_and_finds_the_same_with_any_number_of_threads() {
     use c8y_pki::registry::Scan;
     use std::sync::Mutex;
     let mut folder = lived();
+    let ca_key = folder.pki.ca("root").unwrap().unlock(&password()).unwrap();
     for batch in 0..3 {
-        let many: Vec<NewRecord> =
-            (0..300).map(|n| device(&folder, &format!("d{batch}-{n}"), None)).collect();
+        let one = |n| device_by(&folder, &ca_key, &format!("d{batch}-{n}"), None);
+        let many: Vec<NewRecord> = (0..300).map(one).collect();
         folder.pki.registry_mut().record(&format!("many {batch}"), now(), &many).unwrap();
     }
     // One of the first batch is moved to the end, one of the last is gone, one of another is changed.
