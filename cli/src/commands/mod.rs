@@ -15,7 +15,6 @@ pub(crate) mod sandbox;
 pub(crate) mod store;
 pub(crate) mod tenant;
 
-
 use crate::args::{Cli, Command};
 use crate::failure::Result;
 use crate::output::Output;
