@@ -34,15 +34,13 @@ pub(crate) fn is_folder_writable(path: &Path) -> bool {
     is_writable(parent(path))
 }
 
-/// Whether the disk on which a file is has no space left.
+/// Whether the disk on which a file is has no space left. It is tried: a quota, or a file system without names left, is
+/// full though it has free blocks.
 pub(crate) fn is_disk_full(path: &Path) -> bool {
-    #[cfg(unix)]
-    return rustix::fs::statvfs(parent(path)).is_ok_and(|disk| disk.f_bavail == 0);
-    #[cfg(not(unix))]
-    return {
-        let _ = path;
-        false
-    };
+    let attempt = || tempfile::NamedTempFile::new_in(parent(path))?.write_all(&[1; 1 << 14]);
+    attempt().is_err_and(|e: io::Error| {
+        matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    })
 }
 
 /// Largest file that is read whole, in octets: certificates, keys and lists are far smaller.

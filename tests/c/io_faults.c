@@ -4,7 +4,7 @@
  * IO_FAULT_BELOW   only calls on files below this directory count
  * IO_FAULT_AT      the number of the call that fails, from 1; 0 counts only
  * IO_FAULT_ERRNO   what it fails with: 5 is EIO, 28 is ENOSPC; 0 kills the program at this call
- * IO_FAULT_STAYS   if set, each later call that takes space fails too
+ * IO_FAULT_STAYS   if set, only calls that take space fail, and each of them from that number on
  * IO_FAULT_COUNT   a file that gets the number of calls that counted, at the end
  */
 #define _GNU_SOURCE
@@ -62,7 +62,7 @@ static int fd_is_below(int fd)
 static int fails(int takes_space)
 {
     long number = atomic_fetch_add(&calls, 1) + 1, at = setting("IO_FAULT_AT");
-    int now = number == at || (at > 0 && number > at && takes_space && setting("IO_FAULT_STAYS") >= 0);
+    int now = setting("IO_FAULT_STAYS") >= 0 ? at > 0 && number >= at && takes_space : number == at;
     if (now && setting("IO_FAULT_ERRNO") == 0)
         kill(getpid(), SIGKILL);
     if (now)

@@ -16,7 +16,7 @@ pub enum Fault {
     Killed,
     /// This call fails with EIO, and no other.
     Broken,
-    /// This call fails with ENOSPC, and each later one that takes space.
+    /// Each call that takes space fails with ENOSPC from then on.
     Full,
 }
 

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use super::{AuthorityError, Ca, Pki, Result};
 use crate::cert::{Certificate, Serial};
 use crate::crypto::KeyPolicy;
-use crate::files::{self, Access, Existing, Lock};
+use crate::files::{self, Access, Existing, Lock, beside};
 use crate::issue::{self, Issuer, Outliving, Validity};
 use crate::key::signer::Signer;
 use crate::registry::Replaced;
@@ -123,16 +123,21 @@ impl Pki {
             };
             let chain = [&ca.chain[..at], &next.chain].concat();
             let changed = Ca { chain, ..ca.clone() };
-            replace(changed.dir.join("chain.pem"), changed.chain_pem())?;
             if at == 0 {
-                // It is needed where devices present it, until it ends.
+                // It is needed where devices present it, until it ends. Once the chain is replaced nobody
+                // would see which one it was: so it comes first.
                 let former = format!("former-{}.pem", ca.chain[0].serial);
                 replace(changed.dir.join(former), ca.chain[0].pem())?;
+            }
+            replace(changed.dir.join("chain.pem"), changed.chain_pem())?;
+            if at == 0 {
                 replace(changed.dir.join("cert.pem"), changed.certificate().pem())?;
             }
         }
         // The chain may be in place already, and its certificate not.
         replace(next.dir.join("cert.pem"), next.certificate().pem())?;
+        // A killed renewal may have left a file whose name no later one uses.
+        beside::sweep(&next.dir);
         Ok(files::remove_file(left_over)?)
     }
 }

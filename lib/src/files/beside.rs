@@ -92,8 +92,8 @@ pub(crate) fn left_in(dir: &Path) -> Vec<PathBuf> {
     left
 }
 
-/// Removes the files in a folder that killed processes of a former version have left there; those of this
-/// version go when the same file is written again.
+/// Removes the files in a folder that killed processes have left there: those of a former version, and those that
+/// nobody will write again. All others go when the same file is written again.
 pub(crate) fn sweep(dir: &Path) {
     for path in left_in(dir) {
         // What cannot be removed is told by `registry check`.

@@ -36,7 +36,7 @@ const JOBS: [Job; 10] = [
         again: &[0, 2],
         done: cas::<3>,
     },
-    Job { line: "ca renew line --days 100 --ca-password-file pw", again: &[0], done: cas::<2> },
+    Job { line: "ca renew line --days 100 --ca-password-file pw", again: &[0], done: former_ones_are_kept },
     Job { line: "ca crl line --ca-password-file pw", again: &[0], done: has_list },
     Job { line: "device revoke dev-1 --reason keyCompromise", again: &[0, 1], done: is_revoked },
     Job {
@@ -78,6 +78,19 @@ fn cas<const COUNT: usize>(cli: &Cli) {
         let cert =
             c8y_pki::cert::Certificate::all_from_pem_or_der(&cli.read(&format!("{dir}/cert.pem")));
         assert_eq!(cert.expect("its certificate")[0].spki, spki, "the key of {name}");
+    }
+}
+
+/// Devices present a former certificate of their CA until it ends.
+fn former_ones_are_kept(cli: &Cli) {
+    cas::<2>(cli);
+    let rows = cli.run("registry export --format jsonl").expect(0).json_lines();
+    let former = |row: &&Value| row["role"] == "ca" && row["status"] == "superseded";
+    let former: Vec<&Value> = rows.iter().filter(former).collect();
+    assert!(!former.is_empty(), "{rows:?}");
+    for row in former {
+        let name = format!("pki/ca/line/former-{}.pem", row["serial"].as_str().expect("a number"));
+        assert!(cli.path(&name).exists(), "{name} is lost");
     }
 }
 

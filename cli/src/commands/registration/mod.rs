@@ -21,7 +21,7 @@ use crate::commands::device::open_list;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
-use crate::render::as_line;
+use crate::render::{self, as_line};
 use crate::values;
 
 /// Commands about the registration CSV.
@@ -188,26 +188,37 @@ fn write(devices: &Devices<'_>, settings: &Settings, args: &CreateArgs, out: Out
         ));
     }
     let sheet = survey.sheet()?;
-    let Some(path) = args.out.as_ref().filter(|path| !outlet::is_stdout(path)) else {
-        let to = BufWriter::new(std::io::stdout().lock());
-        return match write_to(devices, &sheet, to) {
-            // A reader that has seen enough.
-            Err(Failure::Output(e)) if e.kind() == ErrorKind::BrokenPipe => Ok(Outcome::Done),
-            other => other.map(|()| Outcome::Done),
+    let Some(path) = &args.out else {
+        write_to_stdout(devices, &sheet)?;
+        return Ok(Outcome::Done);
+    };
+    if outlet::is_stdout(path) {
+        if args.one_time_passwords {
+            outlet::check_secret(path)?;
+        }
+        write_to_stdout(devices, &sheet)?;
+    } else {
+        let (access, existing) = match args.one_time_passwords {
+            // Written again it would take the passwords away that devices may have been given.
+            true => (Access::Private, Existing::Refuse),
+            false => (Access::Public, Existing::Replace),
         };
-    };
-    let (access, existing) = match args.one_time_passwords {
-        // Written again it would take the passwords away that devices may have been given.
-        true => (Access::Private, Existing::Refuse),
-        false => (Access::Public, Existing::Replace),
-    };
-    files::write_with(path, access, existing, |file| -> Result<()> {
-        write_to(devices, &sheet, BufWriter::new(file)).map_err(|e| values::at_file(e, path))
-    })?;
-    let made = Made { devices: count, file: path.display().to_string() };
+        files::write_with(path, access, existing, |file| -> Result<()> {
+            write_to(devices, &sheet, BufWriter::new(file)).map_err(|e| values::at_file(e, path))
+        })?;
+    }
     let out = out.beside(Some(path));
-    out.result(&made, |m| as_line(&format!("{} devices: {}", m.devices, m.file)))?;
+    let made = Made { devices: count, file: path.display().to_string() };
+    out.result(&made, |m| as_line(&format!("{}: {}", render::count(m.devices, "device"), m.file)))?;
     Ok(Outcome::Done)
+}
+
+fn write_to_stdout(devices: &Devices<'_>, sheet: &Sheet<'_>) -> Result<()> {
+    match write_to(devices, sheet, BufWriter::new(std::io::stdout().lock())) {
+        // A reader that has seen enough.
+        Err(Failure::Output(e)) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
 }
 
 fn write_to(devices: &Devices<'_>, sheet: &Sheet<'_>, mut to: impl Write) -> Result<()> {
