@@ -11,13 +11,15 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::answer::{Answer, Refusal};
-use super::auth::{self, Caller, TRUSTED_CERTIFICATES};
+use super::auth::{self, TRUSTED_CERTIFICATES, TRUSTED_CERTIFICATES_READ};
 use super::call::Call;
 use super::clock::iso;
 use super::collection;
+use super::pop;
 use super::state::{Site, World};
 use crate::cert::{Certificate, Serial};
 use crate::crypto::{Hash, SignatureAlgorithm};
+use crate::name::Name;
 
 /// A code to be signed, and until when it counts.
 #[derive(Debug, Clone)]
@@ -66,16 +68,16 @@ impl Trusted {
         let cert = &self.certificate;
         let mut object = json!({
             "algorithmName": algorithm_name(cert),
-            "certInPemFormat": cert.pem(),
+            "certInPemFormat": lines(&cert.pem()),
             "fingerprint": self.fingerprint,
-            "issuer": cert.issuer.to_string(),
+            "issuer": spaced(&cert.issuer),
             "name": self.name,
             "notAfter": iso(cert.not_after),
             "notBefore": iso(cert.not_before),
             "self": format!("{}/{}", collection_url(site, tenant), self.fingerprint),
             "serialNumber": decimal(&cert.serial),
             "status": self.status(),
-            "subject": cert.subject.to_string(),
+            "subject": spaced(&cert.subject),
             "version": cert.version,
             "autoRegistrationEnabled": self.auto_registration,
             "proofOfPossessionValid": self.proven,
@@ -106,6 +108,25 @@ impl Trusted {
 
 fn collection_url(site: &Site, tenant: &str) -> String {
     format!("{}/tenant/tenants/{tenant}/trusted-certificates", site.url())
+}
+
+/// A PEM as the platform shows it: lines of base64, without the first and the last.
+fn lines(pem: &str) -> String {
+    let lines: Vec<&str> = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    lines.join("\n")
+}
+
+/// A name as the platform shows it: as RFC 4514 has it, with a space behind each comma between its parts.
+pub(super) fn spaced(name: &Name) -> String {
+    let (mut out, mut escaped) = (String::new(), false);
+    for c in name.to_string().chars() {
+        out.push(c);
+        if c == ',' && !escaped {
+            out.push(' ');
+        }
+        escaped = c == '\\' && !escaped;
+    }
+    out
 }
 
 /// Java's name of the algorithm.
@@ -142,13 +163,22 @@ fn decimal(serial: &Serial) -> String {
     digits.iter().rev().map(|digit| char::from(b'0' + digit)).collect()
 }
 
-/// Who may look after the certificates of the tenant in the path.
-pub(super) fn keeper(world: &World, call: &Call, tenant: &str) -> Result<Caller, Refusal> {
-    let caller = auth::caller(world, call)?;
+/// Refuses who may not change the certificates of the tenant in the path.
+pub(super) fn keeper(world: &World, call: &Call, tenant: &str) -> Result<(), Refusal> {
+    may(world, call, tenant, TRUSTED_CERTIFICATES)
+}
+
+/// Refuses who may not look at them.
+fn looker(world: &World, call: &Call, tenant: &str) -> Result<(), Refusal> {
+    may(world, call, tenant, TRUSTED_CERTIFICATES_READ)
+}
+
+fn may(world: &World, call: &Call, tenant: &str, roles: &[&str]) -> Result<(), Refusal> {
+    let caller = auth::caller(world, call)?.needs(roles)?;
     if !world.tenants.contains_key(tenant) {
         return Err(Refusal::not_found(format!("There is no tenant {tenant:?}.")));
     }
-    caller.of_tenant(tenant)?.needs(TRUSTED_CERTIFICATES)
+    caller.of_tenant(tenant).map(drop)
 }
 
 /// The certificate of that fingerprint, to be changed.
@@ -175,7 +205,7 @@ pub(super) fn shown(world: &World, tenant: &str, fingerprint: &str) -> Result<An
 
 /// `GET …/trusted-certificates`.
 pub(super) fn list(world: &World, call: &Call, tenant: &str) -> Result<Answer, Refusal> {
-    keeper(world, call, tenant)?;
+    looker(world, call, tenant)?;
     let only_authority = call.flag("certificateAuthority")?;
     let all = world.tenants.get(tenant).map(|t| t.trusted.as_slice()).unwrap_or_default();
     let objects = all
@@ -194,7 +224,7 @@ pub(super) fn show(
     tenant: &str,
     fingerprint: &str,
 ) -> Result<Answer, Refusal> {
-    keeper(world, call, tenant)?;
+    looker(world, call, tenant)?;
     shown(world, tenant, fingerprint)
 }
 
@@ -202,7 +232,8 @@ pub(super) fn show(
 pub(super) fn create(world: &mut World, call: &Call, tenant: &str) -> Result<Answer, Refusal> {
     keeper(world, call, tenant)?;
     let mut trusted = read(&call.json()?, call.now)?;
-    trusted.in_trust_store = call.flag("addToTrustStore")?;
+    trusted.in_trust_store = call.flag_or("addToTrustStore", true)?;
+    trusted.code = Some(pop::code(&world.site, call.now)?);
     check_unique(world, tenant, &trusted.fingerprint)?;
     let object = trusted.object(&world.site, tenant);
     add(world, tenant, trusted);
@@ -217,11 +248,12 @@ pub(super) fn create_many(world: &mut World, call: &Call, tenant: &str) -> Resul
     let Some(entries) = body["certificates"].as_array() else {
         return Err(Refusal::unprocessable("\"certificates\" is no list."));
     };
-    let in_trust_store = call.flag("addToTrustStore")?;
+    let in_trust_store = call.flag_or("addToTrustStore", true)?;
     let mut all: Vec<Trusted> = Vec::new();
     for entry in entries {
         let mut trusted = read(entry, call.now)?;
         trusted.in_trust_store = in_trust_store;
+        trusted.code = Some(pop::code(&world.site, call.now)?);
         check_unique(world, tenant, &trusted.fingerprint)?;
         if all.iter().any(|other| other.fingerprint == trusted.fingerprint) {
             let fingerprint = &trusted.fingerprint;
@@ -267,7 +299,7 @@ pub(super) fn change(
     shown(world, tenant, fingerprint)
 }
 
-/// `DELETE …/trusted-certificates/{fingerprint}`.
+/// `DELETE …/trusted-certificates/{fingerprint}`. The MQTT sessions of its devices end.
 pub(super) fn remove(
     world: &mut World,
     call: &Call,
@@ -282,6 +314,7 @@ pub(super) fn remove(
             tenant.authority = None;
         }
     }
+    world.online.end_by(tenant, fingerprint);
     Ok(Answer::empty(204))
 }
 
@@ -368,6 +401,14 @@ fn check_anchor(certificate: &Certificate, now: OffsetDateTime) -> Result<(), St
 mod tests {
     use super::*;
     use crate::crypto::CryptoError;
+
+    #[test]
+    fn names_and_certificates_as_the_platform_shows_them() {
+        let name = Name::parse(r"CN=a\,b,OU=c,O=d\\").unwrap();
+        assert_eq!(spaced(&name), r"CN=a\,b, OU=c, O=d\\");
+        let pem = "-----BEGIN CERTIFICATE-----\nAAAA\nBB==\n-----END CERTIFICATE-----\n";
+        assert_eq!(lines(pem), "AAAA\nBB==");
+    }
 
     #[test]
     fn serial_numbers_in_decimal() {

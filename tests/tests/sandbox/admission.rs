@@ -3,6 +3,7 @@
 //! true one.
 
 use c8y_pki::key::PrivateKey;
+use c8y_pki::sandbox::Settings;
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::{CA_PW, Cli};
 use c8y_pki_tests::device_clients::{Client, Files, Guise, SERVER};
@@ -147,7 +148,9 @@ const CASES: &[Case] = &[
 
 /// A tenant without certificates, and the devices of all cases.
 fn tenant() -> AtTenant {
-    let at = AtTenant::new(Cli::with_cas());
+    let settings = Settings { require_proof: true, ..Settings::default() };
+    let at = AtTenant::with(Cli::with_cas(), settings);
+    assert!(at.sandbox.set_option("configuration", "crl.offline.check.enabled", "true"));
     let cli = &at.cli;
     let options = format!(
         "--out out --bundle pem,p12,jks,truststore-p12,truststore-jks --server-cert sandbox-ca.pem \

@@ -2,6 +2,7 @@
 
 mod admission;
 mod clients;
+mod contract;
 mod curl;
 mod curl_device;
 mod curl_faults;

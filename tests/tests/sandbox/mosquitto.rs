@@ -145,11 +145,8 @@ fn paho_connects_as_a_device() {
         serde_json::from_str(&lines.next().expect("a line").expect("text")).expect("JSON");
     assert_eq!(told["connack"], "Success");
     assert_eq!(told["granted"], json!([2, 2, 2, 128]));
-    let messages = json!([
-        ["s/dat", "71"],
-        ["s/e", "41,100,100 takes a name and a type"],
-        ["s/ds", "510,gw-1"]
-    ]);
+    let messages =
+        json!([["s/dat", "71"], ["s/e", "41,100,Device already existing"], ["s/ds", "510,gw-1"]]);
     assert_eq!(told["messages"], messages);
     assert!(child.wait().expect("its end").success());
     let gone = (0..1000).find_map(|_| {
