@@ -217,12 +217,14 @@ impl Tenant {
         let enrolments: Vec<Value> = self.enrolments.iter().map(enrolment).collect();
         let request = |(id, one): (&String, &Pending)| json!({ "id": id, "status": one.status.name(), "may_enrol": one.may_enrol() });
         let option = |((category, key), value): (&(String, String), &String)| json!({ "category": category, "key": key, "value": value });
+        let feature = |(key, on): (&&str, &bool)| json!({ "key": key, "active": on });
+        let features: Vec<Value> = self.features.iter().map(feature).collect();
         let options: Vec<Value> = self.options.iter().map(option).collect();
         let requests: Vec<Value> = self.requests.iter().map(request).collect();
         json!({
             "trusted_certificates": trusted, "new_device_requests": requests, "devices": devices, "groups": self.groups,
             "unregistered": unregistered, "registrations": registrations, "revocations": revocations, "enrolments": enrolments,
-            "options": options, "features": self.features, "revocation_check": self.checks_revocation(),
+            "options": options, "features": features,
         })
     }
 }

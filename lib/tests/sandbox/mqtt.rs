@@ -148,7 +148,7 @@ fn the_same_ca_on_two_tenants() {
 
 #[test]
 fn one_of_several_uploaded_certificates_suffices() {
-    let sandbox = start();
+    let sandbox = start_with(Settings { require_proof: true, ..Settings::default() });
     let root = root(KeyType::EcP256, "Root");
     let line = intermediate("Line", &root);
     let gateway = device("gw-1", &line);

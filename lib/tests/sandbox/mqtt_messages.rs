@@ -57,7 +57,7 @@ fn what_agents_send_is_noted() {
     let rows = [
         "102,service-1,type,name,up",
         "110,4711,Model 7,1.0",
-        "113,\"a=b\"",
+        "113,a=b",
         "114,c8y_Restart,c8y_Software",
         "115,firmware,1.0,",
         "117,60",
@@ -67,7 +67,7 @@ fn what_agents_send_is_noted() {
         "200,c8y_Temperature,T,25,C",
         "201,type,2026-11-01T10:00:00.000Z,c8y_Temperature,T,25",
         "204,1",
-        "301,c8y_Alarm,\"It is hot\"",
+        "301,c8y_Alarm,It is hot",
         "500",
         "501,c8y_Restart",
         "502,c8y_Restart,\"no, not now\"",

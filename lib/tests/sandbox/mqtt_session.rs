@@ -51,7 +51,8 @@ fn messages_make_the_device_its_children_and_events() {
     let mut client = connected(&sandbox, &root, "gw-1", &of("d:gw-1"));
     assert_eq!(client.subscribe("s/e", 0), 0);
     client.publish_1("s/us", "100,Gateway 1,c8y_Gateway\n101,pump-1,\"Pump, \\\"1\\\"\",c8y_Pump");
-    client.publish_1("s/us", "100,Another name,c8y_Other");
+    client.publish("s/us", "100,Another name,c8y_Other");
+    assert_eq!(client.message().1, "41,100,Device already existing");
     client.publish_1("s/us/pump-1", "400,c8y_Start,Started\n101,valve-1,Valve,c8y_Valve");
     client.publish_1("s/us", "400,c8y_ConnectionEvent,\"Device connection was lost.\"");
     client.ping();

@@ -85,7 +85,7 @@ fn the_platform_takes_the_token() {
             &format!("Authorization: Bearer {token}"),
             &format!("{}/user/currentUser", at.sandbox.url()),
         ]);
-        assert!(said.contains("\"userName\":\"gw-1\""), "{said}");
+        assert!(said.contains("\"userName\":\"device_gw-1\""), "{said}");
     }
     // A token may be written over, anything else may not.
     at.ok(&format!("{} --token-out gw-1.token", https(&at)));

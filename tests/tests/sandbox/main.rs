@@ -6,6 +6,7 @@ mod contract;
 mod curl;
 mod curl_device;
 mod curl_faults;
+mod flags;
 mod java;
 mod mosquitto;
 mod page;

@@ -96,6 +96,12 @@ fn mosquitto_gets_its_operations() {
         assert!(sent, "it has not subscribed in ten seconds");
         let said = child.wait_with_output().expect("its output").stdout;
         assert_eq!(String::from_utf8_lossy(&said), "s/ds 510,gw-1\n");
+        // The next operation is not for a connection that ends.
+        let gone = (0..1000).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            at.list("devices")[0]["connected"] == false
+        });
+        assert!(gone, "it is connected after ten seconds");
     }
     assert_eq!(at.list("devices")[0]["automatic"], true);
 }
