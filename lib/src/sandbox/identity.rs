@@ -32,7 +32,10 @@ impl Identity {
         now: OffsetDateTime,
     ) -> Result<Self, SandboxError> {
         let names = alternative_names(host, bind)?;
-        let (plain, key) = authority("c8y-pki sandbox, self-signed (not Cumulocity)", now)?;
+        let name = "c8y-pki sandbox, self-signed (not Cumulocity)";
+        let (subject, key) = (Name::builder().with("CN", name)?.build()?, generate()?);
+        // Without keyUsage, as OpenSSL makes it.
+        let plain = root_for(&[], &subject, &key, DAYS, now)?;
         let ca = with_names(&plain, &names, &key)?;
         let (server, server_key) = (ca.clone(), PrivateKey::from_pkcs8(key.pkcs8().expose()));
         let server_key = server_key.map_err(broken)?;
@@ -81,7 +84,20 @@ pub(super) fn root(
     days: u32,
     now: OffsetDateTime,
 ) -> Result<Certificate, SandboxError> {
-    let profile = profile(Kind::Root, &["keyCertSign", "cRLSign"], &[]);
+    root_for(CA_USAGE, subject, key, days, now)
+}
+
+/// What the key of a CA is for.
+const CA_USAGE: &[&str] = &["keyCertSign", "cRLSign"];
+
+fn root_for(
+    usage: &[&str],
+    subject: &Name,
+    key: &PrivateKey,
+    days: u32,
+    now: OffsetDateTime,
+) -> Result<Certificate, SandboxError> {
+    let profile = profile(Kind::Root, usage, &[]);
     let order = Order {
         profile: &profile,
         subject,
