@@ -13,8 +13,8 @@ use super::answer::{Answer, Refusal};
 use super::auth::{self, VERDICTS};
 use super::call::Call;
 use super::judge;
+use super::shown::spaced;
 use super::state::World;
-use super::trusted::spaced;
 use crate::cert::Certificate;
 
 const HEADER: &str = "x-cumulocity-client-cert-chain";
