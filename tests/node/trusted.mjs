@@ -155,7 +155,7 @@ for (const [name, ca] of [['RSA', rsa], ['EC', ec]]) {
     const { data: next } = await trusted.regeneratePoPVerificationCode(data);
     assert.notEqual(next.proofOfPossessionUnsignedVerificationCode, code, 'each code is new');
     const current = next.proofOfPossessionUnsignedVerificationCode;
-    for (const wrong of [sign(ca.key, code), sign(ca.key, `${current}\n`), sign(ca.key, '')]) {
+    for (const wrong of [sign(ca.key, code), sign(ca.key, `${current} `), sign(ca.key, '')]) {
       await refused(400, /./, () => trusted.verifySignedVerificationCode(ca.fingerprint, wrong));
     }
     assert.equal((await trusted.detail(ca.fingerprint)).data.proofOfPossessionValid, false);

@@ -84,7 +84,7 @@ def strangers():
     refused(UnauthorizedError, wrong.users.get_current)
     refused(UnauthorizedError, lambda: wrong.post(CERTIFICATES, {"name": "x"}))
     reader = CumulocityApi(HOST, TENANT, "reader", PASSWORD)
-    refused(AccessDeniedError, lambda: reader.get(CERTIFICATES))
+    assert reader.get(CERTIFICATES)["certificates"] == []
     body = {"name": "x", "status": "ENABLED", "certInPemFormat": PEM}
     refused(AccessDeniedError, lambda: reader.post(CERTIFICATES, body))
     step("strangers")
@@ -106,7 +106,7 @@ def trust(c8y):
     proof = f"/tenant/tenants/{TENANT}/trusted-certificates-pop/{fingerprint()}"
     code = c8y.post(f"{proof}/verification-code", {})["proofOfPossessionUnsignedVerificationCode"]
     signed = "proofOfPossessionSignedVerificationCode"
-    refused(ValueError, lambda: c8y.post(f"{proof}/pop", {signed: sign(code + "\n")}), "400")
+    refused(ValueError, lambda: c8y.post(f"{proof}/pop", {signed: sign(code + " ")}), "400")
     assert c8y.post(f"{proof}/pop", {signed: sign(code)})["proofOfPossessionValid"] is True
     # The client's `accept=''` leaves the header out: then there is no body to read.
     assert c8y.post(f"{proof}/verification-code", {}, accept="") == {}

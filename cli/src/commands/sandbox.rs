@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use c8y_pki::cert::Certificate;
 use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::sandbox::{Connection, Faults, Sandbox, Settings};
-use clap::Args;
+use c8y_pki::sandbox::{Connection, Faults, Profile, Sandbox, Settings};
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome, Result};
@@ -52,6 +52,9 @@ pub(crate) struct SandboxArgs {
     /// Port of MQTT over TLS; 0 takes any that is free
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     mqtt_port: u16,
+    /// Let the MQTT Service listen too, on this port; 0 takes any that is free
+    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "0")]
+    mqtt_service: Option<u16>,
     /// Port of the page that shows what happened; 0 takes any that is free
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     management_port: u16,
@@ -68,9 +71,31 @@ pub(crate) struct SandboxArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..))]
     token_seconds: u32,
     /// Let a share of the answers go wrong: 0.2,seed=7 or 503=0.1,429=0.1,slow=0.1,cut=0.1,drop=0.1;
-    /// of MQTT: connack3=0.1,connack5=0.1,late=0.1,silent=0.1,close=0.1; may be repeated
+    /// of MQTT: connack3=0.1,connack5=0.1,late=0.1,silent=0.1,close=0.1; of its TLS, for all connections:
+    /// large-ca-list, foreign-ca-list, tls-alert, self-signed; may be repeated
     #[arg(long, value_name = "SPEC")]
     fault: Vec<String>,
+    /// What is right where the vendor's description and what devices in the field see differ
+    #[arg(long, value_enum, default_value_t = ProfileArg::Field)]
+    profile: ProfileArg,
+    /// Refuse chains of more than two certificates whose CA has no proof of possession
+    #[arg(long)]
+    require_proof: bool,
+    /// Most certificates in a chain that a device presents
+    #[arg(long, value_name = "NUMBER", default_value_t = 10)]
+    longest_chain: usize,
+    /// Days for which the tenant's own CA is valid
+    #[arg(long, value_name = "DAYS", default_value_t = 1095, value_parser = clap::value_parser!(u32).range(1..=36500))]
+    authority_days: u32,
+}
+
+/// The profiles by name.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ProfileArg {
+    /// As in the vendor's description
+    Documented,
+    /// As devices in the field see it
+    Field,
 }
 
 /// Where it is, and how to get in.
@@ -79,6 +104,8 @@ struct Started {
     url: String,
     mtls_url: String,
     mqtt_address: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mqtt_service_address: Option<String>,
     management_url: String,
     tenant: String,
     user: String,
@@ -103,6 +130,14 @@ pub(crate) fn run(args: &SandboxArgs, out: Output) -> Result {
         verification_code: None,
         token_seconds: args.token_seconds,
         faults,
+        profile: match args.profile {
+            ProfileArg::Documented => Profile::Documented,
+            ProfileArg::Field => Profile::Field,
+        },
+        require_proof: args.require_proof,
+        longest_chain: args.longest_chain,
+        authority_days: args.authority_days,
+        mqtt_service_port: args.mqtt_service,
     })?;
     raise_file_limit();
     let stop = stop::on_interrupt();
@@ -140,6 +175,9 @@ pub(crate) fn announce(
     out.note(&format!("REST                      {}", sandbox.url()));
     out.note(&format!("with client certificates  {}", sandbox.mtls_url()));
     out.note(&format!("MQTT over TLS             {}", sandbox.mqtt_address()));
+    if let Some(address) = sandbox.mqtt_service_address() {
+        out.note(&format!("MQTT Service              {address}"));
+    }
     out.note(&format!("page                      {}/", sandbox.management_url()));
     Ok(())
 }
@@ -191,6 +229,7 @@ fn started(sandbox: &Sandbox, ca_file: PathBuf) -> Started {
         url: sandbox.url(),
         mtls_url: sandbox.mtls_url(),
         mqtt_address: sandbox.mqtt_address(),
+        mqtt_service_address: sandbox.mqtt_service_address(),
         management_url: sandbox.management_url(),
         tenant: sandbox.tenant().to_owned(),
         user: sandbox.user().to_owned(),

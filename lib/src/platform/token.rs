@@ -24,9 +24,11 @@ pub fn request(chain: &[Certificate]) -> Request {
     }
 }
 
-/// PEM without its line ends, which no header can hold.
+/// PEM with a space in place of each line end, which no header can hold: without those the platform's parser
+/// says "Incomplete data".
 fn on_one_line(chain: &[Certificate]) -> String {
-    chain.iter().map(|certificate| certificate.pem().replace(['\r', '\n'], "")).collect()
+    let lines = |certificate: &Certificate| certificate.pem().trim().replace('\n', " ");
+    chain.iter().map(lines).collect::<Vec<_>>().join(" ")
 }
 
 #[derive(Deserialize)]

@@ -8,6 +8,9 @@ use hyper::Method;
 use hyper::header::{ACCEPT, HeaderMap};
 use serde_json::{Value, json};
 
+/// The type of errors (OpenAPI description of the platform).
+const ERROR: &str = "application/vnd.com.nsn.cumulocity.error+json";
+
 /// An answer before it is written: status, headers, body.
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
@@ -21,7 +24,16 @@ pub(super) struct Answer {
 impl Answer {
     /// JSON.
     pub(super) fn json(status: u16, value: &Value) -> Self {
-        let headers = vec![("Content-Type", "application/json".to_owned())];
+        Self::typed(status, "application/json", value)
+    }
+
+    /// JSON of one of the platform's own types, `option` say.
+    pub(super) fn vendor(status: u16, kind: &str, value: &Value) -> Self {
+        Self::typed(status, &format!("application/vnd.com.nsn.cumulocity.{kind}+json"), value)
+    }
+
+    fn typed(status: u16, content_type: &str, value: &Value) -> Self {
+        let headers = vec![("Content-Type", content_type.to_owned())];
         Self { status, headers, body: value.to_string().into(), json: true }
     }
 
@@ -74,11 +86,25 @@ pub(super) struct Refusal {
     /// The true reason, where the answer gives none.
     pub(super) reason: Option<String>,
     allow: Option<String>,
+    /// Whether the answer is called plain JSON, not an error of the platform's.
+    plain: bool,
 }
 
 impl Refusal {
     fn new(status: u16, error: &'static str, message: impl Into<String>) -> Self {
-        Self { status, error, message: message.into(), reason: None, allow: None }
+        Self { status, error, message: message.into(), reason: None, allow: None, plain: false }
+    }
+
+    /// The same, called plain JSON: so the description has it for proofs of possession and tokens.
+    pub(super) fn plain(mut self) -> Self {
+        self.plain = true;
+        self
+    }
+
+    /// The same in other words.
+    pub(super) fn saying(mut self, message: impl Into<String>) -> Self {
+        self.message = message.into();
+        self
     }
 
     /// 400.
@@ -156,7 +182,8 @@ impl Refusal {
     /// The answer; `info` is the URL of a page that tells more.
     pub(super) fn answer(&self, info: &str) -> Answer {
         let value = json!({ "error": self.error, "message": self.message, "info": info });
-        let mut answer = Answer::json(self.status, &value);
+        let kind = if self.plain { "application/json" } else { ERROR };
+        let mut answer = Answer::typed(self.status, kind, &value);
         if self.status == 401 {
             answer = answer.with("WWW-Authenticate", "Basic realm=\"c8y-pki sandbox\"");
         }

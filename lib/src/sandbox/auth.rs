@@ -14,26 +14,76 @@ use super::state::World;
 use super::tenant::MANAGEMENT;
 use crate::secret::Password;
 
-const TENANT_MANAGEMENT: &str = "ROLE_TENANT_MANAGEMENT_ADMIN";
-const TENANT: &str = "ROLE_TENANT_ADMIN";
-const DEVICES: &str = "ROLE_DEVICE_CONTROL_ADMIN";
-const IDENTITY: &str = "ROLE_IDENTITY_READ";
-const READER: &str = "ROLE_TENANT_MANAGEMENT_READ";
+/// All roles that a call asks for. Each tenant has a user of the name of each, who has that one alone.
+const ROLES: [&str; 16] = [
+    "ROLE_TENANT_MANAGEMENT_ADMIN",
+    "ROLE_TENANT_ADMIN",
+    "ROLE_TENANT_MANAGEMENT_READ",
+    "ROLE_DEVICE_CONTROL_ADMIN",
+    "ROLE_DEVICE_CONTROL_READ",
+    "ROLE_IDENTITY_READ",
+    "ROLE_IDENTITY_ADMIN",
+    "ROLE_OPTION_MANAGEMENT_READ",
+    "ROLE_OPTION_MANAGEMENT_ADMIN",
+    "ROLE_USER_MANAGEMENT_ADMIN",
+    "ROLE_USER_MANAGEMENT_OWN_ADMIN",
+    "ROLE_USER_MANAGEMENT_OWN_READ",
+    // Not those of a person.
+    "ROLE_SYSTEM",
+    DEVICE,
+    BOOTSTRAP_ROLE,
+    "ROLE_USER_MANAGEMENT_READ",
+];
+/// How many of these, from the first, the administrator has.
+const OF_ADMIN: usize = 12;
+const OWN: &str = "ROLE_USER_MANAGEMENT_OWN_READ";
 const DEVICE: &str = "ROLE_DEVICE";
+const BOOTSTRAP_ROLE: &str = "ROLE_DEVICE_BOOTSTRAP";
 
-/// What a call asks for, as the roles of which one suffices.
-pub(super) const TRUSTED_CERTIFICATES: &[&str] = &[TENANT_MANAGEMENT, TENANT];
-/// The same for bulk registration.
-pub(super) const REGISTRATION: &[&str] = &[DEVICES];
-/// The same for looking up external ids.
-pub(super) const IDENTITIES: &[&str] = &[IDENTITY];
+/// What a call asks for, as the roles of which one suffices: to change trusted certificates.
+pub(super) const TRUSTED_CERTIFICATES: &[&str] =
+    &["ROLE_TENANT_MANAGEMENT_ADMIN", "ROLE_TENANT_ADMIN"];
+/// To look at them.
+pub(super) const TRUSTED_CERTIFICATES_READ: &[&str] =
+    &["ROLE_TENANT_MANAGEMENT_ADMIN", "ROLE_TENANT_ADMIN", "ROLE_TENANT_MANAGEMENT_READ"];
+/// To have a chain judged.
+pub(super) const VERDICTS: &[&str] =
+    &["ROLE_TENANT_MANAGEMENT_ADMIN", "ROLE_TENANT_MANAGEMENT_READ"];
+/// To switch features for a tenant.
+pub(super) const FEATURES: &[&str] = &["ROLE_TENANT_MANAGEMENT_ADMIN"];
+/// To register devices.
+pub(super) const REGISTRATION: &[&str] = &["ROLE_DEVICE_CONTROL_ADMIN"];
+/// To see which devices are to be registered.
+pub(super) const REGISTRATION_READ: &[&str] = &["ROLE_DEVICE_CONTROL_READ"];
+/// To withdraw a device that is to be registered, or its user.
+pub(super) const USERS_ADMIN: &[&str] = &["ROLE_USER_MANAGEMENT_ADMIN"];
+/// To look at users.
+pub(super) const USERS_READ: &[&str] = &["ROLE_USER_MANAGEMENT_READ", "ROLE_USER_MANAGEMENT_ADMIN"];
+/// To ask for the credentials of a device.
+pub(super) const CREDENTIALS: &[&str] = &[BOOTSTRAP_ROLE];
+/// To look up external ids.
+pub(super) const IDENTITIES: &[&str] = &["ROLE_IDENTITY_READ"];
+/// To read options, to write them, and to read those of the instance.
+pub(super) const OPTIONS_READ: &[&str] = &["ROLE_OPTION_MANAGEMENT_READ"];
+pub(super) const OPTIONS: &[&str] = &["ROLE_OPTION_MANAGEMENT_ADMIN"];
+/// To see who one is.
+pub(super) const ONESELF: &[&str] = &["ROLE_SYSTEM", OWN];
+/// To renew a certificate.
+pub(super) const DEVICES: &[&str] = &[DEVICE];
 
-/// The users of every tenant, and their roles.
-const USERS: [(&str, &[&str]); 4] = [
-    ("admin", &[TENANT_MANAGEMENT, TENANT, DEVICES, IDENTITY, READER]),
-    ("trust", &[TENANT, IDENTITY]),
-    ("devices", &[DEVICES, IDENTITY]),
-    ("reader", &[READER]),
+/// The user of devices that have no credentials yet, in the management tenant.
+pub(super) const BOOTSTRAP: &str = "devicebootstrap";
+/// What the names of devices' users begin with.
+pub(super) const OF_DEVICE: &str = "device_";
+
+/// The other users of every tenant, and their roles; the administrator has those of a person.
+const USERS: [(&str, &[&str]); 3] = [
+    ("trust", &["ROLE_TENANT_ADMIN", "ROLE_IDENTITY_READ", OWN]),
+    (
+        "devices",
+        &["ROLE_DEVICE_CONTROL_ADMIN", "ROLE_DEVICE_CONTROL_READ", "ROLE_IDENTITY_READ", OWN],
+    ),
+    ("reader", &["ROLE_TENANT_MANAGEMENT_READ", OWN]),
 ];
 
 /// Who asks.
@@ -62,12 +112,25 @@ impl Basic {
 
 impl Caller {
     fn user(tenant: &str, user: &str) -> Option<Self> {
-        let (_, roles) = USERS.iter().find(|(name, _)| *name == user)?;
+        let named = || USERS.iter().find(|(name, _)| *name == user).map(|(_, roles)| *roles);
+        let role = || ROLES.iter().find(|role| **role == user).map(std::slice::from_ref);
+        let roles = match user {
+            "admin" => &ROLES[..OF_ADMIN],
+            BOOTSTRAP if tenant == MANAGEMENT => CREDENTIALS,
+            _ => named().or_else(role)?,
+        };
         Some(Self { tenant: tenant.to_owned(), user: user.to_owned(), roles, device: false })
     }
 
     fn device(tenant: &str, id: &str) -> Self {
-        Self { tenant: tenant.to_owned(), user: id.to_owned(), roles: &[DEVICE], device: true }
+        let roles = &[DEVICE, OWN];
+        Self { tenant: tenant.to_owned(), user: id.to_owned(), roles, device: true }
+    }
+
+    /// The name of the user: that of a device is not its id.
+    fn name(&self) -> String {
+        let before = if self.device { OF_DEVICE } else { "" };
+        format!("{before}{}", self.user)
     }
 
     /// Refuses callers who have none of the roles.
@@ -99,10 +162,10 @@ impl Caller {
 pub(super) fn caller(world: &World, call: &Call) -> Result<Caller, Refusal> {
     if let Some(token) = bearer(&call.headers) {
         let bearer = world.tokens.check(token, call.now).map_err(Refusal::unauthorized)?;
-        if bearer.device {
+        if let Some(id) = bearer.subject.strip_prefix(OF_DEVICE) {
             let there = world.tenants.get(&bearer.tenant);
-            let there = there.is_some_and(|t| t.devices.contains_key(&bearer.subject));
-            let caller = Caller::device(&bearer.tenant, &bearer.subject);
+            let there = there.is_some_and(|t| t.devices.contains_key(id));
+            let caller = Caller::device(&bearer.tenant, id);
             return there.then_some(caller).ok_or_else(|| Refusal::unauthorized("no such device"));
         }
         let user = Caller::user(&bearer.tenant, &bearer.subject);
@@ -124,7 +187,7 @@ pub(super) fn login(world: &World, basic: &Basic) -> Result<Caller, String> {
         let wrong = || "the password is wrong".to_owned();
         return (*password == world.password).then_some(caller).ok_or_else(wrong);
     }
-    for id in [Some(user.as_str()), user.strip_prefix("device_")].into_iter().flatten() {
+    for id in [Some(user.as_str()), user.strip_prefix(OF_DEVICE)].into_iter().flatten() {
         let device = of_tenant.devices.get(id).and_then(|device| device.credentials.as_ref());
         if device == Some(password) {
             return Ok(Caller::device(tenant, id));
@@ -161,14 +224,17 @@ pub(super) fn claimed(headers: &HeaderMap) -> Option<String> {
 
 /// `GET /user/currentUser`.
 pub(super) fn current_user(world: &World, call: &Call) -> Result<Answer, Refusal> {
-    let caller = caller(world, call)?;
-    let role = |role: &&str| json!({ "id": role, "name": role });
+    let caller = caller(world, call)?.needs(ONESELF)?;
+    let url = world.site.url();
+    let role = |role: &&str| json!({ "id": role, "name": role, "self": format!("{url}/user/roles/{role}") });
     let roles: Vec<Value> = caller.roles.iter().map(role).collect();
-    let link = format!("{}/user/currentUser", world.site.url());
-    Ok(Answer::json(
+    let name = caller.name();
+    Ok(Answer::vendor(
         200,
+        "currentuser",
         &json!({
-            "id": caller.user, "userName": caller.user, "effectiveRoles": roles, "self": link,
+            "id": name, "userName": name, "effectiveRoles": roles,
+            "self": format!("{url}/user/currentUser"),
         }),
     ))
 }

@@ -90,15 +90,25 @@ impl Call {
         Err(Refusal::unprocessable("The body is no JSON object."))
     }
 
+    /// The method; HEAD is GET without its body, which the server leaves out.
+    pub(super) fn verb(&self) -> &str {
+        if self.method == Method::HEAD { "GET" } else { self.method.as_str() }
+    }
+
     /// The part `file` of a form, whatever type it is said to have.
     pub(super) fn file(&self) -> Result<&Part, Refusal> {
+        let file = self.part("file")?;
+        file.ok_or_else(|| Refusal::unprocessable("The form has no part \"file\"."))
+    }
+
+    /// A part of a form, if it has it.
+    pub(super) fn part(&self, name: &str) -> Result<Option<&Part>, Refusal> {
         self.body()?;
         let form = self.form.as_ref().ok_or_else(|| Refusal::media_type("multipart/form-data"))?;
         let parts = form.as_ref().map_err(|reason| {
             Refusal::unprocessable(format!("The form cannot be read: {reason}."))
         })?;
-        let file = parts.iter().find(|part| part.name == "file");
-        file.ok_or_else(|| Refusal::unprocessable("The form has no part \"file\"."))
+        Ok(parts.iter().find(|part| part.name == name))
     }
 
     /// The part `file` of a form, which must be CSV.
@@ -126,8 +136,14 @@ impl Call {
 
     /// A parameter that is `true` or `false`, false without it.
     pub(super) fn flag(&self, name: &str) -> Result<bool, Refusal> {
+        self.flag_or(name, false)
+    }
+
+    /// A parameter that is `true` or `false`, with what it is when it is not given.
+    pub(super) fn flag_or(&self, name: &str, otherwise: bool) -> Result<bool, Refusal> {
         match self.parameter(name) {
-            None | Some("false") => Ok(false),
+            None => Ok(otherwise),
+            Some("false") => Ok(false),
             Some("true") => Ok(true),
             Some(other) => Err(Refusal::unprocessable(format!(
                 "The parameter {name} is {other:?}; it must be true or false."

@@ -12,10 +12,12 @@ use super::call::Call;
 use super::state::World;
 use super::tenant::Tenant;
 
-/// `GET /identity/externalIds/{type}/{id}`. Roles: `ROLE_IDENTITY_READ`.
+/// `GET /identity/externalIds/{type}/{id}`. Roles: `ROLE_IDENTITY_READ`; a device may read its own.
 pub(super) fn find(world: &World, call: &Call, kind: &str, id: &str) -> Result<Answer, Refusal> {
-    let caller = auth::caller(world, call)?.needs(IDENTITIES)?;
+    let caller = auth::caller(world, call)?;
     let (kind, id) = (decoded(kind), decoded(id));
+    let own = caller.device && caller.user == id;
+    let caller = if own { caller } else { caller.needs(IDENTITIES)? };
     let tenant = world.tenants.get(&caller.tenant);
     let device = tenant.and_then(|tenant| device_of(tenant, &kind, &id));
     let Some(device) = device else {
@@ -24,9 +26,13 @@ pub(super) fn find(world: &World, call: &Call, kind: &str, id: &str) -> Result<A
         )));
     };
     let link = format!("{}{}", world.site.url(), call.path);
-    Ok(Answer::json(
+    let object = json!({
+        "id": device, "self": format!("{}/inventory/managedObjects/{device}", world.site.url()),
+    });
+    Ok(Answer::vendor(
         200,
-        &json!({ "externalId": id, "type": kind, "managedObject": { "id": device }, "self": link }),
+        "externalid",
+        &json!({ "externalId": id, "type": kind, "managedObject": object, "self": link }),
     ))
 }
 

@@ -29,6 +29,16 @@ use super::SandboxError;
 /// | `late` | it is accepted; CONNACK 5 comes in place of the first answer after that, and the end |
 /// | `silent` | nothing is answered |
 /// | `close` | the connection ends without an answer |
+///
+/// And by a word alone, for every connection over MQTT from then on (the last one: for all of TLS, and only
+/// from the start):
+///
+/// | word | what happens in the handshake |
+/// | --- | --- |
+/// | `large-ca-list` | the list of accepted CAs makes it larger than 64 KB (TLS 1.2) |
+/// | `foreign-ca-list` | the list of accepted CAs has none of the uploaded ones |
+/// | `tls-alert` | a chain that is not accepted is refused with an alert, not with CONNACK 5 |
+/// | `self-signed` | the server's certificate signed itself and has CA:TRUE |
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Faults {
     /// In the order of [`KINDS`].
@@ -36,6 +46,32 @@ pub struct Faults {
     /// In the order of [`MQTT_KINDS`].
     mqtt: [f64; 5],
     seed: u64,
+    pub(super) tls: TlsFaults,
+}
+
+/// What goes wrong in handshakes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct TlsFaults {
+    pub(super) large_list: bool,
+    pub(super) foreign_list: bool,
+    pub(super) alert: bool,
+    pub(super) self_signed: bool,
+}
+
+impl TlsFaults {
+    const NONE: Self =
+        Self { large_list: false, foreign_list: false, alert: false, self_signed: false };
+
+    /// What a word switches on.
+    fn named(&mut self, word: &str) -> Option<&mut bool> {
+        Some(match word {
+            "large-ca-list" => &mut self.large_list,
+            "foreign-ca-list" => &mut self.foreign_list,
+            "tls-alert" => &mut self.alert,
+            "self-signed" => &mut self.self_signed,
+            _ => return None,
+        })
+    }
 }
 
 const KINDS: [&str; 5] = ["503", "429", "slow", "cut", "drop"];
@@ -94,19 +130,20 @@ impl Default for Faults {
 impl Faults {
     /// No faults.
     pub fn none() -> Self {
-        Self { shares: [0.0; 5], mqtt: [0.0; 5], seed: 0 }
+        Self { shares: [0.0; 5], mqtt: [0.0; 5], seed: 0, tls: TlsFaults::NONE }
     }
 
     /// The share of all answers of REST that goes wrong, each kind as often as the others. A share outside
     /// 0 to 1 is taken as the nearer end.
     pub fn evenly(share: f64, seed: u64) -> Self {
         let share = if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) };
-        Self { shares: [share / 5.0; 5], mqtt: [0.0; 5], seed }
+        Self { shares: [share / 5.0; 5], seed, ..Self::none() }
     }
 
     /// Whether any answer can go wrong.
     pub fn any(&self) -> bool {
         self.shares.iter().chain(&self.mqtt).any(|share| *share > 0.0)
+            || self.tls != TlsFaults::NONE
     }
 
     /// What befalls the request of that number.
@@ -162,6 +199,10 @@ impl FromStr for Faults {
         let mut faults = Self::none();
         for part in text.split(',').map(str::trim) {
             let Some((kind, value)) = part.split_once('=') else {
+                if let Some(on) = faults.tls.named(part) {
+                    *on = true;
+                    continue;
+                }
                 faults.shares = Self::evenly(share(part).map_err(refuse)?, 0).shares;
                 continue;
             };
@@ -208,7 +249,9 @@ mod tests {
         let faults: Faults =
             "503=0.1, 429=0.05,slow=0.02,cut=0.02,drop=0.05,seed=7".parse().unwrap();
         let shares = [0.1, 0.05, 0.02, 0.02, 0.05];
-        assert_eq!(faults, Faults { shares, mqtt: [0.0; 5], seed: 7 });
+        assert_eq!(faults, Faults { shares, seed: 7, ..Faults::none() });
+        let faults: Faults = "tls-alert,0.1".parse().unwrap();
+        assert!(faults.tls.alert && !faults.tls.self_signed && faults.any());
         let faults: Faults = "connack5=0.5,late=0.5".parse().unwrap();
         assert_eq!(faults, Faults { mqtt: [0.0, 0.5, 0.5, 0.0, 0.0], ..Faults::none() });
         for bad in

@@ -9,7 +9,7 @@ use crate::cert::{Certificate, Serial};
 use crate::crypto::KeyType;
 use crate::der;
 use crate::issue::{self, IssueError, Issuer, Order, Parts, Replace, Validity, assemble};
-use crate::key::PrivateKey;
+use crate::key::{KeyError, PrivateKey};
 use crate::name::Name;
 use crate::profile::{Kind, PathLength, Profile};
 
@@ -24,6 +24,24 @@ pub(super) struct Identity {
 }
 
 impl Identity {
+    /// With a server's certificate that signed itself and says CA:TRUE, as `openssl req -x509` makes it and
+    /// installations of Edge have it. It is its own CA.
+    pub(super) fn self_signed(
+        host: &str,
+        bind: IpAddr,
+        now: OffsetDateTime,
+    ) -> Result<Self, SandboxError> {
+        let names = alternative_names(host, bind)?;
+        let name = "c8y-pki sandbox, self-signed (not Cumulocity)";
+        let (subject, key) = (Name::builder().with("CN", name)?.build()?, generate()?);
+        // Without keyUsage, as OpenSSL makes it.
+        let plain = root_for(&[], &subject, &key, DAYS, now)?;
+        let ca = with_names(&plain, &names, &key)?;
+        let (server, server_key) = (ca.clone(), PrivateKey::from_pkcs8(key.pkcs8().expose()));
+        let server_key = server_key.map_err(broken)?;
+        Ok(Self { ca, ca_key: key, server, server_key })
+    }
+
     /// For a server that is reached as `host`, as `localhost`, and at the loopback addresses.
     pub(super) fn make(
         host: &str,
@@ -39,7 +57,7 @@ impl Identity {
             subject: &Name::builder().with("CN", "c8y-pki sandbox")?.build()?,
             public_key: server_key.public_key(),
             serial: Serial::random()?,
-            validity: validity(now),
+            validity: validity(now, DAYS),
             path_length: None,
         };
         let issuer = Issuer::new(&ca, &ca_key, now)?;
@@ -48,37 +66,66 @@ impl Identity {
     }
 }
 
-/// A new root of EC P-256.
+/// A new root of EC P-256 that is called so, for a month.
 pub(super) fn authority(
     common_name: &str,
     now: OffsetDateTime,
 ) -> Result<(Certificate, PrivateKey), SandboxError> {
+    let subject = Name::builder().with("CN", common_name)?.build()?;
     let key = generate()?;
-    let profile = profile(Kind::Root, &["keyCertSign", "cRLSign"], &[]);
-    let order = Order {
-        profile: &profile,
-        subject: &Name::builder().with("CN", common_name)?.build()?,
-        public_key: key.public_key(),
-        serial: Serial::random()?,
-        validity: validity(now),
-        path_length: Some(0),
-    };
-    let certificate = issue::self_sign(&order, &key)?;
+    let certificate = root(&subject, &key, DAYS, now)?;
     Ok((certificate, key))
 }
 
-fn generate() -> Result<PrivateKey, SandboxError> {
-    PrivateKey::generate(KeyType::EcP256).map_err(|e| match e {
-        crate::key::KeyError::Crypto(e) => e.into(),
-        other => IssueError::Encoding(other.to_string()).into(),
-    })
+/// A certificate of a root that has that key, for so many days.
+pub(super) fn root(
+    subject: &Name,
+    key: &PrivateKey,
+    days: u32,
+    now: OffsetDateTime,
+) -> Result<Certificate, SandboxError> {
+    root_for(CA_USAGE, subject, key, days, now)
 }
 
-fn validity(now: OffsetDateTime) -> Validity {
+/// What the key of a CA is for.
+const CA_USAGE: &[&str] = &["keyCertSign", "cRLSign"];
+
+fn root_for(
+    usage: &[&str],
+    subject: &Name,
+    key: &PrivateKey,
+    days: u32,
+    now: OffsetDateTime,
+) -> Result<Certificate, SandboxError> {
+    let profile = profile(Kind::Root, usage, &[]);
+    let order = Order {
+        profile: &profile,
+        subject,
+        public_key: key.public_key(),
+        serial: Serial::random()?,
+        validity: validity(now, days),
+        path_length: Some(0),
+    };
+    Ok(issue::self_sign(&order, key)?)
+}
+
+/// A new key of EC P-256.
+pub(super) fn generate() -> Result<PrivateKey, SandboxError> {
+    PrivateKey::generate(KeyType::EcP256).map_err(broken)
+}
+
+fn broken(error: KeyError) -> SandboxError {
+    match error {
+        KeyError::Crypto(e) => e.into(),
+        other => IssueError::Encoding(other.to_string()).into(),
+    }
+}
+
+fn validity(now: OffsetDateTime, days: u32) -> Validity {
     let now = now.replace_nanosecond(0).unwrap_or(now);
     Validity {
         not_before: now - Duration::hours(1),
-        not_after: now + Duration::days(DAYS.into()),
+        not_after: now + Duration::days(days.into()),
         issued: now,
     }
 }

@@ -17,7 +17,7 @@ pub struct Connection {
     pub number: u64,
     /// When it came, in ISO 8601.
     pub at: String,
-    /// `https`, `mtls` for the port with client certificates, or `mqtt`.
+    /// `https`, `mtls` for the port with client certificates, `mqtt` or `mqtt-service`.
     pub port: &'static str,
     /// Its method.
     pub method: String,
@@ -35,7 +35,7 @@ pub struct Connection {
     /// `connack5`, `late`, `silent` or `close`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<&'static str>,
-    /// Why it was refused, where the answer does not say.
+    /// Why it was refused, where the answer does not say; or what it should have done otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

@@ -3,34 +3,37 @@
 //!
 //! [`Sandbox::start`] listens on four ports, with a CA of its own: REST over HTTPS; HTTPS with a
 //! client certificate, for tokens of devices; MQTT over TLS, with a client certificate or without; and,
-//! on the loopback address only and without TLS, a page that shows what happened, and the same as JSON. Everything is gone when it is dropped.
+//! on the loopback address only and without TLS, a page that shows what happened, and the same as JSON. A fifth is
+//! that of the MQTT Service, if it is asked for. Everything is gone when it is dropped.
 //!
-//! It is written from the platform's documentation, sections "REST" and "MQTT", and shares no request or answer
-//! code with the client: a misunderstanding must not stand on both sides.
+//! It is written from the platform's documentation, sections "REST" and "MQTT", and from its OpenAPI
+//! description, to which a test holds it. It shares no request or answer code with the client: a
+//! misunderstanding must not stand on both sides. Where description and field differ: [`Profile`].
 //!
 //! One instance with the tenants `t1001`, `t1002` and `management`. Each has the users `admin` (all
-//! roles), `trust` (trusted certificates only), `devices` (registration only) and `reader` (no role
-//! that suffices for anything), all with the one password.
+//! roles), `trust` (trusted certificates only), `devices` (registration only) and `reader` (may look at
+//! trusted certificates), and one for each role, called like the role and with no other, all with the one
+//! password.
 //!
 //! # Where the platform's documentation leaves a choice
 //!
 //! - A certificate that another tenant holds with proof of possession: 409. Without proof on either
 //!   side it is taken, and both are locked out until one of them has completed its proof.
-//! - The list of revocations always counts, as if its check were switched on; `PUT` answers 204.
-//!   Reading it takes any user of the tenant.
-//! - A revoked serial number counts whoever issued the certificate.
-//! - A chain of more than two certificates without proof of possession is refused.
-//! - The chain in `X-Ssl-Cert-Chain` begins with the device's own certificate.
-//! - JSON that cannot be read is 422, as any other content that is refused.
+//! - A revoked serial number counts whoever issued the certificate, once the check is switched on. Only the
+//!   list is checked, no distribution points.
+//! - A chain of more than two certificates without proof of possession is refused only if
+//!   [`Settings::require_proof`] says so.
+//! - JSON that cannot be read is 422, as any other content that is refused; in revocations 400.
+//! - Beyond the description: 404 for a path that is not there, 405 for another method, 413 for too large a
+//!   body, 415 for one of another type, 422 for parameters of a list.
+//! - A registration with a one-time password is ACCEPTED at once; ten wrong ones block it.
+//! - Whatever the request for a certificate says besides its subject and key is passed over.
 //! - The answers of enrolment are no JSON, so they come without `Accept` too.
 //! - A device that is let in one by one can be accepted once it has asked for its credentials: before,
-//!   422.
+//!   404.
 //!
 //! The choices of MQTT are in `sandbox/mqtt/mod.rs`. Faults on purpose are those of REST or of MQTT, each
 //! drawn for by itself.
-//!
-//! Beyond that documentation, from the platform's OpenAPI description: `GET /user/currentUser`, and
-//! `GET /identity/externalIds/{type}/{id}`.
 //!
 //! Not there: inventory over REST, anything else that the tools of this project do not call.
 //!
@@ -52,23 +55,29 @@ mod collection;
 mod est;
 mod external;
 mod faults;
+mod features;
 mod identity;
 mod journal;
 mod judge;
 mod jwt;
 mod management;
 mod mqtt;
+mod names;
 mod pop;
 mod register;
 mod requests;
 mod revocation;
 mod routes;
 mod server;
+mod settings;
+mod shown;
 mod state;
 mod tenant;
 mod tls;
 mod token;
 mod trusted;
+mod users;
+mod verdict;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -83,6 +92,7 @@ use crate::secret::Password;
 
 pub use faults::Faults;
 pub use journal::Connection;
+pub use settings::{Profile, Settings};
 
 use server::{Door, Shared};
 use state::World;
@@ -155,54 +165,6 @@ impl SandboxError {
     }
 }
 
-/// How a sandbox is to be.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The address on which REST listens, with and without client certificate.
-    pub bind: IpAddr,
-    /// The host name by which clients reach it: a name in its certificate.
-    pub host: String,
-    /// Port of REST; 0: any that is free.
-    pub https_port: u16,
-    /// Port of REST with client certificates; 0: any that is free.
-    pub mtls_port: u16,
-    /// Port of MQTT over TLS; 0: any that is free.
-    pub mqtt_port: u16,
-    /// Port of the page, on the loopback address; 0: any that is free.
-    pub management_port: u16,
-    /// The password of all users; none: a random one.
-    pub password: Option<Password>,
-    /// How long the verification code of a proof of possession can be used, in seconds.
-    pub code_seconds: u64,
-    /// The verification code that it gives, whatever that is; none: a new one each time. To see what a
-    /// client signs.
-    pub verification_code: Option<String>,
-    /// How long tokens are good, in seconds; the platform's are good for an hour.
-    pub token_seconds: u32,
-    /// What goes wrong on purpose.
-    pub faults: Faults,
-}
-
-impl Default for Settings {
-    /// On the loopback address, any free ports, a random password, codes of ten minutes, tokens of an
-    /// hour, no faults.
-    fn default() -> Self {
-        Self {
-            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            host: "localhost".to_owned(),
-            https_port: 0,
-            mtls_port: 0,
-            mqtt_port: 0,
-            management_port: 0,
-            password: None,
-            code_seconds: 600,
-            verification_code: None,
-            token_seconds: 3600,
-            faults: Faults::none(),
-        }
-    }
-}
-
 /// The tenant of whoever names none, and of devices.
 pub(crate) const HOME: &str = "t1001";
 const ADMIN: &str = "admin";
@@ -227,9 +189,15 @@ impl Sandbox {
         let rest = listen(settings.bind, settings.https_port)?;
         let mutual = listen(settings.bind, settings.mtls_port)?;
         let mqtt = listen(settings.bind, settings.mqtt_port)?;
+        let service = settings.mqtt_service_port.map(|port| listen(settings.bind, port));
+        let service = service.transpose()?;
         let page = listen(IpAddr::V4(Ipv4Addr::LOCALHOST), settings.management_port)?;
         let password = settings.password.map_or_else(|| random_password(20), Ok)?;
-        let identity = identity::Identity::make(&settings.host, settings.bind, clock::now())?;
+        let make = match settings.faults.tls.self_signed {
+            true => identity::Identity::self_signed,
+            false => identity::Identity::make,
+        };
+        let identity = make(&settings.host, settings.bind, clock::now())?;
         let site = state::Site {
             host: settings.host,
             https_port: rest.1,
@@ -238,12 +206,16 @@ impl Sandbox {
             management_port: page.1,
             code_seconds: settings.code_seconds,
             verification_code: settings.verification_code,
-            token_seconds: settings.token_seconds,
+            profile: settings.profile,
+            require_proof: settings.require_proof,
+            longest_chain: settings.longest_chain,
+            authority_days: settings.authority_days,
+            mqtt_service_port: service.as_ref().map(|(_, port)| *port),
         };
         let ca_pem = identity.ca.pem();
         let tls = tls::configs(&identity)?;
-        let world = World::new(site, password.clone(), identity)?;
-        let shared = Arc::new(Shared::new(world, settings.faults));
+        let world = World::new(site, password.clone(), identity, settings.token_seconds);
+        let shared = Arc::new(Shared::new(world, settings.faults, Arc::clone(&tls.mutual)));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("c8y-pki-sandbox")
@@ -254,11 +226,12 @@ impl Sandbox {
             let _context = runtime.enter();
             let doors = [
                 (rest, Door::Rest(tls.rest)),
-                (mutual, Door::Mutual(Arc::clone(&tls.mutual))),
-                (mqtt, Door::Mqtt(tls.mutual)),
+                (mutual, Door::Mutual(tls.mutual)),
+                (mqtt, Door::Mqtt(mqtt::Port::Classic)),
                 (page, Door::Page),
             ];
-            for ((listener, port), door) in doors {
+            let service = service.map(|listener| (listener, Door::Mqtt(mqtt::Port::Service)));
+            for ((listener, port), door) in doors.into_iter().chain(service) {
                 let listener = tokio::net::TcpListener::from_std(listener)
                     .map_err(|e| refused(settings.bind, port, &e))?;
                 runtime.spawn(server::serve(listener, door, Arc::clone(&shared)));
@@ -293,6 +266,16 @@ impl Sandbox {
         self.shared.world().site.mqtt_port
     }
 
+    /// Host and port of the MQTT Service, if there is one.
+    pub fn mqtt_service_address(&self) -> Option<String> {
+        self.shared.world().site.mqtt_service_address()
+    }
+
+    /// The port of the MQTT Service, if there is one.
+    pub fn mqtt_service_port(&self) -> Option<u16> {
+        self.shared.world().site.mqtt_service_port
+    }
+
     /// The page that shows what happened; `state.json` below it is [`Sandbox::state`].
     pub fn management_url(&self) -> String {
         self.shared.world().site.management_url()
@@ -321,13 +304,15 @@ impl Sandbox {
     /// A bearer token of [`Sandbox::user`], good for [`Settings::token_seconds`].
     pub fn token(&self) -> Password {
         let world = self.shared.world();
-        world.tokens.issue(&world.site.host, HOME, ADMIN, false, clock::now())
+        // Without a key, for want of random numbers, there is no token that would be good.
+        world.tokens.issue(&world.site.host, HOME, ADMIN, clock::now()).unwrap_or_else(|_| none())
     }
 
     /// A bearer token of a device of [`Sandbox::tenant`], as it gets with its certificate.
     pub fn device_token(&self, id: &str) -> Password {
         let world = self.shared.world();
-        world.tokens.issue(&world.site.host, HOME, id, true, clock::now())
+        let token = world.tokens.issue_to_device(&world.site.host, HOME, id, clock::now());
+        token.unwrap_or_else(|_| none())
     }
 
     /// The variables that the platform's clients read: C8Y_HOST, C8Y_TENANT, C8Y_USER and
@@ -357,7 +342,15 @@ impl Sandbox {
     /// the platform's device registration; false if it is there already, or cannot be.
     pub fn enter_device(&self, id: &str) -> bool {
         let mut world = self.shared.world();
-        world.tenants.get_mut(HOME).is_some_and(|tenant| requests::enter(tenant, id).is_ok())
+        world.tenants.get_mut(HOME).is_some_and(|tenant| requests::enter_now(tenant, id).is_ok())
+    }
+
+    /// Writes an option of [`Sandbox::tenant`]; false if there is no such tenant.
+    pub fn set_option(&self, category: &str, key: &str, value: &str) -> bool {
+        let place = (category.to_owned(), key.to_owned());
+        let mut world = self.shared.world();
+        let tenant = world.tenants.get_mut(HOME);
+        tenant.map(|tenant| tenant.options.insert(place, value.to_owned())).is_some()
     }
 
     /// Accepts a device that was entered, once it has asked; false if it has not.
@@ -385,6 +378,11 @@ impl Drop for Sandbox {
             runtime.shutdown_background();
         }
     }
+}
+
+/// A token that is none.
+fn none() -> Password {
+    Password::new("")
 }
 
 /// A port, and its number.

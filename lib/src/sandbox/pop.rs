@@ -1,21 +1,35 @@
 //! Proof of possession: whoever uploaded a CA shows that its key is theirs (platform: "Proof of
 //! possession"). The signature is over the code's octets exactly, with SHA-256: RSA with PKCS#1 v1.5,
-//! ECDSA in DER. A code is good once, and for a time; each new one takes the place of the one before.
+//! ECDSA in DER. A code is there from the upload on, good once, and for a time; each new one takes the place
+//! of the one before. A line end after it in what was signed does no harm.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use super::answer::{Answer, Refusal};
 use super::auth::{self, TRUSTED_CERTIFICATES};
 use super::call::Call;
 use super::clock::iso;
-use super::state::World;
+use super::state::{Site, World};
 use super::trusted::{Code, Trusted, find, keeper, shown};
-use crate::crypto::random_password;
+use crate::crypto::fill_random;
 
-/// Characters of a code.
-const LENGTH: usize = 32;
+/// Bytes of a code: "some 150 characters of base64" are made of them.
+const LENGTH: usize = 111;
+
+/// A new code, from now on.
+pub(super) fn code(site: &Site, now: OffsetDateTime) -> Result<Code, Refusal> {
+    let life = i64::try_from(site.code_seconds).unwrap_or(i64::MAX);
+    // A life without end is one of a hundred years.
+    let until = now + Duration::seconds(life.min(3_155_760_000));
+    if let Some(text) = &site.verification_code {
+        return Ok(Code { text: text.clone(), until });
+    }
+    let mut bytes = [0; LENGTH];
+    fill_random(&mut bytes).map_err(Refusal::broken)?;
+    Ok(Code { text: STANDARD.encode(bytes), until })
+}
 
 /// `POST …/trusted-certificates-pop/{fingerprint}/verification-code`.
 pub(super) fn new_code(
@@ -25,16 +39,8 @@ pub(super) fn new_code(
     fingerprint: &str,
 ) -> Result<Answer, Refusal> {
     keeper(world, call, tenant)?;
-    let life = i64::try_from(world.site.code_seconds).unwrap_or(i64::MAX);
-    // A life without end is one of a hundred years.
-    let until = call.now + Duration::seconds(life.min(3_155_760_000));
-    let given = world.site.verification_code.clone();
-    let trusted = find(world, tenant, fingerprint)?;
-    let text = match given {
-        Some(text) => text,
-        None => random_password(LENGTH).map_err(Refusal::broken)?.expose().to_owned(),
-    };
-    trusted.code = Some(Code { text, until });
+    let code = code(&world.site, call.now)?;
+    find(world, tenant, fingerprint)?.code = Some(code);
     shown(world, tenant, fingerprint)
 }
 
@@ -50,11 +56,11 @@ pub(super) fn submit(
     let body = call.json()?;
     let Some(signature) = body["proofOfPossessionSignedVerificationCode"].as_str() else {
         let message = "\"proofOfPossessionSignedVerificationCode\" is missing.";
-        return Err(Refusal::unprocessable(message));
+        return Err(Refusal::unprocessable(message).plain());
     };
     let code = usable_code(trusted, call)?;
     verify(trusted, code, signature).map_err(|reason| {
-        Refusal::bad(format!("The signature of the verification code is wrong: {reason}."))
+        Refusal::bad(format!("The signature of the verification code is wrong: {reason}.")).plain()
     })?;
     trusted.proven = true;
     trusted.code = None;
@@ -63,11 +69,14 @@ pub(super) fn submit(
 
 fn usable_code<'a>(trusted: &'a Trusted, call: &Call) -> Result<&'a str, Refusal> {
     match &trusted.code {
-        None => Err(Refusal::unprocessable("There is no verification code: ask for one first.")),
+        None => {
+            Err(Refusal::unprocessable("There is no verification code: ask for one first.").plain())
+        }
         Some(code) if code.until <= call.now => Err(Refusal::unprocessable(format!(
             "The verification code could be used until {}: ask for a new one.",
             iso(code.until)
-        ))),
+        ))
+        .plain()),
         Some(code) => Ok(&code.text),
     }
 }
@@ -76,7 +85,13 @@ fn verify(trusted: &Trusted, code: &str, signature: &str) -> Result<(), String> 
     let signature = STANDARD.decode(signature);
     let signature = signature.map_err(|e| format!("it is no base64 without line breaks ({e})"))?;
     let key = trusted.certificate.public_key.as_ref().map_err(ToString::to_string)?;
-    key.verify_sha256(code.as_bytes(), &signature).map_err(|e| e.to_string())
+    let right = key.verify_sha256(code.as_bytes(), &signature);
+    // Since 10.18.86 a line end does no harm.
+    let mut with_line_end = ["\n", "\r\n"].iter().map(|end| format!("{code}{end}"));
+    if with_line_end.any(|code| key.verify_sha256(code.as_bytes(), &signature).is_ok()) {
+        return Ok(());
+    }
+    right.map_err(|e| e.to_string())
 }
 
 /// `POST …/trusted-certificates-pop/{fingerprint}/confirmed`: the management tenant vouches for a
@@ -89,6 +104,9 @@ pub(super) fn confirm(
 ) -> Result<Answer, Refusal> {
     auth::caller(world, call)?.of_management()?.needs(TRUSTED_CERTIFICATES)?;
     let trusted = find(world, tenant, fingerprint)?;
+    if trusted.proven {
+        return Err(Refusal::unprocessable("Its possession is proven already.").plain());
+    }
     trusted.proven = true;
     trusted.code = None;
     shown(world, tenant, fingerprint)

@@ -1,14 +1,16 @@
-//! Revoked serial numbers (platform: "Revocation"): entries are only added, a duplicate keeps the old
-//! one, an empty or future date becomes now.
+//! Revoked serial numbers (platform: "Revocation"): entries are only added, an empty or future date becomes
+//! now, a serial number that is there keeps its date. In files the vendor's texts disagree: by
+//! [`Profile::Documented`] a row with a future date is skipped, and the last date counts.
 //!
-//! Refused with 422, as a whole: more than 5000 entries, a serial number that is not hexadecimal, a
-//! date that is not ISO 8601, a CSV without the header `SERIALNO,DATE`.
+//! The first line of a file is its header, whatever it says. Refused with 400, as a whole: more than 5000
+//! entries, a serial number that is not hexadecimal, a date that is not ISO 8601.
 
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
+use super::Profile;
 use super::answer::{Answer, Refusal};
-use super::auth::{self, TRUSTED_CERTIFICATES};
+use super::auth::{self, TRUSTED_CERTIFICATES, TRUSTED_CERTIFICATES_READ};
 use super::call::Call;
 use super::clock;
 use super::state::World;
@@ -27,15 +29,19 @@ type Entry = (Vec<u8>, OffsetDateTime);
 /// `PUT /tenant/trusted-certificates/settings/crl`.
 pub(super) fn add(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
     let caller = auth::caller(world, call)?.needs(TRUSTED_CERTIFICATES)?;
-    let entries = match call.media_type().as_str() {
+    let documented = world.site.profile == Profile::Documented;
+    let (entries, last_counts) = match call.media_type().as_str() {
         // Of any type: the platform's own client for Node sends the part without one.
-        "multipart/form-data" => from_csv(&call.file()?.bytes, call.now)?,
-        "application/json" => from_json(&call.json()?, call.now)?,
+        "multipart/form-data" => (from_csv(&call.file()?.bytes, call.now, documented)?, documented),
+        "application/json" => (from_json(&call.json()?, call.now)?, false),
         _ => return Err(Refusal::media_type("application/json or multipart/form-data")),
     };
     if let Some(tenant) = world.tenants.get_mut(&caller.tenant) {
         for (serial, at) in entries {
-            tenant.revoked.entry(serial).or_insert(at);
+            let known = tenant.revoked.entry(serial).or_insert(at);
+            if last_counts {
+                *known = at;
+            }
         }
     }
     Ok(Answer::empty(204))
@@ -43,7 +49,7 @@ pub(super) fn add(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
 
 /// `GET` of the same path: the list in DER, signed by the sandbox's CA.
 pub(super) fn list(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
-    let caller = auth::caller(world, call)?;
+    let caller = auth::caller(world, call)?.needs(TRUSTED_CERTIFICATES_READ)?;
     let identity = &world.identity;
     let issuer = Issuer::new(&identity.ca, &identity.ca_key, call.now).map_err(Refusal::broken)?;
     let tenant = world.tenants.get_mut(&caller.tenant);
@@ -63,7 +69,7 @@ pub(super) fn list(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
 
 fn from_json(body: &Value, now: OffsetDateTime) -> Result<Vec<Entry>, Refusal> {
     let Some(crls) = body["crls"].as_array() else {
-        return Err(Refusal::unprocessable("\"crls\" is no list."));
+        return Err(Refusal::bad("\"crls\" is no list."));
     };
     check_number(crls.len())?;
     let read = |(index, value): (usize, &Value)| {
@@ -73,50 +79,54 @@ fn from_json(body: &Value, now: OffsetDateTime) -> Result<Vec<Entry>, Refusal> {
             Value::String(text) => text,
             _ => return Err(wrong_date(&place)),
         };
-        entry(value["serialNumberInHex"].as_str().unwrap_or_default(), date, now, &place)
+        let serial = value["serialNumberInHex"].as_str().unwrap_or_default();
+        entry(serial, date, &place).map(|(serial, at)| (serial, at.unwrap_or(now).min(now)))
     };
     crls.iter().enumerate().map(read).collect()
 }
 
-fn from_csv(bytes: &[u8], now: OffsetDateTime) -> Result<Vec<Entry>, Refusal> {
-    let text = std::str::from_utf8(bytes);
-    let text = text.map_err(|_| Refusal::unprocessable("The file is not UTF-8."))?;
-    let mut lines = text.trim_start_matches('\u{feff}').lines();
-    if lines.next().map(str::trim) != Some("SERIALNO,DATE") {
-        return Err(Refusal::unprocessable("The first line of the file is not SERIALNO,DATE."));
-    }
+/// The entries of a file; those with a future date are left out, or become now.
+fn from_csv(bytes: &[u8], now: OffsetDateTime, skips: bool) -> Result<Vec<Entry>, Refusal> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Refusal::bad("The file is not UTF-8."))?;
+    let lines = text.trim_start_matches('\u{feff}').lines().skip(1);
     let rows: Vec<(usize, &str)> =
         (2..).zip(lines).filter(|(_, line)| !line.trim().is_empty()).collect();
     check_number(rows.len())?;
     let read = |(number, row): (usize, &str)| {
         let (serial, date) = row.split_once(',').unwrap_or((row, ""));
-        entry(serial.trim(), date.trim(), now, &format!("line {number}"))
+        entry(serial.trim(), date.trim(), &format!("line {number}"))
     };
-    rows.into_iter().map(read).collect()
+    let read = rows.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let is_wanted = |(_, at): &(_, Option<OffsetDateTime>)| !skips || at.is_none_or(|at| at <= now);
+    let dated = |(serial, at): (_, Option<OffsetDateTime>)| (serial, at.unwrap_or(now).min(now));
+    Ok(read.into_iter().filter(is_wanted).map(dated).collect())
 }
 
 fn check_number(entries: usize) -> Result<(), Refusal> {
     if entries <= MOST {
         return Ok(());
     }
-    Err(Refusal::unprocessable(format!("There are {entries} entries; at most {MOST} are taken.")))
+    Err(Refusal::bad(format!("There are {entries} entries; at most {MOST} are taken.")))
 }
 
-fn entry(serial: &str, date: &str, now: OffsetDateTime, place: &str) -> Result<Entry, Refusal> {
+/// A serial number, and the date that is given with it.
+fn entry(
+    serial: &str,
+    date: &str,
+    place: &str,
+) -> Result<(Vec<u8>, Option<OffsetDateTime>), Refusal> {
     let octets = octets(serial).ok_or_else(|| {
-        Refusal::unprocessable(format!(
-            "The serial number {serial:?} ({place}) is not hexadecimal."
-        ))
+        Refusal::bad(format!("The serial number {serial:?} ({place}) is not hexadecimal."))
     })?;
     let at = match date {
-        "" => now,
-        text => clock::parse(text).ok_or_else(|| wrong_date(place))?.min(now),
+        "" => None,
+        text => Some(clock::parse(text).ok_or_else(|| wrong_date(place))?),
     };
     Ok((octets, at))
 }
 
 fn wrong_date(place: &str) -> Refusal {
-    Refusal::unprocessable(format!("The date ({place}) is not like 2026-01-17T10:48:51.000Z."))
+    Refusal::bad(format!("The date ({place}) is not like 2026-01-17T10:48:51.000Z."))
 }
 
 /// The octets of a hexadecimal number, without leading zeros; one zero for the number 0.
@@ -155,10 +165,14 @@ mod tests {
         let now = clock::parse("2026-01-02T03:04:05Z").unwrap();
         let file =
             b"SERIALNO,DATE\r\n01,\r\n02,2025-01-17T10:48:51.000Z\n03,2099-01-01T00:00:00Z\n";
-        let read = from_csv(file, now).unwrap();
+        let read = from_csv(file, now, false).unwrap();
         let past = clock::parse("2025-01-17T10:48:51Z").unwrap();
         assert_eq!(read, [(vec![1], now), (vec![2], past), (vec![3], now)]);
-        assert!(from_csv(b"SERIAL,DATE\n", now).is_err());
-        assert!(from_csv(b"SERIALNO,DATE\n01,yesterday\n", now).is_err());
+        assert_eq!(from_csv(file, now, true).unwrap(), [(vec![1], now), (vec![2], past)]);
+        assert_eq!(
+            from_csv(b"SERIAL NO.,REVOCATION DATE\n04,\n", now, false).unwrap(),
+            [(vec![4], now)]
+        );
+        assert!(from_csv(b"SERIALNO,DATE\n01,yesterday\n", now, false).is_err());
     }
 }

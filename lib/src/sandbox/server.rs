@@ -26,11 +26,11 @@ use tokio_rustls::TlsAcceptor;
 
 use super::answer::{Answer, Refusal};
 use super::call::Call;
-use super::clock::iso;
+use super::clock::{self, iso};
 use super::faults::{Fault, Faults, MqttFault};
 use super::journal::{Connection, Journal};
 use super::state::World;
-use super::{auth, management, mqtt, routes};
+use super::{SandboxError, auth, judge, management, mqtt, routes, tls};
 use crate::cert::Certificate;
 
 /// How long a client may take for its handshake.
@@ -46,7 +46,7 @@ pub(super) enum Door {
     /// REST with client certificates.
     Mutual(Arc<ServerConfig>),
     /// MQTT.
-    Mqtt(Arc<ServerConfig>),
+    Mqtt(mqtt::Port),
     /// The page, without TLS.
     Page,
 }
@@ -56,7 +56,7 @@ impl Door {
         match self {
             Self::Rest(_) => "https",
             Self::Mutual(_) => "mtls",
-            Self::Mqtt(_) => "mqtt",
+            Self::Mqtt(port) => port.name(),
             Self::Page => "page",
         }
     }
@@ -69,7 +69,14 @@ pub(super) struct Shared {
     faults: Mutex<Dice>,
     /// How many seconds the `Date` of answers is ahead of the clock.
     date_off: AtomicI64,
+    /// TLS that lists no CAs.
+    silent: Arc<ServerConfig>,
+    /// TLS that lists CAs, with their names.
+    listing: Mutex<Option<Listing>>,
 }
+
+/// Names of CAs, and the TLS that lists them.
+type Listing = (Vec<Vec<u8>>, Arc<ServerConfig>);
 
 /// The faults, and how many requests and connections of MQTT were drawn for.
 struct Dice {
@@ -90,11 +97,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    pub(super) fn new(world: World, faults: Faults) -> Self {
+    pub(super) fn new(world: World, faults: Faults, silent: Arc<ServerConfig>) -> Self {
         Self {
             world: Mutex::new(world),
             journal: Mutex::default(),
             faults: Mutex::new(Dice::new(faults)),
+            silent,
+            listing: Mutex::default(),
             date_off: AtomicI64::new(0),
         }
     }
@@ -113,6 +122,45 @@ impl Shared {
                 answer.with("Date", httpdate::fmt_http_date(date))
             }
         }
+    }
+
+    /// TLS for a connection of MQTT: it lists the CAs that are accepted now. The MQTT Service lists none.
+    pub(super) fn mqtt_tls(
+        self: &Arc<Self>,
+        port: mqtt::Port,
+    ) -> Result<Arc<ServerConfig>, SandboxError> {
+        let faults = lock(&self.faults).faults.tls;
+        let judge = faults.alert.then(|| self.judge());
+        if port == mqtt::Port::Service && judge.is_none() {
+            return Ok(Arc::clone(&self.silent));
+        }
+        let world = self.world();
+        let names = world.trust_store();
+        if faults.large_list || faults.foreign_list || judge.is_some() {
+            return tls::listing(&world.identity, &names, faults, judge);
+        }
+        let mut known = lock(&self.listing);
+        match &*known {
+            Some((listed, config)) if *listed == names => Ok(Arc::clone(config)),
+            _ => {
+                let config = tls::listing(&world.identity, &names, faults, None)?;
+                *known = Some((names, Arc::clone(&config)));
+                Ok(config)
+            }
+        }
+    }
+
+    /// Judges chains in handshakes.
+    fn judge(self: &Arc<Self>) -> tls::Judge {
+        let shared = Arc::downgrade(self);
+        Arc::new(move |chain| {
+            let Some(shared) = shared.upgrade() else { return false };
+            let read = chain.iter().map(|der| Certificate::from_der(der).ok());
+            let read: Option<Vec<Certificate>> = read.collect();
+            read.is_some_and(|chain| {
+                judge::verify(&shared.world(), &chain, None, clock::now()).is_ok()
+            })
+        })
     }
 
     pub(super) fn world(&self) -> MutexGuard<'_, World> {
@@ -214,7 +262,7 @@ async fn connection(stream: TcpStream, door: Door, shared: Arc<Shared>) {
     let port = door.name();
     let config = match door {
         Door::Page => return page(stream, shared).await,
-        Door::Mqtt(config) => return mqtt::connection(stream, config, shared).await,
+        Door::Mqtt(port) => return mqtt::connection(stream, port, shared).await,
         Door::Rest(config) | Door::Mutual(config) => config,
     };
     let handshake = TlsAcceptor::from(config).accept(stream);

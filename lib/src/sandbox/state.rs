@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::HOME;
-use super::SandboxError;
 use super::identity::Identity;
 use super::jwt::Tokens;
 use super::mqtt::online::Online;
 use super::mqtt::topics::OPERATIONS;
 use super::tenant::{MANAGEMENT, Tenant};
 use super::trusted::Trusted;
+use super::{HOME, Profile};
 use crate::secret::Password;
 
 /// Where it is reached.
@@ -23,7 +22,11 @@ pub(super) struct Site {
     pub(super) management_port: u16,
     pub(super) code_seconds: u64,
     pub(super) verification_code: Option<String>,
-    pub(super) token_seconds: u32,
+    pub(super) profile: Profile,
+    pub(super) require_proof: bool,
+    pub(super) longest_chain: usize,
+    pub(super) authority_days: u32,
+    pub(super) mqtt_service_port: Option<u16>,
 }
 
 impl Site {
@@ -40,6 +43,11 @@ impl Site {
     /// Host and port of MQTT.
     pub(super) fn mqtt_address(&self) -> String {
         format!("{}:{}", self.authority(), self.mqtt_port)
+    }
+
+    /// Host and port of the MQTT Service, if there is one.
+    pub(super) fn mqtt_service_address(&self) -> Option<String> {
+        self.mqtt_service_port.map(|port| format!("{}:{port}", self.authority()))
     }
 
     /// The page.
@@ -71,11 +79,23 @@ impl World {
         site: Site,
         password: Password,
         identity: Identity,
-    ) -> Result<Self, SandboxError> {
+        token_seconds: u32,
+    ) -> Self {
         let names = [HOME, "t1002", MANAGEMENT];
         let tenants = names.into_iter().map(|name| (name.to_owned(), Tenant::default())).collect();
-        let (tokens, online) = (Tokens::new(site.token_seconds)?, Online::default());
-        Ok(Self { site, password, tokens, identity, tenants, online })
+        let (tokens, online) = (Tokens::new(token_seconds), Online::default());
+        Self { site, password, tokens, identity, tenants, online }
+    }
+
+    /// The subjects of all certificates that devices may lead to: a handshake lists them.
+    pub(super) fn trust_store(&self) -> Vec<Vec<u8>> {
+        let all = self.tenants.values().flat_map(|tenant| &tenant.trusted);
+        let listed = all.filter(|trusted| trusted.enabled && trusted.in_trust_store);
+        let mut names: Vec<_> =
+            listed.map(|trusted| trusted.certificate.subject.der().to_vec()).collect();
+        names.sort();
+        names.dedup();
+        names
     }
 
     /// The same certificate in the other tenants.

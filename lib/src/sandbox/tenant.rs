@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
 use super::answer::{Answer, Refusal};
-use super::auth;
+use super::auth::{self, ONESELF};
 use super::call::Call;
 use super::clock::iso;
 use super::mqtt::inventory::Inventory;
-use super::requests::Status;
+use super::requests::Pending;
 use super::state::World;
 use super::trusted::Trusted;
 use crate::cert::Certificate;
@@ -41,8 +42,6 @@ impl AuthType {
 pub(super) struct Device {
     pub(super) auth_type: AuthType,
     pub(super) credentials: Option<Password>,
-    /// The one-time password, until it is used.
-    pub(super) one_time: Option<Password>,
     /// How often it came into being: more than once is a fault of the sandbox.
     pub(super) created: u32,
     /// How often its credentials were given anew.
@@ -61,15 +60,37 @@ pub(super) struct Device {
     pub(super) properties: Map<String, Value>,
     /// The serial number of the last certificate that the tenant's own CA gave it.
     pub(super) enrolled: Option<String>,
+    /// The serial numbers of the certificates that it showed last, the newest first.
+    pub(super) seen: Vec<Shown>,
+}
+
+/// A certificate that a device has shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Shown {
+    pub(super) serial_number: String,
+    pub(super) not_before: String,
+    pub(super) not_after: String,
 }
 
 impl Device {
+    /// Notes a certificate that it has shown (platform: "the last five seen in a handshake").
+    pub(super) fn showed(&mut self, certificate: &Certificate) {
+        const KEPT: usize = 5;
+        let shown = Shown {
+            serial_number: certificate.serial.to_string(),
+            not_before: iso(certificate.not_before),
+            not_after: iso(certificate.not_after),
+        };
+        self.seen.retain(|other| *other != shown);
+        self.seen.insert(0, shown);
+        self.seen.truncate(KEPT);
+    }
+
     /// A device with nothing but a way to authenticate.
     pub(super) fn new(auth_type: AuthType) -> Self {
         Self {
             auth_type,
             credentials: None,
-            one_time: None,
             created: 1,
             updated: 0,
             automatic: false,
@@ -83,10 +104,11 @@ impl Device {
             external: None,
             properties: Map::new(),
             enrolled: None,
+            seen: Vec::new(),
         }
     }
 
-    fn view(&self, id: &str) -> Value {
+    fn view(&self, id: &str, may_enrol: bool) -> Value {
         let external = self.external.as_ref().map(|(kind, id)| json!({ "type": kind, "id": id }));
         json!({
             "id": id, "created": self.created, "updated": self.updated,
@@ -94,7 +116,8 @@ impl Device {
             "iccid": self.iccid, "id_type": self.id_type, "auth_type": self.auth_type.name(),
             "groups": self.groups, "shell": self.shell, "agent": self.agent,
             "external": external, "properties": self.properties,
-            "one_time_password_open": self.one_time.is_some(), "enrolled": self.enrolled,
+            "one_time_password_open": may_enrol, "enrolled": self.enrolled,
+            "certificates_seen": self.seen,
         })
     }
 }
@@ -129,7 +152,11 @@ pub(super) struct Tenant {
     pub(super) trusted: Vec<Trusted>,
     pub(super) devices: BTreeMap<String, Device>,
     /// Devices that were entered by their ids, until they have got their credentials.
-    pub(super) requests: BTreeMap<String, Status>,
+    pub(super) requests: BTreeMap<String, Pending>,
+    /// Options, by category and key.
+    pub(super) options: BTreeMap<(String, String), String>,
+    /// Features that were switched on or off.
+    pub(super) features: BTreeMap<&'static str, bool>,
     /// What devices have made by their messages; a user may do so for a device that is not registered.
     pub(super) inventories: BTreeMap<String, Inventory>,
     pub(super) groups: BTreeSet<String>,
@@ -142,6 +169,12 @@ pub(super) struct Tenant {
 }
 
 impl Tenant {
+    /// Whether revocations count: not until that was switched on (platform: "Revocation").
+    pub(super) fn checks_revocation(&self) -> bool {
+        let key = ("configuration".to_owned(), "crl.offline.check.enabled".to_owned());
+        self.options.get(&key).is_some_and(|value| value == "true")
+    }
+
     pub(super) fn trusted(&self, fingerprint: &str) -> Option<&Trusted> {
         self.trusted.iter().find(|t| t.fingerprint == fingerprint)
     }
@@ -157,13 +190,19 @@ impl Tenant {
             self.trusted.iter().map(|t| t.view(locked(&t.fingerprint))).collect();
         let made = |id: &str, mut view: Value| {
             let inventory = self.inventories.get(id).cloned().unwrap_or_default().view();
-            for part in ["object", "children", "events"] {
+            for part in ["object", "children", "events", "messages"] {
                 view[part] = inventory[part].clone();
             }
             view["connected"] = connected(id).into();
             view
         };
-        let devices: Vec<Value> = self.devices.iter().map(|(id, d)| made(id, d.view(id))).collect();
+        let devices: Vec<Value> = self
+            .devices
+            .iter()
+            .map(|(id, d)| {
+                made(id, d.view(id, self.requests.get(id).is_some_and(Pending::may_enrol)))
+            })
+            .collect();
         let others = self.inventories.keys().filter(|id| !self.devices.contains_key(*id));
         let unregistered: Vec<Value> = others.map(|id| made(id, json!({ "id": id }))).collect();
         let registration = |r: &Registration| json!({ "at": iso(r.at), "rows": r.rows, "created": r.created, "failed": r.failed });
@@ -176,22 +215,27 @@ impl Tenant {
             })
         };
         let enrolments: Vec<Value> = self.enrolments.iter().map(enrolment).collect();
-        let request =
-            |(id, status): (&String, &Status)| json!({ "id": id, "status": status.name() });
+        let request = |(id, one): (&String, &Pending)| json!({ "id": id, "status": one.status.name(), "may_enrol": one.may_enrol() });
+        let option = |((category, key), value): (&(String, String), &String)| json!({ "category": category, "key": key, "value": value });
+        let feature = |(key, on): (&&str, &bool)| json!({ "key": key, "active": on });
+        let features: Vec<Value> = self.features.iter().map(feature).collect();
+        let options: Vec<Value> = self.options.iter().map(option).collect();
         let requests: Vec<Value> = self.requests.iter().map(request).collect();
         json!({
             "trusted_certificates": trusted, "new_device_requests": requests, "devices": devices, "groups": self.groups,
             "unregistered": unregistered, "registrations": registrations, "revocations": revocations, "enrolments": enrolments,
+            "options": options, "features": features,
         })
     }
 }
 
 /// `GET /tenant/currentTenant`.
 pub(super) fn current(world: &World, call: &Call) -> Result<Answer, Refusal> {
-    let caller = auth::caller(world, call)?;
+    let caller = auth::caller(world, call)?.needs(ONESELF)?;
     let link = format!("{}/tenant/currentTenant", world.site.url());
-    Ok(Answer::json(
+    Ok(Answer::vendor(
         200,
+        "currenttenant",
         &json!({ "name": caller.tenant, "domainName": world.site.host, "self": link }),
     ))
 }

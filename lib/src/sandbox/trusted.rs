@@ -11,13 +11,14 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::answer::{Answer, Refusal};
-use super::auth::{self, Caller, TRUSTED_CERTIFICATES};
+use super::auth::{self, TRUSTED_CERTIFICATES, TRUSTED_CERTIFICATES_READ};
 use super::call::Call;
 use super::clock::iso;
 use super::collection;
+use super::pop;
+use super::shown::{algorithm_name, decimal, lines, spaced};
 use super::state::{Site, World};
-use crate::cert::{Certificate, Serial};
-use crate::crypto::{Hash, SignatureAlgorithm};
+use crate::cert::Certificate;
 
 /// A code to be signed, and until when it counts.
 #[derive(Debug, Clone)]
@@ -66,16 +67,16 @@ impl Trusted {
         let cert = &self.certificate;
         let mut object = json!({
             "algorithmName": algorithm_name(cert),
-            "certInPemFormat": cert.pem(),
+            "certInPemFormat": lines(&cert.pem()),
             "fingerprint": self.fingerprint,
-            "issuer": cert.issuer.to_string(),
+            "issuer": spaced(&cert.issuer),
             "name": self.name,
             "notAfter": iso(cert.not_after),
             "notBefore": iso(cert.not_before),
             "self": format!("{}/{}", collection_url(site, tenant), self.fingerprint),
             "serialNumber": decimal(&cert.serial),
             "status": self.status(),
-            "subject": cert.subject.to_string(),
+            "subject": spaced(&cert.subject),
             "version": cert.version,
             "autoRegistrationEnabled": self.auto_registration,
             "proofOfPossessionValid": self.proven,
@@ -108,47 +109,22 @@ fn collection_url(site: &Site, tenant: &str) -> String {
     format!("{}/tenant/tenants/{tenant}/trusted-certificates", site.url())
 }
 
-/// Java's name of the algorithm.
-fn algorithm_name(cert: &Certificate) -> String {
-    let sha = |hash: Hash| match hash {
-        Hash::Sha256 => "SHA256",
-        Hash::Sha384 => "SHA384",
-        Hash::Sha512 => "SHA512",
-    };
-    match &cert.signature_algorithm {
-        Ok(SignatureAlgorithm::RsaPkcs1(hash)) => format!("{}withRSA", sha(*hash)),
-        Ok(SignatureAlgorithm::Ecdsa(hash)) => format!("{}withECDSA", sha(*hash)),
-        Ok(SignatureAlgorithm::RsaPss(_)) => "RSASSA-PSS".to_owned(),
-        Ok(SignatureAlgorithm::Ed25519) => "Ed25519".to_owned(),
-        Err(e) => e.to_string(),
-    }
+/// Refuses who may not change the certificates of the tenant in the path.
+pub(super) fn keeper(world: &World, call: &Call, tenant: &str) -> Result<(), Refusal> {
+    may(world, call, tenant, TRUSTED_CERTIFICATES)
 }
 
-/// A serial number in decimal, however long.
-fn decimal(serial: &Serial) -> String {
-    let mut digits = vec![0u8];
-    for octet in serial.octets() {
-        let mut carry = u32::from(*octet);
-        for digit in &mut digits {
-            let value = u32::from(*digit) * 256 + carry;
-            *digit = u8::try_from(value % 10).unwrap_or_default();
-            carry = value / 10;
-        }
-        while carry > 0 {
-            digits.push(u8::try_from(carry % 10).unwrap_or_default());
-            carry /= 10;
-        }
-    }
-    digits.iter().rev().map(|digit| char::from(b'0' + digit)).collect()
+/// Refuses who may not look at them.
+fn looker(world: &World, call: &Call, tenant: &str) -> Result<(), Refusal> {
+    may(world, call, tenant, TRUSTED_CERTIFICATES_READ)
 }
 
-/// Who may look after the certificates of the tenant in the path.
-pub(super) fn keeper(world: &World, call: &Call, tenant: &str) -> Result<Caller, Refusal> {
-    let caller = auth::caller(world, call)?;
+fn may(world: &World, call: &Call, tenant: &str, roles: &[&str]) -> Result<(), Refusal> {
+    let caller = auth::caller(world, call)?.needs(roles)?;
     if !world.tenants.contains_key(tenant) {
         return Err(Refusal::not_found(format!("There is no tenant {tenant:?}.")));
     }
-    caller.of_tenant(tenant)?.needs(TRUSTED_CERTIFICATES)
+    caller.of_tenant(tenant).map(drop)
 }
 
 /// The certificate of that fingerprint, to be changed.
@@ -175,7 +151,7 @@ pub(super) fn shown(world: &World, tenant: &str, fingerprint: &str) -> Result<An
 
 /// `GET …/trusted-certificates`.
 pub(super) fn list(world: &World, call: &Call, tenant: &str) -> Result<Answer, Refusal> {
-    keeper(world, call, tenant)?;
+    looker(world, call, tenant)?;
     let only_authority = call.flag("certificateAuthority")?;
     let all = world.tenants.get(tenant).map(|t| t.trusted.as_slice()).unwrap_or_default();
     let objects = all
@@ -194,7 +170,7 @@ pub(super) fn show(
     tenant: &str,
     fingerprint: &str,
 ) -> Result<Answer, Refusal> {
-    keeper(world, call, tenant)?;
+    looker(world, call, tenant)?;
     shown(world, tenant, fingerprint)
 }
 
@@ -202,7 +178,8 @@ pub(super) fn show(
 pub(super) fn create(world: &mut World, call: &Call, tenant: &str) -> Result<Answer, Refusal> {
     keeper(world, call, tenant)?;
     let mut trusted = read(&call.json()?, call.now)?;
-    trusted.in_trust_store = call.flag("addToTrustStore")?;
+    trusted.in_trust_store = call.flag_or("addToTrustStore", true)?;
+    trusted.code = Some(pop::code(&world.site, call.now)?);
     check_unique(world, tenant, &trusted.fingerprint)?;
     let object = trusted.object(&world.site, tenant);
     add(world, tenant, trusted);
@@ -217,11 +194,12 @@ pub(super) fn create_many(world: &mut World, call: &Call, tenant: &str) -> Resul
     let Some(entries) = body["certificates"].as_array() else {
         return Err(Refusal::unprocessable("\"certificates\" is no list."));
     };
-    let in_trust_store = call.flag("addToTrustStore")?;
+    let in_trust_store = call.flag_or("addToTrustStore", true)?;
     let mut all: Vec<Trusted> = Vec::new();
     for entry in entries {
         let mut trusted = read(entry, call.now)?;
         trusted.in_trust_store = in_trust_store;
+        trusted.code = Some(pop::code(&world.site, call.now)?);
         check_unique(world, tenant, &trusted.fingerprint)?;
         if all.iter().any(|other| other.fingerprint == trusted.fingerprint) {
             let fingerprint = &trusted.fingerprint;
@@ -267,7 +245,7 @@ pub(super) fn change(
     shown(world, tenant, fingerprint)
 }
 
-/// `DELETE …/trusted-certificates/{fingerprint}`.
+/// `DELETE …/trusted-certificates/{fingerprint}`. The MQTT sessions of its devices end.
 pub(super) fn remove(
     world: &mut World,
     call: &Call,
@@ -282,6 +260,7 @@ pub(super) fn remove(
             tenant.authority = None;
         }
     }
+    world.online.end_by(tenant, fingerprint);
     Ok(Answer::empty(204))
 }
 
@@ -368,15 +347,6 @@ fn check_anchor(certificate: &Certificate, now: OffsetDateTime) -> Result<(), St
 mod tests {
     use super::*;
     use crate::crypto::CryptoError;
-
-    #[test]
-    fn serial_numbers_in_decimal() {
-        let text = |octets: &[u8]| decimal(&Serial::from_octets(octets));
-        assert_eq!(text(&[]), "0");
-        assert_eq!(text(&[0, 0]), "0");
-        assert_eq!(text(&[0x03, 0xe8]), "1000");
-        assert_eq!(text(&[0x7f; 20]), "727885129180488904360266563744972327436484050815");
-    }
 
     #[test]
     fn what_may_not_be_uploaded() {

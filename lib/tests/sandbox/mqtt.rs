@@ -6,7 +6,7 @@ use crate::mqtt_client::{CONNACK, Connect, Mqtt, lines, of, until};
 use c8y_pki::cert::Certificate;
 use c8y_pki::crypto::KeyType;
 use c8y_pki::key::PrivateKey;
-use c8y_pki::sandbox::Sandbox;
+use c8y_pki::sandbox::{Sandbox, Settings};
 use serde_json::{Value, json};
 
 /// The code for a CONNECT with that chain, and the reason that was noted.
@@ -59,7 +59,7 @@ fn a_device_with_what_it_needs_gets_in() {
 
 #[test]
 fn why_a_certificate_is_refused() {
-    let sandbox = start();
+    let sandbox = start_with(Settings { require_proof: true, ..Settings::default() });
     let root = root(KeyType::EcP256, "Root");
     let line = intermediate("Line", &root);
     let [gateway, prefixed, other] = ["gw-1", "d:gw-1", "gw-9"].map(|id| device(id, &line));
@@ -118,6 +118,8 @@ fn why_a_certificate_is_refused() {
     let crls = json!({ "crls": [{ "serialNumberInHex": serial, "revocationDate": "" }] });
     let path = "/tenant/trusted-certificates/settings/crl";
     call(&sandbox, "PUT", path).admin().json(&crls).send().expect(204);
+    assert_eq!(attempt(&sandbox, Some((&full, &gateway.1)), &of(id)).0, 0, "it is not looked at");
+    assert!(sandbox.set_option("configuration", "crl.offline.check.enabled", "true"));
     refused(&gateway, &full, id, "revoked");
 }
 
@@ -146,7 +148,7 @@ fn the_same_ca_on_two_tenants() {
 
 #[test]
 fn one_of_several_uploaded_certificates_suffices() {
-    let sandbox = start();
+    let sandbox = start_with(Settings { require_proof: true, ..Settings::default() });
     let root = root(KeyType::EcP256, "Root");
     let line = intermediate("Line", &root);
     let gateway = device("gw-1", &line);
@@ -233,7 +235,7 @@ fn versions_and_sessions() {
     assert_eq!((code, reason.as_str()), (5, "the ClientId has 24 characters; MQTT 3.1 allows 23"));
     assert_eq!(told(of(fits)).0, 0);
     let (code, reason) = told(Connect { clean: false, ..of("d:x") });
-    assert_eq!((code, reason.as_str()), (5, "clean session is false"));
+    assert_eq!((code, reason.as_str()), (0, "clean session is false: it must be true"));
     for (name, level) in [("MQTT", 5), ("MQTT", 3), ("MQIsdp", 4)] {
         // A ClientId of a version that is not spoken is not read.
         let mut client = Mqtt::over(&sandbox, tls(&sandbox, None));

@@ -103,9 +103,14 @@ pub(crate) struct Mqtt {
 
 impl Mqtt {
     pub(crate) fn over(sandbox: &Sandbox, config: Arc<ClientConfig>) -> Self {
+        Self::at(sandbox.mqtt_port(), config)
+    }
+
+    /// At another port.
+    pub(crate) fn at(port: u16, config: Arc<ClientConfig>) -> Self {
         let name = ServerName::try_from("localhost").unwrap();
         let connection = ClientConnection::new(config, name).unwrap();
-        let socket = TcpStream::connect(("127.0.0.1", sandbox.mqtt_port())).unwrap();
+        let socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         socket.set_nodelay(true).unwrap();
         Self { stream: StreamOwned::new(connection, socket) }
@@ -167,6 +172,17 @@ impl Mqtt {
 
     pub(crate) fn publish(&mut self, topic: &str, message: &str) {
         self.send(&packet(0x30, &[text(topic.as_bytes()), message.into()].concat()));
+    }
+
+    /// What ends the handshake, if something does.
+    pub(crate) fn handshake(mut self) -> io::Result<()> {
+        self.stream.write_all(&[0xc0, 0])?;
+        self.stream.flush()?;
+        // With TLS 1.3 a refusal comes when the client is ready.
+        match self.try_next() {
+            Err(e) if e.kind() == io::ErrorKind::InvalidData => Err(e),
+            _ => Ok(()),
+        }
     }
 
     /// With QoS 1, and the PUBACK that says that it was dealt with.

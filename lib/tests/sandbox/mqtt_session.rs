@@ -51,7 +51,8 @@ fn messages_make_the_device_its_children_and_events() {
     let mut client = connected(&sandbox, &root, "gw-1", &of("d:gw-1"));
     assert_eq!(client.subscribe("s/e", 0), 0);
     client.publish_1("s/us", "100,Gateway 1,c8y_Gateway\n101,pump-1,\"Pump, \\\"1\\\"\",c8y_Pump");
-    client.publish_1("s/us", "100,Another name,c8y_Other");
+    client.publish("s/us", "100,Another name,c8y_Other");
+    assert_eq!(client.message().1, "41,100,Device already existing");
     client.publish_1("s/us/pump-1", "400,c8y_Start,Started\n101,valve-1,Valve,c8y_Valve");
     client.publish_1("s/us", "400,c8y_ConnectionEvent,\"Device connection was lost.\"");
     client.ping();
@@ -88,12 +89,13 @@ fn wrong_rows_are_told_on_the_topic_for_errors() {
     let mut client = connected(&sandbox, &root, "gw-1", &of("d:gw-1"));
     client.subscribe("s/e", 0);
     let rows = [
-        ("s/us", "100,only a name", "41,100,100 takes a name and a type"),
-        ("s/us", "100,,t", "41,100,a value is empty"),
-        ("s/us", "101,c,n", "41,101,\"101 takes an identifier, a name and a type\""),
+        ("s/us", "101,,n,t", "41,101,101 takes an identifier"),
         ("s/us", "101,a/b,n,t", "41,101,the child's identifier has a character"),
         ("s/us", "400,t", "41,400,400 takes a type and a text"),
-        ("s/us", "999,x", "41,999,\"the sandbox knows the messages 100, 101 and 400 only\""),
+        ("s/us", "400,,", "41,400,400 takes a type and a text"),
+        ("s/us", "999,x", "40,999,"),
+        ("s/us", "200,c8y_Temperature,T", "41,200,a value is missing"),
+        ("s/us", "123,x", "41,123,it takes no values"),
         ("s/us", "100,\"open", "41,100,a quote is not closed"),
         ("s/us/nobody", "400,t,x", "41,400,the topic names a child"),
     ];
@@ -103,13 +105,14 @@ fn wrong_rows_are_told_on_the_topic_for_errors() {
         assert_eq!(told_on, "s/e");
         assert!(told.starts_with(wanted), "{message}: {told}");
     }
-    client.publish("s/us", "1,x\n100,G,t\n2");
+    client.publish("s/us", "1,x\n100,G,t\n2\n100");
     let (_, told) = client.message();
     let starts: Vec<&str> = told.lines().map(|line| &line[..5]).collect();
-    assert_eq!(starts, ["41,1,", "41,2,"], "what is right in between counts");
+    assert_eq!(starts, ["40,1,", "40,2,", "41,10"], "what is right in between counts");
+    assert!(told.ends_with("41,100,Device already existing"), "{told}");
     assert_eq!(known(&sandbox, "devices", "gw-1").unwrap()["object"]["name"], "G");
     let line = lines(&sandbox, "PUBLISH").pop().unwrap();
-    assert!(line["reason"].as_str().unwrap().ends_with("only, and 1 more"), "{line}");
+    assert!(line["reason"].as_str().unwrap().ends_with("id, and 1 more"), "{line}");
     // Nobody listens: nothing is sent.
     client.send(&packet(0xa2, &[vec![0, 8], text(b"s/e")].concat()));
     assert_eq!(client.expect(UNSUBACK), [0, 8]);
@@ -128,6 +131,12 @@ fn topics_that_may_be_subscribed() {
         ("s/e", [true, true, true]),
         ("s/dat", [true, false, false]),
         ("s/dcr", [false, false, true]),
+        ("s/dt", [true, true, false]),
+        ("s/dc/#", [true, true, false]),
+        ("s/dc/own", [true, true, false]),
+        ("s/dc/a/b", [false; 3]),
+        ("devicecontrol/notifications", [true, true, false]),
+        ("error", [true, true, false]),
         ("s/us", [false; 3]),
         ("s/#", [false; 3]),
         ("s/+", [false; 3]),
@@ -162,10 +171,10 @@ fn a_token_comes_when_it_is_asked_for() {
     let token = message.strip_prefix("71,").unwrap();
     let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
     let claims: Value = serde_json::from_slice(&claims).unwrap();
-    assert_eq!((&claims["sub"], &claims["ten"]), (&json!("gw-1"), &json!("t1001")));
+    assert_eq!((&claims["sub"], &claims["ten"]), (&json!("device_gw-1"), &json!("t1001")));
     let bearer = format!("Bearer {token}");
     let me = call(&sandbox, "GET", "/user/currentUser").header("Authorization", &bearer);
-    assert_eq!(me.send().expect(200).json()["userName"], "gw-1");
+    assert_eq!(me.send().expect(200).json()["userName"], "device_gw-1");
     assert!(!sandbox.state().to_string().contains(token));
     let mut by_password = user(&sandbox, "d:gw-2", "t1001/admin");
     by_password.publish_1("s/uat", "");
@@ -197,7 +206,7 @@ fn a_device_without_credentials_gets_them() {
     assert!(!sandbox.state().to_string().contains("Device,Secret"));
     let me = call(&sandbox, "GET", "/user/currentUser");
     let me = me.basic("t1001/device_gw-1", "Device,Secret 1").send().expect(200);
-    assert_eq!(me.json()["userName"], "gw-1");
+    assert_eq!(me.json()["userName"], "device_gw-1");
 }
 
 #[test]

@@ -36,7 +36,11 @@ const JOBS: [Job; 10] = [
         again: &[0, 2],
         done: cas::<3>,
     },
-    Job { line: "ca renew line --days 100 --ca-password-file pw", again: &[0], done: former_ones_are_kept },
+    Job {
+        line: "ca renew line --days 100 --ca-password-file pw",
+        again: &[0],
+        done: former_ones_are_kept,
+    },
     Job { line: "ca crl line --ca-password-file pw", again: &[0], done: has_list },
     Job { line: "device revoke dev-1 --reason keyCompromise", again: &[0, 1], done: is_revoked },
     Job {

@@ -71,7 +71,7 @@ fn it_registers_and_talks_both_ways() {
     device.say("nonsense");
     assert_eq!(
         device.told("warning: "),
-        "warning: s/e says: 41,nonsense,\"the sandbox knows the messages 100, 101 and 400 only\""
+        "warning: s/e says: 40,nonsense,There is no static template with that id"
     );
     assert_eq!(events(&at), ["Started"]);
     let (stdout, stderr) = stop(device, 0);
@@ -122,7 +122,7 @@ fn it_ends_with_its_input_when_asked_to() {
     device.say_no_more();
     let (code, _, stderr) = device.finish();
     assert_eq!(code, 1, "{stderr}");
-    assert!(stderr.contains("s/e says: 41,nonsense"), "{stderr}");
+    assert!(stderr.contains("s/e says: 40,nonsense"), "{stderr}");
 }
 
 #[test]

@@ -42,14 +42,17 @@ fn claims_are_shown_and_the_token_only_when_asked_for() {
     let at = tenant(3600);
     for line in [mqtt(&at), https(&at)] {
         let text = at.run(&line).expect(0);
-        assert!(text.stdout.contains("subject  gw-1\ntenant   t1001\n"), "{text:?}");
+        assert!(text.stdout.contains("subject  device_gw-1\ntenant   t1001\n"), "{text:?}");
         assert!(text.stdout.contains("(in 59 minutes)\n"), "{text:?}");
         assert!(text.stdout.contains("\naud      localhost\n"), "{text:?}");
         assert!(text.stderr.contains("not verified"), "{text:?}");
         assert!(!text.stdout.contains("eyJ"), "{text:?}");
         let json = at.run(&format!("{line} --json")).expect(0).json();
         assert_eq!((&json["device"], &json["verified"]), (&"gw-1".into(), &false.into()));
-        assert_eq!((&json["subject"], &json["other"]["dev"]), (&"gw-1".into(), &true.into()));
+        assert_eq!(
+            (&json["subject"], &json["other"]["tfa"]),
+            (&"device_gw-1".into(), &false.into())
+        );
         assert!(json["seconds_left"].as_i64().unwrap() > 3500, "{json}");
         assert!(json.get("token").is_none(), "{json}");
         let raw = at.run(&format!("{line} --raw")).expect(0);
@@ -60,7 +63,7 @@ fn claims_are_shown_and_the_token_only_when_asked_for() {
     }
     // The device's certificate tells who it is, too.
     let by_files = mqtt(&at).replace("gw-1", "--bundle out/gw-1");
-    assert!(at.ok(&by_files).contains("subject  gw-1"));
+    assert!(at.ok(&by_files).contains("subject  device_gw-1"));
 }
 
 #[test]
@@ -82,7 +85,7 @@ fn the_platform_takes_the_token() {
             &format!("Authorization: Bearer {token}"),
             &format!("{}/user/currentUser", at.sandbox.url()),
         ]);
-        assert!(said.contains("\"userName\":\"gw-1\""), "{said}");
+        assert!(said.contains("\"userName\":\"device_gw-1\""), "{said}");
     }
     // A token may be written over, anything else may not.
     at.ok(&format!("{} --token-out gw-1.token", https(&at)));
@@ -163,7 +166,7 @@ fn a_watch_over_https_leaves_the_devices_connection_alone() {
     let mut watch = Talking::start(&at.cli, &line, &host);
     for _ in 0..3 {
         let line: serde_json::Value = serde_json::from_str(&watch.hear()).unwrap();
-        assert_eq!(line["subject"], "gw-1");
+        assert_eq!(line["subject"], "device_gw-1");
     }
     // Refused again and again, it ends.
     at.ok("tenant trust update Line --disable");

@@ -43,7 +43,9 @@ fn who_is_asking() {
         assert_eq!(answer.refused(401), "security/Unauthorized");
     }
     let reader = format!("--user t1001/reader:{}", tenant.password());
-    assert_eq!(tenant.curl(&curl, &format!("{reader} {LIST}")).refused(403), "security/Forbidden");
+    tenant.curl(&curl, &format!("{reader} {LIST}")).expect(200);
+    let refused = tenant.curl(&curl, &format!("{reader} --request POST {LIST}")).refused(403);
+    assert_eq!(refused, "security/Forbidden");
     let devices = format!("--user t1001/devices:{}", tenant.password());
     tenant.curl(&curl, &format!("{devices} {LIST}")).refused(403);
     tenant.admin(&curl, "/tenant/no/such/path").refused(404);
@@ -238,14 +240,15 @@ fn proof_of_possession_with_openssl() {
         let of = openssl.fingerprint(name);
         let file = format!("{name}.key");
         let code = ask_code(&tenant, &curl, &of);
-        let with_newline = signed(&openssl, &file, &format!("{code}\n"));
-        hand_in(&tenant, &curl, &of, &with_newline).refused(400);
+        hand_in(&tenant, &curl, &of, &signed(&openssl, &file, &format!("{code} "))).refused(400);
         let other_key = signed(&openssl, "rsa.key", &code);
         if name != "rsa" {
             hand_in(&tenant, &curl, &of, &other_key).refused(400);
         }
         hand_in(&tenant, &curl, &of, "no base64!").refused(400);
-        let right = signed(&openssl, &file, &code);
+        // As `echo` writes it: a line end does no harm.
+        let end = if name == "ec" { "\n" } else { "" };
+        let right = signed(&openssl, &file, &format!("{code}{end}"));
         let proved = hand_in(&tenant, &curl, &of, &right).expect(200).json();
         assert_eq!(proved["proofOfPossessionValid"], true);
     }
@@ -369,6 +372,6 @@ fn revocation_in_both_forms() {
 
     let many: String = (0..5001).map(|i| format!("{i:x},\n")).collect();
     tenant.write("revoked.csv", format!("SERIALNO,DATE\n{many}"));
-    tenant.admin(&curl, &form("revoked.csv")).refused(422);
+    tenant.admin(&curl, &form("revoked.csv")).refused(400);
     assert_eq!(tenant.state()["revocations"].as_array().map(Vec::len), Some(3));
 }

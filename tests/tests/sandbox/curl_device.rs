@@ -79,7 +79,11 @@ fn a_token_for_a_certificate() {
     ask(&tenant, &curl, "gw-1", "gw-1-chain.pem", &chain).refused(401);
     let why = reason(&tenant);
     trust(&tenant, &curl, &openssl, "ca");
-    for more in [chain, header(&openssl, "gw-1-chain.pem", ""), String::new()] {
+    // Without its spaces it is not read.
+    let joined = header(&openssl, "gw-1-chain.pem", "");
+    let refused = ask(&tenant, &curl, "gw-1", "gw-1-chain.pem", &joined).expect(400).json();
+    assert_eq!(refused["message"], "Incomplete data");
+    for more in [chain, header(&openssl, "ca.pem", " "), String::new()] {
         let answer = ask(&tenant, &curl, "gw-1", "gw-1-chain.pem", &more).expect(200);
         let token = bearer(&answer);
         tenant.curl(&curl, &format!("{token} /tenant/currentTenant")).expect(200);
@@ -154,6 +158,10 @@ fn no_token_for_those_who_may_not() {
     let crl = "/tenant/trusted-certificates/settings/crl";
     let sent = tenant.admin(&curl, &format!("--request PUT --form 'file=@revoked.csv' {crl}"));
     assert!((200..300).contains(&sent.status), "{sent:?}");
+    ask(&tenant, &curl, "gw-3", "gw-3-chain.pem", "").expect(200);
+    tenant.write("on.json", r#"{"value":"true"}"#);
+    let option = "/tenant/options/configuration/crl.offline.check.enabled";
+    tenant.admin(&curl, &format!("--request PUT {JSON} --data @on.json {option}")).expect(200);
     ask(&tenant, &curl, "gw-3", "gw-3-chain.pem", "").refused(401);
 }
 

@@ -2,9 +2,11 @@
 
 mod admission;
 mod clients;
+mod contract;
 mod curl;
 mod curl_device;
 mod curl_faults;
+mod flags;
 mod java;
 mod mosquitto;
 mod page;

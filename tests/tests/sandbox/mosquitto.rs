@@ -96,6 +96,12 @@ fn mosquitto_gets_its_operations() {
         assert!(sent, "it has not subscribed in ten seconds");
         let said = child.wait_with_output().expect("its output").stdout;
         assert_eq!(String::from_utf8_lossy(&said), "s/ds 510,gw-1\n");
+        // The next operation is not for a connection that ends.
+        let gone = (0..1000).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            at.list("devices")[0]["connected"] == false
+        });
+        assert!(gone, "it is connected after ten seconds");
     }
     assert_eq!(at.list("devices")[0]["automatic"], true);
 }
@@ -145,11 +151,8 @@ fn paho_connects_as_a_device() {
         serde_json::from_str(&lines.next().expect("a line").expect("text")).expect("JSON");
     assert_eq!(told["connack"], "Success");
     assert_eq!(told["granted"], json!([2, 2, 2, 128]));
-    let messages = json!([
-        ["s/dat", "71"],
-        ["s/e", "41,100,100 takes a name and a type"],
-        ["s/ds", "510,gw-1"]
-    ]);
+    let messages =
+        json!([["s/dat", "71"], ["s/e", "41,100,Device already existing"], ["s/ds", "510,gw-1"]]);
     assert_eq!(told["messages"], messages);
     assert!(child.wait().expect("its end").success());
     let gone = (0..1000).find_map(|_| {

@@ -2,6 +2,7 @@
 
 use c8y_pki::authority::Pki;
 use c8y_pki::crl::Reason;
+use c8y_pki::sandbox::{Profile, Settings};
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::{CA_PW, Cli};
 use time::{Duration, OffsetDateTime};
@@ -136,9 +137,19 @@ fn hold(cli: &Cli, id: &str) {
     pki.registry_mut().revoke(&[record], Reason::CertificateHold, now, now).expect("it is live");
 }
 
+/// A tenant of each profile of the sandbox.
+fn of_each_profile(cli: fn() -> Cli, holds: fn(&AtTenant)) {
+    for profile in [Profile::Field, Profile::Documented] {
+        holds(&AtTenant::with(cli(), Settings { profile, ..Settings::default() }));
+    }
+}
+
 #[test]
 fn revocations_go_up_and_the_list_comes_down() {
-    let at = AtTenant::new(Cli::with_cas());
+    of_each_profile(Cli::with_cas, revokes);
+}
+
+fn revokes(at: &AtTenant) {
     at.cli.ok(&format!("device issue a b c --ca line --out out {CA_PW}"));
     assert_eq!(at.ok("tenant crl upload"), "Nothing is revoked.\n");
     at.cli.ok("device revoke a --reason keyCompromise");
@@ -164,7 +175,10 @@ fn revocations_go_up_and_the_list_comes_down() {
 
 #[test]
 fn a_device_enrols_with_its_one_time_password() {
-    let at = AtTenant::new(Cli::new());
+    of_each_profile(Cli::new, enrols);
+}
+
+fn enrols(at: &AtTenant) {
     let made = at.run("tenant authority --json").expect(0).json();
     assert_eq!(
         (&made["action"], &made["tenant_certificate_authority"]),

@@ -18,7 +18,8 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let at = AtTenant::with(Cli::new(), Settings::default());
+        let settings = Settings { require_proof: true, ..Settings::default() };
+        let at = AtTenant::with(Cli::new(), settings);
         let root = root("Root", None);
         let line = ca("Line", &root, None);
         let device = device("gw-1", &line);
@@ -157,6 +158,7 @@ fn revoked() {
     bench.at.cli.write("revoked.csv", format!("SERIALNO,DATE\n{serial},\n"));
     let put = ["--request", "PUT", "--form", "file=@revoked.csv;type=text/csv"];
     let Some(()) = bench.curl(&put, "/tenant/trusted-certificates/settings/crl") else { return };
+    assert!(bench.at.sandbox.set_option("configuration", "crl.offline.check.enabled", "true"));
     let report = row("revoked").holds_truly(&bench.check().expect(1), &bench.at);
     assert_eq!(report["tenant"]["revoked"], true, "{report}");
 }

@@ -45,6 +45,13 @@ pub const BOOTSTRAP_REQUEST: &str = "s/ucr";
 /// Credentials come here.
 pub const BOOTSTRAP: &str = "s/dcr";
 
+/// Whether a line that came on [`ERRORS`] tells of an error. That a device exists already is none: each
+/// message 100 but the first is answered with it (platform: "`41,100,Device already existing`").
+pub fn tells_an_error(line: &str) -> bool {
+    let line = line.trim().replace('"', "");
+    !line.is_empty() && !line.starts_with("41,100,Device already exist")
+}
+
 /// Where a device publishes for one of its children. An identifier holds no separator and no
 /// wildcard of topics, so it is one level.
 pub fn child_topic(child: &DeviceId) -> String {

@@ -103,6 +103,19 @@ fn many_rows_share_payloads_in_their_order() {
     assert_eq!(read, rows);
 }
 
+#[test]
+fn a_device_that_exists_is_no_error() {
+    for line in ["", " ", "41,100,Device already existing", "41,100,\"Device already existing\"\r"]
+    {
+        assert!(!tells_an_error(line), "{line}");
+    }
+    for line in
+        ["41,100,No right", "40,999,There is no such template", "41,101,Device already existing"]
+    {
+        assert!(tells_an_error(line), "{line}");
+    }
+}
+
 /// Values of what matters to the rules, and of anything.
 fn value() -> impl Strategy<Value = String> {
     prop_oneof!["[ ,\"\\\\\r\n\ta-c]{0,8}", any::<String>()]

@@ -76,8 +76,10 @@ impl TrustedCertificate {
     ///
     /// Errors: the platform's PEM is none.
     pub fn certificate(&self) -> Result<Certificate, CertError> {
-        // Some tenants keep it as one line of base64, without BEGIN and END.
-        match STANDARD.decode(self.cert_in_pem_format.trim()) {
+        // The platform answers with base64 without BEGIN and END, in lines of any length.
+        let text = &self.cert_in_pem_format;
+        let base64: String = text.split_ascii_whitespace().collect();
+        match STANDARD.decode(base64) {
             Ok(der) => Certificate::from_der(&der),
             Err(_) => Certificate::all_from_pem_or_der(self.cert_in_pem_format.as_bytes())?
                 .into_iter()
@@ -107,6 +109,26 @@ fn moment<'de, D: Deserializer<'de>>(input: D) -> Result<Option<OffsetDateTime>,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_certificate_is_read_in_each_form_that_servers_send() {
+        let pem = include_str!("../../../../tests/data/keys/root.cert.pem");
+        let certificate = Certificate::all_from_pem_or_der(pem.as_bytes()).unwrap().remove(0);
+        let pem = certificate.pem();
+        let lines: Vec<&str> = pem.lines().filter(|line| !line.starts_with('-')).collect();
+        for form in [
+            pem.clone(),
+            pem.replace('\n', "\r\n"),
+            lines.join("\n"),
+            lines.join("\r\n") + "\r\n",
+            lines.join(" "),
+            lines.concat(),
+        ] {
+            let object = serde_json::json!({ "fingerprint": "ab", "certInPemFormat": form });
+            let read: TrustedCertificate = serde_json::from_value(object).unwrap();
+            assert_eq!(read.certificate().unwrap(), certificate, "{form}");
+        }
+    }
 
     #[test]
     fn what_the_platform_sends_is_read_with_tolerance() {

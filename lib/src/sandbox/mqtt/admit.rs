@@ -5,21 +5,24 @@
 //! | --- | --- |
 //! | 2 | the ClientId names no device, or has more than three parts (5 with a certificate) |
 //! | 4 | without certificate: no user, one that names no tenant, or another password |
-//! | 5 | anything about the certificate; clean session false; MQTT 3.1 with 24 characters or more |
+//! | 5 | anything about the certificate; MQTT 3.1 with 24 characters or more |
+//!
+//! Clean session false is let in, with a line for the list of connections. On the port of the MQTT Service:
+//! MQTT 3.1.1 only (1), clean session true, no will that is retained or of QoS 2 (5); the ClientId `X` or
+//! `d:X` and no template; a user, if any, has to be the tenant's id.
 
 use mqtt_protocol_core::mqtt::result_code::ConnectReturnCode;
 use time::OffsetDateTime;
 
-use super::super::auth::{self, Basic};
-use super::super::judge;
+use super::super::auth::{self, BOOTSTRAP, Basic};
+use super::super::judge::{self, Admitted, Reason};
 use super::super::state::World;
 use super::super::tenant::MANAGEMENT;
+use super::Port;
 use super::hello::Protocol;
 use crate::cert::Certificate;
 use crate::secret::Password;
 
-/// The user of devices that have no credentials yet.
-const BOOTSTRAP: &str = "devicebootstrap";
 /// From so many characters a ClientId is too long for MQTT 3.1.
 const LONG: usize = 24;
 
@@ -49,13 +52,21 @@ pub(super) struct Guest {
     pub(super) device: String,
     pub(super) client_id: String,
     pub(super) way: Way,
+    pub(super) port: Port,
+    /// The fingerprint of the uploaded certificate that lets it in.
+    pub(super) by: Option<String>,
+    /// What it should have done otherwise, though it is let in.
+    pub(super) remark: Option<&'static str>,
 }
 
 /// What a client says of itself.
 pub(super) struct Claim<'a> {
+    pub(super) port: Port,
     pub(super) protocol: Protocol,
     pub(super) client_id: &'a str,
     pub(super) clean_session: bool,
+    /// Whether it has a last will that is retained, or of QoS 2.
+    pub(super) demanding_will: bool,
     pub(super) user: Option<&'a str>,
     pub(super) password: Option<&'a [u8]>,
     /// The chain of the handshake; empty without one.
@@ -80,8 +91,8 @@ pub(super) fn admit(
     now: OffsetDateTime,
 ) -> Result<Guest, Refused> {
     let unauthorized = |reason: String| refused(ConnectReturnCode::NotAuthorized, reason);
-    if !claim.clean_session {
-        return Err(unauthorized("clean session is false".to_owned()));
+    if claim.port == Port::Service {
+        check_service(claim)?;
     }
     let chars = claim.client_id.chars().count();
     if claim.protocol == Protocol::Mqtt31 && chars >= LONG {
@@ -89,21 +100,41 @@ pub(super) fn admit(
         return Err(unauthorized(reason));
     }
     let device = device(claim)?;
-    let (tenant, way) = if claim.presented.is_empty() {
-        by_password(world, claim, device)
-            .map_err(|reason| refused(ConnectReturnCode::BadUserNameOrPassword, reason))?
+    let (tenant, way, by) = if claim.presented.is_empty() {
+        let (tenant, way) = by_password(world, claim, device)
+            .map_err(|reason| refused(ConnectReturnCode::BadUserNameOrPassword, reason))?;
+        (tenant, way, None)
     } else {
-        let tenant = by_certificate(world, claim.presented, device, now).map_err(unauthorized)?;
-        (tenant, Way::Certificate)
+        let admitted = by_certificate(world, claim, device, now).map_err(unauthorized)?;
+        (admitted.tenant, Way::Certificate, Some(admitted.by))
     };
+    let remark = (!claim.clean_session).then_some("clean session is false: it must be true");
     let (device, client_id) = (device.to_owned(), claim.client_id.to_owned());
-    Ok(Guest { tenant, device, client_id, way })
+    Ok(Guest { tenant, device, client_id, way, port: claim.port, by, remark })
+}
+
+/// What the MQTT Service refuses of any client.
+fn check_service(claim: &Claim<'_>) -> Result<(), Refused> {
+    if claim.protocol == Protocol::Mqtt31 {
+        let reason = "the MQTT Service does not speak MQTT 3.1";
+        return Err(refused(ConnectReturnCode::UnacceptableProtocolVersion, reason));
+    }
+    let reason = match (claim.clean_session, claim.demanding_will) {
+        (false, _) => "clean session is false",
+        (true, true) => "the last will is retained, or of QoS 2",
+        (true, false) => return Ok(()),
+    };
+    Err(refused(ConnectReturnCode::NotAuthorized, reason))
 }
 
 /// The device identifier in `[type:]deviceIdentifier[:template]`.
 fn device<'a>(claim: &Claim<'a>) -> Result<&'a str, Refused> {
     let parts: Vec<&str> = claim.client_id.split(':').collect();
     let device = match parts[..] {
+        [_, _, _] if claim.port == Port::Service => {
+            let reason = "the MQTT Service understands no template in the ClientId";
+            return Err(refused(ConnectReturnCode::NotAuthorized, reason));
+        }
         [device] | [_, device] | [_, device, _] => device,
         _ => {
             let code = match claim.presented {
@@ -123,18 +154,36 @@ fn device<'a>(claim: &Claim<'a>) -> Result<&'a str, Refused> {
 /// The tenant of a device, by the chain that it presents.
 fn by_certificate(
     world: &mut World,
-    presented: &[Certificate],
+    claim: &Claim<'_>,
     device: &str,
     now: OffsetDateTime,
-) -> Result<String, String> {
+) -> Result<Admitted, String> {
+    let presented = claim.presented;
     let name = presented.first().and_then(|leaf| leaf.subject.common_name());
+    if claim.port == Port::Service {
+        let fits = name.is_some_and(|name| name == device || name == claim.client_id);
+        if !fits {
+            return Err(format!(
+                "the common name {:?} is neither {device:?} nor the ClientId {:?}",
+                name.unwrap_or_default(),
+                claim.client_id
+            ));
+        }
+        let admitted = judge::admit_as(world, presented, device, now).map_err(Reason::text)?;
+        return match claim.user {
+            Some(user) if user != admitted.tenant => {
+                Err(format!("the user {user:?} is not the tenant {:?}", admitted.tenant))
+            }
+            _ => Ok(admitted),
+        };
+    }
     // What else is wrong with a name is for the judge to say.
     if let Some(name) = name.filter(|name| !name.contains(':') && *name != device) {
         return Err(format!(
             "the common name {name:?} is not the device identifier {device:?} of the ClientId"
         ));
     }
-    judge::admit(world, presented, now).map(|admitted| admitted.tenant)
+    judge::admit(world, presented, now).map_err(Reason::text)
 }
 
 /// The tenant of a user, by name and password.

@@ -55,6 +55,18 @@ pub(super) fn check(packet: &[u8], old: bool) -> Result<(), String> {
     }
 }
 
+/// Refuses what the MQTT Service does not take: messages that are retained, or of QoS 2.
+pub(super) fn check_service(packet: &[u8]) -> Result<(), String> {
+    const RETAIN: u8 = 0x01;
+    const QOS_2: u8 = 0x04;
+    let flags = packet.first().copied().unwrap_or_default() & 0x0f;
+    match kind(packet) {
+        PUBLISH if flags & QOS_2 != 0 => Err("a message has QoS 2".to_owned()),
+        PUBLISH if flags & RETAIN != 0 => Err("a message is to be retained".to_owned()),
+        _ => Ok(()),
+    }
+}
+
 /// What follows the fixed header.
 pub(super) fn body(packet: &[u8]) -> &[u8] {
     let length = packet.iter().skip(1).take_while(|octet| **octet & 0x80 != 0).count() + 2;

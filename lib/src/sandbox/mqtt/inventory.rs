@@ -1,4 +1,5 @@
-//! What devices have made by their messages: their object, their children, their events.
+//! What devices have made by their messages: their object, their children, their events; and the messages
+//! that are only noted.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,6 +10,9 @@ use super::super::clock::iso;
 
 /// How many events of a device are kept.
 const EVENTS: usize = 100;
+/// How many other messages of a device are kept, and how many characters of each.
+const NOTED: usize = 100;
+const SHOWN: usize = 500;
 
 /// Name and type of what was made, and when.
 #[derive(Debug, Clone)]
@@ -39,18 +43,44 @@ struct Event {
     text: String,
 }
 
+/// A message as it came.
+#[derive(Debug, Clone)]
+struct Noted {
+    at: OffsetDateTime,
+    source: String,
+    text: String,
+}
+
 /// What one device has made.
 #[derive(Debug, Clone, Default)]
 pub(in super::super) struct Inventory {
     object: Option<Made>,
     children: BTreeMap<String, Child>,
     events: VecDeque<Event>,
+    noted: VecDeque<Noted>,
 }
 
 impl Inventory {
-    /// Makes the device's object, if it is not there.
-    pub(super) fn create(&mut self, name: &str, kind: &str, at: OffsetDateTime) {
+    /// Makes the device's object; false if it is there.
+    pub(super) fn create(&mut self, name: &str, kind: &str, at: OffsetDateTime) -> bool {
+        let new = self.object.is_none();
         self.object.get_or_insert_with(|| made(name, kind, at));
+        new
+    }
+
+    /// The identifiers of the children of the device, or of a child.
+    pub(super) fn children_of(&self, parent: Option<&str>) -> Vec<&str> {
+        let children = self.children.iter().filter(|(_, child)| child.parent.as_deref() == parent);
+        children.map(|(id, _)| id.as_str()).collect()
+    }
+
+    /// Notes a message: where it came from, a child or a topic, and what it says.
+    pub(super) fn note(&mut self, source: &str, text: &str, at: OffsetDateTime) {
+        if self.noted.len() == NOTED {
+            self.noted.pop_front();
+        }
+        let text = text.chars().take(SHOWN).collect();
+        self.noted.push_back(Noted { at, source: source.to_owned(), text });
     }
 
     /// Makes a child, if it is not there.
@@ -83,7 +113,7 @@ impl Inventory {
         self.events.push_back(Event { at, source, kind, text });
     }
 
-    /// Its `object`, `children` and `events`.
+    /// Its `object`, `children`, `events` and other `messages`.
     pub(in super::super) fn view(&self) -> Value {
         let child = |(id, child): (&String, &Child)| {
             let mut view = child.made.view();
@@ -96,7 +126,9 @@ impl Inventory {
                 "at": iso(event.at), "source": event.source, "type": event.kind, "text": event.text,
             })
         };
+        let noted = |noted: &Noted| json!({ "at": iso(noted.at), "source": noted.source, "text": noted.text });
         json!({
+            "messages": self.noted.iter().map(noted).collect::<Vec<_>>(),
             "object": self.object.as_ref().map(Made::view),
             "children": self.children.iter().map(child).collect::<Vec<_>>(),
             "events": self.events.iter().map(event).collect::<Vec<_>>(),

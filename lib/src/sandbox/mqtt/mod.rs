@@ -1,12 +1,12 @@
 //! MQTT over TLS, on a port of its own (platform: "MQTT").
 //!
-//! TLS takes any client certificate, as on the port for tokens; the chain is judged when the CONNECT
-//! has come, and a refusal is a code without a reason. Each CONNECT, each end and each message that is
+//! TLS lists the CAs that are accepted and takes any client certificate all the same; the chain is judged
+//! when the CONNECT has come, and a refusal is a code without a reason. Each CONNECT, each end and each message that is
 //! refused is in the list of connections, with the true reason.
 //!
 //! # Where the platform's documentation leaves a choice
 //!
-//! - Clean session false: CONNACK 5. A ClientId without device identifier: 2. One with more than
+//! - Clean session false: let in, with a line that says so. A ClientId without device identifier: 2. One with more than
 //!   three parts: 5 with a certificate, else 2.
 //! - A client with a certificate is judged by it alone, whatever user it names.
 //! - A user without tenant is refused with 4: unlike REST, MQTT expects `tenant/user`. The user of a device
@@ -18,8 +18,12 @@
 //! - A message on an unknown topic is acknowledged and dropped. A subscription without its right is
 //!   SUBACK 0x80; wildcards are never subscribed. A message goes out with the QoS that was granted.
 //! - What would arrive on a topic before it is subscribed is lost.
-//! - Rows need all their values, none of them empty. A row that is refused is `41,<message
-//!   identifier>,<reason>` on `s/e`. Other messages than 100, 101 and 400 are refused.
+//! - Of the messages of SmartREST those count that make a device's object, its children and its events; 105
+//!   and 123 are answered; others that are known are noted as they are. One that is not known is
+//!   `40,<message identifier>,…` on `s/e`, a row that is wrong `41,<message identifier>,<reason>`.
+//! - JSON over MQTT is noted when it is JSON.
+//! - Of the MQTT Service: MQTT 5 is not spoken here, and messages on topics that are not SmartREST's go
+//!   nowhere. It uses the same connections: a device is connected once, on either port.
 //! - A connection that fails on purpose is not judged, and a device is not registered by it; one that fails
 //!   late is.
 //! - When a second connection of a device ends the first, the first one's last will is published.
@@ -28,6 +32,7 @@ mod admit;
 mod frame;
 mod hello;
 pub(super) mod inventory;
+mod messages;
 pub(super) mod online;
 mod session;
 mod smartrest;
@@ -37,9 +42,8 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mqtt_protocol_core::mqtt::packet::v3_1_1;
+use mqtt_protocol_core::mqtt::packet::{Qos, v3_1_1};
 use mqtt_protocol_core::mqtt::result_code::ConnectReturnCode;
-use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -58,19 +62,40 @@ use admit::{Claim, Guest, Refused, Way};
 use hello::{Hello, Unheard};
 use session::{Session, Will};
 
-/// The port's name in the list of connections.
-const PORT: &str = "mqtt";
+/// Which of the two ports of MQTT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Port {
+    /// As 8883 of the platform.
+    Classic,
+    /// As 9883 of the platform: the MQTT Service.
+    Service,
+}
+
+impl Port {
+    /// Its name in the list of connections.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Classic => "mqtt",
+            Self::Service => "mqtt-service",
+        }
+    }
+}
+
 /// How long a client may take for its handshake, and then for its CONNECT.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a client may take to read what it is sent.
 const WRITING: Duration = Duration::from_secs(10);
 
 /// Serves one connection to its end.
-pub(super) async fn connection(stream: TcpStream, config: Arc<ServerConfig>, shared: Arc<Shared>) {
+pub(super) async fn connection(stream: TcpStream, port: Port, shared: Arc<Shared>) {
+    let config = match shared.mqtt_tls(port) {
+        Ok(config) => config,
+        Err(e) => return note(&shared, port, "HANDSHAKE", None, e.to_string()),
+    };
     let handshake = TlsAcceptor::from(config).accept(stream);
     let mut stream = match timeout(PATIENCE, handshake).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(e)) => return handshake_failed(&shared, &e),
+        Ok(Err(e)) => return handshake_failed(&shared, port, &e),
         Err(_) => return,
     };
     let presented = presented(&stream);
@@ -81,33 +106,34 @@ pub(super) async fn connection(stream: TcpStream, config: Arc<ServerConfig>, sha
     let mut buffer = Vec::new();
     let first = match timeout(PATIENCE, first(&mut stream, &mut buffer)).await {
         Ok(Ok(packet)) => packet,
-        Ok(Err(reason)) => return note(&shared, "DISCONNECT", subject, reason),
-        Err(_) => return note(&shared, "DISCONNECT", subject, "no CONNECT came"),
+        Ok(Err(reason)) => return note(&shared, port, "DISCONNECT", subject, reason),
+        Err(_) => return note(&shared, port, "DISCONNECT", subject, "no CONNECT came"),
     };
     let hello = match hello::read(&first) {
         Ok(hello) => hello,
         Err(Unheard::Malformed(reason)) => {
-            return note(&shared, "DISCONNECT", subject, reason);
+            return note(&shared, port, "DISCONNECT", subject, reason);
         }
         Err(Unheard::Version(reason)) => {
             let code = ConnectReturnCode::UnacceptableProtocolVersion;
-            let who = Who { client_id: String::new(), subject, user: None };
+            let who = Who { port, client_id: String::new(), subject, user: None };
             return refuse(stream, &shared, who, Refused { code, reason }).await;
         }
     };
     let user = hello.connect.user_name().map(str::to_owned);
-    let mut who = Who { client_id: hello.connect.client_id().to_owned(), subject, user };
+    let mut who = Who { port, client_id: hello.connect.client_id().to_owned(), subject, user };
     let fault = shared.draw_mqtt();
     if let Some(fault) = fault.filter(|fault| *fault != MqttFault::Late) {
         return fail(stream, &shared, who, fault).await;
     }
-    match enter(&shared, &hello, presented) {
+    match enter(&shared, port, &hello, presented) {
         Ok((guest, ticket, requests)) => {
             if guest.way == Way::Certificate {
                 who.user = Some(format!("{}/{}", guest.tenant, guest.device));
             }
             let late = fault.is_some();
-            add(&shared, "CONNECT", who, Noted { fault, ..Noted::default() });
+            let reason = guest.remark.map(str::to_owned);
+            add(&shared, "CONNECT", who, Noted { fault, reason, ..Noted::default() });
             let will = Will::of(&hello.connect);
             let mut session = Session::new(shared, stream, buffer, hello, guest, ticket);
             if late {
@@ -151,15 +177,18 @@ type Requests = mpsc::UnboundedReceiver<online::Request>;
 /// Judges a CONNECT, and makes the client known.
 fn enter(
     shared: &Shared,
+    port: Port,
     hello: &Hello,
     presented: Result<Vec<Certificate>, String>,
 ) -> Result<(Guest, u64, Requests), Refused> {
     let not_read = |reason| Refused { code: ConnectReturnCode::NotAuthorized, reason };
     let presented = presented.map_err(not_read)?;
     let claim = Claim {
+        port,
         protocol: hello.protocol,
         client_id: hello.connect.client_id(),
         clean_session: hello.connect.clean_session(),
+        demanding_will: hello.connect.will_retain() || hello.connect.will_qos() == Qos::ExactlyOnce,
         user: hello.connect.user_name(),
         password: hello.connect.password(),
         presented: &presented,
@@ -213,15 +242,16 @@ async fn fail(mut stream: TlsStream<TcpStream>, shared: &Shared, who: Who, fault
 }
 
 /// A handshake that failed because of what was said in it, not because the client went away.
-fn handshake_failed(shared: &Shared, error: &std::io::Error) {
+fn handshake_failed(shared: &Shared, port: Port, error: &std::io::Error) {
     if error.kind() == ErrorKind::InvalidData {
-        note(shared, "HANDSHAKE", None, error.to_string());
+        note(shared, port, "HANDSHAKE", None, error.to_string());
     }
 }
 
 /// Who comes, for the list of connections: the user by its own account, but for a device whose
 /// certificate is accepted.
 struct Who {
+    port: Port,
     client_id: String,
     subject: Option<String>,
     user: Option<String>,
@@ -238,6 +268,7 @@ struct Noted {
 /// A line about a client that is, or was, connected.
 fn note_guest(shared: &Shared, method: &str, guest: &Guest, reason: String) {
     let who = Who {
+        port: guest.port,
         client_id: guest.client_id.clone(),
         subject: None,
         user: Some(format!("{}/{}", guest.tenant, guest.device)),
@@ -246,8 +277,14 @@ fn note_guest(shared: &Shared, method: &str, guest: &Guest, reason: String) {
 }
 
 /// A line about a client that never was.
-fn note(shared: &Shared, method: &str, subject: Option<String>, reason: impl Into<String>) {
-    let who = Who { client_id: String::new(), subject, user: None };
+fn note(
+    shared: &Shared,
+    port: Port,
+    method: &str,
+    subject: Option<String>,
+    reason: impl Into<String>,
+) {
+    let who = Who { port, client_id: String::new(), subject, user: None };
     add(shared, method, who, Noted { reason: Some(reason.into()), ..Noted::default() });
 }
 
@@ -255,7 +292,7 @@ fn add(shared: &Shared, method: &str, who: Who, noted: Noted) {
     shared.journal().add(Connection {
         number: 0,
         at: clock::iso(clock::now()),
-        port: PORT,
+        port: who.port.name(),
         method: method.to_owned(),
         path: who.client_id,
         status: noted.status,

@@ -109,6 +109,22 @@ impl Online {
         }
     }
 
+    /// Ends the connections that an uploaded certificate of a tenant lets in.
+    pub(in super::super) fn end_by(&self, tenant: &str, fingerprint: &str) {
+        let of = |guest: &Guest| guest.tenant == tenant && guest.by.as_deref() == Some(fingerprint);
+        for entry in self.entries.values().filter(|entry| of(&entry.guest)) {
+            // If nobody is there to read it, that connection has just ended.
+            let _ = entry.requests.send(Request::End("the certificate of its CA was removed"));
+        }
+    }
+
+    /// Ends the connection of a device.
+    pub(in super::super) fn end_of(&self, tenant: &str, device: &str, reason: &'static str) {
+        if let Some(entry) = self.entries.get(&(tenant.to_owned(), device.to_owned())) {
+            let _ = entry.requests.send(Request::End(reason));
+        }
+    }
+
     /// Whether a device is connected.
     pub(in super::super) fn has(&self, tenant: &str, device: &str) -> bool {
         self.entries.contains_key(&(tenant.to_owned(), device.to_owned()))

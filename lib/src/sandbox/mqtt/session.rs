@@ -18,7 +18,7 @@ use super::super::server::Shared;
 use super::admit::Guest;
 use super::hello::{Hello, Protocol};
 use super::online::Request;
-use super::{Requests, WRITING, frame, topics};
+use super::{Port, Requests, WRITING, frame, topics};
 
 /// A message for when the client goes without a word.
 pub(super) struct Will {
@@ -167,6 +167,11 @@ impl Session {
             if let Err(reason) = frame::check(&packet, self.old) {
                 return self.finish(reason);
             }
+            if self.guest.port == Port::Service
+                && let Err(reason) = frame::check_service(&packet)
+            {
+                return self.finish(reason);
+            }
             if frame::kind(&packet) == frame::CONNECT {
                 return self.finish("a second CONNECT came");
             }
@@ -278,13 +283,16 @@ impl Session {
 
     fn subscribe(&mut self, subscribe: &v3_1_1::Subscribe) {
         let mut codes = Vec::new();
+        let smart_rest = topics::has_smart_rest(&self.shared.world(), &self.guest);
+        // Of the MQTT Service one filter is granted, two are refused as a whole.
+        let too_many = self.guest.port == Port::Service && subscribe.entries().len() > 1;
         for entry in subscribe.entries() {
             // The bits above are MQTT 5's.
             if entry.sub_opts().to_buffer()[0] > 2 {
                 return self.finish("a packet was malformed or out of place");
             }
             let (topic, qos) = (entry.topic_filter(), entry.sub_opts().qos());
-            if !topics::may_subscribe(self.guest.way, topic) {
+            if too_many || !topics::may_subscribe(&self.guest, smart_rest, topic) {
                 codes.push(SubackReturnCode::Failure);
                 continue;
             }

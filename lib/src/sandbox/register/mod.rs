@@ -10,10 +10,12 @@ mod table;
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use super::answer::{Answer, Refusal};
 use super::auth::{self, Caller, REGISTRATION};
 use super::call::Call;
+use super::requests::Pending;
 use super::state::World;
 use super::tenant::{MANAGEMENT, Registration};
 use row::Wanted;
@@ -48,7 +50,7 @@ pub(super) fn register(world: &mut World, call: &Call) -> Result<Answer, Refusal
         let id = table.cell(cells, "ID");
         let first = seen.insert(id.to_owned());
         let result = if first {
-            row::read(&table, cells).and_then(|wanted| put(world, &caller, wanted))
+            row::read(&table, cells).and_then(|wanted| put(world, &caller, wanted, call.now))
         } else {
             Err("the file has this id twice".to_owned())
         };
@@ -63,7 +65,7 @@ pub(super) fn register(world: &mut World, call: &Call) -> Result<Answer, Refusal
     if let Some(tenant) = world.tenants.get_mut(&caller.tenant) {
         tenant.registrations.push(noted);
     }
-    Ok(Answer::json(201, &report.answer()))
+    Ok(Answer::vendor(201, "bulknewdevicerequest", &report.answer()))
 }
 
 impl Report {
@@ -98,7 +100,12 @@ impl Report {
 }
 
 /// Makes the device, or gives it its new credentials.
-fn put(world: &mut World, caller: &Caller, wanted: Wanted) -> Result<Outcome, String> {
+fn put(
+    world: &mut World,
+    caller: &Caller,
+    wanted: Wanted,
+    now: OffsetDateTime,
+) -> Result<Outcome, String> {
     let name = match &wanted.tenant {
         Some(tenant) if caller.tenant == MANAGEMENT => tenant,
         None if caller.tenant == MANAGEMENT => return Err("TENANT is empty".to_owned()),
@@ -106,11 +113,17 @@ fn put(world: &mut World, caller: &Caller, wanted: Wanted) -> Result<Outcome, St
     };
     let tenant = world.tenants.get_mut(name);
     let tenant = tenant.ok_or_else(|| format!("there is no tenant {name:?}"))?;
-    let Wanted { id, device, .. } = wanted;
+    let Wanted { id, device, one_time, .. } = wanted;
+    // It is listed as accepted until it has enrolled.
+    match one_time {
+        Some(one_time) => {
+            tenant.requests.insert(id.clone(), Pending::to_enrol(one_time, now));
+        }
+        None => drop(tenant.requests.remove(&id)),
+    }
     if let Some(known) = tenant.devices.get_mut(&id) {
         known.auth_type = device.auth_type;
         known.credentials = device.credentials;
-        known.one_time = device.one_time;
         known.updated += 1;
         return Ok(Outcome::Updated);
     }

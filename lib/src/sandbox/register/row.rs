@@ -5,12 +5,11 @@
 use csv::StringRecord;
 use serde_json::{Map, Value};
 
+use super::super::names;
 use super::super::tenant::{AuthType, Device};
 use super::table::{DEMANDING, EXTERNAL, KNOWN, Table};
 use crate::secret::Password;
 
-/// Allowed lengths of a one-time password, in characters.
-const ONE_TIME: std::ops::RangeInclusive<usize> = 8..=32;
 const AGENT: &str = "com_cumulocity_model_Agent.active";
 
 /// The device that a row asks for.
@@ -19,6 +18,8 @@ pub(super) struct Wanted {
     /// Its tenant, for the management tenant.
     pub(super) tenant: Option<String>,
     pub(super) device: Device,
+    /// With which it may enrol.
+    pub(super) one_time: Option<Password>,
 }
 
 /// Reads a row.
@@ -31,13 +32,15 @@ pub(super) fn read(table: &Table, row: &StringRecord) -> Result<Wanted, String> 
         Some(table.cell(row, column)).filter(|cell| !cell.is_empty()).map(str::to_owned)
     };
     let id = text("ID").filter(|id| !id.trim().is_empty()).ok_or("the ID is empty")?;
-    if id.contains(':') {
-        return Err("the ID contains ':'".to_owned());
+    names::check_id(&id)?;
+    // Since 2025.0.131 a full registration makes users whatever their names are.
+    if !["TYPE", "NAME"].iter().all(|column| table.has(column)) {
+        names::check_user(&id)?;
     }
     let mut device = Device::new(auth_type(table.cell(row, "AUTH_TYPE"))?);
     device.credentials = text("CREDENTIALS").map(Password::new);
-    device.one_time = text("ENROLLMENT_OTP").map(Password::new);
-    check_secrets(&device)?;
+    let one_time = text("ENROLLMENT_OTP").map(Password::new);
+    check_secrets(&mut device, one_time.as_ref())?;
     device.device_type = text("TYPE");
     device.name = text("NAME");
     if let Some(column) = DEMANDING.into_iter().find(|column| text(column).is_some())
@@ -57,7 +60,7 @@ pub(super) fn read(table: &Table, row: &StringRecord) -> Result<Wanted, String> 
     device.external =
         external.and_then(|kind| Some((kind.to_owned(), text(&format!("{EXTERNAL}{kind}"))?)));
     device.properties = properties(table, row);
-    Ok(Wanted { id, tenant: text("TENANT"), device })
+    Ok(Wanted { id, tenant: text("TENANT"), device, one_time })
 }
 
 fn auth_type(cell: &str) -> Result<AuthType, String> {
@@ -68,23 +71,20 @@ fn auth_type(cell: &str) -> Result<AuthType, String> {
     }
 }
 
-fn check_secrets(device: &Device) -> Result<(), String> {
+fn check_secrets(device: &mut Device, one_time: Option<&Password>) -> Result<(), String> {
+    if let Some(one_time) = one_time {
+        // Beside it the credentials are skipped, which is no error.
+        device.credentials = None;
+        device.auth_type = AuthType::Certificates;
+        return names::check_one_time(one_time);
+    }
     match (device.auth_type, &device.credentials) {
-        (AuthType::Basic, None) => return Err("CREDENTIALS are missing".to_owned()),
+        (AuthType::Basic, None) => Err("CREDENTIALS are missing".to_owned()),
         (AuthType::Certificates, Some(_)) => {
-            return Err("CREDENTIALS are given with AUTH_TYPE CERTIFICATES".to_owned());
+            Err("CREDENTIALS are given with AUTH_TYPE CERTIFICATES".to_owned())
         }
-        _ => {}
+        _ => Ok(()),
     }
-    let Some(one_time) = &device.one_time else { return Ok(()) };
-    let chars = one_time.expose().chars().count();
-    if !ONE_TIME.contains(&chars) {
-        return Err(format!("the ENROLLMENT_OTP has {chars} characters, not 8 to 32"));
-    }
-    if one_time.expose().contains('"') {
-        return Err("the ENROLLMENT_OTP contains '\"'".to_owned());
-    }
-    Ok(())
 }
 
 /// A cell with two values; empty is `no`.
@@ -158,6 +158,11 @@ mod tests {
         };
         fails("ID;AUTH_TYPE\n;CERTIFICATES\n", "ID is empty");
         fails("ID;AUTH_TYPE\nAA:BB;CERTIFICATES\n", "':'");
+        fails("ID;AUTH_TYPE\na b;CERTIFICATES\n", "' '");
+        fails("ID;AUTH_TYPE\na+b;CERTIFICATES\n", "user");
+        assert!(one("ID;AUTH_TYPE;TYPE;NAME\na+b;CERTIFICATES;t;n\n").is_ok());
+        let both = one("ID;CREDENTIALS;ENROLLMENT_OTP\na;Device-Secret-1;once-4711\n").unwrap();
+        assert!(both.device.credentials.is_none() && both.one_time.is_some());
         fails("ID;AUTH_TYPE\na;certificates\n", "AUTH_TYPE");
         fails("ID\na\n", "CREDENTIALS are missing");
         fails("ID;AUTH_TYPE;CREDENTIALS\na;CERTIFICATES;x\n", "CREDENTIALS are given");

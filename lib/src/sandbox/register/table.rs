@@ -62,6 +62,11 @@ impl Table {
         Ok(Self { headers, rows })
     }
 
+    /// Whether it has a column.
+    pub(super) fn has(&self, column: &str) -> bool {
+        self.headers.iter().any(|header| header == column)
+    }
+
     /// The cell of a row in a column; empty if either is not there.
     pub(super) fn cell<'a>(&self, row: &'a StringRecord, column: &str) -> &'a str {
         let at = self.headers.iter().position(|header| header == column);

@@ -15,7 +15,7 @@ use c8y_pki::client_id::DeviceId;
 use c8y_pki::device::connection::{self, Connection, ConnectionError, Event, Greeting};
 use c8y_pki::device::connection::{Outgoing, Policy};
 use c8y_pki::device::link::{Identity, Link};
-use c8y_pki::device::mqtt::{ConnectOptions, MqttError, Qos, Session, Will};
+use c8y_pki::device::mqtt::{ConnectOptions, Message, MqttError, Qos, Session, Will};
 use c8y_pki::device::smartrest::message::{MQTT_DEVICE, Upstream};
 use c8y_pki::device::smartrest::{self, ERRORS, OPERATIONS, PUBLISH};
 use c8y_pki::platform::standing::{ID_TYPE, Inquiry};
@@ -103,6 +103,12 @@ const GLANCE: Duration = Duration::from_millis(50);
 
 /// Lines that wait to be sent; when there are so many, no more are read.
 const MOST_WAITING: usize = 1000;
+
+/// Whether a message tells of an error.
+fn is_error(message: &Message) -> bool {
+    let text = String::from_utf8_lossy(&message.payload);
+    message.topic == ERRORS && text.lines().any(smartrest::tells_an_error)
+}
 
 /// How long errors may take to come, after the last line.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -287,7 +293,7 @@ where
             if self.rivals.show_up(&event) {
                 self.screen.rival();
             }
-            self.errors |= matches!(&event, Event::Message(message) if message.topic == ERRORS);
+            self.errors |= matches!(&event, Event::Message(message) if is_error(message));
             if let Event::Unsent { message, error } = &event {
                 self.unsent += 1;
                 self.screen.unsent(&message.payload, error);

@@ -105,7 +105,7 @@ impl Screen {
 
     fn error(&self, message: &Message) {
         let text = String::from_utf8_lossy(&message.payload);
-        for line in text.lines().filter(|line| !line.is_empty()) {
+        for line in text.lines().filter(|line| smartrest::tells_an_error(line)) {
             self.out.warning(&format!("{ERRORS} says: {line}"));
         }
     }

@@ -1,0 +1,88 @@
+//! How a sandbox is to be.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::{Faults, est};
+use crate::secret::Password;
+
+/// What is right where the vendor's description and what devices in the field see differ.
+///
+/// | | documented | field |
+/// | --- | --- | --- |
+/// | a certificate from the tenant's own CA | 201 | 200 |
+/// | its base64 | lines of 76 characters | one line |
+/// | a future date in a revocation file | the row is skipped | it becomes now |
+/// | a serial number that is revoked again by a file | the last date counts | the first stays |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Profile {
+    /// As described.
+    Documented,
+    /// As in the field.
+    #[default]
+    Field,
+}
+
+/// How a sandbox is to be.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The address on which REST listens, with and without client certificate.
+    pub bind: IpAddr,
+    /// The host name by which clients reach it: a name in its certificate.
+    pub host: String,
+    /// Port of REST; 0: any that is free.
+    pub https_port: u16,
+    /// Port of REST with client certificates; 0: any that is free.
+    pub mtls_port: u16,
+    /// Port of MQTT over TLS; 0: any that is free.
+    pub mqtt_port: u16,
+    /// Port of the page, on the loopback address; 0: any that is free.
+    pub management_port: u16,
+    /// The password of all users; none: a random one.
+    pub password: Option<Password>,
+    /// How long the verification code of a proof of possession can be used, in seconds.
+    pub code_seconds: u64,
+    /// The verification code that it gives, whatever that is; none: a new one each time. To see what a
+    /// client signs.
+    pub verification_code: Option<String>,
+    /// How long tokens are good, in seconds; the platform's are good for an hour.
+    pub token_seconds: u32,
+    /// What goes wrong on purpose.
+    pub faults: Faults,
+    /// What is right where description and field differ.
+    pub profile: Profile,
+    /// Whether a chain of more than two certificates needs a proof of possession; the platform only
+    /// recommends it.
+    pub require_proof: bool,
+    /// Most certificates in a chain: 10 in the cloud, others elsewhere.
+    pub longest_chain: usize,
+    /// For how many days the tenant's own CA is valid; the platform's are for 1095.
+    pub authority_days: u32,
+    /// Port of the MQTT Service; none: there is no such port; 0: any that is free.
+    pub mqtt_service_port: Option<u16>,
+}
+
+impl Default for Settings {
+    /// On the loopback address, any free ports, a random password, codes of ten minutes, tokens of an
+    /// hour, no faults.
+    fn default() -> Self {
+        Self {
+            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            host: "localhost".to_owned(),
+            https_port: 0,
+            mtls_port: 0,
+            mqtt_port: 0,
+            management_port: 0,
+            password: None,
+            code_seconds: 600,
+            verification_code: None,
+            token_seconds: 3600,
+            faults: Faults::none(),
+            profile: Profile::default(),
+            require_proof: false,
+            longest_chain: 10,
+            authority_days: est::LIFE,
+            mqtt_service_port: None,
+        }
+    }
+}
