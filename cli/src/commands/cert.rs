@@ -180,17 +180,17 @@ fn verify(args: &VerifyArgs, out: Output) -> Result {
     };
     out.result(&verdict, verdict_text)?;
     if let Ok(path) = &result {
-        note_unused(path, &lists, out);
+        note_unused(path, &lists, &anchors, out);
     }
     Ok(Outcome::of(verdict.valid))
 }
 
 /// Says which of the lists that were given have no say.
-fn note_unused(path: &VerifiedChain, lists: &[Crl], out: Output) {
-    for list in chain::unused_lists(path, lists) {
+fn note_unused(path: &VerifiedChain, lists: &[Crl], known: &[Certificate], out: Output) {
+    for list in chain::unused_lists(path, lists, known) {
         let number = list.number.as_ref().map(|n| format!(" {}", n.to_decimal()));
         out.warning(&format!(
-            "the revocation list{} of {} was not used: no issuer in the path has that name and key",
+            "the revocation list{} of {} was not used: no issuer in the path has made it",
             number.unwrap_or_default(),
             list.issuer
         ));
@@ -207,7 +207,7 @@ fn validate(
 ) -> std::result::Result<VerifiedChain, ChainError> {
     let path = chain::verify(leaf, rest, anchors, options)?;
     if !lists.is_empty() {
-        chain::check_revocation(&path, lists, options.at)?;
+        chain::check_revocation(&path, lists, anchors, options.at)?;
     }
     Ok(path)
 }
@@ -215,7 +215,7 @@ fn validate(
 fn revocation_lists(paths: &[PathBuf]) -> Result<Vec<Crl>> {
     let mut lists = Vec::new();
     for path in paths {
-        let found = Crl::all_from_pem_or_der(&files::read(path)?)
+        let found = Crl::all_from_pem_or_der(&files::read_small(path)?)
             .map_err(|e| Error::from(e).in_file(path.display().to_string()))?;
         lists.extend(found);
     }
@@ -243,7 +243,7 @@ fn verify_manifest(
 ) -> Result {
     let mut signature = path.as_os_str().to_owned();
     signature.push(".sig");
-    let (octets, signature) = (files::read(path)?, files::read(Path::new(&signature))?);
+    let (octets, signature) = (files::read(path)?, files::read_small(Path::new(&signature))?);
     let listing = match Listing::read(&octets) {
         Err(e @ ManifestError::Unreadable(_)) => {
             return Err(Error::from(e).in_file(path.display().to_string()).into());

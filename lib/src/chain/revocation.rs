@@ -10,7 +10,8 @@ use crate::crl::{Crl, Reason, Revoked};
 
 /// Looks each certificate of a path, but the anchor, up in the lists of its issuer, for the time `at`.
 ///
-/// A list is the issuer's if it has its name, and its key identifier or a signature of its key. Such a
+/// A list is the issuer's if it has its name, unless another CA of that name has signed it which is `known` (the
+/// trust anchors). What a list says of its key proves nothing: who damages the list can change that too. Such a
 /// list has to be one that counts: the signature is that CA's, the CA's key usage has cRLSign, it is
 /// complete, no extension in it is critical, and `at` lies between its two dates. One that does not count
 /// makes the answer no, even beside another one that does: it may be the one that knows more. The
@@ -22,12 +23,13 @@ use crate::crl::{Crl, Reason, Revoked};
 pub fn check_revocation(
     path: &VerifiedChain,
     lists: &[Crl],
+    known: &[Certificate],
     at: OffsetDateTime,
 ) -> Result<(), Refusal> {
     for (position, pair) in path.certificates().windows(2).enumerate() {
         let [cert, issuer] = pair else { continue };
         let refusal = |rule| Refusal { position, subject: cert.subject.clone(), rule };
-        let own: Vec<&Crl> = lists.iter().filter(|list| is_of(list, issuer)).collect();
+        let own: Vec<&Crl> = lists.iter().filter(|list| is_of(list, issuer, known)).collect();
         if own.is_empty() && position > 0 {
             continue;
         }
@@ -44,11 +46,12 @@ pub fn check_revocation(
                 }
                 None => {}
             }
-            let entry = list.revoked.iter().find(|r| r.serial == cert.serial);
             let ended = |r: &Revoked| {
                 r.reason == Reason::CertificateHold && present.is_some_and(|p| is_later(p, list))
             };
-            if let Some(entry) = entry.filter(|r| !ended(r)) {
+            // A number may stand in it twice.
+            let mut entries = list.revoked.iter().filter(|r| r.serial == cert.serial);
+            if let Some(entry) = entries.find(|r| !ended(r)) {
                 return Err(refusal(Rule::Revoked { at: entry.at, reason: entry.reason.name() }));
             }
         }
@@ -63,9 +66,13 @@ pub fn check_revocation(
 
 /// The lists that say nothing about a path, since no issuer in it has made them: whoever gave them should
 /// know.
-pub fn unused_lists<'a>(path: &VerifiedChain, lists: &'a [Crl]) -> Vec<&'a Crl> {
+pub fn unused_lists<'a>(
+    path: &VerifiedChain,
+    lists: &'a [Crl],
+    known: &[Certificate],
+) -> Vec<&'a Crl> {
     let issuers = path.certificates().get(1..).unwrap_or_default();
-    lists.iter().filter(|list| !issuers.iter().any(|issuer| is_of(list, issuer))).collect()
+    lists.iter().filter(|list| !issuers.iter().any(|issuer| is_of(list, issuer, known))).collect()
 }
 
 fn is_later(list: &Crl, other: &Crl) -> bool {
@@ -80,12 +87,11 @@ fn called(list: &Crl) -> String {
     }
 }
 
-fn is_of(list: &Crl, issuer: &Certificate) -> bool {
-    let other_key = match (&list.authority_key_id, &issuer.subject_key_id) {
-        (Some(list), Some(issuer)) => list != issuer,
-        _ => false,
-    };
-    list.issuer.matches(&issuer.subject) && (!other_key || is_signed(list, issuer))
+fn is_of(list: &Crl, issuer: &Certificate, known: &[Certificate]) -> bool {
+    let namesake =
+        |other: &&Certificate| other.spki != issuer.spki && other.subject.matches(&issuer.subject);
+    list.issuer.matches(&issuer.subject)
+        && !known.iter().filter(namesake).any(|other| is_signed(list, other))
 }
 
 fn is_signed(list: &Crl, issuer: &Certificate) -> bool {

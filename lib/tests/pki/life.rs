@@ -82,7 +82,7 @@ pub(crate) fn list(pki: &mut Pki, ca: &str, at: OffsetDateTime) -> Crl {
 fn look_up(chain: &[Certificate], lists: &[Crl], at: OffsetDateTime) -> &'static str {
     let path =
         verify(&chain[0], &chain[1..], &chain[chain.len() - 1..], &Options::new(at)).unwrap();
-    match check_revocation(&path, lists, at) {
+    match check_revocation(&path, lists, &[], at) {
         Ok(()) => "ok",
         Err(refusal) => refusal.rule.code(),
     }
@@ -128,7 +128,7 @@ fn a_revoked_ca_is_found_in_its_issuers_list() {
         "the root's list was not given"
     );
     let path = verify(&chain[0], &chain[1..], &chain[2..], &Options::new(now())).unwrap();
-    let refusal = check_revocation(&path, &[own, root], now()).unwrap_err();
+    let refusal = check_revocation(&path, &[own, root], &[], now()).unwrap_err();
     assert_eq!((refusal.position, refusal.rule.code()), (1, "revoked"), "{refusal}");
 }
 
@@ -141,7 +141,7 @@ fn a_list_that_does_not_count_is_named() {
     let problem = |lists: &[Crl], at| {
         let options = Options::new(at);
         let path = verify(&chain[0], &chain[1..], &chain[2..], &options).unwrap();
-        let refusal = check_revocation(&path, lists, at).unwrap_err();
+        let refusal = check_revocation(&path, lists, &[], at).unwrap_err();
         assert_eq!((refusal.position, refusal.rule.code()), (0, "revocation-unknown"));
         refusal.to_string()
     };
@@ -224,10 +224,28 @@ fn lists_of_others_are_told_apart() {
     stranger.root_named("other", &Name::parse("CN=other").unwrap()).unwrap();
     let foreign = list(&mut stranger.pki, "other", now());
     let lists = [own, foreign, root];
-    check_revocation(&path, &lists, now()).unwrap();
-    let unused: Vec<String> =
-        chain::unused_lists(&path, &lists).iter().map(|list| list.issuer.to_string()).collect();
+    check_revocation(&path, &lists, &[], now()).unwrap();
+    let unused: Vec<String> = chain::unused_lists(&path, &lists, &[])
+        .iter()
+        .map(|list| list.issuer.to_string())
+        .collect();
     assert_eq!(unused, ["CN=other"]);
+}
+
+#[test]
+fn a_list_of_another_ca_of_the_same_name_counts_as_such_only_if_that_ca_is_known() {
+    let (mut folder, out) = factory();
+    let own = list(&mut folder.pki, "line", now());
+    let chain = chain_of(&out, "a");
+    let path = verify(&chain[0], &chain[1..], &chain[2..], &Options::new(now())).unwrap();
+    let mut stranger = Folder::with_root();
+    stranger.root_named("other", &chain[1].subject).unwrap();
+    let lists = [own, list(&mut stranger.pki, "other", now())];
+    let refusal = check_revocation(&path, &lists, &[], now()).unwrap_err();
+    assert!(refusal.to_string().contains("does not match its key"), "{refusal}");
+    let known = stranger.pki.ca("other").unwrap().chain;
+    check_revocation(&path, &lists, &known, now()).unwrap();
+    assert_eq!(chain::unused_lists(&path, &lists, &known).len(), 1);
 }
 
 #[test]
@@ -732,5 +750,5 @@ fn chains_of_cas_are_verified_with_lists_too() {
     let mut options = Options::new(now());
     options.purpose = chain::Purpose::Any;
     let path = verify(line.certificate(), &[], &line.chain[1..], &options).unwrap();
-    assert_eq!(check_revocation(&path, &[root], now()), Ok(()));
+    assert_eq!(check_revocation(&path, &[root], &[], now()), Ok(()));
 }

@@ -1,5 +1,6 @@
 //! Revocation lists that cannot be used: `cert verify --crl` does not pass them over. OpenSSL judges too.
 
+use c8y_pki::cert::Certificate;
 use c8y_pki_tests::cli::{CA_PW, Cli};
 use c8y_pki_tests::{arg, python_dir, python_with, tool};
 
@@ -43,6 +44,14 @@ fn a_damaged_list_makes_the_answer_no() {
     *der.last_mut().expect("octets") ^= 1;
     cli.write("damaged.crl", &der);
     is_refused(&cli, "damaged.crl", "the signature of its list 2 does not match its key");
+    // What it says of its key may be damaged too: it is still a list of that name.
+    *der.last_mut().expect("octets") ^= 1;
+    let line = Certificate::all_from_pem_or_der(&cli.read("pki/ca/line/cert.pem"));
+    let key_id = line.expect("a certificate")[0].subject_key_id.clone().expect("a key identifier");
+    let at = der.windows(key_id.len()).position(|part| *part == *key_id).expect("its identifier");
+    der[at] ^= 1;
+    cli.write("other-key.crl", &der);
+    is_refused(&cli, "other-key.crl", "the signature of its list 2 does not match its key");
     // OpenSSL's -CRLfile takes PEM.
     let Some(openssl) = tool("openssl") else { return };
     let (from, to) = (cli.arg("damaged.crl"), cli.arg("damaged.pem"));
@@ -87,8 +96,8 @@ fn lists_that_say_nothing_about_the_path_are_named() {
     cli.ok(&format!("ca init other --subject CN=Other --key-type ec-p256 {CA_PW}"));
     cli.ok(&format!("ca crl other {CA_PW}"));
     let good = cli.run(&format!("{VERIFY} {GOOD} --crl pki/ca/other/crl.pem")).expect(0);
-    let note = "warning: the revocation list 1 of CN=Other was not used: no issuer in the path has that \
-                name and key\n";
+    let note = "warning: the revocation list 1 of CN=Other was not used: no issuer in the path has \
+                made it\n";
     assert_eq!(good.stderr, note, "{good:?}");
     assert_eq!(cli.run(&format!("{VERIFY} {GOOD}")).expect(0).stderr, "");
 }

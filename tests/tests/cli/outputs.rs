@@ -70,6 +70,7 @@ const NO_PATHS: &[&str] = &[
     "CHAR",
     "CN",
     "COLUMN=VALUE",
+    "DAYS",
     "COMPAT",
     "DN",
     "EXISTING",

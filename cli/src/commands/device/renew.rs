@@ -132,7 +132,7 @@ fn wanted(
 
 fn request(path: &Path) -> Result<Request> {
     let at = |e: c8y_pki::csr::CsrError| Error::from(e).in_file(path.display().to_string());
-    let mut all = Request::all_from_pem_or_der(&files::read(path)?).map_err(at)?;
+    let mut all = Request::all_from_pem_or_der(&files::read_small(path)?).map_err(at)?;
     if all.len() != 1 {
         return Err(Failure::usage(
             format!("{} holds {} requests", path.display(), all.len()),

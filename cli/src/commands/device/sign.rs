@@ -198,5 +198,5 @@ fn read(paths: &[PathBuf]) -> Result<Vec<RequestFile>> {
 }
 
 fn open(path: &Path) -> Result<RequestFile> {
-    Ok(RequestFile { name: path.display().to_string(), bytes: files::read(path)? })
+    Ok(RequestFile { name: path.display().to_string(), bytes: files::read_small(path)? })
 }
