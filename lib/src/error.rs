@@ -27,6 +27,7 @@ use crate::platform::fetch::FetchError;
 use crate::platform::register::results::ResultError;
 use crate::platform::trusted::TrustProblem;
 use crate::profile::ProfileError;
+use crate::read::ReadError;
 use crate::registration::RegistrationError;
 use crate::registry::RegistryError;
 use crate::rollout::RolloutError;
@@ -105,6 +106,7 @@ errors! {
     Pkcs7(Pkcs7Error),
     Platform(PlatformError),
     Profile(ProfileError),
+    Read(ReadError),
     Registration(RegistrationError),
     Registry(RegistryError),
     Results(ResultError),
@@ -147,6 +149,7 @@ impl Error {
             #[cfg(feature = "sandbox")]
             Self::Sandbox(e) if e.is_environment() => Fault::Environment,
             Self::Describe(e) => of_describe(e),
+            Self::Read(ReadError::Key(KeyError::Crypto(e))) => of_crypto(e),
             Self::In { source, .. } => source.fault(),
             _ => Fault::Input,
         }

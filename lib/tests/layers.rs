@@ -4,9 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules in order, with the layer of docs/architecture.md.
-const ORDER: [(&str, u8); 26] = [
+const ORDER: [(&str, u8); 29] = [
     ("secret", 0),
     ("der", 0),
+    ("ber", 0),
+    ("armor", 0),
     ("crypto", 0),
     ("client_id", 0),
     ("name", 0),
@@ -20,6 +22,7 @@ const ORDER: [(&str, u8); 26] = [
     ("files", 3),
     ("net", 3),
     ("store", 3),
+    ("read", 3),
     ("registry", 4),
     ("authority", 4),
     ("bulk", 5),

@@ -9,15 +9,17 @@ use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::key::pkcs11::{self, TokenContents};
 use c8y_pki::key::signer::Signer;
 use c8y_pki::key::{CA_ITERATIONS, PrivateKey, read::is_encrypted};
+use c8y_pki::read::{self, ReadError};
+use c8y_pki::secret::Password;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::pool::{self, PoolCommand};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::password::Source;
+use crate::password::{self, Source};
 use crate::render::items;
-use crate::token;
+use crate::{token, values};
 
 /// Commands about private keys.
 #[derive(Debug, Subcommand)]
@@ -111,7 +113,7 @@ pub(crate) struct PasswdArgs {
     new_password_file: Option<PathBuf>,
 }
 
-fn password<'a>(file: Option<&'a PathBuf>, what: &'a str) -> Source<'a> {
+fn own_password<'a>(file: Option<&'a PathBuf>, what: &'a str) -> Source<'a> {
     Source {
         file,
         option: "--password-file",
@@ -141,9 +143,24 @@ pub(crate) fn read_key(path: &Path, source: Source<'_>) -> Result<PrivateKey> {
         ));
     }
     let bytes = files::read(path)?;
-    let password = if is_encrypted(&bytes) { Some(source.existing()?) } else { None };
-    PrivateKey::read(&bytes, password.as_ref())
+    read_key_of(&bytes, source)?
+        .map(|(key, _)| key)
         .map_err(|e| Error::from(e).in_file(path.display().to_string()).into())
+}
+
+/// The key in octets, and the password that opened it, if it has one.
+pub(crate) fn read_key_of(
+    bytes: &[u8],
+    source: Source<'_>,
+) -> Result<std::result::Result<(PrivateKey, Option<Password>), ReadError>> {
+    if read::is_store(bytes) {
+        let open = |password: Option<&Password>| {
+            read::key(bytes, password).map(|key| (key, password.cloned()))
+        };
+        return password::opening(source, open, values::needs_password);
+    }
+    let password = if is_encrypted(bytes) { Some(source.existing()?) } else { None };
+    Ok(read::key(bytes, password.as_ref()).map(|key| (key, password)))
 }
 
 #[derive(Serialize)]
@@ -164,7 +181,7 @@ fn written(path: &Path, key: &PrivateKey, encrypted: bool, out: Output) -> Resul
 
 fn new(args: &NewArgs, out: Output) -> Result {
     args.key_type.check_available()?;
-    let source = password(args.password_file.as_ref(), "the new key");
+    let source = own_password(args.password_file.as_ref(), "the new key");
     let password = if args.plain { None } else { Some(source.new_one()?) };
     let key = PrivateKey::generate(args.key_type)?;
     let pem = match &password {
@@ -182,7 +199,7 @@ fn show(args: &ShowArgs, out: Output) -> Result {
         out.results(&[Item::PrivateKey(KeyView::of(key.public_key()))], items)?;
         return Ok(Outcome::Done);
     }
-    let source = password(args.password_file.as_ref(), "the key");
+    let source = own_password(args.password_file.as_ref(), "the key");
     let key = read_key(&args.file, source)?;
     let found = describe(key.pkcs8().expose(), Passwords::default())?;
     out.results(&found, items)?;
@@ -219,7 +236,7 @@ fn shown(token: &TokenContents) -> String {
 }
 
 fn passwd(args: &PasswdArgs, out: Output) -> Result {
-    let key = read_key(&args.file, password(args.password_file.as_ref(), "the key"))?;
+    let key = read_key(&args.file, own_password(args.password_file.as_ref(), "the key"))?;
     let source = Source {
         file: args.new_password_file.as_ref(),
         option: "--new-password-file",

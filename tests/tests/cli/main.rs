@@ -3,6 +3,7 @@
 
 mod ca;
 mod cert;
+mod containers;
 mod device;
 mod environment;
 mod life;
