@@ -11,6 +11,9 @@ const BEGIN: &str = "-----BEGIN ";
 
 /// A PEM text as the parser reads it: UTF-8, one line a line. Whatever else it is, is returned as it is.
 pub(crate) fn plain(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if bytes.first() == Some(&0x30) && std::str::from_utf8(bytes).is_err() {
+        return Cow::Borrowed(bytes);
+    }
     let text = match utf16(bytes) {
         Some(text) => Cow::Owned(text.into_bytes()),
         None if contains(bytes, BEGIN) && std::str::from_utf8(bytes).is_err() => {
@@ -33,7 +36,8 @@ fn contains(bytes: &[u8], what: &str) -> bool {
 fn utf16(bytes: &[u8]) -> Option<String> {
     let wide =
         |order: fn(u16) -> [u8; 2]| -> Vec<u8> { BEGIN.encode_utf16().flat_map(order).collect() };
-    let has = |needle: Vec<u8>| bytes.windows(needle.len()).any(|window| window == needle);
+    // Each unit begins at an even place: of the other order the same octets stand one further.
+    let has = |needle: Vec<u8>| bytes.windows(needle.len()).step_by(2).any(|w| w == needle);
     let little = match bytes {
         [0xff, 0xfe, ..] => true,
         [0xfe, 0xff, ..] => false,
@@ -80,8 +84,11 @@ fn unescaped(text: &str) -> String {
             // A header (RFC 1421) has its commas.
             let kept =
                 if line.contains(": ") { line.trim_matches(['"', ' ', '\\']) } else { kept.trim() };
-            out.push_str(kept);
-            out.push('\n');
+            // After headers an empty line counts, else the parser would look for some before it.
+            if !kept.is_empty() || block.contains(": ") {
+                out.push_str(kept);
+                out.push('\n');
+            }
         }
         rest = after;
     }
@@ -132,13 +139,9 @@ mod tests {
             PEM.replace('\n', "\\r\\n"),
             PEM.lines().map(|line| format!("  \"{line}\\n\"\n")).collect(),
             PEM.lines().map(|line| format!("{line}\\n\\\n")).collect(),
+            PEM.lines().map(|line| format!("\"{line}\\n\" \\\n")).collect(),
         ] {
-            let lines: Vec<String> = read(text.as_bytes())
-                .lines()
-                .filter(|l| !l.is_empty())
-                .map(str::to_owned)
-                .collect();
-            assert_eq!(lines, PEM.lines().collect::<Vec<_>>(), "{text}");
+            assert_eq!(read(text.as_bytes()), PEM, "{text}");
         }
     }
 

@@ -94,7 +94,7 @@ fn every_variety_of_openssl_opens() {
         "des-ede3-cbc",
         "NONE",
     ];
-    const HASHES: [&str; 11] = [
+    const HASHES: [&str; 13] = [
         "md5",
         "sha1",
         "sha224",
@@ -106,6 +106,8 @@ fn every_variety_of_openssl_opens() {
         "sha3-224",
         "sha3-256",
         "sha3-512",
+        "blake2s256",
+        "blake2b512",
     ];
     const PASSWORDS: [&str; 4] = ["store-Secret-1", "", "Gerät-Passwort", "пароль😀"];
     let Some(openssl) = tool("openssl") else { return };

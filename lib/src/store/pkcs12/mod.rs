@@ -4,8 +4,8 @@
 //! writing makes what all of them read. Parts and bags are decrypted where they stand, by the same
 //! code as private keys; its table says with what.
 //!
-//! * The MAC: HMAC with MD5, SHA-1, SHA-2 or SHA-3, or PBMAC1 (RFC 9579). A missing one is refused
-//!   unless asked for, and a wrong password is told from a changed file.
+//! * The MAC: HMAC with MD5, SHA-1, SHA-2, SHA-3 or BLAKE2, or PBMAC1 (RFC 9579). A missing one is
+//!   refused unless asked for, and a wrong password is told from a changed file.
 //! * Passwords: the empty one and none at all are tried both, and of a text beyond ASCII also
 //!   the octets that OpenSSL took before 1.1.0. A key may have its own password.
 //! * Costs: iteration counts and scrypt are checked before they are spent, one by one and in sum.

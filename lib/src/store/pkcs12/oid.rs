@@ -43,7 +43,7 @@ macro_rules! nist {
 }
 
 /// The hashes of a MAC.
-pub(super) const HASHES: [(MacHash, &[u8]); 12] = [
+pub(super) const HASHES: [(MacHash, &[u8]); 14] = [
     (MacHash::Md5, &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x02, 0x05]),
     (MacHash::Sha1, &[0x2b, 0x0e, 0x03, 0x02, 0x1a]),
     (MacHash::Sha224, nist!(4)),
@@ -56,4 +56,7 @@ pub(super) const HASHES: [(MacHash, &[u8]); 12] = [
     (MacHash::Sha3_256, nist!(8)),
     (MacHash::Sha3_384, nist!(9)),
     (MacHash::Sha3_512, nist!(10)),
+    // 1.3.6.1.4.1.1722.12.2: OpenSSL's `-macalg`.
+    (MacHash::Blake2b512, &[0x2b, 6, 1, 4, 1, 0x8d, 0x3a, 12, 2, 1, 16]),
+    (MacHash::Blake2s256, &[0x2b, 6, 1, 4, 1, 0x8d, 0x3a, 12, 2, 2, 8]),
 ];
