@@ -29,24 +29,46 @@ pub(crate) enum MacHash {
     Blake2b512,
 }
 
-/// Calls a function for the types of a hash and its HMAC. SHA-3 and BLAKE2 have no block interface.
-macro_rules! call {
+/// Calls a function for the type of a hash.
+macro_rules! by_hash {
     ($hash:expr, $run:ident $args:tt) => {
         match $hash {
-            MacHash::Md5 => $run::<md5::Md5, Hmac<md5::Md5>> $args,
-            MacHash::Sha1 => $run::<sha1::Sha1, Hmac<sha1::Sha1>> $args,
-            MacHash::Sha224 => $run::<sha2::Sha224, Hmac<sha2::Sha224>> $args,
-            MacHash::Sha256 => $run::<sha2::Sha256, Hmac<sha2::Sha256>> $args,
-            MacHash::Sha384 => $run::<sha2::Sha384, Hmac<sha2::Sha384>> $args,
-            MacHash::Sha512 => $run::<sha2::Sha512, Hmac<sha2::Sha512>> $args,
-            MacHash::Sha512_224 => $run::<sha2::Sha512_224, Hmac<sha2::Sha512_224>> $args,
-            MacHash::Sha512_256 => $run::<sha2::Sha512_256, Hmac<sha2::Sha512_256>> $args,
-            MacHash::Sha3_224 => $run::<sha3::Sha3_224, SimpleHmac<sha3::Sha3_224>> $args,
-            MacHash::Sha3_256 => $run::<sha3::Sha3_256, SimpleHmac<sha3::Sha3_256>> $args,
-            MacHash::Sha3_384 => $run::<sha3::Sha3_384, SimpleHmac<sha3::Sha3_384>> $args,
-            MacHash::Sha3_512 => $run::<sha3::Sha3_512, SimpleHmac<sha3::Sha3_512>> $args,
-            MacHash::Blake2s256 => $run::<blake2::Blake2s256, SimpleHmac<blake2::Blake2s256>> $args,
-            MacHash::Blake2b512 => $run::<blake2::Blake2b512, SimpleHmac<blake2::Blake2b512>> $args,
+            MacHash::Md5 => $run::<md5::Md5> $args,
+            MacHash::Sha1 => $run::<sha1::Sha1> $args,
+            MacHash::Sha224 => $run::<sha2::Sha224> $args,
+            MacHash::Sha256 => $run::<sha2::Sha256> $args,
+            MacHash::Sha384 => $run::<sha2::Sha384> $args,
+            MacHash::Sha512 => $run::<sha2::Sha512> $args,
+            MacHash::Sha512_224 => $run::<sha2::Sha512_224> $args,
+            MacHash::Sha512_256 => $run::<sha2::Sha512_256> $args,
+            MacHash::Sha3_224 => $run::<sha3::Sha3_224> $args,
+            MacHash::Sha3_256 => $run::<sha3::Sha3_256> $args,
+            MacHash::Sha3_384 => $run::<sha3::Sha3_384> $args,
+            MacHash::Sha3_512 => $run::<sha3::Sha3_512> $args,
+            MacHash::Blake2s256 => $run::<blake2::Blake2s256> $args,
+            MacHash::Blake2b512 => $run::<blake2::Blake2b512> $args,
+        }
+    };
+}
+
+/// Calls a function for the type of a hash's HMAC. SHA-3 and BLAKE2 have no block interface.
+macro_rules! by_hmac {
+    ($hash:expr, $run:ident $args:tt) => {
+        match $hash {
+            MacHash::Md5 => $run::<Hmac<md5::Md5>> $args,
+            MacHash::Sha1 => $run::<Hmac<sha1::Sha1>> $args,
+            MacHash::Sha224 => $run::<Hmac<sha2::Sha224>> $args,
+            MacHash::Sha256 => $run::<Hmac<sha2::Sha256>> $args,
+            MacHash::Sha384 => $run::<Hmac<sha2::Sha384>> $args,
+            MacHash::Sha512 => $run::<Hmac<sha2::Sha512>> $args,
+            MacHash::Sha512_224 => $run::<Hmac<sha2::Sha512_224>> $args,
+            MacHash::Sha512_256 => $run::<Hmac<sha2::Sha512_256>> $args,
+            MacHash::Sha3_224 => $run::<SimpleHmac<sha3::Sha3_224>> $args,
+            MacHash::Sha3_256 => $run::<SimpleHmac<sha3::Sha3_256>> $args,
+            MacHash::Sha3_384 => $run::<SimpleHmac<sha3::Sha3_384>> $args,
+            MacHash::Sha3_512 => $run::<SimpleHmac<sha3::Sha3_512>> $args,
+            MacHash::Blake2s256 => $run::<SimpleHmac<blake2::Blake2s256>> $args,
+            MacHash::Blake2b512 => $run::<SimpleHmac<blake2::Blake2b512>> $args,
         }
     };
 }
@@ -56,25 +78,25 @@ fn keyed<M: KeyInit>(key: &[u8]) -> Option<M> {
     <M as KeyInit>::new_from_slice(key).ok()
 }
 
-fn lengths_of<D: Digest + BlockSizeUser, M>() -> (usize, usize) {
+fn lengths_of<D: Digest + BlockSizeUser>() -> (usize, usize) {
     (<D as Digest>::output_size(), D::block_size())
 }
 
-fn hash_of<D: Digest, M>(data: &[u8], out: &mut Vec<u8>) {
+fn hash_of<D: Digest>(data: &[u8], out: &mut Vec<u8>) {
     out.clear();
     out.extend_from_slice(&D::digest(data));
 }
 
-fn hmac_of<D, M: KeyInit + Mac>(key: &[u8], data: &[u8]) -> Vec<u8> {
+fn hmac_of<M: KeyInit + Mac>(key: &[u8], data: &[u8]) -> Vec<u8> {
     let Some(mac) = keyed::<M>(key) else { return Vec::new() };
     mac.chain_update(data).finalize().into_bytes().to_vec()
 }
 
-fn hmac_is<D, M: KeyInit + Mac>(key: &[u8], data: &[u8], tag: &[u8]) -> bool {
+fn hmac_is<M: KeyInit + Mac>(key: &[u8], data: &[u8], tag: &[u8]) -> bool {
     keyed::<M>(key).is_some_and(|mac| mac.chain_update(data).verify_slice(tag).is_ok())
 }
 
-fn pbkdf2_of<D, M: KeyInit + Update + FixedOutput + Clone>(
+fn pbkdf2_of<M: KeyInit + Update + FixedOutput + Clone>(
     password: &[u8],
     salt: &[u8],
     iterations: u32,
@@ -86,32 +108,32 @@ fn pbkdf2_of<D, M: KeyInit + Update + FixedOutput + Clone>(
 impl MacHash {
     /// Octets of a hash value.
     pub(crate) fn output_len(self) -> usize {
-        call!(self, lengths_of()).0
+        by_hash!(self, lengths_of()).0
     }
 
     /// Octets of the block that the compression function takes; of SHA-3 its rate.
     pub(crate) fn block_len(self) -> usize {
-        call!(self, lengths_of()).1
+        by_hash!(self, lengths_of()).1
     }
 
     /// Replaces the contents of `out` by the hash of `data`; allocates nothing when `out` has room.
     pub(crate) fn hash_into(self, data: &[u8], out: &mut Vec<u8>) {
-        call!(self, hash_of(data, out));
+        by_hash!(self, hash_of(data, out));
     }
 
     /// HMAC of `data` under `key` (RFC 2104).
     pub(crate) fn hmac(self, key: &[u8], data: &[u8]) -> Vec<u8> {
-        call!(self, hmac_of(key, data))
+        by_hmac!(self, hmac_of(key, data))
     }
 
     /// Whether `tag` is the HMAC of `data` under `key`; takes the same time wherever they differ.
     pub(crate) fn hmac_matches(self, key: &[u8], data: &[u8], tag: &[u8]) -> bool {
-        call!(self, hmac_is(key, data, tag))
+        by_hmac!(self, hmac_is(key, data, tag))
     }
 
     /// Fills `key` with PBKDF2 (RFC 8018, section 5.2), this hash's HMAC being the PRF.
     pub(crate) fn pbkdf2(self, password: &[u8], salt: &[u8], iterations: u32, key: &mut [u8]) {
-        let done = call!(self, pbkdf2_of(password, salt, iterations, key));
+        let done = by_hmac!(self, pbkdf2_of(password, salt, iterations, key));
         debug_assert!(done, "HMAC takes passwords of any length");
     }
 }

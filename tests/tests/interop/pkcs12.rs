@@ -134,7 +134,7 @@ fn every_variety_of_openssl_opens() {
         }
         made += 1;
         source.assert_in("t.p12", Some(password), &what);
-        if cipher != "NONE" && password != "" {
+        if cipher != "NONE" && !password.is_empty() {
             assert!(source.opened("t.p12", Some("guess")).is_err(), "{what}");
             assert!(source.opened("t.p12", None).is_err(), "{what}");
         }
