@@ -17,7 +17,7 @@ use crate::{stop, values};
 pub(crate) struct Source<'a> {
     /// The file named by the option, if it was given.
     pub(crate) file: Option<&'a PathBuf>,
-    /// The option, for messages.
+    /// The option, for messages; empty if the command has none.
     pub(crate) option: &'static str,
     /// The environment variable.
     pub(crate) variable: &'static str,
@@ -65,12 +65,40 @@ pub(crate) fn of_key<'a>(file: Option<&'a PathBuf>, what: &'a str) -> Source<'a>
     }
 }
 
+/// Opens something with the password that was given. Without one it is tried with none, and a password is
+/// asked for only if `needs` says that it is the reason.
+pub(crate) fn opening<T, E>(
+    source: Source<'_>,
+    open: impl Fn(Option<&Password>) -> std::result::Result<T, E>,
+    needs: impl Fn(&E) -> bool,
+) -> Result<std::result::Result<T, E>> {
+    let given = source.of_store()?;
+    match open(given.as_ref()) {
+        Err(e) if given.is_none() && needs(&e) => Ok(open(Some(&source.ask()?))),
+        other => Ok(other),
+    }
+}
+
 impl Source<'_> {
     /// A password for something that exists.
     pub(crate) fn existing(&self) -> Result<Password> {
         match self.given()? {
             Some(password) => Ok(password),
             None => self.ask(),
+        }
+    }
+
+    /// A password for a store that exists, which may be empty. None if none was given, and asking is to come
+    /// after the store was tried without one.
+    pub(crate) fn of_store(&self) -> Result<Option<Password>> {
+        let Some(path) = self.file else {
+            let variable = std::env::var(self.variable).ok();
+            return Ok(variable.and_then(|text| Password::from_file_or_empty(text.as_bytes())));
+        };
+        let bytes = values::read(path)?;
+        match Password::from_file_or_empty(&bytes) {
+            Some(password) => Ok(Some(password)),
+            None => read(path, self.noun).map(Some),
         }
     }
 
@@ -121,7 +149,10 @@ impl Source<'_> {
                     "the {} of {} is needed, and there is no terminal to ask",
                     self.noun, self.what
                 ),
-                format!("give {} FILE, or set {}", self.option, self.variable),
+                match self.option {
+                    "" => format!("set {}", self.variable),
+                    option => format!("give {option} FILE, or set {}", self.variable),
+                },
             ));
         }
         let password = prompt(&format!("{} of {}: ", capital(self.noun), self.what))?;

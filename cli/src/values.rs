@@ -9,11 +9,14 @@ use c8y_pki::crypto::KeyType;
 use c8y_pki::files::{self, FileError};
 use c8y_pki::name::{Name, NameBuilder, find_field};
 use c8y_pki::profile::{PathLength, Profile};
+use c8y_pki::read::{self, ReadError};
+use c8y_pki::store::StoreError;
 use clap::Args;
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
 use crate::failure::{Failure, Result};
+use crate::password::{self, Source};
 
 /// Fields of a distinguished name, as a string or one by one.
 #[derive(Debug, Args)]
@@ -121,11 +124,24 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// All certificates of a PEM or DER file.
+/// All certificates of a file: PEM, DER, PKCS#7, or a store, whose password is C8Y_PKI_STORE_PASSWORD.
 pub(crate) fn certificates(path: &Path) -> Result<Vec<Certificate>> {
     let bytes = files::read_small(path)?;
-    Certificate::all_from_pem_or_der(&bytes)
-        .map_err(|e| Error::from(e).in_file(path.display().to_string()).into())
+    let what = path.display().to_string();
+    let source = Source {
+        file: None,
+        option: "",
+        variable: "C8Y_PKI_STORE_PASSWORD",
+        noun: "password",
+        what: &what,
+    };
+    password::opening(source, |password| read::certificates(&bytes, password), needs_password)?
+        .map_err(|e| Error::from(e).in_file(what).into())
+}
+
+/// Whether a file is a store that wants a password.
+pub(crate) fn needs_password(error: &ReadError) -> bool {
+    matches!(error, ReadError::Store(StoreError::PasswordNeeded { .. }))
 }
 
 /// A time in RFC 3339 form.

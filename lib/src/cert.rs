@@ -14,6 +14,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 
+use crate::armor;
 use crate::crypto::{CryptoError, PublicKey, SignatureAlgorithm, fill_random, hex, sha1, sha256};
 use crate::der;
 use crate::name::Name;
@@ -232,7 +233,7 @@ impl Certificate {
     /// certificate is accepted too.
     pub fn all_from_pem_or_der(bytes: &[u8]) -> Result<Vec<Self>, CertError> {
         if bytes.first() == Some(&0x30) {
-            return Ok(vec![Self::from_der(bytes)?]);
+            return Ok(vec![Self::from_der(armor::der(bytes))?]);
         }
         let blocks = pem_blocks(bytes).map_err(CertError::Pem)?;
         let is_cert =
@@ -240,7 +241,7 @@ impl Certificate {
         let certs: Vec<Self> = blocks
             .iter()
             .filter(|b| is_cert(b.tag()))
-            .map(|b| Self::from_der(b.contents()))
+            .map(|b| Self::from_der(without_trust(b)))
             .collect::<Result<_, _>>()?;
         if certs.is_empty() { Err(CertError::NoCertificate) } else { Ok(certs) }
     }
@@ -404,6 +405,7 @@ pub(crate) const TOO_MANY_BLOCKS: &str =
 /// The blocks of a PEM text. A block without an end, as a download that broke off leaves it, is an
 /// error; the parser would pass it over.
 pub(crate) fn pem_blocks(bytes: &[u8]) -> Result<Vec<pem::Pem>, String> {
+    let bytes = &*armor::plain(bytes);
     let blocks = pem_parts(bytes)?;
     let begun = bytes
         .split(|b| matches!(b, b'\n' | b'\r'))
@@ -424,6 +426,14 @@ pub(crate) fn pem_parts(bytes: &[u8]) -> Result<Vec<pem::Pem>, String> {
         return Err(TOO_MANY_BLOCKS.to_owned());
     }
     pem::parse_many(bytes).map_err(|e| e.to_string())
+}
+
+/// A certificate's block, without what OpenSSL has written behind it in a TRUSTED CERTIFICATE.
+pub(crate) fn without_trust(block: &pem::Pem) -> &[u8] {
+    match block.tag() {
+        "TRUSTED CERTIFICATE" => armor::first(block.contents()),
+        _ => block.contents(),
+    }
 }
 
 /// PEM with lines of 64 characters, the width of RFC 7468, and `\n` on every system.

@@ -175,7 +175,7 @@ impl Crl {
     /// accepted too.
     pub fn all_from_pem_or_der(bytes: &[u8]) -> Result<Vec<Self>, CrlError> {
         if bytes.first() == Some(&0x30) {
-            return Ok(vec![Self::from_der(bytes)?]);
+            return Ok(vec![Self::from_der(crate::armor::der(bytes))?]);
         }
         let blocks = pem_blocks(bytes).map_err(CrlError::Malformed)?;
         let lists = blocks.iter().filter(|b| b.tag() == "X509 CRL");

@@ -130,7 +130,7 @@ impl Request {
     /// is accepted too. Each is read by itself: one that is damaged does not hide the others.
     pub fn all_from_pem_or_der(bytes: &[u8]) -> Result<Vec<Result<Self, CsrError>>, CsrError> {
         if bytes.first() == Some(&0x30) {
-            return Ok(vec![Self::from_der(bytes)]);
+            return Ok(vec![Self::from_der(crate::armor::der(bytes))]);
         }
         let blocks = pem_blocks(bytes).map_err(CsrError::Pem)?;
         let is_request =

@@ -28,6 +28,7 @@ use crate::platform::fetch::FetchError;
 use crate::platform::register::results::ResultError;
 use crate::platform::trusted::TrustProblem;
 use crate::profile::ProfileError;
+use crate::read::ReadError;
 use crate::registration::RegistrationError;
 use crate::registry::RegistryError;
 use crate::rollback::RollbackError;
@@ -109,6 +110,7 @@ errors! {
     Pkcs7(Pkcs7Error),
     Platform(PlatformError),
     Profile(ProfileError),
+    Read(ReadError),
     Registration(RegistrationError),
     Registry(RegistryError),
     Results(ResultError),
@@ -160,6 +162,7 @@ impl Error {
             #[cfg(feature = "sandbox")]
             Self::Sandbox(e) if e.is_environment() => Fault::Environment,
             Self::Describe(e) => of_describe(e),
+            Self::Read(ReadError::Key(KeyError::Crypto(e))) => of_crypto(e),
             Self::In { source, .. } => source.fault(),
             _ => Fault::Input,
         }

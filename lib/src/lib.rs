@@ -109,7 +109,9 @@
 //! Each module has its own error: `Display` is a sentence that names the thing, its value and the
 //! rule; `hint()` says what to do. [`Error`] is any of them and tells [whose fault](Fault) it is.
 
+mod armor;
 pub mod authority;
+mod ber;
 pub mod bulk;
 pub mod cert;
 pub mod chain;
@@ -130,6 +132,7 @@ pub mod name;
 mod net;
 pub mod platform;
 pub mod profile;
+pub mod read;
 pub mod registration;
 pub mod registry;
 pub mod rollback;

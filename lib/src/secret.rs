@@ -18,12 +18,17 @@ impl Password {
     }
 
     /// The password in a file: its first line, without the line end. None if that is empty or not
-    /// UTF-8.
+    /// UTF-8. A byte order mark, which Windows' editors write, is no part of it.
     pub fn from_file(bytes: &[u8]) -> Option<Self> {
+        Self::from_file_or_empty(bytes).filter(|password| !password.expose().is_empty())
+    }
+
+    /// As [`Password::from_file`], where the password of something that exists may be empty.
+    pub fn from_file_or_empty(bytes: &[u8]) -> Option<Self> {
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
         let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let text = std::str::from_utf8(line).ok().filter(|text| !text.is_empty())?;
-        Some(Self::new(text))
+        std::str::from_utf8(line).ok().map(Self::new)
     }
 
     /// The text itself. Hand it to a cipher, never to a message.

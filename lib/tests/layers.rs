@@ -4,10 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules in order, with the layer of docs/architecture.md.
-const ORDER: [(&str, u8); 29] = [
+const ORDER: [(&str, u8); 32] = [
     ("secret", 0),
     ("shown", 0),
     ("der", 0),
+    ("ber", 0),
+    ("armor", 0),
     ("crypto", 0),
     ("client_id", 0),
     ("clock", 0),
@@ -22,6 +24,7 @@ const ORDER: [(&str, u8); 29] = [
     ("files", 3),
     ("net", 3),
     ("store", 3),
+    ("read", 3),
     ("registry", 4),
     ("authority", 4),
     ("bulk", 5),

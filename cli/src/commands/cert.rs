@@ -7,9 +7,11 @@ use c8y_pki::cert::Certificate;
 use c8y_pki::chain::{self, ChainError, DeviceFinding, LeafChoice, Refusal, VerifiedChain};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::crl::Crl;
-use c8y_pki::describe::{Passwords, describe, needs_password};
+use c8y_pki::describe::{DescribeError, Passwords, describe, needs_password};
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::manifest::{Listing, ManifestError};
+use c8y_pki::secret::Password;
+use c8y_pki::store::{self, Format, StoreError};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -17,7 +19,7 @@ use time::OffsetDateTime;
 use crate::failure::{Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
-use crate::password::Source;
+use crate::password::{self, Source};
 use crate::render::{as_line, items};
 use crate::values;
 
@@ -120,12 +122,19 @@ fn show(args: &ShowArgs, out: Output) -> Result {
             noun: "password",
             what: &path.display().to_string(),
         };
-        let password = match needs_password(&bytes) {
-            true => Some(source.existing()?),
-            false => source.given()?,
+        let open = |password: Option<&Password>| {
+            if password.is_none() && needs_password(&bytes) {
+                let tried = describe(&bytes, Passwords::default());
+                // A JKS store without its password is not seen whole.
+                let jks = StoreError::PasswordNeeded { format: Format::Jks };
+                return if store::is_pkcs12(&bytes) { tried } else { Err(jks.into()) };
+            }
+            describe(&bytes, Passwords { password, key: None })
         };
-        let passwords = Passwords { password: password.as_ref(), key: None };
-        let found = describe(&bytes, passwords)
+        let needs = |e: &DescribeError| {
+            matches!(e, DescribeError::Store(StoreError::PasswordNeeded { .. }))
+        };
+        let found = password::opening(source, open, needs)?
             .map_err(|e| Error::from(e).in_file(path.display().to_string()))?;
         if out.is_json() {
             for item in &found {

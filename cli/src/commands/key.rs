@@ -9,6 +9,8 @@ use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::key::pkcs11::{self, TokenContents};
 use c8y_pki::key::signer::Signer;
 use c8y_pki::key::{CA_ITERATIONS, PrivateKey, read::is_encrypted};
+use c8y_pki::read::{self, ReadError};
+use c8y_pki::secret::Password;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
@@ -16,9 +18,9 @@ use super::pool::{self, PoolCommand};
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
-use crate::password::{Source, WeakArgs};
+use crate::password::{self, Source, WeakArgs};
 use crate::render::{as_line, items, printable};
-use crate::token;
+use crate::{token, values};
 
 /// Commands about private keys.
 #[derive(Debug, Subcommand)]
@@ -117,7 +119,7 @@ pub(crate) struct PasswdArgs {
     weak: WeakArgs,
 }
 
-fn password<'a>(file: Option<&'a PathBuf>, what: &'a str) -> Source<'a> {
+fn own_password<'a>(file: Option<&'a PathBuf>, what: &'a str) -> Source<'a> {
     Source {
         file,
         option: "--password-file",
@@ -147,9 +149,24 @@ pub(crate) fn read_key(path: &Path, source: Source<'_>) -> Result<PrivateKey> {
         ));
     }
     let bytes = files::read_small(path)?;
-    let password = if is_encrypted(&bytes) { Some(source.existing()?) } else { None };
-    PrivateKey::read(&bytes, password.as_ref())
+    read_key_of(&bytes, source)?
+        .map(|(key, _)| key)
         .map_err(|e| Error::from(e).in_file(path.display().to_string()).into())
+}
+
+/// The key in octets, and the password that opened it, if it has one.
+pub(crate) fn read_key_of(
+    bytes: &[u8],
+    source: Source<'_>,
+) -> Result<std::result::Result<(PrivateKey, Option<Password>), ReadError>> {
+    if read::is_store(bytes) {
+        let open = |password: Option<&Password>| {
+            read::key(bytes, password).map(|key| (key, password.cloned()))
+        };
+        return password::opening(source, open, values::needs_password);
+    }
+    let password = if is_encrypted(bytes) { Some(source.existing()?) } else { None };
+    Ok(read::key(bytes, password.as_ref()).map(|key| (key, password)))
 }
 
 #[derive(Serialize)]
@@ -173,7 +190,7 @@ fn new(args: &NewArgs, out: Output) -> Result {
     // It may become a CA's.
     args.key_type.check_available_for_ca()?;
     outlet::check_secret(&args.out)?;
-    let source = password(args.password_file.as_ref(), "the new key");
+    let source = own_password(args.password_file.as_ref(), "the new key");
     let password = if args.plain { None } else { Some(source.chosen(args.weak, out)?) };
     let key = PrivateKey::generate_for_ca(args.key_type)?;
     let pem = match &password {
@@ -191,7 +208,7 @@ fn show(args: &ShowArgs, out: Output) -> Result {
         out.results(&[Item::PrivateKey(KeyView::of(key.public_key()))], items)?;
         return Ok(Outcome::Done);
     }
-    let source = password(args.password_file.as_ref(), "the key");
+    let source = own_password(args.password_file.as_ref(), "the key");
     let key = read_key(&args.file, source)?;
     let found = describe(key.pkcs8().expose(), Passwords::default())?;
     out.results(&found, items)?;
@@ -233,7 +250,7 @@ fn passwd(args: &PasswdArgs, out: Output) -> Result {
         Some(path) => outlet::check_secret(path)?,
         None => files::check_replaceable(&args.file)?,
     }
-    let key = read_key(&args.file, password(args.password_file.as_ref(), "the key"))?;
+    let key = read_key(&args.file, own_password(args.password_file.as_ref(), "the key"))?;
     let source = Source {
         file: args.new_password_file.as_ref(),
         option: "--new-password-file",

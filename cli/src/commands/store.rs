@@ -11,7 +11,8 @@ use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::platform::fetch::fetch;
 use c8y_pki::secret::Password;
 use c8y_pki::store::{
-    self, DEVICE_KEY_ALIAS, Format, Listing, SERVER_CERTIFICATE_ALIAS, Store, WriteOptions,
+    self, DEVICE_KEY_ALIAS, Format, Listing, SERVER_CERTIFICATE_ALIAS, Store, StoreError,
+    WriteOptions,
 };
 use clap::{Args, Subcommand, ValueEnum};
 use time::OffsetDateTime;
@@ -253,15 +254,19 @@ fn show(args: &ShowArgs, out: Output) -> Result {
     let format = store::detect(&bytes).map_err(in_file)?;
     let source = store_password(args.store_password_file.as_ref());
     let key_source = password::of_key(args.key_password_file.as_ref(), "the keys in the store");
-    let password = if format == Format::Pem { None } else { Some(source.existing()?) };
     let key_password = key_source.given()?;
-    let options = store::OpenOptions {
-        store_password: password.as_ref(),
-        key_password: key_password.as_ref(),
-        // Looking is no trust.
-        allow_unverified: true,
+    let open = |password: Option<&Password>| {
+        let options = store::OpenOptions {
+            store_password: password,
+            key_password: key_password.as_ref(),
+            // Looking is no trust. What is in JKS without its password cannot be seen whole.
+            allow_unverified: format != Format::Jks || password.is_some(),
+        };
+        store::open_with(&bytes, options)
     };
-    let store = store::open_with(&bytes, options).map_err(in_file)?;
+    let needs = |e: &StoreError| matches!(e, StoreError::PasswordNeeded { .. });
+    let store = password::opening(source, open, needs)?.map_err(in_file)?;
+    let format = if store::is_pkcs12(&bytes) { Format::Pkcs12 } else { format };
     out.result(&Listing::new(format, &store), listing)?;
     Ok(Outcome::Done)
 }

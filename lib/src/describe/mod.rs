@@ -11,7 +11,8 @@ use time::OffsetDateTime;
 
 pub use extensions::ExtensionView;
 
-use crate::cert::{CertError, Certificate, Serial, pem_blocks};
+use crate::armor;
+use crate::cert::{CertError, Certificate, Serial, pem_blocks, without_trust};
 use crate::crl::{Crl, CrlError};
 use crate::crypto::{CryptoError, PublicKey, hex, sha256};
 use crate::csr::{CsrError, Request};
@@ -257,6 +258,10 @@ pub struct Passwords<'a> {
 
 /// Whether the file cannot be described without a password: a PKCS#12 or JKS store.
 pub fn needs_password(bytes: &[u8]) -> bool {
+    let bytes = armor::der(bytes);
+    if store::is_pkcs12(bytes) {
+        return true;
+    }
     matches!(store::detect(bytes), Ok(Format::Jks | Format::Pkcs12))
         && !pkcs7::is_signed_data(bytes)
         && describe_der(bytes, Passwords::default()).is_none()
@@ -267,6 +272,9 @@ pub fn needs_password(bytes: &[u8]) -> bool {
 /// Errors: a certificate, request, CRL or store that is damaged, a wrong password, or octets that
 /// are none of these.
 pub fn describe(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, DescribeError> {
+    // Line ends behind DER, and text that is not UTF-8, are no part of it.
+    let plain = armor::plain(armor::der(bytes));
+    let bytes = &*plain;
     if pkcs7::is_signed_data(bytes) {
         return Ok(pkcs7_items(&pkcs7::contents(bytes)?));
     }
@@ -274,7 +282,7 @@ pub fn describe(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, Des
         return item.map(|item| vec![item]);
     }
     match store::detect(bytes).map_err(unknown)? {
-        Format::Pem => describe_pem(bytes, passwords),
+        Format::Pem if !store::is_pkcs12(bytes) => describe_pem(bytes, passwords),
         format => {
             let options = store::OpenOptions {
                 store_password: passwords.password,
@@ -283,6 +291,8 @@ pub fn describe(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, Des
                 allow_unverified: true,
             };
             let store = store::open_with(bytes, options)?;
+            // PKCS#12 in PEM is PKCS#12.
+            let format = if format == Format::Pem { Format::Pkcs12 } else { format };
             Ok(vec![Item::Store(store::Listing::new(format, &store))])
         }
     }
@@ -328,13 +338,14 @@ fn describe_pem(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, Des
     let key_blocks = blocks.iter().filter(|b| b.tag().ends_with("PRIVATE KEY")).count();
     let mut items = Vec::with_capacity(blocks.len());
     for block in &blocks {
-        if pkcs7::is_label(block.tag()) {
+        // Labels lie: CAs send PKCS#7 as CERTIFICATE.
+        if pkcs7::is_label(block.tag()) || pkcs7::is_signed_data(block.contents()) {
             items.extend(pkcs7_block(block)?);
             continue;
         }
         items.push(match block.tag() {
             "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => {
-                certificate(&Certificate::from_der(block.contents())?)
+                certificate(&Certificate::from_der(without_trust(block))?)
             }
             "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => {
                 Item::Request(request_view(&Request::from_der(block.contents())?))

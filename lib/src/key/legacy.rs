@@ -29,7 +29,7 @@ pub(super) fn decrypt(
         .filter(|iv| iv.len() == cipher.block_len())
         .ok_or(KeyError::Damaged("the IV in its DEK-Info header has a wrong length"))?;
     let key = bytes_to_key(password, &iv[..8], cipher.key_len());
-    cipher.decrypt(&key, &iv, data)
+    cipher.decrypt(&key, &iv, data).ok_or(KeyError::WrongPassword)
 }
 
 /// OpenSSL's EVP_BytesToKey with MD5 and one iteration.

@@ -9,7 +9,7 @@
 //! derivation would take minutes or gigabytes.
 
 mod legacy;
-mod pbe;
+pub(crate) mod pbe;
 mod pbes2;
 pub mod pkcs11;
 pub mod read;
@@ -48,6 +48,9 @@ pub enum KeyError {
     /// An EC key that spells its curve out.
     #[error("this form of private key is not supported: EC with explicit parameters")]
     UnnamedCurve,
+    /// A key file of Windows.
+    #[error("this form of private key is not supported: PVK, a key file of Windows")]
+    Pvk,
     /// The encryption asks for absurd work.
     #[error("the key's encryption asks for {what}, more than the limit of {limit}")]
     TooCostly {
@@ -74,7 +77,15 @@ impl KeyError {
             Self::NoKey { found } if found.contains("CERTIFICATE") => {
                 Some("`c8y-pki cert show` shows certificates".to_owned())
             }
+            Self::Unsupported(what) if what.starts_with("its encryption is") => Some(
+                "encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc -in KEY -out NEW".to_owned(),
+            ),
             Self::NeedsPassword => Some("give its password file".to_owned()),
+            Self::Pvk => Some(
+                "convert it: openssl rsa -provider legacy -provider default -inform PVK -in KEY.pvk \
+                 -out KEY.pem"
+                    .to_owned(),
+            ),
             Self::UnnamedCurve => Some(
                 "name the curve: openssl ec -in KEY -param_enc named_curve -out NEW".to_owned(),
             ),

@@ -89,7 +89,8 @@ impl Pbes2Key {
         if (salt, iterations) != (self.salt, self.iterations) {
             return Ok(None);
         }
-        let plain = Cipher::Aes256.decrypt(self.key.as_ref(), &iv, &data)?;
+        let plain =
+            Cipher::Aes256.decrypt(self.key.as_ref(), &iv, &data).ok_or(KeyError::WrongPassword)?;
         PrivateKey::from_pkcs8(plain.expose()).map(Some)
     }
 }

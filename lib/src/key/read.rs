@@ -3,19 +3,19 @@
 //! | PEM label | form | written by |
 //! | --- | --- | --- |
 //! | `PRIVATE KEY` | PKCS#8 (RFC 5958) version 1 or 2 | OpenSSL 1.0 and later, GnuTLS, Java |
-//! | `ENCRYPTED PRIVATE KEY` | PBES2: PBKDF2 (SHA-1 … SHA-512) or scrypt; AES, 3DES. PBES1: DES with MD5 or SHA-1; PKCS#12's 3DES | OpenSSL, GnuTLS |
+//! | `ENCRYPTED PRIVATE KEY` | PBES2, PBES1 and the schemes of PKCS#12, as `key::pbe` lists them | OpenSSL, GnuTLS |
 //! | `RSA PRIVATE KEY` | PKCS#1 (RFC 8017) | OpenSSL `-traditional`, GnuTLS |
 //! | `EC PRIVATE KEY` | SEC1 (RFC 5915), `EC PARAMETERS` before it or not | OpenSSL `ecparam`, GnuTLS |
 //!
 //! The last two also with `Proc-Type: 4,ENCRYPTED`. All of them as bare DER too. Text around PEM
 //! blocks and blocks of other kinds are passed over; the first private key counts.
 
+use pkcs8::PrivateKeyInfoRef;
 use pkcs8::der::{Decode, Encode};
-use pkcs8::pkcs5::{EncryptionScheme, pbes2};
-use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
 
-use super::pbe::Scheme;
+use super::pbe::{Cost, PbeError, Sealed, is_private_key_info, is_sealed};
 use super::{KeyError, PrivateKey, legacy};
+use crate::armor;
 use crate::cert::{TOO_MANY_BLOCKS, pem_parts};
 use crate::crypto::{KeyAlgorithm, KeyPair, ed25519_pkcs8};
 use crate::secret::{Password, SecretBytes};
@@ -46,8 +46,9 @@ pub fn is_encrypted(bytes: &[u8]) -> bool {
     let encrypted = |block: &pem::Pem| {
         block.tag() == "ENCRYPTED PRIVATE KEY" || block.headers().get("DEK-Info").is_some()
     };
-    if bytes.first() == Some(&0x30) {
-        return EncryptedPrivateKeyInfoRef::try_from(bytes).is_ok();
+    let (bytes, der) = (&*armor::plain(bytes), armor::der(bytes));
+    if der.first() == Some(&0x30) {
+        return is_sealed(der);
     }
     pem_parts(bytes).is_ok_and(|blocks| blocks.iter().any(encrypted))
 }
@@ -56,9 +57,13 @@ pub(super) fn read(bytes: &[u8], password: Option<&Password>) -> Result<PrivateK
     if bytes.is_empty() {
         return Err(KeyError::NoKey { found: "nothing: it is empty".to_owned() });
     }
-    if bytes[0] == 0x30 {
-        return read_der(bytes, password);
+    if bytes.starts_with(&[0x1e, 0xf1, 0xb5, 0xb0]) {
+        return Err(KeyError::Pvk);
     }
+    if bytes[0] == 0x30 {
+        return read_der(armor::der(bytes), password);
+    }
+    let bytes = &*armor::plain(bytes);
     let blocks = pem_parts(bytes).map_err(|problem| match problem == TOO_MANY_BLOCKS {
         true => KeyError::Damaged(TOO_MANY_BLOCKS),
         false => KeyError::Damaged("its PEM block is not whole"),
@@ -99,7 +104,7 @@ fn read_der(der: &[u8], password: Option<&Password>) -> Result<PrivateKey, KeyEr
     if PrivateKeyInfoRef::try_from(der).is_ok() {
         return from_pkcs8(der);
     }
-    if EncryptedPrivateKeyInfoRef::try_from(der).is_ok() {
+    if is_sealed(der) {
         return from_encrypted(der, password);
     }
     if sec1::EcPrivateKey::from_der(der).is_ok() {
@@ -234,50 +239,15 @@ fn curve_oid_der(curve: KeyAlgorithm) -> Vec<u8> {
 }
 
 fn from_encrypted(der: &[u8], password: Option<&Password>) -> Result<PrivateKey, KeyError> {
-    let password = password.ok_or(KeyError::NeedsPassword)?;
-    // PBES1 and the PKCS#12 schemes share the shape of their parameters.
-    if let Some((scheme, salt, iterations, data)) = old_scheme(der) {
-        check_iterations(u64::from(iterations))?;
-        let plain = scheme.decrypt(password, &salt, iterations, &data)?;
-        return from_pkcs8(plain.expose()).map_err(garbage_is_wrong_password);
-    }
-    let info = EncryptedPrivateKeyInfoRef::try_from(der)
-        .map_err(|_| KeyError::Unsupported("its encryption is not PBES2 or PBES1".to_owned()))?;
-    if let EncryptionScheme::Pbes2(params) = &info.encryption_algorithm {
-        check_cost(params)?;
-    }
-    let plain = info.decrypt(password.expose().as_bytes()).map_err(|e| match e {
-        pkcs8::Error::EncryptedPrivateKey(pkcs8::pkcs5::Error::UnsupportedAlgorithm { oid }) => {
-            KeyError::Unsupported(format!("encryption with {oid}"))
-        }
-        _ => KeyError::WrongPassword,
+    // What cannot be read needs no password either.
+    let sealed = Sealed::read(der).map_err(|e| match e {
+        PbeError::Unsupported(what) => KeyError::Unsupported(format!("its encryption is {what}")),
+        PbeError::Malformed(_) => KeyError::Damaged("what says how it is encrypted is not whole"),
     })?;
-    from_pkcs8(plain.as_bytes()).map_err(garbage_is_wrong_password)
-}
-
-/// About one wrong password in 256 leaves padding that looks right, and garbage.
-fn garbage_is_wrong_password(error: KeyError) -> KeyError {
-    match error {
-        NOT_PKCS8 => KeyError::WrongPassword,
-        other => other,
-    }
-}
-
-fn old_scheme(der: &[u8]) -> Option<(Scheme, Vec<u8>, u32, Vec<u8>)> {
-    yasna::parse_ber(der, |reader| {
-        reader.read_sequence(|reader| {
-            let (oid, salt, iterations) = reader.next().read_sequence(|reader| {
-                let oid = reader.next().read_oid()?;
-                let (salt, iterations) = reader.next().read_sequence(|reader| {
-                    Ok((reader.next().read_bytes()?, reader.next().read_u32()?))
-                })?;
-                Ok((oid, salt, iterations))
-            })?;
-            Ok((oid, salt, iterations, reader.next().read_bytes()?))
-        })
-    })
-    .ok()
-    .and_then(|(oid, salt, n, data)| Some((Scheme::from_oid(&oid.to_string())?, salt, n, data)))
+    let password = password.ok_or(KeyError::NeedsPassword)?;
+    check_cost(sealed.encryption.cost())?;
+    let plain = sealed.open_with(password, is_private_key_info).ok_or(KeyError::WrongPassword)?;
+    from_pkcs8(plain.expose())
 }
 
 fn check_iterations(iterations: u64) -> Result<(), KeyError> {
@@ -290,26 +260,25 @@ fn check_iterations(iterations: u64) -> Result<(), KeyError> {
     Ok(())
 }
 
-fn check_cost(params: &pbes2::Parameters) -> Result<(), KeyError> {
-    match &params.kdf {
-        pbes2::Kdf::Pbkdf2(kdf) => check_iterations(u64::from(kdf.iteration_count)),
-        pbes2::Kdf::Scrypt(kdf) => {
-            let memory = scrypt_memory(kdf.cost_parameter, kdf.block_size);
-            if memory > MAX_SCRYPT_MEMORY || kdf.parallelization > MAX_SCRYPT_PARALLEL {
-                let what = format!("{memory} bytes of memory, {} times", kdf.parallelization);
+fn check_cost(cost: Cost) -> Result<(), KeyError> {
+    match cost {
+        Cost::Iterations(count) => check_iterations(count),
+        Cost::Scrypt { n, r, p } => {
+            let memory = scrypt_memory(n, r);
+            if memory > MAX_SCRYPT_MEMORY || p > MAX_SCRYPT_PARALLEL {
+                let what = format!("{memory} bytes of memory, {p} times");
                 let limit = format!("{MAX_SCRYPT_MEMORY} bytes, {MAX_SCRYPT_PARALLEL} times");
                 return Err(KeyError::TooCostly { what, limit });
             }
             Ok(())
         }
-        _ => Ok(()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pkcs8::pkcs5::scrypt;
+    use pkcs8::pkcs5::{EncryptionScheme, pbes2, scrypt};
 
     /// An encrypted key with such costs, and nothing in it.
     fn sealed(log_n: u8, r: u32, p: u32) -> KeyError {

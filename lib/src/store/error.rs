@@ -21,6 +21,14 @@ pub enum StoreError {
     /// Java's second format of its own.
     #[error("the store is JCEKS, a format of Java alone that is not supported")]
     Jceks,
+    /// A format of somebody else, of which nothing more is known here than its name.
+    #[error("this is {name}, which is not supported")]
+    Foreign {
+        /// What it is, and whose.
+        name: &'static str,
+        /// The command that makes something of it that is read.
+        convert: &'static str,
+    },
     /// The file stops before its structure does.
     #[error("the {format} store is truncated: {what} needs {needed} octets and {left} are left")]
     Truncated {
@@ -181,6 +189,7 @@ impl StoreError {
                 "convert it: keytool -importkeystore -srckeystore OLD -srcstoretype JCEKS \
                  -destkeystore NEW.p12 -deststoretype PKCS12"
             }
+            Self::Foreign { convert, .. } => convert,
             Self::Truncated { .. } | Self::Altered { .. } => "copy the file again, in binary mode",
             Self::WrongPassword { format: Format::Jks } => {
                 "check the password; a JKS file that was changed looks the same"

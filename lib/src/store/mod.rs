@@ -33,12 +33,12 @@
 //! # }
 //! ```
 //!
-//! Refused: JCEKS, stores without integrity check (unless asked for), iteration counts beyond
+//! Refused: JCEKS, BKS, UBER, BCFKS and PVK by name; stores without integrity check (unless asked for), iteration counts beyond
 //! [`MAX_ITERATIONS`], equal aliases, keys without their chain, and on writing whatever Java could
 //! not open.
 
-mod ber;
 mod error;
+mod foreign;
 mod jks;
 mod link;
 mod listing;
@@ -90,7 +90,8 @@ impl fmt::Display for Format {
 
 /// Tells the format of a store from its first octets.
 ///
-/// Errors: [`StoreError::Empty`], [`StoreError::Jceks`], [`StoreError::Unrecognised`].
+/// Errors: [`StoreError::Empty`], [`StoreError::Jceks`], [`StoreError::Foreign`],
+/// [`StoreError::Unrecognised`].
 pub fn detect(bytes: &[u8]) -> Result<Format, StoreError> {
     const JCEKS_MAGIC: [u8; 4] = [0xce; 4];
     const SEQUENCE: u8 = 0x30;
@@ -103,15 +104,25 @@ pub fn detect(bytes: &[u8]) -> Result<Format, StoreError> {
     if bytes.starts_with(&JCEKS_MAGIC) {
         return Err(StoreError::Jceks);
     }
+    if let Some(foreign) = foreign::named(bytes) {
+        return Err(foreign);
+    }
     // Text before the first block is allowed (RFC 7468, section 2), and '0' is 0x30: no PKCS#12 is text,
     // since its length takes octets beyond ASCII.
-    if bytes.windows(11).any(|w| w == b"-----BEGIN ") && std::str::from_utf8(bytes).is_ok() {
+    // A text may be in Latin-1: the names that OpenSSL prints are.
+    let der = bytes[0] == SEQUENCE && std::str::from_utf8(bytes).is_err();
+    if bytes.windows(11).any(|w| w == b"-----BEGIN ") && !der {
         return Ok(Format::Pem);
     }
-    if bytes[0] == SEQUENCE && std::str::from_utf8(bytes).is_err() {
+    if der {
         return Ok(Format::Pkcs12);
     }
     Err(StoreError::Unrecognised { looks: kind_of(bytes) })
+}
+
+/// Whether octets begin as PKCS#12 does, bare or in PEM; whether they are whole is not looked at.
+pub fn is_pkcs12(bytes: &[u8]) -> bool {
+    pkcs12::begins(bytes) || pem::enclosed_pkcs12(bytes).is_some()
 }
 
 /// What a file looks like that is no store; a file with a password in it is text.
@@ -151,7 +162,11 @@ pub fn open_with(bytes: &[u8], options: OpenOptions<'_>) -> Result<Store, StoreE
     match detect(bytes)? {
         Format::Pkcs12 => pkcs12::open(bytes, options),
         Format::Jks => jks::open(bytes, options),
-        Format::Pem => pem::open(bytes),
+        // certtool writes PKCS#12 as PEM unless told otherwise.
+        Format::Pem => match pem::enclosed_pkcs12(bytes) {
+            Some(bytes) => pkcs12::open(&bytes, options),
+            None => pem::open(bytes),
+        },
     }
 }
 

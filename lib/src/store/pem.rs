@@ -7,8 +7,14 @@ use super::link::{FoundCertificate, FoundKey, link};
 use super::{
     DEVICE_KEY_ALIAS, EntryKind, Format, SERVER_CERTIFICATE_ALIAS, Store, StoreError, WriteOptions,
 };
-use crate::cert::{Certificate, pem_blocks, pem_text};
+use crate::cert::{Certificate, pem_blocks, pem_text, without_trust};
 use crate::secret::SecretBytes;
+
+/// The PKCS#12 file in a text that holds one, under the label of GnuTLS.
+pub(super) fn enclosed_pkcs12(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut blocks = pem_blocks(bytes).ok()?.into_iter();
+    Some(blocks.find(|block| matches!(block.tag(), "PKCS12" | "PFX"))?.into_contents())
+}
 
 /// Reads a text. PEM has no aliases: keys and certificates get those of the platform's recipe.
 pub(super) fn open(bytes: &[u8]) -> Result<Store, StoreError> {
@@ -22,7 +28,7 @@ pub(super) fn open(bytes: &[u8]) -> Result<Store, StoreError> {
                 pkcs8: SecretBytes::new(block.into_contents()),
             }),
             "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => {
-                let certificate = Certificate::from_der(block.contents())
+                let certificate = Certificate::from_der(without_trust(&block))
                     .map_err(|source| StoreError::Certificate { format: Format::Pem, source })?;
                 certificates.push(FoundCertificate {
                     alias: Some(SERVER_CERTIFICATE_ALIAS.to_owned()),

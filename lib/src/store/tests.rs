@@ -59,6 +59,7 @@ pub(super) fn written(store: &Store, format: Format, compat: Compat) -> Vec<u8> 
         encryption_iterations: 2,
         mac_iterations: 3,
         plain_certificates: false,
+        pbmac1: false,
     };
     write(store, format, &options).unwrap()
 }

@@ -27,6 +27,7 @@ const QUICK: Pkcs12Options = Pkcs12Options {
     encryption_iterations: 10,
     mac_iterations: 10,
     plain_certificates: false,
+    pbmac1: false,
 };
 
 struct Run<'a> {

@@ -5,6 +5,7 @@ mod ca;
 mod cert;
 mod check;
 mod clock;
+mod containers;
 mod device;
 mod environment;
 mod keys;

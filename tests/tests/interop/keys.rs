@@ -257,10 +257,37 @@ fn keys_that_cannot_be_used_are_refused_with_a_reason() {
     keys.openssl(&["genpkey", "-algorithm", "EC", "-pkeyopt", "group:secp256k1", "-out", &out]);
     refused("1.3.132.0.10");
     let (source, pass) = (keys.arg("p256.pem"), format!("pass:{PASSWORD}"));
-    let scheme = ["-v1", "PBE-SHA1-RC2-40", "-provider", "legacy", "-provider", "default"];
     let files = ["-in", &source, "-out", &out, "-passout", &pass];
-    keys.openssl(&[&["pkcs8", "-topk8"], &scheme[..], &files].concat());
-    refused("its encryption is not PBES2 or PBES1");
+    for (cipher, name) in
+        [("camellia256", "PBES2 with Camellia-256"), ("aria128", "PBES2 with ARIA-128")]
+    {
+        keys.openssl(&[&["pkcs8", "-topk8", "-v2", cipher], &files[..]].concat());
+        refused(name);
+    }
+}
+
+#[test]
+fn keys_under_old_encryptions_are_read() {
+    let Some(keys) = Keys::new() else { return };
+    let (source, out, pass) =
+        (keys.arg("p256.pem"), keys.arg("old.key"), format!("pass:{PASSWORD}"));
+    let files = ["-in", &source, "-out", &out, "-passout", &pass];
+    for scheme in [
+        "PBE-MD5-DES",
+        "PBE-SHA1-DES",
+        "PBE-MD5-RC2-64",
+        "PBE-SHA1-RC2-64",
+        "PBE-SHA1-3DES",
+        "PBE-SHA1-2DES",
+        "PBE-SHA1-RC2-40",
+        "PBE-SHA1-RC2-128",
+        "PBE-SHA1-RC4-40",
+        "PBE-SHA1-RC4-128",
+    ] {
+        let scheme = ["-v1", scheme, "-provider", "legacy", "-provider", "default"];
+        keys.openssl(&[&["pkcs8", "-topk8"], &scheme[..], &files].concat());
+        keys.cli.ok("key show old.key --password-file key.pw");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod chains;
 mod enrolment;
 mod keys;
 mod outputs;
+mod pkcs12;
 mod pkilint;
 mod stores;
 mod token_faults;

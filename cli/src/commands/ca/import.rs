@@ -5,11 +5,12 @@ use std::path::Path;
 use c8y_pki::Error;
 use c8y_pki::authority::{OwnKey, Pki};
 use c8y_pki::files;
-use c8y_pki::key::{PrivateKey, read::is_encrypted};
+use c8y_pki::key::PrivateKey;
 use c8y_pki::secret::{ChosenPassword, Password};
 use time::OffsetDateTime;
 
 use super::{AddArgs, ca_password, made};
+use crate::commands::key::read_key_of;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::{clock, password, token, values};
@@ -58,14 +59,9 @@ pub(super) fn run(args: &AddArgs, dir: &Path, out: Output) -> Result {
 /// The key of a CA to take in, and the password under which it will be kept.
 fn key_of_file(args: &AddArgs, path: &Path, out: Output) -> Result<(PrivateKey, ChosenPassword)> {
     let bytes = files::read_small(path)?;
-    let key_password = if is_encrypted(&bytes) {
-        let what = format!("the key in {}", path.display());
-        let source = password::of_key(args.key_password_file.as_ref(), &what);
-        Some(source.existing()?)
-    } else {
-        None
-    };
-    let key = PrivateKey::read(&bytes, key_password.as_ref())
+    let what = format!("the key in {}", path.display());
+    let source = password::of_key(args.key_password_file.as_ref(), &what);
+    let (key, key_password) = read_key_of(&bytes, source)?
         .map_err(|e| Error::from(e).in_file(path.display().to_string()))?;
     let own = ca_password(args.make.place.ca_password_file.as_ref());
     let weak = args.make.place.weak;

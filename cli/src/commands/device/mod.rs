@@ -103,6 +103,10 @@ pub(crate) struct Pkcs12Args {
     /// Leave the certificates in PKCS#12 files unencrypted: they are public anyway
     #[arg(long)]
     plain_certificates: bool,
+    /// Protect PKCS#12 files with PBMAC1 (RFC 9579), for OpenSSL from 3.4 and Java in FIPS mode; older OpenSSL,
+    /// and Java before 24, cannot open them
+    #[arg(long)]
+    pbmac1: bool,
 }
 
 impl Pkcs12Args {
@@ -115,6 +119,7 @@ impl Pkcs12Args {
             encryption_iterations: self.iterations,
             mac_iterations: self.iterations,
             plain_certificates: self.plain_certificates,
+            pbmac1: self.pbmac1,
         }
     }
 }

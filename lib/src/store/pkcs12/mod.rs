@@ -1,38 +1,33 @@
 //! PKCS#12 (RFC 7292), the keystore format of everybody.
 //!
-//! Reading takes what OpenSSL, keytool, GnuTLS, NSS and Python write; writing makes what all of
-//! them read. The crate `p12-keystore` decrypts and parses the bags. Ours is what it cannot do:
+//! Reading takes what OpenSSL, keytool, GnuTLS, NSS, Windows and Python write, in DER and BER;
+//! writing makes what all of them read. Parts and bags are decrypted where they stand, by the same
+//! code as private keys; its table says with what.
 //!
-//! * BER: it reads DER only, and NSS writes BER. So a file is taken apart and handed over in DER.
-//! * The MAC: a missing one is refused, GnuTLS's null password is tried beside the empty one, and
-//!   a wrong password is told from a changed file.
+//! * The MAC: HMAC with MD5, SHA-1, SHA-2, SHA-3 or BLAKE2, or PBMAC1 (RFC 9579). A missing one is
+//!   refused unless asked for, and a wrong password is told from a changed file.
+//! * Passwords: the empty one and none at all are tried both, and of a text beyond ASCII also
+//!   the octets that OpenSSL took before 1.1.0. A key may have its own password.
 //! * Costs: iteration counts and scrypt are checked before they are spent, one by one and in sum.
-//! * One PFX for each bag that is in sight, so that a key may have its own password.
-//! * Chains, aliases and entries, and all of writing: the crate's writer cannot put the alias on
-//!   the leaf certificate, where OpenSSL and NSS look for it.
 //!
-//! Refused: public-key modes, PBMAC1, absurd iteration counts; on writing, passwords that Java
-//! cannot take and keys with a password of their own, as one password covers the file for Java and
-//! OpenSSL alike.
+//! Refused by name: encryption to a public key, a signature in place of a MAC, ciphers and hashes
+//! that are not in the tables, absurd iteration counts; on writing, passwords that Java cannot take
+//! and keys with a password of their own, as one password covers the file for Java and OpenSSL alike.
+//!
+//! The crate `p12-keystore` judges in tests: it reads what is written here, and what it writes is
+//! read here. It does not read stores for users, since it opens a whole file or nothing, in DER
+//! alone, with three encryptions.
 //!
 //! # Limitations
 //!
-//! * Of the encryptions of RFC 7292 the crate knows 3DES of three keys and RC2 of 40 bits, those
-//!   that are in use. It derives them from text: not from the null password, nor from signs
-//!   beyond Unicode's first plane. PBES2 has neither bound.
-//! * Inside an encrypted part it reads DER alone, which all of these tools write there, and passes
-//!   over bags that it does not know and secret keys that it cannot open or that have no
-//!   localKeyID. A key that is encrypted once more in there has to have the store's password, and
-//!   counts by the crate's own bound of a million iterations, not in the sum: only who encrypted
-//!   the part, and so knows the password, can place one.
-//! * Keys have to be PKCS#8 that it can parse; one that is not encrypted, of version 1.
-//! * A changed file of one encrypted part that no longer parses looks like a wrong password.
-//! * It does not wipe its copies of keys from memory.
+//! * Bags of unknown types and revocation lists are passed over.
+//! * Secret keys are listed, not read.
+//! * Line ends, blanks and zeros after the end are passed over, other octets are refused.
 
+mod bags;
 mod cost;
+mod mac;
 mod oid;
-mod part;
-mod pbe;
 mod read;
 mod write;
 
@@ -40,9 +35,10 @@ pub use cost::MAX_ITERATIONS;
 pub use write::Derived;
 pub(super) use write::write;
 
-use super::ber::{self, BerError};
 use super::link::link;
 use super::{EntryKind, Format, OpenOptions, Store, StoreError};
+use crate::ber::BerError;
+use crate::key::pbe::PbeError;
 
 /// Iterations for each of certificates, keys and MAC, unless asked otherwise: Java 17's default,
 /// which every reader accepts. A device opens its keystore at every start, often on a slow
@@ -74,6 +70,9 @@ pub struct Pkcs12Options {
     pub mac_iterations: u32,
     /// Whether certificates stay unencrypted, which are public anyway. The MAC covers them.
     pub plain_certificates: bool,
+    /// Whether the MAC is PBMAC1 (RFC 9579), with PBKDF2 and HMAC of SHA-256: for Java in FIPS mode and
+    /// OpenSSL from 3.4. Java before 24, and OpenSSL before 3.4, cannot check it.
+    pub pbmac1: bool,
 }
 
 impl Default for Pkcs12Options {
@@ -83,6 +82,7 @@ impl Default for Pkcs12Options {
             encryption_iterations: DEFAULT_ITERATIONS,
             mac_iterations: DEFAULT_ITERATIONS,
             plain_certificates: false,
+            pbmac1: false,
         }
     }
 }
@@ -95,6 +95,14 @@ fn unsupported(what: String) -> StoreError {
     StoreError::Unsupported { format: Format::Pkcs12, what }
 }
 
+/// What the encryption of a part or bag is refused for.
+fn refused(error: PbeError) -> StoreError {
+    match error {
+        PbeError::Unsupported(what) => unsupported(what),
+        PbeError::Malformed(error) => error.into(),
+    }
+}
+
 /// Of the stores PKCS#12 alone is BER.
 impl From<BerError> for StoreError {
     fn from(e: BerError) -> Self {
@@ -105,6 +113,18 @@ impl From<BerError> for StoreError {
             BerError::Damaged(what) => damaged(what),
         }
     }
+}
+
+/// Whether octets begin as a PFX: a SEQUENCE of version 3 and a SEQUENCE.
+pub(super) fn begins(bytes: &[u8]) -> bool {
+    // Its length is definite, or not.
+    let start = match bytes {
+        [0x30, 0x80, ..] => Some(2),
+        [0x30, ..] => crate::der::header(bytes, 0).map(|(start, _)| start),
+        _ => None,
+    };
+    let contents = start.and_then(|start| bytes.get(start..)).unwrap_or_default();
+    contents.starts_with(&[0x02, 0x01, 0x03, 0x30])
 }
 
 /// Opens a file.

@@ -9,11 +9,14 @@ use zeroize::Zeroizing;
 
 use super::super::{Entry, EntryKind, Format, Salt, Store, StoreError, WriteOptions};
 use super::cost::check_iterations;
-use super::pbe::{Mac, MacKey, bmp, encrypt_3des};
-use super::{Compat, Pkcs12Options, ber, oid};
+use super::mac::{Mac, MacKdf, MacKey};
+use super::{Compat, Pkcs12Options, oid};
+use crate::ber;
 use crate::cert::Certificate;
 use crate::crypto::{MacHash, sha1};
 use crate::key::Pbes2Key;
+use crate::key::pbe::pkcs12::{bmp, encrypt_3des};
+use crate::key::pbe::{Kdf, Secret};
 use crate::secret::Password;
 
 /// What is derived from the password of a file, or of many files with one password.
@@ -44,14 +47,17 @@ impl Derived {
         let Pkcs12Options { compat, encryption_iterations, mac_iterations, .. } = options.pkcs12;
         check_iterations(encryption_iterations.into(), "the encryption of the PKCS#12 store")?;
         check_iterations(mac_iterations.into(), "the MAC of the PKCS#12 store")?;
-        let hash = match compat {
-            Compat::Modern => MacHash::Sha256,
-            Compat::Legacy => MacHash::Sha1,
+        let pbmac1 = options.pkcs12.pbmac1;
+        let hash = match (compat, pbmac1) {
+            (Compat::Modern, _) | (_, true) => MacHash::Sha256,
+            (Compat::Legacy, false) => MacHash::Sha1,
         };
         let cipher = Cipher::new(password, compat, encryption_iterations, salt)?;
         let mut mac_salt = vec![0; 20];
         salt(&mut mac_salt)?;
-        let mac = MacKey::derive(hash, &bmp(password.expose()), mac_salt, mac_iterations);
+        let text = zeroize::Zeroizing::new(password.expose().as_bytes().to_vec());
+        let secret = Secret { text, bmp: bmp(password.expose()) };
+        let mac = MacKey::derive(hash, &secret, mac_salt, mac_iterations, pbmac1);
         Ok(Self { options: options.pkcs12, password: password.clone(), cipher, mac })
     }
 }
@@ -305,29 +311,55 @@ fn content_info(writer: DERWriter<'_>, kind: &[u8], content: impl FnOnce(DERWrit
 }
 
 fn pfx(safe: &[u8], mac: &Mac) -> Vec<u8> {
-    let hash = match mac.hash {
-        MacHash::Sha1 => oid::SHA1,
-        MacHash::Sha256 => oid::SHA256,
-        MacHash::Sha384 => oid::SHA384,
-        MacHash::Sha512 => oid::SHA512,
-    };
     yasna::construct_der(|writer| {
         writer.write_sequence(|pfx| {
             pfx.next().write_u32(3);
             content_info(pfx.next(), oid::DATA, |content| content.write_bytes(safe));
             pfx.next().write_sequence(|data| {
                 data.next().write_sequence(|info| {
-                    info.next().write_sequence(|algorithm| {
-                        write_oid(algorithm, hash);
-                        algorithm.next().write_null();
-                    });
+                    info.next().write_sequence(|algorithm| mac_algorithm(algorithm, mac));
                     info.next().write_bytes(&mac.digest);
                 });
-                data.next().write_bytes(&mac.salt);
-                data.next().write_u32(mac.iterations);
+                match &mac.kdf {
+                    MacKdf::Pkcs12 { salt, iterations } => {
+                        data.next().write_bytes(salt);
+                        data.next().write_u32(*iterations);
+                    }
+                    // The salt has to be there and does not count; OpenSSL writes the same.
+                    MacKdf::Pbmac1 { .. } => data.next().write_bytes(b"NOT USED"),
+                }
             });
         });
     })
+}
+
+/// The AlgorithmIdentifier of a MAC: a hash, or PBMAC1 with its parameters (RFC 8018, appendix A.5).
+fn mac_algorithm(algorithm: &mut DERWriterSeq<'_>, mac: &Mac) {
+    let hmac = |writer: DERWriter<'_>| {
+        writer.write_sequence(|hmac| {
+            write_oid(hmac, oid::HMAC_SHA256);
+            hmac.next().write_null();
+        });
+    };
+    let MacKdf::Pbmac1 { kdf: Kdf::Pbkdf2 { salt, iterations, key_len, .. }, .. } = &mac.kdf else {
+        let hash = oid::HASHES.iter().find(|(hash, _)| *hash == mac.hash);
+        write_oid(algorithm, hash.map(|(_, id)| *id).unwrap_or_default());
+        algorithm.next().write_null();
+        return;
+    };
+    write_oid(algorithm, oid::PBMAC1);
+    algorithm.next().write_sequence(|parameters| {
+        parameters.next().write_sequence(|kdf| {
+            write_oid(kdf, oid::PBKDF2);
+            kdf.next().write_sequence(|pbkdf2| {
+                pbkdf2.next().write_bytes(salt);
+                pbkdf2.next().write_u64(*iterations);
+                pbkdf2.next().write_u64(key_len.unwrap_or_default());
+                hmac(pbkdf2.next());
+            });
+        });
+        hmac(parameters.next());
+    });
 }
 
 fn write_oid(writer: &mut DERWriterSeq<'_>, oid: &[u8]) {

@@ -8,7 +8,7 @@
 //! CMS, more than [`MAX_OCTETS`] octets, more than [`MAX_CERTIFICATES`] certificates, certificates
 //! that are not DER.
 
-use super::ber::{BerError, CONTEXT_0, INTEGER, OID, Reader, SEQUENCE, SET, dotted};
+use crate::ber::{BerError, CONTEXT_0, INTEGER, OID, Reader, SEQUENCE, SET, dotted};
 use crate::cert::{CertError, Certificate, pem_blocks};
 use crate::crl::{Crl, CrlError};
 use crate::der::element;

@@ -1,23 +1,20 @@
-//! Key derivation, MAC and old encryption of what is written: RFC 7292, appendices B and C.
-//! `p12-keystore` decrypts.
+//! The key derivation of PKCS#12 (RFC 7292, appendix B) and what is encrypted by it here.
 
 use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{BlockModeEncrypt, KeyIvInit};
 use zeroize::Zeroizing;
 
-use super::super::StoreError;
-use super::damaged;
-use crate::crypto::MacHash;
+use crate::crypto::{CryptoError, MacHash};
 
 /// A password as RFC 7292, appendix B.1 takes it: UTF-16, big-endian, with two zero octets at the
-/// end. The null password of GnuTLS, which is not the empty one, is no octets at all.
-pub(super) fn bmp(password: &str) -> Zeroizing<Vec<u8>> {
+/// end. The null password, which is not the empty one, is no octets at all.
+pub(crate) fn bmp(password: &str) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(password.encode_utf16().chain([0]).flat_map(u16::to_be_bytes).collect())
 }
 
 /// What a derived key is for: the diversifier of RFC 7292, appendix B.3.
 #[derive(Clone, Copy)]
-enum Purpose {
+pub(crate) enum Purpose {
     Encryption = 1,
     Iv = 2,
     Mac = 3,
@@ -25,7 +22,7 @@ enum Purpose {
 
 /// The key derivation of RFC 7292, appendix B.2, from a password as of [`bmp`]; the letters are
 /// those of the text.
-fn derive(
+pub(crate) fn derive(
     hash: MacHash,
     password: &[u8],
     salt: &[u8],
@@ -71,58 +68,17 @@ fn add_plus_one(block: &mut [u8], a: &[u8]) {
     }
 }
 
-/// MacData (RFC 7292, section 4).
-pub(super) struct Mac {
-    pub(super) hash: MacHash,
-    pub(super) digest: Vec<u8>,
-    pub(super) salt: Vec<u8>,
-    pub(super) iterations: u32,
-}
-
-/// The key of MACs under one password.
-pub(super) struct MacKey {
-    hash: MacHash,
-    salt: Vec<u8>,
-    iterations: u32,
-    key: Zeroizing<Vec<u8>>,
-}
-
-impl MacKey {
-    pub(super) fn derive(hash: MacHash, password: &[u8], salt: Vec<u8>, iterations: u32) -> Self {
-        let key = Mac::key(hash, password, &salt, iterations);
-        Self { hash, salt, iterations, key }
-    }
-
-    /// Makes the MAC of `data`.
-    pub(super) fn mac(&self, data: &[u8]) -> Mac {
-        let digest = self.hash.hmac(&self.key, data);
-        Mac { hash: self.hash, digest, salt: self.salt.clone(), iterations: self.iterations }
-    }
-}
-
-impl Mac {
-    fn key(hash: MacHash, password: &[u8], salt: &[u8], n: u32) -> Zeroizing<Vec<u8>> {
-        derive(hash, password, salt, n, Purpose::Mac, hash.output_len())
-    }
-
-    /// Whether this is the MAC of `data`.
-    pub(super) fn matches(&self, password: &[u8], data: &[u8]) -> bool {
-        let key = Self::key(self.hash, password, &self.salt, self.iterations);
-        self.hash.hmac_matches(&key, data, &self.digest)
-    }
-}
-
 /// pbeWithSHAAnd3-KeyTripleDES-CBC (RFC 7292, appendix C).
-pub(super) fn encrypt_3des(
+pub(crate) fn encrypt_3des(
     data: &[u8],
     password: &str,
     salt: &[u8],
     iterations: u32,
-) -> Result<Vec<u8>, StoreError> {
+) -> Result<Vec<u8>, CryptoError> {
     let password = bmp(password);
     let derive = |purpose, len| derive(MacHash::Sha1, &password, salt, iterations, purpose, len);
     let (key, iv) = (derive(Purpose::Encryption, 24), derive(Purpose::Iv, 8));
     let cipher = cbc::Encryptor::<des::TdesEde3>::new_from_slices(&key, &iv)
-        .map_err(|_| damaged("3DES refuses its own key length"))?;
+        .map_err(|_| CryptoError::Failed("encrypting with 3DES"))?;
     Ok(cipher.encrypt_padded_vec::<Pkcs7>(data))
 }

@@ -1,4 +1,4 @@
-//! A reader for BER (X.690, section 8), of the kinds that PKCS#12 and PKCS#7 files are made of, and
+//! A reader for BER (X.690, section 8), of the kinds that PKCS#12, PKCS#7 and encrypted keys are made of, and
 //! the way from there to DER.
 //!
 //! NSS writes indefinite lengths and OCTET STRINGs in pieces, and the MAC of PKCS#12 covers the
@@ -9,11 +9,11 @@
 use std::borrow::Cow;
 
 use crate::der;
-pub(super) use crate::der::{CONTEXT_0, INTEGER, OCTET_STRING, OID, SEQUENCE, SET};
+pub(crate) use crate::der::{CONTEXT_0, INTEGER, OCTET_STRING, OID, SEQUENCE, SET};
 
-pub(super) const BMP_STRING: u8 = 0x1e;
+pub(crate) const BMP_STRING: u8 = 0x1e;
 /// `[0]`, primitive.
-pub(super) const CONTEXT_0_PRIMITIVE: u8 = 0x80;
+pub(crate) const CONTEXT_0_PRIMITIVE: u8 = 0x80;
 const CONSTRUCTED: u8 = 0x20;
 
 /// PKCS#12 nests about a dozen deep, PKCS#7 less.
@@ -21,19 +21,19 @@ const MAX_DEPTH: usize = 32;
 
 /// One element.
 #[derive(Clone, Copy)]
-pub(super) struct Element<'a> {
-    pub(super) tag: u8,
-    pub(super) contents: &'a [u8],
+pub(crate) struct Element<'a> {
+    pub(crate) tag: u8,
+    pub(crate) contents: &'a [u8],
 }
 
 /// Elements one after another.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     rest: &'a [u8],
 }
 
 /// Why octets are not the BER that was expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum BerError {
+pub(crate) enum BerError {
     /// An element is longer than what is left.
     Truncated {
         /// What it is.
@@ -52,21 +52,26 @@ fn damaged(what: impl Into<String>) -> BerError {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
+    /// Whether nothing follows but line ends, blanks and zeros, which a transfer adds.
+    pub(crate) fn rest_is_blank(&self) -> bool {
+        self.rest.iter().all(|b| matches!(b, b'\r' | b'\n' | b' ' | b'\t' | 0 | 0x1a))
+    }
+
     /// Whether the next element has that tag.
-    pub(super) fn next_is(&self, tag: u8) -> bool {
+    pub(crate) fn next_is(&self, tag: u8) -> bool {
         self.rest.first() == Some(&tag)
     }
 
     /// The next element; `what` names it in errors.
-    pub(super) fn any(&mut self, what: &'static str) -> Result<Element<'a>, BerError> {
+    pub(crate) fn any(&mut self, what: &'static str) -> Result<Element<'a>, BerError> {
         let span = measure(self.rest, what)?;
         let (raw, rest) = self.rest.split_at(span.total);
         self.rest = rest;
@@ -74,14 +79,14 @@ impl<'a> Reader<'a> {
     }
 
     /// The next element as it stands, its header included.
-    pub(super) fn raw(&mut self, what: &'static str) -> Result<&'a [u8], BerError> {
+    pub(crate) fn raw(&mut self, what: &'static str) -> Result<&'a [u8], BerError> {
         let (raw, rest) = self.rest.split_at(measure(self.rest, what)?.total);
         self.rest = rest;
         Ok(raw)
     }
 
     /// The next element, of a tag that it has to have.
-    pub(super) fn tagged(&mut self, tag: u8, what: &'static str) -> Result<Element<'a>, BerError> {
+    pub(crate) fn tagged(&mut self, tag: u8, what: &'static str) -> Result<Element<'a>, BerError> {
         // Only strings come in pieces (X.690, 8.7).
         let string = matches!(tag, OCTET_STRING | CONTEXT_0_PRIMITIVE);
         let fits = self.next_is(tag) || string && self.next_is(tag | CONSTRUCTED);
@@ -92,17 +97,17 @@ impl<'a> Reader<'a> {
     }
 
     /// A reader for the contents of the next element, a SEQUENCE.
-    pub(super) fn sequence(&mut self, what: &'static str) -> Result<Reader<'a>, BerError> {
+    pub(crate) fn sequence(&mut self, what: &'static str) -> Result<Reader<'a>, BerError> {
         Ok(Reader::new(self.tagged(SEQUENCE, what)?.contents))
     }
 
     /// The contents of an OBJECT IDENTIFIER.
-    pub(super) fn oid(&mut self, what: &'static str) -> Result<&'a [u8], BerError> {
+    pub(crate) fn oid(&mut self, what: &'static str) -> Result<&'a [u8], BerError> {
         Ok(self.tagged(OID, what)?.contents)
     }
 
     /// An INTEGER of 0 to 2^63-1.
-    pub(super) fn uint(&mut self, what: &'static str) -> Result<u64, BerError> {
+    pub(crate) fn uint(&mut self, what: &'static str) -> Result<u64, BerError> {
         let contents = self.tagged(INTEGER, what)?.contents;
         let fits = !contents.is_empty() && contents.len() <= 8 && contents[0] < 0x80;
         if !fits {
@@ -112,14 +117,14 @@ impl<'a> Reader<'a> {
     }
 
     /// An OCTET STRING, in one piece or several.
-    pub(super) fn octets(&mut self, what: &'static str) -> Result<Cow<'a, [u8]>, BerError> {
+    pub(crate) fn octets(&mut self, what: &'static str) -> Result<Cow<'a, [u8]>, BerError> {
         self.tagged(OCTET_STRING, what)?.octets(what)
     }
 }
 
 impl<'a> Element<'a> {
     /// The octets of an OCTET STRING, implicitly tagged or not (X.690, 8.7).
-    pub(super) fn octets(&self, what: &'static str) -> Result<Cow<'a, [u8]>, BerError> {
+    pub(crate) fn octets(&self, what: &'static str) -> Result<Cow<'a, [u8]>, BerError> {
         if self.tag & CONSTRUCTED == 0 {
             return Ok(Cow::Borrowed(self.contents));
         }
@@ -134,9 +139,9 @@ impl<'a> Element<'a> {
         Ok(Cow::Owned(whole))
     }
 
-    /// The same with definite lengths and strings in one piece: the DER that `p12-keystore` reads.
-    /// Members of a SET stay in their order, which it does not mind.
-    pub(super) fn to_der(self) -> Result<Vec<u8>, BerError> {
+    /// The same with definite lengths and strings in one piece, which is DER but for the order in
+    /// a SET.
+    pub(crate) fn to_der(self) -> Result<Vec<u8>, BerError> {
         self.to_der_within(MAX_DEPTH)
     }
 
@@ -159,13 +164,8 @@ impl<'a> Element<'a> {
 }
 
 /// An element in DER.
-pub(super) fn element(tag: u8, contents: &[u8]) -> Vec<u8> {
+pub(crate) fn element(tag: u8, contents: &[u8]) -> Vec<u8> {
     der::element(tag, &[contents])
-}
-
-/// A SEQUENCE of elements, in DER.
-pub(super) fn sequence(elements: &[&[u8]]) -> Vec<u8> {
-    der::element(SEQUENCE, elements)
 }
 
 /// Where an element's contents are, and how long it is in all.
@@ -235,7 +235,7 @@ fn measure(bytes: &[u8], what: &'static str) -> Result<Span, BerError> {
 }
 
 /// An object identifier in dotted form.
-pub(super) fn dotted(oid: &[u8]) -> String {
+pub(crate) fn dotted(oid: &[u8]) -> String {
     x509_parser::asn1_rs::Oid::new(Cow::Borrowed(oid)).to_id_string()
 }
 
