@@ -193,6 +193,10 @@ fn put(args: &PutArgs, create: bool, out: Output) -> Result {
     options.key_password = entry_password.as_ref();
     options.pkcs12 = args.pkcs12.options();
     let bytes = store::write(&store, format, &options).map_err(in_file)?;
+    if format == Format::Pkcs12 {
+        // Nothing is written, or replaced, that only this program can open.
+        store::confirm(&bytes, &store, &options).map_err(in_file)?;
+    }
     let existing = if create { Existing::Refuse } else { Existing::Replace };
     outlet::write(&args.file, &bytes, Access::Private, existing, out)?;
     let out = out.beside(Some(&args.file));

@@ -29,6 +29,14 @@ pub enum StoreError {
         /// The command that makes something of it that is read.
         convert: &'static str,
     },
+    /// What was written is not what another reader finds.
+    #[error(
+        "the store that was made is not read by another reader as it was written: entry {alias:?}"
+    )]
+    Unconfirmed {
+        /// The entry that is not found, or is another one.
+        alias: String,
+    },
     /// The file stops before its structure does.
     #[error("the {format} store is truncated: {what} needs {needed} octets and {left} are left")]
     Truncated {

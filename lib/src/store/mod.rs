@@ -55,7 +55,7 @@ use time::OffsetDateTime;
 pub use error::StoreError;
 pub use listing::{ListedCertificate, ListedEntry, Listing};
 pub use model::{Entry, EntryKind, Store};
-pub use pkcs12::{Compat, DEFAULT_ITERATIONS, Derived, MAX_ITERATIONS, Pkcs12Options};
+pub use pkcs12::{Compat, DEFAULT_ITERATIONS, Derived, MAX_ITERATIONS, Pkcs12Options, confirm};
 
 use crate::crypto::{CryptoError, fill_random};
 use crate::secret::Password;

@@ -14,9 +14,9 @@
 //! that are not in the tables, absurd iteration counts; on writing, passwords that Java cannot take
 //! and keys with a password of their own, as one password covers the file for Java and OpenSSL alike.
 //!
-//! The crate `p12-keystore` judges in tests: it reads what is written here, and what it writes is
-//! read here. It does not read stores for users, since it opens a whole file or nothing, in DER
-//! alone, with three encryptions.
+//! The crate `p12-keystore` is the second reader: [`confirm`] opens with it what `store create` and `store add`
+//! have written before it goes out, and in tests each reads what the other writes. It does not read stores of
+//! others, since it opens a whole file or nothing, in DER alone, with three encryptions.
 //!
 //! # Limitations
 //!
@@ -28,10 +28,12 @@ mod bags;
 mod cost;
 mod mac;
 mod oid;
+mod peer;
 mod read;
 mod write;
 
 pub use cost::MAX_ITERATIONS;
+pub use peer::confirm;
 pub use write::Derived;
 pub(super) use write::write;
 

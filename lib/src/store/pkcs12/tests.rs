@@ -1,10 +1,12 @@
 use super::super::tests::{sample, written};
-use super::super::{Format, StoreError, open};
+use time::OffsetDateTime;
+
+use super::super::{Format, StoreError, WriteOptions, open};
 use super::*;
 use crate::crypto::MacHash;
 use crate::key::pbe::pkcs12::bmp;
 use crate::key::pbe::{Encryption, Secret};
-use crate::secret::Password;
+use crate::secret::{Password, SecretBytes};
 use crate::{ber, der};
 
 fn sequence(elements: &[&[u8]]) -> Vec<u8> {
@@ -255,20 +257,24 @@ fn pbmac1_is_written_and_read() {
 
 #[test]
 fn p12_keystore_reads_what_is_written_here() {
-    use p12_keystore::{KeyStore, KeyStoreEntry, Pkcs12ImportPolicy};
+    let password = Password::new("store-Secret-1");
     for compat in [Compat::Modern, Compat::Legacy] {
+        let mut options = WriteOptions::new(Some(&password), OffsetDateTime::UNIX_EPOCH);
+        options.pkcs12.compat = compat;
         let bytes = written(&sample(), Format::Pkcs12, compat);
-        let theirs =
-            KeyStore::from_pkcs12(&bytes, "store-Secret-1", Pkcs12ImportPolicy::Strict).unwrap();
-        for entry in &sample().entries {
-            let EntryKind::Key { pkcs8, chain } = &entry.kind else { continue };
-            let Some(KeyStoreEntry::PrivateKeyChain(found)) = theirs.entry(&entry.alias) else {
-                panic!("{}", entry.alias)
-            };
-            assert_eq!(found.key().as_der(), pkcs8.expose());
-            let certificates: Vec<&[u8]> = found.certs().iter().map(|c| c.as_der()).collect();
-            assert_eq!(certificates, chain.iter().map(|c| c.der()).collect::<Vec<_>>());
-        }
+        assert_eq!(confirm(&bytes, &sample(), &options), Ok(true));
+        // Another key than is said, and a file that is cut.
+        let mut other = sample();
+        let entry = other.entries.iter_mut().find_map(|entry| match &mut entry.kind {
+            EntryKind::Key { pkcs8, .. } => Some(pkcs8),
+            _ => None,
+        });
+        *entry.unwrap() = SecretBytes::new(b"another key".to_vec());
+        let error = confirm(&bytes, &other, &options).unwrap_err();
+        assert!(matches!(error, StoreError::Unconfirmed { .. }), "{error}");
+        assert!(confirm(&bytes[..bytes.len() - 9], &sample(), &options).is_err());
+        options.pkcs12.pbmac1 = true;
+        assert_eq!(confirm(&bytes, &sample(), &options), Ok(false));
     }
 }
 
