@@ -236,7 +236,7 @@ fn measure(bytes: &[u8], what: &'static str) -> Result<Span, BerError> {
 
 /// An object identifier in dotted form.
 pub(super) fn dotted(oid: &[u8]) -> String {
-    x509_parser::asn1_rs::Oid::new(Cow::Borrowed(oid)).to_id_string()
+    crate::crypto::oid_text(&x509_parser::asn1_rs::Oid::new(Cow::Borrowed(oid)))
 }
 
 #[cfg(test)]
