@@ -203,7 +203,7 @@ impl Crl {
 fn critical_extension(crl: &CertificateRevocationList<'_>) -> Option<String> {
     let entries = crl.iter_revoked_certificates().flat_map(|entry| entry.extensions());
     let mut all = crl.extensions().iter().chain(entries);
-    all.find(|e| e.critical).map(|e| e.oid.to_id_string())
+    all.find(|e| e.critical).map(|e| crate::crypto::oid_text(&e.oid))
 }
 
 /// What tells that a list is not a whole one, whether it is marked as critical or not: an issuer that

@@ -176,6 +176,7 @@ fn of_file(e: &FileError) -> Fault {
 fn of_registry(e: &RegistryError) -> Fault {
     match e {
         RegistryError::Conflict
+        | RegistryError::KeyTaken { .. }
         | RegistryError::Database { .. }
         | RegistryError::NoSpace(_)
         | RegistryError::ReadOnly(_) => Fault::Environment,

@@ -56,6 +56,11 @@ fn climb<'a>(
         };
         let Some(above) = heap.clone().find(|c| signed(c)) else { break };
         issue::check_ca(above)?;
+        if let Ok(key) = &above.public_key {
+            // What it has signed shows nothing if its key is weak. Old roots have an exponent of 3.
+            key.check_sound(KeyPolicy { allow_exponent_3: true })
+                .map_err(|e| AuthorityError::Import(format!("{}: {e}", above.subject)))?;
+        }
         chain.push(above.clone());
         if chain.len() >= issue::MAX_CHAIN {
             return Err(AuthorityError::Import(format!(

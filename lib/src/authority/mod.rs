@@ -45,7 +45,7 @@ use crate::issue::{self, Issuer, Order, Outliving, Validity};
 use crate::key::signer::Signer;
 use crate::name::Name;
 use crate::profile::{Kind, PathLength, Profile};
-use crate::registry::{NewRecord, Registry, Replaced, Role};
+use crate::registry::{NewRecord, Registry, RegistryError, Replaced, Role};
 use crate::secret::Password;
 
 /// Longest name of a CA, in characters.
@@ -419,7 +419,12 @@ impl Pki {
             return Err(e.into());
         }
         let ca = self.ca(name)?;
-        self.record(&ca, now)?;
+        let recorded = self.record_with(&ca, None, true, now);
+        if let Err(AuthorityError::Registry(RegistryError::KeyTaken { .. })) = recorded {
+            // Somebody has had its key certified in the meantime: there is no such CA.
+            files::remove_tree(&ca.dir)?;
+        }
+        recorded?;
         Ok(ca)
     }
 
@@ -434,6 +439,16 @@ impl Pki {
         replaces: Option<Replaced>,
         now: OffsetDateTime,
     ) -> Result<()> {
+        self.record_with(ca, replaces, false, now)
+    }
+
+    fn record_with(
+        &mut self,
+        ca: &Ca,
+        replaces: Option<Replaced>,
+        key_from_outside: bool,
+        now: OffsetDateTime,
+    ) -> Result<()> {
         if self.registry.has(ca.certificate())? {
             return Ok(());
         }
@@ -446,6 +461,7 @@ impl Pki {
             location: std::path::absolute(&ca.dir).ok(),
             has_key: true,
             replaces,
+            key_from_outside,
         };
         Ok(self.registry.record(&format!("ca {}", ca.name), now, &[record])?)
     }

@@ -21,7 +21,7 @@ use super::{BulkError, SECRETS_HEADER};
 use crate::authority::Drawing;
 use crate::files::growing::Growing;
 use crate::files::{self, Mark};
-use crate::registry::{NewRecord, Registry, RegistryError};
+use crate::registry::{NewRecord, Newcomers, Registry, RegistryError};
 use crate::secret::SecretBytes;
 
 /// Devices that are committed together: enough to share a sync, few enough to lose little when the
@@ -94,6 +94,8 @@ pub(super) struct Committer<'a> {
     pub(super) ledger: Option<Growing>,
     pub(super) pool: Option<&'a Drawing<'a>>,
     pub(super) batch: &'a str,
+    /// Whose keys those from outside are held against again.
+    pub(super) newcomers: Newcomers,
     pub(super) now: OffsetDateTime,
 }
 
@@ -124,7 +126,9 @@ impl Committer<'_> {
                 pool.make_durable()?;
             }
             let records: Vec<&NewRecord> = made.iter().map(|made| &made.record).collect();
-            match self.registry.record_with(self.batch, self.now, &records, &marks) {
+            let newcomers = Some(&mut self.newcomers);
+            let done = self.registry.record_with(self.batch, self.now, &records, &marks, newcomers);
+            match done {
                 Ok(()) => {
                     self.confirm(&marks);
                     break;

@@ -6,9 +6,8 @@ use std::collections::HashMap;
 use super::BulkError;
 use crate::authority::Ca;
 use crate::client_id::DeviceId;
-use crate::crl::Reason;
 use crate::crypto::sha256;
-use crate::registry::{KeyHolders, Record, Registry, Role, Status};
+use crate::registry::{KeyHolders, Record, Registry, Status};
 
 /// Who has the keys that a run is to certify.
 pub(super) struct Owners {
@@ -37,15 +36,11 @@ impl Owners {
         if let Some(ca) = self.cas.get(&sha256(spki)) {
             return Some(shared(text, ca));
         }
-        self.holders.of(spki).iter().find_map(|record| {
-            let is_own = record.client_id.as_ref().is_some_and(|c| c.to_lowercase() == id.folded());
-            match (record.status, record.revoked) {
-                (Status::Revoked, Some((_, Reason::Superseded))) if is_own => None,
-                (Status::Revoked, _) => Some(revoked(text, record)),
-                _ if record.role == Role::Ca => Some(shared(text, &record.holder())),
-                (Status::Live, _) if !is_own => Some(shared(text, &record.holder())),
-                _ => None,
-            }
+        let folded = id.folded();
+        let keeps_it = |record: &&Record| record.keeps_key_from(Some(&folded));
+        self.holders.of(spki).iter().find(keeps_it).map(|record| match record.status {
+            Status::Revoked => revoked(text, record),
+            _ => shared(text, &record.holder()),
         })
     }
 }

@@ -114,6 +114,7 @@ impl Maker<'_> {
                 Due::InPlaceOf(replaced) => Some(replaced),
                 Due::New | Due::Not => None,
             },
+            key_from_outside: self.pool.is_some() || !matches!(device.key, DeviceKey::New),
         };
         let drawn = match key {
             Key::Here { drawn, .. } => drawn,

@@ -19,7 +19,7 @@ use super::keys::Owners;
 use super::list::{Device, DeviceKey, DeviceList};
 use super::out::Out;
 use super::plan::{Fate, fate};
-use super::run::{Existing, Job, Progress, Summary, run};
+use super::run::{Existing, Job, Progress, Summary, run_since};
 use super::staging::recover;
 use crate::authority::Pki;
 use crate::cert::Certificate;
@@ -110,6 +110,7 @@ pub fn sign(
     let read = |request: Result<Request, Sentence>| request.and_then(|r| device(&r, id, job.keys));
     let all: Vec<_> = all.into_iter().map(|(name, request)| (name, read(request))).collect();
     let asking = all.iter().filter_map(|(_, device)| requested(device.as_ref().ok()?));
+    let newcomers = pki.registry().newcomers()?;
     let owners = Owners::of(pki.registry(), &pki.cas()?, asking)?;
     let (taken, seen, list) = (HashMap::new(), HashMap::new(), DeviceList::default());
     let mut desk = Desk { pki, job, out, now, owners, taken, seen, list };
@@ -123,7 +124,7 @@ pub fn sign(
     let list = desk.list;
     let summary = match list.devices.is_empty() {
         true => Summary::default(),
-        false => run(pki, job, list, now, stop, progress)?,
+        false => run_since(pki, job, list.into(), newcomers, now, stop, progress)?,
     };
     for verdict in verdicts.iter_mut().filter(|v| v.action == Action::Left) {
         settle(pki, job, &summary, verdict)?;

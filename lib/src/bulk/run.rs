@@ -23,7 +23,7 @@ use crate::issue::{Issuer, Outliving, Template, Validity};
 use crate::key::signer::Signer;
 use crate::name::{NameBuilder, find_field};
 use crate::profile::{Kind, Profile};
-use crate::registry::Registry;
+use crate::registry::{Newcomers, Registry};
 use crate::secret::Password;
 
 /// What to do with a device that has a live certificate already.
@@ -138,8 +138,21 @@ pub fn run(
     stop: &AtomicBool,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Summary, BulkError> {
+    let newcomers = pki.registry().newcomers()?;
+    run_since(pki, job, devices.into(), newcomers, now, stop, progress)
+}
+
+/// The same for devices whose keys were looked up before, when the `newcomers` began.
+pub(super) fn run_since(
+    pki: &mut Pki,
+    job: &Job<'_>,
+    devices: Devices,
+    newcomers: Newcomers,
+    now: OffsetDateTime,
+    stop: &AtomicBool,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Summary, BulkError> {
     let start = Instant::now();
-    let devices = devices.into();
     check_out(job)?;
     let mut maker = maker(job, now)?;
     let recovered = match job.out {
@@ -153,7 +166,8 @@ pub fn run(
     };
     let since = marker.as_deref().map(|path| replacing_since(path, now)).transpose()?.flatten();
     let mut summary = Summary::default();
-    let done = run_planned(pki, &mut maker, &devices, (since, now), &mut summary, stop, progress);
+    let makes = (&mut maker, newcomers);
+    let done = run_planned(pki, makes, &devices, (since, now), &mut summary, stop, progress);
     let begun = since.is_some() || summary.issued > 0;
     if let Some(marker) = marker.filter(|_| !begun || (done.is_ok() && !summary.stopped)) {
         files::remove_file(&marker)?;
@@ -190,7 +204,7 @@ pub fn settle(pki: &mut Pki, out: Out<'_>, secrets: Option<&Path>) -> Result<usi
 /// The run, once it is known since when devices are replaced.
 fn run_planned(
     pki: &mut Pki,
-    maker: &mut Maker<'_>,
+    (maker, newcomers): (&mut Maker<'_>, Newcomers),
     devices: &Devices,
     (since, now): (Option<OffsetDateTime>, OffsetDateTime),
     summary: &mut Summary,
@@ -220,7 +234,7 @@ fn run_planned(
         }
     }
     let run = Run { maker, devices, plan: &plan, stop, progress };
-    let done = run.issue(pki.registry_mut(), &batch, now, summary);
+    let done = run.issue(pki.registry_mut(), &batch, newcomers, now, summary);
     if let Some(pool) = maker.pool.take() {
         pool.close(pki.registry())?;
     }
@@ -293,6 +307,7 @@ impl Run<'_> {
         &self,
         registry: &mut Registry,
         batch: &str,
+        newcomers: Newcomers,
         now: OffsetDateTime,
         summary: &mut Summary,
     ) -> Result<(), BulkError> {
@@ -322,7 +337,9 @@ impl Run<'_> {
             (None, None, _) => return finish_all(None, ledger, registry),
         };
         let pool = self.maker.pool.as_ref();
-        let mut committer = Committer { registry: &mut *registry, sink, ledger, pool, batch, now };
+        let registry_mut = &mut *registry;
+        let mut committer =
+            Committer { registry: registry_mut, sink, ledger, pool, batch, newcomers, now };
         let done = self.work(&mut committer, summary);
         let Committer { sink, ledger, .. } = committer;
         let archive = match sink {

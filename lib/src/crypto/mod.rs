@@ -73,6 +73,9 @@ pub enum CryptoError {
     /// An algorithm identifier that we do not use.
     #[error("the algorithm {0} is not supported")]
     UnsupportedAlgorithm(String),
+    /// An EC key whose curve is described by numbers, not by its name.
+    #[error("the algorithm EC with explicit curve parameters is not supported")]
+    ExplicitCurve,
     /// A signature made with a broken hash.
     #[error("the signature algorithm {0} is refused: its hash is broken")]
     WeakSignature(&'static str),
@@ -119,6 +122,12 @@ impl CryptoError {
                     .to_owned(),
             ),
             Self::Weak(weak) => weak.hint(),
+            Self::ExplicitCurve => Some(
+                "write the key with the curve's name, and make the request with that: `openssl ec -in KEY \
+                 -param_enc named_curve -out NEW-KEY`; a new one: `openssl ecparam -name prime256v1 -genkey \
+                 -noout -out NEW-KEY`"
+                    .to_owned(),
+            ),
             Self::NoSha256(_) => Some("the platform's proof wants an RSA or EC key".to_owned()),
             Self::Token(_) => Some(TOKEN_LOST.to_owned()),
             Self::ShortRsa(_) => {
@@ -252,6 +261,18 @@ pub fn sha256(data: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(digest.as_ref());
     out
+}
+
+/// Longest text of an object identifier in messages, in characters.
+const MAX_OID_TEXT: usize = 64;
+
+/// An object identifier for messages and comparisons: with dots, and cut where somebody has made it very long.
+pub(crate) fn oid_text(oid: &x509_parser::asn1_rs::Oid<'_>) -> String {
+    let text = oid.to_id_string();
+    match text.char_indices().nth(MAX_OID_TEXT) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
 }
 
 /// Lower-case hexadecimal, the form of fingerprints on the platform.

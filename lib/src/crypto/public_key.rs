@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use x509_parser::asn1_rs::Tag;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
 use super::backend::signature as sig;
+use super::oid_text;
 use super::signature::verification;
 use super::{CryptoError, Hash, KeyPolicy, MIN_RSA_BITS, SignatureAlgorithm, sha1, weak};
 use crate::der;
@@ -151,9 +153,16 @@ impl PublicKey {
         }
     }
 
-    /// Refuses a key that must not be certified or taken in: one that is too short, and one whose private
-    /// half others can work out ([`WeakKey`](super::WeakKey)). It costs some tens of microseconds for RSA.
+    /// Refuses a key that must not be certified or taken in: one that is too short, one whose private half
+    /// others can work out or whose signatures mean nothing, and one that is not written in the usual form
+    /// ([`WeakKey`](super::WeakKey)). It costs some tens of microseconds for RSA.
     pub fn check_fit(&self, policy: KeyPolicy) -> Result<(), CryptoError> {
+        self.check_sound(policy)?;
+        Ok(weak::check_form(self)?)
+    }
+
+    /// The same for a key that others have certified, in whatever form.
+    pub(crate) fn check_sound(&self, policy: KeyPolicy) -> Result<(), CryptoError> {
         self.check_strength()?;
         Ok(weak::check(self.algorithm, &self.bits, policy)?)
     }
@@ -188,20 +197,24 @@ fn key_algorithm(
     spki: &SubjectPublicKeyInfo<'_>,
     bits: &[u8],
 ) -> Result<KeyAlgorithm, CryptoError> {
-    let oid = spki.algorithm.algorithm.to_id_string();
+    let oid = oid_text(&spki.algorithm.algorithm);
     match oid.as_str() {
         // rsaEncryption, and RSASSA-PSS as a key's own algorithm (RFC 4055, 1.2)
         "1.2.840.113549.1.1.1" | "1.2.840.113549.1.1.10" => {
             Ok(KeyAlgorithm::Rsa { bits: rsa_bits(bits)? })
         }
         "1.2.840.10045.2.1" => {
-            let curve = spki.algorithm.parameters.as_ref().and_then(|p| p.as_oid().ok());
-            match curve.map(|c| c.to_id_string()).as_deref() {
+            let parameters = spki.algorithm.parameters.as_ref();
+            let curve = parameters.filter(|p| p.tag() == Tag::Oid).and_then(|p| p.as_oid().ok());
+            match curve.map(|c| oid_text(&c)).as_deref() {
                 Some("1.2.840.10045.3.1.7") => Ok(KeyAlgorithm::EcP256),
                 Some("1.3.132.0.34") => Ok(KeyAlgorithm::EcP384),
                 Some("1.3.132.0.35") => Ok(KeyAlgorithm::EcP521),
                 Some(other) => {
                     Err(CryptoError::UnsupportedAlgorithm(format!("EC on curve {other}")))
+                }
+                None if parameters.is_some_and(|p| p.tag() == Tag::Sequence) => {
+                    Err(CryptoError::ExplicitCurve)
                 }
                 None => {
                     Err(CryptoError::UnsupportedAlgorithm("EC without a named curve".to_owned()))

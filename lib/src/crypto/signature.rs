@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::backend::signature as sig;
-use super::{CryptoError, KeyAlgorithm};
+use super::{CryptoError, KeyAlgorithm, oid_text};
 
 /// The hash of a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,7 +89,7 @@ impl SignatureAlgorithm {
     pub fn from_identifier(
         id: &x509_parser::x509::AlgorithmIdentifier<'_>,
     ) -> Result<Self, CryptoError> {
-        let oid = id.algorithm.to_id_string();
+        let oid = oid_text(&id.algorithm);
         let has_null = id.parameters.as_ref().is_some_and(|p| p.as_null().is_ok());
         let none = id.parameters.is_none();
         let found = match oid.as_str() {

@@ -14,14 +14,18 @@
 //! | | primes that 110 rounds of Fermat's method find | Baseline Requirements, 6.1.1.3 (100); boulder (110) |
 //! | | the pattern of ROCA | CVE-2017-15361; Nemec and others, "The Return of Coppersmith's Attack", 2017 |
 //! | EC | the point at infinity, a coordinate above the prime, a point beside the curve | SP 800-56A, 5.6.2.3.3 |
+//! | Ed25519 | a point of small order, in any way to write it: its signatures fit any text | RFC 7748, 6.1; libsodium's `ge25519_has_small_order` |
+//! | | a coordinate y that is not below 2^255 - 19 | RFC 8032, 5.1.3 |
+//!
+//! Beside that, a key has one way to be written ([`check_form`]): who has a key already is looked up by the
+//! octets of its SubjectPublicKeyInfo.
 //!
 //! boulder takes no other RSA exponent than 65537, and only moduli of 2048, 3072 and 4096 bits. Here other
 //! odd exponents and lengths pass: devices with them exist, and they are not weak.
 //!
 //! Limitations: the list of weak keys that Debian's OpenSSL made from 2006 to 2008 is not looked at, since
-//! no crate that is kept has it; they are keys of such devices only as were made then. A compressed EC point
-//! is only checked for its range: whether there is such a point, the backend finds when it verifies the
-//! request. Ed25519 keys are not looked at: the backend decodes the point when it verifies.
+//! no crate that is kept has it; they are keys of such devices only as were made then. Whether an Ed25519 key is
+//! a point of the curve, the backend finds when it verifies the request.
 //!
 //! All numbers here are public, so nothing has to take the same time for each of them.
 
@@ -29,8 +33,8 @@ use std::sync::LazyLock;
 
 use num_bigint::BigUint;
 
-use super::KeyAlgorithm;
-use super::public_key::rsa_numbers;
+use super::public_key::{KeyAlgorithm, PublicKey, rsa_numbers};
+use crate::der;
 
 /// Longest RSA modulus that is accepted, in bits: what both backends verify.
 pub const MAX_RSA_BITS: u32 = 8192;
@@ -99,6 +103,15 @@ pub enum WeakKey {
     /// A point of another curve.
     #[error("the key's {0} point is not on the curve")]
     NotOnCurve(KeyAlgorithm),
+    /// A point that a few additions bring to the neutral element.
+    #[error("the key's {0} point has a small order, so signatures that anybody makes fit it")]
+    SmallOrder(KeyAlgorithm),
+    /// An EC point without its second coordinate.
+    #[error("the key's {0} point is compressed, and has to be written with both coordinates")]
+    Compressed(KeyAlgorithm),
+    /// A SubjectPublicKeyInfo that is not written as everybody writes it.
+    #[error("the {0} key is written in an unusual form: {1}")]
+    Form(KeyAlgorithm, &'static str),
 }
 
 impl WeakKey {
@@ -106,10 +119,21 @@ impl WeakKey {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::SmallExponent(3) => {
-                "make a new key; if the device cannot, --allow-exponent-3 lets this one through"
+                "make a new key; if that is not possible, --allow-exponent-3 lets this one through"
             }
             Self::Roca => {
                 "make a new key outside that chip, or an EC key in it; ask its maker for an update"
+            }
+            Self::Compressed(_) => {
+                "write the key with its whole point, and make the request with that: `openssl ec -in KEY \
+                 -conv_form uncompressed -out NEW-KEY`"
+            }
+            Self::Form(KeyAlgorithm::Rsa { .. }, _) => {
+                "make a plain RSA key, and the request with that: `openssl genpkey -algorithm RSA -pkeyopt \
+                 rsa_keygen_bits:3072 -out NEW-KEY`"
+            }
+            Self::Form(..) => {
+                "make the request with OpenSSL: `openssl req -new -key KEY -subj /CN=ID -out FILE`"
             }
             _ => "make a new key, for example with `c8y-pki key new --type ec-p256 --out FILE`",
         };
@@ -135,8 +159,45 @@ pub(super) fn check(
         KeyAlgorithm::EcP256 => check_point(&P256, algorithm, bits),
         KeyAlgorithm::EcP384 => check_point(&P384, algorithm, bits),
         KeyAlgorithm::EcP521 => check_point(&P521, algorithm, bits),
-        KeyAlgorithm::Ed25519 => Ok(()),
+        KeyAlgorithm::Ed25519 => check_edwards(algorithm, bits),
     }
+}
+
+/// Refuses a key that is not written in the one usual form: an EC point with both coordinates, an RSA key as
+/// rsaEncryption with NULL (RFC 4055, 1.2), all of it in DER. In another form, the same key would be taken for
+/// another one.
+pub(super) fn check_form(key: &PublicKey) -> Result<(), WeakKey> {
+    let (algorithm, bits) = (key.algorithm(), key.bits());
+    match algorithm {
+        KeyAlgorithm::EcP256 | KeyAlgorithm::EcP384 | KeyAlgorithm::EcP521
+            if matches!(bits.first(), Some(2 | 3)) =>
+        {
+            return Err(WeakKey::Compressed(algorithm));
+        }
+        KeyAlgorithm::Rsa { .. } if rsa_numbers(bits).is_ok_and(|n| rsa_key(&n) != bits) => {
+            return Err(WeakKey::Form(algorithm, "its numbers are not in DER"));
+        }
+        _ => {}
+    }
+    let usual = PublicKey::from_raw(algorithm, bits);
+    match (algorithm, usual.spki() == key.spki()) {
+        (_, true) => Ok(()),
+        (KeyAlgorithm::Rsa { .. }, false) => {
+            Err(WeakKey::Form(algorithm, "its algorithm is not rsaEncryption with NULL"))
+        }
+        (_, false) => Err(WeakKey::Form(algorithm, "it is not in DER, or has parameters too many")),
+    }
+}
+
+/// The RSAPublicKey of a modulus and an exponent, in DER.
+fn rsa_key((modulus, exponent): &(Vec<u8>, Vec<u8>)) -> Vec<u8> {
+    let integer = |octets: &[u8]| {
+        let digits = BigUint::from_bytes_be(octets).to_bytes_be();
+        // An INTEGER is signed.
+        let sign: &[u8] = if digits[0] >= 0x80 { &[0] } else { &[] };
+        der::element(der::INTEGER, &[sign, &digits])
+    };
+    der::element(der::SEQUENCE, &[&integer(modulus), &integer(exponent)])
 }
 
 fn check_rsa(
@@ -308,6 +369,31 @@ static P521: LazyLock<Curve> = LazyLock::new(|| {
         66,
     )
 });
+
+static P25519: LazyLock<BigUint> = LazyLock::new(|| (BigUint::from(1u32) << 255u32) - 19u32);
+
+/// y of two of the four points of order 8, from the least octet on; that of the others is its negative.
+const ORDER_8: [u8; 32] = [
+    0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+    0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+];
+
+/// Checks a point of Ed25519 as RFC 8032, 5.1.2, writes it: y, and in the highest bit the sign of x.
+///
+/// The points whose order is 1, 2, 4 or 8 have y = 1, -1, 0 and the two of order 8.
+fn check_edwards(name: KeyAlgorithm, bits: &[u8]) -> Result<(), WeakKey> {
+    let mut y = BigUint::from_bytes_le(bits);
+    y.set_bit(255, false);
+    let p = &*P25519;
+    let reduced = &y % p;
+    let eighth = BigUint::from_bytes_le(&ORDER_8);
+    let one = BigUint::from(1u32);
+    let small = [BigUint::ZERO, p - &one, one, p - &eighth, eighth];
+    if small.contains(&reduced) {
+        return Err(WeakKey::SmallOrder(name));
+    }
+    if y >= *p { Err(WeakKey::Coordinate(name)) } else { Ok(()) }
+}
 
 /// Checks a point in the form of SEC 1, 2.3.3.
 fn check_point(curve: &Curve, name: KeyAlgorithm, point: &[u8]) -> Result<(), WeakKey> {

@@ -156,6 +156,102 @@ fn padded(number: &BigUint, octets: usize) -> Vec<u8> {
     [vec![0; octets - digits.len()], digits].concat()
 }
 
+/// All encodings of libsodium's list, each with both signs, and what is y = 0 or 1 modulo 2^255 - 19.
+#[test]
+fn ed25519_points_of_small_order_are_refused_in_every_form() {
+    let hex = |text: &str| -> [u8; 32] {
+        let octet = |at: usize| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap();
+        std::array::from_fn(octet)
+    };
+    let small = [
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    ];
+    let of = |bits: &[u8]| PublicKey::from_raw(KeyAlgorithm::Ed25519, bits).check_fit(STRICT);
+    for mut bits in small.map(hex) {
+        for sign in [0, 0x80] {
+            bits[31] = bits[31] & 0x7f | sign;
+            let refused = Err(CryptoError::Weak(WeakKey::SmallOrder(KeyAlgorithm::Ed25519)));
+            assert_eq!(of(&bits), refused, "{bits:02x?}");
+        }
+    }
+    // y = 3, not below the prime; and the base point, whose order is large.
+    let large = hex("f0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f");
+    let refused = Err(CryptoError::Weak(WeakKey::Coordinate(KeyAlgorithm::Ed25519)));
+    assert_eq!(of(&large), refused);
+    assert_eq!(
+        of(&hex("5866666666666666666666666666666666666666666666666666666666666666")),
+        Ok(())
+    );
+}
+
+#[test]
+fn a_key_has_one_form() {
+    let form = |key: Result<PublicKey, CryptoError>| match key.unwrap().check_fit(STRICT) {
+        Err(CryptoError::Weak(WeakKey::Form(_, why))) => why,
+        other => panic!("{other:?}"),
+    };
+    let spki = |algorithm: &[u8], bits: &[u8]| {
+        let bits = der::element(der::BIT_STRING, &[&[0], bits]);
+        PublicKey::from_spki(&der::element(der::SEQUENCE, &[algorithm, &bits]))
+    };
+    let identifier = |oid: &[u8], parameters: &[u8]| {
+        der::element(der::SEQUENCE, &[&der::element(der::OID, &[oid]), parameters])
+    };
+    let (rsa, pss) =
+        (*b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", *b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a");
+    let (pair, _) = KeyPair::generate(KeyType::Rsa2048).unwrap();
+    let bits = pair.public().bits();
+    assert_eq!(spki(&identifier(&rsa, &[5, 0]), bits).unwrap().check_fit(STRICT), Ok(()));
+    for (oid, parameters) in [(&rsa, &[][..]), (&rsa, &[0x30, 0]), (&pss, &[]), (&pss, &[0x30, 0])]
+    {
+        let why = form(spki(&identifier(oid, parameters), bits));
+        assert_eq!(why, "its algorithm is not rsaEncryption with NULL");
+    }
+    // The same numbers with a zero in front.
+    let (modulus, exponent) = rsa_numbers(bits).unwrap();
+    let integer = |octets: &[&[u8]]| der::element(der::INTEGER, octets);
+    let long = der::element(
+        der::SEQUENCE,
+        &[&integer(&[&[0], &modulus]), &integer(&[&[0, 0], &exponent])],
+    );
+    match spki(&identifier(&rsa, &[5, 0]), &long) {
+        Ok(key) => assert_eq!(form(Ok(key)), "its numbers are not in DER"),
+        Err(e) => assert_eq!(e, CryptoError::BadPublicKey("not an RSAPublicKey")),
+    }
+    let (pair, _) = KeyPair::generate(KeyType::Ed25519).unwrap();
+    let with_null = spki(&identifier(b"\x2b\x65\x70", &[5, 0]), pair.public().bits());
+    assert_eq!(form(with_null), "it is not in DER, or has parameters too many");
+    let (pair, _) = KeyPair::generate(KeyType::EcP256).unwrap();
+    let (point, name) = (pair.public().bits(), KeyAlgorithm::EcP256);
+    let compressed = [&[2 + (point[64] & 1)][..], &point[1..33]].concat();
+    let refused = PublicKey::from_raw(name, &compressed).check_fit(STRICT).unwrap_err();
+    assert_eq!(refused, CryptoError::Weak(WeakKey::Compressed(name)));
+    assert!(refused.hint().unwrap().contains("-conv_form uncompressed"));
+}
+
+#[test]
+fn a_curve_of_numbers_is_not_told_octet_by_octet() {
+    let explicit = der::element(der::SEQUENCE, &[&[7; 300]]);
+    for (parameters, told) in [
+        (explicit, "the algorithm EC with explicit curve parameters is not supported"),
+        (der::element(der::OID, &[&[0x2b; 3000]]), "the algorithm EC on curve 1."),
+    ] {
+        let oid = der::element(der::OID, &[b"\x2a\x86\x48\xce\x3d\x02\x01"]);
+        let identifier = der::element(der::SEQUENCE, &[&oid, &parameters]);
+        let spki = der::element(der::SEQUENCE, &[&identifier, &[3, 2, 0, 4]]);
+        let error = PublicKey::from_spki(&spki).unwrap_err();
+        assert!(error.to_string().starts_with(told), "{error}");
+        assert!(error.to_string().len() < 120, "{error}");
+    }
+    assert!(CryptoError::ExplicitCurve.hint().unwrap().contains("-param_enc named_curve"));
+}
+
 #[test]
 fn every_sentence_names_its_reason_and_has_a_hint() {
     let all = [

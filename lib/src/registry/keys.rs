@@ -4,15 +4,22 @@
 //! The column `key` has the first 16 octets of the SHA-256 of a certificate's SubjectPublicKeyInfo. They are
 //! as random as serial numbers, so they are kept and looked for as those are: behind the audit row of their
 //! chunk. What is found is compared with the key itself.
+//!
+//! Who looks does so before the certificate is made; in the transaction that records it, what others have
+//! recorded in the meantime is looked at again.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
-use super::Record;
-use super::sqlite::{Registry, Result};
+use super::query::records;
+use super::sqlite::{Registry, Result, database_error};
+use super::{NewRecord, Record, RegistryError, Role, Status, audit};
 use crate::cert::spki_of;
+use crate::client_id::DeviceId;
+use crate::crl::Reason;
 use crate::crypto::sha256;
 
 /// Octets of a key's digest that are kept.
@@ -77,6 +84,33 @@ impl Record {
             (None, Err(_)) => format!("a CA below {}", self.ca),
         }
     }
+
+    /// Whether its key must not be certified, for the device of that folded id or, without one, for a CA.
+    ///
+    /// A device's own certificates do not count against it, unless one was revoked for another reason than
+    /// that a new one took its place.
+    pub(crate) fn keeps_key_from(&self, folded: Option<&str>) -> bool {
+        let own = self.client_id.as_ref().map(|id| id.to_lowercase());
+        let is_own = own.as_deref() == folded;
+        match (self.status, self.revoked, folded) {
+            (Status::Revoked, Some((_, Reason::Superseded)), _) if is_own => false,
+            (Status::Revoked, ..) => true,
+            // CAs are made one after the other, and looked at before.
+            (_, _, None) => !is_own,
+            (Status::Live, ..) => !is_own,
+            (Status::Superseded, ..) => self.role == Role::Ca,
+        }
+    }
+}
+
+impl NewRecord {
+    /// Whose it is, for messages.
+    fn holder(&self) -> String {
+        match &self.device {
+            Some(id) => format!("the device {:?}", id.as_str()),
+            None => "the new CA".to_owned(),
+        }
+    }
 }
 
 impl Registry {
@@ -89,51 +123,169 @@ impl Registry {
 
     /// The same for many keys: the time grows with the registry or with the keys, not with both.
     pub fn with_keys<'a>(&self, spkis: impl IntoIterator<Item = &'a [u8]>) -> Result<KeyHolders> {
-        let wanted: HashSet<[u8; 32]> = spkis.into_iter().map(sha256).collect();
-        let mut holders = KeyHolders::default();
-        if wanted.len() < MANY {
-            for digest in &wanted {
-                let value = vec![Value::from(key_start(digest).to_vec())];
-                let records = self.collect(&format!("WHERE {OF_KEY} ? ORDER BY id"), value)?;
-                holders.add(digest, records);
-            }
-            return Ok(holders);
-        }
-        let by_start: HashMap<KeyStart, &[u8; 32]> =
-            wanted.iter().map(|digest| (key_start(digest), digest)).collect();
-        let mut hits = Vec::new();
-        self.each_key(|id, key| {
-            if let Some(digest) = by_start.get(key) {
-                hits.push((id, **digest));
-            }
-        })?;
-        hits.sort_unstable();
-        for (id, digest) in hits {
-            holders.add(&digest, self.collect("WHERE id = ?", vec![Value::from(id)])?);
-        }
-        Ok(holders)
+        let wanted = spkis.into_iter().map(sha256).collect();
+        holders(&self.connection, &wanted).map_err(|e| self.error(&e))
+    }
+
+    /// From where on a run, which looks its keys up now, is to hold them against what others record.
+    pub(crate) fn newcomers(&self) -> Result<Newcomers> {
+        let (seen, _) = audit::head(&self.connection).map_err(|e| self.error(&e))?;
+        Ok(Newcomers { seen, keys: HashMap::new() })
     }
 
     /// The shortened digests of all keys that were ever certified, for a run that holds keys of its own
     /// against them: some 20 octets of memory each.
     pub(crate) fn certified_keys(&self) -> Result<HashSet<KeyStart>> {
         let mut keys = HashSet::new();
-        self.each_key(|_, key| keys.extend(KeyStart::try_from(key)))?;
+        each_key(&self.connection, |_, key| keys.extend(KeyStart::try_from(key)))
+            .map_err(|e| self.error(&e))?;
         Ok(keys)
     }
+}
 
-    /// Reads the index, which is small, from one end to the other.
-    fn each_key(&self, mut visit: impl FnMut(i64, &[u8])) -> Result<()> {
-        let mut read = || -> rusqlite::Result<()> {
-            let sql = "SELECT id, key FROM certificate INDEXED BY certificate_key";
-            let mut query = self.connection.prepare_cached(sql)?;
-            let mut rows = query.query([])?;
-            while let Some(row) = rows.next()? {
-                visit(row.get(0)?, row.get_ref(1)?.as_blob()?);
+/// The certificates of keys, given as the SHA-256 of each SubjectPublicKeyInfo.
+fn holders(connection: &Connection, wanted: &HashSet<[u8; 32]>) -> rusqlite::Result<KeyHolders> {
+    let mut holders = KeyHolders::default();
+    if wanted.len() < MANY {
+        for digest in wanted {
+            holders.add(digest, of_start(connection, &key_start(digest))?);
+        }
+        return Ok(holders);
+    }
+    let by_start: HashMap<KeyStart, &[u8; 32]> =
+        wanted.iter().map(|digest| (key_start(digest), digest)).collect();
+    let mut hits = Vec::new();
+    each_key(connection, |id, key| {
+        if let Some(digest) = by_start.get(key) {
+            hits.push((id, **digest));
+        }
+    })?;
+    hits.sort_unstable();
+    for (id, digest) in hits {
+        holders.add(&digest, of_row(connection, id)?);
+    }
+    Ok(holders)
+}
+
+fn of_start(connection: &Connection, start: &KeyStart) -> rusqlite::Result<Vec<Record>> {
+    let value = vec![Value::from(start.to_vec())];
+    records(connection, &format!("WHERE {OF_KEY} ? ORDER BY id"), value)
+}
+
+fn of_row(connection: &Connection, id: i64) -> rusqlite::Result<Vec<Record>> {
+    records(connection, "WHERE id = ?", vec![Value::from(id)])
+}
+
+/// Reads the index, which is small, from one end to the other.
+fn each_key(connection: &Connection, mut visit: impl FnMut(i64, &[u8])) -> rusqlite::Result<()> {
+    let sql = "SELECT id, key FROM certificate INDEXED BY certificate_key";
+    let mut query = connection.prepare_cached(sql)?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        visit(row.get(0)?, row.get_ref(1)?.as_blob()?);
+    }
+    Ok(())
+}
+
+/// The keys that others have had certified since a run has looked up who has its own: some 50 octets of memory
+/// each. What the run records itself is passed over.
+#[derive(Debug)]
+pub(crate) struct Newcomers {
+    /// The last row of the audit log that was looked at.
+    seen: i64,
+    /// Their rows, by their keys.
+    keys: HashMap<KeyStart, Vec<i64>>,
+}
+
+impl Newcomers {
+    /// Looks at what was recorded since the last time. `own` is the name of the run.
+    fn update(&mut self, connection: &Connection, own: &str) -> rusqlite::Result<()> {
+        let mut log = connection
+            .prepare_cached("SELECT sequence, detail FROM audit WHERE sequence > ?1 ORDER BY 1")?;
+        let mut of_chunk = connection.prepare_cached(
+            "SELECT id, key FROM certificate INDEXED BY certificate_key WHERE audit = ?1",
+        )?;
+        let mut entries = log.query([self.seen])?;
+        while let Some(entry) = entries.next()? {
+            self.seen = entry.get(0)?;
+            let detail = entry.get_ref(1)?.as_str()?;
+            let detail: serde_json::Value = serde_json::from_str(detail).unwrap_or_default();
+            if detail["batch"] == own {
+                continue;
             }
-            Ok(())
-        };
-        read().map_err(|e| self.error(&e))
+            let mut rows = of_chunk.query([self.seen])?;
+            while let Some(row) = rows.next()? {
+                if let Ok(key) = KeyStart::try_from(row.get_ref(1)?.as_blob()?) {
+                    self.keys.entry(key).or_default().push(row.get(0)?);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// In the transaction that records them: refuses certificates for keys from outside that somebody else has by
+/// now. Everything is looked up, or, for a run that has done so, the `newcomers`.
+pub(super) fn check_free(
+    connection: &Connection,
+    (path, batch): (&Path, &str),
+    new: &[&NewRecord],
+    mut newcomers: Option<&mut Newcomers>,
+) -> Result<()> {
+    let fail = |e: rusqlite::Error| database_error(path, &e);
+    let mut seen: HashMap<&[u8; 32], &NewRecord> = HashMap::new();
+    if let Some(newcomers) = newcomers.as_deref_mut() {
+        newcomers.update(connection, batch).map_err(fail)?;
+    }
+    for record in new.iter().filter(|record| record.key_from_outside) {
+        let digest = &record.certificate.key_digest;
+        let (start, taken) = (key_start(digest), |other| taken(record, other));
+        if let Some(other) = seen.insert(digest, record) {
+            return Err(taken(other.holder()));
+        }
+        let mut holders = KeyHolders::default();
+        match newcomers.as_deref() {
+            None => holders.add(digest, of_start(connection, &start).map_err(fail)?),
+            Some(newcomers) => {
+                for id in newcomers.keys.get(&start).into_iter().flatten() {
+                    holders.add(digest, of_row(connection, *id).map_err(fail)?);
+                }
+            }
+        }
+        let folded = record.device.as_ref().map(DeviceId::folded);
+        let holders = holders.into_records();
+        if let Some(other) = holders.iter().find(|other| other.keeps_key_from(folded.as_deref())) {
+            return Err(taken(other.holder()));
+        }
+    }
+    Ok(())
+}
+
+fn taken(record: &NewRecord, other: String) -> RegistryError {
+    RegistryError::KeyTaken { holder: record.holder(), other }
+}
+
+/// In the transaction that revokes certificates as their keys are compromised: [`RegistryError::Conflict`] if
+/// another one has such a key by now, which is not among them.
+pub(super) fn check_all_of_keys(
+    connection: &Connection,
+    path: &Path,
+    revoked: &[Record],
+) -> Result<()> {
+    let digest = |record: &Record| {
+        let spki = spki_of(&record.der).ok_or_else(|| RegistryError::Damaged {
+            path: path.display().to_string(),
+            message: format!("the certificate {} cannot be read", record.serial),
+        })?;
+        Ok(sha256(spki))
+    };
+    let wanted = revoked.iter().map(digest).collect::<Result<HashSet<_>>>()?;
+    let rows: HashSet<_> = revoked.iter().map(|record| record.row).collect();
+    let holders = holders(connection, &wanted).map_err(|e| database_error(path, &e))?;
+    let is_left = |r: &Record| r.status != Status::Revoked && !rows.contains(&r.row);
+    match holders.into_records().iter().any(is_left) {
+        true => Err(RegistryError::Conflict),
+        false => Ok(()),
     }
 }
 

@@ -34,7 +34,7 @@ use crate::files::{FREE_SPACE, NO_SPACE};
 pub use audit::AuditRow;
 pub use check::{Checked, Finding, Scan, Unfinished};
 pub use keys::KeyHolders;
-pub(crate) use keys::{KeyStart, key_start};
+pub(crate) use keys::{KeyStart, Newcomers, key_start};
 pub use query::{Snapshot, Standings};
 pub(crate) use rollback::number_of;
 pub use rollback::{FoundRevocation, Takeover};
@@ -63,6 +63,14 @@ pub enum RegistryError {
         "a certificate of this batch was issued or changed by another process at the same time"
     )]
     Conflict,
+    /// A key from outside that somebody else has had certified at the same time.
+    #[error("the key of {holder} is that of {other} too, which another process has recorded")]
+    KeyTaken {
+        /// Who was to get it: `the device "gw-1"`, `the new CA`.
+        holder: String,
+        /// Who has it.
+        other: String,
+    },
     /// No certificate of that device, or with that serial number.
     #[error("there is no certificate {what} in the registry")]
     Unknown {
@@ -135,6 +143,9 @@ impl RegistryError {
         let text = match self {
             Self::TooNew { .. } => "use a newer version of c8y-pki",
             Self::Conflict => "run the same command again: it takes what is left",
+            Self::KeyTaken { .. } => {
+                "have each make a key of its own; run the same command again for the others"
+            }
             Self::RevocationDate { .. } => {
                 "give a time since which the certificate was valid, or leave --at out for now"
             }
@@ -241,6 +252,9 @@ pub struct NewRecord {
     pub has_key: bool,
     /// The certificate that it replaces, which must be live.
     pub replaces: Option<Replaced>,
+    /// Whether its key was not made for it just now, so that somebody else may have it: of a request, a file,
+    /// a pool or a token. Then it is recorded only if nobody has.
+    pub key_from_outside: bool,
 }
 
 /// A certificate as it stands in the registry.

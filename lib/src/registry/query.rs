@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use rusqlite::types::Value;
-use rusqlite::{OptionalExtension, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use time::OffsetDateTime;
 
 use super::schema::OF_SERIAL;
@@ -240,18 +240,41 @@ impl Registry {
         values: Vec<Value>,
         mut visit: impl FnMut(Record) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        let fail = |e: rusqlite::Error| E::from(self.error(&e));
-        let sql = format!(
-            "SELECT ca, role, client_id, serial, not_before, not_after, status, revoked_at, reason,
-             recorded, batch, der, details, location, has_key, id FROM certificate {tail}"
-        );
-        let mut query = self.connection.prepare_cached(&sql).map_err(fail)?;
-        let mut rows = query.query(params_from_iter(values)).map_err(fail)?;
-        while let Some(row) = rows.next().map_err(fail)? {
-            visit(read_record(row).map_err(fail)?)?;
-        }
-        Ok(())
+        each_record(&self.connection, tail, values, |e| E::from(self.error(&e)), &mut visit)
     }
+}
+
+/// The certificates that the end of a statement selects.
+pub(super) fn records(
+    connection: &Connection,
+    tail: &str,
+    values: Vec<Value>,
+) -> rusqlite::Result<Vec<Record>> {
+    let mut records = Vec::new();
+    each_record(connection, tail, values, std::convert::identity, &mut |record| {
+        records.push(record);
+        Ok(())
+    })?;
+    Ok(records)
+}
+
+fn each_record<E>(
+    connection: &Connection,
+    tail: &str,
+    values: Vec<Value>,
+    fail: impl Fn(rusqlite::Error) -> E,
+    visit: &mut dyn FnMut(Record) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    let sql = format!(
+        "SELECT ca, role, client_id, serial, not_before, not_after, status, revoked_at, reason,
+         recorded, batch, der, details, location, has_key, id FROM certificate {tail}"
+    );
+    let mut query = connection.prepare_cached(&sql).map_err(&fail)?;
+    let mut rows = query.query(params_from_iter(values)).map_err(&fail)?;
+    while let Some(row) = rows.next().map_err(&fail)? {
+        visit(read_record(row).map_err(&fail)?)?;
+    }
+    Ok(())
 }
 
 /// Asks what there is of one device after the other.

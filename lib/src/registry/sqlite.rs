@@ -9,6 +9,7 @@ use rusqlite::{
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::keys::Newcomers;
 use super::reading::Way;
 use super::schema::{APPLICATION, VERSION};
 use super::{
@@ -104,23 +105,26 @@ impl Registry {
     /// replace become superseded, or revoked, in the same one.
     ///
     /// [`RegistryError::Conflict`] if one of the devices is live already, or if a certificate that
-    /// is to be replaced is not live any more.
+    /// is to be replaced is not live any more. [`RegistryError::KeyTaken`] if somebody else has a key
+    /// that came from outside.
     pub fn record(
         &mut self,
         batch: &str,
         now: OffsetDateTime,
         records: &[NewRecord],
     ) -> Result<()> {
-        self.record_with(batch, now, &records.iter().collect::<Vec<_>>(), &[])
+        self.record_with(batch, now, &records.iter().collect::<Vec<_>>(), &[], None)
     }
 
-    /// The same, and keeps the `marks` of files that hold their keys or passwords.
-    pub fn record_with(
+    /// The same, and keeps the `marks` of files that hold their keys or passwords. Of the keys from outside
+    /// only the `newcomers` are looked at, if a run has some.
+    pub(crate) fn record_with(
         &mut self,
         batch: &str,
         now: OffsetDateTime,
         records: &[&NewRecord],
         marks: &[Mark],
+        newcomers: Option<&mut Newcomers>,
     ) -> Result<()> {
         let path = self.path.clone();
         let fail = |e: rusqlite::Error| database_error(&path, &e);
@@ -129,6 +133,7 @@ impl Registry {
         for revoke in [false, true] {
             supersede(&transaction, &path, now, replaced.iter().filter(|r| r.revoke == revoke))?;
         }
+        keys::check_free(&transaction, (&path, batch), records, newcomers)?;
         let (next, _) = audit::head(&transaction).map_err(fail)?;
         let mut digests = Vec::with_capacity(records.len() * 32);
         let mut insert = transaction.prepare_cached(INSERT).map_err(fail)?;
@@ -155,7 +160,8 @@ impl Registry {
     /// [`RegistryError::AlreadyRevoked`] if one is revoked already: when and why stays as it is.
     /// [`RegistryError::RevocationDate`] if `at` lies in the future, or before the certificate's
     /// notBefore. `now` is never too early: a certificate that is valid only from tomorrow can be revoked
-    /// today.
+    /// today. [`RegistryError::Conflict`] for [`Reason::KeyCompromise`] if another certificate that is not
+    /// revoked has a key of theirs: `records` have to be all of that key's.
     pub fn revoke(
         &mut self,
         records: &[Record],
@@ -166,6 +172,9 @@ impl Registry {
         let path = self.path.clone();
         let fail = |e: rusqlite::Error| database_error(&path, &e);
         let transaction = begin(&mut self.connection, &self.path)?;
+        if reason == Reason::KeyCompromise {
+            keys::check_all_of_keys(&transaction, &path, records)?;
+        }
         for record in records {
             check_date(record, at, now)?;
             let changed = transaction

@@ -113,6 +113,8 @@ fn record(
         location: Some(places::absolute(&found.place)),
         has_key: found.has_key,
         replaces: None,
+        // It was certified already.
+        key_from_outside: false,
     };
     let registry = pki.registry_mut();
     match live {

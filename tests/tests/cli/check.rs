@@ -288,6 +288,7 @@ mod long {
                 location: None,
                 has_key: false,
                 replaces: None,
+                key_from_outside: false,
             }
         };
         for start in (0..ROWS).step_by(5000) {

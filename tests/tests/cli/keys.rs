@@ -26,12 +26,12 @@ fn with_weak_keys() -> Option<Cli> {
     Some(cli)
 }
 
-fn sign(what: &str) -> String {
+pub(crate) fn sign(what: &str) -> String {
     format!("device sign {what} --ca line --out out {CA_PW}")
 }
 
 /// Makes a request with OpenSSL for a key in a file.
-fn request(openssl: &Tool, cli: &Cli, key: &str, id: &str, more: &[&str]) {
+pub(crate) fn request(openssl: &Tool, cli: &Cli, key: &str, id: &str, more: &[&str]) {
     let [key, csr] = [key, &format!("csr/{id}.csr")].map(|name| cli.arg(name));
     cli.write("csr/.keep", "");
     std::fs::remove_file(cli.path("csr/.keep")).expect("it was there");
@@ -41,13 +41,13 @@ fn request(openssl: &Tool, cli: &Cli, key: &str, id: &str, more: &[&str]) {
 }
 
 /// A new EC key with OpenSSL.
-fn new_key(openssl: &Tool, cli: &Cli, name: &str) {
+pub(crate) fn new_key(openssl: &Tool, cli: &Cli, name: &str) {
     let file = cli.arg(name);
     let p256 = ["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
     openssl.run(&[&p256[..], &["-out", &file]].concat());
 }
 
-fn refusal(cli: &Cli, line: &str) -> String {
+pub(crate) fn refusal(cli: &Cli, line: &str) -> String {
     let all = cli.run(&format!("{line} --json")).expect(1).json_lines();
     assert_eq!((all.len(), &all[0]["action"]), (1, &"refused".into()), "{all:?}");
     all[0]["message"].as_str().expect("a sentence").to_owned()
@@ -270,12 +270,14 @@ fn with_a_shared_key(openssl: &Tool, sqlite: &Tool) -> Cli {
     hide("x''");
     cli.ok(&sign("csr/b.csr"));
     hide("(SELECT key FROM certificate WHERE client_id = 'b')");
-    cli.ok("registry check");
+    let found = cli.run("registry check").expect(1).stdout;
+    let shared = "the device \"a\", the device \"b\" have live certificates for the same key";
+    assert!(found.contains(shared), "{found}");
     cli
 }
 
 /// Runs a command line at a terminal and types one line; what is seen, and the exit code.
-fn typed(cli: &Cli, line: &str, keys: &str) -> Option<(String, i32)> {
+pub(crate) fn typed(cli: &Cli, line: &str, keys: &str) -> Option<(String, i32)> {
     let python = python_with("pty")?;
     let spawn = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
     let mut child = Command::new(python.path())

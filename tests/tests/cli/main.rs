@@ -13,6 +13,7 @@ mod large;
 mod life;
 mod line;
 mod lists;
+mod one_key;
 mod outputs;
 mod registration;
 mod requests;

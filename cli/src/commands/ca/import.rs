@@ -4,6 +4,7 @@ use std::path::Path;
 
 use c8y_pki::Error;
 use c8y_pki::authority::{OwnKey, Pki};
+use c8y_pki::crypto::KeyPolicy;
 use c8y_pki::files;
 use c8y_pki::key::PrivateKey;
 use c8y_pki::secret::{ChosenPassword, Password};
@@ -13,6 +14,7 @@ use super::{AddArgs, ca_password, made};
 use crate::commands::key::read_key_of;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
+use crate::password::WeakArgs;
 use crate::{clock, password, token, values};
 
 pub(super) fn run(args: &AddArgs, dir: &Path, out: Output) -> Result {
@@ -22,7 +24,7 @@ pub(super) fn run(args: &AddArgs, dir: &Path, out: Output) -> Result {
     }
     Pki::check_new_name(dir, &args.name)?;
     let path = args.key.clone().unwrap_or_default();
-    let keys = args.keys.policy();
+    let keys = KeyPolicy { allow_exponent_3: args.allow_exponent_3 };
     let now = OffsetDateTime::now_utc();
     let ca = if let Some(text) = token::as_uri(&path) {
         if args.make.place.ca_password_file.is_some() {
@@ -68,16 +70,21 @@ fn key_of_file(args: &AddArgs, path: &Path, out: Output) -> Result<(PrivateKey, 
     // Without a new password the key keeps the one it came with.
     let password = match (own.given()?, key_password) {
         (Some(new), _) => weak.choose(new, out)?,
-        (None, Some(kept)) => as_it_came(kept, out),
+        (None, Some(kept)) => as_it_came(kept, weak, out)?,
         (None, None) => own.chosen(weak, out)?,
     };
     Ok((key, password))
 }
 
-/// A password that the key has already is not refused: the file that it came from has it too.
-fn as_it_came(password: Password, out: Output) -> ChosenPassword {
-    if let Err(problem) = ChosenPassword::judge(password.clone()) {
-        out.warning(&format!("{problem}; the key keeps it, --ca-password-file gives it another"));
+/// The password that the key has already protects a CA's key from now on.
+fn as_it_came(password: Password, weak: WeakArgs, out: Output) -> Result<ChosenPassword> {
+    match ChosenPassword::judge(password.clone()) {
+        Err(problem) if !weak.weak_password => Err(Failure::usage(
+            format!(
+                "the key would keep the password that it came with, and that is weak: {problem}"
+            ),
+            "give it a new one: --ca-password-file FILE; for tests and labs, --weak-password keeps it",
+        )),
+        _ => weak.choose(password, out),
     }
-    ChosenPassword::unjudged(password)
 }

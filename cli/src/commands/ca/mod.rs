@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::authority::{Ca, CaSettings, KeyPlace, Pki};
-use c8y_pki::crypto::{KeyPolicy, KeyType};
+use c8y_pki::crypto::KeyType;
 use c8y_pki::describe::CertificateView;
 use c8y_pki::issue::Outliving;
 use c8y_pki::profile::PathLength;
@@ -20,7 +20,6 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::clock;
-use crate::commands::device::KeyPolicyArgs;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::password::Source;
@@ -124,8 +123,10 @@ pub(crate) struct AddArgs {
     /// Take in a CA made elsewhere: files with its certificate and those above it
     #[arg(long, value_name = "FILE", num_args = 1.., requires = "key", conflicts_with_all = ["parent", "clamp", "days", "path_length", "key_type", "token", "existing_key"])]
     import: Vec<PathBuf>,
-    #[command(flatten)]
-    keys: KeyPolicyArgs,
+    /// Take in a CA whose RSA key has the public exponent 3, as those of old recipes have; refused otherwise,
+    /// as is every exponent below 65537
+    #[arg(long)]
+    allow_exponent_3: bool,
     /// The private key of the CA to take in, in a file or a token (pkcs11:…), where it stays
     #[arg(long, value_name = "FILE|URI", requires = "import")]
     key: Option<PathBuf>,
@@ -260,7 +261,7 @@ fn named(
 }
 
 fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
-    if args.keys.policy() != KeyPolicy::default() {
+    if args.allow_exponent_3 {
         return Err(Failure::usage(
             "--allow-exponent-3 is for the key of a CA that is taken in, and a new one is to be made",
             "leave it out",

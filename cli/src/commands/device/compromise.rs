@@ -5,10 +5,12 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use c8y_pki::bulk::{BulkError, Fault};
 use c8y_pki::registry::{Record, Registry, Role, Status};
+use c8y_pki::shown::one_line;
 
 use super::revoke::RevokeArgs;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
+use crate::stop;
 
 /// Most holders of a key that a sentence names.
 const MOST_NAMED: usize = 5;
@@ -26,7 +28,9 @@ pub(super) struct SameKey {
 impl SameKey {
     /// Looks for every certificate with the key of a `named` one, live or superseded.
     pub(super) fn of(args: &RevokeArgs, named: &[&Record], registry: &Registry) -> Result<Self> {
-        let certificates: Vec<_> = named.iter().filter_map(|r| r.certificate().ok()).collect();
+        let read = |r: &&Record| r.certificate().map_err(BulkError::from);
+        let certificates: Vec<_> =
+            named.iter().map(read).collect::<std::result::Result<_, BulkError>>()?;
         let holders = registry.with_keys(certificates.iter().map(|cert| cert.spki.as_slice()))?;
         let seen: HashSet<&[u8]> = named.iter().map(|record| record.der.as_slice()).collect();
         let mut records = holders.into_records();
@@ -69,14 +73,15 @@ impl SameKey {
         }
         let mut err = std::io::stderr().lock();
         // Nobody is left to read or to answer if standard error is gone.
-        let _ = writeln!(err, "{told}");
+        let _ = writeln!(err, "{}", one_line(&told));
         for line in &self.others {
-            let _ = writeln!(err, "  {line}");
+            let _ = writeln!(err, "  {}", one_line(line));
         }
         let _ = write!(err, "Revoke all of them? A revocation is final. [y/N] ");
         let _ = err.flush();
         let mut answer = String::new();
-        std::io::stdin().lock().read_line(&mut answer).map_err(Failure::Input)?;
+        stop::at_prompt(|| std::io::stdin().lock().read_line(&mut answer))
+            .map_err(Failure::Input)?;
         Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
     }
 }

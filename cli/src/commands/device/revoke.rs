@@ -84,6 +84,9 @@ struct Revoked {
     revoked_at: OffsetDateTime,
     /// Not named, but for the same key as one that was.
     same_key: bool,
+    /// Whose it is, for people.
+    #[serde(skip)]
+    name: String,
 }
 
 pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
@@ -112,7 +115,7 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
         let (since, reason) = record.revoked.map_or((now, Reason::Unspecified), |r| r);
         out.note(&format!(
             "{} is revoked already, since {}: {}",
-            record.client_id.as_deref().unwrap_or("the CA's certificate"),
+            name(record),
             day(since),
             reason.name()
         ));
@@ -127,7 +130,7 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
     let revoked: Vec<Revoked> = records.into_iter().enumerate().map(row).collect();
     out.results(&revoked, |all| {
         let line = |r: &Revoked| {
-            let holder = r.id.as_deref().unwrap_or("(a CA)");
+            let holder = &r.name;
             let why = if r.same_key { ", the same key" } else { "" };
             format!("{holder}  {}  revoked: {}{why}\n", r.serial, r.reason)
         };
@@ -153,6 +156,7 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
 
 fn row(record: Record, reason: Reason, revoked_at: OffsetDateTime, same_key: bool) -> Revoked {
     Revoked {
+        name: name(&record),
         serial: record.serial.to_string(),
         id: record.client_id,
         ca: record.ca,
@@ -160,6 +164,11 @@ fn row(record: Record, reason: Reason, revoked_at: OffsetDateTime, same_key: boo
         revoked_at,
         same_key,
     }
+}
+
+/// A device's id, or `the CA CN=Line 7`.
+fn name(record: &Record) -> String {
+    record.client_id.clone().unwrap_or_else(|| record.holder())
 }
 
 /// The certificates that are to be revoked, and those that are already; all faults at once.

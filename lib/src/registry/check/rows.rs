@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::signers::Signers;
 use super::story::{Batch, State, Story, print_of};
-use super::{Checked, Finding, Scan};
+use super::{Checked, Finding, Scan, shared};
 use crate::crl::Reason;
 use crate::crypto::{hex, sha256};
 use crate::registry::pipeline::in_order;
@@ -46,7 +46,8 @@ pub(super) fn check(
     checked.join(std::mem::take(&mut ledger.found));
     done?;
     ledger.check_batches(registry, checked)?;
-    check_serials(registry, &mut ledger.serials, checked)
+    check_serials(registry, &mut ledger.serials, checked)?;
+    shared::check(registry, &mut ledger.keys, checked)
 }
 
 /// Rows as they stand in the registry, their texts and octets one behind the other.
@@ -202,6 +203,8 @@ struct Seen {
     fingerprint: [u8; 32],
     /// A hash of its issuer and serial number.
     serial: u64,
+    /// The start of its key's digest, if it is live.
+    key: Option<u64>,
 }
 
 fn judge(chunk: Chunk, story: &Story, signers: &Signers) -> Judged {
@@ -232,7 +235,9 @@ fn judge(chunk: Chunk, story: &Story, signers: &Signers) -> Judged {
         let mut serial = DefaultHasher::new();
         (row.issuer, row.serial).hash(&mut serial);
         let (serial, digest) = (serial.finish(), kept.to_vec());
-        judged.rows.push(Seen { id: at.id, audit: at.audit, digest, fingerprint, serial });
+        let key = shared::start(&chunk.octets[at.key.clone()]);
+        let key = key.filter(|_| at.state.status == Status::Live);
+        judged.rows.push(Seen { id: at.id, audit: at.audit, digest, fingerprint, serial, key });
     }
     judged
 }
@@ -278,6 +283,7 @@ struct Ledger<'s> {
     /// Digests of rows from before the migration from version 1.
     before: Vec<u8>,
     serials: Vec<(u64, i64)>,
+    keys: Vec<(u64, i64)>,
 }
 
 impl<'s> Ledger<'s> {
@@ -291,6 +297,7 @@ impl<'s> Ledger<'s> {
             others: BTreeMap::new(),
             before: Vec::new(),
             serials: Vec::new(),
+            keys: Vec::new(),
         }
     }
 
@@ -299,6 +306,7 @@ impl<'s> Ledger<'s> {
         for seen in judged.rows {
             self.rows += 1;
             self.serials.push((seen.serial, seen.id));
+            self.keys.extend(seen.key.map(|key| (key, seen.id)));
             if self.story.migrated.as_ref().is_some_and(|(until, _)| seen.audit < *until) {
                 self.before.extend_from_slice(&seen.digest);
             }
