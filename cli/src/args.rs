@@ -33,8 +33,9 @@ pub(crate) struct Global {
     /// Print results and errors only
     #[arg(long, short, global = true, help_heading = "Global options")]
     pub(crate) quiet: bool,
-    /// Go on though this computer's clock is behind the registry, its lists or the tenant by more than 10
-    /// minutes, or more than 30 days after the registry's last entry: it is right. The audit log keeps it
+    /// This computer's clock is right: go on although it differs from the tenant's by more than 10 minutes
+    /// (behind it or ahead of it), is behind the registry or its lists by more than 10 minutes, or is more
+    /// than 30 days after the registry's last entry. The audit log of the PKI folder keeps it
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) clock_is_right: bool,
     /// The PKI folder

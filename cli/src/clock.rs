@@ -23,16 +23,17 @@ pub(crate) fn believe(right: bool) {
 
 /// Opens the PKI folder for a command that writes to it, or signs with its keys.
 pub(crate) fn open(dir: &Path, now: OffsetDateTime) -> Result<Pki> {
-    let mut pki = Pki::open(dir, now)?;
+    let mut pki = Pki::open_unrecorded(dir, now)?;
     hold(&mut pki, now, None)?;
+    // Its rows carry the time: not before that is believed.
+    pki.record_unfinished(now)?;
     Ok(pki)
 }
 
 /// The same, and makes the folder if there is none.
 pub(crate) fn open_or_create(dir: &Path, now: OffsetDateTime) -> Result<Pki> {
-    let mut pki = Pki::open_or_create(dir, now)?;
-    hold(&mut pki, now, None)?;
-    Ok(pki)
+    Pki::make_folder(dir)?;
+    open(dir, now)
 }
 
 /// Opens the PKI folder for a command that only reads, also where nothing can be written. What cannot be read,
@@ -60,10 +61,18 @@ pub(crate) fn hold(
     now: OffsetDateTime,
     tenant: Option<OffsetDateTime>,
 ) -> Result<()> {
-    let evidence = Evidence { tenant, ..pki.evidence()? };
-    match clock::check(now, &evidence) {
-        Err(error) if is_right(&error)? => Ok(pki.registry_mut().believe_clock(&error)?),
-        verdict => Ok(verdict?),
+    let mut evidence = Evidence { tenant, ..pki.evidence()? };
+    loop {
+        let Err(error) = clock::check(now, &evidence) else { return Ok(()) };
+        if !is_right(&error)? {
+            return Err(error.into());
+        }
+        pki.registry_mut().believe_clock(&error)?;
+        match error {
+            // What was made here speaks for itself.
+            ClockError::Tenant { .. } => evidence.tenant = None,
+            _ => return Ok(()),
+        }
     }
 }
 
@@ -74,21 +83,34 @@ pub(crate) fn hold_for_rollout(
     tenant: Option<OffsetDateTime>,
 ) -> Result<()> {
     match dir.join("pki.toml").exists() {
-        true => hold(&mut Pki::open(dir, now)?, now, tenant),
-        false => hold_to_tenant(now, tenant),
+        true => hold(&mut Pki::open_unrecorded(dir, now)?, now, tenant),
+        false => match clock::check(now, &Evidence { tenant, ..Evidence::default() }) {
+            Err(error) if is_right(&error)? => Ok(()),
+            verdict => Ok(verdict?),
+        },
     }
 }
 
-/// Holds the clock to that of the tenant, as far as it has answered.
-pub(crate) fn hold_to(client: &Client) -> Result<()> {
-    hold_to_tenant(OffsetDateTime::now_utc(), client.time())
-}
-
-fn hold_to_tenant(now: OffsetDateTime, tenant: Option<OffsetDateTime>) -> Result<()> {
-    match clock::check(now, &Evidence { tenant, ..Evidence::default() }) {
-        Err(error) if is_right(&error)? => Ok(()),
-        verdict => Ok(verdict?),
+/// Holds the clock to that of the tenant, as far as it has answered. If the user says that it is right, the
+/// audit log of the PKI folder keeps it, where there is one that can be written.
+pub(crate) fn hold_to(client: &Client, dir: &Path, out: Output) -> Result<()> {
+    let now = OffsetDateTime::now_utc();
+    let evidence = Evidence { tenant: client.time(), ..Evidence::default() };
+    let Err(error) = clock::check(now, &evidence) else { return Ok(()) };
+    if !is_right(&error)? {
+        return Err(error.into());
     }
+    let nowhere = "no audit log keeps that this computer's clock was believed";
+    if !dir.join("pki.toml").exists() {
+        out.warning(&format!("{nowhere}: {} is no PKI folder", dir.display()));
+        return Ok(());
+    }
+    let mut pki = Pki::open_to_read(dir, now)?;
+    match pki.registry().is_read_only() {
+        true => out.warning(&format!("{nowhere}: the registry cannot be written")),
+        false => pki.registry_mut().believe_clock(&error)?,
+    }
+    Ok(())
 }
 
 /// Whether the user says that the clock is right: by the option, or asked at a terminal.

@@ -9,6 +9,7 @@ use c8y_pki::bulk::Progress;
 use c8y_pki::crypto::KeyType;
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use time::OffsetDateTime;
 
 use crate::clock;
 use crate::commands::device::threads;
@@ -86,10 +87,9 @@ struct Filled {
 }
 
 pub(crate) fn run(command: &PoolCommand, dir: &Path, out: Output) -> Result {
-    let pki = clock::open_to_read(dir, out)?;
     match command {
-        PoolCommand::Fill(args) => fill(args, &pki, out),
-        PoolCommand::Show => show(&pki, out),
+        PoolCommand::Fill(args) => fill(args, &clock::open(dir, OffsetDateTime::now_utc())?, out),
+        PoolCommand::Show => show(&clock::open_to_read(dir, out)?, out),
     }
 }
 

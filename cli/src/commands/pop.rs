@@ -206,7 +206,7 @@ fn private_key(
     match (file, ca) {
         (Some(path), _) => token::key(path, secret.key_password_file.as_ref()),
         (None, Some(name)) => {
-            let pki = Pki::open(dir, OffsetDateTime::now_utc())?;
+            let pki = Pki::open_to_read(dir, OffsetDateTime::now_utc())?;
             let ca = pki.ca(name)?;
             Ok(Box::new(token::unlock(&ca, secret.ca_password_file.as_ref())?))
         }

@@ -218,7 +218,9 @@ fn look_further(
     if let Err(e) = pki.check_cas(&mut report.checked) {
         damage(report, e.into())?;
     }
-    if let Err(e) = repair::compare(pki, &args.against, &mut report.checked) {
+    let progress = |done, total| steady.set("files", done, total);
+    let scan = Scan { threads: threads(args.threads), progress: &progress };
+    if let Err(e) = repair::compare(pki, &args.against, &scan, &mut report.checked) {
         damage(report, *e)?;
     }
     let pin = pin(args.ca_password_file.as_ref(), "--ca-password-file", "the token").given()?;

@@ -13,7 +13,7 @@ impl Pki {
         let explained = self.registry.explained_until()?;
         let mut lists = Vec::new();
         for ca in self.cas()? {
-            let Ok(Some(list)) = ca.last_list() else { continue };
+            let Ok(Some(Ok(list))) = ca.list_in_folder() else { continue };
             if explained.is_none_or(|until| list.this_update > until) {
                 lists.push((ca.name, list.this_update));
             }
@@ -25,7 +25,7 @@ impl Pki {
     pub fn check_times(&self, now: OffsetDateTime, checked: &mut Checked) -> Result<()> {
         self.registry.check_times(now, checked)?;
         for ca in self.cas()? {
-            let Ok(Some(list)) = ca.last_list() else { continue };
+            let Ok(Some(Ok(list))) = ca.list_in_folder() else { continue };
             if list.this_update - now > SLACK {
                 let message = format!(
                     "the last revocation list of {} begins at {}, which lies in the future: the lists \

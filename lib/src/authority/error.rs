@@ -65,18 +65,20 @@ pub enum AuthorityError {
         what: &'static str,
     },
     /// A registry that is older than the last list that was made from it.
-    #[error(
-        "the registry is older than what was made from it: {difference}; no list of {ca} is made"
-    )]
+    #[error("the registry is older than what was made from it: {difference}; {refused}")]
     RolledBack {
         /// The CA.
         ca: String,
+        /// `no list of line is made`, `line signs nothing`.
+        refused: String,
         /// What the list has and the registry has not.
         difference: String,
     },
     /// The last list in a CA's folder cannot be compared with the registry.
     #[error("the last revocation list {} cannot be used: {problem}", path.display())]
     LastList {
+        /// The CA.
+        ca: String,
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
@@ -195,10 +197,10 @@ impl AuthorityError {
                 "`c8y-pki registry repair` takes over what is missing (--plan shows it first); if this \
                  registry is right as it is: `c8y-pki ca crl {ca} --accept-rollback`"
             )),
-            Self::LastList { path, .. } => Some(format!(
-                "put the last list back; if it is lost, move {} away, and look at \
-                 `c8y-pki device list --status revoked` before the next one is made",
-                path.display()
+            Self::LastList { ca, .. } => Some(format!(
+                "where the last list was handed out it is still there: `c8y-pki registry repair --against \
+                 FILE` puts it back; if it is lost: `c8y-pki ca crl {ca} --accept-rollback`, which the audit \
+                 log keeps"
             )),
             Self::NameOfAnother(name) => {
                 Some(format!("put the folder ca/{name} back from a backup, or choose another name"))

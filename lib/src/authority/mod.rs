@@ -4,7 +4,7 @@
 //! pki/pki.toml           version of the folder's form, signing policies (see [`policy`])
 //! pki/registry.sqlite    what has been issued
 //! pki/ca/<name>/         cert.pem, chain.pem (itself … root), key.pem (encrypted, 0600) or key.uri
-//!                        (of a key in a token), crl.pem
+//!                        (of a key in a token), crl.pem, last-list.json (its number)
 //! ```
 //!
 //! A CA appears with all its files or not at all: they are written to a folder beside it, which is
@@ -16,11 +16,13 @@ mod config;
 mod error;
 mod import;
 mod key;
+mod last_list;
 pub mod policy;
 mod pool;
 mod renew;
 mod revocation;
 mod rollback;
+mod unrecorded;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,10 +34,12 @@ use config::{read_config, read_policies};
 pub use error::AuthorityError;
 use key::Kept;
 pub use key::{CaKey, KeyPlace, NewKey, OwnKey};
+pub use last_list::Lost;
 use policy::SigningPolicy;
 pub use pool::KeyPool;
 pub(crate) use pool::{Drawing, Drawn};
 pub use rollback::Rollback;
+use unrecorded::UNRECORDED;
 
 use crate::cert::{Certificate, Serial};
 use crate::crl::Reason;
@@ -130,6 +134,12 @@ pub struct Pki {
 impl Pki {
     /// Opens the folder, or makes it with an empty registry.
     pub fn open_or_create(dir: &Path, now: OffsetDateTime) -> Result<Self> {
+        Self::make_folder(dir)?;
+        Self::open(dir, now)
+    }
+
+    /// Makes the folder if there is none, without a registry: opening it makes that.
+    pub fn make_folder(dir: &Path) -> Result<()> {
         if !dir.join("pki.toml").exists() {
             files::create_private_dir(&dir.join("ca"))?;
             let text = "# A PKI folder of c8y-pki. Keep it private: it holds the keys of CAs.\n\
@@ -143,13 +153,22 @@ impl Pki {
             let path = dir.join("pki.toml");
             files::write(&path, text.as_bytes(), Access::Public, Existing::Replace)?;
         }
-        Self::open(dir, now)
+        Ok(())
     }
 
-    /// Opens the folder. CAs that a stopped run has made but not recorded are recorded now.
+    /// Opens the folder. CAs that a stopped run has made but not recorded are recorded now; the clock is the
+    /// caller's to look at before.
     pub fn open(dir: &Path, now: OffsetDateTime) -> Result<Self> {
-        let (mut pki, cas) = Self::open_unsettled(dir, now)?;
-        pki.record_unfinished(cas, now)?;
+        let mut pki = Self::open_unrecorded(dir, now)?;
+        pki.record_unfinished(now)?;
+        Ok(pki)
+    }
+
+    /// Opens the folder and records nothing: what is there can be looked at before `now` is believed.
+    /// [`Pki::record_unfinished`] is to be called before it is written to.
+    pub fn open_unrecorded(dir: &Path, now: OffsetDateTime) -> Result<Self> {
+        let (pki, cas) = Self::open_unsettled(dir, now)?;
+        pki.check_known(&cas)?;
         Ok(pki)
     }
 
@@ -163,15 +182,15 @@ impl Pki {
     }
 
     /// Opens the folder for a command that only reads: also where nothing can be written, as on a read-only
-    /// file system. There nothing is settled that a stopped run has left.
+    /// file system. Nothing is recorded.
     pub fn open_to_read(dir: &Path, now: OffsetDateTime) -> Result<Self> {
-        let (mut pki, cas) = Self::open_by(dir, |path| {
+        let (pki, cas) = Self::open_by(dir, |path| {
             if !path.exists() && files::is_folder_writable(path) {
                 files::touch_private(path)?;
             }
             Ok(Registry::open_to_read(path, now)?)
         })?;
-        pki.record_unfinished(cas, now)?;
+        pki.check_known(&cas)?;
         Ok(pki)
     }
 
@@ -199,28 +218,6 @@ impl Pki {
         let cas = pki.cas()?;
         pki.policies = policy::of_all(&cas, &given);
         Ok((pki, cas))
-    }
-
-    /// Records the CA that a stopped run has made but not recorded. There is one at most, and it has
-    /// never been used: otherwise the registry is not the one of this folder.
-    fn record_unfinished(&mut self, cas: Vec<Ca>, now: OffsetDateTime) -> Result<()> {
-        let mut unknown = Vec::new();
-        for ca in cas {
-            if !self.registry.has(ca.certificate())? {
-                unknown.push(ca);
-            }
-        }
-        match unknown.as_slice() {
-            [] => Ok(()),
-            // The next command that can write does it.
-            [ca] if self.registry.is_read_only() && !ca.dir.join("crl.pem").exists() => Ok(()),
-            [ca] if !ca.dir.join("crl.pem").exists() => self.record(ca, now),
-            _ => {
-                let path = self.registry.path().to_owned();
-                let what = "it does not know the CAs of this folder";
-                Err(AuthorityError::RegistryLost { path, what })
-            }
-        }
     }
 
     /// The folder.
@@ -326,6 +323,7 @@ impl Pki {
         // As it is now: it may have been renewed since the caller looked.
         let parent = &self.ca(&parent.name)?;
         self.check_not_revoked(parent)?;
+        self.check_not_rolled_back(parent)?;
         let wanted = settings.path_length.unwrap_or(settings.profile.path_length);
         let path_length = issue::path_length(wanted, &parent.chain)?;
         let issuer = Issuer::new(parent.certificate(), parent_key, now)?;
@@ -413,6 +411,7 @@ impl Pki {
         let written = put(kept.file, kept.octets.expose(), Access::Private)
             .and_then(|()| put("chain.pem", chain_pem.as_bytes(), Access::Public))
             .and_then(|()| put("cert.pem", chain[0].pem().as_bytes(), Access::Public))
+            .and_then(|()| put(UNRECORDED, b"", Access::Public))
             .and_then(|()| files::rename(&staging, &self.ca_dir(name)));
         if let Err(e) = written {
             let _ = files::remove_tree(&staging);
@@ -425,6 +424,7 @@ impl Pki {
             files::remove_tree(&ca.dir)?;
         }
         recorded?;
+        ca.settle()?;
         Ok(ca)
     }
 

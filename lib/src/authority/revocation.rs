@@ -4,7 +4,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::{Ca, Pki, Result};
 use crate::crl::{self, Crl};
-use crate::files::{self, Access, Existing, Lock};
+use crate::files::Lock;
 use crate::issue::Issuer;
 use crate::key::signer::Signer;
 
@@ -12,8 +12,9 @@ impl Pki {
     /// Makes the CA's next CRL, with every certificate that it has issued and that is revoked,
     /// writes it to its folder as `crl.pem` and returns it.
     ///
-    /// Errors: [`AuthorityError::RolledBack`](super::AuthorityError::RolledBack) if the CA's last list has
-    /// what the registry does not have.
+    /// Errors: [`AuthorityError::RolledBack`](super::AuthorityError::RolledBack) if the last list of the
+    /// CA, or of another one with its subject, has what the registry does not have;
+    /// [`AuthorityError::LastList`](super::AuthorityError::LastList) if that list is lost.
     ///
     /// Certificates stay in it after their own end: RFC 5280, 5.1.2.6 and 3.3 let them go only once
     /// a list issued after that end has shown them, and a list without them tells nobody anything new.
@@ -28,21 +29,16 @@ impl Pki {
         let issuer = Issuer::new(ca.certificate(), key, now)?;
         // Until it is written, so that crl.pem is never an older one than was made last.
         let _lock = Lock::wait(&self.lock_path())?;
-        self.refuse_rollback(ca)?;
-        let subject = &ca.certificate().subject;
-        let others: Vec<String> = self
-            .cas()?
-            .into_iter()
-            .filter(|other| other.name != ca.name && other.certificate().subject.matches(subject))
-            .map(|other| other.name)
-            .collect();
-        let path = ca.list_path();
+        let all = self.with_subject_of(ca)?;
+        self.refuse_rollback(&all)?;
+        let others: Vec<String> = all.into_iter().skip(1).map(|other| other.name).collect();
+        ca.begin_list(self.registry.crl_number(&ca.name)?)?;
         // What the registry knows is at least as high, as was looked at.
         let number = self.registry.next_crl_number(&ca.name, &others, 1, now)?;
-        let revoked = self.registry.revoked(subject)?;
+        let revoked = self.registry.revoked(&ca.certificate().subject)?;
         let next = now + Duration::days(days.into());
         let crl = crl::make(&issuer, &revoked, number, now, next)?;
-        files::write(&path, crl.pem().as_bytes(), Access::Public, Existing::Replace)?;
+        ca.keep_list(&crl)?;
         Ok(crl)
     }
 }

@@ -1,13 +1,14 @@
 //! Is the registry older than what its CAs have made? Cheap: only the last list of each CA is looked at.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use time::OffsetDateTime;
 
+use super::last_list::{LastList, Lost};
 use super::{AuthorityError, Ca, NewKey, Pki, Result};
 use crate::cert::Certificate;
 use crate::crl::Crl;
-use crate::files::{self, Lock};
+use crate::files::Lock;
 use crate::registry::{Filter, FoundRevocation, Record, Replaced, Role, Status, number_of};
 
 /// What a list has and the registry has not.
@@ -17,6 +18,8 @@ pub struct Rollback {
     pub ca: String,
     /// The list.
     pub list: Crl,
+    /// Its number.
+    pub number: u64,
     /// The last number that the registry knows of.
     pub known_number: u64,
     /// What it revokes and the registry does not.
@@ -24,14 +27,9 @@ pub struct Rollback {
 }
 
 impl Rollback {
-    /// The list's number.
-    pub fn number(&self) -> u64 {
-        number_of(&self.list)
-    }
-
     /// What differs, as a sentence that begins with the list.
     pub fn sentence(&self) -> String {
-        let list = format!("revocation list {} of {}", self.number(), self.ca);
+        let list = format!("revocation list {} of {}", self.number, self.ca);
         let Some(first) = self.lost.first() else {
             return match self.known_number {
                 0 => format!("{list} was made, and the registry knows of none"),
@@ -50,41 +48,6 @@ impl Rollback {
     }
 }
 
-impl Ca {
-    /// Where its last list is.
-    pub(super) fn list_path(&self) -> PathBuf {
-        self.dir.join("crl.pem")
-    }
-
-    /// Its last list; none if it has made none.
-    ///
-    /// Errors: a file that holds no list, or one that this CA has not signed.
-    pub(super) fn last_list(&self) -> Result<Option<Crl>> {
-        let path = self.list_path();
-        if !path.exists() {
-            return Ok(None);
-        }
-        let bad = |path: PathBuf, problem: String| AuthorityError::LastList { path, problem };
-        let found = Crl::all_from_pem_or_der(&files::read(&path)?);
-        let list = match found.map(|mut lists| lists.pop()) {
-            Ok(Some(list)) => list,
-            Ok(None) => return Err(bad(path, "it is empty".to_owned())),
-            Err(e) => return Err(bad(path, e.to_string())),
-        };
-        if !self.has_signed(&list) {
-            return Err(bad(path, "it is not signed with this CA's key".to_owned()));
-        }
-        Ok(Some(list))
-    }
-
-    /// Whether a list is this CA's own.
-    pub fn has_signed(&self, list: &Crl) -> bool {
-        let own = self.certificate();
-        list.issuer.matches(&own.subject)
-            && own.public_key.as_ref().is_ok_and(|key| list.verify_signature(key).is_ok())
-    }
-}
-
 impl Pki {
     /// Opens the folder with a registry that may be older than its CAs; returns those that it does not
     /// know, too. It has to know one of them: another folder's registry is not to be repaired.
@@ -96,7 +59,8 @@ impl Pki {
             if pki.registry.has(ca.certificate())? {
                 known = true;
             } else {
-                // It may know a former certificate of it, or devices.
+                // It was never used, or the registry knows a former certificate of it, or devices.
+                known |= ca.is_unrecorded();
                 known |= pki.check_name_is_free(&ca.name, ca.certificate()).is_ok()
                     && !pki.registry.ends_of(&ca.name)?.is_empty();
                 unknown.push(ca);
@@ -120,46 +84,103 @@ impl Pki {
         };
         let former = self.registry.find(&filter)?.into_iter().find(is_former);
         let replaces = former.map(|record| Replaced { row: record.row, revoke: false });
-        self.record_in_place_of(ca, replaces, now)
+        self.record_in_place_of(ca, replaces, now)?;
+        ca.settle()
     }
 
     /// Compares a list of a CA, whose signature was checked, with the registry: none if that knows all.
+    ///
+    /// Errors: a number that cannot be gone on from.
     pub fn compare_list(&self, ca: &Ca, list: &Crl) -> Result<Option<Rollback>> {
+        let number = number_of(list).map_err(|problem| {
+            let (ca, path) = (ca.name.clone(), ca.list_path());
+            AuthorityError::LastList { ca, path, problem }
+        })?;
         let known_number = self.registry.crl_number(&ca.name)?;
-        let lost = self.registry.lost_revocations(list)?;
-        if lost.is_empty() && number_of(list) <= known_number {
+        let lost = self.registry.lost_revocations(list, &ca.certificate().subject)?;
+        if lost.is_empty() && number <= known_number {
             return Ok(None);
         }
         if self.registry.has_accepted(list)? {
             return Ok(None);
         }
-        Ok(Some(Rollback { ca: ca.name.clone(), list: list.clone(), known_number, lost }))
+        let (ca, list) = (ca.name.clone(), list.clone());
+        Ok(Some(Rollback { ca, list, number, known_number, lost }))
     }
 
     /// Compares the last list in a CA's folder with the registry.
+    ///
+    /// Errors: [`AuthorityError::LastList`] if it has made one, which is not there or cannot be used.
     pub fn compare_last_list(&self, ca: &Ca) -> Result<Option<Rollback>> {
-        match ca.last_list()? {
-            Some(list) => self.compare_list(ca, &list),
-            None => Ok(None),
+        match self.last_list(ca)? {
+            LastList::None => Ok(None),
+            LastList::Of(list) => self.compare_list(ca, &list),
+            LastList::Lost(lost) => Err(lost.error()),
         }
     }
 
-    /// Accepts that the registry does not have what a CA's last list revokes; returns what is given up.
-    pub fn accept_rollback(&mut self, ca: &Ca, now: OffsetDateTime) -> Result<Option<Rollback>> {
-        let _lock = Lock::wait(&self.lock_path())?;
-        let Some(rollback) = self.compare_last_list(ca)? else { return Ok(None) };
-        self.registry.accept_rollback(&ca.name, &rollback.list, &rollback.lost, now)?;
-        Ok(Some(rollback))
+    /// What is wrong with a CA's last list, if it has made one that cannot be compared.
+    pub fn lost_list(&self, ca: &Ca) -> Result<Option<Lost>> {
+        match self.last_list(ca)? {
+            LastList::Lost(lost) => Ok(Some(lost)),
+            LastList::None | LastList::Of(_) => Ok(None),
+        }
     }
 
-    /// Refuses to make a list from a registry that is older than the last one.
-    pub(super) fn refuse_rollback(&self, ca: &Ca) -> Result<()> {
-        match self.compare_last_list(ca)? {
-            None => Ok(()),
-            Some(rollback) => Err(AuthorityError::RolledBack {
-                ca: ca.name.clone(),
-                difference: rollback.sentence(),
-            }),
+    /// Accepts that the registry does not have what the last lists of a CA, and of others with its subject,
+    /// revoke, or that they are lost; returns what is given up, a sentence each.
+    pub fn accept_rollback(&mut self, ca: &Ca, now: OffsetDateTime) -> Result<Vec<String>> {
+        let _lock = Lock::wait(&self.lock_path())?;
+        let mut accepted = Vec::new();
+        for ca in self.with_subject_of(ca)? {
+            match self.last_list(&ca)? {
+                LastList::None => {}
+                LastList::Of(list) => {
+                    let Some(rollback) = self.compare_list(&ca, &list)? else { continue };
+                    let list = (&rollback.list, rollback.number);
+                    self.registry.accept_rollback(&ca.name, list, &rollback.lost, now)?;
+                    accepted.push(rollback.sentence());
+                }
+                LastList::Lost(lost) => {
+                    self.registry.accept_loss(&ca.name, lost.number, now)?;
+                    accepted.push(lost.sentence());
+                }
+            }
+        }
+        Ok(accepted)
+    }
+
+    /// A CA, then others of its subject, whose lists are about the same certificates.
+    pub(super) fn with_subject_of(&self, ca: &Ca) -> Result<Vec<Ca>> {
+        let subject = &ca.certificate().subject;
+        let is_one =
+            |other: &Ca| other.name != ca.name && other.certificate().subject.matches(subject);
+        let others = self.cas()?.into_iter().filter(is_one);
+        Ok([ca.clone()].into_iter().chain(others).collect())
+    }
+
+    /// Refuses to make a list from a registry that is older than the last one of its issuer.
+    pub(super) fn refuse_rollback(&self, all: &[Ca]) -> Result<()> {
+        for ca in all {
+            if let Some(rollback) = self.compare_last_list(ca)? {
+                let refused = format!("no list of {} is made", all[0].name);
+                return Err(rolled_back(&rollback, refused));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses to sign for a CA with a registry that is older than its last list: only that is looked at.
+    pub fn check_not_rolled_back(&self, ca: &Ca) -> Result<()> {
+        match self.last_list(ca)? {
+            LastList::None => Ok(()),
+            LastList::Of(list) => match self.compare_list(ca, &list)? {
+                None => Ok(()),
+                Some(rollback) => Err(rolled_back(&rollback, format!("{} signs nothing", ca.name))),
+            },
+            LastList::Lost(lost) if lost.is_newer => Err(lost.error()),
+            // The registry knows what it revoked.
+            LastList::Lost(_) => Ok(()),
         }
     }
 
@@ -187,4 +208,8 @@ impl Pki {
             _ => Err(AuthorityError::NameOfAnother(name.to_owned())),
         }
     }
+}
+
+fn rolled_back(rollback: &Rollback, refused: String) -> AuthorityError {
+    AuthorityError::RolledBack { ca: rollback.ca.clone(), refused, difference: rollback.sentence() }
 }

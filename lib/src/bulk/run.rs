@@ -160,6 +160,7 @@ pub(super) fn run_since(
         Out::Archive(_) | Out::Stream(_) => 0,
     };
     pki.check_not_revoked(job.ca)?;
+    pki.check_not_rolled_back(job.ca)?;
     let marker = match job.existing {
         Existing::Replace { .. } => job.out.replacing_marker(),
         Existing::Skip | Existing::Fail => None,

@@ -53,7 +53,7 @@ pub struct FoundRevocation {
 /// What is taken over from the lists of one issuer.
 #[derive(Debug, Clone)]
 pub struct Takeover<'a> {
-    /// The issuer.
+    /// The issuer: the CA's subject as its certificates have it.
     pub issuer: &'a Name,
     /// What its lists revoke and the registry does not.
     pub found: &'a [FoundRevocation],
@@ -62,16 +62,17 @@ pub struct Takeover<'a> {
 }
 
 impl Registry {
-    /// What a list revokes and this registry does not. The list's signature is the caller's to check.
-    pub fn lost_revocations(&self, list: &Crl) -> Result<Vec<FoundRevocation>> {
+    /// What a list revokes and this registry does not. `issuer` is the CA's subject as its certificates have
+    /// it, which a list may write in another way. The list's signature is the caller's to check.
+    pub fn lost_revocations(&self, list: &Crl, issuer: &Name) -> Result<Vec<FoundRevocation>> {
         let known: HashSet<Serial> =
-            self.revoked(&list.issuer)?.into_iter().map(|revoked| revoked.serial).collect();
+            self.revoked(issuer)?.into_iter().map(|revoked| revoked.serial).collect();
         let mut found = Vec::new();
         for revoked in list.revoked.iter().filter(|revoked| !known.contains(&revoked.serial)) {
             let filter = Filter { serial: Some(&revoked.serial), ..Filter::default() };
             let records = self.find(&filter)?;
             let own = |record: &Record| {
-                record.certificate().is_ok_and(|cert| cert.issuer.der() == list.issuer.der())
+                record.certificate().is_ok_and(|cert| cert.issuer.matches(issuer))
             };
             let record = records.into_iter().find(own);
             found.push(FoundRevocation { revoked: revoked.clone(), record });
@@ -120,7 +121,10 @@ impl Registry {
         for FoundRevocation { revoked, record } in takeover.found {
             let (at, reason) = (revoked.at.unix_timestamp(), revoked.reason as u8);
             let Some(record) = record else {
-                add_unknown(&transaction, takeover.issuer, revoked).map_err(fail)?;
+                // A serial number may stand in a list twice.
+                if !add_unknown(&transaction, takeover.issuer, revoked).map_err(fail)? {
+                    continue;
+                }
                 unknown.push(entry(takeover.issuer.der(), revoked.serial.octets(), at, reason));
                 continue;
             };
@@ -155,18 +159,42 @@ impl Registry {
         transaction.commit().map_err(fail)
     }
 
+    /// Revokes certificates of an issuer that have been recorded after their revocations were taken over.
+    /// Returns how many.
+    pub fn revoke_found(&mut self, issuer: &Name, now: OffsetDateTime) -> Result<usize> {
+        let path = self.path.clone();
+        let fail = |e: rusqlite::Error| database_error(&path, &e);
+        let transaction = begin(&mut self.connection, &self.path)?;
+        let found = revoked_meanwhile(&transaction, issuer).map_err(fail)?;
+        for (row, at, reason, name) in &found {
+            transaction
+                .execute(
+                    "UPDATE certificate SET status = 'revoked', revoked_at = ?1, reason = ?2
+                     WHERE id = ?3",
+                    params![at, reason, row],
+                )
+                .map_err(fail)?;
+            let reason = Reason::from_code(*reason).unwrap_or(Reason::Unspecified);
+            let detail = serde_json::json!({
+                "reason": reason.name(), "revoked_at": at, "certificates": [name],
+            });
+            audit::append(&transaction, now, "revoke", &detail).map_err(fail)?;
+        }
+        transaction.commit().map_err(fail)?;
+        Ok(found.len())
+    }
+
     /// Accepts that this registry does not have what a list revokes: the audit log keeps what is given up.
     pub fn accept_rollback(
         &mut self,
         ca: &str,
-        list: &Crl,
+        (list, number): (&Crl, u64),
         lost: &[FoundRevocation],
         now: OffsetDateTime,
     ) -> Result<()> {
         let path = self.path.clone();
         let fail = |e: rusqlite::Error| database_error(&path, &e);
         let transaction = begin(&mut self.connection, &self.path)?;
-        let number = number_of(list);
         raise_number(&transaction, ca, number, now).map_err(fail)?;
         let serials: Vec<String> =
             lost.iter().map(|lost| lost.revoked.serial.to_string()).collect();
@@ -175,6 +203,28 @@ impl Registry {
         });
         audit::append(&transaction, now, ACCEPT, &detail).map_err(fail)?;
         transaction.commit().map_err(fail)
+    }
+
+    /// Accepts that the last list of a CA is lost, whose lists have numbers up to that one.
+    pub fn accept_loss(&mut self, ca: &str, number: u64, now: OffsetDateTime) -> Result<()> {
+        let path = self.path.clone();
+        let fail = |e: rusqlite::Error| database_error(&path, &e);
+        let transaction = begin(&mut self.connection, &self.path)?;
+        raise_number(&transaction, ca, number, now).map_err(fail)?;
+        let detail = serde_json::json!({ "ca": ca, "number": number, "lost": true });
+        audit::append(&transaction, now, ACCEPT, &detail).map_err(fail)?;
+        transaction.commit().map_err(fail)
+    }
+
+    /// Whether somebody has accepted that the last list of a CA is lost, when its lists had numbers up to that
+    /// one.
+    pub fn has_accepted_loss(&self, ca: &str, number: u64) -> Result<bool> {
+        let sql = "SELECT 1 FROM audit WHERE action = ?1 AND json_extract(detail, '$.ca') = ?2
+             AND json_extract(detail, '$.number') = ?3 AND json_extract(detail, '$.lost')";
+        self.connection
+            .prepare(sql)
+            .and_then(|mut query| query.exists(params![ACCEPT, ca, number.cast_signed()]))
+            .map_err(|e| self.error(&e))
     }
 
     /// Whether somebody has accepted that this registry does not have what that list revokes.
@@ -299,9 +349,17 @@ impl Registry {
     }
 }
 
-/// The number of a list; 0 for one without, or with one that is longer than ours are.
-pub(crate) fn number_of(list: &Crl) -> u64 {
-    list.number.as_ref().and_then(|number| number.to_decimal().parse().ok()).unwrap_or(0)
+/// The number of a list; 0 for one without.
+///
+/// Errors: what is wrong with a number that the registry cannot keep and go on from.
+pub(crate) fn number_of(list: &Crl) -> std::result::Result<u64, String> {
+    let Some(number) = &list.number else { return Ok(0) };
+    let decimal = number.to_decimal();
+    let is_fit = |n: &u64| *n < i64::MAX.unsigned_abs();
+    let fit = decimal.parse().ok().filter(is_fit);
+    fit.ok_or_else(|| {
+        format!("its number, {decimal}, is too high for a next one: at most 2^63-2 is")
+    })
 }
 
 /// How the audit log names a revocation of a certificate without a row.
@@ -314,15 +372,39 @@ fn entry(issuer: &[u8], serial: &[u8], at: i64, reason: u8) -> serde_json::Value
     })
 }
 
-fn add_unknown(connection: &Connection, issuer: &Name, revoked: &Revoked) -> rusqlite::Result<()> {
+/// A row, since when and why it is revoked, and how the audit log names it.
+type Meanwhile = (i64, i64, u8, serde_json::Value);
+
+/// Certificates that are not revoked, and whose revocations are kept.
+fn revoked_meanwhile(connection: &Connection, issuer: &Name) -> rusqlite::Result<Vec<Meanwhile>> {
+    connection
+        .prepare(
+            "SELECT c.id, u.revoked_at, u.reason, c.serial, c.der
+             FROM unknown_revocation AS u JOIN certificate AS c
+             ON c.issuer = u.issuer AND c.serial = u.serial
+             WHERE u.issuer = ?1 AND c.status <> 'revoked' ORDER BY c.id",
+        )?
+        .query_map([issuer.der()], |row| {
+            let (serial, der) = (row.get_ref(3)?.as_blob()?, row.get_ref(4)?.as_blob()?);
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, audit_name(serial, der)))
+        })?
+        .collect()
+}
+
+/// Keeps a revocation; whether it was not kept before.
+fn add_unknown(
+    connection: &Connection,
+    issuer: &Name,
+    revoked: &Revoked,
+) -> rusqlite::Result<bool> {
     let (at, reason) = (revoked.at.unix_timestamp(), revoked.reason as u8);
     connection
         .execute(
-            "INSERT INTO unknown_revocation (issuer, serial, revoked_at, reason)
+            "INSERT OR IGNORE INTO unknown_revocation (issuer, serial, revoked_at, reason)
              VALUES (?1, ?2, ?3, ?4)",
             params![issuer.der(), revoked.serial.octets(), at, reason],
         )
-        .map(|_| ())
+        .map(|added| added > 0)
 }
 
 /// Raises the number of a CA's lists to one that is out. It never goes back.

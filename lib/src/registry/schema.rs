@@ -6,10 +6,12 @@
 //! numbers up chunk by chunk. Version 5 finds the certificates of a key ([`keys`](super::keys)), and keeps
 //! revocations of certificates that it does not have ([`rollback`](super::rollback)).
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use time::OffsetDateTime;
 
+use super::query::moment;
 use super::{Row, audit, keys, rollback};
+use crate::clock::{self, Evidence};
 use crate::crypto::{hex, sha256};
 
 /// The schema's version, in SQLite's `user_version`.
@@ -103,7 +105,8 @@ pub(super) fn migrate(
     }
     keys::add_column(connection)?;
     rollback::create(connection)?;
-    audit::append(connection, now, "migrate", &serde_json::json!({ "from": from, "to": VERSION }))?;
+    let at = believed(connection, now)?;
+    audit::append(connection, at, "migrate", &serde_json::json!({ "from": from, "to": VERSION }))?;
     connection.pragma_update(None, "user_version", VERSION)
 }
 
@@ -127,8 +130,19 @@ pub(super) fn migrate_1(connection: &Connection, now: OffsetDateTime) -> rusqlit
     keys::add_column(connection)?;
     let rows = digest_rows(connection)?;
     let detail = serde_json::json!({ "from": 1, "to": VERSION, "rows": hex(&rows) });
-    audit::append(connection, now, "migrate", &detail)?;
+    let at = believed(connection, now)?;
+    audit::append(connection, at, "migrate", &detail)?;
     connection.pragma_update(None, "user_version", VERSION)
+}
+
+/// The time of a migration, which comes before anybody is asked about the clock: that of the last entry, if
+/// the clock cannot be believed without being asked.
+fn believed(connection: &Connection, now: OffsetDateTime) -> rusqlite::Result<OffsetDateTime> {
+    let last = "SELECT at FROM audit ORDER BY sequence DESC LIMIT 1";
+    let audited: Option<i64> = connection.query_row(last, [], |row| row.get(0)).optional()?;
+    let audited = audited.map(moment);
+    let evidence = Evidence { audited, ..Evidence::default() };
+    Ok(if clock::check(now, &evidence).is_ok() { now } else { audited.unwrap_or(now) })
 }
 
 /// Finds out which audit row recorded which certificates: both were written in the same order.

@@ -39,11 +39,15 @@ impl Registry {
         let fail = |e: rusqlite::Error| super::sqlite::database_error(&path, &e);
         let text = |at: OffsetDateTime| at.format(&Rfc3339).unwrap_or_else(|_| at.to_string());
         let (now, against) = error.times();
-        let detail = serde_json::json!({
+        let mut detail = serde_json::json!({
             "clock": text(now),
             "against": text(against),
             "why": error.to_string(),
         });
+        // What a tenant says explains nothing that was made here.
+        if let ClockError::Behind { than, .. } = error {
+            detail["until"] = text(*than).into();
+        }
         let transaction = begin(&mut self.connection, &self.path)?;
         audit::append(&transaction, now, CLOCK, &detail).map_err(fail)?;
         transaction.commit().map_err(fail)
@@ -94,8 +98,8 @@ impl Registry {
         let rows = query.query_map([CLOCK], |row| {
             let detail: String = row.get(1)?;
             let detail: serde_json::Value = serde_json::from_str(&detail).unwrap_or_default();
-            let against = detail["against"].as_str();
-            let until = against.and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok());
+            let until = detail["until"].as_str();
+            let until = until.and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok());
             let until = until.map_or(i64::MIN, OffsetDateTime::unix_timestamp);
             Ok(Explained { sequence: row.get(0)?, until })
         })?;

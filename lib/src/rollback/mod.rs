@@ -19,11 +19,14 @@ mod sources;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use crate::authority::{AuthorityError, Ca, Pki, Rollback};
-use crate::cert::Certificate;
+use crate::authority::{Ca, Lost, Pki, Rollback};
+use crate::cert::{Certificate, pem_blocks};
+use crate::client_id::DeviceId;
+use crate::crl::Crl;
 use crate::crypto::sha256;
 use crate::files::FileError;
-use crate::registry::{Checked, Registry, RegistryError};
+use crate::registry::pipeline::in_order;
+use crate::registry::{Checked, Registry, RegistryError, Scan};
 
 pub use repair::Repaired;
 
@@ -39,14 +42,6 @@ pub enum RollbackError {
         /// What is wrong with it.
         problem: String,
     },
-    /// A certificate that was found and cannot be recorded.
-    #[error("{}: {problem}", path.display())]
-    Certificate {
-        /// Where it was found.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
     /// The file system.
     #[error(transparent)]
     File(#[from] FileError),
@@ -55,7 +50,7 @@ pub enum RollbackError {
     Registry(#[from] RegistryError),
     /// The PKI folder.
     #[error(transparent)]
-    Authority(#[from] AuthorityError),
+    Authority(#[from] crate::authority::AuthorityError),
 }
 
 impl RollbackError {
@@ -67,7 +62,6 @@ impl RollbackError {
                  devices"
                     .to_owned(),
             ),
-            Self::Certificate { .. } => None,
             Self::File(e) => e.hint(),
             Self::Registry(e) => e.hint(),
             Self::Authority(e) => e.hint(),
@@ -86,6 +80,31 @@ pub struct Found {
     pub ca: String,
     /// Whether its key, or a keystore, is in the same folder.
     pub has_key: bool,
+    /// Why it cannot be recorded as a device's, if it cannot.
+    pub unfit: Option<String>,
+}
+
+impl Found {
+    fn sentence(&self) -> String {
+        let (cert, place) = (&self.certificate, self.place.display());
+        let unfit = match &self.unfit {
+            Some(why) => format!("; it cannot be recorded: {why}"),
+            None => String::new(),
+        };
+        format!(
+            "{place} has the certificate {} of {}, signed by {}, and the registry does not{unfit}",
+            cert.serial, cert.subject, self.ca
+        )
+    }
+}
+
+/// Why a certificate is none of a device that can be recorded.
+fn unfit(certificate: &Certificate) -> Option<String> {
+    if certificate.is_ca() {
+        return Some("it is a CA's".to_owned());
+    }
+    let id = certificate.subject.common_name().unwrap_or_default();
+    DeviceId::parse(id).err().map(|e| format!("it names no device: {e}"))
 }
 
 /// What a hand-over file says and the registry does not.
@@ -110,8 +129,10 @@ pub struct Comparison {
     pub certificates: Vec<Found>,
     /// What hand-over files tell.
     pub told: Vec<Told>,
-    /// Last lists that cannot be compared: why not.
-    pub unusable: Vec<String>,
+    /// Last lists that cannot be compared.
+    pub lost: Vec<Lost>,
+    /// Whole lists of CAs of this folder that were given, with the name of the CA and their number.
+    pub given: Vec<(String, u64, Crl)>,
 }
 
 impl Comparison {
@@ -120,19 +141,26 @@ impl Comparison {
         self.lists.is_empty()
             && self.certificates.is_empty()
             && self.told.is_empty()
-            && self.unusable.is_empty()
+            && self.lost.is_empty()
+    }
+
+    /// What no repair can take over.
+    pub fn unsettled(&self) -> usize {
+        let unfit = self.certificates.iter().filter(|found| found.unfit.is_some()).count();
+        let lost = self.lost.iter().filter(|lost| self.given_for(lost).is_none()).count();
+        self.told.len() + unfit + lost
+    }
+
+    /// A list that was given and can take the place of a lost one: the newest.
+    fn given_for(&self, lost: &Lost) -> Option<&Crl> {
+        let fit = |(ca, number, _): &&(String, u64, Crl)| *ca == lost.ca && *number >= lost.number;
+        self.given.iter().filter(fit).max_by_key(|(_, number, _)| *number).map(|(_, _, list)| list)
     }
 
     /// A sentence for each difference.
     pub fn sentences(&self) -> Vec<String> {
         let lists = self.lists.iter().map(Rollback::sentence);
-        let certificates = self.certificates.iter().map(|found| {
-            let (cert, place) = (&found.certificate, found.place.display());
-            format!(
-                "{place} has the certificate {} of {}, signed by {}, and the registry does not",
-                cert.serial, cert.subject, found.ca
-            )
-        });
+        let certificates = self.certificates.iter().map(Found::sentence);
         let told = self.told.iter().map(|told| {
             let (file, device) = (told.file.display(), &told.device_id);
             format!(
@@ -140,7 +168,8 @@ impl Comparison {
                 told.serial, told.problem
             )
         });
-        self.unusable.iter().cloned().chain(lists).chain(certificates).chain(told).collect()
+        let lost = self.lost.iter().map(Lost::sentence);
+        lost.chain(lists).chain(certificates).chain(told).collect()
     }
 
     /// Notes each difference.
@@ -156,77 +185,114 @@ impl Comparison {
 ///
 /// Errors: a path of `against` that is nothing to compare with, or that nobody of this PKI has signed.
 pub fn compare(pki: &Pki, against: &[PathBuf]) -> Result<Comparison, RollbackError> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    compare_with(pki, against, &Scan { threads, progress: &|_, _| {} })
+}
+
+/// The same with so many threads, and tells how many certificates of devices it has looked at, of about how
+/// many.
+pub fn compare_with(
+    pki: &Pki,
+    against: &[PathBuf],
+    scan: &Scan<'_>,
+) -> Result<Comparison, RollbackError> {
     let cas = pki.cas()?;
     let mut comparison = Comparison::default();
     for ca in &cas {
-        match pki.compare_last_list(ca) {
-            Ok(found) => comparison.lists.extend(found),
-            Err(e @ AuthorityError::LastList { .. }) => comparison.unusable.push(e.to_string()),
-            Err(e) => return Err(e.into()),
+        match pki.lost_list(ca)? {
+            Some(lost) => comparison.lost.push(lost),
+            None => comparison.lists.extend(pki.compare_last_list(ca)?),
         }
     }
     let mut known = Known::of(pki.registry())?;
-    let mut search = Search { pki, cas: &cas, known: &known.certificates, found: Vec::new() };
-    for place in std::mem::take(&mut known.places) {
-        // What is there no more has nothing to say; that keys are missing is told elsewhere.
-        if place.exists() {
-            search.place(&place)?;
-        }
-    }
+    let mut places = std::mem::take(&mut known.places);
+    // What is there no more has nothing to say; that keys are missing is told elsewhere.
+    places.retain(|place| place.exists());
+    let sources = Sources { pki, cas: &cas, known: &known.certificates };
     for path in against {
-        sources::compare(path, &mut search, &mut comparison)?;
+        places.extend(sources.compare(path, &mut comparison)?);
     }
-    comparison.certificates = search.end()?;
+    let search = Search { cas: &cas, known: &known.certificates };
+    comparison.certificates = in_turn(pki.registry(), search.all(&places, scan)?)?;
     Ok(comparison)
+}
+
+/// What is compared with files that are given.
+struct Sources<'a> {
+    pki: &'a Pki,
+    cas: &'a [Ca],
+    known: &'a HashSet<Fingerprint>,
 }
 
 /// Looks for certificates that the registry does not have.
 struct Search<'a> {
-    pki: &'a Pki,
     cas: &'a [Ca],
     known: &'a HashSet<Fingerprint>,
-    found: Vec<Found>,
 }
 
+/// A file with a certificate: where, its contents, and whether its key is there too.
+type Candidate = (PathBuf, Vec<u8>, bool);
+
 impl Search<'_> {
-    /// Looks through a folder or an archive.
-    fn place(&mut self, path: &Path) -> Result<(), RollbackError> {
-        places::each_certificate(path, &mut |place, pem, has_key| self.judge(place, pem, has_key))
+    /// Looks through folders and archives, on all cores.
+    fn all(&self, places: &[PathBuf], scan: &Scan<'_>) -> Result<Vec<Found>, RollbackError> {
+        let mut found = Vec::new();
+        let (mut done, total) = (0, self.known.len() as u64);
+        let read = |give: &mut dyn FnMut(Candidate)| -> Result<(), RollbackError> {
+            for place in places {
+                places::each_certificate(place, &mut |place, pem, has_key| {
+                    give((place.to_owned(), pem, has_key));
+                })?;
+            }
+            Ok(())
+        };
+        in_order(
+            scan.threads,
+            read,
+            |candidate| self.judge(candidate),
+            |one| {
+                done += 1;
+                (scan.progress)(done, total.max(done));
+                found.extend(one);
+            },
+        )?;
+        Ok(found)
     }
 
-    /// Keeps a certificate that is ours and unknown. What is no certificate is none of ours.
-    fn judge(&mut self, place: &Path, pem: &[u8], has_key: bool) {
-        let Ok(certificate) = Certificate::all_from_pem_or_der(pem).map(|mut all| all.remove(0))
-        else {
-            return;
+    /// A certificate that is ours and unknown. What is no certificate is none of ours.
+    fn judge(&self, (place, contents, has_key): Candidate) -> Option<Found> {
+        let der = match contents.first() {
+            Some(0x30) => contents,
+            _ => pem_blocks(&contents).ok()?.into_iter().next()?.into_contents(),
         };
-        if self.known.contains(&fingerprint(certificate.der())) {
-            return;
+        // Nearly all of them are known: only the others are read.
+        if self.known.contains(&fingerprint(&der)) {
+            return None;
         }
+        let certificate = Certificate::from_der(&der).ok()?;
         let signed = |ca: &&Ca| {
             let own = ca.certificate();
             own.subject.matches(&certificate.issuer)
                 && own.public_key.as_ref().is_ok_and(|k| certificate.verify_signature(k).is_ok())
         };
-        let Some(ca) = self.cas.iter().find(signed).map(|ca| ca.name.clone()) else { return };
-        let place = place.to_owned();
-        self.found.push(Found { place, certificate, ca, has_key });
+        let ca = self.cas.iter().find(signed)?.name.clone();
+        let unfit = unfit(&certificate);
+        Some(Found { place, certificate, ca, has_key, unfit })
     }
+}
 
-    /// What was found, in order: by place, each certificate once. What was recorded meanwhile is known.
-    fn end(self) -> Result<Vec<Found>, RollbackError> {
-        let mut found = self.found;
-        found.sort_by(|a, b| a.place.cmp(&b.place));
-        let mut seen = HashSet::new();
-        let mut unknown = Vec::new();
-        for one in found {
-            let is_new = seen.insert(fingerprint(one.certificate.der()));
-            if is_new && !self.pki.registry().has(&one.certificate)? {
-                unknown.push(one);
-            }
+/// What was found, in order: by place, each certificate once. What was recorded meanwhile is known.
+fn in_turn(registry: &Registry, mut found: Vec<Found>) -> Result<Vec<Found>, RollbackError> {
+    found.sort_by(|a, b| a.place.cmp(&b.place));
+    let mut seen = HashSet::new();
+    let mut unknown = Vec::new();
+    for one in found {
+        let is_new = seen.insert(fingerprint(one.certificate.der()));
+        if is_new && !registry.has(&one.certificate)? {
+            unknown.push(one);
         }
-        Ok(unknown)
     }
+    Ok(unknown)
 }
 
 /// The first half of a certificate's SHA-256: a registry can have a million of them.

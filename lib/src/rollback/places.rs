@@ -23,7 +23,7 @@ const MOST: u64 = 1 << 20;
 const KEYS: [&str; 3] = ["key.pem", "keystore.p12", "keystore.jks"];
 
 /// Is told of a certificate: where, its PEM, and whether its key is there too.
-type Visit<'v> = &'v mut dyn FnMut(&Path, &[u8], bool);
+type Visit<'v> = &'v mut dyn FnMut(&Path, Vec<u8>, bool);
 
 /// The folder or archive into which a device was issued whose files are at `location`.
 pub(super) fn parent_of<'p>(location: &'p Path, id: Option<&str>) -> &'p Path {
@@ -46,7 +46,7 @@ fn in_folder(dir: &Path, depth: usize, visit: Visit<'_>) -> Result<(), RollbackE
     let cert = dir.join("cert.pem");
     if fs::metadata(&cert).is_ok_and(|file| file.is_file() && file.len() <= MOST) {
         let has_key = KEYS.iter().any(|name| dir.join(name).exists());
-        visit(dir, &files::read(&cert)?, has_key);
+        visit(dir, files::read_small(&cert)?, has_key);
         // A device's folder has no devices in it.
         return Ok(());
     }
@@ -100,7 +100,7 @@ fn in_archive(path: &Path, visit: Visit<'_>) -> Result<(), RollbackError> {
 fn tell(path: &Path, found: &mut HashMap<String, (Option<Vec<u8>>, bool)>, visit: Visit<'_>) {
     for (_, (pem, has_key)) in found.drain() {
         if let Some(pem) = pem {
-            visit(path, &pem, has_key);
+            visit(path, pem, has_key);
         }
     }
 }

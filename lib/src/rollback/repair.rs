@@ -19,49 +19,78 @@ pub struct Repaired {
     pub revocations: usize,
     /// Revocations of certificates that it does not have.
     pub unknown_revocations: usize,
+    /// Lists that were given and put back in place of lost ones.
+    pub lists: usize,
     /// What hand-over files tell, and nothing can be done about here.
     pub told: usize,
+    /// What cannot be taken over, those included: certificates that are no device's, lists that are lost.
+    pub unsettled: usize,
 }
 
 impl Comparison {
-    /// Records what was found, then revokes what lists revoke, and raises the numbers of lists. Each part is
-    /// one transaction with its rows in the audit log: a repair that was stopped is gone on with by the
-    /// next one.
-    ///
-    /// Errors: a certificate of a device that has no valid identifier.
+    /// Revokes what lists revoke, raises the numbers of lists, and puts lists back that were lost and given;
+    /// then records what was found. Each part is one transaction with its rows in the audit log: a repair that
+    /// was stopped is gone on with by the next one. A certificate that cannot be recorded keeps nothing else
+    /// from being taken over.
     pub fn repair(&self, pki: &mut Pki, now: OffsetDateTime) -> Result<Repaired, RollbackError> {
-        let mut repaired = Repaired { told: self.told.len(), ..Repaired::default() };
-        let mut found: Vec<&Found> = self.certificates.iter().collect();
+        let unsettled = self.unsettled();
+        let mut repaired = Repaired { told: self.told.len(), unsettled, ..Repaired::default() };
+        self.take_over(pki, now, &mut repaired)?;
+        for lost in &self.lost {
+            if let Some(list) = self.given_for(lost) {
+                pki.put_list_back(&pki.ca(&lost.ca)?, list)?;
+                repaired.lists += 1;
+            }
+        }
+        let fit = self.certificates.iter().filter(|found| found.unfit.is_none());
+        let mut found: Vec<&Found> = fit.collect();
         // Of a device's certificates the newest is the live one.
         found.sort_by_key(|found| found.certificate.not_before);
         let batch = format!(
             "repair {}",
             now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339).unwrap_or_default()
         );
-        for found in found {
-            record(pki, found, &batch, now)?;
+        for one in &found {
+            record(pki, one, &batch, now)?;
             repaired.certificates += 1;
         }
+        let issuers: BTreeSet<&str> = found.iter().map(|found| found.ca.as_str()).collect();
+        for ca in issuers {
+            let issuer = pki.ca(ca)?.certificate().subject.clone();
+            let revoked = pki.registry_mut().revoke_found(&issuer, now)?;
+            repaired.revocations += revoked;
+            repaired.unknown_revocations = repaired.unknown_revocations.saturating_sub(revoked);
+        }
+        Ok(repaired)
+    }
+
+    fn take_over(
+        &self,
+        pki: &mut Pki,
+        now: OffsetDateTime,
+        repaired: &mut Repaired,
+    ) -> Result<(), RollbackError> {
         // Several lists of one issuer may be given: what the first has revoked is known to the next.
         for rollback in &self.lists {
-            let lost = pki.registry().lost_revocations(&rollback.list)?;
+            let issuer = pki.ca(&rollback.ca)?.certificate().subject.clone();
+            let lost = pki.registry().lost_revocations(&rollback.list, &issuer)?;
             let known = lost.iter().filter(|lost| lost.record.is_some()).count();
             repaired.revocations += known;
             repaired.unknown_revocations += lost.len() - known;
-            let takeover = Takeover {
-                issuer: &rollback.list.issuer,
-                found: &lost,
-                number: Some((&rollback.ca, rollback.number())),
-            };
+            let number = Some((rollback.ca.as_str(), rollback.number));
+            let takeover = Takeover { issuer: &issuer, found: &lost, number };
             pki.registry_mut().take_over(&takeover, now)?;
         }
-        Ok(repaired)
+        Ok(())
     }
 
     /// What a repair would do, a sentence each.
     pub fn plan(&self) -> Vec<String> {
         let mut plan = Vec::new();
-        for found in &self.certificates {
+        for lost in self.lost.iter().filter(|lost| self.given_for(lost).is_some()) {
+            plan.push(format!("put a list that was given back as {}", lost.path.display()));
+        }
+        for found in self.certificates.iter().filter(|found| found.unfit.is_none()) {
             let cert = &found.certificate;
             plan.push(format!("record the certificate {} of {}", cert.serial, cert.subject));
         }
@@ -81,9 +110,9 @@ impl Comparison {
                     lost.revoked.reason.name()
                 ));
             }
-            if rollback.number() > rollback.known_number {
+            if rollback.number > rollback.known_number {
                 let number = numbers.entry(&rollback.ca).or_default();
-                *number = rollback.number().max(*number);
+                *number = rollback.number.max(*number);
             }
         }
         plan.extend(numbers.iter().map(|(ca, number)| {
@@ -100,10 +129,9 @@ fn record(
     now: OffsetDateTime,
 ) -> Result<(), RollbackError> {
     let cert = &found.certificate;
-    let bad = |problem: String| RollbackError::Certificate { path: found.place.clone(), problem };
+    // Those that name no device are left out before.
     let id = cert.subject.common_name().unwrap_or_default();
-    let device = DeviceId::parse(id)
-        .map_err(|e| bad(format!("the certificate of {} names no device: {e}", cert.subject)))?;
+    let Ok(device) = DeviceId::parse(id) else { return Ok(()) };
     let live = pki.registry().live_device(&device.folded())?;
     let mut new = NewRecord {
         ca: found.ca.clone(),

@@ -4,40 +4,96 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{Comparison, RollbackError, Search, Told, half};
+use super::{Comparison, RollbackError, Sources, Told, half};
 use crate::authority::Ca;
 use crate::cert::Certificate;
 use crate::crl::Crl;
 use crate::crypto::sha256;
 use crate::files;
 use crate::manifest;
-use crate::registry::{Filter, Status, parse_serial};
+use crate::registry::{Filter, Status, number_of, parse_serial};
 
 /// Where the mark of a tar archive stands, and what it is (POSIX ustar, GNU).
 const TAR: (usize, &[u8]) = (257, b"ustar");
 
-/// Compares with one path.
-pub(super) fn compare(
-    path: &Path,
-    search: &mut Search<'_>,
-    comparison: &mut Comparison,
-) -> Result<(), RollbackError> {
-    if path.is_dir() || is_archive(path)? {
-        return search.place(&super::places::absolute(path));
+impl Sources<'_> {
+    /// Compares with one path, or returns it if it is a folder or an archive to be looked through.
+    pub(super) fn compare(
+        &self,
+        path: &Path,
+        comparison: &mut Comparison,
+    ) -> Result<Option<PathBuf>, RollbackError> {
+        if path.is_dir() || is_archive(path)? {
+            return Ok(Some(super::places::absolute(path)));
+        }
+        let bytes = files::read_small(path)?;
+        let signature = signature_of(path);
+        if signature.exists() {
+            let signature = files::read_small(&signature)?;
+            self.compare_manifest(path, &bytes, &signature, comparison)?;
+            return Ok(None);
+        }
+        let lists = Crl::all_from_pem_or_der(&bytes).map_err(|_| {
+            bad(path, "it is no revocation list, and has no signature beside it (.sig)")
+        })?;
+        for list in lists {
+            self.compare_list(path, list, comparison)?;
+        }
+        Ok(None)
     }
-    let bytes = files::read(path)?;
-    let signature = signature_of(path);
-    if signature.exists() {
-        let signature = files::read(&signature)?;
-        return compare_manifest(path, &bytes, &signature, search, comparison);
+
+    fn compare_list(
+        &self,
+        path: &Path,
+        list: Crl,
+        comparison: &mut Comparison,
+    ) -> Result<(), RollbackError> {
+        let signer = self.cas.iter().find(|ca| ca.has_signed(&list));
+        let ca = signer.ok_or_else(|| {
+            bad(path, format!("no CA of this folder has signed the list of {}", list.issuer))
+        })?;
+        if let Some(why) = list.incomplete {
+            return Err(bad(path, format!("the list {why}")));
+        }
+        let number = number_of(&list).map_err(|problem| bad(path, problem))?;
+        comparison.lists.extend(self.pki.compare_list(ca, &list)?);
+        comparison.given.push((ca.name.clone(), number, list));
+        Ok(())
     }
-    let lists = Crl::all_from_pem_or_der(&bytes).map_err(|_| {
-        bad(path, "it is no revocation list, and has no signature beside it (.sig)")
-    })?;
-    for list in lists {
-        compare_list(path, &list, search, comparison)?;
+
+    fn compare_manifest(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+        signature: &[u8],
+        comparison: &mut Comparison,
+    ) -> Result<(), RollbackError> {
+        let cas: Vec<Certificate> = self.cas.iter().map(Ca::certificate).cloned().collect();
+        manifest::verify(bytes, signature, &cas).map_err(|e| bad(path, e.to_string()))?;
+        for row in rows(path, bytes)? {
+            let fingerprint = unhex(&row.fingerprint_sha256);
+            let is_known = fingerprint.is_some_and(|sha256| self.known.contains(&half(&sha256)));
+            let problem = match () {
+                () if !is_known => "is not in the registry",
+                () if row.status == Status::Revoked.name() && !self.is_revoked(&row)? => {
+                    "is revoked there, and not in the registry"
+                }
+                () => continue,
+            };
+            let (file, device_id, serial) = (path.to_owned(), row.device_id, row.serial);
+            comparison.told.push(Told { file, device_id, serial, problem });
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn is_revoked(&self, row: &Row) -> Result<bool, RollbackError> {
+        let Some(serial) = parse_serial(&row.serial) else { return Ok(false) };
+        let filter = Filter { serial: Some(&serial), ..Filter::default() };
+        let records = self.pki.registry().find(&filter)?;
+        let sha256 = unhex(&row.fingerprint_sha256);
+        let own = records.iter().find(|record| Some(self::sha256(&record.der)) == sha256);
+        Ok(own.is_some_and(|record| record.status == Status::Revoked))
+    }
 }
 
 fn bad(path: &Path, problem: impl Into<String>) -> RollbackError {
@@ -59,48 +115,6 @@ fn is_archive(path: &Path) -> Result<bool, RollbackError> {
     Ok(head.get(at..) == Some(mark))
 }
 
-fn compare_list(
-    path: &Path,
-    list: &Crl,
-    search: &Search<'_>,
-    comparison: &mut Comparison,
-) -> Result<(), RollbackError> {
-    let signer = search.cas.iter().find(|ca| ca.has_signed(list));
-    let ca = signer.ok_or_else(|| {
-        bad(path, format!("no CA of this folder has signed the list of {}", list.issuer))
-    })?;
-    if let Some(why) = list.incomplete {
-        return Err(bad(path, format!("the list {why}")));
-    }
-    comparison.lists.extend(search.pki.compare_list(ca, list)?);
-    Ok(())
-}
-
-fn compare_manifest(
-    path: &Path,
-    bytes: &[u8],
-    signature: &[u8],
-    search: &Search<'_>,
-    comparison: &mut Comparison,
-) -> Result<(), RollbackError> {
-    let cas: Vec<Certificate> = search.cas.iter().map(Ca::certificate).cloned().collect();
-    manifest::verify(bytes, signature, &cas).map_err(|e| bad(path, e.to_string()))?;
-    for row in rows(path, bytes)? {
-        let fingerprint = unhex(&row.fingerprint_sha256);
-        let is_known = fingerprint.is_some_and(|sha256| search.known.contains(&half(&sha256)));
-        let problem = match () {
-            () if !is_known => "is not in the registry",
-            () if row.status == Status::Revoked.name() && !is_revoked(search, &row)? => {
-                "is revoked there, and not in the registry"
-            }
-            () => continue,
-        };
-        let (file, device_id, serial) = (path.to_owned(), row.device_id, row.serial);
-        comparison.told.push(Told { file, device_id, serial, problem });
-    }
-    Ok(())
-}
-
 /// What counts of a row of a hand-over file.
 #[derive(serde::Deserialize)]
 struct Row {
@@ -120,15 +134,6 @@ fn rows(path: &Path, bytes: &[u8]) -> Result<Vec<Row>, RollbackError> {
     }
     let mut reader = csv::Reader::from_reader(&bytes[before..]);
     reader.deserialize().collect::<Result<_, _>>().map_err(|e: csv::Error| bad(path, e.to_string()))
-}
-
-fn is_revoked(search: &Search<'_>, row: &Row) -> Result<bool, RollbackError> {
-    let Some(serial) = parse_serial(&row.serial) else { return Ok(false) };
-    let filter = Filter { serial: Some(&serial), ..Filter::default() };
-    let records = search.pki.registry().find(&filter)?;
-    let sha256 = unhex(&row.fingerprint_sha256);
-    let own = records.iter().find(|record| Some(self::sha256(&record.der)) == sha256);
-    Ok(own.is_some_and(|record| record.status == Status::Revoked))
 }
 
 /// Reads 64 hex digits, with colons or without.

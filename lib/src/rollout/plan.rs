@@ -104,11 +104,10 @@ pub(super) fn changes(steps: &[Step]) -> bool {
     steps.iter().any(|s| matches!(s.action, Action::Create | Action::Update))
 }
 
-/// Compares the file with what is there. Nothing is changed but this: an existing PKI folder is
-/// opened, which settles what a stopped run has left in its registry.
+/// Compares the file with what is there. Nothing is changed.
 pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Plan, RolloutError> {
     let pki = match spec.pki.join("pki.toml").exists() {
-        true => Some(Pki::open(&spec.pki, now)?),
+        true => Some(Pki::open_to_read(&spec.pki, now)?),
         false => None,
     };
     let list = read_list(spec)?;

@@ -52,6 +52,20 @@ fn a_station_three_years_ahead_is_found_out_and_got_over() {
 }
 
 #[test]
+fn what_a_tenant_says_explains_nothing() {
+    let (mut folder, _) = factory();
+    let pki = &mut folder.pki;
+    let tenant = now() + Duration::days(5000);
+    pki.registry_mut().believe_clock(&ClockError::Tenant { now: now(), tenant }).unwrap();
+    assert_eq!(pki.registry().explained_until().unwrap(), None);
+    list(pki, "line", now() + Duration::days(1000));
+    assert!(matches!(verdict(pki, now()), Err(ClockError::Behind { .. })));
+    let error = verdict(pki, now()).unwrap_err();
+    pki.registry_mut().believe_clock(&error).unwrap();
+    assert_eq!(pki.registry().explained_until().unwrap(), Some(error.times().1));
+}
+
+#[test]
 fn lists_that_go_back_are_named() {
     let (mut folder, _) = factory();
     let pki = &mut folder.pki;

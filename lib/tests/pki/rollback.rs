@@ -69,6 +69,9 @@ fn a_revocation_that_a_list_knows_is_not_lost() {
     restore(&mut folder, &kept);
     let error = refused(&mut folder.pki);
     assert!(matches!(error, AuthorityError::RolledBack { .. }), "{error}");
+    let out = folder.path().join("out");
+    let signed = issue(&mut folder.pki, "line", &out, ids(&["z"]), Existing::Skip, now());
+    assert!(signed.unwrap_err().to_string().contains("line signs nothing"));
     let serial = &before.revoked[0].serial;
     let said = format!("revocation list 1 of line revokes {serial} (a), and the registry does not");
     assert!(error.to_string().contains(&said), "{error}");
@@ -169,9 +172,11 @@ fn an_older_registry_can_be_accepted_and_numbers_do_not_go_back() {
     let second = list(&mut folder.pki, "line", now());
     restore(&mut folder, &kept);
     let ca = folder.pki.ca("line").unwrap();
-    let rollback = folder.pki.accept_rollback(&ca, now()).unwrap().unwrap();
-    assert_eq!((rollback.number(), rollback.lost.len()), (2, 1));
-    assert_eq!(folder.pki.accept_rollback(&ca, now()).unwrap().map(|r| r.number()), None, "twice");
+    let rollback = folder.pki.compare_last_list(&ca).unwrap().unwrap();
+    assert_eq!((rollback.number, rollback.lost.len()), (2, 1));
+    let accepted = folder.pki.accept_rollback(&ca, now()).unwrap();
+    assert_eq!(accepted, [rollback.sentence()]);
+    assert_eq!(folder.pki.accept_rollback(&ca, now()).unwrap(), [""; 0], "twice");
     let third = list(&mut folder.pki, "line", now());
     assert_eq!(third.revoked, []);
     assert!(third.number > second.number);
@@ -207,6 +212,7 @@ fn a_last_list_that_cannot_be_read_is_no_empty_one() {
         fs::write(&path, text).unwrap();
         let error = refused(&mut folder.pki);
         assert!(matches!(error, AuthorityError::LastList { .. }), "{error}");
+        assert!(error.hint().unwrap().contains("ca crl line --accept-rollback"), "{error}");
         let found = findings(&folder.pki);
         assert!(found[0].contains("cannot be used"), "{found:?}");
     }
@@ -236,13 +242,22 @@ fn lists_archives_and_hand_over_files_are_compared_when_they_are_given() {
     fs::remove_dir_all(out.join("d")).unwrap();
     fs::remove_file(folder.pki.dir().join("ca/line/crl.pem")).unwrap();
     restore(&mut folder, &kept);
-    assert!(compare(&folder.pki, &[]).unwrap().is_empty());
+    let lost = compare(&folder.pki, &[]).unwrap();
+    assert_eq!((lost.lost.len(), lost.lost[0].number, lost.unsettled()), (1, 1, 1));
+    assert!(lost.lost[0].is_newer, "the registry knows of none");
     let comparison = compare(&folder.pki, &[elsewhere, file.clone(), archive]).unwrap();
     assert_eq!((comparison.lists.len(), comparison.certificates.len()), (1, 1));
     let told: Vec<&str> = comparison.told.iter().map(|t| t.device_id.as_str()).collect();
     assert_eq!(told, ["a", "d"]);
     let repaired = comparison.repair(&mut folder.pki, now()).unwrap();
-    let expected = Repaired { certificates: 1, revocations: 1, told: 2, ..Repaired::default() };
+    let expected = Repaired {
+        certificates: 1,
+        revocations: 1,
+        lists: 1,
+        told: 2,
+        unsettled: 2,
+        ..Repaired::default()
+    };
     assert_eq!(repaired, expected);
     assert!(compare(&folder.pki, std::slice::from_ref(&file)).unwrap().is_empty());
     // What is not signed by a CA of this folder is nothing to go by.
@@ -287,6 +302,57 @@ fn a_registry_older_than_its_cas_is_repaired_too() {
     folder.pki = Pki::open_or_create(&folder.path().join("elsewhere"), now()).unwrap();
     copy(&foreign, &dir);
     assert!(matches!(Pki::open_to_repair(&dir, now()), Err(AuthorityError::RegistryLost { .. })));
+}
+
+#[test]
+fn a_first_list_that_was_never_written_is_not_lost() {
+    let (mut folder, _) = factory();
+    let line = folder.pki.dir().join("ca/line");
+    let path = line.join("crl.pem");
+    // A folder at its place: the list gets a number, and cannot be written.
+    fs::create_dir(&path).unwrap();
+    let ca = folder.pki.ca("line").unwrap();
+    fs::remove_dir(&path).unwrap();
+    fs::write(line.join("last-list.json"), "{\"number\":0}\n").unwrap();
+    folder.pki.registry_mut().next_crl_number("line", &[], 1, now()).unwrap();
+    assert!(folder.pki.lost_list(&ca).unwrap().is_none());
+    list(&mut folder.pki, "line", now());
+    fs::remove_file(&path).unwrap();
+    let lost = folder.pki.lost_list(&ca).unwrap().unwrap();
+    assert_eq!((lost.number, lost.is_newer), (2, false));
+    // A folder of a former version keeps nothing beside the registry.
+    fs::remove_file(line.join("last-list.json")).unwrap();
+    assert_eq!(folder.pki.lost_list(&ca).unwrap().unwrap().number, 2);
+    assert_eq!(folder.pki.accept_rollback(&ca, now()).unwrap().len(), 1);
+    assert!(folder.pki.lost_list(&ca).unwrap().is_none());
+    assert_eq!(findings(&folder.pki), [""; 0]);
+}
+
+#[test]
+fn only_a_ca_with_its_marker_is_recorded_when_the_folder_is_opened() {
+    let mut folder = Folder::with_root();
+    let kept = backup(&folder);
+    folder.add("line", "root", None).unwrap();
+    let dir = folder.pki.dir().to_owned();
+    let marker = dir.join("ca/line/unrecorded");
+    assert!(!marker.exists());
+    folder.pki = Pki::open_or_create(&folder.path().join("elsewhere"), now()).unwrap();
+    copy(&kept, &dir);
+    for error in [Pki::open(&dir, now()), Pki::open_to_read(&dir, now())] {
+        assert!(matches!(error.unwrap_err(), AuthorityError::RegistryLost { .. }));
+    }
+    fs::write(&marker, "").unwrap();
+    let rows = |pki: &Pki| pki.registry().audit(1).unwrap().len();
+    let before = rows(&Pki::open_to_read(&dir, now()).unwrap());
+    assert_eq!(rows(&Pki::open_unrecorded(&dir, now()).unwrap()), before);
+    folder.pki = Pki::open(&dir, now()).unwrap();
+    assert_eq!(rows(&folder.pki), before + 1);
+    assert!(!marker.exists());
+    // One that a stopped run has left beside a recorded CA goes.
+    fs::write(&marker, "").unwrap();
+    folder.pki = Pki::open(&dir, now()).unwrap();
+    assert!(!marker.exists());
+    assert_eq!(rows(&folder.pki), before + 1);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Clocks that are wrong, seen from a registry whose last entry is of another time.
 
+use std::fs;
+
 use c8y_pki::authority::{CaSettings, NewKey, Pki};
 use c8y_pki::crypto::KeyType;
 use c8y_pki::issue::Outliving;
@@ -13,7 +15,7 @@ use time::{Duration, OffsetDateTime};
 fn entry_of_another_clock(cli: &Cli, off: Duration) {
     let at = OffsetDateTime::now_utc() + off;
     let mut pki = Pki::open(&cli.path("pki"), at).expect("a PKI folder");
-    pki.registry_mut().next_crl_number("line", &[], 1, at).expect("a registry");
+    pki.registry_mut().next_crl_number("elsewhere", &[], 1, at).expect("a registry");
 }
 
 /// A PKI folder with the CA `root`, untouched for that long.
@@ -76,6 +78,34 @@ fn a_clock_that_is_behind_writes_nothing() {
     assert!(clock.as_str() < against.as_str(), "{believed}");
     cli.ok(&format!("device issue c --ca line --out out {CA_PW}"));
     cli.ok("registry check");
+}
+
+#[test]
+fn what_a_stopped_run_has_left_is_recorded_after_the_clock_was_looked_at() {
+    let cli = untouched_for(Duration::days(1095));
+    let registry = cli.path("pki/registry.sqlite");
+    let before = fs::read(&registry).expect("a registry");
+    cli.ok(&format!("{ADD} --clock-is-right {CA_PW}"));
+    // As a run leaves it that was killed between the folder's name and its row.
+    for file in ["-wal", "-shm"] {
+        let _ = fs::remove_file(cli.path(&format!("pki/registry.sqlite{file}")));
+    }
+    fs::write(&registry, before).expect("a registry");
+    cli.write("pki/ca/line/unrecorded", "");
+    let audit = cli.ok("registry export --what audit");
+    let listed = cli.run("ca list --json").expect(0).json_lines();
+    assert_eq!(listed.len(), 2, "{listed:?}");
+    let checked = cli.run("registry check").expect(0).stdout;
+    assert!(checked.contains("the making of the CA line was stopped"), "{checked}");
+    for _ in 0..2 {
+        let said = cli.fails(3, &format!("ca crl root {CA_PW}"));
+        assert!(said.contains("the clock may be ahead"), "{said}");
+    }
+    assert_eq!(cli.ok("registry export --what audit"), audit, "nothing was recorded");
+    cli.ok(&format!("ca crl root --clock-is-right {CA_PW}"));
+    assert!(!cli.path("pki/ca/line/unrecorded").exists());
+    let checked = cli.run("registry check").expect(0).stdout;
+    assert!(!checked.contains("was stopped"), "{checked}");
 }
 
 #[test]

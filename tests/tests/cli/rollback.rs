@@ -2,9 +2,19 @@
 
 use std::fs;
 
-use c8y_pki_tests::cli::{CA_PW, Cli};
+use c8y_pki::authority::Pki;
+use c8y_pki::cert::Serial;
+use c8y_pki::crl::{self, Reason, Revoked};
+use c8y_pki::crypto::KeyType;
+use c8y_pki::csr;
+use c8y_pki::issue::Issuer;
+use c8y_pki::key::PrivateKey;
+use c8y_pki::name::Name;
+use c8y_pki::secret::Password;
+use c8y_pki_tests::cli::{CA_PW, Cli, PASSWORD};
 use c8y_pki_tests::tool;
 use serde_json::Value;
+use time::{Duration, OffsetDateTime};
 
 const FILES: [&str; 3] = ["registry.sqlite", "registry.sqlite-wal", "registry.sqlite-shm"];
 
@@ -107,14 +117,44 @@ fn an_older_registry_can_be_accepted_which_the_audit_log_keeps() {
 }
 
 #[test]
-fn lists_that_are_elsewhere_are_given() {
+fn an_older_registry_signs_nothing() {
+    let cli = rolled_back();
+    let key = PrivateKey::generate(KeyType::EcP256).expect("a key");
+    let request = csr::make(&Name::parse("CN=d").expect("a name"), &key).expect("a request");
+    cli.write("d.csr", csr::pem(&request));
+    for line in [
+        format!("device issue d --ca line --out out {CA_PW}"),
+        format!("device renew b --out out {CA_PW}"),
+        format!("device sign d.csr --ca line --out signed {CA_PW}"),
+    ] {
+        let said = cli.fails(1, &line);
+        assert!(said.contains("the registry does not; line signs nothing"), "{line}: {said}");
+        assert!(said.contains("hint: `c8y-pki registry repair`"), "{line}: {said}");
+    }
+    // The other CA's last list is another matter.
+    cli.ok(&format!("ca add other --parent root --subject CN=Other --key-type ec-p256 {CA_PW}"));
+    cli.ok("registry repair --yes");
+    cli.ok(&format!("device issue d --ca line --out out {CA_PW}"));
+}
+
+#[test]
+fn a_list_that_is_lost_is_put_back_from_where_it_is() {
     let cli = rolled_back();
     fs::rename(cli.path("pki/ca/line/crl.pem"), cli.path("line.crl")).expect("it moves");
     fs::remove_dir_all(cli.path("out/c")).expect("it goes");
-    cli.ok("registry check");
+    let lost = "crl.pem cannot be used: it is not there, and list 2 of line was made";
+    let found = cli.run("registry check").expect(1).stdout;
+    assert!(found.contains(lost), "{found}");
+    for line in ["ca crl line", "device issue d --ca line --out out"] {
+        let said = cli.fails(1, &format!("{line} {CA_PW}"));
+        assert!(said.contains(lost), "{line}: {said}");
+        assert!(said.contains("`c8y-pki ca crl line --accept-rollback`"), "{line}: {said}");
+    }
+    cli.run("registry repair --yes").expect(1);
     let found = cli.run("registry check --against line.crl out").expect(1).stdout;
     assert!(found.contains("rollback: revocation list 2 of line revokes"), "{found}");
-    cli.ok("registry repair --yes --against line.crl");
+    let done = cli.run("registry repair --yes --against line.crl --json").expect(0).json();
+    assert_eq!((&done["lists"], &done["revocations"]), (&1.into(), &1.into()), "{done}");
     cli.ok("registry check --against line.crl");
     let written = cli.run("registry revocations --out rev --json").expect(0).json();
     assert_eq!(written["revocations"], 1);
@@ -122,6 +162,141 @@ fn lists_that_are_elsewhere_are_given() {
     cli.write("nonsense", "no list");
     let said = cli.run("registry repair --yes --against nonsense").expect(2).stderr;
     assert!(said.contains("nonsense: it is no revocation list"), "{said}");
+}
+
+#[test]
+fn a_list_that_is_lost_for_good_is_accepted_which_the_audit_log_keeps() {
+    let cli = Cli::with_cas();
+    cli.ok(&format!("ca crl line {CA_PW}"));
+    fs::remove_file(cli.path("pki/ca/line/crl.pem")).expect("it goes");
+    let said = cli.fails(1, &format!("ca crl line {CA_PW}"));
+    assert!(said.contains("list 1 of line was made"), "{said}");
+    cli.run("registry check").expect(1);
+    // What it revoked is known here.
+    cli.ok(&format!("device issue a --ca line --out out {CA_PW}"));
+    assert_eq!(next_list(&cli, "--accept-rollback")["number"], "2");
+    let audit = cli.ok("registry export --what audit");
+    assert!(audit.contains("accept-rollback"), "{audit}");
+    assert_eq!(next_list(&cli, "")["number"], "3");
+    cli.ok("registry check");
+    // It was accepted once, not for ever.
+    fs::write(cli.path("pki/ca/line/crl.pem"), "nonsense").expect("a file");
+    cli.fails(1, &format!("ca crl line {CA_PW}"));
+    assert_eq!(next_list(&cli, "--accept-rollback")["number"], "4");
+}
+
+#[test]
+fn a_used_ca_that_an_older_registry_does_not_know_is_not_taken_in() {
+    let cli = Cli::new();
+    cli.ok(&format!("ca init --subject CN=Root --key-type ec-p256 {CA_PW}"));
+    back_up(&cli);
+    cli.ok(&format!("ca add line --parent root --subject CN=Line {CA_PW}"));
+    cli.ok(&format!("device issue a b --ca line --out out {CA_PW}"));
+    cli.ok("device revoke a");
+    restore(&cli);
+    let audit = |cli: &Cli| {
+        let kept = cli.path("pki/registry.sqlite");
+        fs::read(kept).expect("a registry")
+    };
+    let before = audit(&cli);
+    let found = cli.run("registry check").expect(1).stdout;
+    assert!(found.contains("it does not know the CAs of this folder"), "{found}");
+    for line in [format!("ca crl line {CA_PW}"), "ca list".to_owned()] {
+        let said = cli.fails(2, &line);
+        assert!(said.contains("it does not know the CAs of this folder"), "{line}: {said}");
+        assert!(said.contains("`c8y-pki registry repair`"), "{line}: {said}");
+    }
+    assert_eq!(audit(&cli), before);
+    cli.ok("registry repair --yes --against out");
+    cli.ok("registry check");
+    assert_eq!(cli.run("device list --json").expect(0).json_lines().len(), 2);
+}
+
+#[test]
+fn cas_with_one_subject_share_what_their_lists_say() {
+    let cli = Cli::with_cas();
+    for name in ["line", "second"] {
+        let add = format!("ca add {name}-x --parent root --subject CN=Same --key-type ec-p256");
+        cli.ok(&format!("{add} {CA_PW}"));
+    }
+    cli.ok(&format!("device issue a --ca line-x --out out {CA_PW}"));
+    back_up(&cli);
+    cli.ok("device revoke a");
+    cli.ok(&format!("ca crl line-x {CA_PW}"));
+    restore(&cli);
+    let said = cli.fails(1, &format!("ca crl second-x {CA_PW}"));
+    assert!(said.contains("list 1 of line-x revokes"), "{said}");
+    assert!(said.contains("no list of second-x is made"), "{said}");
+    cli.ok("registry repair --yes");
+    cli.ok(&format!("ca crl second-x {CA_PW}"));
+}
+
+#[test]
+fn one_file_that_does_not_fit_does_not_stop_a_repair() {
+    let cli = Cli::with_cas();
+    cli.ok(&format!("device issue a --ca line --out out {CA_PW}"));
+    back_up(&cli);
+    cli.ok("device revoke a");
+    cli.ok(&format!("ca crl line {CA_PW}"));
+    cli.ok(&format!("ca add gw-9 --parent root --subject CN=gw-9 --key-type ec-p256 {CA_PW}"));
+    fs::create_dir(cli.path("out/0")).expect("a folder");
+    fs::rename(cli.path("pki/ca/gw-9/cert.pem"), cli.path("out/0/cert.pem")).expect("it moves");
+    fs::remove_dir_all(cli.path("pki/ca/gw-9")).expect("it goes");
+    restore(&cli);
+    let plan = cli.ok("registry repair --plan");
+    assert!(plan.contains("it cannot be recorded: it is a CA's"), "{plan}");
+    let done = cli.run("registry repair --yes").expect(1).stdout;
+    assert!(done.contains("1 revocation taken over"), "{done}");
+    assert!(done.contains("it cannot be recorded: it is a CA's"), "{done}");
+    assert_eq!(next_list(&cli, "")["revoked"], 1);
+    let devices = cli.run("device list --status any --json").expect(0).json_lines();
+    assert_eq!(devices.len(), 1, "{devices:?}");
+}
+
+/// A list of the CA `line` with that number, which revokes those serial numbers.
+fn list_of_line(cli: &Cli, number: u64, serials: &[u8]) -> String {
+    let now = OffsetDateTime::now_utc();
+    let pki = Pki::open_to_read(&cli.path("pki"), now).expect("a PKI folder");
+    let line = pki.ca("line").expect("a CA");
+    let key = line.unlock(&Password::new(PASSWORD)).expect("its key");
+    let issuer = Issuer::new(line.certificate(), &key, now).expect("an issuer");
+    let revoke = |serial: &u8| Revoked {
+        serial: Serial::from_octets(&[*serial]),
+        at: now.replace_nanosecond(0).expect("a time"),
+        reason: Reason::Unspecified,
+    };
+    let revoked: Vec<Revoked> = serials.iter().map(revoke).collect();
+    let next = now + Duration::days(1);
+    crl::make(&issuer, &revoked, number, now, next).expect("a list").pem()
+}
+
+#[test]
+fn a_number_that_is_too_high_is_named_and_not_gone_on_from() {
+    let cli = Cli::with_cas();
+    for number in [u64::MAX, 1 << 63, (1 << 63) - 1] {
+        let said = format!("its number, {number}, is too high for a next one");
+        let list = list_of_line(&cli, number, &[]);
+        cli.write("high.crl", &list);
+        let given = cli.fails(2, "registry repair --yes --against high.crl");
+        assert!(given.contains(&said), "{given}");
+        cli.write("pki/ca/line/crl.pem", &list);
+        let refused = cli.fails(1, &format!("ca crl line {CA_PW}"));
+        assert!(refused.contains(&said), "{refused}");
+        assert!(cli.run("registry check").expect(1).stdout.contains(&said));
+        fs::remove_file(cli.path("pki/ca/line/crl.pem")).expect("it goes");
+    }
+    cli.write("high.crl", list_of_line(&cli, (1 << 63) - 2, &[]));
+    cli.ok("registry repair --yes --against high.crl");
+}
+
+#[test]
+fn a_serial_number_that_is_twice_in_a_list_is_taken_over_once() {
+    let cli = Cli::with_cas();
+    cli.write("twice.crl", list_of_line(&cli, 5, &[9, 9, 7]));
+    cli.ok("registry repair --yes --against twice.crl");
+    cli.ok("registry check --against twice.crl");
+    let made = next_list(&cli, "");
+    assert_eq!((&made["number"], &made["revoked"]), (&"6".into(), &2.into()), "{made}");
 }
 
 #[test]

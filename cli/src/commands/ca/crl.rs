@@ -27,8 +27,8 @@ pub(crate) struct CrlArgs {
     /// Write --out as DER instead of PEM
     #[arg(long, requires = "out")]
     der: bool,
-    /// Make the list though the registry does not have what the last one revokes: the audit log keeps what
-    /// is given up. `registry repair` takes it over instead
+    /// Make the list though the registry does not have what the last one revokes, or though the last one is
+    /// lost: the audit log keeps what is given up. `registry repair` takes it over instead
     #[arg(long)]
     accept_rollback: bool,
     /// File with the password of the CA's key, or the PIN of its token
@@ -55,10 +55,10 @@ pub(super) fn run(args: &CrlArgs, dir: &Path, out: Output) -> Result {
         files::check_place(path)?;
     }
     let out = out.beside(args.out.as_deref());
-    if args.accept_rollback
-        && let Some(rollback) = pki.accept_rollback(&ca, now)?
-    {
-        out.warning(&format!("accepted: {}", rollback.sentence()));
+    if args.accept_rollback {
+        for sentence in pki.accept_rollback(&ca, now)? {
+            out.warning(&format!("accepted: {sentence}"));
+        }
     }
     let crl = pki.make_crl(&ca, &key, args.days, now)?;
     let own = ca.dir().join("crl.pem");

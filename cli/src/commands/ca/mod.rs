@@ -230,9 +230,13 @@ fn made(ca: &Ca, out: Output) -> Result {
 fn init(args: &InitArgs, dir: &Path, out: Output) -> Result {
     let profile = values::profile(&args.profile, args.make.key_type)?;
     let subject = named(&args.make.subject, &profile)?;
-    Pki::check_new_name(dir, &args.name)?;
-    let ready = Place::of(&args.make.place, profile.key, out)?.ready()?;
     let now = OffsetDateTime::now_utc();
+    if let Err(taken) = Pki::check_new_name(dir, &args.name) {
+        // A run that was stopped may have made it and not recorded it.
+        clock::open(dir, now)?;
+        return Err(taken.into());
+    }
+    let ready = Place::of(&args.make.place, profile.key, out)?.ready()?;
     let mut pki = clock::open_or_create(dir, now)?;
     let settings = CaSettings {
         profile: &profile,

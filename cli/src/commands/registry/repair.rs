@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::Error;
 use c8y_pki::authority::{AuthorityError, Pki};
-use c8y_pki::registry::Checked;
-use c8y_pki::rollback::{self, Comparison, Repaired, RollbackError};
+use c8y_pki::registry::{Checked, Scan};
+use c8y_pki::rollback::{self, Repaired, RollbackError};
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -27,7 +27,9 @@ A registry that was put back from a backup does not know what happened since. Th
 the last revocation lists, with the folders and archives of its devices, and with what is given with
 --against. Revocations are taken over from lists, with their dates and reasons, also of certificates
 that are nowhere to be found; certificates are recorded from folders and archives; numbers of lists go
-on from the highest. The audit log keeps it. What a hand-over file names can only be told.
+on from the highest. A last
+list that is lost is put back if it is given. The audit log keeps it. What a hand-over file names can
+only be told.
 
 Examples:
   c8y-pki registry repair --plan
@@ -62,12 +64,13 @@ struct Report {
 pub(super) fn compare(
     pki: &Pki,
     against: &[PathBuf],
+    scan: &Scan<'_>,
     checked: &mut Checked,
 ) -> std::result::Result<(), Box<Error>> {
     let boxed = |e: Error| Box::new(e);
     pki.registry().check_unknown(checked).map_err(|e| boxed(e.into()))?;
     pki.check_times(OffsetDateTime::now_utc(), checked).map_err(|e| boxed(e.into()))?;
-    match rollback::compare(pki, against) {
+    match rollback::compare_with(pki, against, scan) {
         Ok(comparison) => comparison.note(checked),
         Err(RollbackError::Registry(e) | RollbackError::Authority(AuthorityError::Registry(e))) => {
             return Err(boxed(e.into()));
@@ -88,7 +91,11 @@ pub(super) fn run(args: &RepairArgs, dir: &Path, out: Output) -> Result {
         differences: comparison.sentences(),
         plan: comparison.plan(),
         done: false,
-        repaired: Repaired { told: comparison.told.len(), ..Repaired::default() },
+        repaired: Repaired {
+            told: comparison.told.len(),
+            unsettled: comparison.unsettled(),
+            ..Repaired::default()
+        },
     };
     for ca in &unknown {
         let (name, serial) = (&ca.name, &ca.certificate().serial);
@@ -111,12 +118,7 @@ pub(super) fn run(args: &RepairArgs, dir: &Path, out: Output) -> Result {
         report.done = true;
     }
     out.result(&report, done_text)?;
-    Ok(Outcome::of(is_settled(&comparison)))
-}
-
-/// Whether a repair takes over all that differs.
-fn is_settled(comparison: &Comparison) -> bool {
-    comparison.told.is_empty() && comparison.unusable.is_empty()
+    Ok(Outcome::of(comparison.unsettled() == 0))
 }
 
 fn lines(title: &str, all: &[String]) -> String {
@@ -157,6 +159,10 @@ fn done_text(report: &Report) -> String {
             count(done.certificates, "certificate"),
             count(done.revocations, "revocation"),
         );
+    }
+    if done.unsettled > done.told {
+        text.push_str("What cannot be taken over is among these:\n");
+        text.push_str(&lines("The registry did not know:", &report.differences));
     }
     if done.told > 0 {
         let told = count(done.told, "row");

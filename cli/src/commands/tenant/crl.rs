@@ -95,7 +95,7 @@ fn upload(args: &UploadArgs, dir: &Path, out: Output) -> Result {
     if !revoked.is_empty() {
         let client = args.tenant.connect(out)?;
         client.tenant()?.clone_into(&mut tenant);
-        clock::hold_to(&client)?;
+        clock::hold_to(&client, dir, out)?;
         crl::upload(&client, &requests)?;
     }
     let on_hold = all - revoked.len();

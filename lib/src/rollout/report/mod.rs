@@ -172,7 +172,7 @@ impl Picture {
         let error = run.err().or(report.and_then(|r| r.failure.as_ref()));
         let steps = report.map(|r| r.steps.clone()).unwrap_or_default();
         let pki = match spec.pki.join("pki.toml").exists() {
-            true => Some(Pki::open(&spec.pki, now)?),
+            true => Some(Pki::open_to_read(&spec.pki, now)?),
             false => None,
         };
         let mut all = faults(error);

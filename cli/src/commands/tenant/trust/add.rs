@@ -84,7 +84,7 @@ pub(super) fn run(args: &AddArgs, pki: &Path, out: Output) -> Result {
     }
     let client = args.tenant.connect(out)?;
     client.tenant()?;
-    clock::hold_to(&client)?;
+    clock::hold_to(&client, pki, out)?;
     let added = trusted::add(&client, &new)?;
     // One that goes wrong does not keep the others from being settled.
     let mut failure: Option<Failure> = None;

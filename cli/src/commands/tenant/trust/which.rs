@@ -39,7 +39,7 @@ impl Pick {
         match (&self.cert, &self.ca) {
             (Some(path), _) => one_certificate(path).map(Some),
             (None, Some(name)) => {
-                let pki = Pki::open(pki, OffsetDateTime::now_utc())?;
+                let pki = Pki::open_to_read(pki, OffsetDateTime::now_utc())?;
                 Ok(Some(pki.ca(name)?.certificate().clone()))
             }
             (None, None) => Ok(None),

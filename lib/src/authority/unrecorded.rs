@@ -1,0 +1,61 @@
+//! CAs whose making was stopped before the registry knew them.
+//!
+//! The folder of a new CA has a marker until its certificate is recorded. Only such a CA may be recorded when
+//! the folder is opened; one without it is unknown because the registry is older, or another folder's.
+
+use time::OffsetDateTime;
+
+use super::{AuthorityError, Ca, Pki, Result};
+use crate::files::{self, Lock};
+
+/// The marker in the folder of a CA that the registry need not know yet.
+pub(super) const UNRECORDED: &str = "unrecorded";
+
+impl Ca {
+    /// Whether its making was stopped before it was recorded, or is going on.
+    pub(super) fn is_unrecorded(&self) -> bool {
+        self.dir.join(UNRECORDED).exists() && !self.list_path().exists()
+    }
+
+    /// Lets the folder be that of a CA that the registry knows.
+    pub(super) fn settle(&self) -> Result<()> {
+        let marker = self.dir.join(UNRECORDED);
+        if marker.exists() {
+            files::remove_file(&marker)?;
+            files::sync_dir(&self.dir)?;
+        }
+        Ok(())
+    }
+}
+
+impl Pki {
+    /// Refuses a registry that does not know a CA of the folder, unless the making of that was stopped.
+    pub(super) fn check_known(&self, cas: &[Ca]) -> Result<()> {
+        for ca in cas {
+            // Looked at first: whoever is making it takes the marker away once the registry has it.
+            let is_unrecorded = ca.is_unrecorded();
+            if !is_unrecorded && !self.registry.has(ca.certificate())? {
+                let path = self.registry.path().to_owned();
+                let what = "it does not know the CAs of this folder";
+                return Err(AuthorityError::RegistryLost { path, what });
+            }
+        }
+        Ok(())
+    }
+
+    /// Records the CAs whose making was stopped. To be called once the clock has been looked at: their rows
+    /// carry its time.
+    pub fn record_unfinished(&mut self, now: OffsetDateTime) -> Result<()> {
+        let is_marked = |ca: &Ca| ca.dir.join(UNRECORDED).exists();
+        if !self.cas()?.iter().any(is_marked) {
+            return Ok(());
+        }
+        // Whoever is making a CA holds it, until that is recorded.
+        let _lock = Lock::wait(&self.lock_path())?;
+        for ca in self.cas()?.into_iter().filter(is_marked) {
+            self.record(&ca, now)?;
+            ca.settle()?;
+        }
+        Ok(())
+    }
+}
