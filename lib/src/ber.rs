@@ -235,13 +235,8 @@ fn measure(bytes: &[u8], what: &'static str) -> Result<Span, BerError> {
 }
 
 /// An object identifier in dotted form.
-<<<<<<< HEAD:lib/src/ber.rs
 pub(crate) fn dotted(oid: &[u8]) -> String {
-    x509_parser::asn1_rs::Oid::new(Cow::Borrowed(oid)).to_id_string()
-=======
-pub(super) fn dotted(oid: &[u8]) -> String {
     crate::crypto::oid_text(&x509_parser::asn1_rs::Oid::new(Cow::Borrowed(oid)))
->>>>>>> fix-keys:lib/src/store/ber.rs
 }
 
 #[cfg(test)]
