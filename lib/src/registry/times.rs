@@ -30,7 +30,7 @@ impl Registry {
     /// Up to which time things were made with a clock that was ahead, as far as somebody has said so.
     pub fn explained_until(&self) -> Result<Option<OffsetDateTime>> {
         let explained = self.explained().map_err(|e| self.error(&e))?;
-        Ok(explained.iter().map(|row| row.until).max().map(moment))
+        Ok(explained.iter().map(|row| row.until).filter(|at| *at > i64::MIN).max().map(moment))
     }
 
     /// Keeps that a clock was believed, and against what.

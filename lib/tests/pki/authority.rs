@@ -196,6 +196,7 @@ fn a_ca_made_but_not_recorded_is_recorded_on_opening() {
     }
     // As a run leaves it that was stopped just before it recorded the first CA.
     Registry::open(&dir.join("registry.sqlite"), now()).unwrap();
+    std::fs::write(dir.join("ca/root/unrecorded"), "").unwrap();
     let pki = Pki::open(&dir, now()).unwrap();
     assert!(pki.registry().has(&certificate).unwrap());
     drop(keep);
