@@ -325,15 +325,14 @@ fn a_weak_password_is_taken_where_that_is_asked_for_and_opens_what_it_protects()
         let done = cli.run(line).expect(0);
         assert!(!done.stderr.contains("weak"), "{line}: {done:?}");
     }
-    // A strong one is not talked of; a key that is taken in keeps what it came with, and that is said.
+    // A strong one is not talked of; a key that is taken in keeps a weak one only when asked.
     let strong =
         cli.run("ca init b --subject CN=B --ca-password-file pw --weak-password").expect(0);
     assert!(!strong.stderr.contains("warning"), "{strong:?}");
     let line = "ca add line --pki other --import pki/ca/line/chain.pem --key pki/ca/line/key.pem \
                 --key-password-file weak.pw";
-    let kept = cli.run(line).expect(0);
-    assert!(
-        kept.stderr.contains("the key keeps it, --ca-password-file gives it another"),
-        "{kept:?}"
-    );
+    let said = cli.fails(2, line);
+    assert!(said.contains("the key would keep the password that it came with"), "{said}");
+    let kept = cli.run(&format!("{line} --weak-password")).expect(0);
+    assert!(kept.stderr.contains("it is used because of --weak-password"), "{kept:?}");
 }
