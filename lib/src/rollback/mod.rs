@@ -131,6 +131,8 @@ pub struct Comparison {
     pub told: Vec<Told>,
     /// Last lists that cannot be compared.
     pub lost: Vec<Lost>,
+    /// CAs that have no last list, and are not known to have made one.
+    pub unlisted: Vec<String>,
     /// Whole lists of CAs of this folder that were given, with the name of the CA and their number.
     pub given: Vec<(String, u64, Crl)>,
 }
@@ -201,6 +203,9 @@ pub fn compare_with(
     for ca in &cas {
         match pki.lost_list(ca)? {
             Some(lost) => comparison.lost.push(lost),
+            None if !ca.dir().join("crl.pem").exists() => {
+                comparison.unlisted.push(ca.name.clone());
+            }
             None => comparison.lists.extend(pki.compare_last_list(ca)?),
         }
     }

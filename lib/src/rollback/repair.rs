@@ -36,9 +36,11 @@ impl Comparison {
         let unsettled = self.unsettled();
         let mut repaired = Repaired { told: self.told.len(), unsettled, ..Repaired::default() };
         self.take_over(pki, now, &mut repaired)?;
-        for lost in &self.lost {
-            if let Some(list) = self.given_for(lost) {
-                pki.put_list_back(&pki.ca(&lost.ca)?, list)?;
+        for name in self.cas_given() {
+            let ca = pki.ca(name)?;
+            // Now that its number is known, a CA without a list has lost it.
+            if let Some(list) = pki.lost_list(&ca)?.and_then(|lost| self.given_for(&lost)) {
+                pki.put_list_back(&ca, list)?;
                 repaired.lists += 1;
             }
         }
@@ -64,6 +66,11 @@ impl Comparison {
         Ok(repaired)
     }
 
+    /// The CAs of which lists were given.
+    fn cas_given(&self) -> BTreeSet<&str> {
+        self.given.iter().map(|(ca, _, _)| ca.as_str()).collect()
+    }
+
     fn take_over(
         &self,
         pki: &mut Pki,
@@ -87,8 +94,14 @@ impl Comparison {
     /// What a repair would do, a sentence each.
     pub fn plan(&self) -> Vec<String> {
         let mut plan = Vec::new();
-        for lost in self.lost.iter().filter(|lost| self.given_for(lost).is_some()) {
-            plan.push(format!("put a list that was given back as {}", lost.path.display()));
+        for ca in self.cas_given() {
+            let mut lost = self.lost.iter().filter(|lost| lost.ca == ca);
+            let is_put = lost.any(|lost| self.given_for(lost).is_some());
+            if is_put || self.unlisted.iter().any(|name| name == ca) {
+                plan.push(format!(
+                    "put the list that was given into the folder of {ca}, as crl.pem"
+                ));
+            }
         }
         for found in self.certificates.iter().filter(|found| found.unfit.is_none()) {
             let cert = &found.certificate;
