@@ -112,7 +112,7 @@ mod tests {
         let path = dir.path().join("key.pem");
         let left = dir.path().join("key.pem.0.tmp");
         fs::write(&left, "half of a ke").unwrap();
-        assert_eq!(left_in(dir.path()), [left.clone()]);
+        assert_eq!(left_in(dir.path()), std::slice::from_ref(&left));
         write(&path, b"whole", Access::Private, Existing::Refuse).unwrap();
         assert_eq!((left.exists(), fs::read(&path).unwrap()), (false, b"whole".to_vec()));
         // A live one has the first slot, and keeps it.
