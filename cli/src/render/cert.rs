@@ -23,7 +23,7 @@ fn item(item: &Item) -> String {
         }
         Item::Store(view) => listing(view),
         Item::Other { label, octets } => {
-            format!("{}\n  {octets} octets, not looked into\n", printable(label))
+            format!("{}\n  {octets} bytes, not looked into\n", printable(label))
         }
         _ => String::new(),
     }

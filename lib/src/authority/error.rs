@@ -189,7 +189,7 @@ impl AuthorityError {
                     .to_owned(),
             ),
             Self::RegistryLost { .. } => Some(
-                "put a backup in its place; without it nobody knows what was issued and revoked. One that \
+                "put a backup in its place; nothing else tells what was issued and revoked. One that \
                  is older than the CAs is brought up to date by `c8y-pki registry repair`"
                     .to_owned(),
             ),

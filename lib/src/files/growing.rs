@@ -60,7 +60,7 @@ pub(crate) struct Growing {
 }
 
 /// Why a growing file is a file.
-pub(crate) const GROWS: &str = "it grows with the run, which goes on with it after a stop";
+pub(crate) const GROWS: &str = "it grows with the run, and a later run adds to it";
 
 /// What an unfinished file is called. It stands beside the file that a link leads to.
 pub(crate) fn part_of(path: &Path) -> PathBuf {

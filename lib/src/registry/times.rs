@@ -170,7 +170,7 @@ impl Times {
     fn compare_lists(&mut self, ca: &str, last: Made, this: Made) {
         if is_back(last.at, this.at) && !self.is_explained(last.sequence, last.at) {
             self.findings.push(format!(
-                "revocation list {} of {ca} is of {}, and list {} of {}: whoever goes by the time takes \
+                "revocation list {} of {ca} is of {}, and list {} of {}: who goes by the time takes \
                  the older one",
                 this.number,
                 shown(this.at),

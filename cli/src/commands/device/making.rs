@@ -101,7 +101,7 @@ impl OutputArgs {
             outlet::check_file(
                 path,
                 "--secrets",
-                "it grows with the run, which goes on with it after a stop",
+                "it grows with the run, and a later run adds to it",
             )?;
         }
         if self.writes_to_stdout() && self.failed.as_deref().is_some_and(outlet::is_stdout) {
