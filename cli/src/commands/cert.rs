@@ -84,6 +84,10 @@ pub(crate) struct VerifyArgs {
     /// Revocation lists: PEM or DER; the leaf's issuer must be among their issuers; may be repeated
     #[arg(long, value_name = "FILE")]
     crl: Vec<PathBuf>,
+    /// Certificates of other CAs that have the name of an issuer in the chain and have made one of the lists, as after
+    /// `ca renew --new-key`: their lists are told apart; may be repeated
+    #[arg(long, value_name = "FILE", requires = "crl")]
+    other_ca: Vec<PathBuf>,
     /// Verify this hand-over file in place of a chain: the CA that its rows name has to have made its
     /// signature (FILE.sig)
     #[arg(long, value_name = "FILE")]
@@ -170,7 +174,7 @@ fn verify(args: &VerifyArgs, out: Output) -> Result {
     if let Some(manifest) = &args.manifest {
         return verify_manifest(args, manifest, &presented, &anchors, out);
     }
-    let lists = revocation_lists(&args.crl)?;
+    let lists = Lists::read(args, &anchors)?;
     let id = args.as_device.as_deref().map(DeviceId::parse).transpose()?;
     let mut options = chain::Options::new(args.at.unwrap_or_else(OffsetDateTime::now_utc));
     options.max_depth = args.max_depth;
@@ -189,14 +193,14 @@ fn verify(args: &VerifyArgs, out: Output) -> Result {
     };
     out.result(&verdict, verdict_text)?;
     if let Ok(path) = &result {
-        note_unused(path, &lists, &anchors, out);
+        note_unused(path, &lists, out);
     }
     Ok(Outcome::of(verdict.valid))
 }
 
 /// Says which of the lists that were given have no say.
-fn note_unused(path: &VerifiedChain, lists: &[Crl], known: &[Certificate], out: Output) {
-    for list in chain::unused_lists(path, lists, known) {
+fn note_unused(path: &VerifiedChain, lists: &Lists, out: Output) {
+    for list in chain::unused_lists(path, &lists.all, &lists.known) {
         let number = list.number.as_ref().map(|n| format!(" {}", n.to_decimal()));
         out.warning(&format!(
             "the revocation list{} of {} was not used: no issuer in the path has made it",
@@ -212,23 +216,34 @@ fn validate(
     rest: &[Certificate],
     anchors: &[Certificate],
     options: &chain::Options,
-    lists: &[Crl],
+    lists: &Lists,
 ) -> std::result::Result<VerifiedChain, ChainError> {
     let path = chain::verify(leaf, rest, anchors, options)?;
-    if !lists.is_empty() {
-        chain::check_revocation(&path, lists, anchors, options.at)?;
+    if !lists.all.is_empty() {
+        chain::check_revocation(&path, &lists.all, &lists.known, options.at)?;
     }
     Ok(path)
 }
 
-fn revocation_lists(paths: &[PathBuf]) -> Result<Vec<Crl>> {
-    let mut lists = Vec::new();
-    for path in paths {
-        let found = Crl::all_from_pem_or_der(&files::read_small(path)?)
-            .map_err(|e| Error::from(e).in_file(path.display().to_string()))?;
-        lists.extend(found);
+/// Revocation lists, and the CAs by which a list is known to be another's than an issuer's of the same name.
+struct Lists {
+    all: Vec<Crl>,
+    known: Vec<Certificate>,
+}
+
+impl Lists {
+    fn read(args: &VerifyArgs, anchors: &[Certificate]) -> Result<Self> {
+        let mut lists = Self { all: Vec::new(), known: anchors.to_vec() };
+        for path in &args.crl {
+            let found = Crl::all_from_pem_or_der(&files::read_small(path)?)
+                .map_err(|e| Error::from(e).in_file(path.display().to_string()))?;
+            lists.all.extend(found);
+        }
+        for path in &args.other_ca {
+            lists.known.extend(values::certificates(path)?);
+        }
+        Ok(lists)
     }
-    Ok(lists)
 }
 
 #[derive(Serialize)]
@@ -261,7 +276,7 @@ fn verify_manifest(
     };
     let old = listing.as_ref().is_ok_and(|listing| listing.old);
     let cas = [chain, anchors].concat();
-    let lists = revocation_lists(&args.crl)?;
+    let lists = Lists::read(args, anchors)?;
     let mut options = chain::Options::new(args.at.unwrap_or_else(OffsetDateTime::now_utc));
     options.max_depth = args.max_depth;
     options.purpose = chain::Purpose::Any;

@@ -265,7 +265,8 @@ impl Rule {
                 "a device needs a new certificate with a new key; under a renewed CA, its new chain"
             }
             Self::RevocationUnknown { .. } => {
-                "give the issuer's present list: `c8y-pki ca crl NAME` makes it"
+                "give the issuer's present list: `c8y-pki ca crl NAME` makes it. If another CA of that name has \
+                 made a list, name its certificate with --other-ca"
             }
             Self::Untrusted => "if you trust it, name it as a trust anchor: --trust FILE",
             Self::Signature { .. } => {

@@ -48,7 +48,7 @@ fn case_16_pkcs7_is_a_source_of_certificates() {
     assert_eq!(chain.matches("BEGIN CERTIFICATE").count(), 2, "{chain}");
     cli.ok("cert verify --trust root.pem a.p7b");
     cli.ok("cert verify --trust a.p7b a.p7b");
-    cli.write("pw2", "Ca-Secret-99");
+    cli.write("pw2", "Marker-Secret-0815");
     cli.ok("ca add old --import a.p7b --key root.key --ca-password-file pw2");
     // The same under the label of a certificate.
     let text = String::from_utf8(cli.read("a.p7b")).unwrap();
@@ -68,7 +68,7 @@ fn case_24_a_request_in_utf_16() {
 fn case_26_a_byte_order_mark_is_no_part_of_a_password() {
     let Some(cli) = beside("26-password-file-bom") else { return };
     cli.ok("store show base.p12 --store-password-file pw-bom");
-    cli.ok("ca init --subject CN=Root --ca-password-file pw-bom");
+    cli.ok("ca init --subject CN=Root --ca-password-file pw-bom --weak-password");
     cli.ok("key show pki/ca/root/key.pem --password-file it");
 }
 
