@@ -34,8 +34,9 @@ fn draw(lot: &mut Lot, process: usize, step: usize) -> String {
 /// A command that had no device to work on, or lost a race, says so; none fails for the others' sake.
 fn is_fair(outcome: &Outcome) -> bool {
     let may_refuse = outcome.line.starts_with("device") && !outcome.line.starts_with("device list");
-    outcome.code == 0
-        || may_refuse && [1, 2].contains(&outcome.code) && outcome.stderr.contains("error: ")
+    let says_why = outcome.stderr.contains("error: ")
+        || outcome.stdout.contains("left: run the same command again");
+    outcome.code == 0 || may_refuse && [1, 2].contains(&outcome.code) && says_why
 }
 
 fn side_by_side(processes: usize) {
