@@ -75,9 +75,10 @@ fn names_and_reasons_are_shown_as_they_are() {
         r if r.contains("/tenant/currentTenant") => {
             (200, json!({ "name": "t1", "domainName": HOSTILE }))
         }
-        r if r.contains("/user/currentUser") => {
-            (200, json!({ "userName": HOSTILE, "effectiveRoles": [{ "name": HOSTILE }] }))
-        }
+        r if r.contains("/user/currentUser") => (
+            200,
+            json!({ "userName": HOSTILE, "effectiveRoles": [{ "id": HOSTILE, "name": HOSTILE }] }),
+        ),
         r if r.contains("bulkNewDeviceRequests") => (
             201,
             json!({
