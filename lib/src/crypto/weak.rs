@@ -23,8 +23,8 @@
 //! boulder takes no other RSA exponent than 65537, and only moduli of 2048, 3072 and 4096 bits. Here other
 //! odd exponents and lengths pass: devices with them exist, and they are not weak.
 //!
-//! Limitations: the list of weak keys that Debian's OpenSSL made from 2006 to 2008 is not looked at, since
-//! no crate that is kept has it; they are keys of such devices only as were made then. Whether an Ed25519 key is
+//! Limitations: the list of weak keys that Debian's OpenSSL made from 2006 to 2008 is not looked at: no crate
+//! with it was found; they are keys of such devices only as were made then. Whether an Ed25519 key is
 //! a point of the curve, the backend finds when it verifies the request.
 //!
 //! All numbers here are public, so nothing has to take the same time for each of them.
