@@ -30,7 +30,7 @@ pub struct Repaired {
 impl Comparison {
     /// Revokes what lists revoke, raises the numbers of lists, and puts lists back that were lost and given;
     /// then records what was found. Each part is one transaction with its rows in the audit log: a repair that
-    /// was stopped is gone on with by the next one. A certificate that cannot be recorded keeps nothing else
+    /// was stopped is resumed by the next one. A certificate that cannot be recorded keeps nothing else
     /// from being taken over.
     pub fn repair(&self, pki: &mut Pki, now: OffsetDateTime) -> Result<Repaired, RollbackError> {
         let unsettled = self.unsettled();

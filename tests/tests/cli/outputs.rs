@@ -254,7 +254,7 @@ fn a_shell_can_take_outputs_apart() {
     let crl = "\"$0\" ca crl line --ca-password-file pw";
     shell(&format!("{crl} --out >(cat > through.pem); wait $!"));
     assert!(cli.text("through.pem").starts_with("-----BEGIN X509 CRL-----"));
-    // A file that is open is gone on with where it stands, and neither cut nor replaced.
+    // A file that is open is written on from where it stands, and neither cut nor replaced.
     shell(&format!("{{ echo before >&3; {crl} --out /dev/fd/3; echo after >&3; }} 3> open"));
     let open = cli.text("open");
     assert!(open.starts_with("before\n-----BEGIN X509 CRL-----\n"), "{open}");
