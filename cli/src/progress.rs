@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use c8y_pki::bulk::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
@@ -124,6 +124,31 @@ impl Phases {
         if let Some((_, line)) = &phase.line {
             line.finish();
         }
+    }
+}
+
+/// Progress of work that comes in many small pieces: told now and then.
+pub(crate) struct Steady<'p> {
+    phases: &'p Phases,
+    told: Mutex<Instant>,
+}
+
+impl<'p> Steady<'p> {
+    /// How long it is quiet.
+    const PAUSE: Duration = Duration::from_millis(500);
+
+    pub(crate) fn new(phases: &'p Phases) -> Self {
+        Self { phases, told: Mutex::new(Instant::now()) }
+    }
+
+    pub(crate) fn set(&self, name: &'static str, done: u64, total: u64) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.elapsed() < Self::PAUSE {
+            return;
+        }
+        *told = Instant::now();
+        let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        self.phases.set(name, Progress { done: number(done), total: number(total) });
     }
 }
 

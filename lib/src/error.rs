@@ -295,6 +295,7 @@ fn of_rollback(e: &RollbackError) -> Fault {
         RollbackError::File(e) => of_file(e),
         RollbackError::Registry(e) => of_registry(e),
         RollbackError::Authority(e) => of_authority(e),
+        RollbackError::Forgotten { .. } => Fault::Refusal,
         _ => Fault::Input,
     }
 }

@@ -26,7 +26,7 @@ use crate::commands::device::threads;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
-use crate::progress::Phases;
+use crate::progress::{Phases, Steady};
 use crate::render::{count, printable};
 use crate::token::{module, pin};
 use crate::values;
@@ -39,7 +39,7 @@ pub(crate) enum RegistryCommand {
 Changes nothing, and reads from a read-only file system too. The audit log's last hash is shown:
 keep it elsewhere, and a later check with --head tells whether rows were cut off at its end.
 What is out in the world is compared with it: the last revocation lists, the folders and archives
-of devices, and what is given with --against.
+of devices, the hand-over files that were made, and what is given with --against.
 Devices that wait in the staging folder of a run, stopped or going on, are listed as unfinished:
 they are no findings. Keys in tokens are looked for by their public half; with the PIN they sign.
 
@@ -235,31 +235,6 @@ fn look_further(
         Err(e) => damage(report, e.into())?,
     }
     Ok(())
-}
-
-/// Progress of work that comes in many small pieces: told now and then.
-struct Steady<'p> {
-    phases: &'p Phases,
-    told: Mutex<Instant>,
-}
-
-impl<'p> Steady<'p> {
-    /// How long it is quiet.
-    const PAUSE: Duration = Duration::from_millis(500);
-
-    fn new(phases: &'p Phases) -> Self {
-        Self { phases, told: Mutex::new(Instant::now()) }
-    }
-
-    fn set(&self, name: &'static str, done: u64, total: u64) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.elapsed() < Self::PAUSE {
-            return;
-        }
-        *told = Instant::now();
-        let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-        self.phases.set(name, Progress { done: number(done), total: number(total) });
-    }
 }
 
 fn report_text(report: &Report) -> String {

@@ -159,6 +159,12 @@ impl Pki {
         Ok([ca.clone()].into_iter().chain(others).collect())
     }
 
+    /// Whether the next list of a CA may be made, by the last lists of its subject: what [`Pki::make_crl`] looks
+    /// at again when it makes it.
+    pub fn check_last_lists(&self, ca: &Ca) -> Result<()> {
+        self.refuse_rollback(&self.with_subject_of(ca)?)
+    }
+
     /// Refuses to make a list from a registry that is older than the last one of its issuer.
     pub(super) fn refuse_rollback(&self, all: &[Ca]) -> Result<()> {
         for ca in all {

@@ -10,6 +10,7 @@
 
 mod audit;
 mod check;
+mod handover;
 mod keys;
 mod marks;
 pub(crate) mod pipeline;

@@ -34,7 +34,7 @@ CREATE TABLE unknown_revocation (
 const REPAIR: &str = "repair";
 
 /// The action of an audit row that says that an older registry was accepted as it is.
-const ACCEPT: &str = "accept-rollback";
+pub(super) const ACCEPT: &str = "accept-rollback";
 
 /// Makes the table, of a new registry or one of a former version.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {

@@ -6,12 +6,14 @@
 //! - the last list of each CA, its number and its entries;
 //! - the folders and archives into which devices were issued: certificates that a CA of the PKI folder has
 //!   signed and the registry does not have;
+//! - the hand-over files that were made, where they still are;
 //! - what else somebody has: lists, hand-over files with their signatures, archives, folders.
 //!
 //! [`compare`] finds the differences and changes nothing; [`Comparison::repair`] takes over what can be:
 //! revocations from lists, certificates from folders and archives. A hand-over file has no certificates, so
 //! what it names is only told.
 
+mod before_list;
 mod places;
 mod repair;
 mod sources;
@@ -28,6 +30,7 @@ use crate::files::FileError;
 use crate::registry::pipeline::in_order;
 use crate::registry::{Checked, Registry, RegistryError, Scan};
 
+pub use before_list::{Forgotten, accept_forgotten, before_list, refuse_forgotten};
 pub use repair::Repaired;
 
 /// What can go wrong with a comparison or a repair.
@@ -41,6 +44,16 @@ pub enum RollbackError {
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
+    },
+    /// A list of a CA of which certificates were found that the registry does not have.
+    #[error("{difference}{}; no list of {ca} is made", more_of(*more))]
+    Forgotten {
+        /// The CA.
+        ca: String,
+        /// The first of the certificates, as a sentence.
+        difference: String,
+        /// How many more there are.
+        more: usize,
     },
     /// The file system.
     #[error(transparent)]
@@ -62,10 +75,21 @@ impl RollbackError {
                  devices"
                     .to_owned(),
             ),
+            Self::Forgotten { ca, .. } => Some(format!(
+                "`c8y-pki registry repair` takes over what the registry has forgotten; to make a list without \
+                 it: `c8y-pki ca crl {ca} --accept-rollback`"
+            )),
             Self::File(e) => e.hint(),
             Self::Registry(e) => e.hint(),
             Self::Authority(e) => e.hint(),
         }
+    }
+}
+
+fn more_of(more: usize) -> String {
+    match more {
+        0 => String::new(),
+        n => format!(" (and {n} more)"),
     }
 }
 
@@ -118,6 +142,20 @@ pub struct Told {
     pub serial: String,
     /// `is not in the registry`, `is revoked there, and not in the registry`.
     pub problem: &'static str,
+    /// The CA that has signed the file.
+    #[serde(skip)]
+    pub ca: String,
+    /// SHA-256 of the certificate, as hex.
+    #[serde(skip)]
+    pub sha256: String,
+}
+
+impl Told {
+    fn sentence(&self) -> String {
+        let Self { file, device_id, serial, problem, .. } = self;
+        let file = file.display();
+        format!("{file} names the certificate {serial} of {device_id}, which {problem}")
+    }
 }
 
 /// What the registry does not know.
@@ -163,13 +201,7 @@ impl Comparison {
     pub fn sentences(&self) -> Vec<String> {
         let lists = self.lists.iter().map(Rollback::sentence);
         let certificates = self.certificates.iter().map(Found::sentence);
-        let told = self.told.iter().map(|told| {
-            let (file, device) = (told.file.display(), &told.device_id);
-            format!(
-                "{file} names the certificate {} of {device}, which {}",
-                told.serial, told.problem
-            )
-        });
+        let told = self.told.iter().map(Told::sentence);
         let lost = self.lost.iter().map(Lost::sentence);
         lost.chain(lists).chain(certificates).chain(told).collect()
     }
@@ -182,8 +214,8 @@ impl Comparison {
     }
 }
 
-/// Compares the registry with the last lists, with the folders and archives of its devices, and with what
-/// is given in `against`.
+/// Compares the registry with the last lists, with the folders and archives of its devices, with its hand-over
+/// files, and with what is given in `against`.
 ///
 /// Errors: a path of `against` that is nothing to compare with, or that nobody of this PKI has signed.
 pub fn compare(pki: &Pki, against: &[PathBuf]) -> Result<Comparison, RollbackError> {
@@ -214,6 +246,9 @@ pub fn compare_with(
     // What is there no more has nothing to say; that keys are missing is told elsewhere.
     places.retain(|place| place.exists());
     let sources = Sources { pki, cas: &cas, known: &known.certificates };
+    for path in pki.registry().handovers()? {
+        sources.compare_handover(&path, &mut comparison)?;
+    }
     for path in against {
         places.extend(sources.compare(path, &mut comparison)?);
     }

@@ -8,7 +8,7 @@ use super::{Comparison, RollbackError, Sources, Told, half};
 use crate::authority::Ca;
 use crate::cert::Certificate;
 use crate::crl::Crl;
-use crate::crypto::sha256;
+use crate::crypto::{hex, sha256};
 use crate::files;
 use crate::manifest;
 use crate::registry::{Filter, Status, number_of, parse_serial};
@@ -42,6 +42,23 @@ impl Sources<'_> {
         Ok(None)
     }
 
+    /// Compares with a hand-over file that was written to that path, if it is still there. One that was changed
+    /// tells nothing.
+    pub(super) fn compare_handover(
+        &self,
+        path: &Path,
+        comparison: &mut Comparison,
+    ) -> Result<(), RollbackError> {
+        let read = |path: &Path| files::read_small(path).ok();
+        let Some((bytes, signature)) = read(path).zip(read(&signature_of(path))) else {
+            return Ok(());
+        };
+        match self.compare_manifest(path, &bytes, &signature, comparison) {
+            Err(RollbackError::Source { .. }) => Ok(()),
+            compared => compared,
+        }
+    }
+
     fn compare_list(
         &self,
         path: &Path,
@@ -69,7 +86,10 @@ impl Sources<'_> {
         comparison: &mut Comparison,
     ) -> Result<(), RollbackError> {
         let cas: Vec<Certificate> = self.cas.iter().map(Ca::certificate).cloned().collect();
-        manifest::verify(bytes, signature, &cas).map_err(|e| bad(path, e.to_string()))?;
+        let verified = manifest::verify(bytes, signature, &cas);
+        let verified = verified.map_err(|e| bad(path, e.to_string()))?;
+        let signer = self.cas.iter().find(|ca| ca.certificate().der() == verified.signer.der());
+        let ca = signer.map(|ca| ca.name.clone()).unwrap_or_default();
         for row in rows(path, bytes)? {
             let fingerprint = unhex(&row.fingerprint_sha256);
             let is_known = fingerprint.is_some_and(|sha256| self.known.contains(&half(&sha256)));
@@ -80,8 +100,14 @@ impl Sources<'_> {
                 }
                 () => continue,
             };
-            let (file, device_id, serial) = (path.to_owned(), row.device_id, row.serial);
-            comparison.told.push(Told { file, device_id, serial, problem });
+            comparison.told.push(Told {
+                file: path.to_owned(),
+                device_id: row.device_id,
+                serial: row.serial,
+                problem,
+                ca: ca.clone(),
+                sha256: fingerprint.map(|sha256| hex(&sha256)).unwrap_or_default(),
+            });
         }
         Ok(())
     }

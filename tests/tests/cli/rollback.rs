@@ -29,6 +29,17 @@ fn copy(cli: &Cli, from: &str, to: &str) {
     }
 }
 
+fn copy_folder(cli: &Cli, from: &str, to: &str) {
+    for (name, contents) in cli.snapshot(from) {
+        let (_, below) = name.split_once('/').unwrap_or(("", ""));
+        let to = cli.path(to).join(below);
+        match contents {
+            Some(contents) => fs::write(to, contents).expect("a copy"),
+            None => fs::create_dir_all(to).expect("a folder"),
+        }
+    }
+}
+
 fn back_up(cli: &Cli) {
     fs::create_dir_all(cli.path("backup")).expect("a folder");
     copy(cli, "pki", "backup");
@@ -111,9 +122,59 @@ fn an_older_registry_can_be_accepted_which_the_audit_log_keeps() {
     assert!(audit.contains("accept-rollback") && audit.contains("given_up"), "{audit}");
     let made = next_list(&cli, "");
     assert_eq!(made["number"], "4");
+    assert!(audit.contains("of CN=c"), "the device that is given up: {audit}");
     // What was issued is still not known.
     let checked = cli.run("registry check").expect(1).stdout;
     assert!(checked.starts_with("rollback: ") && checked.contains("of CN=c"), "{checked}");
+}
+
+/// Everything but the devices' folders is put back: no list tells of it.
+#[test]
+fn forgotten_devices_keep_an_older_folder_from_making_a_list() {
+    let cli = Cli::with_cas();
+    cli.ok(&format!("device issue a b --ca line --out out {CA_PW}"));
+    copy_folder(&cli, "pki", "backup");
+    cli.ok(&format!("device issue c --ca line --out out {CA_PW}"));
+    cli.ok("device revoke c --reason keyCompromise");
+    cli.ok(&format!("ca crl line {CA_PW}"));
+    fs::remove_dir_all(cli.path("pki")).expect("gone");
+    copy_folder(&cli, "backup", "pki");
+
+    let before = cli.snapshot("pki/ca");
+    let said = cli.fails(1, &format!("ca crl line {CA_PW}"));
+    assert!(said.contains("out/c has the certificate"), "{said}");
+    assert!(said.contains("and the registry does not; no list of line is made"), "{said}");
+    assert!(said.contains("hint: `c8y-pki registry repair`"), "{said}");
+    assert_eq!(cli.snapshot("pki/ca"), before);
+    // Another CA's lists have nothing to do with it.
+    cli.ok(&format!("ca crl root {CA_PW}"));
+    cli.ok("registry repair --yes");
+    assert_eq!(next_list(&cli, "")["number"], "1");
+}
+
+#[test]
+fn a_hand_over_file_tells_what_an_older_registry_has_forgotten() {
+    let cli = Cli::with_cas();
+    cli.ok(&format!("device issue a --ca line --out out {CA_PW}"));
+    cli.ok(&format!("device manifest --out handover {CA_PW}"));
+    back_up(&cli);
+    cli.ok(&format!("device issue b --ca line --out elsewhere {CA_PW}"));
+    cli.ok("device revoke a b --reason keyCompromise");
+    cli.ok(&format!("device manifest --out handover {CA_PW}"));
+    restore(&cli);
+    fs::remove_dir_all(cli.path("elsewhere")).expect("gone");
+
+    let checked = cli.run("registry check").expect(1).stdout;
+    assert!(checked.contains("handover/manifest.csv names the certificate"), "{checked}");
+    let said = cli.fails(1, &format!("ca crl line {CA_PW}"));
+    assert!(said.contains("of b, which is not in the registry; no list of line is made"), "{said}");
+    // Accepted once, it is not asked again.
+    let said = cli.run(&format!("ca crl line {CA_PW} --accept-rollback")).expect(0).stderr;
+    assert!(said.contains("accepted: "), "{said}");
+    assert_eq!(next_list(&cli, "")["number"], "2");
+    // A file that was changed tells nothing, and is not in the way.
+    fs::write(cli.path("handover/manifest.csv"), "something else").expect("written");
+    cli.ok("registry check");
 }
 
 #[test]

@@ -2,7 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use c8y_pki::Error;
+use c8y_pki::authority::{Ca, Pki};
 use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::registry::Scan;
+use c8y_pki::rollback::{self, Forgotten};
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -11,6 +15,7 @@ use crate::clock;
 use crate::failure::{Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
+use crate::progress::{Phases, Steady};
 use crate::token::unlock;
 
 /// Arguments of `ca crl`.
@@ -27,8 +32,8 @@ pub(crate) struct CrlArgs {
     /// Write --out as DER instead of PEM
     #[arg(long, requires = "out")]
     der: bool,
-    /// Make the list though the registry does not have what the last one revokes, or though the last one is
-    /// lost: the audit log keeps what is given up. `registry repair` takes it over instead
+    /// Make the list though the registry does not have what the last one revokes, or certificates of this CA
+    /// that are in folders, archives or hand-over files, or though the last list is lost: the audit log keeps what is given up. `registry repair` takes it over instead
     #[arg(long)]
     accept_rollback: bool,
     /// File with the password of the CA's key, or the PIN of its token
@@ -55,10 +60,21 @@ pub(super) fn run(args: &CrlArgs, dir: &Path, out: Output) -> Result {
         files::check_place(path)?;
     }
     let out = out.beside(args.out.as_deref());
+    if !args.accept_rollback {
+        pki.check_last_lists(&ca)?;
+    }
+    let forgotten = forgotten(&pki, &ca, out)?;
     if args.accept_rollback {
+        rollback::accept_forgotten(&mut pki, &ca, &forgotten, now).map_err(Error::from)?;
+        for one in &forgotten {
+            out.warning(&format!("accepted: {}", one.sentence));
+        }
         for sentence in pki.accept_rollback(&ca, now)? {
             out.warning(&format!("accepted: {sentence}"));
         }
+    }
+    if !args.accept_rollback {
+        rollback::refuse_forgotten(&ca, &forgotten).map_err(Error::from)?;
     }
     let crl = pki.make_crl(&ca, &key, args.days, now)?;
     let own = ca.dir().join("crl.pem");
@@ -80,4 +96,15 @@ pub(super) fn run(args: &CrlArgs, dir: &Path, out: Output) -> Result {
         )
     })?;
     Ok(Outcome::Done)
+}
+
+/// What the folders and archives of devices have, and the registry has not.
+fn forgotten(pki: &Pki, ca: &Ca, out: Output) -> Result<Vec<Forgotten>> {
+    let phases = Phases::new(out);
+    let steady = Steady::new(&phases);
+    let progress = |done, total| steady.set("files", done, total);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let found = rollback::before_list(pki, ca, &Scan { threads, progress: &progress });
+    phases.finish();
+    Ok(found.map_err(Error::from)?)
 }

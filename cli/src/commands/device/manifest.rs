@@ -56,7 +56,7 @@ struct Made {
 pub(super) fn run(args: &ManifestArgs, dir: &Path, out: Output) -> Result {
     outlet::check_folder(&args.out)?;
     let now = OffsetDateTime::now_utc();
-    let pki = clock::open(dir, now)?;
+    let mut pki = clock::open(dir, now)?;
     let batch = match &args.batch {
         Some(batch) => batch.clone(),
         None => pki.registry().last_batch()?.ok_or_else(|| {
@@ -74,6 +74,9 @@ pub(super) fn run(args: &ManifestArgs, dir: &Path, out: Output) -> Result {
     let made = manifest::make(&batch, &ca.name, &records, ca.certificate(), &key, now)?;
     files::create_private_dir(&args.out)?;
     let chain = ca.chain_pem();
+    let csv = std::path::absolute(args.out.join("manifest.csv")).map_err(Failure::Input)?;
+    // Before it is there: a registry from a backup is found out by what it does not know of.
+    pki.registry_mut().note_handover((&batch, &ca.name), (&csv, &made.csv), now)?;
     let mut files = Vec::new();
     for (name, bytes) in [
         ("manifest.csv", made.csv.as_slice()),

@@ -24,11 +24,10 @@ const MOST_SHOWN: usize = 50;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A registry that was put back from a backup does not know what happened since. This compares it with
-the last revocation lists, with the folders and archives of its devices, and with what is given with
---against. Revocations are taken over from lists, with their dates and reasons, also of certificates
+the last revocation lists, with the folders and archives of its devices, with the hand-over files that
+were made, and with what is given with --against. Revocations are taken over from lists, with their dates and reasons, also of certificates
 that are nowhere to be found; certificates are recorded from folders and archives; numbers of lists go
-on from the highest. A last
-list that is lost is put back if it is given. The audit log keeps it. What a hand-over file names can
+on from the highest. A last list that is lost is put back if it is given. The audit log keeps it. What a hand-over file names can
 only be told.
 
 Examples:
