@@ -165,6 +165,9 @@ fn a_clock_that_is_not_the_tenants_writes_nothing_there() {
     }
     assert!(at.list("trusted_certificates").is_empty() && at.list("revocations").is_empty());
     at.ok("tenant trust add --ca root --clock-is-right");
+    let audit = at.cli.ok("registry export --what audit");
+    let kept = audit.lines().filter(|line| line.contains(",clock,")).collect::<Vec<_>>();
+    assert!(kept.len() == 1 && kept[0].contains("the tenant"), "{audit}");
     at.sandbox.set_date_off(Duration::minutes(5));
     at.ok("tenant crl upload");
 }
