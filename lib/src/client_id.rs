@@ -21,6 +21,8 @@
 
 use std::fmt;
 
+use unicode_normalization::UnicodeNormalization;
+
 use crate::crypto::{hex, sha256};
 use crate::shown::is_hidden;
 
@@ -69,6 +71,9 @@ pub enum Rule {
     /// White space around the identifier.
     #[error("has white space at its start or end")]
     Padded,
+    /// `8,96529E+19`.
+    #[error("is a number that a spreadsheet has rounded")]
+    Rounded,
     /// Longer than [`MAX_CHARS`].
     #[error("has {0} characters; a common name holds at most {MAX_CHARS}")]
     TooLong(usize),
@@ -110,6 +115,7 @@ impl ClientIdError {
                 Some(format!("start with a letter or digit, for example {rest:?}"))
             }
             Rule::Padded => Some(format!("write it as {:?}", id.trim())),
+            Rule::Rounded => Some(ROUNDED.to_owned()),
             Rule::Empty => Some("give it an id".to_owned()),
             _ => None,
         }
@@ -148,6 +154,25 @@ impl DeviceId {
     /// (RFC 5280, 7.1) and many file systems do not tell such a pair apart.
     pub fn folded(&self) -> String {
         self.0.to_lowercase()
+    }
+
+    /// The form in which two identifiers are the same that look the same: as [`folded`](Self::folded), and
+    /// however their letters are put together (Unicode's NFC and NFD, Annex 15).
+    pub fn likeness(&self) -> String {
+        likeness(&self.0)
+    }
+
+    /// [`folded`](Self::folded) forms of other identifiers that look the same, with letters put together in the
+    /// usual other ways.
+    pub(crate) fn twins(&self) -> Vec<String> {
+        if self.0.is_ascii() {
+            return Vec::new();
+        }
+        let own = self.folded();
+        let mut twins: Vec<String> = vec![own.nfc().collect(), own.nfd().collect()];
+        twins.dedup();
+        twins.retain(|twin| *twin != own);
+        twins
     }
 
     /// A file name for the identifier, different for different identifiers: letters, digits, `.`,
@@ -208,6 +233,9 @@ fn broken_rule(text: &str) -> Option<Rule> {
     if text.trim() != text {
         return Some(Rule::Padded);
     }
+    if is_rounded(text) {
+        return Some(Rule::Rounded);
+    }
     for found in text.chars() {
         if let Some(meaning) = reserved(found) {
             return Some(Rule::Reserved { found, meaning });
@@ -229,6 +257,23 @@ fn broken_rule(text: &str) -> Option<Rule> {
     let chars = text.chars().count();
     (chars > MAX_CHARS).then_some(Rule::TooLong(chars))
 }
+
+/// Whether a text is a number as spreadsheets show those that are too long for them, `8,96529E+19`: of its
+/// digits only the first are left.
+pub(crate) fn is_rounded(cell: &str) -> bool {
+    let Some((mantissa, exponent)) = cell.trim().split_once("E+") else { return false };
+    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let mantissa = mantissa.strip_prefix('-').unwrap_or(mantissa);
+    let (first, rest) = match mantissa.split_once([',', '.']) {
+        Some((first, rest)) => (first, Some(rest)),
+        None => (mantissa, None),
+    };
+    first.len() == 1 && all_digits(first) && rest.is_none_or(all_digits) && all_digits(exponent)
+}
+
+/// What is to be done about a rounded number.
+pub(crate) const ROUNDED: &str = "its digits are lost in the file: in the spreadsheet, format the column as text, \
+     enter or import the values again, and export it once more";
 
 fn push_escaped(out: &mut String, byte: u8) {
     use fmt::Write;
@@ -315,6 +360,15 @@ impl fmt::Display for ClientId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.connection_type(), self.device)?;
         self.template.as_ref().map_or(Ok(()), |t| write!(f, ":{t}"))
+    }
+}
+
+/// See [`DeviceId::likeness`].
+pub(crate) fn likeness(id: &str) -> String {
+    match id.is_ascii() {
+        true => id.to_ascii_lowercase(),
+        // A small letter may be put together in another way than its capital was.
+        false => id.nfc().collect::<String>().to_lowercase().nfc().collect(),
     }
 }
 
@@ -406,6 +460,26 @@ mod tests {
                 let whole = ClientId::parse(&text).unwrap();
                 prop_assert_eq!(whole.device(), &id);
             }
+        }
+    }
+
+    #[test]
+    fn rounded_numbers_are_known_in_each_language() {
+        for text in ["8,96529E+19", "8.96529E+19", "1E+05", " 8,96529E+19 ", "-1,5E+10"] {
+            assert!(is_rounded(text), "{text}");
+        }
+        for text in [
+            "",
+            "E+1",
+            "12E456",
+            "1E5",
+            "8,96529",
+            "89652900000000000000",
+            "A1,2E+3",
+            "1,2E+",
+            "12,5E+3",
+        ] {
+            assert!(!is_rounded(text), "{text}");
         }
     }
 }

@@ -21,7 +21,7 @@ use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
 use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::authority::{CaSettings, NewKey, Pki};
 use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
-use c8y_pki::bulk::list::ListFile;
+use c8y_pki::bulk::list::{ListFile, ListOptions};
 use c8y_pki::bulk::{self, Existing, Job, Out, Stream};
 use c8y_pki::cert::Certificate;
 use c8y_pki::crl::Reason;
@@ -151,7 +151,8 @@ fn make(dir: &Path, key: KeyType, count: usize, threads: usize) {
         policy: &SigningPolicy::default(),
         threads,
     };
-    let list = ListFile::open(&dir.join("devices.csv")).expect("a device list");
+    let list =
+        ListFile::open(&dir.join("devices.csv"), ListOptions::default()).expect("a device list");
     let summary = bulk::run(&mut pki, &job, list, now, &AtomicBool::new(false), &|_| {});
     assert_eq!(summary.expect("a run").issued, count);
 }

@@ -30,7 +30,7 @@ use aws_lc_rs::signature::{self, EcdsaKeyPair};
 use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::authority::{CaSettings, Pki};
 use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
-use c8y_pki::bulk::list::ListFile;
+use c8y_pki::bulk::list::{ListFile, ListOptions};
 use c8y_pki::bulk::{self, Existing, Job, Out};
 use c8y_pki::crypto::{KeyPolicy, KeyType};
 use c8y_pki::issue::Outliving;
@@ -312,7 +312,8 @@ fn issue(
     // What others have left to be written is not our affair.
     rustix::fs::sync();
     let start = Instant::now();
-    let list = ListFile::open(&dir.join("devices.csv")).expect("a device list");
+    let list =
+        ListFile::open(&dir.join("devices.csv"), ListOptions::default()).expect("a device list");
     let summary = bulk::run(&mut pki, &job, list, now, &AtomicBool::new(false), &|_| {});
     let took = start.elapsed();
     assert_eq!(summary.expect("a run").issued, count);

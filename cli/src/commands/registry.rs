@@ -5,11 +5,8 @@ mod repair;
 use std::io::{BufWriter, ErrorKind, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use c8y_pki::authority::{AuthorityError, Pki, TokenKeyStanding, TokenKeyState};
-use c8y_pki::bulk::Progress;
 use c8y_pki::bulk::inspect::{self, Keys};
 use c8y_pki::crl;
 use c8y_pki::files::{self, Access, Existing};

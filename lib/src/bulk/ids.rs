@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 
 use super::Fault;
 use super::rows::place;
-use crate::client_id::DeviceId;
+use crate::client_id::{DeviceId, likeness};
 
 /// Ids in the order in which they came.
 #[derive(Clone, Default)]
@@ -15,7 +15,7 @@ pub(super) struct Ids {
     /// All ids, one behind the other.
     text: String,
     entries: Vec<Entry>,
-    /// Positions in `entries`, found by the folded id.
+    /// Positions in `entries`, found by what ids look like.
     table: HashTable<u32>,
     hasher: RandomState,
 }
@@ -48,16 +48,15 @@ impl Ids {
         Some(self.entries[index].line).filter(|line| *line > 0)
     }
 
-    /// The position of an id, or of one that differs from it only in case.
+    /// The position of an id, or of one that differs from it only in case or in how its letters are put together.
     pub(super) fn find(&self, id: &DeviceId) -> Option<usize> {
-        let folded = id.folded();
-        let same = |index: &u32| {
-            text_at(&self.text, &self.entries, *index as usize).to_lowercase() == folded
-        };
-        self.table.find(self.hasher.hash_one(&folded), same).map(|index| *index as usize)
+        let wanted = id.likeness();
+        let same =
+            |index: &u32| likeness(text_at(&self.text, &self.entries, *index as usize)) == wanted;
+        self.table.find(self.hasher.hash_one(&wanted), same).map(|index| *index as usize)
     }
 
-    /// Adds an id; refuses one that is there already or differs from another only in case.
+    /// Adds an id; refuses one that is there already or that [`DeviceId::likeness`] does not tell from another.
     pub(super) fn add(
         &mut self,
         id: &DeviceId,
@@ -77,9 +76,9 @@ impl Ids {
         self.entries.push(Entry { end: self.text.len(), line: line.unwrap_or(0) });
         let hash = |index: &u32| {
             let text = text_at(&self.text, &self.entries, *index as usize);
-            self.hasher.hash_one(text.to_lowercase())
+            self.hasher.hash_one(likeness(text))
         };
-        self.table.insert_unique(self.hasher.hash_one(id.folded()), index, hash);
+        self.table.insert_unique(self.hasher.hash_one(id.likeness()), index, hash);
         Ok(())
     }
 
@@ -94,9 +93,14 @@ impl Ids {
         let first_place = self.line(first).map_or_else(String::new, |n| format!(" in line {n}"));
         let message = if first_text == text {
             format!("device id {text:?} ({place}) is there already{first_place}")
-        } else {
+        } else if first_text.to_lowercase() == text.to_lowercase() {
             format!(
                 "device id {text:?} ({place}) differs from {first_text:?}{first_place} only in case"
+            )
+        } else {
+            format!(
+                "device id {text:?} ({place}) looks like {first_text:?}{first_place}: its letters are only put \
+                 together in another way (Unicode, NFC and NFD)"
             )
         };
         let hint = Some("each device needs an id of its own: remove or rename one".to_owned());
@@ -123,7 +127,7 @@ mod tests {
             let (mut ids, mut folded, mut kept) = (Ids::default(), HashSet::new(), Vec::new());
             for text in &texts {
                 let id = DeviceId::parse(text).unwrap();
-                let is_new = folded.insert(id.folded());
+                let is_new = folded.insert(id.likeness());
                 prop_assert_eq!(ids.add(&id, None, None).is_ok(), is_new, "{}", text);
                 kept.extend(is_new.then_some(text));
             }

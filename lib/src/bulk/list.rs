@@ -4,11 +4,14 @@
 //! kept with the device for the registration CSV. The separator (comma, semicolon or tab) is the
 //! one that occurs most in the first line. Refused, each with its line: ids that
 //! [`DeviceId::parse`] refuses, ids that occur twice or differ only in case, rows that are longer
-//! or shorter than the header, text that is not UTF-8.
+//! or shorter than the header, and numbers that a spreadsheet has rounded, in any column. A file that is not
+//! UTF-8 is refused as a whole. What spreadsheets add is left out: `sep=;`, empty rows and cells, and the dress
+//! `="000123"`. A workbook (`.xlsx`) is read with the feature `workbook`.
 //!
 //! A [`DeviceList`] holds its devices. A [`ListFile`] holds their ids only, and reads the rest row by
 //! row when it is needed: that is how a million devices are issued.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -24,8 +27,28 @@ use crate::files;
 use crate::name::Name;
 use crate::secret::Password;
 
+/// Largest workbook, in bytes: some 500,000 devices.
+const LARGEST_WORKBOOK: u64 = 64 << 20;
+
 /// Headers that name the column of ids, in lower case.
 pub const ID_COLUMNS: [&str; 4] = ["id", "client_id", "device_id", "serial"];
+
+/// How a list is to be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListOptions {
+    /// The header of the column of ids, to the letter; if there is none, one of [`ID_COLUMNS`].
+    pub id_column: Option<String>,
+}
+
+impl ListOptions {
+    /// Whether that is the header of the column of ids.
+    pub(super) fn is_id(&self, header: &str) -> bool {
+        match &self.id_column {
+            Some(wanted) => header == wanted.trim(),
+            None => ID_COLUMNS.contains(&header.to_lowercase().as_str()),
+        }
+    }
+}
 
 /// Where a device's key comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -66,6 +89,8 @@ pub struct DeviceList {
     pub devices: Vec<Device>,
     /// Faults in the order of the list.
     pub faults: Vec<Fault>,
+    /// What the user should know of how it was read, a sentence each.
+    pub remarks: Vec<String>,
 }
 
 impl DeviceList {
@@ -94,10 +119,20 @@ impl DeviceList {
         list
     }
 
-    /// Reads a CSV; `file` is what messages call it.
+    /// Reads a CSV, or a workbook; `file` is what messages call it.
     pub fn from_csv(file: &str, bytes: &[u8]) -> Result<Self, BulkError> {
-        let (mut list, mut seen) = (Self::default(), Ids::default());
-        let mut rows = Rows::new(file, bytes, true)?;
+        Self::from_csv_with(file, bytes, &ListOptions::default())
+    }
+
+    /// The same, as the options say.
+    pub fn from_csv_with(
+        file: &str,
+        bytes: &[u8],
+        options: &ListOptions,
+    ) -> Result<Self, BulkError> {
+        let (bytes, remarks) = as_csv(file, bytes)?;
+        let (mut list, mut seen) = (Self { remarks, ..Self::default() }, Ids::default());
+        let mut rows = Rows::new(file, bytes.as_ref(), options, true)?;
         while let Some(row) = rows.read()? {
             let new = row.and_then(|d| seen.add(&d.id, d.line, Some(file)).map(|()| d));
             match new {
@@ -110,6 +145,28 @@ impl DeviceList {
         }
         Ok(list)
     }
+}
+
+/// A list as CSV, whatever it came as, and what is to be said of that.
+fn as_csv<'b>(file: &str, bytes: &'b [u8]) -> Result<(Cow<'b, [u8]>, Vec<String>), BulkError> {
+    if !is_workbook(bytes) {
+        return Ok((Cow::Borrowed(bytes), Vec::new()));
+    }
+    #[cfg(feature = "workbook")]
+    let sheet = super::workbook::read(bytes);
+    #[cfg(not(feature = "workbook"))]
+    let sheet = Err::<(Vec<u8>, Vec<String>), _>(
+        "this program reads no workbooks: save it as CSV UTF-8".to_owned(),
+    );
+    let fail = |problem| BulkError::List { file: file.to_owned(), problem };
+    let (csv, remarks) = sheet.map_err(fail)?;
+    let named = remarks.into_iter().map(|remark| format!("{file}: {remark}")).collect();
+    Ok((Cow::Owned(csv), named))
+}
+
+/// Whether bytes begin as a workbook does: all are zip archives (APPNOTE 4.3.7).
+fn is_workbook(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"PK\x03\x04")
 }
 
 fn no_device(file: &str) -> BulkError {
@@ -125,24 +182,27 @@ pub struct ListFile {
     name: String,
     file: File,
     pub(super) ids: Ids,
+    options: ListOptions,
     faults: Vec<Fault>,
     faulty: usize,
+    remarks: Vec<String>,
 }
 
 impl ListFile {
     /// Opens a list and finds its faults.
-    pub fn open(path: &Path) -> Result<Self, BulkError> {
-        Self::survey(path.display().to_string(), files::open_for_passes(path)?)
+    pub fn open(path: &Path, options: ListOptions) -> Result<Self, BulkError> {
+        Self::survey(path.display().to_string(), files::open_for_passes(path)?, options)
     }
 
     /// Takes a list from a stream, which is kept in a file without a name until the list is dropped.
-    pub fn take(name: &str, stream: impl Read) -> Result<Self, BulkError> {
-        Self::survey(name.to_owned(), files::spool(name, stream)?)
+    pub fn take(name: &str, stream: impl Read, options: ListOptions) -> Result<Self, BulkError> {
+        Self::survey(name.to_owned(), files::spool(name, stream)?, options)
     }
 
-    fn survey(name: String, file: File) -> Result<Self, BulkError> {
+    fn survey(name: String, file: File, options: ListOptions) -> Result<Self, BulkError> {
+        let (file, remarks) = unpack(&name, file)?;
         let (mut ids, mut faults, mut faulty) = (Ids::default(), Vec::new(), 0);
-        let mut rows = Rows::new(&name, &file, false)?;
+        let mut rows = Rows::new(&name, &file, &options, false)?;
         while let Some(row) = rows.read()? {
             let new = row.and_then(|device| ids.add(&device.id, device.line, Some(&name)));
             if let Err(fault) = new {
@@ -155,7 +215,7 @@ impl ListFile {
         if ids.len() == 0 && faulty == 0 {
             return Err(no_device(&name));
         }
-        Ok(Self { name, file, ids, faults, faulty })
+        Ok(Self { name, file, ids, options, faults, faulty, remarks })
     }
 
     /// Visits its devices in their order, with all that the list says of them, without holding them all. An
@@ -173,6 +233,11 @@ impl ListFile {
         Faults { first: self.faults.clone(), count: self.faulty }
     }
 
+    /// What the user should know of how it was read, a sentence each.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
+
     /// How many devices it has, without those with faults.
     pub fn devices(&self) -> usize {
         self.ids.len()
@@ -183,7 +248,7 @@ impl ListFile {
         let fail =
             |e: std::io::Error| BulkError::List { file: self.name.clone(), problem: e.to_string() };
         (&self.file).rewind().map_err(fail)?;
-        Rows::new(&self.name, &self.file, true)
+        Rows::new(&self.name, &self.file, &self.options, true)
     }
 
     /// The next device that is to be issued: the one at position `index` of those without faults.
@@ -209,6 +274,27 @@ impl ListFile {
             }
         }
     }
+}
+
+/// Puts the CSV of a workbook in its place.
+fn unpack(name: &str, mut file: File) -> Result<(File, Vec<String>), BulkError> {
+    let fail =
+        |e: std::io::Error| BulkError::List { file: name.to_owned(), problem: e.to_string() };
+    let mut head = Vec::new();
+    (&file).take(4).read_to_end(&mut head).map_err(fail)?;
+    file.rewind().map_err(fail)?;
+    if !is_workbook(&head) {
+        return Ok((file, Vec::new()));
+    }
+    let mut bytes = Vec::new();
+    (&file).take(LARGEST_WORKBOOK + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > LARGEST_WORKBOOK {
+        let problem =
+            format!("a workbook has at most {LARGEST_WORKBOOK} bytes: save it as CSV UTF-8");
+        return Err(BulkError::List { file: name.to_owned(), problem });
+    }
+    let (csv, remarks) = as_csv(name, &bytes)?;
+    Ok((files::spool(name, csv.as_ref())?, remarks))
 }
 
 /// The devices of a run: at hand, or in a file.

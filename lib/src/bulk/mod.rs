@@ -8,6 +8,7 @@
 
 mod archive;
 pub mod bundle;
+pub(crate) mod cell;
 mod commit;
 mod failed;
 mod ids;
@@ -22,6 +23,8 @@ pub mod request;
 pub(crate) mod rows;
 mod run;
 mod staging;
+#[cfg(feature = "workbook")]
+mod workbook;
 
 use std::path::PathBuf;
 
@@ -108,6 +111,14 @@ pub enum BulkError {
     Utf16 {
         /// The list.
         file: String,
+    },
+    /// A list in an encoding that cannot be told.
+    #[error("{file} is not UTF-8: line {line} is the first that shows it")]
+    NotUtf8 {
+        /// The list.
+        file: String,
+        /// The first line (from 1) that is not UTF-8.
+        line: u64,
     },
     /// A list that is not the same any more.
     #[error("{file} was changed while it was read")]
@@ -258,6 +269,10 @@ impl BulkError {
                     "more than {MOST_FAULTS} faults: is it the right list, and has it the right column of ids?"
                 ))
             }
+            Self::NotUtf8 { .. } => Some(
+                "it seems to be saved in the encoding of one country (ANSI, Windows-1252): save it as CSV UTF-8"
+                    .to_owned(),
+            ),
             Self::Utf16 { .. } => Some("save it as CSV UTF-8".to_owned()),
             Self::ListChanged { .. } => {
                 Some("leave it alone and run the same command again: it goes on".to_owned())

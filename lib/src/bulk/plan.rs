@@ -9,6 +9,7 @@ use super::bundle::Bundle;
 use super::list::{Device, Devices, Outline};
 use super::run::{Existing, Job};
 use super::{BulkError, Fault, Faults};
+use crate::client_id::DeviceId;
 use crate::name::{Name, find_field};
 use crate::registry::{Registry, Replaced, Standing, Status};
 
@@ -83,6 +84,7 @@ pub(super) fn plan(
         // folder appears, so a folder of theirs that is seen here is found recorded below.
         let present = job.out.folder_of(&device.id).is_some_and(|folder| folder.exists());
         let fate = match standings.of(&folded)? {
+            Standing::Unknown if has_twin(registry, &device.id)? => twin(&device),
             Standing::Live => of_live(registry, job, &device, &folded, since)?,
             Standing::Unknown if !present => Fate::Issue(None),
             _ => of_new(registry, job, &device, &folded, present)?,
@@ -135,6 +137,7 @@ pub(super) fn fate(registry: &Registry, job: &Job<'_>, device: &Device) -> Resul
     let present = job.out.folder_of(&outline.id).is_some_and(|folder| folder.exists());
     let fate = match registry.live_device(&folded)? {
         Some(_) => of_live(registry, job, &outline, &folded, None)?,
+        None if has_twin(registry, &outline.id)? => twin(&outline),
         None => of_new(registry, job, &outline, &folded, present)?,
     };
     Ok(allowed(job, &outline, fate))
@@ -150,6 +153,29 @@ fn allowed(job: &Job<'_>, device: &Outline<'_>, fate: Fate) -> Fate {
 
 fn fault(device: &Outline<'_>, message: String, hint: Option<String>) -> Fault {
     Fault { id: device.id.as_str().to_owned(), line: device.line, message, hint }
+}
+
+/// Whether a live device has an id that looks the same.
+fn has_twin(registry: &Registry, id: &DeviceId) -> Result<bool, BulkError> {
+    for twin in id.twins() {
+        if registry.live_device(&twin)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn twin(device: &Outline<'_>) -> Fate {
+    Fate::Refuse {
+        message: format!(
+            "{} looks like that of a device that has a certificate: its letters are only put together in \
+             another way (Unicode, NFC and NFD)",
+            named(device)
+        ),
+        hint: Some(
+            "write it as `c8y-pki device list` shows it, or give the device another id".to_owned(),
+        ),
+    }
 }
 
 /// The id as messages name it: with its line, if it has one.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 
-use super::list::{Device, DeviceKey, ID_COLUMNS};
+use super::cell::{self, ROUNDED};
+use super::list::{Device, DeviceKey, ListOptions};
 use super::{BulkError, Fault};
 use crate::client_id::DeviceId;
 
@@ -31,55 +32,82 @@ pub(super) struct Rows<'a, R> {
 
 impl<'a, R: Read> Rows<'a, R> {
     /// Reads the header. `details` says whether the other columns are wanted too.
-    pub(super) fn new(file: &'a str, source: R, details: bool) -> Result<Self, BulkError> {
+    pub(super) fn new(
+        file: &'a str,
+        source: R,
+        options: &ListOptions,
+        details: bool,
+    ) -> Result<Self, BulkError> {
         let fail = |problem: String| BulkError::List { file: file.to_owned(), problem };
         let mut source = BufReader::with_capacity(1 << 16, source);
         let mut first = Vec::new();
-        let header = (&mut source).take(MAX_HEADER).read_until(b'\n', &mut first);
-        header.map_err(|e| fail(e.to_string()))?;
+        let mut read_line = |line: &mut Vec<u8>| {
+            let read = (&mut source).take(MAX_HEADER).read_until(b'\n', line);
+            read.map(|_| ()).map_err(|e| fail(e.to_string()))
+        };
+        read_line(&mut first)?;
         if first.starts_with(b"\xef\xbb\xbf") {
             first.drain(..3);
         }
         if first.starts_with(b"\xff\xfe") || first.starts_with(b"\xfe\xff") {
             return Err(BulkError::Utf16 { file: file.to_owned() });
         }
-        let separator = separator(&first);
+        // Excel's own line, which says how it has separated the columns.
+        let told = told_separator(&first);
+        if told.is_some() {
+            first.clear();
+            read_line(&mut first)?;
+        }
+        let line = if told.is_some() { 2 } else { 1 };
+        if std::str::from_utf8(&first).is_err() {
+            return Err(BulkError::NotUtf8 { file: file.to_owned(), line });
+        }
+        let separator = told.unwrap_or_else(|| separator(&first));
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(separator)
             .flexible(true)
-            .from_reader(Lines::new(Cursor::new(first).chain(source)));
+            .from_reader(Lines::new(Cursor::new(first).chain(source), line));
         let headers: Vec<String> = reader
             .byte_headers()
             .map_err(|e| fail(e.to_string()))?
             .iter()
-            .map(|h| String::from_utf8_lossy(h).trim().to_owned())
+            .map(|h| cell::plain(String::from_utf8_lossy(h).trim()).into_owned())
             .collect();
         if headers.len() > MOST_COLUMNS {
             return Err(fail(too_many(headers.len())));
         }
-        let id_column = headers
-            .iter()
-            .position(|h| ID_COLUMNS.contains(&h.to_lowercase().as_str()))
-            .ok_or_else(|| {
-                let found = match headers.join(", ") {
-                    none if none.is_empty() => "it is empty".to_owned(),
-                    found => format!("only {found}"),
-                };
-                fail(format!("the first line has no column named id: {found}"))
-            })?;
+        let id_column = headers.iter().position(|h| options.is_id(h)).ok_or_else(|| {
+            let found = match headers.join(", ") {
+                none if none.trim_matches([',', ' ']).is_empty() => "it is empty".to_owned(),
+                found => format!("only {found}"),
+            };
+            let wanted = options.id_column.as_deref().unwrap_or("id");
+            fail(format!("the first line has no column named {wanted}: {found}"))
+        })?;
         Ok(Self { file, reader, headers, id_column, details, row: csv::ByteRecord::new() })
     }
 
     /// The next row: a device, or what is wrong with it. None at the end.
     pub(super) fn read(&mut self) -> Result<Option<Result<Device, Fault>>, BulkError> {
-        let more = self.reader.read_byte_record(&mut self.row);
-        let more = more
-            .map_err(|e| BulkError::List { file: self.file.to_owned(), problem: e.to_string() })?;
-        if !more {
-            return Ok(None);
+        loop {
+            let more = self.reader.read_byte_record(&mut self.row);
+            let more = more.map_err(|e| BulkError::List {
+                file: self.file.to_owned(),
+                problem: e.to_string(),
+            })?;
+            if !more {
+                return Ok(None);
+            }
+            let line = self.row.position().map(|p| self.reader.get_mut().line_of(p.byte()));
+            if self.row.iter().any(|field| std::str::from_utf8(field).is_err()) {
+                let line = line.unwrap_or_default();
+                return Err(BulkError::NotUtf8 { file: self.file.to_owned(), line });
+            }
+            // Spreadsheets write the rows below a table too.
+            if !self.row.iter().all(|field| field.trim_ascii().is_empty()) {
+                return Ok(Some(self.device(line)));
+            }
         }
-        let line = self.row.position().map(|p| self.reader.get_mut().line_of(p.byte()));
-        Ok(Some(self.device(line)))
     }
 
     fn device(&self, line: Option<u64>) -> Result<Device, Fault> {
@@ -89,15 +117,18 @@ impl<'a, R: Read> Rows<'a, R> {
             message,
             hint,
         };
-        let octets = self.row.get(self.id_column).unwrap_or_default();
         let place = || place(Some(self.file), line);
-        if self.row.iter().any(|field| std::str::from_utf8(field).is_err()) {
-            let text = String::from_utf8_lossy(octets);
-            let message = format!("the row of {text:?} ({}) is not UTF-8", place());
-            return Err(fault(&text, message, Some("save the list as UTF-8".to_owned())));
-        }
-        let id = std::str::from_utf8(octets).unwrap_or_default();
-        if self.row.len() != self.headers.len() {
+        let text = |index: usize| {
+            let octets = self.row.get(index).unwrap_or_default();
+            cell::plain(std::str::from_utf8(octets).unwrap_or_default())
+        };
+        let id = text(self.id_column);
+        let id = id.as_ref();
+        let surplus = self.row.iter().skip(self.headers.len());
+        // Empty cells beside a table are a spreadsheet's too.
+        let is_whole = self.row.len() >= self.headers.len()
+            && surplus.into_iter().all(|field| field.trim_ascii().is_empty());
+        if !is_whole {
             let message = format!(
                 "the row of {id:?} ({}) has {} column(s), the header {}",
                 place(),
@@ -106,6 +137,25 @@ impl<'a, R: Read> Rows<'a, R> {
             );
             let hint = "put a value that holds the separator in quotes";
             return Err(fault(id, message, Some(hint.to_owned())));
+        }
+        for (index, header) in self.headers.iter().enumerate() {
+            let value = text(index);
+            if index != self.id_column && cell::is_rounded(&value) {
+                let message = format!(
+                    "{value:?} in the column {header:?} of {} is a number that a spreadsheet has rounded",
+                    place()
+                );
+                return Err(fault(id, message, Some(ROUNDED.to_owned())));
+            }
+            if header.is_empty() && !value.trim().is_empty() {
+                let message = format!(
+                    "the value {value:?} of {} stands in column {}, which has no header",
+                    place(),
+                    index + 1
+                );
+                let hint = "name each column in the first line";
+                return Err(fault(id, message, Some(hint.to_owned())));
+            }
         }
         let parsed = DeviceId::parse(id).map_err(|e| fault(id, e.at(&place()), e.hint()))?;
         let details = if self.details { self.details() } else { BTreeMap::new() };
@@ -116,9 +166,12 @@ impl<'a, R: Read> Rows<'a, R> {
     fn details(&self) -> BTreeMap<String, String> {
         let others = self.headers.iter().zip(&self.row).enumerate();
         others
-            .filter(|(i, (_, value))| *i != self.id_column && !value.is_empty())
+            .filter(|(i, (header, value))| {
+                *i != self.id_column && !value.is_empty() && !header.is_empty()
+            })
             .map(|(_, (header, value))| {
-                (header.clone(), String::from_utf8_lossy(value).into_owned())
+                let value = String::from_utf8_lossy(value);
+                (header.clone(), cell::plain(&value).into_owned())
             })
             .collect()
     }
@@ -144,6 +197,18 @@ pub(crate) fn separator(bytes: &[u8]) -> u8 {
     [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',')
 }
 
+/// The separator that Excel's first line tells: `sep=;`.
+fn told_separator(line: &[u8]) -> Option<u8> {
+    match line.trim_ascii_end() {
+        [s, e, p, b'=', separator @ (b';' | b',')] if [*s, *e, *p].eq_ignore_ascii_case(b"sep") => {
+            Some(*separator)
+        }
+        // A tab is trimmed away.
+        line if line.eq_ignore_ascii_case(b"sep=") => Some(b'\t'),
+        _ => None,
+    }
+}
+
 /// Counts the lines of what is read through it. The `csv` crate's own count is one short where lines
 /// end in CR LF. A line with more than [`MOST_SEPARATORS`] ends it with an error.
 pub(crate) struct Lines<R> {
@@ -157,8 +222,9 @@ pub(crate) struct Lines<R> {
 }
 
 impl<R: Read> Lines<R> {
-    pub(crate) fn new(inner: R) -> Self {
-        Self { inner, read: 0, ends: VecDeque::new(), line: 1, separators: 0 }
+    /// `line` (from 1) is where it begins.
+    pub(crate) fn new(inner: R, line: u64) -> Self {
+        Self { inner, read: 0, ends: VecDeque::new(), line, separators: 0 }
     }
 
     /// The line (from 1) on which the row begins that the reader found at that octet, which may be

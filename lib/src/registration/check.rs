@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{AGENT, KNOWN, NEED_TYPE_AND_NAME};
+use crate::bulk::cell::{ROUNDED, is_rounded};
 use crate::bulk::rows::{Lines, MOST_COLUMNS, separator, too_many};
 use crate::client_id::DeviceId;
 
@@ -88,7 +89,7 @@ pub fn check(file: &str, bytes: &[u8]) -> Report {
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .flexible(true)
-        .from_reader(Lines::new(text.as_bytes()));
+        .from_reader(Lines::new(text.as_bytes(), 1));
     match reader.headers() {
         Ok(headers) if headers.len() > MOST_COLUMNS => {
             report.error(
@@ -203,6 +204,15 @@ impl Rows {
             let message = format!("the row has {} columns, the header {}", row.len(), self.width);
             report.error(line, message, Some("put a value that holds the separator in quotes"));
             return;
+        }
+        for (index, cell) in row.iter().enumerate().filter(|(_, cell)| is_rounded(cell)) {
+            let column = &report.columns[index];
+            // An id says it itself.
+            if column != "ID" {
+                let message =
+                    format!("{column} is {cell:?}, a number that a spreadsheet has rounded");
+                report.error(line, message, Some(ROUNDED));
+            }
         }
         let value = |name: &str| self.columns.get(name).and_then(|index| row.get(*index));
         if let Some(id) = value("ID") {

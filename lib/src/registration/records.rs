@@ -18,7 +18,7 @@ pub(crate) fn records(bytes: &[u8]) -> impl Iterator<Item = Record<'_>> {
         .delimiter(separator(bytes))
         .flexible(true)
         .has_headers(false)
-        .from_reader(Lines::new(bytes));
+        .from_reader(Lines::new(bytes, 1));
     let is_utf8 = std::str::from_utf8(bytes).is_ok();
     let cell = move |octets: &[u8]| match is_utf8 {
         true => String::from_utf8_lossy(octets).into_owned(),

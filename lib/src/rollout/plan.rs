@@ -93,6 +93,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What the user should know of how the device list was read, a sentence each.
+    pub fn remarks(&self) -> &[String] {
+        &self.list.remarks
+    }
+
     /// Whether there is anything to do; that devices are to connect changes nothing.
     pub fn changes(&self) -> bool {
         changes(&self.steps)
@@ -174,7 +179,7 @@ fn weak_password(spec: &Spec, existing: &[Ca]) -> Result<Option<WeakPassword>, R
 pub(super) fn read_list(spec: &Spec) -> Result<DeviceList, RolloutError> {
     let file = spec.devices.from.display().to_string();
     let bytes = files::read(&spec.devices.from)?;
-    let list = DeviceList::from_csv(&file, &bytes)?;
+    let list = DeviceList::from_csv_with(&file, &bytes, &spec.devices.list)?;
     if !list.faults.is_empty() {
         let total = list.devices.len() + list.faults.len();
         return Err(BulkError::Faults { faults: list.faults.into(), total }.into());

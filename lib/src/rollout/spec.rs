@@ -10,6 +10,7 @@ use raw::{Raw, RawCa, RawDevices, RawRegistration, RawTenant};
 
 use super::RolloutError;
 use crate::bulk::bundle::Bundle;
+use crate::bulk::list::ListOptions;
 use crate::files;
 use crate::key::pkcs11::KeyUri;
 use crate::name::{Name, NameBuilder, find_field};
@@ -84,6 +85,8 @@ pub struct TokenSpec {
 pub struct DevicesSpec {
     /// Their list.
     pub from: PathBuf,
+    /// How it is read.
+    pub list: ListOptions,
     /// The issuing CA.
     pub ca: String,
     /// Their profile.
@@ -342,6 +345,7 @@ impl Reader<'_> {
         }
         Ok(DevicesSpec {
             from: self.path(&raw.from),
+            list: ListOptions { id_column: raw.id_column.clone() },
             ca,
             profile,
             subject,

@@ -19,7 +19,7 @@ fn case(name: &str) -> Option<PathBuf> {
 }
 
 /// A command line beside the files of a case, and the password `changeit` in the file `it`.
-fn beside(name: &str) -> Option<Cli> {
+pub(crate) fn beside(name: &str) -> Option<Cli> {
     let folder = case(name)?;
     let cli = Cli::new();
     for entry in std::fs::read_dir(folder).unwrap() {

@@ -20,6 +20,7 @@ mod requests;
 mod rollback;
 mod rollout;
 mod safety;
+mod sheets;
 mod store;
 mod terminal;
 mod text;

@@ -77,6 +77,7 @@ const NO_PATHS: &[&str] = &[
     "EXISTING",
     "FORMAT",
     "HASH",
+    "HEADER",
     "HOST",
     "ID",
     "ID|SERIAL",

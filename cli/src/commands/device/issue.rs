@@ -8,7 +8,7 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::making::{Run, issue};
-use super::{ExistingArgs, OutputArgs, open_list};
+use super::{ExistingArgs, FromArgs, OutputArgs};
 use crate::clock;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
@@ -33,9 +33,11 @@ pub(crate) struct IssueArgs {
     /// Device identifiers: the common names of the certificates
     #[arg(required_unless_present = "from", value_name = "ID")]
     ids: Vec<String>,
-    /// CSV with a column `id`; - for standard input
+    /// CSV or .xlsx with a column `id`; - for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "ids")]
     from: Option<PathBuf>,
+    #[command(flatten)]
+    columns: FromArgs,
     /// The issuing CA
     #[arg(long, value_name = "NAME")]
     ca: String,
@@ -57,7 +59,7 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
         ));
     }
     let devices: Devices = match &args.from {
-        Some(path) => open_list(path)?.into(),
+        Some(path) => args.columns.open(path, out)?.into(),
         None => DeviceList::from_ids(args.ids.iter().map(String::as_str)).into(),
     };
     let now = OffsetDateTime::now_utc();

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::bulk::Existing;
 use c8y_pki::bulk::bundle::Bundle;
-use c8y_pki::bulk::list::{DeviceList, ListFile};
+use c8y_pki::bulk::list::{DeviceList, ListFile, ListOptions};
 use c8y_pki::crypto::{KeyPolicy, KeyType};
 use c8y_pki::profile::Profile;
 use c8y_pki::registry::{Record, Registry, RegistryError};
@@ -293,19 +293,37 @@ pub(crate) fn store_password(file: Option<&PathBuf>) -> Source<'_> {
     }
 }
 
-/// Reads a device list from a file, or from standard input for `-`, with all that it says.
-pub(crate) fn read_list(path: &Path) -> Result<DeviceList> {
-    let name = match path == Path::new("-") {
-        true => "standard input".to_owned(),
-        false => path.display().to_string(),
-    };
-    Ok(DeviceList::from_csv(&name, &values::read(path)?)?)
+/// How a device list is read.
+#[derive(Debug, Args)]
+pub(crate) struct FromArgs {
+    /// The header of the column of ids in --from, if it is not id, client_id, device_id or serial
+    #[arg(long, value_name = "HEADER", requires = "from")]
+    id_column: Option<String>,
 }
 
-/// Opens a device list that may be longer than memory.
-pub(crate) fn open_list(path: &Path) -> Result<ListFile> {
-    if path == Path::new("-") {
-        return Ok(ListFile::take("standard input", std::io::stdin().lock())?);
+impl FromArgs {
+    fn options(&self) -> ListOptions {
+        ListOptions { id_column: self.id_column.clone() }
     }
-    Ok(ListFile::open(path)?)
+
+    /// Reads a device list from a file, or from standard input for `-`, with all that it says.
+    pub(crate) fn read(&self, path: &Path, out: Output) -> Result<DeviceList> {
+        let name = match path == Path::new("-") {
+            true => "standard input".to_owned(),
+            false => path.display().to_string(),
+        };
+        let list = DeviceList::from_csv_with(&name, &values::read(path)?, &self.options())?;
+        list.remarks.iter().for_each(|remark| out.warning(remark));
+        Ok(list)
+    }
+
+    /// Opens a device list that may be longer than memory.
+    pub(crate) fn open(&self, path: &Path, out: Output) -> Result<ListFile> {
+        let list = match path == Path::new("-") {
+            true => ListFile::take("standard input", std::io::stdin().lock(), self.options())?,
+            false => ListFile::open(path, self.options())?,
+        };
+        list.remarks().iter().for_each(|remark| out.warning(remark));
+        Ok(list)
+    }
 }

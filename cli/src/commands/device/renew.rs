@@ -15,7 +15,7 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::making::{Run, issue};
-use super::{KeyPolicyArgs, OutputArgs, read_list};
+use super::{FromArgs, KeyPolicyArgs, OutputArgs};
 use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
@@ -39,9 +39,11 @@ pub(crate) struct RenewArgs {
     /// Device identifiers
     #[arg(required_unless_present_any = ["from", "expiring"], value_name = "ID")]
     ids: Vec<String>,
-    /// CSV with a column `id`; - for standard input
+    /// CSV or .xlsx with a column `id`; - for standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["ids", "expiring"])]
     from: Option<PathBuf>,
+    #[command(flatten)]
+    columns: FromArgs,
     /// All devices whose certificates end within this time, e.g. 30d or 8w
     #[arg(long, value_name = "TIME", value_parser = values::duration, conflicts_with = "ids")]
     expiring: Option<time::Duration>,
@@ -71,7 +73,7 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let profile = args.output.profile()?;
     let now = OffsetDateTime::now_utc();
     let mut pki = clock::open(dir, now)?;
-    let (records, faults) = wanted(args, &pki, now)?;
+    let (records, faults) = wanted(args, &pki, now, out)?;
     let request = args.csr.as_deref().map(request).transpose()?;
     let reads_keys = args.reuse_key || args.key.is_some();
     let password = if reads_keys { args.output.key_source().given()? } else { None };
@@ -103,6 +105,7 @@ fn wanted(
     args: &RenewArgs,
     pki: &Pki,
     now: OffsetDateTime,
+    out: Output,
 ) -> Result<(Vec<Record>, Vec<c8y_pki::bulk::Fault>)> {
     if let Some(time) = args.expiring {
         if let Some(name) = &args.ca {
@@ -118,7 +121,7 @@ fn wanted(
         return Ok((pki.registry().find(&filter)?, Vec::new()));
     }
     let ids = match &args.from {
-        Some(path) => read_list(path)?,
+        Some(path) => args.columns.read(path, out)?,
         None => DeviceList::from_ids(args.ids.iter().map(String::as_str)),
     };
     if (args.csr.is_some() || args.key.is_some()) && ids.devices.len() > 1 {

@@ -10,8 +10,8 @@ use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::FromArgs;
 use super::compromise::SameKey;
-use super::read_list;
 use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
@@ -40,9 +40,11 @@ pub(crate) struct RevokeArgs {
     /// Device identifiers, or serial numbers in hex; a CA's certificate by its serial number
     #[arg(required_unless_present = "from", value_name = "ID|SERIAL")]
     certificates: Vec<String>,
-    /// CSV with a column `id`; - for standard input
+    /// CSV or .xlsx with a column `id`; - for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "certificates")]
     from: Option<PathBuf>,
+    #[command(flatten)]
+    columns: FromArgs,
     /// A CA's certificate may be meant: by its serial number, or since it has the compromised key.
     /// Everything below it goes with it
     #[arg(long)]
@@ -100,7 +102,7 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
         ));
     }
     let mut pki = clock::open(dir, now)?;
-    let (mut records, already) = meant_by(args, pki.registry())?;
+    let (mut records, already) = meant_by(args, pki.registry(), out)?;
     let named = records.len();
     if args.reason == Reason::KeyCompromise {
         let all: Vec<&Record> = records.iter().chain(&already).collect();
@@ -172,7 +174,11 @@ fn name(record: &Record) -> String {
 }
 
 /// The certificates that are to be revoked, and those that are already; all faults at once.
-fn meant_by(args: &RevokeArgs, registry: &Registry) -> Result<(Vec<Record>, Vec<Record>)> {
+fn meant_by(
+    args: &RevokeArgs,
+    registry: &Registry,
+    out: Output,
+) -> Result<(Vec<Record>, Vec<Record>)> {
     let (mut records, mut already, mut faults) = (Vec::new(), Vec::new(), Vec::new());
     let mut seen = HashSet::new();
     let mut take = |found: std::result::Result<Vec<Record>, Fault>| match found {
@@ -187,7 +193,7 @@ fn meant_by(args: &RevokeArgs, registry: &Registry) -> Result<(Vec<Record>, Vec<
     let total = match &args.from {
         // A list holds ids, and nothing else.
         Some(path) => {
-            let list = read_list(path)?;
+            let list = args.columns.read(path, out)?;
             if !list.faults.is_empty() {
                 let total = list.devices.len() + list.faults.len();
                 return Err(BulkError::BadList { faults: list.faults.into(), total }.into());

@@ -17,7 +17,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::clock;
-use crate::commands::device::open_list;
+use crate::commands::device::FromArgs;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
@@ -67,6 +67,8 @@ pub(crate) struct CreateArgs {
     /// A device list in place of the registry; - for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "ca")]
     from: Option<PathBuf>,
+    #[command(flatten)]
+    columns: FromArgs,
     /// Only devices of this CA
     #[arg(long, value_name = "NAME")]
     ca: Option<String>,
@@ -158,7 +160,7 @@ fn create(args: &CreateArgs, dir: &Path, out: Output) -> Result {
         one_time_passwords: args.one_time_passwords,
     };
     if let Some(path) = &args.from {
-        let list = open_list(path)?;
+        let list = args.columns.open(path, out)?;
         let faults = list.faults();
         if faults.count > 0 {
             let total = list.devices() + faults.count;

@@ -157,6 +157,9 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
     if let Some(problem) = plan.as_ref().ok().and_then(|plan| plan.weak_password.as_ref()) {
         warn_of_weak(problem, out);
     }
+    if let Ok(plan) = &plan {
+        plan.remarks().iter().for_each(|remark| out.warning(remark));
+    }
     if args.plan {
         let plan = plan?;
         let planned = Planned { plan: &plan.steps, changes: plan.changes() };

@@ -48,6 +48,7 @@ pub(super) struct RawCa {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawDevices {
     pub(super) from: PathBuf,
+    pub(super) id_column: Option<String>,
     pub(super) ca: Spanned<String>,
     pub(super) profile: Spanned<String>,
     pub(super) subject: Option<Spanned<String>>,

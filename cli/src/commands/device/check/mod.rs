@@ -17,6 +17,7 @@ use c8y_pki::registration;
 use clap::Args;
 use time::OffsetDateTime;
 
+use super::FromArgs;
 use super::connecting::{EndpointArgs, FilesArgs, Opened, Subject, no_device};
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
@@ -60,9 +61,11 @@ pub(crate) struct CheckArgs {
     /// CAs that are uploaded to the tenant, PEM or DER: the chain must have one; may be repeated
     #[arg(long, value_name = "FILE")]
     uploaded: Vec<PathBuf>,
-    /// Devices of a CSV with a column `id`; - for standard input
+    /// Devices of a CSV or .xlsx with a column `id`; - for standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["ids", "bundle", "keystore"])]
     from: Option<PathBuf>,
+    #[command(flatten)]
+    columns: FromArgs,
     /// Check only N devices of the list, spread evenly over it
     #[arg(long, value_name = "N", requires = "from", value_parser = clap::value_parser!(u32).range(1..))]
     sample: Option<u32>,
@@ -100,7 +103,7 @@ pub(super) fn run(args: &CheckArgs, out: Output) -> Result {
     let client = args.endpoint.client(&args.login, &args.way)?;
     let mut setting = Setting::new(args, client.as_ref())?;
     let mut opener = args.files.opener()?;
-    let (subjects, id_types) = subjects(args)?;
+    let (subjects, id_types) = subjects(args, out)?;
     setting.inquiry = setting.inquiry.map(|inquiry| inquiry.with_id_types(id_types));
     if let [subject] = subjects.as_slice()
         && args.from.is_none()
@@ -130,7 +133,7 @@ fn outcome(verdict: Verdict) -> Outcome {
 }
 
 /// The devices, each once, and the types of external ids that their list gives them.
-fn subjects(args: &CheckArgs) -> Result<(Vec<Subject>, HashMap<String, String>)> {
+fn subjects(args: &CheckArgs, out: Output) -> Result<(Vec<Subject>, HashMap<String, String>)> {
     let Some(list) = &args.from else {
         let named = args.files.subjects(&args.ids)?;
         return match named.is_empty() {
@@ -138,7 +141,7 @@ fn subjects(args: &CheckArgs) -> Result<(Vec<Subject>, HashMap<String, String>)>
             false => Ok((named, HashMap::new())),
         };
     };
-    let list = super::read_list(list)?;
+    let list = args.columns.read(list, out)?;
     if !list.faults.is_empty() {
         let total = list.devices.len() + list.faults.len();
         return Err(BulkError::BadList { faults: list.faults.into(), total }.into());

@@ -1,0 +1,150 @@
+//! Device lists as spreadsheets leave them.
+
+use c8y_pki_tests::cli::{CA_PW, Cli};
+use c8y_pki_tests::python_with;
+
+use crate::containers::beside;
+
+fn issue(list: &str) -> String {
+    format!("device issue --from {list} --ca line --out out {CA_PW}")
+}
+
+/// What is said, all faults of a list.
+fn refused(cli: &Cli, line: &str) -> String {
+    cli.run(line).expect(2).stderr
+}
+
+/// What was issued, sorted.
+fn issued(cli: &Cli) -> Vec<String> {
+    cli.names("out").into_iter().filter(|name| !name.starts_with('.')).collect()
+}
+
+#[test]
+fn case_22_numbers_that_excel_has_rounded() {
+    let Some(cli) = beside("22-excel-scientific") else { return };
+    let rounded = "is a number that a spreadsheet has rounded";
+    for said in [
+        refused(&cli, "registration create --from list.csv"),
+        cli.run("registration check list.csv").expect(1).stderr,
+    ] {
+        assert_eq!(said.matches(rounded).count(), 2, "{said}");
+        assert!(said.contains("\"8.96529E+19\"") && said.contains("\"1,23457E+12\""), "{said}");
+        assert!(said.contains("its digits are lost in the file"), "{said}");
+        assert!(said.contains("format the column as text"), "{said}");
+        assert!(!said.contains("8.96529E_19"), "{said}");
+    }
+}
+
+#[test]
+fn a_rounded_number_is_refused_in_any_column() {
+    let cli = Cli::with_cas();
+    cli.write("iccid.csv", "id;ICCID\ngw-1;8949020000000000000\ngw-2;8,94902E+18\n");
+    let said = refused(&cli, &issue("iccid.csv"));
+    assert!(said.contains("\"8,94902E+18\" in the column \"ICCID\" of iccid.csv line 3"), "{said}");
+    assert!(said.contains("1 of 2 devices cannot be issued; nothing was made"), "{said}");
+    // A MAC address, an order number: an E alone is no exponent.
+    cli.write("fine.csv", "id;order\n12E456;1E5\n");
+    cli.ok(&issue("fine.csv"));
+}
+
+#[test]
+fn what_spreadsheets_add_is_left_out() {
+    let cli = Cli::with_cas();
+    let rows = "sep=;\r\nid;name;;\r\n=\"000123\";\"=\"\"0007\"\"\";;\r\n;;;\r\n000124;b;;;;;\r\n;;;;;\r\n";
+    cli.write("list.csv", rows);
+    cli.ok(&issue("list.csv"));
+    assert_eq!(issued(&cli), ["000123", "000124"]);
+    let shown = cli.ok("device show 000123 --json");
+    assert!(shown.contains("\"0007\""), "{shown}");
+    // Lines are counted from the first one of the file.
+    cli.write("bad.csv", "sep=;\r\nid;name\r\n;;\r\na:b;x\r\n");
+    let said = refused(&cli, &issue("bad.csv"));
+    assert!(said.contains("bad.csv line 4"), "{said}");
+    cli.write("headless.csv", "id;;\nx;;y\n");
+    let said = refused(&cli, &issue("headless.csv"));
+    assert!(said.contains("the value \"y\" of headless.csv line 2 stands in column 3"), "{said}");
+}
+
+#[test]
+fn another_encoding_is_one_sentence_for_the_whole_file() {
+    let cli = Cli::with_cas();
+    let latin: Vec<u8> = "id;name\ngw-1;Halle\ngw-2;M\u{fc}nchen\ngw-3;K\u{f6}ln\n"
+        .chars()
+        .map(|c| c as u8)
+        .collect();
+    std::fs::write(cli.path("latin.csv"), latin).expect("written");
+    let said = refused(&cli, &issue("latin.csv"));
+    assert!(said.contains("latin.csv is not UTF-8: line 3 is the first that shows it"), "{said}");
+    assert!(said.contains("save it as CSV UTF-8"), "{said}");
+    assert_eq!(said.matches("error: ").count(), 1, "{said}");
+}
+
+#[test]
+fn ids_that_look_the_same_are_one() {
+    let cli = Cli::with_cas();
+    let (composed, decomposed) = ("M\u{fc}nchen-1", "Mu\u{308}nchen-1");
+    cli.write("twins.csv", format!("id\n{composed}\n{decomposed}\n"));
+    let said = refused(&cli, &issue("twins.csv"));
+    assert!(said.contains("line 3) looks like"), "{said}");
+    // In the next run, too.
+    cli.write("first.csv", format!("id\n{decomposed}\n"));
+    cli.ok(&issue("first.csv"));
+    cli.write("second.csv", format!("id\n{composed}\n"));
+    let said = refused(&cli, &issue("second.csv"));
+    assert!(said.contains("looks like that of a device that has a certificate"), "{said}");
+}
+
+#[test]
+fn the_column_of_ids_has_the_name_that_it_has() {
+    let cli = Cli::with_cas();
+    cli.write("list.csv", "Serial number,ID\nsn-1,7\nsn-2,8\n");
+    cli.ok(&format!("{} --id-column 'Serial number'", issue("list.csv")));
+    assert_eq!(issued(&cli), ["sn-1", "sn-2"]);
+    let said = refused(&cli, &format!("{} --id-column Serial", issue("list.csv")));
+    assert!(said.contains("no column named Serial: only Serial number, ID"), "{said}");
+    let csv = cli.ok("registration create --from list.csv --id-column 'Serial number'");
+    assert!(csv.contains("sn-1"), "{csv}");
+}
+
+/// Python's openpyxl writes what is read.
+#[test]
+fn a_workbook_is_a_list() {
+    let Some(python) = python_with("openpyxl") else { return };
+    let cli = Cli::with_cas();
+    let script = "\
+import datetime, sys, openpyxl
+book = openpyxl.Workbook()
+sheet = book.active
+for row in [['id', 'name', 'made', 'count'], ['000123', 'Halle \u{fc}, \"A\"', datetime.date(2026, 3, 1), 7],
+            [None, None, None, None], ['gw\\t2'.replace('\\t', '-'), 'x;y', None, 1.5], [4711, None, None, None]]:
+    sheet.append(row)
+book.create_sheet('other').append(['id'])
+book.save(sys.argv[1])
+big = openpyxl.Workbook()
+big.active.append(['id', 'ICCID'])
+big.active.append(['gw-3', 89490200001234567890])
+big.save(sys.argv[2])
+";
+    let (list, big) = (cli.arg("list.xlsx"), cli.arg("big.xlsx"));
+    python.run(&["-c", script, &list, &big]);
+    let said = cli.run(&issue("list.xlsx")).expect(0).stderr;
+    assert_eq!(issued(&cli), ["000123", "4711", "gw-2"]);
+    assert!(said.contains("the first of its 2 sheets is read"), "{said}");
+    assert!(said.contains("of its cells are numbers, the first in row 2"), "{said}");
+    let shown = cli.ok("device show 000123 --json");
+    for value in ["2026-03-01", "Halle \u{fc}, \\\"A\\\"", "\"7\""] {
+        assert!(shown.contains(value), "{value}: {shown}");
+    }
+    let said = refused(&cli, &issue("big.xlsx"));
+    assert!(
+        said.contains(
+            "in the column \"ICCID\" of big.xlsx line 2 is a number that a spreadsheet has rounded"
+        ),
+        "{said}"
+    );
+    // Whatever else begins as a zip archive does.
+    std::fs::write(cli.path("torn.xlsx"), &std::fs::read(&list).expect("a file")[..400])
+        .expect("written");
+    let said = refused(&cli, &issue("torn.xlsx"));
+    assert!(said.contains("torn.xlsx: it is no workbook that can be read"), "{said}");
+}
