@@ -202,7 +202,8 @@ impl fmt::Display for Request {
 }
 
 /// What stands for itself in a segment of a path: unreserved characters (RFC 3986, 2.3).
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+pub(super) const ESCAPED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// A value as one segment of a path (RFC 3986, 3.3).
 pub(super) fn segment(text: &str) -> String {

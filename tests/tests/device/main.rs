@@ -5,5 +5,8 @@ mod check;
 mod check_network;
 mod check_tenant;
 mod connect;
+mod enrol;
 mod hostile;
+mod newcomers;
+mod renewal;
 mod token;

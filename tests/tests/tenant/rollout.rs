@@ -179,12 +179,12 @@ fn a_device_enrols_with_its_one_time_password() {
 }
 
 fn enrols(at: &AtTenant) {
-    let made = at.run("tenant authority --json").expect(0).json();
+    let made = at.run("tenant authority create --json").expect(0).json();
     assert_eq!(
         (&made["action"], &made["tenant_certificate_authority"]),
         (&"made".into(), &true.into())
     );
-    let again = at.run("tenant authority --json").expect(0).json();
+    let again = at.run("tenant authority create --json").expect(0).json();
     assert_eq!(again["action"], "already there");
     at.cli.write("devices.csv", "id,name,type\ngw-1,One,t\ngw-2,Two,t\n");
     at.cli.ok("registration create --from devices.csv --one-time-passwords --out reg.csv");
