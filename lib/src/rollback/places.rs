@@ -6,6 +6,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::RollbackError;
+use crate::bulk::bundle::THIN_EDGE_KEY;
 use crate::bulk::{REPLACED, STAGING};
 use crate::client_id::DeviceId;
 use crate::files;
@@ -20,7 +21,7 @@ const REPLACED_DEPTH: usize = 2;
 const MOST: u64 = 1 << 20;
 
 /// What holds a device's key.
-const KEYS: [&str; 3] = ["key.pem", "keystore.p12", "keystore.jks"];
+const KEYS: [&str; 4] = ["key.pem", THIN_EDGE_KEY, "keystore.p12", "keystore.jks"];
 
 /// Is told of a certificate: where, its PEM, and whether its key is there too.
 type Visit<'v> = &'v mut dyn FnMut(&Path, Vec<u8>, bool);

@@ -139,7 +139,7 @@ fn zbar_reads_the_address_from_the_qr_code() {
         assert!(lines.len() > 15, "{said}");
         at.cli.write("code.pgm", picture(&lines, is_dark));
         let picture = at.cli.path("code.pgm");
-        let read = zbar.run(&["--quiet", "--raw", arg(&picture)]);
+        let read = zbar.run(&["--quiet", "--raw", "--nodbus", arg(&picture)]);
         assert_eq!(Some(read.trim().to_owned()), address(&said));
     }
     let none = with_authority().run("device enrol gw-1 --out out --wait 1s --qr none").expect(1);

@@ -9,4 +9,5 @@ mod enrol;
 mod hostile;
 mod newcomers;
 mod renewal;
+mod thin_edge;
 mod token;

@@ -169,8 +169,7 @@ fn an_old_authority_gets_another_fingerprint_and_its_devices_stay() {
     assert_eq!(now["action"], "renewed");
     assert_ne!(now["fingerprint"], made["fingerprint"]);
     assert_eq!(now["subject"], made["subject"]);
-    let url = at.sandbox.url();
-    let port = url.rsplit_once(':').expect("a port").1;
+    let port = crate::renewal::https(&at);
     at.ok(&format!("device token gw-1 --https --https-port {port} --truststore sandbox-ca.pem"));
 }
 

@@ -24,10 +24,9 @@ fn enrol(at: &AtTenant) {
     at.ok("device enrol gw-1 --out out --otp-file otp");
 }
 
-/// The port of REST, at which the sandbox also gives tokens.
-fn https(at: &AtTenant) -> String {
-    let url = at.sandbox.url();
-    url.rsplit_once(':').expect("a port").1.to_owned()
+/// The port at which devices get tokens with their certificates.
+pub(crate) fn https(at: &AtTenant) -> String {
+    at.sandbox.mtls_url().rsplit_once(':').expect("a port").1.to_owned()
 }
 
 fn renew(at: &AtTenant, more: &str) -> Outcome {
