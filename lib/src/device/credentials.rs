@@ -9,7 +9,6 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::bulk::bundle::{THIN_EDGE_CHAIN, THIN_EDGE_KEY};
 use crate::cert::{CertError, Certificate};
 use crate::client_id::{ClientIdError, DeviceId};
 use crate::files::{self, FileError};
@@ -265,7 +264,7 @@ fn from_bundle(dir: &Path, files: &Files<'_>) -> Result<Credentials, CredentialE
             None => Err(CredentialError::NoChainFile { dir: dir.to_owned() }),
         };
     }
-    let (key, chain) = (dir.join(THIN_EDGE_KEY), dir.join(THIN_EDGE_CHAIN));
+    let (key, chain) = (dir.join("tedge-private-key.pem"), dir.join("tedge-certificate.pem"));
     if key.exists() && chain.exists() {
         return from_pem(&key, chain, files);
     }

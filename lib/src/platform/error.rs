@@ -365,8 +365,8 @@ impl PlatformError {
                  `c8y-pki registration list` shows the requests that are open"
             }
             Self::EnrolmentLost { .. } => {
-                "run it again; if the one-time password is used up by then, register the device with \
-                 a new one (`registration upload` with another ENROLLMENT_OTP)"
+                "run it again; if the one-time password is used up by then, register the device with a new \
+                 one: `c8y-pki registration add`"
             }
             Self::Csr(e) => return e.hint(),
             Self::Crypto(e) => return e.hint(),

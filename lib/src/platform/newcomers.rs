@@ -2,7 +2,7 @@
 //! platform's description; platform: "Bulk registration", at its end).
 //!
 //! [`add`] registers a device with its one-time password, and never twice: a request whose answer was lost
-//! is looked for before it is sent again. Only devices of the platform's own CA can be registered like
+//! is looked for before it is sent again, and what was there before is left as it is. Only devices of the platform's own CA can be registered like
 //! this; those of an uploaded CA need bulk registration.
 
 use percent_encoding::utf8_percent_encode;
@@ -94,10 +94,17 @@ pub fn withdraw_request(id: &str) -> Request {
     Request::new(Method::Delete, format!("{PATH}/{}", segment(id)), Body::None).role(ROLE_WITHDRAW)
 }
 
-/// Registers a device.
+/// Registers a device. Whether there is a request for it is asked first: only so is one that is there after
+/// a lost answer known to be ours.
 ///
 /// Errors: [`PlatformError::NotRegistered`] with the platform's words.
 pub fn add(client: &Client, new: &NewDevice) -> Result<Added, PlatformError> {
+    match find(client, new.id.as_str()) {
+        Ok(Some(there)) => return Ok(Added::Open(there)),
+        // Who may not see requests may register all the same.
+        Ok(None) | Err(PlatformError::Forbidden { .. }) => {}
+        Err(e) => return Err(e),
+    }
     let mut attempt = 1;
     loop {
         let error = match client.send(&add_request(new)) {

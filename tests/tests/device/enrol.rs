@@ -1,9 +1,10 @@
 //! `device enrol` with the platform's own CA: a device that waits to be registered, and shows where.
 
 use c8y_pki_tests::at_tenant::AtTenant;
-use c8y_pki_tests::cli::Cli;
+use c8y_pki_tests::cli::{Cli, PASSWORD};
 use c8y_pki_tests::talking::Talking;
 use c8y_pki_tests::{arg, tool};
+use serde_json::json;
 
 /// The message of the platform to a device that is not registered.
 const NOT_FOUND: &str = "No newDeviceRequest found for this ID";
@@ -35,6 +36,37 @@ fn parameter(address: &str, name: &str) -> String {
     found.expect(name).1.to_owned()
 }
 
+/// Registers a device with the request of the vendor's description: by curl where it is, else by ourselves.
+fn register(at: &AtTenant, id: &str, one_time: &str) {
+    let Some(curl) = tool("curl") else {
+        at.cli.write("otp", one_time);
+        at.ok(&format!("registration add {id} --otp-file otp"));
+        return;
+    };
+    let (cacert, body) =
+        (at.cli.arg("sandbox-ca.pem"), json!({ "id": id, "enrollmentToken": one_time }));
+    let kind = "application/vnd.com.nsn.cumulocity.newdevicerequest+json";
+    let made = curl.run(&[
+        "--silent",
+        "--fail",
+        "--cacert",
+        &cacert,
+        "--user",
+        &format!("admin:{PASSWORD}"),
+        "--header",
+        &format!("Content-Type: {kind}"),
+        "--header",
+        &format!("Accept: {kind}"),
+        "--data",
+        &body.to_string(),
+        &format!("{}/devicecontrol/newDeviceRequests", at.sandbox.url()),
+    ]);
+    assert!(made.contains("\"ACCEPTED\""), "{made}");
+    // Our list has what curl has made.
+    let listed = at.ok("registration list");
+    assert!(listed.contains(id) && listed.contains("ACCEPTED"), "{listed}");
+}
+
 #[test]
 fn a_device_that_waits_is_let_in_when_it_is_registered() {
     let at = with_authority();
@@ -42,8 +74,7 @@ fn a_device_that_waits_is_let_in_when_it_is_registered() {
     device.told(NOT_FOUND);
     assert_eq!(parameter(&address, "externalId"), "gw-1");
     // What the administrator's page would do with the address.
-    at.cli.write("otp", parameter(&address, "one-time-password"));
-    at.ok("registration add gw-1 --otp-file otp");
+    register(&at, "gw-1", &parameter(&address, "one-time-password"));
     let (code, stdout, stderr) = device.finish();
     assert!(code == 0 && stdout.starts_with("gw-1: enrolled, by "), "{stdout}{stderr}");
     assert_eq!(at.cli.names("out/gw-1"), ["cert.pem", "chain.pem", "key.pem"]);

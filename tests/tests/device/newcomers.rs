@@ -93,6 +93,10 @@ fn registrations_survive_faults_and_are_never_doubled() {
     let done = at.run(&line).expect(0);
     assert_eq!(done.stdout.matches(": registered").count(), 60, "{done:?}");
     assert!(at.sandbox.state()["faulted"].as_u64() > Some(0), "no fault was met");
+    // What is there before is never taken for ours, whichever answers are lost.
+    at.faults(0.2, 23);
+    let again = at.run(&line).expect(0);
+    assert_eq!(again.stdout.matches(": open already").count(), 60, "{again:?}");
     at.faults(0.0, 0);
     assert_eq!(statuses(&at, "registration list --open --json").len(), 60);
     // Each password in the file is the platform's.

@@ -78,6 +78,14 @@ fn the_next_pair_has_a_new_key_and_the_former_one_is_kept() {
     let [cert, key] = ["out/gw-1/cert.pem", "out/gw-1/key.pem"].map(|name| at.cli.path(name));
     let of_cert = openssl.run(&["x509", "-in", arg(&cert), "-noout", "-pubkey"]);
     assert_eq!(of_cert, openssl.run(&["pkey", "-in", arg(&key), "-pubout"]));
+    // curl gets a token with them, by the vendor's line.
+    let Some(curl) = tool("curl") else { return };
+    let (cacert, url) = (at.cli.path("sandbox-ca.pem"), at.sandbox.mtls_url());
+    let token = format!("{url}/devicecontrol/deviceAccessToken");
+    let accept = "Accept: application/json";
+    let files = ["--cacert", arg(&cacert), "--cert", arg(&cert), "--key", arg(&key)];
+    let line = ["--silent", "--fail", "-X", "POST", "-H", accept, &token];
+    assert!(curl.run(&[&files[..], &line].concat()).contains("accessToken"));
 }
 
 #[cfg(unix)]
