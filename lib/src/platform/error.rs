@@ -210,7 +210,7 @@ pub enum PlatformError {
         subject: String,
     },
     /// A device that the platform's own CA does not know, or not with that one-time password.
-    #[error("{host} does not let {device:?} enrol with its one-time password{}", words(message.as_ref()))]
+    #[error("{host} does not accept the one-time password of the device {device:?}{}", words(message.as_ref()))]
     OneTimePassword {
         /// Host and port.
         host: String,

@@ -5,6 +5,7 @@ use c8y_pki::key::PrivateKey;
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::{Cli, Outcome};
 use c8y_pki_tests::faults::{Fault, Faults};
+use c8y_pki_tests::workshop::{bundle, device_for, root};
 use c8y_pki_tests::{arg, tool};
 
 use crate::enrol::with_authority;
@@ -173,9 +174,54 @@ fn a_full_or_broken_disk_leaves_a_pair_too() {
 }
 
 #[test]
-fn an_expired_certificate_and_a_missing_one_are_told() {
+fn a_bad_network_leaves_a_pair_and_the_next_run_goes_on() {
+    let at = enrolled();
+    let first = pair(&at.cli, "out/gw-1");
+    for seed in 0..4 {
+        at.faults(0.2, seed);
+        let before = pair(&at.cli, "out/gw-1");
+        let done = (0..20).any(|_| {
+            let run = renew(&at, "");
+            assert!([0, 3].contains(&run.code), "{run:?}");
+            assert_eq!(run.code == 0, pair(&at.cli, "out/gw-1") != before, "{run:?}");
+            run.code == 0
+        });
+        assert!(done, "not renewed in 20 runs");
+    }
+    assert_ne!(pair(&at.cli, "out/gw-1"), first);
+    assert_eq!(at.cli.names("out/.replaced/gw-1"), ["1", "2", "3", "4"]);
+}
+
+#[test]
+fn a_documented_platform_enrols_and_renews_too() {
+    let profile = c8y_pki::sandbox::Profile::Documented;
+    let settings = c8y_pki::sandbox::Settings { profile, ..Default::default() };
+    let at = AtTenant::with(Cli::new(), settings);
+    at.ok("tenant authority create");
+    enrol(&at);
+    let first = pair(&at.cli, "out/gw-1");
+    renew(&at, "").expect(0);
+    assert_ne!(pair(&at.cli, "out/gw-1"), first);
+}
+
+#[test]
+fn what_is_not_there_is_not_renewed() {
     let at = with_authority();
     let none = at.run("device enrol gw-1 --out out --renew").expect(2);
     assert!(none.error().contains("nothing to renew"), "{none:?}");
     assert!(!at.cli.path("out").exists());
+}
+
+#[test]
+fn an_expired_certificate_gets_no_token() {
+    let at = with_authority();
+    let ca = root("Some CA", None);
+    let gone = device_for("gw-1", &ca, -5, -1);
+    bundle(&at.cli, "out/gw-1", &gone, &[&gone]);
+    at.cli.write("out/gw-1/cert.pem", gone.pem());
+    let refused = renew(&at, "--if-expires-within 30d").expect(1);
+    assert!(refused.error().contains("only a valid one gets a token"), "{refused:?}");
+    // Without --renew it is told, too.
+    let there = at.run("device enrol gw-1 --out out").expect(1);
+    assert!(there.stderr.contains("its certificate has expired"), "{there:?}");
 }

@@ -126,6 +126,7 @@ impl Row<'_> {
 pub(super) fn add(args: &AddArgs, out: Output) -> Result {
     if let Some(path) = &args.otp_out {
         outlet::check_file(path, "--otp-out", "the next run takes from it what was made")?;
+        files::check_replaceable(path)?;
     }
     let wanted = wanted(args)?;
     let devices = with_passwords(args, wanted)?;

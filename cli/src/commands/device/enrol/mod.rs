@@ -119,7 +119,7 @@ pub(super) fn run(args: &EnrolArgs, out: Output) -> Result {
     let id = DeviceId::parse(&args.id)?;
     if args.renew && !args.out.exists() {
         return Err(Failure::usage(
-            format!("there is no folder {}, so there is nothing to renew", args.out.display()),
+            format!("{} does not exist: there is nothing to renew", args.out.display()),
             "name the folder of the devices' folders with --out, or leave out --renew",
         ));
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use c8y_pki::cert::Certificate;
 use c8y_pki::client_id::{ClientId, DeviceId};
 use c8y_pki::csr;
-use c8y_pki::device::connection;
+use c8y_pki::device::connection::{self, Backoff};
 use c8y_pki::device::credentials::{Credentials, Files, Place};
 use c8y_pki::device::link::{Identity, Target};
 use c8y_pki::device::mqtt::ConnectOptions;
@@ -30,6 +30,9 @@ use crate::tenant::show_requests;
 /// The platform's port of MQTT over TLS.
 const MQTT_PORT: u16 = 8883;
 
+/// How often the device connects again where the network is at fault.
+const AGAIN: u32 = 3;
+
 /// Over what a device shows its certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Over {
@@ -40,12 +43,9 @@ pub(super) enum Over {
 }
 
 pub(super) fn run(args: &EnrolArgs, id: &DeviceId, folder: &Folder, out: Output) -> Result {
-    if !folder.key().exists() || !folder.cert().exists() {
+    if let Some(missing) = [folder.key(), folder.cert()].iter().find(|path| !path.exists()) {
         return Err(Failure::usage(
-            format!(
-                "there is no key.pem with cert.pem in {}, so there is nothing to renew",
-                folder.dir().display()
-            ),
+            format!("{} does not exist: there is nothing to renew", missing.display()),
             "name the folder of the devices' folders with --out, or leave out --renew",
         ));
     }
@@ -57,11 +57,11 @@ pub(super) fn run(args: &EnrolArgs, id: &DeviceId, folder: &Folder, out: Output)
         return report(id, "not due", &certificates, folder, out);
     }
     let mut next = folder.prepare()?;
-    let device = Device { args, id, folder };
+    let device = Device { args, id, folder, out };
     // The files that a run before has made, and not tried, or not reached the platform with.
     if device.is_whole(&next) && !args.dry_run {
         match device.check(&next) {
-            Ok(()) => return device.promote(next, out),
+            Ok(()) => return device.promote(next),
             Err(Failure::Library(e)) if !is_environment(&e) => {
                 out.note(&format!("the files that an earlier run has made are not used: {e}"));
                 folder.discard(next)?;
@@ -79,7 +79,7 @@ pub(super) fn run(args: &EnrolArgs, id: &DeviceId, folder: &Folder, out: Output)
     let own = made.first().map(Certificate::pem).unwrap_or_default();
     next.keep_certificate(&own, &own)?;
     device.check(&next).map_err(|e| refused(e, folder))?;
-    device.promote(next, out)
+    device.promote(next)
 }
 
 fn is_environment(error: &Error) -> bool {
@@ -110,6 +110,7 @@ struct Device<'a> {
     args: &'a EnrolArgs,
     id: &'a DeviceId,
     folder: &'a Folder,
+    out: Output,
 }
 
 impl Device<'_> {
@@ -191,8 +192,22 @@ impl Device<'_> {
         Ok(credentials)
     }
 
-    /// Shows a certificate to the platform, which gives a token for it.
+    /// Shows a certificate to the platform, which gives a token for it; again where that may help.
     fn ask(&self, credentials: &Credentials) -> Result<Token> {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.ask_once(credentials) {
+                Err(Failure::Library(e)) if is_environment(&e) && backoff.failures() < AGAIN => {
+                    let pause = backoff.pause();
+                    self.out.retry(&e.to_string(), Some(backoff.failures()), pause);
+                    std::thread::sleep(pause);
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn ask_once(&self, credentials: &Credentials) -> Result<Token> {
         let (host, timeout) =
             (bare_host(self.args.host()?).to_owned(), self.args.network.timeout());
         if self.args.over == Over::Https {
@@ -211,11 +226,11 @@ impl Device<'_> {
     }
 
     /// Lets the prepared files take the place of the device's.
-    fn promote(&self, next: Next, out: Output) -> Result {
+    fn promote(&self, next: Next) -> Result {
         let former = self.folder.promote(next)?;
         let certificates = crate::values::certificates(&self.folder.cert())?;
-        report(self.id, "renewed", &certificates, self.folder, out)?;
-        out.note(&format!("the former files are in {}", former.display()));
+        report(self.id, "renewed", &certificates, self.folder, self.out)?;
+        self.out.note(&format!("the former files are in {}", former.display()));
         Ok(Outcome::Done)
     }
 }
