@@ -183,3 +183,19 @@ pub(crate) fn at_file(failure: Failure, path: &Path) -> Failure {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::wait;
+
+    #[test]
+    fn times_to_wait() {
+        let seconds = |text| wait(text).ok().map(|time| time.as_secs());
+        let read = ["90s", "90", "30m", "2h", "1d", "30d"].map(seconds);
+        assert_eq!(read, [90, 90, 1800, 7200, 86_400, 2_592_000].map(Some));
+        for bad in ["", "m", "0s", "31d", "1w", "-1m", "1.5h", "99999999999999999999d", "ä", "1ä"]
+        {
+            assert_eq!(seconds(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! The folder of a device that enrolled, and how it changes over to the next files.
 //!
-//! A folder that is prepared has the file [`MARK`] in it, and takes it along when it changes places. So
-//! whoever finds `<device>.new` knows what it is: with the mark the next files, without it the former ones.
+//! A folder that is prepared has a file `.renewal` in it, and takes it along when it changes places. So it can be
+//! told what `<device>.new` is: with that file the next files, without it the former ones.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_prepared_is_gone_on_with_and_a_folder_of_others_is_left_alone() {
+    fn what_is_prepared_is_used_again_and_a_folder_of_others_is_left_alone() {
         let out = tempfile::tempdir().unwrap();
         let folder = first(out.path());
         prepared(&folder);

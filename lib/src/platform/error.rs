@@ -397,7 +397,7 @@ impl PlatformError {
         matches!(self, Self::Connect { .. } | Self::Resolve { .. } | Self::Proxy { .. })
     }
 
-    /// Whether the request got to the server, and nobody knows what became of it.
+    /// Whether the request may have reached the server, and it is not known what became of it.
     pub(super) fn is_lost(&self) -> bool {
         matches!(
             self,

@@ -15,6 +15,9 @@ use super::{Body, Client, Method, PlatformError, Request, host_and_port};
 use crate::client_id::DeviceId;
 use crate::registration::OneTimePassword;
 
+/// The media type of a request's JSON in the platform's description.
+const KIND: &str = "application/vnd.com.nsn.cumulocity.newdevicerequest+json";
+
 const PATH: &str = "/devicecontrol/newDeviceRequests";
 
 /// What lets a user register devices.
@@ -86,7 +89,8 @@ fn request(new: &NewDevice, one_time: &str) -> Request {
     if let Some(device_type) = &new.device_type {
         body["type"] = device_type.as_str().into();
     }
-    Request::new(Method::Post, PATH, Body::Json(body)).role(ROLE_ADD).once()
+    let request = Request::new(Method::Post, PATH, Body::Json(body)).header("Content-Type", KIND);
+    request.accept(KIND).role(ROLE_ADD).once()
 }
 
 /// The withdrawal of a request.
@@ -94,14 +98,14 @@ pub fn withdraw_request(id: &str) -> Request {
     Request::new(Method::Delete, format!("{PATH}/{}", segment(id)), Body::None).role(ROLE_WITHDRAW)
 }
 
-/// Registers a device. Whether there is a request for it is asked first: only so is one that is there after
-/// a lost answer known to be ours.
+/// Registers a device. First it asks whether there is a request for it already: then a request that is there
+/// after a lost answer is known to be ours.
 ///
 /// Errors: [`PlatformError::NotRegistered`] with the platform's words.
 pub fn add(client: &Client, new: &NewDevice) -> Result<Added, PlatformError> {
     match find(client, new.id.as_str()) {
         Ok(Some(there)) => return Ok(Added::Open(there)),
-        // Who may not see requests may register all the same.
+        // A user who may register devices need not have the right to see requests.
         Ok(None) | Err(PlatformError::Forbidden { .. }) => {}
         Err(e) => return Err(e),
     }
@@ -225,6 +229,8 @@ mod tests {
     fn what_is_shown_has_no_password() {
         let shown = format!("{} {:?}", shown_request(&new()), new());
         assert!(!shown.contains("a b&c"), "{shown}");
-        assert!(format!("{}", add_request(&new())).contains("a b&c"));
+        let sent = add_request(&new()).to_string();
+        assert!(sent.contains("a b&c") && sent.matches("Content-Type: ").count() == 1, "{sent}");
+        assert!(sent.contains(KIND), "{sent}");
     }
 }

@@ -184,6 +184,10 @@ impl fmt::Display for Request {
         }
         match &self.body {
             Body::None => Ok(()),
+            // One of its own stands among the header fields.
+            Body::Json(value) if self.headers.iter().any(|(name, _)| *name == "Content-Type") => {
+                writeln!(f, "\n{value:#}")
+            }
             Body::Json(value) => writeln!(f, "Content-Type: application/json\n\n{value:#}"),
             Body::Pkcs10(text) => writeln!(f, "Content-Type: application/pkcs10\n\n{text}"),
             Body::Csv { name, bytes, shown } => {

@@ -38,7 +38,7 @@ address of the tenant's page that registers it, as text and as a QR code, and as
 one-time password is in that address. A device that has its certificate is left alone.
 
 With --renew it gets the next certificate, for a new key. Its token it gets with the certificate that it
-has. The next files are made in the folder ID.new. When the platform has let them in, they take the place of
+has. The next files are made in the directory ID.new. When the platform has let them in, they take the place of
 those in ID in one step, and the former ones are kept in .replaced. Killed at any point, it can be run again.
 
 Examples:
