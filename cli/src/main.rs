@@ -6,11 +6,13 @@
 mod args;
 mod clock;
 mod commands;
+mod confirm;
 mod failure;
 mod outlet;
 mod output;
 mod password;
 mod progress;
+mod qr;
 mod render;
 mod stop;
 mod tenant;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use c8y_pki::cert::Certificate;
+use c8y_pki::device::credentials::Trusted;
 use c8y_pki::platform::{self, Body, Client, Login, Proxy, Request, Retry, Settings};
 use c8y_pki::secret::Password;
 use clap::Args;
@@ -179,6 +180,19 @@ impl LoginArgs {
 }
 
 impl NetworkArgs {
+    /// Whom a device trusts on the way, besides its own truststore: those of --cacert, if it is given.
+    pub(crate) fn trusted(&self) -> Result<Option<Trusted>> {
+        let certificates = self.way.roots()?;
+        let from = self.way.cacert.clone().unwrap_or_else(|| PathBuf::from("C8Y_PKI_CACERT"));
+        let trusted = Trusted { from, certificates, unseen_by_java: Vec::new() };
+        Ok(Some(trusted).filter(|t| !t.certificates.is_empty()))
+    }
+
+    /// The time for a request as a whole.
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout)
+    }
+
     /// A client for that host and login.
     pub(crate) fn connect(
         &self,

@@ -160,6 +160,20 @@ pub(crate) fn duration(text: &str) -> std::result::Result<Duration, String> {
     days.map(Duration::days).ok_or_else(|| "not a span such as 30d or 8w".to_owned())
 }
 
+/// A time to wait: `90s`, `30m`, `2h`, `1d`; a bare number counts seconds.
+pub(crate) fn wait(text: &str) -> std::result::Result<std::time::Duration, String> {
+    const UNITS: [(char, u64); 4] = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400)];
+    /// 30 days.
+    const LONGEST: u64 = 30 * 86_400;
+    let unit = UNITS.into_iter().find(|(letter, _)| text.ends_with(*letter));
+    let number = unit.map_or(text, |_| &text[..text.len() - 1]);
+    let seconds = number.parse::<u64>().ok().and_then(|n| n.checked_mul(unit.map_or(1, |u| u.1)));
+    match seconds {
+        Some(seconds @ 1..=LONGEST) => Ok(std::time::Duration::from_secs(seconds)),
+        _ => Err("not a time such as 90s, 30m or 2h, of 30 days at most".to_owned()),
+    }
+}
+
 /// What was taken for a failure of standard output is one of this file.
 pub(crate) fn at_file(failure: Failure, path: &Path) -> Failure {
     match failure {
@@ -167,5 +181,21 @@ pub(crate) fn at_file(failure: Failure, path: &Path) -> Failure {
             FileError { action: "write", path: path.to_owned(), source }.into()
         }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wait;
+
+    #[test]
+    fn times_to_wait() {
+        let seconds = |text| wait(text).ok().map(|time| time.as_secs());
+        let read = ["90s", "90", "30m", "2h", "1d", "30d"].map(seconds);
+        assert_eq!(read, [90, 90, 1800, 7200, 86_400, 2_592_000].map(Some));
+        for bad in ["", "m", "0s", "31d", "1w", "-1m", "1.5h", "99999999999999999999d", "ä", "1ä"]
+        {
+            assert_eq!(seconds(bad), None, "{bad}");
+        }
     }
 }

@@ -17,6 +17,7 @@ use crate::device::link::LinkError;
 use crate::device::mqtt::MqttError;
 use crate::device::smartrest::SmartRestError;
 use crate::device::token::TokenError;
+use crate::enrolment::folder::FolderError;
 use crate::files::FileError;
 use crate::issue::IssueError;
 use crate::key::KeyError;
@@ -100,6 +101,7 @@ errors! {
     Describe(DescribeError),
     Fetch(FetchError),
     File(FileError),
+    Folder(FolderError),
     Issue(IssueError),
     Key(KeyError),
     Link(LinkError),
@@ -135,7 +137,8 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Clock(_) => Fault::Environment,
-            Self::File(e) => of_file(e),
+            Self::File(e) | Self::Folder(FolderError::File(e)) => of_file(e),
+            Self::Folder(FolderError::Busy { .. }) => Fault::Environment,
             Self::Registry(e) => of_registry(e),
             Self::Crypto(e) | Self::Csr(CsrError::Crypto(e)) => of_crypto(e),
             Self::Authority(e) => of_authority(e),
@@ -277,6 +280,11 @@ fn of_platform(e: &PlatformError) -> Fault {
         | PlatformError::NotProven { .. }
         | PlatformError::Code { .. }
         | PlatformError::DeviceCertificate { .. }
+        | PlatformError::AuthorityOff
+        | PlatformError::NoAuthorityFeature { .. }
+        | PlatformError::NoAuthority
+        | PlatformError::AuthorityNotRenewed { .. }
+        | PlatformError::NotRegistered { .. }
         | PlatformError::InAnotherTenant { .. } => Fault::Refusal,
         _ => Fault::Input,
     }

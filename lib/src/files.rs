@@ -9,6 +9,7 @@ pub(crate) mod beside;
 mod destination;
 pub(crate) mod growing;
 mod lock;
+mod swap;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
@@ -19,6 +20,7 @@ pub use destination::{check_place, check_replaceable, is_stdout, is_stream, open
 pub(crate) use destination::{followed, regular};
 pub use growing::{GrowError, Mark};
 pub(crate) use lock::{BusyFile, Lock, OwnDir};
+pub(crate) use swap::{copy_others, exchange, like};
 
 /// Whether a file or folder can be written, as far as the system tells beforehand: not on a read-only file
 /// system, nor where this user may not.

@@ -24,6 +24,8 @@
 //! | hand over what was made, signed | [`manifest`] |
 //! | make or check the registration CSV | [`registration`] |
 //! | make a certificate request, enrol with it at the platform's CA | [`csr`], [`platform::est`] |
+//! | wait to be let in at the platform's CA, change over to the next key | [`enrolment`] |
+//! | register devices one by one, make the platform's own CA | [`platform::newcomers`], [`platform::authority`] |
 //! | upload CAs to a tenant, prove possession of their keys | [`platform::trusted`], [`platform::pop`] |
 //! | register devices at a tenant, upload revocations | [`platform::register`], [`platform::crl`] |
 //! | see what a TLS server presents | [`platform::fetch`] |
@@ -123,6 +125,7 @@ pub mod csr;
 mod der;
 pub mod describe;
 pub mod device;
+pub mod enrolment;
 pub mod error;
 pub mod files;
 pub mod issue;

@@ -8,6 +8,7 @@
 //! is a custom property; dots in it nest.
 
 mod check;
+mod one_time;
 mod records;
 mod sheet;
 
@@ -15,6 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 
 pub(crate) use crate::bulk::rows::separator;
 pub use check::{Finding, Level, Report, check};
+pub use one_time::{OneTimeError, OneTimePassword};
 pub(crate) use records::{Record, records};
 pub use sheet::{Sheet, Survey};
 
@@ -74,6 +76,14 @@ pub enum RegistrationError {
     /// Making a one-time password.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
+    /// A one-time password that a list gives, and that the platform does not take.
+    #[error("the one-time password (ENROLLMENT_OTP) of {id:?} cannot be used: {problem}")]
+    OneTime {
+        /// The device.
+        id: String,
+        /// What is wrong with it.
+        problem: OneTimeError,
+    },
     /// A value that cannot stand in its column.
     #[error("{column} of {id:?} is {value:?}; {rule}")]
     Value {
@@ -99,7 +109,9 @@ impl RegistrationError {
                 Some("give the devices a name: --name '{id}' uses the client id".to_owned())
             }
             Self::NotWithCertificates(_) => Some(
-                "remove it; --one-time-passwords makes those with which devices enrol".to_owned(),
+                "remove it; a column ENROLLMENT_OTP gives devices the one-time passwords with which they \
+                 enrol, and --one-time-passwords makes them"
+                    .to_owned(),
             ),
             _ => None,
         }
@@ -137,16 +149,29 @@ pub fn create(devices: &[Device], settings: &Settings) -> Result<String, Registr
 type Row = BTreeMap<String, String>;
 
 /// The platform's column that a column of a device list means: `type`, `name`, `iccid`, `idtype`,
-/// `shell`, `tenant` in any case, `group` for `PATH`; everything else stays as it is.
+/// `shell`, `tenant` in any case, `group` for `PATH`, `otp` and `one-time-password` for `ENROLLMENT_OTP`; everything else stays as it is.
 pub fn column_of(header: &str) -> String {
     let upper = header.to_uppercase();
     if upper == "GROUP" {
         return "PATH".to_owned();
     }
+    if ["OTP", "ONE-TIME-PASSWORD", "ONE_TIME_PASSWORD"].contains(&upper.as_str()) {
+        return OTP.to_owned();
+    }
     if KNOWN.iter().chain(&OF_PASSWORDS).any(|known| *known == upper) {
         return upper;
     }
     header.to_owned()
+}
+
+/// The one-time password that a device's list gives it, if it gives one.
+///
+/// Errors: the platform does not take it.
+pub fn one_time_password(device: &Device) -> Result<Option<OneTimePassword>, RegistrationError> {
+    let given = device.details.iter().find(|(header, _)| column_of(header) == OTP);
+    let given = given.map(|(_, value)| value).filter(|value| !value.is_empty());
+    let wrong = |problem| RegistrationError::OneTime { id: device.id.to_string(), problem };
+    given.map(|value| OneTimePassword::parse(value).map_err(wrong)).transpose()
 }
 
 /// The types of the external ids (`IDTYPE`) that these devices' list gives them, by their ids; the others
@@ -165,6 +190,13 @@ fn row(device: &Device, settings: &Settings, password: &str) -> Result<Row, Regi
     for (header, value) in &device.details {
         let column = column_of(header);
         match column.as_str() {
+            OTP => {
+                let wrong =
+                    |problem| RegistrationError::OneTime { id: device.id.to_string(), problem };
+                if !value.is_empty() {
+                    OneTimePassword::parse(value).map_err(wrong)?;
+                }
+            }
             of_passwords if OF_PASSWORDS.contains(&of_passwords) => {
                 return Err(RegistrationError::NotWithCertificates(header.clone()));
             }
@@ -184,7 +216,8 @@ fn row(device: &Device, settings: &Settings, password: &str) -> Result<Row, Regi
     if !settings.no_agent {
         row.entry(AGENT.to_owned()).or_insert_with(|| "true".to_owned());
     }
-    if settings.one_time_passwords {
+    // One that the list gives was chosen by the device, which has it already.
+    if settings.one_time_passwords && row.get(OTP).is_none_or(String::is_empty) {
         row.insert(OTP.to_owned(), password.to_owned());
     }
     row.insert("ID".to_owned(), device.id.as_str().to_owned());

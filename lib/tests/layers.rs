@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules in order, with the layer of docs/architecture.md.
-const ORDER: [(&str, u8); 32] = [
+const ORDER: [(&str, u8); 33] = [
     ("secret", 0),
     ("shown", 0),
     ("der", 0),
@@ -34,6 +34,7 @@ const ORDER: [(&str, u8); 32] = [
     ("platform", 6),
     ("device", 6),
     ("describe", 6),
+    ("enrolment", 7),
     ("sandbox", 7),
     ("rollout", 7),
     ("error", 8),

@@ -127,6 +127,7 @@ pub const FILES: &[(&str, &str)] = &[
         "device renew gw-1 --ca line --out out --bundle p12 --secrets @ --ca-password-file pw",
     ),
     ("registration upload --result", "registration upload reg.csv --dry-run --result @"),
+    ("registration add --otp-out", "registration add gw-9 --dry-run --otp-out @"),
     ("store add FILE", "store add @ --trusted pki/ca/root/cert.pem --store-password-file pw"),
 ];
 

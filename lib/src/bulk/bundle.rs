@@ -5,6 +5,7 @@
 //! | `pem` | `key.pem`, `cert.pem`, `chain.pem` (leaf … root, as the platform wants it presented) |
 //! | `p12` | `keystore.p12`: key and chain under the alias `devicekeyentry` |
 //! | `jks` | `keystore.jks`: the same for Java |
+//! | `thin-edge` | `tedge-certificate.pem` (the same chain), `tedge-private-key.pem`, and `tedge-setup.sh`, which puts both in place on the device |
 //! | `truststore-p12` | `truststore.p12`: the server's certificates |
 //! | `truststore-jks` | `truststore.jks`: the same for Java |
 
@@ -14,14 +15,22 @@ use std::str::FromStr;
 use time::OffsetDateTime;
 
 use super::BulkError;
+
 use crate::cert::{Certificate, Encoded};
 use crate::files::Access;
-use crate::key::{KeyError, Pbes2Key, PrivateKey};
+use crate::key::{KeyError, Pbes2Key, PrivateKey, read::is_encrypted};
 use crate::secret::{Password, SecretBytes};
 use crate::store::{
     self, DEVICE_KEY_ALIAS, Derived, Format, Pkcs12Options, SERVER_CERTIFICATE_ALIAS, Store,
     WriteOptions,
 };
+
+/// The private key where thin-edge.io looks for it.
+pub(crate) const THIN_EDGE_KEY: &str = "tedge-private-key.pem";
+/// What thin-edge.io presents.
+pub(crate) const THIN_EDGE_CHAIN: &str = "tedge-certificate.pem";
+/// Puts both in place on the device.
+const THIN_EDGE_SCRIPT: &str = "tedge-setup.sh";
 
 /// A kind of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
@@ -33,6 +42,8 @@ pub enum Bundle {
     P12,
     /// Key and chain as JKS.
     Jks,
+    /// Key and chain under the names that thin-edge.io uses, with a script that puts them in place.
+    ThinEdge,
     /// The server's certificates as PKCS#12.
     TruststoreP12,
     /// The server's certificates as JKS.
@@ -41,17 +52,18 @@ pub enum Bundle {
 
 impl Bundle {
     /// All kinds with their names.
-    pub const ALL: [(Self, &'static str); 5] = [
+    pub const ALL: [(Self, &'static str); 6] = [
         (Self::Pem, "pem"),
         (Self::P12, "p12"),
         (Self::Jks, "jks"),
+        (Self::ThinEdge, "thin-edge"),
         (Self::TruststoreP12, "truststore-p12"),
         (Self::TruststoreJks, "truststore-jks"),
     ];
 
     /// Whether it holds the device's key.
     pub fn has_key(self) -> bool {
-        matches!(self, Self::Pem | Self::P12 | Self::Jks)
+        matches!(self, Self::Pem | Self::P12 | Self::Jks | Self::ThinEdge)
     }
 
     /// The files that it makes.
@@ -60,9 +72,15 @@ impl Bundle {
             Self::Pem => &["key.pem", "cert.pem", "chain.pem"],
             Self::P12 => &["keystore.p12"],
             Self::Jks => &["keystore.jks"],
+            Self::ThinEdge => &[THIN_EDGE_KEY, THIN_EDGE_CHAIN, THIN_EDGE_SCRIPT],
             Self::TruststoreP12 => &["truststore.p12"],
             Self::TruststoreJks => &["truststore.jks"],
         }
+    }
+
+    /// Whether it is a keystore or a truststore, which have a password.
+    pub fn is_store(self) -> bool {
+        !matches!(self, Self::Pem | Self::ThinEdge)
     }
 
     /// Whether it is a truststore.
@@ -144,9 +162,12 @@ impl<'a> Bundler<'a> {
         if !settings.kinds.iter().any(|k| k.has_key()) {
             return Err(BulkError::NoKeyInBundle);
         }
-        let wants_password = settings.kinds.iter().any(|k| *k != Bundle::Pem);
+        let wants_password = settings.kinds.iter().any(|k| k.is_store());
         if wants_password && settings.store_password.is_none() && !own_passwords {
             return Err(BulkError::NoStorePassword);
+        }
+        if settings.kinds.contains(&Bundle::ThinEdge) && settings.key_password.is_some() {
+            return Err(BulkError::EncryptedForThinEdge);
         }
         if settings.kinds.iter().any(|k| k.is_truststore()) && settings.trusted.is_empty() {
             return Err(BulkError::NoTrustedCertificate);
@@ -245,6 +266,7 @@ impl<'a> Bundler<'a> {
                         certificate,
                     )?);
                 }
+                Bundle::ThinEdge => files.extend(self.thin_edge(key, key_pem, certificate)?),
                 Bundle::TruststoreP12 | Bundle::TruststoreJks => {}
             }
         }
@@ -268,6 +290,26 @@ impl<'a> Bundler<'a> {
             access: Access::Public,
         };
         [file("cert.pem", pem), file("chain.pem", chain)]
+    }
+
+    fn thin_edge(
+        &self,
+        key: &PrivateKey,
+        as_read: Option<&SecretBytes>,
+        certificate: &Encoded,
+    ) -> Result<[BundleFile; 3], BulkError> {
+        if as_read.is_some_and(|pem| is_encrypted(pem.expose())) {
+            return Err(BulkError::EncryptedForThinEdge);
+        }
+        let key = self.key_pem(key, as_read)?.expose().to_vec();
+        let [_, chain] = self.certificate_files(certificate);
+        let script = include_bytes!("thin-edge.sh").to_vec();
+        let file = |name, bytes, access| BundleFile { name, bytes, access };
+        Ok([
+            file(THIN_EDGE_KEY, key, Access::Private),
+            file(THIN_EDGE_CHAIN, chain.bytes, Access::Public),
+            file(THIN_EDGE_SCRIPT, script, Access::Public),
+        ])
     }
 
     fn key_pem(

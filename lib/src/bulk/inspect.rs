@@ -14,6 +14,7 @@ use archives::{Archive, Archives, Held};
 use places::Places;
 
 use super::BulkError;
+use super::bundle::THIN_EDGE_KEY;
 use crate::client_id::DeviceId;
 use crate::crypto::sha256;
 use crate::files;
@@ -204,14 +205,14 @@ fn look_into(record: &Record, place: &Path, archive: &Archive) -> Looked {
 
 fn look(record: &Record, folder: &Path) -> Looked {
     let id = record.client_id.as_deref().unwrap_or_default();
-    let path = folder.join("key.pem");
-    if !path.exists() {
+    let plain = ["key.pem", THIN_EDGE_KEY].map(|name| folder.join(name));
+    let Some(path) = plain.into_iter().find(|path| path.exists()) else {
         let stores = ["keystore.p12", "keystore.jks"];
         if stores.iter().any(|name| folder.join(name).exists()) {
             return Ok(Found::Sealed);
         }
         return Err(format!("the key of {id:?} is not in {}", folder.display()));
-    }
+    };
     let bytes = files::read(&path).map_err(|e| format!("the key of {id:?}: {e}"))?;
     if is_encrypted(&bytes) {
         return Ok(Found::Sealed);

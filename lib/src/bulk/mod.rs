@@ -162,6 +162,9 @@ pub enum BulkError {
     /// The bundle would be empty.
     #[error("the bundle is empty: nothing would keep the devices' keys")]
     NoKeyInBundle,
+    /// A key for thin-edge.io that it could not open.
+    #[error("thin-edge cannot open an encrypted private key, and this one would be encrypted")]
+    EncryptedForThinEdge,
     /// A truststore was asked for without certificates to put in.
     #[error("a truststore is asked for, and no certificate of the server was given")]
     NoTrustedCertificate,
@@ -282,7 +285,11 @@ impl BulkError {
             }
             Self::Output { .. } => Some("choose another --out".to_owned()),
             Self::NoStorePassword => Some("give --store-password-file".to_owned()),
-            Self::NoKeyInBundle => Some("add pem, p12 or jks to the bundle".to_owned()),
+            Self::NoKeyInBundle => Some("add pem, p12, jks or thin-edge to the bundle".to_owned()),
+            Self::EncryptedForThinEdge => Some(
+                "leave out --encrypt-keys, or decrypt the key first: `c8y-pki key passwd --plain`"
+                    .to_owned(),
+            ),
             Self::NoTrustedCertificate => Some(
                 "give --server-cert; `c8y-pki store fetch HOST:8883` saves it from the server"
                     .to_owned(),

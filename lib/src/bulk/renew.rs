@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::bundle::THIN_EDGE_KEY;
 use super::keys::Owners;
 use super::list::{Device, DeviceKey, DeviceList};
 use super::staging::recover;
@@ -173,9 +174,12 @@ fn own_key(
 
 /// Where a device's key is: below `out`, or where it was written.
 fn key_file(record: &Record, id: &DeviceId, out: &Path) -> PathBuf {
-    let here = out.join(id.file_name()).join("key.pem");
-    match &record.location {
-        Some(location) if !here.exists() => location.join("key.pem"),
-        _ => here,
-    }
+    let here = out.join(id.file_name());
+    let there = record.location.iter();
+    let folders: Vec<&PathBuf> = [&here].into_iter().chain(there).collect();
+    let places = folders.iter().flat_map(|f| ["key.pem", THIN_EDGE_KEY].map(|name| f.join(name)));
+    places
+        .clone()
+        .find(|path| path.exists())
+        .unwrap_or_else(|| folders.last().copied().unwrap_or(&here).join("key.pem"))
 }

@@ -182,6 +182,20 @@ impl KeyType {
         }
     }
 
+    /// The type that makes keys of that algorithm; none for an RSA key of another length.
+    pub fn of(algorithm: KeyAlgorithm) -> Option<Self> {
+        Some(match algorithm {
+            KeyAlgorithm::Rsa { bits: 2048 } => Self::Rsa2048,
+            KeyAlgorithm::Rsa { bits: 3072 } => Self::Rsa3072,
+            KeyAlgorithm::Rsa { bits: 4096 } => Self::Rsa4096,
+            KeyAlgorithm::Rsa { .. } => return None,
+            KeyAlgorithm::EcP256 => Self::EcP256,
+            KeyAlgorithm::EcP384 => Self::EcP384,
+            KeyAlgorithm::EcP521 => Self::EcP521,
+            KeyAlgorithm::Ed25519 => Self::Ed25519,
+        })
+    }
+
     /// Whether it is an RSA key: only those can take part in key encipherment.
     pub fn is_rsa(self) -> bool {
         matches!(self, Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096)

@@ -1,7 +1,7 @@
 //! What a device presents, and whom it trusts, from the very files that it will use.
 //!
-//! A folder of `device issue` (`key.pem` with `chain.pem`, else `keystore.p12`, else
-//! `keystore.jks`), or one keystore; the truststore beside it, given by itself, or the trusted
+//! A folder of `device issue` (`key.pem` with `chain.pem`, else the files of thin-edge.io, else
+//! `keystore.p12`, else `keystore.jks`), or one keystore; the truststore beside it, given by itself, or the trusted
 //! entries of the keystore. Reading judges nothing but the files: whether key and certificate fit
 //! is a fact to ask for. Refused: several keys of which none is called `devicekeyentry`, a key
 //! without certificates, a truststore without certificates.
@@ -263,6 +263,10 @@ fn from_bundle(dir: &Path, files: &Files<'_>) -> Result<Credentials, CredentialE
             Some(chain) => from_pem(&key, chain, files),
             None => Err(CredentialError::NoChainFile { dir: dir.to_owned() }),
         };
+    }
+    let (key, chain) = (dir.join("tedge-private-key.pem"), dir.join("tedge-certificate.pem"));
+    if key.exists() && chain.exists() {
+        return from_pem(&key, chain, files);
     }
     let stores = ["keystore.p12", "keystore.jks"].map(|name| dir.join(name));
     match stores.iter().find(|path| path.exists()) {

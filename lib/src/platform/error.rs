@@ -95,6 +95,8 @@ pub enum PlatformError {
         host: String,
         /// Who asked, without the secret.
         login: String,
+        /// What the platform said, if it said anything.
+        message: Option<Foreign>,
     },
     /// The user may not do that (403).
     #[error("{login} may not {method} {path}: {message}")]
@@ -208,12 +210,46 @@ pub enum PlatformError {
         subject: String,
     },
     /// A device that the platform's own CA does not know, or not with that one-time password.
-    #[error("{host} does not accept the one-time password of the device {device:?}")]
+    #[error("{host} does not accept the one-time password of the device {device:?}{}", words(message.as_ref()))]
     OneTimePassword {
         /// Host and port.
         host: String,
         /// The device.
         device: String,
+        /// What the platform said, if it said anything.
+        message: Option<Foreign>,
+    },
+    /// The platform's own CA is switched off for the tenant.
+    #[error(
+        "the platform's own CA (feature certificate-authority) is switched off for this tenant"
+    )]
+    AuthorityOff,
+    /// The platform does not know the feature at all.
+    #[error("{host} has no feature certificate-authority, so it has no CA of its own: {message}")]
+    NoAuthorityFeature {
+        /// Host and port.
+        host: String,
+        /// What the platform said.
+        message: Foreign,
+    },
+    /// The tenant has no CA of the platform.
+    #[error("the tenant has no CA of the platform")]
+    NoAuthority,
+    /// The platform does not renew its CA.
+    #[error("the platform does not renew its CA: {message}")]
+    AuthorityNotRenewed {
+        /// What the platform said.
+        message: Foreign,
+        /// The end of the CA, if the platform tells it.
+        end: Option<time::OffsetDateTime>,
+    },
+    /// A device that is already registered, or waits to be.
+    #[error("the platform does not register the device {device:?}: {message}")]
+    NotRegistered {
+        /// The device.
+        device: String,
+        /// What the platform said.
+        message: Foreign,
     },
     /// A token that is no token of the device.
     #[error("{host} does not accept the token as one of the device")]
@@ -241,6 +277,10 @@ pub enum PlatformError {
     /// The key cannot give the kind of signature that the proof needs.
     #[error(transparent)]
     Crypto(#[from] crate::crypto::CryptoError),
+}
+
+fn words(message: Option<&Foreign>) -> String {
+    message.map(|message| format!(": {message}")).unwrap_or_default()
 }
 
 fn waits(attempts: u32, wait: Option<u64>) -> String {
@@ -303,12 +343,30 @@ impl PlatformError {
             Self::Stopped { .. } => "run the same command again",
             Self::NotProven { .. } => "see it: `c8y-pki tenant trust list`, and try once more",
             Self::OneTimePassword { .. } => {
-                "it is used up by the first enrolment; the device has to be registered with it \
-                 (ENROLLMENT_OTP): `c8y-pki registration create --one-time-passwords`"
+                "a one-time password is good for one enrolment, and the device has to be registered with it: \
+                 `c8y-pki registration list` shows what is open, `c8y-pki registration add ID` makes a new \
+                 one. A device that was enrolled before has to be deleted at the tenant first, with its user"
+            }
+            Self::AuthorityOff => {
+                "switch it on: `c8y-pki tenant authority enable`; whether the platform allows it to a tenant \
+                 is up to its operator"
+            }
+            Self::NoAuthorityFeature { .. } => {
+                "ask the operator whether this platform is new enough; a CA of your own needs no such feature: \
+                 `c8y-pki ca init`"
+            }
+            Self::NoAuthority => "make it: `c8y-pki tenant authority create`",
+            Self::AuthorityNotRenewed { .. } => {
+                "it is renewed only when less than 18 months are left; the platform does so by itself each \
+                 2 October"
+            }
+            Self::NotRegistered { .. } => {
+                "if it is registered already, delete the device and its user device_ID at the tenant first; \
+                 `c8y-pki registration list` shows the requests that are open"
             }
             Self::EnrolmentLost { .. } => {
-                "run it again; if the one-time password is used up by then, register the device with \
-                 a new one (`registration upload` with another ENROLLMENT_OTP)"
+                "run it again; if the one-time password is used up by then, register the device with a new \
+                 one: `c8y-pki registration add`"
             }
             Self::Csr(e) => return e.hint(),
             Self::Crypto(e) => return e.hint(),
@@ -339,6 +397,16 @@ impl PlatformError {
         matches!(self, Self::Connect { .. } | Self::Resolve { .. } | Self::Proxy { .. })
     }
 
+    /// Whether the request may have reached the server, and it is not known what became of it.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(
+            self,
+            Self::Broken { .. }
+                | Self::Timeout { .. }
+                | Self::Unavailable { status: 502 | 504, .. }
+        )
+    }
+
     /// Whether a second attempt may succeed by itself.
     pub(super) fn is_temporary(&self) -> bool {
         self.is_unsent() || matches!(self, Self::Timeout { .. } | Self::Broken { .. })
@@ -348,6 +416,7 @@ impl PlatformError {
     pub(super) fn status(&self) -> Option<u16> {
         match self {
             Self::Refused { status, .. } => Some(*status),
+            Self::NotRegistered { .. } => Some(422),
             Self::Forbidden { .. } => Some(403),
             Self::Unauthorized { .. } => Some(401),
             _ => None,

@@ -11,7 +11,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::transport::Answer;
-use super::trusted::{self, TrustedCertificate};
 use super::{Body, Client, Method, PlatformError, Request};
 use crate::cert::Certificate;
 use crate::chain::{self, LeafChoice};
@@ -48,8 +47,8 @@ pub fn enroll(client: &Client, csr_der: &[u8]) -> Result<Vec<Certificate>, Platf
     let (request, key) = prepare(csr_der, enroll_request)?;
     let lost = |reason: String| PlatformError::EnrolmentLost { device: client.user(), reason };
     let answer = client.send(&request).map_err(|e| match e {
-        PlatformError::Unauthorized { host, .. } => {
-            PlatformError::OneTimePassword { host, device: client.user() }
+        PlatformError::Unauthorized { host, message, .. } => {
+            PlatformError::OneTimePassword { host, device: client.user(), message }
         }
         // Nobody knows whether the one-time password is used up.
         PlatformError::Broken { .. }
@@ -78,33 +77,6 @@ fn prepare(
     let csr = csr::Request::from_der(csr_der)?;
     let key = csr.check_possession()?.clone();
     Ok((request(csr_der), key))
-}
-
-/// The request that makes the platform's own CA for the tenant.
-pub fn authority_request() -> Request {
-    Request::new(Method::Post, "/certificate-authority", Body::None).role(trusted::ROLE)
-}
-
-/// The platform's own CA for the tenant, made if there is none; whether it was made now.
-pub fn make_authority(client: &Client) -> Result<(bool, TrustedCertificate), PlatformError> {
-    if let Some(found) = authority(client)? {
-        return Ok((false, found));
-    }
-    let request = authority_request();
-    let made = match client.send(&request) {
-        Ok(_) => true,
-        // Somebody else was faster, or an answer of ours was lost.
-        Err(e) if e.status() == Some(409) => false,
-        Err(e) => return Err(e),
-    };
-    let found = authority(client)?;
-    let missing = || client.strange(&request, "the CA is not among the certificates".to_owned());
-    found.map(|found| (made, found)).ok_or_else(missing)
-}
-
-/// The platform's own CA for the tenant, if it has one.
-pub fn authority(client: &Client) -> Result<Option<TrustedCertificate>, PlatformError> {
-    Ok(trusted::list(client)?.into_iter().find(|c| c.tenant_certificate_authority))
 }
 
 /// The certificates of an answer, the one for `key` first; or what is strange about it.

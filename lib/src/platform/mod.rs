@@ -2,11 +2,13 @@
 //!
 //! A [`Client`] sends one [`Request`] after the other; what it may repeat, and when, is said by the
 //! request ([`Repeat`]). The other modules know the calls: [`trusted`] certificates, their proof of
-//! possession ([`pop`]), bulk registration ([`register`]), revocation ([`crl`]), the platform's own
-//! CA ([`est`]), a device's [`token`], what a user may do ([`tenant`]) and how a device stands there
-//! ([`standing`]). Nothing here knows the PKI folder or its
-//! registry: certificates, signers and the time are arguments.
+//! possession ([`pop`]), bulk registration ([`register`]) and registration one by one ([`newcomers`]),
+//! revocation ([`crl`]), the platform's own CA ([`authority`]) and enrolment with it ([`est`]), a
+//! device's [`token`], what a user may do ([`tenant`]) and how a device stands there ([`standing`]).
+//! Nothing here knows the PKI folder or its registry: certificates, signers and the time are
+//! arguments.
 
+pub mod authority;
 mod code;
 pub mod crl;
 mod error;
@@ -14,6 +16,7 @@ pub mod est;
 pub mod fetch;
 mod http;
 mod lenient;
+pub mod newcomers;
 pub mod pop;
 pub mod register;
 mod request;

@@ -184,6 +184,10 @@ impl fmt::Display for Request {
         }
         match &self.body {
             Body::None => Ok(()),
+            // One of its own stands among the header fields.
+            Body::Json(value) if self.headers.iter().any(|(name, _)| *name == "Content-Type") => {
+                writeln!(f, "\n{value:#}")
+            }
             Body::Json(value) => writeln!(f, "Content-Type: application/json\n\n{value:#}"),
             Body::Pkcs10(text) => writeln!(f, "Content-Type: application/pkcs10\n\n{text}"),
             Body::Csv { name, bytes, shown } => {
@@ -202,7 +206,8 @@ impl fmt::Display for Request {
 }
 
 /// What stands for itself in a segment of a path: unreserved characters (RFC 3986, 2.3).
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+pub(super) const ESCAPED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// A value as one segment of a path (RFC 3986, 3.3).
 pub(super) fn segment(text: &str) -> String {

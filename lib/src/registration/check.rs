@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{AGENT, KNOWN, NEED_TYPE_AND_NAME};
+use super::{AGENT, KNOWN, NEED_TYPE_AND_NAME, OneTimePassword};
 use crate::bulk::cell::{ROUNDED, is_rounded};
 use crate::bulk::rows::{Lines, MOST_COLUMNS, separator, too_many};
 use crate::client_id::DeviceId;
@@ -275,13 +275,8 @@ fn check_auth(report: &mut Report, line: u64, auth: Option<&str>, credentials: O
 }
 
 fn check_otp(report: &mut Report, line: u64, otp: &str) {
-    let length = otp.chars().count();
-    if !(8..=32).contains(&length) {
-        let message = format!("ENROLLMENT_OTP has {length} characters, not 8 to 32");
-        report.error(line, message, None);
-    }
-    if otp.contains('"') {
-        report.error(line, "ENROLLMENT_OTP contains a '\"'".to_owned(), None);
+    if let Err(problem) = OneTimePassword::parse(otp) {
+        report.error(line, format!("ENROLLMENT_OTP is no one-time password: {problem}"), None);
     }
 }
 

@@ -67,6 +67,11 @@ impl<'s> Survey<'s> {
         self.devices
     }
 
+    /// Whether the list gives one-time passwords, so that the CSV is a secret.
+    pub fn has_one_time_passwords(&self) -> bool {
+        self.columns.contains(super::OTP)
+    }
+
     /// The CSV that all of them fit into. Errors: the first of them that the platform would not take.
     pub fn sheet(self) -> Result<Sheet<'s>, RegistrationError> {
         let columns = ordered(self.columns)?;

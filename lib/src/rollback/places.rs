@@ -6,6 +6,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::RollbackError;
+use crate::bulk::bundle::{THIN_EDGE_CHAIN, THIN_EDGE_KEY};
 use crate::bulk::{REPLACED, STAGING};
 use crate::client_id::DeviceId;
 use crate::files;
@@ -19,8 +20,11 @@ const REPLACED_DEPTH: usize = 2;
 /// Longest file that is taken for a certificate, in octets.
 const MOST: u64 = 1 << 20;
 
+/// What begins with a device's certificate.
+const CERTS: [&str; 2] = ["cert.pem", THIN_EDGE_CHAIN];
+
 /// What holds a device's key.
-const KEYS: [&str; 3] = ["key.pem", "keystore.p12", "keystore.jks"];
+const KEYS: [&str; 4] = ["key.pem", THIN_EDGE_KEY, "keystore.p12", "keystore.jks"];
 
 /// Is told of a certificate: where, its PEM, and whether its key is there too.
 type Visit<'v> = &'v mut dyn FnMut(&Path, Vec<u8>, bool);
@@ -34,7 +38,7 @@ pub(super) fn parent_of<'p>(location: &'p Path, id: Option<&str>) -> &'p Path {
     }
 }
 
-/// Visits each `cert.pem` of a folder, or of an archive of folders.
+/// Visits the certificate of each device of a folder, or of an archive of folders.
 pub(super) fn each_certificate(path: &Path, visit: Visit<'_>) -> Result<(), RollbackError> {
     match path.is_dir() {
         true => in_folder(path, DEPTH, visit),
@@ -43,8 +47,9 @@ pub(super) fn each_certificate(path: &Path, visit: Visit<'_>) -> Result<(), Roll
 }
 
 fn in_folder(dir: &Path, depth: usize, visit: Visit<'_>) -> Result<(), RollbackError> {
-    let cert = dir.join("cert.pem");
-    if fs::metadata(&cert).is_ok_and(|file| file.is_file() && file.len() <= MOST) {
+    let is_cert =
+        |path: &PathBuf| fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= MOST);
+    if let Some(cert) = CERTS.map(|name| dir.join(name)).into_iter().find(is_cert) {
         let has_key = KEYS.iter().any(|name| dir.join(name).exists());
         visit(dir, files::read_small(&cert)?, has_key);
         // A device's folder has no devices in it.
@@ -82,7 +87,7 @@ fn in_archive(path: &Path, visit: Visit<'_>) -> Result<(), RollbackError> {
             tell(path, &mut found, visit);
         }
         let (pem, has_key) = found.entry(folder.to_owned()).or_default();
-        if file == "cert.pem" {
+        if CERTS.contains(&file) && pem.is_none() {
             let mut bytes = Vec::new();
             if (&mut entry).take(MOST).read_to_end(&mut bytes).is_err() {
                 break;

@@ -242,9 +242,9 @@ impl Reader<'_> {
         let offset = raw.devices.bundle.span().start;
         let bundle = raw.devices.bundle.get_ref();
         if !bundle.iter().any(|b| b.has_key()) {
-            return Err(self.at(offset, "the bundle keeps no key: add pem, p12 or jks"));
+            return Err(self.at(offset, "the bundle keeps no key: add pem, p12, jks or thin-edge"));
         }
-        if raw.passwords.store.is_none() && bundle.iter().any(|b| *b != Bundle::Pem) {
+        if raw.passwords.store.is_none() && bundle.iter().any(|b| b.is_store()) {
             return Err(self.at(offset, "the bundle needs `store` under [passwords]"));
         }
         let wants_trust = bundle.iter().any(|b| b.is_truststore());

@@ -345,6 +345,13 @@ impl Sandbox {
         world.tenants.get_mut(HOME).is_some_and(|tenant| requests::enter_now(tenant, id).is_ok())
     }
 
+    /// Switches the feature certificate-authority of [`Sandbox::tenant`]; false if there is no such tenant.
+    pub fn set_authority_feature(&self, on: bool) -> bool {
+        let mut world = self.shared.world();
+        let tenant = world.tenants.get_mut(HOME);
+        tenant.map(|tenant| tenant.features.insert(features::AUTHORITY, on)).is_some()
+    }
+
     /// Writes an option of [`Sandbox::tenant`]; false if there is no such tenant.
     pub fn set_option(&self, category: &str, key: &str, value: &str) -> bool {
         let place = (category.to_owned(), key.to_owned());

@@ -67,6 +67,7 @@ const READ: &[&str] = &[
 /// Names of values that are no paths. A new one has to be sorted in here, or is a path.
 const NO_PATHS: &[&str] = &[
     "ADDRESS",
+    "BACKGROUND",
     "CC",
     "CHAR",
     "CN",
@@ -88,11 +89,13 @@ const NO_PATHS: &[&str] = &[
     "NUMBER",
     "NEW-NAME",
     "OUTPUT",
+    "OVER",
     "PORT",
     "REASON",
     "SECONDS",
     "SERVER",
     "SHELL",
+    "SPAN",
     "SPEC",
     "STATUS",
     "TAKE",

@@ -97,3 +97,63 @@ fn truststore_of_openssl() {
     let told = at.run(&format!("{line} --store-password-file pw --port {port}")).expect(0);
     row("truststore-of-openssl").is_said(&told);
 }
+
+/// A tenant with a CA of the platform, or without one, and a file with a one-time password.
+fn to_enrol(has_authority: bool) -> AtTenant {
+    let at = AtTenant::new(Cli::new());
+    if has_authority {
+        at.ok("tenant authority create");
+    }
+    at.cli.write("otp", "a-one-time-password");
+    at
+}
+
+#[test]
+fn enrol_not_registered() {
+    let at = to_enrol(true);
+    let told = at.run("device enrol gw-1 --out out --otp-file otp").expect(2);
+    row("enrol-not-registered").is_said(&told);
+}
+
+#[test]
+fn enrol_no_authority() {
+    let at = to_enrol(false);
+    at.ok("registration add gw-1 --otp-file otp");
+    let told = at.run("device enrol gw-1 --out out --otp-file otp").expect(1);
+    row("enrol-no-authority").is_said(&told);
+}
+
+#[test]
+fn enrol_feature_off() {
+    let at = to_enrol(false);
+    assert!(at.sandbox.set_authority_feature(false));
+    row("enrol-feature-off").is_said(&at.run("tenant authority create").expect(1));
+}
+
+#[test]
+fn registration_blocked() {
+    let at = to_enrol(true);
+    at.ok("registration add gw-1 --otp-file otp");
+    at.cli.write("wrong", "another-password");
+    // The sandbox blocks after ten; how many the platform takes is not documented.
+    for _ in 0..10 {
+        at.run("device enrol gw-1 --out out --otp-file wrong").expect(2);
+    }
+    row("registration-blocked").is_said(&at.run("registration add gw-1 --otp-file otp").expect(1));
+}
+
+#[test]
+fn renewal_not_let_in() {
+    let at = to_enrol(true);
+    at.ok("registration add gw-1 --otp-file otp");
+    at.ok("device enrol gw-1 --out out --otp-file otp");
+    let port = at.sandbox.mtls_url().rsplit_once(':').expect("a port").1.to_owned();
+    at.ok(&format!(
+        "device token gw-1 --https --https-port {port} --truststore sandbox-ca.pem --token-out token"
+    ));
+    let ca = at.run("tenant authority status --json").expect(0).json();
+    let fingerprint = ca["authority"]["fingerprint"].as_str().expect("a fingerprint").to_owned();
+    at.ok(&format!("tenant trust update {fingerprint} --disable"));
+    let renew = format!("device enrol gw-1 --out out --renew --token-file token --port {port}");
+    row("renewal-not-let-in").is_said(&at.run(&renew).expect(1));
+}

@@ -127,7 +127,7 @@ impl OutputArgs {
                 "send it on, as in --out - | ssh host tar x, or give --out FILE",
             ));
         }
-        if self.secrets.is_some() && !self.bundle.iter().any(|kind| *kind != Bundle::Pem) {
+        if self.secrets.is_some() && !self.bundle.iter().any(|kind| kind.is_store()) {
             return Err(Failure::usage(
                 "--secrets is for passwords of stores, and the bundle has none",
                 "add p12 or jks to --bundle",
@@ -146,7 +146,7 @@ struct Passwords {
 
 impl Passwords {
     fn ask(args: &OutputArgs, has_keys: bool) -> Result<Self> {
-        let wants_store = has_keys && args.bundle.iter().any(|b| *b != Bundle::Pem);
+        let wants_store = has_keys && args.bundle.iter().any(|b| b.is_store());
         let shared_store = wants_store && args.secrets.is_none();
         Ok(Self {
             store: shared_store

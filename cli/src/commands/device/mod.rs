@@ -184,7 +184,8 @@ pub(crate) struct OutputArgs {
     /// What --out is
     #[arg(long, value_enum, default_value = "folders")]
     output: Form,
-    /// What each device gets: pem, p12, jks, truststore-p12, truststore-jks
+    /// What each device gets: pem, p12, jks, thin-edge (names of thin-edge.io, and a script that puts them
+    /// in place), truststore-p12, truststore-jks
     #[arg(long, value_delimiter = ',', default_value = "pem", value_name = "KINDS")]
     bundle: Vec<Bundle>,
     /// Profile: a built-in one (`c8y-pki profile list`) or a file

@@ -1,5 +1,6 @@
-//! `registration`: the CSV of the platform's bulk registration.
+//! `registration`: the CSV of the platform's bulk registration, and devices that are registered one by one.
 
+pub(crate) mod single;
 mod upload;
 
 use std::collections::BTreeMap;
@@ -24,13 +25,15 @@ use crate::output::Output;
 use crate::render::{self, as_line};
 use crate::values;
 
-/// Commands about the registration CSV.
+/// Commands about registration.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RegistrationCommand {
     /// Make the CSV from the registry, or from a device list
     #[command(after_help = "\
 Columns of the device list: id, name, type, group (PATH), iccid, idtype, shell, external-<type>;
 any other is a custom property. The devices of the registry keep the columns of their list.
+A column ENROLLMENT_OTP (or otp) has one-time passwords that devices have chosen, to enrol at the platform's
+own CA. The CSV is a secret then.
 
 Examples:
   c8y-pki registration create --ca line-7 --out registration.csv
@@ -59,6 +62,12 @@ Examples:
 Exit codes: 0 all registered, also when they were before; 1 some rows failed: see the result file;
 2 a fault in the CSV, nothing was sent; 3 not reached or interrupted: run it again.")]
     Upload(upload::UploadArgs),
+    /// Register devices one by one, to enrol at the platform's own CA
+    Add(single::AddArgs),
+    /// List the requests of devices that are registered one by one and have not come yet
+    List(single::ListArgs),
+    /// Withdraw requests of devices that have not come yet
+    Withdraw(single::WithdrawArgs),
 }
 
 /// Arguments of `registration create`.
@@ -90,7 +99,8 @@ pub(crate) struct CreateArgs {
     /// Leave out the column that lets devices receive operations
     #[arg(long)]
     no_agent: bool,
-    /// For devices that enrol at the platform's own CA: give each a random one-time password. The
+    /// For devices that enrol at the platform's own CA: give each a random one-time password, except those
+    /// whose row has one. The
     /// CSV is a secret then: --out is needed, a new file with mode 0600, or - if that is no terminal
     #[arg(long, requires_all = ["out", "from"])]
     one_time_passwords: bool,
@@ -112,6 +122,9 @@ pub(crate) fn run(command: &RegistrationCommand, pki: &Path, out: Output) -> Res
         RegistrationCommand::Create(args) => create(args, pki, out),
         RegistrationCommand::Check { file } => check(file, out),
         RegistrationCommand::Upload(args) => upload::run(args, out),
+        RegistrationCommand::Add(args) => single::add(args, out),
+        RegistrationCommand::List(args) => single::list(args, out),
+        RegistrationCommand::Withdraw(args) => single::withdraw(args, out),
     }
 }
 
@@ -189,18 +202,25 @@ fn write(devices: &Devices<'_>, settings: &Settings, args: &CreateArgs, out: Out
             "issue some with `c8y-pki device issue`, or give a list with --from",
         ));
     }
+    let is_secret = args.one_time_passwords || survey.has_one_time_passwords();
     let sheet = survey.sheet()?;
+    if is_secret && args.out.is_none() {
+        return Err(Failure::usage(
+            "the CSV has one-time passwords, so it is a secret, and it is not said where it goes",
+            "give --out FILE, which is made with mode 0600; or --out - if that is no terminal",
+        ));
+    }
     let Some(path) = &args.out else {
         write_to_stdout(devices, &sheet)?;
         return Ok(Outcome::Done);
     };
     if outlet::is_stdout(path) {
-        if args.one_time_passwords {
+        if is_secret {
             outlet::check_secret(path)?;
         }
         write_to_stdout(devices, &sheet)?;
     } else {
-        let (access, existing) = match args.one_time_passwords {
+        let (access, existing) = match is_secret {
             // Written again it would take the passwords away that devices may have been given.
             true => (Access::Private, Existing::Refuse),
             false => (Access::Public, Existing::Replace),

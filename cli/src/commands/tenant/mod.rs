@@ -33,16 +33,9 @@ Exit codes: 0 the user may all that a rollout needs, as far as the platform tell
     /// Add, list, change and remove trusted certificates: the CAs whose devices are let in
     #[command(subcommand)]
     Trust(trust::TrustCommand),
-    /// Make the platform's own CA for the tenant, at which devices enrol
-    #[command(after_help = "\
-Devices registered with a one-time password get their certificates there: `device enrol`.
-
-Examples:
-  c8y-pki tenant authority
-  c8y-pki tenant authority --json
-
-Exit codes: 0 it is there, also when it was before; 2 wrong credentials or rights; 3 not reached.")]
-    Authority(authority::AuthorityArgs),
+    /// Show, make, renew and switch on the platform's own CA for the tenant, at which devices enrol
+    #[command(subcommand)]
+    Authority(authority::AuthorityCommand),
     /// Upload revocations, download the platform's revocation list
     #[command(subcommand)]
     Crl(crl::CrlCommand),
@@ -52,7 +45,7 @@ pub(crate) fn run(command: &TenantCommand, pki: &Path, out: Output) -> Result {
     match command {
         TenantCommand::Status { tenant } => status::run(tenant, out),
         TenantCommand::Trust(command) => trust::run(command, pki, out),
-        TenantCommand::Authority(args) => authority::run(args, out),
+        TenantCommand::Authority(command) => authority::run(command, out),
         TenantCommand::Crl(command) => crl::run(command, pki, out),
     }
 }

@@ -5,6 +5,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::bulk::bundle::THIN_EDGE_KEY;
 use crate::crypto::sha256;
 use crate::files::{self, growing::part_of};
 use crate::key::{PrivateKey, read::is_encrypted};
@@ -70,7 +71,7 @@ fn contents(path: &Path) -> Result<Contents, String> {
         let Some((folder, file)) = name.split_once('/') else { continue };
         let folder = print(folder);
         let held = match file {
-            "key.pem" => {
+            "key.pem" | THIN_EDGE_KEY => {
                 let mut bytes = Vec::new();
                 if (&mut entry).take(files::MAX_READ).read_to_end(&mut bytes).is_err() {
                     break;

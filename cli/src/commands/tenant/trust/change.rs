@@ -1,7 +1,5 @@
 //! `tenant trust update` and `tenant trust remove`.
 
-use std::io::{BufRead, IsTerminal, Write};
-
 use c8y_pki::Error;
 use c8y_pki::platform::PlatformError;
 use c8y_pki::platform::trusted::{self, Change, TrustedCertificate};
@@ -9,9 +7,10 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{View, details, which};
+use crate::confirm::confirm;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::render::{as_line, printable};
+use crate::render::as_line;
 use crate::tenant::{TenantArgs, show_requests};
 
 /// Arguments of `tenant trust update`.
@@ -114,7 +113,7 @@ pub(super) fn remove(args: &RemoveArgs, out: Output) -> Result {
         let request = |c: &TrustedCertificate| trusted::remove_request(tenant, &c.fingerprint);
         return show_requests(&found.iter().map(request).collect::<Vec<_>>(), out);
     }
-    if !args.yes && !confirm(&found, tenant)? {
+    if !args.yes && !confirmed(&found, tenant)? {
         out.note("Nothing was removed.");
         return Ok(Outcome::No);
     }
@@ -137,23 +136,9 @@ fn gone(id: &str, out: Output) -> Result<()> {
     out.result(&removed, |r| as_line(&format!("{}: {}", r.name, r.action)))
 }
 
-fn confirm(found: &[TrustedCertificate], tenant: &str) -> Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage(
-            "removing a trusted certificate has to be confirmed, and there is no terminal to ask",
-            "give --yes",
-        ));
-    }
-    let mut err = std::io::stderr().lock();
-    for c in found {
-        let what = format!("  {}  {}  {}", c.name, c.subject, c.fingerprint);
-        // Nobody is left to answer if standard error is gone.
-        let _ = write!(err, "{}", as_line(&what));
-    }
-    let tenant = printable(tenant);
-    let _ = write!(err, "Remove from tenant {tenant}? Their devices cannot connect then. [y/N] ");
-    let _ = err.flush();
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(Failure::Input)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+fn confirmed(found: &[TrustedCertificate], tenant: &str) -> Result<bool> {
+    let line = |c: &TrustedCertificate| format!("{}  {}  {}", c.name, c.subject, c.fingerprint);
+    let lines: Vec<String> = found.iter().map(line).collect();
+    let question = format!("Remove from tenant {tenant}? Their devices cannot connect then.");
+    confirm("removing a trusted certificate", &lines, &question)
 }

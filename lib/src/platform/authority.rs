@@ -1,0 +1,164 @@
+//! The platform's own CA for a tenant: whether the tenant may have one, whether it has one, and its dates
+//! (platform: "The platform's own CA").
+//!
+//! The feature `certificate-authority` is asked first, because without it the platform answers 404 or 403
+//! to everything else. The platform renews the CA by itself on 2 October of each year, with the same key
+//! and name: its fingerprint changes, and the certificates that it has issued stay valid.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::trusted::{self, TrustedCertificate};
+use super::{Body, Client, Method, PlatformError, Request, lenient};
+
+/// The feature of the platform.
+const FEATURE: &str = "/features/certificate-authority";
+
+/// What lets a user switch a feature of the tenant.
+const FEATURE_ROLE: &str = "ROLE_TENANT_MANAGEMENT_ADMIN";
+
+/// Whether the tenant may have a CA of the platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Feature {
+    /// It may.
+    On,
+    /// It may not, until the feature is switched on.
+    Off,
+    /// The platform does not know the feature.
+    Absent,
+}
+
+/// What there is of the platform's own CA.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// Whether the tenant may have one.
+    pub feature: Feature,
+    /// The CA; none where the tenant has none.
+    pub authority: Option<TrustedCertificate>,
+}
+
+/// The question whether the tenant may have a CA of the platform.
+pub fn feature_request() -> Request {
+    Request::get(FEATURE)
+}
+
+/// The request that lets it have one.
+pub fn enable_request() -> Request {
+    let body = Body::Json(json!({ "active": true }));
+    Request::new(Method::Put, format!("{FEATURE}/by-tenant"), body).role(FEATURE_ROLE)
+}
+
+/// The request that makes the CA.
+pub fn create_request() -> Request {
+    Request::new(Method::Post, "/certificate-authority", Body::None).role(trusted::ROLE)
+}
+
+/// The request that gives the CA new dates. It is repeated only when it is known to have had no effect:
+/// each effect is another fingerprint.
+pub fn renew_request() -> Request {
+    Request::new(Method::Post, "/certificate-authority/renew", Body::None)
+        .role(trusted::ROLE)
+        .once()
+}
+
+/// Whether the tenant may have a CA of the platform.
+pub fn feature(client: &Client) -> Result<Feature, PlatformError> {
+    asked(client).map(|answer| answer.unwrap_or(Feature::Absent))
+}
+
+/// The feature, or what the platform says that does not know it.
+fn asked(client: &Client) -> Result<Result<Feature, PlatformError>, PlatformError> {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(deserialize_with = "lenient::flag")]
+        active: bool,
+    }
+    match client.json::<Answer>(&feature_request()) {
+        Ok(answer) => Ok(Ok(if answer.active { Feature::On } else { Feature::Off })),
+        Err(PlatformError::Refused { status: 404, message, .. }) => {
+            let host = client.host().to_owned();
+            Ok(Err(PlatformError::NoAuthorityFeature { host, message }))
+        }
+        Err(e) => Err(e),
+    }
+}
+
+/// Refuses what cannot work without the feature.
+fn need_feature(client: &Client) -> Result<(), PlatformError> {
+    match asked(client)?? {
+        Feature::On => Ok(()),
+        _ => Err(PlatformError::AuthorityOff),
+    }
+}
+
+/// What there is of the CA. Nothing is changed.
+pub fn status(client: &Client) -> Result<Status, PlatformError> {
+    Ok(Status { feature: feature(client)?, authority: find(client)? })
+}
+
+/// The platform's own CA for the tenant, if it has one. All trusted certificates are looked through: a
+/// platform that does not know the query parameter for it would answer with all of them.
+pub fn find(client: &Client) -> Result<Option<TrustedCertificate>, PlatformError> {
+    Ok(trusted::list(client)?.into_iter().find(|c| c.tenant_certificate_authority))
+}
+
+/// Lets the tenant have a CA of the platform; whether that was changed now.
+///
+/// Errors: [`PlatformError::NoAuthorityFeature`]; the platform does as if it had switched it on, and has not.
+pub fn enable(client: &Client) -> Result<bool, PlatformError> {
+    if asked(client)?? == Feature::On {
+        return Ok(false);
+    }
+    let request = enable_request();
+    client.send(&request)?;
+    match feature(client)? {
+        Feature::On => Ok(true),
+        _ => {
+            let problem = "it takes the change, and the feature is still off".to_owned();
+            Err(client.strange(&request, problem))
+        }
+    }
+}
+
+/// The platform's own CA for the tenant, made if there is none; whether it was made now.
+///
+/// Errors: [`PlatformError::AuthorityOff`], [`PlatformError::NoAuthorityFeature`].
+pub fn create(client: &Client) -> Result<(bool, TrustedCertificate), PlatformError> {
+    if let Some(found) = find(client)? {
+        return Ok((false, found));
+    }
+    need_feature(client)?;
+    let request = create_request();
+    let made = match client.send(&request) {
+        Ok(_) => true,
+        // Somebody else was faster, or an answer of ours was lost.
+        Err(e) if e.status() == Some(409) => false,
+        Err(e) => return Err(e),
+    };
+    let missing = || client.strange(&request, "the CA is not among the certificates".to_owned());
+    find(client)?.map(|found| (made, found)).ok_or_else(missing)
+}
+
+/// Gives the CA new dates. The former certificate, and the one that there is now.
+///
+/// Errors: [`PlatformError::NoAuthority`]; [`PlatformError::AuthorityNotRenewed`] where the platform says no
+/// with 404, as it does while more than 18 months are left.
+pub fn renew(client: &Client) -> Result<(TrustedCertificate, TrustedCertificate), PlatformError> {
+    need_feature(client)?;
+    let former = find(client)?.ok_or(PlatformError::NoAuthority)?;
+    let request = renew_request();
+    client.send(&request).map_err(|e| match e {
+        PlatformError::Refused { status: 404, message, .. } => {
+            PlatformError::AuthorityNotRenewed { message, end: former.not_after }
+        }
+        other => other,
+    })?;
+    match find(client)? {
+        Some(now) if now.fingerprint != former.fingerprint => Ok((former, now)),
+        _ => {
+            let problem = "the CA has the same fingerprint as before".to_owned();
+            Err(client.strange(&request, problem))
+        }
+    }
+}
