@@ -13,7 +13,7 @@ use c8y_pki::registration::{self, OneTimePassword};
 use clap::Args;
 use serde::Serialize;
 
-use crate::commands::device::read_list;
+use crate::commands::device::FromArgs;
 use crate::confirm::confirm;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
@@ -49,6 +49,8 @@ pub(crate) struct AddArgs {
     /// A device list; - for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "ids")]
     from: Option<PathBuf>,
+    #[command(flatten)]
+    columns: FromArgs,
     /// File whose first line is the one-time password of the one device that is named
     #[arg(long, value_name = "FILE", conflicts_with = "from")]
     otp_file: Option<PathBuf>,
@@ -128,7 +130,7 @@ pub(super) fn add(args: &AddArgs, out: Output) -> Result {
         outlet::check_file(path, "--otp-out", "the next run takes from it what was made")?;
         files::check_replaceable(path)?;
     }
-    let wanted = wanted(args)?;
+    let wanted = wanted(args, out)?;
     let devices = with_passwords(args, wanted)?;
     if args.dry_run {
         return show_requests(
@@ -180,10 +182,10 @@ fn add_one(client: &Client, device: &NewDevice, out: Output) -> Result<bool> {
 type Wanted = (DeviceId, Option<OneTimePassword>, Option<String>);
 
 /// The devices that are named.
-fn wanted(args: &AddArgs) -> Result<Vec<Wanted>> {
+fn wanted(args: &AddArgs, out: Output) -> Result<Vec<Wanted>> {
     let of_type = |own: Option<String>| own.or_else(|| args.device_type.clone());
     if let Some(path) = &args.from {
-        return good_list(path)?
+        return good_list(path, &args.columns, out)?
             .devices
             .iter()
             .map(|device| {
@@ -209,8 +211,8 @@ fn wanted(args: &AddArgs) -> Result<Vec<Wanted>> {
 }
 
 /// A list without faults.
-fn good_list(path: &Path) -> Result<DeviceList> {
-    let list = read_list(path)?;
+fn good_list(path: &Path, columns: &FromArgs, out: Output) -> Result<DeviceList> {
+    let list = columns.read(path, out)?;
     if list.faults.is_empty() {
         return Ok(list);
     }
@@ -253,7 +255,7 @@ pub(crate) fn one_time(text: &str) -> Result<OneTimePassword> {
 fn with_passwords(args: &AddArgs, wanted: Vec<Wanted>) -> Result<Vec<NewDevice>> {
     let mut kept: HashMap<DeviceId, OneTimePassword> = HashMap::new();
     if let Some(path) = args.otp_out.as_deref().filter(|path| path.exists()) {
-        for device in &good_list(path)?.devices {
+        for device in &good_list(path, &args.columns, out)?.devices {
             let one_time =
                 registration::one_time_password(device)?.ok_or_else(|| not_ours(path))?;
             kept.insert(device.id.clone(), one_time);
