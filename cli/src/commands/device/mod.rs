@@ -295,7 +295,7 @@ pub(crate) fn store_password(file: Option<&PathBuf>) -> Source<'_> {
 }
 
 /// How a device list is read.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct FromArgs {
     /// The header of the column of ids in --from, if it is not id, client_id, device_id or serial
     #[arg(long, value_name = "HEADER", requires = "from")]

@@ -131,7 +131,7 @@ pub(super) fn add(args: &AddArgs, out: Output) -> Result {
         files::check_replaceable(path)?;
     }
     let wanted = wanted(args, out)?;
-    let devices = with_passwords(args, wanted)?;
+    let devices = with_passwords(args, wanted, out)?;
     if args.dry_run {
         return show_requests(
             &devices.iter().map(newcomers::shown_request).collect::<Vec<_>>(),
@@ -252,10 +252,10 @@ pub(crate) fn one_time(text: &str) -> Result<OneTimePassword> {
 }
 
 /// Makes the one-time passwords that are missing, and keeps them before anything is sent.
-fn with_passwords(args: &AddArgs, wanted: Vec<Wanted>) -> Result<Vec<NewDevice>> {
+fn with_passwords(args: &AddArgs, wanted: Vec<Wanted>, out: Output) -> Result<Vec<NewDevice>> {
     let mut kept: HashMap<DeviceId, OneTimePassword> = HashMap::new();
     if let Some(path) = args.otp_out.as_deref().filter(|path| path.exists()) {
-        for device in &good_list(path, &args.columns, out)?.devices {
+        for device in &good_list(path, &FromArgs::default(), out)?.devices {
             let one_time =
                 registration::one_time_password(device)?.ok_or_else(|| not_ours(path))?;
             kept.insert(device.id.clone(), one_time);
