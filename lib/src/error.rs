@@ -277,6 +277,10 @@ fn of_platform(e: &PlatformError) -> Fault {
         | PlatformError::NotProven { .. }
         | PlatformError::Code { .. }
         | PlatformError::DeviceCertificate { .. }
+        | PlatformError::ChainUnread { .. }
+        | PlatformError::NoTokens { .. }
+        | PlatformError::NotRegistered { .. }
+        | PlatformError::OtherOfCa { .. }
         | PlatformError::InAnotherTenant { .. } => Fault::Refusal,
         _ => Fault::Input,
     }

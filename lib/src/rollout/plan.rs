@@ -12,6 +12,7 @@ use crate::bulk::list::{Device, DeviceList};
 use crate::bulk::{BulkError, is_complete};
 use crate::files;
 use crate::key::pkcs11::{KeyUri, is_one_token};
+use crate::platform::crl::{self, Switch};
 use crate::registration;
 use crate::registry::Standing;
 use crate::secret::{ChosenPassword, WeakPassword};
@@ -88,6 +89,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What is wrong with the password given for keys of new CAs, where a weak one is allowed.
     pub weak_password: Option<WeakPassword>,
+    /// Whether the tenant looks at its list of revocations; none without a tenant.
+    pub revocation_check: Option<Switch>,
     pub(super) list: DeviceList,
     pub(super) registration: Option<String>,
 }
@@ -144,7 +147,9 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
             Some(csv)
         }
     };
+    let mut revocation_check = None;
     if let (Some(wanted), Some(client)) = (&spec.tenant, remote.client) {
+        revocation_check = Some(crl::switch(client)?);
         steps.extend(tenant::plan(spec, wanted, &existing, registration.as_deref(), client)?);
     }
     if let Some(wanted) = remote.connect {
@@ -154,7 +159,7 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
         let target = wanted.check.target.to_string();
         steps.push(Step::new(Action::Connect, "connect", target, detail).of(count));
     }
-    Ok(Plan { steps, weak_password, list, registration })
+    Ok(Plan { steps, weak_password, revocation_check, list, registration })
 }
 
 /// What is wrong with the password that is given for keys of new CAs, if a weak one may be used. One that

@@ -93,7 +93,7 @@ struct Enrolled {
 
 pub(super) fn run(args: &EnrolArgs, out: Output) -> Result {
     outlet::check_folder(&args.out)?;
-    let id = DeviceId::parse(&args.id)?;
+    let id = DeviceId::parse_new(&args.id)?;
     let dir = args.out.join(id.file_name());
     let place = Place {
         key: dir.join("key.pem"),

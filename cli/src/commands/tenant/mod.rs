@@ -43,7 +43,7 @@ Examples:
 
 Exit codes: 0 it is there, also when it was before; 2 wrong credentials or rights; 3 not reached.")]
     Authority(authority::AuthorityArgs),
-    /// Upload revocations, download the platform's revocation list
+    /// Upload revocations, download the platform's revocation list, switch its check on or off
     #[command(subcommand)]
     Crl(crl::CrlCommand),
 }
