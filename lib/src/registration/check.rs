@@ -61,8 +61,14 @@ impl Report {
     }
 }
 
-/// Checks the octets of a registration CSV for devices with certificates.
+/// Checks the octets of a registration CSV for devices with certificates, which are new: an id that the
+/// platform refuses for those is an error.
 pub fn check(file: &str, bytes: &[u8]) -> Report {
+    check_as(file, bytes, Level::Error)
+}
+
+/// The same for devices that may exist under such ids: `forbidden` is how bad one is.
+pub(crate) fn check_as(file: &str, bytes: &[u8], forbidden: Level) -> Report {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let delimiter = separator(bytes);
     let mut report = Report {
@@ -105,7 +111,7 @@ pub fn check(file: &str, bytes: &[u8]) -> Report {
         }
     }
     check_headers(&mut report);
-    let mut rows = Rows::new(&report.columns);
+    let mut rows = Rows::new(&report.columns, forbidden);
     let mut row = csv::StringRecord::new();
     loop {
         match reader.read_record(&mut row) {
@@ -186,15 +192,17 @@ struct Rows {
     columns: HashMap<String, usize>,
     /// How many columns there are.
     width: usize,
+    /// How bad an id is that no new device may have.
+    forbidden: Level,
 }
 
 impl Rows {
-    fn new(headers: &[String]) -> Self {
+    fn new(headers: &[String], forbidden: Level) -> Self {
         let mut columns = HashMap::with_capacity(headers.len());
         for (index, header) in headers.iter().enumerate() {
             columns.entry(header.clone()).or_insert(index);
         }
-        Self { seen: HashMap::new(), columns, width: headers.len() }
+        Self { seen: HashMap::new(), columns, width: headers.len(), forbidden }
     }
 
     fn check(&mut self, report: &mut Report, row: &csv::StringRecord, line: u64) {
@@ -249,7 +257,7 @@ impl Rows {
             Err(e) => report.error(line, e.to_string(), e.hint().as_deref()),
             Ok(id) => {
                 if let Err(e) = id.check_new() {
-                    report.error(line, e.to_string(), e.hint().as_deref());
+                    report.add(self.forbidden, line, e.to_string(), e.hint().as_deref());
                 }
                 if let Some(first) = self.seen.insert(id.folded(), line) {
                     let message = format!("device id {:?} is in line {first} too", id.as_str());

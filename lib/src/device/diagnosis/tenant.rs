@@ -148,7 +148,11 @@ fn is_cut_short(facts: &Facts) -> bool {
 pub(super) fn stands_out(code: &str, says: &TenantSays) -> bool {
     match code {
         "other-tenant" => says.uploaded == Some(true) && says.same_host == Some(false),
-        "proof-missing" => says.proof == Some(false) && says.length > WITHOUT_PROOF,
+        "proof-missing" => {
+            says.proof == Some(false)
+                && says.length > WITHOUT_PROOF
+                && says.same_host != Some(false)
+        }
         "chain-incomplete" => says.uploaded == Some(false) && says.same_host != Some(false),
         _ => false,
     }
