@@ -16,8 +16,12 @@
 //! | white space at either end | CN and ClientId must be equal to the octet |
 //! | more than 64 characters | ub-common-name (RFC 5280, appendix A) |
 //!
-//! Everything else is accepted, non-ASCII letters included; [`DeviceId::file_name`] turns it into
+//! Everything else is read, non-ASCII letters included; [`DeviceId::file_name`] turns it into
 //! a name that is safe on every file system.
+//!
+//! A new id may hold no white space, `\` nor `$` either ([`DeviceId::check_new`]): the platform refuses to
+//! register such devices since 10.20.90, and their user would be `device_<id>`, in whose name these are
+//! forbidden (platform: "Rules that certificates must meet"). Ids that exist may have them.
 
 use std::fmt;
 
@@ -77,6 +81,9 @@ pub enum Rule {
     /// Longer than [`MAX_CHARS`].
     #[error("has {0} characters; a common name holds at most {MAX_CHARS}")]
     TooLong(usize),
+    /// A character that exists in older ids, and that the platform refuses in new ones.
+    #[error("contains {0:?}, which the platform refuses in the ids of new devices")]
+    NotInNew(char),
     /// More than two colons.
     #[error("has more than three parts separated by ':'")]
     TooManyParts,
@@ -114,6 +121,7 @@ impl ClientIdError {
                 let rest = id.trim_start_matches(found);
                 Some(format!("start with a letter or digit, for example {rest:?}"))
             }
+            Rule::NotInNew(found) => Some(another_character(id, found)),
             Rule::Padded => Some(format!("write it as {:?}", id.trim())),
             Rule::Rounded => Some(ROUNDED.to_owned()),
             Rule::Empty => Some("give it an id".to_owned()),
@@ -142,6 +150,22 @@ impl DeviceId {
         match broken_rule(text) {
             Some(rule) => Err(ClientIdError { id: text.to_owned(), rule }),
             None => Ok(Self(text.to_owned())),
+        }
+    }
+
+    /// The same for a device that is new: see the module's documentation.
+    pub fn parse_new(text: &str) -> Result<Self, ClientIdError> {
+        let id = Self::parse(text)?;
+        id.check_new()?;
+        Ok(id)
+    }
+
+    /// Whether the platform takes the id for a new device.
+    pub fn check_new(&self) -> Result<(), ClientIdError> {
+        let refused = |c: &char| matches!(c, '\\' | '$') || c.is_whitespace();
+        match self.0.chars().find(refused) {
+            Some(found) => Err(ClientIdError { id: self.0.clone(), rule: Rule::NotInNew(found) }),
+            None => Ok(()),
         }
     }
 
@@ -434,6 +458,20 @@ mod tests {
         for id in ["ok-1", "CON", "ünïcödé-7", "${HOME}", "two words", &"é".repeat(40), "a.b_c"]
         {
             assert!(DeviceId::parse(id).is_ok(), "{id:?} was refused");
+        }
+    }
+
+    #[test]
+    fn new_ids_are_held_to_more_than_those_that_exist() {
+        for (id, found, instead) in
+            [("two words", ' ', "two_words"), ("${HOME}", '$', "_{HOME}"), (r"a\b", '\\', "a_b")]
+        {
+            assert!(DeviceId::parse(id).is_ok(), "{id}");
+            let refused = DeviceId::parse_new(id).unwrap_err();
+            assert_eq!(refused.rule, Rule::NotInNew(found));
+            let hint = refused.hint().unwrap();
+            assert_eq!(hint, format!("use another character, for example {instead:?}"));
+            assert!(DeviceId::parse_new(instead).is_ok());
         }
     }
 

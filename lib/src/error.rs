@@ -285,6 +285,10 @@ fn of_platform(e: &PlatformError) -> Fault {
         | PlatformError::NoAuthority
         | PlatformError::AuthorityNotRenewed { .. }
         | PlatformError::NotRegistered { .. }
+        | PlatformError::ChainUnread { .. }
+        | PlatformError::NoTokens { .. }
+        | PlatformError::NotAutoRegistered { .. }
+        | PlatformError::OtherOfCa { .. }
         | PlatformError::InAnotherTenant { .. } => Fault::Refusal,
         _ => Fault::Input,
     }

@@ -77,6 +77,23 @@ pub fn device_minutes(name: &str, issuer: &Made, from: i64, minutes: i64) -> Mad
     make("device", name, Some(issuer), None, validity)
 }
 
+/// A CA's next certificate: the same name and key, 200 days longer.
+///
+/// # Panics
+///
+/// When the CA cannot be certified.
+pub fn renewed(ca: &Made, issuer: Option<&Made>) -> Made {
+    let validity = days(-1, 600);
+    let number = Serial::random().expect("a serial number");
+    let signer = issuer.unwrap_or(ca);
+    let by = Issuer::new(&signer.certificate, &signer.key, validity.issued);
+    let by = by.expect("the issuer may sign");
+    let certificate = issue::renew(&ca.certificate, &number, validity, &by).expect("a renewal");
+    let key = ca.key_pem();
+    let key = PrivateKey::read(key.as_bytes(), None).expect("its own PEM");
+    Made { certificate, key }
+}
+
 fn days(from: i64, to: i64) -> Validity {
     between(Duration::days(from), Duration::days(to))
 }

@@ -493,8 +493,9 @@ fn revocations(args: &RevocationsArgs, dir: &Path, out: Output) -> Result {
     revoked.extend(known_from_lists(&pki, args.ca.as_deref())?);
     outlet::check_folder(&args.out)?;
     files::create_private_dir(&args.out)?;
+    let now = OffsetDateTime::now_utc();
     let mut written = Written { revocations: revoked.len(), files: Vec::new() };
-    for (index, text) in crl::platform_csv(&revoked).iter().enumerate() {
+    for (index, text) in crl::platform_csv(&revoked, Some(now)).iter().enumerate() {
         let path = args.out.join(format!("revocations-{}.csv", index + 1));
         files::write(&path, text.as_bytes(), Access::Public, Existing::Replace)?;
         written.files.push(path.display().to_string());

@@ -75,7 +75,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    fn add(&mut self, fault: Fault) {
+    pub(crate) fn add(&mut self, fault: Fault) {
         self.count += 1;
         if self.first.len() < MOST_FAULTS {
             self.first.push(fault);

@@ -86,7 +86,7 @@ pub(super) fn plan(
         let fate = match standings.of(&folded)? {
             Standing::Unknown if has_twin(registry, &device.id)? => twin(&device),
             Standing::Live => of_live(registry, job, &device, &folded, since)?,
-            Standing::Unknown if !present => Fate::Issue(None),
+            Standing::Unknown if !present => of_unknown(&device),
             _ => of_new(registry, job, &device, &folded, present)?,
         };
         let due = match allowed(job, &device, fate) {
@@ -138,6 +138,7 @@ pub(super) fn fate(registry: &Registry, job: &Job<'_>, device: &Device) -> Resul
     let fate = match registry.live_device(&folded)? {
         Some(_) => of_live(registry, job, &outline, &folded, None)?,
         None if has_twin(registry, &outline.id)? => twin(&outline),
+        None if registry.history(&folded)?.is_empty() && !present => of_unknown(&outline),
         None => of_new(registry, job, &outline, &folded, present)?,
     };
     Ok(allowed(job, &outline, fate))
@@ -205,6 +206,20 @@ fn of_live(
             // Revoked a moment ago.
             None => Ok(Fate::Issue(None)),
         },
+    }
+}
+
+/// A device that was never issued: its id may still be changed, so it has to be one that the platform takes.
+fn of_unknown(device: &Outline<'_>) -> Fate {
+    match device.id.check_new() {
+        Ok(()) => Fate::Issue(None),
+        Err(e) => {
+            let message = match device.line {
+                Some(line) => e.at(&format!("line {line}")),
+                None => e.to_string(),
+            };
+            Fate::Refuse { message, hint: e.hint() }
+        }
     }
 }
 

@@ -2,7 +2,14 @@
 //! "Revocation").
 //!
 //! The platform keeps serial numbers without their issuers. It only adds: an entry that is there
-//! stays as it is, so an upload can be repeated.
+//! stays as it is, so an upload can be repeated. The list has an effect only where its check is switched
+//! on, which it is not by default: see [`switch`].
+
+mod switch;
+
+pub use switch::{CATEGORY, KEY, Switch, is_on, switch, turn, turn_request};
+
+use time::OffsetDateTime;
 
 use super::{Body, Client, Method, PlatformError, Request, trusted};
 use crate::crl::{Crl, Revoked, platform_csv};
@@ -14,13 +21,14 @@ pub const PATH: &str = "/tenant/trusted-certificates/settings/crl";
 /// entry takes several times that.
 const MOST_LIST: usize = 16 << 20;
 
-/// The requests that upload these revocations, 5000 in each at most.
-pub fn requests(revoked: &[Revoked]) -> Vec<Request> {
+/// The requests that upload these revocations, 5000 in each at most. Fresh ones have no date
+/// ([`platform_csv`]).
+pub fn requests(revoked: &[Revoked], now: OffsetDateTime) -> Vec<Request> {
     let request = |csv: String| {
         let body = Body::csv("revoked.csv", csv.into_bytes());
         Request::new(Method::Put, PATH, body).role(trusted::ROLE)
     };
-    platform_csv(revoked).into_iter().map(request).collect()
+    platform_csv(revoked, Some(now)).into_iter().map(request).collect()
 }
 
 /// Sends what [`requests`] has made.
@@ -30,7 +38,7 @@ pub fn upload(client: &Client, requests: &[Request]) -> Result<(), PlatformError
 
 /// The platform's list. Its signature is the platform's, whose certificate is not told here.
 pub fn download(client: &Client) -> Result<Crl, PlatformError> {
-    let request = Request::get(PATH).role(trusted::ROLE).at_most(MOST_LIST);
+    let request = Request::get(PATH).role(trusted::ROLE_READ).at_most(MOST_LIST);
     let request = request.accept("application/pkix-crl, */*");
     let answer = client.send(&request)?;
     Crl::from_der(&answer.body).map_err(|e| client.strange(&request, e.to_string()))
@@ -52,7 +60,8 @@ mod tests {
                 reason: Reason::KeyCompromise,
             })
             .collect();
-        let lines: Vec<usize> = requests(&revoked)
+        let now = datetime!(2026-03-01 12:00 UTC);
+        let lines: Vec<usize> = requests(&revoked, now)
             .iter()
             .map(|r| match &r.body {
                 Body::Csv { bytes, .. } => bytes.split(|b| *b == b'\n').count() - 2,
@@ -60,6 +69,6 @@ mod tests {
             })
             .collect();
         assert_eq!(lines, [5000, 1]);
-        assert!(requests(&[]).is_empty());
+        assert!(requests(&[], now).is_empty());
     }
 }

@@ -203,6 +203,21 @@ pub enum PlatformError {
         /// SHA-1 of the certificate.
         fingerprint: String,
     },
+    /// A certificate that is to be there, in whose place another one of the same CA is.
+    #[error(
+        "the tenant {tenant} has another certificate of {subject}, of the same name and key ({found}{until}): \
+         the CA was renewed"
+    )]
+    OtherOfCa {
+        /// The tenant.
+        tenant: String,
+        /// Subject of the CA.
+        subject: String,
+        /// SHA-1 of the one that is there.
+        found: String,
+        /// Its end, as the rest of a sentence.
+        until: String,
+    },
     /// The key that is to prove possession.
     #[error("the private key does not belong to the certificate of {subject}")]
     OtherKey {
@@ -258,10 +273,36 @@ pub enum PlatformError {
         host: String,
     },
     /// A client certificate that the platform does not take for one of a device.
-    #[error("{host} does not accept the device's certificate")]
+    #[error(
+        "{host} does not accept the device's certificate: the chain is not valid there, or revoked"
+    )]
     DeviceCertificate {
         /// Host and port.
         host: String,
+    },
+    /// A chain that the platform cannot parse (400 of a token).
+    #[error("{host} cannot read the chain in the header X-Ssl-Cert-Chain: {message}")]
+    ChainUnread {
+        /// Host and port.
+        host: String,
+        /// What the platform said.
+        message: Foreign,
+    },
+    /// A platform that gives no tokens for certificates (404 of a token).
+    #[error("{host} gives no tokens for certificates: {message}")]
+    NoTokens {
+        /// Host and port.
+        host: String,
+        /// What the platform said.
+        message: Foreign,
+    },
+    /// A device that is not registered, and could not be registered for its token (422).
+    #[error("{host} cannot register the device by itself: {message}")]
+    NotAutoRegistered {
+        /// Host and port.
+        host: String,
+        /// What the platform said.
+        message: Foreign,
     },
     /// The answer to an enrolment was lost, and with it the one-time password.
     #[error("the answer to the enrolment of {device:?} was lost: {reason}")]
@@ -329,12 +370,26 @@ impl PlatformError {
             Self::DeviceCertificate { .. } => {
                 "`c8y-pki device check` names the likely causes, step by step"
             }
+            Self::ChainUnread { .. } => {
+                "does a proxy that changes header fields stand between? If the device's issuer is uploaded, \
+                 present the certificate alone"
+            }
+            Self::NoTokens { .. } => {
+                "the feature may be off there: ask its operator; over MQTT a device gets a token without --https"
+            }
+            Self::NotAutoRegistered { .. } => {
+                "register the device: `c8y-pki registration upload`, or switch auto-registration on: \
+                 `c8y-pki tenant trust update NAME --auto-registration`"
+            }
             Self::Answer { .. } => "is it the address of a tenant, and not of a proxy or portal?",
             Self::Code { .. } => {
                 "check that the address is that of your tenant; `c8y-pki pop code --new` asks for \
                  another code. If that is refused too, ask the operator of the tenant"
             }
             Self::Unavailable { .. } => "try again later",
+            Self::OtherOfCa { .. } => {
+                "upload the new one beside it: `c8y-pki tenant trust add CERT`"
+            }
             Self::NotThere { .. } => "upload it first: `c8y-pki tenant trust add CERT`",
             Self::InAnotherTenant { .. } => "remove it there, or give this tenant a CA of its own",
             Self::OtherKey { .. } => "give the key of the CA whose certificate is proven",
@@ -416,7 +471,7 @@ impl PlatformError {
     pub(super) fn status(&self) -> Option<u16> {
         match self {
             Self::Refused { status, .. } => Some(*status),
-            Self::NotRegistered { .. } => Some(422),
+            Self::NotAutoRegistered { .. } => Some(422),
             Self::Forbidden { .. } => Some(403),
             Self::Unauthorized { .. } => Some(401),
             _ => None,

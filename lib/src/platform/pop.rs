@@ -178,6 +178,7 @@ pub fn prove<'k, E: From<PlatformError>>(
     now: OffsetDateTime,
 ) -> Result<(Proof, TrustedCertificate), E> {
     let fingerprint = certificate.fingerprint_sha1();
+    trusted::known_certificate(client, certificate)?;
     let found = code(client, &fingerprint, false, now)?;
     if found.proof_of_possession_valid {
         return Ok((Proof::AlreadyComplete, found));

@@ -36,6 +36,17 @@ pub struct Anchor {
     pub trusted: TrustedCertificate,
 }
 
+/// A CA of which the tenant has another certificate than the device presents.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Renewed {
+    /// What the tenant has.
+    pub trusted: TrustedCertificate,
+    /// Certificates from the device's own up to that of the CA, both included.
+    pub length: usize,
+    /// The end of the one that is presented.
+    pub presented_until: OffsetDateTime,
+}
+
 /// What a tenant says about a device. None stands for what it does not tell.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Standing {
@@ -51,6 +62,11 @@ pub struct Standing {
     pub registered: Option<bool>,
     /// Whether a certificate of the chain is in the tenant's list of revocations.
     pub revoked: Option<bool>,
+    /// Whether the tenant looks at that list: off unless somebody has switched it on.
+    pub revocation_checked: Option<bool>,
+    /// An uploaded certificate of the same name and key as one that is presented, and another one all the
+    /// same: the CA was renewed. Only where the device leads to no uploaded certificate otherwise.
+    pub renewed: Option<Renewed>,
     /// The time by the platform's clock.
     pub time: Option<OffsetDateTime>,
     /// What could not be asked, and why.
@@ -70,6 +86,7 @@ pub struct Inquiry<'a> {
     tenant: Once<(Tenant, Option<OffsetDateTime>)>,
     trusted: Once<Vec<Uploaded>>,
     revoked: Once<Vec<Serial>>,
+    checked: Once<Option<bool>>,
 }
 
 /// An uploaded certificate, and itself where it can be read.
@@ -84,7 +101,7 @@ impl<'a> Inquiry<'a> {
     pub fn new(client: &'a Client, id_type: impl Into<String>) -> Self {
         let (tenant, trusted, revoked) = (Once::new(), Once::new(), Once::new());
         let (id_type, id_types) = (id_type.into(), HashMap::new());
-        Self { client, id_type, id_types, tenant, trusted, revoked }
+        Self { client, id_type, id_types, tenant, trusted, revoked, checked: Once::new() }
     }
 
     /// With the types of those devices that have one of their own, by their ids.
@@ -107,7 +124,11 @@ impl<'a> Inquiry<'a> {
         standing.time = *time;
         let trusted = self.trusted.get_or_init(|| told(trusted::list(self.client).map(readable)));
         if let Some(trusted) = standing.take(trusted) {
-            standing.anchors = Some(anchors(trusted, presented));
+            let anchors = anchors(trusted, presented);
+            if anchors.is_empty() {
+                standing.renewed = renewed(trusted, presented);
+            }
+            standing.anchors = Some(anchors);
             standing.above = above(trusted, presented);
         }
         let revoked = self.revoked.get_or_init(|| told(self.revocations()));
@@ -115,6 +136,9 @@ impl<'a> Inquiry<'a> {
             standing.revoked =
                 Some(presented.iter().any(|c| revoked.iter().any(|r| is_same(r, &c.serial))));
         }
+        let checked =
+            self.checked.get_or_init(|| told(crl::is_on(self.client).map(|switch| switch.known())));
+        standing.revocation_checked = standing.take(checked).copied().flatten();
         let registered = told(self.registered(device));
         standing.registered = standing.take(&registered).copied();
         standing
@@ -200,6 +224,18 @@ fn anchors(uploaded: &[Uploaded], presented: &[Certificate]) -> Vec<Anchor> {
         found.extend(issuer.map(anchor));
     }
     found
+}
+
+/// A presented CA of which the tenant has another certificate.
+fn renewed(uploaded: &[Uploaded], presented: &[Certificate]) -> Option<Renewed> {
+    let twin = |cert: &Certificate| {
+        let is_twin = |u: &&Uploaded| u.certificate.as_ref().is_some_and(|c| c.is_renewal_of(cert));
+        uploaded.iter().find(is_twin)
+    };
+    presented.iter().enumerate().skip(1).find_map(|(at, cert)| {
+        let (trusted, presented_until) = (twin(cert)?.trusted.clone(), cert.not_after);
+        Some(Renewed { trusted, length: at + 1, presented_until })
+    })
 }
 
 fn above(uploaded: &[Uploaded], presented: &[Certificate]) -> Option<TrustedCertificate> {

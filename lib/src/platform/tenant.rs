@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::crl::{self, Switch};
 use super::lenient::AtMost;
 use super::{Client, PlatformError, Request, trusted};
 
@@ -78,6 +79,8 @@ pub struct Status {
     pub trusted_certificates: May,
     /// Whether the user may register devices in bulk.
     pub registration: May,
+    /// Whether the tenant looks at its list of revocations.
+    pub revocation_check: Switch,
     /// The trusted certificates, where the user may see them.
     #[serde(skip)]
     pub trusted: Option<Vec<trusted::TrustedCertificate>>,
@@ -109,6 +112,7 @@ pub fn status(client: &Client) -> Result<Status, PlatformError> {
             None => May::No,
         },
         registration: has(&[ROLE_DEVICES]),
+        revocation_check: crl::switch(client)?,
         user: user.map(|u| u.user_name),
         trusted,
     })

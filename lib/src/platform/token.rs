@@ -39,16 +39,69 @@ struct Answer {
 
 /// Gets a token over TLS that presents the device's certificate.
 ///
-/// Errors: [`PlatformError::DeviceCertificate`] if the platform does not accept it.
+/// Errors: [`PlatformError::DeviceCertificate`] if the platform does not accept it (401);
+/// [`PlatformError::ChainUnread`] (400), [`PlatformError::NoTokens`] (404),
+/// [`PlatformError::NotAutoRegistered`] (422).
 pub(crate) fn fetch(
     settings: &Settings,
     tls: ClientConfig,
     chain: &[Certificate],
 ) -> Result<Password, PlatformError> {
     let client = Client::over(Transport::with_tls(settings, tls)?, settings)?;
-    let answer: Answer = client.json(&request(chain)).map_err(|e| match e {
-        PlatformError::Unauthorized { host, .. } => PlatformError::DeviceCertificate { host },
-        other => other,
-    })?;
+    let answer: Answer = client.json(&request(chain)).map_err(|e| in_words(e, client.host()))?;
     Ok(Password::new(answer.token))
+}
+
+/// The refusals that the vendor's description names (`POST /devicecontrol/deviceAccessToken`).
+fn in_words(error: PlatformError, host: &str) -> PlatformError {
+    let host = host.to_owned();
+    match error {
+        PlatformError::Unauthorized { .. } => PlatformError::DeviceCertificate { host },
+        PlatformError::Refused { status: 400, message, .. } => {
+            PlatformError::ChainUnread { host, message }
+        }
+        PlatformError::Refused { status: 404, message, .. } => {
+            PlatformError::NoTokens { host, message }
+        }
+        PlatformError::Refused { status: 422, message, .. } => {
+            PlatformError::NotAutoRegistered { host, message }
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_documented_refusal_has_words_of_its_own() {
+        let refused = |status| {
+            let (path, message) = ("/devicecontrol/deviceAccessToken".to_owned(), "why".into());
+            let error = PlatformError::Refused { method: Method::Post, path, status, message };
+            let error = in_words(error, "acme:8443");
+            (error.to_string(), error.hint())
+        };
+        for (status, words) in [
+            (400, "acme:8443 cannot read the chain in the header X-Ssl-Cert-Chain: why"),
+            (404, "acme:8443 gives no tokens for certificates: why"),
+            (422, "acme:8443 cannot register the device by itself: why"),
+        ] {
+            let (said, hint) = refused(status);
+            assert_eq!(said, words);
+            assert!(hint.is_some(), "{status}");
+        }
+        assert!(refused(409).0.contains("with 409"), "others stay as they are");
+        let login = String::new();
+        let error = PlatformError::Unauthorized {
+            host: "acme:8443".to_owned(),
+            login,
+            message: None,
+        };
+        let said = in_words(error, "acme:8443").to_string();
+        assert_eq!(
+            said,
+            "acme:8443 does not accept the device's certificate: the chain is not valid there, or revoked"
+        );
+    }
 }

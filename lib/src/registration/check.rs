@@ -62,8 +62,14 @@ impl Report {
     }
 }
 
-/// Checks the octets of a registration CSV for devices with certificates.
+/// Checks the octets of a registration CSV for devices with certificates, which are new: an id that the
+/// platform refuses for those is an error.
 pub fn check(file: &str, bytes: &[u8]) -> Report {
+    check_as(file, bytes, Level::Error)
+}
+
+/// The same for devices that may exist under such ids: `forbidden` is how bad one is.
+pub(crate) fn check_as(file: &str, bytes: &[u8], forbidden: Level) -> Report {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let delimiter = separator(bytes);
     let mut report = Report {
@@ -106,7 +112,7 @@ pub fn check(file: &str, bytes: &[u8]) -> Report {
         }
     }
     check_headers(&mut report);
-    let mut rows = Rows::new(&report.columns);
+    let mut rows = Rows::new(&report.columns, forbidden);
     let mut row = csv::StringRecord::new();
     loop {
         match reader.read_record(&mut row) {
@@ -187,15 +193,17 @@ struct Rows {
     columns: HashMap<String, usize>,
     /// How many columns there are.
     width: usize,
+    /// How bad an id is that no new device may have.
+    forbidden: Level,
 }
 
 impl Rows {
-    fn new(headers: &[String]) -> Self {
+    fn new(headers: &[String], forbidden: Level) -> Self {
         let mut columns = HashMap::with_capacity(headers.len());
         for (index, header) in headers.iter().enumerate() {
             columns.entry(header.clone()).or_insert(index);
         }
-        Self { seen: HashMap::new(), columns, width: headers.len() }
+        Self { seen: HashMap::new(), columns, width: headers.len(), forbidden }
     }
 
     fn check(&mut self, report: &mut Report, row: &csv::StringRecord, line: u64) {
@@ -220,8 +228,20 @@ impl Rows {
             self.check_id(report, line, &id);
         }
         let value = |name: &str| self.columns.get(name).and_then(|index| row.get(*index));
-        check_auth(report, line, value("AUTH_TYPE"), value("CREDENTIALS"));
-        if let Some(otp) = value("ENROLLMENT_OTP").filter(|v| !v.is_empty()) {
+        let otp = value("ENROLLMENT_OTP").filter(|v| !v.is_empty());
+        let credentials = value("CREDENTIALS").filter(|v| !v.is_empty());
+        match (otp, credentials) {
+            // Platform: "Bulk registration".
+            (Some(_), Some(_)) => {
+                let message = "CREDENTIALS stands beside ENROLLMENT_OTP: the platform skips it, and the \
+                               device enrols with the one-time password";
+                let hint = Some("leave CREDENTIALS empty: the device cannot log in with it");
+                report.add(Level::Warning, line, message.to_owned(), hint);
+                check_auth(report, line, value("AUTH_TYPE"), None);
+            }
+            (_, credentials) => check_auth(report, line, value("AUTH_TYPE"), credentials),
+        }
+        if let Some(otp) = otp {
             check_otp(report, line, otp);
         }
         if let Some(shell) = value("SHELL").filter(|v| !v.is_empty() && *v != "1") {
@@ -246,6 +266,9 @@ impl Rows {
         match DeviceId::parse(id) {
             Err(e) => report.error(line, e.to_string(), e.hint().as_deref()),
             Ok(id) => {
+                if let Err(e) = id.check_new() {
+                    report.add(self.forbidden, line, e.to_string(), e.hint().as_deref());
+                }
                 if let Some(first) = self.seen.insert(id.folded(), line) {
                     let message = format!("device id {:?} is in line {first} too", id.as_str());
                     report.error(line, message, Some("each device needs a row of its own"));
@@ -299,6 +322,7 @@ mod tests {
         for (headers, row, expected) in [
             (";CREDENTIALS", ";secret", "CREDENTIALS is not empty"),
             (";ENROLLMENT_OTP", ";short", "5 characters"),
+            (";ENROLLMENT_OTP;CREDENTIALS", ";once-4711;x", "the platform skips it"),
             (";TYPE;NAME;SHELL", ";t;n;yes", "it takes 1"),
             (";PATH;NAME", ";p;n", "needs the column TYPE"),
             (";TYPE;NAME;PATH", ";;n;p", "TYPE is empty"),
@@ -318,6 +342,14 @@ mod tests {
         }
         assert!(messages("NAME\nx\n").iter().any(|m| m.contains("no column ID")));
         assert!(messages("ID;AUTH_TYPE\n").iter().any(|m| m.contains("no row")));
+    }
+
+    #[test]
+    fn credentials_beside_a_one_time_password_are_no_error() {
+        let csv = "ID;AUTH_TYPE;CREDENTIALS;ENROLLMENT_OTP\nx;CERTIFICATES;hunter2;once-4711\n";
+        let report = check("r.csv", csv.as_bytes());
+        assert!(report.is_good(), "{report:?}");
+        assert!(!format!("{report:?}").contains("hunter2"));
     }
 
     #[test]

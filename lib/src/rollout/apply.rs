@@ -19,6 +19,7 @@ use crate::crypto::{KeyPolicy, random_password};
 use crate::files::{self, Access};
 use crate::issue::Outliving;
 use crate::key::pkcs11::TokenKey;
+use crate::platform::crl::Switch;
 use crate::platform::standing::{ID_TYPE, Inquiry};
 use crate::platform::{Client, PlatformError};
 use crate::registration;
@@ -93,6 +94,8 @@ pub(super) fn choose(spec: &Spec, given: Password) -> Result<ChosenPassword, Rol
 pub struct Report {
     /// The steps of its plan, and whether each is done.
     pub steps: Vec<Step>,
+    /// Whether the tenant looks at its list of revocations; none without a tenant.
+    pub revocation_check: Option<Switch>,
     /// What became of the devices.
     pub devices: Summary,
     /// What became of them at the tenant, if they were to be registered there.
@@ -175,7 +178,14 @@ pub fn apply(
         done(&mut steps, &["devices"]);
     }
     let is_stopped = devices.stopped;
-    let mut report = Report { steps, devices, registered: None, connected: None, failure: None };
+    let mut report = Report {
+        steps,
+        revocation_check: plan.revocation_check,
+        devices,
+        registered: None,
+        connected: None,
+        failure: None,
+    };
     if is_stopped {
         // A list for the platform names devices that have a certificate, all of them.
         return Ok(report);

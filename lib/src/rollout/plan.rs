@@ -9,9 +9,10 @@ use super::spec::{CaSpec, Spec};
 use super::{Remote, RolloutError, tenant};
 use crate::authority::{Ca, KeyPlace, Pki};
 use crate::bulk::list::{Device, DeviceList};
-use crate::bulk::{BulkError, is_complete};
+use crate::bulk::{BulkError, Fault, Faults, is_complete};
 use crate::files;
 use crate::key::pkcs11::{KeyUri, is_one_token};
+use crate::platform::crl::{self, Switch};
 use crate::registration;
 use crate::registry::Standing;
 use crate::secret::{ChosenPassword, WeakPassword};
@@ -88,6 +89,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What is wrong with the password given for keys of new CAs, where a weak one is allowed.
     pub weak_password: Option<WeakPassword>,
+    /// Whether the tenant looks at its list of revocations; none without a tenant.
+    pub revocation_check: Option<Switch>,
     pub(super) list: DeviceList,
     pub(super) registration: Option<String>,
 }
@@ -149,7 +152,9 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
             Some(csv)
         }
     };
+    let mut revocation_check = None;
     if let (Some(wanted), Some(client)) = (&spec.tenant, remote.client) {
+        revocation_check = Some(crl::switch(client)?);
         steps.extend(tenant::plan(spec, wanted, &existing, registration.as_deref(), client)?);
     }
     if let Some(wanted) = remote.connect {
@@ -159,7 +164,7 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
         let target = wanted.check.target.to_string();
         steps.push(Step::new(Action::Connect, "connect", target, detail).of(count));
     }
-    Ok(Plan { steps, weak_password, list, registration })
+    Ok(Plan { steps, weak_password, revocation_check, list, registration })
 }
 
 /// What is wrong with the password that is given for keys of new CAs, if a weak one may be used. One that
@@ -257,14 +262,34 @@ fn ca_step(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<Step, Rollou
     Ok(Step::new(action, "ca", &wanted.name, format!("{}{under}", wanted.subject)))
 }
 
+/// Holds the id of a device that was never issued to what the platform takes.
+fn new_id(device: &Device, faults: &mut Faults) {
+    if let Err(e) = device.id.check_new() {
+        let line = device.line.map_or_else(String::new, |line| format!("line {line}"));
+        faults.add(Fault {
+            id: device.id.to_string(),
+            line: device.line,
+            message: e.at(&line),
+            hint: e.hint(),
+        });
+    }
+}
+
 fn device_step(spec: &Spec, devices: &[Device], pki: Option<&Pki>) -> Result<Step, RolloutError> {
     let mut issued = HashSet::new();
+    let mut faults = Faults::default();
+    if pki.is_none() {
+        devices.iter().for_each(|device| new_id(device, &mut faults));
+    }
     if let Some(pki) = pki {
         let mut standings = pki.registry().standings()?;
         for device in devices {
             let folded = device.id.folded();
             let known = match standings.of(&folded)? {
-                Standing::Unknown => false,
+                Standing::Unknown => {
+                    new_id(device, &mut faults);
+                    false
+                }
                 Standing::Live => true,
                 // Revoked devices are left alone.
                 Standing::Former => {
@@ -275,6 +300,9 @@ fn device_step(spec: &Spec, devices: &[Device], pki: Option<&Pki>) -> Result<Ste
                 issued.insert(folded);
             }
         }
+    }
+    if faults.count > 0 {
+        return Err(BulkError::Faults { faults, total: devices.len() }.into());
     }
     let live = issued.len();
     let new = devices.len() - live;

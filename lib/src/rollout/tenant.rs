@@ -55,7 +55,8 @@ pub(super) fn plan(
     for name in &wanted.cas {
         let certificate = existing.iter().find(|ca| ca.name == *name).map(Ca::certificate);
         let found = certificate.and_then(|c| find(&there, c));
-        steps.push(trust_step(name, wanted, found, client.tenant()?));
+        let former = certificate.and_then(|c| trusted::renewals_of(&there, c).into_iter().next());
+        steps.push(trust_step(name, wanted, (found, former), client.tenant()?));
         if wanted.prove {
             steps.push(proof_step(name, found));
         }
@@ -86,7 +87,7 @@ fn settings(wanted: &TenantSpec) -> Change {
 fn trust_step(
     name: &str,
     wanted: &TenantSpec,
-    found: Option<&TrustedCertificate>,
+    (found, former): (Option<&TrustedCertificate>, Option<&TrustedCertificate>),
     tenant: &str,
 ) -> Step {
     let action = match found {
@@ -95,7 +96,14 @@ fn trust_step(
         Some(_) => Action::Keep,
     };
     let auto = if wanted.auto_registration { "with" } else { "without" };
-    let detail = format!("trusted by {tenant}, {auto} auto-registration");
+    let mut detail = format!("trusted by {tenant}, {auto} auto-registration");
+    if let (None, Some(former)) = (found, former) {
+        let until = former.not_after.map_or_else(String::new, |t| format!(", until {}", t.date()));
+        detail = format!(
+            "{detail}; the CA was renewed: the tenant has its other certificate ({}{until})",
+            former.fingerprint
+        );
+    }
     Step::new(action, "trust", name, detail)
 }
 

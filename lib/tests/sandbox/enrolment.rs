@@ -226,7 +226,7 @@ fn revocations_go_up_in_pieces_and_come_down_as_a_list() {
     let client = tenant.admin();
     assert!(crl::download(&client).unwrap().revoked.is_empty());
     for _ in 0..2 {
-        crl::upload(&client, &crl::requests(&all)).unwrap();
+        crl::upload(&client, &crl::requests(&all, at + time::Duration::days(30))).unwrap();
         let mut found = crl::download(&client).unwrap().revoked;
         found.sort_by(|a, b| a.serial.cmp(&b.serial));
         let same = |(a, b): (&Revoked, &Revoked)| (&a.serial, a.at) == (&b.serial, b.at);

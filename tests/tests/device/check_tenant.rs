@@ -66,7 +66,8 @@ fn the_text_says_what_the_tenant_says() {
     let at = refused();
     let text = at.run(&line(&at, "gw-1")).expect(1).stdout;
     let wanted = "tenant: t1001 at localhost says: CA uploaded: yes (Root), enabled: yes, \
-                  auto-registration: no, proof complete: yes, device registered: no, revoked: no\n";
+                  auto-registration: no, proof complete: yes, device registered: no, revoked: no, \
+                  revocation checked: no\n";
     assert!(text.contains(wanted), "{text}");
     let cause = " 1. auto-registration is off for the CA, and the device gw-1 is not registered (the \
                  tenant says so)\n";

@@ -1,5 +1,6 @@
 //! `tenant`, `pop`, `registration` and `rollout` against a sandbox tenant over HTTP.
 
+mod crl;
 mod hostile;
 mod outputs;
 mod pop;

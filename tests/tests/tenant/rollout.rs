@@ -154,6 +154,7 @@ fn revokes(at: &AtTenant) {
     assert_eq!(at.ok("tenant crl upload"), "Nothing is revoked.\n");
     at.cli.ok("device revoke a --reason keyCompromise");
     hold(&at.cli, "b");
+    at.ok("tenant crl enable");
     let dry = at.ok("tenant crl upload --dry-run");
     assert!(dry.starts_with("PUT /tenant/trusted-certificates/settings/crl\n"), "{dry}");
     assert!(dry.contains("SERIALNO,DATE\n"), "{dry}");

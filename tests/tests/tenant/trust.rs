@@ -74,6 +74,32 @@ fn several_at_once_are_listed_shown_changed_and_removed() {
 }
 
 #[test]
+fn a_ca_that_was_renewed_is_not_called_unknown() {
+    let at = with_cas();
+    at.ok("tenant trust add --ca line");
+    at.cli.ok("ca renew line --ca-password-file pw --days 3000");
+    let list = at.run("tenant trust list").expect(0);
+    assert!(
+        list.stderr.contains("was renewed, and the tenant has another certificate of it"),
+        "{list:?}"
+    );
+    let proof = at.run("pop prove --ca line --ca-password-file pw").expect(1);
+    assert!(
+        proof.error().contains("of the same name and key") && proof.error().contains("was renewed")
+    );
+    let shown = at.run("tenant trust show pki/ca/line/cert.pem").expect(1);
+    assert!(shown.error().ends_with("the CA was renewed"), "{shown:?}");
+    let added = at.run("tenant trust add --ca line --json").expect(0);
+    let told = at.run("tenant trust add --ca line").expect(0);
+    assert!(told.stderr.contains("of the same name and key"), "{told:?}");
+    let former = at.list("trusted_certificates").len();
+    assert_eq!((former, added.json()["renewals"].as_array().map(Vec::len)), (2, Some(1)));
+    let both = at.run("tenant trust list").expect(0);
+    assert!(both.stderr.contains("several certificates of its name and key"), "{both:?}");
+    assert!(!both.stderr.contains("warning"), "{both:?}");
+}
+
+#[test]
 fn a_ca_of_another_tenant_is_told() {
     let at = with_cas();
     let other = [("C8Y_USER", "t1002/admin")];
@@ -169,5 +195,6 @@ fn a_clock_that_is_not_the_tenants_writes_nothing_there() {
     let kept = audit.lines().filter(|line| line.contains(",clock,")).collect::<Vec<_>>();
     assert!(kept.len() == 1 && kept[0].contains("the tenant"), "{audit}");
     at.sandbox.set_date_off(Duration::minutes(5));
+    at.ok("tenant crl enable");
     at.ok("tenant crl upload");
 }

@@ -4,7 +4,7 @@
 use c8y_pki::sandbox::{Faults, Settings};
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::{Cli, Outcome};
-use c8y_pki_tests::workshop::{Made, bundle, ca, device, root, upload, upload_as};
+use c8y_pki_tests::workshop::{Made, bundle, ca, device, renewed, root, upload, upload_as};
 
 use crate::rows::row;
 
@@ -75,6 +75,22 @@ fn chain_incomplete() {
     bench.present(&[&bench.device, &bench.line]);
     let report = row("chain-incomplete").holds_truly(&bench.check().expect(1), &bench.at);
     assert_eq!(report["tenant"]["presented"], false, "{report}");
+}
+
+#[test]
+fn ca_renewed() {
+    let bench = Bench::new();
+    upload(&bench.at, &bench.line, "--prove --auto-registration");
+    let line = renewed(&bench.line, Some(&bench.root));
+    bench.present(&[&bench.device, &line, &bench.root]);
+    let report = row("ca-renewed").holds_truly(&bench.check().expect(1), &bench.at);
+    let fingerprint = bench.line.certificate.fingerprint_sha1();
+    assert_eq!(report["tenant"]["renewed"]["fingerprint"], *fingerprint, "{report}");
+    let causes = report["causes"].to_string();
+    assert!(!causes.contains("not uploaded") && !causes.contains("chain-incomplete"), "{report}");
+    // What the remedy says lets it in.
+    upload(&bench.at, &line, "--prove --auto-registration");
+    bench.check().expect(0);
 }
 
 #[test]

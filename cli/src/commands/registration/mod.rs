@@ -144,7 +144,10 @@ impl Devices<'_> {
     /// Visits all of them, without holding them all.
     fn each(&self, mut visit: impl FnMut(&Device) -> Result<()>) -> Result<()> {
         match self {
-            Self::List(list) => list.each(|device| visit(&device)),
+            Self::List(list) => list.each(|device| {
+                device.id.check_new()?;
+                visit(&device)
+            }),
             Self::Registry { registry, ca, .. } => {
                 let filter = Filter {
                     ca: *ca,

@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicBool;
 use c8y_pki::device::check::Check;
 use c8y_pki::device::link::Target;
 use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::platform::crl::Switch;
 use c8y_pki::platform::{Client, bare_host};
 use c8y_pki::rollout::report::{self, At, Picture};
 use c8y_pki::rollout::spec::Spec;
@@ -120,6 +121,7 @@ fn sample(text: &str) -> std::result::Result<Sample, String> {
 struct Planned<'a> {
     plan: &'a [Step],
     changes: bool,
+    revocation_check: Option<Switch>,
 }
 
 #[derive(Serialize)]
@@ -162,8 +164,12 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
     }
     if args.plan {
         let plan = plan?;
-        let planned = Planned { plan: &plan.steps, changes: plan.changes() };
-        out.result(&planned, |p| show::plan(p.plan, p.changes))?;
+        let planned = Planned {
+            plan: &plan.steps,
+            changes: plan.changes(),
+            revocation_check: plan.revocation_check,
+        };
+        out.result(&planned, |p| show::plan(p.plan, p.changes, p.revocation_check))?;
         return Ok(Outcome::Done);
     }
     if let Ok(plan) = &plan

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use c8y_pki::platform::crl::Switch;
 use c8y_pki::rollout::spec::Spec;
 use c8y_pki::rollout::{Action, Connected, NotConnected, Registered, Report, Step};
 
@@ -11,9 +12,11 @@ use crate::render::{as_line, count, printable, table};
 const MOST_ROWS: usize = 20;
 
 /// The steps of a plan.
-pub(super) fn plan(steps: &[Step], changes: bool) -> String {
+pub(super) fn plan(steps: &[Step], changes: bool, check: Option<Switch>) -> String {
     let end = if changes { "" } else { "Everything is in place.\n" };
-    table(&[], steps.iter().map(|step| row(step, planned(step))).collect()) + end
+    table(&[], steps.iter().map(|step| row(step, planned(step))).collect())
+        + end
+        + revocation(check)
 }
 
 /// What was done.
@@ -33,7 +36,20 @@ pub(super) fn report(report: &Report, spec: &Spec) -> String {
     });
     text.extend(report.registered.as_ref().map(registered));
     text.extend(report.connected.as_ref().map(connected));
+    text.push_str(revocation(report.revocation_check));
     text + &places(spec)
+}
+
+/// What a list of revocations is good for at the tenant; nothing is said where there is none.
+fn revocation(check: Option<Switch>) -> &'static str {
+    match check {
+        Some(Switch::On) => "revocation    checked by the tenant\n",
+        Some(Switch::Off) => {
+            "revocation    NOT checked by the tenant: revoked devices get in (`c8y-pki tenant crl enable`)\n"
+        }
+        Some(Switch::Unknown) => "revocation    not known whether the tenant checks it\n",
+        None => "",
+    }
 }
 
 fn row(step: &Step, word: &str) -> Vec<String> {

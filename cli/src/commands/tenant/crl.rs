@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::crl::{Crl, Reason, Revoked};
 use c8y_pki::files::{Access, Existing};
-use c8y_pki::platform::crl;
+use c8y_pki::platform::crl::{self, Switch};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::clock;
-use crate::failure::{Outcome, Result};
+use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
 use crate::render::{as_line, count};
@@ -22,12 +22,17 @@ pub(crate) enum CrlCommand {
     /// Upload what the registry has revoked
     #[command(after_help = "\
 The platform only adds; what it has already stays as it is. It looks at the list only where the
-check is switched on in the tenant. Certificates on hold are left out: the platform knows no way
-back.
+check is switched on in the tenant, which it is not by default: while it is off, revoked devices are
+still let in, and the upload ends with exit code 1. Certificates on hold are left out: the platform
+knows no way back. A revocation of the last day goes up without a date, which means now.
 
 Examples:
   c8y-pki tenant crl upload
-  c8y-pki tenant crl upload --ca line-7 --dry-run")]
+  c8y-pki tenant crl upload --ca line-7 --dry-run
+
+Exit codes: 0 sent, and the tenant looks at its list, or this user may not know whether it does (a
+warning says so); 1 sent, and the tenant does not look at its list; 2 wrong credentials or rights;
+3 not reached.")]
     Upload(UploadArgs),
     /// Download the platform's list, signed by the platform
     #[command(after_help = "\
@@ -35,6 +40,49 @@ Examples:
   c8y-pki tenant crl download --out platform.crl
   c8y-pki tenant crl download --json")]
     Download(DownloadArgs),
+    /// Say whether the tenant looks at its revocation list
+    #[command(after_help = "\
+Reads the tenant option configuration/crl.offline.check.enabled; one that was never set is off.
+
+Examples:
+  c8y-pki tenant crl status
+  c8y-pki tenant crl status --json
+
+Exit codes: 0 on; 1 off; 2 wrong credentials, or no right to read options; 3 not reached.")]
+    Status {
+        #[command(flatten)]
+        tenant: TenantArgs,
+    },
+    /// Let the tenant look at its revocation list: revoked devices are refused from then on
+    #[command(after_help = "\
+Sets the tenant option configuration/crl.offline.check.enabled to true.
+
+Examples:
+  c8y-pki tenant crl enable
+  c8y-pki tenant crl enable --dry-run
+
+Exit codes: 0 on, also when it was before; 2 wrong credentials or rights; 3 not reached.")]
+    Enable(TurnArgs),
+    /// Let the tenant look at its revocation list no more: revoked devices are let in again
+    #[command(after_help = "\
+Sets the tenant option configuration/crl.offline.check.enabled to false. The list stays as it is.
+
+Examples:
+  c8y-pki tenant crl disable
+  c8y-pki tenant crl disable --dry-run
+
+Exit codes: 0 off, also when it was before; 2 wrong credentials or rights; 3 not reached.")]
+    Disable(TurnArgs),
+}
+
+/// Arguments of `tenant crl enable` and `disable`.
+#[derive(Debug, Args)]
+pub(crate) struct TurnArgs {
+    /// Print the request, send nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    tenant: TenantArgs,
 }
 
 /// Arguments of `tenant crl upload`.
@@ -71,12 +119,17 @@ struct Uploaded {
     revocations: usize,
     on_hold: usize,
     requests: usize,
+    /// Whether the tenant looks at its list; none where nothing was sent.
+    revocation_check: Option<Switch>,
 }
 
 pub(super) fn run(command: &CrlCommand, pki: &Path, out: Output) -> Result {
     match command {
         CrlCommand::Upload(args) => upload(args, pki, out),
         CrlCommand::Download(args) => download(args, out),
+        CrlCommand::Status { tenant } => status(tenant, out),
+        CrlCommand::Enable(args) => turn(args, true, out),
+        CrlCommand::Disable(args) => turn(args, false, out),
     }
 }
 
@@ -84,31 +137,111 @@ fn upload(args: &UploadArgs, dir: &Path, out: Output) -> Result {
     let mut revoked = revoked(&args.ca, dir, out)?;
     let all = revoked.len();
     revoked.retain(|r| args.with_holds || r.reason != Reason::CertificateHold);
-    let requests = crl::requests(&revoked);
+    let requests = crl::requests(&revoked, OffsetDateTime::now_utc());
     if args.dry_run {
         if requests.is_empty() {
             out.note("Nothing is revoked: there is nothing to send.");
         }
         return show_requests(&requests, out);
     }
-    let mut tenant = String::new();
+    let (mut tenant, mut check) = (String::new(), None);
     if !revoked.is_empty() {
         let client = args.tenant.connect(out)?;
         client.tenant()?.clone_into(&mut tenant);
         clock::hold_to(&client, dir, out)?;
         crl::upload(&client, &requests)?;
+        check = Some(crl::switch(&client)?);
     }
     let on_hold = all - revoked.len();
-    let done = Uploaded { revocations: revoked.len(), on_hold, requests: requests.len() };
+    let done = Uploaded {
+        revocations: revoked.len(),
+        on_hold,
+        requests: requests.len(),
+        revocation_check: check,
+    };
     out.result(&done, |d| match d.revocations {
         0 if d.on_hold > 0 => "Nothing is revoked but for holds.\n".to_owned(),
         0 => "Nothing is revoked.\n".to_owned(),
-        n => as_line(&format!("{} sent to tenant {tenant}", count(n, "revocation"))),
+        n => {
+            as_line(&format!("{} sent to tenant {tenant}{}", count(n, "revocation"), effect(check)))
+        }
     })?;
     if on_hold > 0 {
         out.note(&format!("{} on hold left out (--with-holds)", count(on_hold, "certificate")));
     }
+    match check {
+        Some(Switch::Off) => Err(Failure::no(
+            format!(
+                "the tenant {tenant} does not look at its revocation list: revoked devices get in"
+            ),
+            "switch the check on: `c8y-pki tenant crl enable`",
+        )),
+        Some(Switch::Unknown) => {
+            out.warning(&format!(
+                "whether the tenant {tenant} looks at its revocation list is not known: reading it needs \
+                 ROLE_OPTION_MANAGEMENT_READ"
+            ));
+            Ok(Outcome::Done)
+        }
+        Some(Switch::On) | None => Ok(Outcome::Done),
+    }
+}
+
+/// What a list that was sent does.
+fn effect(check: Option<Switch>) -> &'static str {
+    match check {
+        Some(Switch::On) => ", which looks at its list",
+        Some(Switch::Off) => ", which does not look at its list",
+        Some(Switch::Unknown) | None => "",
+    }
+}
+
+#[derive(Serialize)]
+struct Turned {
+    tenant: String,
+    revocation_check: Switch,
+    /// Whether it was switched now.
+    changed: bool,
+}
+
+fn status(args: &TenantArgs, out: Output) -> Result {
+    let client = args.connect(out)?;
+    let (tenant, check) = (client.tenant()?.to_owned(), crl::is_on(&client)?);
+    let found = Turned { tenant, revocation_check: check, changed: false };
+    out.result(&found, turned)?;
+    if check == Switch::Unknown {
+        return Err(Failure::no(
+            format!("the option {} is neither true nor false", crl::KEY),
+            "set it: `c8y-pki tenant crl enable`",
+        ));
+    }
+    Ok(Outcome::of(check == Switch::On))
+}
+
+fn turn(args: &TurnArgs, on: bool, out: Output) -> Result {
+    if args.dry_run {
+        return show_requests(&[crl::turn_request(on)], out);
+    }
+    let client = args.tenant.connect(out)?;
+    let tenant = client.tenant()?.to_owned();
+    // What cannot be read may be written all the same.
+    let changed = crl::switch(&client)?.known() != Some(on);
+    if changed {
+        crl::turn(&client, on)?;
+    }
+    let revocation_check = if on { Switch::On } else { Switch::Off };
+    out.result(&Turned { tenant, revocation_check, changed }, turned)?;
     Ok(Outcome::Done)
+}
+
+fn turned(found: &Turned) -> String {
+    let now = match found.revocation_check {
+        Switch::On => "on: the tenant refuses devices that are in its list",
+        Switch::Off => "off: the tenant does not look at its list, revoked devices get in",
+        Switch::Unknown => "not known",
+    };
+    let word = if found.changed { " (changed)" } else { "" };
+    as_line(&format!("revocation check of {}: {now}{word}", found.tenant))
 }
 
 /// What the CAs have revoked; of all CAs if none is named. CAs with one name share a list.

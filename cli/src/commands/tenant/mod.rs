@@ -36,7 +36,7 @@ Exit codes: 0 the user may all that a rollout needs, as far as the platform tell
     /// Show, make, renew and switch on the platform's own CA for the tenant, at which devices enrol
     #[command(subcommand)]
     Authority(authority::AuthorityCommand),
-    /// Upload revocations, download the platform's revocation list
+    /// Upload revocations, download the platform's revocation list, switch its check on or off
     #[command(subcommand)]
     Crl(crl::CrlCommand),
 }

@@ -1,5 +1,6 @@
 //! `tenant status`: can it be reached, which one is it, what may the user do.
 
+use c8y_pki::platform::crl::Switch;
 use c8y_pki::platform::tenant::{self, May, ROLE_DEVICES, Status};
 use c8y_pki::platform::trusted::{self, TrustedCertificate};
 use serde::Serialize;
@@ -61,11 +62,21 @@ fn text(view: &View) -> String {
     line("user", status.user.as_deref().unwrap_or("not told"));
     line("trusted CAs", &may(status.trusted_certificates, trusted::ROLE));
     line("registration", &may(status.registration, ROLE_DEVICES));
+    line("revocation", revocation(status.revocation_check));
     if let Some(Counts { total, enabled, proven, expired }) = &view.trusted {
         let total = count(*total, "trusted certificate");
         line("", &format!("{total}: {enabled} enabled, {proven} proven, {expired} expired"));
     }
     text
+}
+
+/// What its list of revocations is good for.
+fn revocation(check: Switch) -> &'static str {
+    match check {
+        Switch::On => "checked against the tenant's list",
+        Switch::Off => "NOT checked: who is revoked gets in; `c8y-pki tenant crl enable`",
+        Switch::Unknown => "not known whether it is checked: it needs ROLE_OPTION_MANAGEMENT_READ",
+    }
 }
 
 fn may(may: May, role: &str) -> String {

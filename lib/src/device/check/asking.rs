@@ -3,7 +3,7 @@
 //! Of several uploaded certificates that a device leads to, one that lets it in counts; if none does,
 //! the nearest to the device. A tenant that tells nothing is a note, no failure.
 
-use super::super::diagnosis::TenantSays;
+use super::super::diagnosis::{RenewedCa, TenantSays};
 use super::{Failure, Run, Verdict, Why};
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
@@ -35,11 +35,17 @@ impl Run<'_> {
                      another tenant, what this one says does not hold there"
                 ));
             }
+            if (says.revoked, says.revocation_checked) == (Some(true), Some(false)) {
+                untold.push(IN_VAIN.to_owned());
+            }
             self.facts.tenant = Some(says);
         }
         self.untold = Some(untold);
     }
 }
+
+const IN_VAIN: &str = "the certificate is in the tenant's list of revocations, and the tenant does not look at \
+                       that list: `c8y-pki tenant crl enable` switches the check on";
 
 /// What it says of the certificate that counts.
 fn says(standing: &Standing, presented: &[Certificate], target: &str) -> TenantSays {
@@ -58,7 +64,9 @@ fn of(
     presented: &[Certificate],
     target: &str,
 ) -> TenantSays {
-    let trusted = anchor.map(|anchor| &anchor.trusted).or(standing.above.as_ref());
+    let renewed = standing.renewed.as_ref();
+    let trusted = anchor.map(|anchor| &anchor.trusted);
+    let trusted = trusted.or(renewed.map(|r| &r.trusted)).or(standing.above.as_ref());
     let is_valid = |at| presented.iter().all(|c| c.not_before <= at && at <= c.not_after);
     let known = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     TenantSays {
@@ -73,9 +81,19 @@ fn of(
         presented: trusted.map(|_| anchor.is_some_and(|anchor| anchor.presented)),
         registered: standing.registered,
         revoked: standing.revoked,
+        revocation_checked: standing.revocation_checked,
+        renewed: renewed.map(|renewed| RenewedCa {
+            fingerprint: renewed.trusted.fingerprint.clone(),
+            until: renewed.trusted.not_after,
+            presented_until: renewed.presented_until,
+            own: renewed.trusted.tenant_certificate_authority,
+        }),
         valid: standing.time.map(is_valid),
         same_host: Some(standing.hosts.iter().any(|host| host.eq_ignore_ascii_case(target))),
-        length: anchor.map_or(presented.len() + 1, |anchor| anchor.length),
+        length: anchor
+            .map(|anchor| anchor.length)
+            .or(renewed.map(|renewed| renewed.length))
+            .unwrap_or(presented.len() + 1),
     }
 }
 

@@ -13,7 +13,7 @@ mod tenant;
 use serde::Serialize;
 use table::When;
 
-pub use tenant::{Certainty, TenantSays};
+pub use tenant::{Certainty, RenewedCa, TenantSays};
 
 use super::Alert;
 use super::link::{LinkError, ServerFault};
@@ -200,7 +200,10 @@ pub fn causes(symptom: Symptom, facts: &Facts) -> Vec<Cause> {
     rows.filter_map(|row| cause(row, facts)).for_each(&mut add);
     if let Some(says) = facts.tenant.as_ref().filter(|_| symptom.is_for_the_tenant()) {
         // What the tenant says counts, also where the server has refused in an unusual way.
-        let more = table::OF_TENANT.iter().filter_map(|row| cause(row, facts));
+        let more = table::OF_TENANT.iter().filter(|(when, ..)| {
+            !matches!(when, When::OwnAuthority | When::OtherAuthority) || counts(*when, facts)
+        });
+        let more = more.filter_map(|row| cause(row, facts));
         more.filter(|c| c.certainty == Certainty::Confirmed).for_each(&mut add);
         found.sort_by_key(|c| (c.certainty, !tenant::stands_out(c.code, says)));
     }
@@ -235,8 +238,15 @@ fn counts(when: When, facts: &Facts) -> bool {
         When::OwnTruststore => facts.truststore.is_some(),
         When::SystemTrust => facts.truststore.is_none(),
         When::ServerLongExpired => facts.server_expired_before,
+        When::OwnAuthority => own_authority(facts) == Some(true),
+        When::OtherAuthority => own_authority(facts) != Some(true),
         When::OtherPort => !matches!(facts.port, 8883 | 9883),
     }
+}
+
+/// Whether the CA that was renewed is the platform's own.
+fn own_authority(facts: &Facts) -> Option<bool> {
+    Some(facts.tenant.as_ref()?.renewed.as_ref()?.own)
 }
 
 fn fill(text: &str, facts: &Facts) -> String {
@@ -250,7 +260,13 @@ fn fill(text: &str, facts: &Facts) -> String {
     let name = says.and_then(|says| says.name.as_deref());
     let name = name.map(|name| format!("{name:?}")).or_else(|| facts.ca_fingerprint.clone());
     let name = name.unwrap_or_else(|| "CERT".to_owned());
+    let renewed = says.and_then(|says| says.renewed.as_ref());
+    let day = |at: time::OffsetDateTime| at.date().to_string();
+    let until = renewed.and_then(|r| r.until).map_or_else(|| "another day".to_owned(), day);
+    let presented = renewed.map_or_else(String::new, |r| day(r.presented_until));
     text.replace("{id}", &facts.id)
+        .replace("{until}", &until)
+        .replace("{presented_until}", &presented)
         .replace("{host}", &facts.host)
         .replace("{port}", &facts.port.to_string())
         .replace("{ca}", ca)

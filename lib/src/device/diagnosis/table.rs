@@ -26,13 +26,19 @@ pub(super) enum When {
     ServerLongExpired,
     /// The port is not that of MQTT over TLS.
     OtherPort,
+    /// The CA that was renewed is the platform's own, or it is not.
+    OwnAuthority,
+    OtherAuthority,
 }
 
 /// A row of the table: `{id}`, `{host}`, `{port}`, `{ca}`, `{name}` (of the CA in the tenant) and
 /// `{truststore}` stand for facts.
 pub(super) type Row = (When, &'static str, &'static str, &'static str);
 
-use When::{Always, KeyUnsuited, LongChain, NotAsked, OtherPort, UploadedUnknown};
+use When::{
+    Always, KeyUnsuited, LongChain, NotAsked, OtherAuthority, OtherPort, OwnAuthority,
+    UploadedUnknown,
+};
 
 const NO_CERTIFICATE_ASKED: Row = (
     NotAsked,
@@ -61,6 +67,21 @@ const CHAIN_INCOMPLETE: Row = (
      `c8y-pki device check {id} --uploaded FILE`. If the CA was renewed, upload its new certificate: \
      `c8y-pki tenant trust add FILE`",
 );
+const CA_RENEWED: Row = (
+    OtherAuthority,
+    "ca-renewed",
+    "the CA ({ca}) was renewed: the tenant has its certificate until {until}, and the device presents the one \
+     until {presented_until}, of the same name and key",
+    "upload the one that the device presents beside it: `c8y-pki tenant trust add FILE`; or let the device \
+     present the one that the tenant has",
+);
+const AUTHORITY_RENEWED: Row = (
+    OwnAuthority,
+    "ca-renewed",
+    "the platform has renewed its own CA ({ca}), as it does every year: the device presents the certificate \
+     until {presented_until}, the tenant has the one until {until}",
+    "let the device present its own certificate alone: its issuer is uploaded",
+);
 const NOT_REGISTERED: Row = (
     Always,
     "not-registered",
@@ -79,8 +100,8 @@ const REGISTERED_BASIC: Row = (
 const PROOF_MISSING: Row = (
     LongChain,
     "proof-missing",
-    "proof of possession of the uploaded CA is not complete, which chains of more than two \
-     certificates need",
+    "proof of possession of the uploaded CA is not complete, which the platform recommends for chains of \
+     more than two certificates",
     "`c8y-pki pop prove --ca NAME`; for a CA made elsewhere `c8y-pki pop prove --cert FILE --key FILE`",
 );
 const CA_ELSEWHERE: Row = (
@@ -159,8 +180,16 @@ const KEY_UNSUITED: Row = (
 );
 
 /// What a tenant can confirm, in the order worth mending.
-pub(super) const OF_TENANT: &[Row] =
-    &[CA_NOT_UPLOADED, CA_DISABLED, CHAIN_INCOMPLETE, NOT_REGISTERED, PROOF_MISSING, REVOKED];
+pub(super) const OF_TENANT: &[Row] = &[
+    CA_NOT_UPLOADED,
+    CA_RENEWED,
+    AUTHORITY_RENEWED,
+    CA_DISABLED,
+    CHAIN_INCOMPLETE,
+    NOT_REGISTERED,
+    PROOF_MISSING,
+    REVOKED,
+];
 
 /// Whether a server can have that cause only when it has asked for the certificate.
 pub(super) fn is_of_the_certificate(code: &str) -> bool {

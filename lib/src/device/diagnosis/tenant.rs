@@ -3,6 +3,7 @@
 //! the tenant's, nothing is confirmed: it may be another tenant's. Pure, like the table.
 
 use serde::Serialize;
+use time::OffsetDateTime;
 
 use super::Facts;
 
@@ -11,6 +12,21 @@ const ENABLED: &str = "ENABLED";
 
 /// The longest chain that needs no proof of possession (platform: "A chain longer than 2").
 const WITHOUT_PROOF: usize = 2;
+
+/// A CA of which the tenant has another certificate than the device presents: the same name and key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RenewedCa {
+    /// SHA-1 of the one that the tenant has.
+    pub fingerprint: String,
+    /// Its end, where the tenant tells it.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub until: Option<OffsetDateTime>,
+    /// The end of the one that is presented.
+    #[serde(with = "time::serde::rfc3339")]
+    pub presented_until: OffsetDateTime,
+    /// Whether it is the platform's own CA, which the platform renews by itself.
+    pub own: bool,
+}
 
 /// What a tenant says of a device that is refused. None stands for what it does not tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -37,6 +53,11 @@ pub struct TenantSays {
     pub registered: Option<bool>,
     /// Whether a certificate of the chain is revoked.
     pub revoked: Option<bool>,
+    /// Whether the tenant looks at its list of revocations.
+    pub revocation_checked: Option<bool>,
+    /// What the tenant has of a CA that was renewed; none: no presented CA has a former or a later
+    /// certificate there, or the right one is there.
+    pub renewed: Option<RenewedCa>,
     /// Whether the chain is valid by the platform's clock.
     pub valid: Option<bool>,
     /// Whether the device connects to the host of this tenant.
@@ -87,6 +108,8 @@ pub(super) fn judge(code: &str, facts: &Facts, says: &TenantSays) -> Option<Cert
             None
         }
         "ca-disabled" => by(not(says.is_enabled())),
+        "ca-renewed" => says.renewed.as_ref().map(|_| confirmed),
+        "chain-incomplete" if says.renewed.is_some() && !elsewhere => None,
         "chain-incomplete" => match (says.uploaded, says.presented) {
             // The tenant has no CA of it, and there is none above the last one.
             (Some(false), _) if facts.ends_with_root => None,
@@ -100,13 +123,16 @@ pub(super) fn judge(code: &str, facts: &Facts, says: &TenantSays) -> Option<Cert
             _ => Some(Certainty::Likely),
         },
         "registered-basic" => unless(says.registered == Some(false)),
-        "proof-missing" => match says.proof {
-            Some(false) if says.length > WITHOUT_PROOF => Some(confirmed),
-            proof => unless(proof == Some(true)),
-        },
+        // The platform recommends it for longer chains, and does not demand it.
+        "proof-missing" => unless(says.proof == Some(true)),
         "ca-elsewhere" => unless(says.proof == Some(true)),
         "other-tenant" => unless(says.uploaded == Some(true) && says.same_host == Some(true)),
-        "revoked" => by(says.revoked),
+        "revoked" => match (says.revoked, says.revocation_checked) {
+            (Some(true), Some(true)) => Some(confirmed),
+            // A list that nobody looks at keeps nobody out.
+            (Some(false), _) | (_, Some(false)) => None,
+            _ => Some(Certainty::Likely),
+        },
         "server-clock" => by(not(says.valid)),
         "certificate-refused" => unless(says.lets_in()),
         _ => Some(Certainty::Likely),
@@ -122,6 +148,11 @@ fn is_cut_short(facts: &Facts) -> bool {
 pub(super) fn stands_out(code: &str, says: &TenantSays) -> bool {
     match code {
         "other-tenant" => says.uploaded == Some(true) && says.same_host == Some(false),
+        "proof-missing" => {
+            says.proof == Some(false)
+                && says.length > WITHOUT_PROOF
+                && says.same_host != Some(false)
+        }
         "chain-incomplete" => says.uploaded == Some(false) && says.same_host != Some(false),
         _ => false,
     }
@@ -140,7 +171,7 @@ impl TenantSays {
         self.uploaded == Some(true)
             && self.is_enabled() == Some(true)
             && (self.auto_registration == Some(true) || self.registered == Some(true))
-            && self.revoked == Some(false)
+            && (self.revoked == Some(false) || self.revocation_checked == Some(false))
             && !self.ca_refuses()
     }
 

@@ -106,6 +106,11 @@ fn what_is_known_adds_causes_or_takes_them_away() {
     }
 }
 
+fn renewed(own: bool) -> Option<RenewedCa> {
+    let (until, presented_until) = (None, time::macros::datetime!(2027-03-04 0:00 UTC));
+    Some(RenewedCa { fingerprint: "ab".to_owned(), until, presented_until, own })
+}
+
 /// A tenant that has nothing against the device.
 fn welcome() -> TenantSays {
     let yes = Some(true);
@@ -154,9 +159,21 @@ fn the_tenant_confirms_and_excludes() {
             "not-registered registered-basic overload",
         ),
         (TenantSays { registered: yes, ..welcome() }, "registered-basic overload"),
-        (TenantSays { proof: no, ..welcome() }, "proof-missing! ca-elsewhere overload"),
+        (TenantSays { proof: no, ..welcome() }, "proof-missing ca-elsewhere overload"),
         (TenantSays { proof: no, length: 2, ..welcome() }, "proof-missing ca-elsewhere overload"),
-        (TenantSays { revoked: yes, ..welcome() }, "revoked! overload"),
+        (TenantSays { revoked: yes, ..welcome() }, "revoked overload"),
+        (TenantSays { revoked: yes, revocation_checked: yes, ..welcome() }, "revoked! overload"),
+        (TenantSays { revoked: yes, revocation_checked: no, ..welcome() }, "overload"),
+        (TenantSays { revoked: None, revocation_checked: no, ..welcome() }, "overload"),
+        (
+            TenantSays { presented: no, renewed: renewed(false), ..welcome() },
+            "ca-renewed! overload",
+        ),
+        (TenantSays { presented: no, renewed: renewed(true), ..welcome() }, "ca-renewed! overload"),
+        (
+            TenantSays { presented: no, same_host: no, renewed: renewed(false), ..welcome() },
+            "other-tenant overload",
+        ),
         (TenantSays { valid: no, ..welcome() }, "server-clock! overload"),
         (TenantSays { same_host: no, ..welcome() }, "other-tenant overload"),
         (TenantSays { same_host: no, revoked: None, ..welcome() }, "other-tenant revoked overload"),

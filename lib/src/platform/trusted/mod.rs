@@ -21,11 +21,18 @@ use super::request::{self, segment};
 use super::{Body, Client, Method, PlatformError, Request};
 use crate::cert::Certificate;
 
-/// The same, one by one.
+/// Each of these lets a user change trusted certificates.
 pub const ROLES: [&str; 2] = ["ROLE_TENANT_MANAGEMENT_ADMIN", "ROLE_TENANT_ADMIN"];
 
-/// Either of these lets a user manage trusted certificates.
+/// The same in words.
 pub const ROLE: &str = "ROLE_TENANT_MANAGEMENT_ADMIN or ROLE_TENANT_ADMIN";
+
+/// Each of these lets a user read them: the first is enough.
+pub const ROLES_READ: [&str; 3] =
+    ["ROLE_TENANT_MANAGEMENT_READ", "ROLE_TENANT_MANAGEMENT_ADMIN", "ROLE_TENANT_ADMIN"];
+
+/// The role that is enough to read them.
+pub const ROLE_READ: &str = "ROLE_TENANT_MANAGEMENT_READ";
 
 /// Certificates on a page of a list.
 const PAGE: usize = 1000;
@@ -165,7 +172,7 @@ pub fn list(client: &Client) -> Result<Vec<TrustedCertificate>, PlatformError> {
     let (mut all, mut seen) = (Vec::new(), HashSet::new());
     for number in 1.. {
         let request = Request::get(path(client.tenant()?))
-            .role(ROLE)
+            .role(ROLE_READ)
             .with("pageSize", PAGE)
             .with("currentPage", number)
             .at_most(PAGE * OBJECT);
@@ -188,12 +195,30 @@ pub fn list(client: &Client) -> Result<Vec<TrustedCertificate>, PlatformError> {
     Ok(all)
 }
 
+/// Other certificates of the same CA: the same name and the same key.
+pub fn renewals<'a>(
+    all: &'a [TrustedCertificate],
+    one: &TrustedCertificate,
+) -> Vec<&'a TrustedCertificate> {
+    one.certificate().map_or_else(|_| Vec::new(), |certificate| renewals_of(all, &certificate))
+}
+
+/// The same of a certificate that the tenant need not have.
+pub fn renewals_of<'a>(
+    all: &'a [TrustedCertificate],
+    certificate: &Certificate,
+) -> Vec<&'a TrustedCertificate> {
+    let is_other =
+        |c: &&TrustedCertificate| c.certificate().is_ok_and(|c| c.is_renewal_of(certificate));
+    all.iter().filter(is_other).collect()
+}
+
 /// One certificate by its fingerprint; none if the tenant does not have it.
 pub fn find(
     client: &Client,
     fingerprint: &str,
 ) -> Result<Option<TrustedCertificate>, PlatformError> {
-    let request = Request::get(one(client.tenant()?, fingerprint)).role(ROLE);
+    let request = Request::get(one(client.tenant()?, fingerprint)).role(ROLE_READ);
     match client.json(&request) {
         Ok(found) => of_that(client, &request, found, fingerprint).map(Some),
         Err(e) if e.status() == Some(404) => Ok(None),
@@ -286,6 +311,33 @@ pub fn remove(client: &Client, fingerprint: &str) -> Result<bool, PlatformError>
         Ok(_) => Ok(true),
         Err(e) if e.status() == Some(404) => Ok(false),
         Err(e) => Err(e),
+    }
+}
+
+/// A certificate that has to be there, itself at hand.
+///
+/// Errors: [`PlatformError::NotThere`] if it is not; [`PlatformError::OtherOfCa`] if the tenant has another
+/// certificate of the same CA in its place.
+pub fn known_certificate(
+    client: &Client,
+    certificate: &Certificate,
+) -> Result<TrustedCertificate, PlatformError> {
+    match known(client, &certificate.fingerprint_sha1()) {
+        Err(missing @ PlatformError::NotThere { .. }) => {
+            let all = list(client)?;
+            let Some(other) = renewals_of(&all, certificate).into_iter().next() else {
+                return Err(missing);
+            };
+            Err(PlatformError::OtherOfCa {
+                tenant: client.tenant()?.to_owned(),
+                subject: certificate.subject.to_string(),
+                found: other.fingerprint.clone(),
+                until: other
+                    .not_after
+                    .map_or_else(String::new, |t| format!(", until {}", t.date())),
+            })
+        }
+        other => other,
     }
 }
 

@@ -80,6 +80,9 @@ fn tenant(says: &TenantSays) -> String {
     if let Some(name) = &says.name {
         parts[0].push_str(&format!(" ({name})"));
     }
+    if says.renewed.is_some() {
+        parts.push("renewed: yes, the device presents another certificate of it".to_owned());
+    }
     if says.uploaded == Some(true) {
         let enabled = says.status.as_ref().map(|status| status == "ENABLED");
         parts.push(answer("enabled:", enabled));
@@ -88,6 +91,7 @@ fn tenant(says: &TenantSays) -> String {
     }
     parts.push(answer("device registered:", says.registered));
     parts.push(answer("revoked:", says.revoked));
+    parts.push(answer("revocation checked:", says.revocation_checked));
     let id = says.id.as_deref().unwrap_or("tenant");
     let host = says.host.as_deref().unwrap_or_default();
     format!("tenant: {id} at {host} says: {}", parts.join(", "))

@@ -116,7 +116,11 @@ struct Enrolled {
 
 pub(super) fn run(args: &EnrolArgs, out: Output) -> Result {
     outlet::check_folder(&args.out)?;
-    let id = DeviceId::parse(&args.id)?;
+    // A device that has its certificate has its id.
+    let id = match args.renew {
+        true => DeviceId::parse(&args.id)?,
+        false => DeviceId::parse_new(&args.id)?,
+    };
     if args.renew && !args.out.exists() {
         return Err(Failure::usage(
             format!("{} does not exist: there is nothing to renew", args.out.display()),

@@ -9,7 +9,7 @@ use c8y_pki::platform::{Client, pop};
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::{View, details, which};
+use super::{View, details, renewal, which};
 use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
@@ -86,10 +86,12 @@ pub(super) fn run(args: &AddArgs, pki: &Path, out: Output) -> Result {
     client.tenant()?;
     clock::hold_to(&client, pki, out)?;
     let added = trusted::add(&client, &new)?;
+    // Of a CA that was renewed the former certificate may be there.
+    let there = trusted::list(&client)?;
     // One that goes wrong does not keep the others from being settled.
     let mut failure: Option<Failure> = None;
     for ((wanted, new), added) in wanted.iter().zip(&new).zip(added) {
-        if let Err(e) = settle(args, &client, wanted, new, added, out)
+        if let Err(e) = settle(args, &client, wanted, new, (added, &there), out)
             && let Some(before) = failure.replace(e)
         {
             out.failure(&before);
@@ -175,7 +177,7 @@ fn settle(
     client: &Client,
     wanted: &Wanted,
     new: &NewTrusted<'_>,
-    added: Added,
+    (added, there): (Added, &[TrustedCertificate]),
     out: Output,
 ) -> Result<()> {
     if added == Added::InAnotherTenant {
@@ -198,7 +200,14 @@ fn settle(
         let open = || Ok::<_, Failure>(Box::new(key) as Box<dyn Signer + '_>);
         (_, found) = pop::prove(client, &wanted.certificate, open, OffsetDateTime::now_utc())?;
     }
-    out.result(&View::of(&found, Some(action)), details)?;
+    out.result(&View::of(&found, Some(action)).among(there), details)?;
+    for former in trusted::renewals_of(there, &wanted.certificate) {
+        out.note(&format!(
+            "The tenant has another certificate of this CA, of the same name and key: {}. Devices that present \
+             that one need it there.",
+            renewal::shown(former)
+        ));
+    }
     remark(args, &wanted.source, &found, out);
     Ok(())
 }

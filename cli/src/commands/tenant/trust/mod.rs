@@ -2,6 +2,7 @@
 
 mod add;
 mod change;
+mod renewal;
 pub(crate) mod which;
 
 use std::path::Path;
@@ -78,34 +79,43 @@ pub(super) struct View<'a> {
     certificate: &'a TrustedCertificate,
     /// Whole days until it expires; negative when it has.
     days_left: Option<i64>,
+    /// Fingerprints of other certificates of the same name and key that the tenant has: the CA was renewed.
+    renewals: Vec<String>,
 }
 
 impl<'a> View<'a> {
     pub(super) fn of(certificate: &'a TrustedCertificate, action: Option<&'static str>) -> Self {
         let days_left = certificate.not_after.map(days_until);
-        Self { action, certificate, days_left }
+        Self { action, certificate, days_left, renewals: Vec::new() }
+    }
+
+    /// With what the tenant has of the same CA.
+    pub(super) fn among(self, all: &[TrustedCertificate]) -> Self {
+        let renewals = trusted::renewals(all, self.certificate);
+        Self { renewals: renewals.into_iter().map(|c| c.fingerprint.clone()).collect(), ..self }
     }
 }
 
 pub(super) fn run(command: &TrustCommand, pki: &Path, out: Output) -> Result {
     match command {
         TrustCommand::Add(args) => add::run(args, pki, out),
-        TrustCommand::List { tenant } => list(tenant, out),
+        TrustCommand::List { tenant } => list(tenant, pki, out),
         TrustCommand::Show { id, tenant } => show(id, tenant, out),
         TrustCommand::Update(args) => change::update(args, out),
         TrustCommand::Remove(args) => change::remove(args, out),
     }
 }
 
-fn list(tenant: &TenantArgs, out: Output) -> Result {
+fn list(tenant: &TenantArgs, pki: &Path, out: Output) -> Result {
     let client = tenant.connect(out)?;
     let mut all = trusted::list(&client)?;
     all.sort_by(|a, b| a.not_after.cmp(&b.not_after).then_with(|| a.name.cmp(&b.name)));
-    let views: Vec<View<'_>> = all.iter().map(|c| View::of(c, None)).collect();
+    let views: Vec<View<'_>> = all.iter().map(|c| View::of(c, None).among(&all)).collect();
     if views.is_empty() {
         out.note(&format!("The tenant {} has no trusted certificate.", client.tenant()?));
     }
     out.results(&views, rows)?;
+    renewal::tell(pki, &all, out);
     Ok(Outcome::Done)
 }
 

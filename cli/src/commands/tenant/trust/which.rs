@@ -75,7 +75,7 @@ pub(crate) fn one_certificate(path: &Path) -> Result<Certificate> {
 pub(crate) fn find(client: &Client, id: &str) -> Result<TrustedCertificate> {
     let path = Path::new(id);
     if path.is_file() {
-        return by_fingerprint(client, &one_certificate(path)?.fingerprint_sha1());
+        return Ok(trusted::known_certificate(client, &one_certificate(path)?)?);
     }
     let digits = id.replace(':', "").to_lowercase();
     let is_hex = digits.len() >= FEWEST_DIGITS && digits.bytes().all(|b| b.is_ascii_hexdigit());
