@@ -95,6 +95,8 @@ pub enum PlatformError {
         host: String,
         /// Who asked, without the secret.
         login: String,
+        /// What the platform said.
+        said: Option<Foreign>,
     },
     /// The user may not do that (403).
     #[error("{login} may not {method} {path}: {message}")]

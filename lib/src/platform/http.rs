@@ -237,7 +237,7 @@ impl Client {
                 let to = answer.location.unwrap_or_else(|| "elsewhere".to_owned());
                 return Err(self.strange(request, format!("it sends us to {to}")));
             }
-            401 => PlatformError::Unauthorized { host, login: self.login.shown() },
+            401 => PlatformError::Unauthorized { host, login: self.login.shown(), said },
             status @ (429 | 502..=504) => {
                 let wait = answer.retry_after.map(|t| t.as_secs()).filter(|s| *s > 0);
                 PlatformError::Unavailable { host, status, attempts, wait }

@@ -3,7 +3,7 @@
 //! A [`Client`] sends one [`Request`] after the other; what it may repeat, and when, is said by the
 //! request ([`Repeat`]). The other modules know the calls: [`trusted`] certificates, their proof of
 //! possession ([`pop`]), bulk registration ([`register`]), revocation ([`crl`]), the platform's own
-//! CA ([`est`]), a device's [`token`], what a user may do ([`tenant`]) and how a device stands there
+//! CA ([`est`]), its [`verdict`] on a chain, a device's [`token`], what a user may do ([`tenant`]) and how a device stands there
 //! ([`standing`]). Nothing here knows the PKI folder or its
 //! registry: certificates, signers and the time are arguments.
 
@@ -24,6 +24,7 @@ pub mod tenant;
 pub mod token;
 mod transport;
 pub mod trusted;
+pub mod verdict;
 
 pub use error::PlatformError;
 pub use http::{Client, Retry, place};

@@ -8,4 +8,5 @@ mod registration;
 mod rollout;
 mod text;
 mod trust;
+mod verify;
 mod whole_job;
