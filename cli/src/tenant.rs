@@ -277,6 +277,7 @@ impl Shown {
                 let csv = String::from_utf8_lossy(shown.as_ref().unwrap_or(bytes));
                 Some(json!({ "file": name, "csv": csv }))
             }
+            Body::Pem { name, text } => Some(json!({ "file": name, "pem": text })),
             Body::Pkcs10(text) => Some(json!({ "pkcs10": text })),
             _ => None,
         };

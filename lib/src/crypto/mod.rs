@@ -20,6 +20,7 @@ mod public_key;
 mod raw;
 mod rsa;
 mod signature;
+mod tls_words;
 mod verifier;
 mod weak;
 
@@ -29,6 +30,7 @@ pub use public_key::{KeyAlgorithm, PublicKey};
 #[cfg(feature = "pkcs11")]
 pub(crate) use raw::ecdsa_to_der;
 pub use signature::{Hash, SignatureAlgorithm};
+pub(crate) use tls_words::{certificate_words, is_too_large, tls_words};
 pub(crate) use verifier::Verifier;
 pub use weak::{KeyPolicy, MAX_RSA_BITS, WeakKey};
 

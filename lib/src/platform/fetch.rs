@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
 
 use crate::cert::{CertError, Certificate};
-use crate::crypto::tls_provider;
+use crate::crypto::{tls_provider, tls_words};
 use crate::net::{self, Deadline, Timed};
 
 /// Why no certificates came.
@@ -93,7 +93,7 @@ pub fn fetch(host: &str, port: u16, timeout: Duration) -> Result<Vec<Certificate
     let mut stream = connect(host, port, &target, deadline)?;
     let recorder = Arc::new(Recorder::new());
     let mut connection = client(name, Arc::clone(&recorder))
-        .map_err(|e| FetchError::Tls { target: target.clone(), reason: e.to_string() })?;
+        .map_err(|e| FetchError::Tls { target: target.clone(), reason: tls_words(&e) })?;
     let handshake = connection.complete_io(&mut stream);
     let presented = recorder.take();
     if presented.is_empty() {
@@ -132,7 +132,10 @@ fn no_certificate(error: Option<io::Error>, target: String, deadline: Deadline) 
         Some(e) if e.kind() == ErrorKind::TimedOut => {
             FetchError::Timeout { target, seconds: deadline.seconds() }
         }
-        Some(e) => FetchError::Tls { target, reason: e.to_string() },
+        Some(e) => {
+            let tls = e.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            FetchError::Tls { target, reason: tls.map_or_else(|| e.to_string(), tls_words) }
+        }
         None => FetchError::Tls { target, reason: "it presents no certificate".to_owned() },
     }
 }

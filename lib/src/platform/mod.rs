@@ -3,8 +3,8 @@
 //! A [`Client`] sends one [`Request`] after the other; what it may repeat, and when, is said by the
 //! request ([`Repeat`]). The other modules know the calls: [`trusted`] certificates, their proof of
 //! possession ([`pop`]), bulk registration ([`register`]) and registration one by one ([`newcomers`]),
-//! revocation ([`crl`]), the platform's own CA ([`authority`]) and enrolment with it ([`est`]), a
-//! device's [`token`], what a user may do ([`tenant`]) and how a device stands there ([`standing`]).
+//! revocation ([`crl`]), the platform's own CA ([`authority`]) and enrolment with it ([`est`]), its
+//! [`verdict`] on a chain, a device's [`token`], what a user may do ([`tenant`]) and how a device stands there ([`standing`]).
 //! Nothing here knows the PKI folder or its registry: certificates, signers and the time are
 //! arguments.
 
@@ -27,6 +27,7 @@ pub mod tenant;
 pub mod token;
 mod transport;
 pub mod trusted;
+pub mod verdict;
 
 pub use error::PlatformError;
 pub use http::{Client, Retry, place};

@@ -59,6 +59,13 @@ pub enum Body {
         /// What is shown in their place, if there are secrets in them.
         shown: Option<Vec<u8>>,
     },
+    /// multipart/form-data with the one part `file`: certificates in PEM.
+    Pem {
+        /// The file's name.
+        name: String,
+        /// What it says.
+        text: String,
+    },
     /// A PKCS#10 request as EST sends it: base64 of its DER (RFC 7030, 4.2.1).
     Pkcs10(String),
 }
@@ -77,6 +84,7 @@ impl fmt::Debug for Body {
             Self::None => f.write_str("None"),
             Self::Json(value) => write!(f, "Json({value})"),
             Self::Pkcs10(text) => write!(f, "Pkcs10({text})"),
+            Self::Pem { name, .. } => write!(f, "Pem({name:?})"),
             Self::Csv { name, bytes, .. } => write!(f, "Csv({name:?}, {} octets)", bytes.len()),
         }
     }
@@ -190,6 +198,13 @@ impl fmt::Display for Request {
             }
             Body::Json(value) => writeln!(f, "Content-Type: application/json\n\n{value:#}"),
             Body::Pkcs10(text) => writeln!(f, "Content-Type: application/pkcs10\n\n{text}"),
+            Body::Pem { name, text } => {
+                writeln!(
+                    f,
+                    "Content-Type: multipart/form-data; file {name:?}, PEM\n\n{}",
+                    text.trim_end()
+                )
+            }
             Body::Csv { name, bytes, shown } => {
                 writeln!(f, "Content-Type: multipart/form-data; file {name:?}, text/csv\n")?;
                 let text = String::from_utf8_lossy(shown.as_ref().unwrap_or(bytes));

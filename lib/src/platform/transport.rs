@@ -18,7 +18,7 @@ use url::Url;
 
 use super::resolver::{Resolver, Unresolved};
 use super::{Body, Login, Method, PlatformError, Proxy, Request, Settings};
-use crate::crypto::tls_provider;
+use crate::crypto::{certificate_words, is_too_large, tls_provider, tls_words};
 use crate::net::Deadline;
 
 /// Most time for a connection; a request that did not get one has had no effect.
@@ -56,7 +56,7 @@ impl Transport {
     pub(super) fn new(settings: &Settings) -> Result<Self, PlatformError> {
         let roots = settings.roots.iter().map(|c| CertificateDer::from(c.der().to_vec()));
         let provider = Arc::new(tls_provider());
-        let bad_roots = |e: rustls::Error| PlatformError::BadRoots(e.to_string());
+        let bad_roots = |e: rustls::Error| PlatformError::BadRoots(tls_words(&e));
         let verifier =
             Verifier::new_with_extra_roots(roots, Arc::clone(&provider)).map_err(bad_roots)?;
         let tls = ClientConfig::builder_with_provider(provider)
@@ -145,6 +145,10 @@ impl Transport {
                 .header(CONTENT_TYPE, "application/pkcs10")
                 .header("Content-Transfer-Encoding", "base64")
                 .body(text.clone()),
+            Body::Pem { name, text } => {
+                let part = Part::bytes(text.clone().into_bytes()).file_name(name.clone());
+                builder.multipart(Form::new().part("file", part))
+            }
             Body::Csv { name, bytes, .. } => {
                 let mut headers = HeaderMap::new();
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv"));
@@ -338,7 +342,7 @@ fn reason(error: &reqwest::Error) -> String {
 
 fn explain_tls(error: &rustls::Error, host: String) -> PlatformError {
     let rustls::Error::InvalidCertificate(fault) = error else {
-        return PlatformError::Tls { host, reason: tls_words(error) };
+        return PlatformError::Tls { host, reason: words(error) };
     };
     let (reason, unknown_issuer) = match fault {
         CertificateError::UnknownIssuer => ("no trusted CA signed it".to_owned(), true),
@@ -355,18 +359,19 @@ fn explain_tls(error: &rustls::Error, host: String) -> PlatformError {
             ("it is signed by another CA of the same name as one that is trusted".to_owned(), true)
         }
         CertificateError::Revoked => ("it is revoked".to_owned(), false),
-        other => (other.to_string(), false),
+        other => (certificate_words(other), false),
     };
     PlatformError::Untrusted { host, reason, unknown_issuer }
 }
 
-fn tls_words(error: &rustls::Error) -> String {
+fn words(error: &rustls::Error) -> String {
     match error {
         rustls::Error::AlertReceived(alert) => {
-            format!("the server ended it with the alert {alert:?}")
+            format!("the server ended it with the alert {}", u8::from(*alert))
         }
+        large if is_too_large(large) => tls_words(large),
         rustls::Error::InvalidMessage(_) => "what answers there does not speak TLS".to_owned(),
-        other => other.to_string(),
+        other => tls_words(other),
     }
 }
 

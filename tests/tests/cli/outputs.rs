@@ -14,6 +14,7 @@ use serde_json::Value;
 
 /// Options and arguments that name what is read.
 const READ: &[&str] = &[
+    "CHAIN",
     "--against",
     "--pki",
     "--bundle",

@@ -9,4 +9,5 @@ mod registration;
 mod rollout;
 mod text;
 mod trust;
+mod verify;
 mod whole_job;

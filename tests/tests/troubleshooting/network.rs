@@ -204,3 +204,10 @@ fn connected_twice() {
     let port = paper_broker(&cli, answer);
     row("connected-twice").holds(&check(&cli, "localhost", port).expect(1));
 }
+
+#[test]
+fn ca_list_too_large() {
+    let outcome = faulted("large-ca-list", 3);
+    let report = row("ca-list-too-large").holds(&outcome);
+    assert!(!outcome.stdout.contains("PayloadTooLarge"), "{report}");
+}

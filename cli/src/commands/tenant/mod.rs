@@ -4,6 +4,7 @@ mod authority;
 mod crl;
 mod status;
 mod trust;
+mod verify;
 
 use std::path::Path;
 
@@ -36,6 +37,18 @@ Exit codes: 0 the user may all that a rollout needs, as far as the platform tell
     /// Show, make, renew and switch on the platform's own CA for the tenant, at which devices enrol
     #[command(subcommand)]
     Authority(authority::AuthorityCommand),
+    /// Ask the platform whether it accepts a chain, and say what c8y-pki makes of it
+    #[command(after_help = "\
+Nothing is changed or registered by it. The platform's verdict needs ROLE_TENANT_MANAGEMENT_READ. That it
+accepts a chain does not say that a device is registered.
+
+Examples:
+  c8y-pki tenant verify out/gw-0001/chain.pem
+  c8y-pki tenant verify chain.pem --json
+
+Exit codes: 0 the platform accepts the chain for this tenant; 1 it refuses it, or another tenant has the CA;
+2 it was not asked (no right, or a release without the call), or a file cannot be read; 3 not reached.")]
+    Verify(verify::VerifyArgs),
     /// Upload revocations, download the platform's revocation list, switch its check on or off
     #[command(subcommand)]
     Crl(crl::CrlCommand),
@@ -46,6 +59,7 @@ pub(crate) fn run(command: &TenantCommand, pki: &Path, out: Output) -> Result {
         TenantCommand::Status { tenant } => status::run(tenant, out),
         TenantCommand::Trust(command) => trust::run(command, pki, out),
         TenantCommand::Authority(command) => authority::run(command, out),
+        TenantCommand::Verify(args) => verify::run(args, out),
         TenantCommand::Crl(command) => crl::run(command, pki, out),
     }
 }

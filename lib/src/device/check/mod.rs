@@ -27,6 +27,7 @@
 //! }
 //! ```
 
+mod accepted;
 mod asking;
 mod files;
 mod many;
@@ -213,6 +214,7 @@ impl<'a> Run<'a> {
             own.zip(expired).is_some_and(|(own, expired)| expired < own.not_before);
         self.facts.asked = reached.then_some(facts.asked);
         self.facts.key_suits = facts.key_suits;
+        self.notes.extend(accepted::note(&facts.accepted, &credentials.chain));
         let link = secured.map_err(|e| no_link(StepName::Tls, &e))?;
         let by = match &credentials.trusted {
             Some(trusted) => trusted.from.display().to_string(),

@@ -51,6 +51,8 @@ pub enum Symptom {
     Unreachable,
     /// The port speaks something else than TLS.
     NotTls,
+    /// Its handshake is larger than can be read here.
+    TooLarge,
     /// It speaks TLS, but not MQTT.
     NotMqtt,
     /// The truststore lacks the server's CA.
@@ -84,6 +86,7 @@ impl Symptom {
             LinkError::TlsTimeout { .. } => Self::NoTls,
             LinkError::Closed { .. } => Self::ClosedInTls,
             LinkError::NotTls { .. } => Self::NotTls,
+            LinkError::TooLarge { .. } => Self::TooLarge,
             LinkError::Alert { alert } => Self::Alert(*alert),
             LinkError::Untrusted { fault, .. } => match fault {
                 ServerFault::UnknownIssuer { .. } => Self::ServerUnknownCa,

@@ -43,6 +43,14 @@ pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
             ),
             FIREWALL,
         ],
+        Symptom::TooLarge => &[(
+            Always,
+            "ca-list-too-large",
+            "the server's list of accepted CAs makes its handshake larger than 64 KiB, the most that c8y-pki reads; \
+             whether the device connects with its own TLS library is not known",
+            "try the device itself: OpenSSL reads up to 100 KiB; ask the operator of the instance to remove CAs that \
+             are not needed any more from its trust store",
+        )],
         Symptom::NotTls => &[WRONG_PORT, INTERCEPTED, WRONG_ENDPOINT],
         Symptom::NotMqtt => &[WRONG_PORT, WRONG_ENDPOINT, INTERCEPTED],
         Symptom::NotSubscribed => &[(

@@ -122,6 +122,15 @@ pub enum LinkError {
         /// Host and port.
         target: String,
     },
+    /// A handshake that is larger than can be read here.
+    #[error(
+        "{target} sends a TLS handshake message larger than 64 KiB, which c8y-pki cannot read: so it is not known \
+         whether the device connects"
+    )]
+    TooLarge {
+        /// Host and port.
+        target: String,
+    },
     /// The server's certificate.
     #[error("the device does not trust {target}: {fault}")]
     Untrusted {

@@ -22,7 +22,7 @@ use super::alert::{Alert, tls_error};
 use super::credentials::{Credentials, Trusted};
 use super::mqtt::Transport;
 use crate::cert::Certificate;
-use crate::crypto::tls_provider;
+use crate::crypto::{is_too_large, tls_provider, tls_words};
 use crate::net;
 pub use crate::net::{Deadline, Timed};
 
@@ -102,7 +102,7 @@ impl Tls {
         let judge = Arc::new(Judge::new(host, trusted)?);
         let builder = ClientConfig::builder_with_provider(Arc::new(tls_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|e| LinkError::Tls { reason: e.to_string() })?
+            .map_err(|e| LinkError::Tls { reason: tls_words(&e) })?
             .dangerous()
             .with_custom_certificate_verifier(Arc::clone(&judge) as _);
         let config = match &presenter {
@@ -122,6 +122,8 @@ pub struct Facts {
     pub asked: bool,
     /// Whether it takes signatures of the device's kind of key.
     pub key_suits: bool,
+    /// The subjects of the CAs that it says it accepts, as DER; empty where it lists none.
+    pub accepted: Vec<Vec<u8>>,
 }
 
 /// A TLS connection.
@@ -160,7 +162,7 @@ impl Link {
         let name = ServerName::try_from(host.clone())
             .map_err(|_| LinkError::BadHost { host: host.clone() })?;
         let Tls { config, judge, presenter } = Tls::new(host, identity)?;
-        let failed = |e: rustls::Error| LinkError::Tls { reason: e.to_string() };
+        let failed = |e: rustls::Error| LinkError::Tls { reason: tls_words(&e) };
         let mut connection = ClientConnection::new(Arc::new(config), name).map_err(failed)?;
         let deadline = stream.deadline();
         let mut outcome = Ok((0, 0));
@@ -221,8 +223,9 @@ fn explain(
     }
     if let Some(tls) = tls_error(error) {
         return match tls {
+            large if is_too_large(large) => LinkError::TooLarge { target: target.to_string() },
             rustls::Error::InvalidMessage(_) => LinkError::NotTls { target: target.to_string() },
-            other => LinkError::Tls { reason: other.to_string() },
+            other => LinkError::Tls { reason: tls_words(other) },
         };
     }
     match error.kind() {
@@ -251,7 +254,7 @@ impl Presenter {
         let pkcs8 = credentials.key.pkcs8().expose().to_vec();
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(pkcs8));
         let certified = CertifiedKey::from_der(chain, key, &tls_provider())
-            .map_err(|e| LinkError::Identity { reason: e.to_string() })?;
+            .map_err(|e| LinkError::Identity { reason: tls_words(&e) })?;
         Ok(Self { certified: Arc::new(certified), facts: Mutex::default() })
     }
 
@@ -261,9 +264,10 @@ impl Presenter {
 }
 
 impl ResolvesClientCert for Presenter {
-    fn resolve(&self, _: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+    fn resolve(&self, names: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         if let Ok(mut facts) = self.facts.lock() {
             facts.asked = true;
+            facts.accepted = names.iter().map(|name| name.to_vec()).collect();
             facts.key_suits = self.certified.key.choose_scheme(schemes).is_some();
         }
         Some(Arc::clone(&self.certified))

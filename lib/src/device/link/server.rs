@@ -18,7 +18,7 @@ use rustls_platform_verifier::Verifier;
 use super::super::credentials::Trusted;
 use super::{LinkError, ServerFault};
 use crate::cert::Certificate;
-use crate::crypto::tls_provider;
+use crate::crypto::{certificate_words, tls_provider, tls_words};
 
 /// Judges a server's certificates, and keeps them and the verdict.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Judge {
         let provider = Arc::new(tls_provider());
         let failed = |reason: String| LinkError::Trust { reason };
         let by: Arc<dyn ServerCertVerifier> = match trusted {
-            None => Arc::new(Verifier::new(provider).map_err(|e| failed(e.to_string()))?),
+            None => Arc::new(Verifier::new(provider).map_err(|e| failed(tls_words(&e)))?),
             Some(trusted) => {
                 let certificates = trusted.certificates.iter();
                 let roots = certificates.map(|c| CertificateDer::from(c.der().to_vec()));
@@ -96,7 +96,7 @@ impl Judge {
 
     fn explain(&self, error: &TlsError, presented: &[Certificate]) -> ServerFault {
         let TlsError::InvalidCertificate(fault) = error else {
-            return ServerFault::Other(error.to_string());
+            return ServerFault::Other(tls_words(error));
         };
         match fault {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -109,10 +109,10 @@ impl Judge {
             CertificateError::NotValidForNameContext { presented, .. } => {
                 self.other_name(presented)
             }
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-                self.missing(presented).unwrap_or_else(|| ServerFault::Other(fault.to_string()))
-            }
-            other => ServerFault::Other(other.to_string()),
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => self
+                .missing(presented)
+                .unwrap_or_else(|| ServerFault::Other(certificate_words(fault))),
+            other => ServerFault::Other(certificate_words(other)),
         }
     }
 

@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind};
 
 use super::super::alert::{Alert, tls_error};
 use super::{MOST_WAITING, MOST_WAITING_OCTETS};
+use crate::crypto::tls_words;
 
 /// What the session was waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,7 +146,7 @@ impl MqttError {
             | ErrorKind::NotConnected
             | ErrorKind::BrokenPipe => Self::Closed { waiting },
             _ => match tls_error(error) {
-                Some(tls) => Self::Broken(tls.to_string()),
+                Some(tls) => Self::Broken(tls_words(tls)),
                 None => Self::Broken(error.to_string()),
             },
         }

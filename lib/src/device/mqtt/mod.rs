@@ -196,12 +196,17 @@ impl<T: Transport> Session<T> {
         })
     }
 
-    /// Subscribes to topics and waits for the answer: the QoS granted for each.
+    /// Subscribes to topics, each with a packet of its own, and waits for the answers: the QoS granted for each.
+    /// The MQTT Service refuses a SUBSCRIBE with two filters as a whole (platform: "MQTT Service").
     ///
     /// Errors: [`MqttError::NotSubscribed`] for the first topic that is refused.
     pub fn subscribe(&mut self, topics: &[(&str, Qos)]) -> Result<Vec<Qos>, MqttError> {
+        topics.iter().map(|(topic, qos)| self.subscribe_one(topic, *qos)).collect()
+    }
+
+    fn subscribe_one(&mut self, topic: &str, qos: Qos) -> Result<Qos, MqttError> {
         let id = self.packet_id()?;
-        let packet = packets::subscribe(topics, id)?;
+        let packet = packets::subscribe(topic, qos, id)?;
         self.begin();
         let events = self.core.checked_send(packet);
         self.handle(events, Waiting::Suback)?;
@@ -209,14 +214,11 @@ impl<T: Transport> Session<T> {
             Inbound::Suback(found, granted) if *found == id => Some(granted.clone()),
             _ => None,
         })?;
-        if granted.len() != topics.len() {
-            let (asked, got) = (topics.len(), granted.len());
-            let problem = format!("a SUBACK with {got} codes for {asked} topics");
+        let [granted] = granted[..] else {
+            let problem = format!("a SUBACK with {} codes for one topic", granted.len());
             return Err(MqttError::Protocol(problem));
-        }
-        let refused = |topic: &str| MqttError::NotSubscribed { topic: topic.to_owned() };
-        let both = granted.into_iter().zip(topics);
-        both.map(|(granted, (topic, _))| granted.ok_or_else(|| refused(topic))).collect()
+        };
+        granted.ok_or_else(|| MqttError::NotSubscribed { topic: topic.to_owned() })
     }
 
     /// The next message, or none if none comes within that time. Keeps the session alive.

@@ -117,12 +117,10 @@ pub(super) fn publish(
     builder.build().map_err(failed)
 }
 
-pub(super) fn subscribe(topics: &[(&str, Qos)], id: u16) -> Result<v3_1_1::Subscribe, MqttError> {
+pub(super) fn subscribe(topic: &str, qos: Qos, id: u16) -> Result<v3_1_1::Subscribe, MqttError> {
     let failed = |e| unsendable("SUBSCRIBE", e);
-    let entry =
-        |(topic, qos): &(&str, Qos)| SubEntry::new(*topic, SubOpts::new().set_qos(codec_qos(*qos)));
-    let entries: Vec<_> = topics.iter().map(entry).collect::<Result<_, _>>().map_err(failed)?;
-    v3_1_1::Subscribe::builder().packet_id(id).entries(entries).build().map_err(failed)
+    let entry = SubEntry::new(topic, SubOpts::new().set_qos(codec_qos(qos))).map_err(failed)?;
+    v3_1_1::Subscribe::builder().packet_id(id).entries(vec![entry]).build().map_err(failed)
 }
 
 pub(super) fn disconnect() -> Result<v3_1_1::Disconnect, MqttError> {

@@ -128,12 +128,13 @@ fn messages_go_out_by_their_qos() {
 #[test]
 fn subscriptions_are_granted_or_refused_one_by_one() {
     let topics = [("s/e", Qos::AtMostOnce), ("s/ds", Qos::AtLeastOnce)];
-    let mut good = session(&[&[0x90, 4, 0, 1, 0, 1]]);
+    let mut good = session(&[&[0x90, 3, 0, 1, 0], &[0x90, 3, 0, 1, 1]]);
     assert_eq!(good.subscribe(&topics).unwrap(), [Qos::AtMostOnce, Qos::AtLeastOnce]);
-    assert_eq!(good.transport.got, b"\x82\x0f\0\x01\0\x03s/e\0\0\x04s/ds\x01");
-    let refused = session(&[&[0x90, 4, 0, 1, 0, 0x80]]).subscribe(&topics).unwrap_err();
+    assert_eq!(good.transport.got, b"\x82\x08\0\x01\0\x03s/e\0\x82\x09\0\x01\0\x04s/ds\x01");
+    let refused = [&[0x90, 3, 0, 1, 0][..], &[0x90, 3, 0, 1, 0x80]];
+    let refused = session(&refused).subscribe(&topics).unwrap_err();
     assert_eq!(refused, MqttError::NotSubscribed { topic: "s/ds".to_owned() });
-    let short = session(&[&[0x90, 3, 0, 1, 0]]).subscribe(&topics).unwrap_err();
+    let short = session(&[&[0x90, 4, 0, 1, 0, 0]]).subscribe(&topics).unwrap_err();
     assert!(matches!(short, MqttError::Protocol(_)), "{short}");
 }
 

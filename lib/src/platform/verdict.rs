@@ -1,0 +1,103 @@
+//! The platform's own verdict on a chain, before any device presents it (platform: "The platform's own verdict
+//! on a chain"; `POST /tenant/trusted-certificates/verify-cert-chain`). Nothing is changed by asking.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Body, Client, Method, PlatformError, Request, tenant};
+use crate::cert::Certificate;
+use crate::shown::Foreign;
+
+/// Where it is asked for.
+pub const PATH: &str = "/tenant/trusted-certificates/verify-cert-chain";
+
+/// Any of these roles is enough to ask.
+pub const ROLE: &str = "ROLE_TENANT_MANAGEMENT_READ or ROLE_TENANT_MANAGEMENT_ADMIN";
+
+/// What the platform says of a chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It accepts the chain (200).
+    Accepted {
+        /// The tenant that has the CA: maybe another one of the instance than that which was asked.
+        tenant: String,
+        /// The subject that it read.
+        subject: String,
+        /// The issuer that it read.
+        issuer: String,
+    },
+    /// It refuses the chain (401, or 200 without success).
+    Refused {
+        /// Its words.
+        message: String,
+    },
+    /// It cannot read the chain (400).
+    Unreadable {
+        /// Its words.
+        message: String,
+    },
+    /// It was not asked: the user lacks the right (403), or the release has no such call (404).
+    NotAsked {
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// The request, for a chain with the device's own certificate first.
+pub fn request(chain: &[Certificate]) -> Request {
+    let pem: String = chain.iter().map(Certificate::pem).collect();
+    let body = Body::Pem { name: "chain.pem".to_owned(), text: pem };
+    Request::new(Method::Post, PATH, body).role(ROLE)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    successfully_validated: bool,
+    #[serde(default)]
+    tenant_id: String,
+    #[serde(default)]
+    issuer: String,
+    #[serde(default)]
+    subject: String,
+}
+
+/// Asks. The login is tried first, since a 401 is also the answer to a chain that is refused.
+///
+/// Errors: the tenant is not reached, or does not accept the login.
+pub fn ask(client: &Client, chain: &[Certificate]) -> Result<Verdict, PlatformError> {
+    tenant::current(client)?;
+    match client.json::<Answer>(&request(chain)) {
+        Ok(answer) if answer.successfully_validated => Ok(Verdict::Accepted {
+            tenant: shown(&answer.tenant_id),
+            subject: shown(&answer.subject),
+            issuer: shown(&answer.issuer),
+        }),
+        Ok(_) => {
+            Ok(Verdict::Refused { message: "it does not call the chain validated".to_owned() })
+        }
+        Err(PlatformError::Unauthorized { message: said, .. }) => {
+            Ok(Verdict::Refused { message: words(said) })
+        }
+        Err(PlatformError::Refused { status: 400, message, .. }) => {
+            Ok(Verdict::Unreadable { message: message.to_string() })
+        }
+        Err(PlatformError::Forbidden { login, .. }) => {
+            Ok(Verdict::NotAsked { reason: format!("{login} needs {ROLE} to ask") })
+        }
+        Err(PlatformError::Refused { status: 404, message, .. }) => {
+            let reason = format!("this platform does not have the call ({message})");
+            Ok(Verdict::NotAsked { reason })
+        }
+        Err(other) => Err(other),
+    }
+}
+
+fn shown(text: &str) -> String {
+    Foreign::beginning(text).to_string()
+}
+
+fn words(said: Option<Foreign>) -> String {
+    said.map_or_else(|| "it does not say why".to_owned(), |words| words.to_string())
+}
