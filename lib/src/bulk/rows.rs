@@ -107,9 +107,24 @@ impl<'a, R: Read> Rows<'a, R> {
             let hint = "put a value that holds the separator in quotes";
             return Err(fault(id, message, Some(hint.to_owned())));
         }
+        if let Some((column, value)) = self.rounded() {
+            let message = format!(
+                "{value:?} in the column {column} ({}) is a number that a spreadsheet has rounded: \
+                 its digits are lost",
+                place()
+            );
+            return Err(fault(id, message, Some(AS_TEXT.to_owned())));
+        }
         let parsed = DeviceId::parse(id).map_err(|e| fault(id, e.at(&place()), e.hint()))?;
         let details = if self.details { self.details() } else { BTreeMap::new() };
         Ok(Device { id: parsed, key: DeviceKey::New, subject: None, line, details })
+    }
+
+    /// The first value that a spreadsheet has rounded, with its column.
+    fn rounded(&self) -> Option<(&str, &str)> {
+        let texts = self.row.iter().map(|value| std::str::from_utf8(value).unwrap_or_default());
+        let mut values = self.headers.iter().map(String::as_str).zip(texts);
+        values.find(|(_, value)| is_rounded(value))
     }
 
     /// The other columns that are not empty.
@@ -122,6 +137,20 @@ impl<'a, R: Read> Rows<'a, R> {
             })
             .collect()
     }
+}
+
+/// What to do about a rounded number.
+const AS_TEXT: &str = "go back to where the list comes from: in the spreadsheet format the column as \
+                       Text before the numbers are put in, then save it as CSV UTF-8 again";
+
+/// Whether a value is a number as spreadsheets write one that is too long for its cell: `8.96529E+19`,
+/// with a comma in many languages.
+fn is_rounded(value: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let Some((digits, power)) = value.trim().split_once("E+") else { return false };
+    let digits = digits.strip_prefix('-').unwrap_or(digits);
+    let (first, rest) = digits.split_once(['.', ',']).unwrap_or((digits, "0"));
+    first.len() == 1 && is_number(first) && is_number(rest) && power.len() >= 2 && is_number(power)
 }
 
 /// What is wrong with a header of so many columns.
