@@ -280,12 +280,25 @@ fn is_seen() -> bool {
     std::io::stdout().is_terminal()
 }
 
-/// The code in a file, and whether a line end stands behind it, as an editor leaves one.
-fn code_in(bytes: &[u8]) -> std::result::Result<(VerificationCode, bool), CodeError> {
+/// The code in a file, and whether a line end stands behind it, as an editor leaves one. A byte order
+/// mark is no part of it. What stands around a code in JSON or a shell is refused, not signed with it.
+fn code_in(bytes: &[u8]) -> std::result::Result<(VerificationCode, bool), String> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || bytes.contains(&0) {
+        return Err("it is text in UTF-16; save it as UTF-8 or ASCII".to_owned());
+    }
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let code = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let code = code.strip_suffix(b"\r").unwrap_or(code);
-    let text = std::str::from_utf8(code).map_err(|e| CodeError::NotAscii(e.valid_up_to() + 1))?;
-    Ok((VerificationCode::parse(text)?, code.len() < bytes.len()))
+    if code.starts_with(b"{") || code.starts_with(b"[") {
+        return Err("it is JSON; give the code in it alone".to_owned());
+    }
+    if let [b'"' | b'\'', ..] | [.., b'"' | b'\''] = code {
+        return Err("there are quotes around the code, which are no part of it".to_owned());
+    }
+    let not_ascii = |e: std::str::Utf8Error| CodeError::NotAscii(e.valid_up_to() + 1).to_string();
+    let text = std::str::from_utf8(code).map_err(not_ascii)?;
+    let parsed = VerificationCode::parse(text).map_err(|e| e.to_string())?;
+    Ok((parsed, code.len() < bytes.len()))
 }
 
 #[derive(Serialize)]

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::backend::signature as sig;
+use super::public_key::algorithm_name;
 use super::{CryptoError, KeyAlgorithm, oid_text};
 
 /// The hash of a signature.
@@ -109,7 +110,7 @@ impl SignatureAlgorithm {
             }
             "1.2.840.10045.4.1" => return Err(CryptoError::WeakSignature("ECDSA with SHA-1")),
             "1.2.840.10040.4.3" => return Err(CryptoError::WeakSignature("DSA with SHA-1")),
-            other => return Err(CryptoError::UnsupportedAlgorithm(other.to_owned())),
+            other => return Err(CryptoError::UnsupportedAlgorithm(algorithm_name(other))),
         };
         Ok(found)
     }

@@ -11,7 +11,7 @@
 //! is signed but a [`VerificationCode`], and the key is opened when the code is at hand.
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
@@ -73,14 +73,33 @@ pub fn code_of(
     parsed.map_err(|problem| PlatformError::Code { host: client.host().to_owned(), problem })
 }
 
-/// A signature as base64 in one line, whatever came: base64 with line breaks, or the octets
-/// themselves, as a token or `openssl dgst` gives them.
+/// A signature as base64 in one line, whatever came: base64 with line breaks, base64url, hex as
+/// `openssl dgst -hex` writes it, or the bytes themselves, as a token or `openssl dgst` gives them.
 pub fn signature(given: &[u8]) -> String {
     let text: Vec<u8> = given.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
-    match STANDARD.decode(&text) {
-        Ok(octets) => STANDARD.encode(octets),
-        Err(_) => STANDARD.encode(given),
+    let unpadded = || text.strip_suffix(b"==").or(text.strip_suffix(b"="));
+    // Hex comes first: its digits are base64 too.
+    let octets = from_hex(&text)
+        .or_else(|| STANDARD.decode(&text).ok())
+        .or_else(|| URL_SAFE_NO_PAD.decode(unpadded().unwrap_or(&text)).ok());
+    STANDARD.encode(octets.as_deref().unwrap_or(given))
+}
+
+/// The bytes that hex digits stand for, with what `openssl dgst` writes before them (`SHA2-256(FILE)= `)
+/// and with colons or not. Shorter than any signature: none, since a few letters of base64 look the same.
+fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
+    const SHORTEST: usize = 64;
+    let digits = match text.iter().position(|b| *b == b'=') {
+        Some(at) if text[..at].ends_with(b")") => &text[at + 1..],
+        _ => text,
+    };
+    let digits: Vec<u8> = digits.iter().copied().filter(|b| *b != b':').collect();
+    let digit = |b: &u8| char::from(*b).to_digit(16);
+    let values: Vec<u32> = digits.iter().map(digit).collect::<Option<_>>()?;
+    if values.len() < 2 * SHORTEST || values.len() % 2 == 1 {
+        return None;
     }
+    values.chunks(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).ok()).collect()
 }
 
 /// What can be said of a signed code before it is submitted.

@@ -93,11 +93,8 @@ mod tests {
         }
         assert!(refused(409).0.contains("with 409"), "others stay as they are");
         let login = String::new();
-        let error = PlatformError::Unauthorized {
-            host: "acme:8443".to_owned(),
-            login,
-            message: None,
-        };
+        let error =
+            PlatformError::Unauthorized { host: "acme:8443".to_owned(), login, message: None };
         let said = in_words(error, "acme:8443").to_string();
         assert_eq!(
             said,

@@ -58,6 +58,21 @@ fn case_16_pkcs7_is_a_source_of_certificates() {
 }
 
 #[test]
+fn case_18_a_byte_order_mark_is_no_part_of_a_code() {
+    let Some(cli) = beside("18-code-bom") else { return };
+    cli.ok("key new --type rsa-2048 --plain --out ca.key");
+    let plain = cli.ok("pop sign plain.txt --key ca.key");
+    assert_eq!(cli.ok("pop sign bom.txt --key ca.key"), plain);
+    for (text, word) in
+        [(&b"\"Abc123\""[..], "quotes"), (b"{\"code\":1}", "JSON"), (b"A\0b\0", "UTF-16")]
+    {
+        cli.write("odd.txt", text);
+        let said = cli.fails(2, "pop sign odd.txt --key ca.key");
+        assert!(said.contains(word), "{said}");
+    }
+}
+
+#[test]
 fn case_24_a_request_in_utf_16() {
     let Some(cli) = beside("24-utf16-csr") else { return };
     let shown = cli.ok("cert show req.csr");
@@ -137,6 +152,17 @@ fn case_36_camellia_and_aria_are_named() {
         assert!(said.contains(&format!("PBES2 with {name}")), "{said}");
         assert!(said.contains("-v2 aes-256-cbc"), "{said}");
     }
+}
+
+#[test]
+fn case_41_ml_dsa_is_named() {
+    let Some(cli) = beside("41-mldsa") else { return };
+    let shown = cli.ok("cert show req.csr");
+    assert!(shown.contains("ML-DSA-44"), "{shown}");
+    let shown = cli.ok("cert show root.pem");
+    assert_eq!(shown.matches("ML-DSA-65").count(), 2, "{shown}");
+    let said = cli.run("cert verify --trust root.pem d.pem").expect(1).stdout;
+    assert!(said.contains("ML-DSA-65"), "{said}");
 }
 
 #[test]
