@@ -17,15 +17,17 @@ use crate::crl::{Crl, Reason, Revoked};
 /// makes the answer no, even beside another one that does: it may be the one that knows more. The
 /// exception is a list that has run out, if a later one of the same issuer counts.
 ///
-/// What any of these lists revokes is revoked, also if a later list has lost the entry; only
-/// `certificateHold` ends that way (RFC 5280, 5.3.1). There has to be a list for the leaf; for CAs without
+/// What any of these lists revokes is revoked, also if a later list has lost the entry or the list has run
+/// out; only `certificateHold` ends that way (RFC 5280, 5.3.1). A list without nextUpdate counts; it comes
+/// back as a warning ([`Rule::NoNextUpdate`]): that one is due is a duty of issuers. There has to be a list for the leaf; for CAs without
 /// a list nothing is said, as with OpenSSL's `-crl_check`.
 pub fn check_revocation(
     path: &VerifiedChain,
     lists: &[Crl],
     known: &[Certificate],
     at: OffsetDateTime,
-) -> Result<(), Refusal> {
+) -> Result<Vec<Refusal>, Refusal> {
+    let mut warnings = Vec::new();
     for (position, pair) in path.certificates().windows(2).enumerate() {
         let [cert, issuer] = pair else { continue };
         let refusal = |rule| Refusal { position, subject: cert.subject.clone(), rule };
@@ -38,6 +40,17 @@ pub fn check_revocation(
         let present = usable.max_by_key(|list| list.this_update);
         let mut problem = None;
         for list in &own {
+            let ended = |r: &Revoked| {
+                r.reason == Reason::CertificateHold && present.is_some_and(|p| is_later(p, list))
+            };
+            // A number may stand in it twice.
+            let mut entries = list.revoked.iter().filter(|r| r.serial == cert.serial);
+            // A list that has run out, or is followed by a damaged one, still knows what it knows.
+            if let Some(entry) = entries.find(|r| !ended(r))
+                && !matches!(find_fault(list, issuer, at), Some(Fault::Unfit(_)))
+            {
+                return Err(refusal(Rule::Revoked { at: entry.at, reason: entry.reason.name() }));
+            }
             match find_fault(list, issuer, at) {
                 Some(Fault::RunOut(_)) if present.is_some_and(|p| is_later(p, list)) => {}
                 Some(fault) => {
@@ -46,22 +59,18 @@ pub fn check_revocation(
                 }
                 None => {}
             }
-            let ended = |r: &Revoked| {
-                r.reason == Reason::CertificateHold && present.is_some_and(|p| is_later(p, list))
-            };
-            // A number may stand in it twice.
-            let mut entries = list.revoked.iter().filter(|r| r.serial == cert.serial);
-            if let Some(entry) = entries.find(|r| !ended(r)) {
-                return Err(refusal(Rule::Revoked { at: entry.at, reason: entry.reason.name() }));
-            }
         }
         if present.is_none() || problem.is_some() {
             let problem = problem.unwrap_or_else(|| none_of(lists));
             let issuer = Box::new(issuer.subject.clone());
             return Err(refusal(Rule::RevocationUnknown { issuer, problem }));
         }
+        if let Some(list) = present.filter(|list| list.next_update.is_none()) {
+            let (issuer, list) = (Box::new(issuer.subject.clone()), called(list));
+            warnings.push(refusal(Rule::NoNextUpdate { issuer, list }));
+        }
     }
-    Ok(())
+    Ok(warnings)
 }
 
 /// The lists that say nothing about a path, since no issuer in it has made them: whoever gave them should
@@ -135,11 +144,11 @@ fn find_fault(list: &Crl, issuer: &Certificate, at: OffsetDateTime) -> Option<Fa
         return unfit(format!("{list_name} begins at {}", rfc3339(list.this_update)));
     }
     match list.next_update {
+        None => None,
         Some(next) if at <= next => None,
         Some(next) => {
             Some(Fault::RunOut(format!("{list_name} was to be renewed by {}", rfc3339(next))))
         }
-        None => unfit(format!("{list_name} does not say when the next one is due")),
     }
 }
 

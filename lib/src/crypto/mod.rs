@@ -28,6 +28,7 @@ pub(crate) use mac_hash::MacHash;
 pub use public_key::{KeyAlgorithm, PublicKey};
 #[cfg(feature = "pkcs11")]
 pub(crate) use raw::ecdsa_to_der;
+pub(crate) use signature::odd_parameters;
 pub use signature::{Hash, SignatureAlgorithm};
 pub(crate) use verifier::Verifier;
 pub use weak::{KeyPolicy, MAX_RSA_BITS, WeakKey};

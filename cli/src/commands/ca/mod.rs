@@ -20,6 +20,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::clock;
+use crate::commands::note_shortened;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::password::Source;
@@ -289,10 +290,17 @@ fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
         subject: &subject,
         days: args.make.days,
         path_length: args.make.path_length,
-        outliving: if args.clamp { Outliving::Clamp } else { Outliving::Refuse },
+        outliving: Outliving::of(args.make.days, args.clamp),
         key: ready.new_key(),
     };
-    made(&pki.add_intermediate(&args.name, &parent, &parent_key, &settings, now)?, out)
+    let ca = pki.add_intermediate(&args.name, &parent, &parent_key, &settings, now)?;
+    note_shortened(args.make.days, usual(&profile), parent.certificate(), now, out);
+    made(&ca, out)
+}
+
+/// The validity that a profile gives.
+fn usual(profile: &c8y_pki::profile::Profile) -> time::Duration {
+    time::Duration::days(profile.validity_days.into())
 }
 
 fn list(expiring: Option<time::Duration>, dir: &Path, out: Output) -> Result {

@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 use super::making::INTERRUPTED;
 use super::{ExistingArgs, KeyPolicyArgs, threads};
 use crate::clock;
+use crate::commands::note_shortened;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
@@ -104,7 +105,7 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
         profile: &profile,
         subject: &subject,
         days: args.days,
-        outliving: if args.clamp { Outliving::Clamp } else { Outliving::Refuse },
+        outliving: Outliving::of(args.days, args.clamp),
         out: Out::Folders(&args.out),
         bundle: BundleSettings {
             kinds: &[Bundle::Pem],
@@ -122,6 +123,8 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
         keys: args.keys.policy(),
         threads: threads(args.threads),
     };
+    let usual = time::Duration::days(profile.validity_days.into());
+    note_shortened(args.days, usual, ca.certificate(), now, out);
     let line = Line::new(out);
     let stop = stop::on_interrupt();
     let signed =
