@@ -26,6 +26,7 @@ const READ: &[&str] = &[
     "--entry-password-file",
     "--from",
     "--import",
+    "--untrusted",
     "--key",
     "--key-password-file",
     "--keystore",
@@ -67,6 +68,7 @@ const READ: &[&str] = &[
 /// Names of values that are no paths. A new one has to be sorted in here, or is a path.
 const NO_PATHS: &[&str] = &[
     "ADDRESS",
+    "OID",
     "CC",
     "CHAR",
     "CN",

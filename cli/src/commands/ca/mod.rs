@@ -113,7 +113,8 @@ pub(crate) struct AddArgs {
     profile: String,
     #[command(flatten)]
     make: MakeArgs,
-    /// Shorten a validity that would outlive the parent, instead of refusing it
+    /// Shorten --days that would outlive the parent, instead of refusing them; without --days the validity is
+    /// shortened anyway
     #[arg(long)]
     clamp: bool,
     /// File with the password of the parent's key, or the PIN of its token; by default that of the new

@@ -37,7 +37,8 @@ pub(crate) struct RenewArgs {
     /// Validity in days; by default as long as before (with --new-key: the profile's)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: Option<u32>,
-    /// Shorten a validity that would outlive the parent, instead of refusing it
+    /// Shorten --days that would outlive the parent, instead of refusing them; without --days the validity is
+    /// shortened anyway
     #[arg(long)]
     clamp: bool,
     /// Revoke the former certificate, with the reason superseded
