@@ -1,8 +1,8 @@
 //! What RFC 5280 asks of issuers only, told apart from what a server refuses.
 //!
-//! A chain that breaks such a rule is accepted by the checks that servers are built on: Java 17 and
-//! OpenSSL 3 take each of them, GnuTLS nearly all (measured: docs/how-to/check-a-chain.md). So it is a
-//! warning here, and a refusal only for who asks for it ([`Options::strict`](super::Options::strict)).
+//! A chain that breaks such a rule is accepted by the checks that servers are built on, those of Java
+//! and OpenSSL (platform: "Rules that certificates must meet"). So it is a warning here, and a refusal
+//! only if that is asked for ([`Options::strict`](super::Options::strict)).
 
 use super::rule::Rule;
 use crate::cert::oid;

@@ -23,7 +23,7 @@ pub(super) fn check(cert: &Certificate, issuer: &Certificate) -> Result<(), Rule
         return Err(Rule::AuthorityKeyIdDiffers { issuer: of(), wanted, found });
     }
     if let Some(wanted) = serial.filter(|serial| *serial != issuer.serial) {
-        let (wanted, found) = (wanted.to_string(), issuer.serial.to_string());
+        let (wanted, found) = (wanted.to_string().into(), issuer.serial.to_string().into());
         return Err(Rule::AuthorityCertDiffers {
             issuer: of(),
             what: "serial number",
@@ -37,7 +37,7 @@ pub(super) fn check(cert: &Certificate, issuer: &Certificate) -> Result<(), Rule
     };
     let wanted: Option<Name> = names.iter().flatten().find_map(directory);
     if let Some(wanted) = wanted.filter(|wanted| !wanted.matches(&issuer.issuer)) {
-        let (wanted, found) = (wanted.to_string(), issuer.issuer.to_string());
+        let (wanted, found) = (wanted.to_string().into(), issuer.issuer.to_string().into());
         return Err(Rule::AuthorityCertDiffers { issuer: of(), what: "issuer", wanted, found });
     }
     Ok(())

@@ -44,8 +44,8 @@
 //!
 //! - Revocation is looked at by [`check_revocation`] only, with lists that the caller has.
 //! - A critical cRLDistributionPoints or issuingDistributionPoint is refused as not understood.
-//! - Delta lists, lists for a part of the certificates and indirect lists are not applied: one of the
-//!   issuer's makes the answer no. A list that another key of a CA has signed does not count.
+//! - Lists for a part of the certificates and indirect lists are not applied: one of the issuer's makes
+//!   the answer no. A list that another key of a CA has signed does not count.
 //! - RSA-PSS is verified only with a salt as long as its hash.
 //! - Hosts are not compared with the leaf's names: devices are known by their Common Name, which is
 //!   not held to DNS name constraints either.

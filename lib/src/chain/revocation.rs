@@ -35,13 +35,27 @@ pub fn check_revocation(
         if own.is_empty() && position > 0 {
             continue;
         }
+        let (deltas, own): (Vec<&Crl>, Vec<&Crl>) =
+            own.into_iter().partition(|list| list.base.is_some());
         // The present list of the issuer: the latest of those that count.
         let usable = own.iter().filter(|list| find_fault(list, issuer, at).is_none());
         let present = usable.max_by_key(|list| list.this_update);
         let mut problem = None;
+        let mut lifted = false;
+        for delta in deltas {
+            if let Some(sentence) = find_delta_fault(delta, present.copied(), issuer, at) {
+                problem = Some(sentence);
+                continue;
+            }
+            if let Some(entry) = delta.revoked.iter().find(|r| r.serial == cert.serial) {
+                return Err(refusal(Rule::Revoked { at: entry.at, reason: entry.reason.name() }));
+            }
+            lifted |= delta.removed.contains(&cert.serial);
+        }
         for list in &own {
             let ended = |r: &Revoked| {
-                r.reason == Reason::CertificateHold && present.is_some_and(|p| is_later(p, list))
+                r.reason == Reason::CertificateHold
+                    && (lifted || present.is_some_and(|p| is_later(p, list)))
             };
             // A number may stand in it twice.
             let mut entries = list.revoked.iter().filter(|r| r.serial == cert.serial);
@@ -132,7 +146,7 @@ fn find_fault(list: &Crl, issuer: &Certificate, at: OffsetDateTime) -> Option<Fa
     if issuer.key_usage.is_some_and(|usage| !usage.has("cRLSign")) {
         return unfit("its key usage lacks cRLSign".to_owned());
     }
-    if let Some(why) = list.incomplete {
+    if let Some(why) = list.incomplete.filter(|_| list.base.is_none()) {
         return unfit(format!("{list_name} {why}"));
     }
     if let Some(oid) = &list.critical_extension {
@@ -150,6 +164,39 @@ fn find_fault(list: &Crl, issuer: &Certificate, at: OffsetDateTime) -> Option<Fa
             Some(Fault::RunOut(format!("{list_name} was to be renewed by {}", rfc3339(next))))
         }
     }
+}
+
+/// Why a delta list cannot be applied to the issuer's present list (RFC 5280, 5.2.4): it changes a later
+/// one, or there is none.
+fn find_delta_fault(
+    delta: &Crl,
+    present: Option<&Crl>,
+    issuer: &Certificate,
+    at: OffsetDateTime,
+) -> Option<String> {
+    if let Some(fault) = find_fault(delta, issuer, at) {
+        return Some(fault.sentence());
+    }
+    let name = called(delta);
+    let base = delta.base.as_ref()?;
+    let Some(number) = present.and_then(|present| present.number.as_ref()) else {
+        return Some(format!("{name} is a delta list, and the list that it changes is missing"));
+    };
+    if size(number) < size(base) {
+        return Some(format!(
+            "{name} is a delta list that changes the list {}, and the list at hand is {}",
+            base.to_decimal(),
+            number.to_decimal()
+        ));
+    }
+    None
+}
+
+/// A number so that it can be compared: how many bytes it has without zeros in front, and these.
+fn size(number: &crate::cert::Serial) -> (usize, &[u8]) {
+    let octets = number.octets();
+    let significant = &octets[octets.iter().take_while(|b| **b == 0).count()..];
+    (significant.len(), significant)
 }
 
 fn none_of(lists: &[Crl]) -> String {

@@ -81,9 +81,9 @@ pub enum Rule {
         /// Serial number or issuer.
         what: &'static str,
         /// What the certificate names.
-        wanted: String,
+        wanted: Box<str>,
         /// What the issuer's certificate has.
-        found: String,
+        found: Box<str>,
     },
     /// A CA without subjectKeyIdentifier.
     #[error("is a CA without subject key identifier")]
