@@ -16,11 +16,15 @@ use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 
 use crate::armor;
-use crate::crypto::{CryptoError, PublicKey, SignatureAlgorithm, fill_random, hex, sha1, sha256};
+use crate::crypto::{
+    CryptoError, PublicKey, SignatureAlgorithm, fill_random, hex, odd_parameters, sha1, sha256,
+};
 use crate::der;
 use crate::name::Name;
 
-pub use extensions::{GeneralName, MalformedExtension, NameConstraints, PolicyConstraints, oid};
+pub use extensions::{
+    AuthorityKey, GeneralName, MalformedExtension, NameConstraints, PolicyConstraints, oid,
+};
 
 /// Why octets are not a certificate.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone)]
@@ -177,6 +181,8 @@ pub struct Certificate {
     pub signature_algorithm: Result<SignatureAlgorithm, CryptoError>,
     /// Whether both algorithm identifiers are equal (RFC 5280, 4.1.1.2 demands it).
     pub algorithms_agree: bool,
+    /// Parameters beside the signature's algorithm that standards do not want there, in words.
+    pub odd_signature_parameters: Option<&'static str>,
     /// The signature.
     pub signature: Vec<u8>,
     /// BasicConstraints, if there.
@@ -215,6 +221,7 @@ impl Certificate {
             public_key: PublicKey::from_spki(tbs.subject_pki.raw),
             spki: tbs.subject_pki.raw.to_vec(),
             signature_algorithm: SignatureAlgorithm::from_identifier(&parsed.signature_algorithm),
+            odd_signature_parameters: odd_parameters(&parsed.signature_algorithm),
             algorithms_agree: tbs.signature == parsed.signature_algorithm,
             signature: parsed.signature_value.data.to_vec(),
             basic_constraints: None,

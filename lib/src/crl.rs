@@ -130,7 +130,11 @@ pub struct Crl {
     pub authority_key_id: Option<Vec<u8>>,
     /// The revoked certificates.
     pub revoked: Vec<Revoked>,
-    /// The first critical extension, of the list or of an entry, as a dotted object identifier.
+    /// For a delta list for all certificates: the number of the list whose changes it tells.
+    pub base: Option<Serial>,
+    /// Certificates that a delta list takes out of the list that it changes (`removeFromCRL`).
+    pub removed: Vec<Serial>,
+    /// The first critical extension that is not processed, of the list or of an entry, as a dotted object identifier.
     pub critical_extension: Option<String>,
     /// Why it is not the whole list of its issuer, as the end of a sentence that begins with the list.
     pub incomplete: Option<&'static str>,
@@ -147,7 +151,10 @@ impl Crl {
         if !rest.is_empty() {
             return Err(CrlError::Malformed(format!("{} octets follow it", rest.len())));
         }
-        let revoked = crl.iter_revoked_certificates().map(|entry| Revoked {
+        let removed = crl.iter_revoked_certificates().filter(|entry| removes(entry));
+        let removed = removed.map(|entry| Serial::from_octets(entry.raw_serial())).collect();
+        let entries = crl.iter_revoked_certificates().filter(|entry| !removes(entry));
+        let revoked = entries.map(|entry| Revoked {
             serial: Serial::from_octets(entry.raw_serial()),
             at: entry.revocation_date.to_datetime(),
             reason: entry
@@ -163,6 +170,8 @@ impl Crl {
             next_update: crl.next_update().map(|t| t.to_datetime()),
             number: crl.crl_number().map(|n| Serial::from_octets(&n.to_bytes_be())),
             authority_key_id: authority_key_id(&crl),
+            base: base(&crl),
+            removed,
             critical_extension: critical_extension(&crl),
             incomplete: incomplete(&crl),
             revoked: revoked.collect(),
@@ -203,21 +212,38 @@ impl Crl {
 fn critical_extension(crl: &CertificateRevocationList<'_>) -> Option<String> {
     let entries = crl.iter_revoked_certificates().flat_map(|entry| entry.extensions());
     let mut all = crl.extensions().iter().chain(entries);
-    all.find(|e| e.critical).map(|e| crate::crypto::oid_text(&e.oid))
+    all.find(|e| e.critical && e.oid.to_id_string() != DELTA)
+        .map(|e| crate::crypto::oid_text(&e.oid))
+}
+
+/// deltaCRLIndicator and issuingDistributionPoint (RFC 5280, 5.2.4 and 5.2.5).
+const DELTA: &str = "2.5.29.27";
+const DISTRIBUTION_POINT: &str = "2.5.29.28";
+
+fn has(crl: &CertificateRevocationList<'_>, oid: &str) -> bool {
+    crl.extensions().iter().any(|e| e.oid.to_id_string() == oid)
+}
+
+/// Whether an entry only takes a certificate out of the list: reason code 8 (RFC 5280, 5.3.1).
+fn removes(entry: &x509_parser::revocation_list::RevokedCertificate<'_>) -> bool {
+    const REMOVE_FROM_CRL: u8 = 8;
+    entry.reason_code().is_some_and(|(_, code)| code.0 == REMOVE_FROM_CRL)
+}
+
+/// BaseCRLNumber of a delta list that is for all certificates.
+fn base(crl: &CertificateRevocationList<'_>) -> Option<Serial> {
+    let delta = crl.extensions().iter().find(|e| e.oid.to_id_string() == DELTA)?;
+    let number = yasna::parse_der(delta.value, |reader| reader.read_tagged_der()).ok()?;
+    let whole = number.tag() == yasna::tags::TAG_INTEGER && !has(crl, DISTRIBUTION_POINT);
+    whole.then(|| Serial::from_octets(number.value()))
 }
 
 /// What tells that a list is not a whole one, whether it is marked as critical or not: an issuer that
 /// forgets the mark has not made its list complete by that.
 fn incomplete(crl: &CertificateRevocationList<'_>) -> Option<&'static str> {
-    /// Reason code 8 (RFC 5280, 5.3.1).
-    const REMOVE_FROM_CRL: u8 = 8;
-    let has = |oid: &str| crl.extensions().iter().any(|e| e.oid.to_id_string() == oid);
-    let removes = |entry: &x509_parser::revocation_list::RevokedCertificate<'_>| {
-        entry.reason_code().is_some_and(|(_, code)| code.0 == REMOVE_FROM_CRL)
-    };
     match () {
-        () if has("2.5.29.27") => Some("is a delta list, which tells only what has changed"),
-        () if has("2.5.29.28") => {
+        () if has(crl, DELTA) => Some("is a delta list, which tells only what has changed"),
+        () if has(crl, DISTRIBUTION_POINT) => {
             Some("covers only a part of the certificates (issuingDistributionPoint)")
         }
         () if crl.iter_revoked_certificates().any(removes) => {

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::Error;
 use c8y_pki::cert::Certificate;
-use c8y_pki::chain::{self, ChainError, DeviceFinding, LeafChoice, Refusal, VerifiedChain};
+use c8y_pki::chain::{
+    self, ChainError, DeviceFinding, LeafChoice, Policies, Refusal, VerifiedChain,
+};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::crl::Crl;
 use c8y_pki::describe::{DescribeError, Passwords, describe, needs_password};
@@ -38,6 +40,7 @@ Examples:
   c8y-pki cert verify --trust root.pem chain.pem
   c8y-pki cert verify --trust root.pem --as-device gw-0001 out/gw-0001/chain.pem
   c8y-pki cert verify --trust root.pem --crl line-7.crl chain.pem
+  c8y-pki cert verify --trust root.pem --untrusted line-7.pem --strict device.pem
   c8y-pki cert verify --manifest handover/manifest.csv --trust root.pem handover/chain.pem
 
 Exit codes: 0 it is good; 1 it is refused: the certificate and the rule are named;
@@ -72,6 +75,15 @@ pub(crate) struct VerifyArgs {
     /// Trusted certificates, roots or intermediates: PEM or DER; may be repeated
     #[arg(long, value_name = "FILE", required = true)]
     trust: Vec<PathBuf>,
+    /// More intermediates, in any order: PEM or DER; may be repeated
+    #[arg(long, value_name = "FILE")]
+    untrusted: Vec<PathBuf>,
+    /// Refuse also what RFC 5280 asks of issuers only and servers do not enforce; without it that is a
+    /// warning
+    #[arg(long, conflicts_with = "manifest")]
+    strict: bool,
+    #[command(flatten)]
+    policies: PolicyArgs,
     /// The time for which to verify (RFC 3339, e.g. 2026-11-22T10:00:00Z); by default now
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     at: Option<OffsetDateTime>,
@@ -92,6 +104,35 @@ pub(crate) struct VerifyArgs {
     /// signature (FILE.sig)
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
+}
+
+/// Certificate policies that are asked for.
+#[derive(Debug, Args)]
+pub(crate) struct PolicyArgs {
+    /// A certificate policy that is acceptable, as a dotted object identifier (e.g. 1.3.6.1.4.1.99999.1); by
+    /// default any; may be repeated
+    #[arg(long = "policy", value_name = "OID", conflicts_with = "manifest")]
+    acceptable: Vec<String>,
+    /// One of the acceptable policies has to be valid for the chain
+    #[arg(long, conflicts_with = "manifest")]
+    explicit_policy: bool,
+    /// Mappings of policies do not count
+    #[arg(long, conflicts_with = "manifest")]
+    inhibit_policy_mapping: bool,
+    /// The policy anyPolicy does not count
+    #[arg(long, conflicts_with = "manifest")]
+    inhibit_any_policy: bool,
+}
+
+impl PolicyArgs {
+    fn policies(&self) -> Policies {
+        Policies {
+            acceptable: self.acceptable.iter().cloned().collect(),
+            explicit: self.explicit_policy,
+            inhibit_mapping: self.inhibit_policy_mapping,
+            inhibit_any: self.inhibit_any_policy,
+        }
+    }
 }
 
 /// Arguments of `cert chain`.
@@ -155,6 +196,8 @@ fn show(args: &ShowArgs, out: Output) -> Result {
 struct Verdict<'a> {
     valid: bool,
     path: Option<&'a VerifiedChain>,
+    /// Duties of issuers that are broken.
+    warnings: &'a [Refusal],
     refusal: Option<&'a Refusal>,
     error: Option<String>,
     hint: Option<String>,
@@ -178,21 +221,28 @@ fn verify(args: &VerifyArgs, out: Output) -> Result {
     let id = args.as_device.as_deref().map(DeviceId::parse).transpose()?;
     let mut options = chain::Options::new(args.at.unwrap_or_else(OffsetDateTime::now_utc));
     options.max_depth = args.max_depth;
+    options.strict = args.strict;
+    options.policies = args.policies.policies();
     let (leaf, rest) = presented.split_first().ok_or(ChainError::Empty)?;
-    let result = validate(leaf, rest, &anchors, &options, &lists);
+    let mut rest = rest.to_vec();
+    for path in &args.untrusted {
+        rest.extend(values::certificates(path)?);
+    }
+    let result = validate(leaf, &rest, &anchors, &options, &lists);
     let findings = id.map(|id| chain::check_device(&presented, &anchors, &id));
     let refused_as_device = findings.as_ref().is_some_and(|all| all.iter().any(|f| !f.is_note()));
     let error = result.as_ref().err();
     let verdict = Verdict {
         valid: error.is_none() && !refused_as_device,
-        path: result.as_ref().ok(),
+        path: result.as_ref().ok().map(|(path, _)| path),
+        warnings: result.as_ref().map_or(&[], |(_, warnings)| warnings),
         refusal: error.and_then(ChainError::refusal),
         error: error.map(ToString::to_string),
         hint: error.and_then(ChainError::hint),
         device: findings.as_deref(),
     };
     out.result(&verdict, verdict_text)?;
-    if let Ok(path) = &result {
+    if let Ok((path, _)) = &result {
         note_unused(path, &lists, out);
     }
     Ok(Outcome::of(verdict.valid))
@@ -217,12 +267,17 @@ fn validate(
     anchors: &[Certificate],
     options: &chain::Options,
     lists: &Lists,
-) -> std::result::Result<VerifiedChain, ChainError> {
+) -> std::result::Result<(VerifiedChain, Vec<Refusal>), ChainError> {
     let path = chain::verify(leaf, rest, anchors, options)?;
+    let mut warnings = path.warnings().to_vec();
     if !lists.all.is_empty() {
-        chain::check_revocation(&path, &lists.all, &lists.known, options.at)?;
+        let of_lists = chain::check_revocation(&path, &lists.all, &lists.known, options.at)?;
+        if let (true, Some(first)) = (options.strict, of_lists.first()) {
+            return Err(first.clone().into());
+        }
+        warnings.extend(of_lists);
     }
-    Ok(path)
+    Ok((path, warnings))
 }
 
 /// Revocation lists, and the CAs by which a list is known to be another's than an issuer's of the same name.
@@ -334,6 +389,10 @@ fn verdict_text(verdict: &Verdict<'_>) -> String {
     if let Some(error) = &verdict.error {
         lines.push(format!("refused: {error}"));
         lines.extend(verdict.hint.as_ref().map(|hint| format!("hint: {hint}")));
+    }
+    // What is only recommended would stand under nearly every chain: the JSON has it.
+    for warning in verdict.warnings.iter().filter(|w| !w.rule.is_advice()) {
+        lines.push(format!("warning: {warning}; servers do not enforce it"));
     }
     for finding in verdict.device.unwrap_or_default() {
         let word = if finding.is_note() { "note" } else { "refused" };

@@ -39,3 +39,21 @@ pub(crate) fn run(cli: &Cli, out: &Output) -> Result {
         Command::Reference => generate::reference(*out),
     }
 }
+
+/// Says that a validity that nobody asked for ends with its issuer's.
+pub(crate) fn note_shortened(
+    asked: Option<u32>,
+    usual: time::Duration,
+    issuer: &c8y_pki::cert::Certificate,
+    now: time::OffsetDateTime,
+    out: crate::output::Output,
+) {
+    if asked.is_none() && now + usual > issuer.not_after {
+        out.note(&format!(
+            "The usual validity of {} days is shortened: its issuer {} ends on {}.",
+            usual.whole_days(),
+            issuer.subject,
+            issuer.not_after.date()
+        ));
+    }
+}

@@ -28,6 +28,14 @@ pub enum AuthorityError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A CA made elsewhere whose devices servers would refuse.
+    #[error("no device under this CA can connect: {reason}")]
+    Unusable {
+        /// The certificate and the rule.
+        reason: String,
+        /// What can be done about it.
+        hint: Option<String>,
+    },
     /// Fewer keys in the pool than devices need.
     #[error("{wanted} keys of type {key_type} are wanted, and {waiting} wait in the key pool")]
     PoolTooSmall {
@@ -230,6 +238,7 @@ impl AuthorityError {
             }
             Self::KeyUri { source: e, .. } | Self::Pkcs11(e) => e.hint(),
             Self::Certificate { source, .. } => source.hint(),
+            Self::Unusable { hint, .. } => hint.clone(),
             Self::Policy(e) => e.hint(),
             Self::File(e) => e.hint(),
             Self::Registry(e) => e.hint(),

@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 
 use super::{AuthorityError, Ca, OwnKey, Pki, Result};
 use crate::cert::Certificate;
+use crate::chain;
 use crate::crypto::{KeyPolicy, PublicKey};
 use crate::issue::{self, Issuer};
 
@@ -27,8 +28,13 @@ impl Pki {
         self.check_key_is_free(own, |other| own == other || !own.subject.matches(&other.subject))?;
         self.check_name_is_free(name, own)?;
         let known: Vec<Certificate> = self.cas()?.into_iter().flat_map(|ca| ca.chain).collect();
-        let chain = climb(own, heap.iter().chain(&known))?;
-        self.keep(name, chain, &kept, now)
+        let line = climb(own, heap.iter().chain(&known))?;
+        // A CA under which no device can connect is not taken in.
+        chain::check_ca(&line, now).map_err(|refusal| AuthorityError::Unusable {
+            reason: refusal.to_string(),
+            hint: refusal.rule.hint(),
+        })?;
+        self.keep(name, line, &kept, now)
     }
 }
 

@@ -324,6 +324,7 @@ impl Pki {
         let parent = &self.ca(&parent.name)?;
         self.check_not_revoked(parent)?;
         self.check_not_rolled_back(parent)?;
+        policy::check_names(parent, settings.subject)?;
         let wanted = settings.path_length.unwrap_or(settings.profile.path_length);
         let path_length = issue::path_length(wanted, &parent.chain)?;
         let issuer = Issuer::new(parent.certificate(), parent_key, now)?;

@@ -20,6 +20,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::Ca;
+use crate::chain::{self, ChainError};
 use crate::client_id::DeviceId;
 use crate::name::{Name, find_field};
 
@@ -61,6 +62,16 @@ pub enum PolicyError {
         /// The subject's, quoted.
         found: String,
     },
+    /// A subject outside of the name constraints of the CA or those above it.
+    #[error("the CA {ca} cannot certify {subject}: it {problem}; servers would refuse it")]
+    Names {
+        /// Name of the CA.
+        ca: String,
+        /// The subject.
+        subject: String,
+        /// Which constraint, with its source.
+        problem: String,
+    },
     /// An id that is not among those that the CA signs.
     #[error(
         "the policy of the CA {ca} does not let it sign the device id {id:?}: it signs {allowed}"
@@ -93,9 +104,27 @@ impl PolicyError {
                     "give the subject that {field} ({flag}), or change [policy.{ca}] in pki.toml"
                 )
             }
+            Self::Names { .. } => {
+                "give the subject that the CA's name constraints permit (`c8y-pki ca show NAME` shows \
+                 them), or use another CA"
+                    .to_owned()
+            }
             Self::Id { ca, .. } => format!("use another CA, or change [policy.{ca}] in pki.toml"),
         })
     }
+}
+
+/// Holds a subject to the name constraints of the CA that is to sign it and those above (RFC 5280,
+/// 4.2.1.10).
+pub(crate) fn check_names(ca: &Ca, subject: &Name) -> Result<(), PolicyError> {
+    let problem = match chain::check_subject(subject, &ca.chain) {
+        Ok(()) => return Ok(()),
+        Err(ChainError::Refused(refusal)) => {
+            format!("{} ({})", refusal.rule, refusal.rule.reference())
+        }
+        Err(other) => format!("has names that cannot be judged: {other}"),
+    };
+    Err(PolicyError::Names { ca: ca.name.clone(), subject: subject.to_string(), problem })
 }
 
 /// The signing policy of a CA. The default lets everything pass.

@@ -9,6 +9,8 @@ use super::bundle::Bundle;
 use super::list::{Device, Devices, Outline};
 use super::run::{Existing, Job};
 use super::{BulkError, Fault, Faults};
+use crate::authority::policy::check_names;
+use crate::cert::oid;
 use crate::client_id::DeviceId;
 use crate::name::{Name, find_field};
 use crate::registry::{Registry, Replaced, Standing, Status};
@@ -263,12 +265,14 @@ fn of_new(
 }
 
 fn check_policy(job: &Job<'_>, device: &Outline<'_>) -> Result<(), (String, Option<String>)> {
-    if job.policy.is_open() {
+    let constrained = job.ca.chain.iter().any(|ca| ca.extension(oid::NAME_CONSTRAINTS).is_some());
+    if job.policy.is_open() && !constrained {
         return Ok(());
     }
     let checked = || -> Result<(), BulkError> {
         job.policy.check_id(&device.id)?;
         let subject = subject_of(job, device)?;
+        check_names(job.ca, &subject)?;
         Ok(job.policy.check_subject(&job.ca.certificate().subject, &subject)?)
     };
     checked().map_err(|e| (format!("{}: {e}", named(device)), e.hint()))

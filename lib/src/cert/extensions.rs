@@ -8,7 +8,7 @@
 use yasna::models::TaggedDerValue;
 use yasna::{ASN1Error, ASN1ErrorKind, ASN1Result, BERReader, BERReaderSeq, Tag, TagClass};
 
-use super::Certificate;
+use super::{Certificate, Serial};
 use crate::name::Name;
 
 /// Object identifiers of extensions.
@@ -23,6 +23,8 @@ pub mod oid {
     pub const BASIC_CONSTRAINTS: &str = "2.5.29.19";
     /// nameConstraints.
     pub const NAME_CONSTRAINTS: &str = "2.5.29.30";
+    /// cRLDistributionPoints.
+    pub const CRL_DISTRIBUTION_POINTS: &str = "2.5.29.31";
     /// certificatePolicies.
     pub const CERTIFICATE_POLICIES: &str = "2.5.29.32";
     /// policyMappings.
@@ -94,6 +96,17 @@ pub struct PolicyConstraints {
     pub inhibit_policy_mapping: Option<u32>,
 }
 
+/// AuthorityKeyIdentifier (RFC 5280, 4.2.1.1).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AuthorityKey {
+    /// The key identifier of the issuer.
+    pub key_id: Option<Vec<u8>>,
+    /// The issuer of the issuer's certificate.
+    pub issuer: Option<Vec<GeneralName>>,
+    /// The serial number of the issuer's certificate.
+    pub serial: Option<Serial>,
+}
+
 impl Certificate {
     /// The names of subjectAltName; none without the extension. An empty list is malformed.
     pub fn subject_alt_names(&self) -> Result<Option<Vec<GeneralName>>, MalformedExtension> {
@@ -153,6 +166,42 @@ impl Certificate {
         })
     }
 
+    /// The pairs of policyMappings, issuer's policy and subject's; none without the extension. An
+    /// empty list is malformed.
+    pub fn policy_mappings(&self) -> Result<Option<Vec<(String, String)>>, MalformedExtension> {
+        self.read(oid::POLICY_MAPPINGS, |reader| {
+            let pairs = reader.collect_sequence_of(|r| {
+                r.read_sequence(|pair| {
+                    let issuers = pair.next().read_oid()?.to_string();
+                    Ok((issuers, pair.next().read_oid()?.to_string()))
+                })
+            })?;
+            if pairs.is_empty() { invalid() } else { Ok(pairs) }
+        })
+    }
+
+    /// InhibitAnyPolicy: after how many more certificates anyPolicy does not count; none without
+    /// the extension.
+    pub fn inhibit_any_policy(&self) -> Result<Option<u32>, MalformedExtension> {
+        self.read(oid::INHIBIT_ANY_POLICY, |reader| reader.read_u32())
+    }
+
+    /// AuthorityKeyIdentifier as a whole; none without the extension.
+    pub fn authority_key(&self) -> Result<Option<AuthorityKey>, MalformedExtension> {
+        self.read(oid::AUTHORITY_KEY_ID, |reader| {
+            let mut key = AuthorityKey::default();
+            for part in reader.collect_sequence_of(|part| part.read_tagged_der())? {
+                match part.tag().tag_number {
+                    0 => key.key_id = Some(part.value().to_vec()),
+                    1 => key.issuer = Some(general_names(part.value())?),
+                    2 => key.serial = Some(Serial::from_octets(part.value())),
+                    _ => return invalid(),
+                }
+            }
+            Ok(key)
+        })
+    }
+
     fn read<T>(
         &self,
         oid: &'static str,
@@ -170,7 +219,7 @@ fn invalid<T>() -> ASN1Result<T> {
     Err(ASN1Error::new(ASN1ErrorKind::Invalid))
 }
 
-fn general_name(value: &TaggedDerValue) -> ASN1Result<GeneralName> {
+pub(super) fn general_name(value: &TaggedDerValue) -> ASN1Result<GeneralName> {
     let tag = value.tag();
     if tag.tag_class != TagClass::ContextSpecific {
         return invalid();
@@ -189,6 +238,19 @@ fn general_name(value: &TaggedDerValue) -> ASN1Result<GeneralName> {
         7 => GeneralName::Ip(value.value().to_vec()),
         8 => GeneralName::Other("registeredID"),
         _ => return invalid(),
+    })
+}
+
+/// GeneralNames without their own tag and length.
+pub(super) fn general_names(contents: &[u8]) -> ASN1Result<Vec<GeneralName>> {
+    let whole = TaggedDerValue::from_tag_pc_and_bytes(
+        yasna::tags::TAG_SEQUENCE,
+        yasna::PCBit::Constructed,
+        contents.to_vec(),
+    );
+    let der = yasna::construct_der(|writer| writer.write_tagged_der(&whole));
+    yasna::parse_der(&der, |reader| {
+        reader.collect_sequence_of(|r| general_name(&r.read_tagged_der()?))
     })
 }
 

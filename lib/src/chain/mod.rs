@@ -28,11 +28,12 @@
 //!   self-signed device certificate that was uploaded. All rules of a leaf apply to it.
 //! - The leaf may be a CA certificate (RFC 5280, 4.2.1.9: it does not count for path lengths), so
 //!   that an intermediate can be verified; its key usage is then not asked to fit TLS.
-//! - Authority and subject key identifiers must be there where RFC 5280, 4.2.1.1 and 4.2.1.2 demand
-//!   them. When they do not match, the candidate is tried last: they guide, the signature decides.
-//! - A CA without keyUsage is accepted (RFC 5280, 6.1.4 (n)), and keyUsage need not be critical.
+//! - What the RFC asks of issuers only ([`Rule::is_duty`]) is a warning; [`Options::strict`] refuses it.
+//!   What it only recommends ([`Rule::is_advice`]) is a warning for a strict check, too.
+//! - An authorityKeyIdentifier has to be that of the issuer's certificate: its key identifier, and the
+//!   issuer and serial number of that certificate, as far as they are there. Servers refuse others.
+//! - A CA without keyUsage is accepted (RFC 5280, 6.1.4 (n)).
 //! - An extended key usage in a CA, anchors included, must allow the purpose, as for the leaf.
-//! - basicConstraints of a CA and nameConstraints must be critical.
 //! - Names of subjectAltName must be well-formed, whether constrained or not. DNS names may have
 //!   underscores, as names in use do; an IP address is none. A wildcard breaks a name constraint
 //!   when any name it stands for does.
@@ -43,8 +44,9 @@
 //!
 //! - Revocation is looked at by [`check_revocation`] only, with lists that the caller has.
 //! - A critical cRLDistributionPoints or issuingDistributionPoint is refused as not understood.
-//! - When a CA demands an explicit policy (policyConstraints), each certificate below must hold a
-//!   policy in common; with policy mappings in such a path it is refused.
+//! - Lists for a part of the certificates and indirect lists are not applied: one of the issuer's makes
+//!   the answer no. A list that another key of a CA has signed does not count.
+//! - RSA-PSS is verified only with a salt as long as its hash.
 //! - Hosts are not compared with the leaf's names: devices are known by their Common Name, which is
 //!   not held to DNS name constraints either.
 //! - Mailboxes with a quoted local part or an address literal are refused as malformed.
@@ -53,8 +55,11 @@
 
 mod budget;
 mod build;
+mod ca;
 mod device;
+mod duty;
 mod error;
+mod key_id;
 mod name_constraints;
 mod path;
 mod policy;
@@ -65,8 +70,10 @@ mod verify;
 
 pub use budget::{MAX_COMPLETE_PATHS, MAX_NAME_COMPARISONS, MAX_PATH_STEPS, MAX_SIGNATURE_CHECKS};
 pub use build::{LeafChoice, OrderedChain, order};
+pub use ca::{check_ca, check_subject};
 pub use device::{DeviceFinding, MAX_DEVICE_CHAIN, Mistake, check_device};
 pub use error::ChainError;
+pub use policy::Policies;
 pub use revocation::{check_revocation, unused_lists};
 pub(crate) use rule::nth;
 pub use rule::{Refusal, Rule};

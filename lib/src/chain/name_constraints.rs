@@ -10,6 +10,7 @@ use super::budget::Budget;
 use super::rule::{Refusal, Rule};
 use crate::cert::{Certificate, GeneralName, NameConstraints, oid};
 use crate::crypto::hex;
+use crate::name::Name;
 
 /// Longest DNS name and label, in octets (RFC 1035, 2.3.4).
 const MAX_DNS: usize = 253;
@@ -32,6 +33,25 @@ pub(super) fn check(path: &[&Certificate], budget: &mut Budget) -> Result<(), Ch
                 if let Some(rule) = judge(&name, &constraints, by, budget)? {
                     return Err(Refusal { position, subject: cert.subject.clone(), rule }.into());
                 }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The same for a subject before there is a certificate; `cas` stand above it, its issuer first.
+pub(super) fn check_subject(
+    subject: &Name,
+    cas: &[Certificate],
+    budget: &mut Budget,
+) -> Result<(), ChainError> {
+    let mailboxes = subject.values("emailAddress").map(|m| GeneralName::Email(m.to_owned()));
+    let names = std::iter::once(GeneralName::Directory(subject.clone())).chain(mailboxes);
+    for name in names.collect::<Vec<_>>() {
+        for (above, ca) in cas.iter().enumerate() {
+            let Ok(Some(constraints)) = ca.name_constraints() else { continue };
+            if let Some(rule) = judge(&name, &constraints, above + 1, budget)? {
+                return Err(Refusal { position: 0, subject: subject.clone(), rule }.into());
             }
         }
     }
@@ -222,7 +242,6 @@ fn ip_text(octets: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::name::Name;
 
     fn dns(text: &str) -> GeneralName {
         GeneralName::Dns(text.to_owned())

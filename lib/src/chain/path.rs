@@ -12,7 +12,7 @@ use super::budget::Budget;
 use super::rule::{Refusal, Rule};
 use super::rules::{self, Role};
 use super::verify::Options;
-use super::{name_constraints, policy};
+use super::{key_id, name_constraints, policy};
 use crate::cert::Certificate;
 use crate::crypto::CryptoError;
 
@@ -26,7 +26,7 @@ struct Node<'a> {
     /// A number for its public key: equal keys have equal numbers.
     key: usize,
     /// What rule it breaks by itself, once that was looked at.
-    verdict: Option<Result<(), Rule>>,
+    verdict: Option<Result<Vec<Rule>, Rule>>,
     /// No path leads on from here, whatever lies below.
     dead: bool,
 }
@@ -58,6 +58,7 @@ struct Closeness {
 enum Stage {
     NoIssuer,
     Signature,
+    KeyId,
     Limit,
 }
 
@@ -126,17 +127,18 @@ impl<'a> Search<'a> {
         self.nodes.push(node);
     }
 
-    /// The path from the leaf to an anchor, or the failure that came closest.
-    pub(super) fn run(mut self) -> Result<Vec<&'a Certificate>, ChainError> {
+    /// The path from the leaf to an anchor with the duties that its issuers break (the leaf's own
+    /// aside), or the failure that came closest.
+    pub(super) fn run(mut self) -> Result<(Vec<&'a Certificate>, Vec<Refusal>), ChainError> {
         if let Climb::Found = self.climb()? {
-            return Ok(self.certificates());
+            return Ok((self.certificates(), self.duties()));
         }
         self.mode = Mode::Diagnose;
         self.path = vec![0];
         self.budget.renew();
         self.nodes.iter_mut().for_each(|node| node.dead = false);
         match self.climb() {
-            Ok(Climb::Found) => self.whole_path().map(|()| self.certificates()),
+            Ok(Climb::Found) => self.whole_path().map(|()| (self.certificates(), self.duties())),
             // What was found out before the steps ran out is still the best answer.
             Ok(_) | Err(ChainError::BudgetExceeded { .. }) => Err(self.failure.1.into()),
             Err(error) => Err(error),
@@ -145,6 +147,15 @@ impl<'a> Search<'a> {
 
     fn certificates(&self) -> Vec<&'a Certificate> {
         self.path.iter().map(|i| self.nodes[*i].cert).collect()
+    }
+
+    /// The duties of issuers that the certificates above the leaf break.
+    fn duties(&self) -> Vec<Refusal> {
+        let of = |(position, index): (usize, &usize)| {
+            let broken = self.nodes[*index].verdict.iter().flatten().flatten();
+            broken.map(move |rule| self.refusal(*index, position, rule.clone())).collect::<Vec<_>>()
+        };
+        self.path.iter().enumerate().flat_map(of).collect()
     }
 
     /// Goes on from the last certificate of the path. On [`Climb::Found`] the path is whole.
@@ -168,7 +179,7 @@ impl<'a> Search<'a> {
                 end = Climb::Stuck;
                 continue;
             }
-            if !self.signed_by(child, candidate)? {
+            if !self.signed_by(child, candidate)? || !self.names_certificate(child, candidate) {
                 continue;
             }
             self.path.push(candidate);
@@ -228,10 +239,11 @@ impl<'a> Search<'a> {
     }
 
     fn verdict(&mut self, index: usize) -> Result<(), Rule> {
-        let (purpose, at) = (self.options.purpose, self.options.at);
         let node = &mut self.nodes[index];
         let role = Role { issuer: index != 0, anchor: node.anchor };
-        node.verdict.get_or_insert_with(|| rules::check(node.cert, role, purpose, at)).clone()
+        let verdict =
+            node.verdict.get_or_insert_with(|| rules::check(node.cert, role, self.options));
+        verdict.as_ref().map(|_| ()).map_err(Clone::clone)
     }
 
     /// Whether the path may grow by the certificate: no loop, not too long, path length kept.
@@ -292,6 +304,17 @@ impl<'a> Search<'a> {
         Ok(false)
     }
 
+    /// Whether `child`'s authorityKeyIdentifier is that of `issuer`'s certificate.
+    fn names_certificate(&mut self, child: usize, issuer: usize) -> bool {
+        match key_id::check(self.nodes[child].cert, self.nodes[issuer].cert) {
+            Ok(()) => true,
+            Err(rule) => {
+                self.note(Stage::KeyId, self.path.len() - 1, rule);
+                false
+            }
+        }
+    }
+
     /// Judges a path that has reached an anchor; its signatures have been checked.
     fn whole_path(&mut self) -> Result<(), ChainError> {
         for (position, index) in self.path.clone().into_iter().enumerate() {
@@ -304,7 +327,7 @@ impl<'a> Search<'a> {
         }
         let path = self.certificates();
         name_constraints::check(&path, &mut self.budget)?;
-        policy::check(&path)?;
+        policy::check(&path, &self.options.policies, &mut self.budget)?;
         Ok(())
     }
 

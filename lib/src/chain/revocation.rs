@@ -17,15 +17,17 @@ use crate::crl::{Crl, Reason, Revoked};
 /// makes the answer no, even beside another one that does: it may be the one that knows more. The
 /// exception is a list that has run out, if a later one of the same issuer counts.
 ///
-/// What any of these lists revokes is revoked, also if a later list has lost the entry; only
-/// `certificateHold` ends that way (RFC 5280, 5.3.1). There has to be a list for the leaf; for CAs without
+/// What any of these lists revokes is revoked, also if a later list has lost the entry or the list has run
+/// out; only `certificateHold` ends that way (RFC 5280, 5.3.1). A list without nextUpdate counts; it comes
+/// back as a warning ([`Rule::NoNextUpdate`]): that one is due is a duty of issuers. There has to be a list for the leaf; for CAs without
 /// a list nothing is said, as with OpenSSL's `-crl_check`.
 pub fn check_revocation(
     path: &VerifiedChain,
     lists: &[Crl],
     known: &[Certificate],
     at: OffsetDateTime,
-) -> Result<(), Refusal> {
+) -> Result<Vec<Refusal>, Refusal> {
+    let mut warnings = Vec::new();
     for (position, pair) in path.certificates().windows(2).enumerate() {
         let [cert, issuer] = pair else { continue };
         let refusal = |rule| Refusal { position, subject: cert.subject.clone(), rule };
@@ -33,11 +35,36 @@ pub fn check_revocation(
         if own.is_empty() && position > 0 {
             continue;
         }
+        let (deltas, own): (Vec<&Crl>, Vec<&Crl>) =
+            own.into_iter().partition(|list| list.base.is_some());
         // The present list of the issuer: the latest of those that count.
         let usable = own.iter().filter(|list| find_fault(list, issuer, at).is_none());
         let present = usable.max_by_key(|list| list.this_update);
         let mut problem = None;
+        let mut lifted = false;
+        for delta in deltas {
+            if let Some(sentence) = find_delta_fault(delta, present.copied(), issuer, at) {
+                problem = Some(sentence);
+                continue;
+            }
+            if let Some(entry) = delta.revoked.iter().find(|r| r.serial == cert.serial) {
+                return Err(refusal(Rule::Revoked { at: entry.at, reason: entry.reason.name() }));
+            }
+            lifted |= delta.removed.contains(&cert.serial);
+        }
         for list in &own {
+            let ended = |r: &Revoked| {
+                r.reason == Reason::CertificateHold
+                    && (lifted || present.is_some_and(|p| is_later(p, list)))
+            };
+            // A number may stand in it twice.
+            let mut entries = list.revoked.iter().filter(|r| r.serial == cert.serial);
+            // A list that has run out, or is followed by a damaged one, still knows what it knows.
+            if let Some(entry) = entries.find(|r| !ended(r))
+                && !matches!(find_fault(list, issuer, at), Some(Fault::Unfit(_)))
+            {
+                return Err(refusal(Rule::Revoked { at: entry.at, reason: entry.reason.name() }));
+            }
             match find_fault(list, issuer, at) {
                 Some(Fault::RunOut(_)) if present.is_some_and(|p| is_later(p, list)) => {}
                 Some(fault) => {
@@ -46,22 +73,18 @@ pub fn check_revocation(
                 }
                 None => {}
             }
-            let ended = |r: &Revoked| {
-                r.reason == Reason::CertificateHold && present.is_some_and(|p| is_later(p, list))
-            };
-            // A number may stand in it twice.
-            let mut entries = list.revoked.iter().filter(|r| r.serial == cert.serial);
-            if let Some(entry) = entries.find(|r| !ended(r)) {
-                return Err(refusal(Rule::Revoked { at: entry.at, reason: entry.reason.name() }));
-            }
         }
         if present.is_none() || problem.is_some() {
             let problem = problem.unwrap_or_else(|| none_of(lists));
             let issuer = Box::new(issuer.subject.clone());
             return Err(refusal(Rule::RevocationUnknown { issuer, problem }));
         }
+        if let Some(list) = present.filter(|list| list.next_update.is_none()) {
+            let (issuer, list) = (Box::new(issuer.subject.clone()), called(list));
+            warnings.push(refusal(Rule::NoNextUpdate { issuer, list }));
+        }
     }
-    Ok(())
+    Ok(warnings)
 }
 
 /// The lists that say nothing about a path, since no issuer in it has made them: whoever gave them should
@@ -123,7 +146,7 @@ fn find_fault(list: &Crl, issuer: &Certificate, at: OffsetDateTime) -> Option<Fa
     if issuer.key_usage.is_some_and(|usage| !usage.has("cRLSign")) {
         return unfit("its key usage lacks cRLSign".to_owned());
     }
-    if let Some(why) = list.incomplete {
+    if let Some(why) = list.incomplete.filter(|_| list.base.is_none()) {
         return unfit(format!("{list_name} {why}"));
     }
     if let Some(oid) = &list.critical_extension {
@@ -135,12 +158,45 @@ fn find_fault(list: &Crl, issuer: &Certificate, at: OffsetDateTime) -> Option<Fa
         return unfit(format!("{list_name} begins at {}", rfc3339(list.this_update)));
     }
     match list.next_update {
+        None => None,
         Some(next) if at <= next => None,
         Some(next) => {
             Some(Fault::RunOut(format!("{list_name} was to be renewed by {}", rfc3339(next))))
         }
-        None => unfit(format!("{list_name} does not say when the next one is due")),
     }
+}
+
+/// Why a delta list cannot be applied to the issuer's present list (RFC 5280, 5.2.4): it changes a later
+/// one, or there is none.
+fn find_delta_fault(
+    delta: &Crl,
+    present: Option<&Crl>,
+    issuer: &Certificate,
+    at: OffsetDateTime,
+) -> Option<String> {
+    if let Some(fault) = find_fault(delta, issuer, at) {
+        return Some(fault.sentence());
+    }
+    let name = called(delta);
+    let base = delta.base.as_ref()?;
+    let Some(number) = present.and_then(|present| present.number.as_ref()) else {
+        return Some(format!("{name} is a delta list, and the list that it changes is missing"));
+    };
+    if size(number) < size(base) {
+        return Some(format!(
+            "{name} is a delta list that changes the list {}, and the list at hand is {}",
+            base.to_decimal(),
+            number.to_decimal()
+        ));
+    }
+    None
+}
+
+/// A number so that it can be compared: how many bytes it has without zeros in front, and these.
+fn size(number: &crate::cert::Serial) -> (usize, &[u8]) {
+    let octets = number.octets();
+    let significant = &octets[octets.iter().take_while(|b| **b == 0).count()..];
+    (significant.len(), significant)
 }
 
 fn none_of(lists: &[Crl]) -> String {

@@ -13,9 +13,12 @@ use crate::name::Name;
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rule {
-    /// X.509 of another version than 3; only that has extensions.
+    /// X.509 of another version than 3, without extensions.
     #[error("is of X.509 version {0}, not 3")]
     Version(u32),
+    /// Extensions in a certificate of another version than 3.
+    #[error("is of X.509 version {0} and has extensions, which only version 3 knows")]
+    ExtensionsInVersion(u32),
     /// Zero, negative, or longer than 20 octets.
     #[error("has the serial number {serial}, which is {problem}")]
     SerialNumber {
@@ -48,6 +51,40 @@ pub enum Rule {
     /// An extension that must be critical.
     #[error("does not mark the extension {0} as critical, which it must be")]
     NotCriticalExtension(String),
+    /// keyUsage of a CA that is not critical.
+    #[error("is a CA and does not mark its key usage as critical, which it should be")]
+    KeyUsageNotCritical,
+    /// Parameters beside a signature algorithm that standards do not want there.
+    #[error("names its signature algorithm with {0}")]
+    SignatureParameters(&'static str),
+    /// The key identifier of the issuer is another than the issuer's.
+    #[error(
+        "names the key {wanted} as its issuer's (authorityKeyIdentifier), but the certificate of \
+         {issuer} has the subject key identifier {found}"
+    )]
+    AuthorityKeyIdDiffers {
+        /// The issuer's name.
+        issuer: Box<Name>,
+        /// What the certificate names, in hexadecimal.
+        wanted: String,
+        /// What the issuer's certificate has, in hexadecimal.
+        found: String,
+    },
+    /// authorityCertIssuer and authorityCertSerialNumber are those of another certificate.
+    #[error(
+        "names another certificate as its issuer's by {what} (authorityKeyIdentifier: {wanted}, the \
+         certificate of {issuer} has {found})"
+    )]
+    AuthorityCertDiffers {
+        /// The issuer's name.
+        issuer: Box<Name>,
+        /// Serial number or issuer.
+        what: &'static str,
+        /// What the certificate names.
+        wanted: Box<str>,
+        /// What the issuer's certificate has.
+        found: Box<str>,
+    },
     /// A CA without subjectKeyIdentifier.
     #[error("is a CA without subject key identifier")]
     SubjectKeyIdMissing,
@@ -178,9 +215,20 @@ pub enum Rule {
         /// Why those at hand do not count.
         problem: String,
     },
+    /// A list of its issuer that counts does not say when the next one is due.
+    #[error("was looked up in {list} of {issuer}, which does not say when the next one is due")]
+    NoNextUpdate {
+        /// The issuer.
+        issuer: Box<Name>,
+        /// The list, by its number.
+        list: String,
+    },
     /// A policy is demanded and none is valid.
-    #[error("stands under a demand for a certificate policy (policyConstraints), {0}")]
+    #[error("stands under a demand for a certificate policy, {0}")]
     ExplicitPolicy(&'static str),
+    /// policyMappings with anyPolicy.
+    #[error("maps the policy anyPolicy to another one or another one to it")]
+    PolicyMapping,
     /// No certificate with the issuer's name.
     #[error("was issued by {issuer}; no certificate of that name is there")]
     IssuerMissing {
@@ -215,6 +263,15 @@ impl Rule {
     fn facts(&self) -> (&'static str, &'static str) {
         match self {
             Self::Version(_) => ("version", "RFC 5280, 4.1.2.1"),
+            Self::ExtensionsInVersion(_) => ("extensions-in-version", "RFC 5280, 4.1.2.9"),
+            Self::KeyUsageNotCritical => ("key-usage-not-critical", "RFC 5280, 4.2.1.3"),
+            Self::SignatureParameters(_) => {
+                ("signature-parameters", "RFC 5758, 3.2 and RFC 4055, 3")
+            }
+            Self::AuthorityKeyIdDiffers { .. } => ("authority-key-id-differs", "RFC 5280, 4.2.1.1"),
+            Self::AuthorityCertDiffers { .. } => ("authority-cert-differs", "RFC 5280, 4.2.1.1"),
+            Self::NoNextUpdate { .. } => ("no-next-update", "RFC 5280, 5.1.2.5"),
+            Self::PolicyMapping => ("policy-mapping", "RFC 5280, 4.2.1.5"),
             Self::SerialNumber { .. } => ("serial-number", "RFC 5280, 4.1.2.2"),
             Self::EmptyIssuer => ("empty-issuer", "RFC 5280, 4.1.2.4"),
             Self::EmptySubject(_) => ("empty-subject", "RFC 5280, 4.1.2.6"),
@@ -278,6 +335,13 @@ impl Rule {
             Self::ExtendedKeyUsage { .. } => "issue it again with that purpose, or with none",
             Self::AuthorityKeyIdMissing | Self::SubjectKeyIdMissing => {
                 "issue it again with key identifiers"
+            }
+            Self::AuthorityKeyIdDiffers { .. } | Self::AuthorityCertDiffers { .. } => {
+                "use the certificate of that CA under which it was issued: the CA has several \
+                 certificates for one key, with different key identifiers or serial numbers"
+            }
+            Self::NoNextUpdate { .. } => {
+                "ask the CA for a list that says when the next one is due (nextUpdate)"
             }
             Self::TooLong { .. } => "allow more intermediates, if the chain really is that long",
             Self::PublicKey(e) | Self::SignatureAlgorithm(e) => return e.hint(),

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::name_constraints;
 use super::rule::Rule;
-use super::verify::Purpose;
+use super::verify::{Options, Purpose};
 use crate::cert::{Certificate, Extension, oid};
 
 /// Longest serial number, in octets (RFC 5280, 4.1.2.2).
@@ -52,17 +52,24 @@ pub(super) struct Role {
     pub(super) anchor: bool,
 }
 
-/// Holds one certificate to every rule that needs no other certificate.
-pub(super) fn check(
-    cert: &Certificate,
-    role: Role,
-    purpose: Purpose,
-    at: OffsetDateTime,
-) -> Result<(), Rule> {
-    check_serial(cert, role)?;
+/// Holds one certificate to every rule that needs no other certificate. Duties of issuers that it
+/// breaks come back, unless they are to be enforced.
+pub(super) fn check(cert: &Certificate, role: Role, options: &Options) -> Result<Vec<Rule>, Rule> {
+    check_enforced(cert, role, options.purpose)?;
+    let duties = broken_duties(cert, role);
+    if options.strict
+        && let Some(duty) = duties.iter().find(|duty| !duty.is_advice())
+    {
+        return Err(duty.clone());
+    }
+    check_validity(cert, options.at)?;
+    Ok(duties)
+}
+
+/// Every rule but those of the dates that servers enforce.
+fn check_enforced(cert: &Certificate, role: Role, purpose: Purpose) -> Result<(), Rule> {
     check_fields(cert, role)?;
     check_extensions(cert)?;
-    check_key_ids(cert, role)?;
     if role.issuer {
         check_issuer(cert)?;
     }
@@ -71,8 +78,32 @@ pub(super) fn check(
     if !role.issuer {
         check_leaf_usage(cert, purpose)?;
     }
-    check_purpose(cert, purpose)?;
-    check_validity(cert, at)
+    check_purpose(cert, purpose)
+}
+
+/// The duties of issuers that a certificate breaks.
+fn broken_duties(cert: &Certificate, role: Role) -> Vec<Rule> {
+    let mut broken = Vec::new();
+    broken.extend(check_serial(cert, role).err());
+    if cert.version != 3 {
+        // Key identifiers are extensions: it cannot have them.
+        broken.push(Rule::Version(cert.version));
+        return broken;
+    }
+    if let (false, Some(parameters)) = (role.anchor, cert.odd_signature_parameters) {
+        broken.push(Rule::SignatureParameters(parameters));
+    }
+    let lax = |id: &&str| cert.extension(id).is_some_and(|e| !e.critical);
+    let not_critical = ALWAYS_CRITICAL.into_iter().filter(lax);
+    broken.extend(not_critical.map(|id| Rule::NotCriticalExtension(id.to_owned())));
+    if cert.is_ca() && lax(&oid::BASIC_CONSTRAINTS) {
+        broken.push(Rule::NotCriticalExtension(oid::BASIC_CONSTRAINTS.to_owned()));
+    }
+    broken.extend(check_key_ids(cert, role).err());
+    if cert.is_ca() && lax(&oid::KEY_USAGE) {
+        broken.push(Rule::KeyUsageNotCritical);
+    }
+    broken
 }
 
 fn check_serial(cert: &Certificate, role: Role) -> Result<(), Rule> {
@@ -91,8 +122,8 @@ fn check_serial(cert: &Certificate, role: Role) -> Result<(), Rule> {
 }
 
 fn check_fields(cert: &Certificate, role: Role) -> Result<(), Rule> {
-    if cert.version != 3 {
-        return Err(Rule::Version(cert.version));
+    if cert.version != 3 && !cert.extensions.is_empty() {
+        return Err(Rule::ExtensionsInVersion(cert.version));
     }
     if cert.issuer.is_empty() {
         return Err(Rule::EmptyIssuer);
@@ -123,8 +154,6 @@ fn check_extensions(cert: &Certificate) -> Result<(), Rule> {
             if !listed(&PROCESSED) {
                 return Err(Rule::UnknownCriticalExtension(id()));
             }
-        } else if listed(&ALWAYS_CRITICAL) {
-            return Err(Rule::NotCriticalExtension(id()));
         }
         if !extension.well_formed && is_standard(extension) {
             return Err(Rule::MalformedExtension(id()));
@@ -155,6 +184,8 @@ fn check_readable(cert: &Certificate) -> Result<(), Rule> {
     let malformed = |e: crate::cert::MalformedExtension| Rule::MalformedExtension(e.oid.to_owned());
     cert.name_constraints().map_err(malformed)?;
     cert.policy_constraints().map_err(malformed)?;
+    cert.policy_mappings().map_err(malformed)?;
+    cert.inhibit_any_policy().map_err(malformed)?;
     cert.certificate_policies().map_err(malformed)?;
     cert.subject_alt_names().map_err(malformed)?;
     Ok(())
@@ -173,9 +204,6 @@ fn check_key_ids(cert: &Certificate, role: Role) -> Result<(), Rule> {
 
 fn check_ca_fields(cert: &Certificate) -> Result<(), Rule> {
     if cert.is_ca() {
-        if cert.basic_constraints.is_some_and(|bc| !bc.critical) {
-            return Err(Rule::NotCriticalExtension(oid::BASIC_CONSTRAINTS.to_owned()));
-        }
         if cert.subject.is_empty() {
             return Err(Rule::EmptySubject("but a CA needs one"));
         }

@@ -5,6 +5,8 @@ use time::OffsetDateTime;
 
 use super::ChainError;
 use super::path::Search;
+use super::policy::Policies;
+
 use super::rule::{Refusal, rfc3339};
 use super::rules::{self, Role};
 use crate::cert::Certificate;
@@ -47,12 +49,22 @@ pub struct Options {
     /// Most intermediates between leaf and anchor, self-issued ones included: it bounds length and
     /// work, unlike a path length constraint.
     pub max_depth: u8,
+    /// Whether duties of issuers ([`Rule::is_duty`](super::Rule::is_duty)) are enforced too.
+    pub strict: bool,
+    /// Which certificate policies are asked for.
+    pub policies: Policies,
 }
 
 impl Options {
     /// Validation for a device at a time, with [`DEFAULT_MAX_DEPTH`].
     pub fn new(at: OffsetDateTime) -> Self {
-        Self { at, purpose: Purpose::default(), max_depth: DEFAULT_MAX_DEPTH }
+        Self {
+            at,
+            purpose: Purpose::default(),
+            max_depth: DEFAULT_MAX_DEPTH,
+            strict: false,
+            policies: Policies::default(),
+        }
     }
 }
 
@@ -60,6 +72,7 @@ impl Options {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedChain {
     certificates: Vec<Certificate>,
+    warnings: Vec<Refusal>,
 }
 
 impl VerifiedChain {
@@ -67,6 +80,12 @@ impl VerifiedChain {
     /// the leaf is itself an anchor.
     pub fn certificates(&self) -> &[Certificate] {
         &self.certificates
+    }
+
+    /// Duties of issuers that its certificates break: rules of RFC 5280 that servers do not enforce.
+    /// A strict check leaves only what the RFC recommends.
+    pub fn warnings(&self) -> &[Refusal] {
+        &self.warnings
     }
 
     /// The certificates, without copying them.
@@ -121,14 +140,13 @@ pub fn verify(
     let options = Options { at, ..options.clone() };
     let trusted = anchors.contains(leaf);
     let role = Role { issuer: false, anchor: trusted };
-    rules::check(leaf, role, options.purpose, at).map_err(|rule| Refusal {
-        position: 0,
-        subject: leaf.subject.clone(),
-        rule,
-    })?;
+    let of_leaf = |rule| Refusal { position: 0, subject: leaf.subject.clone(), rule };
+    let duties = rules::check(leaf, role, &options).map_err(of_leaf)?;
+    let mut warnings: Vec<Refusal> = duties.into_iter().map(of_leaf).collect();
     if trusted {
-        return Ok(VerifiedChain { certificates: vec![leaf.clone()] });
+        return Ok(VerifiedChain { certificates: vec![leaf.clone()], warnings });
     }
-    let path = Search::new(leaf, intermediates, anchors, &options).run()?;
-    Ok(VerifiedChain { certificates: path.into_iter().cloned().collect() })
+    let (path, above) = Search::new(leaf, intermediates, anchors, &options).run()?;
+    warnings.extend(above);
+    Ok(VerifiedChain { certificates: path.into_iter().cloned().collect(), warnings })
 }

@@ -29,6 +29,7 @@ pub(crate) use mac_hash::MacHash;
 pub use public_key::{KeyAlgorithm, PublicKey};
 #[cfg(feature = "pkcs11")]
 pub(crate) use raw::ecdsa_to_der;
+pub(crate) use signature::odd_parameters;
 pub use signature::{Hash, SignatureAlgorithm};
 pub(crate) use tls_words::{certificate_words, is_too_large, tls_words};
 pub(crate) use verifier::Verifier;

@@ -99,10 +99,11 @@ impl SignatureAlgorithm {
             "1.2.840.113549.1.1.12" if has_null || none => Self::RsaPkcs1(Hash::Sha384),
             "1.2.840.113549.1.1.13" if has_null || none => Self::RsaPkcs1(Hash::Sha512),
             "1.2.840.113549.1.1.10" => return Self::from_pss(id),
-            // RFC 5758, 3.2 and RFC 8410, 3: absent
-            "1.2.840.10045.4.3.2" if none => Self::Ecdsa(Hash::Sha256),
-            "1.2.840.10045.4.3.3" if none => Self::Ecdsa(Hash::Sha384),
-            "1.2.840.10045.4.3.4" if none => Self::Ecdsa(Hash::Sha512),
+            // RFC 5758, 3.2: absent; some write NULL, which Java and OpenSSL take
+            "1.2.840.10045.4.3.2" if has_null || none => Self::Ecdsa(Hash::Sha256),
+            "1.2.840.10045.4.3.3" if has_null || none => Self::Ecdsa(Hash::Sha384),
+            "1.2.840.10045.4.3.4" if has_null || none => Self::Ecdsa(Hash::Sha512),
+            // RFC 8410, 3: absent
             "1.3.101.112" if none => Self::Ed25519,
             "1.2.840.113549.1.1.4" => return Err(CryptoError::WeakSignature("RSA with MD5")),
             "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" => {
@@ -163,6 +164,14 @@ impl SignatureAlgorithm {
             });
         })
     }
+}
+
+/// Parameters of an algorithm that we take, and that standards do not want there (RFC 5758, 3.2).
+pub(crate) fn odd_parameters(
+    id: &x509_parser::x509::AlgorithmIdentifier<'_>,
+) -> Option<&'static str> {
+    let ecdsa = matches!(SignatureAlgorithm::from_identifier(id), Ok(SignatureAlgorithm::Ecdsa(_)));
+    (ecdsa && id.parameters.is_some()).then_some("NULL parameters beside ecdsa-with-SHA2")
 }
 
 pub(super) fn verification(

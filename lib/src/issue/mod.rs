@@ -169,6 +169,14 @@ pub enum Outliving {
     Clamp,
 }
 
+impl Outliving {
+    /// A validity that nobody asked for gives way to the issuer's end; one that was asked for (`days`)
+    /// only if that was asked for too.
+    pub fn of(days: Option<u32>, clamp: bool) -> Self {
+        if clamp || days.is_none() { Self::Clamp } else { Self::Refuse }
+    }
+}
+
 /// A CA's certificate and the key that goes with it.
 #[derive(Clone, Copy)]
 pub struct Issuer<'a> {

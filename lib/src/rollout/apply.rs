@@ -236,7 +236,7 @@ fn make_devices(
         profile: &spec.devices.profile,
         subject: &spec.devices.subject,
         days: spec.devices.days,
-        outliving: Outliving::Refuse,
+        outliving: Outliving::of(spec.devices.days, false),
         out: Out::Folders(&spec.devices.out),
         bundle: BundleSettings {
             kinds: &spec.devices.bundle,
@@ -304,7 +304,7 @@ fn make_ca(
         subject: &wanted.subject,
         days: wanted.days,
         path_length: None,
-        outliving: Outliving::Refuse,
+        outliving: Outliving::of(wanted.days, false),
         key: match (&wanted.token, &taken) {
             (_, Some(key)) => NewKey::InToken(key),
             (Some(token), None) => {

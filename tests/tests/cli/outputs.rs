@@ -27,6 +27,7 @@ const READ: &[&str] = &[
     "--entry-password-file",
     "--from",
     "--import",
+    "--untrusted",
     "--key",
     "--key-password-file",
     "--keystore",
@@ -69,6 +70,7 @@ const READ: &[&str] = &[
 const NO_PATHS: &[&str] = &[
     "ADDRESS",
     "BACKGROUND",
+    "OID",
     "CC",
     "CHAR",
     "CN",

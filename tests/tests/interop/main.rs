@@ -6,6 +6,7 @@ mod keys;
 mod outputs;
 mod pkcs12;
 mod pkilint;
+mod pkits;
 mod stores;
 mod token_faults;
 mod token_names;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use c8y_pki::Error;
 use c8y_pki::authority::{OwnKey, Pki};
+use c8y_pki::chain;
 use c8y_pki::crypto::KeyPolicy;
 use c8y_pki::files;
 use c8y_pki::key::PrivateKey;
@@ -54,6 +55,16 @@ pub(super) fn run(args: &AddArgs, dir: &Path, out: Output) -> Result {
             ca.name,
             ca.chain.last().map(|c| c.subject.to_string()).unwrap_or_default()
         ));
+    }
+    // What is only recommended of a CA would be said of nearly every one.
+    let warnings = chain::check_ca(&ca.chain, now).unwrap_or_default();
+    for warning in warnings.iter().filter(|w| !w.rule.is_advice()) {
+        let end = if warning.rule.is_duty() {
+            "servers do not enforce it"
+        } else {
+            "servers may refuse it"
+        };
+        out.warning(&format!("{warning}; {end}"));
     }
     made(&ca, out)
 }

@@ -20,6 +20,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::clock;
+use crate::commands::note_shortened;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::password::Source;
@@ -112,7 +113,8 @@ pub(crate) struct AddArgs {
     profile: String,
     #[command(flatten)]
     make: MakeArgs,
-    /// Shorten a validity that would outlive the parent, instead of refusing it
+    /// Shorten --days that would outlive the parent, instead of refusing them; without --days the validity is
+    /// shortened anyway
     #[arg(long)]
     clamp: bool,
     /// File with the password of the parent's key, or the PIN of its token; by default that of the new
@@ -289,10 +291,17 @@ fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
         subject: &subject,
         days: args.make.days,
         path_length: args.make.path_length,
-        outliving: if args.clamp { Outliving::Clamp } else { Outliving::Refuse },
+        outliving: Outliving::of(args.make.days, args.clamp),
         key: ready.new_key(),
     };
-    made(&pki.add_intermediate(&args.name, &parent, &parent_key, &settings, now)?, out)
+    let ca = pki.add_intermediate(&args.name, &parent, &parent_key, &settings, now)?;
+    note_shortened(args.make.days, usual(&profile), parent.certificate(), now, out);
+    made(&ca, out)
+}
+
+/// The validity that a profile gives.
+fn usual(profile: &c8y_pki::profile::Profile) -> time::Duration {
+    time::Duration::days(profile.validity_days.into())
 }
 
 fn list(expiring: Option<time::Duration>, dir: &Path, out: Output) -> Result {

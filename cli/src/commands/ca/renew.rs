@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 use super::made;
 use super::place::{Above, Bond, Place, PlaceArgs};
 use crate::clock;
+use crate::commands::note_shortened;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::token::{ca_secret, unlock_with, uri_of};
@@ -36,7 +37,8 @@ pub(crate) struct RenewArgs {
     /// Validity in days; by default as long as before (with --new-key: the profile's)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: Option<u32>,
-    /// Shorten a validity that would outlive the parent, instead of refusing it
+    /// Shorten --days that would outlive the parent, instead of refusing them; without --days the validity is
+    /// shortened anyway
     #[arg(long)]
     clamp: bool,
     /// Revoke the former certificate, with the reason superseded
@@ -65,7 +67,7 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let mut pki = clock::open(dir, now)?;
     let ca = pki.ca(&args.name)?;
     let parent = pki.issuer_of(&ca)?;
-    let outliving = if args.clamp { Outliving::Clamp } else { Outliving::Refuse };
+    let outliving = Outliving::of(args.days, args.clamp);
     if let Some(name) = &args.new_key {
         return new_key(args, name, pki, &ca, parent, now, out);
     }
@@ -79,6 +81,10 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let key = unlock_with(signing, &signing_secret(args, &ca, parent.as_ref())?)?;
     let validity = as_before(&ca, args.days, now)?;
     let renewed = pki.renew_ca(&args.name, &key, validity, outliving, args.revoke, now)?;
+    if let Some(parent) = &parent {
+        let usual = validity.not_after - validity.issued;
+        note_shortened(args.days, usual, parent.certificate(), now, out);
+    }
     made(&renewed, out)?;
     let former = ca.dir().join(format!("former-{}.pem", ca.certificate().serial));
     out.note(&format!("Its former certificate: {}", former.display()));
@@ -154,9 +160,12 @@ fn new_key(
         subject: &old.subject,
         days: args.days,
         path_length: Some(path_length.map_or(PathLength::Unlimited, PathLength::Exactly)),
-        outliving: if args.clamp { Outliving::Clamp } else { Outliving::Refuse },
+        outliving: Outliving::of(args.days, args.clamp),
         key: ready.new_key(),
     };
+    if let Some((parent, _)) = &above {
+        note_shortened(args.days, super::usual(&profile), parent.certificate(), now, out);
+    }
     let new = match above {
         Some((parent, key)) => pki.add_intermediate(name, parent, &key, &settings, now)?,
         None => pki.init_root(name, &settings, now)?,

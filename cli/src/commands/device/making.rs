@@ -16,6 +16,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::{Form, OutputArgs, store_password, threads};
+use crate::commands::note_shortened;
 use crate::commands::pool::pool_password;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
@@ -193,7 +194,7 @@ pub(super) fn issue(
         profile: &run.profile,
         subject: &run.subject,
         days: args.days,
-        outliving: if args.clamp { Outliving::Clamp } else { Outliving::Refuse },
+        outliving: Outliving::of(args.days, args.clamp),
         out: args.destination(&stream),
         bundle: BundleSettings {
             kinds,
@@ -211,6 +212,8 @@ pub(super) fn issue(
         keys: run.keys,
         threads: threads(args.threads),
     };
+    let usual = time::Duration::days(run.profile.validity_days.into());
+    note_shortened(args.days, usual, run.ca.certificate(), now, out);
     let line = Line::new(out);
     let stop = stop::on_interrupt();
     let summary = bulk::run(&mut pki, &job, run.devices, now, &stop, &|p| line.set(p));

@@ -199,7 +199,8 @@ pub(crate) struct OutputArgs {
     /// Validity in days, in place of the profile's
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: Option<u32>,
-    /// Shorten a validity that would outlive the CA, instead of refusing it
+    /// Shorten --days that would outlive the CA, instead of refusing them; without --days the validity is
+    /// shortened anyway
     #[arg(long)]
     clamp: bool,
     /// What truststores hold: PEM or DER files with the server's certificates; may be repeated

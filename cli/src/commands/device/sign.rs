@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 use super::making::INTERRUPTED;
 use super::{ExistingArgs, KeyPolicyArgs, threads};
 use crate::clock;
+use crate::commands::note_shortened;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
@@ -64,7 +65,8 @@ pub(crate) struct SignArgs {
     /// Validity in days, in place of the profile's
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: Option<u32>,
-    /// Shorten a validity that would outlive the CA, instead of refusing it
+    /// Shorten --days that would outlive the CA, instead of refusing them; without --days the validity is
+    /// shortened anyway
     #[arg(long)]
     clamp: bool,
     #[command(flatten)]
@@ -104,7 +106,7 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
         profile: &profile,
         subject: &subject,
         days: args.days,
-        outliving: if args.clamp { Outliving::Clamp } else { Outliving::Refuse },
+        outliving: Outliving::of(args.days, args.clamp),
         out: Out::Folders(&args.out),
         bundle: BundleSettings {
             kinds: &[Bundle::Pem],
@@ -122,6 +124,8 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
         keys: args.keys.policy(),
         threads: threads(args.threads),
     };
+    let usual = time::Duration::days(profile.validity_days.into());
+    note_shortened(args.days, usual, ca.certificate(), now, out);
     let line = Line::new(out);
     let stop = stop::on_interrupt();
     let signed =

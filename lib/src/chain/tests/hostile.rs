@@ -122,12 +122,13 @@ fn exponentially_many_complete_chains_exhaust_the_budget() {
 }
 
 #[test]
-fn a_wrong_key_identifier_does_not_hide_the_chain() {
+fn a_wrong_key_identifier_is_named_among_impostors_of_a_chain() {
     let root = Signed::root("CN=Root", |_| {});
     let a = root.ca("CN=A", |_| {});
     let leaf = a.device("CN=d", |d| d.set(oid::AUTHORITY_KEY_ID, false, authority(b"wrong")));
     let heap = [impostors(&a, &root, 50), certs(&[&a])].concat();
-    verify(&leaf, &heap, &certs(&[&root]), &Options::new(NOW)).unwrap();
+    let error = verify(&leaf, &heap, &certs(&[&root]), &Options::new(NOW)).unwrap_err();
+    assert_eq!(error.code(), "authority-key-id-differs", "servers refuse it: {error}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::super::testing::{
     Draft, Signed, constructed, context, directory, dns, email, ip, name_constraints, names,
     sequence, uri,
 };
-use super::{assert_passes, assert_refused};
+use super::{assert_passes, assert_refused, check};
 use crate::cert::{Certificate, oid};
 
 fn constrained(permitted: &[Vec<u8>], excluded: &[Vec<u8>]) -> Signed {
@@ -146,7 +146,11 @@ fn malformed_constraints_are_refused_in_a_chain() {
 fn constraints_in_a_chain_are_critical_and_of_a_ca() {
     let value = name_constraints(&[dns("example.com")], &[]);
     let lax = Signed::root("CN=Root", |d| d.set(oid::NAME_CONSTRAINTS, false, value.clone()));
-    assert_refused(&lax.leaf(), &[], &[&lax], (1, "not-critical-extension"));
+    let path = check(&lax.leaf(), &[], &[&lax]).unwrap();
+    let warned: Vec<_> = path.warnings().iter().map(|w| (w.position, w.rule.code())).collect();
+    assert_eq!(warned, [(1, "not-critical-extension")], "a duty of the issuer");
+    let outside = named(&lax, "CN=d", &[dns("example.org")]);
+    assert_refused(&outside, &[], &[&lax], (0, "name-not-permitted"));
     let root = Signed::root("CN=Root", |_| {});
     let leaf = root.device("CN=d", |d| d.set(oid::NAME_CONSTRAINTS, true, value));
     assert_refused(&leaf, &[], &[&root], (0, "name-constraints-without-ca"));

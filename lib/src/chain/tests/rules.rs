@@ -3,12 +3,12 @@
 use time::{Duration, OffsetDateTime};
 
 use super::super::testing::{
-    Draft, NOW, Signed, basic_constraints, context, dns, extended_key_usage, key_usage, names,
-    octets, policies, sequence,
+    Draft, NOW, Signed, basic_constraints, constructed, context, directory, dns,
+    extended_key_usage, key_usage, names, octets, policies, sequence,
 };
-use super::super::{Options, Purpose, verify};
-use super::{assert_passes, assert_refused, certs};
-use crate::cert::oid;
+use super::super::{Options, Policies, Purpose, verify};
+use super::{assert_passes, assert_refused, certs, check};
+use crate::cert::{Certificate, oid};
 use crate::crypto::{Hash, SignatureAlgorithm};
 
 const CLIENT: &str = "1.3.6.1.5.5.7.3.2";
@@ -38,6 +38,38 @@ fn assert_refused_in_cas(edit: impl Fn(&mut Draft) + Copy, code: &str) {
     assert_refused(&root.leaf(), &[], &[&root], (1, code));
 }
 
+/// Breaks a duty of issuers in the leaf: a warning, and refused by a strict check only.
+#[track_caller]
+fn assert_warned_in_leaf(edit: impl Fn(&mut Draft), code: &str) {
+    let root = Signed::root("CN=Root", |_| {});
+    assert_warned(&root.device("CN=device-1", edit), &[], &[&root], (0, code));
+}
+
+#[track_caller]
+fn assert_warned_in_cas(edit: impl Fn(&mut Draft) + Copy, code: &str) {
+    let root = Signed::root("CN=Root", |_| {});
+    let a = root.ca("CN=A", edit);
+    assert_warned(&a.leaf(), &[&a], &[&root], (1, code));
+    let root = Signed::root("CN=Root", edit);
+    assert_warned(&root.leaf(), &[], &[&root], (1, code));
+}
+
+#[track_caller]
+fn assert_warned(
+    leaf: &Certificate,
+    intermediates: &[&Signed],
+    anchors: &[&Signed],
+    expected: (usize, &str),
+) {
+    let path = check(leaf, intermediates, anchors).unwrap();
+    let found: Vec<_> = path.warnings().iter().map(|w| (w.position, w.rule.code())).collect();
+    assert_eq!(found, [expected]);
+    let strict = Options { strict: true, ..Options::new(NOW) };
+    let refused = verify(leaf, &certs(intermediates), &certs(anchors), &strict).unwrap_err();
+    let refused = refused.refusal().unwrap();
+    assert_eq!((refused.position, refused.rule.code()), expected, "{refused}");
+}
+
 #[track_caller]
 fn assert_passes_in_leaf(edit: impl Fn(&mut Draft)) {
     let root = Signed::root("CN=Root", |_| {});
@@ -53,20 +85,23 @@ fn assert_passes_in_cas(edit: impl Fn(&mut Draft) + Copy) {
 
 #[test]
 fn chain_certificates_must_be_of_version_3() {
-    assert_refused_everywhere(|d| d.version = None, "version");
-    assert_refused_everywhere(|d| d.version = Some(1), "version");
+    assert_refused_everywhere(|d| d.version = None, "extensions-in-version");
+    assert_refused_everywhere(|d| d.version = Some(1), "extensions-in-version");
+    let bare = |d: &mut Draft| (d.version, d.extensions) = (None, Vec::new());
+    assert_warned_in_leaf(bare, "version");
+    assert_refused_in_cas(|d| (d.version, d.extensions) = (None, Vec::new()), "not-a-ca");
 }
 
 #[test]
 fn chain_serial_numbers_are_positive_and_of_20_octets_at_most() {
     for bad in [vec![0], vec![0x80, 1], vec![1; 21]] {
-        assert_refused_in_leaf(|d| d.serial = bad.clone(), "serial-number");
+        assert_warned_in_leaf(|d| d.serial = bad.clone(), "serial-number");
     }
-    assert_refused_in_cas(|d| d.serial = vec![0x80, 1], "serial-number");
+    assert_warned_in_cas(|d| d.serial = vec![0x80, 1], "serial-number");
     let root = Signed::root("CN=Root", |d| d.serial = vec![0]);
     assert_passes(&root.leaf(), &[], &[&root]);
     let a = root.ca("CN=A", |d| d.serial = vec![0]);
-    assert_refused(&a.leaf(), &[&a], &[&root], (1, "serial-number"));
+    assert_warned(&a.leaf(), &[&a], &[&root], (1, "serial-number"));
     assert_passes_in_leaf(|d| d.serial = vec![1; 20]);
     assert_passes_in_leaf(|d| d.serial = vec![1]);
 }
@@ -160,7 +195,7 @@ fn a_chain_issuer_is_a_ca() {
     let lax = |d: &mut Draft| {
         d.set(oid::BASIC_CONSTRAINTS, false, basic_constraints(true, None));
     };
-    assert_refused_in_cas(lax, "not-critical-extension");
+    assert_warned_in_cas(lax, "not-critical-extension");
     assert_passes_in_leaf(|d| d.remove(oid::BASIC_CONSTRAINTS));
 }
 
@@ -242,13 +277,29 @@ fn key_identifiers_in_a_chain() {
     let root = Signed::root("CN=Root", |d| d.remove(oid::AUTHORITY_KEY_ID));
     let bare = root.ca("CN=A", |d| d.remove(oid::AUTHORITY_KEY_ID));
     assert_passes(&root.leaf(), &[], &[&root]);
-    assert_refused(&bare.leaf(), &[&bare], &[&root], (1, "authority-key-id-missing"));
-    assert_refused(&bare.leaf(), &[], &[&bare], (1, "authority-key-id-missing"));
-    assert_refused_in_leaf(|d| d.remove(oid::AUTHORITY_KEY_ID), "authority-key-id-missing");
-    assert_refused_in_cas(|d| d.remove(oid::SUBJECT_KEY_ID), "subject-key-id-missing");
+    assert_warned(&bare.leaf(), &[&bare], &[&root], (1, "authority-key-id-missing"));
+    assert_warned(&bare.leaf(), &[], &[&bare], (1, "authority-key-id-missing"));
+    assert_warned_in_leaf(|d| d.remove(oid::AUTHORITY_KEY_ID), "authority-key-id-missing");
+    assert_warned_in_cas(|d| d.remove(oid::SUBJECT_KEY_ID), "subject-key-id-missing");
     assert_passes_in_leaf(|d| d.remove(oid::SUBJECT_KEY_ID));
-    // They guide the search; they do not decide.
-    assert_passes_in_cas(|d| d.set(oid::SUBJECT_KEY_ID, false, octets(b"other")));
+}
+
+#[test]
+fn key_identifiers_in_a_chain_are_those_of_the_issuers_certificate() {
+    let root = Signed::root("CN=Root", |d| d.set(oid::SUBJECT_KEY_ID, false, octets(b"other")));
+    assert_refused(&root.leaf(), &[], &[&root], (0, "authority-key-id-differs"));
+    let root = Signed::root("CN=Root", |d| d.serial = vec![7]);
+    let a = root.ca("CN=A", |d| d.serial = vec![8]);
+    let naming = |issuer: &str, serial: &[u8]| {
+        let value = sequence(&[&constructed(1, &directory(issuer)), &context(2, serial)]);
+        a.device("CN=d", move |d| d.set(oid::AUTHORITY_KEY_ID, false, value))
+    };
+    assert_passes(&naming("CN=Root", &[8]), &[&a], &[&root]);
+    assert_refused(&naming("CN=Root", &[7]), &[&a], &[&root], (0, "authority-cert-differs"));
+    assert_refused(&naming("CN=A", &[8]), &[&a], &[&root], (0, "authority-cert-differs"));
+    // A second certificate of the same CA that fits is found.
+    let again = root.ca_with_key("CN=A", a.key.clone(), |d| d.serial = vec![9]);
+    assert_passes(&naming("CN=Root", &[9]), &[&a, &again], &[&root]);
 }
 
 #[test]
@@ -310,7 +361,7 @@ fn certificate_policies_in_a_chain() {
     let later = demanding(2);
     assert_passes(&later.leaf(), &[&later], &[&root]);
     let lax = |d: &mut Draft| d.set(oid::POLICY_CONSTRAINTS, false, demand(3));
-    assert_refused_in_cas(lax, "not-critical-extension");
+    assert_warned_in_cas(lax, "not-critical-extension");
     let empty = |d: &mut Draft| d.set(oid::POLICY_CONSTRAINTS, true, sequence(&[]));
     assert_refused_in_cas(empty, "malformed-extension");
 }
@@ -338,9 +389,20 @@ fn mappings_and_any_policy_in_a_chain_that_demands_a_policy() {
     let leaf = mapping.device("CN=d", |d| {
         d.set(oid::CERTIFICATE_POLICIES, false, policies(&["1.2.3"]));
     });
-    assert_refused(&leaf, &[&mapping], &[&root], (1, "explicit-policy"));
+    assert_refused(&leaf, &[&mapping], &[&root], (0, "explicit-policy"));
+    let leaf = mapping.device("CN=d", |d| {
+        d.set(oid::CERTIFICATE_POLICIES, false, policies(&["1.2.4"]));
+    });
+    assert_passes(&leaf, &[&mapping], &[&root]);
+    let wants = |policy: &str| {
+        let acceptable = [policy.to_owned()].into();
+        let policies = Policies { acceptable, explicit: true, ..Policies::default() };
+        let options = Options { policies, ..Options::new(NOW) };
+        verify(&leaf, &certs(&[&mapping]), &certs(&[&root]), &options).is_ok()
+    };
+    assert!(wants("1.2.3") && !wants("1.2.4"), "a user knows the policies of the anchor's domain");
     let idle = root.ca("CN=A", map);
     assert_passes(&idle.leaf(), &[&idle], &[&root]);
     let lax = |d: &mut Draft| d.set(oid::INHIBIT_ANY_POLICY, false, vec![2, 1, 0]);
-    assert_refused_in_cas(lax, "not-critical-extension");
+    assert_warned_in_cas(lax, "not-critical-extension");
 }

@@ -140,11 +140,20 @@ impl Run<'_> {
         })
     }
 
-    /// What RFC 5280 says of the path, dates aside: those have a step of their own.
-    fn broken_path(&self, presented: &[Certificate]) -> Option<Cause> {
+    /// What RFC 5280 says of the path, dates aside: those have a step of their own. What it asks of
+    /// issuers only is a note.
+    fn broken_path(&mut self, presented: &[Certificate]) -> Option<Cause> {
         let (leaf, rest) = presented.split_first()?;
         let anchor = std::slice::from_ref(rest.last()?);
-        let error = chain::verify(leaf, rest, anchor, &chain::Options::new(self.check.at)).err()?;
+        let options = chain::Options::new(self.check.at);
+        let error = match chain::verify(leaf, rest, anchor, &options) {
+            Ok(path) => {
+                let warnings = path.warnings().iter().filter(|w| !w.rule.is_advice());
+                self.notes.extend(warnings.map(ToString::to_string));
+                return None;
+            }
+            Err(error) => error,
+        };
         let of_dates = matches!(error.code(), "expired" | "not-yet-valid");
         (!of_dates).then(|| of_chain_error(&error))
     }
