@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules in order, with the layer of docs/architecture.md.
-const ORDER: [(&str, u8); 32] = [
+const ORDER: [(&str, u8); 33] = [
     ("secret", 0),
     ("shown", 0),
     ("der", 0),
@@ -36,6 +36,7 @@ const ORDER: [(&str, u8); 32] = [
     ("describe", 6),
     ("sandbox", 7),
     ("rollout", 7),
+    ("selftest", 7),
     ("error", 8),
 ];
 

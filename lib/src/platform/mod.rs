@@ -15,6 +15,7 @@ pub mod fetch;
 mod http;
 mod lenient;
 pub mod pop;
+pub mod probe;
 pub mod register;
 mod request;
 mod resolver;
