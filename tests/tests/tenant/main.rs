@@ -6,6 +6,7 @@ mod pop;
 mod reach;
 mod registration;
 mod rollout;
+mod selftest;
 mod text;
 mod trust;
 mod whole_job;
