@@ -53,7 +53,7 @@ fn all_is_as_expected_in_both_profiles() {
 }
 
 #[test]
-fn the_switch_decides_what_a_revocation_does() {
+fn a_revocation_without_the_switch_is_said_to_have_no_effect() {
     let at = AtTenant::new(Cli::new());
     let off = at.run(&line(&at, "--yes --json")).expect(0).json();
     assert!(step(&off, "verdict_revoked")["seen"].as_str().unwrap().starts_with("valid"), "{off}");
