@@ -93,6 +93,11 @@ impl TenantArgs {
         self.network.connect(&host, self.login.tenant().map(str::to_owned), login, out)
     }
 
+    /// CAs that the server's TLS certificate may lead to besides the system's.
+    pub(crate) fn roots(&self) -> Result<Vec<Certificate>> {
+        self.network.way.roots()
+    }
+
     /// The tenant's id as far as it is known without asking.
     pub(crate) fn known_tenant(&self) -> &str {
         self.login.tenant().unwrap_or(UNKNOWN_TENANT)

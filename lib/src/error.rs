@@ -37,6 +37,7 @@ use crate::rollout::RolloutError;
 #[cfg(feature = "sandbox")]
 use crate::sandbox::SandboxError;
 use crate::secret::WeakPassword;
+use crate::selftest::SelfTestError;
 use crate::store::StoreError;
 use crate::store::pkcs7::Pkcs7Error;
 
@@ -120,6 +121,7 @@ errors! {
     Rollout(RolloutError),
     #[cfg(feature = "sandbox")]
     Sandbox(SandboxError),
+    SelfTest(SelfTestError),
     SmartRest(SmartRestError),
     Store(StoreError),
     Token(TokenError),
@@ -164,6 +166,8 @@ impl Error {
             Self::Rollout(e) => of_rollout(e),
             #[cfg(feature = "sandbox")]
             Self::Sandbox(e) if e.is_environment() => Fault::Environment,
+            Self::SelfTest(SelfTestError::NotAllowed { .. }) => Fault::Refusal,
+            Self::SelfTest(SelfTestError::Platform(e)) => of_platform(e),
             Self::Describe(e) => of_describe(e),
             Self::Read(ReadError::Key(KeyError::Crypto(e))) => of_crypto(e),
             Self::In { source, .. } => source.fault(),

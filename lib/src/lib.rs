@@ -35,6 +35,7 @@
 //! | get a device's token, and keep it fresh | [`device::token`] |
 //! | get credentials for a device with a password | [`device::bootstrap`] |
 //! | write or read SmartREST messages | [`device::smartrest`] |
+//! | see whether a tenant does what all of that expects | [`selftest`] |
 //! | rehearse all of that against a tenant in memory | `sandbox` (feature `sandbox`) |
 //! | show what any such file holds | [`describe`] |
 //!
@@ -143,6 +144,7 @@ pub mod rollout;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod secret;
+pub mod selftest;
 pub mod shown;
 pub mod store;
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules in order, with the layer of docs/architecture.md.
-const ORDER: [(&str, u8); 33] = [
+const ORDER: [(&str, u8); 34] = [
     ("secret", 0),
     ("shown", 0),
     ("der", 0),
@@ -37,6 +37,7 @@ const ORDER: [(&str, u8); 33] = [
     ("enrolment", 7),
     ("sandbox", 7),
     ("rollout", 7),
+    ("selftest", 7),
     ("error", 8),
 ];
 

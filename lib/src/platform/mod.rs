@@ -18,6 +18,7 @@ mod http;
 mod lenient;
 pub mod newcomers;
 pub mod pop;
+pub mod probe;
 pub mod register;
 mod request;
 mod resolver;

@@ -15,7 +15,7 @@ use super::tenant::MANAGEMENT;
 use crate::secret::Password;
 
 /// All roles that a call asks for. Each tenant has a user of the name of each, who has that one alone.
-const ROLES: [&str; 16] = [
+const ROLES: [&str; 17] = [
     "ROLE_TENANT_MANAGEMENT_ADMIN",
     "ROLE_TENANT_ADMIN",
     "ROLE_TENANT_MANAGEMENT_READ",
@@ -28,6 +28,7 @@ const ROLES: [&str; 16] = [
     "ROLE_USER_MANAGEMENT_ADMIN",
     "ROLE_USER_MANAGEMENT_OWN_ADMIN",
     "ROLE_USER_MANAGEMENT_OWN_READ",
+    "ROLE_INVENTORY_ADMIN",
     // Not those of a person.
     "ROLE_SYSTEM",
     DEVICE,
@@ -35,7 +36,7 @@ const ROLES: [&str; 16] = [
     "ROLE_USER_MANAGEMENT_READ",
 ];
 /// How many of these, from the first, the administrator has.
-const OF_ADMIN: usize = 12;
+const OF_ADMIN: usize = 13;
 const OWN: &str = "ROLE_USER_MANAGEMENT_OWN_READ";
 const DEVICE: &str = "ROLE_DEVICE";
 const BOOTSTRAP_ROLE: &str = "ROLE_DEVICE_BOOTSTRAP";
@@ -51,6 +52,8 @@ pub(super) const VERDICTS: &[&str] =
     &["ROLE_TENANT_MANAGEMENT_ADMIN", "ROLE_TENANT_MANAGEMENT_READ"];
 /// To switch features for a tenant.
 pub(super) const FEATURES: &[&str] = &["ROLE_TENANT_MANAGEMENT_ADMIN"];
+/// To remove objects of the inventory.
+pub(super) const INVENTORY_ADMIN: &[&str] = &["ROLE_INVENTORY_ADMIN"];
 /// To register devices.
 pub(super) const REGISTRATION: &[&str] = &["ROLE_DEVICE_CONTROL_ADMIN"];
 /// To see which devices are to be registered.

@@ -5,8 +5,8 @@ use super::answer::{Answer, Refusal};
 use super::call::Call;
 use super::state::World;
 use super::{
-    auth, est, external, features, pop, register, requests, revocation, tenant, token, trusted,
-    users, verdict,
+    auth, est, external, features, objects, pop, register, requests, revocation, tenant, token,
+    trusted, users, verdict,
 };
 
 /// The methods of a path, none if there is no such path.
@@ -33,6 +33,7 @@ fn methods(path: &[&str]) -> Option<&'static [&'static str]> {
         ["features", _, "by-tenant"] => &["GET", "PUT", "DELETE"],
         ["features", _, "by-tenant", _] => &["PUT", "DELETE"],
         ["identity", "externalIds", _, _] => &["GET"],
+        ["inventory", "managedObjects", _] => &["DELETE"],
         ["devicecontrol", "bulkNewDeviceRequests" | "deviceAccessToken" | "deviceCredentials"]
         | ["certificate-authority"]
         | ["certificate-authority", "renew"]
@@ -57,6 +58,7 @@ pub(super) fn answer(world: &mut World, call: &Call) -> Result<Answer, Refusal> 
         ["user", tenant, _, user] => users::answer(world, call, tenant, user),
         ["features", rest @ ..] => features::answer(world, call, rest),
         ["identity", _, kind, id] => external::find(world, call, kind, id),
+        ["inventory", _, id] => objects::remove(world, call, id),
         ["devicecontrol", "bulkNewDeviceRequests"] => register::register(world, call),
         ["devicecontrol", "deviceCredentials"] => requests::credentials(world, call),
         ["devicecontrol", "newDeviceRequests"] => requests::answer(world, call, None),

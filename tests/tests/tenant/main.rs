@@ -7,6 +7,7 @@ mod pop;
 mod reach;
 mod registration;
 mod rollout;
+mod selftest;
 mod text;
 mod trust;
 mod verify;

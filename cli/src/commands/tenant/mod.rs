@@ -2,6 +2,7 @@
 
 mod authority;
 mod crl;
+mod selftest;
 mod status;
 mod trust;
 mod verify;
@@ -52,6 +53,27 @@ Exit codes: 0 the platform accepts the chain for this tenant; 1 it refuses it, o
     /// Upload revocations, download the platform's revocation list, switch its check on or off
     #[command(subcommand)]
     Crl(crl::CrlCommand),
+    /// See whether the tenant does what this tool expects, with a CA that is made for it
+    #[command(
+        name = "selftest",
+        after_help = "\
+A CA and one device are made in memory. The CA is uploaded and proven, the device is registered,
+the tenant judges its chain, it connects over MQTT, gets tokens over MQTT and HTTPS, and is revoked.
+Then CA and device are removed, also when a step failed or after Ctrl-C; what could not be removed is
+named with the command that does it. The revoked serial number stays in the tenant's list for good.
+The report has no secrets; it names the tenant's id and host, and what differed from what we expect.
+
+The user needs ROLE_TENANT_MANAGEMENT_ADMIN and ROLE_DEVICE_CONTROL_ADMIN, and to remove the device
+ROLE_INVENTORY_ADMIN and ROLE_USER_MANAGEMENT_ADMIN.
+
+Examples:
+  c8y-pki tenant selftest --disposable-ca --host acme.eu-latest.cumulocity.com --user admin
+  c8y-pki tenant selftest --disposable-ca --yes --report selftest.txt
+
+Exit codes: 0 all was as expected; 1 something differed, or you said no; 2 wrong use or credentials;
+3 the tenant was not reached, or it was interrupted."
+    )]
+    SelfTest(selftest::SelfTestArgs),
 }
 
 pub(crate) fn run(command: &TenantCommand, pki: &Path, out: Output) -> Result {
@@ -61,5 +83,6 @@ pub(crate) fn run(command: &TenantCommand, pki: &Path, out: Output) -> Result {
         TenantCommand::Authority(command) => authority::run(command, out),
         TenantCommand::Verify(args) => verify::run(args, out),
         TenantCommand::Crl(command) => crl::run(command, pki, out),
+        TenantCommand::SelfTest(args) => selftest::run(args, out),
     }
 }

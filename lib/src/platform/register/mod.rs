@@ -163,7 +163,7 @@ pub fn upload(
 }
 
 /// Sends a piece; what became of its rows.
-fn send(
+pub(super) fn send(
     client: &Client,
     request: &Request,
     piece: &[&Row],

@@ -1,0 +1,157 @@
+//! `tenant selftest` through the real binary: all as expected, with faults, with what differs, stopped on its
+//! way; and nothing stays at the tenant.
+
+use c8y_pki::sandbox::{Faults, Profile, Settings};
+use c8y_pki_tests::at_tenant::AtTenant;
+#[cfg(target_os = "linux")]
+use c8y_pki_tests::cli::PASSWORD;
+use c8y_pki_tests::cli::{Cli, Outcome};
+#[cfg(target_os = "linux")]
+use c8y_pki_tests::running::Running;
+use serde_json::{Value, json};
+
+fn line(at: &AtTenant, more: &str) -> String {
+    let (mqtt, mtls) = (at.sandbox.mqtt_port(), at.sandbox.mtls_url());
+    let https = mtls.rsplit_once(':').expect("a port").1.to_owned();
+    format!("tenant selftest --disposable-ca --port {mqtt} --https-port {https} {more}")
+}
+
+/// Nothing is left but a serial number.
+fn is_clean(at: &AtTenant) {
+    for list in ["trusted_certificates", "devices"] {
+        assert_eq!(at.list(list), Vec::<Value>::new(), "{list}");
+    }
+}
+
+fn step<'a>(report: &'a Value, name: &str) -> &'a Value {
+    let mut steps = report["steps"].as_array().expect("steps").iter();
+    steps.find(|step| step["step"] == name).unwrap_or_else(|| panic!("no {name}: {report}"))
+}
+
+fn outcomes(outcome: &Outcome, expected: &str) {
+    let report = outcome.json();
+    for step in report["steps"].as_array().expect("steps") {
+        assert_eq!(step["outcome"], expected, "{report:#}");
+    }
+}
+
+#[test]
+fn all_is_as_expected_in_both_profiles() {
+    for profile in [Profile::Documented, Profile::Field] {
+        let at = AtTenant::with(Cli::new(), Settings { profile, ..Settings::default() });
+        let outcome = at.run(&line(&at, "--yes --json --report report.txt")).expect(0);
+        outcomes(&outcome, "as_expected");
+        let report = outcome.json();
+        assert_eq!(report["verdict"], "as_expected", "{report:#}");
+        assert_eq!(report["leftovers"], json!([]));
+        assert_eq!(report["steps"].as_array().map(Vec::len), Some(13), "{report:#}");
+        is_clean(&at);
+        assert_eq!(at.list("revocations").len(), 1);
+        let text = at.cli.text("report.txt");
+        assert!(text.contains("All as expected.") && !text.contains("PRIVATE"), "{text}");
+    }
+}
+
+#[test]
+fn a_revocation_without_the_switch_is_said_to_have_no_effect() {
+    let at = AtTenant::new(Cli::new());
+    let off = at.run(&line(&at, "--yes --json")).expect(0).json();
+    assert!(step(&off, "verdict_revoked")["seen"].as_str().unwrap().starts_with("valid"), "{off}");
+}
+
+#[test]
+fn faults_leave_nothing_behind() {
+    for seed in [1, 7] {
+        let at = AtTenant::new(Cli::new());
+        at.sandbox.set_faults(Faults::evenly(0.2, seed));
+        at.run(&line(&at, "--yes --json")).expect(0);
+        at.sandbox.set_faults(Faults::none());
+        is_clean(&at);
+        assert_eq!(at.list("revocations").len(), 1, "one serial number, once");
+    }
+}
+
+#[test]
+fn what_differs_is_said_and_all_is_removed() {
+    let settings = Settings { verification_code: Some("short".to_owned()), ..Settings::default() };
+    let at = AtTenant::with(Cli::new(), settings);
+    let report = at.run(&line(&at, "--yes --json")).expect(1).json();
+    let upload = step(&report, "upload");
+    assert_eq!(upload["outcome"], "differed", "{report:#}");
+    assert_eq!(upload["differences"][0]["expected"], "some 150 characters", "{report:#}");
+    is_clean(&at);
+    // A text that a CA must not sign is not signed, and the rest goes on.
+    let hostile = "-----BEGIN CERTIFICATE REQUEST-----\u{1b}[2J";
+    let settings = Settings { verification_code: Some(hostile.to_owned()), ..Settings::default() };
+    let at = AtTenant::with(Cli::new(), settings);
+    let report = at.run(&line(&at, "--yes --json")).expect(1).json();
+    assert_eq!(step(&report, "proof")["outcome"], "differed", "{report:#}");
+    assert_eq!(step(&report, "connect")["outcome"], "as_expected", "{report:#}");
+    is_clean(&at);
+}
+
+#[test]
+fn a_device_that_cannot_connect_is_removed_all_the_same() {
+    let at = AtTenant::new(Cli::new());
+    let line = "tenant selftest --disposable-ca --port 1 --https-port 1 --yes --json";
+    let report = at.run(line).expect(3).json();
+    assert_eq!(step(&report, "connect")["outcome"], "not_reached", "{report:#}");
+    assert_eq!(step(&report, "token_https")["outcome"], "not_reached", "{report:#}");
+    assert_eq!(step(&report, "revoke")["outcome"], "as_expected", "{report:#}");
+    is_clean(&at);
+}
+
+#[test]
+fn it_begins_only_with_a_yes_and_with_the_roles() {
+    let at = AtTenant::new(Cli::new());
+    let unasked = at.run(&line(&at, "")).expect(2);
+    assert!(unasked.stderr.contains("hint: give --yes"), "{}", unasked.stderr);
+    let reader = at.run_as("ROLE_USER_MANAGEMENT_OWN_READ", &line(&at, "--yes")).expect(1);
+    assert!(reader.error().contains("nothing was begun"), "{}", reader.stderr);
+    is_clean(&at);
+    assert_eq!(at.list("revocations"), Vec::<Value>::new());
+}
+
+/// The test on its way at a slow tenant, up to an entry of a list.
+#[cfg(target_os = "linux")]
+fn on_its_way(at: &AtTenant, list: &str, more: &str) -> Running {
+    at.sandbox.set_faults("slow=1".parse().expect("faults"));
+    at.cli.write("user.pw", PASSWORD);
+    let line = format!(
+        "{} --host {} --user admin --tenant-password-file user.pw --cacert sandbox-ca.pem {more}",
+        line(at, "--yes --json"),
+        at.sandbox.url()
+    );
+    let mut running = Running::start(&at.cli, &line);
+    assert!(running.wait_until(|_| !at.list(list).is_empty()), "it ended");
+    running
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_be_removed_is_named_with_what_removes_it() {
+    let at = AtTenant::new(Cli::new());
+    let running = on_its_way(&at, "devices", "--retries 0");
+    at.sandbox.set_faults("503=1".parse().expect("faults"));
+    let report = running.finish().expect(3).json();
+    at.sandbox.set_faults(Faults::none());
+    let left = report["leftovers"].as_array().expect("leftovers").clone();
+    assert_eq!(left.len(), 2, "{report:#}");
+    let [ca, device] = [&left[0], &left[1]].map(|l| l["command"].as_str().expect("a command"));
+    assert!(device.contains("-X DELETE") && device.contains("/users/device_"), "{device}");
+    // The command works when typed.
+    at.run(&format!("{} --yes", ca.strip_prefix("c8y-pki ").expect("ours"))).expect(0);
+    assert_eq!(at.list("trusted_certificates"), Vec::<Value>::new());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_c_removes_what_was_begun() {
+    let at = AtTenant::new(Cli::new());
+    let running = on_its_way(&at, "trusted_certificates", "");
+    running.signal("INT");
+    let report = running.finish().expect(3).json();
+    assert_eq!(report["verdict"], "interrupted", "{report:#}");
+    assert_eq!(step(&report, "remove_ca")["outcome"], "as_expected", "{report:#}");
+    is_clean(&at);
+}
