@@ -303,7 +303,7 @@ pub fn polite(kind: u8, body: &[u8]) -> Reply {
             let topic = usize::from(u16::from_be_bytes([body[0], body[1]]));
             Reply::Octets(vec![0x40, 2, body[topic + 2], body[topic + 3]])
         }
-        8 => Reply::Octets(vec![0x90, 4, body[0], body[1], 0, 0]),
+        8 => Reply::Octets(vec![0x90, 3, body[0], body[1], 0]),
         _ => Reply::Nothing,
     }
 }

@@ -71,13 +71,24 @@ fn key(title: &str, view: &KeyView) -> String {
     text
 }
 
+/// Names of one subject, of which readers take different ones.
+fn several(names: &[String]) -> String {
+    format!("{}: {}; some readers take the first, others the last", names.len(), names.join(", "))
+}
+
 fn request(view: &RequestView) -> String {
     let mut text = String::from("Certificate request\n");
     line(&mut text, "Subject", &view.subject);
     key_line(&mut text, &view.public_key);
     line(&mut text, "Signature", &view.signature_algorithm);
-    let possession = if view.possession { "proven" } else { "NOT proven: the signature is wrong" };
-    line(&mut text, "Possession", possession);
+    if !view.common_names.is_empty() {
+        line(&mut text, "Common names", several(&view.common_names));
+    }
+    match &view.possession_unknown {
+        Some(why) => line(&mut text, "Possession", format!("not known: {why}")),
+        None if view.possession => line(&mut text, "Possession", "proven"),
+        None => line(&mut text, "Possession", "NOT proven: the signature is wrong"),
+    }
     text
 }
 

@@ -156,6 +156,12 @@ fn device(request: &Request, id: Option<&DeviceId>, keys: KeyPolicy) -> Result<D
     let key = key.map_err(|e| (e.to_string(), e.hint()))?.clone();
     let id = match (id, request.subject.common_name()) {
         (Some(id), _) => id.clone(),
+        (None, Some(_)) if request.subject.values("CN").count() > 1 => {
+            let names: Vec<String> =
+                request.subject.values("CN").map(|name| format!("{name:?}")).collect();
+            let message = format!("the request has several common names, {}", names.join(" and "));
+            return Err((message, Some("say which is the device's id with --id".to_owned())));
+        }
         (None, Some(name)) => {
             DeviceId::parse(name).map_err(|e| (e.at("its common name"), e.hint()))?
         }

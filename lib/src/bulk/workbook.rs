@@ -68,6 +68,8 @@ struct Writer {
     /// The row that is being filled, from 0.
     row: u32,
     cells: Vec<String>,
+    /// How many cells the first row has, the header.
+    width: usize,
     numbers: usize,
     first_number: u32,
 }
@@ -127,6 +129,11 @@ impl Writer {
 
     fn end_row(&mut self) -> Result<(), String> {
         if self.cells.iter().any(|cell| !cell.is_empty()) {
+            if self.width == 0 {
+                self.width = self.cells.len();
+            }
+            // Empty cells at the end of a row are not in the file.
+            self.cells.resize(self.cells.len().max(self.width), String::new());
             let mut writer = csv::WriterBuilder::new().delimiter(b'\t').from_writer(&mut self.csv);
             writer.write_record(&self.cells).map_err(|e| e.to_string())?;
             writer.flush().map_err(|e| e.to_string())?;

@@ -212,6 +212,10 @@ pub struct RequestView {
     pub signature_algorithm: String,
     /// Whether it is signed with the key in it.
     pub possession: bool,
+    /// Why that could not be looked at, if it could not.
+    pub possession_unknown: Option<String>,
+    /// All common names, if there are several.
+    pub common_names: Vec<String>,
 }
 
 /// A revocation list.
@@ -393,11 +397,18 @@ fn private_key(bytes: &[u8], passwords: Passwords<'_>) -> Result<Item, DescribeE
 }
 
 fn request_view(request: &Request) -> RequestView {
+    let possession = request.check_possession();
+    let names: Vec<String> = request.subject.values("CN").map(str::to_owned).collect();
     RequestView {
         subject: request.subject.clone(),
         public_key: KeyOrFault::of(&request.public_key),
         signature_algorithm: algorithm(&request.signature_algorithm),
-        possession: request.check_possession().is_ok(),
+        possession: possession.is_ok(),
+        possession_unknown: match possession {
+            Ok(_) | Err(CsrError::NotPossessed { .. }) => None,
+            Err(e) => Some(e.to_string()),
+        },
+        common_names: if names.len() > 1 { names } else { Vec::new() },
     }
 }
 

@@ -37,7 +37,7 @@ fn who_asks_and_what_they_may() {
     };
     let user = bearer(sandbox.token().expose()).expect(200).json();
     assert_eq!(user["userName"], "admin");
-    assert_eq!(user["effectiveRoles"].as_array().unwrap().len(), 12);
+    assert_eq!(user["effectiveRoles"].as_array().unwrap().len(), 13);
     bearer("x.y.z").error(401);
     for (user, trusted, registration) in
         [("trust", 200, 403), ("devices", 403, 415), ("reader", 200, 403)]

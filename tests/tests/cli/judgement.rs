@@ -117,7 +117,7 @@ fn a_validity_that_nobody_asked_for_gives_way_to_the_issuers_end() {
         )
     };
     cli.ok(&add("i1", "root", ""));
-    let said = cli.run(&add("i2", "i1", "--days 3650")).expect(2).stderr;
+    let said = cli.run(&add("i2", "i1", "--days 3651")).expect(2).stderr;
     assert!(said.contains("after its issuer"), "{said}");
     let said = cli.run(&add("i2", "i1", "")).expect(0).stderr;
     assert!(said.contains("is shortened: its issuer CN=i1 ends on"), "{said}");

@@ -25,7 +25,7 @@ fn case_22_numbers_that_excel_has_rounded() {
     let rounded = "is a number that a spreadsheet has rounded";
     for said in [
         refused(&cli, "registration create --from list.csv"),
-        cli.run("registration check list.csv").expect(1).stderr,
+        cli.run("registration check list.csv").expect(1).stdout,
     ] {
         assert_eq!(said.matches(rounded).count(), 2, "{said}");
         assert!(said.contains("\"8.96529E+19\"") && said.contains("\"1,23457E+12\""), "{said}");

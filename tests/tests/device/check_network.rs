@@ -104,7 +104,7 @@ fn sessions_that_go_wrong_later_say_where() {
         (polite_but(3, Reply::Close), 1, ["refused", "publish", "connected-twice"]),
         (polite_but(3, Reply::Nothing), 3, ["not_reached", "publish", "overload"]),
         (
-            polite_but(8, Reply::Octets(vec![0x90, 4, 0, 1, 0, 0x80])),
+            polite_but(8, Reply::Octets(vec![0x90, 3, 0, 1, 0x80])),
             1,
             ["refused", "subscribe", "not-the-platform"],
         ),

@@ -230,6 +230,8 @@ fn what_is_no_code_is_not_signed_and_no_password_is_asked_for() {
                 signed.error().contains("sent.txt holds no verification code: it "),
                 "{signed:?}"
             );
+            // In a file it may be an answer that was kept whole.
+            let said = if code.starts_with('{') { "it is JSON" } else { said };
             assert!(signed.error().contains(said), "{code:?}: {signed:?}");
         }
         cli = at.cli;
