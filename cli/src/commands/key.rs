@@ -245,10 +245,25 @@ fn shown(token: &TokenContents) -> String {
     text
 }
 
+/// What is beside a key in its file would be lost with the file.
+fn check_holds_a_key_alone(path: &Path) -> Result<()> {
+    let bytes = files::read_small(path)?;
+    match read::is_store(&bytes) || read::certificates(&bytes, None).is_ok() {
+        false => Ok(()),
+        true => Err(Failure::usage(
+            format!("{} holds more than a key, which would be lost", path.display()),
+            "write the key to a file of its own: --out FILE",
+        )),
+    }
+}
+
 fn passwd(args: &PasswdArgs, out: Output) -> Result {
     match &args.out {
         Some(path) => outlet::check_secret(path)?,
-        None => files::check_replaceable(&args.file)?,
+        None => {
+            files::check_replaceable(&args.file)?;
+            check_holds_a_key_alone(&args.file)?;
+        }
     }
     let key = read_key(&args.file, own_password(args.password_file.as_ref(), "the key"))?;
     let source = Source {

@@ -187,6 +187,25 @@ fn a_store_is_a_source_of_certificates_and_keys() {
     }
 }
 
+/// A certificate beside the key would be gone with the file.
+#[test]
+fn a_file_with_more_than_a_key_is_not_replaced_by_its_key() {
+    let cli = Cli::with_cas();
+    cli.ok(&format!("device issue d --ca line --out out {CA_PW}"));
+    let parts = "--key out/d/key.pem --cert out/d/chain.pem --store-password-file pw";
+    cli.ok(&format!("store create d.p12 {parts}"));
+    cli.ok(&format!("store create d.jks {parts}"));
+    cli.write("both.pem", cli.text("out/d/key.pem") + &cli.text("out/d/chain.pem"));
+    for file in ["d.p12", "d.jks", "both.pem"] {
+        let before = std::fs::read(cli.path(file)).unwrap();
+        let said = cli.fails(2, &format!("key passwd {file} --password-file pw --plain"));
+        assert!(said.contains(&format!("{file} holds more than a key")), "{said}");
+        assert!(said.contains("--out FILE"), "{said}");
+        assert_eq!(std::fs::read(cli.path(file)).unwrap(), before);
+        cli.ok(&format!("key passwd {file} --password-file pw --plain --out {file}.key"));
+    }
+}
+
 #[test]
 fn an_empty_password_opens_a_store_that_has_it() {
     let Some(openssl) = tool("openssl") else { return };
