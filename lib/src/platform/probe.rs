@@ -1,5 +1,5 @@
-//! Calls that only a self-test of a tenant makes: it registers one device, asks for the switches
-//! that its expectations depend on, and removes the device again.
+//! Calls that only a self-test of a tenant makes: it registers one device, asks whether the
+//! truststore is shared, and removes the device again.
 //!
 //! To remove a device its object goes with its user, as the vendor's own client for Python does it
 //! (`withDeviceUser`); a device whose object was never made has only its user.
@@ -7,10 +7,11 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::crl::{self, Switch};
 use super::register::{self, Outcome, RowResult, Sheet};
 use super::request::segment;
 use super::standing::{ID_TYPE, ROLE_IDENTITY};
-use super::{Body, Client, Method, PlatformError, Request, crl, trusted};
+use super::{Body, Client, Method, PlatformError, Request, trusted};
 use crate::cert::Serial;
 use crate::client_id::DeviceId;
 
@@ -21,24 +22,18 @@ const ROLE_USERS: &str = "ROLE_USER_MANAGEMENT_ADMIN";
 /// Lets a user read options.
 const ROLE_OPTIONS: &str = "ROLE_OPTION_MANAGEMENT_READ";
 
-/// A switch that is an option of the tenant (`system` for one of the instance); none if it was never set.
+/// Whether the tenants of the instance share a truststore; one that was never set does not.
 ///
 /// Errors: the user may not read it; an answer of another form.
-pub fn switch(
-    client: &Client,
-    system: bool,
-    category: &str,
-    key: &str,
-) -> Result<Option<bool>, PlatformError> {
-    let place = if system { "/tenant/system/options" } else { "/tenant/options" };
-    let request = Request::get(format!("{place}/{}/{}", segment(category), segment(key)));
+pub fn shared_truststore(client: &Client) -> Result<Switch, PlatformError> {
+    let request = Request::get("/tenant/system/options/ssl/shared-truststore.enabled");
     match client.json::<Value>(&request.role(ROLE_OPTIONS)) {
         Ok(option) => Ok(match &option["value"] {
-            Value::Bool(on) => Some(*on),
-            Value::String(text) => Some(text.trim() == "true"),
-            _ => None,
+            Value::Bool(on) => Switch::of(if *on { "true" } else { "false" }),
+            Value::String(text) => Switch::of(text),
+            _ => Switch::Unknown,
         }),
-        Err(e) if e.status() == Some(404) => Ok(None),
+        Err(e) if e.status() == Some(404) => Ok(Switch::Off),
         Err(e) => Err(e),
     }
 }

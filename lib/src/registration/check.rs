@@ -62,7 +62,7 @@ impl Report {
     }
 }
 
-/// Checks the octets of a registration CSV for devices with certificates, which are new: an id that the
+/// Checks the bytes of a registration CSV for devices with certificates, which are new: an id that the
 /// platform refuses for those is an error.
 pub fn check(file: &str, bytes: &[u8]) -> Report {
     check_as(file, bytes, Level::Error)

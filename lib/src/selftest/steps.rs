@@ -15,6 +15,7 @@ use crate::device::token::{self, Token, TokenError};
 use crate::key::PrivateKey;
 use crate::key::signer::Signer;
 use crate::net::{Pauses, sleep_until};
+use crate::platform::crl::Switch;
 use crate::platform::pop::{self, VerificationCode};
 use crate::platform::probe;
 use crate::platform::register::Sheet;
@@ -91,7 +92,7 @@ pub(super) struct Test<'a> {
     pub(super) object: Option<Foreign>,
     pub(super) leftovers: Vec<Leftover>,
     steps: Vec<Step>,
-    /// Whether the platform looks at its revocation list; none: it is not told.
+    /// Whether the platform looks at its revocation list, if that is told.
     checks_revocation: Option<bool>,
 }
 
@@ -192,27 +193,19 @@ impl<'a> Test<'a> {
     }
 
     fn switches(&mut self) -> Result<Seen, Trouble> {
-        let word = |on: Option<bool>| match on {
+        let known = |asked: Result<Switch, PlatformError>| match asked {
+            Err(e) if !e.is_environment() => Ok(Switch::Unknown),
+            asked => asked,
+        };
+        let word = |switch: Switch| match switch.known() {
             Some(true) => "on",
             Some(false) => "off",
-            None => "never set, so off",
+            None => "not told",
         };
-        let client = self.client();
-        let offline = probe::switch(client, false, "configuration", "crl.offline.check.enabled");
-        let offline = match offline {
-            Ok(on) => {
-                self.checks_revocation = Some(on == Some(true));
-                word(on)
-            }
-            Err(e) if e.is_environment() => return Err(e.into()),
-            Err(_) => "not told to this user",
-        };
-        let shared = probe::switch(client, true, "ssl", "shared-truststore.enabled");
-        let shared = match shared {
-            Ok(on) => word(on),
-            Err(e) if e.is_environment() => return Err(e.into()),
-            Err(_) => "not told to this user",
-        };
+        let checks = known(crl::is_on(self.client()))?;
+        self.checks_revocation = checks.known();
+        let offline = word(checks);
+        let shared = word(known(probe::shared_truststore(self.client()))?);
         let mut seen = Seen::of(format!(
             "check of the revocation list: {offline}; shared truststore: {shared}"
         ));

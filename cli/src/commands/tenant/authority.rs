@@ -12,7 +12,7 @@ use crate::output::Output;
 use crate::render::{as_line, colons};
 use crate::tenant::{TenantArgs, show_requests};
 
-/// What has to be known of the CA's certificate by whoever would pin it.
+/// What has to be known of the CA's certificate by those who would pin it.
 const YEARLY: &str = "the platform renews this CA by itself each 2 October at 02:00, with the same key and name: its \
                       fingerprint changes, certificates of devices stay valid. Do not pin it by fingerprint";
 

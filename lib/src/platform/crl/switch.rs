@@ -32,6 +32,15 @@ pub enum Switch {
 }
 
 impl Switch {
+    /// What the value of an option says.
+    pub(in crate::platform) fn of(value: &str) -> Self {
+        match value.trim() {
+            "true" => Self::On,
+            "false" | "" => Self::Off,
+            _ => Self::Unknown,
+        }
+    }
+
     /// Whether it is on; none if that is not known.
     pub fn known(self) -> Option<bool> {
         match self {
@@ -51,11 +60,7 @@ struct Answer {
 
 impl Answer {
     fn switch(&self) -> Switch {
-        match self.value.as_deref().map(str::trim) {
-            Some("true") => Switch::On,
-            Some("false" | "") => Switch::Off,
-            _ => Switch::Unknown,
-        }
+        self.value.as_deref().map_or(Switch::Unknown, Switch::of)
     }
 }
 

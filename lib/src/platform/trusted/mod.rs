@@ -27,10 +27,6 @@ pub const ROLES: [&str; 2] = ["ROLE_TENANT_MANAGEMENT_ADMIN", "ROLE_TENANT_ADMIN
 /// The same in words.
 pub const ROLE: &str = "ROLE_TENANT_MANAGEMENT_ADMIN or ROLE_TENANT_ADMIN";
 
-/// Each of these lets a user read them: the first is enough.
-pub const ROLES_READ: [&str; 3] =
-    ["ROLE_TENANT_MANAGEMENT_READ", "ROLE_TENANT_MANAGEMENT_ADMIN", "ROLE_TENANT_ADMIN"];
-
 /// The role that is enough to read them.
 pub const ROLE_READ: &str = "ROLE_TENANT_MANAGEMENT_READ";
 

@@ -1,6 +1,6 @@
 //! `device enrol`: a certificate from the platform's own CA, for a key that stays here.
 //!
-//! The key is on disk before anything is sent, and a run that was cut off goes on with it.
+//! The key is on disk before anything is sent, and the next run after one that was cut off uses it.
 
 mod first;
 mod renew;
