@@ -303,7 +303,21 @@ pub fn polite(kind: u8, body: &[u8]) -> Reply {
             let topic = usize::from(u16::from_be_bytes([body[0], body[1]]));
             Reply::Octets(vec![0x40, 2, body[topic + 2], body[topic + 3]])
         }
-        8 => Reply::Octets(vec![0x90, 3, body[0], body[1], 0]),
+        8 => granted(body),
         _ => Reply::Nothing,
     }
+}
+
+/// Grants each filter of a SUBSCRIBE, with QoS 0 (MQTT 3.1.1, 3.9).
+fn granted(body: &[u8]) -> Reply {
+    let (id, mut filters) = body.split_at(2);
+    let mut codes = Vec::new();
+    while let [high, low, ..] = *filters {
+        // The filter, and the QoS that is asked for.
+        let length = 2 + usize::from(u16::from_be_bytes([high, low])) + 1;
+        filters = filters.get(length..).unwrap_or_default();
+        codes.push(0);
+    }
+    let length = u8::try_from(2 + codes.len()).expect("a few filters");
+    Reply::Octets([&[0x90, length][..], id, &codes].concat())
 }
