@@ -7,8 +7,8 @@ use super::super::credentials::Trusted;
 use super::super::diagnosis::{Cause, Certainty};
 use super::super::link::Identity;
 use super::super::mqtt::{ConnectOptions, MqttError};
-use super::{Failure, Run, StepName, Verdict};
-use crate::client_id::ClientId;
+use super::{Failure, Run, StepName, Verdict, Why};
+use crate::client_id::{ClientId, DeviceId};
 use crate::secret::Password;
 
 /// User and password of a device over MQTT.
@@ -36,32 +36,17 @@ impl Run<'_> {
         trusted: Option<&Trusted>,
     ) {
         let Some(device) = self.device.clone() else { return };
-        // What did not get as far as the certificate says nothing about it.
-        let of_certificate = failure.is_none_or(|failure| match failure.verdict {
-            Verdict::Refused => failure.step <= StepName::Connect,
-            Verdict::WrongFiles => matches!(failure.step, StepName::Chain | StepName::Validity),
-            _ => false,
-        });
-        if !of_certificate {
+        if !failure.is_none_or(is_of_the_certificate) {
             return;
         }
-        if failure.is_none() && self.facts.asked == Some(false) {
-            let judged = "the server did not ask for a certificate: the device was let in by user and password";
-            return self.notes.push(judged.to_owned());
+        if self.facts.asked == Some(false) {
+            if failure.is_none() {
+                let judged = "the server did not ask for a certificate: user and password have let the device in";
+                self.notes.push(judged.to_owned());
+            }
+            return;
         }
-        let mut options = ConnectOptions::new(ClientId::of_device(device));
-        options.timeout = self.check.timeout;
-        options.user = Some((login.user.clone(), Some(login.password.clone())));
-        let alone =
-            match connection::open(&self.check.target, Identity::Password(trusted), &options) {
-                Ok(session) => {
-                    // It was accepted: nothing depends on the goodbye.
-                    let _ = session.disconnect();
-                    Alone::Accepted
-                }
-                Err(ConnectionError::Mqtt(MqttError::Refused { code })) => Alone::Refused(code),
-                Err(e) => Alone::Unknown(e.to_string()),
-            };
+        let alone = self.alone(login, device, trusted);
         let judged = match failure.map(|failure| failure.verdict) {
             None => {
                 "the platform let the device in by its certificate, beside which user and password do not count"
@@ -73,23 +58,53 @@ impl Run<'_> {
                 "beside a certificate user and password do not count, and the platform refuses the device"
             }
         };
-        let told = match &alone {
-            Alone::Accepted => {
-                "user and password alone, without the certificate, are accepted".to_owned()
+        self.notes.push(format!("{judged}; {}", alone.text()));
+        if let (Some(failure), Alone::Accepted) = (failure, &alone) {
+            // What the files show comes first.
+            let behind = usize::from(failure.verdict == Verdict::WrongFiles);
+            self.spoiled = Some((spoiled(), behind));
+        }
+    }
+
+    /// Connects with user and password, and without the certificate.
+    fn alone(&self, login: &PasswordLogin, device: DeviceId, trusted: Option<&Trusted>) -> Alone {
+        let mut options = ConnectOptions::new(ClientId::of_device(device));
+        options.timeout = self.check.timeout;
+        options.user = Some((login.user.clone(), Some(login.password.clone())));
+        match connection::open(&self.check.target, Identity::Password(trusted), &options) {
+            Ok(session) => {
+                // It was accepted: nothing depends on the goodbye.
+                let _ = session.disconnect();
+                Alone::Accepted
             }
-            Alone::Refused(code) => {
-                format!(
-                    "user and password alone, without the certificate, are refused with CONNACK {code}"
-                )
-            }
-            Alone::Unknown(reason) => {
+            Err(ConnectionError::Mqtt(MqttError::Refused { code })) => Alone::Refused(code),
+            Err(e) => Alone::Unknown(e.to_string()),
+        }
+    }
+}
+
+/// Whether what failed may be the certificate: what did not get as far as that says nothing about it.
+fn is_of_the_certificate(failure: &Failure) -> bool {
+    match (&failure.why, failure.verdict) {
+        (Why::Symptom(symptom), Verdict::Refused) => {
+            failure.step <= StepName::Connect && symptom.is_for_the_tenant()
+        }
+        (Why::Shown(_), Verdict::WrongFiles) => {
+            matches!(failure.step, StepName::Chain | StepName::Validity)
+        }
+        _ => false,
+    }
+}
+
+impl Alone {
+    fn text(&self) -> String {
+        let what = "user and password alone, without the certificate, are";
+        match self {
+            Self::Accepted => format!("{what} accepted"),
+            Self::Refused(code) => format!("{what} refused with CONNACK {code}"),
+            Self::Unknown(reason) => {
                 format!("what it says to user and password alone is not known: {reason}")
             }
-        };
-        self.notes.push(format!("{judged}; {told}"));
-        if let (Some(failure), Alone::Accepted) = (failure, &alone) {
-            let at = failure.verdict == Verdict::WrongFiles;
-            self.spoiled = Some((spoiled(), usize::from(at)));
         }
     }
 }

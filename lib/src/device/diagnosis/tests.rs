@@ -323,6 +323,7 @@ fn the_mqtt_service_has_causes_of_its_own() {
     assert_eq!(smart_rest(None), ("smartrest-off", Certainty::Likely));
     assert_eq!(smart_rest(Some(false)), ("smartrest-off", Certainty::Confirmed));
     assert_eq!(smart_rest(Some(true)), ("smartrest-refused", Certainty::Likely));
-    let words = causes(Symptom::Connack(5), &service()).into_iter().find(|c| c.code == "tenant-user");
+    let words =
+        causes(Symptom::Connack(5), &service()).into_iter().find(|c| c.code == "tenant-user");
     assert!(words.is_some_and(|c| c.cause.starts_with("the MQTT user t1 is not the id")));
 }

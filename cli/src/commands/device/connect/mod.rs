@@ -203,7 +203,8 @@ fn speaks_smart_rest(service: Option<&Service>) -> bool {
 fn check_service(args: &ConnectArgs, service: Option<&Service>) -> Result<()> {
     let Some(service) = service else { return Ok(()) };
     service.check(&args.topic, qos(args.qos))?;
-    if !service.expects_smart_rest() && !(args.children.is_empty() && args.name.is_none()) {
+    let registers = !args.children.is_empty() || args.name.is_some();
+    if registers && !service.expects_smart_rest() {
         return Err(Failure::usage(
             "--child and --name are messages of SmartREST, which the MQTT Service has only where it was switched on",
             "leave them out, or give --smartrest if the tenant has the feature mqtt-service.smartrest",
