@@ -4,7 +4,8 @@ use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use c8y_pki::Error;
-use c8y_pki::cert::Certificate;
+use c8y_pki::authority::Pki;
+use c8y_pki::cert::{Certificate, LongestChain};
 use c8y_pki::crypto::KeyType;
 use c8y_pki::files::{self, FileError};
 use c8y_pki::name::{Name, NameBuilder, find_field};
@@ -106,6 +107,15 @@ pub(crate) fn path_length(text: &str) -> std::result::Result<PathLength, String>
             .parse()
             .map(PathLength::Exactly)
             .map_err(|_| "give a number from 0 to 255, none or computed".to_owned()),
+    }
+}
+
+/// The longest chain of the installation: as the command line says it, else as the PKI folder does, if there is
+/// one, else that of the cloud.
+pub(crate) fn longest_chain(given: Option<LongestChain>, pki: &Path) -> Result<LongestChain> {
+    match given {
+        Some(longest) => Ok(longest),
+        None => Ok(Pki::longest_chain_of(pki)?.unwrap_or_default()),
     }
 }
 

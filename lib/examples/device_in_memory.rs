@@ -5,7 +5,7 @@
 #![allow(clippy::disallowed_macros, reason = "an example prints")]
 #![allow(clippy::disallowed_methods, reason = "an example looks at the clock and its arguments")]
 
-use c8y_pki::cert::{Certificate, Serial};
+use c8y_pki::cert::{Certificate, LongestChain, Serial};
 use c8y_pki::chain::{self, Options};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::issue::{self, Issuer, Order, Validity};
@@ -49,7 +49,7 @@ fn make_root(now: OffsetDateTime) -> Result<(Certificate, PrivateKey), Box<dyn s
         public_key: key.public_key(),
         serial: Serial::random()?,
         validity: Validity::of(&profile, now, None),
-        path_length: issue::path_length(profile.path_length, &[])?,
+        path_length: issue::path_length(profile.path_length, &[], LongestChain::CLOUD)?,
     };
     Ok((issue::self_sign(&order, &key)?, key))
 }

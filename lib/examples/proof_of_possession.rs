@@ -6,7 +6,7 @@
 #![allow(clippy::disallowed_macros, reason = "an example prints")]
 #![allow(clippy::disallowed_methods, reason = "an example looks at the clock")]
 
-use c8y_pki::cert::{Certificate, Serial};
+use c8y_pki::cert::{Certificate, LongestChain, Serial};
 use c8y_pki::issue::{self, Order, Validity};
 use c8y_pki::key::PrivateKey;
 use c8y_pki::key::signer::Signer;
@@ -45,7 +45,7 @@ fn make_ca(now: OffsetDateTime) -> Result<(Certificate, PrivateKey), Box<dyn std
         public_key: key.public_key(),
         serial: Serial::random()?,
         validity: Validity::of(&profile, now, None),
-        path_length: issue::path_length(profile.path_length, &[])?,
+        path_length: issue::path_length(profile.path_length, &[], LongestChain::CLOUD)?,
     };
     Ok((issue::self_sign(&order, &key)?, key))
 }

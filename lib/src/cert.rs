@@ -5,6 +5,7 @@
 //! that `chain` can say which rule they break.
 
 mod extensions;
+mod longest;
 mod renewal;
 
 use std::fmt;
@@ -25,6 +26,7 @@ use crate::name::Name;
 pub use extensions::{
     AuthorityKey, GeneralName, MalformedExtension, NameConstraints, PolicyConstraints, oid,
 };
+pub use longest::{BadLongestChain, LongestChain};
 
 /// Why octets are not a certificate.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone)]

@@ -15,6 +15,7 @@ use crate::device::connection::ConnectionError;
 use crate::device::credentials::CredentialError;
 use crate::device::link::LinkError;
 use crate::device::mqtt::MqttError;
+use crate::device::service::ServiceError;
 use crate::device::smartrest::SmartRestError;
 use crate::device::token::TokenError;
 use crate::enrolment::folder::FolderError;
@@ -122,6 +123,7 @@ errors! {
     #[cfg(feature = "sandbox")]
     Sandbox(SandboxError),
     SelfTest(SelfTestError),
+    Service(ServiceError),
     SmartRest(SmartRestError),
     Store(StoreError),
     Token(TokenError),
@@ -264,6 +266,7 @@ fn of_token(e: &TokenError) -> Fault {
     match e {
         TokenError::Connection(e) => of_connection(e),
         TokenError::Platform(e) => of_platform(e),
+        TokenError::NoSmartRest => Fault::Refusal,
         _ => Fault::Environment,
     }
 }

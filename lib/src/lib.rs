@@ -42,7 +42,7 @@
 //! # A root, a device, a keystore
 //!
 //! ```
-//! use c8y_pki::cert::Serial;
+//! use c8y_pki::cert::{LongestChain, Serial};
 //! use c8y_pki::client_id::DeviceId;
 //! use c8y_pki::issue::{self, Issuer, Order, Validity};
 //! use c8y_pki::key::PrivateKey;
@@ -62,7 +62,7 @@
 //!         public_key: root_key.public_key(),
 //!         serial: Serial::random()?,
 //!         validity: Validity::of(&profile, now, None),
-//!         path_length: issue::path_length(profile.path_length, &[])?,
+//!         path_length: issue::path_length(profile.path_length, &[], LongestChain::CLOUD)?,
 //!     },
 //!     &root_key,
 //! )?;
@@ -88,7 +88,7 @@
 //! let anchors = [root.clone()];
 //! chain::verify(&device, &[], &anchors, &chain::Options::new(now))?;
 //! let presented = [device.clone(), root.clone()];
-//! assert!(chain::check_device(&presented, &anchors, &id).is_empty());
+//! assert!(chain::check_device(&presented, &anchors, &id, LongestChain::CLOUD).is_empty());
 //!
 //! // A keystore for its firmware.
 //! let mut keystore = store::Store::new();

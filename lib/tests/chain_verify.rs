@@ -1,7 +1,7 @@
 //! Chains through the public interface, with the certificates of the OpenSSL recipe: RSA 4096,
 //! key usage not critical, path length 10.
 
-use c8y_pki::cert::Certificate;
+use c8y_pki::cert::{Certificate, LongestChain};
 use c8y_pki::chain::{
     ChainError, DeviceFinding, LeafChoice, Options, Purpose, check_device, order, verify,
 };
@@ -65,9 +65,9 @@ fn the_recipe_is_put_in_order_and_judged_as_a_device() {
     let chain = order(&heap, LeafChoice::Only).unwrap();
     assert_eq!(chain.certificates, [device(), intermediate(), ca()]);
     let id = DeviceId::parse("device-0001").unwrap();
-    let findings = check_device(&chain.certificates, &[ca()], &id);
+    let findings = check_device(&chain.certificates, &[ca()], &id, LongestChain::CLOUD);
     assert_eq!(findings, [DeviceFinding::ProofOfPossession(3)]);
-    let shuffled = check_device(&heap, &[ca()], &id);
+    let shuffled = check_device(&heap, &[ca()], &id, LongestChain::CLOUD);
     assert!(shuffled.iter().any(|f| f.code() == "not-followed-by-issuer"));
     let json = serde_json::to_value(&findings).unwrap();
     assert_eq!(json[0]["severity"], "note");

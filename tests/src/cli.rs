@@ -188,7 +188,7 @@ impl Outcome {
 }
 
 /// A folder to work in, which goes away at the end. It holds `pw` with [`PASSWORD`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Cli {
     dir: Arc<TempDir>,
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use c8y_pki::Error;
-use c8y_pki::cert::Certificate;
+use c8y_pki::cert::{Certificate, LongestChain};
 use c8y_pki::chain::{
     self, ChainError, DeviceFinding, LeafChoice, Policies, Refusal, VerifiedChain,
 };
@@ -39,6 +39,7 @@ Examples:
 Examples:
   c8y-pki cert verify --trust root.pem chain.pem
   c8y-pki cert verify --trust root.pem --as-device gw-0001 out/gw-0001/chain.pem
+  c8y-pki cert verify --trust root.pem --as-device gw-0001 --longest-chain 12 chain.pem
   c8y-pki cert verify --trust root.pem --crl line-7.crl chain.pem
   c8y-pki cert verify --trust root.pem --untrusted line-7.pem --strict device.pem
   c8y-pki cert verify --manifest handover/manifest.csv --trust root.pem handover/chain.pem
@@ -87,12 +88,16 @@ pub(crate) struct VerifyArgs {
     /// The time for which to verify (RFC 3339, e.g. 2026-11-22T10:00:00Z); by default now
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     at: Option<OffsetDateTime>,
-    /// Most intermediates between leaf and trusted certificate
-    #[arg(long, value_name = "N", default_value_t = chain::DEFAULT_MAX_DEPTH)]
-    max_depth: u8,
+    /// Most intermediates between leaf and trusted certificate; by default what the longest chain leaves: 8 of 10
+    #[arg(long, value_name = "N")]
+    max_depth: Option<u8>,
     /// Apply the platform's rules too, for the device with this identifier
     #[arg(long, value_name = "ID", conflicts_with = "manifest")]
     as_device: Option<String>,
+    /// Most certificates in a chain, both ends counted; by default what the PKI folder's pki.toml says, else 10 as
+    /// in the cloud
+    #[arg(long, value_name = "N")]
+    longest_chain: Option<LongestChain>,
     /// Revocation lists: PEM or DER; the leaf's issuer must be among their issuers; may be repeated
     #[arg(long, value_name = "FILE")]
     crl: Vec<PathBuf>,
@@ -147,13 +152,16 @@ pub(crate) struct ChainArgs {
     /// Write the chain here; - for standard output, as by default
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Warn of more certificates than that; by default what the PKI folder's pki.toml says, else 10 as in the cloud
+    #[arg(long, value_name = "N")]
+    longest_chain: Option<LongestChain>,
 }
 
-pub(crate) fn run(command: &CertCommand, out: Output) -> Result {
+pub(crate) fn run(command: &CertCommand, pki: &Path, out: Output) -> Result {
     match command {
         CertCommand::Show(args) => show(args, out),
-        CertCommand::Verify(args) => verify(args, out),
-        CertCommand::Chain(args) => order(args, out),
+        CertCommand::Verify(args) => verify(args, pki, out),
+        CertCommand::Chain(args) => order(args, pki, out),
     }
 }
 
@@ -205,7 +213,9 @@ struct Verdict<'a> {
     device: Option<&'a [DeviceFinding]>,
 }
 
-fn verify(args: &VerifyArgs, out: Output) -> Result {
+fn verify(args: &VerifyArgs, pki: &Path, out: Output) -> Result {
+    let longest = values::longest_chain(args.longest_chain, pki)?;
+    let max_depth = args.max_depth.unwrap_or(longest.between());
     let mut anchors = Vec::new();
     for path in &args.trust {
         anchors.extend(values::certificates(path)?);
@@ -215,12 +225,12 @@ fn verify(args: &VerifyArgs, out: Output) -> Result {
         None => Vec::new(),
     };
     if let Some(manifest) = &args.manifest {
-        return verify_manifest(args, manifest, &presented, &anchors, out);
+        return verify_manifest(args, manifest, (&presented, &anchors), max_depth, out);
     }
     let lists = Lists::read(args, &anchors)?;
     let id = args.as_device.as_deref().map(DeviceId::parse).transpose()?;
     let mut options = chain::Options::new(args.at.unwrap_or_else(OffsetDateTime::now_utc));
-    options.max_depth = args.max_depth;
+    options.max_depth = max_depth;
     options.strict = args.strict;
     options.policies = args.policies.policies();
     let (leaf, rest) = presented.split_first().ok_or(ChainError::Empty)?;
@@ -229,7 +239,7 @@ fn verify(args: &VerifyArgs, out: Output) -> Result {
         rest.extend(values::certificates(path)?);
     }
     let result = validate(leaf, &rest, &anchors, &options, &lists);
-    let findings = id.map(|id| chain::check_device(&presented, &anchors, &id));
+    let findings = id.map(|id| chain::check_device(&presented, &anchors, &id, longest));
     let refused_as_device = findings.as_ref().is_some_and(|all| all.iter().any(|f| !f.is_note()));
     let error = result.as_ref().err();
     let verdict = Verdict {
@@ -316,8 +326,8 @@ struct ManifestVerdict {
 fn verify_manifest(
     args: &VerifyArgs,
     path: &Path,
-    chain: &[Certificate],
-    anchors: &[Certificate],
+    (chain, anchors): (&[Certificate], &[Certificate]),
+    max_depth: u8,
     out: Output,
 ) -> Result {
     let mut signature = path.as_os_str().to_owned();
@@ -333,7 +343,7 @@ fn verify_manifest(
     let cas = [chain, anchors].concat();
     let lists = Lists::read(args, anchors)?;
     let mut options = chain::Options::new(args.at.unwrap_or_else(OffsetDateTime::now_utc));
-    options.max_depth = args.max_depth;
+    options.max_depth = max_depth;
     options.purpose = chain::Purpose::Any;
     let checked = || -> Result<&Certificate> {
         let signer = listing?.verify(&signature, &cas)?.signer;
@@ -402,7 +412,8 @@ fn verdict_text(verdict: &Verdict<'_>) -> String {
     lines.iter().map(|line| as_line(line)).collect()
 }
 
-fn order(args: &ChainArgs, out: Output) -> Result {
+fn order(args: &ChainArgs, pki: &Path, out: Output) -> Result {
+    let longest = values::longest_chain(args.longest_chain, pki)?;
     let mut heap = Vec::new();
     for path in &args.files {
         heap.extend(values::certificates(path)?);
@@ -424,6 +435,10 @@ fn order(args: &ChainArgs, out: Output) -> Result {
     }
     for cert in &ordered.unrelated {
         out.warning(&format!("{} has no part in the chain", cert.subject));
+    }
+    if !longest.takes(ordered.certificates.len()) {
+        let found = ordered.certificates.len();
+        out.warning(&DeviceFinding::TooMany { found, longest }.to_string());
     }
     if let Some(issuer) = &ordered.missing_issuer {
         out.warning(&format!("the chain is not complete: the certificate of {issuer} is missing"));

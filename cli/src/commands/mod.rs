@@ -25,7 +25,7 @@ pub(crate) fn run(cli: &Cli, out: &Output) -> Result {
         Command::Rollout(args) => rollout::run(args, pki, *out),
         Command::Ca(command) => ca::run(command, pki, *out),
         Command::Device(command) => device::run(command, pki, *out),
-        Command::Cert(command) => cert::run(command, *out),
+        Command::Cert(command) => cert::run(command, pki, *out),
         Command::Key(command) => key::run(command, pki, *out),
         Command::Store(command) => store::run(command, *out),
         Command::Registration(command) => registration::run(command, pki, *out),

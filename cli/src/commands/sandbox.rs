@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use c8y_pki::cert::Certificate;
+use c8y_pki::cert::{Certificate, LongestChain};
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::sandbox::{Connection, Faults, Profile, Sandbox, Settings};
 use clap::{Args, ValueEnum};
@@ -81,9 +81,9 @@ pub(crate) struct SandboxArgs {
     /// Refuse chains of more than two certificates whose CA has no proof of possession
     #[arg(long)]
     require_proof: bool,
-    /// Most certificates in a chain that a device presents
-    #[arg(long, value_name = "NUMBER", default_value_t = 10)]
-    longest_chain: usize,
+    /// Most certificates in a chain that a device presents: 10 in the cloud, others on dedicated installations
+    #[arg(long, value_name = "NUMBER", default_value_t = LongestChain::CLOUD)]
+    longest_chain: LongestChain,
     /// Days for which the tenant's own CA is valid
     #[arg(long, value_name = "DAYS", default_value_t = 1095, value_parser = clap::value_parser!(u32).range(1..=36500))]
     authority_days: u32,

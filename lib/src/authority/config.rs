@@ -1,10 +1,11 @@
-//! `pki.toml`: the version of the folder's form, where the registry is, and signing policies.
+//! `pki.toml`: the version of the folder's form, where the registry is, the longest chain, and signing policies.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::policy::{RawPolicy, SigningPolicy};
 use super::{AuthorityError, Result, check_name};
+use crate::cert::LongestChain;
 use crate::files;
 
 #[derive(serde::Deserialize)]
@@ -12,6 +13,7 @@ use crate::files;
 pub(super) struct Config {
     version: u32,
     pub(super) registry: String,
+    pub(super) longest_chain: Option<LongestChain>,
     #[serde(default)]
     policy: BTreeMap<String, RawPolicy>,
 }

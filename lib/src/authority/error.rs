@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::MAX_NAME;
 use super::policy::PolicyError;
-use crate::cert::CertError;
+use crate::cert::{CertError, LongestChain};
 use crate::crl::CrlError;
 use crate::crypto::{CryptoError, KeyType};
 use crate::files::FileError;
@@ -131,6 +131,31 @@ pub enum AuthorityError {
         /// What was to be made.
         wanted: &'static str,
     },
+    /// A CA whose devices would present more certificates than the installation takes.
+    #[error(
+        "a device of the CA {name:?} would present {length} certificates; the platform takes at most {longest}"
+    )]
+    ChainTooLong {
+        /// The CA.
+        name: String,
+        /// How many certificates.
+        length: usize,
+        /// How many there may be.
+        longest: LongestChain,
+    },
+    /// A pki.toml with another longest chain than the one that is wanted.
+    #[error(
+        "by {} a chain has at most {found} certificates, and a longest chain of {wanted} is asked for",
+        path.display()
+    )]
+    OtherLongestChain {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        found: LongestChain,
+        /// What is wanted.
+        wanted: LongestChain,
+    },
     /// An import that does not fit together.
     #[error("the CA cannot be taken in: {0}")]
     Import(String),
@@ -215,6 +240,16 @@ impl AuthorityError {
             }
             Self::PoolTooSmall { key_type, wanted, .. } => Some(format!(
                 "make them first: `c8y-pki key pool fill --type {key_type} --count {wanted}`"
+            )),
+            Self::ChainTooLong { .. } => Some(
+                "issue from a CA nearer to the root; if the installation takes longer chains, say so in \
+                 pki.toml: `longest_chain = N`"
+                    .to_owned(),
+            ),
+            Self::OtherLongestChain { path, wanted, .. } => Some(format!(
+                "write `longest_chain = {wanted}` into {}, above the first [section], if that is right for all \
+                 its CAs",
+                path.display()
             )),
             Self::Revoked { .. } => Some("use another CA, or make a new one".to_owned()),
             Self::NameTaken(_) => Some(

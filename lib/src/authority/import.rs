@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::{AuthorityError, Ca, OwnKey, Pki, Result};
-use crate::cert::Certificate;
+use crate::cert::{Certificate, LongestChain};
 use crate::chain;
 use crate::crypto::{KeyPolicy, PublicKey};
 use crate::issue::{self, Issuer};
@@ -28,7 +28,7 @@ impl Pki {
         self.check_key_is_free(own, |other| own == other || !own.subject.matches(&other.subject))?;
         self.check_name_is_free(name, own)?;
         let known: Vec<Certificate> = self.cas()?.into_iter().flat_map(|ca| ca.chain).collect();
-        let line = climb(own, heap.iter().chain(&known))?;
+        let line = climb(own, heap.iter().chain(&known), self.longest)?;
         // A CA under which no device can connect is not taken in.
         chain::check_ca(&line, now).map_err(|refusal| AuthorityError::Unusable {
             reason: refusal.to_string(),
@@ -53,6 +53,7 @@ fn find_own<'a>(heap: &'a [Certificate], key: &PublicKey) -> Result<&'a Certific
 fn climb<'a>(
     own: &Certificate,
     heap: impl Iterator<Item = &'a Certificate> + Clone,
+    longest: LongestChain,
 ) -> Result<Vec<Certificate>> {
     let mut chain = vec![own.clone()];
     while let Some(last) = chain.last().filter(|c| !c.is_self_issued()).cloned() {
@@ -68,9 +69,10 @@ fn climb<'a>(
                 .map_err(|e| AuthorityError::Import(format!("{}: {e}", above.subject)))?;
         }
         chain.push(above.clone());
-        if chain.len() >= issue::MAX_CHAIN {
+        if !longest.takes(chain.len() + 1) {
             return Err(AuthorityError::Import(format!(
-                "{} and those above it make a chain of {} certificates without a device",
+                "{} and those above it make a chain of {} certificates without a device; the platform takes at \
+                 most {longest} with it",
                 own.subject,
                 chain.len()
             )));

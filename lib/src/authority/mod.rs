@@ -1,7 +1,7 @@
 //! The PKI folder: its CAs, their keys, its registry.
 //!
 //! ```text
-//! pki/pki.toml           version of the folder's form, signing policies (see [`policy`])
+//! pki/pki.toml           version of the folder's form, the longest chain, signing policies (see [`policy`])
 //! pki/registry.sqlite    what has been issued
 //! pki/ca/<name>/         cert.pem, chain.pem (itself … root), key.pem (encrypted, 0600) or key.uri
 //!                        (of a key in a token), crl.pem, last-list.json (its number)
@@ -14,9 +14,11 @@ mod check;
 mod clock;
 mod config;
 mod error;
+mod folder;
 mod import;
 mod key;
 mod last_list;
+mod longest;
 pub mod policy;
 mod pool;
 mod renew;
@@ -41,7 +43,7 @@ pub(crate) use pool::{Drawing, Drawn};
 pub use rollback::Rollback;
 use unrecorded::UNRECORDED;
 
-use crate::cert::{Certificate, Serial};
+use crate::cert::{Certificate, LongestChain, Serial};
 use crate::crl::Reason;
 use crate::crypto::{KeyPolicy, KeyType};
 use crate::files::{self, Access, Existing, Lock};
@@ -129,6 +131,7 @@ pub struct Pki {
     dir: PathBuf,
     registry: Registry,
     policies: BTreeMap<String, SigningPolicy>,
+    longest: LongestChain,
 }
 
 impl Pki {
@@ -136,24 +139,6 @@ impl Pki {
     pub fn open_or_create(dir: &Path, now: OffsetDateTime) -> Result<Self> {
         Self::make_folder(dir)?;
         Self::open(dir, now)
-    }
-
-    /// Makes the folder if there is none, without a registry: opening it makes that.
-    pub fn make_folder(dir: &Path) -> Result<()> {
-        if !dir.join("pki.toml").exists() {
-            files::create_private_dir(&dir.join("ca"))?;
-            let text = "# A PKI folder of c8y-pki. Keep it private: it holds the keys of CAs.\n\
-                        version = 1\nregistry = \"registry.sqlite\"\n\n\
-                        # What a CA may sign: each field of the subject is optional, supplied or match\n\
-                        # (with the CA's own value), and the devices' ids may be restricted.\n\
-                        # [policy.line-7]\n\
-                        # C = \"match\"\n\
-                        # O = \"supplied\"\n\
-                        # ids = [\"GW-*\"]\n";
-            let path = dir.join("pki.toml");
-            files::write(&path, text.as_bytes(), Access::Public, Existing::Replace)?;
-        }
-        Ok(())
     }
 
     /// Opens the folder. CAs that a stopped run has made but not recorded are recorded now; the clock is the
@@ -203,6 +188,7 @@ impl Pki {
             return Err(AuthorityError::NotAPki(dir.to_owned()));
         }
         let config = read_config(&path)?;
+        let longest = config.longest_chain.unwrap_or_default();
         let given = read_policies(dir, &path, &config)?;
         let registry = dir.join(config.registry);
         let has_registry = files::len(&registry).is_some_and(|octets| octets > 0);
@@ -211,7 +197,8 @@ impl Pki {
             return Err(AuthorityError::RegistryLost { path: registry, what });
         }
         let registry = open(&registry)?;
-        let mut pki = Self { dir: dir.to_owned(), registry, policies: BTreeMap::new() };
+        let policies = BTreeMap::new();
+        let mut pki = Self { dir: dir.to_owned(), registry, policies, longest };
         if !pki.registry.is_read_only() {
             pki.settle_renewals()?;
         }
@@ -300,7 +287,7 @@ impl Pki {
             public_key: key.public_key(),
             serial: Serial::random()?,
             validity: Validity::of(settings.profile, now, settings.days),
-            path_length: issue::path_length(wanted, &[])?,
+            path_length: issue::path_length(wanted, &[], self.longest)?,
         };
         let certificate = issue::self_sign(&order, key)?;
         self.check_key_is_free(&certificate, |_| true)?;
@@ -326,7 +313,7 @@ impl Pki {
         self.check_not_rolled_back(parent)?;
         policy::check_names(parent, settings.subject)?;
         let wanted = settings.path_length.unwrap_or(settings.profile.path_length);
-        let path_length = issue::path_length(wanted, &parent.chain)?;
+        let path_length = issue::path_length(wanted, &parent.chain, self.longest)?;
         let issuer = Issuer::new(parent.certificate(), parent_key, now)?;
         let validity = Validity::of(settings.profile, now, settings.days);
         let validity = issuer.fit(validity, settings.outliving)?;

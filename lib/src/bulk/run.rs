@@ -159,6 +159,7 @@ pub(super) fn run_since(
         Out::Folders(dir) => recover(dir, pki.registry())?,
         Out::Archive(_) | Out::Stream(_) => 0,
     };
+    pki.check_chain_length(job.ca)?;
     pki.check_not_revoked(job.ca)?;
     pki.check_not_rolled_back(job.ca)?;
     let marker = match job.existing {

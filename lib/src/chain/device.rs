@@ -10,13 +10,10 @@
 use serde::ser::SerializeStruct;
 
 use super::rule::{display_name, nth};
-use crate::cert::Certificate;
+use crate::cert::{Certificate, LongestChain};
 use crate::client_id::DeviceId;
 use crate::crypto::CryptoError;
 use crate::name::Name;
-
-/// Most certificates that the platform takes in a chain (its default in the cloud).
-pub const MAX_DEVICE_CHAIN: usize = 10;
 
 /// How a Common Name differs from the device identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,9 +50,14 @@ pub enum DeviceFinding {
     /// No certificates.
     #[error("the device presents no certificate")]
     Empty,
-    /// More than [`MAX_DEVICE_CHAIN`].
-    #[error("the chain has {0} certificates; the platform takes at most {MAX_DEVICE_CHAIN}")]
-    TooMany(usize),
+    /// More than the platform takes.
+    #[error("the chain has {found} certificates; the platform takes at most {longest}")]
+    TooMany {
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        longest: LongestChain,
+    },
     /// The first certificate names no device.
     #[error("the first certificate has no common name; it must be {wanted:?}")]
     NoCommonName {
@@ -147,7 +149,7 @@ impl DeviceFinding {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Empty => "empty",
-            Self::TooMany(_) => "too-many",
+            Self::TooMany { .. } => "too-many",
             Self::NoCommonName { .. } => "no-common-name",
             Self::CommonName { .. } => "common-name",
             Self::Colon(_) => "colon",
@@ -192,9 +194,9 @@ impl DeviceFinding {
             Self::ProofOfPossession(_) => {
                 Some("if it is not done yet: `c8y-pki pop prove --ca NAME`".to_owned())
             }
-            Self::TooMany(_) => Some(format!(
-                "issue it from a CA that is nearer to the root: with at most {MAX_DEVICE_CHAIN} \
-                 certificates up to the uploaded one"
+            Self::TooMany { longest, .. } => Some(format!(
+                "issue it from a CA that is nearer to the root: with at most {longest} certificates up to the \
+                 uploaded one; if this installation takes longer chains, say so with --longest-chain"
             )),
             Self::Colon(name) => {
                 let hint = DeviceId::parse(name).err().and_then(|e| e.hint());
@@ -228,17 +230,18 @@ impl serde::Serialize for DeviceFinding {
 }
 
 /// Judges what a device presents, in that order, as the device `id` to a platform to which
-/// `uploaded` were uploaded. The result is empty if there is nothing to say; the device is refused
+/// `uploaded` were uploaded and that takes chains as long as `longest`. The result is empty if there is nothing to say; the device is refused
 /// if any finding is not a [note](DeviceFinding::is_note).
 pub fn check_device(
     presented: &[Certificate],
     uploaded: &[Certificate],
     id: &DeviceId,
+    longest: LongestChain,
 ) -> Vec<DeviceFinding> {
     let Some(leaf) = presented.first() else { return vec![DeviceFinding::Empty] };
     let mut findings = check_common_name(leaf, id.as_str());
-    if presented.len() > MAX_DEVICE_CHAIN {
-        findings.push(DeviceFinding::TooMany(presented.len()));
+    if !longest.takes(presented.len()) {
+        findings.push(DeviceFinding::TooMany { found: presented.len(), longest });
     }
     for (position, cert) in presented.iter().enumerate() {
         let key = cert.public_key.as_ref().map_err(Clone::clone);

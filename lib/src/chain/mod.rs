@@ -71,13 +71,13 @@ mod verify;
 pub use budget::{MAX_COMPLETE_PATHS, MAX_NAME_COMPARISONS, MAX_PATH_STEPS, MAX_SIGNATURE_CHECKS};
 pub use build::{LeafChoice, OrderedChain, order};
 pub use ca::{check_ca, check_subject};
-pub use device::{DeviceFinding, MAX_DEVICE_CHAIN, Mistake, check_device};
+pub use device::{DeviceFinding, Mistake, check_device};
 pub use error::ChainError;
 pub use policy::Policies;
 pub use revocation::{check_revocation, unused_lists};
 pub(crate) use rule::nth;
 pub use rule::{Refusal, Rule};
-pub use verify::{DEFAULT_MAX_DEPTH, Options, Purpose, VerifiedChain, verify};
+pub use verify::{Options, Purpose, VerifiedChain, verify};
 
 #[cfg(test)]
 pub(crate) mod testing;

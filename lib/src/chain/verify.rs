@@ -9,11 +9,7 @@ use super::policy::Policies;
 
 use super::rule::{Refusal, rfc3339};
 use super::rules::{self, Role};
-use crate::cert::Certificate;
-
-/// Intermediates between leaf and anchor, unless the caller says otherwise: with both ends that
-/// makes the 10 certificates that the platform takes (platform: "At most 10 certificates").
-pub const DEFAULT_MAX_DEPTH: u8 = 8;
+use crate::cert::{Certificate, LongestChain};
 
 /// What the leaf is going to be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -56,15 +52,21 @@ pub struct Options {
 }
 
 impl Options {
-    /// Validation for a device at a time, with [`DEFAULT_MAX_DEPTH`].
+    /// Validation for a device at a time, with chains as long as those of the cloud ([`LongestChain::CLOUD`]).
     pub fn new(at: OffsetDateTime) -> Self {
         Self {
             at,
             purpose: Purpose::default(),
-            max_depth: DEFAULT_MAX_DEPTH,
+            max_depth: LongestChain::CLOUD.between(),
             strict: false,
             policies: Policies::default(),
         }
+    }
+
+    /// The same with chains as long as those of an installation, both ends counted.
+    #[must_use]
+    pub fn up_to(self, longest: LongestChain) -> Self {
+        Self { max_depth: longest.between(), ..self }
     }
 }
 

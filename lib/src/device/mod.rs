@@ -14,6 +14,7 @@ pub mod credentials;
 pub mod diagnosis;
 pub mod link;
 pub mod mqtt;
+pub mod service;
 pub mod smartrest;
 pub mod token;
 

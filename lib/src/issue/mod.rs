@@ -3,14 +3,14 @@
 //! Everything that goes in comes from the [`Order`]: a profile, names, a public key, a serial
 //! number and a validity. Refused: an issuer that is no CA, that is not valid now, whose path
 //! length is used up or whose key is not the one at hand; a certificate that would outlive its
-//! issuer; a chain that the platform would not accept (more than [`MAX_CHAIN`] certificates).
+//! issuer; a chain that the platform would not accept (more certificates than [`LongestChain`]).
 
 mod tbs;
 mod template;
 
 use time::{Duration, OffsetDateTime};
 
-use crate::cert::{Certificate, Serial};
+use crate::cert::{Certificate, LongestChain, Serial};
 use crate::crypto::{CryptoError, PublicKey};
 use crate::key::signer::Signer;
 use crate::name::Name;
@@ -18,9 +18,6 @@ use crate::profile::{PathLength, Profile};
 
 pub(crate) use tbs::{Parts, Recorder, Replace, assemble};
 pub use template::Template;
-
-/// Most certificates in a chain, leaf and root included (platform: "Device certificates").
-pub const MAX_CHAIN: usize = 10;
 
 /// Why a certificate cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -76,15 +73,17 @@ pub enum IssueError {
         /// That path length.
         path_length: u32,
     },
-    /// A device under the new CA would show more than [`MAX_CHAIN`] certificates.
+    /// A device under the new CA would show more certificates than the platform takes.
     #[error(
-        "a CA under {issuer} would make chains of {length} certificates; the platform accepts {MAX_CHAIN}"
+        "a CA under {issuer} would make chains of {length} certificates; the platform accepts {longest}"
     )]
     TooDeep {
         /// Subject of the issuer.
         issuer: Name,
         /// Length of the chain that a device would show.
         length: usize,
+        /// Length of the longest one.
+        longest: LongestChain,
     },
     /// A certificate that another one has signed.
     #[error("the certificate of {subject} was not signed with the key of {issuer}")]
@@ -124,9 +123,12 @@ impl IssueError {
             Self::Outlives { .. } | Self::IssuerNotValid { .. } => {
                 Some("renew the issuing CA first".to_owned())
             }
-            Self::PathLength { .. } | Self::TooDeep { .. } => {
-                Some("put it under a CA nearer to the root".to_owned())
-            }
+            Self::PathLength { .. } => Some("put it under a CA nearer to the root".to_owned()),
+            Self::TooDeep { .. } => Some(
+                "put it under a CA nearer to the root; if the installation takes longer chains, say so in \
+                 pki.toml: `longest_chain = N`"
+                    .to_owned(),
+            ),
             Self::IssuerBySerial { .. } => Some(
                 "make a CA with a new key: `c8y-pki ca renew NAME --new-key NEW-NAME`".to_owned(),
             ),
@@ -329,14 +331,19 @@ pub fn renew(
 ///
 /// [`PathLength::Computed`] takes the most that the path lengths above and the platform's limit on
 /// the chain leave. Errors: a path length above is used up, or the chain gets too long.
-pub fn path_length(wanted: PathLength, above: &[Certificate]) -> Result<Option<u8>, IssueError> {
+pub fn path_length(
+    wanted: PathLength,
+    above: &[Certificate],
+    longest: LongestChain,
+) -> Result<Option<u8>, IssueError> {
     // The new CA, and a device under it.
     let length = above.len() + 2;
-    let mut room = u8::try_from(MAX_CHAIN.saturating_sub(length)).unwrap_or(0);
+    let mut room = longest.room_below(above.len());
     if let Some(issuer) = above.first() {
         room = room.min(room_under(issuer, above)?);
-        if length > MAX_CHAIN {
-            return Err(IssueError::TooDeep { issuer: issuer.subject.clone(), length });
+        if !longest.takes(length) {
+            let issuer = issuer.subject.clone();
+            return Err(IssueError::TooDeep { issuer, length, longest });
         }
     }
     Ok(match wanted {

@@ -5,14 +5,14 @@
 //! to everything else. The platform renews the CA by itself on 2 October of each year, with the same key
 //! and name: its fingerprint changes, and the certificates that it has issued stay valid.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
 use super::trusted::{self, TrustedCertificate};
-use super::{Body, Client, Method, PlatformError, Request, lenient};
+use super::{Body, Client, Method, PlatformError, Request, features};
 
 /// The feature of the platform.
-const FEATURE: &str = "/features/certificate-authority";
+const FEATURE: &str = "certificate-authority";
 
 /// What lets a user switch a feature of the tenant.
 const FEATURE_ROLE: &str = "ROLE_TENANT_MANAGEMENT_ADMIN";
@@ -40,13 +40,13 @@ pub struct Status {
 
 /// The question whether the tenant may have a CA of the platform.
 pub fn feature_request() -> Request {
-    Request::get(FEATURE)
+    features::request(FEATURE)
 }
 
 /// The request that lets it have one.
 pub fn enable_request() -> Request {
     let body = Body::Json(json!({ "active": true }));
-    Request::new(Method::Put, format!("{FEATURE}/by-tenant"), body).role(FEATURE_ROLE)
+    Request::new(Method::Put, format!("/features/{FEATURE}/by-tenant"), body).role(FEATURE_ROLE)
 }
 
 /// The request that makes the CA.
@@ -69,13 +69,9 @@ pub fn feature(client: &Client) -> Result<Feature, PlatformError> {
 
 /// The feature, or what the platform says that does not know it.
 fn asked(client: &Client) -> Result<Result<Feature, PlatformError>, PlatformError> {
-    #[derive(Deserialize)]
-    struct Answer {
-        #[serde(deserialize_with = "lenient::flag")]
-        active: bool,
-    }
-    match client.json::<Answer>(&feature_request()) {
-        Ok(answer) => Ok(Ok(if answer.active { Feature::On } else { Feature::Off })),
+    match features::is_on(client, FEATURE) {
+        Ok(true) => Ok(Ok(Feature::On)),
+        Ok(false) => Ok(Ok(Feature::Off)),
         Err(PlatformError::Refused { status: 404, message, .. }) => {
             let host = client.host().to_owned();
             Ok(Err(PlatformError::NoAuthorityFeature { host, message }))

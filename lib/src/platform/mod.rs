@@ -13,6 +13,7 @@ mod code;
 pub mod crl;
 mod error;
 pub mod est;
+pub mod features;
 pub mod fetch;
 mod http;
 mod lenient;

@@ -16,6 +16,7 @@ use crate::bulk::list::DeviceList;
 use crate::bulk::{self, Existing, Job, Out, Progress, Summary};
 use crate::cert::Certificate;
 use crate::crypto::{KeyPolicy, random_password};
+use crate::device::check::Check;
 use crate::files::{self, Access};
 use crate::issue::Outliving;
 use crate::key::pkcs11::TokenKey;
@@ -160,6 +161,7 @@ pub fn apply(
     run: &Run<'_>,
 ) -> Result<Report, RolloutError> {
     let is_there = spec.pki.join("pki.toml").exists();
+    Pki::make_folder_for(&spec.pki, spec.longest_chain)?;
     let mut pki = match plan.changes() || !is_there {
         true => Pki::open_or_create(&spec.pki, run.now)?,
         // Nobody has looked at the clock.
@@ -210,6 +212,8 @@ pub fn apply(
         let inquiry = remote.client.map(|client| Inquiry::new(client, ID_TYPE));
         let inquiry = inquiry.map(|inquiry| inquiry.with_id_types(id_types));
         let inquiry = inquiry.as_ref();
+        let check = Check { longest: pki.longest_chain(), ..wanted.check.clone() };
+        let wanted = &Connecting { check, ..wanted.clone() };
         let connected = connect::apply(spec, wanted, inquiry, ids, &uploaded, store, run);
         if !connected.stopped {
             done(&mut report.steps, &["connect"]);

@@ -36,6 +36,8 @@ pub struct Connecting {
 pub struct Connected {
     /// Host and port.
     pub target: String,
+    /// Whether that is the MQTT Service.
+    pub mqtt_service: bool,
     /// How many were to connect.
     pub devices: usize,
     /// How many did.
@@ -47,6 +49,16 @@ pub struct Connected {
     pub failed: Vec<NotConnected>,
     /// Whether it was interrupted before the last one.
     pub stopped: bool,
+}
+
+impl Connected {
+    /// Where they connected to, for people.
+    pub fn place(&self) -> String {
+        match self.mqtt_service {
+            true => format!("the MQTT Service at {}", self.target),
+            false => self.target.clone(),
+        }
+    }
 }
 
 /// A device that does not connect.
@@ -109,6 +121,7 @@ pub(super) fn apply(
     });
     Connected {
         target: wanted.check.target.to_string(),
+        mqtt_service: wanted.check.service.is_some(),
         devices: total,
         connected: connected.len(),
         ids: connected,

@@ -7,6 +7,7 @@
 
 mod apply;
 mod connect;
+mod longest;
 mod plan;
 pub mod report;
 pub mod spec;
@@ -21,7 +22,7 @@ use std::path::PathBuf;
 
 use crate::authority::AuthorityError;
 use crate::bulk::BulkError;
-use crate::cert::CertError;
+use crate::cert::{CertError, LongestChain};
 use crate::crypto::CryptoError;
 use crate::files::FileError;
 use crate::key::pkcs11::Pkcs11Error;
@@ -52,6 +53,21 @@ pub enum RolloutError {
         line: usize,
         /// What is wrong there.
         problem: String,
+    },
+    /// A CA of the file whose devices would present too many certificates.
+    #[error(
+        "{file}: a device of the CA {name:?} would present {length} certificates; the platform takes at most \
+         {longest}"
+    )]
+    ChainTooLong {
+        /// The file.
+        file: String,
+        /// The CA.
+        name: String,
+        /// How many certificates.
+        length: usize,
+        /// How many there may be.
+        longest: LongestChain,
     },
     /// A CA is there, but not as the file wants it.
     #[error("the CA {name:?} has the subject {found}; {file} wants {wanted}")]
@@ -172,6 +188,11 @@ impl RolloutError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::ChainTooLong { .. } => Some(
+                "put it under a CA nearer to the root; if the installation takes longer chains, say so at the \
+                 beginning of the file: `longest_chain = N`"
+                    .to_owned(),
+            ),
             Self::NoPinFile(_) => Some(
                 "write the PIN into it; one is never made: the token has it already".to_owned(),
             ),

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::apply::{choose, read_or_create};
 use super::spec::{CaSpec, Spec};
-use super::{Remote, RolloutError, tenant};
+use super::{Remote, RolloutError, longest, tenant};
 use crate::authority::{Ca, KeyPlace, Pki};
 use crate::bulk::list::{Device, DeviceList};
 use crate::bulk::{BulkError, Fault, Faults, is_complete};
@@ -127,6 +127,7 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
     if let Some(path) = spec.passwords.pin.as_ref().filter(|path| !path.exists()) {
         return Err(RolloutError::NoPinFile(path.display().to_string()));
     }
+    longest::check(spec, &existing)?;
     for ca in &spec.cas {
         steps.push(ca_step(spec, ca, &existing)?);
     }
@@ -160,7 +161,8 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
     if let Some(wanted) = remote.connect {
         let all = list.devices.len();
         let count = wanted.sample.unwrap_or(all).min(all);
-        let detail = format!("{count} of {all} devices over MQTT, with their own files");
+        let by = if wanted.check.service.is_some() { "the MQTT Service" } else { "MQTT" };
+        let detail = format!("{count} of {all} devices over {by}, with their own files");
         let target = wanted.check.target.to_string();
         steps.push(Step::new(Action::Connect, "connect", target, detail).of(count));
     }

@@ -11,6 +11,8 @@ use raw::{Raw, RawCa, RawDevices, RawRegistration, RawTenant};
 use super::RolloutError;
 use crate::bulk::bundle::Bundle;
 use crate::bulk::list::ListOptions;
+use crate::cert::LongestChain;
+use crate::device::service::CLASSIC_PORT;
 use crate::files;
 use crate::key::pkcs11::KeyUri;
 use crate::name::{Name, NameBuilder, find_field};
@@ -25,6 +27,8 @@ pub struct Spec {
     pub file: PathBuf,
     /// The PKI folder.
     pub pki: PathBuf,
+    /// Most certificates in a chain at the installation, if the file says it.
+    pub longest_chain: Option<LongestChain>,
     /// Password files.
     pub passwords: PasswordFiles,
     /// CAs, parents before children.
@@ -126,6 +130,8 @@ pub struct RegistrationSpec {
 pub struct TenantSpec {
     /// Its host; by default that of the caller.
     pub host: Option<String>,
+    /// The port to which devices connect: that of MQTT over TLS, or that of the MQTT Service.
+    pub mqtt_port: u16,
     /// CAs of the PKI folder that it trusts.
     pub cas: Vec<String>,
     /// Whether devices are registered at their first connection.
@@ -159,6 +165,7 @@ impl Spec {
         let registered = self.registration.is_some();
         let tenant = self.tenant.get_or_insert_with(|| TenantSpec {
             host: None,
+            mqtt_port: CLASSIC_PORT,
             cas: vec![self.devices.ca.clone()],
             auto_registration: !registered,
             prove: true,
@@ -222,6 +229,7 @@ impl Reader<'_> {
         Ok(Spec {
             file: self.path.to_owned(),
             pki: self.path(&raw.pki),
+            longest_chain: raw.longest_chain,
             passwords: PasswordFiles {
                 ca: self.path(&raw.passwords.ca),
                 store: raw.passwords.store.as_deref().map(|p| self.path(p)),
@@ -373,8 +381,12 @@ impl Reader<'_> {
         if let Some(none) = tenant.rate.as_ref().filter(|n| *n.get_ref() == 0) {
             return Err(positive(none.span()));
         }
+        if let Some(none) = tenant.mqtt_port.as_ref().filter(|n| *n.get_ref() == 0) {
+            return Err(positive(none.span()));
+        }
         Ok(TenantSpec {
             host: tenant.host.clone(),
+            mqtt_port: tenant.mqtt_port.as_ref().map_or(CLASSIC_PORT, |n| *n.get_ref()),
             cas: tenant.cas.iter().map(known).collect::<Result<_, _>>()?,
             auto_registration: tenant.auto_registration,
             prove: tenant.prove,

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Faults, est};
+use crate::cert::LongestChain;
 use crate::secret::Password;
 
 /// What is right where the vendor's description and what devices in the field see differ.
@@ -55,7 +56,7 @@ pub struct Settings {
     /// recommends it.
     pub require_proof: bool,
     /// Most certificates in a chain: 10 in the cloud, others elsewhere.
-    pub longest_chain: usize,
+    pub longest_chain: LongestChain,
     /// For how many days the tenant's own CA is valid; the platform's are for 1095.
     pub authority_days: u32,
     /// Port of the MQTT Service; none: there is no such port; 0: any that is free.
@@ -80,7 +81,7 @@ impl Default for Settings {
             faults: Faults::none(),
             profile: Profile::default(),
             require_proof: false,
-            longest_chain: 10,
+            longest_chain: LongestChain::CLOUD,
             authority_days: est::LIFE,
             mqtt_service_port: None,
         }

@@ -11,6 +11,7 @@ use super::mqtt::topics::OPERATIONS;
 use super::tenant::{MANAGEMENT, Tenant};
 use super::trusted::Trusted;
 use super::{HOME, Profile};
+use crate::cert::LongestChain;
 use crate::secret::Password;
 
 /// Where it is reached.
@@ -24,7 +25,7 @@ pub(super) struct Site {
     pub(super) verification_code: Option<String>,
     pub(super) profile: Profile,
     pub(super) require_proof: bool,
-    pub(super) longest_chain: usize,
+    pub(super) longest_chain: LongestChain,
     pub(super) authority_days: u32,
     pub(super) mqtt_service_port: Option<u16>,
 }

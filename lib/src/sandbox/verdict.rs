@@ -3,7 +3,8 @@
 //!
 //! The chain is in the part `file`, as PEM, or in a header: its certificates separated by `,`, their lines
 //! by a space. The tenant is that of the part `tenantId`, else it is found from the chain. Issuer and
-//! subject in the answer are those of the first certificate.
+//! subject in the answer are those of the first certificate. The part holds as many certificates as a chain may
+//! have: the description says 10, which is the cloud's longest chain; that the two go together elsewhere is inferred.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,11 +16,10 @@ use super::call::Call;
 use super::judge;
 use super::shown::spaced;
 use super::state::World;
-use crate::cert::Certificate;
+use crate::cert::{Certificate, LongestChain};
 
 const HEADER: &str = "x-cumulocity-client-cert-chain";
-/// Most certificates in the part, and in the header.
-const IN_PART: usize = 10;
+/// Most certificates in the header.
 const IN_HEADER: usize = 5;
 const REFUSED: &str = "Invalid certificate chain!";
 
@@ -27,7 +27,9 @@ const REFUSED: &str = "Invalid certificate chain!";
 pub(super) fn answer(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
     auth::caller(world, call)?.needs(VERDICTS)?;
     let unread = || Refusal::bad("The certificate chain cannot be parsed.");
-    let chain = chain(call)?.filter(|chain| !chain.is_empty()).ok_or_else(unread)?;
+    let chain = chain(call, world.site.longest_chain)?
+        .filter(|chain| !chain.is_empty())
+        .ok_or_else(unread)?;
     let wanted = tenant(call)?;
     if let Some(name) = wanted.as_ref().filter(|name| !world.tenants.contains_key(*name)) {
         return Err(Refusal::not_found(format!("There is no tenant {name:?}.")));
@@ -51,13 +53,13 @@ fn tenant(call: &Call) -> Result<Option<String>, Refusal> {
 }
 
 /// The chain; none if it cannot be read.
-fn chain(call: &Call) -> Result<Option<Vec<Certificate>>, Refusal> {
+fn chain(call: &Call, longest: LongestChain) -> Result<Option<Vec<Certificate>>, Refusal> {
     if let Some(line) = call.header(HEADER) {
         let all: Option<Vec<Certificate>> = line.split(',').map(one).collect();
         return Ok(all.filter(|all| all.len() <= IN_HEADER));
     }
     let all = Certificate::all_from_pem_or_der(&call.file()?.bytes).ok();
-    Ok(all.filter(|all| all.len() <= IN_PART))
+    Ok(all.filter(|all| longest.takes(all.len())))
 }
 
 /// A certificate on one line, with or without BEGIN and END.

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::SelfTestError;
-use crate::cert::{Certificate, Serial};
+use crate::cert::{Certificate, LongestChain, Serial};
 use crate::client_id::DeviceId;
 use crate::crypto::hex;
 use crate::issue::{self, Issuer, Order, Validity};
@@ -46,7 +46,7 @@ impl Disposable {
             public_key: ca_key.public_key(),
             serial: Serial::random()?,
             validity: Validity::of(&profile, now, Some(CA_DAYS)),
-            path_length: issue::path_length(profile.path_length, &[])?,
+            path_length: issue::path_length(profile.path_length, &[], LongestChain::CLOUD)?,
         };
         let ca = issue::self_sign(&order, &ca_key)?;
         let profile = built_in("device")?;

@@ -11,7 +11,7 @@ use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
 use c8y_pki::bulk::inspect::check_keys;
 use c8y_pki::bulk::list::DeviceList;
 use c8y_pki::bulk::{BulkError, Existing, Job, Out, Summary, run};
-use c8y_pki::cert::Certificate;
+use c8y_pki::cert::{Certificate, LongestChain};
 use c8y_pki::chain::{Options, check_device, verify};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::crypto::KeyPolicy;
@@ -131,7 +131,7 @@ fn what_is_issued_passes_the_platforms_rules() {
     let chain = Certificate::all_from_pem_or_der(&pem).unwrap();
     verify(&chain[0], &chain[1..], &chain[1..], &Options::new(now())).unwrap();
     let id = DeviceId::parse("gw-1").unwrap();
-    assert_eq!(check_device(&chain, &chain[1..], &id), []);
+    assert_eq!(check_device(&chain, &chain[1..], &id, LongestChain::CLOUD), []);
 }
 
 #[cfg(unix)]

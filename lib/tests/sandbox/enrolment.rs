@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use c8y_pki::cert::{Certificate, Serial};
+use c8y_pki::cert::{Certificate, LongestChain, Serial};
 use c8y_pki::chain;
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::crl::{Reason, Revoked};
@@ -146,7 +146,12 @@ fn a_device_enrols_connects_and_renews() {
     for chain in [&first, &next] {
         let presented = [chain[0].clone(), authority.clone()];
         let anchors = [authority.clone()];
-        let found = chain::check_device(&presented, &anchors, &DeviceId::parse(ID).unwrap());
+        let found = chain::check_device(
+            &presented,
+            &anchors,
+            &DeviceId::parse(ID).unwrap(),
+            LongestChain::CLOUD,
+        );
         assert!(found.is_empty(), "{found:?}");
     }
 }

@@ -14,6 +14,7 @@ mod large;
 mod life;
 mod line;
 mod lists;
+mod longest;
 mod one_key;
 mod outputs;
 mod registration;

@@ -30,6 +30,7 @@ const READ: &[&str] = &[
     "--untrusted",
     "--key",
     "--key-password-file",
+    "--mqtt-password-file",
     "--keystore",
     "--manifest",
     "--module",

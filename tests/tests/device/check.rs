@@ -142,14 +142,12 @@ fn a_server_that_finds_a_certificate_expired_says_so() {
     // A device whose clock stands still at a time when it was valid.
     let report = check::check(
         &Check {
-            device: None,
-            target: Target { host: "localhost".to_owned(), port: broker.port },
-            timeout: Duration::from_secs(10),
             silence: Duration::from_millis(100),
-            uploaded: &[],
-            at: time::OffsetDateTime::now_utc() - time::Duration::minutes(30),
             attempts: 1,
-            tenant: None,
+            ..Check::new(
+                Target { host: "localhost".to_owned(), port: broker.port },
+                time::OffsetDateTime::now_utc() - time::Duration::minutes(30),
+            )
         },
         read,
     );

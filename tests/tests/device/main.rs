@@ -1,5 +1,6 @@
 //! `device check`, `connect`, `token` and `bootstrap` against brokers, networks and sandboxes.
 
+mod beside;
 mod bootstrap;
 mod check;
 mod check_network;
@@ -9,5 +10,6 @@ mod enrol;
 mod hostile;
 mod newcomers;
 mod renewal;
+mod service;
 mod thin_edge;
 mod token;

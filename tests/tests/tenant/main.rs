@@ -2,12 +2,14 @@
 
 mod crl;
 mod hostile;
+mod longest;
 mod outputs;
 mod pop;
 mod reach;
 mod registration;
 mod rollout;
 mod selftest;
+mod service;
 mod text;
 mod trust;
 mod verify;

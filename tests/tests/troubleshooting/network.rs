@@ -45,7 +45,7 @@ fn name_unknown() {
 #[test]
 fn port_closed() {
     // A port of MQTT over TLS that nobody has on this machine.
-    row("port-closed").holds(&check_bare("127.0.0.1", 9883));
+    row("port-closed").holds(&check_bare("127.0.0.1", 8883));
 }
 
 #[test]

@@ -9,15 +9,16 @@ use serde_json::Value;
 const DOCUMENT: &str = include_str!("../../../docs/troubleshooting.md");
 
 /// The files with the tests of the rows.
-const TESTS: [&str; 4] = [
+const TESTS: [&str; 5] = [
     include_str!("commands.rs"),
     include_str!("files.rs"),
     include_str!("network.rs"),
     include_str!("platform.rs"),
+    include_str!("service.rs"),
 ];
 
 /// Words of the sandbox's true reason, for each cause that one refusal of it can have.
-const TRUE_REASONS: [(&str, &str); 11] = [
+const TRUE_REASONS: [(&str, &str); 12] = [
     ("ca-not-uploaded", "no uploaded certificate is among those presented"),
     ("chain-incomplete", "no uploaded certificate is among those presented"),
     ("other-tenant", "no uploaded certificate is among those presented"),
@@ -29,6 +30,7 @@ const TRUE_REASONS: [(&str, &str); 11] = [
     ("ca-elsewhere", "is on another tenant too, without proof"),
     ("revoked", "is revoked"),
     ("overload", "it fails on purpose"),
+    ("tenant-user", "is not the tenant"),
 ];
 
 /// A row: its cells.
@@ -83,7 +85,9 @@ impl Row {
         let code = report["causes"][0]["code"].as_str().expect("a code");
         let state = at.sandbox.state();
         let mut noted = state["connections"].as_array().expect("a list").iter().rev();
-        let refused = noted.find(|c| c["port"] == "mqtt" && c["reason"].is_string());
+        let refused = noted.find(|c| {
+            c["port"].as_str().is_some_and(|p| p.starts_with("mqtt")) && c["reason"].is_string()
+        });
         let reason = refused.unwrap_or_else(|| panic!("no refusal in {state}"));
         let reason = reason["reason"].as_str().expect("a reason");
         let words = TRUE_REASONS.iter().find(|(known, _)| *known == code);

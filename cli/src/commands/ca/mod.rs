@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::authority::{Ca, CaSettings, KeyPlace, Pki};
+use c8y_pki::cert::LongestChain;
 use c8y_pki::crypto::KeyType;
 use c8y_pki::describe::CertificateView;
 use c8y_pki::issue::Outliving;
@@ -36,6 +37,7 @@ pub(crate) enum CaCommand {
 Examples:
   c8y-pki ca init --subject \"CN=Example Root CA,O=Example GmbH,C=DE\"
   c8y-pki ca init plant --profile classic-root --subject \"CN=Plant CA\" --ca-password-file pw
+  c8y-pki ca init --subject \"CN=Example Root CA\" --longest-chain 12   for a dedicated installation
   c8y-pki ca init --subject \"CN=Example Root CA\" --token \"pkcs11:token=Factory;object=root\"")]
     Init(InitArgs),
     /// Make an intermediate CA, or take in one made elsewhere
@@ -98,6 +100,11 @@ pub(crate) struct InitArgs {
     profile: String,
     #[command(flatten)]
     make: MakeArgs,
+    /// Most certificates in a chain at the installation, the device's and the uploaded CA's counted: 10 in the
+    /// cloud. A new PKI folder keeps it in pki.toml (longest_chain), where it can be changed; one that is there has
+    /// to say the same
+    #[arg(long, value_name = "N")]
+    longest_chain: Option<LongestChain>,
 }
 
 /// Arguments of `ca add`.
@@ -239,7 +246,8 @@ fn init(args: &InitArgs, dir: &Path, out: Output) -> Result {
         return Err(taken.into());
     }
     let ready = Place::of(&args.make.place, profile.key, out)?.ready()?;
-    let mut pki = clock::open_or_create(dir, now)?;
+    Pki::make_folder_for(dir, args.longest_chain)?;
+    let mut pki = clock::open(dir, now)?;
     let settings = CaSettings {
         profile: &profile,
         subject: &subject,
@@ -280,7 +288,7 @@ fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
     let parent = pki.ca(args.parent.as_deref().unwrap_or_default())?;
     // What the chain above forbids is said before anybody is asked for a password.
     let wanted = args.make.path_length.unwrap_or(profile.path_length);
-    c8y_pki::issue::path_length(wanted, &parent.chain)?;
+    c8y_pki::issue::path_length(wanted, &parent.chain, pki.longest_chain())?;
     let parent_file = args.parent_password_file.as_ref();
     Pki::check_new_name(dir, &args.name)?;
     let place = Place::of(&args.make.place, profile.key, out)?;

@@ -9,10 +9,12 @@ use c8y_pki::client_id::{ClientId, DeviceId};
 use c8y_pki::device::credentials::{CredentialError, Credentials, Files, Place};
 use c8y_pki::device::link::Target;
 use c8y_pki::device::mqtt::ConnectOptions;
+use c8y_pki::device::service::{CLASSIC_PORT, Service};
 use c8y_pki::platform::{Client, Settings, bare_host};
 use c8y_pki::secret::Password;
 use clap::Args;
 
+use super::at_service::ServiceArgs;
 use super::store_password;
 use crate::failure::{Failure, Result};
 use crate::password::{self, Source};
@@ -48,9 +50,9 @@ pub(super) struct EndpointArgs {
     /// Host of the tenant; https:// and a port in it do not count
     #[arg(long, value_name = "HOST", env = "C8Y_HOST", hide_env_values = true)]
     host: Option<String>,
-    /// Port of MQTT over TLS
-    #[arg(long, value_name = "PORT", default_value_t = 8883, value_parser = clap::value_parser!(u16).range(1..))]
-    port: u16,
+    /// Port of MQTT over TLS; 8883 by default
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
     /// Seconds to connect (name, TCP, TLS and CONNECT together), and then for each exchange; a request
     /// over HTTPS has them as a whole, too
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
@@ -168,8 +170,19 @@ impl Opener<'_> {
 
 impl EndpointArgs {
     pub(super) fn target(&self) -> Result<Target> {
+        self.target_at(CLASSIC_PORT)
+    }
+
+    /// The same with another port where none is given.
+    pub(super) fn target_at(&self, port: u16) -> Result<Target> {
         let host = self.host.as_deref().map(bare_host).filter(|h| !h.is_empty());
-        Ok(Target { host: host.ok_or_else(no_server)?.to_owned(), port: self.port })
+        let port = self.port.unwrap_or(port);
+        Ok(Target { host: host.ok_or_else(no_server)?.to_owned(), port })
+    }
+
+    /// The port that is given.
+    pub(super) fn port(&self) -> Option<u16> {
+        self.port
     }
 
     /// The host of the tenant's REST interface, with its port: of C8Y_HOST, else of --host.
@@ -208,6 +221,8 @@ pub(super) struct Ready {
     pub(super) credentials: Credentials,
     pub(super) target: Target,
     pub(super) timeout: Duration,
+    /// None: it connects to MQTT over TLS.
+    pub(super) service: Option<Service>,
 }
 
 impl Ready {
@@ -216,8 +231,9 @@ impl Ready {
         files: &FilesArgs,
         endpoint: &EndpointArgs,
         id: Option<&String>,
+        (at, service): (&ServiceArgs, Option<Service>),
     ) -> Result<Self> {
-        let target = endpoint.target()?;
+        let target = endpoint.target_at(at.default_port())?;
         let ids: Vec<String> = id.into_iter().cloned().collect();
         let mut subjects = files.subjects(&ids)?;
         let Some(subject) = subjects.pop() else {
@@ -228,11 +244,12 @@ impl Ready {
             Some(device) => device.clone(),
             None => credentials.device()?,
         };
-        Ok(Self { device, credentials, target, timeout: endpoint.timeout() })
+        Ok(Self { device, credentials, target, timeout: endpoint.timeout(), service })
     }
 
     pub(super) fn options(&self) -> ConnectOptions {
         let client_id = ClientId::of_device(self.device.clone());
-        ConnectOptions { timeout: self.timeout, ..ConnectOptions::new(client_id) }
+        let user = self.service.as_ref().and_then(Service::user);
+        ConnectOptions { timeout: self.timeout, user, ..ConnectOptions::new(client_id) }
     }
 }

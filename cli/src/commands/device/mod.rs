@@ -3,6 +3,7 @@
 //! One file per verb. What they share is here and in `making`: the options for what a device gets, and
 //! the run that issues; and in `connecting`, for the verbs that connect as a device would.
 
+mod at_service;
 mod bootstrap;
 mod check;
 mod compromise;
@@ -73,9 +74,9 @@ pub(crate) fn run(command: &DeviceCommand, pki: &Path, out: Output) -> Result {
         DeviceCommand::Enrol(args) => enrol::run(args, out),
         DeviceCommand::Revoke(args) => revoke::run(args, pki, out),
         DeviceCommand::List(args) => list::run(args, pki, out),
-        DeviceCommand::Check(args) => check::run(args, out),
+        DeviceCommand::Check(args) => check::run(args, pki, out),
         DeviceCommand::Token(args) => token::run(args, out),
-        DeviceCommand::Connect(args) => connect::run(args, out),
+        DeviceCommand::Connect(args) => connect::run(args, pki, out),
         DeviceCommand::Bootstrap(args) => bootstrap::run(args, out),
         DeviceCommand::Show(args) => show::run(args, pki, out),
         DeviceCommand::Manifest(args) => manifest::run(args, pki, out),

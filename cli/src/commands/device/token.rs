@@ -13,6 +13,7 @@ use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::at_service::ServiceArgs;
 use super::connecting::{EndpointArgs, FilesArgs, Ready};
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
@@ -35,6 +36,7 @@ Examples:
   c8y-pki device token gw-0001 --host acme.eu-latest.cumulocity.com
   token=$(c8y-pki device token gw-0001 --raw)
   curl -H \"Authorization: Bearer $token\" \"https://${C8Y_HOST#https://}/user/currentUser\"
+  c8y-pki device token gw-0001 --mqtt-service --tenant t12345   where SmartREST is on for it
   c8y-pki device token gw-0001 --https --watch --token-out gw-0001.token
 
 Exit codes: 0 done; 1 refused by the platform; 2 wrong use or input; 3 not reached.")]
@@ -62,6 +64,11 @@ pub(crate) struct TokenArgs {
     https_port: u16,
     #[command(flatten)]
     endpoint: EndpointArgs,
+    #[command(flatten)]
+    service: ServiceArgs,
+    /// The tenant's id: the MQTT user at the MQTT Service
+    #[arg(long, value_name = "ID", env = "C8Y_TENANT", hide_env_values = true)]
+    tenant: Option<String>,
 }
 
 /// What is shown of a token.
@@ -78,7 +85,10 @@ struct Shown<'a> {
 }
 
 pub(super) fn run(args: &TokenArgs, out: Output) -> Result {
-    let ready = Ready::new(&args.files, &args.endpoint, args.id.as_ref())?;
+    let known = args.tenant.as_deref().filter(|id| !id.is_empty());
+    let service = args.service.service(&args.endpoint, known, None)?;
+    let at = (&args.service, service);
+    let ready = Ready::new(&args.files, &args.endpoint, args.id.as_ref(), at)?;
     if let Some(path) = &args.token_out {
         check_own(path)?;
     }
@@ -116,7 +126,10 @@ fn fetch(args: &TokenArgs, ready: &Ready) -> std::result::Result<Token, TokenErr
     }
     let identity = Identity::Certificate(credentials);
     let mut session = connection::open(target, identity, &ready.options())?;
-    let token = token::over_mqtt(&mut session, *timeout)?;
+    let token = match token::over_mqtt(&mut session, *timeout) {
+        Err(e) if ready.service.is_some() => return Err(e.at_service()),
+        told => told?,
+    };
     // The token is there: nothing depends on the goodbye.
     let _ = session.disconnect();
     Ok(token)

@@ -10,9 +10,10 @@ use std::sync::atomic::AtomicBool;
 
 use c8y_pki::device::check::Check;
 use c8y_pki::device::link::Target;
+use c8y_pki::device::service::{self, Service};
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::platform::crl::Switch;
-use c8y_pki::platform::{Client, bare_host};
+use c8y_pki::platform::{Client, PlatformError, bare_host, features};
 use c8y_pki::rollout::report::{self, At, Picture};
 use c8y_pki::rollout::spec::Spec;
 use c8y_pki::rollout::{
@@ -87,12 +88,13 @@ pub(crate) struct RolloutArgs {
         value_parser = sample, conflicts_with = "local"
     )]
     connect: Option<Sample>,
-    /// Port of MQTT over TLS, for --connect
+    /// Port of MQTT over TLS, for --connect; by default that of the file, else 8883. 9883 is the MQTT Service, which
+    /// has rules of its own
     #[arg(
-        long, value_name = "PORT", default_value_t = 8883, requires = "connect",
-        conflicts_with = "sandbox", value_parser = clap::value_parser!(u16).range(1..)
+        long, value_name = "PORT", requires = "connect", conflicts_with = "sandbox",
+        value_parser = clap::value_parser!(u16).range(1..)
     )]
-    mqtt_port: u16,
+    mqtt_port: Option<u16>,
     /// Write a page for people, HTML: the CAs, the devices, when what expires, what failed and why;
     /// - for standard output
     #[arg(long, value_name = "FILE", conflicts_with = "plan")]
@@ -204,7 +206,7 @@ fn warn_of_another_folder(pki: &Path, spec: &Spec, out: Output) {
 impl Beyond {
     fn of(args: &RolloutArgs, spec: &Spec, stop: &Arc<AtomicBool>, out: Output) -> Result<Self> {
         if args.sandbox {
-            let rehearsal = Rehearsal::start()?;
+            let rehearsal = Rehearsal::start(spec)?;
             let client = Some(rehearsal.client()?.stop_when(stop.clone()));
             let connecting = Some(rehearsal.connecting(args.connect.flatten()));
             return Ok(Self { rehearsal: Some(rehearsal), client, connecting });
@@ -221,10 +223,13 @@ impl Beyond {
         let client = args.tenant.connect_to(tenant.host.as_deref(), out)?;
         let connecting = args.connect.map(|sample| {
             let host = bare_host(client.host()).to_owned();
-            let target = Target { host, port: args.mqtt_port };
-            let check = Check::new(target, OffsetDateTime::now_utc());
-            Connecting { check, trusted: None, sample, parallel: PARALLEL }
+            let port = args.mqtt_port.unwrap_or(tenant.mqtt_port);
+            let service = (port == service::PORT).then(|| at_service(&client)).transpose()?;
+            let target = Target { host, port };
+            let check = Check { service, ..Check::new(target, OffsetDateTime::now_utc()) };
+            Ok(Connecting { check, trusted: None, sample, parallel: PARALLEL })
         });
+        let connecting = connecting.transpose().map_err(|e: PlatformError| Failure::from(e))?;
         let client = Some(client.stop_when(stop.clone()));
         Ok(Self { rehearsal: None, client, connecting })
     }
@@ -232,6 +237,14 @@ impl Beyond {
     fn remote(&self) -> Remote<'_> {
         Remote { client: self.client.as_ref(), connect: self.connecting.as_ref() }
     }
+}
+
+/// How devices speak to the MQTT Service of a tenant.
+fn at_service(client: &Client) -> std::result::Result<Service, PlatformError> {
+    let tenant = Some(client.tenant()?.to_owned());
+    // A user who may not ask, or a platform that does not know the feature: then the connection shows it.
+    let feature = features::is_on(client, service::SMART_REST).ok();
+    Ok(Service { tenant, feature, smart_rest: false })
 }
 
 /// What was done, or why it could not be.

@@ -7,8 +7,10 @@ use c8y_pki::cert::Certificate;
 use c8y_pki::device::check::Check;
 use c8y_pki::device::credentials::Trusted;
 use c8y_pki::device::link::Target;
+use c8y_pki::device::service::{self, Service};
 use c8y_pki::platform::{Client, Login, Settings};
 use c8y_pki::rollout::Connecting;
+use c8y_pki::rollout::spec::Spec;
 use c8y_pki::sandbox::{self, Sandbox};
 use time::OffsetDateTime;
 
@@ -26,8 +28,14 @@ pub(super) struct Rehearsal {
 }
 
 impl Rehearsal {
-    pub(super) fn start() -> Result<Self> {
-        let sandbox = Sandbox::start(sandbox::Settings::default())?;
+    /// One that is as the file says of the installation: the longest chain, and the port of the devices.
+    pub(super) fn start(spec: &Spec) -> Result<Self> {
+        let at_service = spec.tenant.as_ref().is_some_and(|t| t.mqtt_port == service::PORT);
+        let sandbox = Sandbox::start(sandbox::Settings {
+            longest_chain: spec.longest_chain()?,
+            mqtt_service_port: at_service.then_some(0),
+            ..sandbox::Settings::default()
+        })?;
         let roots = Certificate::all_from_pem_or_der(sandbox.ca_pem().as_bytes())?;
         Ok(Self { sandbox, roots })
     }
@@ -47,12 +55,19 @@ impl Rehearsal {
 
     /// Where devices connect to, all or a sample.
     pub(super) fn connecting(&self, sample: Option<usize>) -> Connecting {
-        let target = Target { host: "localhost".to_owned(), port: self.sandbox.mqtt_port() };
+        let at_service = self.sandbox.mqtt_service_port();
+        let port = at_service.unwrap_or(self.sandbox.mqtt_port());
+        let target = Target { host: "localhost".to_owned(), port };
+        let service = at_service.map(|_| Service {
+            tenant: Some(self.sandbox.tenant().to_owned()),
+            ..Service::default()
+        });
         Connecting {
             check: Check {
                 silence: SILENCE,
                 // Without faults on purpose, it is never overloaded.
                 attempts: 1,
+                service,
                 ..Check::new(target, OffsetDateTime::now_utc())
             },
             trusted: Some(Trusted {

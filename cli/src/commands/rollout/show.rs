@@ -101,7 +101,7 @@ fn registered(r: &Registered) -> String {
 }
 
 fn connected(c: &Connected) -> String {
-    format!("{} of {} connect to {}.\n", c.connected, count(c.devices, "device"), c.target)
+    format!("{} of {} connect to {}.\n", c.connected, count(c.devices, "device"), c.place())
 }
 
 /// Where to find what was made.

@@ -81,7 +81,7 @@ pub(crate) fn run(command: &TenantCommand, pki: &Path, out: Output) -> Result {
         TenantCommand::Status { tenant } => status::run(tenant, out),
         TenantCommand::Trust(command) => trust::run(command, pki, out),
         TenantCommand::Authority(command) => authority::run(command, out),
-        TenantCommand::Verify(args) => verify::run(args, out),
+        TenantCommand::Verify(args) => verify::run(args, pki, out),
         TenantCommand::Crl(command) => crl::run(command, pki, out),
         TenantCommand::SelfTest(args) => selftest::run(args, out),
     }

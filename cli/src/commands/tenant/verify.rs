@@ -1,9 +1,9 @@
 //! `tenant verify`: what the platform says of a chain, and what we say, side by side.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::chain::{self, ChainError};
+use c8y_pki::cert::{Certificate, LongestChain};
+use c8y_pki::chain::{self, ChainError, DeviceFinding};
 use c8y_pki::platform::verdict::{self, Verdict};
 use c8y_pki::platform::{Client, trusted};
 use clap::Args;
@@ -22,6 +22,10 @@ pub(crate) struct VerifyArgs {
     /// The chain as the device presents it: PEM or DER, its own certificate first
     #[arg(value_name = "CHAIN")]
     chain: PathBuf,
+    /// Most certificates in a chain, both ends counted; by default what the PKI folder's pki.toml says, else 10 as
+    /// in the cloud
+    #[arg(long, value_name = "N")]
+    longest_chain: Option<LongestChain>,
     /// Print the request, send nothing
     #[arg(long)]
     dry_run: bool,
@@ -49,14 +53,15 @@ struct Ours {
     detail: String,
 }
 
-pub(super) fn run(args: &VerifyArgs, out: Output) -> Result {
+pub(super) fn run(args: &VerifyArgs, pki: &Path, out: Output) -> Result {
     let presented = values::certificates(&args.chain)?;
+    let longest = values::longest_chain(args.longest_chain, pki)?;
     if args.dry_run {
         return show_requests(&[verdict::request(&presented)], out);
     }
     let client = args.tenant.connect(out)?;
     let platform = verdict::ask(&client, &presented)?;
-    let ours = ours(&client, &presented);
+    let ours = ours(&client, &presented, longest);
     let tenant = client.tenant()?.to_owned();
     let other_tenant =
         matches!(&platform, Verdict::Accepted { tenant: found, .. } if *found != tenant);
@@ -74,7 +79,12 @@ pub(super) fn run(args: &VerifyArgs, out: Output) -> Result {
     })
 }
 
-fn ours(client: &Client, presented: &[Certificate]) -> Ours {
+fn ours(client: &Client, presented: &[Certificate], longest: LongestChain) -> Ours {
+    let found = presented.len();
+    if !longest.takes(found) {
+        let detail = DeviceFinding::TooMany { found, longest }.to_string();
+        return Ours { accepted: Some(false), detail };
+    }
     let list = match trusted::list(client) {
         Ok(list) => list,
         Err(e) => return Ours { accepted: None, detail: e.to_string() },
@@ -82,6 +92,7 @@ fn ours(client: &Client, presented: &[Certificate]) -> Ours {
     let enabled = list.iter().filter(|trusted| trusted.is_enabled());
     let anchors: Vec<Certificate> = enabled.filter_map(|t| t.certificate().ok()).collect();
     let options = chain::Options::new(client.time().unwrap_or_else(OffsetDateTime::now_utc));
+    let options = options.up_to(longest);
     let path = match presented.split_first() {
         Some((leaf, rest)) => chain::verify(leaf, rest, &anchors, &options),
         None => Err(ChainError::Empty),

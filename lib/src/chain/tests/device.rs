@@ -1,14 +1,15 @@
 //! What a device presents: order, names and the uploaded CA.
 
-use super::super::testing::{Signed, basic_constraints};
-use super::super::{DeviceFinding, Mistake, check_device};
-use crate::cert::{Certificate, oid};
+use super::super::testing::{NOW, Signed, basic_constraints};
+use super::super::{DeviceFinding, Mistake, Options, check_device, verify};
+use crate::cert::{Certificate, LongestChain, oid};
 use crate::client_id::DeviceId;
 
 fn codes(presented: &[&Certificate], uploaded: &[&Signed], id: &str) -> Vec<&'static str> {
     let presented: Vec<_> = presented.iter().map(|c| (*c).clone()).collect();
     let uploaded: Vec<_> = uploaded.iter().map(|s| s.cert.clone()).collect();
-    let findings = check_device(&presented, &uploaded, &DeviceId::parse(id).unwrap());
+    let findings =
+        check_device(&presented, &uploaded, &DeviceId::parse(id).unwrap(), LongestChain::CLOUD);
     findings.iter().map(DeviceFinding::code).collect()
 }
 
@@ -44,7 +45,8 @@ fn the_order_of_a_device_chain_is_that_of_signing() {
     let leaf = a.leaf();
     let presented = [leaf, root.cert.clone(), a.cert];
     let id = DeviceId::parse("device-1").unwrap();
-    let findings = check_device(&presented, std::slice::from_ref(&root.cert), &id);
+    let uploaded = std::slice::from_ref(&root.cert);
+    let findings = check_device(&presented, uploaded, &id, LongestChain::CLOUD);
     assert_eq!(findings[0].code(), "not-followed-by-issuer");
     assert_eq!(
         findings[0].hint().unwrap(),
@@ -62,7 +64,8 @@ fn the_common_name_of_a_device_chain_is_the_identifier() {
         let leaf = root.device(&format!("CN={cn}"), |_| {});
         let presented = [leaf, root.cert.clone()];
         let id = DeviceId::parse(id).unwrap();
-        let all = check_device(&presented, std::slice::from_ref(&root.cert), &id);
+        let uploaded = std::slice::from_ref(&root.cert);
+        let all = check_device(&presented, uploaded, &id, LongestChain::CLOUD);
         all.into_iter().find_map(|f| match f {
             DeviceFinding::CommonName { mistake, .. } => Some(mistake),
             _ => None,
@@ -99,4 +102,17 @@ fn length_and_cas_of_a_device_chain() {
     let eleven: Vec<&Certificate> =
         std::iter::once(&leaf).chain(all.iter().rev().take(10).map(|s| &s.cert)).collect();
     assert_eq!(codes(&eleven, &[&all[1]], "device-1"), ["too-many", "proof-of-possession"]);
+    // Another installation, another number; the path is validated up to it, too.
+    let eleven: Vec<Certificate> = eleven.into_iter().cloned().collect();
+    let id = DeviceId::parse("device-1").unwrap();
+    let codes = |certificates: u8| -> Vec<&str> {
+        let longest = LongestChain::new(certificates).unwrap();
+        let all = check_device(&eleven, &eleven[10..], &id, longest);
+        let path =
+            verify(&eleven[0], &eleven[1..], &eleven[10..], &Options::new(NOW).up_to(longest));
+        assert_eq!(path.is_ok(), certificates >= 11);
+        all.iter().map(DeviceFinding::code).collect()
+    };
+    assert_eq!(codes(10), ["too-many", "proof-of-possession"]);
+    assert_eq!(codes(11), ["proof-of-possession"]);
 }

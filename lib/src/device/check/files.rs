@@ -91,7 +91,8 @@ impl Run<'_> {
         self.facts.ca_fingerprint = known.or(only).map(Certificate::fingerprint_sha1);
         self.facts.uploaded_is_presented = presented.iter().any(|c| uploaded.contains(c));
         self.device = Some(device.clone());
-        let findings = chain::check_device(presented, uploaded, &device);
+        let mut findings = chain::check_device(presented, uploaded, &device, self.check.longest);
+        self.of_service(&mut findings, device.as_str());
         let (notes, faults): (Vec<_>, Vec<_>) = findings.into_iter().partition(|f| f.is_note());
         // That nobody said which CA is uploaded is no news to who did not say it. A proof that is missing
         // shows when the platform refuses, and is a cause then.
@@ -130,7 +131,9 @@ impl Run<'_> {
             let cause = file_cause("no-common-name", detail.clone(), again.to_owned());
             return Err(wrong_files(StepName::Chain, detail, vec![cause]));
         };
-        DeviceId::parse(name).map_err(|e| {
+        // The MQTT Service takes `d:X` as the common name of X.
+        let own = name.strip_prefix("d:").filter(|_| self.check.service.is_some()).unwrap_or(name);
+        DeviceId::parse(own).map_err(|e| {
             let detail = format!("the common name of the certificate is no device id: {e}");
             let remedy =
                 e.hint().map_or_else(|| again.to_owned(), |hint| format!("{again}: {hint}"));
@@ -145,7 +148,7 @@ impl Run<'_> {
     fn broken_path(&mut self, presented: &[Certificate]) -> Option<Cause> {
         let (leaf, rest) = presented.split_first()?;
         let anchor = std::slice::from_ref(rest.last()?);
-        let options = chain::Options::new(self.check.at);
+        let options = chain::Options::new(self.check.at).up_to(self.check.longest);
         let error = match chain::verify(leaf, rest, anchor, &options) {
             Ok(path) => {
                 let warnings = path.warnings().iter().filter(|w| !w.rule.is_advice());

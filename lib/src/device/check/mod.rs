@@ -29,14 +29,17 @@
 
 mod accepted;
 mod asking;
+mod beside;
 mod files;
 mod many;
 mod report;
+mod service;
 
 use std::time::Duration;
 
 use time::OffsetDateTime;
 
+pub use beside::PasswordLogin;
 pub use many::{many, spread};
 pub use report::{Report, Step, StepName, StepOutcome, Verdict};
 
@@ -44,9 +47,10 @@ use super::credentials::{CredentialError, Credentials};
 use super::diagnosis::{self, Cause, Certainty, Symptom};
 use super::link::{self, Deadline, Link, LinkError, Target};
 use super::mqtt::{ConnectOptions, MqttError, Qos, Session};
+use super::service::Service;
 use super::smartrest::message::{MQTT_DEVICE, Upstream};
 use super::smartrest::{self, ERRORS, OPERATIONS, PUBLISH};
-use crate::cert::Certificate;
+use crate::cert::{Certificate, LongestChain};
 use crate::client_id::{ClientId, DeviceId};
 use crate::net::Pauses;
 use crate::platform::standing::Inquiry;
@@ -68,12 +72,18 @@ pub struct Check<'a> {
     pub silence: Duration,
     /// CAs that are known to be uploaded, if any.
     pub uploaded: &'a [Certificate],
+    /// Most certificates in a chain at this installation.
+    pub longest: LongestChain,
     /// This machine's time.
     pub at: OffsetDateTime,
     /// How often the connection is tried, while the platform may be overloaded.
     pub attempts: u32,
     /// Who asks the tenant why a device is refused; none: nobody.
     pub tenant: Option<&'a Inquiry<'a>>,
+    /// How the device speaks to the MQTT Service; none: it connects to MQTT over TLS of port 8883.
+    pub service: Option<Service>,
+    /// User and password that the device sends beside its certificate.
+    pub login: Option<PasswordLogin>,
 }
 
 impl Check<'_> {
@@ -86,9 +96,12 @@ impl Check<'_> {
             timeout: Duration::from_secs(10),
             silence: Duration::from_secs(1),
             uploaded: &[],
+            longest: LongestChain::CLOUD,
             at,
             attempts: 3,
             tenant: None,
+            service: None,
+            login: None,
         }
     }
 }
@@ -96,8 +109,12 @@ impl Check<'_> {
 /// Checks a device whose files were read, or not. The result says all; there is no error.
 pub fn check(check: &Check<'_>, read: Result<Credentials, CredentialError>) -> Report {
     let mut run = Run::new(check);
-    let ended = run.all(read);
-    run.report(ended.err())
+    let trusted = read.as_ref().ok().and_then(|credentials| credentials.trusted.clone());
+    let failure = run.all(read).err();
+    if let Some(login) = &check.login {
+        run.beside(login, failure.as_deref(), trusted.as_ref());
+    }
+    run.report(failure)
 }
 
 /// What the device's own files show, without a connection; none if nothing is wrong with them.
@@ -136,6 +153,8 @@ struct Run<'a> {
     attempts: u32,
     /// What the tenant did not tell, or not for sure; none: it was not asked.
     untold: Option<Vec<String>>,
+    /// That the certificate spoils what user and password would have, and behind how many causes it is told.
+    spoiled: Option<(Cause, usize)>,
 }
 
 impl<'a> Run<'a> {
@@ -143,11 +162,14 @@ impl<'a> Run<'a> {
         let facts = diagnosis::Facts {
             host: check.target.host.clone(),
             port: check.target.port,
+            service: check.service.is_some(),
+            user: check.service.as_ref().and_then(|service| service.tenant.clone()),
+            smart_rest: check.service.as_ref().and_then(|service| service.feature),
             ..diagnosis::Facts::default()
         };
         let device = check.device.clone();
         let (steps, notes) = (Vec::new(), Vec::new());
-        Self { check, device, steps, notes, facts, attempts: 0, untold: None }
+        Self { check, device, steps, notes, facts, attempts: 0, untold: None, spoiled: None }
     }
 
     fn all(&mut self, read: Result<Credentials, CredentialError>) -> Ended {
@@ -230,6 +252,7 @@ impl<'a> Run<'a> {
     fn speak(&mut self, link: Link, device: &DeviceId, deadline: Deadline) -> Ended {
         let mut options = ConnectOptions::new(ClientId::of_device(device.clone()));
         options.timeout = self.check.timeout;
+        options.user = self.user();
         let mut session = match Session::connect_by(link, &options, deadline) {
             Ok(session) => session,
             Err(e @ MqttError::Alert { .. }) => {
@@ -242,6 +265,10 @@ impl<'a> Run<'a> {
         self.ok(StepName::Connect, format!("accepted as {}", options.client_id));
         if self.facts.asked == Some(false) {
             self.notes.push(WITHOUT_CERTIFICATE.to_owned());
+        }
+        if !self.speaks_smart_rest(&mut session)? {
+            let _ = session.disconnect();
+            return Ok(());
         }
         let registration = self.register(&mut session, device)?;
         let topics = [(ERRORS, Qos::AtMostOnce), (OPERATIONS, Qos::AtMostOnce)];
@@ -303,7 +330,7 @@ impl<'a> Run<'a> {
     }
 
     fn report(mut self, ended: Option<Box<Failure>>) -> Report {
-        let (verdict, causes) = match ended {
+        let (verdict, mut causes) = match ended {
             None => (Verdict::Connected, Vec::new()),
             Some(failure) => {
                 let Failure { step, detail, verdict, why } = *failure;
@@ -315,6 +342,9 @@ impl<'a> Run<'a> {
                 (verdict, causes)
             }
         };
+        if let Some((cause, behind)) = self.spoiled {
+            causes.insert(behind.min(causes.len()), cause);
+        }
         self.notes.extend(self.untold.unwrap_or_default());
         let done = self.steps.len();
         self.steps.extend(StepName::ALL[done..].iter().map(|step| Step {

@@ -6,6 +6,7 @@
 //! device's own files have been found in order. Where the tenant was asked, its answers confirm some of
 //! them and exclude others.
 
+mod at_service;
 mod reach;
 mod table;
 mod tenant;
@@ -18,6 +19,7 @@ pub use tenant::{Certainty, RenewedCa, TenantSays};
 use super::Alert;
 use super::link::{LinkError, ServerFault};
 use super::mqtt::{MqttError, Waiting};
+use super::service;
 
 /// What was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +170,12 @@ pub struct Facts {
     pub server_expired_before: bool,
     /// What the tenant says, if it was asked.
     pub tenant: Option<TenantSays>,
+    /// Whether the device speaks to the MQTT Service.
+    pub service: bool,
+    /// The MQTT user there; none: none was sent.
+    pub user: Option<String>,
+    /// Whether SmartREST is on there; none: not known.
+    pub smart_rest: Option<bool>,
 }
 
 /// A likely cause, and what to do about it.
@@ -224,6 +232,7 @@ pub fn causes(symptom: Symptom, facts: &Facts) -> Vec<Cause> {
 fn cause((when, code, cause, remedy): &table::Row, facts: &Facts) -> Option<Cause> {
     let certainty = match (when, &facts.tenant) {
         (When::NotAsked | When::ServerLongExpired, _) => Certainty::Shown,
+        (When::SmartRestOff, _) if facts.smart_rest == Some(false) => Certainty::Confirmed,
         (_, Some(says)) => tenant::judge(code, facts, says)?,
         _ => Certainty::Likely,
     };
@@ -243,7 +252,14 @@ fn counts(when: When, facts: &Facts) -> bool {
         When::ServerLongExpired => facts.server_expired_before,
         When::OwnAuthority => own_authority(facts) == Some(true),
         When::OtherAuthority => own_authority(facts) != Some(true),
-        When::OtherPort => !matches!(facts.port, 8883 | 9883),
+        When::OtherPort => {
+            !facts.service && !matches!(facts.port, service::CLASSIC_PORT | service::PORT)
+        }
+        When::Classic => !facts.service,
+        When::Service => facts.service,
+        When::ServiceUser => facts.service && facts.user.is_some(),
+        When::SmartRestOff => facts.service && facts.smart_rest != Some(true),
+        When::SmartRestOn => facts.service && facts.smart_rest == Some(true),
     }
 }
 
@@ -272,6 +288,7 @@ fn fill(text: &str, facts: &Facts) -> String {
         .replace("{presented_until}", &presented)
         .replace("{host}", &facts.host)
         .replace("{port}", &facts.port.to_string())
+        .replace("{user}", facts.user.as_deref().unwrap_or_default())
         .replace("{ca}", ca)
         .replace("{name}", &name)
         .replace("{chain}", &chain)

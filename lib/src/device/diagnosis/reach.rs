@@ -1,11 +1,12 @@
 //! The part of the table where the server is not reached, is not the platform, or is not trusted.
 
 use super::Symptom;
+use super::at_service::{NOT_THERE, SMART_REST_OFF, SMART_REST_REFUSED};
 use super::table::{
     FIREWALL, INTERCEPTED, OTHER_TENANT, Row, SERVER_DOWN, WRONG_ENDPOINT, WRONG_PORT, When,
 };
 
-use When::{Always, OwnTruststore, ServerLongExpired, SystemTrust};
+use When::{Always, Classic, OwnTruststore, ServerLongExpired, SystemTrust};
 
 /// Causes of a symptom, the likeliest first.
 pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
@@ -26,11 +27,12 @@ pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
         ],
         Symptom::PortClosed => &[
             WRONG_PORT,
+            NOT_THERE,
             (
                 Always,
                 "port-closed",
                 "nothing listens on port {port} of {host}, or a firewall refuses it",
-                "check host and port (MQTT over TLS: 8883), then the firewall",
+                "check host and port (MQTT over TLS: 8883, of the MQTT Service: 9883), then the firewall",
             ),
             SERVER_DOWN,
         ],
@@ -53,12 +55,16 @@ pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
         )],
         Symptom::NotTls => &[WRONG_PORT, INTERCEPTED, WRONG_ENDPOINT],
         Symptom::NotMqtt => &[WRONG_PORT, WRONG_ENDPOINT, INTERCEPTED],
-        Symptom::NotSubscribed => &[(
-            Always,
-            "not-the-platform",
-            "the server is not the platform, which lets every device subscribe to s/ds and s/e",
-            "check host and port",
-        )],
+        Symptom::NotSubscribed => &[
+            SMART_REST_OFF,
+            SMART_REST_REFUSED,
+            (
+                Classic,
+                "not-the-platform",
+                "the server is not the platform, which lets every device subscribe to s/ds and s/e",
+                "check host and port",
+            ),
+        ],
         Symptom::ErrorMessage => &[(
             Always,
             "message-refused",

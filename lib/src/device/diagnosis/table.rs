@@ -4,7 +4,7 @@
 //! wrong most often. What the device's own files can show has been checked before.
 
 use super::super::Alert;
-use super::{Symptom, reach};
+use super::{Symptom, at_service, reach};
 
 /// When a row of the table counts.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +29,12 @@ pub(super) enum When {
     /// The CA that was renewed is the platform's own, or it is not.
     OwnAuthority,
     OtherAuthority,
+    /// It is MQTT of port 8883, or the MQTT Service; there with an MQTT user, and with SmartREST off or on.
+    Classic,
+    Service,
+    ServiceUser,
+    SmartRestOff,
+    SmartRestOn,
 }
 
 /// A row of the table: `{id}`, `{host}`, `{port}`, `{ca}`, `{name}` (of the CA in the tenant) and
@@ -36,7 +42,7 @@ pub(super) enum When {
 pub(super) type Row = (When, &'static str, &'static str, &'static str);
 
 use When::{
-    Always, KeyUnsuited, LongChain, NotAsked, OtherAuthority, OtherPort, OwnAuthority,
+    Always, Classic, KeyUnsuited, LongChain, NotAsked, OtherAuthority, OtherPort, OwnAuthority,
     UploadedUnknown,
 };
 
@@ -237,7 +243,7 @@ pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
             ),
             OVERLOAD,
         ],
-        Symptom::NoTcp => &[FIREWALL, WRONG_PORT, SERVER_DOWN],
+        Symptom::NoTcp => &[FIREWALL, WRONG_PORT, at_service::NOT_THERE, SERVER_DOWN],
         Symptom::NoTls => &[WRONG_PORT, INTERCEPTED, SERVER_DOWN],
         Symptom::NoConnack => &[OVERLOAD, WRONG_ENDPOINT, INTERCEPTED],
         Symptom::NoAnswer => &[OVERLOAD, SERVER_DOWN],
@@ -250,8 +256,9 @@ fn of_connack(code: u8) -> &'static [Row] {
     match code {
         1 => &[
             WRONG_ENDPOINT,
+            at_service::PROTOCOL,
             (
-                Always,
+                Classic,
                 "protocol-version",
                 "the server does not take MQTT 3.1.1",
                 "the platform takes 3.1 and 3.1.1: look for a proxy in between",
@@ -274,14 +281,15 @@ fn of_connack(code: u8) -> &'static [Row] {
                 Always,
                 "password-expected",
                 "the server expects a user and a password, and sees no certificate",
-                "use the host and the port (8883) where the platform authenticates by certificate; \
-                 port 9883 wants the tenant id as MQTT user",
+                "use the host and the port (8883, or 9883 of the MQTT Service) where the platform authenticates by \
+                 certificate",
             ),
         ],
         5 => &[
             NO_CERTIFICATE_ASKED,
             CA_NOT_UPLOADED,
             CA_DISABLED,
+            at_service::USER,
             CHAIN_INCOMPLETE,
             NOT_REGISTERED,
             REGISTERED_BASIC,

@@ -134,6 +134,10 @@ pub(super) fn judge(code: &str, facts: &Facts, says: &TenantSays) -> Option<Cert
             _ => Some(Certainty::Likely),
         },
         "server-clock" => by(not(says.valid)),
+        "tenant-user" => match (&facts.user, &says.id) {
+            (Some(user), Some(id)) => by(Some(user != id)),
+            _ => Some(Certainty::Likely),
+        },
         "certificate-refused" => unless(says.lets_in()),
         _ => Some(Certainty::Likely),
     }

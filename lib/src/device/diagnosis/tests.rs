@@ -18,6 +18,7 @@ fn facts() -> Facts {
         ends_with_root: true,
         server_expired_before: false,
         tenant: None,
+        ..Facts::default()
     }
 }
 
@@ -292,4 +293,37 @@ fn errors_are_seen_as_the_symptoms_they_are() {
     ] {
         assert_eq!(Symptom::of_link(&error), symptom, "{error}");
     }
+}
+
+#[test]
+fn the_mqtt_service_has_causes_of_its_own() {
+    let user = Some("t1".to_owned());
+    let service = || Facts { port: 9883, service: true, user: user.clone(), ..facts() };
+    assert_eq!(codes(Symptom::PortClosed, &service())[0], "service-not-there");
+    assert_eq!(codes(Symptom::NoTcp, &service())[..2], ["firewall", "service-not-there"]);
+    // Another port is no sign of a wrong one there: it was named.
+    let elsewhere = Facts { port: 12_345, ..service() };
+    assert!(!codes(Symptom::PortClosed, &elsewhere).contains(&"wrong-port"));
+    let certainty = |id: &str, facts: &Facts| {
+        let says = TenantSays { id: Some(id.to_owned()), ..welcome() };
+        let facts = Facts { tenant: Some(says), ..facts.clone() };
+        let found = causes(Symptom::Connack(5), &facts);
+        found.into_iter().find(|c| c.code == "tenant-user").map(|c| c.certainty)
+    };
+    assert_eq!(certainty("t2", &service()), Some(Certainty::Confirmed));
+    assert_eq!(certainty("t1", &service()), None);
+    assert_eq!(certainty("t2", &Facts { user: None, ..service() }), None);
+    assert_eq!(certainty("t2", &Facts { service: false, ..service() }), None);
+    assert!(codes(Symptom::Connack(5), &service()).contains(&"tenant-user"));
+    let smart_rest = |smart_rest| {
+        let found = causes(Symptom::NotSubscribed, &Facts { smart_rest, ..service() });
+        assert_eq!(found.len(), 1, "{found:?}");
+        (found[0].code, found[0].certainty)
+    };
+    assert_eq!(smart_rest(None), ("smartrest-off", Certainty::Likely));
+    assert_eq!(smart_rest(Some(false)), ("smartrest-off", Certainty::Confirmed));
+    assert_eq!(smart_rest(Some(true)), ("smartrest-refused", Certainty::Likely));
+    let words =
+        causes(Symptom::Connack(5), &service()).into_iter().find(|c| c.code == "tenant-user");
+    assert!(words.is_some_and(|c| c.cause.starts_with("the MQTT user t1 is not the id")));
 }

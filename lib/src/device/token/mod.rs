@@ -49,6 +49,11 @@ pub enum TokenError {
         /// Why not; never what it is.
         problem: &'static str,
     },
+    /// The MQTT Service does not let the device subscribe for tokens.
+    #[error(
+        "the MQTT Service refuses {TOKEN}: tokens come over SmartREST, which has to be on there"
+    )]
+    NoSmartRest,
     /// HTTPS.
     #[error(transparent)]
     Platform(#[from] PlatformError),
@@ -75,9 +80,24 @@ impl TokenError {
             Self::NoToken { .. } => Some(
                 "only devices that connect with a certificate get tokens; try --https".to_owned(),
             ),
+            Self::NoSmartRest => Some(
+                "ask over HTTPS (--https) or over port 8883, or have the feature mqtt-service.smartrest switched on"
+                    .to_owned(),
+            ),
             Self::Message(_) | Self::NotJwt { .. } => {
                 Some("is the host that of a tenant, and not of another MQTT broker?".to_owned())
             }
+        }
+    }
+
+    /// The same of a connection to the MQTT Service, where SmartREST may be off (platform: "MQTT Service").
+    #[must_use]
+    pub fn at_service(self) -> Self {
+        match self {
+            Self::Connection(ConnectionError::Mqtt(MqttError::NotSubscribed { .. })) => {
+                Self::NoSmartRest
+            }
+            other => other,
         }
     }
 

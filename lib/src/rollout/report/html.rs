@@ -47,6 +47,7 @@ fn head(picture: &Picture) -> Markup {
         p.soft {
             (moment(picture.at))
             @if let At::Tenant(tenant) = &picture.tenant { ", tenant " (tenant) }
+            @if let Some(place) = &devices.place { ", devices tried at " (place) }
         }
         @if picture.tenant == At::Sandbox {
             p.rehearsal {

@@ -106,6 +106,8 @@ pub struct Devices {
     pub registered: Option<usize>,
     /// How many connect, and how many tried; none: they were not to.
     pub connected: Option<(usize, usize)>,
+    /// Where they tried it.
+    pub place: Option<String>,
     /// How many certificates end on a day.
     pub expiry: BTreeMap<Date, usize>,
     /// The first [`MOST_ROWS`], those with a failure before all others.
@@ -299,6 +301,7 @@ fn devices(
     }
     if let Some(connected) = report.and_then(|r| r.connected.as_ref()) {
         devices.connected = Some((connected.connected, connected.devices));
+        devices.place = Some(connected.place());
         mark_connected(&mut rows, connected);
     }
     rows.sort_by_key(|row| !row.has_failed());

@@ -54,6 +54,7 @@ fn picture() -> Picture {
             issued: 2,
             registered: Some(2),
             connected: Some((1, 2)),
+            place: Some("t.example.com:8883".to_owned()),
             expiry: BTreeMap::from([(datetime!(2026-12-05 10:00 UTC).date(), 2)]),
             rows: vec![device("gw-2", false), device("gw-1", true)],
         },

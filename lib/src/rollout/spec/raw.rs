@@ -7,11 +7,13 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::bulk::bundle::Bundle;
+use crate::cert::LongestChain;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Raw {
     pub(super) pki: PathBuf,
+    pub(super) longest_chain: Option<LongestChain>,
     pub(super) passwords: RawPasswords,
     pub(super) ca: Vec<RawCa>,
     pub(super) devices: RawDevices,
@@ -81,6 +83,7 @@ pub(super) struct RawRegistration {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawTenant {
     pub(super) host: Option<String>,
+    pub(super) mqtt_port: Option<Spanned<u16>>,
     pub(super) cas: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) auto_registration: bool,

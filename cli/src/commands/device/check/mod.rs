@@ -1,16 +1,19 @@
 //! `device check`: does the device connect, and if not, why?
 
+mod beside;
 mod many;
 pub(super) mod show;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use beside::BesideArgs;
 use c8y_pki::bulk::BulkError;
-use c8y_pki::cert::Certificate;
+use c8y_pki::cert::{Certificate, LongestChain};
 use c8y_pki::client_id::DeviceId;
-use c8y_pki::device::check::{self, Check, Report, StepName, Verdict};
+use c8y_pki::device::check::{self, Check, PasswordLogin, Report, StepName, Verdict};
 use c8y_pki::device::link::Target;
+use c8y_pki::device::service::Service;
 use c8y_pki::platform::Client;
 use c8y_pki::platform::standing::{ID_TYPE, Inquiry};
 use c8y_pki::registration;
@@ -18,6 +21,7 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::FromArgs;
+use super::at_service::ServiceArgs;
 use super::connecting::{EndpointArgs, FilesArgs, Opened, Subject, no_device};
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
@@ -48,6 +52,8 @@ Examples:
   c8y-pki device check --bundle out/gw-0001 --uploaded root.pem --json
   c8y-pki device check --from devices.csv --sample 50 --parallel 16
   c8y-pki device check gw-0001 --user admin --tenant-password-file pw
+  c8y-pki device check gw-0001 --mqtt-service --tenant t12345
+  c8y-pki device check gw-0001 --mqtt-user t12345/device_gw-0001 --mqtt-password-file pw
 
 Exit codes: 0 connected; 1 refused by the platform, or one of many does not connect; 2 wrong input,
 or the device's own files are wrong (its truststore among them); 3 not reached, or the server's own
@@ -61,6 +67,10 @@ pub(crate) struct CheckArgs {
     /// CAs that are uploaded to the tenant, PEM or DER: the chain must have one; may be repeated
     #[arg(long, value_name = "FILE")]
     uploaded: Vec<PathBuf>,
+    /// Most certificates in a chain, both ends counted; by default what the PKI folder's pki.toml says, else 10 as
+    /// in the cloud
+    #[arg(long, value_name = "N")]
+    longest_chain: Option<LongestChain>,
     /// Devices of a CSV or .xlsx with a column `id`; - for standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["ids", "bundle", "keystore"])]
     from: Option<PathBuf>,
@@ -74,6 +84,10 @@ pub(crate) struct CheckArgs {
     parallel: u16,
     #[command(flatten)]
     endpoint: EndpointArgs,
+    #[command(flatten)]
+    service: ServiceArgs,
+    #[command(flatten)]
+    beside: BesideArgs,
     /// How often to connect while the platform may be overloaded (CONNACK 5 and 3)
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
     attempts: u32,
@@ -95,15 +109,21 @@ struct Setting<'a> {
     args: &'a CheckArgs,
     target: Target,
     uploaded: Vec<Certificate>,
+    longest: LongestChain,
+    service: Option<Service>,
+    login: Option<PasswordLogin>,
     /// Asks the tenant; none without a login.
     inquiry: Option<Inquiry<'a>>,
 }
 
-pub(super) fn run(args: &CheckArgs, out: Output) -> Result {
+pub(super) fn run(args: &CheckArgs, pki: &Path, out: Output) -> Result {
     let client = args.endpoint.client(&args.login, &args.way)?;
-    let mut setting = Setting::new(args, client.as_ref())?;
+    let mut setting = Setting::new(args, client.as_ref(), pki)?;
     let mut opener = args.files.opener()?;
     let (subjects, id_types) = subjects(args, out)?;
+    if setting.login.is_some() && (subjects.len() != 1 || args.from.is_some()) {
+        return Err(beside::of_one());
+    }
     setting.inquiry = setting.inquiry.map(|inquiry| inquiry.with_id_types(id_types));
     if let [subject] = subjects.as_slice()
         && args.from.is_none()
@@ -154,14 +174,17 @@ fn subjects(args: &CheckArgs, out: Output) -> Result<(Vec<Subject>, HashMap<Stri
 }
 
 impl<'a> Setting<'a> {
-    fn new(args: &'a CheckArgs, client: Option<&'a Client>) -> Result<Self> {
+    fn new(args: &'a CheckArgs, client: Option<&'a Client>, pki: &Path) -> Result<Self> {
         let mut uploaded = Vec::new();
         for path in &args.uploaded {
             uploaded.extend(values::certificates(path)?);
         }
-        let target = args.endpoint.target()?;
+        let target = args.endpoint.target_at(args.service.default_port())?;
+        let service = args.service.service(&args.endpoint, args.login.tenant(), client)?;
+        let login = args.beside.login(service.is_some())?;
         let inquiry = client.map(|client| Inquiry::new(client, args.id_type.as_str()));
-        Ok(Self { args, target, uploaded, inquiry })
+        let longest = values::longest_chain(args.longest_chain, pki)?;
+        Ok(Self { args, target, uploaded, longest, service, login, inquiry })
     }
 
     /// Whether a login would have told more.
@@ -177,6 +200,9 @@ impl<'a> Setting<'a> {
             device: subject.device.clone(),
             timeout: self.args.endpoint.timeout(),
             uploaded: &self.uploaded,
+            longest: self.longest,
+            service: self.service.clone(),
+            login: self.login.clone(),
             attempts: self.args.attempts,
             tenant: self.inquiry.as_ref(),
             ..Check::new(self.target.clone(), OffsetDateTime::now_utc())

@@ -7,6 +7,7 @@ mod lines;
 mod show;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use c8y_pki::device::connection::{self, Connection, ConnectionError, Event, Gree
 use c8y_pki::device::connection::{Outgoing, Policy};
 use c8y_pki::device::link::{Identity, Link};
 use c8y_pki::device::mqtt::{ConnectOptions, Message, MqttError, Qos, Session, Will};
+use c8y_pki::device::service::Service;
 use c8y_pki::device::smartrest::message::{MQTT_DEVICE, Upstream};
 use c8y_pki::device::smartrest::{self, ERRORS, OPERATIONS, PUBLISH};
 use c8y_pki::platform::standing::{ID_TYPE, Inquiry};
@@ -23,11 +25,13 @@ use clap::Args;
 use lines::Line;
 use show::Screen;
 
+use super::at_service::ServiceArgs;
 use super::connecting::{EndpointArgs, FilesArgs, Ready};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::stop;
 use crate::tenant::{LoginArgs, WayArgs};
+use crate::values;
 
 /// Arguments of `device connect`.
 #[derive(Debug, Args)]
@@ -43,10 +47,14 @@ is tried four times, then it ends with the likely causes; with a login (C8Y_USER
 or C8Y_TOKEN) the tenant is asked for them, too. Ctrl-C says goodbye: the last will, event
 c8y_ConnectionEvent, is published only when the connection is lost.
 
+At the MQTT Service (--mqtt-service) nothing of SmartREST is sent unless it is on there: no
+registration, no children, no last will; lines go to a topic of your own, with QoS 0 or 1.
+
 Examples:
   c8y-pki device connect gw-0001 --host acme.eu-latest.cumulocity.com
   c8y-pki device connect gw-0001 --child pump-1 --child valve-1 --name 'Gateway 1' --json
   echo '400,c8y_Start,Started' | c8y-pki device connect gw-0001 --exit-at-eof
+  echo 21.5 | c8y-pki device connect gw-0001 --mqtt-service --topic plant/hall-3 --exit-at-eof
 
 Exit codes: 0 ended by Ctrl-C, or all was sent; 1 refused by the platform, lines were not sent, or
 with --exit-at-eof something came on s/e; 2 wrong use or input; 3 not reached (--no-reconnect).")]
@@ -84,6 +92,8 @@ pub(crate) struct ConnectArgs {
     #[command(flatten)]
     endpoint: EndpointArgs,
     #[command(flatten)]
+    service: ServiceArgs,
+    #[command(flatten)]
     login: LoginArgs,
     #[command(flatten)]
     way: WayArgs,
@@ -113,21 +123,29 @@ fn is_error(message: &Message) -> bool {
 /// How long errors may take to come, after the last line.
 const SILENCE: Duration = Duration::from_secs(1);
 
-pub(super) fn run(args: &ConnectArgs, out: Output) -> Result {
+pub(super) fn run(args: &ConnectArgs, pki: &Path, out: Output) -> Result {
     check_topic(&args.topic)?;
     for (option, value) in [("--name", args.name.as_ref()), ("--type", Some(&args.device_type))] {
         check_not_empty(option, value)?;
     }
     let client = args.endpoint.client(&args.login, &args.way)?;
-    let ready = Ready::new(&args.files, &args.endpoint, args.id.as_ref())?;
+    let service = args.service.service(&args.endpoint, args.login.tenant(), client.as_ref())?;
+    check_service(args, service.as_ref())?;
+    let at = (&args.service, service);
+    let ready = Ready::new(&args.files, &args.endpoint, args.id.as_ref(), at)?;
+    let longest = values::longest_chain(None, pki)?;
     let policy = Policy {
-        greeting: greeting(args, &ready.device)?,
+        greeting: match speaks_smart_rest(ready.service.as_ref()) {
+            true => greeting(args, &ready.device)?,
+            false => Vec::new(),
+        },
         reconnect: !args.no_reconnect,
         ..Policy::default()
     };
-    show::check_files(&ready, out)?;
-    let options =
-        ConnectOptions { keep_alive: args.keep_alive, will: Some(will()?), ..ready.options() };
+    show::check_files(&ready, longest, out)?;
+    // The last will is a message of SmartREST.
+    let will = speaks_smart_rest(ready.service.as_ref()).then(will).transpose()?;
+    let options = ConnectOptions { keep_alive: args.keep_alive, will, ..ready.options() };
     let identity = Identity::Certificate(&ready.credentials);
     let open = || connection::open(&ready.target, identity, &options);
     let stop = stop::on_interrupt();
@@ -148,7 +166,7 @@ pub(super) fn run(args: &ConnectArgs, out: Output) -> Result {
     match ended? {
         Ended::Lost(error) => {
             let inquiry = client.as_ref().map(|client| Inquiry::new(client, ID_TYPE));
-            Err(show::refusal(error, ready, inquiry.as_ref(), out))
+            Err(show::refusal(error, ready, inquiry.as_ref(), longest, out))
         }
         Ended::Unread => Ok(Outcome::Done),
         Ended::Stopped => Ok(Outcome::of(all_sent)),
@@ -174,6 +192,25 @@ fn check_not_empty(option: &str, value: Option<&String>) -> Result<()> {
         return Ok(());
     }
     Err(Failure::usage(format!("{option} is empty"), "leave it out, or give it a text"))
+}
+
+/// Whether SmartREST is there: always, but for the MQTT Service.
+fn speaks_smart_rest(service: Option<&Service>) -> bool {
+    service.is_none_or(Service::expects_smart_rest)
+}
+
+/// Holds what is to be sent to the rules of the MQTT Service, before it is connected to.
+fn check_service(args: &ConnectArgs, service: Option<&Service>) -> Result<()> {
+    let Some(service) = service else { return Ok(()) };
+    service.check(&args.topic, qos(args.qos))?;
+    let registers = !args.children.is_empty() || args.name.is_some();
+    if registers && !service.expects_smart_rest() {
+        return Err(Failure::usage(
+            "--child and --name are messages of SmartREST, which the MQTT Service has only where it was switched on",
+            "leave them out, or give --smartrest if the tenant has the feature mqtt-service.smartrest",
+        ));
+    }
+    Ok(())
 }
 
 fn will() -> Result<Will> {

@@ -1,6 +1,7 @@
 //! What `device connect` tells: operations on standard output, all else on standard error.
 
 use c8y_pki::Fault;
+use c8y_pki::cert::LongestChain;
 use c8y_pki::device::check::{self, Check, Report, Verdict};
 use c8y_pki::device::connection::{ConnectionError, Event};
 use c8y_pki::device::mqtt::{Message, MqttError};
@@ -140,20 +141,27 @@ impl Screen {
 }
 
 /// What `device check` looks at.
-fn to_check<'a>(ready: &Ready, tenant: Option<&'a Inquiry<'a>>) -> Check<'a> {
+fn to_check<'a>(
+    ready: &Ready,
+    tenant: Option<&'a Inquiry<'a>>,
+    longest: LongestChain,
+) -> Check<'a> {
     Check {
         device: Some(ready.device.clone()),
         timeout: ready.timeout,
         // It was tried again and again before.
         attempts: 1,
+        longest,
         tenant,
+        service: ready.service.clone(),
         ..Check::new(ready.target.clone(), OffsetDateTime::now_utc())
     }
 }
 
 /// Refuses files with which no device connects, before it is tried.
-pub(super) fn check_files(ready: &Ready, out: Output) -> Result<()> {
-    let Some(report) = check::own_files(&to_check(ready, None), &ready.credentials) else {
+pub(super) fn check_files(ready: &Ready, longest: LongestChain, out: Output) -> Result<()> {
+    let how = to_check(ready, None, longest);
+    let Some(report) = check::own_files(&how, &ready.credentials) else {
         return Ok(());
     };
     explain(&report, out);
@@ -167,13 +175,14 @@ pub(super) fn refusal(
     error: ConnectionError,
     ready: Ready,
     tenant: Option<&Inquiry<'_>>,
+    longest: LongestChain,
     out: Output,
 ) -> Failure {
     let error = c8y_pki::Error::from(error);
     if error.fault() == Fault::Environment {
         return error.into();
     }
-    let report = check::check(&to_check(&ready, tenant), Ok(ready.credentials));
+    let report = check::check(&to_check(&ready, tenant, longest), Ok(ready.credentials));
     if report.causes.is_empty() {
         return error.into();
     }
