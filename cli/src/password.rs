@@ -4,7 +4,7 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::secret::{ChosenPassword, Password, WeakPassword};
+use c8y_pki::secret::{ChosenPassword, NoPassword, Password, WeakPassword};
 use c8y_pki::shown::one_line;
 use clap::Args;
 
@@ -93,13 +93,10 @@ impl Source<'_> {
     pub(crate) fn of_store(&self) -> Result<Option<Password>> {
         let Some(path) = self.file else {
             let variable = std::env::var(self.variable).ok();
-            return Ok(variable.and_then(|text| Password::from_file_or_empty(text.as_bytes())));
+            return Ok(variable.and_then(|text| Password::from_file_or_empty(text.as_bytes()).ok()));
         };
-        let bytes = values::read(path)?;
-        match Password::from_file_or_empty(&bytes) {
-            Some(password) => Ok(Some(password)),
-            None => read(path, self.noun).map(Some),
-        }
+        let read = Password::from_file_or_empty(&values::read(path)?);
+        read.map(Some).map_err(|problem| no_password(path, self.noun, problem))
     }
 
     /// A password for something new: asked for twice.
@@ -137,7 +134,7 @@ impl Source<'_> {
         }
         match std::env::var(self.variable) {
             // As of a file, the first line counts.
-            Ok(text) => Ok(Password::from_file(text.as_bytes())),
+            Ok(text) => Ok(Password::from_file(text.as_bytes()).ok()),
             Err(_) => Ok(None),
         }
     }
@@ -178,10 +175,12 @@ fn prompt(text: &str) -> Result<Password> {
 
 /// The first line of a file, or of standard input for `-`.
 fn read(path: &Path, noun: &str) -> Result<Password> {
-    Password::from_file(&values::read(path)?).ok_or_else(|| {
-        Failure::usage(
-            format!("the first line of the {noun} file {} is empty", path.display()),
-            format!("write the {noun} into its first line"),
-        )
-    })
+    Password::from_file(&values::read(path)?).map_err(|problem| no_password(path, noun, problem))
+}
+
+fn no_password(path: &Path, noun: &str, problem: NoPassword) -> Failure {
+    Failure::usage(
+        format!("the {noun} file {} gives no {noun}: {problem}", path.display()),
+        problem.hint(noun),
+    )
 }

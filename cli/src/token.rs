@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::{Ca, CaKey, KeyPlace};
+use c8y_pki::cert::Certificate;
 use c8y_pki::key::pkcs11::{KeyUri, TokenKey, is_one_token};
 use c8y_pki::key::signer::Signer;
 use c8y_pki::secret::Password;
@@ -79,8 +80,14 @@ pub(crate) fn key(from: &Path, secret_file: Option<&PathBuf>) -> Result<Box<dyn 
 
 /// Opens a key in a token.
 pub(crate) fn open(text: &str, pin: Source<'_>) -> Result<TokenKey> {
+    open_for(text, pin, &[])
+}
+
+/// Opens a key in a token, whose public half may be in one of these certificates alone.
+pub(crate) fn open_for(text: &str, pin: Source<'_>, beside: &[Certificate]) -> Result<TokenKey> {
     let uri = uri(text)?;
-    Ok(TokenKey::open(&uri, &pin.existing()?)?)
+    let known: Vec<_> = beside.iter().filter_map(|cert| cert.public_key.as_ref().ok()).collect();
+    Ok(TokenKey::open_for(&uri, &pin.existing()?, &known)?)
 }
 
 /// What opens the keys of several CAs: asked for once for those in files, and once for a token. A PIN

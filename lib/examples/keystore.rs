@@ -19,8 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [key, chain, out, password] = &args[..] else {
         return Err("usage: keystore KEY CHAIN OUT PASSWORD_FILE".into());
     };
-    let password =
-        Password::from_file(&files::read(Path::new(password))?).ok_or("the password is empty")?;
+    let password = Password::from_file(&files::read(Path::new(password))?)?;
     let key = PrivateKey::read(&files::read(Path::new(key))?, None)?;
     let heap = Certificate::all_from_pem_or_der(&files::read(Path::new(chain))?)?;
     // Whatever order the certificates are in: leaf first, each followed by its issuer.

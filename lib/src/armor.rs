@@ -28,6 +28,19 @@ pub(crate) fn plain(bytes: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
+/// Text in UTF-16 that begins with a byte order mark, or bytes without the one of UTF-8: for what is ASCII and
+/// no PEM. Whatever is not ASCII then, such as the bytes of a signature, is returned as it is.
+pub(crate) fn ascii(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if let Some(rest) = bytes.strip_prefix("\u{feff}".as_bytes()) {
+        return Cow::Borrowed(rest);
+    }
+    let has_mark = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+    match has_mark.then(|| utf16(bytes)).flatten().filter(|text| text.is_ascii()) {
+        Some(text) => Cow::Owned(text.into_bytes()),
+        None => Cow::Borrowed(bytes),
+    }
+}
+
 fn contains(bytes: &[u8], what: &str) -> bool {
     bytes.windows(what.len()).any(|window| window == what.as_bytes())
 }

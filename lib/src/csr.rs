@@ -4,9 +4,10 @@
 //! Refused: keys that are too short or weak ([`WeakKey`](crate::crypto::WeakKey)), signatures made with MD5 or
 //! SHA-1.
 
-use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer;
+use x509_parser::x509::AlgorithmIdentifier;
 
+use crate::ber::{BerError, Reader};
 use crate::cert::{pem_blocks, pem_text};
 use crate::crypto::{CryptoError, KeyPolicy, PublicKey, SignatureAlgorithm};
 use crate::der;
@@ -95,6 +96,47 @@ pub fn pem(der: &[u8]) -> String {
     pem_text("CERTIFICATE REQUEST", der)
 }
 
+/// CertificationRequest (RFC 2986, section 4), each part as it stands.
+struct Parts<'a> {
+    info: &'a [u8],
+    subject: &'a [u8],
+    spki: &'a [u8],
+    algorithm: &'a [u8],
+    signature: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn read(request: &'a [u8]) -> Result<Self, BerError> {
+        let mut request = Reader::new(request).sequence("the request")?;
+        let info = request.raw("what is signed")?;
+        let algorithm = request.raw("the signature's algorithm")?;
+        let signature = request.tagged(der::BIT_STRING, "the signature")?.contents;
+        let mut fields = Reader::new(info).sequence("what is signed")?;
+        fields.uint("the version")?;
+        let (subject, spki) = (fields.raw("the subject")?, fields.raw("the key")?);
+        if !fields.is_empty() {
+            fields.tagged(der::CONTEXT_0, "the attributes")?;
+        }
+        let is_whole = fields.is_empty() && request.is_empty();
+        // No bit of its last octet is unused.
+        match signature.split_first() {
+            Some((0, signature)) if is_whole => {
+                Ok(Self { info, subject, spki, algorithm, signature })
+            }
+            _ => Err(BerError::Damaged("it has other parts than a request".to_owned())),
+        }
+    }
+}
+
+fn broken(e: BerError) -> CsrError {
+    CsrError::Malformed(match e {
+        BerError::Truncated { what, needed, left } => {
+            format!("it is truncated, {what} needs {needed} octets and {left} are left")
+        }
+        BerError::Damaged(what) => what,
+    })
+}
+
 /// A request: what it asks for.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -109,20 +151,24 @@ pub struct Request {
 }
 
 impl Request {
-    /// Reads the DER of a request; nothing may follow it.
+    /// Reads the DER of a request; nothing may follow it. The field of attributes may be missing, which RFC 2986
+    /// does not allow and OpenSSL and Java read.
     pub fn from_der(der: &[u8]) -> Result<Self, CsrError> {
         let malformed = |e: &dyn std::fmt::Display| CsrError::Malformed(e.to_string());
-        let (rest, request) = X509CertificationRequest::from_der(der).map_err(|e| malformed(&e))?;
-        if !rest.is_empty() {
-            return Err(CsrError::Malformed(format!("{} octets follow it", rest.len())));
+        let whole = Reader::new(der).raw("the request").map_err(broken)?;
+        if whole.len() < der.len() {
+            let more = der.len() - whole.len();
+            return Err(CsrError::Malformed(format!("{more} octets follow it")));
         }
-        let info = &request.certification_request_info;
+        let parts = Parts::read(whole).map_err(broken)?;
+        let (_, algorithm) =
+            AlgorithmIdentifier::from_der(parts.algorithm).map_err(|e| malformed(&e))?;
         Ok(Self {
-            subject: Name::from_der(info.subject.as_raw()).map_err(|e| malformed(&e))?,
-            public_key: PublicKey::from_spki(info.subject_pki.raw),
-            signature_algorithm: SignatureAlgorithm::from_identifier(&request.signature_algorithm),
-            info: info.raw.to_vec(),
-            signature: request.signature_value.data.to_vec(),
+            subject: Name::from_der(parts.subject).map_err(|e| malformed(&e))?,
+            public_key: PublicKey::from_spki(parts.spki),
+            signature_algorithm: SignatureAlgorithm::from_identifier(&algorithm),
+            info: parts.info.to_vec(),
+            signature: parts.signature.to_vec(),
         })
     }
 
@@ -196,6 +242,36 @@ mod tests {
                 assert_eq!(certified, Ok(key.public_key()), "{key_type}");
             }
         }
+    }
+
+    #[test]
+    fn attributes_may_be_missing_and_nothing_else_may() {
+        let key = PrivateKey::generate(KeyType::EcP256).unwrap();
+        let version: &[u8] = &[der::INTEGER, 1, 0];
+        let sequence = |parts: &[&[u8]]| der::element(der::SEQUENCE, parts);
+        let request = |fields: &[&[u8]]| {
+            let info = sequence(fields);
+            let bits = der::element(der::BIT_STRING, &[&[0], &key.sign(&info).unwrap()]);
+            sequence(&[&info, &Signer::algorithm(&key).identifier(), &bits])
+        };
+        let (name, name_2) = (subject(), subject());
+        let (name, spki) = (name.der(), key.public_key().spki());
+        for good in [&[version, name, spki][..], &[version, name, spki, &[0xa0, 0]]] {
+            let read = Request::from_der(&request(good)).unwrap();
+            assert_eq!(read.check_possession(), Ok(key.public_key()));
+            assert_eq!(read.subject.der(), name_2.der());
+        }
+        for bad in [
+            &[version, name][..],
+            &[name, spki],
+            &[version, name, spki, &[0xa1, 0]],
+            &[version, name, spki, &[0xa0, 0], &[5, 0]],
+        ] {
+            assert!(matches!(Request::from_der(&request(bad)), Err(CsrError::Malformed(_))));
+        }
+        let followed = [request(&[version, name, spki]), vec![0]].concat();
+        let error = Request::from_der(&followed).unwrap_err().to_string();
+        assert!(error.ends_with("1 octets follow it"), "{error}");
     }
 
     #[test]

@@ -1,11 +1,15 @@
-//! Certificates and keys from whatever file they come in: PEM with anything around it, DER, PKCS#7
-//! under any label, PKCS#12, JKS. One reader, so that every command takes what another one does.
+//! Certificates, keys, requests and revocation lists from whatever file they come in: PEM with anything
+//! around it, DER, PKCS#7 under any label, PKCS#12, JKS. One reader, so that every command takes what another
+//! one does.
 //!
 //! A store is opened with its password; PKCS#12 without a password is tried with none. Refused: a file
-//! with several keys where one is asked for, and stores that were changed.
+//! with several keys where one is asked for, and stores that were changed. What is not read from a store:
+//! requests, which no store holds, and revocation lists, which PKCS#12 may hold and nobody writes.
 
 use crate::armor;
-use crate::cert::{CertError, Certificate, pem_blocks};
+use crate::cert::{CertError, Certificate, pem_blocks, pem_parts};
+use crate::crl::{Crl, CrlError};
+use crate::csr::{CsrError, Request};
 use crate::key::{KeyError, PrivateKey};
 use crate::secret::Password;
 use crate::store::pkcs7::{self, Pkcs7Error};
@@ -27,6 +31,12 @@ pub enum ReadError {
     /// A key that cannot be read.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// No request, or none that can be read.
+    #[error(transparent)]
+    Csr(#[from] CsrError),
+    /// A revocation list that is damaged, or none at all.
+    #[error(transparent)]
+    Crl(#[from] CrlError),
     /// A store without what was asked for.
     #[error("the {format} store holds no {what}")]
     Nothing {
@@ -53,8 +63,26 @@ impl ReadError {
             Self::Pkcs7(e) => e.hint(),
             Self::Store(e) => e.hint(),
             Self::Key(e) => e.hint(),
+            Self::Csr(e) => e.hint(),
+            Self::Crl(e) => e.hint(),
             Self::Nothing { .. } => Some("see what it holds: `c8y-pki store show FILE`".to_owned()),
             Self::SeveralKeys { .. } => Some("make a store with that key alone".to_owned()),
+        }
+    }
+}
+
+impl ReadError {
+    /// Whether a password is missing or wrong.
+    pub fn is_about_password(&self) -> bool {
+        match self {
+            Self::Key(e) => matches!(e, KeyError::NeedsPassword | KeyError::WrongPassword),
+            Self::Store(e) => matches!(
+                e,
+                StoreError::PasswordNeeded { .. }
+                    | StoreError::WrongPassword { .. }
+                    | StoreError::WrongKeyPassword { .. }
+            ),
+            _ => false,
         }
     }
 }
@@ -159,4 +187,47 @@ pub fn key(bytes: &[u8], password: Option<&Password>) -> Result<PrivateKey, Read
         0 => Ok(PrivateKey::from_pkcs8(first.expose())?),
         more => Err(ReadError::SeveralKeys { format, count: more + 1 }),
     }
+}
+
+/// Whether a file may hold a private key beside other things: a store, or PEM with a block of one.
+pub fn may_hold_key(bytes: &[u8]) -> bool {
+    let is_key = |block: &pem::Pem| block.tag().ends_with("PRIVATE KEY");
+    let blocks = || pem_parts(&armor::plain(bytes));
+    is_store(bytes) || blocks().is_ok_and(|blocks| blocks.iter().any(is_key))
+}
+
+/// All requests of a file in their order. Each is read by itself: one that is damaged does not hide the others.
+///
+/// Errors: [`ReadError`]; there is none in it.
+pub fn requests(bytes: &[u8]) -> Result<Vec<Result<Request, CsrError>>, ReadError> {
+    refuse_foreign(bytes)?;
+    Ok(Request::all_from_pem_or_der(bytes)?)
+}
+
+/// All revocation lists of a file in their order, those in PKCS#7 too.
+///
+/// Errors: [`ReadError`]; there is none in it, or one that is damaged.
+pub fn lists(bytes: &[u8]) -> Result<Vec<Crl>, ReadError> {
+    refuse_foreign(bytes)?;
+    let bytes = armor::der(bytes);
+    if pkcs7::is_signed_data(bytes) {
+        return some(pkcs7::contents(bytes)?.revocation_lists);
+    }
+    if bytes.first() == Some(&0x30) {
+        return Ok(Crl::all_from_pem_or_der(bytes)?);
+    }
+    let mut found = Vec::new();
+    for block in pem_blocks(bytes).map_err(CrlError::Malformed)? {
+        let contents = block.contents();
+        if pkcs7::is_signed_data(contents) {
+            found.extend(pkcs7::contents(contents)?.revocation_lists);
+        } else if block.tag() == "X509 CRL" {
+            found.push(Crl::from_der(contents)?);
+        }
+    }
+    some(found)
+}
+
+fn some(lists: Vec<Crl>) -> Result<Vec<Crl>, ReadError> {
+    if lists.is_empty() { Err(CrlError::NoList.into()) } else { Ok(lists) }
 }

@@ -14,6 +14,7 @@ pub mod disk;
 pub mod faults;
 #[cfg(target_os = "linux")]
 pub mod fleet;
+pub mod forms;
 pub mod hostile;
 pub mod hsm;
 #[cfg(target_os = "linux")]

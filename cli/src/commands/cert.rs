@@ -12,6 +12,7 @@ use c8y_pki::crl::Crl;
 use c8y_pki::describe::{DescribeError, Passwords, describe, needs_password};
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::manifest::{Listing, ManifestError};
+use c8y_pki::read;
 use c8y_pki::secret::Password;
 use c8y_pki::store::{self, Format, StoreError};
 use clap::{Args, Subcommand};
@@ -300,7 +301,7 @@ impl Lists {
     fn read(args: &VerifyArgs, anchors: &[Certificate]) -> Result<Self> {
         let mut lists = Self { all: Vec::new(), known: anchors.to_vec() };
         for path in &args.crl {
-            let found = Crl::all_from_pem_or_der(&files::read_small(path)?)
+            let found = read::lists(&files::read_small(path)?)
                 .map_err(|e| Error::from(e).in_file(path.display().to_string()))?;
             lists.all.extend(found);
         }

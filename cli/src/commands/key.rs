@@ -38,11 +38,15 @@ Examples:
   c8y-pki key show ca.key --password-file pw --json
   c8y-pki key show \"pkcs11:token=Factory;object=root\"")]
     Show(ShowArgs),
-    /// Change or remove the password of a private key; any format in, PKCS#8 out
-    #[command(after_help = "\
+    /// Change or remove the password of a private key, or take it out of a store; any format in, PKCS#8 out
+    #[command(
+        visible_alias = "export",
+        after_help = "\
 Examples:
   c8y-pki key passwd old.key --out new.key --password-file old.pw --new-password-file new.pw
-  c8y-pki key passwd device.key --out plain.key --plain")]
+  c8y-pki key passwd device.key --out plain.key --plain
+  c8y-pki key export keystore.p12 --password-file store.pw --out device.key --plain"
+    )]
     Passwd(PasswdArgs),
     /// List tokens and the keys in them, without a PIN
     #[command(after_help = "\

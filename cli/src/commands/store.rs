@@ -1,5 +1,7 @@
 //! `store`: keystores and truststores.
 
+mod from;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,11 +31,13 @@ use crate::values;
 /// Commands about keystores and truststores.
 #[derive(Debug, Subcommand)]
 pub(crate) enum StoreCommand {
-    /// Make a keystore (--key and --cert) or a truststore (--trusted)
+    /// Make a keystore (--key and --cert), a truststore (--trusted), or one from another (--from)
     #[command(after_help = "\
 Examples:
   c8y-pki store create keystore.p12 --key key.pem --cert chain.pem
-  c8y-pki store create truststore.jks --trusted server-ca.pem --store-password-file pw")]
+  c8y-pki store create truststore.jks --trusted server-ca.pem --store-password-file pw
+  c8y-pki store create new.p12 --from old.jks --from-password-file old.pw --store-password-file pw
+  c8y-pki store create cacerts.p12 --trusted server-ca.pem --no-password")]
     Create(PutArgs),
     /// Add an entry to a store
     #[command(after_help = "\
@@ -80,8 +84,14 @@ pub(crate) struct PutArgs {
     #[arg(long, value_name = "FILE", requires = "key")]
     cert: Vec<PathBuf>,
     /// Certificates to trust; may be repeated
-    #[arg(long, value_name = "FILE", required_unless_present = "key")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["key", "from"])]
     trusted: Vec<PathBuf>,
+    /// Take all entries of another store, with their names: PKCS#12, JKS or PEM
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "trusted", "alias"])]
+    from: Option<PathBuf>,
+    /// File with the password of --from; an empty one for an empty password [env: C8Y_PKI_FROM_PASSWORD]
+    #[arg(long, value_name = "FILE", requires = "from")]
+    from_password_file: Option<PathBuf>,
     /// Name of the entry; by default devicekeyentry for a key, servercertificate for a certificate
     #[arg(long, value_name = "NAME")]
     alias: Option<String>,
@@ -93,7 +103,11 @@ pub(crate) struct PutArgs {
     /// File with the store's password [env: C8Y_PKI_STORE_PASSWORD]
     #[arg(long, value_name = "FILE")]
     store_password_file: Option<PathBuf>,
-    /// File with the password of --key [env: C8Y_PKI_KEY_PASSWORD]
+    /// PKCS#12 without any password, as Java's own list of CAs: keys in it are not protected, and nothing shows
+    /// whether it was changed
+    #[arg(long, conflicts_with_all = ["store_password_file", "pbmac1", "entry_password_file"])]
+    no_password: bool,
+    /// File with the password of --key, or of the keys in --from where they have one of their own [env: C8Y_PKI_KEY_PASSWORD]
     #[arg(long, value_name = "FILE")]
     key_password_file: Option<PathBuf>,
     /// File with a password of its own for the key inside the store, JKS only
@@ -113,6 +127,9 @@ pub(crate) struct ShowArgs {
     /// File with the password of keys that have one of their own [env: C8Y_PKI_KEY_PASSWORD]
     #[arg(long, value_name = "FILE")]
     key_password_file: Option<PathBuf>,
+    /// Open it without any password, whatever the environment says, and ask for none
+    #[arg(long, conflicts_with = "store_password_file")]
+    no_password: bool,
 }
 
 /// Which of the presented certificates to save.
@@ -164,6 +181,20 @@ fn format_of(args: &PutArgs) -> Result<Format> {
     }
 }
 
+impl PutArgs {
+    /// Whether a store of that format has a password.
+    fn wants_password(&self, format: Format) -> Result<bool> {
+        match (format, self.no_password) {
+            (Format::Jks, true) => Err(Failure::usage(
+                "--no-password is for PKCS#12, and a JKS store always has a password",
+                "write PKCS#12: --format p12",
+            )),
+            (Format::Pem, _) | (_, true) => Ok(false),
+            (_, false) => Ok(true),
+        }
+    }
+}
+
 fn put(args: &PutArgs, create: bool, out: Output) -> Result {
     let source = store_password(args.store_password_file.as_ref());
     let in_file = |e| Error::from(e).in_file(args.file.display().to_string());
@@ -176,15 +207,22 @@ fn put(args: &PutArgs, create: bool, out: Output) -> Result {
                 "add to it with `c8y-pki store add`, or choose another name",
             ));
         }
-        let password = if format == Format::Pem { None } else { Some(source.new_one()?) };
+        let wants = args.wants_password(format)?;
+        let password = if wants { Some(source.new_one()?) } else { None };
         (Store::new(), format, password)
     } else {
         outlet::check_file(&args.file, "the store", "entries are added to a file")?;
         files::check_replaceable(&args.file)?;
         let bytes = files::read_small(&args.file)?;
         let format = store::detect(&bytes).map_err(in_file)?;
-        let password = if format == Format::Pem { None } else { Some(source.existing()?) };
-        let store = store::open(&bytes, password.as_ref(), None).map_err(in_file)?;
+        let wants = args.wants_password(format)?;
+        let password = if wants { Some(source.existing()?) } else { None };
+        let options = store::OpenOptions {
+            store_password: password.as_ref(),
+            key_password: None,
+            allow_unverified: args.no_password,
+        };
+        let store = store::open_with(&bytes, options).map_err(in_file)?;
         (store, format, password)
     };
     add_entries(args, &mut store, out)?;
@@ -192,6 +230,7 @@ fn put(args: &PutArgs, create: bool, out: Output) -> Result {
     let mut options = WriteOptions::new(password.as_ref(), OffsetDateTime::now_utc());
     options.key_password = entry_password.as_ref();
     options.pkcs12 = args.pkcs12.options();
+    options.unprotected = args.no_password;
     let bytes = store::write(&store, format, &options).map_err(in_file)?;
     if format == Format::Pkcs12 {
         // Nothing is written, or replaced, that only this program can open.
@@ -221,6 +260,9 @@ fn entry_password(args: &PutArgs) -> Result<Option<Password>> {
 }
 
 fn add_entries(args: &PutArgs, store: &mut Store, out: Output) -> Result<()> {
+    if let Some(path) = &args.from {
+        return from::add_all(path, args, store);
+    }
     if let Some(path) = &args.key {
         let what = format!("the key in {}", path.display());
         let source = password::of_key(args.key_password_file.as_ref(), &what);
@@ -269,7 +311,11 @@ fn show(args: &ShowArgs, out: Output) -> Result {
         store::open_with(&bytes, options)
     };
     let needs = |e: &StoreError| matches!(e, StoreError::PasswordNeeded { .. });
-    let store = password::opening(source, open, needs)?.map_err(in_file)?;
+    let opened = match args.no_password {
+        true => open(None),
+        false => password::opening(source, open, needs)?,
+    };
+    let store = opened.map_err(in_file)?;
     let format = if store::is_pkcs12(&bytes) { Format::Pkcs12 } else { format };
     out.result(&Listing::new(format, &store), listing)?;
     Ok(Outcome::Done)

@@ -188,7 +188,7 @@ fn look_for(
         e => Missing::Unknown(e.to_string()),
     };
     match pin {
-        Some(pin) => match TokenKey::open(uri, pin).map_err(judge)?.public_key().spki() {
+        Some(pin) => match opened(uri, pin, certificate).map_err(judge)?.public_key().spki() {
             own if own == certificate.spki => Ok(TokenKeyStanding::Good),
             _ => Err(Missing::Gone(format!("{uri} is not the key of its certificate"))),
         },
@@ -197,4 +197,13 @@ fn look_for(
         }
         None => Err(Missing::Unknown("its public key cannot be seen without the PIN".to_owned())),
     }
+}
+
+/// The key, whose public half may be in the certificate alone.
+fn opened(
+    uri: &KeyUri,
+    pin: &Password,
+    certificate: &Certificate,
+) -> std::result::Result<TokenKey, Pkcs11Error> {
+    TokenKey::open_for(uri, pin, certificate.public_key.as_ref().ok().as_slice())
 }

@@ -81,8 +81,13 @@ impl KeyPlace {
     }
 
     /// Opens it: with the file's password, or the token's PIN; through this module, if the file names
-    /// none.
-    pub(super) fn open(&self, secret: &Password, module: Option<&Path>) -> Result<CaKey> {
+    /// none. `own` is the public key of its certificate, which a token may not have.
+    pub(super) fn open(
+        &self,
+        secret: &Password,
+        module: Option<&Path>,
+        own: Option<&PublicKey>,
+    ) -> Result<CaKey> {
         match self {
             Self::File(path) => {
                 let bytes = files::read(path)?;
@@ -92,7 +97,8 @@ impl KeyPlace {
                 Ok(CaKey(Box::new(key)))
             }
             Self::Token { uri, path } => {
-                let key = TokenKey::open(&uri.clone().or_module(module), secret);
+                let key =
+                    TokenKey::open_for(&uri.clone().or_module(module), secret, own.as_slice());
                 let key =
                     key.map_err(|source| AuthorityError::KeyUri { path: path.clone(), source })?;
                 Ok(CaKey(Box::new(key)))

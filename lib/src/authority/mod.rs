@@ -99,12 +99,12 @@ impl Ca {
 
     /// Opens its key: with the password of its file, or the PIN of its token.
     pub fn unlock(&self, secret: &Password) -> Result<CaKey> {
-        self.key.open(secret, None)
+        self.unlock_through(secret, None)
     }
 
     /// The same, with the PKCS#11 module for a key in a token whose URI names none.
     pub fn unlock_through(&self, secret: &Password, module: Option<&Path>) -> Result<CaKey> {
-        self.key.open(secret, module)
+        self.key.open(secret, module, self.certificate().public_key.as_ref().ok())
     }
 }
 

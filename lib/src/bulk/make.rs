@@ -15,9 +15,10 @@ use crate::client_id::DeviceId;
 use crate::crypto::{PublicKey, random_password};
 use crate::files;
 use crate::issue::{IssueError, Template};
-use crate::key::PrivateKey;
 use crate::key::read::is_encrypted;
+use crate::key::{KeyError, PrivateKey};
 use crate::name::NameTemplate;
+use crate::read;
 use crate::registry::NewRecord;
 use crate::secret::{Password, SecretBytes};
 use crate::store::DEFAULT_ITERATIONS;
@@ -146,7 +147,9 @@ impl Maker<'_> {
         bytes: SecretBytes,
         password: Option<&Password>,
     ) -> Result<Option<SecretBytes>, BulkError> {
-        let (true, Some(password)) = (is_encrypted(bytes.expose()), password) else {
+        let is_protected = is_encrypted(bytes.expose()) || read::is_store(bytes.expose());
+        let password = password.filter(|password| !password.expose().is_empty());
+        let (true, Some(password)) = (is_protected, password) else {
             return Ok(None);
         };
         let blocks = bytes.expose().windows(11).filter(|w| w == b"-----BEGIN ").count();
@@ -173,8 +176,9 @@ impl Maker<'_> {
             DeviceKey::File { path, password } => {
                 let bytes = SecretBytes::new(files::read(path)?);
                 let at = |source| BulkError::KeyFile { path: path.clone(), source };
-                let key = PrivateKey::read(bytes.expose(), password.as_ref()).map_err(at)?;
-                key.public_key().check_fit(self.job.keys).map_err(|e| at(e.into()))?;
+                let key = read::key(bytes.expose(), password.as_ref()).map_err(at)?;
+                let unfit = |e| at(KeyError::from(e).into());
+                key.public_key().check_fit(self.job.keys).map_err(unfit)?;
                 let pem = self.kept_form(&key, bytes, password.as_ref())?;
                 Ok(Key::Here { key, pem, drawn: None })
             }

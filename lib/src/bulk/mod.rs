@@ -35,6 +35,7 @@ use crate::files::{FileError, GrowError, reason};
 use crate::issue::IssueError;
 use crate::key::KeyError;
 use crate::name::NameError;
+use crate::read::ReadError;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
 
@@ -219,7 +220,7 @@ pub enum BulkError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: KeyError,
+        source: ReadError,
     },
     /// A certificate in the registry that cannot be read.
     #[error("a certificate in the registry cannot be read: {0}")]

@@ -12,7 +12,8 @@ use crate::cert::spki_of;
 use crate::client_id::DeviceId;
 use crate::crypto::{CryptoError, KeyPolicy, PublicKey, WeakKey};
 use crate::files;
-use crate::key::{KeyError, PrivateKey};
+use crate::key::PrivateKey;
+use crate::read;
 use crate::registry::{Record, Registry};
 use crate::secret::Password;
 
@@ -146,8 +147,8 @@ fn own_key(
     let mut hint = NEW_KEY.to_owned();
     let mut read = || -> Result<PrivateKey, String> {
         let bytes = files::read(&path).map_err(|e| e.to_string())?;
-        let key = PrivateKey::read(&bytes, password).map_err(|e| {
-            if matches!(e, KeyError::NeedsPassword | KeyError::WrongPassword) {
+        let key = read::key(&bytes, password).map_err(|e| {
+            if e.is_about_password() {
                 hint = "give its password: --key-password-file FILE".to_owned();
             }
             format!("{}: {e}", path.display())

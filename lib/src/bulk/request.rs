@@ -27,6 +27,7 @@ use crate::client_id::DeviceId;
 use crate::crypto::KeyPolicy;
 use crate::csr::Request;
 use crate::files;
+use crate::read;
 
 /// The contents of a file with one request or several.
 #[derive(Debug, Clone)]
@@ -137,8 +138,8 @@ type Sentence = (String, Option<String>);
 /// The requests of a file, each with its name.
 fn open(file: &RequestFile) -> Vec<(String, Result<Request, Sentence>)> {
     let sentence = |e: crate::csr::CsrError| (e.to_string(), e.hint());
-    match Request::all_from_pem_or_der(&file.bytes) {
-        Err(e) => vec![(file.name.clone(), Err(sentence(e)))],
+    match read::requests(&file.bytes) {
+        Err(e) => vec![(file.name.clone(), Err((e.to_string(), e.hint())))],
         Ok(requests) => {
             let several = requests.len() > 1;
             let named = |(index, request): (usize, Result<Request, _>)| {

@@ -9,10 +9,11 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::cert::{CertError, Certificate};
+use crate::cert::Certificate;
 use crate::client_id::{ClientIdError, DeviceId};
 use crate::files::{self, FileError};
 use crate::key::{KeyError, PrivateKey};
+use crate::read::{self, ReadError};
 use crate::secret::{Password, SecretBytes};
 use crate::store::{self, DEVICE_KEY_ALIAS, EntryKind, Format, Store, StoreError};
 
@@ -58,7 +59,7 @@ pub enum CredentialError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: CertError,
+        source: ReadError,
     },
     /// A keystore or truststore.
     #[error("{}: {source}", path.display())]
@@ -279,7 +280,7 @@ fn from_pem(key: &Path, from: PathBuf, files: &Files<'_>) -> Result<Credentials,
     let octets = SecretBytes::new(files::read_small(key)?);
     let key = PrivateKey::read(octets.expose(), files.key_password)
         .map_err(|source| CredentialError::Key { path: key.to_owned(), source })?;
-    let chain = Certificate::all_from_pem_or_der(&files::read_small(&from)?)
+    let chain = read::certificates(&files::read_small(&from)?, None)
         .map_err(|source| CredentialError::Certificates { path: from.clone(), source })?;
     if chain.is_empty() {
         return Err(CredentialError::NoChain { path: from });
@@ -326,12 +327,15 @@ fn from_store(path: &Path, files: &Files<'_>) -> Result<Credentials, CredentialE
 }
 
 fn truststore(path: &Path, files: &Files<'_>) -> Result<Trusted, CredentialError> {
-    // A certificate in DER is no store, and what people have been given all the same.
-    let trusted = match Certificate::from_der(&files::read_small(path)?) {
-        Ok(only) => {
-            Trusted { from: path.to_owned(), certificates: vec![only], unseen_by_java: Vec::new() }
+    // Certificates in DER or PKCS#7 are no store, and what people have been given all the same.
+    let octets = files::read_small(path)?;
+    // Beside a key, they are its chain.
+    let bare = (!read::may_hold_key(&octets)).then(|| read::certificates(&octets, None).ok());
+    let trusted = match bare.flatten() {
+        Some(certificates) => {
+            Trusted { from: path.to_owned(), certificates, unseen_by_java: Vec::new() }
         }
-        Err(_) => {
+        None => {
             let (store, format) = open(path, files)?;
             trusted_entries(path, &store, format)
         }

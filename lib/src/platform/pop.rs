@@ -19,6 +19,7 @@ pub use super::code::{CodeError, MAX_CODE, VerificationCode};
 use super::request::segment;
 use super::trusted::{self, ROLE, TrustedCertificate};
 use super::{Body, Client, Method, PlatformError, Request};
+use crate::armor;
 use crate::cert::Certificate;
 use crate::crypto::{CryptoError, KeyAlgorithm, PublicKey};
 use crate::key::signer::Signer;
@@ -74,8 +75,10 @@ pub fn code_of(
 }
 
 /// A signature as base64 in one line, whatever came: base64 with line breaks, base64url, hex as
-/// `openssl dgst -hex` writes it, or the bytes themselves, as a token or `openssl dgst` gives them.
+/// `openssl dgst -hex` writes it, or the bytes themselves, as a token or `openssl dgst` gives them. Text
+/// may be in UTF-16, as Windows PowerShell writes it.
 pub fn signature(given: &[u8]) -> String {
+    let given = &*armor::ascii(given);
     let text: Vec<u8> = given.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
     let unpadded = || text.strip_suffix(b"==").or(text.strip_suffix(b"="));
     // Hex comes first: its digits are base64 too.

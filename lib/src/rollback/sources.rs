@@ -11,6 +11,7 @@ use crate::crl::Crl;
 use crate::crypto::{hex, sha256};
 use crate::files;
 use crate::manifest;
+use crate::read;
 use crate::registry::{Filter, Status, number_of, parse_serial};
 
 /// Where the mark of a tar archive stands, and what it is (POSIX ustar, GNU).
@@ -33,7 +34,7 @@ impl Sources<'_> {
             self.compare_manifest(path, &bytes, &signature, comparison)?;
             return Ok(None);
         }
-        let lists = Crl::all_from_pem_or_der(&bytes).map_err(|_| {
+        let lists = read::lists(&bytes).map_err(|_| {
             bad(path, "it is no revocation list, and has no signature beside it (.sig)")
         })?;
         for list in lists {

@@ -23,6 +23,7 @@ use crate::key::pkcs11::TokenKey;
 use crate::platform::crl::Switch;
 use crate::platform::standing::{ID_TYPE, Inquiry};
 use crate::platform::{Client, PlatformError};
+use crate::read;
 use crate::registration;
 use crate::secret::{ChosenPassword, Password};
 use crate::store::Pkcs12Options;
@@ -78,7 +79,7 @@ pub(super) fn read_or_create(path: &Path, create: bool) -> Result<Password, Roll
     }
     let bytes = files::read(path)?;
     Password::from_file(&bytes)
-        .ok_or_else(|| RolloutError::NoPassword(format!("{} (it is empty)", path.display())))
+        .map_err(|problem| RolloutError::NoPassword(format!("{} ({problem})", path.display())))
 }
 
 /// Takes a password for the keys of new CAs.
@@ -332,7 +333,7 @@ fn trusted(spec: &Spec, pki: &Pki) -> Result<Vec<Certificate>, RolloutError> {
     let mut trusted = Vec::new();
     for path in &spec.truststore.certificates {
         let bytes = files::read(path)?;
-        let certificates = Certificate::all_from_pem_or_der(&bytes)
+        let certificates = read::certificates(&bytes, None)
             .map_err(|e| RolloutError::Certificate { path: path.clone(), source: e })?;
         trusted.extend(certificates);
     }

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 
 use crate::authority::AuthorityError;
 use crate::bulk::BulkError;
-use crate::cert::{CertError, LongestChain};
+use crate::cert::LongestChain;
 use crate::crypto::CryptoError;
 use crate::files::FileError;
 use crate::key::pkcs11::Pkcs11Error;
@@ -30,6 +30,7 @@ use crate::platform::PlatformError;
 use crate::platform::register::results::ResultError;
 use crate::platform::trusted::TrustProblem;
 use crate::profile::ProfileError;
+use crate::read::ReadError;
 use crate::registration::RegistrationError;
 use crate::registry::RegistryError;
 use crate::secret::WeakPassword;
@@ -140,7 +141,7 @@ pub enum RolloutError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: CertError,
+        source: ReadError,
     },
     /// The registration CSV has something that the platform refuses.
     #[error("the platform would not take {file} line {line}: {problem}")]

@@ -3,6 +3,7 @@
 use super::Format;
 use crate::cert::CertError;
 use crate::crypto::CryptoError;
+use crate::key::KeyError;
 
 /// What can go wrong with a keystore or truststore. `Display` says what and the rule; what to do
 /// is in [`StoreError::hint`]. No variant holds a password or a key.
@@ -115,6 +116,14 @@ pub enum StoreError {
         /// What is wrong with it.
         source: CertError,
     },
+    /// A key in the store cannot be read.
+    #[error("a key in the {format} store cannot be read: {source}")]
+    Key {
+        /// Its format.
+        format: Format,
+        /// What is wrong with it.
+        source: KeyError,
+    },
     /// An alias that the formats cannot hold.
     #[error("the alias {alias:?} is refused: {rule}")]
     Alias {
@@ -220,13 +229,11 @@ impl StoreError {
             Self::Unrecognised { .. } => {
                 "PKCS#12 starts with 30, JKS with feedfeed, PEM with -----BEGIN"
             }
-            Self::Unsupported { format: Format::Pem, .. } => {
-                "a PEM store holds a key as BEGIN PRIVATE KEY: PKCS#8, not encrypted"
-            }
             Self::Unsupported { format: Format::Pkcs12, .. } => {
                 "write it again with the tool that made it, with PBES2 and a MAC of SHA-256"
             }
             Self::Certificate { source, .. } => return source.hint(),
+            Self::Key { source, .. } => return source.hint(),
             Self::PasswordCharset { .. } => "use letters, digits and signs of ASCII",
             Self::Crypto(e) => return e.hint(),
             _ => return None,

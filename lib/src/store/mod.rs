@@ -57,6 +57,7 @@ pub use listing::{ListedCertificate, ListedEntry, Listing};
 pub use model::{Entry, EntryKind, Store};
 pub use pkcs12::{Compat, DEFAULT_ITERATIONS, Derived, MAX_ITERATIONS, Pkcs12Options, confirm};
 
+use crate::armor;
 use crate::crypto::{CryptoError, fill_random};
 use crate::secret::Password;
 
@@ -93,6 +94,7 @@ impl fmt::Display for Format {
 /// Errors: [`StoreError::Empty`], [`StoreError::Jceks`], [`StoreError::Foreign`],
 /// [`StoreError::Unrecognised`].
 pub fn detect(bytes: &[u8]) -> Result<Format, StoreError> {
+    let bytes = &*armor::plain(bytes);
     const JCEKS_MAGIC: [u8; 4] = [0xce; 4];
     const SEQUENCE: u8 = 0x30;
     if bytes.is_empty() {
@@ -165,7 +167,7 @@ pub fn open_with(bytes: &[u8], options: OpenOptions<'_>) -> Result<Store, StoreE
         // certtool writes PKCS#12 as PEM unless told otherwise.
         Format::Pem => match pem::enclosed_pkcs12(bytes) {
             Some(bytes) => pkcs12::open(&bytes, options),
-            None => pem::open(bytes),
+            None => pem::open(bytes, options),
         },
     }
 }
@@ -175,6 +177,9 @@ pub fn open_with(bytes: &[u8], options: OpenOptions<'_>) -> Result<Store, StoreE
 pub struct WriteOptions<'a> {
     /// The store's password: printable ASCII, not empty. PEM takes none.
     pub store_password: Option<&'a Password>,
+    /// Whether PKCS#12 is written without any password: nothing is encrypted, and there is no MAC, as in the
+    /// `cacerts` of Java since 18. Whoever can read the file has the keys in it.
+    pub unprotected: bool,
     /// The password of the keys, if it is to differ: JKS only.
     pub key_password: Option<&'a Password>,
     /// The date that JKS gives to entries without one: usually now.
@@ -189,7 +194,8 @@ impl<'a> WriteOptions<'a> {
     /// One password for store and keys, and the defaults of [`Pkcs12Options`].
     pub fn new(store_password: Option<&'a Password>, modified: OffsetDateTime) -> Self {
         let pkcs12 = Pkcs12Options::default();
-        Self { store_password, key_password: None, modified, pkcs12, derived: None }
+        let (unprotected, key_password, derived) = (false, None, None);
+        Self { store_password, unprotected, key_password, modified, pkcs12, derived }
     }
 
     /// The password, fit for Java.

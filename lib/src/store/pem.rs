@@ -1,13 +1,16 @@
 //! A store as PEM text (RFC 7468): one unencrypted key with its chain, or certificates to trust.
 //!
-//! Refused: encrypted and pre-PKCS#8 keys (the module `key` reads those), and on writing more than
-//! one key, or keys and trusted certificates together: a text could not tell which belongs where.
+//! Keys are read in every form that the module `key` reads, encrypted ones with the password of the keys or
+//! of the store. Refused on writing: more than one key, or keys and trusted certificates together: a text could
+//! not tell which belongs where.
 
 use super::link::{FoundCertificate, FoundKey, link};
 use super::{
-    DEVICE_KEY_ALIAS, EntryKind, Format, SERVER_CERTIFICATE_ALIAS, Store, StoreError, WriteOptions,
+    DEVICE_KEY_ALIAS, EntryKind, Format, OpenOptions, SERVER_CERTIFICATE_ALIAS, Store, StoreError,
+    WriteOptions,
 };
 use crate::cert::{Certificate, pem_blocks, pem_text, without_trust};
+use crate::key::{KeyError, PrivateKey};
 use crate::secret::SecretBytes;
 
 /// The PKCS#12 file in a text that holds one, under the label of GnuTLS.
@@ -17,7 +20,7 @@ pub(super) fn enclosed_pkcs12(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Reads a text. PEM has no aliases: keys and certificates get those of the platform's recipe.
-pub(super) fn open(bytes: &[u8]) -> Result<Store, StoreError> {
+pub(super) fn open(bytes: &[u8], options: OpenOptions<'_>) -> Result<Store, StoreError> {
     let blocks = pem_blocks(bytes).map_err(damaged)?;
     let (mut keys, mut certificates) = (Vec::new(), Vec::new());
     for block in blocks {
@@ -37,10 +40,11 @@ pub(super) fn open(bytes: &[u8]) -> Result<Store, StoreError> {
                     certificate,
                 });
             }
-            tag if tag.ends_with("PRIVATE KEY") => {
-                let what = format!("a block BEGIN {tag}");
-                return Err(StoreError::Unsupported { format: Format::Pem, what });
-            }
+            tag if tag.ends_with("PRIVATE KEY") => keys.push(FoundKey {
+                alias: Some(DEVICE_KEY_ALIAS.to_owned()),
+                local_key_id: None,
+                pkcs8: other_key(&block, options)?,
+            }),
             _ => {}
         }
     }
@@ -48,6 +52,17 @@ pub(super) fn open(bytes: &[u8]) -> Result<Store, StoreError> {
         return Err(damaged("it has neither BEGIN PRIVATE KEY nor BEGIN CERTIFICATE".to_owned()));
     }
     Ok(link(keys, &certificates).finish())
+}
+
+/// A key that is encrypted, or of the forms before PKCS#8.
+fn other_key(block: &pem::Pem, options: OpenOptions<'_>) -> Result<SecretBytes, StoreError> {
+    let text = zeroize::Zeroizing::new(pem::encode(block));
+    let password = options.key_password.or(options.store_password);
+    let key = PrivateKey::read(text.as_bytes(), password).map_err(|e| match e {
+        KeyError::NeedsPassword => StoreError::PasswordNeeded { format: Format::Pem },
+        source => StoreError::Key { format: Format::Pem, source },
+    })?;
+    Ok(key.pkcs8().clone())
 }
 
 /// Writes a text: the key, then its chain, leaf first; or the trusted certificates in their order.

@@ -1,169 +1,7 @@
-//! Certificates, keys and stores in whatever they come: the cases of public reports, and the kinds that
-//! they are instances of.
-
-use std::path::{Path, PathBuf};
+//! Certificates, keys and stores in whatever they come.
 
 use c8y_pki_tests::cli::{CA_PW, Cli, PASSWORD};
-use c8y_pki_tests::tool;
-
-/// The folder of a case: where `C8Y_PKI_CASES` says, else beside the repository.
-fn case(name: &str) -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/cases");
-    let cases = std::env::var_os("C8Y_PKI_CASES").map_or(beside, PathBuf::from);
-    let folder = cases.join(name);
-    if !folder.is_dir() {
-        eprintln!("left out: {name} is not in the folder of cases (C8Y_PKI_CASES)");
-        return None;
-    }
-    Some(folder)
-}
-
-/// A command line beside the files of a case, and the password `changeit` in the file `it`.
-pub(crate) fn beside(name: &str) -> Option<Cli> {
-    let folder = case(name)?;
-    let cli = Cli::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap();
-        std::fs::copy(&path, cli.path(name)).unwrap();
-    }
-    cli.write("it", "changeit\n");
-    Some(cli)
-}
-
-#[test]
-fn case_14_text_in_latin_1_around_pem() {
-    let Some(cli) = beside("14-latin1-bag-attributes") else { return };
-    let shown = cli.ok("cert show bag.pem");
-    assert!(shown.contains("CN="), "{shown}");
-    let shown = cli.ok("store show bag.pem");
-    assert!(shown.contains("private key"), "{shown}");
-    cli.ok("key show bag.pem");
-}
-
-#[test]
-fn case_16_pkcs7_is_a_source_of_certificates() {
-    let Some(cli) = beside("16-p7b-pem") else { return };
-    let chain = cli.ok("cert chain a.p7b");
-    assert_eq!(chain.matches("BEGIN CERTIFICATE").count(), 2, "{chain}");
-    cli.ok("cert verify --trust root.pem a.p7b");
-    cli.ok("cert verify --trust a.p7b a.p7b");
-    cli.write("pw2", "Marker-Secret-0815");
-    cli.ok("ca add old --import a.p7b --key root.key --ca-password-file pw2");
-    // The same under the label of a certificate.
-    let text = String::from_utf8(cli.read("a.p7b")).unwrap();
-    cli.write("label.pem", text.replace("PKCS7", "CERTIFICATE"));
-    cli.ok("cert verify --trust root.pem label.pem");
-    cli.ok("cert show label.pem");
-}
-
-#[test]
-fn case_18_a_byte_order_mark_is_no_part_of_a_code() {
-    let Some(cli) = beside("18-code-bom") else { return };
-    cli.ok("key new --type rsa-2048 --plain --out ca.key");
-    let plain = cli.ok("pop sign plain.txt --key ca.key");
-    assert_eq!(cli.ok("pop sign bom.txt --key ca.key"), plain);
-    for (text, word) in
-        [(&b"\"Abc123\""[..], "quotes"), (b"{\"code\":1}", "JSON"), (b"A\0b\0", "UTF-16")]
-    {
-        cli.write("odd.txt", text);
-        let said = cli.fails(2, "pop sign odd.txt --key ca.key");
-        assert!(said.contains(word), "{said}");
-    }
-}
-
-#[test]
-fn case_24_a_request_in_utf_16() {
-    let Some(cli) = beside("24-utf16-csr") else { return };
-    let shown = cli.ok("cert show req.csr");
-    assert!(shown.contains("equest"), "{shown}");
-}
-
-#[test]
-fn case_26_a_byte_order_mark_is_no_part_of_a_password() {
-    let Some(cli) = beside("26-password-file-bom") else { return };
-    cli.ok("store show base.p12 --store-password-file pw-bom");
-    cli.ok("ca init --subject CN=Root --ca-password-file pw-bom --weak-password");
-    cli.ok("key show pki/ca/root/key.pem --password-file it");
-}
-
-#[test]
-fn case_28_a_line_end_behind_a_store_and_a_certificate() {
-    let Some(cli) = beside("28-trailing-newline-p12-cert") else { return };
-    cli.ok("store show 20-trailing.p12 --store-password-file it");
-    let shown = cli.ok("cert show der_trailing.der");
-    assert!(shown.contains("CN="), "{shown}");
-    // The certificate of its issuer is not there.
-    let chain = cli.run("cert chain der_trailing.der").expect(1).stdout;
-    assert_eq!(chain.matches("BEGIN CERTIFICATE").count(), 1, "{chain}");
-}
-
-#[test]
-fn case_30_a_trusted_certificate() {
-    let Some(cli) = beside("30-trusted-certificate-aux") else { return };
-    cli.ok("cert show aux.pem");
-    cli.ok("cert verify --trust auxroot.pem dev.pem");
-}
-
-#[test]
-fn case_31_bcfks_is_named() {
-    let Some(cli) = beside("31-bcfks") else { return };
-    for command in ["store show", "cert show", "cert chain", "key show"] {
-        let said = cli.fails(2, &format!("{command} 05.bcfks"));
-        assert!(
-            said.contains("BCFKS") && said.contains("-srcstoretype BCFKS"),
-            "{command}: {said}"
-        );
-    }
-}
-
-#[test]
-fn cases_33_and_34_pem_with_its_line_ends_written_out() {
-    if let Some(cli) = beside("33-json-escaped-pem") {
-        cli.ok("cert show vault.json");
-        cli.ok("cert chain vault.json");
-    }
-    if let Some(cli) = beside("34-c-array-pem") {
-        for file in ["carray.h", "escaped.pem"] {
-            cli.ok(&format!("cert show {file}"));
-            // The certificate of its issuer is not there.
-            let chain = cli.run(&format!("cert chain {file}")).expect(1).stdout;
-            assert_eq!(chain.matches("BEGIN CERTIFICATE").count(), 1, "{chain}");
-        }
-    }
-}
-
-#[test]
-fn case_35_pbes1_with_rc2_is_read() {
-    let Some(cli) = beside("35-pbes1-rc2") else { return };
-    cli.ok("key show 04-PBE-MD5-RC2-64.pem --password-file it");
-    cli.write("wrong", "guess");
-    let said = cli.fails(2, "key show 04-PBE-MD5-RC2-64.pem --password-file wrong");
-    assert!(said.contains("the password does not open the private key"), "{said}");
-}
-
-#[test]
-fn case_36_camellia_and_aria_are_named() {
-    let Some(cli) = beside("36-pbes2-camellia-aria") else { return };
-    for (file, name) in
-        [("06-v2-aria256.pem", "ARIA-256"), ("06-v2-camellia256.pem", "Camellia-256")]
-    {
-        let said = cli.fails(2, &format!("key show {file} --password-file it"));
-        assert!(said.contains(&format!("PBES2 with {name}")), "{said}");
-        assert!(said.contains("-v2 aes-256-cbc"), "{said}");
-    }
-}
-
-#[test]
-fn case_41_ml_dsa_is_named() {
-    let Some(cli) = beside("41-mldsa") else { return };
-    let shown = cli.ok("cert show req.csr");
-    assert!(shown.contains("ML-DSA-44"), "{shown}");
-    let shown = cli.ok("cert show root.pem");
-    assert_eq!(shown.matches("ML-DSA-65").count(), 2, "{shown}");
-    let said = cli.run("cert verify --trust root.pem d.pem").expect(1).stdout;
-    assert!(said.contains("ML-DSA-65"), "{said}");
-}
+use c8y_pki_tests::{python_with, tool};
 
 #[test]
 fn a_store_is_a_source_of_certificates_and_keys() {
@@ -256,4 +94,174 @@ fn foreign_formats_are_named_with_the_command_that_converts_them() {
             assert!(said.contains(name) && said.contains(command), "{verb} {file}: {said}");
         }
     }
+}
+
+const OPEN_WITHOUT: &str = "\
+import sys
+from cryptography.hazmat.primitives.serialization import pkcs12
+p12 = pkcs12.load_pkcs12(open(sys.argv[1], 'rb').read(), None)
+assert p12.key.public_key() == p12.cert.certificate.public_key()
+";
+
+/// No password at all: neither encryption nor MAC. OpenSSL, Python and Java are the judges.
+#[test]
+fn a_store_without_any_password_is_written_and_read() {
+    let cli = Cli::with_cas();
+    cli.ok(&format!("device issue d --ca line --out out {CA_PW}"));
+    let variable = [("C8Y_PKI_STORE_PASSWORD", PASSWORD)];
+    let create = "store create n.p12 --key out/d/key.pem --cert out/d/chain.pem --no-password";
+    // What the environment says is for other stores.
+    cli.run_with(create, &variable, b"").expect(0);
+    cli.ok("store create t.p12 --trusted pki/ca/root/cert.pem --no-password");
+    cli.ok("store add t.p12 --trusted pki/ca/line/cert.pem --alias line --no-password");
+    for given in ["", "--no-password"] {
+        let shown = cli.ok(&format!("store show n.p12 {given}"));
+        assert!(shown.contains("private key"), "{shown}");
+        assert_eq!(
+            cli.run(&format!("store show t.p12 {given} --json")).expect(0).json()["entries"]
+                .as_array()
+                .unwrap()
+                .len(),
+            2
+        );
+    }
+    cli.run_with("store show n.p12 --no-password", &variable, b"").expect(0);
+    let said = cli.fails(2, "store create n.jks --trusted pki/ca/root/cert.pem --no-password");
+    assert!(
+        said.contains("a JKS store always has a password") && said.contains("--format p12"),
+        "{said}"
+    );
+    // One with a password is not added to without it.
+    cli.ok("store create p.p12 --trusted pki/ca/root/cert.pem --store-password-file pw");
+    let before = cli.read("p.p12");
+    let said =
+        cli.fails(2, "store add p.p12 --trusted pki/ca/line/cert.pem --alias l --no-password");
+    assert!(said.contains("needs a password"), "{said}");
+    assert_eq!(cli.read("p.p12"), before);
+    if let Some(openssl) = tool("openssl") {
+        let text = openssl.run(&[
+            "pkcs12",
+            "-in",
+            &cli.arg("n.p12"),
+            "-nodes",
+            "-nomacver",
+            "-passin",
+            "pass:",
+        ]);
+        assert_eq!(text.matches("BEGIN CERTIFICATE").count(), 3, "{text}");
+        assert_eq!(text.matches("BEGIN PRIVATE KEY").count(), 1, "{text}");
+    }
+    if let Some(python) = python_with("cryptography") {
+        python.run(&["-c", OPEN_WITHOUT, &cli.arg("n.p12")]);
+    }
+    if let Some(keytool) = tool("keytool") {
+        // Java asks for no password where there is none to check.
+        let list = keytool.output(&["-list", "-keystore", &cli.arg("t.p12"), "-storepass", ""]);
+        let list = String::from_utf8_lossy(&list.stdout).into_owned();
+        assert!(list.contains("Your keystore contains 2 entries"), "{list}");
+        assert!(list.contains("trustedCertEntry"), "{list}");
+    }
+}
+
+/// All entries come along with their names, whatever the store; keytool says what is in them.
+#[test]
+fn a_store_is_made_from_another() {
+    let cli = Cli::with_cas();
+    cli.ok(&format!("device issue d --ca line --out out {CA_PW}"));
+    cli.write("pw2", "Marker-Secret-0815");
+    let parts = "--key out/d/key.pem --cert out/d/chain.pem --store-password-file pw2";
+    for old in ["old.p12", "old.jks"] {
+        cli.ok(&format!("store create {old} {parts} --alias Dev-1"));
+        cli.ok(&format!(
+            "store add {old} --trusted pki/ca/root/cert.pem --alias edge --store-password-file pw2"
+        ));
+        for new in ["p12", "jks"] {
+            let new = format!("{old}.{new}");
+            let said =
+                cli.fails(2, &format!("store create {new} --from {old} --store-password-file pw"));
+            assert!(
+                said.contains("give --from-password-file FILE, or set C8Y_PKI_FROM_PASSWORD"),
+                "{said}"
+            );
+            cli.ok(&format!(
+                "store create {new} --from {old} --from-password-file pw2 --store-password-file pw"
+            ));
+            let shown = cli
+                .run(&format!("store show {new} --store-password-file pw --json"))
+                .expect(0)
+                .json();
+            let old = cli
+                .run(&format!("store show {old} --store-password-file pw2 --json"))
+                .expect(0)
+                .json();
+            let fingerprints = |json: &serde_json::Value| {
+                let all = json["entries"].as_array().unwrap().iter();
+                all.map(|e| {
+                    (e["alias"].as_str().unwrap().to_lowercase(), e["certificates"].to_string())
+                })
+                .collect::<std::collections::BTreeSet<_>>()
+            };
+            assert_eq!(fingerprints(&shown), fingerprints(&old));
+            if let Some(keytool) = tool("keytool") {
+                let list =
+                    keytool.run(&["-list", "-keystore", &cli.arg(&new), "-storepass", PASSWORD]);
+                assert!(list.contains("Your keystore contains 2 entries"), "{list}");
+                assert!(
+                    list.contains("PrivateKeyEntry") && list.contains("trustedCertEntry"),
+                    "{list}"
+                );
+            }
+        }
+    }
+    // A name that is taken.
+    cli.ok("store create more.p12 --trusted pki/ca/line/cert.pem --alias edge --store-password-file pw");
+    let before = cli.read("more.p12");
+    let said = cli.fails(
+        2,
+        "store add more.p12 --from old.jks --from-password-file pw2 --store-password-file pw",
+    );
+    assert!(said.contains("is taken by the entry"), "{said}");
+    assert_eq!(cli.read("more.p12"), before);
+    let said = cli.fails(2, "store create x.p12 --from pw --store-password-file pw");
+    assert!(said.contains("there is no certificate"), "{said}");
+    // A key of the forms before PKCS#8, encrypted, beside its chain.
+    let Some(openssl) = tool("openssl") else { return };
+    let (key, old) = (cli.arg("out/d/key.pem"), cli.arg("old.key"));
+    openssl.run(&["ec", "-in", &key, "-aes128", "-passout", "pass:changeit", "-out", &old]);
+    cli.write("it", "changeit");
+    cli.write("old.pem", cli.text("old.key") + &cli.text("out/d/chain.pem"));
+    cli.ok("store create y.p12 --from old.pem --key-password-file it --store-password-file pw");
+    let shown = cli.ok("store show old.pem --key-password-file it");
+    assert!(shown.contains("private key"), "{shown}");
+    let said = cli.fails(2, "store show old.pem --key-password-file pw");
+    assert!(said.contains("does not open the private key"), "{said}");
+}
+
+#[test]
+fn password_files_of_windows_are_named() {
+    let cli = Cli::with_cas();
+    cli.ok("store create t.p12 --trusted pki/ca/root/cert.pem --store-password-file pw");
+    let wide = |order: fn(u16) -> [u8; 2], mark: &str| -> Vec<u8> {
+        format!("{mark}{PASSWORD}\r\n").encode_utf16().flat_map(order).collect()
+    };
+    for bytes in [
+        wide(u16::to_le_bytes, "\u{feff}"),
+        wide(u16::to_be_bytes, "\u{feff}"),
+        wide(u16::to_le_bytes, ""),
+    ] {
+        cli.write("wide", bytes);
+        for line in [
+            "store show t.p12 --store-password-file wide",
+            "key show pki/ca/root/key.pem --password-file wide",
+            "device issue w --ca line --out out --ca-password-file wide",
+            "key new --type ec-p256 --out new.key --password-file wide",
+        ] {
+            let said = cli.fails(2, line);
+            assert!(said.contains("it is text in UTF-16"), "{line}: {said}");
+            assert!(said.contains("Set-Content -Encoding ascii"), "{line}: {said}");
+        }
+    }
+    cli.write("latin", b"p\xe4ss-word-0815\n");
+    let said = cli.fails(2, "store show t.p12 --store-password-file latin");
+    assert!(said.contains("its first line is not UTF-8"), "{said}");
 }

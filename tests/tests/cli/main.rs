@@ -2,12 +2,14 @@
 //! all of them share.
 
 mod ca;
+mod cases;
 mod cert;
 mod check;
 mod clock;
 mod containers;
 mod device;
 mod environment;
+mod forms;
 mod judgement;
 mod keys;
 mod large;

@@ -26,6 +26,7 @@ const READ: &[&str] = &[
     "--csr",
     "--entry-password-file",
     "--from",
+    "--from-password-file",
     "--import",
     "--untrusted",
     "--key",
@@ -112,7 +113,7 @@ const NO_PATHS: &[&str] = &[
 ];
 
 /// Every option and argument with a path, from the command reference, which is made from the definitions.
-fn paths_of_definitions() -> BTreeSet<String> {
+pub(crate) fn paths_of_definitions() -> BTreeSet<String> {
     let reference = Cli::new().ok("reference");
     let mut found = BTreeSet::new();
     for section in reference.split("\n## c8y-pki").skip(1) {

@@ -3,8 +3,6 @@
 use c8y_pki_tests::cli::{CA_PW, Cli};
 use c8y_pki_tests::python_with;
 
-use crate::containers::beside;
-
 fn issue(list: &str) -> String {
     format!("device issue --from {list} --ca line --out out {CA_PW}")
 }
@@ -17,22 +15,6 @@ fn refused(cli: &Cli, line: &str) -> String {
 /// What was issued, sorted.
 fn issued(cli: &Cli) -> Vec<String> {
     cli.names("out").into_iter().filter(|name| !name.starts_with('.')).collect()
-}
-
-#[test]
-fn case_22_numbers_that_excel_has_rounded() {
-    let Some(cli) = beside("22-excel-scientific") else { return };
-    let rounded = "is a number that a spreadsheet has rounded";
-    for said in [
-        refused(&cli, "registration create --from list.csv"),
-        cli.run("registration check list.csv").expect(1).stdout,
-    ] {
-        assert_eq!(said.matches(rounded).count(), 2, "{said}");
-        assert!(said.contains("\"8.96529E+19\"") && said.contains("\"1,23457E+12\""), "{said}");
-        assert!(said.contains("its digits are lost in the file"), "{said}");
-        assert!(said.contains("format the column as text"), "{said}");
-        assert!(!said.contains("8.96529E_19"), "{said}");
-    }
 }
 
 #[test]

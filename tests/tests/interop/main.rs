@@ -3,6 +3,7 @@
 mod chains;
 mod enrolment;
 mod keys;
+mod mutations;
 mod outputs;
 mod pkcs12;
 mod pkilint;

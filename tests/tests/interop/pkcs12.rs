@@ -377,3 +377,102 @@ fn compare(file: &Path, password: &str, text: &str) -> Result<(), String> {
         _ => Ok(()),
     }
 }
+
+/// What Python's cryptography opens of a folder: a line of JSON each, with the password that opens it, the
+/// SHA-256 of its certificates, and the public key.
+const BY_PYTHON: &str = r#"
+import hashlib, json, os, sys, warnings
+from cryptography.hazmat.primitives import serialization as s
+from cryptography.hazmat.primitives.serialization import pkcs12
+warnings.simplefilter("ignore")
+folder, passwords = sys.argv[1], json.loads(sys.argv[2])
+if folder == "vectors":
+    import cryptography_vectors
+    folder = os.path.dirname(cryptography_vectors.__file__)
+for root, _, names in sorted(os.walk(folder)):
+    for name in sorted(n for n in names if n.lower().endswith((".p12", ".pfx"))):
+        path = os.path.join(root, name)
+        data = open(path, "rb").read()
+        for password in passwords + [None]:
+            try:
+                p12 = pkcs12.load_pkcs12(data, None if password is None else password.encode())
+            except Exception:
+                continue
+            found = ([p12.cert] if p12.cert else []) + p12.additional_certs
+            der = lambda c: c.certificate.public_bytes(s.Encoding.DER)
+            key = p12.key and p12.key.public_key().public_bytes(
+                s.Encoding.DER, s.PublicFormat.SubjectPublicKeyInfo).hex()
+            print(json.dumps({"file": path, "password": password, "key": key,
+                "certificates": sorted(hashlib.sha256(der(c)).hexdigest() for c in found)}))
+            break
+        else:
+            print(json.dumps({"file": path, "password": None, "closed": True}))
+"#;
+
+/// Every PKCS#12 file of the test suite of Python's cryptography, PKITS among it: all that it opens opens here,
+/// and holds the same.
+#[test]
+fn the_test_suite_of_python_opens() {
+    let Some(python) = python_with("cryptography_vectors") else { return };
+    let passwords = serde_json::to_string(&PASSWORDS).unwrap();
+    let said = python.run(&["-c", BY_PYTHON, "vectors", &passwords]);
+    let (mut theirs, mut closed, mut failed) = (0, 0, Vec::new());
+    for line in said.lines() {
+        let found: serde_json::Value = serde_json::from_str(line).unwrap();
+        if found["closed"] == true {
+            closed += 1;
+            continue;
+        }
+        theirs += 1;
+        if let Err(problem) = as_python(&found) {
+            failed.push(format!("{}: {problem}", found["file"]));
+        }
+    }
+    eprintln!("{theirs} files open in Python, {closed} do not, {} of them not here", failed.len());
+    assert!(theirs > 400, "only {theirs} files were found");
+    assert!(failed.is_empty(), "{} fail:\n{}", failed.len(), failed.join("\n"));
+}
+
+fn as_python(found: &serde_json::Value) -> Result<(), String> {
+    let password = found["password"].as_str().map(Password::new);
+    let options = OpenOptions {
+        store_password: password.as_ref(),
+        key_password: None,
+        allow_unverified: true,
+    };
+    let bytes = fs::read(found["file"].as_str().unwrap()).unwrap();
+    let store = open_with(&bytes, options).map_err(|e| e.to_string())?;
+    let (mut certificates, mut keys) = (BTreeSet::new(), Vec::new());
+    for entry in &store.entries {
+        match &entry.kind {
+            EntryKind::Key { pkcs8, chain } => {
+                keys.push(pkcs8);
+                certificates.extend(chain.iter().map(Certificate::fingerprint_sha256));
+            }
+            EntryKind::Trusted { certificate, .. } => {
+                certificates.insert(certificate.fingerprint_sha256());
+            }
+            _ => {}
+        }
+    }
+    let theirs: BTreeSet<String> =
+        serde_json::from_value(found["certificates"].clone()).map_err(|e| e.to_string())?;
+    if certificates != theirs {
+        return Err(format!("{} certificates in place of {}", certificates.len(), theirs.len()));
+    }
+    match (found["key"].as_str(), keys.first()) {
+        (None, None) => Ok(()),
+        (Some(theirs), Some(ours)) => match PrivateKey::from_pkcs8(ours.expose()) {
+            Ok(key) if hex(key.public_key().spki()) != theirs => Err("another key".to_owned()),
+            // Of an algorithm that is not loaded: that there is one has been seen.
+            _ => Ok(()),
+        },
+        (theirs, ours) => {
+            Err(format!("a key: {} in place of {}", ours.is_some(), theirs.is_some()))
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -45,6 +45,7 @@ Examples:
 Examples:
   c8y-pki ca add line-7 --parent root --subject \"CN=Line 7,O=Example GmbH,C=DE\"
   c8y-pki ca add old --import caCert.pem --key caKey.pem --key-password-file pw
+  c8y-pki ca add line --import line.p12 --key-password-file p12.pw --ca-password-file pw
   c8y-pki ca add hsm --import caCert.pem --key \"pkcs11:token=Factory;object=old-ca\"")]
     Add(AddArgs),
     /// List the CAs as a tree
@@ -130,13 +131,14 @@ pub(crate) struct AddArgs {
     #[arg(long, value_name = "FILE")]
     parent_password_file: Option<PathBuf>,
     /// Take in a CA made elsewhere: files with its certificate and those above it
-    #[arg(long, value_name = "FILE", num_args = 1.., requires = "key", conflicts_with_all = ["parent", "clamp", "days", "path_length", "key_type", "token", "existing_key"])]
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["parent", "clamp", "days", "path_length", "key_type", "token", "existing_key"])]
     import: Vec<PathBuf>,
     /// Take in a CA whose RSA key has the public exponent 3, as those of old recipes have; refused otherwise,
     /// as is every exponent below 65537
     #[arg(long)]
     allow_exponent_3: bool,
-    /// The private key of the CA to take in, in a file or a token (pkcs11:…), where it stays
+    /// The private key of the CA to take in, in a file or a token (pkcs11:…), where it stays; by default the one
+    /// in the file of --import, which may be PKCS#12, JKS or PEM
     #[arg(long, value_name = "FILE|URI", requires = "import")]
     key: Option<PathBuf>,
     /// File with the password of --key, or the PIN of its token

@@ -10,6 +10,7 @@ use c8y_pki::bulk::renew::{self, RenewedKey};
 use c8y_pki::csr::Request;
 use c8y_pki::files;
 use c8y_pki::name::Name;
+use c8y_pki::read;
 use c8y_pki::registry::{Filter, Record, Role, Status};
 use clap::Args;
 use time::OffsetDateTime;
@@ -134,15 +135,16 @@ fn wanted(
 }
 
 fn request(path: &Path) -> Result<Request> {
-    let at = |e: c8y_pki::csr::CsrError| Error::from(e).in_file(path.display().to_string());
-    let mut all = Request::all_from_pem_or_der(&files::read_small(path)?).map_err(at)?;
+    let file = path.display().to_string();
+    let mut all = read::requests(&files::read_small(path)?)
+        .map_err(|e| Error::from(e).in_file(file.clone()))?;
     if all.len() != 1 {
         return Err(Failure::usage(
             format!("{} holds {} requests", path.display(), all.len()),
             "give the file of one",
         ));
     }
-    Ok(all.remove(0).map_err(at)?)
+    Ok(all.remove(0).map_err(|e| Error::from(e).in_file(file))?)
 }
 
 /// The CA that renews: as asked, or the one that issued all of them. None if there are none.

@@ -211,7 +211,7 @@ fn check_own(path: &Path) -> Result<()> {
     outlet::check_secret(path)?;
     let is_own = |octets: Vec<u8>| {
         octets.is_empty()
-            || Password::from_file(&octets).is_some_and(|token| Token::parse(&token).is_ok())
+            || Password::from_file(&octets).is_ok_and(|token| Token::parse(&token).is_ok())
     };
     if !outlet::stands(path)? || is_own(files::read(path)?) {
         return Ok(());

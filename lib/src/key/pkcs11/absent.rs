@@ -19,6 +19,11 @@ impl TokenKey {
     }
 
     /// [`Pkcs11Error::NotBuiltIn`].
+    pub fn open_for(_: &KeyUri, _: &Password, _: &[&PublicKey]) -> Result<Self, Pkcs11Error> {
+        Err(Pkcs11Error::NotBuiltIn)
+    }
+
+    /// [`Pkcs11Error::NotBuiltIn`].
     pub fn check_new(_: &KeyUri, _: KeyType, _: &Password) -> Result<(), Pkcs11Error> {
         Err(Pkcs11Error::NotBuiltIn)
     }

@@ -84,7 +84,7 @@ impl TokenKey {
             )) => return Err(unknown),
             other => other.map_err(token.failed("making a key"))?,
         };
-        Self::of(token, session, key, uri)
+        Self::of(token, session, key, uri, &[])
     }
 }
 

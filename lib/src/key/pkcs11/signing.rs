@@ -34,13 +34,19 @@ impl TokenKey {
     /// Logs in with the user's PIN and takes the one private key that the URI fits. It signs once, so
     /// that the public key is known to be its own.
     pub fn open(uri: &KeyUri, pin: &Password) -> Result<Self> {
+        Self::open_for(uri, pin, &[])
+    }
+
+    /// As [`TokenKey::open`], with public keys of which one may be its own: that of a certificate, for an EC key
+    /// whose public half is not in the token. What it signs shows which one it is.
+    pub fn open_for(uri: &KeyUri, pin: &Password, known: &[&PublicKey]) -> Result<Self> {
         let token = Token::find(uri)?;
         let session = token.session()?;
         token.log_in(&session, pin)?;
         let mut found = token.objects(&session, ObjectClass::PRIVATE_KEY, uri)?;
         let name = || token.label.clone();
         match (found.pop(), found.len()) {
-            (Some(key), 0) => Self::of(token, session, key, uri),
+            (Some(key), 0) => Self::of(token, session, key, uri, known),
             (Some(_), others) => {
                 Err(Pkcs11Error::SeveralKeys { uri: boxed(uri), token: name(), count: others + 1 })
             }
@@ -61,6 +67,7 @@ impl TokenKey {
         session: Session,
         key: ObjectHandle,
         uri: &KeyUri,
+        known: &[&PublicKey],
     ) -> Result<Self> {
         let own = token.attributes(&session, key)?;
         let (label, name) = (own.label.clone(), token.label.clone());
@@ -72,11 +79,21 @@ impl TokenKey {
         if own.always_authenticate {
             return Err(unusable("it wants the PIN again for each signature".to_owned()));
         }
-        let public = match own.public_key().map_err(|e| unusable(e.to_string()))? {
-            Some(public) => public,
+        let told = match own.public_key().map_err(|e| unusable(e.to_string()))? {
+            Some(public) => Some(public),
             None => public_beside(&token, &session, &own)?.map_err(unusable)?,
         };
-        public.check_strength().map_err(|e| unusable(e.to_string()))?;
+        // RSA keys tell their public half themselves.
+        let is_ec = |key: &&PublicKey| !matches!(key.algorithm(), KeyAlgorithm::Rsa { .. });
+        let mut candidates = match &told {
+            Some(public) => vec![public],
+            None => known.iter().copied().filter(is_ec).collect(),
+        };
+        candidates.retain(|public| told.is_some() || public.check_strength().is_ok());
+        let Some(first) = candidates.first() else {
+            return Err(unusable(NO_PUBLIC_KEY.to_owned()));
+        };
+        first.check_strength().map_err(|e| unusable(e.to_string()))?;
         // With what tells it from other keys, also those that will come. Not with the token's serial
         // number: a key lives on in a copy of its token.
         let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
@@ -86,13 +103,21 @@ impl TokenKey {
             id: Some(own.id).filter(|id| !id.is_empty()),
             ..uri.clone()
         };
-        let made = Self { token, key, uri, public, sessions: Sessions::new(session) };
+        let (public, sessions) = ((*first).clone(), Sessions::new(session));
+        let mut made = Self { token, key, uri, public, sessions };
         let mut message = [0; 32];
         fill_random(&mut message)?;
         let signature = made.raw(Hash::Sha256, &message)?;
-        match made.public.verify_sha256(&message, &signature) {
-            Ok(()) => Ok(made),
-            Err(_) => Err(unusable("what it signs does not fit its public key".to_owned())),
+        let fits = |public: &&&PublicKey| public.verify_sha256(&message, &signature).is_ok();
+        match candidates.iter().find(fits) {
+            Some(public) => {
+                made.public = (*public).clone();
+                Ok(made)
+            }
+            None if told.is_some() => {
+                Err(unusable("what it signs does not fit its public key".to_owned()))
+            }
+            None => Err(unusable(NO_PUBLIC_KEY.to_owned())),
         }
     }
 
@@ -132,13 +157,17 @@ impl TokenKey {
     }
 }
 
+/// Why an EC key cannot be used whose public half is neither in the token nor in a certificate.
+const NO_PUBLIC_KEY: &str = "it is neither RSA nor EC, or its public key is neither in the token nor in a \
+                             certificate that was given";
+
 /// The public half of an EC key, which does not say it itself: it is in the token beside it, with the
-/// same id or, without one, the same label. The reason if it cannot be told.
+/// same id or, without one, the same label. None if it is not there; the reason if it cannot be told.
 fn public_beside(
     token: &Token,
     session: &Session,
     own: &Attributes,
-) -> Result<std::result::Result<PublicKey, String>> {
+) -> Result<std::result::Result<Option<PublicKey>, String>> {
     let beside = match own.id.is_empty() {
         true => KeyUri { object: Some(own.label.clone()), ..KeyUri::default() },
         false => KeyUri { id: Some(own.id.clone()), ..KeyUri::default() },
@@ -157,13 +186,10 @@ fn public_beside(
     }
     let (first, others) = match found.split_first() {
         Some(((_, first), others)) => (first.clone(), others),
-        None => {
-            let problem = "it is neither RSA nor EC, or its public key is not in the token";
-            return Ok(Err(problem.to_owned()));
-        }
+        None => return Ok(Ok(None)),
     };
     match others.iter().all(|(_, key)| *key == first) {
-        true => Ok(Ok(first)),
+        true => Ok(Ok(Some(first))),
         false => Ok(Err("several public keys in the token have its id".to_owned())),
     }
 }

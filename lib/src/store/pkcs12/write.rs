@@ -14,6 +14,7 @@ use super::{Compat, Pkcs12Options, oid};
 use crate::ber;
 use crate::cert::Certificate;
 use crate::crypto::{MacHash, sha1};
+use crate::der;
 use crate::key::Pbes2Key;
 use crate::key::pbe::pkcs12::{bmp, encrypt_3des};
 use crate::key::pbe::{Kdf, Secret};
@@ -68,6 +69,9 @@ pub(in super::super) fn write(
     options: &WriteOptions<'_>,
     salt: Salt<'_>,
 ) -> Result<Vec<u8>, StoreError> {
+    if options.unprotected {
+        return unprotected(store, options);
+    }
     let password = options.java_password(Format::Pkcs12)?;
     if options.key_password.is_some_and(|key| key != password) {
         return Err(StoreError::SeparateKeyPassword);
@@ -90,21 +94,44 @@ pub(in super::super) fn write(
         (false, true) => Some(Certificates::Plain(sequence_of(&bags))),
         (false, false) => Some(Certificates::Sealed(encrypt(&sequence_of(&bags))?)),
     };
-    let mut keys = Vec::new();
+    let keys = key_bags(store, &mut |pkcs8| {
+        let sealed = encrypt(pkcs8)?;
+        let info = der::element(der::OCTET_STRING, &[&sealed.data]);
+        Ok((oid::SHROUDED_KEY_BAG, der::element(der::SEQUENCE, &[&sealed.algorithm, &info])))
+    })?;
+    let safe = authenticated_safe(certificates, &keys);
+    Ok(pfx(&safe, Some(&derived.mac.mac(&safe))))
+}
+
+/// A file without password: its keys are as they are, and it has no MAC.
+fn unprotected(store: &Store, options: &WriteOptions<'_>) -> Result<Vec<u8>, StoreError> {
+    if options.store_password.or(options.key_password).is_some() {
+        let what = "a password and be without one".to_owned();
+        return Err(StoreError::CannotHold { format: Format::Pkcs12, what });
+    }
+    let bags = certificate_bags(store)?;
+    let certificates = (!bags.is_empty()).then(|| Certificates::Plain(sequence_of(&bags)));
+    let keys = key_bags(store, &mut |pkcs8| Ok((oid::KEY_BAG, pkcs8.to_vec())))?;
+    let safe = Zeroizing::new(authenticated_safe(certificates, &keys));
+    Ok(pfx(&safe, None))
+}
+
+/// The bags of all keys; `value` makes the kind and the value of one.
+fn key_bags(
+    store: &Store,
+    value: &mut dyn FnMut(&[u8]) -> Result<(&'static [u8], Vec<u8>), StoreError>,
+) -> Result<Vec<Zeroizing<Vec<u8>>>, StoreError> {
+    let mut bags = Vec::new();
     for entry in &store.entries {
         if let EntryKind::Key { pkcs8, chain } = &entry.kind {
             let id = chain.first().map(local_key_id);
-            let sealed = encrypt(pkcs8.expose())?;
-            keys.push(bag(oid::SHROUDED_KEY_BAG, Some(&entry.alias), id, false, |writer| {
-                writer.write_sequence(|info| {
-                    info.next().write_der(&sealed.algorithm);
-                    info.next().write_bytes(&sealed.data);
-                });
-            }));
+            let (kind, value) = value(pkcs8.expose())?;
+            let value = Zeroizing::new(value);
+            let made = bag(kind, Some(&entry.alias), id, false, |w| w.write_der(&value));
+            bags.push(Zeroizing::new(made));
         }
     }
-    let safe = authenticated_safe(certificates, &keys);
-    Ok(pfx(&safe, &derived.mac.mac(&safe)))
+    Ok(bags)
 }
 
 /// The part with the certificates.
@@ -268,14 +295,14 @@ fn bag(
     })
 }
 
-fn sequence_of(elements: &[Vec<u8>]) -> Zeroizing<Vec<u8>> {
+fn sequence_of(elements: &[impl AsRef<[u8]>]) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(yasna::construct_der(|writer| {
-        writer.write_sequence(|seq| elements.iter().for_each(|e| seq.next().write_der(e)));
+        writer.write_sequence(|seq| elements.iter().for_each(|e| seq.next().write_der(e.as_ref())));
     }))
 }
 
 /// AuthenticatedSafe: the certificates, then the keys.
-fn authenticated_safe(certificates: Option<Certificates>, keys: &[Vec<u8>]) -> Vec<u8> {
+fn authenticated_safe(certificates: Option<Certificates>, keys: &[Zeroizing<Vec<u8>>]) -> Vec<u8> {
     yasna::construct_der(|writer| {
         writer.write_sequence(|infos| {
             if let Some(Certificates::Plain(contents)) = &certificates {
@@ -310,11 +337,12 @@ fn content_info(writer: DERWriter<'_>, kind: &[u8], content: impl FnOnce(DERWrit
     });
 }
 
-fn pfx(safe: &[u8], mac: &Mac) -> Vec<u8> {
+fn pfx(safe: &[u8], mac: Option<&Mac>) -> Vec<u8> {
     yasna::construct_der(|writer| {
         writer.write_sequence(|pfx| {
             pfx.next().write_u32(3);
             content_info(pfx.next(), oid::DATA, |content| content.write_bytes(safe));
+            let Some(mac) = mac else { return };
             pfx.next().write_sequence(|data| {
                 data.next().write_sequence(|info| {
                     info.next().write_sequence(|algorithm| mac_algorithm(algorithm, mac));

@@ -114,7 +114,7 @@ fn password(args: &EnrolArgs, id: &DeviceId, folder: &Folder) -> Result<OneTimeP
     let path = folder.one_time();
     if path.exists() {
         let kept =
-            Password::from_file(&files::read_small(&path)?).unwrap_or_else(|| Password::new(""));
+            Password::from_file(&files::read_small(&path)?).unwrap_or_else(|_| Password::new(""));
         return one_time(kept.expose());
     }
     let made = OneTimePassword::random()?;
