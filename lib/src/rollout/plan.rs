@@ -9,7 +9,7 @@ use super::spec::{CaSpec, Spec};
 use super::{Remote, RolloutError, tenant};
 use crate::authority::{Ca, KeyPlace, Pki};
 use crate::bulk::list::{Device, DeviceList};
-use crate::bulk::{BulkError, Fault, Faults, is_complete};
+use crate::bulk::{BulkError, Faults, is_complete, new_ids};
 use crate::files;
 use crate::key::pkcs11::{KeyUri, is_one_token};
 use crate::platform::crl::{self, Switch};
@@ -262,24 +262,11 @@ fn ca_step(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<Step, Rollou
     Ok(Step::new(action, "ca", &wanted.name, format!("{}{under}", wanted.subject)))
 }
 
-/// Holds the id of a device that was never issued to what the platform takes.
-fn new_id(device: &Device, faults: &mut Faults) {
-    if let Err(e) = device.id.check_new() {
-        let line = device.line.map_or_else(String::new, |line| format!("line {line}"));
-        faults.add(Fault {
-            id: device.id.to_string(),
-            line: device.line,
-            message: e.at(&line),
-            hint: e.hint(),
-        });
-    }
-}
-
 fn device_step(spec: &Spec, devices: &[Device], pki: Option<&Pki>) -> Result<Step, RolloutError> {
     let mut issued = HashSet::new();
     let mut faults = Faults::default();
     if pki.is_none() {
-        devices.iter().for_each(|device| new_id(device, &mut faults));
+        faults = new_ids::refused(devices);
     }
     if let Some(pki) = pki {
         let mut standings = pki.registry().standings()?;
@@ -287,7 +274,7 @@ fn device_step(spec: &Spec, devices: &[Device], pki: Option<&Pki>) -> Result<Ste
             let folded = device.id.folded();
             let known = match standings.of(&folded)? {
                 Standing::Unknown => {
-                    new_id(device, &mut faults);
+                    new_ids::fault(device).into_iter().for_each(|fault| faults.add(fault));
                     false
                 }
                 Standing::Live => true,
