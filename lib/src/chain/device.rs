@@ -190,6 +190,11 @@ impl DeviceFinding {
         )
     }
 
+    /// Whether it is about the name of the device: a verdict on the chain alone is none on that.
+    pub fn is_of_the_name(&self) -> bool {
+        matches!(self, Self::NoCommonName { .. } | Self::CommonName { .. } | Self::Colon(_))
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -150,6 +150,7 @@ fn a_server_that_finds_a_certificate_expired_says_so() {
             at: time::OffsetDateTime::now_utc() - time::Duration::minutes(30),
             attempts: 1,
             tenant: None,
+            always_judged: false,
         },
         read,
     );

@@ -2,6 +2,7 @@
 
 mod crl;
 mod hostile;
+mod judged;
 mod outputs;
 mod pop;
 mod reach;

@@ -17,11 +17,12 @@ const TESTS: [&str; 4] = [
 ];
 
 /// Words of the sandbox's true reason, for each cause that one refusal of it can have.
-const TRUE_REASONS: [(&str, &str); 11] = [
+const TRUE_REASONS: [(&str, &str); 12] = [
     ("ca-not-uploaded", "no uploaded certificate is among those presented"),
     ("chain-incomplete", "no uploaded certificate is among those presented"),
     ("other-tenant", "no uploaded certificate is among those presented"),
     ("ca-renewed", "no uploaded certificate is among those presented"),
+    ("tenant-says-no", "certificates, more than 2"),
     ("ca-disabled", "is DISABLED in t1001"),
     ("not-registered", "is not registered, and auto-registration is off"),
     ("registered-basic", "is registered with AUTH_TYPE BASIC"),

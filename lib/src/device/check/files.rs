@@ -106,7 +106,9 @@ impl Run<'_> {
         if causes.is_empty() {
             causes.extend(self.broken_path(presented));
         }
-        if let Some(first) = causes.first() {
+        if !self.is_overruled(presented, &causes)
+            && let Some(first) = causes.first()
+        {
             let detail = first.cause.clone();
             return Err(wrong_files(StepName::Chain, detail, causes));
         }

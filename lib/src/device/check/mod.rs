@@ -32,6 +32,7 @@ mod asking;
 mod files;
 mod many;
 mod report;
+mod verdict;
 
 use std::time::Duration;
 
@@ -74,6 +75,8 @@ pub struct Check<'a> {
     pub attempts: u32,
     /// Who asks the tenant why a device is refused; none: nobody.
     pub tenant: Option<&'a Inquiry<'a>>,
+    /// Whether the platform's own verdict on the chain is asked for also where the device connects.
+    pub always_judged: bool,
 }
 
 impl Check<'_> {
@@ -89,6 +92,7 @@ impl Check<'_> {
             at,
             attempts: 3,
             tenant: None,
+            always_judged: false,
         }
     }
 }
@@ -97,6 +101,7 @@ impl Check<'_> {
 pub fn check(check: &Check<'_>, read: Result<Credentials, CredentialError>) -> Report {
     let mut run = Run::new(check);
     let ended = run.all(read);
+    run.ask_at_the_end(&ended);
     run.report(ended.err())
 }
 
@@ -136,6 +141,8 @@ struct Run<'a> {
     attempts: u32,
     /// What the tenant did not tell, or not for sure; none: it was not asked.
     untold: Option<Vec<String>>,
+    /// What the device presents, once its files were read.
+    presented: Vec<Certificate>,
 }
 
 impl<'a> Run<'a> {
@@ -146,12 +153,13 @@ impl<'a> Run<'a> {
             ..diagnosis::Facts::default()
         };
         let device = check.device.clone();
-        let (steps, notes) = (Vec::new(), Vec::new());
-        Self { check, device, steps, notes, facts, attempts: 0, untold: None }
+        let (steps, notes, presented) = (Vec::new(), Vec::new(), Vec::new());
+        Self { check, device, steps, notes, facts, attempts: 0, untold: None, presented }
     }
 
     fn all(&mut self, read: Result<Credentials, CredentialError>) -> Ended {
         let credentials = self.files(read)?;
+        self.presented.clone_from(&credentials.chain);
         let device = self.judge(&credentials)?;
         let (steps, notes) = (self.steps.len(), self.notes.len());
         let mut first_refusal = None;
@@ -189,6 +197,7 @@ impl<'a> Run<'a> {
         let causes = diagnosis::causes(*symptom, &self.facts);
         self.attempts < self.check.attempts
             && symptom.may_pass()
+            && !self.facts.is_refused_chain()
             && !causes.iter().any(Cause::is_certain)
     }
 
@@ -331,6 +340,7 @@ impl<'a> Run<'a> {
             notes: self.notes,
             attempts: self.attempts,
             tenant: self.facts.tenant,
+            platform: self.facts.verdict,
         }
     }
 }
