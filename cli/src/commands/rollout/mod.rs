@@ -59,8 +59,8 @@ password come from C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN. Before devices are m
 for its verdict on the chain of one of them; if that is no, no other one is made (exit code 1).
 
 With --sandbox the tenant is one in this process, which ends with it; C8Y_* and the host of the file
-do not count. Keys, certificates and stores are made in earnest, and stay: the next run without
---sandbox goes on with them. Devices trust the sandbox's server for once, whatever their truststores
+do not count. Keys, certificates and stores are real, and stay: the next run without --sandbox
+uses them. Devices trust the sandbox's server for once, whatever their truststores
 hold.
 
 Exit codes: 0 done, or nothing to do; 1 the tenant refused something, or a device does not connect;
