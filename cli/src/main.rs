@@ -8,6 +8,7 @@ mod clock;
 mod commands;
 mod confirm;
 mod failure;
+mod old_ids;
 mod outlet;
 mod output;
 mod password;

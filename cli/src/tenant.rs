@@ -39,6 +39,14 @@ pub(crate) struct LoginArgs {
     /// The tenant's id, e.g. t12345; by default the host's
     #[arg(long, value_name = "ID", env = "C8Y_TENANT", hide_env_values = true)]
     tenant: Option<String>,
+    #[command(flatten)]
+    who: WhoArgs,
+}
+
+/// Who asks, without the tenant's id.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Tenant")]
+pub(crate) struct WhoArgs {
     /// User of the tenant [env: C8Y_USER, C8Y_USERNAME]
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
@@ -89,7 +97,7 @@ impl TenantArgs {
     pub(crate) fn connect_to(&self, default_host: Option<&str>, out: Output) -> Result<Client> {
         let given = self.host.as_deref().filter(|h| !h.is_empty());
         let host = given.or(default_host).ok_or_else(no_host)?.to_owned();
-        let login = self.login.login(&host)?;
+        let login = self.login.who.login(self.login.tenant(), &host)?;
         self.network.connect(&host, self.login.tenant().map(str::to_owned), login, out)
     }
 
@@ -122,6 +130,12 @@ impl LoginArgs {
     /// What is given; nobody is asked. None without a token or a user with a password; half of it in
     /// options is refused.
     pub(crate) fn given(&self) -> Result<Option<Login>> {
+        self.who.given(self.tenant())
+    }
+}
+
+impl WhoArgs {
+    fn given(&self, tenant: Option<&str>) -> Result<Option<Login>> {
         if let Some(token) = self.token()? {
             return Ok(Some(Login::Token(token)));
         }
@@ -132,7 +146,7 @@ impl LoginArgs {
             ))
         };
         match (self.user(), self.password("the user").given()?) {
-            (Some(user), Some(password)) => Ok(Some(Login::user(self.tenant(), &user, password))),
+            (Some(user), Some(password)) => Ok(Some(Login::user(tenant, &user, password))),
             (None, _) if self.tenant_password_file.is_some() => half("a password without a user"),
             (_, None) if self.user.is_some() => half("a user without a password"),
             _ => Ok(None),
@@ -140,7 +154,7 @@ impl LoginArgs {
     }
 
     /// Options before variables; of the variables a token before a password.
-    fn login(&self, host: &str) -> Result<Login> {
+    pub(crate) fn login(&self, tenant: Option<&str>, host: &str) -> Result<Login> {
         if let Some(token) = self.token()? {
             return Ok(Login::Token(token));
         }
@@ -151,7 +165,7 @@ impl LoginArgs {
             ));
         };
         let password = self.password(&format!("the user {user}")).existing()?;
-        Ok(Login::user(self.tenant(), &user, password))
+        Ok(Login::user(tenant, &user, password))
     }
 
     fn token(&self) -> Result<Option<Password>> {

@@ -23,12 +23,16 @@
 //! register such devices since 10.20.90, and their user would be `device_<id>`, in whose name these are
 //! forbidden (platform: "Rules that certificates must meet"). Ids that exist may have them.
 
+mod new;
+mod rounded;
+
 use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
 
 use crate::crypto::{hex, sha256};
 use crate::shown::is_hidden;
+pub(crate) use rounded::{ROUNDED, is_rounded};
 
 /// Longest device identifier, in characters: ub-common-name of RFC 5280, appendix A.
 pub const MAX_CHARS: usize = 64;
@@ -102,42 +106,6 @@ impl ClientIdError {
             _ => "device id",
         }
     }
-
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        let id = &self.id;
-        match self.rule {
-            Rule::Reserved { found: ':', .. } => Some(match id.strip_prefix("d:") {
-                Some(rest) if !rest.contains(':') => {
-                    format!("give the id without the connection type: {rest}")
-                }
-                _ if is_mac(id) => {
-                    format!("use the address without colons: {}", id.replace(':', ""))
-                }
-                _ => another_character(id, ':'),
-            }),
-            Rule::Reserved { found, .. } => Some(another_character(id, found)),
-            Rule::Start { found, .. } => {
-                let rest = id.trim_start_matches(found);
-                Some(format!("start with a letter or digit, for example {rest:?}"))
-            }
-            Rule::NotInNew(found) => Some(another_character(id, found)),
-            Rule::Padded => Some(format!("write it as {:?}", id.trim())),
-            Rule::Rounded => Some(ROUNDED.to_owned()),
-            Rule::Empty => Some("give it an id".to_owned()),
-            _ => None,
-        }
-    }
-}
-
-fn another_character(id: &str, found: char) -> String {
-    format!("use another character, for example {:?}", id.replace(found, "_"))
-}
-
-/// Whether it is the address of a network interface: pairs of hex digits.
-fn is_mac(id: &str) -> bool {
-    let mut pairs = id.split(':');
-    pairs.all(|pair| pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// A device identifier: the part of the ClientId that must equal the certificate's Common Name.
@@ -150,22 +118,6 @@ impl DeviceId {
         match broken_rule(text) {
             Some(rule) => Err(ClientIdError { id: text.to_owned(), rule }),
             None => Ok(Self(text.to_owned())),
-        }
-    }
-
-    /// The same for a device that is new: see the module's documentation.
-    pub fn parse_new(text: &str) -> Result<Self, ClientIdError> {
-        let id = Self::parse(text)?;
-        id.check_new()?;
-        Ok(id)
-    }
-
-    /// Whether the platform takes the id for a new device.
-    pub fn check_new(&self) -> Result<(), ClientIdError> {
-        let refused = |c: &char| matches!(c, '\\' | '$') || c.is_whitespace();
-        match self.0.chars().find(refused) {
-            Some(found) => Err(ClientIdError { id: self.0.clone(), rule: Rule::NotInNew(found) }),
-            None => Ok(()),
         }
     }
 
@@ -281,23 +233,6 @@ fn broken_rule(text: &str) -> Option<Rule> {
     let chars = text.chars().count();
     (chars > MAX_CHARS).then_some(Rule::TooLong(chars))
 }
-
-/// Whether a text is a number as spreadsheets show those that are too long for them, `8,96529E+19`: of its
-/// digits only the first are left.
-pub(crate) fn is_rounded(cell: &str) -> bool {
-    let Some((mantissa, exponent)) = cell.trim().split_once("E+") else { return false };
-    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let mantissa = mantissa.strip_prefix('-').unwrap_or(mantissa);
-    let (first, rest) = match mantissa.split_once([',', '.']) {
-        Some((first, rest)) => (first, Some(rest)),
-        None => (mantissa, None),
-    };
-    first.len() == 1 && all_digits(first) && rest.is_none_or(all_digits) && all_digits(exponent)
-}
-
-/// What is to be done about a rounded number.
-pub(crate) const ROUNDED: &str = "its digits are lost in the file: in the spreadsheet, format the column as text, \
-     enter or import the values again, and export it once more";
 
 fn push_escaped(out: &mut String, byte: u8) {
     use fmt::Write;
@@ -462,20 +397,6 @@ mod tests {
     }
 
     #[test]
-    fn new_ids_are_held_to_more_than_those_that_exist() {
-        for (id, found, instead) in
-            [("two words", ' ', "two_words"), ("${HOME}", '$', "_{HOME}"), (r"a\b", '\\', "a_b")]
-        {
-            assert!(DeviceId::parse(id).is_ok(), "{id}");
-            let refused = DeviceId::parse_new(id).unwrap_err();
-            assert_eq!(refused.rule, Rule::NotInNew(found));
-            let hint = refused.hint().unwrap();
-            assert_eq!(hint, format!("use another character, for example {instead:?}"));
-            assert!(DeviceId::parse_new(instead).is_ok());
-        }
-    }
-
-    #[test]
     fn file_names_are_safe() {
         let name = |id: &str| DeviceId::parse(id).unwrap().file_name();
         assert_eq!(name("gw-200_1.a"), "gw-200_1.a");
@@ -498,26 +419,6 @@ mod tests {
                 let whole = ClientId::parse(&text).unwrap();
                 prop_assert_eq!(whole.device(), &id);
             }
-        }
-    }
-
-    #[test]
-    fn rounded_numbers_are_known_in_each_language() {
-        for text in ["8,96529E+19", "8.96529E+19", "1E+05", " 8,96529E+19 ", "-1,5E+10"] {
-            assert!(is_rounded(text), "{text}");
-        }
-        for text in [
-            "",
-            "E+1",
-            "12E456",
-            "1E5",
-            "8,96529",
-            "89652900000000000000",
-            "A1,2E+3",
-            "1,2E+",
-            "12,5E+3",
-        ] {
-            assert!(!is_rounded(text), "{text}");
         }
     }
 }

@@ -329,6 +329,7 @@ fn of_rollout(e: &RolloutError) -> Fault {
         RolloutError::Bulk(e) => of_bulk(e),
         RolloutError::Platform(e) => of_platform(e),
         RolloutError::Results(e) => of_results(e),
+        RolloutError::ChainRefused(_) => Fault::Refusal,
         _ => Fault::Input,
     }
 }

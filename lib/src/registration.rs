@@ -15,8 +15,7 @@ mod sheet;
 use std::collections::{BTreeMap, HashMap};
 
 pub(crate) use crate::bulk::rows::separator;
-pub(crate) use check::check_as;
-pub use check::{Finding, Level, Report, check};
+pub use check::{Finding, Level, Report, check, check_existing};
 pub use one_time::{OneTimeError, OneTimePassword};
 pub(crate) use records::{Record, records};
 pub use sheet::{Sheet, Survey};

@@ -1,5 +1,8 @@
 //! `cert`: any certificate, request, CRL, key or store shown; chains ordered and verified.
 
+mod at_tenant;
+mod manifest;
+
 use std::path::{Path, PathBuf};
 
 use c8y_pki::Error;
@@ -11,7 +14,7 @@ use c8y_pki::client_id::DeviceId;
 use c8y_pki::crl::Crl;
 use c8y_pki::describe::{DescribeError, Passwords, describe, needs_password};
 use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::manifest::{Listing, ManifestError};
+use c8y_pki::platform::verdict::Comparison;
 use c8y_pki::read;
 use c8y_pki::secret::Password;
 use c8y_pki::store::{self, Format, StoreError};
@@ -23,8 +26,9 @@ use crate::failure::{Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
 use crate::password::{self, Source};
-use crate::render::{as_line, items};
+use crate::render::{self, as_line, items};
 use crate::values;
+use at_tenant::AskArgs;
 
 /// Commands about certificates.
 #[derive(Debug, Subcommand)]
@@ -43,11 +47,16 @@ Examples:
   c8y-pki cert verify --trust root.pem --as-device gw-0001 --longest-chain 12 chain.pem
   c8y-pki cert verify --trust root.pem --crl line-7.crl chain.pem
   c8y-pki cert verify --trust root.pem --untrusted line-7.pem --strict device.pem
+  c8y-pki cert verify --tenant out/gw-0001/chain.pem
   c8y-pki cert verify --manifest handover/manifest.csv --trust root.pem handover/chain.pem
 
-Exit codes: 0 it is good; 1 it is refused: the certificate and the rule are named;
-2 a file cannot be read.")]
-    Verify(VerifyArgs),
+With --tenant the platform is asked for its own verdict, and both stand side by side; where they differ, the
+platform's is the one that counts for connections.
+
+Exit codes: 0 it is good, with --tenant by both verdicts; 1 it is refused: the certificate and the rule are
+named; or the two verdicts differ; 2 a file cannot be read, or the platform did not judge the chain (no right,
+or a release without the call); 3 the tenant was not reached.")]
+    Verify(Box<VerifyArgs>),
     /// Put certificates in order: leaf first, each followed by its issuer
     #[command(after_help = "\
 Examples:
@@ -74,8 +83,9 @@ pub(crate) struct VerifyArgs {
     /// the CA that signed it, if that is not trusted by itself
     #[arg(required_unless_present = "manifest")]
     chain: Option<PathBuf>,
-    /// Trusted certificates, roots or intermediates: PEM or DER; may be repeated
-    #[arg(long, value_name = "FILE", required = true)]
+    /// Trusted certificates, roots or intermediates: PEM or DER; may be repeated. With --tenant by default those
+    /// that the tenant has
+    #[arg(long, value_name = "FILE", required_unless_present = "ask")]
     trust: Vec<PathBuf>,
     /// More intermediates, in any order: PEM or DER; may be repeated
     #[arg(long, value_name = "FILE")]
@@ -110,6 +120,8 @@ pub(crate) struct VerifyArgs {
     /// signature (FILE.sig)
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
+    #[command(flatten)]
+    tenant: AskArgs,
 }
 
 /// Certificate policies that are asked for.
@@ -210,8 +222,13 @@ struct Verdict<'a> {
     refusal: Option<&'a Refusal>,
     error: Option<String>,
     hint: Option<String>,
+    /// Whether revocation lists were given.
+    revocation_checked: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<&'a [DeviceFinding]>,
+    /// The platform's verdict beside this one, if it was to be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<&'a Comparison>,
 }
 
 fn verify(args: &VerifyArgs, pki: &Path, out: Output) -> Result {
@@ -225,8 +242,12 @@ fn verify(args: &VerifyArgs, pki: &Path, out: Output) -> Result {
         Some(chain) => values::certificates(chain)?,
         None => Vec::new(),
     };
+    let tenant = args.tenant.connect(out)?;
+    if let (Some(tenant), true) = (&tenant, anchors.is_empty()) {
+        anchors = tenant.anchors()?;
+    }
     if let Some(manifest) = &args.manifest {
-        return verify_manifest(args, manifest, (&presented, &anchors), max_depth, out);
+        return manifest::verify(args, manifest, (&presented, &anchors), max_depth, out);
     }
     let lists = Lists::read(args, &anchors)?;
     let id = args.as_device.as_deref().map(DeviceId::parse).transpose()?;
@@ -243,20 +264,31 @@ fn verify(args: &VerifyArgs, pki: &Path, out: Output) -> Result {
     let findings = id.map(|id| chain::check_device(&presented, &anchors, &id, longest));
     let refused_as_device = findings.as_ref().is_some_and(|all| all.iter().any(|f| !f.is_note()));
     let error = result.as_ref().err();
+    let valid = error.is_none() && !refused_as_device;
+    let ours = at_tenant::ours(result.as_ref().map(|(path, _)| path), findings.as_deref());
+    let asked = tenant.map(|tenant| tenant.ask(&presented, ours));
     let verdict = Verdict {
-        valid: error.is_none() && !refused_as_device,
+        valid,
         path: result.as_ref().ok().map(|(path, _)| path),
         warnings: result.as_ref().map_or(&[], |(_, warnings)| warnings),
         refusal: error.and_then(ChainError::refusal),
         error: error.map(ToString::to_string),
         hint: error.and_then(ChainError::hint),
+        revocation_checked: !lists.all.is_empty(),
         device: findings.as_deref(),
+        tenant: asked.as_ref().map(|asked| &asked.compared),
     };
     out.result(&verdict, verdict_text)?;
     if let Ok((path, _)) = &result {
         note_unused(path, &lists, out);
     }
-    Ok(Outcome::of(verdict.valid))
+    if verdict.valid && !verdict.revocation_checked {
+        out.note("No revocation list was given: whether a certificate is revoked was not looked at (--crl).");
+    }
+    match asked {
+        Some(asked) => asked.outcome(valid),
+        None => Ok(Outcome::of(verdict.valid)),
+    }
 }
 
 /// Says which of the lists that were given have no say.
@@ -312,82 +344,6 @@ impl Lists {
     }
 }
 
-#[derive(Serialize)]
-struct ManifestVerdict {
-    valid: bool,
-    signed_by: Option<String>,
-    /// Whether it is an old one, without a mark.
-    old: bool,
-    error: Option<String>,
-    hint: Option<String>,
-}
-
-/// A manifest is good if the CA has signed it that its rows name, and if that is trusted or has a good
-/// chain.
-fn verify_manifest(
-    args: &VerifyArgs,
-    path: &Path,
-    (chain, anchors): (&[Certificate], &[Certificate]),
-    max_depth: u8,
-    out: Output,
-) -> Result {
-    let mut signature = path.as_os_str().to_owned();
-    signature.push(".sig");
-    let (octets, signature) = (files::read(path)?, files::read_small(Path::new(&signature))?);
-    let listing = match Listing::read(&octets) {
-        Err(e @ ManifestError::Unreadable(_)) => {
-            return Err(Error::from(e).in_file(path.display().to_string()).into());
-        }
-        read => read,
-    };
-    let old = listing.as_ref().is_ok_and(|listing| listing.old);
-    let cas = [chain, anchors].concat();
-    let lists = Lists::read(args, anchors)?;
-    let mut options = chain::Options::new(args.at.unwrap_or_else(OffsetDateTime::now_utc));
-    options.max_depth = max_depth;
-    options.purpose = chain::Purpose::Any;
-    let checked = || -> Result<&Certificate> {
-        let signer = listing?.verify(&signature, &cas)?.signer;
-        validate(signer, chain, anchors, &options, &lists)?;
-        Ok(signer)
-    };
-    let verdict = match checked() {
-        Ok(signer) => ManifestVerdict {
-            valid: true,
-            signed_by: Some(signer.subject.to_string()),
-            old,
-            error: None,
-            hint: None,
-        },
-        Err(e) => ManifestVerdict {
-            valid: false,
-            signed_by: None,
-            old,
-            error: Some(e.message()),
-            hint: e.hint(),
-        },
-    };
-    out.result(&verdict, manifest_text)?;
-    Ok(Outcome::of(verdict.valid))
-}
-
-fn manifest_text(verdict: &ManifestVerdict) -> String {
-    let Some(signer) = &verdict.signed_by else {
-        let hint =
-            verdict.hint.as_ref().map_or_else(String::new, |h| as_line(&format!("hint: {h}")));
-        return as_line(&format!("refused: {}", verdict.error.as_deref().unwrap_or_default()))
-            + &hint;
-    };
-    let note = match verdict.old {
-        false => "",
-        true => {
-            "note: it is an old manifest: it does not begin with its purpose and its issuer, as those \
-             of `c8y-pki device manifest` do now\n"
-        }
-    };
-    as_line(&format!("valid: signed by {signer}")) + note
-}
-
 fn verdict_text(verdict: &Verdict<'_>) -> String {
     let mut lines = Vec::new();
     if let Some(path) = verdict.path {
@@ -410,7 +366,8 @@ fn verdict_text(verdict: &Verdict<'_>) -> String {
         lines.push(format!("{word}: {finding}"));
         lines.extend(finding.hint().map(|hint| format!("hint: {hint}")));
     }
-    lines.iter().map(|line| as_line(line)).collect()
+    let text: String = lines.iter().map(|line| as_line(line)).collect();
+    text + &verdict.tenant.map_or_else(String::new, render::verdicts)
 }
 
 fn order(args: &ChainArgs, pki: &Path, out: Output) -> Result {

@@ -48,12 +48,6 @@ pub(crate) fn note_shortened(
     now: time::OffsetDateTime,
     out: crate::output::Output,
 ) {
-    if asked.is_none() && now + usual > issuer.not_after {
-        out.note(&format!(
-            "The usual validity of {} days is shortened: its issuer {} ends on {}.",
-            usual.whole_days(),
-            issuer.subject,
-            issuer.not_after.date()
-        ));
-    }
+    let shortened = c8y_pki::issue::Shortened::of(asked, usual, issuer, now);
+    shortened.iter().for_each(|shortened| out.note(&format!("The {shortened}.")));
 }

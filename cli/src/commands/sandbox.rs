@@ -84,6 +84,9 @@ pub(crate) struct SandboxArgs {
     /// Most certificates in a chain that a device presents: 10 in the cloud, others on dedicated installations
     #[arg(long, value_name = "NUMBER", default_value_t = LongestChain::CLOUD)]
     longest_chain: LongestChain,
+    /// Behave as a release that cannot be asked for its verdict on a chain (verify-cert-chain)
+    #[arg(long)]
+    without_verdicts: bool,
     /// Days for which the tenant's own CA is valid
     #[arg(long, value_name = "DAYS", default_value_t = 1095, value_parser = clap::value_parser!(u32).range(1..=36500))]
     authority_days: u32,
@@ -136,6 +139,7 @@ pub(crate) fn run(args: &SandboxArgs, out: Output) -> Result {
         },
         require_proof: args.require_proof,
         longest_chain: args.longest_chain,
+        verdicts: !args.without_verdicts,
         authority_days: args.authority_days,
         mqtt_service_port: args.mqtt_service,
     })?;

@@ -2,9 +2,11 @@
 
 mod cert;
 mod store;
+mod verdict;
 
 pub(crate) use cert::items;
 pub(crate) use store::listing;
+pub(crate) use verdict::verdicts;
 
 use c8y_pki::shown::one_line;
 use time::OffsetDateTime;

@@ -16,6 +16,7 @@ pub mod inspect;
 mod keys;
 pub mod list;
 mod make;
+pub mod new_ids;
 mod out;
 mod plan;
 pub mod renew;
@@ -76,7 +77,8 @@ pub struct Faults {
 }
 
 impl Faults {
-    pub(crate) fn add(&mut self, fault: Fault) {
+    /// Adds one; it is kept as long as they are few.
+    pub fn add(&mut self, fault: Fault) {
         self.count += 1;
         if self.first.len() < MOST_FAULTS {
             self.first.push(fault);

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use super::bundle::Bundle;
 use super::list::{Device, Devices, Outline};
+use super::new_ids::Remarks;
 use super::run::{Existing, Job};
 use super::{BulkError, Fault, Faults};
 use crate::authority::policy::check_names;
@@ -26,6 +27,8 @@ pub(super) struct Plan {
     /// Skipped devices without all their files, and the first ids of them.
     pub(super) incomplete: usize,
     pub(super) incomplete_ids: Vec<String>,
+    /// What is to be said of the ids of devices that were issued before.
+    pub(super) old_ids: Remarks,
     /// Devices that cannot be issued as asked, where the others are issued all the same.
     pub(super) failed: Faults,
 }
@@ -77,6 +80,7 @@ pub(super) fn plan(
         revoked: 0,
         incomplete: 0,
         incomplete_ids: Vec::new(),
+        old_ids: Remarks::default(),
         failed: Faults { first: devices.faults().to_vec(), count: devices.faulty() },
     };
     for index in 0..devices.len() {
@@ -85,7 +89,11 @@ pub(super) fn plan(
         // The folder is looked at before the registry: another process records a device before its
         // folder appears, so a folder of theirs that is seen here is found recorded below.
         let present = job.out.folder_of(&device.id).is_some_and(|folder| folder.exists());
-        let fate = match standings.of(&folded)? {
+        let standing = standings.of(&folded)?;
+        if standing != Standing::Unknown {
+            plan.old_ids.look_at(&device.id);
+        }
+        let fate = match standing {
             Standing::Unknown if has_twin(registry, &device.id)? => twin(&device),
             Standing::Live => of_live(registry, job, &device, &folded, since)?,
             Standing::Unknown if !present => of_unknown(&device),

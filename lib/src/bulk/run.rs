@@ -10,6 +10,7 @@ use super::bundle::{BundleSettings, Bundler};
 use super::commit::{Committer, Pace, Portions, Sink, work};
 use super::list::Devices;
 use super::make::Maker;
+use super::new_ids::Remarks;
 use super::out::Out;
 use super::plan::{Plan, plan};
 use super::staging::{Staging, recover, replacing_since};
@@ -105,6 +106,8 @@ pub struct Summary {
     pub incomplete: usize,
     /// The first 100 of them.
     pub incomplete_ids: Vec<String>,
+    /// What is to be said of the ids of devices that were issued before, where no new device may have them.
+    pub old_ids: Remarks,
     /// Devices that could not be issued as asked, while the others were.
     pub failed: usize,
     /// Why, for each of them.
@@ -220,6 +223,7 @@ fn run_planned(
         revoked: plan.revoked,
         incomplete: plan.incomplete,
         incomplete_ids: plan.incomplete_ids.clone(),
+        old_ids: plan.old_ids.clone(),
         failed: plan.failed.count,
         failures: plan.failed.first.clone(),
         since,

@@ -8,6 +8,7 @@
 //! connection that gives no reason. Times are not looked at here.
 
 use serde::ser::SerializeStruct;
+use time::OffsetDateTime;
 
 use super::rule::{display_name, nth};
 use crate::cert::{Certificate, LongestChain};
@@ -133,6 +134,23 @@ pub enum DeviceFinding {
         /// The subject of the uploaded CA that belongs at the end, if there is one.
         belongs: Option<Name>,
     },
+    /// The uploaded certificate of a CA is another one than that which is presented: the CA was renewed.
+    #[error(
+        "the CA ({ca}) was renewed: the uploaded certificate is that until {}, and the device presents the one until \
+         {}, of the same name and key",
+        uploaded_until.date(), presented_until.date()
+    )]
+    CaRenewed {
+        /// The CA.
+        ca: Name,
+        /// The end of the uploaded certificate.
+        uploaded_until: OffsetDateTime,
+        /// The end of the one that is presented.
+        presented_until: OffsetDateTime,
+    },
+    /// The device identifier is one that no new device may have.
+    #[error("{0}")]
+    OldId(String),
     /// Only the device's certificate, signed by the uploaded CA itself.
     #[error("the device presents its certificate alone: only newer platforms accept that")]
     LeafOnly,
@@ -158,6 +176,8 @@ impl DeviceFinding {
             Self::NotCa { .. } => "not-a-ca",
             Self::Key { .. } => "key",
             Self::UploadedCaMissing { .. } => "uploaded-ca-missing",
+            Self::CaRenewed { .. } => "ca-renewed",
+            Self::OldId(_) => "old-id",
             Self::LeafOnly => "leaf-only",
             Self::UploadedCaUnknown => "uploaded-ca-unknown",
             Self::ProofOfPossession(_) => "proof-of-possession",
@@ -166,7 +186,15 @@ impl DeviceFinding {
 
     /// Whether it is worth knowing and no reason for the platform to refuse the device.
     pub fn is_note(&self) -> bool {
-        matches!(self, Self::LeafOnly | Self::UploadedCaUnknown | Self::ProofOfPossession(_))
+        matches!(
+            self,
+            Self::LeafOnly | Self::UploadedCaUnknown | Self::ProofOfPossession(_) | Self::OldId(_)
+        )
+    }
+
+    /// Whether it is about the name of the device: a verdict on the chain alone is none on that.
+    pub fn is_of_the_name(&self) -> bool {
+        matches!(self, Self::NoCommonName { .. } | Self::CommonName { .. } | Self::Colon(_))
     }
 
     /// What the user can do about it.
@@ -190,6 +218,11 @@ impl DeviceFinding {
             Self::UploadedCaMissing { belongs: None } => {
                 Some("upload a CA of this chain, or present the chain up to it".to_owned())
             }
+            Self::CaRenewed { .. } => Some(
+                "upload the one that the device presents beside it: `c8y-pki tenant trust add FILE`; or let the \
+                 device present the uploaded one"
+                    .to_owned(),
+            ),
             Self::LeafOnly => Some("present the uploaded CA too to connect everywhere".to_owned()),
             Self::ProofOfPossession(_) => {
                 Some("if it is not done yet: `c8y-pki pop prove --ca NAME`".to_owned())
@@ -213,7 +246,7 @@ impl DeviceFinding {
                     .to_owned(),
             ),
             Self::Key { error, .. } | Self::NotSigned { error, .. } => error.hint(),
-            Self::Empty | Self::UploadedCaUnknown => None,
+            Self::Empty | Self::UploadedCaUnknown | Self::OldId(_) => None,
         }
     }
 }
@@ -252,6 +285,7 @@ pub fn check_device(
         findings.extend(check_link(presented, position));
     }
     findings.extend(check_uploaded(presented, uploaded));
+    findings.extend(id.remark().map(DeviceFinding::OldId));
     if presented.len() > 2 {
         findings.push(DeviceFinding::ProofOfPossession(presented.len()));
     }
@@ -324,6 +358,15 @@ fn check_uploaded(presented: &[Certificate], uploaded: &[Certificate]) -> Option
     }
     if presented.iter().any(|cert| uploaded.contains(cert)) {
         return None;
+    }
+    // Of the leaf itself the platform wants no renewal.
+    let twin = |cert: &Certificate| uploaded.iter().find(|ca| ca.is_renewal_of(cert));
+    if let Some((cert, ca)) = presented.iter().skip(1).find_map(|cert| Some((cert, twin(cert)?))) {
+        return Some(DeviceFinding::CaRenewed {
+            ca: cert.subject.clone(),
+            uploaded_until: ca.not_after,
+            presented_until: cert.not_after,
+        });
     }
     let issuer_of_last = presented.last().and_then(|last| {
         let issued = |ca: &&Certificate| last.issuer.matches(&ca.subject);

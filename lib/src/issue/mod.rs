@@ -5,6 +5,7 @@
 //! length is used up or whose key is not the one at hand; a certificate that would outlive its
 //! issuer; a chain that the platform would not accept (more certificates than [`LongestChain`]).
 
+mod shortened;
 mod tbs;
 mod template;
 
@@ -16,6 +17,7 @@ use crate::key::signer::Signer;
 use crate::name::Name;
 use crate::profile::{PathLength, Profile};
 
+pub use shortened::Shortened;
 pub(crate) use tbs::{Parts, Recorder, Replace, assemble};
 pub use template::Template;
 

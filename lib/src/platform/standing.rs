@@ -10,12 +10,13 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::request::segment;
 use super::tenant::Tenant;
 use super::trusted::TrustedCertificate;
+use super::verdict::{self, Verdict};
 use super::{Client, PlatformError, Request, bare_host, crl, tenant, trusted};
 use crate::cert::{Certificate, Serial};
 
@@ -71,6 +72,34 @@ pub struct Standing {
     pub time: Option<OffsetDateTime>,
     /// What could not be asked, and why.
     pub unanswered: Vec<String>,
+}
+
+/// The platform's own verdict on what a device presents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChainVerdict {
+    /// What it says.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// Whether it names another tenant of the instance as the owner of the CA.
+    pub other_tenant: bool,
+    /// The id of the tenant that was asked.
+    #[serde(skip)]
+    pub asked: String,
+    /// The names under which that is reached.
+    #[serde(skip)]
+    pub hosts: Vec<String>,
+}
+
+impl ChainVerdict {
+    /// Whether a device with this chain is let into the tenant that was asked; none: it does not say so.
+    pub fn accepts(&self) -> Option<bool> {
+        self.verdict.accepts_for(&self.asked)
+    }
+
+    /// Whether it counts for a device that connects to that host: it may be another tenant's otherwise.
+    pub fn is_of(&self, host: &str) -> bool {
+        self.hosts.iter().any(|name| name.eq_ignore_ascii_case(host))
+    }
 }
 
 /// An answer that counts for all devices, or why there is none.
@@ -142,6 +171,21 @@ impl<'a> Inquiry<'a> {
         let registered = told(self.registered(device));
         standing.registered = standing.take(&registered).copied();
         standing
+    }
+
+    /// The platform's own verdict on what a device presents, for the tenant that is asked.
+    ///
+    /// Errors: why it cannot be asked, in words.
+    pub fn verdict(&self, presented: &[Certificate]) -> Result<ChainVerdict, String> {
+        let (tenant, _) = self
+            .tenant
+            .get_or_init(|| told(tenant::confirmed(self.client)))
+            .as_ref()
+            .map_err(Clone::clone)?;
+        let verdict = told(verdict::ask_as_known(self.client, presented))?;
+        let other_tenant = verdict.is_for_another_than(&tenant.id);
+        let of = [self.client.host(), &tenant.domain].map(|host| bare_host(host).to_owned());
+        Ok(ChainVerdict { verdict, other_tenant, asked: tenant.id.clone(), hosts: of.to_vec() })
     }
 
     fn revocations(&self) -> Result<Vec<Serial>, PlatformError> {

@@ -1,7 +1,13 @@
 //! The platform's own verdict on a chain, before any device presents it (platform: "The platform's own verdict
 //! on a chain"; `POST /tenant/trusted-certificates/verify-cert-chain`). Nothing is changed by asking.
 
+mod compare;
+
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
+
+pub use compare::{Comparison, Ours, anchors, compare};
 
 use super::{Body, Client, Method, PlatformError, Request, tenant};
 use crate::cert::Certificate;
@@ -37,11 +43,42 @@ pub enum Verdict {
         /// Its words.
         message: String,
     },
-    /// It was not asked: the user lacks the right (403), or the release has no such call (404).
+    /// It has said nothing of the chain: the user lacks the right (403), or the release has no such call, or
+    /// knows no tenant for it (404).
     NotAsked {
         /// Why not.
         reason: String,
     },
+}
+
+impl Verdict {
+    /// Whether it lets a device with this chain into the tenant that was asked; none: it has not said so.
+    pub fn accepts_for(&self, tenant: &str) -> Option<bool> {
+        match self {
+            Self::Accepted { .. } => Some(!self.is_for_another_than(tenant)),
+            Self::Refused { .. } | Self::Unreadable { .. } => Some(false),
+            Self::NotAsked { .. } => None,
+        }
+    }
+
+    /// Whether it names another tenant of the instance as the owner of the CA.
+    pub fn is_for_another_than(&self, tenant: &str) -> bool {
+        // One that it does not name is not another one.
+        matches!(self, Self::Accepted { tenant: found, .. } if !found.is_empty() && found != tenant)
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accepted { tenant, subject, .. } => {
+                write!(f, "accepted for the tenant {tenant} (subject {subject})")
+            }
+            Self::Refused { message } => write!(f, "refused: {message}"),
+            Self::Unreadable { message } => write!(f, "it cannot read the chain: {message}"),
+            Self::NotAsked { reason } => write!(f, "not asked: {reason}"),
+        }
+    }
 }
 
 /// The request, for a chain with the device's own certificate first.
@@ -65,9 +102,17 @@ struct Answer {
 
 /// Asks. The login is tried first, since a 401 is also the answer to a chain that is refused.
 ///
-/// Errors: the tenant is not reached, or does not accept the login.
+/// Errors: the tenant is not reached, does not accept the login, or is not the one of the login.
 pub fn ask(client: &Client, chain: &[Certificate]) -> Result<Verdict, PlatformError> {
-    tenant::current(client)?;
+    tenant::confirmed(client)?;
+    ask_as_known(client, chain)
+}
+
+/// The same with a login that is known to be good.
+pub(crate) fn ask_as_known(
+    client: &Client,
+    chain: &[Certificate],
+) -> Result<Verdict, PlatformError> {
     match client.json::<Answer>(&request(chain)) {
         Ok(answer) if answer.successfully_validated => Ok(Verdict::Accepted {
             tenant: shown(&answer.tenant_id),
@@ -87,7 +132,10 @@ pub fn ask(client: &Client, chain: &[Certificate]) -> Result<Verdict, PlatformEr
             Ok(Verdict::NotAsked { reason: format!("{login} needs {ROLE} to ask") })
         }
         Err(PlatformError::Refused { status: 404, message, .. }) => {
-            let reason = format!("this platform does not have the call ({message})");
+            let reason = format!(
+                "the platform answers 404 ({message}): its release does not have the call, or it finds no \
+                 tenant for the chain"
+            );
             Ok(Verdict::NotAsked { reason })
         }
         Err(other) => Err(other),

@@ -68,8 +68,13 @@ pub fn check(file: &str, bytes: &[u8]) -> Report {
     check_as(file, bytes, Level::Error)
 }
 
-/// The same for devices that may exist under such ids: `forbidden` is how bad one is.
-pub(crate) fn check_as(file: &str, bytes: &[u8], forbidden: Level) -> Report {
+/// The same for devices that exist: such an id is a warning.
+pub fn check_existing(file: &str, bytes: &[u8]) -> Report {
+    check_as(file, bytes, Level::Warning)
+}
+
+/// The same where `forbidden` is how bad such an id is.
+fn check_as(file: &str, bytes: &[u8], forbidden: Level) -> Report {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let delimiter = separator(bytes);
     let mut report = Report {
@@ -266,8 +271,15 @@ impl Rows {
         match DeviceId::parse(id) {
             Err(e) => report.error(line, e.to_string(), e.hint().as_deref()),
             Ok(id) => {
-                if let Err(e) = id.check_new() {
-                    report.add(self.forbidden, line, e.to_string(), e.hint().as_deref());
+                match (self.forbidden, id.check_new()) {
+                    (_, Ok(())) => {}
+                    (Level::Error, Err(e)) => {
+                        report.error(line, e.to_string(), e.hint().as_deref());
+                    }
+                    // It is what it is.
+                    (Level::Warning, Err(_)) => {
+                        report.add(Level::Warning, line, id.remark().unwrap_or_default(), None);
+                    }
                 }
                 if let Some(first) = self.seen.insert(id.folded(), line) {
                     let message = format!("device id {:?} is in line {first} too", id.as_str());

@@ -1,5 +1,6 @@
 //! Doing what a plan says.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -8,13 +9,16 @@ use time::OffsetDateTime;
 use super::RolloutError;
 use super::connect::{self, Connected, Connecting};
 use super::plan::{Action, Plan, Step, changes, done};
+use super::shortened::ShortenedOf;
 use super::spec::{CaSpec, Spec};
 use super::tenant::{self, Registered};
+use super::verdict::{self, Judged};
 use crate::authority::{Ca, CaKey, CaSettings, NewKey, Pki};
 use crate::bulk::bundle::BundleSettings;
 use crate::bulk::list::DeviceList;
 use crate::bulk::{self, Existing, Job, Out, Progress, Summary};
 use crate::cert::Certificate;
+use crate::client_id::DeviceId;
 use crate::crypto::{KeyPolicy, random_password};
 use crate::device::check::Check;
 use crate::files::{self, Access};
@@ -98,6 +102,10 @@ pub struct Report {
     pub steps: Vec<Step>,
     /// Whether the tenant looks at its list of revocations; none without a tenant.
     pub revocation_check: Option<Switch>,
+    /// What both sides say of a device's chain, if one was judged before the others were made.
+    pub verdict: Option<Judged>,
+    /// What was made for less time than its profile says.
+    pub shortened: Vec<ShortenedOf>,
     /// What became of the devices.
     pub devices: Summary,
     /// What became of them at the tenant, if they were to be registered there.
@@ -110,6 +118,20 @@ pub struct Report {
 }
 
 impl Report {
+    /// Nothing is done yet.
+    fn of(plan: &mut Plan) -> Self {
+        Self {
+            steps: std::mem::take(&mut plan.steps),
+            revocation_check: plan.revocation_check,
+            verdict: None,
+            shortened: Vec::new(),
+            devices: Summary::default(),
+            registered: None,
+            connected: None,
+            failure: None,
+        }
+    }
+
     /// Whether it was interrupted before its end.
     pub fn is_stopped(&self) -> bool {
         let told =
@@ -168,63 +190,113 @@ pub fn apply(
         // Nobody has looked at the clock.
         false => Pki::open_unrecorded(&spec.pki, run.now)?,
     };
+    let mut report = Report::of(&mut plan);
     for ca in &spec.cas {
-        make_ca(spec, &mut pki, ca, passwords, run.now)?;
+        report.shortened.extend(make_ca(spec, &mut pki, ca, passwords, run.now)?);
     }
-    let mut steps = std::mem::take(&mut plan.steps);
-    done(&mut steps, &["password", "ca"]);
+    done(&mut report.steps, &["password", "ca"]);
     let connecting = if remote.connect.is_some() { &plan.list.devices[..] } else { &[] };
-    let ids = connecting.iter().map(|device| device.id.clone()).collect();
-    let id_types = registration::id_types(connecting);
-    let devices = make_devices(spec, &mut pki, plan.list, passwords, run)?;
-    if !devices.stopped {
-        done(&mut steps, &["devices"]);
+    let connecting = (
+        connecting.iter().map(|device| device.id.clone()).collect(),
+        registration::id_types(connecting),
+    );
+    let csv = plan.registration.take();
+    match in_order(spec, &mut pki, plan, (passwords, remote, run), csv, &mut report) {
+        // What was made stays, and is told.
+        Err(e) if report.verdict.is_some() || is_of_the_tenant(&e) => report.failure = Some(e),
+        ended => ended?,
     }
-    let is_stopped = devices.stopped;
-    let mut report = Report {
-        steps,
-        revocation_check: plan.revocation_check,
-        devices,
-        registered: None,
-        connected: None,
-        failure: None,
-    };
-    if is_stopped {
-        // A list for the platform names devices that have a certificate, all of them.
-        return Ok(report);
-    }
-    if let (Some(wanted), Some(csv)) = (&spec.registration, &plan.registration) {
-        write_registration(&wanted.file, csv, &mut report.steps)?;
-    }
-    if let Some(client) = remote.client {
-        let (csv, steps) = (plan.registration.as_deref(), &mut report.steps);
-        match tenant::apply(spec, &pki, passwords, csv, client, run, steps) {
-            Ok(registered) => report.registered = registered,
-            Err(e) => {
-                // What was made here stays, and is told.
-                report.failure = Some(e);
-                return Ok(report);
-            }
-        }
-    }
-    if let (Some(wanted), false) = (remote.connect, report.is_stopped()) {
-        let uploaded = uploaded(spec, &pki)?;
-        let store = passwords.store.as_ref();
-        let inquiry = remote.client.map(|client| Inquiry::new(client, ID_TYPE));
-        let inquiry = inquiry.map(|inquiry| inquiry.with_id_types(id_types));
-        let inquiry = inquiry.as_ref();
-        let check = Check { longest: pki.longest_chain(), ..wanted.check.clone() };
-        let wanted = &Connecting { check, ..wanted.clone() };
-        let connected = connect::apply(spec, wanted, inquiry, ids, &uploaded, store, run);
-        if !connected.stopped {
-            done(&mut report.steps, &["connect"]);
-        }
-        report.connected = Some(connected);
+    if let (Some(wanted), None, false) = (remote.connect, &report.failure, report.is_stopped()) {
+        connect(spec, &pki, (passwords, remote, run), wanted, connecting, &mut report)?;
     }
     Ok(report)
 }
 
-fn make_devices(
+/// Whether the steps at the tenant were ended by it.
+fn is_of_the_tenant(error: &RolloutError) -> bool {
+    matches!(
+        error,
+        RolloutError::Platform(_)
+            | RolloutError::Trust(_)
+            | RolloutError::Results(_)
+            | RolloutError::NotTaken { .. }
+    )
+}
+
+/// What there is beside the file and the PKI folder.
+type With<'a> = (&'a Passwords, &'a Remote<'a>, &'a Run<'a>);
+
+/// The CAs at the tenant, its verdict on one device, all devices, and their registration.
+fn in_order(
+    spec: &Spec,
+    pki: &mut Pki,
+    plan: Plan,
+    (passwords, remote, run): With<'_>,
+    csv: Option<String>,
+    report: &mut Report,
+) -> Result<(), RolloutError> {
+    let tenant = spec.tenant.as_ref().zip(remote.client);
+    if let Some((wanted, client)) = tenant {
+        tenant::apply_trust(wanted, pki, passwords, client, run, &mut report.steps)?;
+        verdict::before_the_others(spec, pki, &plan, passwords, client, run, report)?;
+    }
+    if !report.devices.stopped {
+        if plan.first_new.is_some() {
+            report.shortened.extend(shortened_devices(spec, pki, run.now)?);
+        }
+        let rest = make_devices(spec, pki, plan.list, passwords, run)?;
+        report.devices = verdict::together(std::mem::take(&mut report.devices), rest);
+    }
+    if report.devices.stopped {
+        // A list for the platform names devices that have a certificate, all of them.
+        return Ok(());
+    }
+    done(&mut report.steps, &["devices"]);
+    if let (Some(wanted), Some(csv)) = (&spec.registration, &csv) {
+        write_registration(&wanted.file, csv, &mut report.steps)?;
+    }
+    if let Some((wanted, client)) = tenant {
+        let (csv, steps) = (csv.as_deref(), &mut report.steps);
+        report.registered = tenant::apply_register(spec, wanted, csv, client, run, steps)?;
+    }
+    Ok(())
+}
+
+/// Connects the devices, and tells which of them do.
+fn connect(
+    spec: &Spec,
+    pki: &Pki,
+    (passwords, remote, run): With<'_>,
+    wanted: &Connecting,
+    (ids, id_types): (Vec<DeviceId>, HashMap<String, String>),
+    report: &mut Report,
+) -> Result<(), RolloutError> {
+    let uploaded = uploaded(spec, pki)?;
+    let store = passwords.store.as_ref();
+    let inquiry = remote.client.map(|client| Inquiry::new(client, ID_TYPE));
+    let inquiry = inquiry.map(|inquiry| inquiry.with_id_types(id_types));
+    let inquiry = inquiry.as_ref();
+    let check = Check { longest: pki.longest_chain(), ..wanted.check.clone() };
+    let wanted = &Connecting { check, ..wanted.clone() };
+    let connected = connect::apply(spec, wanted, inquiry, ids, &uploaded, store, run);
+    if !connected.stopped {
+        done(&mut report.steps, &["connect"]);
+    }
+    report.connected = Some(connected);
+    Ok(())
+}
+
+fn shortened_devices(
+    spec: &Spec,
+    pki: &Pki,
+    now: OffsetDateTime,
+) -> Result<Option<ShortenedOf>, RolloutError> {
+    let (wanted, ca) = (&spec.devices, pki.ca(&spec.devices.ca)?);
+    let of = ("devices", wanted.ca.as_str());
+    Ok(ShortenedOf::of(of, (&wanted.profile, wanted.days), ca.certificate(), now))
+}
+
+pub(super) fn make_devices(
     spec: &Spec,
     pki: &mut Pki,
     list: DeviceList,
@@ -277,7 +349,7 @@ fn write_registration(file: &Path, csv: &str, steps: &mut [Step]) -> Result<(), 
 }
 
 /// The CAs that the tenant trusts, as far as the file says it.
-fn uploaded(spec: &Spec, pki: &Pki) -> Result<Vec<Certificate>, RolloutError> {
+pub(super) fn uploaded(spec: &Spec, pki: &Pki) -> Result<Vec<Certificate>, RolloutError> {
     let names = spec.tenant.iter().flat_map(|tenant| &tenant.cas);
     names.map(|name| Ok(pki.ca(name)?.certificate().clone())).collect()
 }
@@ -288,9 +360,9 @@ fn make_ca(
     wanted: &CaSpec,
     passwords: &Passwords,
     now: OffsetDateTime,
-) -> Result<(), RolloutError> {
+) -> Result<Option<ShortenedOf>, RolloutError> {
     if pki.cas()?.iter().any(|ca| ca.name == wanted.name) {
-        return Ok(());
+        return Ok(None);
     }
     let taken = match &wanted.token {
         Some(token) if token.existing_key => {
@@ -318,15 +390,15 @@ fn make_ca(
             (None, None) => NewKey::File(&chosen),
         },
     };
-    match &wanted.parent {
-        None => pki.init_root(&wanted.name, &settings, now)?,
-        Some(parent) => {
-            let parent = pki.ca(parent)?;
-            let key = passwords.unlock(&parent)?;
-            pki.add_intermediate(&wanted.name, &parent, &key, &settings, now)?
-        }
+    let Some(parent) = &wanted.parent else {
+        pki.init_root(&wanted.name, &settings, now)?;
+        return Ok(None);
     };
-    Ok(())
+    let parent = pki.ca(parent)?;
+    let key = passwords.unlock(&parent)?;
+    pki.add_intermediate(&wanted.name, &parent, &key, &settings, now)?;
+    let (of, wanted) = (("ca", wanted.name.as_str()), (&wanted.profile, wanted.days));
+    Ok(ShortenedOf::of(of, wanted, parent.certificate(), now))
 }
 
 fn trusted(spec: &Spec, pki: &Pki) -> Result<Vec<Certificate>, RolloutError> {

@@ -10,13 +10,17 @@ mod connect;
 mod longest;
 mod plan;
 pub mod report;
+mod shortened;
 pub mod spec;
 mod tenant;
+mod verdict;
 
 pub use apply::{Passwords, Remote, Report, Run, apply};
 pub use connect::{Connected, Connecting, NotConnected};
 pub use plan::{Action, Plan, Step, plan};
+pub use shortened::ShortenedOf;
 pub use tenant::Registered;
+pub use verdict::Judged;
 
 use std::path::PathBuf;
 
@@ -159,6 +163,13 @@ pub enum RolloutError {
     /// A CA that the platform would refuse.
     #[error(transparent)]
     Trust(#[from] TrustProblem),
+    /// The platform refuses the chain of a device, before the others are made.
+    #[error(
+        "the platform does not accept the chain of {}, which stands for the devices of the CA {:?}: {}; by our own \
+         check it is {}: {}",
+        .0.device, .0.ca, .0.no(), .0.ours(), .0.compared.ours.detail
+    )]
+    ChainRefused(Box<Judged>),
     /// The result file of the registration.
     #[error(transparent)]
     Results(#[from] ResultError),
@@ -222,6 +233,11 @@ impl RolloutError {
             Self::NotTaken { .. } => Some("correct the device list, and run it again".to_owned()),
             Self::Platform(e) => e.hint(),
             Self::Trust(e) => e.hint(),
+            Self::ChainRefused(_) => Some(
+                "no other device was made: put right what is wrong (`c8y-pki tenant verify CHAIN` asks again), and \
+                 run the same command again; the certificate that was judged is kept and used"
+                    .to_owned(),
+            ),
             Self::Results(e) => e.hint(),
             Self::Certificate { source, .. } => source.hint(),
             Self::Profile(e) => e.hint(),

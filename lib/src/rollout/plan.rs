@@ -6,10 +6,10 @@ use time::OffsetDateTime;
 
 use super::apply::{choose, read_or_create};
 use super::spec::{CaSpec, Spec};
-use super::{Remote, RolloutError, longest, tenant};
+use super::{Remote, RolloutError, longest, tenant, verdict};
 use crate::authority::{Ca, KeyPlace, Pki};
 use crate::bulk::list::{Device, DeviceList};
-use crate::bulk::{BulkError, Fault, Faults, is_complete};
+use crate::bulk::{BulkError, Faults, is_complete, new_ids};
 use crate::files;
 use crate::key::pkcs11::{KeyUri, is_one_token};
 use crate::platform::crl::{self, Switch};
@@ -29,6 +29,8 @@ pub enum Action {
     Update,
     /// It is tried.
     Connect,
+    /// The platform is asked about it.
+    Judge,
 }
 
 /// One step of a rollout.
@@ -37,7 +39,7 @@ pub struct Step {
     /// What is done.
     pub action: Action,
     /// The kind of thing: `password`, `ca`, `devices`, `registration`; at the tenant `trust`, `proof`,
-    /// `register`, `connect`.
+    /// `verdict`, `register`, `connect`.
     pub kind: &'static str,
     /// Its name.
     pub name: String,
@@ -64,10 +66,12 @@ impl Step {
     pub fn word(&self) -> &'static str {
         match self.action {
             Action::Keep => "in place",
+            Action::Judge if !self.done => "not accepted",
             _ if !self.done => "not done",
             Action::Create => "created",
             Action::Update => "updated",
             Action::Connect => "tried",
+            Action::Judge => "accepted",
         }
     }
 
@@ -93,6 +97,10 @@ pub struct Plan {
     pub revocation_check: Option<Switch>,
     pub(super) list: DeviceList,
     pub(super) registration: Option<String>,
+    /// The place in the list of the first device that has no certificate.
+    pub(super) first_new: Option<usize>,
+    /// Devices that are issued, and have not all the files of the bundle in their folders.
+    pub incomplete: usize,
 }
 
 impl Plan {
@@ -136,7 +144,16 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
     for path in &spec.truststore.certificates {
         files::read(path)?;
     }
-    steps.push(device_step(spec, &list.devices, pki.as_ref())?);
+    let devices = device_step(spec, &list.devices, pki.as_ref())?;
+    let at_tenant = spec.tenant.as_ref().zip(remote.client);
+    let mut revocation_check = None;
+    if let Some((wanted, client)) = at_tenant {
+        revocation_check = Some(crl::switch(client)?);
+        steps.extend(tenant::plan_trust(wanted, &existing, client)?);
+        steps.extend(verdict::step(spec, devices.first_new.is_some()));
+    }
+    let DeviceStep { step, first_new, incomplete } = devices;
+    steps.push(step);
     let registration = match &spec.registration {
         None => None,
         Some(wanted) => {
@@ -153,10 +170,8 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
             Some(csv)
         }
     };
-    let mut revocation_check = None;
-    if let (Some(wanted), Some(client)) = (&spec.tenant, remote.client) {
-        revocation_check = Some(crl::switch(client)?);
-        steps.extend(tenant::plan(spec, wanted, &existing, registration.as_deref(), client)?);
+    if let Some((wanted, client)) = at_tenant {
+        steps.extend(tenant::plan_register(spec, wanted, registration.as_deref(), client)?);
     }
     if let Some(wanted) = remote.connect {
         let all = list.devices.len();
@@ -166,7 +181,7 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
         let target = wanted.check.target.to_string();
         steps.push(Step::new(Action::Connect, "connect", target, detail).of(count));
     }
-    Ok(Plan { steps, weak_password, revocation_check, list, registration })
+    Ok(Plan { steps, weak_password, revocation_check, list, registration, first_new, incomplete })
 }
 
 /// What is wrong with the password that is given for keys of new CAs, if a weak one may be used. One that
@@ -264,24 +279,22 @@ fn ca_step(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<Step, Rollou
     Ok(Step::new(action, "ca", &wanted.name, format!("{}{under}", wanted.subject)))
 }
 
-/// Holds the id of a device that was never issued to what the platform takes.
-fn new_id(device: &Device, faults: &mut Faults) {
-    if let Err(e) = device.id.check_new() {
-        let line = device.line.map_or_else(String::new, |line| format!("line {line}"));
-        faults.add(Fault {
-            id: device.id.to_string(),
-            line: device.line,
-            message: e.at(&line),
-            hint: e.hint(),
-        });
-    }
+/// The step of the devices, and what was found on the way.
+struct DeviceStep {
+    step: Step,
+    first_new: Option<usize>,
+    incomplete: usize,
 }
 
-fn device_step(spec: &Spec, devices: &[Device], pki: Option<&Pki>) -> Result<Step, RolloutError> {
+fn device_step(
+    spec: &Spec,
+    devices: &[Device],
+    pki: Option<&Pki>,
+) -> Result<DeviceStep, RolloutError> {
     let mut issued = HashSet::new();
     let mut faults = Faults::default();
     if pki.is_none() {
-        devices.iter().for_each(|device| new_id(device, &mut faults));
+        faults = new_ids::refused(devices);
     }
     if let Some(pki) = pki {
         let mut standings = pki.registry().standings()?;
@@ -289,7 +302,7 @@ fn device_step(spec: &Spec, devices: &[Device], pki: Option<&Pki>) -> Result<Ste
             let folded = device.id.folded();
             let known = match standings.of(&folded)? {
                 Standing::Unknown => {
-                    new_id(device, &mut faults);
+                    new_ids::fault(device).into_iter().for_each(|fault| faults.add(fault));
                     false
                 }
                 Standing::Live => true,
@@ -328,5 +341,7 @@ fn device_step(spec: &Spec, devices: &[Device], pki: Option<&Pki>) -> Result<Ste
         spec.devices.ca,
         bundle.join(", ")
     );
-    Ok(Step::new(action, "devices", spec.devices.out.display().to_string(), detail).of(new))
+    let first_new = devices.iter().position(|d| !issued.contains(&d.id.folded()));
+    let step = Step::new(action, "devices", spec.devices.out.display().to_string(), detail);
+    Ok(DeviceStep { step: step.of(new), first_new, incomplete })
 }

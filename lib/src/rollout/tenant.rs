@@ -1,7 +1,7 @@
 //! The steps at the tenant: which CAs it trusts, that their keys are ours, which devices it knows.
 //!
-//! They come last, so that nothing that is made here depends on a network, and each looks at what the
-//! tenant has first.
+//! What the tenant is to trust comes before the devices, so that it can judge one of them; which devices it
+//! knows comes last. Each looks at what the tenant has first.
 
 use std::path::PathBuf;
 
@@ -27,6 +27,8 @@ pub struct Registered {
     pub tenant: String,
     /// Rows of the registration CSV.
     pub rows: usize,
+    /// Rows that this run has not sent, because the result file calls them done.
+    pub before: usize,
     /// Devices that were created, now or before.
     pub created: usize,
     /// Devices that were there.
@@ -42,12 +44,10 @@ pub struct Registered {
     pub stopped: bool,
 }
 
-/// What is left to do at the tenant.
-pub(super) fn plan(
-    spec: &Spec,
+/// What is left to do there before devices are made.
+pub(super) fn plan_trust(
     wanted: &TenantSpec,
     existing: &[Ca],
-    csv: Option<&str>,
     client: &Client,
 ) -> Result<Vec<Step>, RolloutError> {
     let there = trusted::list(client)?;
@@ -61,14 +61,24 @@ pub(super) fn plan(
             steps.push(proof_step(name, found));
         }
     }
+    Ok(steps)
+}
+
+/// What is left to do there once they are made.
+pub(super) fn plan_register(
+    spec: &Spec,
+    wanted: &TenantSpec,
+    csv: Option<&str>,
+    client: &Client,
+) -> Result<Option<Step>, RolloutError> {
     if let Some((sheet, result)) = sheet(spec, wanted, csv)? {
         let due = Results::read(&result, &client.place()?)?.due(&sheet).len();
         let before = sheet.rows.len() - due;
         let action = if due > 0 { Action::Create } else { Action::Keep };
-        let detail = format!("{due} to register, {before} registered before");
-        steps.push(Step::new(action, "register", client.tenant()?, detail).of(due));
+        let detail = format!("{due} to register, {before} registered before by the result file");
+        return Ok(Some(Step::new(action, "register", client.tenant()?, detail).of(due)));
     }
-    Ok(steps)
+    Ok(None)
 }
 
 fn find<'a>(
@@ -131,17 +141,15 @@ fn sheet(
     Ok(Some((sheet, registration.result.clone())))
 }
 
-/// Does what is left to do at the tenant, if the file names one.
-pub(super) fn apply(
-    spec: &Spec,
+/// Uploads the CAs and proves possession of their keys, as far as that is left to do.
+pub(super) fn apply_trust(
+    wanted: &TenantSpec,
     pki: &Pki,
     passwords: &Passwords,
-    csv: Option<&str>,
     client: &Client,
     run: &Run<'_>,
     steps: &mut [Step],
-) -> Result<Option<Registered>, RolloutError> {
-    let Some(wanted) = &spec.tenant else { return Ok(None) };
+) -> Result<(), RolloutError> {
     trust(wanted, pki, client, run.now)?;
     done(steps, &["trust"]);
     if wanted.prove {
@@ -153,10 +161,23 @@ pub(super) fn apply(
         }
         done(steps, &["proof"]);
     }
+    Ok(())
+}
+
+/// Registers the devices, as far as that is left to do.
+pub(super) fn apply_register(
+    spec: &Spec,
+    wanted: &TenantSpec,
+    csv: Option<&str>,
+    client: &Client,
+    run: &Run<'_>,
+    steps: &mut [Step],
+) -> Result<Option<Registered>, RolloutError> {
     let Some((sheet, result)) = sheet(spec, wanted, csv)? else {
         return Ok(None);
     };
     let mut results = Results::open(&result, &client.place()?)?;
+    let before = sheet.rows.len() - results.due(&sheet).len();
     let pace = Pace { chunk: wanted.chunk, per_second: wanted.rate };
     let told = |done, total| (run.progress)("register", Progress { done, total });
     let name = "registration.csv";
@@ -170,6 +191,7 @@ pub(super) fn apply(
     Ok(Some(Registered {
         tenant: client.tenant()?.to_owned(),
         rows: sheet.rows.len(),
+        before,
         created: summary.count(Outcome::Created),
         updated: summary.count(Outcome::Updated),
         failed: summary.count(Outcome::Failed),

@@ -210,6 +210,7 @@ impl Sandbox {
             profile: settings.profile,
             require_proof: settings.require_proof,
             longest_chain: settings.longest_chain,
+            verdicts: settings.verdicts,
             authority_days: settings.authority_days,
             mqtt_service_port: service.as_ref().map(|(_, port)| *port),
         };

@@ -78,6 +78,7 @@ fn of_tenant(world: &mut World, call: &Call, path: &[&str]) -> Option<Result<Ans
         ["currentTenant"] => tenant::current(world, call),
         ["options", category, key] => features::option(world, call, category, key),
         ["system", _, category, key] => features::system_option(world, call, category, key),
+        ["trusted-certificates", "verify-cert-chain"] if !world.site.verdicts => return None,
         ["trusted-certificates", "verify-cert-chain"] => verdict::answer(world, call),
         ["trusted-certificates", ..] if call.verb() == "GET" => revocation::list(world, call),
         ["trusted-certificates", ..] => revocation::add(world, call),

@@ -57,6 +57,8 @@ pub struct Settings {
     pub require_proof: bool,
     /// Most certificates in a chain: 10 in the cloud, others elsewhere.
     pub longest_chain: LongestChain,
+    /// Whether it has the call `verify-cert-chain`, which is newer than other releases in use.
+    pub verdicts: bool,
     /// For how many days the tenant's own CA is valid; the platform's are for 1095.
     pub authority_days: u32,
     /// Port of the MQTT Service; none: there is no such port; 0: any that is free.
@@ -82,6 +84,7 @@ impl Default for Settings {
             profile: Profile::default(),
             require_proof: false,
             longest_chain: LongestChain::CLOUD,
+            verdicts: true,
             authority_days: est::LIFE,
             mqtt_service_port: None,
         }

@@ -26,6 +26,7 @@ pub(super) struct Site {
     pub(super) profile: Profile,
     pub(super) require_proof: bool,
     pub(super) longest_chain: LongestChain,
+    pub(super) verdicts: bool,
     pub(super) authority_days: u32,
     pub(super) mqtt_service_port: Option<u16>,
 }

@@ -17,6 +17,7 @@ mod life;
 mod line;
 mod lists;
 mod longest;
+mod old_ids;
 mod one_key;
 mod outputs;
 mod registration;

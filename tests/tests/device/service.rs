@@ -231,6 +231,7 @@ fn what_the_service_refuses_of_others() {
         assert!(!run(&publish, &refused).0, "{refused}");
     }
     // One filter is granted: then it waits for a message until its time is over. Two are refused as a whole.
-    let denied = |filters: &str| run(&subscribe, &format!("-i gw-1 {filters} -W 2 -d")).1.contains("denied");
+    let denied =
+        |filters: &str| run(&subscribe, &format!("-i gw-1 {filters} -W 2 -d")).1.contains("denied");
     assert!(!denied("-t plant/a") && denied("-t plant/a -t plant/b"));
 }

@@ -2,6 +2,7 @@
 
 mod crl;
 mod hostile;
+mod judged;
 mod longest;
 mod outputs;
 mod pop;

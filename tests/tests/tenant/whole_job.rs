@@ -90,7 +90,7 @@ fn what_is_wrong_shows_in_the_rehearsal() {
         (&failed[0]["cause"]["code"], &failed[0]["cause"]["certainty"]),
         (&json!("not-registered"), &json!("confirmed"))
     );
-    assert!(refused.stderr.contains("3 devices cannot connect"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("3 devices did not connect"), "{}", refused.stderr);
     let text = cli.run("rollout demo/rollout.toml --sandbox").expect(1).stdout;
     let line = text.lines().find(|line| line.starts_with("failed ")).unwrap_or_default();
     assert!(line.contains("device gw-1 is not registered [not-registered]"), "{text}");

@@ -157,3 +157,45 @@ fn renewal_not_let_in() {
     let renew = format!("device enrol gw-1 --out out --renew --token-file token --port {port}");
     row("renewal-not-let-in").is_said(&at.run(&renew).expect(1));
 }
+
+/// A tenant without CAs, and the chain of a device in out/gw-1, with its root in root.pem.
+fn chain() -> AtTenant {
+    let (at, root) = (AtTenant::new(Cli::new()), root("Root", None));
+    let device = device("gw-1", &root);
+    bundle(&at.cli, "out/gw-1", &device, &[&device, &root]);
+    at.cli.write("root.pem", root.pem());
+    at
+}
+
+#[test]
+fn verdict_differs() {
+    let at = chain();
+    let said = at.run("cert verify --tenant out/gw-1/chain.pem --trust root.pem").expect(1);
+    row("verdict-differs").is_said(&said);
+}
+
+#[test]
+fn verdict_not_asked() {
+    let at = chain();
+    row("verdict-not-asked")
+        .is_said(&at.run_as("devices", "tenant verify out/gw-1/chain.pem").expect(2));
+}
+
+#[test]
+fn rollout_refused() {
+    let settings = Settings { longest_chain: 2, ..Settings::default() };
+    let at = AtTenant::with(Cli::new(), settings);
+    let file = at.cli.ok("profile show rollout.toml") + "\n[tenant]\ncas = [\"line-7\"]\n";
+    at.cli.write("demo/rollout.toml", file);
+    at.cli.write("demo/devices.csv", "id\ngw-0\ngw-1\n");
+    row("rollout-refused").is_said(&at.run("rollout demo/rollout.toml").expect(1));
+    assert_eq!(at.cli.names("demo/out/devices"), ["gw-0"]);
+}
+
+#[test]
+fn id_refused() {
+    let cli = Cli::with_cas();
+    let line =
+        format!("device issue 'two words' --ca line --out out {}", c8y_pki_tests::cli::CA_PW);
+    row("id-refused").is_said(&cli.run(&line).expect(2));
+}

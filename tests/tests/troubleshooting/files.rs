@@ -2,7 +2,7 @@
 
 use c8y_pki_tests::cli::{Cli, Outcome};
 use c8y_pki_tests::openssl::OpenSsl;
-use c8y_pki_tests::workshop::{Made, bundle, ca, device, device_for, root};
+use c8y_pki_tests::workshop::{Made, bundle, ca, device, device_for, renewed, root};
 use c8y_pki_tests::{arg, tool};
 
 use crate::rows::row;
@@ -190,6 +190,25 @@ fn uploaded_ca_missing() {
     bundle(&cli, "b", &device, &[&device, &line]);
     cli.write("root.pem", root.pem());
     row("uploaded-ca-missing").holds(&check(&cli, "--bundle b --uploaded root.pem"));
+}
+
+#[test]
+fn uploaded_ca_renewed() {
+    let (cli, (root, line)) = (Cli::new(), cas());
+    let device = device("gw-1", &line);
+    let later = renewed(&line, Some(&root));
+    bundle(&cli, "b", &device, &[&device, &later, &root]);
+    cli.write("line.pem", line.pem());
+    let report = row("uploaded-ca-renewed").holds(&check(&cli, "--bundle b --uploaded line.pem"));
+    let causes = report["causes"].to_string();
+    assert!(causes.contains("of the same name and key"), "{report}");
+    // So says `cert verify`, too.
+    let verify = "cert verify b/chain.pem --trust line.pem --as-device gw-1 --json";
+    let said = cli.run(verify).expect(1).json();
+    assert_eq!(said["device"][0]["code"], "ca-renewed", "{said}");
+    // What the remedy says is right.
+    cli.write("later.pem", later.pem());
+    cli.run(&verify.replace("line.pem", "later.pem")).expect(0);
 }
 
 #[test]

@@ -19,7 +19,10 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let settings = Settings { require_proof: true, ..Settings::default() };
-        let at = AtTenant::with(Cli::new(), settings);
+        Self::at(AtTenant::with(Cli::new(), settings))
+    }
+
+    fn at(at: AtTenant) -> Self {
         let root = root("Root", None);
         let line = ca("Line", &root, None);
         let device = device("gw-1", &line);
@@ -177,6 +180,28 @@ fn revoked() {
     assert!(bench.at.sandbox.set_option("configuration", "crl.offline.check.enabled", "true"));
     let report = row("revoked").holds_truly(&bench.check().expect(1), &bench.at);
     assert_eq!(report["tenant"]["revoked"], true, "{report}");
+}
+
+#[test]
+fn tenant_says_no() {
+    let settings = Settings { longest_chain: 2, ..Settings::default() };
+    let bench = Bench::at(AtTenant::with(Cli::new(), settings));
+    upload(&bench.at, &bench.root, "--prove --auto-registration");
+    let report = row("tenant-says-no").holds_truly(&bench.check_with("").expect(1), &bench.at);
+    assert_eq!(report["platform"]["verdict"], "refused", "{report}");
+    assert_eq!(report["platform"]["message"], "Invalid certificate chain!", "{report}");
+    // It is not overload: nothing is tried again.
+    assert_eq!(report["attempts"], 1, "{report}");
+}
+
+#[test]
+fn ca_of_another_tenant() {
+    let bench = Bench::new();
+    // Without auto-registration there, and not registered.
+    upload_as("t1002/admin", &bench.at, &bench.root, "--prove");
+    let report = row("ca-of-another-tenant").holds(&bench.check().expect(1));
+    assert_eq!(report["platform"]["other_tenant"], true, "{report}");
+    assert_eq!(report["platform"]["tenant"], "t1002", "{report}");
 }
 
 #[test]

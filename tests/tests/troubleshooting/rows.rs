@@ -23,6 +23,7 @@ const TRUE_REASONS: [(&str, &str); 12] = [
     ("chain-incomplete", "no uploaded certificate is among those presented"),
     ("other-tenant", "no uploaded certificate is among those presented"),
     ("ca-renewed", "no uploaded certificate is among those presented"),
+    ("tenant-says-no", "certificates, more than 2"),
     ("ca-disabled", "is DISABLED in t1001"),
     ("not-registered", "is not registered, and auto-registration is off"),
     ("registered-basic", "is registered with AUTH_TYPE BASIC"),

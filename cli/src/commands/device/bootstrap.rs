@@ -22,6 +22,7 @@ use serde_json::json;
 use super::connecting::EndpointArgs;
 use super::store_password;
 use crate::failure::{Failure, Outcome, Result};
+use crate::old_ids;
 use crate::outlet;
 use crate::output::Output;
 use crate::password::Source;
@@ -107,7 +108,7 @@ impl From<FileError> for Unwritten {
 }
 
 pub(super) fn run(args: &BootstrapArgs, out: Output) -> Result {
-    let device = DeviceId::parse(&args.id)?;
+    let device = old_ids::read(&args.id, out)?;
     let target = args.endpoint.target()?;
     args.out.as_deref().map(check_free).transpose()?;
     let place = Place { args, device, target, trusted: trusted(args)? };

@@ -19,6 +19,7 @@ use super::{Form, OutputArgs, store_password, threads};
 use crate::commands::note_shortened;
 use crate::commands::pool::pool_password;
 use crate::failure::{Failure, Outcome, Result};
+use crate::old_ids;
 use crate::outlet;
 use crate::output::Output;
 use crate::progress::Line;
@@ -333,6 +334,7 @@ fn remarks(args: &OutputArgs, summary: &Summary, done: Done<'_>, out: Output) {
     if let Some(since) = summary.since {
         out.note(&format!("went on with the run of {}, which was not finished", date(since)));
     }
+    old_ids::warn(&summary.old_ids, out);
     if summary.revoked > 0 {
         out.warning(&format!(
             "{} left out: revoked. Issue one again by its id with --existing replace",

@@ -18,6 +18,7 @@ use super::{ExistingArgs, KeyPolicyArgs, threads};
 use crate::clock;
 use crate::commands::note_shortened;
 use crate::failure::{Failure, Outcome, Result};
+use crate::old_ids;
 use crate::outlet;
 use crate::output::Output;
 use crate::progress::Line;
@@ -133,6 +134,7 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
     line.finish();
     let (verdicts, summary) = signed?;
     out.results(&verdicts, text)?;
+    old_ids::warn(&summary.old_ids, out);
     if summary.stopped {
         out.warning(INTERRUPTED);
         return Ok(Outcome::Stopped);

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use c8y_pki::bulk::BulkError;
 use c8y_pki::bulk::list::{Device, DeviceKey, ListFile};
+use c8y_pki::bulk::new_ids::{self, Remarks};
+use c8y_pki::bulk::{BulkError, Faults};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::registration::{self, Level, Report, Settings, Sheet, Survey};
@@ -20,6 +21,7 @@ use serde::Serialize;
 use crate::clock;
 use crate::commands::device::FromArgs;
 use crate::failure::{Failure, Outcome, Result};
+use crate::old_ids;
 use crate::outlet;
 use crate::output::Output;
 use crate::render::{self, as_line};
@@ -44,11 +46,15 @@ Examples:
 Examples:
   c8y-pki registration check registration.csv
   c8y-pki registration check registration.csv --json
+  c8y-pki registration check registered.csv --existing
 
 Exit codes: 0 the platform would take it; 1 it would not: each fault is named with its line.")]
     Check {
         /// The CSV
         file: PathBuf,
+        /// The devices exist: an id that the platform refuses in new devices is a warning
+        #[arg(long)]
+        existing: bool,
     },
     /// Register the devices of a CSV at the tenant, piece by piece
     #[command(after_help = "\
@@ -120,7 +126,7 @@ fn column(text: &str) -> std::result::Result<(String, String), String> {
 pub(crate) fn run(command: &RegistrationCommand, pki: &Path, out: Output) -> Result {
     match command {
         RegistrationCommand::Create(args) => create(args, pki, out),
-        RegistrationCommand::Check { file } => check(file, out),
+        RegistrationCommand::Check { file, existing } => check(file, *existing, out),
         RegistrationCommand::Upload(args) => upload::run(args, out),
         RegistrationCommand::Add(args) => single::add(args, out),
         RegistrationCommand::List(args) => single::list(args, out),
@@ -144,10 +150,7 @@ impl Devices<'_> {
     /// Visits all of them, without holding them all.
     fn each(&self, mut visit: impl FnMut(&Device) -> Result<()>) -> Result<()> {
         match self {
-            Self::List(list) => list.each(|device| {
-                device.id.check_new()?;
-                visit(&device)
-            }),
+            Self::List(list) => list.each(|device| visit(&device)),
             Self::Registry { registry, ca, .. } => {
                 let filter = Filter {
                     ca: *ca,
@@ -182,6 +185,12 @@ fn create(args: &CreateArgs, dir: &Path, out: Output) -> Result {
             let total = list.devices() + faults.count;
             return Err(BulkError::BadList { faults, total }.into());
         }
+        let mut faults = Faults::default();
+        list.each(|device| {
+            new_ids::fault(&device).into_iter().for_each(|fault| faults.add(fault));
+            Ok::<_, BulkError>(())
+        })?;
+        single::refuse_old_ids(faults, list.devices())?;
         return write(&Devices::List(list), &settings, args, out);
     }
     let pki = clock::open_to_read(dir, out)?;
@@ -197,7 +206,12 @@ fn create(args: &CreateArgs, dir: &Path, out: Output) -> Result {
 /// Looks at all devices, and writes the CSV if all of them fit into it.
 fn write(devices: &Devices<'_>, settings: &Settings, args: &CreateArgs, out: Output) -> Result {
     let mut survey = Survey::new(settings);
-    devices.each(|device| Ok(survey.add(device)?))?;
+    let mut old = Remarks::default();
+    devices.each(|device| {
+        old.look_at(&device.id);
+        Ok(survey.add(device)?)
+    })?;
+    old_ids::warn(&old, out);
     let count = survey.devices();
     if count == 0 {
         return Err(Failure::usage(
@@ -252,9 +266,13 @@ fn write_to(devices: &Devices<'_>, sheet: &Sheet<'_>, mut to: impl Write) -> Res
     to.flush().map_err(Failure::Output)
 }
 
-fn check(path: &Path, out: Output) -> Result {
+fn check(path: &Path, existing: bool, out: Output) -> Result {
     let bytes = files::read(path)?;
-    let report = registration::check(&path.display().to_string(), &bytes);
+    let file = path.display().to_string();
+    let report = match existing {
+        true => registration::check_existing(&file, &bytes),
+        false => registration::check(&file, &bytes),
+    };
     out.result(&report, report_text)?;
     Ok(Outcome::of(report.is_good()))
 }

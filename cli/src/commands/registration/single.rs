@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::bulk::list::DeviceList;
-use c8y_pki::bulk::{BulkError, Faults};
+use c8y_pki::bulk::{BulkError, Faults, new_ids};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::platform::newcomers::{self, Added, NewDevice, Newcomer};
@@ -185,7 +185,9 @@ type Wanted = (DeviceId, Option<OneTimePassword>, Option<String>);
 fn wanted(args: &AddArgs, out: Output) -> Result<Vec<Wanted>> {
     let of_type = |own: Option<String>| own.or_else(|| args.device_type.clone());
     if let Some(path) = &args.from {
-        return good_list(path, &args.columns, out)?
+        let list = good_list(path, &args.columns, out)?;
+        refuse_old_ids(new_ids::refused(&list.devices), list.devices.len())?;
+        return list
             .devices
             .iter()
             .map(|device| {
@@ -198,7 +200,7 @@ fn wanted(args: &AddArgs, out: Output) -> Result<Vec<Wanted>> {
     }
     let mut ids = Vec::new();
     for text in &args.ids {
-        let id = DeviceId::parse(text)?;
+        let id = DeviceId::parse_new(text)?;
         if !ids.contains(&id) {
             ids.push(id);
         }
@@ -208,6 +210,14 @@ fn wanted(args: &AddArgs, out: Output) -> Result<Vec<Wanted>> {
         return Err(Failure::usage("no device is named", "give ids, or a list with --from"));
     }
     Ok(ids.into_iter().map(|id| (id, given.clone(), of_type(None))).collect())
+}
+
+/// Refuses a list with ids that no new device may have.
+pub(super) fn refuse_old_ids(faults: Faults, total: usize) -> Result<()> {
+    match faults.count {
+        0 => Ok(()),
+        _ => Err(BulkError::BadList { faults, total }.into()),
+    }
 }
 
 /// A list without faults.

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use c8y_pki::bulk::new_ids::Remarks;
 use c8y_pki::bulk::{Fault, Progress};
+use c8y_pki::client_id::DeviceId;
 use c8y_pki::files;
 use c8y_pki::platform::register::results::Results;
 use c8y_pki::platform::register::{self, CHUNK, Outcome as RowOutcome, Pace, RowResult, Sheet};
@@ -12,6 +14,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome, Result};
+use crate::old_ids;
 use crate::outlet;
 use crate::output::Output;
 use crate::progress::Line;
@@ -65,6 +68,13 @@ pub(super) fn run(args: &UploadArgs, out: Output) -> Result {
         outlet::check_file(path, "--result", "the next upload reads from it what was done")?;
     }
     let sheet = read(&args.file, out)?;
+    let mut old = Remarks::default();
+    sheet
+        .rows
+        .iter()
+        .filter_map(|row| DeviceId::parse(&row.id).ok())
+        .for_each(|id| old.look_at(&id));
+    old_ids::warn(&old, out);
     let path = args.result.clone().unwrap_or_else(|| args.file.with_extension("result.csv"));
     if path == args.file {
         return Err(Failure::usage(

@@ -13,6 +13,7 @@ use c8y_pki::device::link::Target;
 use c8y_pki::device::service::{self, Service};
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::platform::crl::Switch;
+use c8y_pki::platform::verdict::Verdict;
 use c8y_pki::platform::{Client, PlatformError, bare_host, features};
 use c8y_pki::rollout::report::{self, At, Picture};
 use c8y_pki::rollout::spec::Spec;
@@ -28,6 +29,7 @@ use crate::clock;
 use crate::commands::device::threads;
 use crate::commands::sandbox;
 use crate::failure::{Failure, Outcome, Result};
+use crate::old_ids;
 use crate::outlet;
 use crate::output::Output;
 use crate::password::{WeakArgs, warn_of_weak};
@@ -36,6 +38,7 @@ use crate::render::count;
 use crate::stop;
 use crate::tenant::TenantArgs;
 use rehearsal::Rehearsal;
+use show::Beside;
 
 /// How many devices connect to a tenant at the same time.
 const PARALLEL: usize = 32;
@@ -53,11 +56,12 @@ Examples:
   c8y-pki rollout rollout.toml --sandbox --report rollout.html
 
 With a [tenant] section the CAs are uploaded, their keys proven and the devices registered; user and
-password come from C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN.
+password come from C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN. Before devices are made, the platform is asked
+for its verdict on the chain of one of them; if that is no, no other one is made (exit code 1).
 
 With --sandbox the tenant is one in this process, which ends with it; C8Y_* and the host of the file
-do not count. Keys, certificates and stores are made in earnest, and stay: the next run without
---sandbox goes on with them. Devices trust the sandbox's server for once, whatever their truststores
+do not count. Keys, certificates and stores are real, and stay: the next run without --sandbox
+uses them. Devices trust the sandbox's server for once, whatever their truststores
 hold.
 
 Exit codes: 0 done, or nothing to do; 1 the tenant refused something, or a device does not connect;
@@ -171,7 +175,9 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
             changes: plan.changes(),
             revocation_check: plan.revocation_check,
         };
-        out.result(&planned, |p| show::plan(p.plan, p.changes, p.revocation_check))?;
+        let tenant_left_out = spec.tenant.is_some() && beyond.client.is_none();
+        let beside = Beside { incomplete: plan.incomplete, tenant_left_out };
+        out.result(&planned, |p| show::plan(p.plan, p.changes, p.revocation_check, beside))?;
         return Ok(Outcome::Done);
     }
     if let Ok(plan) = &plan
@@ -183,7 +189,8 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
     let report =
         plan.map_err(Box::new).and_then(|plan| apply(args, &spec, plan, &beyond, &stop, out));
     let page = args.report.as_ref().map(|page| write_page(page, &spec, &report, &beyond, out));
-    let ended = end(report.map_err(|error| *error)?, &spec, args.sandbox, out)?;
+    let left_out = spec.tenant.is_some() && beyond.client.is_none();
+    let ended = end(report.map_err(|error| *error)?, &spec, (args.sandbox, left_out), out)?;
     page.transpose()?;
     if let (true, Some(rehearsal)) = (args.stay, &beyond.rehearsal) {
         stay(rehearsal, &stop, out)?;
@@ -286,7 +293,12 @@ fn word(step: &'static str) -> &'static str {
 }
 
 /// Shows what was done, and says how it ended.
-fn end(mut report: Report, spec: &Spec, rehearsed: bool, out: Output) -> Result {
+fn end(
+    mut report: Report,
+    spec: &Spec,
+    (rehearsed, tenant_left_out): (bool, bool),
+    out: Output,
+) -> Result {
     let stopped = report.is_stopped();
     let failure = report.failure.take();
     let done = Done {
@@ -294,7 +306,9 @@ fn end(mut report: Report, spec: &Spec, rehearsed: bool, out: Output) -> Result 
         out: spec.devices.out.display().to_string(),
         registration: spec.registration.as_ref().map(|r| r.file.display().to_string()),
     };
-    out.result(&done, |done| show::report(done.report, spec))?;
+    out.result(&done, |done| show::report(done.report, spec, tenant_left_out))?;
+    old_ids::warn(&report.devices.old_ids, out);
+    warn_of_verdict(&report, out);
     if report.devices.incomplete > 0 {
         out.warning(&format!(
             "{} issued before, but not all the files of the bundle are in {}: moved, lost, or \
@@ -318,9 +332,29 @@ fn end(mut report: Report, spec: &Spec, rehearsed: bool, out: Output) -> Result 
     let unconnected = report.connected.as_ref().filter(|c| !c.failed.is_empty());
     if let Some(unconnected) = unconnected {
         let failed = count(unconnected.failed.len(), "device");
-        out.warning(&format!("{failed} cannot connect{}", more_of_one(spec, rehearsed)));
+        out.warning(&format!("{failed} did not connect{}", more_of_one(spec, rehearsed)));
     }
     Ok(Outcome::of(refused.is_none() && unconnected.is_none()))
+}
+
+/// What the platform has not said of the chain, or says otherwise than we do.
+fn warn_of_verdict(report: &Report, out: Output) {
+    let Some(judged) = &report.verdict else { return };
+    let (device, platform) = (&judged.device, &judged.compared.platform);
+    if let (Verdict::NotAsked { .. }, None) = (platform, &report.failure) {
+        out.warning(&format!(
+            "whether the platform accepts the chain of {device} is not known ({platform}); the devices were made \
+             all the same"
+        ));
+    }
+    if let (Some(true), Some(false)) =
+        (platform.accepts_for(&judged.compared.tenant), judged.compared.agree)
+    {
+        out.warning(&format!(
+            "the platform accepts the chain of {device}, and our own check does not: {}; the platform's verdict counts",
+            judged.compared.ours.detail
+        ));
+    }
 }
 
 /// The command that says more of a device; there is none for a tenant that is gone.

@@ -11,16 +11,47 @@ use crate::render::{as_line, count, printable, table};
 /// How many devices have a row of their own.
 const MOST_ROWS: usize = 20;
 
+/// What a rollout has not looked at, or found wanting.
+#[derive(Clone, Copy)]
+pub(super) struct Beside {
+    /// Devices that are issued, and lack files.
+    pub(super) incomplete: usize,
+    /// Whether the file has a tenant, and it was left out.
+    pub(super) tenant_left_out: bool,
+}
+
+impl Beside {
+    /// What is said where nothing was to be done: no more than was looked at.
+    fn in_place(self) -> String {
+        let lack = count(self.incomplete, "device");
+        match (self.incomplete, self.tenant_left_out) {
+            (0, false) => "everything is in place.\n".to_owned(),
+            (0, true) => "everything here is in place; the tenant was not looked at.\n".to_owned(),
+            (_, false) => format!("all is there but files of {lack}.\n"),
+            (_, true) => {
+                format!("all here is there but files of {lack}; the tenant was not looked at.\n")
+            }
+        }
+    }
+}
+
 /// The steps of a plan.
-pub(super) fn plan(steps: &[Step], changes: bool, check: Option<Switch>) -> String {
-    let end = if changes { "" } else { "Everything is in place.\n" };
+pub(super) fn plan(steps: &[Step], changes: bool, check: Option<Switch>, beside: Beside) -> String {
+    let end = if changes { String::new() } else { capital(&beside.in_place()) };
     table(&[], steps.iter().map(|step| row(step, planned(step))).collect())
-        + end
+        + &end
         + revocation(check)
 }
 
+/// With a capital letter at its beginning.
+fn capital(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
+}
+
 /// What was done.
-pub(super) fn report(report: &Report, spec: &Spec) -> String {
+pub(super) fn report(report: &Report, spec: &Spec, tenant_left_out: bool) -> String {
+    let beside = Beside { incomplete: report.devices.incomplete, tenant_left_out };
     // Its devices stand for it.
     let is_told = |step: &&Step| report.connected.is_none() || step.action != Action::Connect;
     let steps = report.steps.iter().filter(is_told);
@@ -32,11 +63,14 @@ pub(super) fn report(report: &Report, spec: &Spec) -> String {
             let issued = count(report.devices.issued, "device");
             format!("{issued} issued in {:.1} s.\n", report.devices.seconds)
         }
-        false => "Nothing to do: everything is in place.\n".to_owned(),
+        false => format!("Nothing to do: {}", beside.in_place()),
     });
     text.extend(report.registered.as_ref().map(registered));
     text.extend(report.connected.as_ref().map(connected));
     text.push_str(revocation(report.revocation_check));
+    text.extend(
+        report.shortened.iter().map(|of| as_line(&format!("shortened     {}", of.sentence()))),
+    );
     text + &places(spec)
 }
 
@@ -61,6 +95,7 @@ fn planned(step: &Step) -> &'static str {
         Action::Create => "create",
         Action::Update => "update",
         Action::Connect => "try",
+        Action::Judge => "ask",
         _ => "in place",
     }
 }
@@ -94,8 +129,13 @@ fn why(failed: &NotConnected) -> String {
 }
 
 fn registered(r: &Registered) -> String {
+    // What was not sent was not looked at.
+    let before = match r.before {
+        0 => String::new(),
+        n => format!(" {n} of them before, by the result file."),
+    };
     as_line(&format!(
-        "Tenant {}: {} registered, {} there before, {} refused.",
+        "Tenant {}: {} registered, {} there before, {} refused.{before}",
         r.tenant, r.created, r.updated, r.failed
     ))
 }

@@ -39,6 +39,34 @@ fn a_device_chain_without_the_uploaded_ca() {
 }
 
 #[test]
+fn a_renewed_ca_is_told_from_one_that_is_missing() {
+    let root = Signed::root("CN=Root", |_| {});
+    let a = root.ca("CN=A", |_| {});
+    let later = root.ca_with_key("CN=A", a.key.clone(), |d| d.serial[1] ^= 1);
+    let leaf = a.leaf();
+    assert_eq!(codes(&[&leaf, &later.cert], &[&a], "device-1"), ["ca-renewed"]);
+    // Its own certificate is there, too.
+    assert_eq!(codes(&[&leaf, &later.cert], &[&a, &later], "device-1"), [""; 0]);
+    // Another CA of the name is no renewal.
+    let namesake = root.ca("CN=A", |_| {});
+    assert_eq!(codes(&[&leaf, &a.cert], &[&namesake], "device-1"), ["uploaded-ca-missing"]);
+}
+
+#[test]
+fn an_old_id_is_a_note() {
+    let root = Signed::root("CN=Root", |_| {});
+    let leaf = root.device("CN=two words", |_| {});
+    let presented = [leaf, root.cert.clone()];
+    let id = DeviceId::parse("two words").unwrap();
+    let found =
+        check_device(&presented, std::slice::from_ref(&root.cert), &id, LongestChain::CLOUD);
+    assert!(
+        matches!(found.as_slice(), [DeviceFinding::OldId(_)]) && found[0].is_note(),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn the_order_of_a_device_chain_is_that_of_signing() {
     let root = Signed::root("CN=Root", |_| {});
     let a = root.ca("CN=A", |_| {});

@@ -39,6 +39,7 @@ impl Run<'_> {
                 untold.push(IN_VAIN.to_owned());
             }
             self.facts.tenant = Some(says);
+            untold.extend(self.ask_verdict(presented));
         }
         self.untold = Some(untold);
     }

@@ -107,7 +107,9 @@ impl Run<'_> {
         if causes.is_empty() {
             causes.extend(self.broken_path(presented));
         }
-        if let Some(first) = causes.first() {
+        if !self.is_overruled(presented, &causes)
+            && let Some(first) = causes.first()
+        {
             let detail = first.cause.clone();
             return Err(wrong_files(StepName::Chain, detail, causes));
         }
@@ -119,7 +121,11 @@ impl Run<'_> {
             true => ", the uploaded CA among them",
             false => "",
         };
-        self.ok(StepName::Chain, format!("{length} for {device}{uploaded}"));
+        let refused = match self.facts.ours {
+            Some(_) => "; the platform accepts it, our own check does not",
+            None => "",
+        };
+        self.ok(StepName::Chain, format!("{length} for {device}{uploaded}{refused}"));
         Ok(device)
     }
 

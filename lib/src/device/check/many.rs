@@ -72,6 +72,7 @@ mod tests {
             notes: Vec::new(),
             attempts: 1,
             tenant: None,
+            platform: None,
         }
     }
 

@@ -34,6 +34,7 @@ mod files;
 mod many;
 mod report;
 mod service;
+mod verdict;
 
 use std::time::Duration;
 
@@ -84,6 +85,8 @@ pub struct Check<'a> {
     pub service: Option<Service>,
     /// User and password that the device sends beside its certificate.
     pub login: Option<PasswordLogin>,
+    /// Whether the platform's own verdict on the chain is asked for also where the device connects.
+    pub always_judged: bool,
 }
 
 impl Check<'_> {
@@ -102,6 +105,7 @@ impl Check<'_> {
             tenant: None,
             service: None,
             login: None,
+            always_judged: false,
         }
     }
 }
@@ -110,7 +114,9 @@ impl Check<'_> {
 pub fn check(check: &Check<'_>, read: Result<Credentials, CredentialError>) -> Report {
     let mut run = Run::new(check);
     let trusted = read.as_ref().ok().and_then(|credentials| credentials.trusted.clone());
-    let failure = run.all(read).err();
+    let ended = run.all(read);
+    run.ask_at_the_end(&ended);
+    let failure = ended.err();
     if let Some(login) = &check.login {
         run.beside(login, failure.as_deref(), trusted.as_ref());
     }
@@ -155,6 +161,8 @@ struct Run<'a> {
     untold: Option<Vec<String>>,
     /// That the certificate spoils what user and password would have, and behind how many causes it is told.
     spoiled: Option<(Cause, usize)>,
+    /// What the device presents, once its files were read.
+    presented: Vec<Certificate>,
 }
 
 impl<'a> Run<'a> {
@@ -167,13 +175,22 @@ impl<'a> Run<'a> {
             smart_rest: check.service.as_ref().and_then(|service| service.feature),
             ..diagnosis::Facts::default()
         };
-        let device = check.device.clone();
-        let (steps, notes) = (Vec::new(), Vec::new());
-        Self { check, device, steps, notes, facts, attempts: 0, untold: None, spoiled: None }
+        Self {
+            check,
+            device: check.device.clone(),
+            steps: Vec::new(),
+            notes: Vec::new(),
+            facts,
+            attempts: 0,
+            untold: None,
+            spoiled: None,
+            presented: Vec::new(),
+        }
     }
 
     fn all(&mut self, read: Result<Credentials, CredentialError>) -> Ended {
         let credentials = self.files(read)?;
+        self.presented.clone_from(&credentials.chain);
         let device = self.judge(&credentials)?;
         let (steps, notes) = (self.steps.len(), self.notes.len());
         let mut first_refusal = None;
@@ -211,6 +228,7 @@ impl<'a> Run<'a> {
         let causes = diagnosis::causes(*symptom, &self.facts);
         self.attempts < self.check.attempts
             && symptom.may_pass()
+            && !self.facts.is_refused_chain()
             && !causes.iter().any(Cause::is_certain)
     }
 
@@ -361,6 +379,7 @@ impl<'a> Run<'a> {
             notes: self.notes,
             attempts: self.attempts,
             tenant: self.facts.tenant,
+            platform: self.facts.verdict,
         }
     }
 }

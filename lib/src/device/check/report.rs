@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::super::diagnosis::{Cause, TenantSays};
+use crate::platform::standing::ChainVerdict;
 
 /// The steps of a check, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -97,7 +98,7 @@ pub struct Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The device connects.
+    /// The device has connected.
     Connected,
     /// The platform refuses it.
     Refused,
@@ -127,6 +128,8 @@ pub struct Report {
     pub attempts: u32,
     /// What the tenant says of a device that is refused; none: it was not asked.
     pub tenant: Option<TenantSays>,
+    /// The platform's own verdict on the chain; none: it was not asked.
+    pub platform: Option<ChainVerdict>,
 }
 
 impl Report {

@@ -10,6 +10,7 @@ mod at_service;
 mod reach;
 mod table;
 mod tenant;
+mod verdict;
 
 use serde::Serialize;
 use table::When;
@@ -20,6 +21,7 @@ use super::Alert;
 use super::link::{LinkError, ServerFault};
 use super::mqtt::{MqttError, Waiting};
 use super::service;
+use crate::platform::standing::ChainVerdict;
 
 /// What was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,6 +178,17 @@ pub struct Facts {
     pub user: Option<String>,
     /// Whether SmartREST is on there; none: not known.
     pub smart_rest: Option<bool>,
+    /// The platform's own verdict on the chain, if it was asked.
+    pub verdict: Option<ChainVerdict>,
+    /// What our own check has against the chain, where the platform accepts it.
+    pub ours: Option<String>,
+}
+
+impl Facts {
+    /// Whether the platform's own verdict on the chain is no: another attempt is of no use.
+    pub(super) fn is_refused_chain(&self) -> bool {
+        verdict::that_counts(self).is_some_and(|verdict| verdict.accepts() == Some(false))
+    }
 }
 
 /// A likely cause, and what to do about it.
@@ -220,6 +233,9 @@ pub fn causes(symptom: Symptom, facts: &Facts) -> Vec<Cause> {
     }
     if facts.asked == Some(false) && found.iter().any(|c| c.certainty == Certainty::Shown) {
         found.retain(|c| c.is_certain() || !table::is_of_the_certificate(c.code));
+    }
+    if let Some(of_chain) = verdict::that_counts(facts).filter(|_| symptom.is_for_the_tenant()) {
+        verdict::weigh(&mut found, of_chain, facts);
     }
     if found.is_empty() {
         // The tenant excludes what the server says: who is right, is for people to see.

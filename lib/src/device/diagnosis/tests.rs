@@ -1,6 +1,7 @@
 //! The table, row by row: which causes a symptom has, and in which order.
 
 use super::*;
+use crate::platform::verdict::Verdict;
 
 /// A device with a chain of three that is known to hold the uploaded CA, on the usual port.
 fn facts() -> Facts {
@@ -326,4 +327,61 @@ fn the_mqtt_service_has_causes_of_its_own() {
     let words =
         causes(Symptom::Connack(5), &service()).into_iter().find(|c| c.code == "tenant-user");
     assert!(words.is_some_and(|c| c.cause.starts_with("the MQTT user t1 is not the id")));
+}
+
+/// What the platform's own verdict makes of a CONNACK 5.
+fn weighed(verdict: Verdict, says: Option<TenantSays>, ours: Option<&str>) -> String {
+    let verdict = ChainVerdict {
+        other_tenant: verdict.is_for_another_than("t1"),
+        verdict,
+        asked: "t1".to_owned(),
+        hosts: vec!["acme.example.com".to_owned()],
+    };
+    let facts =
+        Facts { tenant: says, verdict: Some(verdict), ours: ours.map(str::to_owned), ..facts() };
+    codes(Symptom::Connack(5), &facts).join(" ")
+}
+
+#[test]
+fn the_platforms_verdict_counts() {
+    let accepted = |tenant: &str| {
+        let (subject, issuer) = (String::new(), String::new());
+        Verdict::Accepted { tenant: tenant.to_owned(), subject, issuer }
+    };
+    let refused = || Verdict::Refused { message: "Invalid certificate chain!".to_owned() };
+    let unreadable = || Verdict::Unreadable { message: "Incomplete data".to_owned() };
+    let not_asked = || Verdict::NotAsked { reason: "no right".to_owned() };
+    let unknown = codes(Symptom::Connack(5), &facts()).join(" ");
+    let told = judged(welcome());
+    // What was not asked changes nothing.
+    assert_eq!(weighed(not_asked(), None, None), unknown);
+    assert_eq!(weighed(not_asked(), Some(welcome()), None), told);
+    let good = "ca-disabled not-registered registered-basic proof-missing other-tenant ca-elsewhere server-clock overload";
+    assert_eq!(weighed(accepted("t1"), None, None), good);
+    let differs = weighed(accepted("t1"), None, Some("not signed"));
+    assert_eq!(differs, format!("verdict-differs {good}"));
+    let elsewhere = weighed(accepted("t2"), None, None);
+    assert!(elsewhere.starts_with("other-tenant ca-not-uploaded "), "{elsewhere}");
+    for no in [refused, unreadable] {
+        let bad = "ca-not-uploaded ca-disabled proof-missing other-tenant ca-elsewhere revoked server-clock";
+        assert_eq!(weighed(no(), None, None), bad);
+    }
+    // Whatever the tenant has not excluded is likelier than a rule that nobody knows.
+    let welcome = || TenantSays { registered: Some(true), ..welcome() };
+    assert_eq!(judged(welcome()), "registered-basic overload");
+    assert_eq!(weighed(accepted("t1"), Some(welcome()), None), "registered-basic overload");
+    assert_eq!(weighed(refused(), Some(welcome()), None), "tenant-says-no");
+}
+
+#[test]
+fn the_verdict_of_another_host_is_none_on_this() {
+    let verdict = ChainVerdict {
+        verdict: Verdict::Refused { message: String::new() },
+        other_tenant: false,
+        asked: "t1".to_owned(),
+        hosts: vec!["elsewhere.example.com".to_owned()],
+    };
+    let told = Facts { verdict: Some(verdict), ..facts() };
+    assert_eq!(codes(Symptom::Connack(5), &told), codes(Symptom::Connack(5), &facts()));
+    assert!(!told.is_refused_chain());
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::crypto::{hex, sha256};
-use crate::registration::{self, Level, Report};
+use crate::registration::{self, Report};
 
 /// Columns that hold secrets.
 const SECRETS: [&str; 2] = ["CREDENTIALS", "ENROLLMENT_OTP"];
@@ -49,7 +49,7 @@ impl Sheet {
     ///
     /// Errors: what is wrong with it, each finding with its line.
     pub fn read(file: &str, bytes: &[u8]) -> Result<Self, Box<Report>> {
-        let report = registration::check_as(file, bytes, Level::Warning);
+        let report = registration::check_existing(file, bytes);
         if !report.is_good() {
             return Err(Box::new(report));
         }

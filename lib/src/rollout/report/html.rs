@@ -144,6 +144,7 @@ fn cas(picture: &Picture) -> Markup {
                 tbody { @for ca in &picture.cas { (ca_row(ca, picture.at, from, to)) } }
             }
         }
+        @for sentence in &picture.shortened { p.note { "Shortened: " (sentence) "." } }
     }
 }
 

@@ -15,6 +15,7 @@ use time::{Date, OffsetDateTime};
 use super::apply::Report;
 use super::connect::{Connected, NotConnected};
 use super::plan::{Step, read_list};
+use super::shortened::ShortenedOf;
 use super::spec::Spec;
 use super::{RolloutError, tenant::Registered};
 use crate::authority::{Ca, Pki};
@@ -45,6 +46,8 @@ pub struct Picture {
     pub ended: Option<(String, Option<String>)>,
     /// What was done.
     pub steps: Vec<Step>,
+    /// What was made for less time than its profile says, a sentence each.
+    pub shortened: Vec<String>,
     /// The CAs, each after the one above it.
     pub cas: Vec<CaRow>,
     /// The devices of the list.
@@ -190,6 +193,10 @@ impl Picture {
             tenant,
             at: now,
             ended: error.map(|e| (e.to_string(), e.hint())),
+            shortened: report
+                .iter()
+                .flat_map(|r| r.shortened.iter().map(ShortenedOf::sentence))
+                .collect(),
             cas: ca_rows(&cas, &steps, &by_ca),
             steps,
             devices,

@@ -48,6 +48,7 @@ fn picture() -> Picture {
         at: NOW,
         ended: None,
         steps: Vec::new(),
+        shortened: vec!["the devices of <line>: the usual validity is shortened".to_owned()],
         cas: vec![ca("root", 0), ca("line", 1)],
         devices: Devices {
             listed: 2,

@@ -37,7 +37,9 @@ receive. It stops at the first that fails and says what is likely wrong, the fir
 
 The platform refuses without a reason. With a login (C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN; nobody
 is asked for it) the tenant of C8Y_HOST is asked for one: is the CA uploaded, enabled, proven? Is the
-device registered, or revoked? What the tenant confirms comes first, what it excludes is left out.
+device registered, or revoked? What the tenant confirms comes first, what it excludes is left out. The
+platform's own verdict on the chain is asked for, too, of one device also where it connects. Where it accepts
+a chain that our own check refuses, its verdict counts, and the device connects all the same.
 CONNACK 5 and 3 may also mean overload: then it connects again, a few times.
 
 The device is registered by it, as by its first connection. Of a device in use each connection ends
@@ -129,7 +131,7 @@ pub(super) fn run(args: &CheckArgs, pki: &Path, out: Output) -> Result {
         && args.from.is_none()
     {
         let read = opener.read_asking(subject)?;
-        let mut report = setting.check(subject, read);
+        let mut report = setting.check_always_judged(subject, read);
         if setting.would_ask(&report) {
             report.notes.push(MORE_WITH_LOGIN.to_owned());
         }
@@ -196,7 +198,16 @@ impl<'a> Setting<'a> {
     }
 
     fn check(&self, subject: &Subject, read: Opened) -> Report {
-        let check = Check {
+        check::check(&self.how(subject), read)
+    }
+
+    /// The same, and the platform's verdict on the chain is asked for in any case.
+    fn check_always_judged(&self, subject: &Subject, read: Opened) -> Report {
+        check::check(&Check { always_judged: true, ..self.how(subject) }, read)
+    }
+
+    fn how(&self, subject: &Subject) -> Check<'_> {
+        Check {
             device: subject.device.clone(),
             timeout: self.args.endpoint.timeout(),
             uploaded: &self.uploaded,
@@ -206,7 +217,6 @@ impl<'a> Setting<'a> {
             attempts: self.args.attempts,
             tenant: self.inquiry.as_ref(),
             ..Check::new(self.target.clone(), OffsetDateTime::now_utc())
-        };
-        check::check(&check, read)
+        }
     }
 }

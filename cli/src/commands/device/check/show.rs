@@ -1,6 +1,6 @@
 //! A check as text.
 
-use c8y_pki::device::check::{Report, StepOutcome};
+use c8y_pki::device::check::{Report, StepName, StepOutcome};
 use c8y_pki::device::diagnosis::{Certainty, TenantSays};
 
 use crate::render::{printable, table};
@@ -10,6 +10,13 @@ pub(super) fn whole(report: &Report) -> String {
     let device = report.device.as_deref().unwrap_or("the device");
     let mut text = match report.failed() {
         None => format!("{device} connects to {}\n", report.target),
+        // Nothing was sent.
+        Some(step) if step.step < StepName::Name => {
+            format!(
+                "{device} was not connected to {}: its own files do not allow it\n",
+                report.target
+            )
+        }
         Some(_) => format!("{device} does not connect to {}\n", report.target),
     };
     let row = |outcome, step: String, detail: &str| {
@@ -34,6 +41,10 @@ pub(in super::super) fn why(report: &Report) -> String {
     let mut text = String::new();
     if let Some(says) = &report.tenant {
         text.push_str(&format!("{}\n", printable(&tenant(says))));
+    }
+    if let Some(verdict) = &report.platform {
+        let line = format!("platform: its own verdict on the chain: {}", verdict.verdict);
+        text.push_str(&format!("{}\n", printable(&line)));
     }
     match report.causes.as_slice() {
         [] => {}

@@ -22,6 +22,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::failure::{Failure, Outcome, Result};
+use crate::old_ids;
 use crate::outlet;
 use crate::output::Output;
 use crate::qr::Qr;
@@ -118,7 +119,7 @@ pub(super) fn run(args: &EnrolArgs, out: Output) -> Result {
     outlet::check_folder(&args.out)?;
     // A device that has its certificate has its id.
     let id = match args.renew {
-        true => DeviceId::parse(&args.id)?,
+        true => old_ids::read(&args.id, out)?,
         false => DeviceId::parse_new(&args.id)?,
     };
     if args.renew && !args.out.exists() {

@@ -1,0 +1,50 @@
+//! A validity that nobody asked for, and that ends with its issuer's.
+
+use std::fmt;
+
+use serde::Serialize;
+use time::{Duration, OffsetDateTime};
+
+use crate::cert::Certificate;
+
+/// That it was shortened; `Display` is the rest of a sentence that begins with `the`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shortened {
+    /// The usual number of days.
+    pub days: i64,
+    /// The issuer's name.
+    pub issuer: String,
+    /// Its end.
+    #[serde(with = "time::serde::rfc3339")]
+    pub until: OffsetDateTime,
+}
+
+impl Shortened {
+    /// Whether a validity from `now` on is: not if a number of days was asked for, which is refused or
+    /// shortened as was asked.
+    pub fn of(
+        asked: Option<u32>,
+        usual: Duration,
+        issuer: &Certificate,
+        now: OffsetDateTime,
+    ) -> Option<Self> {
+        let until = issuer.not_after;
+        (asked.is_none() && now + usual > until).then(|| Self {
+            days: usual.whole_days(),
+            issuer: issuer.subject.to_string(),
+            until,
+        })
+    }
+}
+
+impl fmt::Display for Shortened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "usual validity of {} days is shortened: its issuer {} ends on {}",
+            self.days,
+            self.issuer,
+            self.until.date()
+        )
+    }
+}

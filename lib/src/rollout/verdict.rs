@@ -1,0 +1,155 @@
+//! The platform's own verdict on one device of the CA, before the others are made (platform: "The platform's
+//! own verdict on a chain"): what is wrong with the CAs or at the tenant is wrong with all of them.
+//!
+//! A device that has a live certificate stands for the others; without one the first of the list is made. It
+//! counts like every other one: the next run takes it as it is.
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::apply::{make_devices, uploaded};
+use super::plan::{Action, Plan, Step};
+use super::spec::Spec;
+use super::{Passwords, Report, RolloutError, Run};
+use crate::authority::{Ca, Pki};
+use crate::bulk::Summary;
+use crate::bulk::list::DeviceList;
+use crate::cert::Certificate;
+use crate::platform::Client;
+use crate::platform::verdict::{self, Comparison, Ours};
+use crate::registry::{Filter, Record, RegistryError, Role, Status};
+
+/// The kind of the step.
+pub(super) const KIND: &str = "verdict";
+
+/// What the platform and we say of a device's chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Judged {
+    /// The CA.
+    pub ca: String,
+    /// The device.
+    pub device: String,
+    /// Both verdicts.
+    #[serde(flatten)]
+    pub compared: Comparison,
+}
+
+impl Judged {
+    /// Why the platform's answer is no, in words.
+    pub(super) fn no(&self) -> String {
+        match self.compared.remark().filter(|_| self.compared.other_tenant) {
+            Some(remark) => remark,
+            None => self.compared.platform.to_string(),
+        }
+    }
+
+    pub(super) fn ours(&self) -> &'static str {
+        match self.compared.ours.accepted {
+            Some(true) => "good",
+            Some(false) => "refused",
+            None => "not judged",
+        }
+    }
+}
+
+/// The step of a plan; none if no device is to be made.
+pub(super) fn step(spec: &Spec, plan_has_new: bool) -> Option<Step> {
+    let detail = "the platform is asked about the chain of one device before the others are made";
+    plan_has_new.then(|| Step::new(Action::Judge, KIND, &spec.devices.ca, detail))
+}
+
+/// Has a device judged, if others are to be made. What it says is in the report.
+///
+/// Errors: the answer is no, or the tenant is not reached.
+pub(super) fn before_the_others(
+    spec: &Spec,
+    pki: &mut Pki,
+    plan: &Plan,
+    passwords: &Passwords,
+    client: &Client,
+    run: &Run<'_>,
+    report: &mut Report,
+) -> Result<(), RolloutError> {
+    let Some(first) = plan.first_new.and_then(|at| plan.list.devices.get(at)) else {
+        return Ok(());
+    };
+    let ca = pki.ca(&spec.devices.ca)?;
+    let mut one = live_of(pki, &ca, run.now)?;
+    if one.is_none() {
+        let list = DeviceList { devices: vec![first.clone()], ..DeviceList::default() };
+        report.devices = make_devices(spec, pki, list, passwords, run)?;
+        if report.devices.stopped {
+            return Ok(());
+        }
+        one = live_of(pki, &ca, run.now)?;
+    }
+    // Revoked by another process a moment ago.
+    let Some((device, leaf)) = one else { return Ok(()) };
+    let chain = [&[leaf], ca.chain.as_slice()].concat();
+    let platform = verdict::ask(client, &chain)?;
+    let of = "which this file uploads";
+    let ours = Ours::judge(&chain, &uploaded(spec, pki)?, of, run.now, pki.longest_chain());
+    let compared = Comparison::new(client.tenant()?, platform, ours);
+    let (ca, accepted) = (ca.name.clone(), compared.platform.accepts_for(&compared.tenant));
+    for step in report.steps.iter_mut().filter(|step| step.kind == KIND) {
+        step.done = accepted == Some(true);
+        step.detail = format!("{device}: {}", compared.platform);
+    }
+    let judged = report.verdict.insert(Judged { ca, device, compared });
+    match accepted {
+        Some(false) => Err(RolloutError::ChainRefused(Box::new(judged.clone()))),
+        Some(true) | None => Ok(()),
+    }
+}
+
+/// What both runs have done.
+pub(super) fn together(first: Summary, mut rest: Summary) -> Summary {
+    rest.issued += first.issued;
+    // It is in the list of the rest.
+    rest.skipped = rest.skipped.saturating_sub(first.issued);
+    rest.recovered += first.recovered;
+    rest.seconds += first.seconds;
+    rest.batch = rest.batch.or(first.batch);
+    rest
+}
+
+/// Why the search ends.
+enum Ended {
+    Found(String, Box<Certificate>),
+    Failed(RegistryError),
+}
+
+impl From<RegistryError> for Ended {
+    fn from(e: RegistryError) -> Self {
+        Self::Failed(e)
+    }
+}
+
+/// A device with a live certificate that the CA has signed with its present key.
+fn live_of(
+    pki: &Pki,
+    ca: &Ca,
+    now: OffsetDateTime,
+) -> Result<Option<(String, Certificate)>, RolloutError> {
+    let filter = Filter {
+        ca: Some(&ca.name),
+        role: Some(Role::Device),
+        status: Some(Status::Live),
+        ..Filter::default()
+    };
+    let fit = |record: &Record| {
+        let leaf = record.certificate().ok()?;
+        let key = ca.certificate().public_key.as_ref().ok()?;
+        let is_fit = record.not_after > now && leaf.verify_signature(key).is_ok();
+        is_fit.then_some(leaf)
+    };
+    let found = pki.registry().each(&filter, |record| match fit(&record) {
+        Some(leaf) => Err(Ended::Found(record.client_id.unwrap_or_default(), Box::new(leaf))),
+        None => Ok(()),
+    });
+    match found {
+        Ok(()) => Ok(None),
+        Err(Ended::Failed(e)) => Err(e.into()),
+        Err(Ended::Found(device, leaf)) => Ok(Some((device, *leaf))),
+    }
+}
