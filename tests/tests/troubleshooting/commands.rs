@@ -1,5 +1,6 @@
 //! What shows before a device connects, in another command.
 
+use c8y_pki::cert::LongestChain;
 use c8y_pki::sandbox::Settings;
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::{Cli, a_second_passes};
@@ -183,7 +184,8 @@ fn verdict_not_asked() {
 
 #[test]
 fn rollout_refused() {
-    let settings = Settings { longest_chain: 2, ..Settings::default() };
+    let longest_chain = LongestChain::new(2).expect("a length");
+    let settings = Settings { longest_chain, ..Settings::default() };
     let at = AtTenant::with(Cli::new(), settings);
     let file = at.cli.ok("profile show rollout.toml") + "\n[tenant]\ncas = [\"line-7\"]\n";
     at.cli.write("demo/rollout.toml", file);

@@ -1,6 +1,7 @@
 //! What only the tenant knows: the sandbox refuses without a reason, the tenant is asked for one, and
 //! the reason that the sandbox has noted agrees.
 
+use c8y_pki::cert::LongestChain;
 use c8y_pki::sandbox::{Faults, Settings};
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::{Cli, Outcome};
@@ -184,7 +185,8 @@ fn revoked() {
 
 #[test]
 fn tenant_says_no() {
-    let settings = Settings { longest_chain: 2, ..Settings::default() };
+    let longest_chain = LongestChain::new(2).expect("a length");
+    let settings = Settings { longest_chain, ..Settings::default() };
     let bench = Bench::at(AtTenant::with(Cli::new(), settings));
     upload(&bench.at, &bench.root, "--prove --auto-registration");
     let report = row("tenant-says-no").holds_truly(&bench.check_with("").expect(1), &bench.at);

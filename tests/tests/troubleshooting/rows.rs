@@ -18,7 +18,7 @@ const TESTS: [&str; 5] = [
 ];
 
 /// Words of the sandbox's true reason, for each cause that one refusal of it can have.
-const TRUE_REASONS: [(&str, &str); 12] = [
+const TRUE_REASONS: [(&str, &str); 13] = [
     ("ca-not-uploaded", "no uploaded certificate is among those presented"),
     ("chain-incomplete", "no uploaded certificate is among those presented"),
     ("other-tenant", "no uploaded certificate is among those presented"),

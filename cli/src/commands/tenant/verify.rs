@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use c8y_pki::cert::LongestChain;
 use c8y_pki::platform::verdict;
 use clap::Args;
+use time::OffsetDateTime;
 
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
@@ -36,7 +37,8 @@ pub(super) fn run(args: &VerifyArgs, pki: &Path, out: Output) -> Result {
         return show_requests(&[verdict::request(&presented)], out);
     }
     let client = args.tenant.connect(out)?;
-    let compared = verdict::compare(&client, &presented, longest)?;
+    let now = OffsetDateTime::now_utc();
+    let compared = verdict::compare(&client, &presented, now, longest)?;
     out.result(&compared, render::verdicts)?;
     Ok(match compared.is_accepted() {
         Some(accepted) => Outcome::of(accepted),

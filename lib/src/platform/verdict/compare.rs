@@ -61,10 +61,15 @@ impl Ours {
     }
 
     /// With the tenant's enabled certificates as trust anchors.
-    fn at_tenant(client: &Client, presented: &[Certificate], longest: LongestChain) -> Self {
+    fn at_tenant(
+        client: &Client,
+        presented: &[Certificate],
+        now: OffsetDateTime,
+        longest: LongestChain,
+    ) -> Self {
         match anchors(client) {
             Ok(anchors) => {
-                let at = client.time().unwrap_or_else(OffsetDateTime::now_utc);
+                let at = client.time().unwrap_or(now);
                 Self::judge(presented, &anchors, "which the tenant trusts", at, longest)
             }
             Err(e) => Self { accepted: None, detail: e.to_string() },
@@ -90,16 +95,18 @@ pub fn anchors(client: &Client) -> Result<Vec<Certificate>, PlatformError> {
     Ok(enabled.filter_map(|trusted| trusted.certificate().ok()).collect())
 }
 
-/// Asks the platform, and judges by the certificates that the tenant has, up to its `longest` chain.
+/// Asks the platform, and judges by the certificates that the tenant has, up to its `longest` chain, at the time by
+/// the platform's clock or, where that is not told, `now`.
 ///
 /// Errors: the tenant is not reached, or does not accept the login.
 pub fn compare(
     client: &Client,
     presented: &[Certificate],
+    now: OffsetDateTime,
     longest: LongestChain,
 ) -> Result<Comparison, PlatformError> {
     let platform = super::ask(client, presented)?;
-    let ours = Ours::at_tenant(client, presented, longest);
+    let ours = Ours::at_tenant(client, presented, now, longest);
     Ok(Comparison::new(client.tenant()?, platform, ours))
 }
 
