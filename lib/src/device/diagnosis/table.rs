@@ -287,9 +287,9 @@ fn of_connack(code: u8) -> &'static [Row] {
         ],
         5 => &[
             NO_CERTIFICATE_ASKED,
+            at_service::USER,
             CA_NOT_UPLOADED,
             CA_DISABLED,
-            at_service::USER,
             CHAIN_INCOMPLETE,
             NOT_REGISTERED,
             REGISTERED_BASIC,
