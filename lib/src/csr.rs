@@ -7,7 +7,7 @@
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer;
 
-use crate::cert::{pem_blocks, pem_text};
+use crate::cert::{damage_words, pem_blocks, pem_text};
 use crate::crypto::{CryptoError, KeyPolicy, PublicKey, SignatureAlgorithm};
 use crate::der;
 use crate::key::signer::Signer;
@@ -112,7 +112,8 @@ impl Request {
     /// Reads the DER of a request; nothing may follow it.
     pub fn from_der(der: &[u8]) -> Result<Self, CsrError> {
         let malformed = |e: &dyn std::fmt::Display| CsrError::Malformed(e.to_string());
-        let (rest, request) = X509CertificationRequest::from_der(der).map_err(|e| malformed(&e))?;
+        let (rest, request) =
+            X509CertificationRequest::from_der(der).map_err(|e| malformed(&damage_words(&e)))?;
         if !rest.is_empty() {
             return Err(CsrError::Malformed(format!("{} octets follow it", rest.len())));
         }

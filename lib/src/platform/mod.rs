@@ -17,6 +17,7 @@ pub mod fetch;
 mod http;
 mod lenient;
 pub mod newcomers;
+mod pinned;
 pub mod pop;
 pub mod probe;
 pub mod register;
@@ -32,6 +33,7 @@ pub mod verdict;
 
 pub use error::PlatformError;
 pub use http::{Client, Retry, place};
+pub(crate) use pinned::Pinned;
 pub use request::{Body, Method, Repeat, Request};
 pub use settings::{Login, Proxy, Settings, bare_host};
 pub use transport::host_and_port;

@@ -37,6 +37,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+pub use accepted::AcceptedCas;
 pub use many::{many, spread};
 pub use report::{Report, Step, StepName, StepOutcome, Verdict};
 
@@ -133,6 +134,8 @@ struct Run<'a> {
     steps: Vec<Step>,
     notes: Vec<String>,
     facts: diagnosis::Facts,
+    /// The CAs that the server lists.
+    accepted: Option<AcceptedCas>,
     attempts: u32,
     /// What the tenant did not tell, or not for sure; none: it was not asked.
     untold: Option<Vec<String>>,
@@ -147,7 +150,7 @@ impl<'a> Run<'a> {
         };
         let device = check.device.clone();
         let (steps, notes) = (Vec::new(), Vec::new());
-        Self { check, device, steps, notes, facts, attempts: 0, untold: None }
+        Self { check, device, steps, notes, facts, accepted: None, attempts: 0, untold: None }
     }
 
     fn all(&mut self, read: Result<Credentials, CredentialError>) -> Ended {
@@ -214,7 +217,9 @@ impl<'a> Run<'a> {
             own.zip(expired).is_some_and(|(own, expired)| expired < own.not_before);
         self.facts.asked = reached.then_some(facts.asked);
         self.facts.key_suits = facts.key_suits;
-        self.notes.extend(accepted::note(&facts.accepted, &credentials.chain));
+        self.accepted = accepted::read(&facts.accepted, &credentials.chain);
+        self.notes.extend(self.accepted.as_ref().and_then(|list| list.note(&credentials.chain)));
+        self.facts.unlisted = self.accepted.as_ref().and_then(AcceptedCas::lacks_ours);
         let link = secured.map_err(|e| no_link(StepName::Tls, &e))?;
         let by = match &credentials.trusted {
             Some(trusted) => trusted.from.display().to_string(),
@@ -329,6 +334,7 @@ impl<'a> Run<'a> {
             steps: self.steps,
             causes,
             notes: self.notes,
+            accepted_cas: self.accepted,
             attempts: self.attempts,
             tenant: self.facts.tenant,
         }

@@ -22,7 +22,7 @@ use super::alert::{Alert, tls_error};
 use super::credentials::{Credentials, Trusted};
 use super::mqtt::Transport;
 use crate::cert::Certificate;
-use crate::crypto::{is_too_large, tls_provider, tls_words};
+use crate::crypto::{has_no_common_version, is_full, is_too_large, tls_provider, tls_words};
 use crate::net;
 pub use crate::net::{Deadline, Timed};
 
@@ -224,9 +224,17 @@ fn explain(
     if let Some(tls) = tls_error(error) {
         return match tls {
             large if is_too_large(large) => LinkError::TooLarge { target: target.to_string() },
+            rustls::Error::PeerIncompatible(found) => LinkError::Incompatible {
+                target: target.to_string(),
+                version: has_no_common_version(found),
+                reason: tls_words(tls),
+            },
             rustls::Error::InvalidMessage(_) => LinkError::NotTls { target: target.to_string() },
             other => LinkError::Tls { reason: tls_words(other) },
         };
+    }
+    if is_full(error) {
+        return LinkError::TooLarge { target: target.to_string() };
     }
     match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => {

@@ -1,0 +1,107 @@
+//! Servers that are trusted by their very certificate (platform: "Self-signed server certificates with CA:TRUE").
+//!
+//! What `openssl req -x509` makes, and many Edge installations have, signed itself and says CA:TRUE. Path validation
+//! (webpki) refuses a CA's certificate in a server's place. OpenSSL, curl and Java accept it if exactly that
+//! certificate was given to them as trusted, and so it is here, byte by byte; another one of the same name is not
+//! accepted. Host name and dates are judged all the same, as OpenSSL and curl do (Java does not look at the dates of a
+//! certificate that stands in its truststore). A certificate without DNS names of its own counts for the host of its
+//! common name, as for OpenSSL and Java (RFC 6125, 6.4.4), but only if it is trusted so: webpki knows no such names.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, Error as TlsError, SignatureScheme};
+
+use crate::cert::{Certificate, GeneralName};
+
+/// Accepts the certificates that were given, and else asks another verifier.
+#[derive(Debug)]
+pub(crate) struct Pinned {
+    given: Vec<Certificate>,
+    by: Arc<dyn ServerCertVerifier>,
+}
+
+impl Pinned {
+    pub(crate) fn new(given: &[Certificate], by: Arc<dyn ServerCertVerifier>) -> Self {
+        Self { given: given.to_vec(), by }
+    }
+}
+
+/// The judgement of a certificate that is trusted as it is: its dates and its name.
+fn check(
+    certificate: &Certificate,
+    der: &CertificateDer<'_>,
+    name: &ServerName<'_>,
+    now: UnixTime,
+) -> Result<(), TlsError> {
+    let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    if seconds < certificate.not_before.unix_timestamp() {
+        return Err(CertificateError::NotValidYet.into());
+    }
+    if seconds > certificate.not_after.unix_timestamp() {
+        return Err(CertificateError::Expired.into());
+    }
+    let Some(common_name) = sole_name(certificate) else {
+        return verify_server_name(&ParsedCertificate::try_from(der)?, name);
+    };
+    match name {
+        ServerName::DnsName(host) if host.as_ref().eq_ignore_ascii_case(common_name) => Ok(()),
+        _ => Err(CertificateError::NotValidForNameContext {
+            expected: name.to_owned(),
+            presented: vec![common_name.to_owned()],
+        }
+        .into()),
+    }
+}
+
+/// The common name of a certificate that has no alternative names at all.
+fn sole_name(certificate: &Certificate) -> Option<&str> {
+    let is_host = |name: &GeneralName| matches!(name, GeneralName::Dns(_) | GeneralName::Ip(_));
+    match certificate.subject_alt_names() {
+        Ok(names) if !names.iter().flatten().any(is_host) => certificate.subject.common_name(),
+        _ => None,
+    }
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        match self.given.iter().find(|given| given.der() == &**end_entity) {
+            Some(given) => {
+                check(given, end_entity, name, now).map(|()| ServerCertVerified::assertion())
+            }
+            None => self.by.verify_server_cert(end_entity, intermediates, name, ocsp, now),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.by.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.by.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.by.supported_verify_schemes()
+    }
+}
