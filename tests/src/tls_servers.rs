@@ -8,7 +8,17 @@ use std::time::{Duration, Instant};
 
 use crate::broker::free_port;
 use crate::cli::{Cli, PASSWORD};
+use crate::workshop::root;
 use crate::{Ended, arg, java_dir, tool};
+
+/// Options of `openssl s_server` that make it want a client certificate.
+pub const WANTS: &str = "-Verify 10 -verify_return_error";
+
+/// So many CAs with the longest of common names, as PEM.
+pub fn many_cas(number: usize) -> Vec<String> {
+    let name = |at: usize| format!("Another CA {at:0>53}");
+    (0..number).map(|at| root(&name(at), None).pem()).collect()
+}
 
 /// How long a server may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);

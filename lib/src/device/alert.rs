@@ -36,6 +36,8 @@ impl Alert {
     pub const PROTOCOL_VERSION: Self = Self(70);
     /// What was offered is too weak for the server.
     pub const INSUFFICIENT_SECURITY: Self = Self(71);
+    /// Something failed in the server.
+    pub const INTERNAL_ERROR: Self = Self(80);
     /// The server has no certificate for the host name.
     pub const UNRECOGNIZED_NAME: Self = Self(112);
     /// The server wants a certificate and got none.

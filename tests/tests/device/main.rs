@@ -10,4 +10,5 @@ mod hostile;
 mod newcomers;
 mod renewal;
 mod thin_edge;
+mod tls;
 mod token;

@@ -6,3 +6,4 @@ mod files;
 mod network;
 mod platform;
 mod rows;
+mod tls;

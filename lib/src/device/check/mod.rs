@@ -219,6 +219,7 @@ impl<'a> Run<'a> {
         self.facts.key_suits = facts.key_suits;
         self.accepted = accepted::read(&facts.accepted, &credentials.chain);
         self.notes.extend(self.accepted.as_ref().and_then(|list| list.note(&credentials.chain)));
+        self.facts.listed = self.accepted.as_ref().is_some_and(|list| list.listed.is_some());
         self.facts.unlisted = self.accepted.as_ref().and_then(AcceptedCas::lacks_ours);
         let link = secured.map_err(|e| no_link(StepName::Tls, &e))?;
         let by = match &credentials.trusted {

@@ -179,6 +179,8 @@ pub struct Facts {
     pub asked: Option<bool>,
     /// Whether the server takes signatures of the device's kind of key.
     pub key_suits: bool,
+    /// Whether the server says that it accepts an issuer in the device's chain.
+    pub listed: bool,
     /// How many CAs the server says it accepts, where an issuer in the device's chain is not among them.
     pub unlisted: Option<usize>,
     /// The truststore; none: the system's.
@@ -233,6 +235,9 @@ pub fn causes(symptom: Symptom, facts: &Facts) -> Vec<Cause> {
         let more = more.filter_map(|row| cause(row, facts));
         more.filter(|c| c.certainty == Certainty::Confirmed).for_each(&mut add);
         found.sort_by_key(|c| (c.certainty, !tenant::stands_out(c.code, says)));
+    }
+    if facts.listed && matches!(symptom, Symptom::Alert(_)) {
+        found.sort_by_key(|c| (c.certainty, tls::is_of_an_unknown_ca(c.code)));
     }
     if facts.asked == Some(false) && found.iter().any(|c| c.certainty == Certainty::Shown) {
         found.retain(|c| c.is_certain() || !table::is_of_the_certificate(c.code));

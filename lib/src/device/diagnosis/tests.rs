@@ -14,6 +14,7 @@ fn facts() -> Facts {
         uploaded_is_presented: true,
         asked: Some(true),
         key_suits: true,
+        listed: false,
         unlisted: None,
         truststore: Some("trust.p12".to_owned()),
         ends_with_root: true,
@@ -54,7 +55,8 @@ fn each_symptom_has_its_causes_in_their_order() {
         (S::Alert(Alert::UNRECOGNIZED_NAME), "host-name intercepted"),
         (S::Alert(Alert::ACCESS_DENIED), "ca-not-uploaded ca-disabled revoked other-tenant"),
         (S::Alert(Alert::DECRYPT_ERROR), "key-mismatch"),
-        (S::Alert(Alert(80)), "intercepted wrong-endpoint"),
+        (S::Alert(Alert(80)), "server-failed intercepted"),
+        (S::Alert(Alert(90)), "intercepted wrong-endpoint"),
         (S::ClosedInTls, "intercepted firewall wrong-endpoint"),
         (S::ClosedWithoutAnswer, "certificate-refused wrong-endpoint overload"),
         (S::ClosedLater, "connected-twice message-refused overload"),
@@ -340,4 +342,15 @@ fn a_list_without_the_ca_is_a_cause_where_the_server_gives_no_other_reason() {
     let first = &causes(Symptom::Connack(5), &told)[0];
     assert!(first.cause.starts_with("the tenant has the CA"), "{}", first.cause);
     assert!(first.remedy.contains("trust remove \"Root\""), "{}", first.remedy);
+}
+
+#[test]
+fn a_ca_that_the_server_lists_is_hardly_unknown_to_it() {
+    let listed = Facts { listed: true, ..facts() };
+    let found = codes(Symptom::Alert(Alert::BAD_CERTIFICATE), &listed);
+    assert_eq!(found, ["certificate-refused", "revoked", "ca-not-uploaded"]);
+    // Its list has names only, so that another key of the same name may be meant.
+    assert_eq!(codes(Symptom::Alert(Alert::UNKNOWN_CA), &listed)[0], "ca-not-uploaded");
+    // The instance lists the CAs of all its tenants, which says little of a refusal in MQTT.
+    assert_eq!(codes(Symptom::Connack(5), &listed), codes(Symptom::Connack(5), &facts()));
 }

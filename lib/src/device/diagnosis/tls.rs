@@ -2,7 +2,7 @@
 //! and a server certificate that signed itself.
 //!
 //! Which alert a server sends is its own choice: of a CA that it does not know, OpenSSL says unknown_ca, Java
-//! certificate_unknown and GnuTLS bad_certificate (measured). So the words of an alert are told as they are, and its
+//! certificate_unknown and GnuTLS access_denied (measured). So the words of an alert are told as they are, and its
 //! causes are likely ones.
 
 use super::super::Alert;
@@ -40,7 +40,7 @@ const CERTIFICATE_REFUSED: Row = (
 const NO_COMMON_TLS: Row = (
     Always,
     "no-common-tls",
-    "server and device have no cipher or kind of key in common",
+    "server and device have no TLS version, cipher or kind of key in common",
     "TLS 1.2 or 1.3 with a cipher of today is needed; keys of type rsa-2048 or ec-p256 suit everywhere",
 );
 const TLS_VERSION: Row = (
@@ -63,6 +63,13 @@ const SELF_SIGNED: Row = (
      {truststore} does not have exactly this certificate",
     "fetch it: `c8y-pki store fetch {host}:{port}`, compare its fingerprint with one that its operator tells, and put \
      it into the truststore",
+);
+
+const SERVER_FAILED: Row = (
+    Always,
+    "server-failed",
+    "something failed in the server: for example its list of accepted CAs is longer than TLS can carry (64 KiB)",
+    "tell the operator of the instance, whose log says more; the device's certificate is not the reason that was given",
 );
 
 /// What is said of a list that lacks the device's CA.
@@ -143,6 +150,12 @@ pub(super) fn of_alert(alert: Alert) -> &'static [Row] {
                  has two CAs of one name",
             "`c8y-pki key show FILE` and `c8y-pki cert show FILE` tell the public keys",
         )],
+        Alert::INTERNAL_ERROR => &[SERVER_FAILED, INTERCEPTED],
         _ => &[INTERCEPTED, WRONG_ENDPOINT],
     }
+}
+
+/// Whether it is one of the causes that are less likely where the server lists the device's CA as accepted.
+pub(super) fn is_of_an_unknown_ca(code: &str) -> bool {
+    [CA_NOT_UPLOADED, CA_DISABLED, CHAIN_INCOMPLETE, OTHER_TENANT].iter().any(|row| row.1 == code)
 }
