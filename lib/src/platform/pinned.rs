@@ -105,3 +105,62 @@ impl ServerCertVerifier for Pinned {
         self.by.supported_verify_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `openssl req -x509 -subj /CN=edge.example.com`, CA:TRUE, for 9000 days from 29 November 2026 on.
+    const NAMELESS: &str = "-----BEGIN CERTIFICATE-----
+MIIBbDCCARKgAwIBAgIUUZyBr+/kZbb65E3yEFbZlEQdUngwCgYIKoZIzj0EAwIw
+GzEZMBcGA1UEAwwQZWRnZS5leGFtcGxlLmNvbTAgFw0yNjExMjkwOTUxMjhaGA8y
+MDUxMDcyMTA5NTEyOFowGzEZMBcGA1UEAwwQZWRnZS5leGFtcGxlLmNvbTBZMBMG
+ByqGSM49AgEGCCqGSM49AwEHA0IABIH0jTGGqho6WYkA3qIl76TzC+MsslMiQi9B
+dOaRGnldcFBjlh4w0BMB0MWnlX363q6ZsViT/ddGkw63MGjLhcajMjAwMA8GA1Ud
+EwEB/wQFMAMBAf8wHQYDVR0OBBYEFC/mxrF0kC5XMMPODfn7YiVN0QqrMAoGCCqG
+SM49BAMCA0gAMEUCIDFklWQVoETojz8Y/s4rQjJPhkv3vhq7WzD/VRSQAV+tAiEA
+8hGjz2UcBPCa4qAdjJ2Eq6QrbehwvNT0UJZAf2aTGdQ=
+-----END CERTIFICATE-----";
+    /// The same with the DNS name `other.example.com`.
+    const NAMED: &str = "-----BEGIN CERTIFICATE-----
+MIIBizCCATCgAwIBAgIUaIolYvFeT6bonNsRWIRdBIn41EIwCgYIKoZIzj0EAwIw
+GzEZMBcGA1UEAwwQZWRnZS5leGFtcGxlLmNvbTAgFw0yNjExMjkwOTUxMjhaGA8y
+MDUxMDcyMTA5NTEyOFowGzEZMBcGA1UEAwwQZWRnZS5leGFtcGxlLmNvbTBZMBMG
+ByqGSM49AgEGCCqGSM49AwEHA0IABDpjedz2w0dJBs3UhCt/pR5dR9dYMVX+ymXX
+2/Z5uPRY5VWhO/uzZP9bZxrEBkf+SfmzoJlLN3Xk0wcPvMLgeAujUDBOMA8GA1Ud
+EwEB/wQFMAMBAf8wHAYDVR0RBBUwE4IRb3RoZXIuZXhhbXBsZS5jb20wHQYDVR0O
+BBYEFIMYhDsDe8cCxKmTvLBJJo28w92YMAoGCCqGSM49BAMCA0kAMEYCIQDRpilt
+oYoK2eNnuoddFlH/3JYzzaQwo8xxqtDgmtPZ/AIhALJ0qoc6zouK/E7SRxV2/3dm
+ULZREGTSVuHmA/9PHovR
+-----END CERTIFICATE-----";
+
+    fn judged(pem: &str, host: &str, seconds: u64) -> Result<(), TlsError> {
+        let certificate = Certificate::all_from_pem_or_der(pem.as_bytes()).unwrap().remove(0);
+        let der = CertificateDer::from(certificate.der().to_vec());
+        let name = ServerName::try_from(host.to_owned()).unwrap();
+        let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
+        check(&certificate, &der, &name, now)
+    }
+
+    #[test]
+    fn names_and_dates_count_where_the_certificate_is_trusted_as_it_is() {
+        // In January 2028, 2001 and 2065.
+        let (good, before, after) = (1_830_000_000, 1_000_000_000, 3_000_000_000);
+        for (pem, host, wanted) in [
+            (NAMELESS, "edge.example.com", true),
+            (NAMELESS, "EDGE.example.com", true),
+            (NAMELESS, "www.edge.example.com", false),
+            (NAMELESS, "127.0.0.1", false),
+            // Names of its own stand in the place of the common name.
+            (NAMED, "other.example.com", true),
+            (NAMED, "edge.example.com", false),
+        ] {
+            let found = judged(pem, host, good);
+            assert_eq!(found.is_ok(), wanted, "{host}: {found:?}");
+        }
+        let early = judged(NAMED, "other.example.com", before).unwrap_err();
+        assert_eq!(early, CertificateError::NotValidYet.into());
+        let late = judged(NAMED, "other.example.com", after).unwrap_err();
+        assert_eq!(late, CertificateError::Expired.into());
+    }
+}
