@@ -78,7 +78,8 @@ pub(crate) struct NetworkArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Tenant")]
 pub(crate) struct WayArgs {
-    /// PEM file with CAs that the server's TLS certificate may lead to, besides the system's
+    /// PEM file with CAs that the server's TLS certificate may lead to, besides the system's. A server certificate
+    /// that signed itself (Edge) is accepted if exactly this certificate is in the file
     /// [env: C8Y_PKI_CACERT]
     #[arg(long, value_name = "FILE")]
     cacert: Option<PathBuf>,

@@ -4,6 +4,7 @@
 //! (short keys, SHA-1, unknown critical extensions, version 1), so that they can be shown and so
 //! that `chain` can say which rule they break.
 
+mod damage;
 mod extensions;
 mod longest;
 mod renewal;
@@ -23,6 +24,7 @@ use crate::crypto::{
 use crate::der;
 use crate::name::Name;
 
+pub(crate) use damage::damage_words;
 pub use extensions::{
     AuthorityKey, GeneralName, MalformedExtension, NameConstraints, PolicyConstraints, oid,
 };
@@ -205,7 +207,8 @@ impl Certificate {
     /// Reads the DER of one certificate; nothing may follow it.
     pub fn from_der(der: &[u8]) -> Result<Self, CertError> {
         let malformed = |e: &dyn fmt::Display| CertError::Malformed(e.to_string());
-        let (rest, parsed) = X509Certificate::from_der(der).map_err(|e| malformed(&e))?;
+        let (rest, parsed) =
+            X509Certificate::from_der(der).map_err(|e| malformed(&damage_words(&e)))?;
         if !rest.is_empty() {
             return Err(CertError::Malformed(format!("{} octets follow it", rest.len())));
         }

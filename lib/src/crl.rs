@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
 
-use crate::cert::{Serial, pem_blocks, pem_text};
+use crate::cert::{Serial, damage_words, pem_blocks, pem_text};
 use crate::crypto::{PublicKey, SignatureAlgorithm};
 use crate::issue::{IssueError, Issuer, Parts, Recorder, Replace, assemble};
 use crate::name::Name;
@@ -147,7 +147,8 @@ impl Crl {
     /// Reads the DER of a CRL; nothing may follow it.
     pub fn from_der(der: &[u8]) -> Result<Self, CrlError> {
         let malformed = |e: &dyn std::fmt::Display| CrlError::Malformed(e.to_string());
-        let (rest, crl) = CertificateRevocationList::from_der(der).map_err(|e| malformed(&e))?;
+        let (rest, crl) =
+            CertificateRevocationList::from_der(der).map_err(|e| malformed(&damage_words(&e)))?;
         if !rest.is_empty() {
             return Err(CrlError::Malformed(format!("{} octets follow it", rest.len())));
         }

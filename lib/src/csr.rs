@@ -8,7 +8,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::x509::AlgorithmIdentifier;
 
 use crate::ber::{BerError, Reader};
-use crate::cert::{pem_blocks, pem_text};
+use crate::cert::{damage_words, pem_blocks, pem_text};
 use crate::crypto::{CryptoError, KeyPolicy, PublicKey, SignatureAlgorithm};
 use crate::der;
 use crate::key::signer::Signer;
@@ -161,8 +161,8 @@ impl Request {
             return Err(CsrError::Malformed(format!("{more} octets follow it")));
         }
         let parts = Parts::read(whole).map_err(broken)?;
-        let (_, algorithm) =
-            AlgorithmIdentifier::from_der(parts.algorithm).map_err(|e| malformed(&e))?;
+        let (_, algorithm) = AlgorithmIdentifier::from_der(parts.algorithm)
+            .map_err(|e| malformed(&damage_words(&e)))?;
         Ok(Self {
             subject: Name::from_der(parts.subject).map_err(|e| malformed(&e))?,
             public_key: PublicKey::from_spki(parts.spki),

@@ -6,6 +6,7 @@
 //! line.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -55,6 +56,16 @@ pub enum Kind {
     Intermediate,
     /// The certificate of a device.
     Device,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Root => "root",
+            Self::Intermediate => "intermediate",
+            Self::Device => "device",
+        })
+    }
 }
 
 impl Kind {

@@ -107,6 +107,52 @@ pub fn hidden(text: &str) -> Option<char> {
 pub const HOSTILE: &str =
     "\u{1b}]0;owned\u{7}\u{1b}[2J\nerror: fake\r\u{9b}31m\u{202e}\u{200b}\u{2028}";
 
+/// Names that libraries give their errors in Rust, which say nothing to the users of a program.
+const NAMES_OF_ERRORS: [&str; 14] = [
+    "BadEncoding",
+    "BadSignature",
+    "CaUsedAsEndEntity",
+    "HandshakePayloadTooLarge",
+    "InvalidCertificate",
+    "InvalidContentType",
+    "InvalidData",
+    "InvalidMessage",
+    "NotValidForName",
+    "OtherError",
+    "ParseIntError",
+    "PermissionDenied",
+    "UnexpectedEof",
+    "UnknownIssuer",
+];
+
+/// What looks like the `Debug` text of a value in Rust, if there is any: `Some(5)`, `Other(OtherError(`,
+/// `Custom { kind: `.
+pub fn debug_text(text: &str) -> Option<&str> {
+    if let Some(name) = NAMES_OF_ERRORS.iter().find(|name| text.contains(**name)) {
+        return Some(name);
+    }
+    let marks = text.char_indices().filter(|(_, c)| matches!(c, '(' | '{'));
+    let mut found = marks.filter_map(|(at, mark)| {
+        let before = &text[..at];
+        let before = if mark == '{' { before.strip_suffix(' ')? } else { before };
+        let name = before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next()?;
+        let is_type = name.starts_with(|c: char| c.is_ascii_uppercase())
+            && name.contains(|c: char| c.is_ascii_lowercase());
+        let after = &text[at + 1..];
+        let holds = match mark {
+            '(' => after.starts_with(|c: char| {
+                c.is_ascii_uppercase() || c.is_ascii_digit() || "\"\\[({".contains(c)
+            }),
+            _ => after.strip_prefix(' ').is_some_and(|rest| {
+                let field = rest.trim_start_matches(|c: char| c.is_ascii_lowercase() || c == '_');
+                field.len() < rest.len() && field.starts_with(": ")
+            }),
+        };
+        (is_type && holds).then(|| &text[at - name.len().min(at)..])
+    });
+    found.next()
+}
+
 /// How a command ended.
 #[derive(Debug, Clone)]
 pub struct Outcome {
@@ -139,6 +185,7 @@ impl Outcome {
         assert!(!said.contains(PASSWORD), "tells the password: {outcome:?}");
         let text = if is_data(line) { &outcome.stderr } else { &said };
         assert_eq!(hidden(text), None, "something hidden is said: {outcome:?}");
+        assert_eq!(debug_text(text), None, "a text for debuggers is said: {outcome:?}");
         outcome
     }
 

@@ -29,6 +29,7 @@ pub mod running;
 #[cfg(unix)]
 pub mod talking;
 pub mod tenant;
+pub mod tls_servers;
 pub mod workshop;
 
 use std::path::{Path, PathBuf};

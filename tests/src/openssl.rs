@@ -12,6 +12,9 @@ distinguished_name = dn
 basicConstraints = critical,CA:TRUE
 keyUsage = critical,keyCertSign,cRLSign
 subjectKeyIdentifier = hash
+[edge]
+basicConstraints = critical,CA:TRUE
+subjectKeyIdentifier = hash
 [device]
 basicConstraints = critical,CA:FALSE
 keyUsage = critical,digitalSignature
@@ -112,6 +115,31 @@ impl OpenSsl {
             if self.folder.join(&above).is_file() { above } else { format!("{issuer}.pem") };
         let chain = self.text(&format!("{name}.pem")) + &self.text(&above);
         self.write(&format!("{name}-chain.pem"), chain);
+    }
+
+    /// A list of the CA `<ca>.pem` that revokes the first certificate of `<revoked>.pem`: `<ca>.crl`.
+    pub fn revoke(&self, ca: &str, revoked: &str) {
+        self.write("revoked.txt", "");
+        let index = self.arg("revoked.txt");
+        self.write(
+            "revoke.cnf",
+            format!(
+                "[ca]\ndefault_ca = any\n[any]\ndatabase = {index}\ndefault_md = sha256\ndefault_crl_days = 30\n"
+            ),
+        );
+        let by = format!("ca -config @revoke.cnf -cert @{ca}.pem -keyfile @{ca}.key");
+        self.run(&format!("{by} -revoke @{revoked}.pem"));
+        self.run(&format!("{by} -gencrl -out @{ca}.crl"));
+    }
+
+    /// A server's certificate for `localhost` that signed itself and says CA:TRUE, as installations of Edge have it:
+    /// `<name>.pem` and `<name>.key`. `extension` are more options, for the names of the host.
+    pub fn self_signed(&self, name: &str, subject: &str, extension: &str) {
+        self.run(&format!(
+            "req -x509 -config @openssl.cnf -extensions edge {} -nodes -days 30 -subj {subject} {extension} \
+             -keyout @{name}.key -out @{name}.pem",
+            EC.join(" ")
+        ));
     }
 
     /// A key of EC P-256 and a request for it: `<name>.key` and `<name>.csr`.

@@ -46,7 +46,7 @@ fn list(out: Output) -> Result {
         let profile = Profile::parse(name, text)?;
         all.push(Listed {
             name: name.to_owned(),
-            kind: format!("{:?}", profile.kind).to_lowercase(),
+            kind: profile.kind.to_string(),
             description: profile.description,
         });
     }

@@ -421,7 +421,8 @@ impl<W: Write> Sheet<W> {
             Form::Csv(csv) => {
                 add_cells(csv, row, self.rows == 1).map_err(|e| match e.into_kind() {
                     csv::ErrorKind::Io(e) => Failure::Output(e),
-                    other => Failure::Output(std::io::Error::other(format!("{other:?}"))),
+                    // What is written has columns of its own making: nothing else can fail.
+                    _ => Failure::Output(std::io::Error::other("a row cannot be written as CSV")),
                 })
             }
             Form::Jsonl(to) => {

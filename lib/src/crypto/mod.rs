@@ -12,6 +12,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+mod alerts;
 mod key_pair;
 mod mac_hash;
 mod p384;
@@ -24,6 +25,7 @@ mod tls_words;
 mod verifier;
 mod weak;
 
+pub(crate) use alerts::{alert_name, alert_words};
 pub(crate) use key_pair::{KeyPair, ed25519_pkcs8};
 pub(crate) use mac_hash::MacHash;
 pub use public_key::{KeyAlgorithm, PublicKey};
@@ -31,7 +33,10 @@ pub use public_key::{KeyAlgorithm, PublicKey};
 pub(crate) use raw::ecdsa_to_der;
 pub(crate) use signature::odd_parameters;
 pub use signature::{Hash, SignatureAlgorithm};
-pub(crate) use tls_words::{certificate_words, is_too_large, tls_words};
+pub(crate) use tls_words::{
+    certificate_words, has_no_common_version, is_full, is_of_a_ca, is_too_large, tls_words,
+    too_large_words,
+};
 pub(crate) use verifier::Verifier;
 pub use weak::{KeyPolicy, MAX_RSA_BITS, WeakKey};
 

@@ -1,6 +1,10 @@
 //! What errors of the TLS library mean, in words for people: its own are those of a debugger.
 
-use rustls::{CertificateError, Error, InvalidMessage};
+use std::io;
+
+use rustls::{CertificateError, Error, InvalidMessage, PeerIncompatible};
+
+use super::alert_words;
 
 /// Most bytes of a handshake message that the TLS library reads; it cannot be set.
 const MOST_HANDSHAKE: &str = "64 KiB";
@@ -12,13 +16,37 @@ pub(crate) fn is_too_large(error: &Error) -> bool {
     matches!(error, Error::InvalidMessage(found) if large.contains(found))
 }
 
+/// Whether an error of a connection says that the flight of messages of a handshake is larger than is read: the TLS
+/// library has no error of its own for it.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.to_string() == "message buffer full")
+}
+
+/// Whether the server speaks only versions of TLS that are not spoken here.
+pub(crate) fn has_no_common_version(error: &PeerIncompatible) -> bool {
+    use PeerIncompatible as P;
+    matches!(error, P::ServerDoesNotSupportTls12Or13 | P::ServerTlsVersionIsDisabledByOurConfig)
+}
+
+/// Whether a server's certificate is refused because it is that of a CA.
+pub(crate) fn is_of_a_ca(fault: &CertificateError) -> bool {
+    // webpki's name of this fault comes in an error of an unknown type.
+    matches!(fault, CertificateError::Other(_))
+        && format!("{fault:?}").contains("CaUsedAsEndEntity")
+}
+
+/// What is said of such a handshake.
+pub(crate) fn too_large_words() -> String {
+    format!(
+        "the server sends a handshake larger than {MOST_HANDSHAKE}, which c8y-pki cannot read: as a rule its list of \
+         accepted CAs is so long"
+    )
+}
+
 /// What failed.
 pub(crate) fn tls_words(error: &Error) -> String {
     if is_too_large(error) {
-        return format!(
-            "the server sends a handshake message larger than {MOST_HANDSHAKE}, which c8y-pki cannot read: \
-             as a rule its list of accepted CAs is so long"
-        );
+        return too_large_words();
     }
     match error {
         Error::InvalidCertificate(fault) => {
@@ -28,12 +56,17 @@ pub(crate) fn tls_words(error: &Error) -> String {
         Error::InappropriateMessage { .. } | Error::InappropriateHandshakeMessage { .. } => {
             "the server sent a message of TLS where it does not belong".to_owned()
         }
+        Error::PeerIncompatible(found) if has_no_common_version(found) => {
+            "the server speaks neither TLS 1.2 nor TLS 1.3".to_owned()
+        }
         Error::PeerIncompatible(_) => {
             "the two sides have no TLS version, cipher or kind of key in common".to_owned()
         }
         Error::PeerMisbehaved(_) => "the server breaks the rules of TLS".to_owned(),
         Error::NoCertificatesPresented => "the server presents no certificate".to_owned(),
-        Error::AlertReceived(_) => "the server ended TLS with an alert".to_owned(),
+        Error::AlertReceived(alert) => {
+            format!("the server ended TLS with {}", alert_words(u8::from(*alert)))
+        }
         Error::DecryptError => "a message cannot be decrypted".to_owned(),
         Error::EncryptError => "a message cannot be encrypted".to_owned(),
         Error::PeerSentOversizedRecord => "the server sends a record that is too large".to_owned(),
@@ -51,10 +84,9 @@ pub(crate) fn tls_words(error: &Error) -> String {
 /// What is wrong with a certificate.
 pub(crate) fn certificate_words(fault: &CertificateError) -> String {
     use CertificateError as E;
-    // webpki's name of this fault comes in an error of an unknown type.
-    if matches!(fault, E::Other(_)) && format!("{fault:?}").contains("CaUsedAsEndEntity") {
-        return "it is the certificate of a CA (CA:TRUE), which counts for a server only if the truststore \
-                holds that very certificate"
+    if is_of_a_ca(fault) {
+        return "it is the certificate of a CA (CA:TRUE), which is accepted for a server only where exactly this \
+                certificate is trusted"
             .to_owned();
     }
     match fault {

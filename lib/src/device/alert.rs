@@ -4,43 +4,14 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
+use crate::crypto::{alert_name, alert_words};
+
 /// An alert with which a server ended TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Alert(
     /// Its number.
     pub u8,
 );
-
-/// Names of RFC 8446, and of RFC 5246 for TLS 1.2.
-const NAMES: [(u8, &str); 27] = [
-    (0, "close_notify"),
-    (10, "unexpected_message"),
-    (20, "bad_record_mac"),
-    (22, "record_overflow"),
-    (40, "handshake_failure"),
-    (41, "no_certificate"),
-    (42, "bad_certificate"),
-    (43, "unsupported_certificate"),
-    (44, "certificate_revoked"),
-    (45, "certificate_expired"),
-    (46, "certificate_unknown"),
-    (47, "illegal_parameter"),
-    (48, "unknown_ca"),
-    (49, "access_denied"),
-    (50, "decode_error"),
-    (51, "decrypt_error"),
-    (70, "protocol_version"),
-    (71, "insufficient_security"),
-    (80, "internal_error"),
-    (86, "inappropriate_fallback"),
-    (90, "user_canceled"),
-    (109, "missing_extension"),
-    (110, "unsupported_extension"),
-    (112, "unrecognized_name"),
-    (113, "bad_certificate_status_response"),
-    (116, "certificate_required"),
-    (120, "no_application_protocol"),
-];
 
 impl Alert {
     /// A handshake that suits nothing to the server.
@@ -63,8 +34,19 @@ impl Alert {
     pub const DECRYPT_ERROR: Self = Self(51);
     /// No version of TLS suits both.
     pub const PROTOCOL_VERSION: Self = Self(70);
+    /// What was offered is too weak for the server.
+    pub const INSUFFICIENT_SECURITY: Self = Self(71);
+    /// Something failed in the server.
+    pub const INTERNAL_ERROR: Self = Self(80);
+    /// The server has no certificate for the host name.
+    pub const UNRECOGNIZED_NAME: Self = Self(112);
     /// The server wants a certificate and got none.
     pub const CERTIFICATE_REQUIRED: Self = Self(116);
+
+    /// Its name with what it means, after "the server ended TLS with".
+    pub fn words(self) -> String {
+        alert_words(self.0)
+    }
 
     /// The alert in an error of the connection, wherever it hides.
     pub(super) fn in_error(error: &io::Error) -> Option<Self> {
@@ -92,10 +74,7 @@ pub(super) fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
 
 impl fmt::Display for Alert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match NAMES.iter().find(|(number, _)| *number == self.0) {
-            Some((_, name)) => f.write_str(name),
-            None => write!(f, "alert {}", self.0),
-        }
+        f.write_str(&alert_name(self.0))
     }
 }
 

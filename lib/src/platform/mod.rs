@@ -18,6 +18,7 @@ pub mod fetch;
 mod http;
 mod lenient;
 pub mod newcomers;
+mod pinned;
 pub mod pop;
 pub mod probe;
 pub mod register;
@@ -33,6 +34,7 @@ pub mod verdict;
 
 pub use error::PlatformError;
 pub use http::{Client, Retry, place};
+pub(crate) use pinned::Pinned;
 pub use request::{Body, Method, Repeat, Request};
 pub use settings::{Login, Proxy, Settings, bare_host};
 pub use transport::host_and_port;

@@ -1,7 +1,7 @@
 //! One request over reqwest and rustls, and what a failure of it means.
 //!
 //! The server has to present a certificate that leads to a root of the operating system or to one
-//! of the extra roots. Redirects are not followed: credentials go to the host that was named.
+//! of the extra roots, or be one of these itself ([`Pinned`]). Redirects are not followed: credentials go to the host that was named.
 
 use std::error::Error as StdError;
 use std::io::{self, Read};
@@ -17,8 +17,10 @@ use rustls_platform_verifier::Verifier;
 use url::Url;
 
 use super::resolver::{Resolver, Unresolved};
-use super::{Body, Login, Method, PlatformError, Proxy, Request, Settings};
-use crate::crypto::{certificate_words, is_too_large, tls_provider, tls_words};
+use super::{Body, Login, Method, Pinned, PlatformError, Proxy, Request, Settings};
+use crate::crypto::{
+    certificate_words, is_full, is_of_a_ca, is_too_large, tls_provider, tls_words, too_large_words,
+};
 use crate::net::Deadline;
 
 /// Most time for a connection; a request that did not get one has had no effect.
@@ -59,6 +61,7 @@ impl Transport {
         let bad_roots = |e: rustls::Error| PlatformError::BadRoots(tls_words(&e));
         let verifier =
             Verifier::new_with_extra_roots(roots, Arc::clone(&provider)).map_err(bad_roots)?;
+        let verifier = Pinned::new(&settings.roots, Arc::new(verifier));
         let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(bad_roots)?
@@ -199,6 +202,9 @@ impl Transport {
         let host = self.host.clone();
         if let Some(tls) = causes(error).find_map(tls_error) {
             return explain_tls(tls, host);
+        }
+        if causes(error).filter_map(|e| e.downcast_ref()).any(is_full) {
+            return PlatformError::Tls { host, reason: too_large_words() };
         }
         if !error.is_connect() {
             return match error.is_timeout() {
@@ -358,6 +364,7 @@ fn explain_tls(error: &rustls::Error, host: String) -> PlatformError {
         CertificateError::BadSignature => {
             ("it is signed by another CA of the same name as one that is trusted".to_owned(), true)
         }
+        of_a_ca if is_of_a_ca(of_a_ca) => (certificate_words(of_a_ca), true),
         CertificateError::Revoked => ("it is revoked".to_owned(), false),
         other => (certificate_words(other), false),
     };
@@ -366,9 +373,6 @@ fn explain_tls(error: &rustls::Error, host: String) -> PlatformError {
 
 fn words(error: &rustls::Error) -> String {
     match error {
-        rustls::Error::AlertReceived(alert) => {
-            format!("the server ended it with the alert {}", u8::from(*alert))
-        }
         large if is_too_large(large) => tls_words(large),
         rustls::Error::InvalidMessage(_) => "what answers there does not speak TLS".to_owned(),
         other => tls_words(other),

@@ -277,8 +277,8 @@ impl Reader<'_> {
         };
         if profile.kind != kind {
             let problem =
-                format!("profile {:?} is of kind {:?}, not {kind:?}", profile.name, profile.kind);
-            return Err(self.at(offset, problem.to_lowercase()));
+                format!("profile {:?} is of kind {}, not {kind}", profile.name, profile.kind);
+            return Err(self.at(offset, problem));
         }
         Ok(profile)
     }

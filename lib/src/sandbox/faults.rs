@@ -37,7 +37,7 @@ use super::SandboxError;
 /// | --- | --- |
 /// | `large-ca-list` | the list of accepted CAs makes it larger than 64 KB (TLS 1.2) |
 /// | `foreign-ca-list` | the list of accepted CAs has none of the uploaded ones |
-/// | `tls-alert` | a chain that is not accepted is refused with an alert, not with CONNACK 5 |
+/// | `tls-alert` | a chain that is not accepted is refused with an alert (certificate_expired, certificate_revoked, unknown_ca), not with CONNACK 5 |
 /// | `self-signed` | the server's certificate signed itself and has CA:TRUE |
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Faults {

@@ -7,6 +7,7 @@
 //! device that lets it in decides; if none does, the reason is that of the nearest. Revocations count once
 //! their check is switched on; a proof of possession is asked for only if the sandbox was told to.
 
+use rustls::CertificateError;
 use time::OffsetDateTime;
 
 use super::names;
@@ -111,6 +112,26 @@ pub(super) fn verify(
         }
     }
     Err(refused.unwrap_or_else(|| NONE.to_owned()))
+}
+
+/// The same in a handshake, where the error decides about the alert: expired, revoked, or a CA that is not known.
+pub(super) fn in_handshake(
+    world: &World,
+    presented: &[Certificate],
+    now: OffsetDateTime,
+) -> Result<(), CertificateError> {
+    if presented.iter().any(|certificate| certificate.not_after < now) {
+        return Err(CertificateError::Expired);
+    }
+    if presented.iter().any(|certificate| now < certificate.not_before) {
+        return Err(CertificateError::NotValidYet);
+    }
+    let mut tenants = world.tenants.keys();
+    if tenants.any(|tenant| check_revoked(world, tenant, presented).is_err()) {
+        return Err(CertificateError::Revoked);
+    }
+    let judged = verify(world, presented, None, now);
+    judged.map(|_| ()).map_err(|_| CertificateError::UnknownIssuer)
 }
 
 const NONE: &str = "no uploaded certificate is among those presented";

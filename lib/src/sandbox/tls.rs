@@ -18,7 +18,7 @@ use rustls::{
 use super::SandboxError;
 use super::faults::TlsFaults;
 use super::identity::Identity;
-use crate::crypto::tls_provider;
+use crate::crypto::{tls_provider, tls_words};
 use crate::der;
 
 /// The configurations of the ports that are always the same.
@@ -27,8 +27,9 @@ pub(super) struct Configs {
     pub(super) mutual: Arc<ServerConfig>,
 }
 
-/// Whether a chain is accepted.
-pub(super) type Judge = Arc<dyn Fn(&[CertificateDer<'_>]) -> bool + Send + Sync>;
+/// Judges a chain; the error decides about the alert.
+pub(super) type Judge =
+    Arc<dyn Fn(&[CertificateDer<'_>]) -> Result<(), CertificateError> + Send + Sync>;
 
 pub(super) fn configs(identity: &Identity) -> Result<Configs, SandboxError> {
     let rest = config(identity, None, false)?;
@@ -59,7 +60,7 @@ fn config(
         chain.push(CertificateDer::from(identity.ca.der().to_vec()));
     }
     let key = PrivatePkcs8KeyDer::from(identity.server_key.pkcs8().expose().to_vec());
-    let refused = |e: rustls::Error| SandboxError::Tls(e.to_string());
+    let refused = |e: rustls::Error| SandboxError::Tls(tls_words(&e));
     // Of TLS 1.3 the extensions of a message cannot be as large as that.
     let versions = if old { &[&TLS12][..] } else { &[&TLS13, &TLS12] };
     let builder = ServerConfig::builder_with_provider(Arc::new(tls_provider()))
@@ -134,8 +135,8 @@ impl ClientCertVerifier for AnyClient {
     ) -> Result<ClientCertVerified, rustls::Error> {
         let chain: Vec<CertificateDer<'_>> =
             std::iter::once(end_entity).chain(intermediates).cloned().collect();
-        if self.judge.as_ref().is_some_and(|accepts| !accepts(&chain)) {
-            return Err(CertificateError::UnknownIssuer.into());
+        if let Some(judge) = &self.judge {
+            judge(&chain)?;
         }
         Ok(ClientCertVerified::assertion())
     }

@@ -7,6 +7,7 @@ mod cert;
 mod check;
 mod clock;
 mod containers;
+mod debug_text;
 mod device;
 mod environment;
 mod forms;

@@ -115,7 +115,11 @@ fn a_device_of_another_ca_is_refused_with_an_alert() {
         fails_with(&report, "tls", "ca-not-uploaded");
         assert_eq!(report["verdict"], "refused");
         let detail = report["steps"][6]["detail"].as_str().unwrap();
-        assert_eq!(detail, "the server ended TLS with the alert unknown_ca", "{version}");
+        assert_eq!(
+            detail,
+            "the server ended TLS with the alert unknown_ca: it knows no CA to which the certificate leads",
+            "{version}"
+        );
         let good = report_of_own(&cli, broker.port);
         assert!(good["steps"][6]["detail"].as_str().unwrap().starts_with("TLS 1."), "{good}");
     }
@@ -155,7 +159,7 @@ fn a_server_that_finds_a_certificate_expired_says_so() {
     fails_with(&report, "tls", "server-clock");
     assert_eq!(report["causes"][1]["code"], "expired");
     let detail = report["steps"][6]["detail"].as_str().unwrap();
-    assert!(detail.ends_with("the alert certificate_expired"), "{detail}");
+    assert!(detail.contains("the alert certificate_expired: by its clock"), "{detail}");
 }
 
 #[test]

@@ -13,4 +13,5 @@ mod newcomers;
 mod renewal;
 mod service;
 mod thin_edge;
+mod tls;
 mod token;

@@ -10,3 +10,4 @@ mod flags;
 mod java;
 mod mosquitto;
 mod page;
+mod tls_faults;

@@ -1,6 +1,7 @@
 //! `tenant`, `pop`, `registration` and `rollout` against a sandbox tenant over HTTP.
 
 mod crl;
+mod edge;
 mod hostile;
 mod judged;
 mod longest;

@@ -7,3 +7,4 @@ mod network;
 mod platform;
 mod rows;
 mod service;
+mod tls;

@@ -9,12 +9,13 @@ use serde_json::Value;
 const DOCUMENT: &str = include_str!("../../../docs/troubleshooting.md");
 
 /// The files with the tests of the rows.
-const TESTS: [&str; 5] = [
+const TESTS: [&str; 6] = [
     include_str!("commands.rs"),
     include_str!("files.rs"),
     include_str!("network.rs"),
     include_str!("platform.rs"),
     include_str!("service.rs"),
+    include_str!("tls.rs"),
 ];
 
 /// Words of the sandbox's true reason, for each cause that one refusal of it can have.

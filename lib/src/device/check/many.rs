@@ -69,6 +69,7 @@ mod tests {
             verdict: Verdict::Connected,
             steps: Vec::new(),
             causes: Vec::new(),
+            accepted_cas: None,
             notes: Vec::new(),
             attempts: 1,
             tenant: None,

@@ -40,6 +40,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+pub use accepted::AcceptedCas;
 pub use beside::PasswordLogin;
 pub use many::{many, spread};
 pub use report::{Report, Step, StepName, StepOutcome, Verdict};
@@ -156,6 +157,8 @@ struct Run<'a> {
     steps: Vec<Step>,
     notes: Vec<String>,
     facts: diagnosis::Facts,
+    /// The CAs that the server lists.
+    accepted: Option<AcceptedCas>,
     attempts: u32,
     /// What the tenant did not tell, or not for sure; none: it was not asked.
     untold: Option<Vec<String>>,
@@ -184,6 +187,7 @@ impl<'a> Run<'a> {
             attempts: 0,
             untold: None,
             spoiled: None,
+            accepted: None,
             presented: Vec::new(),
         }
     }
@@ -254,7 +258,10 @@ impl<'a> Run<'a> {
             own.zip(expired).is_some_and(|(own, expired)| expired < own.not_before);
         self.facts.asked = reached.then_some(facts.asked);
         self.facts.key_suits = facts.key_suits;
-        self.notes.extend(accepted::note(&facts.accepted, &credentials.chain));
+        self.accepted = accepted::read(&facts.accepted, &credentials.chain);
+        self.notes.extend(self.accepted.as_ref().and_then(|list| list.note(&credentials.chain)));
+        self.facts.listed = self.accepted.as_ref().is_some_and(|list| list.listed.is_some());
+        self.facts.unlisted = self.accepted.as_ref().and_then(AcceptedCas::lacks_ours);
         let link = secured.map_err(|e| no_link(StepName::Tls, &e))?;
         let by = match &credentials.trusted {
             Some(trusted) => trusted.from.display().to_string(),
@@ -377,6 +384,7 @@ impl<'a> Run<'a> {
             steps: self.steps,
             causes,
             notes: self.notes,
+            accepted_cas: self.accepted,
             attempts: self.attempts,
             tenant: self.facts.tenant,
             platform: self.facts.verdict,

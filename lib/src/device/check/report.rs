@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::super::diagnosis::{Cause, TenantSays};
+use super::AcceptedCas;
 use crate::platform::standing::ChainVerdict;
 
 /// The steps of a check, in their order.
@@ -124,6 +125,8 @@ pub struct Report {
     pub causes: Vec<Cause>,
     /// What is worth knowing and no reason to fail.
     pub notes: Vec<String>,
+    /// The CAs that the server says it accepts; none: it lists none, or it did not come to that.
+    pub accepted_cas: Option<AcceptedCas>,
     /// How often it was tried to connect.
     pub attempts: u32,
     /// What the tenant says of a device that is refused; none: it was not asked.

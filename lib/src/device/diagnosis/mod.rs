@@ -10,6 +10,7 @@ mod at_service;
 mod reach;
 mod table;
 mod tenant;
+mod tls;
 mod verdict;
 
 use serde::Serialize;
@@ -57,6 +58,10 @@ pub enum Symptom {
     NotTls,
     /// Its handshake is larger than can be read here.
     TooLarge,
+    /// It speaks no version of TLS that is spoken here.
+    OtherTls,
+    /// It has no cipher or kind of key in common with what is spoken here.
+    NoCommonTls,
     /// It speaks TLS, but not MQTT.
     NotMqtt,
     /// The truststore lacks the server's CA.
@@ -69,6 +74,8 @@ pub enum Symptom {
     ServerNotYetValid,
     /// The server's certificate is for another host.
     ServerOtherName,
+    /// The server's certificate signed itself, says CA:TRUE, and is not in the truststore.
+    ServerSelfSigned,
     /// The server's certificate is refused for another reason.
     ServerRefused,
     /// A subscription was refused.
@@ -91,6 +98,8 @@ impl Symptom {
             LinkError::Closed { .. } => Self::ClosedInTls,
             LinkError::NotTls { .. } => Self::NotTls,
             LinkError::TooLarge { .. } => Self::TooLarge,
+            LinkError::Incompatible { version: true, .. } => Self::OtherTls,
+            LinkError::Incompatible { .. } => Self::NoCommonTls,
             LinkError::Alert { alert } => Self::Alert(*alert),
             LinkError::Untrusted { fault, .. } => match fault {
                 ServerFault::UnknownIssuer { .. } => Self::ServerUnknownCa,
@@ -98,6 +107,7 @@ impl Symptom {
                 ServerFault::Expired => Self::ServerExpired,
                 ServerFault::NotValidYet => Self::ServerNotYetValid,
                 ServerFault::OtherName { .. } => Self::ServerOtherName,
+                ServerFault::SelfSigned { .. } => Self::ServerSelfSigned,
                 ServerFault::Other(_) => Self::ServerRefused,
             },
             _ => Self::Other,
@@ -136,6 +146,16 @@ impl Symptom {
         )
     }
 
+    /// Whether the server may refuse the device because the list of CAs that it accepts lacks the device's: it has
+    /// not told another reason.
+    fn may_come_of_the_list(&self) -> bool {
+        match self {
+            Self::Connack(5) | Self::ClosedWithoutAnswer => true,
+            Self::Alert(alert) => tls::may_come_of_the_list(*alert),
+            _ => false,
+        }
+    }
+
     /// Whether the platform asks for another attempt: it also refuses so while it is overloaded.
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Connack(3 | 5) | Self::LateConnack)
@@ -163,6 +183,10 @@ pub struct Facts {
     pub asked: Option<bool>,
     /// Whether the server takes signatures of the device's kind of key.
     pub key_suits: bool,
+    /// Whether the server says that it accepts an issuer in the device's chain.
+    pub listed: bool,
+    /// How many CAs the server says it accepts, where an issuer in the device's chain is not among them.
+    pub unlisted: Option<usize>,
     /// The truststore; none: the system's.
     pub truststore: Option<String>,
     /// Whether the last certificate that is presented is self-issued: nothing can stand above it.
@@ -221,7 +245,9 @@ pub fn causes(symptom: Symptom, facts: &Facts) -> Vec<Cause> {
             found.push(cause);
         }
     };
-    rows.filter_map(|row| cause(row, facts)).for_each(&mut add);
+    let unlisted = facts.unlisted.filter(|_| symptom.may_come_of_the_list());
+    let list = unlisted.iter().map(|_| tls::not_in_list(facts));
+    list.chain(rows).filter_map(|row| cause(row, facts)).for_each(&mut add);
     if let Some(says) = facts.tenant.as_ref().filter(|_| symptom.is_for_the_tenant()) {
         // What the tenant says counts, also where the server has refused in an unusual way.
         let more = table::OF_TENANT.iter().filter(|(when, ..)| {
@@ -230,6 +256,9 @@ pub fn causes(symptom: Symptom, facts: &Facts) -> Vec<Cause> {
         let more = more.filter_map(|row| cause(row, facts));
         more.filter(|c| c.certainty == Certainty::Confirmed).for_each(&mut add);
         found.sort_by_key(|c| (c.certainty, !tenant::stands_out(c.code, says)));
+    }
+    if facts.listed && matches!(symptom, Symptom::Alert(_)) {
+        found.sort_by_key(|c| (c.certainty, tls::is_of_an_unknown_ca(c.code)));
     }
     if facts.asked == Some(false) && found.iter().any(|c| c.certainty == Certainty::Shown) {
         found.retain(|c| c.is_certain() || !table::is_of_the_certificate(c.code));
@@ -289,6 +318,10 @@ fn fill(text: &str, facts: &Facts) -> String {
         1 => "its certificate alone".to_owned(),
         n => format!("{n} certificates"),
     };
+    let listed = match facts.unlisted {
+        Some(1) => "1 CA".to_owned(),
+        n => format!("{} CAs", n.unwrap_or_default()),
+    };
     let truststore = facts.truststore.as_deref().unwrap_or("of the system");
     let says = facts.tenant.as_ref();
     let ca = says.and_then(|says| says.subject.as_ref()).unwrap_or(&facts.ca);
@@ -307,6 +340,7 @@ fn fill(text: &str, facts: &Facts) -> String {
         .replace("{user}", facts.user.as_deref().unwrap_or_default())
         .replace("{ca}", ca)
         .replace("{name}", &name)
+        .replace("{listed}", &listed)
         .replace("{chain}", &chain)
         .replace("{truststore}", truststore)
 }

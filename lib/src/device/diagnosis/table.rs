@@ -3,8 +3,7 @@
 //! The order is that in which they are worth checking: first what is seen in a moment and what is
 //! wrong most often. What the device's own files can show has been checked before.
 
-use super::super::Alert;
-use super::{Symptom, at_service, reach};
+use super::{Symptom, at_service, reach, tls};
 
 /// When a row of the table counts.
 #[derive(Debug, Clone, Copy)]
@@ -46,26 +45,26 @@ use When::{
     UploadedUnknown,
 };
 
-const NO_CERTIFICATE_ASKED: Row = (
+pub(super) const NO_CERTIFICATE_ASKED: Row = (
     NotAsked,
     "certificate-not-asked",
     "the server did not ask for a certificate: this port does not do mutual TLS, or a proxy or load \
      balancer ends TLS in between",
     "connect directly to the platform's port 8883",
 );
-const CA_NOT_UPLOADED: Row = (
+pub(super) const CA_NOT_UPLOADED: Row = (
     Always,
     "ca-not-uploaded",
     "the CA ({ca}) is not uploaded to this tenant",
     "see what is there: `c8y-pki tenant trust list`; upload it: `c8y-pki tenant trust add FILE`",
 );
-const CA_DISABLED: Row = (
+pub(super) const CA_DISABLED: Row = (
     Always,
     "ca-disabled",
     "the CA is uploaded, but disabled",
     "enable it: `c8y-pki tenant trust update {name} --enable`",
 );
-const CHAIN_INCOMPLETE: Row = (
+pub(super) const CHAIN_INCOMPLETE: Row = (
     UploadedUnknown,
     "chain-incomplete",
     "what the device presents ({chain}) does not include the uploaded CA",
@@ -117,7 +116,7 @@ const CA_ELSEWHERE: Row = (
     "`c8y-pki pop prove --ca NAME` for the right tenant (for a CA made elsewhere --cert FILE --key \
      FILE in place of --ca), and remove the CA from the other one",
 );
-const REVOKED: Row = (
+pub(super) const REVOKED: Row = (
     Always,
     "revoked",
     "the certificate is in the tenant's list of revocations, which counts where the tenant looks at it",
@@ -130,7 +129,7 @@ pub(super) const OTHER_TENANT: Row = (
     "{host} is the host of another tenant than the one that has the CA",
     "compare it with C8Y_HOST of the tenant to which the CA was uploaded",
 );
-const SERVER_CLOCK: Row = (
+pub(super) const SERVER_CLOCK: Row = (
     Always,
     "server-clock",
     "by the platform's clock the certificate is not valid, though it is by this machine's clock",
@@ -178,7 +177,7 @@ pub(super) const SERVER_DOWN: Row = (
     "the server is down or overloaded",
     "try again later; look at the platform's status page",
 );
-const KEY_UNSUITED: Row = (
+pub(super) const KEY_UNSUITED: Row = (
     KeyUnsuited,
     "key-unsuited",
     "the server takes no signature of the device's kind of key",
@@ -212,7 +211,7 @@ pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
         Symptom::LateConnack => {
             &[NO_CERTIFICATE_ASKED, OVERLOAD, REVOKED, CA_ELSEWHERE, CA_DISABLED]
         }
-        Symptom::Alert(alert) => of_alert(alert),
+        Symptom::Alert(alert) => tls::of_alert(alert),
         Symptom::ClosedInTls => &[WRONG_PORT, KEY_UNSUITED, INTERCEPTED, FIREWALL, WRONG_ENDPOINT],
         Symptom::ClosedWithoutAnswer => &[
             NO_CERTIFICATE_ASKED,
@@ -247,6 +246,7 @@ pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
         Symptom::NoTls => &[WRONG_PORT, INTERCEPTED, SERVER_DOWN],
         Symptom::NoConnack => &[OVERLOAD, WRONG_ENDPOINT, INTERCEPTED],
         Symptom::NoAnswer => &[OVERLOAD, SERVER_DOWN],
+        Symptom::OtherTls | Symptom::NoCommonTls | Symptom::ServerSelfSigned => tls::rows(symptom),
         Symptom::Other => &[OVERLOAD, INTERCEPTED, WRONG_ENDPOINT],
         _ => reach::rows(symptom),
     }
@@ -301,72 +301,5 @@ fn of_connack(code: u8) -> &'static [Row] {
             OVERLOAD,
         ],
         _ => &[WRONG_ENDPOINT],
-    }
-}
-
-fn of_alert(alert: Alert) -> &'static [Row] {
-    match alert {
-        Alert::UNKNOWN_CA => &[CA_NOT_UPLOADED, CHAIN_INCOMPLETE, OTHER_TENANT, CA_DISABLED],
-        Alert::BAD_CERTIFICATE | Alert::CERTIFICATE_UNKNOWN => &[
-            CA_NOT_UPLOADED,
-            CHAIN_INCOMPLETE,
-            (
-                Always,
-                "certificate-refused",
-                "the server cannot use the certificate: an extension, an algorithm or a date",
-                "look at it: `c8y-pki cert show FILE`, and at its chain: `c8y-pki cert verify --trust FILE \
-                 --as-device {id} FILE`",
-            ),
-            REVOKED,
-        ],
-        Alert::UNSUPPORTED_CERTIFICATE => &[
-            KEY_UNSUITED,
-            (
-                Always,
-                "certificate-usage",
-                "the certificate is of a kind or for a usage that the server does not take",
-                "its extended key usage, if it has one, must have clientAuth: `c8y-pki cert show \
-                 FILE`",
-            ),
-        ],
-        Alert::CERTIFICATE_REQUIRED => &[
-            KEY_UNSUITED,
-            (
-                Always,
-                "no-certificate",
-                "the server wants a certificate and did not get one",
-                "give the device's key and chain to its MQTT client; a proxy in between drops them",
-            ),
-        ],
-        Alert::CERTIFICATE_EXPIRED => &[
-            SERVER_CLOCK,
-            (
-                Always,
-                "expired",
-                "the device's certificate, or a CA in its chain, has expired",
-                "`c8y-pki device renew {id} --out DIR`; for a CA `c8y-pki ca renew NAME`",
-            ),
-        ],
-        Alert::CERTIFICATE_REVOKED => &[REVOKED],
-        Alert::HANDSHAKE_FAILURE | Alert::PROTOCOL_VERSION => &[
-            KEY_UNSUITED,
-            (
-                Always,
-                "no-common-tls",
-                "server and device have no TLS version, cipher or kind of key in common",
-                "TLS 1.2 or 1.3 is needed; keys of type rsa-2048 or ec-p256 suit everywhere",
-            ),
-            NO_CERTIFICATE_ASKED,
-            INTERCEPTED,
-        ],
-        Alert::ACCESS_DENIED => &[CA_NOT_UPLOADED, CA_DISABLED, REVOKED, OTHER_TENANT],
-        Alert::DECRYPT_ERROR => &[(
-            Always,
-            "key-mismatch",
-            "the server could not check a signature: key and certificate do not fit, or the chain \
-                 has two CAs of one name",
-            "`c8y-pki key show FILE` and `c8y-pki cert show FILE` tell the public keys",
-        )],
-        _ => &[INTERCEPTED, WRONG_ENDPOINT],
     }
 }

@@ -179,6 +179,13 @@ impl TenantSays {
             && !self.ca_refuses()
     }
 
+    /// Whether the tenant of this very host has the CA, and it is enabled.
+    pub(super) fn has_the_ca(&self) -> bool {
+        self.uploaded == Some(true)
+            && self.is_enabled() == Some(true)
+            && self.same_host == Some(true)
+    }
+
     fn is_enabled(&self) -> Option<bool> {
         self.status.as_ref().map(|status| status == ENABLED)
     }

@@ -15,6 +15,8 @@ fn facts() -> Facts {
         uploaded_is_presented: true,
         asked: Some(true),
         key_suits: true,
+        listed: false,
+        unlisted: None,
         truststore: Some("trust.p12".to_owned()),
         ends_with_root: true,
         server_expired_before: false,
@@ -50,10 +52,13 @@ fn each_symptom_has_its_causes_in_their_order() {
         (S::Alert(Alert::CERTIFICATE_EXPIRED), "server-clock expired"),
         (S::Alert(Alert::CERTIFICATE_REVOKED), "revoked"),
         (S::Alert(Alert::HANDSHAKE_FAILURE), "no-common-tls intercepted"),
-        (S::Alert(Alert::PROTOCOL_VERSION), "no-common-tls intercepted"),
+        (S::Alert(Alert::PROTOCOL_VERSION), "tls-version intercepted"),
+        (S::Alert(Alert::INSUFFICIENT_SECURITY), "no-common-tls intercepted"),
+        (S::Alert(Alert::UNRECOGNIZED_NAME), "host-name intercepted"),
         (S::Alert(Alert::ACCESS_DENIED), "ca-not-uploaded ca-disabled revoked other-tenant"),
         (S::Alert(Alert::DECRYPT_ERROR), "key-mismatch"),
-        (S::Alert(Alert(80)), "intercepted wrong-endpoint"),
+        (S::Alert(Alert(80)), "server-failed intercepted"),
+        (S::Alert(Alert(90)), "intercepted wrong-endpoint"),
         (S::ClosedInTls, "intercepted firewall wrong-endpoint"),
         (S::ClosedWithoutAnswer, "certificate-refused wrong-endpoint overload"),
         (S::ClosedLater, "connected-twice message-refused overload"),
@@ -65,6 +70,9 @@ fn each_symptom_has_its_causes_in_their_order() {
         (S::PortClosed, "port-closed server-down"),
         (S::Unreachable, "network firewall"),
         (S::TooLarge, "ca-list-too-large"),
+        (S::OtherTls, "tls-version intercepted wrong-endpoint"),
+        (S::NoCommonTls, "no-common-tls intercepted wrong-endpoint"),
+        (S::ServerSelfSigned, "edge-server-certificate intercepted"),
         (S::NotTls, "intercepted wrong-endpoint"),
         (S::NotMqtt, "wrong-endpoint intercepted"),
         (S::ServerUnknownCa, "server-ca-missing intercepted other-tenant"),
@@ -280,6 +288,9 @@ fn errors_are_seen_as_the_symptoms_they_are() {
         assert_eq!(Symptom::of_mqtt(&error), symptom, "{error}");
     }
     let target = || "h:1".to_owned();
+    let incompatible =
+        |version| LinkError::Incompatible { target: target(), version, reason: String::new() };
+    let name = || crate::name::Name::parse("CN=edge").unwrap();
     let untrusted = |fault| LinkError::Untrusted { target: target(), fault };
     for (error, symptom) in [
         (LinkError::NothingListens { target: target() }, Symptom::PortClosed),
@@ -288,6 +299,12 @@ fn errors_are_seen_as_the_symptoms_they_are() {
         (LinkError::Closed { target: target() }, Symptom::ClosedInTls),
         (LinkError::NotTls { target: target() }, Symptom::NotTls),
         (LinkError::TooLarge { target: target() }, Symptom::TooLarge),
+        (incompatible(true), Symptom::OtherTls),
+        (incompatible(false), Symptom::NoCommonTls),
+        (
+            untrusted(ServerFault::SelfSigned { subject: name(), other: false }),
+            Symptom::ServerSelfSigned,
+        ),
         (untrusted(ServerFault::Expired), Symptom::ServerExpired),
         (untrusted(ServerFault::NotValidYet), Symptom::ServerNotYetValid),
         (LinkError::Alert { alert: Alert(42) }, Symptom::Alert(Alert::BAD_CERTIFICATE)),
@@ -384,4 +401,48 @@ fn the_verdict_of_another_host_is_none_on_this() {
     let told = Facts { verdict: Some(verdict), ..facts() };
     assert_eq!(codes(Symptom::Connack(5), &told), codes(Symptom::Connack(5), &facts()));
     assert!(!told.is_refused_chain());
+}
+
+#[test]
+fn a_list_without_the_ca_is_a_cause_where_the_server_gives_no_other_reason() {
+    let unlisted = || Facts { unlisted: Some(3), ..facts() };
+    for symptom in [
+        Symptom::Connack(5),
+        Symptom::ClosedWithoutAnswer,
+        Symptom::Alert(Alert::UNKNOWN_CA),
+        Symptom::Alert(Alert::CERTIFICATE_UNKNOWN),
+    ] {
+        let first = &causes(symptom, &unlisted())[0];
+        // The list is seen; that it is the reason is not.
+        assert_eq!((first.code, first.certainty), ("ca-not-in-list", Certainty::Likely));
+        assert!(first.cause.starts_with("the server lists 3 CAs"), "{}", first.cause);
+    }
+    for symptom in [
+        Symptom::Connack(3),
+        Symptom::LateConnack,
+        Symptom::Alert(Alert::CERTIFICATE_EXPIRED),
+        Symptom::Alert(Alert::HANDSHAKE_FAILURE),
+    ] {
+        assert!(!codes(symptom, &unlisted()).contains(&"ca-not-in-list"), "{symptom:?}");
+    }
+    // What the tenant confirms comes before it.
+    let none = TenantSays { uploaded: Some(false), same_host: Some(true), ..TenantSays::default() };
+    let told = Facts { tenant: Some(none), ..unlisted() };
+    assert_eq!(codes(Symptom::Connack(5), &told)[..2], ["ca-not-uploaded", "ca-not-in-list"]);
+    // A tenant that has it is not said to lack it.
+    let told = Facts { tenant: Some(welcome()), ..unlisted() };
+    let first = &causes(Symptom::Connack(5), &told)[0];
+    assert!(first.cause.starts_with("the tenant has the CA"), "{}", first.cause);
+    assert!(first.remedy.contains("trust remove \"Root\""), "{}", first.remedy);
+}
+
+#[test]
+fn a_ca_that_the_server_lists_is_hardly_unknown_to_it() {
+    let listed = Facts { listed: true, ..facts() };
+    let found = codes(Symptom::Alert(Alert::BAD_CERTIFICATE), &listed);
+    assert_eq!(found, ["certificate-refused", "revoked", "ca-not-uploaded"]);
+    // Its list has names only, so that another key of the same name may be meant.
+    assert_eq!(codes(Symptom::Alert(Alert::UNKNOWN_CA), &listed)[0], "ca-not-uploaded");
+    // The instance lists the CAs of all its tenants, which says little of a refusal in MQTT.
+    assert_eq!(codes(Symptom::Connack(5), &listed), codes(Symptom::Connack(5), &facts()));
 }

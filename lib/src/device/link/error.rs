@@ -35,6 +35,18 @@ pub enum ServerFault {
         /// The names in the certificate.
         names: Vec<String>,
     },
+    /// A certificate that signed itself and says CA:TRUE, and is not the one in the truststore.
+    #[error(
+        "its certificate, {subject}, signed itself and is that of a CA (CA:TRUE): it is accepted only if the \
+         truststore has exactly this certificate{}",
+        if *other { ", and it has another one of that name" } else { "" }
+    )]
+    SelfSigned {
+        /// Its subject.
+        subject: Name,
+        /// Whether the truststore has another certificate of that name.
+        other: bool,
+    },
     /// Something else.
     #[error("its certificate is refused: {0}")]
     Other(String),
@@ -58,7 +70,10 @@ impl ServerFault {
     /// Whether it is the server's certificate, or this machine's clock, and not the device's
     /// truststore that is to be set right.
     pub fn is_of_the_server(&self) -> bool {
-        !matches!(self, Self::UnknownIssuer { .. } | Self::OtherKey { .. })
+        !matches!(
+            self,
+            Self::UnknownIssuer { .. } | Self::OtherKey { .. } | Self::SelfSigned { .. }
+        )
     }
 }
 
@@ -124,12 +139,22 @@ pub enum LinkError {
     },
     /// A handshake that is larger than can be read here.
     #[error(
-        "{target} sends a TLS handshake message larger than 64 KiB, which c8y-pki cannot read: so it is not known \
+        "{target} sends a TLS handshake larger than 64 KiB, which c8y-pki cannot read: so it is not known \
          whether the device connects"
     )]
     TooLarge {
         /// Host and port.
         target: String,
+    },
+    /// No version of TLS, no cipher or no kind of key that both sides have.
+    #[error("{target} and c8y-pki do not find settings for TLS: {reason}")]
+    Incompatible {
+        /// Host and port.
+        target: String,
+        /// Whether it is the version.
+        version: bool,
+        /// What is missing.
+        reason: String,
     },
     /// The server's certificate.
     #[error("the device does not trust {target}: {fault}")]
@@ -140,7 +165,7 @@ pub enum LinkError {
         fault: ServerFault,
     },
     /// The server ended TLS, and says why.
-    #[error("the server ended TLS with the alert {alert}")]
+    #[error("the server ended TLS with {}", alert.words())]
     Alert {
         /// Its reason.
         alert: Alert,
@@ -166,9 +191,13 @@ pub enum LinkError {
 }
 
 impl LinkError {
+    /// Where more is told.
+    pub(in crate::device) const CHECK: Option<&str> =
+        Some("`c8y-pki device check` names the likely causes, step by step");
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
-        Some("`c8y-pki device check` names the likely causes, step by step".to_owned())
+        Self::CHECK.map(str::to_owned)
     }
 
     /// Whether trying again, or another network, may help.

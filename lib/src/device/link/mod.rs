@@ -22,7 +22,7 @@ use super::alert::{Alert, tls_error};
 use super::credentials::{Credentials, Trusted};
 use super::mqtt::Transport;
 use crate::cert::Certificate;
-use crate::crypto::{is_too_large, tls_provider, tls_words};
+use crate::crypto::{has_no_common_version, is_full, is_too_large, tls_provider, tls_words};
 use crate::net;
 pub use crate::net::{Deadline, Timed};
 
@@ -169,6 +169,12 @@ impl Link {
         while connection.is_handshaking() && outcome.is_ok() {
             outcome = connection.complete_io(&mut stream);
         }
+        if let Err(e) = &outcome
+            && is_gone(e)
+        {
+            // A server that closes has said why, if it did, before: its alert has come and is still to be read.
+            outcome = last_words(&mut connection, &mut stream).map_or(outcome, Err);
+        }
         *facts = presenter.map(|presenter| presenter.facts()).unwrap_or_default();
         facts.server = judge.presented();
         match outcome {
@@ -224,20 +230,41 @@ fn explain(
     if let Some(tls) = tls_error(error) {
         return match tls {
             large if is_too_large(large) => LinkError::TooLarge { target: target.to_string() },
+            rustls::Error::PeerIncompatible(found) => LinkError::Incompatible {
+                target: target.to_string(),
+                version: has_no_common_version(found),
+                reason: tls_words(tls),
+            },
             rustls::Error::InvalidMessage(_) => LinkError::NotTls { target: target.to_string() },
             other => LinkError::Tls { reason: tls_words(other) },
         };
+    }
+    if is_full(error) {
+        return LinkError::TooLarge { target: target.to_string() };
     }
     match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => {
             LinkError::TlsTimeout { target: target.to_string(), seconds: deadline.seconds() }
         }
-        ErrorKind::UnexpectedEof
-        | ErrorKind::ConnectionReset
-        | ErrorKind::ConnectionAborted
-        | ErrorKind::BrokenPipe => LinkError::Closed { target: target.to_string() },
+        _ if is_gone(error) => LinkError::Closed { target: target.to_string() },
         _ => LinkError::Tls { reason: error.to_string() },
     }
+}
+
+/// Whether the other side has closed.
+fn is_gone(error: &io::Error) -> bool {
+    use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    [UnexpectedEof, ConnectionReset, ConnectionAborted, BrokenPipe].contains(&error.kind())
+}
+
+/// What the other side has said before it closed, if that is an error of TLS.
+fn last_words(connection: &mut ClientConnection, stream: &mut Timed) -> Option<io::Error> {
+    while connection.read_tls(stream).ok()? > 0 {
+        if let Err(e) = connection.process_new_packets() {
+            return Some(io::Error::new(ErrorKind::InvalidData, e));
+        }
+    }
+    None
 }
 
 /// Presents the device's whole chain to whoever asks, and notes that it was asked.

@@ -1,15 +1,13 @@
 //! Whether a device trusts a server: judged as its TLS would, explained with the names that matter.
 //!
 //! A truststore holds CAs, or, as in the platform's recipe, the server's own certificate. The latter
-//! is trusted as it is, as Java does; its name and its dates count all the same.
+//! is trusted as it is ([`Pinned`]); its name and its dates count all the same.
 
 use std::sync::{Arc, Mutex};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::verify_server_name;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
 use rustls::{
     CertificateError, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
 };
@@ -18,7 +16,11 @@ use rustls_platform_verifier::Verifier;
 use super::super::credentials::Trusted;
 use super::{LinkError, ServerFault};
 use crate::cert::Certificate;
-use crate::crypto::{certificate_words, tls_provider, tls_words};
+use crate::crypto::{certificate_words, is_of_a_ca, tls_provider, tls_words};
+use crate::platform::Pinned;
+
+/// Why a truststore cannot be used.
+const NO_ROOTS: &str = "it holds no certificate that can be trusted";
 
 /// Judges a server's certificates, and keeps them and the verdict.
 #[derive(Debug)]
@@ -49,10 +51,11 @@ impl Judge {
                 store.add_parsable_certificates(roots);
                 WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider)
                     .build()
-                    .map_err(|e| failed(e.to_string()))?
+                    .map_err(|_| failed(NO_ROOTS.to_owned()))?
             }
         };
         let trusted = trusted.map(|t| t.certificates.clone());
+        let by = Arc::new(Pinned::new(trusted.as_deref().unwrap_or_default(), by));
         Ok(Self { host: host.to_owned(), by, trusted, seen: Mutex::default() })
     }
 
@@ -68,30 +71,6 @@ impl Judge {
 
     fn own(&self) -> &[Certificate] {
         self.trusted.as_deref().unwrap_or_default()
-    }
-
-    /// Whether the certificate itself stands in the truststore.
-    fn is_pinned(&self, certificate: &CertificateDer<'_>) -> bool {
-        self.own().iter().any(|c| c.der() == &**certificate)
-    }
-
-    fn check_pinned(
-        &self,
-        der: &CertificateDer<'_>,
-        name: &ServerName<'_>,
-        now: UnixTime,
-    ) -> Result<(), TlsError> {
-        let found = self.own().iter().find(|c| c.der() == &**der);
-        let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-        if let Some(certificate) = found {
-            if seconds < certificate.not_before.unix_timestamp() {
-                return Err(CertificateError::NotValidYet.into());
-            }
-            if seconds > certificate.not_after.unix_timestamp() {
-                return Err(CertificateError::Expired.into());
-            }
-        }
-        verify_server_name(&ParsedCertificate::try_from(der)?, name)
     }
 
     fn explain(&self, error: &TlsError, presented: &[Certificate]) -> ServerFault {
@@ -112,7 +91,20 @@ impl Judge {
             CertificateError::UnknownIssuer | CertificateError::BadSignature => self
                 .missing(presented)
                 .unwrap_or_else(|| ServerFault::Other(certificate_words(fault))),
-            other => ServerFault::Other(certificate_words(other)),
+            other => {
+                let alone = presented.first().filter(|c| is_of_a_ca(other) && c.is_self_issued());
+                match alone {
+                    Some(certificate) => self.self_signed(certificate),
+                    None => ServerFault::Other(certificate_words(other)),
+                }
+            }
+        }
+    }
+
+    fn self_signed(&self, certificate: &Certificate) -> ServerFault {
+        ServerFault::SelfSigned {
+            subject: certificate.subject.clone(),
+            other: self.own().iter().any(|c| c.subject.matches(&certificate.subject)),
         }
     }
 
@@ -154,12 +146,7 @@ impl ServerCertVerifier for Judge {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        let verdict = match self.is_pinned(end_entity) {
-            true => {
-                self.check_pinned(end_entity, name, now).map(|()| ServerCertVerified::assertion())
-            }
-            false => self.by.verify_server_cert(end_entity, intermediates, name, ocsp, now),
-        };
+        let verdict = self.by.verify_server_cert(end_entity, intermediates, name, ocsp, now);
         let all = std::iter::once(end_entity).chain(intermediates);
         let presented: Vec<_> = all.filter_map(|der| Certificate::from_der(der).ok()).collect();
         if let Ok(mut seen) = self.seen.lock() {

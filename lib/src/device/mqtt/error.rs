@@ -77,7 +77,7 @@ pub enum MqttError {
         octets: usize,
     },
     /// The server ended TLS, and says why.
-    #[error("the server ended TLS with the alert {alert}")]
+    #[error("the server ended TLS with {}", alert.words())]
     Alert {
         /// Its reason.
         alert: Alert,

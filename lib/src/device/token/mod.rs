@@ -76,6 +76,8 @@ impl TokenError {
                      {host}` shows what is presented"
                 ))
             }
+            // It takes the certificate into account, or the truststore: `device check` looks at both.
+            Self::Platform(PlatformError::Tls { .. }) => LinkError::CHECK.map(str::to_owned),
             Self::Platform(e) => e.hint(),
             Self::NoToken { .. } => Some(
                 "only devices that connect with a certificate get tokens; try --https".to_owned(),

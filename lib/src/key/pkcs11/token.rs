@@ -50,14 +50,33 @@ fn reason(e: &Error) -> String {
             let text = e.to_string();
             match text.split(". ").next().unwrap_or_default().trim_end_matches('.') {
                 // It says where else it is found, not what it is.
-                first if first.starts_with("This value") => format!("{e:?}"),
-                first => format!("{first} ({e:?})"),
+                first if first.starts_with("This value") => constant(e),
+                first => format!("{first} ({})", constant(e)),
             }
         }
         Error::MissingSymbol(_) | Error::NullFunctionPointer => {
             "it is no PKCS#11 module".to_owned()
         }
         other => other.to_string(),
+    }
+}
+
+/// The name of a return value in the standard, CKR_DEVICE_ERROR: the crate has it only as a name of Rust's.
+fn constant(e: &RvError) -> String {
+    match e {
+        RvError::VendorDefined(number) | RvError::UnknownErrorCode(number) => {
+            format!("the return value {number:#x}, which the standard does not name")
+        }
+        named => {
+            let mut name = "CKR".to_owned();
+            for c in format!("{named:?}").chars() {
+                if c.is_ascii_uppercase() {
+                    name.push('_');
+                }
+                name.push(c.to_ascii_uppercase());
+            }
+            name
+        }
     }
 }
 

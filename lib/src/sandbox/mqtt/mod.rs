@@ -56,6 +56,7 @@ use super::faults::MqttFault;
 use super::journal::Connection;
 use super::server::Shared;
 use crate::cert::Certificate;
+use crate::crypto::{alert_words, tls_words};
 pub(super) use frame::LARGEST;
 
 use admit::{Claim, Guest, Refused, Way};
@@ -244,7 +245,15 @@ async fn fail(mut stream: TlsStream<TcpStream>, shared: &Shared, who: Who, fault
 /// A handshake that failed because of what was said in it, not because the client went away.
 fn handshake_failed(shared: &Shared, port: Port, error: &std::io::Error) {
     if error.kind() == ErrorKind::InvalidData {
-        note(shared, port, "HANDSHAKE", None, error.to_string());
+        let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let reason = match tls {
+            Some(rustls::Error::AlertReceived(alert)) => {
+                format!("the client ended TLS with {}", alert_words(u8::from(*alert)))
+            }
+            Some(tls) => tls_words(tls),
+            None => error.to_string(),
+        };
+        note(shared, port, "HANDSHAKE", None, reason);
     }
 }
 

@@ -57,7 +57,8 @@ pub(crate) struct EnrolArgs {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Type of the key, if one is made: rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521, ed25519; by
-    /// default ec-p256, and with --renew that of the former key
+    /// default ec-p256, and with --renew that of the former key. While an RSA key is made, programs that share
+    /// this computer's processor could learn about it: make RSA keys on a computer of your own, or take ec-p256
     #[arg(long = "key-type", value_name = "TYPE")]
     key_type: Option<KeyType>,
     /// File whose first line is the one-time password [env: C8Y_PKI_OTP]
