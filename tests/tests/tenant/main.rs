@@ -1,11 +1,16 @@
 //! `tenant`, `pop`, `registration` and `rollout` against a sandbox tenant over HTTP.
 
 mod crl;
+mod described;
+mod faulty;
 mod hostile;
+mod journey;
 mod outputs;
+mod pages;
 mod pop;
 mod reach;
 mod registration;
+mod roles;
 mod rollout;
 mod selftest;
 mod text;
