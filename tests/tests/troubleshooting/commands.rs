@@ -130,26 +130,27 @@ fn enrol_feature_off() {
     row("enrol-feature-off").is_said(&at.run("tenant authority create").expect(1));
 }
 
-#[test]
-fn registration_blocked() {
-    let at = to_enrol(true);
+/// Registers gw-1, and tries wrong passwords until it is blocked.
+fn block(at: &AtTenant) {
     at.ok("registration add gw-1 --otp-file otp");
     at.cli.write("wrong", "another-password");
     // The sandbox blocks after ten; how many the platform takes is not documented.
     for _ in 0..10 {
         at.run("device enrol gw-1 --out out --otp-file wrong").expect(2);
     }
+}
+
+#[test]
+fn registration_blocked() {
+    let at = to_enrol(true);
+    block(&at);
     row("registration-blocked").is_said(&at.run("registration add gw-1 --otp-file otp").expect(1));
 }
 
 #[test]
 fn row_blocked() {
     let at = to_enrol(true);
-    at.ok("registration add gw-1 --otp-file otp");
-    at.cli.write("wrong", "another-password");
-    for _ in 0..10 {
-        at.run("device enrol gw-1 --out out --otp-file wrong").expect(2);
-    }
+    block(&at);
     let rows = "gw-1;CERTIFICATES;a-one-time-password\ngw-2;CERTIFICATES;a-one-time-password\n";
     at.cli.write("reg.csv", format!("ID;AUTH_TYPE;ENROLLMENT_OTP\n{rows}"));
     // It is told before, if the tenant is asked.
