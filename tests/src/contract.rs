@@ -31,6 +31,45 @@ pub struct Operation {
     pub roles: Vec<String>,
     /// For each status, the schema of each type of body.
     pub answers: BTreeMap<u16, BTreeMap<String, Value>>,
+    /// What a request may have besides its body.
+    pub parameters: Vec<Parameter>,
+    /// The schema of each type of body that a request may have; none: it has no body.
+    pub bodies: BTreeMap<String, Value>,
+}
+
+/// A parameter of a request.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// `query`, `header` or `path`.
+    pub place: String,
+    /// Whether it has to be there.
+    pub required: bool,
+    /// What its value has to be.
+    pub schema: Value,
+}
+
+impl Operation {
+    /// Whether that is its path: how many of its parts stand for themselves.
+    pub fn fits(&self, path: &str) -> Option<usize> {
+        let (mine, other) = (self.path.split('/'), path.split('/'));
+        let is_name = |part: &str| part.starts_with('{');
+        if mine.clone().count() != other.clone().count() {
+            return None;
+        }
+        let mut pairs = mine.zip(other);
+        let own = self.path.split('/').filter(|part| !is_name(part)).count();
+        pairs
+            .all(|(part, given)| is_name(part) && !given.is_empty() || part == given)
+            .then_some(own)
+    }
+}
+
+/// The operation of a request; of several that fit, the one that names it best.
+pub fn operation_of<'a>(all: &'a [Operation], method: &str, path: &str) -> Option<&'a Operation> {
+    let fitting = all.iter().filter(|o| o.method == method);
+    fitting.filter_map(|o| Some((o.fits(path)?, o))).max_by_key(|(own, _)| *own).map(|(_, o)| o)
 }
 
 /// All operations of the description; none where it is not at hand, which is said.
@@ -60,16 +99,31 @@ pub fn operations() -> Option<Vec<Operation>> {
 
 fn operation(path: &str, method: &str, value: &Value) -> Operation {
     let roles = value["x-roles"].as_array().into_iter().flatten();
-    let answer = |(status, answer): (&String, &Value)| {
-        let types = answer["content"].as_object().into_iter().flatten();
-        let types = types.map(|(name, schema)| (name.clone(), schema.clone())).collect();
-        (status.parse().expect("a status"), types)
-    };
+    let answer =
+        |(status, answer): (&String, &Value)| (status.parse().expect("a status"), types(answer));
     Operation {
         method: method.to_uppercase(),
         path: path.to_owned(),
         roles: roles.filter_map(|role| role.as_str().map(str::to_owned)).collect(),
         answers: value["responses"].as_object().into_iter().flatten().map(answer).collect(),
+        parameters: value["parameters"].as_array().into_iter().flatten().map(parameter).collect(),
+        bodies: types(&value["requestBody"]),
+    }
+}
+
+/// The schema of each type of body.
+fn types(value: &Value) -> BTreeMap<String, Value> {
+    let types = value["content"].as_object().into_iter().flatten();
+    types.map(|(name, schema)| (name.clone(), schema.clone())).collect()
+}
+
+fn parameter(value: &Value) -> Parameter {
+    let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    Parameter {
+        name: text("name"),
+        place: text("in"),
+        required: value["required"] == true,
+        schema: value["schema"].clone(),
     }
 }
 

@@ -23,9 +23,11 @@ pub mod odd;
 pub mod openssl;
 #[cfg(unix)]
 pub mod outputs;
+pub mod recorder;
 pub mod relay;
 #[cfg(target_os = "linux")]
 pub mod running;
+pub mod schema;
 #[cfg(unix)]
 pub mod talking;
 pub mod tenant;

@@ -144,15 +144,19 @@ pub fn renew(client: &Client) -> Result<(TrustedCertificate, TrustedCertificate)
     need_feature(client)?;
     let former = find(client)?.ok_or(PlatformError::NoAuthority)?;
     let request = renew_request();
-    client.send(&request).map_err(|e| match e {
-        PlatformError::Refused { status: 404, message, .. } => {
-            PlatformError::AuthorityNotRenewed { message, end: former.not_after }
+    let lost = match client.send(&request) {
+        Ok(_) => None,
+        Err(PlatformError::Refused { status: 404, message, .. }) => {
+            return Err(PlatformError::AuthorityNotRenewed { message, end: former.not_after });
         }
-        other => other,
-    })?;
-    match find(client)? {
-        Some(now) if now.fingerprint != former.fingerprint => Ok((former, now)),
-        _ => {
+        // It may have taken effect: the fingerprint tells.
+        Err(e) if e.is_lost() => Some(e),
+        Err(e) => return Err(e),
+    };
+    match (find(client)?, lost) {
+        (Some(now), _) if now.fingerprint != former.fingerprint => Ok((former, now)),
+        (_, Some(lost)) => Err(lost),
+        (_, None) => {
             let problem = "the CA has the same fingerprint as before".to_owned();
             Err(client.strange(&request, problem))
         }

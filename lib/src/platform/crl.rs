@@ -7,6 +7,7 @@
 
 mod switch;
 
+pub(super) use switch::KIND;
 pub use switch::{CATEGORY, KEY, Switch, is_on, switch, turn, turn_request};
 
 use time::OffsetDateTime;

@@ -399,7 +399,7 @@ impl PlatformError {
             Self::NotProven { .. } => "see it: `c8y-pki tenant trust list`, and try once more",
             Self::OneTimePassword { .. } => {
                 "a one-time password is good for one enrolment, and the device has to be registered with it: \
-                 `c8y-pki registration list` shows what is open, `c8y-pki registration add ID` makes a new \
+                 `c8y-pki registration list` shows what is open or BLOCKED, `c8y-pki registration add ID` makes a new \
                  one. A device that was enrolled before has to be deleted at the tenant first, with its user"
             }
             Self::AuthorityOff => {

@@ -18,6 +18,9 @@ use crate::crypto::PublicKey;
 use crate::csr;
 use crate::store::pkcs7;
 
+/// What lets a device have its next certificate: its own user has it.
+const ROLE_RENEW: &str = "ROLE_DEVICE";
+
 const ACCEPT: &str = "application/pkcs7-mime, */*";
 
 /// A device's first certificate. The one-time password is good for one answer: the request is
@@ -29,7 +32,7 @@ pub fn enroll_request(csr_der: &[u8]) -> Request {
 /// A device's next certificate. It is repeated only when it is known to have had no effect: each
 /// effect is a certificate.
 pub fn reenroll_request(csr_der: &[u8]) -> Request {
-    request("simplereenroll", csr_der).once()
+    request("simplereenroll", csr_der).role(ROLE_RENEW).once()
 }
 
 fn request(operation: &str, csr_der: &[u8]) -> Request {

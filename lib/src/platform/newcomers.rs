@@ -5,6 +5,8 @@
 //! is looked for before it is sent again, and what was there before is left as it is. Only devices of the platform's own CA can be registered like
 //! this; those of an uploaded CA need bulk registration.
 
+use std::collections::HashSet;
+
 use percent_encoding::utf8_percent_encode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -17,6 +19,11 @@ use crate::registration::OneTimePassword;
 
 /// The media type of a request's JSON in the platform's description.
 const KIND: &str = "application/vnd.com.nsn.cumulocity.newdevicerequest+json";
+
+/// The types of an answer with one of them, and with many.
+const ONE: &str = "application/vnd.com.nsn.cumulocity.newdevicerequest+json, application/json";
+const MANY: &str =
+    "application/vnd.com.nsn.cumulocity.newdevicerequestcollection+json, application/json";
 
 const PATH: &str = "/devicecontrol/newDeviceRequests";
 
@@ -52,6 +59,16 @@ pub struct Newcomer {
     /// The type that it is to have.
     #[serde(default, rename(deserialize = "type"), deserialize_with = "lenient::text")]
     pub device_type: Option<String>,
+}
+
+/// The status of a request after too many attempts with a wrong one-time password.
+const BLOCKED: &str = "BLOCKED";
+
+impl Newcomer {
+    /// Whether the platform lets it in no more: after too many attempts with a wrong one-time password.
+    pub fn is_blocked(&self) -> bool {
+        self.status.as_deref() == Some(BLOCKED)
+    }
 }
 
 /// A device to register.
@@ -90,7 +107,7 @@ fn request(new: &NewDevice, one_time: &str) -> Request {
         body["type"] = device_type.as_str().into();
     }
     let request = Request::new(Method::Post, PATH, Body::Json(body)).header("Content-Type", KIND);
-    request.accept(KIND).role(ROLE_ADD).once()
+    request.accept(ONE).role(ROLE_ADD).once()
 }
 
 /// The withdrawal of a request.
@@ -137,7 +154,7 @@ pub fn add(client: &Client, new: &NewDevice) -> Result<Added, PlatformError> {
 
 /// The request for a device, if there is one.
 pub fn find(client: &Client, id: &str) -> Result<Option<Newcomer>, PlatformError> {
-    let request = Request::get(format!("{PATH}/{}", segment(id))).role(ROLE_LIST);
+    let request = Request::get(format!("{PATH}/{}", segment(id))).role(ROLE_LIST).accept(ONE);
     match client.json::<Newcomer>(&request) {
         Ok(found) if found.id == id => Ok(Some(found)),
         Ok(_) => Err(client.strange(&request, "its answer is about another device".to_owned())),
@@ -155,10 +172,10 @@ struct Page {
 
 /// The requests that are open, page by page.
 pub fn list(client: &Client) -> Result<Vec<Newcomer>, PlatformError> {
-    let (mut all, mut seen) = (Vec::new(), std::collections::HashSet::new());
+    let (mut all, mut seen) = (Vec::new(), HashSet::new());
     for number in 1.. {
-        let request =
-            Request::get(PATH).role(ROLE_LIST).with("pageSize", PAGE).with("currentPage", number);
+        let request = Request::get(PATH).role(ROLE_LIST).accept(MANY);
+        let request = request.with("pageSize", PAGE).with("currentPage", number);
         let page: Page = client.json(&request)?;
         let (got, before) = (page.requests.0.len(), all.len());
         all.extend(page.requests.0.into_iter().filter(|r| seen.insert(r.id.clone())));
@@ -172,6 +189,11 @@ pub fn list(client: &Client) -> Result<Vec<Newcomer>, PlatformError> {
         }
     }
     Ok(all)
+}
+
+/// The ids of the requests that are blocked.
+pub fn blocked(client: &Client) -> Result<HashSet<String>, PlatformError> {
+    Ok(list(client)?.into_iter().filter(Newcomer::is_blocked).map(|there| there.id).collect())
 }
 
 /// Withdraws the request for a device; false if there was none.

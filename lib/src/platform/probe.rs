@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::crl::{self, Switch};
-use super::register::{self, Outcome, RowResult, Sheet};
+use super::register::{self, RowResult, Sheet};
 use super::request::segment;
-use super::standing::{ID_TYPE, ROLE_IDENTITY};
+use super::standing::{ID_TYPE, KIND, ROLE_IDENTITY};
 use super::{Body, Client, Method, PlatformError, Request, trusted};
 use crate::cert::Serial;
 use crate::client_id::DeviceId;
@@ -19,15 +19,15 @@ use crate::client_id::DeviceId;
 const ROLE_INVENTORY: &str = "ROLE_INVENTORY_ADMIN";
 /// Lets a user remove users.
 const ROLE_USERS: &str = "ROLE_USER_MANAGEMENT_ADMIN";
-/// Lets a user read options.
-const ROLE_OPTIONS: &str = "ROLE_OPTION_MANAGEMENT_READ";
+/// Lets a user read the options of the instance: to read those of the tenant takes another role.
+pub const ROLE_OPTIONS: &str = "ROLE_OPTION_MANAGEMENT_ADMIN";
 
 /// Whether the tenants of the instance share a truststore; one that was never set does not.
 ///
 /// Errors: the user may not read it; an answer of another form.
 pub fn shared_truststore(client: &Client) -> Result<Switch, PlatformError> {
     let request = Request::get("/tenant/system/options/ssl/shared-truststore.enabled");
-    match client.json::<Value>(&request.role(ROLE_OPTIONS)) {
+    match client.json::<Value>(&request.role(ROLE_OPTIONS).accept(crl::KIND)) {
         Ok(option) => Ok(match &option["value"] {
             Value::Bool(on) => Switch::of(if *on { "true" } else { "false" }),
             Value::String(text) => Switch::of(text),
@@ -49,7 +49,7 @@ pub fn register_all(client: &Client, sheet: &Sheet) -> Result<Vec<RowResult>, Pl
 /// Whether a device stands after its registration, also when it was there before: an answer may have been
 /// lost, and the call sent again.
 pub fn is_registered(result: &RowResult) -> bool {
-    matches!(result.outcome, Outcome::Created | Outcome::Updated)
+    result.outcome.is_done()
 }
 
 #[derive(Deserialize)]
@@ -74,7 +74,7 @@ pub fn revoke_request(serial: &Serial) -> Request {
 /// The id of a device's object; none if there is no device of that name.
 pub fn object_of(client: &Client, device: &DeviceId) -> Result<Option<String>, PlatformError> {
     let path = format!("/identity/externalIds/{}/{}", segment(ID_TYPE), segment(device.as_str()));
-    let request = Request::get(path).role(ROLE_IDENTITY);
+    let request = Request::get(path).role(ROLE_IDENTITY).accept(KIND);
     match client.json::<Known>(&request) {
         Ok(known) if known.external_id == device.as_str() => Ok(Some(known.managed_object.id)),
         // Nothing is removed that is not the device that was asked for.

@@ -162,7 +162,8 @@ impl Request {
         self
     }
 
-    /// For an answer that is no JSON.
+    /// For an answer of a type of its own: the one that the platform's description has for it. Plain JSON may
+    /// stand behind it, which every release gives.
     #[must_use]
     pub fn accept(mut self, types: &'static str) -> Self {
         self.accept = types;

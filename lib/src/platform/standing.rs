@@ -23,6 +23,10 @@ use crate::cert::{Certificate, Serial};
 /// The type of the external ids of devices, unless a registration names another (IDTYPE).
 pub const ID_TYPE: &str = "c8y_Serial";
 
+/// The type of an external id (its description).
+pub(super) const KIND: &str =
+    "application/vnd.com.nsn.cumulocity.externalid+json, application/json";
+
 /// Lets a user look up external ids.
 pub const ROLE_IDENTITY: &str = "ROLE_IDENTITY_READ";
 
@@ -197,7 +201,7 @@ impl<'a> Inquiry<'a> {
         let kind = self.id_types.get(device).unwrap_or(&self.id_type);
         let (kind, id) = (segment(kind), segment(device));
         let request = Request::get(format!("/identity/externalIds/{kind}/{id}"));
-        let request = request.role(ROLE_IDENTITY);
+        let request = request.role(ROLE_IDENTITY).accept(KIND);
         match self.client.json::<ExternalId>(&request) {
             Ok(found) if found.external_id == device => Ok(true),
             Ok(found) => {
@@ -234,7 +238,11 @@ impl Standing {
 }
 
 fn told<T>(answer: Result<T, PlatformError>) -> Result<T, String> {
-    answer.map_err(|e| e.to_string())
+    answer.map_err(|e| match &e {
+        // No hint follows that would name it.
+        PlatformError::Forbidden { role: Some(role), .. } => format!("{e} (it takes {role})"),
+        other => other.to_string(),
+    })
 }
 
 /// As numbers: leading zeros do not count.

@@ -10,6 +10,13 @@ use super::{Client, PlatformError, Request, trusted};
 /// Lets a user register devices in bulk.
 pub const ROLE_DEVICES: &str = "ROLE_DEVICE_CONTROL_ADMIN";
 
+/// Lets a user see who it is, and of which tenant.
+pub const ROLE_ONESELF: &str = "ROLE_USER_MANAGEMENT_OWN_READ";
+
+/// The types of the answers (the platform's description).
+const TENANT: &str = "application/vnd.com.nsn.cumulocity.currenttenant+json, application/json";
+const USER: &str = "application/vnd.com.nsn.cumulocity.currentuser+json, application/vnd.com.nsn.cumulocity.user+json, application/json";
+
 /// Roles of a user that are read; the platform knows some hundreds.
 const MOST_ROLES: usize = 10_000;
 
@@ -44,7 +51,7 @@ pub(super) fn confirmed(
 }
 
 fn current_with_time(client: &Client) -> Result<(Tenant, Option<OffsetDateTime>), PlatformError> {
-    let request = Request::get("/tenant/currentTenant");
+    let request = Request::get("/tenant/currentTenant").role(ROLE_ONESELF).accept(TENANT);
     let answer = client.send(&request)?;
     let tenant: Tenant = client.read(&request, &answer)?;
     if tenant.id.is_empty() {
@@ -136,7 +143,8 @@ struct Role {
 }
 
 fn user(client: &Client) -> Result<Option<User>, PlatformError> {
-    match client.json(&Request::get("/user/currentUser")) {
+    let request = Request::get("/user/currentUser").role(ROLE_ONESELF).accept(USER);
+    match client.json(&request) {
         Ok(user) => Ok(Some(user)),
         Err(e) if matches!(e.status(), Some(403 | 404)) => Ok(None),
         Err(e) => Err(e),

@@ -194,9 +194,9 @@ pub(super) fn apply_register(
         before,
         created: summary.count(Outcome::Created),
         updated: summary.count(Outcome::Updated),
-        failed: summary.count(Outcome::Failed),
+        failed: summary.failed(),
         stopped: summary.left > 0,
-        refused: summary.rows.into_iter().filter(|r| r.outcome == Outcome::Failed).collect(),
+        refused: summary.rows.into_iter().filter(|r| !r.outcome.is_done()).collect(),
         result,
     }))
 }

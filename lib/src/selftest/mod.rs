@@ -12,6 +12,7 @@ mod cleanup;
 mod made;
 mod report;
 mod steps;
+mod words;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::report::{Difference, Leftover, Outcome, Report, Step, StepName};
+use super::words::{told, words};
 use super::{Disposable, Plan};
 use crate::client_id::ClientId;
 use crate::device::check::{self, Check};
@@ -15,7 +16,6 @@ use crate::device::token::{self, Token, TokenError};
 use crate::key::PrivateKey;
 use crate::key::signer::Signer;
 use crate::net::{Pauses, sleep_until};
-use crate::platform::crl::Switch;
 use crate::platform::pop::{self, VerificationCode};
 use crate::platform::probe;
 use crate::platform::register::Sheet;
@@ -193,19 +193,9 @@ impl<'a> Test<'a> {
     }
 
     fn switches(&mut self) -> Result<Seen, Trouble> {
-        let known = |asked: Result<Switch, PlatformError>| match asked {
-            Err(e) if !e.is_environment() => Ok(Switch::Unknown),
-            asked => asked,
-        };
-        let word = |switch: Switch| match switch.known() {
-            Some(true) => "on",
-            Some(false) => "off",
-            None => "not told",
-        };
-        let checks = known(crl::is_on(self.client()))?;
+        let (checks, offline) = told(crl::is_on(self.client()))?;
         self.checks_revocation = checks.known();
-        let offline = word(checks);
-        let shared = word(known(probe::shared_truststore(self.client()))?);
+        let (_, shared) = told(probe::shared_truststore(self.client()))?;
         let mut seen = Seen::of(format!(
             "check of the revocation list: {offline}; shared truststore: {shared}"
         ));
@@ -438,14 +428,4 @@ fn code(found: &TrustedCertificate, seen: &mut Seen) {
 
 fn truth(value: bool) -> &'static str {
     if value { "true" } else { "false" }
-}
-
-/// A verdict as a report has it.
-fn words(verdict: &Verdict) -> String {
-    match verdict {
-        Verdict::Accepted { .. } => "valid".to_owned(),
-        Verdict::Refused { message } => format!("refused: {message}"),
-        Verdict::Unreadable { message } => format!("not read: {message}"),
-        Verdict::NotAsked { reason } => format!("not asked: {reason}"),
-    }
 }

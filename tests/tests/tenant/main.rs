@@ -1,14 +1,19 @@
 //! `tenant`, `pop`, `registration` and `rollout` against a sandbox tenant over HTTP.
 
 mod crl;
+mod described;
 mod edge;
+mod faulty;
 mod hostile;
+mod journey;
 mod judged;
 mod longest;
 mod outputs;
+mod pages;
 mod pop;
 mod reach;
 mod registration;
+mod roles;
 mod rollout;
 mod selftest;
 mod service;

@@ -3,9 +3,7 @@
 
 use c8y_pki::sandbox::{Faults, Profile, Settings};
 use c8y_pki_tests::at_tenant::AtTenant;
-#[cfg(target_os = "linux")]
-use c8y_pki_tests::cli::PASSWORD;
-use c8y_pki_tests::cli::{Cli, Outcome};
+use c8y_pki_tests::cli::{Cli, Outcome, PASSWORD};
 #[cfg(target_os = "linux")]
 use c8y_pki_tests::running::Running;
 use serde_json::{Value, json};
@@ -57,6 +55,62 @@ fn a_revocation_without_the_switch_is_said_to_have_no_effect() {
     let at = AtTenant::new(Cli::new());
     let off = at.run(&line(&at, "--yes --json")).expect(0).json();
     assert!(step(&off, "verdict_revoked")["seen"].as_str().unwrap().starts_with("valid"), "{off}");
+}
+
+#[test]
+fn with_the_switch_on_a_revoked_device_is_refused() {
+    for profile in [Profile::Documented, Profile::Field] {
+        let at = AtTenant::with(Cli::new(), Settings { profile, ..Settings::default() });
+        at.ok("tenant crl enable");
+        let report = at.run(&line(&at, "--yes --json")).expect(0).json();
+        let seen = step(&report, "switches")["seen"].as_str().expect("a sentence").to_owned();
+        assert!(seen.contains("check of the revocation list: on"), "{seen}");
+        let judged = step(&report, "verdict_revoked");
+        assert_eq!(judged["outcome"], "as_expected", "{report:#}");
+        let seen = judged["seen"].as_str().expect("a sentence");
+        assert!(seen.starts_with("refused: ") && seen.ends_with("the list is looked at"), "{seen}");
+        // Before it was revoked it was valid.
+        assert_eq!(step(&report, "verdict")["seen"], "valid", "{report:#}");
+        is_clean(&at);
+    }
+}
+
+#[test]
+fn options_of_the_instance_take_another_role() {
+    let at = AtTenant::new(Cli::new());
+    let Some(curl) = c8y_pki_tests::tool("curl") else { return };
+    // The options of the instance are another role's than those of the tenant.
+    let ask = |user: &str| {
+        curl.run(&[
+            "-s",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            "--cacert",
+            &at.cli.arg("sandbox-ca.pem"),
+            "-u",
+            &format!("{user}:{PASSWORD}"),
+            &format!("{}/tenant/system/options/ssl/shared-truststore.enabled", at.sandbox.url()),
+        ])
+    };
+    assert_eq!(ask("ROLE_OPTION_MANAGEMENT_READ"), "403");
+    assert_eq!(ask("ROLE_OPTION_MANAGEMENT_ADMIN"), "200");
+}
+
+#[test]
+fn the_report_goes_to_standard_output() {
+    let at = AtTenant::new(Cli::new());
+    let text = at.run(&line(&at, "--yes --report -")).expect(0);
+    assert!(text.stdout.contains("All as expected."), "{text:?}");
+    assert_eq!(text.stdout.matches("All as expected.").count(), 1, "{text:?}");
+    assert!(!at.cli.path("-").exists());
+    // With JSON: the report on standard output, the result as JSON on standard error.
+    let json = at.run(&line(&at, "--yes --json --report -")).expect(0);
+    assert!(json.stdout.contains("All as expected.") && !json.stdout.contains('{'), "{json:?}");
+    let last = json.stderr.lines().rfind(|line| line.contains("\"verdict\"")).expect("a result");
+    let report: Value = serde_json::from_str(last).expect("JSON");
+    assert_eq!(report["verdict"], "as_expected", "{json:?}");
 }
 
 #[test]

@@ -131,16 +131,52 @@ fn enrol_feature_off() {
     row("enrol-feature-off").is_said(&at.run("tenant authority create").expect(1));
 }
 
-#[test]
-fn registration_blocked() {
-    let at = to_enrol(true);
+/// Registers gw-1, and tries wrong passwords until it is blocked.
+fn block(at: &AtTenant) {
     at.ok("registration add gw-1 --otp-file otp");
     at.cli.write("wrong", "another-password");
     // The sandbox blocks after ten; how many the platform takes is not documented.
     for _ in 0..10 {
         at.run("device enrol gw-1 --out out --otp-file wrong").expect(2);
     }
+}
+
+#[test]
+fn registration_blocked() {
+    let at = to_enrol(true);
+    block(&at);
     row("registration-blocked").is_said(&at.run("registration add gw-1 --otp-file otp").expect(1));
+}
+
+#[test]
+fn row_blocked() {
+    let at = to_enrol(true);
+    block(&at);
+    let rows = "gw-1;CERTIFICATES;a-one-time-password\ngw-2;CERTIFICATES;a-one-time-password\n";
+    at.cli.write("reg.csv", format!("ID;AUTH_TYPE;ENROLLMENT_OTP\n{rows}"));
+    // It is told before, if the tenant is asked.
+    at.cli.ok("registration check reg.csv");
+    let checked = at.run("registration check reg.csv --ask-tenant").expect(1);
+    assert!(checked.stdout.contains("its request is blocked (BLOCKED)"), "{checked:?}");
+    let refused = at.run("registration upload reg.csv").expect(1);
+    row("row-blocked").is_said(&refused);
+    assert!(refused.stderr.contains("`c8y-pki registration withdraw gw-1`"), "{refused:?}");
+    assert!(refused.stdout.contains("2 devices at tenant t1001: 1 created, 0 updated, 1 failed\n"));
+    let ids: Vec<_> = at.list("devices").iter().map(|d| d["id"].clone()).collect();
+    assert_eq!(ids, ["gw-2"], "the blocked row was not sent");
+    assert!(at.cli.text("reg.result.csv").contains("gw-1,2,BLOCKED,"));
+    // Who may not see requests uploads what there is; who asks for it is told what it takes.
+    let blind = at.run_as("ROLE_TENANT_ADMIN", "registration check reg.csv --ask-tenant").expect(2);
+    assert!(blind.stderr.contains("ROLE_DEVICE_CONTROL_READ"), "{blind:?}");
+    // The hint works.
+    at.ok("registration withdraw gw-1 --yes");
+    let done = at.run("registration upload reg.csv --json").expect(0).json();
+    assert_eq!(
+        (&done["created"], &done["blocked"], &done["sent"]),
+        (&2.into(), &0.into(), &1.into())
+    );
+    at.ok("tenant authority status");
+    at.ok("device enrol gw-1 --out out --otp-file otp");
 }
 
 #[test]

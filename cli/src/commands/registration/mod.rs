@@ -1,5 +1,6 @@
 //! `registration`: the CSV of the platform's bulk registration, and devices that are registered one by one.
 
+mod check;
 pub(crate) mod single;
 mod upload;
 
@@ -12,7 +13,7 @@ use c8y_pki::bulk::new_ids::{self, Remarks};
 use c8y_pki::bulk::{BulkError, Faults};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::registration::{self, Level, Report, Settings, Sheet, Survey};
+use c8y_pki::registration::{self, Settings, Sheet, Survey};
 use c8y_pki::registry::{Filter, Registry, Role, Snapshot, Status};
 use c8y_pki::rollout::spec::parse_separator;
 use clap::{Args, Subcommand};
@@ -47,15 +48,11 @@ Examples:
   c8y-pki registration check registration.csv
   c8y-pki registration check registration.csv --json
   c8y-pki registration check registered.csv --existing
+  c8y-pki registration check registration.csv --ask-tenant --host acme.eu-latest.cumulocity.com
 
-Exit codes: 0 the platform would take it; 1 it would not: each fault is named with its line.")]
-    Check {
-        /// The CSV
-        file: PathBuf,
-        /// The devices exist: an id that the platform refuses in new devices is a warning
-        #[arg(long)]
-        existing: bool,
-    },
+Exit codes: 0 the platform would take it; 1 it would not: each fault is named with its line;
+with --ask-tenant 2 not allowed to ask, 3 not reached.")]
+    Check(check::CheckArgs),
     /// Register the devices of a CSV at the tenant, piece by piece
     #[command(after_help = "\
 The result of each row goes into the result file before the next piece is sent. After a stop or a
@@ -126,7 +123,7 @@ fn column(text: &str) -> std::result::Result<(String, String), String> {
 pub(crate) fn run(command: &RegistrationCommand, pki: &Path, out: Output) -> Result {
     match command {
         RegistrationCommand::Create(args) => create(args, pki, out),
-        RegistrationCommand::Check { file, existing } => check(file, *existing, out),
+        RegistrationCommand::Check(args) => check::run(args, out),
         RegistrationCommand::Upload(args) => upload::run(args, out),
         RegistrationCommand::Add(args) => single::add(args, out),
         RegistrationCommand::List(args) => single::list(args, out),
@@ -264,37 +261,4 @@ fn write_to(devices: &Devices<'_>, sheet: &Sheet<'_>, mut to: impl Write) -> Res
     to.write_all(sheet.header().as_bytes()).map_err(Failure::Output)?;
     devices.each(|device| to.write_all(sheet.row(device)?.as_bytes()).map_err(Failure::Output))?;
     to.flush().map_err(Failure::Output)
-}
-
-fn check(path: &Path, existing: bool, out: Output) -> Result {
-    let bytes = files::read(path)?;
-    let file = path.display().to_string();
-    let report = match existing {
-        true => registration::check_existing(&file, &bytes),
-        false => registration::check(&file, &bytes),
-    };
-    out.result(&report, report_text)?;
-    Ok(Outcome::of(report.is_good()))
-}
-
-fn report_text(report: &Report) -> String {
-    let mut text = String::new();
-    for finding in &report.findings {
-        let level = if finding.level == Level::Error { "error" } else { "warning" };
-        let finding_row =
-            format!("{level}: {} line {}: {}", report.file, finding.line, finding.message);
-        text.push_str(&as_line(&finding_row));
-        if let Some(hint) = &finding.hint {
-            text.push_str(&as_line(&format!("hint: {hint}")));
-        }
-    }
-    let verdict = if report.is_good() { "good" } else { "the platform would not take it" };
-    text.push_str(&as_line(&format!(
-        "{}: {} rows, {} columns, separator {}: {verdict}",
-        report.file,
-        report.rows,
-        report.columns.len(),
-        report.separator
-    )));
-    text
 }

@@ -22,9 +22,6 @@ use crate::password::Source;
 use crate::render::{as_line, count, table};
 use crate::tenant::{TenantArgs, show_requests};
 
-/// The status of a device whose registration was blocked after too many attempts.
-const BLOCKED: &str = "BLOCKED";
-
 /// Arguments of `registration add`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -161,7 +158,7 @@ fn add_one(client: &Client, device: &NewDevice, out: Output) -> Result<bool> {
     let (row, good) = match newcomers::add(client, device) {
         Ok(Added::Registered) => (Row { id, action: "registered", reason: None }, true),
         Ok(Added::Open(there)) => {
-            let blocked = there.status.as_deref() == Some(BLOCKED);
+            let blocked = there.is_blocked();
             let reason = match blocked {
                 true => "it is blocked after too many attempts; withdraw it, and register it again",
                 false => "it was not changed, and its one-time password may be another one",
@@ -320,7 +317,7 @@ fn keep(args: &AddArgs, all: &HashMap<DeviceId, OneTimePassword>) -> Result<()> 
 pub(super) fn list(args: &ListArgs, out: Output) -> Result {
     let client = args.tenant.connect(out)?;
     let mut all = newcomers::list(&client)?;
-    all.retain(|r| !args.open || r.status.as_deref() != Some(BLOCKED));
+    all.retain(|r| !args.open || !r.is_blocked());
     all.sort_by(|a, b| a.id.cmp(&b.id));
     if all.is_empty() {
         out.note("There is no open request.");

@@ -58,6 +58,8 @@ struct Summary {
     created: usize,
     updated: usize,
     failed: usize,
+    /// Of the failed ones, those whose request is blocked.
+    blocked: usize,
     seconds: f64,
     /// Whether it was interrupted before the last row.
     stopped: bool,
@@ -121,7 +123,8 @@ pub(super) fn run(args: &UploadArgs, out: Output) -> Result {
         left: done.left,
         created: done.count(RowOutcome::Created),
         updated: done.count(RowOutcome::Updated),
-        failed: done.count(RowOutcome::Failed),
+        failed: done.failed(),
+        blocked: done.count(RowOutcome::Blocked),
         seconds: (start.elapsed().as_secs_f64() * 10.0).round() / 10.0,
         stopped: done.left > 0 && done.failure.is_none(),
     };
@@ -167,7 +170,7 @@ fn name(path: &Path) -> String {
 fn report(summary: &Summary, all: &[RowResult], file: &Path, out: Output) -> Result {
     let failed: Vec<Fault> = all
         .iter()
-        .filter(|r| r.outcome == RowOutcome::Failed)
+        .filter(|r| !r.outcome.is_done())
         .map(|r| Fault {
             id: r.id.clone(),
             line: Some(r.line),
@@ -178,7 +181,7 @@ fn report(summary: &Summary, all: &[RowResult], file: &Path, out: Output) -> Res
                 r.line,
                 r.reason
             ),
-            hint: None,
+            hint: (r.outcome == RowOutcome::Blocked).then(|| register::unblock(&r.id)),
         })
         .collect();
     out.faults(&failed);
@@ -191,7 +194,8 @@ fn report(summary: &Summary, all: &[RowResult], file: &Path, out: Output) -> Res
 }
 
 fn text(s: &Summary) -> String {
-    let before = match s.rows - s.sent - s.left {
+    // Blocked rows may have been held back now.
+    let before = match (s.rows - s.left).saturating_sub(s.sent + s.blocked) {
         0 => String::new(),
         n => format!(", {n} of them sent before"),
     };

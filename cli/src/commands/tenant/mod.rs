@@ -65,8 +65,9 @@ Then CA and device are removed, also when a step failed or after Ctrl-C; what co
 named with the command that does it. The revoked serial number stays in the tenant's list for good.
 The report has no secrets; it names the tenant's id and host, and what differed from what we expect.
 
-The user needs ROLE_TENANT_MANAGEMENT_ADMIN and ROLE_DEVICE_CONTROL_ADMIN, and to remove the device
-ROLE_INVENTORY_ADMIN and ROLE_USER_MANAGEMENT_ADMIN.
+The user needs ROLE_TENANT_MANAGEMENT_ADMIN and ROLE_DEVICE_CONTROL_ADMIN; to remove the device
+ROLE_IDENTITY_READ, ROLE_INVENTORY_ADMIN and ROLE_USER_MANAGEMENT_ADMIN; to read the switches
+ROLE_OPTION_MANAGEMENT_READ and ROLE_OPTION_MANAGEMENT_ADMIN.
 
 Examples:
   c8y-pki tenant selftest --disposable-ca --host acme.eu-latest.cumulocity.com --user admin

@@ -1,7 +1,7 @@
 //! `tenant status`: can it be reached, which one is it, what may the user do.
 
 use c8y_pki::platform::crl::Switch;
-use c8y_pki::platform::tenant::{self, May, ROLE_DEVICES, Status};
+use c8y_pki::platform::tenant::{self, May, ROLE_DEVICES, ROLE_ONESELF, Status};
 use c8y_pki::platform::trusted::{self, TrustedCertificate};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -59,7 +59,8 @@ fn text(view: &View) -> String {
         text.push_str(&format!("{label:<14}{}\n", printable(value)));
     };
     line("tenant", &format!("{} ({})", status.tenant.id, status.host));
-    line("user", status.user.as_deref().unwrap_or("not told"));
+    let untold = format!("not told; it needs {ROLE_ONESELF}");
+    line("user", status.user.as_deref().unwrap_or(&untold));
     line("trusted CAs", &may(status.trusted_certificates, trusted::ROLE));
     line("registration", &may(status.registration, ROLE_DEVICES));
     line("revocation", revocation(status.revocation_check));

@@ -13,6 +13,10 @@ pub const CATEGORY: &str = "configuration";
 /// The key of the option: the check against the list that is uploaded.
 pub const KEY: &str = "crl.offline.check.enabled";
 
+/// The type of an option (its description).
+pub(in crate::platform) const KIND: &str =
+    "application/vnd.com.nsn.cumulocity.option+json, application/json";
+
 /// Lets a user read options.
 const ROLE_READ: &str = "ROLE_OPTION_MANAGEMENT_READ";
 
@@ -72,7 +76,7 @@ fn path() -> String {
 ///
 /// Errors: also where the user may not read options ([`PlatformError::Forbidden`]).
 pub fn is_on(client: &Client) -> Result<Switch, PlatformError> {
-    match client.json::<Answer>(&Request::get(path()).role(ROLE_READ)) {
+    match client.json::<Answer>(&Request::get(path()).role(ROLE_READ).accept(KIND)) {
         Ok(answer) => Ok(answer.switch()),
         Err(e) if e.status() == Some(404) => Ok(Switch::Off),
         Err(e) => Err(e),
@@ -90,7 +94,7 @@ pub fn switch(client: &Client) -> Result<Switch, PlatformError> {
 /// The request that switches the check on or off.
 pub fn turn_request(on: bool) -> Request {
     let body = json!({ "value": if on { "true" } else { "false" } });
-    Request::new(Method::Put, path(), Body::Json(body)).role(ROLE)
+    Request::new(Method::Put, path(), Body::Json(body)).role(ROLE).accept(KIND)
 }
 
 /// Switches it on or off, and sees that the answer says so.

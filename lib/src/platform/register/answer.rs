@@ -48,8 +48,11 @@ impl BulkAnswer {
             let word = entry.bulk_new_device_status.as_deref().unwrap_or_default();
             (entry, Outcome::of_word(word))
         });
-        let bad =
-            self.failed_creation_list.iter().flat_map(|list| &list.0).map(|e| (e, Outcome::Failed));
+        let bad = self.failed_creation_list.iter().flat_map(|list| &list.0).map(|entry| {
+            let word = entry.bulk_new_device_status.as_deref().unwrap_or_default();
+            let blocked = Outcome::of_word(word) == Outcome::Blocked;
+            (entry, if blocked { Outcome::Blocked } else { Outcome::Failed })
+        });
         let (mut by_id, mut by_line) = (HashMap::with_capacity(rows.len()), HashMap::new());
         for (entry, outcome) in good.chain(bad) {
             if let Some(id) = entry.device_id.as_deref().filter(|id| !id.is_empty()) {
@@ -136,5 +139,17 @@ mod tests {
         assert_eq!(found[2].1, Outcome::Created);
         let none = outcomes(r#"{"numberOfAll":3,"numberOfFailed":null,"failedCreationList":null}"#);
         assert!(none.iter().all(|(_, outcome, _)| *outcome == Outcome::Failed));
+    }
+
+    #[test]
+    fn a_blocked_device_is_known_in_either_list() {
+        let row = r#"{"bulkNewDeviceStatus":"BLOCKED","deviceId":"ID","failureReason":"no more"}"#;
+        let (a, b) = (row.replace("ID", "a"), row.replace("ID", "b"));
+        let found = outcomes(&format!(
+            r#"{{"numberOfAll":3,"numberOfFailed":1,"credentialUpdatedList":[{a}],"failedCreationList":[{b}]}}"#
+        ));
+        assert_eq!((found[0].1, found[1].1), (Outcome::Blocked, Outcome::Blocked));
+        assert_eq!(found[1].2, "no more");
+        assert!(!Outcome::Blocked.is_done() && Outcome::of_word("BLOCKED") == Outcome::Blocked);
     }
 }

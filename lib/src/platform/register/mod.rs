@@ -6,11 +6,16 @@
 //! [`Outcome`], found by the device's id in the answer's lists. What came of the rows goes into a
 //! result file ([`results`]) before the next piece is sent, so that an upload that was stopped goes
 //! on where it was.
+//!
+//! A device that is to enrol at the platform's own CA has a request, and after too many attempts with a wrong
+//! one-time password that is blocked (platform: `BLOCKED`). What the platform does with a new row for it is not
+//! documented. So such a row is not sent: whoever registers it has to know, and withdraws the request first.
 
 mod answer;
 pub mod results;
 mod sheet;
 
+use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
@@ -20,12 +25,19 @@ use serde::Serialize;
 use results::{ResultError, Results};
 pub use sheet::{Row, Sheet};
 
-use super::{Body, Client, Method, PlatformError, Request, request, tenant};
+use super::{Body, Client, Method, PlatformError, Request, newcomers, request, tenant};
 use crate::net::sleep_until;
 use crate::shown::Foreign;
 
 /// Where devices are registered.
 pub const PATH: &str = "/devicecontrol/bulkNewDeviceRequests";
+
+/// The type of the answer (the platform's description).
+const KIND: &str = "application/vnd.com.nsn.cumulocity.bulknewdevicerequest+json, application/json";
+
+/// Why a row was not sent.
+pub const BLOCKED: &str = "its request is blocked (BLOCKED) after too many attempts with a wrong one-time \
+    password; the platform lets it in no more";
 
 /// Rows in a piece, unless something else is asked for.
 pub const CHUNK: usize = 500;
@@ -46,6 +58,8 @@ pub enum Outcome {
     Updated,
     /// The platform refused the row.
     Failed,
+    /// The device's request is blocked; the row was not sent, or the platform said so.
+    Blocked,
 }
 
 impl Outcome {
@@ -55,7 +69,13 @@ impl Outcome {
             Self::Created => "CREATED",
             Self::Updated => "CREDENTIAL_UPDATED",
             Self::Failed => "FAILED",
+            Self::Blocked => "BLOCKED",
         }
+    }
+
+    /// Whether the device is registered: its row need not be sent again.
+    pub fn is_done(self) -> bool {
+        matches!(self, Self::Created | Self::Updated)
     }
 
     /// From the platform's word; anything unknown is a failure.
@@ -63,6 +83,7 @@ impl Outcome {
         match word {
             "CREATED" => Self::Created,
             "CREDENTIAL_UPDATED" => Self::Updated,
+            "BLOCKED" => Self::Blocked,
             _ => Self::Failed,
         }
     }
@@ -98,7 +119,7 @@ pub fn request(name: &str, sheet: &Sheet, rows: &[&Row]) -> Request {
     let bytes = sheet.piece(rows);
     let body = Body::Csv { name: name.to_owned(), shown: sheet.shown(&bytes), bytes };
     let most = request::MOST + rows.len().min(MOST_ROWS) * OF_ROW;
-    Request::new(Method::Post, PATH, body).role(tenant::ROLE_DEVICES).at_most(most)
+    Request::new(Method::Post, PATH, body).role(tenant::ROLE_DEVICES).accept(KIND).at_most(most)
 }
 
 /// What became of the rows of a list.
@@ -118,6 +139,11 @@ impl Summary {
     /// How many rows came out like that, now or before.
     pub fn count(&self, outcome: Outcome) -> usize {
         self.rows.iter().filter(|row| row.outcome == outcome).count()
+    }
+
+    /// How many rows failed, blocked ones included.
+    pub fn failed(&self) -> usize {
+        self.rows.iter().filter(|row| !row.outcome.is_done()).count()
     }
 }
 
@@ -140,7 +166,20 @@ pub fn upload(
     if due.is_empty() {
         return Ok(summary);
     }
+    let (held_back, due) = match blocked(client, sheet) {
+        Ok(blocked) => due.into_iter().partition(|row: &&Row| blocked.contains(&row.id)),
+        Err(PlatformError::Stopped { .. }) => return Ok(summary),
+        Err(e) => {
+            summary.failure = Some(e);
+            return Ok(summary);
+        }
+    };
+    let held_back: Vec<&Row> = held_back;
     results.begin(sheet)?;
+    let known: Vec<RowResult> =
+        held_back.iter().map(|row| row.result(Outcome::Blocked, BLOCKED)).collect();
+    results.add(&known)?;
+    summary.left -= held_back.len();
     let start = Instant::now();
     for piece in due.chunks(pace.chunk.max(1)) {
         if !wait(start, summary.sent, pace.per_second, stop) {
@@ -160,6 +199,34 @@ pub fn upload(
     }
     summary.rows = results.finish(sheet)?;
     Ok(summary)
+}
+
+/// The devices of a sheet whose requests are blocked, as far as the user may see them: who may register devices
+/// need not have that right.
+fn blocked(client: &Client, sheet: &Sheet) -> Result<HashSet<String>, PlatformError> {
+    if !sheet.has_one_time_passwords() {
+        return Ok(HashSet::new());
+    }
+    match newcomers::blocked(client) {
+        Err(PlatformError::Forbidden { .. }) => Ok(HashSet::new()),
+        other => other,
+    }
+}
+
+/// The rows of a sheet whose devices the platform lets in no more.
+///
+/// Errors: also where the user may not see requests ([`PlatformError::Forbidden`]).
+pub fn blocked_rows<'a>(client: &Client, sheet: &'a Sheet) -> Result<Vec<&'a Row>, PlatformError> {
+    if !sheet.has_one_time_passwords() {
+        return Ok(Vec::new());
+    }
+    let blocked = newcomers::blocked(client)?;
+    Ok(sheet.rows.iter().filter(|row| blocked.contains(&row.id)).collect())
+}
+
+/// What helps with a blocked request.
+pub fn unblock(id: &str) -> String {
+    format!("withdraw it: `c8y-pki registration withdraw {id}`; then run this again")
 }
 
 /// Sends a piece; what became of its rows.

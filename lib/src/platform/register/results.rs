@@ -107,9 +107,7 @@ impl Results {
     /// The rows that are still to be sent: new, changed, or failed before.
     pub fn due<'a>(&self, sheet: &'a Sheet) -> Vec<&'a Row> {
         let is_done = |row: &Row| {
-            self.known
-                .get(&row.id)
-                .is_some_and(|r| r.digest == row.digest && r.outcome != Outcome::Failed)
+            self.known.get(&row.id).is_some_and(|r| r.digest == row.digest && r.outcome.is_done())
         };
         sheet.rows.iter().filter(|row| !is_done(row)).collect()
     }

@@ -6,7 +6,10 @@ use crate::crypto::{hex, sha256};
 use crate::registration::{self, Report};
 
 /// Columns that hold secrets.
-const SECRETS: [&str; 2] = ["CREDENTIALS", "ENROLLMENT_OTP"];
+const SECRETS: [&str; 2] = ["CREDENTIALS", ONE_TIME];
+
+/// The column of one-time passwords.
+const ONE_TIME: &str = "ENROLLMENT_OTP";
 
 /// A registration CSV: its header and its rows as they stand in the file.
 #[derive(Clone, PartialEq, Eq)]
@@ -14,6 +17,8 @@ pub struct Sheet {
     header: Vec<u8>,
     /// Positions of the columns that hold secrets.
     secrets: Vec<usize>,
+    /// Whether rows can have one-time passwords.
+    one_time: bool,
     /// The rows, in the order of the file.
     pub rows: Vec<Row>,
 }
@@ -66,12 +71,19 @@ impl Sheet {
         let rows = records.map(row).collect();
         let is_secret = |(_, name): &(usize, &String)| SECRETS.contains(&name.as_str());
         let secrets = report.columns.iter().enumerate().filter(is_secret);
-        Ok(Self { header, secrets: secrets.map(|(at, _)| at).collect(), rows })
+        let secrets = secrets.map(|(at, _)| at).collect();
+        let one_time = report.columns.iter().any(|name| name == ONE_TIME);
+        Ok(Self { header, secrets, one_time, rows })
     }
 
     /// Whether there are secrets in it.
     pub fn is_secret(&self) -> bool {
         !self.secrets.is_empty()
+    }
+
+    /// Whether its rows can have one-time passwords: such devices have requests, which can be blocked.
+    pub fn has_one_time_passwords(&self) -> bool {
+        self.one_time
     }
 
     /// What can be shown of a piece, if there are secrets in it.
