@@ -9,4 +9,5 @@ mod curl_faults;
 mod flags;
 mod java;
 mod mosquitto;
+mod mqtt_clients;
 mod page;
