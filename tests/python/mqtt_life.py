@@ -46,7 +46,10 @@ class Device:
         )
 
     def connect(self):
-        self.client.connect("localhost", int(port), keepalive=30)
+        # Paho cleans the first session of MQTT 5 only, unless it is told otherwise: the MQTT Service would refuse
+        # it when it comes back.
+        more = {"clean_start": True} if version == "5" else {}
+        self.client.connect("localhost", int(port), keepalive=30, **more)
         self.client.loop_start()
         return self.told.get(timeout=10)
 

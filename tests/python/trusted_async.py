@@ -92,7 +92,7 @@ async def change(c8y):
     changed = await known.update()
     assert (changed.name, changed.status) == ("Line 9", "ENABLED"), changed
     await c8y.trusted_certificates.apply_to({"name": "Line 8"}, fingerprint("ec"))
-    step("change", name=(await c8y.trusted_certificates.get(fingerprint("ec"))).name)
+    step("change", called=(await c8y.trusted_certificates.get(fingerprint("ec"))).name)
 
 
 async def prove(c8y):

@@ -4,10 +4,12 @@
 
 use std::path::PathBuf;
 
-use c8y_pki_tests::openssl::{EC, OpenSsl, RSA};
+use c8y_pki_tests::openssl::{EC, OpenSsl};
 use c8y_pki_tests::tenant::Tenant;
-use c8y_pki_tests::{Tool, arg, former_paho, node_dir, node_with, python_dir, python_with, tool};
+use c8y_pki_tests::{Tool, arg, former_paho, node_dir, node_with, python_dir, python_with};
 use serde_json::{Value, json};
+
+use crate::setting::Setting;
 
 /// How a client is run: its program, its script, and where it finds another version of itself.
 struct Client {
@@ -68,18 +70,11 @@ fn mqtt_js() -> Option<Client> {
 /// A tenant with the MQTT Service that has SmartREST there, its CA, and a device. Beside it another CA and device of
 /// the same names that it does not know.
 fn tenant() -> Option<Tenant> {
-    let tenant = Tenant::start_with(|settings| settings.mqtt_service_port = Some(0));
-    let (curl, openssl) = (tool("curl")?, OpenSsl::at(tenant.folder())?);
-    openssl.root("ca", RSA);
-    openssl.device("gw-1", "ca");
-    tenant.trust(&curl, &openssl, "ca");
+    let Setting { tenant, .. } = Setting::with_service()?;
     std::fs::create_dir(tenant.path("other")).expect("a folder");
     let other = OpenSsl::at(&tenant.path("other"))?;
     other.root("ca", EC);
     other.device("gw-1", "ca");
-    let feature = "/features/mqtt-service.smartrest/by-tenant";
-    let switched = tenant.send(&curl, "PUT", feature, &json!({ "active": true }));
-    assert!((200..300).contains(&switched.status), "{switched:?}");
     Some(tenant)
 }
 

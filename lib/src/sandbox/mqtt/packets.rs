@@ -283,3 +283,58 @@ pub(super) fn unsuback(protocol: Protocol, id: u16, existed: &[bool]) -> Built {
 pub(super) fn disconnect(code: DisconnectReasonCode) -> Built {
     Ok(v5_0::Disconnect::builder().reason_code(code).build()?.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use mqtt_protocol_core::mqtt::packet::GenericPacketTrait;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_in_the_words_of_each_version() {
+        for (denial, third, fifth) in [
+            (Denial::Version, 1, 0x84),
+            (Denial::ClientId, 2, 0x85),
+            (Denial::Unavailable, 3, 0x88),
+            (Denial::Credentials, 4, 0x86),
+            (Denial::Unauthorized, 5, 0x87),
+            (Denial::RetainedWill, 5, 0x9a),
+            (Denial::WillOfQos2, 5, 0x9b),
+        ] {
+            for old in [Protocol::Mqtt31, Protocol::Mqtt311] {
+                assert_eq!(denial.code(old), third, "{denial:?}");
+            }
+            assert_eq!(denial.code(Protocol::Mqtt5), fifth, "{denial:?}");
+            let sent = denied(Protocol::Mqtt5, denial).unwrap().to_continuous_buffer();
+            assert_eq!(sent, [0x20, 3, 0, fifth, 0], "{denial:?}");
+            let sent = denied(Protocol::Mqtt311, denial).unwrap().to_continuous_buffer();
+            assert_eq!(sent, [0x20, 2, 0, third], "{denial:?}");
+        }
+    }
+
+    #[test]
+    fn the_limits_are_told_in_mqtt_5_only() {
+        let sent = |protocol| accepted(protocol).unwrap().to_continuous_buffer();
+        assert_eq!(sent(Protocol::Mqtt311), [0x20, 2, 0, 0]);
+        // Session expiry 0, QoS 1, nothing retained, 16184 bytes, no wildcards, nothing shared.
+        let properties = b"\x11\0\0\0\0\x24\x01\x25\0\x27\0\0\x3f\x38\x28\0\x2a\0";
+        let whole = [b"\x20\x15\0\0\x12".as_slice(), properties].concat();
+        assert_eq!(sent(Protocol::Mqtt5), whole);
+    }
+
+    #[test]
+    fn a_disconnect_with_a_reason_leaves_the_will() {
+        let with_will = |packet: Packet| match Said::of(&packet) {
+            Said::Disconnect { with_will } => with_will,
+            _ => panic!("another packet"),
+        };
+        assert!(!with_will(v3_1_1::Disconnect::builder().build().unwrap().into()));
+        assert!(!with_will(v5_0::Disconnect::builder().build().unwrap().into()));
+        for (code, left) in [
+            (DisconnectReasonCode::NormalDisconnection, false),
+            (DisconnectReasonCode::DisconnectWithWillMessage, true),
+        ] {
+            assert_eq!(with_will(disconnect(code).unwrap()), left);
+        }
+    }
+}

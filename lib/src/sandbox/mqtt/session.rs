@@ -295,10 +295,14 @@ impl Session {
     /// Sends a message, if its topic is subscribed.
     fn deliver(&mut self, topic: &str, message: &str) {
         let Some(qos) = self.granted.get(topic).copied() else { return };
+        // Of MQTT 5 a client may say how many messages it takes that it has not acknowledged.
+        let has_room = self.connection.get_receive_maximum_vacancy_for_send() != Some(0);
         let with = match qos {
-            Qos::AtMostOnce => None,
-            // All identifiers are used by messages that were not acknowledged: without one, then.
-            _ => self.connection.acquire_packet_id().ok().map(|id| (qos, id)),
+            Qos::AtLeastOnce | Qos::ExactlyOnce if has_room => {
+                self.connection.acquire_packet_id().ok().map(|id| (qos, id))
+            }
+            // QoS 0, and so if all identifiers are used by messages that were not acknowledged.
+            _ => None,
         };
         let publish = packets::publish(self.protocol, topic, message, with);
         if publish.is_ok() {
