@@ -69,6 +69,24 @@ pub fn python_with(module: &str) -> Option<Tool> {
     if has_module { Some(python) } else { left_out(&format!("python3 with the module {module}")) }
 }
 
+/// Finds a `python3` that has Paho, and the folder with the former major version, Paho 1.6, that `.ci/run` puts beside
+/// its packages: with that as `PYTHONPATH` it is loaded in the place of the other.
+///
+/// # Panics
+///
+/// As [`tool`].
+pub fn former_paho() -> Option<(Tool, PathBuf)> {
+    let python = python_with("paho.mqtt.client")?;
+    let prefix = python.run(&["-c", "import sys; print(sys.prefix)"]);
+    let folder = Path::new(prefix.trim()).join("paho-1.6");
+    let found = folder.join("paho/mqtt/client.py").is_file();
+    if found {
+        Some((python, folder))
+    } else {
+        left_out(&format!("Paho 1.6 in {}", folder.display()))
+    }
+}
+
 /// Finds a program that a Python package installs: on the `PATH`, or next to `C8Y_PKI_PYTHON`.
 ///
 /// # Panics

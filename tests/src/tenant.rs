@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use c8y_pki::sandbox::{Sandbox, Settings};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::openssl::OpenSsl;
 use crate::{Tool, arg};
 
 /// A sandbox on free ports, and a folder that holds its CA's certificate as `sandbox-ca.pem`.
@@ -133,6 +134,31 @@ impl Tenant {
             curl,
             &format!("--user {}/admin:{} {line}", self.sandbox.tenant(), self.password()),
         )
+    }
+
+    /// Uploads a CA of the folder, enabled and registering devices by itself.
+    ///
+    /// # Panics
+    ///
+    /// When the tenant does not take it.
+    pub fn trust(&self, curl: &Tool, openssl: &OpenSsl, ca: &str) {
+        let pem = openssl.text(&format!("{ca}.pem"));
+        let value = json!({
+            "name": ca, "status": "ENABLED", "autoRegistrationEnabled": true, "certInPemFormat": pem,
+        });
+        let list = format!("/tenant/tenants/{}/trusted-certificates", self.sandbox.tenant());
+        self.send(curl, "POST", &list, &value).expect(201);
+    }
+
+    /// Sends JSON as the tenant's administrator, with curl.
+    ///
+    /// # Panics
+    ///
+    /// As [`Tenant::curl`].
+    pub fn send(&self, curl: &Tool, method: &str, path: &str, value: &Value) -> Answer {
+        self.write("body.json", value.to_string());
+        let json = "--header 'Content-Type: application/json' --header 'Accept: application/json'";
+        self.admin(curl, &format!("--request {method} {json} --data @body.json {path}"))
     }
 
     /// As [`Tenant::curl`], for requests that may end without an answer.

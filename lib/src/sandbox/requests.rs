@@ -11,6 +11,7 @@
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use super::Profile;
 use super::answer::{Answer, Refusal};
 use super::auth::{self, CREDENTIALS, OF_DEVICE, REGISTRATION, REGISTRATION_READ, USERS_ADMIN};
 use super::call::Call;
@@ -250,7 +251,11 @@ pub(super) fn credentials(world: &mut World, call: &Call) -> Result<Answer, Refu
                 "id": id, "tenantId": tenant, "username": format!("{OF_DEVICE}{id}"),
                 "password": password.expose(), "self": link,
             });
-            Ok(Answer::vendor(200, "devicecredentials", &object))
+            let status = match world.site.profile {
+                Profile::Documented => 200,
+                Profile::Field => 201,
+            };
+            Ok(Answer::vendor(status, "devicecredentials", &object))
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::secret::Password;
 ///
 /// | | documented | field |
 /// | --- | --- | --- |
+/// | user and password for a device that is accepted | 200 | 201, which is all that public clients take |
 /// | a certificate from the tenant's own CA | 201 | 200 |
 /// | its base64 | lines of 76 characters | one line |
 /// | a future date in a revocation file | the row is skipped | it becomes now |

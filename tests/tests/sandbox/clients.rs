@@ -1,4 +1,4 @@
-//! The platform's own clients, unchanged, against the sandbox: `@c8y/client` for Node and `c8y_api`
+//! The platform's own clients, unchanged, against the sandbox: `@c8y/client` for Node, `c8y_api` and `pyc8y`
 //! for Python. What they have done has to be what the sandbox then knows.
 
 use c8y_pki_tests::openssl::{EC, OpenSsl, RSA};
@@ -78,4 +78,25 @@ fn the_client_for_python() {
     assert_eq!(entry(&state, "devices", "id", "gw-1")["created"], 1);
     assert_eq!(state["devices"].as_array().map(Vec::len), Some(1), "{state}");
     assert_eq!(revoked(&openssl), ["C0FFEE"]);
+}
+
+#[test]
+fn the_asynchronous_client_for_python() {
+    let Some(python) = python_with("pyc8y") else { return };
+    let tenant = Tenant::start();
+    let Some(openssl) = OpenSsl::at(tenant.folder()) else { return };
+    openssl.root("rsa", RSA);
+    openssl.root("ec", EC);
+    let script = python_dir().join("trusted_async.py");
+    let steps = tenant.client(&python, &[arg(&script), arg(tenant.folder())]);
+    let done: Vec<&str> = steps.iter().filter_map(|step| step["step"].as_str()).collect();
+    assert_eq!(done, ["upload", "change", "prove", "revoke", "credentials", "remove"]);
+    assert_eq!(steps[0]["subject"], "CN=rsa, O=Example");
+    assert_eq!(steps[4]["user"], "device_new-1");
+
+    let state = tenant.state();
+    let left = entry(&state, "trusted_certificates", "fingerprint", &openssl.fingerprint("ec"));
+    assert_eq!((&left["name"], &left["status"]), (&json!("Line 8"), &json!("ENABLED")));
+    assert_eq!(state["trusted_certificates"].as_array().map(Vec::len), Some(1), "{state}");
+    assert_eq!(revoked(&openssl), ["BEEF01", "C0FFEE"]);
 }

@@ -49,12 +49,14 @@ const BEYOND: &[Known] = &[
 
 /// What is described and not seen in the field.
 const NOT_IN_THE_FIELD: &[Known] = &[
+    ("POST", "/devicecontrol/deviceCredentials", 200, "public clients take 201 only"),
     ("POST", "/.well-known/est/simpleenroll", 201, "devices see 200"),
     ("POST", "/.well-known/est/simplereenroll", 201, "devices see 200"),
 ];
 
 /// The same where devices in the field see it.
 const BEYOND_IN_THE_FIELD: &[Known] = &[
+    ("POST", "/devicecontrol/deviceCredentials", 201, "what public clients take"),
     ("POST", "/.well-known/est/simpleenroll", 200, "what devices see"),
     ("POST", "/.well-known/est/simplereenroll", 200, "what devices see"),
     ("POST", "/.well-known/est/simpleenroll", 404, "a tenant without a CA"),

@@ -13,20 +13,9 @@ fn tools(tenant: &Tenant) -> Option<(Tool, OpenSsl)> {
     Some((tool("curl")?, OpenSsl::at(tenant.folder())?))
 }
 
-/// Uploads a CA, enabled and registering devices by itself.
-fn trust(tenant: &Tenant, curl: &Tool, openssl: &OpenSsl, ca: &str) {
-    let pem = openssl.text(&format!("{ca}.pem"));
-    let value = json!({
-        "name": ca, "status": "ENABLED", "autoRegistrationEnabled": true, "certInPemFormat": pem,
-    });
-    tenant.write("upload.json", value.to_string());
-    tenant.admin(curl, &format!("{JSON} --data @upload.json {LIST}")).expect(201);
-}
-
 fn change(tenant: &Tenant, curl: &Tool, openssl: &OpenSsl, ca: &str, value: &Value) {
-    tenant.write("update.json", value.to_string());
     let one = format!("{LIST}/{}", openssl.fingerprint(ca));
-    tenant.admin(curl, &format!("--request PUT {JSON} --data @update.json {one}")).expect(200);
+    tenant.send(curl, "PUT", &one, value).expect(200);
 }
 
 /// Proves that the CA's key is ours: a chain of more than two should have that.
@@ -78,7 +67,7 @@ fn a_token_for_a_certificate() {
     let chain = header(&openssl, "gw-1-chain.pem", " ");
     ask(&tenant, &curl, "gw-1", "gw-1-chain.pem", &chain).refused(401);
     let why = reason(&tenant);
-    trust(&tenant, &curl, &openssl, "ca");
+    tenant.trust(&curl, &openssl, "ca");
     // Without its spaces it is not read.
     let joined = header(&openssl, "gw-1-chain.pem", "");
     let refused = ask(&tenant, &curl, "gw-1", "gw-1-chain.pem", &joined).expect(400).json();
@@ -105,7 +94,7 @@ fn a_device_below_an_intermediate_sends_its_chain() {
     openssl.root("root", EC);
     openssl.intermediate("line", "root");
     openssl.device("gw-2", "line");
-    trust(&tenant, &curl, &openssl, "root");
+    tenant.trust(&curl, &openssl, "root");
     prove(&tenant, &curl, &openssl, "root");
     ask(&tenant, &curl, "gw-2", "gw-2.pem", "").refused(401);
     let chain = header(&openssl, "gw-2-chain.pem", " ");
@@ -128,7 +117,7 @@ fn no_token_for_those_who_may_not() {
     openssl.root("ca", EC);
     openssl.device("gw-3", "ca");
     openssl.device("gw:4", "ca");
-    trust(&tenant, &curl, &openssl, "ca");
+    tenant.trust(&curl, &openssl, "ca");
     let url = format!("{}/devicecontrol/deviceAccessToken", tenant.sandbox().mtls_url());
     let bare = format!("--request POST --header 'Accept: application/json' {url}");
     tenant.curl(&curl, &bare).refused(401);

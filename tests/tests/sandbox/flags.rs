@@ -3,7 +3,10 @@
 
 use c8y_pki_tests::contract::{Reply, Running};
 use c8y_pki_tests::openssl::{EC, OpenSsl};
-use serde_json::json;
+use c8y_pki_tests::tool;
+use serde_json::{Value, json};
+
+use crate::setting::wait;
 
 /// What OpenSSL sees in a handshake with a port that the sandbox has told.
 fn handshake(openssl: &OpenSsl, running: &Running, port: &str, more: &str) -> String {
@@ -33,12 +36,50 @@ fn the_cas_in_the_handshake() {
     assert!(said.contains("No client certificate CA names sent"), "{said}");
 }
 
+/// The command's MQTT Service: a client of MQTT 5 is let in as a device, and told apart from one that may not.
+#[test]
+fn the_service_of_the_command_speaks_mqtt_5() {
+    let running = Running::start("--mqtt-service");
+    let Some(openssl) = OpenSsl::at(&running.cli.path("")) else { return };
+    let Some(publish) = tool("mosquitto_pub") else { return };
+    openssl.root("ca", EC);
+    openssl.device("gw-1", "ca");
+    let body = json!({
+        "name": "ca", "status": "ENABLED", "autoRegistrationEnabled": true,
+        "certInPemFormat": openssl.text("ca.pem"),
+    });
+    let path = "/tenant/tenants/t1001/trusted-certificates";
+    assert_eq!(running.as_user("admin", "POST", path).json(&body).send().status, 201);
+    let (host, port) = running.told("mqtt_service_address").split_once(':').expect("a port");
+    for (id, code) in [("gw-1", 0), ("gw-2", 0x87)] {
+        let line =
+            format!("-h {host} -p {port} -V mqttv5 -q 1 -t own/topic -m hello -u t1001 -i {id}");
+        let mut command = std::process::Command::new(publish.path());
+        command.args(line.split(' ')).args(["--cafile", running.told("ca_file")]);
+        command.args(["--cert", &openssl.arg("gw-1-chain.pem"), "--key", &openssl.arg("gw-1.key")]);
+        let output = command.output().expect("it starts");
+        assert_eq!(output.status.success(), code == 0, "{output:?}");
+        let connect = wait("a line about it", || {
+            let log = running.cli.text("sandbox.log");
+            let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            lines.find(|line| {
+                let what = ["port", "method", "path"].map(|name| line[name].as_str());
+                what == [Some("mqtt-service"), Some("CONNECT"), Some(id)]
+            })
+        });
+        assert_eq!(connect["status"], code, "{connect}");
+    }
+}
+
 #[test]
 fn handshakes_that_are_odd_on_purpose() {
     let running = Running::start("--fault large-ca-list");
     let Some(openssl) = OpenSsl::at(&running.cli.path("")) else { return };
     let said = handshake(&openssl, &running, "mqtt_address", "");
     assert_eq!(said.lines().filter(|line| line.contains("Another CA")).count(), 512);
+    let read = said.lines().find_map(|line| line.strip_prefix("SSL handshake has read "));
+    let read = read.and_then(|read| read.split(' ').next()).and_then(|read| read.parse().ok());
+    assert!(read.is_some_and(|bytes: usize| bytes > 64 * 1024), "{said}");
 
     let running = Running::start("--fault foreign-ca-list --fault self-signed");
     let Some(openssl) = OpenSsl::at(&running.cli.path("")) else { return };

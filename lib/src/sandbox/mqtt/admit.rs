@@ -7,11 +7,12 @@
 //! | 4 | without certificate: no user, one that names no tenant, or another password |
 //! | 5 | anything about the certificate; MQTT 3.1 with 24 characters or more |
 //!
-//! Clean session false is let in, with a line for the list of connections. On the port of the MQTT Service:
-//! MQTT 3.1.1 only (1), clean session true, no will that is retained or of QoS 2 (5); the ClientId `X` or
-//! `d:X` and no template; a user, if any, has to be the tenant's id.
+//! MQTT 5 has codes of its own for the same ([`Denial`]). Clean session false is let in, with a line for the list of
+//! connections. On the port of the MQTT Service: MQTT 3.1.1 and 5 only (1), clean session true, no will that is
+//! retained or of QoS 2 (5; in MQTT 5 0x9a and 0x9b); the ClientId `X` or `d:X` and no template; a user, if any, has
+//! to be the tenant's id.
 
-use mqtt_protocol_core::mqtt::result_code::ConnectReturnCode;
+use mqtt_protocol_core::mqtt::packet::Qos;
 use time::OffsetDateTime;
 
 use super::super::auth::{self, BOOTSTRAP, Basic};
@@ -20,6 +21,7 @@ use super::super::state::World;
 use super::super::tenant::MANAGEMENT;
 use super::Port;
 use super::hello::Protocol;
+use super::packets::{Denial, Will};
 use crate::cert::Certificate;
 use crate::secret::Password;
 
@@ -65,8 +67,7 @@ pub(super) struct Claim<'a> {
     pub(super) protocol: Protocol,
     pub(super) client_id: &'a str,
     pub(super) clean_session: bool,
-    /// Whether it has a last will that is retained, or of QoS 2.
-    pub(super) demanding_will: bool,
+    pub(super) will: Option<&'a Will>,
     pub(super) user: Option<&'a str>,
     pub(super) password: Option<&'a [u8]>,
     /// The chain of the handshake; empty without one.
@@ -76,11 +77,11 @@ pub(super) struct Claim<'a> {
 /// A refusal.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refused {
-    pub(super) code: ConnectReturnCode,
+    pub(super) code: Denial,
     pub(super) reason: String,
 }
 
-fn refused(code: ConnectReturnCode, reason: impl Into<String>) -> Refused {
+fn refused(code: Denial, reason: impl Into<String>) -> Refused {
     Refused { code, reason: reason.into() }
 }
 
@@ -90,7 +91,7 @@ pub(super) fn admit(
     claim: &Claim<'_>,
     now: OffsetDateTime,
 ) -> Result<Guest, Refused> {
-    let unauthorized = |reason: String| refused(ConnectReturnCode::NotAuthorized, reason);
+    let unauthorized = |reason: String| refused(Denial::Unauthorized, reason);
     if claim.port == Port::Service {
         check_service(claim)?;
     }
@@ -102,7 +103,7 @@ pub(super) fn admit(
     let device = device(claim)?;
     let (tenant, way, by) = if claim.presented.is_empty() {
         let (tenant, way) = by_password(world, claim, device)
-            .map_err(|reason| refused(ConnectReturnCode::BadUserNameOrPassword, reason))?;
+            .map_err(|reason| refused(Denial::Credentials, reason))?;
         (tenant, way, None)
     } else {
         let admitted = by_certificate(world, claim, device, now).map_err(unauthorized)?;
@@ -117,14 +118,20 @@ pub(super) fn admit(
 fn check_service(claim: &Claim<'_>) -> Result<(), Refused> {
     if claim.protocol == Protocol::Mqtt31 {
         let reason = "the MQTT Service does not speak MQTT 3.1";
-        return Err(refused(ConnectReturnCode::UnacceptableProtocolVersion, reason));
+        return Err(refused(Denial::Version, reason));
     }
-    let reason = match (claim.clean_session, claim.demanding_will) {
-        (false, _) => "clean session is false",
-        (true, true) => "the last will is retained, or of QoS 2",
-        (true, false) => return Ok(()),
-    };
-    Err(refused(ConnectReturnCode::NotAuthorized, reason))
+    if !claim.clean_session {
+        return Err(refused(Denial::Unauthorized, "clean session is false"));
+    }
+    match claim.will {
+        Some(will) if will.retain => {
+            Err(refused(Denial::RetainedWill, "the last will is to be retained"))
+        }
+        Some(will) if will.qos == Qos::ExactlyOnce => {
+            Err(refused(Denial::WillOfQos2, "the last will is of QoS 2"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The device identifier in `[type:]deviceIdentifier[:template]`.
@@ -133,20 +140,20 @@ fn device<'a>(claim: &Claim<'a>) -> Result<&'a str, Refused> {
     let device = match parts[..] {
         [_, _, _] if claim.port == Port::Service => {
             let reason = "the MQTT Service understands no template in the ClientId";
-            return Err(refused(ConnectReturnCode::NotAuthorized, reason));
+            return Err(refused(Denial::Unauthorized, reason));
         }
         [device] | [_, device] | [_, device, _] => device,
         _ => {
             let code = match claim.presented {
-                [] => ConnectReturnCode::IdentifierRejected,
-                _ => ConnectReturnCode::NotAuthorized,
+                [] => Denial::ClientId,
+                _ => Denial::Unauthorized,
             };
             return Err(refused(code, "the ClientId has more than three parts"));
         }
     };
     if device.is_empty() {
         let reason = "the ClientId has no device identifier";
-        return Err(refused(ConnectReturnCode::IdentifierRejected, reason));
+        return Err(refused(Denial::ClientId, reason));
     }
     Ok(device)
 }

@@ -20,12 +20,31 @@ pub(super) fn kind(packet: &[u8]) -> u8 {
     packet.first().map_or(0, |first| first >> 4)
 }
 
+/// Why there is no packet, and will be none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoPacket {
+    /// It has so many bytes, with its header.
+    TooLarge(usize),
+    /// Its length is malformed.
+    Length,
+}
+
+impl NoPacket {
+    /// In words.
+    pub(super) fn text(self) -> String {
+        match self {
+            Self::TooLarge(bytes) => format!("a packet of {bytes} bytes came, more than {LARGEST}"),
+            Self::Length => "a packet's length is malformed".to_owned(),
+        }
+    }
+}
+
 /// Takes the first packet, if it is there whole; says why the connection has to end.
-pub(super) fn take(buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, String> {
+pub(super) fn take(buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, NoPacket> {
     let Some((header, remaining)) = length(buffer)? else { return Ok(None) };
     let whole = header + remaining;
     if whole > LARGEST {
-        return Err(format!("a packet of {whole} octets came, more than {LARGEST}"));
+        return Err(NoPacket::TooLarge(whole));
     }
     if buffer.len() < whole {
         return Ok(None);
@@ -35,7 +54,7 @@ pub(super) fn take(buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, String> {
 }
 
 /// How long the fixed header is, and what follows it.
-fn length(buffer: &[u8]) -> Result<Option<(usize, usize)>, String> {
+fn length(buffer: &[u8]) -> Result<Option<(usize, usize)>, NoPacket> {
     let mut remaining = 0;
     for (place, octet) in buffer.iter().skip(1).take(4).enumerate() {
         remaining |= usize::from(octet & 0x7f) << (7 * place);
@@ -43,7 +62,7 @@ fn length(buffer: &[u8]) -> Result<Option<(usize, usize)>, String> {
             return Ok(Some((place + 2, remaining)));
         }
     }
-    if buffer.len() < 5 { Ok(None) } else { Err("a packet's length is malformed".to_owned()) }
+    if buffer.len() < 5 { Ok(None) } else { Err(NoPacket::Length) }
 }
 
 /// Refuses reserved flags, and the packet identifier 0.
@@ -55,14 +74,23 @@ pub(super) fn check(packet: &[u8], old: bool) -> Result<(), String> {
     }
 }
 
-/// Refuses what the MQTT Service does not take: messages that are retained, or of QoS 2.
-pub(super) fn check_service(packet: &[u8]) -> Result<(), String> {
+/// What the MQTT Service does not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotTaken {
+    /// A message of QoS 2.
+    Qos2,
+    /// A message that is to be retained.
+    Retained,
+}
+
+/// Refuses what the MQTT Service does not take.
+pub(super) fn check_service(packet: &[u8]) -> Result<(), NotTaken> {
     const RETAIN: u8 = 0x01;
     const QOS_2: u8 = 0x04;
     let flags = packet.first().copied().unwrap_or_default() & 0x0f;
     match kind(packet) {
-        PUBLISH if flags & QOS_2 != 0 => Err("a message has QoS 2".to_owned()),
-        PUBLISH if flags & RETAIN != 0 => Err("a message is to be retained".to_owned()),
+        PUBLISH if flags & QOS_2 != 0 => Err(NotTaken::Qos2),
+        PUBLISH if flags & RETAIN != 0 => Err(NotTaken::Retained),
         _ => Ok(()),
     }
 }
@@ -122,8 +150,9 @@ mod tests {
         fits.resize(LARGEST, 0);
         assert_eq!(take(&mut fits.clone()), Ok(Some(fits)));
         let refused = take(&mut vec![0x30, 0xb6, 0x7e]).unwrap_err();
-        assert_eq!(refused, "a packet of 16185 octets came, more than 16184");
-        assert!(take(&mut vec![0x30, 0x80, 0x80, 0x80, 0x80]).is_err());
+        assert_eq!(refused, NoPacket::TooLarge(16185));
+        assert_eq!(refused.text(), "a packet of 16185 bytes came, more than 16184");
+        assert_eq!(take(&mut vec![0x30, 0x80, 0x80, 0x80, 0x80]), Err(NoPacket::Length));
     }
 
     #[test]

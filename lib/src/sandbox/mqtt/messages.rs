@@ -6,11 +6,12 @@
 //! | 100 | the device's object; what is left out is made up as the platform does; a second one is told on `s/e` |
 //! | 101 | a child; only its identifier has to be given |
 //! | 105, 123 | answered on `s/ds`, with 106 and the children, with 124 and the id |
-//! | 400 | an event, maybe with its time |
+//! | 400 | an event, at the time that it tells, if it tells one |
 //! | others of [`NOTED`] | they are noted as they are |
 
 use time::OffsetDateTime;
 
+use super::super::clock;
 use super::inventory::Inventory;
 use super::smartrest;
 
@@ -115,7 +116,10 @@ pub(super) fn apply(
         ("400", ["" | _, ""] | ["", ..] | [] | [_]) => {
             return Err(Fault::Wrong("400 takes a type and a text"));
         }
-        ("400", [kind, text, ..]) => inventory.add_event(source, kind, text, now),
+        ("400", [kind, text, rest @ ..]) => {
+            let at = time(given(rest, 0), now)?;
+            inventory.add_event(source, kind, text, at);
+        }
         (id, values) => {
             let (_, least) = NOTED.iter().find(|(known, _)| *known == id).ok_or(Fault::Unknown)?;
             if values.iter().filter(|value| !value.is_empty()).count() < *least {
@@ -125,6 +129,12 @@ pub(super) fn apply(
         }
     }
     Ok(None)
+}
+
+/// The time that a message tells, in ISO 8601 with its offset; without one it is the server's.
+fn time(told: Option<&str>, now: OffsetDateTime) -> Result<OffsetDateTime, Fault> {
+    let wrong = Fault::Wrong("the time is not written as 2026-08-14T10:00:00.000Z");
+    told.map_or(Ok(now), |told| clock::parse(told).ok_or(wrong))
 }
 
 /// The value at a place, unless it is missing or empty.

@@ -22,8 +22,10 @@
 //!   and 123 are answered; others that are known are noted as they are. One that is not known is
 //!   `40,<message identifier>,…` on `s/e`, a row that is wrong `41,<message identifier>,<reason>`.
 //! - JSON over MQTT is noted when it is JSON.
-//! - Of the MQTT Service: MQTT 5 is not spoken here, and messages on topics that are not SmartREST's go
-//!   nowhere. It uses the same connections: a device is connected once, on either port.
+//! - Of the MQTT Service: messages on topics that are not SmartREST's go nowhere, and no wildcards are granted. A
+//!   subscription of QoS 2 is granted with QoS 1 (MQTT 5, 3.2.2.3.4). Clean session false is 5, in MQTT 5 0x87. No
+//!   session of MQTT 5 outlives its connection, and no topic aliases are taken. It uses the same connections: a
+//!   device is connected once, on either port.
 //! - A connection that fails on purpose is not judged, and a device is not registered by it; one that fails
 //!   late is.
 //! - When a second connection of a device ends the first, the first one's last will is published.
@@ -34,6 +36,7 @@ mod hello;
 pub(super) mod inventory;
 mod messages;
 pub(super) mod online;
+mod packets;
 mod session;
 mod smartrest;
 pub(super) mod topics;
@@ -42,8 +45,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mqtt_protocol_core::mqtt::packet::{Qos, v3_1_1};
-use mqtt_protocol_core::mqtt::result_code::ConnectReturnCode;
+use mqtt_protocol_core::mqtt::packet::GenericPacketTrait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -60,8 +62,10 @@ use crate::crypto::{alert_words, tls_words};
 pub(super) use frame::LARGEST;
 
 use admit::{Claim, Guest, Refused, Way};
-use hello::{Hello, Unheard};
-use session::{Session, Will};
+use frame::NoPacket;
+use hello::{Hello, Protocol, Unheard};
+use packets::Denial;
+use session::Session;
 
 /// Which of the two ports of MQTT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,22 +114,24 @@ pub(super) async fn connection(stream: TcpStream, port: Port, shared: Arc<Shared
         Ok(Err(reason)) => return note(&shared, port, "DISCONNECT", subject, reason),
         Err(_) => return note(&shared, port, "DISCONNECT", subject, "no CONNECT came"),
     };
-    let hello = match hello::read(&first) {
+    let hello = match hello::read(&first, port) {
         Ok(hello) => hello,
         Err(Unheard::Malformed(reason)) => {
             return note(&shared, port, "DISCONNECT", subject, reason);
         }
         Err(Unheard::Version(reason)) => {
-            let code = ConnectReturnCode::UnacceptableProtocolVersion;
             let who = Who { port, client_id: String::new(), subject, user: None };
-            return refuse(stream, &shared, who, Refused { code, reason }).await;
+            // Of a version that is not spoken nobody can read the answer; 3.1.1 is what is commonly known.
+            let refused = Refused { code: Denial::Version, reason };
+            return refuse(stream, &shared, Protocol::Mqtt311, who, refused).await;
         }
     };
-    let user = hello.connect.user_name().map(str::to_owned);
-    let mut who = Who { port, client_id: hello.connect.client_id().to_owned(), subject, user };
+    let protocol = hello.protocol;
+    let user = hello.connect.user.clone();
+    let mut who = Who { port, client_id: hello.connect.client_id.clone(), subject, user };
     let fault = shared.draw_mqtt();
     if let Some(fault) = fault.filter(|fault| *fault != MqttFault::Late) {
-        return fail(stream, &shared, who, fault).await;
+        return fail(stream, &shared, protocol, who, fault).await;
     }
     match enter(&shared, port, &hello, presented) {
         Ok((guest, ticket, requests)) => {
@@ -135,14 +141,13 @@ pub(super) async fn connection(stream: TcpStream, port: Port, shared: Arc<Shared
             let late = fault.is_some();
             let reason = guest.remark.map(str::to_owned);
             add(&shared, "CONNECT", who, Noted { fault, reason, ..Noted::default() });
-            let will = Will::of(&hello.connect);
             let mut session = Session::new(shared, stream, buffer, hello, guest, ticket);
             if late {
                 session.refuse_later();
             }
-            session.run(requests, will).await;
+            session.run(requests).await;
         }
-        Err(refused) => refuse(stream, &shared, who, refused).await,
+        Err(refused) => refuse(stream, &shared, protocol, who, refused).await,
     }
 }
 
@@ -163,7 +168,7 @@ async fn first(stream: &mut TlsStream<TcpStream>, buffer: &mut Vec<u8>) -> Resul
         if !buffer.is_empty() && frame::kind(buffer) != frame::CONNECT {
             return Err("the first packet is no CONNECT".to_owned());
         }
-        if let Some(packet) = frame::take(buffer)? {
+        if let Some(packet) = frame::take(buffer).map_err(NoPacket::text)? {
             return Ok(packet);
         }
         match stream.read_buf(buffer).await {
@@ -182,16 +187,16 @@ fn enter(
     hello: &Hello,
     presented: Result<Vec<Certificate>, String>,
 ) -> Result<(Guest, u64, Requests), Refused> {
-    let not_read = |reason| Refused { code: ConnectReturnCode::NotAuthorized, reason };
+    let not_read = |reason| Refused { code: Denial::Unauthorized, reason };
     let presented = presented.map_err(not_read)?;
     let claim = Claim {
         port,
         protocol: hello.protocol,
-        client_id: hello.connect.client_id(),
-        clean_session: hello.connect.clean_session(),
-        demanding_will: hello.connect.will_retain() || hello.connect.will_qos() == Qos::ExactlyOnce,
-        user: hello.connect.user_name(),
-        password: hello.connect.password(),
+        client_id: &hello.connect.client_id,
+        clean_session: hello.connect.clean_session,
+        will: hello.connect.will.as_ref(),
+        user: hello.connect.user.as_deref(),
+        password: hello.connect.password.as_deref(),
         presented: &presented,
     };
     let now = clock::now();
@@ -203,18 +208,22 @@ fn enter(
 }
 
 /// Answers with a code, notes the reason, and closes.
-async fn refuse(stream: TlsStream<TcpStream>, shared: &Shared, who: Who, refused: Refused) {
+async fn refuse(
+    stream: TlsStream<TcpStream>,
+    shared: &Shared,
+    protocol: Protocol,
+    who: Who,
+    refused: Refused,
+) {
     let Refused { code, reason } = refused;
-    let noted = Noted { status: code as u16, reason: Some(reason), fault: None };
-    add(shared, "CONNECT", who, noted);
-    close(stream, Some(code)).await;
+    let status = u16::from(code.code(protocol));
+    add(shared, "CONNECT", who, Noted { status, reason: Some(reason), fault: None });
+    close(stream, protocol, Some(code)).await;
 }
 
 /// Closes, with or without a code.
-async fn close(mut stream: TlsStream<TcpStream>, code: Option<ConnectReturnCode>) {
-    let connack = code.and_then(|code| {
-        v3_1_1::Connack::builder().session_present(false).return_code(code).build().ok()
-    });
+async fn close(mut stream: TlsStream<TcpStream>, protocol: Protocol, code: Option<Denial>) {
+    let connack = code.and_then(|code| packets::denied(protocol, code).ok());
     let answer = async {
         if let Some(connack) = connack {
             stream.write_all(&connack.to_continuous_buffer()).await?;
@@ -226,20 +235,26 @@ async fn close(mut stream: TlsStream<TcpStream>, code: Option<ConnectReturnCode>
 }
 
 /// Does to a CONNECT what the fault demands; it is not judged.
-async fn fail(mut stream: TlsStream<TcpStream>, shared: &Shared, who: Who, fault: MqttFault) {
+async fn fail(
+    mut stream: TlsStream<TcpStream>,
+    shared: &Shared,
+    protocol: Protocol,
+    who: Who,
+    fault: MqttFault,
+) {
     let code = match fault {
-        MqttFault::Unavailable => Some(ConnectReturnCode::ServerUnavailable),
-        MqttFault::Overloaded => Some(ConnectReturnCode::NotAuthorized),
+        MqttFault::Unavailable => Some(Denial::Unavailable),
+        MqttFault::Overloaded => Some(Denial::Unauthorized),
         _ => None,
     };
     let reason = Some("it fails on purpose".to_owned());
-    let status = code.map_or(0, |code| code as u16);
+    let status = code.map_or(0, |code| u16::from(code.code(protocol)));
     add(shared, "CONNECT", who, Noted { status, reason, fault: Some(fault) });
     if fault == MqttFault::Silent {
         // Until the client has had enough.
         while matches!(stream.read(&mut [0; 512]).await, Ok(1..)) {}
     }
-    close(stream, code).await;
+    close(stream, protocol, code).await;
 }
 
 /// A handshake that failed because of what was said in it, not because the client went away.

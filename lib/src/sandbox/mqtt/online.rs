@@ -15,6 +15,8 @@ const SHOWN: usize = 120;
 
 /// What a connection is asked to do.
 pub(in super::super) enum Request {
+    /// End: another connection of the device came.
+    MakeRoom,
     /// End, for that reason.
     End(&'static str),
     /// Deliver a message, if its topic is subscribed.
@@ -72,7 +74,7 @@ impl Online {
         };
         if let Some(former) = self.entries.insert(key(guest), entry) {
             // If nobody is there to read it, that connection has just ended.
-            let _ = former.requests.send(Request::End("another connection of the device came"));
+            let _ = former.requests.send(Request::MakeRoom);
         }
         ticket
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use mqtt_protocol_core::mqtt::Connection;
 use mqtt_protocol_core::mqtt::common::Cursor;
 use mqtt_protocol_core::mqtt::connection::{Event, TimerKind, role};
-use mqtt_protocol_core::mqtt::packet::{GenericPacket, GenericPacketTrait, Packet, Qos, v3_1_1};
-use mqtt_protocol_core::mqtt::result_code::{ConnectReturnCode, SubackReturnCode};
+use mqtt_protocol_core::mqtt::packet::{GenericPacketTrait, Packet, Qos};
+use mqtt_protocol_core::mqtt::result_code::{DisconnectReasonCode as Why, MqttError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -16,28 +16,21 @@ use tokio_rustls::server::TlsStream;
 use super::super::clock;
 use super::super::server::Shared;
 use super::admit::Guest;
+use super::frame::{NoPacket, NotTaken};
 use super::hello::{Hello, Protocol};
 use super::online::Request;
+use super::packets::{self, Said, Will};
 use super::{Port, Requests, WRITING, frame, topics};
 
-/// A message for when the client goes without a word.
-pub(super) struct Will {
-    topic: String,
-    message: Vec<u8>,
-}
-
-impl Will {
-    pub(super) fn of(connect: &v3_1_1::Connect) -> Option<Self> {
-        let topic = connect.will_topic()?.to_owned();
-        Some(Self { topic, message: connect.will_payload().unwrap_or_default().to_vec() })
-    }
-}
+const OUT_OF_PLACE: &str = "a packet was malformed or out of place";
 
 /// How it ended.
 struct End {
     /// With DISCONNECT, so that there is no last will.
     clean: bool,
     reason: String,
+    /// What a client of MQTT 5 is told, if it is there to hear it.
+    told: Option<Why>,
 }
 
 /// A connected client.
@@ -45,11 +38,12 @@ pub(super) struct Session {
     shared: Arc<Shared>,
     stream: TlsStream<TcpStream>,
     buffer: Vec<u8>,
-    old: bool,
+    protocol: Protocol,
     connection: Connection<role::Server>,
     guest: Guest,
     ticket: u64,
     granted: BTreeMap<String, Qos>,
+    will: Option<Will>,
     out: Vec<u8>,
     deadline: Option<Instant>,
     end: Option<End>,
@@ -72,24 +66,19 @@ impl Session {
             shared,
             stream,
             buffer,
-            old: hello.protocol == Protocol::Mqtt31,
+            protocol: hello.protocol,
             connection: hello.connection,
             guest,
             ticket,
             granted: BTreeMap::new(),
+            will: hello.connect.will,
             out: Vec::new(),
             deadline: None,
             end: None,
             late: false,
         };
         session.heed(hello.events);
-        let accepted = v3_1_1::Connack::builder()
-            .session_present(false)
-            .return_code(ConnectReturnCode::Accepted)
-            .build();
-        if let Ok(accepted) = accepted {
-            session.send(accepted.into());
-        }
+        session.send(packets::accepted(session.protocol));
         session
     }
 
@@ -99,7 +88,7 @@ impl Session {
     }
 
     /// Serves it to its end, and notes that.
-    pub(super) async fn run(mut self, mut requests: Requests, will: Option<Will>) {
+    pub(super) async fn run(mut self, mut requests: Requests) {
         let end = loop {
             self.read_buffer();
             if let Err(end) = self.flush().await {
@@ -111,11 +100,17 @@ impl Session {
             self.wait(&mut requests).await;
         };
         // Whoever looks at the state sees it gone only when its last will is published.
-        if let Some(will) = will.filter(|_| !end.clean) {
+        if let Some(will) = self.will.take().filter(|_| !end.clean) {
             self.publish(&will.topic, &will.message);
         }
         self.shared.world().online.leave(&self.guest, self.ticket);
         super::note_guest(&self.shared, "DISCONNECT", &self.guest, end.reason);
+        if let Some(why) = end.told.filter(|_| self.protocol == Protocol::Mqtt5) {
+            self.out.clear();
+            self.send(packets::disconnect(why));
+            // A client that does not read it does not get it.
+            let _ = self.flush().await;
+        }
         // A client that does not answer is left alone.
         let _ = timeout(WRITING, self.stream.shutdown()).await;
     }
@@ -131,24 +126,32 @@ impl Session {
         };
         tokio::select! {
             read = self.stream.read_buf(&mut self.buffer) => match read {
-                Ok(0) | Err(_) => self.finish("the connection ended without DISCONNECT"),
+                Ok(0) | Err(_) => self.gone("the connection ended without DISCONNECT"),
                 Ok(_) => {}
             },
             request = requests.recv() => match request {
                 Some(Request::Deliver { topic, message }) => self.deliver(topic, &message),
-                Some(Request::End(reason)) => self.finish(reason),
-                None => self.finish("another connection of the device came"),
+                Some(Request::End(reason)) => self.finish(Why::AdministrativeAction, reason),
+                Some(Request::MakeRoom) | None => {
+                    self.finish(Why::SessionTakenOver, "another connection of the device came");
+                }
             },
             () = quiet => {
-                let events = self.connection.notify_timer_fired(TimerKind::PingreqRecv);
-                self.finish("nothing came for one and a half times its keep-alive");
-                self.heed(events);
+                self.deadline = None;
+                let reason = "nothing came for one and a half times its keep-alive";
+                self.finish(Why::KeepAliveTimeout, reason);
             }
         }
     }
 
-    fn finish(&mut self, reason: impl Into<String>) {
-        self.end.get_or_insert(End { clean: false, reason: reason.into() });
+    /// Ends it, and says why.
+    fn finish(&mut self, why: Why, reason: impl Into<String>) {
+        self.end.get_or_insert(End { clean: false, reason: reason.into(), told: Some(why) });
+    }
+
+    /// Ends it when there is nobody to say it to.
+    fn gone(&mut self, reason: impl Into<String>) {
+        self.end.get_or_insert(End { clean: false, reason: reason.into(), told: None });
     }
 
     /// Takes the packets that have come.
@@ -157,27 +160,46 @@ impl Session {
             let packet = match frame::take(&mut self.buffer) {
                 Ok(Some(packet)) => packet,
                 Ok(None) => return,
-                Err(reason) => return self.finish(reason),
+                Err(error) => {
+                    let why = match error {
+                        NoPacket::TooLarge(_) => Why::PacketTooLarge,
+                        NoPacket::Length => Why::MalformedPacket,
+                    };
+                    return self.finish(why, error.text());
+                }
             };
             if self.late {
-                const LATE: [u8; 4] = [0x20, 2, 0, 5];
-                self.out.extend(LATE);
-                return self.finish("it fails on purpose: a late CONNACK 5");
+                return self.refuse_now();
             }
-            if let Err(reason) = frame::check(&packet, self.old) {
-                return self.finish(reason);
+            if let Err(reason) = frame::check(&packet, self.protocol == Protocol::Mqtt31) {
+                return self.finish(Why::MalformedPacket, reason);
             }
             if self.guest.port == Port::Service
-                && let Err(reason) = frame::check_service(&packet)
+                && let Err(not_taken) = frame::check_service(&packet)
             {
-                return self.finish(reason);
+                return match not_taken {
+                    NotTaken::Qos2 => self.finish(Why::QosNotSupported, "a message has QoS 2"),
+                    NotTaken::Retained => {
+                        self.finish(Why::RetainNotSupported, "a message is to be retained");
+                    }
+                };
             }
             if frame::kind(&packet) == frame::CONNECT {
-                return self.finish("a second CONNECT came");
+                return self.finish(Why::ProtocolError, "a second CONNECT came");
             }
             let events = self.connection.recv(&mut Cursor::new(&packet[..]));
             self.heed(events);
         }
+    }
+
+    /// Does what [`Session::refuse_later`] has announced.
+    fn refuse_now(&mut self) {
+        const LATE: [u8; 4] = [0x20, 2, 0, 5];
+        // MQTT 5 has DISCONNECT for that.
+        if self.protocol != Protocol::Mqtt5 {
+            self.out.extend(LATE);
+        }
+        self.finish(Why::NotAuthorized, "it fails on purpose: a late CONNACK 5");
     }
 
     async fn flush(&mut self) -> Result<(), End> {
@@ -195,7 +217,11 @@ impl Session {
             Ok(Err(_)) => "the connection ended without DISCONNECT",
             Err(_) => "the client reads nothing",
         };
-        Err(self.end.take().unwrap_or_else(|| End { clean: false, reason: reason.to_owned() }))
+        Err(self.end.take().unwrap_or_else(|| End {
+            clean: false,
+            reason: reason.to_owned(),
+            told: None,
+        }))
     }
 
     /// Does what the protocol wants.
@@ -205,14 +231,14 @@ impl Session {
                 Event::RequestSendPacket { packet, .. } => {
                     self.out.extend(packet.to_continuous_buffer());
                 }
-                Event::NotifyPacketReceived(packet) => self.received(packet),
+                Event::NotifyPacketReceived(packet) => self.received(&packet),
                 Event::RequestTimerReset { kind: TimerKind::PingreqRecv, duration_ms } => {
                     let time = std::time::Duration::from_millis(duration_ms);
                     self.deadline = Some(Instant::now() + time);
                 }
                 Event::RequestTimerCancel(TimerKind::PingreqRecv) => self.deadline = None,
                 Event::NotifyError(_) | Event::RequestClose => {
-                    self.finish("a packet was malformed or out of place");
+                    self.finish(Why::ProtocolError, OUT_OF_PLACE);
                 }
                 Event::RequestTimerReset { .. }
                 | Event::RequestTimerCancel(_)
@@ -221,24 +247,28 @@ impl Session {
         }
     }
 
-    fn send(&mut self, packet: Packet) {
-        let events = self.connection.send(packet);
-        self.heed(events);
+    fn send(&mut self, packet: Result<Packet, MqttError>) {
+        match packet {
+            Ok(packet) => {
+                let events = self.connection.send(packet);
+                self.heed(events);
+            }
+            Err(_) => self.finish(Why::ProtocolError, OUT_OF_PLACE),
+        }
     }
 
     /// Packets that the protocol does not answer by itself.
-    fn received(&mut self, packet: Packet) {
-        match packet {
-            GenericPacket::V3_1_1Publish(publish) => {
-                self.publish(publish.topic_name(), publish.payload().as_slice());
-            }
-            GenericPacket::V3_1_1Subscribe(subscribe) => self.subscribe(&subscribe),
-            GenericPacket::V3_1_1Unsubscribe(unsubscribe) => self.unsubscribe(&unsubscribe),
-            GenericPacket::V3_1_1Disconnect(_) => {
+    fn received(&mut self, packet: &Packet) {
+        match Said::of(packet) {
+            Said::Publish { topic, message } => self.publish(&topic, &message),
+            Said::Subscribe { id, filters } => self.subscribe(id, filters),
+            Said::Reserved => self.finish(Why::MalformedPacket, OUT_OF_PLACE),
+            Said::Unsubscribe { id, filters } => self.unsubscribe(id, &filters),
+            Said::Disconnect { with_will } => {
                 let reason = "the client disconnected".to_owned();
-                self.end.get_or_insert(End { clean: true, reason });
+                self.end.get_or_insert(End { clean: !with_will, reason, told: None });
             }
-            _ => {}
+            Said::Else => {}
         }
     }
 
@@ -265,61 +295,48 @@ impl Session {
     /// Sends a message, if its topic is subscribed.
     fn deliver(&mut self, topic: &str, message: &str) {
         let Some(qos) = self.granted.get(topic).copied() else { return };
-        let mut publish = v3_1_1::Publish::builder();
-        let id = match qos {
-            Qos::AtMostOnce => None,
-            // All identifiers are used by messages that were not acknowledged: without one, then.
-            _ => self.connection.acquire_packet_id().ok(),
+        // Of MQTT 5 a client may say how many messages it takes that it has not acknowledged.
+        let has_room = self.connection.get_receive_maximum_vacancy_for_send() != Some(0);
+        let with = match qos {
+            Qos::AtLeastOnce | Qos::ExactlyOnce if has_room => {
+                self.connection.acquire_packet_id().ok().map(|id| (qos, id))
+            }
+            // QoS 0, and so if all identifiers are used by messages that were not acknowledged.
+            _ => None,
         };
-        if let Some(id) = id {
-            publish = publish.qos(qos).packet_id(id);
-        }
-        let publish = publish.topic_name(topic);
-        let built = publish.and_then(|publish| publish.payload(message.as_bytes()).build());
-        if let Ok(publish) = built {
-            self.send(publish.into());
+        let publish = packets::publish(self.protocol, topic, message, with);
+        if publish.is_ok() {
+            self.send(publish);
         }
     }
 
-    fn subscribe(&mut self, subscribe: &v3_1_1::Subscribe) {
-        let mut codes = Vec::new();
+    fn subscribe(&mut self, id: u16, filters: Vec<(String, Qos)>) {
         let smart_rest = topics::has_smart_rest(&self.shared.world(), &self.guest);
+        let of_service = self.guest.port == Port::Service;
         // Of the MQTT Service one filter is granted, two are refused as a whole.
-        let too_many = self.guest.port == Port::Service && subscribe.entries().len() > 1;
-        for entry in subscribe.entries() {
-            // The bits above are MQTT 5's.
-            if entry.sub_opts().to_buffer()[0] > 2 {
-                return self.finish("a packet was malformed or out of place");
-            }
-            let (topic, qos) = (entry.topic_filter(), entry.sub_opts().qos());
-            if too_many || !topics::may_subscribe(&self.guest, smart_rest, topic) {
-                codes.push(SubackReturnCode::Failure);
+        let too_many = of_service && filters.len() > 1;
+        let mut granted = Vec::new();
+        for (filter, asked) in filters {
+            if too_many || !topics::may_subscribe(&self.guest, smart_rest, &filter) {
+                granted.push(None);
                 continue;
             }
-            self.granted.insert(topic.to_owned(), qos);
-            codes.push(match qos {
-                Qos::AtMostOnce => SubackReturnCode::SuccessMaximumQos0,
-                Qos::AtLeastOnce => SubackReturnCode::SuccessMaximumQos1,
-                Qos::ExactlyOnce => SubackReturnCode::SuccessMaximumQos2,
-            });
+            let qos = match asked {
+                Qos::ExactlyOnce if of_service => Qos::AtLeastOnce,
+                asked => asked,
+            };
+            self.granted.insert(filter, qos);
+            granted.push(Some(qos));
         }
         self.note_topics();
-        let id = subscribe.packet_id();
-        match v3_1_1::Suback::builder().packet_id(id).return_codes(codes).build() {
-            Ok(suback) => self.send(suback.into()),
-            Err(_) => self.finish("a packet was malformed or out of place"),
-        }
+        self.send(packets::suback(self.protocol, id, &granted));
     }
 
-    fn unsubscribe(&mut self, unsubscribe: &v3_1_1::Unsubscribe) {
-        for topic in unsubscribe.entries() {
-            self.granted.remove(topic.as_str());
-        }
+    fn unsubscribe(&mut self, id: u16, filters: &[String]) {
+        let existed: Vec<bool> =
+            filters.iter().map(|filter| self.granted.remove(filter).is_some()).collect();
         self.note_topics();
-        match v3_1_1::Unsuback::builder().packet_id(unsubscribe.packet_id()).build() {
-            Ok(unsuback) => self.send(unsuback.into()),
-            Err(_) => self.finish("a packet was malformed or out of place"),
-        }
+        self.send(packets::unsuback(self.protocol, id, &existed));
     }
 
     fn note_topics(&self) {
