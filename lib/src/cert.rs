@@ -5,6 +5,7 @@
 //! that `chain` can say which rule they break.
 
 mod extensions;
+mod number;
 mod renewal;
 
 use std::fmt;

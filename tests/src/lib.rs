@@ -22,6 +22,7 @@ pub mod odd;
 pub mod openssl;
 #[cfg(unix)]
 pub mod outputs;
+pub mod recipe;
 pub mod relay;
 #[cfg(target_os = "linux")]
 pub mod running;

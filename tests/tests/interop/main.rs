@@ -3,6 +3,7 @@
 mod chains;
 mod enrolment;
 mod keys;
+mod openssl_ca;
 mod outputs;
 mod pkcs12;
 mod pkilint;

@@ -1,9 +1,11 @@
 //! `ca`: roots, intermediates, their list, their renewal, their CRLs.
 
 mod crl;
+pub(crate) mod history;
 mod import;
 mod place;
 mod renew;
+mod request;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -43,6 +45,9 @@ Examples:
 Examples:
   c8y-pki ca add line-7 --parent root --subject \"CN=Line 7,O=Example GmbH,C=DE\"
   c8y-pki ca add old --import caCert.pem --key caKey.pem --key-password-file pw
+  c8y-pki ca add plant --import intermediateCert.pem caCert.pem --key intermediateKey.pem \\
+      --openssl-db database.txt --certs deviceCertificates --crl crl/intermediateCrl.pem
+  c8y-pki ca add plant --import plant-renewed.pem companyRoot.pem
   c8y-pki ca add hsm --import caCert.pem --key \"pkcs11:token=Factory;object=old-ca\"")]
     Add(AddArgs),
     /// List the CAs as a tree
@@ -54,6 +59,8 @@ Examples:
     },
     /// Renew a CA: new dates, or a new key under the same subject
     Renew(renew::RenewArgs),
+    /// Write a request for a CA, to be signed by another one
+    Request(request::RequestArgs),
     /// Show a CA: its certificate and where its files are
     #[command(after_help = "Examples:\n  c8y-pki ca show root\n  c8y-pki ca show line-7 --json")]
     Show {
@@ -122,8 +129,9 @@ pub(crate) struct AddArgs {
     /// another token C8Y_PKI_PARENT_PIN]
     #[arg(long, value_name = "FILE")]
     parent_password_file: Option<PathBuf>,
-    /// Take in a CA made elsewhere: files with its certificate and those above it
-    #[arg(long, value_name = "FILE", num_args = 1.., requires = "key", conflicts_with_all = ["parent", "clamp", "days", "path_length", "key_type", "token", "existing_key"])]
+    /// Take in a CA made elsewhere: files with its certificate and those above it. A CA of this folder is
+    /// taken in again without --key: to add certificates above it, or with a new certificate for its key
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["parent", "clamp", "days", "path_length", "key_type", "token", "existing_key"])]
     import: Vec<PathBuf>,
     /// Take in a CA whose RSA key has the public exponent 3, as those of old recipes have; refused otherwise,
     /// as is every exponent below 65537
@@ -136,6 +144,8 @@ pub(crate) struct AddArgs {
     /// [env: C8Y_PKI_KEY_PASSWORD, C8Y_PKI_TOKEN_PIN]
     #[arg(long, value_name = "FILE", requires = "import")]
     key_password_file: Option<PathBuf>,
+    #[command(flatten)]
+    history: history::HistoryArgs,
 }
 
 /// What is said of a CA.
@@ -192,6 +202,7 @@ pub(crate) fn run(command: &CaCommand, pki: &Path, out: Output) -> Result {
         CaCommand::Add(args) => import::run(args, pki, out),
         CaCommand::List { expiring } => list(*expiring, pki, out),
         CaCommand::Renew(args) => renew::run(args, pki, out),
+        CaCommand::Request(args) => request::run(args, pki, out),
         CaCommand::Show { name } => show(name, pki, out),
         CaCommand::Crl(args) => crl::run(args, pki, out),
     }
@@ -208,17 +219,40 @@ pub(crate) fn ca_password(file: Option<&PathBuf>) -> Source<'_> {
     }
 }
 
+/// A CA that was made or taken in.
+#[derive(Serialize)]
+struct Made<'a> {
+    #[serde(flatten)]
+    ca: CaView,
+    /// `made`, `renewed`, or what taking it in again has changed.
+    change: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<&'a history::HistoryView>,
+}
+
 fn made(ca: &Ca, out: Output) -> Result {
-    let view = CaView::of(ca, &BTreeMap::new());
-    out.result(&view, |v| {
+    made_with(ca, "made", None, out)
+}
+
+/// The same with what was taken over.
+fn made_with(
+    ca: &Ca,
+    change: &'static str,
+    history: Option<&history::HistoryView>,
+    out: Output,
+) -> Result {
+    let made = Made { ca: CaView::of(ca, &BTreeMap::new()), change, history };
+    out.result(&made, |made| {
+        let v = &made.ca;
         format!(
-            "CA {}: {}\n  valid until {} ({}), {}\n  certificate {}\n",
+            "CA {}: {}\n  valid until {} ({}), {}\n  certificate {}\n{}",
             v.name,
             printable(&v.subject),
             day(v.not_after),
             until(v.not_after),
             v.key,
-            Path::new(&v.folder).join("cert.pem").display()
+            Path::new(&v.folder).join("cert.pem").display(),
+            made.history.map_or_else(String::new, |history| format!("  {}", history.line()))
         )
     })?;
     out.note(&match ca.key_place() {

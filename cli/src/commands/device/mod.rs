@@ -9,12 +9,14 @@ mod compromise;
 mod connect;
 mod connecting;
 mod enrol;
+mod import;
 mod issue;
 mod list;
 mod making;
 mod manifest;
 mod renew;
 mod revoke;
+mod serial;
 mod show;
 mod sign;
 mod token;
@@ -47,6 +49,8 @@ pub(crate) enum DeviceCommand {
     Renew(Box<renew::RenewArgs>),
     /// Get a certificate from the platform's own CA
     Enrol(Box<enrol::EnrolArgs>),
+    /// Record certificates that a CA of the folder has signed elsewhere
+    Import(import::ImportArgs),
     /// Revoke certificates
     Revoke(revoke::RevokeArgs),
     /// List certificates of devices
@@ -71,6 +75,7 @@ pub(crate) fn run(command: &DeviceCommand, pki: &Path, out: Output) -> Result {
         DeviceCommand::Sign(args) => sign::run(args, pki, out),
         DeviceCommand::Renew(args) => renew::run(args, pki, out),
         DeviceCommand::Enrol(args) => enrol::run(args, out),
+        DeviceCommand::Import(args) => import::run(args, pki, out),
         DeviceCommand::Revoke(args) => revoke::run(args, pki, out),
         DeviceCommand::List(args) => list::run(args, pki, out),
         DeviceCommand::Check(args) => check::run(args, out),
