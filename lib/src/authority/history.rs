@@ -389,15 +389,19 @@ impl Pki {
         &mut self,
         ca: &Ca,
         history: &History,
-        own: NewRecord,
+        own: Option<NewRecord>,
         now: OffsetDateTime,
     ) -> Result<Adopted> {
         if let Some(list) = &history.list {
             ca.keep_list(list)?;
         }
-        files::write(&ca.dir.join(ADOPTING), b"", files::Access::Public, files::Existing::Replace)?;
+        // The marker says: once the certificate is recorded, so is the history.
+        if own.is_some() {
+            let marker = ca.dir.join(ADOPTING);
+            files::write(&marker, b"", files::Access::Public, files::Existing::Replace)?;
+        }
         let batch = own_batch(&ca.name);
-        Ok(self.registry.adopt(&history.adoption(ca, Some(own), &batch), now)?)
+        Ok(self.registry.adopt(&history.adoption(ca, own, &batch), now)?)
     }
 
     /// Puts folders of CAs in their place whose taking over was recorded before it was stopped.

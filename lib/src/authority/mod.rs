@@ -462,7 +462,9 @@ impl Pki {
             self.cas()?.into_iter().map(|ca| (ca.name.clone(), ca.certificate().clone())).collect();
         ca.parent = ca.chain.get(1).and_then(|above| parent_of(above, &all));
         let place = Ca { dir: self.ca_dir(name), ..ca.clone() };
-        let own = record_of(&place, None, true);
+        // One whose folder was lost is recorded already.
+        let is_new = !self.registry.has(ca.certificate())?;
+        let own = is_new.then(|| record_of(&place, None, true));
         self.adopt_new(&ca, history, own, now)
     }
 

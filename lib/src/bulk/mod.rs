@@ -18,6 +18,7 @@ pub mod list;
 mod make;
 mod out;
 mod plan;
+pub mod refresh;
 pub mod renew;
 pub mod request;
 pub(crate) mod rows;

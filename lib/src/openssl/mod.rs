@@ -4,7 +4,9 @@
 //! `index.txt`), [`crl_number`] the file `crlnumber`; `conf` reads configuration files, and `wanted` says
 //! what of them has a counterpart here.
 
+pub mod conf;
 pub mod database;
+pub mod wanted;
 
 use crate::cert::Serial;
 

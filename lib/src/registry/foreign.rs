@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 
 use super::check::Checked;
 use super::query::moment;
-use super::rollback::{add_unknown, entry};
+use super::rollback::{add_unknown, entry, note_differences};
 use super::sqlite::{Registry, Result, begin, database_error};
 use super::{NewRecord, RegistryError, audit};
 use crate::cert::Serial;
@@ -109,20 +109,9 @@ impl Registry {
 
     /// Compares serial numbers without a row with the audit log. Differences are noted.
     pub(super) fn check_foreign(&self, checked: &mut Checked) -> Result<()> {
-        let (kept, told) = self.foreign_kept_and_told().map_err(|e| self.error(&e))?;
-        for (missing, what) in [
-            (told.difference(&kept), "is in the audit log, and not in the registry"),
-            (kept.difference(&told), "is in the registry, and not in the audit log"),
-        ] {
-            for given in missing {
-                let value: serde_json::Value = serde_json::from_str(given).unwrap_or_default();
-                let serial = value["serial"].as_str().unwrap_or_default();
-                checked.note(
-                    "state",
-                    format!("the serial number {serial}, taken over with its CA, {what}"),
-                );
-            }
-        }
+        let kept_and_told = self.foreign_kept_and_told().map_err(|e| self.error(&e))?;
+        let what = |serial: &str| format!("the serial number {serial}, taken over with its CA,");
+        note_differences(&kept_and_told, what, checked);
         Ok(())
     }
 

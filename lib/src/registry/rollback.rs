@@ -311,20 +311,11 @@ impl Registry {
     /// Compares revocations of certificates without a row with the audit log. Differences are noted.
     pub fn check_unknown(&self, checked: &mut Checked) -> Result<()> {
         self.check_foreign(checked)?;
-        let (kept, told) = self.kept_and_told().map_err(|e| self.error(&e))?;
-        for (missing, what) in [
-            (told.difference(&kept), "is in the audit log, and not in the registry"),
-            (kept.difference(&told), "is in the registry, and not in the audit log"),
-        ] {
-            for entry in missing {
-                let value: serde_json::Value = serde_json::from_str(entry).unwrap_or_default();
-                let serial = value["serial"].as_str().unwrap_or_default();
-                checked.note(
-                    "state",
-                    format!("the revocation of the serial number {serial}, taken over from a list, {what}"),
-                );
-            }
-        }
+        let kept_and_told = self.kept_and_told().map_err(|e| self.error(&e))?;
+        let what = |serial: &str| {
+            format!("the revocation of the serial number {serial}, taken over from a list,")
+        };
+        note_differences(&kept_and_told, what, checked);
         Ok(())
     }
 
@@ -348,6 +339,24 @@ impl Registry {
             told.extend(entries.map(serde_json::Value::to_string));
         }
         Ok((kept, told))
+    }
+}
+
+/// Notes what is kept in a table and not told by the audit log, and the other way round.
+pub(super) fn note_differences(
+    (kept, told): &(BTreeSet<String>, BTreeSet<String>),
+    what: impl Fn(&str) -> String,
+    checked: &mut Checked,
+) {
+    for (missing, place) in [
+        (told.difference(kept), "is in the audit log, and not in the registry"),
+        (kept.difference(told), "is in the registry, and not in the audit log"),
+    ] {
+        for entry in missing {
+            let value: serde_json::Value = serde_json::from_str(entry).unwrap_or_default();
+            let serial = value["serial"].as_str().unwrap_or_default();
+            checked.note("state", format!("{} {place}", what(serial)));
+        }
     }
 }
 

@@ -276,3 +276,35 @@ fn a_serial_number_of_a_ca_and_a_device_is_asked_about() {
     let ca = cli.run("ca show plant --json").expect(0).json();
     assert_eq!(ca["revoked"], "unspecified");
 }
+
+/// The whole way of docs/how-to/coming-from-openssl.md, command by command.
+#[test]
+fn the_page_leads_from_the_recipe_to_the_end() {
+    let cli = Cli::new();
+    let Some(recipe) = Recipe::at(&cli) else { return };
+    recipe.list("05");
+    let page = include_str!("../../../docs/how-to/coming-from-openssl.md").replace("\\\n", " ");
+    let commands: Vec<&str> =
+        page.lines().filter_map(|line| line.strip_prefix("$ c8y-pki ")).collect();
+    assert!(commands.len() > 10, "{commands:?}");
+    for command in commands {
+        cli.run(command).expect(0);
+    }
+    // The device that OpenSSL issued has a certificate of ours, and its first one is revoked.
+    let expected = pairs(&[
+        ("device-0001", "live"),
+        ("device-0001", "revoked superseded"),
+        ("gw-0001", "live"),
+    ]);
+    assert_eq!(standing(&cli), expected);
+    cli.ok(&format!("ca crl plant {CA_PW}"));
+    let entries = recipe.entries("pki/ca/plant/crl.pem");
+    assert!(entries.len() == 1 && entries[0].starts_with("1000"), "{entries:?}");
+    for id in ["device-0001", "gw-0001"] {
+        recipe.run(&format!(
+            "verify -CAfile @caCertificate/caCert.pem -crl_check -CRLfile @pki/ca/plant/crl.pem \
+             -untrusted @out/{id}/chain.pem @out/{id}/cert.pem"
+        ));
+    }
+    cli.ok("registry check");
+}

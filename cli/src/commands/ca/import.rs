@@ -9,6 +9,7 @@ use c8y_pki::chain;
 use c8y_pki::crypto::KeyPolicy;
 use c8y_pki::files;
 use c8y_pki::key::PrivateKey;
+use c8y_pki::openssl::wanted::Wanted;
 use c8y_pki::registry::Adopted;
 use c8y_pki::secret::{ChosenPassword, Password};
 use time::OffsetDateTime;
@@ -16,6 +17,7 @@ use time::OffsetDateTime;
 use super::history::HistoryView;
 use super::{AddArgs, ca_password, made_with};
 use crate::commands::key::read_key_of;
+use crate::commands::openssl_conf::{self, ConfView};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::password::WeakArgs;
@@ -71,13 +73,16 @@ fn take_in(
         }
         false => None,
     };
+    let wanted = args.openssl_conf.as_deref().map(openssl_conf::read).transpose()?;
     let mut pki = clock::open_or_create(dir, now)?;
     let (ca, adopted) = pki.import_with(&args.name, heap, (key, keys), history.as_ref(), now)?;
-    tell(&ca, None, history.map(|history| (history, adopted)), now, out)
+    let conf = conf_of(args, &pki, wanted)?;
+    tell(&ca, None, (history.map(|history| (history, adopted)), conf), now, out)
 }
 
 /// Takes in a CA of the folder once more: with more above it, with a new certificate, with what it did before.
 fn again(args: &AddArgs, heap: &[Certificate], keys: KeyPolicy, dir: &Path, out: Output) -> Result {
+    let wanted = args.openssl_conf.as_deref().map(openssl_conf::read).transpose()?;
     let now = OffsetDateTime::now_utc();
     let mut pki = clock::open(dir, now)?;
     let (ca, again) = pki.take_in_again(&args.name, heap, keys, now)?;
@@ -90,7 +95,8 @@ fn again(args: &AddArgs, heap: &[Certificate], keys: KeyPolicy, dir: &Path, out:
         }
         false => None,
     };
-    let outcome = tell(&ca, Some(&again), history, now, out)?;
+    let conf = conf_of(args, &pki, wanted)?;
+    let outcome = tell(&ca, Some(&again), (history, conf), now, out)?;
     match &again {
         Again::Same => {}
         Again::Completed => {
@@ -105,11 +111,17 @@ fn again(args: &AddArgs, heap: &[Certificate], keys: KeyPolicy, dir: &Path, out:
     Ok(outcome)
 }
 
+/// Takes over the configuration of OpenSSL, if one was given.
+fn conf_of(args: &AddArgs, pki: &Pki, wanted: Option<Wanted>) -> Result<Option<ConfView>> {
+    let Some((path, wanted)) = args.openssl_conf.as_ref().zip(wanted) else { return Ok(None) };
+    openssl_conf::take_over(pki, &args.name, path, wanted).map(Some)
+}
+
 /// Says how the CA stands now, and what was taken over.
 fn tell(
     ca: &Ca,
     again: Option<&Again>,
-    history: Option<(History, Adopted)>,
+    (history, conf): (Option<(History, Adopted)>, Option<ConfView>),
     now: OffsetDateTime,
     out: Output,
 ) -> Result {
@@ -137,7 +149,10 @@ fn tell(
         Some(Again::Renewed(_)) => "renewed",
     };
     let view = history.map(|(history, adopted)| HistoryView::of(history, adopted));
-    made_with(ca, change, view.as_ref(), out)?;
+    made_with(ca, change, (view.as_ref(), conf.as_ref()), out)?;
+    if let Some(conf) = conf {
+        conf.tell(out);
+    }
     let Some(view) = view else { return Ok(Outcome::Done) };
     view.warn_of_lists(out);
     Ok(view.tell(out))

@@ -23,6 +23,7 @@ use time::OffsetDateTime;
 
 use crate::clock;
 use crate::commands::note_shortened;
+use crate::commands::openssl_conf::ConfView;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::password::Source;
@@ -146,6 +147,10 @@ pub(crate) struct AddArgs {
     key_password_file: Option<PathBuf>,
     #[command(flatten)]
     history: history::HistoryArgs,
+    /// Take over a configuration of OpenSSL (caConfig.cnf): its sections of extensions become profiles in the
+    /// PKI folder's `profiles`, its policy that of the CA; what has no counterpart is named
+    #[arg(long, value_name = "FILE", requires = "import")]
+    openssl_conf: Option<PathBuf>,
 }
 
 /// What is said of a CA.
@@ -228,31 +233,34 @@ struct Made<'a> {
     change: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     history: Option<&'a history::HistoryView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    openssl_conf: Option<&'a ConfView>,
 }
 
 fn made(ca: &Ca, out: Output) -> Result {
-    made_with(ca, "made", None, out)
+    made_with(ca, "made", (None, None), out)
 }
 
 /// The same with what was taken over.
 fn made_with(
     ca: &Ca,
     change: &'static str,
-    history: Option<&history::HistoryView>,
+    (history, openssl_conf): (Option<&history::HistoryView>, Option<&ConfView>),
     out: Output,
 ) -> Result {
-    let made = Made { ca: CaView::of(ca, &BTreeMap::new()), change, history };
+    let made = Made { ca: CaView::of(ca, &BTreeMap::new()), change, history, openssl_conf };
     out.result(&made, |made| {
         let v = &made.ca;
         format!(
-            "CA {}: {}\n  valid until {} ({}), {}\n  certificate {}\n{}",
+            "CA {}: {}\n  valid until {} ({}), {}\n  certificate {}\n{}{}",
             v.name,
             printable(&v.subject),
             day(v.not_after),
             until(v.not_after),
             v.key,
             Path::new(&v.folder).join("cert.pem").display(),
-            made.history.map_or_else(String::new, |history| format!("  {}", history.line()))
+            made.history.map_or_else(String::new, |history| format!("  {}", history.line())),
+            made.openssl_conf.map_or_else(String::new, ConfView::lines)
         )
     })?;
     out.note(&match ca.key_place() {

@@ -87,7 +87,7 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
         note_shortened(args.days, usual, parent.certificate(), now, out);
     }
     let live = devices_of(&pki, &ca)?;
-    made_with(&renewed, "renewed", None, out)?;
+    made_with(&renewed, "renewed", (None, None), out)?;
     if args.revoke {
         let issuer = parent.as_ref().unwrap_or(&ca);
         out.note(&format!(

@@ -14,6 +14,7 @@ mod issue;
 mod list;
 mod making;
 mod manifest;
+mod refresh;
 mod renew;
 mod revoke;
 mod serial;
@@ -47,6 +48,8 @@ pub(crate) enum DeviceCommand {
     Sign(Box<sign::SignArgs>),
     /// Renew certificates, with a new key or the same one
     Renew(Box<renew::RenewArgs>),
+    /// Rewrite chains and keystores of devices after their CA was renewed
+    Refresh(Box<refresh::RefreshArgs>),
     /// Get a certificate from the platform's own CA
     Enrol(Box<enrol::EnrolArgs>),
     /// Record certificates that a CA of the folder has signed elsewhere
@@ -74,6 +77,7 @@ pub(crate) fn run(command: &DeviceCommand, pki: &Path, out: Output) -> Result {
         DeviceCommand::Issue(args) => issue::run(args, pki, out),
         DeviceCommand::Sign(args) => sign::run(args, pki, out),
         DeviceCommand::Renew(args) => renew::run(args, pki, out),
+        DeviceCommand::Refresh(args) => refresh::run(args, pki, out),
         DeviceCommand::Enrol(args) => enrol::run(args, out),
         DeviceCommand::Import(args) => import::run(args, pki, out),
         DeviceCommand::Revoke(args) => revoke::run(args, pki, out),
