@@ -265,7 +265,7 @@ impl History {
             own,
             certificates: self.certificates.clone(),
             serials: &self.serials,
-            revoked: &self.revoked,
+            revoked: self.revoked.clone(),
             number: self.number.filter(|n| *n > 0),
             without_list: self.list.is_none(),
             batch,

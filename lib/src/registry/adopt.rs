@@ -3,7 +3,7 @@
 //! Certificates become rows as if they had been issued here, the newest of a device that is not revoked the live
 //! one. What stands here already stays, so that it can be done again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, params};
 use time::OffsetDateTime;
@@ -30,7 +30,7 @@ pub struct Adoption<'a> {
     /// Serial numbers of certificates of which there is no file.
     pub serials: &'a [ForeignSerial],
     /// What it has revoked.
-    pub revoked: &'a [Revoked],
+    pub revoked: Vec<Revoked>,
     /// The number of its last list.
     pub number: Option<u64>,
     /// Whether that list is not at hand: what it revokes is known otherwise.
@@ -76,6 +76,7 @@ impl Registry {
     pub fn adopt(&mut self, adoption: &Adoption<'_>, now: OffsetDateTime) -> Result<Adopted> {
         let path = self.path.clone();
         let fail = |e: rusqlite::Error| conflict_or(&path, &e);
+        let adoption = &self.with_known(adoption)?;
         let transaction = begin(&mut self.connection, &self.path)?;
         if let Some(own) = &adoption.own {
             keys::check_free(&transaction, (&path, adoption.batch), &[own], None)?;
@@ -114,11 +115,22 @@ impl Registry {
     }
 }
 
+impl Registry {
+    /// The same with the revocations that are kept without a certificate: it may be among these.
+    fn with_known<'a>(&self, adoption: &Adoption<'a>) -> Result<Adoption<'a>> {
+        let mut revoked = adoption.revoked.clone();
+        let given: HashSet<Serial> = revoked.iter().map(|one| one.serial.clone()).collect();
+        let known = self.unknown_revoked(adoption.issuer)?;
+        revoked.extend(known.into_iter().filter(|one| !given.contains(&one.serial)));
+        Ok(Adoption { revoked, ..adoption.clone() })
+    }
+}
+
 impl Work<'_> {
     /// Records certificates that have no row, in one audit row.
     fn certificates(&mut self, adoption: &Adoption<'_>) -> rusqlite::Result<()> {
         let mut new: Vec<&NewRecord> = Vec::new();
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         for record in adoption.own.iter().chain(&adoption.certificates) {
             let der = &record.certificate.der;
             if !seen.insert(der.as_slice()) {
@@ -214,7 +226,7 @@ impl Work<'_> {
     /// Revokes what is not revoked yet; how the audit log names what has no row.
     fn revocations(&mut self, adoption: &Adoption<'_>) -> rusqlite::Result<Vec<serde_json::Value>> {
         let mut unknown = Vec::new();
-        for revoked in adoption.revoked {
+        for revoked in &adoption.revoked {
             let (at, reason) = (revoked.at.unix_timestamp(), revoked.reason as u8);
             let rows = self.standing(adoption.issuer.der(), &revoked.serial)?;
             if rows.is_empty() && add_unknown(self.connection, adoption.issuer, revoked)? {

@@ -488,7 +488,7 @@ fn a_registry_of_version_5_is_brought_up() {
         own: None,
         certificates: Vec::new(),
         serials: &[given.clone(), taken],
-        revoked: &[],
+        revoked: Vec::new(),
         number: None,
         without_list: false,
         batch: "adopted",
