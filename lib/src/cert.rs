@@ -7,6 +7,7 @@
 mod damage;
 mod extensions;
 mod longest;
+mod number;
 mod renewal;
 
 use std::fmt;

@@ -134,6 +134,7 @@ pub mod key;
 pub mod manifest;
 pub mod name;
 mod net;
+pub mod openssl;
 pub mod platform;
 pub mod profile;
 pub mod read;

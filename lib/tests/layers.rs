@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules in order, with the layer of docs/architecture.md.
-const ORDER: [(&str, u8); 34] = [
+const ORDER: [(&str, u8); 35] = [
     ("secret", 0),
     ("shown", 0),
     ("der", 0),
@@ -21,6 +21,7 @@ const ORDER: [(&str, u8); 34] = [
     ("issue", 2),
     ("crl", 2),
     ("chain", 2),
+    ("openssl", 2),
     ("files", 3),
     ("net", 3),
     ("store", 3),

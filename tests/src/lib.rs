@@ -23,6 +23,7 @@ pub mod odd;
 pub mod openssl;
 #[cfg(unix)]
 pub mod outputs;
+pub mod recipe;
 pub mod recorder;
 pub mod relay;
 #[cfg(target_os = "linux")]

@@ -33,6 +33,11 @@ const fn output(option: &'static str, line: &'static str, begins: &'static str) 
 /// Outputs of commands that need no tenant.
 pub const LOCAL: &[Written] = &[
     output("ca crl --out", "ca crl line --out @ --ca-password-file pw", "-----BEGIN X509 CRL-----"),
+    output(
+        "ca request --out",
+        "ca request line --out @ --ca-password-file pw",
+        "-----BEGIN CERTIFICATE REQ",
+    ),
     output("cert chain --out", "cert chain pki/ca/line/chain.pem --out @", "-----BEGIN CERTIF"),
     Written {
         new_only: true,
@@ -110,6 +115,8 @@ pub const FOLDERS: &[(&str, &str)] = &[
     ("device renew --out", "device renew gw-1 --ca line --out @ --ca-password-file pw"),
     ("device sign --out", "device sign some.csr --ca line --out @ --ca-password-file pw"),
     ("device enrol --out", "device enrol gw-1 --out @ --dry-run"),
+    ("device refresh --out", "device refresh --out @"),
+    ("profile import --out", "profile import --openssl-conf some.cnf --out @"),
     ("device manifest --out", "device manifest --out @ --ca-password-file pw"),
     ("registry revocations --out", "registry revocations --out @"),
     ("rollout --example", "rollout --example @"),

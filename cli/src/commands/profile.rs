@@ -1,11 +1,15 @@
-//! `profile list|show`: the embedded templates.
+//! `profile list|show|import`: the embedded templates, and those that OpenSSL's configuration makes.
+
+use std::path::{Path, PathBuf};
 
 use c8y_pki::profile::{BUILT_IN, Profile};
 use c8y_pki::rollout::EXAMPLE;
 use clap::Subcommand;
 use serde::Serialize;
 
+use super::openssl_conf;
 use crate::failure::{Failure, Outcome, Result};
+use crate::outlet;
 use crate::output::Output;
 use crate::render::table;
 
@@ -24,6 +28,24 @@ Examples:
         /// Name of a profile, or rollout.toml, or devices.csv
         name: String,
     },
+    /// Make profiles of a configuration file of OpenSSL
+    #[command(after_help = "\
+Sections of extensions become profiles: those with basicConstraints or keyUsage. Fields with a default
+become fields of every subject, default_days their validity, default_bits their key. What has no counterpart
+is named with its line. `ca add --import … --openssl-conf FILE` takes the signing policy over too.
+
+Examples:
+  c8y-pki profile import --openssl-conf caConfig.cnf
+  c8y-pki profile import --openssl-conf caConfig.cnf --out profiles
+  c8y-pki device issue gw-1 --ca plant --profile profiles/v3_signed.toml --out out")]
+    Import {
+        /// The configuration file; files that it includes are named and not read
+        #[arg(long, value_name = "FILE")]
+        openssl_conf: PathBuf,
+        /// The folder for the profiles; without it they are only named
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
 }
 
 #[derive(Serialize)]
@@ -37,6 +59,9 @@ pub(crate) fn run(command: &ProfileCommand, out: Output) -> Result {
     match command {
         ProfileCommand::List => list(out),
         ProfileCommand::Show { name } => show(name, out),
+        ProfileCommand::Import { openssl_conf, out: dir } => {
+            import(openssl_conf, dir.as_deref(), out)
+        }
     }
 }
 
@@ -61,6 +86,17 @@ fn list(out: Output) -> Result {
         let rows = all.iter().map(|p| vec![p.name.clone(), p.kind.clone(), p.description.clone()]);
         table(&["PROFILE", "KIND", "WHAT"], rows.collect())
     })?;
+    Ok(Outcome::Done)
+}
+
+fn import(path: &Path, dir: Option<&Path>, out: Output) -> Result {
+    if let Some(dir) = dir {
+        outlet::check_folder(dir)?;
+    }
+    let wanted = openssl_conf::read(path)?;
+    let view = openssl_conf::write_profiles(path, wanted, dir.map(|dir| (dir, "")))?;
+    out.result(&view, openssl_conf::ConfView::lines)?;
+    view.tell(out);
     Ok(Outcome::Done)
 }
 

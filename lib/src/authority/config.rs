@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::policy::{RawPolicy, SigningPolicy};
-use super::{AuthorityError, Result, check_name};
+use super::{AuthorityError, Pki, Result, check_name};
 use crate::cert::LongestChain;
-use crate::files;
+use crate::files::{self, Access, Existing, Lock};
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,4 +62,27 @@ pub(super) fn read_policies(
         policies.insert(ca.clone(), policy);
     }
     Ok(policies)
+}
+
+impl Pki {
+    /// Adds the table of a CA's signing policy to pki.toml; false if it has one there, which stays. It counts
+    /// from when the folder is opened next.
+    ///
+    /// Errors: a table that is none of a policy.
+    pub fn add_policy(&self, ca: &str, table: &str) -> Result<bool> {
+        let _lock = Lock::wait(&self.lock_path())?;
+        let path = self.dir().join("pki.toml");
+        if read_config(&path)?.policy.contains_key(ca) {
+            return Ok(false);
+        }
+        let mut text = String::from_utf8_lossy(&files::read(&path)?).into_owned();
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text.push_str(&format!("\n{table}"));
+        let config: Config = toml::from_str(&text).map_err(|e| config_error(&path, e.message()))?;
+        read_policies(self.dir(), &path, &config)?;
+        files::write(&path, text.as_bytes(), Access::Public, Existing::Replace)?;
+        Ok(true)
+    }
 }

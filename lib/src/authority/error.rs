@@ -159,6 +159,14 @@ pub enum AuthorityError {
     /// An import that does not fit together.
     #[error("the CA cannot be taken in: {0}")]
     Import(String),
+    /// What a CA did before that cannot be taken over without losing something.
+    #[error("what the CA {ca} did before cannot be taken over: {problem}")]
+    History {
+        /// The CA.
+        ca: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// A key file.
     #[error("{}: {source}", path.display())]
     Key {
@@ -207,6 +215,11 @@ pub enum AuthorityError {
 }
 
 impl AuthorityError {
+    /// Whether the folder has a CA of that name.
+    pub fn is_name_taken(&self) -> bool {
+        matches!(self, Self::NameTaken(_))
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -217,9 +230,12 @@ impl AuthorityError {
                 Some("there is none yet: `c8y-pki ca init` makes a root".to_owned())
             }
             Self::NoSuchCa { known, .. } => Some(format!("known CAs: {}", known.join(", "))),
-            Self::IssuerElsewhere { .. } => Some(
-                "have it renewed there, or take the issuer in with `c8y-pki ca add --import`"
-                    .to_owned(),
+            Self::IssuerElsewhere { name, .. } => Some(format!(
+                "have `c8y-pki ca request {name}` signed there and take the new certificate in: `c8y-pki ca \
+                 add {name} --import FILE`"
+            )),
+            Self::History { .. } => Some(
+                "mend that first: a list made without it would take a revocation back".to_owned(),
             ),
             Self::RegistryLost { .. } => Some(
                 "put a backup in its place; nothing else tells what was issued and revoked. One that \

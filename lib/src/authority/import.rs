@@ -2,11 +2,12 @@
 
 use time::OffsetDateTime;
 
-use super::{AuthorityError, Ca, OwnKey, Pki, Result};
+use super::{AuthorityError, Ca, History, OwnKey, Pki, Result};
 use crate::cert::{Certificate, LongestChain};
 use crate::chain;
 use crate::crypto::{KeyPolicy, PublicKey};
 use crate::issue::{self, Issuer};
+use crate::registry::Adopted;
 
 impl Pki {
     /// Takes in a CA made elsewhere. `heap` holds its certificate and, in any order, those above
@@ -19,6 +20,18 @@ impl Pki {
         keys: KeyPolicy,
         now: OffsetDateTime,
     ) -> Result<Ca> {
+        Ok(self.import_with(name, heap, (key, keys), None, now)?.0)
+    }
+
+    /// The same with what the CA did before, which is recorded in one transaction with it.
+    pub fn import_with(
+        &mut self,
+        name: &str,
+        heap: &[Certificate],
+        (key, keys): (OwnKey<'_>, KeyPolicy),
+        history: Option<&History>,
+        now: OffsetDateTime,
+    ) -> Result<(Ca, Adopted)> {
         let _lock = self.lock_for(name)?;
         key.public_key().check_fit(keys)?;
         let kept = key.keep()?;
@@ -34,12 +47,14 @@ impl Pki {
             reason: refusal.to_string(),
             hint: refusal.rule.hint(),
         })?;
-        self.keep(name, line, &kept, now)
+        self.keep(name, line, &kept, history, now)
     }
 }
 
 /// The certificate that belongs to the key.
-fn find_own<'a>(heap: &'a [Certificate], key: &PublicKey) -> Result<&'a Certificate> {
+///
+/// Errors: [`AuthorityError::Import`] if there is none.
+pub fn find_own<'a>(heap: &'a [Certificate], key: &PublicKey) -> Result<&'a Certificate> {
     heap.iter().find(|c| c.spki == key.spki()).ok_or_else(|| {
         let subjects: Vec<String> = heap.iter().map(|c| c.subject.to_string()).collect();
         AuthorityError::Import(format!(
@@ -50,7 +65,7 @@ fn find_own<'a>(heap: &'a [Certificate], key: &PublicKey) -> Result<&'a Certific
 }
 
 /// Follows issuers upwards as far as they are in the heap. Each must be a CA and have signed.
-fn climb<'a>(
+pub(super) fn climb<'a>(
     own: &Certificate,
     heap: impl Iterator<Item = &'a Certificate> + Clone,
     longest: LongestChain,

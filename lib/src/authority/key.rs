@@ -199,7 +199,8 @@ impl<'a> NewKey<'a> {
 }
 
 impl<'a> OwnKey<'a> {
-    pub(super) fn public_key(&self) -> &PublicKey {
+    /// Its public half.
+    pub fn public_key(&self) -> &PublicKey {
         match self {
             Self::File(key, _) => key.public_key(),
             Self::InToken(key) => key.public_key(),

@@ -10,11 +10,13 @@
 //! A CA appears with all its files or not at all: they are written to a folder beside it, which is
 //! then renamed. Changes to CAs hold a lock on `pki.toml`'s neighbour `pki.lock`.
 
+mod again;
 mod check;
 mod clock;
 mod config;
 mod error;
 mod folder;
+mod history;
 mod import;
 mod key;
 mod last_list;
@@ -31,9 +33,12 @@ use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
+pub use again::Again;
 pub use check::{TokenKeyStanding, TokenKeyState};
 use config::{read_config, read_policies};
 pub use error::AuthorityError;
+pub use history::{Former, History, Untaken, certificates_in};
+pub use import::find_own;
 use key::Kept;
 pub use key::{CaKey, KeyPlace, NewKey, OwnKey};
 pub use last_list::Lost;
@@ -51,7 +56,7 @@ use crate::issue::{self, Issuer, Order, Outliving, Validity};
 use crate::key::signer::Signer;
 use crate::name::Name;
 use crate::profile::{Kind, PathLength, Profile};
-use crate::registry::{NewRecord, Registry, RegistryError, Replaced, Role};
+use crate::registry::{Adopted, NewRecord, Registry, RegistryError, Replaced, Role};
 use crate::secret::Password;
 
 /// Longest name of a CA, in characters.
@@ -201,6 +206,7 @@ impl Pki {
         let mut pki = Self { dir: dir.to_owned(), registry, policies, longest };
         if !pki.registry.is_read_only() {
             pki.settle_renewals()?;
+            pki.settle_adoptions()?;
         }
         let cas = pki.cas()?;
         pki.policies = policy::of_all(&cas, &given);
@@ -292,7 +298,7 @@ impl Pki {
         let certificate = issue::self_sign(&order, key)?;
         self.check_key_is_free(&certificate, |_| true)?;
         self.check_name_is_free(name, &certificate)?;
-        self.keep(name, vec![certificate], &kept, now)
+        Ok(self.keep(name, vec![certificate], &kept, None, now)?.0)
     }
 
     /// Makes an intermediate CA under `parent`, whose key is at hand.
@@ -332,7 +338,7 @@ impl Pki {
         self.check_key_is_free(&chain[0], |_| true)?;
         self.check_name_is_free(name, &chain[0])?;
         chain.extend(parent.chain.iter().cloned());
-        self.keep(name, chain, &kept, now)
+        Ok(self.keep(name, chain, &kept, None, now)?.0)
     }
 
     fn lock_for(&self, name: &str) -> Result<Lock> {
@@ -381,14 +387,15 @@ impl Pki {
         Ok(())
     }
 
-    /// Writes the folder of a new CA and records it.
+    /// Writes the folder of a new CA and records it; what it did before is recorded first, with it.
     fn keep(
         &mut self,
         name: &str,
         chain: Vec<Certificate>,
         kept: &Kept<'_>,
+        history: Option<&History>,
         now: OffsetDateTime,
-    ) -> Result<Ca> {
+    ) -> Result<(Ca, Adopted)> {
         let staging = self.dir.join("ca").join(format!("{IN_THE_MAKING}{name}"));
         files::remove_tree(&staging)?;
         files::create_private_dir(&staging)?;
@@ -399,12 +406,25 @@ impl Pki {
         let written = put(kept.file, kept.octets.expose(), Access::Private)
             .and_then(|()| put("chain.pem", chain_pem.as_bytes(), Access::Public))
             .and_then(|()| put("cert.pem", chain[0].pem().as_bytes(), Access::Public))
-            .and_then(|()| put(UNRECORDED, b"", Access::Public))
-            .and_then(|()| files::rename(&staging, &self.ca_dir(name)));
-        if let Err(e) = written {
-            let _ = files::remove_tree(&staging);
-            return Err(e.into());
-        }
+            .and_then(|()| put(UNRECORDED, b"", Access::Public));
+        let placed = written.map_err(AuthorityError::from).and_then(|()| {
+            let adopted = match history {
+                Some(history) => self.adopt_staged(name, &staging, history, now)?,
+                None => Adopted::default(),
+            };
+            files::rename(&staging, &self.ca_dir(name))?;
+            Ok(adopted)
+        });
+        let adopted = match placed {
+            Ok(adopted) => adopted,
+            Err(e) => {
+                // What is recorded waits for its place.
+                if !self.registry.has(&chain[0])? {
+                    let _ = files::remove_tree(&staging);
+                }
+                return Err(e);
+            }
+        };
         let ca = self.ca(name)?;
         let recorded = self.record_with(&ca, None, true, now);
         if let Err(AuthorityError::Registry(RegistryError::KeyTaken { .. })) = recorded {
@@ -413,7 +433,26 @@ impl Pki {
         }
         recorded?;
         ca.settle()?;
-        Ok(ca)
+        Ok((ca, adopted))
+    }
+
+    /// Records a new CA whose folder is still in the making, with what it did before.
+    fn adopt_staged(
+        &mut self,
+        name: &str,
+        staging: &Path,
+        history: &History,
+        now: OffsetDateTime,
+    ) -> Result<Adopted> {
+        let mut ca = load(name.to_owned(), staging.to_owned())?;
+        let all: Vec<(String, Certificate)> =
+            self.cas()?.into_iter().map(|ca| (ca.name.clone(), ca.certificate().clone())).collect();
+        ca.parent = ca.chain.get(1).and_then(|above| parent_of(above, &all));
+        let place = Ca { dir: self.ca_dir(name), ..ca.clone() };
+        // One whose folder was lost is recorded already.
+        let is_new = !self.registry.has(ca.certificate())?;
+        let own = is_new.then(|| record_of(&place, None, true));
+        self.adopt_new(&ca, history, own, now)
     }
 
     /// Records a CA's certificate under the name of the CA that issued it, if it is in the folder.
@@ -440,18 +479,22 @@ impl Pki {
         if self.registry.has(ca.certificate())? {
             return Ok(());
         }
-        let issued_by = ca.parent.as_ref().unwrap_or(&ca.name);
-        let record = NewRecord {
-            ca: issued_by.clone(),
-            device: None,
-            certificate: ca.certificate().into(),
-            details: BTreeMap::new(),
-            location: std::path::absolute(&ca.dir).ok(),
-            has_key: true,
-            replaces,
-            key_from_outside,
-        };
-        Ok(self.registry.record(&format!("ca {}", ca.name), now, &[record])?)
+        let record = record_of(ca, replaces, key_from_outside);
+        Ok(self.registry.record(&history::own_batch(&ca.name), now, &[record])?)
+    }
+}
+
+/// A CA's certificate as it is recorded: under the name of the CA that issued it, if it is in the folder.
+fn record_of(ca: &Ca, replaces: Option<Replaced>, key_from_outside: bool) -> NewRecord {
+    NewRecord {
+        ca: ca.parent.as_ref().unwrap_or(&ca.name).clone(),
+        device: None,
+        certificate: ca.certificate().into(),
+        details: BTreeMap::new(),
+        location: std::path::absolute(&ca.dir).ok(),
+        has_key: true,
+        replaces,
+        key_from_outside,
     }
 }
 

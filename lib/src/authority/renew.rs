@@ -21,6 +21,9 @@ use crate::registry::Replaced;
 /// The new chain of a CA whose renewal is under way.
 pub(super) const RENEWED: &str = "renewed.pem";
 
+/// How the name of a file with a former certificate of a CA begins.
+const FORMER: &str = "former-";
+
 impl Pki {
     /// Renews a CA. `key` is that of its issuer: its parent in this folder, or its own for a root.
     /// With `revoke` its former certificate is revoked, not just superseded.
@@ -113,20 +116,24 @@ impl Pki {
     }
 
     /// Writes the chain of a renewed CA over its former one, and into the chains of those below.
-    fn put_in_place(&self, next: &Ca, left_over: &Path) -> Result<()> {
+    pub(super) fn put_in_place(&self, next: &Ca, left_over: &Path) -> Result<()> {
         let replace = |path: PathBuf, text: String| {
             files::write(&path, text.as_bytes(), Access::Public, Existing::Replace)
         };
+        let own = next.certificate();
+        let formers = self.formers(next)?;
+        let is_one = |c: &Certificate| c == own || is_former(c, own) || formers.contains(c);
         for ca in self.cas()? {
-            let Some(at) = ca.chain.iter().position(|c| is_former(c, next.certificate())) else {
-                continue;
-            };
+            let Some(at) = ca.chain.iter().position(is_one) else { continue };
             let chain = [&ca.chain[..at], &next.chain].concat();
+            if chain == ca.chain {
+                continue;
+            }
             let changed = Ca { chain, ..ca.clone() };
-            if at == 0 {
+            if at == 0 && ca.certificate() != own {
                 // It is needed where devices present it, until it ends. Once the chain is replaced nobody
                 // would see which one it was: so it comes first.
-                let former = format!("former-{}.pem", ca.chain[0].serial);
+                let former = format!("{FORMER}{}.pem", ca.chain[0].serial);
                 replace(changed.dir.join(former), ca.chain[0].pem())?;
             }
             replace(changed.dir.join("chain.pem"), changed.chain_pem())?;
@@ -139,6 +146,24 @@ impl Pki {
         // A killed renewal may have left a file whose name no later one uses.
         beside::sweep(&next.dir);
         Ok(files::remove_file(left_over)?)
+    }
+}
+
+impl Pki {
+    /// Certificates that a CA has had, also by other issuers: the one that is in place, and those that were put
+    /// aside.
+    fn formers(&self, next: &Ca) -> Result<Vec<Certificate>> {
+        let mut formers = vec![self.ca(&next.name)?.certificate().clone()];
+        for path in files::list_dir(&next.dir)? {
+            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+            if name.starts_with(FORMER) && name.ends_with(".pem") {
+                let certificates = Certificate::all_from_pem_or_der(&files::read_small(&path)?);
+                formers.extend(
+                    certificates.map_err(|source| AuthorityError::Certificate { path, source })?,
+                );
+            }
+        }
+        Ok(formers)
     }
 }
 

@@ -5,6 +5,7 @@
 
 use time::OffsetDateTime;
 
+use super::history::ADOPTING;
 use super::{AuthorityError, Ca, Pki, Result};
 use crate::files::{self, Lock};
 
@@ -19,10 +20,12 @@ impl Ca {
 
     /// Lets the folder be that of a CA that the registry knows.
     pub(super) fn settle(&self) -> Result<()> {
-        let marker = self.dir.join(UNRECORDED);
-        if marker.exists() {
-            files::remove_file(&marker)?;
-            files::sync_dir(&self.dir)?;
+        for marker in [UNRECORDED, ADOPTING] {
+            let marker = self.dir.join(marker);
+            if marker.exists() {
+                files::remove_file(&marker)?;
+                files::sync_dir(&self.dir)?;
+            }
         }
         Ok(())
     }

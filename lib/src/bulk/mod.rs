@@ -19,6 +19,7 @@ mod make;
 pub mod new_ids;
 mod out;
 mod plan;
+pub mod refresh;
 pub mod renew;
 pub mod request;
 pub(crate) mod rows;

@@ -13,7 +13,7 @@ pub struct AuditRow {
     /// When it was written.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// What was done: `issue`, `supersede`, `revoke`, `crl`, `migrate`.
+    /// What was done: `issue`, `supersede`, `revoke`, `crl`, `migrate`, `adopt` and others.
     pub action: String,
     /// More about it, as JSON.
     pub detail: serde_json::Value,

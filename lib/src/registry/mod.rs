@@ -8,8 +8,10 @@
 //! Each change also adds a row to an append-only audit log, which carries the hash of the row
 //! before it and a digest of the rows that it is about. [`Registry::check`] recomputes all of them.
 
+mod adopt;
 mod audit;
 mod check;
+mod foreign;
 mod handover;
 mod keys;
 mod marks;
@@ -32,8 +34,10 @@ use crate::crl::{Reason, Revoked};
 use crate::crypto::hex;
 use crate::files::{FREE_SPACE, NO_SPACE};
 
+pub use adopt::{Adopted, Adoption};
 pub use audit::AuditRow;
 pub use check::{Checked, Finding, Scan, Unfinished};
+pub use foreign::ForeignSerial;
 pub use keys::KeyHolders;
 pub(crate) use keys::{KeyStart, Newcomers, key_start};
 pub use query::{Snapshot, Standings};
@@ -71,6 +75,14 @@ pub enum RegistryError {
         holder: String,
         /// Who has it.
         other: String,
+    },
+    /// A serial number that the issuer has given before it came here.
+    #[error("the serial number {serial} was given before, to {subject}")]
+    SerialGiven {
+        /// The serial number.
+        serial: Serial,
+        /// What the database of OpenSSL says of it.
+        subject: String,
     },
     /// No certificate of that device, or with that serial number.
     #[error("there is no certificate {what} in the registry")]
@@ -324,22 +336,7 @@ pub struct Filter<'a> {
 
 /// Reads a serial number as people write it: hex, with or without colons or `0x`, in any case.
 pub fn parse_serial(text: &str) -> Option<Serial> {
-    let digits: String = text.strip_prefix("0x").unwrap_or(text).replace(':', "");
-    let fits = !digits.is_empty() && digits.len() <= 40;
-    if !fits || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    let padded = if digits.len() % 2 == 1 { format!("0{digits}") } else { digits };
-    let octets: Option<Vec<u8>> = (0..padded.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&padded[at..at + 2], 16).ok())
-        .collect();
-    let mut octets = octets?;
-    // The INTEGER of a number whose top bit is set begins with a zero octet.
-    if octets[0] >= 0x80 {
-        octets.insert(0, 0);
-    }
-    Some(Serial::from_octets(&octets))
+    Serial::parse(text)
 }
 
 /// The digest of what a row says and nobody may change: its fields, each with its length in front.
@@ -400,6 +397,8 @@ mod tests {
         assert_eq!(octets("0x4A:0b:FF"), Some(vec![0x4a, 0x0b, 0xff]));
         assert_eq!(octets("FF"), Some(vec![0, 0xff]), "an INTEGER is signed");
         assert_eq!(octets("abc"), Some(vec![0x0a, 0xbc]));
+        assert_eq!(octets("0001"), Some(vec![1]));
+        assert_eq!(octets("00"), Some(vec![0]));
         for bad in ["", "0x", "gw-1", &"a".repeat(41), "\u{e4}b"] {
             assert_eq!(parse_serial(bad), None, "{bad:?}");
         }

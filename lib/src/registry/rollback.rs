@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use super::check::Checked;
 use super::query::{moment, strange};
 use super::sqlite::{INSERT, Registry, Result, add_row, begin, conflict_or, database_error};
-use super::{Filter, NewRecord, Record, RegistryError, RowId, Status, audit, audit_name};
+use super::{Filter, NewRecord, Record, RegistryError, RowId, Status, audit, audit_name, foreign};
 use crate::cert::Serial;
 use crate::crl::{Crl, Reason, Revoked};
 use crate::crypto::{hex, sha256};
@@ -310,20 +310,12 @@ impl Registry {
 
     /// Compares revocations of certificates without a row with the audit log. Differences are noted.
     pub fn check_unknown(&self, checked: &mut Checked) -> Result<()> {
-        let (kept, told) = self.kept_and_told().map_err(|e| self.error(&e))?;
-        for (missing, what) in [
-            (told.difference(&kept), "is in the audit log, and not in the registry"),
-            (kept.difference(&told), "is in the registry, and not in the audit log"),
-        ] {
-            for entry in missing {
-                let value: serde_json::Value = serde_json::from_str(entry).unwrap_or_default();
-                let serial = value["serial"].as_str().unwrap_or_default();
-                checked.note(
-                    "state",
-                    format!("the revocation of the serial number {serial}, taken over from a list, {what}"),
-                );
-            }
-        }
+        self.check_foreign(checked)?;
+        let kept_and_told = self.kept_and_told().map_err(|e| self.error(&e))?;
+        let what = |serial: &str| {
+            format!("the revocation of the serial number {serial}, taken over from a list,")
+        };
+        note_differences(&kept_and_told, what, checked);
         Ok(())
     }
 
@@ -337,8 +329,9 @@ impl Registry {
             kept.insert(entry(issuer, serial, row.get(2)?, row.get(3)?).to_string());
         }
         let mut told = BTreeSet::new();
-        let mut query = self.connection.prepare("SELECT detail FROM audit WHERE action = ?1")?;
-        let mut rows = query.query([REPAIR])?;
+        let sql = "SELECT detail FROM audit WHERE action IN (?1, ?2, ?3)";
+        let mut query = self.connection.prepare(sql)?;
+        let mut rows = query.query([REPAIR, foreign::ADOPT, foreign::REVOKE_SERIAL])?;
         while let Some(row) = rows.next()? {
             let detail: String = row.get(0)?;
             let detail: serde_json::Value = serde_json::from_str(&detail).unwrap_or_default();
@@ -346,6 +339,24 @@ impl Registry {
             told.extend(entries.map(serde_json::Value::to_string));
         }
         Ok((kept, told))
+    }
+}
+
+/// Notes what is kept in a table and not told by the audit log, and the other way round.
+pub(super) fn note_differences(
+    (kept, told): &(BTreeSet<String>, BTreeSet<String>),
+    what: impl Fn(&str) -> String,
+    checked: &mut Checked,
+) {
+    for (missing, place) in [
+        (told.difference(kept), "is in the audit log, and not in the registry"),
+        (kept.difference(told), "is in the registry, and not in the audit log"),
+    ] {
+        for entry in missing {
+            let value: serde_json::Value = serde_json::from_str(entry).unwrap_or_default();
+            let serial = value["serial"].as_str().unwrap_or_default();
+            checked.note("state", format!("{} {place}", what(serial)));
+        }
     }
 }
 
@@ -363,7 +374,7 @@ pub(crate) fn number_of(list: &Crl) -> std::result::Result<u64, String> {
 }
 
 /// How the audit log names a revocation of a certificate without a row.
-fn entry(issuer: &[u8], serial: &[u8], at: i64, reason: u8) -> serde_json::Value {
+pub(super) fn entry(issuer: &[u8], serial: &[u8], at: i64, reason: u8) -> serde_json::Value {
     serde_json::json!({
         "issuer_sha256": hex(&sha256(issuer)),
         "serial": hex(serial),
@@ -392,7 +403,7 @@ fn revoked_meanwhile(connection: &Connection, issuer: &Name) -> rusqlite::Result
 }
 
 /// Keeps a revocation; whether it was not kept before.
-fn add_unknown(
+pub(super) fn add_unknown(
     connection: &Connection,
     issuer: &Name,
     revoked: &Revoked,
@@ -408,7 +419,7 @@ fn add_unknown(
 }
 
 /// Raises the number of a CA's lists to one that is out. It never goes back.
-fn raise_number(
+pub(super) fn raise_number(
     connection: &Connection,
     ca: &str,
     number: u64,

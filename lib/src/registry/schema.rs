@@ -4,18 +4,19 @@
 //! was revoked, where its files are, which audit row recorded it, and a digest of each row. Version 3
 //! remembers how far the files have come that grow while devices are issued. Version 4 looks serial
 //! numbers up chunk by chunk. Version 5 finds the certificates of a key ([`keys`](super::keys)), and keeps
-//! revocations of certificates that it does not have ([`rollback`](super::rollback)).
+//! revocations of certificates that it does not have ([`rollback`](super::rollback)). Version 6 keeps serial
+//! numbers that a CA gave before it came here ([`foreign`](super::foreign)).
 
 use rusqlite::{Connection, OptionalExtension, params};
 use time::OffsetDateTime;
 
 use super::query::moment;
-use super::{Row, audit, keys, rollback};
+use super::{Row, audit, foreign, keys, rollback};
 use crate::clock::{self, Evidence};
 use crate::crypto::{hex, sha256};
 
 /// The schema's version, in SQLite's `user_version`.
-pub(super) const VERSION: i64 = 5;
+pub(super) const VERSION: i64 = 6;
 
 /// "c8yp": SQLite's `application_id`, so that another program's database is not taken for ours.
 pub(super) const APPLICATION: i64 = 0x6338_7970;
@@ -86,11 +87,12 @@ pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(INDEXES)?;
     connection.execute_batch(GROWING)?;
     rollback::create(connection)?;
+    foreign::create(connection)?;
     connection.pragma_update(None, "application_id", APPLICATION)?;
     connection.pragma_update(None, "user_version", VERSION)
 }
 
-/// Brings version 2, 3 or 4 up to the present one. The audit log says that this happened.
+/// Brings version 2, 3, 4 or 5 up to the present one. The audit log says that this happened.
 pub(super) fn migrate(
     connection: &Connection,
     from: i64,
@@ -103,8 +105,11 @@ pub(super) fn migrate(
         connection.execute_batch("DROP INDEX certificate_serial")?;
         connection.execute_batch(SERIALS)?;
     }
-    keys::add_column(connection)?;
-    rollback::create(connection)?;
+    if from <= 4 {
+        keys::add_column(connection)?;
+        rollback::create(connection)?;
+    }
+    foreign::create(connection)?;
     let at = believed(connection, now)?;
     audit::append(connection, at, "migrate", &serde_json::json!({ "from": from, "to": VERSION }))?;
     connection.pragma_update(None, "user_version", VERSION)
@@ -125,6 +130,7 @@ pub(super) fn migrate_1(connection: &Connection, now: OffsetDateTime) -> rusqlit
     connection.execute_batch(INDEXES)?;
     connection.execute_batch(GROWING)?;
     rollback::create(connection)?;
+    foreign::create(connection)?;
     number_rows(connection)?;
     connection.execute_batch(SERIALS)?;
     keys::add_column(connection)?;

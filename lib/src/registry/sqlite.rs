@@ -13,8 +13,8 @@ use super::keys::Newcomers;
 use super::reading::Way;
 use super::schema::{APPLICATION, VERSION};
 use super::{
-    NewRecord, Record, RegistryError, Replaced, Role, Row, Status, audit, audit_name, keys, marks,
-    schema,
+    NewRecord, Record, RegistryError, Replaced, Role, Row, Status, audit, audit_name, foreign,
+    keys, marks, schema,
 };
 use crate::crl::Reason;
 use crate::crypto::{hex, sha256};
@@ -134,6 +134,7 @@ impl Registry {
             supersede(&transaction, &path, now, replaced.iter().filter(|r| r.revoke == revoke))?;
         }
         keys::check_free(&transaction, (&path, batch), records, newcomers)?;
+        foreign::check_new(&transaction, &path, records)?;
         let (next, _) = audit::head(&transaction).map_err(fail)?;
         let mut digests = Vec::with_capacity(records.len() * 32);
         let mut insert = transaction.prepare_cached(INSERT).map_err(fail)?;

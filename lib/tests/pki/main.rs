@@ -1,5 +1,6 @@
 //! A PKI folder through the library: its CAs, its devices, its registry, over years and after stops.
 
+mod adopt;
 mod authority;
 mod bulk;
 mod clock;

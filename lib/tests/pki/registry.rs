@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use crate::folder::{Folder, now, password};
 use c8y_pki::authority::{CaKey, Pki};
+use c8y_pki::cert::Serial;
 use c8y_pki::crl::Reason;
 use c8y_pki::registry::{
-    Checked, Filter, Finding, NewRecord, Record, Registry, RegistryError, Replaced, Role, Status,
+    Adoption, Checked, Filter, Finding, ForeignSerial, NewRecord, Record, Registry, RegistryError,
+    Replaced, Role, Status,
 };
 use rusqlite::Connection;
 use time::Duration;
@@ -459,11 +461,61 @@ fn a_registry_of_version_4_is_brought_up() {
     assert_keys_are_found(&registry, &before);
 }
 
-/// What came with version 5.
+#[test]
+fn a_registry_of_version_5_is_brought_up() {
+    let folder = lived();
+    let path = folder.pki.registry().path().to_owned();
+    let before = folder.pki.registry().find(&Filter::default()).unwrap();
+    let root = folder.pki.ca("root").unwrap().certificate().subject.clone();
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch("DROP TABLE foreign_serial; PRAGMA user_version = 5").unwrap();
+    let mut registry = Registry::open(&path, now()).unwrap();
+    let mut checked = registry.check().unwrap();
+    registry.check_unknown(&mut checked).unwrap();
+    assert_eq!(checked.findings, vec![]);
+    assert_eq!(registry.find(&Filter::default()).unwrap(), before);
+    // A serial number that was given before is kept, told, and given to nobody else.
+    let serial = before[0].serial.clone();
+    let given = ForeignSerial {
+        serial: Serial::from_octets(&[0x10, 0x00]),
+        subject: "/CN=old".to_owned(),
+        not_after: now(),
+    };
+    let taken = ForeignSerial { serial, subject: "/CN=x".to_owned(), not_after: now() };
+    let adoption = Adoption {
+        ca: "root",
+        issuer: &root,
+        own: None,
+        certificates: Vec::new(),
+        serials: &[given.clone(), taken],
+        revoked: Vec::new(),
+        number: None,
+        without_list: false,
+        batch: "adopted",
+    };
+    assert_eq!(registry.adopt(&adoption, now()).unwrap().serials, 2);
+    assert_eq!(registry.adopt(&adoption, now()).unwrap().serials, 0);
+    assert_eq!(registry.foreign_serials(&root).unwrap(), [given.clone()]);
+    let mut checked = registry.check().unwrap();
+    registry.check_unknown(&mut checked).unwrap();
+    assert_eq!(checked.findings, vec![]);
+    old.execute_batch("UPDATE foreign_serial SET subject = '/CN=other'").unwrap();
+    let mut checked = registry.check().unwrap();
+    registry.check_unknown(&mut checked).unwrap();
+    assert_eq!(checked.findings.len(), 4, "{:?}", checked.findings);
+    let mut record = device(&folder, "gw-1000", None);
+    record.certificate.serial = Serial::from_octets(&[0x10, 0x00]);
+    record.certificate.issuer = root.der().to_vec();
+    let refused = registry.record("b", now(), &[record]);
+    assert!(matches!(refused, Err(RegistryError::SerialGiven { .. })), "{refused:?}");
+}
+
+/// What came with version 5, and with 6.
 const WITHOUT_VERSION_5: &str = "
 DROP INDEX certificate_key;
 ALTER TABLE certificate DROP COLUMN key;
 DROP TABLE unknown_revocation;
+DROP TABLE foreign_serial;
 ";
 
 #[test]

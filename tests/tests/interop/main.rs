@@ -1,13 +1,18 @@
 //! What we write, read by the tools of others, and what they write, read by us.
 
+#[cfg(target_os = "linux")]
+mod adoption_killed;
 mod chains;
 mod enrolment;
 mod keys;
 mod mutations;
+mod openssl_again;
+mod openssl_ca;
 mod outputs;
 mod pkcs12;
 mod pkilint;
 mod pkits;
+mod refresh;
 mod stores;
 mod token_faults;
 mod token_names;

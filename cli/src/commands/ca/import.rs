@@ -1,31 +1,38 @@
-//! `ca add --import`: a CA made elsewhere is taken in.
+//! `ca add --import`: a CA made elsewhere is taken in, or one of the folder is taken in again.
 
 use std::path::{Path, PathBuf};
 
 use c8y_pki::Error;
-use c8y_pki::authority::{OwnKey, Pki};
+use c8y_pki::authority::{Again, Ca, History, OwnKey, Pki, find_own};
 use c8y_pki::cert::Certificate;
 use c8y_pki::chain;
 use c8y_pki::crypto::KeyPolicy;
 use c8y_pki::files;
 use c8y_pki::key::PrivateKey;
+use c8y_pki::openssl::wanted::Wanted;
 use c8y_pki::read;
+use c8y_pki::registry::Adopted;
 use c8y_pki::secret::{ChosenPassword, Password};
 use time::OffsetDateTime;
 
-use super::{AddArgs, ca_password, made};
+use super::history::HistoryView;
+use super::{AddArgs, ca_password, made_with};
 use crate::commands::key::read_key_of;
-use crate::failure::{Failure, Result};
+use crate::commands::openssl_conf::{self, ConfView};
+use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::password::WeakArgs;
 use crate::{clock, password, token, values};
 
 pub(super) fn run(args: &AddArgs, dir: &Path, out: Output) -> Result {
+    let keys = KeyPolicy { allow_exponent_3: args.allow_exponent_3 };
+    if Pki::check_new_name(dir, &args.name).is_err_and(|e| e.is_name_taken()) {
+        return again(args, &certificates(args, None)?, keys, dir, out);
+    }
     Pki::check_new_name(dir, &args.name)?;
     let path = key_place(args)?;
-    let keys = KeyPolicy { allow_exponent_3: args.allow_exponent_3 };
     let now = OffsetDateTime::now_utc();
-    let ca = if let Some(text) = token::as_uri(&path) {
+    if let Some(text) = token::as_uri(&path) {
         if args.make.place.ca_password_file.is_some() {
             return Err(Failure::usage(
                 "--ca-password-file is for a key that is kept in a file, and this one stays in its token",
@@ -36,21 +43,84 @@ pub(super) fn run(args: &AddArgs, dir: &Path, out: Output) -> Result {
         let heap = certificates(args, None)?;
         let pin = token::pin(file, "--key-password-file", "the token with the key");
         let key = token::open_for(text, pin, &heap)?;
-        clock::open_or_create(dir, now)?.import(
-            &args.name,
-            &heap,
-            OwnKey::InToken(&key),
-            keys,
-            now,
-        )?
+        take_in(args, &heap, (OwnKey::InToken(&key), keys), dir, now, out)
     } else {
         let (key, opened_by) = key_of_file(args, &path)?;
         // A store's password opens its certificates too.
         let heap = certificates(args, Some((&path, opened_by.as_ref())))?;
         let password = own_password(args, opened_by, out)?;
-        let own = OwnKey::File(&key, &password);
-        clock::open_or_create(dir, now)?.import(&args.name, &heap, own, keys, now)?
+        take_in(args, &heap, (OwnKey::File(&key, &password), keys), dir, now, out)
+    }
+}
+
+/// Takes in a CA that is new here, with what it did before.
+fn take_in(
+    args: &AddArgs,
+    heap: &[Certificate],
+    (key, keys): (OwnKey<'_>, KeyPolicy),
+    dir: &Path,
+    now: OffsetDateTime,
+    out: Output,
+) -> Result {
+    let history = match args.history.is_given() {
+        true => {
+            let own = find_own(heap, key.public_key())?;
+            Some(History::of(&args.name, own, args.history.read(out)?)?)
+        }
+        false => None,
     };
+    let wanted = args.openssl_conf.as_deref().map(openssl_conf::read).transpose()?;
+    let mut pki = clock::open_or_create(dir, now)?;
+    let (ca, adopted) = pki.import_with(&args.name, heap, (key, keys), history.as_ref(), now)?;
+    let conf = conf_of(args, &pki, wanted)?;
+    tell(&ca, None, (history.map(|history| (history, adopted)), conf), now, out)
+}
+
+/// Takes in a CA of the folder once more: with more above it, with a new certificate, with what it did before.
+fn again(args: &AddArgs, heap: &[Certificate], keys: KeyPolicy, dir: &Path, out: Output) -> Result {
+    let wanted = args.openssl_conf.as_deref().map(openssl_conf::read).transpose()?;
+    let now = OffsetDateTime::now_utc();
+    let mut pki = clock::open(dir, now)?;
+    let (ca, again) = pki.take_in_again(&args.name, heap, keys, now)?;
+    let history = match args.history.is_given() {
+        true => {
+            let history = History::of(&args.name, ca.certificate(), args.history.read(out)?)?;
+            let batch = format!("ca {}", ca.name);
+            let adopted = pki.adopt(&ca, &history, &batch, now)?;
+            Some((history, adopted))
+        }
+        false => None,
+    };
+    let conf = conf_of(args, &pki, wanted)?;
+    let outcome = tell(&ca, Some(&again), (history, conf), now, out)?;
+    match &again {
+        Again::Same => {}
+        Again::Completed => {
+            out.note("Devices that are issued from now on get the longer chain. `c8y-pki device refresh` \
+                      gives it to those that have theirs.");
+        }
+        Again::Renewed(former) => {
+            let live = super::renew::devices_of(&pki, &ca)?;
+            super::renew::tell_devices(&ca, former, live, out);
+        }
+    }
+    Ok(outcome)
+}
+
+/// Takes over the configuration of OpenSSL, if one was given.
+fn conf_of(args: &AddArgs, pki: &Pki, wanted: Option<Wanted>) -> Result<Option<ConfView>> {
+    let Some((path, wanted)) = args.openssl_conf.as_ref().zip(wanted) else { return Ok(None) };
+    openssl_conf::take_over(pki, &args.name, path, wanted).map(Some)
+}
+
+/// Says how the CA stands now, and what was taken over.
+fn tell(
+    ca: &Ca,
+    again: Option<&Again>,
+    (history, conf): (Option<(History, Adopted)>, Option<ConfView>),
+    now: OffsetDateTime,
+    out: Output,
+) -> Result {
     if ca.chain.last().is_some_and(|top| !top.is_self_issued()) {
         out.warning(&format!(
             "the chain of {} ends at {}, which is no root; upload that one to the platform",
@@ -68,7 +138,20 @@ pub(super) fn run(args: &AddArgs, dir: &Path, out: Output) -> Result {
         };
         out.warning(&format!("{warning}; {end}"));
     }
-    made(&ca, out)
+    let change = match again {
+        None => "made",
+        Some(Again::Same) => "same",
+        Some(Again::Completed) => "completed",
+        Some(Again::Renewed(_)) => "renewed",
+    };
+    let view = history.map(|(history, adopted)| HistoryView::of(history, adopted));
+    made_with(ca, change, (view.as_ref(), conf.as_ref()), out)?;
+    if let Some(conf) = conf {
+        conf.tell(out);
+    }
+    let Some(view) = view else { return Ok(Outcome::Done) };
+    view.warn_of_lists(out);
+    Ok(view.tell(out))
 }
 
 /// Where the key is: as named, or the one file of the certificates that holds a key too, as a store does.
@@ -89,7 +172,8 @@ fn key_place(args: &AddArgs) -> Result<PathBuf> {
         1 => Ok(with_key.remove(0)),
         0 => Err(Failure::usage(
             format!("there is no private key in {}", named(&args.import)),
-            "name the file with the CA's key, or its token: --key FILE|URI",
+            "name the file with the CA's key, or its token: --key FILE|URI; only a CA of this folder is taken in \
+             again without its key (`c8y-pki ca list`)",
         )),
         _ => Err(Failure::usage(
             format!("there are private keys in several files: {}", named(&with_key)),

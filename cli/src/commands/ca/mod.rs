@@ -1,9 +1,11 @@
 //! `ca`: roots, intermediates, their list, their renewal, their CRLs.
 
 mod crl;
+pub(crate) mod history;
 mod import;
 mod place;
 mod renew;
+mod request;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,6 +24,7 @@ use time::OffsetDateTime;
 
 use crate::clock;
 use crate::commands::note_shortened;
+use crate::commands::openssl_conf::ConfView;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::password::Source;
@@ -46,6 +49,9 @@ Examples:
   c8y-pki ca add line-7 --parent root --subject \"CN=Line 7,O=Example GmbH,C=DE\"
   c8y-pki ca add old --import caCert.pem --key caKey.pem --key-password-file pw
   c8y-pki ca add line --import line.p12 --key-password-file p12.pw --ca-password-file pw
+  c8y-pki ca add plant --import intermediateCert.pem caCert.pem --key intermediateKey.pem \\
+      --openssl-db database.txt --certs deviceCertificates --crl crl/intermediateCrl.pem
+  c8y-pki ca add plant --import plant-renewed.pem companyRoot.pem
   c8y-pki ca add hsm --import caCert.pem --key \"pkcs11:token=Factory;object=old-ca\"")]
     Add(AddArgs),
     /// List the CAs as a tree
@@ -57,6 +63,8 @@ Examples:
     },
     /// Renew a CA: new dates, or a new key under the same subject
     Renew(renew::RenewArgs),
+    /// Write a request for a CA, to be signed by another one
+    Request(request::RequestArgs),
     /// Show a CA: its certificate and where its files are
     #[command(after_help = "Examples:\n  c8y-pki ca show root\n  c8y-pki ca show line-7 --json")]
     Show {
@@ -130,7 +138,8 @@ pub(crate) struct AddArgs {
     /// another token C8Y_PKI_PARENT_PIN]
     #[arg(long, value_name = "FILE")]
     parent_password_file: Option<PathBuf>,
-    /// Take in a CA made elsewhere: files with its certificate and those above it
+    /// Take in a CA made elsewhere: files with its certificate and those above it. A CA of this folder is
+    /// taken in again without --key: to add certificates above it, or with a new certificate for its key
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["parent", "clamp", "days", "path_length", "key_type", "token", "existing_key"])]
     import: Vec<PathBuf>,
     /// Take in a CA whose RSA key has the public exponent 3, as those of old recipes have; refused otherwise,
@@ -145,6 +154,12 @@ pub(crate) struct AddArgs {
     /// [env: C8Y_PKI_KEY_PASSWORD, C8Y_PKI_TOKEN_PIN]
     #[arg(long, value_name = "FILE", requires = "import")]
     key_password_file: Option<PathBuf>,
+    #[command(flatten)]
+    history: history::HistoryArgs,
+    /// Take over a configuration of OpenSSL (caConfig.cnf): its sections of extensions become profiles in the
+    /// PKI folder's `profiles`, its policy that of the CA; what has no counterpart is named
+    #[arg(long, value_name = "FILE", requires = "import")]
+    openssl_conf: Option<PathBuf>,
 }
 
 /// What is said of a CA.
@@ -201,6 +216,7 @@ pub(crate) fn run(command: &CaCommand, pki: &Path, out: Output) -> Result {
         CaCommand::Add(args) => import::run(args, pki, out),
         CaCommand::List { expiring } => list(*expiring, pki, out),
         CaCommand::Renew(args) => renew::run(args, pki, out),
+        CaCommand::Request(args) => request::run(args, pki, out),
         CaCommand::Show { name } => show(name, pki, out),
         CaCommand::Crl(args) => crl::run(args, pki, out),
     }
@@ -217,17 +233,43 @@ pub(crate) fn ca_password(file: Option<&PathBuf>) -> Source<'_> {
     }
 }
 
+/// A CA that was made or taken in.
+#[derive(Serialize)]
+struct Made<'a> {
+    #[serde(flatten)]
+    ca: CaView,
+    /// `made`, `renewed`, or what taking it in again has changed.
+    change: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<&'a history::HistoryView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    openssl_conf: Option<&'a ConfView>,
+}
+
 fn made(ca: &Ca, out: Output) -> Result {
-    let view = CaView::of(ca, &BTreeMap::new());
-    out.result(&view, |v| {
+    made_with(ca, "made", (None, None), out)
+}
+
+/// The same with what was taken over.
+fn made_with(
+    ca: &Ca,
+    change: &'static str,
+    (history, openssl_conf): (Option<&history::HistoryView>, Option<&ConfView>),
+    out: Output,
+) -> Result {
+    let made = Made { ca: CaView::of(ca, &BTreeMap::new()), change, history, openssl_conf };
+    out.result(&made, |made| {
+        let v = &made.ca;
         format!(
-            "CA {}: {}\n  valid until {} ({}), {}\n  certificate {}\n",
+            "CA {}: {}\n  valid until {} ({}), {}\n  certificate {}\n{}{}",
             v.name,
             printable(&v.subject),
             day(v.not_after),
             until(v.not_after),
             v.key,
-            Path::new(&v.folder).join("cert.pem").display()
+            Path::new(&v.folder).join("cert.pem").display(),
+            made.history.map_or_else(String::new, |history| format!("  {}", history.line())),
+            made.openssl_conf.map_or_else(String::new, ConfView::lines)
         )
     })?;
     out.note(&match ca.key_place() {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::{Ca, CaSettings, Pki};
+use c8y_pki::cert::Certificate;
 use c8y_pki::crypto::KeyType;
 use c8y_pki::issue::{Outliving, Validity};
 use c8y_pki::profile::PathLength;
@@ -10,8 +11,8 @@ use c8y_pki::secret::Password;
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::made;
 use super::place::{Above, Bond, Place, PlaceArgs};
+use super::{made, made_with};
 use crate::clock;
 use crate::commands::note_shortened;
 use crate::failure::{Failure, Outcome, Result};
@@ -85,20 +86,53 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
         let usual = validity.not_after - validity.issued;
         note_shortened(args.days, usual, parent.certificate(), now, out);
     }
-    made(&renewed, out)?;
-    let former = ca.dir().join(format!("former-{}.pem", ca.certificate().serial));
-    out.note(&format!("Its former certificate: {}", former.display()));
+    let live = devices_of(&pki, &ca)?;
+    made_with(&renewed, "renewed", (None, None), out)?;
     if args.revoke {
         let issuer = parent.as_ref().unwrap_or(&ca);
         out.note(&format!(
-            "The former one is revoked: make the list that says so (`c8y-pki ca crl {}`), upload the \
-             new one, and give devices its chain.pem.",
+            "The former certificate is revoked: make the list that says so (`c8y-pki ca crl {}`).",
             issuer.name
         ));
-    } else {
-        out.note("Upload the new certificate; leave the former one on the platform until it ends.");
     }
+    tell_devices(&renewed, ca.certificate(), live, out);
     Ok(Outcome::Done)
+}
+
+/// How many devices have a live certificate of a CA, or of one below it: the former certificate is in their
+/// chains.
+pub(super) fn devices_of(pki: &Pki, ca: &Ca) -> Result<u64> {
+    let counts = pki.registry().device_counts()?;
+    let own = ca.certificate();
+    let all = pki.cas()?;
+    let is_below = |other: &&Ca| {
+        other.chain.iter().any(|c| c.spki == own.spki && c.subject.matches(&own.subject))
+    };
+    let below = all.iter().filter(is_below);
+    Ok(below.map(|ca| counts.get(&ca.name).copied().unwrap_or(0)).sum())
+}
+
+/// Says what devices in the field and the tenant need after a CA has a new certificate for the same key.
+pub(super) fn tell_devices(renewed: &Ca, former: &Certificate, live: u64, out: Output) {
+    let file = renewed.dir().join(format!("former-{}.pem", former.serial));
+    out.note(&format!("Its former certificate: {}", file.display()));
+    out.note(
+        "Keys and certificates of devices stay as they are: what the CA has signed is valid under the new \
+         certificate too. In this order:",
+    );
+    out.note(&format!(
+        "  1. At the tenant: upload the new certificate if the former one is there (`c8y-pki tenant trust add \
+         {}`), and leave the former one until no device presents it.",
+        renewed.dir().join("cert.pem").display()
+    ));
+    let devices = if live == 1 { "device has" } else { "devices have" };
+    out.note(&format!(
+        "  2. In the field: {live} {devices} a live certificate below it. Their chain.pem and keystores hold \
+         the former certificate, which ends on {}. `c8y-pki device refresh --out DIR` rewrites the files in \
+         their folders; give them to the devices before that day.",
+        former.not_after.date()
+    ));
+    out.note("  3. Brokers and servers that have the CA as a file: give them its new cert.pem or chain.pem.");
 }
 
 /// What opens the key that signs: its parent's, or a root's own.

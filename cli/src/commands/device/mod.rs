@@ -10,12 +10,15 @@ mod compromise;
 mod connect;
 mod connecting;
 mod enrol;
+mod import;
 mod issue;
 mod list;
 mod making;
 mod manifest;
+mod refresh;
 mod renew;
 mod revoke;
+mod serial;
 mod show;
 mod sign;
 mod token;
@@ -46,8 +49,12 @@ pub(crate) enum DeviceCommand {
     Sign(Box<sign::SignArgs>),
     /// Renew certificates, with a new key or the same one
     Renew(Box<renew::RenewArgs>),
+    /// Rewrite chains and keystores of devices after their CA was renewed
+    Refresh(Box<refresh::RefreshArgs>),
     /// Get a certificate from the platform's own CA
     Enrol(Box<enrol::EnrolArgs>),
+    /// Record certificates that a CA of the folder has signed elsewhere
+    Import(import::ImportArgs),
     /// Revoke certificates
     Revoke(revoke::RevokeArgs),
     /// List certificates of devices
@@ -71,7 +78,9 @@ pub(crate) fn run(command: &DeviceCommand, pki: &Path, out: Output) -> Result {
         DeviceCommand::Issue(args) => issue::run(args, pki, out),
         DeviceCommand::Sign(args) => sign::run(args, pki, out),
         DeviceCommand::Renew(args) => renew::run(args, pki, out),
+        DeviceCommand::Refresh(args) => refresh::run(args, pki, out),
         DeviceCommand::Enrol(args) => enrol::run(args, out),
+        DeviceCommand::Import(args) => import::run(args, pki, out),
         DeviceCommand::Revoke(args) => revoke::run(args, pki, out),
         DeviceCommand::List(args) => list::run(args, pki, out),
         DeviceCommand::Check(args) => check::run(args, pki, out),

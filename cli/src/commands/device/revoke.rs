@@ -3,26 +3,29 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use c8y_pki::authority::Pki;
 use c8y_pki::bulk::{BulkError, Fault};
 use c8y_pki::crl::Reason;
-use c8y_pki::registry::{Filter, Record, Registry, Role, Status, parse_serial};
+use c8y_pki::registry::{Record, Role, Status};
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::FromArgs;
 use super::compromise::SameKey;
+use super::serial::{self, Foreign, Issuer};
 use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::render::{count, date, day};
+use crate::render::{count, date, day, printable};
 use crate::values;
 
 /// Arguments of `device revoke`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 An id means the device's live certificate; a serial number means that certificate, live or
-superseded. With keyCompromise every other certificate of the same key is revoked too, live or
+superseded. If several CAs have given that number, --issuer says which certificate is meant. With
+keyCompromise every other certificate of the same key is revoked too, live or
 superseded, whichever device or CA has it: those of others are named first, and have to be confirmed
 at the terminal or with --yes; one of a CA needs --ca-certificate as well. All of them are revoked,
 or none; those that are already stay as they are. A revocation is final. It counts once a list says
@@ -31,6 +34,7 @@ so: make the CA's next list, and tell the platform (`tenant crl upload`).
 Examples:
   c8y-pki device revoke gw-0001 --reason keyCompromise
   c8y-pki device revoke 4a1f… --reason cessationOfOperation --at 2026-11-24T08:00:00Z
+  c8y-pki device revoke 1000 --issuer plant
   c8y-pki device revoke gw-0001 && c8y-pki ca crl line-7 && c8y-pki tenant crl upload
   c8y-pki device revoke gw-0001 --reason keyCompromise --yes --json
 
@@ -40,6 +44,10 @@ pub(crate) struct RevokeArgs {
     /// Device identifiers, or serial numbers in hex; a CA's certificate by its serial number
     #[arg(required_unless_present = "from", value_name = "ID|SERIAL")]
     certificates: Vec<String>,
+    /// Only certificates of this issuer: a CA's name in the folder, or an issuer's whole name
+    /// ("CN=Root,O=Example")
+    #[arg(long, value_name = "CA|NAME")]
+    pub(super) issuer: Option<String>,
     /// CSV or .xlsx with a column `id`; - for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "certificates")]
     from: Option<PathBuf>,
@@ -102,7 +110,7 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
         ));
     }
     let mut pki = clock::open(dir, now)?;
-    let (mut records, already) = meant_by(args, pki.registry(), out)?;
+    let Meant { mut records, already, foreign } = meant_by(args, &pki, out)?;
     let named = records.len();
     if args.reason == Reason::KeyCompromise {
         let all: Vec<&Record> = records.iter().chain(&already).collect();
@@ -122,17 +130,30 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
             reason.name()
         ));
     }
-    if records.is_empty() {
+    for one in &foreign {
+        pki.registry_mut().revoke_foreign(&one.issuer, &one.serial, (args.reason, at), now)?;
+    }
+    if !records.is_empty() {
+        pki.registry_mut().revoke(&records, args.reason, at, now)?;
+    } else if foreign.is_empty() {
         return Ok(Outcome::Done);
     }
-    pki.registry_mut().revoke(&records, args.reason, at, now)?;
     let cas: Vec<String> =
         records.iter().filter(|r| r.role == Role::Ca).map(Record::holder).collect();
     let row = |(index, record)| row(record, args.reason, at, index >= named);
-    let revoked: Vec<Revoked> = records.into_iter().enumerate().map(row).collect();
+    let mut revoked: Vec<Revoked> = records.into_iter().enumerate().map(row).collect();
+    revoked.extend(foreign.into_iter().map(|one| Revoked {
+        id: None,
+        serial: one.serial.serial.to_string(),
+        ca: one.ca,
+        reason: args.reason.name(),
+        revoked_at: at,
+        same_key: false,
+        name: one.serial.subject,
+    }));
     out.results(&revoked, |all| {
         let line = |r: &Revoked| {
-            let holder = &r.name;
+            let holder = printable(&r.name);
             let why = if r.same_key { ", the same key" } else { "" };
             format!("{holder}  {}  revoked: {}{why}\n", r.serial, r.reason)
         };
@@ -173,22 +194,36 @@ fn name(record: &Record) -> String {
     record.client_id.clone().unwrap_or_else(|| record.holder())
 }
 
-/// The certificates that are to be revoked, and those that are already; all faults at once.
-fn meant_by(
-    args: &RevokeArgs,
-    registry: &Registry,
-    out: Output,
-) -> Result<(Vec<Record>, Vec<Record>)> {
-    let (mut records, mut already, mut faults) = (Vec::new(), Vec::new(), Vec::new());
+/// What is to be revoked.
+#[derive(Default)]
+struct Meant {
+    records: Vec<Record>,
+    /// What is revoked already.
+    already: Vec<Record>,
+    /// What is known by its serial number only.
+    foreign: Vec<Foreign>,
+}
+
+/// What is to be revoked and what is already; all faults at once.
+fn meant_by(args: &RevokeArgs, pki: &Pki, out: Output) -> Result<Meant> {
+    let registry = pki.registry();
+    let issuer = args.issuer.as_ref().map(|text| Issuer::of(pki, text)).transpose()?;
+    let (mut meant, mut faults) = (Meant::default(), Vec::new());
     let mut seen = HashSet::new();
     let mut take = |found: std::result::Result<Vec<Record>, Fault>| match found {
         Err(fault) => faults.push(fault),
         Ok(found) => {
             for record in found.into_iter().filter(|r| seen.insert(r.der.clone())) {
                 let done = record.status == Status::Revoked;
-                if done { already.push(record) } else { records.push(record) }
+                if done { meant.already.push(record) } else { meant.records.push(record) }
             }
         }
+    };
+    let of_id = |history: Vec<Record>, id: &str| {
+        of_device(history, id).and_then(|found| match &issuer {
+            Some(issuer) => issuer.check(found, id),
+            None => Ok(found),
+        })
     };
     let total = match &args.from {
         // A list holds ids, and nothing else.
@@ -200,23 +235,28 @@ fn meant_by(
             }
             for device in &list.devices {
                 let history = registry.history(&device.id.folded())?;
-                take(of_device(history, device.id.as_str()));
+                take(of_id(history, device.id.as_str()));
             }
             list.devices.len()
         }
         None => {
             for word in &args.certificates {
                 let history = registry.history(&word.to_lowercase())?;
-                take(match history.is_empty() {
-                    false => of_device(history, word),
-                    true => of_serial(registry, word, args.ca_certificate)?,
-                });
+                if !history.is_empty() {
+                    take(of_id(history, word));
+                    continue;
+                }
+                match serial::meant(pki, word, issuer.as_ref(), args.ca_certificate)? {
+                    Ok(serial::One::Recorded(record)) => take(Ok(vec![*record])),
+                    Ok(serial::One::Foreign(one)) => meant.foreign.push(one),
+                    Err(fault) => take(Err(fault)),
+                }
             }
             args.certificates.len()
         }
     };
     if faults.is_empty() {
-        return Ok((records, already));
+        return Ok(meant);
     }
     Err(BulkError::NotRevoked { faults, total }.into())
 }
@@ -237,35 +277,6 @@ fn of_device(history: Vec<Record>, id: &str) -> std::result::Result<Vec<Record>,
     Ok(vec![live])
 }
 
-fn of_serial(
-    registry: &Registry,
-    word: &str,
-    cas_too: bool,
-) -> Result<std::result::Result<Vec<Record>, Fault>> {
-    let found = match parse_serial(word) {
-        None => Vec::new(),
-        Some(serial) => registry.find(&Filter { serial: Some(&serial), ..Filter::default() })?,
-    };
-    Ok(match found.as_slice() {
-        [] => Err(fault(
-            word,
-            format!("there is no certificate of a device or with a serial number {word:?}"),
-            "`c8y-pki device list --status any` lists all of them".to_owned(),
-        )),
-        [one] if one.role == Role::Ca && !cas_too => Err(fault(
-            word,
-            format!("the serial number {word} is that of a CA's certificate, issued by {}", one.ca),
-            "add --ca-certificate if it is meant: everything below it goes with it".to_owned(),
-        )),
-        [_] => Ok(found),
-        several => Err(fault(
-            word,
-            format!("{} certificates have the serial number {word}", several.len()),
-            "they are of different CAs: name the devices".to_owned(),
-        )),
-    })
-}
-
-fn fault(word: &str, message: String, hint: String) -> Fault {
+pub(super) fn fault(word: &str, message: String, hint: String) -> Fault {
     Fault { id: word.to_owned(), line: None, message, hint: Some(hint) }
 }

@@ -13,7 +13,7 @@ use c8y_pki::bulk::new_ids::{self, Remarks};
 use c8y_pki::bulk::{BulkError, Faults};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::registration::{self, Settings, Sheet, Survey};
+use c8y_pki::registration::{Settings, Sheet, Survey};
 use c8y_pki::registry::{Filter, Registry, Role, Snapshot, Status};
 use c8y_pki::rollout::spec::parse_separator;
 use clap::{Args, Subcommand};
