@@ -30,9 +30,10 @@ Examples:
     },
     /// Make profiles of a configuration file of OpenSSL
     #[command(after_help = "\
-Sections of extensions become profiles: those with basicConstraints or keyUsage. Fields with a default
-become fields of every subject, default_days their validity, default_bits their key. What has no counterpart
-is named with its line. `ca add --import … --openssl-conf FILE` takes the signing policy over too.
+Sections of extensions become profiles: those with basicConstraints or keyUsage. Fields with a
+default become fields of every subject, default_days their validity, default_bits their key. What
+has no counterpart is named with its line. `ca add --import … --openssl-conf FILE` takes the
+signing policy over too.
 
 Examples:
   c8y-pki profile import --openssl-conf caConfig.cnf

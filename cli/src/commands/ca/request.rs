@@ -18,10 +18,11 @@ use crate::token::unlock;
 /// Arguments of `ca request`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The request has the CA's key and its subject, and asks for nothing else: what goes into the certificate is
-decided by whoever signs it. The subject has to stay as it is (with OpenSSL: `openssl ca -preserveDN`, and
-a policy that keeps each of its fields), else devices that the CA has issued do not chain to it. What
-comes back is taken in with `c8y-pki ca add NAME --import FILE`: the CA stays the same.
+The request has the CA's key and its subject, and asks for nothing else: what goes into the
+certificate is decided by whoever signs it. The subject has to stay as it is (with OpenSSL:
+`openssl ca -preserveDN`, and a policy that keeps each of its fields), else devices that the CA
+has issued do not chain to it. What comes back is taken in with `c8y-pki ca add NAME --import
+FILE`: the CA stays the same.
 
 Examples:
   c8y-pki ca request line-7 --out line-7.csr

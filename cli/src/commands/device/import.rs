@@ -17,18 +17,17 @@ use crate::output::Output;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Certificates that a CA of this PKI folder has signed before it came here, or at another place, are
-recorded: they are listed, they expire, their devices can be renewed and revoked. Which CA has signed a
-certificate is found by its signature. Of a device's certificates the newest is the live one. What is
-recorded already stays as it is, so the command can be run again. `ca add --import … --openssl-db` takes
-over a whole CA with its revocations.
+recorded: they are listed, they expire, their devices can be renewed and revoked. Which CA has
+signed a certificate is found by its signature. Of a device's certificates the newest is the live
+one. What is recorded already stays as it is, so the command can be run again. `ca add --import …
+--openssl-db` takes over a whole CA with its revocations.
 
 Examples:
   c8y-pki device import deviceCert.pem
   c8y-pki device import intermediateCertificate/deviceCertificates --json
 
-Exit codes: 0 all are recorded; 1 some are not: each is named (certificates of other CAs that lie in a folder
-are said, and do not count); 2 a file that was named has no
-certificate.")]
+Exit codes: 0 all are recorded; 1 some are not: each is named (certificates of other CAs that lie
+in a folder are said, and do not count); 2 a file that was named has no certificate.")]
 pub(crate) struct ImportArgs {
     /// Files with certificates (PEM or DER), or folders that are searched for them
     #[arg(required = true, value_name = "FILE|DIR")]

@@ -23,19 +23,21 @@ use crate::render::{count, printable};
 /// Arguments of `device refresh`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-After `ca renew`, or after a CA was taken in again: the chain.pem, tedge-certificate.pem and keystores in
-the folders below DIR get the present certificates of their CA. Keys, certificates and other files stay as
-they are, and so do aliases and passwords of stores; a JKS key with a password of its own stays sealed. Each
-device has all its new files or all its old ones, and what is as it should be is left alone: run the
-same command again after an interruption. Truststores hold servers and are not touched; archives are not
-read: unpack them first. Devices in the field get nothing by this: bring them their files.
+After `ca renew`, or after a CA was taken in again: the chain.pem, tedge-certificate.pem and
+keystores in the folders below DIR get the present certificates of their CA. Keys, certificates
+and other files stay as they are, and so do aliases and passwords of stores; a JKS key with a
+password of its own stays sealed. Each device has all its new files or all its old ones, and what
+is as it should be is left alone: run the same command again after an interruption. Truststores
+hold servers and are not touched; archives are not read: unpack them first. Devices in the field
+get nothing by this: bring them their files.
 
 Examples:
   c8y-pki device refresh --out out
   c8y-pki device refresh --out out --ca line-7 --store-password-file store.pw
   c8y-pki device refresh --out out --secrets secrets.csv --json
 
-Exit codes: 0 done, or nothing to do; 1 some folders could not be rewritten: each is named; 2 wrong use.")]
+Exit codes: 0 done, or nothing to do; 1 some folders could not be rewritten: each is named; 2
+wrong use.")]
 pub(crate) struct RefreshArgs {
     /// The folder with the devices' folders
     #[arg(long, value_name = "DIR")]
