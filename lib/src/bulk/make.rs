@@ -18,7 +18,7 @@ use crate::issue::{IssueError, Template};
 use crate::key::read::is_encrypted;
 use crate::key::{KeyError, PrivateKey};
 use crate::name::NameTemplate;
-use crate::read;
+use crate::read::{self, ReadError};
 use crate::registry::NewRecord;
 use crate::secret::{Password, SecretBytes};
 use crate::store::DEFAULT_ITERATIONS;
@@ -175,7 +175,10 @@ impl Maker<'_> {
             DeviceKey::Requested(public) => Ok(Key::Elsewhere(public)),
             DeviceKey::File { path, password } => {
                 let bytes = SecretBytes::new(files::read(path)?);
-                let at = |source| BulkError::KeyFile { path: path.clone(), source };
+                let at = |source: ReadError| BulkError::KeyFile {
+                    path: path.clone(),
+                    source: Box::new(source),
+                };
                 let key = read::key(bytes.expose(), password.as_ref()).map_err(at)?;
                 let unfit = |e| at(KeyError::from(e).into());
                 key.public_key().check_fit(self.job.keys).map_err(unfit)?;

@@ -223,7 +223,7 @@ pub enum BulkError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: ReadError,
+        source: Box<ReadError>,
     },
     /// A certificate in the registry that cannot be read.
     #[error("a certificate in the registry cannot be read: {0}")]

@@ -59,7 +59,7 @@ pub enum CredentialError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: ReadError,
+        source: Box<ReadError>,
     },
     /// A keystore or truststore.
     #[error("{}: {source}", path.display())]
@@ -281,7 +281,7 @@ fn from_pem(key: &Path, from: PathBuf, files: &Files<'_>) -> Result<Credentials,
     let key = PrivateKey::read(octets.expose(), files.key_password)
         .map_err(|source| CredentialError::Key { path: key.to_owned(), source })?;
     let chain = read::certificates(&files::read_small(&from)?, None)
-        .map_err(|source| CredentialError::Certificates { path: from.clone(), source })?;
+        .map_err(|e| CredentialError::Certificates { path: from.clone(), source: Box::new(e) })?;
     if chain.is_empty() {
         return Err(CredentialError::NoChain { path: from });
     }

@@ -406,7 +406,7 @@ fn trusted(spec: &Spec, pki: &Pki) -> Result<Vec<Certificate>, RolloutError> {
     for path in &spec.truststore.certificates {
         let bytes = files::read(path)?;
         let certificates = read::certificates(&bytes, None)
-            .map_err(|e| RolloutError::Certificate { path: path.clone(), source: e })?;
+            .map_err(|e| RolloutError::Certificate { path: path.clone(), source: Box::new(e) })?;
         trusted.extend(certificates);
     }
     for name in &spec.truststore.cas {

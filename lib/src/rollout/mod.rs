@@ -145,7 +145,7 @@ pub enum RolloutError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: ReadError,
+        source: Box<ReadError>,
     },
     /// The registration CSV has something that the platform refuses.
     #[error("the platform would not take {file} line {line}: {problem}")]

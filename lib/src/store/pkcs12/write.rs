@@ -97,7 +97,8 @@ pub(in super::super) fn write(
     let keys = key_bags(store, &mut |pkcs8| {
         let sealed = encrypt(pkcs8)?;
         let info = der::element(der::OCTET_STRING, &[&sealed.data]);
-        Ok((oid::SHROUDED_KEY_BAG, der::element(der::SEQUENCE, &[&sealed.algorithm, &info])))
+        let der = Zeroizing::new(der::element(der::SEQUENCE, &[&sealed.algorithm, &info]));
+        Ok(KeyValue { kind: oid::SHROUDED_KEY_BAG, der })
     })?;
     let safe = authenticated_safe(certificates, &keys);
     Ok(pfx(&safe, Some(&derived.mac.mac(&safe))))
@@ -111,23 +112,30 @@ fn unprotected(store: &Store, options: &WriteOptions<'_>) -> Result<Vec<u8>, Sto
     }
     let bags = certificate_bags(store)?;
     let certificates = (!bags.is_empty()).then(|| Certificates::Plain(sequence_of(&bags)));
-    let keys = key_bags(store, &mut |pkcs8| Ok((oid::KEY_BAG, pkcs8.to_vec())))?;
+    let keys = key_bags(store, &mut |pkcs8| {
+        Ok(KeyValue { kind: oid::KEY_BAG, der: Zeroizing::new(pkcs8.to_vec()) })
+    })?;
     let safe = Zeroizing::new(authenticated_safe(certificates, &keys));
     Ok(pfx(&safe, None))
 }
 
-/// The bags of all keys; `value` makes the kind and the value of one.
+/// The value of a key's bag, and of which kind the bag is then.
+struct KeyValue {
+    kind: &'static [u8],
+    der: Zeroizing<Vec<u8>>,
+}
+
+/// The bags of all keys; `value` makes the value of one.
 fn key_bags(
     store: &Store,
-    value: &mut dyn FnMut(&[u8]) -> Result<(&'static [u8], Vec<u8>), StoreError>,
+    value: &mut dyn FnMut(&[u8]) -> Result<KeyValue, StoreError>,
 ) -> Result<Vec<Zeroizing<Vec<u8>>>, StoreError> {
     let mut bags = Vec::new();
     for entry in &store.entries {
         if let EntryKind::Key { pkcs8, chain } = &entry.kind {
             let id = chain.first().map(local_key_id);
-            let (kind, value) = value(pkcs8.expose())?;
-            let value = Zeroizing::new(value);
-            let made = bag(kind, Some(&entry.alias), id, false, |w| w.write_der(&value));
+            let KeyValue { kind, der } = value(pkcs8.expose())?;
+            let made = bag(kind, Some(&entry.alias), id, false, |w| w.write_der(&der));
             bags.push(Zeroizing::new(made));
         }
     }
