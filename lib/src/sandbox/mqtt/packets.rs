@@ -3,8 +3,8 @@
 
 use mqtt_protocol_core::mqtt::packet::{
     GenericPacket, MaximumPacketSize, MaximumQos, Packet, Property, Qos, RetainAvailable,
-    SessionExpiryInterval, SharedSubscriptionAvailable, WildcardSubscriptionAvailable, v3_1_1,
-    v5_0,
+    SessionExpiryInterval, SharedSubscriptionAvailable, SubEntry, WildcardSubscriptionAvailable,
+    v3_1_1, v5_0,
 };
 use mqtt_protocol_core::mqtt::result_code::{
     ConnectReasonCode, ConnectReturnCode, DisconnectReasonCode, MqttError, SubackReasonCode,
@@ -73,6 +73,23 @@ pub(super) struct Will {
     pub(super) retain: bool,
 }
 
+impl Will {
+    /// Of a CONNECT, if it has one.
+    fn of(packet: &Packet) -> Option<Self> {
+        let (topic, message, qos, retain) = match packet {
+            GenericPacket::V3_1_1Connect(c) => {
+                (c.will_topic(), c.will_payload(), c.will_qos(), c.will_retain())
+            }
+            GenericPacket::V5_0Connect(c) => {
+                (c.will_topic(), c.will_payload(), c.will_qos(), c.will_retain())
+            }
+            _ => return None,
+        };
+        let message = message.unwrap_or_default().to_vec();
+        Some(Self { topic: topic?.to_owned(), message, qos, retain })
+    }
+}
+
 /// What a CONNECT says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Connect {
@@ -86,37 +103,22 @@ pub(super) struct Connect {
 impl Connect {
     /// Of the packet, if it is a CONNECT.
     pub(super) fn of(packet: &Packet) -> Option<Self> {
-        let will = |topic: Option<&str>, message: Option<&[u8]>, qos, retain| {
-            let message = message.unwrap_or_default().to_vec();
-            topic.map(|topic| Will { topic: topic.to_owned(), message, qos, retain })
+        let (client_id, clean_session, user, password) = match packet {
+            GenericPacket::V3_1_1Connect(c) => {
+                (c.client_id(), c.clean_session(), c.user_name(), c.password())
+            }
+            GenericPacket::V5_0Connect(c) => {
+                (c.client_id(), c.clean_start(), c.user_name(), c.password())
+            }
+            _ => return None,
         };
-        match packet {
-            GenericPacket::V3_1_1Connect(connect) => Some(Self {
-                client_id: connect.client_id().to_owned(),
-                clean_session: connect.clean_session(),
-                user: connect.user_name().map(str::to_owned),
-                password: connect.password().map(<[u8]>::to_vec),
-                will: will(
-                    connect.will_topic(),
-                    connect.will_payload(),
-                    connect.will_qos(),
-                    connect.will_retain(),
-                ),
-            }),
-            GenericPacket::V5_0Connect(connect) => Some(Self {
-                client_id: connect.client_id().to_owned(),
-                clean_session: connect.clean_start(),
-                user: connect.user_name().map(str::to_owned),
-                password: connect.password().map(<[u8]>::to_vec),
-                will: will(
-                    connect.will_topic(),
-                    connect.will_payload(),
-                    connect.will_qos(),
-                    connect.will_retain(),
-                ),
-            }),
-            _ => None,
-        }
+        Some(Self {
+            client_id: client_id.to_owned(),
+            clean_session,
+            user: user.map(str::to_owned),
+            password: password.map(<[u8]>::to_vec),
+            will: Will::of(packet),
+        })
     }
 }
 
@@ -185,10 +187,8 @@ impl Said {
     }
 }
 
-fn filters(entries: &[mqtt_protocol_core::mqtt::packet::SubEntry]) -> Vec<(String, Qos)> {
-    let filter = |entry: &mqtt_protocol_core::mqtt::packet::SubEntry| {
-        (entry.topic_filter().to_owned(), entry.sub_opts().qos())
-    };
+fn filters(entries: &[SubEntry]) -> Vec<(String, Qos)> {
+    let filter = |entry: &SubEntry| (entry.topic_filter().to_owned(), entry.sub_opts().qos());
     entries.iter().map(filter).collect()
 }
 
