@@ -11,7 +11,7 @@ use std::io::{Read, Write};
 
 /// What may be put into a sentence by `{:?}`: it is a text or a character, and `Debug` puts it between quotes and shows
 /// what is hidden in it. An argument with another name needs `Display`, or a line in [`OTHERS`].
-const TEXTS: [&str; 47] = [
+const TEXTS: [&str; 51] = [
     "alias",
     "batch",
     "c",
@@ -22,6 +22,7 @@ const TEXTS: [&str; 47] = [
     "column",
     "common_name",
     "device",
+    "file",
     "fingerprint",
     "first",
     "first_text",
@@ -36,6 +37,8 @@ const TEXTS: [&str; 47] = [
     "name",
     "other",
     "owner",
+    "part",
+    "prefixed",
     "profile",
     "proxy",
     "rest",
@@ -43,6 +46,7 @@ const TEXTS: [&str; 47] = [
     "serial",
     "server",
     "shell",
+    "shown",
     "strange",
     "taken",
     "tenant",
@@ -74,13 +78,17 @@ const OTHERS: [(&str, &str); 8] = [
 ];
 
 /// Arguments without a name in the string: what stands for them, to be told from other values.
-const ARGUMENTS: [&str; 17] = [
+const ARGUMENTS: [&str; 21] = [
+    ".0.ca",
     ".as_str()",
     ".get_ref()",
     "admitted.tenant",
+    "args.name",
+    "ca.name",
     "caller.user",
     "claim.client_id",
     "entry.alias",
+    "entry.value",
     "external_id",
     "found.name",
     "id.replace(",
@@ -90,8 +98,8 @@ const ARGUMENTS: [&str; 17] = [
     "other.name",
     "profile.name",
     "r.id,",
+    "row.id",
     "self.id",
-    "ca.name",
 ];
 
 fn sources() -> Vec<PathBuf> {

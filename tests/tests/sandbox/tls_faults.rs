@@ -59,10 +59,14 @@ fn the_lists_of_accepted_cas() {
 fn alerts_in_place_of_a_connack() {
     let Some(openssl) = tool("openssl") else { return };
     let at = tenant("tls-alert");
+    let chain = at.cli.text("out/gw-1/chain.pem");
+    let (_, above) = chain.split_once("-----END CERTIFICATE-----\n").expect("a certificate");
+    at.cli.write("above.pem", above);
     let device = format!(
-        "-tls1_2 -cert {0} -key {1} -cert_chain {0}",
+        "-tls1_2 -cert {} -key {} -cert_chain {}",
         at.cli.arg("out/gw-1/chain.pem"),
-        at.cli.arg("out/gw-1/key.pem")
+        at.cli.arg("out/gw-1/key.pem"),
+        at.cli.arg("above.pem")
     );
     let alert = |number: u8| {
         let (good, said) = client(&openssl, &at, &device);

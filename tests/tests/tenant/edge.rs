@@ -35,8 +35,9 @@ fn every_command_takes_the_certificate_that_it_was_given() {
         "registration list".to_owned(),
         "tenant authority create".to_owned(),
         format!("device check {device}"),
-        format!("device token {device}"),
-        format!("device token {device} --https --https-port {mtls}"),
+        // The first token of a sandbox has to wait for its key.
+        format!("device token {device} --timeout 60"),
+        format!("device token {device} --https --https-port {mtls} --timeout 60"),
     ] {
         let outcome = at.run(&line);
         assert_eq!(outcome.code, 0, "{line}: {outcome:?}");
