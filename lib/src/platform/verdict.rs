@@ -102,9 +102,9 @@ struct Answer {
 
 /// Asks. The login is tried first, since a 401 is also the answer to a chain that is refused.
 ///
-/// Errors: the tenant is not reached, or does not accept the login.
+/// Errors: the tenant is not reached, does not accept the login, or is not the one of the login.
 pub fn ask(client: &Client, chain: &[Certificate]) -> Result<Verdict, PlatformError> {
-    tenant::current(client)?;
+    tenant::confirmed(client)?;
     ask_as_known(client, chain)
 }
 

@@ -27,6 +27,8 @@ pub struct Registered {
     pub tenant: String,
     /// Rows of the registration CSV.
     pub rows: usize,
+    /// Rows that this run has not sent, because the result file calls them done.
+    pub before: usize,
     /// Devices that were created, now or before.
     pub created: usize,
     /// Devices that were there.
@@ -175,6 +177,7 @@ pub(super) fn apply_register(
         return Ok(None);
     };
     let mut results = Results::open(&result, &client.place()?)?;
+    let before = sheet.rows.len() - results.due(&sheet).len();
     let pace = Pace { chunk: wanted.chunk, per_second: wanted.rate };
     let told = |done, total| (run.progress)("register", Progress { done, total });
     let name = "registration.csv";
@@ -188,6 +191,7 @@ pub(super) fn apply_register(
     Ok(Some(Registered {
         tenant: client.tenant()?.to_owned(),
         rows: sheet.rows.len(),
+        before,
         created: summary.count(Outcome::Created),
         updated: summary.count(Outcome::Updated),
         failed: summary.count(Outcome::Failed),

@@ -14,6 +14,7 @@ mod large;
 mod life;
 mod line;
 mod lists;
+mod old_ids;
 mod one_key;
 mod outputs;
 mod registration;

@@ -4,6 +4,7 @@ mod bootstrap;
 mod check;
 mod check_network;
 mod check_tenant;
+mod check_verdict;
 mod connect;
 mod enrol;
 mod hostile;

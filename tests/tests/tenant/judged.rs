@@ -95,7 +95,7 @@ fn stops(profile: Profile) {
 fn a_yes_makes_the_others() {
     let at = AtTenant::new(folder(3, TENANT));
     at.faults(0.2, 5);
-    let json = at.run(&format!("{RUN} --json --connect")).expect(0).json();
+    let json = at.run(&format!("{RUN} --json")).expect(0).json();
     assert_eq!(json["devices"]["issued"], 3, "{json}");
     assert_eq!(json["devices"]["skipped"], 0, "{json}");
     assert_eq!(json["verdict"]["agree"], true, "{json}");
@@ -191,10 +191,7 @@ fn a_validity_that_is_shortened_is_said() {
     cli.write("demo/rollout.toml", file);
     list(&cli, 3);
     let refused = cli.run(RUN).expect(2);
-    assert!(
-        refused.error().contains("ends after its issuer") || refused.error().contains("outlive"),
-        "{refused:?}"
-    );
+    assert!(refused.error().contains(", after its issuer "), "{refused:?}");
 }
 
 #[test]

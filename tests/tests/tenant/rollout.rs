@@ -23,7 +23,7 @@ fn the_tenant_gets_everything_once_under_faults() {
     let at = rollout(60, &format!("{TENANT}chunk = 7\n"));
     at.faults(0.2, 11);
     let first = at.ok("rollout demo/rollout.toml");
-    assert!(first.contains("created  trust"), "{first}");
+    assert!(first.contains("created   trust"), "{first}");
     let there = at.list("trusted_certificates");
     assert_eq!(there.len(), 1);
     assert_eq!(there[0]["proof_of_possession_valid"], true);

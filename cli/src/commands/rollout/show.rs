@@ -129,8 +129,13 @@ fn why(failed: &NotConnected) -> String {
 }
 
 fn registered(r: &Registered) -> String {
+    // What was not sent was not looked at.
+    let before = match r.before {
+        0 => String::new(),
+        n => format!(" {n} of them before, by the result file."),
+    };
     as_line(&format!(
-        "Tenant {}: {} registered, {} there before, {} refused.",
+        "Tenant {}: {} registered, {} there before, {} refused.{before}",
         r.tenant, r.created, r.updated, r.failed
     ))
 }

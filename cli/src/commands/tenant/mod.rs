@@ -47,8 +47,11 @@ Examples:
   c8y-pki tenant verify out/gw-0001/chain.pem
   c8y-pki tenant verify chain.pem --json
 
-Exit codes: 0 the platform accepts the chain for this tenant; 1 it refuses it, or another tenant has the CA;
-2 it was not asked (no right, or a release without the call), or a file cannot be read; 3 not reached.")]
+Where the two verdicts differ, the platform's is the one that counts for connections.
+
+Exit codes: 0 the platform accepts the chain for this tenant; 1 it refuses it, another tenant has
+the CA, or the two verdicts differ; 2 it was not asked (no right, or a release without the call), or
+a file cannot be read; 3 not reached.")]
     Verify(verify::VerifyArgs),
     /// Upload revocations, download the platform's revocation list, switch its check on or off
     #[command(subcommand)]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use c8y_pki::platform::verdict;
 use clap::Args;
+use time::OffsetDateTime;
 
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
@@ -30,7 +31,7 @@ pub(super) fn run(args: &VerifyArgs, out: Output) -> Result {
         return show_requests(&[verdict::request(&presented)], out);
     }
     let client = args.tenant.connect(out)?;
-    let compared = verdict::compare(&client, &presented)?;
+    let compared = verdict::compare(&client, &presented, OffsetDateTime::now_utc())?;
     out.result(&compared, render::verdicts)?;
     Ok(match compared.is_accepted() {
         Some(accepted) => Outcome::of(accepted),

@@ -120,7 +120,11 @@ impl Run<'_> {
             true => ", the uploaded CA among them",
             false => "",
         };
-        self.ok(StepName::Chain, format!("{length} for {device}{uploaded}"));
+        let refused = match self.facts.ours {
+            Some(_) => "; the platform accepts it, our own check does not",
+            None => "",
+        };
+        self.ok(StepName::Chain, format!("{length} for {device}{uploaded}{refused}"));
         Ok(device)
     }
 

@@ -30,7 +30,9 @@ pub(super) fn weigh(found: &mut Vec<Cause>, verdict: &ChainVerdict, facts: &Fact
     match verdict.accepts() {
         Some(true) => {
             exclude(found, &OF_THE_CHAIN);
-            found.splice(0..0, facts.ours.as_deref().map(differs));
+            // What is certain says more.
+            let at = found.iter().filter(|cause| cause.is_certain()).count();
+            found.splice(at..at, facts.ours.as_deref().map(differs));
         }
         Some(false) => {
             found.retain(|cause| cause.is_certain() || !NOT_OF_THE_CHAIN.contains(&cause.code));

@@ -58,10 +58,10 @@ impl Ours {
     }
 
     /// With the tenant's enabled certificates as trust anchors.
-    fn at_tenant(client: &Client, presented: &[Certificate]) -> Self {
+    fn at_tenant(client: &Client, presented: &[Certificate], now: OffsetDateTime) -> Self {
         match anchors(client) {
             Ok(anchors) => {
-                let at = client.time().unwrap_or_else(OffsetDateTime::now_utc);
+                let at = client.time().unwrap_or(now);
                 Self::judge(presented, &anchors, "which the tenant trusts", at)
             }
             Err(e) => Self { accepted: None, detail: e.to_string() },
@@ -82,12 +82,17 @@ pub fn anchors(client: &Client) -> Result<Vec<Certificate>, PlatformError> {
     Ok(enabled.filter_map(|trusted| trusted.certificate().ok()).collect())
 }
 
-/// Asks the platform, and judges by the certificates that the tenant has.
+/// Asks the platform, and judges by the certificates that the tenant has, at the time by the platform's clock or,
+/// where that is not told, `now`.
 ///
 /// Errors: the tenant is not reached, or does not accept the login.
-pub fn compare(client: &Client, presented: &[Certificate]) -> Result<Comparison, PlatformError> {
+pub fn compare(
+    client: &Client,
+    presented: &[Certificate],
+    now: OffsetDateTime,
+) -> Result<Comparison, PlatformError> {
     let platform = super::ask(client, presented)?;
-    let ours = Ours::at_tenant(client, presented);
+    let ours = Ours::at_tenant(client, presented, now);
     Ok(Comparison::new(client.tenant()?, platform, ours))
 }
 
