@@ -50,12 +50,12 @@ Examples:
   c8y-pki cert verify --tenant out/gw-0001/chain.pem
   c8y-pki cert verify --manifest handover/manifest.csv --trust root.pem handover/chain.pem
 
-With --tenant the platform is asked for its own verdict, and both stand side by side; where they differ, the
-platform's is the one that counts for connections.
+With --tenant the platform is asked for its own verdict, and both stand side by side; where they
+differ, the platform's is the one that counts for connections.
 
-Exit codes: 0 it is good, with --tenant by both verdicts; 1 it is refused: the certificate and the rule are
-named; or the two verdicts differ; 2 a file cannot be read, or the platform did not judge the chain (no right,
-or a release without the call); 3 the tenant was not reached.")]
+Exit codes: 0 it is good, with --tenant by both verdicts; 1 it is refused: the certificate and the
+rule are named; or the two verdicts differ; 2 a file cannot be read, or the platform did not judge
+the chain (no right, or a release without the call); 3 the tenant was not reached.")]
     Verify(Box<VerifyArgs>),
     /// Put certificates in order: leaf first, each followed by its issuer
     #[command(after_help = "\

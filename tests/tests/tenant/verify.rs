@@ -110,7 +110,8 @@ fn sides(at: &AtTenant) {
     assert!(named.contains("c8y-pki   accepted: ") && !named.contains("differ"), "{named}");
     // The id of the tenant may be named.
     at.ok(&VERIFY.replace("--tenant", "--tenant=t1001"));
-    at.run(&VERIFY.replace("--tenant", "--tenant=t1002")).expect(2);
+    let of_another = at.run(&VERIFY.replace("--tenant", "--tenant=t1002")).expect(1).stdout;
+    assert!(of_another.contains("held by another tenant than t1002"), "{of_another}");
     // Ours is no, the platform's is yes: what stands above the uploaded one is nothing to it.
     let chain = at.cli.text("out/gw-1/chain.pem");
     at.cli.write("out/gw-1/chain.pem", chain + &root("Stranger", None).pem());

@@ -56,13 +56,12 @@ Examples:
   c8y-pki rollout rollout.toml --sandbox --report rollout.html
 
 With a [tenant] section the CAs are uploaded, their keys proven and the devices registered; user and
-password come from C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN. Before devices are made, the platform is asked
-for its verdict on the chain of one of them; if that is no, no other one is made (exit code 1).
+password come from C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN. Before devices are made, the platform is
+asked for its verdict on the chain of one of them; if that is no, no other one is made (exit code 1).
 
 With --sandbox the tenant is one in this process, which ends with it; C8Y_* and the host of the file
 do not count. Keys, certificates and stores are real, and stay: the next run without --sandbox
-uses them. Devices trust the sandbox's server for once, whatever their truststores
-hold.
+uses them. Devices trust the sandbox's server for once, whatever their truststores hold.
 
 Exit codes: 0 done, or nothing to do; 1 the tenant refused something, or a device does not connect;
 2 a fault in the file or list, or in the login; nothing was made; 3 the environment failed or the

@@ -49,8 +49,9 @@ Examples:
 
 Where the two verdicts differ, the platform's is the one that counts for connections.
 
-Exit codes: 0 the platform accepts the chain for this tenant; 1 it refuses it, another tenant has the CA, or
-the two verdicts differ; 2 it was not asked (no right, or a release without the call), or a file cannot be read; 3 not reached.")]
+Exit codes: 0 the platform accepts the chain for this tenant; 1 it refuses it, another tenant has
+the CA, or the two verdicts differ; 2 it was not asked (no right, or a release without the call), or
+a file cannot be read; 3 not reached.")]
     Verify(verify::VerifyArgs),
     /// Upload revocations, download the platform's revocation list, switch its check on or off
     #[command(subcommand)]

@@ -37,9 +37,10 @@ receive. It stops at the first that fails and says what is likely wrong, the fir
 
 The platform refuses without a reason. With a login (C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN; nobody
 is asked for it) the tenant of C8Y_HOST is asked for one: is the CA uploaded, enabled, proven? Is the
-device registered, or revoked? What the tenant confirms comes first, what it excludes is left out. The
-platform's own verdict on the chain is asked for, too, of one device also where it connects. Where it accepts
-a chain that our own check refuses, its verdict counts, and the device connects all the same.
+device registered, or revoked? What the tenant confirms comes first, what it excludes is left out.
+The platform's own verdict on the chain is asked for, too, of one device also where it connects.
+Where it accepts a chain that our own check refuses, its verdict counts, and the device connects
+all the same.
 CONNACK 5 and 3 may also mean overload: then it connects again, a few times.
 
 The device is registered by it, as by its first connection. Of a device in use each connection ends
