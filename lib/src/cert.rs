@@ -5,6 +5,7 @@
 //! that `chain` can say which rule they break.
 
 mod extensions;
+mod points;
 mod renewal;
 
 use std::fmt;
@@ -22,9 +23,11 @@ use crate::crypto::{
 use crate::der;
 use crate::name::Name;
 
+pub(crate) use extensions::names_of_extension;
 pub use extensions::{
     AuthorityKey, GeneralName, MalformedExtension, NameConstraints, PolicyConstraints, oid,
 };
+pub use points::{DistributionPoint, PointName, Reasons};
 
 /// Why octets are not a certificate.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone)]

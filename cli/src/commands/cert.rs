@@ -1,5 +1,7 @@
 //! `cert`: any certificate, request, CRL, key or store shown; chains ordered and verified.
 
+mod lists;
+
 use std::path::{Path, PathBuf};
 
 use c8y_pki::Error;
@@ -8,7 +10,6 @@ use c8y_pki::chain::{
     self, ChainError, DeviceFinding, LeafChoice, Policies, Refusal, VerifiedChain,
 };
 use c8y_pki::client_id::DeviceId;
-use c8y_pki::crl::Crl;
 use c8y_pki::describe::{DescribeError, Passwords, describe, needs_password};
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::manifest::{Listing, ManifestError};
@@ -17,6 +18,8 @@ use c8y_pki::store::{self, Format, StoreError};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use time::OffsetDateTime;
+
+use lists::{Given, Lists};
 
 use crate::failure::{Outcome, Result};
 use crate::outlet;
@@ -201,6 +204,9 @@ struct Verdict<'a> {
     refusal: Option<&'a Refusal>,
     error: Option<String>,
     hint: Option<String>,
+    /// The revocation lists that were given.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    lists: &'a [Given],
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<&'a [DeviceFinding]>,
 }
@@ -228,77 +234,23 @@ fn verify(args: &VerifyArgs, out: Output) -> Result {
     for path in &args.untrusted {
         rest.extend(values::certificates(path)?);
     }
-    let result = validate(leaf, &rest, &anchors, &options, &lists);
+    let judged = lists.judge(leaf, &rest, &anchors, &options);
     let findings = id.map(|id| chain::check_device(&presented, &anchors, &id));
     let refused_as_device = findings.as_ref().is_some_and(|all| all.iter().any(|f| !f.is_note()));
-    let error = result.as_ref().err();
+    let error = judged.error.as_ref();
     let verdict = Verdict {
         valid: error.is_none() && !refused_as_device,
-        path: result.as_ref().ok().map(|(path, _)| path),
-        warnings: result.as_ref().map_or(&[], |(_, warnings)| warnings),
+        path: judged.path.as_ref().filter(|_| error.is_none()),
+        warnings: &judged.warnings,
         refusal: error.and_then(ChainError::refusal),
         error: error.map(ToString::to_string),
         hint: error.and_then(ChainError::hint),
+        lists: &judged.lists,
         device: findings.as_deref(),
     };
     out.result(&verdict, verdict_text)?;
-    if let Ok((path, _)) = &result {
-        note_unused(path, &lists, out);
-    }
+    lists::note_unused(&judged.lists, out);
     Ok(Outcome::of(verdict.valid))
-}
-
-/// Says which of the lists that were given have no say.
-fn note_unused(path: &VerifiedChain, lists: &Lists, out: Output) {
-    for list in chain::unused_lists(path, &lists.all, &lists.known) {
-        let number = list.number.as_ref().map(|n| format!(" {}", n.to_decimal()));
-        out.warning(&format!(
-            "the revocation list{} of {} was not used: no issuer in the path has made it",
-            number.unwrap_or_default(),
-            list.issuer
-        ));
-    }
-}
-
-/// Validates, and looks up in revocation lists if there are any.
-fn validate(
-    leaf: &Certificate,
-    rest: &[Certificate],
-    anchors: &[Certificate],
-    options: &chain::Options,
-    lists: &Lists,
-) -> std::result::Result<(VerifiedChain, Vec<Refusal>), ChainError> {
-    let path = chain::verify(leaf, rest, anchors, options)?;
-    let mut warnings = path.warnings().to_vec();
-    if !lists.all.is_empty() {
-        let of_lists = chain::check_revocation(&path, &lists.all, &lists.known, options.at)?;
-        if let (true, Some(first)) = (options.strict, of_lists.first()) {
-            return Err(first.clone().into());
-        }
-        warnings.extend(of_lists);
-    }
-    Ok((path, warnings))
-}
-
-/// Revocation lists, and the CAs by which a list is known to be another's than an issuer's of the same name.
-struct Lists {
-    all: Vec<Crl>,
-    known: Vec<Certificate>,
-}
-
-impl Lists {
-    fn read(args: &VerifyArgs, anchors: &[Certificate]) -> Result<Self> {
-        let mut lists = Self { all: Vec::new(), known: anchors.to_vec() };
-        for path in &args.crl {
-            let found = Crl::all_from_pem_or_der(&files::read_small(path)?)
-                .map_err(|e| Error::from(e).in_file(path.display().to_string()))?;
-            lists.all.extend(found);
-        }
-        for path in &args.other_ca {
-            lists.known.extend(values::certificates(path)?);
-        }
-        Ok(lists)
-    }
 }
 
 #[derive(Serialize)]
@@ -337,8 +289,9 @@ fn verify_manifest(
     options.purpose = chain::Purpose::Any;
     let checked = || -> Result<&Certificate> {
         let signer = listing?.verify(&signature, &cas)?.signer;
-        validate(signer, chain, anchors, &options, &lists)?;
-        Ok(signer)
+        let judged = lists.judge(signer, chain, anchors, &options);
+        lists::note_unused(&judged.lists, out);
+        judged.error.map_or(Ok(signer), |e| Err(e.into()))
     };
     let verdict = match checked() {
         Ok(signer) => ManifestVerdict {

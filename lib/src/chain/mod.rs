@@ -43,9 +43,7 @@
 //! # Limitations
 //!
 //! - Revocation is looked at by [`check_revocation`] only, with lists that the caller has.
-//! - A critical cRLDistributionPoints or issuingDistributionPoint is refused as not understood.
-//! - Lists for a part of the certificates and indirect lists are not applied: one of the issuer's makes
-//!   the answer no. A list that another key of a CA has signed does not count.
+//! - A list that is for a CA in part only makes the answer no; one that is not for it at all is as no list.
 //! - RSA-PSS is verified only with a salt as long as its hash.
 //! - Hosts are not compared with the leaf's names: devices are known by their Common Name, which is
 //!   not held to DNS name constraints either.
@@ -74,7 +72,7 @@ pub use ca::{check_ca, check_subject};
 pub use device::{DeviceFinding, MAX_DEVICE_CHAIN, Mistake, check_device};
 pub use error::ChainError;
 pub use policy::Policies;
-pub use revocation::{check_revocation, unused_lists};
+pub use revocation::{ListUse, Lists, Lookup, check_revocation};
 pub(crate) use rule::nth;
 pub use rule::{Refusal, Rule};
 pub use verify::{DEFAULT_MAX_DEPTH, Options, Purpose, VerifiedChain, verify};
