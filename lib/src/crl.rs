@@ -9,7 +9,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
 
 use crate::cert::{Serial, pem_blocks, pem_text};
-use crate::crypto::{PublicKey, SignatureAlgorithm};
+use crate::crypto::{PublicKey, SignatureAlgorithm, odd_parameters};
 use crate::issue::{IssueError, Issuer, Parts, Recorder, Replace, assemble};
 use crate::name::Name;
 
@@ -152,6 +152,8 @@ pub struct Crl {
     pub incomplete: Option<&'static str>,
     /// The signature's algorithm.
     pub signature_algorithm: Result<SignatureAlgorithm, crate::crypto::CryptoError>,
+    /// Parameters beside the signature's algorithm that standards do not want there, in words.
+    pub odd_signature_parameters: Option<&'static str>,
     signature: Vec<u8>,
 }
 
@@ -181,6 +183,7 @@ impl Crl {
             removed: entries.removed,
             others: entries.others,
             signature_algorithm: SignatureAlgorithm::from_identifier(&crl.signature_algorithm),
+            odd_signature_parameters: odd_parameters(&crl.signature_algorithm),
             signature: crl.signature_value.data.to_vec(),
         })
     }

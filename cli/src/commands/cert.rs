@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use c8y_pki::Error;
 use c8y_pki::cert::Certificate;
 use c8y_pki::chain::{
-    self, ChainError, DeviceFinding, LeafChoice, Policies, Refusal, VerifiedChain,
+    self, ChainError, DeviceFinding, LeafChoice, Policies, Refusal, Rule, VerifiedChain,
 };
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::describe::{DescribeError, Passwords, describe, needs_password};
@@ -43,6 +43,7 @@ Examples:
   c8y-pki cert verify --trust root.pem chain.pem
   c8y-pki cert verify --trust root.pem --as-device gw-0001 out/gw-0001/chain.pem
   c8y-pki cert verify --trust root.pem --crl line-7.crl chain.pem
+  c8y-pki cert verify --trust root.pem --crl all.crl --untrusted list-signer.pem chain.pem
   c8y-pki cert verify --trust root.pem --untrusted line-7.pem --strict device.pem
   c8y-pki cert verify --manifest handover/manifest.csv --trust root.pem handover/chain.pem
 
@@ -78,7 +79,8 @@ pub(crate) struct VerifyArgs {
     /// Trusted certificates, roots or intermediates: PEM or DER; may be repeated
     #[arg(long, value_name = "FILE", required = true)]
     trust: Vec<PathBuf>,
-    /// More intermediates, in any order: PEM or DER; may be repeated
+    /// More intermediates, and certificates of keys that have signed revocation lists in a CA's place, in any
+    /// order: PEM or DER; may be repeated
     #[arg(long, value_name = "FILE")]
     untrusted: Vec<PathBuf>,
     /// Refuse also what RFC 5280 asks of issuers only and servers do not enforce; without it that is a
@@ -96,7 +98,8 @@ pub(crate) struct VerifyArgs {
     /// Apply the platform's rules too, for the device with this identifier
     #[arg(long, value_name = "ID", conflicts_with = "manifest")]
     as_device: Option<String>,
-    /// Revocation lists: PEM or DER; the leaf's issuer must be among their issuers; may be repeated
+    /// Revocation lists: PEM or DER, complete ones, delta lists, lists for some certificates or reasons, indirect
+    /// ones; one has to be for the leaf; may be repeated
     #[arg(long, value_name = "FILE")]
     crl: Vec<PathBuf>,
     /// Certificates of other CAs that have the name of an issuer in the chain and have made one of the lists, as after
@@ -345,7 +348,7 @@ fn verdict_text(verdict: &Verdict<'_>) -> String {
     }
     // What is only recommended would stand under nearly every chain: the JSON has it.
     for warning in verdict.warnings.iter().filter(|w| !w.rule.is_advice()) {
-        lines.push(format!("warning: {warning}; servers do not enforce it"));
+        lines.push(format!("warning: {warning}; {}", who_minds(&warning.rule)));
     }
     for finding in verdict.device.unwrap_or_default() {
         let word = if finding.is_note() { "note" } else { "refused" };
@@ -353,6 +356,17 @@ fn verdict_text(verdict: &Verdict<'_>) -> String {
         lines.extend(finding.hint().map(|hint| format!("hint: {hint}")));
     }
     lines.iter().map(|line| as_line(line)).collect()
+}
+
+/// Which servers take what is warned about (docs/how-to/check-a-chain.md: measured).
+fn who_minds(rule: &Rule) -> &'static str {
+    match rule {
+        Rule::NoNextUpdate { .. } => "OpenSSL takes such a list, Java does not",
+        Rule::SignatureParameters(what) if what.contains("RSA-PSS") => {
+            "OpenSSL and Java take it, GnuTLS does not"
+        }
+        _ => "servers do not enforce it",
+    }
 }
 
 fn order(args: &ChainArgs, out: Output) -> Result {

@@ -43,8 +43,7 @@
 //! # Limitations
 //!
 //! - Revocation is looked at by [`check_revocation`] only, with lists that the caller has.
-//! - A list that is for a CA in part only makes the answer no; one that is not for it at all is as no list.
-//! - RSA-PSS is verified only with a salt as long as its hash.
+//! - RSA-PSS is verified only with one hash throughout.
 //! - Hosts are not compared with the leaf's names: devices are known by their Common Name, which is
 //!   not held to DNS name constraints either.
 //! - Mailboxes with a quoted local part or an address literal are refused as malformed.

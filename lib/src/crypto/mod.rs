@@ -15,6 +15,7 @@ use std::str::FromStr;
 mod key_pair;
 mod mac_hash;
 mod p384;
+mod pss;
 mod public_key;
 #[cfg(feature = "pkcs11")]
 mod raw;

@@ -8,6 +8,7 @@ mod clock;
 mod containers;
 mod device;
 mod environment;
+mod imports;
 mod judgement;
 mod keys;
 mod large;

@@ -107,10 +107,6 @@ pub(super) fn note_unused(lists: &[Given], out: Output) {
     for list in lists {
         let Some(why) = &list.why else { continue };
         let number = list.number.as_ref().map(|n| format!(" {n}")).unwrap_or_default();
-        out.warning(&format!(
-            "the revocation list{number} of {} ({}) was not used: {why}",
-            list.issuer,
-            list.file.display()
-        ));
+        out.warning(&format!("the revocation list{number} of {} was not used: {why}", list.issuer));
     }
 }

@@ -67,9 +67,12 @@ impl<'a> Group<'a> {
         same.filter(|c| c.counts()).max_by_key(|c| c.list.this_update)
     }
 
-    /// The list that a delta list changes: signed by the same key (6.3.3 (h)).
+    /// The list that a delta list changes: the latest that counts among those for the same that its own key
+    /// has signed (6.3.3 (h)).
     fn changed_by(&self, delta: &Candidate<'a>) -> Option<&Candidate<'a>> {
-        self.present(delta).filter(|present| present.signer == delta.signer)
+        let same = self.all.iter().filter(|c| c.list.base.is_none() && c.is_for_the_same(delta));
+        let own = same.filter(|c| c.counts() && c.signer == delta.signer);
+        own.max_by_key(|c| c.list.this_update)
     }
 
     /// Whether a delta list is newer than the list that it changes, and can be applied to it.
@@ -119,7 +122,7 @@ impl<'a> Group<'a> {
 
     /// What keeps a list that is for the certificate from counting, if that matters.
     pub(super) fn problem(&self, candidate: &Candidate<'a>) -> Option<String> {
-        if candidate.cover.is_err() && candidate.list.scope.is_ok() {
+        if candidate.circular || (candidate.cover.is_err() && candidate.list.scope.is_ok()) {
             return None;
         }
         let of_delta = || {
@@ -129,7 +132,6 @@ impl<'a> Group<'a> {
         match &candidate.fault {
             Some(Fault::RunOut(_)) if self.is_replaced(candidate) => None,
             Some(fault) => Some(fault.sentence().to_owned()),
-            None if candidate.circular => None,
             None => of_delta(),
         }
     }
@@ -149,11 +151,6 @@ impl<'a> Group<'a> {
     pub(super) fn covered(&self) -> Reasons {
         let complete = self.all.iter().filter(|c| c.list.base.is_none() && c.counts());
         complete.filter_map(|c| c.cover.ok()).fold(Reasons::NONE, Reasons::or)
-    }
-
-    /// The lists in force that do not say when the next one is due.
-    pub(super) fn without_next(&self) -> impl Iterator<Item = &Candidate<'a>> {
-        self.in_force().filter(|c| c.list.next_update.is_none())
     }
 
     /// The lists that decide: those in force, and the delta lists that are applied.

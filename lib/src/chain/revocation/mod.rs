@@ -78,7 +78,7 @@ impl<'a> Lookup<'a> {
 /// entry or the list has run out; only `certificateHold` ends that way (RFC 5280, 5.3.1), or by a delta
 /// list. Lists for some reasons have to be there for all of them. A list without nextUpdate counts; it comes
 /// back as a warning ([`Rule::NoNextUpdate`]). There has to be a list for the leaf; for CAs, and for the
-/// signers of lists, without a list nothing is said, as with OpenSSL's `-crl_check`.
+/// signers of lists, without any list of their issuers nothing is said, as with OpenSSL's `-crl_check`.
 pub fn check_revocation<'a>(
     path: &'a VerifiedChain,
     lists: &Lists<'a>,

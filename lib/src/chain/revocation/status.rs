@@ -40,6 +40,8 @@ pub(super) struct Session<'a> {
     pub(super) at: OffsetDateTime,
     /// Signatures of lists that were checked, by the list's place and the key.
     signatures: HashMap<(usize, &'a [u8]), bool>,
+    /// Whether there were more than are checked.
+    gave_up: bool,
     /// How many paths of signers were looked for.
     pub(super) paths: usize,
     used: Vec<bool>,
@@ -56,6 +58,7 @@ impl<'a> Session<'a> {
             path,
             at,
             signatures: HashMap::new(),
+            gave_up: false,
             paths: 0,
             used: vec![false; count],
             unused: vec![None; count],
@@ -72,16 +75,18 @@ impl<'a> Session<'a> {
         self.path.iter().chain(self.lists.signers)
     }
 
-    /// Whether that key has signed the list. A key that is asked for once too often has not.
+    /// Whether that key has signed the list, as far as that was looked at: [`MAX_SIGNATURE_CHECKS`] bounds it.
     pub(super) fn has_signed(&mut self, index: usize, signer: &'a Certificate) -> bool {
         let key = (index, signer.spki.as_slice());
         if let Some(known) = self.signatures.get(&key) {
             return *known;
         }
         let most = usize::try_from(MAX_SIGNATURE_CHECKS).unwrap_or(usize::MAX);
-        let Some(list) = self.lists.all.get(index).filter(|_| self.signatures.len() < most) else {
+        if self.signatures.len() >= most {
+            self.gave_up = true;
             return false;
-        };
+        }
+        let Some(list) = self.lists.all.get(index) else { return false };
         let signed = signer.public_key.as_ref().is_ok_and(|key| list.verify_signature(key).is_ok());
         self.signatures.insert(key, signed);
         signed
@@ -129,6 +134,14 @@ impl<'a> Session<'a> {
                     self.note_unused(index, &why);
                     continue;
                 }
+                Signer::Nobody if self.gave_up => {
+                    let why = format!(
+                        "more than {MAX_SIGNATURE_CHECKS} signatures of lists would have to be checked"
+                    );
+                    self.note_unused(index, &why);
+                    problem = Some(why);
+                    continue;
+                }
                 Signer::Nobody => {
                     problem = Some(format!("the signature of {name} does not match its key"));
                     self.note_unused(index, "its signature does not match the issuer's key");
@@ -156,11 +169,7 @@ impl<'a> Session<'a> {
         for index in in_force {
             self.note_used(index);
         }
-        let without = group.without_next().map(|c| Rule::NoNextUpdate {
-            issuer: Box::new(c.list.issuer.clone()),
-            list: c.name.clone(),
-        });
-        let warnings = without.collect();
+        let warnings = group.in_force().flat_map(broken_duties).collect();
         if let Some((entry, candidate)) = group.find_revoked(cert) {
             self.note_used(candidate.index);
             let status = Status::Revoked { at: entry.at, reason: entry.reason.name() };
@@ -170,7 +179,7 @@ impl<'a> Session<'a> {
         let status = match problem.or_else(|| problems.into_iter().flatten().next()) {
             Some(problem) => Status::Unknown(problem),
             None if covered == Reasons::ALL => Status::Good,
-            None if covered.is_empty() => Status::NoList,
+            None if covered.is_empty() => nothing_said(group),
             None => {
                 let names: Vec<&str> = covered.names().collect();
                 let names = names.join(", ");
@@ -239,4 +248,33 @@ impl<'a> Session<'a> {
         });
         Lookup { refusal, warnings: self.warnings, lists: lists.collect() }
     }
+}
+
+/// No list is for the certificate. If there are lists of its issuer, that is not as if there were none: its
+/// own is missing.
+fn nothing_said(group: &Group<'_>) -> Status {
+    let not_for_it = |c: &Candidate<'_>| c.cover.err().map(|why| format!("{} {why}", c.name));
+    match group.all.iter().filter(|c| !c.circular).find_map(not_for_it) {
+        Some(why) => Status::Unknown(why),
+        None => Status::NoList,
+    }
+}
+
+/// The duties of issuers that a list in force breaks.
+fn broken_duties(candidate: &Candidate<'_>) -> Vec<Rule> {
+    let list = candidate.list;
+    let issuer = || Box::new(list.issuer.clone());
+    let name = || match &list.number {
+        Some(number) => format!("the list {}", number.to_decimal()),
+        None => "the list".to_owned(),
+    };
+    let no_next = list.next_update.is_none();
+    let next = no_next.then(|| Rule::NoNextUpdate { issuer: issuer(), list: name() });
+    let parameters = list.odd_signature_parameters.map(|what| Rule::ListSignatureParameters {
+        issuer: issuer(),
+        list: name(),
+        what,
+    });
+    let number = list.number.is_none().then(|| Rule::ListNumberMissing { issuer: issuer() });
+    next.into_iter().chain(parameters).chain(number).collect()
 }
