@@ -8,6 +8,7 @@ mod damage;
 mod extensions;
 mod longest;
 mod number;
+mod points;
 mod renewal;
 
 use std::fmt;
@@ -26,10 +27,12 @@ use crate::der;
 use crate::name::Name;
 
 pub(crate) use damage::damage_words;
+pub(crate) use extensions::names_of_extension;
 pub use extensions::{
     AuthorityKey, GeneralName, MalformedExtension, NameConstraints, PolicyConstraints, oid,
 };
 pub use longest::{BadLongestChain, LongestChain};
+pub use points::{DistributionPoint, PointName, Reasons};
 
 /// Why octets are not a certificate.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone)]

@@ -1,13 +1,20 @@
 //! Certificate revocation lists (RFC 5280, section 5): made, and read.
 
+mod entries;
+mod extensions;
+mod scope;
+
 use time::OffsetDateTime;
 use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
 
 use crate::cert::{Serial, damage_words, pem_blocks, pem_text};
-use crate::crypto::{PublicKey, SignatureAlgorithm};
+use crate::crypto::{PublicKey, SignatureAlgorithm, odd_parameters};
 use crate::issue::{IssueError, Issuer, Parts, Recorder, Replace, assemble};
 use crate::name::Name;
+
+pub use entries::OfOthers;
+pub use scope::{Only, Scope};
 
 /// Why octets are not a CRL, or why one cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -130,16 +137,23 @@ pub struct Crl {
     pub authority_key_id: Option<Vec<u8>>,
     /// The revoked certificates.
     pub revoked: Vec<Revoked>,
-    /// For a delta list for all certificates: the number of the list whose changes it tells.
+    /// For a delta list: the number of the list whose changes it tells.
     pub base: Option<Serial>,
     /// Certificates that a delta list takes out of the list that it changes (`removeFromCRL`).
     pub removed: Vec<Serial>,
+    /// Entries of an indirect list about certificates of other issuers.
+    pub others: Vec<OfOthers>,
+    /// Which certificates and reasons it is for; none: all of its issuer. Or why that is not certain, as the
+    /// end of a sentence that begins with the list.
+    pub scope: Result<Option<Scope>, &'static str>,
     /// The first critical extension that is not processed, of the list or of an entry, as a dotted object identifier.
     pub critical_extension: Option<String>,
     /// Why it is not the whole list of its issuer, as the end of a sentence that begins with the list.
     pub incomplete: Option<&'static str>,
     /// The signature's algorithm.
     pub signature_algorithm: Result<SignatureAlgorithm, crate::crypto::CryptoError>,
+    /// Parameters beside the signature's algorithm that standards do not want there, in words.
+    pub odd_signature_parameters: Option<&'static str>,
     signature: Vec<u8>,
 }
 
@@ -152,17 +166,8 @@ impl Crl {
         if !rest.is_empty() {
             return Err(CrlError::Malformed(format!("{} octets follow it", rest.len())));
         }
-        let removed = crl.iter_revoked_certificates().filter(|entry| removes(entry));
-        let removed = removed.map(|entry| Serial::from_octets(entry.raw_serial())).collect();
-        let entries = crl.iter_revoked_certificates().filter(|entry| !removes(entry));
-        let revoked = entries.map(|entry| Revoked {
-            serial: Serial::from_octets(entry.raw_serial()),
-            at: entry.revocation_date.to_datetime(),
-            reason: entry
-                .reason_code()
-                .and_then(|(_, code)| Reason::from_code(code.0))
-                .unwrap_or(Reason::Unspecified),
-        });
+        let entries = entries::read(&crl);
+        let scope = extensions::scope(&crl, &entries);
         Ok(Self {
             der: der.to_vec(),
             tbs: crl.tbs_cert_list.as_ref().to_vec(),
@@ -170,13 +175,16 @@ impl Crl {
             this_update: crl.last_update().to_datetime(),
             next_update: crl.next_update().map(|t| t.to_datetime()),
             number: crl.crl_number().map(|n| Serial::from_octets(&n.to_bytes_be())),
-            authority_key_id: authority_key_id(&crl),
-            base: base(&crl),
-            removed,
-            critical_extension: critical_extension(&crl),
-            incomplete: incomplete(&crl),
-            revoked: revoked.collect(),
+            authority_key_id: extensions::authority_key_id(&crl),
+            base: extensions::base(&crl),
+            critical_extension: extensions::critical(&crl, &scope),
+            incomplete: extensions::incomplete(&crl),
+            scope,
+            revoked: entries.revoked,
+            removed: entries.removed,
+            others: entries.others,
             signature_algorithm: SignatureAlgorithm::from_identifier(&crl.signature_algorithm),
+            odd_signature_parameters: odd_parameters(&crl.signature_algorithm),
             signature: crl.signature_value.data.to_vec(),
         })
     }
@@ -208,60 +216,6 @@ impl Crl {
     pub fn verify_signature(&self, key: &PublicKey) -> Result<(), crate::crypto::CryptoError> {
         key.verify(self.signature_algorithm.clone()?, &self.tbs, &self.signature)
     }
-}
-
-fn critical_extension(crl: &CertificateRevocationList<'_>) -> Option<String> {
-    let entries = crl.iter_revoked_certificates().flat_map(|entry| entry.extensions());
-    let mut all = crl.extensions().iter().chain(entries);
-    all.find(|e| e.critical && e.oid.to_id_string() != DELTA)
-        .map(|e| crate::crypto::oid_text(&e.oid))
-}
-
-/// deltaCRLIndicator and issuingDistributionPoint (RFC 5280, 5.2.4 and 5.2.5).
-const DELTA: &str = "2.5.29.27";
-const DISTRIBUTION_POINT: &str = "2.5.29.28";
-
-fn has(crl: &CertificateRevocationList<'_>, oid: &str) -> bool {
-    crl.extensions().iter().any(|e| e.oid.to_id_string() == oid)
-}
-
-/// Whether an entry only takes a certificate out of the list: reason code 8 (RFC 5280, 5.3.1).
-fn removes(entry: &x509_parser::revocation_list::RevokedCertificate<'_>) -> bool {
-    const REMOVE_FROM_CRL: u8 = 8;
-    entry.reason_code().is_some_and(|(_, code)| code.0 == REMOVE_FROM_CRL)
-}
-
-/// BaseCRLNumber of a delta list that is for all certificates.
-fn base(crl: &CertificateRevocationList<'_>) -> Option<Serial> {
-    let delta = crl.extensions().iter().find(|e| e.oid.to_id_string() == DELTA)?;
-    let number = yasna::parse_der(delta.value, |reader| reader.read_tagged_der()).ok()?;
-    let whole = number.tag() == yasna::tags::TAG_INTEGER && !has(crl, DISTRIBUTION_POINT);
-    whole.then(|| Serial::from_octets(number.value()))
-}
-
-/// What tells that a list is not a whole one, whether it is marked as critical or not: an issuer that
-/// forgets the mark has not made its list complete by that.
-fn incomplete(crl: &CertificateRevocationList<'_>) -> Option<&'static str> {
-    match () {
-        () if has(crl, DELTA) => Some("is a delta list, which tells only what has changed"),
-        () if has(crl, DISTRIBUTION_POINT) => {
-            Some("covers only a part of the certificates (issuingDistributionPoint)")
-        }
-        () if crl.iter_revoked_certificates().any(removes) => {
-            Some("has an entry removeFromCRL, which only a delta list may have (RFC 5280, 5.3.1)")
-        }
-        () => None,
-    }
-}
-
-fn authority_key_id(crl: &CertificateRevocationList<'_>) -> Option<Vec<u8>> {
-    use x509_parser::extensions::ParsedExtension;
-    crl.extensions().iter().find_map(|e| match e.parsed_extension() {
-        ParsedExtension::AuthorityKeyIdentifier(id) => {
-            id.key_identifier.as_ref().map(|k| k.0.to_vec())
-        }
-        _ => None,
-    })
 }
 
 /// Makes a CRL of version 2 with CRL number and authority key identifier (RFC 5280, 5.2).

@@ -9,7 +9,7 @@ use x509_parser::x509::AlgorithmIdentifier;
 
 use crate::ber::{BerError, Reader};
 use crate::cert::{damage_words, pem_blocks, pem_text};
-use crate::crypto::{CryptoError, KeyPolicy, PublicKey, SignatureAlgorithm};
+use crate::crypto::{CryptoError, KeyPolicy, PublicKey, SignatureAlgorithm, odd_parameters};
 use crate::der;
 use crate::key::signer::Signer;
 use crate::name::Name;
@@ -65,7 +65,7 @@ impl CsrError {
             }
             Self::Key { cause, .. } | Self::Crypto(cause) => cause.hint(),
             Self::Algorithm { .. } => Some(
-                "make it with SHA-256, SHA-384 or SHA-512; RSA-PSS with a salt as long as the hash"
+                "make it with SHA-256, SHA-384 or SHA-512; RSA-PSS with the same hash in MGF1"
                     .to_owned(),
             ),
             Self::NoRequest => Some("see what it holds: `c8y-pki cert show FILE`".to_owned()),
@@ -146,6 +146,8 @@ pub struct Request {
     pub public_key: Result<PublicKey, CryptoError>,
     /// The signature's algorithm, or why it cannot be verified.
     pub signature_algorithm: Result<SignatureAlgorithm, CryptoError>,
+    /// Parameters beside the signature's algorithm that standards do not want there, in words.
+    pub odd_signature_parameters: Option<&'static str>,
     info: Vec<u8>,
     signature: Vec<u8>,
 }
@@ -167,6 +169,7 @@ impl Request {
             subject: Name::from_der(parts.subject).map_err(|e| malformed(&e))?,
             public_key: PublicKey::from_spki(parts.spki),
             signature_algorithm: SignatureAlgorithm::from_identifier(&algorithm),
+            odd_signature_parameters: odd_parameters(&algorithm),
             info: parts.info.to_vec(),
             signature: parts.signature.to_vec(),
         })

@@ -243,6 +243,7 @@ fn hash_name(algorithm: SignatureAlgorithm) -> Option<&'static str> {
     match algorithm {
         SignatureAlgorithm::RsaPkcs1(hash)
         | SignatureAlgorithm::RsaPss(hash)
+        | SignatureAlgorithm::RsaPssSalt { hash, .. }
         | SignatureAlgorithm::Ecdsa(hash) => Some(match hash {
             Hash::Sha256 => "sha256",
             Hash::Sha384 => "sha384",

@@ -1,6 +1,7 @@
 //! `cert`: any certificate, request, CRL, key or store shown; chains ordered and verified.
 
 mod at_tenant;
+mod lists;
 mod manifest;
 
 use std::path::{Path, PathBuf};
@@ -8,19 +9,19 @@ use std::path::{Path, PathBuf};
 use c8y_pki::Error;
 use c8y_pki::cert::{Certificate, LongestChain};
 use c8y_pki::chain::{
-    self, ChainError, DeviceFinding, LeafChoice, Policies, Refusal, VerifiedChain,
+    self, ChainError, DeviceFinding, LeafChoice, Policies, Refusal, Rule, VerifiedChain,
 };
 use c8y_pki::client_id::DeviceId;
-use c8y_pki::crl::Crl;
 use c8y_pki::describe::{DescribeError, Passwords, describe, needs_password};
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::platform::verdict::Comparison;
-use c8y_pki::read;
 use c8y_pki::secret::Password;
 use c8y_pki::store::{self, Format, StoreError};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use time::OffsetDateTime;
+
+use lists::{Given, Lists};
 
 use crate::failure::{Outcome, Result};
 use crate::outlet;
@@ -46,6 +47,7 @@ Examples:
   c8y-pki cert verify --trust root.pem --as-device gw-0001 out/gw-0001/chain.pem
   c8y-pki cert verify --trust root.pem --as-device gw-0001 --longest-chain 12 chain.pem
   c8y-pki cert verify --trust root.pem --crl line-7.crl chain.pem
+  c8y-pki cert verify --trust root.pem --crl all.crl --untrusted list-signer.pem chain.pem
   c8y-pki cert verify --trust root.pem --untrusted line-7.pem --strict device.pem
   c8y-pki cert verify --tenant out/gw-0001/chain.pem
   c8y-pki cert verify --manifest handover/manifest.csv --trust root.pem handover/chain.pem
@@ -87,7 +89,8 @@ pub(crate) struct VerifyArgs {
     /// that the tenant has
     #[arg(long, value_name = "FILE", required_unless_present = "ask")]
     trust: Vec<PathBuf>,
-    /// More intermediates, in any order: PEM or DER; may be repeated
+    /// More intermediates, and certificates of keys that have signed revocation lists in a CA's place, in any
+    /// order: PEM or DER; may be repeated
     #[arg(long, value_name = "FILE")]
     untrusted: Vec<PathBuf>,
     /// Refuse also what RFC 5280 asks of issuers only and servers do not enforce; without it that is a
@@ -109,7 +112,8 @@ pub(crate) struct VerifyArgs {
     /// in the cloud
     #[arg(long, value_name = "N")]
     longest_chain: Option<LongestChain>,
-    /// Revocation lists: PEM or DER; the leaf's issuer must be among their issuers; may be repeated
+    /// Revocation lists: PEM or DER, complete ones, delta lists, lists for some certificates or reasons, indirect
+    /// ones; one has to be for the leaf; may be repeated
     #[arg(long, value_name = "FILE")]
     crl: Vec<PathBuf>,
     /// Certificates of other CAs that have the name of an issuer in the chain and have made one of the lists, as after
@@ -222,8 +226,11 @@ struct Verdict<'a> {
     refusal: Option<&'a Refusal>,
     error: Option<String>,
     hint: Option<String>,
-    /// Whether revocation lists were given.
+    /// Whether a revocation list was used.
     revocation_checked: bool,
+    /// The revocation lists that were given.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    lists: &'a [Given],
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<&'a [DeviceFinding]>,
     /// The platform's verdict beside this one, if it was to be asked.
@@ -260,87 +267,33 @@ fn verify(args: &VerifyArgs, pki: &Path, out: Output) -> Result {
     for path in &args.untrusted {
         rest.extend(values::certificates(path)?);
     }
-    let result = validate(leaf, &rest, &anchors, &options, &lists);
+    let judged = lists.judge(leaf, &rest, &anchors, &options);
     let findings = id.map(|id| chain::check_device(&presented, &anchors, &id, longest));
     let refused_as_device = findings.as_ref().is_some_and(|all| all.iter().any(|f| !f.is_note()));
-    let error = result.as_ref().err();
+    let error = judged.error.as_ref();
     let valid = error.is_none() && !refused_as_device;
-    let ours = at_tenant::ours(result.as_ref().map(|(path, _)| path), findings.as_deref());
+    let ours = at_tenant::ours(judged.path.as_ref(), error, findings.as_deref());
     let asked = tenant.map(|tenant| tenant.ask(&presented, ours));
     let verdict = Verdict {
         valid,
-        path: result.as_ref().ok().map(|(path, _)| path),
-        warnings: result.as_ref().map_or(&[], |(_, warnings)| warnings),
+        path: judged.path.as_ref().filter(|_| error.is_none()),
+        warnings: &judged.warnings,
         refusal: error.and_then(ChainError::refusal),
         error: error.map(ToString::to_string),
         hint: error.and_then(ChainError::hint),
-        revocation_checked: !lists.all.is_empty(),
+        revocation_checked: judged.lists.iter().any(Given::is_used),
+        lists: &judged.lists,
         device: findings.as_deref(),
         tenant: asked.as_ref().map(|asked| &asked.compared),
     };
     out.result(&verdict, verdict_text)?;
-    if let Ok((path, _)) = &result {
-        note_unused(path, &lists, out);
-    }
-    if verdict.valid && !verdict.revocation_checked {
+    lists::note_unused(&judged.lists, out);
+    if verdict.valid && judged.lists.is_empty() {
         out.note("No revocation list was given: whether a certificate is revoked was not looked at (--crl).");
     }
     match asked {
         Some(asked) => asked.outcome(valid),
         None => Ok(Outcome::of(verdict.valid)),
-    }
-}
-
-/// Says which of the lists that were given have no say.
-fn note_unused(path: &VerifiedChain, lists: &Lists, out: Output) {
-    for list in chain::unused_lists(path, &lists.all, &lists.known) {
-        let number = list.number.as_ref().map(|n| format!(" {}", n.to_decimal()));
-        out.warning(&format!(
-            "the revocation list{} of {} was not used: no issuer in the path has made it",
-            number.unwrap_or_default(),
-            list.issuer
-        ));
-    }
-}
-
-/// Validates, and looks up in revocation lists if there are any.
-fn validate(
-    leaf: &Certificate,
-    rest: &[Certificate],
-    anchors: &[Certificate],
-    options: &chain::Options,
-    lists: &Lists,
-) -> std::result::Result<(VerifiedChain, Vec<Refusal>), ChainError> {
-    let path = chain::verify(leaf, rest, anchors, options)?;
-    let mut warnings = path.warnings().to_vec();
-    if !lists.all.is_empty() {
-        let of_lists = chain::check_revocation(&path, &lists.all, &lists.known, options.at)?;
-        if let (true, Some(first)) = (options.strict, of_lists.first()) {
-            return Err(first.clone().into());
-        }
-        warnings.extend(of_lists);
-    }
-    Ok((path, warnings))
-}
-
-/// Revocation lists, and the CAs by which a list is known to be another's than an issuer's of the same name.
-struct Lists {
-    all: Vec<Crl>,
-    known: Vec<Certificate>,
-}
-
-impl Lists {
-    fn read(args: &VerifyArgs, anchors: &[Certificate]) -> Result<Self> {
-        let mut lists = Self { all: Vec::new(), known: anchors.to_vec() };
-        for path in &args.crl {
-            let found = read::lists(&files::read_small(path)?)
-                .map_err(|e| Error::from(e).in_file(path.display().to_string()))?;
-            lists.all.extend(found);
-        }
-        for path in &args.other_ca {
-            lists.known.extend(values::certificates(path)?);
-        }
-        Ok(lists)
     }
 }
 
@@ -359,7 +312,7 @@ fn verdict_text(verdict: &Verdict<'_>) -> String {
     }
     // What is only recommended would stand under nearly every chain: the JSON has it.
     for warning in verdict.warnings.iter().filter(|w| !w.rule.is_advice()) {
-        lines.push(format!("warning: {warning}; servers do not enforce it"));
+        lines.push(format!("warning: {warning}; {}", who_minds(&warning.rule)));
     }
     for finding in verdict.device.unwrap_or_default() {
         let word = if finding.is_note() { "note" } else { "refused" };
@@ -368,6 +321,17 @@ fn verdict_text(verdict: &Verdict<'_>) -> String {
     }
     let text: String = lines.iter().map(|line| as_line(line)).collect();
     text + &verdict.tenant.map_or_else(String::new, render::verdicts)
+}
+
+/// Which servers take what is warned about (docs/how-to/check-a-chain.md: measured).
+fn who_minds(rule: &Rule) -> &'static str {
+    match rule {
+        Rule::NoNextUpdate { .. } => "OpenSSL takes such a list, Java does not",
+        Rule::SignatureParameters(what) if what.contains("RSA-PSS") => {
+            "OpenSSL and Java take it, GnuTLS does not"
+        }
+        _ => "servers do not enforce it",
+    }
 }
 
 fn order(args: &ChainArgs, pki: &Path, out: Output) -> Result {

@@ -102,9 +102,14 @@ fn crl(view: &CrlView) -> String {
         .map_or_else(|| "not given".to_owned(), |next| format!("{}, {}", date(next), until(next)));
     line(&mut text, "Next update", next);
     line(&mut text, "Signature", &view.signature_algorithm);
+    if let Some(part) = view.part {
+        line(&mut text, "Part", format!("it {part}"));
+    }
     line(&mut text, "Revoked", view.revoked.len());
     for revoked in &view.revoked {
-        let _ = writeln!(text, "  {}  {}  {}", revoked.serial, date(revoked.at), revoked.reason);
+        let of = revoked.issuer.as_ref().map(|issuer| format!("  of {issuer}")).unwrap_or_default();
+        let _ =
+            writeln!(text, "  {}  {}  {}{of}", revoked.serial, date(revoked.at), revoked.reason);
     }
     text
 }

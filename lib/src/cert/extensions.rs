@@ -76,6 +76,20 @@ impl GeneralName {
             Self::Other(form) => form,
         }
     }
+
+    /// Whether both name the same. Names of a form that is not interpreted never do.
+    pub fn matches(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Directory(a), Self::Directory(b)) => a.matches(b),
+            (Self::Other(_), Self::Other(_)) => false,
+            _ => self == other,
+        }
+    }
+
+    /// Whether it is that distinguished name.
+    pub fn is_directory(&self, name: &Name) -> bool {
+        matches!(self, Self::Directory(own) if own.matches(name))
+    }
 }
 
 /// The name spaces of a CA (RFC 5280, 4.2.1.10).
@@ -202,7 +216,7 @@ impl Certificate {
         })
     }
 
-    fn read<T>(
+    pub(super) fn read<T>(
         &self,
         oid: &'static str,
         parse: impl FnOnce(BERReader<'_, '_>) -> ASN1Result<T>,
@@ -215,7 +229,7 @@ impl Certificate {
     }
 }
 
-fn invalid<T>() -> ASN1Result<T> {
+pub(super) fn invalid<T>() -> ASN1Result<T> {
     Err(ASN1Error::new(ASN1ErrorKind::Invalid))
 }
 
@@ -241,6 +255,14 @@ pub(super) fn general_name(value: &TaggedDerValue) -> ASN1Result<GeneralName> {
     })
 }
 
+/// The names of an extension whose value is GeneralNames: at least one.
+pub(crate) fn names_of_extension(value: &[u8]) -> Option<Vec<GeneralName>> {
+    let names = yasna::parse_der(value, |reader| {
+        reader.collect_sequence_of(|r| general_name(&r.read_tagged_der()?))
+    });
+    names.ok().filter(|names| !names.is_empty())
+}
+
 /// GeneralNames without their own tag and length.
 pub(super) fn general_names(contents: &[u8]) -> ASN1Result<Vec<GeneralName>> {
     let whole = TaggedDerValue::from_tag_pc_and_bytes(
@@ -249,9 +271,7 @@ pub(super) fn general_names(contents: &[u8]) -> ASN1Result<Vec<GeneralName>> {
         contents.to_vec(),
     );
     let der = yasna::construct_der(|writer| writer.write_tagged_der(&whole));
-    yasna::parse_der(&der, |reader| {
-        reader.collect_sequence_of(|r| general_name(&r.read_tagged_der()?))
-    })
+    names_of_extension(&der).map_or_else(invalid, Ok)
 }
 
 fn ia5(octets: &[u8]) -> ASN1Result<String> {

@@ -24,6 +24,8 @@ impl Rule {
             | Self::SubjectKeyIdMissing
             | Self::AuthorityKeyIdMissing
             | Self::SignatureParameters(_)
+            | Self::ListSignatureParameters { .. }
+            | Self::ListNumberMissing { .. }
             | Self::NoNextUpdate { .. } => true,
             Self::NotCriticalExtension(id) => OBEYED_ANYWAY.contains(&id.as_str()),
             _ => self.is_advice(),

@@ -43,10 +43,7 @@
 //! # Limitations
 //!
 //! - Revocation is looked at by [`check_revocation`] only, with lists that the caller has.
-//! - A critical cRLDistributionPoints or issuingDistributionPoint is refused as not understood.
-//! - Lists for a part of the certificates and indirect lists are not applied: one of the issuer's makes
-//!   the answer no. A list that another key of a CA has signed does not count.
-//! - RSA-PSS is verified only with a salt as long as its hash.
+//! - RSA-PSS is verified only with one hash throughout.
 //! - Hosts are not compared with the leaf's names: devices are known by their Common Name, which is
 //!   not held to DNS name constraints either.
 //! - Mailboxes with a quoted local part or an address literal are refused as malformed.
@@ -74,7 +71,7 @@ pub use ca::{check_ca, check_subject};
 pub use device::{DeviceFinding, Mistake, check_device};
 pub use error::ChainError;
 pub use policy::Policies;
-pub use revocation::{check_revocation, unused_lists};
+pub use revocation::{ListUse, Lists, Lookup, check_revocation};
 pub(crate) use rule::nth;
 pub use rule::{Refusal, Rule};
 pub use verify::{Options, Purpose, VerifiedChain, verify};

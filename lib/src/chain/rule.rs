@@ -223,6 +223,22 @@ pub enum Rule {
         /// The list, by its number.
         list: String,
     },
+    /// A list of its issuer has no number.
+    #[error("was looked up in a list of {issuer} that has no number (cRLNumber)")]
+    ListNumberMissing {
+        /// The issuer.
+        issuer: Box<Name>,
+    },
+    /// A list of its issuer has signature parameters that standards do not want there.
+    #[error("was looked up in {list} of {issuer}, which names its signature algorithm with {what}")]
+    ListSignatureParameters {
+        /// The issuer.
+        issuer: Box<Name>,
+        /// The list, by its number.
+        list: String,
+        /// The parameters.
+        what: &'static str,
+    },
     /// A policy is demanded and none is valid.
     #[error("stands under a demand for a certificate policy, {0}")]
     ExplicitPolicy(&'static str),
@@ -271,6 +287,10 @@ impl Rule {
             Self::AuthorityKeyIdDiffers { .. } => ("authority-key-id-differs", "RFC 5280, 4.2.1.1"),
             Self::AuthorityCertDiffers { .. } => ("authority-cert-differs", "RFC 5280, 4.2.1.1"),
             Self::NoNextUpdate { .. } => ("no-next-update", "RFC 5280, 5.1.2.5"),
+            Self::ListNumberMissing { .. } => ("list-number-missing", "RFC 5280, 5.2.3"),
+            Self::ListSignatureParameters { .. } => {
+                ("list-signature-parameters", "RFC 5758, 3.2 and RFC 4055, 3")
+            }
             Self::PolicyMapping => ("policy-mapping", "RFC 5280, 4.2.1.5"),
             Self::SerialNumber { .. } => ("serial-number", "RFC 5280, 4.1.2.2"),
             Self::EmptyIssuer => ("empty-issuer", "RFC 5280, 4.1.2.4"),
@@ -323,7 +343,8 @@ impl Rule {
             }
             Self::RevocationUnknown { .. } => {
                 "give the issuer's present list: `c8y-pki ca crl NAME` makes it. If another CA of that name has \
-                 made a list, name its certificate with --other-ca"
+                 made a list, name its certificate with --other-ca; if another key of the CA has signed it, \
+                 or who makes lists for it, give that certificate with --untrusted"
             }
             Self::Untrusted => "if you trust it, name it as a trust anchor: --trust FILE",
             Self::Signature { .. } => {

@@ -16,6 +16,7 @@ mod alerts;
 mod key_pair;
 mod mac_hash;
 mod p384;
+mod pss;
 mod public_key;
 #[cfg(feature = "pkcs11")]
 mod raw;

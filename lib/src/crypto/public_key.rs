@@ -7,9 +7,9 @@ use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
 use super::backend::signature as sig;
-use super::oid_text;
 use super::signature::verification;
 use super::{CryptoError, Hash, KeyPolicy, MIN_RSA_BITS, SignatureAlgorithm, sha1, weak};
+use super::{oid_text, pss};
 use crate::der;
 
 /// The algorithm of a public key.
@@ -175,6 +175,11 @@ impl PublicKey {
         signature: &[u8],
     ) -> Result<(), CryptoError> {
         self.check_strength()?;
+        if let (KeyAlgorithm::Rsa { .. }, SignatureAlgorithm::RsaPssSalt { hash, salt }) =
+            (self.algorithm, algorithm)
+        {
+            return pss::verify(&self.bits, pss::Parameters { hash, salt }, message, signature);
+        }
         let verifier = verification(self.algorithm, algorithm)?;
         sig::UnparsedPublicKey::new(verifier, &self.bits)
             .verify(message, signature)

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::backend::signature as sig;
+use super::pss;
 use super::public_key::algorithm_name;
 use super::{CryptoError, KeyAlgorithm, oid_text};
 
@@ -24,6 +25,13 @@ pub enum SignatureAlgorithm {
     RsaPkcs1(Hash),
     /// RSASSA-PSS, salt as long as the hash, MGF1 with the same hash.
     RsaPss(Hash),
+    /// RSASSA-PSS with a salt of another length; verified only.
+    RsaPssSalt {
+        /// The hash, also in MGF1.
+        hash: Hash,
+        /// Bytes of the salt.
+        salt: u16,
+    },
     /// ECDSA, signature in DER.
     Ecdsa(Hash),
     /// Ed25519.
@@ -40,6 +48,9 @@ impl fmt::Display for SignatureAlgorithm {
         match self {
             Self::RsaPkcs1(h) => write!(f, "RSA with {}", hash(h)),
             Self::RsaPss(h) => write!(f, "RSA-PSS with {}", hash(h)),
+            Self::RsaPssSalt { hash: h, salt } => {
+                write!(f, "RSA-PSS with {} and a salt of {salt} bytes", hash(h))
+            }
             Self::Ecdsa(h) => write!(f, "ECDSA with {}", hash(h)),
             Self::Ed25519 => f.write_str("Ed25519"),
         }
@@ -55,6 +66,15 @@ mod sig_id {
     pub(super) const ECDSA_SHA384: &[u64] = &[1, 2, 840, 10045, 4, 3, 3];
     pub(super) const ECDSA_SHA512: &[u64] = &[1, 2, 840, 10045, 4, 3, 4];
     pub(super) const ED25519: &[u64] = &[1, 3, 101, 112];
+
+    /// The last arc of a hash's identifier, and its length in bytes.
+    pub(super) fn pss(hash: super::Hash) -> (u8, u8) {
+        match hash {
+            super::Hash::Sha256 => (1, 32),
+            super::Hash::Sha384 => (2, 48),
+            super::Hash::Sha512 => (3, 64),
+        }
+    }
 
     /// DER of RSASSA-PSS-params with one hash throughout and a salt of the hash's length, as the
     /// verifying backends want it: SHA-256/32, SHA-384/48, SHA-512/64.
@@ -78,7 +98,10 @@ impl SignatureAlgorithm {
     /// The hash that is signed; none for Ed25519, which hashes inside.
     pub fn hash(self) -> Option<Hash> {
         match self {
-            Self::RsaPkcs1(hash) | Self::RsaPss(hash) | Self::Ecdsa(hash) => Some(hash),
+            Self::RsaPkcs1(hash)
+            | Self::RsaPss(hash)
+            | Self::RsaPssSalt { hash, .. }
+            | Self::Ecdsa(hash) => Some(hash),
             Self::Ed25519 => None,
         }
     }
@@ -119,13 +142,9 @@ impl SignatureAlgorithm {
     fn from_pss(id: &x509_parser::x509::AlgorithmIdentifier<'_>) -> Result<Self, CryptoError> {
         use x509_parser::asn1_rs::ToDer;
         let params = id.parameters.as_ref().and_then(|p| p.to_der_vec().ok()).unwrap_or_default();
-        [(Hash::Sha256, 1, 32), (Hash::Sha384, 2, 48), (Hash::Sha512, 3, 64)]
-            .into_iter()
-            .find(|(_, arc, salt)| sig_id::pss_params(*arc, *salt) == params)
-            .map(|(hash, _, _)| Self::RsaPss(hash))
-            .ok_or_else(|| {
-                CryptoError::UnsupportedAlgorithm("RSA-PSS with unusual parameters".to_owned())
-            })
+        let pss::Parameters { hash, salt } = pss::parameters(&params)?;
+        let usual = u16::from(sig_id::pss(hash).1) == salt;
+        Ok(if usual { Self::RsaPss(hash) } else { Self::RsaPssSalt { hash, salt } })
     }
 
     /// The DER of the AlgorithmIdentifier.
@@ -138,12 +157,9 @@ impl SignatureAlgorithm {
             Self::Ecdsa(Hash::Sha384) => (sig_id::ECDSA_SHA384, false),
             Self::Ecdsa(Hash::Sha512) => (sig_id::ECDSA_SHA512, false),
             Self::Ed25519 => (sig_id::ED25519, false),
-            Self::RsaPss(hash) => {
-                let (arc, salt) = match hash {
-                    Hash::Sha256 => (1, 32),
-                    Hash::Sha384 => (2, 48),
-                    Hash::Sha512 => (3, 64),
-                };
+            // We sign with the usual salt only.
+            Self::RsaPss(hash) | Self::RsaPssSalt { hash, .. } => {
+                let (arc, salt) = sig_id::pss(hash);
                 return yasna::construct_der(|writer| {
                     writer.write_sequence(|writer| {
                         let pss = yasna::models::ObjectIdentifier::from_slice(&[
@@ -166,12 +182,20 @@ impl SignatureAlgorithm {
     }
 }
 
-/// Parameters of an algorithm that we take, and that standards do not want there (RFC 5758, 3.2).
+/// Parameters of an algorithm that we take, and that standards do not want there (RFC 5758, 3.2 and
+/// RFC 4055, 3.1), as what a signature is named with.
 pub(crate) fn odd_parameters(
     id: &x509_parser::x509::AlgorithmIdentifier<'_>,
 ) -> Option<&'static str> {
-    let ecdsa = matches!(SignatureAlgorithm::from_identifier(id), Ok(SignatureAlgorithm::Ecdsa(_)));
-    (ecdsa && id.parameters.is_some()).then_some("NULL parameters beside ecdsa-with-SHA2")
+    match SignatureAlgorithm::from_identifier(id) {
+        Ok(SignatureAlgorithm::Ecdsa(_)) if id.parameters.is_some() => {
+            Some("NULL parameters beside ecdsa-with-SHA2")
+        }
+        Ok(SignatureAlgorithm::RsaPssSalt { .. }) => {
+            Some("an RSA-PSS salt that is not as long as its hash")
+        }
+        _ => None,
+    }
 }
 
 pub(super) fn verification(

@@ -4,15 +4,17 @@
 //! [`describe`] takes the octets of any such file, PEM or DER, finds out what it is and returns
 //! [`Item`]s: plain data with all that is public in it. A private key shows its public half only.
 
+mod crl;
 mod extensions;
 
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crl::crl_view;
 pub use extensions::ExtensionView;
 
 use crate::armor;
-use crate::cert::{CertError, Certificate, Serial, pem_blocks, without_trust};
+use crate::cert::{CertError, Certificate, pem_blocks, without_trust};
 use crate::crl::{Crl, CrlError};
 use crate::crypto::{CryptoError, PublicKey, hex, sha256};
 use crate::csr::{CsrError, Request};
@@ -186,7 +188,10 @@ impl CertificateView {
             ca: cert.is_ca(),
             path_length: cert.basic_constraints.and_then(|bc| bc.path_length),
             public_key: KeyOrFault::of(&cert.public_key),
-            signature_algorithm: algorithm(&cert.signature_algorithm),
+            signature_algorithm: algorithm(
+                &cert.signature_algorithm,
+                cert.odd_signature_parameters,
+            ),
             extensions: extensions::views(cert),
             fingerprint_sha1: cert.fingerprint_sha1(),
             fingerprint_sha256: cert.fingerprint_sha256(),
@@ -194,10 +199,12 @@ impl CertificateView {
     }
 }
 
-fn algorithm<T: ToString>(found: &Result<T, CryptoError>) -> String {
-    match found {
-        Ok(algorithm) => algorithm.to_string(),
-        Err(e) => e.to_string(),
+/// The algorithm with what is unusual about its parameters, or why it cannot be used.
+fn algorithm<T: ToString>(found: &Result<T, CryptoError>, odd: Option<&str>) -> String {
+    match (found, odd) {
+        (Ok(algorithm), None) => algorithm.to_string(),
+        (Ok(algorithm), Some(odd)) => format!("{} ({odd})", algorithm.to_string()),
+        (Err(e), _) => e.to_string(),
     }
 }
 
@@ -235,6 +242,8 @@ pub struct CrlView {
     pub authority_key_id: Option<String>,
     /// The signature's algorithm, or why it is refused.
     pub signature_algorithm: String,
+    /// What it is for, if that is not every certificate of its issuer.
+    pub part: Option<&'static str>,
     /// The revoked certificates.
     pub revoked: Vec<RevokedView>,
 }
@@ -249,6 +258,9 @@ pub struct RevokedView {
     pub at: OffsetDateTime,
     /// Why, in the words of RFC 5280, 5.3.1.
     pub reason: &'static str,
+    /// The issuer of the certificate, in an indirect list (RFC 4514).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
 }
 
 /// Passwords for what a file may hold.
@@ -402,32 +414,15 @@ fn request_view(request: &Request) -> RequestView {
     RequestView {
         subject: request.subject.clone(),
         public_key: KeyOrFault::of(&request.public_key),
-        signature_algorithm: algorithm(&request.signature_algorithm),
+        signature_algorithm: algorithm(
+            &request.signature_algorithm,
+            request.odd_signature_parameters,
+        ),
         possession: possession.is_ok(),
         possession_unknown: match possession {
             Ok(_) | Err(CsrError::NotPossessed { .. }) => None,
             Err(e) => Some(e.to_string()),
         },
         common_names: if names.len() > 1 { names } else { Vec::new() },
-    }
-}
-
-fn crl_view(crl: &Crl) -> CrlView {
-    CrlView {
-        issuer: crl.issuer.clone(),
-        number: crl.number.as_ref().map(Serial::to_decimal),
-        this_update: crl.this_update,
-        next_update: crl.next_update,
-        authority_key_id: crl.authority_key_id.as_deref().map(hex),
-        signature_algorithm: algorithm(&crl.signature_algorithm),
-        revoked: crl
-            .revoked
-            .iter()
-            .map(|r| RevokedView {
-                serial: r.serial.to_string(),
-                at: r.at,
-                reason: r.reason.name(),
-            })
-            .collect(),
     }
 }

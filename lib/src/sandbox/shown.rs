@@ -33,7 +33,9 @@ pub(super) fn algorithm_name(cert: &Certificate) -> String {
     match &cert.signature_algorithm {
         Ok(SignatureAlgorithm::RsaPkcs1(hash)) => format!("{}withRSA", sha(*hash)),
         Ok(SignatureAlgorithm::Ecdsa(hash)) => format!("{}withECDSA", sha(*hash)),
-        Ok(SignatureAlgorithm::RsaPss(_)) => "RSASSA-PSS".to_owned(),
+        Ok(SignatureAlgorithm::RsaPss(_) | SignatureAlgorithm::RsaPssSalt { .. }) => {
+            "RSASSA-PSS".to_owned()
+        }
         Ok(SignatureAlgorithm::Ed25519) => "Ed25519".to_owned(),
         Err(e) => e.to_string(),
     }

@@ -11,7 +11,7 @@ use c8y_pki::bulk::list::DeviceList;
 use c8y_pki::bulk::renew::{self, RenewedKey};
 use c8y_pki::bulk::{BulkError, Existing, Job, Out, Summary, run};
 use c8y_pki::cert::Certificate;
-use c8y_pki::chain::{self, Options, check_revocation, verify};
+use c8y_pki::chain::{self, Lists, Options, Refusal, VerifiedChain, verify};
 use c8y_pki::crl::{self, Crl, Reason, Revoked};
 use c8y_pki::crypto::KeyPolicy;
 use c8y_pki::issue::{Issuer, Outliving, Validity};
@@ -76,6 +76,23 @@ pub(crate) fn list(pki: &mut Pki, ca: &str, at: OffsetDateTime) -> Crl {
     let ca = pki.ca(ca).unwrap();
     let key = ca.unlock(&password()).unwrap();
     pki.make_crl(&ca, &key, 30, at).unwrap()
+}
+
+/// A lookup for which no certificates but those of the path are at hand.
+fn check_revocation(
+    path: &VerifiedChain,
+    all: &[Crl],
+    known: &[Certificate],
+    at: OffsetDateTime,
+) -> Result<Vec<Refusal>, Refusal> {
+    let found = chain::check_revocation(path, &Lists { all, known, signers: &[] }, at);
+    found.refusal.map_or(Ok(found.warnings), Err)
+}
+
+/// The issuers of the lists that were not used, and why.
+fn unused(path: &VerifiedChain, all: &[Crl], known: &[Certificate]) -> Vec<(String, String)> {
+    let found = chain::check_revocation(path, &Lists { all, known, signers: &[] }, now());
+    found.unused().map(|(list, why)| (list.issuer.to_string(), why.to_owned())).collect()
 }
 
 /// What a chain is found to be, with lists: `ok` or the code of the rule.
@@ -225,11 +242,9 @@ fn lists_of_others_are_told_apart() {
     let foreign = list(&mut stranger.pki, "other", now());
     let lists = [own, foreign, root];
     check_revocation(&path, &lists, &[], now()).unwrap();
-    let unused: Vec<String> = chain::unused_lists(&path, &lists, &[])
-        .iter()
-        .map(|list| list.issuer.to_string())
-        .collect();
-    assert_eq!(unused, ["CN=other"]);
+    let not_used = unused(&path, &lists, &[]);
+    let why = "no issuer in the path has made it".to_owned();
+    assert_eq!(not_used, [("CN=other".to_owned(), why)]);
 }
 
 #[test]
@@ -245,7 +260,8 @@ fn a_list_of_another_ca_of_the_same_name_counts_as_such_only_if_that_ca_is_known
     assert!(refusal.to_string().contains("does not match its key"), "{refusal}");
     let known = stranger.pki.ca("other").unwrap().chain;
     check_revocation(&path, &lists, &known, now()).unwrap();
-    assert_eq!(chain::unused_lists(&path, &lists, &known).len(), 1);
+    let why = "another CA of that name has made it".to_owned();
+    assert_eq!(unused(&path, &lists, &known), [("CN=line".to_owned(), why)]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod folder;
 mod keys;
 mod life;
 mod manifest;
+mod mutated;
 mod one_key;
 mod pool;
 mod registry;

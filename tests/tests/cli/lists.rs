@@ -97,5 +97,16 @@ fn lists_that_say_nothing_about_the_path_are_named() {
     let note = "warning: the revocation list 1 of CN=Other was not used: no issuer in the path has \
                 made it\n";
     assert_eq!(good.stderr, note, "{good:?}");
+    let json =
+        cli.run(&format!("{VERIFY} {GOOD} --crl pki/ca/other/crl.pem --json")).expect(0).json();
+    let of = |place: usize, field: &str| json["lists"][place][field].clone();
+    assert_eq!((of(0, "used"), of(0, "why")), (true.into(), serde_json::Value::Null), "{json}");
+    assert_eq!((of(1, "used"), of(1, "number")), (false.into(), "1".into()), "{json}");
+    assert_eq!(of(1, "why"), "no issuer in the path has made it");
+    assert_eq!(of(1, "file"), "pki/ca/other/crl.pem");
     assert_eq!(cli.run(&format!("{VERIFY} {GOOD}")).expect(0).stderr, "");
+    // Where the chain itself is refused, too: nothing was looked up.
+    let untrusted = "cert verify --trust pki/ca/other/cert.pem out/a/chain.pem";
+    let refused = cli.run(&format!("{untrusted} {GOOD}")).expect(1);
+    assert!(refused.stderr.contains("was not used: the chain was refused before"), "{refused:?}");
 }

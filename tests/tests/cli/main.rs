@@ -11,6 +11,7 @@ mod debug_text;
 mod device;
 mod environment;
 mod forms;
+mod imports;
 mod judgement;
 mod keys;
 mod large;

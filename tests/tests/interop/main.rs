@@ -3,6 +3,7 @@
 #[cfg(target_os = "linux")]
 mod adoption_killed;
 mod chains;
+mod client_auth;
 mod enrolment;
 mod keys;
 mod mutations;
@@ -13,6 +14,7 @@ mod pkcs12;
 mod pkilint;
 mod pkits;
 mod refresh;
+mod servers;
 mod stores;
 mod token_faults;
 mod token_names;

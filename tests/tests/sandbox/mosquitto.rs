@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::{CA_PW, Cli};
+use c8y_pki_tests::openssl::OpenSsl;
 use c8y_pki_tests::{Ended, Tool, python_dir, python_with, tool};
 use serde_json::{Value, json};
 
@@ -220,4 +221,50 @@ fn the_command_tells_the_address_and_each_connection() {
     assert_eq!((&told["port"], &told["method"]), (&json!("mqtt"), &json!("CONNECT")));
     assert_eq!((&told["path"], &told["status"]), (&json!("d:gw-1"), &json!(4)));
     assert_eq!(told["reason"], "neither a certificate nor a user was given");
+}
+
+/// A device below `ca` with OpenSSL, its chain in `out/<id>/chain.pem`.
+fn made_elsewhere(openssl: &OpenSsl, id: &str, ca: &str, extensions: &str) {
+    openssl.request(id);
+    let usual = "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature";
+    openssl.write("e.cnf", format!("[e]\n{usual}\nsubjectKeyIdentifier=none\n{extensions}\n"));
+    openssl.run(&format!(
+        "x509 -req -in @{id}.csr -CA @{ca}.pem -CAkey @{ca}.key -CAcreateserial -days 20 \
+         -extfile @e.cnf -extensions e -out @{id}.pem"
+    ));
+    openssl.write(
+        &format!("{id}-chain.pem"),
+        openssl.text(&format!("{id}.pem")) + &openssl.text(&format!("{ca}.pem")),
+    );
+}
+
+/// The sandbox draws the line where `cert verify` draws it.
+#[test]
+fn a_chain_with_warnings_connects_and_one_with_another_key_id_does_not() {
+    let Some(publish) = tool("mosquitto_pub") else { return };
+    let at = AtTenant::new(Cli::new());
+    let Some(openssl) = OpenSsl::at(&at.cli.path("")) else { return };
+    // What easy-rsa and older recipes make: nothing is critical.
+    let lax = "basicConstraints=CA:TRUE\nkeyUsage=keyCertSign,cRLSign\nsubjectKeyIdentifier=hash";
+    openssl.write("lax.cnf", format!("[req]\ndistinguished_name=dn\n[dn]\n[e]\n{lax}\n"));
+    openssl.run(
+        "req -x509 -config @lax.cnf -extensions e -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+         -days 30 -subj /CN=Lax -keyout @lax.key -out @lax.pem",
+    );
+    let other = "00".repeat(20);
+    made_elsewhere(&openssl, "gw-1", "lax", "authorityKeyIdentifier=none");
+    made_elsewhere(&openssl, "gw-2", "lax", &format!("2.5.29.35=DER:30168014{other}"));
+    at.ok("tenant trust add lax.pem --auto-registration");
+    for (id, rule) in [("gw-1", None), ("gw-2", Some("authority-key-id-differs"))] {
+        let verify = format!("cert verify --trust lax.pem {id}-chain.pem --as-device {id} --json");
+        let json = at.run(&verify).json();
+        assert_eq!(json["valid"], rule.is_none(), "{json}");
+        assert_eq!(json["refusal"]["rule"].as_str(), rule, "{json}");
+        assert_eq!(json["warnings"].as_array().is_some_and(|w| !w.is_empty()), rule.is_none());
+        let line = format!(
+            "--cert {id}-chain.pem --key {id}.key -q 1 -t s/us -m 100,Name,c8y_Type -i d:{id}"
+        );
+        let (succeeded, said) = mosquitto(&at, &publish, &line);
+        assert_eq!(succeeded, rule.is_none(), "{id}: {said}");
+    }
 }

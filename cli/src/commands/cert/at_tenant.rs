@@ -88,18 +88,20 @@ impl Asked {
 
 /// Our verdict on the chain, whatever the device is called: whether it is yes, and a sentence.
 pub(super) fn ours(
-    path: std::result::Result<&VerifiedChain, &ChainError>,
+    path: Option<&VerifiedChain>,
+    error: Option<&ChainError>,
     findings: Option<&[DeviceFinding]>,
 ) -> Ours {
     let refuses = |finding: &&DeviceFinding| !finding.is_note() && !finding.is_of_the_name();
     let refused = findings.unwrap_or_default().iter().find(refuses);
-    let detail = match (path, refused) {
-        (Err(e), _) => e.to_string(),
-        (Ok(_), Some(finding)) => finding.to_string(),
-        (Ok(path), None) => {
-            let last = path.certificates().last().map(|c| c.subject.to_string());
+    let detail = match (error, refused) {
+        (Some(e), _) => e.to_string(),
+        (None, Some(finding)) => finding.to_string(),
+        (None, None) => {
+            let last = path.and_then(|path| path.certificates().last());
+            let last = last.map(|certificate| certificate.subject.to_string());
             format!("it leads to {}, which is trusted here", last.unwrap_or_default())
         }
     };
-    Ours { accepted: Some(path.is_ok() && refused.is_none()), detail }
+    Ours { accepted: Some(error.is_none() && refused.is_none()), detail }
 }

@@ -10,7 +10,8 @@ use c8y_pki::manifest::{Listing, ManifestError};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{Lists, VerifyArgs, validate};
+use super::VerifyArgs;
+use super::lists::{self, Lists};
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::render::as_line;
@@ -51,8 +52,9 @@ pub(super) fn verify(
     options.purpose = chain::Purpose::Any;
     let checked = || -> Result<&Certificate> {
         let signer = listing?.verify(&signature, &cas)?.signer;
-        validate(signer, chain, anchors, &options, &lists)?;
-        Ok(signer)
+        let judged = lists.judge(signer, chain, anchors, &options);
+        lists::note_unused(&judged.lists, out);
+        judged.error.map_or(Ok(signer), |e| Err(e.into()))
     };
     let verdict = match checked() {
         Ok(signer) => ManifestVerdict {

@@ -163,12 +163,23 @@ fn ca_row(ca: &CaRow, at: OffsetDateTime, from: OffsetDateTime, to: OffsetDateTi
                 @if ca.depth > 0 { span.soft aria-hidden="true" { "└ " } }
                 strong { (ca.name) }
             }
-            td { (ca.subject) p.soft { code { (ca.fingerprint) } } }
+            td { (ca.subject) p.soft { code { (ca.fingerprint) } } (verdict(ca)) }
             td.state { (ca.key) p.soft { (path) } }
             td.date { (day(ca.not_before)) br; (until(ca.not_after, at)) }
             td { div.span { div style=(place) title=(format!("{} to {}", day(ca.not_before), day(ca.not_after))) {} } }
             td { (grouped(ca.issued)) }
             td.state { (trusted(ca)) }
+        }
+    }
+}
+
+fn verdict(ca: &CaRow) -> Markup {
+    html! {
+        @match &ca.verdict {
+            Ok(warnings) => {
+                @for warning in warnings { p.soft { "warning: " (warning) "; servers do not enforce it" } }
+            },
+            Err(why) => p.bad { "no device under it can connect: " (why) },
         }
     }
 }

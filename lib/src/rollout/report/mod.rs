@@ -20,6 +20,8 @@ use super::spec::Spec;
 use super::{RolloutError, tenant::Registered};
 use crate::authority::{Ca, Pki};
 use crate::bulk::{BulkError, Fault};
+use crate::cert::Certificate;
+use crate::chain;
 use crate::device::diagnosis::Cause;
 use crate::platform::register::RowResult;
 use crate::registry::{Filter, Role, Status};
@@ -96,6 +98,8 @@ pub struct CaRow {
     pub trusted: Option<bool>,
     /// The same for proof of possession.
     pub proven: Option<bool>,
+    /// Which rules its certificate breaks without harm, or why no device under it can connect.
+    pub verdict: std::result::Result<Vec<String>, String>,
 }
 
 /// The devices of the list.
@@ -197,7 +201,7 @@ impl Picture {
                 .iter()
                 .flat_map(|r| r.shortened.iter().map(ShortenedOf::sentence))
                 .collect(),
-            cas: ca_rows(&cas, &steps, &by_ca),
+            cas: ca_rows(&cas, &steps, &by_ca, now),
             steps,
             devices,
             failures,
@@ -339,8 +343,20 @@ fn mark_connected(rows: &mut [DeviceRow], connected: &Connected) {
     }
 }
 
+/// What servers make of a CA, the first of the chain: those above it have rows of their own.
+fn verdict(chain: &[Certificate], at: OffsetDateTime) -> std::result::Result<Vec<String>, String> {
+    let warnings = chain::check_ca(chain, at).map_err(|refusal| refusal.to_string())?;
+    let own = warnings.iter().filter(|w| w.position == 0 && !w.rule.is_advice());
+    Ok(own.map(ToString::to_string).collect())
+}
+
 /// The CAs as a tree: each followed by those below it.
-fn ca_rows(cas: &[Ca], steps: &[Step], by_ca: &HashMap<String, usize>) -> Vec<CaRow> {
+fn ca_rows(
+    cas: &[Ca],
+    steps: &[Step],
+    by_ca: &HashMap<String, usize>,
+    at: OffsetDateTime,
+) -> Vec<CaRow> {
     let done = |kind: &str, name: &str| {
         steps.iter().find(|s| s.kind == kind && s.name == name).map(|s| s.done)
     };
@@ -361,6 +377,7 @@ fn ca_rows(cas: &[Ca], steps: &[Step], by_ca: &HashMap<String, usize>) -> Vec<Ca
             issued: by_ca.get(&ca.name).copied().unwrap_or_default(),
             trusted: done("trust", &ca.name),
             proven: done("proof", &ca.name),
+            verdict: verdict(&ca.chain, at),
         }
     };
     let mut rows = Vec::new();

@@ -19,6 +19,7 @@ fn ca(name: &str, depth: usize) -> CaRow {
         issued: 1,
         trusted: Some(true),
         proven: Some(false),
+        verdict: Ok(Vec::new()),
     }
 }
 
@@ -78,6 +79,21 @@ fn it_shows_what_there_is() {
         "Within 30 days: 2",
         "<span class=\"note\" title=\"2026-12-05 10:00 UTC\">2026-12-05</span>",
         "<strong class=\"bad\">no</strong>",
+    ] {
+        assert!(page.contains(wanted), "{wanted} is missing: {page}");
+    }
+}
+
+#[test]
+fn what_servers_make_of_a_ca_stands_beside_it() {
+    let mut picture = picture();
+    assert!(!picture.html().contains("warning"));
+    picture.cas[0].verdict = Ok(vec!["it is a CA without subject key identifier".to_owned()]);
+    picture.cas[1].verdict = Err("it has expired".to_owned());
+    let page = picture.html();
+    for wanted in [
+        "warning: it is a CA without subject key identifier; servers do not enforce it",
+        "no device under it can connect: it has expired",
     ] {
         assert!(page.contains(wanted), "{wanted} is missing: {page}");
     }
