@@ -12,7 +12,7 @@ use c8y_pki::bulk::BulkError;
 use c8y_pki::bulk::list::{Device, DeviceKey, ListFile};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::registration::{self, Settings, Sheet, Survey};
+use c8y_pki::registration::{Settings, Sheet, Survey};
 use c8y_pki::registry::{Filter, Registry, Role, Snapshot, Status};
 use c8y_pki::rollout::spec::parse_separator;
 use clap::{Args, Subcommand};
