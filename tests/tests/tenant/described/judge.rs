@@ -164,8 +164,9 @@ fn read_only(schema: &Value, value: &Value, found: &mut Vec<String>) {
     let parts: Vec<&Value> =
         schema["allOf"].as_array().map_or(vec![schema], |p| p.iter().collect());
     for name in value.as_object().into_iter().flat_map(|members| members.keys()) {
-        let says = parts.iter().filter_map(|part| part["properties"][name]["readOnly"].as_bool());
-        if says.last() == Some(true) {
+        let mut says =
+            parts.iter().filter_map(|part| part["properties"][name]["readOnly"].as_bool());
+        if says.next_back() == Some(true) {
             found.push(format!("/{name} is only for answers"));
         }
     }
