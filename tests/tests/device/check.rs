@@ -96,7 +96,7 @@ fn text_has_a_line_for_each_step() {
     assert!(!text.contains("note:"), "{text}");
 
     let refused = run(&cli, broker.port, "gw-2").expect(2).stdout;
-    assert!(refused.starts_with("gw-2 does not connect to localhost:"), "{refused}");
+    assert!(refused.starts_with("gw-2 was not connected to localhost:"), "{refused}");
     assert!(refused.contains("FAILED  files"), "{refused}");
     assert!(refused.contains("-       receive"), "{refused}");
     assert!(refused.contains("make the files: `c8y-pki device issue gw-2 --ca NAME"), "{refused}");

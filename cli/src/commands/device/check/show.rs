@@ -1,6 +1,6 @@
 //! A check as text.
 
-use c8y_pki::device::check::{Report, StepName, StepOutcome};
+use c8y_pki::device::check::{Report, StepName, StepOutcome, Verdict};
 use c8y_pki::device::diagnosis::{Certainty, TenantSays};
 
 use crate::render::{printable, table};
@@ -12,10 +12,11 @@ pub(super) fn whole(report: &Report) -> String {
         None => format!("{device} connects to {}\n", report.target),
         // Nothing was sent.
         Some(step) if step.step < StepName::Name => {
-            format!(
-                "{device} was not connected to {}: its own files do not allow it\n",
-                report.target
-            )
+            let why = match report.verdict {
+                Verdict::WrongFiles => ": its files are missing or wrong",
+                _ => "",
+            };
+            format!("{device} was not connected to {}{why}\n", report.target)
         }
         Some(_) => format!("{device} does not connect to {}\n", report.target),
     };
