@@ -1,5 +1,5 @@
 //! Lists and certificates with changed bytes, signed anew: so that the changes reach what comes after the
-//! signature. `C8Y_PKI_MUTATIONS` says how many; a run by hand takes a million.
+//! signature. `C8Y_PKI_MUTATIONS` says how many when this is compiled; a run by hand takes a million.
 
 use crate::folder::{Folder, now, password};
 use crate::life::{factory, list};
@@ -12,7 +12,7 @@ use c8y_pki::key::signer::Signer;
 const USUAL: u64 = 2_000;
 
 fn count() -> u64 {
-    let asked = std::env::var("C8Y_PKI_MUTATIONS").ok();
+    let asked = option_env!("C8Y_PKI_MUTATIONS");
     asked.map_or(USUAL, |text| text.parse().expect("a number"))
 }
 
