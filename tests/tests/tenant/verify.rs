@@ -117,7 +117,7 @@ fn sides(at: &AtTenant) {
     at.cli.write("out/gw-1/chain.pem", chain + &root("Stranger", None).pem());
     let wrong = at.run(&format!("{VERIFY} --as-device gw-1")).expect(1).stdout;
     assert!(wrong.contains("platform  accepted for the tenant t1001"), "{wrong}");
-    assert!(wrong.contains("c8y-pki   refused: the 2nd certificate (Root)"), "{wrong}");
+    assert!(wrong.contains("c8y-pki   refused: the 2nd certificate (CN=Root)"), "{wrong}");
     assert!(wrong.contains("the two differ"), "{wrong}");
 }
 
