@@ -71,6 +71,9 @@ pub struct Report {
     pub failed: Vec<Fault>,
 }
 
+/// Files that change, with what is to be in them.
+type Changed = Vec<(String, Vec<u8>)>;
+
 /// What becomes of one folder.
 enum Done {
     Refreshed(Refreshed),
@@ -223,10 +226,7 @@ impl Device<'_> {
 
     /// The files whose chain is another one, with what is to be in them; a store that cannot be rewritten keeps all
     /// of them as they are.
-    fn changed(
-        &self,
-        chain: &[Certificate],
-    ) -> Result<Result<Vec<(String, Vec<u8>)>, Fault>, BulkError> {
+    fn changed(&self, chain: &[Certificate]) -> Result<Result<Changed, Fault>, BulkError> {
         let mut changed = Vec::new();
         let text: String = chain.iter().map(Certificate::pem).collect();
         for name in ["chain.pem", THIN_EDGE_CHAIN] {
