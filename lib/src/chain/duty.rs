@@ -26,7 +26,10 @@ impl Rule {
             | Self::SignatureParameters(_)
             | Self::ListSignatureParameters { .. }
             | Self::ListNumberMissing { .. }
-            | Self::NoNextUpdate { .. } => true,
+            | Self::NoNextUpdate { .. }
+            | Self::KeyCertSignWithoutCa
+            | Self::PathLengthWithoutCa
+            | Self::NameConstraintsWithoutCa => true,
             Self::NotCriticalExtension(id) => OBEYED_ANYWAY.contains(&id.as_str()),
             _ => self.is_advice(),
         }

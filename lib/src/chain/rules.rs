@@ -100,6 +100,9 @@ fn broken_duties(cert: &Certificate, role: Role) -> Vec<Rule> {
         broken.push(Rule::NotCriticalExtension(oid::BASIC_CONSTRAINTS.to_owned()));
     }
     broken.extend(check_key_ids(cert, role).err());
+    if !cert.is_ca() {
+        broken.extend(check_without_ca(cert));
+    }
     if cert.is_ca() && lax(&oid::KEY_USAGE) {
         broken.push(Rule::KeyUsageNotCritical);
     }
@@ -203,22 +206,24 @@ fn check_key_ids(cert: &Certificate, role: Role) -> Result<(), Rule> {
 }
 
 fn check_ca_fields(cert: &Certificate) -> Result<(), Rule> {
-    if cert.is_ca() {
-        if cert.subject.is_empty() {
-            return Err(Rule::EmptySubject("but a CA needs one"));
-        }
-        return Ok(());
+    match cert.is_ca() && cert.subject.is_empty() {
+        true => Err(Rule::EmptySubject("but a CA needs one")),
+        false => Ok(()),
     }
-    if cert.key_usage.is_some_and(|usage| usage.has("keyCertSign")) {
-        return Err(Rule::KeyCertSignWithoutCa);
-    }
-    if cert.basic_constraints.is_some_and(|bc| bc.path_length.is_some()) {
-        return Err(Rule::PathLengthWithoutCa);
-    }
-    if cert.extension(oid::NAME_CONSTRAINTS).is_some() {
-        return Err(Rule::NameConstraintsWithoutCa);
-    }
-    Ok(())
+}
+
+/// What only a CA may have (RFC 5280, 4.2.1.9 and 4.2.1.10). A server takes it in a device's certificate, where it
+/// gives no right.
+fn check_without_ca(cert: &Certificate) -> Vec<Rule> {
+    let signs = cert.key_usage.is_some_and(|usage| usage.has("keyCertSign"));
+    let has_length = cert.basic_constraints.is_some_and(|bc| bc.path_length.is_some());
+    let limits_names = cert.extension(oid::NAME_CONSTRAINTS).is_some();
+    let found = [
+        (signs, Rule::KeyCertSignWithoutCa),
+        (has_length, Rule::PathLengthWithoutCa),
+        (limits_names, Rule::NameConstraintsWithoutCa),
+    ];
+    found.into_iter().filter(|(is_so, _)| *is_so).map(|(_, rule)| rule).collect()
 }
 
 /// The names of a certificate and those of its name constraints (RFC 5280, 4.2.1.6 and 4.2.1.10).

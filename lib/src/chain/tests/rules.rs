@@ -207,7 +207,7 @@ fn key_usage_in_a_chain() {
     assert_refused_in_cas(usage(&[]), "key-cert-sign-missing");
     assert_passes_in_cas(usage(&[5]));
     assert_passes_in_cas(|d| d.remove(oid::KEY_USAGE));
-    assert_refused_in_leaf(usage(&[0, 5]), "key-cert-sign-without-ca");
+    assert_warned_in_leaf(usage(&[0, 5]), "key-cert-sign-without-ca");
     assert_refused_in_leaf(usage(&[1, 2]), "key-usage");
     assert_refused_in_leaf(usage(&[]), "key-usage");
     assert_passes_in_leaf(usage(&[0, 1, 2]));
@@ -332,7 +332,7 @@ fn malformed_extensions_in_a_chain() {
 
 #[test]
 fn a_path_length_in_a_chain_needs_a_ca() {
-    assert_refused_in_leaf(
+    assert_warned_in_leaf(
         |d| d.set(oid::BASIC_CONSTRAINTS, true, basic_constraints(false, Some(0))),
         "path-length-without-ca",
     );
