@@ -53,7 +53,7 @@ Examples:
       --openssl-db database.txt --certs deviceCertificates --crl crl/intermediateCrl.pem
   c8y-pki ca add plant --import plant-renewed.pem companyRoot.pem
   c8y-pki ca add hsm --import caCert.pem --key \"pkcs11:token=Factory;object=old-ca\"")]
-    Add(AddArgs),
+    Add(Box<AddArgs>),
     /// List the CAs as a tree
     #[command(after_help = "Examples:\n  c8y-pki ca list\n  c8y-pki ca list --expiring 90d --json")]
     List {
