@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use super::MAX_NAME;
 use super::policy::PolicyError;
-use crate::cert::{CertError, LongestChain};
+use crate::cert::LongestChain;
 use crate::crl::CrlError;
 use crate::crypto::{CryptoError, KeyType};
 use crate::files::FileError;
 use crate::issue::IssueError;
 use crate::key::KeyError;
 use crate::key::pkcs11::Pkcs11Error;
+use crate::read::ReadError;
 use crate::registry::RegistryError;
 
 /// What can go wrong with a PKI folder.
@@ -192,7 +193,7 @@ pub enum AuthorityError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: CertError,
+        source: Box<ReadError>,
     },
     /// The signing policy of the issuing CA.
     #[error(transparent)]

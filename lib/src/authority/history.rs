@@ -14,6 +14,7 @@ use crate::client_id::DeviceId;
 use crate::crl::{Crl, Reason, Revoked};
 use crate::files::{self, Lock};
 use crate::openssl::database::{BadRow, Row};
+use crate::read;
 use crate::registry::{Adopted, Adoption, ForeignSerial, NewRecord, number_of};
 
 /// Says that a folder in the making is whole, and waits for the registry only.
@@ -333,9 +334,9 @@ const MOST_IN_FILE: u64 = 1 << 20;
 /// Errors: a file that was named and has none.
 pub fn certificates_in(path: &Path) -> Result<Vec<(PathBuf, Certificate)>> {
     if !path.is_dir() {
-        let all = Certificate::all_from_pem_or_der(&files::read_small(path)?);
-        let all =
-            all.map_err(|source| AuthorityError::Certificate { path: path.to_owned(), source })?;
+        let all = read::certificates(&files::read_small(path)?, None).map_err(|e| {
+            AuthorityError::Certificate { path: path.to_owned(), source: Box::new(e) }
+        })?;
         return Ok(all.into_iter().map(|certificate| (path.to_owned(), certificate)).collect());
     }
     let mut found = Vec::new();
@@ -351,7 +352,7 @@ pub fn certificates_in(path: &Path) -> Result<Vec<(PathBuf, Certificate)>> {
             if files::len(&path).is_none_or(|octets| octets > MOST_IN_FILE) || !path.is_file() {
                 continue;
             }
-            if let Ok(all) = Certificate::all_from_pem_or_der(&files::read_small(&path)?) {
+            if let Ok(all) = read::certificates(&files::read_small(&path)?, None) {
                 found.extend(all.into_iter().map(|certificate| (path.clone(), certificate)));
             }
         }

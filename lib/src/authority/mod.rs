@@ -538,7 +538,7 @@ fn load(name: String, dir: PathBuf) -> Result<Ca> {
     let path = dir.join("chain.pem");
     let bytes = files::read(&path)?;
     let chain = Certificate::all_from_pem_or_der(&bytes)
-        .map_err(|source| AuthorityError::Certificate { path, source })?;
+        .map_err(|e| AuthorityError::Certificate { path, source: Box::new(e.into()) })?;
     let key = KeyPlace::in_dir(&dir)?;
     Ok(Ca { name, chain, parent: None, dir, key })
 }

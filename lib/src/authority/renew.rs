@@ -102,8 +102,9 @@ impl Pki {
                 lock = Some(Lock::wait(&self.lock_path())?);
             }
             let Ok(bytes) = files::read(&path) else { continue };
-            let chain = Certificate::all_from_pem_or_der(&bytes)
-                .map_err(|source| AuthorityError::Certificate { path: path.clone(), source })?;
+            let chain = Certificate::all_from_pem_or_der(&bytes).map_err(|e| {
+                AuthorityError::Certificate { path: path.clone(), source: Box::new(e.into()) }
+            })?;
             let name = dir.file_name().and_then(|n| n.to_str()).unwrap_or_default();
             if self.registry.has(&chain[0])? {
                 let next = Ca { chain, ..self.ca(name)? };
@@ -158,9 +159,10 @@ impl Pki {
             let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
             if name.starts_with(FORMER) && name.ends_with(".pem") {
                 let certificates = Certificate::all_from_pem_or_der(&files::read_small(&path)?);
-                formers.extend(
-                    certificates.map_err(|source| AuthorityError::Certificate { path, source })?,
-                );
+                formers.extend(certificates.map_err(|e| AuthorityError::Certificate {
+                    path,
+                    source: Box::new(e.into()),
+                })?);
             }
         }
         Ok(formers)

@@ -15,6 +15,7 @@ mod foreign;
 mod handover;
 mod keys;
 mod marks;
+mod opening;
 pub(crate) mod pipeline;
 mod query;
 mod reading;

@@ -10,8 +10,9 @@ use rusqlite::{Connection, OpenFlags};
 use time::OffsetDateTime;
 
 use super::RegistryError;
+use super::opening::{BUSY_TIMEOUT, CACHE};
 use super::schema::{APPLICATION, VERSION};
-use super::sqlite::{BUSY_TIMEOUT, CACHE, Registry, Result, database_error};
+use super::sqlite::{Registry, Result, database_error};
 use crate::files;
 
 /// SQLite's way to the file system without locks: nobody can hold one where nothing can be written.

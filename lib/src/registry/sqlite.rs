@@ -1,7 +1,6 @@
 //! The registry in an SQLite file: WAL, synchronous=FULL, one transaction per change.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rusqlite::{
     Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params,
@@ -11,29 +10,13 @@ use time::format_description::well_known::Rfc3339;
 
 use super::keys::Newcomers;
 use super::reading::Way;
-use super::schema::{APPLICATION, VERSION};
 use super::{
     NewRecord, Record, RegistryError, Replaced, Role, Row, Status, audit, audit_name, foreign,
-    keys, marks, schema,
+    keys, marks,
 };
 use crate::crl::Reason;
 use crate::crypto::{hex, sha256};
 use crate::files::{self, Mark};
-
-/// How long a station waits for another one's transaction.
-pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// SQLite's page cache, in KiB as a negative number: devices come in any order, so that their rows touch
-/// pages all over the index of live ones.
-pub(super) const CACHE: i64 = -24_000;
-
-/// Octets of a page of a new registry: half as many pages to be summed and written as with SQLite's own
-/// choice.
-const PAGE: i64 = 8192;
-
-/// Octets of the write-ahead log after which it is copied into the database. A page that many chunks
-/// change is then copied once for all of them.
-const CHECKPOINT: i64 = 32 << 20;
 
 /// An open registry.
 #[derive(Debug)]
@@ -46,17 +29,6 @@ pub struct Registry {
 pub(super) type Result<T> = std::result::Result<T, RegistryError>;
 
 impl Registry {
-    /// Opens the registry at `path`; makes it if the file does not exist or is empty, and brings
-    /// one of an older version up to the present one.
-    pub fn open(path: &Path, now: OffsetDateTime) -> Result<Self> {
-        let fail = |e: rusqlite::Error| database_error(path, &e);
-        let connection = Connection::open(path).map_err(fail)?;
-        connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
-        let mut registry = Self { connection, path: path.to_owned(), way: Way::Written };
-        registry.prepare_schema(now)?;
-        Ok(registry)
-    }
-
     /// Its file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -64,41 +36,6 @@ impl Registry {
 
     pub(super) fn error(&self, e: &rusqlite::Error) -> RegistryError {
         database_error(&self.path, e)
-    }
-
-    fn prepare_schema(&mut self, now: OffsetDateTime) -> Result<()> {
-        let path = self.path.display().to_string();
-        let fail = |e: rusqlite::Error| database_error(Path::new(&path), &e);
-        let pragma = |c: &Connection, name: &str| -> Result<i64> {
-            c.pragma_query_value(None, name, |row| row.get(0)).map_err(fail)
-        };
-        self.connection.pragma_update(None, "page_size", PAGE).map_err(fail)?;
-        self.connection.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
-        self.connection.pragma_update(None, "synchronous", "FULL").map_err(fail)?;
-        self.connection.pragma_update(None, "cache_size", CACHE).map_err(fail)?;
-        // A registry of a former version keeps the pages that it has.
-        let pages = CHECKPOINT / pragma(&self.connection, "page_size")?.max(1);
-        self.connection.pragma_update(None, "wal_autocheckpoint", pages).map_err(fail)?;
-        // Two stations may open a new registry at once: whoever gets the write lock makes it.
-        let transaction = begin(&mut self.connection, &self.path)?;
-        let application = pragma(&transaction, "application_id")?;
-        let version = pragma(&transaction, "user_version")?;
-        let empty = transaction
-            .query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
-            .map_err(fail)?;
-        match (application, version, empty) {
-            (APPLICATION, VERSION, _) => return Ok(()),
-            (APPLICATION, 1, _) => schema::migrate_1(&transaction, now).map_err(fail)?,
-            (APPLICATION, from @ 2..VERSION, _) => {
-                schema::migrate(&transaction, from, now).map_err(fail)?;
-            }
-            (APPLICATION, found, _) => {
-                return Err(RegistryError::TooNew { path, found, known: VERSION });
-            }
-            (0, 0, true) => schema::create(&transaction).map_err(fail)?,
-            _ => return Err(RegistryError::NotARegistry(path)),
-        }
-        transaction.commit().map_err(fail)
     }
 
     /// Records certificates in one durable transaction: all of them or none. Those that they

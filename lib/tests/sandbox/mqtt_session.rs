@@ -318,7 +318,7 @@ fn the_largest_message() {
     assert_eq!(large.len(), 16_185);
     client.send(&large);
     assert_eq!(client.next(), None);
-    assert!(reason(&sandbox, "DISCONNECT", 1).contains("16185 octets"));
+    assert!(reason(&sandbox, "DISCONNECT", 1).contains("16185 bytes"));
     let events = known(&sandbox, "devices", "gw-1").unwrap()["events"].clone();
     assert_eq!(events.as_array().unwrap().len(), 1);
 }

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::Error;
 use c8y_pki::authority::{AuthorityError, Former, History, Untaken, certificates_in};
-use c8y_pki::crl::Crl;
 use c8y_pki::files;
 use c8y_pki::openssl::{self, database};
+use c8y_pki::read;
 use c8y_pki::registry::Adopted;
 use clap::Args;
 use serde::Serialize;
@@ -64,7 +64,7 @@ impl HistoryArgs {
             former.certificates.extend(certificates_in(path)?);
         }
         for path in &self.crl {
-            let lists = Crl::all_from_pem_or_der(&files::read_small(path)?);
+            let lists = read::lists(&files::read_small(path)?);
             let lists = lists.map_err(|e| Error::from(e).in_file(path.display().to_string()))?;
             former.lists.extend(lists);
         }
