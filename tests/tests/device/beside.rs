@@ -80,10 +80,10 @@ fn a_wrong_certificate_spoils_a_right_password() {
     let report = check(&at, "pw").expect(1).json();
     let first = &report["causes"][0];
     assert_eq!(first["code"], "certificate-beside-password", "{report}");
-    assert_eq!(report["causes"][1]["code"], "ca-not-uploaded", "{report}");
+    assert_eq!(report["causes"][1]["code"], "ca-not-in-list", "{report}");
     assert!(has_note(&report, ACCEPTED), "{report}");
     let wrong = check(&at, "wrong").expect(1).json();
-    assert_eq!(wrong["causes"][0]["code"], "ca-not-uploaded", "{wrong}");
+    assert_eq!(wrong["causes"][0]["code"], "ca-not-in-list", "{wrong}");
     assert!(has_note(&wrong, REFUSED), "{wrong}");
     // What the remedy says works, and nothing else does.
     let Some(publish) = tool("mosquitto_pub") else { return };
