@@ -128,12 +128,15 @@ fn a_name_that_is_taken_is_said_before_a_pin_is_tried() {
         format!("ca init Root --subject CN=X {token}"),
         format!("ca add root --parent root --subject CN=X {token}"),
         format!("ca renew root --new-key root {token}"),
-        "ca add root --import pki/ca/root/cert.pem --key pkcs11:object=root".to_owned(),
     ] {
         let said = hsm.cli(&cli, &line, &[PIN, ("FAULT_LOG", log.as_str())]).expect(2);
         let error = said.error();
         assert!(error.contains("exists already") || error.contains("is not a name"), "{said:?}");
     }
+    // The same CA again is no new one: its key stays where it is.
+    let line = "ca add root --import pki/ca/root/cert.pem --key pkcs11:object=root";
+    let same = hsm.cli(&cli, line, &[PIN, ("FAULT_LOG", log.as_str())]).expect(0);
+    assert!(same.stderr.contains("--key was not looked at"), "{same:?}");
     assert!(!cli.path("log").exists());
     // A wrong PIN leaves no folder behind.
     let wrong = ("FAULT_LOGIN", "0xA0");

@@ -82,6 +82,12 @@ fn again(args: &AddArgs, heap: &[Certificate], keys: KeyPolicy, dir: &Path, out:
     let now = OffsetDateTime::now_utc();
     let mut pki = clock::open(dir, now)?;
     let (ca, again) = pki.take_in_again(&args.name, heap, keys, now)?;
+    if args.key.is_some() {
+        out.note(&format!(
+            "{} is in this folder already and keeps its key: --key was not looked at.",
+            ca.name
+        ));
+    }
     let history = match args.history.is_given() {
         true => {
             let history = History::of(&args.name, ca.certificate(), args.history.read(out)?)?;
