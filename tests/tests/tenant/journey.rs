@@ -88,6 +88,7 @@ pub(crate) const STAGES: &[Stage] = &[
     // It asks once, and a cron job asks again.
     Talks(step("device token", "gw-1 --https --https-port {MTLS} --truststore cas.pem").or(3)),
     Talks(step("tenant verify", "out/gw-1/chain.pem")),
+    Talks(step("cert verify", "--tenant out/gw-1/chain.pem")),
     Talks(step("tenant crl status", "").ends(1)),
     Talks(step("tenant crl enable", "")),
     Talks(step("tenant crl upload", "")),

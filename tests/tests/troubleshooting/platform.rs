@@ -103,7 +103,8 @@ fn leaf_alone() {
     upload(&bench.at, &bench.root, "--prove --auto-registration");
     bench.present(&[&bench.device]);
     let report = row("leaf-alone").holds_truly(&bench.check().expect(1), &bench.at);
-    assert_eq!(report["causes"][1]["code"], "ca-not-uploaded", "{report}");
+    // The server lists the root, of which the device shows nothing.
+    assert_eq!(report["causes"][1]["code"], "ca-not-in-list", "{report}");
 }
 
 #[test]

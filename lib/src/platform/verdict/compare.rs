@@ -43,6 +43,11 @@ impl Ours {
         at: OffsetDateTime,
         longest: LongestChain,
     ) -> Self {
+        let found = presented.len();
+        if !longest.takes(found) {
+            let detail = DeviceFinding::TooMany { found, longest }.to_string();
+            return Self { accepted: Some(false), detail };
+        }
         let options = Options::new(at).up_to(longest);
         let path = match presented.split_first() {
             Some((leaf, rest)) => chain::verify(leaf, rest, anchors, &options),

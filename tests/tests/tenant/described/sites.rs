@@ -24,7 +24,7 @@ const EXTERNAL: &str = "/identity/externalIds/{type}/{externalId}";
 
 /// Each place, and what it asks.
 const SITES: &[Site] = &[
-    ("authority.rs", "feature_request", &[("GET", "/features/{featureKey}")]),
+    ("features.rs", "request", &[("GET", "/features/{featureKey}")]),
     ("authority.rs", "enable_request", &[("PUT", "/features/{featureKey}/by-tenant")]),
     ("authority.rs", "create_request", &[("POST", "/certificate-authority")]),
     ("authority.rs", "renew_request", &[("POST", "/certificate-authority/renew")]),
