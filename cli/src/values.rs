@@ -1,10 +1,10 @@
 //! Values that several commands take from arguments, turned into the library's types.
 
 use std::io::{ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use c8y_pki::Error;
-use c8y_pki::authority::Pki;
+use c8y_pki::authority::{self, Pki};
 use c8y_pki::cert::{Certificate, LongestChain};
 use c8y_pki::crypto::KeyType;
 use c8y_pki::files::{self, FileError};
@@ -147,6 +147,14 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<Certificate>> {
     };
     password::opening(source, |password| read::certificates(&bytes, password), needs_password)?
         .map_err(|e| Error::from(e).in_file(what).into())
+}
+
+/// The same of a file that is named, or of all files of a folder, each with the file in which it is.
+pub(crate) fn certificates_in(path: &Path) -> Result<Vec<(PathBuf, Certificate)>> {
+    if path.is_dir() {
+        return Ok(authority::certificates_in(path)?);
+    }
+    Ok(certificates(path)?.into_iter().map(|found| (path.to_owned(), found)).collect())
 }
 
 /// Whether a file is a store that wants a password.

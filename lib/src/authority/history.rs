@@ -328,8 +328,8 @@ impl Files {
 /// The largest file in which a certificate is looked for, in bytes: `openssl ca` writes some kilobytes.
 const MOST_IN_FILE: u64 = 1 << 20;
 
-/// All certificates in a file, or in the files of a folder and those below it; there, files without one and
-/// symbolic links to folders are passed over.
+/// All certificates in a file, or in the files of a folder and those below it; there, files without one,
+/// stores, and symbolic links to folders are passed over.
 ///
 /// Errors: a file that was named and has none.
 pub fn certificates_in(path: &Path) -> Result<Vec<(PathBuf, Certificate)>> {
@@ -352,7 +352,12 @@ pub fn certificates_in(path: &Path) -> Result<Vec<(PathBuf, Certificate)>> {
             if files::len(&path).is_none_or(|octets| octets > MOST_IN_FILE) || !path.is_file() {
                 continue;
             }
-            if let Ok(all) = read::certificates(&files::read_small(&path)?, None) {
+            let bytes = files::read_small(&path)?;
+            // A truststore is full of certificates that are nobody's here.
+            if read::is_store(&bytes) {
+                continue;
+            }
+            if let Ok(all) = read::certificates(&bytes, None) {
                 found.extend(all.into_iter().map(|certificate| (path.clone(), certificate)));
             }
         }

@@ -99,6 +99,7 @@ const READERS: &[(&str, Reads, &str)] = &[
         Request,
         "device sign @ --id r# --existing replace --ca line --out signed --ca-password-file pw --pki s#",
     ),
+    ("device import FILE|DIR", Chain, "device import @"),
     ("key passwd FILE", RootKey, "key passwd @ --password-file pw --plain --out k#"),
     ("key show FILE|URI", RootKey, "key show @ --password-file pw"),
     ("pop sign --key", RootKey, "pop sign code --key @ --key-password-file pw"),

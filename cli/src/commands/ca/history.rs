@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::render::count;
+use crate::values;
 
 /// How many lines are shown to people; JSON has all.
 const MOST_SHOWN: usize = 50;
@@ -61,7 +62,7 @@ impl HistoryArgs {
             }
         }
         for path in &self.certs {
-            former.certificates.extend(certificates_in(path)?);
+            former.certificates.extend(values::certificates_in(path)?);
         }
         for path in &self.crl {
             let lists = read::lists(&files::read_small(path)?);

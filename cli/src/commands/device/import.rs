@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::authority::{Ca, Former, History, Pki, Untaken, certificates_in};
+use c8y_pki::authority::{Ca, Former, History, Pki, Untaken};
 use c8y_pki::cert::Certificate;
 use clap::Args;
 use time::OffsetDateTime;
@@ -12,6 +12,7 @@ use crate::clock;
 use crate::commands::ca::history::HistoryView;
 use crate::failure::Result;
 use crate::output::Output;
+use crate::values;
 
 /// Arguments of `device import`.
 #[derive(Debug, Args)]
@@ -41,7 +42,7 @@ pub(super) fn run(args: &ImportArgs, dir: &Path, out: Output) -> Result {
     let now = OffsetDateTime::now_utc();
     let mut found = Vec::new();
     for path in &args.certificates {
-        found.extend(certificates_in(path)?);
+        found.extend(values::certificates_in(path)?);
     }
     let mut pki = clock::open(dir, now)?;
     let cas = pki.cas()?;
