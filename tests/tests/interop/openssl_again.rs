@@ -70,7 +70,7 @@ fn a_ca_that_its_root_renews_stays_the_same() {
     }
     assert_eq!(cli.read("pki/ca/plant/former-1000.pem"), {
         let text = cli.text(&format!("{LINE}/intermediateCert.pem"));
-        text[text.find("-----BEGIN").expect("PEM")..].as_bytes().to_vec()
+        text.as_bytes()[text.find("-----BEGIN").expect("PEM")..].to_vec()
     });
     assert_eq!(cli.run(&format!("{line} --json")).expect(0).json()["change"], "same");
     // What it signed before is valid under the new certificate.
