@@ -50,7 +50,7 @@ fn the_newest_that_is_not_revoked_is_live() {
     let at = now() - Duration::days(1);
     let gone =
         Revoked { serial: new.certificate.serial.clone(), at, reason: Reason::KeyCompromise };
-    let done = adopt(&mut folder, vec![new.clone(), old, middle], &[gone.clone()]);
+    let done = adopt(&mut folder, vec![new.clone(), old, middle], std::slice::from_ref(&gone));
     assert_eq!((done.certificates, done.live, done.revocations), (3, 1, 1));
     assert_eq!(history(&folder, "gw"), [Status::Superseded, Status::Live, Status::Revoked]);
     is_good(&folder);
@@ -83,7 +83,7 @@ fn a_revocation_without_a_certificate_is_kept() {
     let unknown = older(&folder, "lost", 9);
     let serial = unknown.certificate.serial.clone();
     let revoked = Revoked { serial: serial.clone(), at: now(), reason: Reason::Superseded };
-    let done = adopt(&mut folder, Vec::new(), &[revoked.clone()]);
+    let done = adopt(&mut folder, Vec::new(), std::slice::from_ref(&revoked));
     assert_eq!((done.revocations, done.unknown_revocations), (1, 1));
     let issuer = folder.pki.ca("root").unwrap().certificate().subject.clone();
     assert_eq!(folder.pki.registry().revoked(&issuer).unwrap().len(), 1);

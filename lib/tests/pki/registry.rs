@@ -495,7 +495,7 @@ fn a_registry_of_version_5_is_brought_up() {
     };
     assert_eq!(registry.adopt(&adoption, now()).unwrap().serials, 2);
     assert_eq!(registry.adopt(&adoption, now()).unwrap().serials, 0);
-    assert_eq!(registry.foreign_serials(&root).unwrap(), [given.clone()]);
+    assert_eq!(registry.foreign_serials(&root).unwrap(), std::slice::from_ref(&given));
     let mut checked = registry.check().unwrap();
     registry.check_unknown(&mut checked).unwrap();
     assert_eq!(checked.findings, vec![]);
