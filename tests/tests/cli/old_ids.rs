@@ -107,6 +107,7 @@ fn a_rollout_refuses_new_ones_and_warns_of_those_that_exist() {
 #[test]
 fn those_of_the_registry_are_read_with_a_warning() {
     let cli = with_old_id();
+    is_warned_of(&cli.run("device show 'two words'").expect(0));
     let create = cli.run("registration create --out r.csv").expect(0);
     is_warned_of(&create);
     assert!(cli.text("r.csv").contains("two words"));
@@ -140,6 +141,9 @@ fn those_of_certificates_and_lists_are_read_with_a_warning() {
     let report = cli.run(check).expect(3).json();
     let notes = report["notes"].as_array().expect("notes").iter().filter_map(|note| note.as_str());
     assert!(notes.into_iter().any(|note| note.starts_with(REFUSED)), "{report}");
+    let at = "--bundle out/two%20words --host localhost --port 1";
+    is_warned_of(&cli.run(&format!("device token {at}")).expect(3));
+    is_warned_of(&cli.run(&format!("device connect {at} --no-reconnect")).expect(3));
     cli.write(
         "r.csv",
         "ID;AUTH_TYPE;com_cumulocity_model_Agent.active\ntwo words;CERTIFICATES;true\n",

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use c8y_pki::client_id::DeviceId;
 use c8y_pki::describe::{CertificateView, Item};
 use clap::Args;
 use serde::Serialize;
@@ -10,6 +11,7 @@ use super::find;
 use super::list::Row;
 use crate::clock;
 use crate::failure::{Outcome, Result};
+use crate::old_ids;
 use crate::output::Output;
 use crate::render::{date, items, printable};
 
@@ -36,7 +38,12 @@ struct Shown {
 pub(super) fn run(args: &ShowArgs, dir: &Path, out: Output) -> Result {
     let pki = clock::open_to_read(dir, out)?;
     let mut shown = Vec::new();
-    for record in find(pki.registry(), &args.device)? {
+    let found = find(pki.registry(), &args.device)?;
+    let holder = found.first().and_then(|record| record.client_id.as_deref());
+    if let Some(Ok(id)) = holder.map(DeviceId::parse) {
+        old_ids::warn_of(&id, out);
+    }
+    for record in found {
         let certificate = CertificateView::of(&record.certificate()?);
         shown.push((
             Shown { row: Row::of(&record), details: record.details.clone(), certificate },

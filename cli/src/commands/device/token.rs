@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 use super::at_service::ServiceArgs;
 use super::connecting::{EndpointArgs, FilesArgs, Ready};
 use crate::failure::{Failure, Outcome, Result};
+use crate::old_ids;
 use crate::outlet;
 use crate::output::Output;
 use crate::render::{count, date, table};
@@ -89,6 +90,7 @@ pub(super) fn run(args: &TokenArgs, out: Output) -> Result {
     let service = args.service.service(&args.endpoint, known, None)?;
     let at = (&args.service, service);
     let ready = Ready::new(&args.files, &args.endpoint, args.id.as_ref(), at)?;
+    old_ids::warn_of(&ready.device, out);
     if let Some(path) = &args.token_out {
         check_own(path)?;
     }

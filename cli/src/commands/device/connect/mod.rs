@@ -28,6 +28,7 @@ use show::Screen;
 use super::at_service::ServiceArgs;
 use super::connecting::{EndpointArgs, FilesArgs, Ready};
 use crate::failure::{Failure, Outcome, Result};
+use crate::old_ids;
 use crate::output::Output;
 use crate::stop;
 use crate::tenant::{LoginArgs, WayArgs};
@@ -133,6 +134,7 @@ pub(super) fn run(args: &ConnectArgs, pki: &Path, out: Output) -> Result {
     check_service(args, service.as_ref())?;
     let at = (&args.service, service);
     let ready = Ready::new(&args.files, &args.endpoint, args.id.as_ref(), at)?;
+    old_ids::warn_of(&ready.device, out);
     let longest = values::longest_chain(None, pki)?;
     let policy = Policy {
         greeting: match speaks_smart_rest(ready.service.as_ref()) {
