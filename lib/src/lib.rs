@@ -49,7 +49,7 @@
 //! use c8y_pki::name::Name;
 //! use c8y_pki::profile::Profile;
 //! use c8y_pki::{chain, store};
-//! # fn main() -> Result<(), c8y_pki::Error> {
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let now = time::OffsetDateTime::from_unix_timestamp(1_795_000_000).unwrap();
 //! // A root: its profile says what goes into it.
 //! let profile = Profile::built_in("root").expect("it is built in");
@@ -112,41 +112,17 @@
 //! Each module has its own error: `Display` is a sentence that names the thing, its value and the
 //! rule; `hint()` says what to do. [`Error`] is any of them and tells [whose fault](Fault) it is.
 
-mod armor;
-pub mod authority;
-mod ber;
-pub mod bulk;
-pub mod cert;
-pub mod chain;
-pub mod client_id;
-pub mod clock;
-pub mod crl;
-pub mod crypto;
-pub mod csr;
-mod der;
-pub mod describe;
-pub mod device;
-pub mod enrolment;
-pub mod error;
-pub mod files;
-pub mod issue;
-pub mod key;
-pub mod manifest;
-pub mod name;
-mod net;
-pub mod openssl;
-pub mod platform;
-pub mod profile;
-pub mod read;
-pub mod registration;
-pub mod registry;
-pub mod rollback;
-pub mod rollout;
+#[doc(inline)]
+pub use c8y_pki_core::{
+    cert, chain, client_id, clock, crl, crypto, csr, issue, key, name, openssl, profile, read,
+    secret, shown, store,
+};
+#[cfg(feature = "engine")]
+#[doc(inline)]
+pub use c8y_pki_engine::{
+    Error, Fault, authority, bulk, describe, device, enrolment, error, files, manifest, platform,
+    registration, registry, rollback, rollout, selftest,
+};
 #[cfg(feature = "sandbox")]
-pub mod sandbox;
-pub mod secret;
-pub mod selftest;
-pub mod shown;
-pub mod store;
-
-pub use error::{Error, Fault};
+#[doc(inline)]
+pub use c8y_pki_sandbox as sandbox;

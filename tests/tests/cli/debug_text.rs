@@ -105,7 +105,7 @@ const ARGUMENTS: [&str; 21] = [
 fn sources() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut found = Vec::new();
-    for part in ["lib/src", "cli/src"] {
+    for part in ["lib/src", "lib/core/src", "lib/engine/src", "lib/sandbox/src", "cli/src"] {
         let folder = root.join(part);
         walk(&folder, &mut |path| {
             let path = path.to_owned();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use c8y_pki_tests::cli::walk;
 
 type Call = (&'static str, &'static str);
-/// A file below `lib/src/platform`, a function of it, and its calls.
+/// A file below `lib/engine/src/platform`, a function of it, and its calls.
 type Site = (&'static str, &'static str, &'static [Call]);
 
 const TRUSTED: &str = "/tenant/tenants/{tenantId}/trusted-certificates";
@@ -101,7 +101,7 @@ fn makes_a_request(line: &str) -> bool {
 /// Each place that the source has.
 pub(super) fn in_the_source() -> BTreeSet<(String, String)> {
     let mut found = BTreeSet::new();
-    for (file, text) in files("lib/src/platform") {
+    for (file, text) in files("lib/engine/src/platform") {
         let mut function = String::new();
         for line in text.lines() {
             if let Some((before, rest)) = line.split_once("fn ")
@@ -120,10 +120,9 @@ pub(super) fn in_the_source() -> BTreeSet<(String, String)> {
 
 /// Places outside of `platform/` that make such a request, or send one by themselves.
 pub(super) fn elsewhere() -> Vec<String> {
-    let is_other = |name: &str| name.starts_with("platform") || name.starts_with("sandbox");
     let mut found = Vec::new();
-    for (folder, files) in [("lib/src", files("lib/src")), ("cli/src", files("cli/src"))] {
-        for (name, text) in files.iter().filter(|(name, _)| !is_other(name)) {
+    for folder in ["lib/core/src", "lib/engine/src", "lib/src", "cli/src"] {
+        for (name, text) in files(folder).iter().filter(|(name, _)| !name.starts_with("platform")) {
             let of_platform = text.contains("platform::Request") || text.contains("platform::{");
             let makes = of_platform && text.lines().any(makes_a_request);
             if makes || text.contains("Method::Get") || text.contains("reqwest") {

@@ -1,0 +1,192 @@
+//! The octets under a signature.
+//!
+//! rcgen lays out certificates and CRLs: serial number, dates, extensions. It cannot hold every
+//! name (a repeated OU is lost, several attributes in one RDN are refused) nor every key (no P-521
+//! without a backend of its own), and it would sign by itself. So it is given an empty name and a
+//! key that keeps what it is asked to sign, and the issuer's name, the subject, the public key and
+//! the algorithm are then put in octet for octet.
+
+use std::cell::RefCell;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyIdMethod, KeyUsagePurpose, PublicKeyData, SerialNumber, SigningKey,
+};
+
+use super::{IssueError, Validity};
+use crate::cert::{Certificate, Serial};
+use crate::crypto::SignatureAlgorithm;
+use crate::der;
+use crate::key::signer::Signer;
+use crate::profile::{Kind, Profile, extended_key_usage_oid};
+
+/// A key that signs nothing and keeps the message.
+#[derive(Default)]
+pub(crate) struct Recorder {
+    message: RefCell<Vec<u8>>,
+}
+
+impl PublicKeyData for Recorder {
+    fn der_bytes(&self) -> &[u8] {
+        &[]
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        &rcgen::PKCS_ED25519
+    }
+}
+
+impl SigningKey for Recorder {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        self.message.replace(message.to_vec());
+        Ok(Vec::new())
+    }
+}
+
+impl Recorder {
+    /// What rcgen asked to have signed.
+    pub(crate) fn into_message(self) -> Vec<u8> {
+        self.message.into_inner()
+    }
+
+    /// An issuer for rcgen, with a key identifier and no name.
+    pub(crate) fn issuer(&self, key_id: Vec<u8>) -> Issuer<'static, &Self> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.key_identifier_method = KeyIdMethod::PreSpecified(key_id);
+        Issuer::new(params, self)
+    }
+}
+
+/// The TBSCertificate that rcgen lays out, for the template to take apart: without names, public key
+/// and algorithm, and with the serial number 1.
+pub(super) fn layout(
+    profile: &Profile,
+    validity: Validity,
+    path_length: Option<u8>,
+    issuer_key_id: Vec<u8>,
+    subject_key_id: Vec<u8>,
+) -> Result<Parts, IssueError> {
+    let recorder = Recorder::default();
+    let encoding = |e: rcgen::Error| IssueError::Encoding(e.to_string());
+    let mut params = params(profile, validity, path_length);
+    params.key_identifier_method = KeyIdMethod::PreSpecified(subject_key_id);
+    params.signed_by(&recorder, &recorder.issuer(issuer_key_id)).map_err(encoding)?;
+    Parts::read(&recorder.into_message())
+}
+
+/// The TBSCertificate of `old` with another serial number and validity. rcgen writes both, so that
+/// times have the form that RFC 5280, 4.1.2.5 demands.
+pub(super) fn renewed(
+    old: &Certificate,
+    serial: &Serial,
+    validity: Validity,
+    issuer: &super::Issuer<'_>,
+) -> Result<Vec<u8>, IssueError> {
+    let recorder = Recorder::default();
+    let mut params = CertificateParams::default();
+    params.serial_number = Some(SerialNumber::from_slice(serial.octets()));
+    params.not_before = validity.not_before;
+    params.not_after = validity.not_after;
+    let encoding = |e: rcgen::Error| IssueError::Encoding(e.to_string());
+    params.signed_by(&recorder, &recorder.issuer(issuer.key_id())).map_err(encoding)?;
+    let new = Parts::read(&recorder.into_message())?;
+    // version, serialNumber, signature, issuer, validity, …
+    let replaced = Parts::read(old.tbs())?
+        .replace(1, Replace::Der(new.get(1)?))?
+        .replace(2, Replace::Algorithm(issuer.signer().algorithm()))?
+        .replace(3, Replace::Der(issuer.certificate().subject.der()))?
+        .replace(4, Replace::Der(new.get(4)?))?;
+    Ok(replaced.write())
+}
+
+fn no_element(index: usize) -> IssueError {
+    IssueError::Encoding(format!("it has no element {index}"))
+}
+
+fn params(profile: &Profile, validity: Validity, path_length: Option<u8>) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.serial_number = Some(SerialNumber::from_slice(&[1]));
+    params.not_before = validity.not_before;
+    params.not_after = validity.not_after;
+    params.is_ca = match (profile.kind, path_length) {
+        (Kind::Device, _) => IsCa::ExplicitNoCa,
+        (_, None) => IsCa::Ca(BasicConstraints::Unconstrained),
+        (_, Some(n)) => IsCa::Ca(BasicConstraints::Constrained(n)),
+    };
+    params.key_usages = profile.key_usage.iter().filter_map(|u| key_usage(u)).collect();
+    params.extended_key_usages = profile
+        .extended_key_usage
+        .iter()
+        .filter_map(|u| extended_key_usage_oid(u))
+        .map(ExtendedKeyUsagePurpose::Other)
+        .collect();
+    params.use_authority_key_identifier_extension = true;
+    params
+}
+
+fn key_usage(name: &str) -> Option<KeyUsagePurpose> {
+    Some(match name {
+        "digitalSignature" => KeyUsagePurpose::DigitalSignature,
+        "nonRepudiation" => KeyUsagePurpose::ContentCommitment,
+        "keyEncipherment" => KeyUsagePurpose::KeyEncipherment,
+        "dataEncipherment" => KeyUsagePurpose::DataEncipherment,
+        "keyAgreement" => KeyUsagePurpose::KeyAgreement,
+        "keyCertSign" => KeyUsagePurpose::KeyCertSign,
+        "cRLSign" => KeyUsagePurpose::CrlSign,
+        "encipherOnly" => KeyUsagePurpose::EncipherOnly,
+        "decipherOnly" => KeyUsagePurpose::DecipherOnly,
+        _ => return None,
+    })
+}
+
+/// The elements of a SEQUENCE, to be exchanged one by one.
+pub struct Parts(Vec<Vec<u8>>);
+
+/// What to put in place of an element.
+pub enum Replace<'a> {
+    /// The identifier of the signature's algorithm.
+    Algorithm(SignatureAlgorithm),
+    /// DER as it stands.
+    Der(&'a [u8]),
+}
+
+impl Parts {
+    /// Takes a SEQUENCE apart.
+    pub fn read(sequence: &[u8]) -> Result<Self, IssueError> {
+        let parts = yasna::parse_der(sequence, |reader| {
+            reader.collect_sequence_of(|element| element.read_der())
+        });
+        parts.map(Self).map_err(|e| IssueError::Encoding(e.to_string()))
+    }
+
+    /// Exchanges the element at `index`.
+    pub fn replace(mut self, index: usize, with: Replace<'_>) -> Result<Self, IssueError> {
+        let slot = self.0.get_mut(index).ok_or_else(|| no_element(index))?;
+        *slot = match with {
+            Replace::Algorithm(algorithm) => algorithm.identifier(),
+            Replace::Der(der) => der.to_vec(),
+        };
+        Ok(self)
+    }
+
+    /// The element at `index`.
+    pub fn get(&self, index: usize) -> Result<&[u8], IssueError> {
+        self.0.get(index).map(Vec::as_slice).ok_or_else(|| no_element(index))
+    }
+
+    /// Puts the SEQUENCE together again.
+    pub fn write(&self) -> Vec<u8> {
+        let parts: Vec<&[u8]> = self.0.iter().map(Vec::as_slice).collect();
+        der::element(der::SEQUENCE, &parts)
+    }
+}
+
+/// Signs the octets and wraps them: `SEQUENCE { tbs, algorithm, signature }`.
+pub fn assemble(tbs: &[u8], signer: &dyn Signer) -> Result<Vec<u8>, IssueError> {
+    let signature = signer.sign(tbs)?;
+    // No bit of its last octet is unused.
+    let bits = der::element(der::BIT_STRING, &[&[0], &signature]);
+    Ok(der::element(der::SEQUENCE, &[tbs, &signer.algorithm().identifier(), &bits]))
+}

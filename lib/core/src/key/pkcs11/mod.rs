@@ -1,0 +1,287 @@
+//! Private keys that never leave a token: an HSM or a smart card behind a PKCS#11 module (OASIS
+//! PKCS#11 2.40), named by a [`KeyUri`]. Needs the feature `pkcs11`; without it each use is
+//! [`Pkcs11Error::NotBuiltIn`].
+//!
+//! [`TokenKey`] is a [`Signer`](super::signer::Signer): a CA's certificates, CRLs and proofs are
+//! signed by it as by a key in a file. The hash is made here and the token signs it with `CKM_ECDSA`
+//! or `CKM_RSA_PKCS`, which every token has; each signature is verified before it is used. The PIN is
+//! given to the token once; a wrong one is never tried again, since a token counts them.
+//!
+//! ```no_run
+//! use c8y_pki::key::pkcs11::{KeyUri, TokenKey};
+//! use c8y_pki::key::signer::Signer;
+//! use c8y_pki::secret::Password;
+//! # fn main() -> Result<(), c8y_pki::Error> {
+//! let uri: KeyUri = "pkcs11:token=Factory;object=root?module-path=/usr/lib/softhsm/libsofthsm2.so".parse()?;
+//! // It signs wherever a `&dyn Signer` is wanted: `issue::self_sign`, `issue::Issuer`, `platform::pop`.
+//! let key = TokenKey::open(&uri, &Password::new("4711"))?;
+//! println!("{}", key.public_key().algorithm());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Refused: keys other than RSA and EC on P-256, P-384 and P-521; keys that want their PIN for each
+//! signature (`CKA_ALWAYS_AUTHENTICATE`); URIs that fit no key, or several. Not there: PIN pads
+//! (`CKF_PROTECTED_AUTHENTICATION_PATH`), keys of devices.
+
+#[cfg(not(feature = "pkcs11"))]
+mod absent;
+#[cfg(feature = "pkcs11")]
+mod making;
+#[cfg(feature = "pkcs11")]
+mod sessions;
+#[cfg(feature = "pkcs11")]
+mod signing;
+#[cfg(feature = "pkcs11")]
+mod token;
+mod uri;
+
+use std::path::PathBuf;
+
+#[cfg(not(feature = "pkcs11"))]
+pub use absent::{TokenKey, is_one_token, list, public_keys};
+#[cfg(feature = "pkcs11")]
+pub use signing::TokenKey;
+#[cfg(feature = "pkcs11")]
+pub use token::{is_one_token, list, public_keys};
+pub use uri::KeyUri;
+
+use crate::crypto::{CryptoError, KeyType, TOKEN_LOST};
+
+/// Why a key in a token cannot be used.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Pkcs11Error {
+    /// The build has no PKCS#11.
+    #[error("this build knows no keys in tokens (PKCS#11)")]
+    NotBuiltIn,
+    /// Not a URI that names a key.
+    #[error("the PKCS#11 URI {uri:?} is not taken: {reason}")]
+    BadUri {
+        /// The URI without its query, which may hold a PIN.
+        uri: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The URI does not say by which library the token is reached.
+    #[error("{0} names no PKCS#11 module")]
+    NoModule(Box<KeyUri>),
+    /// The library cannot be loaded, or is no PKCS#11 module.
+    #[error("the PKCS#11 module {} cannot be loaded: {reason}", module.display())]
+    NotAModule {
+        /// The library.
+        module: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The module failed.
+    #[error("the PKCS#11 module {} failed: {reason}", module.display())]
+    Module {
+        /// The library.
+        module: PathBuf,
+        /// What it said.
+        reason: String,
+    },
+    /// The module has no such token.
+    #[error("the PKCS#11 module {} has no token for {uri}", module.display())]
+    NoToken {
+        /// What was looked for.
+        uri: Box<KeyUri>,
+        /// The library.
+        module: PathBuf,
+        /// Labels of the tokens that it has.
+        present: Vec<String>,
+    },
+    /// The URI fits several tokens.
+    #[error("{uri} fits {count} tokens")]
+    SeveralTokens {
+        /// What was looked for.
+        uri: Box<KeyUri>,
+        /// How many there are.
+        count: usize,
+    },
+    /// The token has no such private key.
+    #[error("the token {token:?} has no private key for {uri}")]
+    NoKey {
+        /// What was looked for.
+        uri: Box<KeyUri>,
+        /// The token's label.
+        token: String,
+        /// Labels of the private keys that it has.
+        present: Vec<String>,
+    },
+    /// The URI fits several private keys.
+    #[error("{uri} fits {count} private keys of the token {token:?}")]
+    SeveralKeys {
+        /// What was looked for.
+        uri: Box<KeyUri>,
+        /// The token's label.
+        token: String,
+        /// How many there are.
+        count: usize,
+    },
+    /// A new key was to get a label or an id that a key has.
+    #[error("the token {token:?} has a private key with the {what} already")]
+    KeyExists {
+        /// The label or the id.
+        what: String,
+        /// The token's label.
+        token: String,
+    },
+    /// A new key has to get a label.
+    #[error("{0} gives the new key no label")]
+    NoLabel(Box<KeyUri>),
+    /// The token refuses the PIN.
+    #[error("the token {token:?} refuses the PIN{}", if *last_try { "; one try is left" } else { "" })]
+    WrongPin {
+        /// The token's label.
+        token: String,
+        /// Whether the token locks itself at the next wrong one, as far as it says so.
+        last_try: bool,
+    },
+    /// The PIN has to be changed.
+    #[error("the PIN of the token {token:?} has expired")]
+    PinExpired {
+        /// The token's label.
+        token: String,
+    },
+    /// Too many wrong PINs.
+    #[error("the token {token:?} has locked itself after too many wrong PINs")]
+    PinLocked {
+        /// The token's label.
+        token: String,
+    },
+    /// No PIN has been set yet.
+    #[error("the token {token:?} has no user PIN yet")]
+    NoPinYet {
+        /// The token's label.
+        token: String,
+    },
+    /// A key that cannot sign certificates here.
+    #[error("the key {label:?} in the token {token:?} cannot be used: {reason}")]
+    UnusableKey {
+        /// The key's label.
+        label: String,
+        /// The token's label.
+        token: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A type of key that the token, or this library, does not make in tokens.
+    #[error("no key of type {key_type} is made in the token {token:?}")]
+    CannotMake {
+        /// The type that was asked for.
+        key_type: KeyType,
+        /// The token's label.
+        token: String,
+    },
+    /// The token failed.
+    #[error("the token {token:?} failed at {what}: {reason}")]
+    Failed {
+        /// The token's label.
+        token: String,
+        /// What it was asked to do.
+        what: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// The token has no more sessions, and none that will come back.
+    #[error("the token {token:?} has no session left")]
+    NoSession {
+        /// The token's label.
+        token: String,
+    },
+    /// A public key in the token that is none.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+}
+
+impl Pkcs11Error {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let among = |what: &str, present: &[String]| match present {
+            [] => format!("there is no {what} in it, or it cannot be reached"),
+            _ => format!("it has {}", present.join(", ")),
+        };
+        Some(match self {
+            Self::NotBuiltIn => "build it with the feature `pkcs11`, which is on by default".into(),
+            Self::BadUri { reason, .. } if *reason == uri::PIN => {
+                "give the PIN as the password of the key: a file, the environment, or a prompt"
+                    .into()
+            }
+            Self::BadUri { .. } => {
+                "it looks like pkcs11:token=Factory;object=line-7?module-path=/usr/lib/…/lib….so"
+                    .into()
+            }
+            Self::NoModule(_) => "append ?module-path=FILE, or set C8Y_PKI_PKCS11_MODULE".into(),
+            Self::CannotMake { .. } => "choose another with --key-type: RSA, or EC".into(),
+            Self::NotAModule { .. } => {
+                "it is a library of the token's maker, built for this machine; for SoftHSM: \
+                 libsofthsm2.so"
+                    .into()
+            }
+            Self::NoToken { present, .. } => among("token", present),
+            Self::NoKey { present, .. } => among("private key", present),
+            Self::SeveralTokens { .. } => "add serial=…; `c8y-pki key list` shows it".into(),
+            Self::SeveralKeys { .. } => "add id=…, in which they differ".into(),
+            Self::KeyExists { .. } => {
+                "give the new one another, or use that key: --existing-key, in a rollout file \
+                 `existing_key = true`"
+                    .into()
+            }
+            Self::NoLabel(_) => "add object=NAME".into(),
+            Self::WrongPin { last_try: true, .. } => {
+                "the token locks itself at the next wrong one: make sure first".into()
+            }
+            Self::WrongPin { .. } => {
+                "the token counts wrong ones: make sure of the PIN and the token first".into()
+            }
+            Self::PinExpired { .. } => "set a new one with the tool of the token's maker".into(),
+            Self::PinLocked { .. } => "its security officer can set a new PIN".into(),
+            Self::NoPinYet { .. } => "set one with the tool of the token's maker".into(),
+            Self::Module { .. } | Self::Failed { .. } => TOKEN_LOST.into(),
+            Self::UnusableKey { .. } => {
+                "use another key: `c8y-pki key list` shows those of the token".into()
+            }
+            Self::NoSession { .. } => {
+                "end other programs that use it; two keys in one token take two sessions".into()
+            }
+            Self::Crypto(e) => return e.hint(),
+        })
+    }
+
+    /// Whether trying again may help.
+    #[doc(hidden)]
+    pub fn is_environment(&self) -> bool {
+        match self {
+            Self::Module { .. } | Self::Failed { .. } | Self::NoSession { .. } => true,
+            // One that is unplugged, or reached over a network.
+            Self::NoToken { present, .. } => present.is_empty(),
+            _ => false,
+        }
+    }
+}
+
+/// A token and the keys in it that can be seen without its PIN.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct TokenContents {
+    /// The token, as a URI names it.
+    pub token: KeyUri,
+    /// What it is: maker and model.
+    pub model: String,
+    /// The public keys: each stands for a private key, if it was made in the token.
+    pub keys: Vec<ListedKey>,
+    /// Why they cannot be read.
+    pub problem: Option<String>,
+}
+
+/// A key that was found in a token.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct ListedKey {
+    /// The URI by which it is used.
+    pub uri: KeyUri,
+    /// Its algorithm, if it can be used.
+    pub algorithm: Option<String>,
+    /// Why it cannot be used.
+    pub problem: Option<String>,
+}

@@ -1,0 +1,395 @@
+//! Certificate profiles: `templates/*.toml` and files of the user's own, read into typed values.
+//!
+//! A profile says everything that goes into a certificate besides names, key and serial number, so
+//! that nothing gets there by a silent default. Unknown keys, and keys that contradict each other
+//! (a device that signs certificates, an EC key for key encipherment), are errors with file and
+//! line.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::crypto::KeyType;
+use crate::name::{Name, NameBuilder, NameError, find_field};
+
+/// The profiles that come with the library: name and text.
+pub static BUILT_IN: [(&str, &str); 6] = [
+    ("root", include_str!("../templates/root.toml")),
+    ("intermediate", include_str!("../templates/intermediate.toml")),
+    ("device", include_str!("../templates/device.toml")),
+    ("classic-root", include_str!("../templates/classic-root.toml")),
+    ("classic-intermediate", include_str!("../templates/classic-intermediate.toml")),
+    ("classic-device", include_str!("../templates/classic-device.toml")),
+];
+
+/// Longest validity, in days: a century. Guards against a typing error, not against a plan.
+pub const MAX_VALIDITY_DAYS: u32 = 36_500;
+
+/// A fault in a profile, and where it stands.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{file} line {line}: {problem}")]
+pub struct ProfileError {
+    /// The file, or the name of a built-in profile.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong there.
+    pub problem: String,
+}
+
+impl ProfileError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some("`c8y-pki profile show device` prints a complete profile to start from".to_owned())
+    }
+}
+
+/// What a profile is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A self-signed CA.
+    Root,
+    /// A CA under another one.
+    Intermediate,
+    /// The certificate of a device.
+    Device,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Root => "root",
+            Self::Intermediate => "intermediate",
+            Self::Device => "device",
+        })
+    }
+}
+
+impl Kind {
+    /// Whether its certificates sign others.
+    pub fn is_ca(self) -> bool {
+        self != Self::Device
+    }
+}
+
+/// What goes into the path length of a CA certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathLength {
+    /// No limit.
+    Unlimited,
+    /// This many CA certificates may follow.
+    Exactly(u8),
+    /// As many as the issuer and the platform's limit leave.
+    Computed,
+}
+
+/// What goes into a certificate besides names, key and serial number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// Name of a built-in profile, or the file's path.
+    pub name: String,
+    /// One line for lists.
+    pub description: String,
+    /// What it is for.
+    pub kind: Kind,
+    /// Type of the keys that are made for it.
+    pub key: KeyType,
+    /// Validity from the moment of issuing, in days.
+    pub validity_days: u32,
+    /// How far notBefore lies before the moment of issuing, in minutes.
+    pub backdate_minutes: u32,
+    /// Path length; [`PathLength::Unlimited`] and without meaning for devices.
+    pub path_length: PathLength,
+    /// Names of keyUsage bits.
+    pub key_usage: Vec<String>,
+    /// `clientAuth`, `serverAuth`, or dotted object identifiers.
+    pub extended_key_usage: Vec<String>,
+    /// Subject fields that every certificate gets unless the caller sets them.
+    pub subject: Vec<(String, String)>,
+}
+
+/// The file's form. `Spanned` remembers where a value stands, for messages.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    kind: Kind,
+    #[serde(default)]
+    description: String,
+    key: Spanned<String>,
+    validity_days: Spanned<u32>,
+    backdate_minutes: Spanned<u32>,
+    path_length: Option<Spanned<RawPathLength>>,
+    key_usage: Spanned<Vec<String>>,
+    extended_key_usage: Option<Spanned<Vec<String>>>,
+    #[serde(default)]
+    subject: BTreeMap<Spanned<String>, OneOrMany>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RawPathLength {
+    Number(u8),
+    Word(String),
+}
+
+/// A subject field's value: OU may be a list.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// The line (from 1) of an octet offset.
+#[doc(hidden)]
+pub fn line_of(text: &str, offset: usize) -> usize {
+    text.as_bytes().iter().take(offset).filter(|b| **b == b'\n').count() + 1
+}
+
+impl Profile {
+    /// A profile that comes with the library.
+    pub fn built_in(name: &str) -> Option<Self> {
+        let (name, text) = BUILT_IN.iter().find(|(n, _)| *n == name)?;
+        // A test reads all of them: a built-in profile cannot fail.
+        Self::parse(name, text).ok()
+    }
+
+    /// Reads a profile's text; `file` is what messages call it.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ProfileError> {
+        let at = |offset: usize, problem: String| ProfileError {
+            file: file.to_owned(),
+            line: line_of(text, offset),
+            problem,
+        };
+        let raw: Raw = toml::from_str(text).map_err(|e| {
+            at(e.span().map_or(0, |span| span.start), e.message().trim().replace('\n', ", "))
+        })?;
+        let key_span = raw.key.span().start;
+        let key: KeyType = raw.key.get_ref().parse().map_err(|e| at(key_span, format!("{e}")))?;
+        let days = *raw.validity_days.get_ref();
+        if days == 0 || days > MAX_VALIDITY_DAYS {
+            let problem =
+                format!("validity_days = {days} is not between 1 and {MAX_VALIDITY_DAYS}");
+            return Err(at(raw.validity_days.span().start, problem));
+        }
+        let profile = Self {
+            name: file.to_owned(),
+            description: raw.description,
+            kind: raw.kind,
+            key,
+            validity_days: days,
+            backdate_minutes: *raw.backdate_minutes.get_ref(),
+            path_length: path_length(raw.kind, raw.path_length.as_ref())
+                .map_err(|(offset, problem)| at(offset.unwrap_or(0), problem))?,
+            key_usage: raw.key_usage.get_ref().clone(),
+            extended_key_usage: raw
+                .extended_key_usage
+                .as_ref()
+                .map(|s| s.get_ref().clone())
+                .unwrap_or_default(),
+            subject: subject(raw.subject).map_err(|(offset, e)| at(offset, e.to_string()))?,
+        };
+        profile.check_key_usage().map_err(|p| at(raw.key_usage.span().start, p))?;
+        if let Some(spanned) = &raw.extended_key_usage {
+            profile.check_extended().map_err(|p| at(spanned.span().start, p))?;
+        }
+        Ok(profile)
+    }
+
+    /// The same profile for keys of another type; an error if its key usage does not allow them.
+    pub fn with_key(mut self, key: KeyType) -> Result<Self, String> {
+        self.key = key;
+        self.check_key_usage().map(|()| self)
+    }
+
+    /// A builder that holds the profile's subject fields, except those in `given`.
+    pub fn subject_except(&self, given: &[&str]) -> Result<NameBuilder, NameError> {
+        let mut builder = Name::builder();
+        for (field, value) in self.subject.iter().filter(|(f, _)| !given.contains(&f.as_str())) {
+            builder.push(find_field(field)?, value)?;
+        }
+        Ok(builder)
+    }
+
+    fn check_key_usage(&self) -> Result<(), String> {
+        use crate::cert::KeyUsage;
+        let has = |name: &str| self.key_usage.iter().any(|u| u == name);
+        if let Some(unknown) =
+            self.key_usage.iter().find(|u| !KeyUsage::NAMES.contains(&u.as_str()))
+        {
+            let known = KeyUsage::NAMES.join(", ");
+            return Err(format!("key_usage {unknown:?} is not one of {known}"));
+        }
+        if self.kind.is_ca() && !has("keyCertSign") {
+            return Err("a CA's key_usage must hold \"keyCertSign\"".to_owned());
+        }
+        if !self.kind.is_ca() && (has("keyCertSign") || has("cRLSign")) {
+            return Err(
+                "a device's key_usage cannot hold \"keyCertSign\" or \"cRLSign\"".to_owned()
+            );
+        }
+        if !self.kind.is_ca() && !has("digitalSignature") {
+            return Err(
+                "a device's key_usage must hold \"digitalSignature\": TLS signs with it".to_owned()
+            );
+        }
+        if has("keyEncipherment") && !self.key.is_rsa() {
+            return Err(format!(
+                "key_usage \"keyEncipherment\" contradicts key = \"{}\": only RSA enciphers keys",
+                self.key
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_extended(&self) -> Result<(), String> {
+        if self.extended_key_usage.is_empty() {
+            return Err("extended_key_usage is empty; leave the key out instead".to_owned());
+        }
+        for usage in &self.extended_key_usage {
+            if extended_key_usage_oid(usage).is_none() {
+                return Err(format!(
+                    "extended_key_usage {usage:?} is neither clientAuth, serverAuth, anyExtendedKeyUsage nor an object identifier"
+                ));
+            }
+        }
+        if self.kind == Kind::Device
+            && !self
+                .extended_key_usage
+                .iter()
+                .any(|u| u == "clientAuth" || u == "anyExtendedKeyUsage")
+        {
+            return Err("a device's extended_key_usage must hold \"clientAuth\"".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// The arcs of an extended key usage: one of three names, or dotted numbers.
+pub fn extended_key_usage_oid(usage: &str) -> Option<Vec<u64>> {
+    match usage {
+        "clientAuth" => Some(vec![1, 3, 6, 1, 5, 5, 7, 3, 2]),
+        "serverAuth" => Some(vec![1, 3, 6, 1, 5, 5, 7, 3, 1]),
+        "anyExtendedKeyUsage" => Some(vec![2, 5, 29, 37, 0]),
+        dotted => {
+            let arcs: Vec<u64> =
+                dotted.split('.').map(|arc| arc.parse().ok()).collect::<Option<_>>()?;
+            let valid = arcs.len() > 1
+                && arcs[0] <= 2
+                && (arcs[0] == 2 || arcs[1] < 40)
+                && arcs.iter().all(|arc| u32::try_from(*arc).is_ok());
+            valid.then_some(arcs)
+        }
+    }
+}
+
+type At<E> = (usize, E);
+
+fn path_length(
+    kind: Kind,
+    raw: Option<&Spanned<RawPathLength>>,
+) -> Result<PathLength, (Option<usize>, String)> {
+    let Some(spanned) = raw else {
+        return if kind.is_ca() {
+            Err((None, "a CA needs path_length: a number, \"none\" or \"computed\"".to_owned()))
+        } else {
+            Ok(PathLength::Unlimited)
+        };
+    };
+    let fail = |problem: String| Err((Some(spanned.span().start), problem));
+    if !kind.is_ca() {
+        return fail("path_length contradicts kind = \"device\": only CAs have one".to_owned());
+    }
+    match spanned.get_ref() {
+        RawPathLength::Number(n) => Ok(PathLength::Exactly(*n)),
+        RawPathLength::Word(word) if word == "none" => Ok(PathLength::Unlimited),
+        RawPathLength::Word(word) if word == "computed" => Ok(PathLength::Computed),
+        RawPathLength::Word(word) => {
+            fail(format!("path_length {word:?} is neither a number, \"none\" nor \"computed\""))
+        }
+    }
+}
+
+fn subject(
+    raw: BTreeMap<Spanned<String>, OneOrMany>,
+) -> Result<Vec<(String, String)>, At<NameError>> {
+    let mut builder = Name::builder();
+    let mut fields = Vec::new();
+    for (key, values) in raw {
+        let at = |e| (key.span().start, e);
+        let field = find_field(key.get_ref()).map_err(at)?;
+        let values = match values {
+            OneOrMany::One(value) => vec![value],
+            OneOrMany::Many(values) => values,
+        };
+        for value in values {
+            builder.push(field, &value).map_err(at)?;
+            fields.push((field.name.to_owned(), value));
+        }
+    }
+    Ok(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_built_in_profiles_are_whole() {
+        for (name, text) in BUILT_IN {
+            let profile = Profile::parse(name, text).unwrap();
+            assert!(!profile.description.is_empty(), "{name}");
+            assert_eq!(profile.kind.is_ca(), !name.ends_with("device"), "{name}");
+        }
+    }
+
+    #[test]
+    fn classic_profiles_are_the_recipe() {
+        let device = Profile::built_in("classic-device").unwrap();
+        assert_eq!((device.key, device.validity_days), (KeyType::Rsa4096, 365));
+        let root = Profile::built_in("classic-root").unwrap();
+        assert_eq!((root.validity_days, root.path_length), (7300, PathLength::Exactly(10)));
+    }
+
+    #[test]
+    fn faults_name_file_and_line() {
+        let device = BUILT_IN[2].1;
+        let faults = [
+            ("kind = \"device\"", "kind = \"gadget\"", "unknown variant"),
+            ("key = \"ec-p256\"", "key = \"ec-p255\"", "is not one of"),
+            ("validity_days = 365", "validity_days = 0", "not between 1"),
+            ("validity_days = 365", "validity = 365", "unknown field"),
+            ("backdate_minutes = 60", "path_length = 1\nbackdate_minutes = 60", "contradicts kind"),
+            ("\"digitalSignature\"", "\"digitalSignature\", \"keyCertSign\"", "cannot hold"),
+            (
+                "\"digitalSignature\"",
+                "\"digitalSignature\", \"keyEncipherment\"",
+                "contradicts key",
+            ),
+            ("\"digitalSignature\"", "\"signature\"", "is not one of"),
+            ("\"clientAuth\"", "\"serverAuth\"", "must hold"),
+            ("\"clientAuth\"", "\"client\"", "neither clientAuth"),
+            ("[\"clientAuth\"]", "[\"clientAuth\"]\n[subject]\nC = \"Germany\"", "country code"),
+        ];
+        for (old, new, expected) in faults {
+            let text = device.replace(old, new);
+            assert_ne!(text, device, "{old}");
+            let error = Profile::parse("my.toml", &text).unwrap_err();
+            assert!(error.problem.contains(expected), "{new}: {error}");
+            let changed = device.lines().position(|l| l.contains(old)).unwrap() + 1;
+            // The serde error of a missing field has no better place than the file's start.
+            let line = if new.starts_with("[\"clientAuth\"]\n") { changed + 2 } else { changed };
+            assert!(error.line == line || error.line == 1, "{new}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_flag_may_change_the_key_within_reason() {
+        let classic = Profile::built_in("classic-device").unwrap();
+        assert!(classic.clone().with_key(KeyType::Rsa2048).is_ok());
+        assert!(classic.with_key(KeyType::EcP256).unwrap_err().contains("keyEncipherment"));
+    }
+}

@@ -1,0 +1,35 @@
+//! What the command line of [`c8y-pki`](https://docs.rs/c8y-pki) stands on: folders of CAs and their registry, runs over
+//! device lists, the platform's client, the device over MQTT, and the whole job from one file.
+//!
+//! **No promise of stability**: anything here changes from one version to the next. Add `c8y-pki`, which offers what
+//! is meant for others.
+
+pub(crate) use c8y_pki_core::{
+    armor, cert, chain, client_id, clock, crl, crypto, csr, der, issue, key, name, openssl,
+    profile, read, secret, shown, store,
+};
+#[cfg(feature = "sandbox")]
+pub(crate) use c8y_pki_sandbox as sandbox;
+
+pub mod authority;
+pub mod bulk;
+pub mod describe;
+pub mod device;
+pub mod enrolment;
+pub mod error;
+pub mod files;
+pub mod manifest;
+mod net;
+pub mod platform;
+pub mod registration;
+pub mod registry;
+pub mod rollback;
+pub mod rollout;
+pub mod selftest;
+/// Certificates for tests, written field by field: the very file of the core's own tests.
+#[cfg(test)]
+#[allow(dead_code, reason = "the core's tests need more of it")]
+#[path = "../../core/src/chain/testing.rs"]
+mod testing;
+
+pub use error::{Error, Fault};
