@@ -104,13 +104,21 @@
 //!
 //! # Features
 //!
-//! `aws-lc-rs` (default) or `ring`: the crypto backend. ring does not know P-521; everything else works
-//! with both. `pkcs11`: keys in tokens. `sandbox`: a tenant in memory.
+//! | Feature | For |
+//! | --- | --- |
+//! | `aws-lc-rs` (default) or `ring` | the crypto backend; ring does not know P-521, everything else works with both |
+//! | `engine` (default) | all that needs files or a network: [`authority`], [`bulk`], [`describe`], [`device`], [`enrolment`], [`files`], [`manifest`], [`platform`], [`registration`], [`registry`], [`rollback`], [`rollout`], [`selftest`], [`Error`] |
+//! | `pkcs11` | keys in tokens |
+//! | `workbook` | device lists in workbooks (.xlsx); with `engine` |
+//! | `sandbox` | a tenant in memory |
+//!
+//! Without `engine` about half of the crates are compiled; what is left makes and reads certificates, requests,
+//! revocation lists, chains and keystores in memory.
 //!
 //! # Errors
 //!
 //! Each module has its own error: `Display` is a sentence that names the thing, its value and the
-//! rule; `hint()` says what to do. [`Error`] is any of them and tells [whose fault](Fault) it is.
+//! rule; `hint()` says what to do. [`Error`] (feature `engine`) is any of them and tells [whose fault](Fault) it is.
 
 #[doc(inline)]
 pub use c8y_pki_core::{

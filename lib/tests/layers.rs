@@ -231,3 +231,23 @@ fn every_module_says_what_it_is_for() {
         assert!(code.starts_with("//!"), "{} does not begin with //!", path.display());
     }
 }
+
+/// docs/architecture.md begins with a picture of crates and rooms; a room stands in it above those that it uses.
+#[test]
+fn the_picture_shows_the_order() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/architecture.md");
+    let page = fs::read_to_string(page).unwrap();
+    let picture = page.split("```").nth(1).expect("the page begins with the picture");
+    for krate in ["core", "engine"] {
+        let (_, below) = picture.split_once(&format!("lib/{krate} ")).expect("the crate");
+        let mut shown = Vec::new();
+        for line in below.lines().skip(1).take_while(|line| !line.starts_with("lib/")) {
+            let line = line.trim_start_matches([' ', '│', '├', '▼', '─']);
+            let rooms = line.split("  ").next().unwrap_or_default().split(", ");
+            // The picture is read from the top, and a line from the left; the order begins at the bottom.
+            let known: Vec<&str> = rooms.filter(|room| rank(krate, room).is_some()).collect();
+            shown.splice(0..0, known.into_iter().rev());
+        }
+        assert_eq!(shown, order(krate), "{krate}");
+    }
+}

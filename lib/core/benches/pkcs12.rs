@@ -5,6 +5,7 @@
 //! in the same run; of two implementations of each the faster one counts.
 
 #![allow(clippy::disallowed_macros, reason = "a benchmark prints its figures")]
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads its files and looks at the clock")]
 
 use std::hint::black_box;
 use std::num::NonZeroU32;

@@ -1,5 +1,4 @@
 //! The sandbox before clients that share no code with it: REST, MQTT, faults, enrolment.
-#![cfg(feature = "sandbox")]
 
 mod client;
 mod devices;

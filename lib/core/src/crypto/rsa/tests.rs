@@ -81,6 +81,7 @@ fn many_keys_fulfil_the_conditions_and_load() {
 }
 
 #[test]
+#[allow(clippy::disallowed_types, reason = "another program judges")]
 fn openssl_finds_the_keys_consistent() {
     for (size, _) in SIZES {
         let openssl = Command::new("openssl")

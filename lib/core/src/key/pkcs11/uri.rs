@@ -62,8 +62,9 @@ impl KeyUri {
     }
 
     /// The same URI, with an absolute path to a module that is relative to `folder`. A bare name is one
-    /// that the system looks up, and stays.
+    /// that the system looks up, and stays. (A `folder` that is relative itself is one of the current directory.)
     #[must_use]
+    #[allow(clippy::disallowed_methods, reason = "the one place that needs the current directory")]
     pub fn with_module_from(mut self, folder: &Path) -> Self {
         if let Some(module) = &self.module
             && module.components().nth(1).is_some()
