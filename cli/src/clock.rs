@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use c8y_pki::authority::Pki;
 use c8y_pki::clock::{self, ClockError, Evidence};
-use c8y_pki::platform::Client;
+use c8y_pki::platform::blocking::Client;
 use time::OffsetDateTime;
 
 use crate::failure::{Failure, Result};

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use c8y_pki::cert::Certificate;
 use c8y_pki::device::credentials::Trusted;
-use c8y_pki::platform::{self, Body, Client, Login, Proxy, Request, Retry, Settings};
+use c8y_pki::platform::blocking::Client;
+use c8y_pki::platform::{self, Body, Login, Proxy, Request, Retry, Settings};
 use c8y_pki::secret::Password;
 use clap::Args;
 use serde_json::json;
@@ -228,7 +229,7 @@ impl NetworkArgs {
             ..self.way.settings(host, login)?
         };
         let tell = move |retry: &Retry| out.retry(&retry.reason, Some(retry.attempt), retry.pause);
-        Ok(Client::new(&settings)?.on_retry(tell))
+        Ok(Client::over(platform::Client::new(&settings)?.on_retry(tell))?)
     }
 }
 

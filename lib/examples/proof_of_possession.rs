@@ -11,8 +11,9 @@ use c8y_pki::issue::{self, Order, Validity};
 use c8y_pki::key::PrivateKey;
 use c8y_pki::key::signer::Signer;
 use c8y_pki::name::Name;
+use c8y_pki::platform::blocking::Client;
 use c8y_pki::platform::trusted::{self, NewTrusted};
-use c8y_pki::platform::{Client, Login, PlatformError, Settings, pop};
+use c8y_pki::platform::{Login, PlatformError, Settings, pop};
 use c8y_pki::profile::Profile;
 use c8y_pki::sandbox::{self, Sandbox};
 use time::OffsetDateTime;
@@ -29,9 +30,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     trusted::check(&ca, now)?;
     let new =
         NewTrusted { certificate: &ca, name: "Example", enabled: true, auto_registration: false };
-    let added = trusted::add(&client, &[new])?;
+    let added = client.wait(trusted::add(&client, &[new]))?;
     let open = || Ok::<_, PlatformError>(Box::new(&key) as Box<dyn Signer + '_>);
-    let (proof, there) = pop::prove(&client, &ca, open, now)?;
+    let (proof, there) = client.wait(pop::prove(&client, &ca, open, now))?;
     println!("{}: {:?}, proof {proof:?}", there.name, added[0]);
     Ok(())
 }

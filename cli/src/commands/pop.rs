@@ -183,12 +183,13 @@ fn prove(args: &ProveArgs, pki: &Path, out: Output) -> Result {
         Some(certificate) => certificate,
         None => {
             let fingerprint = fingerprint_of(&client, &args.pick, pki)?;
-            trusted::known(&client, &fingerprint)?.certificate()?
+            client.wait(trusted::known(&client, &fingerprint))?.certificate()?
         }
     };
     // Only when there is a code to sign.
     let open = || private_key(args.key.as_deref(), args.pick.ca.as_deref(), &args.secret, pki);
-    let (proof, found) = pop::prove(&client, &certificate, open, OffsetDateTime::now_utc())?;
+    let (proof, found) =
+        client.wait(pop::prove(&client, &certificate, open, OffsetDateTime::now_utc()))?;
     let action = match proof {
         Proof::Made => "made now",
         Proof::AlreadyComplete => "already",
@@ -227,7 +228,8 @@ struct Code<'a> {
 fn code(args: &CodeArgs, pki: &Path, out: Output) -> Result {
     let client = args.tenant.connect(out)?;
     let fingerprint = fingerprint_of(&client, &args.pick, pki)?;
-    let found = pop::code(&client, &fingerprint, args.new, OffsetDateTime::now_utc())?;
+    let found =
+        client.wait(pop::code(&client, &fingerprint, args.new, OffsetDateTime::now_utc()))?;
     let code = match found.proof_of_possession_valid {
         true => None,
         false => pop::code_of(&client, &found)?,
@@ -341,7 +343,7 @@ fn submit(args: &SubmitArgs, pki: &Path, out: Output) -> Result {
     let signature = pop::signature(&given);
     let client = args.tenant.connect(out)?;
     let fingerprint = fingerprint_of(&client, &args.pick, pki)?;
-    let found = trusted::known(&client, &fingerprint)?;
+    let found = client.wait(trusted::known(&client, &fingerprint))?;
     if found.proof_of_possession_valid {
         return complete(&found, "already", out);
     }
@@ -370,5 +372,5 @@ fn submit(args: &SubmitArgs, pki: &Path, out: Output) -> Result {
     if let Some((problem, hint)) = problem {
         return Err(Failure::no(format!("{shown} is not submitted: {problem}"), hint));
     }
-    complete(&pop::submit(&client, &fingerprint, &signature)?, "made now", out)
+    complete(&client.wait(pop::submit(&client, &fingerprint, &signature))?, "made now", out)
 }

@@ -191,9 +191,22 @@ pub(crate) fn after(wait: Duration) -> Instant {
     Instant::now() + wait.min(CENTURY)
 }
 
+/// As [`sleep_until`], on a runtime.
+pub(crate) async fn pause_until(end: Instant, stop: &AtomicBool) -> bool {
+    while !stop.load(Ordering::Relaxed) {
+        match end.saturating_duration_since(Instant::now()) {
+            Duration::ZERO => return true,
+            left => tokio::time::sleep(left.min(GLANCE)).await,
+        }
+    }
+    false
+}
+
+/// How often a wait looks whether it is to stop.
+const GLANCE: Duration = Duration::from_millis(100);
+
 /// Waits; false if it is to stop.
 pub(crate) fn sleep_until(end: Instant, stop: &AtomicBool) -> bool {
-    const GLANCE: Duration = Duration::from_millis(100);
     while !stop.load(Ordering::Relaxed) {
         match end.checked_duration_since(Instant::now()) {
             None | Some(Duration::ZERO) => return true,

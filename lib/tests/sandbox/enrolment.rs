@@ -20,6 +20,8 @@ use c8y_pki::secret::Password;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::Value;
 
+use crate::wait;
+
 const ID: &str = "gw-0001";
 const OTP: &str = "one-Time-4711";
 
@@ -59,7 +61,8 @@ impl Tenant {
             register::results::Results::open(&dir.path().join("result.csv"), "t").unwrap();
         let pace = register::Pace { chunk: register::CHUNK, per_second: None };
         let (admin, stop) = (self.admin(), AtomicBool::new(false));
-        let done = register::upload(&admin, "d.csv", &sheet, &mut results, pace, &stop, &|_, _| ());
+        let done =
+            wait(register::upload(&admin, "d.csv", &sheet, &mut results, pace, &stop, &|_, _| ()));
         assert_eq!(done.unwrap().count(Outcome::Failed), 0);
     }
 
@@ -110,7 +113,7 @@ impl Tenant {
 
     /// The platform's CA of this tenant.
     fn authority(&self) -> Certificate {
-        let all = c8y_pki::platform::trusted::list(&self.admin()).unwrap();
+        let all = wait(c8y_pki::platform::trusted::list(&self.admin())).unwrap();
         let own = all.iter().find(|c| c.tenant_certificate_authority).unwrap();
         own.certificate().unwrap()
     }
@@ -132,12 +135,12 @@ fn request(id: &str, key: &PrivateKey) -> Vec<u8> {
 fn a_device_enrols_connects_and_renews() {
     let tenant = Tenant::new();
     let (first_key, next_key) = (key(), key());
-    let first = est::enroll(&tenant.device(ID, OTP), &request(ID, &first_key)).unwrap();
+    let first = wait(est::enroll(&tenant.device(ID, OTP), &request(ID, &first_key))).unwrap();
     assert_eq!(first[0].spki, first_key.public_key().spki());
 
     let token = tenant.token(&first, &first_key);
     let device = tenant.client(Login::Token(token));
-    let next = est::reenroll(&device, &request(ID, &next_key)).unwrap();
+    let next = wait(est::reenroll(&device, &request(ID, &next_key))).unwrap();
     assert_eq!(next[0].spki, next_key.public_key().spki());
     assert_ne!(next[0].serial, first[0].serial);
     assert_eq!(tenant.enrolments(), 2);
@@ -160,7 +163,7 @@ fn a_device_enrols_connects_and_renews() {
 fn a_one_time_password_is_good_once() {
     let tenant = Tenant::new();
     let csr = request(ID, &key());
-    let refused = |id: &str, otp: &str| match est::enroll(&tenant.device(id, otp), &csr) {
+    let refused = |id: &str, otp: &str| match wait(est::enroll(&tenant.device(id, otp), &csr)) {
         Err(PlatformError::OneTimePassword { device, .. }) => device,
         other => panic!("{other:?}"),
     };
@@ -168,17 +171,17 @@ fn a_one_time_password_is_good_once() {
     assert_eq!(refused("gw-0002", OTP), "gw-0002");
     let device = tenant.device(ID, OTP);
     // What the CA refuses does not use it up.
-    let of_other = est::enroll(&device, &request("gw-0002", &key()));
+    let of_other = wait(est::enroll(&device, &request("gw-0002", &key())));
     assert!(matches!(of_other, Err(PlatformError::OneTimePassword { .. })), "{of_other:?}");
-    let nonsense = est::enroll(&device, b"\x30\x00");
+    let nonsense = wait(est::enroll(&device, b"\x30\x00"));
     assert!(matches!(nonsense, Err(PlatformError::Csr(_))), "{nonsense:?}");
-    est::enroll(&device, &csr).unwrap();
+    wait(est::enroll(&device, &csr)).unwrap();
     assert_eq!(refused(ID, OTP), ID);
     // The message has the device, never its password.
-    let error = est::enroll(&device, &csr).unwrap_err();
+    let error = wait(est::enroll(&device, &csr)).unwrap_err();
     assert!(error.to_string().contains(ID) && !format!("{error:?}{error}").contains(OTP));
     tenant.register(ID, "a-New-one-0815");
-    est::enroll(&tenant.device(ID, "a-New-one-0815"), &csr).unwrap();
+    wait(est::enroll(&tenant.device(ID, "a-New-one-0815"), &csr)).unwrap();
     assert_eq!(tenant.enrolments(), 2);
 }
 
@@ -186,7 +189,7 @@ fn a_one_time_password_is_good_once() {
 fn a_tenant_without_a_ca_says_so() {
     let tenant = Tenant::bare();
     tenant.register(ID, OTP);
-    let none = est::enroll(&tenant.device(ID, OTP), &request(ID, &key()));
+    let none = wait(est::enroll(&tenant.device(ID, OTP), &request(ID, &key())));
     assert!(matches!(none, Err(PlatformError::Refused { status: 404, .. })), "{none:?}");
 }
 
@@ -197,11 +200,11 @@ fn an_enrolment_is_repeated_only_when_nothing_was_done() {
     let device = tenant.device(ID, OTP);
     // Sent, taken, and the answer lost: the password is used up, so it is not sent again.
     tenant.0.set_faults("drop=1".parse::<Faults>().unwrap());
-    let lost = est::enroll(&device, &csr);
+    let lost = wait(est::enroll(&device, &csr));
     assert!(matches!(lost, Err(PlatformError::EnrolmentLost { .. })), "{lost:?}");
     assert_eq!(tenant.enrolments(), 1);
     tenant.0.set_faults(Faults::none());
-    let used = est::enroll(&device, &csr);
+    let used = wait(est::enroll(&device, &csr));
     assert!(matches!(used, Err(PlatformError::OneTimePassword { .. })), "{used:?}");
 
     // Not available for a while: nothing was done.
@@ -213,7 +216,7 @@ fn an_enrolment_is_repeated_only_when_nothing_was_done() {
     });
     // The seed of which the first answers are faults, and then none.
     tenant.0.set_faults("503=0.6,seed=21".parse::<Faults>().unwrap());
-    est::enroll(&device, &csr).unwrap();
+    wait(est::enroll(&device, &csr)).unwrap();
     assert!(repeated.load(Ordering::Relaxed) >= 2, "{repeated:?}");
     assert_eq!(tenant.enrolments(), 2);
 }
@@ -229,10 +232,10 @@ fn revocations_go_up_in_pieces_and_come_down_as_a_list() {
     };
     let all: Vec<Revoked> = (0..5001).map(revoked).collect();
     let client = tenant.admin();
-    assert!(crl::download(&client).unwrap().revoked.is_empty());
+    assert!(wait(crl::download(&client)).unwrap().revoked.is_empty());
     for _ in 0..2 {
-        crl::upload(&client, &crl::requests(&all, at + time::Duration::days(30))).unwrap();
-        let mut found = crl::download(&client).unwrap().revoked;
+        wait(crl::upload(&client, &crl::requests(&all, at + time::Duration::days(30)))).unwrap();
+        let mut found = wait(crl::download(&client)).unwrap().revoked;
         found.sort_by(|a, b| a.serial.cmp(&b.serial));
         let same = |(a, b): (&Revoked, &Revoked)| (&a.serial, a.at) == (&b.serial, b.at);
         assert_eq!(found.len(), all.len());

@@ -13,5 +13,17 @@ mod mqtt_session;
 mod mqtt_tls;
 mod proof;
 mod rest;
+mod runtime;
 mod strange;
 mod trusted_pages;
+
+use std::future::Future;
+use std::sync::LazyLock;
+
+use tokio::runtime::Runtime;
+
+/// Runs a call of the asynchronous client to its end.
+fn wait<T>(call: impl Future<Output = T>) -> T {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+    RUNTIME.block_on(call)
+}

@@ -9,6 +9,7 @@ use c8y_pki::sandbox::{Sandbox, Settings};
 use c8y_pki::secret::Password;
 
 use crate::client::{PASSWORD, Pair, now, root, start_with};
+use crate::wait;
 
 fn tenant(code: Option<&str>) -> (Sandbox, Client, Pair) {
     let verification_code = code.map(str::to_owned);
@@ -24,7 +25,7 @@ fn tenant(code: Option<&str>) -> (Sandbox, Client, Pair) {
         enabled: true,
         auto_registration: false,
     };
-    trusted::add(&client, &[new]).unwrap();
+    wait(trusted::add(&client, &[new])).unwrap();
     (sandbox, client, pair)
 }
 
@@ -32,21 +33,21 @@ fn tenant(code: Option<&str>) -> (Sandbox, Client, Pair) {
 fn the_key_is_opened_for_a_code_and_for_nothing_else() {
     let (_sandbox, client, (ca, key)) = tenant(None);
     let open = || Ok::<_, PlatformError>(Box::new(&key) as Box<dyn Signer + '_>);
-    let (proof, _) = pop::prove(&client, &ca, open, now()).unwrap();
+    let (proof, _) = wait(pop::prove(&client, &ca, open, now())).unwrap();
     assert_eq!(proof, pop::Proof::Made);
     let never = || -> Result<Box<dyn Signer>, PlatformError> { panic!("the key was opened") };
-    let (proof, _) = pop::prove(&client, &ca, never, now()).unwrap();
+    let (proof, _) = wait(pop::prove(&client, &ca, never, now())).unwrap();
     assert_eq!(proof, pop::Proof::AlreadyComplete);
 
     let forged = "device_id,serial\nevil,01\n";
     let (sandbox, client, (ca, _)) = tenant(Some(forged));
-    let error = pop::prove(&client, &ca, never, now()).unwrap_err();
+    let error = wait(pop::prove(&client, &ca, never, now())).unwrap_err();
     assert!(
         matches!(error, PlatformError::Code { problem: CodeError::Control(17), .. }),
         "{error}"
     );
     assert_eq!(c8y_pki::Error::from(error).fault(), c8y_pki::Fault::Refusal);
-    let found = pop::code(&client, &ca.fingerprint_sha1(), false, now()).unwrap();
+    let found = wait(pop::code(&client, &ca.fingerprint_sha1(), false, now())).unwrap();
     assert!(matches!(pop::code_of(&client, &found), Err(PlatformError::Code { .. })));
     let state = sandbox.state();
     let there = &state["tenants"]["t1001"]["trusted_certificates"][0];

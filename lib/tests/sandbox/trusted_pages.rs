@@ -13,6 +13,8 @@ use c8y_pki::profile::Profile;
 use c8y_pki::sandbox::{self, Sandbox};
 use time::OffsetDateTime;
 
+use crate::wait;
+
 /// The client asks for 1000 at a time.
 const MANY: usize = 2003;
 
@@ -48,11 +50,11 @@ fn all_pages_are_listed() {
     // In parts: one request with all of them would be larger than a server takes.
     for part in all.chunks(500) {
         let new: Vec<NewTrusted<'_>> = part.iter().map(new).collect();
-        let added = trusted::add(&client, &new).unwrap();
+        let added = wait(trusted::add(&client, &new)).unwrap();
         assert!(added.iter().all(|added| *added == Added::Created));
     }
     let mut listed: Vec<String> =
-        trusted::list(&client).unwrap().into_iter().map(|c| c.fingerprint).collect();
+        wait(trusted::list(&client)).unwrap().into_iter().map(|c| c.fingerprint).collect();
     let mut expected: Vec<String> = all.iter().map(Certificate::fingerprint_sha1).collect();
     listed.sort();
     expected.sort();

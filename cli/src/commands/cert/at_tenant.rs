@@ -2,8 +2,9 @@
 
 use c8y_pki::cert::Certificate;
 use c8y_pki::chain::{ChainError, DeviceFinding, VerifiedChain};
+use c8y_pki::platform::PlatformError;
+use c8y_pki::platform::blocking::Client;
 use c8y_pki::platform::verdict::{self, Comparison, Ours, Verdict};
-use c8y_pki::platform::{Client, PlatformError};
 use clap::Args;
 
 use crate::failure::{Outcome, Result};
@@ -56,13 +57,13 @@ impl AskArgs {
 impl Tenant {
     /// The certificates that it has and that are enabled.
     pub(super) fn anchors(&self) -> Result<Vec<Certificate>> {
-        Ok(verdict::anchors(&self.0)?)
+        Ok(self.0.wait(verdict::anchors(&self.0))?)
     }
 
     /// Puts its verdict beside ours.
     pub(super) fn ask(&self, presented: &[Certificate], ours: Ours) -> Asked {
-        let asked = verdict::ask(&self.0, presented);
-        match asked.and_then(|platform| Ok((platform, self.0.tenant()?))) {
+        let asked = self.0.wait(verdict::ask(&self.0, presented));
+        match asked.and_then(|platform| Ok((platform, self.0.wait(self.0.tenant())?))) {
             Ok((platform, tenant)) => {
                 Asked { compared: Comparison::new(tenant, platform, ours), failure: None }
             }

@@ -1,7 +1,8 @@
 //! The options with which a device speaks to the MQTT Service.
 
 use c8y_pki::device::service::{self, Service};
-use c8y_pki::platform::{Client, features};
+use c8y_pki::platform::blocking::Client;
+use c8y_pki::platform::features;
 use clap::Args;
 
 use super::connecting::EndpointArgs;
@@ -43,11 +44,12 @@ impl ServiceArgs {
         let tenant = match (known, client) {
             (Some(tenant), _) => Some(tenant.to_owned()),
             // It is optional: a tenant that is not reached over REST may still be over MQTT.
-            (None, Some(client)) => client.tenant().ok().map(str::to_owned),
+            (None, Some(client)) => client.wait(client.tenant()).ok().map(str::to_owned),
             (None, None) => None,
         };
         // A user who may not ask, or a platform that does not know the feature: then the connection shows it.
-        let feature = client.and_then(|client| features::is_on(client, service::SMART_REST).ok());
+        let feature = client
+            .and_then(|client| client.wait(features::is_on(client, service::SMART_REST)).ok());
         Ok(Some(Service { tenant, feature, smart_rest: self.smartrest }))
     }
 }

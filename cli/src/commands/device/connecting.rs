@@ -10,7 +10,8 @@ use c8y_pki::device::credentials::{CredentialError, Credentials, Files, Place};
 use c8y_pki::device::link::Target;
 use c8y_pki::device::mqtt::ConnectOptions;
 use c8y_pki::device::service::{CLASSIC_PORT, Service};
-use c8y_pki::platform::{Client, Settings, bare_host};
+use c8y_pki::platform::blocking::Client;
+use c8y_pki::platform::{Settings, bare_host};
 use c8y_pki::secret::Password;
 use clap::Args;
 

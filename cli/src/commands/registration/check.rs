@@ -48,7 +48,7 @@ pub(super) fn run(args: &CheckArgs, out: Output) -> Result {
 /// Adds what the tenant says.
 fn ask(args: &CheckArgs, sheet: &Sheet, report: &mut Report, out: Output) -> Result<()> {
     let client = args.tenant.connect(out)?;
-    let blocked = register::blocked_rows(&client, sheet)?;
+    let blocked = client.wait(register::blocked_rows(&client, sheet))?;
     report.findings.extend(blocked.into_iter().map(|row| Finding {
         level: Level::Error,
         line: row.line,

@@ -7,8 +7,9 @@ use c8y_pki::bulk::list::DeviceList;
 use c8y_pki::bulk::{BulkError, Faults, new_ids};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::platform::PlatformError;
+use c8y_pki::platform::blocking::Client;
 use c8y_pki::platform::newcomers::{self, Added, NewDevice, Newcomer};
-use c8y_pki::platform::{Client, PlatformError};
 use c8y_pki::registration::{self, OneTimePassword};
 use clap::Args;
 use serde::Serialize;
@@ -155,7 +156,7 @@ pub(super) fn add(args: &AddArgs, out: Output) -> Result {
 /// Registers one; false if the platform says no.
 fn add_one(client: &Client, device: &NewDevice, out: Output) -> Result<bool> {
     let id = device.id.as_str();
-    let (row, good) = match newcomers::add(client, device) {
+    let (row, good) = match client.wait(newcomers::add(client, device)) {
         Ok(Added::Registered) => (Row { id, action: "registered", reason: None }, true),
         Ok(Added::Open(there)) => {
             let blocked = there.is_blocked();
@@ -316,7 +317,7 @@ fn keep(args: &AddArgs, all: &HashMap<DeviceId, OneTimePassword>) -> Result<()> 
 
 pub(super) fn list(args: &ListArgs, out: Output) -> Result {
     let client = args.tenant.connect(out)?;
-    let mut all = newcomers::list(&client)?;
+    let mut all = client.wait(newcomers::list(&client))?;
     all.retain(|r| !args.open || !r.is_blocked());
     all.sort_by(|a, b| a.id.cmp(&b.id));
     if all.is_empty() {
@@ -350,8 +351,11 @@ pub(super) fn withdraw(args: &WithdrawArgs, out: Output) -> Result {
         return Ok(Outcome::No);
     }
     for id in &args.ids {
-        let action =
-            if newcomers::withdraw(&client, id)? { "withdrawn" } else { "no open request" };
+        let action = if client.wait(newcomers::withdraw(&client, id))? {
+            "withdrawn"
+        } else {
+            "no open request"
+        };
         out.result(&Row { id, action, reason: None }, Row::text)?;
     }
     Ok(Outcome::Done)

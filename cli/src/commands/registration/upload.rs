@@ -105,13 +105,14 @@ pub(super) fn run(args: &UploadArgs, out: Output) -> Result {
     }
     let stop = stop::on_interrupt();
     let client = args.tenant.connect(out)?.stop_when(stop.clone());
-    let tenant = client.tenant()?;
-    let mut results = Results::open(&path, &client.place()?)?;
+    let tenant = client.wait(client.tenant())?;
+    let mut results = Results::open(&path, &client.wait(client.place())?)?;
     let pace = Pace { chunk, per_second: args.rate };
     let (line, start) = (Line::new(out), Instant::now());
     let told = |done, total| line.set(Progress { done, total });
     let name = name(&args.file);
-    let done = register::upload(&client, &name, &sheet, &mut results, pace, &stop, &told);
+    let done =
+        client.wait(register::upload(&client, &name, &sheet, &mut results, pace, &stop, &told));
     line.finish();
     let done = done?;
     let summary = Summary {

@@ -12,9 +12,10 @@ use c8y_pki::device::check::Check;
 use c8y_pki::device::link::Target;
 use c8y_pki::device::service::{self, Service};
 use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::platform::blocking::Client;
 use c8y_pki::platform::crl::Switch;
 use c8y_pki::platform::verdict::Verdict;
-use c8y_pki::platform::{Client, PlatformError, bare_host, features};
+use c8y_pki::platform::{PlatformError, bare_host, features};
 use c8y_pki::rollout::report::{self, At, Picture};
 use c8y_pki::rollout::spec::Spec;
 use c8y_pki::rollout::{
@@ -182,7 +183,7 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
     if let Ok(plan) = &plan
         && plan.changes()
     {
-        let told = beyond.client.as_ref().and_then(Client::time);
+        let told = beyond.client.as_ref().and_then(|client| client.time());
         clock::hold_for_rollout(&spec.pki, OffsetDateTime::now_utc(), told)?;
     }
     let report =
@@ -247,9 +248,9 @@ impl Beyond {
 
 /// How devices speak to the MQTT Service of a tenant.
 fn at_service(client: &Client) -> std::result::Result<Service, PlatformError> {
-    let tenant = Some(client.tenant()?.to_owned());
+    let tenant = Some(client.wait(client.tenant())?.to_owned());
     // A user who may not ask, or a platform that does not know the feature: then the connection shows it.
-    let feature = features::is_on(client, service::SMART_REST).ok();
+    let feature = client.wait(features::is_on(client, service::SMART_REST)).ok();
     Ok(Service { tenant, feature, smart_rest: false })
 }
 
@@ -391,7 +392,7 @@ fn write_page(
 ) -> Result<()> {
     let tenant = match (&beyond.rehearsal, &beyond.client) {
         (Some(_), _) => At::Sandbox,
-        (None, Some(client)) => client.place().map_or(At::Nowhere, At::Tenant),
+        (None, Some(client)) => client.wait(client.place()).map_or(At::Nowhere, At::Tenant),
         (None, None) => At::Nowhere,
     };
     let run = report.as_ref().map_err(|error| &**error);

@@ -85,17 +85,17 @@ pub(super) fn run(command: &AuthorityCommand, out: Output) -> Result {
     }
     let client = args.tenant.connect(out)?;
     match command {
-        AuthorityCommand::Status(_) => status(&authority::status(&client)?, out),
+        AuthorityCommand::Status(_) => status(&client.wait(authority::status(&client))?, out),
         AuthorityCommand::Create(_) => {
-            let (is_new, found) = authority::create(&client)?;
+            let (is_new, found) = client.wait(authority::create(&client))?;
             show(&found, if is_new { "made" } else { "already there" }, out)
         }
         AuthorityCommand::Renew(_) => {
-            let (former, now) = authority::renew(&client)?;
+            let (former, now) = client.wait(authority::renew(&client))?;
             out.note(&format!("its former SHA-1 fingerprint was {}", colons(&former.fingerprint)));
             show(&now, "renewed", out)
         }
-        AuthorityCommand::Enable(_) => enabled(authority::enable(&client)?, out),
+        AuthorityCommand::Enable(_) => enabled(client.wait(authority::enable(&client))?, out),
     }
 }
 

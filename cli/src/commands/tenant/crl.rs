@@ -147,10 +147,10 @@ fn upload(args: &UploadArgs, dir: &Path, out: Output) -> Result {
     let (mut tenant, mut check) = (String::new(), None);
     if !revoked.is_empty() {
         let client = args.tenant.connect(out)?;
-        client.tenant()?.clone_into(&mut tenant);
+        client.wait(client.tenant())?.clone_into(&mut tenant);
         clock::hold_to(&client, dir, out)?;
-        crl::upload(&client, &requests)?;
-        check = Some(crl::switch(&client)?);
+        client.wait(crl::upload(&client, &requests))?;
+        check = Some(client.wait(crl::switch(&client))?);
     }
     let on_hold = all - revoked.len();
     let done = Uploaded {
@@ -206,7 +206,8 @@ struct Turned {
 
 fn status(args: &TenantArgs, out: Output) -> Result {
     let client = args.connect(out)?;
-    let (tenant, check) = (client.tenant()?.to_owned(), crl::is_on(&client)?);
+    let (tenant, check) =
+        (client.wait(client.tenant())?.to_owned(), client.wait(crl::is_on(&client))?);
     let found = Turned { tenant, revocation_check: check, changed: false };
     out.result(&found, turned)?;
     if check == Switch::Unknown {
@@ -223,11 +224,11 @@ fn turn(args: &TurnArgs, on: bool, out: Output) -> Result {
         return show_requests(&[crl::turn_request(on)], out);
     }
     let client = args.tenant.connect(out)?;
-    let tenant = client.tenant()?.to_owned();
+    let tenant = client.wait(client.tenant())?.to_owned();
     // What cannot be read may be written all the same.
-    let changed = crl::switch(&client)?.known() != Some(on);
+    let changed = client.wait(crl::switch(&client))?.known() != Some(on);
     if changed {
-        crl::turn(&client, on)?;
+        client.wait(crl::turn(&client, on))?;
     }
     let revocation_check = if on { Switch::On } else { Switch::Off };
     out.result(&Turned { tenant, revocation_check, changed }, turned)?;
@@ -272,7 +273,8 @@ struct Downloaded {
 }
 
 fn download(args: &DownloadArgs, out: Output) -> Result {
-    let crl: Crl = crl::download(&args.tenant.connect(out)?)?;
+    let client = args.tenant.connect(out)?;
+    let crl: Crl = client.wait(crl::download(&client))?;
     let Some(path) = &args.out else {
         let found = c8y_pki::describe::describe(crl.der(), Default::default())?;
         out.results(&found, crate::render::items)?;

@@ -43,7 +43,7 @@ impl Counts {
 
 pub(super) fn run(args: &TenantArgs, out: Output) -> Result {
     let client = args.connect(out)?;
-    let status = tenant::status(&client)?;
+    let status = client.wait(tenant::status(&client))?;
     let now = OffsetDateTime::now_utc();
     let trusted = status.trusted.as_ref().map(|list| Counts::of(list, now));
     let may_all =

@@ -38,7 +38,7 @@ pub(super) fn run(args: &VerifyArgs, pki: &Path, out: Output) -> Result {
     }
     let client = args.tenant.connect(out)?;
     let now = OffsetDateTime::now_utc();
-    let compared = verdict::compare(&client, &presented, now, longest)?;
+    let compared = client.wait(verdict::compare(&client, &presented, now, longest))?;
     out.result(&compared, render::verdicts)?;
     Ok(match compared.is_accepted() {
         Some(accepted) => Outcome::of(accepted),

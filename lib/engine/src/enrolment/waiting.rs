@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use crate::cert::Certificate;
 use crate::device::connection::Backoff;
 use crate::net::sleep_until;
-use crate::platform::{Client, PlatformError, est};
+use crate::platform::blocking::Client;
+use crate::platform::{PlatformError, est};
 
 /// How the platform begins its answer to a device that is not registered *(field)*.
 const NOT_REGISTERED: &str = "No newDeviceRequest found";
@@ -70,7 +71,7 @@ pub fn enrol(
     let mut backoff = Backoff::new(PAUSES.0, PAUSES.1);
     let mut lost: Option<PlatformError> = None;
     loop {
-        let error = match est::enroll(client, csr_der) {
+        let error = match client.wait(est::enroll(client, csr_der)) {
             Ok(certificates) => return Ok(Waited::Enrolled(certificates)),
             Err(e) => e,
         };

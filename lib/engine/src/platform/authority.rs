@@ -63,13 +63,13 @@ pub fn renew_request() -> Request {
 }
 
 /// Whether the tenant may have a CA of the platform.
-pub fn feature(client: &Client) -> Result<Feature, PlatformError> {
-    asked(client).map(|answer| answer.unwrap_or(Feature::Absent))
+pub async fn feature(client: &Client) -> Result<Feature, PlatformError> {
+    asked(client).await.map(|answer| answer.unwrap_or(Feature::Absent))
 }
 
 /// The feature, or what the platform says that does not know it.
-fn asked(client: &Client) -> Result<Result<Feature, PlatformError>, PlatformError> {
-    match features::is_on(client, FEATURE) {
+async fn asked(client: &Client) -> Result<Result<Feature, PlatformError>, PlatformError> {
+    match features::is_on(client, FEATURE).await {
         Ok(true) => Ok(Ok(Feature::On)),
         Ok(false) => Ok(Ok(Feature::Off)),
         Err(PlatformError::Refused { status: 404, message, .. }) => {
@@ -81,34 +81,34 @@ fn asked(client: &Client) -> Result<Result<Feature, PlatformError>, PlatformErro
 }
 
 /// Refuses what cannot work without the feature.
-fn need_feature(client: &Client) -> Result<(), PlatformError> {
-    match asked(client)?? {
+async fn need_feature(client: &Client) -> Result<(), PlatformError> {
+    match asked(client).await?? {
         Feature::On => Ok(()),
         _ => Err(PlatformError::AuthorityOff),
     }
 }
 
 /// What there is of the CA. Nothing is changed.
-pub fn status(client: &Client) -> Result<Status, PlatformError> {
-    Ok(Status { feature: feature(client)?, authority: find(client)? })
+pub async fn status(client: &Client) -> Result<Status, PlatformError> {
+    Ok(Status { feature: feature(client).await?, authority: find(client).await? })
 }
 
 /// The platform's own CA for the tenant, if it has one. All trusted certificates are looked through: a
 /// platform that does not know the query parameter for it would answer with all of them.
-pub fn find(client: &Client) -> Result<Option<TrustedCertificate>, PlatformError> {
-    Ok(trusted::list(client)?.into_iter().find(|c| c.tenant_certificate_authority))
+pub async fn find(client: &Client) -> Result<Option<TrustedCertificate>, PlatformError> {
+    Ok(trusted::list(client).await?.into_iter().find(|c| c.tenant_certificate_authority))
 }
 
 /// Lets the tenant have a CA of the platform; whether that was changed now.
 ///
 /// Errors: [`PlatformError::NoAuthorityFeature`]; the platform does as if it had switched it on, and has not.
-pub fn enable(client: &Client) -> Result<bool, PlatformError> {
-    if asked(client)?? == Feature::On {
+pub async fn enable(client: &Client) -> Result<bool, PlatformError> {
+    if asked(client).await?? == Feature::On {
         return Ok(false);
     }
     let request = enable_request();
-    client.send(&request)?;
-    match feature(client)? {
+    client.send(&request).await?;
+    match feature(client).await? {
         Feature::On => Ok(true),
         _ => {
             let problem = "it takes the change, and the feature is still off".to_owned();
@@ -120,31 +120,33 @@ pub fn enable(client: &Client) -> Result<bool, PlatformError> {
 /// The platform's own CA for the tenant, made if there is none; whether it was made now.
 ///
 /// Errors: [`PlatformError::AuthorityOff`], [`PlatformError::NoAuthorityFeature`].
-pub fn create(client: &Client) -> Result<(bool, TrustedCertificate), PlatformError> {
-    if let Some(found) = find(client)? {
+pub async fn create(client: &Client) -> Result<(bool, TrustedCertificate), PlatformError> {
+    if let Some(found) = find(client).await? {
         return Ok((false, found));
     }
-    need_feature(client)?;
+    need_feature(client).await?;
     let request = create_request();
-    let made = match client.send(&request) {
+    let made = match client.send(&request).await {
         Ok(_) => true,
         // Somebody else was faster, or an answer of ours was lost.
         Err(e) if e.status() == Some(409) => false,
         Err(e) => return Err(e),
     };
     let missing = || client.strange(&request, "the CA is not among the certificates".to_owned());
-    find(client)?.map(|found| (made, found)).ok_or_else(missing)
+    find(client).await?.map(|found| (made, found)).ok_or_else(missing)
 }
 
 /// Gives the CA new dates. The former certificate, and the one that there is now.
 ///
 /// Errors: [`PlatformError::NoAuthority`]; [`PlatformError::AuthorityNotRenewed`] where the platform says no
 /// with 404, as it does while more than 18 months are left.
-pub fn renew(client: &Client) -> Result<(TrustedCertificate, TrustedCertificate), PlatformError> {
-    need_feature(client)?;
-    let former = find(client)?.ok_or(PlatformError::NoAuthority)?;
+pub async fn renew(
+    client: &Client,
+) -> Result<(TrustedCertificate, TrustedCertificate), PlatformError> {
+    need_feature(client).await?;
+    let former = find(client).await?.ok_or(PlatformError::NoAuthority)?;
     let request = renew_request();
-    let lost = match client.send(&request) {
+    let lost = match client.send(&request).await {
         Ok(_) => None,
         Err(PlatformError::Refused { status: 404, message, .. }) => {
             return Err(PlatformError::AuthorityNotRenewed { message, end: former.not_after });
@@ -153,7 +155,7 @@ pub fn renew(client: &Client) -> Result<(TrustedCertificate, TrustedCertificate)
         Err(e) if e.is_lost() => Some(e),
         Err(e) => return Err(e),
     };
-    match (find(client)?, lost) {
+    match (find(client).await?, lost) {
         (Some(now), _) if now.fingerprint != former.fingerprint => Ok((former, now)),
         (_, Some(lost)) => Err(lost),
         (_, None) => {

@@ -33,15 +33,18 @@ pub fn requests(revoked: &[Revoked], now: OffsetDateTime) -> Vec<Request> {
 }
 
 /// Sends what [`requests`] has made.
-pub fn upload(client: &Client, requests: &[Request]) -> Result<(), PlatformError> {
-    requests.iter().try_for_each(|request| client.send(request).map(drop))
+pub async fn upload(client: &Client, requests: &[Request]) -> Result<(), PlatformError> {
+    for request in requests {
+        client.send(request).await?;
+    }
+    Ok(())
 }
 
 /// The platform's list. Its signature is the platform's, whose certificate is not told here.
-pub fn download(client: &Client) -> Result<Crl, PlatformError> {
+pub async fn download(client: &Client) -> Result<Crl, PlatformError> {
     let request = Request::get(PATH).role(trusted::ROLE_READ).at_most(MOST_LIST);
     let request = request.accept("application/pkix-crl, */*");
-    let answer = client.send(&request)?;
+    let answer = client.send(&request).await?;
     Crl::from_der(&answer.body).map_err(|e| client.strange(&request, e.to_string()))
 }
 

@@ -26,6 +26,9 @@ pub enum PlatformError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The system gives no thread to wait with.
+    #[error("no thread could be started to ask the platform: {0}")]
+    Runtime(#[source] std::io::Error),
     /// The name does not resolve.
     #[error("the host name {host:?} does not resolve")]
     Resolve {

@@ -46,10 +46,10 @@ fn request(operation: &str, csr_der: &[u8]) -> Request {
 ///
 /// Errors: a request that no CA would accept, found before anything is sent; the platform's refusal;
 /// an answer without a certificate for the request's key.
-pub fn enroll(client: &Client, csr_der: &[u8]) -> Result<Vec<Certificate>, PlatformError> {
+pub async fn enroll(client: &Client, csr_der: &[u8]) -> Result<Vec<Certificate>, PlatformError> {
     let (request, key) = prepare(csr_der, enroll_request)?;
     let lost = |reason: String| PlatformError::EnrolmentLost { device: client.user(), reason };
-    let answer = client.send(&request).map_err(|e| match e {
+    let answer = client.send(&request).await.map_err(|e| match e {
         PlatformError::Unauthorized { host, message, .. } => {
             PlatformError::OneTimePassword { host, device: client.user(), message }
         }
@@ -63,9 +63,9 @@ pub fn enroll(client: &Client, csr_der: &[u8]) -> Result<Vec<Certificate>, Platf
 }
 
 /// Gets a device its next certificate, as [`enroll`] does. The client's login is the device's token.
-pub fn reenroll(client: &Client, csr_der: &[u8]) -> Result<Vec<Certificate>, PlatformError> {
+pub async fn reenroll(client: &Client, csr_der: &[u8]) -> Result<Vec<Certificate>, PlatformError> {
     let (request, key) = prepare(csr_der, reenroll_request)?;
-    let answer = client.send(&request).map_err(|e| match e {
+    let answer = client.send(&request).await.map_err(|e| match e {
         PlatformError::Unauthorized { host, .. } => PlatformError::DeviceToken { host },
         other => other,
     })?;

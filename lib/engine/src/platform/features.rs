@@ -13,11 +13,11 @@ pub fn request(key: &str) -> Request {
 /// Whether it is on.
 ///
 /// Errors: those of any call; [`PlatformError::Refused`] with 404 where the platform does not know the feature.
-pub fn is_on(client: &Client, key: &str) -> Result<bool, PlatformError> {
+pub async fn is_on(client: &Client, key: &str) -> Result<bool, PlatformError> {
     #[derive(Deserialize)]
     struct Answer {
         #[serde(deserialize_with = "lenient::flag")]
         active: bool,
     }
-    client.json::<Answer>(&request(key)).map(|answer| answer.active)
+    client.json::<Answer>(&request(key)).await.map(|answer| answer.active)
 }

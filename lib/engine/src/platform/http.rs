@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use super::transport::{Answer, Transport};
 use super::{Login, PlatformError, Repeat, Request, Settings, lenient};
-use crate::net::{Pauses, sleep_until};
+use crate::net::{Pauses, pause_until};
 use crate::shown::Foreign;
 
 /// Pauses of our own making.
@@ -46,7 +46,7 @@ pub struct Client {
     /// What the server's clock said last, and when that was.
     told_time: Mutex<Option<(OffsetDateTime, Instant)>>,
     on_retry: OnRetry,
-    stop: Arc<AtomicBool>,
+    pub(super) stop: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Client {
@@ -122,11 +122,11 @@ impl Client {
     }
 
     /// The tenant id: given, or asked for once.
-    pub fn tenant(&self) -> Result<&str, PlatformError> {
+    pub async fn tenant(&self) -> Result<&str, PlatformError> {
         if let Some(id) = self.tenant.get() {
             return Ok(id);
         }
-        let current = super::tenant::current(self)?;
+        let current = super::tenant::current(self).await?;
         Ok(self.tenant.get_or_init(|| current.id))
     }
 
@@ -137,13 +137,16 @@ impl Client {
 
     /// The tenant and where it is, `t12345@acme.cumulocity.com`: what was done there is not done
     /// elsewhere.
-    pub fn place(&self) -> Result<String, PlatformError> {
-        Ok(place(self.tenant()?, &self.transport.host))
+    pub async fn place(&self) -> Result<String, PlatformError> {
+        Ok(place(self.tenant().await?, &self.transport.host))
     }
 
     /// Sends a request and reads its JSON.
-    pub(super) fn json<T: DeserializeOwned>(&self, request: &Request) -> Result<T, PlatformError> {
-        let answer = self.send(request)?;
+    pub(super) async fn json<T: DeserializeOwned>(
+        &self,
+        request: &Request,
+    ) -> Result<T, PlatformError> {
+        let answer = self.send(request).await?;
         self.read(request, &answer)
     }
 
@@ -166,10 +169,10 @@ impl Client {
     }
 
     /// Sends a request, again where that is right, until the platform says yes (2xx) or no.
-    pub(super) fn send(&self, request: &Request) -> Result<Answer, PlatformError> {
+    pub(super) async fn send(&self, request: &Request) -> Result<Answer, PlatformError> {
         let mut attempt = 1;
         loop {
-            let outcome = self.transport.send(request, &self.login);
+            let outcome = self.transport.send(request, &self.login).await;
             if let Ok(answer) = &outcome {
                 self.reached.store(true, Ordering::Relaxed);
                 if let Some(date) = answer.date {
@@ -177,12 +180,12 @@ impl Client {
                     *self.told_time.lock().unwrap_or_else(PoisonError::into_inner) = told;
                 }
             }
-            let Some(wait) = self.wait(request, &outcome, attempt) else {
+            let Some(wait) = self.pause(request, &outcome, attempt) else {
                 return self.judge(request, outcome?, attempt);
             };
             let retry = Retry { reason: self.why(&outcome), pause: wait, attempt };
             (self.on_retry)(&retry);
-            if !sleep_until(Instant::now() + wait, &self.stop) {
+            if !pause_until(Instant::now() + wait, &self.stop).await {
                 let host = self.transport.host.clone();
                 return Err(PlatformError::Stopped { host, reason: retry.reason });
             }
@@ -191,7 +194,7 @@ impl Client {
     }
 
     /// The pause before the request is sent again; none if it is not to be.
-    fn wait(
+    fn pause(
         &self,
         request: &Request,
         outcome: &Result<Answer, PlatformError>,

@@ -1,7 +1,8 @@
 //! The platform, seen from outside: its REST interface, and what its TLS server presents.
 //!
-//! A [`Client`] sends one [`Request`] after the other; what it may repeat, and when, is said by the
-//! request ([`Repeat`]). The other modules know the calls: [`trusted`] certificates, their proof of
+//! A [`Client`] sends one [`Request`] after the other, and its calls are futures for a tokio runtime; where there is
+//! none, [`blocking::Client`] waits for them. What it may repeat, and when, is said by the request ([`Repeat`]).
+//! The other modules know the calls: [`trusted`] certificates, their proof of
 //! possession ([`pop`]), bulk registration ([`register`]) and registration one by one ([`newcomers`]),
 //! revocation ([`crl`]), the platform's own CA ([`authority`]) and enrolment with it ([`est`]), its
 //! [`verdict`] on a chain, a device's [`token`], what a user may do ([`tenant`]) and how a device stands there ([`standing`]).
@@ -9,6 +10,7 @@
 //! arguments.
 
 pub mod authority;
+pub mod blocking;
 mod code;
 pub mod crl;
 mod error;

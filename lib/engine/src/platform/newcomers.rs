@@ -119,8 +119,8 @@ pub fn withdraw_request(id: &str) -> Request {
 /// after a lost answer is known to be ours.
 ///
 /// Errors: [`PlatformError::NotRegistered`] with the platform's words.
-pub fn add(client: &Client, new: &NewDevice) -> Result<Added, PlatformError> {
-    match find(client, new.id.as_str()) {
+pub async fn add(client: &Client, new: &NewDevice) -> Result<Added, PlatformError> {
+    match find(client, new.id.as_str()).await {
         Ok(Some(there)) => return Ok(Added::Open(there)),
         // A user who may register devices need not have the right to see requests.
         Ok(None) | Err(PlatformError::Forbidden { .. }) => {}
@@ -128,7 +128,7 @@ pub fn add(client: &Client, new: &NewDevice) -> Result<Added, PlatformError> {
     }
     let mut attempt = 1;
     loop {
-        let error = match client.send(&add_request(new)) {
+        let error = match client.send(&add_request(new)).await {
             Ok(_) => return Ok(Added::Registered),
             Err(e) => e,
         };
@@ -137,7 +137,7 @@ pub fn add(client: &Client, new: &NewDevice) -> Result<Added, PlatformError> {
         if !lost && !refused {
             return Err(error);
         }
-        let there = find(client, new.id.as_str())?;
+        let there = find(client, new.id.as_str()).await?;
         match (there, error) {
             // It took effect after all, or one of the attempts before did.
             (Some(_), _) if lost || attempt > 1 => return Ok(Added::Registered),
@@ -153,9 +153,9 @@ pub fn add(client: &Client, new: &NewDevice) -> Result<Added, PlatformError> {
 }
 
 /// The request for a device, if there is one.
-pub fn find(client: &Client, id: &str) -> Result<Option<Newcomer>, PlatformError> {
+pub async fn find(client: &Client, id: &str) -> Result<Option<Newcomer>, PlatformError> {
     let request = Request::get(format!("{PATH}/{}", segment(id))).role(ROLE_LIST).accept(ONE);
-    match client.json::<Newcomer>(&request) {
+    match client.json::<Newcomer>(&request).await {
         Ok(found) if found.id == id => Ok(Some(found)),
         Ok(_) => Err(client.strange(&request, "its answer is about another device".to_owned())),
         Err(e) if e.status() == Some(404) => Ok(None),
@@ -171,12 +171,12 @@ struct Page {
 }
 
 /// The requests that are open, page by page.
-pub fn list(client: &Client) -> Result<Vec<Newcomer>, PlatformError> {
+pub async fn list(client: &Client) -> Result<Vec<Newcomer>, PlatformError> {
     let (mut all, mut seen) = (Vec::new(), HashSet::new());
     for number in 1.. {
         let request = Request::get(PATH).role(ROLE_LIST).accept(MANY);
         let request = request.with("pageSize", PAGE).with("currentPage", number);
-        let page: Page = client.json(&request)?;
+        let page: Page = client.json(&request).await?;
         let (got, before) = (page.requests.0.len(), all.len());
         all.extend(page.requests.0.into_iter().filter(|r| seen.insert(r.id.clone())));
         if all.len() > MOST_REQUESTS {
@@ -192,13 +192,13 @@ pub fn list(client: &Client) -> Result<Vec<Newcomer>, PlatformError> {
 }
 
 /// The ids of the requests that are blocked.
-pub fn blocked(client: &Client) -> Result<HashSet<String>, PlatformError> {
-    Ok(list(client)?.into_iter().filter(Newcomer::is_blocked).map(|there| there.id).collect())
+pub async fn blocked(client: &Client) -> Result<HashSet<String>, PlatformError> {
+    Ok(list(client).await?.into_iter().filter(Newcomer::is_blocked).map(|there| there.id).collect())
 }
 
 /// Withdraws the request for a device; false if there was none.
-pub fn withdraw(client: &Client, id: &str) -> Result<bool, PlatformError> {
-    match client.send(&withdraw_request(id)) {
+pub async fn withdraw(client: &Client, id: &str) -> Result<bool, PlatformError> {
+    match client.send(&withdraw_request(id)).await {
         Ok(_) => Ok(true),
         Err(e) if e.status() == Some(404) => Ok(false),
         Err(e) => Err(e),

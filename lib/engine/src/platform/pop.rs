@@ -133,18 +133,18 @@ pub fn judge(key: &PublicKey, code: &VerificationCode, signature: &str) -> Signe
 /// has expired or `renew` asks for it.
 ///
 /// Errors: the tenant does not have the certificate.
-pub fn code(
+pub async fn code(
     client: &Client,
     fingerprint: &str,
     renew: bool,
     now: OffsetDateTime,
 ) -> Result<TrustedCertificate, PlatformError> {
-    let found = trusted::known(client, fingerprint)?;
+    let found = trusted::known(client, fingerprint).await?;
     if found.proof_of_possession_valid || !renew && found.has_usable_code(now + MARGIN) {
         return Ok(found);
     }
-    let request = code_request(client.tenant()?, fingerprint);
-    let renewed: TrustedCertificate = client.json(&request)?;
+    let request = code_request(client.tenant().await?, fingerprint);
+    let renewed: TrustedCertificate = client.json(&request).await?;
     match renewed.proof_of_possession_unsigned_verification_code {
         Some(_) => Ok(renewed),
         None => Err(client.strange(&request, "there is no verification code in it".to_owned())),
@@ -155,16 +155,17 @@ pub fn code(
 ///
 /// An answer that is a no is looked into: when an earlier answer was lost, the proof may be complete
 /// and the code used up.
-pub fn submit(
+pub async fn submit(
     client: &Client,
     fingerprint: &str,
     signature: &str,
 ) -> Result<TrustedCertificate, PlatformError> {
-    let submitted = client.send(&submit_request(client.tenant()?, fingerprint, signature));
+    let submitted =
+        client.send(&submit_request(client.tenant().await?, fingerprint, signature)).await;
     let found = match submitted {
-        Ok(_) => trusted::known(client, fingerprint)?,
+        Ok(_) => trusted::known(client, fingerprint).await?,
         Err(e) if matches!(e.status(), Some(400 | 404 | 409 | 422)) => {
-            let found = trusted::known(client, fingerprint)?;
+            let found = trusted::known(client, fingerprint).await?;
             if !found.proof_of_possession_valid {
                 return Err(e);
             }
@@ -193,30 +194,30 @@ pub enum Proof {
 ///
 /// Errors: the code is none; the key cannot be opened, or is not the certificate's; the tenant does not
 /// have the certificate.
-pub fn prove<'k, E: From<PlatformError>>(
+pub async fn prove<'k, E: From<PlatformError>>(
     client: &Client,
     certificate: &Certificate,
     open: impl FnOnce() -> Result<Box<dyn Signer + 'k>, E>,
     now: OffsetDateTime,
 ) -> Result<(Proof, TrustedCertificate), E> {
     let fingerprint = certificate.fingerprint_sha1();
-    trusted::known_certificate(client, certificate)?;
-    let found = code(client, &fingerprint, false, now)?;
+    trusted::known_certificate(client, certificate).await?;
+    let found = code(client, &fingerprint, false, now).await?;
     if found.proof_of_possession_valid {
         return Ok((Proof::AlreadyComplete, found));
     }
     let first = code_to_sign(client, &found)?;
     let signer = open()?;
     check_key(certificate, signer.as_ref())?;
-    let attempt = |code: &VerificationCode| {
+    let attempt = async |code: &VerificationCode| {
         let signed = sign(signer.as_ref(), code).map_err(PlatformError::from)?;
-        submit(client, &fingerprint, &signed)
+        submit(client, &fingerprint, &signed).await
     };
-    let proven = match attempt(&first) {
+    let proven = match attempt(&first).await {
         // Expired by the server's clock, or replaced by somebody else's request: once more.
         Err(e) if matches!(e.status(), Some(400 | 422)) => {
-            let renewed = code(client, &fingerprint, true, now)?;
-            attempt(&code_to_sign(client, &renewed)?)?
+            let renewed = code(client, &fingerprint, true, now).await?;
+            attempt(&code_to_sign(client, &renewed)?).await?
         }
         other => other?,
     };

@@ -25,9 +25,9 @@ pub const ROLE_OPTIONS: &str = "ROLE_OPTION_MANAGEMENT_ADMIN";
 /// Whether the tenants of the instance share a truststore; one that was never set does not.
 ///
 /// Errors: the user may not read it; an answer of another form.
-pub fn shared_truststore(client: &Client) -> Result<Switch, PlatformError> {
+pub async fn shared_truststore(client: &Client) -> Result<Switch, PlatformError> {
     let request = Request::get("/tenant/system/options/ssl/shared-truststore.enabled");
-    match client.json::<Value>(&request.role(ROLE_OPTIONS).accept(crl::KIND)) {
+    match client.json::<Value>(&request.role(ROLE_OPTIONS).accept(crl::KIND)).await {
         Ok(option) => Ok(match &option["value"] {
             Value::Bool(on) => Switch::of(if *on { "true" } else { "false" }),
             Value::String(text) => Switch::of(text),
@@ -41,9 +41,9 @@ pub fn shared_truststore(client: &Client) -> Result<Switch, PlatformError> {
 /// Registers the devices of a sheet with one call, without a file of results.
 ///
 /// Errors: as of any call; rows that are refused are results.
-pub fn register_all(client: &Client, sheet: &Sheet) -> Result<Vec<RowResult>, PlatformError> {
+pub async fn register_all(client: &Client, sheet: &Sheet) -> Result<Vec<RowResult>, PlatformError> {
     let rows: Vec<_> = sheet.rows.iter().collect();
-    register::send(client, &register::request("selftest.csv", sheet, &rows), &rows)
+    register::send(client, &register::request("selftest.csv", sheet, &rows), &rows).await
 }
 
 /// Whether a device stands after its registration, also when it was there before: an answer may have been
@@ -72,10 +72,13 @@ pub fn revoke_request(serial: &Serial) -> Request {
 }
 
 /// The id of a device's object; none if there is no device of that name.
-pub fn object_of(client: &Client, device: &DeviceId) -> Result<Option<String>, PlatformError> {
+pub async fn object_of(
+    client: &Client,
+    device: &DeviceId,
+) -> Result<Option<String>, PlatformError> {
     let path = format!("/identity/externalIds/{}/{}", segment(ID_TYPE), segment(device.as_str()));
     let request = Request::get(path).role(ROLE_IDENTITY).accept(KIND);
-    match client.json::<Known>(&request) {
+    match client.json::<Known>(&request).await {
         Ok(known) if known.external_id == device.as_str() => Ok(Some(known.managed_object.id)),
         // Nothing is removed that is not the device that was asked for.
         Ok(known) => {
@@ -101,8 +104,8 @@ pub fn remove_user_request(tenant: &str, device: &DeviceId) -> Request {
 }
 
 /// Sends a removal; false if there was nothing to remove.
-pub fn remove(client: &Client, request: &Request) -> Result<bool, PlatformError> {
-    match client.send(request) {
+pub async fn remove(client: &Client, request: &Request) -> Result<bool, PlatformError> {
+    match client.send(request).await {
         Ok(_) => Ok(true),
         Err(e) if e.status() == Some(404) => Ok(false),
         Err(e) => Err(e),

@@ -8,10 +8,10 @@
 //! platform, "External IDs").
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use tokio::sync::OnceCell;
 
 use super::request::segment;
 use super::tenant::Tenant;
@@ -107,7 +107,7 @@ impl ChainVerdict {
 }
 
 /// An answer that counts for all devices, or why there is none.
-type Once<T> = OnceLock<Result<T, String>>;
+type Once<T> = OnceCell<Result<T, String>>;
 
 /// Asks a tenant about devices. What counts for all of them is asked once.
 #[derive(Debug)]
@@ -144,9 +144,9 @@ impl<'a> Inquiry<'a> {
     }
 
     /// Asks about a device that presents these certificates, its own first.
-    pub fn ask(&self, presented: &[Certificate], device: &str) -> Standing {
+    pub async fn ask(&self, presented: &[Certificate], device: &str) -> Standing {
         let mut standing = Standing::default();
-        let known = self.tenant.get_or_init(|| told(tenant::confirmed(self.client)));
+        let known = self.tenant().await;
         let Some((tenant, time)) = standing.take(known) else {
             // Who is not let in, or not reached, need not be asked four more times.
             return standing;
@@ -155,7 +155,8 @@ impl<'a> Inquiry<'a> {
         standing.hosts =
             [self.client.host(), &tenant.domain].map(|host| bare_host(host).to_owned()).to_vec();
         standing.time = *time;
-        let trusted = self.trusted.get_or_init(|| told(trusted::list(self.client).map(readable)));
+        let trusted = async || told(trusted::list(self.client).await.map(readable));
+        let trusted = self.trusted.get_or_init(trusted).await;
         if let Some(trusted) = standing.take(trusted) {
             let anchors = anchors(trusted, presented);
             if anchors.is_empty() {
@@ -164,15 +165,15 @@ impl<'a> Inquiry<'a> {
             standing.anchors = Some(anchors);
             standing.above = above(trusted, presented);
         }
-        let revoked = self.revoked.get_or_init(|| told(self.revocations()));
+        let revoked = self.revoked.get_or_init(async || told(self.revocations().await)).await;
         if let Some(revoked) = standing.take(revoked) {
             standing.revoked =
                 Some(presented.iter().any(|c| revoked.iter().any(|r| is_same(r, &c.serial))));
         }
-        let checked =
-            self.checked.get_or_init(|| told(crl::is_on(self.client).map(|switch| switch.known())));
+        let checked = async || told(crl::is_on(self.client).await.map(|switch| switch.known()));
+        let checked = self.checked.get_or_init(checked).await;
         standing.revocation_checked = standing.take(checked).copied().flatten();
-        let registered = told(self.registered(device));
+        let registered = told(self.registered(device).await);
         standing.registered = standing.take(&registered).copied();
         standing
     }
@@ -180,29 +181,29 @@ impl<'a> Inquiry<'a> {
     /// The platform's own verdict on what a device presents, for the tenant that is asked.
     ///
     /// Errors: why it cannot be asked, in words.
-    pub fn verdict(&self, presented: &[Certificate]) -> Result<ChainVerdict, String> {
-        let (tenant, _) = self
-            .tenant
-            .get_or_init(|| told(tenant::confirmed(self.client)))
-            .as_ref()
-            .map_err(Clone::clone)?;
-        let verdict = told(verdict::ask_as_known(self.client, presented))?;
+    pub async fn verdict(&self, presented: &[Certificate]) -> Result<ChainVerdict, String> {
+        let (tenant, _) = self.tenant().await.as_ref().map_err(Clone::clone)?;
+        let verdict = told(verdict::ask_as_known(self.client, presented).await)?;
         let other_tenant = verdict.is_for_another_than(&tenant.id);
         let of = [self.client.host(), &tenant.domain].map(|host| bare_host(host).to_owned());
         Ok(ChainVerdict { verdict, other_tenant, asked: tenant.id.clone(), hosts: of.to_vec() })
     }
 
-    fn revocations(&self) -> Result<Vec<Serial>, PlatformError> {
-        let list = crl::download(self.client)?;
+    async fn tenant(&self) -> &Result<(Tenant, Option<OffsetDateTime>), String> {
+        self.tenant.get_or_init(async || told(tenant::confirmed(self.client).await)).await
+    }
+
+    async fn revocations(&self) -> Result<Vec<Serial>, PlatformError> {
+        let list = crl::download(self.client).await?;
         Ok(list.revoked.into_iter().map(|entry| entry.serial).collect())
     }
 
-    fn registered(&self, device: &str) -> Result<bool, PlatformError> {
+    async fn registered(&self, device: &str) -> Result<bool, PlatformError> {
         let kind = self.id_types.get(device).unwrap_or(&self.id_type);
         let (kind, id) = (segment(kind), segment(device));
         let request = Request::get(format!("/identity/externalIds/{kind}/{id}"));
         let request = request.role(ROLE_IDENTITY).accept(KIND);
-        match self.client.json::<ExternalId>(&request) {
+        match self.client.json::<ExternalId>(&request).await {
             Ok(found) if found.external_id == device => Ok(true),
             Ok(found) => {
                 let problem =

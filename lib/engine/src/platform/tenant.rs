@@ -32,17 +32,17 @@ pub struct Tenant {
 }
 
 /// Asks which tenant this is (`GET /tenant/currentTenant`).
-pub fn current(client: &Client) -> Result<Tenant, PlatformError> {
-    current_with_time(client).map(|(tenant, _)| tenant)
+pub async fn current(client: &Client) -> Result<Tenant, PlatformError> {
+    current_with_time(client).await.map(|(tenant, _)| tenant)
 }
 
 /// The same, with the time by the platform's clock, where the answer tells it.
 ///
 /// Errors: [`PlatformError::OtherTenant`] if the client was told another tenant than the login's.
-pub(super) fn confirmed(
+pub(super) async fn confirmed(
     client: &Client,
 ) -> Result<(Tenant, Option<OffsetDateTime>), PlatformError> {
-    let (tenant, time) = current_with_time(client)?;
+    let (tenant, time) = current_with_time(client).await?;
     let wanted = client.tenant_or(&tenant.id);
     if wanted != tenant.id {
         return Err(PlatformError::OtherTenant { wanted: wanted.to_owned(), found: tenant.id });
@@ -50,9 +50,11 @@ pub(super) fn confirmed(
     Ok((tenant, time))
 }
 
-fn current_with_time(client: &Client) -> Result<(Tenant, Option<OffsetDateTime>), PlatformError> {
+async fn current_with_time(
+    client: &Client,
+) -> Result<(Tenant, Option<OffsetDateTime>), PlatformError> {
     let request = Request::get("/tenant/currentTenant").role(ROLE_ONESELF).accept(TENANT);
-    let answer = client.send(&request)?;
+    let answer = client.send(&request).await?;
     let tenant: Tenant = client.read(&request, &answer)?;
     if tenant.id.is_empty() {
         return Err(client.strange(&request, "the name of the tenant is empty".to_owned()));
@@ -98,15 +100,15 @@ pub struct Status {
 /// rights that cannot be seen otherwise are [`May::Unknown`].
 ///
 /// Errors: [`PlatformError::OtherTenant`] if the client was told another tenant than the login's.
-pub fn status(client: &Client) -> Result<Status, PlatformError> {
-    let (tenant, _) = confirmed(client)?;
-    let user = user(client)?;
+pub async fn status(client: &Client) -> Result<Status, PlatformError> {
+    let (tenant, _) = confirmed(client).await?;
+    let user = user(client).await?;
     let roles = user.as_ref().and_then(|user| user.effective_roles.as_ref());
     let has = |wanted: &[&str]| match roles {
         Some(roles) => may(roles.0.iter().any(|r| wanted.contains(&r.id.as_str()))),
         None => May::Unknown,
     };
-    let trusted = match trusted::list(client) {
+    let trusted = match trusted::list(client).await {
         Ok(list) => Some(list),
         Err(e) if e.status() == Some(403) => None,
         Err(e) => return Err(e),
@@ -119,7 +121,7 @@ pub fn status(client: &Client) -> Result<Status, PlatformError> {
             None => May::No,
         },
         registration: has(&[ROLE_DEVICES]),
-        revocation_check: crl::switch(client)?,
+        revocation_check: crl::switch(client).await?,
         user: user.map(|u| u.user_name),
         trusted,
     })
@@ -142,9 +144,9 @@ struct Role {
     id: String,
 }
 
-fn user(client: &Client) -> Result<Option<User>, PlatformError> {
+async fn user(client: &Client) -> Result<Option<User>, PlatformError> {
     let request = Request::get("/user/currentUser").role(ROLE_ONESELF).accept(USER);
-    match client.json(&request) {
+    match client.json(&request).await {
         Ok(user) => Ok(Some(user)),
         Err(e) if matches!(e.status(), Some(403 | 404)) => Ok(None),
         Err(e) => Err(e),

@@ -4,11 +4,9 @@
 //! alone, whose immediate issuer has to be uploaded. What the token says is not looked at here: see
 //! [`device::token`](crate::device::token), which also makes the TLS that this goes over.
 
-use rustls::ClientConfig;
 use serde::Deserialize;
 
-use super::transport::Transport;
-use super::{Body, Client, Method, PlatformError, Request, Settings};
+use super::{Body, Client, Method, PlatformError, Request};
 use crate::cert::Certificate;
 use crate::secret::Password;
 
@@ -42,13 +40,12 @@ struct Answer {
 /// Errors: [`PlatformError::DeviceCertificate`] if the platform does not accept it (401);
 /// [`PlatformError::ChainUnread`] (400), [`PlatformError::NoTokens`] (404),
 /// [`PlatformError::NotAutoRegistered`] (422).
-pub(crate) fn fetch(
-    settings: &Settings,
-    tls: ClientConfig,
+pub(super) async fn fetch(
+    client: &Client,
     chain: &[Certificate],
 ) -> Result<Password, PlatformError> {
-    let client = Client::over(Transport::with_tls(settings, tls)?, settings)?;
-    let answer: Answer = client.json(&request(chain)).map_err(|e| in_words(e, client.host()))?;
+    let answer: Answer =
+        client.json(&request(chain)).await.map_err(|e| in_words(e, client.host()))?;
     Ok(Password::new(answer.token))
 }
 

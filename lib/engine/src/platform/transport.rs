@@ -4,13 +4,13 @@
 //! of the extra roots, or be one of these itself ([`Pinned`]). Redirects are not followed: credentials go to the host that was named.
 
 use std::error::Error as StdError;
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use reqwest::blocking::multipart::{Form, Part};
-use reqwest::blocking::{Client as Reqwest, RequestBuilder, Response};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::multipart::{Form, Part};
+use reqwest::{Client as Reqwest, RequestBuilder, Response};
 use rustls::pki_types::CertificateDer;
 use rustls::{CertificateError, ClientConfig};
 use rustls_platform_verifier::Verifier;
@@ -93,13 +93,18 @@ impl Transport {
 
     /// Sends the request once. All of it has the time of the settings together: the name, the connection,
     /// TLS, the request, and the answer to its last octet.
-    pub(super) fn send(&self, request: &Request, login: &Login) -> Result<Answer, PlatformError> {
+    pub(super) async fn send(
+        &self,
+        request: &Request,
+        login: &Login,
+    ) -> Result<Answer, PlatformError> {
         let deadline = Deadline::after(self.timeout);
         let failed = |e: reqwest::Error| self.explain(&e, request);
-        let response = self.build(request, login).send().map_err(|e| match e.is_builder() {
-            true => PlatformError::BadLogin { login: login.shown() },
-            false => failed(e),
-        })?;
+        let response =
+            self.build(request, login).send().await.map_err(|e| match e.is_builder() {
+                true => PlatformError::BadLogin { login: login.shown() },
+                false => failed(e),
+            })?;
         let status = response.status().as_u16();
         let headers = response.headers();
         let text = |name| {
@@ -114,7 +119,7 @@ impl Transport {
             date: text(DATE).and_then(|date| httpdate::parse_http_date(&date).ok()),
             body: Vec::new(),
         };
-        answer.body = self.read(response, request, deadline)?;
+        answer.body = self.read(response, request, deadline).await?;
         Ok(answer)
     }
 
@@ -161,18 +166,18 @@ impl Transport {
         }
     }
 
-    fn read(
+    async fn read(
         &self,
         mut response: Response,
         request: &Request,
         deadline: Deadline,
     ) -> Result<Vec<u8>, PlatformError> {
-        let (mut body, mut piece) = (Vec::new(), vec![0; 1 << 16]);
+        let mut body = Vec::new();
         loop {
-            match response.read(&mut piece) {
-                Ok(0) => return Ok(body),
-                Ok(_) if deadline.is_over() => return Err(self.timed_out()),
-                Ok(read) => body.extend_from_slice(&piece[..read]),
+            match response.chunk().await {
+                Ok(None) => return Ok(body),
+                Ok(Some(_)) if deadline.is_over() => return Err(self.timed_out()),
+                Ok(Some(piece)) => body.extend_from_slice(&piece),
                 Err(e) if causes(&e).any(is_timeout) => return Err(self.timed_out()),
                 Err(e) => return Err(self.broken(request, how_it_broke(&e))),
             }

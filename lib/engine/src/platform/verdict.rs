@@ -103,17 +103,17 @@ struct Answer {
 /// Asks. The login is tried first, since a 401 is also the answer to a chain that is refused.
 ///
 /// Errors: the tenant is not reached, does not accept the login, or is not the one of the login.
-pub fn ask(client: &Client, chain: &[Certificate]) -> Result<Verdict, PlatformError> {
-    tenant::confirmed(client)?;
-    ask_as_known(client, chain)
+pub async fn ask(client: &Client, chain: &[Certificate]) -> Result<Verdict, PlatformError> {
+    tenant::confirmed(client).await?;
+    ask_as_known(client, chain).await
 }
 
 /// The same with a login that is known to be good.
-pub(crate) fn ask_as_known(
+pub(crate) async fn ask_as_known(
     client: &Client,
     chain: &[Certificate],
 ) -> Result<Verdict, PlatformError> {
-    match client.json::<Answer>(&request(chain)) {
+    match client.json::<Answer>(&request(chain)).await {
         Ok(answer) if answer.successfully_validated => Ok(Verdict::Accepted {
             tenant: shown(&answer.tenant_id),
             subject: shown(&answer.subject),

@@ -12,7 +12,7 @@ use crate::client_id::DeviceId;
 use crate::device::check::{Check, Report, StepName, check, many, spread};
 use crate::device::credentials::{Credentials, Files, Place, Trusted};
 use crate::device::diagnosis::Cause;
-use crate::platform::standing::Inquiry;
+use crate::platform::blocking::Inquiry;
 use crate::secret::Password;
 
 /// Progress is told after so many devices.

@@ -148,7 +148,7 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
     let at_tenant = spec.tenant.as_ref().zip(remote.client);
     let mut revocation_check = None;
     if let Some((wanted, client)) = at_tenant {
-        revocation_check = Some(crl::switch(client)?);
+        revocation_check = Some(client.wait(crl::switch(client))?);
         steps.extend(tenant::plan_trust(wanted, &existing, client)?);
         steps.extend(verdict::step(spec, devices.first_new.is_some()));
     }

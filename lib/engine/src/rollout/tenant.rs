@@ -14,10 +14,11 @@ use crate::authority::{Ca, Pki};
 use crate::bulk::Progress;
 use crate::cert::Certificate;
 use crate::key::signer::Signer;
+use crate::platform::blocking::Client;
+use crate::platform::pop;
 use crate::platform::register::results::Results;
 use crate::platform::register::{self, Outcome, Pace, RowResult, Sheet};
 use crate::platform::trusted::{self, Added, Change, NewTrusted, TrustedCertificate};
-use crate::platform::{Client, pop};
 use crate::registration::Level;
 
 /// What became of the devices at the tenant.
@@ -50,13 +51,13 @@ pub(super) fn plan_trust(
     existing: &[Ca],
     client: &Client,
 ) -> Result<Vec<Step>, RolloutError> {
-    let there = trusted::list(client)?;
+    let there = client.wait(trusted::list(client))?;
     let mut steps = Vec::new();
     for name in &wanted.cas {
         let certificate = existing.iter().find(|ca| ca.name == *name).map(Ca::certificate);
         let found = certificate.and_then(|c| find(&there, c));
         let former = certificate.and_then(|c| trusted::renewals_of(&there, c).into_iter().next());
-        steps.push(trust_step(name, wanted, (found, former), client.tenant()?));
+        steps.push(trust_step(name, wanted, (found, former), client.wait(client.tenant())?));
         if wanted.prove {
             steps.push(proof_step(name, found));
         }
@@ -72,11 +73,13 @@ pub(super) fn plan_register(
     client: &Client,
 ) -> Result<Option<Step>, RolloutError> {
     if let Some((sheet, result)) = sheet(spec, wanted, csv)? {
-        let due = Results::read(&result, &client.place()?)?.due(&sheet).len();
+        let due = Results::read(&result, &client.wait(client.place())?)?.due(&sheet).len();
         let before = sheet.rows.len() - due;
         let action = if due > 0 { Action::Create } else { Action::Keep };
         let detail = format!("{due} to register, {before} registered before by the result file");
-        return Ok(Some(Step::new(action, "register", client.tenant()?, detail).of(due)));
+        return Ok(Some(
+            Step::new(action, "register", client.wait(client.tenant())?, detail).of(due),
+        ));
     }
     Ok(None)
 }
@@ -157,7 +160,7 @@ pub(super) fn apply_trust(
             let ca = pki.ca(name)?;
             let open =
                 || Ok::<_, RolloutError>(Box::new(passwords.unlock(&ca)?) as Box<dyn Signer>);
-            pop::prove(client, ca.certificate(), open, run.now)?;
+            client.wait(pop::prove(client, ca.certificate(), open, run.now))?;
         }
         done(steps, &["proof"]);
     }
@@ -176,12 +179,13 @@ pub(super) fn apply_register(
     let Some((sheet, result)) = sheet(spec, wanted, csv)? else {
         return Ok(None);
     };
-    let mut results = Results::open(&result, &client.place()?)?;
+    let mut results = Results::open(&result, &client.wait(client.place())?)?;
     let before = sheet.rows.len() - results.due(&sheet).len();
     let pace = Pace { chunk: wanted.chunk, per_second: wanted.rate };
     let told = |done, total| (run.progress)("register", Progress { done, total });
     let name = "registration.csv";
-    let mut summary = register::upload(client, name, &sheet, &mut results, pace, run.stop, &told)?;
+    let mut summary =
+        client.wait(register::upload(client, name, &sheet, &mut results, pace, run.stop, &told))?;
     if let Some(failure) = summary.failure.take() {
         return Err(failure.into());
     }
@@ -189,7 +193,7 @@ pub(super) fn apply_register(
         done(steps, &["register"]);
     }
     Ok(Some(Registered {
-        tenant: client.tenant()?.to_owned(),
+        tenant: client.wait(client.tenant())?.to_owned(),
         rows: sheet.rows.len(),
         before,
         created: summary.count(Outcome::Created),
@@ -221,14 +225,15 @@ fn trust(
             auto_registration: wanted.auto_registration,
         })
         .collect();
-    for (new, added) in new.iter().zip(trusted::add(client, &new)?) {
+    for (new, added) in new.iter().zip(client.wait(trusted::add(client, &new))?) {
         match added {
             Added::Created => {}
             Added::InAnotherTenant => return Err(new.in_another_tenant().into()),
             Added::AlreadyThere => {
-                let found = trusted::known(client, &new.certificate.fingerprint_sha1())?;
+                let found =
+                    client.wait(trusted::known(client, &new.certificate.fingerprint_sha1()))?;
                 if settings(wanted).concerns(&found) {
-                    trusted::update(client, &found, &settings(wanted))?;
+                    client.wait(trusted::update(client, &found, &settings(wanted)))?;
                 }
             }
         }

@@ -15,7 +15,7 @@ use crate::authority::{Ca, Pki};
 use crate::bulk::Summary;
 use crate::bulk::list::DeviceList;
 use crate::cert::Certificate;
-use crate::platform::Client;
+use crate::platform::blocking::Client;
 use crate::platform::verdict::{self, Comparison, Ours};
 use crate::registry::{Filter, Record, RegistryError, Role, Status};
 
@@ -86,10 +86,10 @@ pub(super) fn before_the_others(
     // Revoked by another process a moment ago.
     let Some((device, leaf)) = one else { return Ok(()) };
     let chain = [&[leaf], ca.chain.as_slice()].concat();
-    let platform = verdict::ask(client, &chain)?;
+    let platform = client.wait(verdict::ask(client, &chain))?;
     let of = "which this file uploads";
     let ours = Ours::judge(&chain, &uploaded(spec, pki)?, of, run.now, pki.longest_chain());
-    let compared = Comparison::new(client.tenant()?, platform, ours);
+    let compared = Comparison::new(client.wait(client.tenant())?, platform, ours);
     let (ca, accepted) = (ca.name.clone(), compared.platform.accepts_for(&compared.tenant));
     for step in report.steps.iter_mut().filter(|step| step.kind == KIND) {
         step.done = accepted == Some(true);

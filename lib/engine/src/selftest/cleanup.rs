@@ -2,7 +2,8 @@
 
 use super::report::{Leftover, StepName};
 use super::steps::{Seen, Test, Trouble};
-use crate::platform::{Client, PlatformError, Request, bare_host, probe, trusted};
+use crate::platform::blocking::Client;
+use crate::platform::{PlatformError, Request, bare_host, probe, trusted};
 use crate::shown::Foreign;
 
 impl Test<'_> {
@@ -37,8 +38,8 @@ impl Test<'_> {
 
     fn remove_ca(&mut self) -> Result<Seen, Trouble> {
         let (client, fingerprint) = (self.plan.client, self.made.fingerprint());
-        let was_there = trusted::remove(client, &fingerprint)?;
-        if trusted::find(client, &fingerprint)?.is_some() {
+        let was_there = client.wait(trusted::remove(client, &fingerprint))?;
+        if client.wait(trusted::find(client, &fingerprint))?.is_some() {
             return Err(Trouble::differs("it was removed, and the tenant still shows it"));
         }
         // After a lost answer the second request finds nothing.
@@ -47,7 +48,7 @@ impl Test<'_> {
 
     fn remove_device(&mut self) -> Result<Seen, Trouble> {
         let (client, id) = (self.plan.client, &self.made.id);
-        let object = match probe::object_of(client, id) {
+        let object = match client.wait(probe::object_of(client, id)) {
             Ok(object) => object,
             Err(e) => {
                 // The user alone is worth removing: with it goes the right to connect.
@@ -57,10 +58,10 @@ impl Test<'_> {
         };
         if let Some(object) = &object {
             self.object = Some(Foreign::beginning(object));
-            probe::remove(client, &probe::remove_object_request(object))?;
+            client.wait(probe::remove(client, &probe::remove_object_request(object)))?;
         }
         self.remove_user()?;
-        match probe::object_of(client, id)? {
+        match client.wait(probe::object_of(client, id))? {
             None => Ok(Seen::of(match object {
                 Some(_) => "object and user removed",
                 None => "there was no object; user removed",
@@ -71,7 +72,7 @@ impl Test<'_> {
 
     fn remove_user(&self) -> Result<bool, PlatformError> {
         let request = probe::remove_user_request(self.tenant(), &self.made.id);
-        probe::remove(self.plan.client, &request)
+        self.plan.client.wait(probe::remove(self.plan.client, &request))
     }
 
     /// What a person types to remove the device.

@@ -26,8 +26,9 @@ use crate::device::link::Target;
 use crate::issue::IssueError;
 use crate::key::KeyError;
 use crate::name::NameError;
+use crate::platform::blocking::Client;
 use crate::platform::tenant::{self, May, ROLE_DEVICES};
-use crate::platform::{Client, PlatformError, trusted};
+use crate::platform::{PlatformError, trusted};
 
 pub use made::Disposable;
 pub use report::{Difference, Leftover, Outcome, Report, Step, StepName, Verdict};
@@ -128,7 +129,7 @@ impl Plan<'_> {
 ///
 /// Errors: it cannot be asked; the user lacks a role.
 pub fn prepare(client: &Client) -> Result<tenant::Status, SelfTestError> {
-    let status = tenant::status(client)?;
+    let status = client.wait(tenant::status(client))?;
     let needed = [
         (status.trusted_certificates, "manage trusted certificates", trusted::ROLE),
         (status.registration, "register devices", ROLE_DEVICES),

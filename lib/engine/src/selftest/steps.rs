@@ -16,13 +16,14 @@ use crate::device::token::{self, Token, TokenError};
 use crate::key::PrivateKey;
 use crate::key::signer::Signer;
 use crate::net::{Pauses, sleep_until};
+use crate::platform::blocking::Client;
 use crate::platform::pop::{self, VerificationCode};
 use crate::platform::probe;
 use crate::platform::register::Sheet;
 use crate::platform::tenant::Status;
 use crate::platform::trusted::{self, Added, NewTrusted, TrustedCertificate};
 use crate::platform::verdict::{self, Verdict};
-use crate::platform::{Client, PlatformError, crl};
+use crate::platform::{PlatformError, crl};
 use crate::shown::Foreign;
 
 /// How often the device asks for a token, while the platform may be overloaded.
@@ -193,9 +194,9 @@ impl<'a> Test<'a> {
     }
 
     fn switches(&mut self) -> Result<Seen, Trouble> {
-        let (checks, offline) = told(crl::is_on(self.client()))?;
+        let (checks, offline) = told(self.client().wait(crl::is_on(self.client())))?;
         self.checks_revocation = checks.known();
-        let (_, shared) = told(probe::shared_truststore(self.client()))?;
+        let (_, shared) = told(self.client().wait(probe::shared_truststore(self.client())))?;
         let mut seen = Seen::of(format!(
             "check of the revocation list: {offline}; shared truststore: {shared}"
         ));
@@ -218,11 +219,11 @@ impl<'a> Test<'a> {
             auto_registration: false,
         };
         self.begun.upload = true;
-        let added = trusted::add(self.client(), std::slice::from_ref(&new))?;
+        let added = self.client().wait(trusted::add(self.client(), std::slice::from_ref(&new)))?;
         if added.contains(&Added::InAnotherTenant) {
             return Err(Trouble::differs("the platform calls it known, and it was made just now"));
         }
-        let found = trusted::known(self.client(), &self.made.fingerprint())?;
+        let found = self.client().wait(trusted::known(self.client(), &self.made.fingerprint()))?;
         let mut seen = Seen::of(format!("{} as {:?}", found.fingerprint, found.name));
         seen.expect("name", &name, &found.name);
         seen.expect("status", "ENABLED", &found.status);
@@ -243,7 +244,8 @@ impl<'a> Test<'a> {
     fn prove(&mut self) -> Result<Seen, Trouble> {
         let key = &self.made.ca_key;
         let open = || Ok::<_, PlatformError>(Box::new(key) as Box<dyn Signer + '_>);
-        let (_, found) = pop::prove(self.client(), &self.made.ca, open, self.plan.at)?;
+        let (_, found) =
+            self.client().wait(pop::prove(self.client(), &self.made.ca, open, self.plan.at))?;
         let mut seen = Seen::of("complete");
         seen.expect("proofOfPossessionValid", "true", truth(found.proof_of_possession_valid));
         Ok(seen)
@@ -255,7 +257,7 @@ impl<'a> Test<'a> {
         let sheet = Sheet::read("selftest.csv", csv.as_bytes())
             .map_err(|_| Trouble::differs("our own row does not pass our own check"))?;
         self.begun.device = true;
-        let results = probe::register_all(self.client(), &sheet)?;
+        let results = self.client().wait(probe::register_all(self.client(), &sheet))?;
         match results.first() {
             Some(row) if probe::is_registered(row) => Ok(Seen::of(row.outcome.word())),
             Some(row) => Err(Trouble::differs(format!("{}: {}", row.outcome.word(), row.reason))),
@@ -264,7 +266,7 @@ impl<'a> Test<'a> {
     }
 
     fn judge(&mut self) -> Result<Seen, Trouble> {
-        match verdict::ask(self.client(), &self.made.chain())? {
+        match self.client().wait(verdict::ask(self.client(), &self.made.chain()))? {
             Verdict::Accepted { tenant, .. } => {
                 let mut seen = Seen::of("valid");
                 let told = if tenant.is_empty() { "not told" } else { &tenant };
@@ -358,8 +360,8 @@ impl<'a> Test<'a> {
     fn revoke(&mut self) -> Result<Seen, Trouble> {
         self.begun.revoke = true;
         let serial = &self.made.leaf.serial;
-        crl::upload(self.client(), &[probe::revoke_request(serial)])?;
-        let list = crl::download(self.client())?;
+        self.client().wait(crl::upload(self.client(), &[probe::revoke_request(serial)]))?;
+        let list = self.client().wait(crl::download(self.client()))?;
         let wanted = serial.to_decimal();
         let number = list.revoked.len();
         let mut seen = Seen::of(format!("taken; the list has {number} serial numbers"));
@@ -369,7 +371,7 @@ impl<'a> Test<'a> {
     }
 
     fn judge_revoked(&mut self) -> Result<Seen, Trouble> {
-        let verdict = verdict::ask(self.client(), &self.made.chain())?;
+        let verdict = self.client().wait(verdict::ask(self.client(), &self.made.chain()))?;
         if let Verdict::NotAsked { .. } = verdict {
             return Err(Trouble::differs(words(&verdict)));
         }

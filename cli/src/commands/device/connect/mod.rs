@@ -20,7 +20,8 @@ use c8y_pki::device::mqtt::{ConnectOptions, Message, MqttError, Qos, Session, Wi
 use c8y_pki::device::service::Service;
 use c8y_pki::device::smartrest::message::{MQTT_DEVICE, Upstream};
 use c8y_pki::device::smartrest::{self, ERRORS, OPERATIONS, PUBLISH};
-use c8y_pki::platform::standing::{ID_TYPE, Inquiry};
+use c8y_pki::platform::blocking::Inquiry;
+use c8y_pki::platform::standing::ID_TYPE;
 use clap::Args;
 use lines::Line;
 use show::Screen;

@@ -6,7 +6,7 @@ use c8y_pki::device::check::{self, Check, Report, Verdict};
 use c8y_pki::device::connection::{ConnectionError, Event};
 use c8y_pki::device::mqtt::{Message, MqttError};
 use c8y_pki::device::smartrest::{self, ERRORS};
-use c8y_pki::platform::standing::Inquiry;
+use c8y_pki::platform::blocking::Inquiry;
 use serde::Serialize;
 use serde_json::json;
 use time::OffsetDateTime;

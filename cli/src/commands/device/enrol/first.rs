@@ -41,7 +41,8 @@ pub(super) fn run(args: &EnrolArgs, id: &DeviceId, folder: &Folder, out: Output)
     let certificates = match args.wait {
         None => {
             let login = Login::user(None, id.as_str(), given(args, id)?.existing()?);
-            est::enroll(&args.client(login, out)?, &csr)?
+            let client = args.client(login, out)?;
+            client.wait(est::enroll(&client, &csr))?
         }
         Some(wait) => match wait_for(args, id, folder, &csr, wait, out)? {
             Some(certificates) => certificates,

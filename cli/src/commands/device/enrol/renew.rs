@@ -75,7 +75,7 @@ pub(super) fn run(args: &EnrolArgs, id: &DeviceId, folder: &Folder, out: Output)
         return show_requests(&[est::reenroll_request(&csr)], out);
     }
     let client = args.client(Login::Token(device.token(&certificates, now)?), out)?;
-    let made = est::reenroll(&client, &csr)?;
+    let made = client.wait(est::reenroll(&client, &csr))?;
     let own = made.first().map(Certificate::pem).unwrap_or_default();
     next.keep_certificate(&own, &own)?;
     device.check(&next).map_err(|e| refused(e, folder))?;

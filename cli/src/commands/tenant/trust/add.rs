@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::cert::Certificate;
 use c8y_pki::key::signer::Signer;
+use c8y_pki::platform::blocking::Client;
+use c8y_pki::platform::pop;
 use c8y_pki::platform::trusted::{self, Added, Change, NewTrusted, TrustedCertificate};
-use c8y_pki::platform::{Client, pop};
 use clap::Args;
 use time::OffsetDateTime;
 
@@ -83,11 +84,11 @@ pub(super) fn run(args: &AddArgs, pki: &Path, out: Output) -> Result {
         return dry_run(args, &new, out);
     }
     let client = args.tenant.connect(out)?;
-    client.tenant()?;
+    client.wait(client.tenant())?;
     clock::hold_to(&client, pki, out)?;
-    let added = trusted::add(&client, &new)?;
+    let added = client.wait(trusted::add(&client, &new))?;
     // Of a CA that was renewed the former certificate may be there.
-    let there = trusted::list(&client)?;
+    let there = client.wait(trusted::list(&client))?;
     // One that goes wrong does not keep the others from being settled.
     let mut failure: Option<Failure> = None;
     for ((wanted, new), added) in wanted.iter().zip(&new).zip(added) {
@@ -184,7 +185,7 @@ fn settle(
         return Err(new.in_another_tenant().into());
     }
     let fingerprint = wanted.certificate.fingerprint_sha1();
-    let mut found = trusted::known(client, &fingerprint)?;
+    let mut found = client.wait(trusted::known(client, &fingerprint))?;
     let mut action = if added == Added::Created { "added" } else { "already there" };
     let change = Change {
         name: args.name.clone(),
@@ -192,13 +193,18 @@ fn settle(
         auto_registration: args.auto_registration.then_some(true),
     };
     if change.concerns(&found) {
-        found = trusted::update(client, &found, &change)?;
+        found = client.wait(trusted::update(client, &found, &change))?;
         action = "updated";
     }
     if let Some(key) = wanted.key.as_deref() {
         // It was opened before anything was uploaded, so that a wrong password changes nothing.
         let open = || Ok::<_, Failure>(Box::new(key) as Box<dyn Signer + '_>);
-        (_, found) = pop::prove(client, &wanted.certificate, open, OffsetDateTime::now_utc())?;
+        (_, found) = client.wait(pop::prove(
+            client,
+            &wanted.certificate,
+            open,
+            OffsetDateTime::now_utc(),
+        ))?;
     }
     out.result(&View::of(&found, Some(action)).among(there), details)?;
     for former in trusted::renewals_of(there, &wanted.certificate) {

@@ -66,9 +66,12 @@ pub(super) fn update(args: &UpdateArgs, out: Output) -> Result {
         return Ok(Outcome::Done);
     }
     if args.dry_run {
-        return show_requests(&[trusted::update_request(client.tenant()?, &found, &change)], out);
+        return show_requests(
+            &[trusted::update_request(client.wait(client.tenant())?, &found, &change)],
+            out,
+        );
     }
-    let updated = trusted::update(&client, &found, &change)?;
+    let updated = client.wait(trusted::update(&client, &found, &change))?;
     out.result(&View::of(&updated, Some("updated")), details)?;
     Ok(Outcome::Done)
 }
@@ -108,7 +111,7 @@ pub(super) fn remove(args: &RemoveArgs, out: Output) -> Result {
     if found.is_empty() {
         return Ok(Outcome::Done);
     }
-    let tenant = client.tenant()?;
+    let tenant = client.wait(client.tenant())?;
     if args.dry_run {
         let request = |c: &TrustedCertificate| trusted::remove_request(tenant, &c.fingerprint);
         return show_requests(&found.iter().map(request).collect::<Vec<_>>(), out);
@@ -118,7 +121,7 @@ pub(super) fn remove(args: &RemoveArgs, out: Output) -> Result {
         return Ok(Outcome::No);
     }
     for certificate in found {
-        let removed = trusted::remove(&client, &certificate.fingerprint)?;
+        let removed = client.wait(trusted::remove(&client, &certificate.fingerprint))?;
         let action = if removed { "removed" } else { "not there" };
         let TrustedCertificate { fingerprint, name, .. } = certificate;
         let removed = Removed { action, fingerprint, name };

@@ -108,11 +108,14 @@ pub(super) fn run(command: &TrustCommand, pki: &Path, out: Output) -> Result {
 
 fn list(tenant: &TenantArgs, pki: &Path, out: Output) -> Result {
     let client = tenant.connect(out)?;
-    let mut all = trusted::list(&client)?;
+    let mut all = client.wait(trusted::list(&client))?;
     all.sort_by(|a, b| a.not_after.cmp(&b.not_after).then_with(|| a.name.cmp(&b.name)));
     let views: Vec<View<'_>> = all.iter().map(|c| View::of(c, None).among(&all)).collect();
     if views.is_empty() {
-        out.note(&format!("The tenant {} has no trusted certificate.", client.tenant()?));
+        out.note(&format!(
+            "The tenant {} has no trusted certificate.",
+            client.wait(client.tenant())?
+        ));
     }
     out.results(&views, rows)?;
     renewal::tell(pki, &all, out);

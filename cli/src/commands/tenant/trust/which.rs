@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::Pki;
 use c8y_pki::cert::Certificate;
-use c8y_pki::platform::Client;
+use c8y_pki::platform::blocking::Client;
 use c8y_pki::platform::trusted::{self, TrustedCertificate};
 use clap::Args;
 use time::OffsetDateTime;
@@ -75,7 +75,7 @@ pub(crate) fn one_certificate(path: &Path) -> Result<Certificate> {
 pub(crate) fn find(client: &Client, id: &str) -> Result<TrustedCertificate> {
     let path = Path::new(id);
     if path.is_file() {
-        return Ok(trusted::known_certificate(client, &one_certificate(path)?)?);
+        return Ok(client.wait(trusted::known_certificate(client, &one_certificate(path)?))?);
     }
     let digits = id.replace(':', "").to_lowercase();
     let is_hex = digits.len() >= FEWEST_DIGITS && digits.bytes().all(|b| b.is_ascii_hexdigit());
@@ -84,11 +84,14 @@ pub(crate) fn find(client: &Client, id: &str) -> Result<TrustedCertificate> {
     }
     let meant =
         |c: &TrustedCertificate| c.name == id || is_hex && c.fingerprint.starts_with(&digits);
-    let mut found: Vec<_> = trusted::list(client)?.into_iter().filter(meant).collect();
+    let mut found: Vec<_> = client.wait(trusted::list(client))?.into_iter().filter(meant).collect();
     match found.len() {
         1 => Ok(found.remove(0)),
         0 => Err(Failure::usage(
-            format!("the tenant {} has no trusted certificate {id:?}", client.tenant()?),
+            format!(
+                "the tenant {} has no trusted certificate {id:?}",
+                client.wait(client.tenant())?
+            ),
             "`c8y-pki tenant trust list` shows names and fingerprints; no file has that name either",
         )),
         many => Err(Failure::usage(
@@ -103,5 +106,5 @@ fn fingerprints(found: &[TrustedCertificate]) -> String {
 }
 
 fn by_fingerprint(client: &Client, fingerprint: &str) -> Result<TrustedCertificate> {
-    Ok(trusted::known(client, fingerprint)?)
+    Ok(client.wait(trusted::known(client, fingerprint))?)
 }

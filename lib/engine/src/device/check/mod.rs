@@ -55,7 +55,7 @@ use super::smartrest::{self, ERRORS, OPERATIONS, PUBLISH};
 use crate::cert::{Certificate, LongestChain};
 use crate::client_id::{ClientId, DeviceId};
 use crate::net::Pauses;
-use crate::platform::standing::Inquiry;
+use crate::platform::blocking::Inquiry;
 
 /// Pauses before the connection is tried again.
 const PAUSES: Pauses =

@@ -157,7 +157,7 @@ pub fn over_https(
     let tls = Tls::new(&target.host, Identity::Certificate(credentials)).map_err(failed)?;
     let settings =
         Settings { timeout, attempts: 1, ..Settings::new(target.to_string(), Login::Certificate) };
-    let token = platform::token::fetch(&settings, tls.config, &credentials.chain)?;
+    let token = platform::blocking::token(&settings, tls.config, &credentials.chain)?;
     Token::parse(&token)
 }
 

@@ -75,8 +75,8 @@ fn path() -> String {
 /// Asks. An option that was never set is answered with 404, and is off.
 ///
 /// Errors: also where the user may not read options ([`PlatformError::Forbidden`]).
-pub fn is_on(client: &Client) -> Result<Switch, PlatformError> {
-    match client.json::<Answer>(&Request::get(path()).role(ROLE_READ).accept(KIND)) {
+pub async fn is_on(client: &Client) -> Result<Switch, PlatformError> {
+    match client.json::<Answer>(&Request::get(path()).role(ROLE_READ).accept(KIND)).await {
         Ok(answer) => Ok(answer.switch()),
         Err(e) if e.status() == Some(404) => Ok(Switch::Off),
         Err(e) => Err(e),
@@ -84,8 +84,8 @@ pub fn is_on(client: &Client) -> Result<Switch, PlatformError> {
 }
 
 /// Asks; a user who may not read options does not know it, which is no error.
-pub fn switch(client: &Client) -> Result<Switch, PlatformError> {
-    match is_on(client) {
+pub async fn switch(client: &Client) -> Result<Switch, PlatformError> {
+    match is_on(client).await {
         Err(e) if e.status() == Some(403) => Ok(Switch::Unknown),
         other => other,
     }
@@ -98,9 +98,9 @@ pub fn turn_request(on: bool) -> Request {
 }
 
 /// Switches it on or off, and sees that the answer says so.
-pub fn turn(client: &Client, on: bool) -> Result<(), PlatformError> {
+pub async fn turn(client: &Client, on: bool) -> Result<(), PlatformError> {
     let request = turn_request(on);
-    let answer: Answer = client.json(&request)?;
+    let answer: Answer = client.json(&request).await?;
     if answer.switch().known() == Some(on) {
         return Ok(());
     }

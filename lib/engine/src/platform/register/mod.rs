@@ -152,21 +152,21 @@ impl Summary {
 ///
 /// A piece that the platform refuses as a whole (400, 413, 422) is a failure of each of its rows. Any
 /// other failure ends the upload, and is in the summary. Errors: the result file.
-pub fn upload(
+pub async fn upload(
     client: &Client,
     name: &str,
     sheet: &Sheet,
     results: &mut Results,
     pace: Pace,
     stop: &AtomicBool,
-    progress: &dyn Fn(usize, usize),
+    progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Summary, ResultError> {
     let due = results.due(sheet);
     let mut summary = Summary { rows: results.of(sheet), sent: 0, left: due.len(), failure: None };
     if due.is_empty() {
         return Ok(summary);
     }
-    let (held_back, due) = match blocked(client, sheet) {
+    let (held_back, due) = match blocked(client, sheet).await {
         Ok(blocked) => due.into_iter().partition(|row: &&Row| blocked.contains(&row.id)),
         Err(PlatformError::Stopped { .. }) => return Ok(summary),
         Err(e) => {
@@ -185,7 +185,7 @@ pub fn upload(
         if !wait(start, summary.sent, pace.per_second, stop) {
             break;
         }
-        match send(client, &request(name, sheet, piece), piece) {
+        match send(client, &request(name, sheet, piece), piece).await {
             Ok(known) => results.add(&known)?,
             Err(PlatformError::Stopped { .. }) => break,
             Err(e) => {
@@ -203,11 +203,11 @@ pub fn upload(
 
 /// The devices of a sheet whose requests are blocked, as far as the user may see them: who may register devices
 /// need not have that right.
-fn blocked(client: &Client, sheet: &Sheet) -> Result<HashSet<String>, PlatformError> {
+async fn blocked(client: &Client, sheet: &Sheet) -> Result<HashSet<String>, PlatformError> {
     if !sheet.has_one_time_passwords() {
         return Ok(HashSet::new());
     }
-    match newcomers::blocked(client) {
+    match newcomers::blocked(client).await {
         Err(PlatformError::Forbidden { .. }) => Ok(HashSet::new()),
         other => other,
     }
@@ -216,11 +216,14 @@ fn blocked(client: &Client, sheet: &Sheet) -> Result<HashSet<String>, PlatformEr
 /// The rows of a sheet whose devices the platform lets in no more.
 ///
 /// Errors: also where the user may not see requests ([`PlatformError::Forbidden`]).
-pub fn blocked_rows<'a>(client: &Client, sheet: &'a Sheet) -> Result<Vec<&'a Row>, PlatformError> {
+pub async fn blocked_rows<'a>(
+    client: &Client,
+    sheet: &'a Sheet,
+) -> Result<Vec<&'a Row>, PlatformError> {
     if !sheet.has_one_time_passwords() {
         return Ok(Vec::new());
     }
-    let blocked = newcomers::blocked(client)?;
+    let blocked = newcomers::blocked(client).await?;
     Ok(sheet.rows.iter().filter(|row| blocked.contains(&row.id)).collect())
 }
 
@@ -230,12 +233,12 @@ pub fn unblock(id: &str) -> String {
 }
 
 /// Sends a piece; what became of its rows.
-pub(super) fn send(
+pub(super) async fn send(
     client: &Client,
     request: &Request,
     piece: &[&Row],
 ) -> Result<Vec<RowResult>, PlatformError> {
-    match client.json::<BulkAnswer>(request) {
+    match client.json::<BulkAnswer>(request).await {
         Ok(answer) => Ok(answer.results(piece)),
         Err(e) if matches!(e.status(), Some(400 | 413 | 422)) => {
             let reason = e.to_string();

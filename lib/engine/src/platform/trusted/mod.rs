@@ -164,15 +164,15 @@ struct Page<const MOST: usize> {
 }
 
 /// All trusted certificates of the tenant, page by page.
-pub fn list(client: &Client) -> Result<Vec<TrustedCertificate>, PlatformError> {
+pub async fn list(client: &Client) -> Result<Vec<TrustedCertificate>, PlatformError> {
     let (mut all, mut seen) = (Vec::new(), HashSet::new());
     for number in 1.. {
-        let request = Request::get(path(client.tenant()?))
+        let request = Request::get(path(client.tenant().await?))
             .role(ROLE_READ)
             .with("pageSize", PAGE)
             .with("currentPage", number)
             .at_most(PAGE * OBJECT);
-        let page: Page<MOST_ON_PAGE> = client.json(&request)?;
+        let page: Page<MOST_ON_PAGE> = client.json(&request).await?;
         let certificates = page.certificates.0;
         let (got, before) = (certificates.len(), all.len());
         // A certificate that is added meanwhile moves others onto the next page.
@@ -210,12 +210,12 @@ pub fn renewals_of<'a>(
 }
 
 /// One certificate by its fingerprint; none if the tenant does not have it.
-pub fn find(
+pub async fn find(
     client: &Client,
     fingerprint: &str,
 ) -> Result<Option<TrustedCertificate>, PlatformError> {
-    let request = Request::get(one(client.tenant()?, fingerprint)).role(ROLE_READ);
-    match client.json(&request) {
+    let request = Request::get(one(client.tenant().await?, fingerprint)).role(ROLE_READ);
+    match client.json(&request).await {
         Ok(found) => of_that(client, &request, found, fingerprint).map(Some),
         Err(e) if e.status() == Some(404) => Ok(None),
         Err(e) => Err(e),
@@ -239,33 +239,36 @@ fn of_that(
 }
 
 /// Uploads what is not there, several with one call. What came of each, in the same order.
-pub fn add(client: &Client, new: &[NewTrusted<'_>]) -> Result<Vec<Added>, PlatformError> {
+pub async fn add(client: &Client, new: &[NewTrusted<'_>]) -> Result<Vec<Added>, PlatformError> {
     if let [one] = new {
-        return Ok(vec![add_one(client, one)?]);
+        return Ok(vec![add_one(client, one).await?]);
     }
-    let there: Vec<String> = list(client)?.into_iter().map(|c| c.fingerprint).collect();
+    let there: Vec<String> = list(client).await?.into_iter().map(|c| c.fingerprint).collect();
     let is_there = |n: &NewTrusted<'_>| there.contains(&n.certificate.fingerprint_sha1());
     let missing: Vec<NewTrusted<'_>> = new.iter().filter(|n| !is_there(n)).cloned().collect();
     let all_new = match missing.as_slice() {
         [] | [_] => false,
-        many => match add_all(client, many) {
+        many => match add_all(client, many).await {
             Ok(()) => true,
             // One of them is known somewhere or refused, and none was taken: find out which.
             Err(e) if matches!(e.status(), Some(409 | 422)) => false,
             Err(e) => return Err(e),
         },
     };
-    let one = |n: &NewTrusted<'_>| match (is_there(n), all_new) {
-        (true, _) => Ok(Added::AlreadyThere),
-        (false, true) => Ok(Added::Created),
-        (false, false) => add_one(client, n),
-    };
-    new.iter().map(one).collect()
+    let mut added = Vec::with_capacity(new.len());
+    for n in new {
+        added.push(match (is_there(n), all_new) {
+            (true, _) => Added::AlreadyThere,
+            (false, true) => Added::Created,
+            (false, false) => add_one(client, n).await?,
+        });
+    }
+    Ok(added)
 }
 
-fn add_all(client: &Client, new: &[NewTrusted<'_>]) -> Result<(), PlatformError> {
-    let request = add_request(client.tenant()?, new);
-    let made: Page<MOST_CERTIFICATES> = client.json(&request)?;
+async fn add_all(client: &Client, new: &[NewTrusted<'_>]) -> Result<(), PlatformError> {
+    let request = add_request(client.tenant().await?, new);
+    let made: Page<MOST_CERTIFICATES> = client.json(&request).await?;
     let made: HashSet<String> =
         made.certificates.0.into_iter().map(|c| c.fingerprint.to_ascii_lowercase()).collect();
     let missing = new.iter().map(|n| n.certificate.fingerprint_sha1()).find(|f| !made.contains(f));
@@ -278,13 +281,13 @@ fn add_all(client: &Client, new: &[NewTrusted<'_>]) -> Result<(), PlatformError>
     }
 }
 
-fn add_one(client: &Client, new: &NewTrusted<'_>) -> Result<Added, PlatformError> {
-    let request = add_request(client.tenant()?, std::slice::from_ref(new));
+async fn add_one(client: &Client, new: &NewTrusted<'_>) -> Result<Added, PlatformError> {
+    let request = add_request(client.tenant().await?, std::slice::from_ref(new));
     let fingerprint = new.certificate.fingerprint_sha1();
-    match client.json(&request) {
+    match client.json(&request).await {
         Ok(made) => of_that(client, &request, made, &fingerprint).map(|_| Added::Created),
         Err(e) if e.status() == Some(409) => {
-            let found = find(client, &fingerprint)?;
+            let found = find(client, &fingerprint).await?;
             Ok(if found.is_some() { Added::AlreadyThere } else { Added::InAnotherTenant })
         }
         Err(e) => Err(e),
@@ -292,18 +295,18 @@ fn add_one(client: &Client, new: &NewTrusted<'_>) -> Result<Added, PlatformError
 }
 
 /// Changes a certificate; the certificate as it is then.
-pub fn update(
+pub async fn update(
     client: &Client,
     found: &TrustedCertificate,
     change: &Change,
 ) -> Result<TrustedCertificate, PlatformError> {
-    client.send(&update_request(client.tenant()?, found, change))?;
-    known(client, &found.fingerprint)
+    client.send(&update_request(client.tenant().await?, found, change)).await?;
+    known(client, &found.fingerprint).await
 }
 
 /// Removes a certificate; false if it was not there.
-pub fn remove(client: &Client, fingerprint: &str) -> Result<bool, PlatformError> {
-    match client.send(&remove_request(client.tenant()?, fingerprint)) {
+pub async fn remove(client: &Client, fingerprint: &str) -> Result<bool, PlatformError> {
+    match client.send(&remove_request(client.tenant().await?, fingerprint)).await {
         Ok(_) => Ok(true),
         Err(e) if e.status() == Some(404) => Ok(false),
         Err(e) => Err(e),
@@ -314,18 +317,18 @@ pub fn remove(client: &Client, fingerprint: &str) -> Result<bool, PlatformError>
 ///
 /// Errors: [`PlatformError::NotThere`] if it is not; [`PlatformError::OtherOfCa`] if the tenant has another
 /// certificate of the same CA in its place.
-pub fn known_certificate(
+pub async fn known_certificate(
     client: &Client,
     certificate: &Certificate,
 ) -> Result<TrustedCertificate, PlatformError> {
-    match known(client, &certificate.fingerprint_sha1()) {
+    match known(client, &certificate.fingerprint_sha1()).await {
         Err(missing @ PlatformError::NotThere { .. }) => {
-            let all = list(client)?;
+            let all = list(client).await?;
             let Some(other) = renewals_of(&all, certificate).into_iter().next() else {
                 return Err(missing);
             };
             Err(PlatformError::OtherOfCa {
-                tenant: client.tenant()?.to_owned(),
+                tenant: client.tenant().await?.to_owned(),
                 subject: certificate.subject.to_string(),
                 found: other.fingerprint.clone(),
                 until: other
@@ -340,12 +343,17 @@ pub fn known_certificate(
 /// A certificate that has to be there.
 ///
 /// Errors: [`PlatformError::NotThere`] if it is not.
-pub fn known(client: &Client, fingerprint: &str) -> Result<TrustedCertificate, PlatformError> {
-    let missing = || PlatformError::NotThere {
-        tenant: client.tenant().unwrap_or_default().to_owned(),
-        fingerprint: fingerprint.to_owned(),
-    };
-    find(client, fingerprint)?.ok_or_else(missing)
+pub async fn known(
+    client: &Client,
+    fingerprint: &str,
+) -> Result<TrustedCertificate, PlatformError> {
+    match find(client, fingerprint).await? {
+        Some(found) => Ok(found),
+        None => Err(PlatformError::NotThere {
+            tenant: client.tenant().await.unwrap_or_default().to_owned(),
+            fingerprint: fingerprint.to_owned(),
+        }),
+    }
 }
 
 #[cfg(test)]

@@ -66,13 +66,13 @@ impl Ours {
     }
 
     /// With the tenant's enabled certificates as trust anchors.
-    fn at_tenant(
+    async fn at_tenant(
         client: &Client,
         presented: &[Certificate],
         now: OffsetDateTime,
         longest: LongestChain,
     ) -> Self {
-        match anchors(client) {
+        match anchors(client).await {
             Ok(anchors) => {
                 let at = client.time().unwrap_or(now);
                 Self::judge(presented, &anchors, "which the tenant trusts", at, longest)
@@ -94,8 +94,8 @@ fn as_presented(
 }
 
 /// The certificates that the tenant has, those that are disabled left out.
-pub fn anchors(client: &Client) -> Result<Vec<Certificate>, PlatformError> {
-    let list = trusted::list(client)?;
+pub async fn anchors(client: &Client) -> Result<Vec<Certificate>, PlatformError> {
+    let list = trusted::list(client).await?;
     let enabled = list.iter().filter(|trusted| trusted.is_enabled());
     Ok(enabled.filter_map(|trusted| trusted.certificate().ok()).collect())
 }
@@ -104,15 +104,15 @@ pub fn anchors(client: &Client) -> Result<Vec<Certificate>, PlatformError> {
 /// the platform's clock or, where that is not told, `now`.
 ///
 /// Errors: the tenant is not reached, or does not accept the login.
-pub fn compare(
+pub async fn compare(
     client: &Client,
     presented: &[Certificate],
     now: OffsetDateTime,
     longest: LongestChain,
 ) -> Result<Comparison, PlatformError> {
-    let platform = super::ask(client, presented)?;
-    let ours = Ours::at_tenant(client, presented, now, longest);
-    Ok(Comparison::new(client.tenant()?, platform, ours))
+    let platform = super::ask(client, presented).await?;
+    let ours = Ours::at_tenant(client, presented, now, longest).await;
+    Ok(Comparison::new(client.tenant().await?, platform, ours))
 }
 
 impl Comparison {
