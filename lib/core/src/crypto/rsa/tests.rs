@@ -1,5 +1,7 @@
 //! Keys against an independent implementation of big numbers, and against other readers.
 
+#![allow(clippy::disallowed_types, reason = "OpenSSL judges the keys")]
+
 use std::convert::Infallible;
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -81,7 +83,6 @@ fn many_keys_fulfil_the_conditions_and_load() {
 }
 
 #[test]
-#[allow(clippy::disallowed_types, reason = "another program judges")]
 fn openssl_finds_the_keys_consistent() {
     for (size, _) in SIZES {
         let openssl = Command::new("openssl")
