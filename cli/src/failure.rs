@@ -10,7 +10,7 @@
 use std::process::ExitCode;
 
 use c8y_pki::files::reason;
-use c8y_pki::{Error, Fault};
+use c8y_pki::{Error, Failure as _, Fault, Hint};
 use clap::error::ErrorKind;
 
 /// The exit code of a command that was stopped.
@@ -58,14 +58,14 @@ pub(crate) enum Failure {
         /// What is wrong.
         message: String,
         /// What to do about it.
-        hint: Option<String>,
+        hint: Option<Hint>,
     },
     /// The answer is no, and why.
     No {
         /// What is refused.
         message: String,
         /// What to do about it.
-        hint: Option<String>,
+        hint: Option<Hint>,
     },
     /// Writing to standard output failed.
     Output(std::io::Error),
@@ -75,7 +75,7 @@ pub(crate) enum Failure {
 
 impl Failure {
     pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Usage { message: message.into(), hint: Some(hint.into()) }
+        Self::Usage { message: message.into(), hint: Some(hint.into().into()) }
     }
 
     /// What clap says of the arguments: a paragraph, and perhaps a tip.
@@ -96,7 +96,7 @@ impl Failure {
     }
 
     pub(crate) fn no(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::No { message: message.into(), hint: Some(hint.into()) }
+        Self::No { message: message.into(), hint: Some(hint.into().into()) }
     }
 
     pub(crate) fn code(&self) -> ExitCode {
@@ -123,7 +123,7 @@ impl Failure {
         }
     }
 
-    pub(crate) fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<Hint> {
         match self {
             Self::Library(e) => e.hint(),
             Self::Usage { hint, .. } | Self::No { hint, .. } => hint.clone(),
@@ -132,10 +132,10 @@ impl Failure {
     }
 
     /// The faults of single devices, where the error is about many.
-    pub(crate) fn faults(&self) -> &[c8y_pki::bulk::Fault] {
+    pub(crate) fn faults(&self) -> &[c8y_pki::bulk::BadRow] {
         use c8y_pki::bulk::BulkError;
         use c8y_pki::rollout::RolloutError;
-        fn of(error: &Error) -> &[c8y_pki::bulk::Fault] {
+        fn of(error: &Error) -> &[c8y_pki::bulk::BadRow] {
             match error {
                 Error::Bulk(BulkError::NotRevoked { faults, .. }) => faults,
                 Error::Bulk(

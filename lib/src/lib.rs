@@ -110,7 +110,8 @@
 //! # Errors
 //!
 //! Each module has its own error: `Display` is a sentence that names the thing, its value and the
-//! rule; `hint()` says what to do. [`Error`] is any of them and tells [whose fault](Fault) it is.
+//! rule. The trait [`Failure`] beside it tells whose [`Fault`] it is and gives a [`Hint`]; [`Error`] is any
+//! of them.
 
 mod armor;
 pub mod authority;
@@ -128,6 +129,7 @@ pub mod describe;
 pub mod device;
 pub mod enrolment;
 pub mod error;
+pub mod failure;
 pub mod files;
 pub mod issue;
 pub mod key;
@@ -149,4 +151,5 @@ pub mod selftest;
 pub mod shown;
 pub mod store;
 
-pub use error::{Error, Fault};
+pub use error::Error;
+pub use failure::{Failure, Fault, Hint};

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules in order, with the layer of docs/architecture.md.
-const ORDER: [(&str, u8); 35] = [
+const ORDER: [(&str, u8); 36] = [
+    ("failure", 0),
     ("secret", 0),
     ("shown", 0),
     ("der", 0),

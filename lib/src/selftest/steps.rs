@@ -13,6 +13,7 @@ use crate::device::credentials::Credentials;
 use crate::device::link::Identity;
 use crate::device::mqtt::ConnectOptions;
 use crate::device::token::{self, Token, TokenError};
+use crate::failure::{Failure, Fault};
 use crate::key::PrivateKey;
 use crate::key::signer::Signer;
 use crate::net::{Pauses, sleep_until};
@@ -70,7 +71,7 @@ impl From<PlatformError> for Trouble {
             Some(hint) => format!("{e}; {hint}"),
             None => e.to_string(),
         };
-        Self { text, environment: e.is_environment() }
+        Self { text, environment: e.fault() == Fault::Environment }
     }
 }
 

@@ -4,7 +4,7 @@
 //! the nearest to the device. A tenant that tells nothing is a note, no failure.
 
 use super::super::diagnosis::{RenewedCa, TenantSays};
-use super::{Failure, Run, Verdict, Why};
+use super::{EarlyEnd, Run, Verdict, Why};
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
 use crate::platform::standing::{Anchor, Standing};
@@ -12,7 +12,7 @@ use crate::platform::standing::{Anchor, Standing};
 impl Run<'_> {
     pub(super) fn ask_tenant(
         &mut self,
-        failure: &Failure,
+        failure: &EarlyEnd,
         presented: &[Certificate],
         device: &DeviceId,
     ) {

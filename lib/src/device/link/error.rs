@@ -1,6 +1,7 @@
 //! Why there is no connection to a server.
 
 use super::super::Alert;
+use crate::failure::{Failure, Fault, Hint};
 use crate::name::Name;
 
 /// Why a device does not trust a server.
@@ -194,21 +195,31 @@ impl LinkError {
     /// Where more is told.
     pub(in crate::device) const CHECK: Option<&str> =
         Some("`c8y-pki device check` names the likely causes, step by step");
+}
 
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        Self::CHECK.map(str::to_owned)
+impl Failure for LinkError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Untrusted { fault, .. } if fault.is_of_the_server() => Fault::Environment,
+            Self::Untrusted { .. }
+            | Self::BadHost { .. }
+            | Self::Identity { .. }
+            | Self::Trust { .. } => Fault::Input,
+            Self::Alert { .. } => Fault::Refusal,
+            Self::Resolve { .. }
+            | Self::NothingListens { .. }
+            | Self::Unreachable { .. }
+            | Self::TcpTimeout { .. }
+            | Self::TlsTimeout { .. }
+            | Self::Closed { .. }
+            | Self::NotTls { .. }
+            | Self::TooLarge { .. }
+            | Self::Incompatible { .. }
+            | Self::Tls { .. } => Fault::Environment,
+        }
     }
 
-    /// Whether trying again, or another network, may help.
-    pub fn is_environment(&self) -> bool {
-        match self {
-            Self::Untrusted { fault, .. } => fault.is_of_the_server(),
-            Self::BadHost { .. }
-            | Self::Identity { .. }
-            | Self::Trust { .. }
-            | Self::Alert { .. } => false,
-            _ => true,
-        }
+    fn hint(&self) -> Option<Hint> {
+        Self::CHECK.map(Into::into)
     }
 }

@@ -1,12 +1,12 @@
 //! What `device connect` tells: operations on standard output, all else on standard error.
 
-use c8y_pki::Fault;
 use c8y_pki::cert::LongestChain;
 use c8y_pki::device::check::{self, Check, Report, Verdict};
 use c8y_pki::device::connection::{ConnectionError, Event};
 use c8y_pki::device::mqtt::{Message, MqttError};
 use c8y_pki::device::smartrest::{self, ERRORS};
 use c8y_pki::platform::standing::Inquiry;
+use c8y_pki::{Failure as _, Fault};
 use serde::Serialize;
 use serde_json::json;
 use time::OffsetDateTime;

@@ -16,7 +16,7 @@ use c8y_pki::files;
 use c8y_pki::key::PrivateKey;
 use c8y_pki::platform::{self, Login, bare_host, est};
 use c8y_pki::secret::Password;
-use c8y_pki::{Error, Fault};
+use c8y_pki::{Error, Failure as _, Fault};
 use clap::ValueEnum;
 use time::OffsetDateTime;
 

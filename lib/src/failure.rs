@@ -1,0 +1,61 @@
+//! What every error of this library says besides its sentence: who has to act, and what to do.
+//!
+//! The trait stands beside each error and names every variant, so that a new one does not compile until it is
+//! judged. Exit codes, whether something is tried again and the verdict of a check derive from it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Who has to do something about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The caller: another argument, file or password.
+    Input,
+    /// The environment: a disk, a network, another process. Trying again may help.
+    Environment,
+    /// Nobody: the platform was asked, and its answer is no.
+    Refusal,
+}
+
+/// An error that says who has to act, and what to do.
+pub trait Failure: std::error::Error {
+    /// Whose fault it is. An error that only carries another one says what that one says.
+    fn fault(&self) -> Fault;
+
+    /// What the user can do about it.
+    fn hint(&self) -> Option<Hint>;
+}
+
+/// What to do about an error; `Display` is a sentence without its full stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Hint {
+    /// A sentence.
+    Text(Cow<'static, str>),
+}
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl From<String> for Hint {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<&'static str> for Hint {
+    fn from(text: &'static str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl serde::Serialize for Hint {
+    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(self)
+    }
+}
