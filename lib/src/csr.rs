@@ -28,6 +28,7 @@ pub enum CsrError {
         /// Subject of the request.
         subject: Name,
         /// What is wrong with the key.
+        #[source]
         cause: CryptoError,
     },
     /// No request in a PEM text.
@@ -42,6 +43,7 @@ pub enum CsrError {
         /// Subject of the request.
         subject: Name,
         /// What is wrong with the algorithm.
+        #[source]
         cause: CryptoError,
     },
     /// The signature in it was not made with its key.
@@ -50,6 +52,7 @@ pub enum CsrError {
         /// Subject of the request.
         subject: Name,
         /// What the check found.
+        #[source]
         cause: CryptoError,
     },
     /// The key did not sign.

@@ -152,4 +152,4 @@ pub mod shown;
 pub mod store;
 
 pub use error::Error;
-pub use failure::{Failure, Fault, Hint};
+pub use failure::{Failure, Fault, Hint, Kind};

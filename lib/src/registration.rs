@@ -83,6 +83,7 @@ pub enum RegistrationError {
         /// The device.
         id: String,
         /// What is wrong with it.
+        #[source]
         problem: OneTimeError,
     },
     /// A value that cannot stand in its column.

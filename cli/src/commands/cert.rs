@@ -364,7 +364,7 @@ fn order(args: &ChainArgs, pki: &Path, out: Output) -> Result {
     }
     if let Some(issuer) = &ordered.missing_issuer {
         out.warning(&format!("the chain is not complete: the certificate of {issuer} is missing"));
-        return Ok(Outcome::No);
+        return Ok(Outcome::NO);
     }
     Ok(Outcome::Done)
 }

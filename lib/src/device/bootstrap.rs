@@ -37,7 +37,7 @@ pub enum BootstrapError {
     },
     /// Something else than a message 70.
     #[error("what came on {BOOTSTRAP} are no credentials: {0}")]
-    Message(SmartRestError),
+    Message(#[source] SmartRestError),
 }
 
 impl Failure for BootstrapError {
@@ -45,7 +45,7 @@ impl Failure for BootstrapError {
         match self {
             Self::Connection(e) => e.fault(),
             Self::NotAccepted { .. } => Fault::Refusal,
-            Self::Message(_) => Fault::Environment,
+            Self::Message(_) => Fault::Stranger,
         }
     }
 

@@ -177,6 +177,7 @@ pub enum PlatformError {
         /// Host and port.
         host: String,
         /// What is wrong with it.
+        #[source]
         problem: super::pop::CodeError,
     },
     /// The proof was submitted and is not complete all the same.
@@ -337,26 +338,6 @@ fn waits(attempts: u32, wait: Option<u64>) -> String {
 }
 
 impl PlatformError {
-    /// Whether the request did not get to the server at all.
-    pub(super) fn is_unsent(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::Resolve { .. } | Self::Proxy { .. })
-    }
-
-    /// Whether the request may have reached the server, and it is not known what became of it.
-    pub(super) fn is_lost(&self) -> bool {
-        matches!(
-            self,
-            Self::Broken { .. }
-                | Self::Timeout { .. }
-                | Self::Unavailable { status: 502 | 504, .. }
-        )
-    }
-
-    /// Whether a second attempt may succeed by itself.
-    pub(super) fn is_temporary(&self) -> bool {
-        self.is_unsent() || matches!(self, Self::Timeout { .. } | Self::Broken { .. })
-    }
-
     /// The HTTP status with which the platform refused.
     pub(super) fn status(&self) -> Option<u16> {
         match self {
@@ -372,20 +353,21 @@ impl PlatformError {
 impl Failure for PlatformError {
     fn fault(&self) -> Fault {
         match self {
-            Self::Resolve { .. }
-            | Self::Connect { .. }
-            | Self::Proxy { .. }
-            | Self::Timeout { .. }
-            | Self::Tls { .. }
+            Self::Resolve { .. } | Self::Connect { .. } | Self::Proxy { .. } => Fault::Unreached,
+            Self::Timeout { .. }
             | Self::Broken { .. }
             | Self::EnrolmentLost { .. }
-            | Self::Stopped { .. }
-            | Self::Unavailable { .. }
-            | Self::Refused { status: 500.., .. } => Fault::Environment,
+            | Self::Unavailable { status: 502 | 504, .. } => Fault::Lost,
+            Self::Unavailable { .. } => Fault::Busy,
+            Self::Stopped { .. } | Self::Refused { status: 500.., .. } => Fault::Environment,
+            Self::Tls { .. }
+            | Self::Answer { .. }
+            | Self::Untrusted { unknown_issuer: false, .. } => Fault::Stranger,
+            Self::Untrusted { .. } => Fault::Untrusted,
+            Self::DeviceCertificate { .. } => Fault::Unclear,
             Self::Refused { .. }
             | Self::NotProven { .. }
             | Self::Code { .. }
-            | Self::DeviceCertificate { .. }
             | Self::AuthorityOff
             | Self::NoAuthorityFeature { .. }
             | Self::NoAuthority
@@ -401,12 +383,10 @@ impl Failure for PlatformError {
             Self::BadHost { .. }
             | Self::BadRoots(_)
             | Self::BadProxy { .. }
-            | Self::Untrusted { .. }
             | Self::Unauthorized { .. }
             | Self::Forbidden { .. }
             | Self::BadLogin { .. }
             | Self::OtherTenant { .. }
-            | Self::Answer { .. }
             | Self::NotThere { .. }
             | Self::OtherKey { .. }
             | Self::OneTimePassword { .. }

@@ -69,11 +69,10 @@ pub enum FetchError {
 impl Failure for FetchError {
     fn fault(&self) -> Fault {
         match self {
-            Self::Resolve { .. } | Self::Connect { .. } | Self::Timeout { .. } => {
-                Fault::Environment
-            }
-            Self::BadHost(_) | Self::Tls { .. } => Fault::Input,
-            Self::Certificate { source, .. } => source.fault(),
+            Self::BadHost(_) => Fault::Input,
+            Self::Resolve { .. } | Self::Connect { .. } | Self::Timeout { .. } => Fault::Unreached,
+            // What cannot be read was sent by the server.
+            Self::Tls { .. } | Self::Certificate { .. } => Fault::Stranger,
         }
     }
 

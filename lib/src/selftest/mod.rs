@@ -75,8 +75,8 @@ pub enum SelfTestError {
 impl Failure for SelfTestError {
     fn fault(&self) -> Fault {
         match self {
-            Self::NotAllowed { .. } => Fault::Refusal,
-            Self::NoProfile(_) => Fault::Input,
+            // As where the platform itself says so (403).
+            Self::NotAllowed { .. } | Self::NoProfile(_) => Fault::Input,
             Self::Platform(e) => e.fault(),
             Self::Key(e) => e.fault(),
             Self::Issue(e) => e.fault(),

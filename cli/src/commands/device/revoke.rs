@@ -117,7 +117,7 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
         let same = SameKey::of(args, &all, pki.registry())?;
         if !same.confirm(args, out)? {
             out.note("Nothing was revoked.");
-            return Ok(Outcome::No);
+            return Ok(Outcome::NO);
         }
         records.extend(same.records);
     }

@@ -347,7 +347,7 @@ pub(super) fn withdraw(args: &WithdrawArgs, out: Output) -> Result {
     let question = "Withdraw them? Their one-time passwords are of no use then.";
     if !args.yes && !confirm("withdrawing a registration", &args.ids, question)? {
         out.note("Nothing was withdrawn.");
-        return Ok(Outcome::No);
+        return Ok(Outcome::NO);
     }
     for id in &args.ids {
         let action =

@@ -86,7 +86,7 @@ impl Run<'_> {
 /// Whether what failed may be the certificate: what did not get as far as that says nothing about it.
 fn is_of_the_certificate(failure: &EarlyEnd) -> bool {
     match (&failure.why, failure.verdict) {
-        (Why::Symptom(symptom), Verdict::Refused) => {
+        (Why::Symptom(symptom), Verdict::Refused | Verdict::NotReached) => {
             failure.step <= StepName::Connect && symptom.is_for_the_tenant()
         }
         (Why::Shown(_), Verdict::WrongFiles) => {

@@ -6,7 +6,7 @@ use super::{Ended, Run, StepName, Verdict, Why, failed, file_cause, wrong_files}
 use crate::cert::Certificate;
 use crate::chain::{self, ChainError, DeviceFinding, nth};
 use crate::client_id::DeviceId;
-use crate::failure::{Failure, Fault};
+use crate::failure::Failure;
 
 impl Run<'_> {
     pub(super) fn files(
@@ -14,10 +14,7 @@ impl Run<'_> {
         read: Result<Credentials, CredentialError>,
     ) -> Ended<Credentials> {
         let credentials = read.map_err(|e| {
-            let verdict = match e.fault() {
-                Fault::Environment => Verdict::NotReached,
-                Fault::Input | Fault::Refusal => Verdict::WrongFiles,
-            };
+            let verdict = Verdict::of(&e);
             let remedy = e.hint_for(self.device.as_ref());
             let remedy = remedy.unwrap_or_else(|| "give the files of the device".into());
             let cause = file_cause("files", e.to_string(), remedy.to_string());

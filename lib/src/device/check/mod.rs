@@ -394,29 +394,14 @@ impl<'a> Run<'a> {
 }
 
 fn no_link(step: StepName, error: &LinkError) -> Box<EarlyEnd> {
-    let verdict = match error {
-        LinkError::Alert { .. } => Verdict::Refused,
-        LinkError::Untrusted { fault, .. } if fault.is_of_the_server() => Verdict::NotReached,
-        LinkError::Untrusted { .. } | LinkError::Identity { .. } | LinkError::Trust { .. } => {
-            Verdict::WrongFiles
-        }
-        _ => Verdict::NotReached,
-    };
-    failed(step, error.to_string(), verdict, Why::Symptom(Symptom::of_link(error)))
+    let why = Why::Symptom(Symptom::of_link(error));
+    failed(step, error.to_string(), Verdict::of(error), why)
 }
 
 fn no_session(step: StepName, error: &MqttError) -> Box<EarlyEnd> {
-    let verdict = match error {
-        MqttError::Timeout { .. }
-        | MqttError::Flooded { .. }
-        | MqttError::Broken(_)
-        | MqttError::Protocol(_) => Verdict::NotReached,
-        MqttError::Refused { code: 3 } => Verdict::NotReached,
-        _ => Verdict::Refused,
-    };
     let symptom = Symptom::of_mqtt(error);
     let symptom = if step > StepName::Connect { symptom.later() } else { symptom };
-    failed(step, error.to_string(), verdict, Why::Symptom(symptom))
+    failed(step, error.to_string(), Verdict::of(error), Why::Symptom(symptom))
 }
 
 fn failed(step: StepName, detail: String, verdict: Verdict, why: Why) -> Box<EarlyEnd> {

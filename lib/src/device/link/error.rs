@@ -68,13 +68,16 @@ fn listed(names: &[String]) -> String {
 }
 
 impl ServerFault {
-    /// Whether it is the server's certificate, or this machine's clock, and not the device's
-    /// truststore that is to be set right.
-    pub fn is_of_the_server(&self) -> bool {
-        !matches!(
-            self,
-            Self::UnknownIssuer { .. } | Self::OtherKey { .. } | Self::SelfSigned { .. }
-        )
+    /// Whether the device's truststore is to be set right, or the server's certificate or this machine's clock.
+    fn fault(&self) -> Fault {
+        match self {
+            Self::UnknownIssuer { .. } | Self::OtherKey { .. } | Self::SelfSigned { .. } => {
+                Fault::Untrusted
+            }
+            Self::Expired | Self::NotValidYet | Self::OtherName { .. } | Self::Other(_) => {
+                Fault::Stranger
+            }
+        }
     }
 }
 
@@ -163,6 +166,7 @@ pub enum LinkError {
         /// Host and port.
         target: String,
         /// Why not.
+        #[source]
         fault: ServerFault,
     },
     /// The server ended TLS, and says why.
@@ -200,22 +204,19 @@ impl LinkError {
 impl Failure for LinkError {
     fn fault(&self) -> Fault {
         match self {
-            Self::Untrusted { fault, .. } if fault.is_of_the_server() => Fault::Environment,
-            Self::Untrusted { .. }
-            | Self::BadHost { .. }
-            | Self::Identity { .. }
-            | Self::Trust { .. } => Fault::Input,
-            Self::Alert { .. } => Fault::Refusal,
+            Self::Untrusted { fault, .. } => fault.fault(),
+            Self::BadHost { .. } | Self::Identity { .. } | Self::Trust { .. } => Fault::Input,
+            Self::Alert { .. } => Fault::Unclear,
             Self::Resolve { .. }
             | Self::NothingListens { .. }
             | Self::Unreachable { .. }
             | Self::TcpTimeout { .. }
-            | Self::TlsTimeout { .. }
-            | Self::Closed { .. }
-            | Self::NotTls { .. }
+            | Self::TlsTimeout { .. } => Fault::Unreached,
+            Self::Closed { .. } => Fault::Closed,
+            Self::NotTls { .. }
             | Self::TooLarge { .. }
             | Self::Incompatible { .. }
-            | Self::Tls { .. } => Fault::Environment,
+            | Self::Tls { .. } => Fault::Stranger,
         }
     }
 

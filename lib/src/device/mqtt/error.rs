@@ -129,15 +129,17 @@ impl MqttError {
 impl Failure for MqttError {
     fn fault(&self) -> Fault {
         match self {
-            Self::Refused { code: 3 }
-            | Self::Timeout { .. }
-            | Self::Flooded { .. }
-            | Self::Broken(_)
-            | Self::Closed { .. } => Fault::Environment,
-            Self::Refused { .. } | Self::Alert { .. } | Self::NotSubscribed { .. } => {
-                Fault::Refusal
+            // MQTT 3.1.1, table 3.1: version, identifier, user or password.
+            Self::Refused { code: 1 | 2 | 4 } | Self::NotSubscribed { .. } => Fault::Refusal,
+            Self::Refused { code: 3 } => Fault::Busy,
+            // Platform: "CONNACK codes and what they mean there".
+            Self::Refused { .. } | Self::Alert { .. } => Fault::Unclear,
+            Self::Closed { waiting: Waiting::Connack } => Fault::Closed,
+            Self::Timeout { .. } | Self::Flooded { .. } | Self::Broken(_) | Self::Closed { .. } => {
+                Fault::Lost
             }
-            Self::Protocol(_) | Self::Unsendable { .. } => Fault::Input,
+            Self::Protocol(_) => Fault::Stranger,
+            Self::Unsendable { .. } => Fault::Input,
         }
     }
 

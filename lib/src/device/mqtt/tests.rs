@@ -78,7 +78,11 @@ fn every_refusal_has_its_code() {
     for code in 1..=5 {
         let refused = Session::connect(paper(&[&[0x20, 2, 0, code]]), &options()).unwrap_err();
         assert_eq!(refused, MqttError::Refused { code });
-        let fault = if code == 3 { Fault::Environment } else { Fault::Refusal };
+        let fault = match code {
+            3 => Fault::Busy,
+            1 | 2 | 4 => Fault::Refusal,
+            _ => Fault::Unclear,
+        };
         assert_eq!(refused.fault(), fault);
     }
     // Later it means that the session is being closed.
@@ -207,5 +211,5 @@ fn messages_before_an_answer_are_bounded() {
         matches!(flooded, MqttError::Flooded { waiting: Waiting::Suback, messages: 10_001, .. }),
         "{flooded}"
     );
-    assert_eq!(flooded.fault(), Fault::Environment);
+    assert_eq!(flooded.fault(), Fault::Lost);
 }

@@ -43,7 +43,7 @@ pub enum TokenError {
     },
     /// Something else than a message 71.
     #[error("what came on {TOKEN} is no token: {0}")]
-    Message(SmartRestError),
+    Message(#[source] SmartRestError),
     /// Something else than a JSON Web Token.
     #[error("the token is no JSON Web Token: {problem}")]
     NotJwt {
@@ -71,17 +71,6 @@ impl TokenError {
             other => other,
         }
     }
-
-    /// Whether asking again is worth it.
-    pub fn prospect(&self) -> Prospect {
-        match self {
-            Self::Connection(e) => Prospect::of(e),
-            Self::Platform(e) if e.fault() == Fault::Environment => Prospect::Temporary,
-            Self::Platform(PlatformError::BadHost { .. }) => Prospect::Hopeless,
-            Self::NoToken { .. } => Prospect::Temporary,
-            _ => Prospect::Doubtful,
-        }
-    }
 }
 
 impl Failure for TokenError {
@@ -90,7 +79,8 @@ impl Failure for TokenError {
             Self::Connection(e) => e.fault(),
             Self::Platform(e) => e.fault(),
             Self::NoSmartRest => Fault::Refusal,
-            Self::NoToken { .. } | Self::Message(_) | Self::NotJwt { .. } => Fault::Environment,
+            Self::NoToken { .. } => Fault::Lost,
+            Self::Message(_) | Self::NotJwt { .. } => Fault::Stranger,
         }
     }
 
@@ -205,7 +195,7 @@ pub fn watch<E: From<TokenError>>(
                 token.claims.renew_after().max(SHORTEST)
             }
             Err(error) => {
-                refused = match error.prospect() {
+                refused = match Prospect::of(&error) {
                     Prospect::Temporary => refused,
                     Prospect::Doubtful => refused + 1,
                     Prospect::Hopeless => REFUSALS,

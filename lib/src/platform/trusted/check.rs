@@ -39,6 +39,7 @@ pub enum TrustProblem {
         /// Its subject.
         subject: String,
         /// What is wrong with the key.
+        #[source]
         cause: crate::crypto::CryptoError,
     },
 }
