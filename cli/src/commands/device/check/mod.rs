@@ -11,7 +11,7 @@ use beside::BesideArgs;
 use c8y_pki::bulk::BulkError;
 use c8y_pki::cert::{Certificate, LongestChain};
 use c8y_pki::client_id::DeviceId;
-use c8y_pki::device::check::{self, Check, PasswordLogin, Report, StepName, Verdict};
+use c8y_pki::device::check::{self, Check, PasswordLogin, Report, StepName};
 use c8y_pki::device::link::Target;
 use c8y_pki::device::service::Service;
 use c8y_pki::platform::Client;
