@@ -6,11 +6,14 @@
 //! | 1 | the answer is no, or some rows failed |
 //! | 2 | wrong use or wrong input |
 //! | 3 | the environment failed; trying again may help |
+//!
+//! What an error comes to is said beside it, in the library ([`c8y_pki::Failure`]); here each kind has its code. The
+//! page docs/how-to/scripting.md lists the failures in words, and the tests `exit_codes` hold every command to it.
 
 use std::process::ExitCode;
 
 use c8y_pki::files::reason;
-use c8y_pki::{Error, Fault};
+use c8y_pki::{Error, Failure as _, Hint, Kind};
 use clap::error::ErrorKind;
 
 /// The exit code of a command that was stopped.
@@ -21,30 +24,41 @@ pub(crate) const STOPPED: u8 = 3;
 pub(crate) enum Outcome {
     /// Done, or the answer is yes.
     Done,
-    /// The answer is no, or some rows failed.
-    No,
-    /// What was looked at is wrong in itself.
-    WrongInput,
-    /// The other side was not reached.
-    NotReached,
+    /// It is not as it should be, in this way.
+    Failed(Kind),
     /// Stopped by the user before the end.
     Stopped,
 }
 
+/// The table: the exit code of each kind of failure.
+fn code_of(kind: Kind) -> u8 {
+    match kind {
+        Kind::No => 1,
+        Kind::WrongInput => 2,
+        Kind::Surroundings => 3,
+    }
+}
+
 impl Outcome {
+    /// The answer is no, or some rows failed.
+    pub(crate) const NO: Self = Self::Failed(Kind::No);
+
     pub(crate) fn code(self) -> ExitCode {
         ExitCode::from(match self {
             Self::Done => 0,
-            Self::No => 1,
-            Self::WrongInput => 2,
-            Self::NotReached => 3,
+            Self::Failed(kind) => code_of(kind),
             Self::Stopped => STOPPED,
         })
     }
 
     /// Yes or no.
     pub(crate) fn of(good: bool) -> Self {
-        if good { Self::Done } else { Self::No }
+        if good { Self::Done } else { Self::NO }
+    }
+
+    /// Done, or what has failed.
+    pub(crate) fn of_kind(kind: Option<Kind>) -> Self {
+        kind.map_or(Self::Done, Self::Failed)
     }
 }
 
@@ -53,19 +67,15 @@ impl Outcome {
 pub(crate) enum Failure {
     /// The library says why.
     Library(Box<Error>),
-    /// Arguments that clap cannot check, or a password that nobody can be asked for.
-    Usage {
-        /// What is wrong.
+    /// The command line says why: arguments that clap cannot check, a password that nobody can be asked for, or
+    /// that the answer is no.
+    Said {
+        /// What the failure comes to.
+        kind: Kind,
+        /// What is wrong, or refused.
         message: String,
         /// What to do about it.
-        hint: Option<String>,
-    },
-    /// The answer is no, and why.
-    No {
-        /// What is refused.
-        message: String,
-        /// What to do about it.
-        hint: Option<String>,
+        hint: Option<Hint>,
     },
     /// Writing to standard output failed.
     Output(std::io::Error),
@@ -75,7 +85,7 @@ pub(crate) enum Failure {
 
 impl Failure {
     pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Usage { message: message.into(), hint: Some(hint.into()) }
+        Self::said(Kind::WrongInput, message, hint)
     }
 
     /// What clap says of the arguments: a paragraph, and perhaps a tip.
@@ -96,26 +106,31 @@ impl Failure {
     }
 
     pub(crate) fn no(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::No { message: message.into(), hint: Some(hint.into()) }
+        Self::said(Kind::No, message, hint)
+    }
+
+    /// A failure of that kind.
+    pub(crate) fn said(kind: Kind, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Said { kind, message: message.into(), hint: Some(hint.into().into()) }
+    }
+
+    /// What it comes to.
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Library(e) => e.fault().kind(),
+            Self::Said { kind, .. } => *kind,
+            Self::Output(_) | Self::Input(_) => Kind::Surroundings,
+        }
     }
 
     pub(crate) fn code(&self) -> ExitCode {
-        ExitCode::from(match self {
-            Self::Library(e) => match e.fault() {
-                Fault::Refusal => 1,
-                Fault::Input => 2,
-                Fault::Environment => 3,
-            },
-            Self::No { .. } => 1,
-            Self::Usage { .. } => 2,
-            Self::Output(_) | Self::Input(_) => 3,
-        })
+        ExitCode::from(code_of(self.kind()))
     }
 
     pub(crate) fn message(&self) -> String {
         match self {
             Self::Library(e) => e.to_string(),
-            Self::Usage { message, .. } | Self::No { message, .. } => message.clone(),
+            Self::Said { message, .. } => message.clone(),
             Self::Output(e) => format!("cannot write to standard output: {}", reason(e)),
             Self::Input(e) => {
                 format!("cannot read from standard input or the terminal: {}", reason(e))
@@ -123,19 +138,19 @@ impl Failure {
         }
     }
 
-    pub(crate) fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<Hint> {
         match self {
             Self::Library(e) => e.hint(),
-            Self::Usage { hint, .. } | Self::No { hint, .. } => hint.clone(),
+            Self::Said { hint, .. } => hint.clone(),
             Self::Output(_) | Self::Input(_) => None,
         }
     }
 
     /// The faults of single devices, where the error is about many.
-    pub(crate) fn faults(&self) -> &[c8y_pki::bulk::Fault] {
+    pub(crate) fn faults(&self) -> &[c8y_pki::bulk::BadRow] {
         use c8y_pki::bulk::BulkError;
         use c8y_pki::rollout::RolloutError;
-        fn of(error: &Error) -> &[c8y_pki::bulk::Fault] {
+        fn of(error: &Error) -> &[c8y_pki::bulk::BadRow] {
             match error {
                 Error::Bulk(BulkError::NotRevoked { faults, .. }) => faults,
                 Error::Bulk(

@@ -8,7 +8,8 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use c8y_pki::bulk::Fault;
+use c8y_pki::Hint;
+use c8y_pki::bulk::BadRow;
 use c8y_pki::shown::{self, one_line};
 use serde::Serialize;
 
@@ -186,27 +187,27 @@ impl Output {
             return self.json(&value);
         }
         self.faults(failure.faults());
-        self.problem(&failure.message(), failure.hint().as_deref());
+        self.problem(&failure.message(), failure.hint().as_ref());
     }
 
     /// What is wrong with single devices: the first of them.
-    pub(crate) fn faults(self, faults: &[Fault]) {
+    pub(crate) fn faults(self, faults: &[BadRow]) {
         for fault in faults.iter().take(MOST_SHOWN) {
             if self.json {
                 self.json(&serde_json::json!({ "fault": fault }));
                 continue;
             }
-            self.problem(&fault.message, fault.hint.as_deref());
+            self.problem(&fault.message, fault.hint.as_ref());
         }
         if faults.len() > MOST_SHOWN && !self.json {
             self.line(&format!("… and {} more like these", faults.len() - MOST_SHOWN));
         }
     }
 
-    fn problem(self, message: &str, hint: Option<&str>) {
+    fn problem(self, message: &str, hint: Option<&Hint>) {
         self.line(&format!("error: {}", one_line(message)));
         if let Some(hint) = hint {
-            self.line(&format!("hint: {}", one_line(hint)));
+            self.line(&format!("hint: {}", one_line(&hint.to_string())));
         }
     }
 

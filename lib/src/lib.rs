@@ -118,17 +118,19 @@
 //! # Errors
 //!
 //! Each module has its own error: `Display` is a sentence that names the thing, its value and the
-//! rule; `hint()` says what to do. [`Error`] (feature `engine`) is any of them and tells [whose fault](Fault) it is.
+//! rule. The trait [`Failure`] beside it tells whose [`Fault`] it is and gives a [`Hint`]; [`Error`] (feature
+//! `engine`) is any of them.
 
+pub use c8y_pki_core::{Failure, Fault, Hint, Kind};
 #[doc(inline)]
 pub use c8y_pki_core::{
-    cert, chain, client_id, clock, crl, crypto, csr, issue, key, name, openssl, profile, read,
-    secret, shown, store,
+    cert, chain, client_id, clock, crl, crypto, csr, failure, issue, key, name, openssl, profile,
+    read, secret, shown, store,
 };
 #[cfg(feature = "engine")]
 #[doc(inline)]
 pub use c8y_pki_engine::{
-    Error, Fault, authority, bulk, describe, device, enrolment, error, files, manifest, platform,
+    Error, authority, bulk, describe, device, enrolment, error, files, manifest, platform,
     registration, registry, rollback, rollout, selftest,
 };
 #[cfg(feature = "sandbox")]

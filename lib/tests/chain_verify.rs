@@ -1,6 +1,7 @@
 //! Chains through the public interface, with the certificates of the OpenSSL recipe: RSA 4096,
 //! key usage not critical, path length 10.
 
+use c8y_pki::Failure;
 use c8y_pki::cert::{Certificate, LongestChain};
 use c8y_pki::chain::{
     ChainError, DeviceFinding, LeafChoice, Options, Purpose, check_device, order, verify,

@@ -10,6 +10,7 @@ const CRATES: [(&str, &[&str]); 3] = [
     (
         "core",
         &[
+            "failure",
             "secret",
             "shown",
             "der",

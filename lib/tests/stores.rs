@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use c8y_pki::Failure;
 use c8y_pki::cert::Certificate;
 use c8y_pki::secret::Password;
 use c8y_pki::store::{
@@ -204,5 +205,5 @@ fn secret_keys_are_listed() {
 fn jceks_is_refused_by_name() {
     let bytes = data("stores/keytool.jceks");
     assert_eq!(open(&bytes, Some(&Password::new("secret-1")), None), Err(StoreError::Jceks));
-    assert!(StoreError::Jceks.hint().unwrap().contains("-deststoretype PKCS12"));
+    assert!(StoreError::Jceks.hint().unwrap().to_string().contains("-deststoretype PKCS12"));
 }

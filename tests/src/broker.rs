@@ -222,7 +222,7 @@ pub fn paper_tenant(
 }
 
 /// A request of HTTP up to its end, its body included; none if it breaks off.
-fn head(stream: &mut impl Read) -> Option<String> {
+pub fn head(stream: &mut impl Read) -> Option<String> {
     let (mut octets, mut piece) = (Vec::new(), [0; 4096]);
     loop {
         let text = String::from_utf8_lossy(&octets).into_owned();
@@ -239,6 +239,29 @@ fn head(stream: &mut impl Read) -> Option<String> {
             _ => return None,
         }
     }
+}
+
+/// A TLS server that does one thing with each connection, and then ends it in order. It asks for no client
+/// certificate. Returns its port.
+///
+/// # Panics
+///
+/// When it cannot be started with the certificate in the folder.
+pub fn tls_listen(
+    cli: &Cli,
+    each: impl Fn(&mut StreamOwned<ServerConnection, TcpStream>) + Send + Sync + 'static,
+) -> u16 {
+    let (config, each) = (server_config(cli), Arc::new(each));
+    listen(move |stream| {
+        let (config, each) = (Arc::clone(&config), Arc::clone(&each));
+        thread::spawn(move || {
+            let connection = ServerConnection::new(config).expect("a connection");
+            let mut stream = StreamOwned::new(connection, stream);
+            each(&mut stream);
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        });
+    })
 }
 
 /// A server on a port of its own that does one thing with each connection. Returns its port.

@@ -6,7 +6,6 @@ mod manifest;
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::Error;
 use c8y_pki::cert::{Certificate, LongestChain};
 use c8y_pki::chain::{
     self, ChainError, DeviceFinding, LeafChoice, Policies, Refusal, Rule, VerifiedChain,
@@ -17,6 +16,7 @@ use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::platform::verdict::Comparison;
 use c8y_pki::secret::Password;
 use c8y_pki::store::{self, Format, StoreError};
+use c8y_pki::{Error, Failure as _, Hint};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -225,7 +225,7 @@ struct Verdict<'a> {
     warnings: &'a [Refusal],
     refusal: Option<&'a Refusal>,
     error: Option<String>,
-    hint: Option<String>,
+    hint: Option<Hint>,
     /// Whether a revocation list was used.
     revocation_checked: bool,
     /// The revocation lists that were given.
@@ -280,7 +280,7 @@ fn verify(args: &VerifyArgs, pki: &Path, out: Output) -> Result {
         warnings: &judged.warnings,
         refusal: error.and_then(ChainError::refusal),
         error: error.map(ToString::to_string),
-        hint: error.and_then(ChainError::hint),
+        hint: error.and_then(|e| e.hint()),
         revocation_checked: judged.lists.iter().any(Given::is_used),
         lists: &judged.lists,
         device: findings.as_deref(),
@@ -364,7 +364,7 @@ fn order(args: &ChainArgs, pki: &Path, out: Output) -> Result {
     }
     if let Some(issuer) = &ordered.missing_issuer {
         out.warning(&format!("the chain is not complete: the certificate of {issuer} is missing"));
-        return Ok(Outcome::No);
+        return Ok(Outcome::NO);
     }
     Ok(Outcome::Done)
 }

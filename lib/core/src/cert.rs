@@ -24,6 +24,7 @@ use crate::crypto::{
     CryptoError, PublicKey, SignatureAlgorithm, fill_random, hex, odd_parameters, sha1, sha256,
 };
 use crate::der;
+use crate::failure::{Failure, Fault, Hint};
 use crate::name::Name;
 
 pub(crate) use damage::damage_words;
@@ -49,11 +50,14 @@ pub enum CertError {
     Pem(String),
 }
 
-impl CertError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for CertError {
+    fn fault(&self) -> Fault {
+        Fault::Input
+    }
+
+    fn hint(&self) -> Option<Hint> {
         match self {
-            Self::NoCertificate => Some("see what it holds: `c8y-pki cert show FILE`".to_owned()),
+            Self::NoCertificate => Some("see what it holds: `c8y-pki cert show FILE`".into()),
             _ => None,
         }
     }

@@ -337,6 +337,7 @@ pub fn likeness(id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Failure;
     use proptest::prelude::*;
 
     #[test]
@@ -358,7 +359,7 @@ mod tests {
 
     #[test]
     fn colons_get_the_hint_that_fits() {
-        let hint = |id: &str| DeviceId::parse(id).unwrap_err().hint().unwrap();
+        let hint = |id: &str| DeviceId::parse(id).unwrap_err().hint().unwrap().to_string();
         assert_eq!(hint("AA:BB:CC:00:11:22"), "use the address without colons: AABBCC001122");
         assert_eq!(hint("AA:BB:CC"), "use the address without colons: AABBCC");
         assert_eq!(hint("d:prefixed"), "give the id without the connection type: prefixed");

@@ -12,6 +12,8 @@
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
+use crate::failure::{Failure, Fault, Hint};
+
 /// How far two clocks may be apart: 10 minutes. Ours; stations without a time server drift by seconds a
 /// day, and profiles begin certificates an hour early.
 pub const SLACK: Duration = Duration::minutes(10);
@@ -69,20 +71,6 @@ pub enum ClockError {
 }
 
 impl ClockError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        let flag = "run it again with --clock-is-right, which the audit log keeps";
-        Some(match self {
-            Self::Behind { .. } | Self::Tenant { .. } => {
-                format!("set this computer's clock; if it is right, {flag}")
-            }
-            Self::Ahead { .. } => format!(
-                "look at this computer's clock and set it; if it is right, and nothing was recorded for \
-                 that long, {flag}"
-            ),
-        })
-    }
-
     /// Whether a person can be asked: nothing contradicts the clock.
     pub fn is_question(&self) -> bool {
         matches!(self, Self::Ahead { .. })
@@ -95,6 +83,25 @@ impl ClockError {
             | Self::Ahead { now, last: other }
             | Self::Tenant { now, tenant: other } => (*now, *other),
         }
+    }
+}
+
+impl Failure for ClockError {
+    fn fault(&self) -> Fault {
+        Fault::Environment
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        let flag = "run it again with --clock-is-right, which the audit log keeps";
+        Some(match self {
+            Self::Behind { .. } | Self::Tenant { .. } => {
+                format!("set this computer's clock; if it is right, {flag}").into()
+            }
+            Self::Ahead { .. } => format!(
+                "look at this computer's clock and set it; if it is right, and nothing was recorded for \
+                 that long, {flag}"
+            ).into(),
+        })
     }
 }
 
@@ -152,7 +159,7 @@ mod tests {
         let error = check(NOW, &audited(NOW + SLACK + Duration::SECOND)).unwrap_err();
         assert!(matches!(error, ClockError::Behind { .. }), "{error}");
         assert!(!error.is_question());
-        let hint = error.hint().unwrap();
+        let hint = error.hint().unwrap().to_string();
         assert!(hint.contains("clock") && hint.contains("--clock-is-right"), "{hint}");
     }
 

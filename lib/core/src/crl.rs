@@ -10,6 +10,7 @@ use x509_parser::revocation_list::CertificateRevocationList;
 
 use crate::cert::{Serial, damage_words, pem_blocks, pem_text};
 use crate::crypto::{PublicKey, SignatureAlgorithm, odd_parameters};
+use crate::failure::{Failure, Fault, Hint};
 use crate::issue::{IssueError, Issuer, Parts, Recorder, Replace, assemble};
 use crate::name::Name;
 
@@ -40,12 +41,20 @@ pub enum CrlError {
     Issue(#[from] IssueError),
 }
 
-impl CrlError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for CrlError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Issue(e) => e.fault(),
+            Self::Malformed(_) | Self::NoList | Self::NotACrlSigner { .. } | Self::NoTime => {
+                Fault::Input
+            }
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         match self {
             Self::Issue(e) => e.hint(),
-            Self::NoList => Some("see what it holds: `c8y-pki cert show FILE`".to_owned()),
+            Self::NoList => Some("see what it holds: `c8y-pki cert show FILE`".into()),
             _ => None,
         }
     }

@@ -11,6 +11,7 @@ use crate::ber::{BerError, Reader};
 use crate::cert::{damage_words, pem_blocks, pem_text};
 use crate::crypto::{CryptoError, KeyPolicy, PublicKey, SignatureAlgorithm, odd_parameters};
 use crate::der;
+use crate::failure::{Failure, Fault, Hint};
 use crate::key::signer::Signer;
 use crate::name::Name;
 
@@ -27,6 +28,7 @@ pub enum CsrError {
         /// Subject of the request.
         subject: Name,
         /// What is wrong with the key.
+        #[source]
         cause: CryptoError,
     },
     /// No request in a PEM text.
@@ -41,6 +43,7 @@ pub enum CsrError {
         /// Subject of the request.
         subject: Name,
         /// What is wrong with the algorithm.
+        #[source]
         cause: CryptoError,
     },
     /// The signature in it was not made with its key.
@@ -49,6 +52,7 @@ pub enum CsrError {
         /// Subject of the request.
         subject: Name,
         /// What the check found.
+        #[source]
         cause: CryptoError,
     },
     /// The key did not sign.
@@ -56,19 +60,28 @@ pub enum CsrError {
     Crypto(#[from] CryptoError),
 }
 
-impl CsrError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for CsrError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Key { cause, .. }
+            | Self::Algorithm { cause, .. }
+            | Self::NotPossessed { cause, .. }
+            | Self::Crypto(cause) => cause.fault(),
+            Self::Malformed(_) | Self::NoRequest | Self::Pem(_) => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         match self {
             Self::NotPossessed { .. } => {
-                Some("have the device make a new request with its own key".to_owned())
+                Some("have the device make a new request with its own key".into())
             }
             Self::Key { cause, .. } | Self::Crypto(cause) => cause.hint(),
             Self::Algorithm { .. } => Some(
                 "make it with SHA-256, SHA-384 or SHA-512; RSA-PSS with the same hash in MGF1"
-                    .to_owned(),
+                    .into(),
             ),
-            Self::NoRequest => Some("see what it holds: `c8y-pki cert show FILE`".to_owned()),
+            Self::NoRequest => Some("see what it holds: `c8y-pki cert show FILE`".into()),
             Self::Malformed(_) | Self::Pem(_) => None,
         }
     }

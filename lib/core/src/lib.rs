@@ -18,6 +18,7 @@ pub mod crypto;
 pub mod csr;
 #[doc(hidden)]
 pub mod der;
+pub mod failure;
 pub mod issue;
 pub mod key;
 pub mod name;
@@ -27,3 +28,5 @@ pub mod read;
 pub mod secret;
 pub mod shown;
 pub mod store;
+
+pub use failure::{Failure, Fault, Hint, Kind};

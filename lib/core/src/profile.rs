@@ -12,6 +12,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::crypto::KeyType;
+use crate::failure::{Failure, Fault, Hint};
 use crate::name::{Name, NameBuilder, NameError, find_field};
 
 /// The profiles that come with the library: name and text.
@@ -39,10 +40,13 @@ pub struct ProfileError {
     pub problem: String,
 }
 
-impl ProfileError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        Some("`c8y-pki profile show device` prints a complete profile to start from".to_owned())
+impl Failure for ProfileError {
+    fn fault(&self) -> Fault {
+        Fault::Input
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        Some("`c8y-pki profile show device` prints a complete profile to start from".into())
     }
 }
 

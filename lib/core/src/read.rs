@@ -10,6 +10,7 @@ use crate::armor;
 use crate::cert::{CertError, Certificate, pem_blocks, pem_parts};
 use crate::crl::{Crl, CrlError};
 use crate::csr::{CsrError, Request};
+use crate::failure::{Failure, Fault, Hint};
 use crate::key::{KeyError, PrivateKey};
 use crate::secret::Password;
 use crate::store::pkcs7::{self, Pkcs7Error};
@@ -55,9 +56,20 @@ pub enum ReadError {
     },
 }
 
-impl ReadError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for ReadError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Cert(e) => e.fault(),
+            Self::Pkcs7(e) => e.fault(),
+            Self::Store(e) => e.fault(),
+            Self::Key(e) => e.fault(),
+            Self::Csr(e) => e.fault(),
+            Self::Crl(e) => e.fault(),
+            Self::Nothing { .. } | Self::SeveralKeys { .. } => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         match self {
             Self::Cert(e) => e.hint(),
             Self::Pkcs7(e) => e.hint(),
@@ -65,8 +77,8 @@ impl ReadError {
             Self::Key(e) => e.hint(),
             Self::Csr(e) => e.hint(),
             Self::Crl(e) => e.hint(),
-            Self::Nothing { .. } => Some("see what it holds: `c8y-pki store show FILE`".to_owned()),
-            Self::SeveralKeys { .. } => Some("make a store with that key alone".to_owned()),
+            Self::Nothing { .. } => Some("see what it holds: `c8y-pki store show FILE`".into()),
+            Self::SeveralKeys { .. } => Some("make a store with that key alone".into()),
         }
     }
 }

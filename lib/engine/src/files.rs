@@ -15,6 +15,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use crate::failure::{Failure, Fault, Hint};
 use destination::{Destination, Unfit};
 pub use destination::{check_place, check_replaceable, is_stdout, is_stream, open_stream, stands};
 pub(crate) use destination::{followed, regular};
@@ -76,22 +77,6 @@ pub struct FileError {
 }
 
 impl FileError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        if let Some(unfit) = Unfit::of(&self.source) {
-            return unfit.hint().map(str::to_owned);
-        }
-        match self.source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Some(FREE_SPACE.to_owned())
-            }
-            io::ErrorKind::NotFound if self.action == WRITE => {
-                Some("make the folder first".to_owned())
-            }
-            _ => None,
-        }
-    }
-
     fn reason(&self) -> String {
         match self.source.kind() {
             io::ErrorKind::NotFound if self.action == WRITE => {
@@ -100,21 +85,33 @@ impl FileError {
             _ => reason(&self.source),
         }
     }
+}
 
-    /// Whether the path named by the user is at fault (absent, a folder, there already), and not
-    /// the system.
-    pub fn is_input(&self) -> bool {
+impl Failure for FileError {
+    fn fault(&self) -> Fault {
         use io::ErrorKind as K;
-        matches!(
-            self.source.kind(),
+        match self.source.kind() {
             K::NotFound
-                | K::IsADirectory
-                | K::NotADirectory
-                | K::AlreadyExists
-                | K::InvalidData
-                | K::InvalidInput
-                | K::FileTooLarge
-        )
+            | K::IsADirectory
+            | K::NotADirectory
+            | K::AlreadyExists
+            | K::InvalidData
+            | K::InvalidInput
+            | K::FileTooLarge => Fault::Input,
+            // The other kinds are those of a disk, of its rights, and of another process; the type is open.
+            _ => Fault::Environment,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        if let Some(unfit) = Unfit::of(&self.source) {
+            return unfit.hint().map(Into::into);
+        }
+        match self.source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(FREE_SPACE.into()),
+            io::ErrorKind::NotFound if self.action == WRITE => Some("make the folder first".into()),
+            _ => None,
+        }
     }
 }
 
@@ -502,7 +499,7 @@ mod tests {
         let read_error = read(dir.path()).unwrap_err();
         assert!(read_error.to_string().contains("it is a folder"), "{read_error}");
         let write_error = write(dir.path(), b"", Access::Public, Existing::Replace).unwrap_err();
-        assert!(write_error.is_input(), "{write_error}");
+        assert!(write_error.fault() == Fault::Input, "{write_error}");
         assert!(list_dir(dir.path()).unwrap().is_empty());
     }
 }

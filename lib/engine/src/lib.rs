@@ -5,8 +5,8 @@
 //! is meant for others.
 
 pub(crate) use c8y_pki_core::{
-    armor, cert, chain, client_id, clock, crl, crypto, csr, der, issue, key, name, openssl,
-    profile, read, secret, shown, store,
+    armor, cert, chain, client_id, clock, crl, crypto, csr, der, failure, issue, key, name,
+    openssl, profile, read, secret, shown, store,
 };
 #[cfg(feature = "sandbox")]
 pub(crate) use c8y_pki_sandbox as sandbox;
@@ -32,4 +32,4 @@ pub mod selftest;
 #[path = "../../core/src/chain/testing.rs"]
 mod testing;
 
-pub use error::{Error, Fault};
+pub use error::Error;

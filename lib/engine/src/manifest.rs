@@ -23,6 +23,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::cert::{CertError, Certificate};
 use crate::crypto::{CryptoError, Hash, SignatureAlgorithm, hex, sha256};
+use crate::failure::{Failure, Fault, Hint};
 use crate::key::signer::Signer;
 use crate::registry::Record;
 
@@ -93,29 +94,37 @@ pub enum ManifestError {
     Encoding(String),
 }
 
-impl ManifestError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for ManifestError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Signature(_) | Self::OtherIssuer { .. } | Self::OtherRow { .. } => Fault::Refusal,
+            Self::Certificate(e) => e.fault(),
+            Self::Crypto(e) => e.fault(),
+            Self::Empty { .. } | Self::Unreadable(_) | Self::Encoding(_) => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         match self {
             Self::Empty { .. } => {
-                Some("`c8y-pki device list --json` names each device's batch".to_owned())
+                Some("`c8y-pki device list --json` names each device's batch".into())
             }
             Self::Signature(_) => Some(
                 "the file was changed, the .sig belongs to another one, or another CA made it"
-                    .to_owned(),
+                    .into(),
             ),
             Self::Unreadable(_) => {
-                Some("give the manifest.csv or manifest.json of `c8y-pki device manifest`".to_owned())
+                Some("give the manifest.csv or manifest.json of `c8y-pki device manifest`".into())
             }
             Self::OtherIssuer { issuer: None, .. } => Some(
                 "only the issuer's own signature counts; if the CA was renewed since, give the \
                  certificate that it had then too, for example with --trust"
-                    .to_owned(),
+                    .into(),
             ),
             Self::OtherRow { .. } | Self::OtherIssuer { .. } => Some(
                 "only the issuer's own signature counts: have it made anew by the CA that issued the \
                  devices"
-                    .to_owned(),
+                    .into(),
             ),
             Self::Crypto(e) => e.hint(),
             _ => None,

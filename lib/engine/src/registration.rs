@@ -22,6 +22,7 @@ pub use sheet::{Sheet, Survey};
 
 use crate::bulk::list::Device;
 use crate::crypto::CryptoError;
+use crate::failure::{Failure, Fault, Hint};
 
 /// The header that makes a device an agent.
 pub const AGENT: &str = "com_cumulocity_model_Agent.active";
@@ -82,6 +83,7 @@ pub enum RegistrationError {
         /// The device.
         id: String,
         /// What is wrong with it.
+        #[source]
         problem: OneTimeError,
     },
     /// A value that cannot stand in its column.
@@ -98,20 +100,32 @@ pub enum RegistrationError {
     },
 }
 
-impl RegistrationError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for RegistrationError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Crypto(e) => e.fault(),
+            Self::NeedsTypeAndName { .. }
+            | Self::SameColumn(..)
+            | Self::TwoExternalIds(..)
+            | Self::NotWithCertificates(_)
+            | Self::Array(_)
+            | Self::OneTime { .. }
+            | Self::Value { .. } => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         match self {
             Self::NeedsTypeAndName { missing: "TYPE", .. } => {
-                Some("give the devices a type: --type c8y_Gateway".to_owned())
+                Some("give the devices a type: --type c8y_Gateway".into())
             }
             Self::NeedsTypeAndName { .. } => {
-                Some("give the devices a name: --name '{id}' uses the client id".to_owned())
+                Some("give the devices a name: --name '{id}' uses the client id".into())
             }
             Self::NotWithCertificates(_) => Some(
                 "remove it; a column ENROLLMENT_OTP gives devices the one-time passwords with which they \
                  enrol, and --one-time-passwords makes them"
-                    .to_owned(),
+                    .into(),
             ),
             _ => None,
         }

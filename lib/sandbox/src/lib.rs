@@ -86,9 +86,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use c8y_pki_core::{cert, chain, crl, crypto, csr, der, issue, key, name, profile, secret};
+use c8y_pki_core::{
+    cert, chain, crl, crypto, csr, der, failure, issue, key, name, profile, secret,
+};
 
 use crate::crypto::{CryptoError, random_password};
+use crate::failure::{Failure, Fault, Hint};
 use crate::issue::IssueError;
 use crate::name::NameError;
 use crate::secret::Password;
@@ -143,28 +146,30 @@ pub enum SandboxError {
     Name(#[from] NameError),
 }
 
-impl SandboxError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for SandboxError {
+    fn fault(&self) -> Fault {
         match self {
-            Self::Faults { .. } => Some("write it like 0.2,seed=7 or 503=0.1,drop=0.05".to_owned()),
-            Self::Listen { .. } => Some("choose another port; 0 takes any that is free".to_owned()),
+            Self::Listen { .. } | Self::Threads(_) => Fault::Environment,
+            Self::Crypto(e) => e.fault(),
+            Self::Issue(e) => e.fault(),
+            Self::Name(e) => e.fault(),
+            Self::Faults { .. } | Self::Elsewhere(_) | Self::Host(_) | Self::Tls(_) => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Faults { .. } => Some("write it like 0.2,seed=7 or 503=0.1,drop=0.05".into()),
+            Self::Listen { .. } => Some("choose another port; 0 takes any that is free".into()),
             Self::Elsewhere(_) => Some(
-                "0.0.0.0 takes all addresses of this machine, 127.0.0.1 none from outside"
-                    .to_owned(),
+                "0.0.0.0 takes all addresses of this machine, 127.0.0.1 none from outside".into(),
             ),
-            Self::Host(_) => Some("for example localhost, or the machine's name".to_owned()),
+            Self::Host(_) => Some("for example localhost, or the machine's name".into()),
             Self::Crypto(e) => e.hint(),
             Self::Issue(e) => e.hint(),
             Self::Name(e) => e.hint(),
             Self::Threads(_) | Self::Tls(_) => None,
         }
-    }
-
-    /// Whether trying again may help.
-    pub fn is_environment(&self) -> bool {
-        matches!(self, Self::Listen { .. } | Self::Threads(_))
-            || matches!(self, Self::Crypto(CryptoError::Failed(_)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! CAs in a PKI folder: made, added, refused, imported; chains verified by the library itself.
 
 use crate::folder::{Folder, chosen, ec, now, password};
+use c8y_pki::Failure;
 use c8y_pki::authority::{AuthorityError, OwnKey, Pki};
 use c8y_pki::cert::Serial;
 use c8y_pki::chain::{self, Options};
@@ -61,7 +62,7 @@ fn a_given_path_length_of_zero_ends_the_hierarchy() {
     folder.add("line", "root", Some(PathLength::Exactly(0))).unwrap();
     let error = folder.add("below", "line", None).unwrap_err();
     assert!(error.to_string().contains("path length of CN=line is 0"), "{error}");
-    assert!(error.hint().unwrap().contains("nearer to the root"));
+    assert!(error.hint().unwrap().to_string().contains("nearer to the root"));
     assert_eq!(folder.pki.cas().unwrap().len(), 2, "nothing is left of it");
 }
 
@@ -70,7 +71,7 @@ fn outliving_the_issuer_is_refused_or_clamped() {
     let mut folder = Folder::with_root();
     let error = folder.add_for("line", "root", 7301, Outliving::Refuse).unwrap_err();
     assert!(error.to_string().contains("after its issuer CN=root"), "{error}");
-    assert!(error.hint().unwrap().contains("at most 7300 days"), "{:?}", error.hint());
+    assert!(error.hint().unwrap().to_string().contains("at most 7300 days"), "{:?}", error.hint());
     let ca = folder.add_for("line", "root", 7301, Outliving::Clamp).unwrap();
     assert_eq!(ca.certificate().not_after, ca.chain[1].not_after);
 }
@@ -83,7 +84,7 @@ fn names_and_profiles_are_checked() {
         assert!(matches!(folder.root(bad, None), Err(AuthorityError::BadName(_))), "{bad:?}");
     }
     let error = folder.pki.ca("line-8").unwrap_err();
-    assert_eq!(error.hint().unwrap(), "known CAs: root");
+    assert_eq!(error.hint().unwrap().to_string(), "known CAs: root");
     let wrong = folder.add_with(ec("root"), "line", "root", None, Outliving::Refuse);
     assert!(matches!(wrong, Err(AuthorityError::WrongProfile { .. })));
 }
@@ -182,7 +183,7 @@ fn a_folder_that_is_none_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let error = Pki::open(dir.path(), now()).unwrap_err();
     assert!(error.to_string().contains("is not a PKI folder"), "{error}");
-    assert!(error.hint().unwrap().contains("ca init"));
+    assert!(error.hint().unwrap().to_string().contains("ca init"));
 }
 
 #[test]
@@ -221,5 +222,5 @@ fn a_build_without_tokens_says_so() {
     let ca = folder.pki.ca("root").unwrap();
     let error = ca.unlock(&password()).unwrap_err();
     assert!(error.to_string().contains("knows no keys in tokens"), "{error}");
-    assert!(error.hint().is_some_and(|hint| hint.contains("pkcs11")));
+    assert!(error.hint().is_some_and(|hint| hint.to_string().contains("pkcs11")));
 }

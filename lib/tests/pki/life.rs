@@ -357,7 +357,10 @@ fn a_revoked_device_is_issued_again_only_when_asked() {
         issue(&mut folder.pki, "line", &out, ids(&["a"]), Existing::Fail, now()).unwrap_err();
     let BulkError::Faults { faults, .. } = error else { panic!("{error}") };
     assert!(faults.first[0].message.contains("\"a\" was revoked on 2026-"), "{faults:?}");
-    assert!(faults.first[0].hint.as_ref().unwrap().contains("--existing replace"), "{faults:?}");
+    assert!(
+        faults.first[0].hint.as_ref().unwrap().to_string().contains("--existing replace"),
+        "{faults:?}"
+    );
     let summary = issue(&mut folder.pki, "line", &out, ids(&["a"]), REPLACE, now()).unwrap();
     assert_eq!((summary.issued, summary.replaced), (1, 0));
     assert!(out.join(".replaced").join("a").join("1").exists());
@@ -618,7 +621,7 @@ fn a_policy_is_held_against_devices_before_any_key() {
     let messages: Vec<&str> = faults.first.iter().map(|f| f.message.as_str()).collect();
     assert!(messages[0].contains("wants C in the subject"), "{messages:?}");
     assert!(messages[1].contains("does not let it sign the device id \"SN-1\""), "{messages:?}");
-    assert!(faults.first[1].hint.as_ref().unwrap().contains("[policy.line]"));
+    assert!(faults.first[1].hint.as_ref().unwrap().to_string().contains("[policy.line]"));
     assert!(!out.exists(), "something was made");
     // The root has no policy.
     fs::create_dir(&out).unwrap();

@@ -1,5 +1,6 @@
 //! Manifests: whose signature counts, and what is none.
 
+use c8y_pki::Failure;
 use c8y_pki::cert::Certificate;
 use c8y_pki::issue::{Outliving, Validity};
 use c8y_pki::key::signer::Signer;
@@ -75,7 +76,7 @@ fn a_renewed_ca_is_the_issuer_that_the_rows_name_under_that_certificate_only() {
     assert_eq!(verified.signer, former.certificate());
     let error = manifest::verify(&made.csv, &made.csv_signature, &[renewed]).unwrap_err();
     assert!(error.to_string().contains("the issuer whose certificate is not given"), "{error}");
-    assert!(error.hint().unwrap().contains("renewed"), "{error}");
+    assert!(error.hint().unwrap().to_string().contains("renewed"), "{error}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use crate::folder::{Folder, ec, now, password, pem_only};
+use c8y_pki::Failure;
 use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::authority::{AuthorityError, KeyPool, Pki};
 use c8y_pki::bulk::list::DeviceList;
@@ -79,7 +80,7 @@ fn each_key_is_taken_once() {
         error.to_string(),
         "11 keys of type ec-p256 are wanted, and 10 wait in the key pool"
     );
-    assert!(error.hint().unwrap().contains("key pool fill --type ec-p256 --count 11"));
+    assert!(error.hint().unwrap().to_string().contains("key pool fill --type ec-p256 --count 11"));
     assert_eq!(pool.len().unwrap(), 10, "keys are lost by a run that was refused");
     fill(&folder.pki, 15);
     assert_eq!(issue(&mut folder.pki, &out, 0..35, &pool_password()).unwrap().issued, 15);
@@ -140,7 +141,7 @@ fn a_key_that_was_certified_and_came_back_is_not_taken_again() {
     let error = issue(&mut folder.pki, &out, 1..2, &pool_password()).unwrap_err();
     let told = format!("{}: a certificate was issued for this key before", file.display());
     assert_eq!(error.to_string(), told);
-    assert!(error.hint().unwrap().contains("remove this file"), "{error}");
+    assert!(error.hint().unwrap().to_string().contains("remove this file"), "{error}");
     assert_eq!(public_keys(&folder.pki).len(), 1);
     fs::remove_file(&file).unwrap();
     fill(&folder.pki, 1);

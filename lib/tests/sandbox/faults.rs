@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::client::*;
 use c8y_pki::crypto::KeyType;
 use c8y_pki::sandbox::{Faults, Sandbox, SandboxError, Settings};
+use c8y_pki::{Failure, Fault};
 use serde_json::Value;
 
 fn faults(spec: &str) -> Sandbox {
@@ -102,7 +103,7 @@ fn a_port_that_is_taken_is_named() {
     let port: u16 = first.url().rsplit(':').next().unwrap().parse().unwrap();
     let error = Sandbox::start(Settings { https_port: port, ..Settings::default() }).unwrap_err();
     assert!(matches!(&error, SandboxError::Listen { address, .. } if address.port() == port));
-    assert!(error.is_environment() && error.hint().is_some());
+    assert!(error.fault() == Fault::Environment && error.hint().is_some());
     drop(first);
     let host = Settings { host: "not a host".to_owned(), ..Settings::default() };
     assert!(matches!(Sandbox::start(host), Err(SandboxError::Host(_))));

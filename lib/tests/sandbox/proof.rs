@@ -1,5 +1,6 @@
 //! The library's proof of possession at a tenant that wants something else signed.
 
+use c8y_pki::Failure;
 use c8y_pki::cert::Certificate;
 use c8y_pki::crypto::KeyType;
 use c8y_pki::key::signer::Signer;

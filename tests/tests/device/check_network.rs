@@ -93,15 +93,15 @@ fn sessions_that_go_wrong_later_say_where() {
         }
     });
     for (port, exit, wanted) in [
-        (ended, 1, ["refused", "receive", "connected-twice"]),
+        (ended, 3, ["not_reached", "receive", "connected-twice"]),
         (polite_but(1, Reply::Nothing), 3, ["not_reached", "connect", "overload"]),
-        (polite_but(1, Reply::Close), 1, ["refused", "connect", "certificate-not-asked"]),
+        (polite_but(1, Reply::Close), 3, ["not_reached", "connect", "certificate-not-asked"]),
         (
             polite_but(1, Reply::Octets(b"HTTP/1.1".to_vec())),
             3,
             ["not_reached", "connect", "wrong-port"],
         ),
-        (polite_but(3, Reply::Close), 1, ["refused", "publish", "connected-twice"]),
+        (polite_but(3, Reply::Close), 3, ["not_reached", "publish", "connected-twice"]),
         (polite_but(3, Reply::Nothing), 3, ["not_reached", "publish", "overload"]),
         (
             polite_but(8, Reply::Octets(vec![0x90, 3, 0, 1, 0x80])),

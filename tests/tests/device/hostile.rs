@@ -156,7 +156,7 @@ fn a_token_that_is_not_there_is_an_error() {
         let line =
             "device token gw-1 --truststore server-ca.pem --https --timeout 2 --host localhost";
         let (outcome, _) = survive(&cli, &format!("{line} --https-port {port}"));
-        let said = outcome.expect(2);
+        let said = outcome.expect(3);
         assert!(said.error().contains("POST /devicecontrol/deviceAccessToken"), "{said:?}");
         assert!(said.error().contains(problem), "{said:?}");
     }

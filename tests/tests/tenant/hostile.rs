@@ -73,7 +73,7 @@ fn a_tenant_that_drips_has_the_time_of_one_answer() {
 fn a_tenant_that_pours_does_not_fill_the_memory() {
     let Some(cli) = folder() else { return };
     let large = vec![b' '; 1 << 20];
-    let body = ask(&cli, "tenant status", 2, move |_, stream| {
+    let body = ask(&cli, "tenant status", 3, move |_, stream| {
         begin(stream);
         pour(stream, &large);
     });
@@ -103,7 +103,7 @@ fn a_tenant_that_pours_does_not_fill_the_memory() {
 fn what_is_small_as_text_does_not_become_large() {
     let Some(cli) = folder() else { return };
     let listed = |list: String| {
-        ask(&cli, "tenant trust list", 2, move |line, stream| {
+        ask(&cli, "tenant trust list", 3, move |line, stream| {
             match line.contains("currentTenant") {
                 true => json(stream, "200 OK", TENANT),
                 false => json(stream, "200 OK", &list),
@@ -137,7 +137,7 @@ fn what_is_small_as_text_does_not_become_large() {
 #[test]
 fn compressed_answers_are_not_unpacked() {
     let Some(cli) = folder() else { return };
-    let said = ask(&cli, "tenant status", 2, |_, stream| {
+    let said = ask(&cli, "tenant status", 3, |_, stream| {
         // The beginning of a gzip file: what it would unpack to does not matter.
         let _ = std::io::Write::write_all(
             stream,
@@ -177,7 +177,7 @@ fn an_answer_without_what_it_must_have_is_an_error() {
         ),
     ] {
         let called = call.to_owned();
-        let said = ask(&cli, command, 2, move |line, stream| {
+        let said = ask(&cli, command, 3, move |line, stream| {
             let body = if line.starts_with(&called) {
                 answer
             } else if line.contains("currentTenant") {
@@ -200,7 +200,7 @@ fn an_upload_counts_when_the_answer_is_about_that_certificate() {
         ("{}", "missing field `fingerprint`"),
         (r#"{"fingerprint":"00"}"#, "its answer is about another certificate, 00"),
     ] {
-        let said = ask(&cli, "tenant trust add server-ca.pem", 2, move |line, stream| {
+        let said = ask(&cli, "tenant trust add server-ca.pem", 3, move |line, stream| {
             let body = if line.contains("currentTenant") { TENANT } else { answer };
             match line.starts_with("GET /tenant/tenants") {
                 true => json(stream, "404 Not Found", "{}"),

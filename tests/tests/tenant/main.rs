@@ -3,6 +3,7 @@
 mod crl;
 mod described;
 mod edge;
+mod exit_codes;
 mod faulty;
 mod hostile;
 mod journey;

@@ -99,7 +99,7 @@ fn a_tls_certificate_of_another_host_is_named() {
     let everywhere = std::net::IpAddr::from([0, 0, 0, 0]);
     let at = AtTenant::with(Cli::new(), Settings { bind: everywhere, ..Settings::default() });
     let elsewhere = at.sandbox.url().replace("localhost", "127.0.0.2");
-    let name = at.run_with("tenant status --retries 0", &[("C8Y_HOST", &elsewhere)]).expect(2);
+    let name = at.run_with("tenant status --retries 0", &[("C8Y_HOST", &elsewhere)]).expect(3);
     assert!(name.error().ends_with("it was issued for another host name"), "{name:?}");
 }
 

@@ -160,7 +160,7 @@ fn it_begins_only_with_a_yes_and_with_the_roles() {
     let at = AtTenant::new(Cli::new());
     let unasked = at.run(&line(&at, "")).expect(2);
     assert!(unasked.stderr.contains("hint: give --yes"), "{}", unasked.stderr);
-    let reader = at.run_as("ROLE_USER_MANAGEMENT_OWN_READ", &line(&at, "--yes")).expect(1);
+    let reader = at.run_as("ROLE_USER_MANAGEMENT_OWN_READ", &line(&at, "--yes")).expect(2);
     assert!(reader.error().contains("nothing was begun"), "{}", reader.stderr);
     is_clean(&at);
     assert_eq!(at.list("revocations"), Vec::<Value>::new());

@@ -186,7 +186,7 @@ fn server_silent() {
 
 #[test]
 fn server_closes() {
-    let report = row("server-closes").holds(&faulted("close=1", 1));
+    let report = row("server-closes").holds(&faulted("close=1", 3));
     assert_eq!(report["tenant"], serde_json::Value::Null, "{report}");
 }
 
@@ -202,7 +202,7 @@ fn connected_twice() {
     let Some(()) = server_certificate(&cli) else { return };
     let answer = |kind, body: &[u8]| if kind == 3 { Reply::Close } else { polite(kind, body) };
     let port = paper_broker(&cli, answer);
-    row("connected-twice").holds(&check(&cli, "localhost", port).expect(1));
+    row("connected-twice").holds(&check(&cli, "localhost", port).expect(3));
 }
 
 #[test]

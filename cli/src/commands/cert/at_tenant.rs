@@ -82,7 +82,7 @@ impl Asked {
         match (self.failure, self.compared.is_accepted()) {
             (Some(failure), _) => Err(failure.into()),
             (None, Some(accepted)) => Ok(Outcome::of(accepted && valid)),
-            (None, None) => Ok(Outcome::WrongInput),
+            (None, None) => Ok(Outcome::Failed(c8y_pki::Kind::WrongInput)),
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use c8y_pki::Error;
 use c8y_pki::cert::Certificate;
 use c8y_pki::chain;
 use c8y_pki::files;
 use c8y_pki::manifest::{Listing, ManifestError};
+use c8y_pki::{Error, Hint};
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -23,7 +23,7 @@ struct ManifestVerdict {
     /// Whether it is an old one, without a mark.
     old: bool,
     error: Option<String>,
-    hint: Option<String>,
+    hint: Option<Hint>,
 }
 
 /// A manifest is good if the CA has signed it that its rows name, and if that is trusted or has a good

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::io::{BufRead, IsTerminal, Write};
 
-use c8y_pki::bulk::{BulkError, Fault};
+use c8y_pki::bulk::{BadRow, BulkError};
 use c8y_pki::registry::{Record, Registry, Role, Status};
 use c8y_pki::shown::one_line;
 
@@ -92,7 +92,7 @@ fn refuse_cas(args: &RevokeArgs, holder: &str, records: &[Record]) -> Result<()>
     if args.ca_certificate || cas.is_empty() {
         return Ok(());
     }
-    let fault = |ca: &&Record| Fault {
+    let fault = |ca: &&Record| BadRow {
         id: ca.serial.to_string(),
         line: None,
         message: format!(
@@ -101,8 +101,8 @@ fn refuse_cas(args: &RevokeArgs, holder: &str, records: &[Record]) -> Result<()>
             ca.holder(),
             ca.serial
         ),
-        hint: Some("add --ca-certificate if that is meant".to_owned()),
+        hint: Some("add --ca-certificate if that is meant".into()),
     };
-    let faults: Vec<Fault> = cas.iter().map(fault).collect();
+    let faults: Vec<BadRow> = cas.iter().map(fault).collect();
     Err(BulkError::NotRevoked { total: faults.len() + 1, faults }.into())
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use c8y_pki::authority::{Ca, Pki};
 use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
 use c8y_pki::bulk::list::Devices;
-use c8y_pki::bulk::{self, BulkError, Existing, Fault, Job, Out, Stream, Summary};
+use c8y_pki::bulk::{self, BadRow, BulkError, Existing, Job, Out, Stream, Summary};
 use c8y_pki::crypto::KeyPolicy;
 use c8y_pki::files::{self, Access};
 use c8y_pki::issue::Outliving;
@@ -48,7 +48,7 @@ impl OutputArgs {
         if devices.faulty() == 0 || self.keep_going {
             return Ok(());
         }
-        let faults = bulk::Faults { first: devices.faults().to_vec(), count: devices.faulty() };
+        let faults = bulk::BadRows { first: devices.faults().to_vec(), count: devices.faulty() };
         self.write_failed(&faults.first, self.failed.clone(), out)?;
         let total = devices.len() + devices.faulty();
         Err(BulkError::Faults { faults, total }.into())
@@ -57,7 +57,7 @@ impl OutputArgs {
     /// Writes the list of devices that failed, if there is a place for it.
     fn write_failed(
         &self,
-        faults: &[Fault],
+        faults: &[BadRow],
         path: Option<PathBuf>,
         out: Output,
     ) -> Result<Option<PathBuf>> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::bulk::refresh::{self, Refresh, Refreshed};
-use c8y_pki::bulk::{Fault, SECRETS_HEADER};
+use c8y_pki::bulk::{BadRow, SECRETS_HEADER};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::files;
 use c8y_pki::secret::Password;
@@ -61,8 +61,8 @@ pub(crate) struct RefreshArgs {
 struct View {
     refreshed: Vec<Refreshed>,
     current: usize,
-    left: Vec<Fault>,
-    failed: Vec<Fault>,
+    left: Vec<BadRow>,
+    failed: Vec<BadRow>,
 }
 
 pub(super) fn run(args: &RefreshArgs, dir: &Path, out: Output) -> Result {

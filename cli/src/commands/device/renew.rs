@@ -107,7 +107,7 @@ fn wanted(
     pki: &Pki,
     now: OffsetDateTime,
     out: Output,
-) -> Result<(Vec<Record>, Vec<c8y_pki::bulk::Fault>)> {
+) -> Result<(Vec<Record>, Vec<c8y_pki::bulk::BadRow>)> {
     if let Some(time) = args.expiring {
         if let Some(name) = &args.ca {
             pki.ca(name)?;

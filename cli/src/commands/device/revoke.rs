@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::Pki;
-use c8y_pki::bulk::{BulkError, Fault};
+use c8y_pki::bulk::{BadRow, BulkError};
 use c8y_pki::crl::Reason;
 use c8y_pki::registry::{Record, Role, Status};
 use clap::Args;
@@ -117,7 +117,7 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
         let same = SameKey::of(args, &all, pki.registry())?;
         if !same.confirm(args, out)? {
             out.note("Nothing was revoked.");
-            return Ok(Outcome::No);
+            return Ok(Outcome::NO);
         }
         records.extend(same.records);
     }
@@ -210,7 +210,7 @@ fn meant_by(args: &RevokeArgs, pki: &Pki, out: Output) -> Result<Meant> {
     let issuer = args.issuer.as_ref().map(|text| Issuer::of(pki, text)).transpose()?;
     let (mut meant, mut faults) = (Meant::default(), Vec::new());
     let mut seen = HashSet::new();
-    let mut take = |found: std::result::Result<Vec<Record>, Fault>| match found {
+    let mut take = |found: std::result::Result<Vec<Record>, BadRow>| match found {
         Err(fault) => faults.push(fault),
         Ok(found) => {
             for record in found.into_iter().filter(|r| seen.insert(r.der.clone())) {
@@ -262,7 +262,7 @@ fn meant_by(args: &RevokeArgs, pki: &Pki, out: Output) -> Result<Meant> {
 }
 
 /// A device's live certificate.
-fn of_device(history: Vec<Record>, id: &str) -> std::result::Result<Vec<Record>, Fault> {
+fn of_device(history: Vec<Record>, id: &str) -> std::result::Result<Vec<Record>, BadRow> {
     let Some(live) = history.iter().find(|r| r.status == Status::Live).cloned() else {
         // Without a live one, the last of them tells: revoked, or replaced by one that is gone.
         return match history.last() {
@@ -277,6 +277,6 @@ fn of_device(history: Vec<Record>, id: &str) -> std::result::Result<Vec<Record>,
     Ok(vec![live])
 }
 
-pub(super) fn fault(word: &str, message: String, hint: String) -> Fault {
-    Fault { id: word.to_owned(), line: None, message, hint: Some(hint) }
+pub(super) fn fault(word: &str, message: String, hint: String) -> BadRow {
+    BadRow { id: word.to_owned(), line: None, message, hint: Some(hint.into()) }
 }

@@ -2,7 +2,7 @@
 //! hand all count from the same one, so that a CA and a device of another one may share it.
 
 use c8y_pki::authority::Pki;
-use c8y_pki::bulk::Fault;
+use c8y_pki::bulk::BadRow;
 use c8y_pki::name::Name;
 use c8y_pki::registry::{Filter, ForeignSerial, Record, Role, parse_serial};
 
@@ -40,7 +40,7 @@ impl Issuer {
         &self,
         found: Vec<Record>,
         word: &str,
-    ) -> std::result::Result<Vec<Record>, Fault> {
+    ) -> std::result::Result<Vec<Record>, BadRow> {
         match found.iter().find(|record| !self.issued(record)) {
             None => Ok(found),
             Some(other) => Err(fault(
@@ -93,7 +93,7 @@ pub(super) fn meant(
     word: &str,
     issuer: Option<&Issuer>,
     cas_too: bool,
-) -> Result<std::result::Result<One, Fault>> {
+) -> Result<std::result::Result<One, BadRow>> {
     let mut found = match parse_serial(word) {
         None => Vec::new(),
         Some(serial) => {
@@ -152,7 +152,7 @@ fn foreign(pki: &Pki, serial: &c8y_pki::cert::Serial) -> Result<Vec<One>> {
 
 /// Says which certificates share a serial number, and how one of a device is named. The way to a CA's is not
 /// among them: nobody is to revoke a CA by following a hint.
-fn several(pki: &Pki, word: &str, found: &[One]) -> Result<Fault> {
+fn several(pki: &Pki, word: &str, found: &[One]) -> Result<BadRow> {
     let cas = pki.cas()?;
     let name_of = |issuer: &Name| {
         let mut named = cas.iter().filter(|ca| ca.certificate().subject.matches(issuer));

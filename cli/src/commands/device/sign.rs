@@ -170,7 +170,8 @@ fn text(verdicts: &[Verdict]) -> String {
         }
     }
     text.push('\n');
-    let mut hints: Vec<&String> = verdicts.iter().filter_map(|v| v.hint.as_ref()).collect();
+    let hints = verdicts.iter().filter_map(|v| v.hint.as_ref());
+    let mut hints: Vec<String> = hints.map(ToString::to_string).collect();
     hints.sort();
     hints.dedup();
     hints.iter().for_each(|hint| text.push_str(&as_line(&format!("hint: {hint}"))));

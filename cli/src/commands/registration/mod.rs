@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::bulk::list::{Device, DeviceKey, ListFile};
 use c8y_pki::bulk::new_ids::{self, Remarks};
-use c8y_pki::bulk::{BulkError, Faults};
+use c8y_pki::bulk::{BadRows, BulkError};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::registration::{Settings, Sheet, Survey};
@@ -182,7 +182,7 @@ fn create(args: &CreateArgs, dir: &Path, out: Output) -> Result {
             let total = list.devices() + faults.count;
             return Err(BulkError::BadList { faults, total }.into());
         }
-        let mut faults = Faults::default();
+        let mut faults = BadRows::default();
         list.each(|device| {
             new_ids::fault(&device).into_iter().for_each(|fault| faults.add(fault));
             Ok::<_, BulkError>(())

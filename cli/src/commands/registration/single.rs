@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::bulk::list::DeviceList;
-use c8y_pki::bulk::{BulkError, Faults, new_ids};
+use c8y_pki::bulk::{BadRows, BulkError, new_ids};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::platform::PlatformError;
@@ -211,7 +211,7 @@ fn wanted(args: &AddArgs, out: Output) -> Result<Vec<Wanted>> {
 }
 
 /// Refuses a list with ids that no new device may have.
-pub(super) fn refuse_old_ids(faults: Faults, total: usize) -> Result<()> {
+pub(super) fn refuse_old_ids(faults: BadRows, total: usize) -> Result<()> {
     match faults.count {
         0 => Ok(()),
         _ => Err(BulkError::BadList { faults, total }.into()),
@@ -225,7 +225,7 @@ fn good_list(path: &Path, columns: &FromArgs, out: Output) -> Result<DeviceList>
         return Ok(list);
     }
     let (count, total) = (list.faults.len(), list.devices.len() + list.faults.len());
-    Err(BulkError::BadList { faults: Faults { first: list.faults, count }, total }.into())
+    Err(BulkError::BadList { faults: BadRows { first: list.faults, count }, total }.into())
 }
 
 /// The one-time password of a file, for a single device.
@@ -348,7 +348,7 @@ pub(super) fn withdraw(args: &WithdrawArgs, out: Output) -> Result {
     let question = "Withdraw them? Their one-time passwords are of no use then.";
     if !args.yes && !confirm("withdrawing a registration", &args.ids, question)? {
         out.note("Nothing was withdrawn.");
-        return Ok(Outcome::No);
+        return Ok(Outcome::NO);
     }
     for id in &args.ids {
         let action = if client.wait(newcomers::withdraw(&client, id))? {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use c8y_pki::bulk::new_ids::Remarks;
-use c8y_pki::bulk::{Fault, Progress};
+use c8y_pki::bulk::{BadRow, Progress};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::files;
 use c8y_pki::platform::register::results::Results;
@@ -153,8 +153,8 @@ fn read(path: &Path, out: Output) -> Result<Sheet> {
     })
 }
 
-fn faults(report: &Report) -> Vec<Fault> {
-    let fault = |finding: &Finding| Fault {
+fn faults(report: &Report) -> Vec<BadRow> {
+    let fault = |finding: &Finding| BadRow {
         id: String::new(),
         line: Some(finding.line),
         message: format!("{} line {}: {}", report.file, finding.line, finding.message),
@@ -169,10 +169,10 @@ fn name(path: &Path) -> String {
 }
 
 fn report(summary: &Summary, all: &[RowResult], file: &Path, out: Output) -> Result {
-    let failed: Vec<Fault> = all
+    let failed: Vec<BadRow> = all
         .iter()
         .filter(|r| !r.outcome.is_done())
-        .map(|r| Fault {
+        .map(|r| BadRow {
             id: r.id.clone(),
             line: Some(r.line),
             message: format!(
@@ -182,7 +182,7 @@ fn report(summary: &Summary, all: &[RowResult], file: &Path, out: Output) -> Res
                 r.line,
                 r.reason
             ),
-            hint: (r.outcome == RowOutcome::Blocked).then(|| register::unblock(&r.id)),
+            hint: (r.outcome == RowOutcome::Blocked).then(|| register::unblock(&r.id).into()),
         })
         .collect();
     out.faults(&failed);

@@ -108,7 +108,7 @@ pub(super) fn run(args: &RepairArgs, dir: &Path, out: Output) -> Result {
     if !report.plan.is_empty() {
         if !args.yes && !confirm(&report)? {
             out.note("Nothing was changed.");
-            return Ok(Outcome::No);
+            return Ok(Outcome::NO);
         }
         for ca in &unknown {
             pki.record_unknown(ca, now)?;

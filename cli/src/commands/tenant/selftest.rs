@@ -55,7 +55,7 @@ pub(super) fn run(args: &SelfTestArgs, out: Output) -> Result {
     if args.yes {
         out.note(&what);
     } else if !confirm(&what)? {
-        return Ok(Outcome::No);
+        return Ok(Outcome::NO);
     }
     let host = bare_host(client.host()).to_owned();
     let tell = |step: &Step| told(step, out);
@@ -80,9 +80,9 @@ pub(super) fn run(args: &SelfTestArgs, out: Output) -> Result {
     }
     Ok(match report.verdict {
         Verdict::AsExpected => Outcome::Done,
-        Verdict::Differed => Outcome::No,
+        Verdict::Differed => Outcome::NO,
         Verdict::Interrupted => Outcome::Stopped,
-        Verdict::NotReached => Outcome::NotReached,
+        Verdict::NotReached => Outcome::Failed(c8y_pki::Kind::Surroundings),
     })
 }
 

@@ -42,6 +42,6 @@ pub(super) fn run(args: &VerifyArgs, pki: &Path, out: Output) -> Result {
     out.result(&compared, render::verdicts)?;
     Ok(match compared.is_accepted() {
         Some(accepted) => Outcome::of(accepted),
-        None => Outcome::WrongInput,
+        None => Outcome::Failed(c8y_pki::Kind::WrongInput),
     })
 }

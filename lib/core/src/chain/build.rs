@@ -217,6 +217,7 @@ impl<'a> Heap<'a> {
 mod tests {
     use super::super::testing::{Signed, new_key};
     use super::*;
+    use crate::failure::Failure;
 
     fn subjects(certs: &[Certificate]) -> Vec<String> {
         certs.iter().map(|c| c.subject.to_string()).collect()

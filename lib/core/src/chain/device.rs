@@ -14,6 +14,7 @@ use super::rule::{display_name, nth};
 use crate::cert::{Certificate, LongestChain};
 use crate::client_id::DeviceId;
 use crate::crypto::CryptoError;
+use crate::failure::{Failure, Fault, Hint};
 use crate::name::Name;
 
 /// How a Common Name differs from the device identifier.
@@ -196,54 +197,74 @@ impl DeviceFinding {
     pub fn is_of_the_name(&self) -> bool {
         matches!(self, Self::NoCommonName { .. } | Self::CommonName { .. } | Self::Colon(_))
     }
+}
 
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for DeviceFinding {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Key { error, .. } | Self::NotSigned { error, .. } => error.fault(),
+            Self::Empty
+            | Self::TooMany { .. }
+            | Self::NoCommonName { .. }
+            | Self::CommonName { .. }
+            | Self::Colon(_)
+            | Self::NotFollowedByIssuer { .. }
+            | Self::NotCa { .. }
+            | Self::UploadedCaMissing { .. }
+            | Self::CaRenewed { .. }
+            | Self::OldId(_)
+            | Self::LeafOnly
+            | Self::UploadedCaUnknown
+            | Self::ProofOfPossession(_) => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         match self {
             Self::NotFollowedByIssuer { issuer_at: Some(at), .. } => {
                 let put = "`c8y-pki cert chain` puts certificates in order";
-                Some(format!("its issuer is {}: {put}", nth(*at)))
+                Some(format!("its issuer is {}: {put}", nth(*at)).into())
             }
             Self::NotFollowedByIssuer { issuer, subject, .. } if issuer.matches(subject) => {
                 let put = "`c8y-pki cert chain` puts certificates in order";
-                Some(format!("it is self-signed, so it belongs at the end: {put}"))
+                Some(format!("it is self-signed, so it belongs at the end: {put}").into())
             }
-            Self::NotFollowedByIssuer { issuer, .. } => Some(format!("add {issuer} after it")),
+            Self::NotFollowedByIssuer { issuer, .. } => Some(format!("add {issuer} after it").into()),
             Self::CommonName { wanted, .. } | Self::NoCommonName { wanted } => {
-                Some(format!("issue the certificate again with CN={wanted}"))
+                Some(format!("issue the certificate again with CN={wanted}").into())
             }
             Self::UploadedCaMissing { belongs: Some(ca) } => {
-                Some(format!("add the uploaded {ca} at the end of the chain"))
+                Some(format!("add the uploaded {ca} at the end of the chain").into())
             }
             Self::UploadedCaMissing { belongs: None } => {
-                Some("upload a CA of this chain, or present the chain up to it".to_owned())
+                Some("upload a CA of this chain, or present the chain up to it".into())
             }
             Self::CaRenewed { .. } => Some(
                 "upload the one that the device presents beside it: `c8y-pki tenant trust add FILE`; or let the \
                  device present the uploaded one"
-                    .to_owned(),
+                    .into(),
             ),
-            Self::LeafOnly => Some("present the uploaded CA too to connect everywhere".to_owned()),
+            Self::LeafOnly => Some("present the uploaded CA too to connect everywhere".into()),
             Self::ProofOfPossession(_) => {
-                Some("if it is not done yet: `c8y-pki pop prove --ca NAME`".to_owned())
+                Some("if it is not done yet: `c8y-pki pop prove --ca NAME`".into())
             }
             Self::TooMany { longest, .. } => Some(format!(
                 "issue it from a CA that is nearer to the root: with at most {longest} certificates up to the \
                  uploaded one; if this installation takes longer chains, say so with --longest-chain"
-            )),
+            ).into()),
             Self::Colon(name) => {
                 let hint = DeviceId::parse(name).err().and_then(|e| e.hint());
                 let again = "issue the certificate again with an id without colons";
-                Some(hint.map_or_else(|| again.to_owned(), |hint| format!("{again}: {hint}")))
+                Some(hint.map_or_else(|| again.into(), |hint| format!("{again}: {hint}").into()))
             }
             Self::NotCa { subject, .. } => {
                 let name = display_name(subject);
-                Some(format!("issue {name} again, with CA:TRUE, and what is below it"))
+                Some(format!("issue {name} again, with CA:TRUE, and what is below it").into())
             }
             Self::NotSigned { error: CryptoError::BadSignature, .. } => Some(
                 "the next one has the right name and another key: put the CA certificate in its \
                  place that signed"
-                    .to_owned(),
+                    .into(),
             ),
             Self::Key { error, .. } | Self::NotSigned { error, .. } => error.hint(),
             Self::Empty | Self::UploadedCaUnknown | Self::OldId(_) => None,

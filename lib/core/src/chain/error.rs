@@ -3,6 +3,7 @@
 use serde::ser::SerializeStruct;
 
 use super::rule::Refusal;
+use crate::failure::{Failure, Fault, Hint};
 use crate::name::Name;
 
 /// Why certificates make no chain, or not one to trust.
@@ -61,8 +62,30 @@ impl ChainError {
         }
     }
 
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+    /// The refusal, if a certificate was refused.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Refused(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+}
+
+impl Failure for ChainError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Refused(refusal) => refusal.rule.fault(),
+            Self::Empty
+            | Self::NoAnchors
+            | Self::AmbiguousLeaf(_)
+            | Self::NoLeaf
+            | Self::LeafNotFound(_)
+            | Self::AmbiguousIssuer { .. }
+            | Self::BudgetExceeded { .. } => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         let text = match self {
             Self::AmbiguousLeaf(_) => "name the device's certificate: --leaf CN",
             Self::AmbiguousIssuer { .. } => "leave out the CA certificates that are not in use",
@@ -71,15 +94,7 @@ impl ChainError {
             Self::Refused(refusal) => return refusal.rule.hint(),
             _ => return None,
         };
-        Some(text.to_owned())
-    }
-
-    /// The refusal, if a certificate was refused.
-    pub fn refusal(&self) -> Option<&Refusal> {
-        match self {
-            Self::Refused(refusal) => Some(refusal),
-            _ => None,
-        }
+        Some(text.into())
     }
 }
 

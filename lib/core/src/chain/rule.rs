@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::crypto::CryptoError;
+use crate::failure::{Failure, Fault, Hint};
 use crate::name::Name;
 
 /// A rule that a certificate breaks, with the values that show it.
@@ -329,9 +330,14 @@ impl Rule {
             Self::TooLong { .. } => ("too-long", "a limit of this check"),
         }
     }
+}
 
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for Rule {
+    fn fault(&self) -> Fault {
+        Fault::Input
+    }
+
+    fn hint(&self) -> Option<Hint> {
         let text = match self {
             Self::NotYetValid { .. } => "check the clock, or wait",
             Self::Expired { .. } => "renew it with the same key and name, or issue a new one",
@@ -368,7 +374,7 @@ impl Rule {
             Self::PublicKey(e) | Self::SignatureAlgorithm(e) => return e.hint(),
             _ => return None,
         };
-        Some(text.to_owned())
+        Some(text.into())
     }
 }
 

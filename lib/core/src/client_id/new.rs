@@ -2,6 +2,7 @@
 //! refused.
 
 use super::{ClientIdError, DeviceId, ROUNDED, Rule, is_invisible, reserved};
+use crate::failure::{Failure, Fault, Hint};
 
 impl DeviceId {
     /// The same as [`parse`](Self::parse) for a device that is new: see the module's documentation.
@@ -35,25 +36,28 @@ fn not_in_new(c: char) -> bool {
     matches!(c, '\\' | '$') || c.is_whitespace()
 }
 
-impl ClientIdError {
-    /// What the user can do about it. An id that it names is one that a new device may have.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for ClientIdError {
+    fn fault(&self) -> Fault {
+        Fault::Input
+    }
+
+    fn hint(&self) -> Option<Hint> {
         let id = &self.id;
         match self.rule {
-            Rule::Reserved { found: ':', .. } => Some(of_colons(id)),
-            Rule::Reserved { .. } | Rule::NotInNew(_) => Some(another_character(id)),
+            Rule::Reserved { found: ':', .. } => Some(of_colons(id).into()),
+            Rule::Reserved { .. } | Rule::NotInNew(_) => Some(another_character(id).into()),
             Rule::Start { .. } => Some(match suggestion(id) {
-                Some(id) => format!("start with a letter or digit, for example \"{id}\""),
-                None => "start with a letter or digit".to_owned(),
+                Some(id) => format!("start with a letter or digit, for example \"{id}\"").into(),
+                None => "start with a letter or digit".into(),
             }),
             Rule::Padded => Some(match suggestion(id) {
-                Some(id) => format!("write it as \"{id}\""),
-                None => "leave out the white space".to_owned(),
+                Some(id) => format!("write it as \"{id}\"").into(),
+                None => "leave out the white space".into(),
             }),
             Rule::Invisible(_) => suggestion(id)
-                .map(|id| format!("leave out what cannot be seen, for example \"{id}\"")),
-            Rule::Rounded => Some(ROUNDED.to_owned()),
-            Rule::Empty => Some("give it an id".to_owned()),
+                .map(|id| format!("leave out what cannot be seen, for example \"{id}\"").into()),
+            Rule::Rounded => Some(ROUNDED.into()),
+            Rule::Empty => Some("give it an id".into()),
             _ => None,
         }
     }
@@ -111,7 +115,7 @@ mod tests {
             assert!(DeviceId::parse(id).is_ok(), "{id}");
             let refused = DeviceId::parse_new(id).unwrap_err();
             assert_eq!(refused.rule, Rule::NotInNew(found));
-            let hint = refused.hint().unwrap();
+            let hint = refused.hint().unwrap().to_string();
             assert_eq!(hint, format!("use another character, for example \"{instead}\""));
             assert!(DeviceId::parse_new(instead).is_ok());
         }
@@ -147,7 +151,7 @@ mod tests {
             "a\u{a0}b",
             "::",
         ] {
-            let hint = DeviceId::parse(id).unwrap_err().hint().unwrap();
+            let hint = DeviceId::parse(id).unwrap_err().hint().unwrap().to_string();
             if let Some(named) = named(&hint) {
                 assert!(DeviceId::parse_new(named).is_ok(), "{id:?}: {hint}");
             }
@@ -160,7 +164,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_hint_names_an_id_that_is_refused(text in any::<String>()) {
-            if let Some(hint) = DeviceId::parse_new(&text).err().and_then(|e| e.hint())
+            if let Some(hint) = DeviceId::parse_new(&text).err().and_then(|e| e.hint()).map(|hint| hint.to_string())
                 && let Some(id) = named(&hint) {
                 prop_assert!(DeviceId::parse_new(id).is_ok(), "{}", hint);
             }

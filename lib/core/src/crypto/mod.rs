@@ -60,6 +60,7 @@ use ring as backend;
 
 use backend::rand::SecureRandom;
 
+use crate::failure::{Failure, Fault, Hint};
 use crate::secret::Password;
 
 /// The name of the crypto backend this build uses: `aws-lc-rs` or `ring`.
@@ -128,28 +129,45 @@ pub enum CryptoError {
     Failed(&'static str),
 }
 
-impl CryptoError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for CryptoError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Failed(_) | Self::Token(_) => Fault::Environment,
+            Self::Weak(weak) => weak.fault(),
+            Self::Backend { .. }
+            | Self::UnknownKeyType(_)
+            | Self::UnsupportedAlgorithm(_)
+            | Self::ExplicitCurve
+            | Self::WeakSignature(_)
+            | Self::ShortRsa(_)
+            | Self::RingRsa(_)
+            | Self::BadPublicKey(_)
+            | Self::BadPrivateKey(_)
+            | Self::NoSha256(_)
+            | Self::BadSignature => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         match self {
             Self::Backend { .. } => {
-                Some("use a build with the default backend aws-lc-rs".to_owned())
+                Some("use a build with the default backend aws-lc-rs".into())
             }
             Self::RingRsa(_) => Some(
                 "take an EC key, for example --key-type ec-p384, or use a build with the default backend aws-lc-rs"
-                    .to_owned(),
+                    .into(),
             ),
             Self::Weak(weak) => weak.hint(),
             Self::ExplicitCurve => Some(
                 "write the key with the curve's name, and make the request with that: `openssl ec -in KEY \
                  -param_enc named_curve -out NEW-KEY`; a new one: `openssl ecparam -name prime256v1 -genkey \
                  -noout -out NEW-KEY`"
-                    .to_owned(),
+                    .into(),
             ),
-            Self::NoSha256(_) => Some("the platform's proof wants an RSA or EC key".to_owned()),
-            Self::Token(_) => Some(TOKEN_LOST.to_owned()),
+            Self::NoSha256(_) => Some("the platform's proof wants an RSA or EC key".into()),
+            Self::Token(_) => Some(TOKEN_LOST.into()),
             Self::ShortRsa(_) => {
-                Some("make a new key: `c8y-pki key new --type rsa-2048 --out FILE`".to_owned())
+                Some("make a new key: `c8y-pki key new --type rsa-2048 --out FILE`".into())
             }
             _ => None,
         }

@@ -35,6 +35,7 @@ use num_bigint::BigUint;
 
 use super::public_key::{KeyAlgorithm, PublicKey, rsa_numbers};
 use crate::der;
+use crate::failure::{Failure, Fault, Hint};
 
 /// Longest RSA modulus that is accepted, in bits: what both backends verify.
 pub const MAX_RSA_BITS: u32 = 8192;
@@ -114,9 +115,12 @@ pub enum WeakKey {
     Form(KeyAlgorithm, &'static str),
 }
 
-impl WeakKey {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for WeakKey {
+    fn fault(&self) -> Fault {
+        Fault::Input
+    }
+
+    fn hint(&self) -> Option<Hint> {
         let text = match self {
             Self::SmallExponent(3) => {
                 "make a new key; if that is not possible, --allow-exponent-3 lets this one through"
@@ -137,7 +141,7 @@ impl WeakKey {
             }
             _ => "make a new key, for example with `c8y-pki key new --type ec-p256 --out FILE`",
         };
-        Some(text.to_owned())
+        Some(text.into())
     }
 }
 

@@ -13,6 +13,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::cert::{Certificate, LongestChain, Serial};
 use crate::crypto::{CryptoError, PublicKey};
+use crate::failure::{Failure, Fault, Hint};
 use crate::key::signer::Signer;
 use crate::name::Name;
 use crate::profile::{PathLength, Profile};
@@ -117,26 +118,41 @@ pub enum IssueError {
     Encoding(String),
 }
 
-impl IssueError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for IssueError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Crypto(e) => e.fault(),
+            Self::NotAnIssuer { .. }
+            | Self::KeyMismatch { .. }
+            | Self::IssuerNotValid { .. }
+            | Self::Outlives { .. }
+            | Self::PathLength { .. }
+            | Self::TooDeep { .. }
+            | Self::OtherIssuer { .. }
+            | Self::IssuerBySerial { .. }
+            | Self::EmptySubject
+            | Self::Encoding(_) => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         match self {
             Self::Outlives { longest, .. } if *longest > 0 => Some(format!(
                 "ask for at most {longest} days, or let `--clamp` shorten it to its issuer's end"
-            )),
+            ).into()),
             Self::Outlives { .. } | Self::IssuerNotValid { .. } => {
-                Some("renew the issuing CA first".to_owned())
+                Some("renew the issuing CA first".into())
             }
-            Self::PathLength { .. } => Some("put it under a CA nearer to the root".to_owned()),
+            Self::PathLength { .. } => Some("put it under a CA nearer to the root".into()),
             Self::TooDeep { .. } => Some(
                 "put it under a CA nearer to the root; if the installation takes longer chains, say so in \
                  pki.toml: `longest_chain = N`"
-                    .to_owned(),
+                    .into(),
             ),
             Self::IssuerBySerial { .. } => Some(
-                "make a CA with a new key: `c8y-pki ca renew NAME --new-key NEW-NAME`".to_owned(),
+                "make a CA with a new key: `c8y-pki ca renew NAME --new-key NEW-NAME`".into(),
             ),
-            Self::EmptySubject => Some("give at least a common name".to_owned()),
+            Self::EmptySubject => Some("give at least a common name".into()),
             Self::Crypto(e) => e.hint(),
             _ => None,
         }

@@ -21,6 +21,7 @@ pub use pbes2::Pbes2Key;
 
 use crate::cert::pem_text;
 use crate::crypto::{CryptoError, KeyAlgorithm, KeyPair, KeyType, PublicKey};
+use crate::failure::{Failure, Fault, Hint};
 use crate::secret::{Password, SecretBytes};
 
 /// PBKDF2 iterations for keys that protect a CA (OWASP's figure for HMAC-SHA256).
@@ -67,27 +68,40 @@ pub enum KeyError {
     Crypto(#[from] CryptoError),
 }
 
-impl KeyError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for KeyError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Crypto(e) => e.fault(),
+            Self::NeedsPassword
+            | Self::WrongPassword
+            | Self::NoKey { .. }
+            | Self::Unsupported(_)
+            | Self::UnnamedCurve
+            | Self::Pvk
+            | Self::TooCostly { .. }
+            | Self::Damaged(_) => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         match self {
             Self::WrongPassword => {
-                Some("a password file counts up to its first line end, spaces included".to_owned())
+                Some("a password file counts up to its first line end, spaces included".into())
             }
             Self::NoKey { found } if found.contains("CERTIFICATE") => {
-                Some("`c8y-pki cert show` shows certificates".to_owned())
+                Some("`c8y-pki cert show` shows certificates".into())
             }
             Self::Unsupported(what) if what.starts_with("its encryption is") => Some(
-                "encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc -in KEY -out NEW".to_owned(),
+                "encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc -in KEY -out NEW".into(),
             ),
-            Self::NeedsPassword => Some("give its password file".to_owned()),
+            Self::NeedsPassword => Some("give its password file".into()),
             Self::Pvk => Some(
                 "convert it: openssl rsa -provider legacy -provider default -inform PVK -in KEY.pvk \
                  -out KEY.pem"
-                    .to_owned(),
+                    .into(),
             ),
             Self::UnnamedCurve => Some(
-                "name the curve: openssl ec -in KEY -param_enc named_curve -out NEW".to_owned(),
+                "name the curve: openssl ec -in KEY -param_enc named_curve -out NEW".into(),
             ),
             Self::Crypto(e) => e.hint(),
             _ => None,

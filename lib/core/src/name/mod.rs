@@ -22,6 +22,8 @@ pub use build::NameTemplate;
 pub use fields::{FIELDS, Field, find_field};
 use rfc4514::{escape, parse_rfc4514};
 
+use crate::failure::{Failure, Fault, Hint};
+
 /// What can be wrong with a distinguished name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone)]
 #[non_exhaustive]
@@ -73,21 +75,22 @@ pub enum NameError {
     Der,
 }
 
-impl NameError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for NameError {
+    fn fault(&self) -> Fault {
+        Fault::Input
+    }
+
+    fn hint(&self) -> Option<Hint> {
         match self {
             Self::UnknownField(_) => {
                 let names: Vec<_> = FIELDS.iter().map(|f| f.name).collect();
-                Some(format!("known fields: {}", names.join(", ")))
+                Some(format!("known fields: {}", names.join(", ")).into())
             }
-            Self::Syntax { .. } => {
-                Some("write it like CN=Example Root CA,O=Example,C=DE".to_owned())
-            }
+            Self::Syntax { .. } => Some("write it like CN=Example Root CA,O=Example,C=DE".into()),
             Self::Country(value) if value.len() == 2 => {
-                Some(format!("write C={}", value.to_ascii_uppercase()))
+                Some(format!("write C={}", value.to_ascii_uppercase()).into())
             }
-            Self::Country(_) => Some("for example C=DE".to_owned()),
+            Self::Country(_) => Some("for example C=DE".into()),
             _ => None,
         }
     }

@@ -16,6 +16,7 @@ use std::fmt;
 use zxcvbn::{Score, zxcvbn};
 
 use super::Password;
+use crate::failure::{Failure, Fault, Hint};
 
 /// Fewest characters of a password that protects a CA's key.
 pub const MIN_CA_PASSWORD: usize = 12;
@@ -40,12 +41,15 @@ pub enum WeakPassword {
     Guessable(String),
 }
 
-impl WeakPassword {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for WeakPassword {
+    fn fault(&self) -> Fault {
+        Fault::Input
+    }
+
+    fn hint(&self) -> Option<Hint> {
         let hint = "take a random one: `openssl rand -base64 18`; for tests and labs there is \
                     --weak-password";
-        Some(hint.to_owned())
+        Some(hint.into())
     }
 }
 

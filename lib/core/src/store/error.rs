@@ -3,6 +3,7 @@
 use super::Format;
 use crate::cert::CertError;
 use crate::crypto::CryptoError;
+use crate::failure::{Failure, Fault, Hint};
 use crate::key::KeyError;
 
 /// What can go wrong with a keystore or truststore. `Display` says what and the rule; what to do
@@ -198,9 +199,39 @@ pub enum StoreError {
     Crypto(#[from] CryptoError),
 }
 
-impl StoreError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for StoreError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Certificate { source, .. } => source.fault(),
+            Self::Key { source, .. } => source.fault(),
+            Self::Crypto(e) => e.fault(),
+            Self::Empty
+            | Self::Unrecognised { .. }
+            | Self::Jceks
+            | Self::Foreign { .. }
+            | Self::Unconfirmed { .. }
+            | Self::Truncated { .. }
+            | Self::Damaged { .. }
+            | Self::Altered { .. }
+            | Self::WrongPassword { .. }
+            | Self::WrongKeyPassword { .. }
+            | Self::PasswordNeeded { .. }
+            | Self::NoMac
+            | Self::Unsupported { .. }
+            | Self::Iterations { .. }
+            | Self::Alias { .. }
+            | Self::DuplicateAlias { .. }
+            | Self::EmptyChain { .. }
+            | Self::KeyMismatch { .. }
+            | Self::BrokenChain { .. }
+            | Self::CannotHold { .. }
+            | Self::SeparateKeyPassword
+            | Self::SealedKey { .. }
+            | Self::PasswordCharset { .. } => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         let hint = match self {
             Self::Jceks => {
                 "convert it: keytool -importkeystore -srckeystore OLD -srcstoretype JCEKS \
@@ -238,6 +269,6 @@ impl StoreError {
             Self::Crypto(e) => return e.hint(),
             _ => return None,
         };
-        Some(hint.to_owned())
+        Some(hint.into())
     }
 }

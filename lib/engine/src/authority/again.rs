@@ -9,6 +9,7 @@ use super::{AuthorityError, Ca, Pki, Result};
 use crate::cert::Certificate;
 use crate::chain;
 use crate::crypto::KeyPolicy;
+use crate::failure::Failure;
 use crate::files::{self, Access, Existing, Lock};
 use crate::issue;
 use crate::registry::Replaced;

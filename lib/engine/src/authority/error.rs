@@ -7,6 +7,7 @@ use super::policy::PolicyError;
 use crate::cert::LongestChain;
 use crate::crl::CrlError;
 use crate::crypto::{CryptoError, KeyType};
+use crate::failure::{Failure, Fault, Hint};
 use crate::files::FileError;
 use crate::issue::IssueError;
 use crate::key::KeyError;
@@ -35,7 +36,7 @@ pub enum AuthorityError {
         /// The certificate and the rule.
         reason: String,
         /// What can be done about it.
-        hint: Option<String>,
+        hint: Option<Hint>,
     },
     /// Fewer keys in the pool than devices need.
     #[error("{wanted} keys of type {key_type} are wanted, and {waiting} wait in the key pool")]
@@ -220,65 +221,99 @@ impl AuthorityError {
     pub fn is_name_taken(&self) -> bool {
         matches!(self, Self::NameTaken(_))
     }
+}
 
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for AuthorityError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::RolledBack { .. } | Self::LastList { .. } => Fault::Refusal,
+            Self::Key { source, .. } => source.fault(),
+            Self::KeyUri { source, .. } | Self::Pkcs11(source) => source.fault(),
+            Self::Certificate { source, .. } => source.fault(),
+            Self::Policy(e) => e.fault(),
+            Self::File(e) => e.fault(),
+            Self::Registry(e) => e.fault(),
+            Self::Issue(e) => e.fault(),
+            Self::Crl(e) => e.fault(),
+            Self::Crypto(e) => e.fault(),
+            Self::NotAPki(_)
+            | Self::Config { .. }
+            | Self::Unusable { .. }
+            | Self::PoolTooSmall { .. }
+            | Self::NoSuchCa { .. }
+            | Self::IssuerElsewhere { .. }
+            | Self::RegistryLost { .. }
+            | Self::NameOfAnother(_)
+            | Self::Revoked { .. }
+            | Self::NameTaken(_)
+            | Self::KeyTaken(_)
+            | Self::KeyUsed(_)
+            | Self::BadName(_)
+            | Self::WrongProfile { .. }
+            | Self::ChainTooLong { .. }
+            | Self::OtherLongestChain { .. }
+            | Self::Import(_)
+            | Self::History { .. } => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         match self {
             Self::NotAPki(_) => Some(
-                "make one with `c8y-pki ca init`, or name it with --pki or C8Y_PKI_DIR".to_owned(),
+                "make one with `c8y-pki ca init`, or name it with --pki or C8Y_PKI_DIR".into(),
             ),
             Self::NoSuchCa { known, .. } if known.is_empty() => {
-                Some("there is none yet: `c8y-pki ca init` makes a root".to_owned())
+                Some("there is none yet: `c8y-pki ca init` makes a root".into())
             }
-            Self::NoSuchCa { known, .. } => Some(format!("known CAs: {}", known.join(", "))),
+            Self::NoSuchCa { known, .. } => Some(format!("known CAs: {}", known.join(", ")).into()),
             Self::IssuerElsewhere { name, .. } => Some(format!(
                 "have `c8y-pki ca request {name}` signed there and take the new certificate in: `c8y-pki ca \
                  add {name} --import FILE`"
-            )),
+            ).into()),
             Self::History { .. } => Some(
-                "mend that first: a list made without it would take a revocation back".to_owned(),
+                "mend that first: a list made without it would take a revocation back".into(),
             ),
             Self::RegistryLost { .. } => Some(
                 "put a backup in its place; nothing else tells what was issued and revoked. One that \
                  is older than the CAs is brought up to date by `c8y-pki registry repair`"
-                    .to_owned(),
+                    .into(),
             ),
             Self::RolledBack { ca, .. } => Some(format!(
                 "`c8y-pki registry repair` takes over what is missing (--plan shows it first); if this \
                  registry is right as it is: `c8y-pki ca crl {ca} --accept-rollback`"
-            )),
+            ).into()),
             Self::LastList { ca, .. } => Some(format!(
                 "where the last list was handed out it is still there: `c8y-pki registry repair --against \
                  FILE` puts it back; if it is lost: `c8y-pki ca crl {ca} --accept-rollback`, which the audit \
                  log keeps"
-            )),
+            ).into()),
             Self::NameOfAnother(name) => {
-                Some(format!("put the folder ca/{name} back from a backup, or choose another name"))
+                Some(format!("put the folder ca/{name} back from a backup, or choose another name").into())
             }
             Self::PoolTooSmall { key_type, wanted, .. } => Some(format!(
                 "make them first: `c8y-pki key pool fill --type {key_type} --count {wanted}`"
-            )),
+            ).into()),
             Self::ChainTooLong { .. } => Some(
                 "issue from a CA nearer to the root; if the installation takes longer chains, say so in \
                  pki.toml: `longest_chain = N`"
-                    .to_owned(),
+                    .into(),
             ),
             Self::OtherLongestChain { path, wanted, .. } => Some(format!(
                 "write `longest_chain = {wanted}` into {}, above the first [section], if that is right for all \
                  its CAs",
                 path.display()
-            )),
-            Self::Revoked { .. } => Some("use another CA, or make a new one".to_owned()),
+            ).into()),
+            Self::Revoked { .. } => Some("use another CA, or make a new one".into()),
             Self::NameTaken(_) => Some(
-                "give the new one another name; `c8y-pki ca list` shows those in use".to_owned(),
+                "give the new one another name; `c8y-pki ca list` shows those in use".into(),
             ),
             Self::KeyUsed(_) => Some(
                 "remove this file: it has come back to the key pool, perhaps with a backup"
-                    .to_owned(),
+                    .into(),
             ),
-            Self::KeyTaken(_) => Some("let each CA have a key of its own".to_owned()),
+            Self::KeyTaken(_) => Some("let each CA have a key of its own".into()),
             Self::WrongProfile { .. } => {
-                Some("`c8y-pki profile list` shows what each is for".to_owned())
+                Some("`c8y-pki profile list` shows what each is for".into())
             }
             Self::Key { source, .. } => source.hint(),
             Self::KeyUri {
@@ -286,7 +321,7 @@ impl AuthorityError {
                 path,
             } => {
                 let path = path.display();
-                Some(format!("this machine's module belongs into {path}, as module-path"))
+                Some(format!("this machine's module belongs into {path}, as module-path").into())
             }
             Self::KeyUri { source: e, .. } | Self::Pkcs11(e) => e.hint(),
             Self::Certificate { source, .. } => source.hint(),

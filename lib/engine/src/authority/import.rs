@@ -6,6 +6,7 @@ use super::{AuthorityError, Ca, History, OwnKey, Pki, Result};
 use crate::cert::{Certificate, LongestChain};
 use crate::chain;
 use crate::crypto::{KeyPolicy, PublicKey};
+use crate::failure::Failure;
 use crate::issue::{self, Issuer};
 use crate::registry::Adopted;
 

@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::Ca;
 use crate::chain::{self, ChainError};
 use crate::client_id::DeviceId;
+use crate::failure::{Failure, Fault, Hint};
 use crate::name::{Name, find_field};
 
 /// What is asked of a field of the subject.
@@ -86,9 +87,12 @@ pub enum PolicyError {
     },
 }
 
-impl PolicyError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for PolicyError {
+    fn fault(&self) -> Fault {
+        Fault::Input
+    }
+
+    fn hint(&self) -> Option<Hint> {
         Some(match self {
             Self::Missing { ca, field, .. } | Self::Differs { ca, field, .. } => {
                 let flag = match field.as_str() {
@@ -102,14 +106,14 @@ impl PolicyError {
                 };
                 format!(
                     "give the subject that {field} ({flag}), or change [policy.{ca}] in pki.toml"
-                )
+                ).into()
             }
             Self::Names { .. } => {
                 "give the subject that the CA's name constraints permit (`c8y-pki ca show NAME` shows \
                  them), or use another CA"
-                    .to_owned()
+                    .into()
             }
-            Self::Id { ca, .. } => format!("use another CA, or change [policy.{ca}] in pki.toml"),
+            Self::Id { ca, .. } => format!("use another CA, or change [policy.{ca}] in pki.toml").into(),
         })
     }
 }

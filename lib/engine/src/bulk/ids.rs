@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 
-use super::Fault;
+use super::BadRow;
 use super::rows::place;
 use crate::client_id::{DeviceId, likeness};
 
@@ -62,15 +62,15 @@ impl Ids {
         id: &DeviceId,
         line: Option<u64>,
         file: Option<&str>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), BadRow> {
         if let Some(first) = self.find(id) {
             return Err(self.duplicate(id, line, file, first));
         }
-        let index = u32::try_from(self.entries.len()).map_err(|_| Fault {
+        let index = u32::try_from(self.entries.len()).map_err(|_| BadRow {
             id: id.as_str().to_owned(),
             line,
             message: format!("device id {:?} is one too many: a list holds 2^32", id.as_str()),
-            hint: Some("split the list".to_owned()),
+            hint: Some("split the list".into()),
         })?;
         self.text.push_str(id.as_str());
         self.entries.push(Entry { end: self.text.len(), line: line.unwrap_or(0) });
@@ -88,7 +88,7 @@ impl Ids {
         line: Option<u64>,
         file: Option<&str>,
         first: usize,
-    ) -> Fault {
+    ) -> BadRow {
         let (text, place, first_text) = (id.as_str(), place(file, line), self.text(first));
         let first_place = self.line(first).map_or_else(String::new, |n| format!(" in line {n}"));
         let message = if first_text == text {
@@ -103,8 +103,8 @@ impl Ids {
                  together in another way (Unicode, NFC and NFD)"
             )
         };
-        let hint = Some("each device needs an id of its own: remove or rename one".to_owned());
-        Fault { id: text.to_owned(), line, message, hint }
+        let hint = Some("each device needs an id of its own: remove or rename one".into());
+        BadRow { id: text.to_owned(), line, message, hint }
     }
 }
 

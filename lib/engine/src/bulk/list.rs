@@ -20,9 +20,10 @@ use std::path::{Path, PathBuf};
 use super::ids::Ids;
 use super::plan::Due;
 use super::rows::Rows;
-use super::{BulkError, Fault, Faults, MOST_FAULTS};
+use super::{BadRow, BadRows, BulkError, MOST_FAULTS};
 use crate::client_id::DeviceId;
 use crate::crypto::PublicKey;
+use crate::failure::Failure;
 use crate::files;
 use crate::name::Name;
 use crate::secret::Password;
@@ -88,7 +89,7 @@ pub struct DeviceList {
     /// Devices in the order of the list.
     pub devices: Vec<Device>,
     /// Faults in the order of the list.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<BadRow>,
     /// What the user should know of how it was read, a sentence each.
     pub remarks: Vec<String>,
 }
@@ -98,7 +99,7 @@ impl DeviceList {
     pub fn from_ids<'a>(ids: impl IntoIterator<Item = &'a str>) -> Self {
         let (mut list, mut seen) = (Self::default(), Ids::default());
         for text in ids {
-            let device = DeviceId::parse(text).map_err(|e| Fault {
+            let device = DeviceId::parse(text).map_err(|e| BadRow {
                 id: text.to_owned(),
                 line: None,
                 message: e.at("command line"),
@@ -183,7 +184,7 @@ pub struct ListFile {
     file: File,
     pub(super) ids: Ids,
     options: ListOptions,
-    faults: Vec<Fault>,
+    faults: Vec<BadRow>,
     faulty: usize,
     remarks: Vec<String>,
 }
@@ -229,8 +230,8 @@ impl ListFile {
     }
 
     /// Faults of single devices.
-    pub fn faults(&self) -> Faults {
-        Faults { first: self.faults.clone(), count: self.faulty }
+    pub fn faults(&self) -> BadRows {
+        BadRows { first: self.faults.clone(), count: self.faulty }
     }
 
     /// What the user should know of how it was read, a sentence each.
@@ -333,7 +334,7 @@ impl Devices {
     }
 
     /// Faults of single devices, the first [`MOST_FAULTS`] of them.
-    pub fn faults(&self) -> &[Fault] {
+    pub fn faults(&self) -> &[BadRow] {
         match self {
             Self::List(list) => &list.faults,
             Self::File(file) => &file.faults,
@@ -463,7 +464,10 @@ mod tests {
         for bytes in [text(u16::to_le_bytes), text(u16::to_be_bytes)] {
             let refused = DeviceList::from_csv("x.csv", &bytes).unwrap_err();
             assert!(matches!(refused, BulkError::Utf16 { .. }), "{refused}");
-            assert_eq!(refused.hint().as_deref(), Some("save it as CSV UTF-8"));
+            assert_eq!(
+                refused.hint().map(|h| h.to_string()).as_deref(),
+                Some("save it as CSV UTF-8")
+            );
         }
     }
 

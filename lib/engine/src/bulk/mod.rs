@@ -33,6 +33,7 @@ use std::path::PathBuf;
 use crate::authority::AuthorityError;
 use crate::authority::policy::PolicyError;
 use crate::cert::CertError;
+use crate::failure::{Failure, Fault, Hint};
 use crate::files::{FileError, GrowError, reason};
 use crate::issue::IssueError;
 use crate::key::KeyError;
@@ -55,7 +56,7 @@ pub const MOST_FAULTS: usize = 10_000;
 
 /// A fault in a device list or a row that could not be issued.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Fault {
+pub struct BadRow {
     /// The device identifier as it was given.
     pub id: String,
     /// The line of the list (from 1), if it came from one.
@@ -65,21 +66,21 @@ pub struct Fault {
     pub message: String,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
+    pub hint: Option<Hint>,
 }
 
 /// The faults of many devices.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Faults {
+pub struct BadRows {
     /// The first [`MOST_FAULTS`] of them, in the order of the list.
-    pub first: Vec<Fault>,
+    pub first: Vec<BadRow>,
     /// How many there are.
     pub count: usize,
 }
 
-impl Faults {
+impl BadRows {
     /// Adds one; it is kept as long as they are few.
-    pub fn add(&mut self, fault: Fault) {
+    pub fn add(&mut self, fault: BadRow) {
         self.count += 1;
         if self.first.len() < MOST_FAULTS {
             self.first.push(fault);
@@ -92,8 +93,8 @@ impl Faults {
     }
 }
 
-impl From<Vec<Fault>> for Faults {
-    fn from(first: Vec<Fault>) -> Self {
+impl From<Vec<BadRow>> for BadRows {
+    fn from(first: Vec<BadRow>) -> Self {
         Self { count: first.len(), first }
     }
 }
@@ -134,7 +135,7 @@ pub enum BulkError {
     #[error("{} of {total} device{} cannot be issued; nothing was made", faults.count, if *total == 1 { "" } else { "s" })]
     Faults {
         /// Their faults.
-        faults: Faults,
+        faults: BadRows,
         /// How many devices were asked for.
         total: usize,
     },
@@ -142,7 +143,7 @@ pub enum BulkError {
     #[error("{} of {total} device{} of the list cannot be used; nothing was done", faults.count, if *total == 1 { "" } else { "s" })]
     BadList {
         /// Their faults.
-        faults: Faults,
+        faults: BadRows,
         /// How many rows it has.
         total: usize,
     },
@@ -150,7 +151,7 @@ pub enum BulkError {
     #[error("{} of {total} certificate{} cannot be revoked; nothing was changed", faults.len(), if *total == 1 { "" } else { "s" })]
     NotRevoked {
         /// Each of them.
-        faults: Vec<Fault>,
+        faults: Vec<BadRow>,
         /// How many were asked for.
         total: usize,
     },
@@ -264,57 +265,89 @@ impl From<GrowError> for BulkError {
     }
 }
 
-impl BulkError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for BulkError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Busy { .. } | Self::Write(_) => Fault::Environment,
+            Self::KeyFile { source, .. } => source.fault(),
+            Self::Recorded(e) => e.fault(),
+            Self::Policy(e) => e.fault(),
+            Self::Name(e) => e.fault(),
+            Self::Issue(e) => e.fault(),
+            Self::Key(e) => e.fault(),
+            Self::Store(e) => e.fault(),
+            Self::Registry(e) => e.fault(),
+            Self::Authority(e) => e.fault(),
+            Self::File(e) => e.fault(),
+            Self::List { .. }
+            | Self::Utf16 { .. }
+            | Self::NotUtf8 { .. }
+            | Self::ListChanged { .. }
+            | Self::Faults { .. }
+            | Self::BadList { .. }
+            | Self::NotRevoked { .. }
+            | Self::WrongProfile { .. }
+            | Self::NoStorePassword
+            | Self::NoKeyInBundle
+            | Self::EncryptedForThinEdge
+            | Self::NoTrustedCertificate
+            | Self::Output { .. }
+            | Self::Finished { .. }
+            | Self::Changed { .. }
+            | Self::Stream { .. }
+            | Self::OneId { .. } => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         match self {
             Self::List { .. } => {
-                Some("`c8y-pki profile show devices.csv` prints a list to start from".to_owned())
+                Some("`c8y-pki profile show devices.csv` prints a list to start from".into())
             }
             Self::Faults { faults, .. } | Self::BadList { faults, .. } if faults.is_cut() => {
                 Some(format!(
                     "more than {MOST_FAULTS} faults: is it the right list, and has it the right column of ids?"
-                ))
+                ).into())
             }
             Self::NotUtf8 { .. } => Some(
                 "it seems to be saved in the encoding of one country (ANSI, Windows-1252): save it as CSV UTF-8"
-                    .to_owned(),
+                    .into(),
             ),
-            Self::Utf16 { .. } => Some("save it as CSV UTF-8".to_owned()),
+            Self::Utf16 { .. } => Some("save it as CSV UTF-8".into()),
             Self::ListChanged { .. } => {
-                Some("leave it alone and run the same command again: it goes on".to_owned())
+                Some("leave it alone and run the same command again: it goes on".into())
             }
             Self::WrongProfile { .. } => {
-                Some("`c8y-pki profile list` shows what each is for".to_owned())
+                Some("`c8y-pki profile list` shows what each is for".into())
             }
-            Self::Output { .. } => Some("choose another --out".to_owned()),
-            Self::NoStorePassword => Some("give --store-password-file".to_owned()),
-            Self::NoKeyInBundle => Some("add pem, p12, jks or thin-edge to the bundle".to_owned()),
+            Self::Output { .. } => Some("choose another --out".into()),
+            Self::NoStorePassword => Some("give --store-password-file".into()),
+            Self::NoKeyInBundle => Some("add pem, p12, jks or thin-edge to the bundle".into()),
             Self::EncryptedForThinEdge => Some(
                 "leave out --encrypt-keys, or decrypt the key first: `c8y-pki key passwd --plain`"
-                    .to_owned(),
+                    .into(),
             ),
             Self::NoTrustedCertificate => Some(
                 "give --server-cert; `c8y-pki store fetch HOST:8883` saves it from the server"
-                    .to_owned(),
+                    .into(),
             ),
             Self::Write(_) => {
-                Some("run the same command again: what was not written is issued then".to_owned())
+                Some("run the same command again: what was not written is issued then".into())
             }
-            Self::Busy { .. } => Some("wait until it is finished".to_owned()),
+            Self::Busy { .. } => Some("wait until it is finished".into()),
             Self::Finished { .. } => {
-                Some("move it away, or give the devices that are left another file".to_owned())
+                Some("move it away, or give the devices that are left another file".into())
             }
             Self::Changed { .. } => Some(
                 "put the right one back, or move this one away: the devices in it are recorded"
-                    .to_owned(),
+                    .into(),
             ),
-            Self::Stream { .. } => Some("write it to a file: --out FILE".to_owned()),
+            Self::Stream { .. } => Some("write it to a file: --out FILE".into()),
             Self::OneId { .. } => {
-                Some("sign them one by one, or without an id: by their common names".to_owned())
+                Some("sign them one by one, or without an id: by their common names".into())
             }
             Self::KeyFile { source, .. } => source.hint(),
-            Self::Recorded(_) => Some("`c8y-pki registry check` names it".to_owned()),
+            Self::Recorded(_) => Some("`c8y-pki registry check` names it".into()),
             Self::Policy(e) => e.hint(),
             Self::Name(e) => e.hint(),
             Self::Issue(e) => e.hint(),

@@ -2,22 +2,23 @@
 //! ([`DeviceId::check_new`](crate::client_id::DeviceId::check_new)).
 
 use super::list::Device;
-use super::{Fault, Faults};
+use super::{BadRow, BadRows};
 use crate::client_id::DeviceId;
+use crate::failure::Failure;
 
 /// What is wrong with the id of a device that is new, if anything is.
-pub fn fault(device: &Device) -> Option<Fault> {
+pub fn fault(device: &Device) -> Option<BadRow> {
     let refused = device.id.check_new().err()?;
     let message = match device.line {
         Some(line) => refused.at(&format!("line {line}")),
         None => refused.to_string(),
     };
-    Some(Fault { id: device.id.to_string(), line: device.line, message, hint: refused.hint() })
+    Some(BadRow { id: device.id.to_string(), line: device.line, message, hint: refused.hint() })
 }
 
 /// The same for all of a list that are new.
-pub fn refused<'a>(devices: impl IntoIterator<Item = &'a Device>) -> Faults {
-    let mut faults = Faults::default();
+pub fn refused<'a>(devices: impl IntoIterator<Item = &'a Device>) -> BadRows {
+    let mut faults = BadRows::default();
     devices.into_iter().filter_map(fault).for_each(|fault| faults.add(fault));
     faults
 }

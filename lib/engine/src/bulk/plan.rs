@@ -9,10 +9,11 @@ use super::bundle::Bundle;
 use super::list::{Device, Devices, Outline};
 use super::new_ids::Remarks;
 use super::run::{Existing, Job};
-use super::{BulkError, Fault, Faults};
+use super::{BadRow, BadRows, BulkError};
 use crate::authority::policy::check_names;
 use crate::cert::oid;
 use crate::client_id::DeviceId;
+use crate::failure::{Failure, Hint};
 use crate::name::{Name, find_field};
 use crate::registry::{Registry, Replaced, Standing, Status};
 
@@ -30,7 +31,7 @@ pub(super) struct Plan {
     /// What is to be said of the ids of devices that were issued before.
     pub(super) old_ids: Remarks,
     /// Devices that cannot be issued as asked, where the others are issued all the same.
-    pub(super) failed: Faults,
+    pub(super) failed: BadRows,
 }
 
 impl Plan {
@@ -58,11 +59,11 @@ pub(super) enum Fate {
     /// Its certificate was revoked: no new one without being asked.
     Revoked {
         message: String,
-        hint: Option<String>,
+        hint: Option<Hint>,
     },
     Refuse {
         message: String,
-        hint: Option<String>,
+        hint: Option<Hint>,
     },
 }
 
@@ -81,7 +82,7 @@ pub(super) fn plan(
         incomplete: 0,
         incomplete_ids: Vec::new(),
         old_ids: Remarks::default(),
-        failed: Faults { first: devices.faults().to_vec(), count: devices.faulty() },
+        failed: BadRows { first: devices.faults().to_vec(), count: devices.faulty() },
     };
     for index in 0..devices.len() {
         let device = devices.outline(index)?;
@@ -162,8 +163,8 @@ fn allowed(job: &Job<'_>, device: &Outline<'_>, fate: Fate) -> Fate {
     }
 }
 
-fn fault(device: &Outline<'_>, message: String, hint: Option<String>) -> Fault {
-    Fault { id: device.id.as_str().to_owned(), line: device.line, message, hint }
+fn fault(device: &Outline<'_>, message: String, hint: Option<Hint>) -> BadRow {
+    BadRow { id: device.id.as_str().to_owned(), line: device.line, message, hint }
 }
 
 /// Whether a live device has an id that looks the same.
@@ -184,7 +185,7 @@ fn twin(device: &Outline<'_>) -> Fate {
             named(device)
         ),
         hint: Some(
-            "write it as `c8y-pki device list` shows it, or give the device another id".to_owned(),
+            "write it as `c8y-pki device list` shows it, or give the device another id".into(),
         ),
     }
 }
@@ -206,7 +207,7 @@ fn of_live(
         Existing::Skip => Ok(Fate::Skip),
         Existing::Fail => Ok(Fate::Refuse {
             message: format!("{} has a live certificate already", named(device)),
-            hint: Some("leave out --existing fail to skip such devices".to_owned()),
+            hint: Some("leave out --existing fail to skip such devices".into()),
         }),
         Existing::Replace { revoke } => match registry.live_device(folded)? {
             Some(record) if since.is_none_or(|since| record.recorded < since) => {
@@ -252,7 +253,7 @@ fn of_new(
         let (message, since) = (named(device), at.date());
         let message = format!("{message} was revoked on {since} ({})", reason.name());
         let hint = "if it is to get a new certificate, issue it by its id with --existing replace";
-        let hint = Some(hint.to_owned());
+        let hint = Some(hint.into());
         return Ok(match job.existing {
             Existing::Fail => Fate::Refuse { message, hint },
             _ => Fate::Revoked { message, hint },
@@ -268,11 +269,11 @@ fn of_new(
             named(device),
             folder.display()
         ),
-        hint: Some("move the folder away, or choose another --out".to_owned()),
+        hint: Some("move the folder away, or choose another --out".into()),
     })
 }
 
-fn check_policy(job: &Job<'_>, device: &Outline<'_>) -> Result<(), (String, Option<String>)> {
+fn check_policy(job: &Job<'_>, device: &Outline<'_>) -> Result<(), (String, Option<Hint>)> {
     let constrained = job.ca.chain.iter().any(|ca| ca.extension(oid::NAME_CONSTRAINTS).is_some());
     if job.policy.is_open() && !constrained {
         return Ok(());

@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 
 use super::bundle::THIN_EDGE_CHAIN;
-use super::{BulkError, Fault};
+use super::{BadRow, BulkError};
 use crate::authority::{Ca, Pki};
 use crate::cert::Certificate;
+use crate::failure::{Failure, Hint};
 use crate::files::{self, Access, Lock};
 use crate::registry::{Filter, Status};
 use crate::secret::Password;
@@ -66,9 +67,9 @@ pub struct Report {
     /// How many devices had the present chain already.
     pub current: usize,
     /// Folders that were left alone, with the reason; the id is the folder's name.
-    pub left: Vec<Fault>,
+    pub left: Vec<BadRow>,
     /// Folders whose files could not be rewritten.
-    pub failed: Vec<Fault>,
+    pub failed: Vec<BadRow>,
 }
 
 /// Files that change, with what is to be in them.
@@ -78,8 +79,8 @@ type Changed = Vec<(String, Vec<u8>)>;
 enum Done {
     Refreshed(Refreshed),
     Current,
-    Left(Fault),
-    Failed(Fault),
+    Left(BadRow),
+    Failed(BadRow),
     /// It holds no files of a device, or those of another CA.
     Other,
 }
@@ -161,7 +162,7 @@ impl Device<'_> {
             None => {
                 let why = format!("its certificate {} is not in the registry", leaf.serial);
                 let hint = format!("`c8y-pki device import {}` records it", self.dir.display());
-                return Ok(Done::Left(self.fault(why, Some(hint))));
+                return Ok(Done::Left(self.fault(why, Some(hint.into()))));
             }
         }
         let chain: Vec<Certificate> = [&[leaf][..], &ca.chain].concat();
@@ -177,8 +178,8 @@ impl Device<'_> {
         }
     }
 
-    fn fault(&self, message: String, hint: Option<String>) -> Fault {
-        Fault { id: self.name.to_owned(), line: None, message, hint }
+    fn fault(&self, message: String, hint: Option<Hint>) -> BadRow {
+        BadRow { id: self.name.to_owned(), line: None, message, hint }
     }
 
     /// The device's certificate: the first of its PEM files, or that of its keystore.
@@ -226,7 +227,7 @@ impl Device<'_> {
 
     /// The files whose chain is another one, with what is to be in them; a store that cannot be rewritten keeps all
     /// of them as they are.
-    fn changed(&self, chain: &[Certificate]) -> Result<Result<Changed, Fault>, BulkError> {
+    fn changed(&self, chain: &[Certificate]) -> Result<Result<Changed, BadRow>, BulkError> {
         let mut changed = Vec::new();
         let text: String = chain.iter().map(Certificate::pem).collect();
         for name in ["chain.pem", THIN_EDGE_CHAIN] {

@@ -7,7 +7,7 @@ use super::bundle::THIN_EDGE_KEY;
 use super::keys::Owners;
 use super::list::{Device, DeviceKey, DeviceList};
 use super::staging::recover;
-use super::{BulkError, Fault};
+use super::{BadRow, BulkError};
 use crate::cert::spki_of;
 use crate::client_id::DeviceId;
 use crate::crypto::{CryptoError, KeyPolicy, PublicKey, WeakKey};
@@ -74,7 +74,7 @@ pub fn list(
                 details: record.details,
             }),
             Err((message, hint)) => {
-                list.faults.push(Fault { id, line: None, message, hint: Some(hint) });
+                list.faults.push(BadRow { id, line: None, message, hint: Some(hint.into()) });
             }
         }
     }
@@ -85,19 +85,22 @@ pub fn list(
 pub fn live_of(
     registry: &Registry,
     ids: DeviceList,
-) -> Result<(Vec<Record>, Vec<Fault>), BulkError> {
+) -> Result<(Vec<Record>, Vec<BadRow>), BulkError> {
     let (mut records, mut faults) = (Vec::new(), ids.faults);
     for device in ids.devices {
         match registry.live_device(&device.id.folded())? {
             Some(record) => records.push(record),
-            None => faults.push(Fault {
+            None => faults.push(BadRow {
                 id: device.id.as_str().to_owned(),
                 line: device.line,
                 message: format!("device id {:?} has no live certificate", device.id.as_str()),
-                hint: Some(format!(
-                    "issue one: `c8y-pki device issue {} --ca NAME --out DIR`",
-                    device.id.as_str()
-                )),
+                hint: Some(
+                    format!(
+                        "issue one: `c8y-pki device issue {} --ca NAME --out DIR`",
+                        device.id.as_str()
+                    )
+                    .into(),
+                ),
             }),
         }
     }

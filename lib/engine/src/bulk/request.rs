@@ -26,6 +26,7 @@ use crate::cert::Certificate;
 use crate::client_id::DeviceId;
 use crate::crypto::KeyPolicy;
 use crate::csr::Request;
+use crate::failure::{Failure, Hint};
 use crate::files;
 use crate::read;
 
@@ -66,7 +67,7 @@ pub struct Verdict {
     /// Why it was refused: a sentence.
     pub message: Option<String>,
     /// What to do about it.
-    pub hint: Option<String>,
+    pub hint: Option<Hint>,
     /// The folder with `cert.pem` and `chain.pem`.
     pub folder: Option<PathBuf>,
 }
@@ -84,7 +85,7 @@ impl Verdict {
         }
     }
 
-    fn refused(file: &str, id: Option<&DeviceId>, message: String, hint: Option<String>) -> Self {
+    fn refused(file: &str, id: Option<&DeviceId>, message: String, hint: Option<Hint>) -> Self {
         Self { message: Some(message), hint, ..Self::new(file, id, Action::Refused) }
     }
 }
@@ -133,7 +134,7 @@ pub fn sign(
     Ok((verdicts, summary))
 }
 
-type Sentence = (String, Option<String>);
+type Sentence = (String, Option<Hint>);
 
 /// The requests of a file, each with its name.
 fn open(file: &RequestFile) -> Vec<(String, Result<Request, Sentence>)> {
@@ -161,14 +162,14 @@ fn device(request: &Request, id: Option<&DeviceId>, keys: KeyPolicy) -> Result<D
             let names: Vec<String> =
                 request.subject.values("CN").map(|name| format!("{name:?}")).collect();
             let message = format!("the request has several common names, {}", names.join(" and "));
-            return Err((message, Some("say which is the device's id with --id".to_owned())));
+            return Err((message, Some("say which is the device's id with --id".into())));
         }
         (None, Some(name)) => {
             DeviceId::parse(name).map_err(|e| (e.at("its common name"), e.hint()))?
         }
         (None, None) => {
             let message = "the request has no common name, so it is not known whose it is";
-            return Err((message.to_owned(), Some("name the device with --id".to_owned())));
+            return Err((message.to_owned(), Some("name the device with --id".into())));
         }
     };
     let key = DeviceKey::Requested(key);
@@ -203,8 +204,8 @@ impl Desk<'_> {
     /// Decides about one request; good ones go into the list.
     fn judge(&mut self, name: &str, device: Device) -> Result<Verdict, BulkError> {
         let id = device.id.clone();
-        let refuse = |message: String, hint: &str| {
-            Ok(Verdict::refused(name, Some(&id), message, Some(hint.to_owned())))
+        let refuse = |message: String, hint: &'static str| {
+            Ok(Verdict::refused(name, Some(&id), message, Some(hint.into())))
         };
         let text = id.as_str();
         let DeviceKey::Requested(key) = &device.key else {
@@ -284,7 +285,7 @@ fn settle(
         }
         _ => {
             verdict.message = Some("the run ended before it was signed".to_owned());
-            verdict.hint = Some("run the same command again".to_owned());
+            verdict.hint = Some("run the same command again".into());
         }
     }
     Ok(())

@@ -5,8 +5,9 @@ use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use super::cell::{self, ROUNDED};
 use super::list::{Device, DeviceKey, ListOptions};
-use super::{BulkError, Fault};
+use super::{BadRow, BulkError};
 use crate::client_id::DeviceId;
+use crate::failure::{Failure, Hint};
 
 /// Longest header line, in octets.
 const MAX_HEADER: u64 = 1 << 20;
@@ -88,7 +89,7 @@ impl<'a, R: Read> Rows<'a, R> {
     }
 
     /// The next row: a device, or what is wrong with it. None at the end.
-    pub(super) fn read(&mut self) -> Result<Option<Result<Device, Fault>>, BulkError> {
+    pub(super) fn read(&mut self) -> Result<Option<Result<Device, BadRow>>, BulkError> {
         loop {
             let more = self.reader.read_byte_record(&mut self.row);
             let more = more.map_err(|e| BulkError::List {
@@ -110,8 +111,8 @@ impl<'a, R: Read> Rows<'a, R> {
         }
     }
 
-    fn device(&self, line: Option<u64>) -> Result<Device, Fault> {
-        let fault = |id: &str, message: String, hint: Option<String>| Fault {
+    fn device(&self, line: Option<u64>) -> Result<Device, BadRow> {
+        let fault = |id: &str, message: String, hint: Option<Hint>| BadRow {
             id: id.to_owned(),
             line,
             message,
@@ -136,7 +137,7 @@ impl<'a, R: Read> Rows<'a, R> {
                 self.headers.len()
             );
             let hint = "put a value that holds the separator in quotes";
-            return Err(fault(id, message, Some(hint.to_owned())));
+            return Err(fault(id, message, Some(hint.into())));
         }
         for (index, header) in self.headers.iter().enumerate() {
             let value = text(index);
@@ -145,7 +146,7 @@ impl<'a, R: Read> Rows<'a, R> {
                     "{value:?} in the column {header:?} of {} is a number that a spreadsheet has rounded",
                     place()
                 );
-                return Err(fault(id, message, Some(ROUNDED.to_owned())));
+                return Err(fault(id, message, Some(ROUNDED.into())));
             }
             if header.is_empty() && !value.trim().is_empty() {
                 let message = format!(
@@ -154,7 +155,7 @@ impl<'a, R: Read> Rows<'a, R> {
                     index + 1
                 );
                 let hint = "name each column in the first line";
-                return Err(fault(id, message, Some(hint.to_owned())));
+                return Err(fault(id, message, Some(hint.into())));
             }
         }
         let parsed = DeviceId::parse(id).map_err(|e| fault(id, e.at(&place()), e.hint()))?;

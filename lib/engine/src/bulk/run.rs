@@ -14,7 +14,7 @@ use super::new_ids::Remarks;
 use super::out::Out;
 use super::plan::{Plan, plan};
 use super::staging::{Staging, recover, replacing_since};
-use super::{BulkError, Fault, archive};
+use super::{BadRow, BulkError, archive};
 use crate::authority::policy::SigningPolicy;
 use crate::authority::{Ca, Pki};
 use crate::crypto::{KeyPolicy, fill_random, hex};
@@ -112,7 +112,7 @@ pub struct Summary {
     pub failed: usize,
     /// Why, for each of them.
     #[serde(skip)]
-    pub failures: Vec<Fault>,
+    pub failures: Vec<BadRow>,
     /// Devices of an earlier, stopped run whose files were put into place.
     pub recovered: usize,
     /// The beginning of the replacing run that this one went on with.

@@ -18,6 +18,7 @@ use crate::cert::{CertError, Certificate, pem_blocks, without_trust};
 use crate::crl::{Crl, CrlError};
 use crate::crypto::{CryptoError, PublicKey, hex, sha256};
 use crate::csr::{CsrError, Request};
+use crate::failure::{Failure, Fault, Hint};
 use crate::key::{KeyError, PrivateKey, read::is_encrypted};
 use crate::name::Name;
 use crate::secret::Password;
@@ -54,9 +55,21 @@ pub enum DescribeError {
     Store(#[from] StoreError),
 }
 
-impl DescribeError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for DescribeError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Unknown => Fault::Input,
+            Self::Cert(e) => e.fault(),
+            Self::Csr(e) => e.fault(),
+            Self::Crl(e) => e.fault(),
+            Self::Crypto(e) => e.fault(),
+            Self::Key(e) => e.fault(),
+            Self::Pkcs7(e) => e.fault(),
+            Self::Store(e) => e.fault(),
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         match self {
             Self::Unknown => None,
             Self::Cert(e) => e.hint(),

@@ -12,6 +12,7 @@ use super::connection::{Connection, ConnectionError, Event, Greeting, Outgoing, 
 use super::mqtt::{MqttError, Qos, Session, Transport};
 use super::smartrest::message::Downstream;
 use super::smartrest::{BOOTSTRAP, BOOTSTRAP_REQUEST, SmartRestError};
+use crate::failure::{Failure, Fault, Hint};
 use crate::net::after;
 use crate::secret::Password;
 
@@ -36,29 +37,36 @@ pub enum BootstrapError {
     },
     /// Something else than a message 70.
     #[error("what came on {BOOTSTRAP} are no credentials: {0}")]
-    Message(SmartRestError),
+    Message(#[source] SmartRestError),
 }
 
-impl BootstrapError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for BootstrapError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Connection(e) => e.fault(),
+            Self::NotAccepted { .. } => Fault::Refusal,
+            Self::Message(_) => Fault::Stranger,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         match self {
             Self::Connection(ConnectionError::Mqtt(MqttError::Refused { code: 4 | 5 })) => Some(
                 "the bootstrap user's name or password is wrong: the platform's operator hands them \
                  out"
-                    .to_owned(),
+                    .into(),
             ),
             Self::Connection(ConnectionError::Mqtt(_)) => {
-                Some("MQTT over TLS is on port 8883 of the tenant's host".to_owned())
+                Some("MQTT over TLS is on port 8883 of the tenant's host".into())
             }
             Self::Connection(ConnectionError::Link(_)) => Some(
                 "check host, port and truststore: `c8y-pki store fetch HOST:8883` shows who answers"
-                    .to_owned(),
+                    .into(),
             ),
             Self::NotAccepted { .. } => Some(
                 "enter the device's id in the tenant's device registration, accept it there when it \
                  has asked, and run the command again"
-                    .to_owned(),
+                    .into(),
             ),
             Self::Message(_) => None,
         }

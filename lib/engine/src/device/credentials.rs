@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cert::Certificate;
 use crate::client_id::{ClientIdError, DeviceId};
+use crate::failure::{Failure, Fault, Hint};
 use crate::files::{self, FileError};
 use crate::key::{KeyError, PrivateKey};
 use crate::read::{self, ReadError};
@@ -101,23 +102,18 @@ pub enum CredentialError {
 }
 
 impl CredentialError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        self.hint_for(None)
-    }
-
     /// The same, with the device's identifier in it where it is known.
-    pub fn hint_for(&self, device: Option<&DeviceId>) -> Option<String> {
+    pub fn hint_for(&self, device: Option<&DeviceId>) -> Option<Hint> {
         match self {
             Self::File(e) => e.hint(),
             Self::Key { source: KeyError::NeedsPassword, .. } => {
-                Some("give the password of key.pem: --key-password-file FILE".to_owned())
+                Some("give the password of key.pem: --key-password-file FILE".into())
             }
             Self::Store { source: StoreError::PasswordNeeded { .. }, .. } => {
-                Some("give the store's password: --store-password-file FILE".to_owned())
+                Some("give the store's password: --store-password-file FILE".into())
             }
             Self::Store { source: StoreError::WrongKeyPassword { .. }, .. } => {
-                Some("give the key's own password: --key-password-file FILE".to_owned())
+                Some("give the key's own password: --key-password-file FILE".into())
             }
             Self::Key { source, .. } => source.hint(),
             Self::Certificates { source, .. } => source.hint(),
@@ -128,23 +124,23 @@ impl CredentialError {
                     "is it the right folder (--out, --bundle)? If so, make the files: `c8y-pki device \
                      issue {id} --ca NAME --out DIR`; a device that was issued before and has lost \
                      them needs `--existing replace` too"
-                ))
+                ).into())
             }
             Self::NoChainFile { .. } => {
                 let chain = "put its certificate, and the CAs above it up to the uploaded one, into \
                              chain.pem beside the key: `c8y-pki cert chain FILES --out chain.pem` puts \
                              them in order";
-                Some(chain.to_owned())
+                Some(chain.into())
             }
-            Self::NoKey { .. } => Some("a truststore goes to --truststore".to_owned()),
+            Self::NoKey { .. } => Some("a truststore goes to --truststore".into()),
             Self::SeveralKeys { .. } => {
-                Some(format!("name the key of the device {DEVICE_KEY_ALIAS}"))
+                Some(format!("name the key of the device {DEVICE_KEY_ALIAS}").into())
             }
             Self::NoChain { .. } => {
-                Some("`c8y-pki store create` puts key and chain together".to_owned())
+                Some("`c8y-pki store create` puts key and chain together".into())
             }
             Self::NoTrust { .. } => {
-                Some("put the server's CA into it: `c8y-pki store fetch HOST:8883`".to_owned())
+                Some("put the server's CA into it: `c8y-pki store fetch HOST:8883`".into())
             }
         }
     }
@@ -158,10 +154,27 @@ impl CredentialError {
     pub fn needs_key_password(&self) -> bool {
         matches!(self, Self::Key { source: KeyError::NeedsPassword, .. })
     }
+}
 
-    /// Whether the disk is at fault and not the file.
-    pub fn is_environment(&self) -> bool {
-        matches!(self, Self::File(e) if !e.is_input())
+impl Failure for CredentialError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::File(e) => e.fault(),
+            Self::Key { source, .. } => source.fault(),
+            Self::Certificates { source, .. } => source.fault(),
+            Self::Store { source, .. } => source.fault(),
+            Self::NoFolder { .. }
+            | Self::NoChainFile { .. }
+            | Self::Nothing { .. }
+            | Self::NoKey { .. }
+            | Self::SeveralKeys { .. }
+            | Self::NoChain { .. }
+            | Self::NoTrust { .. } => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        self.hint_for(None)
     }
 }
 

@@ -12,6 +12,7 @@
 //! What c8y-pki sends keeps to both columns; the rest is here.
 
 use super::mqtt::Qos;
+use crate::failure::{Failure, Fault, Hint};
 use crate::secret::Password;
 
 /// The port of MQTT over TLS.
@@ -89,18 +90,21 @@ pub enum ServiceError {
     },
 }
 
-impl ServiceError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for ServiceError {
+    fn fault(&self) -> Fault {
+        Fault::Input
+    }
+
+    fn hint(&self) -> Option<Hint> {
         Some(match self {
-            Self::ExactlyOnce => "give --qos 1, or use port 8883".to_owned(),
+            Self::ExactlyOnce => "give --qos 1, or use port 8883".into(),
             Self::SmartRest { feature: None, .. } => format!(
                 "give a topic of your own with --topic, or --smartrest if the tenant has the feature {SMART_REST}, or \
                  use port 8883"
-            ),
+            ).into(),
             Self::SmartRest { .. } => format!(
                 "give a topic of your own with --topic, have the feature {SMART_REST} switched on, or use port 8883"
-            ),
+            ).into(),
         })
     }
 }

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::client_id::DeviceId;
+use crate::failure::{Failure, Fault, Hint};
 use crate::files::{self, Access, BusyFile, Existing, FileError};
 
 /// Tells a folder that was prepared from any other.
@@ -43,15 +44,20 @@ pub enum FolderError {
     },
 }
 
-impl FolderError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for FolderError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::File(e) => e.fault(),
+            Self::Busy { .. } => Fault::Environment,
+            Self::Foreign { .. } => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         match self {
             Self::File(e) => e.hint(),
-            Self::Busy { .. } => Some("wait until it has ended, and run this again".to_owned()),
-            Self::Foreign { .. } => {
-                Some("the next files are prepared in it: move it away".to_owned())
-            }
+            Self::Busy { .. } => Some("wait until it has ended, and run this again".into()),
+            Self::Foreign { .. } => Some("the next files are prepared in it: move it away".into()),
         }
     }
 }

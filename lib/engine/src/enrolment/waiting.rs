@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::cert::Certificate;
 use crate::device::connection::Backoff;
+use crate::failure::Failure;
 use crate::net::sleep_until;
 use crate::platform::blocking::Client;
 use crate::platform::{PlatformError, est};
@@ -39,7 +40,7 @@ impl Meaning {
                 _ => Self::Wait,
             },
             PlatformError::Stopped { .. } => Self::No,
-            e if e.is_environment() => Self::Wait,
+            e if e.fault().may_pass() => Self::Wait,
             _ => Self::No,
         }
     }
@@ -78,7 +79,7 @@ pub fn enrol(
         match (Meaning::of(&error), lost.take()) {
             (Meaning::No, _) => return Err(error),
             // It took effect, and what it gave is nowhere.
-            (Meaning::Wait, Some(lost)) if !error.is_environment() => return Err(lost),
+            (Meaning::Wait, Some(lost)) if !error.fault().may_pass() => return Err(lost),
             (Meaning::Wait, before) => lost = before,
             (Meaning::Lost, _) => {}
         }

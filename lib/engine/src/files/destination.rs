@@ -260,6 +260,7 @@ pub(crate) fn followed(path: &Path) -> PathBuf {
 mod tests {
     use super::super::{Existing, write};
     use super::*;
+    use crate::failure::{Failure, Fault};
     use std::io::Read;
     use std::os::unix::fs::symlink;
 
@@ -300,7 +301,7 @@ mod tests {
         symlink("a", at("b")).unwrap();
         let error = put(&at("a"), Existing::Replace).unwrap_err();
         assert!(error.to_string().ends_with("its symbolic links lead in a circle"), "{error}");
-        assert!(error.is_input());
+        assert!(error.fault() == Fault::Input);
         symlink(".", at("folder")).unwrap();
         let error = put(&at("folder"), Existing::Replace).unwrap_err();
         assert!(error.to_string().contains("it is a folder"), "{error}");
@@ -319,7 +320,7 @@ mod tests {
         assert_eq!(found, "new");
         let error = regular(&path, "it is read again").unwrap_err();
         assert!(error.to_string().ends_with("no regular file, and it is read again"), "{error}");
-        assert!(error.is_input() && error.hint().is_some());
+        assert!(error.fault() == Fault::Input && error.hint().is_some());
     }
 
     #[cfg(target_os = "linux")]

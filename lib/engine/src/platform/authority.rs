@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::trusted::{self, TrustedCertificate};
 use super::{Body, Client, Method, PlatformError, Request, features};
+use crate::failure::{Failure, Fault};
 
 /// The feature of the platform.
 const FEATURE: &str = "certificate-authority";
@@ -152,7 +153,7 @@ pub async fn renew(
             return Err(PlatformError::AuthorityNotRenewed { message, end: former.not_after });
         }
         // It may have taken effect: the fingerprint tells.
-        Err(e) if e.is_lost() => Some(e),
+        Err(e) if e.fault() == Fault::Lost => Some(e),
         Err(e) => return Err(e),
     };
     match (find(client).await?, lost) {

@@ -1,6 +1,7 @@
 //! Why the platform could not be asked, or said no.
 
 use super::Method;
+use crate::failure::{Failure, Fault, Hint};
 use crate::shown::Foreign;
 
 /// Why a call did not give what it was made for.
@@ -179,6 +180,7 @@ pub enum PlatformError {
         /// Host and port.
         host: String,
         /// What is wrong with it.
+        #[source]
         problem: super::pop::CodeError,
     },
     /// The proof was submitted and is not complete all the same.
@@ -339,8 +341,65 @@ fn waits(attempts: u32, wait: Option<u64>) -> String {
 }
 
 impl PlatformError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+    /// The HTTP status with which the platform refused.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            Self::NotAutoRegistered { .. } => Some(422),
+            Self::Forbidden { .. } => Some(403),
+            Self::Unauthorized { .. } => Some(401),
+            _ => None,
+        }
+    }
+}
+
+impl Failure for PlatformError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Resolve { .. } | Self::Connect { .. } | Self::Proxy { .. } => Fault::Unreached,
+            Self::Timeout { .. }
+            | Self::Broken { .. }
+            | Self::EnrolmentLost { .. }
+            | Self::Unavailable { status: 502 | 504, .. } => Fault::Lost,
+            Self::Unavailable { .. } => Fault::Busy,
+            Self::Runtime(_) | Self::Stopped { .. } | Self::Refused { status: 500.., .. } => {
+                Fault::Environment
+            }
+            Self::Tls { .. }
+            | Self::Answer { .. }
+            | Self::Untrusted { unknown_issuer: false, .. } => Fault::Stranger,
+            Self::Untrusted { .. } => Fault::Untrusted,
+            Self::DeviceCertificate { .. } => Fault::Unclear,
+            Self::Refused { .. }
+            | Self::NotProven { .. }
+            | Self::Code { .. }
+            | Self::AuthorityOff
+            | Self::NoAuthorityFeature { .. }
+            | Self::NoAuthority
+            | Self::AuthorityNotRenewed { .. }
+            | Self::NotRegistered { .. }
+            | Self::ChainUnread { .. }
+            | Self::NoTokens { .. }
+            | Self::NotAutoRegistered { .. }
+            | Self::OtherOfCa { .. }
+            | Self::InAnotherTenant { .. } => Fault::Refusal,
+            Self::Csr(e) => e.fault(),
+            Self::Crypto(e) => e.fault(),
+            Self::BadHost { .. }
+            | Self::BadRoots(_)
+            | Self::BadProxy { .. }
+            | Self::Unauthorized { .. }
+            | Self::Forbidden { .. }
+            | Self::BadLogin { .. }
+            | Self::OtherTenant { .. }
+            | Self::NotThere { .. }
+            | Self::OtherKey { .. }
+            | Self::OneTimePassword { .. }
+            | Self::DeviceToken { .. } => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         let hint = match self {
             Self::BadHost { .. } => "for example https://acme.eu-latest.cumulocity.com",
             Self::BadRoots(_) => "give a PEM file with the CA that signed the server's certificate",
@@ -360,7 +419,7 @@ impl PlatformError {
                  (C8Y_TENANT) has to be of this host"
             }
             Self::Forbidden { role: Some(role), .. } => {
-                return Some(format!("ask an administrator of the tenant for {role}"));
+                return Some(format!("ask an administrator of the tenant for {role}").into());
             }
             Self::Forbidden { role: None, .. } => {
                 "ask an administrator of the tenant for the right"
@@ -430,54 +489,6 @@ impl PlatformError {
             Self::Crypto(e) => return e.hint(),
             _ => return None,
         };
-        Some(hint.to_owned())
-    }
-
-    /// Whether the surroundings are at fault, and trying again may help.
-    pub fn is_environment(&self) -> bool {
-        matches!(
-            self,
-            Self::Resolve { .. }
-                | Self::Connect { .. }
-                | Self::Proxy { .. }
-                | Self::Timeout { .. }
-                | Self::Tls { .. }
-                | Self::Broken { .. }
-                | Self::EnrolmentLost { .. }
-                | Self::Stopped { .. }
-                | Self::Unavailable { .. }
-                | Self::Refused { status: 500.., .. }
-        )
-    }
-
-    /// Whether the request did not get to the server at all.
-    pub(super) fn is_unsent(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::Resolve { .. } | Self::Proxy { .. })
-    }
-
-    /// Whether the request may have reached the server, and it is not known what became of it.
-    pub(super) fn is_lost(&self) -> bool {
-        matches!(
-            self,
-            Self::Broken { .. }
-                | Self::Timeout { .. }
-                | Self::Unavailable { status: 502 | 504, .. }
-        )
-    }
-
-    /// Whether a second attempt may succeed by itself.
-    pub(super) fn is_temporary(&self) -> bool {
-        self.is_unsent() || matches!(self, Self::Timeout { .. } | Self::Broken { .. })
-    }
-
-    /// The HTTP status with which the platform refused.
-    pub(super) fn status(&self) -> Option<u16> {
-        match self {
-            Self::Refused { status, .. } => Some(*status),
-            Self::NotAutoRegistered { .. } => Some(422),
-            Self::Forbidden { .. } => Some(403),
-            Self::Unauthorized { .. } => Some(401),
-            _ => None,
-        }
+        Some(hint.into())
     }
 }

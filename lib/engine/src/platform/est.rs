@@ -16,6 +16,7 @@ use crate::cert::Certificate;
 use crate::chain::{self, LeafChoice};
 use crate::crypto::PublicKey;
 use crate::csr;
+use crate::failure::{Failure, Fault};
 use crate::store::pkcs7;
 
 /// What lets a device have its next certificate: its own user has it.
@@ -54,9 +55,7 @@ pub async fn enroll(client: &Client, csr_der: &[u8]) -> Result<Vec<Certificate>,
             PlatformError::OneTimePassword { host, device: client.user(), message }
         }
         // Nobody knows whether the one-time password is used up.
-        PlatformError::Broken { .. }
-        | PlatformError::Timeout { .. }
-        | PlatformError::Unavailable { status: 502 | 504, .. } => lost(e.to_string()),
+        e if e.fault() == Fault::Lost => lost(e.to_string()),
         other => other,
     })?;
     certificates(&answer, &key).map_err(lost)

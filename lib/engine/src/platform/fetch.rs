@@ -14,6 +14,7 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureSch
 
 use crate::cert::{CertError, Certificate};
 use crate::crypto::{tls_provider, tls_words};
+use crate::failure::{Failure, Fault, Hint};
 use crate::net::{self, Deadline, Timed};
 
 /// Why no certificates came.
@@ -65,21 +66,22 @@ pub enum FetchError {
     },
 }
 
-impl FetchError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for FetchError {
+    fn fault(&self) -> Fault {
         match self {
-            Self::BadHost(_) => {
-                Some("write HOST:PORT, for example mqtt.example.com:8883".to_owned())
-            }
-            Self::Tls { .. } => Some("the platform's MQTT over TLS is on port 8883".to_owned()),
-            _ => None,
+            Self::BadHost(_) => Fault::Input,
+            Self::Resolve { .. } | Self::Connect { .. } | Self::Timeout { .. } => Fault::Unreached,
+            // What cannot be read was sent by the server.
+            Self::Tls { .. } | Self::Certificate { .. } => Fault::Stranger,
         }
     }
 
-    /// Whether trying again may help.
-    pub fn is_environment(&self) -> bool {
-        matches!(self, Self::Resolve { .. } | Self::Connect { .. } | Self::Timeout { .. })
+    fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::BadHost(_) => Some("write HOST:PORT, for example mqtt.example.com:8883".into()),
+            Self::Tls { .. } => Some("the platform's MQTT over TLS is on port 8883".into()),
+            _ => None,
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 
 use super::transport::{Answer, Transport};
 use super::{Login, PlatformError, Repeat, Request, Settings, lenient};
+use crate::failure::{Failure, Fault};
 use crate::net::{Pauses, pause_until};
 use crate::shown::Foreign;
 
@@ -172,20 +173,14 @@ impl Client {
     pub(super) async fn send(&self, request: &Request) -> Result<Answer, PlatformError> {
         let mut attempt = 1;
         loop {
-            let outcome = self.transport.send(request, &self.login).await;
-            if let Ok(answer) = &outcome {
-                self.reached.store(true, Ordering::Relaxed);
-                if let Some(date) = answer.date {
-                    let told = Some((OffsetDateTime::from(date), Instant::now()));
-                    *self.told_time.lock().unwrap_or_else(PoisonError::into_inner) = told;
-                }
-            }
-            let Some(wait) = self.pause(request, &outcome, attempt) else {
-                return self.judge(request, outcome?, attempt);
+            let error = match self.attempt(request, attempt).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
             };
-            let retry = Retry { reason: self.why(&outcome), pause: wait, attempt };
+            let Some(pause) = self.pause(request, &error, attempt) else { return Err(error) };
+            let retry = Retry { reason: self.why(&error), pause, attempt };
             (self.on_retry)(&retry);
-            if !pause_until(Instant::now() + wait, &self.stop).await {
+            if !pause_until(Instant::now() + pause, &self.stop).await {
                 let host = self.transport.host.clone();
                 return Err(PlatformError::Stopped { host, reason: retry.reason });
             }
@@ -193,34 +188,45 @@ impl Client {
         }
     }
 
+    /// Sends it once, and notes that there is an answer, and what time it is there.
+    async fn attempt(&self, request: &Request, attempt: u32) -> Result<Answer, PlatformError> {
+        let answer = self.transport.send(request, &self.login).await?;
+        self.reached.store(true, Ordering::Relaxed);
+        if let Some(date) = answer.date {
+            let told = Some((OffsetDateTime::from(date), Instant::now()));
+            *self.told_time.lock().unwrap_or_else(PoisonError::into_inner) = told;
+        }
+        self.judge(request, answer, attempt)
+    }
+
     /// The pause before the request is sent again; none if it is not to be.
-    fn pause(
-        &self,
-        request: &Request,
-        outcome: &Result<Answer, PlatformError>,
-        attempt: u32,
-    ) -> Option<Duration> {
+    fn pause(&self, request: &Request, error: &PlatformError, attempt: u32) -> Option<Duration> {
         let unreached = !self.reached.load(Ordering::Relaxed);
         let most = if unreached { self.attempts.min(ATTEMPTS_TO_REACH) } else { self.attempts };
-        if attempt >= most {
-            return None;
-        }
-        let (again, asked) = match outcome {
-            Ok(Answer { status: 429 | 503, retry_after, .. }) => (true, *retry_after),
-            Ok(Answer { status: 502 | 504, .. }) => (request.repeat == Repeat::Always, None),
-            Ok(_) => (false, None),
-            Err(e) if e.is_unsent() => (true, None),
-            Err(e) => (e.is_temporary() && request.repeat == Repeat::Always, None),
+        let again = match error.fault() {
+            Fault::Unreached | Fault::Busy => true,
+            Fault::Lost => request.repeat == Repeat::Always,
+            Fault::Input
+            | Fault::Untrusted
+            | Fault::Environment
+            | Fault::Closed
+            | Fault::Stranger
+            | Fault::Unclear
+            | Fault::Refusal => false,
+        };
+        let asked = match error {
+            PlatformError::Unavailable { wait, .. } => wait.map(Duration::from_secs),
+            _ => None,
         };
         // Our own pause on top keeps apart those whom the server told the same.
         let pause = asked.unwrap_or_default() + PAUSES.after(attempt);
-        (again && pause <= LONGEST_WAIT).then_some(pause)
+        (again && attempt < most && pause <= LONGEST_WAIT).then_some(pause)
     }
 
-    fn why(&self, outcome: &Result<Answer, PlatformError>) -> String {
-        match outcome {
-            Ok(answer) => format!("{} answers {}", self.transport.host, answer.status),
-            Err(e) => e.to_string(),
+    fn why(&self, error: &PlatformError) -> String {
+        match error {
+            PlatformError::Unavailable { host, status, .. } => format!("{host} answers {status}"),
+            e => e.to_string(),
         }
     }
 
@@ -235,6 +241,10 @@ impl Client {
         let host = self.transport.host.clone();
         let said = said(&answer.body);
         Err(match answer.status {
+            // A page is no answer of the platform's, also where nothing is read of it.
+            200..=299 if answer.content_type.starts_with("text/html") => {
+                return Err(self.strange(request, format!("it sends {}", answer.content_type)));
+            }
             200..=299 => return Ok(answer),
             300..=399 => {
                 let to = answer.location.unwrap_or_else(|| "elsewhere".to_owned());

@@ -15,6 +15,7 @@ use super::lenient::{self, AtMost};
 use super::request::{ESCAPED, segment};
 use super::{Body, Client, Method, PlatformError, Request, host_and_port};
 use crate::client_id::DeviceId;
+use crate::failure::{Failure, Fault};
 use crate::registration::OneTimePassword;
 
 /// The media type of a request's JSON in the platform's description.
@@ -132,7 +133,7 @@ pub async fn add(client: &Client, new: &NewDevice) -> Result<Added, PlatformErro
             Ok(_) => return Ok(Added::Registered),
             Err(e) => e,
         };
-        let lost = error.is_lost();
+        let lost = error.fault() == Fault::Lost;
         let refused = matches!(error, PlatformError::Refused { status: 409 | 422, .. });
         if !lost && !refused {
             return Err(error);

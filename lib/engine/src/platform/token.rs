@@ -70,6 +70,7 @@ fn in_words(error: PlatformError, host: &str) -> PlatformError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Failure;
 
     #[test]
     fn each_documented_refusal_has_words_of_its_own() {

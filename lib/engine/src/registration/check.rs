@@ -6,6 +6,7 @@ use super::{AGENT, KNOWN, NEED_TYPE_AND_NAME, OneTimePassword};
 use crate::bulk::cell::{ROUNDED, is_rounded};
 use crate::bulk::rows::{Lines, MOST_COLUMNS, separator, too_many};
 use crate::client_id::DeviceId;
+use crate::failure::{Failure, Hint};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -28,7 +29,7 @@ pub struct Finding {
     pub message: String,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
+    pub hint: Option<Hint>,
 }
 
 /// What a registration CSV holds.
@@ -52,12 +53,11 @@ impl Report {
         self.findings.iter().all(|f| f.level != Level::Error)
     }
 
-    fn add(&mut self, level: Level, line: u64, message: String, hint: Option<&str>) {
-        let hint = hint.map(str::to_owned);
+    fn add(&mut self, level: Level, line: u64, message: String, hint: Option<Hint>) {
         self.findings.push(Finding { level, line, message, hint });
     }
 
-    fn error(&mut self, line: u64, message: String, hint: Option<&str>) {
+    fn error(&mut self, line: u64, message: String, hint: Option<Hint>) {
         self.add(Level::Error, line, message, hint);
     }
 }
@@ -92,7 +92,7 @@ fn check_as(file: &str, bytes: &[u8], forbidden: Level) -> Report {
     let text = std::str::from_utf8(bytes).map_or_else(
         |_| {
             let message = "the file is not UTF-8; the platform would read it as ANSI".to_owned();
-            report.add(Level::Warning, 1, message, Some("save it as UTF-8"));
+            report.add(Level::Warning, 1, message, Some("save it as UTF-8".into()));
             bytes.iter().map(|b| char::from(*b)).collect()
         },
         str::to_owned,
@@ -106,7 +106,7 @@ fn check_as(file: &str, bytes: &[u8], forbidden: Level) -> Report {
             report.error(
                 1,
                 too_many(headers.len()),
-                Some("leave out what is no property of a device"),
+                Some("leave out what is no property of a device".into()),
             );
             return report;
         }
@@ -145,12 +145,12 @@ fn check_headers(report: &mut Report) {
     let has = |name: &str| columns.iter().any(|c| c == name);
     if !has("ID") {
         let message = format!("the first line has no column ID, only {}", columns.join(", "));
-        report.error(1, message, Some("ID is the device identifier, in capital letters"));
+        report.error(1, message, Some("ID is the device identifier, in capital letters".into()));
     }
     if !has("AUTH_TYPE") {
         let message =
             "there is no column AUTH_TYPE; the platform would expect passwords".to_owned();
-        report.error(1, message, Some("add AUTH_TYPE with CERTIFICATES in every row"));
+        report.error(1, message, Some("add AUTH_TYPE with CERTIFICATES in every row".into()));
     }
     let demanding = NEED_TYPE_AND_NAME.into_iter().find(|c| has(c));
     if let Some(demanding) = demanding {
@@ -160,7 +160,7 @@ fn check_headers(report: &mut Report) {
     }
     if !has(AGENT) {
         let message = format!("there is no column {AGENT}: the devices get no operations");
-        report.add(Level::Warning, 1, message, Some("add it with the value true"));
+        report.add(Level::Warning, 1, message, Some("add it with the value true".into()));
     }
     let mut seen = HashSet::with_capacity(columns.len());
     for (index, column) in columns.iter().enumerate() {
@@ -181,13 +181,13 @@ fn check_header(report: &mut Report, column: &str, last: bool) {
     }
     if column.starts_with("external-") && !last {
         let message = format!("the column {column:?} is not the last one");
-        report.error(1, message, Some("move it to the end"));
+        report.error(1, message, Some("move it to the end".into()));
     }
     let known = KNOWN.iter().chain(&OTHERS);
     if let Some(meant) = known.into_iter().find(|k| **k != column && k.eq_ignore_ascii_case(column))
     {
         let message = format!("the header {column:?} makes a custom property, not {meant}");
-        report.add(Level::Warning, 1, message, Some("write it in exactly that case"));
+        report.add(Level::Warning, 1, message, Some("write it in exactly that case".into()));
     }
 }
 
@@ -215,7 +215,11 @@ impl Rows {
         report.rows += 1;
         if row.len() != self.width {
             let message = format!("the row has {} columns, the header {}", row.len(), self.width);
-            report.error(line, message, Some("put a value that holds the separator in quotes"));
+            report.error(
+                line,
+                message,
+                Some("put a value that holds the separator in quotes".into()),
+            );
             return;
         }
         for (index, cell) in row.iter().enumerate().filter(|(_, cell)| is_rounded(cell)) {
@@ -224,7 +228,7 @@ impl Rows {
             if column != "ID" {
                 let message =
                     format!("{column} is {cell:?}, a number that a spreadsheet has rounded");
-                report.error(line, message, Some(ROUNDED));
+                report.error(line, message, Some(ROUNDED.into()));
             }
         }
         let value = |name: &str| self.columns.get(name).and_then(|index| row.get(*index));
@@ -240,7 +244,7 @@ impl Rows {
             (Some(_), Some(_)) => {
                 let message = "CREDENTIALS stands beside ENROLLMENT_OTP: the platform skips it, and the \
                                device enrols with the one-time password";
-                let hint = Some("leave CREDENTIALS empty: the device cannot log in with it");
+                let hint = Some("leave CREDENTIALS empty: the device cannot log in with it".into());
                 report.add(Level::Warning, line, message.to_owned(), hint);
                 check_auth(report, line, value("AUTH_TYPE"), None);
             }
@@ -269,12 +273,12 @@ impl Rows {
 
     fn check_id(&mut self, report: &mut Report, line: u64, id: &str) {
         match DeviceId::parse(id) {
-            Err(e) => report.error(line, e.to_string(), e.hint().as_deref()),
+            Err(e) => report.error(line, e.to_string(), e.hint()),
             Ok(id) => {
                 match (self.forbidden, id.check_new()) {
                     (_, Ok(())) => {}
                     (Level::Error, Err(e)) => {
-                        report.error(line, e.to_string(), e.hint().as_deref());
+                        report.error(line, e.to_string(), e.hint());
                     }
                     // It is what it is.
                     (Level::Warning, Err(_)) => {
@@ -283,7 +287,7 @@ impl Rows {
                 }
                 if let Some(first) = self.seen.insert(id.folded(), line) {
                     let message = format!("device id {:?} is in line {first} too", id.as_str());
-                    report.error(line, message, Some("each device needs a row of its own"));
+                    report.error(line, message, Some("each device needs a row of its own".into()));
                 }
             }
         }
@@ -295,17 +299,17 @@ fn check_auth(report: &mut Report, line: u64, auth: Option<&str>, credentials: O
         None | Some("CERTIFICATES") => {}
         Some("") => {
             let message = "AUTH_TYPE is empty, which means BASIC".to_owned();
-            report.error(line, message, Some("write CERTIFICATES"));
+            report.error(line, message, Some("write CERTIFICATES".into()));
         }
         Some(other) => {
             let message = format!("AUTH_TYPE is {other:?}, not CERTIFICATES");
-            report.error(line, message, Some("write CERTIFICATES"));
+            report.error(line, message, Some("write CERTIFICATES".into()));
         }
     }
     if auth == Some("CERTIFICATES") && credentials.is_some_and(|c| !c.is_empty()) {
         // The value is a password: it is not shown.
         let message = "CREDENTIALS is not empty, but the device has a certificate".to_owned();
-        report.error(line, message, Some("empty it, or remove the column"));
+        report.error(line, message, Some("empty it, or remove the column".into()));
     }
 }
 

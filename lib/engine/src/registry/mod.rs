@@ -33,6 +33,7 @@ use crate::cert::{CertError, Certificate, Encoded, Serial};
 use crate::client_id::DeviceId;
 use crate::crl::{Reason, Revoked};
 use crate::crypto::hex;
+use crate::failure::{Failure, Fault, Hint};
 use crate::files::{FREE_SPACE, NO_SPACE};
 
 pub use adopt::{Adopted, Adoption};
@@ -151,9 +152,26 @@ pub enum RegistryError {
     },
 }
 
-impl RegistryError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for RegistryError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Conflict
+            | Self::KeyTaken { .. }
+            | Self::Database { .. }
+            | Self::NoSpace(_)
+            | Self::ReadOnly(_) => Fault::Environment,
+            Self::NotARegistry(_)
+            | Self::TooNew { .. }
+            | Self::SerialGiven { .. }
+            | Self::Unknown { .. }
+            | Self::AlreadyRevoked { .. }
+            | Self::RevocationDate { .. }
+            | Self::Damaged { .. }
+            | Self::TooOld { .. } => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         let text = match self {
             Self::TooNew { .. } => "use a newer version of c8y-pki",
             Self::Conflict => "run the same command again: it takes what is left",
@@ -174,7 +192,7 @@ impl RegistryError {
             }
             _ => return None,
         };
-        Some(text.to_owned())
+        Some(text.into())
     }
 }
 

@@ -26,6 +26,7 @@ use crate::cert::{Certificate, pem_blocks};
 use crate::client_id::DeviceId;
 use crate::crl::Crl;
 use crate::crypto::sha256;
+use crate::failure::{Failure, Fault, Hint};
 use crate::files::FileError;
 use crate::registry::pipeline::in_order;
 use crate::registry::{Checked, Registry, RegistryError, Scan};
@@ -66,19 +67,28 @@ pub enum RollbackError {
     Authority(#[from] crate::authority::AuthorityError),
 }
 
-impl RollbackError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for RollbackError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Forgotten { .. } => Fault::Refusal,
+            Self::Source { .. } => Fault::Input,
+            Self::File(e) => e.fault(),
+            Self::Registry(e) => e.fault(),
+            Self::Authority(e) => e.fault(),
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         match self {
             Self::Source { .. } => Some(
                 "give lists (PEM or DER), manifest.csv with its manifest.csv.sig, archives or folders of \
                  devices"
-                    .to_owned(),
+                    .into(),
             ),
             Self::Forgotten { ca, .. } => Some(format!(
                 "`c8y-pki registry repair` takes over what the registry has forgotten; to make a list without \
                  it: `c8y-pki ca crl {ca} --accept-rollback`"
-            )),
+            ).into()),
             Self::File(e) => e.hint(),
             Self::Registry(e) => e.hint(),
             Self::Authority(e) => e.hint(),

@@ -28,6 +28,7 @@ use crate::authority::AuthorityError;
 use crate::bulk::BulkError;
 use crate::cert::LongestChain;
 use crate::crypto::CryptoError;
+use crate::failure::{Failure, Fault, Hint};
 use crate::files::FileError;
 use crate::key::pkcs11::Pkcs11Error;
 use crate::platform::PlatformError;
@@ -196,47 +197,76 @@ pub enum RolloutError {
     Crypto(#[from] CryptoError),
 }
 
-impl RolloutError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for RolloutError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::ChainRefused(_) => Fault::Refusal,
+            Self::Weak { source, .. } => source.fault(),
+            Self::Certificate { source, .. } => source.fault(),
+            Self::Pkcs11(e) => e.fault(),
+            Self::Platform(e) => e.fault(),
+            Self::Trust(e) => e.fault(),
+            Self::Results(e) => e.fault(),
+            Self::Profile(e) => e.fault(),
+            Self::Authority(e) => e.fault(),
+            Self::Bulk(e) => e.fault(),
+            Self::Registration(e) => e.fault(),
+            Self::Registry(e) => e.fault(),
+            Self::File(e) => e.fault(),
+            Self::Crypto(e) => e.fault(),
+            Self::Spec { .. }
+            | Self::ChainTooLong { .. }
+            | Self::OtherSubject { .. }
+            | Self::OtherParent { .. }
+            | Self::NoPassword(_)
+            | Self::NoPin(_)
+            | Self::NoPinFile(_)
+            | Self::TwoTokens { .. }
+            | Self::NoModule(_)
+            | Self::NotInToken { .. }
+            | Self::NotTaken { .. } => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         match self {
             Self::ChainTooLong { .. } => Some(
                 "put it under a CA nearer to the root; if the installation takes longer chains, say so at the \
                  beginning of the file: `longest_chain = N`"
-                    .to_owned(),
+                    .into(),
             ),
             Self::NoPinFile(_) => Some(
-                "write the PIN into it; one is never made: the token has it already".to_owned(),
+                "write the PIN into it; one is never made: the token has it already".into(),
             ),
             Self::NoModule(_) => {
-                Some("append ?module-path=FILE: a rollout takes the module from there".to_owned())
+                Some("append ?module-path=FILE: a rollout takes the module from there".into())
             }
             Self::Pkcs11(e) => e.hint(),
             Self::TwoTokens { .. } => Some(
                 "use one token, or make CAs and devices with `c8y-pki ca` and `device issue`"
-                    .to_owned(),
+                    .into(),
             ),
             Self::OtherSubject { .. } | Self::OtherParent { .. } | Self::NotInToken { .. } => Some(
                 "a CA cannot be changed: give the new one another name, or correct the file"
-                    .to_owned(),
+                    .into(),
             ),
             Self::NoPassword(_) => Some(
-                "write the password into it, or set `create = true` under [passwords]".to_owned(),
+                "write the password into it, or set `create = true` under [passwords]".into(),
             ),
             Self::Weak { source, .. } => source.hint(),
             Self::NoPin(_) => {
-                Some("name the file that holds it: `pin = \"FILE\"` under [passwords]".to_owned())
+                Some("name the file that holds it: `pin = \"FILE\"` under [passwords]".into())
             }
             Self::Spec { .. } => {
-                Some("`c8y-pki profile show rollout.toml` prints a complete file".to_owned())
+                Some("`c8y-pki profile show rollout.toml` prints a complete file".into())
             }
-            Self::NotTaken { .. } => Some("correct the device list, and run it again".to_owned()),
+            Self::NotTaken { .. } => Some("correct the device list, and run it again".into()),
             Self::Platform(e) => e.hint(),
             Self::Trust(e) => e.hint(),
             Self::ChainRefused(_) => Some(
                 "no other device was made: put right what is wrong (`c8y-pki tenant verify CHAIN` asks again), and \
                  run the same command again; the certificate that was judged is kept and used"
-                    .to_owned(),
+                    .into(),
             ),
             Self::Results(e) => e.hint(),
             Self::Certificate { source, .. } => source.hint(),

@@ -9,7 +9,7 @@ use super::spec::{CaSpec, Spec};
 use super::{Remote, RolloutError, longest, tenant, verdict};
 use crate::authority::{Ca, KeyPlace, Pki};
 use crate::bulk::list::{Device, DeviceList};
-use crate::bulk::{BulkError, Faults, is_complete, new_ids};
+use crate::bulk::{BadRows, BulkError, is_complete, new_ids};
 use crate::files;
 use crate::key::pkcs11::{KeyUri, is_one_token};
 use crate::platform::crl::{self, Switch};
@@ -292,7 +292,7 @@ fn device_step(
     pki: Option<&Pki>,
 ) -> Result<DeviceStep, RolloutError> {
     let mut issued = HashSet::new();
-    let mut faults = Faults::default();
+    let mut faults = BadRows::default();
     if pki.is_none() {
         faults = new_ids::refused(devices);
     }

@@ -23,6 +23,7 @@ use crate::client_id::ClientIdError;
 use crate::crypto::CryptoError;
 use crate::device::credentials::Trusted;
 use crate::device::link::Target;
+use crate::failure::{Failure, Fault, Hint};
 use crate::issue::IssueError;
 use crate::key::KeyError;
 use crate::name::NameError;
@@ -72,12 +73,24 @@ pub enum SelfTestError {
     Crypto(#[from] CryptoError),
 }
 
-impl SelfTestError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for SelfTestError {
+    fn fault(&self) -> Fault {
+        match self {
+            // As where the platform itself says so (403).
+            Self::NotAllowed { .. } | Self::NoProfile(_) => Fault::Input,
+            Self::Platform(e) => e.fault(),
+            Self::Key(e) => e.fault(),
+            Self::Issue(e) => e.fault(),
+            Self::Name(e) => e.fault(),
+            Self::ClientId(e) => e.fault(),
+            Self::Crypto(e) => e.fault(),
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         match self {
             Self::NotAllowed { role, .. } => {
-                Some(format!("ask an administrator of the tenant for {role}"))
+                Some(format!("ask an administrator of the tenant for {role}").into())
             }
             Self::Platform(e) => e.hint(),
             Self::Key(e) => e.hint(),

@@ -13,6 +13,7 @@ use crate::device::credentials::Credentials;
 use crate::device::link::Identity;
 use crate::device::mqtt::ConnectOptions;
 use crate::device::token::{self, Token, TokenError};
+use crate::failure::Failure;
 use crate::key::PrivateKey;
 use crate::key::signer::Signer;
 use crate::net::{Pauses, sleep_until};
@@ -71,7 +72,7 @@ impl From<PlatformError> for Trouble {
             Some(hint) => format!("{e}; {hint}"),
             None => e.to_string(),
         };
-        Self { text, environment: e.is_environment() }
+        Self { text, environment: e.fault().may_pass() }
     }
 }
 
@@ -336,12 +337,12 @@ impl<'a> Test<'a> {
                 Ok(token) => return Ok(token),
                 Err(error) => error,
             };
-            let prospect = error.prospect();
+            let prospect = Prospect::of(&error);
             let pause = Instant::now() + PAUSES.after(attempt);
             let again = prospect != Prospect::Hopeless && attempt < ATTEMPTS;
             if !again || !sleep_until(pause, self.plan.stop) {
                 let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-                let environment = prospect == Prospect::Temporary;
+                let environment = error.fault().may_pass();
                 return Err(Trouble { text: format!("{error}{hint}"), environment });
             }
             attempt += 1;

@@ -1,5 +1,6 @@
 //! What a tenant says, in the words of a report.
 
+use crate::failure::Failure;
 use crate::platform::PlatformError;
 use crate::platform::crl::Switch;
 use crate::platform::verdict::Verdict;
@@ -13,7 +14,7 @@ pub(super) fn told(
         Err(PlatformError::Forbidden { role: Some(role), .. }) => {
             untold(&format!(" (it takes {role})"))
         }
-        Err(e) if e.is_environment() => Err(e),
+        Err(e) if e.fault().may_pass() => Err(e),
         Err(_) | Ok(Switch::Unknown) => untold(""),
         Ok(Switch::On) => Ok((Switch::On, "on".to_owned())),
         Ok(Switch::Off) => Ok((Switch::Off, "off".to_owned())),

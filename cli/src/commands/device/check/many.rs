@@ -6,7 +6,7 @@ use c8y_pki::device::check::{self, Report, Verdict};
 use serde::Serialize;
 
 use super::super::connecting::{Opener, Subject};
-use super::{MORE_WITH_LOGIN, Setting, outcome, show};
+use super::{MORE_WITH_LOGIN, Setting, show};
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::render::count;
@@ -77,9 +77,9 @@ impl Summary {
         let all = self.checked;
         match self {
             _ if self.connected == all => Outcome::Done,
-            _ if self.not_reached == all => outcome(Verdict::NotReached),
-            _ if self.wrong_files == all => outcome(Verdict::WrongFiles),
-            _ => Outcome::No,
+            _ if self.not_reached == all => Outcome::of_kind(Verdict::NotReached.kind()),
+            _ if self.wrong_files == all => Outcome::of_kind(Verdict::WrongFiles.kind()),
+            _ => Outcome::NO,
         }
     }
 

@@ -11,7 +11,7 @@ use beside::BesideArgs;
 use c8y_pki::bulk::BulkError;
 use c8y_pki::cert::{Certificate, LongestChain};
 use c8y_pki::client_id::DeviceId;
-use c8y_pki::device::check::{self, Check, PasswordLogin, Report, StepName, Verdict};
+use c8y_pki::device::check::{self, Check, PasswordLogin, Report, StepName};
 use c8y_pki::device::link::Target;
 use c8y_pki::device::service::Service;
 use c8y_pki::platform::blocking::{Client, Inquiry};
@@ -59,8 +59,8 @@ Examples:
   c8y-pki device check gw-0001 --mqtt-user t12345/device_gw-0001 --mqtt-password-file pw
 
 Exit codes: 0 connected; 1 refused by the platform, or one of many does not connect; 2 wrong input,
-or the device's own files are wrong (its truststore among them); 3 not reached, or the server's own
-certificate is not valid.")]
+or the device's own files are wrong (its truststore among them); 3 not reached, closed without a
+reason, something else than the platform's MQTT, or the server's own certificate is not valid.")]
 pub(crate) struct CheckArgs {
     /// Device identifiers; their folders are in --out
     #[arg(value_name = "ID")]
@@ -137,22 +137,13 @@ pub(super) fn run(args: &CheckArgs, pki: &Path, out: Output) -> Result {
             report.notes.push(MORE_WITH_LOGIN.to_owned());
         }
         out.result(&report, show::whole)?;
-        return Ok(outcome(report.verdict));
+        return Ok(Outcome::of_kind(report.verdict.kind()));
     }
     if let Some(first) = subjects.first() {
         // Passwords are asked for once, before devices are checked side by side.
         let _ = opener.read_asking(first)?;
     }
     many::run(&setting, &opener, &subjects, out)
-}
-
-fn outcome(verdict: Verdict) -> Outcome {
-    match verdict {
-        Verdict::Connected => Outcome::Done,
-        Verdict::Refused => Outcome::No,
-        Verdict::WrongFiles => Outcome::WrongInput,
-        Verdict::NotReached => Outcome::NotReached,
-    }
 }
 
 /// The devices, each once, and the types of external ids that their list gives them.
@@ -194,8 +185,8 @@ impl<'a> Setting<'a> {
     fn would_ask(&self, report: &Report) -> bool {
         let step = report.failed().map(|failed| failed.step);
         self.inquiry.is_none()
-            && report.verdict == Verdict::Refused
             && matches!(step, Some(StepName::Tls | StepName::Connect))
+            && report.may_be_refused()
     }
 
     fn check(&self, subject: &Subject, read: Opened) -> Report {

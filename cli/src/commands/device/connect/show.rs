@@ -1,12 +1,12 @@
 //! What `device connect` tells: operations on standard output, all else on standard error.
 
-use c8y_pki::Fault;
 use c8y_pki::cert::LongestChain;
 use c8y_pki::device::check::{self, Check, Report, Verdict};
-use c8y_pki::device::connection::{ConnectionError, Event};
+use c8y_pki::device::connection::{ConnectionError, Event, Prospect};
 use c8y_pki::device::mqtt::{Message, MqttError};
 use c8y_pki::device::smartrest::{self, ERRORS};
 use c8y_pki::platform::blocking::Inquiry;
+use c8y_pki::{Failure as _, Kind};
 use serde::Serialize;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -167,7 +167,8 @@ pub(super) fn check_files(ready: &Ready, longest: LongestChain, out: Output) -> 
     explain(&report, out);
     let detail = report.failed().map(|step| step.detail.as_str()).unwrap_or_default();
     let message = format!("{} does not connect with its files: {detail}", ready.device);
-    Err(Failure::Usage { message, hint: None })
+    let kind = Kind::WrongInput;
+    Err(Failure::Said { kind, message, hint: None })
 }
 
 /// Why the platform probably refuses: what `device check` finds, which then need not be recommended.
@@ -179,7 +180,7 @@ pub(super) fn refusal(
     out: Output,
 ) -> Failure {
     let error = c8y_pki::Error::from(error);
-    if error.fault() == Fault::Environment {
+    if Prospect::of(&error) == Prospect::Temporary {
         return error.into();
     }
     let report = check::check(&to_check(&ready, tenant, longest), Ok(ready.credentials));
@@ -190,11 +191,7 @@ pub(super) fn refusal(
     if tenant.is_none() && report.verdict == Verdict::Refused {
         out.note(MORE_WITH_LOGIN);
     }
-    let (message, hint) = (error.to_string(), None);
-    match error.fault() {
-        Fault::Refusal => Failure::No { message, hint },
-        _ => Failure::Usage { message, hint },
-    }
+    Failure::Said { kind: error.fault().kind(), message: error.to_string(), hint: None }
 }
 
 fn explain(report: &Report, out: Output) {

@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use c8y_pki::Error;
 use c8y_pki::cert::Certificate;
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::csr;
@@ -14,6 +13,7 @@ use c8y_pki::key::PrivateKey;
 use c8y_pki::platform::{Login, PlatformError, est, newcomers};
 use c8y_pki::registration::OneTimePassword;
 use c8y_pki::secret::Password;
+use c8y_pki::{Error, Failure as _, Kind};
 use serde_json::json;
 use time::OffsetDateTime;
 
@@ -85,11 +85,20 @@ fn wait_for(
             out.warning("interrupted; run the same command again, with the same one-time password");
             Ok(None)
         }
-        Waited::Late(e) => Err(Failure::no(
+        Waited::Late(e) => Err(Failure::said(
+            late(&e),
             format!("{} was not let in in time; the last answer was: {e}", id.as_str()),
             "register it on the page above, and run the same command again: key and one-time password \
              stay the same",
         )),
+    }
+}
+
+/// What it comes to that the time is over: a tenant that was not reached has not said no.
+fn late(last: &PlatformError) -> Kind {
+    match last.fault().kind() {
+        Kind::Surroundings => Kind::Surroundings,
+        Kind::No | Kind::WrongInput => Kind::No,
     }
 }
 
@@ -144,7 +153,7 @@ fn already(id: &DeviceId, folder: &Folder, out: Output) -> Result {
         return Ok(outcome);
     }
     out.warning("its certificate has expired; remove the folder, and enrol the device anew");
-    Ok(Outcome::No)
+    Ok(Outcome::NO)
 }
 
 /// What a run has kept that was cut off between its two files: a chain for this key.

@@ -16,7 +16,7 @@ use c8y_pki::files;
 use c8y_pki::key::PrivateKey;
 use c8y_pki::platform::{self, Login, bare_host, est};
 use c8y_pki::secret::Password;
-use c8y_pki::{Error, Fault};
+use c8y_pki::{Error, Failure as _};
 use clap::ValueEnum;
 use time::OffsetDateTime;
 
@@ -62,7 +62,7 @@ pub(super) fn run(args: &EnrolArgs, id: &DeviceId, folder: &Folder, out: Output)
     if device.is_whole(&next) && !args.dry_run {
         match device.check(&next) {
             Ok(()) => return device.promote(next),
-            Err(Failure::Library(e)) if !is_environment(&e) => {
+            Err(Failure::Library(e)) if !e.fault().may_pass() => {
                 out.note(&format!("the files that an earlier run has made are not used: {e}"));
                 folder.discard(next)?;
                 next = folder.prepare()?;
@@ -82,14 +82,10 @@ pub(super) fn run(args: &EnrolArgs, id: &DeviceId, folder: &Folder, out: Output)
     device.promote(next)
 }
 
-fn is_environment(error: &Error) -> bool {
-    error.fault() == Fault::Environment
-}
-
 /// The former files stay, and so do the new ones.
 fn refused(failure: Failure, folder: &Folder) -> Failure {
     let error = match failure {
-        Failure::Library(e) if !is_environment(&e) => e,
+        Failure::Library(e) if !e.fault().may_pass() => e,
         other => return other,
     };
     Failure::no(
@@ -197,7 +193,7 @@ impl Device<'_> {
         let mut backoff = Backoff::default();
         loop {
             match self.ask_once(credentials) {
-                Err(Failure::Library(e)) if is_environment(&e) && backoff.failures() < AGAIN => {
+                Err(Failure::Library(e)) if e.fault().may_pass() && backoff.failures() < AGAIN => {
                     let pause = backoff.pause();
                     self.out.retry(&e.to_string(), Some(backoff.failures()), pause);
                     std::thread::sleep(pause);

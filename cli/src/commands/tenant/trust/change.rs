@@ -118,7 +118,7 @@ pub(super) fn remove(args: &RemoveArgs, out: Output) -> Result {
     }
     if !args.yes && !confirmed(&found, tenant)? {
         out.note("Nothing was removed.");
-        return Ok(Outcome::No);
+        return Ok(Outcome::NO);
     }
     for certificate in found {
         let removed = client.wait(trusted::remove(&client, &certificate.fingerprint))?;

@@ -11,6 +11,7 @@ use super::super::{
 };
 use super::certs;
 use crate::cert::{Certificate, oid};
+use crate::failure::Failure;
 
 /// CAs with the name and key identifier of `ca`, each with a key of its own.
 fn impostors(ca: &Signed, issuer: &Signed, count: usize) -> Vec<Certificate> {

@@ -47,6 +47,7 @@ pub use token::{is_one_token, list, public_keys};
 pub use uri::KeyUri;
 
 use crate::crypto::{CryptoError, KeyType, TOKEN_LOST};
+use crate::failure::{Failure, Fault, Hint};
 
 /// Why a key in a token cannot be used.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
@@ -196,12 +197,38 @@ pub enum Pkcs11Error {
     Crypto(#[from] CryptoError),
 }
 
-impl Pkcs11Error {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for Pkcs11Error {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Module { .. } | Self::Failed { .. } | Self::NoSession { .. } => {
+                Fault::Environment
+            }
+            // One that is unplugged, or reached over a network.
+            Self::NoToken { present, .. } if present.is_empty() => Fault::Environment,
+            Self::Crypto(e) => e.fault(),
+            Self::NotBuiltIn
+            | Self::BadUri { .. }
+            | Self::NoModule(_)
+            | Self::NotAModule { .. }
+            | Self::NoToken { .. }
+            | Self::SeveralTokens { .. }
+            | Self::NoKey { .. }
+            | Self::SeveralKeys { .. }
+            | Self::KeyExists { .. }
+            | Self::NoLabel(_)
+            | Self::WrongPin { .. }
+            | Self::PinExpired { .. }
+            | Self::PinLocked { .. }
+            | Self::NoPinYet { .. }
+            | Self::UnusableKey { .. }
+            | Self::CannotMake { .. } => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         let among = |what: &str, present: &[String]| match present {
-            [] => format!("there is no {what} in it, or it cannot be reached"),
-            _ => format!("it has {}", present.join(", ")),
+            [] => format!("there is no {what} in it, or it cannot be reached").into(),
+            _ => format!("it has {}", present.join(", ")).into(),
         };
         Some(match self {
             Self::NotBuiltIn => "build it with the feature `pkcs11`, which is on by default".into(),
@@ -248,17 +275,6 @@ impl Pkcs11Error {
             }
             Self::Crypto(e) => return e.hint(),
         })
-    }
-
-    /// Whether trying again may help.
-    #[doc(hidden)]
-    pub fn is_environment(&self) -> bool {
-        match self {
-            Self::Module { .. } | Self::Failed { .. } | Self::NoSession { .. } => true,
-            // One that is unplugged, or reached over a network.
-            Self::NoToken { present, .. } => present.is_empty(),
-            _ => false,
-        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::ber::{BerError, CONTEXT_0, INTEGER, OID, Reader, SEQUENCE, SET, dotte
 use crate::cert::{CertError, Certificate, pem_blocks};
 use crate::crl::{Crl, CrlError};
 use crate::der::element;
+use crate::failure::{Failure, Fault, Hint};
 
 /// Largest file that is read, in octets: a hundred certificates with RSA keys take 200 000.
 pub const MAX_OCTETS: usize = 1 << 20;
@@ -80,9 +81,22 @@ pub enum Pkcs7Error {
     },
 }
 
-impl Pkcs7Error {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for Pkcs7Error {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Certificate { source, .. } => source.fault(),
+            Self::Crl { source, .. } => source.fault(),
+            Self::Damaged(_)
+            | Self::Pem(_)
+            | Self::NoBlock
+            | Self::OtherContent(_)
+            | Self::NoCertificate
+            | Self::TooLarge { .. }
+            | Self::TooMany { .. } => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         let hint = match self {
             Self::Damaged(_) | Self::Pem(_) => "copy the file again, in binary mode",
             Self::NoBlock => "see what it holds: `c8y-pki cert show FILE`",
@@ -91,7 +105,7 @@ impl Pkcs7Error {
             Self::Crl { source, .. } => return source.hint(),
             _ => return None,
         };
-        Some(hint.to_owned())
+        Some(hint.into())
     }
 }
 

@@ -4,7 +4,7 @@
 //! the nearest to the device. A tenant that tells nothing is a note, no failure.
 
 use super::super::diagnosis::{RenewedCa, TenantSays};
-use super::{Failure, Run, Verdict, Why};
+use super::{EarlyEnd, Run, Why};
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
 use crate::platform::standing::{Anchor, Standing};
@@ -12,13 +12,13 @@ use crate::platform::standing::{Anchor, Standing};
 impl Run<'_> {
     pub(super) fn ask_tenant(
         &mut self,
-        failure: &Failure,
+        failure: &EarlyEnd,
         presented: &[Certificate],
         device: &DeviceId,
     ) {
         let Why::Symptom(symptom) = &failure.why else { return };
         let Some(inquiry) = self.check.tenant else { return };
-        if failure.verdict != Verdict::Refused || !symptom.is_for_the_tenant() {
+        if !symptom.is_for_the_tenant() {
             return;
         }
         let standing = inquiry.ask(presented, device.as_str());

@@ -7,7 +7,7 @@ use super::super::credentials::Trusted;
 use super::super::diagnosis::{Cause, Certainty};
 use super::super::link::Identity;
 use super::super::mqtt::{ConnectOptions, MqttError};
-use super::{Failure, Run, StepName, Verdict, Why};
+use super::{EarlyEnd, Run, StepName, Verdict, Why};
 use crate::client_id::{ClientId, DeviceId};
 use crate::secret::Password;
 
@@ -32,7 +32,7 @@ impl Run<'_> {
     pub(super) fn beside(
         &mut self,
         login: &PasswordLogin,
-        failure: Option<&Failure>,
+        failure: Option<&EarlyEnd>,
         trusted: Option<&Trusted>,
     ) {
         let Some(device) = self.device.clone() else { return };
@@ -84,9 +84,9 @@ impl Run<'_> {
 }
 
 /// Whether what failed may be the certificate: what did not get as far as that says nothing about it.
-fn is_of_the_certificate(failure: &Failure) -> bool {
+fn is_of_the_certificate(failure: &EarlyEnd) -> bool {
     match (&failure.why, failure.verdict) {
-        (Why::Symptom(symptom), Verdict::Refused) => {
+        (Why::Symptom(symptom), Verdict::Refused | Verdict::NotReached) => {
             failure.step <= StepName::Connect && symptom.is_for_the_tenant()
         }
         (Why::Shown(_), Verdict::WrongFiles) => {

@@ -6,6 +6,7 @@ use super::{Ended, Run, StepName, Verdict, Why, failed, file_cause, wrong_files}
 use crate::cert::Certificate;
 use crate::chain::{self, ChainError, DeviceFinding, nth};
 use crate::client_id::DeviceId;
+use crate::failure::Failure;
 
 impl Run<'_> {
     pub(super) fn files(
@@ -13,13 +14,10 @@ impl Run<'_> {
         read: Result<Credentials, CredentialError>,
     ) -> Ended<Credentials> {
         let credentials = read.map_err(|e| {
-            let verdict = match e.is_environment() {
-                true => Verdict::NotReached,
-                false => Verdict::WrongFiles,
-            };
+            let verdict = Verdict::of(&e);
             let remedy = e.hint_for(self.device.as_ref());
-            let remedy = remedy.unwrap_or_else(|| "give the files of the device".to_owned());
-            let cause = file_cause("files", e.to_string(), remedy);
+            let remedy = remedy.unwrap_or_else(|| "give the files of the device".into());
+            let cause = file_cause("files", e.to_string(), remedy.to_string());
             failed(StepName::Files, e.to_string(), verdict, Why::Shown(vec![cause]))
         })?;
         let mut detail = credentials.from.display().to_string();
@@ -229,13 +227,13 @@ fn ca_to_upload(presented: &[Certificate], uploaded: &[Certificate]) -> String {
 }
 
 fn of_finding(finding: &DeviceFinding) -> Cause {
-    let remedy = finding.hint().unwrap_or_else(|| "issue the certificate again".to_owned());
-    file_cause(finding.code(), finding.to_string(), remedy)
+    let remedy = finding.hint().unwrap_or_else(|| "issue the certificate again".into());
+    file_cause(finding.code(), finding.to_string(), remedy.to_string())
 }
 
 fn of_chain_error(error: &ChainError) -> Cause {
-    let remedy = error.hint().unwrap_or_else(|| "issue the certificate again".to_owned());
-    file_cause(error.code(), error.to_string(), remedy)
+    let remedy = error.hint().unwrap_or_else(|| "issue the certificate again".into());
+    file_cause(error.code(), error.to_string(), remedy.to_string())
 }
 
 fn shown(at: time::OffsetDateTime) -> String {

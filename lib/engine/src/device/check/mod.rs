@@ -54,6 +54,7 @@ use super::smartrest::message::{MQTT_DEVICE, Upstream};
 use super::smartrest::{self, ERRORS, OPERATIONS, PUBLISH};
 use crate::cert::{Certificate, LongestChain};
 use crate::client_id::{ClientId, DeviceId};
+use crate::failure::Failure;
 use crate::net::Pauses;
 use crate::platform::blocking::Inquiry;
 
@@ -133,7 +134,7 @@ pub fn own_files(check: &Check<'_>, credentials: &Credentials) -> Option<Report>
 }
 
 /// Why a check ended early.
-struct Failure {
+struct EarlyEnd {
     step: StepName,
     detail: String,
     verdict: Verdict,
@@ -148,7 +149,7 @@ enum Why {
     Symptom(Symptom),
 }
 
-type Ended<T = ()> = Result<T, Box<Failure>>;
+type Ended<T = ()> = Result<T, Box<EarlyEnd>>;
 
 /// A check on its way.
 struct Run<'a> {
@@ -227,7 +228,7 @@ impl<'a> Run<'a> {
     }
 
     /// Whether the refusal may pass by itself: nothing else is known to be wrong.
-    fn is_worth_another(&self, failure: &Failure) -> bool {
+    fn is_worth_another(&self, failure: &EarlyEnd) -> bool {
         let Why::Symptom(symptom) = &failure.why else { return false };
         let causes = diagnosis::causes(*symptom, &self.facts);
         self.attempts < self.check.attempts
@@ -309,7 +310,7 @@ impl<'a> Run<'a> {
         let name = device.to_string();
         let row = Upstream::Device { name, device_type: MQTT_DEVICE.to_owned() }.row();
         let text = smartrest::write(&[row]).map_err(|e| {
-            let hint = e.hint().unwrap_or_default();
+            let hint = e.hint().map(|hint| hint.to_string()).unwrap_or_default();
             let cause = file_cause("message", e.to_string(), hint);
             wrong_files(StepName::Publish, e.to_string(), vec![cause])
         })?;
@@ -354,11 +355,11 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn report(mut self, ended: Option<Box<Failure>>) -> Report {
+    fn report(mut self, ended: Option<Box<EarlyEnd>>) -> Report {
         let (verdict, mut causes) = match ended {
             None => (Verdict::Connected, Vec::new()),
             Some(failure) => {
-                let Failure { step, detail, verdict, why } = *failure;
+                let EarlyEnd { step, detail, verdict, why } = *failure;
                 let causes = match why {
                     Why::Shown(causes) => causes,
                     Why::Symptom(symptom) => diagnosis::causes(symptom, &self.facts),
@@ -392,38 +393,23 @@ impl<'a> Run<'a> {
     }
 }
 
-fn no_link(step: StepName, error: &LinkError) -> Box<Failure> {
-    let verdict = match error {
-        LinkError::Alert { .. } => Verdict::Refused,
-        LinkError::Untrusted { fault, .. } if fault.is_of_the_server() => Verdict::NotReached,
-        LinkError::Untrusted { .. } | LinkError::Identity { .. } | LinkError::Trust { .. } => {
-            Verdict::WrongFiles
-        }
-        _ => Verdict::NotReached,
-    };
-    failed(step, error.to_string(), verdict, Why::Symptom(Symptom::of_link(error)))
+fn no_link(step: StepName, error: &LinkError) -> Box<EarlyEnd> {
+    let why = Why::Symptom(Symptom::of_link(error));
+    failed(step, error.to_string(), Verdict::of(error), why)
 }
 
-fn no_session(step: StepName, error: &MqttError) -> Box<Failure> {
-    let verdict = match error {
-        MqttError::Timeout { .. }
-        | MqttError::Flooded { .. }
-        | MqttError::Broken(_)
-        | MqttError::Protocol(_) => Verdict::NotReached,
-        MqttError::Refused { code: 3 } => Verdict::NotReached,
-        _ => Verdict::Refused,
-    };
+fn no_session(step: StepName, error: &MqttError) -> Box<EarlyEnd> {
     let symptom = Symptom::of_mqtt(error);
     let symptom = if step > StepName::Connect { symptom.later() } else { symptom };
-    failed(step, error.to_string(), verdict, Why::Symptom(symptom))
+    failed(step, error.to_string(), Verdict::of(error), Why::Symptom(symptom))
 }
 
-fn failed(step: StepName, detail: String, verdict: Verdict, why: Why) -> Box<Failure> {
-    Box::new(Failure { step, detail, verdict, why })
+fn failed(step: StepName, detail: String, verdict: Verdict, why: Why) -> Box<EarlyEnd> {
+    Box::new(EarlyEnd { step, detail, verdict, why })
 }
 
 /// A step that the device's own files end.
-fn wrong_files(step: StepName, detail: String, causes: Vec<Cause>) -> Box<Failure> {
+fn wrong_files(step: StepName, detail: String, causes: Vec<Cause>) -> Box<EarlyEnd> {
     failed(step, detail, Verdict::WrongFiles, Why::Shown(causes))
 }
 

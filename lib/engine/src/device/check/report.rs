@@ -6,7 +6,11 @@ use serde::Serialize;
 
 use super::super::diagnosis::{Cause, TenantSays};
 use super::AcceptedCas;
+use crate::failure::{Failure, Kind};
 use crate::platform::standing::ChainVerdict;
+
+/// The cause that a server refuses the certificate without a word.
+const REFUSED_SILENTLY: &str = "certificate-refused";
 
 /// The steps of a check, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -105,8 +109,29 @@ pub enum Verdict {
     Refused,
     /// The device's files are wrong.
     WrongFiles,
-    /// The platform was not reached, or has no time.
+    /// The platform was not reached, has no time, or has closed the connection without a reason.
     NotReached,
+}
+
+impl Verdict {
+    /// What an error makes of a device.
+    pub(super) fn of(error: &impl Failure) -> Self {
+        match error.fault().kind() {
+            Kind::No => Self::Refused,
+            Kind::WrongInput => Self::WrongFiles,
+            Kind::Surroundings => Self::NotReached,
+        }
+    }
+
+    /// The kind of failure that it is; none: the device has connected.
+    pub fn kind(self) -> Option<Kind> {
+        match self {
+            Self::Connected => None,
+            Self::Refused => Some(Kind::No),
+            Self::WrongFiles => Some(Kind::WrongInput),
+            Self::NotReached => Some(Kind::Surroundings),
+        }
+    }
 }
 
 /// What a check found.
@@ -139,6 +164,11 @@ impl Report {
     /// Whether the device connects.
     pub fn is_connected(&self) -> bool {
         self.verdict == Verdict::Connected
+    }
+
+    /// Whether the platform refuses the device, or has closed the connection, which may mean the same.
+    pub fn may_be_refused(&self) -> bool {
+        self.verdict == Verdict::Refused || self.causes.iter().any(|c| c.code == REFUSED_SILENTLY)
     }
 
     /// The step that failed.

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::link::LinkError;
-use super::super::mqtt::{MqttError, Waiting};
-use super::ConnectionError;
+use crate::failure::{Failure, Fault};
 use crate::net::{Pauses, random};
 
 /// Pauses that grow from attempt to attempt: each is twice the one before, up to a limit, and a random
@@ -67,36 +65,21 @@ pub enum Prospect {
 }
 
 impl Prospect {
-    /// Of a failed attempt to connect.
-    pub fn of(error: &ConnectionError) -> Self {
-        match error {
-            ConnectionError::Link(e) => match e {
-                LinkError::BadHost { .. }
-                | LinkError::Identity { .. }
-                | LinkError::Trust { .. } => Self::Hopeless,
-                // Some servers close in place of an alert.
-                LinkError::Untrusted { .. }
-                | LinkError::Alert { .. }
-                | LinkError::Closed { .. } => Self::Doubtful,
-                _ => Self::Temporary,
-            },
-            ConnectionError::Mqtt(e) => match e {
-                MqttError::Refused { code: 1 | 2 | 4 } => Self::Hopeless,
-                MqttError::Refused { code: 3 } => Self::Temporary,
-                // And some in place of a CONNACK.
-                MqttError::Closed { waiting: Waiting::Connack } => Self::Doubtful,
-                MqttError::Refused { .. } | MqttError::Alert { .. } | MqttError::Protocol(_) => {
-                    Self::Doubtful
-                }
-                MqttError::NotSubscribed { .. } | MqttError::Unsendable { .. } => Self::Hopeless,
-                _ => Self::Temporary,
-            },
+    /// Of a failed attempt.
+    pub fn of(error: &impl Failure) -> Self {
+        match error.fault() {
+            Fault::Environment | Fault::Unreached | Fault::Busy | Fault::Lost => Self::Temporary,
+            Fault::Untrusted | Fault::Closed | Fault::Stranger | Fault::Unclear => Self::Doubtful,
+            Fault::Input | Fault::Refusal => Self::Hopeless,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::link::LinkError;
+    use super::super::super::mqtt::{MqttError, Waiting};
+    use super::super::ConnectionError;
     use super::*;
 
     #[test]
@@ -121,11 +104,11 @@ mod tests {
         assert_eq!(codes, [Hopeless, Hopeless, Temporary, Hopeless, Doubtful]);
         let target = "h:8883".to_owned();
         let nobody = LinkError::NothingListens { target: target.clone() };
-        assert_eq!(Prospect::of(&nobody.into()), Temporary);
+        assert_eq!(Prospect::of(&nobody), Temporary);
         let host = LinkError::BadHost { host: target };
-        assert_eq!(Prospect::of(&host.into()), Hopeless);
+        assert_eq!(Prospect::of(&host), Hopeless);
         let alert = LinkError::Alert { alert: super::super::super::Alert::UNKNOWN_CA };
-        assert_eq!(Prospect::of(&alert.into()), Doubtful);
+        assert_eq!(Prospect::of(&alert), Doubtful);
         let closed = |waiting| ConnectionError::Mqtt(MqttError::Closed { waiting });
         assert_eq!(Prospect::of(&closed(Waiting::Connack)), Doubtful);
         assert_eq!(Prospect::of(&closed(Waiting::Message)), Temporary);

@@ -51,6 +51,7 @@ pub use backoff::{Backoff, Prospect};
 
 use super::link::{self, Deadline, Identity, Link, LinkError, Target};
 use super::mqtt::{ConnectOptions, Message, MqttError, Qos, Session, Transport, Waiting};
+use crate::failure::{Failure, Fault, Hint};
 use crate::net::after;
 
 /// So often the server may close at a message before it is given up.
@@ -71,9 +72,15 @@ pub enum ConnectionError {
     Mqtt(#[from] MqttError),
 }
 
-impl ConnectionError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for ConnectionError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Link(e) => e.fault(),
+            Self::Mqtt(e) => e.fault(),
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         match self {
             Self::Link(e) => e.hint(),
             Self::Mqtt(e) => e.hint(),

@@ -1,6 +1,7 @@
 //! Why there is no connection to a server.
 
 use super::super::Alert;
+use crate::failure::{Failure, Fault, Hint};
 use crate::name::Name;
 
 /// Why a device does not trust a server.
@@ -67,13 +68,16 @@ fn listed(names: &[String]) -> String {
 }
 
 impl ServerFault {
-    /// Whether it is the server's certificate, or this machine's clock, and not the device's
-    /// truststore that is to be set right.
-    pub fn is_of_the_server(&self) -> bool {
-        !matches!(
-            self,
-            Self::UnknownIssuer { .. } | Self::OtherKey { .. } | Self::SelfSigned { .. }
-        )
+    /// Whether the device's truststore is to be set right, or the server's certificate or this machine's clock.
+    fn fault(&self) -> Fault {
+        match self {
+            Self::UnknownIssuer { .. } | Self::OtherKey { .. } | Self::SelfSigned { .. } => {
+                Fault::Untrusted
+            }
+            Self::Expired | Self::NotValidYet | Self::OtherName { .. } | Self::Other(_) => {
+                Fault::Stranger
+            }
+        }
     }
 }
 
@@ -162,6 +166,7 @@ pub enum LinkError {
         /// Host and port.
         target: String,
         /// Why not.
+        #[source]
         fault: ServerFault,
     },
     /// The server ended TLS, and says why.
@@ -194,21 +199,28 @@ impl LinkError {
     /// Where more is told.
     pub(in crate::device) const CHECK: Option<&str> =
         Some("`c8y-pki device check` names the likely causes, step by step");
+}
 
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        Self::CHECK.map(str::to_owned)
+impl Failure for LinkError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Untrusted { fault, .. } => fault.fault(),
+            Self::BadHost { .. } | Self::Identity { .. } | Self::Trust { .. } => Fault::Input,
+            Self::Alert { .. } => Fault::Unclear,
+            Self::Resolve { .. }
+            | Self::NothingListens { .. }
+            | Self::Unreachable { .. }
+            | Self::TcpTimeout { .. }
+            | Self::TlsTimeout { .. } => Fault::Unreached,
+            Self::Closed { .. } => Fault::Closed,
+            Self::NotTls { .. }
+            | Self::TooLarge { .. }
+            | Self::Incompatible { .. }
+            | Self::Tls { .. } => Fault::Stranger,
+        }
     }
 
-    /// Whether trying again, or another network, may help.
-    pub fn is_environment(&self) -> bool {
-        match self {
-            Self::Untrusted { fault, .. } => fault.is_of_the_server(),
-            Self::BadHost { .. }
-            | Self::Identity { .. }
-            | Self::Trust { .. }
-            | Self::Alert { .. } => false,
-            _ => true,
-        }
+    fn hint(&self) -> Option<Hint> {
+        Self::CHECK.map(Into::into)
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use super::super::alert::{Alert, tls_error};
 use super::{MOST_WAITING, MOST_WAITING_OCTETS};
 use crate::crypto::tls_words;
+use crate::failure::{Failure, Fault, Hint};
 
 /// What the session was waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,34 +106,6 @@ pub enum MqttError {
 }
 
 impl MqttError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Unsendable { .. } => None,
-            _ => Some("`c8y-pki device check` names the likely causes, step by step".to_owned()),
-        }
-    }
-
-    /// Whether trying again may help by itself.
-    pub fn is_environment(&self) -> bool {
-        match self {
-            Self::Refused { code } => *code == 3,
-            Self::Timeout { .. } | Self::Flooded { .. } | Self::Broken(_) | Self::Closed { .. } => {
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether the platform said no.
-    pub fn is_refusal(&self) -> bool {
-        match self {
-            Self::Refused { code } => *code != 3,
-            Self::Alert { .. } | Self::NotSubscribed { .. } => true,
-            _ => false,
-        }
-    }
-
     /// What an error of the connection says.
     pub(super) fn of(error: &io::Error, waiting: Waiting, seconds: u64) -> Self {
         if let Some(alert) = Alert::in_error(error) {
@@ -149,6 +122,31 @@ impl MqttError {
                 Some(tls) => Self::Broken(tls_words(tls)),
                 None => Self::Broken(error.to_string()),
             },
+        }
+    }
+}
+
+impl Failure for MqttError {
+    fn fault(&self) -> Fault {
+        match self {
+            // MQTT 3.1.1, table 3.1: version, identifier, user or password.
+            Self::Refused { code: 1 | 2 | 4 } | Self::NotSubscribed { .. } => Fault::Refusal,
+            Self::Refused { code: 3 } => Fault::Busy,
+            // Platform: "CONNACK codes and what they mean there".
+            Self::Refused { .. } | Self::Alert { .. } => Fault::Unclear,
+            Self::Closed { waiting: Waiting::Connack } => Fault::Closed,
+            Self::Timeout { .. } | Self::Flooded { .. } | Self::Broken(_) | Self::Closed { .. } => {
+                Fault::Lost
+            }
+            Self::Protocol(_) => Fault::Stranger,
+            Self::Unsendable { .. } => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Unsendable { .. } => None,
+            _ => Some("`c8y-pki device check` names the likely causes, step by step".into()),
         }
     }
 }

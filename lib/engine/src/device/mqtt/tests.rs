@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::client_id::DeviceId;
+use crate::failure::{Failure, Fault};
 
 /// A server on paper: what it answers, read by read, and what it got.
 #[derive(Default)]
@@ -77,7 +78,12 @@ fn every_refusal_has_its_code() {
     for code in 1..=5 {
         let refused = Session::connect(paper(&[&[0x20, 2, 0, code]]), &options()).unwrap_err();
         assert_eq!(refused, MqttError::Refused { code });
-        assert_eq!((refused.is_environment(), refused.is_refusal()), (code == 3, code != 3));
+        let fault = match code {
+            3 => Fault::Busy,
+            1 | 2 | 4 => Fault::Refusal,
+            _ => Fault::Unclear,
+        };
+        assert_eq!(refused.fault(), fault);
     }
     // Later it means that the session is being closed.
     let late = session(&[&[0x20, 2, 0, 5]]).receive(Duration::from_secs(1)).unwrap_err();
@@ -205,5 +211,5 @@ fn messages_before_an_answer_are_bounded() {
         matches!(flooded, MqttError::Flooded { waiting: Waiting::Suback, messages: 10_001, .. }),
         "{flooded}"
     );
-    assert!(flooded.is_environment() && !flooded.is_refusal());
+    assert_eq!(flooded.fault(), Fault::Lost);
 }

@@ -26,6 +26,7 @@
 pub mod message;
 
 use crate::client_id::DeviceId;
+use crate::failure::{Failure, Fault, Hint};
 
 /// Largest packet that the platform takes, in octets, "header included": the whole PUBLISH.
 pub const MAX_PACKET: usize = 16_184;
@@ -119,9 +120,12 @@ pub enum SmartRestError {
     NotText,
 }
 
-impl SmartRestError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for SmartRestError {
+    fn fault(&self) -> Fault {
+        Fault::Input
+    }
+
+    fn hint(&self) -> Option<Hint> {
         let hint = match self {
             Self::NoNumber { .. } => "for example 100,NAME,TYPE",
             Self::Backslash { .. } => "leave the last backslash out",
@@ -131,7 +135,7 @@ impl SmartRestError {
             }
             _ => return None,
         };
-        Some(hint.to_owned())
+        Some(hint.into())
     }
 }
 

@@ -18,6 +18,7 @@ use super::link::{Identity, LinkError, Target, Tls};
 use super::mqtt::{MqttError, Qos, Session, Transport};
 use super::smartrest::message::Downstream;
 use super::smartrest::{SmartRestError, TOKEN, TOKEN_REQUEST};
+use crate::failure::{Failure, Fault, Hint};
 use crate::net::{after, sleep_until};
 use crate::platform::{self, Login, PlatformError, Settings};
 
@@ -42,7 +43,7 @@ pub enum TokenError {
     },
     /// Something else than a message 71.
     #[error("what came on {TOKEN} is no token: {0}")]
-    Message(SmartRestError),
+    Message(#[source] SmartRestError),
     /// Something else than a JSON Web Token.
     #[error("the token is no JSON Web Token: {problem}")]
     NotJwt {
@@ -60,38 +61,6 @@ pub enum TokenError {
 }
 
 impl TokenError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Connection(e) => e.hint(),
-            // Here no proxy is taken, and no truststore but the device's.
-            Self::Platform(PlatformError::Connect { .. }) => Some(
-                "is the port right (--https-port), and does a firewall stand between? The host is reached \
-                 without a proxy"
-                    .to_owned(),
-            ),
-            Self::Platform(PlatformError::Untrusted { unknown_issuer: true, host, .. }) => {
-                Some(format!(
-                    "the device's truststore (--truststore) has to have its CA: `c8y-pki store fetch \
-                     {host}` shows what is presented"
-                ))
-            }
-            // It takes the certificate into account, or the truststore: `device check` looks at both.
-            Self::Platform(PlatformError::Tls { .. }) => LinkError::CHECK.map(str::to_owned),
-            Self::Platform(e) => e.hint(),
-            Self::NoToken { .. } => Some(
-                "only devices that connect with a certificate get tokens; try --https".to_owned(),
-            ),
-            Self::NoSmartRest => Some(
-                "ask over HTTPS (--https) or over port 8883, or have the feature mqtt-service.smartrest switched on"
-                    .to_owned(),
-            ),
-            Self::Message(_) | Self::NotJwt { .. } => {
-                Some("is the host that of a tenant, and not of another MQTT broker?".to_owned())
-            }
-        }
-    }
-
     /// The same of a connection to the MQTT Service, where SmartREST may be off (platform: "MQTT Service").
     #[must_use]
     pub fn at_service(self) -> Self {
@@ -102,15 +71,47 @@ impl TokenError {
             other => other,
         }
     }
+}
 
-    /// Whether asking again is worth it.
-    pub fn prospect(&self) -> Prospect {
+impl Failure for TokenError {
+    fn fault(&self) -> Fault {
         match self {
-            Self::Connection(e) => Prospect::of(e),
-            Self::Platform(e) if e.is_environment() => Prospect::Temporary,
-            Self::Platform(PlatformError::BadHost { .. }) => Prospect::Hopeless,
-            Self::NoToken { .. } => Prospect::Temporary,
-            _ => Prospect::Doubtful,
+            Self::Connection(e) => e.fault(),
+            Self::Platform(e) => e.fault(),
+            Self::NoSmartRest => Fault::Refusal,
+            Self::NoToken { .. } => Fault::Lost,
+            Self::Message(_) | Self::NotJwt { .. } => Fault::Stranger,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Connection(e) => e.hint(),
+            // Here no proxy is taken, and no truststore but the device's.
+            Self::Platform(PlatformError::Connect { .. }) => Some(
+                "is the port right (--https-port), and does a firewall stand between? The host is reached \
+                 without a proxy"
+                    .into(),
+            ),
+            Self::Platform(PlatformError::Untrusted { unknown_issuer: true, host, .. }) => {
+                Some(format!(
+                    "the device's truststore (--truststore) has to have its CA: `c8y-pki store fetch \
+                     {host}` shows what is presented"
+                ).into())
+            }
+            // It takes the certificate into account, or the truststore: `device check` looks at both.
+            Self::Platform(PlatformError::Tls { .. }) => LinkError::CHECK.map(Into::into),
+            Self::Platform(e) => e.hint(),
+            Self::NoToken { .. } => Some(
+                "only devices that connect with a certificate get tokens; try --https".into(),
+            ),
+            Self::NoSmartRest => Some(
+                "ask over HTTPS (--https) or over port 8883, or have the feature mqtt-service.smartrest switched on"
+                    .into(),
+            ),
+            Self::Message(_) | Self::NotJwt { .. } => {
+                Some("is the host that of a tenant, and not of another MQTT broker?".into())
+            }
         }
     }
 }
@@ -194,7 +195,7 @@ pub fn watch<E: From<TokenError>>(
                 token.claims.renew_after().max(SHORTEST)
             }
             Err(error) => {
-                refused = match error.prospect() {
+                refused = match Prospect::of(&error) {
                     Prospect::Temporary => refused,
                     Prospect::Doubtful => refused + 1,
                     Prospect::Hopeless => REFUSALS,

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::{Outcome, Row, RowResult, Sheet};
+use crate::failure::{Failure, Fault, Hint};
 use crate::files::{self, Access, BusyFile, Existing, FileError};
 use crate::shown::{self, Foreign, of_cell, one_line};
 
@@ -45,12 +46,19 @@ pub enum ResultError {
     File(#[from] FileError),
 }
 
-impl ResultError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for ResultError {
+    fn fault(&self) -> Fault {
         match self {
-            Self::NotAResultFile(_) => Some("name another file with --result".to_owned()),
-            Self::Busy(_) => Some("wait until it has ended, and run it again".to_owned()),
+            Self::NotAResultFile(_) => Fault::Input,
+            Self::Busy(_) => Fault::Environment,
+            Self::File(e) => e.fault(),
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::NotAResultFile(_) => Some("name another file with --result".into()),
+            Self::Busy(_) => Some("wait until it has ended, and run it again".into()),
             Self::File(e) => e.hint(),
         }
     }

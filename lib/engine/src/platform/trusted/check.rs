@@ -3,6 +3,7 @@
 use time::OffsetDateTime;
 
 use crate::cert::Certificate;
+use crate::failure::{Failure, Fault, Hint};
 
 /// Why the platform would not take a certificate as a trust anchor.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -38,26 +39,30 @@ pub enum TrustProblem {
         /// Its subject.
         subject: String,
         /// What is wrong with the key.
+        #[source]
         cause: crate::crypto::CryptoError,
     },
 }
 
-impl TrustProblem {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Failure for TrustProblem {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Key { cause, .. } => cause.fault(),
+            Self::Version { .. } | Self::NotACa { .. } | Self::Expired { .. } => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
         Some(match self {
             Self::NotACa { .. } => {
                 "upload the CA that signed the devices (root or intermediate), not a device's \
                  certificate"
-                    .to_owned()
+                    .into()
             }
             Self::Expired { .. } => {
-                "upload a valid one; a CA of the PKI folder is renewed by `c8y-pki ca renew`"
-                    .to_owned()
+                "upload a valid one; a CA of the PKI folder is renewed by `c8y-pki ca renew`".into()
             }
-            Self::Version { .. } => {
-                "make the CA with extensions: `c8y-pki ca init` does".to_owned()
-            }
+            Self::Version { .. } => "make the CA with extensions: `c8y-pki ca init` does".into(),
             Self::Key { cause, .. } => return cause.hint(),
         })
     }

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::super::plan::{Action, Step};
 use super::chart::{self, Bar};
-use super::{At, CaRow, DeviceRow, Devices, Failure, MARK, MOST_ROWS, Picture, Why};
+use super::{At, CaRow, DeviceRow, Devices, FailedStep, MARK, MOST_ROWS, Picture, Why};
 use crate::shown::{lines, one_line};
 
 const STYLE: &str = include_str!("style.css");
@@ -104,7 +104,7 @@ fn failures(picture: &Picture) -> Markup {
     }
 }
 
-fn failure_row(failure: &Failure) -> Markup {
+fn failure_row(failure: &FailedStep) -> Markup {
     let Why { step, what, cause, certain, remedy } = &failure.why;
     let because = if *certain { "Cause: " } else { "Likely: " };
     let more = failure.count - failure.ids.len();

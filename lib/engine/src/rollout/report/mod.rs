@@ -19,10 +19,11 @@ use super::shortened::ShortenedOf;
 use super::spec::Spec;
 use super::{RolloutError, tenant::Registered};
 use crate::authority::{Ca, Pki};
-use crate::bulk::{BulkError, Fault};
+use crate::bulk::{BadRow, BulkError};
 use crate::cert::Certificate;
 use crate::chain;
 use crate::device::diagnosis::Cause;
+use crate::failure::Failure;
 use crate::platform::register::RowResult;
 use crate::registry::{Filter, Role, Status};
 
@@ -55,7 +56,7 @@ pub struct Picture {
     /// The devices of the list.
     pub devices: Devices,
     /// What failed, those of one kind together.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<FailedStep>,
     /// How many kinds there are: the page has the first [`MOST_ROWS`].
     pub kinds: usize,
     /// How often something failed.
@@ -144,7 +145,7 @@ impl DeviceRow {
 
 /// What failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct FailedStep {
     /// The first [`MOST_IDS`] of the devices.
     pub ids: Vec<String>,
     /// How many there are.
@@ -196,7 +197,7 @@ impl Picture {
             file: spec.file.display().to_string(),
             tenant,
             at: now,
-            ended: error.map(|e| (e.to_string(), e.hint())),
+            ended: error.map(|e| (e.to_string(), e.hint().map(|hint| hint.to_string()))),
             shortened: report
                 .iter()
                 .flat_map(|r| r.shortened.iter().map(ShortenedOf::sentence))
@@ -221,12 +222,12 @@ fn faults(error: Option<&RolloutError>) -> Vec<(String, Why)> {
     let Some(RolloutError::Bulk(BulkError::Faults { faults, .. })) = error else {
         return Vec::new();
     };
-    let why = |fault: &Fault| Why {
+    let why = |fault: &BadRow| Why {
         step: "list".to_owned(),
         what: fault.message.clone(),
         cause: None,
         certain: false,
-        remedy: fault.hint.clone(),
+        remedy: fault.hint.as_ref().map(ToString::to_string),
     };
     faults.first.iter().map(|fault| (fault.id.clone(), why(fault))).collect()
 }
@@ -254,13 +255,13 @@ fn of_report(report: &Report) -> Vec<(String, Why)> {
 }
 
 /// The same with those of one kind together, in the order in which each kind came first.
-fn together(all: Vec<(String, Why)>) -> Vec<Failure> {
+fn together(all: Vec<(String, Why)>) -> Vec<FailedStep> {
     let mut places: HashMap<Why, usize> = HashMap::new();
-    let mut failures: Vec<Failure> = Vec::new();
+    let mut failures: Vec<FailedStep> = Vec::new();
     for (id, why) in all {
         let place = *places.entry(why.clone()).or_insert(failures.len());
         if place == failures.len() {
-            failures.push(Failure { ids: Vec::new(), count: 0, why });
+            failures.push(FailedStep { ids: Vec::new(), count: 0, why });
         }
         let failure = &mut failures[place];
         failure.count += 1;

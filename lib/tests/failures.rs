@@ -1,0 +1,83 @@
+//! What an error comes to is the same, however deep it lies in another one.
+
+use std::error::Error as _;
+use std::path::PathBuf;
+
+use c8y_pki::authority::AuthorityError;
+use c8y_pki::bulk::BulkError;
+use c8y_pki::crypto::CryptoError;
+use c8y_pki::csr::CsrError;
+use c8y_pki::describe::DescribeError;
+use c8y_pki::device::credentials::CredentialError;
+use c8y_pki::issue::IssueError;
+use c8y_pki::key::KeyError;
+use c8y_pki::manifest::ManifestError;
+use c8y_pki::platform::PlatformError;
+use c8y_pki::read::ReadError;
+use c8y_pki::rollout::RolloutError;
+use c8y_pki::selftest::SelfTestError;
+use c8y_pki::store::StoreError;
+use c8y_pki::{Error, Failure, Fault, Kind};
+
+fn failed() -> CryptoError {
+    CryptoError::Failed("the system's random generator")
+}
+
+fn key() -> KeyError {
+    failed().into()
+}
+
+#[test]
+fn a_failure_of_the_crypto_backend_is_one_of_the_environment_everywhere() {
+    let path = || PathBuf::from("key.pem");
+    let read = || Box::new(ReadError::Key(key()));
+    let all: Vec<Error> = vec![
+        failed().into(),
+        key().into(),
+        IssueError::from(failed()).into(),
+        CsrError::from(failed()).into(),
+        StoreError::from(failed()).into(),
+        ReadError::Key(key()).into(),
+        DescribeError::Key(key()).into(),
+        ManifestError::from(failed()).into(),
+        CredentialError::Key { path: path(), source: key() }.into(),
+        AuthorityError::Key { path: path(), source: key() }.into(),
+        AuthorityError::Certificate { path: path(), source: read() }.into(),
+        BulkError::Key(key()).into(),
+        BulkError::KeyFile { path: path(), source: read() }.into(),
+        BulkError::Authority(AuthorityError::Key { path: path(), source: key() }).into(),
+        RolloutError::Bulk(BulkError::Key(key())).into(),
+        PlatformError::Csr(CsrError::from(failed())).into(),
+        SelfTestError::Key(key()).into(),
+    ];
+    for error in all {
+        assert_eq!(error.fault(), Fault::Environment, "{error:?}");
+        let in_a_file = error.in_file("device.pem");
+        assert_eq!(in_a_file.fault(), Fault::Environment, "{in_a_file:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_file_stays_so_in_every_error() {
+    let wrong = || KeyError::WrongPassword;
+    let read = || Box::new(ReadError::Key(wrong()));
+    let path = || PathBuf::from("key.pem");
+    let all: Vec<Error> = vec![
+        wrong().into(),
+        CredentialError::Key { path: path(), source: wrong() }.into(),
+        AuthorityError::Key { path: path(), source: wrong() }.into(),
+        BulkError::KeyFile { path: path(), source: read() }.into(),
+        RolloutError::Certificate { path: path(), source: read() }.into(),
+    ];
+    for error in all {
+        assert_eq!((error.fault(), error.fault().kind()), (Fault::Input, Kind::WrongInput));
+        assert_eq!(error.hint(), wrong().hint(), "{error:?}");
+    }
+}
+
+#[test]
+fn an_error_keeps_the_one_that_it_comes_from() {
+    let error = AuthorityError::Key { path: PathBuf::from("key.pem"), source: key() };
+    let inner = error.source().and_then(|e| e.downcast_ref::<KeyError>());
+    assert!(inner.is_some(), "{error:?}");
+}
