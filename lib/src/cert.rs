@@ -57,7 +57,7 @@ impl Failure for CertError {
 
     fn hint(&self) -> Option<Hint> {
         match self {
-            Self::NoCertificate => Some("see what it holds: `c8y-pki cert show FILE`".into()),
+            Self::NoCertificate => Some(Hint::run("see what it holds", Task::ShowFile)),
             _ => None,
         }
     }

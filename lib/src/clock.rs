@@ -92,15 +92,17 @@ impl Failure for ClockError {
     }
 
     fn hint(&self) -> Option<Hint> {
-        let flag = "run it again with --clock-is-right, which the audit log keeps";
+        let allow = |what| Hint::permit(what, Permission::ClockIsRight);
         Some(match self {
             Self::Behind { .. } | Self::Tenant { .. } => {
-                format!("set this computer's clock; if it is right, {flag}").into()
+                Hint::say("set this computer's clock").then(allow(
+                    "if it is right, run it again and say so, which the audit log keeps",
+                ))
             }
-            Self::Ahead { .. } => format!(
-                "look at this computer's clock and set it; if it is right, and nothing was recorded for \
-                 that long, {flag}"
-            ).into(),
+            Self::Ahead { .. } => Hint::say("look at this computer's clock and set it").then(allow(
+                "if it is right, and nothing was recorded for that long, run it again and say so, which the audit \
+                 log keeps",
+            )),
         })
     }
 }

@@ -54,7 +54,7 @@ impl Failure for CrlError {
     fn hint(&self) -> Option<Hint> {
         match self {
             Self::Issue(e) => e.hint(),
-            Self::NoList => Some("see what it holds: `c8y-pki cert show FILE`".into()),
+            Self::NoList => Some(Hint::run("see what it holds", Task::ShowFile)),
             _ => None,
         }
     }

@@ -78,7 +78,7 @@ impl Failure for CsrError {
                 "make it with SHA-256, SHA-384 or SHA-512; RSA-PSS with the same hash in MGF1"
                     .into(),
             ),
-            Self::NoRequest => Some("see what it holds: `c8y-pki cert show FILE`".into()),
+            Self::NoRequest => Some(Hint::run("see what it holds", Task::ShowFile)),
             Self::Malformed(_) | Self::Pem(_) => None,
         }
     }

@@ -152,4 +152,7 @@ pub mod shown;
 pub mod store;
 
 pub use error::Error;
-pub use failure::{Failure, Fault, Hint};
+pub use failure::{
+    Example, Failure, Fault, Hint, Means, Permission, Secret, Setting, SubjectField, Task, Words,
+    use_words,
+};

@@ -46,7 +46,7 @@ impl Failure for ProfileError {
     }
 
     fn hint(&self) -> Option<Hint> {
-        Some("`c8y-pki profile show device` prints a complete profile to start from".into())
+        Some(Hint::run("start from a complete profile", Task::PrintExample(Example::Profile)))
     }
 }
 

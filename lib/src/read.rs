@@ -77,7 +77,7 @@ impl Failure for ReadError {
             Self::Key(e) => e.hint(),
             Self::Csr(e) => e.hint(),
             Self::Crl(e) => e.hint(),
-            Self::Nothing { .. } => Some("see what it holds: `c8y-pki store show FILE`".into()),
+            Self::Nothing { .. } => Some(Hint::run("see what it holds", Task::ShowStore)),
             Self::SeveralKeys { .. } => Some("make a store with that key alone".into()),
         }
     }

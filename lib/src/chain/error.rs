@@ -87,7 +87,9 @@ impl Failure for ChainError {
 
     fn hint(&self) -> Option<Hint> {
         let text = match self {
-            Self::AmbiguousLeaf(_) => "name the device's certificate: --leaf CN",
+            Self::AmbiguousLeaf(_) => {
+                return Some(Hint::give("name the device's certificate", Setting::Leaf));
+            }
             Self::AmbiguousIssuer { .. } => "leave out the CA certificates that are not in use",
             Self::NoAnchors => "name at least one CA certificate to trust",
             Self::BudgetExceeded { .. } => "leave out the certificates that are not needed",

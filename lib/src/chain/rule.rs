@@ -347,12 +347,11 @@ impl Failure for Rule {
             Self::Revoked { .. } => {
                 "a device needs a new certificate with a new key; under a renewed CA, its new chain"
             }
-            Self::RevocationUnknown { .. } => {
-                "give the issuer's present list: `c8y-pki ca crl NAME` makes it. If another CA of that name has \
-                 made a list, name its certificate with --other-ca; if another key of the CA has signed it, \
-                 or who makes lists for it, give that certificate with --untrusted"
+            Self::RevocationUnknown { .. } => return Some(list_wanted()),
+            Self::Untrusted => {
+                let what = "if you trust it, name it as a trust anchor";
+                return Some(Hint::give(what, Setting::TrustAnchor));
             }
-            Self::Untrusted => "if you trust it, name it as a trust anchor: --trust FILE",
             Self::Signature { .. } => {
                 "the CA has probably been made anew under the same name: use its former certificate"
             }
@@ -376,6 +375,19 @@ impl Failure for Rule {
         };
         Some(text.into())
     }
+}
+
+/// What to do where no list tells whether a certificate is revoked.
+fn list_wanted() -> Hint {
+    Hint::run("give the issuer's present list, and if there is none, make it", Task::MakeCrl { days: None })
+        .then(Hint::give(
+            "if another CA of that name has made a list, name its certificate",
+            Setting::OtherCa,
+        ))
+        .then(Hint::give(
+            "if another key of the CA has signed it, or who makes lists for it, give that certificate",
+            Setting::Intermediates,
+        ))
 }
 
 /// A certificate that was refused, and why.

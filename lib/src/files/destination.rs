@@ -64,7 +64,7 @@ impl Unfit {
         match self {
             Self::Circle | Self::NotOpen => None,
             Self::Terminal => {
-                Some("name a file, or pipe it on to a program that takes it: `--out - | …`")
+                Some("name a file, or pipe it on to a program that takes it")
             }
             Self::NotAFile(_) => Some("name a file"),
         }

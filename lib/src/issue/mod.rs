@@ -135,9 +135,10 @@ impl Failure for IssueError {
 
     fn hint(&self) -> Option<Hint> {
         match self {
-            Self::Outlives { longest, .. } if *longest > 0 => Some(format!(
-                "ask for at most {longest} days, or let `--clamp` shorten it to its issuer's end"
-            ).into()),
+            Self::Outlives { longest, .. } if *longest > 0 => Some(
+                Hint::say(format!("ask for at most {longest} days"))
+                    .then(Hint::give("or have it shortened to its issuer's end", Setting::Clamp)),
+            ),
             Self::Outlives { .. } | Self::IssuerNotValid { .. } => {
                 Some("renew the issuing CA first".into())
             }
@@ -147,9 +148,7 @@ impl Failure for IssueError {
                  pki.toml: `longest_chain = N`"
                     .into(),
             ),
-            Self::IssuerBySerial { .. } => Some(
-                "make a CA with a new key: `c8y-pki ca renew NAME --new-key NEW-NAME`".into(),
-            ),
+            Self::IssuerBySerial { .. } => Some(Hint::run("make a CA with a new key", Task::RenewCa { new_key: true })),
             Self::EmptySubject => Some("give at least a common name".into()),
             Self::Crypto(e) => e.hint(),
             _ => None,

@@ -99,7 +99,7 @@ impl Failure for Pkcs7Error {
     fn hint(&self) -> Option<Hint> {
         let hint = match self {
             Self::Damaged(_) | Self::Pem(_) => "copy the file again, in binary mode",
-            Self::NoBlock => "see what it holds: `c8y-pki cert show FILE`",
+            Self::NoBlock => return Some(Hint::run("see what it holds", Task::ShowFile)),
             Self::OtherContent(_) => "ask the CA for its certificates alone: a .p7b or .p7c file",
             Self::Certificate { source, .. } => return source.hint(),
             Self::Crl { source, .. } => return source.hint(),
