@@ -24,7 +24,7 @@ use crate::crypto::{
     CryptoError, PublicKey, SignatureAlgorithm, fill_random, hex, odd_parameters, sha1, sha256,
 };
 use crate::der;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Task};
 use crate::name::Name;
 
 pub(crate) use damage::damage_words;

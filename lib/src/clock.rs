@@ -12,7 +12,7 @@
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Permission};
 
 /// How far two clocks may be apart: 10 minutes. Ours; stations without a time server drift by seconds a
 /// day, and profiles begin certificates an hour early.

@@ -10,7 +10,7 @@ use x509_parser::revocation_list::CertificateRevocationList;
 
 use crate::cert::{Serial, damage_words, pem_blocks, pem_text};
 use crate::crypto::{PublicKey, SignatureAlgorithm, odd_parameters};
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Task};
 use crate::issue::{IssueError, Issuer, Parts, Recorder, Replace, assemble};
 use crate::name::Name;
 

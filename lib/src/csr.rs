@@ -11,7 +11,7 @@ use crate::ber::{BerError, Reader};
 use crate::cert::{damage_words, pem_blocks, pem_text};
 use crate::crypto::{CryptoError, KeyPolicy, PublicKey, SignatureAlgorithm, odd_parameters};
 use crate::der;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Task};
 use crate::key::signer::Signer;
 use crate::name::Name;
 

@@ -23,7 +23,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::cert::{CertError, Certificate};
 use crate::crypto::{CryptoError, Hash, SignatureAlgorithm, hex, sha256};
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Setting, Task};
 use crate::key::signer::Signer;
 use crate::registry::Record;
 

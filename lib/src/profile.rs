@@ -12,7 +12,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::crypto::KeyType;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Example, Failure, Fault, Hint, Task};
 use crate::name::{Name, NameBuilder, NameError, find_field};
 
 /// The profiles that come with the library: name and text.

@@ -10,7 +10,7 @@ use crate::armor;
 use crate::cert::{CertError, Certificate, pem_blocks, pem_parts};
 use crate::crl::{Crl, CrlError};
 use crate::csr::{CsrError, Request};
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Task};
 use crate::key::{KeyError, PrivateKey};
 use crate::secret::Password;
 use crate::store::pkcs7::{self, Pkcs7Error};

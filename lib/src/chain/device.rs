@@ -14,7 +14,7 @@ use super::rule::{display_name, nth};
 use crate::cert::{Certificate, LongestChain};
 use crate::client_id::DeviceId;
 use crate::crypto::CryptoError;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Setting, Task};
 use crate::name::Name;
 
 /// How a Common Name differs from the device identifier.

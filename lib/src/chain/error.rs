@@ -3,7 +3,7 @@
 use serde::ser::SerializeStruct;
 
 use super::rule::Refusal;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Setting};
 use crate::name::Name;
 
 /// Why certificates make no chain, or not one to trust.

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::crypto::CryptoError;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Setting, Task};
 use crate::name::Name;
 
 /// A rule that a certificate breaks, with the values that show it.
@@ -379,15 +379,18 @@ impl Failure for Rule {
 
 /// What to do where no list tells whether a certificate is revoked.
 fn list_wanted() -> Hint {
-    Hint::run("give the issuer's present list, and if there is none, make it", Task::MakeCrl { days: None })
-        .then(Hint::give(
-            "if another CA of that name has made a list, name its certificate",
-            Setting::OtherCa,
-        ))
-        .then(Hint::give(
-            "if another key of the CA has signed it, or who makes lists for it, give that certificate",
-            Setting::Intermediates,
-        ))
+    Hint::run(
+        "give the issuer's present list, and if there is none, make it",
+        Task::MakeCrl { days: None },
+    )
+    .then(Hint::give(
+        "if another CA of that name has made a list, name its certificate",
+        Setting::OtherCa,
+    ))
+    .then(Hint::give(
+        "if another key of the CA has signed it, or who makes lists for it, give that certificate",
+        Setting::Intermediates,
+    ))
 }
 
 /// A certificate that was refused, and why.

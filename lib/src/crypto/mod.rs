@@ -51,7 +51,7 @@ use ring as backend;
 
 use backend::rand::SecureRandom;
 
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Setting, Task};
 use crate::secret::Password;
 
 /// The name of the crypto backend this build uses: `aws-lc-rs` or `ring`.

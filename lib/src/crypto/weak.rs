@@ -35,7 +35,7 @@ use num_bigint::BigUint;
 
 use super::public_key::{KeyAlgorithm, PublicKey, rsa_numbers};
 use crate::der;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Permission, Task};
 
 /// Longest RSA modulus that is accepted, in bits: what both backends verify.
 pub const MAX_RSA_BITS: u32 = 8192;

@@ -13,7 +13,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::cert::{Certificate, LongestChain, Serial};
 use crate::crypto::{CryptoError, PublicKey};
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Setting, Task};
 use crate::key::signer::Signer;
 use crate::name::Name;
 use crate::profile::{PathLength, Profile};

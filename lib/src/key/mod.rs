@@ -21,7 +21,7 @@ pub use pbes2::Pbes2Key;
 
 use crate::cert::pem_text;
 use crate::crypto::{CryptoError, KeyAlgorithm, KeyPair, KeyType, PublicKey};
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Task};
 use crate::secret::{Password, SecretBytes};
 
 /// PBKDF2 iterations for keys that protect a CA (OWASP's figure for HMAC-SHA256).

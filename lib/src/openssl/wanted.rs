@@ -3,6 +3,7 @@
 
 mod extensions;
 
+use crate::failure::{Hint, Setting, SubjectField, Task};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::conf::{Conf, Entry, Section};

@@ -16,7 +16,7 @@ use std::fmt;
 use zxcvbn::{Score, zxcvbn};
 
 use super::Password;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Permission};
 
 /// Fewest characters of a password that protects a CA's key.
 pub const MIN_CA_PASSWORD: usize = 12;

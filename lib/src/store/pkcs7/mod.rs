@@ -12,7 +12,7 @@ use crate::ber::{BerError, CONTEXT_0, INTEGER, OID, Reader, SEQUENCE, SET, dotte
 use crate::cert::{CertError, Certificate, pem_blocks};
 use crate::crl::{Crl, CrlError};
 use crate::der::element;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Task};
 
 /// Largest file that is read, in octets: a hundred certificates with RSA keys take 200 000.
 pub const MAX_OCTETS: usize = 1 << 20;
