@@ -22,7 +22,7 @@ pub use sheet::{Sheet, Survey};
 
 use crate::bulk::list::Device;
 use crate::crypto::CryptoError;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Setting};
 
 /// The header that makes a device an agent.
 pub const AGENT: &str = "com_cumulocity_model_Agent.active";

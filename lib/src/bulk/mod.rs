@@ -33,7 +33,7 @@ use std::path::PathBuf;
 use crate::authority::AuthorityError;
 use crate::authority::policy::PolicyError;
 use crate::cert::CertError;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Example, Failure, Fault, Hint, Secret, Setting, Task};
 use crate::files::{FileError, GrowError, reason};
 use crate::issue::IssueError;
 use crate::key::KeyError;
@@ -342,12 +342,12 @@ impl Failure for BulkError {
                 "put the right one back, or move this one away: the devices in it are recorded"
                     .into(),
             ),
-            Self::Stream { .. } => Some("write it to a file: --out FILE".into()),
+            Self::Stream { .. } => Some(Hint::give("write it to a file", Setting::Output)),
             Self::OneId { .. } => {
                 Some("sign them one by one, or without an id: by their common names".into())
             }
             Self::KeyFile { source, .. } => source.hint(),
-            Self::Recorded(_) => Some("`c8y-pki registry check` names it".into()),
+            Self::Recorded(_) => Some(Hint::run("see which", Task::CheckRegistry)),
             Self::Policy(e) => e.hint(),
             Self::Name(e) => e.hint(),
             Self::Issue(e) => e.hint(),

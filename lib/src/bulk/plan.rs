@@ -13,7 +13,7 @@ use super::{BadRow, BadRows, BulkError};
 use crate::authority::policy::check_names;
 use crate::cert::oid;
 use crate::client_id::DeviceId;
-use crate::failure::{Failure, Hint};
+use crate::failure::{Failure, Hint, Setting, Task};
 use crate::name::{Name, find_field};
 use crate::registry::{Registry, Replaced, Standing, Status};
 
@@ -270,7 +270,10 @@ fn of_new(
             named(device),
             folder.display()
         ),
-        hint: Some(Hint::say("move the folder away").then(Hint::give("or choose another one", Setting::Output))),
+        hint: Some(
+            Hint::say("move the folder away")
+                .then(Hint::give("or choose another one", Setting::Output)),
+        ),
     })
 }
 

@@ -13,7 +13,7 @@ use super::bundle::THIN_EDGE_CHAIN;
 use super::{BadRow, BulkError};
 use crate::authority::{Ca, Pki};
 use crate::cert::Certificate;
-use crate::failure::{Failure, Hint};
+use crate::failure::{Failure, Hint, Task};
 use crate::files::{self, Access, Lock};
 use crate::registry::{Filter, Status};
 use crate::secret::Password;

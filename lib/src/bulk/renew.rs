@@ -1,6 +1,7 @@
 //! Devices whose certificates are to be renewed: each keeps its subject and details, and gets a new
 //! certificate for a new key or for the one it has.
 
+use crate::failure::{Hint, Permission, Secret, Setting, Task};
 use std::path::{Path, PathBuf};
 
 use super::bundle::THIN_EDGE_KEY;
@@ -156,7 +157,8 @@ fn own_key(
         })?;
         key.public_key().check_fit(keys).map_err(|e| {
             if let CryptoError::Weak(WeakKey::SmallExponent(3)) = e {
-                hint = new_key().then(Hint::permit("to let this one through", Permission::ExponentThree));
+                hint = new_key()
+                    .then(Hint::permit("to let this one through", Permission::ExponentThree));
             }
             format!("{}: {e}", path.display())
         })?;
