@@ -6,6 +6,7 @@ use c8y_pki::{Example, Hint, Means, Permission, Secret, Setting, SubjectField, T
 pub(crate) fn sentence(hint: &Hint) -> String {
     match hint {
         Hint::Say(text) => text.to_string(),
+        Hint::To { what, by } if what.ends_with('?') => format!("{what} ({})", means(by)),
         Hint::To { what, by } => format!("{what}: {}", means(by)),
         Hint::Several(all) => all.iter().map(sentence).collect::<Vec<_>>().join("; "),
     }

@@ -141,6 +141,7 @@ pub(crate) fn rfc3339(at: OffsetDateTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Means;
     use time::macros::datetime;
 
     const NOW: OffsetDateTime = datetime!(2026-11-01 12:00:00 UTC);
@@ -160,8 +161,9 @@ mod tests {
         let error = check(NOW, &audited(NOW + SLACK + Duration::SECOND)).unwrap_err();
         assert!(matches!(error, ClockError::Behind { .. }), "{error}");
         assert!(!error.is_question());
-        let hint = error.hint().unwrap().to_string();
-        assert!(hint.contains("clock") && hint.contains("--clock-is-right"), "{hint}");
+        let hint = error.hint().unwrap();
+        assert!(hint.to_string().contains("clock"), "{hint}");
+        assert_eq!(hint.means(), [&Means::Permit(Permission::ClockIsRight)]);
     }
 
     #[test]

@@ -121,7 +121,7 @@ impl CredentialError {
             Self::NoFolder { .. } | Self::Nothing { .. } => {
                 let id = device.map_or_else(|| "ID".to_owned(), DeviceId::to_string);
                 Some(
-                    Hint::give("check that it is the right folder", Setting::DeviceFiles)
+                    Hint::give("is it the right folder?", Setting::DeviceFiles)
                         .then(Hint::run(
                             "if so, make the files",
                             Task::IssueDevice { id, replace: false },

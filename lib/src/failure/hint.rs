@@ -87,6 +87,15 @@ impl Hint {
         Self::Several(all)
     }
 
+    /// What it needs of the application, in this order.
+    pub fn means(&self) -> Vec<&Means> {
+        match self {
+            Self::Say(_) => Vec::new(),
+            Self::To { by, .. } => vec![by],
+            Self::Several(all) => all.iter().flat_map(Self::means).collect(),
+        }
+    }
+
     /// The sentence in neutral words, whatever those of the application are.
     pub fn neutral(&self) -> String {
         match self {

@@ -421,7 +421,7 @@ impl Failure for PlatformError {
             Self::BadProxy { .. } => "for example http://proxy.example.com:3128",
             Self::Resolve { .. } => {
                 return Some(
-                    Hint::give("check how the host is spelled", Setting::Host)
+                    Hint::give("is the host spelled right?", Setting::Host)
                         .then("does this machine reach a DNS?"),
                 );
             }

@@ -99,7 +99,7 @@ impl Failure for TokenError {
             Self::Connection(e) => e.hint(),
             // Here no proxy is taken, and no truststore but the device's.
             Self::Platform(PlatformError::Connect { .. }) => Some(
-                Hint::give("check the port", Setting::HttpsPort)
+                Hint::give("is the port right?", Setting::HttpsPort)
                     .then("does a firewall stand between? The host is reached without a proxy"),
             ),
             Self::Platform(PlatformError::Untrusted { unknown_issuer: true, host, .. }) => {
