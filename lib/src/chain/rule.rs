@@ -379,18 +379,9 @@ impl Failure for Rule {
 
 /// What to do where no list tells whether a certificate is revoked.
 fn list_wanted() -> Hint {
-    Hint::run(
-        "give the issuer's present list, and if there is none, make it",
-        Task::MakeCrl { days: None },
-    )
-    .then(Hint::give(
-        "if another CA of that name has made a list, name its certificate",
-        Setting::OtherCa,
-    ))
-    .then(Hint::give(
-        "if another key of the CA has signed it, or who makes lists for it, give that certificate",
-        Setting::Intermediates,
-    ))
+    Hint::run("give the issuer's present list, or make it", Task::MakeCrl { days: None })
+        .then(Hint::give("if another CA of that name made one, give that CA", Setting::OtherCa))
+        .then(Hint::give("if another key or CA has signed it, give that", Setting::Intermediates))
 }
 
 /// A certificate that was refused, and why.

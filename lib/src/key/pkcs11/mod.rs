@@ -243,7 +243,7 @@ impl Failure for Pkcs11Error {
             Self::NoModule(_) => Hint::say("append ?module-path=FILE")
                 .then(Hint::give("or name it for this machine", Setting::Pkcs11Module)),
             Self::CannotMake { .. } => {
-                Hint::give("choose another type, RSA or EC", Setting::KeyType)
+                Hint::give("choose another type, RSA, or EC", Setting::KeyType)
             }
             Self::NotAModule { .. } => {
                 "it is a library of the token's maker, built for this machine; for SoftHSM: \
