@@ -8,6 +8,7 @@ mod clock;
 mod commands;
 mod confirm;
 mod failure;
+mod hint;
 mod old_ids;
 mod outlet;
 mod output;
@@ -31,6 +32,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 
 fn main() -> ExitCode {
+    c8y_pki::use_words(hint::sentence);
     // What a panic tells may hold what a server said.
     std::panic::set_hook(Box::new(|panic| output::say(&panic.to_string())));
     let cli = match Cli::try_parse() {

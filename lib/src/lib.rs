@@ -121,7 +121,10 @@
 //! rule. The trait [`Failure`] beside it tells whose [`Fault`] it is and gives a [`Hint`]; [`Error`] (feature
 //! `engine`) is any of them.
 
-pub use c8y_pki_core::{Failure, Fault, Hint, Kind};
+pub use c8y_pki_core::failure::{
+    Example, Failure, Fault, Hint, Kind, Means, Permission, Secret, Setting, SubjectField, Task,
+    Words, use_words,
+};
 #[doc(inline)]
 pub use c8y_pki_core::{
     cert, chain, client_id, clock, crl, crypto, csr, failure, issue, key, name, openssl, profile,

@@ -24,7 +24,7 @@ use crate::crypto::{
     CryptoError, PublicKey, SignatureAlgorithm, fill_random, hex, odd_parameters, sha1, sha256,
 };
 use crate::der;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Task};
 use crate::name::Name;
 
 pub(crate) use damage::damage_words;
@@ -57,7 +57,7 @@ impl Failure for CertError {
 
     fn hint(&self) -> Option<Hint> {
         match self {
-            Self::NoCertificate => Some("see what it holds: `c8y-pki cert show FILE`".into()),
+            Self::NoCertificate => Some(Hint::run("see what it holds", Task::ShowFile)),
             _ => None,
         }
     }

@@ -12,7 +12,7 @@
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Permission};
 
 /// How far two clocks may be apart: 10 minutes. Ours; stations without a time server drift by seconds a
 /// day, and profiles begin certificates an hour early.
@@ -92,15 +92,17 @@ impl Failure for ClockError {
     }
 
     fn hint(&self) -> Option<Hint> {
-        let flag = "run it again with --clock-is-right, which the audit log keeps";
+        let allow = |what| Hint::permit(what, Permission::ClockIsRight);
         Some(match self {
             Self::Behind { .. } | Self::Tenant { .. } => {
-                format!("set this computer's clock; if it is right, {flag}").into()
+                Hint::say("set this computer's clock").then(allow(
+                    "if it is right, run it again and say so, which the audit log keeps",
+                ))
             }
-            Self::Ahead { .. } => format!(
-                "look at this computer's clock and set it; if it is right, and nothing was recorded for \
-                 that long, {flag}"
-            ).into(),
+            Self::Ahead { .. } => Hint::say("look at this computer's clock and set it").then(allow(
+                "if it is right, and nothing was recorded for that long, run it again and say so, which the audit \
+                 log keeps",
+            )),
         })
     }
 }
@@ -140,6 +142,7 @@ pub fn rfc3339(at: OffsetDateTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Means;
     use time::macros::datetime;
 
     const NOW: OffsetDateTime = datetime!(2026-11-01 12:00:00 UTC);
@@ -159,8 +162,9 @@ mod tests {
         let error = check(NOW, &audited(NOW + SLACK + Duration::SECOND)).unwrap_err();
         assert!(matches!(error, ClockError::Behind { .. }), "{error}");
         assert!(!error.is_question());
-        let hint = error.hint().unwrap().to_string();
-        assert!(hint.contains("clock") && hint.contains("--clock-is-right"), "{hint}");
+        let hint = error.hint().unwrap();
+        assert!(hint.to_string().contains("clock"), "{hint}");
+        assert_eq!(hint.means(), [&Means::Permit(Permission::ClockIsRight)]);
     }
 
     #[test]

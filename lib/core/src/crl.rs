@@ -10,7 +10,7 @@ use x509_parser::revocation_list::CertificateRevocationList;
 
 use crate::cert::{Serial, damage_words, pem_blocks, pem_text};
 use crate::crypto::{PublicKey, SignatureAlgorithm, odd_parameters};
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Task};
 use crate::issue::{IssueError, Issuer, Parts, Recorder, Replace, assemble};
 use crate::name::Name;
 
@@ -54,7 +54,7 @@ impl Failure for CrlError {
     fn hint(&self) -> Option<Hint> {
         match self {
             Self::Issue(e) => e.hint(),
-            Self::NoList => Some("see what it holds: `c8y-pki cert show FILE`".into()),
+            Self::NoList => Some(Hint::run("see what it holds", Task::ShowFile)),
             _ => None,
         }
     }

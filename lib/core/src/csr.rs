@@ -11,7 +11,7 @@ use crate::ber::{BerError, Reader};
 use crate::cert::{damage_words, pem_blocks, pem_text};
 use crate::crypto::{CryptoError, KeyPolicy, PublicKey, SignatureAlgorithm, odd_parameters};
 use crate::der;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Task};
 use crate::key::signer::Signer;
 use crate::name::Name;
 
@@ -81,7 +81,7 @@ impl Failure for CsrError {
                 "make it with SHA-256, SHA-384 or SHA-512; RSA-PSS with the same hash in MGF1"
                     .into(),
             ),
-            Self::NoRequest => Some("see what it holds: `c8y-pki cert show FILE`".into()),
+            Self::NoRequest => Some(Hint::run("see what it holds", Task::ShowFile)),
             Self::Malformed(_) | Self::Pem(_) => None,
         }
     }

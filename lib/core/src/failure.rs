@@ -3,8 +3,11 @@
 //! The trait stands beside each error and names every variant, so that a new one does not compile until it is
 //! judged. Exit codes, whether something is tried again and the verdict of a check derive from it.
 
-use std::borrow::Cow;
-use std::fmt;
+mod hint;
+mod task;
+
+pub use hint::{Hint, Means, Words, use_words};
+pub use task::{Example, Permission, Secret, Setting, SubjectField, Task};
 
 /// Who has to do something about an error, and whether the same may go well later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,38 +73,4 @@ pub trait Failure: std::error::Error {
 
     /// What the user can do about it.
     fn hint(&self) -> Option<Hint>;
-}
-
-/// What to do about an error; `Display` is a sentence without its full stop.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Hint {
-    /// A sentence.
-    Text(Cow<'static, str>),
-}
-
-impl fmt::Display for Hint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(text) => f.write_str(text),
-        }
-    }
-}
-
-impl From<String> for Hint {
-    fn from(text: String) -> Self {
-        Self::Text(text.into())
-    }
-}
-
-impl From<&'static str> for Hint {
-    fn from(text: &'static str) -> Self {
-        Self::Text(text.into())
-    }
-}
-
-impl serde::Serialize for Hint {
-    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        out.collect_str(self)
-    }
 }

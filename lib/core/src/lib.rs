@@ -29,4 +29,4 @@ pub mod secret;
 pub mod shown;
 pub mod store;
 
-pub use failure::{Failure, Fault, Hint, Kind};
+pub use failure::{Failure, Fault, Hint, Kind, Task};

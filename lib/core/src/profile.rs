@@ -12,7 +12,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::crypto::KeyType;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Example, Failure, Fault, Hint, Task};
 use crate::name::{Name, NameBuilder, NameError, find_field};
 
 /// The profiles that come with the library: name and text.
@@ -46,7 +46,7 @@ impl Failure for ProfileError {
     }
 
     fn hint(&self) -> Option<Hint> {
-        Some("`c8y-pki profile show device` prints a complete profile to start from".into())
+        Some(Hint::run("start from a complete profile", Task::PrintExample(Example::Profile)))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::armor;
 use crate::cert::{CertError, Certificate, pem_blocks, pem_parts};
 use crate::crl::{Crl, CrlError};
 use crate::csr::{CsrError, Request};
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Task};
 use crate::key::{KeyError, PrivateKey};
 use crate::secret::Password;
 use crate::store::pkcs7::{self, Pkcs7Error};
@@ -77,7 +77,7 @@ impl Failure for ReadError {
             Self::Key(e) => e.hint(),
             Self::Csr(e) => e.hint(),
             Self::Crl(e) => e.hint(),
-            Self::Nothing { .. } => Some("see what it holds: `c8y-pki store show FILE`".into()),
+            Self::Nothing { .. } => Some(Hint::run("see what it holds", Task::ShowStore)),
             Self::SeveralKeys { .. } => Some("make a store with that key alone".into()),
         }
     }

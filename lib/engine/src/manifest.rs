@@ -23,7 +23,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::cert::{CertError, Certificate};
 use crate::crypto::{CryptoError, Hash, SignatureAlgorithm, hex, sha256};
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Setting, Task};
 use crate::key::signer::Signer;
 use crate::registry::Record;
 
@@ -107,19 +107,20 @@ impl Failure for ManifestError {
     fn hint(&self) -> Option<Hint> {
         match self {
             Self::Empty { .. } => {
-                Some("`c8y-pki device list --json` names each device's batch".into())
+                Some(Hint::run("see each device's batch", Task::ListBatches))
             }
             Self::Signature(_) => Some(
                 "the file was changed, the .sig belongs to another one, or another CA made it"
                     .into(),
             ),
             Self::Unreadable(_) => {
-                Some("give the manifest.csv or manifest.json of `c8y-pki device manifest`".into())
+                Some(Hint::run("give a manifest.csv or manifest.json, as it is made", Task::MakeManifest))
             }
             Self::OtherIssuer { issuer: None, .. } => Some(
-                "only the issuer's own signature counts; if the CA was renewed since, give the \
-                 certificate that it had then too, for example with --trust"
-                    .into(),
+                Hint::say("only the issuer's own signature counts").then(Hint::give(
+                    "if the CA was renewed since, give the certificate that it had then too",
+                    Setting::TrustAnchor,
+                )),
             ),
             Self::OtherRow { .. } | Self::OtherIssuer { .. } => Some(
                 "only the issuer's own signature counts: have it made anew by the CA that issued the \

@@ -22,7 +22,7 @@ pub use sheet::{Sheet, Survey};
 
 use crate::bulk::list::Device;
 use crate::crypto::CryptoError;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Setting};
 
 /// The header that makes a device an agent.
 pub const AGENT: &str = "com_cumulocity_model_Agent.active";
@@ -117,15 +117,14 @@ impl Failure for RegistrationError {
     fn hint(&self) -> Option<Hint> {
         match self {
             Self::NeedsTypeAndName { missing: "TYPE", .. } => {
-                Some("give the devices a type: --type c8y_Gateway".into())
+                Some(Hint::give("give the devices a type", Setting::DeviceType))
             }
             Self::NeedsTypeAndName { .. } => {
-                Some("give the devices a name: --name '{id}' uses the client id".into())
+                Some(Hint::give("give the devices a name", Setting::DeviceName))
             }
             Self::NotWithCertificates(_) => Some(
-                "remove it; a column ENROLLMENT_OTP gives devices the one-time passwords with which they \
-                 enrol, and --one-time-passwords makes them"
-                    .into(),
+                Hint::say("remove it; the one-time passwords with which devices enrol stand in a column ENROLLMENT_OTP")
+                    .then(Hint::give("to have them made", Setting::OneTimePasswords)),
             ),
             _ => None,
         }

@@ -1,7 +1,6 @@
 //! CAs in a PKI folder: made, added, refused, imported; chains verified by the library itself.
 
 use crate::folder::{Folder, chosen, ec, now, password};
-use c8y_pki::Failure;
 use c8y_pki::authority::{AuthorityError, OwnKey, Pki};
 use c8y_pki::cert::Serial;
 use c8y_pki::chain::{self, Options};
@@ -14,6 +13,7 @@ use c8y_pki::name::Name;
 use c8y_pki::profile::{PathLength, Profile};
 use c8y_pki::registry::Registry;
 use c8y_pki::secret::Password;
+use c8y_pki::{Failure, Means, Task};
 
 #[test]
 fn a_chain_of_ten_is_possible_and_eleven_is_not() {
@@ -183,7 +183,7 @@ fn a_folder_that_is_none_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let error = Pki::open(dir.path(), now()).unwrap_err();
     assert!(error.to_string().contains("is not a PKI folder"), "{error}");
-    assert!(error.hint().unwrap().to_string().contains("ca init"));
+    assert!(error.hint().unwrap().means().contains(&&Means::Run(Task::InitCa)));
 }
 
 #[test]

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use crate::folder::{Folder, ec, now, password, pem_only};
-use c8y_pki::Failure;
 use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::authority::{AuthorityError, KeyPool, Pki};
 use c8y_pki::bulk::list::DeviceList;
@@ -15,6 +14,7 @@ use c8y_pki::crypto::{KeyPolicy, KeyType};
 use c8y_pki::issue::Outliving;
 use c8y_pki::name::Name;
 use c8y_pki::secret::Password;
+use c8y_pki::{Failure, Hint, Task};
 
 fn pool_password() -> Password {
     Password::new("Pool-Secret-1")
@@ -80,7 +80,8 @@ fn each_key_is_taken_once() {
         error.to_string(),
         "11 keys of type ec-p256 are wanted, and 10 wait in the key pool"
     );
-    assert!(error.hint().unwrap().to_string().contains("key pool fill --type ec-p256 --count 11"));
+    let fill_up = Task::FillPool { key_type: "ec-p256".to_owned(), count: 11 };
+    assert_eq!(error.hint(), Some(Hint::run("make them first", fill_up)));
     assert_eq!(pool.len().unwrap(), 10, "keys are lost by a run that was refused");
     fill(&folder.pki, 15);
     assert_eq!(issue(&mut folder.pki, &out, 0..35, &pool_password()).unwrap().issued, 15);

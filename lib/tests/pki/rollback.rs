@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use crate::folder::{Folder, now, password};
 use crate::life::{factory, ids, issue, list, renewed};
-use c8y_pki::Failure;
 use c8y_pki::authority::{AuthorityError, Pki};
 use c8y_pki::bulk::Existing;
 use c8y_pki::crl::{Crl, Reason};
 use c8y_pki::manifest;
 use c8y_pki::registry::{Filter, Role, Status};
 use c8y_pki::rollback::{Repaired, compare};
+use c8y_pki::{Failure, Means, Permission, Task};
 use time::Duration;
 
 const FILES: [&str; 3] = ["registry.sqlite", "registry.sqlite-wal", "registry.sqlite-shm"];
@@ -76,7 +76,7 @@ fn a_revocation_that_a_list_knows_is_not_lost() {
     let serial = &before.revoked[0].serial;
     let said = format!("revocation list 1 of line revokes {serial} (a), and the registry does not");
     assert!(error.to_string().contains(&said), "{error}");
-    assert!(error.hint().unwrap().to_string().contains("registry repair"));
+    assert!(error.hint().unwrap().means().contains(&&Means::Run(Task::RepairRegistry)));
     assert_eq!(findings(&folder.pki), [said]);
     let comparison = compare(&folder.pki, &[]).unwrap();
     assert!(comparison.plan()[0].contains("keyCompromise"), "{:?}", comparison.plan());
@@ -213,10 +213,8 @@ fn a_last_list_that_cannot_be_read_is_no_empty_one() {
         fs::write(&path, text).unwrap();
         let error = refused(&mut folder.pki);
         assert!(matches!(error, AuthorityError::LastList { .. }), "{error}");
-        assert!(
-            error.hint().unwrap().to_string().contains("ca crl line --accept-rollback"),
-            "{error}"
-        );
+        let accept = Means::Permit(Permission::Rollback { ca: "line".to_owned() });
+        assert!(error.hint().unwrap().means().contains(&&accept), "{error}");
         let found = findings(&folder.pki);
         assert!(found[0].contains("cannot be used"), "{found:?}");
     }
@@ -287,7 +285,7 @@ fn a_registry_older_than_its_cas_is_repaired_too() {
     folder.pki = Pki::open_or_create(&folder.path().join("elsewhere"), now()).unwrap();
     copy(&kept, &dir);
     let error = Pki::open(&dir, now()).unwrap_err();
-    assert!(error.hint().unwrap().to_string().contains("registry repair"), "{error}");
+    assert!(error.hint().unwrap().means().contains(&&Means::Run(Task::RepairRegistry)), "{error}");
     let (mut pki, unknown) = Pki::open_to_repair(&dir, now()).unwrap();
     let names: Vec<&str> = unknown.iter().map(|ca| ca.name.as_str()).collect();
     assert_eq!(names, ["line", "line-2"]);

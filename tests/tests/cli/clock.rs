@@ -60,8 +60,8 @@ fn a_clock_that_is_behind_writes_nothing() {
         let said = cli.fails(3, &line);
         assert!(said.contains("this computer's clock says 20"), "{line}: {said}");
         assert!(said.contains("the registry's last entry is of 20"), "{line}: {said}");
-        let hint =
-            "hint: set this computer's clock; if it is right, run it again with --clock-is-right";
+        let hint = "hint: set this computer's clock; if it is right, run it again and say so, which the audit log keeps: \
+             --clock-is-right";
         assert!(said.contains(hint), "{line}: {said}");
     }
     let list = cli.run("device list").expect(0);

@@ -400,7 +400,7 @@ fn a_policy_names_the_field_or_the_id() {
               GW-*, the 1 id(s) of its list";
     assert!(said.contains(id), "{said}");
     assert!(
-        said.contains("hint: give the subject that C (--country), or change [policy.line]"),
+        said.contains("hint: give the subject that C: --country; or change [policy.line]"),
         "{said}"
     );
     assert!(cli.names("out").is_empty());

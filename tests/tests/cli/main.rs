@@ -19,6 +19,7 @@ mod life;
 mod line;
 mod lists;
 mod longest;
+mod named;
 mod old_ids;
 mod one_key;
 mod outputs;

@@ -140,7 +140,7 @@ fn tokens_need_smartrest() {
     let error =
         "the MQTT Service refuses s/dat: tokens come over SmartREST, which has to be on there";
     assert_eq!(refused.error(), error);
-    assert!(refused.stderr.contains("hint: ask over HTTPS (--https)"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("hint: ask over HTTPS: --https"), "{}", refused.stderr);
     if tool("curl").is_some() {
         switch_on(&at);
         let token = at.cli.ok(&line(&at, "token gw-1", "--tenant t1001"));

@@ -57,7 +57,10 @@ fn wrong_credentials_are_told_apart_from_missing_rights() {
         wrong.error().ends_with("does not accept the password of the user \"admin\""),
         "{wrong:?}"
     );
-    assert!(wrong.stderr.contains("hint: check C8Y_USER and C8Y_PASSWORD"), "{wrong:?}");
+    assert!(
+        wrong.stderr.contains("hint: check the login (tokens expire): C8Y_USER and C8Y_PASSWORD"),
+        "{wrong:?}"
+    );
     let token = at.run_with("tenant status", &[("C8Y_TOKEN", "e30.e30.e30")]).expect(2);
     assert!(token.error().ends_with("does not accept the token"), "{token:?}");
     let forbidden = at.run_as("devices", "tenant trust list").expect(2);

@@ -53,7 +53,7 @@ fn ask(args: &CheckArgs, sheet: &Sheet, report: &mut Report, out: Output) -> Res
         level: Level::Error,
         line: row.line,
         message: format!("device {:?}: {}", row.id, register::BLOCKED),
-        hint: Some(register::unblock(&row.id).into()),
+        hint: Some(register::unblock(&row.id)),
     }));
     report.findings.sort_by_key(|finding| finding.line);
     Ok(())

@@ -182,7 +182,7 @@ fn report(summary: &Summary, all: &[RowResult], file: &Path, out: Output) -> Res
                 r.line,
                 r.reason
             ),
-            hint: (r.outcome == RowOutcome::Blocked).then(|| register::unblock(&r.id).into()),
+            hint: (r.outcome == RowOutcome::Blocked).then(|| register::unblock(&r.id)),
         })
         .collect();
     out.faults(&failed);

@@ -8,11 +8,12 @@ use c8y_pki::device::link::Target;
 use c8y_pki::files::{Access, Existing};
 use c8y_pki::platform::{bare_host, token};
 use c8y_pki::selftest::{self, Disposable, Plan, Step, Verdict};
-use c8y_pki::shown;
+use c8y_pki::{Task, shown};
 use clap::Args;
 use time::OffsetDateTime;
 
 use crate::failure::{Failure, Outcome, Result};
+use crate::hint::command;
 use crate::outlet;
 use crate::output::Output;
 use crate::render::printable;
@@ -68,6 +69,9 @@ pub(super) fn run(args: &SelfTestArgs, out: Output) -> Result {
         silence: Duration::from_secs(1),
         at: OffsetDateTime::now_utc(),
         stop: &flag,
+        removal: |fingerprint| {
+            format!("c8y-pki {}", command(&Task::RemoveCa { name: fingerprint.to_owned() }))
+        },
         tell: &tell,
     };
     let report = selftest::run(&plan, &status, &made);

@@ -14,7 +14,7 @@ use super::rule::{display_name, nth};
 use crate::cert::{Certificate, LongestChain};
 use crate::client_id::DeviceId;
 use crate::crypto::CryptoError;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Setting, Task};
 use crate::name::Name;
 
 /// How a Common Name differs from the device identifier.
@@ -222,12 +222,11 @@ impl Failure for DeviceFinding {
     fn hint(&self) -> Option<Hint> {
         match self {
             Self::NotFollowedByIssuer { issuer_at: Some(at), .. } => {
-                let put = "`c8y-pki cert chain` puts certificates in order";
-                Some(format!("its issuer is {}: {put}", nth(*at)).into())
+                Some(Hint::run(format!("its issuer is {}, put them in order", nth(*at)), Task::OrderChain))
             }
             Self::NotFollowedByIssuer { issuer, subject, .. } if issuer.matches(subject) => {
-                let put = "`c8y-pki cert chain` puts certificates in order";
-                Some(format!("it is self-signed, so it belongs at the end: {put}").into())
+                let what = "it is self-signed, so it belongs at the end, put them in order";
+                Some(Hint::run(what, Task::OrderChain))
             }
             Self::NotFollowedByIssuer { issuer, .. } => Some(format!("add {issuer} after it").into()),
             Self::CommonName { wanted, .. } | Self::NoCommonName { wanted } => {
@@ -240,18 +239,20 @@ impl Failure for DeviceFinding {
                 Some("upload a CA of this chain, or present the chain up to it".into())
             }
             Self::CaRenewed { .. } => Some(
-                "upload the one that the device presents beside it: `c8y-pki tenant trust add FILE`; or let the \
-                 device present the uploaded one"
-                    .into(),
+                Hint::run("upload the one that the device presents beside it", Task::UploadCa)
+                    .then("or let the device present the uploaded one"),
             ),
             Self::LeafOnly => Some("present the uploaded CA too to connect everywhere".into()),
             Self::ProofOfPossession(_) => {
-                Some("if it is not done yet: `c8y-pki pop prove --ca NAME`".into())
+                Some(Hint::run("if it is not done yet, prove it", Task::ProveCa))
             }
-            Self::TooMany { longest, .. } => Some(format!(
-                "issue it from a CA that is nearer to the root: with at most {longest} certificates up to the \
-                 uploaded one; if this installation takes longer chains, say so with --longest-chain"
-            ).into()),
+            Self::TooMany { longest, .. } => Some(
+                Hint::say(format!(
+                    "issue it from a CA that is nearer to the root: with at most {longest} certificates up to the \
+                     uploaded one"
+                ))
+                .then(Hint::give("if this installation takes longer chains, say so", Setting::LongestChain)),
+            ),
             Self::Colon(name) => {
                 let hint = DeviceId::parse(name).err().and_then(|e| e.hint());
                 let again = "issue the certificate again with an id without colons";

@@ -3,7 +3,7 @@
 use serde::ser::SerializeStruct;
 
 use super::rule::Refusal;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Setting};
 use crate::name::Name;
 
 /// Why certificates make no chain, or not one to trust.
@@ -87,7 +87,9 @@ impl Failure for ChainError {
 
     fn hint(&self) -> Option<Hint> {
         let text = match self {
-            Self::AmbiguousLeaf(_) => "name the device's certificate: --leaf CN",
+            Self::AmbiguousLeaf(_) => {
+                return Some(Hint::give("name the device's certificate", Setting::Leaf));
+            }
             Self::AmbiguousIssuer { .. } => "leave out the CA certificates that are not in use",
             Self::NoAnchors => "name at least one CA certificate to trust",
             Self::BudgetExceeded { .. } => "leave out the certificates that are not needed",

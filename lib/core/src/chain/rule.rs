@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::crypto::CryptoError;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Setting, Task};
 use crate::name::Name;
 
 /// A rule that a certificate breaks, with the values that show it.
@@ -347,12 +347,11 @@ impl Failure for Rule {
             Self::Revoked { .. } => {
                 "a device needs a new certificate with a new key; under a renewed CA, its new chain"
             }
-            Self::RevocationUnknown { .. } => {
-                "give the issuer's present list: `c8y-pki ca crl NAME` makes it. If another CA of that name has \
-                 made a list, name its certificate with --other-ca; if another key of the CA has signed it, \
-                 or who makes lists for it, give that certificate with --untrusted"
+            Self::RevocationUnknown { .. } => return Some(list_wanted()),
+            Self::Untrusted => {
+                let what = "if you trust it, name it as a trust anchor";
+                return Some(Hint::give(what, Setting::TrustAnchor));
             }
-            Self::Untrusted => "if you trust it, name it as a trust anchor: --trust FILE",
             Self::Signature { .. } => {
                 "the CA has probably been made anew under the same name: use its former certificate"
             }
@@ -376,6 +375,13 @@ impl Failure for Rule {
         };
         Some(text.into())
     }
+}
+
+/// What to do where no list tells whether a certificate is revoked.
+fn list_wanted() -> Hint {
+    Hint::run("give the issuer's present list, or make it", Task::MakeCrl { days: None })
+        .then(Hint::give("if another CA of that name made one, give that CA", Setting::OtherCa))
+        .then(Hint::give("if another key or CA has signed it, give that", Setting::Intermediates))
 }
 
 /// A certificate that was refused, and why.

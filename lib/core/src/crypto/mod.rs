@@ -60,7 +60,7 @@ use ring as backend;
 
 use backend::rand::SecureRandom;
 
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Setting, Task};
 use crate::secret::Password;
 
 /// The name of the crypto backend this build uses: `aws-lc-rs` or `ring`.
@@ -154,8 +154,8 @@ impl Failure for CryptoError {
                 Some("use a build with the default backend aws-lc-rs".into())
             }
             Self::RingRsa(_) => Some(
-                "take an EC key, for example --key-type ec-p384, or use a build with the default backend aws-lc-rs"
-                    .into(),
+                Hint::give("take an EC key", Setting::KeyType)
+                    .then("or use a build with the default backend aws-lc-rs"),
             ),
             Self::Weak(weak) => weak.hint(),
             Self::ExplicitCurve => Some(
@@ -167,7 +167,7 @@ impl Failure for CryptoError {
             Self::NoSha256(_) => Some("the platform's proof wants an RSA or EC key".into()),
             Self::Token(_) => Some(TOKEN_LOST.into()),
             Self::ShortRsa(_) => {
-                Some("make a new key: `c8y-pki key new --type rsa-2048 --out FILE`".into())
+                Some(Hint::run("make a new key", Task::NewKey { key_type: "rsa-2048" }))
             }
             _ => None,
         }

@@ -35,7 +35,7 @@ use num_bigint::BigUint;
 
 use super::public_key::{KeyAlgorithm, PublicKey, rsa_numbers};
 use crate::der;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Permission, Task};
 
 /// Longest RSA modulus that is accepted, in bits: what both backends verify.
 pub const MAX_RSA_BITS: u32 = 8192;
@@ -123,7 +123,10 @@ impl Failure for WeakKey {
     fn hint(&self) -> Option<Hint> {
         let text = match self {
             Self::SmallExponent(3) => {
-                "make a new key; if that is not possible, --allow-exponent-3 lets this one through"
+                return Some(Hint::say("make a new key").then(Hint::permit(
+                    "if that is not possible, let this one through",
+                    Permission::ExponentThree,
+                )));
             }
             Self::Roca => {
                 "make a new key outside that chip, or an EC key in it; ask its maker for an update"
@@ -139,7 +142,7 @@ impl Failure for WeakKey {
             Self::Form(..) => {
                 "make the request with OpenSSL: `openssl req -new -key KEY -subj /CN=ID -out FILE`"
             }
-            _ => "make a new key, for example with `c8y-pki key new --type ec-p256 --out FILE`",
+            _ => return Some(Hint::run("make a new key", Task::NewKey { key_type: "ec-p256" })),
         };
         Some(text.into())
     }

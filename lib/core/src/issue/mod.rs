@@ -13,7 +13,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::cert::{Certificate, LongestChain, Serial};
 use crate::crypto::{CryptoError, PublicKey};
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Setting, Task};
 use crate::key::signer::Signer;
 use crate::name::Name;
 use crate::profile::{PathLength, Profile};
@@ -137,9 +137,10 @@ impl Failure for IssueError {
 
     fn hint(&self) -> Option<Hint> {
         match self {
-            Self::Outlives { longest, .. } if *longest > 0 => Some(format!(
-                "ask for at most {longest} days, or let `--clamp` shorten it to its issuer's end"
-            ).into()),
+            Self::Outlives { longest, .. } if *longest > 0 => Some(
+                Hint::say(format!("ask for at most {longest} days"))
+                    .then(Hint::give("or have it shortened to its issuer's end", Setting::Clamp)),
+            ),
             Self::Outlives { .. } | Self::IssuerNotValid { .. } => {
                 Some("renew the issuing CA first".into())
             }
@@ -149,9 +150,7 @@ impl Failure for IssueError {
                  pki.toml: `longest_chain = N`"
                     .into(),
             ),
-            Self::IssuerBySerial { .. } => Some(
-                "make a CA with a new key: `c8y-pki ca renew NAME --new-key NEW-NAME`".into(),
-            ),
+            Self::IssuerBySerial { .. } => Some(Hint::run("make a CA with a new key", Task::RenewCa { new_key: true })),
             Self::EmptySubject => Some("give at least a common name".into()),
             Self::Crypto(e) => e.hint(),
             _ => None,

@@ -21,7 +21,7 @@ pub use pbes2::Pbes2Key;
 
 use crate::cert::pem_text;
 use crate::crypto::{CryptoError, KeyAlgorithm, KeyPair, KeyType, PublicKey};
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Task};
 use crate::secret::{Password, SecretBytes};
 
 /// PBKDF2 iterations for keys that protect a CA (OWASP's figure for HMAC-SHA256).
@@ -89,7 +89,7 @@ impl Failure for KeyError {
                 Some("a password file counts up to its first line end, spaces included".into())
             }
             Self::NoKey { found } if found.contains("CERTIFICATE") => {
-                Some("`c8y-pki cert show` shows certificates".into())
+                Some(Hint::run("see the certificate", Task::ShowFile))
             }
             Self::Unsupported(what) if what.starts_with("its encryption is") => Some(
                 "encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc -in KEY -out NEW".into(),

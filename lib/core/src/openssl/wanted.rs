@@ -3,6 +3,7 @@
 
 mod extensions;
 
+use crate::failure::{Hint, Setting, SubjectField, Task};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::conf::{Conf, Entry, Section};
@@ -357,8 +358,12 @@ fn subject(conf: &Conf, notes: &mut Notes) -> Vec<(&'static str, String)> {
             Some("CN") => notes.add(
                 entry.line,
                 format!(
-                    "{}: a device's common name is its id, and a CA's is given with --subject",
-                    entry.name
+                    "{}: a device's common name is its id; {}",
+                    entry.name,
+                    Hint::give(
+                        "a CA's is given when it is made",
+                        Setting::Subject(SubjectField::Other)
+                    )
                 ),
             ),
             Some(field) => match crate::name::Name::builder().with(field, &entry.value) {
@@ -394,7 +399,8 @@ fn settings(conf: &Conf, name: &str, notes: &mut Notes) {
             | ("default_md", _) => continue,
             (name, _) if ELSEWHERE.contains(&name) => continue,
             ("default_crl_days", days) if entry.open.is_empty() => {
-                format!("default_crl_days = {days}: say so with `ca crl --days {days}`")
+                let task = Task::MakeCrl { days: Some(days.to_owned()) };
+                format!("default_crl_days = {days}; {}", Hint::run("say so for each list", task))
             }
             (name, value) => format!("{name} = {value}: it has no counterpart"),
         };

@@ -16,7 +16,7 @@ use std::fmt;
 use zxcvbn::{Score, zxcvbn};
 
 use super::Password;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Permission};
 
 /// Fewest characters of a password that protects a CA's key.
 pub const MIN_CA_PASSWORD: usize = 12;
@@ -47,9 +47,8 @@ impl Failure for WeakPassword {
     }
 
     fn hint(&self) -> Option<Hint> {
-        let hint = "take a random one: `openssl rand -base64 18`; for tests and labs there is \
-                    --weak-password";
-        Some(hint.into())
+        let random = Hint::say("take a random one: `openssl rand -base64 18`");
+        Some(random.then(Hint::permit("for tests and labs, allow it", Permission::WeakPassword)))
     }
 }
 

@@ -7,7 +7,7 @@ use super::policy::PolicyError;
 use crate::cert::LongestChain;
 use crate::crl::CrlError;
 use crate::crypto::{CryptoError, KeyType};
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Permission, Setting, Task};
 use crate::files::FileError;
 use crate::issue::IssueError;
 use crate::key::KeyError;
@@ -260,39 +260,44 @@ impl Failure for AuthorityError {
     fn hint(&self) -> Option<Hint> {
         match self {
             Self::NotAPki(_) => Some(
-                "make one with `c8y-pki ca init`, or name it with --pki or C8Y_PKI_DIR".into(),
+                Hint::run("make one", Task::InitCa)
+                    .then(Hint::give("or say where it is", Setting::PkiFolder)),
             ),
             Self::NoSuchCa { known, .. } if known.is_empty() => {
-                Some("there is none yet: `c8y-pki ca init` makes a root".into())
+                Some(Hint::run("there is none yet: make a root", Task::InitCa))
             }
             Self::NoSuchCa { known, .. } => Some(format!("known CAs: {}", known.join(", ")).into()),
-            Self::IssuerElsewhere { name, .. } => Some(format!(
-                "have `c8y-pki ca request {name}` signed there and take the new certificate in: `c8y-pki ca \
-                 add {name} --import FILE`"
-            ).into()),
+            Self::IssuerElsewhere { name, .. } => Some(
+                Hint::run("write a request and have it signed there", Task::RequestCa { ca: name.clone() })
+                    .then(Hint::run("take the new certificate in", Task::ImportCa { ca: Some(name.clone()) })),
+            ),
             Self::History { .. } => Some(
                 "mend that first: a list made without it would take a revocation back".into(),
             ),
             Self::RegistryLost { .. } => Some(
-                "put a backup in its place; nothing else tells what was issued and revoked. One that \
-                 is older than the CAs is brought up to date by `c8y-pki registry repair`"
-                    .into(),
+                Hint::say("put a backup in its place; nothing else tells what was issued and revoked").then(
+                    Hint::run("bring one that is older than the CAs up to date", Task::RepairRegistry),
+                ),
             ),
-            Self::RolledBack { ca, .. } => Some(format!(
-                "`c8y-pki registry repair` takes over what is missing (--plan shows it first); if this \
-                 registry is right as it is: `c8y-pki ca crl {ca} --accept-rollback`"
-            ).into()),
-            Self::LastList { ca, .. } => Some(format!(
-                "where the last list was handed out it is still there: `c8y-pki registry repair --against \
-                 FILE` puts it back; if it is lost: `c8y-pki ca crl {ca} --accept-rollback`, which the audit \
-                 log keeps"
-            ).into()),
+            Self::RolledBack { ca, .. } => Some(
+                Hint::run("see what is missing", Task::PreviewRepair)
+                    .then(Hint::run("take it over", Task::RepairRegistry))
+                    .then(accept("if this registry is right as it is", ca)),
+            ),
+            Self::LastList { ca, .. } => Some(
+                Hint::run(
+                    "get the last list from where it was handed out, and put it back with it",
+                    Task::RepairByList,
+                )
+                .then(accept("if it is lost, make one without it, which the audit log keeps", ca)),
+            ),
             Self::NameOfAnother(name) => {
                 Some(format!("put the folder ca/{name} back from a backup, or choose another name").into())
             }
-            Self::PoolTooSmall { key_type, wanted, .. } => Some(format!(
-                "make them first: `c8y-pki key pool fill --type {key_type} --count {wanted}`"
-            ).into()),
+            Self::PoolTooSmall { key_type, wanted, .. } => Some(Hint::run(
+                "make them first",
+                Task::FillPool { key_type: (*key_type).to_string(), count: *wanted },
+            )),
             Self::ChainTooLong { .. } => Some(
                 "issue from a CA nearer to the root; if the installation takes longer chains, say so in \
                  pki.toml: `longest_chain = N`"
@@ -305,7 +310,8 @@ impl Failure for AuthorityError {
             ).into()),
             Self::Revoked { .. } => Some("use another CA, or make a new one".into()),
             Self::NameTaken(_) => Some(
-                "give the new one another name; `c8y-pki ca list` shows those in use".into(),
+                Hint::say("give the new one another name")
+                    .then(Hint::run("see which are in use", Task::ListCas)),
             ),
             Self::KeyUsed(_) => Some(
                 "remove this file: it has come back to the key pool, perhaps with a backup"
@@ -313,7 +319,7 @@ impl Failure for AuthorityError {
             ),
             Self::KeyTaken(_) => Some("let each CA have a key of its own".into()),
             Self::WrongProfile { .. } => {
-                Some("`c8y-pki profile list` shows what each is for".into())
+                Some(Hint::run("see what each is for", Task::ListProfiles))
             }
             Self::Key { source, .. } => source.hint(),
             Self::KeyUri {
@@ -335,6 +341,11 @@ impl Failure for AuthorityError {
             _ => None,
         }
     }
+}
+
+/// To make a list although the registry has forgotten what the last one said.
+fn accept(what: &'static str, ca: &str) -> Hint {
+    Hint::permit(what, Permission::Rollback { ca: ca.to_owned() })
 }
 
 impl From<KeyError> for AuthorityError {

@@ -12,6 +12,7 @@ use super::{AuthorityError, Ca, IN_THE_MAKING, Pki, Result};
 use crate::cert::{Certificate, Serial};
 use crate::client_id::DeviceId;
 use crate::crl::{Crl, Reason, Revoked};
+use crate::failure::{Hint, Task};
 use crate::files::{self, Lock};
 use crate::openssl::database::{BadRow, Row};
 use crate::read;
@@ -168,7 +169,8 @@ impl History {
         let id = certificate.subject.common_name().unwrap_or_default();
         let device = match DeviceId::parse(id) {
             _ if certificate.is_ca() => {
-                Err("it is a CA's: take that in with `ca add --import`".to_owned())
+                Err(Hint::run("it is a CA's, take that in", Task::ImportCa { ca: None })
+                    .to_string())
             }
             Ok(device) => Ok(device),
             Err(e) => Err(format!("it names no device: {e}")),

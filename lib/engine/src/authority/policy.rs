@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::Ca;
 use crate::chain::{self, ChainError};
 use crate::client_id::DeviceId;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Setting, SubjectField, Task};
 use crate::name::{Name, find_field};
 
 /// What is asked of a field of the subject.
@@ -95,25 +95,17 @@ impl Failure for PolicyError {
     fn hint(&self) -> Option<Hint> {
         Some(match self {
             Self::Missing { ca, field, .. } | Self::Differs { ca, field, .. } => {
-                let flag = match field.as_str() {
-                    "C" => "--country",
-                    "ST" => "--state",
-                    "L" => "--locality",
-                    "O" => "--org",
-                    "OU" => "--org-unit",
-                    "emailAddress" => "--email",
-                    _ => "--subject",
-                };
-                format!(
-                    "give the subject that {field} ({flag}), or change [policy.{ca}] in pki.toml"
-                ).into()
+                let setting = Setting::Subject(SubjectField::of(field));
+                Hint::give(format!("give the subject that {field}"), setting)
+                    .then(format!("or change [policy.{ca}] in pki.toml"))
             }
             Self::Names { .. } => {
-                "give the subject that the CA's name constraints permit (`c8y-pki ca show NAME` shows \
-                 them), or use another CA"
-                    .into()
+                Hint::run("give the subject that the CA's name constraints permit", Task::ShowCa)
+                    .then("or use another CA")
             }
-            Self::Id { ca, .. } => format!("use another CA, or change [policy.{ca}] in pki.toml").into(),
+            Self::Id { ca, .. } => {
+                format!("use another CA, or change [policy.{ca}] in pki.toml").into()
+            }
         })
     }
 }

@@ -33,7 +33,7 @@ use std::path::PathBuf;
 use crate::authority::AuthorityError;
 use crate::authority::policy::PolicyError;
 use crate::cert::CertError;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Example, Failure, Fault, Hint, Secret, Setting, Task};
 use crate::files::{FileError, GrowError, reason};
 use crate::issue::IssueError;
 use crate::key::KeyError;
@@ -302,7 +302,7 @@ impl Failure for BulkError {
     fn hint(&self) -> Option<Hint> {
         match self {
             Self::List { .. } => {
-                Some("`c8y-pki profile show devices.csv` prints a list to start from".into())
+                Some(Hint::run("start from a complete list", Task::PrintExample(Example::Devices)))
             }
             Self::Faults { faults, .. } | Self::BadList { faults, .. } if faults.is_cut() => {
                 Some(format!(
@@ -318,18 +318,18 @@ impl Failure for BulkError {
                 Some("leave it alone and run the same command again: it goes on".into())
             }
             Self::WrongProfile { .. } => {
-                Some("`c8y-pki profile list` shows what each is for".into())
+                Some(Hint::run("see what each is for", Task::ListProfiles))
             }
-            Self::Output { .. } => Some("choose another --out".into()),
-            Self::NoStorePassword => Some("give --store-password-file".into()),
+            Self::Output { .. } => Some(Hint::give("choose another folder", Setting::Output)),
+            Self::NoStorePassword => Some(Hint::provide("give the password that the keystores are to have", Secret::StorePassword)),
             Self::NoKeyInBundle => Some("add pem, p12, jks or thin-edge to the bundle".into()),
             Self::EncryptedForThinEdge => Some(
-                "leave out --encrypt-keys, or decrypt the key first: `c8y-pki key passwd --plain`"
-                    .into(),
+                Hint::omit("do not encrypt the keys", Setting::EncryptedKeys)
+                    .then(Hint::run("or decrypt the key first", Task::DecryptKey)),
             ),
             Self::NoTrustedCertificate => Some(
-                "give --server-cert; `c8y-pki store fetch HOST:8883` saves it from the server"
-                    .into(),
+                Hint::give("give the server's certificate", Setting::ServerCertificate)
+                    .then(Hint::run("fetch it from the server", Task::FetchServer { address: None })),
             ),
             Self::Write(_) => {
                 Some("run the same command again: what was not written is issued then".into())
@@ -342,12 +342,12 @@ impl Failure for BulkError {
                 "put the right one back, or move this one away: the devices in it are recorded"
                     .into(),
             ),
-            Self::Stream { .. } => Some("write it to a file: --out FILE".into()),
+            Self::Stream { .. } => Some(Hint::give("write it to a file", Setting::Output)),
             Self::OneId { .. } => {
                 Some("sign them one by one, or without an id: by their common names".into())
             }
             Self::KeyFile { source, .. } => source.hint(),
-            Self::Recorded(_) => Some("`c8y-pki registry check` names it".into()),
+            Self::Recorded(_) => Some(Hint::run("see which", Task::CheckRegistry)),
             Self::Policy(e) => e.hint(),
             Self::Name(e) => e.hint(),
             Self::Issue(e) => e.hint(),

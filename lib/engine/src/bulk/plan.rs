@@ -13,7 +13,7 @@ use super::{BadRow, BadRows, BulkError};
 use crate::authority::policy::check_names;
 use crate::cert::oid;
 use crate::client_id::DeviceId;
-use crate::failure::{Failure, Hint};
+use crate::failure::{Failure, Hint, Setting, Task};
 use crate::name::{Name, find_field};
 use crate::registry::{Registry, Replaced, Standing, Status};
 
@@ -185,7 +185,8 @@ fn twin(device: &Outline<'_>) -> Fate {
             named(device)
         ),
         hint: Some(
-            "write it as `c8y-pki device list` shows it, or give the device another id".into(),
+            Hint::run("write it as it is listed", Task::ListDevices)
+                .then("or give the device another id"),
         ),
     }
 }
@@ -207,7 +208,7 @@ fn of_live(
         Existing::Skip => Ok(Fate::Skip),
         Existing::Fail => Ok(Fate::Refuse {
             message: format!("{} has a live certificate already", named(device)),
-            hint: Some("leave out --existing fail to skip such devices".into()),
+            hint: Some(Hint::omit("to skip such devices", Setting::FailOnExisting)),
         }),
         Existing::Replace { revoke } => match registry.live_device(folded)? {
             Some(record) if since.is_none_or(|since| record.recorded < since) => {
@@ -252,8 +253,8 @@ fn of_new(
     {
         let (message, since) = (named(device), at.date());
         let message = format!("{message} was revoked on {since} ({})", reason.name());
-        let hint = "if it is to get a new certificate, issue it by its id with --existing replace";
-        let hint = Some(hint.into());
+        let hint = "if it is to get a new certificate, issue it by its id";
+        let hint = Some(Hint::give(hint, Setting::Replace));
         return Ok(match job.existing {
             Existing::Fail => Fate::Refuse { message, hint },
             _ => Fate::Revoked { message, hint },
@@ -269,7 +270,10 @@ fn of_new(
             named(device),
             folder.display()
         ),
-        hint: Some("move the folder away, or choose another --out".into()),
+        hint: Some(
+            Hint::say("move the folder away")
+                .then(Hint::give("or choose another one", Setting::Output)),
+        ),
     })
 }
 

@@ -13,7 +13,7 @@ use super::bundle::THIN_EDGE_CHAIN;
 use super::{BadRow, BulkError};
 use crate::authority::{Ca, Pki};
 use crate::cert::Certificate;
-use crate::failure::{Failure, Hint};
+use crate::failure::{Failure, Hint, Task};
 use crate::files::{self, Access, Lock};
 use crate::registry::{Filter, Status};
 use crate::secret::Password;
@@ -161,8 +161,9 @@ impl Device<'_> {
             }
             None => {
                 let why = format!("its certificate {} is not in the registry", leaf.serial);
-                let hint = format!("`c8y-pki device import {}` records it", self.dir.display());
-                return Ok(Done::Left(self.fault(why, Some(hint.into()))));
+                let files = self.dir.display().to_string();
+                let hint = Hint::run("record it", Task::ImportDevice { files });
+                return Ok(Done::Left(self.fault(why, Some(hint))));
             }
         }
         let chain: Vec<Certificate> = [&[leaf][..], &ca.chain].concat();

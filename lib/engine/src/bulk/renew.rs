@@ -1,6 +1,7 @@
 //! Devices whose certificates are to be renewed: each keeps its subject and details, and gets a new
 //! certificate for a new key or for the one it has.
 
+use crate::failure::{Hint, Permission, Secret, Setting, Task};
 use std::path::{Path, PathBuf};
 
 use super::bundle::THIN_EDGE_KEY;
@@ -18,7 +19,9 @@ use crate::registry::{Record, Registry};
 use crate::secret::Password;
 
 /// What to do about a key that is not to be kept.
-const NEW_KEY: &str = "renew it with a new key: leave out --reuse-key, --key and --csr";
+fn new_key() -> Hint {
+    Hint::omit("renew it with a new key", Setting::KeptKey)
+}
 
 /// Where a renewed certificate's key comes from.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +64,7 @@ pub fn list(
         let source = source.and_then(|source| match source {
             DeviceKey::New => Ok(source),
             _ => match owners.refuse(&parsed, &certificate.spki) {
-                Some((message, _)) => Err((message, NEW_KEY.to_owned())),
+                Some((message, _)) => Err((message, new_key())),
                 None => Ok(source),
             },
         });
@@ -74,7 +77,7 @@ pub fn list(
                 details: record.details,
             }),
             Err((message, hint)) => {
-                list.faults.push(BadRow { id, line: None, message, hint: Some(hint.into()) });
+                list.faults.push(BadRow { id, line: None, message, hint: Some(hint) });
             }
         }
     }
@@ -94,13 +97,10 @@ pub fn live_of(
                 id: device.id.as_str().to_owned(),
                 line: device.line,
                 message: format!("device id {:?} has no live certificate", device.id.as_str()),
-                hint: Some(
-                    format!(
-                        "issue one: `c8y-pki device issue {} --ca NAME --out DIR`",
-                        device.id.as_str()
-                    )
-                    .into(),
-                ),
+                hint: Some(Hint::run(
+                    "issue one",
+                    Task::IssueDevice { id: device.id.to_string(), replace: false },
+                )),
             }),
         }
     }
@@ -114,16 +114,15 @@ fn source(
     key: RenewedKey<'_>,
     keys: KeyPolicy,
     out: &Path,
-) -> Result<DeviceKey, (String, String)> {
+) -> Result<DeviceKey, (String, Hint)> {
     match key {
         // A registry of version 1 did not say where keys are.
         RenewedKey::New if record.location.is_some() && !record.has_key => Err((
             format!("the device {:?} keeps its key", id.as_str()),
-            format!(
-                "renew it with its request: --csr; or give it a key from here: `c8y-pki device issue \
-                 {} --existing replace --ca NAME --out DIR`",
-                id.as_str()
-            ),
+            Hint::give("renew it with its request", Setting::Request).then(Hint::run(
+                "or give it a key from here",
+                Task::IssueDevice { id: id.to_string(), replace: true },
+            )),
         )),
         RenewedKey::New => Ok(DeviceKey::New),
         RenewedKey::Request(public) if public.spki() == spki => {
@@ -131,7 +130,7 @@ fn source(
         }
         RenewedKey::Request(_) => Err((
             format!("the request has another key than the certificate of {:?}", id.as_str()),
-            "sign it as a request: `c8y-pki device sign --existing replace`".to_owned(),
+            Hint::run("sign it as a request", Task::SignRequests),
         )),
         RenewedKey::Same(password) => own_key(key_file(record, id, out), spki, id, password, keys),
         RenewedKey::File(path, password) => own_key(path.to_owned(), spki, id, password, keys),
@@ -145,20 +144,21 @@ fn own_key(
     id: &DeviceId,
     password: Option<&Password>,
     keys: KeyPolicy,
-) -> Result<DeviceKey, (String, String)> {
+) -> Result<DeviceKey, (String, Hint)> {
     let id = id.as_str();
-    let mut hint = NEW_KEY.to_owned();
+    let mut hint = new_key();
     let mut read = || -> Result<PrivateKey, String> {
         let bytes = files::read(&path).map_err(|e| e.to_string())?;
         let key = read::key(&bytes, password).map_err(|e| {
             if e.is_about_password() {
-                hint = "give its password: --key-password-file FILE".to_owned();
+                hint = Hint::provide("give its password", Secret::KeyPassword);
             }
             format!("{}: {e}", path.display())
         })?;
         key.public_key().check_fit(keys).map_err(|e| {
             if let CryptoError::Weak(WeakKey::SmallExponent(3)) = e {
-                hint = format!("{NEW_KEY}; --allow-exponent-3 lets this one through");
+                hint = new_key()
+                    .then(Hint::permit("to let this one through", Permission::ExponentThree));
             }
             format!("{}: {e}", path.display())
         })?;

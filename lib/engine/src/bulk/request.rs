@@ -26,7 +26,7 @@ use crate::cert::Certificate;
 use crate::client_id::DeviceId;
 use crate::crypto::KeyPolicy;
 use crate::csr::Request;
-use crate::failure::{Failure, Hint};
+use crate::failure::{Failure, Hint, Setting};
 use crate::files;
 use crate::read;
 
@@ -162,14 +162,20 @@ fn device(request: &Request, id: Option<&DeviceId>, keys: KeyPolicy) -> Result<D
             let names: Vec<String> =
                 request.subject.values("CN").map(|name| format!("{name:?}")).collect();
             let message = format!("the request has several common names, {}", names.join(" and "));
-            return Err((message, Some("say which is the device's id with --id".into())));
+            return Err((
+                message,
+                Some(Hint::give("say which is the device's id", Setting::DeviceId)),
+            ));
         }
         (None, Some(name)) => {
             DeviceId::parse(name).map_err(|e| (e.at("its common name"), e.hint()))?
         }
         (None, None) => {
             let message = "the request has no common name, so it is not known whose it is";
-            return Err((message.to_owned(), Some("name the device with --id".into())));
+            return Err((
+                message.to_owned(),
+                Some(Hint::give("name the device", Setting::DeviceId)),
+            ));
         }
     };
     let key = DeviceKey::Requested(key);
@@ -227,7 +233,8 @@ impl Desk<'_> {
             let certificate = live.certificate()?;
             if key.spki() != certificate.spki {
                 let message = format!("device id {text:?} has a live certificate for another key");
-                return refuse(message, "--existing replace gives it one for this key");
+                let hint = Hint::give("to give it one for this key", Setting::Replace);
+                return Ok(Verdict::refused(name, Some(&id), message, Some(hint)));
             }
             let mut verdict = Verdict::new(name, Some(&id), Action::Kept);
             verdict.serial = Some(live.serial.to_string());

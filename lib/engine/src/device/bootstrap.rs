@@ -12,7 +12,7 @@ use super::connection::{Connection, ConnectionError, Event, Greeting, Outgoing, 
 use super::mqtt::{MqttError, Qos, Session, Transport};
 use super::smartrest::message::Downstream;
 use super::smartrest::{BOOTSTRAP, BOOTSTRAP_REQUEST, SmartRestError};
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Task};
 use crate::net::after;
 use crate::secret::Password;
 
@@ -60,8 +60,8 @@ impl Failure for BootstrapError {
                 Some("MQTT over TLS is on port 8883 of the tenant's host".into())
             }
             Self::Connection(ConnectionError::Link(_)) => Some(
-                "check host, port and truststore: `c8y-pki store fetch HOST:8883` shows who answers"
-                    .into(),
+                Hint::say("check host, port and truststore")
+                    .then(Hint::run("see who answers", Task::FetchServer { address: None })),
             ),
             Self::NotAccepted { .. } => Some(
                 "enter the device's id in the tenant's device registration, accept it there when it \

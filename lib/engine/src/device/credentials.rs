@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cert::Certificate;
 use crate::client_id::{ClientIdError, DeviceId};
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Secret, Setting, Task};
 use crate::files::{self, FileError};
 use crate::key::{KeyError, PrivateKey};
 use crate::read::{self, ReadError};
@@ -107,40 +107,47 @@ impl CredentialError {
         match self {
             Self::File(e) => e.hint(),
             Self::Key { source: KeyError::NeedsPassword, .. } => {
-                Some("give the password of key.pem: --key-password-file FILE".into())
+                Some(Hint::provide("give the password of key.pem", Secret::KeyPassword))
             }
             Self::Store { source: StoreError::PasswordNeeded { .. }, .. } => {
-                Some("give the store's password: --store-password-file FILE".into())
+                Some(Hint::provide("give the store's password", Secret::StorePassword))
             }
             Self::Store { source: StoreError::WrongKeyPassword { .. }, .. } => {
-                Some("give the key's own password: --key-password-file FILE".into())
+                Some(Hint::provide("give the key's own password", Secret::KeyPassword))
             }
             Self::Key { source, .. } => source.hint(),
             Self::Certificates { source, .. } => source.hint(),
             Self::Store { source, .. } => source.hint(),
             Self::NoFolder { .. } | Self::Nothing { .. } => {
-                let id = device.map_or("ID", DeviceId::as_str);
-                Some(format!(
-                    "is it the right folder (--out, --bundle)? If so, make the files: `c8y-pki device \
-                     issue {id} --ca NAME --out DIR`; a device that was issued before and has lost \
-                     them needs `--existing replace` too"
-                ).into())
+                let id = device.map_or_else(|| "ID".to_owned(), DeviceId::to_string);
+                Some(
+                    Hint::give("is it the right folder?", Setting::DeviceFiles)
+                        .then(Hint::run(
+                            "if so, make the files",
+                            Task::IssueDevice { id, replace: false },
+                        ))
+                        .then(Hint::give(
+                            "if the device was issued before and has lost them, also",
+                            Setting::Replace,
+                        )),
+                )
             }
             Self::NoChainFile { .. } => {
-                let chain = "put its certificate, and the CAs above it up to the uploaded one, into \
-                             chain.pem beside the key: `c8y-pki cert chain FILES --out chain.pem` puts \
-                             them in order";
-                Some(chain.into())
+                let chain = "put its certificate, and the CAs above it up to the uploaded one, in order into \
+                             chain.pem beside the key";
+                Some(Hint::run(chain, Task::OrderChain))
             }
-            Self::NoKey { .. } => Some("a truststore goes to --truststore".into()),
+            Self::NoKey { .. } => {
+                Some(Hint::give("if it is a truststore, give it as one", Setting::Truststore))
+            }
             Self::SeveralKeys { .. } => {
                 Some(format!("name the key of the device {DEVICE_KEY_ALIAS}").into())
             }
             Self::NoChain { .. } => {
-                Some("`c8y-pki store create` puts key and chain together".into())
+                Some(Hint::run("put key and chain together", Task::CreateStore))
             }
             Self::NoTrust { .. } => {
-                Some("put the server's CA into it: `c8y-pki store fetch HOST:8883`".into())
+                Some(Hint::run("put the server's CA into it", Task::FetchServer { address: None }))
             }
         }
     }

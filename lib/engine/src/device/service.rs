@@ -12,7 +12,7 @@
 //! What c8y-pki sends keeps to both columns; the rest is here.
 
 use super::mqtt::Qos;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Setting};
 use crate::secret::Password;
 
 /// The port of MQTT over TLS.
@@ -97,14 +97,20 @@ impl Failure for ServiceError {
 
     fn hint(&self) -> Option<Hint> {
         Some(match self {
-            Self::ExactlyOnce => "give --qos 1, or use port 8883".into(),
-            Self::SmartRest { feature: None, .. } => format!(
-                "give a topic of your own with --topic, or --smartrest if the tenant has the feature {SMART_REST}, or \
-                 use port 8883"
-            ).into(),
-            Self::SmartRest { .. } => format!(
-                "give a topic of your own with --topic, have the feature {SMART_REST} switched on, or use port 8883"
-            ).into(),
+            Self::ExactlyOnce => {
+                Hint::give("have messages delivered at least once", Setting::AtLeastOnce)
+                    .then("or use port 8883")
+            }
+            Self::SmartRest { feature: None, .. } => {
+                Hint::give("give a topic of your own", Setting::Topic)
+                    .then(Hint::give(
+                        format!("or if the tenant has the feature {SMART_REST}, say so"),
+                        Setting::SmartRest,
+                    ))
+                    .then("or use port 8883")
+            }
+            Self::SmartRest { .. } => Hint::give("give a topic of your own", Setting::Topic)
+                .then(format!("or have the feature {SMART_REST} switched on, or use port 8883")),
         })
     }
 }

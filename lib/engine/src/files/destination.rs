@@ -63,9 +63,7 @@ impl Unfit {
     pub(super) fn hint(self) -> Option<&'static str> {
         match self {
             Self::Circle | Self::NotOpen => None,
-            Self::Terminal => {
-                Some("name a file, or pipe it on to a program that takes it: `--out - | …`")
-            }
+            Self::Terminal => Some("name a file, or pipe it on to a program that takes it"),
             Self::NotAFile(_) => Some("name a file"),
         }
     }

@@ -1,7 +1,7 @@
 //! Why the platform could not be asked, or said no.
 
 use super::Method;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Setting, Task};
 use crate::shown::Foreign;
 
 /// Why a call did not give what it was made for.
@@ -404,19 +404,33 @@ impl Failure for PlatformError {
             Self::BadHost { .. } => "for example https://acme.eu-latest.cumulocity.com",
             Self::BadRoots(_) => "give a PEM file with the CA that signed the server's certificate",
             Self::BadProxy { .. } => "for example http://proxy.example.com:3128",
-            Self::Resolve { .. } => "is C8Y_HOST spelled right, and does this machine reach a DNS?",
+            Self::Resolve { .. } => {
+                return Some(
+                    Hint::give("is the host spelled right?", Setting::Host)
+                        .then("does this machine reach a DNS?"),
+                );
+            }
             Self::Connect { .. } => {
                 "is the port right, and does a firewall or a proxy (HTTPS_PROXY) stand between?"
             }
             Self::Proxy { .. } => "check HTTPS_PROXY; hosts in NO_PROXY are reached directly",
-            Self::Timeout { .. } => "try again, or give it more time: --timeout SECONDS",
+            Self::Timeout { .. } => {
+                return Some(Hint::give("try again, or give it more time", Setting::Timeout));
+            }
             Self::Untrusted { unknown_issuer: true, .. } => {
-                "if it is your own or your proxy's CA: --cacert FILE (C8Y_PKI_CACERT); `c8y-pki store \
-                 fetch HOST:443` shows what is presented"
+                let task = Task::FetchServer { address: Some("HOST:443".to_owned()) };
+                return Some(
+                    Hint::give("if it is your own or your proxy's CA, give it", Setting::ServerCas)
+                        .then(Hint::run("see what is presented", task)),
+                );
             }
             Self::Unauthorized { .. } => {
-                "check C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN (tokens expire); the tenant id \
-                 (C8Y_TENANT) has to be of this host"
+                return Some(
+                    Hint::give("check the login (tokens expire)", Setting::Login).then(Hint::give(
+                        "the tenant's id has to be of this host",
+                        Setting::Tenant,
+                    )),
+                );
             }
             Self::Forbidden { role: Some(role), .. } => {
                 return Some(format!("ask an administrator of the tenant for {role}").into());
@@ -430,60 +444,82 @@ impl Failure for PlatformError {
                  device only"
             }
             Self::DeviceCertificate { .. } => {
-                "`c8y-pki device check` names the likely causes, step by step"
+                return Some(Hint::run("see the likely causes, step by step", Task::CheckDevice));
             }
             Self::ChainUnread { .. } => {
                 "does a proxy that changes header fields stand between? If the device's issuer is uploaded, \
                  present the certificate alone"
             }
             Self::NoTokens { .. } => {
-                "the feature may be off there: ask its operator; over MQTT a device gets a token without --https"
+                return Some(
+                    Hint::say("the feature may be off there: ask its operator")
+                        .then(Hint::omit("or let the device ask over MQTT", Setting::Https)),
+                );
             }
             Self::NotAutoRegistered { .. } => {
-                "register the device: `c8y-pki registration upload`, or switch auto-registration on: \
-                 `c8y-pki tenant trust update NAME --auto-registration`"
+                return Some(Hint::run("register the device", Task::UploadRegistration).then(
+                    Hint::run(
+                        "or switch auto-registration on",
+                        Task::AllowAutoRegistration { name: None },
+                    ),
+                ));
             }
             Self::Answer { .. } => "is it the address of a tenant, and not of a proxy or portal?",
             Self::Code { .. } => {
-                "check that the address is that of your tenant; `c8y-pki pop code --new` asks for \
-                 another code. If that is refused too, ask the operator of the tenant"
+                return Some(
+                    Hint::say("check that the address is that of your tenant")
+                        .then(Hint::run("ask for another code", Task::NewCode))
+                        .then("if that is refused too, ask the operator of the tenant"),
+                );
             }
             Self::Unavailable { .. } => "try again later",
             Self::OtherOfCa { .. } => {
-                "upload the new one beside it: `c8y-pki tenant trust add CERT`"
+                return Some(Hint::run("upload the new one beside it", Task::UploadCa));
             }
-            Self::NotThere { .. } => "upload it first: `c8y-pki tenant trust add CERT`",
+            Self::NotThere { .. } => return Some(Hint::run("upload it first", Task::UploadCa)),
             Self::InAnotherTenant { .. } => "remove it there, or give this tenant a CA of its own",
             Self::OtherKey { .. } => "give the key of the CA whose certificate is proven",
             Self::BadLogin { .. } => "is there a line end or a control character in it?",
-            Self::OtherTenant { .. } => "correct C8Y_TENANT (--tenant), or leave it out",
+            Self::OtherTenant { .. } => {
+                return Some(Hint::give(
+                    "correct the tenant's id, or leave it out",
+                    Setting::Tenant,
+                ));
+            }
             Self::Stopped { .. } => "run the same command again",
-            Self::NotProven { .. } => "see it: `c8y-pki tenant trust list`, and try once more",
+            Self::NotProven { .. } => {
+                return Some(Hint::run("see it", Task::ListTrusted).then("and try once more"));
+            }
             Self::OneTimePassword { .. } => {
-                "a one-time password is good for one enrolment, and the device has to be registered with it: \
-                 `c8y-pki registration list` shows what is open or BLOCKED, `c8y-pki registration add ID` makes a new \
-                 one. A device that was enrolled before has to be deleted at the tenant first, with its user"
+                return Some(one_time_password());
             }
             Self::AuthorityOff => {
-                "switch it on: `c8y-pki tenant authority enable`; whether the platform allows it to a tenant \
-                 is up to its operator"
+                return Some(
+                    Hint::run("switch it on", Task::EnableAuthority)
+                        .then("whether the platform allows it to a tenant is up to its operator"),
+                );
             }
             Self::NoAuthorityFeature { .. } => {
-                "ask the operator whether this platform is new enough; a CA of your own needs no such feature: \
-                 `c8y-pki ca init`"
+                return Some(
+                    Hint::say("ask the operator whether this platform is new enough")
+                        .then(Hint::run("a CA of your own needs no such feature", Task::InitCa)),
+                );
             }
-            Self::NoAuthority => "make it: `c8y-pki tenant authority create`",
+            Self::NoAuthority => return Some(Hint::run("make it", Task::CreateAuthority)),
             Self::AuthorityNotRenewed { .. } => {
                 "it is renewed only when less than 18 months are left; the platform does so by itself each \
                  2 October"
             }
             Self::NotRegistered { .. } => {
-                "if it is registered already, delete the device and its user device_ID at the tenant first; \
-                 `c8y-pki registration list` shows the requests that are open"
+                let delete = "if it is registered already, delete the device and its user device_ID at the tenant first";
+                return Some(
+                    Hint::say(delete)
+                        .then(Hint::run("see the requests that are open", Task::ListRegistrations)),
+                );
             }
             Self::EnrolmentLost { .. } => {
-                "run it again; if the one-time password is used up by then, register the device with a new \
-                 one: `c8y-pki registration add`"
+                let add = "if the one-time password is used up by then, register the device with a new one";
+                return Some(Hint::say("run it again").then(Hint::run(add, Task::AddRegistration)));
             }
             Self::Csr(e) => return e.hint(),
             Self::Crypto(e) => return e.hint(),
@@ -491,4 +527,12 @@ impl Failure for PlatformError {
         };
         Some(hint.into())
     }
+}
+
+/// What to do where an enrolment was refused.
+fn one_time_password() -> Hint {
+    Hint::say("a one-time password is good for one enrolment, and the device has to be registered with it")
+        .then(Hint::run("see what is open or BLOCKED", Task::ListRegistrations))
+        .then(Hint::run("make a new one", Task::AddRegistration))
+        .then("a device that was enrolled before has to be deleted at the tenant first, with its user")
 }

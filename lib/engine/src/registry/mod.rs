@@ -33,7 +33,7 @@ use crate::cert::{CertError, Certificate, Encoded, Serial};
 use crate::client_id::DeviceId;
 use crate::crl::{Reason, Revoked};
 use crate::crypto::hex;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Setting, Task};
 use crate::files::{FREE_SPACE, NO_SPACE};
 
 pub use adopt::{Adopted, Adoption};
@@ -179,11 +179,17 @@ impl Failure for RegistryError {
                 "have each make a key of its own; run the same command again for the others"
             }
             Self::RevocationDate { .. } => {
-                "give a time since which the certificate was valid, or leave --at out for now"
+                return Some(Hint::omit(
+                    "give a time since which the certificate was valid; for the present time",
+                    Setting::RevokedAt,
+                ));
             }
-            Self::Unknown { .. } => "`c8y-pki device list --status any` lists all of them",
+            Self::Unknown { .. } => return Some(Hint::run("see all of them", Task::ListDevices)),
             Self::Damaged { .. } => {
-                "put a backup in its place; `c8y-pki registry check` says what it finds"
+                return Some(
+                    Hint::run("see what is damaged", Task::CheckRegistry)
+                        .then("put a backup in its place"),
+                );
             }
             Self::NoSpace(_) => FREE_SPACE,
             Self::ReadOnly(_) => "is it mounted read-only, or another user's?",

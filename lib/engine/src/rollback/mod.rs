@@ -26,7 +26,7 @@ use crate::cert::{Certificate, pem_blocks};
 use crate::client_id::DeviceId;
 use crate::crl::Crl;
 use crate::crypto::sha256;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Permission, Task};
 use crate::files::FileError;
 use crate::registry::pipeline::in_order;
 use crate::registry::{Checked, Registry, RegistryError, Scan};
@@ -85,10 +85,11 @@ impl Failure for RollbackError {
                  devices"
                     .into(),
             ),
-            Self::Forgotten { ca, .. } => Some(format!(
-                "`c8y-pki registry repair` takes over what the registry has forgotten; to make a list without \
-                 it: `c8y-pki ca crl {ca} --accept-rollback`"
-            ).into()),
+            Self::Forgotten { ca, .. } => Some(
+                Hint::run("take over what the registry has forgotten", Task::RepairRegistry).then(
+                    Hint::permit("to make a list without it", Permission::Rollback { ca: ca.clone() }),
+                ),
+            ),
             Self::File(e) => e.hint(),
             Self::Registry(e) => e.hint(),
             Self::Authority(e) => e.hint(),

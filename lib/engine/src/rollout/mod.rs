@@ -28,7 +28,7 @@ use crate::authority::AuthorityError;
 use crate::bulk::BulkError;
 use crate::cert::LongestChain;
 use crate::crypto::CryptoError;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Example, Failure, Fault, Hint, Task};
 use crate::files::FileError;
 use crate::key::pkcs11::Pkcs11Error;
 use crate::platform::PlatformError;
@@ -243,8 +243,12 @@ impl Failure for RolloutError {
             }
             Self::Pkcs11(e) => e.hint(),
             Self::TwoTokens { .. } => Some(
-                "use one token, or make CAs and devices with `c8y-pki ca` and `device issue`"
-                    .into(),
+                Hint::say("use one token")
+                    .then(Hint::run("or make the CAs one by one", Task::InitCa))
+                    .then(Hint::run(
+                        "and the devices",
+                        Task::IssueDevice { id: "ID".to_owned(), replace: false },
+                    )),
             ),
             Self::OtherSubject { .. } | Self::OtherParent { .. } | Self::NotInToken { .. } => Some(
                 "a CA cannot be changed: give the new one another name, or correct the file"
@@ -258,15 +262,17 @@ impl Failure for RolloutError {
                 Some("name the file that holds it: `pin = \"FILE\"` under [passwords]".into())
             }
             Self::Spec { .. } => {
-                Some("`c8y-pki profile show rollout.toml` prints a complete file".into())
+                Some(Hint::run("start from a complete file", Task::PrintExample(Example::Rollout)))
             }
             Self::NotTaken { .. } => Some("correct the device list, and run it again".into()),
             Self::Platform(e) => e.hint(),
             Self::Trust(e) => e.hint(),
             Self::ChainRefused(_) => Some(
-                "no other device was made: put right what is wrong (`c8y-pki tenant verify CHAIN` asks again), and \
-                 run the same command again; the certificate that was judged is kept and used"
-                    .into(),
+                Hint::say("no other device was made: put right what is wrong")
+                    .then(Hint::run("ask again", Task::VerifyAtTenant))
+                    .then(
+                        "then run the same command again: the certificate that was judged is kept and used",
+                    ),
             ),
             Self::Results(e) => e.hint(),
             Self::Certificate { source, .. } => source.hint(),

@@ -22,7 +22,7 @@ impl Test<'_> {
                         "the trusted certificate {:?}, if it was uploaded",
                         self.made.name()
                     ),
-                    command: format!("c8y-pki tenant trust remove {fingerprint}"),
+                    command: (self.plan.removal)(&fingerprint),
                 });
             }
         }

@@ -122,6 +122,8 @@ pub struct Plan<'a> {
     /// Set: no further step is begun, and what was begun is removed. It is reset then, and set once more it
     /// ends the removal too.
     pub stop: &'a AtomicBool,
+    /// What a person types to remove the trusted certificate of a fingerprint, should the test be unable to.
+    pub removal: fn(&str) -> String,
     /// Is told each step when it is over.
     pub tell: &'a dyn Fn(&Step),
 }

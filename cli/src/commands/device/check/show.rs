@@ -50,14 +50,15 @@ pub(in super::super) fn why(report: &Report) -> String {
     match report.causes.as_slice() {
         [] => {}
         [cause] => {
-            let (cause, remedy) = (printable(&cause.cause), printable(&cause.remedy));
+            let (cause, remedy) = (printable(&cause.cause), printable(&cause.remedy.to_string()));
             text.push_str(&format!("\ncause: {cause}\nremedy: {remedy}\n"));
         }
         causes => {
             text.push_str("\ncauses, the first to check first:\n");
             for (index, cause) in causes.iter().enumerate() {
                 let (number, words) = (index + 1, printable(&cause.cause));
-                let (certain, remedy) = (in_words(cause.certainty), printable(&cause.remedy));
+                let (certain, remedy) =
+                    (in_words(cause.certainty), printable(&cause.remedy.to_string()));
                 text.push_str(&format!("{number:>2}. {words}{certain}\n    remedy: {remedy}\n"));
             }
         }

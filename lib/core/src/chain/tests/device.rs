@@ -4,7 +4,7 @@ use super::super::testing::{NOW, Signed, basic_constraints};
 use super::super::{DeviceFinding, Mistake, Options, check_device, verify};
 use crate::cert::{Certificate, LongestChain, oid};
 use crate::client_id::DeviceId;
-use crate::failure::Failure;
+use crate::failure::{Failure, Hint, Task};
 
 fn codes(presented: &[&Certificate], uploaded: &[&Signed], id: &str) -> Vec<&'static str> {
     let presented: Vec<_> = presented.iter().map(|c| (*c).clone()).collect();
@@ -78,8 +78,8 @@ fn the_order_of_a_device_chain_is_that_of_signing() {
     let findings = check_device(&presented, uploaded, &id, LongestChain::CLOUD);
     assert_eq!(findings[0].code(), "not-followed-by-issuer");
     assert_eq!(
-        findings[0].hint().unwrap().to_string(),
-        "its issuer is the 3rd certificate: `c8y-pki cert chain` puts certificates in order"
+        findings[0].hint(),
+        Some(Hint::run("its issuer is the 3rd certificate, put them in order", Task::OrderChain))
     );
     let namesake = Signed::root("CN=Root", |_| {});
     assert_eq!(codes(&[&root.leaf(), &namesake.cert], &[&namesake], "device-1"), ["not-signed"]);

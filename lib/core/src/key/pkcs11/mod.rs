@@ -47,7 +47,7 @@ pub use token::{is_one_token, list, public_keys};
 pub use uri::KeyUri;
 
 use crate::crypto::{CryptoError, KeyType, TOKEN_LOST};
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Setting, Task};
 
 /// Why a key in a token cannot be used.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
@@ -240,8 +240,11 @@ impl Failure for Pkcs11Error {
                 "it looks like pkcs11:token=Factory;object=line-7?module-path=/usr/lib/…/lib….so"
                     .into()
             }
-            Self::NoModule(_) => "append ?module-path=FILE, or set C8Y_PKI_PKCS11_MODULE".into(),
-            Self::CannotMake { .. } => "choose another with --key-type: RSA, or EC".into(),
+            Self::NoModule(_) => Hint::say("append ?module-path=FILE")
+                .then(Hint::give("or name it for this machine", Setting::Pkcs11Module)),
+            Self::CannotMake { .. } => {
+                Hint::give("choose another type, RSA, or EC", Setting::KeyType)
+            }
             Self::NotAModule { .. } => {
                 "it is a library of the token's maker, built for this machine; for SoftHSM: \
                  libsofthsm2.so"
@@ -249,13 +252,13 @@ impl Failure for Pkcs11Error {
             }
             Self::NoToken { present, .. } => among("token", present),
             Self::NoKey { present, .. } => among("private key", present),
-            Self::SeveralTokens { .. } => "add serial=…; `c8y-pki key list` shows it".into(),
-            Self::SeveralKeys { .. } => "add id=…, in which they differ".into(),
-            Self::KeyExists { .. } => {
-                "give the new one another, or use that key: --existing-key, in a rollout file \
-                 `existing_key = true`"
-                    .into()
+            Self::SeveralTokens { .. } => {
+                Hint::run("add serial=…, which is listed", Task::ListKeys)
             }
+            Self::SeveralKeys { .. } => "add id=…, in which they differ".into(),
+            Self::KeyExists { .. } => Hint::say("give the new one another name")
+                .then(Hint::give("or use that key", Setting::ExistingKey))
+                .then("in a rollout file: `existing_key = true`"),
             Self::NoLabel(_) => "add object=NAME".into(),
             Self::WrongPin { last_try: true, .. } => {
                 "the token locks itself at the next wrong one: make sure first".into()
@@ -267,9 +270,7 @@ impl Failure for Pkcs11Error {
             Self::PinLocked { .. } => "its security officer can set a new PIN".into(),
             Self::NoPinYet { .. } => "set one with the tool of the token's maker".into(),
             Self::Module { .. } | Self::Failed { .. } => TOKEN_LOST.into(),
-            Self::UnusableKey { .. } => {
-                "use another key: `c8y-pki key list` shows those of the token".into()
-            }
+            Self::UnusableKey { .. } => Hint::run("use another key of the token", Task::ListKeys),
             Self::NoSession { .. } => {
                 "end other programs that use it; two keys in one token take two sessions".into()
             }

@@ -48,7 +48,7 @@ fn what_has_no_counterpart_is_named_with_its_line() {
     for (line, part) in [
         (4, "default_md = sha1: it is broken"),
         (5, "copy_extensions = copy: it has no counterpart"),
-        (6, "ca crl --days 7"),
+        (6, "default_crl_days = 7; say so for each list"),
         (10, "the policy's field name has no counterpart"),
         (11, "none of optional, supplied and match"),
         (12, "must hold \"clientAuth\""),

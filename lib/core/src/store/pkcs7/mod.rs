@@ -12,7 +12,7 @@ use crate::ber::{BerError, CONTEXT_0, INTEGER, OID, Reader, SEQUENCE, SET, dotte
 use crate::cert::{CertError, Certificate, pem_blocks};
 use crate::crl::{Crl, CrlError};
 use crate::der::element;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Task};
 
 /// Largest file that is read, in octets: a hundred certificates with RSA keys take 200 000.
 pub const MAX_OCTETS: usize = 1 << 20;
@@ -99,7 +99,7 @@ impl Failure for Pkcs7Error {
     fn hint(&self) -> Option<Hint> {
         let hint = match self {
             Self::Damaged(_) | Self::Pem(_) => "copy the file again, in binary mode",
-            Self::NoBlock => "see what it holds: `c8y-pki cert show FILE`",
+            Self::NoBlock => return Some(Hint::run("see what it holds", Task::ShowFile)),
             Self::OtherContent(_) => "ask the CA for its certificates alone: a .p7b or .p7c file",
             Self::Certificate { source, .. } => return source.hint(),
             Self::Crl { source, .. } => return source.hint(),

@@ -7,6 +7,7 @@ use super::super::diagnosis::{RenewedCa, TenantSays};
 use super::{EarlyEnd, Run, Why};
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
+use crate::failure::{Hint, Task};
 use crate::platform::standing::{Anchor, Standing};
 
 impl Run<'_> {
@@ -36,7 +37,7 @@ impl Run<'_> {
                 ));
             }
             if (says.revoked, says.revocation_checked) == (Some(true), Some(false)) {
-                untold.push(IN_VAIN.to_owned());
+                untold.push(in_vain());
             }
             self.facts.tenant = Some(says);
             untold.extend(self.ask_verdict(presented));
@@ -45,8 +46,11 @@ impl Run<'_> {
     }
 }
 
-const IN_VAIN: &str = "the certificate is in the tenant's list of revocations, and the tenant does not look at \
-                       that list: `c8y-pki tenant crl enable` switches the check on";
+/// What is said of a revocation that does not count.
+fn in_vain() -> String {
+    let what = "the certificate is in the tenant's list of revocations, and the tenant does not look at that list";
+    format!("{what}; {}", Hint::run("switch the check on", Task::EnableCrlCheck))
+}
 
 /// What it says of the certificate that counts.
 fn says(standing: &Standing, presented: &[Certificate], target: &str) -> TenantSays {

@@ -119,7 +119,7 @@ fn spoiled() -> Cause {
         remedy: "do not give the device's MQTT client the certificate and its key, or mend the certificate. That a \
                  client holds it back by itself, because its root is not in the server's list of CAs, is not to be \
                  relied on: Java 11 sends it all the same, and the list may have another tenant's CA of the same name"
-            .to_owned(),
+            .into(),
         certainty: Certainty::Likely,
     }
 }

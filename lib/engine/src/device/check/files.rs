@@ -6,7 +6,7 @@ use super::{Ended, Run, StepName, Verdict, Why, failed, file_cause, wrong_files}
 use crate::cert::Certificate;
 use crate::chain::{self, ChainError, DeviceFinding, nth};
 use crate::client_id::DeviceId;
-use crate::failure::Failure;
+use crate::failure::{Failure, Hint, Task};
 
 impl Run<'_> {
     pub(super) fn files(
@@ -17,7 +17,7 @@ impl Run<'_> {
             let verdict = Verdict::of(&e);
             let remedy = e.hint_for(self.device.as_ref());
             let remedy = remedy.unwrap_or_else(|| "give the files of the device".into());
-            let cause = file_cause("files", e.to_string(), remedy.to_string());
+            let cause = file_cause("files", e.to_string(), remedy);
             failed(StepName::Files, e.to_string(), verdict, Why::Shown(vec![cause]))
         })?;
         let mut detail = credentials.from.display().to_string();
@@ -26,9 +26,9 @@ impl Run<'_> {
             self.facts.truststore = Some(trusted.from.display().to_string());
             for alias in &trusted.unseen_by_java {
                 self.notes.push(format!(
-                    "Java does not see {alias:?} in {}: the entry is not marked as trusted; make \
-                     the file with `c8y-pki store create`",
-                    trusted.from.display()
+                    "Java does not see {alias:?} in {}: the entry is not marked as trusted; {}",
+                    trusted.from.display(),
+                    Hint::run("make the file anew", Task::CreateStore)
                 ));
             }
         }
@@ -56,18 +56,23 @@ impl Run<'_> {
         let (code, remedy) = match credentials.chain.iter().position(keys) {
             Some(at) => (
                 "chain-order",
-                format!("{} is that of the key: `c8y-pki cert chain` puts it first", nth(at)),
+                Hint::run(
+                    format!("{} is that of the key, put it first", nth(at)),
+                    Task::OrderChain,
+                ),
             ),
             None => (
                 "key-mismatch",
-                format!(
-                    "use the key and the chain of one and the same issuing; `c8y-pki device show {}` \
-                     tells the one in force",
-                    self.device
-                        .clone()
-                        .or(credentials.device().ok())
-                        .map_or_else(|| "ID".to_owned(), |device| device.to_string())
-                ),
+                Hint::say("use the key and the chain of one and the same issuing").then(Hint::run(
+                    "see the one in force",
+                    Task::ShowDevice {
+                        id: self
+                            .device
+                            .clone()
+                            .or(credentials.device().ok())
+                            .map_or_else(|| "ID".to_owned(), |device| device.to_string()),
+                    },
+                )),
             ),
         };
         let cause = file_cause(code, detail.clone(), remedy);
@@ -139,8 +144,7 @@ impl Run<'_> {
         let own = name.strip_prefix("d:").filter(|_| self.check.service.is_some()).unwrap_or(name);
         DeviceId::parse(own).map_err(|e| {
             let detail = format!("the common name of the certificate is no device id: {e}");
-            let remedy =
-                e.hint().map_or_else(|| again.to_owned(), |hint| format!("{again}: {hint}"));
+            let remedy = e.hint().map_or_else(|| again.into(), |hint| Hint::say(again).then(hint));
             let code = if name.contains(':') { "colon" } else { "common-name" };
             let cause = file_cause(code, detail.clone(), remedy);
             wrong_files(StepName::Chain, detail, vec![cause])
@@ -175,15 +179,12 @@ impl Run<'_> {
             let what = format!("{which} ({})", cert.subject);
             let (detail, causes) = if at > cert.not_after {
                 let renew = match position {
-                    0 => format!("`c8y-pki device renew {} --out DIR`", self.facts.id),
-                    _ => {
-                        "`c8y-pki ca renew NAME`, then upload it again: `c8y-pki tenant trust add \
-                          --ca NAME`"
-                            .to_owned()
-                    }
+                    0 => Hint::run("renew it", Task::RenewDevice { id: self.facts.id.clone() }),
+                    _ => Hint::run("renew it", Task::RenewCa { new_key: false })
+                        .then(Hint::run("then upload it again", Task::UploadOwnCa)),
                 };
                 let detail = format!("{what} expired at {}", shown(cert.not_after));
-                let clock = "if this machine's clock is ahead, set it (NTP)".to_owned();
+                let clock = "if this machine's clock is ahead, set it (NTP)";
                 let expired = file_cause("expired", detail.clone(), renew);
                 let ahead = format!("by this machine's clock it is {}", shown(at));
                 let ahead = Cause {
@@ -198,9 +199,9 @@ impl Run<'_> {
                              bears clocks that are a little behind";
                 let clock = Cause {
                     certainty: Certainty::Likely,
-                    ..file_cause("clock-behind", behind, clock.to_owned())
+                    ..file_cause("clock-behind", behind, clock)
                 };
-                let wait = "wait until then".to_owned();
+                let wait = "wait until then";
                 (detail.clone(), vec![clock, file_cause("not-yet-valid", detail, wait)])
             } else {
                 continue;
@@ -228,12 +229,12 @@ fn ca_to_upload(presented: &[Certificate], uploaded: &[Certificate]) -> String {
 
 fn of_finding(finding: &DeviceFinding) -> Cause {
     let remedy = finding.hint().unwrap_or_else(|| "issue the certificate again".into());
-    file_cause(finding.code(), finding.to_string(), remedy.to_string())
+    file_cause(finding.code(), finding.to_string(), remedy)
 }
 
 fn of_chain_error(error: &ChainError) -> Cause {
     let remedy = error.hint().unwrap_or_else(|| "issue the certificate again".into());
-    file_cause(error.code(), error.to_string(), remedy.to_string())
+    file_cause(error.code(), error.to_string(), remedy)
 }
 
 fn shown(at: time::OffsetDateTime) -> String {

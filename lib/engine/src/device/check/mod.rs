@@ -54,7 +54,7 @@ use super::smartrest::message::{MQTT_DEVICE, Upstream};
 use super::smartrest::{self, ERRORS, OPERATIONS, PUBLISH};
 use crate::cert::{Certificate, LongestChain};
 use crate::client_id::{ClientId, DeviceId};
-use crate::failure::Failure;
+use crate::failure::{Failure, Hint};
 use crate::net::Pauses;
 use crate::platform::blocking::Inquiry;
 
@@ -310,7 +310,7 @@ impl<'a> Run<'a> {
         let name = device.to_string();
         let row = Upstream::Device { name, device_type: MQTT_DEVICE.to_owned() }.row();
         let text = smartrest::write(&[row]).map_err(|e| {
-            let hint = e.hint().map(|hint| hint.to_string()).unwrap_or_default();
+            let hint = e.hint().unwrap_or_else(|| "give the device another name".into());
             let cause = file_cause("message", e.to_string(), hint);
             wrong_files(StepName::Publish, e.to_string(), vec![cause])
         })?;
@@ -427,6 +427,6 @@ fn text_of(payload: &[u8]) -> String {
 }
 
 /// A cause that the device's own files show.
-fn file_cause(code: &'static str, cause: String, remedy: String) -> Cause {
-    Cause { code, cause, remedy, certainty: Certainty::Shown }
+fn file_cause(code: &'static str, cause: String, remedy: impl Into<Hint>) -> Cause {
+    Cause { code, cause, remedy: remedy.into(), certainty: Certainty::Shown }
 }

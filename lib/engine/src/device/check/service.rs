@@ -6,6 +6,7 @@ use super::super::service::{REFUSES, Service};
 use super::super::smartrest::ERRORS;
 use super::{Ended, Run, StepName, no_session};
 use crate::chain::DeviceFinding;
+use crate::failure::{Hint, Setting};
 use crate::secret::Password;
 
 impl Run<'_> {
@@ -42,9 +43,9 @@ impl Run<'_> {
         self.notes
             .push(format!("of a device's own program the MQTT Service also refuses: {REFUSES}"));
         if service.tenant.is_none() {
-            self.notes.push(
-                "no MQTT user was sent, since the tenant's id is not known: --tenant or C8Y_TENANT gives it".to_owned(),
-            );
+            let give = Hint::give("give it", Setting::Tenant);
+            self.notes
+                .push(format!("no MQTT user was sent, since the tenant's id is not known; {give}"));
         }
         if service.expects_smart_rest() {
             return Ok(true);
@@ -63,8 +64,8 @@ impl Run<'_> {
                 None => "the MQTT Service refuses a topic of SmartREST, which is probably off",
             };
             self.notes.push(format!(
-                "{why}: the check ends with the connection, and no message was tried; if the device speaks SmartREST, \
-                 check it with --smartrest"
+                "{why}: the check ends with the connection, and no message was tried; {}",
+                Hint::give("if the device speaks SmartREST, check it so", Setting::SmartRest)
             ));
         }
         Ok(is_on)

@@ -13,6 +13,7 @@ mod tenant;
 mod tls;
 mod verdict;
 
+use crate::failure::{Hint, Task};
 use serde::Serialize;
 use table::When;
 
@@ -209,6 +210,27 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// The CA that has to be uploaded.
+    fn ca(&self) -> &str {
+        self.tenant.as_ref().and_then(|says| says.subject.as_ref()).unwrap_or(&self.ca)
+    }
+
+    /// How the tenant names it: in quotes, or its fingerprint.
+    fn name(&self) -> String {
+        let name = self.tenant.as_ref().and_then(|says| says.name.as_deref());
+        let name = name.map(|name| format!("{name:?}")).or_else(|| self.ca_fingerprint.clone());
+        name.unwrap_or_else(|| "CERT".to_owned())
+    }
+
+    fn address(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    /// To look at the server's certificates.
+    fn fetch(&self, what: &'static str) -> Hint {
+        Hint::run(what, Task::FetchServer { address: Some(self.address()) })
+    }
+
     /// Whether the platform's own verdict on the chain is no: another attempt is of no use.
     pub(super) fn is_refused_chain(&self) -> bool {
         verdict::that_counts(self).is_some_and(|verdict| verdict.accepts() == Some(false))
@@ -223,7 +245,7 @@ pub struct Cause {
     /// What is likely wrong.
     pub cause: String,
     /// What to do about it.
-    pub remedy: String,
+    pub remedy: Hint,
     /// How sure it is.
     pub certainty: Certainty,
 }
@@ -281,7 +303,11 @@ fn cause((when, code, cause, remedy): &table::Row, facts: &Facts) -> Option<Caus
         (_, Some(says)) => tenant::judge(code, facts, says)?,
         _ => Certainty::Likely,
     };
-    let (cause, remedy) = (fill(cause, facts), fill(remedy, facts));
+    let remedy = match remedy {
+        table::Remedy::Say(text) => fill(text, facts).into(),
+        table::Remedy::Do(hint) => hint(facts),
+    };
+    let cause = fill(cause, facts);
     Some(Cause { code, cause, remedy, certainty })
 }
 
@@ -324,10 +350,6 @@ fn fill(text: &str, facts: &Facts) -> String {
     };
     let truststore = facts.truststore.as_deref().unwrap_or("of the system");
     let says = facts.tenant.as_ref();
-    let ca = says.and_then(|says| says.subject.as_ref()).unwrap_or(&facts.ca);
-    let name = says.and_then(|says| says.name.as_deref());
-    let name = name.map(|name| format!("{name:?}")).or_else(|| facts.ca_fingerprint.clone());
-    let name = name.unwrap_or_else(|| "CERT".to_owned());
     let renewed = says.and_then(|says| says.renewed.as_ref());
     let day = |at: time::OffsetDateTime| at.date().to_string();
     let until = renewed.and_then(|r| r.until).map_or_else(|| "another day".to_owned(), day);
@@ -338,8 +360,7 @@ fn fill(text: &str, facts: &Facts) -> String {
         .replace("{host}", &facts.host)
         .replace("{port}", &facts.port.to_string())
         .replace("{user}", facts.user.as_deref().unwrap_or_default())
-        .replace("{ca}", ca)
-        .replace("{name}", &name)
+        .replace("{ca}", facts.ca())
         .replace("{listed}", &listed)
         .replace("{chain}", &chain)
         .replace("{truststore}", truststore)

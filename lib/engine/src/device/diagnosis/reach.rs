@@ -3,9 +3,11 @@
 use super::Symptom;
 use super::at_service::{NOT_THERE, SMART_REST_OFF, SMART_REST_REFUSED};
 use super::table::{
-    FIREWALL, INTERCEPTED, OTHER_TENANT, Row, SERVER_DOWN, WRONG_ENDPOINT, WRONG_PORT, When,
+    FIREWALL, INTERCEPTED, OTHER_TENANT, Remedy, Row, SERVER_DOWN, WRONG_ENDPOINT, WRONG_PORT, When,
 };
+use crate::failure::{Hint, Setting};
 
+use Remedy::{Do, Say};
 use When::{Always, Classic, OwnTruststore, ServerLongExpired, SystemTrust};
 
 /// Causes of a symptom, the likeliest first.
@@ -16,13 +18,13 @@ pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
                 Always,
                 "host-name",
                 "the host name {host} is misspelt, or only known in another network",
-                "compare it with the tenant's address in the browser (without https://)",
+                Say("compare it with the tenant's address in the browser (without https://)"),
             ),
             (
                 Always,
                 "dns",
                 "this machine reaches no DNS server",
-                "check the network: does another name resolve?",
+                Say("check the network: does another name resolve?"),
             ),
         ],
         Symptom::PortClosed => &[
@@ -32,7 +34,9 @@ pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
                 Always,
                 "port-closed",
                 "nothing listens on port {port} of {host}, or a firewall refuses it",
-                "check host and port (MQTT over TLS: 8883, of the MQTT Service: 9883), then the firewall",
+                Say(
+                    "check host and port (MQTT over TLS: 8883, of the MQTT Service: 9883), then the firewall",
+                ),
             ),
             SERVER_DOWN,
         ],
@@ -41,7 +45,7 @@ pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
                 Always,
                 "network",
                 "there is no network between here and {host}",
-                "check the network, the route and the VPN",
+                Say("check the network, the route and the VPN"),
             ),
             FIREWALL,
         ],
@@ -50,8 +54,10 @@ pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
             "ca-list-too-large",
             "the server's list of accepted CAs makes its handshake larger than 64 KiB, the most that c8y-pki reads; \
              whether the device connects with its own TLS library is not known",
-            "try the device itself: OpenSSL reads up to 100 KiB; ask the operator of the instance to remove CAs that \
+            Say(
+                "try the device itself: OpenSSL reads up to 100 KiB; ask the operator of the instance to remove CAs that \
              are not needed any more from its trust store",
+            ),
         )],
         Symptom::NotTls => &[WRONG_PORT, INTERCEPTED, WRONG_ENDPOINT],
         Symptom::NotMqtt => &[WRONG_PORT, WRONG_ENDPOINT, INTERCEPTED],
@@ -62,14 +68,14 @@ pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
                 Classic,
                 "not-the-platform",
                 "the server is not the platform, which lets every device subscribe to s/ds and s/e",
-                "check host and port",
+                Say("check host and port"),
             ),
         ],
         Symptom::ErrorMessage => &[(
             Always,
             "message-refused",
             "the platform could not process the message that registers the device",
-            "the error on s/e says why; the device may lack a right, or the name may be taken",
+            Say("the error on s/e says why; the device may lack a right, or the name may be taken"),
         )],
         _ => of_server(symptom),
     }
@@ -82,15 +88,20 @@ fn of_server(symptom: Symptom) -> &'static [Row] {
                 OwnTruststore,
                 "server-ca-missing",
                 "the truststore {truststore} lacks the CA of the server",
-                "see what the server presents: `c8y-pki store fetch {host}:{port}`, compare its \
-                 fingerprint with one from another source, and put it into the truststore",
+                Do(|facts| {
+                    facts.fetch("see what the server presents").then(
+                        "compare its fingerprint with one from another source, and put it into the truststore",
+                    )
+                }),
             ),
             (
                 SystemTrust,
                 "server-ca-missing",
                 "the system does not know the CA of the server, and the device has no truststore",
-                "give the device's truststore: --truststore FILE; \
-                 `c8y-pki store fetch {host}:{port}` shows what is presented",
+                Do(|facts| {
+                    Hint::give("give the device's truststore", Setting::Truststore)
+                        .then(facts.fetch("see what is presented"))
+                }),
             ),
             INTERCEPTED,
             OTHER_TENANT,
@@ -100,7 +111,7 @@ fn of_server(symptom: Symptom) -> &'static [Row] {
                 Always,
                 "server-ca-renewed",
                 "the server's CA has a new key, and the truststore the former certificate",
-                "fetch the new one: `c8y-pki store fetch {host}:{port}`, and renew the truststore",
+                Do(|facts| facts.fetch("fetch the new one").then("and renew the truststore")),
             ),
             INTERCEPTED,
         ],
@@ -110,33 +121,33 @@ fn of_server(symptom: Symptom) -> &'static [Row] {
                 "server-expired",
                 "the server's certificate has expired: it had already when the device's was issued, so \
                  that this machine's clock is not to blame",
-                "look at it: `c8y-pki store fetch {host}:{port}`; its operator has to renew it",
+                Do(|facts| facts.fetch("look at it").then("its operator has to renew it")),
             ),
             (
                 Always,
                 "clock-ahead",
                 "this machine's clock is ahead",
-                "set the clock (NTP) and try again",
+                Say("set the clock (NTP) and try again"),
             ),
             (
                 Always,
                 "server-expired",
                 "the server's certificate has expired",
-                "look at it: `c8y-pki store fetch {host}:{port}`; its operator has to renew it",
+                Do(|facts| facts.fetch("look at it").then("its operator has to renew it")),
             ),
         ],
         Symptom::ServerNotYetValid => &[(
             Always,
             "clock-behind",
             "this machine's clock is behind",
-            "set the clock (NTP) and try again",
+            Say("set the clock (NTP) and try again"),
         )],
         Symptom::ServerOtherName => &[
             (
                 Always,
                 "host-name",
                 "{host} is not the name under which the server has its certificate",
-                "use the tenant's own host name, not an address or an alias",
+                Say("use the tenant's own host name, not an address or an alias"),
             ),
             INTERCEPTED,
         ],

@@ -3,7 +3,8 @@
 //! The order is that in which they are worth checking: first what is seen in a moment and what is
 //! wrong most often. What the device's own files can show has been checked before.
 
-use super::{Symptom, at_service, reach, tls};
+use super::{Facts, Symptom, at_service, reach, tls};
+use crate::failure::{Hint, Setting, Task};
 
 /// When a row of the table counts.
 #[derive(Debug, Clone, Copy)]
@@ -38,8 +39,26 @@ pub(super) enum When {
 
 /// A row of the table: `{id}`, `{host}`, `{port}`, `{ca}`, `{name}` (of the CA in the tenant) and
 /// `{truststore}` stand for facts.
-pub(super) type Row = (When, &'static str, &'static str, &'static str);
+pub(super) type Row = (When, &'static str, &'static str, Remedy);
 
+/// What a row advises.
+#[derive(Clone, Copy)]
+pub(super) enum Remedy {
+    /// A sentence, with the same facts in it.
+    Say(&'static str),
+    /// What depends on facts, or is a task of the application.
+    Do(fn(&Facts) -> Hint),
+}
+
+pub(super) fn upload() -> Hint {
+    Hint::run("see what is there", Task::ListTrusted).then(Hint::run("upload it", Task::UploadCa))
+}
+
+fn prove(what: &'static str) -> Hint {
+    Hint::run(what, Task::ProveCa).then(Hint::run("for a CA made elsewhere", Task::ProveOtherCa))
+}
+
+use Remedy::{Do, Say};
 use When::{
     Always, Classic, KeyUnsuited, LongChain, NotAsked, OtherAuthority, OtherPort, OwnAuthority,
     UploadedUnknown,
@@ -50,138 +69,161 @@ pub(super) const NO_CERTIFICATE_ASKED: Row = (
     "certificate-not-asked",
     "the server did not ask for a certificate: this port does not do mutual TLS, or a proxy or load \
      balancer ends TLS in between",
-    "connect directly to the platform's port 8883",
+    Say("connect directly to the platform's port 8883"),
 );
-pub(super) const CA_NOT_UPLOADED: Row = (
-    Always,
-    "ca-not-uploaded",
-    "the CA ({ca}) is not uploaded to this tenant",
-    "see what is there: `c8y-pki tenant trust list`; upload it: `c8y-pki tenant trust add FILE`",
-);
+pub(super) const CA_NOT_UPLOADED: Row =
+    (Always, "ca-not-uploaded", "the CA ({ca}) is not uploaded to this tenant", Do(|_| upload()));
 pub(super) const CA_DISABLED: Row = (
     Always,
     "ca-disabled",
     "the CA is uploaded, but disabled",
-    "enable it: `c8y-pki tenant trust update {name} --enable`",
+    Do(|facts| Hint::run("enable it", Task::EnableCa { name: facts.name() })),
 );
 pub(super) const CHAIN_INCOMPLETE: Row = (
     UploadedUnknown,
     "chain-incomplete",
     "what the device presents ({chain}) does not include the uploaded CA",
-    "present the chain up to and including the uploaded CA; to check: \
-     `c8y-pki device check {id} --uploaded FILE`. If the CA was renewed, upload its new certificate: \
-     `c8y-pki tenant trust add FILE`",
+    Do(|facts| {
+        Hint::say("present the chain up to and including the uploaded CA")
+            .then(Hint::run("to check", Task::CheckAgainstUploaded { id: facts.id.clone() }))
+            .then(Hint::run("if the CA was renewed, upload its new certificate", Task::UploadCa))
+    }),
 );
 const CA_RENEWED: Row = (
     OtherAuthority,
     "ca-renewed",
     "the CA ({ca}) was renewed: the tenant has its certificate until {until}, and the device presents the one \
      until {presented_until}, of the same name and key",
-    "upload the one that the device presents beside it: `c8y-pki tenant trust add FILE`; or let the device \
-     present the one that the tenant has",
+    Do(|_| {
+        Hint::run("upload the one that the device presents beside it", Task::UploadCa)
+            .then("or let the device present the one that the tenant has")
+    }),
 );
 const AUTHORITY_RENEWED: Row = (
     OwnAuthority,
     "ca-renewed",
     "the platform has renewed its own CA ({ca}), as it does every year: the device presents the certificate \
      until {presented_until}, the tenant has the one until {until}",
-    "let the device present its own certificate alone: its issuer is uploaded",
+    Say("let the device present its own certificate alone: its issuer is uploaded"),
 );
 const NOT_REGISTERED: Row = (
     Always,
     "not-registered",
     "auto-registration is off for the CA, and the device {id} is not registered",
-    "register it: `c8y-pki registration create --out FILE` and `c8y-pki registration upload FILE`; \
-     or switch auto-registration on: `c8y-pki tenant trust update {name} --auto-registration`",
+    Do(|facts| {
+        Hint::run("write the list that registers it", Task::CreateRegistration)
+            .then(Hint::run("and upload it", Task::UploadRegistration))
+            .then(Hint::run(
+                "or switch auto-registration on",
+                Task::AllowAutoRegistration { name: Some(facts.name()) },
+            ))
+    }),
 );
 const REGISTERED_BASIC: Row = (
     Always,
     "registered-basic",
     "the device {id} is registered for user and password (AUTH_TYPE BASIC, which counts where the \
      list has no such column)",
-    "delete the device at the tenant and register it with AUTH_TYPE CERTIFICATES, as \
-     `c8y-pki registration create` writes it",
+    Do(|_| {
+        Hint::run(
+            "delete the device at the tenant and register it with AUTH_TYPE CERTIFICATES, which is what is written here",
+            Task::CreateRegistration,
+        )
+    }),
 );
 const PROOF_MISSING: Row = (
     LongChain,
     "proof-missing",
     "proof of possession of the uploaded CA is not complete, which the platform recommends for chains of \
      more than two certificates",
-    "`c8y-pki pop prove --ca NAME`; for a CA made elsewhere `c8y-pki pop prove --cert FILE --key FILE`",
+    Do(|_| prove("complete it")),
 );
 const CA_ELSEWHERE: Row = (
     Always,
     "ca-elsewhere",
     "the same CA is uploaded to another tenant of the instance, and neither has proven possession",
-    "`c8y-pki pop prove --ca NAME` for the right tenant (for a CA made elsewhere --cert FILE --key \
-     FILE in place of --ca), and remove the CA from the other one",
+    Do(|_| {
+        prove("prove possession for the right tenant").then("and remove the CA from the other one")
+    }),
 );
 pub(super) const REVOKED: Row = (
     Always,
     "revoked",
     "the certificate is in the tenant's list of revocations, which counts where the tenant looks at it",
-    "see it: `c8y-pki tenant crl download`; a revoked certificate stays so, issue another: `c8y-pki \
-     device issue {id} --existing replace --ca NAME --out DIR`",
+    Do(|facts| {
+        Hint::run("see it", Task::DownloadCrl).then(Hint::run(
+            "a revoked certificate stays so, issue another",
+            Task::IssueDevice { id: facts.id.clone(), replace: true },
+        ))
+    }),
 );
 pub(super) const OTHER_TENANT: Row = (
     Always,
     "other-tenant",
     "{host} is the host of another tenant than the one that has the CA",
-    "compare it with C8Y_HOST of the tenant to which the CA was uploaded",
+    Do(|_| {
+        Hint::give(
+            "compare it with the host of the tenant to which the CA was uploaded",
+            Setting::Host,
+        )
+    }),
 );
 pub(super) const SERVER_CLOCK: Row = (
     Always,
     "server-clock",
     "by the platform's clock the certificate is not valid, though it is by this machine's clock",
-    "set this machine's clock (NTP), and look again",
+    Say("set this machine's clock (NTP), and look again"),
 );
 const OVERLOAD: Row = (
     Always,
     "overload",
     "the platform was overloaded while the device connected",
-    "try again a few times, with pauses",
+    Say("try again a few times, with pauses"),
 );
 const TRY_LATER: Row = (
     Always,
     "unavailable",
     "the platform is not available for the moment",
-    "try again later; devices should wait longer after each attempt",
+    Say("try again later; devices should wait longer after each attempt"),
 );
 pub(super) const WRONG_ENDPOINT: Row = (
     Always,
     "wrong-endpoint",
     "{host}:{port} is not the platform's MQTT over TLS",
-    "MQTT over TLS is on port 8883 of the tenant's host",
+    Say("MQTT over TLS is on port 8883 of the tenant's host"),
 );
 pub(super) const WRONG_PORT: Row = (
     OtherPort,
     "wrong-port",
     "{port} is not the port of MQTT over TLS",
-    "use port 8883 (9883 is that of the newer MQTT Service)",
+    Say("use port 8883 (9883 is that of the newer MQTT Service)"),
 );
 pub(super) const FIREWALL: Row = (
     Always,
     "firewall",
     "a firewall or proxy between here and {host} does not let port {port} through",
-    "open outgoing TCP to {host}:{port}; MQTT does not go through HTTP proxies",
+    Say("open outgoing TCP to {host}:{port}; MQTT does not go through HTTP proxies"),
 );
 pub(super) const INTERCEPTED: Row = (
     Always,
     "intercepted",
     "a firewall that inspects TLS stands in between",
-    "exempt {host}:{port} from inspection; `c8y-pki store fetch {host}:{port}` shows who answers",
+    Do(|facts| {
+        Hint::say(format!("exempt {} from inspection", facts.address()))
+            .then(facts.fetch("see who answers"))
+    }),
 );
 pub(super) const SERVER_DOWN: Row = (
     Always,
     "server-down",
     "the server is down or overloaded",
-    "try again later; look at the platform's status page",
+    Say("try again later; look at the platform's status page"),
 );
 pub(super) const KEY_UNSUITED: Row = (
     KeyUnsuited,
     "key-unsuited",
     "the server takes no signature of the device's kind of key",
-    "issue the device a key of another type: rsa-2048 or ec-p256",
+    Say("issue the device a key of another type: rsa-2048 or ec-p256"),
 );
 
 /// What a tenant can confirm, in the order worth mending.
@@ -219,7 +261,11 @@ pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
                 Always,
                 "certificate-refused",
                 "the server refuses the certificate without a word, as some do in place of an alert",
-                "check that the CA ({ca}) is uploaded and enabled: `c8y-pki tenant trust list`",
+                Do(|facts| {
+                    let what =
+                        format!("check that the CA ({}) is uploaded and enabled", facts.ca());
+                    Hint::run(what, Task::ListTrusted)
+                }),
             ),
             CHAIN_INCOMPLETE,
             WRONG_ENDPOINT,
@@ -231,14 +277,16 @@ pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
                 "connected-twice",
                 "another connection with the ClientId d:{id} took this one's place, maybe the device \
                  itself, which is in use: the platform keeps one a device",
-                "if that is the device, it connects, and nothing is wrong; else stop the program that \
+                Say(
+                    "if that is the device, it connects, and nothing is wrong; else stop the program that \
                  connects as {id}, and check again",
+                ),
             ),
             (
                 Always,
                 "message-refused",
                 "the platform closed because of what was sent",
-                "subscribe to s/e, which tells errors, and try again",
+                Say("subscribe to s/e, which tells errors, and try again"),
             ),
             OVERLOAD,
         ],
@@ -261,7 +309,7 @@ fn of_connack(code: u8) -> &'static [Row] {
                 Classic,
                 "protocol-version",
                 "the server does not take MQTT 3.1.1",
-                "the platform takes 3.1 and 3.1.1: look for a proxy in between",
+                Say("the platform takes 3.1 and 3.1.1: look for a proxy in between"),
             ),
         ],
         2 => &[
@@ -269,8 +317,10 @@ fn of_connack(code: u8) -> &'static [Row] {
                 Always,
                 "client-id",
                 "the server refuses the ClientId d:{id}",
-                "the identifier must be that of the registration, to the letter, without colons; \
-                 `c8y-pki registration check FILE` looks at the list",
+                Do(|_| {
+                    Hint::say("the identifier must be that of the registration, to the letter, without colons")
+                        .then(Hint::run("check the list", Task::CheckRegistration))
+                }),
             ),
             WRONG_ENDPOINT,
         ],
@@ -281,8 +331,10 @@ fn of_connack(code: u8) -> &'static [Row] {
                 Always,
                 "password-expected",
                 "the server expects a user and a password, and sees no certificate",
-                "use the host and the port (8883, or 9883 of the MQTT Service) where the platform authenticates by \
+                Say(
+                    "use the host and the port (8883, or 9883 of the MQTT Service) where the platform authenticates by \
                  certificate",
+                ),
             ),
         ],
         5 => &[

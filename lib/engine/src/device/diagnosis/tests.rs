@@ -1,6 +1,7 @@
 //! The table, row by row: which causes a symptom has, and in which order.
 
 use super::*;
+use crate::failure::Means;
 use crate::platform::verdict::Verdict;
 
 /// A device with a chain of three that is known to hold the uploaded CA, on the usual port.
@@ -264,7 +265,8 @@ fn the_words_have_the_facts_in_them() {
     let cause = &causes(Symptom::Connack(5), &facts())[0];
     assert_eq!(cause.cause, "the CA (CN=Root) is not uploaded to this tenant");
     let disabled = &causes(Symptom::Connack(5), &facts())[1];
-    assert_eq!(disabled.remedy, "enable it: `c8y-pki tenant trust update 0a1b --enable`");
+    let enable = Task::EnableCa { name: "0a1b".to_owned() };
+    assert_eq!(disabled.remedy, Hint::run("enable it", enable));
     let own = &causes(Symptom::ServerUnknownCa, &facts())[0];
     assert_eq!(own.cause, "the truststore trust.p12 lacks the CA of the server");
     let system = Facts { truststore: None, ..facts() };
@@ -433,7 +435,8 @@ fn a_list_without_the_ca_is_a_cause_where_the_server_gives_no_other_reason() {
     let told = Facts { tenant: Some(welcome()), ..unlisted() };
     let first = &causes(Symptom::Connack(5), &told)[0];
     assert!(first.cause.starts_with("the tenant has the CA"), "{}", first.cause);
-    assert!(first.remedy.contains("trust remove \"Root\""), "{}", first.remedy);
+    let remove = Means::Run(Task::RemoveCa { name: "\"Root\"".to_owned() });
+    assert!(first.remedy.means().contains(&&remove), "{:?}", first.remedy);
 }
 
 #[test]

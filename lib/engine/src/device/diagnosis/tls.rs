@@ -8,10 +8,13 @@
 use super::super::Alert;
 use super::table::{
     CA_DISABLED, CA_NOT_UPLOADED, CHAIN_INCOMPLETE, INTERCEPTED, KEY_UNSUITED,
-    NO_CERTIFICATE_ASKED, OTHER_TENANT, REVOKED, Row, SERVER_CLOCK, WRONG_ENDPOINT, When,
+    NO_CERTIFICATE_ASKED, OTHER_TENANT, REVOKED, Remedy, Row, SERVER_CLOCK, WRONG_ENDPOINT, When,
+    upload,
 };
 use super::{Facts, Symptom};
+use crate::failure::{Hint, Task};
 
+use Remedy::{Do, Say};
 use When::Always;
 
 const NOT_IN_LIST: Row = (
@@ -19,57 +22,74 @@ const NOT_IN_LIST: Row = (
     "ca-not-in-list",
     "the server lists {listed} that it accepts, and no issuer in the device's chain is among them: probably its CA is \
      not uploaded there, or disabled",
-    "see what is there: `c8y-pki tenant trust list`; upload it: `c8y-pki tenant trust add FILE`. A device with Java, \
-     mbedTLS or OpenSSL may present no certificate at all until the list has its CA",
+    Do(|_| {
+        upload().then(
+            "a device with Java, mbedTLS or OpenSSL may present no certificate at all until the list has its CA",
+        )
+    }),
 );
 const LIST_IS_BEHIND: Row = (
     Always,
     "ca-not-in-list",
     "the tenant has the CA, and the list of {listed} that the server says it accepts lacks it: the CA may have been \
      uploaded so that it is not put into the server's truststore (addToTrustStore), or only just now",
-    "wait some minutes and check again; else remove the CA and upload it again: `c8y-pki tenant trust remove {name}`, \
-     `c8y-pki tenant trust add FILE`",
+    Do(|facts| {
+        Hint::say("wait some minutes and check again")
+            .then(Hint::run("else remove the CA", Task::RemoveCa { name: facts.name() }))
+            .then(Hint::run("and upload it again", Task::UploadCa))
+    }),
 );
 const CERTIFICATE_REFUSED: Row = (
     Always,
     "certificate-refused",
     "the server cannot use the certificate: an extension, an algorithm or a date",
-    "look at it: `c8y-pki cert show FILE`, and at its chain: `c8y-pki cert verify --trust FILE \
-     --as-device {id} FILE`",
+    Do(|facts| {
+        Hint::run("look at it", Task::ShowFile)
+            .then(Hint::run("and at its chain", Task::VerifyAsDevice { id: facts.id.clone() }))
+    }),
 );
 const NO_COMMON_TLS: Row = (
     Always,
     "no-common-tls",
     "server and device have no TLS version, cipher or kind of key in common",
-    "TLS 1.2 or 1.3 with a cipher of today is needed; keys of type rsa-2048 or ec-p256 suit everywhere",
+    Say(
+        "TLS 1.2 or 1.3 with a cipher of today is needed; keys of type rsa-2048 or ec-p256 suit everywhere",
+    ),
 );
 const TLS_VERSION: Row = (
     Always,
     "tls-version",
     "the server at {host}:{port} speaks neither TLS 1.2 nor TLS 1.3, which are the versions that c8y-pki has",
-    "look at it: `openssl s_client -connect {host}:{port}`; the platform has both, so an old server or proxy may stand \
+    Say(
+        "look at it: `openssl s_client -connect {host}:{port}`; the platform has both, so an old server or proxy may stand \
      between",
+    ),
 );
 const UNKNOWN_NAME: Row = (
     Always,
     "host-name",
     "the server has no certificate for the name {host}",
-    "use the tenant's own host name, not an address or an alias",
+    Say("use the tenant's own host name, not an address or an alias"),
 );
 const SELF_SIGNED: Row = (
     Always,
     "edge-server-certificate",
     "the server's certificate signed itself and says CA:TRUE, as on many Edge installations, and the truststore \
      {truststore} does not have exactly this certificate",
-    "fetch it: `c8y-pki store fetch {host}:{port}`, compare its fingerprint with one that its operator tells, and put \
-     it into the truststore",
+    Do(|facts| {
+        facts.fetch("fetch it").then(
+            "compare its fingerprint with one that its operator tells, and put it into the truststore",
+        )
+    }),
 );
 
 const SERVER_FAILED: Row = (
     Always,
     "server-failed",
     "something failed in the server: for example its list of accepted CAs is longer than TLS can carry (64 KiB)",
-    "tell the operator of the instance, whose log says more; the device's certificate is not the reason that was given",
+    Say(
+        "tell the operator of the instance, whose log says more; the device's certificate is not the reason that was given",
+    ),
 );
 
 /// What is said of a list that lacks the device's CA.
@@ -114,8 +134,11 @@ pub(super) fn of_alert(alert: Alert) -> &'static [Row] {
                 Always,
                 "certificate-usage",
                 "the certificate is of a kind or for a usage that the server does not take",
-                "its extended key usage, if it has one, must have clientAuth: `c8y-pki cert show \
-                 FILE`",
+                Do(|_| {
+                    let what =
+                        "its extended key usage, if it has one, must have clientAuth; look at it";
+                    Hint::run(what, Task::ShowFile)
+                }),
             ),
         ],
         Alert::CERTIFICATE_REQUIRED => &[
@@ -124,7 +147,9 @@ pub(super) fn of_alert(alert: Alert) -> &'static [Row] {
                 Always,
                 "no-certificate",
                 "the server wants a certificate and did not get one",
-                "give the device's key and chain to its MQTT client; a proxy in between drops them",
+                Say(
+                    "give the device's key and chain to its MQTT client; a proxy in between drops them",
+                ),
             ),
         ],
         Alert::CERTIFICATE_EXPIRED => &[
@@ -133,7 +158,10 @@ pub(super) fn of_alert(alert: Alert) -> &'static [Row] {
                 Always,
                 "expired",
                 "the device's certificate, or a CA in its chain, has expired",
-                "`c8y-pki device renew {id} --out DIR`; for a CA `c8y-pki ca renew NAME`",
+                Do(|facts| {
+                    Hint::run("renew the device's", Task::RenewDevice { id: facts.id.clone() })
+                        .then(Hint::run("or the CA's", Task::RenewCa { new_key: false }))
+                }),
             ),
         ],
         Alert::CERTIFICATE_REVOKED => &[REVOKED],
@@ -148,7 +176,10 @@ pub(super) fn of_alert(alert: Alert) -> &'static [Row] {
             "key-mismatch",
             "the server could not check a signature: key and certificate do not fit, or the chain \
                  has two CAs of one name",
-            "`c8y-pki key show FILE` and `c8y-pki cert show FILE` tell the public keys",
+            Do(|_| {
+                Hint::run("compare the public keys, that of the key", Task::ShowKey)
+                    .then(Hint::run("and that of the certificate", Task::ShowFile))
+            }),
         )],
         Alert::INTERNAL_ERROR => &[SERVER_FAILED, INTERCEPTED],
         _ => &[INTERCEPTED, WRONG_ENDPOINT],

@@ -2,6 +2,7 @@
 //! others than the chain, of one that it refuses they are the chain.
 
 use super::{Cause, Certainty, Facts};
+use crate::failure::{Hint, Task};
 use crate::platform::standing::ChainVerdict;
 
 /// Causes by which the platform would have refused the chain (platform: "The platform's own verdict on a
@@ -55,10 +56,13 @@ fn exclude(found: &mut Vec<Cause>, codes: &[&str]) {
 fn of_other_tenant(verdict: &ChainVerdict) -> Cause {
     Cause {
         code: "other-tenant",
-        cause: format!("for this chain the platform finds another tenant than {}: {}", verdict.asked, verdict.verdict),
-        remedy: "let the device connect to that tenant; or remove the CA there, and upload and prove it here: \
-                 `c8y-pki tenant trust add FILE`, `c8y-pki pop prove`"
-            .to_owned(),
+        cause: format!(
+            "for this chain the platform finds another tenant than {}: {}",
+            verdict.asked, verdict.verdict
+        ),
+        remedy: Hint::say("let the device connect to that tenant; or remove the CA there")
+            .then(Hint::run("upload it here", Task::UploadCa))
+            .then(Hint::run("and prove it", Task::ProveCa)),
         certainty: Certainty::Confirmed,
     }
 }
@@ -71,9 +75,10 @@ fn refused(verdict: &ChainVerdict) -> Cause {
              no ({})",
             verdict.verdict
         ),
-        remedy: "compare its verdict with ours: `c8y-pki tenant verify FILE`; a release or an installation with rules \
-                 of its own (such as a shorter longest chain) is one for its operator"
-            .to_owned(),
+        remedy: Hint::run("compare its verdict with ours", Task::VerifyAtTenant).then(
+            "a release or an installation with rules of its own (such as a shorter longest chain) is one for its \
+             operator",
+        ),
         certainty: Certainty::Confirmed,
     }
 }
@@ -84,7 +89,7 @@ fn differs(ours: &str) -> Cause {
         cause: format!("the platform's own verdict accepts the chain, and our check refuses it: {ours}"),
         remedy: "put the chain right by our check first; the platform's verdict does not say how a device has to \
                  present it"
-            .to_owned(),
+            .into(),
         certainty: Certainty::Likely,
     }
 }

@@ -1,7 +1,7 @@
 //! Why there is no connection to a server.
 
 use super::super::Alert;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Task};
 use crate::name::Name;
 
 /// Why a device does not trust a server.
@@ -197,8 +197,9 @@ pub enum LinkError {
 
 impl LinkError {
     /// Where more is told.
-    pub(in crate::device) const CHECK: Option<&str> =
-        Some("`c8y-pki device check` names the likely causes, step by step");
+    pub(in crate::device) fn check() -> Hint {
+        Hint::run("see the likely causes, step by step", Task::CheckDevice)
+    }
 }
 
 impl Failure for LinkError {
@@ -221,6 +222,6 @@ impl Failure for LinkError {
     }
 
     fn hint(&self) -> Option<Hint> {
-        Self::CHECK.map(Into::into)
+        Some(Self::check())
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use super::super::alert::{Alert, tls_error};
 use super::{MOST_WAITING, MOST_WAITING_OCTETS};
 use crate::crypto::tls_words;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Task};
 
 /// What the session was waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,7 +146,7 @@ impl Failure for MqttError {
     fn hint(&self) -> Option<Hint> {
         match self {
             Self::Unsendable { .. } => None,
-            _ => Some("`c8y-pki device check` names the likely causes, step by step".into()),
+            _ => Some(Hint::run("see the likely causes, step by step", Task::CheckDevice)),
         }
     }
 }

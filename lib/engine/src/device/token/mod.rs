@@ -18,7 +18,7 @@ use super::link::{Identity, LinkError, Target, Tls};
 use super::mqtt::{MqttError, Qos, Session, Transport};
 use super::smartrest::message::Downstream;
 use super::smartrest::{SmartRestError, TOKEN, TOKEN_REQUEST};
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Setting, Task};
 use crate::net::{after, sleep_until};
 use crate::platform::{self, Login, PlatformError, Settings};
 
@@ -89,26 +89,28 @@ impl Failure for TokenError {
             Self::Connection(e) => e.hint(),
             // Here no proxy is taken, and no truststore but the device's.
             Self::Platform(PlatformError::Connect { .. }) => Some(
-                "is the port right (--https-port), and does a firewall stand between? The host is reached \
-                 without a proxy"
-                    .into(),
+                Hint::give("is the port right?", Setting::HttpsPort)
+                    .then("does a firewall stand between? The host is reached without a proxy"),
             ),
             Self::Platform(PlatformError::Untrusted { unknown_issuer: true, host, .. }) => {
-                Some(format!(
-                    "the device's truststore (--truststore) has to have its CA: `c8y-pki store fetch \
-                     {host}` shows what is presented"
-                ).into())
+                let task = Task::FetchServer { address: Some(host.to_string()) };
+                Some(
+                    Hint::give("the device's truststore has to have its CA", Setting::Truststore)
+                        .then(Hint::run("see what is presented", task)),
+                )
             }
             // It takes the certificate into account, or the truststore: `device check` looks at both.
-            Self::Platform(PlatformError::Tls { .. }) => LinkError::CHECK.map(Into::into),
+            Self::Platform(PlatformError::Tls { .. }) => Some(LinkError::check()),
             Self::Platform(e) => e.hint(),
             Self::NoToken { .. } => Some(
-                "only devices that connect with a certificate get tokens; try --https".into(),
+                Hint::say("only devices that connect with a certificate get tokens")
+                    .then(Hint::give("try it over HTTPS", Setting::Https)),
             ),
-            Self::NoSmartRest => Some(
-                "ask over HTTPS (--https) or over port 8883, or have the feature mqtt-service.smartrest switched on"
-                    .into(),
-            ),
+            Self::NoSmartRest => {
+                Some(Hint::give("ask over HTTPS", Setting::Https).then(
+                    "or over port 8883, or have the feature mqtt-service.smartrest switched on",
+                ))
+            }
             Self::Message(_) | Self::NotJwt { .. } => {
                 Some("is the host that of a tenant, and not of another MQTT broker?".into())
             }

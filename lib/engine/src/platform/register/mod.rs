@@ -15,6 +15,7 @@ mod answer;
 pub mod results;
 mod sheet;
 
+use crate::failure::{Hint, Task};
 use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -228,8 +229,9 @@ pub async fn blocked_rows<'a>(
 }
 
 /// What helps with a blocked request.
-pub fn unblock(id: &str) -> String {
-    format!("withdraw it: `c8y-pki registration withdraw {id}`; then run this again")
+pub fn unblock(id: &str) -> Hint {
+    Hint::run("withdraw it", Task::WithdrawRegistration { id: id.to_owned() })
+        .then("then run this again")
 }
 
 /// Sends a piece; what became of its rows.

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::{Outcome, Row, RowResult, Sheet};
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Setting};
 use crate::files::{self, Access, BusyFile, Existing, FileError};
 use crate::shown::{self, Foreign, of_cell, one_line};
 
@@ -57,7 +57,7 @@ impl Failure for ResultError {
 
     fn hint(&self) -> Option<Hint> {
         match self {
-            Self::NotAResultFile(_) => Some("name another file with --result".into()),
+            Self::NotAResultFile(_) => Some(Hint::give("name another file", Setting::ResultFile)),
             Self::Busy(_) => Some("wait until it has ended, and run it again".into()),
             Self::File(e) => e.hint(),
         }

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use crate::cert::Certificate;
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Task};
 
 /// Why the platform would not take a certificate as a trust anchor.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -59,10 +59,11 @@ impl Failure for TrustProblem {
                  certificate"
                     .into()
             }
-            Self::Expired { .. } => {
-                "upload a valid one; a CA of the PKI folder is renewed by `c8y-pki ca renew`".into()
-            }
-            Self::Version { .. } => "make the CA with extensions: `c8y-pki ca init` does".into(),
+            Self::Expired { .. } => Hint::say("upload a valid one").then(Hint::run(
+                "if it is a CA of the PKI folder, renew it",
+                Task::RenewCa { new_key: false },
+            )),
+            Self::Version { .. } => Hint::run("make a CA with extensions", Task::InitCa),
             Self::Key { cause, .. } => return cause.hint(),
         })
     }

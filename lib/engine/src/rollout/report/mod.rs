@@ -245,7 +245,7 @@ fn of_report(report: &Report) -> Vec<(String, Why)> {
             // What was seen in the device's files is its own cause.
             cause: cause.map(|c| c.cause.clone()).filter(|c| *c != failed.detail),
             certain: cause.is_some_and(Cause::is_certain),
-            remedy: cause.map(|c| c.remedy.clone()),
+            remedy: cause.map(|c| c.remedy.to_string()),
         };
         (failed.id.clone(), why)
     };

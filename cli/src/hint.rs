@@ -1,0 +1,169 @@
+//! Hints of the library in the words of the command line: what to do, and the command or flag that does it.
+
+use c8y_pki::{Example, Hint, Means, Permission, Secret, Setting, SubjectField, Task};
+
+/// The sentence, without its full stop. Each command and flag in it is typed as it stands.
+pub(crate) fn sentence(hint: &Hint) -> String {
+    match hint {
+        Hint::Say(text) => text.to_string(),
+        Hint::To { what, by } if what.ends_with('?') => format!("{what} ({})", means(by)),
+        Hint::To { what, by } => format!("{what}: {}", means(by)),
+        Hint::Several(all) => all.iter().map(sentence).collect::<Vec<_>>().join("; "),
+    }
+}
+
+fn means(by: &Means) -> String {
+    match by {
+        Means::Run(task) => format!("`c8y-pki {}`", command(task)),
+        Means::Give(setting) => option(*setting).to_owned(),
+        Means::Omit(setting) => format!("leave out {}", option(*setting)),
+        Means::Provide(Secret::KeyPassword) => "--key-password-file FILE".to_owned(),
+        Means::Provide(Secret::StorePassword) => "--store-password-file FILE".to_owned(),
+        Means::Permit(permission) => permit(permission),
+    }
+}
+
+/// The command that runs a task, without the program's name.
+pub(crate) fn command(task: &Task) -> String {
+    match task {
+        Task::ShowFile => "cert show FILE".to_owned(),
+        Task::ShowKey => "key show FILE".to_owned(),
+        Task::ShowStore => "store show FILE".to_owned(),
+        Task::CreateStore => "store create".to_owned(),
+        Task::OrderChain => "cert chain FILES --out chain.pem".to_owned(),
+        Task::VerifyAsDevice { id } => format!("cert verify --trust FILE --as-device {id} FILE"),
+        Task::FetchServer { address } => {
+            format!("store fetch {}", address.as_deref().unwrap_or("HOST:8883"))
+        }
+        Task::PrintExample(Example::Profile) => "profile show device".to_owned(),
+        Task::PrintExample(Example::Devices) => "profile show devices.csv".to_owned(),
+        Task::PrintExample(Example::Rollout) => "profile show rollout.toml".to_owned(),
+        Task::ListProfiles => "profile list".to_owned(),
+
+        Task::InitCa => "ca init".to_owned(),
+        Task::ListCas => "ca list".to_owned(),
+        Task::ShowCa => "ca show NAME".to_owned(),
+        Task::RequestCa { ca } => format!("ca request {ca}"),
+        Task::ImportCa { ca } => {
+            format!("ca add {} --import FILE", ca.as_deref().unwrap_or("NAME"))
+        }
+        Task::RenewCa { new_key: false } => "ca renew NAME".to_owned(),
+        Task::RenewCa { new_key: true } => "ca renew NAME --new-key NEW-NAME".to_owned(),
+        Task::MakeCrl { days: None } => "ca crl NAME".to_owned(),
+        Task::MakeCrl { days: Some(days) } => format!("ca crl NAME --days {days}"),
+
+        Task::CheckRegistry => "registry check".to_owned(),
+        Task::RepairRegistry => "registry repair".to_owned(),
+        Task::PreviewRepair => "registry repair --plan".to_owned(),
+        Task::RepairByList => "registry repair --against FILE".to_owned(),
+
+        Task::NewKey { key_type } => format!("key new --type {key_type} --out FILE"),
+        Task::DecryptKey => "key passwd --plain".to_owned(),
+        Task::ListKeys => "key list".to_owned(),
+        Task::FillPool { key_type, count } => {
+            format!("key pool fill --type {key_type} --count {count}")
+        }
+
+        Task::ListDevices => "device list --status any".to_owned(),
+        Task::ListBatches => "device list --json".to_owned(),
+        Task::ShowDevice { id } => format!("device show {id}"),
+        Task::IssueDevice { id, replace: false } => {
+            format!("device issue {id} --ca NAME --out DIR")
+        }
+        Task::IssueDevice { id, replace: true } => {
+            format!("device issue {id} --existing replace --ca NAME --out DIR")
+        }
+        Task::SignRequests => "device sign --existing replace".to_owned(),
+        Task::RenewDevice { id } => format!("device renew {id} --out DIR"),
+        Task::ImportDevice { files } => format!("device import {files}"),
+        Task::MakeManifest => "device manifest".to_owned(),
+        Task::CheckDevice => "device check".to_owned(),
+        Task::CheckAgainstUploaded { id } => format!("device check {id} --uploaded FILE"),
+
+        Task::ShowTenant => "tenant status".to_owned(),
+        Task::ListTrusted => "tenant trust list".to_owned(),
+        Task::UploadCa => "tenant trust add FILE".to_owned(),
+        Task::UploadOwnCa => "tenant trust add --ca NAME".to_owned(),
+        Task::EnableCa { name } => format!("tenant trust update {name} --enable"),
+        Task::AllowAutoRegistration { name } => {
+            let name = name.as_deref().unwrap_or("NAME");
+            format!("tenant trust update {name} --auto-registration")
+        }
+        Task::RemoveCa { name } => format!("tenant trust remove {name}"),
+        Task::ProveCa => "pop prove --ca NAME".to_owned(),
+        Task::ProveOtherCa => "pop prove --cert FILE --key FILE".to_owned(),
+        Task::NewCode => "pop code --new".to_owned(),
+        Task::DownloadCrl => "tenant crl download".to_owned(),
+        Task::EnableCrlCheck => "tenant crl enable".to_owned(),
+        Task::VerifyAtTenant => "tenant verify FILE".to_owned(),
+        Task::EnableAuthority => "tenant authority enable".to_owned(),
+        Task::CreateAuthority => "tenant authority create".to_owned(),
+
+        Task::CreateRegistration => "registration create --out FILE".to_owned(),
+        Task::UploadRegistration => "registration upload FILE".to_owned(),
+        Task::CheckRegistration => "registration check FILE".to_owned(),
+        Task::ListRegistrations => "registration list".to_owned(),
+        Task::AddRegistration => "registration add ID".to_owned(),
+        Task::WithdrawRegistration { id } => format!("registration withdraw {id}"),
+    }
+}
+
+/// The flags of a setting, or the variables where it is usually there.
+fn option(setting: Setting) -> &'static str {
+    match setting {
+        Setting::PkiFolder => "--pki DIR, or C8Y_PKI_DIR",
+        Setting::Output => "--out",
+        Setting::DeviceFiles => "--out, --bundle",
+        Setting::DeviceId => "--id ID",
+        Setting::DeviceType => "--type c8y_Gateway",
+        Setting::DeviceName => "--name '{id}' uses the client id",
+        Setting::OneTimePasswords => "--one-time-passwords",
+        Setting::Replace => "--existing replace",
+        Setting::FailOnExisting => "--existing fail",
+        Setting::KeptKey => "--reuse-key, --key and --csr",
+        Setting::Request => "--csr FILE",
+        Setting::EncryptedKeys => "--encrypt-keys",
+        Setting::ServerCertificate => "--server-cert FILE",
+        Setting::ServerCas => "--cacert FILE (C8Y_PKI_CACERT)",
+        Setting::Truststore => "--truststore FILE",
+        Setting::KeyType => "--key-type, for example ec-p384",
+        Setting::ExistingKey => "--existing-key",
+        Setting::Pkcs11Module => "C8Y_PKI_PKCS11_MODULE",
+        Setting::Subject(SubjectField::Country) => "--country",
+        Setting::Subject(SubjectField::State) => "--state",
+        Setting::Subject(SubjectField::Locality) => "--locality",
+        Setting::Subject(SubjectField::Organization) => "--org",
+        Setting::Subject(SubjectField::Unit) => "--org-unit",
+        Setting::Subject(SubjectField::Email) => "--email",
+        Setting::Subject(SubjectField::Other) => "--subject",
+        Setting::Clamp => "--clamp",
+        Setting::RevokedAt => "--at",
+        Setting::LongestChain => "--longest-chain N",
+        Setting::Leaf => "--leaf CN",
+        Setting::TrustAnchor => "--trust FILE",
+        Setting::OtherCa => "--other-ca FILE",
+        Setting::Intermediates => "--untrusted FILE",
+        Setting::Host => "C8Y_HOST",
+        Setting::Tenant => "--tenant, C8Y_TENANT",
+        Setting::Login => "C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN",
+        Setting::Timeout => "--timeout SECONDS",
+        Setting::Https => "--https",
+        Setting::HttpsPort => "--https-port",
+        Setting::AtLeastOnce => "--qos 1",
+        Setting::Topic => "--topic",
+        Setting::SmartRest => "--smartrest",
+        Setting::ResultFile => "--result FILE",
+    }
+}
+
+fn permit(permission: &Permission) -> String {
+    match permission {
+        Permission::ClockIsRight => "--clock-is-right".to_owned(),
+        Permission::Rollback { ca } => format!("`c8y-pki ca crl {ca} --accept-rollback`"),
+        Permission::WeakPassword => "--weak-password".to_owned(),
+        Permission::ExponentThree => "--allow-exponent-3".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
