@@ -8,16 +8,16 @@ mod clock;
 mod commands;
 mod confirm;
 mod failure;
+mod input;
 mod old_ids;
 mod outlet;
 mod output;
-mod password;
 mod progress;
 mod qr;
 mod render;
+mod secrets;
 mod stop;
 mod tenant;
-mod token;
 mod values;
 
 use std::ffi::OsString;

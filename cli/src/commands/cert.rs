@@ -26,8 +26,8 @@ use lists::{Given, Lists};
 use crate::failure::{Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
-use crate::password::{self, Source};
 use crate::render::{self, as_line, items};
+use crate::secrets::{self, known};
 use crate::values;
 use at_tenant::AskArgs;
 
@@ -185,13 +185,8 @@ pub(crate) fn run(command: &CertCommand, pki: &Path, out: Output) -> Result {
 fn show(args: &ShowArgs, out: Output) -> Result {
     for path in &args.files {
         let bytes = files::read_small(path)?;
-        let source = Source {
-            file: args.password_file.as_ref(),
-            option: "--password-file",
-            variable: "C8Y_PKI_PASSWORD",
-            noun: "password",
-            what: &path.display().to_string(),
-        };
+        let name = path.display().to_string();
+        let source = known::shown(args.password_file.as_ref(), &name);
         let open = |password: Option<&Password>| {
             if password.is_none() && needs_password(&bytes) {
                 let tried = describe(&bytes, Passwords::default());
@@ -204,8 +199,8 @@ fn show(args: &ShowArgs, out: Output) -> Result {
         let needs = |e: &DescribeError| {
             matches!(e, DescribeError::Store(StoreError::PasswordNeeded { .. }))
         };
-        let found = password::opening(source, open, needs)?
-            .map_err(|e| Error::from(e).in_file(path.display().to_string()))?;
+        let found =
+            secrets::opening(source, open, needs)?.map_err(|e| Error::from(e).in_file(name))?;
         if out.is_json() {
             for item in &found {
                 out.result(item, |_| String::new())?;

@@ -22,10 +22,10 @@ use crate::clock;
 use crate::commands::device::threads;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
-use crate::output::Output;
+use crate::output::{Output, is_stdout};
 use crate::progress::{Phases, Steady};
 use crate::render::{count, printable};
-use crate::token::{module, pin};
+use crate::secrets::{known, module};
 use crate::values;
 
 /// Commands about the registry.
@@ -220,7 +220,7 @@ fn look_further(
     if let Err(e) = repair::compare(pki, &args.against, &scan, &mut report.checked) {
         damage(report, *e)?;
     }
-    let pin = pin(args.ca_password_file.as_ref(), "--ca-password-file", "the token").given()?;
+    let pin = known::ca_pin(args.ca_password_file.as_ref(), "the token").given()?;
     match pki.check_token_keys(module().as_deref(), pin.as_ref(), &mut report.checked) {
         Ok(keys) => report.token_keys = keys,
         Err(e) => damage(report, e.into())?,
@@ -356,7 +356,7 @@ fn export(args: &ExportArgs, dir: &Path, out: Output) -> Result {
     let pki = clock::open_to_read(dir, out)?;
     let by_default = if out.is_json() { Format::Jsonl } else { Format::Csv };
     let format = args.format.unwrap_or(by_default);
-    let Some(path) = args.out.as_ref().filter(|path| !outlet::is_stdout(path)) else {
+    let Some(path) = args.out.as_ref().filter(|path| !is_stdout(path)) else {
         let to = BufWriter::new(std::io::stdout().lock());
         return match export_to(&pki, args.what, format, to) {
             // A reader that has seen enough.

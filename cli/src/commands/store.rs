@@ -19,13 +19,12 @@ use c8y_pki::store::{
 use clap::{Args, Subcommand, ValueEnum};
 use time::OffsetDateTime;
 
-use crate::commands::device::{Pkcs12Args, store_password};
-use crate::commands::key::read_key;
+use crate::commands::device::Pkcs12Args;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
-use crate::password::{self, Source};
 use crate::render::{as_line, colons, count, date, listing};
+use crate::secrets::{self, known};
 use crate::values;
 
 /// Commands about keystores and truststores.
@@ -196,7 +195,7 @@ impl PutArgs {
 }
 
 fn put(args: &PutArgs, create: bool, out: Output) -> Result {
-    let source = store_password(args.store_password_file.as_ref());
+    let source = known::store(args.store_password_file.as_ref());
     let in_file = |e| Error::from(e).in_file(args.file.display().to_string());
     let (mut store, format, password) = if create {
         let format = format_of(args)?;
@@ -249,14 +248,7 @@ fn put(args: &PutArgs, create: bool, out: Output) -> Result {
 
 /// The key's own password inside a store, if it is to have one.
 fn entry_password(args: &PutArgs) -> Result<Option<Password>> {
-    let source = Source {
-        file: args.entry_password_file.as_ref(),
-        option: "--entry-password-file",
-        variable: "C8Y_PKI_ENTRY_PASSWORD",
-        noun: "password",
-        what: "the key in the store",
-    };
-    source.given()
+    known::store_entry(args.entry_password_file.as_ref()).given()
 }
 
 fn add_entries(args: &PutArgs, store: &mut Store, out: Output) -> Result<()> {
@@ -265,8 +257,8 @@ fn add_entries(args: &PutArgs, store: &mut Store, out: Output) -> Result<()> {
     }
     if let Some(path) = &args.key {
         let what = format!("the key in {}", path.display());
-        let source = password::of_key(args.key_password_file.as_ref(), &what);
-        let key = read_key(path, source)?;
+        let source = known::key(args.key_password_file.as_ref(), &what);
+        let key = secrets::read(path, source)?;
         let mut heap = Vec::new();
         for path in &args.cert {
             heap.extend(values::certificates(path)?);
@@ -298,8 +290,8 @@ fn show(args: &ShowArgs, out: Output) -> Result {
     let bytes = files::read_small(&args.file)?;
     let in_file = |e| Error::from(e).in_file(args.file.display().to_string());
     let format = store::detect(&bytes).map_err(in_file)?;
-    let source = store_password(args.store_password_file.as_ref());
-    let key_source = password::of_key(args.key_password_file.as_ref(), "the keys in the store");
+    let source = known::store(args.store_password_file.as_ref());
+    let key_source = known::key(args.key_password_file.as_ref(), "the keys in the store");
     let key_password = key_source.given()?;
     let open = |password: Option<&Password>| {
         let options = store::OpenOptions {
@@ -313,7 +305,7 @@ fn show(args: &ShowArgs, out: Output) -> Result {
     let needs = |e: &StoreError| matches!(e, StoreError::PasswordNeeded { .. });
     let opened = match args.no_password {
         true => open(None),
-        false => password::opening(source, open, needs)?,
+        false => secrets::opening(source, open, needs)?,
     };
     let store = opened.map_err(in_file)?;
     let format = if store::is_pkcs12(&bytes) { Format::Pkcs12 } else { format };

@@ -3,7 +3,6 @@
 mod crl;
 pub(crate) mod history;
 mod import;
-mod place;
 mod renew;
 mod request;
 
@@ -18,7 +17,6 @@ use c8y_pki::describe::CertificateView;
 use c8y_pki::issue::Outliving;
 use c8y_pki::profile::PathLength;
 use clap::{Args, Subcommand};
-use place::{Place, PlaceArgs};
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -27,9 +25,8 @@ use crate::commands::note_shortened;
 use crate::commands::openssl_conf::ConfView;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::password::Source;
 use crate::render::{day, items, printable, table, until};
-use crate::token::unlock_with;
+use crate::secrets::{Place, PlaceArgs, unlock_with};
 use crate::values::{self, SubjectArgs};
 
 /// Commands about CAs.
@@ -219,17 +216,6 @@ pub(crate) fn run(command: &CaCommand, pki: &Path, out: Output) -> Result {
         CaCommand::Request(args) => request::run(args, pki, out),
         CaCommand::Show { name } => show(name, pki, out),
         CaCommand::Crl(args) => crl::run(args, pki, out),
-    }
-}
-
-/// The password of a CA's key.
-pub(crate) fn ca_password(file: Option<&PathBuf>) -> Source<'_> {
-    Source {
-        file,
-        option: "--ca-password-file",
-        variable: "C8Y_PKI_CA_PASSWORD",
-        noun: "password",
-        what: "the CA's key",
     }
 }
 

@@ -15,9 +15,8 @@ use c8y_pki::secret::Password;
 use clap::Args;
 
 use super::at_service::ServiceArgs;
-use super::store_password;
 use crate::failure::{Failure, Result};
-use crate::password::{self, Source};
+use crate::secrets::{Source, known};
 use crate::tenant::{LoginArgs, WayArgs, variable};
 
 /// Where the files of devices are, and what opens them.
@@ -118,13 +117,13 @@ impl FilesArgs {
 
     /// With the passwords that are given; others are asked for when they turn out to be needed.
     pub(super) fn opener(&self) -> Result<Opener<'_>> {
-        let store_password = store_password(self.store_password_file.as_ref()).given()?;
+        let store_password = known::store(self.store_password_file.as_ref()).given()?;
         let key_password = self.key_password().given()?;
         Ok(Opener { files: self, store_password, key_password })
     }
 
     fn key_password(&self) -> Source<'_> {
-        password::of_key(self.key_password_file.as_ref(), "the device's key")
+        known::key(self.key_password_file.as_ref(), "the device's key")
     }
 }
 
@@ -156,7 +155,7 @@ impl Opener<'_> {
         loop {
             match self.read(subject) {
                 Err(e) if e.needs_store_password() && self.store_password.is_none() => {
-                    let source = store_password(self.files.store_password_file.as_ref());
+                    let source = known::store(self.files.store_password_file.as_ref());
                     self.store_password = Some(source.existing()?);
                 }
                 Err(e) if e.needs_key_password() && self.key_password.is_none() => {

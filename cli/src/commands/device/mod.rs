@@ -37,8 +37,8 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::failure::{Failure, Result};
 use crate::output::Output;
-use crate::password::{self, Source};
-use crate::values;
+use crate::secrets::{Source, known};
+use crate::{input, values};
 
 /// Commands about devices.
 #[derive(Debug, Subcommand)]
@@ -267,7 +267,7 @@ impl OutputArgs {
     }
 
     fn key_source(&self) -> Source<'_> {
-        password::of_key(self.key_password_file.as_ref(), "the devices' keys")
+        known::key(self.key_password_file.as_ref(), "the devices' keys")
     }
 }
 
@@ -294,17 +294,6 @@ pub(crate) fn threads(asked: Option<NonZeroUsize>) -> usize {
     asked.unwrap_or_else(processors).get()
 }
 
-/// The password of keystores and truststores.
-pub(crate) fn store_password(file: Option<&PathBuf>) -> Source<'_> {
-    Source {
-        file,
-        option: "--store-password-file",
-        variable: "C8Y_PKI_STORE_PASSWORD",
-        noun: "password",
-        what: "the store",
-    }
-}
-
 /// How a device list is read.
 #[derive(Debug, Default, Args)]
 pub(crate) struct FromArgs {
@@ -324,7 +313,7 @@ impl FromArgs {
             true => "standard input".to_owned(),
             false => path.display().to_string(),
         };
-        let list = DeviceList::from_csv_with(&name, &values::read(path)?, &self.options())?;
+        let list = DeviceList::from_csv_with(&name, &input::read(path)?, &self.options())?;
         list.remarks.iter().for_each(|remark| out.warning(remark));
         Ok(list)
     }

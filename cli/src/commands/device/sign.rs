@@ -18,13 +18,14 @@ use super::{ExistingArgs, KeyPolicyArgs, threads};
 use crate::clock;
 use crate::commands::note_shortened;
 use crate::failure::{Failure, Outcome, Result};
+use crate::input;
 use crate::old_ids;
 use crate::outlet;
 use crate::output::Output;
 use crate::progress::Line;
 use crate::render::{as_line, count, table};
+use crate::secrets::unlock;
 use crate::stop;
-use crate::token::unlock;
 use crate::values::{self, SubjectArgs};
 
 /// Arguments of `device sign`.
@@ -182,7 +183,7 @@ fn read(paths: &[PathBuf]) -> Result<Vec<RequestFile>> {
     let mut found = Vec::new();
     for path in paths {
         if path == Path::new("-") {
-            let bytes = values::read(path)?;
+            let bytes = input::read(path)?;
             found.push(RequestFile { name: "standard input".to_owned(), bytes });
         } else if path.is_dir() {
             let entries = files::list_dir(path)?;

@@ -13,9 +13,8 @@ use c8y_pki::store::{
 };
 
 use super::PutArgs;
-use crate::commands::key::read_key_of;
 use crate::failure::{Failure, Result};
-use crate::password::{self, Source};
+use crate::secrets::{self, known};
 
 /// Adds all entries of a file. What this store cannot hold is refused when it is written.
 pub(super) fn add_all(path: &Path, args: &PutArgs, store: &mut Store) -> Result<()> {
@@ -25,14 +24,8 @@ pub(super) fn add_all(path: &Path, args: &PutArgs, store: &mut Store) -> Result<
         return add_loose(path, &bytes, args, store);
     }
     let what = path.display().to_string();
-    let source = Source {
-        file: args.from_password_file.as_ref(),
-        option: "--from-password-file",
-        variable: "C8Y_PKI_FROM_PASSWORD",
-        noun: "password",
-        what: &what,
-    };
-    let key_password = password::of_key(args.key_password_file.as_ref(), &what).given()?;
+    let source = known::former_store(args.from_password_file.as_ref(), &what);
+    let key_password = known::key(args.key_password_file.as_ref(), &what).given()?;
     let open = |password: Option<&Password>| {
         let options = store::OpenOptions {
             store_password: password,
@@ -43,7 +36,7 @@ pub(super) fn add_all(path: &Path, args: &PutArgs, store: &mut Store) -> Result<
         store::open_with(&bytes, options)
     };
     let needs = |e: &StoreError| matches!(e, StoreError::PasswordNeeded { .. });
-    let other = password::opening(source, open, needs)?.map_err(in_file)?;
+    let other = secrets::opening(source, open, needs)?.map_err(in_file)?;
     if other.entries.is_empty() {
         return Err(empty(path));
     }
@@ -85,8 +78,8 @@ fn add_loose(path: &Path, bytes: &[u8], args: &PutArgs, store: &mut Store) -> Re
         }
         return Ok(());
     }
-    let source = password::of_key(args.key_password_file.as_ref(), &what);
-    let (key, _) = read_key_of(bytes, source)?.map_err(in_file)?;
+    let source = known::key(args.key_password_file.as_ref(), &what);
+    let (key, _) = secrets::read_bytes(bytes, source)?.map_err(in_file)?;
     let ordered = chain::order(&certificates, LeafChoice::PublicKey(key.public_key()))?;
     let public = key.public_key();
     store.add_key(DEVICE_KEY_ALIAS, key.pkcs8().clone(), public, ordered.certificates)?;

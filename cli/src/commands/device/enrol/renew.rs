@@ -23,8 +23,8 @@ use time::OffsetDateTime;
 use super::{EnrolArgs, key_type, report, subject};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::password::Source;
 use crate::render::{day, until};
+use crate::secrets::known;
 use crate::tenant::show_requests;
 
 /// The platform's port of MQTT over TLS.
@@ -144,13 +144,7 @@ impl Device<'_> {
 
     /// The device's token: given, or asked for with the certificate that it has.
     fn token(&self, certificates: &[Certificate], now: OffsetDateTime) -> Result<Password> {
-        let given = Source {
-            file: self.args.token_file.as_ref(),
-            option: "--token-file",
-            variable: "C8Y_PKI_DEVICE_TOKEN",
-            noun: "token",
-            what: self.id.as_str(),
-        };
+        let given = known::device_token(self.args.token_file.as_ref(), self.id.as_str());
         if let Some(token) = given.given()? {
             return Ok(token);
         }
