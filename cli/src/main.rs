@@ -7,6 +7,7 @@ mod args;
 mod clock;
 mod commands;
 mod confirm;
+mod device_list;
 mod failure;
 mod input;
 mod old_ids;
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
     };
     let output = Output::new(cli.global.json, cli.global.quiet);
     clock::believe(cli.global.clock_is_right);
-    match commands::run(&cli, &output) {
+    match cli.run(output) {
         Ok(outcome) => outcome.code(),
         Err(failure) => {
             output.failure(&failure);

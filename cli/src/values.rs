@@ -1,5 +1,6 @@
 //! Values that several commands take from arguments, turned into the library's types.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::Error;
@@ -17,6 +18,9 @@ use time::{Duration, OffsetDateTime};
 
 use crate::failure::{Failure, Result};
 use crate::secrets::{self, known};
+
+/// The PKI folder where none is named.
+pub(crate) const DEFAULT_PKI: &str = "pki";
 
 /// Fields of a distinguished name, as a string or one by one.
 #[derive(Debug, Args)]
@@ -164,6 +168,12 @@ pub(crate) fn wait(text: &str) -> std::result::Result<std::time::Duration, Strin
         Some(seconds @ 1..=LONGEST) => Ok(std::time::Duration::from_secs(seconds)),
         _ => Err("not a time such as 90s, 30m or 2h, of 30 days at most".to_owned()),
     }
+}
+
+/// The number of worker threads: as asked, or one per processor.
+pub(crate) fn threads(asked: Option<NonZeroUsize>) -> usize {
+    let processors = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    asked.unwrap_or_else(processors).get()
 }
 
 /// What was taken for a failure of standard output is one of this file.

@@ -12,13 +12,13 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::clock;
-use crate::commands::device::threads;
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::progress::Line;
 use crate::render::{count, table};
 use crate::secrets::known;
 use crate::stop;
+use crate::values::threads;
 
 /// Commands about the key pool.
 #[derive(Debug, Subcommand)]

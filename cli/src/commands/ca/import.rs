@@ -15,8 +15,9 @@ use c8y_pki::registry::Adopted;
 use c8y_pki::secret::{ChosenPassword, Password};
 use time::OffsetDateTime;
 
+use super::args::AddArgs;
 use super::history::HistoryView;
-use super::{AddArgs, made_with};
+use super::view::made_with;
 use crate::commands::openssl_conf::{self, ConfView};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;

@@ -11,9 +11,10 @@ use c8y_pki::secret::Password;
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::{made, made_with};
+use super::make::usual;
+use super::view::{made, made_with};
 use crate::clock;
-use crate::commands::note_shortened;
+use crate::commands::shortened;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::secrets::{Place, PlaceArgs, signing_secret, unlock_with};
@@ -83,7 +84,7 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let renewed = pki.renew_ca(&args.name, &key, validity, outliving, args.revoke, now)?;
     if let Some(parent) = &parent {
         let usual = validity.not_after - validity.issued;
-        note_shortened(args.days, usual, parent.certificate(), now, out);
+        shortened::note(args.days, usual, parent.certificate(), now, out);
     }
     let live = devices_of(&pki, &ca)?;
     made_with(&renewed, "renewed", (None, None), out)?;
@@ -189,7 +190,7 @@ fn new_key(
         key: ready.new_key(),
     };
     if let Some((parent, _)) = &above {
-        note_shortened(args.days, super::usual(&profile), parent.certificate(), now, out);
+        shortened::note(args.days, usual(&profile), parent.certificate(), now, out);
     }
     let new = match above {
         Some((parent, key)) => pki.add_intermediate(name, parent, &key, &settings, now)?,

@@ -4,7 +4,7 @@ use c8y_pki::device::service::{self, Service};
 use c8y_pki::platform::{Client, features};
 use clap::Args;
 
-use super::connecting::EndpointArgs;
+use super::endpoint::EndpointArgs;
 use crate::failure::Result;
 
 /// Whether it is the MQTT Service, and what is spoken there.

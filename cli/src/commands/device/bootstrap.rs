@@ -19,7 +19,7 @@ use clap::{ArgGroup, Args};
 use serde::Serialize;
 use serde_json::json;
 
-use super::connecting::EndpointArgs;
+use super::endpoint::EndpointArgs;
 use crate::failure::{Failure, Outcome, Result};
 use crate::old_ids;
 use crate::outlet;

@@ -15,8 +15,8 @@ use c8y_pki::secret::Password;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{Form, OutputArgs, threads};
-use crate::commands::note_shortened;
+use super::options::{Form, OutputArgs};
+use crate::commands::shortened;
 use crate::failure::{Failure, Outcome, Result};
 use crate::old_ids;
 use crate::outlet;
@@ -210,10 +210,10 @@ pub(super) fn issue(
         keep_going: args.keep_going,
         policy: &pki.policy(&run.ca.name),
         keys: run.keys,
-        threads: threads(args.threads),
+        threads: values::threads(args.threads),
     };
     let usual = time::Duration::days(run.profile.validity_days.into());
-    note_shortened(args.days, usual, run.ca.certificate(), now, out);
+    shortened::note(args.days, usual, run.ca.certificate(), now, out);
     let line = Line::new(out);
     let stop = stop::on_interrupt();
     let summary = bulk::run(&mut pki, &job, run.devices, now, &stop, &|p| line.set(p));

@@ -14,9 +14,9 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::making::INTERRUPTED;
-use super::{ExistingArgs, KeyPolicyArgs, threads};
+use super::options::{ExistingArgs, KeyPolicyArgs};
 use crate::clock;
-use crate::commands::note_shortened;
+use crate::commands::shortened;
 use crate::failure::{Failure, Outcome, Result};
 use crate::input;
 use crate::old_ids;
@@ -124,10 +124,10 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
         keep_going: false,
         policy: &pki.policy(&ca.name),
         keys: args.keys.policy(),
-        threads: threads(args.threads),
+        threads: values::threads(args.threads),
     };
     let usual = time::Duration::days(profile.validity_days.into());
-    note_shortened(args.days, usual, ca.certificate(), now, out);
+    shortened::note(args.days, usual, ca.certificate(), now, out);
     let line = Line::new(out);
     let stop = stop::on_interrupt();
     let signed =

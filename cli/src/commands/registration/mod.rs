@@ -20,7 +20,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::clock;
-use crate::commands::device::FromArgs;
+use crate::device_list::FromArgs;
 use crate::failure::{Failure, Outcome, Result};
 use crate::old_ids;
 use crate::outlet;

@@ -13,8 +13,8 @@ use c8y_pki::registration::{self, OneTimePassword};
 use clap::Args;
 use serde::Serialize;
 
-use crate::commands::device::FromArgs;
 use crate::confirm::confirm;
+use crate::device_list::FromArgs;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;

@@ -17,7 +17,8 @@ use c8y_pki::secret::Password;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::{EnrolArgs, keep, key_type, pem, report, subject};
+use super::args::{EnrolArgs, key_type, subject};
+use super::outcome::{keep, pem, report};
 use crate::commands::registration::single::one_time;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::{Output, say};

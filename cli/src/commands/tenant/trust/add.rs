@@ -9,7 +9,8 @@ use c8y_pki::platform::{Client, pop};
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::{View, details, renewal, which};
+use super::view::{View, details};
+use super::{renewal, which};
 use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;

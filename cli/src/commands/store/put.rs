@@ -1,64 +1,24 @@
-//! `store`: keystores and truststores.
+//! `store create`, `store add`: entries of keys and trusted certificates.
 
-mod from;
-
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use c8y_pki::Error;
-use c8y_pki::cert::Certificate;
 use c8y_pki::chain::{self, LeafChoice};
-use c8y_pki::describe::CertificateView;
 use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::platform::fetch::fetch;
 use c8y_pki::secret::Password;
 use c8y_pki::store::{
-    self, DEVICE_KEY_ALIAS, Format, Listing, SERVER_CERTIFICATE_ALIAS, Store, StoreError,
-    WriteOptions,
+    self, DEVICE_KEY_ALIAS, Format, Listing, SERVER_CERTIFICATE_ALIAS, Store, WriteOptions,
 };
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use time::OffsetDateTime;
 
+use super::from;
 use crate::commands::device::Pkcs12Args;
 use crate::failure::{Failure, Outcome, Result};
-use crate::outlet;
 use crate::output::Output;
-use crate::render::{as_line, colons, count, date, listing};
+use crate::render::as_line;
 use crate::secrets::{self, known};
-use crate::values;
-
-/// Commands about keystores and truststores.
-#[derive(Debug, Subcommand)]
-pub(crate) enum StoreCommand {
-    /// Make a keystore (--key and --cert), a truststore (--trusted), or one from another (--from)
-    #[command(after_help = "\
-Examples:
-  c8y-pki store create keystore.p12 --key key.pem --cert chain.pem
-  c8y-pki store create truststore.jks --trusted server-ca.pem --store-password-file pw
-  c8y-pki store create new.p12 --from old.jks --from-password-file old.pw --store-password-file pw
-  c8y-pki store create cacerts.p12 --trusted server-ca.pem --no-password")]
-    Create(PutArgs),
-    /// Add an entry to a store
-    #[command(after_help = "\
-Examples:
-  c8y-pki store add keystore.p12 --trusted server-ca.pem
-  c8y-pki store add truststore.p12 --trusted edge.pem --alias edge")]
-    Add(PutArgs),
-    /// List a store's entries, as `keytool -list -v` would
-    #[command(after_help = "\
-Examples:
-  c8y-pki store show keystore.p12
-  c8y-pki store show old.jks --store-password-file pw --json")]
-    Show(ShowArgs),
-    /// Show, and save, the certificates that a TLS server presents
-    #[command(after_help = "\
-Nothing is trusted by this: compare the fingerprint with one that came by another way.
-
-Examples:
-  c8y-pki store fetch mqtt.example.com:8883
-  c8y-pki store fetch mqtt.example.com:8883 --out server.pem")]
-    Fetch(FetchArgs),
-}
+use crate::{outlet, values};
 
 /// The format of a store.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -115,58 +75,6 @@ pub(crate) struct PutArgs {
     entry_password_file: Option<PathBuf>,
 }
 
-/// Arguments of `store show`.
-#[derive(Debug, Args)]
-pub(crate) struct ShowArgs {
-    /// The store
-    file: PathBuf,
-    /// File with the store's password [env: C8Y_PKI_STORE_PASSWORD]
-    #[arg(long, value_name = "FILE")]
-    store_password_file: Option<PathBuf>,
-    /// File with the password of keys that have one of their own [env: C8Y_PKI_KEY_PASSWORD]
-    #[arg(long, value_name = "FILE")]
-    key_password_file: Option<PathBuf>,
-    /// Open it without any password, whatever the environment says, and ask for none
-    #[arg(long, conflicts_with = "store_password_file")]
-    no_password: bool,
-}
-
-/// Which of the presented certificates to save.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Take {
-    /// The one nearest to the root: the others may be renewed without notice
-    Issuer,
-    /// The server's own
-    Leaf,
-    /// All of them
-    All,
-}
-
-/// Arguments of `store fetch`.
-#[derive(Debug, Args)]
-pub(crate) struct FetchArgs {
-    /// HOST:PORT; the platform's MQTT is on port 8883
-    server: String,
-    /// Write the certificate here as PEM; - for standard output
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-    /// Which certificate to write
-    #[arg(long, value_enum, default_value = "issuer")]
-    take: Take,
-    /// Seconds for all of it together: name, TCP and TLS
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
-    timeout: u64,
-}
-
-pub(crate) fn run(command: &StoreCommand, out: Output) -> Result {
-    match command {
-        StoreCommand::Create(args) => put(args, true, out),
-        StoreCommand::Add(args) => put(args, false, out),
-        StoreCommand::Show(args) => show(args, out),
-        StoreCommand::Fetch(args) => fetch_server(args, out),
-    }
-}
-
 fn format_of(args: &PutArgs) -> Result<Format> {
     let ending = args.file.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
     match (args.format, ending.as_str()) {
@@ -194,7 +102,7 @@ impl PutArgs {
     }
 }
 
-fn put(args: &PutArgs, create: bool, out: Output) -> Result {
+pub(super) fn run(args: &PutArgs, create: bool, out: Output) -> Result {
     let source = known::store(args.store_password_file.as_ref());
     let in_file = |e| Error::from(e).in_file(args.file.display().to_string());
     let (mut store, format, password) = if create {
@@ -253,7 +161,11 @@ fn entry_password(args: &PutArgs) -> Result<Option<Password>> {
 
 fn add_entries(args: &PutArgs, store: &mut Store, out: Output) -> Result<()> {
     if let Some(path) = &args.from {
-        return from::add_all(path, args, store);
+        let opened_by = from::Secrets {
+            store_file: args.from_password_file.as_ref(),
+            key_file: args.key_password_file.as_ref(),
+        };
+        return from::add_all(path, &opened_by, store);
     }
     if let Some(path) = &args.key {
         let what = format!("the key in {}", path.display());
@@ -284,93 +196,4 @@ fn add_entries(args: &PutArgs, store: &mut Store, out: Output) -> Result<()> {
         store.add_trusted(&alias, certificate)?;
     }
     Ok(())
-}
-
-fn show(args: &ShowArgs, out: Output) -> Result {
-    let bytes = files::read_small(&args.file)?;
-    let in_file = |e| Error::from(e).in_file(args.file.display().to_string());
-    let format = store::detect(&bytes).map_err(in_file)?;
-    let source = known::store(args.store_password_file.as_ref());
-    let key_source = known::key(args.key_password_file.as_ref(), "the keys in the store");
-    let key_password = key_source.given()?;
-    let open = |password: Option<&Password>| {
-        let options = store::OpenOptions {
-            store_password: password,
-            key_password: key_password.as_ref(),
-            // Looking is no trust. What is in JKS without its password cannot be seen whole.
-            allow_unverified: format != Format::Jks || password.is_some(),
-        };
-        store::open_with(&bytes, options)
-    };
-    let needs = |e: &StoreError| matches!(e, StoreError::PasswordNeeded { .. });
-    let opened = match args.no_password {
-        true => open(None),
-        false => secrets::opening(source, open, needs)?,
-    };
-    let store = opened.map_err(in_file)?;
-    let format = if store::is_pkcs12(&bytes) { Format::Pkcs12 } else { format };
-    out.result(&Listing::new(format, &store), listing)?;
-    Ok(Outcome::Done)
-}
-
-fn fetch_server(args: &FetchArgs, out: Output) -> Result {
-    let (host, port) = host_and_port(&args.server)?;
-    let out = out.beside(args.out.as_deref());
-    let presented = fetch(host, port, Duration::from_secs(args.timeout))?;
-    let views: Vec<CertificateView> = presented.iter().map(CertificateView::of).collect();
-    out.results(&views, |views| {
-        let presented = count(views.len(), "certificate");
-        let mut text = as_line(&format!("{} presents {presented}", args.server));
-        for (index, view) in views.iter().enumerate() {
-            text.push_str(&format!(
-                "\n[{index}] {}\n    issuer   {}\n    valid    {} to {}\n    SHA-256  {}\n",
-                view.subject,
-                view.issuer,
-                date(view.not_before),
-                date(view.not_after),
-                colons(&view.fingerprint_sha256)
-            ));
-        }
-        text
-    })?;
-    if let Some(path) = &args.out {
-        let taken = match args.take {
-            Take::All => &presented[..],
-            Take::Leaf => &presented[..1],
-            Take::Issuer => &presented[presented.len() - 1..],
-        };
-        let pem: String = taken.iter().map(Certificate::pem).collect();
-        outlet::write(path, pem.as_bytes(), Access::Public, Existing::Replace, out)?;
-        save_notes(taken, args.take, path, out);
-    }
-    Ok(Outcome::Done)
-}
-
-fn save_notes(taken: &[Certificate], take: Take, path: &Path, out: Output) {
-    for cert in taken {
-        out.note(&format!("saved {} to {}", cert.subject, path.display()));
-    }
-    if take == Take::Issuer && taken.iter().any(|cert| !cert.is_ca()) {
-        out.warning(
-            "the server presents only its own certificate; devices that trust it have to be \
-             changed when it is renewed: prefer the certificate of its CA",
-        );
-    }
-    out.note("Compare its fingerprint with one that came by another way before you trust it.");
-}
-
-/// `host:port`, or `[address]:port`; the port is 8883 unless given.
-fn host_and_port(server: &str) -> Result<(&str, u16)> {
-    let wrong = || {
-        Failure::usage(
-            format!("{server:?} is not HOST:PORT"),
-            "write it like mqtt.example.com:8883",
-        )
-    };
-    let (host, port) = match server.rsplit_once(':') {
-        Some((host, port)) => (host, port.parse().map_err(|_| wrong())?),
-        None => (server, 8883),
-    };
-    let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-    if host.is_empty() { Err(wrong()) } else { Ok((host, port)) }
 }
