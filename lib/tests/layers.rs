@@ -1,4 +1,10 @@
-//! Holds the library to its layers: a module imports only from modules that stand before it.
+//! Holds the library to its layers: a module imports only from modules that stand before it. The rules inside of
+//! folders are in `layers/rooms.rs`.
+
+#[path = "layers/modules.rs"]
+mod modules;
+#[path = "layers/rooms.rs"]
+mod rooms;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -5,8 +5,8 @@ use std::fmt;
 #[cfg(feature = "aws-lc-rs")]
 use super::backend::encoding::AsBigEndian as _;
 use super::backend::{self, signature as sig};
-use super::public_key::rsa_bits;
 use super::rsa::{self, RsaError, RsaSize};
+use super::rsa_numbers::rsa_bits;
 use super::{CryptoError, KeyAlgorithm, KeyType, PublicKey, SignatureAlgorithm, fill_random, p384};
 #[cfg(feature = "aws-lc-rs")]
 use crate::der;

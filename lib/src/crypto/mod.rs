@@ -13,6 +13,8 @@ use std::fmt;
 use std::str::FromStr;
 
 mod alerts;
+mod hash;
+mod key_algorithm;
 mod key_pair;
 mod mac_hash;
 mod p384;
@@ -20,20 +22,25 @@ mod pss;
 mod public_key;
 #[cfg(feature = "pkcs11")]
 mod raw;
+mod refused;
 mod rsa;
+mod rsa_numbers;
 mod signature;
 mod tls_words;
+mod verification;
 mod verifier;
 mod weak;
 
 pub(crate) use alerts::{alert_name, alert_words};
+pub use hash::Hash;
+pub use key_algorithm::KeyAlgorithm;
 pub(crate) use key_pair::{KeyPair, ed25519_pkcs8};
 pub(crate) use mac_hash::MacHash;
-pub use public_key::{KeyAlgorithm, PublicKey};
+pub use public_key::PublicKey;
 #[cfg(feature = "pkcs11")]
 pub(crate) use raw::ecdsa_to_der;
+pub use signature::SignatureAlgorithm;
 pub(crate) use signature::odd_parameters;
-pub use signature::{Hash, SignatureAlgorithm};
 pub(crate) use tls_words::{
     certificate_words, has_no_common_version, is_full, is_of_a_ca, is_too_large, tls_words,
     too_large_words,

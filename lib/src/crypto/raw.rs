@@ -2,7 +2,7 @@
 //! an EC point, `r` and `s` in a row, a hash to be signed.
 
 use super::backend::digest;
-use super::public_key::rsa_bits;
+use super::rsa_numbers::rsa_bits;
 use super::{CryptoError, Hash, KeyAlgorithm, PublicKey};
 use crate::der;
 

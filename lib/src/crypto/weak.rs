@@ -33,7 +33,8 @@ use std::sync::LazyLock;
 
 use num_bigint::BigUint;
 
-use super::public_key::{KeyAlgorithm, PublicKey, rsa_numbers};
+use super::key_algorithm::{KeyAlgorithm, spki};
+use super::rsa_numbers::rsa_numbers;
 use crate::der;
 
 /// Longest RSA modulus that is accepted, in bits: what both backends verify.
@@ -166,8 +167,11 @@ pub(super) fn check(
 /// Refuses a key that is not written in the one usual form: an EC point with both coordinates, an RSA key as
 /// rsaEncryption with NULL (RFC 4055, 1.2), all of it in DER. In another form, the same key would be taken for
 /// another one.
-pub(super) fn check_form(key: &PublicKey) -> Result<(), WeakKey> {
-    let (algorithm, bits) = (key.algorithm(), key.bits());
+pub(super) fn check_form(
+    algorithm: KeyAlgorithm,
+    bits: &[u8],
+    written: &[u8],
+) -> Result<(), WeakKey> {
     match algorithm {
         KeyAlgorithm::EcP256 | KeyAlgorithm::EcP384 | KeyAlgorithm::EcP521
             if matches!(bits.first(), Some(2 | 3)) =>
@@ -179,8 +183,7 @@ pub(super) fn check_form(key: &PublicKey) -> Result<(), WeakKey> {
         }
         _ => {}
     }
-    let usual = PublicKey::from_raw(algorithm, bits);
-    match (algorithm, usual.spki() == key.spki()) {
+    match (algorithm, spki(algorithm, bits) == written) {
         (_, true) => Ok(()),
         (KeyAlgorithm::Rsa { .. }, false) => {
             Err(WeakKey::Form(algorithm, "its algorithm is not rsaEncryption with NULL"))
