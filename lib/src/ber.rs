@@ -1,4 +1,4 @@
-//! A reader for BER (X.690, section 8), of the kinds that PKCS#12, PKCS#7 and encrypted keys are made of, and
+//! The one reader of elements in BER (X.690, section 8), of the kinds that PKCS#12, PKCS#7 and encrypted keys are made of, and
 //! the way from there to DER.
 //!
 //! NSS writes indefinite lengths and OCTET STRINGs in pieces, and the MAC of PKCS#12 covers the
@@ -9,11 +9,10 @@
 use std::borrow::Cow;
 
 use crate::der;
-pub(crate) use crate::der::{CONTEXT_0, INTEGER, OCTET_STRING, OID, SEQUENCE, SET};
+pub(crate) use crate::der::{
+    BMP_STRING, CONTEXT_0, CONTEXT_0_PRIMITIVE, INTEGER, OCTET_STRING, OID, SEQUENCE, SET,
+};
 
-pub(crate) const BMP_STRING: u8 = 0x1e;
-/// `[0]`, primitive.
-pub(crate) const CONTEXT_0_PRIMITIVE: u8 = 0x80;
 const CONSTRUCTED: u8 = 0x20;
 
 /// PKCS#12 nests about a dozen deep, PKCS#7 less.
@@ -195,6 +194,12 @@ fn header(bytes: &[u8], what: &'static str) -> Result<(usize, Option<usize>), Be
     Ok((2 + count, Some(length)))
 }
 
+/// What stands behind the header of the first element, which need not be whole.
+pub(crate) fn first_contents(bytes: &[u8]) -> Option<&[u8]> {
+    let (start, _) = header(bytes, "an element").ok()?;
+    bytes.get(start..)
+}
+
 /// Measures the first element of `bytes`, end marks of indefinite lengths included.
 fn measure(bytes: &[u8], what: &'static str) -> Result<Span, BerError> {
     let end_of = |at: usize, header_len: usize, length: usize| {
@@ -236,7 +241,19 @@ fn measure(bytes: &[u8], what: &'static str) -> Result<Span, BerError> {
 
 /// An object identifier in dotted form.
 pub(crate) fn dotted(oid: &[u8]) -> String {
-    crate::crypto::oid_text(&x509_parser::asn1_rs::Oid::new(Cow::Borrowed(oid)))
+    oid_text(&x509_parser::asn1_rs::Oid::new(Cow::Borrowed(oid)))
+}
+
+/// Longest text of an object identifier in messages, in characters.
+const MAX_OID_TEXT: usize = 64;
+
+/// An object identifier for messages and comparisons: with dots, and cut where somebody has made it very long.
+pub(crate) fn oid_text(oid: &x509_parser::asn1_rs::Oid<'_>) -> String {
+    let text = oid.to_id_string();
+    match text.char_indices().nth(MAX_OID_TEXT) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
 }
 
 #[cfg(test)]

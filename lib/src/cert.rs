@@ -22,10 +22,10 @@ use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 
 use crate::armor;
+use crate::ber::{Reader, SEQUENCE};
 use crate::crypto::{
     CryptoError, PublicKey, SignatureAlgorithm, hex, odd_parameters, sha1, sha256,
 };
-use crate::der;
 use crate::name::Name;
 
 pub use blocks::MAX_PEM_BLOCKS;
@@ -370,10 +370,11 @@ fn read_extended_key_usage(value: &[u8]) -> Option<Vec<String>> {
         .map(|oids| oids.iter().map(ToString::to_string).collect())
 }
 
-/// Where the TBSCertificate stands: the first element of the outer SEQUENCE, header included.
+/// Where the TBSCertificate stands: the first element of the outer SEQUENCE, header included. Nothing follows that
+/// SEQUENCE.
 fn tbs_range(octets: &[u8]) -> Option<Range<usize>> {
-    let (start, _) = der::header(octets, 0)?;
-    let (contents, length) = der::header(octets, start)?;
-    let end = contents.checked_add(length)?;
-    (end <= octets.len()).then_some(start..end)
+    let whole = Reader::new(octets).tagged(SEQUENCE, "a certificate").ok()?;
+    let start = octets.len() - whole.contents.len();
+    let tbs = Reader::new(whole.contents).raw("a TBSCertificate").ok()?;
+    Some(start..start + tbs.len())
 }

@@ -293,18 +293,6 @@ pub fn sha256(data: &[u8]) -> [u8; 32] {
     out
 }
 
-/// Longest text of an object identifier in messages, in characters.
-const MAX_OID_TEXT: usize = 64;
-
-/// An object identifier for messages and comparisons: with dots, and cut where somebody has made it very long.
-pub(crate) fn oid_text(oid: &x509_parser::asn1_rs::Oid<'_>) -> String {
-    let text = oid.to_id_string();
-    match text.char_indices().nth(MAX_OID_TEXT) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text,
-    }
-}
-
 /// Lower-case hexadecimal, the form of fingerprints on the platform.
 pub fn hex(bytes: &[u8]) -> String {
     use fmt::Write;

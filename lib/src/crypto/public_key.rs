@@ -8,13 +8,14 @@ use x509_parser::x509::SubjectPublicKeyInfo;
 
 use super::backend::signature as sig;
 use super::key_algorithm::spki;
+use super::pss;
 use super::refused::algorithm_name;
 use super::rsa_numbers::rsa_bits;
 use super::verification::verification;
 use super::{
     CryptoError, Hash, KeyAlgorithm, KeyPolicy, MIN_RSA_BITS, SignatureAlgorithm, sha1, weak,
 };
-use super::{oid_text, pss};
+use crate::ber::oid_text;
 
 /// A public key in the form of a SubjectPublicKeyInfo (RFC 5280, 4.1.2.7).
 #[derive(Clone, PartialEq, Eq, Hash)]

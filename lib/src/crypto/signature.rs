@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use super::CryptoError;
 use super::hash::Hash;
 use super::pss;
 use super::refused::algorithm_name;
-use super::{CryptoError, oid_text};
+use crate::ber::oid_text;
+use crate::der;
 
 /// A signature algorithm of a certificate, request or CRL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -149,25 +151,12 @@ impl SignatureAlgorithm {
             // We sign with the usual salt only.
             Self::RsaPss(hash) | Self::RsaPssSalt { hash, .. } => {
                 let (arc, salt) = sig_id::pss(hash);
-                return yasna::construct_der(|writer| {
-                    writer.write_sequence(|writer| {
-                        let pss = yasna::models::ObjectIdentifier::from_slice(&[
-                            1, 2, 840, 113549, 1, 1, 10,
-                        ]);
-                        writer.next().write_oid(&pss);
-                        writer.next().write_der(&sig_id::pss_params(arc, salt));
-                    });
-                });
+                let pss = der::oid(&[1, 2, 840, 113549, 1, 1, 10]);
+                return der::element(der::SEQUENCE, &[&pss, &sig_id::pss_params(arc, salt)]);
             }
         };
-        yasna::construct_der(|writer| {
-            writer.write_sequence(|writer| {
-                writer.next().write_oid(&yasna::models::ObjectIdentifier::from_slice(oid));
-                if null {
-                    writer.next().write_null();
-                }
-            });
-        })
+        let parameters: &[u8] = if null { &[0x05, 0x00] } else { &[] };
+        der::element(der::SEQUENCE, &[&der::oid(oid), parameters])
     }
 }
 

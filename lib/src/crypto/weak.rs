@@ -194,13 +194,7 @@ pub(super) fn check_form(
 
 /// The RSAPublicKey of a modulus and an exponent, in DER.
 fn rsa_key((modulus, exponent): &(Vec<u8>, Vec<u8>)) -> Vec<u8> {
-    let integer = |octets: &[u8]| {
-        let digits = BigUint::from_bytes_be(octets).to_bytes_be();
-        // An INTEGER is signed.
-        let sign: &[u8] = if digits[0] >= 0x80 { &[0] } else { &[] };
-        der::element(der::INTEGER, &[sign, &digits])
-    };
-    der::element(der::SEQUENCE, &[&integer(modulus), &integer(exponent)])
+    der::element(der::SEQUENCE, &[&der::unsigned(modulus), &der::unsigned(exponent)])
 }
 
 fn check_rsa(

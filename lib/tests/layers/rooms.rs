@@ -10,13 +10,63 @@ use crate::modules::{Module, Tree};
 const ROOTS: [&str; 2] = ["src", "../cli/src"];
 
 /// Folders whose modules still use each other in a circle.
-const CIRCLES: [(&str, &str); 0] = [];
+const CIRCLES: [(&str, &str); 5] = [
+    ("bulk", "the job, its devices and its lists have no rooms of their own yet"),
+    ("platform", "an error names what it holds of a code, and a client asks which tenant it is"),
+    (
+        "registry",
+        "the schema brings rows of former versions up to date by the modules that keep them",
+    ),
+    ("rollout", "plan and apply share the run, which has no room of its own"),
+    ("sandbox", "the state of a tenant is known to the calls that change it, and knows them"),
+];
 
 /// Lines of functions that a map may have.
 const MOST: usize = 60;
 
-/// Modules with others below them that are no map yet.
-const NO_MAPS: [&str; 0] = [];
+/// Modules with others below them that are no map yet: their types, and what these do, stand beside the list.
+const NO_MAPS: [&str; 40] = [
+    "authority",
+    "bulk",
+    "bulk::inspect",
+    "cert",
+    "client_id",
+    "commands::device::connect",
+    "commands::registration",
+    "commands::rollout",
+    "crl",
+    "crypto",
+    "crypto::rsa",
+    "describe",
+    "device::check",
+    "device::connection",
+    "device::diagnosis",
+    "device::link",
+    "device::mqtt",
+    "device::smartrest",
+    "device::token",
+    "files",
+    "issue",
+    "key",
+    "key::pbe",
+    "manifest",
+    "name",
+    "openssl::wanted",
+    "platform::register",
+    "platform::trusted",
+    "platform::verdict",
+    "registration",
+    "registry",
+    "registry::check",
+    "rollback",
+    "rollout::report",
+    "rollout::spec",
+    "sandbox",
+    "sandbox::mqtt",
+    "sandbox::register",
+    "store",
+    "store::jks",
+];
 
 fn trees() -> Vec<Tree> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -27,14 +77,18 @@ fn trees() -> Vec<Tree> {
 
 /// Modules that can be reached from themselves.
 fn circle(uses: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
-    let reached = |from: &String| {
-        let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
-        while let Some(module) = next.pop() {
-            next.extend(uses.get(module).into_iter().flatten().filter(|used| seen.insert(*used)));
-        }
-        seen
-    };
-    uses.keys().filter(|module| reached(module).contains(module)).cloned().collect()
+    uses.keys().filter(|module| reached(uses, module).contains(*module)).cloned().collect()
+}
+
+fn reached<'a>(
+    uses: &'a BTreeMap<String, BTreeSet<String>>,
+    from: &'a String,
+) -> BTreeSet<&'a String> {
+    let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
+    while let Some(module) = next.pop() {
+        next.extend(uses.get(module).into_iter().flatten().filter(|used| seen.insert(*used)));
+    }
+    seen
 }
 
 #[test]
