@@ -54,12 +54,7 @@ impl<'a> Source<'a> {
     /// A password for a store that exists, which may be empty. None if none was given, and asking is to come
     /// after the store was tried without one.
     pub(crate) fn of_store(&self) -> Result<Option<Password>> {
-        let Some(path) = self.file else {
-            let text = self.from_variable();
-            return Ok(text.and_then(|text| Password::from_file_or_empty(text.as_bytes()).ok()));
-        };
-        let read = Password::from_file_or_empty(&input::read(path)?);
-        read.map(Some).map_err(|problem| self.no_secret(path, problem))
+        self.read_by(Password::from_file_or_empty)
     }
 
     /// A password for something new: asked for twice.
@@ -84,14 +79,20 @@ impl<'a> Source<'a> {
 
     /// From the file or the environment, if one of them has it.
     pub(crate) fn given(&self) -> Result<Option<Password>> {
+        self.read_by(Password::from_file)
+    }
+
+    /// The first line of a file, of standard input for `-`, or else of the variable.
+    fn read_by(
+        &self,
+        read: impl Fn(&[u8]) -> std::result::Result<Password, NoPassword>,
+    ) -> Result<Option<Password>> {
         let Some(path) = self.file else {
-            // As of a file, the first line counts.
             let text = self.from_variable();
-            return Ok(text.and_then(|text| Password::from_file(text.as_bytes()).ok()));
+            return Ok(text.and_then(|text| read(text.as_bytes()).ok()));
         };
-        // The first line of a file, or of standard input for `-`.
-        let read = Password::from_file(&input::read(path)?);
-        read.map(Some).map_err(|problem| self.no_secret(path, problem))
+        let secret = read(&input::read(path)?);
+        secret.map(Some).map_err(|problem| self.no_secret(path, problem))
     }
 
     /// From the person at the terminal.
