@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::commands;
+use crate::failure::Result;
+use crate::output::Output;
+use crate::values::DEFAULT_PKI;
 
 /// From a list of serial numbers to devices that connect to Cumulocity IoT over mutual TLS
 #[derive(Debug, Parser)]
@@ -22,6 +25,32 @@ pub(crate) struct Cli {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// Does it.
+    pub(crate) fn run(&self, out: Output) -> Result {
+        let pki = &self.global.pki;
+        match &self.command {
+            Command::Rollout(args) => commands::rollout::run(args, pki, out),
+            Command::Ca(command) => commands::ca::run(command, pki, out),
+            Command::Device(command) => commands::device::run(command, pki, out),
+            Command::Cert(command) => commands::cert::run(command, pki, out),
+            Command::Key(command) => commands::key::run(command, pki, out),
+            Command::Store(command) => commands::store::run(command, out),
+            Command::Registration(command) => commands::registration::run(command, pki, out),
+            Command::Tenant(command) => commands::tenant::run(command, pki, out),
+            Command::Pop(command) => commands::pop::run(command, pki, out),
+            Command::Registry(command) => commands::registry::run(command, pki, out),
+            Command::Sandbox(args) => commands::sandbox::run(args, out),
+            Command::Profile(command) => commands::profile::run(command, out),
+            Command::Completions(args) => {
+                commands::generate::completions(args, Self::command(), out)
+            }
+            Command::Man(args) => commands::generate::man(args, Self::command(), out),
+            Command::Reference => commands::generate::reference(Self::command(), out),
+        }
+    }
 }
 
 /// Options of every command.
@@ -49,9 +78,6 @@ pub(crate) struct Global {
     )]
     pub(crate) pki: PathBuf,
 }
-
-/// The PKI folder where none is named.
-pub(crate) const DEFAULT_PKI: &str = "pki";
 
 /// What to do.
 #[derive(Debug, Subcommand)]

@@ -7,18 +7,19 @@ mod args;
 mod clock;
 mod commands;
 mod confirm;
+mod device_list;
 mod failure;
 mod hint;
+mod input;
 mod old_ids;
 mod outlet;
 mod output;
-mod password;
 mod progress;
 mod qr;
 mod render;
+mod secrets;
 mod stop;
 mod tenant;
-mod token;
 mod values;
 
 use std::ffi::OsString;
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
     };
     let output = Output::new(cli.global.json, cli.global.quiet);
     clock::believe(cli.global.clock_is_right);
-    match commands::run(&cli, &output) {
+    match cli.run(output) {
         Ok(outcome) => outcome.code(),
         Err(failure) => {
             output.failure(&failure);

@@ -9,12 +9,7 @@ use std::path::Path;
 use c8y_pki::files::{self, Access, Existing};
 
 use crate::failure::{Failure, Result};
-use crate::output::Output;
-
-/// Whether an output goes to standard output.
-pub(crate) fn is_stdout(path: &Path) -> bool {
-    path == Path::new("-") || files::is_stdout(path)
-}
+use crate::output::{Output, is_stdout};
 
 /// Writes what an output option is for.
 pub(crate) fn write(

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use c8y_pki::Hint;
 use c8y_pki::bulk::BadRow;
+use c8y_pki::files;
 use c8y_pki::shown::{self, one_line};
 use serde::Serialize;
 
 use crate::failure::{Failure, Result};
-use crate::outlet;
 
 /// How many faults of single devices are shown; a file takes the others.
 const MOST_SHOWN: usize = 50;
@@ -35,7 +35,7 @@ impl Output {
 
     /// The same beside an output option: where that is standard output, results go to standard error.
     pub(crate) fn beside(self, option: Option<&Path>) -> Self {
-        Self { aside: self.aside || option.is_some_and(outlet::is_stdout), ..self }
+        Self { aside: self.aside || option.is_some_and(is_stdout), ..self }
     }
 
     /// Whether standard output is taken by what an output option names.
@@ -219,6 +219,11 @@ impl Output {
     fn line(self, text: &str) {
         say(text);
     }
+}
+
+/// Whether an output goes to standard output.
+pub(crate) fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-") || files::is_stdout(path)
 }
 
 /// A text on standard error.

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::password::Source;
+use crate::secrets::{Source, known};
 use crate::values;
 
 /// What stands for the tenant's id where it is not known: nothing is asked in a dry run.
@@ -171,17 +171,10 @@ impl WhoArgs {
     }
 
     fn token(&self) -> Result<Option<Password>> {
-        let token = Source {
-            file: self.token_file.as_ref(),
-            option: "--token-file",
-            variable: "C8Y_TOKEN",
-            noun: "token",
-            what: "the tenant",
-        };
         if self.user.is_some() || self.tenant_password_file.is_some() {
             return Ok(None);
         }
-        token.given()
+        known::tenant_token(self.token_file.as_ref()).given()
     }
 
     fn user(&self) -> Option<String> {
@@ -190,13 +183,7 @@ impl WhoArgs {
     }
 
     fn password<'a>(&'a self, what: &'a str) -> Source<'a> {
-        Source {
-            file: self.tenant_password_file.as_ref(),
-            option: "--tenant-password-file",
-            variable: "C8Y_PASSWORD",
-            noun: "password",
-            what,
-        }
+        known::tenant_user(self.tenant_password_file.as_ref(), what)
     }
 }
 

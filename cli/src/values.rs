@@ -1,6 +1,6 @@
 //! Values that several commands take from arguments, turned into the library's types.
 
-use std::io::{ErrorKind, Read};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::Error;
@@ -10,14 +10,17 @@ use c8y_pki::crypto::KeyType;
 use c8y_pki::files::{self, FileError};
 use c8y_pki::name::{Name, NameBuilder, find_field};
 use c8y_pki::profile::{PathLength, Profile};
-use c8y_pki::read::{self, ReadError};
-use c8y_pki::store::StoreError;
+use c8y_pki::read;
+use c8y_pki::secret::Password;
 use clap::Args;
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
 use crate::failure::{Failure, Result};
-use crate::password::{self, Source};
+use crate::secrets::{self, known};
+
+/// The PKI folder where none is named.
+pub(crate) const DEFAULT_PKI: &str = "pki";
 
 /// Fields of a distinguished name, as a string or one by one.
 #[derive(Debug, Args)]
@@ -119,33 +122,13 @@ pub(crate) fn longest_chain(given: Option<LongestChain>, pki: &Path) -> Result<L
     }
 }
 
-/// The octets of a file, or of standard input for `-`.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
-    if path != Path::new("-") {
-        return Ok(files::read(path)?);
-    }
-    let mut bytes = Vec::new();
-    let mut all = std::io::stdin().lock().take(files::MAX_READ + 1);
-    all.read_to_end(&mut bytes).map_err(Failure::Input)?;
-    if bytes.len() as u64 > files::MAX_READ {
-        let problem = format!("it is larger than {} bytes", files::MAX_READ);
-        return Err(Failure::Input(std::io::Error::new(ErrorKind::FileTooLarge, problem)));
-    }
-    Ok(bytes)
-}
-
 /// All certificates of a file: PEM, DER, PKCS#7, or a store, whose password is C8Y_PKI_STORE_PASSWORD.
 pub(crate) fn certificates(path: &Path) -> Result<Vec<Certificate>> {
     let bytes = files::read_small(path)?;
     let what = path.display().to_string();
-    let source = Source {
-        file: None,
-        option: "",
-        variable: "C8Y_PKI_STORE_PASSWORD",
-        noun: "password",
-        what: &what,
-    };
-    password::opening(source, |password| read::certificates(&bytes, password), needs_password)?
+    let source = known::store_of_certificates(&what);
+    let open = |password: Option<&Password>| read::certificates(&bytes, password);
+    secrets::opening(source, open, secrets::needs_password)?
         .map_err(|e| Error::from(e).in_file(what).into())
 }
 
@@ -155,11 +138,6 @@ pub(crate) fn certificates_in(path: &Path) -> Result<Vec<(PathBuf, Certificate)>
         return Ok(authority::certificates_in(path)?);
     }
     Ok(certificates(path)?.into_iter().map(|found| (path.to_owned(), found)).collect())
-}
-
-/// Whether a file is a store that wants a password.
-pub(crate) fn needs_password(error: &ReadError) -> bool {
-    matches!(error, ReadError::Store(StoreError::PasswordNeeded { .. }))
 }
 
 /// A time in RFC 3339 form.
@@ -190,6 +168,12 @@ pub(crate) fn wait(text: &str) -> std::result::Result<std::time::Duration, Strin
         Some(seconds @ 1..=LONGEST) => Ok(std::time::Duration::from_secs(seconds)),
         _ => Err("not a time such as 90s, 30m or 2h, of 30 days at most".to_owned()),
     }
+}
+
+/// The number of worker threads: as asked, or one per processor.
+pub(crate) fn threads(asked: Option<NonZeroUsize>) -> usize {
+    let processors = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    asked.unwrap_or_else(processors).get()
 }
 
 /// What was taken for a failure of standard output is one of this file.

@@ -4,10 +4,9 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use c8y_pki::files::{self, Access, Existing};
-use clap::{Args, Command, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::args::Cli;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
@@ -23,9 +22,9 @@ pub(crate) struct CompletionsArgs {
     shell: Shell,
 }
 
-pub(crate) fn completions(args: &CompletionsArgs, out: Output) -> Result {
+pub(crate) fn completions(args: &CompletionsArgs, mut cli: Command, out: Output) -> Result {
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "c8y-pki", &mut text);
+    clap_complete::generate(args.shell, &mut cli, "c8y-pki", &mut text);
     if args.shell == Shell::Bash {
         // It calls one thing by two names where the binary's has a hyphen, and so completes nothing
         // after a subcommand: https://github.com/clap-rs/clap/issues/6421
@@ -47,11 +46,11 @@ pub(crate) struct ManArgs {
     dir: PathBuf,
 }
 
-pub(crate) fn man(args: &ManArgs, out: Output) -> Result {
+pub(crate) fn man(args: &ManArgs, cli: Command, out: Output) -> Result {
     outlet::check_folder(&args.dir)?;
     files::create_private_dir(&args.dir)?;
     let mut count = 0;
-    for (name, command) in all_commands() {
+    for (name, command) in all_commands(cli) {
         let mut page = Vec::new();
         clap_mangen::Man::new(command).render(&mut page).map_err(Failure::Output)?;
         let path = args.dir.join(format!("{}.1", name.replace(' ', "-")));
@@ -63,7 +62,7 @@ pub(crate) fn man(args: &ManArgs, out: Output) -> Result {
 }
 
 /// Every command that is not hidden, parents first, under its whole name.
-fn all_commands() -> Vec<(String, Command)> {
+fn all_commands(mut root: Command) -> Vec<(String, Command)> {
     fn walk(command: &Command, prefix: &str, found: &mut Vec<(String, Command)>) {
         let name = format!("{prefix}{}", command.get_name());
         found.push((name.clone(), command.clone()));
@@ -71,19 +70,18 @@ fn all_commands() -> Vec<(String, Command)> {
             walk(sub, &format!("{name} "), found);
         }
     }
-    let mut root = Cli::command();
     root.build();
     let mut found = Vec::new();
     walk(&root, "", &mut found);
     found
 }
 
-pub(crate) fn reference(out: Output) -> Result {
+pub(crate) fn reference(cli: Command, out: Output) -> Result {
     let mut text = String::from(
         "# Command reference\n\n\
          Made from the argument definitions by `c8y-pki reference`; a test keeps it up to date.\n",
     );
-    for (name, mut command) in all_commands() {
+    for (name, mut command) in all_commands(cli) {
         // A fixed width, so that the page does not depend on anybody's terminal.
         command = command.term_width(100);
         let help = command.render_long_help().to_string();

@@ -2,15 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::Error;
 use c8y_pki::crypto::KeyType;
 use c8y_pki::describe::{Item, KeyView, Passwords, describe};
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::key::pkcs11::{self, TokenContents};
 use c8y_pki::key::signer::Signer;
-use c8y_pki::key::{CA_ITERATIONS, PrivateKey, read::is_encrypted};
-use c8y_pki::read::{self, ReadError};
-use c8y_pki::secret::Password;
+use c8y_pki::key::{CA_ITERATIONS, PrivateKey};
+use c8y_pki::read;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
@@ -18,9 +16,8 @@ use super::pool::{self, PoolCommand};
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
-use crate::password::{self, Source, WeakArgs};
 use crate::render::{as_line, items, printable};
-use crate::{token, values};
+use crate::secrets::{self, Opened, WeakArgs, known};
 
 /// Commands about private keys.
 #[derive(Debug, Subcommand)]
@@ -123,16 +120,6 @@ pub(crate) struct PasswdArgs {
     weak: WeakArgs,
 }
 
-fn own_password<'a>(file: Option<&'a PathBuf>, what: &'a str) -> Source<'a> {
-    Source {
-        file,
-        option: "--password-file",
-        variable: "C8Y_PKI_KEY_PASSWORD",
-        noun: "password",
-        what,
-    }
-}
-
 pub(crate) fn run(command: &KeyCommand, pki: &Path, out: Output) -> Result {
     match command {
         KeyCommand::New(args) => new(args, out),
@@ -141,36 +128,6 @@ pub(crate) fn run(command: &KeyCommand, pki: &Path, out: Output) -> Result {
         KeyCommand::Passwd(args) => passwd(args, out),
         KeyCommand::Pool(command) => pool::run(command, pki, out),
     }
-}
-
-/// Reads a private key; its password is asked for only if it has one.
-pub(crate) fn read_key(path: &Path, source: Source<'_>) -> Result<PrivateKey> {
-    // It is not shown: somebody may have put a PIN into it.
-    if token::as_uri(path).is_some() {
-        return Err(Failure::usage(
-            "a key in a token has no file to read or to write",
-            "its PIN is changed with the tool of the token's maker",
-        ));
-    }
-    let bytes = files::read_small(path)?;
-    read_key_of(&bytes, source)?
-        .map(|(key, _)| key)
-        .map_err(|e| Error::from(e).in_file(path.display().to_string()).into())
-}
-
-/// The key in octets, and the password that opened it, if it has one.
-pub(crate) fn read_key_of(
-    bytes: &[u8],
-    source: Source<'_>,
-) -> Result<std::result::Result<(PrivateKey, Option<Password>), ReadError>> {
-    if read::is_store(bytes) {
-        let open = |password: Option<&Password>| {
-            read::key(bytes, password).map(|key| (key, password.cloned()))
-        };
-        return password::opening(source, open, values::needs_password);
-    }
-    let password = if is_encrypted(bytes) { Some(source.existing()?) } else { None };
-    Ok(read::key(bytes, password.as_ref()).map(|key| (key, password)))
 }
 
 #[derive(Serialize)]
@@ -194,7 +151,7 @@ fn new(args: &NewArgs, out: Output) -> Result {
     // It may become a CA's.
     args.key_type.check_available_for_ca()?;
     outlet::check_secret(&args.out)?;
-    let source = own_password(args.password_file.as_ref(), "the new key");
+    let source = known::own_key(args.password_file.as_ref(), "the new key");
     let password = if args.plain { None } else { Some(source.chosen(args.weak, out)?) };
     let key = PrivateKey::generate_for_ca(args.key_type)?;
     let pem = match &password {
@@ -206,21 +163,20 @@ fn new(args: &NewArgs, out: Output) -> Result {
 }
 
 fn show(args: &ShowArgs, out: Output) -> Result {
-    if let Some(text) = token::as_uri(&args.file) {
-        let file = args.password_file.as_ref();
-        let key = token::open(text, token::pin(file, "--password-file", "the token with the key"))?;
-        out.results(&[Item::PrivateKey(KeyView::of(key.public_key()))], items)?;
-        return Ok(Outcome::Done);
-    }
-    let source = own_password(args.password_file.as_ref(), "the key");
-    let key = read_key(&args.file, source)?;
+    let key = match secrets::opened(&args.file, args.password_file.as_ref())? {
+        Opened::File(key) => key,
+        Opened::Token(key) => {
+            out.results(&[Item::PrivateKey(KeyView::of(key.public_key()))], items)?;
+            return Ok(Outcome::Done);
+        }
+    };
     let found = describe(key.pkcs8().expose(), Passwords::default())?;
     out.results(&found, items)?;
     Ok(Outcome::Done)
 }
 
 fn list(args: &ListArgs, out: Output) -> Result {
-    let module = args.module.clone().or_else(token::module).ok_or_else(|| {
+    let module = args.module.clone().or_else(secrets::module).ok_or_else(|| {
         Failure::usage(
             "no PKCS#11 module is named",
             "give --module FILE, or set C8Y_PKI_PKCS11_MODULE",
@@ -269,14 +225,8 @@ fn passwd(args: &PasswdArgs, out: Output) -> Result {
             check_holds_a_key_alone(&args.file)?;
         }
     }
-    let key = read_key(&args.file, own_password(args.password_file.as_ref(), "the key"))?;
-    let source = Source {
-        file: args.new_password_file.as_ref(),
-        option: "--new-password-file",
-        variable: "C8Y_PKI_NEW_PASSWORD",
-        noun: "password",
-        what: "the key from now on",
-    };
+    let key = secrets::read(&args.file, known::own_key(args.password_file.as_ref(), "the key"))?;
+    let source = known::new_key(args.new_password_file.as_ref());
     let new = if args.plain { None } else { Some(source.chosen(args.weak, out)?) };
     let pem = match &new {
         Some(chosen) => key.to_encrypted_pem(chosen.password(), CA_ITERATIONS)?,

@@ -12,13 +12,13 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::clock;
-use crate::commands::device::threads;
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
-use crate::password::Source;
 use crate::progress::Line;
 use crate::render::{count, table};
+use crate::secrets::known;
 use crate::stop;
+use crate::values::threads;
 
 /// Commands about the key pool.
 #[derive(Debug, Subcommand)]
@@ -60,17 +60,6 @@ pub(crate) struct FillArgs {
     threads: Option<NonZeroUsize>,
 }
 
-/// The password of the key pool.
-pub(crate) fn pool_password(file: Option<&PathBuf>) -> Source<'_> {
-    Source {
-        file,
-        option: "--pool-password-file",
-        variable: "C8Y_PKI_POOL_PASSWORD",
-        noun: "password",
-        what: "the key pool",
-    }
-}
-
 #[derive(Serialize)]
 struct Pool {
     #[serde(rename = "type")]
@@ -96,7 +85,7 @@ pub(crate) fn run(command: &PoolCommand, dir: &Path, out: Output) -> Result {
 fn fill(args: &FillArgs, pki: &Pki, out: Output) -> Result {
     args.key_type.check_available()?;
     let pool = pki.key_pool(args.key_type);
-    let source = pool_password(args.pool_password_file.as_ref());
+    let source = known::pool(args.pool_password_file.as_ref());
     let password = if pool.is_new()? { source.new_one()? } else { source.existing()? };
     let line = Line::of(out, "keys");
     let stop = stop::on_interrupt();

@@ -14,12 +14,12 @@ use time::OffsetDateTime;
 
 use super::tenant::{Pick, fingerprint_of};
 use crate::failure::{Failure, Outcome, Result};
+use crate::input;
 use crate::outlet;
 use crate::output::Output;
 use crate::render::{as_line, date, printable};
+use crate::secrets;
 use crate::tenant::{TenantArgs, show_requests};
-use crate::token;
-use crate::values;
 
 /// Commands about proof of possession.
 #[derive(Debug, Subcommand)]
@@ -205,11 +205,11 @@ fn private_key(
     dir: &Path,
 ) -> Result<Box<dyn Signer>> {
     match (file, ca) {
-        (Some(path), _) => token::key(path, secret.key_password_file.as_ref()),
+        (Some(path), _) => secrets::signer(path, secret.key_password_file.as_ref()),
         (None, Some(name)) => {
             let pki = Pki::open_to_read(dir, OffsetDateTime::now_utc())?;
             let ca = pki.ca(name)?;
-            Ok(Box::new(token::unlock(&ca, secret.ca_password_file.as_ref())?))
+            Ok(Box::new(secrets::unlock(&ca, secret.ca_password_file.as_ref())?))
         }
         (None, None) => Err(Failure::usage("no private key is given", "give --key or --ca")),
     }
@@ -310,7 +310,7 @@ struct SignedView<'a> {
 
 fn sign(args: &SignArgs, pki: &Path, out: Output) -> Result {
     let shown = args.code.display();
-    let bytes = values::read(&args.code)?;
+    let bytes = input::read(&args.code)?;
     let (code, had_line_end) = code_in(&bytes).map_err(|problem| {
         let hint = "get one: `c8y-pki pop code --ca NAME --out code.txt`";
         Failure::usage(format!("{shown} holds no verification code: {problem}"), hint)
@@ -335,7 +335,7 @@ fn sign(args: &SignArgs, pki: &Path, out: Output) -> Result {
 
 fn submit(args: &SubmitArgs, pki: &Path, out: Output) -> Result {
     let shown = args.signed.display();
-    let given = values::read(&args.signed)?;
+    let given = input::read(&args.signed)?;
     if given.trim_ascii().is_empty() || given.starts_with(b"-----BEGIN") {
         let hint = "give the file that `c8y-pki pop sign` or `openssl dgst -sign` has written";
         return Err(Failure::usage(format!("{shown} holds no signed code"), hint));

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
-use crate::output::Output;
+use crate::output::{Output, is_stdout};
 use crate::render::printable;
 use crate::stop;
 
@@ -168,7 +168,7 @@ pub(crate) fn announce(
     let lines = exports(sandbox, &ca_file);
     match env_file {
         // They are for standard output in any case, and this is what the command is for.
-        Some(path) if outlet::is_stdout(path) => out.data(lines.as_bytes())?,
+        Some(path) if is_stdout(path) => out.data(lines.as_bytes())?,
         Some(path) => files::write(path, lines.as_bytes(), Access::Private, Existing::Replace)?,
         None => {}
     }

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use c8y_pki::describe::{CertificateView, CrlView, Item, KeyOrFault, KeyView, RequestView};
 
-use super::{colons, date, listing, printable, until};
+use super::store::listing;
+use super::text::{colons, date, printable, until};
 
 /// All items of a file, an empty line between them.
 pub(crate) fn items(items: &[Item]) -> String {

@@ -2,100 +2,12 @@
 
 mod cert;
 mod store;
+mod text;
 mod verdict;
 
 pub(crate) use cert::items;
 pub(crate) use store::listing;
+pub(crate) use text::{
+    Columns, as_line, colons, count, date, day, days_until, printable, table, until,
+};
 pub(crate) use verdict::verdicts;
-
-use c8y_pki::shown::one_line;
-use time::OffsetDateTime;
-use time::macros::format_description;
-
-/// Columns of equal width, two spaces apart; the header only if there is one.
-pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
-    let header: Vec<String> = header.iter().map(|h| (*h).to_owned()).collect();
-    let all: Vec<Vec<String>> =
-        if header.is_empty() { rows } else { [vec![header], rows].concat() };
-    // A line end in a cell would be a row that nobody wrote.
-    let all: Vec<Vec<String>> =
-        all.into_iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
-    let mut columns = Columns::default();
-    all.iter().for_each(|row| columns.measure(row));
-    all.iter().map(|row| columns.line(row)).collect()
-}
-
-/// The widths of columns: all rows are measured, and then written one by one.
-#[derive(Default)]
-pub(crate) struct Columns(Vec<usize>);
-
-impl Columns {
-    pub(crate) fn measure(&mut self, row: &[impl AsRef<str>]) {
-        self.0.resize(self.0.len().max(row.len()), 0);
-        for (width, cell) in self.0.iter_mut().zip(row) {
-            *width = (*width).max(cell.as_ref().chars().count());
-        }
-    }
-
-    /// A row as a line.
-    pub(crate) fn line(&self, row: &[impl AsRef<str>]) -> String {
-        let cells =
-            row.iter().zip(&self.0).map(|(cell, width)| format!("{:<width$}", cell.as_ref()));
-        let mut line = cells.collect::<Vec<_>>().join("  ");
-        line.truncate(line.trim_end().len());
-        line.push('\n');
-        line
-    }
-}
-
-/// `2027-11-22 09:08:17 UTC`.
-pub(crate) fn date(at: OffsetDateTime) -> String {
-    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
-    at.format(format).unwrap_or_else(|_| at.to_string())
-}
-
-/// `2027-11-22`.
-pub(crate) fn day(at: OffsetDateTime) -> String {
-    at.date().to_string()
-}
-
-/// Days until then, rounded: a certificate of 365 days has 365 left when it was made a second ago.
-pub(crate) fn days_until(at: OffsetDateTime) -> i64 {
-    const DAY: i64 = 86_400;
-    ((at - OffsetDateTime::now_utc()).whole_seconds() + DAY / 2).div_euclid(DAY)
-}
-
-/// How far away the end is: `in 365 days`, `3 days ago`.
-pub(crate) fn until(at: OffsetDateTime) -> String {
-    match days_until(at) {
-        0 => "within a day".to_owned(),
-        1 => "in 1 day".to_owned(),
-        -1 => "1 day ago".to_owned(),
-        d if d > 0 => format!("in {d} days"),
-        d => format!("{} days ago", -d),
-    }
-}
-
-/// What servers and certificates say may hold anything, line ends too: as one line with nothing hidden in it.
-pub(crate) fn printable(text: &str) -> String {
-    one_line(text).into_owned()
-}
-
-/// A line whose values may hold anything; `text` may end with its line end.
-pub(crate) fn as_line(text: &str) -> String {
-    format!("{}\n", one_line(text.strip_suffix('\n').unwrap_or(text)))
-}
-
-/// `1 device`, `2 devices`.
-pub(crate) fn count(number: usize, what: &str) -> String {
-    let end = if number == 1 { "" } else { "s" };
-    format!("{number} {what}{end}")
-}
-
-/// Hex in upper case with colons, as keytool and browsers show fingerprints.
-pub(crate) fn colons(hex: &str) -> String {
-    let upper = hex.to_uppercase();
-    let pairs: Vec<String> =
-        upper.as_bytes().chunks(2).map(|c| String::from_utf8_lossy(c).into_owned()).collect();
-    pairs.join(":")
-}

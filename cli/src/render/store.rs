@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use c8y_pki::store::Listing;
 
-use super::{colons, date, printable};
+use super::text::{colons, date, printable};
 
 /// A store: its entries with their certificates.
 pub(crate) fn listing(listing: &Listing) -> String {

@@ -2,7 +2,7 @@
 
 use c8y_pki::platform::verdict::Comparison;
 
-use super::as_line;
+use super::text::as_line;
 
 /// A line for each, and one for what they mean together.
 pub(crate) fn verdicts(compared: &Comparison) -> String {

@@ -1,4 +1,4 @@
-//! A reader for BER (X.690, section 8), of the kinds that PKCS#12, PKCS#7 and encrypted keys are made of, and
+//! The one reader of elements in BER (X.690, section 8), of the kinds that PKCS#12, PKCS#7 and encrypted keys are made of, and
 //! the way from there to DER.
 //!
 //! NSS writes indefinite lengths and OCTET STRINGs in pieces, and the MAC of PKCS#12 covers the
@@ -9,11 +9,10 @@
 use std::borrow::Cow;
 
 use crate::der;
-pub(crate) use crate::der::{CONTEXT_0, INTEGER, OCTET_STRING, OID, SEQUENCE, SET};
+pub use crate::der::{
+    BMP_STRING, CONTEXT_0, CONTEXT_0_PRIMITIVE, INTEGER, OCTET_STRING, OID, SEQUENCE, SET,
+};
 
-pub(crate) const BMP_STRING: u8 = 0x1e;
-/// `[0]`, primitive.
-pub(crate) const CONTEXT_0_PRIMITIVE: u8 = 0x80;
 const CONSTRUCTED: u8 = 0x20;
 
 /// PKCS#12 nests about a dozen deep, PKCS#7 less.
@@ -21,19 +20,19 @@ const MAX_DEPTH: usize = 32;
 
 /// One element.
 #[derive(Clone, Copy)]
-pub(crate) struct Element<'a> {
-    pub(crate) tag: u8,
-    pub(crate) contents: &'a [u8],
+pub struct Element<'a> {
+    pub tag: u8,
+    pub contents: &'a [u8],
 }
 
 /// Elements one after another.
-pub(crate) struct Reader<'a> {
+pub struct Reader<'a> {
     rest: &'a [u8],
 }
 
 /// Why octets are not the BER that was expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum BerError {
+pub enum BerError {
     /// An element is longer than what is left.
     Truncated {
         /// What it is.
@@ -52,26 +51,26 @@ fn damaged(what: impl Into<String>) -> BerError {
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+    pub fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
     /// Whether nothing follows but line ends, blanks and zeros, which a transfer adds.
-    pub(crate) fn rest_is_blank(&self) -> bool {
+    pub fn rest_is_blank(&self) -> bool {
         self.rest.iter().all(|b| matches!(b, b'\r' | b'\n' | b' ' | b'\t' | 0 | 0x1a))
     }
 
     /// Whether the next element has that tag.
-    pub(crate) fn next_is(&self, tag: u8) -> bool {
+    pub fn next_is(&self, tag: u8) -> bool {
         self.rest.first() == Some(&tag)
     }
 
     /// The next element; `what` names it in errors.
-    pub(crate) fn any(&mut self, what: &'static str) -> Result<Element<'a>, BerError> {
+    pub fn any(&mut self, what: &'static str) -> Result<Element<'a>, BerError> {
         let span = measure(self.rest, what)?;
         let (raw, rest) = self.rest.split_at(span.total);
         self.rest = rest;
@@ -79,14 +78,14 @@ impl<'a> Reader<'a> {
     }
 
     /// The next element as it stands, its header included.
-    pub(crate) fn raw(&mut self, what: &'static str) -> Result<&'a [u8], BerError> {
+    pub fn raw(&mut self, what: &'static str) -> Result<&'a [u8], BerError> {
         let (raw, rest) = self.rest.split_at(measure(self.rest, what)?.total);
         self.rest = rest;
         Ok(raw)
     }
 
     /// The next element, of a tag that it has to have.
-    pub(crate) fn tagged(&mut self, tag: u8, what: &'static str) -> Result<Element<'a>, BerError> {
+    pub fn tagged(&mut self, tag: u8, what: &'static str) -> Result<Element<'a>, BerError> {
         // Only strings come in pieces (X.690, 8.7).
         let string = matches!(tag, OCTET_STRING | CONTEXT_0_PRIMITIVE);
         let fits = self.next_is(tag) || string && self.next_is(tag | CONSTRUCTED);
@@ -97,17 +96,17 @@ impl<'a> Reader<'a> {
     }
 
     /// A reader for the contents of the next element, a SEQUENCE.
-    pub(crate) fn sequence(&mut self, what: &'static str) -> Result<Reader<'a>, BerError> {
+    pub fn sequence(&mut self, what: &'static str) -> Result<Reader<'a>, BerError> {
         Ok(Reader::new(self.tagged(SEQUENCE, what)?.contents))
     }
 
     /// The contents of an OBJECT IDENTIFIER.
-    pub(crate) fn oid(&mut self, what: &'static str) -> Result<&'a [u8], BerError> {
+    pub fn oid(&mut self, what: &'static str) -> Result<&'a [u8], BerError> {
         Ok(self.tagged(OID, what)?.contents)
     }
 
     /// An INTEGER of 0 to 2^63-1.
-    pub(crate) fn uint(&mut self, what: &'static str) -> Result<u64, BerError> {
+    pub fn uint(&mut self, what: &'static str) -> Result<u64, BerError> {
         let contents = self.tagged(INTEGER, what)?.contents;
         let fits = !contents.is_empty() && contents.len() <= 8 && contents[0] < 0x80;
         if !fits {
@@ -117,14 +116,14 @@ impl<'a> Reader<'a> {
     }
 
     /// An OCTET STRING, in one piece or several.
-    pub(crate) fn octets(&mut self, what: &'static str) -> Result<Cow<'a, [u8]>, BerError> {
+    pub fn octets(&mut self, what: &'static str) -> Result<Cow<'a, [u8]>, BerError> {
         self.tagged(OCTET_STRING, what)?.octets(what)
     }
 }
 
 impl<'a> Element<'a> {
     /// The octets of an OCTET STRING, implicitly tagged or not (X.690, 8.7).
-    pub(crate) fn octets(&self, what: &'static str) -> Result<Cow<'a, [u8]>, BerError> {
+    pub fn octets(&self, what: &'static str) -> Result<Cow<'a, [u8]>, BerError> {
         if self.tag & CONSTRUCTED == 0 {
             return Ok(Cow::Borrowed(self.contents));
         }
@@ -141,7 +140,7 @@ impl<'a> Element<'a> {
 
     /// The same with definite lengths and strings in one piece, which is DER but for the order in
     /// a SET.
-    pub(crate) fn to_der(self) -> Result<Vec<u8>, BerError> {
+    pub fn to_der(self) -> Result<Vec<u8>, BerError> {
         self.to_der_within(MAX_DEPTH)
     }
 
@@ -164,7 +163,7 @@ impl<'a> Element<'a> {
 }
 
 /// An element in DER.
-pub(crate) fn element(tag: u8, contents: &[u8]) -> Vec<u8> {
+pub fn element(tag: u8, contents: &[u8]) -> Vec<u8> {
     der::element(tag, &[contents])
 }
 
@@ -193,6 +192,12 @@ fn header(bytes: &[u8], what: &'static str) -> Result<(usize, Option<usize>), Be
     let length = octets.iter().fold(0_u32, |n, b| n << 8 | u32::from(*b));
     let length = usize::try_from(length).map_err(|_| cut(u64::from(length)))?;
     Ok((2 + count, Some(length)))
+}
+
+/// What stands behind the header of the first element, which need not be whole.
+pub fn first_contents(bytes: &[u8]) -> Option<&[u8]> {
+    let (start, _) = header(bytes, "an element").ok()?;
+    bytes.get(start..)
 }
 
 /// Measures the first element of `bytes`, end marks of indefinite lengths included.
@@ -235,8 +240,20 @@ fn measure(bytes: &[u8], what: &'static str) -> Result<Span, BerError> {
 }
 
 /// An object identifier in dotted form.
-pub(crate) fn dotted(oid: &[u8]) -> String {
-    crate::crypto::oid_text(&x509_parser::asn1_rs::Oid::new(Cow::Borrowed(oid)))
+pub fn dotted(oid: &[u8]) -> String {
+    oid_text(&x509_parser::asn1_rs::Oid::new(Cow::Borrowed(oid)))
+}
+
+/// Longest text of an object identifier in messages, in characters.
+const MAX_OID_TEXT: usize = 64;
+
+/// An object identifier for messages and comparisons: with dots, and cut where somebody has made it very long.
+pub fn oid_text(oid: &x509_parser::asn1_rs::Oid<'_>) -> String {
+    let text = oid.to_id_string();
+    match text.char_indices().nth(MAX_OID_TEXT) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
 }
 
 #[cfg(test)]

@@ -4,12 +4,14 @@
 //! (short keys, SHA-1, unknown critical extensions, version 1), so that they can be shown and so
 //! that `chain` can say which rule they break.
 
+mod blocks;
 mod damage;
 mod extensions;
 mod longest;
 mod number;
 mod points;
 mod renewal;
+mod serial;
 
 use std::fmt;
 use std::ops::Range;
@@ -20,13 +22,17 @@ use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 
 use crate::armor;
+use crate::ber::{Reader, SEQUENCE};
 use crate::crypto::{
-    CryptoError, PublicKey, SignatureAlgorithm, fill_random, hex, odd_parameters, sha1, sha256,
+    CryptoError, PublicKey, SignatureAlgorithm, hex, odd_parameters, sha1, sha256,
 };
-use crate::der;
 use crate::failure::{Failure, Fault, Hint, Task};
 use crate::name::Name;
 
+pub use blocks::MAX_PEM_BLOCKS;
+pub(crate) use blocks::{TOO_MANY_BLOCKS, pem_parts, pem_text};
+#[doc(hidden)]
+pub use blocks::{pem_blocks, without_trust};
 pub(crate) use damage::damage_words;
 pub(crate) use extensions::names_of_extension;
 pub use extensions::{
@@ -34,6 +40,7 @@ pub use extensions::{
 };
 pub use longest::{BadLongestChain, LongestChain};
 pub use points::{DistributionPoint, PointName, Reasons};
+pub use serial::Serial;
 
 /// Why octets are not a certificate.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone)]
@@ -60,58 +67,6 @@ impl Failure for CertError {
             Self::NoCertificate => Some(Hint::run("see what it holds", Task::ShowFile)),
             _ => None,
         }
-    }
-}
-
-/// A certificate's serial number: the contents of the INTEGER, big-endian.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Serial(Vec<u8>);
-
-impl Serial {
-    /// 16 random octets whose top bits are `01`: positive, and always 16 octets long
-    /// (RFC 5280, 4.1.2.2 allows 20).
-    pub fn from_random(mut octets: [u8; 16]) -> Self {
-        octets[0] = octets[0] & 0x7f | 0x40;
-        Self(octets.to_vec())
-    }
-
-    /// A new serial number with octets from the system's generator.
-    pub fn random() -> Result<Self, CryptoError> {
-        let mut octets = [0; 16];
-        fill_random(&mut octets)?;
-        Ok(Self::from_random(octets))
-    }
-
-    /// Contents octets of the INTEGER as they stand in a certificate.
-    pub fn from_octets(octets: &[u8]) -> Self {
-        Self(octets.to_vec())
-    }
-
-    /// In decimal, for numbers that count; hex with `0x` if it is longer than 16 octets.
-    pub fn to_decimal(&self) -> String {
-        let significant = &self.0[self.0.iter().take_while(|b| **b == 0).count()..];
-        match significant.len() {
-            0..=16 => significant.iter().fold(0u128, |n, b| n << 8 | u128::from(*b)).to_string(),
-            _ => format!("0x{self}"),
-        }
-    }
-
-    /// The contents octets of the INTEGER.
-    pub fn octets(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Display for Serial {
-    /// Lower-case hexadecimal, two digits an octet.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0))
-    }
-}
-
-impl fmt::Debug for Serial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Serial({self})")
     }
 }
 
@@ -416,66 +371,17 @@ impl fmt::Debug for Certificate {
     }
 }
 
-/// Most blocks of a PEM text. The list of all CAs and intermediates that browsers know has some thousands; read
-/// into facts, a certificate takes some kibibytes.
-pub const MAX_PEM_BLOCKS: usize = 10_000;
-
-/// What is wrong with a PEM text of more than [`MAX_PEM_BLOCKS`].
-pub(crate) const TOO_MANY_BLOCKS: &str =
-    "it has more than 10000 blocks; split it into several files";
-
-/// The blocks of a PEM text. A block without an end, as a download that broke off leaves it, is an
-/// error; the parser would pass it over.
-#[doc(hidden)]
-pub fn pem_blocks(bytes: &[u8]) -> Result<Vec<pem::Pem>, String> {
-    let bytes = &*armor::plain(bytes);
-    let blocks = pem_parts(bytes)?;
-    let begun = bytes
-        .split(|b| matches!(b, b'\n' | b'\r'))
-        .filter(|line| line.trim_ascii_start().starts_with(b"-----BEGIN "))
-        .count();
-    if begun > blocks.len() {
-        return Err(format!("{begun} blocks begin, {} are whole", blocks.len()));
-    }
-    Ok(blocks)
-}
-
-/// The blocks of a PEM text that are whole. They are counted before the first is read.
-pub(crate) fn pem_parts(bytes: &[u8]) -> Result<Vec<pem::Pem>, String> {
-    const BEGIN: &[u8] = b"-----BEGIN ";
-    let dashes = bytes.iter().enumerate().filter(|(_, octet)| **octet == b'-');
-    let mut begun = dashes.filter(|(at, _)| bytes[*at..].starts_with(BEGIN));
-    if begun.nth(MAX_PEM_BLOCKS).is_some() {
-        return Err(TOO_MANY_BLOCKS.to_owned());
-    }
-    pem::parse_many(bytes).map_err(|e| e.to_string())
-}
-
-/// A certificate's block, without what OpenSSL has written behind it in a TRUSTED CERTIFICATE.
-#[doc(hidden)]
-pub fn without_trust(block: &pem::Pem) -> &[u8] {
-    match block.tag() {
-        "TRUSTED CERTIFICATE" => armor::first(block.contents()),
-        _ => block.contents(),
-    }
-}
-
-/// PEM with lines of 64 characters, the width of RFC 7468, and `\n` on every system.
-pub(crate) fn pem_text(label: &str, der: &[u8]) -> String {
-    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
-    pem::encode_config(&pem::Pem::new(label, der), config)
-}
-
 fn read_extended_key_usage(value: &[u8]) -> Option<Vec<String>> {
     yasna::parse_der(value, |reader| reader.collect_sequence_of(|r| r.read_oid()))
         .ok()
         .map(|oids| oids.iter().map(ToString::to_string).collect())
 }
 
-/// Where the TBSCertificate stands: the first element of the outer SEQUENCE, header included.
+/// Where the TBSCertificate stands: the first element of the outer SEQUENCE, header included. Nothing follows that
+/// SEQUENCE.
 fn tbs_range(octets: &[u8]) -> Option<Range<usize>> {
-    let (start, _) = der::header(octets, 0)?;
-    let (contents, length) = der::header(octets, start)?;
-    let end = contents.checked_add(length)?;
-    (end <= octets.len()).then_some(start..end)
+    let whole = Reader::new(octets).tagged(SEQUENCE, "a certificate").ok()?;
+    let start = octets.len() - whole.contents.len();
+    let tbs = Reader::new(whole.contents).raw("a TBSCertificate").ok()?;
+    Some(start..start + tbs.len())
 }

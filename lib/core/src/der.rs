@@ -1,5 +1,11 @@
-//! The outermost of DER (X.690): tag and length, for what is put together from pieces that are DER
-//! already. Whatever has more to it is written and read by libraries.
+//! The one writer of DER (X.690): elements from their parts. BER and DER are read in `ber`.
+//!
+//! An element is written into one buffer of the right size, so that no copy of a secret is left in a buffer that
+//! grew: [`secret`] wipes it afterwards.
+
+use std::iter;
+
+use zeroize::Zeroizing;
 
 /// Tag of a SEQUENCE.
 pub const SEQUENCE: u8 = 0x30;
@@ -7,6 +13,8 @@ pub const SEQUENCE: u8 = 0x30;
 pub const SET: u8 = 0x31;
 /// Tag of an INTEGER.
 pub const INTEGER: u8 = 0x02;
+/// Tag of a BOOLEAN.
+pub const BOOLEAN: u8 = 0x01;
 /// Tag of a BIT STRING.
 pub const BIT_STRING: u8 = 0x03;
 /// Tag of an OCTET STRING.
@@ -15,10 +23,14 @@ pub const OCTET_STRING: u8 = 0x04;
 pub const UTF8_STRING: u8 = 0x0c;
 /// Tag of a PrintableString.
 pub const PRINTABLE_STRING: u8 = 0x13;
+/// Tag of a BMPString.
+pub const BMP_STRING: u8 = 0x1e;
 /// Tag of an IA5String.
 pub const IA5_STRING: u8 = 0x16;
 /// Tag of an OBJECT IDENTIFIER.
 pub const OID: u8 = 0x06;
+/// `[0]`, primitive.
+pub const CONTEXT_0_PRIMITIVE: u8 = 0x80;
 /// `[0]`, constructed.
 pub const CONTEXT_0: u8 = 0xa0;
 /// `[1]`, constructed.
@@ -45,19 +57,40 @@ pub fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// Reads an element's header at `at`: where its contents start, and their length.
-pub fn header(der: &[u8], at: usize) -> Option<(usize, usize)> {
-    let first = usize::from(*der.get(at + 1)?);
-    if first < 0x80 {
-        return Some((at + 2, first));
+/// The same of a secret, which is wiped when it is dropped.
+pub fn secret(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(element(tag, parts))
+}
+
+/// An INTEGER that is not negative, from its bytes, big-endian, of which zeros in front do not count.
+pub fn unsigned(bytes: &[u8]) -> Vec<u8> {
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    let significant = &bytes[zeros..];
+    // Zero has a byte, and a first bit would be a sign.
+    let pad: &[u8] =
+        if significant.first().is_none_or(|first| *first >= 0x80) { &[0] } else { &[] };
+    element(INTEGER, &[pad, significant])
+}
+
+/// An INTEGER that is not negative.
+pub fn number(value: u64) -> Vec<u8> {
+    unsigned(&value.to_be_bytes())
+}
+
+/// An OBJECT IDENTIFIER from its numbers, of which there are two at least.
+pub fn oid(numbers: &[u64]) -> Vec<u8> {
+    let [first, second, rest @ ..] = numbers else { return element(OID, &[]) };
+    let both = first.saturating_mul(40).saturating_add(*second);
+    let mut contents = Vec::new();
+    for number in iter::once(both).chain(rest.iter().copied()) {
+        let groups = (u64::BITS - number.leading_zeros()).div_ceil(7).max(1);
+        contents.extend((0..groups).rev().map(|group| {
+            let [low, ..] = (number >> (7 * group)).to_le_bytes();
+            // All but the last have the top bit.
+            if group == 0 { low & 0x7f } else { low | 0x80 }
+        }));
     }
-    let count = first & 0x7f;
-    if count == 0 || count > 4 {
-        return None;
-    }
-    let octets = der.get(at + 2..at + 2 + count)?;
-    let length = octets.iter().fold(0, |n, b| n << 8 | usize::from(*b));
-    Some((at + 2 + count, length))
+    element(OID, &[&contents])
 }
 
 #[cfg(test)]
@@ -70,9 +103,36 @@ mod tests {
             let contents = vec![7; length];
             let expected = yasna::construct_der(|writer| writer.write_bytes(&contents));
             let (head, tail) = contents.split_at(length / 2);
-            let written = element(0x04, &[head, tail]);
-            assert_eq!(written, expected, "{length}");
-            assert_eq!(header(&written, 0), Some((written.len() - length, length)));
+            assert_eq!(element(OCTET_STRING, &[head, tail]), expected, "{length}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_those_of_another_implementation() {
+        for shift in 0..64 {
+            for value in [1 << shift, (1 << shift) - 1, u64::MAX >> shift] {
+                let expected = yasna::construct_der(|writer| writer.write_u64(value));
+                assert_eq!(number(value), expected, "{value}");
+            }
+        }
+        assert_eq!(unsigned(&[]), [INTEGER, 1, 0]);
+        assert_eq!(unsigned(&[0, 0, 0x80]), [INTEGER, 2, 0, 0x80]);
+    }
+
+    #[test]
+    fn identifiers_are_those_of_another_implementation() {
+        let known: [&[u64]; 5] = [
+            &[1, 2, 840, 113549, 1, 1, 10],
+            &[1, 3, 6, 1, 4, 1, 42, 2, 17, 1, 1],
+            &[2, 5, 4, 3],
+            &[2, 999, 3],
+            &[1, 2, u64::MAX, 0, 127, 128, 16383, 16384],
+        ];
+        for numbers in known {
+            let expected = yasna::construct_der(|writer| {
+                writer.write_oid(&yasna::models::ObjectIdentifier::from_slice(numbers));
+            });
+            assert_eq!(oid(numbers), expected, "{numbers:?}");
         }
     }
 }

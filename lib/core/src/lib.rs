@@ -8,7 +8,8 @@
 
 #[doc(hidden)]
 pub mod armor;
-mod ber;
+#[doc(hidden)]
+pub mod ber;
 pub mod cert;
 pub mod chain;
 pub mod client_id;

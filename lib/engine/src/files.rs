@@ -7,20 +7,29 @@
 mod appender;
 pub(crate) mod beside;
 mod destination;
+mod folder;
 pub(crate) mod growing;
 mod lock;
+mod reading;
 mod swap;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Fault, Hint};
 use destination::{Destination, Unfit};
 pub use destination::{check_place, check_replaceable, is_stdout, is_stream, open_stream, stands};
 pub(crate) use destination::{followed, regular};
+pub(crate) use folder::{
+    create_new_private_dir, remove_file, remove_tree, rename, sync_dir, sync_tree,
+};
+pub use folder::{create_private_dir, list_dir};
+use folder::{parent, rename_new, sync_entries};
 pub use growing::{GrowError, Mark};
 pub(crate) use lock::{BusyFile, Lock, OwnDir};
+pub use reading::{MAX_READ, MAX_SMALL, read, read_small};
+pub(crate) use reading::{len, open_for_passes, spool};
 pub(crate) use swap::{copy_others, exchange, like};
 
 /// Whether a file or folder can be written, as far as the system tells beforehand: not on a read-only file
@@ -45,13 +54,6 @@ pub(crate) fn is_disk_full(path: &Path) -> bool {
         matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     })
 }
-
-/// Largest file that is read whole, in octets: certificates, keys and lists are far smaller.
-pub const MAX_READ: u64 = 1 << 30;
-
-/// Largest file of keys, certificates or a keystore, in octets: ten thousand certificates have half of it. In
-/// memory such a file takes several times its size.
-pub const MAX_SMALL: u64 = 64 << 20;
 
 /// What is said of a full disk, wherever it is noticed.
 pub(crate) const NO_SPACE: &str = "no space is left on the device";
@@ -145,116 +147,6 @@ pub enum Access {
     Private,
     /// Everybody whom the process's umask lets: certificates, lists.
     Public,
-}
-
-/// Reads a whole file, up to [`MAX_READ`].
-pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
-    read_up_to(path, MAX_READ)
-}
-
-/// Reads a file of keys, certificates or a keystore, up to [`MAX_SMALL`].
-pub fn read_small(path: &Path) -> Result<Vec<u8>, FileError> {
-    read_up_to(path, MAX_SMALL)
-}
-
-fn read_up_to(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
-    let read = || {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        if metadata.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
-        let too_large = || {
-            let problem = format!("it is larger than {most} bytes");
-            io::Error::new(io::ErrorKind::FileTooLarge, problem)
-        };
-        if metadata.len() > most {
-            return Err(too_large());
-        }
-        let mut bytes = Vec::new();
-        file.take(most + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > most {
-            return Err(too_large());
-        }
-        Ok(bytes)
-    };
-    read().map_err(fail("read", path))
-}
-
-/// Opens a file that is to be read more than once. What can be read only once (a pipe) is copied
-/// first, as by [`spool`].
-pub(crate) fn open_for_passes(path: &Path) -> Result<File, FileError> {
-    let open = || {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        if metadata.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
-        Ok((metadata.is_file(), file))
-    };
-    match open().map_err(fail("read", path))? {
-        (true, file) => Ok(file),
-        (false, stream) => spool(&path.display().to_string(), stream),
-    }
-}
-
-/// Copies a stream into a file without a name, which goes with its last handle.
-pub(crate) fn spool(name: &str, stream: impl Read) -> Result<File, FileError> {
-    let mut stream = Watched { stream, failed: false };
-    let mut copy = || {
-        let mut file = tempfile::tempfile()?;
-        io::copy(&mut stream, &mut file)?;
-        file.rewind()?;
-        Ok(file)
-    };
-    // The folder for temporary files may be what is full, and not what is read.
-    let done = copy();
-    let action = if stream.failed { "read" } else { "keep a temporary copy of" };
-    done.map_err(fail(action, Path::new(name)))
-}
-
-/// A stream that knows whether it was the one that failed.
-struct Watched<R> {
-    stream: R,
-    failed: bool,
-}
-
-impl<R: Read> Read for Watched<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.read(buffer).inspect_err(|_| self.failed = true)
-    }
-}
-
-/// The size of a file in octets; none if there is no file.
-pub(crate) fn len(path: &Path) -> Option<u64> {
-    fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len())
-}
-
-/// Creates a folder of mode 0700 with its parents; one that exists is left as it is.
-pub fn create_private_dir(path: &Path) -> Result<(), FileError> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt;
-        builder.mode(0o700);
-    }
-    let created = builder.create(path).map_err(|e| match e.kind() {
-        io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
-        _ => e,
-    });
-    created.map_err(fail("create the folder", path))
-}
-
-/// Creates a folder of mode 0700 whose parent exists; an error if it exists.
-pub(crate) fn create_new_private_dir(path: &Path) -> Result<(), FileError> {
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt;
-        builder.mode(0o700);
-    }
-    builder.create(path).map_err(fail("create the folder", path))
 }
 
 fn open_new(path: &Path, access: Access) -> io::Result<File> {
@@ -380,97 +272,6 @@ pub(crate) fn append(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         file.sync_data()
     };
     append().map_err(fail(WRITE, path))
-}
-
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-#[cfg(unix)]
-fn sync_entries(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_entries(_dir: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-/// Makes it durable what is in a folder, and under which name.
-pub(crate) fn sync_dir(dir: &Path) -> Result<(), FileError> {
-    sync_entries(dir).map_err(fail("sync", dir))
-}
-
-/// Makes everything below `dir` durable, with one call where the system has it.
-#[cfg(target_os = "linux")]
-pub(crate) fn sync_tree(dir: &Path) -> Result<(), FileError> {
-    let sync = || rustix::fs::syncfs(File::open(dir)?).map_err(io::Error::from);
-    sync().map_err(fail("sync", dir))
-}
-
-/// Makes everything below `dir` durable, file by file.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn sync_tree(dir: &Path) -> Result<(), FileError> {
-    fn walk(dir: &Path) -> io::Result<()> {
-        for entry in fs::read_dir(dir)? {
-            let path = entry?.path();
-            if path.is_dir() { walk(&path)? } else { File::open(&path)?.sync_all()? }
-        }
-        sync_entries(dir)
-    }
-    walk(dir).map_err(fail("sync", dir))
-}
-
-/// Renames a file or folder.
-pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
-    fs::rename(from, to).map_err(fail("rename", from))
-}
-
-/// Renames a file; fails if the name is taken.
-fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::{CWD, RenameFlags, renameat_with};
-        use rustix::io::Errno;
-        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-            // A file system that cannot do it in one step.
-            Err(Errno::INVAL | Errno::NOSYS) => {}
-            done => return done.map_err(io::Error::from),
-        }
-    }
-    // A hard link fails if the name is taken, which a rename does not.
-    fs::hard_link(from, to)?;
-    fs::remove_file(from)
-}
-
-/// Removes a file; one that is not there is fine.
-pub(crate) fn remove_file(path: &Path) -> Result<(), FileError> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(fail("remove", path)(e)),
-        _ => Ok(()),
-    }
-}
-
-/// Removes a folder with everything in it; one that is not there is fine.
-pub(crate) fn remove_tree(dir: &Path) -> Result<(), FileError> {
-    match fs::remove_dir_all(dir) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(fail("remove", dir)(e)),
-        _ => Ok(()),
-    }
-}
-
-/// The entries of a folder, sorted; none if it does not exist.
-pub fn list_dir(dir: &Path) -> Result<Vec<PathBuf>, FileError> {
-    let list = || -> io::Result<Vec<PathBuf>> {
-        let mut paths: Vec<PathBuf> =
-            fs::read_dir(dir)?.map(|e| e.map(|e| e.path())).collect::<io::Result<_>>()?;
-        paths.sort();
-        Ok(paths)
-    };
-    match list() {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        other => other.map_err(fail("list", dir)),
-    }
 }
 
 #[cfg(test)]

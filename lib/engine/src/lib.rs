@@ -5,7 +5,7 @@
 //! is meant for others.
 
 pub(crate) use c8y_pki_core::{
-    armor, cert, chain, client_id, clock, crl, crypto, csr, der, failure, issue, key, name,
+    armor, ber, cert, chain, client_id, clock, crl, crypto, csr, der, failure, issue, key, name,
     openssl, profile, read, secret, shown, store,
 };
 #[cfg(feature = "sandbox")]

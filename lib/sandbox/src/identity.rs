@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use time::{Duration, OffsetDateTime};
 
 use super::SandboxError;
+use crate::ber::Reader;
 use crate::cert::{Certificate, Serial};
 use crate::crypto::KeyType;
 use crate::der;
@@ -197,11 +198,12 @@ fn with_names(
     let broken = || IssueError::Encoding("it has no extensions".to_owned());
     let parts = Parts::read(plain.tbs())?;
     let explicit = parts.get(7)?;
-    let (sequence, _) = der::header(explicit, 0).ok_or_else(broken)?;
-    let (contents, _) = der::header(explicit, sequence).ok_or_else(broken)?;
+    let inner = Reader::new(explicit).any("extensions").map_err(|_| broken())?.contents;
+    let old =
+        Reader::new(inner).tagged(der::SEQUENCE, "extensions").map_err(|_| broken())?.contents;
     let value = der::element(der::OCTET_STRING, &[names]);
     let extension = der::element(der::SEQUENCE, &[SUBJECT_ALT_NAME, &value]);
-    let extensions = der::element(der::SEQUENCE, &[&explicit[contents..], &extension]);
+    let extensions = der::element(der::SEQUENCE, &[old, &extension]);
     let extensions = der::element(EXTENSIONS, &[&extensions]);
     let tbs = parts.replace(7, Replace::Der(&extensions))?.write();
     let der = assemble(&tbs, ca_key)?;

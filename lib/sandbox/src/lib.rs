@@ -87,7 +87,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use c8y_pki_core::{
-    cert, chain, crl, crypto, csr, der, failure, issue, key, name, profile, secret,
+    ber, cert, chain, crl, crypto, csr, der, failure, issue, key, name, profile, secret,
 };
 
 use crate::crypto::{CryptoError, random_password};

@@ -14,9 +14,9 @@ use time::OffsetDateTime;
 use crate::clock;
 use crate::failure::{Outcome, Result};
 use crate::outlet;
-use crate::output::Output;
+use crate::output::{Output, is_stdout};
 use crate::progress::{Phases, Steady};
-use crate::token::unlock;
+use crate::secrets::unlock;
 
 /// Arguments of `ca crl`.
 #[derive(Debug, Args)]
@@ -55,7 +55,7 @@ pub(super) fn run(args: &CrlArgs, dir: &Path, out: Output) -> Result {
     let mut pki = clock::open(dir, now)?;
     let ca = pki.ca(&args.name)?;
     let key = unlock(&ca, args.ca_password_file.as_ref())?;
-    if let Some(path) = args.out.as_ref().filter(|path| !outlet::is_stdout(path)) {
+    if let Some(path) = args.out.as_ref().filter(|path| !is_stdout(path)) {
         // Before there is a list of the next number.
         files::check_place(path)?;
     }

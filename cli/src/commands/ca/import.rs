@@ -15,14 +15,14 @@ use c8y_pki::registry::Adopted;
 use c8y_pki::secret::{ChosenPassword, Password};
 use time::OffsetDateTime;
 
+use super::args::AddArgs;
 use super::history::HistoryView;
-use super::{AddArgs, ca_password, made_with};
-use crate::commands::key::read_key_of;
+use super::view::made_with;
 use crate::commands::openssl_conf::{self, ConfView};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::password::WeakArgs;
-use crate::{clock, password, token, values};
+use crate::secrets::{self, At, WeakArgs, known};
+use crate::{clock, values};
 
 pub(super) fn run(args: &AddArgs, dir: &Path, out: Output) -> Result {
     let keys = KeyPolicy { allow_exponent_3: args.allow_exponent_3 };
@@ -32,7 +32,7 @@ pub(super) fn run(args: &AddArgs, dir: &Path, out: Output) -> Result {
     Pki::check_new_name(dir, &args.name)?;
     let path = key_place(args)?;
     let now = OffsetDateTime::now_utc();
-    if let Some(text) = token::as_uri(&path) {
+    if let At::Token(text) = At::of(&path) {
         if args.make.place.ca_password_file.is_some() {
             return Err(Failure::usage(
                 "--ca-password-file is for a key that is kept in a file, and this one stays in its token",
@@ -41,8 +41,7 @@ pub(super) fn run(args: &AddArgs, dir: &Path, out: Output) -> Result {
         }
         let file = args.key_password_file.as_ref();
         let heap = certificates(args, None)?;
-        let pin = token::pin(file, "--key-password-file", "the token with the key");
-        let key = token::open_for(text, pin, &heap)?;
+        let key = secrets::open_for(text, file, &heap)?;
         take_in(args, &heap, (OwnKey::InToken(&key), keys), dir, now, out)
     } else {
         let (key, opened_by) = key_of_file(args, &path)?;
@@ -211,8 +210,7 @@ fn certificates(
 fn key_of_file(args: &AddArgs, path: &Path) -> Result<(PrivateKey, Option<Password>)> {
     let bytes = files::read_small(path)?;
     let what = format!("the key in {}", path.display());
-    let source = password::of_key(args.key_password_file.as_ref(), &what);
-    let read = read_key_of(&bytes, source)?;
+    let read = secrets::read_bytes(&bytes, known::key(args.key_password_file.as_ref(), &what))?;
     Ok(read.map_err(|e| Error::from(e).in_file(path.display().to_string()))?)
 }
 
@@ -222,7 +220,7 @@ fn own_password(
     came_with: Option<Password>,
     out: Output,
 ) -> Result<ChosenPassword> {
-    let own = ca_password(args.make.place.ca_password_file.as_ref());
+    let own = known::ca_key(args.make.place.ca_password_file.as_ref());
     let weak = args.make.place.weak;
     // Without a new password the key keeps the one it came with.
     match (own.given()?, came_with.filter(|password| !password.expose().is_empty())) {

@@ -11,13 +11,13 @@ use c8y_pki::secret::Password;
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::place::{Above, Bond, Place, PlaceArgs};
-use super::{made, made_with};
+use super::make::usual;
+use super::view::{made, made_with};
 use crate::clock;
-use crate::commands::note_shortened;
+use crate::commands::shortened;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::token::{ca_secret, unlock_with, uri_of};
+use crate::secrets::{Place, PlaceArgs, signing_secret, unlock_with};
 use crate::values;
 
 /// Arguments of `ca renew`.
@@ -79,12 +79,12 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
         ));
     }
     let signing = parent.as_ref().unwrap_or(&ca);
-    let key = unlock_with(signing, &signing_secret(args, &ca, parent.as_ref())?)?;
+    let key = unlock_with(signing, &secret_of(args, &ca, parent.as_ref())?)?;
     let validity = as_before(&ca, args.days, now)?;
     let renewed = pki.renew_ca(&args.name, &key, validity, outliving, args.revoke, now)?;
     if let Some(parent) = &parent {
         let usual = validity.not_after - validity.issued;
-        note_shortened(args.days, usual, parent.certificate(), now, out);
+        shortened::note(args.days, usual, parent.certificate(), now, out);
     }
     let live = devices_of(&pki, &ca)?;
     made_with(&renewed, "renewed", (None, None), out)?;
@@ -136,17 +136,9 @@ pub(super) fn tell_devices(renewed: &Ca, former: &Certificate, live: u64, out: O
 }
 
 /// What opens the key that signs: its parent's, or a root's own.
-fn signing_secret(args: &RenewArgs, ca: &Ca, parent: Option<&Ca>) -> Result<Password> {
+fn secret_of(args: &RenewArgs, ca: &Ca, parent: Option<&Ca>) -> Result<Password> {
     let own_file = args.place.ca_password_file.as_ref();
-    let own = ca_secret(ca, own_file);
-    let Some(parent) = parent else { return own.existing() };
-    let above = Above::of(parent, uri_of(ca).as_ref())?;
-    let source = above.source(args.parent_password_file.as_ref(), own_file);
-    match (source.given()?, above.bond) {
-        (Some(secret), _) => Ok(secret),
-        (None, Bond::Files) => own.given()?.map_or_else(|| source.existing(), Ok),
-        (None, _) => source.existing(),
-    }
+    signing_secret(ca, parent, own_file, args.parent_password_file.as_ref())
 }
 
 /// As many days as before, from now, unless others are asked for.
@@ -198,7 +190,7 @@ fn new_key(
         key: ready.new_key(),
     };
     if let Some((parent, _)) = &above {
-        note_shortened(args.days, super::usual(&profile), parent.certificate(), now, out);
+        shortened::note(args.days, usual(&profile), parent.certificate(), now, out);
     }
     let new = match above {
         Some((parent, key)) => pki.add_intermediate(name, parent, &key, &settings, now)?,

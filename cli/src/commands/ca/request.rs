@@ -13,7 +13,7 @@ use crate::failure::{Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
 use crate::render::printable;
-use crate::token::unlock;
+use crate::secrets::unlock;
 
 /// Arguments of `ca request`.
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use c8y_pki::files;
 use c8y_pki::read;
 use serde::Serialize;
 
-use super::VerifyArgs;
+use super::args::VerifyArgs;
 use crate::failure::Result;
 use crate::output::Output;
 use crate::values;

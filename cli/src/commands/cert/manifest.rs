@@ -10,7 +10,7 @@ use c8y_pki::{Error, Hint};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::VerifyArgs;
+use super::args::VerifyArgs;
 use super::lists::{self, Lists};
 use crate::failure::{Outcome, Result};
 use crate::output::Output;

@@ -5,7 +5,7 @@ use c8y_pki::platform::blocking::Client;
 use c8y_pki::platform::features;
 use clap::Args;
 
-use super::connecting::EndpointArgs;
+use super::endpoint::EndpointArgs;
 use crate::failure::Result;
 
 /// Whether it is the MQTT Service, and what is spoken there.

@@ -19,14 +19,13 @@ use clap::{ArgGroup, Args};
 use serde::Serialize;
 use serde_json::json;
 
-use super::connecting::EndpointArgs;
-use super::store_password;
+use super::endpoint::EndpointArgs;
 use crate::failure::{Failure, Outcome, Result};
 use crate::old_ids;
 use crate::outlet;
-use crate::output::Output;
-use crate::password::Source;
+use crate::output::{Output, is_stdout};
 use crate::render::{as_line, count};
+use crate::secrets::{Source, known};
 use crate::stop;
 
 /// Arguments of `device bootstrap`.
@@ -113,7 +112,7 @@ pub(super) fn run(args: &BootstrapArgs, out: Output) -> Result {
     args.out.as_deref().map(check_free).transpose()?;
     let place = Place { args, device, target, trusted: trusted(args)? };
     let password = args.password().existing()?;
-    let stdout = args.out.as_deref().filter(|path| outlet::is_stdout(path));
+    let stdout = args.out.as_deref().filter(|path| is_stdout(path));
     let granted = match &args.out {
         None => place.ask(&password, out)?,
         Some(_) if stdout.is_some() => place.ask(&password, out)?,
@@ -150,20 +149,14 @@ fn check_free(path: &Path) -> Result<()> {
 
 impl BootstrapArgs {
     fn password(&self) -> Source<'_> {
-        Source {
-            file: self.bootstrap_password_file.as_ref(),
-            option: "--bootstrap-password-file",
-            variable: "C8Y_BOOTSTRAP_PASSWORD",
-            noun: "password",
-            what: "the bootstrap user",
-        }
+        known::bootstrap_user(self.bootstrap_password_file.as_ref())
     }
 }
 
 /// The truststore, whose password is asked for if that turns out to be needed.
 fn trusted(args: &BootstrapArgs) -> Result<Option<Trusted>> {
     let Some(path) = &args.truststore else { return Ok(None) };
-    let source = store_password(args.store_password_file.as_ref());
+    let source = known::store(args.store_password_file.as_ref());
     let given = source.given()?;
     match Trusted::read(path, given.as_ref()) {
         Err(e) if e.needs_store_password() && given.is_none() => {

@@ -7,7 +7,6 @@ use c8y_pki::bulk::{BadRow, BulkError};
 use c8y_pki::registry::{Record, Registry, Role, Status};
 use c8y_pki::shown::one_line;
 
-use super::revoke::RevokeArgs;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::stop;
@@ -26,8 +25,9 @@ pub(super) struct SameKey {
 }
 
 impl SameKey {
-    /// Looks for every certificate with the key of a `named` one, live or superseded.
-    pub(super) fn of(args: &RevokeArgs, named: &[&Record], registry: &Registry) -> Result<Self> {
+    /// Looks for every certificate with the key of a `named` one, live or superseded; those of CAs are refused
+    /// unless they may be meant too.
+    pub(super) fn of(cas_too: bool, named: &[&Record], registry: &Registry) -> Result<Self> {
         let read = |r: &&Record| r.certificate().map_err(BulkError::from);
         let certificates: Vec<_> =
             named.iter().map(read).collect::<std::result::Result<_, BulkError>>()?;
@@ -36,7 +36,7 @@ impl SameKey {
         let mut records = holders.into_records();
         records.retain(|r| r.status != Status::Revoked && !seen.contains(r.der.as_slice()));
         let holder = named.first().map(|record| record.holder()).unwrap_or_default();
-        refuse_cas(args, &holder, &records)?;
+        refuse_cas(cas_too, &holder, &records)?;
         let folded = |r: &Record| r.client_id.as_deref().map(str::to_lowercase);
         let ids: HashSet<_> = named.iter().filter_map(|record| folded(record)).collect();
         let is_other = |r: &&Record| folded(r).is_none_or(|id| !ids.contains(&id));
@@ -48,12 +48,12 @@ impl SameKey {
     }
 
     /// Names the certificates of others and asks whether they are to be revoked; nothing to ask without any.
-    pub(super) fn confirm(&self, args: &RevokeArgs, out: Output) -> Result<bool> {
+    pub(super) fn confirm(&self, yes: bool, out: Output) -> Result<bool> {
         if self.others.is_empty() {
             return Ok(true);
         }
         let told = format!("The key of {} is also that of:", self.holder);
-        if args.yes {
+        if yes {
             out.note(&told);
             self.others.iter().for_each(|line| out.note(&format!("  {line}")));
             return Ok(true);
@@ -87,9 +87,9 @@ impl SameKey {
 }
 
 /// A CA's certificate takes everything below it along, so it has to be asked for.
-fn refuse_cas(args: &RevokeArgs, holder: &str, records: &[Record]) -> Result<()> {
+fn refuse_cas(cas_too: bool, holder: &str, records: &[Record]) -> Result<()> {
     let cas: Vec<&Record> = records.iter().filter(|record| record.role == Role::Ca).collect();
-    if args.ca_certificate || cas.is_empty() {
+    if cas_too || cas.is_empty() {
         return Ok(());
     }
     let fault = |ca: &&Record| BadRow {

@@ -1,5 +1,4 @@
-//! What the commands share that connect as a device would: where its files are and what opens them,
-//! and where it connects to.
+//! What the commands share that connect as a device would: where its files are and what opens them.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -9,17 +8,14 @@ use c8y_pki::client_id::{ClientId, DeviceId};
 use c8y_pki::device::credentials::{CredentialError, Credentials, Files, Place};
 use c8y_pki::device::link::Target;
 use c8y_pki::device::mqtt::ConnectOptions;
-use c8y_pki::device::service::{CLASSIC_PORT, Service};
-use c8y_pki::platform::blocking::Client;
-use c8y_pki::platform::{Settings, bare_host};
+use c8y_pki::device::service::Service;
 use c8y_pki::secret::Password;
 use clap::Args;
 
 use super::at_service::ServiceArgs;
-use super::store_password;
+use super::endpoint::EndpointArgs;
 use crate::failure::{Failure, Result};
-use crate::password::{self, Source};
-use crate::tenant::{LoginArgs, WayArgs, variable};
+use crate::secrets::{Source, known};
 
 /// Where the files of devices are, and what opens them.
 #[derive(Debug, Args)]
@@ -44,24 +40,6 @@ pub(super) struct FilesArgs {
     #[arg(long, value_name = "FILE")]
     key_password_file: Option<PathBuf>,
 }
-
-/// Where devices connect to.
-#[derive(Debug, Args)]
-pub(super) struct EndpointArgs {
-    /// Host of the tenant; https:// and a port in it do not count
-    #[arg(long, value_name = "HOST", env = "C8Y_HOST", hide_env_values = true)]
-    host: Option<String>,
-    /// Port of MQTT over TLS; 8883 by default
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    port: Option<u16>,
-    /// Seconds to connect (name, TCP, TLS and CONNECT together), and then for each exchange; a request
-    /// over HTTPS has them as a whole, too
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
-    timeout: u64,
-}
-
-/// How often the tenant is asked for the same: nobody waits long for what can be done without.
-const ASKING: u32 = 3;
 
 /// A device, by its identifier or by its files.
 #[derive(Debug, Clone)]
@@ -119,13 +97,13 @@ impl FilesArgs {
 
     /// With the passwords that are given; others are asked for when they turn out to be needed.
     pub(super) fn opener(&self) -> Result<Opener<'_>> {
-        let store_password = store_password(self.store_password_file.as_ref()).given()?;
+        let store_password = known::store(self.store_password_file.as_ref()).given()?;
         let key_password = self.key_password().given()?;
         Ok(Opener { files: self, store_password, key_password })
     }
 
     fn key_password(&self) -> Source<'_> {
-        password::of_key(self.key_password_file.as_ref(), "the device's key")
+        known::key(self.key_password_file.as_ref(), "the device's key")
     }
 }
 
@@ -157,7 +135,7 @@ impl Opener<'_> {
         loop {
             match self.read(subject) {
                 Err(e) if e.needs_store_password() && self.store_password.is_none() => {
-                    let source = store_password(self.files.store_password_file.as_ref());
+                    let source = known::store(self.files.store_password_file.as_ref());
                     self.store_password = Some(source.existing()?);
                 }
                 Err(e) if e.needs_key_password() && self.key_password.is_none() => {
@@ -167,49 +145,6 @@ impl Opener<'_> {
             }
         }
     }
-}
-
-impl EndpointArgs {
-    pub(super) fn target(&self) -> Result<Target> {
-        self.target_at(CLASSIC_PORT)
-    }
-
-    /// The same with another port where none is given.
-    pub(super) fn target_at(&self, port: u16) -> Result<Target> {
-        let host = self.host.as_deref().map(bare_host).filter(|h| !h.is_empty());
-        let port = self.port.unwrap_or(port);
-        Ok(Target { host: host.ok_or_else(no_server)?.to_owned(), port })
-    }
-
-    /// The port that is given.
-    pub(super) fn port(&self) -> Option<u16> {
-        self.port
-    }
-
-    /// The host of the tenant's REST interface, with its port: of C8Y_HOST, else of --host.
-    pub(super) fn rest_host(&self) -> Option<String> {
-        variable("C8Y_HOST").or_else(|| self.host.clone())
-    }
-
-    /// A client of the tenant, if there is a login; nobody is asked for it.
-    pub(super) fn client(&self, login: &LoginArgs, way: &WayArgs) -> Result<Option<Client>> {
-        let tenant = login.tenant().map(str::to_owned);
-        let (Some(login), Some(host)) = (login.given()?, self.rest_host()) else {
-            return Ok(None);
-        };
-        let (timeout, attempts) = (self.timeout(), ASKING);
-        let settings = Settings { tenant, timeout, attempts, ..way.settings(&host, login)? };
-        Ok(Some(Client::new(&settings)?))
-    }
-
-    pub(super) fn timeout(&self) -> Duration {
-        Duration::from_secs(self.timeout)
-    }
-}
-
-fn no_server() -> Failure {
-    let hint = "give --host, e.g. --host acme.eu-latest.cumulocity.com, or set C8Y_HOST";
-    Failure::usage("the host to connect to is not given", hint)
 }
 
 pub(super) fn no_device(hint: &str) -> Failure {

@@ -8,8 +8,9 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::making::{Run, issue};
-use super::{ExistingArgs, FromArgs, OutputArgs};
+use super::options::{ExistingArgs, OutputArgs};
 use crate::clock;
+use crate::device_list::FromArgs;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::values::SubjectArgs;

@@ -15,17 +15,16 @@ use c8y_pki::secret::Password;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{Form, OutputArgs, store_password, threads};
-use crate::commands::note_shortened;
-use crate::commands::pool::pool_password;
+use super::options::{Form, OutputArgs};
+use crate::commands::shortened;
 use crate::failure::{Failure, Outcome, Result};
 use crate::old_ids;
 use crate::outlet;
-use crate::output::Output;
+use crate::output::{Output, is_stdout};
 use crate::progress::Line;
 use crate::render::{count, date};
+use crate::secrets::{known, unlock};
 use crate::stop;
-use crate::token::unlock;
 use crate::values;
 
 pub(super) const INTERRUPTED: &str = "interrupted; run the same command again to finish";
@@ -68,7 +67,7 @@ impl OutputArgs {
     }
 
     fn writes_to_stdout(&self) -> bool {
-        self.output == Form::Tar && outlet::is_stdout(&self.out)
+        self.output == Form::Tar && is_stdout(&self.out)
     }
 
     /// Whether the archive goes into a pipe or the like, and not into a file.
@@ -106,7 +105,7 @@ impl OutputArgs {
                 "it grows with the run, and a later run adds to it",
             )?;
         }
-        if self.writes_to_stdout() && self.failed.as_deref().is_some_and(outlet::is_stdout) {
+        if self.writes_to_stdout() && self.failed.as_deref().is_some_and(is_stdout) {
             return Err(Failure::usage(
                 "--out and --failed both name standard output",
                 "name a file for --failed",
@@ -152,14 +151,14 @@ impl Passwords {
         let shared_store = wants_store && args.secrets.is_none();
         Ok(Self {
             store: shared_store
-                .then(|| store_password(args.store_password_file.as_ref()).new_one())
+                .then(|| known::store(args.store_password_file.as_ref()).new_one())
                 .transpose()?,
             key: (args.encrypt_keys && has_keys)
                 .then(|| args.key_source().new_one())
                 .transpose()?,
             pool: args
                 .key_pool
-                .then(|| pool_password(args.pool_password_file.as_ref()).existing())
+                .then(|| known::pool(args.pool_password_file.as_ref()).existing())
                 .transpose()?,
         })
     }
@@ -211,10 +210,10 @@ pub(super) fn issue(
         keep_going: args.keep_going,
         policy: &pki.policy(&run.ca.name),
         keys: run.keys,
-        threads: threads(args.threads),
+        threads: values::threads(args.threads),
     };
     let usual = time::Duration::days(run.profile.validity_days.into());
-    note_shortened(args.days, usual, run.ca.certificate(), now, out);
+    shortened::note(args.days, usual, run.ca.certificate(), now, out);
     let line = Line::new(out);
     let stop = stop::on_interrupt();
     let summary = bulk::run(&mut pki, &job, run.devices, now, &stop, &|p| line.set(p));
@@ -275,9 +274,7 @@ fn report(args: &OutputArgs, summary: &Summary, done: Done<'_>, out: Output) -> 
             // A list of an earlier run is not true any more.
             // Who reads a stream waits for its end.
             let is_former = |path: &PathBuf| {
-                outlet::is_stdout(path)
-                    || files::is_stream(path)
-                    || (args.keep_going && path.exists())
+                is_stdout(path) || files::is_stream(path) || (args.keep_going && path.exists())
             };
             let former = args.failed_path().filter(is_former);
             args.write_failed(&[], former, out)?;

@@ -15,7 +15,7 @@ use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
 use crate::render::count;
-use crate::token::unlock;
+use crate::secrets::unlock;
 
 /// Arguments of `device manifest`.
 #[derive(Debug, Args)]

@@ -13,12 +13,12 @@ use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::store_password;
 use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
 use crate::render::{count, printable};
+use crate::secrets::known;
 
 /// Arguments of `device refresh`.
 #[derive(Debug, Args)]
@@ -79,7 +79,7 @@ pub(super) fn run(args: &RefreshArgs, dir: &Path, out: Output) -> Result {
     };
     let password = match args.secrets {
         Some(_) => None,
-        None => store_password(args.store_password_file.as_ref()).given()?,
+        None => known::store(args.store_password_file.as_ref()).given()?,
     };
     let now = OffsetDateTime::now_utc();
     let pki = clock::open(dir, now)?;

@@ -16,8 +16,9 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::making::{Run, issue};
-use super::{FromArgs, KeyPolicyArgs, OutputArgs};
+use super::options::{KeyPolicyArgs, OutputArgs};
 use crate::clock;
+use crate::device_list::FromArgs;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::values;

@@ -11,10 +11,10 @@ use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::FromArgs;
 use super::compromise::SameKey;
-use super::serial::{self, Foreign, Issuer};
+use super::serial::{self, Foreign, Issuer, fault};
 use crate::clock;
+use crate::device_list::FromArgs;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::render::{count, date, day, printable};
@@ -114,8 +114,8 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
     let named = records.len();
     if args.reason == Reason::KeyCompromise {
         let all: Vec<&Record> = records.iter().chain(&already).collect();
-        let same = SameKey::of(args, &all, pki.registry())?;
-        if !same.confirm(args, out)? {
+        let same = SameKey::of(args.ca_certificate, &all, pki.registry())?;
+        if !same.confirm(args.yes, out)? {
             out.note("Nothing was revoked.");
             return Ok(Outcome::NO);
         }
@@ -275,8 +275,4 @@ fn of_device(history: Vec<Record>, id: &str) -> std::result::Result<Vec<Record>,
         };
     };
     Ok(vec![live])
-}
-
-pub(super) fn fault(word: &str, message: String, hint: String) -> BadRow {
-    BadRow { id: word.to_owned(), line: None, message, hint: Some(hint.into()) }
 }

@@ -6,7 +6,6 @@ use c8y_pki::bulk::BadRow;
 use c8y_pki::name::Name;
 use c8y_pki::registry::{Filter, ForeignSerial, Record, Role, parse_serial};
 
-use super::revoke::fault;
 use crate::failure::{Failure, Result};
 
 /// The issuer that is meant.
@@ -178,4 +177,9 @@ fn several(pki: &Pki, word: &str, found: &[One]) -> Result<BadRow> {
         false => format!("say which one: {}", hints.join(", or ")),
     };
     Ok(fault(word, message, hint))
+}
+
+/// What is wrong with a word that was to mean a certificate.
+pub(super) fn fault(word: &str, message: String, hint: String) -> BadRow {
+    BadRow { id: word.to_owned(), line: None, message, hint: Some(hint.into()) }
 }

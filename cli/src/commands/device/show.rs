@@ -4,10 +4,10 @@ use std::path::Path;
 
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::describe::{CertificateView, Item};
+use c8y_pki::registry::{Record, Registry, RegistryError};
 use clap::Args;
 use serde::Serialize;
 
-use super::find;
 use super::list::Row;
 use crate::clock;
 use crate::failure::{Outcome, Result};
@@ -84,4 +84,21 @@ pub(super) fn run(args: &ShowArgs, dir: &Path, out: Output) -> Result {
         .collect();
     out.text(&texts.join("\n"))?;
     Ok(Outcome::Done)
+}
+
+/// The certificates that a word on the command line means: those of a device, or the one with that
+/// serial number.
+fn find(registry: &Registry, word: &str) -> Result<Vec<Record>> {
+    let mut records = registry.history(&word.to_lowercase())?;
+    if records.is_empty()
+        && let Some(serial) = c8y_pki::registry::parse_serial(word)
+    {
+        let filter = c8y_pki::registry::Filter { serial: Some(&serial), ..Default::default() };
+        records = registry.find(&filter)?;
+    }
+    if records.is_empty() {
+        let what = format!("of a device or with a serial number {word:?}");
+        return Err(RegistryError::Unknown { what }.into());
+    }
+    Ok(records)
 }

@@ -14,17 +14,18 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::making::INTERRUPTED;
-use super::{ExistingArgs, KeyPolicyArgs, threads};
+use super::options::{ExistingArgs, KeyPolicyArgs};
 use crate::clock;
-use crate::commands::note_shortened;
+use crate::commands::shortened;
 use crate::failure::{Failure, Outcome, Result};
+use crate::input;
 use crate::old_ids;
 use crate::outlet;
 use crate::output::Output;
 use crate::progress::Line;
 use crate::render::{as_line, count, table};
+use crate::secrets::unlock;
 use crate::stop;
-use crate::token::unlock;
 use crate::values::{self, SubjectArgs};
 
 /// Arguments of `device sign`.
@@ -123,10 +124,10 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
         keep_going: false,
         policy: &pki.policy(&ca.name),
         keys: args.keys.policy(),
-        threads: threads(args.threads),
+        threads: values::threads(args.threads),
     };
     let usual = time::Duration::days(profile.validity_days.into());
-    note_shortened(args.days, usual, ca.certificate(), now, out);
+    shortened::note(args.days, usual, ca.certificate(), now, out);
     let line = Line::new(out);
     let stop = stop::on_interrupt();
     let signed =
@@ -183,7 +184,7 @@ fn read(paths: &[PathBuf]) -> Result<Vec<RequestFile>> {
     let mut found = Vec::new();
     for path in paths {
         if path == Path::new("-") {
-            let bytes = values::read(path)?;
+            let bytes = input::read(path)?;
             found.push(RequestFile { name: "standard input".to_owned(), bytes });
         } else if path.is_dir() {
             let entries = files::list_dir(path)?;

@@ -14,7 +14,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::at_service::ServiceArgs;
-use super::connecting::{EndpointArgs, FilesArgs, Ready};
+use super::connecting::{FilesArgs, Ready};
+use super::endpoint::EndpointArgs;
 use crate::failure::{Failure, Outcome, Result};
 use crate::old_ids;
 use crate::outlet;

@@ -20,11 +20,11 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::clock;
-use crate::commands::device::FromArgs;
+use crate::device_list::FromArgs;
 use crate::failure::{Failure, Outcome, Result};
 use crate::old_ids;
 use crate::outlet;
-use crate::output::Output;
+use crate::output::{Output, is_stdout};
 use crate::render::{self, as_line};
 use crate::values;
 
@@ -228,7 +228,7 @@ fn write(devices: &Devices<'_>, settings: &Settings, args: &CreateArgs, out: Out
         write_to_stdout(devices, &sheet)?;
         return Ok(Outcome::Done);
     };
-    if outlet::is_stdout(path) {
+    if is_stdout(path) {
         if is_secret {
             outlet::check_secret(path)?;
         }

@@ -14,13 +14,13 @@ use c8y_pki::registration::{self, OneTimePassword};
 use clap::Args;
 use serde::Serialize;
 
-use crate::commands::device::FromArgs;
 use crate::confirm::confirm;
+use crate::device_list::FromArgs;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
-use crate::password::Source;
 use crate::render::{as_line, count, table};
+use crate::secrets::known;
 use crate::tenant::{TenantArgs, show_requests};
 
 /// Arguments of `registration add`.
@@ -239,13 +239,7 @@ fn given(args: &AddArgs, devices: usize) -> Result<Option<OneTimePassword>> {
             "give a list with a column ENROLLMENT_OTP: --from FILE",
         ));
     }
-    let source = Source {
-        file: args.otp_file.as_ref(),
-        option: "--otp-file",
-        variable: "",
-        noun: "one-time password",
-        what: "the device",
-    };
+    let source = known::registered_one_time(args.otp_file.as_ref(), "the device");
     one_time(source.existing()?.expose()).map(Some)
 }
 

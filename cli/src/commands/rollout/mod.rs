@@ -25,19 +25,18 @@ use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::args;
 use crate::clock;
-use crate::commands::device::threads;
 use crate::commands::sandbox;
 use crate::failure::{Failure, Outcome, Result};
 use crate::old_ids;
 use crate::outlet;
 use crate::output::Output;
-use crate::password::{WeakArgs, warn_of_weak};
 use crate::progress::Phases;
 use crate::render::count;
+use crate::secrets::{WeakArgs, warn_of_weak};
 use crate::stop;
 use crate::tenant::TenantArgs;
+use crate::values::{DEFAULT_PKI, threads};
 use rehearsal::Rehearsal;
 use show::Beside;
 
@@ -202,7 +201,7 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
 fn warn_of_another_folder(pki: &Path, spec: &Spec, out: Output) {
     // One folder has many names; one that is not there yet has no other than this.
     let folder = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
-    if pki != Path::new(args::DEFAULT_PKI) && folder(pki) != folder(&spec.pki) {
+    if pki != Path::new(DEFAULT_PKI) && folder(pki) != folder(&spec.pki) {
         let (named, meant) = (pki.display(), spec.pki.display());
         out.warning(&format!(
             "--pki or C8Y_PKI_DIR says {named}, but a rollout's file names its PKI folder: {meant}"

@@ -1,6 +1,6 @@
 //! `store create --from`, `store add --from`: the entries of another store.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use c8y_pki::Error;
 use c8y_pki::chain::{self, LeafChoice};
@@ -12,27 +12,26 @@ use c8y_pki::store::{
     self, DEVICE_KEY_ALIAS, EntryKind, Format, SERVER_CERTIFICATE_ALIAS, Store, StoreError,
 };
 
-use super::PutArgs;
-use crate::commands::key::read_key_of;
 use crate::failure::{Failure, Result};
-use crate::password::{self, Source};
+use crate::secrets::{self as room, known};
+
+/// The files of the passwords of what is taken over.
+pub(super) struct Secrets<'a> {
+    pub(super) store_file: Option<&'a PathBuf>,
+    /// Of keys that have one of their own.
+    pub(super) key_file: Option<&'a PathBuf>,
+}
 
 /// Adds all entries of a file. What this store cannot hold is refused when it is written.
-pub(super) fn add_all(path: &Path, args: &PutArgs, store: &mut Store) -> Result<()> {
+pub(super) fn add_all(path: &Path, secrets: &Secrets<'_>, store: &mut Store) -> Result<()> {
     let bytes = files::read_small(path)?;
     let in_file = |e: StoreError| Error::from(e).in_file(path.display().to_string());
     if !read::is_store(&bytes) {
-        return add_loose(path, &bytes, args, store);
+        return add_loose(path, &bytes, secrets, store);
     }
     let what = path.display().to_string();
-    let source = Source {
-        file: args.from_password_file.as_ref(),
-        option: "--from-password-file",
-        variable: "C8Y_PKI_FROM_PASSWORD",
-        noun: "password",
-        what: &what,
-    };
-    let key_password = password::of_key(args.key_password_file.as_ref(), &what).given()?;
+    let source = known::former_store(secrets.store_file, &what);
+    let key_password = known::key(secrets.key_file, &what).given()?;
     let open = |password: Option<&Password>| {
         let options = store::OpenOptions {
             store_password: password,
@@ -43,7 +42,7 @@ pub(super) fn add_all(path: &Path, args: &PutArgs, store: &mut Store) -> Result<
         store::open_with(&bytes, options)
     };
     let needs = |e: &StoreError| matches!(e, StoreError::PasswordNeeded { .. });
-    let other = password::opening(source, open, needs)?.map_err(in_file)?;
+    let other = room::opening(source, open, needs)?.map_err(in_file)?;
     if other.entries.is_empty() {
         return Err(empty(path));
     }
@@ -74,7 +73,7 @@ pub(super) fn add_all(path: &Path, args: &PutArgs, store: &mut Store) -> Result<
 }
 
 /// What stands in PEM, DER or PKCS#7 has no names: those of the platform's recipe are taken.
-fn add_loose(path: &Path, bytes: &[u8], args: &PutArgs, store: &mut Store) -> Result<()> {
+fn add_loose(path: &Path, bytes: &[u8], secrets: &Secrets<'_>, store: &mut Store) -> Result<()> {
     let what = format!("the key in {}", path.display());
     let in_file = |e| Error::from(e).in_file(path.display().to_string());
     let certificates = read::certificates(bytes, None).map_err(in_file)?;
@@ -85,8 +84,8 @@ fn add_loose(path: &Path, bytes: &[u8], args: &PutArgs, store: &mut Store) -> Re
         }
         return Ok(());
     }
-    let source = password::of_key(args.key_password_file.as_ref(), &what);
-    let (key, _) = read_key_of(bytes, source)?.map_err(in_file)?;
+    let source = known::key(secrets.key_file, &what);
+    let (key, _) = room::read_bytes(bytes, source)?.map_err(in_file)?;
     let ordered = chain::order(&certificates, LeafChoice::PublicKey(key.public_key()))?;
     let public = key.public_key();
     store.add_key(DEVICE_KEY_ALIAS, key.pkcs8().clone(), public, ordered.certificates)?;

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::trust::{View, details};
+use super::trust::view::{View, details};
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::render::{as_line, colons};

@@ -9,6 +9,7 @@ use yasna::models::TaggedDerValue;
 use yasna::{ASN1Error, ASN1ErrorKind, ASN1Result, BERReader, BERReaderSeq, Tag, TagClass};
 
 use super::{Certificate, Serial};
+use crate::der;
 use crate::name::Name;
 
 /// Object identifiers of extensions.
@@ -265,13 +266,8 @@ pub(crate) fn names_of_extension(value: &[u8]) -> Option<Vec<GeneralName>> {
 
 /// GeneralNames without their own tag and length.
 pub(super) fn general_names(contents: &[u8]) -> ASN1Result<Vec<GeneralName>> {
-    let whole = TaggedDerValue::from_tag_pc_and_bytes(
-        yasna::tags::TAG_SEQUENCE,
-        yasna::PCBit::Constructed,
-        contents.to_vec(),
-    );
-    let der = yasna::construct_der(|writer| writer.write_tagged_der(&whole));
-    names_of_extension(&der).map_or_else(invalid, Ok)
+    let whole = der::element(der::SEQUENCE, &[contents]);
+    names_of_extension(&whole).map_or_else(invalid, Ok)
 }
 
 fn ia5(octets: &[u8]) -> ASN1Result<String> {

@@ -6,6 +6,7 @@ use yasna::{ASN1Result, Tag};
 
 use super::extensions::{general_names, invalid};
 use super::{Certificate, GeneralName, MalformedExtension, oid};
+use crate::ber::Reader;
 use crate::der;
 use crate::name::Name;
 
@@ -95,9 +96,8 @@ impl PointName {
         match self {
             Self::Full(names) => names.clone(),
             Self::Relative(rdn) => {
-                let whole = der::header(issuer.der(), 0)
-                    .and_then(|(start, length)| issuer.der().get(start..start + length))
-                    .map(|rdns| der::element(der::SEQUENCE, &[rdns, rdn]));
+                let rdns = Reader::new(issuer.der()).tagged(der::SEQUENCE, "a name").ok();
+                let whole = rdns.map(|rdns| der::element(der::SEQUENCE, &[rdns.contents, rdn]));
                 let name = whole.and_then(|whole| Name::from_der(&whole).ok());
                 name.map(GeneralName::Directory).into_iter().collect()
             }
@@ -168,9 +168,9 @@ mod tests {
     #[test]
     fn a_relative_name_stands_behind_the_issuers() {
         let rdn = Name::parse("CN=point 1").unwrap();
-        let (start, _) = der::header(rdn.der(), 0).unwrap();
+        let rdns = Reader::new(rdn.der()).tagged(der::SEQUENCE, "a name").unwrap();
         let issuer = Name::parse("O=Example,C=DE").unwrap();
-        let names = PointName::Relative(rdn.der()[start..].to_vec()).names(&issuer);
+        let names = PointName::Relative(rdns.contents.to_vec()).names(&issuer);
         let whole = Name::parse("CN=point 1,O=Example,C=DE").unwrap();
         assert!(matches!(&names[..], [GeneralName::Directory(name)] if name.matches(&whole)));
     }

@@ -4,9 +4,9 @@
 use time::OffsetDateTime;
 
 use super::budget::Budget;
+use super::options::Options;
 use super::rule::{Refusal, Rule};
 use super::rules::{self, Role};
-use super::verify::Options;
 use super::{ChainError, key_id, name_constraints};
 use crate::cert::Certificate;
 use crate::name::Name;

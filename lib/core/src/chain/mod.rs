@@ -58,6 +58,7 @@ mod duty;
 mod error;
 mod key_id;
 mod name_constraints;
+mod options;
 mod path;
 mod policy;
 mod revocation;
@@ -70,12 +71,13 @@ pub use build::{LeafChoice, OrderedChain, order};
 pub use ca::{check_ca, check_subject};
 pub use device::{DeviceFinding, Mistake, check_device};
 pub use error::ChainError;
+pub use options::{Options, Purpose};
 pub use policy::Policies;
 pub use revocation::{ListUse, Lists, Lookup, check_revocation};
 #[doc(hidden)]
 pub use rule::nth;
 pub use rule::{Refusal, Rule};
-pub use verify::{Options, Purpose, VerifiedChain, verify};
+pub use verify::{VerifiedChain, verify};
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -9,9 +9,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::ChainError;
 use super::budget::Budget;
+use super::options::Options;
 use super::rule::{Refusal, Rule};
 use super::rules::{self, Role};
-use super::verify::Options;
 use super::{key_id, name_constraints, policy};
 use crate::cert::Certificate;
 use crate::crypto::CryptoError;

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use time::OffsetDateTime;
 
 use super::name_constraints;
+use super::options::{Options, Purpose};
 use super::rule::Rule;
-use super::verify::{Options, Purpose};
 use crate::cert::{Certificate, Extension, oid};
 
 /// Longest serial number, in octets (RFC 5280, 4.1.2.2).

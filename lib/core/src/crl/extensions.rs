@@ -26,7 +26,7 @@ pub(super) fn critical(
     let mut of_entries = entries.filter(|e| e.critical && !of_entry(e));
     let mut of_list = crl.extensions().iter().filter(|e| e.critical && !processed(e));
     let first = of_list.next().or_else(|| of_entries.next());
-    first.map(|e| crate::crypto::oid_text(&e.oid))
+    first.map(|e| crate::ber::oid_text(&e.oid))
 }
 
 fn find<'a>(crl: &'a CertificateRevocationList<'_>, oid: &str) -> Option<&'a X509Extension<'a>> {

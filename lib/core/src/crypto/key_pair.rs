@@ -5,8 +5,8 @@ use std::fmt;
 #[cfg(feature = "aws-lc-rs")]
 use super::backend::encoding::AsBigEndian as _;
 use super::backend::{self, signature as sig};
-use super::public_key::rsa_bits;
 use super::rsa::{self, RsaError, RsaSize};
+use super::rsa_numbers::rsa_bits;
 use super::{CryptoError, KeyAlgorithm, KeyType, PublicKey, SignatureAlgorithm, fill_random, p384};
 #[cfg(feature = "aws-lc-rs")]
 use crate::der;
@@ -219,13 +219,12 @@ fn backend_rsa(key_type: KeyType) -> Result<(KeyPair, SecretBytes), CryptoError>
 /// inversion, a tenth of what the key cost.
 #[cfg(feature = "aws-lc-rs")]
 fn ec_pkcs8(public: &PublicKey, scalar: &[u8]) -> SecretBytes {
-    let secret = |tag, parts: &[&[u8]]| zeroize::Zeroizing::new(der::element(tag, parts));
     // No bit of its last octet is unused.
     let bits = der::element(der::BIT_STRING, &[&[0], public.bits()]);
     let public_key = der::element(der::CONTEXT_1, &[&bits]);
-    let private_key = secret(der::OCTET_STRING, &[scalar]);
-    let key = secret(der::SEQUENCE, &[&[der::INTEGER, 1, 1], &private_key, &public_key]);
-    let key = secret(der::OCTET_STRING, &[&key]);
+    let private_key = der::secret(der::OCTET_STRING, &[scalar]);
+    let key = der::secret(der::SEQUENCE, &[&[der::INTEGER, 1, 1], &private_key, &public_key]);
+    let key = der::secret(der::OCTET_STRING, &[&key]);
     let version = [der::INTEGER, 1, 0];
     SecretBytes::new(der::element(
         der::SEQUENCE,

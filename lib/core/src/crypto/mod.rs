@@ -14,6 +14,8 @@ use std::str::FromStr;
 
 #[cfg(feature = "tls")]
 mod alerts;
+mod hash;
+mod key_algorithm;
 mod key_pair;
 mod mac_hash;
 mod p384;
@@ -21,25 +23,30 @@ mod pss;
 mod public_key;
 #[cfg(feature = "pkcs11")]
 mod raw;
+mod refused;
 mod rsa;
+mod rsa_numbers;
 mod signature;
 #[cfg(feature = "tls")]
 mod tls_words;
+mod verification;
 mod verifier;
 mod weak;
 
 #[cfg(feature = "tls")]
 #[doc(hidden)]
 pub use alerts::{alert_name, alert_words};
+pub use hash::Hash;
+pub use key_algorithm::KeyAlgorithm;
 #[doc(hidden)]
 pub use key_pair::KeyPair;
 pub(crate) use key_pair::ed25519_pkcs8;
 pub(crate) use mac_hash::MacHash;
-pub use public_key::{KeyAlgorithm, PublicKey};
+pub use public_key::PublicKey;
 #[cfg(feature = "pkcs11")]
 pub(crate) use raw::ecdsa_to_der;
+pub use signature::SignatureAlgorithm;
 pub(crate) use signature::odd_parameters;
-pub use signature::{Hash, SignatureAlgorithm};
 #[cfg(feature = "tls")]
 #[doc(hidden)]
 pub use tls_words::{
@@ -311,18 +318,6 @@ pub fn sha256(data: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(digest.as_ref());
     out
-}
-
-/// Longest text of an object identifier in messages, in characters.
-const MAX_OID_TEXT: usize = 64;
-
-/// An object identifier for messages and comparisons: with dots, and cut where somebody has made it very long.
-pub(crate) fn oid_text(oid: &x509_parser::asn1_rs::Oid<'_>) -> String {
-    let text = oid.to_id_string();
-    match text.char_indices().nth(MAX_OID_TEXT) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text,
-    }
 }
 
 /// Lower-case hexadecimal, the form of fingerprints on the platform.

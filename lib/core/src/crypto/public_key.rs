@@ -7,83 +7,15 @@ use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
 use super::backend::signature as sig;
-use super::signature::verification;
-use super::{CryptoError, Hash, KeyPolicy, MIN_RSA_BITS, SignatureAlgorithm, sha1, weak};
-use super::{oid_text, pss};
-use crate::der;
-
-/// The algorithm of a public key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KeyAlgorithm {
-    /// RSA with a modulus of so many bits.
-    Rsa {
-        /// Length of the modulus.
-        bits: u32,
-    },
-    /// ECDSA on NIST P-256.
-    EcP256,
-    /// ECDSA on NIST P-384.
-    EcP384,
-    /// ECDSA on NIST P-521.
-    EcP521,
-    /// Ed25519.
-    Ed25519,
-}
-
-impl KeyAlgorithm {
-    /// The algorithm with which such a key signs here: the hash fits the key's strength.
-    pub fn signature_algorithm(self) -> SignatureAlgorithm {
-        match self {
-            Self::Rsa { .. } => SignatureAlgorithm::RsaPkcs1(Hash::Sha256),
-            Self::EcP256 => SignatureAlgorithm::Ecdsa(Hash::Sha256),
-            Self::EcP384 => SignatureAlgorithm::Ecdsa(Hash::Sha384),
-            Self::EcP521 => SignatureAlgorithm::Ecdsa(Hash::Sha512),
-            Self::Ed25519 => SignatureAlgorithm::Ed25519,
-        }
-    }
-
-    /// The DER of the AlgorithmIdentifier of its keys.
-    pub(super) fn identifier(self) -> &'static [u8] {
-        match self {
-            Self::Rsa { .. } => spki_id::RSA,
-            Self::EcP256 => spki_id::P256,
-            Self::EcP384 => spki_id::P384,
-            Self::EcP521 => spki_id::P521,
-            Self::Ed25519 => spki_id::ED25519,
-        }
-    }
-}
-
-impl fmt::Display for KeyAlgorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Rsa { bits } => write!(f, "RSA {bits} bits"),
-            Self::EcP256 => f.write_str("EC P-256"),
-            Self::EcP384 => f.write_str("EC P-384"),
-            Self::EcP521 => f.write_str("EC P-521"),
-            Self::Ed25519 => f.write_str("Ed25519"),
-        }
-    }
-}
-
-/// DER of the AlgorithmIdentifier in a SubjectPublicKeyInfo.
-mod spki_id {
-    pub(super) const RSA: &[u8] =
-        &[0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
-    pub(super) const P256: &[u8] = &[
-        0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
-        0x48, 0xce, 0x3d, 0x03, 0x01, 0x07,
-    ];
-    pub(super) const P384: &[u8] = &[
-        0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b, 0x81,
-        0x04, 0x00, 0x22,
-    ];
-    pub(super) const P521: &[u8] = &[
-        0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b, 0x81,
-        0x04, 0x00, 0x23,
-    ];
-    pub(super) const ED25519: &[u8] = &[0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70];
-}
+use super::key_algorithm::spki;
+use super::pss;
+use super::refused::algorithm_name;
+use super::rsa_numbers::rsa_bits;
+use super::verification::verification;
+use super::{
+    CryptoError, Hash, KeyAlgorithm, KeyPolicy, MIN_RSA_BITS, SignatureAlgorithm, sha1, weak,
+};
+use crate::ber::oid_text;
 
 /// A public key in the form of a SubjectPublicKeyInfo (RFC 5280, 4.1.2.7).
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -117,11 +49,7 @@ impl PublicKey {
     }
 
     pub(super) fn from_raw(algorithm: KeyAlgorithm, bits: &[u8]) -> Self {
-        let id = algorithm.identifier();
-        // No bit of its last octet is unused.
-        let bit_string = der::element(der::BIT_STRING, &[&[0], bits]);
-        let spki = der::element(der::SEQUENCE, &[id, &bit_string]);
-        Self { spki, bits: bits.to_vec(), algorithm }
+        Self { spki: spki(algorithm, bits), bits: bits.to_vec(), algorithm }
     }
 
     /// The DER of the SubjectPublicKeyInfo.
@@ -158,7 +86,7 @@ impl PublicKey {
     /// ([`WeakKey`](super::WeakKey)). It costs some tens of microseconds for RSA.
     pub fn check_fit(&self, policy: KeyPolicy) -> Result<(), CryptoError> {
         self.check_sound(policy)?;
-        Ok(weak::check_form(self)?)
+        Ok(weak::check_form(self.algorithm, &self.bits, &self.spki)?)
     }
 
     /// The same for a key that others have certified, in whatever form.
@@ -233,43 +161,4 @@ fn key_algorithm(
         },
         other => Err(CryptoError::UnsupportedAlgorithm(algorithm_name(other))),
     }
-}
-
-/// Well-known names for algorithms that people meet and we refuse.
-pub(super) fn algorithm_name(oid: &str) -> String {
-    let name = match oid {
-        // FIPS 204 and RFC 9881, 2
-        "2.16.840.1.101.3.4.3.17" => "ML-DSA-44",
-        "2.16.840.1.101.3.4.3.18" => "ML-DSA-65",
-        "2.16.840.1.101.3.4.3.19" => "ML-DSA-87",
-        "1.2.840.10040.4.1" => "DSA",
-        "1.3.101.113" => "Ed448",
-        "1.3.101.110" => "X25519",
-        _ => return oid.to_owned(),
-    };
-    format!("{name} ({oid})")
-}
-
-/// The modulus and the exponent of an RSAPublicKey (RFC 8017, A.1.1), big-endian.
-pub(super) fn rsa_numbers(rsa_public_key: &[u8]) -> Result<(Vec<u8>, Vec<u8>), CryptoError> {
-    let numbers = yasna::parse_der(rsa_public_key, |reader| {
-        reader.read_sequence(|reader| {
-            let (modulus, positive) = reader.next().read_bigint_bytes()?;
-            let (exponent, _) = reader.next().read_bigint_bytes()?;
-            if positive {
-                Ok((modulus, exponent))
-            } else {
-                Err(yasna::ASN1Error::new(yasna::ASN1ErrorKind::Invalid))
-            }
-        })
-    });
-    numbers.map_err(|_| CryptoError::BadPublicKey("not an RSAPublicKey"))
-}
-
-pub(super) fn rsa_bits(rsa_public_key: &[u8]) -> Result<u32, CryptoError> {
-    let damaged = CryptoError::BadPublicKey("not an RSAPublicKey");
-    let (modulus, _) = rsa_numbers(rsa_public_key)?;
-    let first = modulus.iter().position(|b| *b != 0).ok_or(damaged)?;
-    let bits = (modulus.len() - first) * 8 - modulus[first].leading_zeros() as usize;
-    u32::try_from(bits).map_err(|_| CryptoError::BadPublicKey("its modulus is absurdly long"))
 }

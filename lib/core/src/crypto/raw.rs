@@ -2,8 +2,9 @@
 //! an EC point, `r` and `s` in a row, a hash to be signed.
 
 use super::backend::digest;
-use super::public_key::rsa_bits;
+use super::rsa_numbers::rsa_bits;
 use super::{CryptoError, Hash, KeyAlgorithm, PublicKey};
+use crate::ber::{Element, Reader};
 use crate::der;
 
 /// DER of the OBJECT IDENTIFIERs of curves (RFC 5480, 2.1.1.1): `CKA_EC_PARAMS`.
@@ -24,7 +25,7 @@ impl PublicKey {
     /// An RSA key from modulus and public exponent, both big-endian.
     pub(crate) fn from_rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, CryptoError> {
         let bits =
-            der::element(der::SEQUENCE, &[&positive_integer(modulus), &positive_integer(exponent)]);
+            der::element(der::SEQUENCE, &[&der::unsigned(modulus), &der::unsigned(exponent)]);
         let algorithm = KeyAlgorithm::Rsa { bits: rsa_bits(&bits)? };
         Self::from_spki(Self::from_raw(algorithm, &bits).spki())
     }
@@ -37,11 +38,14 @@ impl PublicKey {
             CryptoError::UnsupportedAlgorithm("EC on a curve other than P-256, P-384, P-521".into())
         })?;
         let length = 1 + 2 * size;
-        let wrapped = der::header(point, 0).filter(|(start, octets)| {
-            point[0] == der::OCTET_STRING && start + octets == point.len()
-        });
+        let mut reader = Reader::new(point);
+        let wrapped = reader.tagged(der::OCTET_STRING, "an EC point").ok();
         let bare = match wrapped {
-            Some((start, octets)) if octets == length => &point[start..],
+            Some(Element { tag: der::OCTET_STRING, contents })
+                if reader.is_empty() && contents.len() == length =>
+            {
+                contents
+            }
             _ => point,
         };
         if bare.len() != length || bare[0] != 4 {
@@ -84,17 +88,7 @@ pub(crate) fn ecdsa_to_der(raw: &[u8]) -> Result<Vec<u8>, CryptoError> {
         return Err(CryptoError::BadSignature);
     }
     let (r, s) = raw.split_at(raw.len() / 2);
-    Ok(der::element(der::SEQUENCE, &[&positive_integer(r), &positive_integer(s)]))
-}
-
-/// DER of a number that is not negative, from its big-endian octets.
-fn positive_integer(octets: &[u8]) -> Vec<u8> {
-    let leading = octets.iter().take_while(|octet| **octet == 0).count();
-    let significant = &octets[leading..];
-    // Zero has an octet, and a first bit would be a sign.
-    let pad: &[u8] =
-        if significant.first().is_none_or(|first| *first >= 0x80) { &[0] } else { &[] };
-    der::element(der::INTEGER, &[pad, significant])
+    Ok(der::element(der::SEQUENCE, &[&der::unsigned(r), &der::unsigned(s)]))
 }
 
 #[cfg(test)]

@@ -2,21 +2,12 @@
 
 use std::fmt;
 
-use super::backend::signature as sig;
+use super::CryptoError;
+use super::hash::Hash;
 use super::pss;
-use super::public_key::algorithm_name;
-use super::{CryptoError, KeyAlgorithm, oid_text};
-
-/// The hash of a signature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Hash {
-    /// SHA-256.
-    Sha256,
-    /// SHA-384.
-    Sha384,
-    /// SHA-512.
-    Sha512,
-}
+use super::refused::algorithm_name;
+use crate::ber::oid_text;
+use crate::der;
 
 /// A signature algorithm of a certificate, request or CRL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -160,25 +151,12 @@ impl SignatureAlgorithm {
             // We sign with the usual salt only.
             Self::RsaPss(hash) | Self::RsaPssSalt { hash, .. } => {
                 let (arc, salt) = sig_id::pss(hash);
-                return yasna::construct_der(|writer| {
-                    writer.write_sequence(|writer| {
-                        let pss = yasna::models::ObjectIdentifier::from_slice(&[
-                            1, 2, 840, 113549, 1, 1, 10,
-                        ]);
-                        writer.next().write_oid(&pss);
-                        writer.next().write_der(&sig_id::pss_params(arc, salt));
-                    });
-                });
+                let pss = der::oid(&[1, 2, 840, 113549, 1, 1, 10]);
+                return der::element(der::SEQUENCE, &[&pss, &sig_id::pss_params(arc, salt)]);
             }
         };
-        yasna::construct_der(|writer| {
-            writer.write_sequence(|writer| {
-                writer.next().write_oid(&yasna::models::ObjectIdentifier::from_slice(oid));
-                if null {
-                    writer.next().write_null();
-                }
-            });
-        })
+        let parameters: &[u8] = if null { &[0x05, 0x00] } else { &[] };
+        der::element(der::SEQUENCE, &[&der::oid(oid), parameters])
     }
 }
 
@@ -196,40 +174,4 @@ pub(crate) fn odd_parameters(
         }
         _ => None,
     }
-}
-
-pub(super) fn verification(
-    key: KeyAlgorithm,
-    algorithm: SignatureAlgorithm,
-) -> Result<&'static dyn sig::VerificationAlgorithm, CryptoError> {
-    use {Hash::*, KeyAlgorithm as K, SignatureAlgorithm as S};
-    Ok(match (key, algorithm) {
-        (K::Rsa { .. }, S::RsaPkcs1(Sha256)) => &sig::RSA_PKCS1_2048_8192_SHA256,
-        (K::Rsa { .. }, S::RsaPkcs1(Sha384)) => &sig::RSA_PKCS1_2048_8192_SHA384,
-        (K::Rsa { .. }, S::RsaPkcs1(Sha512)) => &sig::RSA_PKCS1_2048_8192_SHA512,
-        (K::Rsa { .. }, S::RsaPss(Sha256)) => &sig::RSA_PSS_2048_8192_SHA256,
-        (K::Rsa { .. }, S::RsaPss(Sha384)) => &sig::RSA_PSS_2048_8192_SHA384,
-        (K::Rsa { .. }, S::RsaPss(Sha512)) => &sig::RSA_PSS_2048_8192_SHA512,
-        (K::EcP256, S::Ecdsa(Sha256)) => &sig::ECDSA_P256_SHA256_ASN1,
-        (K::EcP256, S::Ecdsa(Sha384)) => &sig::ECDSA_P256_SHA384_ASN1,
-        (K::EcP384, S::Ecdsa(Sha256)) => &sig::ECDSA_P384_SHA256_ASN1,
-        (K::EcP384, S::Ecdsa(Sha384)) => &sig::ECDSA_P384_SHA384_ASN1,
-        #[cfg(feature = "aws-lc-rs")]
-        (K::EcP256, S::Ecdsa(Sha512)) => &sig::ECDSA_P256_SHA512_ASN1,
-        #[cfg(feature = "aws-lc-rs")]
-        (K::EcP384, S::Ecdsa(Sha512)) => &sig::ECDSA_P384_SHA512_ASN1,
-        #[cfg(feature = "aws-lc-rs")]
-        (K::EcP521, S::Ecdsa(Sha256)) => &sig::ECDSA_P521_SHA256_ASN1,
-        #[cfg(feature = "aws-lc-rs")]
-        (K::EcP521, S::Ecdsa(Sha384)) => &sig::ECDSA_P521_SHA384_ASN1,
-        #[cfg(feature = "aws-lc-rs")]
-        (K::EcP521, S::Ecdsa(Sha512)) => &sig::ECDSA_P521_SHA512_ASN1,
-        #[cfg(not(feature = "aws-lc-rs"))]
-        (K::EcP256 | K::EcP384 | K::EcP521, S::Ecdsa(_)) => {
-            return Err(CryptoError::Backend { what: format!("verifying {algorithm} with {key}") });
-        }
-        (K::Ed25519, S::Ed25519) => &sig::ED25519,
-        // A signature of one kind never matches a key of another.
-        _ => return Err(CryptoError::BadSignature),
-    })
 }

@@ -1,7 +1,7 @@
 //! A public key that verifies many signatures: it is read once.
 
 use super::backend::signature as sig;
-use super::signature::verification;
+use super::verification::verification;
 use super::{CryptoError, PublicKey, SignatureAlgorithm};
 
 /// A public key with the algorithm of the signatures that it verifies.

@@ -33,7 +33,8 @@ use std::sync::LazyLock;
 
 use num_bigint::BigUint;
 
-use super::public_key::{KeyAlgorithm, PublicKey, rsa_numbers};
+use super::key_algorithm::{KeyAlgorithm, spki};
+use super::rsa_numbers::rsa_numbers;
 use crate::der;
 use crate::failure::{Failure, Fault, Hint, Permission, Task};
 
@@ -173,8 +174,11 @@ pub(super) fn check(
 /// Refuses a key that is not written in the one usual form: an EC point with both coordinates, an RSA key as
 /// rsaEncryption with NULL (RFC 4055, 1.2), all of it in DER. In another form, the same key would be taken for
 /// another one.
-pub(super) fn check_form(key: &PublicKey) -> Result<(), WeakKey> {
-    let (algorithm, bits) = (key.algorithm(), key.bits());
+pub(super) fn check_form(
+    algorithm: KeyAlgorithm,
+    bits: &[u8],
+    written: &[u8],
+) -> Result<(), WeakKey> {
     match algorithm {
         KeyAlgorithm::EcP256 | KeyAlgorithm::EcP384 | KeyAlgorithm::EcP521
             if matches!(bits.first(), Some(2 | 3)) =>
@@ -186,8 +190,7 @@ pub(super) fn check_form(key: &PublicKey) -> Result<(), WeakKey> {
         }
         _ => {}
     }
-    let usual = PublicKey::from_raw(algorithm, bits);
-    match (algorithm, usual.spki() == key.spki()) {
+    match (algorithm, spki(algorithm, bits) == written) {
         (_, true) => Ok(()),
         (KeyAlgorithm::Rsa { .. }, false) => {
             Err(WeakKey::Form(algorithm, "its algorithm is not rsaEncryption with NULL"))
@@ -198,13 +201,7 @@ pub(super) fn check_form(key: &PublicKey) -> Result<(), WeakKey> {
 
 /// The RSAPublicKey of a modulus and an exponent, in DER.
 fn rsa_key((modulus, exponent): &(Vec<u8>, Vec<u8>)) -> Vec<u8> {
-    let integer = |octets: &[u8]| {
-        let digits = BigUint::from_bytes_be(octets).to_bytes_be();
-        // An INTEGER is signed.
-        let sign: &[u8] = if digits[0] >= 0x80 { &[0] } else { &[] };
-        der::element(der::INTEGER, &[sign, &digits])
-    };
-    der::element(der::SEQUENCE, &[&integer(modulus), &integer(exponent)])
+    der::element(der::SEQUENCE, &[&der::unsigned(modulus), &der::unsigned(exponent)])
 }
 
 fn check_rsa(

@@ -18,6 +18,7 @@ use super::{KeyError, PrivateKey, legacy};
 use crate::armor;
 use crate::cert::{TOO_MANY_BLOCKS, pem_parts};
 use crate::crypto::{KeyAlgorithm, KeyPair, ed25519_pkcs8};
+use crate::der;
 use crate::secret::{Password, SecretBytes};
 
 /// Most PBKDF iterations that are accepted: some seconds of work.
@@ -188,17 +189,9 @@ fn from_sec1(der: &[u8], outer_curve: Option<String>) -> Result<PrivateKey, KeyE
 
 /// PrivateKeyInfo version 1 (RFC 5958).
 fn wrap_pkcs8(inner: &[u8], algorithm: &[u64], parameters: &[u8]) -> SecretBytes {
-    SecretBytes::new(yasna::construct_der(|writer| {
-        writer.write_sequence(|writer| {
-            writer.next().write_u8(0);
-            writer.next().write_sequence(|writer| {
-                let oid = yasna::models::ObjectIdentifier::from_slice(algorithm);
-                writer.next().write_oid(&oid);
-                writer.next().write_der(parameters);
-            });
-            writer.next().write_bytes(inner);
-        });
-    }))
+    let algorithm = der::element(der::SEQUENCE, &[&der::oid(algorithm), parameters]);
+    let inner = der::secret(der::OCTET_STRING, &[inner]);
+    SecretBytes::new(der::element(der::SEQUENCE, &[&der::number(0), &algorithm, &inner]))
 }
 
 fn curve_of_parameters(der: &[u8]) -> Option<String> {
@@ -235,7 +228,7 @@ fn curve_oid_der(curve: KeyAlgorithm) -> Vec<u8> {
         KeyAlgorithm::EcP521 => &[1, 3, 132, 0, 35],
         _ => &[1, 2, 840, 10045, 3, 1, 7],
     };
-    yasna::construct_der(|w| w.write_oid(&yasna::models::ObjectIdentifier::from_slice(oid)))
+    der::oid(oid)
 }
 
 fn from_encrypted(der: &[u8], password: Option<&Password>) -> Result<PrivateKey, KeyError> {

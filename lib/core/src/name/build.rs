@@ -76,9 +76,7 @@ fn rdn(field: &Field, value: &str) -> Vec<u8> {
         StringType::Printable => der::PRINTABLE_STRING,
         StringType::Ia5 => der::IA5_STRING,
     };
-    let oid = yasna::construct_der(|writer| {
-        writer.write_oid(&yasna::models::ObjectIdentifier::from_slice(field.oid));
-    });
+    let oid = der::oid(field.oid);
     let value = der::element(tag, &[value.as_bytes()]);
     der::element(der::SET, &[&der::element(der::SEQUENCE, &[&oid, &value])])
 }

@@ -1,7 +1,7 @@
 //! Which certificate belongs to which key, and in which order: PKCS#12 and PEM do not say.
 
 use super::EntryKind;
-use super::model::Collector;
+use super::model::{Collector, is_issued_by};
 use crate::cert::Certificate;
 use crate::crypto::{CryptoError, KeyAlgorithm, KeyPair, PublicKey};
 use crate::secret::SecretBytes;
@@ -82,18 +82,6 @@ fn chain_from(leaf: usize, found: &[FoundCertificate]) -> Vec<usize> {
         last = issuer;
     }
     chain
-}
-
-/// Whether `issuer` signed `certificate`. Where an algorithm is beyond us (SHA-1, DSA) the names
-/// have to do: a store with an old chain is still to be shown.
-pub(super) fn is_issued_by(certificate: &Certificate, issuer: &Certificate) -> bool {
-    if !certificate.issuer.matches(&issuer.subject) {
-        return false;
-    }
-    match &issuer.public_key {
-        Ok(key) => certificate.verify_signature(key) != Err(CryptoError::BadSignature),
-        Err(_) => true,
-    }
 }
 
 /// The public half of a PKCS#8 key (RFC 5208, RFC 5915, RFC 8017, RFC 8410).

@@ -8,6 +8,7 @@ use x509_parser::prelude::FromDer;
 
 use crate::cert::{Certificate, KeyUsage};
 use crate::crypto::hex;
+use crate::der;
 use crate::name::Name;
 
 /// An extension.
@@ -96,15 +97,9 @@ fn purpose(oid: &str) -> &str {
 fn parsed(value: &[u8], oid: &str, critical: bool) -> Option<String> {
     // The parser wants the whole Extension; it is put together again from its parts.
     let arcs: Vec<u64> = oid.split('.').filter_map(|arc| arc.parse().ok()).collect();
-    let der = yasna::construct_der(|writer| {
-        writer.write_sequence(|writer| {
-            writer.next().write_oid(&yasna::models::ObjectIdentifier::from_slice(&arcs));
-            if critical {
-                writer.next().write_bool(true);
-            }
-            writer.next().write_bytes(value);
-        });
-    });
+    let critical: &[u8] = if critical { &[der::BOOLEAN, 1, 0xff] } else { &[] };
+    let value = der::element(der::OCTET_STRING, &[value]);
+    let der = der::element(der::SEQUENCE, &[&der::oid(&arcs), critical, &value]);
     let (_, extension) = X509Extension::from_der(&der).ok()?;
     match extension.parsed_extension() {
         ParsedExtension::SubjectAlternativeName(san) => Some(names(&san.general_names)),

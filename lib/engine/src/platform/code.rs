@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::der;
+use crate::ber::{Reader, SEQUENCE, SET};
 use crate::manifest::mark::BEGINNINGS;
 
 /// Longest code, in bytes: three times the platform's.
@@ -84,9 +84,9 @@ impl fmt::Display for VerificationCode {
 }
 
 fn is_der(octets: &[u8]) -> bool {
-    let is_constructed = matches!(octets.first(), Some(&(der::SEQUENCE | der::SET)));
-    let fills = |(start, length): (usize, usize)| start + length == octets.len();
-    is_constructed && der::header(octets, 0).is_some_and(fills)
+    let mut reader = Reader::new(octets);
+    let first = reader.any("a code").ok();
+    first.is_some_and(|first| matches!(first.tag, SEQUENCE | SET)) && reader.is_empty()
 }
 
 #[cfg(test)]

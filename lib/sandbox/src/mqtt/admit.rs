@@ -20,8 +20,8 @@ use super::super::judge::{self, Admitted, Reason};
 use super::super::state::World;
 use super::super::tenant::MANAGEMENT;
 use super::Port;
-use super::hello::Protocol;
 use super::packets::{Denial, Will};
+use super::protocol::Protocol;
 use crate::cert::Certificate;
 use crate::secret::Password;
 

@@ -10,25 +10,8 @@ use mqtt_protocol_core::mqtt::connection::{Event, role};
 use mqtt_protocol_core::mqtt::{Connection, Version};
 
 use super::packets::Connect;
+use super::protocol::Protocol;
 use super::{Port, frame};
-
-/// A version that is spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Protocol {
-    Mqtt31,
-    Mqtt311,
-    Mqtt5,
-}
-
-impl Protocol {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Mqtt31 => "MQTT 3.1",
-            Self::Mqtt311 => "MQTT 3.1.1",
-            Self::Mqtt5 => "MQTT 5",
-        }
-    }
-}
 
 /// A CONNECT, and the state of the protocol after it.
 pub(super) struct Hello {

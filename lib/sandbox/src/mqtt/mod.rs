@@ -37,6 +37,7 @@ pub(super) mod inventory;
 mod messages;
 pub(super) mod online;
 mod packets;
+mod protocol;
 mod session;
 mod smartrest;
 pub(super) mod topics;
@@ -63,8 +64,9 @@ pub(super) use frame::LARGEST;
 
 use admit::{Claim, Guest, Refused, Way};
 use frame::NoPacket;
-use hello::{Hello, Protocol, Unheard};
+use hello::{Hello, Unheard};
 use packets::Denial;
+use protocol::Protocol;
 use session::Session;
 
 /// Which of the two ports of MQTT.

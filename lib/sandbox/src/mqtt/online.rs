@@ -8,7 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::super::clock::iso;
 use super::admit::Guest;
-use super::hello::Protocol;
+use super::protocol::Protocol;
 
 /// How much is kept of the last message, in characters.
 const SHOWN: usize = 120;

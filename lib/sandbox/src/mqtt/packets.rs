@@ -12,7 +12,7 @@ use mqtt_protocol_core::mqtt::result_code::{
 };
 
 use super::frame::LARGEST;
-use super::hello::Protocol;
+use super::protocol::Protocol;
 
 /// Why a CONNECT is refused, as far as a client learns it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

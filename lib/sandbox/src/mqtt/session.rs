@@ -17,9 +17,10 @@ use super::super::clock;
 use super::super::server::Shared;
 use super::admit::Guest;
 use super::frame::{NoPacket, NotTaken};
-use super::hello::{Hello, Protocol};
+use super::hello::Hello;
 use super::online::Request;
 use super::packets::{self, Said, Will};
+use super::protocol::Protocol;
 use super::{Port, Requests, WRITING, frame, topics};
 
 const OUT_OF_PLACE: &str = "a packet was malformed or out of place";

@@ -6,7 +6,7 @@ use c8y_pki::device::check::PasswordLogin;
 use clap::Args;
 
 use crate::failure::{Failure, Result};
-use crate::password::Source;
+use crate::secrets::known;
 
 /// What the device sends beside its certificate. `--user` is that of the tenant's REST interface.
 #[derive(Debug, Args)]
@@ -30,13 +30,7 @@ impl BesideArgs {
                 "leave it out, and give --tenant",
             ));
         }
-        let password = Source {
-            file: self.mqtt_password_file.as_ref(),
-            option: "--mqtt-password-file",
-            variable: "C8Y_PKI_MQTT_PASSWORD",
-            noun: "password",
-            what: "the MQTT user",
-        };
+        let password = known::mqtt_user(self.mqtt_password_file.as_ref());
         Ok(Some(PasswordLogin { user, password: password.existing()? }))
     }
 }

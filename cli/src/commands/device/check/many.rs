@@ -6,7 +6,8 @@ use c8y_pki::device::check::{self, Report, Verdict};
 use serde::Serialize;
 
 use super::super::connecting::{Opener, Subject};
-use super::{MORE_WITH_LOGIN, Setting, show};
+use super::setting::{MORE_WITH_LOGIN, Setting};
+use super::show;
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::render::count;

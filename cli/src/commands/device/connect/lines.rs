@@ -7,6 +7,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use c8y_pki::device::smartrest::{MAX_PACKET, check_length};
 
+/// Lines that wait to be sent; when there are so many, no more are read.
+pub(super) const MOST_WAITING: usize = 1000;
+
 /// Lines that are read ahead of those that wait to be sent.
 const AHEAD: usize = 16;
 

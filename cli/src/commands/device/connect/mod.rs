@@ -23,11 +23,12 @@ use c8y_pki::device::smartrest::{self, ERRORS, OPERATIONS, PUBLISH};
 use c8y_pki::platform::blocking::Inquiry;
 use c8y_pki::platform::standing::ID_TYPE;
 use clap::Args;
-use lines::Line;
+use lines::{Line, MOST_WAITING};
 use show::Screen;
 
 use super::at_service::ServiceArgs;
-use super::connecting::{EndpointArgs, FilesArgs, Ready};
+use super::connecting::{FilesArgs, Ready};
+use super::endpoint::EndpointArgs;
 use crate::failure::{Failure, Outcome, Result};
 use crate::old_ids;
 use crate::output::Output;
@@ -112,9 +113,6 @@ fn qos(number: u8) -> Qos {
 
 /// How long the connection may be listened to before standard input is looked at.
 const GLANCE: Duration = Duration::from_millis(50);
-
-/// Lines that wait to be sent; when there are so many, no more are read.
-const MOST_WAITING: usize = 1000;
 
 /// Whether a message tells of an error.
 fn is_error(message: &Message) -> bool {

@@ -17,11 +17,12 @@ use c8y_pki::{Error, Failure as _, Kind};
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::{EnrolArgs, keep, key_type, pem, report, subject};
+use super::args::{EnrolArgs, key_type, subject};
+use super::outcome::{keep, pem, report};
 use crate::commands::registration::single::one_time;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::{Output, say};
-use crate::password::Source;
+use crate::secrets::{Source, known};
 use crate::tenant::show_requests;
 use crate::{qr, stop};
 
@@ -40,7 +41,7 @@ pub(super) fn run(args: &EnrolArgs, id: &DeviceId, folder: &Folder, out: Output)
     }
     let certificates = match args.wait {
         None => {
-            let login = Login::user(None, id.as_str(), given(args, id)?.existing()?);
+            let login = Login::user(None, id.as_str(), given(args, id).existing()?);
             let client = args.client(login, out)?;
             client.wait(est::enroll(&client, &csr))?
         }
@@ -118,7 +119,7 @@ fn invite(id: &DeviceId, page: &str, how: qr::Qr, out: Output) {
 
 /// The one-time password: given, kept by a run before, or made now and kept before it is shown.
 fn password(args: &EnrolArgs, id: &DeviceId, folder: &Folder) -> Result<OneTimePassword> {
-    if let Some(given) = given(args, id)?.given()? {
+    if let Some(given) = given(args, id).given()? {
         return one_time(given.expose());
     }
     let path = folder.one_time();
@@ -133,14 +134,8 @@ fn password(args: &EnrolArgs, id: &DeviceId, folder: &Folder) -> Result<OneTimeP
     Ok(made)
 }
 
-fn given<'a>(args: &'a EnrolArgs, id: &'a DeviceId) -> Result<Source<'a>> {
-    Ok(Source {
-        file: args.otp_file.as_ref(),
-        option: "--otp-file",
-        variable: "C8Y_PKI_OTP",
-        noun: "one-time password",
-        what: id.as_str(),
-    })
+fn given<'a>(args: &'a EnrolArgs, id: &'a DeviceId) -> Source<'a> {
+    known::one_time(args.otp_file.as_ref(), id.as_str())
 }
 
 /// What an earlier run has brought; the answer is no if it is of no use any more.

@@ -17,14 +17,15 @@ use c8y_pki::key::PrivateKey;
 use c8y_pki::platform::{self, Login, bare_host, est};
 use c8y_pki::secret::Password;
 use c8y_pki::{Error, Failure as _};
-use clap::ValueEnum;
 use time::OffsetDateTime;
 
-use super::{EnrolArgs, key_type, report, subject};
+use super::args::{EnrolArgs, key_type, subject};
+use super::outcome::report;
+use super::over::Over;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
-use crate::password::Source;
 use crate::render::{day, until};
+use crate::secrets::known;
 use crate::tenant::show_requests;
 
 /// The platform's port of MQTT over TLS.
@@ -32,15 +33,6 @@ const MQTT_PORT: u16 = 8883;
 
 /// How often the device connects again where the network is at fault.
 const AGAIN: u32 = 3;
-
-/// Over what a device shows its certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Over {
-    /// Over HTTPS, port 8443: a connection that the device has over MQTT stays
-    Https,
-    /// Over MQTT, port 8883: the platform closes a connection that the device has
-    Mqtt,
-}
 
 pub(super) fn run(args: &EnrolArgs, id: &DeviceId, folder: &Folder, out: Output) -> Result {
     if let Some(missing) = [folder.key(), folder.cert()].iter().find(|path| !path.exists()) {
@@ -140,13 +132,7 @@ impl Device<'_> {
 
     /// The device's token: given, or asked for with the certificate that it has.
     fn token(&self, certificates: &[Certificate], now: OffsetDateTime) -> Result<Password> {
-        let given = Source {
-            file: self.args.token_file.as_ref(),
-            option: "--token-file",
-            variable: "C8Y_PKI_DEVICE_TOKEN",
-            noun: "token",
-            what: self.id.as_str(),
-        };
+        let given = known::device_token(self.args.token_file.as_ref(), self.id.as_str());
         if let Some(token) = given.given()? {
             return Ok(token);
         }

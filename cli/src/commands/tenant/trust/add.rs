@@ -10,12 +10,13 @@ use c8y_pki::platform::trusted::{self, Added, Change, NewTrusted, TrustedCertifi
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::{View, details, renewal, which};
+use super::view::{View, details};
+use super::{renewal, which};
 use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
+use crate::secrets::{self, Unlocked};
 use crate::tenant::{TenantArgs, show_requests};
-use crate::token::{self, Secrets};
 
 /// Arguments of `tenant trust add`.
 #[derive(Debug, Args)]
@@ -116,7 +117,7 @@ fn wanted(args: &AddArgs, dir: &Path, out: Output) -> Result<Vec<Wanted>> {
     }
     if !args.ca.is_empty() {
         let pki = clock::open_to_read(dir, out)?;
-        let mut secrets = Secrets::default();
+        let mut secrets = Unlocked::default();
         for name in &args.ca {
             let ca = pki.ca(name)?;
             let key: Option<Box<dyn Signer>> = match args.prove && !args.dry_run {
@@ -149,7 +150,7 @@ fn wanted(args: &AddArgs, dir: &Path, out: Output) -> Result<Vec<Wanted>> {
 }
 
 fn own_key(args: &AddArgs, path: &Path, certificate: &Certificate) -> Result<Box<dyn Signer>> {
-    let key = token::key(path, args.key_password_file.as_ref())?;
+    let key = secrets::signer(path, args.key_password_file.as_ref())?;
     pop::check_key(certificate, key.as_ref())?;
     Ok(key)
 }

@@ -6,7 +6,8 @@ use c8y_pki::platform::trusted::{self, Change, TrustedCertificate};
 use clap::Args;
 use serde::Serialize;
 
-use super::{View, details, which};
+use super::view::{View, details};
+use super::which;
 use crate::confirm::confirm;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;

@@ -1,5 +1,6 @@
 //! Is a certificate of a validated path revoked? By revocation lists that are at hand (RFC 5280, 6.3).
 //!
+//! - [`session`]: one lookup, with what was found out so far.
 //! - [`scope`]: is a list for this certificate, and for which reasons?
 //! - [`signer`]: who has signed it, and may that one make lists?
 //! - [`fault`]: does it count, by what it says of itself?
@@ -9,6 +10,7 @@
 mod fault;
 mod group;
 mod scope;
+mod session;
 mod signer;
 mod status;
 
@@ -18,7 +20,7 @@ use super::rule::{Refusal, Rule};
 use super::verify::VerifiedChain;
 use crate::cert::Certificate;
 use crate::crl::Crl;
-use status::{Session, Status};
+use session::{Session, Status};
 
 /// Revocation lists, and the certificates by which it is told who has made them.
 #[derive(Debug, Clone, Copy, Default)]

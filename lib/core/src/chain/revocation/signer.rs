@@ -1,8 +1,9 @@
 //! Who has signed a list, and may that one make it (RFC 5280, 6.3.3 (f) and (g))?
 
-use super::status::{Session, Status};
+use super::session::{Session, Signer, Status};
 use crate::cert::Certificate;
-use crate::chain::verify::{Options, Purpose, verify};
+use crate::chain::options::{Options, Purpose};
+use crate::chain::verify::verify;
 use crate::crl::Crl;
 
 /// Paths of signers that are looked for in one lookup. An honest one needs one for each key of an issuer.
@@ -10,18 +11,6 @@ const MAX_SIGNER_PATHS: usize = 32;
 
 /// How deep the signers of lists about signers of lists are followed.
 const MAX_DEPTH: usize = 4;
-
-/// Whose signature a list bears.
-pub(super) enum Signer<'a> {
-    /// A certificate with a good path.
-    Good(&'a Certificate),
-    /// The very certificate that is in question, or one below it.
-    Circular(&'a Certificate),
-    /// A certificate that may not be used, and why.
-    Refused(String),
-    /// None that is at hand.
-    Nobody,
-}
 
 impl<'a> Session<'a> {
     /// The signer of a list, for the first certificate of `path`. `below` are the certificates for whose

@@ -6,6 +6,7 @@
 use zeroize::Zeroizing;
 
 use crate::crypto::sha1;
+use crate::der;
 use crate::secret::{Password, SecretBytes};
 
 /// Octets of the salt.
@@ -41,12 +42,8 @@ pub(super) fn protect(pkcs8: &SecretBytes, password: &Password, salt: [u8; SALT]
     let password = utf16(password);
     let hidden = apply_stream(pkcs8.expose(), &password, salt);
     let check = sha1_of(&[&password, pkcs8.expose()]);
-    yasna::construct_der(|writer| {
-        writer.write_sequence(|info| {
-            info.next().write_der(&ALGORITHM);
-            info.next().write_bytes(&[&salt[..], &hidden, &check].concat());
-        });
-    })
+    let hidden = der::element(der::OCTET_STRING, &[&salt, &hidden, &check]);
+    der::element(der::SEQUENCE, &[&ALGORITHM, &hidden])
 }
 
 /// The key, if the password is right (and the octets are of this algorithm).

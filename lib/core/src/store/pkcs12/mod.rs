@@ -39,7 +39,7 @@ pub(super) use write::write;
 
 use super::link::link;
 use super::{EntryKind, Format, OpenOptions, Store, StoreError};
-use crate::ber::BerError;
+use crate::ber::{self, BerError};
 use crate::key::pbe::PbeError;
 
 /// Iterations for each of certificates, keys and MAC, unless asked otherwise: Java 17's default,
@@ -119,14 +119,9 @@ impl From<BerError> for StoreError {
 
 /// Whether octets begin as a PFX: a SEQUENCE of version 3 and a SEQUENCE.
 pub(super) fn begins(bytes: &[u8]) -> bool {
-    // Its length is definite, or not.
-    let start = match bytes {
-        [0x30, 0x80, ..] => Some(2),
-        [0x30, ..] => crate::der::header(bytes, 0).map(|(start, _)| start),
-        _ => None,
-    };
-    let contents = start.and_then(|start| bytes.get(start..)).unwrap_or_default();
-    contents.starts_with(&[0x02, 0x01, 0x03, 0x30])
+    // It may be cut off: then the reader of the whole file says so.
+    ber::first_contents(bytes).is_some_and(|rest| rest.starts_with(&[0x02, 0x01, 0x03, 0x30]))
+        && bytes[0] == ber::SEQUENCE
 }
 
 /// Opens a file.

@@ -4,14 +4,12 @@
 //! do. The alias is the friendlyName of a key and of its leaf; both carry the SHA-1 of the leaf as
 //! localKeyID, by which readers join them.
 
-use yasna::{DERWriter, DERWriterSeq, Tag};
 use zeroize::Zeroizing;
 
 use super::super::{Entry, EntryKind, Format, Salt, Store, StoreError, WriteOptions};
 use super::cost::check_iterations;
 use super::mac::{Mac, MacKdf, MacKey};
 use super::{Compat, Pkcs12Options, oid};
-use crate::ber;
 use crate::cert::Certificate;
 use crate::crypto::{MacHash, sha1};
 use crate::der;
@@ -135,8 +133,7 @@ fn key_bags(
         if let EntryKind::Key { pkcs8, chain } = &entry.kind {
             let id = chain.first().map(local_key_id);
             let KeyValue { kind, der } = value(pkcs8.expose())?;
-            let made = bag(kind, Some(&entry.alias), id, false, |w| w.write_der(&der));
-            bags.push(Zeroizing::new(made));
+            bags.push(Zeroizing::new(bag(kind, Some(&entry.alias), id, false, &der)));
         }
     }
     Ok(bags)
@@ -194,23 +191,12 @@ impl Cipher {
             Self::Legacy { password, iterations } => {
                 let mut salt = [0; 20];
                 random(&mut salt)?;
-                let parameters = yasna::construct_der(|writer| {
-                    writer.write_sequence(|pair| {
-                        pair.next().write_bytes(&salt);
-                        pair.next().write_u32(*iterations);
-                    });
-                });
+                let parameters = sequence(&[&octets(&salt), &der::number((*iterations).into())]);
                 let data = encrypt_3des(data, password.expose(), &salt, *iterations)?;
                 (oid::PBE_SHA1_3DES, parameters, data)
             }
         };
-        let algorithm = yasna::construct_der(|writer| {
-            writer.write_sequence(|pair| {
-                write_oid(pair, id);
-                pair.next().write_der(&parameters);
-            });
-        });
-        Ok(Sealed { algorithm, data })
+        Ok(Sealed { algorithm: sequence(&[&oid_of(id), &parameters]), data })
     }
 }
 
@@ -255,12 +241,11 @@ fn certificate_bag(
     local_key_id: Option<[u8; 20]>,
     trusted: bool,
 ) -> Vec<u8> {
-    bag(oid::CERT_BAG, alias, local_key_id, trusted, |writer| {
-        writer.write_sequence(|bag| {
-            write_oid(bag, oid::X509_CERTIFICATE);
-            bag.next().write_tagged(Tag::context(0), |w| w.write_bytes(certificate.der()));
-        });
-    })
+    let value = sequence(&[
+        &oid_of(oid::X509_CERTIFICATE),
+        &der::element(der::CONTEXT_0, &[&octets(certificate.der())]),
+    ]);
+    bag(oid::CERT_BAG, alias, local_key_id, trusted, &value)
 }
 
 /// SafeBag with its attributes. Java's mark makes a certificate a trusted entry.
@@ -269,135 +254,104 @@ fn bag(
     alias: Option<&str>,
     local_key_id: Option<[u8; 20]>,
     trusted: bool,
-    value: impl FnOnce(DERWriter<'_>),
+    value: &[u8],
 ) -> Vec<u8> {
-    let attribute = |kind: &[u8], value: &dyn Fn(DERWriter<'_>)| {
-        yasna::construct_der(|writer| {
-            writer.write_sequence(|pair| {
-                write_oid(pair, kind);
-                pair.next().write_set(|values| value(values.next()));
-            });
-        })
-    };
+    let attribute =
+        |kind: &[u8], value: &[u8]| sequence(&[&oid_of(kind), &der::element(der::SET, &[value])]);
     let mut attributes = Vec::new();
     if let Some(alias) = alias {
-        attributes.push(attribute(oid::FRIENDLY_NAME, &|w| w.write_bmp_string(alias)));
+        let characters: Vec<u8> = alias.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let name = der::element(der::BMP_STRING, &[&characters]);
+        attributes.push(attribute(oid::FRIENDLY_NAME, &name));
     }
     if let Some(id) = local_key_id {
-        attributes.push(attribute(oid::LOCAL_KEY_ID, &|w| w.write_bytes(&id)));
+        attributes.push(attribute(oid::LOCAL_KEY_ID, &octets(&id)));
     }
     if trusted {
-        let any = ber::element(ber::OID, oid::ANY_EXTENDED_KEY_USAGE);
-        attributes.push(attribute(oid::JAVA_TRUSTED, &|w| w.write_der(&any)));
+        attributes.push(attribute(oid::JAVA_TRUSTED, &oid_of(oid::ANY_EXTENDED_KEY_USAGE)));
     }
-    yasna::construct_der(|writer| {
-        writer.write_sequence(|bag| {
-            write_oid(bag, kind);
-            bag.next().write_tagged(Tag::context(0), value);
-            if !attributes.is_empty() {
-                bag.next().write_set_of(|set| {
-                    attributes.iter().for_each(|a| set.next().write_der(a));
-                });
-            }
-        });
-    })
+    // The order of a SET OF in DER (X.690, 11.6).
+    attributes.sort();
+    let attributes: Vec<&[u8]> = attributes.iter().map(Vec::as_slice).collect();
+    let attributes = match attributes.is_empty() {
+        true => Vec::new(),
+        false => der::element(der::SET, &attributes),
+    };
+    let value = der::secret(der::CONTEXT_0, &[value]);
+    sequence(&[&oid_of(kind), &value, &attributes])
 }
 
 fn sequence_of(elements: &[impl AsRef<[u8]>]) -> Zeroizing<Vec<u8>> {
-    Zeroizing::new(yasna::construct_der(|writer| {
-        writer.write_sequence(|seq| elements.iter().for_each(|e| seq.next().write_der(e.as_ref())));
-    }))
+    let elements: Vec<&[u8]> = elements.iter().map(AsRef::as_ref).collect();
+    der::secret(der::SEQUENCE, &elements)
 }
 
 /// AuthenticatedSafe: the certificates, then the keys.
 fn authenticated_safe(certificates: Option<Certificates>, keys: &[Zeroizing<Vec<u8>>]) -> Vec<u8> {
-    yasna::construct_der(|writer| {
-        writer.write_sequence(|infos| {
-            if let Some(Certificates::Plain(contents)) = &certificates {
-                content_info(infos.next(), oid::DATA, |content| content.write_bytes(contents));
-            }
-            if let Some(Certificates::Sealed(sealed)) = &certificates {
-                content_info(infos.next(), oid::ENCRYPTED_DATA, |content| {
-                    content.write_sequence(|data| {
-                        data.next().write_u32(0);
-                        data.next().write_sequence(|info| {
-                            write_oid(info, oid::DATA);
-                            info.next().write_der(&sealed.algorithm);
-                            info.next().write_tagged_implicit(Tag::context(0), |w| {
-                                w.write_bytes(&sealed.data);
-                            });
-                        });
-                    });
-                });
-            }
-            if !keys.is_empty() {
-                let contents = sequence_of(keys);
-                content_info(infos.next(), oid::DATA, |content| content.write_bytes(&contents));
-            }
-        });
-    })
+    let mut infos = Vec::new();
+    match &certificates {
+        Some(Certificates::Plain(contents)) => {
+            infos.push(content_info(oid::DATA, &octets(contents)));
+        }
+        Some(Certificates::Sealed(sealed)) => {
+            let data = der::element(der::CONTEXT_0_PRIMITIVE, &[&sealed.data]);
+            let info = sequence(&[&oid_of(oid::DATA), &sealed.algorithm, &data]);
+            infos.push(content_info(oid::ENCRYPTED_DATA, &sequence(&[&der::number(0), &info])));
+        }
+        None => {}
+    }
+    if !keys.is_empty() {
+        let contents = der::secret(der::OCTET_STRING, &[&sequence_of(keys)]);
+        infos.push(content_info(oid::DATA, &contents));
+    }
+    let infos: Vec<&[u8]> = infos.iter().map(|info| info.as_slice()).collect();
+    sequence(&infos)
 }
 
-fn content_info(writer: DERWriter<'_>, kind: &[u8], content: impl FnOnce(DERWriter<'_>)) {
-    writer.write_sequence(|info| {
-        write_oid(info, kind);
-        info.next().write_tagged(Tag::context(0), content);
-    });
+fn content_info(kind: &[u8], content: &[u8]) -> Zeroizing<Vec<u8>> {
+    let content = der::secret(der::CONTEXT_0, &[content]);
+    der::secret(der::SEQUENCE, &[&oid_of(kind), &content])
 }
 
 fn pfx(safe: &[u8], mac: Option<&Mac>) -> Vec<u8> {
-    yasna::construct_der(|writer| {
-        writer.write_sequence(|pfx| {
-            pfx.next().write_u32(3);
-            content_info(pfx.next(), oid::DATA, |content| content.write_bytes(safe));
-            let Some(mac) = mac else { return };
-            pfx.next().write_sequence(|data| {
-                data.next().write_sequence(|info| {
-                    info.next().write_sequence(|algorithm| mac_algorithm(algorithm, mac));
-                    info.next().write_bytes(&mac.digest);
-                });
-                match &mac.kdf {
-                    MacKdf::Pkcs12 { salt, iterations } => {
-                        data.next().write_bytes(salt);
-                        data.next().write_u32(*iterations);
-                    }
-                    // The salt has to be there and does not count; OpenSSL writes the same.
-                    MacKdf::Pbmac1 { .. } => data.next().write_bytes(b"NOT USED"),
-                }
-            });
-        });
-    })
+    let safe = content_info(oid::DATA, &der::secret(der::OCTET_STRING, &[safe]));
+    sequence(&[&der::number(3), &safe, &mac.map(mac_data).unwrap_or_default()])
+}
+
+/// MacData.
+fn mac_data(mac: &Mac) -> Vec<u8> {
+    let info = sequence(&[&mac_algorithm(mac), &octets(&mac.digest)]);
+    let (salt, iterations) = match &mac.kdf {
+        MacKdf::Pkcs12 { salt, iterations } => (salt.as_slice(), der::number((*iterations).into())),
+        // The salt has to be there and does not count; OpenSSL writes the same.
+        MacKdf::Pbmac1 { .. } => (&b"NOT USED"[..], Vec::new()),
+    };
+    sequence(&[&info, &octets(salt), &iterations])
 }
 
 /// The AlgorithmIdentifier of a MAC: a hash, or PBMAC1 with its parameters (RFC 8018, appendix A.5).
-fn mac_algorithm(algorithm: &mut DERWriterSeq<'_>, mac: &Mac) {
-    let hmac = |writer: DERWriter<'_>| {
-        writer.write_sequence(|hmac| {
-            write_oid(hmac, oid::HMAC_SHA256);
-            hmac.next().write_null();
-        });
-    };
+fn mac_algorithm(mac: &Mac) -> Vec<u8> {
+    const NULL: &[u8] = &[0x05, 0x00];
     let MacKdf::Pbmac1 { kdf: Kdf::Pbkdf2 { salt, iterations, key_len, .. }, .. } = &mac.kdf else {
         let hash = oid::HASHES.iter().find(|(hash, _)| *hash == mac.hash);
-        write_oid(algorithm, hash.map(|(_, id)| *id).unwrap_or_default());
-        algorithm.next().write_null();
-        return;
+        return sequence(&[&oid_of(hash.map(|(_, id)| *id).unwrap_or_default()), NULL]);
     };
-    write_oid(algorithm, oid::PBMAC1);
-    algorithm.next().write_sequence(|parameters| {
-        parameters.next().write_sequence(|kdf| {
-            write_oid(kdf, oid::PBKDF2);
-            kdf.next().write_sequence(|pbkdf2| {
-                pbkdf2.next().write_bytes(salt);
-                pbkdf2.next().write_u64(*iterations);
-                pbkdf2.next().write_u64(key_len.unwrap_or_default());
-                hmac(pbkdf2.next());
-            });
-        });
-        hmac(parameters.next());
-    });
+    let hmac = sequence(&[&oid_of(oid::HMAC_SHA256), NULL]);
+    let length = der::number(key_len.unwrap_or_default());
+    let pbkdf2 = sequence(&[&octets(salt), &der::number(*iterations), &length, &hmac]);
+    let kdf = sequence(&[&oid_of(oid::PBKDF2), &pbkdf2]);
+    sequence(&[&oid_of(oid::PBMAC1), &sequence(&[&kdf, &hmac])])
 }
 
-fn write_oid(writer: &mut DERWriterSeq<'_>, oid: &[u8]) {
-    writer.next().write_der(&ber::element(ber::OID, oid));
+fn sequence(parts: &[&[u8]]) -> Vec<u8> {
+    der::element(der::SEQUENCE, parts)
+}
+
+fn octets(contents: &[u8]) -> Vec<u8> {
+    der::element(der::OCTET_STRING, &[contents])
+}
+
+/// An OBJECT IDENTIFIER from its contents.
+fn oid_of(contents: &[u8]) -> Vec<u8> {
+    der::element(der::OID, &[contents])
 }

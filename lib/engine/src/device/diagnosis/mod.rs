@@ -8,6 +8,7 @@
 
 mod at_service;
 mod reach;
+mod symptoms;
 mod table;
 mod tenant;
 mod tls;
@@ -260,7 +261,7 @@ impl Cause {
 /// The causes of a symptom, the first to check first: what is shown, what the tenant confirms, then
 /// what is likely. Never empty.
 pub fn causes(symptom: Symptom, facts: &Facts) -> Vec<Cause> {
-    let rows = table::rows(symptom).iter().filter(|(when, ..)| counts(*when, facts));
+    let rows = symptoms::rows(symptom).iter().filter(|(when, ..)| counts(*when, facts));
     let mut found: Vec<Cause> = Vec::new();
     let mut add = |cause: Cause| {
         if found.iter().all(|f| f.code != cause.code) {

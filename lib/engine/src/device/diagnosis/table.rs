@@ -1,9 +1,6 @@
-//! The table of causes: what each symptom may come from, the likeliest first.
-//!
-//! The order is that in which they are worth checking: first what is seen in a moment and what is
-//! wrong most often. What the device's own files can show has been checked before.
+//! The rows of the table of causes that several symptoms share, and when they count.
 
-use super::{Facts, Symptom, at_service, reach, tls};
+use super::Facts;
 use crate::failure::{Hint, Setting, Task};
 
 /// When a row of the table counts.
@@ -60,7 +57,7 @@ fn prove(what: &'static str) -> Hint {
 
 use Remedy::{Do, Say};
 use When::{
-    Always, Classic, KeyUnsuited, LongChain, NotAsked, OtherAuthority, OtherPort, OwnAuthority,
+    Always, KeyUnsuited, LongChain, NotAsked, OtherAuthority, OtherPort, OwnAuthority,
     UploadedUnknown,
 };
 
@@ -106,7 +103,7 @@ const AUTHORITY_RENEWED: Row = (
      until {presented_until}, the tenant has the one until {until}",
     Say("let the device present its own certificate alone: its issuer is uploaded"),
 );
-const NOT_REGISTERED: Row = (
+pub(super) const NOT_REGISTERED: Row = (
     Always,
     "not-registered",
     "auto-registration is off for the CA, and the device {id} is not registered",
@@ -119,7 +116,7 @@ const NOT_REGISTERED: Row = (
             ))
     }),
 );
-const REGISTERED_BASIC: Row = (
+pub(super) const REGISTERED_BASIC: Row = (
     Always,
     "registered-basic",
     "the device {id} is registered for user and password (AUTH_TYPE BASIC, which counts where the \
@@ -131,14 +128,14 @@ const REGISTERED_BASIC: Row = (
         )
     }),
 );
-const PROOF_MISSING: Row = (
+pub(super) const PROOF_MISSING: Row = (
     LongChain,
     "proof-missing",
     "proof of possession of the uploaded CA is not complete, which the platform recommends for chains of \
      more than two certificates",
     Do(|_| prove("complete it")),
 );
-const CA_ELSEWHERE: Row = (
+pub(super) const CA_ELSEWHERE: Row = (
     Always,
     "ca-elsewhere",
     "the same CA is uploaded to another tenant of the instance, and neither has proven possession",
@@ -174,13 +171,13 @@ pub(super) const SERVER_CLOCK: Row = (
     "by the platform's clock the certificate is not valid, though it is by this machine's clock",
     Say("set this machine's clock (NTP), and look again"),
 );
-const OVERLOAD: Row = (
+pub(super) const OVERLOAD: Row = (
     Always,
     "overload",
     "the platform was overloaded while the device connected",
     Say("try again a few times, with pauses"),
 );
-const TRY_LATER: Row = (
+pub(super) const TRY_LATER: Row = (
     Always,
     "unavailable",
     "the platform is not available for the moment",
@@ -243,115 +240,4 @@ pub(super) fn is_of_the_certificate(code: &str) -> bool {
     let others = [SERVER_CLOCK, NOT_REGISTERED, REGISTERED_BASIC, OTHER_TENANT, CA_ELSEWHERE];
     let of = |rows: &[Row]| rows.iter().any(|row| row.1 == code);
     of(OF_TENANT) || of(&others) || code == "certificate-refused"
-}
-
-/// Causes of a symptom, the likeliest first.
-pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
-    match symptom {
-        Symptom::Connack(code) => of_connack(code),
-        // It was let in before: its files and its CA are right.
-        Symptom::LateConnack => {
-            &[NO_CERTIFICATE_ASKED, OVERLOAD, REVOKED, CA_ELSEWHERE, CA_DISABLED]
-        }
-        Symptom::Alert(alert) => tls::of_alert(alert),
-        Symptom::ClosedInTls => &[WRONG_PORT, KEY_UNSUITED, INTERCEPTED, FIREWALL, WRONG_ENDPOINT],
-        Symptom::ClosedWithoutAnswer => &[
-            NO_CERTIFICATE_ASKED,
-            (
-                Always,
-                "certificate-refused",
-                "the server refuses the certificate without a word, as some do in place of an alert",
-                Do(|facts| {
-                    let what =
-                        format!("check that the CA ({}) is uploaded and enabled", facts.ca());
-                    Hint::run(what, Task::ListTrusted)
-                }),
-            ),
-            CHAIN_INCOMPLETE,
-            WRONG_ENDPOINT,
-            OVERLOAD,
-        ],
-        Symptom::ClosedLater => &[
-            (
-                Always,
-                "connected-twice",
-                "another connection with the ClientId d:{id} took this one's place, maybe the device \
-                 itself, which is in use: the platform keeps one a device",
-                Say(
-                    "if that is the device, it connects, and nothing is wrong; else stop the program that \
-                 connects as {id}, and check again",
-                ),
-            ),
-            (
-                Always,
-                "message-refused",
-                "the platform closed because of what was sent",
-                Say("subscribe to s/e, which tells errors, and try again"),
-            ),
-            OVERLOAD,
-        ],
-        Symptom::NoTcp => &[FIREWALL, WRONG_PORT, at_service::NOT_THERE, SERVER_DOWN],
-        Symptom::NoTls => &[WRONG_PORT, INTERCEPTED, SERVER_DOWN],
-        Symptom::NoConnack => &[OVERLOAD, WRONG_ENDPOINT, INTERCEPTED],
-        Symptom::NoAnswer => &[OVERLOAD, SERVER_DOWN],
-        Symptom::OtherTls | Symptom::NoCommonTls | Symptom::ServerSelfSigned => tls::rows(symptom),
-        Symptom::Other => &[OVERLOAD, INTERCEPTED, WRONG_ENDPOINT],
-        _ => reach::rows(symptom),
-    }
-}
-
-fn of_connack(code: u8) -> &'static [Row] {
-    match code {
-        1 => &[
-            WRONG_ENDPOINT,
-            at_service::PROTOCOL,
-            (
-                Classic,
-                "protocol-version",
-                "the server does not take MQTT 3.1.1",
-                Say("the platform takes 3.1 and 3.1.1: look for a proxy in between"),
-            ),
-        ],
-        2 => &[
-            (
-                Always,
-                "client-id",
-                "the server refuses the ClientId d:{id}",
-                Do(|_| {
-                    Hint::say("the identifier must be that of the registration, to the letter, without colons")
-                        .then(Hint::run("check the list", Task::CheckRegistration))
-                }),
-            ),
-            WRONG_ENDPOINT,
-        ],
-        3 => &[TRY_LATER],
-        4 => &[
-            NO_CERTIFICATE_ASKED,
-            (
-                Always,
-                "password-expected",
-                "the server expects a user and a password, and sees no certificate",
-                Say(
-                    "use the host and the port (8883, or 9883 of the MQTT Service) where the platform authenticates by \
-                 certificate",
-                ),
-            ),
-        ],
-        5 => &[
-            NO_CERTIFICATE_ASKED,
-            at_service::USER,
-            CA_NOT_UPLOADED,
-            CA_DISABLED,
-            CHAIN_INCOMPLETE,
-            NOT_REGISTERED,
-            REGISTERED_BASIC,
-            PROOF_MISSING,
-            OTHER_TENANT,
-            CA_ELSEWHERE,
-            REVOKED,
-            SERVER_CLOCK,
-            OVERLOAD,
-        ],
-        _ => &[WRONG_ENDPOINT],
-    }
 }

@@ -3,15 +3,7 @@
 use std::collections::VecDeque;
 
 use super::packets::Inbound;
-use super::{Message, MqttError, Waiting};
-
-/// Most messages that may come before an answer that is waited for. The platform sends each pending operation
-/// of a device as a message; a device that was away for long has some hundreds of them.
-pub const MOST_WAITING: usize = 10_000;
-
-/// Most octets of them: those of a thousand messages of the largest size that the platform allows (16,184
-/// octets; platform: "MQTT").
-pub const MOST_WAITING_OCTETS: usize = 16 << 20;
+use super::{MOST_WAITING, MOST_WAITING_OCTETS, Message, MqttError, Waiting};
 
 /// Packets that wait, in the order in which they came.
 #[derive(Default)]

@@ -27,7 +27,6 @@ use mqtt_protocol_core::mqtt::connection::{ConnectionOptions, Event, TimerKind};
 use packets::Inbound;
 
 pub use error::{MqttError, Waiting};
-pub use inbox::{MOST_WAITING, MOST_WAITING_OCTETS};
 
 use super::smartrest::{self, BOOTSTRAP, TOKEN};
 use crate::client_id::ClientId;
@@ -36,6 +35,14 @@ use crate::secret::Password;
 
 /// Most octets of a packet that is received; operations of the platform are far below.
 pub const MOST: u32 = 1 << 20;
+
+/// Most messages that may come before an answer that is waited for. The platform sends each pending operation
+/// of a device as a message; a device that was away for long has some hundreds of them.
+pub const MOST_WAITING: usize = 10_000;
+
+/// Most octets of them: those of a thousand messages of the largest size that the platform allows (16,184
+/// octets; platform: "MQTT").
+pub const MOST_WAITING_OCTETS: usize = 16 << 20;
 
 /// The first octet of a CONNACK (MQTT 3.1.1, 3.2.1).
 const CONNACK: u8 = 0x20;

@@ -4,15 +4,16 @@ use std::path::PathBuf;
 
 use c8y_pki::authority::{Ca, NewKey};
 use c8y_pki::crypto::KeyType;
-use c8y_pki::key::pkcs11::{KeyUri, TokenKey, is_one_token};
+use c8y_pki::key::pkcs11::{KeyUri, TokenKey};
 use c8y_pki::secret::{ChosenPassword, Password};
 use clap::Args;
 
-use super::ca_password;
+use super::parent::{Above, Bond};
+use super::source::Source;
+use super::weak::WeakArgs;
+use super::{known, uri};
 use crate::failure::Result;
 use crate::output::Output;
-use crate::password::{Source, WeakArgs};
-use crate::token;
 
 /// Where the key of a new CA is kept.
 #[derive(Debug, Args)]
@@ -20,20 +21,20 @@ pub(crate) struct PlaceArgs {
     /// Make its key in a token, where it stays: the PKCS#11 URI of the new key, for example
     /// pkcs11:token=Factory;object=root [env: C8Y_PKI_PKCS11_MODULE if it has no module-path]
     #[arg(long, value_name = "URI")]
-    pub(super) token: Option<String>,
+    pub(crate) token: Option<String>,
     /// With --token: the key is there already, use it
     #[arg(long, requires = "token", conflicts_with = "key_type")]
     existing_key: bool,
     /// File whose first line is the password of the new CA's key, or the PIN of its token
     /// [env: C8Y_PKI_CA_PASSWORD, C8Y_PKI_TOKEN_PIN]
     #[arg(long, value_name = "FILE")]
-    pub(super) ca_password_file: Option<PathBuf>,
+    pub(crate) ca_password_file: Option<PathBuf>,
     #[command(flatten)]
-    pub(super) weak: WeakArgs,
+    pub(crate) weak: WeakArgs,
 }
 
 /// The place of a new key, before anybody was asked for a secret.
-pub(super) struct Place<'a> {
+pub(crate) struct Place<'a> {
     args: &'a PlaceArgs,
     uri: Option<KeyUri>,
     key_type: KeyType,
@@ -42,8 +43,8 @@ pub(super) struct Place<'a> {
 
 impl<'a> Place<'a> {
     /// `key_type` is that of a key that is to be made.
-    pub(super) fn of(args: &'a PlaceArgs, key_type: KeyType, out: Output) -> Result<Self> {
-        let uri = args.token.as_deref().map(token::uri).transpose()?;
+    pub(crate) fn of(args: &'a PlaceArgs, key_type: KeyType, out: Output) -> Result<Self> {
+        let uri = args.token.as_deref().map(uri::parse).transpose()?;
         if uri.is_none() {
             // A token makes its keys itself.
             key_type.check_available_for_ca()?;
@@ -54,8 +55,8 @@ impl<'a> Place<'a> {
     fn source(&self) -> Source<'_> {
         let file = self.args.ca_password_file.as_ref();
         match self.uri {
-            None => ca_password(file),
-            Some(_) => token::pin(file, "--ca-password-file", "the token for the new key"),
+            None => known::ca_key(file),
+            Some(_) => known::ca_pin(file, "the token for the new key"),
         }
     }
 
@@ -76,13 +77,13 @@ impl<'a> Place<'a> {
     }
 
     /// With its own secret.
-    pub(super) fn ready(self) -> Result<Ready> {
+    pub(crate) fn ready(self) -> Result<Ready> {
         let secret = self.ask()?;
         self.with(secret)
     }
 
     /// With its own secret, and that of the key above it.
-    pub(super) fn ready_under(
+    pub(crate) fn ready_under(
         self,
         parent: &Ca,
         parent_file: Option<&PathBuf>,
@@ -120,81 +121,18 @@ impl<'a> Place<'a> {
 }
 
 /// The place of a new key, with the secret that opens it.
-pub(super) struct Ready {
+pub(crate) struct Ready {
     uri: Option<KeyUri>,
     taken: Option<TokenKey>,
     secret: ChosenPassword,
 }
 
 impl Ready {
-    pub(super) fn new_key(&self) -> NewKey<'_> {
+    pub(crate) fn new_key(&self) -> NewKey<'_> {
         match (&self.taken, &self.uri) {
             (Some(key), _) => NewKey::InToken(key),
             (None, Some(uri)) => NewKey::Token { uri, pin: self.secret.password() },
             (None, None) => NewKey::File(&self.secret),
-        }
-    }
-}
-
-/// What the keys of a CA and of the one above it have in common.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Bond {
-    /// Both are in files: the password of the lower one opens both, unless another is given.
-    Files,
-    /// Both are in one token, which has one PIN.
-    OneToken,
-    /// Each is in a token of its own. What is given for one is never tried at the other, since a token
-    /// counts wrong PINs.
-    TwoTokens,
-    /// One is in a file, the other in a token.
-    Mixed,
-}
-
-/// The key of the CA above.
-pub(super) struct Above {
-    pub(super) bond: Bond,
-    what: String,
-    is_in_token: bool,
-}
-
-impl Above {
-    /// `own` is the URI of the lower key, if that is in a token.
-    pub(super) fn of(parent: &Ca, own: Option<&KeyUri>) -> Result<Self> {
-        let is_in_token = parent.key_place().is_in_token();
-        let bond = match (token::uri_of(parent), own) {
-            (Some(above), Some(own)) if is_one_token(&above, own)? => Bond::OneToken,
-            (Some(_), Some(_)) => Bond::TwoTokens,
-            _ if is_in_token || own.is_some() => Bond::Mixed,
-            _ => Bond::Files,
-        };
-        let what = match is_in_token {
-            false => format!("the key of {}", parent.name),
-            true => format!("the token with the key of {}", parent.name),
-        };
-        Ok(Self { bond, what, is_in_token })
-    }
-
-    /// Where its secret comes from. In one token the file given for the lower key does too.
-    pub(super) fn source<'a>(
-        &'a self,
-        file: Option<&'a PathBuf>,
-        own_file: Option<&'a PathBuf>,
-    ) -> Source<'a> {
-        const OPTION: &str = "--parent-password-file";
-        let what = &self.what;
-        match self.bond {
-            Bond::OneToken => token::pin(file.or(own_file), OPTION, what),
-            Bond::TwoTokens => {
-                Source { variable: "C8Y_PKI_PARENT_PIN", ..token::pin(file, OPTION, what) }
-            }
-            Bond::Mixed if self.is_in_token => token::pin(file, OPTION, what),
-            Bond::Files | Bond::Mixed => Source {
-                file,
-                option: OPTION,
-                variable: "C8Y_PKI_PARENT_PASSWORD",
-                noun: "password",
-                what,
-            },
         }
     }
 }

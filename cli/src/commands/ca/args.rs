@@ -1,0 +1,95 @@
+//! What `ca init` and `ca add` are told.
+
+use std::path::PathBuf;
+
+use c8y_pki::cert::LongestChain;
+use c8y_pki::crypto::KeyType;
+use c8y_pki::profile::PathLength;
+use clap::Args;
+
+use super::history;
+use crate::secrets::PlaceArgs;
+use crate::values::{self, SubjectArgs};
+
+/// What `init` and `add` have in common.
+#[derive(Debug, Args)]
+pub(crate) struct MakeArgs {
+    #[command(flatten)]
+    pub(super) subject: SubjectArgs,
+    /// Type of its key, in place of the profile's: rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384,
+    /// ec-p521, ed25519
+    #[arg(long = "key-type", value_name = "TYPE")]
+    pub(super) key_type: Option<KeyType>,
+    /// Validity in days, in place of the profile's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub(super) days: Option<u32>,
+    /// How many CA certificates may follow: a number, none (no limit) or computed
+    #[arg(long, value_name = "N", value_parser = values::path_length)]
+    pub(super) path_length: Option<PathLength>,
+    #[command(flatten)]
+    pub(super) place: PlaceArgs,
+}
+
+/// Arguments of `ca init`.
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Name of the CA in the PKI folder
+    #[arg(default_value = "root")]
+    pub(super) name: String,
+    /// Profile: a built-in one (`c8y-pki profile list`) or a file
+    #[arg(long, default_value = "root", value_name = "NAME|FILE")]
+    pub(super) profile: String,
+    #[command(flatten)]
+    pub(super) make: MakeArgs,
+    /// Most certificates in a chain at the installation, the device's and the uploaded CA's counted: 10 in the
+    /// cloud. A new PKI folder keeps it in pki.toml (longest_chain), where it can be changed; one that is there has
+    /// to say the same
+    #[arg(long, value_name = "N")]
+    pub(super) longest_chain: Option<LongestChain>,
+}
+
+/// Arguments of `ca add`.
+#[derive(Debug, Args)]
+pub(crate) struct AddArgs {
+    /// Name of the CA in the PKI folder
+    pub(super) name: String,
+    /// The CA that signs it
+    #[arg(long, value_name = "NAME", required_unless_present = "import")]
+    pub(super) parent: Option<String>,
+    /// Profile: a built-in one (`c8y-pki profile list`) or a file
+    #[arg(long, default_value = "intermediate", value_name = "NAME|FILE")]
+    pub(super) profile: String,
+    #[command(flatten)]
+    pub(super) make: MakeArgs,
+    /// Shorten --days that would outlive the parent, instead of refusing them; without --days the validity is
+    /// shortened anyway
+    #[arg(long)]
+    pub(super) clamp: bool,
+    /// File with the password of the parent's key, or the PIN of its token; by default that of the new
+    /// CA, if both are in files or in one token [env: C8Y_PKI_PARENT_PASSWORD, C8Y_PKI_TOKEN_PIN, of
+    /// another token C8Y_PKI_PARENT_PIN]
+    #[arg(long, value_name = "FILE")]
+    pub(super) parent_password_file: Option<PathBuf>,
+    /// Take in a CA made elsewhere: files with its certificate and those above it. A CA of this folder is
+    /// taken in again without --key: to add certificates above it, or with a new certificate for its key
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["parent", "clamp", "days", "path_length", "key_type", "token", "existing_key"])]
+    pub(super) import: Vec<PathBuf>,
+    /// Take in a CA whose RSA key has the public exponent 3, as those of old recipes have; refused otherwise,
+    /// as is every exponent below 65537
+    #[arg(long)]
+    pub(super) allow_exponent_3: bool,
+    /// The private key of the CA to take in, in a file or a token (pkcs11:…), where it stays; by default the one
+    /// in the file of --import, which may be PKCS#12, JKS or PEM
+    #[arg(long, value_name = "FILE|URI", requires = "import")]
+    pub(super) key: Option<PathBuf>,
+    /// File with the password of --key, or the PIN of its token
+    /// [env: C8Y_PKI_KEY_PASSWORD, C8Y_PKI_TOKEN_PIN]
+    #[arg(long, value_name = "FILE", requires = "import")]
+    pub(super) key_password_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) history: history::HistoryArgs,
+    /// Take over a configuration of OpenSSL (caConfig.cnf): its sections of extensions become profiles in the
+    /// PKI folder's `profiles`, its policy that of the CA; what has no counterpart is named
+    #[arg(long, value_name = "FILE", requires = "import")]
+    pub(super) openssl_conf: Option<PathBuf>,
+}

@@ -1,0 +1,68 @@
+//! `ca list`: the CAs as a tree.
+
+use std::path::Path;
+
+use time::OffsetDateTime;
+
+use super::view::{CaView, revoked};
+use crate::clock;
+use crate::failure::{Outcome, Result};
+use crate::output::Output;
+use crate::render::{day, table, until};
+
+pub(super) fn run(expiring: Option<time::Duration>, dir: &Path, out: Output) -> Result {
+    let now = OffsetDateTime::now_utc();
+    let pki = clock::open_to_read(dir, out)?;
+    let devices = pki.registry().device_counts()?;
+    let mut views = Vec::new();
+    for ca in pki.cas()? {
+        views.push(CaView { revoked: revoked(&pki, &ca)?, ..CaView::of(&ca, &devices) });
+    }
+    if let Some(time) = expiring {
+        views.retain(|view| view.not_after < now + time);
+        // Cut out of its tree, each is a line of its own.
+        if !out.is_json() {
+            views.iter_mut().for_each(|view| view.parent = None);
+        }
+        if views.is_empty() {
+            out.note("No CA's validity ends that soon.");
+            return Ok(Outcome::Done);
+        }
+    }
+    out.results(&views, |views| {
+        let mut rows = Vec::new();
+        tree(views, None, "", &mut rows);
+        table(&["CA", "SUBJECT", "KEY", "VALID UNTIL", "PATH LENGTH", "DEVICES"], rows)
+    })?;
+    if views.is_empty() {
+        out.note("There is no CA yet: `c8y-pki ca init` makes a root.");
+    }
+    Ok(Outcome::Done)
+}
+
+fn tree(views: &[CaView], parent: Option<&str>, indent: &str, rows: &mut Vec<Vec<String>>) {
+    let children: Vec<&CaView> = views.iter().filter(|v| v.parent.as_deref() == parent).collect();
+    for (index, view) in children.iter().enumerate() {
+        let last = index + 1 == children.len();
+        let (branch, next) = match (parent.is_some(), last) {
+            (false, _) => ("", String::new()),
+            (true, true) => ("└─ ", format!("{indent}   ")),
+            (true, false) => ("├─ ", format!("{indent}│  ")),
+        };
+        rows.push(vec![
+            format!("{indent}{branch}{}", view.name),
+            view.subject.clone(),
+            match view.in_token {
+                false => view.key.clone(),
+                true => format!("{}, in a token", view.key),
+            },
+            match view.revoked {
+                Some(reason) => format!("revoked: {reason}"),
+                None => format!("{} ({})", day(view.not_after), until(view.not_after)),
+            },
+            view.path_length.map_or_else(|| "unlimited".to_owned(), |n| n.to_string()),
+            view.devices.to_string(),
+        ]);
+        tree(views, Some(&view.name), &next, rows);
+    }
+}

@@ -1,0 +1,92 @@
+//! `ca init`, `ca add`: a CA is made.
+
+use std::path::Path;
+
+use c8y_pki::authority::{CaSettings, Pki};
+use c8y_pki::issue::Outliving;
+use time::OffsetDateTime;
+
+use super::args::{AddArgs, InitArgs};
+use super::view::made;
+use crate::clock;
+use crate::commands::shortened;
+use crate::failure::{Failure, Result};
+use crate::output::Output;
+use crate::secrets::{Place, unlock_with};
+use crate::values::{self, SubjectArgs};
+
+pub(super) fn init(args: &InitArgs, dir: &Path, out: Output) -> Result {
+    let profile = values::profile(&args.profile, args.make.key_type)?;
+    let subject = named(&args.make.subject, &profile)?;
+    let now = OffsetDateTime::now_utc();
+    if let Err(taken) = Pki::check_new_name(dir, &args.name) {
+        // A run that was stopped may have made it and not recorded it.
+        clock::open(dir, now)?;
+        return Err(taken.into());
+    }
+    let ready = Place::of(&args.make.place, profile.key, out)?.ready()?;
+    Pki::make_folder_for(dir, args.longest_chain)?;
+    let mut pki = clock::open(dir, now)?;
+    let settings = CaSettings {
+        profile: &profile,
+        subject: &subject,
+        days: args.make.days,
+        path_length: args.make.path_length,
+        outliving: Outliving::Refuse,
+        key: ready.new_key(),
+    };
+    made(&pki.init_root(&args.name, &settings, now)?, out)
+}
+
+/// A CA has to have a common name: people know it by that.
+pub(super) fn named(
+    subject: &SubjectArgs,
+    profile: &c8y_pki::profile::Profile,
+) -> Result<c8y_pki::name::Name> {
+    let builder = subject.builder(profile)?;
+    if !builder.has("CN") {
+        return Err(Failure::usage(
+            "the new CA has no common name",
+            "give one: --subject \"CN=Example Root CA,O=Example GmbH,C=DE\"",
+        ));
+    }
+    Ok(builder.build()?)
+}
+
+pub(super) fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
+    if args.allow_exponent_3 {
+        return Err(Failure::usage(
+            "--allow-exponent-3 is for the key of a CA that is taken in, and a new one is to be made",
+            "leave it out",
+        ));
+    }
+    let profile = values::profile(&args.profile, args.make.key_type)?;
+    let subject = named(&args.make.subject, &profile)?;
+    let now = OffsetDateTime::now_utc();
+    let mut pki = clock::open(dir, now)?;
+    let parent = pki.ca(args.parent.as_deref().unwrap_or_default())?;
+    // What the chain above forbids is said before anybody is asked for a password.
+    let wanted = args.make.path_length.unwrap_or(profile.path_length);
+    c8y_pki::issue::path_length(wanted, &parent.chain, pki.longest_chain())?;
+    let parent_file = args.parent_password_file.as_ref();
+    Pki::check_new_name(dir, &args.name)?;
+    let place = Place::of(&args.make.place, profile.key, out)?;
+    let (above, ready) = place.ready_under(&parent, parent_file)?;
+    let parent_key = unlock_with(&parent, &above)?;
+    let settings = CaSettings {
+        profile: &profile,
+        subject: &subject,
+        days: args.make.days,
+        path_length: args.make.path_length,
+        outliving: Outliving::of(args.make.days, args.clamp),
+        key: ready.new_key(),
+    };
+    let ca = pki.add_intermediate(&args.name, &parent, &parent_key, &settings, now)?;
+    shortened::note(args.make.days, usual(&profile), parent.certificate(), now, out);
+    made(&ca, out)
+}
+
+/// The validity that a profile gives.
+pub(super) fn usual(profile: &c8y_pki::profile::Profile) -> time::Duration {
+    time::Duration::days(profile.validity_days.into())
+}

@@ -1,0 +1,187 @@
+//! What is checked, and what holds for all devices of a run.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use c8y_pki::bulk::BulkError;
+use c8y_pki::cert::{Certificate, LongestChain};
+use c8y_pki::client_id::DeviceId;
+use c8y_pki::device::check::{self, Check, PasswordLogin, Report, StepName};
+use c8y_pki::device::link::Target;
+use c8y_pki::device::service::Service;
+use c8y_pki::platform::blocking::{Client, Inquiry};
+use c8y_pki::platform::standing::ID_TYPE;
+use c8y_pki::registration;
+use clap::Args;
+use time::OffsetDateTime;
+
+use super::super::at_service::ServiceArgs;
+use super::super::connecting::{FilesArgs, Opened, Subject, no_device};
+use super::super::endpoint::EndpointArgs;
+use super::beside::BesideArgs;
+use crate::device_list::FromArgs;
+use crate::failure::Result;
+use crate::output::Output;
+use crate::tenant::{LoginArgs, WayArgs};
+use crate::values;
+
+/// Arguments of `device check`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Connects as the device would: MQTT 3.1.1 over mutual TLS, from the files that it will use, with its
+truststore. The steps: files, key, chain, validity, name, TCP, TLS, connect, publish, subscribe,
+receive. It stops at the first that fails and says what is likely wrong, the first to check first.
+
+The platform refuses without a reason. With a login (C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN; nobody
+is asked for it) the tenant of C8Y_HOST is asked for one: is the CA uploaded, enabled, proven? Is the
+device registered, or revoked? What the tenant confirms comes first, what it excludes is left out.
+The platform's own verdict on the chain is asked for, too, of one device also where it connects.
+Where it accepts a chain that our own check refuses, its verdict counts, and the device connects
+all the same.
+CONNACK 5 and 3 may also mean overload: then it connects again, a few times.
+
+The device is registered by it, as by its first connection. Of a device in use each connection ends
+the other: while it connects again and again, the check fails at `publish` or `receive`.
+
+Of a folder key.pem counts, then keystore.p12, then keystore.jks; truststore.p12 or .jks beside it is
+its truststore, without one the system decides about the server.
+
+Examples:
+  c8y-pki device check gw-0001 --host acme.eu-latest.cumulocity.com
+  c8y-pki device check --keystore gw-0001.p12 --truststore trust.p12 --store-password-file pw
+  c8y-pki device check --bundle out/gw-0001 --uploaded root.pem --json
+  c8y-pki device check --from devices.csv --sample 50 --parallel 16
+  c8y-pki device check gw-0001 --user admin --tenant-password-file pw
+  c8y-pki device check gw-0001 --mqtt-service --tenant t12345
+  c8y-pki device check gw-0001 --mqtt-user t12345/device_gw-0001 --mqtt-password-file pw
+
+Exit codes: 0 connected; 1 refused by the platform, or one of many does not connect; 2 wrong input,
+or the device's own files are wrong (its truststore among them); 3 not reached, closed without a
+reason, something else than the platform's MQTT, or the server's own certificate is not valid.")]
+pub(crate) struct CheckArgs {
+    /// Device identifiers; their folders are in --out
+    #[arg(value_name = "ID")]
+    pub(super) ids: Vec<String>,
+    #[command(flatten)]
+    pub(super) files: FilesArgs,
+    /// CAs that are uploaded to the tenant, PEM or DER: the chain must have one; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(super) uploaded: Vec<PathBuf>,
+    /// Most certificates in a chain, both ends counted; by default what the PKI folder's pki.toml says, else 10 as
+    /// in the cloud
+    #[arg(long, value_name = "N")]
+    pub(super) longest_chain: Option<LongestChain>,
+    /// Devices of a CSV or .xlsx with a column `id`; - for standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["ids", "bundle", "keystore"])]
+    pub(super) from: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) columns: FromArgs,
+    /// Check only N devices of the list, spread evenly over it
+    #[arg(long, value_name = "N", requires = "from", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) sample: Option<u32>,
+    /// How many devices connect at the same time
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub(super) parallel: u16,
+    #[command(flatten)]
+    pub(super) endpoint: EndpointArgs,
+    #[command(flatten)]
+    pub(super) service: ServiceArgs,
+    #[command(flatten)]
+    pub(super) beside: BesideArgs,
+    /// How often to connect while the platform may be overloaded (CONNACK 5 and 3)
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
+    pub(super) attempts: u32,
+    /// Type of the external ids under which devices are registered (IDTYPE), unless a column `idtype` of
+    /// --from says it
+    #[arg(long, value_name = "TYPE", default_value = ID_TYPE)]
+    pub(super) id_type: String,
+    #[command(flatten)]
+    pub(super) login: LoginArgs,
+    #[command(flatten)]
+    pub(super) way: WayArgs,
+}
+
+pub(in super::super) const MORE_WITH_LOGIN: &str = "with C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN, the tenant is asked for \
+                               the reason";
+
+/// What holds for all devices of a run.
+pub(super) struct Setting<'a> {
+    pub(super) args: &'a CheckArgs,
+    pub(super) target: Target,
+    pub(super) uploaded: Vec<Certificate>,
+    pub(super) longest: LongestChain,
+    pub(super) service: Option<Service>,
+    pub(super) login: Option<PasswordLogin>,
+    /// Asks the tenant; none without a login.
+    pub(super) inquiry: Option<Inquiry<'a>>,
+}
+
+/// The devices, each once, and the types of external ids that their list gives them.
+pub(super) fn subjects(
+    args: &CheckArgs,
+    out: Output,
+) -> Result<(Vec<Subject>, HashMap<String, String>)> {
+    let Some(list) = &args.from else {
+        let named = args.files.subjects(&args.ids)?;
+        return match named.is_empty() {
+            true => Err(no_device("give its id, --bundle, --keystore or --from")),
+            false => Ok((named, HashMap::new())),
+        };
+    };
+    let list = args.columns.read(list, out)?;
+    if !list.faults.is_empty() {
+        let total = list.devices.len() + list.faults.len();
+        return Err(BulkError::BadList { faults: list.faults.into(), total }.into());
+    }
+    let id_types = registration::id_types(&list.devices);
+    let devices: Vec<DeviceId> = list.devices.into_iter().map(|d| d.id).collect();
+    let sample = args.sample.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+    let devices = check::spread(devices, sample).into_iter();
+    Ok((devices.map(|id| args.files.in_out(id)).collect(), id_types))
+}
+
+impl<'a> Setting<'a> {
+    pub(super) fn new(args: &'a CheckArgs, client: Option<&'a Client>, pki: &Path) -> Result<Self> {
+        let mut uploaded = Vec::new();
+        for path in &args.uploaded {
+            uploaded.extend(values::certificates(path)?);
+        }
+        let target = args.endpoint.target_at(args.service.default_port())?;
+        let service = args.service.service(&args.endpoint, args.login.tenant(), client)?;
+        let login = args.beside.login(service.is_some())?;
+        let inquiry = client.map(|client| Inquiry::new(client, args.id_type.as_str()));
+        let longest = values::longest_chain(args.longest_chain, pki)?;
+        Ok(Self { args, target, uploaded, longest, service, login, inquiry })
+    }
+
+    /// Whether a login would have told more.
+    pub(super) fn would_ask(&self, report: &Report) -> bool {
+        let step = report.failed().map(|failed| failed.step);
+        self.inquiry.is_none()
+            && matches!(step, Some(StepName::Tls | StepName::Connect))
+            && report.may_be_refused()
+    }
+
+    pub(super) fn check(&self, subject: &Subject, read: Opened) -> Report {
+        check::check(&self.how(subject), read)
+    }
+
+    /// The same, and the platform's verdict on the chain is asked for in any case.
+    pub(super) fn check_always_judged(&self, subject: &Subject, read: Opened) -> Report {
+        check::check(&Check { always_judged: true, ..self.how(subject) }, read)
+    }
+
+    pub(super) fn how(&self, subject: &Subject) -> Check<'_> {
+        Check {
+            device: subject.device.clone(),
+            timeout: self.args.endpoint.timeout(),
+            uploaded: &self.uploaded,
+            longest: self.longest,
+            service: self.service.clone(),
+            login: self.login.clone(),
+            attempts: self.args.attempts,
+            tenant: self.inquiry.as_ref(),
+            ..Check::new(self.target.clone(), OffsetDateTime::now_utc())
+        }
+    }
+}

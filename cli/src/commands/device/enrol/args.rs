@@ -1,0 +1,118 @@
+//! What `device enrol` is told.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use c8y_pki::client_id::DeviceId;
+use c8y_pki::crypto::KeyType;
+use c8y_pki::key::PrivateKey;
+use c8y_pki::name::{Name, find_field};
+use c8y_pki::platform::Login;
+use c8y_pki::platform::blocking::Client;
+use clap::Args;
+
+use super::over::Over;
+use crate::failure::Result;
+use crate::output::Output;
+use crate::qr::Qr;
+use crate::tenant::{NetworkArgs, no_host};
+use crate::values;
+
+/// Arguments of `device enrol`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The device makes its key here, and the key stays here. It needs a one-time password, with which it is
+registered: one that was given to it (--otp-file), or one that it makes itself. With --wait it shows the
+address of the tenant's page that registers it, as text and as a QR code, and asks until it is let in. Its
+one-time password is in that address. A device that has its certificate is left alone.
+
+With --renew it gets the next certificate, for a new key. Its token it gets with the certificate that it
+has. The next files are made in the directory ID.new. When the platform has let them in, they take the place of
+those in ID in one step, and the former ones are kept in .replaced. Killed at any point, it can be run again.
+
+Examples:
+  c8y-pki device enrol gw-0001 --out out --wait 30m --host acme.cumulocity.com
+  c8y-pki device enrol gw-0001 --out out --otp-file gw-0001.otp --host acme.cumulocity.com
+  c8y-pki device enrol gw-0001 --out out --renew --if-expires-within 30d --host acme.cumulocity.com
+
+Exit codes: 0 the certificate is there, also when it was before or is not due; 1 the platform refuses, the
+time to wait is over, or the certificate that is there has expired; 2 wrong use, a wrong one-time password
+or token; 3 not reached or interrupted: run it again.")]
+pub(crate) struct EnrolArgs {
+    /// The device's id, as it is registered
+    pub(super) id: String,
+    /// The folder of the devices' folders
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+    /// Type of the key, if one is made: rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521, ed25519; by
+    /// default ec-p256, and with --renew that of the former key. While an RSA key is made, programs that share
+    /// this computer's processor could learn about it: make RSA keys on a computer of your own, or take ec-p256
+    #[arg(long = "key-type", value_name = "TYPE")]
+    pub(super) key_type: Option<KeyType>,
+    /// File whose first line is the one-time password [env: C8Y_PKI_OTP]
+    #[arg(long, value_name = "FILE")]
+    pub(super) otp_file: Option<PathBuf>,
+    /// Show where the device is registered, and ask for so long until it is: 90s, 30m, 2h, 1d
+    #[arg(long, value_name = "SPAN", value_parser = values::wait, conflicts_with = "renew")]
+    pub(super) wait: Option<Duration>,
+    /// How the QR code of that address is drawn
+    #[arg(long, value_enum, default_value = "dark", value_name = "BACKGROUND")]
+    pub(super) qr: Qr,
+    /// Get the next certificate
+    #[arg(long, conflicts_with = "otp_file")]
+    pub(super) renew: bool,
+    /// Do nothing while the certificate is valid for longer than this: 30d, 8w
+    #[arg(long, value_name = "SPAN", value_parser = values::duration, requires = "renew")]
+    pub(super) if_expires_within: Option<time::Duration>,
+    /// Get the next certificate for the same key
+    #[arg(long, requires = "renew", conflicts_with = "key_type")]
+    pub(super) reuse_key: bool,
+    /// File whose first line is the device's token, in place of one that it gets itself [env:
+    /// C8Y_PKI_DEVICE_TOKEN]
+    #[arg(long, value_name = "FILE", requires = "renew")]
+    pub(super) token_file: Option<PathBuf>,
+    /// How the device gets its token, and tries the next certificate
+    #[arg(long, value_enum, default_value = "https", requires = "renew")]
+    pub(super) over: Over,
+    /// The port for that; by default 8443 with https, 8883 with mqtt
+    #[arg(long, value_name = "PORT", requires = "renew", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) port: Option<u16>,
+    /// Make the key, print the request, send nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Host of the tenant, e.g. acme.eu-latest.cumulocity.com
+    #[arg(
+        long,
+        value_name = "HOST",
+        env = "C8Y_HOST",
+        hide_env_values = true,
+        help_heading = "Tenant"
+    )]
+    pub(super) host: Option<String>,
+    #[command(flatten)]
+    pub(super) network: NetworkArgs,
+}
+
+impl EnrolArgs {
+    pub(super) fn host(&self) -> Result<&str> {
+        self.host.as_deref().filter(|h| !h.is_empty()).ok_or_else(no_host)
+    }
+
+    pub(super) fn client(&self, login: Login, out: Output) -> Result<Client> {
+        self.network.connect(self.host()?, None, login, out)
+    }
+}
+
+/// The type of a key that is made now: as asked, or that of the key before it.
+pub(super) fn key_type(args: &EnrolArgs, former: Option<&PrivateKey>) -> Result<KeyType> {
+    let of = |key: &PrivateKey| KeyType::of(key.public_key().algorithm());
+    let key_type = args.key_type.or_else(|| former.and_then(of)).unwrap_or(KeyType::EcP256);
+    key_type.check_available()?;
+    Ok(key_type)
+}
+
+pub(super) fn subject(id: &DeviceId) -> Result<Name> {
+    let mut builder = Name::builder();
+    builder.push(find_field("CN")?, id.as_str())?;
+    Ok(builder.build()?)
+}

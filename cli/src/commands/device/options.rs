@@ -1,0 +1,194 @@
+//! What a device gets, and what becomes of those that have theirs already.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use c8y_pki::bulk::Existing;
+use c8y_pki::bulk::bundle::Bundle;
+use c8y_pki::crypto::{KeyPolicy, KeyType};
+use c8y_pki::profile::Profile;
+use c8y_pki::store::{Compat, DEFAULT_ITERATIONS, MAX_ITERATIONS, Pkcs12Options};
+use clap::{Args, ValueEnum};
+
+use crate::failure::{Failure, Result};
+use crate::secrets::{Source, known};
+use crate::values;
+
+/// How PKCS#12 files are protected.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum CompatArg {
+    /// AES-256 and SHA-256: Java from 8u301, OpenSSL from 1.1.0
+    Modern,
+    /// Triple DES and SHA-1, for old readers
+    Legacy,
+}
+
+/// Options of PKCS#12 files, wherever they are written.
+#[derive(Debug, Args)]
+pub(crate) struct Pkcs12Args {
+    /// Protection of PKCS#12 files
+    #[arg(long, value_enum, default_value = "modern")]
+    compat: CompatArg,
+    /// Key derivation iterations of PKCS#12 files, for encryption and for the MAC
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_ITERATIONS, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_ITERATIONS)))]
+    pub(super) iterations: u32,
+    /// Leave the certificates in PKCS#12 files unencrypted: they are public anyway
+    #[arg(long)]
+    plain_certificates: bool,
+    /// Protect PKCS#12 files with PBMAC1 (RFC 9579), for OpenSSL from 3.4 and Java in FIPS mode; older OpenSSL,
+    /// and Java before 24, cannot open them
+    #[arg(long)]
+    pbmac1: bool,
+}
+
+impl Pkcs12Args {
+    pub(crate) fn options(&self) -> Pkcs12Options {
+        Pkcs12Options {
+            compat: match self.compat {
+                CompatArg::Modern => Compat::Modern,
+                CompatArg::Legacy => Compat::Legacy,
+            },
+            encryption_iterations: self.iterations,
+            mac_iterations: self.iterations,
+            plain_certificates: self.plain_certificates,
+            pbmac1: self.pbmac1,
+        }
+    }
+}
+
+/// What to do with devices that are issued already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExistingArg {
+    /// Leave them as they are
+    Skip,
+    /// Refuse the whole run
+    Fail,
+    /// Issue another certificate in place of theirs, which stays in the registry as history
+    Replace,
+}
+
+/// Options about devices that are issued already.
+#[derive(Debug, Args)]
+pub(crate) struct ExistingArgs {
+    /// What to do with devices that have a certificate already
+    #[arg(long, value_enum, default_value = "skip")]
+    existing: ExistingArg,
+    /// With --existing replace: revoke what is replaced, with the reason superseded
+    #[arg(long)]
+    revoke: bool,
+}
+
+impl ExistingArgs {
+    pub(super) fn existing(&self) -> Result<Existing> {
+        match (self.existing, self.revoke) {
+            (ExistingArg::Replace, revoke) => Ok(Existing::Replace { revoke }),
+            (_, true) => Err(Failure::usage(
+                "--revoke revokes what is replaced, and nothing is to be replaced",
+                "add --existing replace, or use `c8y-pki device revoke`",
+            )),
+            (ExistingArg::Skip, false) => Ok(Existing::Skip),
+            (ExistingArg::Fail, false) => Ok(Existing::Fail),
+        }
+    }
+}
+
+/// Which weak keys are let through.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct KeyPolicyArgs {
+    /// Accept an RSA key with the public exponent 3, which is refused otherwise, as is every exponent below
+    /// 65537: for devices that cannot make another key
+    #[arg(long)]
+    allow_exponent_3: bool,
+}
+
+impl KeyPolicyArgs {
+    pub(crate) fn policy(self) -> KeyPolicy {
+        KeyPolicy { allow_exponent_3: self.allow_exponent_3 }
+    }
+}
+
+/// What devices get, and how it is protected.
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// The folder that gets one folder per device; with --output tar the archive, - for standard output
+    #[arg(long, value_name = "DIR|FILE")]
+    pub(super) out: PathBuf,
+    /// What --out is
+    #[arg(long, value_enum, default_value = "folders")]
+    pub(super) output: Form,
+    /// What each device gets: pem, p12, jks, thin-edge (names of thin-edge.io, and a script that puts them
+    /// in place), truststore-p12, truststore-jks
+    #[arg(long, value_delimiter = ',', default_value = "pem", value_name = "KINDS")]
+    pub(super) bundle: Vec<Bundle>,
+    /// Profile: a built-in one (`c8y-pki profile list`) or a file
+    #[arg(long, default_value = "device", value_name = "NAME|FILE")]
+    pub(super) profile: String,
+    /// Type of the keys, in place of the profile's: rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384,
+    /// ec-p521, ed25519. While an RSA key is made, programs that share this computer's processor could
+    /// learn about it: make RSA keys on a computer of your own, or take ec-p256
+    #[arg(long = "key-type", value_name = "TYPE")]
+    pub(super) key_type: Option<KeyType>,
+    /// Validity in days, in place of the profile's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub(super) days: Option<u32>,
+    /// Shorten --days that would outlive the CA, instead of refusing them; without --days the validity is
+    /// shortened anyway
+    #[arg(long)]
+    pub(super) clamp: bool,
+    /// What truststores hold: PEM or DER files with the server's certificates; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(super) server_cert: Vec<PathBuf>,
+    /// Encrypt key.pem; its password comes from --key-password-file
+    #[arg(long)]
+    pub(super) encrypt_keys: bool,
+    #[command(flatten)]
+    pub(super) pkcs12: Pkcs12Args,
+    /// File with the password of the CA's key, or the PIN of its token
+    /// [env: C8Y_PKI_CA_PASSWORD, C8Y_PKI_TOKEN_PIN]
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_password_file: Option<PathBuf>,
+    /// File with the password of key.pem [env: C8Y_PKI_KEY_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    pub(super) key_password_file: Option<PathBuf>,
+    /// File with the password of keystores and truststores [env: C8Y_PKI_STORE_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    pub(super) store_password_file: Option<PathBuf>,
+    /// Give each device a random store password of its own, and write them to this new CSV (mode 0600)
+    #[arg(long, value_name = "FILE", conflicts_with = "store_password_file")]
+    pub(super) secrets: Option<PathBuf>,
+    /// Take keys from the key pool (`c8y-pki key pool fill`) instead of making them
+    #[arg(long)]
+    pub(super) key_pool: bool,
+    /// File with the password of the key pool [env: C8Y_PKI_POOL_PASSWORD]
+    #[arg(long, value_name = "FILE", requires = "key_pool")]
+    pub(super) pool_password_file: Option<PathBuf>,
+    /// Issue the devices that can be issued, though others have faults
+    #[arg(long)]
+    pub(super) keep_going: bool,
+    /// Write the devices that fail to this CSV, with reasons; with --keep-going and folders it is
+    /// DIR/failed.csv by default
+    #[arg(long, value_name = "FILE")]
+    pub(super) failed: Option<PathBuf>,
+    /// Number of worker threads; by default one per processor
+    #[arg(long, value_name = "N")]
+    pub(super) threads: Option<NonZeroUsize>,
+}
+
+/// What becomes of the devices' files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Form {
+    /// A folder for each device
+    Folders,
+    /// One archive with a folder for each device: fastest; FILE.part until it is whole
+    Tar,
+}
+
+impl OutputArgs {
+    pub(super) fn profile(&self) -> Result<Profile> {
+        values::profile(&self.profile, self.key_type)
+    }
+
+    pub(super) fn key_source(&self) -> Source<'_> {
+        known::key(self.key_password_file.as_ref(), "the devices' keys")
+    }
+}

@@ -1,0 +1,226 @@
+//! `registry export`: what was issued, or the audit log, as CSV or JSON Lines.
+
+use std::io::{BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use c8y_pki::authority::Pki;
+use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::registry::{self, Filter, Record};
+use c8y_pki::shown;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::{Output, is_stdout};
+use crate::render::count;
+use crate::{clock, values};
+
+/// What to export.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum What {
+    /// Every certificate, in the order in which they were recorded
+    Certificates,
+    /// The audit log
+    Audit,
+}
+
+/// In which form.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// Comma-separated values with a header
+    Csv,
+    /// A JSON object a line
+    Jsonl,
+}
+
+/// Arguments of `registry export`.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// What to export
+    #[arg(long, value_enum, default_value = "certificates")]
+    what: What,
+    /// The form; by default CSV, with --json JSON Lines
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Write it here; - for standard output, as by default
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+fn rfc3339(at: OffsetDateTime) -> String {
+    at.format(&Rfc3339).unwrap_or_else(|_| at.to_string())
+}
+
+#[derive(Serialize)]
+struct Exported {
+    ca: String,
+    role: &'static str,
+    id: Option<String>,
+    serial: String,
+    status: &'static str,
+    subject: String,
+    issuer: String,
+    not_before: String,
+    not_after: String,
+    revoked_at: Option<String>,
+    reason: Option<&'static str>,
+    recorded: String,
+    batch: String,
+    fingerprint_sha256: String,
+    public_key_sha256: String,
+    folder: Option<String>,
+}
+
+impl Exported {
+    fn of(record: &Record) -> Result<Self> {
+        let cert = record.certificate()?;
+        Ok(Self {
+            ca: record.ca.clone(),
+            role: record.role.name(),
+            id: record.client_id.clone(),
+            serial: record.serial.to_string(),
+            status: record.status.name(),
+            subject: cert.subject.to_string(),
+            issuer: cert.issuer.to_string(),
+            not_before: rfc3339(record.not_before),
+            not_after: rfc3339(record.not_after),
+            revoked_at: record.revoked.map(|(at, _)| rfc3339(at)),
+            reason: record.revoked.map(|(_, reason)| reason.name()),
+            recorded: rfc3339(record.recorded),
+            batch: record.batch.clone(),
+            fingerprint_sha256: cert.fingerprint_sha256(),
+            public_key_sha256: c8y_pki::crypto::hex(&c8y_pki::crypto::sha256(&cert.spki)),
+            folder: record.location.as_ref().map(|path| path.display().to_string()),
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct AuditLine {
+    sequence: i64,
+    at: String,
+    action: String,
+    detail: String,
+    hash: String,
+}
+
+impl AuditLine {
+    fn of(row: registry::AuditRow) -> Self {
+        Self {
+            sequence: row.sequence,
+            at: rfc3339(row.at),
+            action: row.action,
+            detail: row.detail.to_string(),
+            hash: row.hash,
+        }
+    }
+}
+
+pub(super) fn run(args: &ExportArgs, dir: &Path, out: Output) -> Result {
+    let pki = clock::open_to_read(dir, out)?;
+    let by_default = if out.is_json() { Format::Jsonl } else { Format::Csv };
+    let format = args.format.unwrap_or(by_default);
+    let Some(path) = args.out.as_ref().filter(|path| !is_stdout(path)) else {
+        let to = BufWriter::new(std::io::stdout().lock());
+        return match export_to(&pki, args.what, format, to) {
+            // A reader that has seen enough.
+            Err(Failure::Output(e)) if e.kind() == ErrorKind::BrokenPipe => Ok(Outcome::Done),
+            other => other.map(|_| Outcome::Done),
+        };
+    };
+    let mut rows = 0;
+    files::write_with(path, Access::Public, Existing::Replace, |file| -> Result<()> {
+        rows = export_to(&pki, args.what, format, BufWriter::new(file))
+            .map_err(|e| values::at_file(e, path))?;
+        Ok(())
+    })?;
+    out.note(&format!("{} written to {}", count(rows, "row"), path.display()));
+    Ok(Outcome::Done)
+}
+
+/// Writes row by row; returns how many.
+fn export_to(pki: &Pki, what: What, format: Format, to: impl Write) -> Result<usize> {
+    let mut sheet = Sheet { rows: 0, form: Form::of(format, to) };
+    match what {
+        What::Certificates => {
+            pki.registry().each(&Filter::default(), |record| -> Result<()> {
+                sheet.add(&Exported::of(&record)?)
+            })?;
+        }
+        What::Audit => {
+            pki.registry().each_audit(1, |row| match sheet.form {
+                // The detail is JSON: a cell of a CSV, an object in JSON.
+                Form::Csv(_) => sheet.add(&AuditLine::of(row)),
+                Form::Jsonl(_) => sheet.add(&row),
+            })?;
+        }
+    }
+    sheet.finish()
+}
+
+enum Form<W: Write> {
+    Csv(Box<csv::Writer<W>>),
+    Jsonl(W),
+}
+
+impl<W: Write> Form<W> {
+    fn of(format: Format, to: W) -> Self {
+        match format {
+            Format::Csv => Self::Csv(Box::new(csv::Writer::from_writer(to))),
+            Format::Jsonl => Self::Jsonl(to),
+        }
+    }
+}
+
+/// Rows on their way out.
+struct Sheet<W: Write> {
+    rows: usize,
+    form: Form<W>,
+}
+
+impl<W: Write> Sheet<W> {
+    fn add<T: Serialize>(&mut self, row: &T) -> Result<()> {
+        self.rows += 1;
+        match &mut self.form {
+            Form::Csv(csv) => {
+                add_cells(csv, row, self.rows == 1).map_err(|e| match e.into_kind() {
+                    csv::ErrorKind::Io(e) => Failure::Output(e),
+                    // What is written has columns of its own making: nothing else can fail.
+                    _ => Failure::Output(std::io::Error::other("a row cannot be written as CSV")),
+                })
+            }
+            Form::Jsonl(to) => {
+                let line = serde_json::to_string(row).map_err(|e| Failure::Output(e.into()))?;
+                writeln!(to, "{}", shown::json(&line)).map_err(Failure::Output)
+            }
+        }
+    }
+
+    fn finish(mut self) -> Result<usize> {
+        let flushed = match &mut self.form {
+            Form::Csv(csv) => csv.flush(),
+            Form::Jsonl(to) => to.flush(),
+        };
+        flushed.map(|()| self.rows).map_err(Failure::Output)
+    }
+}
+
+/// Writes a row, the first with a header, in which nothing is hidden and no cell is a formula.
+fn add_cells<T: Serialize>(
+    csv: &mut csv::Writer<impl Write>,
+    row: &T,
+    header: bool,
+) -> csv::Result<()> {
+    let mut plain = csv::WriterBuilder::new().has_headers(header).from_writer(Vec::new());
+    plain.serialize(row)?;
+    let plain = plain.into_inner().map_err(|e| e.into_error())?;
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(plain.as_slice());
+    for record in reader.records() {
+        let record = record?;
+        let cells = record.iter().map(|text| shown::cell(&shown::one_line(text)).into_owned());
+        csv.write_record(cells)?;
+    }
+    Ok(())
+}

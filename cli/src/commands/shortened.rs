@@ -1,0 +1,19 @@
+//! A validity that ends with its issuer's.
+
+use c8y_pki::cert::Certificate;
+use c8y_pki::issue::Shortened;
+use time::{Duration, OffsetDateTime};
+
+use crate::output::Output;
+
+/// Says that a validity that nobody asked for ends with its issuer's.
+pub(crate) fn note(
+    asked: Option<u32>,
+    usual: Duration,
+    issuer: &Certificate,
+    now: OffsetDateTime,
+    out: Output,
+) {
+    let shortened = Shortened::of(asked, usual, issuer, now);
+    shortened.iter().for_each(|shortened| out.note(&format!("The {shortened}.")));
+}
