@@ -26,7 +26,7 @@ const HERE: &str = "localhost";
 pub(super) const NETWORK: &[Failure] = &[
     ("nothing listens", 3, HERE, |_| free_port()),
     ("the name does not resolve", 3, "nowhere.invalid", |_| 443),
-    (SILENT, 3, HERE, |_| listen(|stream| hold(stream))),
+    (SILENT, 3, HERE, |_| listen(hold)),
     ("closed at once", 3, HERE, |_| listen(drop)),
     ("no TLS", 3, HERE, |_| {
         listen(|mut stream| {
