@@ -50,7 +50,7 @@ pub(super) const CALLS: &[Call] = &[
     ("device enrol", "gw-4 --out e --otp-file {in} --host localhost", File),
     (
         "device enrol",
-        "gw-1 --out out --renew --over mqtt --host {host} --port {port} --cacert {trusted} --timeout 2",
+        "gw-1 --out out --renew --over mqtt --host {host} --port {port} --cacert {trusted} --timeout {timeout}",
         Mqtt,
     ),
     ("device import", "out/gw-1/chain.pem", Pki),
@@ -81,7 +81,7 @@ pub(super) const CALLS: &[Call] = &[
     ("store create", "new.p12 --key {in} --cert out/gw-1/chain.pem --store-password-file pw", File),
     ("store add", "{in} --trusted pki/ca/root/cert.pem --store-password-file pw", File),
     ("store show", "{in} --store-password-file pw", File),
-    ("store fetch", "{host}:{port} --timeout 2", Tls),
+    ("store fetch", "{host}:{port} --timeout {timeout}", Tls),
     ("registration create", "--type t --name n", Pki),
     ("registration create", "--from {in} --type t --name n", File),
     ("registration check", "{in}", File),

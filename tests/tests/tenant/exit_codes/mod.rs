@@ -15,7 +15,7 @@ use c8y_pki_tests::disk::Disk;
 use c8y_pki_tests::hsm::{Hsm, PIN};
 use c8y_pki_tests::outputs::LOCAL;
 use commands::{CALLS, Call, Meets, OTHERS};
-use servers::{Failure, MQTT, NETWORK, REST, TRUST, UNTRUSTED};
+use servers::{Failure, MQTT, NETWORK, REST, SILENT, TRUST, UNTRUSTED};
 
 /// Where a command makes something else of a failure, and why.
 const APART: &[(&str, &str, i32)] = &[
@@ -111,16 +111,20 @@ fn at_servers(meets: Meets, failures: &[&[Failure]]) {
         let line = |with: &str| {
             with.replace(
                 "{rest}",
-                "--host {host}:{port} --retries 0 --timeout 2 --cacert {trusted}",
+                "--host {host}:{port} --retries 0 --timeout {timeout} --cacert {trusted}",
             )
             .replace(
                 "{https}",
-                "--host {host} --https-port {port} --truststore {trusted} --timeout 2",
+                "--host {host} --https-port {port} --truststore {trusted} --timeout {timeout}",
             )
-            .replace("{device}", "--host {host} --port {port} --truststore {trusted} --timeout 2")
+            .replace(
+                "{device}",
+                "--host {host} --port {port} --truststore {trusted} --timeout {timeout}",
+            )
             .replace("{host}", host)
             .replace("{port}", &port)
             .replace("{trusted}", trusted)
+            .replace("{timeout}", if *failure == SILENT { "2" } else { "30" })
         };
         let variables = [("C8Y_USER", "admin"), ("C8Y_PASSWORD", PASSWORD)];
         let run = |line: &str| {
@@ -160,9 +164,8 @@ fn a_failure_of_files_has_one_code() {
         let cli = &cli;
         move |line: &str| {
             let ended = cli.run(line);
-            let code =
-                if ended.code == 2 && !ended.stderr.contains(file) { -1 } else { ended.code };
-            (code, ended.stderr)
+            let said = ended.stderr + &ended.stdout;
+            (if ended.code == 2 && !said.contains(file) { -1 } else { ended.code }, said)
         }
     };
     let nowhere = calls(Meets::Pki, |with| format!("{with} --pki nowhere"));

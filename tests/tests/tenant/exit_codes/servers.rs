@@ -17,13 +17,16 @@ pub(super) type Failure = (&'static str, i32, &'static str, Start);
 /// The name of the one whose server is not trusted: other CAs are given there.
 pub(super) const UNTRUSTED: &str = "the server's CA is not trusted";
 
+/// The name of the one that takes as long as one is ready to wait.
+pub(super) const SILENT: &str = "no answer in time";
+
 const HERE: &str = "localhost";
 
 /// On the way to a server.
 pub(super) const NETWORK: &[Failure] = &[
     ("nothing listens", 3, HERE, |_| free_port()),
     ("the name does not resolve", 3, "nowhere.invalid", |_| 443),
-    ("no answer in time", 3, HERE, |_| listen(|stream| hold(stream))),
+    (SILENT, 3, HERE, |_| listen(hold)),
     ("closed at once", 3, HERE, |_| listen(drop)),
     ("no TLS", 3, HERE, |_| {
         listen(|mut stream| {
