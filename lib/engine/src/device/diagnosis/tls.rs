@@ -159,8 +159,11 @@ pub(super) fn of_alert(alert: Alert) -> &'static [Row] {
                 "expired",
                 "the device's certificate, or a CA in its chain, has expired",
                 Do(|facts| {
-                    Hint::run("renew the device's", Task::RenewDevice { id: facts.id.clone() })
-                        .then(Hint::run("or the CA's", Task::RenewCa { new_key: false }))
+                    Hint::run(
+                        "renew the device's certificate",
+                        Task::RenewDevice { id: facts.id.clone() },
+                    )
+                    .then(Hint::run("or that of the CA", Task::RenewCa { new_key: false }))
                 }),
             ),
         ],
