@@ -174,4 +174,4 @@ fn integer(number: &BoxedUint) -> Zeroizing<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

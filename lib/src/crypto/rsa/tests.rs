@@ -42,6 +42,12 @@ fn numbers(pkcs8: &[u8]) -> Vec<BigUint> {
     .unwrap()
 }
 
+/// The two bits on top of each prime of a key of 2048 bits.
+pub(in super::super) fn tops_of_primes(pkcs8: &[u8]) -> [u32; 2] {
+    let numbers = numbers(pkcs8);
+    [3, 4].map(|at| (&numbers[at] >> 1022u32).to_u32_digits()[0])
+}
+
 fn assert_fips_186_5(pkcs8: &[u8], bits: u64) {
     let [n, e, d, p, q, d_p, d_q, q_inverse] = &numbers(pkcs8)[..] else { panic!() };
     let one = BigUint::from(1u32);

@@ -17,7 +17,7 @@ use c8y_pki::secret::Password;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::{EnrolArgs, keep, key_type, pem, report, subject};
+use super::{EnrolArgs, keep, new_key, pem, report, subject};
 use crate::commands::registration::single::one_time;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::{Output, say};
@@ -162,7 +162,7 @@ fn key(args: &EnrolArgs, folder: &Folder) -> Result<PrivateKey> {
         return PrivateKey::read(&bytes, None)
             .map_err(|e| Error::from(e).in_file(path.display().to_string()).into());
     }
-    let key = PrivateKey::generate(key_type(args, None)?)?;
+    let key = new_key(args, None)?;
     files::create_private_dir(&folder.dir())?;
     files::write(&path, key.to_pem().expose(), Access::Private, Existing::Refuse)?;
     Ok(key)

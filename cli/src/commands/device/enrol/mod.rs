@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use c8y_pki::cert::Certificate;
 use c8y_pki::client_id::DeviceId;
-use c8y_pki::crypto::KeyType;
+use c8y_pki::crypto::{KeyType, RsaKeys};
 use c8y_pki::enrolment::folder::Folder;
 use c8y_pki::files::{self, Access, Existing, FileError};
 use c8y_pki::key::PrivateKey;
@@ -57,10 +57,14 @@ pub(crate) struct EnrolArgs {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Type of the key, if one is made: rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521, ed25519; by
-    /// default ec-p256, and with --renew that of the former key. While an RSA key is made, programs that share
-    /// this computer's processor could learn about it: make RSA keys on a computer of your own, or take ec-p256
+    /// default ec-p256, and with --renew that of the former key
     #[arg(long = "key-type", value_name = "TYPE")]
     key_type: Option<KeyType>,
+    /// Who makes RSA keys: own, the search of this program (fast; while it runs, a program that shares this
+    /// computer's processor could learn something about the key), or backend, the crypto library, which takes
+    /// about twice as long
+    #[arg(long, value_name = "MAKER", default_value = "own", value_parser = values::rsa_keys, conflicts_with = "reuse_key")]
+    rsa_keys: RsaKeys,
     /// File whose first line is the one-time password [env: C8Y_PKI_OTP]
     #[arg(long, value_name = "FILE")]
     otp_file: Option<PathBuf>,
@@ -146,12 +150,11 @@ impl EnrolArgs {
     }
 }
 
-/// The type of a key that is made now: as asked, or that of the key before it.
-fn key_type(args: &EnrolArgs, former: Option<&PrivateKey>) -> Result<KeyType> {
+/// Makes a key: of the type that was asked for, or that of the key before it.
+fn new_key(args: &EnrolArgs, former: Option<&PrivateKey>) -> Result<PrivateKey> {
     let of = |key: &PrivateKey| KeyType::of(key.public_key().algorithm());
     let key_type = args.key_type.or_else(|| former.and_then(of)).unwrap_or(KeyType::EcP256);
-    key_type.check_available()?;
-    Ok(key_type)
+    Ok(PrivateKey::generate_by(key_type, args.rsa_keys)?)
 }
 
 fn pem(certificates: &[Certificate]) -> String {

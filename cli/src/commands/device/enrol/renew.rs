@@ -20,7 +20,7 @@ use c8y_pki::{Error, Fault};
 use clap::ValueEnum;
 use time::OffsetDateTime;
 
-use super::{EnrolArgs, key_type, report, subject};
+use super::{EnrolArgs, new_key, report, subject};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::password::Source;
@@ -137,7 +137,7 @@ impl Device<'_> {
         {
             return Ok(made);
         }
-        let key = PrivateKey::generate(key_type(self.args, Some(&former))?)?;
+        let key = new_key(self.args, Some(&former))?;
         next.keep_key(key.to_pem().expose())?;
         Ok(key)
     }
