@@ -395,7 +395,7 @@ mod tests {
         let faults = [
             ("kind = \"device\"", "kind = \"gadget\"", "unknown variant"),
             ("key = \"ec-p256\"", "key = \"ec-p255\"", "is not one of"),
-            ("key = \"ec-p256\"", "key = \"rsa-2048\"\nrsa_keys = \"openssl\"", "unknown variant"),
+            ("key = \"ec-p256\"", "rsa_keys = \"openssl\"\nkey = \"ec-p256\"", "unknown variant"),
             ("validity_days = 365", "validity_days = 0", "not between 1"),
             ("validity_days = 365", "validity = 365", "unknown field"),
             ("backdate_minutes = 60", "path_length = 1\nbackdate_minutes = 60", "contradicts kind"),

@@ -419,7 +419,9 @@ fn rsa_keys_are_made_by_whom_it_was_said() {
     let said = said.expect(2).stderr;
     assert!(said.contains("own.toml line 1: unknown variant `openssl`"), "{said}");
     cli.write("own.toml", format!("rsa_keys = \"backend\"\n{text}"));
-    cli.ok(&format!("device issue e --ca line --profile own.toml --key-type rsa-2048 --out e {CA_PW}"));
+    cli.ok(&format!(
+        "device issue e --ca line --profile own.toml --key-type rsa-2048 --out e {CA_PW}"
+    ));
     first_bytes_of_primes(&openssl, &cli.arg("e/e/key.pem"));
 }
 
