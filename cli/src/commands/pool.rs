@@ -51,7 +51,7 @@ pub(crate) struct FillArgs {
     key_type: KeyType,
     /// Who makes RSA keys: own, the search of this program (fast; while it runs, a program that shares this
     /// computer's processor could learn something about the key), or backend, the crypto library, which takes
-    /// about twice as long
+    /// about 1.6 times as long
     #[arg(long, value_name = "MAKER", default_value = "own", value_parser = values::rsa_keys)]
     rsa_keys: RsaKeys,
     /// How many keys are to wait in the end

@@ -207,7 +207,7 @@ pub(crate) struct OutputArgs {
     key_type: Option<KeyType>,
     /// Who makes RSA keys: own, the search of this program (fast; while it runs, a program that shares this
     /// computer's processor could learn something about the key), or backend, the crypto library, which takes
-    /// about twice as long. By default as the profile says
+    /// about 1.6 times as long. By default as the profile says
     #[arg(long, value_name = "MAKER", value_parser = values::rsa_keys, conflicts_with = "key_pool")]
     rsa_keys: Option<RsaKeys>,
     /// Validity in days, in place of the profile's
