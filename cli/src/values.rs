@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use c8y_pki::Error;
 use c8y_pki::authority::{self, Pki};
 use c8y_pki::cert::{Certificate, LongestChain};
-use c8y_pki::crypto::KeyType;
+use c8y_pki::crypto::{KeyType, RsaKeys};
 use c8y_pki::files::{self, FileError};
 use c8y_pki::name::{Name, NameBuilder, find_field};
 use c8y_pki::profile::{PathLength, Profile};
@@ -98,6 +98,15 @@ pub(crate) fn profile(name: &str, key: Option<KeyType>) -> Result<Profile> {
         Some(key) => profile.with_key(key).map_err(|problem| {
             Failure::usage(format!("{name}: {problem}"), "choose another --key-type")
         }),
+    }
+}
+
+/// `own` or `backend`.
+pub(crate) fn rsa_keys(text: &str) -> std::result::Result<RsaKeys, String> {
+    match text {
+        "own" => Ok(RsaKeys::Own),
+        "backend" => Ok(RsaKeys::Backend),
+        _ => Err("give own or backend".to_owned()),
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! `cargo bench -p c8y-pki-tests --bench issue -- [DEVICES] [CASE…]`, where a case is `ec-p256/pem`,
 //! `ec-p256/tar`, `ec-p256/pem,p12`, `rsa-2048/pem`, `rsa-4096/pem` or `rsa-2048/pem,p12`; all of them
-//! by default. `keys` compares the makers of RSA keys, `curve` issues 1,000 to 1,000,000 devices (22 GB).
+//! by default. `keys` compares the makers of RSA keys (processor time, Linux), `curve` issues 1,000 to 1,000,000 devices (22 GB).
 //! With `C8Y_PKI_PYTHON` (an interpreter that has `cryptography`) Python's script runs beside each case.
 //!
 //! Keystores that share a password derive their key once for a run, so that the derivation of each is
@@ -15,11 +15,13 @@
 
 #![allow(clippy::disallowed_macros, reason = "a benchmark prints its figures")]
 
+use std::ffi::OsString;
 use std::fs;
 use std::hint::black_box;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -106,24 +108,27 @@ fn python(key: KeyType, kinds: &[Bundle], count: usize, cores: usize) {
     println!("{:<10} {}", "", rate.map_or(said.as_str(), |rate| rate).replace('(', ""));
 }
 
-/// Mean time of making an RSA key on one core: ours, and the backend's.
+/// Mean processor time of making an RSA key: ours, the backend's and, with `C8Y_PKI_PYTHON`, that of the OpenSSL
+/// inside of `cryptography`.
 fn keys() {
-    for (ours, backend, count) in [
-        (KeyType::Rsa2048, KeySize::Rsa2048, 200),
-        (KeyType::Rsa3072, KeySize::Rsa3072, 60),
-        (KeyType::Rsa4096, KeySize::Rsa4096, 40),
+    let mut openssl = std::env::var_os("C8Y_PKI_PYTHON").map(PythonKeys::start);
+    for (ours, backend, bits, count) in [
+        (KeyType::Rsa2048, KeySize::Rsa2048, 2048, 320),
+        (KeyType::Rsa3072, KeySize::Rsa3072, 3072, 100),
+        (KeyType::Rsa4096, KeySize::Rsa4096, 4096, 64),
     ] {
-        // Turn by turn, so that both see the same neighbours.
-        let (mut own, mut other) = (Vec::new(), Vec::new());
+        // Turn by turn, so that all see the same neighbours.
+        let mut makers = [("openssl", vec![]), ("ours", vec![]), ("aws-lc-rs", vec![])];
         for _ in 0..count {
-            let start = Instant::now();
-            black_box(PrivateKey::generate(ours).expect("a key"));
-            own.push(start.elapsed().as_secs_f64() * 1e3);
-            let start = Instant::now();
-            black_box(rsa::KeyPair::generate(backend).expect("a key"));
-            other.push(start.elapsed().as_secs_f64() * 1e3);
+            makers[0].1.extend(openssl.as_mut().map(|python| python.key(bits)));
+            makers[1].1.push(processor_time(|| {
+                black_box(PrivateKey::generate(ours).expect("a key"));
+            }));
+            makers[2].1.push(processor_time(|| {
+                black_box(rsa::KeyPair::generate(backend).expect("a key"));
+            }));
         }
-        for (name, times) in [("ours", own), ("aws-lc-rs", other)] {
+        for (name, times) in makers.iter().filter(|(_, times)| !times.is_empty()) {
             let n = times.len() as f64;
             let mean = times.iter().sum::<f64>() / n;
             let spread = times.iter().map(|t| (t - mean).powi(2)).sum::<f64>() / (n - 1.0);
@@ -133,6 +138,60 @@ fn keys() {
                 ours.name()
             );
         }
+    }
+}
+
+/// How long this thread was on a processor during a call, in milliseconds.
+fn processor_time(work: impl FnOnce()) -> f64 {
+    let now = || {
+        let text = fs::read_to_string("/proc/thread-self/schedstat").expect("Linux tells");
+        let nanoseconds = text.split(' ').next().and_then(|first| first.parse::<f64>().ok());
+        nanoseconds.expect("a number") / 1e6
+    };
+    let start = now();
+    work();
+    now() - start
+}
+
+/// A process of Python's that makes a key for each line that it gets, and says how long that took.
+struct PythonKeys {
+    process: Child,
+    answers: BufReader<ChildStdout>,
+}
+
+impl PythonKeys {
+    const SCRIPT: &str = "\
+import sys, time
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.backends.openssl import backend
+print(backend.openssl_version_text(), file=sys.stderr)
+for line in sys.stdin:
+    start = time.thread_time()
+    rsa.generate_private_key(65537, int(line))
+    print((time.thread_time() - start) * 1e3, flush=True)
+";
+
+    fn start(python: OsString) -> Self {
+        let mut command = Command::new(python);
+        command.args(["-c", Self::SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().expect("python starts");
+        let answers = BufReader::new(process.stdout.take().expect("it is piped"));
+        Self { process, answers }
+    }
+
+    /// How long a key took, in milliseconds.
+    fn key(&mut self, bits: u32) -> f64 {
+        writeln!(self.process.stdin.as_mut().expect("it is piped"), "{bits}").expect("it reads");
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).expect("it answers");
+        answer.trim().parse().expect("a number")
+    }
+}
+
+impl Drop for PythonKeys {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
     }
 }
 
@@ -345,7 +404,7 @@ fn write_again(from: &Path, to: &Path, count: usize, cores: usize) -> Duration {
             let mut options = fs::OpenOptions::new();
             let mut file =
                 options.write(true).create_new(true).mode(0o600).open(path).expect("a new file");
-            std::io::Write::write_all(&mut file, bytes).expect("space on the disk");
+            file.write_all(bytes).expect("space on the disk");
         }
     });
     let root = fs::File::open(to).expect("the folder");

@@ -28,6 +28,7 @@ mod rounded;
 
 use std::fmt;
 
+use percent_encoding::percent_encode_byte;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::crypto::{hex, sha256};
@@ -166,18 +167,16 @@ impl DeviceId {
             if safe && !hidden {
                 name.push(byte.into());
             } else {
-                push_escaped(&mut name, byte);
+                name.push_str(percent_encode_byte(byte));
             }
         }
         if is_windows_device(&name) {
             let first = name.remove(0);
-            let mut escaped = String::new();
-            push_escaped(&mut escaped, first as u8);
-            name.insert_str(0, &escaped);
+            name.insert_str(0, percent_encode_byte(first as u8));
         }
         if name.ends_with('.') {
             name.pop();
-            push_escaped(&mut name, b'.');
+            name.push_str(percent_encode_byte(b'.'));
         }
         if name.len() > LONGEST {
             name.truncate(LONGEST - 33);
@@ -234,11 +233,6 @@ fn broken_rule(text: &str) -> Option<Rule> {
     }
     let chars = text.chars().count();
     (chars > MAX_CHARS).then_some(Rule::TooLong(chars))
-}
-
-fn push_escaped(out: &mut String, byte: u8) {
-    use fmt::Write;
-    let _ = write!(out, "%{byte:02X}");
 }
 
 fn reserved(c: char) -> Option<&'static str> {

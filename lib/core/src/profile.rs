@@ -11,7 +11,7 @@ use std::fmt;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::crypto::KeyType;
+use crate::crypto::{KeyType, RsaKeys};
 use crate::failure::{Example, Failure, Fault, Hint, Task};
 use crate::name::{Name, NameBuilder, NameError, find_field};
 
@@ -101,6 +101,8 @@ pub struct Profile {
     pub kind: Kind,
     /// Type of the keys that are made for it.
     pub key: KeyType,
+    /// Who makes them if they are RSA keys of devices; those of CAs are always made by the backend.
+    pub rsa_keys: RsaKeys,
     /// Validity from the moment of issuing, in days.
     pub validity_days: u32,
     /// How far notBefore lies before the moment of issuing, in minutes.
@@ -123,6 +125,7 @@ struct Raw {
     #[serde(default)]
     description: String,
     key: Spanned<String>,
+    rsa_keys: Option<Spanned<RsaKeys>>,
     validity_days: Spanned<u32>,
     backdate_minutes: Spanned<u32>,
     path_length: Option<Spanned<RawPathLength>>,
@@ -173,6 +176,7 @@ impl Profile {
         })?;
         let key_span = raw.key.span().start;
         let key: KeyType = raw.key.get_ref().parse().map_err(|e| at(key_span, format!("{e}")))?;
+        let rsa_keys = rsa_keys(raw.kind, raw.rsa_keys).map_err(|(offset, p)| at(offset, p))?;
         let days = *raw.validity_days.get_ref();
         if days == 0 || days > MAX_VALIDITY_DAYS {
             let problem =
@@ -184,6 +188,7 @@ impl Profile {
             description: raw.description,
             kind: raw.kind,
             key,
+            rsa_keys,
             validity_days: days,
             backdate_minutes: *raw.backdate_minutes.get_ref(),
             path_length: path_length(raw.kind, raw.path_length.as_ref())
@@ -292,6 +297,20 @@ pub fn extended_key_usage_oid(usage: &str) -> Option<Vec<u64>> {
 
 type At<E> = (usize, E);
 
+fn rsa_keys(kind: Kind, raw: Option<Spanned<RsaKeys>>) -> Result<RsaKeys, At<String>> {
+    match raw {
+        Some(maker) if kind.is_ca() && *maker.get_ref() == RsaKeys::Own => {
+            let problem = format!(
+                "rsa_keys = \"own\" contradicts kind = \"{kind}\": keys of CAs are made by the crypto backend"
+            );
+            Err((maker.span().start, problem))
+        }
+        Some(maker) => Ok(maker.into_inner()),
+        None if kind.is_ca() => Ok(RsaKeys::Backend),
+        None => Ok(RsaKeys::default()),
+    }
+}
+
 fn path_length(
     kind: Kind,
     raw: Option<&Spanned<RawPathLength>>,
@@ -359,11 +378,29 @@ mod tests {
     }
 
     #[test]
+    fn a_profile_says_who_makes_rsa_keys() {
+        let of = |name: &str, line: &str| {
+            let (_, text) = BUILT_IN.iter().find(|(n, _)| *n == name).unwrap();
+            Profile::parse("my.toml", &format!("{line}\n{text}"))
+        };
+        assert_eq!(of("classic-device", "").unwrap().rsa_keys, RsaKeys::Own);
+        let backend = "rsa_keys = \"backend\"";
+        assert_eq!(of("classic-device", backend).unwrap().rsa_keys, RsaKeys::Backend);
+        // A CA has no choice.
+        assert_eq!(of("root", "").unwrap().rsa_keys, RsaKeys::Backend);
+        assert_eq!(of("root", backend).unwrap().rsa_keys, RsaKeys::Backend);
+        let error = of("root", "rsa_keys = \"own\"").unwrap_err();
+        assert_eq!(error.line, 1);
+        assert!(error.problem.contains("contradicts kind = \"root\""), "{error}");
+    }
+
+    #[test]
     fn faults_name_file_and_line() {
         let device = BUILT_IN[2].1;
         let faults = [
             ("kind = \"device\"", "kind = \"gadget\"", "unknown variant"),
             ("key = \"ec-p256\"", "key = \"ec-p255\"", "is not one of"),
+            ("key = \"ec-p256\"", "rsa_keys = \"openssl\"\nkey = \"ec-p256\"", "unknown variant"),
             ("validity_days = 365", "validity_days = 0", "not between 1"),
             ("validity_days = 365", "validity = 365", "unknown field"),
             ("backdate_minutes = 60", "path_length = 1\nbackdate_minutes = 60", "contradicts kind"),

@@ -4,7 +4,6 @@
 //! folder's own rules apply). Files appear whole under their name or not at all: they are written
 //! under another name beside it, made durable, and renamed.
 
-mod appender;
 pub(crate) mod beside;
 mod destination;
 mod folder;

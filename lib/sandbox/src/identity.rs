@@ -139,6 +139,7 @@ pub(super) fn profile(kind: Kind, key_usage: &[&str], extended: &[&str]) -> Prof
         description: String::new(),
         kind,
         key: KeyType::EcP256,
+        rsa_keys: Default::default(),
         validity_days: DAYS,
         backdate_minutes: 60,
         path_length: PathLength::Unlimited,

@@ -131,13 +131,11 @@ fn wrong_date(place: &str) -> Refusal {
 
 /// The octets of a hexadecimal number, without leading zeros; one zero for the number 0.
 fn octets(hex: &str) -> Option<Vec<u8>> {
-    if hex.is_empty() || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+    if hex.is_empty() {
         return None;
     }
     let even = if hex.len() % 2 == 1 { format!("0{hex}") } else { hex.to_owned() };
-    let pairs = (0..even.len()).step_by(2).map(|at| u8::from_str_radix(&even[at..at + 2], 16));
-    let octets: Vec<u8> = pairs.collect::<Result<_, _>>().ok()?;
-    Some(significant(&octets).to_vec())
+    Some(significant(&crate::crypto::unhex(even)?).to_vec())
 }
 
 /// The number in those octets, as it is compared.

@@ -381,3 +381,61 @@ fn a_cas_compromised_key_needs_to_be_asked_for() {
     let said = cli.fails(2, &format!("device issue x --ca line --out out {CA_PW}"));
     assert!(said.contains("was revoked on 20"), "{said}");
 }
+
+/// The first byte of each prime, as `openssl rsa -text` shows it.
+fn first_bytes_of_primes(openssl: &Tool, key: &str) -> Vec<u8> {
+    let text = openssl.run(&["rsa", "-in", key, "-check", "-noout", "-text"]);
+    assert!(text.contains("RSA key ok"), "{text}");
+    let after = |name: &str| text.split(name).nth(1).expect("it is there").trim_start().to_owned();
+    let first = |hex: String| {
+        let hex = hex.strip_prefix("00:").unwrap_or(&hex);
+        u8::from_str_radix(&hex[..2], 16).expect("hex")
+    };
+    ["prime1:", "prime2:"].map(|name| first(after(name))).to_vec()
+}
+
+/// All our primes begin with two bits that are set, and about one in seven of the backend's does not: so
+/// 48 keys tell who made them, but for one time in four millions.
+#[test]
+fn rsa_keys_are_made_by_whom_it_was_said() {
+    let Some(openssl) = tool("openssl") else { return };
+    let cli = Cli::with_cas();
+    let primes = |folder: &str, ids: std::ops::Range<u32>| -> Vec<u8> {
+        let key = |n| cli.arg(&format!("{folder}/d-{n}/key.pem"));
+        ids.flat_map(|n| first_bytes_of_primes(&openssl, &key(n))).collect()
+    };
+    let list: String = (0..48).map(|n| format!("d-{n}\n")).collect();
+    cli.write("ids.csv", format!("id\n{list}"));
+    let issue = "device issue --from ids.csv --ca line --key-type rsa-2048";
+    cli.ok(&format!("{issue} --rsa-keys backend --out by-backend {CA_PW}"));
+    assert!(primes("by-backend", 0..48).iter().any(|byte| byte >> 6 == 2));
+    let own = "device issue d-100 d-101 d-102 d-103 --ca line --key-type rsa-2048 --out own";
+    cli.ok(&format!("{own} {CA_PW}"));
+    assert!(primes("own", 100..104).iter().all(|byte| byte >> 6 == 3));
+    // A profile says it too.
+    let text = cli.ok("profile show classic-device");
+    cli.write("own.toml", format!("rsa_keys = \"openssl\"\n{text}"));
+    let said = cli.run(&format!("device issue e --ca line --profile own.toml --out e {CA_PW}"));
+    let said = said.expect(2).stderr;
+    assert!(said.contains("own.toml line 1: unknown variant `openssl`"), "{said}");
+    cli.write("own.toml", format!("rsa_keys = \"backend\"\n{text}"));
+    cli.ok(&format!(
+        "device issue e --ca line --profile own.toml --key-type rsa-2048 --out e {CA_PW}"
+    ));
+    first_bytes_of_primes(&openssl, &cli.arg("e/e/key.pem"));
+}
+
+#[test]
+fn who_makes_rsa_keys_is_not_asked_where_none_is_made() {
+    let cli = Cli::with_cas();
+    for line in [
+        "device issue a --ca line --out out --key-pool --rsa-keys backend",
+        "device renew a --out out --reuse-key --rsa-keys backend",
+        "device issue a --ca line --out out --rsa-keys openssl",
+        "key pool fill --type rsa-2048 --count 1 --rsa-keys openssl",
+        "device enrol a --out out --host h --renew --reuse-key --rsa-keys backend",
+    ] {
+        let said = cli.run(line).expect(2).stderr;
+        assert!(said.contains("--rsa-keys"), "{line}: {said}");
+    }
+}

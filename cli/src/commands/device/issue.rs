@@ -27,6 +27,7 @@ Examples:
   c8y-pki device issue gw-0001 --ca line-7 --out out
   c8y-pki device issue --from devices.csv --ca line-7 --out out --bundle pem,p12 \\
       --ca-password-file ca.pw --store-password-file store.pw
+  c8y-pki device issue gw-0002 --ca line-7 --out out --key-type rsa-2048 --rsa-keys backend
 
 Exit codes: 0 done, or nothing to do; 2 a device cannot be issued as asked, nothing was made;
 3 the environment failed or the run was interrupted: run it again.")]

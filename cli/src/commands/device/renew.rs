@@ -53,14 +53,14 @@ pub(crate) struct RenewArgs {
     #[arg(long, value_name = "NAME")]
     ca: Option<String>,
     /// Keep the key in key.pem of each device's folder; its password comes from --key-password-file
-    #[arg(long, conflicts_with_all = ["csr", "key_type"])]
+    #[arg(long, conflicts_with_all = ["csr", "key_type", "rsa_keys"])]
     reuse_key: bool,
     /// Keep the key in this file, which must be the device's; its password comes from
     /// --key-password-file
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["reuse_key", "csr", "from", "expiring", "key_type"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["reuse_key", "csr", "from", "expiring", "key_type", "rsa_keys"])]
     key: Option<PathBuf>,
     /// Keep the key of this request, which must be the device's
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "expiring", "key_type"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "expiring", "key_type", "rsa_keys"])]
     csr: Option<PathBuf>,
     /// Revoke the former certificates, with the reason superseded
     #[arg(long)]

@@ -1,22 +1,18 @@
 //! Serial numbers as people and other programs write them.
 
 use super::Serial;
+use crate::crypto::unhex;
 
 impl Serial {
     /// Reads a serial number in hex, with or without colons or `0x`, in any case; at most 20 bytes
     /// (RFC 5280, 4.1.2.2).
     pub fn parse(text: &str) -> Option<Self> {
         let digits: String = text.strip_prefix("0x").unwrap_or(text).replace(':', "");
-        let fits = !digits.is_empty() && digits.len() <= 40;
-        if !fits || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        if digits.is_empty() || digits.len() > 40 {
             return None;
         }
         let padded = if digits.len() % 2 == 1 { format!("0{digits}") } else { digits };
-        let octets: Option<Vec<u8>> = (0..padded.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&padded[at..at + 2], 16).ok())
-            .collect();
-        let mut octets = octets?;
+        let mut octets = unhex(padded)?;
         // An INTEGER of DER has no more zeros in front than it needs …
         let zeros = octets.iter().take_while(|b| **b == 0).count().min(octets.len() - 1);
         octets.drain(..zeros);

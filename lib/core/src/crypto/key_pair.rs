@@ -7,7 +7,9 @@ use super::backend::encoding::AsBigEndian as _;
 use super::backend::{self, signature as sig};
 use super::rsa::{self, RsaError, RsaSize};
 use super::rsa_numbers::rsa_bits;
-use super::{CryptoError, KeyAlgorithm, KeyType, PublicKey, SignatureAlgorithm, fill_random, p384};
+use super::{
+    CryptoError, KeyAlgorithm, KeyType, PublicKey, RsaKeys, SignatureAlgorithm, fill_random, p384,
+};
 #[cfg(feature = "aws-lc-rs")]
 use crate::der;
 use crate::secret::SecretBytes;
@@ -31,12 +33,20 @@ impl fmt::Debug for KeyPair {
 }
 
 impl KeyPair {
-    /// Makes a new key for a CA: an RSA key is made by the backend, not by [`rsa`], whose sieve reads memory
-    /// at places that depend on the primes.
+    /// Makes a new key for a CA: an RSA key is made by the backend, not by [`rsa`], whose candidates are
+    /// consecutive numbers.
     pub(crate) fn generate_for_ca(key_type: KeyType) -> Result<(Self, SecretBytes), CryptoError> {
-        key_type.check_available_for_ca()?;
-        match key_type {
-            KeyType::Rsa2048 | KeyType::Rsa3072 | KeyType::Rsa4096 => backend_rsa(key_type),
+        Self::generate_by(key_type, RsaKeys::Backend)
+    }
+
+    /// Makes a new key, an RSA key as `maker` says.
+    pub(crate) fn generate_by(
+        key_type: KeyType,
+        maker: RsaKeys,
+    ) -> Result<(Self, SecretBytes), CryptoError> {
+        key_type.check_available_by(maker)?;
+        match maker {
+            RsaKeys::Backend if key_type.is_rsa() => backend_rsa(key_type),
             _ => Self::generate(key_type),
         }
     }
@@ -307,6 +317,30 @@ mod tests {
         }
         let (pair, _) = KeyPair::generate_for_ca(KeyType::EcP384).unwrap();
         assert_eq!(pair.public().algorithm(), KeyAlgorithm::EcP384);
+    }
+
+    /// Both of our primes are in the upper half of numbers of their length; of the backend's about one in
+    /// seven is below it (FIPS 186-5, A.1.3 asks for the square root of 2). So 64 keys tell who made them,
+    /// but for one time in 500 millions.
+    #[test]
+    fn rsa_keys_are_made_by_whom_it_was_said() {
+        let lowest = |maker, count| {
+            let tops = (0..count).map(|_| {
+                let (_, pkcs8) = KeyPair::generate_by(KeyType::Rsa2048, maker).unwrap();
+                rsa::tests::tops_of_primes(pkcs8.expose()).into_iter().min().unwrap()
+            });
+            tops.min().unwrap()
+        };
+        assert_eq!(lowest(RsaKeys::Own, 8), 3);
+        if BACKEND == "ring" {
+            let error = KeyPair::generate_by(KeyType::Rsa2048, RsaKeys::Backend).unwrap_err();
+            assert_eq!(error, CryptoError::RingRsa(KeyType::Rsa2048));
+        } else {
+            assert_eq!(lowest(RsaKeys::Backend, 64), 2);
+        }
+        // Of other keys there is one maker.
+        let (pair, _) = KeyPair::generate_by(KeyType::EcP256, RsaKeys::Backend).unwrap();
+        assert_eq!(pair.public().algorithm(), KeyAlgorithm::EcP256);
     }
 
     /// The backend's own encoder is the other implementation.

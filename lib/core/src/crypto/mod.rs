@@ -7,7 +7,8 @@
 //! Refused: RSA below 2048 bits, MD5 and SHA-1 signatures, curves other than P-256, P-384, P-521
 //! and Ed25519. What is certified or taken in has to be no weak key either ([`WeakKey`]). ring does not
 //! know P-521; asking for it there is [`CryptoError::Backend`]. RSA keys of devices are made by `rsa`, with
-//! either backend; those of CAs by the backend, which with ring is [`CryptoError::RingRsa`].
+//! either backend, or by the backend itself ([`RsaKeys`]); those of CAs by the backend, which with ring is
+//! [`CryptoError::RingRsa`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -111,9 +112,10 @@ pub enum CryptoError {
     /// A key whose private half others can work out.
     #[error(transparent)]
     Weak(#[from] WeakKey),
-    /// An RSA key for a CA, in a build whose backend cannot make one.
+    /// An RSA key that the backend is to make, in a build whose backend cannot.
     #[error(
-        "a key of type {0} for a CA is made by the crypto backend, and {BACKEND} cannot make RSA keys"
+        "a key of type {0} for a CA, or with rsa_keys = \"backend\", is made by the crypto backend, and {BACKEND} \
+         cannot make RSA keys"
     )]
     RingRsa(KeyType),
     /// Not a SubjectPublicKeyInfo, or a key in it that is not whole.
@@ -257,12 +259,30 @@ impl KeyType {
     /// The same for the key of a CA, which the backend itself has to make;
     /// [`CryptoError::RingRsa`] if it cannot.
     pub fn check_available_for_ca(self) -> Result<(), CryptoError> {
+        self.check_available_by(RsaKeys::Backend)
+    }
+
+    /// The same if an RSA key is to be made so; [`CryptoError::RingRsa`] if the backend is to make it and
+    /// cannot.
+    pub fn check_available_by(self, maker: RsaKeys) -> Result<(), CryptoError> {
         self.check_available()?;
-        match cfg!(feature = "aws-lc-rs") || !self.is_rsa() {
+        match cfg!(feature = "aws-lc-rs") || !self.is_rsa() || maker == RsaKeys::Own {
             true => Ok(()),
             false => Err(CryptoError::RingRsa(self)),
         }
     }
+}
+
+/// Who makes the RSA keys of devices. Other keys are always made by the backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RsaKeys {
+    /// The search of this library: fast, and with either backend. It tests consecutive odd numbers, so that
+    /// a program on the same processor that can count the tests learns something about the primes.
+    #[default]
+    Own,
+    /// The crypto backend, which draws each candidate anew. ring cannot.
+    Backend,
 }
 
 impl fmt::Display for KeyType {
@@ -322,11 +342,13 @@ pub fn sha256(data: &[u8]) -> [u8; 32] {
 
 /// Lower-case hexadecimal, the form of fingerprints on the platform.
 pub fn hex(bytes: &[u8]) -> String {
-    use fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
+    base16ct::lower::encode_string(bytes)
+}
+
+/// The bytes that hex digits of any case stand for; none if it is anything else or a digit is missing.
+#[doc(hidden)]
+pub fn unhex(digits: impl AsRef<[u8]>) -> Option<Vec<u8>> {
+    base16ct::mixed::decode_vec(digits).ok()
 }
 
 /// The same backend for TLS.

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::KeyError;
 use super::pbe::Cipher;
+use crate::crypto::unhex;
 use crate::secret::{Password, SecretBytes};
 
 /// Decrypts the contents of a block whose `DEK-Info` header is given.
@@ -25,7 +26,7 @@ pub(super) fn decrypt(
         "DES-CBC" => Cipher::Des,
         other => return Err(KeyError::Unsupported(format!("PEM encryption with {other}"))),
     };
-    let iv = from_hex(iv.trim())
+    let iv = unhex(iv.trim())
         .filter(|iv| iv.len() == cipher.block_len())
         .ok_or(KeyError::Damaged("the IV in its DEK-Info header has a wrong length"))?;
     let key = bytes_to_key(password, &iv[..8], cipher.key_len());
@@ -43,15 +44,4 @@ fn bytes_to_key(password: &Password, salt: &[u8], len: usize) -> Zeroizing<Vec<u
     }
     key.truncate(len);
     key
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text
-        .chars()
-        .map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok()))
-        .collect::<Option<_>>()?;
-    digits
-        .len()
-        .is_multiple_of(2)
-        .then(|| digits.chunks_exact(2).map(|d| d[0] << 4 | d[1]).collect())
 }

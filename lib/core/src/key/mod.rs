@@ -20,7 +20,7 @@ use std::fmt;
 pub use pbes2::Pbes2Key;
 
 use crate::cert::pem_text;
-use crate::crypto::{CryptoError, KeyAlgorithm, KeyPair, KeyType, PublicKey};
+use crate::crypto::{CryptoError, KeyAlgorithm, KeyPair, KeyType, PublicKey, RsaKeys};
 use crate::failure::{Failure, Fault, Hint, Task};
 use crate::secret::{Password, SecretBytes};
 
@@ -128,13 +128,20 @@ impl PrivateKey {
         Ok(Self { pair, pkcs8 })
     }
 
-    /// The same for the key of a CA: an RSA key is made by the crypto backend, whose search for primes shows
-    /// nothing to other programs on the machine. [`PrivateKey::generate`] is faster, and the memory accesses
-    /// of its sieve depend on the primes: who shares the processor's caches could learn about them.
+    /// The same for the key of a CA: an RSA key is made by the crypto backend ([`RsaKeys::Backend`]).
+    /// [`PrivateKey::generate`] is faster ([`RsaKeys::Own`]).
     ///
     /// [`CryptoError::RingRsa`] in a build with ring, which cannot make RSA keys.
     pub fn generate_for_ca(key_type: KeyType) -> Result<Self, KeyError> {
         let (pair, pkcs8) = KeyPair::generate_for_ca(key_type)?;
+        Ok(Self { pair, pkcs8 })
+    }
+
+    /// The same, and an RSA key is made as `maker` says.
+    ///
+    /// [`CryptoError::RingRsa`] if that is the backend in a build with ring, which cannot make RSA keys.
+    pub fn generate_by(key_type: KeyType, maker: RsaKeys) -> Result<Self, KeyError> {
+        let (pair, pkcs8) = KeyPair::generate_by(key_type, maker)?;
         Ok(Self { pair, pkcs8 })
     }
 

@@ -5,10 +5,12 @@
 //! subject in one line (OpenSSL, apps/lib/apps.c and crypto/txt_db/txt_db.c). A tab or line end inside of a
 //! field has a backslash in front; lines that begin with `#` are passed over.
 
-use time::{Date, Month, OffsetDateTime, Time};
+use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
 
 use crate::cert::Serial;
 use crate::crl::Reason;
+use crate::crypto::unhex;
 
 /// A certificate that `openssl ca` has signed, as its database tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,22 +167,16 @@ fn revocation(text: &str) -> Result<(OffsetDateTime, Reason, Option<&'static str
 /// Reads a UTCTime or GeneralizedTime of X.509: in UTC, with seconds (RFC 5280, 4.1.2.5).
 fn moment(text: &str) -> Option<OffsetDateTime> {
     let digits = text.strip_suffix('Z')?;
-    if !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let number = |at: usize| digits.get(at..at + 2)?.parse::<u8>().ok();
-    let (year, rest) = match digits.len() {
-        12 => {
-            let short = i32::from(number(0)?);
-            (if short >= 50 { 1900 + short } else { 2000 + short }, 2)
-        }
-        14 => (i32::from(number(0)?) * 100 + i32::from(number(2)?), 4),
+    let century = match digits.len() {
+        12 if digits >= "5" => "19",
+        12 => "20",
+        14 => "",
         _ => return None,
     };
-    let month = Month::try_from(number(rest)?).ok()?;
-    let date = Date::from_calendar_date(year, month, number(rest + 2)?).ok()?;
-    let time = Time::from_hms(number(rest + 4)?, number(rest + 6)?, number(rest + 8)?).ok()?;
-    Some(OffsetDateTime::new_utc(date, time))
+    let form = format_description!("[year][month][day][hour][minute][second]");
+    PrimitiveDateTime::parse(&format!("{century}{digits}"), form)
+        .ok()
+        .map(PrimitiveDateTime::assume_utc)
 }
 
 /// Decodes the `\xC3` that OpenSSL writes for what is not ASCII (X509_NAME_oneline).
@@ -190,8 +186,7 @@ fn decoded(text: &str) -> String {
     while let Some((first, after)) = rest.split_first() {
         let hex = match after {
             [b'x', high, low, ..] if *first == b'\\' => {
-                let digit = |b: &u8| char::from(*b).to_digit(16).and_then(|n| u8::try_from(n).ok());
-                digit(high).zip(digit(low)).map(|(high, low)| high << 4 | low)
+                unhex([*high, *low]).and_then(|octets| octets.first().copied())
             }
             _ => None,
         };

@@ -17,7 +17,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::{AuthorityError, Result};
-use crate::crypto::{KeyPolicy, KeyType, hex, sha256};
+use crate::crypto::{KeyPolicy, KeyType, RsaKeys, hex, sha256};
 use crate::files::{self, Access, Existing, OwnDir};
 use crate::key::{CA_ITERATIONS, Pbes2Key, PrivateKey};
 use crate::registry::{Filter, KeyStart, Registry, key_start};
@@ -30,11 +30,19 @@ const DRAWN: &str = ".drawn";
 pub struct KeyPool {
     dir: PathBuf,
     key_type: KeyType,
+    maker: RsaKeys,
 }
 
 impl KeyPool {
     pub(super) fn new(pki: &Path, key_type: KeyType) -> Self {
-        Self { dir: pki.join("key-pool").join(key_type.name()), key_type }
+        let dir = pki.join("key-pool").join(key_type.name());
+        Self { dir, key_type, maker: RsaKeys::default() }
+    }
+
+    /// The same pool, which makes RSA keys so.
+    #[must_use]
+    pub fn made_by(self, maker: RsaKeys) -> Self {
+        Self { maker, ..self }
     }
 
     /// Its folder.
@@ -96,7 +104,7 @@ impl KeyPool {
         let failure = Mutex::new(None);
         let work = || -> Result<()> {
             while begun.fetch_add(1, Ordering::Relaxed) < missing && !stop.load(Ordering::Relaxed) {
-                let key = PrivateKey::generate(self.key_type)?;
+                let key = PrivateKey::generate_by(self.key_type, self.maker)?;
                 let path = self.dir.join(file_name(&key));
                 let pem = sealing.seal(&key)?;
                 files::write(&path, pem.expose(), Access::Private, Existing::Refuse)?;

@@ -168,7 +168,10 @@ impl Maker<'_> {
                         let Drawn { key, file } = pool.draw()?;
                         (key, Some(file))
                     }
-                    None => (PrivateKey::generate(self.job.profile.key)?, None),
+                    None => (
+                        PrivateKey::generate_by(self.job.profile.key, self.job.profile.rsa_keys)?,
+                        None,
+                    ),
                 };
                 Ok(Key::Here { key, pem: None, drawn })
             }

@@ -21,6 +21,7 @@ use crate::crypto::{KeyPolicy, fill_random, hex};
 use crate::files;
 use crate::files::growing::{GROWS, Growing, part_of};
 use crate::issue::{Issuer, Outliving, Template, Validity};
+use crate::key::KeyError;
 use crate::key::signer::Signer;
 use crate::name::{NameBuilder, find_field};
 use crate::profile::{Kind, Profile};
@@ -238,6 +239,9 @@ fn run_planned(
             0 => pool.settle(pki.registry())?,
             _ => maker.pool = Some(pool.draw_for(&batch, new_keys, password, pki.registry())?),
         }
+    } else if new_keys > 0 {
+        let profile = job.profile;
+        profile.key.check_available_by(profile.rsa_keys).map_err(KeyError::from)?;
     }
     let run = Run { maker, devices, plan: &plan, stop, progress };
     let done = run.issue(pki.registry_mut(), &batch, newcomers, now, summary);

@@ -4,11 +4,13 @@
 //! transaction that makes the chunk count; what stands behind the last mark is cut off when the file
 //! is opened again.
 
+use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::appender::{Appender, BLOCK};
+use zeroize::Zeroizing;
+
 use super::{
     FileError, WRITE, fail, followed, open_private, parent, regular, rename_new, sync_dir,
 };
@@ -16,7 +18,9 @@ use crate::crypto::sha256;
 
 /// How much of its end a mark looks at, in octets. Registries have digests of so many.
 const TAIL: usize = 4096;
-const _: () = assert!(TAIL <= BLOCK, "an appender knows the last block");
+
+/// So many bytes are collected before they are written.
+const AT_ONCE: usize = 1 << 20;
 
 /// How far a file has come: what must be in it, and is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +58,7 @@ pub enum GrowError {
 pub(crate) struct Growing {
     path: PathBuf,
     part: PathBuf,
-    octets: Appender,
+    end: End,
     /// The length up to which it counts.
     length: u64,
 }
@@ -104,9 +108,9 @@ impl Growing {
         if let Some(problem) = problem {
             return Err(GrowError::Changed { path: part, problem });
         }
-        let octets = Appender::new(file, length).map_err(fail(WRITE, &part))?;
+        let end = End::new(file, length).map_err(fail(WRITE, &part))?;
         sync_dir(parent(&part))?;
-        Ok(Self { path, part, octets, length })
+        Ok(Self { path, part, end, length })
     }
 
     /// The mark of a file that has nothing yet.
@@ -137,14 +141,13 @@ impl Growing {
 
     /// Adds a piece behind what was added before.
     pub(crate) fn push(&mut self, piece: &[u8]) -> Result<(), FileError> {
-        self.octets.add(piece).map_err(fail(WRITE, &self.part))
+        self.end.push(piece).map_err(fail(WRITE, &self.part))
     }
 
     /// Makes durable what was pushed. It counts when it is [confirmed](Self::confirm).
     pub(crate) fn seal(&mut self) -> Result<Mark, FileError> {
-        self.octets.sync().map_err(fail(WRITE, &self.part))?;
-        let tail = sha256(self.octets.last_octets(TAIL));
-        Ok(Mark { path: self.part.clone(), length: self.octets.length(), tail })
+        let tail = self.end.seal().map_err(fail(WRITE, &self.part))?;
+        Ok(Mark { path: self.part.clone(), length: self.end.length(), tail })
     }
 
     /// Makes what was added last count.
@@ -156,25 +159,97 @@ impl Growing {
     pub(crate) fn finish(mut self, end: &[u8]) -> Result<(), FileError> {
         self.cut()?;
         self.push(end)?;
-        self.octets.finish().map_err(fail(WRITE, &self.part))?;
+        self.end.finish().map_err(fail(WRITE, &self.part))?;
         rename_new(&self.part, &self.path).map_err(fail(WRITE, &self.path))?;
         sync_dir(parent(&self.path))
     }
 
     /// Leaves the file with what counts, to be gone on with; removes it if nothing does.
-    pub(crate) fn leave(self) -> Result<(), FileError> {
+    pub(crate) fn leave(mut self) -> Result<(), FileError> {
         if self.length == 0 {
             return super::remove_file(&self.part);
         }
-        self.octets.leave(self.length).map_err(fail(WRITE, &self.part))
+        self.end.cut(self.length).map_err(fail(WRITE, &self.part))
     }
 
     /// Cuts off what does not count.
     fn cut(&mut self) -> Result<(), FileError> {
-        if self.octets.length() == self.length {
+        if self.end.length() == self.length {
             return Ok(());
         }
-        self.octets.cut(self.length).map_err(fail(WRITE, &self.part))
+        self.end.cut(self.length).map_err(fail(WRITE, &self.part))
+    }
+}
+
+/// The end of the file, and what is to be written behind it.
+struct End {
+    file: File,
+    /// How many bytes are in the file.
+    written: u64,
+    /// What comes behind them; keys are among it. Never longer than [`AT_ONCE`], so that it is never copied.
+    pending: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "End({} bytes)", self.length())
+    }
+}
+
+impl End {
+    /// Of a file whose first `length` bytes stay.
+    fn new(file: File, length: u64) -> io::Result<Self> {
+        let pending = Zeroizing::new(Vec::with_capacity(AT_ONCE));
+        let mut end = Self { file, written: 0, pending };
+        end.cut(length)?;
+        Ok(end)
+    }
+
+    /// How long the file is when everything is written.
+    fn length(&self) -> u64 {
+        self.written + self.pending.len() as u64
+    }
+
+    /// Cuts the file to a length that it had when it was sealed.
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.pending.clear();
+        self.file.set_len(length)?;
+        self.written = self.file.seek(SeekFrom::Start(length))?;
+        Ok(())
+    }
+
+    fn push(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            if self.pending.len() == AT_ONCE {
+                self.flush()?;
+            }
+            let (now, later) = bytes.split_at(bytes.len().min(AT_ONCE - self.pending.len()));
+            self.pending.extend_from_slice(now);
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.pending)?;
+        self.written = self.length();
+        self.pending.clear();
+        Ok(())
+    }
+
+    /// Makes everything durable; returns the digest of the end.
+    fn seal(&mut self) -> io::Result<[u8; 32]> {
+        self.flush()?;
+        self.file.sync_data()?;
+        let tail = tail_of(&self.file, self.written)?;
+        self.file.seek(SeekFrom::Start(self.written))?;
+        Ok(tail)
+    }
+
+    /// Makes everything durable, the length too.
+    fn finish(&mut self) -> io::Result<()> {
+        self.flush()?;
+        self.file.sync_all()
     }
 }
 
@@ -189,7 +264,84 @@ fn tail_of(mut file: &File, length: u64) -> io::Result<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Push(usize),
+        Seal,
+        Cut(prop::sample::Index),
+        Open(prop::sample::Index),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => prop_oneof![0..20usize, 4090..4100usize, 0..(AT_ONCE + 9000)].prop_map(Step::Push),
+            2 => Just(Step::Seal),
+            1 => any::<prop::sample::Index>().prop_map(Step::Cut),
+            1 => any::<prop::sample::Index>().prop_map(Step::Open),
+        ]
+    }
+
+    fn open(path: &Path) -> File {
+        File::options().read(true).write(true).create(true).truncate(false).open(path).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn the_file_is_what_was_pushed(steps in prop::collection::vec(step(), 1..24)) {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("file");
+            let mut end = End::new(open(&path), 0).unwrap();
+            let mut expected: Vec<u8> = Vec::new();
+            // What is in the file for certain, and can be cut to.
+            let mut sealed = 0;
+            for step in steps {
+                match step {
+                    Step::Push(count) => {
+                        let from = expected.len();
+                        expected.extend((b'a'..=b'z').cycle().skip(from % 26).take(count));
+                        end.push(&expected[from..]).unwrap();
+                    }
+                    Step::Seal => {
+                        let tail = end.seal().unwrap();
+                        sealed = expected.len();
+                        prop_assert!(fs::read(&path).unwrap() == expected, "not what was pushed");
+                        prop_assert_eq!(tail, sha256(&expected[sealed.saturating_sub(TAIL)..]));
+                    }
+                    Step::Cut(index) => {
+                        sealed = index.index(sealed + 1);
+                        expected.truncate(sealed);
+                        end.cut(sealed as u64).unwrap();
+                    }
+                    Step::Open(index) => {
+                        sealed = index.index(sealed + 1);
+                        expected.truncate(sealed);
+                        end = End::new(open(&path), sealed as u64).unwrap();
+                    }
+                }
+                prop_assert_eq!(end.length(), expected.len() as u64);
+            }
+            end.finish().unwrap();
+            prop_assert!(fs::read(&path).unwrap() == expected);
+        }
+    }
+
+    /// An earlier form filled the last block up with zeros.
+    #[test]
+    fn zeros_behind_the_mark_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let mut file = Growing::open(&path, None).unwrap();
+        let mark = file.add([b"contents".as_slice()]).unwrap();
+        drop(file);
+        fs::write(part_of(&path), [b"contents".as_slice(), &[0; 4088]].concat()).unwrap();
+        Growing::open(&path, Some(&mark)).unwrap().finish(b".").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"contents.");
+    }
 
     #[test]
     fn what_does_not_count_goes() {

@@ -21,7 +21,7 @@ use super::trusted::{self, ROLE, TrustedCertificate};
 use super::{Body, Client, Method, PlatformError, Request};
 use crate::armor;
 use crate::cert::Certificate;
-use crate::crypto::{CryptoError, KeyAlgorithm, PublicKey};
+use crate::crypto::{CryptoError, KeyAlgorithm, PublicKey, unhex};
 use crate::key::signer::Signer;
 
 /// A code that runs out within this time is not begun with.
@@ -97,12 +97,7 @@ fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
         _ => text,
     };
     let digits: Vec<u8> = digits.iter().copied().filter(|b| *b != b':').collect();
-    let digit = |b: &u8| char::from(*b).to_digit(16);
-    let values: Vec<u32> = digits.iter().map(digit).collect::<Option<_>>()?;
-    if values.len() < 2 * SHORTEST || values.len() % 2 == 1 {
-        return None;
-    }
-    values.chunks(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).ok()).collect()
+    unhex(digits).filter(|octets| octets.len() >= SHORTEST)
 }
 
 /// What can be said of a signed code before it is submitted.

@@ -119,19 +119,11 @@ impl Sheet<'_> {
     }
 
     fn line<'v>(&self, values: impl Iterator<Item = &'v str>) -> String {
-        let mut line = String::new();
-        for (index, value) in values.enumerate() {
-            if index > 0 {
-                line.push(self.separator);
-            }
-            let needs_quotes = value.contains(self.separator) || value.contains(['"', '\n', '\r']);
-            match needs_quotes {
-                true => line.extend(["\"", &value.replace('"', "\"\""), "\""]),
-                false => line.push_str(value),
-            }
-        }
-        line.push('\n');
-        line
+        let delimiter = u8::try_from(self.separator).unwrap_or(b',');
+        let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
+        // Text into memory: none of these fails.
+        let _ = writer.write_record(values);
+        String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
     }
 }
 

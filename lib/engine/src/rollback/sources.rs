@@ -8,7 +8,7 @@ use super::{Comparison, RollbackError, Sources, Told, half};
 use crate::authority::Ca;
 use crate::cert::Certificate;
 use crate::crl::Crl;
-use crate::crypto::{hex, sha256};
+use crate::crypto::{hex, sha256, unhex};
 use crate::files;
 use crate::manifest;
 use crate::read;
@@ -92,7 +92,7 @@ impl Sources<'_> {
         let signer = self.cas.iter().find(|ca| ca.certificate().der() == verified.signer.der());
         let ca = signer.map(|ca| ca.name.clone()).unwrap_or_default();
         for row in rows(path, bytes)? {
-            let fingerprint = unhex(&row.fingerprint_sha256);
+            let fingerprint = sha256_of(&row.fingerprint_sha256);
             let is_known = fingerprint.is_some_and(|sha256| self.known.contains(&half(&sha256)));
             let problem = match () {
                 () if !is_known => "is not in the registry",
@@ -117,7 +117,7 @@ impl Sources<'_> {
         let Some(serial) = parse_serial(&row.serial) else { return Ok(false) };
         let filter = Filter { serial: Some(&serial), ..Filter::default() };
         let records = self.pki.registry().find(&filter)?;
-        let sha256 = unhex(&row.fingerprint_sha256);
+        let sha256 = sha256_of(&row.fingerprint_sha256);
         let own = records.iter().find(|record| Some(self::sha256(&record.der)) == sha256);
         Ok(own.is_some_and(|record| record.status == Status::Revoked))
     }
@@ -164,16 +164,8 @@ fn rows(path: &Path, bytes: &[u8]) -> Result<Vec<Row>, RollbackError> {
 }
 
 /// Reads 64 hex digits, with colons or without.
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let digits: String = text.chars().filter(|c| *c != ':').collect();
-    if digits.len() != 64 || !digits.is_ascii() {
-        return None;
-    }
-    let mut octets = [0; 32];
-    for (at, octet) in octets.iter_mut().enumerate() {
-        *octet = u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).ok()?;
-    }
-    Some(octets)
+fn sha256_of(text: &str) -> Option<[u8; 32]> {
+    unhex(text.replace(':', ""))?.try_into().ok()
 }
 
 #[cfg(test)]
@@ -196,8 +188,8 @@ mod tests {
     fn fingerprints_have_colons_or_not() {
         let plain = "ab".repeat(32);
         let colons = vec!["AB"; 32].join(":");
-        assert_eq!(unhex(&plain), Some([0xab; 32]));
-        assert_eq!(unhex(&colons), Some([0xab; 32]));
-        assert_eq!(unhex("ab"), None);
+        assert_eq!(sha256_of(&plain), Some([0xab; 32]));
+        assert_eq!(sha256_of(&colons), Some([0xab; 32]));
+        assert_eq!(sha256_of("ab"), None);
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use c8y_pki::client_id::DeviceId;
-use c8y_pki::crypto::KeyType;
+use c8y_pki::crypto::{KeyType, RsaKeys};
 use c8y_pki::key::PrivateKey;
 use c8y_pki::name::{Name, find_field};
 use c8y_pki::platform::Login;
@@ -45,10 +45,14 @@ pub(crate) struct EnrolArgs {
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
     /// Type of the key, if one is made: rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521, ed25519; by
-    /// default ec-p256, and with --renew that of the former key. While an RSA key is made, programs that share
-    /// this computer's processor could learn about it: make RSA keys on a computer of your own, or take ec-p256
+    /// default ec-p256, and with --renew that of the former key
     #[arg(long = "key-type", value_name = "TYPE")]
     pub(super) key_type: Option<KeyType>,
+    /// Who makes RSA keys: own, the search of this program (fast; while it runs, a program that shares this
+    /// computer's processor could learn something about the key), or backend, the crypto library, which takes
+    /// about 1.6 times as long
+    #[arg(long, value_name = "MAKER", default_value = "own", value_parser = values::rsa_keys, conflicts_with = "reuse_key")]
+    pub(super) rsa_keys: RsaKeys,
     /// File whose first line is the one-time password [env: C8Y_PKI_OTP]
     #[arg(long, value_name = "FILE")]
     pub(super) otp_file: Option<PathBuf>,
@@ -103,12 +107,11 @@ impl EnrolArgs {
     }
 }
 
-/// The type of a key that is made now: as asked, or that of the key before it.
-pub(super) fn key_type(args: &EnrolArgs, former: Option<&PrivateKey>) -> Result<KeyType> {
+/// Makes a key: of the type that was asked for, or that of the key before it.
+pub(super) fn new_key(args: &EnrolArgs, former: Option<&PrivateKey>) -> Result<PrivateKey> {
     let of = |key: &PrivateKey| KeyType::of(key.public_key().algorithm());
     let key_type = args.key_type.or_else(|| former.and_then(of)).unwrap_or(KeyType::EcP256);
-    key_type.check_available()?;
-    Ok(key_type)
+    Ok(PrivateKey::generate_by(key_type, args.rsa_keys)?)
 }
 
 pub(super) fn subject(id: &DeviceId) -> Result<Name> {

@@ -17,7 +17,7 @@ use c8y_pki::{Error, Failure as _, Kind};
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::args::{EnrolArgs, key_type, subject};
+use super::args::{EnrolArgs, new_key, subject};
 use super::outcome::{keep, pem, report};
 use crate::commands::registration::single::one_time;
 use crate::failure::{Failure, Outcome, Result};
@@ -167,7 +167,7 @@ fn key(args: &EnrolArgs, folder: &Folder) -> Result<PrivateKey> {
         return PrivateKey::read(&bytes, None)
             .map_err(|e| Error::from(e).in_file(path.display().to_string()).into());
     }
-    let key = PrivateKey::generate(key_type(args, None)?)?;
+    let key = new_key(args, None)?;
     files::create_private_dir(&folder.dir())?;
     files::write(&path, key.to_pem().expose(), Access::Private, Existing::Refuse)?;
     Ok(key)

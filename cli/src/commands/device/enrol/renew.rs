@@ -19,7 +19,7 @@ use c8y_pki::secret::Password;
 use c8y_pki::{Error, Failure as _};
 use time::OffsetDateTime;
 
-use super::args::{EnrolArgs, key_type, subject};
+use super::args::{EnrolArgs, new_key, subject};
 use super::outcome::report;
 use super::over::Over;
 use crate::failure::{Failure, Outcome, Result};
@@ -125,7 +125,7 @@ impl Device<'_> {
         {
             return Ok(made);
         }
-        let key = PrivateKey::generate(key_type(self.args, Some(&former))?)?;
+        let key = new_key(self.args, Some(&former))?;
         next.keep_key(key.to_pem().expose())?;
         Ok(key)
     }

@@ -7,28 +7,31 @@
 //! see [`prime`]. The key is written as RSAPrivateKey (RFC 8017, A.1.2) inside PKCS#8 version 1
 //! (RFC 5208; RFC 5958).
 //!
-//! Why not a published crate: with the modular arithmetic of crypto-bigint 0.7 keys took longer
-//! than with OpenSSL. A square in [`montgomery`] takes over a third less time than there.
+//! The arithmetic is that of the crate crypto-bigint, in constant time; the search is ours. Why not
+//! crypto-primes: it takes up to twice as long (docs/performance.md), for it tests each candidate with a random
+//! base first. It is what tests compare with.
 //!
-//! Limitation: the sieve reads and writes its tables at places that depend on the primes, so that a program
-//! which shares the processor's caches could learn what they are modulo small numbers. Keys of CAs are
-//! therefore made by the backend (`KeyPair::generate_for_ca`).
+//! Limitation: candidates are consecutive odd numbers. Who can count, from the same processor, how many were
+//! tested (each test is the same long run of multiplications) learns something about the prime modulo small
+//! primes. That is nothing to work the key out from by itself, but it is more than nothing. Keys of CAs are
+//! therefore made by the backend (`KeyPair::generate_for_ca`), which draws each candidate anew, and so are
+//! devices' with [`RsaKeys::Backend`](super::RsaKeys).
 //!
 //! Refused: other lengths than 2048, 3072 and 4096 bits, other public exponents. What is secret
-//! is wiped when dropped; copies that the compiler made on the stack or in registers are not.
+//! is wiped when dropped; what crypto-bigint keeps for itself while it computes, and copies that the compiler
+//! made on the stack or in registers, are not.
 
 use std::sync::LazyLock;
 
+use crypto_bigint::{BoxedUint, ConcatenatingMul, CtLt, CtSelect, Lcm, Resize, U1024};
 use zeroize::Zeroizing;
 
-mod der;
-mod limbs;
-mod montgomery;
 mod prime;
+mod sieve;
 
-use limbs::{Limbs, Wide, divide, gcd, halves, mask, multiply, product, select, sub, sub_small};
-use montgomery::Modulus;
-use prime::Search;
+use super::KeyAlgorithm;
+use crate::der;
+use prime::{Number, Search};
 
 /// The public exponent of every key.
 pub(crate) const EXPONENT: u32 = 65537;
@@ -63,25 +66,29 @@ pub(crate) fn generate<E>(
 ) -> Result<Zeroizing<Vec<u8>>, RsaError<E>> {
     // The longer a test, the more small primes are worth their while (measured). Rounds: see
     // `prime`.
-    static SEARCH_2048: LazyLock<Search> = LazyLock::new(|| Search::new(1 << 17, 5));
-    static SEARCH_3072: LazyLock<Search> = LazyLock::new(|| Search::new(1 << 19, 4));
-    static SEARCH_4096: LazyLock<Search> = LazyLock::new(|| Search::new(1 << 20, 4));
+    static SEARCH_2048: LazyLock<Search> = LazyLock::new(|| Search::new(1024, 1 << 17, 5));
+    static SEARCH_3072: LazyLock<Search> = LazyLock::new(|| Search::new(1536, 1 << 18, 4));
+    static SEARCH_4096: LazyLock<Search> = LazyLock::new(|| Search::new(2048, 1 << 19, 4));
     match size {
-        RsaSize::Bits2048 => generate_sized::<16, E>(&SEARCH_2048, fill_random),
-        RsaSize::Bits3072 => generate_sized::<24, E>(&SEARCH_3072, fill_random),
-        RsaSize::Bits4096 => generate_sized::<32, E>(&SEARCH_4096, fill_random),
+        RsaSize::Bits2048 => generate_with::<U1024, E>(&SEARCH_2048, fill_random),
+        RsaSize::Bits3072 => generate_with::<BoxedUint, E>(&SEARCH_3072, fill_random),
+        RsaSize::Bits4096 => generate_with::<BoxedUint, E>(&SEARCH_4096, fill_random),
     }
 }
 
-fn generate_sized<const N: usize, E>(
+fn generate_with<N: Number, E>(
     search: &Search,
     fill_random: RandomSource<'_, E>,
 ) -> Result<Zeroizing<Vec<u8>>, RsaError<E>> {
     /// A second prime too near the first does not happen twice.
     const TRIES: usize = 4;
-    let p = search.find::<N, E>(fill_random)?;
+    let mut find = || -> Result<Zeroizing<BoxedUint>, RsaError<E>> {
+        let prime = search.find::<N, E>(fill_random)?;
+        Ok(Zeroizing::new(N::clone(&prime).into()))
+    };
+    let p = find()?;
     for _ in 0..TRIES {
-        let q = search.find::<N, E>(fill_random)?;
+        let q = find()?;
         if let Some(key) = Key::from_primes(&p, &q) {
             return Ok(key.to_pkcs8());
         }
@@ -90,99 +97,81 @@ fn generate_sized<const N: usize, E>(
 }
 
 /// The numbers of RSAPrivateKey with two primes (RFC 8017, A.1.2).
-struct Key<const N: usize> {
-    n: Wide<N>,
-    d: Zeroizing<Wide<N>>,
-    p: Zeroizing<Limbs<N>>,
-    q: Zeroizing<Limbs<N>>,
-    d_p: Zeroizing<Limbs<N>>,
-    d_q: Zeroizing<Limbs<N>>,
-    q_inverse: Zeroizing<Limbs<N>>,
+struct Key {
+    n: BoxedUint,
+    d: Zeroizing<BoxedUint>,
+    p: Zeroizing<BoxedUint>,
+    q: Zeroizing<BoxedUint>,
+    d_p: Zeroizing<BoxedUint>,
+    d_q: Zeroizing<BoxedUint>,
+    q_inverse: Zeroizing<BoxedUint>,
 }
 
-impl<const N: usize> Key<N> {
-    /// The key of two primes; `None` if they are too near or `d` is too small.
-    fn from_primes(first: &Limbs<N>, second: &Limbs<N>) -> Option<Self> {
-        let (difference, swap) = sub(first, second);
-        let swap = mask(swap);
+impl Key {
+    /// The key of two primes of the same length; `None` if they are too near or `d` is too small.
+    fn from_primes(first: &BoxedUint, second: &BoxedUint) -> Option<Self> {
+        let bits = first.bits_precision();
         // The greater one goes first: some readers insist.
-        let p = Zeroizing::new(select(swap, second, first));
-        let q = Zeroizing::new(select(swap, first, second));
-        let difference = Zeroizing::new(select(swap, &sub(&[0; N], &difference).0, &difference));
-        // The limit is 2^(64 N - 100), place 28 of the last limb but one; asked for is twice that.
-        if difference[N - 1] == 0 && difference[N - 2] >> 29 == 0 {
+        let swap = first.ct_lt(second);
+        let p = Zeroizing::new(first.ct_select(second, swap));
+        let q = Zeroizing::new(second.ct_select(first, swap));
+        // The limit is 2^(bits - 100); asked for is twice that.
+        let difference = Zeroizing::new(p.wrapping_sub(&*q));
+        if difference.bit_width() <= bits - 99 {
             return None;
         }
-        let p_less_one = Zeroizing::new(sub_small(&p, 1));
-        let q_less_one = Zeroizing::new(sub_small(&q, 1));
-        let common = Zeroizing::new(gcd(&p_less_one, &q_less_one));
-        let q_part = Zeroizing::new(divide(&q_less_one, &common));
-        let lambda = Zeroizing::new(multiply(&p_less_one, &q_part));
-        let mut d = lambda;
-        invert_exponent(d.as_flattened_mut());
-        // d is odd, so that a limb in its upper half puts it above 2^(64 N).
-        if d[1] == [0; N] {
+        let one = BoxedUint::one_with_precision(bits);
+        let p_less_one = Zeroizing::new(p.wrapping_sub(&one));
+        let q_less_one = Zeroizing::new(q.wrapping_sub(&one));
+        let lambda = Zeroizing::new(p_less_one.lcm(&q_less_one));
+        let d = invert_exponent(&lambda)?;
+        // d is odd, so that a bit in its upper half puts it above 2^bits.
+        if d.bit_width() <= bits {
             return None;
         }
-        let (mut d_p, mut d_q) = (p_less_one, q_less_one);
-        invert_exponent(d_p.as_mut());
-        invert_exponent(d_q.as_mut());
-        let modulus = Modulus::new(&p);
-        // By Fermat: q^(p - 2) is 1 / q modulo p.
-        let exponent = Zeroizing::new(sub_small(&p, 2));
-        let inverse = Zeroizing::new(modulus.power(&modulus.enter(&q), &exponent));
-        let q_inverse = Zeroizing::new(modulus.leave(&inverse));
-        Some(Self { n: multiply(&p, &q), d, p, q, d_p, d_q, q_inverse })
+        let q_inverse = q.invert_odd_mod(&p.to_odd().into_option()?).into_option()?;
+        Some(Self {
+            n: p.concatenating_mul(&*q),
+            d,
+            d_p: invert_exponent(&p_less_one)?,
+            d_q: invert_exponent(&q_less_one)?,
+            q_inverse: Zeroizing::new(q_inverse),
+            p,
+            q,
+        })
     }
 
     fn to_pkcs8(&self) -> Zeroizing<Vec<u8>> {
-        der::pkcs8(&[
-            self.n.as_flattened(),
-            &[u64::from(EXPONENT)],
-            self.d.as_flattened(),
-            self.p.as_ref(),
-            self.q.as_ref(),
-            self.d_p.as_ref(),
-            self.d_q.as_ref(),
-            self.q_inverse.as_ref(),
-        ])
+        let secret = |tag, parts: &[&[u8]]| Zeroizing::new(der::element(tag, parts));
+        let version = [der::INTEGER, 1, 0];
+        let exponent = BoxedUint::from(EXPONENT);
+        let (p, q) = (&*self.p, &*self.q);
+        let numbers =
+            [&self.n, &exponent, &*self.d, p, q, &*self.d_p, &*self.d_q, &*self.q_inverse];
+        let integers = numbers.map(integer);
+        let parts = std::iter::once(&version[..]).chain(integers.iter().map(|i| i.as_slice()));
+        let key = secret(der::SEQUENCE, &parts.collect::<Vec<_>>());
+        let key = secret(der::OCTET_STRING, &[&key]);
+        let algorithm = KeyAlgorithm::Rsa { bits: self.n.bit_width() }.identifier();
+        secret(der::SEQUENCE, &[&version, algorithm, &key])
     }
 }
 
-/// Replaces `m`, of which `e` is no divisor, by `1 / e` modulo `m`.
-///
-/// That is `(1 + k m) / e` with the `k` below `e` for which the division has no rest:
-/// `k = -1 / m` modulo `e`, where `1 / m = m^(e - 2)`, for `e` is prime.
-fn invert_exponent(m: &mut [u64]) {
-    const E: u64 = EXPONENT as u64;
-    let rest = m.iter().rev().fold(0, |rest, limb| divide_step(rest, *limb).1);
-    let mut power = 1;
-    for bit in (0..17).rev() {
-        power = power * power % E;
-        power = if ((E - 2) >> bit) & 1 == 1 { power * rest % E } else { power };
-    }
-    let k = (E - power) % E;
-    let mut carry = 1;
-    for limb in m.iter_mut() {
-        let (low, high) = product(*limb, k);
-        let sum = u128::from(low) + u128::from(carry);
-        let (low, more) = halves(sum);
-        (*limb, carry) = (low, high + more);
-    }
-    // What was carried out is below e.
-    let mut rest = carry;
-    for limb in m.iter_mut().rev() {
-        (*limb, rest) = divide_step(rest, *limb);
-    }
+/// `1 / e` modulo `modulus`, if there is one.
+fn invert_exponent(modulus: &BoxedUint) -> Option<Zeroizing<BoxedUint>> {
+    let exponent = BoxedUint::from(EXPONENT).resize(modulus.bits_precision());
+    let inverse = exponent.invert_mod(&modulus.to_nz().into_option()?);
+    inverse.into_option().map(Zeroizing::new)
 }
 
-/// `rest * 2^64 + limb` divided by `e`: quotient and rest, for `rest` below `e`.
-fn divide_step(rest: u64, limb: u64) -> (u64, u64) {
-    const E: u64 = EXPONENT as u64;
-    let high = (rest << 32) | (limb >> 32);
-    let low = ((high % E) << 32) | (limb & 0xffff_ffff);
-    (((high / E) << 32) | (low / E), low % E)
+/// The DER of a positive INTEGER: no zeros in front, but for one where the top bit would be the sign.
+fn integer(number: &BoxedUint) -> Zeroizing<Vec<u8>> {
+    let octets = Zeroizing::new(number.to_be_bytes());
+    let leading = octets.iter().take_while(|octet| **octet == 0).count();
+    let significant = &octets[leading..];
+    let sign = significant.first().filter(|octet| **octet >= 0x80).map_or(&[][..], |_| &[0]);
+    Zeroizing::new(der::element(der::INTEGER, &[sign, significant]))
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -16,182 +16,206 @@
 //! 2^-133 and 2^-156 remain: the table's bounds are kept with no further round. The test to the
 //! base 2 comes before and is not counted.
 //!
-//! Time: how long the search takes tells how many candidates were rejected, and the last test
-//! how often 2 divides `p - 1`. Both is accepted practice (the rejected ones are not used). The
-//! arithmetic on a candidate takes constant time.
+//! Time: an observer who can tell one test from the next learns how many candidates of each word were
+//! tested before the prime was found, and from the last test how often 2 divides `p - 1`. Since the candidates
+//! are consecutive, the first says something about the prime modulo the small primes: see `super`.
 
-use zeroize::Zeroizing;
+use crypto_bigint::modular::{BoxedMontyForm, BoxedMontyParams, FixedMontyForm, FixedMontyParams};
+use crypto_bigint::{
+    BoxedUint, Choice, CtSelect, Limb, MontyForm, MontyMultiplier, Odd, PowBoundedExp, Square,
+    U1024, UnsignedWithMontyForm, Zero,
+};
+use zeroize::{Zeroize, Zeroizing};
 
-use super::limbs::{Limbs, add_small, equal, shift_right, sub_small};
-use super::montgomery::Modulus;
-use super::{EXPONENT, RandomSource, RsaError};
+use super::sieve::{Sieve, WORD};
+use super::{RandomSource, RsaError};
 
 /// How many odd numbers are searched from one start, per bit of the prime. One in 100 000
 /// starts meets no prime.
-const SPAN: usize = 4;
+const SPAN: u32 = 4;
 
 /// So many starts without a prime do not happen unless the generator is broken.
 const STARTS: usize = 64;
 
+/// A modulus, and what Montgomery's form of numbers needs of it.
+type Params<N> = <<N as UnsignedWithMontyForm>::MontyForm as MontyForm>::Params;
+
+/// A number of fixed length whose arithmetic takes constant time: what the crate's traits leave out.
+pub(super) trait Number: UnsignedWithMontyForm + Zeroize + Into<BoxedUint> {
+    /// The least significant octet goes first. The number gets the length of the octets.
+    fn from_le_octets(octets: &[u8]) -> Self;
+    /// In constant time.
+    fn params(modulus: Odd<Self>) -> Params<Self>;
+    /// `2 x` if `yes`, else `x`.
+    fn double_if(yes: Choice, x: &mut Self::MontyForm, params: &Params<Self>);
+}
+
+impl Number for U1024 {
+    fn from_le_octets(octets: &[u8]) -> Self {
+        Self::from_le_slice(octets)
+    }
+
+    fn params(modulus: Odd<Self>) -> Params<Self> {
+        FixedMontyParams::new(modulus)
+    }
+
+    fn double_if(yes: Choice, x: &mut FixedMontyForm<{ Self::LIMBS }>, params: &Params<Self>) {
+        let x = x.as_montgomery_mut();
+        let more = Self::ZERO.ct_select(x, yes);
+        *x = x.add_mod(&more, params.modulus().as_nz_ref());
+    }
+}
+
+/// The crate squares numbers of 1536 and 2048 bits faster in this form, those of 1024 bits in the other.
+impl Number for BoxedUint {
+    fn from_le_octets(octets: &[u8]) -> Self {
+        let bits = u32::try_from(8 * octets.len()).unwrap_or(u32::MAX);
+        Self::from_le_slice_truncated(octets, bits)
+    }
+
+    fn params(modulus: Odd<Self>) -> Params<Self> {
+        BoxedMontyParams::new(modulus)
+    }
+
+    fn double_if(yes: Choice, x: &mut BoxedMontyForm, params: &Params<Self>) {
+        let x = x.as_montgomery_mut();
+        let more = Self::zero_like(x).ct_select(x, yes);
+        x.add_mod_assign(&more, params.modulus().as_nz_ref());
+    }
+}
+
 /// The parameters of the search.
 pub(super) struct Search {
-    /// The odd primes that candidates are sieved with.
-    small_primes: Vec<u32>,
+    sieve: Sieve,
+    /// Length of the prime, a multiple of 64.
+    bits: u32,
     /// Rounds of Miller and Rabin's test with random bases.
     rounds: u32,
 }
 
 impl Search {
-    /// A search that sieves with the primes below `limit` and tests with `rounds` bases.
-    pub(super) fn new(limit: u32, rounds: u32) -> Self {
-        Self { small_primes: odd_primes_below(limit), rounds }
+    /// A search for primes of `bits` bits that sieves with the primes below `limit` and tests with
+    /// `rounds` bases.
+    pub(super) fn new(bits: u32, limit: u32, rounds: u32) -> Self {
+        Self { sieve: Sieve::new(limit), bits, rounds }
     }
 
-    /// Finds a probable prime `p` of `64 N` bits, its top two bits set, with `gcd(p - 1, e) = 1`.
-    pub(super) fn find<const N: usize, E>(
+    /// Finds a probable prime `p`, its top two bits set, with `gcd(p - 1, e) = 1`.
+    pub(super) fn find<N: Number, E>(
         &self,
         fill_random: RandomSource<'_, E>,
-    ) -> Result<Zeroizing<Limbs<N>>, RsaError<E>> {
+    ) -> Result<Zeroizing<N>, RsaError<E>> {
         for _ in 0..STARTS {
-            let mut start = random_limbs::<N, E>(fill_random)?;
-            start[0] |= 1;
-            // At least 1.5 * 2^(64 N - 1): above the square root of 2 that is asked for, and the
+            let mut octets = self.random(fill_random)?;
+            // At least 1.5 * 2^(bits - 1): above the square root of 2 that is asked for, and the
             // product of two such numbers has its full length.
-            start[N - 1] |= 3 << 62;
-            let struck = self.strike(&start, SPAN * 64 * N);
-            for i in (0..struck.len()).filter(|i| !struck[*i]) {
-                // An overflow ends this start.
-                let Some(number) = add_small(&start, 2 * i as u64) else { break };
-                let number = Zeroizing::new(number);
-                if self.is_probable_prime(&number, fill_random)? {
-                    return Ok(number);
+            if let [low, .., high] = &mut octets[..] {
+                (*low, *high) = (*low | 1, *high | 0xc0);
+            }
+            let start = Zeroizing::new(N::from_le_octets(&octets));
+            let mut marks = self.sieve.from(&*start);
+            for word in 0..SPAN * self.bits / WORD {
+                let marked = marks.next_word();
+                for bit in (0..WORD).filter(|bit| (marked >> bit) & 1 == 0) {
+                    let distance = N::from_limb_like(Limb::from(2 * (word * WORD + bit)), &*start);
+                    // An overflow ends this start: what follows overflows too.
+                    let Some(number) = start.checked_add(&distance).into_option() else { break };
+                    let number = Zeroizing::new(number);
+                    if self.is_probable_prime::<N, E>(&number, fill_random)? {
+                        return Ok(number);
+                    }
                 }
             }
         }
         Err(RsaError::NoPrime)
     }
 
-    /// Of the numbers `start + 2 i`, marks those that a small prime divides or that are 1
-    /// modulo `e`.
-    fn strike<const N: usize>(&self, start: &Limbs<N>, len: usize) -> Zeroizing<Vec<bool>> {
-        let mut struck = Zeroizing::new(vec![false; len]);
-        let (fours, rest) = self.small_primes.as_chunks::<4>();
-        for primes in fours {
-            strike_multiples(&mut struck, *primes, remainders(start, *primes));
-        }
-        for prime in rest {
-            strike_multiples(&mut struck, [*prime], remainders(start, [*prime]));
-        }
-        let [rest] = remainders(start, [EXPONENT]);
-        let before = (rest + EXPONENT - 1) % EXPONENT;
-        strike_multiples(&mut struck, [EXPONENT], [before]);
-        struck
-    }
-
     /// Whether `number` passes the test to the base 2 and to random bases.
-    fn is_probable_prime<const N: usize, E>(
+    fn is_probable_prime<N: Number, E>(
         &self,
-        number: &Limbs<N>,
+        number: &N,
         fill_random: RandomSource<'_, E>,
     ) -> Result<bool, RsaError<E>> {
-        let modulus = Modulus::new(number);
-        let less_one = Zeroizing::new(sub_small(number, 1));
-        let twos = less_one[0].trailing_zeros();
-        if twos > 63 {
-            // One number in 2^64: not worth a longer shift.
-            return Ok(false);
-        }
-        let odd_part = Zeroizing::new(shift_right(&less_one, twos));
-        let passes = |power: Limbs<N>| {
-            let power = Zeroizing::new(power);
-            modulus.reaches_minus_one(&power, twos)
-        };
-        if !passes(modulus.power_of_two(&odd_part)) {
+        let Some(modulus) = Odd::new(number.clone()).into_option() else { return Ok(false) };
+        let params = N::params(modulus);
+        let minus_one = -N::MontyForm::one(&params);
+        let less_one = Zeroizing::new(number.clone() - N::from_limb_like(Limb::ONE, number));
+        let twos = less_one.trailing_zeros();
+        let odd_part = Zeroizing::new(N::clone(&less_one) >> twos);
+        let passes = |power| reaches_minus_one::<N>(power, &minus_one, twos);
+        if !passes(power_of_two::<N>(&odd_part, &params)) {
             return Ok(false);
         }
         for _ in 0..self.rounds {
-            let base = random_base(&modulus, number, fill_random)?;
-            if !passes(modulus.power(&base, &odd_part)) {
+            let base = self.random_base::<N, E>(number, &minus_one, fill_random)?;
+            if !passes(base.pow_bounded_exp(&odd_part, self.bits)) {
                 return Ok(false);
             }
         }
         Ok(true)
     }
-}
 
-/// A base from 2 to `n - 2`, in Montgomery's form. What is drawn is taken for that form: each
-/// base has just one.
-fn random_base<const N: usize, E>(
-    modulus: &Modulus<N>,
-    n: &Limbs<N>,
-    fill_random: RandomSource<'_, E>,
-) -> Result<Zeroizing<Limbs<N>>, RsaError<E>> {
-    let banned = [[0; N], *modulus.one(), modulus.minus_one()];
-    for _ in 0..STARTS {
-        let base = random_limbs::<N, E>(fill_random)?;
-        let below = super::limbs::sub(&base, n).1;
-        if below && !banned.iter().any(|bad| equal(bad, &base)) {
-            return Ok(base);
-        }
-    }
-    Err(RsaError::NoPrime)
-}
-
-/// `N` limbs from the generator.
-fn random_limbs<const N: usize, E>(
-    fill_random: RandomSource<'_, E>,
-) -> Result<Zeroizing<Limbs<N>>, RsaError<E>> {
-    let mut octets = Zeroizing::new([[0u8; 8]; N]);
-    fill_random(octets.as_flattened_mut()).map_err(RsaError::Random)?;
-    Ok(Zeroizing::new(octets.map(u64::from_le_bytes)))
-}
-
-/// `number` modulo each of some odd `primes` below 2^30 (Barrett's method on 32 bits a step).
-fn remainders<const N: usize, const P: usize>(number: &Limbs<N>, primes: [u32; P]) -> [u32; P] {
-    let primes = primes.map(u64::from);
-    let inverses = primes.map(|p| u64::MAX / p);
-    let mut rests = [0u64; P];
-    for limb in number.iter().rev() {
-        for word in [limb >> 32, limb & 0xffff_ffff] {
-            for ((rest, p), inverse) in rests.iter_mut().zip(primes).zip(inverses) {
-                // The quotient comes out at most 2 too small, so that the rest stays below 3 p.
-                let x = (*rest << 32) | word;
-                *rest = x - super::limbs::product(x, inverse).1 * p;
+    /// A base from 2 to `n - 2`, in Montgomery's form. What is drawn is taken for that form: each
+    /// base has just one.
+    fn random_base<N: Number, E>(
+        &self,
+        n: &N,
+        minus_one: &N::MontyForm,
+        fill_random: RandomSource<'_, E>,
+    ) -> Result<N::MontyForm, RsaError<E>> {
+        for _ in 0..STARTS {
+            let base = N::from_le_octets(&self.random(fill_random)?);
+            if !bool::from(base.ct_lt(n)) {
+                continue;
+            }
+            let base = N::MontyForm::from_montgomery(base, minus_one.params());
+            if !bool::from(base.is_zero() | base.is_one() | same::<N>(&base, minus_one)) {
+                return Ok(base);
             }
         }
+        Err(RsaError::NoPrime)
     }
-    std::array::from_fn(|i| u32::try_from(rests[i] % primes[i]).unwrap_or(0))
-}
 
-/// Marks each `i` for which `rest + 2 i` is a multiple of the prime.
-fn strike_multiples<const P: usize>(struck: &mut [bool], primes: [u32; P], rests: [u32; P]) {
-    for (prime, rest) in primes.into_iter().zip(rests) {
-        let missing = if rest == 0 { 0 } else { prime - rest };
-        let first = if missing % 2 == 0 { missing / 2 } else { (missing + prime) / 2 };
-        let mut i = first as usize;
-        while let Some(mark) = struck.get_mut(i) {
-            *mark = true;
-            i += prime as usize;
-        }
+    /// As many octets as the prime has.
+    fn random<E>(
+        &self,
+        fill_random: RandomSource<'_, E>,
+    ) -> Result<Zeroizing<Vec<u8>>, RsaError<E>> {
+        let mut octets = Zeroizing::new(vec![0; self.bits as usize / 8]);
+        fill_random(&mut octets).map_err(RsaError::Random)?;
+        Ok(octets)
     }
 }
 
-/// The odd primes below `limit` (sieve of Eratosthenes).
-fn odd_primes_below(limit: u32) -> Vec<u32> {
-    // Place i stands for 2 i + 1.
-    let mut composite = vec![false; limit as usize / 2];
-    let mut primes = Vec::new();
-    for (i, number) in (1..limit as usize / 2).zip((3u32..).step_by(2)) {
-        if composite[i] {
-            continue;
-        }
-        primes.push(number);
-        let step = number as usize;
-        for multiple in (step * step / 2..composite.len()).step_by(step) {
-            composite[multiple] = true;
+/// `2^exponent`: a square for each bit, doubled if the bit is set.
+fn power_of_two<N: Number>(exponent: &N, params: &Params<N>) -> N::MontyForm {
+    let mut multiplier = <N::MontyForm as MontyForm>::Multiplier::from(params);
+    let mut power = N::MontyForm::one(params);
+    for limb in exponent.as_limbs().iter().rev() {
+        for bit in (0..Limb::BITS).rev() {
+            multiplier.square_assign(&mut power);
+            N::double_if((*limb >> bit).is_odd(), &mut power, params);
         }
     }
-    primes
+    power
+}
+
+/// Whether two numbers with the same modulus are the same.
+fn same<N: Number>(a: &N::MontyForm, b: &N::MontyForm) -> Choice {
+    a.as_montgomery().ct_eq(b.as_montgomery())
+}
+
+/// Whether `x` is 1 or -1, or becomes -1 when squared fewer than `twos` times: the last part of Miller
+/// and Rabin's test.
+fn reaches_minus_one<N: Number>(x: N::MontyForm, minus_one: &N::MontyForm, twos: u32) -> bool {
+    if bool::from(x.is_one() | same::<N>(&x, minus_one)) {
+        return true;
+    }
+    let mut x = x;
+    (1..twos).any(|_| {
+        x = Square::square(&x);
+        same::<N>(&x, minus_one).into()
+    })
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::convert::Infallible;
 
 use num_bigint::BigUint;
 
+use super::super::EXPONENT;
+use super::super::sieve::odd_primes_below;
 use super::*;
 
 /// The system's generator.
@@ -12,14 +14,13 @@ pub(in super::super) fn system_random(out: &mut [u8]) -> Result<(), Infallible> 
     Ok(())
 }
 
-pub(in super::super) fn big(limbs: &[u64]) -> BigUint {
-    BigUint::from_bytes_le(&limbs.iter().flat_map(|l| l.to_le_bytes()).collect::<Vec<_>>())
+pub(in super::super) fn big(number: &BoxedUint) -> BigUint {
+    BigUint::from_bytes_be(&number.to_be_bytes())
 }
 
-fn limbs<const N: usize>(number: &BigUint) -> Limbs<N> {
-    let digits = number.to_u64_digits();
-    assert!(digits.len() <= N);
-    std::array::from_fn(|i| digits.get(i).copied().unwrap_or(0))
+/// A number of so many bits.
+pub(in super::super) fn boxed(number: &BigUint, bits: u32) -> BoxedUint {
+    BoxedUint::from_be_slice(&number.to_bytes_be(), bits).unwrap()
 }
 
 /// Miller and Rabin's test to one base, with the other implementation.
@@ -42,9 +43,17 @@ pub(in super::super) fn is_prime(n: &BigUint) -> bool {
     BASES.iter().all(|b| (n % *b != BigUint::ZERO) && is_strong_probable_prime(n, *b))
 }
 
-fn passes<const N: usize>(rounds: u32, n: &BigUint) -> bool {
-    let search = Search { small_primes: Vec::new(), rounds };
-    search.is_probable_prime::<N, Infallible>(&limbs(n), &mut system_random).unwrap()
+fn passes(rounds: u32, n: &BigUint, bits: u32) -> bool {
+    let search = Search::new(bits, 3, rounds);
+    let passed = |answer: Result<bool, RsaError<Infallible>>| answer.unwrap();
+    let n = boxed(n, bits);
+    let answer = passed(search.is_probable_prime(&n, &mut system_random));
+    if bits == U1024::BITS {
+        // The form of fixed length says the same.
+        let fixed = U1024::from_be_slice(&n.to_be_bytes());
+        assert_eq!(passed(search.is_probable_prime(&fixed, &mut system_random)), answer);
+    }
+    answer
 }
 
 fn power_of_two(exponent: u32) -> BigUint {
@@ -62,56 +71,88 @@ fn small_primes_are_right() {
     assert_eq!(odd_primes_below(1 << 20).len(), 82024);
 }
 
-#[test]
-fn the_sieve_marks_what_brute_force_marks() {
-    let search = Search::new(1 << 11, 1);
-    for _ in 0..20 {
-        let start =
-            [random_limbs::<4, Infallible>(&mut system_random).unwrap()[0] | 1, 7, 0, 1 << 63];
-        let struck = search.strike(&start, 3000);
-        for (i, mark) in struck.iter().enumerate() {
-            let number = big(&start) + 2 * i as u64;
-            let bad = &number % EXPONENT == BigUint::from(1u32)
-                || search.small_primes.iter().any(|p| &number % *p == BigUint::ZERO);
-            assert_eq!(*mark, bad, "{number}");
+/// Whether a number is to be marked, by division.
+fn is_bad(sieve: &Sieve, number: &BigUint) -> bool {
+    let (exponent, primes) = sieve.primes.split_last().unwrap();
+    assert_eq!(*exponent, EXPONENT);
+    number % EXPONENT == BigUint::from(1u32) || primes.iter().any(|p| number % *p == BigUint::ZERO)
+}
+
+fn check_words(sieve: &Sieve, start: &BigUint, bits: u32, words: u32) {
+    let mut marks = sieve.from(&boxed(start, bits));
+    for at in (0..words * WORD).step_by(64) {
+        let word = marks.next_word();
+        for bit in 0..WORD {
+            let number = start + 2 * (at + bit);
+            assert_eq!((word >> bit) & 1 == 1, is_bad(sieve, &number), "{number}");
         }
     }
 }
 
 #[test]
-fn the_sieve_meets_e_and_multiples_at_the_start() {
-    let search = Search::new(1 << 8, 1);
-    for p in [3u32, 251, EXPONENT] {
-        let multiple: BigUint = (BigUint::from(u64::MAX) << 64) / p * p;
-        let odd = if multiple.bit(0) { multiple } else { multiple + p };
-        let at = if p == EXPONENT { &odd + 1u32 + p } else { odd };
-        let struck = search.strike(&limbs::<2>(&at), 1);
-        assert_eq!(struck[..], [true], "{p}");
+fn the_sieve_marks_what_brute_force_marks() {
+    for limit in [3, 64, 67, 1 << 11] {
+        let sieve = Sieve::new(limit);
+        for _ in 0..8 {
+            let mut octets = [0; 32];
+            system_random(&mut octets).unwrap();
+            octets[31] |= 1;
+            check_words(&sieve, &BigUint::from_bytes_be(&octets), 256, 40);
+        }
     }
 }
 
 #[test]
-fn remainders_are_right_for_extreme_numbers() {
-    let primes = [3, 5, EXPONENT, 1_048_573, (1 << 30) - 35];
-    for number in [[u64::MAX; 32], [0; 32], [1 << 63; 32], [0xffff_ffff; 32]] {
-        let expected = primes.map(|p| u32::try_from(big(&number) % p).unwrap());
-        assert_eq!(remainders(&number, primes), expected);
+fn the_sieve_meets_multiples_at_the_start_and_extreme_numbers() {
+    let sieve = Sieve::new(1 << 8);
+    let far = (power_of_two(128) - 1u32) / 4u32;
+    for p in [3u32, 61, 67, 251, EXPONENT] {
+        let odd = |number: BigUint| if number.bit(0) { number } else { number + p };
+        let multiple = odd(&far / p * p);
+        // The number itself, those around it, and for e that one above a multiple.
+        for start in [&multiple - 2u32, multiple.clone(), multiple + 2u32] {
+            check_words(&sieve, &start, 128, 3);
+        }
+        check_words(&sieve, &(odd(&far / p * p + p) + 1u32 + p), 128, 3);
+    }
+    check_words(&sieve, &(power_of_two(2048) - 1_000_001u32), 2048, 3);
+    check_words(&sieve, &BigUint::from(1u32), 64, 3);
+}
+
+#[test]
+fn every_rest_of_a_small_prime_is_placed_right() {
+    let sieve = Sieve::new(1 << 7);
+    for start in (1u32..512).step_by(2) {
+        check_words(&sieve, &BigUint::from(start), 64, 1);
     }
 }
 
 #[test]
 fn known_primes_pass_and_their_neighbours_do_not() {
     // The greatest primes below 2^64, 2^128, 2^256, 2^512 and 2^1024.
-    let check = |bits, below, passes: fn(u32, &BigUint) -> bool| {
+    for (bits, below) in [(64, 59u32), (128, 159), (256, 189), (512, 569), (1024, 105)] {
         for k in (1..=below).step_by(2) {
-            assert_eq!(passes(5, &(power_of_two(bits) - k)), k == below, "2^{bits} - {k}");
+            assert_eq!(passes(5, &(power_of_two(bits) - k), bits), k == below, "2^{bits} - {k}");
         }
-    };
-    check(64, 59u32, passes::<1>);
-    check(128, 159, passes::<2>);
-    check(256, 189, passes::<4>);
-    check(512, 569, passes::<8>);
-    check(1024, 105, passes::<16>);
+    }
+}
+
+/// The other implementation of the whole search: crypto-primes.
+#[test]
+fn crypto_primes_says_the_same_of_candidates() {
+    let mut primes = 0;
+    for _ in 0..2000 {
+        let mut octets = [0; 16];
+        system_random(&mut octets).unwrap();
+        octets[0] |= 0x80;
+        octets[15] |= 1;
+        let n = BigUint::from_bytes_be(&octets);
+        let theirs = crypto_primes::is_prime(crypto_primes::Flavor::Any, &boxed(&n, 128));
+        assert_eq!(passes(5, &n, 128), theirs, "{n}");
+        primes += u32::from(theirs);
+    }
+    // One odd number in 44 is prime.
+    assert!(primes > 5, "{primes}");
 }
 
 /// `p (2 p - 1)`, a quarter of whose bases do not see that it is composite, is often a strong
@@ -125,8 +166,8 @@ fn strong_pseudoprimes_to_base_two_fail_with_random_bases() {
         let n = &p * (2u32 * &p - 1u32);
         if is_prime(&p) && is_prime(&(2u32 * &p - 1u32)) && is_strong_probable_prime(&n, 2) {
             assert_eq!(n.bits(), 64);
-            assert!(passes::<1>(0, &n), "{n} passes to the base 2");
-            assert!(!passes::<1>(40, &n), "{n}");
+            assert!(passes(0, &n, 64), "{n} passes to the base 2");
+            assert!(!passes(40, &n, 64), "{n}");
             found += 1;
         }
     }
@@ -146,7 +187,7 @@ fn carmichael_numbers_fail() {
         let n = factors.iter().product::<BigUint>();
         assert_eq!(n.bits(), 256);
         assert_eq!(BigUint::from(2u32).modpow(&(&n - 1u32), &n), BigUint::from(1u32));
-        assert!(!passes::<4>(40, &n), "{n}");
+        assert!(!passes(40, &n, 256), "{n}");
         found += 1;
     }
 }
@@ -170,8 +211,8 @@ fn composites_made_to_pass_for_small_bases_fail() {
         let n = factors.iter().product::<BigUint>();
         if is_strong_probable_prime(&n, 2) && is_strong_probable_prime(&n, 3) {
             assert_eq!(n.bits(), 128);
-            assert!(passes::<2>(0, &n), "{n} passes to the base 2");
-            assert!(!passes::<2>(40, &n), "{n}");
+            assert!(passes(0, &n, 128), "{n} passes to the base 2");
+            assert!(!passes(40, &n, 128), "{n}");
             found += 1;
         }
     }
@@ -180,11 +221,40 @@ fn composites_made_to_pass_for_small_bases_fail() {
 #[test]
 fn found_primes_have_their_form() {
     for limit in [3, 1 << 10, 1 << 16] {
-        let search = Search::new(limit, 5);
-        let prime = search.find::<4, Infallible>(&mut system_random).unwrap();
-        assert!(is_prime(&big(&*prime)));
-        assert_eq!(prime[3] >> 62, 3);
-        assert_ne!(big(&*prime) % EXPONENT, BigUint::from(1u32));
+        let search = Search::new(256, limit, 5);
+        let prime = search.find::<BoxedUint, Infallible>(&mut system_random).unwrap();
+        assert!(is_prime(&big(&prime)));
+        assert!(crypto_primes::is_prime(crypto_primes::Flavor::Any, &*prime));
+        assert_eq!(big(&prime) >> 254u32, BigUint::from(3u32));
+        assert_ne!(big(&prime) % EXPONENT, BigUint::from(1u32));
+    }
+}
+
+/// Of a known start the search finds the first prime behind it that is not 1 modulo `e`.
+#[test]
+fn no_prime_is_passed_over() {
+    let search = Search::new(128, 1 << 10, 5);
+    for _ in 0..40 {
+        let mut octets = [0; 16];
+        system_random(&mut octets).unwrap();
+        octets[0] |= 1;
+        octets[15] |= 0xc0;
+        let mut calls = 0;
+        // The start is known, the bases are not.
+        let mut random = |out: &mut [u8]| {
+            calls += 1;
+            if calls == 1 {
+                out.copy_from_slice(&octets);
+                return Ok::<(), Infallible>(());
+            }
+            system_random(out)
+        };
+        let found = big(&search.find::<BoxedUint, Infallible>(&mut random).unwrap());
+        let mut expected = BigUint::from_bytes_le(&octets);
+        while !is_prime(&expected) || &expected % EXPONENT == BigUint::from(1u32) {
+            expected += 2u32;
+        }
+        assert_eq!(found, expected, "from {octets:?}");
     }
 }
 
@@ -194,6 +264,6 @@ fn a_start_at_the_end_of_the_range_is_given_up() {
         out.fill(0xff);
         Ok::<(), Infallible>(())
     };
-    let result = Search::new(1 << 10, 1).find::<4, _>(&mut stuck);
+    let result = Search::new(256, 1 << 10, 1).find::<BoxedUint, _>(&mut stuck);
     assert_eq!(result.unwrap_err(), RsaError::NoPrime);
 }

@@ -14,7 +14,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+use percent_encoding::{
+    AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode, percent_encode_byte,
+};
 
 use super::Pkcs11Error;
 
@@ -176,8 +178,7 @@ impl fmt::Display for KeyUri {
         };
         let mut parts: Vec<String> = texts.into_iter().filter_map(encoded).collect();
         // Octets that mean no text, and should not look like one.
-        let octets =
-            |id: &Vec<u8>| id.iter().map(|octet| format!("%{octet:02X}")).collect::<String>();
+        let octets = |id: &Vec<u8>| id.iter().copied().map(percent_encode_byte).collect::<String>();
         parts.extend(self.id.iter().map(|id| format!("id={}", octets(id))));
         write!(f, "{SCHEME}{}", parts.join(";"))?;
         match &self.module {
