@@ -187,6 +187,7 @@ fn of_registry(e: &RegistryError) -> Fault {
         RegistryError::Conflict
         | RegistryError::KeyTaken { .. }
         | RegistryError::Database { .. }
+        | RegistryError::Exchanged(_)
         | RegistryError::NoSpace(_)
         | RegistryError::ReadOnly(_) => Fault::Environment,
         _ => Fault::Input,

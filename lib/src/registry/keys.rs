@@ -124,12 +124,12 @@ impl Registry {
     /// The same for many keys: the time grows with the registry or with the keys, not with both.
     pub fn with_keys<'a>(&self, spkis: impl IntoIterator<Item = &'a [u8]>) -> Result<KeyHolders> {
         let wanted = spkis.into_iter().map(sha256).collect();
-        holders(&self.connection, &wanted).map_err(|e| self.error(&e))
+        holders(self.connection()?, &wanted).map_err(|e| self.error(&e))
     }
 
     /// From where on a run, which looks its keys up now, is to hold them against what others record.
     pub(crate) fn newcomers(&self) -> Result<Newcomers> {
-        let (seen, _) = audit::head(&self.connection).map_err(|e| self.error(&e))?;
+        let (seen, _) = audit::head(self.connection()?).map_err(|e| self.error(&e))?;
         Ok(Newcomers { seen, keys: HashMap::new() })
     }
 
@@ -137,7 +137,7 @@ impl Registry {
     /// against them: some 20 octets of memory each.
     pub(crate) fn certified_keys(&self) -> Result<HashSet<KeyStart>> {
         let mut keys = HashSet::new();
-        each_key(&self.connection, |_, key| keys.extend(KeyStart::try_from(key)))
+        each_key(self.connection()?, |_, key| keys.extend(KeyStart::try_from(key)))
             .map_err(|e| self.error(&e))?;
         Ok(keys)
     }

@@ -11,6 +11,7 @@
 mod adopt;
 mod audit;
 mod check;
+mod connections;
 mod foreign;
 mod handover;
 mod keys;
@@ -123,6 +124,9 @@ pub enum RegistryError {
         /// What SQLite or we found.
         message: String,
     },
+    /// The file was moved away or replaced while it was open.
+    #[error("the registry {0} was moved away or replaced since it was opened")]
+    Exchanged(String),
     /// The disk is full.
     #[error("the registry {0} cannot be written: {NO_SPACE}")]
     NoSpace(String),
@@ -167,6 +171,7 @@ impl RegistryError {
             Self::Damaged { .. } => {
                 "put a backup in its place; `c8y-pki registry check` says what it finds"
             }
+            Self::Exchanged(_) => "stop this program and start it again: it then opens the new file",
             Self::NoSpace(_) => FREE_SPACE,
             Self::ReadOnly(_) => "is it mounted read-only, or another user's?",
             Self::TooOld { .. } => {
