@@ -32,6 +32,7 @@ pub use extensions::{
     AuthorityKey, GeneralName, MalformedExtension, NameConstraints, PolicyConstraints, oid,
 };
 pub use longest::{BadLongestChain, LongestChain};
+pub use number::SerialError;
 pub use points::{DistributionPoint, PointName, Reasons};
 
 /// Why octets are not a certificate.

@@ -1,6 +1,6 @@
 //! One error over all modules, for callers that only report: a sentence, a hint, and whose fault.
 
-use crate::authority::AuthorityError;
+use crate::authority::{AuthorityError, RequestError};
 use crate::bulk::BulkError;
 use crate::cert::CertError;
 use crate::chain::ChainError;
@@ -20,6 +20,7 @@ use crate::device::smartrest::SmartRestError;
 use crate::device::token::TokenError;
 use crate::enrolment::folder::FolderError;
 use crate::files::FileError;
+use crate::in_memory::InMemoryError;
 use crate::issue::IssueError;
 use crate::key::KeyError;
 use crate::key::pkcs11::Pkcs11Error;
@@ -104,6 +105,7 @@ errors! {
     Fetch(FetchError),
     File(FileError),
     Folder(FolderError),
+    InMemory(InMemoryError),
     Issue(IssueError),
     Key(KeyError),
     Link(LinkError),
@@ -117,6 +119,7 @@ errors! {
     Read(ReadError),
     Registration(RegistrationError),
     Registry(RegistryError),
+    Request(RequestError),
     Results(ResultError),
     Rollback(RollbackError),
     Rollout(RolloutError),
@@ -146,8 +149,9 @@ impl Error {
             Self::Registry(e) => of_registry(e),
             Self::Crypto(e) | Self::Csr(CsrError::Crypto(e)) => of_crypto(e),
             Self::Authority(e) => of_authority(e),
+            Self::Request(e) => of_request(e),
             Self::Pkcs11(e) => of_pkcs11(e),
-            Self::Issue(e) => of_issue(e),
+            Self::Issue(e) | Self::InMemory(InMemoryError::Issue(e)) => of_issue(e),
             Self::Manifest(ManifestError::Crypto(e)) => of_crypto(e),
             Self::Manifest(
                 ManifestError::Signature(_)
@@ -180,6 +184,22 @@ impl Error {
 
 fn of_file(e: &FileError) -> Fault {
     if e.is_input() { Fault::Input } else { Fault::Environment }
+}
+
+fn of_request(e: &RequestError) -> Fault {
+    match e {
+        RequestError::AlreadyIssued { .. }
+        | RequestError::Twin { .. }
+        | RequestError::Revoked { .. }
+        | RequestError::SharedKey { .. }
+        | RequestError::RevokedKey { .. }
+        | RequestError::Policy { .. } => Fault::Refusal,
+        RequestError::Clock(_) => Fault::Environment,
+        RequestError::Crypto(e) | RequestError::Csr(CsrError::Crypto(e)) => of_crypto(e),
+        RequestError::Issue(e) => of_issue(e),
+        RequestError::Authority(e) => of_authority(e),
+        _ => Fault::Input,
+    }
 }
 
 fn of_registry(e: &RegistryError) -> Fault {

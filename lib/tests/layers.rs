@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules in order, with the layer of docs/architecture.md.
-const ORDER: [(&str, u8); 35] = [
+const ORDER: [(&str, u8); 36] = [
     ("secret", 0),
     ("shown", 0),
     ("der", 0),
@@ -25,6 +25,7 @@ const ORDER: [(&str, u8); 35] = [
     ("files", 3),
     ("net", 3),
     ("store", 3),
+    ("in_memory", 3),
     ("read", 3),
     ("registry", 4),
     ("authority", 4),

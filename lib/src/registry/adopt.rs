@@ -79,7 +79,7 @@ impl Registry {
         let adoption = &self.with_known(adoption)?;
         let transaction = begin(self.connection()?, &self.path)?;
         if let Some(own) = &adoption.own {
-            keys::check_free(&transaction, (&path, adoption.batch), &[own], None)?;
+            keys::check_free(&transaction, &path, &[own], None)?;
         }
         let mut work = Work {
             connection: &transaction,

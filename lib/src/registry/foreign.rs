@@ -110,13 +110,16 @@ impl Registry {
 
     /// Compares serial numbers without a row with the audit log. Differences are noted.
     pub(super) fn check_foreign(&self, checked: &mut Checked) -> Result<()> {
-        let kept_and_told = Self::foreign_kept_and_told(self.connection()?).map_err(|e| self.error(&e))?;
+        let kept_and_told =
+            Self::foreign_kept_and_told(self.connection()?).map_err(|e| self.error(&e))?;
         let what = |serial: &str| format!("the serial number {serial}, taken over with its CA,");
         note_differences(&kept_and_told, what, checked);
         Ok(())
     }
 
-    fn foreign_kept_and_told(connection: &Connection) -> rusqlite::Result<(BTreeSet<String>, BTreeSet<String>)> {
+    fn foreign_kept_and_told(
+        connection: &Connection,
+    ) -> rusqlite::Result<(BTreeSet<String>, BTreeSet<String>)> {
         let mut kept = BTreeSet::new();
         let sql = "SELECT issuer, serial, subject, not_after FROM foreign_serial";
         let mut query = connection.prepare(sql)?;

@@ -321,7 +321,9 @@ impl Registry {
         Ok(())
     }
 
-    fn kept_and_told(connection: &Connection) -> rusqlite::Result<(BTreeSet<String>, BTreeSet<String>)> {
+    fn kept_and_told(
+        connection: &Connection,
+    ) -> rusqlite::Result<(BTreeSet<String>, BTreeSet<String>)> {
         let mut kept = BTreeSet::new();
         let sql = "SELECT issuer, serial, revoked_at, reason FROM unknown_revocation";
         let mut query = connection.prepare(sql)?;

@@ -57,21 +57,24 @@ impl Registry {
     /// The same, and keeps the `marks` of files that hold their keys or passwords. Of the keys from outside
     /// only the `newcomers` are looked at, if a run has some.
     pub(crate) fn record_with(
-        &mut self,
+        &self,
         batch: &str,
         now: OffsetDateTime,
         records: &[&NewRecord],
         marks: &[Mark],
-        newcomers: Option<&mut Newcomers>,
+        mut newcomers: Option<&mut Newcomers>,
     ) -> Result<()> {
         let path = self.path.clone();
         let fail = |e: rusqlite::Error| database_error(&path, &e);
         let transaction = begin(self.connection()?, &self.path)?;
+        if let Some(newcomers) = newcomers.as_deref_mut() {
+            newcomers.update(&transaction, batch).map_err(fail)?;
+        }
         let replaced: Vec<&Replaced> = records.iter().filter_map(|r| r.replaces.as_ref()).collect();
         for revoke in [false, true] {
             supersede(&transaction, &path, now, replaced.iter().filter(|r| r.revoke == revoke))?;
         }
-        keys::check_free(&transaction, (&path, batch), records, newcomers)?;
+        keys::check_free(&transaction, &path, records, newcomers.as_deref())?;
         foreign::check_new(&transaction, &path, records)?;
         let (next, _) = audit::head(&transaction).map_err(fail)?;
         let mut digests = Vec::with_capacity(records.len() * 32);
