@@ -19,7 +19,7 @@ use destination::{Destination, Unfit};
 pub use destination::{check_place, check_replaceable, is_stdout, is_stream, open_stream, stands};
 pub(crate) use destination::{followed, regular};
 pub use growing::{GrowError, Mark};
-pub(crate) use lock::{BusyFile, FileId, Lock, OwnDir};
+pub(crate) use lock::{BusyFile, FileId, Lock, OwnDir, Stamp};
 pub(crate) use swap::{copy_others, exchange, like};
 
 /// Whether a file or folder can be written, as far as the system tells beforehand: not on a read-only file

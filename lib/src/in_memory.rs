@@ -60,7 +60,6 @@ pub struct InMemoryCa {
 /// A device: its key, and what it presents.
 #[derive(Debug)]
 #[non_exhaustive]
-#[must_use]
 pub struct InMemoryDevice {
     /// Its key.
     pub key: PrivateKey,

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{Ca, Pki, Result};
+use super::{Pki, Result};
 use crate::clock::{Evidence, SLACK, rfc3339};
 use crate::registry::Checked;
 
@@ -10,16 +10,12 @@ impl Pki {
     /// What a clock is to be held to before anything is written: the audit log's last entry and the lists
     /// that were made last. What somebody has explained before does not count.
     pub fn evidence(&self) -> Result<Evidence> {
-        self.evidence_of(&self.cas()?)
-    }
-
-    pub(super) fn evidence_of(&self, cas: &[Ca]) -> Result<Evidence> {
         let explained = self.registry.explained_until()?;
         let mut lists = Vec::new();
-        for ca in cas {
+        for ca in self.cas()? {
             let Ok(Some(Ok(list))) = ca.list_in_folder() else { continue };
             if explained.is_none_or(|until| list.this_update > until) {
-                lists.push((ca.name.clone(), list.this_update));
+                lists.push((ca.name, list.this_update));
             }
         }
         Ok(Evidence { audited: self.registry.last_entry()?, lists, tenant: None })

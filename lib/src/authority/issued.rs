@@ -31,7 +31,6 @@ const ATTEMPTS: usize = 8;
 /// A device's certificate, which the registry has.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-#[must_use]
 pub struct Issued {
     /// The device.
     pub id: DeviceId,
@@ -78,7 +77,7 @@ impl Pki {
         let subject = subject_of(request, &id)?;
         self.registry.check_in_place()?;
         let cas = self.cas()?;
-        clock::check(request.now, &self.evidence_of(&cas)?)?;
+        clock::check(request.now, &self.evidence_seen(&cas)?)?;
         let ca = self.find_ca(&cas, request.ca_key.ca())?;
         let batch = batch_name(request.now)?;
         for _ in 0..ATTEMPTS {
@@ -112,7 +111,7 @@ impl Pki {
     fn check_may_sign(&self, ca: &Ca) -> std::result::Result<(), AuthorityError> {
         self.check_chain_length(ca)?;
         self.check_not_revoked(ca)?;
-        self.check_not_rolled_back(ca)
+        self.check_list_seen(ca)
     }
 
     /// What a CA may sign by pki.toml as it is now, which a service may have opened long ago.

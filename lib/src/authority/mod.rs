@@ -30,6 +30,7 @@ mod refusal;
 mod renew;
 mod revocation;
 mod rollback;
+mod seen_lists;
 mod unrecorded;
 
 use std::collections::BTreeMap;
@@ -58,6 +59,7 @@ pub(crate) use pool::{Drawing, Drawn};
 pub use refusal::RequestError;
 pub(crate) use refusal::{REVOKED_KEY, SHARED_KEY};
 pub use rollback::Rollback;
+use seen_lists::SeenLists;
 use unrecorded::UNRECORDED;
 
 use crate::cert::{Certificate, LongestChain, Serial};
@@ -152,6 +154,8 @@ pub struct Pki {
     longest: LongestChain,
     /// The keys that are certified, once [`Pki::issue`] has asked for them.
     certified: Mutex<Option<Newcomers>>,
+    /// The last lists that it has looked at.
+    lists: SeenLists,
 }
 
 impl Pki {
@@ -218,8 +222,8 @@ impl Pki {
         }
         let registry = open(&registry)?;
         let policies = BTreeMap::new();
-        let certified = Mutex::new(None);
-        let mut pki = Self { dir: dir.to_owned(), registry, policies, longest, certified };
+        let (certified, lists) = (Mutex::new(None), SeenLists::default());
+        let mut pki = Self { dir: dir.to_owned(), registry, policies, longest, certified, lists };
         if !pki.registry.is_read_only() {
             pki.settle_renewals()?;
             pki.settle_adoptions()?;

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::{
     FileError, create_private_dir, fail, list_dir, open_private, remove_file, remove_tree,
@@ -95,6 +96,23 @@ impl FileId {
     #[cfg(not(unix))]
     fn read(_: &fs::Metadata) -> Self {
         Self(0, 0)
+    }
+}
+
+/// A file as it is: another content, put there by any program, shows in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    file: FileId,
+    length: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    /// The file at that path; none if there is none.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let found = fs::metadata(path).ok()?;
+        let (length, modified) = (found.len(), found.modified().ok());
+        Some(Self { file: FileId::read(&found), length, modified })
     }
 }
 

@@ -38,7 +38,7 @@ impl<'a> Template<'a> {
         path_length: Option<u8>,
         issuer: &Issuer<'a>,
     ) -> Result<Self, IssueError> {
-        //TEMP issuer.fit(validity, Outliving::Refuse)?;
+        issuer.fit(validity, Outliving::Refuse)?;
         let name = issuer.certificate.subject.der().to_vec();
         Self::lay_out(profile, validity, path_length, (name, issuer.key_id()), issuer.signer)
     }

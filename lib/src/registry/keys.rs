@@ -133,7 +133,7 @@ impl Registry {
         Ok(Newcomers { seen, keys: HashMap::new() })
     }
 
-    /// The same with all keys that were ever certified: some 100 bytes of memory each.
+    /// The same with all keys that were ever certified: 100 to 150 bytes of memory each.
     pub(crate) fn all_certified(&self) -> Result<Newcomers> {
         let mut all = self.newcomers()?;
         each_key(self.connection()?, |id, key| {

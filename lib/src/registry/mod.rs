@@ -37,6 +37,7 @@ use crate::crypto::{CryptoError, fill_random, hex};
 use crate::files::{FREE_SPACE, NO_SPACE};
 
 pub use adopt::{Adopted, Adoption};
+pub(crate) use audit::AuditHead;
 pub use audit::AuditRow;
 pub use check::{Checked, Finding, Scan, Unfinished};
 pub use foreign::ForeignSerial;

@@ -22,8 +22,8 @@ pub struct Snapshot<'r>(
 );
 
 impl Registry {
-    /// Until it is dropped, everything that is asked is told as it is now, whatever other processes record
-    /// meanwhile. One at a time.
+    /// Until it is dropped, everything that this thread asks is told as it is now, whatever other threads and
+    /// processes record meanwhile. One at a time in a thread.
     pub fn snapshot(&self) -> Result<Snapshot<'_>> {
         let moment = self.connection()?.unchecked_transaction().map_err(|e| self.error(&e))?;
         Ok(Snapshot(moment))

@@ -1,6 +1,7 @@
 //! One device through `Pki::issue`: what a service does.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::{Arc, Barrier};
 use std::thread;
 
@@ -20,7 +21,7 @@ use c8y_pki::registry::{Registry, RegistryError, Status};
 use time::Duration;
 
 use crate::folder::{Folder, now, password};
-use crate::life::{factory, ids, issue};
+use crate::life::{factory, ids, issue, list};
 
 const fn shared<T: Send + Sync>() {}
 const _: () = {
@@ -63,7 +64,7 @@ fn refused(pki: &Pki, id: &str, key: &PrivateKey) -> String {
 
 /// What is in the PKI directory besides the registry.
 fn files(pki: &Pki) -> Vec<String> {
-    fn walk(dir: &std::path::Path, found: &mut Vec<String>) {
+    fn walk(dir: &Path, found: &mut Vec<String>) {
         for entry in std::fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
             match path.is_dir() {
@@ -225,6 +226,51 @@ fn a_ca_or_a_clock_that_must_not_sign_does_not() {
         reason: Reason::CaCompromise.name(),
     });
     assert_eq!(error.to_string(), revoked.to_string());
+}
+
+#[test]
+fn a_list_that_changes_meanwhile_is_compared_anew() {
+    let (mut folder, _) = factory();
+    list(&mut folder.pki, "line", now());
+    let pki = &folder.pki;
+    let _ = signed(pki, "gw-1", &key()).unwrap();
+    let _ = signed(pki, "gw-2", &key()).unwrap();
+    // The directory's former self, in which somebody has revoked a device.
+    let copy = folder.path().join("copy");
+    copy_tree(pki.dir(), &copy);
+    let mut beside = Pki::open(&copy, now()).unwrap();
+    let a = beside.registry().live_device("a").unwrap().unwrap();
+    beside.registry_mut().revoke(&[a], Reason::KeyCompromise, now(), now()).unwrap();
+    list(&mut beside, "line", now());
+    let names = ["crl.pem", "last-list.json"];
+    let of = |dir: &Path, name: &str| dir.join("ca/line").join(name);
+    let own = names.map(|name| std::fs::read(of(pki.dir(), name)).unwrap());
+    for name in names {
+        std::fs::copy(of(&copy, name), of(pki.dir(), name)).unwrap();
+    }
+    let error = signed(pki, "gw-3", &key()).unwrap_err();
+    let is_older = matches!(&error, RequestError::Authority(AuthorityError::RolledBack { ca, .. }) if ca == "line");
+    assert!(is_older, "{error}");
+    for (name, bytes) in names.iter().zip(own) {
+        std::fs::write(of(pki.dir(), name), bytes).unwrap();
+    }
+    assert!(signed(pki, "gw-3", &key()).unwrap().is_new);
+    // And a list from the future speaks against the clock.
+    list(&mut folder.pki, "line", now() + Duration::hours(1));
+    let error = signed(&folder.pki, "gw-4", &key()).unwrap_err();
+    assert!(matches!(error, RequestError::Clock(ClockError::Behind { .. })), "{error}");
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        match path.is_dir() {
+            true => copy_tree(&path, &target),
+            false => drop(std::fs::copy(&path, &target).unwrap()),
+        }
+    }
 }
 
 #[test]

@@ -113,7 +113,7 @@ fn requests_come_in_over_http_and_valid_chains_go_back() {
 fn the_command_line_works_beside_the_service() {
     let cli = Cli::with_cas();
     let Some((openssl, curl)) = tools(&cli) else { return };
-    ["gw-1", "gw-2", "gw-3"].map(|name| openssl.request(name));
+    ["gw-1", "gw-2", "gw-3"].iter().for_each(|name| openssl.request(name));
     let service = Service::start(&cli);
     let ask = |name: &str| ask(&curl, &cli, &service.address, (name, name), "said");
     assert_eq!(ask("gw-1"), "201");
