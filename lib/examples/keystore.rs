@@ -26,8 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let ordered = chain::order(&heap, LeafChoice::PublicKey(key.public_key()))?;
 
     let mut keystore = Store::new();
-    let (pkcs8, public) = (key.pkcs8().clone(), key.public_key());
-    keystore.add_key(DEVICE_KEY_ALIAS, pkcs8, public, ordered.certificates)?;
+    keystore.add_key(DEVICE_KEY_ALIAS, &key, ordered.certificates)?;
     let options = WriteOptions::new(Some(&password), time::OffsetDateTime::now_utc());
     let bytes = store::write(&keystore, Format::Pkcs12, &options)?;
     files::write(Path::new(out), &bytes, Access::Private, Existing::Refuse)?;

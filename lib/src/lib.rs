@@ -11,8 +11,9 @@
 //! | --- | --- |
 //! | do the whole job from one file | [`rollout`] |
 //! | keep CAs and a registry in a folder | [`authority`], [`registry`] |
-//! | issue one device or very many | [`bulk`] |
-//! | make a certificate in memory | [`issue`], with a [`profile`] |
+//! | sign the request of one device, as in a web service | [`Pki::issue`] |
+//! | issue very many devices from a list | [`bulk`] |
+//! | make a CA and devices in memory | [`in_memory`]; [`issue`] with a [`profile`] step by step |
 //! | make, read or write private keys | [`key`] |
 //! | sign with a key in an HSM or another token | [`key::pkcs11`] (feature `pkcs11`) |
 //! | read certificates, requests, CRLs | [`cert`], [`csr`], [`crl`] |
@@ -39,65 +40,100 @@
 //! | rehearse all of that against a tenant in memory | `sandbox` (feature `sandbox`) |
 //! | show what any such file holds | [`describe`] |
 //!
-//! # A root, a device, a keystore
+//! # A CA, a device and a keystore in memory
+//!
+//! One `use` line, and nothing touches the disk:
 //!
 //! ```
-//! use c8y_pki::cert::{LongestChain, Serial};
-//! use c8y_pki::client_id::DeviceId;
-//! use c8y_pki::issue::{self, Issuer, Order, Validity};
-//! use c8y_pki::key::PrivateKey;
-//! use c8y_pki::name::Name;
-//! use c8y_pki::profile::Profile;
-//! use c8y_pki::{chain, store};
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use c8y_pki::{DeviceId, Format, InMemoryCa, Name, Password};
+//! # fn main() -> Result<(), c8y_pki::Error> {
 //! # let now = time::OffsetDateTime::from_unix_timestamp(1_795_000_000).unwrap();
-//! // A root: its profile says what goes into it.
-//! let profile = Profile::built_in("root").expect("it is built in");
-//! let root_key = PrivateKey::generate(profile.key)?;
-//! let subject = Name::parse("CN=Example Root CA,O=Example GmbH,C=DE")?;
-//! let root = issue::self_sign(
-//!     &Order {
-//!         profile: &profile,
-//!         subject: &subject,
-//!         public_key: root_key.public_key(),
-//!         serial: Serial::random()?,
-//!         validity: Validity::of(&profile, now, None),
-//!         path_length: issue::path_length(profile.path_length, &[], LongestChain::CLOUD)?,
-//!     },
-//!     &root_key,
-//! )?;
+//! # let (subject, id) = (Name::parse("CN=Example Root CA,O=Example GmbH,C=DE")?, DeviceId::parse("gw-0001")?);
+//! # let password = Password::new("Secret-Pass-01");
+//! let device = InMemoryCa::new(&subject, now)?.device(&id, now)?;
+//! let pkcs12: Vec<u8> = device.keystore(Format::Pkcs12, &password, now)?;
+//! # assert_eq!(c8y_pki::store::detect(&pkcs12)?, Format::Pkcs12);
+//! # Ok(())
+//! # }
+//! ```
 //!
-//! // A device: its common name is its identifier.
-//! let id = DeviceId::parse("gw-0001")?;
-//! let profile = Profile::built_in("device").expect("it is built in");
-//! let key = PrivateKey::generate(profile.key)?;
-//! let subject = Name::builder().with("CN", id.as_str())?.build()?;
-//! let device = issue::issue(
-//!     &Order {
-//!         profile: &profile,
-//!         subject: &subject,
-//!         public_key: key.public_key(),
-//!         serial: Serial::random()?,
-//!         validity: Validity::of(&profile, now, None),
-//!         path_length: None,
-//!     },
-//!     &Issuer::new(&root, &root_key, now)?,
-//! )?;
+//! [`issue`] has the steps one by one, for other names, dates and keys; `examples/device_in_memory.rs` shows them.
 //!
-//! // The chain holds, and the platform would take it.
-//! let anchors = [root.clone()];
-//! chain::verify(&device, &[], &anchors, &chain::Options::new(now))?;
-//! let presented = [device.clone(), root.clone()];
+//! # A PKI directory with a registry
+//!
+//! A [`Pki`] remembers what it has issued: no id, key or serial number is given twice, also by other programs that work
+//! on the same directory at the same time.
+//!
+//! ```
+//! # use c8y_pki::{CaSettings, ChosenPassword, DeviceRequest, KeyType, Name, NewKey, Outliving, Pki, PrivateKey, Profile};
+//! # use c8y_pki::{csr, Password};
+//! # fn main() -> Result<(), c8y_pki::Error> {
+//! # let now = time::OffsetDateTime::from_unix_timestamp(1_795_000_000).unwrap();
+//! # let temporary = tempfile::tempdir().unwrap();
+//! # let (directory, password) = (temporary.path().join("pki"), Password::new("correct horse battery"));
+//! # let settings = CaSettings {
+//! #     profile: &Profile::built_in("root").unwrap().with_key(KeyType::EcP256)?,
+//! #     subject: &Name::parse("CN=Example Root CA")?,
+//! #     days: None,
+//! #     path_length: None,
+//! #     outliving: Outliving::Refuse,
+//! #     key: NewKey::File(&ChosenPassword::unjudged(password.clone())),
+//! # };
+//! # Pki::open_or_create(&directory, now)?.init_root("line-7", &settings, now)?;
+//! # let key = PrivateKey::generate(KeyType::EcP256)?;
+//! # let request = csr::make(&Name::parse("CN=gw-0001")?, &key)?;
+//! let pki = Pki::open(&directory, now)?;
+//! let ca_key = pki.ca("line-7")?.unlock(&password)?;
+//! // For each request that comes in, from as many threads as there are:
+//! let issued = pki.issue(&DeviceRequest::from_csr(&ca_key, &request, now)?)?;
+//! assert_eq!(issued.chain_pem().matches("BEGIN CERTIFICATE").count(), 2);
+//! # assert!(pki.registry().live_device("gw-0001")?.is_some());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A web service that signs
+//!
+//! [`Pki`] and [`CaKey`] are shared between threads in an `Arc`. [`Pki::issue`] waits for the disk, so a service on tokio
+//! calls it on a thread that may wait; `examples/service.rs` is a whole service on axum.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use c8y_pki::{CaKey, DeviceRequest, Issued, Pki, RequestError};
+//! async fn sign(pki: Arc<Pki>, ca_key: Arc<CaKey>, request: Vec<u8>) -> Result<Issued, RequestError> {
+//!     let now = time::OffsetDateTime::now_utc();
+//!     let work = move || pki.issue(&DeviceRequest::from_csr(&ca_key, &request, now)?);
+//!     tokio::task::spawn_blocking(work).await.expect("it does not panic")
+//! }
+//! ```
+//!
+//! # Many devices from a list
+//!
+//! ```no_run
+//! # use c8y_pki::bulk::{self, Job, list::DeviceList};
+//! # use std::sync::atomic::AtomicBool;
+//! # fn run(pki: &mut c8y_pki::Pki, job: &Job<'_>, devices: DeviceList, now: time::OffsetDateTime)
+//! #     -> Result<(), c8y_pki::Error> {
+//! let summary = bulk::run(pki, job, devices, now, &AtomicBool::new(false), &|_| {})?;
+//! println!("{} issued, {} had a certificate", summary.issued, summary.skipped);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Read and verify a certificate
+//!
+//! ```
+//! # use c8y_pki::{Certificate, DeviceId, InMemoryCa, LongestChain, Name, chain};
+//! # fn main() -> Result<(), c8y_pki::Error> {
+//! # let now = time::OffsetDateTime::from_unix_timestamp(1_795_000_000).unwrap();
+//! # let id = DeviceId::parse("gw-0001")?;
+//! # let ca = InMemoryCa::new(&Name::parse("CN=Example Root CA")?, now)?;
+//! # let (file, anchors) = (ca.device(&id, now)?.certificate().pem(), [ca.certificate().clone()]);
+//! let certificate = Certificate::all_from_pem_or_der(file.as_bytes())?.remove(0);
+//! chain::verify(&certificate, &[], &anchors, &chain::Options::new(now))?;
+//! // And what the platform asks beyond that of what a device presents:
+//! let presented = [certificate, anchors[0].clone()];
 //! assert!(chain::check_device(&presented, &anchors, &id, LongestChain::CLOUD).is_empty());
-//!
-//! // A keystore for its firmware.
-//! let mut keystore = store::Store::new();
-//! let alias = store::DEVICE_KEY_ALIAS;
-//! keystore.add_key(alias, key.pkcs8().clone(), key.public_key(), presented.to_vec())?;
-//! let password = c8y_pki::secret::Password::new("Secret-Pass-01");
-//! let options = store::WriteOptions::new(Some(&password), now);
-//! let pkcs12 = store::write(&keystore, store::Format::Pkcs12, &options)?;
-//! assert_eq!(store::detect(&pkcs12)?, store::Format::Pkcs12);
 //! # Ok(())
 //! # }
 //! ```
@@ -127,8 +163,8 @@ pub use c8y_pki_core::failure::{
 };
 #[doc(inline)]
 pub use c8y_pki_core::{
-    cert, chain, client_id, clock, crl, crypto, csr, failure, issue, key, name, openssl, profile,
-    read, secret, shown, store,
+    cert, chain, client_id, clock, crl, crypto, csr, failure, in_memory, issue, key, name, openssl,
+    profile, read, secret, shown, store,
 };
 #[cfg(feature = "engine")]
 #[doc(inline)]
@@ -139,3 +175,19 @@ pub use c8y_pki_engine::{
 #[cfg(feature = "sandbox")]
 #[doc(inline)]
 pub use c8y_pki_sandbox as sandbox;
+
+#[cfg(feature = "engine")]
+pub use c8y_pki_engine::authority::{
+    Ca, CaKey, CaSettings, DeviceRequest, Issued, NewKey, Pki, Replacing, RequestError,
+};
+pub use cert::{Certificate, LongestChain, Serial};
+pub use client_id::{ClientId, DeviceId};
+pub use crypto::{KeyType, PublicKey};
+pub use csr::Request;
+pub use in_memory::{InMemoryCa, InMemoryDevice};
+pub use issue::{Issuer, Order, Outliving, Validity};
+pub use key::PrivateKey;
+pub use name::Name;
+pub use profile::Profile;
+pub use secret::{ChosenPassword, Password};
+pub use store::{Format, Store, WriteOptions};

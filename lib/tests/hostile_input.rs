@@ -3,14 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::cert::Certificate;
+use c8y_pki::cert::{Certificate, Serial};
 use c8y_pki::crl::Crl;
 use c8y_pki::csr::Request;
 use c8y_pki::describe::{Passwords, describe};
 use c8y_pki::key::PrivateKey;
 use c8y_pki::profile::Profile;
 use c8y_pki::read;
-use c8y_pki::registry::parse_serial;
 use c8y_pki::secret::Password;
 use c8y_pki::store::{self, Compat, Format, OpenOptions, Store, WriteOptions, pkcs7};
 use proptest::prelude::*;
@@ -183,7 +182,7 @@ proptest! {
 
     #[test]
     fn any_serial_number(text in any::<String>()) {
-        let _ = parse_serial(&text);
+        let _ = text.parse::<Serial>();
     }
 
     #[test]

@@ -34,6 +34,7 @@ const CRATES: [(&str, &[&str]); 3] = [
             "chain",
             "openssl",
             "store",
+            "in_memory",
             "read",
         ],
     ),

@@ -30,10 +30,19 @@ pub const CA_PW: &str = "--ca-password-file pw";
 /// When it cannot be built.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(build)
+    BINARY.get_or_init(|| build(&["--bin", "c8y-pki"]))
 }
 
-fn build() -> PathBuf {
+/// An example of the library, built at the call.
+///
+/// # Panics
+///
+/// When it cannot be built.
+pub fn example(name: &str) -> PathBuf {
+    build(&["--example", name])
+}
+
+fn build(what: &[&str]) -> PathBuf {
     let test = std::env::current_exe().expect("the path of this test");
     // …/<profile>/deps/<test>
     let folder = test.ancestors().nth(2).and_then(Path::file_name).and_then(|n| n.to_str());
@@ -43,7 +52,8 @@ fn build() -> PathBuf {
     };
     let mut cargo = Command::new(env!("CARGO"));
     cargo
-        .args(["build", "--quiet", "--workspace", "--bin", "c8y-pki"])
+        .args(["build", "--quiet", "--workspace"])
+        .args(what)
         .args(["--profile", profile, "--message-format", "json"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stderr(Stdio::inherit());
@@ -55,7 +65,7 @@ fn build() -> PathBuf {
         }
     }
     let output = cargo.output().expect("cargo starts");
-    assert!(output.status.success(), "c8y-pki does not build");
+    assert!(output.status.success(), "{what:?} does not build");
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())

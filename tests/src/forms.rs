@@ -129,7 +129,7 @@ pub fn of_key(key: &PrivateKey, chain: &[Certificate]) -> Vec<Form> {
     forms.extend(sealed.into_iter().skip(2).take(3));
     forms.extend(of_der(key.pkcs8().expose()));
     let mut store = Store::new();
-    let added = store.add_key("k", key.pkcs8().clone(), key.public_key(), chain.to_vec());
+    let added = store.add_key("k", key, chain.to_vec());
     added.expect("an entry");
     forms.extend(of_store(&store));
     forms

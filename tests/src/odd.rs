@@ -3,7 +3,7 @@
 use c8y_pki::cert::Certificate;
 use c8y_pki::key::PrivateKey;
 use c8y_pki::secret::Password;
-use c8y_pki::store::{self, DEVICE_KEY_ALIAS, Entry, EntryKind, Format, Store, WriteOptions};
+use c8y_pki::store::{self, DEVICE_KEY_ALIAS, EntryKind, Format, Store, WriteOptions};
 use time::OffsetDateTime;
 
 use crate::cli::{Cli, PASSWORD};
@@ -31,8 +31,10 @@ pub fn write_device(cli: &Cli, folder: &str, key: &PrivateKey, chain: &[Certific
         chain.iter().map(Certificate::pem).collect::<String>(),
     );
     let kind = EntryKind::Key { pkcs8: key.pkcs8().clone(), chain: chain.to_vec() };
-    let entry = Entry { alias: DEVICE_KEY_ALIAS.to_owned(), modified: None, kind };
-    let store = Store { entries: vec![entry] };
+    let own = chain.iter().find(|one| one.spki == key.public_key().spki()).expect("its own");
+    let mut store = Store::new();
+    store.add_key(DEVICE_KEY_ALIAS, key, vec![own.clone()]).expect("an entry");
+    store.entries[0].kind = kind;
     let password = Password::new(PASSWORD);
     let options = WriteOptions::new(Some(&password), OffsetDateTime::now_utc());
     for (name, format) in [("keystore.p12", Format::Pkcs12), ("keystore.jks", Format::Jks)] {

@@ -39,6 +39,7 @@ pub use extensions::{
     AuthorityKey, GeneralName, MalformedExtension, NameConstraints, PolicyConstraints, oid,
 };
 pub use longest::{BadLongestChain, LongestChain};
+pub use number::SerialError;
 pub use points::{DistributionPoint, PointName, Reasons};
 pub use serial::Serial;
 

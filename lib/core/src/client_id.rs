@@ -23,6 +23,7 @@
 //! register such devices since 10.20.90, and their user would be `device_<id>`, in whose name these are
 //! forbidden (platform: "Rules that certificates must meet"). Ids that exist may have them.
 
+mod convert;
 mod new;
 mod rounded;
 

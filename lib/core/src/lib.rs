@@ -20,6 +20,7 @@ pub mod csr;
 #[doc(hidden)]
 pub mod der;
 pub mod failure;
+pub mod in_memory;
 pub mod issue;
 pub mod key;
 pub mod name;

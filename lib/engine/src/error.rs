@@ -1,6 +1,6 @@
 //! One error over all modules, for callers that only report: a sentence, a hint, and whose fault.
 
-use crate::authority::AuthorityError;
+use crate::authority::{AuthorityError, RequestError};
 use crate::bulk::BulkError;
 use crate::cert::CertError;
 use crate::chain::ChainError;
@@ -21,6 +21,7 @@ use crate::device::token::TokenError;
 use crate::enrolment::folder::FolderError;
 use crate::failure::{Failure, Fault, Hint};
 use crate::files::FileError;
+use crate::in_memory::InMemoryError;
 use crate::issue::IssueError;
 use crate::key::KeyError;
 use crate::key::pkcs11::Pkcs11Error;
@@ -100,6 +101,7 @@ errors! {
     Fetch(FetchError),
     File(FileError),
     Folder(FolderError),
+    InMemory(InMemoryError),
     Issue(IssueError),
     Key(KeyError),
     Link(LinkError),
@@ -113,6 +115,7 @@ errors! {
     Read(ReadError),
     Registration(RegistrationError),
     Registry(RegistryError),
+    Request(RequestError),
     Results(ResultError),
     Rollback(RollbackError),
     Rollout(RolloutError),

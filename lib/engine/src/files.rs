@@ -26,7 +26,7 @@ pub(crate) use folder::{
 pub use folder::{create_private_dir, list_dir};
 use folder::{parent, rename_new, sync_entries};
 pub use growing::{GrowError, Mark};
-pub(crate) use lock::{BusyFile, Lock, OwnDir};
+pub(crate) use lock::{BusyFile, FileId, Lock, OwnDir, Stamp};
 pub use reading::{MAX_READ, MAX_SMALL, read, read_small};
 pub(crate) use reading::{len, open_for_passes, spool};
 pub(crate) use swap::{copy_others, exchange, like};

@@ -5,8 +5,8 @@
 //! is meant for others.
 
 pub(crate) use c8y_pki_core::{
-    armor, ber, cert, chain, client_id, clock, crl, crypto, csr, der, failure, issue, key, name,
-    openssl, profile, read, secret, shown, store,
+    armor, ber, cert, chain, client_id, clock, crl, crypto, csr, der, failure, in_memory, issue,
+    key, name, openssl, profile, read, secret, shown, store,
 };
 #[cfg(feature = "sandbox")]
 pub(crate) use c8y_pki_sandbox as sandbox;

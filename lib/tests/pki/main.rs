@@ -5,6 +5,7 @@ mod authority;
 mod bulk;
 mod clock;
 mod folder;
+mod issued;
 mod keys;
 mod life;
 mod manifest;

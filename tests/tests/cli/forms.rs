@@ -297,7 +297,7 @@ fn forms_of(reads: Reads, cli: &Cli) -> Vec<Form> {
         Keystore => {
             let mut store = c8y_pki::store::Store::new();
             let key = key(cli, "out/gw-1/key.pem");
-            let added = store.add_key("device", key.pkcs8().clone(), key.public_key(), chain());
+            let added = store.add_key("device", &key, chain());
             added.expect("an entry");
             let mut all = forms::of_store(&store);
             let text = cli.text("out/gw-1/key.pem") + &cli.text("out/gw-1/chain.pem");

@@ -5,6 +5,7 @@ mod adoption_killed;
 mod chains;
 mod client_auth;
 mod enrolment;
+mod issued;
 mod keys;
 mod mutations;
 mod openssl_again;
@@ -15,6 +16,8 @@ mod pkilint;
 mod pkits;
 mod refresh;
 mod servers;
+#[cfg(target_os = "linux")]
+mod service;
 mod stores;
 mod token_faults;
 mod token_names;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::cert::Certificate;
+use c8y_pki::key::PrivateKey;
 use c8y_pki::secret::{Password, SecretBytes};
 use c8y_pki::store::{
     Compat, DEVICE_KEY_ALIAS, EntryKind, Format, SERVER_CERTIFICATE_ALIAS, Store, WriteOptions,
@@ -42,10 +43,13 @@ fn devices() -> impl Iterator<Item = Device> {
 }
 
 impl Device {
+    fn key(&self) -> PrivateKey {
+        PrivateKey::from_pkcs8(self.pkcs8.expose()).unwrap()
+    }
+
     fn store(&self) -> Store {
         let mut store = Store::new();
-        let public = self.chain[0].public_key.as_ref().unwrap();
-        store.add_key(DEVICE_KEY_ALIAS, self.pkcs8.clone(), public, self.chain.clone()).unwrap();
+        store.add_key(DEVICE_KEY_ALIAS, &self.key(), self.chain.clone()).unwrap();
         store
     }
 
@@ -208,8 +212,7 @@ fn several_keys_and_certificates_share_a_file() {
     let dir = TempDir::new().unwrap();
     let mut store = truststore();
     for device in devices() {
-        let public = device.chain[0].public_key.as_ref().unwrap();
-        store.add_key(device.key_type, device.pkcs8.clone(), public, device.chain.clone()).unwrap();
+        store.add_key(device.key_type, &device.key(), device.chain.clone()).unwrap();
     }
     for format in [Format::Pkcs12, Format::Jks] {
         let ours = write_file(&store, &dir, "all", format, Compat::Modern);

@@ -4,7 +4,7 @@
 use c8y_pki::authority::Pki;
 use c8y_pki::bulk::BadRow;
 use c8y_pki::name::Name;
-use c8y_pki::registry::{Filter, ForeignSerial, Record, Role, parse_serial};
+use c8y_pki::registry::{Filter, ForeignSerial, Record, Role};
 
 use crate::failure::{Failure, Result};
 
@@ -93,9 +93,9 @@ pub(super) fn meant(
     issuer: Option<&Issuer>,
     cas_too: bool,
 ) -> Result<std::result::Result<One, BadRow>> {
-    let mut found = match parse_serial(word) {
-        None => Vec::new(),
-        Some(serial) => {
+    let mut found = match word.parse() {
+        Err(_) => Vec::new(),
+        Ok(serial) => {
             let filter = Filter { serial: Some(&serial), ..Filter::default() };
             let records = pki.registry().find(&filter)?;
             let recorded = records.into_iter().map(|record| One::Recorded(Box::new(record)));

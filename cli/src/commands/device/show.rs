@@ -91,7 +91,7 @@ pub(super) fn run(args: &ShowArgs, dir: &Path, out: Output) -> Result {
 fn find(registry: &Registry, word: &str) -> Result<Vec<Record>> {
     let mut records = registry.history(&word.to_lowercase())?;
     if records.is_empty()
-        && let Some(serial) = c8y_pki::registry::parse_serial(word)
+        && let Ok(serial) = word.parse()
     {
         let filter = c8y_pki::registry::Filter { serial: Some(&serial), ..Default::default() };
         records = registry.find(&filter)?;

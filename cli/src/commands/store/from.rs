@@ -51,7 +51,7 @@ pub(super) fn add_all(path: &Path, secrets: &Secrets<'_>, store: &mut Store) -> 
             EntryKind::Key { pkcs8, chain } => {
                 let key = PrivateKey::from_pkcs8(pkcs8.expose())
                     .map_err(|e| Error::from(e).in_file(path.display().to_string()))?;
-                store.add_key(&entry.alias, pkcs8, key.public_key(), chain)?;
+                store.add_key(&entry.alias, &key, chain)?;
             }
             EntryKind::Trusted { certificate, .. } => {
                 store.add_trusted(&entry.alias, *certificate)?;
@@ -87,8 +87,7 @@ fn add_loose(path: &Path, bytes: &[u8], secrets: &Secrets<'_>, store: &mut Store
     let source = known::key(secrets.key_file, &what);
     let (key, _) = room::read_bytes(bytes, source)?.map_err(in_file)?;
     let ordered = chain::order(&certificates, LeafChoice::PublicKey(key.public_key()))?;
-    let public = key.public_key();
-    store.add_key(DEVICE_KEY_ALIAS, key.pkcs8().clone(), public, ordered.certificates)?;
+    store.add_key(DEVICE_KEY_ALIAS, &key, ordered.certificates)?;
     Ok(())
 }
 

@@ -183,7 +183,7 @@ fn add_entries(args: &PutArgs, store: &mut Store, out: Output) -> Result<()> {
             ));
         }
         let alias = args.alias.as_deref().unwrap_or(DEVICE_KEY_ALIAS);
-        store.add_key(alias, key.pkcs8().clone(), key.public_key(), ordered.certificates)?;
+        store.add_key(alias, &key, ordered.certificates)?;
         return Ok(());
     }
     let mut certificates = Vec::new();

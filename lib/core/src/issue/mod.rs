@@ -298,7 +298,10 @@ pub struct Order<'a> {
     pub path_length: Option<u8>,
 }
 
-/// Makes a certificate signed by `issuer`. The caller has fitted the validity to the issuer's.
+/// Makes a certificate signed by `issuer`.
+///
+/// Errors: [`IssueError::Outlives`] for a validity that ends after the issuer's ([`Issuer::fit`] gives one that
+/// does not); a weak key; an empty subject.
 pub fn issue(order: &Order<'_>, issuer: &Issuer<'_>) -> Result<Certificate, IssueError> {
     let template = Template::new(order.profile, order.validity, order.path_length, issuer)?;
     fill(&template, order)
@@ -322,7 +325,8 @@ fn fill(template: &Template<'_>, order: &Order<'_>) -> Result<Certificate, Issue
 ///
 /// `issuer` is who signs: `old`'s own issuer, or `old` itself with its key for a root. Errors: an
 /// issuer of another name or key than the one that signed `old`; an AuthorityKeyIdentifier that names
-/// its issuer's certificate by serial number, because that one may have been renewed too.
+/// its issuer's certificate by serial number, because that one may have been renewed too; a validity that ends
+/// after that of another issuer.
 pub fn renew(
     old: &Certificate,
     serial: &Serial,
@@ -336,6 +340,9 @@ pub fn renew(
     if !signed || !old.issuer.matches(&issuer.certificate.subject) {
         let (subject, issuer) = (old.subject.clone(), issuer.certificate.subject.clone());
         return Err(IssueError::OtherIssuer { subject, issuer });
+    }
+    if issuer.certificate != old {
+        issuer.fit(validity, Outliving::Refuse)?;
     }
     if old.authority_key_names_serial() {
         return Err(IssueError::IssuerBySerial { subject: old.subject.clone() });

@@ -1,7 +1,7 @@
 //! What certificates of one issuer, profile and validity have in common, laid out once: of a million
 //! devices only serial number, subject and key differ.
 
-use super::{IssueError, Issuer, Order, Validity, assemble, tbs};
+use super::{IssueError, Issuer, Order, Outliving, Validity, assemble, tbs};
 use crate::cert::{Encoded, Serial};
 use crate::crypto::{PublicKey, sha1, sha256};
 use crate::der;
@@ -28,14 +28,17 @@ impl std::fmt::Debug for Template<'_> {
 }
 
 impl<'a> Template<'a> {
-    /// Lays out what `issuer` signs for that profile. The caller has fitted the validity to the
-    /// issuer's; `path_length` is for CAs.
+    /// Lays out what `issuer` signs for that profile; `path_length` is for CAs.
+    ///
+    /// Errors: [`IssueError::Outlives`] for a validity that ends after the issuer's ([`Issuer::fit`] gives one
+    /// that does not).
     pub fn new(
         profile: &Profile,
         validity: Validity,
         path_length: Option<u8>,
         issuer: &Issuer<'a>,
     ) -> Result<Self, IssueError> {
+        issuer.fit(validity, Outliving::Refuse)?;
         let name = issuer.certificate.subject.der().to_vec();
         Self::lay_out(profile, validity, path_length, (name, issuer.key_id()), issuer.signer)
     }
@@ -118,10 +121,11 @@ mod tests {
     use super::*;
     use crate::cert::Certificate;
     use crate::crypto::KeyType;
-    use crate::issue::self_sign;
+    use crate::issue::{issue, renew, self_sign};
     use crate::key::PrivateKey;
     use crate::name::Name;
     use proptest::prelude::*;
+    use time::Duration;
     use time::macros::datetime;
 
     /// A root that is not of our making in one respect: any name.
@@ -169,5 +173,38 @@ mod tests {
                 prop_assert!(template.issue(&[0x30, 0], key.public_key(), serial).is_err());
             }
         }
+    }
+
+    #[test]
+    fn what_would_outlive_its_issuer_is_refused_and_not_made() {
+        let now = datetime!(2026-01-02 03:04:05 UTC);
+        let (ca, ca_key) = root(&Name::parse("CN=Root").unwrap());
+        let issuer = Issuer::new(&ca, &ca_key, now).unwrap();
+        let (profile, key) = (Profile::built_in("device").unwrap(), ca_key.public_key());
+        let subject = Name::parse("CN=gw-1").unwrap();
+        let order = |not_after| Order {
+            profile: &profile,
+            subject: &subject,
+            public_key: key,
+            serial: Serial::random().unwrap(),
+            validity: Validity { not_after, ..Validity::of(&profile, now, None) },
+            path_length: None,
+        };
+        let (end, later) = (ca.not_after, ca.not_after + Duration::SECOND);
+        let made = issue(&order(end), &issuer).unwrap();
+        assert_eq!(made.not_after, end);
+        let refused = |error: IssueError| {
+            assert!(matches!(error, IssueError::Outlives { .. }), "{error}");
+        };
+        refused(issue(&order(later), &issuer).unwrap_err());
+        refused(Template::new(&profile, order(later).validity, None, &issuer).unwrap_err());
+        let serial = Serial::random().unwrap();
+        refused(renew(&made, &serial, order(later).validity, &issuer).unwrap_err());
+        // A root has nobody above it.
+        let root = renew(&ca, &serial, order(later).validity, &issuer).unwrap();
+        assert_eq!(root.not_after, later);
+        // What was asked for may be shortened, if that was asked for too.
+        let fitted = issuer.fit(order(later).validity, Outliving::Clamp).unwrap();
+        assert_eq!(fitted.not_after, end);
     }
 }

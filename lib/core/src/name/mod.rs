@@ -215,6 +215,15 @@ impl PartialEq for Name {
 
 impl Eq for Name {}
 
+impl std::str::FromStr for Name {
+    type Err = NameError;
+
+    /// As [`Name::parse`].
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::parse(text)
+    }
+}
+
 impl fmt::Display for Name {
     /// RFC 4514: the last RDN first.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

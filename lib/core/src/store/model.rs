@@ -6,7 +6,8 @@ use time::OffsetDateTime;
 
 use super::StoreError;
 use crate::cert::Certificate;
-use crate::crypto::{CryptoError, PublicKey};
+use crate::crypto::CryptoError;
+use crate::key::PrivateKey;
 use crate::secret::SecretBytes;
 
 /// A keystore or truststore.
@@ -16,8 +17,9 @@ pub struct Store {
     pub entries: Vec<Entry>,
 }
 
-/// One entry of a store.
+/// One entry of a store. It is made by [`Store::add_key`] and [`Store::add_trusted`], which look at what goes in.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Entry {
     /// Its name, as written; Java shows it in lower case.
     pub alias: String,
@@ -75,23 +77,21 @@ impl Store {
         self.entries.iter().find(|e| e.alias.to_lowercase() == wanted)
     }
 
-    /// Adds a private key with its whole chain, leaf first. `public` is the key's public half; it
-    /// has to be that of the leaf.
+    /// Adds a private key with its whole chain, leaf first. The leaf has to be for this key.
     ///
     /// Errors: [`StoreError::Alias`], [`StoreError::DuplicateAlias`], [`StoreError::EmptyChain`],
     /// [`StoreError::KeyMismatch`], [`StoreError::BrokenChain`].
     pub fn add_key(
         &mut self,
         alias: &str,
-        pkcs8: SecretBytes,
-        public: &PublicKey,
+        key: &PrivateKey,
         chain: Vec<Certificate>,
     ) -> Result<(), StoreError> {
         self.check_alias(alias)?;
         let Some(leaf) = chain.first() else {
             return Err(StoreError::EmptyChain { alias: alias.to_owned() });
         };
-        if leaf.public_key.as_ref() != Ok(public) {
+        if leaf.public_key.as_ref() != Ok(key.public_key()) {
             return Err(StoreError::KeyMismatch {
                 alias: alias.to_owned(),
                 subject: leaf.subject.to_string(),
@@ -106,7 +106,7 @@ impl Store {
                 });
             }
         }
-        self.push(alias, EntryKind::Key { pkcs8, chain });
+        self.push(alias, EntryKind::Key { pkcs8: key.pkcs8().clone(), chain });
         Ok(())
     }
 

@@ -87,21 +87,21 @@ impl KeyPlace {
         secret: &Password,
         module: Option<&Path>,
         own: Option<&PublicKey>,
-    ) -> Result<CaKey> {
+    ) -> Result<Box<dyn Signer>> {
         match self {
             Self::File(path) => {
                 let bytes = files::read(path)?;
                 let key = PrivateKey::read(&bytes, Some(secret));
                 let key =
                     key.map_err(|source| AuthorityError::Key { path: path.clone(), source })?;
-                Ok(CaKey(Box::new(key)))
+                Ok(Box::new(key))
             }
             Self::Token { uri, path } => {
                 let key =
                     TokenKey::open_for(&uri.clone().or_module(module), secret, own.as_slice());
                 let key =
                     key.map_err(|source| AuthorityError::KeyUri { path: path.clone(), source })?;
-                Ok(CaKey(Box::new(key)))
+                Ok(Box::new(key))
             }
             Self::Unnamed { problem, path } => {
                 Err(AuthorityError::KeyUri { path: path.clone(), source: problem.clone() })
@@ -110,30 +110,44 @@ impl KeyPlace {
     }
 }
 
-/// A CA's key, ready to sign, wherever it is.
-pub struct CaKey(Box<dyn Signer>);
+/// A CA's key, ready to sign, wherever it is. Threads can share it.
+pub struct CaKey {
+    ca: String,
+    signer: Box<dyn Signer>,
+}
+
+impl CaKey {
+    pub(super) fn new(ca: &str, signer: Box<dyn Signer>) -> Self {
+        Self { ca: ca.to_owned(), signer }
+    }
+
+    /// The name of the CA whose key it is.
+    pub fn ca(&self) -> &str {
+        &self.ca
+    }
+}
 
 impl fmt::Debug for CaKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CaKey({})", self.0.public_key().algorithm())
+        write!(f, "CaKey({}, {})", self.ca, self.signer.public_key().algorithm())
     }
 }
 
 impl Signer for CaKey {
     fn public_key(&self) -> &PublicKey {
-        self.0.public_key()
+        self.signer.public_key()
     }
 
     fn algorithm(&self) -> SignatureAlgorithm {
-        self.0.algorithm()
+        self.signer.algorithm()
     }
 
     fn sign(&self, message: &[u8]) -> std::result::Result<Vec<u8>, CryptoError> {
-        self.0.sign(message)
+        self.signer.sign(message)
     }
 
     fn sign_sha256(&self, message: &[u8]) -> std::result::Result<Vec<u8>, CryptoError> {
-        self.0.sign_sha256(message)
+        self.signer.sign_sha256(message)
     }
 }
 

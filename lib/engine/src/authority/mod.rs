@@ -14,38 +14,52 @@ mod again;
 mod check;
 mod clock;
 mod config;
+mod device_request;
 mod error;
 mod folder;
 mod history;
 mod import;
+mod issued;
 mod key;
 mod last_list;
 mod longest;
+mod owners;
 pub mod policy;
 mod pool;
+mod refusal;
 mod renew;
 mod revocation;
 mod rollback;
+mod seen_lists;
 mod unrecorded;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use time::OffsetDateTime;
 
 pub use again::Again;
 pub use check::{TokenKeyStanding, TokenKeyState};
 use config::{read_config, read_policies};
+pub(crate) use device_request::id_of;
+pub use device_request::{DeviceRequest, Replacing};
 pub use error::AuthorityError;
 pub use history::{Former, History, Untaken, certificates_in};
 pub use import::find_own;
+pub use issued::Issued;
+pub(crate) use issued::has_twin;
 use key::Kept;
 pub use key::{CaKey, KeyPlace, NewKey, OwnKey};
 pub use last_list::Lost;
+pub(crate) use owners::KeyOwners;
 use policy::SigningPolicy;
 pub use pool::KeyPool;
 pub(crate) use pool::{Drawing, Drawn};
+pub use refusal::RequestError;
+pub(crate) use refusal::{REVOKED_KEY, SHARED_KEY};
 pub use rollback::Rollback;
+use seen_lists::SeenLists;
 use unrecorded::UNRECORDED;
 
 use crate::cert::{Certificate, LongestChain, Serial};
@@ -56,7 +70,7 @@ use crate::issue::{self, Issuer, Order, Outliving, Validity};
 use crate::key::signer::Signer;
 use crate::name::Name;
 use crate::profile::{Kind, PathLength, Profile};
-use crate::registry::{Adopted, NewRecord, Registry, RegistryError, Replaced, Role};
+use crate::registry::{Adopted, NewRecord, Newcomers, Registry, RegistryError, Replaced, Role};
 use crate::secret::Password;
 
 /// Longest name of a CA, in characters.
@@ -109,7 +123,8 @@ impl Ca {
 
     /// The same, with the PKCS#11 module for a key in a token whose URI names none.
     pub fn unlock_through(&self, secret: &Password, module: Option<&Path>) -> Result<CaKey> {
-        self.key.open(secret, module, self.certificate().public_key.as_ref().ok())
+        let own = self.certificate().public_key.as_ref().ok();
+        Ok(CaKey::new(&self.name, self.key.open(secret, module, own)?))
     }
 }
 
@@ -130,13 +145,17 @@ pub struct CaSettings<'a> {
     pub key: NewKey<'a>,
 }
 
-/// An open PKI folder.
+/// An open PKI folder. Threads can share it.
 #[derive(Debug)]
 pub struct Pki {
     dir: PathBuf,
     registry: Registry,
     policies: BTreeMap<String, SigningPolicy>,
     longest: LongestChain,
+    /// The keys that are certified, once [`Pki::issue`] has asked for them.
+    certified: Mutex<Option<Newcomers>>,
+    /// The last lists that it has looked at.
+    lists: SeenLists,
 }
 
 impl Pki {
@@ -203,7 +222,8 @@ impl Pki {
         }
         let registry = open(&registry)?;
         let policies = BTreeMap::new();
-        let mut pki = Self { dir: dir.to_owned(), registry, policies, longest };
+        let (certified, lists) = (Mutex::new(None), SeenLists::default());
+        let mut pki = Self { dir: dir.to_owned(), registry, policies, longest, certified, lists };
         if !pki.registry.is_read_only() {
             pki.settle_renewals()?;
             pki.settle_adoptions()?;
@@ -262,15 +282,15 @@ impl Pki {
 
     /// A CA by its name.
     pub fn ca(&self, name: &str) -> Result<Ca> {
-        let mut cas = self.cas()?;
-        match cas.iter().position(|ca| ca.name == name) {
-            Some(index) => Ok(cas.swap_remove(index)),
-            None => Err(AuthorityError::NoSuchCa {
-                name: name.to_owned(),
-                pki: self.dir.clone(),
-                known: cas.into_iter().map(|ca| ca.name).collect(),
-            }),
-        }
+        self.find_ca(&self.cas()?, name).cloned()
+    }
+
+    fn find_ca<'c>(&self, cas: &'c [Ca], name: &str) -> Result<&'c Ca> {
+        cas.iter().find(|ca| ca.name == name).ok_or_else(|| AuthorityError::NoSuchCa {
+            name: name.to_owned(),
+            pki: self.dir.clone(),
+            known: cas.iter().map(|ca| ca.name.clone()).collect(),
+        })
     }
 
     /// Makes a root CA.

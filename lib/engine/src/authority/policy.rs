@@ -243,6 +243,13 @@ impl SigningPolicy {
         Err(PolicyError::Id { ca: self.ca.clone(), id: id.as_str().to_owned(), allowed })
     }
 
+    /// Holds a device to all that its CA may sign: its identifier, the CAs' name constraints, its subject.
+    pub(crate) fn check(&self, ca: &Ca, id: &DeviceId, subject: &Name) -> Result<(), PolicyError> {
+        self.check_id(id)?;
+        check_names(ca, subject)?;
+        self.check_subject(&ca.certificate().subject, subject)
+    }
+
     fn allowed_ids(&self) -> String {
         let mut allowed = self.patterns.clone().unwrap_or_default();
         if let Some(ids) = &self.listed {

@@ -10,9 +10,8 @@ use super::list::{Device, Devices, Outline};
 use super::new_ids::Remarks;
 use super::run::{Existing, Job};
 use super::{BadRow, BadRows, BulkError};
-use crate::authority::policy::check_names;
+use crate::authority::has_twin;
 use crate::cert::oid;
-use crate::client_id::DeviceId;
 use crate::failure::{Failure, Hint, Setting, Task};
 use crate::name::{Name, find_field};
 use crate::registry::{Registry, Replaced, Standing, Status};
@@ -167,16 +166,6 @@ fn fault(device: &Outline<'_>, message: String, hint: Option<Hint>) -> BadRow {
     BadRow { id: device.id.as_str().to_owned(), line: device.line, message, hint }
 }
 
-/// Whether a live device has an id that looks the same.
-fn has_twin(registry: &Registry, id: &DeviceId) -> Result<bool, BulkError> {
-    for twin in id.twins() {
-        if registry.live_device(&twin)?.is_some() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 fn twin(device: &Outline<'_>) -> Fate {
     Fate::Refuse {
         message: format!(
@@ -283,10 +272,7 @@ fn check_policy(job: &Job<'_>, device: &Outline<'_>) -> Result<(), (String, Opti
         return Ok(());
     }
     let checked = || -> Result<(), BulkError> {
-        job.policy.check_id(&device.id)?;
-        let subject = subject_of(job, device)?;
-        check_names(job.ca, &subject)?;
-        Ok(job.policy.check_subject(&job.ca.certificate().subject, &subject)?)
+        Ok(job.policy.check(job.ca, &device.id, &subject_of(job, device)?)?)
     };
     checked().map_err(|e| (format!("{}: {e}", named(device)), e.hint()))
 }

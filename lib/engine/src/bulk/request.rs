@@ -21,7 +21,7 @@ use super::out::Out;
 use super::plan::{Fate, fate};
 use super::run::{Existing, Job, Progress, Summary, run_since};
 use super::staging::recover;
-use crate::authority::Pki;
+use crate::authority::{Pki, id_of};
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
 use crate::crypto::KeyPolicy;
@@ -156,27 +156,9 @@ fn open(file: &RequestFile) -> Vec<(String, Result<Request, Sentence>)> {
 fn device(request: &Request, id: Option<&DeviceId>, keys: KeyPolicy) -> Result<Device, Sentence> {
     let key = request.check_to_certify(keys);
     let key = key.map_err(|e| (e.to_string(), e.hint()))?.clone();
-    let id = match (id, request.subject.common_name()) {
-        (Some(id), _) => id.clone(),
-        (None, Some(_)) if request.subject.values("CN").count() > 1 => {
-            let names: Vec<String> =
-                request.subject.values("CN").map(|name| format!("{name:?}")).collect();
-            let message = format!("the request has several common names, {}", names.join(" and "));
-            return Err((
-                message,
-                Some(Hint::give("say which is the device's id", Setting::DeviceId)),
-            ));
-        }
-        (None, Some(name)) => {
-            DeviceId::parse(name).map_err(|e| (e.at("its common name"), e.hint()))?
-        }
-        (None, None) => {
-            let message = "the request has no common name, so it is not known whose it is";
-            return Err((
-                message.to_owned(),
-                Some(Hint::give("name the device", Setting::DeviceId)),
-            ));
-        }
+    let id = match id {
+        Some(id) => id.clone(),
+        None => id_of(request).map_err(|e| (e.to_string(), e.hint()))?,
     };
     let key = DeviceKey::Requested(key);
     Ok(Device { id, key, subject: None, line: None, details: Default::default() })

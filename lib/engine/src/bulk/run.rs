@@ -17,7 +17,7 @@ use super::staging::{Staging, recover, replacing_since};
 use super::{BadRow, BulkError, archive};
 use crate::authority::policy::SigningPolicy;
 use crate::authority::{Ca, Pki};
-use crate::crypto::{KeyPolicy, fill_random, hex};
+use crate::crypto::KeyPolicy;
 use crate::files;
 use crate::files::growing::{GROWS, Growing, part_of};
 use crate::issue::{Issuer, Outliving, Template, Validity};
@@ -25,7 +25,7 @@ use crate::key::KeyError;
 use crate::key::signer::Signer;
 use crate::name::{NameBuilder, find_field};
 use crate::profile::{Kind, Profile};
-use crate::registry::{Newcomers, Registry};
+use crate::registry::{Newcomers, Registry, batch_name};
 use crate::secret::Password;
 
 /// What to do with a device that has a live certificate already.
@@ -454,7 +454,5 @@ fn elapsed(start: Instant) -> f64 {
 
 /// A name for the run: the time, so that people find it, and randomness, so that it is unique.
 fn run_name(now: OffsetDateTime) -> Result<String, BulkError> {
-    let mut random = [0; 6];
-    fill_random(&mut random).map_err(crate::issue::IssueError::from)?;
-    Ok(format!("{}-{}", now.unix_timestamp(), hex(&random)))
+    Ok(batch_name(now).map_err(crate::issue::IssueError::from)?)
 }

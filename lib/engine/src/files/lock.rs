@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::{
     FileError, create_private_dir, fail, list_dir, open_private, remove_file, remove_tree,
@@ -75,16 +76,48 @@ impl Drop for BusyFile {
     }
 }
 
-#[cfg(unix)]
-pub(super) fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let same = |a: fs::Metadata, b: fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
-    file.metadata().is_ok_and(|own| fs::metadata(path).is_ok_and(|there| same(own, there)))
+/// Which file it is, whatever its name: the device and the number on it. The system does not tell everywhere;
+/// then it is whether there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileId(u64, u64);
+
+impl FileId {
+    /// The file at that path; none if there is none.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        fs::metadata(path).ok().map(|found| Self::read(&found))
+    }
+
+    #[cfg(unix)]
+    fn read(found: &fs::Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        Self(found.dev(), found.ino())
+    }
+
+    #[cfg(not(unix))]
+    fn read(_: &fs::Metadata) -> Self {
+        Self(0, 0)
+    }
 }
 
-#[cfg(not(unix))]
-pub(super) fn is_at(_: &File, path: &Path) -> bool {
-    path.exists()
+/// A file as it is: another content, put there by any program, shows in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    file: FileId,
+    length: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    /// The file at that path; none if there is none.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let found = fs::metadata(path).ok()?;
+        let (length, modified) = (found.len(), found.modified().ok());
+        Some(Self { file: FileId::read(&found), length, modified })
+    }
+}
+
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
+    file.metadata().is_ok_and(|own| FileId::of(path) == Some(FileId::read(&own)))
 }
 
 /// A folder of a process's own, below one that others look through: it is theirs to settle when the

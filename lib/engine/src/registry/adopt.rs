@@ -77,9 +77,9 @@ impl Registry {
         let path = self.path.clone();
         let fail = |e: rusqlite::Error| conflict_or(&path, &e);
         let adoption = &self.with_known(adoption)?;
-        let transaction = begin(&mut self.connection, &self.path)?;
+        let transaction = begin(self.connection()?, &self.path)?;
         if let Some(own) = &adoption.own {
-            keys::check_free(&transaction, (&path, adoption.batch), &[own], None)?;
+            keys::check_free(&transaction, &path, &[own], None)?;
         }
         let mut work = Work {
             connection: &transaction,

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use time::OffsetDateTime;
 
+use super::sqlite::{Registry, Result};
 use crate::crypto::sha256;
 
 /// A row of the audit log.
@@ -47,6 +48,26 @@ pub(super) fn row_hash(
         action.as_bytes(),
         detail.as_bytes(),
     ])
+}
+
+/// A row of the audit log, by number and hash: it tells of all rows up to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AuditHead(i64, Vec<u8>);
+
+impl Registry {
+    /// The last row of the audit log.
+    pub(crate) fn audit_head(&self) -> Result<AuditHead> {
+        let (sequence, hash) = head(self.connection()?).map_err(|e| self.error(&e))?;
+        Ok(AuditHead(sequence, hash))
+    }
+
+    /// Whether the audit log has that row: it is the same one, and no older.
+    pub(crate) fn has_head(&self, AuditHead(sequence, hash): &AuditHead) -> Result<bool> {
+        self.connection()?
+            .prepare_cached("SELECT 1 FROM audit WHERE sequence = ?1 AND hash = ?2")
+            .and_then(|mut query| query.exists(params![sequence, hash]))
+            .map_err(|e| self.error(&e))
+    }
 }
 
 /// The last row's number and hash; zero and no hash if there is none.

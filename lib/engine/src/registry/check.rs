@@ -120,7 +120,7 @@ impl Registry {
     pub fn check_with(&self, scan: &Scan<'_>) -> Result<Checked> {
         let mut checked = Checked::default();
         // One moment for all of it, whatever other processes record meanwhile.
-        let _moment = self.connection.unchecked_transaction().map_err(|e| self.error(&e))?;
+        let _moment = self.connection()?.unchecked_transaction().map_err(|e| self.error(&e))?;
         let (beside, path) = (self.beside(), self.path.as_path());
         let done = thread::scope(|scope| {
             let whole = move || beside.and_then(|connection| problems_of(&connection, path));
@@ -158,7 +158,7 @@ impl Registry {
     fn check_contents(&self, scan: &Scan<'_>, checked: &mut Checked) -> Result<()> {
         let fail = |e: rusqlite::Error| self.error(&e);
         let count = "SELECT count(*) FROM certificate";
-        let total: i64 = self.connection.query_row(count, [], |row| row.get(0)).map_err(fail)?;
+        let total: i64 = self.connection()?.query_row(count, [], |row| row.get(0)).map_err(fail)?;
         let total = total.cast_unsigned();
         (scan.progress)(0, total);
         let story = Story::read(self, checked)?;
@@ -171,7 +171,7 @@ impl Registry {
     fn check_crl_numbers(&self, story: &Story, checked: &mut Checked) -> Result<()> {
         let fail = |e: rusqlite::Error| self.error(&e);
         let mut query =
-            self.connection.prepare("SELECT ca, number FROM crl_number").map_err(fail)?;
+            self.connection()?.prepare("SELECT ca, number FROM crl_number").map_err(fail)?;
         let kept: rusqlite::Result<BTreeMap<String, i64>> =
             query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(fail)?.collect();
         let kept = kept.map_err(fail)?;

@@ -55,12 +55,13 @@ pub struct ForeignSerial {
 impl Registry {
     /// Serial numbers of an issuer of whose certificates there is no row.
     pub fn foreign_serials(&self, issuer: &Name) -> Result<Vec<ForeignSerial>> {
+        let connection = self.connection()?;
         let collect = || -> rusqlite::Result<Vec<ForeignSerial>> {
             let sql = "SELECT serial, subject, not_after FROM foreign_serial AS f
                  WHERE issuer = ?1 AND NOT EXISTS (SELECT 1 FROM certificate AS c
                      WHERE c.issuer = f.issuer AND c.serial = f.serial
                      AND c.audit IN (SELECT sequence FROM audit)) ORDER BY serial";
-            self.connection
+            connection
                 .prepare(sql)?
                 .query_map([issuer.der()], |row| {
                     Ok(ForeignSerial {
@@ -95,7 +96,7 @@ impl Registry {
         }
         let path = self.path.clone();
         let fail = |e: rusqlite::Error| database_error(&path, &e);
-        let transaction = begin(&mut self.connection, &self.path)?;
+        let transaction = begin(self.connection()?, &self.path)?;
         let revoked = Revoked { serial: foreign.serial.clone(), at, reason };
         if !add_unknown(&transaction, issuer, &revoked).map_err(fail)? {
             return Err(RegistryError::Conflict);
@@ -109,16 +110,19 @@ impl Registry {
 
     /// Compares serial numbers without a row with the audit log. Differences are noted.
     pub(super) fn check_foreign(&self, checked: &mut Checked) -> Result<()> {
-        let kept_and_told = self.foreign_kept_and_told().map_err(|e| self.error(&e))?;
+        let kept_and_told =
+            Self::foreign_kept_and_told(self.connection()?).map_err(|e| self.error(&e))?;
         let what = |serial: &str| format!("the serial number {serial}, taken over with its CA,");
         note_differences(&kept_and_told, what, checked);
         Ok(())
     }
 
-    fn foreign_kept_and_told(&self) -> rusqlite::Result<(BTreeSet<String>, BTreeSet<String>)> {
+    fn foreign_kept_and_told(
+        connection: &Connection,
+    ) -> rusqlite::Result<(BTreeSet<String>, BTreeSet<String>)> {
         let mut kept = BTreeSet::new();
         let sql = "SELECT issuer, serial, subject, not_after FROM foreign_serial";
-        let mut query = self.connection.prepare(sql)?;
+        let mut query = connection.prepare(sql)?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
             let foreign = ForeignSerial {
@@ -129,7 +133,7 @@ impl Registry {
             kept.insert(told(row.get_ref(0)?.as_blob()?, &foreign).to_string());
         }
         let mut said = BTreeSet::new();
-        let mut query = self.connection.prepare("SELECT detail FROM audit WHERE action = ?1")?;
+        let mut query = connection.prepare("SELECT detail FROM audit WHERE action = ?1")?;
         let mut rows = query.query([ADOPT])?;
         while let Some(row) = rows.next()? {
             let detail: String = row.get(0)?;

@@ -29,8 +29,9 @@ impl Registry {
 
     /// Where hand-over files were written, each place once.
     pub fn handovers(&self) -> Result<Vec<PathBuf>> {
+        let connection = self.connection()?;
         let collect = || -> rusqlite::Result<Vec<PathBuf>> {
-            self.connection
+            connection
                 .prepare(
                     "SELECT DISTINCT json_extract(detail, '$.file') FROM audit WHERE action = ?1
                      ORDER BY 1",
@@ -61,7 +62,7 @@ impl Registry {
     pub fn has_accepted_certificate(&self, sha256: &str) -> Result<bool> {
         let sql = "SELECT 1 FROM audit, json_each(detail, '$.certificates') AS given_up
              WHERE action = ?1 AND json_extract(given_up.value, '$.sha256') = ?2";
-        self.connection
+        self.connection()?
             .prepare_cached(sql)
             .and_then(|mut query| query.exists(params![ACCEPT, sha256]))
             .map_err(|e| self.error(&e))
@@ -75,7 +76,7 @@ impl Registry {
     ) -> Result<()> {
         let path = self.path.clone();
         let fail = |e: rusqlite::Error| database_error(&path, &e);
-        let transaction = begin(&mut self.connection, &self.path)?;
+        let transaction = begin(self.connection()?, &self.path)?;
         audit::append(&transaction, now, action, detail).map_err(fail)?;
         transaction.commit().map_err(fail)
     }

@@ -20,7 +20,7 @@ use super::{NewRecord, Record, RegistryError, Role, Status, audit};
 use crate::cert::spki_of;
 use crate::client_id::DeviceId;
 use crate::crl::Reason;
-use crate::crypto::sha256;
+use crate::crypto::{PublicKey, sha256};
 
 /// Octets of a key's digest that are kept.
 const KEPT: usize = 16;
@@ -124,20 +124,42 @@ impl Registry {
     /// The same for many keys: the time grows with the registry or with the keys, not with both.
     pub fn with_keys<'a>(&self, spkis: impl IntoIterator<Item = &'a [u8]>) -> Result<KeyHolders> {
         let wanted = spkis.into_iter().map(sha256).collect();
-        holders(&self.connection, &wanted).map_err(|e| self.error(&e))
+        holders(self.connection()?, &wanted).map_err(|e| self.error(&e))
     }
 
     /// From where on a run, which looks its keys up now, is to hold them against what others record.
     pub(crate) fn newcomers(&self) -> Result<Newcomers> {
-        let (seen, _) = audit::head(&self.connection).map_err(|e| self.error(&e))?;
+        let (seen, _) = audit::head(self.connection()?).map_err(|e| self.error(&e))?;
         Ok(Newcomers { seen, keys: HashMap::new() })
+    }
+
+    /// The same with all keys that were ever certified: 100 to 150 bytes of memory each.
+    pub(crate) fn all_certified(&self) -> Result<Newcomers> {
+        let mut all = self.newcomers()?;
+        each_key(self.connection()?, |id, key| {
+            if let Ok(key) = KeyStart::try_from(key) {
+                all.keys.entry(key).or_default().push(id);
+            }
+        })
+        .map_err(|e| self.error(&e))?;
+        Ok(all)
+    }
+
+    /// All certificates for a key, by the keys that are known and those that others have had certified since.
+    pub(crate) fn holders(&self, known: &mut Newcomers, key: &PublicKey) -> Result<KeyHolders> {
+        let (connection, mut holders) = (self.connection()?, KeyHolders::default());
+        known
+            .update(connection, "")
+            .and_then(|()| known.find(connection, &sha256(key.spki()), &mut holders))
+            .map_err(|e| self.error(&e))?;
+        Ok(holders)
     }
 
     /// The shortened digests of all keys that were ever certified, for a run that holds keys of its own
     /// against them: some 20 octets of memory each.
     pub(crate) fn certified_keys(&self) -> Result<HashSet<KeyStart>> {
         let mut keys = HashSet::new();
-        each_key(&self.connection, |_, key| keys.extend(KeyStart::try_from(key)))
+        each_key(self.connection()?, |_, key| keys.extend(KeyStart::try_from(key)))
             .map_err(|e| self.error(&e))?;
         Ok(keys)
     }
@@ -198,8 +220,22 @@ pub(crate) struct Newcomers {
 }
 
 impl Newcomers {
-    /// Looks at what was recorded since the last time. `own` is the name of the run.
-    fn update(&mut self, connection: &Connection, own: &str) -> rusqlite::Result<()> {
+    /// Adds what they have of a key.
+    fn find(
+        &self,
+        connection: &Connection,
+        digest: &[u8; 32],
+        holders: &mut KeyHolders,
+    ) -> rusqlite::Result<()> {
+        for id in self.keys.get(&key_start(digest)).into_iter().flatten() {
+            holders.add(digest, of_row(connection, *id)?);
+        }
+        Ok(())
+    }
+
+    /// Looks at what was recorded since the last time. `own` is the name of the run. To be asked before the
+    /// audit log is written to: a row that is taken back would be taken for seen.
+    pub(super) fn update(&mut self, connection: &Connection, own: &str) -> rusqlite::Result<()> {
         let mut log = connection
             .prepare_cached("SELECT sequence, detail FROM audit WHERE sequence > ?1 ORDER BY 1")?;
         let mut of_chunk = connection.prepare_cached(
@@ -228,15 +264,12 @@ impl Newcomers {
 /// now. Everything is looked up, or, for a run that has done so, the `newcomers`.
 pub(super) fn check_free(
     connection: &Connection,
-    (path, batch): (&Path, &str),
+    path: &Path,
     new: &[&NewRecord],
-    mut newcomers: Option<&mut Newcomers>,
+    newcomers: Option<&Newcomers>,
 ) -> Result<()> {
     let fail = |e: rusqlite::Error| database_error(path, &e);
     let mut seen: HashMap<&[u8; 32], &NewRecord> = HashMap::new();
-    if let Some(newcomers) = newcomers.as_deref_mut() {
-        newcomers.update(connection, batch).map_err(fail)?;
-    }
     for record in new.iter().filter(|record| record.key_from_outside) {
         let digest = &record.certificate.key_digest;
         let (start, taken) = (key_start(digest), |other| taken(record, other));
@@ -244,12 +277,10 @@ pub(super) fn check_free(
             return Err(taken(other.holder()));
         }
         let mut holders = KeyHolders::default();
-        match newcomers.as_deref() {
+        match newcomers {
             None => holders.add(digest, of_start(connection, &start).map_err(fail)?),
             Some(newcomers) => {
-                for id in newcomers.keys.get(&start).into_iter().flatten() {
-                    holders.add(digest, of_row(connection, *id).map_err(fail)?);
-                }
+                newcomers.find(connection, digest, &mut holders).map_err(fail)?;
             }
         }
         let folded = record.device.as_ref().map(DeviceId::folded);

@@ -12,7 +12,7 @@ impl Registry {
     /// How far a growing file had come when a chunk in it was recorded last.
     pub fn mark(&self, path: &Path) -> Result<Option<Mark>> {
         let found = self
-            .connection
+            .connection()?
             .prepare_cached("SELECT length, tail FROM growing WHERE path = ?1")
             .and_then(|mut query| {
                 let values = [path.to_string_lossy()];
@@ -28,13 +28,13 @@ impl Registry {
 
     /// Remembers a growing file that is begun.
     pub fn remember_mark(&mut self, mark: &Mark) -> Result<()> {
-        keep(&self.connection, mark).map_err(|e| self.error(&e))
+        keep(self.connection()?, mark).map_err(|e| self.error(&e))
     }
 
     /// Forgets a growing file: it is finished, or begins anew.
     pub fn forget_mark(&mut self, path: &Path) -> Result<()> {
         let forgotten = self
-            .connection
+            .connection()?
             .execute("DELETE FROM growing WHERE path = ?1", [path.to_string_lossy()]);
         forgotten.map(|_| ()).map_err(|e| self.error(&e))
     }

@@ -11,6 +11,7 @@
 mod adopt;
 mod audit;
 mod check;
+mod connections;
 mod foreign;
 mod handover;
 mod keys;
@@ -32,11 +33,12 @@ use time::OffsetDateTime;
 use crate::cert::{CertError, Certificate, Encoded, Serial};
 use crate::client_id::DeviceId;
 use crate::crl::{Reason, Revoked};
-use crate::crypto::hex;
+use crate::crypto::{CryptoError, fill_random, hex};
 use crate::failure::{Failure, Fault, Hint, Setting, Task};
 use crate::files::{FREE_SPACE, NO_SPACE};
 
 pub use adopt::{Adopted, Adoption};
+pub(crate) use audit::AuditHead;
 pub use audit::AuditRow;
 pub use check::{Checked, Finding, Scan, Unfinished};
 pub use foreign::ForeignSerial;
@@ -124,6 +126,9 @@ pub enum RegistryError {
         /// What SQLite or we found.
         message: String,
     },
+    /// The file was moved away or replaced while it was open.
+    #[error("the registry {0} was moved away or replaced since it was opened")]
+    Exchanged(String),
     /// The disk is full.
     #[error("the registry {0} cannot be written: {NO_SPACE}")]
     NoSpace(String),
@@ -158,6 +163,7 @@ impl Failure for RegistryError {
             Self::Conflict
             | Self::KeyTaken { .. }
             | Self::Database { .. }
+            | Self::Exchanged(_)
             | Self::NoSpace(_)
             | Self::ReadOnly(_) => Fault::Environment,
             Self::NotARegistry(_)
@@ -190,6 +196,9 @@ impl Failure for RegistryError {
                     Hint::run("see what is damaged", Task::CheckRegistry)
                         .then("put a backup in its place"),
                 );
+            }
+            Self::Exchanged(_) => {
+                "stop this program and start it again: it then opens the new file"
             }
             Self::NoSpace(_) => FREE_SPACE,
             Self::ReadOnly(_) => "is it mounted read-only, or another user's?",
@@ -359,9 +368,11 @@ pub struct Filter<'a> {
     pub expires_before: Option<OffsetDateTime>,
 }
 
-/// Reads a serial number as people write it: hex, with or without colons or `0x`, in any case.
-pub fn parse_serial(text: &str) -> Option<Serial> {
-    Serial::parse(text)
+/// A name for what is recorded together, which no other has.
+pub(crate) fn batch_name(now: OffsetDateTime) -> Result<String, CryptoError> {
+    let mut random = [0; 6];
+    fill_random(&mut random)?;
+    Ok(format!("{}-{}", now.unix_timestamp(), hex(&random)))
 }
 
 /// The digest of what a row says and nobody may change: its fields, each with its length in front.
@@ -409,23 +420,4 @@ impl Row<'_> {
 /// How an audit row names a certificate: its serial number and the SHA-256 of its DER.
 fn audit_name(serial: &[u8], der: &[u8]) -> serde_json::Value {
     serde_json::json!({ "serial": hex(serial), "sha256": hex(&crate::crypto::sha256(der)) })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn serial_numbers_are_read_as_people_write_them() {
-        let octets = |text| parse_serial(text).map(|s| s.octets().to_vec());
-        assert_eq!(octets("1000"), Some(vec![0x10, 0]));
-        assert_eq!(octets("0x4A:0b:FF"), Some(vec![0x4a, 0x0b, 0xff]));
-        assert_eq!(octets("FF"), Some(vec![0, 0xff]), "an INTEGER is signed");
-        assert_eq!(octets("abc"), Some(vec![0x0a, 0xbc]));
-        assert_eq!(octets("0001"), Some(vec![1]));
-        assert_eq!(octets("00"), Some(vec![0]));
-        for bad in ["", "0x", "gw-1", &"a".repeat(41), "\u{e4}b"] {
-            assert_eq!(parse_serial(bad), None, "{bad:?}");
-        }
-    }
 }

@@ -36,45 +36,50 @@ impl Registry {
         let fail = |e: rusqlite::Error| database_error(path, &e);
         let connection = Connection::open(path).map_err(fail)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
-        let mut registry = Self { connection, path: path.to_owned(), way: Way::Written };
-        registry.prepare_schema(now)?;
-        Ok(registry)
+        connection.pragma_update(None, "page_size", PAGE).map_err(fail)?;
+        write_ahead(&connection).map_err(fail)?;
+        set_up(&connection, CACHE).map_err(fail)?;
+        prepare_schema(&connection, path, now)?;
+        Ok(Self::over(connection, path, Way::Written))
     }
+}
 
-    fn prepare_schema(&mut self, now: OffsetDateTime) -> Result<()> {
-        let path = self.path.display().to_string();
-        let fail = |e: rusqlite::Error| database_error(Path::new(&path), &e);
-        let pragma = |c: &Connection, name: &str| -> Result<i64> {
-            c.pragma_query_value(None, name, |row| row.get(0)).map_err(fail)
-        };
-        self.connection.pragma_update(None, "page_size", PAGE).map_err(fail)?;
-        write_ahead(&self.connection).map_err(fail)?;
-        self.connection.pragma_update(None, "synchronous", "FULL").map_err(fail)?;
-        self.connection.pragma_update(None, "cache_size", CACHE).map_err(fail)?;
-        // A registry of a former version keeps the pages that it has.
-        let pages = CHECKPOINT / pragma(&self.connection, "page_size")?.max(1);
-        self.connection.pragma_update(None, "wal_autocheckpoint", pages).map_err(fail)?;
-        // Two stations may open a new registry at once: whoever gets the write lock makes it.
-        let transaction = begin(&mut self.connection, &self.path)?;
-        let application = pragma(&transaction, "application_id")?;
-        let version = pragma(&transaction, "user_version")?;
-        let empty = transaction
-            .query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
-            .map_err(fail)?;
-        match (application, version, empty) {
-            (APPLICATION, VERSION, _) => return Ok(()),
-            (APPLICATION, 1, _) => schema::migrate_1(&transaction, now).map_err(fail)?,
-            (APPLICATION, from @ 2..VERSION, _) => {
-                schema::migrate(&transaction, from, now).map_err(fail)?;
-            }
-            (APPLICATION, found, _) => {
-                return Err(RegistryError::TooNew { path, found, known: VERSION });
-            }
-            (0, 0, true) => schema::create(&transaction).map_err(fail)?,
-            _ => return Err(RegistryError::NotARegistry(path)),
+/// Sets up a connection that writes.
+pub(super) fn set_up(connection: &Connection, cache: i64) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", cache)?;
+    // A registry of a former version keeps the pages that it has.
+    let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT / page.max(1))
+}
+
+fn prepare_schema(connection: &Connection, path: &Path, now: OffsetDateTime) -> Result<()> {
+    let fail = |e: rusqlite::Error| database_error(path, &e);
+    let pragma = |c: &Connection, name: &str| -> Result<i64> {
+        c.pragma_query_value(None, name, |row| row.get(0)).map_err(fail)
+    };
+    // Two stations may open a new registry at once: whoever gets the write lock makes it.
+    let transaction = begin(connection, path)?;
+    let application = pragma(&transaction, "application_id")?;
+    let version = pragma(&transaction, "user_version")?;
+    let empty = transaction
+        .query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(fail)?;
+    let path = path.display().to_string();
+    match (application, version, empty) {
+        (APPLICATION, VERSION, _) => return Ok(()),
+        (APPLICATION, 1, _) => schema::migrate_1(&transaction, now).map_err(fail)?,
+        (APPLICATION, from @ 2..VERSION, _) => {
+            schema::migrate(&transaction, from, now).map_err(fail)?;
         }
-        transaction.commit().map_err(fail)
+        (APPLICATION, found, _) => {
+            return Err(RegistryError::TooNew { path, found, known: VERSION });
+        }
+        (0, 0, true) => schema::create(&transaction).map_err(fail)?,
+        _ => return Err(RegistryError::NotARegistry(path)),
     }
+    transaction.commit().map_err(fail)
 }
 
 /// Turns on the write-ahead log. Where several processes do that at once, SQLite refuses some of them without

@@ -22,10 +22,10 @@ pub struct Snapshot<'r>(
 );
 
 impl Registry {
-    /// Until it is dropped, everything that is asked is told as it is now, whatever other processes record
-    /// meanwhile. One at a time.
+    /// Until it is dropped, everything that this thread asks is told as it is now, whatever other threads and
+    /// processes record meanwhile. One at a time in a thread.
     pub fn snapshot(&self) -> Result<Snapshot<'_>> {
-        let moment = self.connection.unchecked_transaction().map_err(|e| self.error(&e))?;
+        let moment = self.connection()?.unchecked_transaction().map_err(|e| self.error(&e))?;
         Ok(Snapshot(moment))
     }
 
@@ -33,7 +33,7 @@ impl Registry {
     pub fn standings(&self) -> Result<Standings<'_>> {
         let prepare = |condition: &str| {
             let sql = format!("SELECT 1 FROM certificate WHERE folded_id {condition}");
-            self.connection.prepare(&sql).map_err(|e| self.error(&e))
+            self.connection()?.prepare(&sql).map_err(|e| self.error(&e))
         };
         let any = |condition: &str| prepare(condition)?.exists([]).map_err(|e| self.error(&e));
         Ok(Standings {
@@ -93,8 +93,9 @@ impl Registry {
     /// its keys, in the order in which they were recorded; then those of certificates that are known from
     /// lists only.
     pub fn revoked(&self, issuer: &Name) -> Result<Vec<Revoked>> {
+        let connection = self.connection()?;
         let collect = || -> rusqlite::Result<Vec<Revoked>> {
-            self.connection
+            connection
                 .prepare_cached(
                     "SELECT serial, revoked_at, reason FROM certificate
                      WHERE issuer = ?1 AND revoked_at IS NOT NULL ORDER BY id",
@@ -121,7 +122,7 @@ impl Registry {
 
     /// Whether the audit log has a row with that hash (lower-case hex).
     pub fn has_audit_hash(&self, hash: &str) -> Result<bool> {
-        self.connection
+        self.connection()?
             .prepare("SELECT 1 FROM audit WHERE lower(hex(hash)) = ?1")
             .and_then(|mut query| query.exists([hash]))
             .map_err(|e| self.error(&e))
@@ -130,7 +131,7 @@ impl Registry {
     /// What tells this registry from others: the hash of the first row of its audit log, and a line end.
     pub fn identity(&self) -> Result<String> {
         let first: Option<Vec<u8>> = self
-            .connection
+            .connection()?
             .query_row("SELECT hash FROM audit WHERE sequence = 1", [], |row| row.get(0))
             .optional()
             .map_err(|e| self.error(&e))?;
@@ -167,7 +168,7 @@ impl Registry {
         };
         let sql = "SELECT sequence, at, action, detail, hash FROM audit
                    WHERE sequence >= ?1 ORDER BY sequence";
-        let mut query = self.connection.prepare_cached(sql).map_err(fail)?;
+        let mut query = self.connection()?.prepare_cached(sql).map_err(fail)?;
         let mut rows = query.query([from]).map_err(fail)?;
         while let Some(row) = rows.next().map_err(fail)? {
             visit(read(row).map_err(fail)?)?;
@@ -182,7 +183,7 @@ impl Registry {
 
     /// The row of this very certificate, if it is recorded.
     pub fn row_of(&self, certificate: &Certificate) -> Result<Option<RowId>> {
-        self.connection
+        self.connection()?
             .prepare_cached(&format!(
                 "SELECT id FROM certificate WHERE {OF_SERIAL} ?1 AND issuer = ?2 AND der = ?3"
             ))
@@ -198,8 +199,9 @@ impl Registry {
     pub fn device_counts(&self) -> Result<BTreeMap<String, u64>> {
         let sql = "SELECT ca, count(*) FROM certificate
                    WHERE role = 'device' AND status = 'live' GROUP BY ca";
+        let connection = self.connection()?;
         let collect = || -> rusqlite::Result<BTreeMap<String, u64>> {
-            self.connection
+            connection
                 .prepare_cached(sql)?
                 .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?
                 .collect()
@@ -209,7 +211,7 @@ impl Registry {
 
     /// The name of the run that recorded devices last.
     pub fn last_batch(&self) -> Result<Option<String>> {
-        self.connection
+        self.connection()?
             .query_row(
                 "SELECT batch FROM certificate WHERE role = 'device' ORDER BY id DESC LIMIT 1",
                 [],
@@ -222,7 +224,7 @@ impl Registry {
     /// Whether anything was recorded in a run of this name.
     pub fn has_batch(&self, batch: &str) -> Result<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM certificate WHERE batch = ?)";
-        self.connection.query_row(sql, [batch], |row| row.get(0)).map_err(|e| self.error(&e))
+        self.connection()?.query_row(sql, [batch], |row| row.get(0)).map_err(|e| self.error(&e))
     }
 
     pub(super) fn collect(&self, tail: &str, values: Vec<Value>) -> Result<Vec<Record>> {
@@ -240,7 +242,7 @@ impl Registry {
         values: Vec<Value>,
         mut visit: impl FnMut(Record) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        each_record(&self.connection, tail, values, |e| E::from(self.error(&e)), &mut visit)
+        each_record(self.connection()?, tail, values, |e| E::from(self.error(&e)), &mut visit)
     }
 }
 

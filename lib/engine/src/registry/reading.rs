@@ -54,7 +54,7 @@ impl Registry {
         let read = |way: Way| -> Result<Self> {
             let connection = connect(path, way)?;
             check_schema(&connection, path)?;
-            Ok(Self { connection, path: path.to_owned(), way })
+            Ok(Self::over(connection, path, way))
         };
         let mut last = RegistryError::ReadOnly(path.display().to_string());
         for way in ways {
@@ -104,7 +104,7 @@ fn index_of(path: &Path) -> PathBuf {
 }
 
 /// Opens the file to read it.
-fn connect(path: &Path, way: Way) -> Result<Connection> {
+pub(super) fn connect(path: &Path, way: Way) -> Result<Connection> {
     let fail = |e: rusqlite::Error| database_error(path, &e);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = match way {
@@ -196,8 +196,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("r");
         let registry = Registry::open(&path, NOW).unwrap();
-        registry.connection.pragma_update(None, "user_version", 3).unwrap();
-        let error = check_schema(&registry.connection, &path).unwrap_err();
+        registry.connection().unwrap().pragma_update(None, "user_version", 3).unwrap();
+        let error = check_schema(registry.connection().unwrap(), &path).unwrap_err();
         assert!(error.to_string().contains("schema version 3, and it is read-only"), "{error}");
     }
 }

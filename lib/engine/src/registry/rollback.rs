@@ -83,7 +83,7 @@ impl Registry {
     /// The last number of a CA's lists, as far as this registry knows.
     pub fn crl_number(&self, ca: &str) -> Result<u64> {
         let number: Option<i64> = self
-            .connection
+            .connection()?
             .query_row("SELECT number FROM crl_number WHERE ca = ?1", [ca], |row| row.get(0))
             .optional()
             .map_err(|e| self.error(&e))?;
@@ -92,13 +92,14 @@ impl Registry {
 
     /// Revocations of an issuer's certificates that have no row, or none that is revoked.
     pub fn unknown_revoked(&self, issuer: &Name) -> Result<Vec<Revoked>> {
+        let connection = self.connection()?;
         let collect = || -> rusqlite::Result<Vec<Revoked>> {
             let sql = "SELECT serial, revoked_at, reason FROM unknown_revocation AS u
                  WHERE issuer = ?1 AND NOT EXISTS (SELECT 1 FROM certificate AS c
                      WHERE c.issuer = u.issuer AND c.serial = u.serial
                      AND c.audit IN (SELECT sequence FROM audit) AND c.revoked_at IS NOT NULL)
                  ORDER BY serial";
-            self.connection
+            connection
                 .prepare_cached(sql)?
                 .query_map([issuer.der()], |row| {
                     let reason = Reason::from_code(row.get(2)?).ok_or_else(|| strange(2))?;
@@ -114,7 +115,7 @@ impl Registry {
     pub fn take_over(&mut self, takeover: &Takeover<'_>, now: OffsetDateTime) -> Result<()> {
         let path = self.path.clone();
         let fail = |e: rusqlite::Error| database_error(&path, &e);
-        let transaction = begin(&mut self.connection, &self.path)?;
+        let transaction = begin(self.connection()?, &self.path)?;
         // An audit row has one date and one reason.
         let mut groups: BTreeMap<(i64, u8), Vec<serde_json::Value>> = BTreeMap::new();
         let mut unknown = Vec::new();
@@ -164,7 +165,7 @@ impl Registry {
     pub fn revoke_found(&mut self, issuer: &Name, now: OffsetDateTime) -> Result<usize> {
         let path = self.path.clone();
         let fail = |e: rusqlite::Error| database_error(&path, &e);
-        let transaction = begin(&mut self.connection, &self.path)?;
+        let transaction = begin(self.connection()?, &self.path)?;
         let found = revoked_meanwhile(&transaction, issuer).map_err(fail)?;
         for (row, at, reason, name) in &found {
             transaction
@@ -194,7 +195,7 @@ impl Registry {
     ) -> Result<()> {
         let path = self.path.clone();
         let fail = |e: rusqlite::Error| database_error(&path, &e);
-        let transaction = begin(&mut self.connection, &self.path)?;
+        let transaction = begin(self.connection()?, &self.path)?;
         raise_number(&transaction, ca, number, now).map_err(fail)?;
         let serials: Vec<String> =
             lost.iter().map(|lost| lost.revoked.serial.to_string()).collect();
@@ -209,7 +210,7 @@ impl Registry {
     pub fn accept_loss(&mut self, ca: &str, number: u64, now: OffsetDateTime) -> Result<()> {
         let path = self.path.clone();
         let fail = |e: rusqlite::Error| database_error(&path, &e);
-        let transaction = begin(&mut self.connection, &self.path)?;
+        let transaction = begin(self.connection()?, &self.path)?;
         raise_number(&transaction, ca, number, now).map_err(fail)?;
         let detail = serde_json::json!({ "ca": ca, "number": number, "lost": true });
         audit::append(&transaction, now, ACCEPT, &detail).map_err(fail)?;
@@ -221,7 +222,7 @@ impl Registry {
     pub fn has_accepted_loss(&self, ca: &str, number: u64) -> Result<bool> {
         let sql = "SELECT 1 FROM audit WHERE action = ?1 AND json_extract(detail, '$.ca') = ?2
              AND json_extract(detail, '$.number') = ?3 AND json_extract(detail, '$.lost')";
-        self.connection
+        self.connection()?
             .prepare(sql)
             .and_then(|mut query| query.exists(params![ACCEPT, ca, number.cast_signed()]))
             .map_err(|e| self.error(&e))
@@ -230,7 +231,7 @@ impl Registry {
     /// Whether somebody has accepted that this registry does not have what that list revokes.
     pub fn has_accepted(&self, list: &Crl) -> Result<bool> {
         let sha256 = hex(&sha256(list.der()));
-        self.connection
+        self.connection()?
             .prepare("SELECT 1 FROM audit WHERE action = ?1 AND detail LIKE '%' || ?2 || '%'")
             .and_then(|mut query| query.exists([ACCEPT, &sha256]))
             .map_err(|e| self.error(&e))
@@ -246,7 +247,7 @@ impl Registry {
     ) -> Result<()> {
         let path = self.path.clone();
         let fail = |e: rusqlite::Error| database_error(&path, &e);
-        let transaction = begin(&mut self.connection, &self.path)?;
+        let transaction = begin(self.connection()?, &self.path)?;
         let set = |status: Status, row: i64, is: Status| -> Result<()> {
             let sql = "UPDATE certificate SET status = ?1 WHERE id = ?2 AND status = ?3";
             let values = params![status.name(), row, is.name()];
@@ -282,7 +283,7 @@ impl Registry {
     ) -> std::result::Result<(), E> {
         let fail = |e: rusqlite::Error| E::from(self.error(&e));
         let sql = "SELECT der, client_id, location FROM certificate WHERE role = 'device'";
-        let mut query = self.connection.prepare_cached(sql).map_err(fail)?;
+        let mut query = self.connection()?.prepare_cached(sql).map_err(fail)?;
         let mut rows = query.query([]).map_err(fail)?;
         while let Some(row) = rows.next().map_err(fail)? {
             let text =
@@ -295,8 +296,9 @@ impl Registry {
 
     /// The oldest and the newest certificate that a CA of that name has issued.
     pub fn ends_of(&self, ca: &str) -> Result<Vec<Vec<u8>>> {
+        let connection = self.connection()?;
         let collect = || -> rusqlite::Result<Vec<Vec<u8>>> {
-            self.connection
+            connection
                 .prepare(
                     "SELECT der FROM certificate WHERE id IN (
                          (SELECT min(id) FROM certificate WHERE ca = ?1),
@@ -311,7 +313,7 @@ impl Registry {
     /// Compares revocations of certificates without a row with the audit log. Differences are noted.
     pub fn check_unknown(&self, checked: &mut Checked) -> Result<()> {
         self.check_foreign(checked)?;
-        let kept_and_told = self.kept_and_told().map_err(|e| self.error(&e))?;
+        let kept_and_told = Self::kept_and_told(self.connection()?).map_err(|e| self.error(&e))?;
         let what = |serial: &str| {
             format!("the revocation of the serial number {serial}, taken over from a list,")
         };
@@ -319,10 +321,12 @@ impl Registry {
         Ok(())
     }
 
-    fn kept_and_told(&self) -> rusqlite::Result<(BTreeSet<String>, BTreeSet<String>)> {
+    fn kept_and_told(
+        connection: &Connection,
+    ) -> rusqlite::Result<(BTreeSet<String>, BTreeSet<String>)> {
         let mut kept = BTreeSet::new();
         let sql = "SELECT issuer, serial, revoked_at, reason FROM unknown_revocation";
-        let mut query = self.connection.prepare(sql)?;
+        let mut query = connection.prepare(sql)?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
             let (issuer, serial) = (row.get_ref(0)?.as_blob()?, row.get_ref(1)?.as_blob()?);
@@ -330,7 +334,7 @@ impl Registry {
         }
         let mut told = BTreeSet::new();
         let sql = "SELECT detail FROM audit WHERE action IN (?1, ?2, ?3)";
-        let mut query = self.connection.prepare(sql)?;
+        let mut query = connection.prepare(sql)?;
         let mut rows = query.query([REPAIR, foreign::ADOPT, foreign::REVOKE_SERIAL])?;
         while let Some(row) = rows.next()? {
             let detail: String = row.get(0)?;

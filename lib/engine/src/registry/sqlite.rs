@@ -8,6 +8,7 @@ use rusqlite::{
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::connections::Connections;
 use super::keys::Newcomers;
 use super::reading::Way;
 use super::{
@@ -18,10 +19,10 @@ use crate::crl::Reason;
 use crate::crypto::{hex, sha256};
 use crate::files::{self, Mark};
 
-/// An open registry.
+/// An open registry. Threads can share it: each has a connection of its own.
 #[derive(Debug)]
 pub struct Registry {
-    pub(super) connection: Connection,
+    pub(super) connections: Connections,
     pub(super) path: PathBuf,
     pub(super) way: Way,
 }
@@ -56,21 +57,24 @@ impl Registry {
     /// The same, and keeps the `marks` of files that hold their keys or passwords. Of the keys from outside
     /// only the `newcomers` are looked at, if a run has some.
     pub(crate) fn record_with(
-        &mut self,
+        &self,
         batch: &str,
         now: OffsetDateTime,
         records: &[&NewRecord],
         marks: &[Mark],
-        newcomers: Option<&mut Newcomers>,
+        mut newcomers: Option<&mut Newcomers>,
     ) -> Result<()> {
         let path = self.path.clone();
         let fail = |e: rusqlite::Error| database_error(&path, &e);
-        let transaction = begin(&mut self.connection, &self.path)?;
+        let transaction = begin(self.connection()?, &self.path)?;
+        if let Some(newcomers) = newcomers.as_deref_mut() {
+            newcomers.update(&transaction, batch).map_err(fail)?;
+        }
         let replaced: Vec<&Replaced> = records.iter().filter_map(|r| r.replaces.as_ref()).collect();
         for revoke in [false, true] {
             supersede(&transaction, &path, now, replaced.iter().filter(|r| r.revoke == revoke))?;
         }
-        keys::check_free(&transaction, (&path, batch), records, newcomers)?;
+        keys::check_free(&transaction, &path, records, newcomers.as_deref())?;
         foreign::check_new(&transaction, &path, records)?;
         let (next, _) = audit::head(&transaction).map_err(fail)?;
         let mut digests = Vec::with_capacity(records.len() * 32);
@@ -109,7 +113,7 @@ impl Registry {
     ) -> Result<()> {
         let path = self.path.clone();
         let fail = |e: rusqlite::Error| database_error(&path, &e);
-        let transaction = begin(&mut self.connection, &self.path)?;
+        let transaction = begin(self.connection()?, &self.path)?;
         if reason == Reason::KeyCompromise {
             keys::check_all_of_keys(&transaction, &path, records)?;
         }
@@ -149,7 +153,7 @@ impl Registry {
     ) -> Result<u64> {
         let path = self.path.clone();
         let fail = |e: rusqlite::Error| database_error(&path, &e);
-        let transaction = begin(&mut self.connection, &self.path)?;
+        let transaction = begin(self.connection()?, &self.path)?;
         let mut last = i64::try_from(at_least).unwrap_or(0).saturating_sub(1).max(0);
         for name in others.iter().map(String::as_str).chain([ca]) {
             let number: Option<i64> = transaction
@@ -174,9 +178,8 @@ impl Registry {
 }
 
 /// Takes the write lock at once: a transaction that begins by reading could not wait for it.
-pub(super) fn begin<'c>(connection: &'c mut Connection, path: &Path) -> Result<Transaction<'c>> {
-    connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
+pub(super) fn begin<'c>(connection: &'c Connection, path: &Path) -> Result<Transaction<'c>> {
+    Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
         .map_err(|e| database_error(path, &e))
 }
 
@@ -376,7 +379,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let registry = Registry::open(&dir.path().join("r"), NOW).unwrap();
         let of = |name| -> i64 {
-            registry.connection.pragma_query_value(None, name, |row| row.get(0)).unwrap()
+            registry.connection().unwrap().pragma_query_value(None, name, |row| row.get(0)).unwrap()
         };
         assert_eq!((of("page_size"), of("wal_autocheckpoint")), (8192, 4096));
     }
@@ -386,7 +389,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("r.sqlite");
         let registry = Registry::open(&path, NOW).unwrap();
-        registry.connection.pragma_update(None, "user_version", 99).unwrap();
+        registry.connection().unwrap().pragma_update(None, "user_version", 99).unwrap();
         assert!(matches!(Registry::open(&path, NOW), Err(RegistryError::TooNew { found: 99, .. })));
     }
 

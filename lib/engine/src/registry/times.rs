@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::OptionalExtension;
+use rusqlite::{Connection, OptionalExtension};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
@@ -23,13 +23,13 @@ impl Registry {
     /// registry writes before anybody has looked at the clock.
     pub fn last_entry(&self) -> Result<Option<OffsetDateTime>> {
         let last = "SELECT at FROM audit WHERE action <> 'migrate' ORDER BY sequence DESC LIMIT 1";
-        let at = self.connection.query_row(last, [], |row| row.get(0)).optional();
+        let at = self.connection()?.query_row(last, [], |row| row.get(0)).optional();
         Ok(at.map_err(|e| self.error(&e))?.map(moment))
     }
 
     /// Up to which time things were made with a clock that was ahead, as far as somebody has said so.
     pub fn explained_until(&self) -> Result<Option<OffsetDateTime>> {
-        let explained = self.explained().map_err(|e| self.error(&e))?;
+        let explained = Self::explained(self.connection()?).map_err(|e| self.error(&e))?;
         Ok(explained.iter().map(|row| row.until).filter(|at| *at > i64::MIN).max().map(moment))
     }
 
@@ -48,7 +48,7 @@ impl Registry {
         if let ClockError::Behind { than, .. } = error {
             detail["until"] = text(*than).into();
         }
-        let transaction = begin(&mut self.connection, &self.path)?;
+        let transaction = begin(self.connection()?, &self.path)?;
         audit::append(&transaction, now, CLOCK, &detail).map_err(fail)?;
         transaction.commit().map_err(fail)
     }
@@ -57,10 +57,10 @@ impl Registry {
     /// whose numbers grow while their times go back.
     pub fn check_times(&self, now: OffsetDateTime, checked: &mut Checked) -> Result<()> {
         let fail = |e: rusqlite::Error| self.error(&e);
-        let explained = self.explained().map_err(fail)?;
+        let explained = Self::explained(self.connection()?).map_err(fail)?;
         let mut times = Times { now, explained, findings: Vec::new(), ahead: None };
         let mut query = self
-            .connection
+            .connection()?
             .prepare("SELECT sequence, at, action, detail FROM audit ORDER BY sequence")
             .map_err(fail)?;
         let mut rows = query.query([]).map_err(fail)?;
@@ -91,9 +91,8 @@ impl Registry {
         Ok(())
     }
 
-    fn explained(&self) -> rusqlite::Result<Vec<Explained>> {
-        let mut query = self
-            .connection
+    fn explained(connection: &Connection) -> rusqlite::Result<Vec<Explained>> {
+        let mut query = connection
             .prepare("SELECT sequence, detail FROM audit WHERE action = ?1 ORDER BY sequence")?;
         let rows = query.query_map([CLOCK], |row| {
             let detail: String = row.get(1)?;

@@ -12,7 +12,7 @@ use crate::crypto::{hex, sha256, unhex};
 use crate::files;
 use crate::manifest;
 use crate::read;
-use crate::registry::{Filter, Status, number_of, parse_serial};
+use crate::registry::{Filter, Status, number_of};
 
 /// Where the mark of a tar archive stands, and what it is (POSIX ustar, GNU).
 const TAR: (usize, &[u8]) = (257, b"ustar");
@@ -114,7 +114,7 @@ impl Sources<'_> {
     }
 
     fn is_revoked(&self, row: &Row) -> Result<bool, RollbackError> {
-        let Some(serial) = parse_serial(&row.serial) else { return Ok(false) };
+        let Ok(serial) = row.serial.parse() else { return Ok(false) };
         let filter = Filter { serial: Some(&serial), ..Filter::default() };
         let records = self.pki.registry().find(&filter)?;
         let sha256 = sha256_of(&row.fingerprint_sha256);

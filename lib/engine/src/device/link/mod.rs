@@ -44,7 +44,15 @@ impl std::fmt::Display for Target {
     }
 }
 
-/// Looks up the addresses of a host.
+impl Target {
+    /// The host's name, as TLS sends it and holds the server's certificate to it.
+    fn server_name(&self) -> Result<ServerName<'static>, LinkError> {
+        ServerName::try_from(self.host.clone())
+            .map_err(|_| LinkError::BadHost { host: self.host.clone() })
+    }
+}
+
+/// Looks up the addresses of a host. What is no host name is not looked up.
 ///
 /// A resolver that has not answered by the deadline is not waited for: the thread that asks it ends when the
 /// system's resolver does.
@@ -56,6 +64,7 @@ pub fn resolve(target: &Target, deadline: Deadline) -> Result<Vec<SocketAddr>, L
             _ => e.to_string(),
         },
     };
+    target.server_name()?;
     net::resolve(&target.host, target.port, &deadline).map_err(failed)
 }
 
@@ -158,10 +167,8 @@ impl Link {
         identity: Identity<'_>,
         facts: &mut Facts,
     ) -> Result<Self, LinkError> {
-        let host = &target.host;
-        let name = ServerName::try_from(host.clone())
-            .map_err(|_| LinkError::BadHost { host: host.clone() })?;
-        let Tls { config, judge, presenter } = Tls::new(host, identity)?;
+        let name = target.server_name()?;
+        let Tls { config, judge, presenter } = Tls::new(&target.host, identity)?;
         let failed = |e: rustls::Error| LinkError::Tls { reason: tls_words(&e) };
         let mut connection = ClientConnection::new(Arc::new(config), name).map_err(failed)?;
         let deadline = stream.deadline();
@@ -302,5 +309,23 @@ impl ResolvesClientCert for Presenter {
 
     fn has_certs(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_host_name_is_not_looked_up() {
+        for bad in ["", "a b", "a..b", "https://acme.example.com", "acme.example.com:8883", "-"] {
+            let target = Target { host: bad.to_owned(), port: 8883 };
+            let error = resolve(&target, Deadline::after(Duration::from_secs(1))).unwrap_err();
+            assert!(matches!(error, LinkError::BadHost { .. }), "{bad:?}: {error}");
+        }
+        let target = Target { host: "127.0.0.1".to_owned(), port: 8883 };
+        assert!(resolve(&target, Deadline::after(Duration::from_secs(1))).is_ok());
     }
 }

@@ -171,7 +171,7 @@ fn revocation(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<(i64, Reason)>
 /// Reads all rows, chunk by chunk.
 fn read(registry: &Registry, give: &mut dyn FnMut(Chunk)) -> Result<()> {
     let fail = |e: rusqlite::Error| registry.error(&e);
-    let mut query = registry.connection.prepare(ROWS).map_err(fail)?;
+    let mut query = registry.connection()?.prepare(ROWS).map_err(fail)?;
     let mut rows = query.query([]).map_err(fail)?;
     let mut chunk = Chunk::default();
     let mut attempt = || -> Result<()> {
@@ -388,7 +388,7 @@ impl<'s> Ledger<'s> {
 /// The name of the run whose rows a row of the log recorded.
 fn batch_name(registry: &Registry, sequence: i64) -> Result<String> {
     let detail: String = registry
-        .connection
+        .connection()?
         .prepare_cached("SELECT detail FROM audit WHERE sequence = ?1")
         .and_then(|mut query| query.query_row([sequence], |row| row.get(0)))
         .map_err(|e| registry.error(&e))?;
@@ -405,7 +405,7 @@ fn check_serials(
     let fail = |e: rusqlite::Error| registry.error(&e);
     serials.sort_unstable();
     let mut query = registry
-        .connection
+        .connection()?
         .prepare("SELECT serial, issuer, ca FROM certificate WHERE id = ?1")
         .map_err(fail)?;
     let alike = serials.chunk_by(|one, other| one.0 == other.0).filter(|rows| rows.len() > 1);

@@ -25,7 +25,7 @@ pub(super) fn check(
     keys.sort_unstable();
     let fail = |e: rusqlite::Error| registry.error(&e);
     let sql = "SELECT key, folded_id, client_id FROM certificate WHERE id = ?1";
-    let mut query = registry.connection.prepare(sql).map_err(fail)?;
+    let mut query = registry.connection()?.prepare(sql).map_err(fail)?;
     let mut named = 0;
     for rows in keys.chunk_by(|one, other| one.0 == other.0).filter(|rows| rows.len() > 1) {
         let mut by_key: BTreeMap<Vec<u8>, Holders> = BTreeMap::new();

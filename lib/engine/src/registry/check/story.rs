@@ -59,7 +59,7 @@ impl Story {
         let fail = |e: rusqlite::Error| registry.error(&e);
         let mut story = Self::default();
         let mut query = registry
-            .connection
+            .connection()?
             .prepare("SELECT sequence, at, action, detail, hash FROM audit ORDER BY sequence")
             .map_err(fail)?;
         let mut rows = query.query([]).map_err(fail)?;

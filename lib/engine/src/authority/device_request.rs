@@ -1,0 +1,183 @@
+//! What is asked for when one device is to get a certificate.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+
+use super::{CaKey, RequestError};
+use crate::client_id::DeviceId;
+use crate::crypto::{KeyPolicy, PublicKey};
+use crate::csr::Request;
+use crate::issue::Outliving;
+use crate::name::NameBuilder;
+use crate::profile::Profile;
+use crate::read;
+
+/// A certificate for one device: whose, for which key, by which CA, since when. All else has a default, and a
+/// method that changes it.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct DeviceRequest<'k> {
+    pub(super) ca_key: &'k CaKey,
+    pub(super) now: OffsetDateTime,
+    pub(super) source: Source,
+    pub(super) id: Option<DeviceId>,
+    pub(super) profile: Option<Profile>,
+    pub(super) subject: NameBuilder,
+    pub(super) days: Option<u32>,
+    pub(super) clamp: bool,
+    pub(super) replace: Option<Replacing>,
+    pub(super) keys: KeyPolicy,
+    pub(super) details: BTreeMap<String, String>,
+}
+
+/// Where the device's key comes from.
+#[derive(Debug, Clone)]
+pub(super) enum Source {
+    /// From a request, whose signature proves that the device has the private half.
+    Request(Box<Request>),
+    /// From somebody who says so.
+    Key(PublicKey),
+}
+
+/// What becomes of the certificate that the device has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Replacing {
+    /// It is replaced and stays valid until its end: for a device that changes over by itself.
+    Supersede,
+    /// It is replaced and revoked, with the reason `superseded`. The next revocation list has it.
+    Revoke,
+}
+
+impl<'k> DeviceRequest<'k> {
+    /// From a PKCS#10 request (RFC 2986), PEM or DER. Its key and its common name count, which is the device's
+    /// identifier; extensions that it asks for do not. `ca_key` says which CA signs, `now` is the present time.
+    ///
+    /// Errors: it cannot be read, or holds several requests. Whether it may be signed is looked at by
+    /// [`Pki::issue`](super::Pki::issue).
+    pub fn from_csr(
+        ca_key: &'k CaKey,
+        request: &[u8],
+        now: OffsetDateTime,
+    ) -> Result<Self, RequestError> {
+        let mut found = read::requests(request)?;
+        match (found.len(), found.pop()) {
+            (1, Some(request)) => Ok(Self::new(ca_key, Source::Request(Box::new(request?)), now)),
+            (count, _) => Err(RequestError::Several(count)),
+        }
+    }
+
+    /// From a public key alone. Nothing shows that the device has the private half: the caller has to know.
+    pub fn from_key(
+        ca_key: &'k CaKey,
+        id: DeviceId,
+        public_key: PublicKey,
+        now: OffsetDateTime,
+    ) -> Self {
+        Self::new(ca_key, Source::Key(public_key), now).id(id)
+    }
+
+    fn new(ca_key: &'k CaKey, source: Source, now: OffsetDateTime) -> Self {
+        Self {
+            ca_key,
+            now,
+            source,
+            id: None,
+            profile: None,
+            subject: NameBuilder::default(),
+            days: None,
+            clamp: false,
+            replace: None,
+            keys: KeyPolicy::default(),
+            details: BTreeMap::new(),
+        }
+    }
+
+    /// The device's identifier, in place of the common name of the request. A service that knows who is asking
+    /// should say so here: the common name is only what the device says of itself.
+    pub fn id(mut self, id: DeviceId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// The profile, of kind `device`, in place of the built-in one of that name.
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = Some(profile);
+        self
+    }
+
+    /// Fields of the subject besides the common name; none by default.
+    pub fn subject(mut self, fields: NameBuilder) -> Self {
+        self.subject = fields;
+        self
+    }
+
+    /// How many days it is valid, in place of the profile's number. One that would outlive its CA is refused;
+    /// the profile's number is shortened to the CA's end.
+    pub fn days(mut self, days: u32) -> Self {
+        self.days = Some(days);
+        self
+    }
+
+    /// Shortens the [`days`](Self::days) to the CA's end too, instead of refusing them.
+    pub fn clamp(mut self) -> Self {
+        self.clamp = true;
+        self
+    }
+
+    /// Makes a new certificate in place of the one that the device has, also for one that was revoked.
+    pub fn replace(mut self, replacing: Replacing) -> Self {
+        self.replace = Some(replacing);
+        self
+    }
+
+    /// Which keys are certified, in place of the default: no weak ones.
+    pub fn key_policy(mut self, keys: KeyPolicy) -> Self {
+        self.keys = keys;
+        self
+    }
+
+    /// A column for the file that registers devices (`NAME`, `TYPE`, …), kept in the registry.
+    pub fn detail(mut self, column: impl Into<String>, value: impl Into<String>) -> Self {
+        self.details.insert(column.into(), value.into());
+        self
+    }
+
+    pub(super) fn outliving(&self) -> Outliving {
+        Outliving::of(self.days, self.clamp)
+    }
+
+    /// The device's key, once it is known that it may be certified.
+    pub(super) fn public_key(&self) -> Result<&PublicKey, RequestError> {
+        match &self.source {
+            Source::Request(request) => Ok(request.check_to_certify(self.keys)?),
+            Source::Key(key) => {
+                key.check_fit(self.keys)?;
+                Ok(key)
+            }
+        }
+    }
+
+    /// Whose it is.
+    pub(super) fn device(&self) -> Result<DeviceId, RequestError> {
+        match (&self.id, &self.source) {
+            (Some(id), _) => Ok(id.clone()),
+            (None, Source::Request(request)) => id_of(request),
+            (None, Source::Key(_)) => Err(RequestError::NoCommonName),
+        }
+    }
+}
+
+/// The identifier of the device that a request is from: its only common name.
+pub(crate) fn id_of(request: &Request) -> Result<DeviceId, RequestError> {
+    let names: Vec<&str> = request.subject.values("CN").collect();
+    match names.as_slice() {
+        [] => Err(RequestError::NoCommonName),
+        [name] => DeviceId::parse(name).map_err(RequestError::CommonName),
+        several => {
+            let quoted: Vec<String> = several.iter().map(|name| format!("{name:?}")).collect();
+            Err(RequestError::CommonNames(quoted.join(" and ")))
+        }
+    }
+}

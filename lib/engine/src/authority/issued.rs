@@ -1,0 +1,291 @@
+//! One device, signed and recorded without a file: what a service does for each request.
+//!
+//! The certificate is recorded in one durable transaction before it is returned. A program that is killed
+//! between signing and recording leaves a certificate that nobody has; one that is killed between recording and
+//! answering leaves one that [`Pki::issue`] returns again to whoever asks with the same key.
+
+use std::sync::PoisonError;
+
+use time::OffsetDateTime;
+
+use super::device_request::{DeviceRequest, Replacing};
+use super::owners::KeyOwners;
+use super::{AuthorityError, Ca, Pki, RequestError, config, policy};
+use crate::cert::{Certificate, Serial};
+use crate::client_id::DeviceId;
+use crate::clock;
+use crate::crypto::PublicKey;
+use crate::issue::{self, Issuer, Order, Validity};
+use crate::name::Name;
+use crate::profile::{Kind, Profile};
+use crate::registry::{
+    NewRecord, Newcomers, Record, Registry, RegistryError, Replaced, Status, batch_name,
+};
+
+type Result<T> = std::result::Result<T, RequestError>;
+
+/// How often it is decided anew because others were faster. Each time one of them has recorded something about
+/// the same device.
+const ATTEMPTS: usize = 8;
+
+/// A device's certificate, which the registry has.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Issued {
+    /// The device.
+    pub id: DeviceId,
+    /// Its certificate.
+    pub certificate: Certificate,
+    /// What the device presents: its certificate, then each issuer, the root last.
+    pub chain: Vec<Certificate>,
+    /// Whether it was made just now. Else the device had it already, for the same key.
+    pub is_new: bool,
+}
+
+impl Issued {
+    /// The PEM of the chain.
+    pub fn chain_pem(&self) -> String {
+        self.chain.iter().map(Certificate::pem).collect()
+    }
+}
+
+/// What is to be done for a device.
+enum Decision {
+    /// It has a certificate for this key.
+    Return(Box<Record>),
+    /// It gets one, perhaps in place of another.
+    Sign(Option<Replaced>),
+}
+
+impl Pki {
+    /// Signs one device's certificate and records it. Nothing else is written; no folder and no file is made.
+    ///
+    /// It takes `&self`: threads can share the [`Pki`] in an `Arc`, and other processes can work on the same
+    /// directory at the same time (the registry decides about an id that several want). CAs and signing
+    /// policies are read anew each time. It waits for the disk and, with a key in a token, for that: call it
+    /// where a thread may wait, under tokio in `spawn_blocking`.
+    ///
+    /// A device that has a live certificate for the very key that is asked for gets that one again
+    /// ([`Issued::is_new`] is false), so that a request can be repeated whose answer was lost.
+    ///
+    /// Errors: a request that is refused ([`RequestError::is_refusal`]); a clock that is not believed
+    /// ([`clock`](crate::clock)); a CA that must not sign, as it is revoked or its registry was rolled back; a
+    /// registry that was exchanged or cannot be written.
+    pub fn issue(&self, request: &DeviceRequest<'_>) -> Result<Issued> {
+        let (key, id) = (request.public_key()?, request.device()?);
+        let profile = profile_of(request)?;
+        let subject = subject_of(request, &id)?;
+        self.registry.check_in_place()?;
+        let cas = self.cas()?;
+        clock::check(request.now, &self.evidence_seen(&cas)?)?;
+        let ca = self.find_ca(&cas, request.ca_key.ca())?;
+        let batch = batch_name(request.now)?;
+        for _ in 0..ATTEMPTS {
+            let replaces = match self.decide(request, &id, key, &cas)? {
+                Decision::Return(record) => return issued_before(id, &record, &cas, self),
+                Decision::Sign(replaces) => replaces,
+            };
+            self.check_may_sign(ca)?;
+            self.policy_now(ca, &cas)?
+                .check(ca, &id, &subject)
+                .map_err(|source| RequestError::Policy { id: id.to_string(), source })?;
+            let certificate = sign(request, ca, &profile, &subject, key)?;
+            let record = record_of(request, ca, &id, &certificate, replaces);
+            match self.record_device(&record, (&batch, request.now)) {
+                // Another thread or process was faster.
+                Err(RegistryError::Conflict) => {}
+                Err(RegistryError::KeyTaken { other, .. }) => {
+                    return Err(RequestError::SharedKey { id: id.to_string(), holder: other });
+                }
+                Err(e) => return Err(e.into()),
+                Ok(()) => {
+                    let chain = [&[certificate.clone()], ca.chain.as_slice()].concat();
+                    return Ok(Issued { id, certificate, chain, is_new: true });
+                }
+            }
+        }
+        Err(RegistryError::Conflict.into())
+    }
+
+    /// Refuses a CA with which nothing is to be signed, as it and the registry are now.
+    fn check_may_sign(&self, ca: &Ca) -> std::result::Result<(), AuthorityError> {
+        self.check_chain_length(ca)?;
+        self.check_not_revoked(ca)?;
+        self.check_list_seen(ca)
+    }
+
+    /// What a CA may sign by pki.toml as it is now, which a service may have opened long ago.
+    fn policy_now(
+        &self,
+        ca: &Ca,
+        cas: &[Ca],
+    ) -> std::result::Result<policy::SigningPolicy, AuthorityError> {
+        let path = self.dir.join("pki.toml");
+        let given = config::read_policies(&self.dir, &path, &config::read_config(&path)?)?;
+        Ok(policy::of_all(cas, &given).remove(&ca.name).unwrap_or_default())
+    }
+
+    fn decide(
+        &self,
+        request: &DeviceRequest<'_>,
+        id: &DeviceId,
+        key: &PublicKey,
+        cas: &[Ca],
+    ) -> Result<Decision> {
+        let holders =
+            self.with_certified(|registry, certified| registry.holders(certified, key))?;
+        if let Some(refused) = KeyOwners::new(holders, cas).refuse(id, key.spki()) {
+            return Err(refused);
+        }
+        let (registry, folded) = (&self.registry, id.folded());
+        if let Some(live) = registry.live_device(&folded)? {
+            return of_live(request, id, key, live);
+        }
+        check_no_twin(registry, id)?;
+        match registry.history(&folded)?.pop() {
+            None => id.check_new().map_err(RequestError::NewId)?,
+            Some(last) if request.replace.is_none() => check_not_ended(id, &last)?,
+            Some(_) => {}
+        }
+        Ok(Decision::Sign(None))
+    }
+
+    fn record_device(
+        &self,
+        record: &NewRecord,
+        (batch, now): (&str, OffsetDateTime),
+    ) -> std::result::Result<(), RegistryError> {
+        self.with_certified(|registry, certified| {
+            registry.record_with(batch, now, &[record], &[], Some(certified))
+        })
+    }
+
+    /// Works with the registry and the keys that it has, one thread at a time: whatever is recorded here is so
+    /// in turn, without SQLite's waiting.
+    fn with_certified<T>(
+        &self,
+        work: impl FnOnce(&Registry, &mut Newcomers) -> std::result::Result<T, RegistryError>,
+    ) -> std::result::Result<T, RegistryError> {
+        let mut kept = self.certified.lock().unwrap_or_else(PoisonError::into_inner);
+        // What a failure has left half done is read anew the next time.
+        let mut certified = match kept.take() {
+            Some(certified) => certified,
+            None => self.registry.all_certified()?,
+        };
+        let done = work(&self.registry, &mut certified);
+        if matches!(done, Ok(_) | Err(RegistryError::Conflict | RegistryError::KeyTaken { .. })) {
+            *kept = Some(certified);
+        }
+        done
+    }
+}
+
+fn profile_of(request: &DeviceRequest<'_>) -> Result<Profile> {
+    let profile = request.profile.clone().or_else(|| Profile::built_in("device"));
+    let profile = profile.ok_or(RequestError::NoProfile)?;
+    super::want_kind(&profile, Kind::Device)?;
+    Ok(profile)
+}
+
+/// The fields asked for, with the device's identifier as its common name.
+fn subject_of(request: &DeviceRequest<'_>, id: &DeviceId) -> Result<Name> {
+    if request.subject.has("CN") {
+        return Err(RequestError::SubjectWithCommonName);
+    }
+    Ok(request.subject.clone().with("CN", id.as_str())?.build()?)
+}
+
+fn of_live(
+    request: &DeviceRequest<'_>,
+    id: &DeviceId,
+    key: &PublicKey,
+    live: Record,
+) -> Result<Decision> {
+    if let Some(replacing) = request.replace {
+        let revoke = replacing == Replacing::Revoke;
+        return Ok(Decision::Sign(Some(Replaced { row: live.row, revoke })));
+    }
+    let is_valid = live.not_before <= request.now && request.now <= live.not_after;
+    if is_valid && live.certificate()?.spki == key.spki() {
+        return Ok(Decision::Return(Box::new(live)));
+    }
+    let (serial, not_after) = (live.serial, live.not_after);
+    Err(RequestError::AlreadyIssued { id: id.to_string(), serial, not_after })
+}
+
+/// Refuses an identifier that looks like that of a live device.
+fn check_no_twin(registry: &Registry, id: &DeviceId) -> Result<()> {
+    match has_twin(registry, id)? {
+        true => Err(RequestError::Twin { id: id.to_string() }),
+        false => Ok(()),
+    }
+}
+
+/// Whether a live device has an id that looks the same.
+pub(crate) fn has_twin(
+    registry: &Registry,
+    id: &DeviceId,
+) -> std::result::Result<bool, RegistryError> {
+    for twin in id.twins() {
+        if registry.live_device(&twin)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Refuses a device whose last certificate was revoked.
+fn check_not_ended(id: &DeviceId, last: &Record) -> Result<()> {
+    let Some((at, reason)) = last.revoked.filter(|_| last.status == Status::Revoked) else {
+        return Ok(());
+    };
+    let (id, since) = (id.to_string(), at.date().to_string());
+    Err(RequestError::Revoked { id, since, reason: reason.name() })
+}
+
+fn sign(
+    request: &DeviceRequest<'_>,
+    ca: &Ca,
+    profile: &Profile,
+    subject: &Name,
+    key: &PublicKey,
+) -> Result<Certificate> {
+    let issuer = Issuer::new(ca.certificate(), request.ca_key, request.now)?;
+    let wanted = Validity::of(profile, request.now, request.days);
+    let order = Order {
+        profile,
+        subject,
+        public_key: key,
+        serial: Serial::random()?,
+        validity: issuer.fit(wanted, request.outliving())?,
+        path_length: None,
+    };
+    Ok(issue::issue(&order, &issuer)?)
+}
+
+fn record_of(
+    request: &DeviceRequest<'_>,
+    ca: &Ca,
+    id: &DeviceId,
+    certificate: &Certificate,
+    replaces: Option<Replaced>,
+) -> NewRecord {
+    NewRecord {
+        ca: ca.name.clone(),
+        device: Some(id.clone()),
+        certificate: certificate.into(),
+        details: request.details.clone(),
+        location: None,
+        has_key: false,
+        replaces,
+        key_from_outside: true,
+    }
+}
+
+/// The certificate that a device has, with the chain of the CA that signed it.
+fn issued_before(id: DeviceId, record: &Record, cas: &[Ca], pki: &Pki) -> Result<Issued> {
+    let certificate = record.certificate()?;
+    let ca = pki.find_ca(cas, &record.ca)?;
+    let chain = [&[certificate.clone()], ca.chain.as_slice()].concat();
+    Ok(Issued { id, certificate, chain, is_new: false })
+}

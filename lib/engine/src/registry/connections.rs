@@ -1,0 +1,65 @@
+//! The connections of an open registry: each thread that asks has one of its own, since SQLite's are not to be
+//! used by two threads at once.
+//!
+//! The first belongs to the thread that opened the registry. A thread that ends leaves its connection to the
+//! next new one, so there are never more than there were threads at one time.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+use thread_local::ThreadLocal;
+
+use super::RegistryError;
+use super::opening::set_up;
+use super::reading::{Way, connect};
+use super::sqlite::{Registry, Result, database_error};
+use crate::files::FileId;
+
+/// SQLite's page cache of a thread that comes later, in KiB as a negative number: what SQLite itself chooses.
+const CACHE: i64 = -2_000;
+
+/// A connection for each thread, to one file.
+#[derive(Debug)]
+pub(super) struct Connections {
+    of_threads: ThreadLocal<Connection>,
+    /// Which file the first one has opened; unknown where the system does not tell.
+    file: Option<FileId>,
+}
+
+impl Registry {
+    /// A registry whose first connection was made just now.
+    pub(super) fn over(connection: Connection, path: &Path, way: Way) -> Self {
+        let of_threads = ThreadLocal::new();
+        of_threads.get_or(|| connection);
+        let connections = Connections { of_threads, file: FileId::of(path) };
+        Self { connections, path: path.to_owned(), way }
+    }
+
+    /// The connection of this thread.
+    pub(super) fn connection(&self) -> Result<&Connection> {
+        self.connections.of_threads.get_or_try(|| {
+            self.check_in_place()?;
+            match self.way {
+                Way::Written => {
+                    let fail = |e: rusqlite::Error| database_error(&self.path, &e);
+                    // Without the flag that makes a file: an empty registry is not this one.
+                    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                    let connection =
+                        Connection::open_with_flags(&self.path, flags).map_err(fail)?;
+                    set_up(&connection, CACHE).map_err(fail)?;
+                    Ok(connection)
+                }
+                way => connect(&self.path, way),
+            }
+        })
+    }
+
+    /// Refuses a registry whose file was moved away or replaced, as by a backup, since it was opened: what would
+    /// be recorded now would be lost.
+    pub(crate) fn check_in_place(&self) -> Result<()> {
+        match self.connections.file == FileId::of(&self.path) {
+            true => Ok(()),
+            false => Err(RegistryError::Exchanged(self.path.display().to_string())),
+        }
+    }
+}
