@@ -50,11 +50,10 @@ fn literals(source: &str) -> Vec<String> {
             ["'\"'", "'\\\"'", "b'\"'"].iter().find(|q| tail.starts_with(**q))
         {
             rest = &tail[quoted.len()..];
-        } else if tail.starts_with('"') {
+        } else if let Some(body) = tail.strip_prefix('"') {
             let before = &rest[..at];
             let hashes = before.len() - before.trim_end_matches('#').len();
             let is_raw = before.trim_end_matches('#').ends_with('r');
-            let body = &tail[1..];
             let end = match is_raw {
                 true => body.find(&format!("\"{}", "#".repeat(hashes))),
                 false => closing(body),

@@ -19,7 +19,7 @@ macro_rules! each {
         all
     }};
     (@one $all:ident, $plain:expr, $example:expr) => { $all.extend($example) };
-    (@one $all:ident, $plain:expr) => { $all.push($plain) };
+    (@one $all:ident, $plain:expr) => { $all.extend([$plain]) };
 }
 
 fn text() -> String {
@@ -119,8 +119,9 @@ fn all_flags(command: &Command, found: &mut BTreeSet<String>) {
     command.get_subcommands().for_each(|sub| all_flags(sub, found));
 }
 
-/// Variables that no option has: the login is read where it is needed, the module by the library's caller.
-const OF_NO_OPTION: [&str; 4] = ["C8Y_USER", "C8Y_PASSWORD", "C8Y_TOKEN", "C8Y_PKI_PKCS11_MODULE"];
+/// Variables that are read apart from clap's options: the login, the CAs of servers, the module of tokens.
+const OF_NO_OPTION: [&str; 5] =
+    ["C8Y_USER", "C8Y_PASSWORD", "C8Y_TOKEN", "C8Y_PKI_CACERT", "C8Y_PKI_PKCS11_MODULE"];
 
 #[test]
 fn every_task_is_a_command_of_ours() {

@@ -233,7 +233,10 @@ fn a_device_must_not_outlive_its_ca() {
     cli.ok(&format!("ca init --subject CN=R --key-type ec-p256 --days 20 {CA_PW}"));
     a_second_passes();
     let said = cli.fails(2, &format!("device issue a --ca root --out out {CA_PW} --days 30"));
-    assert!(said.contains("ask for at most 19 days, or let `--clamp`"), "{said}");
+    assert!(
+        said.contains("ask for at most 19 days; or have it shortened to its issuer's end: --clamp"),
+        "{said}"
+    );
     assert!(cli.names("out").is_empty());
     cli.ok(&format!("device issue a --ca root --out out {CA_PW} --days 19"));
     cli.ok(&format!("device issue b --ca root --out out {CA_PW} --days 30 --clamp"));

@@ -23,8 +23,8 @@ pub enum Hint {
     To {
         /// What to do, as a sentence that is complete without the means.
         what: Cow<'static, str>,
-        /// What does it.
-        by: Means,
+        /// What does it; boxed, as errors carry hints.
+        by: Box<Means>,
     },
     /// One after the other, or one of several where the sentence says "or".
     Several(Vec<Hint>),
@@ -53,27 +53,27 @@ impl Hint {
 
     /// What to do, by running a task.
     pub fn run(what: impl Into<Cow<'static, str>>, task: Task) -> Self {
-        Self::To { what: what.into(), by: Means::Run(task) }
+        Self::To { what: what.into(), by: Box::new(Means::Run(task)) }
     }
 
     /// What to do, by giving a value for a setting.
     pub fn give(what: impl Into<Cow<'static, str>>, setting: Setting) -> Self {
-        Self::To { what: what.into(), by: Means::Give(setting) }
+        Self::To { what: what.into(), by: Box::new(Means::Give(setting)) }
     }
 
     /// What to do, by leaving a setting out.
     pub fn omit(what: impl Into<Cow<'static, str>>, setting: Setting) -> Self {
-        Self::To { what: what.into(), by: Means::Omit(setting) }
+        Self::To { what: what.into(), by: Box::new(Means::Omit(setting)) }
     }
 
     /// What to do, by giving a secret.
     pub fn provide(what: impl Into<Cow<'static, str>>, secret: Secret) -> Self {
-        Self::To { what: what.into(), by: Means::Provide(secret) }
+        Self::To { what: what.into(), by: Box::new(Means::Provide(secret)) }
     }
 
     /// What to do, by allowing it on purpose.
     pub fn permit(what: impl Into<Cow<'static, str>>, permission: Permission) -> Self {
-        Self::To { what: what.into(), by: Means::Permit(permission) }
+        Self::To { what: what.into(), by: Box::new(Means::Permit(permission)) }
     }
 
     /// This, and that after it.
@@ -91,7 +91,7 @@ impl Hint {
     pub fn means(&self) -> Vec<&Means> {
         match self {
             Self::Say(_) => Vec::new(),
-            Self::To { by, .. } => vec![by],
+            Self::To { by, .. } => vec![by.as_ref()],
             Self::Several(all) => all.iter().flat_map(Self::means).collect(),
         }
     }
