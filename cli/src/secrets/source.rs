@@ -88,7 +88,7 @@ impl<'a> Source<'a> {
         read: impl Fn(&[u8]) -> std::result::Result<Password, NoPassword>,
     ) -> Result<Option<Password>> {
         let Some(path) = self.file else {
-            let text = self.from_variable();
+            let text = self.in_environment();
             return Ok(text.and_then(|text| read(text.as_bytes()).ok()));
         };
         let secret = read(&input::read(path)?);
@@ -119,7 +119,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    fn from_variable(&self) -> Option<String> {
+    fn in_environment(&self) -> Option<String> {
         self.variable.and_then(|name| self.outside.variable(name))
     }
 
