@@ -103,7 +103,7 @@ pub enum RequestError {
         /// The device.
         id: String,
         /// The rule.
-        source: PolicyError,
+        source: Box<PolicyError>,
     },
     /// The built-in profile is missing.
     #[error("there is no profile named \"device\"")]
