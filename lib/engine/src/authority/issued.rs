@@ -86,9 +86,9 @@ impl Pki {
                 Decision::Sign(replaces) => replaces,
             };
             self.check_may_sign(ca)?;
-            self.policy_now(ca, &cas)?
-                .check(ca, &id, &subject)
-                .map_err(|source| RequestError::Policy { id: id.to_string(), source })?;
+            self.policy_now(ca, &cas)?.check(ca, &id, &subject).map_err(|source| {
+                RequestError::Policy { id: id.to_string(), source: Box::new(source) }
+            })?;
             let certificate = sign(request, ca, &profile, &subject, key)?;
             let record = record_of(request, ca, &id, &certificate, replaces);
             match self.record_device(&record, (&batch, request.now)) {
@@ -99,7 +99,7 @@ impl Pki {
                 }
                 Err(e) => return Err(e.into()),
                 Ok(()) => {
-                    let chain = [&[certificate.clone()], ca.chain.as_slice()].concat();
+                    let chain = [std::slice::from_ref(&certificate), ca.chain.as_slice()].concat();
                     return Ok(Issued { id, certificate, chain, is_new: true });
                 }
             }
@@ -286,6 +286,6 @@ fn record_of(
 fn issued_before(id: DeviceId, record: &Record, cas: &[Ca], pki: &Pki) -> Result<Issued> {
     let certificate = record.certificate()?;
     let ca = pki.find_ca(cas, &record.ca)?;
-    let chain = [&[certificate.clone()], ca.chain.as_slice()].concat();
+    let chain = [std::slice::from_ref(&certificate), ca.chain.as_slice()].concat();
     Ok(Issued { id, certificate, chain, is_new: false })
 }

@@ -104,7 +104,7 @@ pub enum RequestError {
         /// The device.
         id: String,
         /// The rule.
-        source: PolicyError,
+        source: Box<PolicyError>,
     },
     /// The built-in profile is missing.
     #[error("there is no profile named \"device\"")]
@@ -120,7 +120,7 @@ pub enum RequestError {
     Recorded(#[from] CertError),
     /// The PKI directory, or a CA in it that must not sign.
     #[error(transparent)]
-    Authority(#[from] AuthorityError),
+    Authority(Box<AuthorityError>),
 }
 
 impl Failure for RequestError {
@@ -215,8 +215,14 @@ pub(crate) const SHARED_KEY: &str = "have each device make a key of its own";
 /// What to do about a key that is revoked.
 pub(crate) const REVOKED_KEY: &str = "have the device make a new key, and a request with it";
 
+impl From<AuthorityError> for RequestError {
+    fn from(e: AuthorityError) -> Self {
+        Self::Authority(Box::new(e))
+    }
+}
+
 impl From<RegistryError> for RequestError {
     fn from(e: RegistryError) -> Self {
-        Self::Authority(e.into())
+        AuthorityError::from(e).into()
     }
 }
