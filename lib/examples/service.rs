@@ -23,7 +23,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use c8y_pki::secret::Password;
-use c8y_pki::{CaKey, DeviceId, DeviceRequest, Issued, Pki, RequestError};
+use c8y_pki::{CaKey, DeviceId, DeviceRequest, Failure as _, Issued, Pki, RequestError};
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
@@ -76,7 +76,10 @@ async fn sign(
         Ok(Err(e)) if e.is_refusal() => refusal(StatusCode::UNPROCESSABLE_ENTITY, &e),
         Ok(Err(e)) => {
             // What is wrong here is for the operator, not for the device.
-            eprintln!("error: {e}\nhint: {}", e.hint().unwrap_or_default());
+            eprintln!(
+                "error: {e}\nhint: {}",
+                e.hint().map(|hint| hint.to_string()).unwrap_or_default()
+            );
             refusal(StatusCode::SERVICE_UNAVAILABLE, &"try again later")
         }
         Err(e) => {
