@@ -132,15 +132,15 @@ impl Failure {
     }
 
     /// The faults of single devices, where the error is about many.
-    pub(crate) fn faults(&self) -> &[c8y_pki::bulk::Fault] {
+    pub(crate) fn faults(&self) -> &[c8y_pki::list::Fault] {
         use c8y_pki::bulk::BulkError;
+        use c8y_pki::list::ListError;
         use c8y_pki::rollout::RolloutError;
-        fn of(error: &Error) -> &[c8y_pki::bulk::Fault] {
+        fn of(error: &Error) -> &[c8y_pki::list::Fault] {
             match error {
                 Error::Bulk(BulkError::NotRevoked { faults, .. }) => faults,
-                Error::Bulk(
-                    BulkError::Faults { faults, .. } | BulkError::BadList { faults, .. },
-                )
+                Error::Bulk(BulkError::Faults { faults, .. })
+                | Error::List(ListError::Rows { faults, .. })
                 | Error::Rollout(RolloutError::Bulk(BulkError::Faults { faults, .. })) => {
                     &faults.first
                 }

@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use c8y_pki::bulk::Fault;
+use c8y_pki::list::Fault;
 use c8y_pki::shown::{self, one_line};
 use serde::Serialize;
 

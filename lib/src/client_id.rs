@@ -121,6 +121,12 @@ impl DeviceId {
         }
     }
 
+    /// An identifier that was accepted before: of a list that was read, or of a registry. One that an older
+    /// version has recorded may break a rule that is younger than it; it stays what it was.
+    pub(crate) fn known(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
     /// The identifier.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -183,6 +189,12 @@ impl DeviceId {
             name.push_str(&hex(&sha256(self.0.as_bytes())[..16]));
         }
         name
+    }
+}
+
+impl AsRef<str> for DeviceId {
+    fn as_ref(&self) -> &str {
+        &self.0
     }
 }
 

@@ -23,6 +23,7 @@ use crate::files::FileError;
 use crate::issue::IssueError;
 use crate::key::KeyError;
 use crate::key::pkcs11::Pkcs11Error;
+use crate::list::ListError;
 use crate::manifest::ManifestError;
 use crate::name::NameError;
 use crate::platform::PlatformError;
@@ -107,6 +108,7 @@ errors! {
     Issue(IssueError),
     Key(KeyError),
     Link(LinkError),
+    List(ListError),
     Manifest(ManifestError),
     Mqtt(MqttError),
     Name(NameError),
@@ -155,6 +157,7 @@ impl Error {
                 | ManifestError::OtherRow { .. },
             ) => Fault::Refusal,
             Self::Bulk(e) => of_bulk(e),
+            Self::List(e) => of_list(e),
             Self::Fetch(e) if e.is_environment() => Fault::Environment,
             Self::Credentials(e) if e.is_environment() => Fault::Environment,
             Self::Link(e) => of_link(e),
@@ -228,9 +231,17 @@ fn of_pkcs11(e: &Pkcs11Error) -> Fault {
     }
 }
 
+fn of_list(e: &ListError) -> Fault {
+    match e {
+        ListError::File(e) => of_file(e),
+        _ => Fault::Input,
+    }
+}
+
 fn of_bulk(e: &BulkError) -> Fault {
     match e {
         BulkError::File(e) => of_file(e),
+        BulkError::List(e) => of_list(e),
         BulkError::Registry(e) => of_registry(e),
         BulkError::Authority(e) => of_authority(e),
         BulkError::Issue(e) => of_issue(e),

@@ -11,6 +11,7 @@
 //! | --- | --- |
 //! | do the whole job from one file | [`rollout`] |
 //! | keep CAs and a registry in a folder | [`authority`], [`registry`] |
+//! | read a device list, from a CSV or a workbook | [`list`] |
 //! | issue one device or very many | [`bulk`] |
 //! | make a certificate in memory | [`issue`], with a [`profile`] |
 //! | make, read or write private keys | [`key`] |
@@ -131,6 +132,7 @@ pub mod error;
 pub mod files;
 pub mod issue;
 pub mod key;
+pub mod list;
 pub mod manifest;
 pub mod name;
 mod net;

@@ -14,14 +14,14 @@ mod sheet;
 
 use std::collections::{BTreeMap, HashMap};
 
-pub(crate) use crate::bulk::rows::separator;
+pub(crate) use crate::list::lines::separator;
 pub use check::{Finding, Level, Report, check, check_existing};
 pub use one_time::{OneTimeError, OneTimePassword};
 pub(crate) use records::{Record, records};
 pub use sheet::{Sheet, Survey};
 
-use crate::bulk::list::Device;
 use crate::crypto::CryptoError;
+use crate::list::Device;
 
 /// The header that makes a device an agent.
 pub const AGENT: &str = "com_cumulocity_model_Agent.active";
@@ -228,7 +228,7 @@ fn row(device: &Device, settings: &Settings, password: &str) -> Result<Row, Regi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bulk::list::DeviceList;
+    use crate::list::DeviceList;
 
     fn devices(csv: &str) -> Vec<Device> {
         DeviceList::from_csv("d.csv", csv.as_bytes()).unwrap().devices

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules in order, with the layer of docs/architecture.md.
-const ORDER: [(&str, u8); 35] = [
+const ORDER: [(&str, u8); 36] = [
     ("secret", 0),
     ("shown", 0),
     ("der", 0),
@@ -28,6 +28,7 @@ const ORDER: [(&str, u8); 35] = [
     ("read", 3),
     ("registry", 4),
     ("authority", 4),
+    ("list", 4),
     ("bulk", 5),
     ("registration", 5),
     ("manifest", 5),

@@ -20,7 +20,7 @@ use std::hint::black_box;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,11 +30,11 @@ use aws_lc_rs::signature::{self, EcdsaKeyPair};
 use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::authority::{CaSettings, Pki};
 use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
-use c8y_pki::bulk::list::{ListFile, ListOptions};
-use c8y_pki::bulk::{self, Existing, Job, Out};
+use c8y_pki::bulk::{self, Context, Existing, Job, Out};
 use c8y_pki::crypto::{KeyPolicy, KeyType};
 use c8y_pki::issue::Outliving;
 use c8y_pki::key::PrivateKey;
+use c8y_pki::list::{ListFile, ListOptions};
 use c8y_pki::name::Name;
 use c8y_pki::profile::Profile;
 use c8y_pki::secret::{ChosenPassword, Password};
@@ -314,7 +314,7 @@ fn issue(
     let start = Instant::now();
     let list =
         ListFile::open(&dir.join("devices.csv"), ListOptions::default()).expect("a device list");
-    let summary = bulk::run(&mut pki, &job, list, now, &AtomicBool::new(false), &|_| {});
+    let summary = bulk::run(&mut pki, &job, list, &Context::at(now));
     let took = start.elapsed();
     assert_eq!(summary.expect("a run").issued, count);
     (took, out)

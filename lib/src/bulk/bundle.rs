@@ -14,8 +14,7 @@ use std::str::FromStr;
 
 use time::OffsetDateTime;
 
-use super::BulkError;
-
+use super::error::BulkError;
 use crate::cert::{Certificate, Encoded};
 use crate::files::Access;
 use crate::key::{KeyError, Pbes2Key, PrivateKey, read::is_encrypted};

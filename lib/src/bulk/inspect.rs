@@ -13,8 +13,8 @@ use std::thread;
 use archives::{Archive, Archives, Held};
 use places::Places;
 
-use super::BulkError;
 use super::bundle::THIN_EDGE_KEY;
+use super::error::BulkError;
 use crate::client_id::DeviceId;
 use crate::crypto::sha256;
 use crate::files;
@@ -57,8 +57,8 @@ pub fn check_keys_with(
     let total: u64 = registry.device_counts()?.values().sum();
     let (mut keys, mut places, mut doubts, mut done) =
         (Keys::default(), Places::default(), Vec::new(), 0);
-    let read = |give: &mut dyn FnMut(Vec<Task>)| tasks(registry, &mut places, give);
-    let work = |tasks: Vec<Task>| tasks.into_iter().map(Task::look).collect::<Vec<_>>();
+    let read = |give: &mut dyn FnMut(Vec<KeyCheck>)| checks(registry, &mut places, give);
+    let work = |checks: Vec<KeyCheck>| checks.into_iter().map(KeyCheck::look).collect::<Vec<_>>();
     let take = |results: Vec<(Record, Looked)>| {
         done += results.len() as u64;
         for (record, looked) in results {
@@ -107,12 +107,12 @@ impl Keys {
 }
 
 /// A device whose key is to be looked at.
-struct Task {
+struct KeyCheck {
     record: Record,
     archive: Option<Archive>,
 }
 
-impl Task {
+impl KeyCheck {
     fn of(record: Record, archives: &mut Archives) -> Self {
         let place = record.location.as_ref().filter(|_| record.has_key);
         let archive = place.and_then(|place| archives.at(place));
@@ -131,21 +131,21 @@ impl Task {
 }
 
 /// Reads the live devices.
-fn tasks(
+fn checks(
     registry: &Registry,
     places: &mut Places,
-    give: &mut dyn FnMut(Vec<Task>),
+    give: &mut dyn FnMut(Vec<KeyCheck>),
 ) -> Result<(), BulkError> {
     let mut archives = Archives::default();
     let filter =
         Filter { role: Some(Role::Device), status: Some(Status::Live), ..Filter::default() };
     let mut chunk = Vec::with_capacity(CHUNK);
     registry.each(&filter, |record| -> Result<(), BulkError> {
-        let task = Task::of(record, &mut archives);
-        if let Some(place) = &task.record.location {
-            places.add(place, task.archive.is_some());
+        let check = KeyCheck::of(record, &mut archives);
+        if let Some(place) = &check.record.location {
+            places.add(place, check.archive.is_some());
         }
-        chunk.push(task);
+        chunk.push(check);
         if chunk.len() == CHUNK {
             give(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK)));
         }
@@ -163,15 +163,14 @@ fn look_again(
     archives: &mut Archives,
     places: &mut Places,
 ) -> Result<Option<Looked>, BulkError> {
-    let id = record.client_id.as_deref().unwrap_or_default();
-    let Ok(id) = DeviceId::parse(id) else { return Ok(Some(Err(String::new()))) };
+    let Some(id) = record.holder.device() else { return Ok(None) };
     // A run moves a device from its staging to its place: whoever looks at both in turn may miss it once.
     for _ in 0..2 {
-        let Some(now) = registry.live_device(&id.folded())? else { return Ok(None) };
+        let Some(now) = registry.live_device(id)? else { return Ok(None) };
         let serial = now.serial.to_string();
-        let task = Task::of(now, archives);
-        let (in_archive, place) = (task.archive.is_some(), task.record.location.clone());
-        let (now, looked) = task.look();
+        let check = KeyCheck::of(now, archives);
+        let (in_archive, place) = (check.archive.is_some(), check.record.location.clone());
+        let (now, looked) = check.look();
         let (Err(_), Some(place), false) = (&looked, place, in_archive) else {
             return Ok(Some(looked));
         };
@@ -185,10 +184,15 @@ fn look_again(
     Ok(Some(Err(String::new())))
 }
 
+/// The device's identifier, for messages.
+fn id_of(record: &Record) -> &str {
+    record.holder.device().map_or("", DeviceId::as_str)
+}
+
 fn look_into(record: &Record, place: &Path, archive: &Archive) -> Looked {
     let contents = archive.as_ref().as_ref().map_err(String::clone)?;
-    let id = record.client_id.as_deref().unwrap_or_default();
-    let folder = DeviceId::parse(id).map(|id| id.file_name()).unwrap_or_default();
+    let id = id_of(record);
+    let folder = record.holder.device().map(DeviceId::file_name).unwrap_or_default();
     let place = place.display();
     match (contents.of(&folder), record.certificate()) {
         (None, _) => Err(format!("the key of {id:?} is not in {place}")),
@@ -204,7 +208,7 @@ fn look_into(record: &Record, place: &Path, archive: &Archive) -> Looked {
 }
 
 fn look(record: &Record, folder: &Path) -> Looked {
-    let id = record.client_id.as_deref().unwrap_or_default();
+    let id = id_of(record);
     let plain = ["key.pem", THIN_EDGE_KEY].map(|name| folder.join(name));
     let Some(path) = plain.into_iter().find(|path| path.exists()) else {
         let stores = ["keystore.p12", "keystore.jks"];

@@ -6,22 +6,24 @@ use std::path::Path;
 use time::OffsetDateTime;
 
 use super::bundle::Bundle;
-use super::list::{Device, Devices, Outline};
-use super::new_ids::Remarks;
-use super::run::{Existing, Job};
-use super::{BulkError, Fault, Faults};
-use crate::authority::policy::check_names;
-use crate::cert::oid;
+use super::certify::check_policy;
+use super::destination::Destination;
+use super::error::BulkError;
+use super::job::{Existing, Job};
 use crate::client_id::DeviceId;
-use crate::name::{Name, find_field};
+use crate::list::new_ids::{self, Remarks};
+use crate::list::{Device, DeviceKey, Devices, Fault, Faults};
 use crate::registry::{Registry, Replaced, Standing, Status};
 
 /// How many ids of incomplete devices a summary names.
 const MOST_IDS: usize = 100;
 
 /// What is to be done with each device of a list, by its position.
+#[derive(Default)]
 pub(super) struct Plan {
     pub(super) due: Vec<Due>,
+    /// How many devices are to be issued with a new key.
+    pub(super) new_keys: usize,
     pub(super) skipped: usize,
     pub(super) revoked: usize,
     /// Skipped devices without all their files, and the first ids of them.
@@ -31,13 +33,7 @@ pub(super) struct Plan {
     pub(super) old_ids: Remarks,
     /// Devices that cannot be issued as asked, where the others are issued all the same.
     pub(super) failed: Faults,
-}
-
-impl Plan {
-    /// How many devices are to be issued.
-    pub(super) fn total(&self) -> usize {
-        self.due.iter().filter(|due| !matches!(due, Due::Not)).count()
-    }
+    total: usize,
 }
 
 /// Whether a device is to be issued.
@@ -52,248 +48,202 @@ pub(super) enum Due {
 }
 
 /// What is done with one device.
-pub(super) enum Fate {
+pub(super) enum Decision {
     Issue(Option<Replaced>),
     Skip,
     /// Its certificate was revoked: no new one without being asked.
-    Revoked {
-        message: String,
-        hint: Option<String>,
-    },
-    Refuse {
-        message: String,
-        hint: Option<String>,
-    },
-}
-
-/// Decides about each device of the list; all faults at once.
-pub(super) fn plan(
-    registry: &Registry,
-    job: &Job<'_>,
-    devices: &Devices,
-    since: Option<OffsetDateTime>,
-) -> Result<Plan, BulkError> {
-    let mut standings = registry.standings()?;
-    let mut plan = Plan {
-        due: Vec::with_capacity(devices.len()),
-        skipped: 0,
-        revoked: 0,
-        incomplete: 0,
-        incomplete_ids: Vec::new(),
-        old_ids: Remarks::default(),
-        failed: Faults { first: devices.faults().to_vec(), count: devices.faulty() },
-    };
-    for index in 0..devices.len() {
-        let device = devices.outline(index)?;
-        let folded = device.id.folded();
-        // The folder is looked at before the registry: another process records a device before its
-        // folder appears, so a folder of theirs that is seen here is found recorded below.
-        let present = job.out.folder_of(&device.id).is_some_and(|folder| folder.exists());
-        let standing = standings.of(&folded)?;
-        if standing != Standing::Unknown {
-            plan.old_ids.look_at(&device.id);
-        }
-        let fate = match standing {
-            Standing::Unknown if has_twin(registry, &device.id)? => twin(&device),
-            Standing::Live => of_live(registry, job, &device, &folded, since)?,
-            Standing::Unknown if !present => of_unknown(&device),
-            _ => of_new(registry, job, &device, &folded, present)?,
-        };
-        let due = match allowed(job, &device, fate) {
-            Fate::Issue(None) => Due::New,
-            Fate::Issue(Some(replaced)) => Due::InPlaceOf(replaced),
-            Fate::Revoked { .. } => {
-                plan.revoked += 1;
-                Due::Not
-            }
-            Fate::Skip => {
-                plan.skipped += 1;
-                plan.note_incomplete(job, &device);
-                Due::Not
-            }
-            Fate::Refuse { message, hint } => {
-                plan.failed.add(fault(&device, message, hint));
-                Due::Not
-            }
-        };
-        plan.due.push(due);
-    }
-    plan.failed.first.sort_by_key(|f| f.line);
-    if plan.failed.count > 0 && (!job.keep_going || plan.failed.is_cut()) {
-        let total = devices.len() + devices.faulty();
-        return Err(BulkError::Faults { faults: plan.failed, total });
-    }
-    Ok(plan)
+    Revoked(Fault),
+    Refuse(Fault),
 }
 
 impl Plan {
-    fn note_incomplete(&mut self, job: &Job<'_>, device: &Outline<'_>) {
-        let Some(folder) = job.out.folder_of(&device.id) else { return };
-        if is_complete(&folder, job.bundle.kinds) {
-            return;
-        }
-        self.incomplete += 1;
-        if self.incomplete_ids.len() < MOST_IDS {
-            self.incomplete_ids.push(device.id.as_str().to_owned());
-        }
+    /// How many devices are to be issued.
+    pub(super) fn total(&self) -> usize {
+        self.total
     }
-}
 
-/// What will be done with one device.
-pub(super) fn fate(registry: &Registry, job: &Job<'_>, device: &Device) -> Result<Fate, BulkError> {
-    let (id, subject) = (device.id.clone(), device.subject.as_ref());
-    let outline = Outline { id, line: device.line, subject };
-    let folded = outline.id.folded();
-    let present = job.out.folder_of(&outline.id).is_some_and(|folder| folder.exists());
-    let fate = match registry.live_device(&folded)? {
-        Some(_) => of_live(registry, job, &outline, &folded, None)?,
-        None if has_twin(registry, &outline.id)? => twin(&outline),
-        None if registry.history(&folded)?.is_empty() && !present => of_unknown(&outline),
-        None => of_new(registry, job, &outline, &folded, present)?,
-    };
-    Ok(allowed(job, &outline, fate))
-}
-
-/// Holds a device that would be issued against the CA's signing policy.
-fn allowed(job: &Job<'_>, device: &Outline<'_>, fate: Fate) -> Fate {
-    match (&fate, check_policy(job, device)) {
-        (Fate::Issue(_), Err((message, hint))) => Fate::Refuse { message, hint },
-        _ => fate,
-    }
-}
-
-fn fault(device: &Outline<'_>, message: String, hint: Option<String>) -> Fault {
-    Fault { id: device.id.as_str().to_owned(), line: device.line, message, hint }
-}
-
-/// Whether a live device has an id that looks the same.
-fn has_twin(registry: &Registry, id: &DeviceId) -> Result<bool, BulkError> {
-    for twin in id.twins() {
-        if registry.live_device(&twin)?.is_some() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-fn twin(device: &Outline<'_>) -> Fate {
-    Fate::Refuse {
-        message: format!(
-            "{} looks like that of a device that has a certificate: its letters are only put together in \
-             another way (Unicode, NFC and NFD)",
-            named(device)
-        ),
-        hint: Some(
-            "write it as `c8y-pki device list` shows it, or give the device another id".to_owned(),
-        ),
-    }
-}
-
-/// The id as messages name it: with its line, if it has one.
-fn named(device: &Outline<'_>) -> String {
-    let place = device.line.map_or_else(String::new, |line| format!(" (line {line})"));
-    format!("device id {:?}{place}", device.id.as_str())
-}
-
-fn of_live(
-    registry: &Registry,
-    job: &Job<'_>,
-    device: &Outline<'_>,
-    folded: &str,
-    since: Option<OffsetDateTime>,
-) -> Result<Fate, BulkError> {
-    match job.existing {
-        Existing::Skip => Ok(Fate::Skip),
-        Existing::Fail => Ok(Fate::Refuse {
-            message: format!("{} has a live certificate already", named(device)),
-            hint: Some("leave out --existing fail to skip such devices".to_owned()),
-        }),
-        Existing::Replace { revoke } => match registry.live_device(folded)? {
-            Some(record) if since.is_none_or(|since| record.recorded < since) => {
-                Ok(Fate::Issue(Some(Replaced { row: record.row, revoke })))
+    fn add(&mut self, device: &Device, decision: Decision, planner: &Planner<'_>) {
+        let due = match decision {
+            Decision::Issue(replaced) => {
+                self.total += 1;
+                self.new_keys += usize::from(device.key == DeviceKey::New);
+                replaced.map_or(Due::New, Due::InPlaceOf)
             }
-            Some(_) => Ok(Fate::Skip),
+            Decision::Revoked(_) => {
+                self.revoked += 1;
+                Due::Not
+            }
+            Decision::Skip => {
+                self.skipped += 1;
+                if planner.is_incomplete(device) {
+                    self.incomplete += 1;
+                    if self.incomplete_ids.len() < MOST_IDS {
+                        self.incomplete_ids.push(device.id.as_str().to_owned());
+                    }
+                }
+                Due::Not
+            }
+            Decision::Refuse(fault) => {
+                self.failed.add(fault);
+                Due::Not
+            }
+        };
+        self.due.push(due);
+    }
+}
+
+/// Decides about devices.
+#[derive(Clone, Copy)]
+pub(super) struct Planner<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) job: &'a Job<'a>,
+    pub(super) at: &'a dyn Destination,
+    /// The beginning of the run that replaces devices and that this one goes on with.
+    pub(super) since: Option<OffsetDateTime>,
+}
+
+impl Planner<'_> {
+    /// Decides about each device of a list; all faults at once.
+    pub(super) fn plan(&self, devices: &Devices) -> Result<Plan, BulkError> {
+        let mut standings = self.registry.standings()?;
+        let mut plan = Plan {
+            due: Vec::with_capacity(devices.len()),
+            failed: devices.faults().into_owned(),
+            ..Plan::default()
+        };
+        for index in 0..devices.len() {
+            let device = devices.outline(index);
+            // The folder is looked at before the registry: another process records a device before its
+            // folder appears, so a folder of theirs that is seen here is found recorded below.
+            let present = self.has_folder(&device.id);
+            let standing = standings.of(&device.id)?;
+            if standing != Standing::Unknown {
+                plan.old_ids.look_at(&device.id);
+            }
+            let decision = match standing {
+                Standing::Unknown if self.has_twin(&device.id)? => twin(&device),
+                Standing::Live => self.of_live(&device)?,
+                Standing::Unknown if !present => of_unknown(&device),
+                _ => self.of_former(&device, present)?,
+            };
+            plan.add(&device, self.allowed(&device, decision), self);
+        }
+        plan.failed.first.sort_by_key(|f| f.line);
+        if plan.failed.count > 0 && (!self.job.keep_going || plan.failed.is_cut()) {
+            let total = devices.len() + devices.faults().count;
+            return Err(BulkError::Faults { faults: plan.failed, total });
+        }
+        Ok(plan)
+    }
+
+    /// Decides about one device.
+    pub(super) fn decide(&self, device: &Device) -> Result<Decision, BulkError> {
+        let present = self.has_folder(&device.id);
+        let decision = match self.registry.live_device(&device.id)? {
+            Some(_) => self.of_live(device)?,
+            None if self.has_twin(&device.id)? => twin(device),
+            None if self.registry.history(&device.id)?.is_empty() && !present => of_unknown(device),
+            None => self.of_former(device, present)?,
+        };
+        Ok(self.allowed(device, decision))
+    }
+
+    /// Holds a device that would be issued against the CA's signing policy.
+    fn allowed(&self, device: &Device, decision: Decision) -> Decision {
+        match (&decision, check_policy(self.job, device)) {
+            (Decision::Issue(_), Err(fault)) => Decision::Refuse(fault),
+            _ => decision,
+        }
+    }
+
+    fn has_folder(&self, id: &DeviceId) -> bool {
+        self.at.folder_of(id).is_some_and(|folder| folder.exists())
+    }
+
+    /// Whether a device that was issued before lacks files of this bundle.
+    fn is_incomplete(&self, device: &Device) -> bool {
+        let folder = self.at.folder_of(&device.id);
+        folder.is_some_and(|folder| !is_complete(&folder, self.job.bundle.kinds))
+    }
+
+    /// Whether a live device has an id that looks the same.
+    fn has_twin(&self, id: &DeviceId) -> Result<bool, BulkError> {
+        for twin in id.twins() {
+            if self.registry.live_device(&twin)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn of_live(&self, device: &Device) -> Result<Decision, BulkError> {
+        let revoke = match self.job.existing {
+            Existing::Skip => return Ok(Decision::Skip),
+            Existing::Fail => {
+                let message = format!("{} has a live certificate already", device.named());
+                let hint = "leave out --existing fail to skip such devices";
+                return Ok(refuse(device, message, hint));
+            }
+            Existing::Replace { revoke } => revoke,
+        };
+        Ok(match self.registry.live_device(&device.id)? {
+            Some(record) if self.since.is_none_or(|since| record.recorded < since) => {
+                Decision::Issue(Some(Replaced { row: record.row, revoke }))
+            }
+            Some(_) => Decision::Skip,
             // Revoked a moment ago.
-            None => Ok(Fate::Issue(None)),
-        },
+            None => Decision::Issue(None),
+        })
+    }
+
+    /// A device that has no live certificate, but a former one or a folder.
+    fn of_former(&self, device: &Device, present: bool) -> Result<Decision, BulkError> {
+        let last = self.registry.history(&device.id)?.pop();
+        let asked = self.job.existing.replaces();
+        if last.as_ref().is_some_and(|record| record.status == Status::Live) {
+            // Issued by another process since the list was begun.
+            return Planner { since: None, ..*self }.of_live(device);
+        }
+        if let Some((at, reason)) = last.as_ref().and_then(|record| record.revoked)
+            && !asked
+        {
+            let (named, since, why) = (device.named(), at.date(), reason.name());
+            let message = format!("{named} was revoked on {since} ({why})");
+            let hint =
+                "if it is to get a new certificate, issue it by its id with --existing replace";
+            let fault = Fault::of(device, message, Some(hint.to_owned()));
+            return Ok(match self.job.existing {
+                Existing::Fail => Decision::Refuse(fault),
+                _ => Decision::Revoked(fault),
+            });
+        }
+        if !present || (last.is_some() && asked) {
+            return Ok(Decision::Issue(None));
+        }
+        let folder = self.at.folder_of(&device.id).unwrap_or_default();
+        let (named, folder) = (device.named(), folder.display());
+        let message = format!("{named} is not issued, but its folder {folder} is there");
+        Ok(refuse(device, message, "move the folder away, or choose another --out"))
     }
 }
 
 /// A device that was never issued: its id may still be changed, so it has to be one that the platform takes.
-fn of_unknown(device: &Outline<'_>) -> Fate {
-    match device.id.check_new() {
-        Ok(()) => Fate::Issue(None),
-        Err(e) => {
-            let message = match device.line {
-                Some(line) => e.at(&format!("line {line}")),
-                None => e.to_string(),
-            };
-            Fate::Refuse { message, hint: e.hint() }
-        }
-    }
+fn of_unknown(device: &Device) -> Decision {
+    new_ids::fault(device).map_or(Decision::Issue(None), Decision::Refuse)
 }
 
-fn of_new(
-    registry: &Registry,
-    job: &Job<'_>,
-    device: &Outline<'_>,
-    folded: &str,
-    present: bool,
-) -> Result<Fate, BulkError> {
-    let last = registry.history(folded)?.pop();
-    let asked = matches!(job.existing, Existing::Replace { .. });
-    if last.as_ref().is_some_and(|record| record.status == Status::Live) {
-        // Issued by another process since the list was begun.
-        return of_live(registry, job, device, folded, None);
-    }
-    if let Some((at, reason)) = last.as_ref().and_then(|record| record.revoked)
-        && !asked
-    {
-        let (message, since) = (named(device), at.date());
-        let message = format!("{message} was revoked on {since} ({})", reason.name());
-        let hint = "if it is to get a new certificate, issue it by its id with --existing replace";
-        let hint = Some(hint.to_owned());
-        return Ok(match job.existing {
-            Existing::Fail => Fate::Refuse { message, hint },
-            _ => Fate::Revoked { message, hint },
-        });
-    }
-    if !present || (last.is_some() && asked) {
-        return Ok(Fate::Issue(None));
-    }
-    let folder = job.out.folder_of(&device.id).unwrap_or_default();
-    Ok(Fate::Refuse {
-        message: format!(
-            "{} is not issued, but its folder {} is there",
-            named(device),
-            folder.display()
-        ),
-        hint: Some("move the folder away, or choose another --out".to_owned()),
-    })
+fn twin(device: &Device) -> Decision {
+    let message = format!(
+        "{} looks like that of a device that has a certificate: its letters are only put together in \
+         another way (Unicode, NFC and NFD)",
+        device.named()
+    );
+    let hint = "write it as `c8y-pki device list` shows it, or give the device another id";
+    refuse(device, message, hint)
 }
 
-fn check_policy(job: &Job<'_>, device: &Outline<'_>) -> Result<(), (String, Option<String>)> {
-    let constrained = job.ca.chain.iter().any(|ca| ca.extension(oid::NAME_CONSTRAINTS).is_some());
-    if job.policy.is_open() && !constrained {
-        return Ok(());
-    }
-    let checked = || -> Result<(), BulkError> {
-        job.policy.check_id(&device.id)?;
-        let subject = subject_of(job, device)?;
-        check_names(job.ca, &subject)?;
-        Ok(job.policy.check_subject(&job.ca.certificate().subject, &subject)?)
-    };
-    checked().map_err(|e| (format!("{}: {e}", named(device)), e.hint()))
-}
-
-/// A device's subject: its own, or the run's fields with its identifier.
-fn subject_of(job: &Job<'_>, device: &Outline<'_>) -> Result<Name, BulkError> {
-    if let Some(subject) = device.subject {
-        return Ok(subject.clone());
-    }
-    let mut builder = job.subject.clone();
-    builder.push(find_field("CN")?, device.id.as_str())?;
-    Ok(builder.build()?)
+fn refuse(device: &Device, message: String, hint: &str) -> Decision {
+    Decision::Refuse(Fault::of(device, message, Some(hint.to_owned())))
 }
 
 /// Whether a device's folder has all the files of a bundle.

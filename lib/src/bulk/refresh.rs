@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 
 use super::bundle::THIN_EDGE_CHAIN;
-use super::{BulkError, Fault};
+use super::error::BulkError;
 use crate::authority::{Ca, Pki};
 use crate::cert::Certificate;
 use crate::files::{self, Access, Lock};
+use crate::list::Fault;
 use crate::registry::{Filter, Status};
 use crate::secret::Password;
 use crate::store::{self, Compat, EntryKind, Format, Pkcs12Options, Store, WriteOptions};
@@ -95,7 +96,7 @@ pub fn refresh(pki: &Pki, wanted: &Refresh<'_>, now: OffsetDateTime) -> Result<R
         if name.starts_with('.') || dir.is_symlink() || !dir.is_dir() {
             continue;
         }
-        let one = Device { pki, cas: &cas, wanted, dir: &dir, name: &name, now };
+        let one = DeviceFolder { pki, cas: &cas, wanted, dir: &dir, name: &name, now };
         match one.refresh()? {
             Done::Refreshed(refreshed) => report.refreshed.push(refreshed),
             Done::Current => report.current += 1,
@@ -126,7 +127,7 @@ fn settle(out: &Path) -> Result<(), BulkError> {
 }
 
 /// One device's folder.
-struct Device<'a> {
+struct DeviceFolder<'a> {
     pki: &'a Pki,
     cas: &'a [Ca],
     wanted: &'a Refresh<'a>,
@@ -135,7 +136,7 @@ struct Device<'a> {
     now: OffsetDateTime,
 }
 
-impl Device<'_> {
+impl DeviceFolder<'_> {
     fn refresh(&self) -> Result<Done, BulkError> {
         let Some(leaf) = self.leaf()? else { return Ok(Done::Other) };
         let signed = |ca: &&Ca| {

@@ -4,17 +4,16 @@
 use std::path::{Path, PathBuf};
 
 use super::bundle::THIN_EDGE_KEY;
-use super::keys::Owners;
-use super::list::{Device, DeviceKey, DeviceList};
-use super::staging::recover;
-use super::{BulkError, Fault};
+use super::destination::recover;
+use super::error::BulkError;
+use super::owners::Owners;
 use crate::cert::spki_of;
-use crate::client_id::DeviceId;
 use crate::crypto::{CryptoError, KeyPolicy, PublicKey, WeakKey};
 use crate::files;
 use crate::key::PrivateKey;
+use crate::list::{Device, DeviceKey, DeviceList, Fault};
 use crate::read;
-use crate::registry::{Record, Registry};
+use crate::registry::{Holder, Record, Registry};
 use crate::secret::Password;
 
 /// What to do about a key that is not to be kept.
@@ -52,30 +51,20 @@ pub fn list(
     }
     let kept = records.iter().filter(|_| !matches!(key, RenewedKey::New));
     let owners = Owners::of(registry, &[], kept.filter_map(|record| spki_of(&record.der)))?;
+    let renewal = Renewal { key, keys, out, owners };
     let mut list = DeviceList::default();
     for record in records {
-        let id = record.client_id.clone().unwrap_or_default();
-        let Ok(parsed) = DeviceId::parse(&id) else { continue };
+        let Holder::Device(id) = &record.holder else { continue };
         let certificate = record.certificate()?;
-        let source = source(&record, &certificate.spki, &parsed, key, keys, out);
-        let source = source.and_then(|source| match source {
-            DeviceKey::New => Ok(source),
-            _ => match owners.refuse(&parsed, &certificate.spki) {
-                Some((message, _)) => Err((message, NEW_KEY.to_owned())),
-                None => Ok(source),
-            },
-        });
-        match source {
-            Ok(key) => list.devices.push(Device {
-                id: parsed,
-                key,
-                subject: Some(certificate.subject),
-                line: None,
-                details: record.details,
-            }),
-            Err((message, hint)) => {
-                list.faults.push(Fault { id, line: None, message, hint: Some(hint) });
+        let mut device = Device::from(id.clone());
+        match renewal.key(&device, &record, &certificate.spki) {
+            Ok(key) => {
+                device.key = key;
+                device.subject = Some(certificate.subject);
+                device.details = record.details;
+                list.devices.push(device);
             }
+            Err(fault) => list.faults.push(fault),
         }
     }
     Ok(list)
@@ -88,99 +77,109 @@ pub fn live_of(
 ) -> Result<(Vec<Record>, Vec<Fault>), BulkError> {
     let (mut records, mut faults) = (Vec::new(), ids.faults);
     for device in ids.devices {
-        match registry.live_device(&device.id.folded())? {
+        match registry.live_device(&device.id)? {
             Some(record) => records.push(record),
-            None => faults.push(Fault {
-                id: device.id.as_str().to_owned(),
-                line: device.line,
-                message: format!("device id {:?} has no live certificate", device.id.as_str()),
-                hint: Some(format!(
-                    "issue one: `c8y-pki device issue {} --ca NAME --out DIR`",
-                    device.id.as_str()
-                )),
-            }),
+            None => {
+                let id = device.id.as_str();
+                let message = format!("device id {id:?} has no live certificate");
+                let hint = format!("issue one: `c8y-pki device issue {id} --ca NAME --out DIR`");
+                faults.push(Fault::of(&device, message, Some(hint)));
+            }
         }
     }
     Ok((records, faults))
 }
 
-fn source(
-    record: &Record,
-    spki: &[u8],
-    id: &DeviceId,
-    key: RenewedKey<'_>,
+/// Where renewed certificates get their keys.
+struct Renewal<'a> {
+    key: RenewedKey<'a>,
     keys: KeyPolicy,
-    out: &Path,
-) -> Result<DeviceKey, (String, String)> {
-    match key {
-        // A registry of version 1 did not say where keys are.
-        RenewedKey::New if record.location.is_some() && !record.has_key => Err((
-            format!("the device {:?} keeps its key", id.as_str()),
-            format!(
-                "renew it with its request: --csr; or give it a key from here: `c8y-pki device issue \
-                 {} --existing replace --ca NAME --out DIR`",
-                id.as_str()
-            ),
-        )),
-        RenewedKey::New => Ok(DeviceKey::New),
-        RenewedKey::Request(public) if public.spki() == spki => {
-            Ok(DeviceKey::Requested(public.clone()))
+    out: &'a Path,
+    owners: Owners,
+}
+
+impl Renewal<'_> {
+    /// Where the new certificate of a device gets its key, whose live one is for `spki`.
+    fn key(&self, device: &Device, record: &Record, spki: &[u8]) -> Result<DeviceKey, Fault> {
+        let fault = |message: String, hint: &str| Fault::of(device, message, Some(hint.to_owned()));
+        let id = device.id.as_str();
+        let key = match self.key {
+            // A registry of version 1 did not say where keys are.
+            RenewedKey::New if record.location.is_some() && !record.has_key => {
+                let hint = format!(
+                    "renew it with its request: --csr; or give it a key from here: `c8y-pki device issue \
+                     {id} --existing replace --ca NAME --out DIR`"
+                );
+                return Err(fault(format!("the device {id:?} keeps its key"), &hint));
+            }
+            RenewedKey::New => return Ok(DeviceKey::New),
+            RenewedKey::Request(public) if public.spki() == spki => {
+                DeviceKey::Requested(public.clone())
+            }
+            RenewedKey::Request(_) => {
+                return Err(fault(
+                    format!("the request has another key than the certificate of {id:?}"),
+                    "sign it as a request: `c8y-pki device sign --existing replace`",
+                ));
+            }
+            RenewedKey::Same(password) => {
+                self.own_key(device, spki, &self.key_file(device, record), password)?
+            }
+            RenewedKey::File(path, password) => self.own_key(device, spki, path, password)?,
+        };
+        match self.owners.refuse(device, spki) {
+            Some(refused) => Err(fault(refused.message, NEW_KEY)),
+            None => Ok(key),
         }
-        RenewedKey::Request(_) => Err((
-            format!("the request has another key than the certificate of {:?}", id.as_str()),
-            "sign it as a request: `c8y-pki device sign --existing replace`".to_owned(),
-        )),
-        RenewedKey::Same(password) => own_key(key_file(record, id, out), spki, id, password, keys),
-        RenewedKey::File(path, password) => own_key(path.to_owned(), spki, id, password, keys),
     }
-}
 
-/// A key file, if it holds the key of the device's live certificate.
-fn own_key(
-    path: PathBuf,
-    spki: &[u8],
-    id: &DeviceId,
-    password: Option<&Password>,
-    keys: KeyPolicy,
-) -> Result<DeviceKey, (String, String)> {
-    let id = id.as_str();
-    let mut hint = NEW_KEY.to_owned();
-    let mut read = || -> Result<PrivateKey, String> {
-        let bytes = files::read(&path).map_err(|e| e.to_string())?;
-        let key = read::key(&bytes, password).map_err(|e| {
-            if e.is_about_password() {
-                hint = "give its password: --key-password-file FILE".to_owned();
+    /// A key file, if it holds the key of the device's live certificate.
+    fn own_key(
+        &self,
+        device: &Device,
+        spki: &[u8],
+        path: &Path,
+        password: Option<&Password>,
+    ) -> Result<DeviceKey, Fault> {
+        let (id, mut hint) = (device.id.as_str(), NEW_KEY.to_owned());
+        let mut read = || -> Result<PrivateKey, String> {
+            let bytes = files::read(path).map_err(|e| e.to_string())?;
+            let key = read::key(&bytes, password).map_err(|e| {
+                if e.is_about_password() {
+                    hint = "give its password: --key-password-file FILE".to_owned();
+                }
+                format!("{}: {e}", path.display())
+            })?;
+            key.public_key().check_fit(self.keys).map_err(|e| {
+                if let CryptoError::Weak(WeakKey::SmallExponent(3)) = e {
+                    hint = format!("{NEW_KEY}; --allow-exponent-3 lets this one through");
+                }
+                format!("{}: {e}", path.display())
+            })?;
+            Ok(key)
+        };
+        let place = path.display();
+        let problem = match read() {
+            Ok(key) if key.public_key().spki() == spki => {
+                let (path, password) = (path.to_owned(), password.cloned());
+                return Ok(DeviceKey::File { path, password });
             }
-            format!("{}: {e}", path.display())
-        })?;
-        key.public_key().check_fit(keys).map_err(|e| {
-            if let CryptoError::Weak(WeakKey::SmallExponent(3)) = e {
-                hint = format!("{NEW_KEY}; --allow-exponent-3 lets this one through");
-            }
-            format!("{}: {e}", path.display())
-        })?;
-        Ok(key)
-    };
-    let problem = match read() {
-        Ok(key) if key.public_key().spki() == spki => {
-            return Ok(DeviceKey::File { path, password: password.cloned() });
-        }
-        Ok(_) => {
-            format!("the key in {} is not that of the live certificate of {id:?}", path.display())
-        }
-        Err(problem) => format!("the key of {id:?}: {problem}"),
-    };
-    Err((problem, hint))
-}
+            Ok(_) => format!("the key in {place} is not that of the live certificate of {id:?}"),
+            Err(problem) => format!("the key of {id:?}: {problem}"),
+        };
+        Err(Fault::of(device, problem, Some(hint)))
+    }
 
-/// Where a device's key is: below `out`, or where it was written.
-fn key_file(record: &Record, id: &DeviceId, out: &Path) -> PathBuf {
-    let here = out.join(id.file_name());
-    let there = record.location.iter();
-    let folders: Vec<&PathBuf> = [&here].into_iter().chain(there).collect();
-    let places = folders.iter().flat_map(|f| ["key.pem", THIN_EDGE_KEY].map(|name| f.join(name)));
-    places
-        .clone()
-        .find(|path| path.exists())
-        .unwrap_or_else(|| folders.last().copied().unwrap_or(&here).join("key.pem"))
+    /// Where a device's key is: below `out`, or where it was written.
+    fn key_file(&self, device: &Device, record: &Record) -> PathBuf {
+        let here = self.out.join(device.id.file_name());
+        let there = record.location.iter();
+        let folders: Vec<&PathBuf> = [&here].into_iter().chain(there).collect();
+        let places =
+            folders.iter().flat_map(|f| ["key.pem", THIN_EDGE_KEY].map(|name| f.join(name)));
+        places
+            .clone()
+            .find(|path| path.exists())
+            .unwrap_or_else(|| folders.last().copied().unwrap_or(&here).join("key.pem"))
+    }
 }

@@ -8,25 +8,23 @@
 //! A request whose key is certified for that device already is delivered again, not signed again.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::path::PathBuf;
 
-use time::OffsetDateTime;
-
-use super::BulkError;
 use super::bundle::Bundler;
-use super::keys::Owners;
-use super::list::{Device, DeviceKey, DeviceList};
-use super::out::Out;
-use super::plan::{Fate, fate};
-use super::run::{Existing, Job, Progress, Summary, run_since};
-use super::staging::recover;
+use super::context::Context;
+use super::destination::{Destination, Out};
+use super::error::BulkError;
+use super::job::{Existing, Job, Summary};
+use super::owners::{Owners, shared};
+use super::plan::{Decision, Planner};
+use super::run::run_since;
 use crate::authority::Pki;
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
 use crate::crypto::KeyPolicy;
 use crate::csr::Request;
 use crate::files;
+use crate::list::{Device, DeviceKey, DeviceList, Fault};
 use crate::read;
 
 /// The contents of a file with one request or several.
@@ -58,7 +56,7 @@ pub struct Verdict {
     /// The file, with the request's number in it (from 1) if there are several.
     pub file: String,
     /// The device, if it is known.
-    pub id: Option<String>,
+    pub id: Option<DeviceId>,
     /// What became of it.
     pub action: Action,
     /// Serial number of the certificate, in hex.
@@ -75,7 +73,7 @@ impl Verdict {
     fn new(file: &str, id: Option<&DeviceId>, action: Action) -> Self {
         Self {
             file: file.to_owned(),
-            id: id.map(|id| id.as_str().to_owned()),
+            id: id.cloned(),
             action,
             serial: None,
             message: None,
@@ -84,7 +82,8 @@ impl Verdict {
         }
     }
 
-    fn refused(file: &str, id: Option<&DeviceId>, message: String, hint: Option<String>) -> Self {
+    fn refused(file: &str, id: Option<&DeviceId>, fault: Fault) -> Self {
+        let Fault { message, hint, .. } = fault;
         Self { message: Some(message), hint, ..Self::new(file, id, Action::Refused) }
     }
 }
@@ -96,55 +95,62 @@ pub fn sign(
     job: &Job<'_>,
     requests: &[RequestFile],
     id: Option<&DeviceId>,
-    now: OffsetDateTime,
-    stop: &AtomicBool,
-    progress: &(dyn Fn(Progress) + Sync),
+    context: &Context<'_>,
 ) -> Result<(Vec<Verdict>, Summary), BulkError> {
-    let Out::Folders(out) = job.out else {
+    if !matches!(job.out, Out::Folders(_)) {
         return Err(BulkError::Stream { what: "certificates for requests" });
-    };
-    recover(out, pki.registry())?;
+    }
+    let at = &*job.out.destination();
+    at.recover(pki.registry())?;
     let all: Vec<_> = requests.iter().flat_map(open).collect();
     if id.is_some() && all.len() > 1 {
         return Err(BulkError::OneId { requests: all.len() });
     }
-    let read = |request: Result<Request, Sentence>| request.and_then(|r| device(&r, id, job.keys));
+    let read = |request: Result<Request, Fault>| request.and_then(|r| device(&r, id, job.keys));
     let all: Vec<_> = all.into_iter().map(|(name, request)| (name, read(request))).collect();
     let asking = all.iter().filter_map(|(_, device)| requested(device.as_ref().ok()?));
     let newcomers = pki.registry().newcomers()?;
-    let owners = Owners::of(pki.registry(), &pki.cas()?, asking)?;
-    let (taken, seen, list) = (HashMap::new(), HashMap::new(), DeviceList::default());
-    let mut desk = Desk { pki, job, out, now, owners, taken, seen, list };
+    let mut intake = Intake {
+        pki,
+        planner: Planner { registry: pki.registry(), job, at, since: None },
+        context,
+        owners: Owners::of(pki.registry(), &pki.cas()?, asking)?,
+        taken: HashMap::new(),
+        seen: HashMap::new(),
+        list: DeviceList::default(),
+    };
     let mut verdicts = Vec::with_capacity(all.len());
     for (name, device) in all {
         verdicts.push(match device {
-            Ok(device) => desk.judge(&name, device)?,
-            Err((message, hint)) => Verdict::refused(&name, None, message, hint),
+            Ok(device) => intake.judge(&name, device)?,
+            Err(fault) => Verdict::refused(&name, None, fault),
         });
     }
-    let list = desk.list;
+    let list = intake.list;
     let summary = match list.devices.is_empty() {
         true => Summary::default(),
-        false => run_since(pki, job, list.into(), newcomers, now, stop, progress)?,
+        false => run_since(pki, job, &list.into(), newcomers, context)?,
     };
     for verdict in verdicts.iter_mut().filter(|v| v.action == Action::Left) {
-        settle(pki, job, &summary, verdict)?;
+        settle(pki, at, &summary, verdict)?;
     }
     Ok((verdicts, summary))
 }
 
-type Sentence = (String, Option<String>);
+/// What is wrong with a request whose device is not known.
+fn fault(message: impl ToString, hint: Option<String>) -> Fault {
+    Fault { id: String::new(), line: None, message: message.to_string(), hint }
+}
 
 /// The requests of a file, each with its name.
-fn open(file: &RequestFile) -> Vec<(String, Result<Request, Sentence>)> {
-    let sentence = |e: crate::csr::CsrError| (e.to_string(), e.hint());
+fn open(file: &RequestFile) -> Vec<(String, Result<Request, Fault>)> {
     match read::requests(&file.bytes) {
-        Err(e) => vec![(file.name.clone(), Err((e.to_string(), e.hint())))],
+        Err(e) => vec![(file.name.clone(), Err(fault(&e, e.hint())))],
         Ok(requests) => {
             let several = requests.len() > 1;
-            let named = |(index, request): (usize, Result<Request, _>)| {
+            let named = |(index, request): (usize, Result<Request, crate::csr::CsrError>)| {
                 let number = if several { format!(" #{}", index + 1) } else { String::new() };
-                (format!("{}{number}", file.name), request.map_err(sentence))
+                (format!("{}{number}", file.name), request.map_err(|e| fault(&e, e.hint())))
             };
             requests.into_iter().enumerate().map(named).collect()
         }
@@ -152,27 +158,25 @@ fn open(file: &RequestFile) -> Vec<(String, Result<Request, Sentence>)> {
 }
 
 /// What a request asks for, if it may.
-fn device(request: &Request, id: Option<&DeviceId>, keys: KeyPolicy) -> Result<Device, Sentence> {
-    let key = request.check_to_certify(keys);
-    let key = key.map_err(|e| (e.to_string(), e.hint()))?.clone();
+fn device(request: &Request, id: Option<&DeviceId>, keys: KeyPolicy) -> Result<Device, Fault> {
+    let key = request.check_to_certify(keys).map_err(|e| fault(&e, e.hint()))?.clone();
     let id = match (id, request.subject.common_name()) {
         (Some(id), _) => id.clone(),
         (None, Some(_)) if request.subject.values("CN").count() > 1 => {
             let names: Vec<String> =
                 request.subject.values("CN").map(|name| format!("{name:?}")).collect();
             let message = format!("the request has several common names, {}", names.join(" and "));
-            return Err((message, Some("say which is the device's id with --id".to_owned())));
+            return Err(fault(message, Some("say which is the device's id with --id".to_owned())));
         }
         (None, Some(name)) => {
-            DeviceId::parse(name).map_err(|e| (e.at("its common name"), e.hint()))?
+            DeviceId::parse(name).map_err(|e| fault(e.at("its common name"), e.hint()))?
         }
         (None, None) => {
             let message = "the request has no common name, so it is not known whose it is";
-            return Err((message.to_owned(), Some("name the device with --id".to_owned())));
+            return Err(fault(message, Some("name the device with --id".to_owned())));
         }
     };
-    let key = DeviceKey::Requested(key);
-    Ok(Device { id, key, subject: None, line: None, details: Default::default() })
+    Ok(Device { key: DeviceKey::Requested(key), ..Device::from(id) })
 }
 
 /// The key that a device asks to have certified, as its SubjectPublicKeyInfo.
@@ -183,63 +187,60 @@ fn requested(device: &Device) -> Option<&[u8]> {
     }
 }
 
-/// Where requests are judged, one after the other.
-struct Desk<'a> {
+/// Judges requests, one after the other.
+struct Intake<'a> {
     pki: &'a Pki,
-    job: &'a Job<'a>,
-    out: &'a Path,
-    now: OffsetDateTime,
+    planner: Planner<'a>,
+    context: &'a Context<'a>,
     /// Who has the keys already.
     owners: Owners,
     /// Keys of requests that came before, and their devices.
-    taken: HashMap<Vec<u8>, String>,
+    taken: HashMap<Vec<u8>, DeviceId>,
     /// Folded ids, and the request that asked for each first.
     seen: HashMap<String, String>,
     /// Good requests.
     list: DeviceList,
 }
 
-impl Desk<'_> {
+impl Intake<'_> {
     /// Decides about one request; good ones go into the list.
     fn judge(&mut self, name: &str, device: Device) -> Result<Verdict, BulkError> {
-        let id = device.id.clone();
+        let refused = |fault| Ok(Verdict::refused(name, Some(&device.id), fault));
         let refuse = |message: String, hint: &str| {
-            Ok(Verdict::refused(name, Some(&id), message, Some(hint.to_owned())))
+            refused(Fault::of(&device, message, Some(hint.to_owned())))
         };
-        let text = id.as_str();
-        let DeviceKey::Requested(key) = &device.key else {
+        let (id, text) = (&device.id, device.id.as_str());
+        let Some(spki) = requested(&device) else {
             return refuse(format!("device id {text:?} has no key of its own"), "send a request");
         };
         if let Some(first) = self.seen.insert(id.folded(), name.to_owned()) {
             let message = format!("device id {text:?} is asked for by {first} too");
             return refuse(message, "keep one request for each device");
         }
-        if let Some((message, hint)) = self.owners.refuse(&id, key.spki()) {
-            return refuse(message, hint);
+        if let Some(fault) = self.owners.refuse(&device, spki) {
+            return refused(fault);
         }
-        if let Some(owner) = self.taken.insert(key.spki().to_vec(), text.to_owned()) {
-            let message = format!("the key of device id {text:?} is that of {owner:?} too");
-            return refuse(message, "have each device make a key of its own");
+        if let Some(owner) = self.taken.insert(spki.to_vec(), id.clone()) {
+            return refused(shared(&device, &format!("{:?}", owner.as_str())));
         }
-        let live = self.pki.registry().live_device(&id.folded())?;
-        if let (Some(live), Existing::Skip) = (&live, self.job.existing) {
+        let live = self.pki.registry().live_device(id)?;
+        if let (Some(live), Existing::Skip) = (&live, self.planner.job.existing) {
             let certificate = live.certificate()?;
-            if key.spki() != certificate.spki {
+            if spki != certificate.spki {
                 let message = format!("device id {text:?} has a live certificate for another key");
                 return refuse(message, "--existing replace gives it one for this key");
             }
-            let mut verdict = Verdict::new(name, Some(&id), Action::Kept);
+            let mut verdict = Verdict::new(name, Some(id), Action::Kept);
             verdict.serial = Some(live.serial.to_string());
-            verdict.folder = Some(self.deliver(&live.ca, &id, &certificate)?);
+            verdict.folder = self.deliver(&live.ca, id, &certificate)?;
             return Ok(verdict);
         }
-        match fate(self.pki.registry(), self.job, &device)? {
-            Fate::Refuse { message, hint } | Fate::Revoked { message, hint } => {
-                Ok(Verdict::refused(name, Some(&id), message, hint))
-            }
-            Fate::Issue(_) | Fate::Skip => {
+        match self.planner.decide(&device)? {
+            Decision::Refuse(fault) | Decision::Revoked(fault) => refused(fault),
+            Decision::Issue(_) | Decision::Skip => {
+                let verdict = Verdict::new(name, Some(id), Action::Left);
                 self.list.devices.push(device);
-                Ok(Verdict::new(name, Some(&id), Action::Left))
+                Ok(verdict)
             }
         }
     }
@@ -250,10 +251,10 @@ impl Desk<'_> {
         ca: &str,
         id: &DeviceId,
         certificate: &Certificate,
-    ) -> Result<PathBuf, BulkError> {
-        let folder = self.out.join(id.file_name());
+    ) -> Result<Option<PathBuf>, BulkError> {
+        let Some(folder) = self.planner.at.folder_of(id) else { return Ok(None) };
         let ca = self.pki.ca(ca)?;
-        let bundler = Bundler::new(self.job.bundle, &ca.chain, false, self.now)?;
+        let bundler = Bundler::new(self.planner.job.bundle, &ca.chain, false, self.context.now)?;
         files::create_private_dir(&folder)?;
         for file in bundler.certificate_files(&certificate.into()) {
             let path = folder.join(file.name);
@@ -261,26 +262,24 @@ impl Desk<'_> {
                 files::write(&path, &file.bytes, file.access, files::Existing::Replace)?;
             }
         }
-        Ok(folder)
+        Ok(Some(folder))
     }
 }
 
 /// Looks up what the run has made of a good request.
 fn settle(
     pki: &Pki,
-    job: &Job<'_>,
+    at: &dyn Destination,
     summary: &Summary,
     verdict: &mut Verdict,
 ) -> Result<(), BulkError> {
-    let Some(id) = verdict.id.as_deref().and_then(|id| DeviceId::parse(id).ok()) else {
-        return Ok(());
-    };
-    match pki.registry().live_device(&id.folded())? {
+    let Some(id) = &verdict.id else { return Ok(()) };
+    match pki.registry().live_device(id)? {
         // Of this run, or of the one that it went on with.
         Some(live) if summary.batch.as_ref() == Some(&live.batch) || summary.since.is_some() => {
             verdict.action = Action::Signed;
             verdict.serial = Some(live.serial.to_string());
-            verdict.folder = job.out.folder_of(&id);
+            verdict.folder = at.folder_of(id);
         }
         _ => {
             verdict.message = Some("the run ended before it was signed".to_owned());

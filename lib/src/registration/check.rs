@@ -3,9 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{AGENT, KNOWN, NEED_TYPE_AND_NAME, OneTimePassword};
-use crate::bulk::cell::{ROUNDED, is_rounded};
-use crate::bulk::rows::{Lines, MOST_COLUMNS, separator, too_many};
-use crate::client_id::DeviceId;
+use crate::client_id::{DeviceId, ROUNDED, is_rounded};
+use crate::list::lines::{Lines, MOST_COLUMNS, separator, too_many};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

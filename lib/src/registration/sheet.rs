@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use super::{
     AGENT, KNOWN, NEED_TYPE_AND_NAME, OTP_CHARS, RegistrationError, Row, SEPARATORS, Settings, row,
 };
-use crate::bulk::list::Device;
 use crate::crypto::random_password;
+use crate::list::Device;
 
 /// What the devices of a CSV have in common; each of them is [added](Self::add) once.
 #[derive(Debug)]
@@ -167,7 +167,7 @@ fn wrong_value(id: &str, row: &Row) -> Option<RegistrationError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bulk::list::DeviceList;
+    use crate::list::DeviceList;
 
     fn refused(csv: &str) -> String {
         let devices = DeviceList::from_csv("d.csv", csv.as_bytes()).unwrap().devices;

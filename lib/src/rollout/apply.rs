@@ -15,8 +15,7 @@ use super::tenant::{self, Registered};
 use super::verdict::{self, Judged};
 use crate::authority::{Ca, CaKey, CaSettings, NewKey, Pki};
 use crate::bulk::bundle::BundleSettings;
-use crate::bulk::list::DeviceList;
-use crate::bulk::{self, Existing, Job, Out, Progress, Summary};
+use crate::bulk::{self, Context, Existing, Job, Out, Progress, Summary};
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
 use crate::crypto::{KeyPolicy, random_password};
@@ -24,6 +23,7 @@ use crate::device::check::Check;
 use crate::files::{self, Access};
 use crate::issue::Outliving;
 use crate::key::pkcs11::TokenKey;
+use crate::list::DeviceList;
 use crate::platform::crl::Switch;
 use crate::platform::standing::{ID_TYPE, Inquiry};
 use crate::platform::{Client, PlatformError};
@@ -332,7 +332,8 @@ pub(super) fn make_devices(
         threads: run.threads,
     };
     let told = |progress| (run.progress)("devices", progress);
-    Ok(bulk::run(pki, &job, list, run.now, run.stop, &told)?)
+    let context = Context { now: run.now, stop: run.stop, progress: &told };
+    Ok(bulk::run(pki, &job, list, &context)?)
 }
 
 /// Writes the registration CSV, unless it is there as it should be.

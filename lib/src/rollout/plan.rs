@@ -8,10 +8,10 @@ use super::apply::{choose, read_or_create};
 use super::spec::{CaSpec, Spec};
 use super::{Remote, RolloutError, longest, tenant, verdict};
 use crate::authority::{Ca, KeyPlace, Pki};
-use crate::bulk::list::{Device, DeviceList};
-use crate::bulk::{BulkError, Faults, is_complete, new_ids};
+use crate::bulk::{BulkError, is_complete};
 use crate::files;
 use crate::key::pkcs11::{KeyUri, is_one_token};
+use crate::list::{Device, DeviceList, Faults, new_ids};
 use crate::platform::crl::{self, Switch};
 use crate::registration;
 use crate::registry::Standing;
@@ -201,7 +201,8 @@ fn weak_password(spec: &Spec, existing: &[Ca]) -> Result<Option<WeakPassword>, R
 pub(super) fn read_list(spec: &Spec) -> Result<DeviceList, RolloutError> {
     let file = spec.devices.from.display().to_string();
     let bytes = files::read(&spec.devices.from)?;
-    let list = DeviceList::from_csv_with(&file, &bytes, &spec.devices.list)?;
+    let list = DeviceList::from_csv_with(&file, &bytes, &spec.devices.list);
+    let list = list.map_err(BulkError::from)?;
     if !list.faults.is_empty() {
         let total = list.devices.len() + list.faults.len();
         return Err(BulkError::Faults { faults: list.faults.into(), total }.into());
@@ -299,8 +300,7 @@ fn device_step(
     if let Some(pki) = pki {
         let mut standings = pki.registry().standings()?;
         for device in devices {
-            let folded = device.id.folded();
-            let known = match standings.of(&folded)? {
+            let known = match standings.of(&device.id)? {
                 Standing::Unknown => {
                     new_ids::fault(device).into_iter().for_each(|fault| faults.add(fault));
                     false
@@ -308,11 +308,11 @@ fn device_step(
                 Standing::Live => true,
                 // Revoked devices are left alone.
                 Standing::Former => {
-                    pki.registry().history(&folded)?.last().is_some_and(|r| r.revoked.is_some())
+                    pki.registry().history(&device.id)?.last().is_some_and(|r| r.revoked.is_some())
                 }
             };
             if known {
-                issued.insert(folded);
+                issued.insert(device.id.folded());
             }
         }
     }

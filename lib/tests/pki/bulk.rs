@@ -9,14 +9,14 @@ use c8y_pki::authority::Pki;
 use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
 use c8y_pki::bulk::inspect::check_keys;
-use c8y_pki::bulk::list::DeviceList;
-use c8y_pki::bulk::{BulkError, Existing, Job, Out, Summary, run};
+use c8y_pki::bulk::{BulkError, Context, Existing, Job, Out, Progress, Summary, run};
 use c8y_pki::cert::{Certificate, LongestChain};
 use c8y_pki::chain::{Options, check_device, verify};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::crypto::KeyPolicy;
 use c8y_pki::issue::Outliving;
 use c8y_pki::key::PrivateKey;
+use c8y_pki::list::DeviceList;
 use c8y_pki::name::Name;
 use c8y_pki::secret::Password;
 use c8y_pki::store::{self, EntryKind, Pkcs12Options};
@@ -77,12 +77,13 @@ fn issue(pki: &mut Pki, out: &Path, ids: &[String], how: &Run<'_>) -> Result<Sum
     let stop = AtomicBool::new(false);
     let list = DeviceList::from_ids(ids.iter().map(String::as_str));
     let seen = AtomicUsize::new(0);
-    run(pki, &job, list, now(), &stop, &|progress| {
+    let progress = |progress: Progress| {
         seen.store(progress.done, Ordering::Relaxed);
         if how.stop_after.is_some_and(|n| progress.done >= n) {
             stop.store(true, Ordering::Relaxed);
         }
-    })
+    };
+    run(pki, &job, list, &Context { now: now(), stop: &stop, progress: &progress })
 }
 
 fn ids(count: usize) -> Vec<String> {
@@ -94,7 +95,7 @@ fn check(folder: &Folder, out: &Path, count: usize) {
     let records = folder.pki.registry().live_devices(None).unwrap();
     assert_eq!(records.len(), count);
     for record in &records {
-        let id = DeviceId::parse(record.client_id.as_deref().unwrap()).unwrap();
+        let id = record.holder.device().unwrap();
         let dir = out.join(id.file_name());
         let key = PrivateKey::read(&fs::read(dir.join("key.pem")).unwrap(), None).unwrap();
         let chain =

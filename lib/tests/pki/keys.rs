@@ -1,13 +1,11 @@
 //! One key, one holder: what a CA does not certify, whichever run asks.
 
-use std::sync::atomic::AtomicBool;
-
 use crate::folder::{Folder, chosen, ec, now, password, pem_only};
 use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::authority::{AuthorityError, OwnKey};
 use c8y_pki::bulk::renew::{self, RenewedKey};
 use c8y_pki::bulk::request::{Action, RequestFile, Verdict, sign};
-use c8y_pki::bulk::{Existing, Job, Out};
+use c8y_pki::bulk::{Context, Existing, Job, Out};
 use c8y_pki::cert::Serial;
 use c8y_pki::crl::Reason;
 use c8y_pki::crypto::{KeyPolicy, KeyType};
@@ -48,8 +46,7 @@ fn ask(folder: &mut Folder, id: &str, key: &PrivateKey, existing: Existing) -> V
         threads: 1,
     };
     let files = [RequestFile { name: format!("{id}.csr"), bytes }];
-    let stop = AtomicBool::new(false);
-    let (verdicts, _) = sign(&mut folder.pki, &job, &files, None, now(), &stop, &|_| {}).unwrap();
+    let (verdicts, _) = sign(&mut folder.pki, &job, &files, None, &Context::at(now())).unwrap();
     verdicts.into_iter().next().unwrap()
 }
 

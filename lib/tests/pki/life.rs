@@ -2,20 +2,19 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use crate::folder::{Folder, chosen, ec, now, password, pem_only};
 use c8y_pki::authority::{AuthorityError, Ca, Pki};
 use c8y_pki::bulk::inspect::check_keys;
-use c8y_pki::bulk::list::DeviceList;
 use c8y_pki::bulk::renew::{self, RenewedKey};
-use c8y_pki::bulk::{BulkError, Existing, Job, Out, Summary, run};
+use c8y_pki::bulk::{BulkError, Context, Existing, Job, Out, Summary, run};
 use c8y_pki::cert::Certificate;
 use c8y_pki::chain::{self, Lists, Options, Refusal, VerifiedChain, verify};
 use c8y_pki::crl::{self, Crl, Reason, Revoked};
 use c8y_pki::crypto::KeyPolicy;
 use c8y_pki::issue::{Issuer, Outliving, Validity};
 use c8y_pki::key::PrivateKey;
+use c8y_pki::list::DeviceList;
 use c8y_pki::manifest;
 use c8y_pki::name::Name;
 use c8y_pki::platform::pop::{CodeError, VerificationCode};
@@ -49,7 +48,7 @@ pub(crate) fn issue(
         keys: KeyPolicy::default(),
         threads: 2,
     };
-    run(pki, &job, list, at, &AtomicBool::new(false), &|_| {})
+    run(pki, &job, list, &Context::at(at))
 }
 
 pub(crate) fn ids(ids: &[&str]) -> DeviceList {

@@ -3,7 +3,7 @@
 
 use c8y_pki::authority::Pki;
 use c8y_pki::client_id::DeviceId;
-use c8y_pki::registry::NewRecord;
+use c8y_pki::registry::{Holder, NewRecord};
 use c8y_pki_tests::cli::{CA_PW, Cli, Outcome};
 use c8y_pki_tests::openssl::OpenSsl;
 use c8y_pki_tests::workshop::{Made, bundle, device};
@@ -26,7 +26,7 @@ fn with_old_id() -> Cli {
     let mut pki = Pki::open(&cli.path("pki"), now).expect("a PKI folder");
     let record = NewRecord {
         ca: "line".to_owned(),
-        device: Some(DeviceId::parse(OLD).expect("an id")),
+        holder: Holder::Device(DeviceId::parse(OLD).expect("an id")),
         certificate: (&made.certificate).into(),
         details: Default::default(),
         location: Some(cli.path("out/two%20words")),

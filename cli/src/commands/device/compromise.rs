@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 use std::io::{BufRead, IsTerminal, Write};
 
-use c8y_pki::bulk::{BulkError, Fault};
-use c8y_pki::registry::{Record, Registry, Role, Status};
+use c8y_pki::bulk::BulkError;
+use c8y_pki::client_id::DeviceId;
+use c8y_pki::list::Fault;
+use c8y_pki::registry::{Holder, Record, Registry, Status};
 use c8y_pki::shown::one_line;
 
 use super::revoke::RevokeArgs;
@@ -35,13 +37,13 @@ impl SameKey {
         let seen: HashSet<&[u8]> = named.iter().map(|record| record.der.as_slice()).collect();
         let mut records = holders.into_records();
         records.retain(|r| r.status != Status::Revoked && !seen.contains(r.der.as_slice()));
-        let holder = named.first().map(|record| record.holder()).unwrap_or_default();
+        let holder = named.first().map(|record| record.whose()).unwrap_or_default();
         refuse_cas(args, &holder, &records)?;
-        let folded = |r: &Record| r.client_id.as_deref().map(str::to_lowercase);
+        let folded = |r: &Record| r.holder.device().map(DeviceId::folded);
         let ids: HashSet<_> = named.iter().filter_map(|record| folded(record)).collect();
         let is_other = |r: &&Record| folded(r).is_none_or(|id| !ids.contains(&id));
         let line = |r: &Record| {
-            format!("{}  {}  {}, issued by {}", r.holder(), r.serial, r.status.name(), r.ca)
+            format!("{}  {}  {}, issued by {}", r.whose(), r.serial, r.status.name(), r.ca)
         };
         let others = records.iter().filter(is_other).map(line).collect();
         Ok(Self { records, others, holder })
@@ -88,7 +90,7 @@ impl SameKey {
 
 /// A CA's certificate takes everything below it along, so it has to be asked for.
 fn refuse_cas(args: &RevokeArgs, holder: &str, records: &[Record]) -> Result<()> {
-    let cas: Vec<&Record> = records.iter().filter(|record| record.role == Role::Ca).collect();
+    let cas: Vec<&Record> = records.iter().filter(|record| record.holder == Holder::Ca).collect();
     if args.ca_certificate || cas.is_empty() {
         return Ok(());
     }
@@ -98,7 +100,7 @@ fn refuse_cas(args: &RevokeArgs, holder: &str, records: &[Record]) -> Result<()>
         message: format!(
             "the key of {holder} is that of {} too, whose certificate is {}: once that is revoked, \
              nothing below it is valid any more",
-            ca.holder(),
+            ca.whose(),
             ca.serial
         ),
         hint: Some("add --ca-certificate if that is meant".to_owned()),

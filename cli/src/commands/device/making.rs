@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::{Ca, Pki};
 use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
-use c8y_pki::bulk::list::Devices;
-use c8y_pki::bulk::{self, BulkError, Existing, Fault, Job, Out, Stream, Summary};
+use c8y_pki::bulk::{self, BulkError, Context, Existing, Job, Out, Stream, Summary};
 use c8y_pki::crypto::KeyPolicy;
 use c8y_pki::files::{self, Access};
 use c8y_pki::issue::Outliving;
+use c8y_pki::list::{Devices, Fault, failed_csv};
 use c8y_pki::name::NameBuilder;
 use c8y_pki::profile::Profile;
 use c8y_pki::secret::Password;
@@ -45,12 +45,12 @@ impl OutputArgs {
     /// issued all the same.
     pub(super) fn refuse_faults(&self, devices: &Devices, out: Output) -> Result<()> {
         self.check_places()?;
-        if devices.faulty() == 0 || self.keep_going {
+        if devices.faults().count == 0 || self.keep_going {
             return Ok(());
         }
-        let faults = bulk::Faults { first: devices.faults().to_vec(), count: devices.faulty() };
+        let faults = devices.faults().into_owned();
         self.write_failed(&faults.first, self.failed.clone(), out)?;
-        let total = devices.len() + devices.faulty();
+        let total = devices.len() + faults.count;
         Err(BulkError::Faults { faults, total }.into())
     }
 
@@ -62,8 +62,7 @@ impl OutputArgs {
         out: Output,
     ) -> Result<Option<PathBuf>> {
         let Some(path) = path else { return Ok(None) };
-        let csv = bulk::failed_csv(faults)?;
-        outlet::write(&path, &csv, Access::Public, files::Existing::Replace, out)?;
+        outlet::write(&path, &failed_csv(faults), Access::Public, files::Existing::Replace, out)?;
         Ok(Some(path))
     }
 
@@ -217,7 +216,9 @@ pub(super) fn issue(
     note_shortened(args.days, usual, run.ca.certificate(), now, out);
     let line = Line::new(out);
     let stop = stop::on_interrupt();
-    let summary = bulk::run(&mut pki, &job, run.devices, now, &stop, &|p| line.set(p));
+    let told = |progress| line.set(progress);
+    let context = Context { now, stop: &stop, progress: &told };
+    let summary = bulk::run(&mut pki, &job, run.devices, &context);
     line.finish();
     if let Err(BulkError::Faults { faults, .. }) = &summary {
         args.write_failed(&faults.first, args.failed.clone(), out)?;

@@ -28,8 +28,8 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::bulk::Existing;
 use c8y_pki::bulk::bundle::Bundle;
-use c8y_pki::bulk::list::{DeviceList, ListFile, ListOptions};
 use c8y_pki::crypto::{KeyPolicy, KeyType};
+use c8y_pki::list::{DeviceList, ListFile, ListOptions};
 use c8y_pki::profile::Profile;
 use c8y_pki::registry::{Record, Registry, RegistryError};
 use c8y_pki::store::{Compat, DEFAULT_ITERATIONS, MAX_ITERATIONS, Pkcs12Options};
@@ -274,7 +274,7 @@ impl OutputArgs {
 /// The certificates that a word on the command line means: those of a device, or the one with that
 /// serial number.
 fn find(registry: &Registry, word: &str) -> Result<Vec<Record>> {
-    let mut records = registry.history(&word.to_lowercase())?;
+    let mut records = registry.history(word)?;
     if records.is_empty()
         && let Some(serial) = c8y_pki::registry::parse_serial(word)
     {

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use c8y_pki::client_id::DeviceId;
 use c8y_pki::describe::{CertificateView, Item};
 use clap::Args;
 use serde::Serialize;
@@ -39,9 +38,8 @@ pub(super) fn run(args: &ShowArgs, dir: &Path, out: Output) -> Result {
     let pki = clock::open_to_read(dir, out)?;
     let mut shown = Vec::new();
     let found = find(pki.registry(), &args.device)?;
-    let holder = found.first().and_then(|record| record.client_id.as_deref());
-    if let Some(Ok(id)) = holder.map(DeviceId::parse) {
-        old_ids::warn_of(&id, out);
+    if let Some(id) = found.first().and_then(|record| record.holder.device()) {
+        old_ids::warn_of(id, out);
     }
     for record in found {
         let certificate = CertificateView::of(&record.certificate()?);
@@ -77,7 +75,8 @@ pub(super) fn run(args: &ShowArgs, dir: &Path, out: Output) -> Result {
                 .chain(details)
                 .map(|(label, value)| format!("  {:<14}{}\n", printable(label), printable(&value)))
                 .collect();
-            let holder = record.client_id.map_or("CA".to_owned(), |id| format!("Device {id}"));
+            let holder =
+                record.holder.device().map_or("CA".to_owned(), |id| format!("Device {id}"));
             let certificate = items(&[Item::Certificate(Box::new(shown.certificate))]);
             format!("{holder}\n{all}{certificate}")
         })

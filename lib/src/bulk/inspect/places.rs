@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use crate::bulk::out::Out;
-use crate::bulk::{BulkError, staging};
+use crate::bulk::destination::{Out, runs, waiting};
+use crate::bulk::error::BulkError;
 use crate::files::growing::part_of;
 use crate::files::{Lock, beside};
 use crate::registry::{Checked, Registry, Unfinished};
@@ -44,7 +44,7 @@ impl Places {
         let place = self.0.entry(out.to_owned()).or_default();
         let known = place.staged.get(serial).filter(|path| path.exists());
         if known.is_none() {
-            place.staged = staging::waiting(out);
+            place.staged = waiting(out);
         }
         place.staged.get(serial).cloned()
     }
@@ -83,8 +83,9 @@ fn of_folder(
     devices: u64,
     registry: &Registry,
 ) -> Result<Option<Unfinished>, BulkError> {
-    let runs = staging::runs(out, registry)?;
-    let replaces = Out::Folders(out).replacing_marker().is_some_and(|path| path.exists());
+    let runs = runs(out, registry)?;
+    let replaces =
+        Out::Folders(out).destination().replacing_marker().is_some_and(|path| path.exists());
     if runs.is_empty() && !replaces && devices == 0 {
         return Ok(None);
     }
@@ -107,7 +108,7 @@ fn of_folder(
 
 fn of_archive(path: &Path) -> Option<Unfinished> {
     let part = part_of(path);
-    let marker = Out::Archive(path).replacing_marker();
+    let marker = Out::Archive(path).destination().replacing_marker();
     if !part.exists() && !marker.is_some_and(|marker| marker.exists()) {
         return None;
     }

@@ -19,10 +19,12 @@ use super::shortened::ShortenedOf;
 use super::spec::Spec;
 use super::{RolloutError, tenant::Registered};
 use crate::authority::{Ca, Pki};
-use crate::bulk::{BulkError, Fault};
+use crate::bulk::BulkError;
 use crate::cert::Certificate;
 use crate::chain;
+use crate::client_id::DeviceId;
 use crate::device::diagnosis::Cause;
+use crate::list::Fault;
 use crate::platform::register::RowResult;
 use crate::registry::{Filter, Role, Status};
 
@@ -294,7 +296,7 @@ fn devices(
         let live =
             Filter { role: Some(Role::Device), status: Some(Status::Live), ..Filter::default() };
         pki.registry().each::<RolloutError>(&live, |record| {
-            let folded = record.client_id.as_deref().map(str::to_lowercase);
+            let folded = record.holder.device().map(DeviceId::folded);
             let row = folded.and_then(|id| places.get(&id)).and_then(|at| rows.get_mut(*at));
             if let Some(row) = row {
                 *devices.expiry.entry(record.not_after.date()).or_default() += 1;

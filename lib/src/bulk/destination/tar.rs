@@ -6,7 +6,10 @@
 
 use std::io;
 
-use super::bundle::BundleFile;
+use time::OffsetDateTime;
+
+use crate::bulk::bundle::BundleFile;
+use crate::bulk::made::Made;
 use crate::files::Access;
 
 /// Everything in an archive comes in blocks.
@@ -26,8 +29,9 @@ pub(super) struct Headers {
 }
 
 impl Headers {
-    /// For entries that are from `now`, in Unix seconds.
-    pub(super) fn new(now: u64) -> Self {
+    /// For entries that are from `now`.
+    pub(super) fn new(now: OffsetDateTime) -> Self {
+        let now = u64::try_from(now.unix_timestamp()).unwrap_or(0);
         let header = |kind, mode| {
             let mut header = tar::Header::new_ustar();
             header.set_entry_type(kind);
@@ -56,6 +60,11 @@ impl Headers {
         }
         Ok(octets)
     }
+}
+
+/// The entries of devices, in their order.
+pub(super) fn entries_of(made: &[Made]) -> impl Iterator<Item = &[u8]> {
+    made.iter().map(|made| made.entries.as_slice())
 }
 
 /// Adds an entry. A name that the header does not hold is left to the library.
@@ -116,7 +125,8 @@ mod tests {
                 append(name, mode, tar::EntryType::Regular, &file.bytes);
             }
             let expected = archive.into_inner().unwrap();
-            let written = Headers::new(1_764_111_111).entries(&folder, &files).unwrap();
+            let now = OffsetDateTime::from_unix_timestamp(1_764_111_111).unwrap();
+            let written = Headers::new(now).entries(&folder, &files).unwrap();
             prop_assert!([written, END.to_vec()].concat() == expected);
         }
     }

@@ -1,22 +1,37 @@
 //! The rows of a device list, one after the other: a list can be far longer than memory.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 
-use super::cell::{self, ROUNDED};
-use super::list::{Device, DeviceKey, ListOptions};
-use super::{BulkError, Fault};
-use crate::client_id::DeviceId;
+use super::cell;
+use super::device::Device;
+use super::error::ListError;
+use super::fault::Fault;
+use super::lines::{Lines, MOST_COLUMNS, place, separator, told_separator, too_many};
+use crate::client_id::{DeviceId, ROUNDED, is_rounded};
+
+/// Headers that name the column of ids, in lower case.
+pub const ID_COLUMNS: [&str; 4] = ["id", "client_id", "device_id", "serial"];
+
+/// How a list is to be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListOptions {
+    /// The header of the column of ids, to the letter; if there is none, one of [`ID_COLUMNS`].
+    pub id_column: Option<String>,
+}
+
+impl ListOptions {
+    /// Whether that is the header of the column of ids.
+    fn is_id(&self, header: &str) -> bool {
+        match &self.id_column {
+            Some(wanted) => header == wanted.trim(),
+            None => ID_COLUMNS.contains(&header.to_lowercase().as_str()),
+        }
+    }
+}
 
 /// Longest header line, in octets.
 const MAX_HEADER: u64 = 1 << 20;
-
-/// Most columns of a CSV. The platform's own are 13, others are properties of one device.
-pub(crate) const MOST_COLUMNS: usize = 1000;
-
-/// Most separators in a line, those of texts in quotes too. A reader of CSV keeps 8 octets for each cell of a
-/// row, which would be many times the memory of the file.
-const MOST_SEPARATORS: u32 = 10_000;
 
 type Source<R> = Lines<io::Chain<Cursor<Vec<u8>>, BufReader<R>>>;
 
@@ -37,8 +52,8 @@ impl<'a, R: Read> Rows<'a, R> {
         source: R,
         options: &ListOptions,
         details: bool,
-    ) -> Result<Self, BulkError> {
-        let fail = |problem: String| BulkError::List { file: file.to_owned(), problem };
+    ) -> Result<Self, ListError> {
+        let fail = |problem: String| ListError::Unreadable { file: file.to_owned(), problem };
         let mut source = BufReader::with_capacity(1 << 16, source);
         let mut first = Vec::new();
         let mut read_line = |line: &mut Vec<u8>| {
@@ -50,7 +65,7 @@ impl<'a, R: Read> Rows<'a, R> {
             first.drain(..3);
         }
         if first.starts_with(b"\xff\xfe") || first.starts_with(b"\xfe\xff") {
-            return Err(BulkError::Utf16 { file: file.to_owned() });
+            return Err(ListError::Utf16 { file: file.to_owned() });
         }
         // Excel's own line, which says how it has separated the columns.
         let told = told_separator(&first);
@@ -60,7 +75,7 @@ impl<'a, R: Read> Rows<'a, R> {
         }
         let line = if told.is_some() { 2 } else { 1 };
         if std::str::from_utf8(&first).is_err() {
-            return Err(BulkError::NotUtf8 { file: file.to_owned(), line });
+            return Err(ListError::NotUtf8 { file: file.to_owned(), line });
         }
         let separator = told.unwrap_or_else(|| separator(&first));
         let mut reader = csv::ReaderBuilder::new()
@@ -88,10 +103,10 @@ impl<'a, R: Read> Rows<'a, R> {
     }
 
     /// The next row: a device, or what is wrong with it. None at the end.
-    pub(super) fn read(&mut self) -> Result<Option<Result<Device, Fault>>, BulkError> {
+    pub(super) fn read(&mut self) -> Result<Option<Result<Device, Fault>>, ListError> {
         loop {
             let more = self.reader.read_byte_record(&mut self.row);
-            let more = more.map_err(|e| BulkError::List {
+            let more = more.map_err(|e| ListError::Unreadable {
                 file: self.file.to_owned(),
                 problem: e.to_string(),
             })?;
@@ -101,7 +116,7 @@ impl<'a, R: Read> Rows<'a, R> {
             let line = self.row.position().map(|p| self.reader.get_mut().line_of(p.byte()));
             if self.row.iter().any(|field| std::str::from_utf8(field).is_err()) {
                 let line = line.unwrap_or_default();
-                return Err(BulkError::NotUtf8 { file: self.file.to_owned(), line });
+                return Err(ListError::NotUtf8 { file: self.file.to_owned(), line });
             }
             // Spreadsheets write the rows below a table too.
             if !self.row.iter().all(|field| field.trim_ascii().is_empty()) {
@@ -140,7 +155,7 @@ impl<'a, R: Read> Rows<'a, R> {
         }
         for (index, header) in self.headers.iter().enumerate() {
             let value = text(index);
-            if index != self.id_column && cell::is_rounded(&value) {
+            if index != self.id_column && is_rounded(&value) {
                 let message = format!(
                     "{value:?} in the column {header:?} of {} is a number that a spreadsheet has rounded",
                     place()
@@ -159,7 +174,7 @@ impl<'a, R: Read> Rows<'a, R> {
         }
         let parsed = DeviceId::parse(id).map_err(|e| fault(id, e.at(&place()), e.hint()))?;
         let details = if self.details { self.details() } else { BTreeMap::new() };
-        Ok(Device { id: parsed, key: DeviceKey::New, subject: None, line, details })
+        Ok(Device { line, details, ..Device::from(parsed) })
     }
 
     /// The other columns that are not empty.
@@ -174,89 +189,5 @@ impl<'a, R: Read> Rows<'a, R> {
                 (header.clone(), cell::plain(&value).into_owned())
             })
             .collect()
-    }
-}
-
-/// What is wrong with a header of so many columns.
-pub(crate) fn too_many(columns: usize) -> String {
-    format!("the first line has {columns} columns; at most {MOST_COLUMNS} are read")
-}
-
-/// Where a device is named, as messages say it.
-pub(super) fn place(file: Option<&str>, line: Option<u64>) -> String {
-    match (file, line) {
-        (Some(file), Some(line)) => format!("{file} line {line}"),
-        _ => "command line".to_owned(),
-    }
-}
-
-/// The separator that occurs most in the first line; a comma if none does.
-pub(crate) fn separator(bytes: &[u8]) -> u8 {
-    let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
-    let count = |separator: &u8| line.iter().filter(|b| *b == separator).count();
-    [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',')
-}
-
-/// The separator that Excel's first line tells: `sep=;`.
-fn told_separator(line: &[u8]) -> Option<u8> {
-    match line.trim_ascii_end() {
-        [s, e, p, b'=', separator @ (b';' | b',')] if [*s, *e, *p].eq_ignore_ascii_case(b"sep") => {
-            Some(*separator)
-        }
-        // A tab is trimmed away.
-        line if line.eq_ignore_ascii_case(b"sep=") => Some(b'\t'),
-        _ => None,
-    }
-}
-
-/// Counts the lines of what is read through it. The `csv` crate's own count is one short where lines
-/// end in CR LF. A line with more than [`MOST_SEPARATORS`] ends it with an error.
-pub(crate) struct Lines<R> {
-    inner: R,
-    read: u64,
-    /// Where line ends stand that were read and not yet counted, and whether each is a LF.
-    ends: VecDeque<(u64, bool)>,
-    line: u64,
-    /// In the line that is being read.
-    separators: u32,
-}
-
-impl<R: Read> Lines<R> {
-    /// `line` (from 1) is where it begins.
-    pub(crate) fn new(inner: R, line: u64) -> Self {
-        Self { inner, read: 0, ends: VecDeque::new(), line, separators: 0 }
-    }
-
-    /// The line (from 1) on which the row begins that the reader found at that octet, which may be
-    /// an end of line in front of it. Rows have to come in order.
-    pub(crate) fn line_of(&mut self, mut start: u64) -> u64 {
-        while let Some((at, is_feed)) = self.ends.front().copied().filter(|(at, _)| *at <= start) {
-            self.ends.pop_front();
-            self.line += u64::from(is_feed);
-            start += u64::from(at == start);
-        }
-        self.line
-    }
-}
-
-impl<R: Read> Read for Lines<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        for (at, octet) in (self.read..).zip(&buffer[..count]) {
-            match octet {
-                b'\r' | b'\n' => {
-                    self.ends.push_back((at, *octet == b'\n'));
-                    self.separators = 0;
-                }
-                b',' | b';' | b'\t' => self.separators += 1,
-                _ => {}
-            }
-            if self.separators > MOST_SEPARATORS {
-                let problem = format!("a line has more than {MOST_SEPARATORS} separators");
-                return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
-            }
-        }
-        self.read += count as u64;
-        Ok(count)
     }
 }

@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 
-use super::BulkError;
+use super::error::BulkError;
 use crate::authority::Ca;
-use crate::client_id::DeviceId;
 use crate::crypto::sha256;
+use crate::list::{Device, Fault};
 use crate::registry::{KeyHolders, Record, Registry, Status};
 
 /// Who has the keys that a run is to certify.
@@ -31,30 +31,31 @@ impl Owners {
     ///
     /// Its own certificates do not count against it, unless one was revoked for another reason than that a
     /// new one took its place.
-    pub(super) fn refuse(&self, id: &DeviceId, spki: &[u8]) -> Option<(String, &'static str)> {
-        let text = id.as_str();
+    pub(super) fn refuse(&self, device: &Device, spki: &[u8]) -> Option<Fault> {
         if let Some(ca) = self.cas.get(&sha256(spki)) {
-            return Some(shared(text, ca));
+            return Some(shared(device, ca));
         }
-        let folded = id.folded();
-        let keeps_it = |record: &&Record| record.keeps_key_from(Some(&folded));
+        let keeps_it = |record: &&Record| record.keeps_key_from(Some(&device.id));
         self.holders.of(spki).iter().find(keeps_it).map(|record| match record.status {
-            Status::Revoked => revoked(text, record),
-            _ => shared(text, &record.holder()),
+            Status::Revoked => revoked(device, record),
+            _ => shared(device, &record.whose()),
         })
     }
 }
 
-fn shared(id: &str, owner: &str) -> (String, &'static str) {
-    let message = format!("the key of device id {id:?} is that of {owner} too");
-    (message, "have each device make a key of its own")
+/// The fault of a device whose key is that of `owner` too.
+pub(super) fn shared(device: &Device, owner: &str) -> Fault {
+    let message = format!("the key of device id {:?} is that of {owner} too", device.id.as_str());
+    Fault::of(device, message, Some("have each device make a key of its own".to_owned()))
 }
 
-fn revoked(id: &str, record: &Record) -> (String, &'static str) {
+fn revoked(device: &Device, record: &Record) -> Fault {
     let message = format!(
-        "the key of device id {id:?} belongs to a revoked certificate, {} of {}",
+        "the key of device id {:?} belongs to a revoked certificate, {} of {}",
+        device.id.as_str(),
         record.serial,
-        record.holder()
+        record.whose()
     );
-    (message, "have the device make a new key, and a request with it")
+    let hint = "have the device make a new key, and a request with it";
+    Fault::of(device, message, Some(hint.to_owned()))
 }

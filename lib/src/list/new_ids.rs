@@ -1,8 +1,8 @@
 //! Ids of lists: those of new devices have to be such as the platform takes, those that exist are remarked on
 //! ([`DeviceId::check_new`](crate::client_id::DeviceId::check_new)).
 
-use super::list::Device;
-use super::{Fault, Faults};
+use super::device::Device;
+use super::fault::{Fault, Faults};
 use crate::client_id::DeviceId;
 
 /// What is wrong with the id of a device that is new, if anything is.
@@ -12,7 +12,7 @@ pub fn fault(device: &Device) -> Option<Fault> {
         Some(line) => refused.at(&format!("line {line}")),
         None => refused.to_string(),
     };
-    Some(Fault { id: device.id.to_string(), line: device.line, message, hint: refused.hint() })
+    Some(Fault::of(device, message, refused.hint()))
 }
 
 /// The same for all of a list that are new.

@@ -5,8 +5,8 @@ use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 
-use super::Fault;
-use super::rows::place;
+use super::fault::Fault;
+use super::lines::place;
 use crate::client_id::{DeviceId, likeness};
 
 /// Ids in the order in which they came.
@@ -38,9 +38,14 @@ impl Ids {
         self.entries.len()
     }
 
-    /// The id at a position.
+    /// The id at a position, as text.
     pub(super) fn text(&self, index: usize) -> &str {
         text_at(&self.text, &self.entries, index)
+    }
+
+    /// The id at a position.
+    pub(super) fn id(&self, index: usize) -> DeviceId {
+        DeviceId::known(self.text(index))
     }
 
     /// Its line in the list (from 1), if it came from one.

@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-pub(crate) use crate::client_id::{ROUNDED, is_rounded};
-
 /// The text of a cell: Excel writes `="000123"` to keep a text from becoming a number.
 pub(crate) fn plain(cell: &str) -> Cow<'_, str> {
     let dressed = cell.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"'));

@@ -16,11 +16,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use time::OffsetDateTime;
-
-use super::BulkError;
-use crate::cert::Serial;
-use crate::client_id::DeviceId;
+use crate::bulk::error::BulkError;
+use crate::bulk::made::Made;
 use crate::files::{self, Access, OwnDir};
 use crate::registry::{Registry, Status};
 
@@ -33,13 +30,6 @@ const REGISTRY: &str = "registry";
 
 /// Where the folders of replaced certificates go. No device's folder begins with a dot.
 pub(crate) const REPLACED: &str = ".replaced";
-
-/// A device in a chunk: what the journal says of it.
-#[derive(Debug, Clone)]
-pub(super) struct Staged {
-    pub(super) id: DeviceId,
-    pub(super) serial: Serial,
-}
 
 /// The staging folder of a run. Dropping it does not remove it; [`Staging::close`] does.
 #[derive(Debug)]
@@ -61,19 +51,12 @@ impl Staging {
         self.dir.path().join(index.to_string())
     }
 
-    /// The folder of a chunk, made if need be.
-    pub(super) fn chunk(&self, index: usize) -> Result<PathBuf, BulkError> {
-        let dir = self.chunk_dir(index);
-        files::create_private_dir(&dir)?;
-        Ok(dir)
-    }
-
     /// Writes the journal of a chunk and makes the whole chunk durable.
-    pub(super) fn seal(&self, index: usize, devices: &[Staged]) -> Result<(), BulkError> {
+    pub(super) fn seal(&self, index: usize, devices: &[Made]) -> Result<(), BulkError> {
         let dir = self.chunk_dir(index);
         let lines: String = devices
             .iter()
-            .map(|d| format!("{}\t{}\t{}\n", d.serial, d.id.file_name(), d.id.folded()))
+            .map(|d| format!("{}\t{}\t{}\n", d.serial(), d.id.file_name(), d.id.folded()))
             .collect();
         files::write_new(&dir.join(JOURNAL), lines.as_bytes(), Access::Private)?;
         Ok(files::sync_tree(&dir)?)
@@ -83,15 +66,15 @@ impl Staging {
     pub(super) fn publish(
         &self,
         index: usize,
-        devices: &[Staged],
+        devices: &[Made],
         registry: &Registry,
     ) -> Result<(), BulkError> {
         let dir = self.chunk_dir(index);
         for device in devices {
             let name = device.id.file_name();
             let is_live = || {
-                let live = registry.live_device(&device.id.folded())?;
-                Ok(live.is_some_and(|live| live.serial == device.serial))
+                let live = registry.live_device(&device.id)?;
+                Ok(live.is_some_and(|live| live.serial == *device.serial()))
             };
             put_in_place(&dir.join(&name), &self.out, &name, is_live)?;
         }
@@ -138,27 +121,8 @@ fn move_aside(folder: &Path, history: &Path) -> Result<(), BulkError> {
     Ok(files::rename(folder, &free)?)
 }
 
-/// Since when devices are being replaced: the beginning of a run that was not finished, of which
-/// `marker` tells, or `now`, which is then noted durably. A run that goes on with it leaves alone what
-/// was recorded since.
-pub(super) fn replacing_since(
-    marker: &Path,
-    now: OffsetDateTime,
-) -> Result<Option<OffsetDateTime>, BulkError> {
-    if marker.exists() {
-        let text = String::from_utf8_lossy(&files::read(marker)?).into_owned();
-        // Without its line end it was not written to its end, and nothing was begun.
-        let since = text.strip_suffix('\n').and_then(|text| text.parse().ok());
-        if let Some(Ok(since)) = since.map(OffsetDateTime::from_unix_timestamp) {
-            return Ok(Some(since));
-        }
-    }
-    files::note(marker, &format!("{}\n", now.unix_timestamp()))?;
-    Ok(None)
-}
-
 /// Settles what stopped runs have left in `out`. Returns how many devices were put into place.
-pub(super) fn recover(out: &Path, registry: &Registry) -> Result<usize, BulkError> {
+pub(in crate::bulk) fn recover(out: &Path, registry: &Registry) -> Result<usize, BulkError> {
     let mut finished = 0;
     for run in files::list_dir(&out.join(FOLDER))?.into_iter().filter(|p| p.is_dir()) {
         let Some(run) = OwnDir::take_over(&run)? else { continue };
@@ -179,13 +143,13 @@ pub(super) fn recover(out: &Path, registry: &Registry) -> Result<usize, BulkErro
 }
 
 /// A run that has a staging folder in a folder of devices.
-pub(super) struct Run {
+pub(in crate::bulk) struct Run {
     /// Whether it is going on.
-    pub(super) is_alive: bool,
+    pub(in crate::bulk) is_alive: bool,
 }
 
 /// The runs of this registry that have a staging folder in `out`. Nothing is changed.
-pub(super) fn runs(out: &Path, registry: &Registry) -> Result<Vec<Run>, BulkError> {
+pub(in crate::bulk) fn runs(out: &Path, registry: &Registry) -> Result<Vec<Run>, BulkError> {
     let mut found = Vec::new();
     for run in files::list_dir(&out.join(FOLDER))?.into_iter().filter(|path| path.is_dir()) {
         // One that has ended a moment ago takes its files with it.
@@ -199,7 +163,7 @@ pub(super) fn runs(out: &Path, registry: &Registry) -> Result<Vec<Run>, BulkErro
 
 /// The folders of devices that wait in `out` for their place, by their serial numbers: what the journals
 /// of runs say, whether the registry has them or not. What goes away meanwhile is left out.
-pub(super) fn waiting(out: &Path) -> HashMap<String, PathBuf> {
+pub(in crate::bulk) fn waiting(out: &Path) -> HashMap<String, PathBuf> {
     let below = |dir: &Path| files::list_dir(dir).unwrap_or_default();
     let mut waiting = HashMap::new();
     for chunk in below(&out.join(FOLDER)).iter().flat_map(|run| below(run)) {

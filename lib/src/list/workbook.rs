@@ -7,7 +7,7 @@ use std::io::Cursor;
 
 use calamine::{Cell, DataRef, Reader, Xlsx};
 
-use super::rows::MOST_COLUMNS;
+use super::lines::MOST_COLUMNS;
 
 /// Largest it may be when it is unpacked, in bytes, as its own directory says.
 const LARGEST_UNPACKED: u64 = 1 << 30;

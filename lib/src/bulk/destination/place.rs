@@ -1,0 +1,106 @@
+//! What a run asks of a place for devices' files, and what it does there.
+
+use std::path::PathBuf;
+
+use time::OffsetDateTime;
+
+use crate::bulk::bundle::BundleFile;
+use crate::bulk::error::BulkError;
+use crate::bulk::made::Made;
+use crate::client_id::DeviceId;
+use crate::files::Mark;
+use crate::registry::Registry;
+
+/// How devices are shared out where making one takes microseconds.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::bulk) struct Sizes {
+    /// Devices that are committed together: enough to share a sync, few enough to lose little when the
+    /// power goes.
+    pub(in crate::bulk) chunk: usize,
+    /// Devices that a worker takes at a time: it is not worth its while to queue for each, nor to wake the
+    /// thread that commits.
+    pub(in crate::bulk) group: usize,
+}
+
+/// Where the files of devices go.
+pub(in crate::bulk) trait Destination: Sync {
+    /// How devices are shared out.
+    fn sizes(&self) -> Sizes;
+
+    /// A device's folder, if it gets one.
+    fn folder_of(&self, _id: &DeviceId) -> Option<PathBuf> {
+        None
+    }
+
+    /// What the registry notes as a device's place.
+    fn location_of(&self, id: &DeviceId) -> Option<PathBuf>;
+
+    /// The file that marks a run that replaces devices and is not finished.
+    fn replacing_marker(&self) -> Option<PathBuf>;
+
+    /// Whether what was written can be taken back, or cut off.
+    fn can_undo(&self) -> bool {
+        true
+    }
+
+    /// Refuses a place that cannot take devices.
+    fn check(&self) -> Result<(), BulkError>;
+
+    /// Puts devices into place that a stopped run has recorded; returns how many.
+    fn recover(&self, _registry: &Registry) -> Result<usize, BulkError> {
+        Ok(0)
+    }
+
+    /// Finishes a file that a stopped run has left, if it only lacks its end.
+    fn settle(&self, _registry: &mut Registry) -> Result<(), BulkError> {
+        Ok(())
+    }
+
+    /// Opens it for the run `batch`, which has that many devices `todo`. None if there is nothing to do.
+    fn open<'s>(
+        &'s self,
+        batch: &str,
+        todo: usize,
+        now: OffsetDateTime,
+        registry: &mut Registry,
+    ) -> Result<Option<Box<dyn Writer + 's>>, BulkError>;
+}
+
+/// A place that is open for a run. Workers pack on any thread; one thread does the rest.
+pub(in crate::bulk) trait Writer: Sync {
+    /// Makes room for a chunk, before the first of its devices is made.
+    fn begin(&self, _chunk: usize) -> Result<(), BulkError> {
+        Ok(())
+    }
+
+    /// Packs a device's files: what goes into one file for all, or nothing where they have a folder of their own.
+    fn pack(
+        &self,
+        chunk: usize,
+        folder: &str,
+        files: Vec<BundleFile>,
+    ) -> Result<Vec<u8>, BulkError>;
+
+    /// Takes devices of the chunk that is committed next, as they are made.
+    fn take(&self, _made: &[Made]) -> Result<(), BulkError> {
+        Ok(())
+    }
+
+    /// Writes a chunk durably: for the `first` time, all of which was taken; or again, without what is not due any
+    /// more. What grows says how far it has come.
+    fn write(&self, chunk: usize, made: &[Made], first: bool) -> Result<Option<Mark>, BulkError>;
+
+    /// What was written counts: the registry has that mark.
+    fn confirm(&self, _mark: &Mark) {}
+
+    /// Puts the devices of a recorded chunk into place.
+    fn publish(&self, _chunk: usize, _made: &[Made], _reg: &Registry) -> Result<(), BulkError> {
+        Ok(())
+    }
+
+    /// Leaves it for a later run, after an interruption or, if the run has `failed`, an error.
+    fn leave(self: Box<Self>, failed: bool, registry: &Registry) -> Result<(), BulkError>;
+
+    /// Ends it: all devices are in it.
+    fn finish(self: Box<Self>, registry: &mut Registry) -> Result<(), BulkError>;
+}
