@@ -14,7 +14,7 @@ use std::str::FromStr;
 
 use time::OffsetDateTime;
 
-use super::error::BulkError;
+use super::error::{BulkError, Result};
 use crate::cert::{Certificate, Encoded};
 use crate::files::Access;
 use crate::key::{KeyError, Pbes2Key, PrivateKey, read::is_encrypted};
@@ -128,6 +128,16 @@ pub struct BundleFile {
     pub access: Access,
 }
 
+impl BundleFile {
+    fn private(name: &'static str, bytes: Vec<u8>) -> Self {
+        Self { name, bytes, access: Access::Private }
+    }
+
+    fn public(name: &'static str, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { name, bytes: bytes.into(), access: Access::Public }
+    }
+}
+
 impl fmt::Debug for BundleFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "BundleFile({}, {} octets)", self.name, self.bytes.len())
@@ -157,7 +167,7 @@ impl<'a> Bundler<'a> {
         above: &'a [Certificate],
         own_passwords: bool,
         now: OffsetDateTime,
-    ) -> Result<Self, BulkError> {
+    ) -> Result<Self> {
         if !settings.kinds.iter().any(|k| k.has_key()) {
             return Err(BulkError::NoKeyInBundle);
         }
@@ -194,10 +204,7 @@ impl<'a> Bundler<'a> {
         Ok(bundler)
     }
 
-    fn make_truststores(
-        &self,
-        password: &Password,
-    ) -> Result<Vec<(&'static str, Vec<u8>)>, BulkError> {
+    fn make_truststores(&self, password: &Password) -> Result<Vec<(&'static str, Vec<u8>)>> {
         let kinds = self.settings.kinds.iter().filter(|kind| kind.is_truststore());
         kinds.map(|kind| self.truststore(*kind, password)).collect()
     }
@@ -208,11 +215,7 @@ impl<'a> Bundler<'a> {
         options
     }
 
-    fn truststore(
-        &self,
-        kind: Bundle,
-        password: &Password,
-    ) -> Result<(&'static str, Vec<u8>), BulkError> {
+    fn truststore(&self, kind: Bundle, password: &Password) -> Result<(&'static str, Vec<u8>)> {
         let mut store = Store::new();
         for (index, certificate) in self.settings.trusted.iter().enumerate() {
             let alias = match index {
@@ -236,46 +239,29 @@ impl<'a> Bundler<'a> {
         key_pem: Option<&SecretBytes>,
         certificate: &Encoded,
         own: Option<&Password>,
-    ) -> Result<Vec<BundleFile>, BulkError> {
+    ) -> Result<Vec<BundleFile>> {
         let mut files = Vec::with_capacity(8);
         let mut options = self.options(own.or(self.settings.store_password));
         options.derived = self.derived.as_ref();
+        let keystore = |name, format| self.keystore(name, format, &options, key, certificate);
         for kind in self.settings.kinds {
             match kind {
                 Bundle::Pem => {
                     let bytes = self.key_pem(key, key_pem)?.expose().to_vec();
-                    files.push(BundleFile { name: "key.pem", bytes, access: Access::Private });
+                    files.push(BundleFile::private("key.pem", bytes));
                     files.extend(self.certificate_files(certificate));
                 }
-                Bundle::P12 => {
-                    files.push(self.keystore(
-                        "keystore.p12",
-                        Format::Pkcs12,
-                        &options,
-                        key,
-                        certificate,
-                    )?);
-                }
-                Bundle::Jks => {
-                    files.push(self.keystore(
-                        "keystore.jks",
-                        Format::Jks,
-                        &options,
-                        key,
-                        certificate,
-                    )?);
-                }
+                Bundle::P12 => files.push(keystore("keystore.p12", Format::Pkcs12)?),
+                Bundle::Jks => files.push(keystore("keystore.jks", Format::Jks)?),
                 Bundle::ThinEdge => files.extend(self.thin_edge(key, key_pem, certificate)?),
                 Bundle::TruststoreP12 | Bundle::TruststoreJks => {}
             }
         }
         let own_truststores = own.map(|own| self.make_truststores(own)).transpose()?;
         let truststores = own_truststores.as_ref().unwrap_or(&self.truststores);
-        files.extend(truststores.iter().map(|(name, bytes)| BundleFile {
-            name,
-            bytes: bytes.clone(),
-            access: Access::Private,
-        }));
+        files.extend(
+            truststores.iter().map(|(name, bytes)| BundleFile::private(name, bytes.clone())),
+        );
         Ok(files)
     }
 
@@ -283,12 +269,7 @@ impl<'a> Bundler<'a> {
     pub fn certificate_files(&self, certificate: &Encoded) -> [BundleFile; 2] {
         let pem = certificate.pem();
         let chain = [pem.as_str(), &self.above_pem].concat();
-        let file = |name, text: String| BundleFile {
-            name,
-            bytes: text.into_bytes(),
-            access: Access::Public,
-        };
-        [file("cert.pem", pem), file("chain.pem", chain)]
+        [BundleFile::public("cert.pem", pem), BundleFile::public("chain.pem", chain)]
     }
 
     fn thin_edge(
@@ -296,26 +277,20 @@ impl<'a> Bundler<'a> {
         key: &PrivateKey,
         as_read: Option<&SecretBytes>,
         certificate: &Encoded,
-    ) -> Result<[BundleFile; 3], BulkError> {
+    ) -> Result<[BundleFile; 3]> {
         if as_read.is_some_and(|pem| is_encrypted(pem.expose())) {
             return Err(BulkError::EncryptedForThinEdge);
         }
         let key = self.key_pem(key, as_read)?.expose().to_vec();
         let [_, chain] = self.certificate_files(certificate);
-        let script = include_bytes!("thin-edge.sh").to_vec();
-        let file = |name, bytes, access| BundleFile { name, bytes, access };
         Ok([
-            file(THIN_EDGE_KEY, key, Access::Private),
-            file(THIN_EDGE_CHAIN, chain.bytes, Access::Public),
-            file(THIN_EDGE_SCRIPT, script, Access::Public),
+            BundleFile::private(THIN_EDGE_KEY, key),
+            BundleFile { name: THIN_EDGE_CHAIN, ..chain },
+            BundleFile::public(THIN_EDGE_SCRIPT, include_bytes!("thin-edge.sh")),
         ])
     }
 
-    fn key_pem(
-        &self,
-        key: &PrivateKey,
-        as_read: Option<&SecretBytes>,
-    ) -> Result<SecretBytes, BulkError> {
+    fn key_pem(&self, key: &PrivateKey, as_read: Option<&SecretBytes>) -> Result<SecretBytes> {
         match (&self.key_encryption, as_read) {
             (Some(encryption), _) => Ok(encryption.seal(key)?),
             (None, Some(pem)) => Ok(pem.clone()),
@@ -330,11 +305,11 @@ impl<'a> Bundler<'a> {
         options: &WriteOptions<'_>,
         key: &PrivateKey,
         certificate: &Encoded,
-    ) -> Result<BundleFile, BulkError> {
+    ) -> Result<BundleFile> {
         let mut chain = vec![Certificate::from_der(&certificate.der)?];
         chain.extend(self.above.iter().cloned());
         let store = Store::of_issued_key(DEVICE_KEY_ALIAS, key.pkcs8().clone(), chain);
         let bytes = store::write(&store, format, options)?;
-        Ok(BundleFile { name, bytes, access: Access::Private })
+        Ok(BundleFile::private(name, bytes))
     }
 }

@@ -3,7 +3,7 @@
 
 use time::OffsetDateTime;
 
-use super::error::BulkError;
+use super::error::Result;
 use super::job::Job;
 use crate::authority::policy::check_names;
 use crate::cert::{Encoded, Serial, oid};
@@ -20,7 +20,7 @@ pub(super) struct Certifier<'a> {
 
 impl<'a> Certifier<'a> {
     /// Prepares for devices whose certificates begin at `now`.
-    pub(super) fn new(job: &Job<'a>, now: OffsetDateTime) -> Result<Self, BulkError> {
+    pub(super) fn new(job: &Job<'a>, now: OffsetDateTime) -> Result<Self> {
         let issuer = Issuer::new(job.ca.certificate(), job.key, now)?;
         let validity = issuer.fit(Validity::of(job.profile, now, job.days), job.outliving)?;
         Ok(Self {
@@ -30,7 +30,7 @@ impl<'a> Certifier<'a> {
     }
 
     /// Signs a device's certificate for a key.
-    pub(super) fn certify(&self, device: &Device, key: &PublicKey) -> Result<Encoded, BulkError> {
+    pub(super) fn certify(&self, device: &Device, key: &PublicKey) -> Result<Encoded> {
         let subject = match &device.subject {
             Some(own) => own.der().to_vec(),
             None => self.subject.fill(device.id.as_str())?,
@@ -46,7 +46,7 @@ pub(super) fn check_policy(job: &Job<'_>, device: &Device) -> Result<(), Fault> 
     if job.policy.is_open() && !constrained {
         return Ok(());
     }
-    let checked = || -> Result<(), BulkError> {
+    let checked = || -> Result {
         job.policy.check_id(&device.id)?;
         let subject = subject_of(job, device)?;
         check_names(job.ca, &subject)?;
@@ -56,7 +56,7 @@ pub(super) fn check_policy(job: &Job<'_>, device: &Device) -> Result<(), Fault> 
 }
 
 /// A device's subject: its own, or the job's fields with its identifier.
-fn subject_of(job: &Job<'_>, device: &Device) -> Result<Name, BulkError> {
+fn subject_of(job: &Job<'_>, device: &Device) -> Result<Name> {
     if let Some(subject) = &device.subject {
         return Ok(subject.clone());
     }

@@ -3,7 +3,7 @@
 
 use super::context::Context;
 use super::destination::Writer;
-use super::error::BulkError;
+use super::error::Result;
 use super::made::Made;
 use crate::authority::Drawing;
 use crate::files::growing::Growing;
@@ -32,11 +32,7 @@ pub(super) struct Committer<'a> {
 impl Committer<'_> {
     /// Commits a chunk, all of which the writer has taken; returns what of it was issued. Devices that another
     /// process has issued or replaced in the meantime are left out.
-    pub(super) fn commit(
-        &mut self,
-        chunk: usize,
-        mut made: Vec<Made>,
-    ) -> Result<Vec<Made>, BulkError> {
+    pub(super) fn commit(&mut self, chunk: usize, mut made: Vec<Made>) -> Result<Vec<Made>> {
         if !self.can_undo {
             // So it is asked before.
             made = self.still_due(made)?;
@@ -83,7 +79,7 @@ impl Committer<'_> {
         chunk: usize,
         made: &[Made],
         first: bool,
-    ) -> Result<(Option<Mark>, Option<Mark>), BulkError> {
+    ) -> Result<(Option<Mark>, Option<Mark>)> {
         let archive = self.writer.write(chunk, made, first)?;
         let Some(ledger) = &mut self.ledger else { return Ok((archive, None)) };
         let header = ledger.is_empty().then_some(SECRETS_HEADER.as_bytes());
@@ -93,7 +89,7 @@ impl Committer<'_> {
     }
 
     /// Those whose live certificate is still the one that they are to replace, or none.
-    fn still_due(&self, made: Vec<Made>) -> Result<Vec<Made>, BulkError> {
+    fn still_due(&self, made: Vec<Made>) -> Result<Vec<Made>> {
         let mut due = Vec::with_capacity(made.len());
         for made in made {
             let live = self.registry.live_device(&made.id)?.map(|live| live.row);

@@ -14,6 +14,9 @@ use crate::read::ReadError;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
 
+/// What this room does, or why it could not.
+pub(super) type Result<T = (), E = BulkError> = std::result::Result<T, E>;
+
 /// Why a run could not start or had to stop.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -14,7 +14,7 @@ use archives::{Archive, Archives, Held};
 use places::Places;
 
 use super::bundle::THIN_EDGE_KEY;
-use super::error::BulkError;
+use super::error::Result;
 use crate::client_id::DeviceId;
 use crate::crypto::sha256;
 use crate::files;
@@ -43,7 +43,7 @@ pub struct Keys {
 
 /// Looks for the key of every live device in the folder or archive in which it was put, on all cores. What
 /// is missing or does not fit is noted in `checked`, and so is what runs have not finished.
-pub fn check_keys(registry: &Registry, checked: &mut Checked) -> Result<Keys, BulkError> {
+pub fn check_keys(registry: &Registry, checked: &mut Checked) -> Result<Keys> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     check_keys_with(registry, &Scan { threads, progress: &|_, _| {} }, checked)
 }
@@ -53,7 +53,7 @@ pub fn check_keys_with(
     registry: &Registry,
     scan: &Scan<'_>,
     checked: &mut Checked,
-) -> Result<Keys, BulkError> {
+) -> Result<Keys> {
     let total: u64 = registry.device_counts()?.values().sum();
     let (mut keys, mut places, mut doubts, mut done) =
         (Keys::default(), Places::default(), Vec::new(), 0);
@@ -131,16 +131,12 @@ impl KeyCheck {
 }
 
 /// Reads the live devices.
-fn checks(
-    registry: &Registry,
-    places: &mut Places,
-    give: &mut dyn FnMut(Vec<KeyCheck>),
-) -> Result<(), BulkError> {
+fn checks(registry: &Registry, places: &mut Places, give: &mut dyn FnMut(Vec<KeyCheck>)) -> Result {
     let mut archives = Archives::default();
     let filter =
         Filter { role: Some(Role::Device), status: Some(Status::Live), ..Filter::default() };
     let mut chunk = Vec::with_capacity(CHUNK);
-    registry.each(&filter, |record| -> Result<(), BulkError> {
+    registry.each(&filter, |record| -> Result {
         let check = KeyCheck::of(record, &mut archives);
         if let Some(place) = &check.record.location {
             places.add(place, check.archive.is_some());
@@ -162,7 +158,7 @@ fn look_again(
     record: &Record,
     archives: &mut Archives,
     places: &mut Places,
-) -> Result<Option<Looked>, BulkError> {
+) -> Result<Option<Looked>> {
     let Some(id) = record.holder.device() else { return Ok(None) };
     // A run moves a device from its staging to its place: whoever looks at both in turn may miss it once.
     for _ in 0..2 {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::error::BulkError;
+use super::error::{BulkError, Result};
 use super::job::Job;
 use crate::authority::{Drawing, Drawn};
 use crate::crypto::PublicKey;
@@ -27,7 +27,7 @@ impl<'a> Key<'a> {
         source: &'a DeviceKey,
         job: &Job<'_>,
         pool: Option<&Drawing<'_>>,
-    ) -> Result<Self, BulkError> {
+    ) -> Result<Self> {
         match (source, pool) {
             (DeviceKey::Requested(public), _) => Ok(Self::Elsewhere(public)),
             (DeviceKey::File { path, password }, _) => read_key(path, password.as_ref(), job),
@@ -51,11 +51,7 @@ impl<'a> Key<'a> {
     }
 }
 
-fn read_key<'a>(
-    path: &Path,
-    password: Option<&Password>,
-    job: &Job<'_>,
-) -> Result<Key<'a>, BulkError> {
+fn read_key<'a>(path: &Path, password: Option<&Password>, job: &Job<'_>) -> Result<Key<'a>> {
     let bytes = SecretBytes::new(files::read(path)?);
     let at =
         |source: ReadError| BulkError::KeyFile { path: path.to_owned(), source: Box::new(source) };
@@ -72,7 +68,7 @@ fn kept_form(
     bytes: SecretBytes,
     password: Option<&Password>,
     iterations: u32,
-) -> Result<Option<SecretBytes>, BulkError> {
+) -> Result<Option<SecretBytes>> {
     let is_protected = is_encrypted(bytes.expose()) || read::is_store(bytes.expose());
     let password = password.filter(|password| !password.expose().is_empty());
     let (true, Some(password)) = (is_protected, password) else {

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use super::bundle::Bundler;
 use super::certify::Certifier;
 use super::destination::{Destination, Writer};
-use super::error::BulkError;
+use super::error::Result;
 use super::job::Job;
 use super::key::Key;
 use super::made::Made;
@@ -44,7 +44,7 @@ impl<'a> Maker<'a> {
         job: &'a Job<'a>,
         at: &'a dyn Destination,
         now: OffsetDateTime,
-    ) -> Result<Self, BulkError> {
+    ) -> Result<Self> {
         Ok(Self {
             job,
             at,
@@ -55,12 +55,7 @@ impl<'a> Maker<'a> {
     }
 
     /// Makes a device of a chunk, and hands its files over.
-    pub(super) fn make(
-        &self,
-        task: Task,
-        chunk: usize,
-        writer: &dyn Writer,
-    ) -> Result<Made, BulkError> {
+    pub(super) fn make(&self, task: Task, chunk: usize, writer: &dyn Writer) -> Result<Made> {
         let Task { number, device, replaces } = task;
         let key = Key::of(&device.key, self.job, self.pool.as_ref())?;
         let certificate = self.certifier.certify(&device, key.public())?;
@@ -97,7 +92,7 @@ impl<'a> Maker<'a> {
     }
 
     /// The device's own store password, if it is to get one.
-    fn own_password(&self) -> Result<Option<Password>, BulkError> {
+    fn own_password(&self) -> Result<Option<Password>> {
         let own = self.job.secrets.map(|_| random_password(PASSWORD_CHARS)).transpose();
         Ok(own.map_err(IssueError::from)?)
     }

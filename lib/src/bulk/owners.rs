@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::error::BulkError;
+use super::error::Result;
 use crate::authority::Ca;
 use crate::crypto::sha256;
 use crate::list::{Device, Fault};
@@ -22,7 +22,7 @@ impl Owners {
         registry: &Registry,
         cas: &[Ca],
         spkis: impl IntoIterator<Item = &'k [u8]>,
-    ) -> Result<Self, BulkError> {
+    ) -> Result<Self> {
         let named = |ca: &Ca| (sha256(&ca.certificate().spki), format!("the CA {}", ca.name));
         Ok(Self { holders: registry.with_keys(spkis)?, cas: cas.iter().map(named).collect() })
     }

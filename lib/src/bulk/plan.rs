@@ -8,10 +8,10 @@ use time::OffsetDateTime;
 use super::bundle::Bundle;
 use super::certify::check_policy;
 use super::destination::Destination;
-use super::error::BulkError;
-use super::job::{Existing, Job};
+use super::error::{BulkError, Result};
+use super::job::{Existing, Job, Summary};
 use crate::client_id::DeviceId;
-use crate::list::new_ids::{self, Remarks};
+use crate::list::new_ids;
 use crate::list::{Device, DeviceKey, Devices, Fault, Faults};
 use crate::registry::{Registry, Replaced, Standing, Status};
 
@@ -24,15 +24,10 @@ pub(super) struct Plan {
     pub(super) due: Vec<Due>,
     /// How many devices are to be issued with a new key.
     pub(super) new_keys: usize,
-    pub(super) skipped: usize,
-    pub(super) revoked: usize,
-    /// Skipped devices without all their files, and the first ids of them.
-    pub(super) incomplete: usize,
-    pub(super) incomplete_ids: Vec<String>,
-    /// What is to be said of the ids of devices that were issued before.
-    pub(super) old_ids: Remarks,
+    /// What is known of the run before it begins.
+    pub(super) summary: Summary,
     /// Devices that cannot be issued as asked, where the others are issued all the same.
-    pub(super) failed: Faults,
+    failed: Faults,
     total: usize,
 }
 
@@ -70,15 +65,15 @@ impl Plan {
                 replaced.map_or(Due::New, Due::InPlaceOf)
             }
             Decision::Revoked(_) => {
-                self.revoked += 1;
+                self.summary.revoked += 1;
                 Due::Not
             }
             Decision::Skip => {
-                self.skipped += 1;
+                self.summary.skipped += 1;
                 if planner.is_incomplete(device) {
-                    self.incomplete += 1;
-                    if self.incomplete_ids.len() < MOST_IDS {
-                        self.incomplete_ids.push(device.id.as_str().to_owned());
+                    self.summary.incomplete += 1;
+                    if self.summary.incomplete_ids.len() < MOST_IDS {
+                        self.summary.incomplete_ids.push(device.id.as_str().to_owned());
                     }
                 }
                 Due::Not
@@ -104,7 +99,7 @@ pub(super) struct Planner<'a> {
 
 impl Planner<'_> {
     /// Decides about each device of a list; all faults at once.
-    pub(super) fn plan(&self, devices: &Devices) -> Result<Plan, BulkError> {
+    pub(super) fn plan(&self, devices: &Devices) -> Result<Plan> {
         let mut standings = self.registry.standings()?;
         let mut plan = Plan {
             due: Vec::with_capacity(devices.len()),
@@ -118,7 +113,7 @@ impl Planner<'_> {
             let present = self.has_folder(&device.id);
             let standing = standings.of(&device.id)?;
             if standing != Standing::Unknown {
-                plan.old_ids.look_at(&device.id);
+                plan.summary.old_ids.look_at(&device.id);
             }
             let decision = match standing {
                 Standing::Unknown if self.has_twin(&device.id)? => twin(&device),
@@ -133,11 +128,14 @@ impl Planner<'_> {
             let total = devices.len() + devices.faults().count;
             return Err(BulkError::Faults { faults: plan.failed, total });
         }
+        plan.summary.failed = plan.failed.count;
+        plan.summary.failures = std::mem::take(&mut plan.failed.first);
+        plan.summary.since = self.since;
         Ok(plan)
     }
 
     /// Decides about one device.
-    pub(super) fn decide(&self, device: &Device) -> Result<Decision, BulkError> {
+    pub(super) fn decide(&self, device: &Device) -> Result<Decision> {
         let present = self.has_folder(&device.id);
         let decision = match self.registry.live_device(&device.id)? {
             Some(_) => self.of_live(device)?,
@@ -167,7 +165,7 @@ impl Planner<'_> {
     }
 
     /// Whether a live device has an id that looks the same.
-    fn has_twin(&self, id: &DeviceId) -> Result<bool, BulkError> {
+    fn has_twin(&self, id: &DeviceId) -> Result<bool> {
         for twin in id.twins() {
             if self.registry.live_device(&twin)?.is_some() {
                 return Ok(true);
@@ -176,7 +174,7 @@ impl Planner<'_> {
         Ok(false)
     }
 
-    fn of_live(&self, device: &Device) -> Result<Decision, BulkError> {
+    fn of_live(&self, device: &Device) -> Result<Decision> {
         let revoke = match self.job.existing {
             Existing::Skip => return Ok(Decision::Skip),
             Existing::Fail => {
@@ -197,7 +195,7 @@ impl Planner<'_> {
     }
 
     /// A device that has no live certificate, but a former one or a folder.
-    fn of_former(&self, device: &Device, present: bool) -> Result<Decision, BulkError> {
+    fn of_former(&self, device: &Device, present: bool) -> Result<Decision> {
         let last = self.registry.history(&device.id)?.pop();
         let asked = self.job.existing.replaces();
         if last.as_ref().is_some_and(|record| record.status == Status::Live) {

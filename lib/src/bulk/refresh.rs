@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 
 use super::bundle::THIN_EDGE_CHAIN;
-use super::error::BulkError;
+use super::error::Result;
 use crate::authority::{Ca, Pki};
 use crate::cert::Certificate;
 use crate::files::{self, Access, Lock};
@@ -86,7 +86,7 @@ enum Done {
 }
 
 /// Rewrites the chains of devices in a folder.
-pub fn refresh(pki: &Pki, wanted: &Refresh<'_>, now: OffsetDateTime) -> Result<Report, BulkError> {
+pub fn refresh(pki: &Pki, wanted: &Refresh<'_>, now: OffsetDateTime) -> Result<Report> {
     let _lock = Lock::wait(&wanted.out.join(LOCK))?;
     settle(wanted.out)?;
     let cas = pki.cas()?;
@@ -109,7 +109,7 @@ pub fn refresh(pki: &Pki, wanted: &Refresh<'_>, now: OffsetDateTime) -> Result<R
 }
 
 /// Finishes or forgets what a stopped run has left.
-fn settle(out: &Path) -> Result<(), BulkError> {
+fn settle(out: &Path) -> Result {
     for path in files::list_dir(out)? {
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
         if name.starts_with(MAKING) {
@@ -137,7 +137,7 @@ struct DeviceFolder<'a> {
 }
 
 impl DeviceFolder<'_> {
-    fn refresh(&self) -> Result<Done, BulkError> {
+    fn refresh(&self) -> Result<Done> {
         let Some(leaf) = self.leaf()? else { return Ok(Done::Other) };
         let signed = |ca: &&Ca| {
             let own = ca.certificate();
@@ -183,7 +183,7 @@ impl DeviceFolder<'_> {
     }
 
     /// The device's certificate: the first of its PEM files, or that of its keystore.
-    fn leaf(&self) -> Result<Option<Certificate>, BulkError> {
+    fn leaf(&self) -> Result<Option<Certificate>> {
         for name in ["cert.pem", "chain.pem", THIN_EDGE_CHAIN] {
             let path = self.dir.join(name);
             if !path.is_file() {
@@ -204,7 +204,7 @@ impl DeviceFolder<'_> {
     }
 
     /// Its files that are stores.
-    fn stores(&self) -> Result<Vec<(String, Vec<u8>)>, BulkError> {
+    fn stores(&self) -> Result<Vec<(String, Vec<u8>)>> {
         let mut stores = Vec::new();
         for path in files::list_dir(self.dir)? {
             let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
@@ -227,7 +227,7 @@ impl DeviceFolder<'_> {
 
     /// The files whose chain is another one, with what is to be in them; a store that cannot be rewritten keeps all
     /// of them as they are.
-    fn changed(&self, chain: &[Certificate]) -> Result<Result<Changed, Fault>, BulkError> {
+    fn changed(&self, chain: &[Certificate]) -> Result<Result<Changed, Fault>> {
         let mut changed = Vec::new();
         let text: String = chain.iter().map(Certificate::pem).collect();
         for name in ["chain.pem", THIN_EDGE_CHAIN] {
@@ -289,7 +289,7 @@ impl DeviceFolder<'_> {
     }
 
     /// Lets a folder with the changed files take the place of the device's, in one step.
-    fn replace(&self, changed: &[(String, Vec<u8>)]) -> Result<(), BulkError> {
+    fn replace(&self, changed: &[(String, Vec<u8>)]) -> Result {
         let making = self.wanted.out.join(format!("{MAKING}{}", self.name));
         let aside = self.wanted.out.join(format!("{ASIDE}{}", self.name));
         files::remove_tree(&making)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::bundle::THIN_EDGE_KEY;
 use super::destination::recover;
-use super::error::BulkError;
+use super::error::Result;
 use super::owners::Owners;
 use crate::cert::spki_of;
 use crate::crypto::{CryptoError, KeyPolicy, PublicKey, WeakKey};
@@ -44,7 +44,7 @@ pub fn list(
     key: RenewedKey<'_>,
     keys: KeyPolicy,
     out: &Path,
-) -> Result<DeviceList, BulkError> {
+) -> Result<DeviceList> {
     if matches!(key, RenewedKey::Same(_)) {
         // A run that was killed may have left keys that are not in their place yet.
         recover(out, registry)?;
@@ -71,10 +71,7 @@ pub fn list(
 }
 
 /// The live certificates of devices; those without one are faults.
-pub fn live_of(
-    registry: &Registry,
-    ids: DeviceList,
-) -> Result<(Vec<Record>, Vec<Fault>), BulkError> {
+pub fn live_of(registry: &Registry, ids: DeviceList) -> Result<(Vec<Record>, Vec<Fault>)> {
     let (mut records, mut faults) = (Vec::new(), ids.faults);
     for device in ids.devices {
         match registry.live_device(&device.id)? {

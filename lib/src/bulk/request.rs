@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use super::bundle::Bundler;
 use super::context::Context;
 use super::destination::{Destination, Out};
-use super::error::BulkError;
+use super::error::{BulkError, Result};
 use super::job::{Existing, Job, Summary};
 use super::owners::{Owners, shared};
 use super::plan::{Decision, Planner};
@@ -96,7 +96,7 @@ pub fn sign(
     requests: &[RequestFile],
     id: Option<&DeviceId>,
     context: &Context<'_>,
-) -> Result<(Vec<Verdict>, Summary), BulkError> {
+) -> Result<(Vec<Verdict>, Summary)> {
     if !matches!(job.out, Out::Folders(_)) {
         return Err(BulkError::Stream { what: "certificates for requests" });
     }
@@ -204,7 +204,7 @@ struct Intake<'a> {
 
 impl Intake<'_> {
     /// Decides about one request; good ones go into the list.
-    fn judge(&mut self, name: &str, device: Device) -> Result<Verdict, BulkError> {
+    fn judge(&mut self, name: &str, device: Device) -> Result<Verdict> {
         let refused = |fault| Ok(Verdict::refused(name, Some(&device.id), fault));
         let refuse = |message: String, hint: &str| {
             refused(Fault::of(&device, message, Some(hint.to_owned())))
@@ -251,7 +251,7 @@ impl Intake<'_> {
         ca: &str,
         id: &DeviceId,
         certificate: &Certificate,
-    ) -> Result<Option<PathBuf>, BulkError> {
+    ) -> Result<Option<PathBuf>> {
         let Some(folder) = self.planner.at.folder_of(id) else { return Ok(None) };
         let ca = self.pki.ca(ca)?;
         let bundler = Bundler::new(self.planner.job.bundle, &ca.chain, false, self.context.now)?;
@@ -267,12 +267,7 @@ impl Intake<'_> {
 }
 
 /// Looks up what the run has made of a good request.
-fn settle(
-    pki: &Pki,
-    at: &dyn Destination,
-    summary: &Summary,
-    verdict: &mut Verdict,
-) -> Result<(), BulkError> {
+fn settle(pki: &Pki, at: &dyn Destination, summary: &Summary, verdict: &mut Verdict) -> Result {
     let Some(id) = &verdict.id else { return Ok(()) };
     match pki.registry().live_device(id)? {
         // Of this run, or of the one that it went on with.

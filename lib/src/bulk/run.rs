@@ -7,8 +7,8 @@ use time::OffsetDateTime;
 
 use super::commit::Committer;
 use super::context::Context;
-use super::destination::{self, Destination, Out, finish, grow};
-use super::error::BulkError;
+use super::destination::{self, Destination, Opening, Out, finish, grow};
+use super::error::{BulkError, Result};
 use super::job::{Job, Summary};
 use super::make::Maker;
 use super::plan::{Plan, Planner};
@@ -32,7 +32,7 @@ pub fn run(
     job: &Job<'_>,
     devices: impl Into<Devices>,
     context: &Context<'_>,
-) -> Result<Summary, BulkError> {
+) -> Result<Summary> {
     let newcomers = pki.registry().newcomers()?;
     run_since(pki, job, &devices.into(), newcomers, context)
 }
@@ -44,7 +44,7 @@ pub(super) fn run_since(
     devices: &Devices,
     newcomers: Newcomers,
     context: &Context<'_>,
-) -> Result<Summary, BulkError> {
+) -> Result<Summary> {
     let start = Instant::now();
     let at = &*job.out.destination();
     check(job, at)?;
@@ -59,7 +59,7 @@ pub(super) fn run_since(
     let plan = Planner { registry: pki.registry(), job, at, since }.plan(devices);
     let mut summary = Summary::default();
     let done = plan.and_then(|plan| {
-        summary = summary_of(&plan, since);
+        summary = plan.summary.clone();
         let run = Run { job, at, devices, plan: &plan, context: *context };
         run.draw_and_issue(pki, &mut maker, newcomers, &mut summary)
     });
@@ -75,7 +75,7 @@ pub(super) fn run_since(
 
 /// Finishes what stopped runs have left at a place: devices that are recorded and not in place, an
 /// archive and a list of passwords that only lack their end. Returns how many devices were put into place.
-pub fn settle(pki: &mut Pki, out: Out<'_>, secrets: Option<&Path>) -> Result<usize, BulkError> {
+pub fn settle(pki: &mut Pki, out: Out<'_>, secrets: Option<&Path>) -> Result<usize> {
     let at = out.destination();
     let recovered = at.recover(pki.registry())?;
     at.settle(pki.registry_mut())?;
@@ -89,7 +89,7 @@ pub fn settle(pki: &mut Pki, out: Out<'_>, secrets: Option<&Path>) -> Result<usi
 }
 
 /// Refuses what a job and its place do not allow together.
-fn check(job: &Job<'_>, at: &dyn Destination) -> Result<(), BulkError> {
+fn check(job: &Job<'_>, at: &dyn Destination) -> Result {
     if job.profile.kind != Kind::Device {
         return Err(BulkError::WrongProfile { name: job.profile.name.clone() });
     }
@@ -105,20 +105,6 @@ fn check(job: &Job<'_>, at: &dyn Destination) -> Result<(), BulkError> {
             Err(BulkError::Stream { what: "devices that replace others" })
         }
         _ => Ok(()),
-    }
-}
-
-fn summary_of(plan: &Plan, since: Option<OffsetDateTime>) -> Summary {
-    Summary {
-        skipped: plan.skipped,
-        revoked: plan.revoked,
-        incomplete: plan.incomplete,
-        incomplete_ids: plan.incomplete_ids.clone(),
-        old_ids: plan.old_ids.clone(),
-        failed: plan.failed.count,
-        failures: plan.failed.first.clone(),
-        since,
-        ..Summary::default()
     }
 }
 
@@ -139,7 +125,7 @@ impl Run<'_> {
         maker: &mut Maker<'_>,
         newcomers: Newcomers,
         summary: &mut Summary,
-    ) -> Result<(), BulkError> {
+    ) -> Result {
         let batch = run_name(self.context.now)?;
         let job = maker.job;
         if let Some(password) = job.key_pool {
@@ -167,9 +153,10 @@ impl Run<'_> {
         batch: &str,
         newcomers: Newcomers,
         summary: &mut Summary,
-    ) -> Result<(), BulkError> {
+    ) -> Result {
         let (todo, context) = (self.plan.total(), self.context);
-        let writer = self.at.open(batch, todo, context.now, registry)?;
+        let opening = Opening { batch, todo, now: context.now };
+        let writer = self.at.open(&opening, registry)?;
         let ledger = match self.job.secrets.map(|path| grow(path, todo, registry)).transpose() {
             Ok(ledger) => ledger.flatten(),
             Err(e) => {
@@ -219,10 +206,7 @@ impl Run<'_> {
 /// Since when devices are being replaced: the beginning of a run that was not finished, of which
 /// `marker` tells, or `now`, which is then noted durably. A run that goes on with it leaves alone what
 /// was recorded since.
-fn replacing_since(
-    marker: &Path,
-    now: OffsetDateTime,
-) -> Result<Option<OffsetDateTime>, BulkError> {
+fn replacing_since(marker: &Path, now: OffsetDateTime) -> Result<Option<OffsetDateTime>> {
     if marker.exists() {
         let text = String::from_utf8_lossy(&files::read(marker)?).into_owned();
         // Without its line end it was not written to its end, and nothing was begun.
@@ -236,7 +220,7 @@ fn replacing_since(
 }
 
 /// A name for the run: the time, so that people find it, and randomness, so that it is unique.
-fn run_name(now: OffsetDateTime) -> Result<String, BulkError> {
+fn run_name(now: OffsetDateTime) -> Result<String> {
     let mut random = [0; 6];
     fill_random(&mut random).map_err(crate::issue::IssueError::from)?;
     Ok(format!("{}-{}", now.unix_timestamp(), hex(&random)))

@@ -8,7 +8,7 @@ use std::thread;
 use super::commit::Committer;
 use super::context::{Context, Progress};
 use super::destination::{Sizes, Writer};
-use super::error::BulkError;
+use super::error::Result;
 use super::job::Summary;
 use super::made::Made;
 use super::make::{Maker, Task};
@@ -51,7 +51,7 @@ struct Feed<'a> {
 
 impl Feed<'_> {
     /// The next devices that a worker takes; none at the end. All of them are of one chunk.
-    fn group(&mut self, sizes: Sizes) -> Result<Vec<Task>, BulkError> {
+    fn group(&mut self, sizes: Sizes) -> Result<Vec<Task>> {
         let mut group = Vec::with_capacity(sizes.group);
         for (position, due) in self.due.by_ref() {
             let replaces = match due {
@@ -70,7 +70,7 @@ impl Feed<'_> {
     }
 }
 
-type Message = Result<Vec<Made>, BulkError>;
+type Message = Result<Vec<Made>>;
 
 /// What is to be made, and how it is shared out.
 pub(super) struct Work<'a> {
@@ -83,11 +83,7 @@ pub(super) struct Work<'a> {
 
 impl Work<'_> {
     /// Makes and commits all devices that are due.
-    pub(super) fn run(
-        &self,
-        committer: &mut Committer<'_>,
-        summary: &mut Summary,
-    ) -> Result<(), BulkError> {
+    pub(super) fn run(&self, committer: &mut Committer<'_>, summary: &mut Summary) -> Result {
         let feed =
             Feed { due: self.plan.due.iter().enumerate(), reader: self.devices.reader()?, next: 0 };
         let (feed, halt, writer) = (Mutex::new(feed), AtomicBool::new(false), committer.writer);
@@ -117,11 +113,7 @@ impl Work<'_> {
     }
 
     /// Takes a group and makes it; none at the end of the list.
-    fn make_group(
-        &self,
-        feed: &Mutex<Feed<'_>>,
-        writer: &dyn Writer,
-    ) -> Result<Option<Vec<Made>>, BulkError> {
+    fn make_group(&self, feed: &Mutex<Feed<'_>>, writer: &dyn Writer) -> Result<Option<Vec<Made>>> {
         let mut feed = feed.lock().unwrap_or_else(PoisonError::into_inner);
         let group = feed.group(self.sizes)?;
         let Some(Task { number: first, .. }) = group.first() else { return Ok(None) };
@@ -131,7 +123,7 @@ impl Work<'_> {
         }
         drop(feed);
         let make = |task| self.maker.make(task, chunk, writer);
-        group.into_iter().map(make).collect::<Result<_, BulkError>>().map(Some)
+        group.into_iter().map(make).collect::<Result<_>>().map(Some)
     }
 
     /// Commits chunks in their order, each when all of it has arrived. Returns how many devices were in them.
@@ -140,7 +132,7 @@ impl Work<'_> {
         receiver: &mpsc::Receiver<Message>,
         committer: &mut Committer<'_>,
         summary: &mut Summary,
-    ) -> Result<usize, BulkError> {
+    ) -> Result<usize> {
         let (size, total) = (self.sizes.chunk, self.plan.total());
         let mut committed = 0;
         let mut pending: BTreeMap<usize, Vec<Made>> = BTreeMap::new();
@@ -182,7 +174,7 @@ impl Work<'_> {
         chunk: usize,
         mut made: Vec<Made>,
         summary: &mut Summary,
-    ) -> Result<(), BulkError> {
+    ) -> Result {
         // The registry keeps the order of the list, whichever worker was first.
         made.sort_by_key(|made| made.number);
         let wanted = made.len();

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::device::{Device, DeviceKey};
-use super::error::ListError;
+use super::error::Result;
 use super::fault::Faults;
 use super::file::{ListFile, Reading};
 use super::whole::DeviceList;
@@ -78,7 +78,7 @@ impl Devices {
     }
 
     /// Begins to read its devices.
-    pub(crate) fn reader(&self) -> Result<Reader<'_>, ListError> {
+    pub(crate) fn reader(&self) -> Result<Reader<'_>> {
         Ok(match self {
             Self::List(list) => Reader::List(&list.devices),
             Self::File(file) => Reader::File(file.reading()?),
@@ -94,7 +94,7 @@ pub(crate) enum Reader<'a> {
 
 impl Reader<'_> {
     /// The device at a position, which is behind the one that was read last.
-    pub(crate) fn read(&mut self, index: usize) -> Result<Device, ListError> {
+    pub(crate) fn read(&mut self, index: usize) -> Result<Device> {
         match self {
             Self::List(devices) => Ok(devices[index].clone()),
             Self::File(reading) => reading.read(index),

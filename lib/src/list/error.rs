@@ -3,6 +3,9 @@
 use super::fault::{Faults, MOST_FAULTS};
 use crate::files::FileError;
 
+/// What reading a list gives, or why it cannot be used.
+pub(super) type Result<T = (), E = ListError> = std::result::Result<T, E>;
+
 /// Why a device list cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -49,6 +52,10 @@ pub enum ListError {
 }
 
 impl ListError {
+    pub(super) fn unreadable(file: &str, problem: impl ToString) -> Self {
+        Self::Unreadable { file: file.to_owned(), problem: problem.to_string() }
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let text = match self {

@@ -6,7 +6,7 @@ use std::io::{Read, Seek};
 use std::path::Path;
 
 use super::device::Device;
-use super::error::ListError;
+use super::error::{ListError, Result};
 use super::fault::Faults;
 use super::ids::Ids;
 use super::rows::{ListOptions, Rows};
@@ -32,21 +32,21 @@ pub struct ListFile {
 
 impl ListFile {
     /// Opens a list and finds its faults.
-    pub fn open(path: &Path, options: ListOptions) -> Result<Self, ListError> {
+    pub fn open(path: &Path, options: ListOptions) -> Result<Self> {
         Self::survey(path.display().to_string(), files::open_for_passes(path)?, options)
     }
 
     /// Takes a list from a stream, which is kept in a file without a name until the list is dropped.
-    pub fn take(name: &str, stream: impl Read, options: ListOptions) -> Result<Self, ListError> {
+    pub fn take(name: &str, stream: impl Read, options: ListOptions) -> Result<Self> {
         Self::survey(name.to_owned(), files::spool(name, stream)?, options)
     }
 
-    fn survey(name: String, file: File, options: ListOptions) -> Result<Self, ListError> {
+    fn survey(name: String, file: File, options: ListOptions) -> Result<Self> {
         let (file, remarks) = unpack(&name, file)?;
         let (mut ids, mut faults) = (Ids::default(), Faults::default());
         let mut rows = Rows::new(&name, &file, &options, false)?;
         while let Some(row) = rows.read()? {
-            let new = row.and_then(|device| ids.add(&device.id, device.line, Some(&name)));
+            let new = row.and_then(|device| ids.add(&device, Some(&name)));
             new.err().into_iter().for_each(|fault| faults.add(fault));
         }
         if ids.len() == 0 && faults.count == 0 {
@@ -86,8 +86,8 @@ impl ListFile {
     }
 
     /// Begins to read its devices, with all their columns.
-    pub(super) fn reading(&self) -> Result<Reading<'_>, ListError> {
-        (&self.file).rewind().map_err(|e| unreadable(&self.name, &e))?;
+    pub(super) fn reading(&self) -> Result<Reading<'_>> {
+        (&self.file).rewind().map_err(|e| ListError::unreadable(&self.name, e))?;
         let rows = Rows::new(&self.name, &self.file, &self.options, true)?;
         Ok(Reading { list: self, rows: Box::new(rows) })
     }
@@ -101,7 +101,7 @@ pub(crate) struct Reading<'a> {
 
 impl Reading<'_> {
     /// The device at position `index` of those without faults, behind the one that was read last.
-    pub(super) fn read(&mut self, index: usize) -> Result<Device, ListError> {
+    pub(super) fn read(&mut self, index: usize) -> Result<Device> {
         let ListFile { ids, faults, name, .. } = self.list;
         let changed = || ListError::Changed { file: name.clone() };
         loop {
@@ -122,13 +122,9 @@ impl Reading<'_> {
     }
 }
 
-fn unreadable(file: &str, e: &std::io::Error) -> ListError {
-    ListError::Unreadable { file: file.to_owned(), problem: e.to_string() }
-}
-
 /// Puts the CSV of a workbook in its place.
-fn unpack(name: &str, mut file: File) -> Result<(File, Vec<String>), ListError> {
-    let fail = |e: std::io::Error| unreadable(name, &e);
+fn unpack(name: &str, mut file: File) -> Result<(File, Vec<String>)> {
+    let fail = |e: std::io::Error| ListError::unreadable(name, e);
     let mut head = Vec::new();
     (&file).take(4).read_to_end(&mut head).map_err(fail)?;
     file.rewind().map_err(fail)?;
@@ -140,7 +136,7 @@ fn unpack(name: &str, mut file: File) -> Result<(File, Vec<String>), ListError> 
     if bytes.len() as u64 > LARGEST_WORKBOOK {
         let problem =
             format!("a workbook has at most {LARGEST_WORKBOOK} bytes: save it as CSV UTF-8");
-        return Err(ListError::Unreadable { file: name.to_owned(), problem });
+        return Err(ListError::unreadable(name, problem));
     }
     let (csv, remarks) = as_csv(name, &bytes)?;
     Ok((files::spool(name, csv.as_ref())?, remarks))

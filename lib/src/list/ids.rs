@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 
+use super::device::Device;
 use super::fault::Fault;
 use super::lines::place;
 use crate::client_id::{DeviceId, likeness};
@@ -62,20 +63,14 @@ impl Ids {
     }
 
     /// Adds an id; refuses one that is there already or that [`DeviceId::likeness`] does not tell from another.
-    pub(super) fn add(
-        &mut self,
-        id: &DeviceId,
-        line: Option<u64>,
-        file: Option<&str>,
-    ) -> Result<(), Fault> {
+    pub(super) fn add(&mut self, device: &Device, file: Option<&str>) -> Result<(), Fault> {
+        let Device { id, line, .. } = device;
         if let Some(first) = self.find(id) {
-            return Err(self.duplicate(id, line, file, first));
+            return Err(self.duplicate(device, file, first));
         }
-        let index = u32::try_from(self.entries.len()).map_err(|_| Fault {
-            id: id.as_str().to_owned(),
-            line,
-            message: format!("device id {:?} is one too many: a list holds 2^32", id.as_str()),
-            hint: Some("split the list".to_owned()),
+        let index = u32::try_from(self.entries.len()).map_err(|_| {
+            let message = format!("device id {:?} is one too many: a list holds 2^32", id.as_str());
+            Fault::of(device, message, Some("split the list".to_owned()))
         })?;
         self.text.push_str(id.as_str());
         self.entries.push(Entry { end: self.text.len(), line: line.unwrap_or(0) });
@@ -87,14 +82,9 @@ impl Ids {
         Ok(())
     }
 
-    fn duplicate(
-        &self,
-        id: &DeviceId,
-        line: Option<u64>,
-        file: Option<&str>,
-        first: usize,
-    ) -> Fault {
-        let (text, place, first_text) = (id.as_str(), place(file, line), self.text(first));
+    fn duplicate(&self, device: &Device, file: Option<&str>, first: usize) -> Fault {
+        let (text, place) = (device.id.as_str(), place(file, device.line));
+        let first_text = self.text(first);
         let first_place = self.line(first).map_or_else(String::new, |n| format!(" in line {n}"));
         let message = if first_text == text {
             format!("device id {text:?} ({place}) is there already{first_place}")
@@ -109,7 +99,7 @@ impl Ids {
             )
         };
         let hint = Some("each device needs an id of its own: remove or rename one".to_owned());
-        Fault { id: text.to_owned(), line, message, hint }
+        Fault::of(device, message, hint)
     }
 }
 
@@ -133,7 +123,7 @@ mod tests {
             for text in &texts {
                 let id = DeviceId::parse(text).unwrap();
                 let is_new = folded.insert(id.likeness());
-                prop_assert_eq!(ids.add(&id, None, None).is_ok(), is_new, "{}", text);
+                prop_assert_eq!(ids.add(&id.into(), None).is_ok(), is_new, "{}", text);
                 kept.extend(is_new.then_some(text));
             }
             let all: Vec<&str> = (0..ids.len()).map(|index| ids.text(index)).collect();

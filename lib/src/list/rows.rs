@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use super::cell;
 use super::device::Device;
-use super::error::ListError;
+use super::error::{ListError, Result};
 use super::fault::Fault;
 use super::lines::{Lines, MOST_COLUMNS, place, separator, told_separator, too_many};
 use crate::client_id::{DeviceId, ROUNDED, is_rounded};
@@ -52,8 +52,8 @@ impl<'a, R: Read> Rows<'a, R> {
         source: R,
         options: &ListOptions,
         details: bool,
-    ) -> Result<Self, ListError> {
-        let fail = |problem: String| ListError::Unreadable { file: file.to_owned(), problem };
+    ) -> Result<Self> {
+        let fail = |problem: String| ListError::unreadable(file, problem);
         let mut source = BufReader::with_capacity(1 << 16, source);
         let mut first = Vec::new();
         let mut read_line = |line: &mut Vec<u8>| {
@@ -103,13 +103,10 @@ impl<'a, R: Read> Rows<'a, R> {
     }
 
     /// The next row: a device, or what is wrong with it. None at the end.
-    pub(super) fn read(&mut self) -> Result<Option<Result<Device, Fault>>, ListError> {
+    pub(super) fn read(&mut self) -> Result<Option<Result<Device, Fault>>> {
         loop {
             let more = self.reader.read_byte_record(&mut self.row);
-            let more = more.map_err(|e| ListError::Unreadable {
-                file: self.file.to_owned(),
-                problem: e.to_string(),
-            })?;
+            let more = more.map_err(|e| ListError::unreadable(self.file, e))?;
             if !more {
                 return Ok(None);
             }

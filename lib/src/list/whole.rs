@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::device::Device;
-use super::error::ListError;
+use super::error::{ListError, Result};
 use super::fault::Fault;
 use super::ids::Ids;
 use super::rows::{ListOptions, Rows};
@@ -31,17 +31,21 @@ impl DeviceList {
                 message: e.at("command line"),
                 hint: e.hint(),
             });
-            let device = device.and_then(|id| seen.add(&id, None, None).map(|()| id));
-            match device {
-                Ok(id) => list.devices.push(id.into()),
-                Err(fault) => list.faults.push(fault),
-            }
+            list.add(device.map(Device::from), None, &mut seen);
         }
         list
     }
 
+    /// Adds a device, if it is good and not there yet, or its fault.
+    fn add(&mut self, row: Result<Device, Fault>, file: Option<&str>, seen: &mut Ids) {
+        match row.and_then(|device| seen.add(&device, file).map(|()| device)) {
+            Ok(device) => self.devices.push(device),
+            Err(fault) => self.faults.push(fault),
+        }
+    }
+
     /// The list, if no row of it has a fault.
-    pub fn without_faults(self) -> Result<Self, ListError> {
+    pub fn without_faults(self) -> Result<Self> {
         match self.faults.is_empty() {
             true => Ok(self),
             false => {
@@ -52,25 +56,17 @@ impl DeviceList {
     }
 
     /// Reads a CSV, or a workbook; `file` is what messages call it.
-    pub fn from_csv(file: &str, bytes: &[u8]) -> Result<Self, ListError> {
+    pub fn from_csv(file: &str, bytes: &[u8]) -> Result<Self> {
         Self::from_csv_with(file, bytes, &ListOptions::default())
     }
 
     /// The same, as the options say.
-    pub fn from_csv_with(
-        file: &str,
-        bytes: &[u8],
-        options: &ListOptions,
-    ) -> Result<Self, ListError> {
+    pub fn from_csv_with(file: &str, bytes: &[u8], options: &ListOptions) -> Result<Self> {
         let (bytes, remarks) = as_csv(file, bytes)?;
         let (mut list, mut seen) = (Self { remarks, ..Self::default() }, Ids::default());
         let mut rows = Rows::new(file, bytes.as_ref(), options, true)?;
         while let Some(row) = rows.read()? {
-            let new = row.and_then(|d| seen.add(&d.id, d.line, Some(file)).map(|()| d));
-            match new {
-                Ok(device) => list.devices.push(device),
-                Err(fault) => list.faults.push(fault),
-            }
+            list.add(row, Some(file), &mut seen);
         }
         if list.devices.is_empty() && list.faults.is_empty() {
             return Err(no_device(file));
@@ -80,10 +76,7 @@ impl DeviceList {
 }
 
 /// A list as CSV, whatever it came as, and what is to be said of that.
-pub(super) fn as_csv<'b>(
-    file: &str,
-    bytes: &'b [u8],
-) -> Result<(Cow<'b, [u8]>, Vec<String>), ListError> {
+pub(super) fn as_csv<'b>(file: &str, bytes: &'b [u8]) -> Result<(Cow<'b, [u8]>, Vec<String>)> {
     if !is_workbook(bytes) {
         return Ok((Cow::Borrowed(bytes), Vec::new()));
     }
@@ -93,8 +86,7 @@ pub(super) fn as_csv<'b>(
     let sheet = Err::<(Vec<u8>, Vec<String>), _>(
         "this program reads no workbooks: save it as CSV UTF-8".to_owned(),
     );
-    let fail = |problem| ListError::Unreadable { file: file.to_owned(), problem };
-    let (csv, remarks) = sheet.map_err(fail)?;
+    let (csv, remarks) = sheet.map_err(|problem| ListError::unreadable(file, problem))?;
     let named = remarks.into_iter().map(|remark| format!("{file}: {remark}")).collect();
     Ok((Cow::Owned(csv), named))
 }
@@ -106,7 +98,7 @@ pub(super) fn is_workbook(bytes: &[u8]) -> bool {
 
 /// A list without a device, good or bad.
 pub(super) fn no_device(file: &str) -> ListError {
-    ListError::Unreadable { file: file.to_owned(), problem: "it lists no device".to_owned() }
+    ListError::unreadable(file, "it lists no device")
 }
 
 #[cfg(test)]

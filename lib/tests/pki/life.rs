@@ -10,6 +10,7 @@ use c8y_pki::bulk::renew::{self, RenewedKey};
 use c8y_pki::bulk::{BulkError, Context, Existing, Job, Out, Summary, run};
 use c8y_pki::cert::Certificate;
 use c8y_pki::chain::{self, Lists, Options, Refusal, VerifiedChain, verify};
+use c8y_pki::client_id::DeviceId;
 use c8y_pki::crl::{self, Crl, Reason, Revoked};
 use c8y_pki::crypto::KeyPolicy;
 use c8y_pki::issue::{Issuer, Outliving, Validity};
@@ -392,6 +393,38 @@ fn renewal_keeps_subject_and_details_and_the_key_if_asked() {
     let new = chain_of(&out, "b").remove(0);
     assert_eq!(new.subject, old.subject);
     assert_ne!(new.spki, old.spki);
+}
+
+/// An id whose character counts as invisible only since a later version.
+#[test]
+fn an_id_that_a_younger_rule_refuses_is_read_and_renewed() {
+    const OLD: &str = "gw\u{1d173}1";
+    assert!(DeviceId::parse(OLD).is_err());
+    let (mut folder, out) = factory();
+    let sql = format!(
+        "UPDATE certificate SET client_id = '{OLD}', folded_id = '{OLD}' WHERE client_id = 'a'"
+    );
+    let path = folder.pki.registry().path().to_owned();
+    rusqlite::Connection::open(path).unwrap().execute_batch(&sql).unwrap();
+    let live = folder.pki.registry().live_device(OLD).unwrap().unwrap();
+    assert_eq!(live.holder.device().unwrap().as_str(), OLD);
+    assert_eq!(live.whose(), format!("the device {OLD:?}"));
+    let all = folder.pki.registry().live_devices(None).unwrap();
+    assert_eq!(all.len(), 3);
+    let keys = KeyPolicy::default();
+    let wanted = renew::list(folder.pki.registry(), all, RenewedKey::New, keys, &out).unwrap();
+    assert_eq!((wanted.devices.len(), wanted.faults), (3, Vec::new()));
+    let wanted = DeviceList { devices: wanted.devices, ..DeviceList::default() };
+    let done =
+        issue(&mut folder.pki, "line", &out, wanted, REPLACE, now() + Duration::days(1)).unwrap();
+    assert_eq!((done.issued, done.replaced), (3, 3));
+    let history = folder.pki.registry().history(OLD).unwrap();
+    assert_eq!(
+        history.iter().map(|r| r.status).collect::<Vec<_>>(),
+        [Status::Superseded, Status::Live]
+    );
+    assert!(history.iter().all(|r| r.holder.device().is_some_and(|id| id.as_str() == OLD)));
+    assert!(out.join("gw%F0%9D%85%B31/key.pem").exists());
 }
 
 #[test]

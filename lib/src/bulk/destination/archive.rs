@@ -3,13 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use time::OffsetDateTime;
-
 use super::growth::{finish, grow, settle};
-use super::place::{Destination, Sizes, Writer};
+use super::place::{Destination, Opened, Opening, Sizes, Writer};
 use super::tar::{END, Headers, entries_of};
 use crate::bulk::bundle::BundleFile;
-use crate::bulk::error::BulkError;
+use crate::bulk::error::{BulkError, Result};
 use crate::bulk::made::Made;
 use crate::client_id::DeviceId;
 use crate::files::growing::{GROWS, Growing, part_of};
@@ -44,7 +42,7 @@ impl Destination for Archive<'_> {
         Some(part_of(self.path).with_extension("replacing"))
     }
 
-    fn check(&self) -> Result<(), BulkError> {
+    fn check(&self) -> Result {
         if self.path.is_dir() {
             let problem = "it is a folder; an archive is a file";
             return Err(BulkError::Output { path: self.path.to_owned(), problem });
@@ -53,19 +51,13 @@ impl Destination for Archive<'_> {
         Ok(())
     }
 
-    fn settle(&self, registry: &mut Registry) -> Result<(), BulkError> {
+    fn settle(&self, registry: &mut Registry) -> Result {
         settle(self.path, &END, registry)
     }
 
-    fn open<'s>(
-        &'s self,
-        _batch: &str,
-        todo: usize,
-        now: OffsetDateTime,
-        registry: &mut Registry,
-    ) -> Result<Option<Box<dyn Writer + 's>>, BulkError> {
-        let Some(file) = grow(self.path, todo, registry)? else { return Ok(None) };
-        Ok(Some(Box::new(Open { headers: Headers::new(now), file: Mutex::new(file) })))
+    fn open<'s>(&'s self, run: &Opening<'_>, registry: &mut Registry) -> Result<Opened<'s>> {
+        let Some(file) = grow(self.path, run.todo, registry)? else { return Ok(None) };
+        Ok(Some(Box::new(Open { headers: Headers::new(run.now), file: Mutex::new(file) })))
     }
 }
 
@@ -87,21 +79,16 @@ impl Open {
 }
 
 impl Writer for Open {
-    fn pack(
-        &self,
-        _chunk: usize,
-        folder: &str,
-        files: Vec<BundleFile>,
-    ) -> Result<Vec<u8>, BulkError> {
-        self.headers.entries(folder, &files).map_err(BulkError::Write)
+    fn pack(&self, _chunk: usize, folder: &str, files: Vec<BundleFile>) -> Result<Vec<u8>> {
+        self.headers.entries(folder, &files)
     }
 
-    fn take(&self, made: &[Made]) -> Result<(), BulkError> {
+    fn take(&self, made: &[Made]) -> Result {
         let mut file = self.file();
         Ok(entries_of(made).try_for_each(|entries| file.push(entries))?)
     }
 
-    fn write(&self, _chunk: usize, made: &[Made], first: bool) -> Result<Option<Mark>, BulkError> {
+    fn write(&self, _chunk: usize, made: &[Made], first: bool) -> Result<Option<Mark>> {
         let mut file = self.file();
         Ok(Some(if first { file.seal()? } else { file.add(entries_of(made))? }))
     }
@@ -110,11 +97,11 @@ impl Writer for Open {
         self.file().confirm(mark);
     }
 
-    fn leave(self: Box<Self>, _failed: bool, _registry: &Registry) -> Result<(), BulkError> {
+    fn leave(self: Box<Self>, _failed: bool, _registry: &Registry) -> Result {
         Ok(self.into_file().leave()?)
     }
 
-    fn finish(self: Box<Self>, registry: &mut Registry) -> Result<(), BulkError> {
+    fn finish(self: Box<Self>, registry: &mut Registry) -> Result {
         finish(self.into_file(), &END, registry)
     }
 }

@@ -2,12 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use time::OffsetDateTime;
-
-use super::place::{Destination, Sizes, Writer};
+use super::place::{Destination, Opened, Opening, Sizes, Writer};
 use super::staging::{Staging, recover};
 use crate::bulk::bundle::BundleFile;
-use crate::bulk::error::BulkError;
+use crate::bulk::error::{BulkError, Result};
 use crate::bulk::made::Made;
 use crate::client_id::DeviceId;
 use crate::files::{self, Mark};
@@ -45,7 +43,7 @@ impl Destination for Folders<'_> {
         Some(self.dir.join(REPLACING))
     }
 
-    fn check(&self) -> Result<(), BulkError> {
+    fn check(&self) -> Result {
         if !self.dir.join("pki.toml").exists() {
             return Ok(());
         }
@@ -53,21 +51,15 @@ impl Destination for Folders<'_> {
         Err(BulkError::Output { path: self.dir.to_owned(), problem })
     }
 
-    fn recover(&self, registry: &Registry) -> Result<usize, BulkError> {
+    fn recover(&self, registry: &Registry) -> Result<usize> {
         recover(self.dir, registry)
     }
 
-    fn open<'s>(
-        &'s self,
-        batch: &str,
-        todo: usize,
-        _now: OffsetDateTime,
-        registry: &mut Registry,
-    ) -> Result<Option<Box<dyn Writer + 's>>, BulkError> {
-        if todo == 0 {
+    fn open<'s>(&'s self, run: &Opening<'_>, registry: &mut Registry) -> Result<Opened<'s>> {
+        if run.todo == 0 {
             return Ok(None);
         }
-        let staging = Staging::open(self.dir, batch, registry)?;
+        let staging = Staging::open(self.dir, run.batch, registry)?;
         Ok(Some(Box::new(Open { dir: self.dir, staging })))
     }
 }
@@ -79,16 +71,11 @@ struct Open<'a> {
 }
 
 impl Writer for Open<'_> {
-    fn begin(&self, chunk: usize) -> Result<(), BulkError> {
+    fn begin(&self, chunk: usize) -> Result {
         Ok(files::create_private_dir(&self.staging.chunk_dir(chunk))?)
     }
 
-    fn pack(
-        &self,
-        chunk: usize,
-        folder: &str,
-        files: Vec<BundleFile>,
-    ) -> Result<Vec<u8>, BulkError> {
+    fn pack(&self, chunk: usize, folder: &str, files: Vec<BundleFile>) -> Result<Vec<u8>> {
         let dir = self.staging.chunk_dir(chunk).join(folder);
         files::create_new_private_dir(&dir)?;
         for file in files {
@@ -97,18 +84,18 @@ impl Writer for Open<'_> {
         Ok(Vec::new())
     }
 
-    fn write(&self, chunk: usize, made: &[Made], first: bool) -> Result<Option<Mark>, BulkError> {
+    fn write(&self, chunk: usize, made: &[Made], first: bool) -> Result<Option<Mark>> {
         if first {
             self.staging.seal(chunk, made)?;
         }
         Ok(None)
     }
 
-    fn publish(&self, chunk: usize, made: &[Made], registry: &Registry) -> Result<(), BulkError> {
+    fn publish(&self, chunk: usize, made: &[Made], registry: &Registry) -> Result {
         self.staging.publish(chunk, made, registry)
     }
 
-    fn leave(self: Box<Self>, failed: bool, registry: &Registry) -> Result<(), BulkError> {
+    fn leave(self: Box<Self>, failed: bool, registry: &Registry) -> Result {
         if !failed {
             return self.staging.close();
         }
@@ -118,7 +105,7 @@ impl Writer for Open<'_> {
         Ok(())
     }
 
-    fn finish(self: Box<Self>, _registry: &mut Registry) -> Result<(), BulkError> {
+    fn finish(self: Box<Self>, _registry: &mut Registry) -> Result {
         self.staging.close()
     }
 }

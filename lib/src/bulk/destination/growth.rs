@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::bulk::error::BulkError;
+use crate::bulk::error::{BulkError, Result};
 use crate::files::growing::{Growing, part_of};
 use crate::registry::Registry;
 
@@ -11,7 +11,7 @@ pub(in crate::bulk) fn grow(
     path: &Path,
     todo: usize,
     registry: &mut Registry,
-) -> Result<Option<Growing>, BulkError> {
+) -> Result<Option<Growing>> {
     let part = part_of(path);
     if todo > 0 && path.exists() {
         return Err(BulkError::Finished { path: path.to_owned(), todo });
@@ -35,22 +35,14 @@ pub(in crate::bulk) fn grow(
 }
 
 /// Gives a file its `end` and its name.
-pub(in crate::bulk) fn finish(
-    file: Growing,
-    end: &[u8],
-    registry: &mut Registry,
-) -> Result<(), BulkError> {
+pub(in crate::bulk) fn finish(file: Growing, end: &[u8], registry: &mut Registry) -> Result {
     let part = file.part().to_owned();
     file.finish(end)?;
     Ok(registry.forget_mark(&part)?)
 }
 
 /// Finishes the file of a stopped run that only lacks its `end`.
-pub(in crate::bulk) fn settle(
-    path: &Path,
-    end: &[u8],
-    registry: &mut Registry,
-) -> Result<(), BulkError> {
+pub(in crate::bulk) fn settle(path: &Path, end: &[u8], registry: &mut Registry) -> Result {
     let part = part_of(path);
     match registry.mark(&part)?.filter(|_| part.exists()) {
         Some(mark) => finish(Growing::open(path, Some(&mark))?, end, registry),

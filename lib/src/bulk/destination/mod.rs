@@ -20,7 +20,7 @@ mod tar;
 
 pub(in crate::bulk) use growth::{finish, grow, settle};
 pub use out::Out;
-pub(in crate::bulk) use place::{Destination, Sizes, Writer};
+pub(in crate::bulk) use place::{Destination, Opening, Sizes, Writer};
 pub(crate) use staging::{FOLDER as STAGING, REPLACED};
-pub(in crate::bulk) use staging::{recover, runs, waiting};
+pub(in crate::bulk) use staging::{is_running, recover, waiting};
 pub use stream::Stream;

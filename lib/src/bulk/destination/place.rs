@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use time::OffsetDateTime;
 
 use crate::bulk::bundle::BundleFile;
-use crate::bulk::error::BulkError;
+use crate::bulk::error::Result;
 use crate::bulk::made::Made;
 use crate::client_id::DeviceId;
 use crate::files::Mark;
@@ -21,6 +21,17 @@ pub(in crate::bulk) struct Sizes {
     /// thread that commits.
     pub(in crate::bulk) group: usize,
 }
+
+/// The run for which a place is opened.
+pub(in crate::bulk) struct Opening<'a> {
+    pub(in crate::bulk) batch: &'a str,
+    /// How many devices it has.
+    pub(in crate::bulk) todo: usize,
+    pub(in crate::bulk) now: OffsetDateTime,
+}
+
+/// What was opened, if there is something to do.
+pub(in crate::bulk) type Opened<'a> = Option<Box<dyn Writer + 'a>>;
 
 /// Where the files of devices go.
 pub(in crate::bulk) trait Destination: Sync {
@@ -44,63 +55,52 @@ pub(in crate::bulk) trait Destination: Sync {
     }
 
     /// Refuses a place that cannot take devices.
-    fn check(&self) -> Result<(), BulkError>;
+    fn check(&self) -> Result;
 
     /// Puts devices into place that a stopped run has recorded; returns how many.
-    fn recover(&self, _registry: &Registry) -> Result<usize, BulkError> {
+    fn recover(&self, _registry: &Registry) -> Result<usize> {
         Ok(0)
     }
 
     /// Finishes a file that a stopped run has left, if it only lacks its end.
-    fn settle(&self, _registry: &mut Registry) -> Result<(), BulkError> {
+    fn settle(&self, _registry: &mut Registry) -> Result {
         Ok(())
     }
 
-    /// Opens it for the run `batch`, which has that many devices `todo`. None if there is nothing to do.
-    fn open<'s>(
-        &'s self,
-        batch: &str,
-        todo: usize,
-        now: OffsetDateTime,
-        registry: &mut Registry,
-    ) -> Result<Option<Box<dyn Writer + 's>>, BulkError>;
+    /// Opens it for a run. None if there is nothing to do.
+    fn open<'s>(&'s self, run: &Opening<'_>, registry: &mut Registry) -> Result<Opened<'s>>;
 }
 
 /// A place that is open for a run. Workers pack on any thread; one thread does the rest.
 pub(in crate::bulk) trait Writer: Sync {
     /// Makes room for a chunk, before the first of its devices is made.
-    fn begin(&self, _chunk: usize) -> Result<(), BulkError> {
+    fn begin(&self, _chunk: usize) -> Result {
         Ok(())
     }
 
     /// Packs a device's files: what goes into one file for all, or nothing where they have a folder of their own.
-    fn pack(
-        &self,
-        chunk: usize,
-        folder: &str,
-        files: Vec<BundleFile>,
-    ) -> Result<Vec<u8>, BulkError>;
+    fn pack(&self, chunk: usize, folder: &str, files: Vec<BundleFile>) -> Result<Vec<u8>>;
 
     /// Takes devices of the chunk that is committed next, as they are made.
-    fn take(&self, _made: &[Made]) -> Result<(), BulkError> {
+    fn take(&self, _made: &[Made]) -> Result {
         Ok(())
     }
 
     /// Writes a chunk durably: for the `first` time, all of which was taken; or again, without what is not due any
     /// more. What grows says how far it has come.
-    fn write(&self, chunk: usize, made: &[Made], first: bool) -> Result<Option<Mark>, BulkError>;
+    fn write(&self, chunk: usize, made: &[Made], first: bool) -> Result<Option<Mark>>;
 
     /// What was written counts: the registry has that mark.
     fn confirm(&self, _mark: &Mark) {}
 
     /// Puts the devices of a recorded chunk into place.
-    fn publish(&self, _chunk: usize, _made: &[Made], _reg: &Registry) -> Result<(), BulkError> {
+    fn publish(&self, _chunk: usize, _made: &[Made], _registry: &Registry) -> Result {
         Ok(())
     }
 
     /// Leaves it for a later run, after an interruption or, if the run has `failed`, an error.
-    fn leave(self: Box<Self>, failed: bool, registry: &Registry) -> Result<(), BulkError>;
+    fn leave(self: Box<Self>, failed: bool, registry: &Registry) -> Result;
 
     /// Ends it: all devices are in it.
-    fn finish(self: Box<Self>, registry: &mut Registry) -> Result<(), BulkError>;
+    fn finish(self: Box<Self>, registry: &mut Registry) -> Result;
 }

@@ -16,7 +16,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::bulk::error::BulkError;
+use crate::bulk::error::Result;
 use crate::bulk::made::Made;
 use crate::files::{self, Access, OwnDir};
 use crate::registry::{Registry, Status};
@@ -40,7 +40,7 @@ pub(super) struct Staging {
 
 impl Staging {
     /// Opens a staging folder in `out` for the run of that name.
-    pub(super) fn open(out: &Path, run: &str, registry: &Registry) -> Result<Self, BulkError> {
+    pub(super) fn open(out: &Path, run: &str, registry: &Registry) -> Result<Self> {
         let dir = OwnDir::create(&out.join(FOLDER).join(run))?;
         files::note(&dir.path().join(REGISTRY), &registry.identity()?)?;
         Ok(Self { out: out.to_owned(), dir })
@@ -52,7 +52,7 @@ impl Staging {
     }
 
     /// Writes the journal of a chunk and makes the whole chunk durable.
-    pub(super) fn seal(&self, index: usize, devices: &[Made]) -> Result<(), BulkError> {
+    pub(super) fn seal(&self, index: usize, devices: &[Made]) -> Result {
         let dir = self.chunk_dir(index);
         let lines: String = devices
             .iter()
@@ -63,12 +63,7 @@ impl Staging {
     }
 
     /// Moves the devices of a recorded chunk into place.
-    pub(super) fn publish(
-        &self,
-        index: usize,
-        devices: &[Made],
-        registry: &Registry,
-    ) -> Result<(), BulkError> {
+    pub(super) fn publish(&self, index: usize, devices: &[Made], registry: &Registry) -> Result {
         let dir = self.chunk_dir(index);
         for device in devices {
             let name = device.id.file_name();
@@ -82,7 +77,7 @@ impl Staging {
     }
 
     /// Removes the staging folder.
-    pub(super) fn close(self) -> Result<(), BulkError> {
+    pub(super) fn close(self) -> Result {
         self.dir.remove()?;
         // Another run may be using its own folder beside it.
         let _ = std::fs::remove_dir(self.out.join(FOLDER));
@@ -95,8 +90,8 @@ fn put_in_place(
     staged: &Path,
     out: &Path,
     folder: &str,
-    is_live: impl Fn() -> Result<bool, BulkError>,
-) -> Result<(), BulkError> {
+    is_live: impl Fn() -> Result<bool>,
+) -> Result {
     let target = out.join(folder);
     let history = out.join(REPLACED).join(folder);
     match files::rename(staged, &target) {
@@ -112,7 +107,7 @@ fn put_in_place(
 }
 
 /// Moves a folder into `history`, under the next number.
-fn move_aside(folder: &Path, history: &Path) -> Result<(), BulkError> {
+fn move_aside(folder: &Path, history: &Path) -> Result {
     files::create_private_dir(history)?;
     let number = files::list_dir(history)?.len() + 1;
     let free = (number..).map(|n| history.join(n.to_string())).find(|path| !path.exists());
@@ -122,7 +117,7 @@ fn move_aside(folder: &Path, history: &Path) -> Result<(), BulkError> {
 }
 
 /// Settles what stopped runs have left in `out`. Returns how many devices were put into place.
-pub(in crate::bulk) fn recover(out: &Path, registry: &Registry) -> Result<usize, BulkError> {
+pub(in crate::bulk) fn recover(out: &Path, registry: &Registry) -> Result<usize> {
     let mut finished = 0;
     for run in files::list_dir(&out.join(FOLDER))?.into_iter().filter(|p| p.is_dir()) {
         let Some(run) = OwnDir::take_over(&run)? else { continue };
@@ -142,20 +137,15 @@ pub(in crate::bulk) fn recover(out: &Path, registry: &Registry) -> Result<usize,
     Ok(finished)
 }
 
-/// A run that has a staging folder in a folder of devices.
-pub(in crate::bulk) struct Run {
-    /// Whether it is going on.
-    pub(in crate::bulk) is_alive: bool,
-}
-
-/// The runs of this registry that have a staging folder in `out`. Nothing is changed.
-pub(in crate::bulk) fn runs(out: &Path, registry: &Registry) -> Result<Vec<Run>, BulkError> {
-    let mut found = Vec::new();
+/// Whether a run of this registry that has a staging folder in `out` is going on; none if there is no such run.
+/// Nothing is changed.
+pub(in crate::bulk) fn is_running(out: &Path, registry: &Registry) -> Result<Option<bool>> {
+    let mut found = None;
     for run in files::list_dir(&out.join(FOLDER))?.into_iter().filter(|path| path.is_dir()) {
         // One that has ended a moment ago takes its files with it.
         let others = is_anothers(&run, registry).unwrap_or(false);
         if !others && run.exists() {
-            found.push(Run { is_alive: OwnDir::is_held(&run) });
+            found = Some(found == Some(true) || OwnDir::is_held(&run));
         }
     }
     Ok(found)
@@ -167,35 +157,43 @@ pub(in crate::bulk) fn waiting(out: &Path) -> HashMap<String, PathBuf> {
     let below = |dir: &Path| files::list_dir(dir).unwrap_or_default();
     let mut waiting = HashMap::new();
     for chunk in below(&out.join(FOLDER)).iter().flat_map(|run| below(run)) {
-        let journal = files::read(&chunk.join(JOURNAL)).unwrap_or_default();
-        for line in String::from_utf8_lossy(&journal).lines() {
-            if let [serial, folder, _] = line.splitn(3, '\t').collect::<Vec<_>>()[..] {
-                waiting.insert(serial.to_owned(), chunk.join(folder));
-            }
-        }
+        let journal = journal(&chunk).unwrap_or_default();
+        waiting.extend(journal.into_iter().map(|line| (line.serial, chunk.join(line.folder))));
     }
     waiting
 }
 
+/// What a journal says of a device.
+struct Line {
+    serial: String,
+    folder: String,
+    folded: String,
+}
+
+/// The journal of a chunk; what is not whole of it is left out.
+fn journal(chunk: &Path) -> Result<Vec<Line>> {
+    let text = files::read(&chunk.join(JOURNAL))?;
+    let line = |line: &str| {
+        let mut parts = line.splitn(3, '\t').map(str::to_owned);
+        Some(Line { serial: parts.next()?, folder: parts.next()?, folded: parts.next()? })
+    };
+    Ok(String::from_utf8_lossy(&text).lines().filter_map(line).collect())
+}
+
 /// Whether the run was one of another PKI folder, which knows what of it counts.
-fn is_anothers(run: &Path, registry: &Registry) -> Result<bool, BulkError> {
+fn is_anothers(run: &Path, registry: &Registry) -> Result<bool> {
     let path = run.join(REGISTRY);
     Ok(path.exists() && files::read(&path)? != registry.identity()?.as_bytes())
 }
 
-fn recover_chunk(out: &Path, chunk: &Path, registry: &Registry) -> Result<usize, BulkError> {
+fn recover_chunk(out: &Path, chunk: &Path, registry: &Registry) -> Result<usize> {
     let mut finished = 0;
-    let journal = chunk.join(JOURNAL);
     // Without a journal the chunk was not durable, so the registry cannot have it.
-    if !journal.exists() {
+    if !chunk.join(JOURNAL).exists() {
         return Ok(0);
     }
-    let text = String::from_utf8_lossy(&files::read(&journal)?).into_owned();
-    for line in text.lines() {
-        let [serial, folder, folded] = line.splitn(3, '\t').collect::<Vec<_>>()[..] else {
-            continue;
-        };
-        let staged = chunk.join(folder);
+    for Line { serial, folder, folded } in journal(chunk)? {
+        let staged = chunk.join(&folder);
         let history = registry.history(folded)?;
         let Some(record) = history.iter().find(|r| r.serial.to_string() == serial) else {
             continue;
@@ -204,7 +202,7 @@ fn recover_chunk(out: &Path, chunk: &Path, registry: &Registry) -> Result<usize,
             continue;
         }
         if record.status == Status::Live {
-            put_in_place(&staged, out, folder, || Ok(true))?;
+            put_in_place(&staged, out, &folder, || Ok(true))?;
             finished += 1;
         } else {
             // Replaced or revoked in the meantime: still a key that somebody may ask for.

@@ -5,13 +5,11 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use time::OffsetDateTime;
-
 use super::archive::SIZES;
-use super::place::{Destination, Sizes, Writer};
+use super::place::{Destination, Opened, Opening, Sizes, Writer};
 use super::tar::{END, Headers, entries_of};
 use crate::bulk::bundle::BundleFile;
-use crate::bulk::error::BulkError;
+use crate::bulk::error::{BulkError, Result};
 use crate::bulk::made::Made;
 use crate::client_id::DeviceId;
 use crate::files::Mark;
@@ -61,18 +59,12 @@ impl Destination for Streamed<'_> {
         false
     }
 
-    fn check(&self) -> Result<(), BulkError> {
+    fn check(&self) -> Result {
         Ok(())
     }
 
-    fn open<'s>(
-        &'s self,
-        _batch: &str,
-        _todo: usize,
-        now: OffsetDateTime,
-        _registry: &mut Registry,
-    ) -> Result<Option<Box<dyn Writer + 's>>, BulkError> {
-        Ok(Some(Box::new(Open { headers: Headers::new(now), stream: self.0 })))
+    fn open<'s>(&'s self, run: &Opening<'_>, _registry: &mut Registry) -> Result<Opened<'s>> {
+        Ok(Some(Box::new(Open { headers: Headers::new(run.now), stream: self.0 })))
     }
 }
 
@@ -83,25 +75,20 @@ struct Open<'a> {
 }
 
 impl Writer for Open<'_> {
-    fn pack(
-        &self,
-        _chunk: usize,
-        folder: &str,
-        files: Vec<BundleFile>,
-    ) -> Result<Vec<u8>, BulkError> {
-        self.headers.entries(folder, &files).map_err(BulkError::Write)
+    fn pack(&self, _chunk: usize, folder: &str, files: Vec<BundleFile>) -> Result<Vec<u8>> {
+        self.headers.entries(folder, &files)
     }
 
-    fn write(&self, _chunk: usize, made: &[Made], _first: bool) -> Result<Option<Mark>, BulkError> {
+    fn write(&self, _chunk: usize, made: &[Made], _first: bool) -> Result<Option<Mark>> {
         self.stream.write(entries_of(made)).map_err(BulkError::Write)?;
         Ok(None)
     }
 
-    fn leave(self: Box<Self>, _failed: bool, _registry: &Registry) -> Result<(), BulkError> {
+    fn leave(self: Box<Self>, _failed: bool, _registry: &Registry) -> Result {
         Ok(())
     }
 
-    fn finish(self: Box<Self>, _registry: &mut Registry) -> Result<(), BulkError> {
+    fn finish(self: Box<Self>, _registry: &mut Registry) -> Result {
         self.stream.write([END.as_slice()]).map_err(BulkError::Write)
     }
 }

@@ -9,6 +9,7 @@ use std::io;
 use time::OffsetDateTime;
 
 use crate::bulk::bundle::BundleFile;
+use crate::bulk::error::{BulkError, Result};
 use crate::bulk::made::Made;
 use crate::files::Access;
 
@@ -47,16 +48,19 @@ impl Headers {
     }
 
     /// The entries of a device's folder.
-    pub(super) fn entries(&self, folder: &str, files: &[BundleFile]) -> io::Result<Vec<u8>> {
+    pub(super) fn entries(&self, folder: &str, files: &[BundleFile]) -> Result<Vec<u8>> {
         let size: usize = files.iter().map(|file| file.bytes.len() + 2 * BLOCK).sum();
         let mut octets = Vec::with_capacity(BLOCK + size);
-        entry(&mut octets, &self.folder, &[folder, "/"].concat(), &[])?;
+        let mut entry = |header: &tar::Header, name: String, contents: &[u8]| {
+            entry(&mut octets, header, &name, contents).map_err(BulkError::Write)
+        };
+        entry(&self.folder, [folder, "/"].concat(), &[])?;
         for file in files {
             let header = match file.access {
                 Access::Private => &self.private,
                 Access::Public => &self.public,
             };
-            entry(&mut octets, header, &[folder, "/", file.name].concat(), &file.bytes)?;
+            entry(header, [folder, "/", file.name].concat(), &file.bytes)?;
         }
         Ok(octets)
     }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use crate::bulk::destination::{Out, runs, waiting};
-use crate::bulk::error::BulkError;
+use crate::bulk::destination::{Out, is_running, waiting};
+use crate::bulk::error::Result;
 use crate::files::growing::part_of;
 use crate::files::{Lock, beside};
 use crate::registry::{Checked, Registry, Unfinished};
@@ -57,11 +57,7 @@ impl Places {
     }
 
     /// Tells what is not finished, and what is left.
-    pub(super) fn report(
-        self,
-        registry: &Registry,
-        checked: &mut Checked,
-    ) -> Result<(), BulkError> {
+    pub(super) fn report(self, registry: &Registry, checked: &mut Checked) -> Result {
         for (path, place) in self.0 {
             let found = match place.is_archive {
                 true => of_archive(&path),
@@ -78,15 +74,11 @@ impl Places {
     }
 }
 
-fn of_folder(
-    out: &Path,
-    devices: u64,
-    registry: &Registry,
-) -> Result<Option<Unfinished>, BulkError> {
-    let runs = runs(out, registry)?;
+fn of_folder(out: &Path, devices: u64, registry: &Registry) -> Result<Option<Unfinished>> {
+    let run = is_running(out, registry)?;
     let replaces =
         Out::Folders(out).destination().replacing_marker().is_some_and(|path| path.exists());
-    if runs.is_empty() && !replaces && devices == 0 {
+    if run.is_none() && !replaces && devices == 0 {
         return Ok(None);
     }
     let wait = match devices {
@@ -94,7 +86,7 @@ fn of_folder(
         1 => ", and 1 device waits for its place".to_owned(),
         n => format!(", and {n} devices wait for their place"),
     };
-    let running = runs.iter().any(|run| run.is_alive);
+    let running = run == Some(true);
     let folder = out.display();
     let message = match running {
         true => format!("a run is at work in {folder}{wait}"),
