@@ -119,8 +119,11 @@ fn imports_point_down() {
 }
 
 /// Pairs that must not meet, though the order would allow it: the clients take certificates and a
-/// signer, not a PKI folder; the sandbox must not share a misunderstanding with the client.
-const STRANGERS: [(&str, &[&str]); 3] = [
+/// signer, not a PKI folder; the sandbox must not share a misunderstanding with the client; what issuing and
+/// registering both need of a device list stands below them, in `list`.
+const STRANGERS: [(&str, &[&str]); 5] = [
+    ("bulk", &["registration"]),
+    ("registration", &["bulk"]),
     ("platform", &["registry", "authority", "bulk"]),
     ("device", &["registry", "authority", "bulk", "sandbox"]),
     ("sandbox", &["platform", "device", "registration", "registry", "authority", "bulk"]),

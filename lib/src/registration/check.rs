@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{AGENT, KNOWN, NEED_TYPE_AND_NAME, OneTimePassword};
+use super::columns::{AGENT, KNOWN, NEED_TYPE_AND_NAME};
+use super::one_time::OneTimePassword;
 use crate::client_id::{DeviceId, ROUNDED, is_rounded};
 use crate::list::lines::{Lines, MOST_COLUMNS, separator, too_many};
 
