@@ -1,7 +1,6 @@
 //! One error over all modules, for callers that only report: a sentence, a hint, and whose fault.
 
 use crate::authority::AuthorityError;
-use crate::bulk::BulkError;
 use crate::cert::CertError;
 use crate::chain::ChainError;
 use crate::client_id::ClientIdError;
@@ -31,6 +30,7 @@ use crate::platform::fetch::FetchError;
 use crate::platform::register::results::ResultError;
 use crate::platform::trusted::TrustProblem;
 use crate::profile::ProfileError;
+use crate::provision::ProvisionError;
 use crate::read::ReadError;
 use crate::registration::RegistrationError;
 use crate::registry::RegistryError;
@@ -91,7 +91,7 @@ macro_rules! errors {
 errors! {
     Authority(AuthorityError),
     Bootstrap(BootstrapError),
-    Bulk(BulkError),
+    Provision(ProvisionError),
     Cert(CertError),
     Chain(ChainError),
     ClientId(ClientIdError),
@@ -156,7 +156,7 @@ impl Error {
                 | ManifestError::OtherIssuer { .. }
                 | ManifestError::OtherRow { .. },
             ) => Fault::Refusal,
-            Self::Bulk(e) => of_bulk(e),
+            Self::Provision(e) => of_provision(e),
             Self::List(e) => of_list(e),
             Self::Fetch(e) if e.is_environment() => Fault::Environment,
             Self::Credentials(e) if e.is_environment() => Fault::Environment,
@@ -238,14 +238,14 @@ fn of_list(e: &ListError) -> Fault {
     }
 }
 
-fn of_bulk(e: &BulkError) -> Fault {
+fn of_provision(e: &ProvisionError) -> Fault {
     match e {
-        BulkError::File(e) => of_file(e),
-        BulkError::List(e) => of_list(e),
-        BulkError::Registry(e) => of_registry(e),
-        BulkError::Authority(e) => of_authority(e),
-        BulkError::Issue(e) => of_issue(e),
-        BulkError::Busy { .. } | BulkError::Write(_) => Fault::Environment,
+        ProvisionError::File(e) => of_file(e),
+        ProvisionError::List(e) => of_list(e),
+        ProvisionError::Registry(e) => of_registry(e),
+        ProvisionError::Authority(e) => of_authority(e),
+        ProvisionError::Issue(e) => of_issue(e),
+        ProvisionError::Busy { .. } | ProvisionError::Write(_) => Fault::Environment,
         _ => Fault::Input,
     }
 }
@@ -337,7 +337,7 @@ fn of_rollout(e: &RolloutError) -> Fault {
         RolloutError::Crypto(e) => of_crypto(e),
         RolloutError::Authority(e) => of_authority(e),
         RolloutError::Pkcs11(e) => of_pkcs11(e),
-        RolloutError::Bulk(e) => of_bulk(e),
+        RolloutError::Provision(e) => of_provision(e),
         RolloutError::Platform(e) => of_platform(e),
         RolloutError::Results(e) => of_results(e),
         RolloutError::ChainRefused(_) => Fault::Refusal,

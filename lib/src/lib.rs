@@ -12,7 +12,7 @@
 //! | do the whole job from one file | [`rollout`] |
 //! | keep CAs and a registry in a folder | [`authority`], [`registry`] |
 //! | read a device list, from a CSV or a workbook | [`list`] |
-//! | issue one device or very many | [`bulk`] |
+//! | issue one device or very many | [`provision`] |
 //! | make a certificate in memory | [`issue`], with a [`profile`] |
 //! | make, read or write private keys | [`key`] |
 //! | sign with a key in an HSM or another token | [`key::pkcs11`] (feature `pkcs11`) |
@@ -116,7 +116,6 @@
 mod armor;
 pub mod authority;
 mod ber;
-pub mod bulk;
 pub mod cert;
 pub mod chain;
 pub mod client_id;
@@ -139,6 +138,7 @@ mod net;
 pub mod openssl;
 pub mod platform;
 pub mod profile;
+pub mod provision;
 pub mod read;
 pub mod registration;
 pub mod registry;

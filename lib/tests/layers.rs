@@ -29,7 +29,7 @@ const ORDER: [(&str, u8); 36] = [
     ("registry", 4),
     ("authority", 4),
     ("list", 4),
-    ("bulk", 5),
+    ("provision", 5),
     ("registration", 5),
     ("manifest", 5),
     ("rollback", 5),
@@ -122,11 +122,11 @@ fn imports_point_down() {
 /// signer, not a PKI folder; the sandbox must not share a misunderstanding with the client; what issuing and
 /// registering both need of a device list stands below them, in `list`.
 const STRANGERS: [(&str, &[&str]); 5] = [
-    ("bulk", &["registration"]),
-    ("registration", &["bulk"]),
-    ("platform", &["registry", "authority", "bulk"]),
-    ("device", &["registry", "authority", "bulk", "sandbox"]),
-    ("sandbox", &["platform", "device", "registration", "registry", "authority", "bulk"]),
+    ("provision", &["registration"]),
+    ("registration", &["provision"]),
+    ("platform", &["registry", "authority", "provision"]),
+    ("device", &["registry", "authority", "provision", "sandbox"]),
+    ("sandbox", &["platform", "device", "registration", "registry", "authority", "provision"]),
 ];
 
 #[test]

@@ -7,10 +7,10 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::{AuthorityError, Pki, TokenKeyStanding, TokenKeyState};
-use c8y_pki::bulk::inspect::{self, Keys};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::crl;
 use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::provision::inspect::{self, Keys};
 use c8y_pki::registry::{Checked, Filter, Record, RegistryError, Scan};
 use c8y_pki::shown;
 use c8y_pki::{Error, registry};
@@ -195,9 +195,9 @@ fn look_further(
     let damage = |report: &mut Report, e: Error| match e {
         Error::Registry(RegistryError::Damaged { message, .. })
         | Error::Authority(AuthorityError::Registry(RegistryError::Damaged { message, .. }))
-        | Error::Bulk(c8y_pki::bulk::BulkError::Registry(RegistryError::Damaged {
-            message, ..
-        })) => {
+        | Error::Provision(c8y_pki::provision::ProvisionError::Registry(
+            RegistryError::Damaged { message, .. },
+        )) => {
             report.checked.note("database", message);
             Ok(())
         }

@@ -14,8 +14,6 @@ use super::spec::{CaSpec, Spec};
 use super::tenant::{self, Registered};
 use super::verdict::{self, Judged};
 use crate::authority::{Ca, CaKey, CaSettings, NewKey, Pki};
-use crate::bulk::bundle::BundleSettings;
-use crate::bulk::{self, Context, Existing, Job, Out, Progress, Summary};
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
 use crate::crypto::{KeyPolicy, random_password};
@@ -27,6 +25,8 @@ use crate::list::DeviceList;
 use crate::platform::crl::Switch;
 use crate::platform::standing::{ID_TYPE, Inquiry};
 use crate::platform::{Client, PlatformError};
+use crate::provision::bundle::BundleSettings;
+use crate::provision::{self, Context, Existing, Job, Out, Progress, Summary};
 use crate::read;
 use crate::registration;
 use crate::secret::{ChosenPassword, Password};
@@ -333,7 +333,7 @@ pub(super) fn make_devices(
     };
     let told = |progress| (run.progress)("devices", progress);
     let context = Context { now: run.now, stop: run.stop, progress: &told };
-    Ok(bulk::run(pki, &job, list, &context)?)
+    Ok(provision::run(pki, &job, list, &context)?)
 }
 
 /// Writes the registration CSV, unless it is there as it should be.

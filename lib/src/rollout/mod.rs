@@ -25,7 +25,6 @@ pub use verdict::Judged;
 use std::path::PathBuf;
 
 use crate::authority::AuthorityError;
-use crate::bulk::BulkError;
 use crate::cert::LongestChain;
 use crate::crypto::CryptoError;
 use crate::files::FileError;
@@ -34,6 +33,7 @@ use crate::platform::PlatformError;
 use crate::platform::register::results::ResultError;
 use crate::platform::trusted::TrustProblem;
 use crate::profile::ProfileError;
+use crate::provision::ProvisionError;
 use crate::read::ReadError;
 use crate::registration::RegistrationError;
 use crate::registry::RegistryError;
@@ -181,7 +181,7 @@ pub enum RolloutError {
     Authority(#[from] AuthorityError),
     /// The devices.
     #[error(transparent)]
-    Bulk(#[from] BulkError),
+    Provision(#[from] ProvisionError),
     /// The registration CSV.
     #[error(transparent)]
     Registration(#[from] RegistrationError),
@@ -242,7 +242,7 @@ impl RolloutError {
             Self::Certificate { source, .. } => source.hint(),
             Self::Profile(e) => e.hint(),
             Self::Authority(e) => e.hint(),
-            Self::Bulk(e) => e.hint(),
+            Self::Provision(e) => e.hint(),
             Self::Registration(e) => e.hint(),
             Self::Registry(e) => e.hint(),
             Self::File(e) => e.hint(),

@@ -8,11 +8,11 @@ use super::apply::{choose, read_or_create};
 use super::spec::{CaSpec, Spec};
 use super::{Remote, RolloutError, longest, tenant, verdict};
 use crate::authority::{Ca, KeyPlace, Pki};
-use crate::bulk::{BulkError, is_complete};
 use crate::files;
 use crate::key::pkcs11::{KeyUri, is_one_token};
 use crate::list::{Device, DeviceList, Faults, new_ids};
 use crate::platform::crl::{self, Switch};
+use crate::provision::{ProvisionError, is_complete};
 use crate::registration;
 use crate::registry::Standing;
 use crate::secret::{ChosenPassword, WeakPassword};
@@ -202,10 +202,10 @@ pub(super) fn read_list(spec: &Spec) -> Result<DeviceList, RolloutError> {
     let file = spec.devices.from.display().to_string();
     let bytes = files::read(&spec.devices.from)?;
     let list = DeviceList::from_csv_with(&file, &bytes, &spec.devices.list);
-    let list = list.map_err(BulkError::from)?;
+    let list = list.map_err(ProvisionError::from)?;
     if !list.faults.is_empty() {
         let total = list.devices.len() + list.faults.len();
-        return Err(BulkError::Faults { faults: list.faults.into(), total }.into());
+        return Err(ProvisionError::Faults { faults: list.faults.into(), total }.into());
     }
     Ok(list)
 }
@@ -317,7 +317,7 @@ fn device_step(
         }
     }
     if faults.count > 0 {
-        return Err(BulkError::Faults { faults, total: devices.len() }.into());
+        return Err(ProvisionError::Faults { faults, total: devices.len() }.into());
     }
     let live = issued.len();
     let new = devices.len() - live;
@@ -330,7 +330,7 @@ fn device_step(
         0 => String::new(),
         n => format!(" ({n} of them without all their files)"),
     };
-    let bundle: Vec<&str> = crate::bulk::bundle::Bundle::ALL
+    let bundle: Vec<&str> = crate::provision::bundle::Bundle::ALL
         .iter()
         .filter(|(kind, _)| spec.devices.bundle.contains(kind))
         .map(|(_, name)| *name)

@@ -12,12 +12,12 @@ use super::plan::{Action, Plan, Step};
 use super::spec::Spec;
 use super::{Passwords, Report, RolloutError, Run};
 use crate::authority::{Ca, Pki};
-use crate::bulk::Summary;
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
 use crate::list::DeviceList;
 use crate::platform::Client;
 use crate::platform::verdict::{self, Comparison, Ours};
+use crate::provision::Summary;
 use crate::registry::{Filter, Record, RegistryError, Role, Status};
 
 /// The kind of the step.

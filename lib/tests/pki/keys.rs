@@ -3,9 +3,6 @@
 use crate::folder::{Folder, chosen, ec, now, password, pem_only};
 use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::authority::{AuthorityError, OwnKey};
-use c8y_pki::bulk::renew::{self, RenewedKey};
-use c8y_pki::bulk::request::{Action, RequestFile, Verdict, sign};
-use c8y_pki::bulk::{Context, Existing, Job, Out};
 use c8y_pki::cert::Serial;
 use c8y_pki::crl::Reason;
 use c8y_pki::crypto::{KeyPolicy, KeyType};
@@ -13,6 +10,9 @@ use c8y_pki::csr;
 use c8y_pki::issue::{self, Order, Outliving, Validity};
 use c8y_pki::key::PrivateKey;
 use c8y_pki::name::Name;
+use c8y_pki::provision::renew::{self, RenewedKey};
+use c8y_pki::provision::request::{Action, RequestFile, Verdict, sign};
+use c8y_pki::provision::{Context, Existing, Job, Out};
 
 const REPLACE: Existing = Existing::Replace { revoke: false };
 

@@ -5,9 +5,6 @@ use std::path::Path;
 
 use crate::folder::{Folder, chosen, ec, now, password, pem_only};
 use c8y_pki::authority::{AuthorityError, Ca, Pki};
-use c8y_pki::bulk::inspect::check_keys;
-use c8y_pki::bulk::renew::{self, RenewedKey};
-use c8y_pki::bulk::{BulkError, Context, Existing, Job, Out, Summary, run};
 use c8y_pki::cert::Certificate;
 use c8y_pki::chain::{self, Lists, Options, Refusal, VerifiedChain, verify};
 use c8y_pki::client_id::DeviceId;
@@ -19,6 +16,9 @@ use c8y_pki::list::DeviceList;
 use c8y_pki::manifest;
 use c8y_pki::name::Name;
 use c8y_pki::platform::pop::{CodeError, VerificationCode};
+use c8y_pki::provision::inspect::check_keys;
+use c8y_pki::provision::renew::{self, RenewedKey};
+use c8y_pki::provision::{Context, Existing, Job, Out, ProvisionError, Summary, run};
 use c8y_pki::registry::{Filter, Record, Status};
 use time::{Duration, OffsetDateTime};
 
@@ -29,7 +29,7 @@ pub(crate) fn issue(
     list: DeviceList,
     existing: Existing,
     at: OffsetDateTime,
-) -> Result<Summary, BulkError> {
+) -> Result<Summary, ProvisionError> {
     let ca = pki.ca(ca).unwrap();
     let key = ca.unlock(&password()).unwrap();
     let job = Job {
@@ -355,7 +355,7 @@ fn a_revoked_device_is_issued_again_only_when_asked() {
     }
     let error =
         issue(&mut folder.pki, "line", &out, ids(&["a"]), Existing::Fail, now()).unwrap_err();
-    let BulkError::Faults { faults, .. } = error else { panic!("{error}") };
+    let ProvisionError::Faults { faults, .. } = error else { panic!("{error}") };
     assert!(faults.first[0].message.contains("\"a\" was revoked on 2026-"), "{faults:?}");
     assert!(faults.first[0].hint.as_ref().unwrap().contains("--existing replace"), "{faults:?}");
     let summary = issue(&mut folder.pki, "line", &out, ids(&["a"]), REPLACE, now()).unwrap();
@@ -646,7 +646,7 @@ fn a_policy_is_held_against_devices_before_any_key() {
     let out = kept.path().join("out");
     let wanted = ids(&["GW-1", "SN-1"]);
     let error = issue(&mut pki, "line", &out, wanted, Existing::Skip, now()).unwrap_err();
-    let BulkError::Faults { faults, .. } = error else { panic!("{error}") };
+    let ProvisionError::Faults { faults, .. } = error else { panic!("{error}") };
     let messages: Vec<&str> = faults.first.iter().map(|f| f.message.as_str()).collect();
     assert!(messages[0].contains("wants C in the subject"), "{messages:?}");
     assert!(messages[1].contains("does not let it sign the device id \"SN-1\""), "{messages:?}");

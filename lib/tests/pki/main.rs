@@ -2,7 +2,6 @@
 
 mod adopt;
 mod authority;
-mod bulk;
 mod clock;
 mod folder;
 mod keys;
@@ -11,5 +10,6 @@ mod manifest;
 mod mutated;
 mod one_key;
 mod pool;
+mod provision;
 mod registry;
 mod rollback;

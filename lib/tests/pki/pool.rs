@@ -8,11 +8,11 @@ use std::sync::atomic::AtomicBool;
 use crate::folder::{Folder, ec, now, password, pem_only};
 use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::authority::{AuthorityError, KeyPool, Pki};
-use c8y_pki::bulk::{BulkError, Context, Existing, Job, Out, Summary, run};
 use c8y_pki::crypto::{KeyPolicy, KeyType};
 use c8y_pki::issue::Outliving;
 use c8y_pki::list::DeviceList;
 use c8y_pki::name::Name;
+use c8y_pki::provision::{Context, Existing, Job, Out, ProvisionError, Summary, run};
 use c8y_pki::secret::Password;
 
 fn pool_password() -> Password {
@@ -33,7 +33,7 @@ fn issue(
     out: &Path,
     ids: std::ops::Range<usize>,
     pool: &Password,
-) -> Result<Summary, BulkError> {
+) -> Result<Summary, ProvisionError> {
     let ca = pki.ca("root").unwrap();
     let key = ca.unlock(&password()).unwrap();
     fs::create_dir_all(out).unwrap();

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::io::{BufRead, IsTerminal, Write};
 
-use c8y_pki::bulk::BulkError;
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::list::Fault;
+use c8y_pki::provision::ProvisionError;
 use c8y_pki::registry::{Holder, Record, Registry, Status};
 use c8y_pki::shown::one_line;
 
@@ -30,9 +30,9 @@ pub(super) struct SameKey {
 impl SameKey {
     /// Looks for every certificate with the key of a `named` one, live or superseded.
     pub(super) fn of(args: &RevokeArgs, named: &[&Record], registry: &Registry) -> Result<Self> {
-        let read = |r: &&Record| r.certificate().map_err(BulkError::from);
+        let read = |r: &&Record| r.certificate().map_err(ProvisionError::from);
         let certificates: Vec<_> =
-            named.iter().map(read).collect::<std::result::Result<_, BulkError>>()?;
+            named.iter().map(read).collect::<std::result::Result<_, ProvisionError>>()?;
         let holders = registry.with_keys(certificates.iter().map(|cert| cert.spki.as_slice()))?;
         let seen: HashSet<&[u8]> = named.iter().map(|record| record.der.as_slice()).collect();
         let mut records = holders.into_records();
@@ -106,5 +106,5 @@ fn refuse_cas(args: &RevokeArgs, holder: &str, records: &[Record]) -> Result<()>
         hint: Some("add --ca-certificate if that is meant".to_owned()),
     };
     let faults: Vec<Fault> = cas.iter().map(fault).collect();
-    Err(BulkError::NotRevoked { total: faults.len() + 1, faults }.into())
+    Err(ProvisionError::NotRevoked { total: faults.len() + 1, faults }.into())
 }

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::{Ca, Pki};
-use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
-use c8y_pki::bulk::{self, BulkError, Context, Existing, Job, Out, Stream, Summary};
 use c8y_pki::crypto::KeyPolicy;
 use c8y_pki::files::{self, Access};
 use c8y_pki::issue::Outliving;
 use c8y_pki::list::{Devices, Fault, failed_csv};
 use c8y_pki::name::NameBuilder;
 use c8y_pki::profile::Profile;
+use c8y_pki::provision::bundle::{Bundle, BundleSettings};
+use c8y_pki::provision::{self, Context, Existing, Job, Out, ProvisionError, Stream, Summary};
 use c8y_pki::secret::Password;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -51,7 +51,7 @@ impl OutputArgs {
         let faults = devices.faults().into_owned();
         self.write_failed(&faults.first, self.failed.clone(), out)?;
         let total = devices.len() + faults.count;
-        Err(BulkError::Faults { faults, total }.into())
+        Err(ProvisionError::Faults { faults, total }.into())
     }
 
     /// Writes the list of devices that failed, if there is a place for it.
@@ -218,9 +218,9 @@ pub(super) fn issue(
     let stop = stop::on_interrupt();
     let told = |progress| line.set(progress);
     let context = Context { now, stop: &stop, progress: &told };
-    let summary = bulk::run(&mut pki, &job, run.devices, &context);
+    let summary = provision::run(&mut pki, &job, run.devices, &context);
     line.finish();
-    if let Err(BulkError::Faults { faults, .. }) = &summary {
+    if let Err(ProvisionError::Faults { faults, .. }) = &summary {
         args.write_failed(&faults.first, args.failed.clone(), out)?;
     }
     let done = Done { secrets: job.secrets, plain_keys };
@@ -247,7 +247,7 @@ impl OutputArgs {
     /// Finishes what a stopped run has left, where nothing else is to be done.
     pub(super) fn settle(&self, pki: &mut Pki, out: Output) -> Result<()> {
         let stream = Stream::new(std::io::sink());
-        let recovered = bulk::settle(pki, self.destination(&stream), self.secrets.as_deref())?;
+        let recovered = provision::settle(pki, self.destination(&stream), self.secrets.as_deref())?;
         if recovered > 0 {
             out.note(&format!(
                 "{} recovered from a run that was stopped",

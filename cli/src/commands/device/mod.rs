@@ -26,11 +26,11 @@ mod token;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::bulk::Existing;
-use c8y_pki::bulk::bundle::Bundle;
 use c8y_pki::crypto::{KeyPolicy, KeyType};
 use c8y_pki::list::{DeviceList, ListFile, ListOptions};
 use c8y_pki::profile::Profile;
+use c8y_pki::provision::Existing;
+use c8y_pki::provision::bundle::Bundle;
 use c8y_pki::registry::{Record, Registry, RegistryError};
 use c8y_pki::store::{Compat, DEFAULT_ITERATIONS, MAX_ITERATIONS, Pkcs12Options};
 use clap::{Args, Subcommand, ValueEnum};

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::Pki;
-use c8y_pki::bulk::BulkError;
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::crl::Reason;
 use c8y_pki::list::Fault;
+use c8y_pki::provision::ProvisionError;
 use c8y_pki::registry::{Holder, Record, Status};
 use clap::Args;
 use serde::Serialize;
@@ -255,7 +255,7 @@ fn meant_by(args: &RevokeArgs, pki: &Pki, out: Output) -> Result<Meant> {
     if faults.is_empty() {
         return Ok(meant);
     }
-    Err(BulkError::NotRevoked { faults, total }.into())
+    Err(ProvisionError::NotRevoked { faults, total }.into())
 }
 
 /// A device's live certificate.

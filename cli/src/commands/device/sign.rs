@@ -3,12 +3,12 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
-use c8y_pki::bulk::request::{self, Action, RequestFile, Verdict};
-use c8y_pki::bulk::{Context, Job, Out};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::files;
 use c8y_pki::issue::Outliving;
+use c8y_pki::provision::bundle::{Bundle, BundleSettings};
+use c8y_pki::provision::request::{self, Action, RequestFile, Verdict};
+use c8y_pki::provision::{Context, Job, Out};
 use c8y_pki::store::Pkcs12Options;
 use clap::Args;
 use time::OffsetDateTime;

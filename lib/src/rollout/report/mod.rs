@@ -19,13 +19,13 @@ use super::shortened::ShortenedOf;
 use super::spec::Spec;
 use super::{RolloutError, tenant::Registered};
 use crate::authority::{Ca, Pki};
-use crate::bulk::BulkError;
 use crate::cert::Certificate;
 use crate::chain;
 use crate::client_id::DeviceId;
 use crate::device::diagnosis::Cause;
 use crate::list::Fault;
 use crate::platform::register::RowResult;
+use crate::provision::ProvisionError;
 use crate::registry::{Filter, Role, Status};
 
 /// Most devices, and most failures, that have a row of their own.
@@ -220,7 +220,7 @@ impl Picture {
 
 /// The faults of a list, for which nothing was made.
 fn faults(error: Option<&RolloutError>) -> Vec<(String, Why)> {
-    let Some(RolloutError::Bulk(BulkError::Faults { faults, .. })) = error else {
+    let Some(RolloutError::Provision(ProvisionError::Faults { faults, .. })) = error else {
         return Vec::new();
     };
     let why = |fault: &Fault| Why {

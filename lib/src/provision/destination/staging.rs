@@ -16,9 +16,9 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::bulk::error::Result;
-use crate::bulk::made::Made;
 use crate::files::{self, Access, OwnDir};
+use crate::provision::error::Result;
+use crate::provision::made::Made;
 use crate::registry::{Registry, Status};
 
 pub(crate) const FOLDER: &str = ".c8y-pki-staging";
@@ -117,7 +117,7 @@ fn move_aside(folder: &Path, history: &Path) -> Result {
 }
 
 /// Settles what stopped runs have left in `out`. Returns how many devices were put into place.
-pub(in crate::bulk) fn recover(out: &Path, registry: &Registry) -> Result<usize> {
+pub(in crate::provision) fn recover(out: &Path, registry: &Registry) -> Result<usize> {
     let mut finished = 0;
     for run in files::list_dir(&out.join(FOLDER))?.into_iter().filter(|p| p.is_dir()) {
         let Some(run) = OwnDir::take_over(&run)? else { continue };
@@ -139,7 +139,7 @@ pub(in crate::bulk) fn recover(out: &Path, registry: &Registry) -> Result<usize>
 
 /// Whether a run of this registry that has a staging folder in `out` is going on; none if there is no such run.
 /// Nothing is changed.
-pub(in crate::bulk) fn is_running(out: &Path, registry: &Registry) -> Result<Option<bool>> {
+pub(in crate::provision) fn is_running(out: &Path, registry: &Registry) -> Result<Option<bool>> {
     let mut found = None;
     for run in files::list_dir(&out.join(FOLDER))?.into_iter().filter(|path| path.is_dir()) {
         // One that has ended a moment ago takes its files with it.
@@ -153,7 +153,7 @@ pub(in crate::bulk) fn is_running(out: &Path, registry: &Registry) -> Result<Opt
 
 /// The folders of devices that wait in `out` for their place, by their serial numbers: what the journals
 /// of runs say, whether the registry has them or not. What goes away meanwhile is left out.
-pub(in crate::bulk) fn waiting(out: &Path) -> HashMap<String, PathBuf> {
+pub(in crate::provision) fn waiting(out: &Path) -> HashMap<String, PathBuf> {
     let below = |dir: &Path| files::list_dir(dir).unwrap_or_default();
     let mut waiting = HashMap::new();
     for chunk in below(&out.join(FOLDER)).iter().flat_map(|run| below(run)) {

@@ -14,7 +14,7 @@ use std::str::FromStr;
 
 use time::OffsetDateTime;
 
-use super::error::{BulkError, Result};
+use super::error::{ProvisionError, Result};
 use crate::cert::{Certificate, Encoded};
 use crate::files::Access;
 use crate::key::{KeyError, Pbes2Key, PrivateKey, read::is_encrypted};
@@ -169,17 +169,17 @@ impl<'a> Bundler<'a> {
         now: OffsetDateTime,
     ) -> Result<Self> {
         if !settings.kinds.iter().any(|k| k.has_key()) {
-            return Err(BulkError::NoKeyInBundle);
+            return Err(ProvisionError::NoKeyInBundle);
         }
         let wants_password = settings.kinds.iter().any(|k| k.is_store());
         if wants_password && settings.store_password.is_none() && !own_passwords {
-            return Err(BulkError::NoStorePassword);
+            return Err(ProvisionError::NoStorePassword);
         }
         if settings.kinds.contains(&Bundle::ThinEdge) && settings.key_password.is_some() {
-            return Err(BulkError::EncryptedForThinEdge);
+            return Err(ProvisionError::EncryptedForThinEdge);
         }
         if settings.kinds.iter().any(|k| k.is_truststore()) && settings.trusted.is_empty() {
-            return Err(BulkError::NoTrustedCertificate);
+            return Err(ProvisionError::NoTrustedCertificate);
         }
         let mut bundler = Self {
             settings,
@@ -279,7 +279,7 @@ impl<'a> Bundler<'a> {
         certificate: &Encoded,
     ) -> Result<[BundleFile; 3]> {
         if as_read.is_some_and(|pem| is_encrypted(pem.expose())) {
-            return Err(BulkError::EncryptedForThinEdge);
+            return Err(ProvisionError::EncryptedForThinEdge);
         }
         let key = self.key_pem(key, as_read)?.expose().to_vec();
         let [_, chain] = self.certificate_files(certificate);

@@ -6,12 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::growth::{finish, grow, settle};
 use super::place::{Destination, Opened, Opening, Sizes, Writer};
 use super::tar::{END, Headers, entries_of};
-use crate::bulk::bundle::BundleFile;
-use crate::bulk::error::{BulkError, Result};
-use crate::bulk::made::Made;
 use crate::client_id::DeviceId;
 use crate::files::growing::{GROWS, Growing, part_of};
 use crate::files::{self, Mark};
+use crate::provision::bundle::BundleFile;
+use crate::provision::error::{ProvisionError, Result};
+use crate::provision::made::Made;
 use crate::registry::Registry;
 
 /// How an archive is shared out: it is faster than folders, so it takes more devices to keep syncs rare.
@@ -45,7 +45,7 @@ impl Destination for Archive<'_> {
     fn check(&self) -> Result {
         if self.path.is_dir() {
             let problem = "it is a folder; an archive is a file";
-            return Err(BulkError::Output { path: self.path.to_owned(), problem });
+            return Err(ProvisionError::Output { path: self.path.to_owned(), problem });
         }
         files::regular(self.path, GROWS)?;
         Ok(())

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::commit::Committer;
 use super::context::Context;
 use super::destination::{self, Destination, Opening, Out, finish, grow};
-use super::error::{BulkError, Result};
+use super::error::{ProvisionError, Result};
 use super::job::{Job, Summary};
 use super::make::Maker;
 use super::plan::{Plan, Planner};
@@ -25,7 +25,7 @@ use crate::registry::{Newcomers, Registry};
 ///
 /// Nothing is made before everything is checked.
 ///
-/// Errors: [`BulkError::Faults`] when a device cannot be issued as asked; failures of the file
+/// Errors: [`ProvisionError::Faults`] when a device cannot be issued as asked; failures of the file
 /// system and the registry. What was committed before an error stays issued; nothing else is left.
 pub fn run(
     pki: &mut Pki,
@@ -91,7 +91,7 @@ pub fn settle(pki: &mut Pki, out: Out<'_>, secrets: Option<&Path>) -> Result<usi
 /// Refuses what a job and its place do not allow together.
 fn check(job: &Job<'_>, at: &dyn Destination) -> Result {
     if job.profile.kind != Kind::Device {
-        return Err(BulkError::WrongProfile { name: job.profile.name.clone() });
+        return Err(ProvisionError::WrongProfile { name: job.profile.name.clone() });
     }
     if let Some(path) = job.secrets {
         files::regular(path, GROWS)?;
@@ -99,10 +99,12 @@ fn check(job: &Job<'_>, at: &dyn Destination) -> Result {
     at.check()?;
     match at.can_undo() {
         // Killed between the two, a key would be with the reader and in the pool.
-        false if job.key_pool.is_some() => Err(BulkError::Stream { what: "keys of the key pool" }),
+        false if job.key_pool.is_some() => {
+            Err(ProvisionError::Stream { what: "keys of the key pool" })
+        }
         // Stopped, nobody could say where it has to go on.
         false if job.existing.replaces() => {
-            Err(BulkError::Stream { what: "devices that replace others" })
+            Err(ProvisionError::Stream { what: "devices that replace others" })
         }
         _ => Ok(()),
     }

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::place::{Destination, Opened, Opening, Sizes, Writer};
 use super::staging::{Staging, recover};
-use crate::bulk::bundle::BundleFile;
-use crate::bulk::error::{BulkError, Result};
-use crate::bulk::made::Made;
 use crate::client_id::DeviceId;
 use crate::files::{self, Mark};
+use crate::provision::bundle::BundleFile;
+use crate::provision::error::{ProvisionError, Result};
+use crate::provision::made::Made;
 use crate::registry::Registry;
 
 /// When the run began that replaces devices and is not finished, in Unix seconds.
@@ -48,7 +48,7 @@ impl Destination for Folders<'_> {
             return Ok(());
         }
         let problem = "it is a PKI folder; devices go into a folder of their own";
-        Err(BulkError::Output { path: self.dir.to_owned(), problem })
+        Err(ProvisionError::Output { path: self.dir.to_owned(), problem })
     }
 
     fn recover(&self, registry: &Registry) -> Result<usize> {

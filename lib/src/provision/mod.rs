@@ -43,7 +43,7 @@ pub use commit::SECRETS_HEADER;
 pub use context::{Context, Progress};
 pub use destination::{Out, Stream};
 pub(crate) use destination::{REPLACED, STAGING};
-pub use error::BulkError;
+pub use error::ProvisionError;
 pub use job::{Existing, Job, Summary};
 pub(crate) use plan::is_complete;
 pub use run::{run, settle};

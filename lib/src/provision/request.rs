@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use super::bundle::Bundler;
 use super::context::Context;
 use super::destination::{Destination, Out};
-use super::error::{BulkError, Result};
+use super::error::{ProvisionError, Result};
 use super::job::{Existing, Job, Summary};
 use super::owners::{Owners, shared};
 use super::plan::{Decision, Planner};
@@ -98,13 +98,13 @@ pub fn sign(
     context: &Context<'_>,
 ) -> Result<(Vec<Verdict>, Summary)> {
     if !matches!(job.out, Out::Folders(_)) {
-        return Err(BulkError::Stream { what: "certificates for requests" });
+        return Err(ProvisionError::Stream { what: "certificates for requests" });
     }
     let at = &*job.out.destination();
     at.recover(pki.registry())?;
     let all: Vec<_> = requests.iter().flat_map(open).collect();
     if id.is_some() && all.len() > 1 {
-        return Err(BulkError::OneId { requests: all.len() });
+        return Err(ProvisionError::OneId { requests: all.len() });
     }
     let read = |request: Result<Request, Fault>| request.and_then(|r| device(&r, id, job.keys));
     let all: Vec<_> = all.into_iter().map(|(name, request)| (name, read(request))).collect();

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::bundle::Bundle;
 use super::certify::check_policy;
 use super::destination::Destination;
-use super::error::{BulkError, Result};
+use super::error::{ProvisionError, Result};
 use super::job::{Existing, Job, Summary};
 use crate::client_id::DeviceId;
 use crate::list::new_ids;
@@ -126,7 +126,7 @@ impl Planner<'_> {
         plan.failed.first.sort_by_key(|f| f.line);
         if plan.failed.count > 0 && (!self.job.keep_going || plan.failed.is_cut()) {
             let total = devices.len() + devices.faults().count;
-            return Err(BulkError::Faults { faults: plan.failed, total });
+            return Err(ProvisionError::Faults { faults: plan.failed, total });
         }
         plan.summary.failed = plan.failed.count;
         plan.summary.failures = std::mem::take(&mut plan.failed.first);

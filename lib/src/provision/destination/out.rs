@@ -22,7 +22,7 @@ pub enum Out<'a> {
 
 impl<'a> Out<'a> {
     /// The place itself, which is asked from here on.
-    pub(in crate::bulk) fn destination(self) -> Box<dyn Destination + 'a> {
+    pub(in crate::provision) fn destination(self) -> Box<dyn Destination + 'a> {
         match self {
             Self::Folders(dir) => Box::new(Folders::new(dir)),
             Self::Archive(path) => Box::new(Archive::new(path)),

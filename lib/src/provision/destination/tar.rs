@@ -8,10 +8,10 @@ use std::io;
 
 use time::OffsetDateTime;
 
-use crate::bulk::bundle::BundleFile;
-use crate::bulk::error::{BulkError, Result};
-use crate::bulk::made::Made;
 use crate::files::Access;
+use crate::provision::bundle::BundleFile;
+use crate::provision::error::{ProvisionError, Result};
+use crate::provision::made::Made;
 
 /// Everything in an archive comes in blocks.
 const BLOCK: usize = 512;
@@ -52,7 +52,7 @@ impl Headers {
         let size: usize = files.iter().map(|file| file.bytes.len() + 2 * BLOCK).sum();
         let mut octets = Vec::with_capacity(BLOCK + size);
         let mut entry = |header: &tar::Header, name: String, contents: &[u8]| {
-            entry(&mut octets, header, &name, contents).map_err(BulkError::Write)
+            entry(&mut octets, header, &name, contents).map_err(ProvisionError::Write)
         };
         entry(&self.folder, [folder, "/"].concat(), &[])?;
         for file in files {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::error::{BulkError, Result};
+use super::error::{ProvisionError, Result};
 use super::job::Job;
 use crate::authority::{Drawing, Drawn};
 use crate::crypto::PublicKey;
@@ -53,8 +53,10 @@ impl<'a> Key<'a> {
 
 fn read_key<'a>(path: &Path, password: Option<&Password>, job: &Job<'_>) -> Result<Key<'a>> {
     let bytes = SecretBytes::new(files::read(path)?);
-    let at =
-        |source: ReadError| BulkError::KeyFile { path: path.to_owned(), source: Box::new(source) };
+    let at = |source: ReadError| ProvisionError::KeyFile {
+        path: path.to_owned(),
+        source: Box::new(source),
+    };
     let key = read::key(bytes.expose(), password).map_err(at)?;
     key.public_key().check_fit(job.keys).map_err(|e| at(KeyError::from(e).into()))?;
     let pem = kept_form(&key, bytes, password, job.bundle.key_iterations)?;

@@ -8,11 +8,11 @@ use std::sync::{Mutex, PoisonError};
 use super::archive::SIZES;
 use super::place::{Destination, Opened, Opening, Sizes, Writer};
 use super::tar::{END, Headers, entries_of};
-use crate::bulk::bundle::BundleFile;
-use crate::bulk::error::{BulkError, Result};
-use crate::bulk::made::Made;
 use crate::client_id::DeviceId;
 use crate::files::Mark;
+use crate::provision::bundle::BundleFile;
+use crate::provision::error::{ProvisionError, Result};
+use crate::provision::made::Made;
 use crate::registry::Registry;
 
 /// A stream that takes an archive.
@@ -80,7 +80,7 @@ impl Writer for Open<'_> {
     }
 
     fn write(&self, _chunk: usize, made: &[Made], _first: bool) -> Result<Option<Mark>> {
-        self.stream.write(entries_of(made)).map_err(BulkError::Write)?;
+        self.stream.write(entries_of(made)).map_err(ProvisionError::Write)?;
         Ok(None)
     }
 
@@ -89,6 +89,6 @@ impl Writer for Open<'_> {
     }
 
     fn finish(self: Box<Self>, _registry: &mut Registry) -> Result {
-        self.stream.write([END.as_slice()]).map_err(BulkError::Write)
+        self.stream.write([END.as_slice()]).map_err(ProvisionError::Write)
     }
 }

@@ -15,12 +15,12 @@ use crate::registry::RegistryError;
 use crate::store::StoreError;
 
 /// What this room does, or why it could not.
-pub(super) type Result<T = (), E = BulkError> = std::result::Result<T, E>;
+pub(super) type Result<T = (), E = ProvisionError> = std::result::Result<T, E>;
 
 /// Why a run could not start or had to stop.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum BulkError {
+pub enum ProvisionError {
     /// Devices that cannot be issued as asked; nothing was made.
     #[error("{} of {total} device{} cannot be issued; nothing was made", faults.count, if *total == 1 { "" } else { "s" })]
     Faults {
@@ -140,7 +140,7 @@ pub enum BulkError {
     File(#[from] FileError),
 }
 
-impl From<GrowError> for BulkError {
+impl From<GrowError> for ProvisionError {
     fn from(e: GrowError) -> Self {
         match e {
             GrowError::Busy(path) => Self::Busy { path },
@@ -150,7 +150,7 @@ impl From<GrowError> for BulkError {
     }
 }
 
-impl BulkError {
+impl ProvisionError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

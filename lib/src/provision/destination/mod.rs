@@ -18,9 +18,9 @@ mod staging;
 mod stream;
 mod tar;
 
-pub(in crate::bulk) use growth::{finish, grow, settle};
+pub(in crate::provision) use growth::{finish, grow, settle};
 pub use out::Out;
-pub(in crate::bulk) use place::{Destination, Opening, Sizes, Writer};
+pub(in crate::provision) use place::{Destination, Opening, Sizes, Writer};
 pub(crate) use staging::{FOLDER as STAGING, REPLACED};
-pub(in crate::bulk) use staging::{is_running, recover, waiting};
+pub(in crate::provision) use staging::{is_running, recover, waiting};
 pub use stream::Stream;

@@ -5,10 +5,10 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::bulk::bundle::THIN_EDGE_KEY;
 use crate::crypto::sha256;
 use crate::files::{self, growing::part_of};
 use crate::key::{PrivateKey, read::is_encrypted};
+use crate::provision::bundle::THIN_EDGE_KEY;
 use crate::secret::SecretBytes;
 
 /// What an archive has for a device.

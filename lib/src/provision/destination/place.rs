@@ -4,37 +4,37 @@ use std::path::PathBuf;
 
 use time::OffsetDateTime;
 
-use crate::bulk::bundle::BundleFile;
-use crate::bulk::error::Result;
-use crate::bulk::made::Made;
 use crate::client_id::DeviceId;
 use crate::files::Mark;
+use crate::provision::bundle::BundleFile;
+use crate::provision::error::Result;
+use crate::provision::made::Made;
 use crate::registry::Registry;
 
 /// How devices are shared out where making one takes microseconds.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::bulk) struct Sizes {
+pub(in crate::provision) struct Sizes {
     /// Devices that are committed together: enough to share a sync, few enough to lose little when the
     /// power goes.
-    pub(in crate::bulk) chunk: usize,
+    pub(in crate::provision) chunk: usize,
     /// Devices that a worker takes at a time: it is not worth its while to queue for each, nor to wake the
     /// thread that commits.
-    pub(in crate::bulk) group: usize,
+    pub(in crate::provision) group: usize,
 }
 
 /// The run for which a place is opened.
-pub(in crate::bulk) struct Opening<'a> {
-    pub(in crate::bulk) batch: &'a str,
+pub(in crate::provision) struct Opening<'a> {
+    pub(in crate::provision) batch: &'a str,
     /// How many devices it has.
-    pub(in crate::bulk) todo: usize,
-    pub(in crate::bulk) now: OffsetDateTime,
+    pub(in crate::provision) todo: usize,
+    pub(in crate::provision) now: OffsetDateTime,
 }
 
 /// What was opened, if there is something to do.
-pub(in crate::bulk) type Opened<'a> = Option<Box<dyn Writer + 'a>>;
+pub(in crate::provision) type Opened<'a> = Option<Box<dyn Writer + 'a>>;
 
 /// Where the files of devices go.
-pub(in crate::bulk) trait Destination: Sync {
+pub(in crate::provision) trait Destination: Sync {
     /// How devices are shared out.
     fn sizes(&self) -> Sizes;
 
@@ -72,7 +72,7 @@ pub(in crate::bulk) trait Destination: Sync {
 }
 
 /// A place that is open for a run. Workers pack on any thread; one thread does the rest.
-pub(in crate::bulk) trait Writer: Sync {
+pub(in crate::provision) trait Writer: Sync {
     /// Makes room for a chunk, before the first of its devices is made.
     fn begin(&self, _chunk: usize) -> Result {
         Ok(())

@@ -2,19 +2,19 @@
 
 use std::path::Path;
 
-use crate::bulk::error::{BulkError, Result};
 use crate::files::growing::{Growing, part_of};
+use crate::provision::error::{ProvisionError, Result};
 use crate::registry::Registry;
 
 /// Opens a file for that many devices `todo`; none if there is nothing to go into it, or to finish.
-pub(in crate::bulk) fn grow(
+pub(in crate::provision) fn grow(
     path: &Path,
     todo: usize,
     registry: &mut Registry,
 ) -> Result<Option<Growing>> {
     let part = part_of(path);
     if todo > 0 && path.exists() {
-        return Err(BulkError::Finished { path: path.to_owned(), todo });
+        return Err(ProvisionError::Finished { path: path.to_owned(), todo });
     }
     if !part.exists() {
         // Of a file of that name that was finished, or is gone.
@@ -28,21 +28,21 @@ pub(in crate::bulk) fn grow(
     if todo > 0 && path.exists() {
         // Finished by another process a moment ago.
         file.leave()?;
-        return Err(BulkError::Finished { path: path.to_owned(), todo });
+        return Err(ProvisionError::Finished { path: path.to_owned(), todo });
     }
     registry.remember_mark(&mark.unwrap_or_else(|| file.first_mark()))?;
     Ok(Some(file))
 }
 
 /// Gives a file its `end` and its name.
-pub(in crate::bulk) fn finish(file: Growing, end: &[u8], registry: &mut Registry) -> Result {
+pub(in crate::provision) fn finish(file: Growing, end: &[u8], registry: &mut Registry) -> Result {
     let part = file.part().to_owned();
     file.finish(end)?;
     Ok(registry.forget_mark(&part)?)
 }
 
 /// Finishes the file of a stopped run that only lacks its `end`.
-pub(in crate::bulk) fn settle(path: &Path, end: &[u8], registry: &mut Registry) -> Result {
+pub(in crate::provision) fn settle(path: &Path, end: &[u8], registry: &mut Registry) -> Result {
     let part = part_of(path);
     match registry.mark(&part)?.filter(|_| part.exists()) {
         Some(mark) => finish(Growing::open(path, Some(&mark))?, end, registry),

@@ -7,9 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::folder::{Folder, ec, now, password};
 use c8y_pki::authority::Pki;
 use c8y_pki::authority::policy::SigningPolicy;
-use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
-use c8y_pki::bulk::inspect::check_keys;
-use c8y_pki::bulk::{BulkError, Context, Existing, Job, Out, Progress, Summary, run};
 use c8y_pki::cert::{Certificate, LongestChain};
 use c8y_pki::chain::{Options, check_device, verify};
 use c8y_pki::client_id::DeviceId;
@@ -18,6 +15,9 @@ use c8y_pki::issue::Outliving;
 use c8y_pki::key::PrivateKey;
 use c8y_pki::list::DeviceList;
 use c8y_pki::name::Name;
+use c8y_pki::provision::bundle::{Bundle, BundleSettings};
+use c8y_pki::provision::inspect::check_keys;
+use c8y_pki::provision::{Context, Existing, Job, Out, Progress, ProvisionError, Summary, run};
 use c8y_pki::secret::Password;
 use c8y_pki::store::{self, EntryKind, Pkcs12Options};
 
@@ -46,7 +46,12 @@ const PEM: Run<'static> = Run {
     stop_after: None,
 };
 
-fn issue(pki: &mut Pki, out: &Path, ids: &[String], how: &Run<'_>) -> Result<Summary, BulkError> {
+fn issue(
+    pki: &mut Pki,
+    out: &Path,
+    ids: &[String],
+    how: &Run<'_>,
+) -> Result<Summary, ProvisionError> {
     let ca = pki.ca("root").unwrap();
     let key = ca.unlock(&password()).unwrap();
     let job = Job {
@@ -181,7 +186,7 @@ fn nothing_is_made_when_anything_is_wrong() {
     wanted.extend(["a:b".to_owned(), "stranger".to_owned(), "DEVICE-0001".to_owned()]);
     let how = Run { existing: Existing::Fail, ..PEM };
     let error = issue(&mut folder.pki, &out, &wanted, &how).unwrap_err();
-    let BulkError::Faults { faults, total } = error else { panic!("{error}") };
+    let ProvisionError::Faults { faults, total } = error else { panic!("{error}") };
     assert_eq!(total, 5);
     let messages: Vec<&str> = faults.first.iter().map(|f| f.message.as_str()).collect();
     for expected in ["contains ':'", "only in case", "live certificate already", "its folder"] {
@@ -201,11 +206,11 @@ fn bundles_need_what_they_need() {
         issue(&mut folder.pki, &out, &ids(1), &how).unwrap_err()
     };
     let given = password();
-    assert!(matches!(refused(&[Bundle::P12], None), BulkError::NoStorePassword));
+    assert!(matches!(refused(&[Bundle::P12], None), ProvisionError::NoStorePassword));
     let only_trust = refused(&[Bundle::TruststoreP12], Some(&given));
-    assert!(matches!(only_trust, BulkError::NoKeyInBundle));
+    assert!(matches!(only_trust, ProvisionError::NoKeyInBundle));
     let no_server = refused(&[Bundle::Pem, Bundle::TruststoreP12], Some(&given));
-    assert!(matches!(no_server, BulkError::NoTrustedCertificate));
+    assert!(matches!(no_server, ProvisionError::NoTrustedCertificate));
 }
 
 #[test]

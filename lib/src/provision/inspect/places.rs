@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use crate::bulk::destination::{Out, is_running, waiting};
-use crate::bulk::error::Result;
 use crate::files::growing::part_of;
 use crate::files::{Lock, beside};
+use crate::provision::destination::{Out, is_running, waiting};
+use crate::provision::error::Result;
 use crate::registry::{Checked, Registry, Unfinished};
 
 /// How many are looked at. There is one for each run, and mostly one for all of them.
