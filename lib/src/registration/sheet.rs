@@ -7,6 +7,7 @@ use super::columns::{AGENT, KNOWN, NEED_TYPE_AND_NAME, OTP, SEPARATORS};
 use super::error::RegistrationError;
 use super::one_time::OTP_CHARS;
 use super::row::{Row, Settings, row};
+use crate::crypto::random_password;
 use crate::list::Device;
 
 /// Makes the CSV for these devices; see [`column_of`](super::column_of) for how the columns of a device list are
