@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use c8y_pki::bulk::list::{DeviceList, ListFile, ListOptions};
+use c8y_pki::list::{DeviceList, ListFile, ListOptions};
 use clap::Args;
 
 use crate::failure::Result;

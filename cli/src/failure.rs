@@ -147,18 +147,18 @@ impl Failure {
     }
 
     /// The faults of single devices, where the error is about many.
-    pub(crate) fn faults(&self) -> &[c8y_pki::bulk::BadRow] {
-        use c8y_pki::bulk::BulkError;
+    pub(crate) fn faults(&self) -> &[c8y_pki::list::BadRow] {
+        use c8y_pki::list::ListError;
+        use c8y_pki::provision::ProvisionError;
         use c8y_pki::rollout::RolloutError;
-        fn of(error: &Error) -> &[c8y_pki::bulk::BadRow] {
+        fn of(error: &Error) -> &[c8y_pki::list::BadRow] {
             match error {
-                Error::Bulk(BulkError::NotRevoked { faults, .. }) => faults,
-                Error::Bulk(
-                    BulkError::Faults { faults, .. } | BulkError::BadList { faults, .. },
-                )
-                | Error::Rollout(RolloutError::Bulk(BulkError::Faults { faults, .. })) => {
-                    &faults.first
-                }
+                Error::Provision(ProvisionError::NotRevoked { faults, .. }) => faults,
+                Error::Provision(ProvisionError::Faults { faults, .. })
+                | Error::List(ListError::Rows { faults, .. })
+                | Error::Rollout(RolloutError::Provision(ProvisionError::Faults {
+                    faults, ..
+                })) => &faults.first,
                 Error::In { source, .. } => of(source),
                 _ => &[],
             }

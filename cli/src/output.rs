@@ -9,8 +9,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use c8y_pki::Hint;
-use c8y_pki::bulk::BadRow;
 use c8y_pki::files;
+use c8y_pki::list::BadRow;
 use c8y_pki::shown::{self, one_line};
 use serde::Serialize;
 

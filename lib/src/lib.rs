@@ -12,7 +12,8 @@
 //! | do the whole job from one file | [`rollout`] |
 //! | keep CAs and a registry in a folder | [`authority`], [`registry`] |
 //! | sign the request of one device, as in a web service | [`Pki::issue`] |
-//! | issue very many devices from a list | [`bulk`] |
+//! | read a device list, from a CSV or a workbook | [`list`] |
+//! | issue one device or very many, from a list | [`provision`] |
 //! | make a CA and devices in memory | [`in_memory`]; [`issue`] with a [`profile`] step by step |
 //! | make, read or write private keys | [`key`] |
 //! | sign with a key in an HSM or another token | [`key::pkcs11`] (feature `pkcs11`) |
@@ -110,11 +111,11 @@
 //! # Many devices from a list
 //!
 //! ```no_run
-//! # use c8y_pki::bulk::{self, Job, list::DeviceList};
-//! # use std::sync::atomic::AtomicBool;
+//! # use c8y_pki::list::DeviceList;
+//! # use c8y_pki::provision::{self, Context, Job};
 //! # fn run(pki: &mut c8y_pki::Pki, job: &Job<'_>, devices: DeviceList, now: time::OffsetDateTime)
 //! #     -> Result<(), c8y_pki::Error> {
-//! let summary = bulk::run(pki, job, devices, now, &AtomicBool::new(false), &|_| {})?;
+//! let summary = provision::run(pki, job, devices, &Context::at(now))?;
 //! println!("{} issued, {} had a certificate", summary.issued, summary.skipped);
 //! # Ok(())
 //! # }
@@ -143,7 +144,7 @@
 //! | Feature | For |
 //! | --- | --- |
 //! | `aws-lc-rs` (default) or `ring` | the crypto backend; ring does not know P-521, everything else works with both |
-//! | `engine` (default) | all that needs files or a network: [`authority`], [`bulk`], [`describe`], [`device`], [`enrolment`], [`files`], [`manifest`], [`platform`], [`registration`], [`registry`], [`rollback`], [`rollout`], [`selftest`], [`Error`] |
+//! | `engine` (default) | all that needs files or a network: [`authority`], [`describe`], [`device`], [`enrolment`], [`files`], [`list`], [`manifest`], [`platform`], [`provision`], [`registration`], [`registry`], [`rollback`], [`rollout`], [`selftest`], [`Error`] |
 //! | `pkcs11` | keys in tokens |
 //! | `workbook` | device lists in workbooks (.xlsx); with `engine` |
 //! | `sandbox` | a tenant in memory |
@@ -169,8 +170,8 @@ pub use c8y_pki_core::{
 #[cfg(feature = "engine")]
 #[doc(inline)]
 pub use c8y_pki_engine::{
-    Error, authority, bulk, describe, device, enrolment, error, files, manifest, platform,
-    registration, registry, rollback, rollout, selftest,
+    Error, authority, describe, device, enrolment, error, files, list, manifest, platform,
+    provision, registration, registry, rollback, rollout, selftest,
 };
 #[cfg(feature = "sandbox")]
 #[doc(inline)]

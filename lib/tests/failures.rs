@@ -4,7 +4,6 @@ use std::error::Error as _;
 use std::path::PathBuf;
 
 use c8y_pki::authority::AuthorityError;
-use c8y_pki::bulk::BulkError;
 use c8y_pki::crypto::CryptoError;
 use c8y_pki::csr::CsrError;
 use c8y_pki::describe::DescribeError;
@@ -13,6 +12,7 @@ use c8y_pki::issue::IssueError;
 use c8y_pki::key::KeyError;
 use c8y_pki::manifest::ManifestError;
 use c8y_pki::platform::PlatformError;
+use c8y_pki::provision::ProvisionError;
 use c8y_pki::read::ReadError;
 use c8y_pki::rollout::RolloutError;
 use c8y_pki::selftest::SelfTestError;
@@ -43,10 +43,10 @@ fn a_failure_of_the_crypto_backend_is_one_of_the_environment_everywhere() {
         CredentialError::Key { path: path(), source: key() }.into(),
         AuthorityError::Key { path: path(), source: key() }.into(),
         AuthorityError::Certificate { path: path(), source: read() }.into(),
-        BulkError::Key(key()).into(),
-        BulkError::KeyFile { path: path(), source: read() }.into(),
-        BulkError::Authority(AuthorityError::Key { path: path(), source: key() }).into(),
-        RolloutError::Bulk(BulkError::Key(key())).into(),
+        ProvisionError::Key(key()).into(),
+        ProvisionError::KeyFile { path: path(), source: read() }.into(),
+        ProvisionError::Authority(AuthorityError::Key { path: path(), source: key() }).into(),
+        RolloutError::Provision(ProvisionError::Key(key())).into(),
         PlatformError::Csr(CsrError::from(failed())).into(),
         SelfTestError::Key(key()).into(),
     ];
@@ -66,7 +66,7 @@ fn what_is_wrong_with_a_file_stays_so_in_every_error() {
         wrong().into(),
         CredentialError::Key { path: path(), source: wrong() }.into(),
         AuthorityError::Key { path: path(), source: wrong() }.into(),
-        BulkError::KeyFile { path: path(), source: read() }.into(),
+        ProvisionError::KeyFile { path: path(), source: read() }.into(),
         RolloutError::Certificate { path: path(), source: read() }.into(),
     ];
     for error in all {

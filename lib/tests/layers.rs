@@ -45,7 +45,8 @@ const CRATES: [(&str, &[&str]); 3] = [
             "net",
             "registry",
             "authority",
-            "bulk",
+            "list",
+            "provision",
             "registration",
             "manifest",
             "rollback",
@@ -155,11 +156,13 @@ fn imports_point_down() {
 }
 
 /// Pairs that must not meet, though the order would allow it: the clients take certificates and a
-/// signer, not a PKI folder; and nothing but the error of all knows the sandbox, which must not share a
-/// misunderstanding with the client.
-const STRANGERS: [(&str, &[&str]); 2] = [
-    ("platform", &["registry", "authority", "bulk"]),
-    ("device", &["registry", "authority", "bulk"]),
+/// signer, not a PKI folder; what issuing and registering both need of a device list stands below them, in `list`;
+/// and nothing but the error of all knows the sandbox, which must not share a misunderstanding with the client.
+const STRANGERS: [(&str, &[&str]); 4] = [
+    ("provision", &["registration"]),
+    ("registration", &["provision"]),
+    ("platform", &["registry", "authority", "provision"]),
+    ("device", &["registry", "authority", "provision"]),
 ];
 
 #[test]

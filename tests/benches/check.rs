@@ -13,22 +13,22 @@ use std::fs;
 use std::hint::black_box;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
 use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::authority::{CaSettings, NewKey, Pki};
-use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
-use c8y_pki::bulk::list::{ListFile, ListOptions};
-use c8y_pki::bulk::{self, Existing, Job, Out, Stream};
 use c8y_pki::cert::Certificate;
 use c8y_pki::crl::Reason;
 use c8y_pki::crypto::{KeyPolicy, KeyType};
 use c8y_pki::issue::Outliving;
+use c8y_pki::list::{ListFile, ListOptions};
 use c8y_pki::name::Name;
 use c8y_pki::profile::Profile;
+use c8y_pki::provision::bundle::{Bundle, BundleSettings};
+use c8y_pki::provision::{self, Context, Existing, Job, Out, Stream};
 use c8y_pki::registry::{Filter, Record, Registry, Role, Scan};
 use c8y_pki::secret::{ChosenPassword, Password};
 use c8y_pki::store::Pkcs12Options;
@@ -153,7 +153,7 @@ fn make(dir: &Path, key: KeyType, count: usize, threads: usize) {
     };
     let list =
         ListFile::open(&dir.join("devices.csv"), ListOptions::default()).expect("a device list");
-    let summary = bulk::run(&mut pki, &job, list, now, &AtomicBool::new(false), &|_| {});
+    let summary = provision::run(&mut pki, &job, list, &Context::at(now));
     assert_eq!(summary.expect("a run").issued, count);
 }
 

@@ -22,7 +22,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,14 +31,14 @@ use aws_lc_rs::rsa::{self, KeySize};
 use aws_lc_rs::signature::{self, EcdsaKeyPair};
 use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::authority::{CaSettings, Pki};
-use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
-use c8y_pki::bulk::list::{ListFile, ListOptions};
-use c8y_pki::bulk::{self, Existing, Job, Out};
 use c8y_pki::crypto::{KeyPolicy, KeyType};
 use c8y_pki::issue::Outliving;
 use c8y_pki::key::PrivateKey;
+use c8y_pki::list::{ListFile, ListOptions};
 use c8y_pki::name::Name;
 use c8y_pki::profile::Profile;
+use c8y_pki::provision::bundle::{Bundle, BundleSettings};
+use c8y_pki::provision::{self, Context, Existing, Job, Out};
 use c8y_pki::secret::{ChosenPassword, Password};
 use c8y_pki::store::{DEFAULT_ITERATIONS, Pkcs12Options};
 use sha2::Digest;
@@ -373,7 +373,7 @@ fn issue(
     let start = Instant::now();
     let list =
         ListFile::open(&dir.join("devices.csv"), ListOptions::default()).expect("a device list");
-    let summary = bulk::run(&mut pki, &job, list, now, &AtomicBool::new(false), &|_| {});
+    let summary = provision::run(&mut pki, &job, list, &Context::at(now));
     let took = start.elapsed();
     assert_eq!(summary.expect("a run").issued, count);
     (took, out)

@@ -326,7 +326,7 @@ impl Fleet {
 }
 
 fn id_of(record: &Record) -> String {
-    record.client_id.clone().expect("a device has an id")
+    record.holder.device().expect("a device has an id").to_string()
 }
 
 fn name_of(path: &Path) -> String {

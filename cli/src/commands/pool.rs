@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use c8y_pki::authority::Pki;
-use c8y_pki::bulk::Progress;
 use c8y_pki::crypto::{KeyType, RsaKeys};
+use c8y_pki::provision::Progress;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use time::OffsetDateTime;

@@ -1,7 +1,6 @@
 //! One error over all modules, for callers that only report: a sentence, a hint, and whose fault.
 
 use crate::authority::{AuthorityError, RequestError};
-use crate::bulk::BulkError;
 use crate::cert::CertError;
 use crate::chain::ChainError;
 use crate::client_id::ClientIdError;
@@ -25,6 +24,7 @@ use crate::in_memory::InMemoryError;
 use crate::issue::IssueError;
 use crate::key::KeyError;
 use crate::key::pkcs11::Pkcs11Error;
+use crate::list::ListError;
 use crate::manifest::ManifestError;
 use crate::name::NameError;
 use crate::platform::PlatformError;
@@ -32,6 +32,7 @@ use crate::platform::fetch::FetchError;
 use crate::platform::register::results::ResultError;
 use crate::platform::trusted::TrustProblem;
 use crate::profile::ProfileError;
+use crate::provision::ProvisionError;
 use crate::read::ReadError;
 use crate::registration::RegistrationError;
 use crate::registry::RegistryError;
@@ -87,7 +88,6 @@ macro_rules! errors {
 errors! {
     Authority(AuthorityError),
     Bootstrap(BootstrapError),
-    Bulk(BulkError),
     Cert(CertError),
     Chain(ChainError),
     ClientId(ClientIdError),
@@ -105,6 +105,7 @@ errors! {
     Issue(IssueError),
     Key(KeyError),
     Link(LinkError),
+    List(ListError),
     Manifest(ManifestError),
     Mqtt(MqttError),
     Name(NameError),
@@ -112,6 +113,7 @@ errors! {
     Pkcs7(Pkcs7Error),
     Platform(PlatformError),
     Profile(ProfileError),
+    Provision(ProvisionError),
     Read(ReadError),
     Registration(RegistrationError),
     Registry(RegistryError),

@@ -12,15 +12,16 @@ pub(crate) use c8y_pki_core::{
 pub(crate) use c8y_pki_sandbox as sandbox;
 
 pub mod authority;
-pub mod bulk;
 pub mod describe;
 pub mod device;
 pub mod enrolment;
 pub mod error;
 pub mod files;
+pub mod list;
 pub mod manifest;
 mod net;
 pub mod platform;
+pub mod provision;
 pub mod registration;
 pub mod registry;
 pub mod rollback;

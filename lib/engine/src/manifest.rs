@@ -22,6 +22,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::cert::{CertError, Certificate};
+use crate::client_id::DeviceId;
 use crate::crypto::{CryptoError, Hash, SignatureAlgorithm, hex, sha256};
 use crate::failure::{Failure, Fault, Hint, Setting, Task};
 use crate::key::signer::Signer;
@@ -151,7 +152,7 @@ impl Entry {
         let cert = record.certificate()?;
         let text = |at: OffsetDateTime| at.format(&Rfc3339).unwrap_or_else(|_| at.to_string());
         Ok(Self {
-            device_id: record.client_id.clone().unwrap_or_default(),
+            device_id: record.holder.device().map(DeviceId::to_string).unwrap_or_default(),
             serial: cert.serial.to_string(),
             fingerprint_sha256: cert.fingerprint_sha256(),
             public_key_sha256: hex(&sha256(&cert.spki)),

@@ -3,8 +3,8 @@
 use crate::folder::{now, password};
 use crate::life::{factory, ids, issue, list};
 use c8y_pki::authority::Pki;
-use c8y_pki::bulk::Existing;
 use c8y_pki::clock::{self, ClockError};
+use c8y_pki::provision::Existing;
 use c8y_pki::registry::Checked;
 use time::{Duration, OffsetDateTime};
 

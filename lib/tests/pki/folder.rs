@@ -1,11 +1,11 @@
 //! A PKI folder for tests: EC keys only, so that both crypto backends can run them.
 
 use c8y_pki::authority::{AuthorityError, Ca, CaSettings, NewKey, Pki};
-use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
 use c8y_pki::crypto::KeyType;
 use c8y_pki::issue::Outliving;
 use c8y_pki::name::Name;
 use c8y_pki::profile::{PathLength, Profile};
+use c8y_pki::provision::bundle::{Bundle, BundleSettings};
 use c8y_pki::secret::{ChosenPassword, Password};
 use c8y_pki::store::Pkcs12Options;
 use tempfile::TempDir;

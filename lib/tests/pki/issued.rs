@@ -9,7 +9,6 @@ use c8y_pki::Failure as _;
 use c8y_pki::authority::{
     AuthorityError, CaKey, DeviceRequest, Issued, Pki, Replacing, RequestError,
 };
-use c8y_pki::bulk::Existing;
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::clock::ClockError;
 use c8y_pki::crl::Reason;
@@ -18,6 +17,7 @@ use c8y_pki::csr::{self, CsrError};
 use c8y_pki::issue::IssueError;
 use c8y_pki::key::PrivateKey;
 use c8y_pki::name::Name;
+use c8y_pki::provision::Existing;
 use c8y_pki::registry::{Registry, RegistryError, Status};
 use time::Duration;
 

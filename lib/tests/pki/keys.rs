@@ -1,13 +1,8 @@
 //! One key, one holder: what a CA does not certify, whichever run asks.
 
-use std::sync::atomic::AtomicBool;
-
 use crate::folder::{Folder, chosen, ec, now, password, pem_only};
 use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::authority::{AuthorityError, OwnKey};
-use c8y_pki::bulk::renew::{self, RenewedKey};
-use c8y_pki::bulk::request::{Action, RequestFile, Verdict, sign};
-use c8y_pki::bulk::{Existing, Job, Out};
 use c8y_pki::cert::Serial;
 use c8y_pki::crl::Reason;
 use c8y_pki::crypto::{KeyPolicy, KeyType};
@@ -15,6 +10,9 @@ use c8y_pki::csr;
 use c8y_pki::issue::{self, Order, Outliving, Validity};
 use c8y_pki::key::PrivateKey;
 use c8y_pki::name::Name;
+use c8y_pki::provision::renew::{self, RenewedKey};
+use c8y_pki::provision::request::{Action, RequestFile, Verdict, sign};
+use c8y_pki::provision::{Context, Existing, Job, Out};
 
 const REPLACE: Existing = Existing::Replace { revoke: false };
 
@@ -48,8 +46,7 @@ fn ask(folder: &mut Folder, id: &str, key: &PrivateKey, existing: Existing) -> V
         threads: 1,
     };
     let files = [RequestFile { name: format!("{id}.csr"), bytes }];
-    let stop = AtomicBool::new(false);
-    let (verdicts, _) = sign(&mut folder.pki, &job, &files, None, now(), &stop, &|_| {}).unwrap();
+    let (verdicts, _) = sign(&mut folder.pki, &job, &files, None, &Context::at(now())).unwrap();
     verdicts.into_iter().next().unwrap()
 }
 

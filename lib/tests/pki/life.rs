@@ -2,23 +2,23 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use crate::folder::{Folder, chosen, ec, now, password, pem_only};
 use c8y_pki::authority::{AuthorityError, Ca, Pki};
-use c8y_pki::bulk::inspect::check_keys;
-use c8y_pki::bulk::list::DeviceList;
-use c8y_pki::bulk::renew::{self, RenewedKey};
-use c8y_pki::bulk::{BulkError, Existing, Job, Out, Summary, run};
 use c8y_pki::cert::Certificate;
 use c8y_pki::chain::{self, Lists, Options, Refusal, VerifiedChain, verify};
+use c8y_pki::client_id::DeviceId;
 use c8y_pki::crl::{self, Crl, Reason, Revoked};
 use c8y_pki::crypto::KeyPolicy;
 use c8y_pki::issue::{Issuer, Outliving, Validity};
 use c8y_pki::key::PrivateKey;
+use c8y_pki::list::DeviceList;
 use c8y_pki::manifest;
 use c8y_pki::name::Name;
 use c8y_pki::platform::pop::{CodeError, VerificationCode};
+use c8y_pki::provision::inspect::check_keys;
+use c8y_pki::provision::renew::{self, RenewedKey};
+use c8y_pki::provision::{Context, Existing, Job, Out, ProvisionError, Summary, run};
 use c8y_pki::registry::{Filter, Record, Status};
 use c8y_pki::{Means, Setting};
 use time::{Duration, OffsetDateTime};
@@ -30,7 +30,7 @@ pub(crate) fn issue(
     list: DeviceList,
     existing: Existing,
     at: OffsetDateTime,
-) -> Result<Summary, BulkError> {
+) -> Result<Summary, ProvisionError> {
     let ca = pki.ca(ca).unwrap();
     let key = ca.unlock(&password()).unwrap();
     let job = Job {
@@ -50,7 +50,7 @@ pub(crate) fn issue(
         keys: KeyPolicy::default(),
         threads: 2,
     };
-    run(pki, &job, list, at, &AtomicBool::new(false), &|_| {})
+    run(pki, &job, list, &Context::at(at))
 }
 
 pub(crate) fn ids(ids: &[&str]) -> DeviceList {
@@ -356,7 +356,7 @@ fn a_revoked_device_is_issued_again_only_when_asked() {
     }
     let error =
         issue(&mut folder.pki, "line", &out, ids(&["a"]), Existing::Fail, now()).unwrap_err();
-    let BulkError::Faults { faults, .. } = error else { panic!("{error}") };
+    let ProvisionError::Faults { faults, .. } = error else { panic!("{error}") };
     assert!(faults.first[0].message.contains("\"a\" was revoked on 2026-"), "{faults:?}");
     let hint = faults.first[0].hint.as_ref().unwrap();
     assert_eq!(hint.means(), [&Means::Give(Setting::Replace)], "{faults:?}");
@@ -395,6 +395,38 @@ fn renewal_keeps_subject_and_details_and_the_key_if_asked() {
     let new = chain_of(&out, "b").remove(0);
     assert_eq!(new.subject, old.subject);
     assert_ne!(new.spki, old.spki);
+}
+
+/// An id whose character counts as invisible only since a later version.
+#[test]
+fn an_id_that_a_younger_rule_refuses_is_read_and_renewed() {
+    const OLD: &str = "gw\u{1d173}1";
+    assert!(DeviceId::parse(OLD).is_err());
+    let (mut folder, out) = factory();
+    let sql = format!(
+        "UPDATE certificate SET client_id = '{OLD}', folded_id = '{OLD}' WHERE client_id = 'a'"
+    );
+    let path = folder.pki.registry().path().to_owned();
+    rusqlite::Connection::open(path).unwrap().execute_batch(&sql).unwrap();
+    let live = folder.pki.registry().live_device(OLD).unwrap().unwrap();
+    assert_eq!(live.holder.device().unwrap().as_str(), OLD);
+    assert_eq!(live.whose(), format!("the device {OLD:?}"));
+    let all = folder.pki.registry().live_devices(None).unwrap();
+    assert_eq!(all.len(), 3);
+    let keys = KeyPolicy::default();
+    let wanted = renew::list(folder.pki.registry(), all, RenewedKey::New, keys, &out).unwrap();
+    assert_eq!((wanted.devices.len(), wanted.faults), (3, Vec::new()));
+    let wanted = DeviceList { devices: wanted.devices, ..DeviceList::default() };
+    let done =
+        issue(&mut folder.pki, "line", &out, wanted, REPLACE, now() + Duration::days(1)).unwrap();
+    assert_eq!((done.issued, done.replaced), (3, 3));
+    let history = folder.pki.registry().history(OLD).unwrap();
+    assert_eq!(
+        history.iter().map(|r| r.status).collect::<Vec<_>>(),
+        [Status::Superseded, Status::Live]
+    );
+    assert!(history.iter().all(|r| r.holder.device().is_some_and(|id| id.as_str() == OLD)));
+    assert!(out.join("gw%F0%9D%85%B31/key.pem").exists());
 }
 
 #[test]
@@ -616,7 +648,7 @@ fn a_policy_is_held_against_devices_before_any_key() {
     let out = kept.path().join("out");
     let wanted = ids(&["GW-1", "SN-1"]);
     let error = issue(&mut pki, "line", &out, wanted, Existing::Skip, now()).unwrap_err();
-    let BulkError::Faults { faults, .. } = error else { panic!("{error}") };
+    let ProvisionError::Faults { faults, .. } = error else { panic!("{error}") };
     let messages: Vec<&str> = faults.first.iter().map(|f| f.message.as_str()).collect();
     assert!(messages[0].contains("wants C in the subject"), "{messages:?}");
     assert!(messages[1].contains("does not let it sign the device id \"SN-1\""), "{messages:?}");

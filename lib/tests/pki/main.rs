@@ -2,7 +2,6 @@
 
 mod adopt;
 mod authority;
-mod bulk;
 mod clock;
 mod folder;
 mod issued;
@@ -12,5 +11,6 @@ mod manifest;
 mod mutated;
 mod one_key;
 mod pool;
+mod provision;
 mod registry;
 mod rollback;

@@ -3,7 +3,7 @@
 use c8y_pki::cert::{Encoded, Serial};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::crl::Reason;
-use c8y_pki::registry::{NewRecord, RegistryError, Replaced, Status};
+use c8y_pki::registry::{Holder, NewRecord, RegistryError, Replaced, Status};
 
 use crate::folder::{Folder, now};
 use crate::registry::device;
@@ -12,7 +12,7 @@ use crate::registry::device;
 fn twin(of: &NewRecord, id: &str, serial: u8) -> NewRecord {
     let serial = Serial::from_octets(&[serial; 16]);
     NewRecord {
-        device: Some(DeviceId::parse(id).unwrap()),
+        holder: Holder::Device(DeviceId::parse(id).unwrap()),
         certificate: Encoded { serial, ..of.certificate.clone() },
         ..of.clone()
     }
@@ -36,7 +36,7 @@ fn a_key_from_outside_is_recorded_for_one_holder() {
     let mut folder = Folder::with_root();
     let a = from_outside(&folder, "a");
     let b = twin(&a, "b", 1);
-    let ca = NewRecord { device: None, ..twin(&a, "x", 2) };
+    let ca = NewRecord { holder: Holder::Ca, ..twin(&a, "x", 2) };
     let registry = folder.pki.registry_mut();
     // Not even in one transaction.
     let both = [a.clone(), b.clone()];

@@ -8,11 +8,11 @@ use std::sync::atomic::AtomicBool;
 use crate::folder::{Folder, ec, now, password, pem_only};
 use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::authority::{AuthorityError, KeyPool, Pki};
-use c8y_pki::bulk::list::DeviceList;
-use c8y_pki::bulk::{BulkError, Existing, Job, Out, Summary, run};
 use c8y_pki::crypto::{KeyPolicy, KeyType};
 use c8y_pki::issue::Outliving;
+use c8y_pki::list::DeviceList;
 use c8y_pki::name::Name;
+use c8y_pki::provision::{Context, Existing, Job, Out, ProvisionError, Summary, run};
 use c8y_pki::secret::Password;
 use c8y_pki::{Failure, Hint, Task};
 
@@ -34,7 +34,7 @@ fn issue(
     out: &Path,
     ids: std::ops::Range<usize>,
     pool: &Password,
-) -> Result<Summary, BulkError> {
+) -> Result<Summary, ProvisionError> {
     let ca = pki.ca("root").unwrap();
     let key = ca.unlock(&password()).unwrap();
     fs::create_dir_all(out).unwrap();
@@ -57,7 +57,7 @@ fn issue(
     };
     let ids: Vec<String> = ids.map(|n| format!("device-{n}")).collect();
     let list = DeviceList::from_ids(ids.iter().map(String::as_str));
-    run(pki, &job, list, now(), &AtomicBool::new(false), &|_| {})
+    run(pki, &job, list, &Context::at(now()))
 }
 
 /// The public keys of all live devices; no two are the same.

@@ -7,8 +7,8 @@ use c8y_pki::authority::{CaKey, Pki};
 use c8y_pki::cert::Serial;
 use c8y_pki::crl::Reason;
 use c8y_pki::registry::{
-    Adoption, Checked, Filter, Finding, ForeignSerial, NewRecord, Record, Registry, RegistryError,
-    Replaced, Role, Status,
+    Adoption, Checked, Filter, Finding, ForeignSerial, Holder, NewRecord, Record, Registry,
+    RegistryError, Replaced, Role, Status,
 };
 use rusqlite::Connection;
 use time::Duration;
@@ -68,7 +68,7 @@ fn device_by(folder: &Folder, ca_key: &CaKey, id: &str, replaces: Option<&Record
     let issuer = Issuer::new(ca.certificate(), ca_key, now()).unwrap();
     NewRecord {
         ca: "root".to_owned(),
-        device: Some(c8y_pki::client_id::DeviceId::parse(id).unwrap()),
+        holder: Holder::Device(c8y_pki::client_id::DeviceId::parse(id).unwrap()),
         certificate: (&issue::issue(&order, &issuer).unwrap()).into(),
         details: [("TYPE".to_owned(), "pump".to_owned())].into(),
         location: Some(PathBuf::from("/nowhere").join(id)),
@@ -370,8 +370,8 @@ fn a_registry_of_version_1_is_brought_up() {
                  VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, 'live', ?8, 'b', '{}', ?9)",
                 rusqlite::params![
                     record.ca,
-                    record.role.name(),
-                    record.client_id,
+                    record.holder.role().name(),
+                    record.holder.device().map(|id| id.to_string()),
                     cert.issuer.der(),
                     cert.serial.octets(),
                     cert.not_before.unix_timestamp(),
@@ -665,7 +665,7 @@ fn of_very_many_findings_the_first_are_kept_and_all_are_counted() {
                 );
                 let id = c8y_pki::client_id::DeviceId::parse(&format!("many-{n:05}")).unwrap();
                 let certificate = c8y_pki::cert::Encoded { serial, ..one.certificate.clone() };
-                NewRecord { device: Some(id), certificate, ..one.clone() }
+                NewRecord { holder: Holder::Device(id), certificate, ..one.clone() }
             })
             .collect();
         folder.pki.registry_mut().record("many", now(), &many).unwrap();

@@ -261,7 +261,7 @@ mod long {
 
     use c8y_pki::cert::{Certificate, Encoded, Serial};
     use c8y_pki::client_id::DeviceId;
-    use c8y_pki::registry::{NewRecord, Registry};
+    use c8y_pki::registry::{Holder, NewRecord, Registry};
     use c8y_pki_tests::cli::binary;
     use time::OffsetDateTime;
 
@@ -282,7 +282,7 @@ mod long {
             let details = [("TYPE", "pump"), ("NAME", "Pump of a plant"), ("site", "North 7")];
             NewRecord {
                 ca: "line".to_owned(),
-                device: Some(DeviceId::parse(&format!("gw-{n:07}")).expect("an id")),
+                holder: Holder::Device(DeviceId::parse(&format!("gw-{n:07}")).expect("an id")),
                 certificate: Encoded { serial, ..Encoded::from(&line) },
                 details: details.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
                 location: None,

@@ -3,7 +3,7 @@
 
 use c8y_pki::authority::Pki;
 use c8y_pki::client_id::DeviceId;
-use c8y_pki::registry::NewRecord;
+use c8y_pki::registry::{Holder, NewRecord};
 use c8y_pki_tests::cli::{CA_PW, Cli, Outcome};
 use c8y_pki_tests::openssl::OpenSsl;
 use c8y_pki_tests::workshop::{Made, bundle, device};
@@ -26,7 +26,7 @@ fn with_old_id() -> Cli {
     let mut pki = Pki::open(&cli.path("pki"), now).expect("a PKI folder");
     let record = NewRecord {
         ca: "line".to_owned(),
-        device: Some(DeviceId::parse(OLD).expect("an id")),
+        holder: Holder::Device(DeviceId::parse(OLD).expect("an id")),
         certificate: (&made.certificate).into(),
         details: Default::default(),
         location: Some(cli.path("out/two%20words")),
@@ -153,4 +153,29 @@ fn those_of_certificates_and_lists_are_read_with_a_warning() {
     let existing = cli.run("registration check r.csv --existing").expect(0);
     is_warned_of(&existing);
     assert!(existing.stdout.contains("warning: r.csv line 2: "), "{existing:?}");
+}
+
+/// An id whose character counts as invisible only since a later version of the program: nothing parses it any
+/// more, and its device is still listed, shown, renewed and revoked.
+#[test]
+fn one_that_a_younger_rule_refuses_is_still_a_device() {
+    let (cli, younger) = (with_old_id(), "gw\u{1d173}1");
+    assert!(DeviceId::parse(younger).is_err());
+    let registry = rusqlite::Connection::open(cli.path("pki/registry.sqlite")).expect("a registry");
+    let sql = format!(
+        "UPDATE certificate SET client_id = '{younger}', folded_id = '{younger}' WHERE client_id = '{OLD}'"
+    );
+    registry.execute_batch(&sql).expect("it is changed");
+    drop(registry);
+    let listed = || cli.run("device list --json").expect(0).json_lines();
+    let former = listed();
+    assert_eq!((former.len(), &former[0]["id"]), (1, &younger.into()), "{former:?}");
+    let renewed = "device renew --expiring 36500d --out new --ca-password-file pw --json";
+    let done = cli.run(renewed).expect(0).json();
+    assert_eq!((&done["issued"], &done["replaced"]), (&1.into(), &1.into()), "{done}");
+    assert!(cli.path("new/gw%F0%9D%85%B31/key.pem").exists());
+    assert_ne!(listed()[0]["serial"], former[0]["serial"]);
+    cli.ok(&format!("device show {younger}"));
+    cli.ok(&format!("device revoke {younger} --reason superseded"));
+    assert_eq!(listed(), Vec::<serde_json::Value>::new());
 }

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use c8y_pki::bulk::list::DeviceList;
 use c8y_pki::cert::Certificate;
 use c8y_pki::describe::{Passwords, describe};
 use c8y_pki::key::PrivateKey;
+use c8y_pki::list::DeviceList;
 use c8y_pki::manifest::Listing;
 use c8y_pki::name::Name;
 use c8y_pki::platform::pop::{VerificationCode, signature};

@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 use std::io::{BufRead, IsTerminal, Write};
 
-use c8y_pki::bulk::{BadRow, BulkError};
-use c8y_pki::registry::{Record, Registry, Role, Status};
+use c8y_pki::client_id::DeviceId;
+use c8y_pki::list::BadRow;
+use c8y_pki::provision::ProvisionError;
+use c8y_pki::registry::{Holder, Record, Registry, Status};
 use c8y_pki::shown::one_line;
 
 use crate::failure::{Failure, Result};
@@ -28,20 +30,20 @@ impl SameKey {
     /// Looks for every certificate with the key of a `named` one, live or superseded; those of CAs are refused
     /// unless they may be meant too.
     pub(super) fn of(cas_too: bool, named: &[&Record], registry: &Registry) -> Result<Self> {
-        let read = |r: &&Record| r.certificate().map_err(BulkError::from);
+        let read = |r: &&Record| r.certificate().map_err(ProvisionError::from);
         let certificates: Vec<_> =
-            named.iter().map(read).collect::<std::result::Result<_, BulkError>>()?;
+            named.iter().map(read).collect::<std::result::Result<_, ProvisionError>>()?;
         let holders = registry.with_keys(certificates.iter().map(|cert| cert.spki.as_slice()))?;
         let seen: HashSet<&[u8]> = named.iter().map(|record| record.der.as_slice()).collect();
         let mut records = holders.into_records();
         records.retain(|r| r.status != Status::Revoked && !seen.contains(r.der.as_slice()));
-        let holder = named.first().map(|record| record.holder()).unwrap_or_default();
+        let holder = named.first().map(|record| record.whose()).unwrap_or_default();
         refuse_cas(cas_too, &holder, &records)?;
-        let folded = |r: &Record| r.client_id.as_deref().map(str::to_lowercase);
+        let folded = |r: &Record| r.holder.device().map(DeviceId::folded);
         let ids: HashSet<_> = named.iter().filter_map(|record| folded(record)).collect();
         let is_other = |r: &&Record| folded(r).is_none_or(|id| !ids.contains(&id));
         let line = |r: &Record| {
-            format!("{}  {}  {}, issued by {}", r.holder(), r.serial, r.status.name(), r.ca)
+            format!("{}  {}  {}, issued by {}", r.whose(), r.serial, r.status.name(), r.ca)
         };
         let others = records.iter().filter(is_other).map(line).collect();
         Ok(Self { records, others, holder })
@@ -88,7 +90,7 @@ impl SameKey {
 
 /// A CA's certificate takes everything below it along, so it has to be asked for.
 fn refuse_cas(cas_too: bool, holder: &str, records: &[Record]) -> Result<()> {
-    let cas: Vec<&Record> = records.iter().filter(|record| record.role == Role::Ca).collect();
+    let cas: Vec<&Record> = records.iter().filter(|record| record.holder == Holder::Ca).collect();
     if cas_too || cas.is_empty() {
         return Ok(());
     }
@@ -98,11 +100,11 @@ fn refuse_cas(cas_too: bool, holder: &str, records: &[Record]) -> Result<()> {
         message: format!(
             "the key of {holder} is that of {} too, whose certificate is {}: once that is revoked, \
              nothing below it is valid any more",
-            ca.holder(),
+            ca.whose(),
             ca.serial
         ),
         hint: Some("add --ca-certificate if that is meant".into()),
     };
     let faults: Vec<BadRow> = cas.iter().map(fault).collect();
-    Err(BulkError::NotRevoked { total: faults.len() + 1, faults }.into())
+    Err(ProvisionError::NotRevoked { total: faults.len() + 1, faults }.into())
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use c8y_pki::client_id::DeviceId;
 use c8y_pki::registry::{Filter, Record, Registry, Role, Status};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -53,7 +54,7 @@ pub(crate) struct ListArgs {
 /// A certificate in a list, and in `device show`.
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
-    id: Option<String>,
+    id: Option<DeviceId>,
     serial: String,
     ca: String,
     status: Status,
@@ -74,7 +75,7 @@ pub(super) struct Row {
 impl Row {
     pub(super) fn of(record: &Record) -> Self {
         Self {
-            id: record.client_id.clone(),
+            id: record.holder.device().cloned(),
             serial: record.serial.to_string(),
             ca: record.ca.clone(),
             status: record.status,
@@ -95,7 +96,7 @@ impl Row {
             None => self.status.name().to_owned(),
         };
         vec![
-            self.id.clone().unwrap_or_default(),
+            self.id.as_ref().map(DeviceId::to_string).unwrap_or_default(),
             self.serial.clone(),
             self.ca.clone(),
             status,

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::{Ca, Pki};
-use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
-use c8y_pki::bulk::list::Devices;
-use c8y_pki::bulk::{self, BadRow, BulkError, Existing, Job, Out, Stream, Summary};
 use c8y_pki::crypto::KeyPolicy;
 use c8y_pki::files::{self, Access};
 use c8y_pki::issue::Outliving;
+use c8y_pki::list::{BadRow, Devices, failed_csv};
 use c8y_pki::name::NameBuilder;
 use c8y_pki::profile::Profile;
+use c8y_pki::provision::bundle::{Bundle, BundleSettings};
+use c8y_pki::provision::{self, Context, Existing, Job, Out, ProvisionError, Stream, Summary};
 use c8y_pki::secret::Password;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -44,13 +44,13 @@ impl OutputArgs {
     /// issued all the same.
     pub(super) fn refuse_faults(&self, devices: &Devices, out: Output) -> Result<()> {
         self.check_places()?;
-        if devices.faulty() == 0 || self.keep_going {
+        if devices.faults().count == 0 || self.keep_going {
             return Ok(());
         }
-        let faults = bulk::BadRows { first: devices.faults().to_vec(), count: devices.faulty() };
+        let faults = devices.faults().into_owned();
         self.write_failed(&faults.first, self.failed.clone(), out)?;
-        let total = devices.len() + devices.faulty();
-        Err(BulkError::Faults { faults, total }.into())
+        let total = devices.len() + faults.count;
+        Err(ProvisionError::Faults { faults, total }.into())
     }
 
     /// Writes the list of devices that failed, if there is a place for it.
@@ -61,8 +61,7 @@ impl OutputArgs {
         out: Output,
     ) -> Result<Option<PathBuf>> {
         let Some(path) = path else { return Ok(None) };
-        let csv = bulk::failed_csv(faults)?;
-        outlet::write(&path, &csv, Access::Public, files::Existing::Replace, out)?;
+        outlet::write(&path, &failed_csv(faults), Access::Public, files::Existing::Replace, out)?;
         Ok(Some(path))
     }
 
@@ -216,9 +215,11 @@ pub(super) fn issue(
     shortened::note(args.days, usual, run.ca.certificate(), now, out);
     let line = Line::new(out);
     let stop = stop::on_interrupt();
-    let summary = bulk::run(&mut pki, &job, run.devices, now, &stop, &|p| line.set(p));
+    let told = |progress| line.set(progress);
+    let context = Context { now, stop: &stop, progress: &told };
+    let summary = provision::run(&mut pki, &job, run.devices, &context);
     line.finish();
-    if let Err(BulkError::Faults { faults, .. }) = &summary {
+    if let Err(ProvisionError::Faults { faults, .. }) = &summary {
         args.write_failed(&faults.first, args.failed.clone(), out)?;
     }
     let done = Done { secrets: job.secrets, plain_keys };
@@ -245,7 +246,7 @@ impl OutputArgs {
     /// Finishes what a stopped run has left, where nothing else is to be done.
     pub(super) fn settle(&self, pki: &mut Pki, out: Output) -> Result<()> {
         let stream = Stream::new(std::io::sink());
-        let recovered = bulk::settle(pki, self.destination(&stream), self.secrets.as_deref())?;
+        let recovered = provision::settle(pki, self.destination(&stream), self.secrets.as_deref())?;
         if recovered > 0 {
             out.note(&format!(
                 "{} recovered from a run that was stopped",

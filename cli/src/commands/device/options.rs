@@ -3,10 +3,10 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use c8y_pki::bulk::Existing;
-use c8y_pki::bulk::bundle::Bundle;
 use c8y_pki::crypto::{KeyPolicy, KeyType, RsaKeys};
 use c8y_pki::profile::Profile;
+use c8y_pki::provision::Existing;
+use c8y_pki::provision::bundle::Bundle;
 use c8y_pki::store::{Compat, DEFAULT_ITERATIONS, MAX_ITERATIONS, Pkcs12Options};
 use clap::{Args, ValueEnum};
 

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::bulk::refresh::{self, Refresh, Refreshed};
-use c8y_pki::bulk::{BadRow, SECRETS_HEADER};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::files;
+use c8y_pki::list::BadRow;
+use c8y_pki::provision::SECRETS_HEADER;
+use c8y_pki::provision::refresh::{self, Refresh, Refreshed};
 use c8y_pki::secret::Password;
 use c8y_pki::store::{DEFAULT_ITERATIONS, MAX_ITERATIONS};
 use clap::Args;

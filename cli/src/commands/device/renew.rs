@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::Error;
 use c8y_pki::authority::Pki;
-use c8y_pki::bulk::Existing;
-use c8y_pki::bulk::list::{DeviceList, Devices};
-use c8y_pki::bulk::renew::{self, RenewedKey};
 use c8y_pki::csr::Request;
 use c8y_pki::files;
+use c8y_pki::list::{DeviceList, Devices};
 use c8y_pki::name::Name;
+use c8y_pki::provision::Existing;
+use c8y_pki::provision::renew::{self, RenewedKey};
 use c8y_pki::read;
 use c8y_pki::registry::{Filter, Record, Role, Status};
 use clap::Args;
@@ -108,7 +108,7 @@ fn wanted(
     pki: &Pki,
     now: OffsetDateTime,
     out: Output,
-) -> Result<(Vec<Record>, Vec<c8y_pki::bulk::BadRow>)> {
+) -> Result<(Vec<Record>, Vec<c8y_pki::list::BadRow>)> {
     if let Some(time) = args.expiring {
         if let Some(name) = &args.ca {
             pki.ca(name)?;

@@ -4,9 +4,11 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::Pki;
-use c8y_pki::bulk::{BadRow, BulkError};
+use c8y_pki::client_id::DeviceId;
 use c8y_pki::crl::Reason;
-use c8y_pki::registry::{Record, Role, Status};
+use c8y_pki::list::BadRow;
+use c8y_pki::provision::ProvisionError;
+use c8y_pki::registry::{Holder, Record, Status};
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -86,7 +88,7 @@ fn reason(text: &str) -> std::result::Result<Reason, String> {
 
 #[derive(Serialize)]
 struct Revoked {
-    id: Option<String>,
+    id: Option<DeviceId>,
     serial: String,
     ca: String,
     reason: &'static str,
@@ -139,7 +141,7 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
         return Ok(Outcome::Done);
     }
     let cas: Vec<String> =
-        records.iter().filter(|r| r.role == Role::Ca).map(Record::holder).collect();
+        records.iter().filter(|r| r.holder == Holder::Ca).map(Record::whose).collect();
     let row = |(index, record)| row(record, args.reason, at, index >= named);
     let mut revoked: Vec<Revoked> = records.into_iter().enumerate().map(row).collect();
     revoked.extend(foreign.into_iter().map(|one| Revoked {
@@ -181,7 +183,7 @@ fn row(record: Record, reason: Reason, revoked_at: OffsetDateTime, same_key: boo
     Revoked {
         name: name(&record),
         serial: record.serial.to_string(),
-        id: record.client_id,
+        id: record.holder.device().cloned(),
         ca: record.ca,
         reason: reason.name(),
         revoked_at,
@@ -191,7 +193,7 @@ fn row(record: Record, reason: Reason, revoked_at: OffsetDateTime, same_key: boo
 
 /// A device's id, or `the CA CN=Line 7`.
 fn name(record: &Record) -> String {
-    record.client_id.clone().unwrap_or_else(|| record.holder())
+    record.holder.device().map_or_else(|| record.whose(), DeviceId::to_string)
 }
 
 /// What is to be revoked.
@@ -228,20 +230,15 @@ fn meant_by(args: &RevokeArgs, pki: &Pki, out: Output) -> Result<Meant> {
     let total = match &args.from {
         // A list holds ids, and nothing else.
         Some(path) => {
-            let list = args.columns.read(path, out)?;
-            if !list.faults.is_empty() {
-                let total = list.devices.len() + list.faults.len();
-                return Err(BulkError::BadList { faults: list.faults.into(), total }.into());
-            }
+            let list = args.columns.read(path, out)?.without_faults()?;
             for device in &list.devices {
-                let history = registry.history(&device.id.folded())?;
-                take(of_id(history, device.id.as_str()));
+                take(of_id(registry.history(&device.id)?, device.id.as_str()));
             }
             list.devices.len()
         }
         None => {
             for word in &args.certificates {
-                let history = registry.history(&word.to_lowercase())?;
+                let history = registry.history(word)?;
                 if !history.is_empty() {
                     take(of_id(history, word));
                     continue;
@@ -258,7 +255,7 @@ fn meant_by(args: &RevokeArgs, pki: &Pki, out: Output) -> Result<Meant> {
     if faults.is_empty() {
         return Ok(meant);
     }
-    Err(BulkError::NotRevoked { faults, total }.into())
+    Err(ProvisionError::NotRevoked { faults, total }.into())
 }
 
 /// A device's live certificate.

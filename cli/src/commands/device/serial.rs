@@ -2,9 +2,9 @@
 //! hand all count from the same one, so that a CA and a device of another one may share it.
 
 use c8y_pki::authority::Pki;
-use c8y_pki::bulk::BadRow;
+use c8y_pki::list::BadRow;
 use c8y_pki::name::Name;
-use c8y_pki::registry::{Filter, ForeignSerial, Record, Role};
+use c8y_pki::registry::{Filter, ForeignSerial, Holder, Record};
 
 use crate::failure::{Failure, Result};
 
@@ -73,12 +73,12 @@ impl One {
     }
 
     fn is_ca(&self) -> bool {
-        matches!(self, Self::Recorded(record) if record.role == Role::Ca)
+        matches!(self, Self::Recorded(record) if record.holder == Holder::Ca)
     }
 
     fn holder(&self) -> String {
         match self {
-            Self::Recorded(record) => record.holder(),
+            Self::Recorded(record) => record.whose(),
             Self::Foreign(one) => {
                 format!("{}, of whose certificate there is no file", one.serial.subject)
             }

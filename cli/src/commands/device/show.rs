@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use c8y_pki::client_id::DeviceId;
 use c8y_pki::describe::{CertificateView, Item};
 use c8y_pki::registry::{Record, Registry, RegistryError};
 use clap::Args;
@@ -39,9 +38,8 @@ pub(super) fn run(args: &ShowArgs, dir: &Path, out: Output) -> Result {
     let pki = clock::open_to_read(dir, out)?;
     let mut shown = Vec::new();
     let found = find(pki.registry(), &args.device)?;
-    let holder = found.first().and_then(|record| record.client_id.as_deref());
-    if let Some(Ok(id)) = holder.map(DeviceId::parse) {
-        old_ids::warn_of(&id, out);
+    if let Some(id) = found.first().and_then(|record| record.holder.device()) {
+        old_ids::warn_of(id, out);
     }
     for record in found {
         let certificate = CertificateView::of(&record.certificate()?);
@@ -77,7 +75,8 @@ pub(super) fn run(args: &ShowArgs, dir: &Path, out: Output) -> Result {
                 .chain(details)
                 .map(|(label, value)| format!("  {:<14}{}\n", printable(label), printable(&value)))
                 .collect();
-            let holder = record.client_id.map_or("CA".to_owned(), |id| format!("Device {id}"));
+            let holder =
+                record.holder.device().map_or("CA".to_owned(), |id| format!("Device {id}"));
             let certificate = items(&[Item::Certificate(Box::new(shown.certificate))]);
             format!("{holder}\n{all}{certificate}")
         })
@@ -89,7 +88,7 @@ pub(super) fn run(args: &ShowArgs, dir: &Path, out: Output) -> Result {
 /// The certificates that a word on the command line means: those of a device, or the one with that
 /// serial number.
 fn find(registry: &Registry, word: &str) -> Result<Vec<Record>> {
-    let mut records = registry.history(&word.to_lowercase())?;
+    let mut records = registry.history(word)?;
     if records.is_empty()
         && let Ok(serial) = word.parse()
     {

@@ -3,12 +3,12 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::bulk::bundle::{Bundle, BundleSettings};
-use c8y_pki::bulk::request::{self, Action, RequestFile, Verdict};
-use c8y_pki::bulk::{Job, Out};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::files;
 use c8y_pki::issue::Outliving;
+use c8y_pki::provision::bundle::{Bundle, BundleSettings};
+use c8y_pki::provision::request::{self, Action, RequestFile, Verdict};
+use c8y_pki::provision::{Context, Job, Out};
 use c8y_pki::store::Pkcs12Options;
 use clap::Args;
 use time::OffsetDateTime;
@@ -130,8 +130,9 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
     shortened::note(args.days, usual, ca.certificate(), now, out);
     let line = Line::new(out);
     let stop = stop::on_interrupt();
-    let signed =
-        request::sign(&mut pki, &job, &requests, id.as_ref(), now, &stop, &|p| line.set(p));
+    let told = |progress| line.set(progress);
+    let context = Context { now, stop: &stop, progress: &told };
+    let signed = request::sign(&mut pki, &job, &requests, id.as_ref(), &context);
     line.finish();
     let (verdicts, summary) = signed?;
     out.results(&verdicts, text)?;
@@ -156,7 +157,12 @@ fn text(verdicts: &[Verdict]) -> String {
             (Some(folder), _) => folder.display().to_string(),
             (None, message) => message.clone().unwrap_or_default(),
         };
-        vec![word.to_owned(), v.file.clone(), v.id.clone().unwrap_or_default(), end]
+        vec![
+            word.to_owned(),
+            v.file.clone(),
+            v.id.as_ref().map(DeviceId::to_string).unwrap_or_default(),
+            end,
+        ]
     });
     let mut text = table(&[], rows.collect());
     let number = |action| verdicts.iter().filter(|v| v.action == action).count();

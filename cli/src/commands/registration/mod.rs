@@ -8,13 +8,11 @@ use std::collections::BTreeMap;
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use c8y_pki::bulk::list::{Device, DeviceKey, ListFile};
-use c8y_pki::bulk::new_ids::{self, Remarks};
-use c8y_pki::bulk::{BadRows, BulkError};
-use c8y_pki::client_id::DeviceId;
 use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::list::new_ids::{self, Remarks};
+use c8y_pki::list::{BadRows, Device, ListError, ListFile};
 use c8y_pki::registration::{Settings, Sheet, Survey};
-use c8y_pki::registry::{Filter, Registry, Role, Snapshot, Status};
+use c8y_pki::registry::{Filter, Holder, Registry, Role, Snapshot, Status};
 use c8y_pki::rollout::spec::parse_separator;
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -156,9 +154,8 @@ impl Devices<'_> {
                     ..Filter::default()
                 };
                 registry.each(&filter, |record| {
-                    let id = DeviceId::parse(record.client_id.as_deref().unwrap_or_default())?;
-                    let (key, details) = (DeviceKey::New, record.details);
-                    visit(&Device { id, key, subject: None, line: None, details })
+                    let Holder::Device(id) = record.holder else { return Ok(()) };
+                    visit(&Device { details: record.details, ..Device::from(id) })
                 })
             }
         }
@@ -179,13 +176,13 @@ fn create(args: &CreateArgs, dir: &Path, out: Output) -> Result {
         let list = args.columns.open(path, out)?;
         let faults = list.faults();
         if faults.count > 0 {
-            let total = list.devices() + faults.count;
-            return Err(BulkError::BadList { faults, total }.into());
+            let (faults, total) = (faults.clone(), list.devices() + faults.count);
+            return Err(ListError::Rows { faults, total }.into());
         }
         let mut faults = BadRows::default();
         list.each(|device| {
             new_ids::fault(&device).into_iter().for_each(|fault| faults.add(fault));
-            Ok::<_, BulkError>(())
+            Ok::<_, ListError>(())
         })?;
         single::refuse_old_ids(faults, list.devices())?;
         return write(&Devices::List(list), &settings, args, out);

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::bulk::list::DeviceList;
-use c8y_pki::bulk::{BadRows, BulkError, new_ids};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::list::{BadRows, ListError, new_ids};
 use c8y_pki::platform::PlatformError;
 use c8y_pki::platform::blocking::Client;
 use c8y_pki::platform::newcomers::{self, Added, NewDevice, Newcomer};
@@ -183,7 +182,7 @@ type Wanted = (DeviceId, Option<OneTimePassword>, Option<String>);
 fn wanted(args: &AddArgs, out: Output) -> Result<Vec<Wanted>> {
     let of_type = |own: Option<String>| own.or_else(|| args.device_type.clone());
     if let Some(path) = &args.from {
-        let list = good_list(path, &args.columns, out)?;
+        let list = args.columns.read(path, out)?.without_faults()?;
         refuse_old_ids(new_ids::refused(&list.devices), list.devices.len())?;
         return list
             .devices
@@ -214,18 +213,8 @@ fn wanted(args: &AddArgs, out: Output) -> Result<Vec<Wanted>> {
 pub(super) fn refuse_old_ids(faults: BadRows, total: usize) -> Result<()> {
     match faults.count {
         0 => Ok(()),
-        _ => Err(BulkError::BadList { faults, total }.into()),
+        _ => Err(ListError::Rows { faults, total }.into()),
     }
-}
-
-/// A list without faults.
-fn good_list(path: &Path, columns: &FromArgs, out: Output) -> Result<DeviceList> {
-    let list = columns.read(path, out)?;
-    if list.faults.is_empty() {
-        return Ok(list);
-    }
-    let (count, total) = (list.faults.len(), list.devices.len() + list.faults.len());
-    Err(BulkError::BadList { faults: BadRows { first: list.faults, count }, total }.into())
 }
 
 /// The one-time password of a file, for a single device.
@@ -257,7 +246,7 @@ pub(crate) fn one_time(text: &str) -> Result<OneTimePassword> {
 fn with_passwords(args: &AddArgs, wanted: Vec<Wanted>, out: Output) -> Result<Vec<NewDevice>> {
     let mut kept: HashMap<DeviceId, OneTimePassword> = HashMap::new();
     if let Some(path) = args.otp_out.as_deref().filter(|path| path.exists()) {
-        for device in &good_list(path, &FromArgs::default(), out)?.devices {
+        for device in &FromArgs::default().read(path, out)?.without_faults()?.devices {
             let one_time =
                 registration::one_time_password(device)?.ok_or_else(|| not_ours(path))?;
             kept.insert(device.id.clone(), one_time);

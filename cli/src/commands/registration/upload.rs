@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use c8y_pki::bulk::new_ids::Remarks;
-use c8y_pki::bulk::{BadRow, Progress};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::files;
+use c8y_pki::list::{BadRow, new_ids::Remarks};
 use c8y_pki::platform::register::results::Results;
 use c8y_pki::platform::register::{self, CHUNK, Outcome as RowOutcome, Pace, RowResult, Sheet};
+use c8y_pki::provision::Progress;
 use c8y_pki::registration::{Finding, Level, Report};
 use clap::Args;
 use serde::Serialize;

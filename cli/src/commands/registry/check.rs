@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::Error;
 use c8y_pki::authority::{AuthorityError, Pki, TokenKeyStanding, TokenKeyState};
-use c8y_pki::bulk::inspect::{self, Keys};
+use c8y_pki::provision::inspect::{self, Keys};
 use c8y_pki::registry::{Checked, RegistryError, Scan};
 use clap::Args;
 use serde::Serialize;
@@ -95,9 +95,9 @@ fn look_further(
     let damage = |report: &mut Report, e: Error| match e {
         Error::Registry(RegistryError::Damaged { message, .. })
         | Error::Authority(AuthorityError::Registry(RegistryError::Damaged { message, .. }))
-        | Error::Bulk(c8y_pki::bulk::BulkError::Registry(RegistryError::Damaged {
-            message, ..
-        })) => {
+        | Error::Provision(c8y_pki::provision::ProvisionError::Registry(
+            RegistryError::Damaged { message, .. },
+        )) => {
             report.checked.note("database", message);
             Ok(())
         }

@@ -4,6 +4,7 @@ use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use c8y_pki::authority::Pki;
+use c8y_pki::client_id::DeviceId;
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::registry::{self, Filter, Record};
 use c8y_pki::shown;
@@ -57,7 +58,7 @@ fn rfc3339(at: OffsetDateTime) -> String {
 struct Exported {
     ca: String,
     role: &'static str,
-    id: Option<String>,
+    id: Option<DeviceId>,
     serial: String,
     status: &'static str,
     subject: String,
@@ -78,8 +79,8 @@ impl Exported {
         let cert = record.certificate()?;
         Ok(Self {
             ca: record.ca.clone(),
-            role: record.role.name(),
-            id: record.client_id.clone(),
+            role: record.holder.role().name(),
+            id: record.holder.device().cloned(),
             serial: record.serial.to_string(),
             status: record.status.name(),
             subject: cert.subject.to_string(),

@@ -16,7 +16,7 @@ use crate::failure::{Hint, Task};
 use crate::files::{self, Lock};
 use crate::openssl::database::{BadRow, Row};
 use crate::read;
-use crate::registry::{Adopted, Adoption, ForeignSerial, NewRecord, number_of};
+use crate::registry::{Adopted, Adoption, ForeignSerial, Holder, NewRecord, number_of};
 
 /// Says that a folder in the making is whole, and waits for the registry only.
 pub(super) const ADOPTING: &str = "adopting";
@@ -199,7 +199,7 @@ impl History {
         };
         self.certificates.push(NewRecord {
             ca: name.to_owned(),
-            device: Some(device),
+            holder: Holder::Device(device),
             certificate: certificate.into(),
             details: BTreeMap::new(),
             location: None,
@@ -244,7 +244,7 @@ impl History {
         let mut holders: HashMap<[u8; 32], Vec<&str>> = HashMap::new();
         for record in &self.certificates {
             let ids = holders.entry(record.certificate.key_digest).or_default();
-            let id = record.device.as_ref().map(DeviceId::as_str).unwrap_or_default();
+            let id = record.holder.device().map(DeviceId::as_str).unwrap_or_default();
             if !ids.iter().any(|known| known.eq_ignore_ascii_case(id)) {
                 ids.push(id);
             }

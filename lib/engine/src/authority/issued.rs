@@ -19,7 +19,7 @@ use crate::issue::{self, Issuer, Order, Validity};
 use crate::name::Name;
 use crate::profile::{Kind, Profile};
 use crate::registry::{
-    NewRecord, Newcomers, Record, Registry, RegistryError, Replaced, Status, batch_name,
+    Holder, NewRecord, Newcomers, Record, Registry, RegistryError, Replaced, Status, batch_name,
 };
 
 type Result<T> = std::result::Result<T, RequestError>;
@@ -137,12 +137,12 @@ impl Pki {
         if let Some(refused) = KeyOwners::new(holders, cas).refuse(id, key.spki()) {
             return Err(refused);
         }
-        let (registry, folded) = (&self.registry, id.folded());
-        if let Some(live) = registry.live_device(&folded)? {
+        let registry = &self.registry;
+        if let Some(live) = registry.live_device(id)? {
             return of_live(request, id, key, live);
         }
         check_no_twin(registry, id)?;
-        match registry.history(&folded)?.pop() {
+        match registry.history(id)?.pop() {
             None => id.check_new().map_err(RequestError::NewId)?,
             Some(last) if request.replace.is_none() => check_not_ended(id, &last)?,
             Some(_) => {}
@@ -272,7 +272,7 @@ fn record_of(
 ) -> NewRecord {
     NewRecord {
         ca: ca.name.clone(),
-        device: Some(id.clone()),
+        holder: Holder::Device(id.clone()),
         certificate: certificate.into(),
         details: request.details.clone(),
         location: None,

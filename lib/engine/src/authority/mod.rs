@@ -70,7 +70,7 @@ use crate::issue::{self, Issuer, Order, Outliving, Validity};
 use crate::key::signer::Signer;
 use crate::name::Name;
 use crate::profile::{Kind, PathLength, Profile};
-use crate::registry::{Adopted, NewRecord, Newcomers, Registry, RegistryError, Replaced, Role};
+use crate::registry::{Adopted, Holder, NewRecord, Newcomers, Registry, RegistryError, Replaced};
 use crate::secret::Password;
 
 /// Longest name of a CA, in characters.
@@ -392,9 +392,9 @@ impl Pki {
         }
         for record in self.registry.with_key(&own.spki)? {
             let other = record.certificate();
-            let is_ca = record.role == Role::Ca;
+            let is_ca = record.holder == Holder::Ca;
             let is_own = is_ca && other.is_ok_and(|other| other == *own || !is_one(&other));
-            let holder = record.holder();
+            let holder = record.whose();
             match record.revoked {
                 None | Some((_, Reason::Superseded)) if is_own => {}
                 None => return Err(AuthorityError::KeyTaken(holder)),
@@ -508,7 +508,7 @@ impl Pki {
 fn record_of(ca: &Ca, replaces: Option<Replaced>, key_from_outside: bool) -> NewRecord {
     NewRecord {
         ca: ca.parent.as_ref().unwrap_or(&ca.name).clone(),
-        device: None,
+        holder: Holder::Ca,
         certificate: ca.certificate().into(),
         details: BTreeMap::new(),
         location: std::path::absolute(&ca.dir).ok(),

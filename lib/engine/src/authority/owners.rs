@@ -31,15 +31,14 @@ impl KeyOwners {
         if let Some(ca) = self.cas.get(&sha256(spki)) {
             return Some(RequestError::SharedKey { id: text(), holder: ca.clone() });
         }
-        let folded = id.folded();
-        let keeps_it = |record: &&Record| record.keeps_key_from(Some(&folded));
+        let keeps_it = |record: &&Record| record.keeps_key_from(Some(id));
         self.holders.of(spki).iter().find(keeps_it).map(|record| match record.status {
             Status::Revoked => RequestError::RevokedKey {
                 id: text(),
                 serial: record.serial.clone(),
-                holder: record.holder(),
+                holder: record.whose(),
             },
-            _ => RequestError::SharedKey { id: text(), holder: record.holder() },
+            _ => RequestError::SharedKey { id: text(), holder: record.whose() },
         })
     }
 }

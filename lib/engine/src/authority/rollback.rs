@@ -36,7 +36,7 @@ impl Rollback {
                 known => format!("{list} was made, and the registry knows of list {known} at most"),
             };
         };
-        let holder = match first.record.as_ref().and_then(|record| record.client_id.as_deref()) {
+        let holder = match first.record.as_ref().and_then(|record| record.holder.device()) {
             Some(id) => format!(" ({id})"),
             None => String::new(),
         };

@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{AGENT, KNOWN, NEED_TYPE_AND_NAME, OneTimePassword};
-use crate::bulk::cell::{ROUNDED, is_rounded};
-use crate::bulk::rows::{Lines, MOST_COLUMNS, separator, too_many};
-use crate::client_id::DeviceId;
+use super::columns::{AGENT, KNOWN, NEED_TYPE_AND_NAME};
+use super::one_time::OneTimePassword;
+use crate::client_id::{DeviceId, ROUNDED, is_rounded};
 use crate::failure::{Failure, Hint};
+use crate::list::lines::{Lines, MOST_COLUMNS, separator, too_many};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

@@ -1,9 +1,11 @@
 //! The one-time password with which a device enrols at the platform's own CA (platform: "Bulk
 //! registration", `ENROLLMENT_OTP`).
 
-use super::OTP_CHARS;
 use crate::crypto::{CryptoError, random_password};
 use crate::secret::Password;
+
+/// Length of a one-time password, in characters; the platform takes 8 to 32.
+pub(super) const OTP_CHARS: usize = 20;
 
 /// Lengths that the platform takes, in characters.
 const LENGTHS: std::ops::RangeInclusive<usize> = 8..=32;

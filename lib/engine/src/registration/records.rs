@@ -1,6 +1,6 @@
 //! The rows of a registration CSV as they stand in the file, octet for octet.
 
-use crate::bulk::rows::{Lines, separator};
+use crate::list::lines::{Lines, separator};
 
 /// A row; the first is the header.
 pub(crate) struct Record<'a> {

@@ -3,11 +3,25 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    AGENT, KNOWN, NEED_TYPE_AND_NAME, OTP_CHARS, RegistrationError, Row, SEPARATORS, Settings, row,
-};
-use crate::bulk::list::Device;
+use super::columns::{AGENT, KNOWN, NEED_TYPE_AND_NAME, OTP, SEPARATORS};
+use super::error::RegistrationError;
+use super::one_time::OTP_CHARS;
+use super::row::{Row, Settings, row};
 use crate::crypto::random_password;
+use crate::list::Device;
+
+/// Makes the CSV for these devices; see [`column_of`](super::column_of) for how the columns of a device list are
+/// understood. For more devices than memory takes, there is [`Survey`].
+pub fn create(devices: &[Device], settings: &Settings) -> Result<String, RegistrationError> {
+    let mut survey = Survey::new(settings);
+    devices.iter().try_for_each(|device| survey.add(device))?;
+    let sheet = survey.sheet()?;
+    let mut csv = sheet.header();
+    for device in devices {
+        csv.push_str(&sheet.row(device)?);
+    }
+    Ok(csv)
+}
 
 /// What the devices of a CSV have in common; each of them is [added](Self::add) once.
 #[derive(Debug)]
@@ -69,7 +83,7 @@ impl<'s> Survey<'s> {
 
     /// Whether the list gives one-time passwords, so that the CSV is a secret.
     pub fn has_one_time_passwords(&self) -> bool {
-        self.columns.contains(super::OTP)
+        self.columns.contains(OTP)
     }
 
     /// The CSV that all of them fit into. Errors: the first of them that the platform would not take.
@@ -159,7 +173,91 @@ fn wrong_value(id: &str, row: &Row) -> Option<RegistrationError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bulk::list::DeviceList;
+    use crate::list::DeviceList;
+    use crate::registration::check;
+
+    fn devices(csv: &str) -> Vec<Device> {
+        DeviceList::from_csv("d.csv", csv.as_bytes()).unwrap().devices
+    }
+
+    #[test]
+    fn the_order_of_columns_is_the_platforms() {
+        let list =
+            devices("id,site.floor,name,type,group,external-mac\na,2,A,t,P/Q,AABB\nb,,B,t,,\n");
+        assert_eq!(
+            create(&list, &Settings::default()).unwrap(),
+            "ID;AUTH_TYPE;TYPE;NAME;PATH;com_cumulocity_model_Agent.active;site.floor;external-mac\n\
+             a;CERTIFICATES;t;A;P/Q;true;2;AABB\n\
+             b;CERTIFICATES;t;B;;true;;\n"
+        );
+    }
+
+    #[test]
+    fn path_needs_type_and_name() {
+        let list = devices("id,group\na,P\n");
+        let error = create(&list, &Settings::default()).unwrap_err();
+        assert!(matches!(error, RegistrationError::NeedsTypeAndName { missing: "TYPE", .. }));
+        let defaults = [("type", "acme"), ("NAME", "Device {id}")];
+        let defaults = defaults.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        let csv = create(&list, &Settings { defaults, ..Settings::default() }).unwrap();
+        assert!(csv.contains("a;CERTIFICATES;acme;Device a;P;true"), "{csv}");
+    }
+
+    #[test]
+    fn a_separator_is_chosen_that_needs_no_quotes() {
+        let list = devices("id,name,type\na,\"x;y\",t\n");
+        let csv = create(&list, &Settings::default()).unwrap();
+        assert!(csv.contains("a,CERTIFICATES,t,x;y,true"), "{csv}");
+        let separator = Some(';');
+        let csv = create(&list, &Settings { separator, ..Settings::default() }).unwrap();
+        assert!(csv.contains("a;CERTIFICATES;t;\"x;y\";true"), "{csv}");
+    }
+
+    #[test]
+    fn columns_that_contradict_certificates_are_refused() {
+        let refusal = |csv: &str| create(&devices(csv), &Settings::default()).unwrap_err();
+        assert!(matches!(
+            refusal("id,credentials\na,pw\n"),
+            RegistrationError::NotWithCertificates(_)
+        ));
+        assert!(matches!(refusal("id,x[0]\na,1\n"), RegistrationError::Array(_)));
+        assert!(matches!(refusal("id,type,TYPE\na,1,2\n"), RegistrationError::SameColumn(..)));
+        assert!(matches!(
+            refusal("id,external-a,external-b\na,1,2\n"),
+            RegistrationError::TwoExternalIds(..)
+        ));
+        assert!(matches!(
+            refusal("id,type,name,shell\na,t,n,yes\n"),
+            RegistrationError::Value { .. }
+        ));
+    }
+
+    #[test]
+    fn what_we_make_passes_our_check() {
+        let list = devices("id,name,type,group,external-mac\na,\"A;B\",t,P/Q,AABB\nb,B,t,,\n");
+        for separator in [None, Some(';'), Some(','), Some('\t')] {
+            let csv = create(&list, &Settings { separator, ..Settings::default() }).unwrap();
+            let report = check("r.csv", csv.as_bytes());
+            assert_eq!(report.findings, [], "{csv}");
+            assert_eq!(report.rows, 2);
+        }
+    }
+
+    #[test]
+    fn one_time_passwords_are_random_and_as_the_platform_takes_them() {
+        let devices: Vec<String> = (0..50).map(|n| format!("d-{n}\n")).collect();
+        let devices = DeviceList::from_csv("d.csv", format!("id\n{}", devices.concat()).as_bytes());
+        let settings = Settings { one_time_passwords: true, ..Settings::default() };
+        let csv = create(&devices.unwrap().devices, &settings).unwrap();
+        assert!(csv.starts_with("ID;AUTH_TYPE;ENROLLMENT_OTP;"), "{csv}");
+        let report = check("r.csv", csv.as_bytes());
+        assert_eq!(report.findings, []);
+        let mut all: Vec<&str> = csv.lines().skip(1).filter_map(|l| l.split(';').nth(2)).collect();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 50);
+        assert!(all.iter().all(|otp| otp.len() == OTP_CHARS));
+    }
 
     fn refused(csv: &str) -> String {
         let devices = DeviceList::from_csv("d.csv", csv.as_bytes()).unwrap().devices;

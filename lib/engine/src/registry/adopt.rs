@@ -138,7 +138,7 @@ impl Work<'_> {
             }
             let rows = self.standing(&record.certificate.issuer, &record.certificate.serial)?;
             match rows.iter().any(|(_, known, _)| known == der) {
-                true => self.done.known += usize::from(record.device.is_some()),
+                true => self.done.known += usize::from(record.holder.device().is_some()),
                 false => new.push(record),
             }
         }
@@ -163,8 +163,8 @@ impl Work<'_> {
                 record,
             )?);
             let cert = &record.certificate;
-            self.done.certificates += usize::from(record.device.is_some());
-            self.done.live += usize::from(record.device.is_some() && is_live);
+            self.done.certificates += usize::from(record.holder.device().is_some());
+            self.done.live += usize::from(record.holder.device().is_some() && is_live);
             if !is_live && !revoked.contains_key(&cert.serial) {
                 self.superseded.push(audit_name(cert.serial.octets(), &cert.der));
             }
@@ -187,7 +187,7 @@ impl Work<'_> {
         let mut live = vec![false; new.len()];
         for (index, record) in new.iter().enumerate() {
             let is_revoked = revoked.contains_key(&record.certificate.serial);
-            let Some(device) = &record.device else {
+            let Some(device) = record.holder.device() else {
                 live[index] = !is_revoked;
                 continue;
             };

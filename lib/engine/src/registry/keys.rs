@@ -16,7 +16,7 @@ use rusqlite::{Connection, params};
 
 use super::query::records;
 use super::sqlite::{Registry, Result, database_error};
-use super::{NewRecord, Record, RegistryError, Role, Status, audit};
+use super::{Holder, NewRecord, Record, RegistryError, Status, audit};
 use crate::cert::spki_of;
 use crate::client_id::DeviceId;
 use crate::crl::Reason;
@@ -77,38 +77,37 @@ impl KeyHolders {
 
 impl Record {
     /// Whose it is, for messages: `the device "gw-1"`, `the CA CN=Line 7`.
-    pub fn holder(&self) -> String {
-        match (&self.client_id, self.certificate()) {
-            (Some(id), _) => format!("the device {id:?}"),
-            (None, Ok(certificate)) => format!("the CA {}", certificate.subject),
-            (None, Err(_)) => format!("a CA below {}", self.ca),
+    pub fn whose(&self) -> String {
+        match (&self.holder, self.certificate()) {
+            (Holder::Device(id), _) => format!("the device {:?}", id.as_str()),
+            (Holder::Ca, Ok(certificate)) => format!("the CA {}", certificate.subject),
+            (Holder::Ca, Err(_)) => format!("a CA below {}", self.ca),
         }
     }
 
-    /// Whether its key must not be certified, for the device of that folded id or, without one, for a CA.
+    /// Whether its key must not be certified for that device or, without one, for a CA.
     ///
     /// A device's own certificates do not count against it, unless one was revoked for another reason than
     /// that a new one took its place.
-    pub(crate) fn keeps_key_from(&self, folded: Option<&str>) -> bool {
-        let own = self.client_id.as_ref().map(|id| id.to_lowercase());
-        let is_own = own.as_deref() == folded;
-        match (self.status, self.revoked, folded) {
+    pub(crate) fn keeps_key_from(&self, device: Option<&DeviceId>) -> bool {
+        let is_own = self.holder.device().map(DeviceId::folded) == device.map(DeviceId::folded);
+        match (self.status, self.revoked, device) {
             (Status::Revoked, Some((_, Reason::Superseded)), _) if is_own => false,
             (Status::Revoked, ..) => true,
             // CAs are made one after the other, and looked at before.
             (_, _, None) => !is_own,
             (Status::Live, ..) => !is_own,
-            (Status::Superseded, ..) => self.role == Role::Ca,
+            (Status::Superseded, ..) => self.holder == Holder::Ca,
         }
     }
 }
 
 impl NewRecord {
     /// Whose it is, for messages.
-    fn holder(&self) -> String {
-        match &self.device {
-            Some(id) => format!("the device {:?}", id.as_str()),
-            None => "the new CA".to_owned(),
+    fn whose(&self) -> String {
+        match &self.holder {
+            Holder::Device(id) => format!("the device {:?}", id.as_str()),
+            Holder::Ca => "the new CA".to_owned(),
         }
     }
 }
@@ -274,7 +273,7 @@ pub(super) fn check_free(
         let digest = &record.certificate.key_digest;
         let (start, taken) = (key_start(digest), |other| taken(record, other));
         if let Some(other) = seen.insert(digest, record) {
-            return Err(taken(other.holder()));
+            return Err(taken(other.whose()));
         }
         let mut holders = KeyHolders::default();
         match newcomers {
@@ -283,17 +282,16 @@ pub(super) fn check_free(
                 newcomers.find(connection, digest, &mut holders).map_err(fail)?;
             }
         }
-        let folded = record.device.as_ref().map(DeviceId::folded);
-        let holders = holders.into_records();
-        if let Some(other) = holders.iter().find(|other| other.keeps_key_from(folded.as_deref())) {
-            return Err(taken(other.holder()));
+        let (device, holders) = (record.holder.device(), holders.into_records());
+        if let Some(other) = holders.iter().find(|other| other.keeps_key_from(device)) {
+            return Err(taken(other.whose()));
         }
     }
     Ok(())
 }
 
 fn taken(record: &NewRecord, other: String) -> RegistryError {
-    RegistryError::KeyTaken { holder: record.holder(), other }
+    RegistryError::KeyTaken { holder: record.whose(), other }
 }
 
 /// In the transaction that revokes certificates as their keys are compromised: [`RegistryError::Conflict`] if

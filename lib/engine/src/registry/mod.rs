@@ -282,13 +282,41 @@ pub enum Standing {
     Former,
 }
 
+/// Whose a certificate is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holder {
+    /// A CA's; its subject names it.
+    Ca,
+    /// A device's. An identifier that an older version has recorded is what it was, though it may break a rule
+    /// that is younger than it.
+    Device(DeviceId),
+}
+
+impl Holder {
+    /// The device, if it is one's.
+    pub fn device(&self) -> Option<&DeviceId> {
+        match self {
+            Self::Ca => None,
+            Self::Device(id) => Some(id),
+        }
+    }
+
+    /// What its certificate is for.
+    pub fn role(&self) -> Role {
+        match self {
+            Self::Ca => Role::Ca,
+            Self::Device(_) => Role::Device,
+        }
+    }
+}
+
 /// A certificate to be recorded.
 #[derive(Debug, Clone)]
 pub struct NewRecord {
     /// Name of the issuing CA; its own for a root.
     pub ca: String,
-    /// The device, if it is one.
-    pub device: Option<DeviceId>,
+    /// Whose it is.
+    pub holder: Holder,
     /// The certificate.
     pub certificate: Encoded,
     /// Columns of the device list, for the registration CSV.
@@ -311,10 +339,8 @@ pub struct Record {
     pub row: RowId,
     /// Name of the issuing CA.
     pub ca: String,
-    /// What it is for.
-    pub role: Role,
-    /// The device identifier, for devices.
-    pub client_id: Option<String>,
+    /// Whose it is.
+    pub holder: Holder,
     /// Its serial number.
     pub serial: Serial,
     /// First moment of its validity.

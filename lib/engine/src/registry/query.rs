@@ -9,8 +9,9 @@ use time::OffsetDateTime;
 
 use super::schema::OF_SERIAL;
 use super::sqlite::{Registry, Result};
-use super::{AuditRow, Filter, Record, RegistryError, Role, RowId, Standing, Status};
+use super::{AuditRow, Filter, Holder, Record, RegistryError, Role, RowId, Standing, Status};
 use crate::cert::{Certificate, Serial};
+use crate::client_id::DeviceId;
 use crate::crl::{Reason, Revoked};
 use crate::crypto::hex;
 use crate::name::Name;
@@ -46,18 +47,18 @@ impl Registry {
         })
     }
 
-    /// The live certificate of a device, by its folded client id.
-    pub fn live_device(&self, folded: &str) -> Result<Option<Record>> {
-        let values = vec![Value::from(folded.to_owned())];
+    /// The live certificate of a device, by its identifier in any case.
+    pub fn live_device(&self, id: impl AsRef<str>) -> Result<Option<Record>> {
+        let values = vec![Value::from(id.as_ref().to_lowercase())];
         self.collect("WHERE folded_id = ?1 AND status = 'live'", values).map(|mut r| r.pop())
     }
 
-    /// All certificates that a device ever had, by its folded client id, the oldest first.
-    pub fn history(&self, folded: &str) -> Result<Vec<Record>> {
-        let values = vec![Value::from(folded.to_owned())];
+    /// All certificates that a device ever had, by its identifier in any case, the oldest first.
+    pub fn history(&self, id: impl AsRef<str>) -> Result<Vec<Record>> {
+        let values = vec![Value::from(id.as_ref().to_lowercase())];
         let tail = "WHERE folded_id = ?1 AND status <> 'live' ORDER BY id";
         let mut records = self.collect(tail, values)?;
-        records.extend(self.live_device(folded)?);
+        records.extend(self.live_device(id)?);
         records.sort_by_key(|record| record.recorded);
         Ok(records)
     }
@@ -290,14 +291,15 @@ pub struct Standings<'r> {
 }
 
 impl Standings<'_> {
-    /// What there is of a device, by its folded client id. A device that another process issues while
+    /// What there is of a device. One that another process issues while
     /// this is asked may be told as it was at the beginning.
-    pub fn of(&mut self, folded: &str) -> Result<Standing> {
+    pub fn of(&mut self, id: &DeviceId) -> Result<Standing> {
+        let folded = id.folded();
         let fail = |e: rusqlite::Error| self.registry.error(&e);
-        if self.any_live && self.live.exists([folded]).map_err(fail)? {
+        if self.any_live && self.live.exists([&folded]).map_err(fail)? {
             return Ok(Standing::Live);
         }
-        if self.any_former && self.former.exists([folded]).map_err(fail)? {
+        if self.any_former && self.former.exists([&folded]).map_err(fail)? {
             return Ok(Standing::Former);
         }
         Ok(Standing::Unknown)
@@ -344,11 +346,16 @@ fn read_record(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
         }
     };
     let details: String = row.get(12)?;
+    let holder = match (row.get_ref(1)?.as_str()?, row.get::<_, Option<String>>(2)?) {
+        ("ca", _) => Holder::Ca,
+        // The rules of ids may have grown since it was recorded.
+        (_, Some(id)) if !id.is_empty() => Holder::Device(DeviceId::known(id)),
+        _ => return Err(strange(2)),
+    };
     Ok(Record {
         row: RowId(row.get(15)?),
         ca: row.get(0)?,
-        role: if row.get_ref(1)?.as_str()? == "ca" { Role::Ca } else { Role::Device },
-        client_id: row.get(2)?,
+        holder,
         serial: Serial::from_octets(row.get_ref(3)?.as_blob()?),
         not_before: moment(row.get(4)?),
         not_after: moment(row.get(5)?),

@@ -12,7 +12,7 @@ use super::connections::Connections;
 use super::keys::Newcomers;
 use super::reading::Way;
 use super::{
-    NewRecord, Record, RegistryError, Replaced, Role, Row, Status, audit, audit_name, foreign,
+    Holder, NewRecord, Record, RegistryError, Replaced, Row, Status, audit, audit_name, foreign,
     keys, marks,
 };
 use crate::crl::Reason;
@@ -197,14 +197,13 @@ pub(super) fn add_row(
     record: &NewRecord,
 ) -> rusqlite::Result<[u8; 32]> {
     let cert = &record.certificate;
-    let device = record.device.as_ref();
-    let role = if device.is_some() { Role::Device } else { Role::Ca };
+    let device = record.holder.device();
     let details = serde_json::to_string(&record.details).unwrap_or_default();
     let location = record.location.as_ref().map(|path| path.to_string_lossy());
     let folded = device.map(|d| d.folded());
     let row = Row {
         ca: &record.ca,
-        role: role.name(),
+        role: record.holder.role().name(),
         client_id: device.map(|d| d.as_str()),
         folded_id: folded.as_deref(),
         issuer: &cert.issuer,
@@ -311,8 +310,10 @@ fn rfc3339(at: OffsetDateTime) -> String {
 
 /// The device, or the subject of a CA.
 fn holder(record: &Record) -> String {
-    let subject = || record.certificate().map(|c| c.subject.to_string()).unwrap_or_default();
-    record.client_id.clone().unwrap_or_else(subject)
+    match &record.holder {
+        Holder::Device(id) => id.to_string(),
+        Holder::Ca => record.certificate().map(|c| c.subject.to_string()).unwrap_or_default(),
+    }
 }
 
 fn already_revoked(record: &Record) -> RegistryError {

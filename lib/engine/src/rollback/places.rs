@@ -6,10 +6,10 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::RollbackError;
-use crate::bulk::bundle::{THIN_EDGE_CHAIN, THIN_EDGE_KEY};
-use crate::bulk::{REPLACED, STAGING};
 use crate::client_id::DeviceId;
 use crate::files;
+use crate::provision::bundle::{THIN_EDGE_CHAIN, THIN_EDGE_KEY};
+use crate::provision::{REPLACED, STAGING};
 
 /// How deep a folder of devices is searched: no more of the disk than what is ours.
 const DEPTH: usize = 1;

@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use super::{Comparison, Found, RollbackError, places};
 use crate::authority::Pki;
 use crate::client_id::DeviceId;
-use crate::registry::{NewRecord, Replaced, Takeover};
+use crate::registry::{Holder, NewRecord, Replaced, Takeover};
 
 /// What a repair has taken over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -111,10 +111,11 @@ impl Comparison {
         let mut numbers: BTreeMap<&str, u64> = BTreeMap::new();
         for rollback in &self.lists {
             for lost in rollback.lost.iter().filter(|l| seen.insert(l.revoked.serial.to_string())) {
-                let recorded = lost.record.as_ref().and_then(|record| record.client_id.as_deref());
+                let recorded = lost.record.as_ref().and_then(|record| record.holder.device());
                 let found = self.certificates.iter().map(|found| &found.certificate);
                 let mut found = found.filter(|cert| cert.serial == lost.revoked.serial);
-                let holder = recorded.or_else(|| found.next()?.subject.common_name());
+                let holder =
+                    recorded.map(DeviceId::as_str).or_else(|| found.next()?.subject.common_name());
                 plan.push(format!(
                     "revoke {} ({}) since {}: {}",
                     lost.revoked.serial,
@@ -145,10 +146,10 @@ fn record(
     // Those that name no device are left out before.
     let id = cert.subject.common_name().unwrap_or_default();
     let Ok(device) = DeviceId::parse(id) else { return Ok(()) };
-    let live = pki.registry().live_device(&device.folded())?;
+    let live = pki.registry().live_device(&device)?;
     let mut new = NewRecord {
         ca: found.ca.clone(),
-        device: Some(device),
+        holder: Holder::Device(device),
         certificate: cert.into(),
         details: BTreeMap::new(),
         location: Some(places::absolute(&found.place)),

@@ -14,9 +14,6 @@ use super::spec::{CaSpec, Spec};
 use super::tenant::{self, Registered};
 use super::verdict::{self, Judged};
 use crate::authority::{Ca, CaKey, CaSettings, NewKey, Pki};
-use crate::bulk::bundle::BundleSettings;
-use crate::bulk::list::DeviceList;
-use crate::bulk::{self, Existing, Job, Out, Progress, Summary};
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
 use crate::crypto::{KeyPolicy, random_password};
@@ -24,10 +21,13 @@ use crate::device::check::Check;
 use crate::files::{self, Access};
 use crate::issue::Outliving;
 use crate::key::pkcs11::TokenKey;
+use crate::list::DeviceList;
 use crate::platform::PlatformError;
 use crate::platform::blocking::{Client, Inquiry};
 use crate::platform::crl::Switch;
 use crate::platform::standing::ID_TYPE;
+use crate::provision::bundle::BundleSettings;
+use crate::provision::{self, Context, Existing, Job, Out, Progress, Summary};
 use crate::read;
 use crate::registration;
 use crate::secret::{ChosenPassword, Password};
@@ -333,7 +333,8 @@ pub(super) fn make_devices(
         threads: run.threads,
     };
     let told = |progress| (run.progress)("devices", progress);
-    Ok(bulk::run(pki, &job, list, run.now, run.stop, &told)?)
+    let context = Context { now: run.now, stop: run.stop, progress: &told };
+    Ok(provision::run(pki, &job, list, &context)?)
 }
 
 /// Writes the registration CSV, unless it is there as it should be.

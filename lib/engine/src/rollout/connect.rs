@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use super::Run;
 use super::spec::Spec;
-use crate::bulk::Progress;
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
 use crate::device::check::{Check, Report, StepName, check, many, spread};
 use crate::device::credentials::{Credentials, Files, Place, Trusted};
 use crate::device::diagnosis::Cause;
 use crate::platform::blocking::Inquiry;
+use crate::provision::Progress;
 use crate::secret::Password;
 
 /// Progress is told after so many devices.

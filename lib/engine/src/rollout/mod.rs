@@ -25,7 +25,6 @@ pub use verdict::Judged;
 use std::path::PathBuf;
 
 use crate::authority::AuthorityError;
-use crate::bulk::BulkError;
 use crate::cert::LongestChain;
 use crate::crypto::CryptoError;
 use crate::failure::{Example, Failure, Fault, Hint, Task};
@@ -35,6 +34,7 @@ use crate::platform::PlatformError;
 use crate::platform::register::results::ResultError;
 use crate::platform::trusted::TrustProblem;
 use crate::profile::ProfileError;
+use crate::provision::ProvisionError;
 use crate::read::ReadError;
 use crate::registration::RegistrationError;
 use crate::registry::RegistryError;
@@ -182,7 +182,7 @@ pub enum RolloutError {
     Authority(#[from] AuthorityError),
     /// The devices.
     #[error(transparent)]
-    Bulk(#[from] BulkError),
+    Provision(#[from] ProvisionError),
     /// The registration CSV.
     #[error(transparent)]
     Registration(#[from] RegistrationError),
@@ -209,7 +209,7 @@ impl Failure for RolloutError {
             Self::Results(e) => e.fault(),
             Self::Profile(e) => e.fault(),
             Self::Authority(e) => e.fault(),
-            Self::Bulk(e) => e.fault(),
+            Self::Provision(e) => e.fault(),
             Self::Registration(e) => e.fault(),
             Self::Registry(e) => e.fault(),
             Self::File(e) => e.fault(),
@@ -278,7 +278,7 @@ impl Failure for RolloutError {
             Self::Certificate { source, .. } => source.hint(),
             Self::Profile(e) => e.hint(),
             Self::Authority(e) => e.hint(),
-            Self::Bulk(e) => e.hint(),
+            Self::Provision(e) => e.hint(),
             Self::Registration(e) => e.hint(),
             Self::Registry(e) => e.hint(),
             Self::File(e) => e.hint(),

@@ -8,11 +8,11 @@ use super::apply::{choose, read_or_create};
 use super::spec::{CaSpec, Spec};
 use super::{Remote, RolloutError, longest, tenant, verdict};
 use crate::authority::{Ca, KeyPlace, Pki};
-use crate::bulk::list::{Device, DeviceList};
-use crate::bulk::{BadRows, BulkError, is_complete, new_ids};
 use crate::files;
 use crate::key::pkcs11::{KeyUri, is_one_token};
+use crate::list::{BadRows, Device, DeviceList, new_ids};
 use crate::platform::crl::{self, Switch};
+use crate::provision::{ProvisionError, is_complete};
 use crate::registration;
 use crate::registry::Standing;
 use crate::secret::{ChosenPassword, WeakPassword};
@@ -201,10 +201,11 @@ fn weak_password(spec: &Spec, existing: &[Ca]) -> Result<Option<WeakPassword>, R
 pub(super) fn read_list(spec: &Spec) -> Result<DeviceList, RolloutError> {
     let file = spec.devices.from.display().to_string();
     let bytes = files::read(&spec.devices.from)?;
-    let list = DeviceList::from_csv_with(&file, &bytes, &spec.devices.list)?;
+    let list = DeviceList::from_csv_with(&file, &bytes, &spec.devices.list);
+    let list = list.map_err(ProvisionError::from)?;
     if !list.faults.is_empty() {
         let total = list.devices.len() + list.faults.len();
-        return Err(BulkError::Faults { faults: list.faults.into(), total }.into());
+        return Err(ProvisionError::Faults { faults: list.faults.into(), total }.into());
     }
     Ok(list)
 }
@@ -299,8 +300,7 @@ fn device_step(
     if let Some(pki) = pki {
         let mut standings = pki.registry().standings()?;
         for device in devices {
-            let folded = device.id.folded();
-            let known = match standings.of(&folded)? {
+            let known = match standings.of(&device.id)? {
                 Standing::Unknown => {
                     new_ids::fault(device).into_iter().for_each(|fault| faults.add(fault));
                     false
@@ -308,16 +308,16 @@ fn device_step(
                 Standing::Live => true,
                 // Revoked devices are left alone.
                 Standing::Former => {
-                    pki.registry().history(&folded)?.last().is_some_and(|r| r.revoked.is_some())
+                    pki.registry().history(&device.id)?.last().is_some_and(|r| r.revoked.is_some())
                 }
             };
             if known {
-                issued.insert(folded);
+                issued.insert(device.id.folded());
             }
         }
     }
     if faults.count > 0 {
-        return Err(BulkError::Faults { faults, total: devices.len() }.into());
+        return Err(ProvisionError::Faults { faults, total: devices.len() }.into());
     }
     let live = issued.len();
     let new = devices.len() - live;
@@ -330,7 +330,7 @@ fn device_step(
         0 => String::new(),
         n => format!(" ({n} of them without all their files)"),
     };
-    let bundle: Vec<&str> = crate::bulk::bundle::Bundle::ALL
+    let bundle: Vec<&str> = crate::provision::bundle::Bundle::ALL
         .iter()
         .filter(|(kind, _)| spec.devices.bundle.contains(kind))
         .map(|(_, name)| *name)

@@ -9,15 +9,15 @@ use toml::Spanned;
 use raw::{Raw, RawCa, RawDevices, RawRegistration, RawTenant};
 
 use super::RolloutError;
-use crate::bulk::bundle::Bundle;
-use crate::bulk::list::ListOptions;
 use crate::cert::LongestChain;
 use crate::device::service::CLASSIC_PORT;
 use crate::files;
 use crate::key::pkcs11::KeyUri;
+use crate::list::ListOptions;
 use crate::name::{Name, NameBuilder, find_field};
 use crate::platform::register::CHUNK;
 use crate::profile::{Kind, Profile, line_of};
+use crate::provision::bundle::Bundle;
 use crate::registration::{SEPARATORS, Settings};
 
 /// A rollout file, checked.

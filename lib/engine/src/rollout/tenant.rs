@@ -11,7 +11,6 @@ use super::plan::{Action, Step, done};
 use super::spec::{Spec, TenantSpec};
 use super::{Passwords, RolloutError, Run};
 use crate::authority::{Ca, Pki};
-use crate::bulk::Progress;
 use crate::cert::Certificate;
 use crate::key::signer::Signer;
 use crate::platform::blocking::Client;
@@ -19,6 +18,7 @@ use crate::platform::pop;
 use crate::platform::register::results::Results;
 use crate::platform::register::{self, Outcome, Pace, RowResult, Sheet};
 use crate::platform::trusted::{self, Added, Change, NewTrusted, TrustedCertificate};
+use crate::provision::Progress;
 use crate::registration::Level;
 
 /// What became of the devices at the tenant.

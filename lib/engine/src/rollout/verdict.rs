@@ -12,11 +12,12 @@ use super::plan::{Action, Plan, Step};
 use super::spec::Spec;
 use super::{Passwords, Report, RolloutError, Run};
 use crate::authority::{Ca, Pki};
-use crate::bulk::Summary;
-use crate::bulk::list::DeviceList;
 use crate::cert::Certificate;
+use crate::client_id::DeviceId;
+use crate::list::DeviceList;
 use crate::platform::blocking::Client;
 use crate::platform::verdict::{self, Comparison, Ours};
+use crate::provision::Summary;
 use crate::registry::{Filter, Record, RegistryError, Role, Status};
 
 /// The kind of the step.
@@ -144,7 +145,10 @@ fn live_of(
         is_fit.then_some(leaf)
     };
     let found = pki.registry().each(&filter, |record| match fit(&record) {
-        Some(leaf) => Err(Ended::Found(record.client_id.unwrap_or_default(), Box::new(leaf))),
+        Some(leaf) => Err(Ended::Found(
+            record.holder.device().map(DeviceId::to_string).unwrap_or_default(),
+            Box::new(leaf),
+        )),
         None => Ok(()),
     });
     match found {

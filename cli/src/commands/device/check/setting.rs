@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::bulk::BulkError;
 use c8y_pki::cert::{Certificate, LongestChain};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::device::check::{self, Check, PasswordLogin, Report, StepName};
@@ -128,11 +127,7 @@ pub(super) fn subjects(
             false => Ok((named, HashMap::new())),
         };
     };
-    let list = args.columns.read(list, out)?;
-    if !list.faults.is_empty() {
-        let total = list.devices.len() + list.faults.len();
-        return Err(BulkError::BadList { faults: list.faults.into(), total }.into());
-    }
+    let list = args.columns.read(list, out)?.without_faults()?;
     let id_types = registration::id_types(&list.devices);
     let devices: Vec<DeviceId> = list.devices.into_iter().map(|d| d.id).collect();
     let sample = args.sample.map(|n| usize::try_from(n).unwrap_or(usize::MAX));

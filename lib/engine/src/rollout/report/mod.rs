@@ -19,12 +19,14 @@ use super::shortened::ShortenedOf;
 use super::spec::Spec;
 use super::{RolloutError, tenant::Registered};
 use crate::authority::{Ca, Pki};
-use crate::bulk::{BadRow, BulkError};
 use crate::cert::Certificate;
 use crate::chain;
+use crate::client_id::DeviceId;
 use crate::device::diagnosis::Cause;
 use crate::failure::Failure;
+use crate::list::BadRow;
 use crate::platform::register::RowResult;
+use crate::provision::ProvisionError;
 use crate::registry::{Filter, Role, Status};
 
 /// Most devices, and most failures, that have a row of their own.
@@ -219,7 +221,7 @@ impl Picture {
 
 /// The faults of a list, for which nothing was made.
 fn faults(error: Option<&RolloutError>) -> Vec<(String, Why)> {
-    let Some(RolloutError::Bulk(BulkError::Faults { faults, .. })) = error else {
+    let Some(RolloutError::Provision(ProvisionError::Faults { faults, .. })) = error else {
         return Vec::new();
     };
     let why = |fault: &BadRow| Why {
@@ -295,7 +297,7 @@ fn devices(
         let live =
             Filter { role: Some(Role::Device), status: Some(Status::Live), ..Filter::default() };
         pki.registry().each::<RolloutError>(&live, |record| {
-            let folded = record.client_id.as_deref().map(str::to_lowercase);
+            let folded = record.holder.device().map(DeviceId::folded);
             let row = folded.and_then(|id| places.get(&id)).and_then(|at| rows.get_mut(*at));
             if let Some(row) = row {
                 *devices.expiry.entry(record.not_after.date()).or_default() += 1;

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::bulk::bundle::Bundle;
 use crate::cert::LongestChain;
+use crate::provision::bundle::Bundle;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,0 +1,143 @@
+//! A device list that stays in its file: its ids are held, the rest is read row by row when it is needed. That is how
+//! a million devices are issued.
+
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::Path;
+
+use super::device::Device;
+use super::error::{ListError, Result};
+use super::fault::BadRows;
+use super::ids::Ids;
+use super::rows::{ListOptions, Rows};
+use super::whole::{as_csv, is_workbook, no_device};
+use crate::files;
+
+/// Largest workbook, in bytes: some 500,000 devices.
+const LARGEST_WORKBOOK: u64 = 64 << 20;
+
+/// A list in a file, whose rows are read again when they are needed.
+///
+/// Opening it reads it once, whole, for its faults. The file stays open: one that is put in its place
+/// in the meantime is not looked at, and one that is changed is noticed.
+#[derive(Debug)]
+pub struct ListFile {
+    name: String,
+    file: File,
+    ids: Ids,
+    options: ListOptions,
+    faults: BadRows,
+    remarks: Vec<String>,
+}
+
+impl ListFile {
+    /// Opens a list and finds its faults.
+    pub fn open(path: &Path, options: ListOptions) -> Result<Self> {
+        Self::survey(path.display().to_string(), files::open_for_passes(path)?, options)
+    }
+
+    /// Takes a list from a stream, which is kept in a file without a name until the list is dropped.
+    pub fn take(name: &str, stream: impl Read, options: ListOptions) -> Result<Self> {
+        Self::survey(name.to_owned(), files::spool(name, stream)?, options)
+    }
+
+    fn survey(name: String, file: File, options: ListOptions) -> Result<Self> {
+        let (file, remarks) = unpack(&name, file)?;
+        let (mut ids, mut faults) = (Ids::default(), BadRows::default());
+        let mut rows = Rows::new(&name, &file, &options, false)?;
+        while let Some(row) = rows.read()? {
+            let new = row.and_then(|device| ids.add(&device, Some(&name)));
+            new.err().into_iter().for_each(|fault| faults.add(fault));
+        }
+        if ids.len() == 0 && faults.count == 0 {
+            return Err(no_device(&name));
+        }
+        Ok(Self { name, file, ids, options, faults, remarks })
+    }
+
+    /// Visits its devices in their order, with all that the list says of them, without holding them all. An
+    /// error of `visit` ends it.
+    pub fn each<E: From<ListError>>(
+        &self,
+        mut visit: impl FnMut(Device) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut reading = self.reading()?;
+        (0..self.ids.len()).try_for_each(|index| visit(reading.read(index)?))
+    }
+
+    /// BadRows of single devices.
+    pub fn faults(&self) -> &BadRows {
+        &self.faults
+    }
+
+    /// What the user should know of how it was read, a sentence each.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
+
+    /// How many devices it has, without those with faults.
+    pub fn devices(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// The device at a position, without its details.
+    pub(super) fn outline(&self, index: usize) -> Device {
+        Device { line: self.ids.line(index), ..Device::from(self.ids.id(index)) }
+    }
+
+    /// Begins to read its devices, with all their columns.
+    pub(super) fn reading(&self) -> Result<Reading<'_>> {
+        (&self.file).rewind().map_err(|e| ListError::unreadable(&self.name, e))?;
+        let rows = Rows::new(&self.name, &self.file, &self.options, true)?;
+        Ok(Reading { list: self, rows: Box::new(rows) })
+    }
+}
+
+/// Reads the devices of a list in their order. What is read was looked at before: the ids are those of then.
+pub(crate) struct Reading<'a> {
+    list: &'a ListFile,
+    rows: Box<Rows<'a, &'a File>>,
+}
+
+impl Reading<'_> {
+    /// The device at position `index` of those without faults, behind the one that was read last.
+    pub(super) fn read(&mut self, index: usize) -> Result<Device> {
+        let ListFile { ids, faults, name, .. } = self.list;
+        let changed = || ListError::Changed { file: name.clone() };
+        loop {
+            let device = match self.rows.read()?.ok_or_else(changed)? {
+                Ok(device) => device,
+                Err(_) if faults.count > 0 => continue,
+                Err(_) => return Err(changed()),
+            };
+            match ids.find(&device.id) {
+                Some(found) if found == index && ids.text(index) == device.id.as_str() => {
+                    return Ok(device);
+                }
+                // One that is not due, or a duplicate, which is a fault that was told.
+                Some(found) if found < index => {}
+                _ => return Err(changed()),
+            }
+        }
+    }
+}
+
+/// Puts the CSV of a workbook in its place.
+fn unpack(name: &str, mut file: File) -> Result<(File, Vec<String>)> {
+    let fail = |e: std::io::Error| ListError::unreadable(name, e);
+    let mut head = Vec::new();
+    (&file).take(4).read_to_end(&mut head).map_err(fail)?;
+    file.rewind().map_err(fail)?;
+    if !is_workbook(&head) {
+        return Ok((file, Vec::new()));
+    }
+    let mut bytes = Vec::new();
+    (&file).take(LARGEST_WORKBOOK + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > LARGEST_WORKBOOK {
+        let problem =
+            format!("a workbook has at most {LARGEST_WORKBOOK} bytes: save it as CSV UTF-8");
+        return Err(ListError::unreadable(name, problem));
+    }
+    let (csv, remarks) = as_csv(name, &bytes)?;
+    Ok((files::spool(name, csv.as_ref())?, remarks))
+}

@@ -1,0 +1,191 @@
+//! The rows of a device list, one after the other: a list can be far longer than memory.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, BufReader, Cursor, Read};
+
+use super::cell;
+use super::device::Device;
+use super::error::{ListError, Result};
+use super::fault::BadRow;
+use super::lines::{Lines, MOST_COLUMNS, place, separator, told_separator, too_many};
+use crate::client_id::{DeviceId, ROUNDED, is_rounded};
+use crate::failure::{Failure, Hint};
+
+/// Headers that name the column of ids, in lower case.
+pub const ID_COLUMNS: [&str; 4] = ["id", "client_id", "device_id", "serial"];
+
+/// How a list is to be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListOptions {
+    /// The header of the column of ids, to the letter; if there is none, one of [`ID_COLUMNS`].
+    pub id_column: Option<String>,
+}
+
+impl ListOptions {
+    /// Whether that is the header of the column of ids.
+    fn is_id(&self, header: &str) -> bool {
+        match &self.id_column {
+            Some(wanted) => header == wanted.trim(),
+            None => ID_COLUMNS.contains(&header.to_lowercase().as_str()),
+        }
+    }
+}
+
+/// Longest header line, in octets.
+const MAX_HEADER: u64 = 1 << 20;
+
+type Source<R> = Lines<io::Chain<Cursor<Vec<u8>>, BufReader<R>>>;
+
+/// Reads rows; what is wrong with one is told in its place.
+pub(super) struct Rows<'a, R> {
+    file: &'a str,
+    reader: csv::Reader<Source<R>>,
+    headers: Vec<String>,
+    id_column: usize,
+    details: bool,
+    row: csv::ByteRecord,
+}
+
+impl<'a, R: Read> Rows<'a, R> {
+    /// Reads the header. `details` says whether the other columns are wanted too.
+    pub(super) fn new(
+        file: &'a str,
+        source: R,
+        options: &ListOptions,
+        details: bool,
+    ) -> Result<Self> {
+        let fail = |problem: String| ListError::unreadable(file, problem);
+        let mut source = BufReader::with_capacity(1 << 16, source);
+        let mut first = Vec::new();
+        let mut read_line = |line: &mut Vec<u8>| {
+            let read = (&mut source).take(MAX_HEADER).read_until(b'\n', line);
+            read.map(|_| ()).map_err(|e| fail(e.to_string()))
+        };
+        read_line(&mut first)?;
+        if first.starts_with(b"\xef\xbb\xbf") {
+            first.drain(..3);
+        }
+        if first.starts_with(b"\xff\xfe") || first.starts_with(b"\xfe\xff") {
+            return Err(ListError::Utf16 { file: file.to_owned() });
+        }
+        // Excel's own line, which says how it has separated the columns.
+        let told = told_separator(&first);
+        if told.is_some() {
+            first.clear();
+            read_line(&mut first)?;
+        }
+        let line = if told.is_some() { 2 } else { 1 };
+        if std::str::from_utf8(&first).is_err() {
+            return Err(ListError::NotUtf8 { file: file.to_owned(), line });
+        }
+        let separator = told.unwrap_or_else(|| separator(&first));
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(separator)
+            .flexible(true)
+            .from_reader(Lines::new(Cursor::new(first).chain(source), line));
+        let headers: Vec<String> = reader
+            .byte_headers()
+            .map_err(|e| fail(e.to_string()))?
+            .iter()
+            .map(|h| cell::plain(String::from_utf8_lossy(h).trim()).into_owned())
+            .collect();
+        if headers.len() > MOST_COLUMNS {
+            return Err(fail(too_many(headers.len())));
+        }
+        let id_column = headers.iter().position(|h| options.is_id(h)).ok_or_else(|| {
+            let found = match headers.join(", ") {
+                none if none.trim_matches([',', ' ']).is_empty() => "it is empty".to_owned(),
+                found => format!("only {found}"),
+            };
+            let wanted = options.id_column.as_deref().unwrap_or("id");
+            fail(format!("the first line has no column named {wanted}: {found}"))
+        })?;
+        Ok(Self { file, reader, headers, id_column, details, row: csv::ByteRecord::new() })
+    }
+
+    /// The next row: a device, or what is wrong with it. None at the end.
+    pub(super) fn read(&mut self) -> Result<Option<Result<Device, BadRow>>> {
+        loop {
+            let more = self.reader.read_byte_record(&mut self.row);
+            let more = more.map_err(|e| ListError::unreadable(self.file, e))?;
+            if !more {
+                return Ok(None);
+            }
+            let line = self.row.position().map(|p| self.reader.get_mut().line_of(p.byte()));
+            if self.row.iter().any(|field| std::str::from_utf8(field).is_err()) {
+                let line = line.unwrap_or_default();
+                return Err(ListError::NotUtf8 { file: self.file.to_owned(), line });
+            }
+            // Spreadsheets write the rows below a table too.
+            if !self.row.iter().all(|field| field.trim_ascii().is_empty()) {
+                return Ok(Some(self.device(line)));
+            }
+        }
+    }
+
+    fn device(&self, line: Option<u64>) -> Result<Device, BadRow> {
+        let fault = |id: &str, message: String, hint: Option<Hint>| BadRow {
+            id: id.to_owned(),
+            line,
+            message,
+            hint,
+        };
+        let place = || place(Some(self.file), line);
+        let text = |index: usize| {
+            let octets = self.row.get(index).unwrap_or_default();
+            cell::plain(std::str::from_utf8(octets).unwrap_or_default())
+        };
+        let id = text(self.id_column);
+        let id = id.as_ref();
+        let surplus = self.row.iter().skip(self.headers.len());
+        // Empty cells beside a table are a spreadsheet's too.
+        let is_whole = self.row.len() >= self.headers.len()
+            && surplus.into_iter().all(|field| field.trim_ascii().is_empty());
+        if !is_whole {
+            let message = format!(
+                "the row of {id:?} ({}) has {} column(s), the header {}",
+                place(),
+                self.row.len(),
+                self.headers.len()
+            );
+            let hint = "put a value that holds the separator in quotes";
+            return Err(fault(id, message, Some(hint.into())));
+        }
+        for (index, header) in self.headers.iter().enumerate() {
+            let value = text(index);
+            if index != self.id_column && is_rounded(&value) {
+                let message = format!(
+                    "{value:?} in the column {header:?} of {} is a number that a spreadsheet has rounded",
+                    place()
+                );
+                return Err(fault(id, message, Some(ROUNDED.into())));
+            }
+            if header.is_empty() && !value.trim().is_empty() {
+                let message = format!(
+                    "the value {value:?} of {} stands in column {}, which has no header",
+                    place(),
+                    index + 1
+                );
+                let hint = "name each column in the first line";
+                return Err(fault(id, message, Some(hint.into())));
+            }
+        }
+        let parsed = DeviceId::parse(id).map_err(|e| fault(id, e.at(&place()), e.hint()))?;
+        let details = if self.details { self.details() } else { BTreeMap::new() };
+        Ok(Device { line, details, ..Device::from(parsed) })
+    }
+
+    /// The other columns that are not empty.
+    fn details(&self) -> BTreeMap<String, String> {
+        let others = self.headers.iter().zip(&self.row).enumerate();
+        others
+            .filter(|(i, (header, value))| {
+                *i != self.id_column && !value.is_empty() && !header.is_empty()
+            })
+            .map(|(_, (header, value))| {
+                let value = String::from_utf8_lossy(value);
+                (header.clone(), cell::plain(&value).into_owned())
+            })
+            .collect()
+    }
+}

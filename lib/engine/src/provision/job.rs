@@ -1,0 +1,115 @@
+//! What a run is to do, and what it has done.
+
+use std::path::Path;
+
+use time::OffsetDateTime;
+
+use super::bundle::BundleSettings;
+use super::destination::Out;
+use crate::authority::Ca;
+use crate::authority::policy::SigningPolicy;
+use crate::crypto::KeyPolicy;
+use crate::issue::Outliving;
+use crate::key::signer::Signer;
+use crate::list::BadRow;
+use crate::list::new_ids::Remarks;
+use crate::name::NameBuilder;
+use crate::profile::Profile;
+use crate::secret::Password;
+
+/// What to do with a device that has a live certificate already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Existing {
+    /// Leave it as it is.
+    #[default]
+    Skip,
+    /// Refuse the whole run before the first key.
+    Fail,
+    /// Issue another one in its place; the former one stays in the registry as history.
+    ///
+    /// A run that was stopped, however it ended, is gone on with by the next one in the same folder:
+    /// what was recorded since its beginning is left as it is.
+    Replace {
+        /// Whether the former certificate is revoked, with the reason `superseded`.
+        revoke: bool,
+    },
+}
+
+impl Existing {
+    /// Whether live devices get another certificate.
+    pub(super) fn replaces(self) -> bool {
+        matches!(self, Self::Replace { .. })
+    }
+}
+
+/// What to issue, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Job<'a> {
+    /// The issuing CA.
+    pub ca: &'a Ca,
+    /// Its key.
+    pub key: &'a dyn Signer,
+    /// The profile, of kind `device`.
+    pub profile: &'a Profile,
+    /// Subject fields besides CN, which is the device identifier.
+    pub subject: &'a NameBuilder,
+    /// Validity in days, in place of the profile's.
+    pub days: Option<u32>,
+    /// What to do when a device would outlive its issuer.
+    pub outliving: Outliving,
+    /// Where their files go.
+    pub out: Out<'a>,
+    /// The files of a device.
+    pub bundle: BundleSettings<'a>,
+    /// What to do with devices that are issued already.
+    pub existing: Existing,
+    /// A CSV that gets a random store password for each device, in place of one password for all; see
+    /// [`SECRETS_HEADER`](super::SECRETS_HEADER).
+    pub secrets: Option<&'a Path>,
+    /// Takes keys from the pool of the PKI folder, which this password opens, instead of making them.
+    pub key_pool: Option<&'a Password>,
+    /// Whether devices that can be issued are, though others have faults.
+    pub keep_going: bool,
+    /// What the CA may sign.
+    pub policy: &'a SigningPolicy,
+    /// Which keys are certified that were made elsewhere.
+    pub keys: KeyPolicy,
+    /// Number of worker threads; at least one is used.
+    pub threads: usize,
+}
+
+/// What a run has done.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
+pub struct Summary {
+    /// Devices issued.
+    pub issued: usize,
+    /// Those among them whose former certificate was replaced.
+    pub replaced: usize,
+    /// Devices that had a live certificate already.
+    pub skipped: usize,
+    /// Devices whose certificate was revoked: they get another one only when that is asked for.
+    pub revoked: usize,
+    /// Those among them without all the files of the bundle: moved away, lost, or issued with
+    /// another bundle.
+    pub incomplete: usize,
+    /// The first 100 of them.
+    pub incomplete_ids: Vec<String>,
+    /// What is to be said of the ids of devices that were issued before, where no new device may have them.
+    pub old_ids: Remarks,
+    /// Devices that could not be issued as asked, while the others were.
+    pub failed: usize,
+    /// Why, for each of them.
+    #[serde(skip)]
+    pub failures: Vec<BadRow>,
+    /// Devices of an earlier, stopped run whose files were put into place.
+    pub recovered: usize,
+    /// The beginning of the replacing run that this one went on with.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub since: Option<OffsetDateTime>,
+    /// The name of the run in the registry, if it has issued any.
+    pub batch: Option<String>,
+    /// Whether the run was stopped before its end.
+    pub stopped: bool,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+}

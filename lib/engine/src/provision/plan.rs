@@ -1,0 +1,245 @@
+//! What a run will do: which devices to issue, which to skip, and every fault at once, before the
+//! first key is made.
+
+use std::path::Path;
+
+use time::OffsetDateTime;
+
+use super::bundle::Bundle;
+use super::certify::check_policy;
+use super::destination::Destination;
+use super::error::{ProvisionError, Result};
+use super::job::{Existing, Job, Summary};
+use crate::authority::has_twin;
+use crate::client_id::DeviceId;
+use crate::failure::{Hint, Setting, Task};
+use crate::list::new_ids;
+use crate::list::{BadRow, BadRows, Device, DeviceKey, Devices};
+use crate::registry::{Registry, Replaced, Standing, Status};
+
+/// How many ids of incomplete devices a summary names.
+const MOST_IDS: usize = 100;
+
+/// What is to be done with each device of a list, by its position.
+#[derive(Default)]
+pub(super) struct Plan {
+    pub(super) due: Vec<Due>,
+    /// How many devices are to be issued with a new key.
+    pub(super) new_keys: usize,
+    /// What is known of the run before it begins.
+    pub(super) summary: Summary,
+    /// Devices that cannot be issued as asked, where the others are issued all the same.
+    failed: BadRows,
+    total: usize,
+}
+
+/// Whether a device is to be issued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// It is not.
+    Not,
+    /// It is.
+    New,
+    /// It is, in place of a certificate.
+    InPlaceOf(Replaced),
+}
+
+/// What is done with one device.
+pub(super) enum Decision {
+    Issue(Option<Replaced>),
+    Skip,
+    /// Its certificate was revoked: no new one without being asked.
+    Revoked(BadRow),
+    Refuse(BadRow),
+}
+
+impl Plan {
+    /// How many devices are to be issued.
+    pub(super) fn total(&self) -> usize {
+        self.total
+    }
+
+    fn add(&mut self, device: &Device, decision: Decision, planner: &Planner<'_>) {
+        let due = match decision {
+            Decision::Issue(replaced) => {
+                self.total += 1;
+                self.new_keys += usize::from(device.key == DeviceKey::New);
+                replaced.map_or(Due::New, Due::InPlaceOf)
+            }
+            Decision::Revoked(_) => {
+                self.summary.revoked += 1;
+                Due::Not
+            }
+            Decision::Skip => {
+                self.summary.skipped += 1;
+                if planner.is_incomplete(device) {
+                    self.summary.incomplete += 1;
+                    if self.summary.incomplete_ids.len() < MOST_IDS {
+                        self.summary.incomplete_ids.push(device.id.as_str().to_owned());
+                    }
+                }
+                Due::Not
+            }
+            Decision::Refuse(fault) => {
+                self.failed.add(fault);
+                Due::Not
+            }
+        };
+        self.due.push(due);
+    }
+}
+
+/// Decides about devices.
+#[derive(Clone, Copy)]
+pub(super) struct Planner<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) job: &'a Job<'a>,
+    pub(super) at: &'a dyn Destination,
+    /// The beginning of the run that replaces devices and that this one goes on with.
+    pub(super) since: Option<OffsetDateTime>,
+}
+
+impl Planner<'_> {
+    /// Decides about each device of a list; all faults at once.
+    pub(super) fn plan(&self, devices: &Devices) -> Result<Plan> {
+        let mut standings = self.registry.standings()?;
+        let mut plan = Plan {
+            due: Vec::with_capacity(devices.len()),
+            failed: devices.faults().into_owned(),
+            ..Plan::default()
+        };
+        for index in 0..devices.len() {
+            let device = devices.outline(index);
+            // The folder is looked at before the registry: another process records a device before its
+            // folder appears, so a folder of theirs that is seen here is found recorded below.
+            let present = self.has_folder(&device.id);
+            let standing = standings.of(&device.id)?;
+            if standing != Standing::Unknown {
+                plan.summary.old_ids.look_at(&device.id);
+            }
+            let decision = match standing {
+                Standing::Unknown if has_twin(self.registry, &device.id)? => twin(&device),
+                Standing::Live => self.of_live(&device)?,
+                Standing::Unknown if !present => of_unknown(&device),
+                _ => self.of_former(&device, present)?,
+            };
+            plan.add(&device, self.allowed(&device, decision), self);
+        }
+        plan.failed.first.sort_by_key(|f| f.line);
+        if plan.failed.count > 0 && (!self.job.keep_going || plan.failed.is_cut()) {
+            let total = devices.len() + devices.faults().count;
+            return Err(ProvisionError::Faults { faults: plan.failed, total });
+        }
+        plan.summary.failed = plan.failed.count;
+        plan.summary.failures = std::mem::take(&mut plan.failed.first);
+        plan.summary.since = self.since;
+        Ok(plan)
+    }
+
+    /// Decides about one device.
+    pub(super) fn decide(&self, device: &Device) -> Result<Decision> {
+        let present = self.has_folder(&device.id);
+        let decision = match self.registry.live_device(&device.id)? {
+            Some(_) => self.of_live(device)?,
+            None if has_twin(self.registry, &device.id)? => twin(device),
+            None if self.registry.history(&device.id)?.is_empty() && !present => of_unknown(device),
+            None => self.of_former(device, present)?,
+        };
+        Ok(self.allowed(device, decision))
+    }
+
+    /// Holds a device that would be issued against the CA's signing policy.
+    fn allowed(&self, device: &Device, decision: Decision) -> Decision {
+        match (&decision, check_policy(self.job, device)) {
+            (Decision::Issue(_), Err(fault)) => Decision::Refuse(fault),
+            _ => decision,
+        }
+    }
+
+    fn has_folder(&self, id: &DeviceId) -> bool {
+        self.at.folder_of(id).is_some_and(|folder| folder.exists())
+    }
+
+    /// Whether a device that was issued before lacks files of this bundle.
+    fn is_incomplete(&self, device: &Device) -> bool {
+        let folder = self.at.folder_of(&device.id);
+        folder.is_some_and(|folder| !is_complete(&folder, self.job.bundle.kinds))
+    }
+
+    fn of_live(&self, device: &Device) -> Result<Decision> {
+        let revoke = match self.job.existing {
+            Existing::Skip => return Ok(Decision::Skip),
+            Existing::Fail => {
+                let message = format!("{} has a live certificate already", device.named());
+                let hint = Hint::omit("to skip such devices", Setting::FailOnExisting);
+                return Ok(refuse(device, message, hint));
+            }
+            Existing::Replace { revoke } => revoke,
+        };
+        Ok(match self.registry.live_device(&device.id)? {
+            Some(record) if self.since.is_none_or(|since| record.recorded < since) => {
+                Decision::Issue(Some(Replaced { row: record.row, revoke }))
+            }
+            Some(_) => Decision::Skip,
+            // Revoked a moment ago.
+            None => Decision::Issue(None),
+        })
+    }
+
+    /// A device that has no live certificate, but a former one or a folder.
+    fn of_former(&self, device: &Device, present: bool) -> Result<Decision> {
+        let last = self.registry.history(&device.id)?.pop();
+        let asked = self.job.existing.replaces();
+        if last.as_ref().is_some_and(|record| record.status == Status::Live) {
+            // Issued by another process since the list was begun.
+            return Planner { since: None, ..*self }.of_live(device);
+        }
+        if let Some((at, reason)) = last.as_ref().and_then(|record| record.revoked)
+            && !asked
+        {
+            let (named, since, why) = (device.named(), at.date(), reason.name());
+            let message = format!("{named} was revoked on {since} ({why})");
+            let hint = "if it is to get a new certificate, issue it by its id";
+            let hint = Some(Hint::give(hint, Setting::Replace));
+            let fault = BadRow::of(device, message, hint);
+            return Ok(match self.job.existing {
+                Existing::Fail => Decision::Refuse(fault),
+                _ => Decision::Revoked(fault),
+            });
+        }
+        if !present || (last.is_some() && asked) {
+            return Ok(Decision::Issue(None));
+        }
+        let folder = self.at.folder_of(&device.id).unwrap_or_default();
+        let (named, folder) = (device.named(), folder.display());
+        let message = format!("{named} is not issued, but its folder {folder} is there");
+        let hint = Hint::say("move the folder away")
+            .then(Hint::give("or choose another one", Setting::Output));
+        Ok(refuse(device, message, hint))
+    }
+}
+
+/// A device that was never issued: its id may still be changed, so it has to be one that the platform takes.
+fn of_unknown(device: &Device) -> Decision {
+    new_ids::fault(device).map_or(Decision::Issue(None), Decision::Refuse)
+}
+
+fn twin(device: &Device) -> Decision {
+    let message = format!(
+        "{} looks like that of a device that has a certificate: its letters are only put together in \
+         another way (Unicode, NFC and NFD)",
+        device.named()
+    );
+    let hint = Hint::run("write it as it is listed", Task::ListDevices)
+        .then("or give the device another id");
+    refuse(device, message, hint)
+}
+
+fn refuse(device: &Device, message: String, hint: Hint) -> Decision {
+    Decision::Refuse(BadRow::of(device, message, Some(hint)))
+}
+
+/// Whether a device's folder has all the files of a bundle.
+pub(crate) fn is_complete(folder: &Path, kinds: &[Bundle]) -> bool {
+    kinds.iter().flat_map(|kind| kind.file_names()).all(|name| folder.join(name).exists())
+}

@@ -1,0 +1,231 @@
+//! The run: everything is checked, then workers make devices and one thread commits them.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use time::OffsetDateTime;
+
+use super::commit::Committer;
+use super::context::Context;
+use super::destination::{self, Destination, Opening, Out, finish, grow};
+use super::error::{ProvisionError, Result};
+use super::job::{Job, Summary};
+use super::make::Maker;
+use super::plan::{Plan, Planner};
+use super::work::{Pace, Work};
+use crate::authority::Pki;
+use crate::files;
+use crate::files::growing::GROWS;
+use crate::issue::IssueError;
+use crate::key::KeyError;
+use crate::list::Devices;
+use crate::profile::Kind;
+use crate::registry::{Newcomers, Registry, batch_name};
+
+/// Issues the devices of a list.
+///
+/// Nothing is made before everything is checked.
+///
+/// Errors: [`ProvisionError::Faults`] when a device cannot be issued as asked; failures of the file
+/// system and the registry. What was committed before an error stays issued; nothing else is left.
+pub fn run(
+    pki: &mut Pki,
+    job: &Job<'_>,
+    devices: impl Into<Devices>,
+    context: &Context<'_>,
+) -> Result<Summary> {
+    let newcomers = pki.registry().newcomers()?;
+    run_since(pki, job, &devices.into(), newcomers, context)
+}
+
+/// The same for devices whose keys were looked up before, when the `newcomers` began.
+pub(super) fn run_since(
+    pki: &mut Pki,
+    job: &Job<'_>,
+    devices: &Devices,
+    newcomers: Newcomers,
+    context: &Context<'_>,
+) -> Result<Summary> {
+    let start = Instant::now();
+    let at = &*job.out.destination();
+    check(job, at)?;
+    let mut maker = Maker::new(job, at, context.now)?;
+    let recovered = at.recover(pki.registry())?;
+    pki.check_chain_length(job.ca)?;
+    pki.check_not_revoked(job.ca)?;
+    pki.check_not_rolled_back(job.ca)?;
+    let marker = at.replacing_marker().filter(|_| job.existing.replaces());
+    let since = marker.as_deref().map(|path| replacing_since(path, context.now)).transpose()?;
+    let since = since.flatten();
+    let plan = Planner { registry: pki.registry(), job, at, since }.plan(devices);
+    let mut summary = Summary::default();
+    let done = plan.and_then(|plan| {
+        summary = plan.summary.clone();
+        let run = Run { job, at, devices, plan: &plan, context: *context };
+        run.draw_and_issue(pki, &mut maker, newcomers, &mut summary)
+    });
+    let begun = since.is_some() || summary.issued > 0;
+    if let Some(marker) = marker.filter(|_| !begun || (done.is_ok() && !summary.stopped)) {
+        files::remove_file(&marker)?;
+    }
+    done?;
+    summary.recovered = recovered;
+    summary.seconds = start.elapsed().max(Duration::from_nanos(1)).as_secs_f64();
+    Ok(summary)
+}
+
+/// Finishes what stopped runs have left at a place: devices that are recorded and not in place, an
+/// archive and a list of passwords that only lack their end. Returns how many devices were put into place.
+pub fn settle(pki: &mut Pki, out: Out<'_>, secrets: Option<&Path>) -> Result<usize> {
+    let at = out.destination();
+    let recovered = at.recover(pki.registry())?;
+    at.settle(pki.registry_mut())?;
+    if let Some(path) = secrets {
+        destination::settle(path, &[], pki.registry_mut())?;
+    }
+    if let Some(marker) = at.replacing_marker() {
+        files::remove_file(&marker)?;
+    }
+    Ok(recovered)
+}
+
+/// Refuses what a job and its place do not allow together.
+fn check(job: &Job<'_>, at: &dyn Destination) -> Result {
+    if job.profile.kind != Kind::Device {
+        return Err(ProvisionError::WrongProfile { name: job.profile.name.clone() });
+    }
+    if let Some(path) = job.secrets {
+        files::regular(path, GROWS)?;
+    }
+    at.check()?;
+    match at.can_undo() {
+        // Killed between the two, a key would be with the reader and in the pool.
+        false if job.key_pool.is_some() => {
+            Err(ProvisionError::Stream { what: "keys of the key pool" })
+        }
+        // Stopped, nobody could say where it has to go on.
+        false if job.existing.replaces() => {
+            Err(ProvisionError::Stream { what: "devices that replace others" })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A run whose devices are known.
+struct Run<'a> {
+    job: &'a Job<'a>,
+    at: &'a dyn Destination,
+    devices: &'a Devices,
+    plan: &'a Plan,
+    context: Context<'a>,
+}
+
+impl Run<'_> {
+    /// Draws keys from the pool, if they come from there, and issues.
+    fn draw_and_issue(
+        &self,
+        pki: &mut Pki,
+        maker: &mut Maker<'_>,
+        newcomers: Newcomers,
+        summary: &mut Summary,
+    ) -> Result {
+        let batch = run_name(self.context.now)?;
+        let job = maker.job;
+        if let Some(password) = job.key_pool {
+            let pool = pki.key_pool(job.profile.key);
+            match self.plan.new_keys {
+                // A run may have been killed at its very end.
+                0 => pool.settle(pki.registry())?,
+                keys => maker.pool = Some(pool.draw_for(&batch, keys, password, pki.registry())?),
+            }
+        } else if self.plan.new_keys > 0 {
+            let profile = job.profile;
+            profile.key.check_available_by(profile.rsa_keys).map_err(KeyError::from)?;
+        }
+        let done = self.issue(maker, pki.registry_mut(), &batch, newcomers, summary);
+        if let Some(pool) = maker.pool.take() {
+            pool.close(pki.registry())?;
+        }
+        done?;
+        summary.batch = (summary.issued > 0).then_some(batch);
+        Ok(())
+    }
+
+    /// Issues what is due, and finishes the files that grew meanwhile.
+    fn issue(
+        &self,
+        maker: &Maker<'_>,
+        registry: &mut Registry,
+        batch: &str,
+        newcomers: Newcomers,
+        summary: &mut Summary,
+    ) -> Result {
+        let (todo, context) = (self.plan.total(), self.context);
+        let opening = Opening { batch, todo, now: context.now };
+        let writer = self.at.open(&opening, registry)?;
+        let ledger = match self.job.secrets.map(|path| grow(path, todo, registry)).transpose() {
+            Ok(ledger) => ledger.flatten(),
+            Err(e) => {
+                writer.map(|writer| writer.leave(false, registry)).transpose()?;
+                return Err(e);
+            }
+        };
+        let Some(writer) = writer else {
+            // There is nothing to do.
+            return ledger.map_or(Ok(()), |file| finish(file, &[], registry));
+        };
+        let mut committer = Committer {
+            registry: &mut *registry,
+            writer: &*writer,
+            can_undo: self.at.can_undo(),
+            ledger,
+            pool: maker.pool.as_ref(),
+            batch,
+            newcomers,
+            context,
+        };
+        let sizes = self.pace().sizes(self.at.sizes());
+        let work = Work { maker, devices: self.devices, plan: self.plan, sizes, context };
+        let done = work.run(&mut committer, summary);
+        let ledger = committer.ledger;
+        if done.is_err() || summary.stopped {
+            let left = writer.leave(done.is_err(), registry);
+            let ledger = ledger.map_or(Ok(()), |file| Ok(file.leave()?));
+            // Why the run has ended counts more.
+            return done.and(left).and(ledger);
+        }
+        writer.finish(registry)?;
+        ledger.map_or(Ok(()), |file| finish(file, &[], registry))
+    }
+
+    /// How long a device takes.
+    fn pace(&self) -> Pace {
+        let makes_keys = self.devices.has_new_keys() && self.job.key_pool.is_none();
+        match (self.job.profile.key.is_rsa() && makes_keys, self.job.secrets) {
+            (true, _) => Pace::MakesRsa,
+            (false, Some(_)) => Pace::Derives,
+            (false, None) => Pace::Fast,
+        }
+    }
+}
+
+/// Since when devices are being replaced: the beginning of a run that was not finished, of which
+/// `marker` tells, or `now`, which is then noted durably. A run that goes on with it leaves alone what
+/// was recorded since.
+fn replacing_since(marker: &Path, now: OffsetDateTime) -> Result<Option<OffsetDateTime>> {
+    if marker.exists() {
+        let text = String::from_utf8_lossy(&files::read(marker)?).into_owned();
+        // Without its line end it was not written to its end, and nothing was begun.
+        let since = text.strip_suffix('\n').and_then(|text| text.parse().ok());
+        if let Some(Ok(since)) = since.map(OffsetDateTime::from_unix_timestamp) {
+            return Ok(Some(since));
+        }
+    }
+    files::note(marker, &format!("{}\n", now.unix_timestamp()))?;
+    Ok(None)
+}
+
+/// A name for the run: the time, so that people find it, and randomness, so that it is unique.
+fn run_name(now: OffsetDateTime) -> Result<String> {
+    Ok(batch_name(now).map_err(IssueError::from)?)
+}
