@@ -90,6 +90,7 @@ const NO_PATHS: &[&str] = &[
     "EXISTING",
     "FORMAT",
     "HASH",
+    "MAKER",
     "HEADER",
     "HOST",
     "ID",
