@@ -62,12 +62,12 @@ pub(crate) struct Global {
     /// Print results and errors only
     #[arg(long, short, global = true, help_heading = "Global options")]
     pub(crate) quiet: bool,
-    /// This computer's clock is right: go on although it differs from the tenant's by more than 10 minutes
-    /// (behind it or ahead of it), is behind the registry or its lists by more than 10 minutes, or is more
-    /// than 30 days after the registry's last entry. The audit log of the PKI folder keeps it
+    /// Confirm that this computer's clock is right. Needed if it differs from the tenant's by more than 10 minutes,
+    /// is behind the registry or its lists by more than 10 minutes, or is more than 30 days after the registry's
+    /// last entry. The audit log of the PKI directory records it
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) clock_is_right: bool,
-    /// The PKI folder
+    /// The PKI directory
     #[arg(
         long,
         global = true,
@@ -108,7 +108,7 @@ pub(crate) enum Command {
     /// Prove possession of a CA's key to the platform
     #[command(subcommand)]
     Pop(commands::pop::PopCommand),
-    /// Check the registry of what was issued, and take out of it
+    /// Check, export and repair the registry of what was issued
     #[command(subcommand)]
     Registry(commands::registry::RegistryCommand),
     /// Run a tenant in memory to rehearse against
@@ -118,7 +118,7 @@ pub(crate) enum Command {
     Profile(commands::profile::ProfileCommand),
     /// Print completions for a shell
     Completions(commands::generate::CompletionsArgs),
-    /// Write man pages into a folder
+    /// Write man pages into a directory
     Man(commands::generate::ManArgs),
     /// Print the command reference as Markdown
     #[command(hide = true)]

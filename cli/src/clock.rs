@@ -21,7 +21,7 @@ pub(crate) fn believe(right: bool) {
     RIGHT.get_or_init(|| right);
 }
 
-/// Opens the PKI folder for a command that writes to it, or signs with its keys.
+/// Opens the PKI directory for a command that writes to it, or signs with its keys.
 pub(crate) fn open(dir: &Path, now: OffsetDateTime) -> Result<Pki> {
     let mut pki = Pki::open_unrecorded(dir, now)?;
     hold(&mut pki, now, None)?;
@@ -30,13 +30,13 @@ pub(crate) fn open(dir: &Path, now: OffsetDateTime) -> Result<Pki> {
     Ok(pki)
 }
 
-/// The same, and makes the folder if there is none.
+/// The same, and makes the directory if there is none.
 pub(crate) fn open_or_create(dir: &Path, now: OffsetDateTime) -> Result<Pki> {
     Pki::make_folder(dir)?;
     open(dir, now)
 }
 
-/// Opens the PKI folder for a command that only reads, also where nothing can be written. What cannot be read,
+/// Opens the PKI directory for a command that only reads, also where nothing can be written. What cannot be read,
 /// and a clock that is behind, are told.
 pub(crate) fn open_to_read(dir: &Path, out: Output) -> Result<Pki> {
     let now = OffsetDateTime::now_utc();
@@ -55,7 +55,7 @@ pub(crate) fn open_to_read(dir: &Path, out: Output) -> Result<Pki> {
     Ok(pki)
 }
 
-/// Holds the clock to what the PKI folder knows, and to the tenant's where that is known.
+/// Holds the clock to what the PKI directory knows, and to the tenant's where that is known.
 pub(crate) fn hold(
     pki: &mut Pki,
     now: OffsetDateTime,
@@ -76,7 +76,7 @@ pub(crate) fn hold(
     }
 }
 
-/// The same for a rollout, whose PKI folder need not be there yet.
+/// The same for a rollout, whose PKI directory need not be there yet.
 pub(crate) fn hold_for_rollout(
     dir: &Path,
     now: OffsetDateTime,
@@ -92,7 +92,7 @@ pub(crate) fn hold_for_rollout(
 }
 
 /// Holds the clock to that of the tenant, as far as it has answered. If the user says that it is right, the
-/// audit log of the PKI folder keeps it, where there is one that can be written.
+/// audit log of the PKI directory keeps it, where there is one that can be written.
 pub(crate) fn hold_to(client: &Client, dir: &Path, out: Output) -> Result<()> {
     let now = OffsetDateTime::now_utc();
     let evidence = Evidence { tenant: client.time(), ..Evidence::default() };
@@ -100,9 +100,9 @@ pub(crate) fn hold_to(client: &Client, dir: &Path, out: Output) -> Result<()> {
     if !is_right(&error)? {
         return Err(error.into());
     }
-    let nowhere = "no audit log keeps that this computer's clock was believed";
+    let nowhere = "the confirmation of this computer's clock is not recorded in an audit log";
     if !dir.join("pki.toml").exists() {
-        out.warning(&format!("{nowhere}: {} is no PKI folder", dir.display()));
+        out.warning(&format!("{nowhere}: {} is no PKI directory", dir.display()));
         return Ok(());
     }
     let mut pki = Pki::open_to_read(dir, now)?;

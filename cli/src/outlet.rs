@@ -44,12 +44,12 @@ pub(crate) fn stands(path: &Path) -> Result<bool> {
     Ok(!is_stdout(path) && files::stands(path)?)
 }
 
-/// Refuses `-` where a folder is to be written.
+/// Refuses `-` where a directory is to be written.
 pub(crate) fn check_folder(path: &Path) -> Result<()> {
     if path == Path::new("-") {
         return Err(Failure::usage(
-            "- is standard output, and files go into a folder",
-            "name the folder; ./- is one that is called -",
+            "- is standard output, and files go into a directory",
+            "name the directory; ./- is one that is called -",
         ));
     }
     Ok(())

@@ -2,7 +2,7 @@
 //!
 //! The one door to the terminal: text and JSON leave with nothing hidden in them ([`shown`]), whatever a
 //! server, a file or an argument has put there, and a message is one line. Only [`Output::data`] and
-//! [`Output::offer`] write octets as they are.
+//! [`Output::offer`] write bytes as they are.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -123,7 +123,7 @@ impl Output {
         self.data(shown::lines(text).as_bytes())
     }
 
-    /// Octets for standard output as they are. A reader that has gone away is no error.
+    /// Bytes for standard output as they are. A reader that has gone away is no error.
     pub(crate) fn data(self, bytes: &[u8]) -> Result<()> {
         self.offer(bytes).map(|_| ())
     }

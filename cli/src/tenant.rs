@@ -65,8 +65,8 @@ pub(crate) struct WhoArgs {
 pub(crate) struct NetworkArgs {
     #[command(flatten)]
     way: WayArgs,
-    /// Seconds for a request as a whole: name, connection, TLS, and the answer to its end; each of the
-    /// --retries has them anew
+    /// Time limit in seconds for one whole request: name, connection, TLS, and the answer to its end; each
+    /// repetition (--retries) has the whole time again
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
     /// How often a request is sent again when the network or the server fails; at most twice until
@@ -79,7 +79,7 @@ pub(crate) struct NetworkArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Tenant")]
 pub(crate) struct WayArgs {
-    /// PEM file with CAs that the server's TLS certificate may lead to, besides the system's. A server certificate
+    /// PEM file with CAs to trust for the server's TLS certificate, in addition to the system's. A server certificate
     /// that signed itself (Edge) is accepted if exactly this certificate is in the file
     /// [env: C8Y_PKI_CACERT]
     #[arg(long, value_name = "FILE")]

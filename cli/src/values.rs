@@ -19,7 +19,7 @@ use time::{Duration, OffsetDateTime};
 use crate::failure::{Failure, Result};
 use crate::secrets::{self, known};
 
-/// The PKI folder where none is named.
+/// The PKI directory where none is named.
 pub(crate) const DEFAULT_PKI: &str = "pki";
 
 /// Fields of a distinguished name, as a string or one by one.
@@ -122,7 +122,7 @@ pub(crate) fn path_length(text: &str) -> std::result::Result<PathLength, String>
     }
 }
 
-/// The longest chain of the installation: as the command line says it, else as the PKI folder does, if there is
+/// The longest chain of the installation: as the command line says it, else as the PKI directory does, if there is
 /// one, else that of the cloud.
 pub(crate) fn longest_chain(given: Option<LongestChain>, pki: &Path) -> Result<LongestChain> {
     match given {
@@ -141,7 +141,7 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<Certificate>> {
         .map_err(|e| Error::from(e).in_file(what).into())
 }
 
-/// The same of a file that is named, or of all files of a folder, each with the file in which it is.
+/// The same of a file that is named, or of all files of a directory, each with the file in which it is.
 pub(crate) fn certificates_in(path: &Path) -> Result<Vec<(PathBuf, Certificate)>> {
     if path.is_dir() {
         return Ok(authority::certificates_in(path)?);

@@ -20,7 +20,7 @@ use c8y_pki::device::smartrest::{self, OPERATIONS, PUBLISH};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let (Some(folder), Some(host)) = (arguments.next(), arguments.next()) else {
-        return Err("give the folder of a device, and the host of its tenant".into());
+        return Err("give the directory of a device, and the host of its tenant".into());
     };
     let folder = PathBuf::from(folder);
     let credentials = Credentials::read(&Files {

@@ -10,7 +10,7 @@
 //! | You want to | Module |
 //! | --- | --- |
 //! | do the whole job from one file | [`rollout`] |
-//! | keep CAs and a registry in a folder | [`authority`], [`registry`] |
+//! | keep CAs and a registry in a directory | [`authority`], [`registry`] |
 //! | sign the request of one device, as in a web service | [`Pki::issue`] |
 //! | read a device list, from a CSV or a workbook | [`list`] |
 //! | issue one device or very many, from a list | [`provision`] |

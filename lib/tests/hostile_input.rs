@@ -1,4 +1,4 @@
-//! Whatever octets come, nothing panics: whole files, cut files, files with changed octets.
+//! Whatever bytes come, nothing panics: whole files, cut files, files with changed bytes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ fn samples() -> Vec<Vec<u8>> {
     samples
 }
 
-/// Everything that reads such octets.
+/// Everything that reads such bytes.
 fn read_all(bytes: &[u8]) {
     let password = Password::new("x");
     let _ = Certificate::all_from_pem_or_der(bytes);

@@ -1,5 +1,5 @@
 //! Holds each crate of the library to its order: a module imports only from modules that stand before it.
-//! What one crate may take from another is held by Cargo; the rules inside of folders are in `layers/rooms.rs`.
+//! What one crate may take from another is held by Cargo; the rules inside of directories are in `layers/rooms.rs`.
 
 #[path = "layers/modules.rs"]
 mod modules;
@@ -156,7 +156,7 @@ fn imports_point_down() {
 }
 
 /// Pairs that must not meet, though the order would allow it: the clients take certificates and a
-/// signer, not a PKI folder; what issuing and registering both need of a device list stands below them, in `list`;
+/// signer, not a PKI directory; what issuing and registering both need of a device list stands below them, in `list`;
 /// and nothing but the error of all knows the sandbox, which must not share a misunderstanding with the client.
 const STRANGERS: [(&str, &[&str]); 4] = [
     ("provision", &["registration"]),

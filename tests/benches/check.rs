@@ -4,7 +4,7 @@
 //! `cargo bench -p c8y-pki-tests --bench check -- [ROWS] [KEY] [revoked]`: 100,000 rows under a CA with a
 //! key of type ec-p256 by default; with `revoked` each of them is revoked, so that the audit log names all.
 //! The check runs in a process of its own, so that its peak memory is its own. Nothing is asserted: the
-//! figures go to docs/performance.md with machine and date. The registry is in the system's folder for
+//! figures go to docs/performance.md with machine and date. The registry is in the system's directory for
 //! temporary files and goes away at the end (1 GB for a million rows).
 
 #![allow(clippy::disallowed_macros, reason = "a benchmark prints its figures")]
@@ -46,7 +46,7 @@ fn main() {
     }
     let rows: usize = arguments.iter().find_map(|arg| arg.parse().ok()).unwrap_or(100_000);
     let key = arguments.iter().find_map(|arg| arg.parse().ok()).unwrap_or(KeyType::EcP256);
-    let dir = tempfile::tempdir().expect("a folder for temporary files");
+    let dir = tempfile::tempdir().expect("a directory for temporary files");
     let path = dir.path().join("pki").join("registry.sqlite");
     make(dir.path(), key, rows, cores);
     if arguments.iter().any(|argument| argument == "revoked") {
@@ -110,7 +110,7 @@ fn peak() -> Option<String> {
 fn make(dir: &Path, key: KeyType, count: usize, threads: usize) {
     let now = OffsetDateTime::now_utc();
     let password = Password::new(PASSWORD);
-    let mut pki = Pki::open_or_create(&dir.join("pki"), now).expect("a PKI folder");
+    let mut pki = Pki::open_or_create(&dir.join("pki"), now).expect("a PKI directory");
     let profile = Profile::built_in("root").and_then(|p| p.with_key(key).ok()).expect("a profile");
     let settings = CaSettings {
         profile: &profile,

@@ -1,6 +1,6 @@
 //! Issuing devices, against bounds that are measured by bare loops in the same run on all cores:
-//! arithmetic (key generation and one signature), output (the same folders and files with the same
-//! octets, made durable with one sync) and, where there are keystores, the key derivation of each.
+//! arithmetic (key generation and one signature), output (the same directories and files with the same
+//! bytes, made durable with one sync) and, where there are keystores, the key derivation of each.
 //!
 //! `cargo bench -p c8y-pki-tests --bench issue -- [DEVICES] [CASE…]`, where a case is `ec-p256/pem`,
 //! `ec-p256/tar`, `ec-p256/pem,p12`, `rsa-2048/pem`, `rsa-4096/pem` or `rsa-2048/pem,p12`; all of them
@@ -9,8 +9,8 @@
 //!
 //! Keystores that share a password derive their key once for a run, so that the derivation of each is
 //! what others pay, and the ratio can be far above 100 %. Nothing is asserted: the figures go to
-//! docs/performance.md with machine and date. Everything is written below the system's folder for
-//! temporary files, in a new folder for each run, and kept, because file systems are slow for a while
+//! docs/performance.md with machine and date. Everything is written below the system's directory for
+//! temporary files, in a new directory for each run, and kept, because file systems are slow for a while
 //! after a mass delete.
 
 #![allow(clippy::disallowed_macros, reason = "a benchmark prints its figures")]
@@ -87,7 +87,7 @@ fn wanted_word(arguments: &[String], word: &str) -> bool {
 fn python(key: KeyType, kinds: &[Bundle], count: usize, cores: usize) {
     let Some(python) = std::env::var_os("C8Y_PKI_PYTHON") else { return };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/python_cryptography.py");
-    let dir = tempfile::tempdir().expect("a folder for temporary files").keep();
+    let dir = tempfile::tempdir().expect("a directory for temporary files").keep();
     let key = match key {
         KeyType::Rsa2048 => "rsa2048",
         KeyType::Rsa4096 => "rsa4096",
@@ -199,7 +199,7 @@ impl Drop for PythonKeys {
 fn curve(cores: usize) {
     for (kind, tar) in [("pem", false), ("tar", true)] {
         for count in [1_000, 10_000, 100_000, 1_000_000] {
-            let dir = tempfile::tempdir().expect("a folder for temporary files").keep();
+            let dir = tempfile::tempdir().expect("a directory for temporary files").keep();
             let how: (&[Bundle], bool) = (&[Bundle::Pem], tar);
             let (took, _) = issue(&dir, KeyType::EcP256, how, count, cores);
             let each = took.as_secs_f64() * 1e6 / count as f64;
@@ -229,7 +229,7 @@ fn bundle_name(kinds: &[Bundle], tar: bool) -> &'static str {
 
 fn measure(key: KeyType, kinds: &[Bundle], tar: bool, count: usize, cores: usize) {
     // Kept: a mass delete would slow down whatever is measured next.
-    let dir = tempfile::tempdir().expect("a folder for temporary files").keep();
+    let dir = tempfile::tempdir().expect("a directory for temporary files").keep();
     let arithmetic = on_all_cores(count, cores, |_| make_key_and_sign(key));
     let has_store = kinds.contains(&Bundle::P12);
     let derivation =
@@ -274,7 +274,7 @@ fn on_all_cores(count: usize, cores: usize, work: impl Fn(usize) + Sync) -> Dura
     start.elapsed()
 }
 
-/// A device's key, and one signature by a P-256 CA over as many octets as a certificate has.
+/// A device's key, and one signature by a P-256 CA over as many bytes as a certificate has.
 fn make_key_and_sign(key: KeyType) {
     thread_local! {
         static CA: EcdsaKeyPair =
@@ -306,7 +306,7 @@ fn derive() {
     black_box(block);
 }
 
-/// Issues `count` devices with the library; returns how long the run took and its folder.
+/// Issues `count` devices with the library; returns how long the run took and its directory.
 fn issue(
     dir: &Path,
     key: KeyType,
@@ -317,7 +317,7 @@ fn issue(
     let now = OffsetDateTime::now_utc();
     let password = Password::new(PASSWORD);
     let chosen = ChosenPassword::unjudged(password.clone());
-    let mut pki = Pki::open_or_create(&dir.join("pki"), now).expect("a PKI folder");
+    let mut pki = Pki::open_or_create(&dir.join("pki"), now).expect("a PKI directory");
     let root_profile = Profile::built_in("root").expect("a profile");
     let line_profile = Profile::built_in("intermediate").expect("a profile");
     let settings = |profile, subject| CaSettings {
@@ -366,7 +366,7 @@ fn issue(
         threads,
     };
     if !tar {
-        fs::create_dir(&out).expect("the output folder");
+        fs::create_dir(&out).expect("the output directory");
     }
     // What others have left to be written is not our affair.
     rustix::fs::sync();
@@ -379,7 +379,7 @@ fn issue(
     (took, out)
 }
 
-/// Writes the folders and files of `from` again to `to`, with nothing around it but one sync.
+/// Writes the directories and files of `from` again to `to`, with nothing around it but one sync.
 fn write_again(from: &Path, to: &Path, count: usize, cores: usize) -> Duration {
     type Folder = (PathBuf, Vec<(PathBuf, Vec<u8>)>);
     let folders: Vec<Folder> = entries(from)
@@ -394,12 +394,12 @@ fn write_again(from: &Path, to: &Path, count: usize, cores: usize) -> Duration {
         })
         .collect();
     assert_eq!(folders.len(), count);
-    fs::create_dir(to).expect("a folder");
+    fs::create_dir(to).expect("a directory");
     rustix::fs::sync();
     let start = Instant::now();
     on_all_cores(count, cores, |index| {
         let (folder, files) = &folders[index];
-        fs::DirBuilder::new().mode(0o700).create(folder).expect("a folder");
+        fs::DirBuilder::new().mode(0o700).create(folder).expect("a directory");
         for (path, bytes) in files {
             let mut options = fs::OpenOptions::new();
             let mut file =
@@ -407,13 +407,13 @@ fn write_again(from: &Path, to: &Path, count: usize, cores: usize) -> Duration {
             file.write_all(bytes).expect("space on the disk");
         }
     });
-    let root = fs::File::open(to).expect("the folder");
+    let root = fs::File::open(to).expect("the directory");
     rustix::fs::syncfs(root).expect("a sync");
     start.elapsed()
 }
 
 fn entries(dir: &Path) -> Vec<PathBuf> {
-    let read = fs::read_dir(dir).expect("a folder");
+    let read = fs::read_dir(dir).expect("a directory");
     read.map(|entry| entry.expect("an entry").path()).collect()
 }
 

@@ -7,17 +7,17 @@ use serde_json::Value;
 
 use crate::cli::{Cli, Outcome, PASSWORD};
 
-/// A folder to work in, and a tenant to talk to.
+/// A directory to work in, and a tenant to talk to.
 #[derive(Debug)]
 pub struct AtTenant {
-    /// The folder; `sandbox-ca.pem` is the CA of the tenant's TLS certificate.
+    /// The directory; `sandbox-ca.pem` is the CA of the tenant's TLS certificate.
     pub cli: Cli,
     /// The tenant.
     pub sandbox: Sandbox,
 }
 
 impl AtTenant {
-    /// A sandbox for what is in a folder.
+    /// A sandbox for what is in a directory.
     pub fn new(cli: Cli) -> Self {
         Self::with(cli, Settings::default())
     }

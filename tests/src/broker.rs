@@ -82,7 +82,7 @@ pub struct Mosquitto {
 }
 
 impl Mosquitto {
-    /// Starts it in a folder with [`server_certificate`]; devices have to lead to the CA in the
+    /// Starts it in a directory with [`server_certificate`]; devices have to lead to the CA in the
     /// file `ca`. `more` is a line for its configuration. None when it is not installed.
     ///
     /// # Panics
@@ -149,7 +149,7 @@ fn tool_in_sbin(name: &str) -> Option<crate::Tool> {
 /// What a broker on paper does with a packet.
 #[derive(Debug, Clone)]
 pub enum Reply {
-    /// Sends these octets.
+    /// Sends these bytes.
     Octets(Vec<u8>),
     /// Closes the connection.
     Close,
@@ -157,7 +157,7 @@ pub enum Reply {
     Nothing,
 }
 
-/// TLS with the certificate in the folder; no client certificate is asked for.
+/// TLS with the certificate in the directory; no client certificate is asked for.
 ///
 /// # Panics
 ///
@@ -176,11 +176,11 @@ pub fn server_config(cli: &Cli) -> Arc<ServerConfig> {
 }
 
 /// A TLS server that answers the packets of MQTT as `answer` says: it gets the type (1 is CONNECT)
-/// and the octets behind the fixed header. It asks for no client certificate. Returns its port.
+/// and the bytes behind the fixed header. It asks for no client certificate. Returns its port.
 ///
 /// # Panics
 ///
-/// When it cannot be started with the certificate in the folder.
+/// When it cannot be started with the certificate in the directory.
 pub fn paper_broker(cli: &Cli, answer: impl Fn(u8, &[u8]) -> Reply + Send + Sync + 'static) -> u16 {
     let (config, answer) = (server_config(cli), Arc::new(answer));
     listen(move |stream| {
@@ -194,7 +194,7 @@ pub fn paper_broker(cli: &Cli, answer: impl Fn(u8, &[u8]) -> Reply + Send + Sync
 ///
 /// # Panics
 ///
-/// When it cannot be started with the certificate in the folder.
+/// When it cannot be started with the certificate in the directory.
 pub fn paper_tenant(
     cli: &Cli,
     answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static,
@@ -246,7 +246,7 @@ pub fn head(stream: &mut impl Read) -> Option<String> {
 ///
 /// # Panics
 ///
-/// When it cannot be started with the certificate in the folder.
+/// When it cannot be started with the certificate in the directory.
 pub fn tls_listen(
     cli: &Cli,
     each: impl Fn(&mut StreamOwned<ServerConnection, TcpStream>) + Send + Sync + 'static,

@@ -1,9 +1,9 @@
-//! The real binary, run as a user would: in a folder of its own, without a terminal.
+//! The real binary, run as a user would: in a directory of its own, without a terminal.
 //!
 //! This package is not the one that holds the binary, so Cargo neither builds it for these tests
 //! nor tells them its path (`CARGO_BIN_EXE_…` exists only inside `cli/`, and artifact dependencies
 //! are not stable). So the first test of a process asks Cargo to build it, in the profile and the
-//! target folder of the test itself, and takes the path from Cargo's answer: a stale binary is
+//! target directory of the test itself, and takes the path from Cargo's answer: a stale binary is
 //! never tested, and plain `cargo test --workspace` works on a fresh clone. Cargo has let go of its
 //! lock by the time tests run. `--workspace` makes it choose the features that the tests have, so
 //! that the library is not built a second time.
@@ -91,7 +91,7 @@ pub(crate) fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// Whether a command was asked for octets as they are on its standard output.
+/// Whether a command was asked for bytes as they are on its standard output.
 fn is_data(line: &str) -> bool {
     ["--out -", "--token-out -", "--failed -", "/dev/stdout", " --raw"]
         .iter()
@@ -244,7 +244,7 @@ impl Outcome {
     }
 }
 
-/// A folder to work in, which goes away at the end. It holds `pw` with [`PASSWORD`].
+/// A directory to work in, which goes away at the end. It holds `pw` with [`PASSWORD`].
 #[derive(Debug, Clone)]
 pub struct Cli {
     dir: Arc<TempDir>,
@@ -257,18 +257,18 @@ impl Default for Cli {
 }
 
 impl Cli {
-    /// An empty folder but for `pw`.
+    /// An empty directory but for `pw`.
     ///
     /// # Panics
     ///
     /// When it cannot be made.
     pub fn new() -> Self {
-        let cli = Self { dir: Arc::new(TempDir::new().expect("a temporary folder")) };
+        let cli = Self { dir: Arc::new(TempDir::new().expect("a temporary directory")) };
         cli.write("pw", format!("{PASSWORD}\n"));
         cli
     }
 
-    /// A folder with the CAs `root` and, under it, `line`, both of EC P-256.
+    /// A directory with the CAs `root` and, under it, `line`, both of EC P-256.
     pub fn with_cas() -> Self {
         let cli = Self::new();
         cli.ok(&format!("ca init --subject 'CN=Root,O=Example' --key-type ec-p256 {CA_PW}"));
@@ -276,30 +276,30 @@ impl Cli {
         cli
     }
 
-    /// The folder, kept as long as what this returns.
+    /// The directory, kept as long as what this returns.
     #[cfg(target_os = "linux")]
     pub(crate) fn keep(&self) -> Arc<TempDir> {
         Arc::clone(&self.dir)
     }
 
-    /// A path inside the folder.
+    /// A path inside the directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    /// A path inside the folder, as an argument of a tool.
+    /// A path inside the directory, as an argument of a tool.
     pub fn arg(&self, name: &str) -> String {
         self.path(name).to_str().expect("a path that is Unicode").to_owned()
     }
 
-    /// Writes a file, and the folders above it.
+    /// Writes a file, and the directories above it.
     ///
     /// # Panics
     ///
     /// When it cannot be written.
     pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
         let path = self.path(name);
-        let parent = path.parent().expect("a folder");
+        let parent = path.parent().expect("a directory");
         fs::create_dir_all(parent).unwrap_or_else(|e| panic!("{}: {e}", parent.display()));
         fs::write(&path, bytes).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     }
@@ -343,7 +343,7 @@ impl Cli {
         Outcome::of(line, &output)
     }
 
-    /// `c8y-pki` with a command line, to be started in the folder: for tests that do more with it
+    /// `c8y-pki` with a command line, to be started in the directory: for tests that do more with it
     /// than wait for its end.
     pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new(binary());
@@ -378,7 +378,7 @@ impl Cli {
         outcome.stderr
     }
 
-    /// All files and folders below `name`: relative paths, and the octets of files.
+    /// All files and directories below `name`: relative paths, and the bytes of files.
     ///
     /// # Panics
     ///
@@ -386,7 +386,7 @@ impl Cli {
     pub fn snapshot(&self, name: &str) -> Vec<(String, Option<Vec<u8>>)> {
         let mut found = Vec::new();
         walk(&self.path(name), &mut |path| {
-            let relative = path.strip_prefix(self.dir.path()).expect("below the folder");
+            let relative = path.strip_prefix(self.dir.path()).expect("below the directory");
             let contents = path.is_file().then(|| fs::read(path).expect("a file"));
             found.push((relative.display().to_string(), contents));
         });
@@ -394,7 +394,7 @@ impl Cli {
         found
     }
 
-    /// The names in a folder, sorted; none if there is no such folder.
+    /// The names in a directory, sorted; none if there is no such directory.
     pub fn names(&self, folder: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path(folder)).into_iter().flatten().flatten();
         let mut names: Vec<String> =
@@ -409,7 +409,7 @@ pub fn a_second_passes() {
     std::thread::sleep(std::time::Duration::from_millis(1100));
 }
 
-/// Visits everything below a folder.
+/// Visits everything below a directory.
 ///
 /// # Panics
 ///

@@ -130,7 +130,7 @@ fn parameter(value: &Value) -> Parameter {
 /// A running `c8y-pki sandbox`.
 #[derive(Debug)]
 pub struct Running {
-    /// The folder in which it was started.
+    /// The directory in which it was started.
     pub cli: Cli,
     started: Value,
     _process: Ended,
@@ -233,7 +233,7 @@ impl Call<'_> {
         self.body("multipart/form-data; boundary=x", body + "--x--\r\n")
     }
 
-    /// At the port with client certificates, with files of the folder: the chain, and the key.
+    /// At the port with client certificates, with files of the directory: the chain, and the key.
     #[must_use]
     pub fn with(mut self, chain: &str, key: &str) -> Self {
         let cli = &self.running.cli;

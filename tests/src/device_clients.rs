@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use crate::cli::{Cli, PASSWORD};
 use crate::{Ended, Tool, arg, java_dir, python_dir, python_with, tool};
 
-/// The folder with the server's CA that clients trust.
+/// The directory with the server's CA that clients trust.
 pub const SERVER: &str = "server";
 
 /// The files that a client reads.
@@ -52,9 +52,9 @@ impl Files {
 /// How a client comes.
 #[derive(Debug, Clone, Copy)]
 pub struct Guise {
-    /// The folder of what it presents; none to come without certificate.
+    /// The directory of what it presents; none to come without certificate.
     pub folder: Option<&'static str>,
-    /// The folder of whom it trusts.
+    /// The directory of whom it trusts.
     pub trust: &'static str,
     /// The ClientId.
     pub client_id: &'static str,
@@ -63,7 +63,7 @@ pub struct Guise {
 }
 
 impl Guise {
-    /// With what is in a folder, by MQTT 3.1.1.
+    /// With what is in a directory, by MQTT 3.1.1.
     pub const fn of(folder: &'static str, client_id: &'static str) -> Self {
         Self { folder: Some(folder), trust: SERVER, client_id, version: "3.1.1" }
     }
@@ -99,7 +99,7 @@ impl Client {
         Some(Self { name: "mosquitto_pub", reads: &[Files::Pem], way })
     }
 
-    /// Eclipse Paho for Python, if it is installed; it works in the folder of `cli`.
+    /// Eclipse Paho for Python, if it is installed; it works in the directory of `cli`.
     pub fn paho(cli: &Cli) -> Option<Self> {
         let mut command = Command::new(python_with("paho.mqtt.client")?.path());
         command.arg(python_dir().join("device.py"));
@@ -107,7 +107,7 @@ impl Client {
         Some(Self { name: "Paho", reads: &[Files::Pem], way })
     }
 
-    /// Java, if a JDK is installed; it works in the folder of `cli`.
+    /// Java, if a JDK is installed; it works in the directory of `cli`.
     pub fn java(cli: &Cli) -> Option<Self> {
         let way = Way::Program(Program::start(java(cli, &[])?, cli));
         Some(Self { name: "Java", reads: &[Files::Pkcs12, Files::Jks], way })
@@ -144,7 +144,7 @@ impl Client {
     }
 }
 
-/// `java` with the class `MqttDevice` in the folder of `cli`, where it works; arguments of Java's own go
+/// `java` with the class `MqttDevice` in the directory of `cli`, where it works; arguments of Java's own go
 /// before it. None if there is no JDK.
 ///
 /// # Panics

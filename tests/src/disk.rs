@@ -8,12 +8,12 @@ use tempfile::TempDir;
 use crate::cli::Cli;
 use crate::{Tool, tool};
 
-/// A file system in memory, at the folder `disk` of a [`Cli`]; it goes away at the end.
+/// A file system in memory, at the directory `disk` of a [`Cli`]; it goes away at the end.
 #[derive(Debug)]
 pub struct Disk {
     mount: Tool,
     path: String,
-    /// A folder cannot go while this is mounted in it.
+    /// A directory cannot go while this is mounted in it.
     _folder: Arc<TempDir>,
 }
 

@@ -36,13 +36,13 @@ impl Faults {
     pub fn new() -> Option<Self> {
         let cc = tool("cc")?;
         let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("c/io_faults.c");
-        let dir = tempfile::tempdir().expect("a temporary folder");
+        let dir = tempfile::tempdir().expect("a temporary directory");
         let library = dir.path().join("io_faults.so");
         cc.run(&["-shared", "-fPIC", "-o", arg(&library), arg(&source), "-ldl"]);
         Some(Self { library, dir })
     }
 
-    /// How many calls of a command change files below its folder. It has to succeed.
+    /// How many calls of a command change files below its directory. It has to succeed.
     ///
     /// # Panics
     ///

@@ -16,10 +16,10 @@ use time::OffsetDateTime;
 use crate::cli::{CA_PW, Cli, PASSWORD, walk};
 use crate::disk::Disk;
 
-/// Where devices wait, below the folder of devices.
+/// Where devices wait, below the directory of devices.
 pub const STAGING: &str = ".c8y-pki-staging";
 
-/// Where replaced devices go, below the folder of devices.
+/// Where replaced devices go, below the directory of devices.
 const REPLACED: &str = ".replaced";
 
 /// A list of devices, to be issued with one command line.
@@ -94,7 +94,7 @@ impl Fleet {
         }
     }
 
-    /// The same in given folders of `cli`.
+    /// The same in given directories of `cli`.
     pub fn at(cli: Cli, pki: &str, out: &str, count: usize) -> Self {
         let at = format!("--pki {pki} {CA_PW}");
         cli.ok(&format!("ca init --subject 'CN=Root,O=Example' --key-type ec-p256 {at}"));
@@ -139,7 +139,7 @@ impl Fleet {
         format!("registry check --json --pki {}", self.pki)
     }
 
-    /// A path in the folder of devices.
+    /// A path in the directory of devices.
     pub fn out(&self, name: &str) -> PathBuf {
         self.cli.path(&self.out).join(name)
     }
@@ -156,7 +156,7 @@ impl Fleet {
     ///
     /// When it cannot be read.
     pub fn records(&self) -> Vec<Record> {
-        let copy = tempfile::tempdir().expect("a temporary folder");
+        let copy = tempfile::tempdir().expect("a temporary directory");
         for file in self.registry_files().iter().filter(|file| file.exists()) {
             let name = file.file_name().expect("a name");
             fs::copy(file, copy.path().join(name)).expect("a copy");
@@ -200,7 +200,7 @@ impl Fleet {
             let dir = places.remove(&serial).unwrap_or_else(|| panic!("{id}: where is {serial}?"));
             let aside = dir.starts_with(self.out(REPLACED));
             assert!(record.status != Status::Live || !aside, "{id} is live, and moved aside");
-            let folder = if aside { dir.parent().expect("a folder") } else { &dir };
+            let folder = if aside { dir.parent().expect("a directory") } else { &dir };
             assert_eq!(name_of(folder), id, "{}", dir.display());
             if self.whole.insert(serial) {
                 self.is_whole(&dir, record);
@@ -234,7 +234,7 @@ impl Fleet {
         remains
     }
 
-    /// The serial number of the certificate in a folder.
+    /// The serial number of the certificate in a directory.
     fn serial_of(&mut self, dir: &Path) -> Option<String> {
         let pem = fs::read(dir.join("cert.pem")).ok()?;
         if let Some(serial) = self.serials.get(&pem) {
@@ -337,7 +337,7 @@ fn is_hidden(path: &Path) -> bool {
     name_of(path).starts_with('.')
 }
 
-/// The entries of a folder; none if there is no such folder.
+/// The entries of a directory; none if there is no such directory.
 pub fn entries(dir: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> =
         fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();

@@ -17,7 +17,7 @@ use crate::cli::{Cli, Outcome};
 /// A command that takes longer is taken to hang; the time-outs in these tests are a few seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Between two octets of a server that drips: far less than any time-out.
+/// Between two bytes of a server that drips: far less than any time-out.
 const DROP: Duration = Duration::from_millis(100);
 
 /// A TLS connection, from the server's side.
@@ -27,7 +27,7 @@ pub type Stream = StreamOwned<ServerConnection, TcpStream>;
 ///
 /// # Panics
 ///
-/// When it cannot be started with the certificate in the folder.
+/// When it cannot be started with the certificate in the directory.
 pub fn tls(cli: &Cli, each: impl Fn(&mut Stream) + Send + Sync + 'static) -> u16 {
     let (config, each) = (server_config(cli), Arc::new(each));
     listen(move |stream| {
@@ -84,7 +84,7 @@ pub fn begin(stream: &mut Stream) {
     let _ = stream.flush();
 }
 
-/// Sends octet by octet, with pauses, as long as somebody listens; the last one again and again.
+/// Sends byte by byte, with pauses, as long as somebody listens; the last one again and again.
 pub fn drip(stream: &mut impl Write, octets: &[u8]) {
     let last = octets.last().copied().unwrap_or(b' ');
     for octet in octets.iter().copied().chain(std::iter::repeat(last)) {
@@ -100,7 +100,7 @@ pub fn pour(stream: &mut impl Write, piece: &[u8]) {
     while stream.write_all(piece).is_ok() {}
 }
 
-/// Sends octets in one record of TLS, of which the last ones come in drops.
+/// Sends bytes in one record of TLS, of which the last ones come in drops.
 ///
 /// # Panics
 ///

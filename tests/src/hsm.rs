@@ -41,9 +41,9 @@ impl Hsm {
         let util = tool("softhsm2-util")?;
         let module = MODULES.into_iter().find(|path| Path::new(path).is_file());
         let module = module.or_else(|| left_out("libsofthsm2.so"))?.to_owned();
-        let dir = TempDir::new().expect("a temporary folder");
+        let dir = TempDir::new().expect("a temporary directory");
         let tokens = dir.path().join("tokens");
-        std::fs::create_dir(&tokens).expect("a folder");
+        std::fs::create_dir(&tokens).expect("a directory");
         let settings = format!("directories.tokendir = {}\nlog.level = ERROR\n", tokens.display());
         let path = dir.path().join("softhsm2.conf");
         std::fs::write(&path, settings).expect("a file");
@@ -69,7 +69,7 @@ impl Hsm {
         Some(hsm)
     }
 
-    /// A folder with a root whose key is made in the token `Factory`.
+    /// A directory with a root whose key is made in the token `Factory`.
     pub fn with_root(&self, key_type: &str) -> Cli {
         let cli = Cli::new();
         let token = "--token 'pkcs11:token=Factory;object=root'";

@@ -70,7 +70,7 @@ pub fn python_with(module: &str) -> Option<Tool> {
     if has_module { Some(python) } else { left_out(&format!("python3 with the module {module}")) }
 }
 
-/// Finds a `python3` that has Paho, and the folder with the former major version, Paho 1.6, that `.ci/run` puts beside
+/// Finds a `python3` that has Paho, and the directory with the former major version, Paho 1.6, that `.ci/run` puts beside
 /// its packages: with that as `PYTHONPATH` it is loaded in the place of the other.
 ///
 /// # Panics
@@ -128,17 +128,17 @@ pub fn chromium() -> Option<Tool> {
     }
 }
 
-/// The folder of the scripts for Node, `tests/node` of the repository.
+/// The directory of the scripts for Node, `tests/node` of the repository.
 pub fn node_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("node")
 }
 
-/// The folder of the scripts for Python, `tests/python` of the repository.
+/// The directory of the scripts for Python, `tests/python` of the repository.
 pub fn python_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("python")
 }
 
-/// The folder of the programs in Java, `tests/java` of the repository.
+/// The directory of the programs in Java, `tests/java` of the repository.
 pub fn java_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("java")
 }
@@ -193,7 +193,7 @@ impl Tool {
     }
 }
 
-/// The folder of test data, `tests/data` of the repository.
+/// The directory of test data, `tests/data` of the repository.
 pub fn data_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data")
 }

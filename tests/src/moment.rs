@@ -114,7 +114,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// The staging folder of the process.
+    /// The staging directory of the process.
     fn run(&self) -> Option<PathBuf> {
         let known = |path: &PathBuf| {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -18,7 +18,7 @@ pub fn certificates(cli: &Cli, name: &str) -> Vec<Certificate> {
     all.unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
-/// Writes what a device has into a folder: `key.pem` and `chain.pem`, `keystore.p12` and
+/// Writes what a device has into a directory: `key.pem` and `chain.pem`, `keystore.p12` and
 /// `keystore.jks` under [`PASSWORD`]. The certificates stay in their order, whether it is right or not.
 ///
 /// # Panics

@@ -28,7 +28,7 @@ pub const RSA: &[&str] = &["-newkey", "rsa:2048"];
 /// Arguments that make a key of EC P-256.
 pub const EC: &[&str] = &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
 
-/// `openssl`, working in a folder.
+/// `openssl`, working in a directory.
 #[derive(Debug)]
 pub struct OpenSsl {
     tool: Tool,
@@ -36,18 +36,18 @@ pub struct OpenSsl {
 }
 
 impl OpenSsl {
-    /// In this folder; none when OpenSSL is not installed.
+    /// In this directory; none when OpenSSL is not installed.
     ///
     /// # Panics
     ///
-    /// When the folder cannot be written, and as [`tool`].
+    /// When the directory cannot be written, and as [`tool`].
     pub fn at(folder: &Path) -> Option<Self> {
         let openssl = Self { tool: tool("openssl")?, folder: folder.to_owned() };
         openssl.write("openssl.cnf", CONFIGURATION);
         Some(openssl)
     }
 
-    /// A path in the folder, as an argument.
+    /// A path in the directory, as an argument.
     pub fn arg(&self, name: &str) -> String {
         arg(&self.folder.join(name)).to_owned()
     }

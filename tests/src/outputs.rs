@@ -109,7 +109,7 @@ pub const AT_TENANT: &[Written] = &[
     ),
 ];
 
-/// Outputs that are folders, where `-` is refused. What is written into them follows the same rule.
+/// Outputs that are directories, where `-` is refused. What is written into them follows the same rule.
 pub const FOLDERS: &[(&str, &str)] = &[
     ("device issue --out", "device issue gw-1 --ca line --out @ --ca-password-file pw"),
     ("device renew --out", "device renew gw-1 --ca line --out @ --ca-password-file pw"),
@@ -215,7 +215,7 @@ pub fn hold(cli: &Cli, output: &Written, run: &dyn Fn(&str) -> Outcome) {
     let Written { option, begins, code, .. } = *output;
     let place = cli.path("places");
     let _ = fs::remove_dir_all(&place);
-    fs::create_dir(&place).expect("a folder");
+    fs::create_dir(&place).expect("a directory");
     let call = |name: &str| run(&line(output.line, name)).expect(code);
 
     symlink("target", place.join("link")).expect("a link");

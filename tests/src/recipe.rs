@@ -1,4 +1,4 @@
-//! The platform's recipe with real `openssl ca`: its folder with its own configuration, in which devices are
+//! The platform's recipe with real `openssl ca`: its directory with its own configuration, in which devices are
 //! issued and revoked as people have done it.
 
 use std::fs;
@@ -7,13 +7,13 @@ use std::path::Path;
 use crate::cli::{CA_PW, Cli, walk};
 use crate::{Tool, data_dir, tool};
 
-/// Where the configuration of the recipe says that its folder is.
+/// Where the configuration of the recipe says that its directory is.
 const PLACE: &str = "/path/to/caCertificate";
 
-/// The folder of the intermediate CA.
+/// The directory of the intermediate CA.
 pub const LINE: &str = "caCertificate/intermediateCertificate";
 
-/// The folder of the recipe, copied to where a [`Cli`] works.
+/// The directory of the recipe, copied to where a [`Cli`] works.
 #[derive(Debug)]
 pub struct Recipe<'c> {
     cli: &'c Cli,
@@ -70,10 +70,10 @@ impl<'c> Recipe<'c> {
         ))
     }
 
-    /// A device with a key of EC P-256, as the recipe signs one: `<file>.key` and `<file>.csr` in the folder
+    /// A device with a key of EC P-256, as the recipe signs one: `<file>.key` and `<file>.csr` in the directory
     /// `new`, its certificate in `deviceCertificates`, named by its serial number, and in `new/<file>.pem`.
     pub fn device(&self, file: &str, subject: &str, more: &str) {
-        fs::create_dir_all(self.cli.path("new")).expect("a folder");
+        fs::create_dir_all(self.cli.path("new")).expect("a directory");
         self.run(&format!(
             "req -new -config @{LINE}/intermediateConfig.cnf -newkey ec -pkeyopt ec_paramgen_curve:P-256 \
              -nodes -utf8 -subj '{subject}' -keyout @new/{file}.key -out @new/{file}.csr"

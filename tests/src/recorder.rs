@@ -89,7 +89,7 @@ pub struct Recorder {
 
 impl Recorder {
     /// Before a port of a sandbox, with [`server_certificate`](crate::broker::server_certificate) of the
-    /// folder. A client that presents a certificate is passed on with it: the folder has to hold its
+    /// directory. A client that presents a certificate is passed on with it: the directory has to hold its
     /// `chain.pem` and `key.pem`.
     ///
     /// # Panics
@@ -211,7 +211,7 @@ impl Shared {
     }
 }
 
-/// Chain and key of a certificate, from the directory of the folder that has both.
+/// Chain and key of a certificate, from the directory of the directory that has both.
 fn identity(
     folder: &Path,
     leaf: &CertificateDer<'_>,
@@ -227,7 +227,7 @@ fn identity(
             found = Some((chain, key));
         }
     });
-    found.expect("the folder has the device's chain and key")
+    found.expect("the directory has the device's chain and key")
 }
 
 /// The head of a request up to its empty line, and its body; none at the end.

@@ -12,7 +12,7 @@ struct Way {
     streams: Vec<TcpStream>,
 }
 
-/// Passes octets from a port of its own to another one of this machine.
+/// Passes bytes from a port of its own to another one of this machine.
 #[derive(Debug)]
 pub struct Relay {
     /// Where it listens, on localhost.

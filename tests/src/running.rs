@@ -21,7 +21,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts `c8y-pki` with a command line in the folder of `cli`.
+    /// Starts `c8y-pki` with a command line in the directory of `cli`.
     ///
     /// # Panics
     ///
@@ -47,7 +47,7 @@ impl Running {
                 None => command.env_remove(name),
             };
         }
-        command.current_dir(inner.get_current_dir().expect("the folder of the test"));
+        command.current_dir(inner.get_current_dir().expect("the directory of the test"));
         Self::of(command, line)
     }
 

@@ -22,7 +22,7 @@ pub struct Talking {
 }
 
 impl Talking {
-    /// Starts `c8y-pki` with a command line and variables in the folder of `cli`.
+    /// Starts `c8y-pki` with a command line and variables in the directory of `cli`.
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! A sandbox in this process, with a folder beside it and curl, as an engineer would type it.
+//! A sandbox in this process, with a directory beside it and curl, as an engineer would type it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::openssl::OpenSsl;
 use crate::{Tool, arg};
 
-/// A sandbox on free ports, and a folder that holds its CA's certificate as `sandbox-ca.pem`.
+/// A sandbox on free ports, and a directory that holds its CA's certificate as `sandbox-ca.pem`.
 #[derive(Debug)]
 pub struct Tenant {
     sandbox: Sandbox,
@@ -43,7 +43,7 @@ impl Tenant {
         let mut settings = Settings::default();
         change(&mut settings);
         let sandbox = Sandbox::start(settings).expect("a sandbox");
-        let folder = TempDir::new().expect("a temporary folder");
+        let folder = TempDir::new().expect("a temporary directory");
         let tenant = Self { sandbox, folder };
         tenant.write("sandbox-ca.pem", tenant.sandbox.ca_pem());
         tenant
@@ -54,12 +54,12 @@ impl Tenant {
         &self.sandbox
     }
 
-    /// The folder.
+    /// The directory.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// A path in the folder.
+    /// A path in the directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -118,7 +118,7 @@ impl Tenant {
     }
 
     /// Runs curl with a command line, in which `'…'` keeps spaces; a path that starts with `/`
-    /// is one of the tenant's. It trusts the sandbox's CA and nothing else, and works in the folder.
+    /// is one of the tenant's. It trusts the sandbox's CA and nothing else, and works in the directory.
     ///
     /// # Panics
     ///
@@ -136,7 +136,7 @@ impl Tenant {
         )
     }
 
-    /// Uploads a CA of the folder, enabled and registering devices by itself.
+    /// Uploads a CA of the directory, enabled and registering devices by itself.
     ///
     /// # Panics
     ///

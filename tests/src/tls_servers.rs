@@ -1,5 +1,5 @@
 //! TLS servers of others that want a client certificate: OpenSSL, GnuTLS and Java, each with the server's
-//! certificate of [`server_certificate`](crate::broker::server_certificate) in the folder. They speak no MQTT.
+//! certificate of [`server_certificate`](crate::broker::server_certificate) in the directory. They speak no MQTT.
 
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
@@ -32,7 +32,7 @@ pub struct TlsServer {
 }
 
 impl TlsServer {
-    /// `openssl s_server` with more options, in which `@name` is a file of the folder. None if it is not installed.
+    /// `openssl s_server` with more options, in which `@name` is a file of the directory. None if it is not installed.
     ///
     /// # Panics
     ///

@@ -23,7 +23,7 @@ pub struct Made {
 }
 
 impl Made {
-    /// A CA of the PKI folder `pki`.
+    /// A CA of the PKI directory `pki`.
     ///
     /// # Panics
     ///

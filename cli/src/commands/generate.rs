@@ -42,7 +42,7 @@ Examples:
   c8y-pki man ~/.local/share/man/man1
   c8y-pki man man && man man/c8y-pki-device-issue.1")]
 pub(crate) struct ManArgs {
-    /// The folder; it is made if need be
+    /// The directory; it is made if need be
     dir: PathBuf,
 }
 

@@ -45,7 +45,7 @@ pub(crate) fn read(path: &Path) -> Result<Wanted> {
     Ok(Wanted::of(&conf))
 }
 
-/// Writes the profiles into a folder, each under its name with `prefix` in front. One that is there is replaced.
+/// Writes the profiles into a directory, each under its name with `prefix` in front. One that is there is replaced.
 pub(crate) fn write_profiles(
     path: &Path,
     wanted: Wanted,
@@ -78,7 +78,7 @@ pub(crate) fn write_profiles(
     })
 }
 
-/// Takes a configuration over for a CA of a PKI folder: profiles into `profiles`, the policy into pki.toml,
+/// Takes a configuration over for a CA of a PKI directory: profiles into `profiles`, the policy into pki.toml,
 /// if the CA has none there.
 pub(crate) fn take_over(pki: &Pki, ca: &str, path: &Path, wanted: Wanted) -> Result<ConfView> {
     let written = match wanted.policy_table(ca) {

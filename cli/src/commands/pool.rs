@@ -25,9 +25,9 @@ use crate::values::{self, threads};
 pub(crate) enum PoolCommand {
     /// Make keys until so many wait in the pool
     #[command(after_help = "\
-The keys are in PKI/key-pool, each encrypted under the pool's password (PKCS#8, mode 0600).
-Interrupted, it keeps what it has made, and the same command goes on. `device issue --key-pool`
-takes each key once.
+The keys are in PKI/key-pool, each encrypted with the pool's password (PKCS#8, mode 0600). If it is
+interrupted, the keys that were made stay: run the same command again. `device issue --key-pool`
+uses each key once.
 
 Examples:
   c8y-pki key pool fill --type rsa-4096 --count 5000
@@ -107,7 +107,7 @@ fn fill(args: &FillArgs, pki: &Pki, out: Output) -> Result {
     let filled = Filled { pool, made: made?, stopped };
     out.result(&filled, |f| {
         let Pool { key_type, waiting } = f.pool;
-        format!("{} of type {key_type} made; {waiting} wait\n", count(f.made, "key"))
+        format!("{} of type {key_type} made; {waiting} in the pool\n", count(f.made, "key"))
     })?;
     if stopped && filled.pool.waiting < args.count {
         out.warning("interrupted; run the same command again to finish");
@@ -125,7 +125,7 @@ fn show(pki: &Pki, out: Output) -> Result {
         }
     }
     out.results(&pools, |pools| match pools {
-        [] => "No key waits. `c8y-pki key pool fill` makes some.\n".to_owned(),
+        [] => "There is no key in the pool. `c8y-pki key pool fill` makes some.\n".to_owned(),
         pools => {
             let row = |p: &Pool| vec![p.key_type.to_owned(), p.waiting.to_string()];
             table(&["type", "waiting"], pools.iter().map(row).collect())

@@ -30,8 +30,8 @@ Examples:
   c8y-pki pop prove --ca line-7
   c8y-pki pop prove --cert ca.pem --key ca.key
 
-What the tenant gives is signed only if it is a code: one line of printable ASCII, 1 to 512 bytes,
-no DER, and nothing that begins as a manifest does. That is looked at before the key is opened.
+The text from the tenant is signed only if it is a code: one line of printable ASCII, 1 to 512
+bytes, not DER, and not the beginning of a manifest. This is checked before the key is opened.
 
 Exit codes: 0 complete, also when it was before; 1 the platform does not accept it, or gives no code
 that may be signed; 2 a wrong key, password or certificate; 3 not reached, trying again may help.")]
@@ -46,9 +46,9 @@ Examples:
     Code(CodeArgs),
     /// Sign a verification code; needs no network
     #[command(after_help = "\
-Gives what `openssl dgst -sha256 -sign ca.key code.txt | openssl base64 -A` gives. Nothing is signed
-but a code: one line of printable ASCII, 1 to 512 bytes, no DER, and nothing that begins as a
-manifest does. A line end at the end of the file is left out.
+The result is that of `openssl dgst -sha256 -sign ca.key code.txt | openssl base64 -A`. Only a code
+is signed: one line of printable ASCII, 1 to 512 bytes, not DER, and not the beginning of a
+manifest. A line end at the end of the file is left out.
 
 Examples:
   c8y-pki pop sign code.txt --key ca.key > signed.txt
@@ -101,7 +101,7 @@ pub(crate) struct ProveArgs {
 pub(crate) struct CodeArgs {
     #[command(flatten)]
     pick: Pick,
-    /// Get a new code also if the last one can still be used
+    /// Get a new code, even if the last one can still be used
     #[arg(long)]
     new: bool,
     /// Write the code here; - for standard output, as by default
@@ -119,7 +119,7 @@ pub(crate) struct SignArgs {
     /// The CA's private key, in a file or a token (pkcs11:…)
     #[arg(long, value_name = "FILE|URI", required_unless_present = "ca")]
     key: Option<PathBuf>,
-    /// A CA of the PKI folder, in place of --key
+    /// A CA of the PKI directory, in place of --key
     #[arg(long, value_name = "NAME", conflicts_with = "key")]
     ca: Option<String>,
     #[command(flatten)]
@@ -197,7 +197,7 @@ fn prove(args: &ProveArgs, pki: &Path, out: Output) -> Result {
     complete(&found, action, out)
 }
 
-/// The key of a file or of a CA of the PKI folder.
+/// The key of a file or of a CA of the PKI directory.
 fn private_key(
     file: Option<&Path>,
     ca: Option<&str>,
@@ -317,8 +317,8 @@ fn sign(args: &SignArgs, pki: &Path, out: Output) -> Result {
     })?;
     if had_line_end {
         out.warning(&format!(
-            "{shown} ends with a line end, which is no part of the code and was left out; signed \
-             with it, the platform would refuse the proof"
+            "{shown} ends with a line end, which is not part of the code and was not signed; with it the \
+             proof could fail"
         ));
     }
     let key = private_key(args.key.as_deref(), args.ca.as_deref(), &args.secret, pki)?;
@@ -364,8 +364,7 @@ fn submit(args: &SubmitArgs, pki: &Path, out: Output) -> Result {
             Some(("it is the code itself, not signed yet", "sign it: `c8y-pki pop sign`"))
         }
         Some((Signed::Wrong, _)) => Some((
-            "it is not the CA's signature of the code that is out now: another key signed it, or \
-             it was another code",
+            "it is not the CA's signature of the present code: another key signed it, or another code was signed",
             again,
         )),
     };

@@ -43,7 +43,7 @@ Examples:
         /// The configuration file; files that it includes are named and not read
         #[arg(long, value_name = "FILE")]
         openssl_conf: PathBuf,
-        /// The folder for the profiles; without it they are only named
+        /// The directory for the profiles; without it they are only named
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },

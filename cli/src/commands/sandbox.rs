@@ -29,8 +29,9 @@ pub(crate) const CA_OUT: &str = "sandbox-ca.pem";
 /// Arguments of `sandbox`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It prints the variables that the platform's clients read, then runs until Ctrl-C or SIGTERM. Below the
-page that it prints, /operations/ID takes an operation for a device that is connected.
+It prints the variables that the platform's clients read, then runs until Ctrl-C or SIGTERM. To
+send an operation to a connected device, post it to /operations/ID at the address of the page that
+it prints.
 
 Examples:
   c8y-pki sandbox --env-file sandbox.env &
@@ -70,12 +71,12 @@ pub(crate) struct SandboxArgs {
     /// Seconds for which a token is good
     #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..))]
     token_seconds: u32,
-    /// Let a share of the answers go wrong: 0.2,seed=7 or 503=0.1,429=0.1,slow=0.1,cut=0.1,drop=0.1;
+    /// Let a share of the answers fail: 0.2,seed=7 or 503=0.1,429=0.1,slow=0.1,cut=0.1,drop=0.1;
     /// of MQTT: connack3=0.1,connack5=0.1,late=0.1,silent=0.1,close=0.1; of its TLS, for all connections:
     /// large-ca-list, foreign-ca-list, tls-alert, self-signed; may be repeated
     #[arg(long, value_name = "SPEC")]
     fault: Vec<String>,
-    /// What is right where the vendor's description and what devices in the field see differ
+    /// What to do where the vendor's description differs from what devices in the field see
     #[arg(long, value_enum, default_value_t = ProfileArg::Field)]
     profile: ProfileArg,
     /// Refuse chains of more than two certificates whose CA has no proof of possession
@@ -84,7 +85,7 @@ pub(crate) struct SandboxArgs {
     /// Most certificates in a chain that a device presents: 10 in the cloud, others on dedicated installations
     #[arg(long, value_name = "NUMBER", default_value_t = LongestChain::CLOUD)]
     longest_chain: LongestChain,
-    /// Behave as a release that cannot be asked for its verdict on a chain (verify-cert-chain)
+    /// Behave like a release that does not have the call for a verdict on a chain (verify-cert-chain)
     #[arg(long)]
     without_verdicts: bool,
     /// Days for which the tenant's own CA is valid
@@ -207,7 +208,7 @@ fn check_own(path: &Path, is_own: impl Fn(&[u8]) -> bool) -> Result<()> {
         return Ok(());
     }
     Err(Failure::usage(
-        format!("{} is there and is no file of a sandbox", path.display()),
+        format!("{} exists and is not a file of a sandbox", path.display()),
         "name another file, or move it away",
     ))
 }

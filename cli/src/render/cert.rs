@@ -24,7 +24,7 @@ fn item(item: &Item) -> String {
         }
         Item::Store(view) => listing(view),
         Item::Other { label, octets } => {
-            format!("{}\n  {octets} bytes, not looked into\n", printable(label))
+            format!("{}\n  {octets} bytes, not read\n", printable(label))
         }
         _ => String::new(),
     }

@@ -9,8 +9,8 @@ use crate::output::Output;
 /// Whether a weak password may be chosen.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct WeakArgs {
-    /// Take a new password for a CA's key that has fewer than 12 characters or is easily guessed; for
-    /// tests and labs. Passwords that only open a key are not judged
+    /// Accept a new password for a CA's key that has fewer than 12 characters or is easy to guess; for tests and
+    /// labs. Passwords that only open a key are not checked
     #[arg(long)]
     pub(crate) weak_password: bool,
 }

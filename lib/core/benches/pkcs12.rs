@@ -77,7 +77,7 @@ fn main() {
     let writing = time_of(|| drop(black_box(write(&store, Format::Pkcs12, &options))));
     let reading = time_of(|| drop(black_box(open(&written, Some(&password), None))));
     let jks = time_of(|| drop(black_box(write(&store, Format::Jks, &options))));
-    println!("{DEFAULT_ITERATIONS} iterations, {} octets, {ROUNDS} rounds each", written.len());
+    println!("{DEFAULT_ITERATIONS} iterations, {} bytes, {ROUNDS} rounds each", written.len());
     println!("bare PBKDF2       {backend:>10.1?} in the crypto backend");
     println!("bare PBKDF2       {pkcs5:>10.1?} in pkcs5");
     println!("bare MAC chain    {backend_chain:>10.1?} in the crypto backend");

@@ -49,7 +49,7 @@ fn contains(bytes: &[u8], what: &str) -> bool {
 fn utf16(bytes: &[u8]) -> Option<String> {
     let wide =
         |order: fn(u16) -> [u8; 2]| -> Vec<u8> { BEGIN.encode_utf16().flat_map(order).collect() };
-    // Each unit begins at an even place: of the other order the same octets stand one further.
+    // Each unit begins at an even place: of the other order the same bytes stand one further.
     let has = |needle: Vec<u8>| bytes.windows(needle.len()).step_by(2).any(|w| w == needle);
     let little = match bytes {
         [0xff, 0xfe, ..] => true,

@@ -2,7 +2,7 @@
 //! the way from there to DER.
 //!
 //! NSS writes indefinite lengths and OCTET STRINGs in pieces, and the MAC of PKCS#12 covers the
-//! octets as they stand: it is checked before anything is turned into DER. Every length is held against what is
+//! bytes as they stand: it is checked before anything is turned into DER. Every length is held against what is
 //! left before anything is read or copied. Refused: tag numbers above 30, nesting beyond
 //! [`MAX_DEPTH`].
 
@@ -30,16 +30,16 @@ pub struct Reader<'a> {
     rest: &'a [u8],
 }
 
-/// Why octets are not the BER that was expected.
+/// Why bytes are not the BER that was expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BerError {
     /// An element is longer than what is left.
     Truncated {
         /// What it is.
         what: &'static str,
-        /// Octets that it has by its own account.
+        /// Bytes that it has by its own account.
         needed: u64,
-        /// Octets that are there.
+        /// Bytes that are there.
         left: usize,
     },
     /// Something else is wrong, in words.
@@ -122,7 +122,7 @@ impl<'a> Reader<'a> {
 }
 
 impl<'a> Element<'a> {
-    /// The octets of an OCTET STRING, implicitly tagged or not (X.690, 8.7).
+    /// The bytes of an OCTET STRING, implicitly tagged or not (X.690, 8.7).
     pub fn octets(&self, what: &'static str) -> Result<Cow<'a, [u8]>, BerError> {
         if self.tag & CONSTRUCTED == 0 {
             return Ok(Cow::Borrowed(self.contents));

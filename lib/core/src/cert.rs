@@ -43,7 +43,7 @@ pub use number::SerialError;
 pub use points::{DistributionPoint, PointName, Reasons};
 pub use serial::Serial;
 
-/// Why octets are not a certificate.
+/// Why bytes are not a certificate.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone)]
 #[non_exhaustive]
 pub enum CertError {
@@ -174,7 +174,7 @@ impl Certificate {
         let (rest, parsed) =
             X509Certificate::from_der(der).map_err(|e| malformed(&damage_words(&e)))?;
         if !rest.is_empty() {
-            return Err(CertError::Malformed(format!("{} octets follow it", rest.len())));
+            return Err(CertError::Malformed(format!("{} bytes follow it", rest.len())));
         }
         let tbs = &parsed.tbs_certificate;
         let name = |raw: &[u8]| Name::from_der(raw).map_err(|e| malformed(&e));
@@ -266,7 +266,7 @@ impl Certificate {
         pem_text("CERTIFICATE", &self.der)
     }
 
-    /// The octets under the signature.
+    /// The bytes under the signature.
     pub fn tbs(&self) -> &[u8] {
         &self.der[self.tbs.clone()]
     }
@@ -314,7 +314,7 @@ impl Certificate {
     }
 }
 
-/// A certificate's octets, and what names it: enough to record it and to write it down.
+/// A certificate's bytes, and what names it: enough to record it and to write it down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Encoded {
     /// The DER.

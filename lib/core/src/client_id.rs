@@ -2,18 +2,18 @@
 //!
 //! `connectionType:deviceIdentifier:defaultTemplateIdentifier` (platform: "MQTT ClientId"); the
 //! type defaults to `d`, the template is optional. The device identifier becomes the Common Name
-//! of the certificate, a folder name, a cell of the registration CSV, a SmartREST value and, for
+//! of the certificate, a directory name, a cell of the registration CSV, a SmartREST value and, for
 //! child devices, a topic level. [`DeviceId::parse`] accepts what is safe in all of these:
 //!
 //! | refused | because |
 //! | --- | --- |
-//! | empty, or only dots | names nothing, or a folder's parent |
+//! | empty, or only dots | names nothing, or a directory's parent |
 //! | `:` | separates the parts of a ClientId |
 //! | `/` `+` `#` | topic separator and wildcards (MQTT 3.1.1, 4.7) |
 //! | `"` `,` `;` | quote and separators of the registration CSV, which the platform detects by itself |
 //! | `-` `=` `@` in front | read as an option by shells, as a formula by spreadsheets |
 //! | control, format and other invisible characters, any white space but the plain space | cannot be told apart by eye; MQTT 3.1.1, 1.5.3 forbids NUL |
-//! | white space at either end | CN and ClientId must be equal to the octet |
+//! | white space at either end | CN and ClientId must be equal to the byte |
 //! | more than 64 characters | ub-common-name (RFC 5280, appendix A) |
 //!
 //! Everything else is read, non-ASCII letters included; [`DeviceId::file_name`] turns it into
@@ -58,7 +58,7 @@ pub enum Rule {
     #[error("is empty")]
     Empty,
     /// `.`, `..` and the like.
-    #[error("consists of dots only, which names a folder, not a device")]
+    #[error("consists of dots only, which names a directory, not a device")]
     OnlyDots,
     /// A character with a meaning of its own on the platform.
     #[error("contains {found:?}, which {meaning}")]
@@ -163,8 +163,8 @@ impl DeviceId {
     }
 
     /// A file name for the identifier, different for different identifiers: letters, digits, `.`,
-    /// `_` and `-` stay, every other octet becomes `%XX`; so do a dot in front, which hides a folder,
-    /// and what Windows reserves (`CON`, a dot at the end). Names over 200 octets end in a hash
+    /// `_` and `-` stay, every other octet becomes `%XX`; so do a dot in front, which hides a directory,
+    /// and what Windows reserves (`CON`, a dot at the end). Names over 200 bytes end in a hash
     /// instead.
     pub fn file_name(&self) -> String {
         const LONGEST: usize = 200;

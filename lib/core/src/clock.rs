@@ -38,8 +38,8 @@ pub struct Evidence {
 pub enum ClockError {
     /// It is behind something that has happened.
     #[error(
-        "this computer's clock says {}, and {what} is of {}: the clock is behind, or that was made with a \
-         clock that was ahead", rfc3339(*now), rfc3339(*than)
+        "this computer's clock says {}, and {what} is of {}: this clock is behind, or the other one was \
+         ahead", rfc3339(*now), rfc3339(*than)
     )]
     Behind {
         /// What the clock says.

@@ -17,7 +17,7 @@ use crate::name::Name;
 pub use entries::OfOthers;
 pub use scope::{Only, Scope};
 
-/// Why octets are not a CRL, or why one cannot be made.
+/// Why bytes are not a CRL, or why one cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CrlError {
@@ -140,7 +140,7 @@ pub struct Crl {
     pub this_update: OffsetDateTime,
     /// When the next one is due.
     pub next_update: Option<OffsetDateTime>,
-    /// Its number, as the octets of the INTEGER.
+    /// Its number, as the bytes of the INTEGER.
     pub number: Option<Serial>,
     /// The key identifier of the issuer.
     pub authority_key_id: Option<Vec<u8>>,
@@ -173,7 +173,7 @@ impl Crl {
         let (rest, crl) =
             CertificateRevocationList::from_der(der).map_err(|e| malformed(&damage_words(&e)))?;
         if !rest.is_empty() {
-            return Err(CrlError::Malformed(format!("{} octets follow it", rest.len())));
+            return Err(CrlError::Malformed(format!("{} bytes follow it", rest.len())));
         }
         let entries = entries::read(&crl);
         let scope = extensions::scope(&crl, &entries);
@@ -273,7 +273,7 @@ const FRESH: time::Duration = time::Duration::days(1);
 
 /// Revocations in the form in which the platform takes them: CSV files with the header
 /// `SERIALNO,DATE`, serial numbers in hex, times as ISO 8601 in UTC with milliseconds, at most
-/// [`PLATFORM_ROWS`] rows each. A certificate on hold is among them: the platform has no way back, so
+/// [`PLATFORM_ROWS`] rows each. A certificate on hold is among them: also at the platform, so
 /// leave it out if it is to return.
 ///
 /// `upload` is the time of the upload. A revocation of the day before it, or of a later time by this

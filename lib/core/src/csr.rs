@@ -95,7 +95,7 @@ pub fn make(subject: &Name, signer: &dyn Signer) -> Result<Vec<u8>, CsrError> {
     const NO_ATTRIBUTES: &[u8] = &[der::CONTEXT_0, 0];
     let spki = signer.public_key().spki();
     let info = der::element(der::SEQUENCE, &[VERSION_1, subject.der(), spki, NO_ATTRIBUTES]);
-    // No bit of its last octet is unused.
+    // No bit of its last byte is unused.
     let signature = der::element(der::BIT_STRING, &[&[0], &signer.sign(&info)?]);
     let algorithm = signer.algorithm().identifier();
     let made = der::element(der::SEQUENCE, &[&info, &algorithm, &signature]);
@@ -131,7 +131,7 @@ impl<'a> Parts<'a> {
             fields.tagged(der::CONTEXT_0, "the attributes")?;
         }
         let is_whole = fields.is_empty() && request.is_empty();
-        // No bit of its last octet is unused.
+        // No bit of its last byte is unused.
         match signature.split_first() {
             Some((0, signature)) if is_whole => {
                 Ok(Self { info, subject, spki, algorithm, signature })
@@ -144,7 +144,7 @@ impl<'a> Parts<'a> {
 fn broken(e: BerError) -> CsrError {
     CsrError::Malformed(match e {
         BerError::Truncated { what, needed, left } => {
-            format!("it is truncated, {what} needs {needed} octets and {left} are left")
+            format!("it is truncated, {what} needs {needed} bytes and {left} are left")
         }
         BerError::Damaged(what) => what,
     })
@@ -173,7 +173,7 @@ impl Request {
         let whole = Reader::new(der).raw("the request").map_err(broken)?;
         if whole.len() < der.len() {
             let more = der.len() - whole.len();
-            return Err(CsrError::Malformed(format!("{more} octets follow it")));
+            return Err(CsrError::Malformed(format!("{more} bytes follow it")));
         }
         let parts = Parts::read(whole).map_err(broken)?;
         let (_, algorithm) = AlgorithmIdentifier::from_der(parts.algorithm)
@@ -287,7 +287,7 @@ mod tests {
         }
         let followed = [request(&[version, name, spki]), vec![0]].concat();
         let error = Request::from_der(&followed).unwrap_err().to_string();
-        assert!(error.ends_with("1 octets follow it"), "{error}");
+        assert!(error.ends_with("1 bytes follow it"), "{error}");
     }
 
     #[test]

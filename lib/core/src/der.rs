@@ -48,7 +48,7 @@ pub fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
             let octets = length.to_be_bytes();
             let leading = octets.iter().take_while(|octet| **octet == 0).count();
             let significant = &octets[leading..];
-            // At most eight octets.
+            // At most eight bytes.
             out.push(0x80 | significant.len().to_le_bytes()[0]);
             out.extend_from_slice(significant);
         }

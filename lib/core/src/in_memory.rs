@@ -1,4 +1,4 @@
-//! A CA and its devices in memory: no folder, no registry, no file. For tests, demonstrations and programs that keep
+//! A CA and its devices in memory: no directory, no registry, no file. For tests, demonstrations and programs that keep
 //! account of what they issue by themselves; [`Pki`](crate::authority::Pki) does that for all others.
 
 use time::OffsetDateTime;

@@ -1,4 +1,4 @@
-//! The pure core of [`c8y-pki`](https://docs.rs/c8y-pki), which is the crate to add: octets in, octets out.
+//! The pure core of [`c8y-pki`](https://docs.rs/c8y-pki), which is the crate to add: bytes in, bytes out.
 //!
 //! Secrets, DER, cryptography, names, certificates, profiles, keys, requests, issuing, revocation lists, chains and
 //! stores. There is no file, network, environment or clock here: what was read and the time are arguments. The one

@@ -150,7 +150,7 @@ enum OneOrMany {
     Many(Vec<String>),
 }
 
-/// The line (from 1) of an octet offset.
+/// The line (from 1) of a byte offset.
 #[doc(hidden)]
 pub fn line_of(text: &str, offset: usize) -> usize {
     text.as_bytes().iter().take(offset).filter(|b| **b == b'\n').count() + 1

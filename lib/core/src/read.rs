@@ -47,7 +47,7 @@ pub enum ReadError {
         what: &'static str,
     },
     /// A store with more keys than one.
-    #[error("the {format} store holds {count} private keys: which one is meant cannot be told")]
+    #[error("the {format} store has {count} private keys: it is not clear which one to use")]
     SeveralKeys {
         /// Its format.
         format: Format,
@@ -99,7 +99,7 @@ impl ReadError {
     }
 }
 
-/// Whether octets are a keystore, whose password opens certificates and keys alike.
+/// Whether bytes are a keystore, whose password opens certificates and keys alike.
 pub fn is_store(bytes: &[u8]) -> bool {
     // DER of every kind begins as PKCS#12 does.
     match store::detect(bytes) {

@@ -82,17 +82,17 @@ impl fmt::Debug for Password {
     }
 }
 
-/// Secret octets, such as a private key in PKCS#8.
+/// Secret bytes, such as a private key in PKCS#8.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretBytes(Zeroizing<Vec<u8>>);
 
 impl SecretBytes {
-    /// Takes ownership of secret octets.
+    /// Takes ownership of secret bytes.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         Self(Zeroizing::new(bytes.into()))
     }
 
-    /// The octets themselves. Hand them to a cipher or a 0600 file, never to a message.
+    /// The bytes themselves. Hand them to a cipher or a 0600 file, never to a message.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
@@ -100,7 +100,7 @@ impl SecretBytes {
 
 impl fmt::Debug for SecretBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SecretBytes({} octets)", self.0.len())
+        write!(f, "SecretBytes({} bytes)", self.0.len())
     }
 }
 

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
-/// So many octets of a text from outside stand in a message. Ours: several lines of a terminal.
+/// So many bytes of a text from outside stand in a message. Ours: several lines of a terminal.
 pub const MOST: usize = 1000;
 
 /// More than what says how much was left out: a text that was cut is not cut again.
@@ -99,7 +99,7 @@ fn is_formula(text: &str) -> bool {
     text.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
 }
 
-/// The first [`MOST`] octets of a text, and how many follow.
+/// The first [`MOST`] bytes of a text, and how many follow.
 fn cut(text: &str) -> (&str, usize) {
     if text.len() <= MOST + TAIL {
         return (text, 0);
@@ -109,7 +109,7 @@ fn cut(text: &str) -> (&str, usize) {
 }
 
 /// A text that came from outside. What is shown of it is one line, in which nothing is hidden, of [`MOST`]
-/// octets at most: there is no other way to show it.
+/// bytes at most: there is no other way to show it.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Foreign(String);
 
@@ -119,7 +119,7 @@ impl Foreign {
         Self(text.into())
     }
 
-    /// Takes its beginning, where nobody needs more: [`MOST`] octets and how many there were.
+    /// Takes its beginning, where nobody needs more: [`MOST`] bytes and how many there were.
     pub fn beginning(text: &str) -> Self {
         match cut(text) {
             (start, 0) => Self::new(start),

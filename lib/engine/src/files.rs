@@ -1,7 +1,7 @@
 //! The only place that touches the file system for writing: atomic, and private where it must be.
 //!
-//! A secret has mode 0600 from its first octet, a private folder 0700 (Unix; elsewhere the
-//! folder's own rules apply). Files appear whole under their name or not at all: they are written
+//! A secret has mode 0600 from its first byte, a private directory 0700 (Unix; elsewhere the
+//! directory's own rules apply). Files appear whole under their name or not at all: they are written
 //! under another name beside it, made durable, and renamed.
 
 pub(crate) mod beside;
@@ -31,7 +31,7 @@ pub use reading::{MAX_READ, MAX_SMALL, read, read_small};
 pub(crate) use reading::{len, open_for_passes, spool};
 pub(crate) use swap::{copy_others, exchange, like};
 
-/// Whether a file or folder can be written, as far as the system tells beforehand: not on a read-only file
+/// Whether a file or directory can be written, as far as the system tells beforehand: not on a read-only file
 /// system, nor where this user may not.
 pub(crate) fn is_writable(path: &Path) -> bool {
     #[cfg(unix)]
@@ -81,7 +81,7 @@ impl FileError {
     fn reason(&self) -> String {
         match self.source.kind() {
             io::ErrorKind::NotFound if self.action == WRITE => {
-                "its folder does not exist".to_owned()
+                "its directory does not exist".to_owned()
             }
             _ => reason(&self.source),
         }
@@ -110,7 +110,9 @@ impl Failure for FileError {
         }
         match self.source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(FREE_SPACE.into()),
-            io::ErrorKind::NotFound if self.action == WRITE => Some("make the folder first".into()),
+            io::ErrorKind::NotFound if self.action == WRITE => {
+                Some("make the directory first".into())
+            }
             _ => None,
         }
     }
@@ -119,9 +121,9 @@ impl Failure for FileError {
 /// The system's reason in plain words, without its error number where it is a usual one.
 pub fn reason(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
-        io::ErrorKind::IsADirectory => "it is a folder, not a file".to_owned(),
-        io::ErrorKind::NotADirectory => "a part of its path is a file, not a folder".to_owned(),
+        io::ErrorKind::NotFound => "there is no such file or directory".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a directory, not a file".to_owned(),
+        io::ErrorKind::NotADirectory => "a part of its path is a file, not a directory".to_owned(),
         io::ErrorKind::AlreadyExists => "it exists already".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
@@ -297,7 +299,7 @@ mod tests {
     fn folders_in_place_of_files_are_named() {
         let dir = tempfile::tempdir().unwrap();
         let read_error = read(dir.path()).unwrap_err();
-        assert!(read_error.to_string().contains("it is a folder"), "{read_error}");
+        assert!(read_error.to_string().contains("it is a directory"), "{read_error}");
         let write_error = write(dir.path(), b"", Access::Public, Existing::Replace).unwrap_err();
         assert!(write_error.fault() == Fault::Input, "{write_error}");
         assert!(list_dir(dir.path()).unwrap().is_empty());

@@ -1,4 +1,4 @@
-//! What the command line of [`c8y-pki`](https://docs.rs/c8y-pki) stands on: folders of CAs and their registry, runs over
+//! What the command line of [`c8y-pki`](https://docs.rs/c8y-pki) stands on: directories of CAs and their registry, runs over
 //! device lists, the platform's client, the device over MQTT, and the whole job from one file.
 //!
 //! **No promise of stability**: anything here changes from one version to the next. Add `c8y-pki`, which offers what

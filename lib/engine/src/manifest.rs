@@ -4,7 +4,7 @@
 //! certificate, SHA-256 of its SubjectPublicKeyInfo, validity, status, and the fingerprint of the
 //! issuing CA's certificate, by which the chain is found. No keys, no passwords. The first line of both
 //! says what is signed and by whom ([`mark`]), so that nothing else that a CA signs can be taken for a
-//! manifest. The signature is detached and made with the CA's key over the file's octets (RSA: PKCS#1
+//! manifest. The signature is detached and made with the CA's key over the file's bytes (RSA: PKCS#1
 //! v1.5 with SHA-256; ECDSA in DER with the hash that fits the curve), so that OpenSSL can check it:
 //!
 //! ```text
@@ -12,7 +12,7 @@
 //! openssl dgst -sha256 -verify ca.pub -signature manifest.csv.sig manifest.csv
 //! ```
 //!
-//! Refused on checking: a file that was changed by an octet, a signature by another key than that of
+//! Refused on checking: a file that was changed by a byte, a signature by another key than that of
 //! the CA that its rows name, or by one whose certificate is no CA's.
 
 mod listing;
@@ -124,8 +124,7 @@ impl Failure for ManifestError {
                 )),
             ),
             Self::OtherRow { .. } | Self::OtherIssuer { .. } => Some(
-                "only the issuer's own signature counts: have it made anew by the CA that issued the \
-                 devices"
+                "only the issuer's own signature counts: let the CA that issued the devices make it again"
                     .into(),
             ),
             Self::Crypto(e) => e.hint(),
@@ -184,11 +183,11 @@ pub struct Manifest {
     pub devices: usize,
     /// CSV, UTF-8, comma-separated, lines ending in `\n`; the first is the mark, the second the header.
     pub csv: Vec<u8>,
-    /// The signature of the CSV's octets.
+    /// The signature of the CSV's bytes.
     pub csv_signature: Vec<u8>,
     /// JSON: one object, whose first line is the mark.
     pub json: Vec<u8>,
-    /// The signature of the JSON's octets.
+    /// The signature of the JSON's bytes.
     pub json_signature: Vec<u8>,
     /// The hash of the signatures, as `openssl dgst` names it; none for Ed25519, which `openssl
     /// pkeyutl -verify -rawin` checks.

@@ -1,4 +1,4 @@
-//! TCP with a deadline: name, connection, and each octet afterwards; and how long to wait before another
+//! TCP with a deadline: name, connection, and each byte afterwards; and how long to wait before another
 //! attempt. Nothing is refused here.
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::crypto::fill_random;
 
-/// When a whole exchange has to be over, however many steps and reads it takes: a server that sends an octet
+/// When a whole exchange has to be over, however many steps and reads it takes: a server that sends a byte
 /// a second does not get more time with each of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline {
@@ -231,7 +231,7 @@ mod tests {
         assert!((0.0..=1.0).contains(&random()));
     }
 
-    /// A server that sends an octet now and then, as long as somebody listens.
+    /// A server that sends a byte now and then, as long as somebody listens.
     fn dripping() -> SocketAddr {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

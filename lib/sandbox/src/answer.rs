@@ -42,7 +42,7 @@ impl Answer {
         Self { status, headers: Vec::new(), body: Bytes::new(), json: false }
     }
 
-    /// Octets of another type.
+    /// Bytes of another type.
     pub(super) fn of_type(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
         let headers = vec![("Content-Type", content_type.to_owned())];
         Self { status, headers, body: body.into(), json: false }
@@ -143,7 +143,7 @@ impl Refusal {
 
     /// 413.
     pub(super) fn too_large(most: usize) -> Self {
-        let message = format!("The body is larger than {most} octets.");
+        let message = format!("The body is larger than {most} bytes.");
         Self::new(413, "general/tooLarge", message)
     }
 

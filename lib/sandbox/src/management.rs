@@ -38,7 +38,7 @@ pub(super) fn device(path: &str) -> Option<String> {
     (!id.is_empty()).then(|| decoded(id))
 }
 
-/// The most octets that the rows of an operation can have: those of a message, with all of its header
+/// The most bytes that the rows of an operation can have: those of a message, with all of its header
 /// (MQTT 3.1.1, 2.2 and 3.3).
 pub(super) const MOST: usize = LARGEST - 1 - 3 - 2 - OPERATIONS.len() - 2;
 
@@ -50,7 +50,7 @@ pub(super) fn operation(
 ) -> Answer {
     let text = |status, text: String| Answer::of_type(status, "text/plain; charset=utf-8", text);
     let Some(body) = body else {
-        return text(413, format!("An operation has at most {MOST} octets.\n"));
+        return text(413, format!("An operation has at most {MOST} bytes.\n"));
     };
     let rows = std::str::from_utf8(body).unwrap_or_default().trim_end_matches(['\r', '\n']);
     if rows.is_empty() {

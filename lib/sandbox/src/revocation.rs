@@ -129,7 +129,7 @@ fn wrong_date(place: &str) -> Refusal {
     Refusal::bad(format!("The date ({place}) is not like 2026-01-17T10:48:51.000Z."))
 }
 
-/// The octets of a hexadecimal number, without leading zeros; one zero for the number 0.
+/// The bytes of a hexadecimal number, without leading zeros; one zero for the number 0.
 fn octets(hex: &str) -> Option<Vec<u8>> {
     if hex.is_empty() {
         return None;
@@ -138,7 +138,7 @@ fn octets(hex: &str) -> Option<Vec<u8>> {
     Some(significant(&crate::crypto::unhex(even)?).to_vec())
 }
 
-/// The number in those octets, as it is compared.
+/// The number in those bytes, as it is compared.
 pub(super) fn significant(octets: &[u8]) -> &[u8] {
     let zeros = octets.iter().take_while(|octet| **octet == 0).count();
     &octets[zeros.min(octets.len().saturating_sub(1))..]

@@ -6,7 +6,7 @@ use super::{Faults, est};
 use crate::cert::LongestChain;
 use crate::secret::Password;
 
-/// What is right where the vendor's description and what devices in the field see differ.
+/// What to do where the vendor's description differs from what devices in the field see.
 ///
 /// | | documented | field |
 /// | --- | --- | --- |

@@ -50,7 +50,7 @@ impl Tree {
         parents.map(|module| module[..module.len() - 1].to_vec()).collect()
     }
 
-    /// Which of its children each child of a folder uses, in whatever file below it.
+    /// Which of its children each child of a directory uses, in whatever file below it.
     pub(crate) fn siblings(&self, folder: &[String]) -> BTreeMap<String, BTreeSet<String>> {
         let child = |module: &Module| {
             module.starts_with(folder).then(|| module.get(folder.len()).cloned()).flatten()

@@ -1,4 +1,4 @@
-//! Rules inside of a folder, for every folder of every source tree: its modules use each other in one direction
+//! Rules inside of a directory, for every directory of every source tree: its modules use each other in one direction
 //! only, and the file that lists them is a map.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ use crate::modules::{Module, Tree};
 const ROOTS: [(&str, &[&str]); 4] =
     [("core/src", &[]), ("engine/src", &[]), ("sandbox/src", &["sandbox"]), ("../cli/src", &[])];
 
-/// Folders whose modules still use each other in a circle.
+/// Directories whose modules still use each other in a circle.
 const CIRCLES: [(&str, &str); 4] = [
     ("platform", "an error names what it holds of a code, and a client asks which tenant it is"),
     (
@@ -139,7 +139,7 @@ fn a_file_that_lists_modules_is_a_map() {
     );
 }
 
-/// The command line goes further: no two files use each other, also not a folder's and one in it.
+/// The command line goes further: no two files use each other, also not a directory's and one in it.
 #[test]
 fn files_of_the_command_line_use_each_other_in_one_direction() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cli/src");

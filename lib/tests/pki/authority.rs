@@ -1,4 +1,4 @@
-//! CAs in a PKI folder: made, added, refused, imported; chains verified by the library itself.
+//! CAs in a PKI directory: made, added, refused, imported; chains verified by the library itself.
 
 use crate::folder::{Folder, chosen, ec, now, password};
 use c8y_pki::authority::{AuthorityError, OwnKey, Pki};
@@ -175,14 +175,14 @@ fn a_name_with_everything_in_it_survives() {
     assert_eq!(ca.certificate().subject, name);
     assert_eq!(ca.certificate().issuer.der(), name.der());
     let line = folder.add("line", "root", None).unwrap();
-    assert_eq!(line.certificate().issuer.der(), name.der(), "to the octet");
+    assert_eq!(line.certificate().issuer.der(), name.der(), "to the byte");
 }
 
 #[test]
 fn a_folder_that_is_none_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let error = Pki::open(dir.path(), now()).unwrap_err();
-    assert!(error.to_string().contains("is not a PKI folder"), "{error}");
+    assert!(error.to_string().contains("is not a PKI directory"), "{error}");
     assert!(error.hint().unwrap().means().contains(&&Means::Run(Task::InitCa)));
 }
 
@@ -212,7 +212,7 @@ fn classic_profiles_have_the_recipes_extensions() {
     assert!(device.extended_key_usage.is_empty());
 }
 
-/// A folder whose CA was made by a build that knows tokens.
+/// A directory whose CA was made by a build that knows tokens.
 #[cfg(not(feature = "pkcs11"))]
 #[test]
 fn a_build_without_tokens_says_so() {

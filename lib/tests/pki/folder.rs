@@ -1,4 +1,4 @@
-//! A PKI folder for tests: EC keys only, so that both crypto backends can run them.
+//! A PKI directory for tests: EC keys only, so that both crypto backends can run them.
 
 use c8y_pki::authority::{AuthorityError, Ca, CaSettings, NewKey, Pki};
 use c8y_pki::crypto::KeyType;
@@ -62,7 +62,7 @@ impl Folder {
         folder
     }
 
-    /// Closes the registry and keeps the folder.
+    /// Closes the registry and keeps the directory.
     pub(crate) fn close(self) -> TempDir {
         self.dir
     }

@@ -142,7 +142,7 @@ fn a_ca_that_is_taken_in_has_a_key_of_its_own() {
     let error = folder.pki.import("b", &heap, own(), keys, now()).unwrap_err();
     assert!(matches!(error, AuthorityError::KeyTaken(_)), "{error}");
     assert_eq!(error.to_string(), "the key of the new CA is that of the device \"a\"");
-    // A folder that was lost is taken in again: the registry has the CA itself.
+    // A directory that was lost is taken in again: the registry has the CA itself.
     let root = folder.pki.ca("root").unwrap();
     let octets = std::fs::read(root.key_place().path()).unwrap();
     let root_key = PrivateKey::read(&octets, Some(&password())).unwrap();

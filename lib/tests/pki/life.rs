@@ -176,7 +176,7 @@ fn a_list_that_does_not_count_is_named() {
     let foreign = list(&mut stranger.pki, "line", now());
     let said = problem(&[foreign], now());
     assert!(said.contains("the signature of its list 1 does not match its key"), "{said}");
-    // Changed by one octet, in the signature.
+    // Changed by one byte, in the signature.
     let mut der = own.der().to_vec();
     *der.last_mut().unwrap() ^= 1;
     let said = problem(&[Crl::from_der(&der).unwrap()], now());
@@ -309,7 +309,7 @@ fn a_replaced_device_keeps_its_history_and_its_former_files() {
     assert_eq!((checked.findings, keys.good), (vec![], 4));
 }
 
-/// Whether it was stopped by a person, a full disk or a power cut: its beginning stands in the folder.
+/// Whether it was stopped by a person, a full disk or a power cut: its beginning stands in the directory.
 #[test]
 fn a_replacing_run_is_finished_without_replacing_its_own_work() {
     let (mut folder, out) = factory();
@@ -476,7 +476,7 @@ fn what_a_renewed_ca_has_signed_stays_valid() {
     let new = renewed(&mut folder, "line", 4000, later).unwrap();
     let (old, cert) = (old.certificate(), new.certificate());
     assert_eq!((&cert.subject, &cert.spki), (&old.subject, &old.spki));
-    assert_eq!(cert.extensions, old.extensions, "octet for octet");
+    assert_eq!(cert.extensions, old.extensions, "byte for byte");
     assert_ne!(cert.serial, old.serial);
     assert_eq!(cert.not_after, later + Duration::days(4000));
     let root = folder.pki.ca("root").unwrap();
@@ -597,12 +597,12 @@ fn a_folder_without_its_registry_is_not_used() {
         let _ = fs::remove_file(dir.join(file));
     }
     let error = Pki::open(&dir, now()).unwrap_err();
-    assert!(error.to_string().ends_with("is not to be used: it is missing or empty"), "{error}");
+    assert!(error.to_string().ends_with("must not be used: it is missing or empty"), "{error}");
     assert!(!path.exists(), "a new one was made");
     // One that is empty inside.
     c8y_pki::registry::Registry::open(&path, now()).unwrap();
     let error = Pki::open(&dir, now()).unwrap_err();
-    assert!(error.to_string().contains("it does not know the CAs of this folder"), "{error}");
+    assert!(error.to_string().contains("it does not know the CAs of this directory"), "{error}");
     drop(kept);
 }
 
@@ -622,7 +622,7 @@ fn folders_of_cas_are_checked() {
     assert!(found[0].contains("cert.pem of the CA line is not the first of"), "{found:?}");
     assert!(found[1].contains("the CA root: there is no key"), "{found:?}");
     fs::remove_dir_all(dir.join("line")).unwrap();
-    assert!(find()[1].contains("the CA CN=line is recorded, and not in the folder"));
+    assert!(find()[1].contains("the CA CN=line is recorded, and not in the directory"));
 }
 
 // ---- policy

@@ -1,4 +1,4 @@
-//! A PKI folder through the library: its CAs, its devices, its registry, over years and after stops.
+//! A PKI directory through the library: its CAs, its devices, its registry, over years and after stops.
 
 mod adopt;
 mod authority;

@@ -76,10 +76,7 @@ fn each_key_is_taken_once() {
     assert_eq!(issue(&mut folder.pki, &out, 0..20, &pool_password()).unwrap().issued, 20);
     assert_eq!(pool.len().unwrap(), 10);
     let error = issue(&mut folder.pki, &out, 0..31, &pool_password()).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "11 keys of type ec-p256 are wanted, and 10 wait in the key pool"
-    );
+    assert_eq!(error.to_string(), "11 keys of type ec-p256 are needed, and the key pool has 10");
     let fill_up = Task::FillPool { key_type: "ec-p256".to_owned(), count: 11 };
     assert_eq!(error.hint(), Some(Hint::run("make them first", fill_up)));
     assert_eq!(pool.len().unwrap(), 10, "keys are lost by a run that was refused");

@@ -95,7 +95,7 @@ fn ids(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("device-{n:04}")).collect()
 }
 
-/// Every device has a folder with a key that fits its certificate, and the registry agrees.
+/// Every device has a directory with a key that fits its certificate, and the registry agrees.
 fn check(folder: &Folder, out: &Path, count: usize) {
     let records = folder.pki.registry().live_devices(None).unwrap();
     assert_eq!(records.len(), count);
@@ -110,7 +110,7 @@ fn check(folder: &Folder, out: &Path, count: usize) {
         assert_eq!(chain[0].subject.common_name(), Some(id.as_str()));
     }
     let entries = fs::read_dir(out).unwrap().count();
-    assert_eq!(entries, count, "staging or another folder is left");
+    assert_eq!(entries, count, "staging or another directory is left");
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn devices_are_issued_once() {
     check(&folder, &out, 610);
     fs::rename(out.join("device-0001"), folder.path().join("moved")).unwrap();
     let summary = issue(&mut folder.pki, &out, &ids(610), &PEM).unwrap();
-    assert_eq!((summary.skipped, summary.incomplete), (610, 1), "a lost folder goes unnoticed");
+    assert_eq!((summary.skipped, summary.incomplete), (610, 1), "a lost directory goes unnoticed");
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn nothing_is_made_when_anything_is_wrong() {
     let ProvisionError::Faults { faults, total } = error else { panic!("{error}") };
     assert_eq!(total, 5);
     let messages: Vec<&str> = faults.first.iter().map(|f| f.message.as_str()).collect();
-    for expected in ["contains ':'", "only in case", "live certificate already", "its folder"] {
+    for expected in ["contains ':'", "only in case", "live certificate already", "its directory"] {
         assert!(messages.iter().any(|m| m.contains(expected)), "{expected}: {messages:?}");
     }
     assert!(!out.join("device-0001").exists());
@@ -260,7 +260,7 @@ fn recorded_devices_come_out_of_staging_and_others_go() {
     check(&folder, &out, 2);
 }
 
-/// A power cut between the two renames that replace a device's folder, and just before the first.
+/// A power cut between the two renames that replace a device's directory, and just before the first.
 #[test]
 fn a_replacement_that_was_stopped_is_finished() {
     let mut folder = Folder::with_root();

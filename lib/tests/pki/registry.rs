@@ -78,7 +78,7 @@ fn device_by(folder: &Folder, ca_key: &CaKey, id: &str, replaces: Option<&Record
     }
 }
 
-/// A folder with three devices in two batches, one of them replaced, one revoked.
+/// A directory with three devices in two batches, one of them replaced, one revoked.
 fn lived() -> Folder {
     let mut folder = Folder::with_root();
     let first = [device(&folder, "a", None), device(&folder, "b", None)];

@@ -16,7 +16,7 @@ use time::Duration;
 
 const FILES: [&str; 3] = ["registry.sqlite", "registry.sqlite-wal", "registry.sqlite-shm"];
 
-/// Copies the registry's files from one folder to another; those of a former registry go.
+/// Copies the registry's files from one directory to another; those of a former registry go.
 fn copy(from: &Path, to: &Path) {
     for file in FILES {
         let _ = fs::remove_file(to.join(file));
@@ -262,14 +262,14 @@ fn lists_archives_and_hand_over_files_are_compared_when_they_are_given() {
     };
     assert_eq!(repaired, expected);
     assert!(compare(&folder.pki, std::slice::from_ref(&file)).unwrap().is_empty());
-    // What is not signed by a CA of this folder is nothing to go by.
+    // What is not signed by a CA of this directory is nothing to go by.
     fs::write(&file, [&made.csv[..], b"\n"].concat()).unwrap();
     assert!(compare(&folder.pki, &[file]).is_err());
     let stranger = list(&mut Folder::with_root().pki, "root", now());
     let path = folder.path().join("stranger.crl");
     fs::write(&path, stranger.pem()).unwrap();
     let error = compare(&folder.pki, &[path]).unwrap_err();
-    assert!(error.to_string().contains("no CA of this folder has signed"), "{error}");
+    assert!(error.to_string().contains("no CA of this directory has signed"), "{error}");
     assert!(Crl::from_der(b"").is_err());
 }
 
@@ -298,7 +298,7 @@ fn a_registry_older_than_its_cas_is_repaired_too() {
     let mut checked = folder.pki.registry().check().unwrap();
     folder.pki.check_cas(&mut checked).unwrap();
     assert_eq!(checked.findings, []);
-    // Another folder's registry is not to be repaired.
+    // Another directory's registry is not to be repaired.
     let other = Folder::with_root();
     let foreign = backup(&other);
     folder.pki = Pki::open_or_create(&folder.path().join("elsewhere"), now()).unwrap();
@@ -311,7 +311,7 @@ fn a_first_list_that_was_never_written_is_not_lost() {
     let (mut folder, _) = factory();
     let line = folder.pki.dir().join("ca/line");
     let path = line.join("crl.pem");
-    // A folder at its place: the list gets a number, and cannot be written.
+    // A directory at its place: the list gets a number, and cannot be written.
     fs::create_dir(&path).unwrap();
     let ca = folder.pki.ca("line").unwrap();
     fs::remove_dir(&path).unwrap();
@@ -322,7 +322,7 @@ fn a_first_list_that_was_never_written_is_not_lost() {
     fs::remove_file(&path).unwrap();
     let lost = folder.pki.lost_list(&ca).unwrap().unwrap();
     assert_eq!((lost.number, lost.is_newer), (2, false));
-    // A folder of a former version keeps nothing beside the registry.
+    // A directory of a former version keeps nothing beside the registry.
     fs::remove_file(line.join("last-list.json")).unwrap();
     assert_eq!(folder.pki.lost_list(&ca).unwrap().unwrap().number, 2);
     assert_eq!(folder.pki.accept_rollback(&ca, now()).unwrap().len(), 1);
@@ -365,7 +365,7 @@ fn a_lost_ca_leaves_its_devices_to_no_other() {
     fs::rename(&dir, &kept).unwrap();
     let error = folder.add("line", "root", None).unwrap_err();
     assert!(matches!(error, AuthorityError::NameOfAnother(_)), "{error}");
-    assert!(error.hint().unwrap().to_string().contains("put the folder ca/line back"));
+    assert!(error.hint().unwrap().to_string().contains("restore the directory ca/line"));
     let error = folder.root("line", None).unwrap_err();
     assert!(matches!(error, AuthorityError::NameOfAnother(_)), "{error}");
     assert!(!dir.exists());

@@ -241,7 +241,7 @@ pub(crate) fn enrol(sandbox: &Sandbox, id: &str, password: &str, body: &str) -> 
         .send()
 }
 
-/// The certificate in a PKCS#7: the only one, so it starts where an octet string of its length does.
+/// The certificate in a PKCS#7: the only one, so it starts where a byte string of its length does.
 pub(crate) fn certificate_in(reply: &Reply) -> Certificate {
     assert_eq!(reply.header("Content-Type"), Some("application/pkcs7-mime;smime-type=certs-only"));
     assert_eq!(reply.header("Content-Transfer-Encoding"), Some("base64"));

@@ -1,4 +1,4 @@
-//! A client of MQTT made by hand, octet for octet, so that nothing is shared with the sandbox but the
+//! A client of MQTT made by hand, byte for byte, so that nothing is shared with the sandbox but the
 //! standard. Each read waits for ten seconds at most.
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -24,7 +24,7 @@ pub(crate) fn text(value: &[u8]) -> Vec<u8> {
     [&u16::try_from(value.len()).unwrap().to_be_bytes(), value].concat()
 }
 
-/// A packet: first octet, length, body.
+/// A packet: first byte, length, body.
 pub(crate) fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     let mut whole = vec![first];
     let mut length = body.len();
@@ -121,7 +121,7 @@ impl Mqtt {
         self.stream.flush().unwrap();
     }
 
-    /// The next packet: its first octet and its body; none when the connection has ended.
+    /// The next packet: its first byte and its body; none when the connection has ended.
     #[track_caller]
     pub(crate) fn next(&mut self) -> Option<(u8, Vec<u8>)> {
         match self.try_next() {
@@ -150,7 +150,7 @@ impl Mqtt {
         Ok((first, body))
     }
 
-    /// Holds the next packet to its first octet.
+    /// Holds the next packet to its first byte.
     #[track_caller]
     pub(crate) fn expect(&mut self, first: u8) -> Vec<u8> {
         let (found, body) = self.next().expect("the connection has ended");

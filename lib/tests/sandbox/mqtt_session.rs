@@ -310,7 +310,7 @@ fn silence_ends_a_connection_after_one_and_a_half_times_its_keep_alive() {
 fn the_largest_message() {
     let (sandbox, root) = open_to_all();
     let mut client = connected(&sandbox, &root, "gw-1", &of("d:gw-1"));
-    // 3 octets of header, 6 of topic, 2 of identifier: 16184 in all.
+    // 3 bytes of header, 6 of topic, 2 of identifier: 16184 in all.
     let message = format!("400,t,{}", "x".repeat(16_184 - 3 - 6 - 2 - 6));
     client.publish_1("s/us", &message);
     let body = [text(b"s/us"), vec![0, 9], format!("{message}x").into_bytes()].concat();

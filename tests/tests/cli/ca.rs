@@ -54,7 +54,7 @@ fn a_folder_that_is_no_pki_is_refused() {
     let cli = Cli::new();
     for line in ["ca list", "ca show root", "device issue a --ca root --out out", "ca crl root"] {
         let said = cli.fails(2, line);
-        assert!(said.contains("pki is not a PKI folder"), "{said}");
+        assert!(said.contains("pki is not a PKI directory"), "{said}");
     }
     assert_eq!(cli.names(""), ["pw"]);
 }
@@ -101,7 +101,7 @@ fn no_ca_stands_under_a_path_length_of_zero() {
     let cli = Cli::with_cas();
     cli.ok(&add("last", "root", "--path-length 0"));
     let said = cli.fails(2, "ca add more --parent last --subject CN=more");
-    let error = "error: no CA may stand under CN=last: the path length of CN=last is 0\n";
+    let error = "error: no CA may be below CN=last: the path length of CN=last is 0\n";
     assert!(said.starts_with(error), "before any password is asked for: {said}");
     assert_eq!(cli.names("pki/ca"), ["last", "line", "root"]);
 }
@@ -114,7 +114,7 @@ fn a_chain_of_ten_is_good_and_an_eleventh_certificate_refused() {
         cli.ok(&add(&format!("ca{n}"), &format!("ca{}", n - 1), "--clamp"));
     }
     let said = cli.fails(2, &add("ca9", "ca8", ""));
-    assert!(said.contains("no CA may stand under CN=ca8"), "{said}");
+    assert!(said.contains("no CA may be below CN=ca8"), "{said}");
     cli.ok(&format!("device issue d --ca ca8 --out out {CA_PW}"));
     let chain = Certificate::all_from_pem_or_der(&cli.read("out/d/chain.pem")).expect("PEM");
     assert_eq!(chain.len(), 10);
@@ -134,7 +134,7 @@ fn a_chain_of_eleven_is_refused_without_path_lengths_too() {
         cli.ok(&add(&format!("ca{n}"), &format!("ca{}", n - 1), "--clamp --path-length none"));
     }
     let said = cli.fails(2, &add("ca9", "ca8", "--path-length none"));
-    let error = "a CA under CN=ca8 would make chains of 11 certificates; the platform accepts 10\nhint: put it under";
+    let error = "a CA below CN=ca8 would make chains of 11 certificates; the platform accepts 10\nhint: put it below";
     assert!(said.contains(error), "{said}");
 }
 

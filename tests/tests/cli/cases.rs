@@ -1,5 +1,5 @@
 //! The cases of public reports, one test each, and the table in docs/how-to/what-is-read.md that is made from
-//! them. The files of the cases are not in the repository: `C8Y_PKI_CASES` names their folder, which else is
+//! them. The files of the cases are not in the repository: `C8Y_PKI_CASES` names their directory, which else is
 //! looked for beside it.
 
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ fn beside(name: &str) -> Option<Cli> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/cases");
     let cases = std::env::var_os("C8Y_PKI_CASES").map_or(beside, PathBuf::from);
     let Ok(files) = std::fs::read_dir(cases.join(name)) else {
-        eprintln!("left out: {name} is not in the folder of cases (C8Y_PKI_CASES)");
+        eprintln!("left out: {name} is not in the directory of cases (C8Y_PKI_CASES)");
         return None;
     };
     let cli = Cli::new();
@@ -43,7 +43,7 @@ macro_rules! cases {
                 }
             }
         )*
-        /// Folder, what was given, and the answer.
+        /// Directory, what was given, and the answer.
         const TABLE: &[(&str, &str, &str)] = &[$(($folder, $given, $answer)),*];
     };
 }
@@ -53,7 +53,8 @@ cases! {
     case_03: "03-leaf-without-aki", "a device's certificate without authority key identifier", "valid, with a warning";
     case_04: "04-leaf-version-1", "a device's certificate of X.509 version 1", "valid, with a warning";
     case_05: "05-serial-negative-zero", "serial numbers that are negative or zero", "valid, with a warning";
-    case_07: "07-ca-without-ski", "a CA without subject key identifier", "taken in with a warning; what it issues is valid";
+    case_07: "07-ca-without-ski", "a CA without subject key identifier", "imported with a warning; what it \
+              issues is valid";
     case_08: "08-aki-keyid-mismatch", "an authority key identifier that names another certificate of the same CA", "refused, as Java and OpenSSL do";
     case_10: "10-csr-without-attributes-rsa", "a request without the field of attributes", "signed";
     case_12: "12-csr-ecdsa-null", "a request whose ECDSA algorithm has NULL parameters", "signed";
@@ -73,7 +74,7 @@ cases! {
     case_36: "36-pbes2-camellia-aria", "keys encrypted with Camellia or ARIA", "the cipher is named, with the command that encrypts the key anew";
     case_37: "37-token-ec-private-only", "an EC key in a token without its public half", "used, with the public key of the certificate";
     case_38: "38-ca-nameconstraints-dirname", "a CA with name constraints, and a device outside of them", "refused before a key is made";
-    case_40: "40-ca-empty-subject", "a CA without subject", "refused when it is to be taken in";
+    case_40: "40-ca-empty-subject", "a CA without subject", "refused when it is to be imported";
     case_41: "41-mldsa", "ML-DSA keys and signatures", "named; not verified";
     case_42: "42-explicit-curve-csr", "a request for an EC key with an explicit curve", "refused in one line, with the command that names the curve";
     case_43: "43-crl-without-nextupdate", "a revocation list without nextUpdate", "what it revokes is revoked";
@@ -101,7 +102,7 @@ fn every_folder_of_cases_has_a_test() {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/cases");
     let cases = std::env::var_os("C8Y_PKI_CASES").map_or(beside, PathBuf::from);
     let Ok(folders) = std::fs::read_dir(&cases) else {
-        eprintln!("left out: there is no folder of cases (C8Y_PKI_CASES)");
+        eprintln!("left out: there is no directory of cases (C8Y_PKI_CASES)");
         return;
     };
     for folder in folders.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {

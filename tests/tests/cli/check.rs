@@ -9,7 +9,7 @@ use serde_json::Value;
 
 const LINE: &str = "device issue --from list.csv --ca line --out out --ca-password-file pw";
 
-/// A folder with devices of a list, all of them issued.
+/// A directory with devices of a list, all of them issued.
 fn issued(count: usize) -> Cli {
     let cli = Cli::with_cas();
     let rows: String = (0..count).map(|n| format!("gw-{n:04}\n")).collect();
@@ -33,10 +33,10 @@ fn stopped_renewal(cli: &Cli, count: usize, wanted: usize) {
     let mut journal = String::new();
     let chunk = "out/.c8y-pki-staging/stopped/0";
     cli.write("out/.c8y-pki-staging/stopped/lock", "");
-    fs::create_dir_all(cli.path(chunk)).expect("a folder");
+    fs::create_dir_all(cli.path(chunk)).expect("a directory");
     for id in (0..count).map(|n| format!("gw-{n:04}")).take(wanted) {
         let place = cli.path("out").join(&id);
-        fs::rename(&place, cli.path(chunk).join(&id)).expect("a folder");
+        fs::rename(&place, cli.path(chunk).join(&id)).expect("a directory");
         fs::rename(cli.path("out/.replaced").join(&id).join("1"), &place).expect("the former one");
         journal.push_str(&format!("{}\t{id}\t{id}\n", serial_of(&id)));
     }
@@ -55,12 +55,13 @@ fn a_stopped_renewal_is_unfinished_and_no_finding() {
     assert_eq!((&unfinished["kind"], &unfinished["running"]), (&"devices".into(), &false.into()));
     assert_eq!(unfinished["devices"], 12);
     let said = cli.ok("registry check");
-    let sentence = "and 12 devices wait for their place: run the same command again, it goes on";
+    let sentence =
+        "and 12 devices are not yet in their place: run the same command again to finish it";
     assert!(
         said.contains("unfinished: a run was stopped in ") && said.contains(sentence),
         "{said}"
     );
-    assert!(said.contains("12 waiting for their place: all is as it was written"), "{said}");
+    assert!(said.contains("12 not yet in their place: all is as it was written"), "{said}");
     // One of them has lost its key there: that is a fault, and only that.
     let key = "out/.c8y-pki-staging/stopped/0/gw-0003/key.pem";
     let kept = cli.read(key);
@@ -93,7 +94,7 @@ fn what_killed_commands_have_left_is_listed_and_goes_with_the_next() {
     let cli = issued(1);
     cli.write("pki/ca/line/crl.pem.0.tmp", "half of a list");
     cli.write("pki/ca/.new-next/key.pem", "half of a key");
-    cli.write("failed.csv.0.tmp", "somebody else's folder");
+    cli.write("failed.csv.0.tmp", "somebody else's directory");
     cli.write("out/failed.csv.0.tmp", "half of a list");
     let report = check(&cli, 0);
     let left = report["leftovers"].as_array().expect("a list");
@@ -148,7 +149,7 @@ mod disks {
         ("registration create", "gw-0000"),
     ];
 
-    /// Copies the PKI folder of `issued` to a disk, with these files of its registry, and makes it read-only.
+    /// Copies the PKI directory of `issued` to a disk, with these files of its registry, and makes it read-only.
     fn read_only(files: &[&str]) -> Option<(Cli, Disk)> {
         let cli = issued(3);
         let disk = Disk::new(&cli, "16m")?;
@@ -209,8 +210,8 @@ mod disks {
         let Some((cli, disk)) = read_only(&["registry.sqlite", "-wal"]) else { return };
         disk.remount("rw");
         fs::rename(cli.path("disk/pki/registry.sqlite-wal"), cli.path("disk/log")).expect("a log");
-        // A folder in its place cannot be read by anybody, not even by root.
-        fs::create_dir(cli.path("disk/pki/registry.sqlite-wal")).expect("a folder");
+        // A directory in its place cannot be read by anybody, not even by root.
+        fs::create_dir(cli.path("disk/pki/registry.sqlite-wal")).expect("a directory");
         disk.remount("ro");
         let outcome = cli.run("device list --pki disk/pki").expect(0);
         assert!(outcome.stdout.contains("gw-0000"), "{outcome:?}");

@@ -14,11 +14,11 @@ use time::{Duration, OffsetDateTime};
 /// Adds a row to the audit log as a computer does whose clock is that far off.
 fn entry_of_another_clock(cli: &Cli, off: Duration) {
     let at = OffsetDateTime::now_utc() + off;
-    let mut pki = Pki::open(&cli.path("pki"), at).expect("a PKI folder");
+    let mut pki = Pki::open(&cli.path("pki"), at).expect("a PKI directory");
     pki.registry_mut().next_crl_number("elsewhere", &[], 1, at).expect("a registry");
 }
 
-/// A PKI folder with the CA `root`, untouched for that long.
+/// A PKI directory with the CA `root`, untouched for that long.
 pub(crate) fn untouched_for(time: Duration) -> Cli {
     let cli = Cli::new();
     let at = OffsetDateTime::now_utc() - time;
@@ -31,7 +31,7 @@ pub(crate) fn untouched_for(time: Duration) -> Cli {
         outliving: Outliving::Refuse,
         key: NewKey::File(&ChosenPassword::unjudged(Password::new(PASSWORD))),
     };
-    let mut pki = Pki::open_or_create(&cli.path("pki"), at).expect("a PKI folder");
+    let mut pki = Pki::open_or_create(&cli.path("pki"), at).expect("a PKI directory");
     pki.init_root("root", &settings, at).expect("a CA");
     cli
 }
@@ -86,7 +86,7 @@ fn what_a_stopped_run_has_left_is_recorded_after_the_clock_was_looked_at() {
     let registry = cli.path("pki/registry.sqlite");
     let before = fs::read(&registry).expect("a registry");
     cli.ok(&format!("{ADD} --clock-is-right {CA_PW}"));
-    // As a run leaves it that was killed between the folder's name and its row.
+    // As a run leaves it that was killed between the directory's name and its row.
     for file in ["-wal", "-shm"] {
         let _ = fs::remove_file(cli.path(&format!("pki/registry.sqlite{file}")));
     }
@@ -116,7 +116,7 @@ fn after_a_long_silence_a_script_has_to_say_that_the_clock_is_right() {
     assert_eq!(cli.run("ca list").expect(0).stderr, "", "reading is no matter");
     let said = cli.fails(3, &format!("{ADD} {CA_PW}"));
     assert!(said.contains("the clock may be ahead"), "{said}");
-    assert!(said.contains("hint: look at this computer's clock"), "{said}");
+    assert!(said.contains("hint: check this computer's clock"), "{said}");
     cli.ok(&format!("{ADD} --clock-is-right {CA_PW}"));
     cli.ok(&format!("device issue a --ca line --out out {CA_PW}"));
     cli.ok("registry check");

@@ -33,7 +33,7 @@ const FAULTS: [(u64, &str); 21] = [
     (28, "starts with '=', which"),
 ];
 
-/// Its other ids with the folders that they get.
+/// Its other ids with the directories that they get.
 const GOOD: [(&str, &str); 3] =
     [("ok-1", "ok-1"), ("CON", "%43ON"), ("ünïcödé-7", "%C3%BCn%C3%AFc%C3%B6d%C3%A9-7")];
 

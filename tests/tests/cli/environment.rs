@@ -1,4 +1,4 @@
-//! When the environment fails: folders that cannot be written, disks that are full.
+//! When the environment fails: directories that cannot be written, disks that are full.
 
 #![cfg(target_os = "linux")]
 
@@ -37,7 +37,7 @@ fn a_file_in_place_of_a_folder_is_named() {
     assert!(said.contains("out"), "{said}");
 }
 
-/// Every device's folder is whole, and its key belongs to its certificate.
+/// Every device's directory is whole, and its key belongs to its certificate.
 fn whole_devices(cli: &Cli, folder: &str) -> usize {
     let names = cli.names(folder).into_iter().filter(|n| !n.starts_with('.'));
     let mut count = 0;
@@ -90,7 +90,7 @@ fn a_full_disk_for_an_archive_loses_nothing() {
     disk.grow("64m");
     cli.ok(&line);
     let Some(tar) = tool("tar") else { return };
-    fs::create_dir(cli.path("un")).expect("a folder");
+    fs::create_dir(cli.path("un")).expect("a directory");
     tar.run(&["-xf", arg(&cli.path("disk/a.tar")), "-C", arg(&cli.path("un"))]);
     assert_eq!(whole_devices(&cli, "un"), 1500);
     assert_eq!(cli.run("ca list --json").expect(0).json_lines()[0]["devices"], 1500);

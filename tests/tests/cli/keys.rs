@@ -12,12 +12,12 @@ use serde_json::Value;
 /// The sentences about the keys of `weak_keys.py`.
 const WEAK: [(&str, &str); 4] = [
     ("exponent-3", "the key's RSA exponent 3 is too small: the minimum is 65537"),
-    ("close", "are so close to each other that anybody can work them out (Fermat's method)"),
+    ("close", "are so close to each other that anybody can compute them (Fermat's method)"),
     ("small-factor", "the key's RSA modulus can be divided by 5"),
-    ("roca", "(ROCA, CVE-2017-15361): its private key can be worked out"),
+    ("roca", "(ROCA, CVE-2017-15361): anybody can compute its private key"),
 ];
 
-/// A folder with CAs and with the weak keys that Python makes, their requests and CAs.
+/// A directory with CAs and with the weak keys that Python makes, their requests and CAs.
 fn with_weak_keys() -> Option<Cli> {
     let python = python_with("cryptography")?;
     let cli = Cli::with_cas();
@@ -108,7 +108,7 @@ fn an_exponent_of_3_is_let_through_when_that_is_asked_for() {
     other.ok(&format!("{import} --allow-exponent-3"));
     let said = other
         .fails(2, &format!("ca add x --parent root --subject CN=x --allow-exponent-3 {CA_PW}"));
-    assert!(said.contains("--allow-exponent-3 is for the key of a CA that is taken in"), "{said}");
+    assert!(said.contains("--allow-exponent-3 is for a CA that is imported"), "{said}");
 }
 
 /// The DER of a request, changed where `find` was. Its signature does not fit any more, but the key is
@@ -362,22 +362,22 @@ fn a_cas_compromised_key_needs_to_be_asked_for() {
         let sql = format!("UPDATE certificate SET key = {key} WHERE {whose}");
         sqlite.run(&[&cli.arg("pki/registry.sqlite"), &sql]);
     };
-    std::fs::rename(cli.path("pki/ca/line"), cli.path("line")).expect("a folder");
+    std::fs::rename(cli.path("pki/ca/line"), cli.path("line")).expect("a directory");
     hide("x''", "role = 'ca' AND batch = 'ca line'");
     cli.ok(&format!("device sign csr/sly.csr --ca root --out out {CA_PW}"));
     hide("(SELECT key FROM certificate WHERE client_id = 'sly')", "batch = 'ca line'");
-    std::fs::rename(cli.path("line"), cli.path("pki/ca/line")).expect("a folder");
+    std::fs::rename(cli.path("line"), cli.path("pki/ca/line")).expect("a directory");
 
     let said = cli.run("device revoke sly --reason keyCompromise --yes").expect(2).stderr;
     assert!(
         said.contains("the key of the device \"sly\" is that of the CA CN=Line,O=Example"),
         "{said}"
     );
-    assert!(said.contains("nothing below it is valid any more"), "{said}");
-    assert!(said.contains("hint: add --ca-certificate if that is meant"), "{said}");
+    assert!(said.contains("no certificate below it is valid any more"), "{said}");
+    assert!(said.contains("hint: if you want that, add --ca-certificate"), "{said}");
     let line = "device revoke sly --reason keyCompromise --yes --ca-certificate";
     let said = cli.run(line).expect(0);
-    assert!(said.stderr.contains("the CA CN=Line,O=Example issues no more"), "{said:?}");
+    assert!(said.stderr.contains("the CA CN=Line,O=Example issues nothing any more"), "{said:?}");
     let said = cli.fails(2, &format!("device issue x --ca line --out out {CA_PW}"));
     assert!(said.contains("was revoked on 20"), "{said}");
 }

@@ -7,7 +7,7 @@ use c8y_pki_tests::tool;
 /// 100 MiB over the size of the file, in KiB.
 const MOST_MEMORY: u64 = 100 * 1024;
 
-/// Runs a command that has to refuse; its sentence, in little memory beside a file of so many octets.
+/// Runs a command that has to refuse; its sentence, in little memory beside a file of so many bytes.
 fn refused(cli: &Cli, line: &str, octets: usize, code: i32) -> String {
     let (outcome, memory) = survive(cli, line);
     let most = MOST_MEMORY + u64::try_from(octets >> 10).unwrap();

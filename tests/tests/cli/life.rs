@@ -147,7 +147,7 @@ fn revoking_says_what_it_cannot_do_and_then_changes_nothing() {
             "as of 2026-01-02T03:04:05Z: it is valid from",
         ),
         ("device revoke --from b.csv --at 2026-01-02T03:04:05Z", "it is valid from"),
-        ("device revoke b --reason certificateHold", "the platform has no way back"),
+        ("device revoke b --reason certificateHold", "also at the platform"),
     ] {
         let said = cli.run(line).expect(2).stderr;
         assert!(said.contains(words), "{line}: {said}");
@@ -475,8 +475,8 @@ fn a_lost_registry_is_not_made_anew() {
         let _ = std::fs::remove_file(cli.path("pki").join(file));
     }
     let said = cli.fails(2, &issue("a"));
-    assert!(said.contains("registry.sqlite is not to be used: it is missing or empty"), "{said}");
-    assert!(said.contains("hint: put a backup in its place"), "{said}");
+    assert!(said.contains("registry.sqlite must not be used: it is missing or empty"), "{said}");
+    assert!(said.contains("hint: restore a backup of it"), "{said}");
     let said = cli.run("registry check").expect(1).stdout;
     assert!(said.contains("it is missing or empty"), "{said}");
     let said = cli.fails(2, "registry check --head 5f3a");
@@ -593,7 +593,7 @@ fn a_manifest_that_its_issuer_has_not_signed_is_not_valid() {
                 let json = seen.expect(0).json();
                 let is_old = file == "old.csv";
                 assert_eq!((&json["valid"], &json["old"]), (&true.into(), &is_old.into()));
-                assert_eq!(cli.ok(&line).contains("note: it is an old manifest"), is_old);
+                assert_eq!(cli.ok(&line).contains("note: this is an old manifest"), is_old);
                 continue;
             }
             let json = seen.expect(1).json();

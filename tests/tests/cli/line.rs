@@ -21,7 +21,7 @@ fn list(count: usize) -> String {
     format!("id,plant\n{rows}")
 }
 
-/// Holds an unpacked archive to the registry: a whole folder for each live device, and no other.
+/// Holds an unpacked archive to the registry: a whole directory for each live device, and no other.
 fn whole(cli: &Cli, folder: &str) -> usize {
     let devices = cli.run("device list --json").expect(0).json_lines();
     let names = cli.names(folder);
@@ -153,7 +153,7 @@ fn an_archive_is_gone_on_with_by_its_registry_only_and_under_any_spelling() {
     let line = format!("device issue --from list.csv --ca line --output tar {CA_PW}");
     interrupt(&cli, &format!("{line} --out sub/../d.tar"), |said| said.contains("progress"));
     let part = cli.read("d.tar.part");
-    // Another PKI folder does not know it.
+    // Another PKI directory does not know it.
     cli.ok(&format!("ca init --pki other --subject CN=R --key-type ec-p256 {CA_PW}"));
     let other = line.replace("--ca line", "--ca root --pki other");
     let said = cli.fails(2, &format!("{other} --out d.tar"));
@@ -404,7 +404,7 @@ fn keys_made_ahead_of_time_are_taken_once() {
         cli.run(&format!("key pool fill --type rsa-2048 --count 12 {pool_pw} --json")).expect(0);
     assert_eq!(filled.json()["waiting"], 12);
     let fill = cli.ok(&format!("key pool fill --type rsa-2048 --count 10 {pool_pw}"));
-    assert_eq!(fill, "0 keys of type rsa-2048 made; 12 wait\n");
+    assert_eq!(fill, "0 keys of type rsa-2048 made; 12 in the pool\n");
     let waiting = cli.names("pki/key-pool/rsa-2048");
     let pem = cli.text(&format!("pki/key-pool/rsa-2048/{}", waiting[0]));
     assert!(pem.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
@@ -419,7 +419,7 @@ fn keys_made_ahead_of_time_are_taken_once() {
     assert_eq!(cli.run("key pool show --json").expect(0).json()["waiting"], 9);
     let ids: String = (0..10).map(|n| format!(" x{n}")).collect();
     let said = cli.fails(2, &format!("{issue}{ids} {pool_pw} {CA_PW}"));
-    assert!(said.contains("10 keys of type rsa-2048 are wanted, and 9 wait"), "{said}");
+    assert!(said.contains("10 keys of type rsa-2048 are needed, and the key pool has 9"), "{said}");
     assert!(said.contains("hint: make them first: `c8y-pki key pool fill"), "{said}");
     cli.write("other", "not the password\n");
     let said = cli.fails(2, &format!("{issue} d --pool-password-file other {CA_PW}"));

@@ -1,4 +1,4 @@
-//! The longest chain of the installation: kept by the PKI folder, and what obeys it.
+//! The longest chain of the installation: kept by the PKI directory, and what obeys it.
 
 use c8y_pki::cert::Certificate;
 use c8y_pki_tests::cli::{CA_PW, Cli};
@@ -35,16 +35,13 @@ fn a_folder_keeps_the_number_and_its_cas_obey_it() {
     cli.ok(&format!("ca add below --parent free --subject CN=below {free}"));
     let said = cli.fails(2, &format!("ca add more --parent below --subject CN=more {free}"));
     let error =
-        "error: a CA under CN=below would make chains of 4 certificates; the platform accepts 3\n";
+        "error: a CA below CN=below would make chains of 4 certificates; the platform accepts 3\n";
     assert!(said.starts_with(error) && said.contains("longest_chain = N"), "{said}");
     cli.ok(&format!("device issue d --ca below --out out {CA_PW}"));
 
-    // The folder says something else than the option.
+    // The directory says something else than the option.
     let said = cli.fails(2, &format!("ca init other --subject CN=O --longest-chain 12 {CA_PW}"));
-    assert!(
-        said.contains("a chain has at most 3 certificates, and a longest chain of 12"),
-        "{said}"
-    );
+    assert!(said.contains("chains of at most 3 certificates, but a longest chain of 12"), "{said}");
     assert!(said.contains("hint: write `longest_chain = 12` into pki/pki.toml"), "{said}");
     cli.ok(&format!("ca init same --subject CN=S --key-type ec-p256 --longest-chain 3 {CA_PW}"));
     // What the hint says works.
@@ -98,7 +95,7 @@ fn chains_are_judged_by_the_number_of_the_folder_or_of_the_option() {
     let elsewhere = cli.run(&format!("--pki elsewhere {verify}")).expect(1).stdout;
     let refused = "refused: the chain has 12 certificates; the platform takes at most 10\n";
     assert!(elsewhere.contains(refused), "{elsewhere}");
-    // The option counts, not the folder.
+    // The option counts, not the directory.
     cli.run(&format!("{verify} --longest-chain 11")).expect(1);
     cli.run(&format!("{verify} --longest-chain 101")).expect(2);
     cli.run(&format!("{verify} --longest-chain 1")).expect(2);
@@ -164,12 +161,12 @@ fn a_rollout_says_it_and_makes_nothing_that_is_too_deep() {
     with("longest_chain = 3");
     cli.ok("rollout demo/rollout.toml");
     assert!(cli.text("demo/pki/pki.toml").contains("\nlongest_chain = 3\n"));
-    // Without a word the folder's counts; another word than the folder's is refused.
+    // Without a word the directory's counts; another word than the directory's is refused.
     with("");
     cli.ok("rollout demo/rollout.toml");
     with("longest_chain = 4");
     let said = cli.fails(2, "rollout demo/rollout.toml --plan");
-    assert!(said.contains("at most 3 certificates, and a longest chain of 4"), "{said}");
+    assert!(said.contains("at most 3 certificates, but a longest chain of 4"), "{said}");
     with("longest_chain = 200");
     let said = cli.fails(2, "rollout demo/rollout.toml --plan");
     assert!(said.contains("rollout.toml line 10: \"200\" is not a length for chains"), "{said}");

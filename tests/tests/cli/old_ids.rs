@@ -23,7 +23,7 @@ fn with_old_id() -> Cli {
     bundle(&cli, "out/two%20words", &made, &[&made, &line, &root]);
     cli.write("out/two%20words/cert.pem", made.pem());
     let now = OffsetDateTime::now_utc();
-    let mut pki = Pki::open(&cli.path("pki"), now).expect("a PKI folder");
+    let mut pki = Pki::open(&cli.path("pki"), now).expect("a PKI directory");
     let record = NewRecord {
         ca: "line".to_owned(),
         holder: Holder::Device(DeviceId::parse(OLD).expect("an id")),
@@ -43,7 +43,7 @@ fn with_old_id() -> Cli {
 fn is_warned_of(outcome: &Outcome) {
     let said = format!("{}{}", outcome.stdout, outcome.stderr);
     assert!(said.contains(&format!("{REFUSED} (since its release 10.20.90)")), "{outcome:?}");
-    assert!(said.contains("cannot be registered under it"), "{outcome:?}");
+    assert!(said.contains("cannot be registered with this id"), "{outcome:?}");
 }
 
 #[test]

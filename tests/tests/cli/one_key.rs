@@ -8,7 +8,7 @@ use c8y_pki_tests::{Tool, tool};
 
 use crate::keys::{new_key, refusal, request, sign, typed};
 
-/// Takes the place of octets in a file, counted from where `find` ends.
+/// Takes the place of bytes in a file, counted from where `find` ends.
 fn patch(cli: &Cli, file: &str, find: &[u8], put: &[u8]) {
     let mut der = cli.read(file);
     let at = der.windows(find.len()).position(|w| w == find).expect("it is there") + find.len();
@@ -23,7 +23,7 @@ const NEUTRAL: [u8; 32] = {
     octets
 };
 
-/// The last 64 octets become the signature that fits any text under [`NEUTRAL`]: R is that point too, S is 0.
+/// The last 64 bytes become the signature that fits any text under [`NEUTRAL`]: R is that point too, S is 0.
 fn sign_anything(cli: &Cli, file: &str) {
     let mut der = cli.read(file);
     let at = der.len() - 64;
@@ -32,7 +32,7 @@ fn sign_anything(cli: &Cli, file: &str) {
     cli.write(file, der);
 }
 
-/// The SubjectPublicKeyInfo of an Ed25519 key up to its octets.
+/// The SubjectPublicKeyInfo of an Ed25519 key up to its bytes.
 const ED25519: [u8; 12] = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
 
 #[test]
@@ -247,11 +247,11 @@ fn with_an_odd_ca(openssl: &Tool, sqlite: &Tool) -> Cli {
         let sql = format!("UPDATE certificate SET key = {key} WHERE batch = 'ca odd'");
         sqlite.run(&[&cli.arg("pki/registry.sqlite"), &sql]);
     };
-    std::fs::rename(cli.path("pki/ca/odd"), cli.path("odd")).expect("a folder");
+    std::fs::rename(cli.path("pki/ca/odd"), cli.path("odd")).expect("a directory");
     hide("x''");
     cli.ok(&sign("csr/sly.csr"));
     hide("(SELECT key FROM certificate WHERE client_id = 'sly')");
-    std::fs::rename(cli.path("odd"), cli.path("pki/ca/odd")).expect("a folder");
+    std::fs::rename(cli.path("odd"), cli.path("pki/ca/odd")).expect("a directory");
     cli
 }
 

@@ -168,7 +168,7 @@ fn every_output_is_in_the_table() {
     }
 }
 
-/// A folder with what the commands of the table need.
+/// A directory with what the commands of the table need.
 fn folder() -> Cli {
     let cli = Cli::with_cas();
     cli.ok(&format!("device issue gw-1 --ca line --out out {CA_PW}"));
@@ -215,12 +215,12 @@ fn a_folder_is_not_standard_output() {
     let before = cli.names(".");
     for (option, line) in FOLDERS {
         let said = cli.run(&line.replace('@', "-")).expect(2);
-        assert!(said.error().contains("files go into a folder"), "{option}: {said:?}");
+        assert!(said.error().contains("files go into a directory"), "{option}: {said:?}");
     }
     assert_eq!(cli.names("."), before);
 }
 
-/// What is written into a folder follows the links in it.
+/// What is written into a directory follows the links in it.
 #[test]
 fn links_in_folders_stay() {
     let cli = folder();
@@ -229,7 +229,7 @@ fn links_in_folders_stay() {
     cli.ok("device manifest --out handover --ca-password-file pw");
     assert!(cli.path("handover/manifest.csv").is_symlink());
     assert!(cli.text("far.csv").contains("gw-1"));
-    // The list in the PKI folder may be a link into a web server's folder.
+    // The list in the PKI directory may be a link into a web server's directory.
     std::os::unix::fs::symlink("../../../public.crl", cli.path("pki/ca/line/crl.pem")).unwrap();
     cli.ok("ca crl line --ca-password-file pw");
     cli.ok("ca crl line --ca-password-file pw");
@@ -243,9 +243,9 @@ fn a_list_is_not_made_for_a_place_that_cannot_take_it() {
     std::os::unix::fs::symlink("nowhere/x", cli.path("lost")).unwrap();
     std::os::unix::fs::symlink("circle", cli.path("circle")).unwrap();
     for (place, why) in [
-        ("lost", "its folder does not exist"),
+        ("lost", "its directory does not exist"),
         ("circle", "its symbolic links lead in a circle"),
-        ("out", "it is a folder, not a file"),
+        ("out", "it is a directory, not a file"),
     ] {
         let said = cli.run(&format!("ca crl line --out {place} --ca-password-file pw")).expect(2);
         assert!(said.error().ends_with(why), "{said:?}");

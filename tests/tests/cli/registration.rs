@@ -64,7 +64,7 @@ fn devices_of_the_registry_keep_the_columns_of_their_list() {
     assert_eq!(rows.len(), 2, "{csv}");
     assert!(rows.contains(&"b,CERTIFICATES,acme,Zwei,Werk Nürnberg,true"), "{csv}");
     let said = cli.fails(2, "registration create --out all.csv");
-    let error = "error: \"c\" has no TYPE; where there is a column PATH, the platform wants TYPE";
+    let error = "error: \"c\" has no TYPE: with a column PATH, the platform needs TYPE";
     assert!(said.starts_with(error), "{said}");
     cli.ok("registration create --out all.csv --type acme --name {id}");
     assert_eq!(cli.text("all.csv").lines().count(), 4);
@@ -91,7 +91,7 @@ fn faults_of_a_registration_are_named_with_their_lines() {
     assert!(outcome.stdout.contains("error: bad.csv line 3: "), "{outcome:?}");
     assert!(outcome.stdout.contains("error: bad.csv line 4: "), "{outcome:?}");
     assert!(!outcome.stdout.contains("line 2: "), "{outcome:?}");
-    assert!(outcome.stdout.ends_with(": the platform would not take it\n"), "{outcome:?}");
+    assert!(outcome.stdout.ends_with(": the platform would refuse it\n"), "{outcome:?}");
     let json = cli.run("registration check bad.csv --json").expect(1).json();
     assert!(json["findings"].as_array().expect("findings").len() >= 3, "{json}");
 }

@@ -83,7 +83,7 @@ fn a_heap_is_judged_one_by_one() {
     request(&openssl, &cli, "sha1", &["-newkey", "rsa:2048"], &["-sha1"]);
     request(&openssl, &cli, "colon", &P256, &["-subj", "/CN=AA:BB:CC"]);
     request(&openssl, &cli, "nameless", &P256, &["-subj", "/O=Example"]);
-    // The key of another: one octet of the signature changed.
+    // The key of another: one byte of the signature changed.
     request(&openssl, &cli, "forged", &P256, &["-outform", "DER"]);
     let mut forged = cli.read("csr/forged.csr");
     *forged.last_mut().expect("octets") ^= 1;

@@ -65,7 +65,7 @@ fn another_pki_folder_than_that_of_the_file_is_told() {
     let cli = example(|text| text);
     cli.ok("rollout demo/rollout.toml");
     let told = |line: &str| {
-        cli.run(line).expect(0).stderr.contains("a rollout's file names its PKI folder")
+        cli.run(line).expect(0).stderr.contains("a rollout's file names its PKI directory")
     };
     assert!(told("--pki other rollout demo/rollout.toml --plan"));
     for same in ["demo/pki", "demo/../demo/pki"] {
@@ -157,7 +157,7 @@ fn a_subject_that_is_none_is_named_with_its_line() {
 #[test]
 fn a_missing_list_is_named() {
     let cli = example(|text| text.replace("\"devices.csv\"", "\"absent.csv\""));
-    refused(&cli, "absent.csv: there is no such file or folder");
+    refused(&cli, "absent.csv: there is no such file or directory");
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn secrets_are_for_their_owner_alone() {
             files += 1;
         }
     });
-    assert!(files > 20 && folders > 10, "{files} secret files, {folders} folders");
+    assert!(files > 20 && folders > 10, "{files} secret files, {folders} directories");
 }
 
 #[test]
@@ -249,7 +249,7 @@ const WEAK: [(&str, &str); 4] = [
     ("q", "it has fewer than 12 characters"),
     ("x8#Lq-44zPw", "it has fewer than 12 characters"),
     ("Password123456", "this is similar to a commonly used password"),
-    ("Cumulocity-2026", "fewer than 10^10 guesses find it"),
+    ("Cumulocity-2026", "it can be found with fewer than 10^10 guesses"),
 ];
 
 #[test]

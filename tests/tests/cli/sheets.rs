@@ -44,7 +44,7 @@ fn what_spreadsheets_add_is_left_out() {
     assert!(said.contains("bad.csv line 4"), "{said}");
     cli.write("headless.csv", "id;;\nx;;y\n");
     let said = refused(&cli, &issue("headless.csv"));
-    assert!(said.contains("the value \"y\" of headless.csv line 2 stands in column 3"), "{said}");
+    assert!(said.contains("the value \"y\" of headless.csv line 2 is in column 3"), "{said}");
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn another_encoding_is_one_sentence_for_the_whole_file() {
         .collect();
     std::fs::write(cli.path("latin.csv"), latin).expect("written");
     let said = refused(&cli, &issue("latin.csv"));
-    assert!(said.contains("latin.csv is not UTF-8: line 3 is the first that shows it"), "{said}");
+    assert!(said.contains("latin.csv is not UTF-8, first in line 3"), "{said}");
     assert!(said.contains("save it as CSV UTF-8"), "{said}");
     assert_eq!(said.matches("error: ").count(), 1, "{said}");
 }

@@ -104,7 +104,7 @@ fn lists_may_hold_anything() {
 fn certificates_may_be_called_anything() {
     let cli = Cli::with_cas();
     let Some(openssl) = OpenSsl::at(&cli.path(".")) else { return };
-    // Its configuration takes no such octets, so they are written as escapes of it.
+    // Its configuration takes no such bytes, so they are written as escapes of it.
     cli.write(
         "odd.cnf",
         "[req]\ndistinguished_name=n\nprompt=no\nutf8=yes\nx509_extensions=e\n\

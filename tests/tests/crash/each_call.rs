@@ -123,7 +123,7 @@ fn archive_is_whole(cli: &Cli) {
     }
 }
 
-/// A folder with a root, an intermediate, four devices and a request, which can be put back as it was.
+/// A directory with a root, an intermediate, four devices and a request, which can be put back as it was.
 struct Scene {
     cli: Cli,
     faults: Faults,

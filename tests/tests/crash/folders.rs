@@ -1,4 +1,4 @@
-//! `device issue` is killed again and again: the registry and the folder of devices agree at every
+//! `device issue` is killed again and again: the registry and the directory of devices agree at every
 //! moment, and the same line finishes the job.
 
 use std::collections::BTreeMap;

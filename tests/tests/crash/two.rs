@@ -1,4 +1,4 @@
-//! Two processes on one folder, of which one is killed, and Ctrl-C.
+//! Two processes on one directory, of which one is killed, and Ctrl-C.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -74,7 +74,7 @@ impl Drop for Held {
     }
 }
 
-/// Staging folders, by whether they have a journal: what was made waits to be recorded.
+/// Staging directories, by whether they have a journal: what was made waits to be recorded.
 fn sealed(fleet: &Fleet) -> BTreeMap<String, bool> {
     let runs = entries(&fleet.out(STAGING)).into_iter();
     let has_journal =
@@ -118,7 +118,7 @@ fn a_stopped_process_is_killed_while_another_waits_for_it() {
         let watch = Watch::new(&fleet, &before, moment);
         let mut victim = Running::start(&fleet.cli, fleet.line());
         if victim.wait_until(|process| watch.has_come(process)) {
-            // It keeps its locks: that of its staging folder, and maybe the registry's.
+            // It keeps its locks: that of its staging directory, and maybe the registry's.
             victim.signal("STOP");
         }
         let mut other = Running::start(&fleet.cli, fleet.line());

@@ -64,7 +64,7 @@ fn a_right_certificate_counts_whatever_the_password() {
         [("pw", PASSWORD, ACCEPTED), ("wrong", "Another-Secret-1", REFUSED)]
     {
         let report = check(&at, file).expect(0).json();
-        assert!(has_note(&report, "let the device in by its certificate"), "{report}");
+        assert!(has_note(&report, "accepted the device by its certificate"), "{report}");
         assert!(has_note(&report, alone), "{report}");
         if let Some(publish) = tool("mosquitto_pub") {
             assert!(mosquitto(&at, &publish, password, true));
@@ -118,7 +118,7 @@ fn it_is_the_user_of_one_device_at_port_8883() {
     let at = at();
     let login = "--mqtt-user t1001/admin --mqtt-password-file pw --host localhost";
     let several = at.cli.fails(2, &format!("device check gw-1 gw-2 {login}"));
-    assert!(several.contains("the user of one device"), "{several}");
+    assert!(several.contains("--mqtt-user is for one device"), "{several}");
     let service = at.cli.fails(2, &format!("device check gw-1 --mqtt-service {login}"));
     assert!(service.contains("the MQTT user is the tenant's id"), "{service}");
 }

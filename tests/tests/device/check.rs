@@ -14,7 +14,7 @@ use serde_json::Value;
 
 const STORE_PW: &str = "--store-password-file pw";
 
-/// A folder with CAs, a server's certificate, and the device `gw-1` with all kinds of files.
+/// A directory with CAs, a server's certificate, and the device `gw-1` with all kinds of files.
 fn with_device() -> Option<Cli> {
     let cli = Cli::with_cas();
     server_certificate(&cli)?;
@@ -159,7 +159,7 @@ fn a_server_that_finds_a_certificate_expired_says_so() {
     fails_with(&report, "tls", "server-clock");
     assert_eq!(report["causes"][1]["code"], "expired");
     let detail = report["steps"][6]["detail"].as_str().unwrap();
-    assert!(detail.contains("the alert certificate_expired: by its clock"), "{detail}");
+    assert!(detail.contains("the alert certificate_expired: according to its clock"), "{detail}");
 }
 
 #[test]

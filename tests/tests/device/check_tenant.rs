@@ -53,7 +53,7 @@ fn without_a_login_nobody_is_asked() {
             report["causes"].as_array().expect("causes").iter().all(|c| c["certainty"] == "likely")
         );
         let note = report["notes"].as_array().expect("notes").last().expect("a note");
-        assert!(note.as_str().is_some_and(|n| n.starts_with("with C8Y_USER and")), "{report}");
+        assert!(note.as_str().is_some_and(|n| n.starts_with("set C8Y_USER and")), "{report}");
     }
     let state = at.sandbox.state();
     let rest = state["connections"].as_array().expect("a list").iter();
@@ -73,7 +73,7 @@ fn the_text_says_what_the_tenant_says() {
                  tenant says so)\n";
     assert!(text.contains(cause), "{text}");
     assert!(text.contains("`c8y-pki tenant trust update \"Root\" --auto-registration`"), "{text}");
-    assert!(!text.contains("with C8Y_USER"), "{text}");
+    assert!(!text.contains("set C8Y_USER"), "{text}");
     // Named twice it is one device.
     let twice = at.run(&line(&at, "gw-1 gw-1")).expect(1).stdout;
     assert!(twice.contains(wanted) && twice.contains(cause), "{twice}");
@@ -116,7 +116,7 @@ fn every_way_to_log_in_will_do() {
     assert_eq!(other["causes"][0]["code"], "other-tenant", "{other}");
     assert!(other["causes"].as_array().expect("causes").iter().all(|c| c["certainty"] == "likely"));
     let note = other["notes"].as_array().expect("notes").last().expect("a note").to_string();
-    assert!(note.contains("asked at localhost, and the device connects to 127.0.0.1"), "{note}");
+    assert!(note.contains("asked at localhost, but the device connects to 127.0.0.1"), "{note}");
     let bad = run("--tenant-password-file nothing --user admin", &[]).expect(2);
     assert!(bad.stderr.contains("cannot read nothing"), "{bad:?}");
     for half in ["--user admin", "--tenant-password-file pw"] {
@@ -195,7 +195,7 @@ fn the_lists_are_fetched_once_and_only_who_is_refused_is_asked_about() {
     assert_eq!(asked(&at, "/identity/externalIds/c8y_Serial/"), 6);
     let told =
         at.cli.run_with(&line(&at, "--from list.csv"), &[("C8Y_HOST", &at.sandbox.url())], b"");
-    assert!(told.expect(1).stderr.contains("with C8Y_USER and C8Y_PASSWORD"));
+    assert!(told.expect(1).stderr.contains("set C8Y_USER and C8Y_PASSWORD"));
 }
 
 #[test]

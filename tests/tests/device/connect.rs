@@ -140,7 +140,7 @@ fn a_line_that_is_too_long_is_refused_and_the_session_goes_on() {
     assert_eq!(code, 1, "{stderr}");
     for number in [2, 3] {
         let wanted = format!(
-            "warning: line {number} of standard input is not sent: it is longer than the {most} octets"
+            "warning: line {number} of standard input is not sent: a message can have at most {most} bytes"
         );
         assert!(stderr.contains(&wanted), "{stderr}");
     }
@@ -259,7 +259,7 @@ fn another_program_as_the_same_device_is_suspected() {
     let mut one = at_sandbox(&at, at.sandbox.mqtt_port(), "");
     one.told("connected");
     let two = at_sandbox(&at, at.sandbox.mqtt_port(), "");
-    one.told("warning: the server has ended two sessions in a row");
+    one.told("warning: the server has closed two sessions in a row");
     stop(one, 0);
     stop(two, 0);
 }

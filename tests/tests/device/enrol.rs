@@ -105,7 +105,7 @@ fn refusals_are_told_in_the_platforms_words_and_only_one_is_waited_for() {
     let at = with_authority();
     let late = at.run("device enrol gw-1 --out out --wait 3s").expect(1);
     assert!(
-        late.error().contains(NOT_FOUND) && late.error().contains("not let in in time"),
+        late.error().contains(NOT_FOUND) && late.error().contains("not registered in time"),
         "{late:?}"
     );
     // Registered with another password: each further question would help to block it.

@@ -34,7 +34,7 @@ fn renew(at: &AtTenant, more: &str) -> Outcome {
     at.run(&format!("device enrol gw-1 --out out --renew --port {} {more}", https(at)))
 }
 
-/// Key and certificate of a folder, which belong together; the certificate's serial number.
+/// Key and certificate of a directory, which belong together; the certificate's serial number.
 fn pair(cli: &Cli, folder: &str) -> String {
     let key = PrivateKey::read(&cli.read(&format!("{folder}/key.pem")), None).expect("a key");
     for name in ["cert.pem", "chain.pem"] {
@@ -115,7 +115,7 @@ fn files_that_the_platform_does_not_let_in_never_take_the_place() {
     at.ok(&format!("tenant trust update {fingerprint} --disable"));
     let refused = renew(&at, "--token-file token").expect(1);
     assert!(
-        refused.error().starts_with("the platform does not let the new certificate in"),
+        refused.error().starts_with("the platform does not accept the new certificate"),
         "{refused:?}"
     );
     assert_eq!(pair(&at.cli, "out/gw-1"), serial);
@@ -220,7 +220,7 @@ fn an_expired_certificate_gets_no_token() {
     bundle(&at.cli, "out/gw-1", &gone, &[&gone]);
     at.cli.write("out/gw-1/cert.pem", gone.pem());
     let refused = renew(&at, "--if-expires-within 30d").expect(1);
-    assert!(refused.error().contains("only a valid one gets a token"), "{refused:?}");
+    assert!(refused.error().contains("only a valid certificate gets a token"), "{refused:?}");
     // Without --renew it is told, too.
     let there = at.run("device enrol gw-1 --out out").expect(1);
     assert!(there.stderr.contains("its certificate has expired"), "{there:?}");

@@ -123,7 +123,7 @@ fn the_user_is_the_tenant_and_the_common_name_may_have_its_prefix() {
     let reason = noted(&at, "CONNECT")["reason"].to_string();
     assert!(reason.contains("is not the tenant"), "{reason}");
     let prefixed = check(&at, "gw-7").expect(0).json();
-    assert!(has_note(&prefixed, "port 8883 does not take it at all"), "{prefixed}");
+    assert!(has_note(&prefixed, "port 8883 does not accept it"), "{prefixed}");
     assert_eq!(noted(&at, "CONNECT")["path"], "d:gw-7");
     check(&at, "--bundle out/gw-7").expect(0);
     let port = at.sandbox.mqtt_port();
@@ -167,7 +167,7 @@ fn lines_go_to_a_topic_of_ones_own() {
         "",
         "s/us is a topic of SmartREST, which the MQTT Service has only where it was switched on",
     );
-    refused("--topic a --qos 2", "the MQTT Service takes QoS 0 and 1 only, and QoS 2 is asked for");
+    refused("--topic a --qos 2", "the MQTT Service takes QoS 0 and 1 only, but QoS 2 is asked for");
     refused("--topic a --child pump-1", "--child and --name are messages of SmartREST");
     // With a login the tenant says so.
     let said = at.run(&connect("")).expect(2).stderr;

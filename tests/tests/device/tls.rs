@@ -9,7 +9,7 @@ use c8y_pki_tests::tls_servers::{TlsServer, WANTS, many_cas};
 use c8y_pki_tests::workshop::{bundle, ca, device, root};
 use serde_json::Value;
 
-/// A folder with a device, its CA `root.pem`, another CA, `other.pem`, and the server's certificate.
+/// A directory with a device, its CA `root.pem`, another CA, `other.pem`, and the server's certificate.
 fn folder() -> Option<Cli> {
     let cli = Cli::new();
     server_certificate(&cli)?;

@@ -91,7 +91,7 @@ fn the_platform_takes_the_token() {
     at.ok(&format!("{} --token-out gw-1.token", https(&at)));
     assert_ne!(at.cli.text("gw-1.token"), written);
     let refused = at.run(&format!("{} --token-out pw", mqtt(&at))).expect(2);
-    assert_eq!(refused.error(), "pw is there and holds no token");
+    assert_eq!(refused.error(), "pw exists and has no token in it");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn refusals_say_what_to_do() {
     assert!(refused.stderr.contains("hint: the device's truststore"), "{refused:?}");
     let nobody = at.run("device token gw-1 --https --https-port 1").expect(3);
     assert!(nobody.error().contains("nothing listens on port 1"), "{nobody:?}");
-    assert!(nobody.stderr.contains("without a proxy"), "{nobody:?}");
+    assert!(nobody.stderr.contains("no proxy is used"), "{nobody:?}");
     at.run("device token gw-1 --port 0").expect(2);
     at.run(&mqtt(&at).replace("gw-1", "gw-2")).expect(2);
     at.run("device token gw-1 --https-port 5").expect(2);

@@ -37,7 +37,7 @@ fn line(pki: &str) -> String {
     )
 }
 
-/// Holds a folder to be whole.
+/// Holds a directory to be whole.
 fn is_whole(cli: &Cli, pki: &str, at: usize) {
     let rows =
         cli.run(&format!("device list --status any --json --pki {pki}")).expect(0).json_lines();
@@ -62,7 +62,7 @@ fn a_killed_import_leaves_all_or_nothing() {
     let calls = faults.count(&cli, &line("whole"));
     is_whole(&cli, "whole", 0);
     let step = calls.div_ceil(SOME).max(1);
-    // The last calls are those at which the folder gets its place.
+    // The last calls are those at which the directory gets its place.
     let tried: Vec<usize> =
         (1..=calls).step_by(step).chain(calls.saturating_sub(6)..=calls).collect();
     for at in tried {

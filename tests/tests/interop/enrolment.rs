@@ -22,7 +22,7 @@ fn certificates() -> Vec<Certificate> {
 #[test]
 fn openssl_verifies_requests_of_every_key_type() {
     let Some(openssl) = tool("openssl") else { return };
-    let dir = TempDir::new().expect("a folder");
+    let dir = TempDir::new().expect("a directory");
     let subject = Name::parse("CN=gw-0001,OU=Line 7,O=Exämple GmbH,C=DE").expect("a name");
     for key_type in KeyType::ALL {
         let key = PrivateKey::generate(key_type).expect("a key");
@@ -42,7 +42,7 @@ fn openssl_verifies_requests_of_every_key_type() {
 #[test]
 fn a_request_is_one_that_openssl_signs() {
     let Some(openssl) = tool("openssl") else { return };
-    let dir = TempDir::new().expect("a folder");
+    let dir = TempDir::new().expect("a directory");
     let [ca_key, ca, request, made] =
         ["ca.key", "ca.pem", "d.csr", "d.pem"].map(|name| dir.path().join(name));
     let ca_args =
@@ -73,7 +73,7 @@ fn crl2pkcs7(openssl: &Tool, certificates: &[Certificate], form: &str, dir: &Pat
 #[test]
 fn certificates_come_out_of_openssls_pkcs7() {
     let Some(openssl) = tool("openssl") else { return };
-    let dir = TempDir::new().expect("a folder");
+    let dir = TempDir::new().expect("a directory");
     let all = certificates();
     for form in ["DER", "PEM"] {
         for count in 1..=all.len() {
@@ -86,7 +86,7 @@ fn certificates_come_out_of_openssls_pkcs7() {
 #[test]
 fn certificates_come_out_of_signed_messages_in_ber() {
     let Some(openssl) = tool("openssl") else { return };
-    let dir = TempDir::new().expect("a folder");
+    let dir = TempDir::new().expect("a directory");
     let all = certificates();
     let [message, chain, out] = ["message", "chain.pem", "out"].map(|name| dir.path().join(name));
     fs::write(&message, "signed").expect("written");
@@ -109,7 +109,7 @@ fn certificates_come_out_of_signed_messages_in_ber() {
 #[test]
 fn openssl_reads_the_pkcs7_that_we_write() {
     let Some(openssl) = tool("openssl") else { return };
-    let dir = TempDir::new().expect("a folder");
+    let dir = TempDir::new().expect("a directory");
     let all = certificates();
     let [file, out] = ["written.p7b", "out.pem"].map(|name| dir.path().join(name));
     fs::write(&file, pkcs7::write(&all)).expect("written");

@@ -309,7 +309,7 @@ fn wrong_passwords_and_damaged_keys_are_refused() {
         }
     }
     let said = keys.cli.fails(2, "key show .");
-    assert!(said.contains("it is a folder"), "{said}");
+    assert!(said.contains("it is a directory"), "{said}");
     let said = keys.cli.fails(2, "key show absent.key");
     assert!(said.contains("absent.key: there is no such file"), "{said}");
 }

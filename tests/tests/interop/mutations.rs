@@ -137,7 +137,7 @@ fn read_small_texts(bytes: &[u8]) -> bool {
 /// A workbook of Python, where it is there.
 fn workbook() -> Option<Vec<u8>> {
     let python = python_with("openpyxl")?;
-    let dir = tempfile::TempDir::new().expect("a temporary folder");
+    let dir = tempfile::TempDir::new().expect("a temporary directory");
     let path = dir.path().join("list.xlsx");
     let script = "import sys, openpyxl\nbook = openpyxl.Workbook()\nsheet = book.active\n\
                   sheet.append(['id', 'ICCID'])\nsheet.append(['gw-1', '8949020000000000001'])\n\

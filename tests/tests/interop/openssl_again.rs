@@ -1,4 +1,4 @@
-//! A CA of the folder is taken in again: with what was missing above it, with what its root or a company has signed
+//! A CA of the directory is taken in again: with what was missing above it, with what its root or a company has signed
 //! anew. It stays the same CA. OpenSSL signs and judges.
 
 use std::fs;
@@ -160,7 +160,7 @@ fn default_configurations_are_read_and_what_has_no_counterpart_is_named() {
             "/etc/ssl/openssl.cnf",
             &["usr_cert", "v3_req", "v3_ca", "v3_ca-root"][..],
             &[
-                "the section [tsa] has no counterpart",
+                "the section [tsa] cannot be imported",
                 "[usr_cert] has no keyUsage",
                 "[policy_match]",
             ][..],
@@ -170,7 +170,7 @@ fn default_configurations_are_read_and_what_has_no_counterpart_is_named() {
             &["basic_exts", "easyrsa_ca", "easyrsa_ca-root"],
             &[
                 "default_days is ${ENV::EASYRSA_CERT_EXPIRE}",
-                "field name has no counterpart",
+                "field name cannot be imported",
                 "issuer:always",
             ],
         ),

@@ -26,7 +26,7 @@ fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
     expected.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
 }
 
-/// The recipe's folder with devices in every state that `openssl ca` knows.
+/// The recipe's directory with devices in every state that `openssl ca` knows.
 fn lived(recipe: &Recipe<'_>, cli: &Cli) {
     cli.write(&format!("{LINE}/database.txt.attr"), "unique_subject = no\n");
     recipe.device("stolen", "/C=DE/O=Example IoT GmbH/CN=stolen-1", "");
@@ -211,7 +211,7 @@ fn single_certificates_are_recorded_with_the_ca_that_signed_them() {
     recipe.device("one", "/CN=one", "");
     cli.ok(&import_line(""));
     let outcome = cli.run(&format!("device import {LINE}/deviceCertificates new --json")).expect(0);
-    // What lies in a folder beside them is said, and is no fault.
+    // What lies in a directory beside them is said, and is no fault.
     let remark = outcome.json()["remarks"][0].as_str().unwrap_or_default().to_owned();
     assert!(remark.contains("serverCertificate.pem"), "{outcome:?}");
     assert_eq!(outcome.json()["certificates"], 2, "{outcome:?}");
@@ -224,7 +224,7 @@ fn single_certificates_are_recorded_with_the_ca_that_signed_them() {
     cli.write("stranger.pem", other.read("out/stranger/cert.pem"));
     let said = cli.run("device import stranger.pem new/one.pem").expect(1).stderr;
     assert!(
-        said.contains("no CA of this PKI folder has signed it; its issuer is CN=Line"),
+        said.contains("no CA of this PKI directory has signed it; its issuer is CN=Line"),
         "{said}"
     );
     let said = cli.fails(2, "device import new/one.key");

@@ -173,22 +173,22 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-folder, password = Path(sys.argv[1]), sys.argv[2].encode()
+directory, password = Path(sys.argv[1]), sys.argv[2].encode()
 public = lambda key: key.public_bytes(
     serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-key = serialization.load_pem_private_key((folder / "key.pem").read_bytes(), None)
-chain = x509.load_pem_x509_certificates((folder / "chain.pem").read_bytes())
+key = serialization.load_pem_private_key((directory / "key.pem").read_bytes(), None)
+chain = x509.load_pem_x509_certificates((directory / "chain.pem").read_bytes())
 assert len(chain) == 3, chain
 assert public(key.public_key()) == public(chain[0].public_key())
 for cert, issuer in zip(chain, chain[1:] + chain[-1:]):
     cert.verify_directly_issued_by(issuer)
     cert.extensions
-store = pkcs12.load_pkcs12((folder / "keystore.p12").read_bytes(), password)
+store = pkcs12.load_pkcs12((directory / "keystore.p12").read_bytes(), password)
 assert public(store.key.public_key()) == public(key.public_key())
 assert store.cert.certificate == chain[0]
 assert store.cert.friendly_name == b"devicekeyentry", store.cert.friendly_name
 assert [c.certificate for c in store.additional_certs] == chain[1:]
-trust = pkcs12.load_pkcs12((folder / "truststore.p12").read_bytes(), password)
+trust = pkcs12.load_pkcs12((directory / "truststore.p12").read_bytes(), password)
 assert trust.key is None and trust.cert is None
 assert [c.certificate for c in trust.additional_certs] == chain[2:]
 print("good")

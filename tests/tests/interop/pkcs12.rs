@@ -1,4 +1,4 @@
-//! PKCS#12 of every variety that the tools write, made by them and opened here; and a folder of files
+//! PKCS#12 of every variety that the tools write, made by them and opened here; and a directory of files
 //! that OpenSSL opens.
 
 use std::collections::BTreeSet;
@@ -273,12 +273,12 @@ const PASSWORDS: [&str; 20] = [
     "Пароль для PFX",
 ];
 
-/// Opens every file of the folder that `C8Y_PKI_P12_DIR` names and that OpenSSL opens, and compares
+/// Opens every file of the directory that `C8Y_PKI_P12_DIR` names and that OpenSSL opens, and compares
 /// certificates and public keys.
 #[test]
 fn files_that_openssl_opens_open_here() {
     let Some(folder) = std::env::var_os("C8Y_PKI_P12_DIR") else {
-        eprintln!("left out: C8Y_PKI_P12_DIR names no folder of PKCS#12 files");
+        eprintln!("left out: C8Y_PKI_P12_DIR names no directory of PKCS#12 files");
         return;
     };
     let Some(openssl) = tool("openssl") else { return };
@@ -377,18 +377,18 @@ fn compare(file: &Path, password: &str, text: &str) -> Result<(), String> {
     }
 }
 
-/// What Python's cryptography opens of a folder: a line of JSON each, with the password that opens it, the
+/// What Python's cryptography opens of a directory: a line of JSON each, with the password that opens it, the
 /// SHA-256 of its certificates, and the public key.
 const BY_PYTHON: &str = r#"
 import hashlib, json, os, sys, warnings
 from cryptography.hazmat.primitives import serialization as s
 from cryptography.hazmat.primitives.serialization import pkcs12
 warnings.simplefilter("ignore")
-folder, passwords = sys.argv[1], json.loads(sys.argv[2])
-if folder == "vectors":
+directory, passwords = sys.argv[1], json.loads(sys.argv[2])
+if directory == "vectors":
     import cryptography_vectors
-    folder = os.path.dirname(cryptography_vectors.__file__)
-for root, _, names in sorted(os.walk(folder)):
+    directory = os.path.dirname(cryptography_vectors.__file__)
+for root, _, names in sorted(os.walk(directory)):
     for name in sorted(n for n in names if n.lower().endswith((".p12", ".pfx"))):
         path = os.path.join(root, name)
         data = open(path, "rb").read()

@@ -1,4 +1,4 @@
-//! NIST PKITS (2011), from the folder of corpora: `C8Y_PKI_CORPORA`, else beside the repository.
+//! NIST PKITS (2011), from the directory of corpora: `C8Y_PKI_CORPORA`, else beside the repository.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ fn corpus(name: &str) -> Option<Value> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/corpora");
     let corpora = std::env::var_os("C8Y_PKI_CORPORA").map_or(beside, PathBuf::from);
     let Ok(bytes) = std::fs::read(corpora.join(name)) else {
-        eprintln!("left out: {name} is not in the folder of corpora (C8Y_PKI_CORPORA)");
+        eprintln!("left out: {name} is not in the directory of corpora (C8Y_PKI_CORPORA)");
         return None;
     };
     Some(serde_json::from_slice(&bytes).unwrap())

@@ -160,12 +160,15 @@ fn revoked_and_unknown_devices_are_left_alone() {
     let done = cli.run("device refresh --out out").expect(0);
     assert!(done.stdout.starts_with("1 device rewritten"), "{done:?}");
     assert!(done.stderr.contains("a was left alone: its certificate"), "{done:?}");
-    assert!(done.stderr.contains("stranger was left alone: no CA of this PKI folder"), "{done:?}");
+    assert!(
+        done.stderr.contains("stranger was left alone: no CA of this PKI directory"),
+        "{done:?}"
+    );
     assert_eq!(cli.read("out/a/chain.pem"), before);
     assert_eq!(cli.text("out/b/chain.pem"), new_chain(&cli, "b"));
     // A run that was stopped between two names is finished.
     fs::rename(cli.path("out/b"), cli.path("out/.refresh-b")).expect("a rename");
-    fs::create_dir(cli.path("out/.refreshing-a")).expect("a folder");
+    fs::create_dir(cli.path("out/.refreshing-a")).expect("a directory");
     let done = cli.run("device refresh --out out --json").expect(0).json_lines();
     assert_eq!(done[0]["current"], 1, "{done:?}");
     assert_eq!(cli.text("out/b/chain.pem"), new_chain(&cli, "b"));
@@ -188,11 +191,11 @@ fn a_killed_refresh_leaves_each_device_whole() {
     cli.ok(&format!("ca renew line --days 1000 {CA_PW}"));
     let line = format!("device refresh --out out {STORE_PW}");
     let reset = || {
-        fs::remove_dir_all(cli.path("out")).expect("a folder");
+        fs::remove_dir_all(cli.path("out")).expect("a directory");
         for (name, contents) in &old {
             match contents {
                 Some(contents) => cli.write(name, contents),
-                None => fs::create_dir_all(cli.path(name)).expect("a folder"),
+                None => fs::create_dir_all(cli.path(name)).expect("a directory"),
             }
         }
     };
@@ -205,7 +208,7 @@ fn a_killed_refresh_leaves_each_device_whole() {
         }
         for id in ["a", "b"] {
             if !cli.path(&format!("out/{id}")).exists() {
-                // Between two names, where folders cannot change places: the next run puts it back.
+                // Between two names, where directories cannot change places: the next run puts it back.
                 continue;
             }
             let former = |file: &str| {

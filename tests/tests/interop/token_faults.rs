@@ -15,8 +15,8 @@ fn each_answer_to_a_pin_has_its_sentence_and_is_asked_for_once() {
     let cli = hsm.with_root("ec-p256");
     let log = cli.arg("log");
     for (answer, error, hint) in [
-        ("0xA0", "refuses the PIN", "the token counts wrong ones"),
-        ("0xA1", "refuses the PIN", "the token counts wrong ones"),
+        ("0xA0", "refuses the PIN", "the token counts wrong PINs"),
+        ("0xA1", "refuses the PIN", "the token counts wrong PINs"),
         ("0xA3", "the PIN of the token \"Factory\" has expired", "set a new one"),
         ("0xA4", "has locked itself after too many wrong PINs", "security officer"),
         ("0x102", "has no user PIN yet", "set one"),
@@ -136,9 +136,9 @@ fn a_name_that_is_taken_is_said_before_a_pin_is_tried() {
     // The same CA again is no new one: its key stays where it is.
     let line = "ca add root --import pki/ca/root/cert.pem --key pkcs11:object=root";
     let same = hsm.cli(&cli, line, &[PIN, ("FAULT_LOG", log.as_str())]).expect(0);
-    assert!(same.stderr.contains("--key was not looked at"), "{same:?}");
+    assert!(same.stderr.contains("--key was ignored"), "{same:?}");
     assert!(!cli.path("log").exists());
-    // A wrong PIN leaves no folder behind.
+    // A wrong PIN leaves no directory behind.
     let wrong = ("FAULT_LOGIN", "0xA0");
     with_fault(&hsm, &cli, &format!("ca init --pki new --subject CN=X {token}"), wrong).expect(2);
     assert!(!cli.path("new").exists());

@@ -95,7 +95,7 @@ fn two_tokens_with_one_label_are_told_apart_by_their_serial_numbers() {
 fn a_pki_folder_moves_to_a_machine_with_another_module() {
     let Some(hsm) = Hsm::new() else { return };
     let cli = Cli::new();
-    // Whatever the folder from which it is used, the module is the same one.
+    // Whatever the directory from which it is used, the module is the same one.
     std::fs::copy(hsm.module(), cli.path("m.so")).expect("a copy");
     let token = "--token 'pkcs11:token=Factory;object=root?module-path=./m.so'";
     hsm.ok(&cli, &format!("ca init --subject CN=Root {token}"));
@@ -104,7 +104,10 @@ fn a_pki_folder_moves_to_a_machine_with_another_module() {
     std::fs::remove_file(cli.path("m.so")).expect("it goes");
     let gone = hsm.fails(&cli, 2, "ca crl root");
     assert!(gone.contains("m.so cannot be loaded"), "{gone}");
-    assert!(gone.contains("this machine's module belongs into pki/ca/root/key.uri"), "{gone}");
+    assert!(
+        gone.contains("write the path of this machine's module into pki/ca/root/key.uri"),
+        "{gone}"
+    );
     let (bare, _) = uri.split_once('?').expect("a module");
     cli.write("pki/ca/root/key.uri", bare);
     hsm.ok(&cli, "ca crl root");

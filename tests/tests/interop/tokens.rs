@@ -9,7 +9,7 @@ use c8y_pki_tests::cli::{CA_PW, Cli, Outcome, PASSWORD};
 use c8y_pki_tests::hsm::{Hsm, PIN};
 use c8y_pki_tests::tool;
 
-/// Runs OpenSSL in the folder; it has to succeed. None where it is not installed.
+/// Runs OpenSSL in the directory; it has to succeed. None where it is not installed.
 fn openssl(cli: &Cli, line: &str) -> Option<String> {
     let mut command = Command::new(tool("openssl")?.path());
     let output = command.args(line.split_whitespace()).current_dir(cli.path("")).output();
@@ -321,7 +321,7 @@ fn a_key_that_is_gone_from_its_token_is_found_and_one_that_cannot_be_seen_is_not
     let (state, report) = check(&[PIN], 0);
     assert_eq!(state, "not_looked_at", "{report}");
     let said = hsm.cli(&cli, "registry check", &[]).expect(0).stdout;
-    assert!(said.contains("not looked at: the key of the CA root: "), "{said}");
+    assert!(said.contains("not checked: the key of the CA root: "), "{said}");
     hsm.plug(true);
 
     if hsm.pkcs11_tool(&["--delete-object", "--type", "privkey", "--label", "root"]).is_none() {

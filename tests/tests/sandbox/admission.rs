@@ -166,7 +166,7 @@ fn tenant() -> AtTenant {
     for name in ["truststore.p12", "truststore.jks"] {
         cli.write(&format!("{SERVER}/{name}"), cli.read(&format!("out/gw-1/{name}")));
         let stranger = format!("store create stranger/{name} --trusted pki/ca/root/cert.pem");
-        std::fs::create_dir_all(cli.path("stranger")).expect("a folder");
+        std::fs::create_dir_all(cli.path("stranger")).expect("a directory");
         cli.ok(&format!("{stranger} --store-password-file pw"));
     }
     cli.write(&format!("{SERVER}/ca.pem"), at.sandbox.ca_pem());

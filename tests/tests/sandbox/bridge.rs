@@ -24,7 +24,7 @@ fn program() -> Option<std::path::PathBuf> {
     found.map(Into::into).or_else(|| tool("mosquitto").map(|tool| tool.path().to_owned()))
 }
 
-/// Starts it; `chain` and `key` are files in the tenant's folder, `more` are lines for the bridge.
+/// Starts it; `chain` and `key` are files in the tenant's directory, `more` are lines for the bridge.
 fn bridge(setting: &Setting, to: u16, (chain, key): (&str, &str), more: &str) -> Option<Bridge> {
     let program = program()?;
     let port = free_port();
@@ -150,7 +150,7 @@ fn a_bridge_to_the_service() {
 #[test]
 fn a_bridge_with_a_certificate_of_another_ca() {
     let Some(setting) = Setting::start() else { return };
-    fs::create_dir(setting.tenant.path("other")).expect("a folder");
+    fs::create_dir(setting.tenant.path("other")).expect("a directory");
     let Some(other) = OpenSsl::at(&setting.tenant.path("other")) else { return };
     other.root("ca", EC);
     other.device("gw-1", "ca");

@@ -71,7 +71,7 @@ fn mqtt_js() -> Option<Client> {
 /// the same names that it does not know.
 fn tenant() -> Option<Tenant> {
     let Setting { tenant, .. } = Setting::with_service()?;
-    std::fs::create_dir(tenant.path("other")).expect("a folder");
+    std::fs::create_dir(tenant.path("other")).expect("a directory");
     let other = OpenSsl::at(&tenant.path("other"))?;
     other.root("ca", EC);
     other.device("gw-1", "ca");

@@ -53,7 +53,7 @@ fn shows_what_happens() {
     if let Some(folder) = std::env::var_os("C8Y_PKI_SCREENSHOTS") {
         for name in ["page.png", "small.png"] {
             let to = std::path::Path::new(&folder).join(name);
-            std::fs::copy(tenant.path(name), to).expect("a folder for pictures");
+            std::fs::copy(tenant.path(name), to).expect("a directory for pictures");
         }
     }
 }

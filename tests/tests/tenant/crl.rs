@@ -19,12 +19,12 @@ fn an_upload_is_not_done_while_nobody_looks_at_the_list() {
         let at = revoked(profile);
         let off = at.run("tenant crl upload --json").expect(1);
         assert_eq!(off.json()["revocation_check"], "off", "{off:?}");
-        assert!(off.stderr.contains("does not look at its revocation list"), "{off:?}");
+        assert!(off.stderr.contains("does not check its revocation list"), "{off:?}");
         assert!(off.stderr.contains("`c8y-pki tenant crl enable`"), "{off:?}");
         // It was sent all the same.
         assert_eq!(at.list("revocations").len(), 1);
         let state = at.run("tenant crl status").expect(1).stdout;
-        assert!(state.contains("off: the tenant does not look"), "{state}");
+        assert!(state.contains("off: the tenant does not check"), "{state}");
 
         let on = at.run("tenant crl enable --json").expect(0).json();
         assert_eq!((&on["revocation_check"], &on["changed"]), (&"on".into(), &true.into()));
@@ -33,14 +33,14 @@ fn an_upload_is_not_done_while_nobody_looks_at_the_list() {
         at.run("tenant crl status").expect(0);
         let done = at.ok("tenant crl upload");
         assert!(
-            done.contains("1 revocation sent to tenant t1001, which looks at its list"),
+            done.contains("1 revocation sent to tenant t1001, which checks its list"),
             "{done}"
         );
         assert!(at.ok("tenant status").contains("checked against the tenant's list"));
         at.ok("tenant crl disable");
         at.run("tenant crl status").expect(1);
         let told = at.ok("tenant status");
-        assert!(told.contains("NOT checked: who is revoked gets in"), "{told}");
+        assert!(told.contains("NOT checked: revoked devices can connect"), "{told}");
         at.run("tenant crl upload").expect(1);
     }
 }
@@ -50,7 +50,7 @@ fn what_a_user_may_not_know_is_called_unknown() {
     let at = revoked(Profile::Field);
     let sent = at.run_as("trust", "tenant crl upload --json").expect(0);
     assert_eq!(sent.json()["revocation_check"], "unknown", "{sent:?}");
-    assert!(sent.stderr.contains("is not known: reading it needs ROLE_OPTION_MANAGEMENT_READ"));
+    assert!(sent.stderr.contains(": to read that needs ROLE_OPTION_MANAGEMENT_READ"));
     let refused = at.run_as("trust", "tenant crl status").expect(2);
     assert!(
         refused

@@ -111,7 +111,7 @@ pub(crate) fn steps() -> impl Iterator<Item = Step> {
     })
 }
 
-/// A sandbox behind a recorder, and a folder with everything that the commands need.
+/// A sandbox behind a recorder, and a directory with everything that the commands need.
 pub(crate) struct Journey {
     pub(crate) at: AtTenant,
     pub(crate) rest: Recorder,

@@ -56,7 +56,7 @@ fn stops(profile: Profile) {
     let error = no.error();
     assert!(error.starts_with("the platform does not accept the chain of gw-0, "), "{error}");
     assert!(
-        error.contains("refused: Invalid certificate chain!; by our own check it is good: "),
+        error.contains("refused: Invalid certificate chain!; our own check says good: "),
         "{error}"
     );
     assert!(no.stderr.contains("hint: no other device was made"), "{no:?}");
@@ -66,7 +66,10 @@ fn stops(profile: Profile) {
     assert_eq!(made(&at.cli), ["gw-0"]);
     assert!(at.list("devices").is_empty(), "nothing is registered");
     let page = at.cli.text("page.html");
-    assert!(page.contains("The run ended early: ") && page.contains("not accepted"), "{page}");
+    assert!(
+        page.contains("The run stopped before its end: ") && page.contains("not accepted"),
+        "{page}"
+    );
     assert!(page.contains("the platform does not accept the chain of gw-0"), "{page}");
 
     // Once more: the same certificate is judged, and no other one is made.
@@ -121,7 +124,7 @@ fn what_was_not_asked_is_said_and_stops_nothing() {
     assert!(told.stdout.contains("not accepted  verdict"), "{told:?}");
     assert!(told.stdout.contains("not asked: the platform answers 404"), "{told:?}");
     let warning =
-        "warning: whether the platform accepts the chain of gw-0 is not known (not asked: ";
+        "warning: it is not known whether the platform accepts the chain of gw-0 (not asked: ";
     assert!(told.stderr.contains(warning), "{told:?}");
     assert_eq!(made(&at.cli).len(), 2);
     // 403: a user without the right.
@@ -202,10 +205,7 @@ fn no_more_is_called_in_place_than_was_looked_at() {
     at.ok(RUN);
     for line in [format!("{RUN} --local"), format!("{RUN} --local --plan")] {
         let told = at.ok(&line);
-        assert!(
-            told.contains("verything here is in place; the tenant was not looked at."),
-            "{told}"
-        );
+        assert!(told.contains("verything here is in place; the tenant was not asked."), "{told}");
     }
     std::fs::remove_file(at.cli.path("demo/out/devices/gw-1/key.pem")).expect("a file");
     for line in [RUN.to_owned(), format!("{RUN} --plan")] {

@@ -85,7 +85,7 @@ fn wrong_signatures_are_explained_and_not_sent() {
     at.cli.write("line.txt", format!("{code}\n"));
     let warned = at.cli.run("pop sign line.txt --ca line --ca-password-file pw").expect(0);
     assert!(
-        warned.stderr.contains("ends with a line end, which is no part of the code"),
+        warned.stderr.contains("ends with a line end, which is not part of the code"),
         "{warned:?}"
     );
     at.cli.write("good.txt", &warned.stdout);
@@ -211,7 +211,7 @@ fn what_is_no_code_is_not_signed_and_no_password_is_asked_for() {
         for line in ["pop prove --ca line", "pop prove --ca line --ca-password-file pw"] {
             let refused = at.run(line).expect(1);
             let error = refused.error();
-            assert!(error.contains("gives a verification code that is none"), "{error}");
+            assert!(error.contains("gives a text that is no verification code"), "{error}");
             assert!(error.contains(said), "{code:?}: {error}");
             assert_eq!(refused.stdout, "");
         }
@@ -251,7 +251,7 @@ fn what_others_have_signed_for_a_tenant_is_not_handed_over() {
     let pass = format!("file:{}", at.cli.arg("pw"));
     openssl.run(&["dgst", "-sha256", "-sign", &key, "-passin", &pass, "-out", &out, &file]);
     let refused = at.run("pop submit raw --ca line").expect(1);
-    assert!(refused.error().contains("gives a verification code that is none"), "{refused:?}");
+    assert!(refused.error().contains("gives a text that is no verification code"), "{refused:?}");
     assert!(!is_proven(&at));
 }
 
@@ -268,6 +268,6 @@ fn a_rollout_signs_no_code_that_is_none() {
          bundle = [\"pem\"]\n[tenant]\ncas = [\"root\"]\nprove = true\nregister = false\n",
     );
     let refused = at.run("rollout rollout.toml").expect(1);
-    assert!(refused.error().contains("gives a verification code that is none"), "{refused:?}");
+    assert!(refused.error().contains("gives a text that is no verification code"), "{refused:?}");
     assert!(!is_proven(&at));
 }

@@ -132,10 +132,13 @@ fn hosts_that_are_none_or_do_not_answer() {
     assert!(plain.error().ends_with("what answers there does not speak TLS"), "{plain:?}");
 
     for (host, problem) in [
-        ("http://acme.cumulocity.com", "over http the password would travel in the open"),
+        ("http://acme.cumulocity.com", "over http the password would be sent unencrypted"),
         ("https://acme.cumulocity.com/apps/devicemanagement", "no path"),
         ("https://me:secret@acme.cumulocity.com", "user and password do not belong into it"),
-        ("http://me:secret@acme.cumulocity.com", "over http the password would travel in the open"),
+        (
+            "http://me:secret@acme.cumulocity.com",
+            "over http the password would be sent unencrypted",
+        ),
         ("'https://me:secret@two words'", "no URL or host name"),
         ("'two words'", "no URL or host name"),
     ] {
@@ -146,7 +149,7 @@ fn hosts_that_are_none_or_do_not_answer() {
     }
 }
 
-/// A proxy that knows CONNECT only, and answers it with `answer`; with 200 it passes octets on.
+/// A proxy that knows CONNECT only, and answers it with `answer`; with 200 it passes bytes on.
 fn proxy(answer: &'static str) -> u16 {
     server(move |mut client| {
         let mut head = Vec::new();

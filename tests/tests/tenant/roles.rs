@@ -202,7 +202,7 @@ fn the_table_of_roles_is_that_of_the_description() {
 const SOURCES: [&str; 5] =
     ["lib/src", "lib/core/src", "lib/engine/src", "lib/sandbox/src", "cli/src"];
 
-/// Files with a name that ends like that, below a folder of the repository.
+/// Files with a name that ends like that, below a directory of the repository.
 fn texts(folder: &str, ending: &str) -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
     let mut all = Vec::new();

@@ -132,7 +132,7 @@ fn a_ca_of_another_tenant_stops_it() {
 /// Puts a device's certificate on hold, as earlier versions of the program could.
 fn hold(cli: &Cli, id: &str) {
     let now = OffsetDateTime::now_utc();
-    let mut pki = Pki::open(&cli.path("pki"), now).expect("a PKI folder");
+    let mut pki = Pki::open(&cli.path("pki"), now).expect("a PKI directory");
     let record = pki.registry().live_device(id).expect("a registry").expect("a device");
     pki.registry_mut().revoke(&[record], Reason::CertificateHold, now, now).expect("it is live");
 }

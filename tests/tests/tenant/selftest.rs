@@ -68,7 +68,7 @@ fn with_the_switch_on_a_revoked_device_is_refused() {
         let judged = step(&report, "verdict_revoked");
         assert_eq!(judged["outcome"], "as_expected", "{report:#}");
         let seen = judged["seen"].as_str().expect("a sentence");
-        assert!(seen.starts_with("refused: ") && seen.ends_with("the list is looked at"), "{seen}");
+        assert!(seen.starts_with("refused: ") && seen.ends_with("the list is checked"), "{seen}");
         // Before it was revoked it was valid.
         assert_eq!(step(&report, "verdict")["seen"], "valid", "{report:#}");
         is_clean(&at);

@@ -147,7 +147,10 @@ fn what_makes_no_sense_is_refused_before_anything_is_made() {
     cli.write("notes.html", "<p>Mine.</p>");
     for (line, said) in [
         ("rollout demo/rollout.toml --connect", "--connect needs a tenant to connect to"),
-        ("rollout demo/rollout.toml --report notes.html", "is there and is no page of a rollout"),
+        (
+            "rollout demo/rollout.toml --report notes.html",
+            "exists and is not the page of a rollout",
+        ),
         ("rollout demo/rollout.toml --sandbox --local", "cannot be used with"),
         ("rollout demo/rollout.toml --sandbox --connect=0", "give a number from 1, or all"),
         ("rollout demo/rollout.toml --stay", "--sandbox"),
@@ -217,7 +220,7 @@ fn seen(cli: &Cli, page: &str) -> Option<Value> {
     if let Some(folder) = std::env::var_os("C8Y_PKI_SCREENSHOTS") {
         let name = picture.rsplit('/').next().unwrap_or(&picture);
         std::fs::copy(cli.path(&picture), std::path::Path::new(&folder).join(name))
-            .expect("a folder for pictures");
+            .expect("a directory for pictures");
     }
     Some(serde_json::from_str(&said).expect("JSON"))
 }
@@ -236,7 +239,7 @@ fn the_page_shows_what_is_there_and_what_failed() {
     let cards =
         [["3", "CAs"], ["4", "devices with a certificate"], ["4", "registered at the tenant"]];
     assert_eq!(page["cards"].as_array().map(|c| &c[..3]), Some(&cards.map(|c| json!(c))[..]));
-    assert_eq!(page["cards"][3], json!(["3 of 4", "connect"]));
+    assert_eq!(page["cards"][3], json!(["3 of 4", "connected in the test"]));
     let tables = &page["tables"];
     let failed = &tables["What failed, and why"][0];
     assert_eq!((&failed[0], &failed[1]), (&json!("gw-2"), &json!("files")), "{failed}");
@@ -260,10 +263,10 @@ fn the_page_tells_why_nothing_was_made() {
     let Some(page) = seen(&cli, "bad.html") else { return };
     let alert = page["alert"].as_str().expect("an alert");
     assert!(
-        alert.contains("The run ended early: ") && alert.contains("nothing was made"),
+        alert.contains("The run stopped before its end: ") && alert.contains("nothing was made"),
         "{alert}"
     );
     let failures = page["tables"]["What failed, and why"].as_array().expect("rows");
     assert!(failures.iter().any(|row| row[0] == "AA:BB:CC:00:11:22"), "{failures:?}");
-    assert!(failures[0][2].as_str().is_some_and(|t| t.contains("Remedy: ")), "{failures:?}");
+    assert!(failures[0][2].as_str().is_some_and(|t| t.contains("What to do: ")), "{failures:?}");
 }

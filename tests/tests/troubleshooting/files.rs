@@ -23,9 +23,9 @@ fn cas() -> (Made, Made) {
 fn files_missing() {
     let cli = Cli::new();
     let first = row("files-missing").holds(&check(&cli, "gw-1"))["causes"][0].clone();
-    assert_eq!(first["cause"], "there is no folder out/gw-1");
+    assert_eq!(first["cause"], "there is no directory out/gw-1");
     let remedy = first["remedy"].as_str().expect("text");
-    assert!(remedy.starts_with("is it the right folder? (--out, --bundle)"), "{remedy}");
+    assert!(remedy.starts_with("is it the right directory? (--out, --bundle)"), "{remedy}");
     // A key alone lacks its chain, and nothing else.
     let root = root("Root", None);
     bundle(&cli, "b", &root, &[&root]);

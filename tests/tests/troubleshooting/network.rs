@@ -13,7 +13,7 @@ use c8y_pki_tests::workshop::{bundle, ca, device, root, upload};
 
 use crate::rows::row;
 
-/// A folder with the files of a device.
+/// A directory with the files of a device.
 fn with_device() -> Cli {
     let cli = Cli::new();
     let root = root("Root", None);

@@ -8,7 +8,7 @@ use c8y_pki_tests::workshop::{bundle, ca, device, root};
 
 use crate::rows::row;
 
-/// A folder with the files of a device, its CA and the server's certificate.
+/// A directory with the files of a device, its CA and the server's certificate.
 fn folder() -> Option<(Cli, OpenSsl)> {
     let cli = Cli::new();
     server_certificate(&cli)?;

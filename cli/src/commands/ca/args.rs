@@ -33,7 +33,7 @@ pub(crate) struct MakeArgs {
 /// Arguments of `ca init`.
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
-    /// Name of the CA in the PKI folder
+    /// Name of the CA in the PKI directory
     #[arg(default_value = "root")]
     pub(super) name: String,
     /// Profile: a built-in one (`c8y-pki profile list`) or a file
@@ -42,8 +42,8 @@ pub(crate) struct InitArgs {
     #[command(flatten)]
     pub(super) make: MakeArgs,
     /// Most certificates in a chain at the installation, the device's and the uploaded CA's counted: 10 in the
-    /// cloud. A new PKI folder keeps it in pki.toml (longest_chain), where it can be changed; one that is there has
-    /// to say the same
+    /// cloud. A new PKI directory keeps it in pki.toml (longest_chain), where you can change it; an existing one
+    /// must have the same number
     #[arg(long, value_name = "N")]
     pub(super) longest_chain: Option<LongestChain>,
 }
@@ -51,7 +51,7 @@ pub(crate) struct InitArgs {
 /// Arguments of `ca add`.
 #[derive(Debug, Args)]
 pub(crate) struct AddArgs {
-    /// Name of the CA in the PKI folder
+    /// Name of the CA in the PKI directory
     pub(super) name: String,
     /// The CA that signs it
     #[arg(long, value_name = "NAME", required_unless_present = "import")]
@@ -61,8 +61,8 @@ pub(crate) struct AddArgs {
     pub(super) profile: String,
     #[command(flatten)]
     pub(super) make: MakeArgs,
-    /// Shorten --days that would outlive the parent, instead of refusing them; without --days the validity is
-    /// shortened anyway
+    /// If --days would end after the parent, shorten them instead of refusing; without --days the validity is
+    /// always shortened
     #[arg(long)]
     pub(super) clamp: bool,
     /// File with the password of the parent's key, or the PIN of its token; by default that of the new
@@ -70,16 +70,16 @@ pub(crate) struct AddArgs {
     /// another token C8Y_PKI_PARENT_PIN]
     #[arg(long, value_name = "FILE")]
     pub(super) parent_password_file: Option<PathBuf>,
-    /// Take in a CA made elsewhere: files with its certificate and those above it. A CA of this folder is
-    /// taken in again without --key: to add certificates above it, or with a new certificate for its key
+    /// Import a CA made elsewhere: files with its certificate and those above it. A CA of this PKI directory can be
+    /// imported again without --key, to add certificates above it, or a new certificate for its key
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["parent", "clamp", "days", "path_length", "key_type", "token", "existing_key"])]
     pub(super) import: Vec<PathBuf>,
-    /// Take in a CA whose RSA key has the public exponent 3, as those of old recipes have; refused otherwise,
-    /// as is every exponent below 65537
+    /// Accept a CA whose RSA key has the public exponent 3, which old recipes made. Without this option every
+    /// exponent below 65537 is refused
     #[arg(long)]
     pub(super) allow_exponent_3: bool,
-    /// The private key of the CA to take in, in a file or a token (pkcs11:…), where it stays; by default the one
-    /// in the file of --import, which may be PKCS#12, JKS or PEM
+    /// The private key of the CA to import, in a file or a token (pkcs11:…), where it stays; by default the key in
+    /// the file of --import, which may be PKCS#12, JKS or PEM
     #[arg(long, value_name = "FILE|URI", requires = "import")]
     pub(super) key: Option<PathBuf>,
     /// File with the password of --key, or the PIN of its token
@@ -88,8 +88,8 @@ pub(crate) struct AddArgs {
     pub(super) key_password_file: Option<PathBuf>,
     #[command(flatten)]
     pub(super) history: history::HistoryArgs,
-    /// Take over a configuration of OpenSSL (caConfig.cnf): its sections of extensions become profiles in the
-    /// PKI folder's `profiles`, its policy that of the CA; what has no counterpart is named
+    /// Import a configuration of OpenSSL (caConfig.cnf): its sections of extensions become profiles in the PKI
+    /// directory's `profiles`, and its policy becomes that of the CA; what cannot be imported is named
     #[arg(long, value_name = "FILE", requires = "import")]
     pub(super) openssl_conf: Option<PathBuf>,
 }

@@ -32,8 +32,9 @@ pub(crate) struct CrlArgs {
     /// Write --out as DER instead of PEM
     #[arg(long, requires = "out")]
     der: bool,
-    /// Make the list though the registry does not have what the last one revokes, or certificates of this CA
-    /// that are in folders, archives or hand-over files, or though the last list is lost: the audit log keeps what is given up. `registry repair` takes it over instead
+    /// Make the list even if the registry does not have all revocations of the last list, or does not have
+    /// certificates of this CA that are in directories, archives or hand-over files, or if the last list is lost.
+    /// What is given up is recorded in the audit log. To keep it, use `registry repair` instead
     #[arg(long)]
     accept_rollback: bool,
     /// File with the password of the CA's key, or the PIN of its token
@@ -98,7 +99,7 @@ pub(super) fn run(args: &CrlArgs, dir: &Path, out: Output) -> Result {
     Ok(Outcome::Done)
 }
 
-/// What the folders and archives of devices have, and the registry has not.
+/// What the directories and archives of devices have, and the registry has not.
 fn forgotten(pki: &Pki, ca: &Ca, out: Output) -> Result<Vec<Forgotten>> {
     let phases = Phases::new(out);
     let steady = Steady::new(&phases);

@@ -22,18 +22,17 @@ const MOST_SHOWN: usize = 50;
 /// What there is of a CA's history.
 #[derive(Debug, Args)]
 pub(super) struct HistoryArgs {
-    /// Take over what `openssl ca` has issued and revoked: its database (database.txt, index.txt)
+    /// Import what `openssl ca` has issued and revoked: its database (database.txt, index.txt)
     #[arg(long, value_name = "FILE", requires = "import")]
     openssl_db: Option<PathBuf>,
-    /// Files with the certificates that the CA has issued, or folders that are searched for them; may be
-    /// repeated
+    /// Files with the certificates that the CA has issued, or directories in which to look for them; may be repeated
     #[arg(long, value_name = "FILE|DIR", num_args = 1.., requires = "import")]
     certs: Vec<PathBuf>,
-    /// The CA's last revocation list: its number and all its entries are taken over
+    /// The CA's last revocation list: its number and all its entries are imported
     #[arg(long, value_name = "FILE", num_args = 1.., requires = "import")]
     crl: Vec<PathBuf>,
     /// The file with the number of the CA's next list, as `openssl ca` keeps it; by default `crlnumber`
-    /// beside --openssl-db, or in the folder `crl` there, if there is one
+    /// beside --openssl-db, or in the directory `crl` there, if there is one
     #[arg(long, value_name = "FILE", requires = "import")]
     crlnumber: Option<PathBuf>,
 }
@@ -126,7 +125,7 @@ impl HistoryView {
     pub(crate) fn line(&self) -> String {
         let done = &self.adopted;
         let mut line = format!(
-            "taken over: {} of devices ({} live), {}",
+            "imported: {} of devices ({} live), {}",
             count(done.certificates, "certificate"),
             done.live,
             count(done.revocations, "revocation")
@@ -149,8 +148,8 @@ impl HistoryView {
     pub(super) fn tell(&self, out: Output) -> Outcome {
         for untaken in self.untaken.iter().take(MOST_SHOWN) {
             let kept = match untaken.serial_kept {
-                true => "only its serial number is kept, and whether it is revoked",
-                false => "nothing of it is taken over",
+                true => "only its serial number is recorded, and whether it is revoked",
+                false => "nothing of it is imported",
             };
             out.warning(&format!("{}; {kept}", untaken.reason));
         }

@@ -1,4 +1,4 @@
-//! `ca add --import`: a CA made elsewhere is taken in, or one of the folder is taken in again.
+//! `ca add --import`: a CA made elsewhere is taken in, or one of the directory is taken in again.
 
 use std::path::{Path, PathBuf};
 
@@ -75,7 +75,7 @@ fn take_in(
     tell(&ca, None, (history.map(|history| (history, adopted)), conf), now, out)
 }
 
-/// Takes in a CA of the folder once more: with more above it, with a new certificate, with what it did before.
+/// Takes in a CA of the directory once more: with more above it, with a new certificate, with what it did before.
 fn again(args: &AddArgs, heap: &[Certificate], keys: KeyPolicy, dir: &Path, out: Output) -> Result {
     let wanted = args.openssl_conf.as_deref().map(openssl_conf::read).transpose()?;
     let now = OffsetDateTime::now_utc();
@@ -83,7 +83,7 @@ fn again(args: &AddArgs, heap: &[Certificate], keys: KeyPolicy, dir: &Path, out:
     let (ca, again) = pki.take_in_again(&args.name, heap, keys, now)?;
     if args.key.is_some() {
         out.note(&format!(
-            "{} is in this folder already and keeps its key: --key was not looked at.",
+            "{} is in this PKI directory already and keeps its key: --key was ignored.",
             ca.name
         ));
     }
@@ -102,7 +102,7 @@ fn again(args: &AddArgs, heap: &[Certificate], keys: KeyPolicy, dir: &Path, out:
         Again::Same => {}
         Again::Completed => {
             out.note("Devices that are issued from now on get the longer chain. `c8y-pki device refresh` \
-                      gives it to those that have theirs.");
+                      writes it for devices that were issued before.");
         }
         Again::Renewed(former) => {
             let live = super::renew::devices_of(&pki, &ca)?;
@@ -128,7 +128,7 @@ fn tell(
 ) -> Result {
     if ca.chain.last().is_some_and(|top| !top.is_self_issued()) {
         out.warning(&format!(
-            "the chain of {} ends at {}, which is no root; upload that one to the platform",
+            "the chain of {} ends at {}, which is not a root; upload that certificate to the platform",
             ca.name,
             ca.chain.last().map(|c| c.subject.to_string()).unwrap_or_default()
         ));
@@ -177,8 +177,8 @@ fn key_place(args: &AddArgs) -> Result<PathBuf> {
         1 => Ok(with_key.remove(0)),
         0 => Err(Failure::usage(
             format!("there is no private key in {}", named(&args.import)),
-            "name the file with the CA's key, or its token: --key FILE|URI; only a CA of this folder is taken in \
-             again without its key (`c8y-pki ca list`)",
+            "name the file with the CA's key, or its token: --key FILE|URI; only a CA of this PKI directory \
+             can be imported again without its key (`c8y-pki ca list`)",
         )),
         _ => Err(Failure::usage(
             format!("there are private keys in several files: {}", named(&with_key)),

@@ -25,7 +25,7 @@ pub(super) fn run(expiring: Option<time::Duration>, dir: &Path, out: Output) -> 
             views.iter_mut().for_each(|view| view.parent = None);
         }
         if views.is_empty() {
-            out.note("No CA's validity ends that soon.");
+            out.note("No CA expires in that time.");
             return Ok(Outcome::Done);
         }
     }

@@ -56,7 +56,7 @@ pub(super) fn named(
 pub(super) fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
     if args.allow_exponent_3 {
         return Err(Failure::usage(
-            "--allow-exponent-3 is for the key of a CA that is taken in, and a new one is to be made",
+            "--allow-exponent-3 is for a CA that is imported, but this command makes a new one",
             "leave it out",
         ));
     }

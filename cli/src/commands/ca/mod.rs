@@ -22,7 +22,7 @@ use crate::values;
 /// Commands about CAs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CaCommand {
-    /// Make a root CA, and the PKI folder if there is none
+    /// Make a root CA, and the PKI directory if there is none
     #[command(after_help = "\
 Examples:
   c8y-pki ca init --subject \"CN=Example Root CA,O=Example GmbH,C=DE\"
@@ -30,7 +30,7 @@ Examples:
   c8y-pki ca init --subject \"CN=Example Root CA\" --longest-chain 12   for a dedicated installation
   c8y-pki ca init --subject \"CN=Example Root CA\" --token \"pkcs11:token=Factory;object=root\"")]
     Init(args::InitArgs),
-    /// Make an intermediate CA, or take in one made elsewhere
+    /// Make an intermediate CA, or import one made elsewhere
     #[command(after_help = "\
 Examples:
   c8y-pki ca add line-7 --parent root --subject \"CN=Line 7,O=Example GmbH,C=DE\"

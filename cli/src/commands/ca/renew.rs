@@ -23,10 +23,10 @@ use crate::values;
 /// Arguments of `ca renew`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With the same key, which is the default, name and extensions stay as they are, so every certificate
-that the CA has signed stays valid under the new one; upload the new certificate to the platform
-and leave the former one there until it ends. With --new-key a second CA of the same subject is
-made beside it: issue from that one, while devices of the former go on until they are renewed.
+By default the CA keeps its key, its name and its extensions, so every certificate that the CA has
+signed stays valid under the new certificate. Upload the new certificate to the platform, and leave
+the former one there until it expires. --new-key makes a second CA with the same subject: issue
+from the second CA. Devices of the first one can connect until you renew them.
 
 Examples:
   c8y-pki ca renew line-7 --parent-password-file root.pw
@@ -38,8 +38,8 @@ pub(crate) struct RenewArgs {
     /// Validity in days; by default as long as before (with --new-key: the profile's)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: Option<u32>,
-    /// Shorten --days that would outlive the parent, instead of refusing them; without --days the validity is
-    /// shortened anyway
+    /// If --days would end after the parent, shorten them instead of refusing; without --days the validity is
+    /// always shortened
     #[arg(long)]
     clamp: bool,
     /// Revoke the former certificate, with the reason superseded
@@ -74,7 +74,7 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     }
     if args.place.token.is_some() {
         return Err(Failure::usage(
-            "--token is for a new key, and the CA is to keep its own",
+            "--token is for a new key, but the CA keeps its own",
             "leave it out, or make a CA with a new key: --new-key NEW-NAME",
         ));
     }
@@ -129,7 +129,7 @@ pub(super) fn tell_devices(renewed: &Ca, former: &Certificate, live: u64, out: O
     out.note(&format!(
         "  2. In the field: {live} {devices} a live certificate below it. Their chain.pem and keystores hold \
          the former certificate, which ends on {}. `c8y-pki device refresh --out DIR` rewrites the files in \
-         their folders; give them to the devices before that day.",
+         their directories; give them to the devices before that day.",
         former.not_after.date()
     ));
     out.note("  3. Brokers and servers that have the CA as a file: give them its new cert.pem or chain.pem.");
@@ -198,7 +198,7 @@ fn new_key(
     };
     made(&new, out)?;
     out.note(&format!(
-        "{} stays as it is, until {}; upload the new certificate, then issue with --ca {name}",
+        "{} stays as it is and is valid until {}; upload the new certificate, then issue with --ca {name}",
         ca.name,
         old.not_after.date()
     ));

@@ -1,4 +1,4 @@
-//! `ca request`: the request with which another CA certifies one of this folder.
+//! `ca request`: the request with which another CA certifies one of this directory.
 
 use std::path::{Path, PathBuf};
 
@@ -18,11 +18,11 @@ use crate::secrets::unlock;
 /// Arguments of `ca request`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The request has the CA's key and its subject, and asks for nothing else: what goes into the
-certificate is decided by whoever signs it. The subject has to stay as it is (with OpenSSL:
-`openssl ca -preserveDN`, and a policy that keeps each of its fields), else devices that the CA
-has issued do not chain to it. What comes back is taken in with `c8y-pki ca add NAME --import
-FILE`: the CA stays the same.
+The request has the CA's public key and its subject, and nothing else: the CA that signs it decides
+what goes into the certificate. It must not change the subject (with OpenSSL: `openssl ca
+-preserveDN`, and a policy that keeps each field). If it does, devices that this CA has issued have
+no valid chain. Import the new certificate with `c8y-pki ca add NAME --import FILE`: the CA stays
+the same.
 
 Examples:
   c8y-pki ca request line-7 --out line-7.csr
@@ -74,7 +74,7 @@ pub(super) fn run(args: &RequestArgs, dir: &Path, out: Output) -> Result {
         ),
     })?;
     out.note(&format!(
-        "What comes back is taken in with `c8y-pki ca add {} --import FILE`; its subject has to be the same.",
+        "Import the new certificate with `c8y-pki ca add {} --import FILE`; it must have the same subject.",
         ca.name
     ));
     Ok(Outcome::Done)

@@ -32,7 +32,7 @@ pub(super) fn run(name: &str, dir: &Path, out: Output) -> Result {
         let item = c8y_pki::describe::Item::Certificate(Box::new(s.certificate.clone()));
         let parent = s.ca.parent.as_deref().unwrap_or("none");
         format!(
-            "CA {}{}\n  parent        {parent}\n  devices       {}\n  policy        {}\n  folder        \
+            "CA {}{}\n  parent        {parent}\n  devices       {}\n  policy        {}\n  directory     \
              {}{}\n\n{}",
             s.ca.name,
             s.ca.revoked.map_or_else(String::new, |reason| format!(" (revoked: {reason})")),

@@ -25,7 +25,7 @@ pub(crate) struct VerifyArgs {
     /// order: PEM or DER; may be repeated
     #[arg(long, value_name = "FILE")]
     pub(super) untrusted: Vec<PathBuf>,
-    /// Refuse also what RFC 5280 asks of issuers only and servers do not enforce; without it that is a
+    /// Also enforce the rules of RFC 5280 for issuers that servers do not enforce; without it such a finding is a
     /// warning
     #[arg(long, conflicts_with = "manifest")]
     pub(super) strict: bool,
@@ -40,8 +40,8 @@ pub(crate) struct VerifyArgs {
     /// Apply the platform's rules too, for the device with this identifier
     #[arg(long, value_name = "ID", conflicts_with = "manifest")]
     pub(super) as_device: Option<String>,
-    /// Most certificates in a chain, both ends counted; by default what the PKI folder's pki.toml says, else 10 as
-    /// in the cloud
+    /// The largest number of certificates in a chain, with the device's and the uploaded CA's; by default that of
+    /// the PKI directory's pki.toml; without one 10, as in the cloud
     #[arg(long, value_name = "N")]
     pub(super) longest_chain: Option<LongestChain>,
     /// Revocation lists: PEM or DER, complete ones, delta lists, lists for some certificates or reasons, indirect
@@ -52,8 +52,8 @@ pub(crate) struct VerifyArgs {
     /// `ca renew --new-key`: their lists are told apart; may be repeated
     #[arg(long, value_name = "FILE", requires = "crl")]
     pub(super) other_ca: Vec<PathBuf>,
-    /// Verify this hand-over file in place of a chain: the CA that its rows name has to have made its
-    /// signature (FILE.sig)
+    /// Verify this hand-over file instead of a chain: its signature (FILE.sig) has to be made by the CA that its
+    /// rows name
     #[arg(long, value_name = "FILE")]
     pub(super) manifest: Option<PathBuf>,
     #[command(flatten)]

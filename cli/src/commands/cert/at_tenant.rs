@@ -18,8 +18,8 @@ const UNKNOWN_TENANT: &str = "unknown";
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Tenant")]
 pub(crate) struct AskArgs {
-    /// Ask the platform for its own verdict on the chain, too; with =ID where the tenant's id has to be named.
-    /// Nothing is changed by it; it needs ROLE_TENANT_MANAGEMENT_READ
+    /// Also ask the platform for its own verdict on the chain; give =ID if the tenant's id has to be named. It
+    /// changes nothing, and needs ROLE_TENANT_MANAGEMENT_READ
     #[arg(
         id = "ask", long = "tenant", value_name = "ID", num_args = 0..=1, require_equals = true,
         default_missing_value = "", conflicts_with = "manifest"

@@ -72,7 +72,7 @@ impl Lists {
         anchors: &[Certificate],
         options: &chain::Options,
     ) -> Judged {
-        let refused = "the chain was refused before any list was looked at";
+        let refused = "the chain was refused before any list was read";
         let path = match chain::verify(leaf, rest, anchors, options) {
             Ok(path) => path,
             Err(error) => {

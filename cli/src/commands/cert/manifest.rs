@@ -86,8 +86,8 @@ fn manifest_text(verdict: &ManifestVerdict) -> String {
     let note = match verdict.old {
         false => "",
         true => {
-            "note: it is an old manifest: it does not begin with its purpose and its issuer, as those \
-             of `c8y-pki device manifest` do now\n"
+            "note: this is an old manifest without a first line that names purpose and issuer; `c8y-pki \
+             device manifest` makes a new one\n"
         }
     };
     as_line(&format!("valid: signed by {signer}")) + note

@@ -36,8 +36,8 @@ Examples:
   c8y-pki cert verify --tenant out/gw-0001/chain.pem
   c8y-pki cert verify --manifest handover/manifest.csv --trust root.pem handover/chain.pem
 
-With --tenant the platform is asked for its own verdict, and both stand side by side; where they
-differ, the platform's is the one that counts for connections.
+With --tenant the platform is asked for its own verdict, and both verdicts are shown. If they
+differ, the platform's verdict decides whether a device can connect.
 
 Exit codes: 0 it is good, with --tenant by both verdicts; 1 it is refused: the certificate and the
 rule are named; or the two verdicts differ; 2 a file cannot be read, or the platform did not judge

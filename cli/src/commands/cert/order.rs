@@ -24,7 +24,7 @@ pub(crate) struct ChainArgs {
     /// Write the chain here; - for standard output, as by default
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Warn of more certificates than that; by default what the PKI folder's pki.toml says, else 10 as in the cloud
+    /// Warn of more certificates than that; by default what the PKI directory's pki.toml says, else 10 as in the cloud
     #[arg(long, value_name = "N")]
     longest_chain: Option<LongestChain>,
 }
@@ -51,7 +51,7 @@ pub(super) fn run(args: &ChainArgs, pki: &Path, out: Output) -> Result {
         out.note(&format!("{position}  {}", cert.subject));
     }
     for cert in &ordered.unrelated {
-        out.warning(&format!("{} has no part in the chain", cert.subject));
+        out.warning(&format!("{} is not part of the chain", cert.subject));
     }
     if !longest.takes(ordered.certificates.len()) {
         let found = ordered.certificates.len();

@@ -89,7 +89,7 @@ pub(super) fn run(args: &VerifyArgs, pki: &Path, out: Output) -> Result {
     out.result(&verdict, verdict_text)?;
     lists::note_unused(&judged.lists, out);
     if verdict.valid && judged.lists.is_empty() {
-        out.note("No revocation list was given: whether a certificate is revoked was not looked at (--crl).");
+        out.note("No revocation list was given (--crl), so revocation was not checked.");
     }
     match asked {
         Some(asked) => asked.outcome(valid),
@@ -126,9 +126,9 @@ fn verdict_text(verdict: &Verdict<'_>) -> String {
 /// Which servers take what is warned about (docs/how-to/check-a-chain.md: measured).
 fn who_minds(rule: &Rule) -> &'static str {
     match rule {
-        Rule::NoNextUpdate { .. } => "OpenSSL takes such a list, Java does not",
+        Rule::NoNextUpdate { .. } => "OpenSSL accepts such a list, Java does not",
         Rule::SignatureParameters(what) if what.contains("RSA-PSS") => {
-            "OpenSSL and Java take it, GnuTLS does not"
+            "OpenSSL and Java accept it, GnuTLS does not"
         }
         _ => "servers do not enforce it",
     }

@@ -33,11 +33,11 @@ use crate::stop;
 #[command(group(ArgGroup::new("where").required(true).multiple(true).args(["out", "raw"])))]
 #[command(after_help = "\
 For devices that connect with user and password. Enter the device's id in the tenant's device
-registration, run this, and accept the device there; then its credentials come. The bootstrap user
-and its password are the platform's: its operator hands them out.
+registration, run this, and accept the device there; then its credentials come. You get the
+bootstrap user and its password from the operator of the platform.
 
-FILE is JSON with tenant, user and password, of mode 0600; one that is there is not overwritten.
---raw prints the three to standard output, a line each, with --json as JSON.
+FILE is JSON with tenant, user and password, and has mode 0600; an existing file is not replaced.
+--raw prints the three to standard output, one on a line, with --json as JSON.
 
 Examples:
   c8y-pki device bootstrap gw-0001 --bootstrap-password-file pw --out gw-0001.json
@@ -141,7 +141,7 @@ fn check_free(path: &Path) -> Result<()> {
     if outlet::stands(path)? {
         return Err(Failure::usage(
             format!("{} exists already", path.display()),
-            "name another file: credentials are never written over",
+            "name another file: a file with credentials is never replaced",
         ));
     }
     Ok(())
@@ -225,7 +225,7 @@ impl Place<'_> {
     }
 
     /// The same with a file that is begun before anything is asked for: credentials are given once, and
-    /// a folder that cannot be written to should be told before.
+    /// a directory that cannot be written to should be told before.
     fn ask_into(
         &self,
         path: &Path,

@@ -98,12 +98,12 @@ fn refuse_cas(cas_too: bool, holder: &str, records: &[Record]) -> Result<()> {
         id: ca.serial.to_string(),
         line: None,
         message: format!(
-            "the key of {holder} is that of {} too, whose certificate is {}: once that is revoked, \
-             nothing below it is valid any more",
+            "the key of {holder} is that of {} too, whose certificate is {}: after it is revoked, no \
+             certificate below it is valid any more",
             ca.whose(),
             ca.serial
         ),
-        hint: Some("add --ca-certificate if that is meant".into()),
+        hint: Some("if you want that, add --ca-certificate".into()),
     };
     let faults: Vec<BadRow> = cas.iter().map(fault).collect();
     Err(ProvisionError::NotRevoked { total: faults.len() + 1, faults }.into())

@@ -20,10 +20,10 @@ use crate::secrets::{Source, known};
 /// Where the files of devices are, and what opens them.
 #[derive(Debug, Args)]
 pub(super) struct FilesArgs {
-    /// The folder that has one folder per device
+    /// The directory that has one directory per device
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
-    /// The folder of one device, in place of --out
+    /// The directory of one device, in place of --out
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
     /// A PKCS#12, JKS or PEM file with the key and the chain of one device
@@ -68,7 +68,7 @@ impl Subject {
 }
 
 impl FilesArgs {
-    /// The device whose folder is in --out.
+    /// The device whose directory is in --out.
     pub(super) fn in_out(&self, device: DeviceId) -> Subject {
         let place = FilePlace::Bundle(self.out.join(device.file_name()));
         Subject { device: Some(device), place }
@@ -88,8 +88,8 @@ impl FilesArgs {
         };
         if devices.len() > 1 {
             return Err(Failure::usage(
-                "--bundle and --keystore hold the files of one device, and several are named",
-                "name one, or none: then the certificate says which it is",
+                "--bundle and --keystore are for one device, but several are named",
+                "name one device, or none: then its id is read from the certificate",
             ));
         }
         Ok(vec![Subject { device: devices.into_iter().next(), place }])

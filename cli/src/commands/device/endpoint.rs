@@ -14,14 +14,14 @@ use crate::tenant::{LoginArgs, WayArgs, variable};
 /// Where devices connect to.
 #[derive(Debug, Args)]
 pub(super) struct EndpointArgs {
-    /// Host of the tenant; https:// and a port in it do not count
+    /// Host of the tenant; https:// and a port in it are ignored
     #[arg(long, value_name = "HOST", env = "C8Y_HOST", hide_env_values = true)]
     host: Option<String>,
     /// Port of MQTT over TLS; 8883 by default
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
-    /// Seconds to connect (name, TCP, TLS and CONNECT together), and then for each exchange; a request
-    /// over HTTPS has them as a whole, too
+    /// Time limit in seconds: for connecting (name, TCP, TLS and CONNECT together), then for each answer; also for
+    /// each whole request over HTTPS
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     timeout: u64,
 }

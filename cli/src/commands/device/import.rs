@@ -1,4 +1,4 @@
-//! `device import`: certificates of devices that a CA of the folder has signed elsewhere.
+//! `device import`: certificates of devices that a CA of the directory has signed elsewhere.
 
 use std::path::{Path, PathBuf};
 
@@ -17,20 +17,20 @@ use crate::values;
 /// Arguments of `device import`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Certificates that a CA of this PKI folder has signed before it came here, or at another place, are
-recorded: they are listed, they expire, their devices can be renewed and revoked. Which CA has
-signed a certificate is found by its signature. Of a device's certificates the newest is the live
-one. What is recorded already stays as it is, so the command can be run again. `ca add --import …
---openssl-db` takes over a whole CA with its revocations.
+Records certificates that a CA of this PKI directory has signed in another place: `device list`
+shows them, and you can renew and revoke their devices. The CA is found by the signature of the
+certificate. If a device has several certificates, the newest is the live one. What is recorded
+already is not changed, so you can run the command again. `ca add --import … --openssl-db` imports
+a whole CA with its revocations.
 
 Examples:
   c8y-pki device import deviceCert.pem
   c8y-pki device import intermediateCertificate/deviceCertificates --json
 
-Exit codes: 0 all are recorded; 1 some are not: each is named (certificates of other CAs that lie
-in a folder are said, and do not count); 2 a file that was named has no certificate.")]
+Exit codes: 0 all are recorded; 1 some are not: each is named (certificates of other CAs in a
+directory are named too, but do not count); 2 a file that was named has no certificate.")]
 pub(crate) struct ImportArgs {
-    /// Files with certificates (PEM or DER), or folders that are searched for them
+    /// Files with certificates (PEM or DER), or directories that are searched for them
     #[arg(required = true, value_name = "FILE|DIR")]
     certificates: Vec<PathBuf>,
 }
@@ -46,7 +46,7 @@ pub(super) fn run(args: &ImportArgs, dir: &Path, out: Output) -> Result {
     }
     let mut pki = clock::open(dir, now)?;
     let cas = pki.cas()?;
-    // The certificates of the CAs themselves are often in the same folder.
+    // The certificates of the CAs themselves are often in the same directory.
     found.retain(|(_, cert)| !cas.iter().any(|ca| ca.chain.contains(cert)));
     let (signed, strange) = by_signer(&cas, found);
     let batch = format!(
@@ -58,7 +58,7 @@ pub(super) fn run(args: &ImportArgs, dir: &Path, out: Output) -> Result {
         let former = Former { certificates, ..Former::default() };
         view.join(take_over(&mut pki, ca, former, &batch, now)?);
     }
-    // In a folder other certificates may stand beside them; a file that was named is one that was meant.
+    // In a directory other certificates may stand beside them; a file that was named is one that was meant.
     let (named, beside): (Vec<_>, Vec<_>) = strange
         .into_iter()
         .partition(|one| one.file.as_ref().is_some_and(|path| args.certificates.contains(path)));
@@ -98,7 +98,7 @@ fn by_signer<'a>(
             None => strange.push(Untaken {
                 line: None,
                 reason: format!(
-                    "{}, {} ({}): no CA of this PKI folder has signed it; its issuer is {}",
+                    "{}, {} ({}): no CA of this PKI directory has signed it; its issuer is {}",
                     path.display(),
                     certificate.serial,
                     certificate.subject,

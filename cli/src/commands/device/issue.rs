@@ -19,9 +19,9 @@ use crate::values::SubjectArgs;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Everything is checked before the first key is made. Devices that have a certificate already are
-skipped, so the same command finishes what a power cut has interrupted. Each device gets a folder
-of its own with key.pem, cert.pem, chain.pem, keystore.p12, … as asked for. With --existing replace
-the former folder is moved to DIR/.replaced.
+skipped, so after a power cut run the same command again: it makes the rest. Each device gets its
+own directory with key.pem, cert.pem, chain.pem, keystore.p12, … as asked for. With --existing
+replace the former directory is moved to DIR/.replaced.
 
 Examples:
   c8y-pki device issue gw-0001 --ca line-7 --out out

@@ -14,7 +14,7 @@ use crate::output::Output;
 use crate::render::{Columns, day, until};
 use crate::values;
 
-/// So many octets are written at once.
+/// So many bytes are written at once.
 const AT_ONCE: usize = 1 << 16;
 
 /// Which certificates.

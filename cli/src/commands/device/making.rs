@@ -86,7 +86,7 @@ impl OutputArgs {
             Some(file) => Ok(Stream::new(file)),
             // It was there a moment ago.
             None => Err(Failure::usage(
-                format!("{} is not what it was when this began", self.out.display()),
+                format!("{} was changed since the command began", self.out.display()),
                 "run the same command again",
             )),
         }
@@ -124,12 +124,12 @@ impl OutputArgs {
         if self.writes_to_stdout() && std::io::IsTerminal::is_terminal(&std::io::stdout()) {
             return Err(Failure::usage(
                 "an archive is not written to a terminal",
-                "send it on, as in --out - | ssh host tar x, or give --out FILE",
+                "use a pipe, for example --out - | ssh host tar x, or give --out FILE",
             ));
         }
         if self.secrets.is_some() && !self.bundle.iter().any(|kind| kind.is_store()) {
             return Err(Failure::usage(
-                "--secrets is for passwords of stores, and the bundle has none",
+                "--secrets is for passwords of stores, but the bundle has no store",
                 "add p12 or jks to --bundle",
             ));
         }
@@ -312,7 +312,7 @@ fn text(issued: &Issued<'_>) -> String {
     let devices = count(s.issued, "device");
     let mut text = format!("{devices} issued in {:.1} s{rate}{place}\n", s.seconds);
     if s.replaced > 0 {
-        text.push_str(&format!("{} of them in place of a former certificate\n", s.replaced));
+        text.push_str(&format!("{} of them replace a former certificate\n", s.replaced));
     }
     if s.skipped > 0 {
         let have = if s.skipped == 1 { "it has" } else { "they have" };
@@ -330,7 +330,7 @@ fn text(issued: &Issued<'_>) -> String {
 
 fn remarks(args: &OutputArgs, summary: &Summary, done: Done<'_>, out: Output) {
     if let Some(since) = summary.since {
-        out.note(&format!("went on with the run of {}, which was not finished", date(since)));
+        out.note(&format!("resumed the run of {}, which was not finished", date(since)));
     }
     old_ids::warn(&summary.old_ids, out);
     if summary.revoked > 0 {
@@ -349,7 +349,7 @@ fn remarks(args: &OutputArgs, summary: &Summary, done: Done<'_>, out: Output) {
     }
     if let Some(secrets) = done.secrets.filter(|_| summary.issued > 0) {
         out.note(&format!(
-            "the store passwords are in {}: hand it over apart from the stores, then remove it",
+            "the store passwords are in {}: hand this file over separately from the stores, then delete it",
             secrets.display()
         ));
     }

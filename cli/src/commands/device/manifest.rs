@@ -35,7 +35,7 @@ pub(crate) struct ManifestArgs {
     /// The run that issued the devices; by default the last one
     #[arg(long, value_name = "NAME")]
     batch: Option<String>,
-    /// The folder for the files
+    /// The directory for the files
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// File with the password of the CA's key, or the PIN of its token

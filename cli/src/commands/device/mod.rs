@@ -47,7 +47,7 @@ pub(crate) enum DeviceCommand {
     Refresh(Box<refresh::RefreshArgs>),
     /// Get a certificate from the platform's own CA
     Enrol(Box<enrol::EnrolArgs>),
-    /// Record certificates that a CA of the folder has signed elsewhere
+    /// Record certificates that a CA of the directory has signed elsewhere
     Import(import::ImportArgs),
     /// Revoke certificates
     Revoke(revoke::RevokeArgs),

@@ -63,7 +63,7 @@ pub(super) enum ExistingArg {
     Skip,
     /// Refuse the whole run
     Fail,
-    /// Issue another certificate in place of theirs, which stays in the registry as history
+    /// Issue a new certificate; the former one stays in the registry as superseded
     Replace,
 }
 
@@ -73,7 +73,7 @@ pub(crate) struct ExistingArgs {
     /// What to do with devices that have a certificate already
     #[arg(long, value_enum, default_value = "skip")]
     existing: ExistingArg,
-    /// With --existing replace: revoke what is replaced, with the reason superseded
+    /// With --existing replace: revoke the former certificates, with the reason superseded
     #[arg(long)]
     revoke: bool,
 }
@@ -83,7 +83,7 @@ impl ExistingArgs {
         match (self.existing, self.revoke) {
             (ExistingArg::Replace, revoke) => Ok(Existing::Replace { revoke }),
             (_, true) => Err(Failure::usage(
-                "--revoke revokes what is replaced, and nothing is to be replaced",
+                "--revoke is for certificates that are replaced, but nothing is to be replaced",
                 "add --existing replace, or use `c8y-pki device revoke`",
             )),
             (ExistingArg::Skip, false) => Ok(Existing::Skip),
@@ -95,8 +95,8 @@ impl ExistingArgs {
 /// Which weak keys are let through.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct KeyPolicyArgs {
-    /// Accept an RSA key with the public exponent 3, which is refused otherwise, as is every exponent below
-    /// 65537: for devices that cannot make another key
+    /// Accept an RSA key with the public exponent 3, for devices that cannot make another key. Without this option
+    /// every exponent below 65537 is refused
     #[arg(long)]
     allow_exponent_3: bool,
 }
@@ -110,7 +110,8 @@ impl KeyPolicyArgs {
 /// What devices get, and how it is protected.
 #[derive(Debug, Args)]
 pub(crate) struct OutputArgs {
-    /// The folder that gets one folder per device; with --output tar the archive, - for standard output
+    /// The directory in which each device gets its own directory; with --output tar the archive, - for standard
+    /// output
     #[arg(long, value_name = "DIR|FILE")]
     pub(super) out: PathBuf,
     /// What --out is
@@ -135,8 +136,8 @@ pub(crate) struct OutputArgs {
     /// Validity in days, in place of the profile's
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub(super) days: Option<u32>,
-    /// Shorten --days that would outlive the CA, instead of refusing them; without --days the validity is
-    /// shortened anyway
+    /// If --days would end after the CA, shorten them instead of refusing; without --days the validity is always
+    /// shortened
     #[arg(long)]
     pub(super) clamp: bool,
     /// What truststores hold: PEM or DER files with the server's certificates; may be repeated
@@ -166,10 +167,10 @@ pub(crate) struct OutputArgs {
     /// File with the password of the key pool [env: C8Y_PKI_POOL_PASSWORD]
     #[arg(long, value_name = "FILE", requires = "key_pool")]
     pub(super) pool_password_file: Option<PathBuf>,
-    /// Issue the devices that can be issued, though others have faults
+    /// Issue the devices without faults, even if others have faults
     #[arg(long)]
     pub(super) keep_going: bool,
-    /// Write the devices that fail to this CSV, with reasons; with --keep-going and folders it is
+    /// Write the devices that fail to this CSV, with reasons; with --keep-going and directories it is
     /// DIR/failed.csv by default
     #[arg(long, value_name = "FILE")]
     pub(super) failed: Option<PathBuf>,
@@ -181,9 +182,9 @@ pub(crate) struct OutputArgs {
 /// What becomes of the devices' files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Form {
-    /// A folder for each device
+    /// A directory for each device
     Folders,
-    /// One archive with a folder for each device: fastest; FILE.part until it is whole
+    /// One archive with a directory for each device: the fastest way; FILE.part until it is complete
     Tar,
 }
 

@@ -1,4 +1,4 @@
-//! `device refresh`: new chains in the folders of devices whose CA was renewed or completed.
+//! `device refresh`: new chains in the directories of devices whose CA was renewed or completed.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -24,23 +24,23 @@ use crate::secrets::known;
 /// Arguments of `device refresh`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-After `ca renew`, or after a CA was taken in again: the chain.pem, tedge-certificate.pem and
-keystores in the folders below DIR get the present certificates of their CA. Keys, certificates
-and other files stay as they are, and so do aliases and passwords of stores; a JKS key with a
-password of its own stays sealed. Each device has all its new files or all its old ones, and what
-is as it should be is left alone: run the same command again after an interruption. Truststores
-hold servers and are not touched; archives are not read: unpack them first. Devices in the field
-get nothing by this: bring them their files.
+Use it after `ca renew`, or after a CA was imported again: the chain.pem, tedge-certificate.pem and
+keystores in the directories below DIR get the present certificates of their CA. Keys,
+certificates, other files, and aliases and passwords of stores stay the same; a JKS key with its
+own password is not opened. Each device has all its new files or all its old ones. Files that are
+right already are not changed: run the same command again after an interruption. Truststores are
+not changed. Archives are not read: unpack them first. The command does not reach devices in the
+field: bring them their files.
 
 Examples:
   c8y-pki device refresh --out out
   c8y-pki device refresh --out out --ca line-7 --store-password-file store.pw
   c8y-pki device refresh --out out --secrets secrets.csv --json
 
-Exit codes: 0 done, or nothing to do; 1 some folders could not be rewritten: each is named; 2
+Exit codes: 0 done, or nothing to do; 1 some directories could not be rewritten: each is named; 2
 wrong use.")]
 pub(crate) struct RefreshArgs {
-    /// The folder with the devices' folders
+    /// The directory with the devices' directories
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Only devices that this CA has issued
@@ -70,8 +70,8 @@ pub(super) fn run(args: &RefreshArgs, dir: &Path, out: Output) -> Result {
     outlet::check_folder(&args.out)?;
     if !args.out.is_dir() {
         return Err(Failure::usage(
-            format!("{} is no folder", args.out.display()),
-            "name the folder into which the devices were issued",
+            format!("{} is no directory", args.out.display()),
+            "name the directory into which the devices were issued",
         ));
     }
     let own_passwords = match &args.secrets {
@@ -103,7 +103,7 @@ pub(super) fn run(args: &RefreshArgs, dir: &Path, out: Output) -> Result {
     };
     out.result(&view, |view| {
         let mut text = format!(
-            "{} rewritten, {} had the present chain\n",
+            "{} rewritten, {} had the present chain already\n",
             count(view.refreshed.len(), "device"),
             view.current
         );
@@ -121,12 +121,13 @@ pub(super) fn run(args: &RefreshArgs, dir: &Path, out: Output) -> Result {
         out.warning(&format!("{}: {}{hint}", failed.id, failed.message));
     }
     if !view.refreshed.is_empty() {
-        out.note("Upload the CA's new certificate before the devices get these files (`c8y-pki tenant trust add`).");
+        out.note("First upload the CA's new certificate (`c8y-pki tenant trust add`), then give the devices \
+                  these files.");
     }
     Ok(Outcome::of(view.failed.is_empty()))
 }
 
-/// Reads the passwords of devices, by the names of their folders. The last line of a device counts.
+/// Reads the passwords of devices, by the names of their directories. The last line of a device counts.
 fn secrets(path: &Path) -> Result<HashMap<String, Password>> {
     let bytes = files::read(path)?;
     let bad = |problem: &str| {

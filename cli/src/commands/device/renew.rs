@@ -26,9 +26,9 @@ use crate::values;
 /// Arguments of `device renew`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A device keeps its id, its subject and its place in the registry; its former certificate becomes
-superseded, and its former folder is moved to DIR/.replaced. The same command again finishes a run
-that was interrupted, without renewing anything twice.
+A device keeps its id, its subject and its details in the registry. Its former certificate becomes
+superseded, and its former directory is moved to DIR/.replaced. After an interruption run the same
+command again: it finishes the run and renews nothing twice.
 
 Examples:
   c8y-pki device renew gw-0001 --out out
@@ -52,7 +52,7 @@ pub(crate) struct RenewArgs {
     /// The issuing CA; by default the one that issued the former certificates
     #[arg(long, value_name = "NAME")]
     ca: Option<String>,
-    /// Keep the key in key.pem of each device's folder; its password comes from --key-password-file
+    /// Keep the key in key.pem of each device's directory; its password comes from --key-password-file
     #[arg(long, conflicts_with_all = ["csr", "key_type", "rsa_keys"])]
     reuse_key: bool,
     /// Keep the key in this file, which must be the device's; its password comes from
@@ -128,7 +128,7 @@ fn wanted(
     };
     if (args.csr.is_some() || args.key.is_some()) && ids.devices.len() > 1 {
         return Err(Failure::usage(
-            "--csr and --key hold the key of one device, and several are named",
+            "--csr and --key are for one device, but several are named",
             "renew them one by one",
         ));
     }

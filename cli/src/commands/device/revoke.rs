@@ -27,11 +27,11 @@ use crate::values;
 #[command(after_help = "\
 An id means the device's live certificate; a serial number means that certificate, live or
 superseded. If several CAs have given that number, --issuer says which certificate is meant. With
-keyCompromise every other certificate of the same key is revoked too, live or
-superseded, whichever device or CA has it: those of others are named first, and have to be confirmed
-at the terminal or with --yes; one of a CA needs --ca-certificate as well. All of them are revoked,
-or none; those that are already stay as they are. A revocation is final. It counts once a list says
-so: make the CA's next list, and tell the platform (`tenant crl upload`).
+keyCompromise every other certificate of the same key is revoked too, live or superseded, of any
+device or CA: those of others are named first, and you confirm them at the terminal or with --yes.
+To revoke one of a CA, give --ca-certificate too. All of them are revoked, or none; those that are
+revoked already are not changed. A revocation is final. It has no effect until it is in a list:
+make the CA's next list, and upload it to the platform (`tenant crl upload`).
 
 Examples:
   c8y-pki device revoke gw-0001 --reason keyCompromise
@@ -46,7 +46,7 @@ pub(crate) struct RevokeArgs {
     /// Device identifiers, or serial numbers in hex; a CA's certificate by its serial number
     #[arg(required_unless_present = "from", value_name = "ID|SERIAL")]
     certificates: Vec<String>,
-    /// Only certificates of this issuer: a CA's name in the folder, or an issuer's whole name
+    /// Only certificates of this issuer: a CA's name in the directory, or an issuer's whole name
     /// ("CN=Root,O=Example")
     #[arg(long, value_name = "CA|NAME")]
     pub(super) issuer: Option<String>,
@@ -55,8 +55,8 @@ pub(crate) struct RevokeArgs {
     from: Option<PathBuf>,
     #[command(flatten)]
     columns: FromArgs,
-    /// A CA's certificate may be meant: by its serial number, or since it has the compromised key.
-    /// Everything below it goes with it
+    /// Also revoke a CA's certificate, if you name its serial number or it has the compromised key. Then no
+    /// certificate below it is valid any more
     #[arg(long)]
     pub(super) ca_certificate: bool,
     /// Why: unspecified, keyCompromise, cACompromise, affiliationChanged, superseded,
@@ -66,7 +66,7 @@ pub(crate) struct RevokeArgs {
     /// Since when (RFC 3339), not before the certificate was valid; by default now
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     at: Option<OffsetDateTime>,
-    /// With keyCompromise: revoke the certificates that others have for the same key without asking
+    /// With keyCompromise: do not ask before certificates that others have for the same key are revoked
     #[arg(long)]
     pub(super) yes: bool,
 }
@@ -79,7 +79,7 @@ fn reason(text: &str) -> std::result::Result<Reason, String> {
     match (found, Reason::of_name(text)) {
         (Some((reason, _)), _) => Ok(reason),
         (None, Some(_)) => Err(format!(
-            "a revocation is final, and the platform has no way back; use one of {}",
+            "a revocation is final, also at the platform; use one of {}",
             names.join(", ")
         )),
         (None, None) => Err(format!("it is not one of {}", names.join(", "))),
@@ -166,13 +166,13 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
     issuers.dedup();
     let next: Vec<String> = issuers.iter().map(|ca| format!("`c8y-pki ca crl {ca}`")).collect();
     out.note(&format!(
-        "{} revoked. It counts once a list says so: {}; at the platform `c8y-pki tenant crl upload`",
+        "{} revoked. To give this effect, make the next list: {}; and at the platform: `c8y-pki tenant crl upload`",
         count(revoked.len(), "certificate"),
         next.join(", ")
     ));
     for ca in cas {
         out.note(&format!(
-            "{ca} issues no more. Remove it from the platform (`c8y-pki tenant trust remove`), and give \
+            "{ca} issues nothing any more. Remove it from the platform (`c8y-pki tenant trust remove`), and give \
              its devices certificates of another CA."
         ));
     }

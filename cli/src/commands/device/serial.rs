@@ -15,7 +15,7 @@ pub(super) struct Issuer {
 }
 
 impl Issuer {
-    /// By the name of a CA in the folder, or by an issuer's whole name.
+    /// By the name of a CA in the directory, or by an issuer's whole name.
     pub(super) fn of(pki: &Pki, text: &str) -> Result<Self> {
         let cas = pki.cas()?;
         let named = cas.iter().find(|ca| ca.name == text);
@@ -24,7 +24,9 @@ impl Issuer {
         match named.or_else(|| Name::parse(text).ok()) {
             Some(name) => Ok(Self { name, text: text.to_owned() }),
             None => Err(Failure::usage(
-                format!("--issuer {text:?} is no CA of this folder and no name of an issuer"),
+                format!(
+                    "--issuer {text:?} is neither a CA of this PKI directory nor the name of an issuer"
+                ),
                 format!("known CAs: {}", known.join(", ")),
             )),
         }
@@ -80,7 +82,7 @@ impl One {
         match self {
             Self::Recorded(record) => record.whose(),
             Self::Foreign(one) => {
-                format!("{}, of whose certificate there is no file", one.serial.subject)
+                format!("{}, without a certificate file", one.serial.subject)
             }
         }
     }

@@ -31,13 +31,14 @@ use crate::values::{self, SubjectArgs};
 /// Arguments of `device sign`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A request counts for its public key, for which its signature proves possession, and for its common
-name, the device's id. The extensions that it asks for are left aside. A request that is refused
-does not stop the others. Each device gets a folder with cert.pem and chain.pem.
+Two parts of a request are used: its public key (the signature proves that the sender has the
+private key) and its common name, which is the device's id. The extensions that it asks for are
+ignored. A request that is refused does not stop the others. Each device gets a directory with
+cert.pem and chain.pem.
 
-Refused are weak keys (RSA below 2048 bits, small or even exponents, small or close primes, keys of
-faulty chips; EC points beside their curve) and keys that another live device, a CA or a revoked
-certificate has.
+These keys are refused: weak keys (RSA below 2048 bits, small or even exponents, small or close
+primes, keys of faulty chips; EC points that are not on their curve), and keys that another live
+device, a CA or a revoked certificate has.
 
 Examples:
   c8y-pki device sign gw-0001.csr --ca line-7 --out out
@@ -47,13 +48,13 @@ Examples:
 Exit codes: 0 all are signed, or were before; 1 some are refused: each with its reason;
 3 the environment failed or the run was interrupted: run it again.")]
 pub(crate) struct SignArgs {
-    /// Requests (PEM or DER), folders of them, or - for standard input
+    /// Requests (PEM or DER), directories of them, or - for standard input
     #[arg(required = true, value_name = "CSR|DIR|-")]
     requests: Vec<PathBuf>,
     /// The issuing CA
     #[arg(long, value_name = "NAME")]
     ca: String,
-    /// The folder that gets one folder per device
+    /// The directory that gets one directory per device
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// The device's identifier, in place of the common name of the only request
@@ -67,8 +68,8 @@ pub(crate) struct SignArgs {
     /// Validity in days, in place of the profile's
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: Option<u32>,
-    /// Shorten --days that would outlive the CA, instead of refusing them; without --days the validity is
-    /// shortened anyway
+    /// If --days would end after the CA, shorten them instead of refusing; without --days the validity is always
+    /// shortened
     #[arg(long)]
     clamp: bool,
     #[command(flatten)]
@@ -185,7 +186,7 @@ fn text(verdicts: &[Verdict]) -> String {
     text
 }
 
-/// The contents of files, of the files in folders, of standard input.
+/// The contents of files, of the files in directories, of standard input.
 fn read(paths: &[PathBuf]) -> Result<Vec<RequestFile>> {
     let mut found = Vec::new();
     for path in paths {
@@ -197,8 +198,8 @@ fn read(paths: &[PathBuf]) -> Result<Vec<RequestFile>> {
             let inside: Vec<&PathBuf> = entries.iter().filter(|p| p.is_file()).collect();
             if inside.is_empty() {
                 return Err(Failure::usage(
-                    format!("there is no file in the folder {}", path.display()),
-                    "name the folder with the requests",
+                    format!("there is no file in the directory {}", path.display()),
+                    "name the directory with the requests",
                 ));
             }
             for file in inside {

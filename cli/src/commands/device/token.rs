@@ -26,13 +26,13 @@ use crate::stop;
 /// Arguments of `device token`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What the token says is shown: decoded, not verified, for only the platform has its key. The token
-itself is a secret: --raw prints it, --token-out writes it to a file.
+The command shows what the token says. It cannot verify the token, because only the platform has
+the key. The token itself is a secret: --raw prints it, --token-out writes it to a file.
 
-Over MQTT the platform closes a connection that the device has open, since it keeps one a ClientId.
-With --https the device stays connected. --watch asks again at half of each token's life, also when
-the network was away; Ctrl-C ends it with exit code 0, and so does a reader that has gone, but for
---token-out.
+Over MQTT the platform closes a connection that the device has open, because it keeps one for each
+ClientId. With --https the device stays connected. --watch asks again after half of each token's
+life, also after the network was lost. Ctrl-C ends it with exit code 0. It also ends with 0 when
+the program that reads its output ends, unless --token-out is given.
 
 Examples:
   c8y-pki device token gw-0001 --host acme.eu-latest.cumulocity.com
@@ -43,7 +43,7 @@ Examples:
 
 Exit codes: 0 done; 1 refused by the platform; 2 wrong use or input; 3 not reached.")]
 pub(crate) struct TokenArgs {
-    /// The device's id; its folder is in --out
+    /// The device's id; its directory is in --out
     #[arg(value_name = "ID", required_unless_present_any = ["bundle", "keystore"])]
     id: Option<String>,
     #[command(flatten)]
@@ -51,8 +51,8 @@ pub(crate) struct TokenArgs {
     /// Print the token itself
     #[arg(long)]
     raw: bool,
-    /// Write the token to this file (mode 0600), which is always whole; - for standard output, if that
-    /// is no terminal
+    /// Write the token to this file (mode 0600), which is always complete; - for standard output, if that is not a
+    /// terminal
     #[arg(long, value_name = "FILE")]
     token_out: Option<PathBuf>,
     /// Stay, and renew the token at half its life
@@ -220,7 +220,7 @@ fn check_own(path: &Path) -> Result<()> {
         return Ok(());
     }
     Err(Failure::usage(
-        format!("{} is there and holds no token", path.display()),
+        format!("{} exists and has no token in it", path.display()),
         "name another file for --token-out, or move it away",
     ))
 }

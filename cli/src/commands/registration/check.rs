@@ -70,7 +70,7 @@ fn report_text(report: &Report) -> String {
             text.push_str(&as_line(&format!("hint: {hint}")));
         }
     }
-    let verdict = if report.is_good() { "good" } else { "the platform would not take it" };
+    let verdict = if report.is_good() { "good" } else { "the platform would refuse it" };
     text.push_str(&as_line(&format!(
         "{}: {} rows, {} columns, separator {}: {verdict}",
         report.file,

@@ -53,8 +53,8 @@ with --ask-tenant 2 not allowed to ask, 3 not reached.")]
     Check(check::CheckArgs),
     /// Register the devices of a CSV at the tenant, piece by piece
     #[command(after_help = "\
-The result of each row goes into the result file before the next piece is sent. After a stop or a
-fault the same command goes on: rows that were done are not sent again, failed ones are.
+The result of each row is written to the result file before the next piece is sent. After a stop or
+an error run the same command again: rows that are done are not sent again, failed rows are.
 
 Examples:
   c8y-pki registration upload registration.csv
@@ -100,9 +100,9 @@ pub(crate) struct CreateArgs {
     /// Leave out the column that lets devices receive operations
     #[arg(long)]
     no_agent: bool,
-    /// For devices that enrol at the platform's own CA: give each a random one-time password, except those
-    /// whose row has one. The
-    /// CSV is a secret then: --out is needed, a new file with mode 0600, or - if that is no terminal
+    /// For devices that enrol at the platform's own CA: give each a random one-time password, except those whose
+    /// row has one. Then the CSV is a secret: give --out with a new file, which gets mode 0600, or - if standard
+    /// output is not a terminal
     #[arg(long, requires_all = ["out", "from"])]
     one_time_passwords: bool,
 }
@@ -217,7 +217,7 @@ fn write(devices: &Devices<'_>, settings: &Settings, args: &CreateArgs, out: Out
     let sheet = survey.sheet()?;
     if is_secret && args.out.is_none() {
         return Err(Failure::usage(
-            "the CSV has one-time passwords, so it is a secret, and it is not said where it goes",
+            "the CSV has one-time passwords, so it is a secret, and needs a file",
             "give --out FILE, which is made with mode 0600; or --out - if that is no terminal",
         ));
     }

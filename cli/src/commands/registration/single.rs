@@ -25,13 +25,13 @@ use crate::tenant::{TenantArgs, show_requests};
 /// Arguments of `registration add`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each device gets a one-time password: that of its row (column ENROLLMENT_OTP or otp) where the list has
-one, that of --otp-file for a single device, or else a random one. Random ones are written to --otp-out,
-before anything is sent, in a file with mode 0600. The same command again takes them from there and
-registers what is missing.
+Each device gets a one-time password: that of its row (column ENROLLMENT_OTP or otp) if the list
+has one, that of --otp-file for a single device, and in all other cases a random one. Random ones
+are written to --otp-out, a file with mode 0600, before anything is sent. If you run the same
+command again, it reads them from this file and registers what is missing.
 
-A device with an open request is left as it is. Devices of an uploaded CA cannot be registered like
-this: `registration create`, `registration upload`.
+If a device has an open request, the request is not changed. For devices of an uploaded CA use
+`registration create` and `registration upload` instead.
 
 Examples:
   c8y-pki registration add gw-0001 gw-0002 --otp-out passwords.csv
@@ -73,7 +73,7 @@ Examples:
 
 Exit codes: 0 done; 2 wrong credentials or rights; 3 not reached.")]
 pub(crate) struct ListArgs {
-    /// Only requests with which a device can still be let in: without those that are blocked
+    /// Only requests with which a device can still enrol: without those that are blocked
     #[arg(long)]
     open: bool,
     #[command(flatten)]
@@ -83,8 +83,9 @@ pub(crate) struct ListArgs {
 /// Arguments of `registration withdraw`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The one-time password is of no use then. A device that has enrolled is not concerned: it has no request
-any more. The right to withdraw is another one than that to register: ROLE_USER_MANAGEMENT_ADMIN.
+After that the one-time password cannot be used. A device that has enrolled is not affected,
+because it has no request any more. You need another role than for registering:
+ROLE_USER_MANAGEMENT_ADMIN.
 
 Examples:
   c8y-pki registration withdraw gw-0001
@@ -145,7 +146,7 @@ pub(super) fn add(args: &AddArgs, out: Output) -> Result {
     }
     if let Some(path) = &args.otp_out {
         out.note(&format!(
-            "the one-time passwords are in {}: hand them over, then remove it",
+            "the one-time passwords are in {}: hand them over, then delete the file",
             path.display()
         ));
     }
@@ -274,7 +275,7 @@ fn with_passwords(args: &AddArgs, wanted: Vec<Wanted>, out: Output) -> Result<Ve
 
 fn not_ours(path: &Path) -> Failure {
     Failure::usage(
-        format!("{} is there and holds no one-time passwords", path.display()),
+        format!("{} exists and has no one-time passwords in it", path.display()),
         "name another file for --otp-out, or move it away",
     )
 }
@@ -282,7 +283,7 @@ fn not_ours(path: &Path) -> Failure {
 fn keep(args: &AddArgs, all: &HashMap<DeviceId, OneTimePassword>) -> Result<()> {
     let Some(path) = &args.otp_out else {
         return Err(Failure::usage(
-            "one-time passwords have to be made, and it is not said where they go",
+            "one-time passwords have to be made, and they need a file",
             "give --otp-out FILE, or a list with a column ENROLLMENT_OTP: --from FILE",
         ));
     };
@@ -328,7 +329,7 @@ pub(super) fn withdraw(args: &WithdrawArgs, out: Output) -> Result {
         return show_requests(&requests, out);
     }
     let client = args.tenant.connect(out)?;
-    let question = "Withdraw them? Their one-time passwords are of no use then.";
+    let question = "Withdraw them? After that their one-time passwords cannot be used.";
     if !args.yes && !confirm("withdrawing a registration", &args.ids, question)? {
         out.note("Nothing was withdrawn.");
         return Ok(Outcome::NO);

@@ -22,11 +22,11 @@ use crate::values::threads;
 /// Arguments of `registry check`.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// A hash that the audit log ended with before: it must still be in it
+    /// The last hash of the audit log that an earlier check has shown: it must still be in the log
     #[arg(long, value_name = "HASH")]
     head: Option<String>,
-    /// Compare with these too: revocation lists, manifest.csv (its .sig beside it), archives and folders
-    /// of devices
+    /// Also compare with these: revocation lists, manifest.csv (with its .sig in the same directory), archives and
+    /// directories of devices
     #[arg(long, value_name = "PATH", num_args = 1..)]
     against: Vec<PathBuf>,
     /// File with the PIN of the token with the CAs' keys, to see whether they are there
@@ -152,25 +152,25 @@ fn report_text(report: &Report) -> String {
     }
     if let Some(log) = &report.unread_log {
         text.push_str(&format!(
-            "not looked at: {log}, with the latest changes of the registry: it cannot be read\n"
+            "not checked: {log}, which has the latest changes of the registry: it cannot be read\n"
         ));
     }
     for key in report.token_keys.iter().filter(|k| k.state == TokenKeyStanding::NotLookedAt) {
         let reason = key.reason.as_deref().unwrap_or_default();
-        text.push_str(&format!("not looked at: the key of the CA {}: {reason}\n", key.ca));
+        text.push_str(&format!("not checked: the key of the CA {}: {reason}\n", key.ca));
     }
     text.push_str(&format!(
         "{} certificates, {} audit rows, {} keys that fit",
         checked.certificates, checked.audit_rows, keys.good
     ));
     if keys.sealed > 0 {
-        text.push_str(&format!(", {} encrypted and not looked into", keys.sealed));
+        text.push_str(&format!(", {} encrypted and not opened", keys.sealed));
     }
     if keys.with_device > 0 {
         text.push_str(&format!(", {} kept by devices", keys.with_device));
     }
     if keys.waiting > 0 {
-        text.push_str(&format!(", {} waiting for their place", keys.waiting));
+        text.push_str(&format!(", {} not yet in their place", keys.waiting));
     }
     let found = checked.findings.len();
     let verdict = match found + usize::try_from(checked.more_findings).unwrap_or(0) {

@@ -17,20 +17,19 @@ use crate::output::Output;
 pub(crate) enum RegistryCommand {
     /// Check the registry: its file, audit log, rows, certificates, and devices' keys
     #[command(after_help = "\
-Changes nothing, and reads from a read-only file system too. The audit log's last hash is shown:
-keep it elsewhere, and a later check with --head tells whether rows were cut off at its end.
-What is out in the world is compared with it: the last revocation lists, the folders and archives
-of devices, the hand-over files that were made, and what is given with --against.
-Devices that wait in the staging folder of a run, stopped or going on, are listed as unfinished:
-they are no findings. Keys in tokens are looked for by their public half; with the PIN they sign.
+Changes nothing, and also works on a read-only file system. It shows the last hash of the audit
+log: keep it in another place, and a later check with --head says whether rows at the end were cut
+off. The registry is compared with the last revocation lists, the directories and archives of
+devices, the hand-over files, and what you give with --against. Devices that wait in the staging
+directory of a run, stopped or running, are listed as unfinished: they are no findings. For keys in
+tokens the check looks for the public key; with the PIN the keys sign.
 
 Examples:
   c8y-pki registry check
   c8y-pki registry check --against lists/line-7.crl handover/manifest.csv
   c8y-pki registry check --head 5f3a… --json
 
-Exit codes: 0 all is as it was written, also where a run is not finished; 1 something is not: each
-finding is named.")]
+Exit codes: 0 no findings, also if a run is not finished; 1 there are findings: each is named.")]
     Check(check::CheckArgs),
     /// Take over what a registry from a backup has lost: revocations, certificates, numbers of lists
     Repair(repair::RepairArgs),

@@ -1,4 +1,4 @@
-//! `registry repair`: what a registry from a backup has lost is taken over from lists and folders.
+//! `registry repair`: what a registry from a backup has lost is taken over from lists and directories.
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -23,23 +23,24 @@ const MOST_SHOWN: usize = 50;
 /// Arguments of `registry repair`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A registry that was put back from a backup does not know what happened since. This compares it with
-the last revocation lists, with the folders and archives of its devices, with the hand-over files that
-were made, and with what is given with --against. Revocations are taken over from lists, with their dates and reasons, also of certificates
-that are nowhere to be found; certificates are recorded from folders and archives; numbers of lists go
-on from the highest. A last list that is lost is put back if it is given. The audit log keeps it. What a hand-over file names can
-only be told.
+A registry that was restored from a backup does not know what happened since. This command compares
+it with the last revocation lists, with the directories and archives of its devices, with the
+hand-over files, and with what you give with --against. It records revocations from lists, with
+their dates and reasons, even if the certificate is not found. It records certificates from
+directories and archives. Numbers of lists continue after the highest. If a last list is lost and
+you give it, it is restored. The audit log records all of it. Certificates that only a hand-over
+file names cannot be recorded: they are reported.
 
 Examples:
   c8y-pki registry repair --plan
   c8y-pki registry repair --against lists/line-7.crl handover/manifest.csv
   c8y-pki registry repair --yes --json
 
-Exit codes: 0 nothing is missing any more, or it is a plan; 1 something cannot be taken over: it is
+Exit codes: 0 nothing is missing any more, or it is a plan; 1 something cannot be recorded: it is
 named; 2 a path of --against cannot be used.")]
 pub(crate) struct RepairArgs {
-    /// Compare with these too: revocation lists, manifest.csv (its .sig beside it), archives and folders
-    /// of devices
+    /// Also compare with these: revocation lists, manifest.csv (with its .sig in the same directory), archives and
+    /// directories of devices
     #[arg(long, value_name = "PATH", num_args = 1..)]
     against: Vec<PathBuf>,
     /// Show what would be done, and do nothing
@@ -154,20 +155,20 @@ fn done_text(report: &Report) -> String {
             n => format!(", {} of certificates that were not found", count(n, "revocation")),
         };
         text = format!(
-            "{} recorded, {} taken over{unknown}\n",
+            "recorded: {}, {}{unknown}\n",
             count(done.certificates, "certificate"),
             count(done.revocations, "revocation"),
         );
     }
     if done.unsettled > done.told {
-        text.push_str("What cannot be taken over is among these:\n");
+        text.push_str("Some of these cannot be recorded:\n");
         text.push_str(&lines("The registry did not know:", &report.differences));
     }
     if done.told > 0 {
         let told = count(done.told, "row");
         text.push_str(&format!(
-            "{told} of hand-over files cannot be taken over: look for these certificates and give them \
-             with --against, or revoke those that are known (`c8y-pki device revoke`)\n"
+            "{told} of hand-over files cannot be recorded: look for these certificates and give them with \
+             --against, or revoke those that the registry knows (`c8y-pki device revoke`)\n"
         ));
     }
     text
@@ -177,7 +178,7 @@ fn confirm(report: &Report) -> Result<bool> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::usage(
             "a repair of the registry has to be confirmed, and there is no terminal to ask",
-            "look at it with --plan, then give --yes",
+            "see what it would do with --plan, then give --yes",
         ));
     }
     let mut err = std::io::stderr().lock();

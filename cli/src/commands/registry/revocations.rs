@@ -21,7 +21,7 @@ pub(crate) struct RevocationsArgs {
     /// Of certificates that this CA has issued; by default of all
     #[arg(long, value_name = "NAME")]
     ca: Option<String>,
-    /// The folder for the files
+    /// The directory for the files
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }

@@ -46,8 +46,8 @@ const PARALLEL: usize = 32;
 /// Arguments of `rollout`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What is done stays done: run it again after a change, a fault or a power cut. The PKI folder is the one
-that the file names; --pki and C8Y_PKI_DIR do not count.
+After a change, an error or a power cut run the same command again: it does not repeat what is
+done. The PKI directory is the one that the file names; --pki and C8Y_PKI_DIR are not used.
 
 Examples:
   c8y-pki rollout --example demo --sandbox   writes an example to ./demo and rehearses it
@@ -59,9 +59,9 @@ With a [tenant] section the CAs are uploaded, their keys proven and the devices 
 password come from C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN. Before devices are made, the platform is
 asked for its verdict on the chain of one of them; if that is no, no other one is made (exit code 1).
 
-With --sandbox the tenant is one in this process, which ends with it; C8Y_* and the host of the file
-do not count. Keys, certificates and stores are real, and stay: the next run without --sandbox
-uses them. Devices trust the sandbox's server for once, whatever their truststores hold.
+With --sandbox the tenant is in this process and ends with it; C8Y_* and the host in the file are
+not used. Keys, certificates and stores are real, and stay: the next run without --sandbox uses
+them. In this rehearsal devices trust the sandbox's server, not what their truststores hold.
 
 Exit codes: 0 done, or nothing to do; 1 the tenant refused something, or a device does not connect;
 2 a fault in the file or list, or in the login; nothing was made; 3 the environment failed or the
@@ -85,7 +85,7 @@ pub(crate) struct RolloutArgs {
     /// With --sandbox: leave it running until Ctrl-C, for other commands and clients
     #[arg(long, requires = "sandbox", conflicts_with = "plan")]
     stay: bool,
-    /// At the end connect N devices, spread evenly over the list, or all
+    /// At the end connect all devices, or N of them, spread evenly over the list
     #[arg(
         long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "all",
         value_parser = sample, conflicts_with = "local"
@@ -98,8 +98,8 @@ pub(crate) struct RolloutArgs {
         value_parser = clap::value_parser!(u16).range(1..)
     )]
     mqtt_port: Option<u16>,
-    /// Write a page for people, HTML: the CAs, the devices, when what expires, what failed and why;
-    /// - for standard output
+    /// Write an HTML page for people: the CAs, the devices, when certificates expire, what failed and why; - for
+    /// standard output
     #[arg(long, value_name = "FILE", conflicts_with = "plan")]
     report: Option<PathBuf>,
     /// Number of worker threads; by default one per processor
@@ -197,14 +197,14 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
     Ok(ended)
 }
 
-/// Says that the file names the PKI folder, where the command line or the environment names another.
+/// Says that the file names the PKI directory, where the command line or the environment names another.
 fn warn_of_another_folder(pki: &Path, spec: &Spec, out: Output) {
-    // One folder has many names; one that is not there yet has no other than this.
+    // One directory has many names; one that is not there yet has no other than this.
     let folder = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
     if pki != Path::new(DEFAULT_PKI) && folder(pki) != folder(&spec.pki) {
         let (named, meant) = (pki.display(), spec.pki.display());
         out.warning(&format!(
-            "--pki or C8Y_PKI_DIR says {named}, but a rollout's file names its PKI folder: {meant}"
+            "--pki or C8Y_PKI_DIR says {named}, but a rollout's file names its PKI directory: {meant}"
         ));
     }
 }
@@ -342,15 +342,16 @@ fn warn_of_verdict(report: &Report, out: Output) {
     let (device, platform) = (&judged.device, &judged.compared.platform);
     if let (Verdict::NotAsked { .. }, None) = (platform, &report.failure) {
         out.warning(&format!(
-            "whether the platform accepts the chain of {device} is not known ({platform}); the devices were made \
-             all the same"
+            "it is not known whether the platform accepts the chain of {device} ({platform}); the devices \
+             were made in spite of that"
         ));
     }
     if let (Some(true), Some(false)) =
         (platform.accepts_for(&judged.compared.tenant), judged.compared.agree)
     {
         out.warning(&format!(
-            "the platform accepts the chain of {device}, and our own check does not: {}; the platform's verdict counts",
+            "the platform accepts the chain of {device}, but our own check does not: {}; the platform's \
+             verdict counts",
             judged.compared.ours.detail
         ));
     }
@@ -366,7 +367,7 @@ fn more_of_one(spec: &Spec, rehearsed: bool) -> String {
         None => String::new(),
     };
     let dir = spec.devices.out.display();
-    format!("; `c8y-pki device check ID --out {dir}{password}` says more of one")
+    format!("; `c8y-pki device check ID --out {dir}{password}` says more about one device")
 }
 
 /// Refuses to write over a file that is no such page.
@@ -377,7 +378,7 @@ fn check_page(path: &Path) -> Result<()> {
         return Ok(());
     }
     Err(Failure::usage(
-        format!("{} is there and is no page of a rollout", path.display()),
+        format!("{} exists and is not the page of a rollout", path.display()),
         "name another file with --report, or move it away",
     ))
 }

@@ -26,10 +26,12 @@ impl Beside {
         let lack = count(self.incomplete, "device");
         match (self.incomplete, self.tenant_left_out) {
             (0, false) => "everything is in place.\n".to_owned(),
-            (0, true) => "everything here is in place; the tenant was not looked at.\n".to_owned(),
-            (_, false) => format!("all is there but files of {lack}.\n"),
+            (0, true) => "everything here is in place; the tenant was not asked.\n".to_owned(),
+            (_, false) => format!("everything is in place, except files of {lack}.\n"),
             (_, true) => {
-                format!("all here is there but files of {lack}; the tenant was not looked at.\n")
+                format!(
+                    "everything here is in place, except files of {lack}; the tenant was not asked.\n"
+                )
             }
         }
     }
@@ -79,9 +81,9 @@ fn revocation(check: Option<Switch>) -> &'static str {
     match check {
         Some(Switch::On) => "revocation    checked by the tenant\n",
         Some(Switch::Off) => {
-            "revocation    NOT checked by the tenant: revoked devices get in (`c8y-pki tenant crl enable`)\n"
+            "revocation    NOT checked by the tenant: revoked devices can connect (`c8y-pki tenant crl enable`)\n"
         }
-        Some(Switch::Unknown) => "revocation    not known whether the tenant checks it\n",
+        Some(Switch::Unknown) => "revocation    it is not known whether the tenant checks it\n",
         None => "",
     }
 }

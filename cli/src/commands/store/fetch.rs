@@ -80,11 +80,11 @@ fn save_notes(taken: &[Certificate], take: Take, path: &Path, out: Output) {
     }
     if take == Take::Issuer && taken.iter().any(|cert| !cert.is_ca()) {
         out.warning(
-            "the server presents only its own certificate; devices that trust it have to be \
-             changed when it is renewed: prefer the certificate of its CA",
+            "the server presents only its own certificate; when it is renewed, devices that trust it have \
+             to be changed: use the certificate of its CA instead",
         );
     }
-    out.note("Compare its fingerprint with one that came by another way before you trust it.");
+    out.note("Before you trust it, compare its fingerprint with one that you got in another way.");
 }
 
 /// `host:port`, or `[address]:port`; the port is 8883 unless given.

@@ -35,7 +35,7 @@ Examples:
     Show(show::ShowArgs),
     /// Show, and save, the certificates that a TLS server presents
     #[command(after_help = "\
-Nothing is trusted by this: compare the fingerprint with one that came by another way.
+The command does not decide whether to trust the server: compare the fingerprint with one that you got in another way.
 
 Examples:
   c8y-pki store fetch mqtt.example.com:8883

@@ -62,8 +62,8 @@ pub(crate) struct PutArgs {
     /// File with the store's password [env: C8Y_PKI_STORE_PASSWORD]
     #[arg(long, value_name = "FILE")]
     store_password_file: Option<PathBuf>,
-    /// PKCS#12 without any password, as Java's own list of CAs: keys in it are not protected, and nothing shows
-    /// whether it was changed
+    /// PKCS#12 without a password, like Java's own list of CAs: keys in it are not protected, and a change of the
+    /// file is not noticed
     #[arg(long, conflicts_with_all = ["store_password_file", "pbmac1", "entry_password_file"])]
     no_password: bool,
     /// File with the password of --key, or of the keys in --from where they have one of their own [env: C8Y_PKI_KEY_PASSWORD]
@@ -82,7 +82,7 @@ fn format_of(args: &PutArgs) -> Result<Format> {
         (Some(FormatArg::Jks), _) | (None, "jks") => Ok(Format::Jks),
         (Some(FormatArg::Pem), _) | (None, "pem" | "crt") => Ok(Format::Pem),
         _ => Err(Failure::usage(
-            format!("the ending of {} tells no store format", args.file.display()),
+            format!("the ending of {} is not that of a store format", args.file.display()),
             "give --format p12, jks or pem",
         )),
     }

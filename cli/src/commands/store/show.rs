@@ -23,7 +23,7 @@ pub(crate) struct ShowArgs {
     /// File with the password of keys that have one of their own [env: C8Y_PKI_KEY_PASSWORD]
     #[arg(long, value_name = "FILE")]
     key_password_file: Option<PathBuf>,
-    /// Open it without any password, whatever the environment says, and ask for none
+    /// Open it without a password, also if one is set in the environment, and do not ask for one
     #[arg(long, conflicts_with = "store_password_file")]
     no_password: bool,
 }

@@ -21,18 +21,19 @@ use crate::tenant::{TenantArgs, show_requests};
 pub(crate) enum CrlCommand {
     /// Upload what the registry has revoked
     #[command(after_help = "\
-The platform only adds; what it has already stays as it is. It looks at the list only where the
-check is switched on in the tenant, which it is not by default: while it is off, revoked devices are
-still let in, and the upload ends with exit code 1. Certificates on hold are left out: the platform
-knows no way back. A revocation of the last day goes up without a date, which means now.
+The platform only adds entries; entries that it has already are not changed. It checks the list
+only if this is switched on in the tenant. By default it is off: then revoked devices can still
+connect, and the upload ends with exit code 1. Certificates on hold are left out, because the
+platform cannot end a hold. A revocation of the last 24 hours is uploaded without a date, which
+means now.
 
 Examples:
   c8y-pki tenant crl upload
   c8y-pki tenant crl upload --ca line-7 --dry-run
 
-Exit codes: 0 sent, and the tenant looks at its list, or this user may not know whether it does (a
-warning says so); 1 sent, and the tenant does not look at its list; 2 wrong credentials or rights;
-3 not reached.")]
+Exit codes: 0 sent, and the tenant checks its list, or this user may not see whether it does (a
+warning says so); 1 sent, but the tenant does not check its list; 2 wrong credentials or rights; 3
+not reached.")]
     Upload(UploadArgs),
     /// Download the platform's list, signed by the platform
     #[command(after_help = "\
@@ -40,7 +41,7 @@ Examples:
   c8y-pki tenant crl download --out platform.crl
   c8y-pki tenant crl download --json")]
     Download(DownloadArgs),
-    /// Say whether the tenant looks at its revocation list
+    /// Say whether the tenant checks its revocation list
     #[command(after_help = "\
 Reads the tenant option configuration/crl.offline.check.enabled; one that was never set is off.
 
@@ -53,7 +54,7 @@ Exit codes: 0 on; 1 off; 2 wrong credentials, or no right to read options; 3 not
         #[command(flatten)]
         tenant: TenantArgs,
     },
-    /// Let the tenant look at its revocation list: revoked devices are refused from then on
+    /// Switch the tenant's check of its revocation list on: then revoked devices are refused
     #[command(after_help = "\
 Sets the tenant option configuration/crl.offline.check.enabled to true.
 
@@ -63,7 +64,7 @@ Examples:
 
 Exit codes: 0 on, also when it was before; 2 wrong credentials or rights; 3 not reached.")]
     Enable(TurnArgs),
-    /// Let the tenant look at its revocation list no more: revoked devices are let in again
+    /// Switch the tenant's check of its revocation list off: then revoked devices can connect again
     #[command(after_help = "\
 Sets the tenant option configuration/crl.offline.check.enabled to false. The list stays as it is.
 
@@ -160,7 +161,7 @@ fn upload(args: &UploadArgs, dir: &Path, out: Output) -> Result {
         revocation_check: check,
     };
     out.result(&done, |d| match d.revocations {
-        0 if d.on_hold > 0 => "Nothing is revoked but for holds.\n".to_owned(),
+        0 if d.on_hold > 0 => "Nothing is revoked except certificates on hold.\n".to_owned(),
         0 => "Nothing is revoked.\n".to_owned(),
         n => {
             as_line(&format!("{} sent to tenant {tenant}{}", count(n, "revocation"), effect(check)))
@@ -172,13 +173,13 @@ fn upload(args: &UploadArgs, dir: &Path, out: Output) -> Result {
     match check {
         Some(Switch::Off) => Err(Failure::no(
             format!(
-                "the tenant {tenant} does not look at its revocation list: revoked devices get in"
+                "the tenant {tenant} does not check its revocation list: revoked devices can connect"
             ),
             "switch the check on: `c8y-pki tenant crl enable`",
         )),
         Some(Switch::Unknown) => {
             out.warning(&format!(
-                "whether the tenant {tenant} looks at its revocation list is not known: reading it needs \
+                "it is not known whether the tenant {tenant} checks its revocation list: to read that needs \
                  ROLE_OPTION_MANAGEMENT_READ"
             ));
             Ok(Outcome::Done)
@@ -190,8 +191,8 @@ fn upload(args: &UploadArgs, dir: &Path, out: Output) -> Result {
 /// What a list that was sent does.
 fn effect(check: Option<Switch>) -> &'static str {
     match check {
-        Some(Switch::On) => ", which looks at its list",
-        Some(Switch::Off) => ", which does not look at its list",
+        Some(Switch::On) => ", which checks its list",
+        Some(Switch::Off) => ", which does not check its list",
         Some(Switch::Unknown) | None => "",
     }
 }
@@ -238,7 +239,7 @@ fn turn(args: &TurnArgs, on: bool, out: Output) -> Result {
 fn turned(found: &Turned) -> String {
     let now = match found.revocation_check {
         Switch::On => "on: the tenant refuses devices that are in its list",
-        Switch::Off => "off: the tenant does not look at its list, revoked devices get in",
+        Switch::Off => "off: the tenant does not check its list, revoked devices can connect",
         Switch::Unknown => "not known",
     };
     let word = if found.changed { " (changed)" } else { "" };

@@ -26,28 +26,28 @@ Examples:
   c8y-pki tenant status --host acme.eu-latest.cumulocity.com --user admin
   C8Y_HOST=acme.eu-latest.cumulocity.com C8Y_TOKEN=… c8y-pki tenant status --json
 
-Exit codes: 0 the user may all that a rollout needs, as far as the platform tells; 1 it may not;
+Exit codes: 0 the user may do everything that a rollout needs, as far as the platform says; 1 it may not;
 2 wrong credentials, host or certificate; 3 the tenant cannot be reached, trying again may help.")]
     Status {
         #[command(flatten)]
         tenant: TenantArgs,
     },
-    /// Add, list, change and remove trusted certificates: the CAs whose devices are let in
+    /// Add, list, change and remove trusted certificates: the CAs whose devices can connect
     #[command(subcommand)]
     Trust(trust::TrustCommand),
     /// Show, make, renew and switch on the platform's own CA for the tenant, at which devices enrol
     #[command(subcommand)]
     Authority(authority::AuthorityCommand),
-    /// Ask the platform whether it accepts a chain, and say what c8y-pki makes of it
+    /// Ask the platform whether it accepts a chain, and compare that with our own check
     #[command(after_help = "\
-Nothing is changed or registered by it. The platform's verdict needs ROLE_TENANT_MANAGEMENT_READ. That it
-accepts a chain does not say that a device is registered.
+This changes and registers nothing. The platform's verdict needs ROLE_TENANT_MANAGEMENT_READ. It is
+about the chain, and does not say whether a device is registered.
 
 Examples:
   c8y-pki tenant verify out/gw-0001/chain.pem
   c8y-pki tenant verify chain.pem --json
 
-Where the two verdicts differ, the platform's is the one that counts for connections.
+If the two verdicts differ, the platform's verdict decides whether a device can connect.
 
 Exit codes: 0 the platform accepts the chain for this tenant; 1 it refuses it, another tenant has
 the CA, or the two verdicts differ; 2 it was not asked (no right, or a release without the call), or
@@ -61,10 +61,11 @@ a file cannot be read; 3 not reached.")]
         name = "selftest",
         after_help = "\
 A CA and one device are made in memory. The CA is uploaded and proven, the device is registered,
-the tenant judges its chain, it connects over MQTT, gets tokens over MQTT and HTTPS, and is revoked.
-Then CA and device are removed, also when a step failed or after Ctrl-C; what could not be removed is
-named with the command that does it. The revoked serial number stays in the tenant's list for good.
-The report has no secrets; it names the tenant's id and host, and what differed from what we expect.
+the tenant judges its chain, it connects over MQTT, gets tokens over MQTT and HTTPS, and is
+revoked. Then CA and device are removed, also if a step failed or after Ctrl-C. If something could
+not be removed, it is named with the command that removes it. The revoked serial number stays in
+the tenant's list for ever. The report has no secrets; it names the tenant's id and host, and what
+differed from what we expect.
 
 The user needs ROLE_TENANT_MANAGEMENT_ADMIN and ROLE_DEVICE_CONTROL_ADMIN; to remove the device
 ROLE_IDENTITY_READ, ROLE_INVENTORY_ADMIN and ROLE_USER_MANAGEMENT_ADMIN; to read the switches

@@ -75,7 +75,7 @@ fn text(view: &View) -> String {
 fn revocation(check: Switch) -> &'static str {
     match check {
         Switch::On => "checked against the tenant's list",
-        Switch::Off => "NOT checked: who is revoked gets in; `c8y-pki tenant crl enable`",
+        Switch::Off => "NOT checked: revoked devices can connect; `c8y-pki tenant crl enable`",
         Switch::Unknown => "not known whether it is checked: it needs ROLE_OPTION_MANAGEMENT_READ",
     }
 }
@@ -84,6 +84,6 @@ fn may(may: May, role: &str) -> String {
     match may {
         May::Yes => "allowed".to_owned(),
         May::No => format!("NOT allowed: ask an administrator for {role}"),
-        May::Unknown => format!("not told by the platform; it needs {role}"),
+        May::Unknown => format!("the platform does not say; it needs {role}"),
     }
 }

@@ -19,8 +19,8 @@ pub(crate) struct VerifyArgs {
     /// The chain as the device presents it: PEM or DER, its own certificate first
     #[arg(value_name = "CHAIN")]
     chain: PathBuf,
-    /// Most certificates in a chain, both ends counted; by default what the PKI folder's pki.toml says, else 10 as
-    /// in the cloud
+    /// The largest number of certificates in a chain, with the device's and the uploaded CA's; by default that of
+    /// the PKI directory's pki.toml; without one 10, as in the cloud
     #[arg(long, value_name = "N")]
     longest_chain: Option<LongestChain>,
     /// Print the request, send nothing

@@ -59,7 +59,7 @@ pub enum GeneralName {
     Directory(Name),
     /// A URI; in a constraint a host, or a domain after a dot.
     Uri(String),
-    /// An address of 4 or 16 octets; in a constraint followed by a mask of the same length.
+    /// An address of 4 or 16 bytes; in a constraint followed by a mask of the same length.
     Ip(Vec<u8>),
     /// A form that is not interpreted: otherName, x400Address, ediPartyName or registeredID.
     Other(&'static str),
@@ -301,7 +301,7 @@ fn optional_subtrees(
     })
 }
 
-/// Whether octets are an address and a mask whose ones all come first (RFC 4632).
+/// Whether bytes are an address and a mask whose ones all come first (RFC 4632).
 fn has_mask(octets: &[u8]) -> bool {
     let mask = &octets[octets.len() / 2..];
     let ones: u32 = mask.iter().map(|b| b.leading_ones()).sum();

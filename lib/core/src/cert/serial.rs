@@ -9,26 +9,26 @@ use crate::crypto::{CryptoError, fill_random, hex};
 pub struct Serial(Vec<u8>);
 
 impl Serial {
-    /// 16 random octets whose top bits are `01`: positive, and always 16 octets long
+    /// 16 random bytes whose top bits are `01`: positive, and always 16 bytes long
     /// (RFC 5280, 4.1.2.2 allows 20).
     pub fn from_random(mut octets: [u8; 16]) -> Self {
         octets[0] = octets[0] & 0x7f | 0x40;
         Self(octets.to_vec())
     }
 
-    /// A new serial number with octets from the system's generator.
+    /// A new serial number with bytes from the system's generator.
     pub fn random() -> Result<Self, CryptoError> {
         let mut octets = [0; 16];
         fill_random(&mut octets)?;
         Ok(Self::from_random(octets))
     }
 
-    /// Contents octets of the INTEGER as they stand in a certificate.
+    /// Contents bytes of the INTEGER as they stand in a certificate.
     pub fn from_octets(octets: &[u8]) -> Self {
         Self(octets.to_vec())
     }
 
-    /// In decimal, for numbers that count; hex with `0x` if it is longer than 16 octets.
+    /// In decimal, for numbers that count; hex with `0x` if it is longer than 16 bytes.
     pub fn to_decimal(&self) -> String {
         let significant = &self.0[self.0.iter().take_while(|b| **b == 0).count()..];
         match significant.len() {
@@ -37,14 +37,14 @@ impl Serial {
         }
     }
 
-    /// The contents octets of the INTEGER.
+    /// The contents bytes of the INTEGER.
     pub fn octets(&self) -> &[u8] {
         &self.0
     }
 }
 
 impl fmt::Display for Serial {
-    /// Lower-case hexadecimal, two digits an octet.
+    /// Lower-case hexadecimal, two digits a byte.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex(&self.0))
     }

@@ -40,7 +40,7 @@ impl Mistake {
             Self::Colons => "it has colons",
             Self::WhiteSpace => "they differ in white space",
             Self::Case => "they differ in upper and lower case",
-            Self::Other => "they must be equal to the octet",
+            Self::Other => "they must have exactly the same bytes",
         }
     }
 }
@@ -263,8 +263,7 @@ impl Failure for DeviceFinding {
                 Some(format!("issue {name} again, with CA:TRUE, and what is below it").into())
             }
             Self::NotSigned { error: CryptoError::BadSignature, .. } => Some(
-                "the next one has the right name and another key: put the CA certificate in its \
-                 place that signed"
+                "the next one has the right name but another key: replace it by the CA certificate that signed"
                     .into(),
             ),
             Self::Key { error, .. } | Self::NotSigned { error, .. } => error.hint(),

@@ -37,7 +37,9 @@ pub enum ChainError {
     #[error(transparent)]
     Refused(Box<Refusal>),
     /// The certificates are so many, or so entangled, that the search was given up.
-    #[error("gave up after {limit} {what}: these certificates look made to keep us busy")]
+    #[error(
+        "stopped after {limit} {what}: these certificates seem to be made to take too much time"
+    )]
     BudgetExceeded {
         /// What was counted.
         what: &'static str,

@@ -24,7 +24,7 @@
 //! - A trust anchor is a certificate, any one, intermediates included; it is held to the rules of a
 //!   CA: validity, extensions, path length, name constraints, key usage. Its signature is not
 //!   checked: trust in it comes from being named.
-//! - A leaf that is itself an anchor, octet for octet, is a whole path: the platform accepts a
+//! - A leaf that is itself an anchor, byte for byte, is a whole path: the platform accepts a
 //!   self-signed device certificate that was uploaded. All rules of a leaf apply to it.
 //! - The leaf may be a CA certificate (RFC 5280, 4.2.1.9: it does not count for path lengths), so
 //!   that an intermediate can be verified; its key usage is then not asked to fit TLS.

@@ -12,7 +12,7 @@ use crate::cert::{Certificate, GeneralName, NameConstraints, oid};
 use crate::crypto::hex;
 use crate::name::Name;
 
-/// Longest DNS name and label, in octets (RFC 1035, 2.3.4).
+/// Longest DNS name and label, in bytes (RFC 1035, 2.3.4).
 const MAX_DNS: usize = 253;
 const MAX_LABEL: usize = 63;
 
@@ -177,7 +177,7 @@ fn ip_within(address: &[u8], base: &[u8]) -> bool {
         && address.iter().zip(network).zip(mask).all(|((a, n), m)| a & m == n & m)
 }
 
-/// Letters, digits, hyphens and (in practice) underscores in labels of 1 to 63 octets. Numbers and
+/// Letters, digits, hyphens and (in practice) underscores in labels of 1 to 63 bytes. Numbers and
 /// dots are an address, which has a form of its own (RFC 1123, 2.1); a lone number is a name.
 fn is_dns_name(name: &str) -> bool {
     let label = |l: &str| {

@@ -20,10 +20,10 @@ pub enum Rule {
     /// Extensions in a certificate of another version than 3.
     #[error("is of X.509 version {0} and has extensions, which only version 3 knows")]
     ExtensionsInVersion(u32),
-    /// Zero, negative, or longer than 20 octets.
+    /// Zero, negative, or longer than 20 bytes.
     #[error("has the serial number {serial}, which is {problem}")]
     SerialNumber {
-        /// Contents octets in hexadecimal.
+        /// Contents bytes in hexadecimal.
         serial: String,
         /// What is wrong with it.
         problem: &'static str,
@@ -241,7 +241,7 @@ pub enum Rule {
         what: &'static str,
     },
     /// A policy is demanded and none is valid.
-    #[error("stands under a demand for a certificate policy, {0}")]
+    #[error("needs a valid certificate policy, {0}")]
     ExplicitPolicy(&'static str),
     /// policyMappings with anyPolicy.
     #[error("maps the policy anyPolicy to another one or another one to it")]
@@ -253,13 +253,13 @@ pub enum Rule {
         issuer: Name,
     },
     /// The path ends in a self-issued certificate that is not trusted.
-    #[error("is where the chain ends, and is not among the trusted certificates")]
+    #[error("is the end of the chain, but not one of the trusted certificates")]
     Untrusted,
     /// Its issuers are certificates that are below it.
-    #[error("is where the chain turns in a circle, without reaching a trusted certificate")]
+    #[error("is part of a circle in the chain, which reaches no trusted certificate")]
     Loop,
     /// More intermediates than allowed.
-    #[error("needs an issuer, but {max} intermediate CA certificates, the limit, are used up")]
+    #[error("needs an issuer, but the limit of {max} intermediate CA certificates is reached")]
     TooLong {
         /// The limit.
         max: u8,
@@ -353,7 +353,7 @@ impl Failure for Rule {
                 return Some(Hint::give(what, Setting::TrustAnchor));
             }
             Self::Signature { .. } => {
-                "the CA has probably been made anew under the same name: use its former certificate"
+                "the CA was probably made again with the same name: use its former certificate"
             }
             Self::PathLength { .. } => "issue that CA again with a larger path length, or none",
             Self::NotCa(_) => "issue it again with CA:TRUE in critical basic constraints",

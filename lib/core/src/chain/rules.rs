@@ -9,7 +9,7 @@ use super::options::{Options, Purpose};
 use super::rule::Rule;
 use crate::cert::{Certificate, Extension, oid};
 
-/// Longest serial number, in octets (RFC 5280, 4.1.2.2).
+/// Longest serial number, in bytes (RFC 5280, 4.1.2.2).
 const MAX_SERIAL_OCTETS: usize = 20;
 
 /// Extensions whose demands are met here, so that they may be critical.
@@ -112,7 +112,7 @@ fn broken_duties(cert: &Certificate, role: Role) -> Vec<Rule> {
 fn check_serial(cert: &Certificate, role: Role) -> Result<(), Rule> {
     let serial = cert.serial.octets();
     let problem = if serial.len() > MAX_SERIAL_OCTETS {
-        "longer than 20 octets"
+        "longer than 20 bytes"
     } else if serial.first().is_some_and(|b| b & 0x80 != 0) {
         "negative"
     } else if serial.iter().all(|b| *b == 0) && !(role.anchor && role.issuer) {

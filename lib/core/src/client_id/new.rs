@@ -26,7 +26,7 @@ impl DeviceId {
         let refused = self.check_new().err()?;
         Some(format!(
             "{refused} (since its release 10.20.90): a device that is not registered there yet cannot be \
-             registered under it; what becomes of one that is registered is not documented"
+             registered with this id; it is not documented what happens to a registered one"
         ))
     }
 }
@@ -130,7 +130,7 @@ mod tests {
             said.starts_with("device id \"two words\" contains ' ', which the platform"),
             "{said}"
         );
-        assert!(said.contains("cannot be registered under it"), "{said}");
+        assert!(said.contains("cannot be registered with this id"), "{said}");
     }
 
     /// The id that a hint names.

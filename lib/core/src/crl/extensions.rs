@@ -48,7 +48,7 @@ pub(super) fn scope(
 ) -> Result<Option<Scope>, &'static str> {
     let count = |oid| crl.extensions().iter().filter(|e| e.oid.to_id_string() == oid).count();
     if count(DISTRIBUTION_POINT) > 1 || count(DELTA) > 1 {
-        return Err("has an extension twice that may stand in it once");
+        return Err("has an extension twice that is allowed only once");
     }
     let unread = "has an issuingDistributionPoint that cannot be read or contradicts itself";
     let scope = match find(crl, DISTRIBUTION_POINT) {
@@ -84,9 +84,7 @@ const NO_REMOVALS: &str =
 /// forgets the mark has not made its list complete by that.
 pub(super) fn incomplete(crl: &CertificateRevocationList<'_>) -> Option<&'static str> {
     match () {
-        () if find(crl, DELTA).is_some() => {
-            Some("is a delta list, which tells only what has changed")
-        }
+        () if find(crl, DELTA).is_some() => Some("is a delta list, which has only the changes"),
         () if find(crl, DISTRIBUTION_POINT).is_some() => {
             Some("covers only a part of the certificates (issuingDistributionPoint)")
         }

@@ -14,7 +14,7 @@ use super::{
 use crate::der;
 use crate::secret::SecretBytes;
 
-/// A private key loaded into the backend. It signs; its octets are kept elsewhere.
+/// A private key loaded into the backend. It signs; its bytes are kept elsewhere.
 pub struct KeyPair {
     inner: Inner,
     public: PublicKey,
@@ -91,7 +91,7 @@ impl KeyPair {
         Ok(Self::from_ec(curve, pair))
     }
 
-    /// Loads an Ed25519 key from its 32 octets of seed.
+    /// Loads an Ed25519 key from its 32 bytes of seed.
     pub(crate) fn from_ed25519_seed(seed: &[u8]) -> Result<Self, CryptoError> {
         use sig::KeyPair as _;
         let pair = sig::Ed25519KeyPair::from_seed_unchecked(seed)
@@ -229,7 +229,7 @@ fn backend_rsa(key_type: KeyType) -> Result<(KeyPair, SecretBytes), CryptoError>
 /// inversion, a tenth of what the key cost.
 #[cfg(feature = "aws-lc-rs")]
 fn ec_pkcs8(public: &PublicKey, scalar: &[u8]) -> SecretBytes {
-    // No bit of its last octet is unused.
+    // No bit of its last byte is unused.
     let bits = der::element(der::BIT_STRING, &[&[0], public.bits()]);
     let public_key = der::element(der::CONTEXT_1, &[&bits]);
     let private_key = der::secret(der::OCTET_STRING, &[scalar]);

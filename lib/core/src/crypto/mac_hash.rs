@@ -106,12 +106,12 @@ fn pbkdf2_of<M: KeyInit + Update + FixedOutput + Clone>(
 }
 
 impl MacHash {
-    /// Octets of a hash value.
+    /// Bytes of a hash value.
     pub(crate) fn output_len(self) -> usize {
         by_hash!(self, lengths_of()).0
     }
 
-    /// Octets of the block that the compression function takes; of SHA-3 its rate.
+    /// Bytes of the block that the compression function takes; of SHA-3 its rate.
     pub(crate) fn block_len(self) -> usize {
         by_hash!(self, lengths_of()).1
     }

@@ -311,7 +311,7 @@ pub fn fill_random(out: &mut [u8]) -> Result<(), CryptoError> {
 /// without those that people take for others (0 and O, 1, l and I). It survives CSV, shells, labels.
 pub fn random_password(chars: usize) -> Result<Password, CryptoError> {
     const CHARS: &[u8; 57] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789";
-    // The largest multiple of 57 in an octet: taking more would favour some.
+    // The largest multiple of 57 in a byte: taking more would favour some.
     const FAIR: u8 = 228;
     let mut text = zeroize::Zeroizing::new(String::with_capacity(chars));
     while text.len() < chars {

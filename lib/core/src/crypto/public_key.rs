@@ -38,10 +38,10 @@ impl PublicKey {
         let (rest, spki) = SubjectPublicKeyInfo::from_der(der)
             .map_err(|_| CryptoError::BadPublicKey("not a SubjectPublicKeyInfo"))?;
         if !rest.is_empty() {
-            return Err(CryptoError::BadPublicKey("octets follow it"));
+            return Err(CryptoError::BadPublicKey("bytes follow it"));
         }
         if spki.subject_public_key.unused_bits != 0 {
-            return Err(CryptoError::BadPublicKey("its bit string is not whole octets"));
+            return Err(CryptoError::BadPublicKey("its bit string is not whole bytes"));
         }
         let bits = spki.subject_public_key.data.to_vec();
         let algorithm = key_algorithm(&spki, &bits)?;
@@ -57,7 +57,7 @@ impl PublicKey {
         &self.spki
     }
 
-    /// The contents of the BIT STRING: an RSAPublicKey, an EC point, or 32 octets of Ed25519.
+    /// The contents of the BIT STRING: an RSAPublicKey, an EC point, or 32 bytes of Ed25519.
     pub fn bits(&self) -> &[u8] {
         &self.bits
     }
@@ -157,7 +157,7 @@ fn key_algorithm(
         }
         "1.3.101.112" => match bits.len() {
             32 => Ok(KeyAlgorithm::Ed25519),
-            _ => Err(CryptoError::BadPublicKey("an Ed25519 key has 32 octets")),
+            _ => Err(CryptoError::BadPublicKey("an Ed25519 key has 32 bytes")),
         },
         other => Err(CryptoError::UnsupportedAlgorithm(algorithm_name(other))),
     }

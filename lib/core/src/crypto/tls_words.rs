@@ -38,8 +38,8 @@ pub fn is_of_a_ca(fault: &CertificateError) -> bool {
 /// What is said of such a handshake.
 pub fn too_large_words() -> String {
     format!(
-        "the server sends a handshake larger than {MOST_HANDSHAKE}, which c8y-pki cannot read: as a rule its list of \
-         accepted CAs is so long"
+        "the server sends a handshake larger than {MOST_HANDSHAKE}, which c8y-pki cannot read: usually \
+         because its list of accepted CAs is very long"
     )
 }
 
@@ -74,7 +74,7 @@ pub fn tls_words(error: &Error) -> String {
         Error::NoApplicationProtocol => {
             "no application protocol (ALPN) suits both sides".to_owned()
         }
-        Error::FailedToGetCurrentTime => "the system does not tell the time".to_owned(),
+        Error::FailedToGetCurrentTime => "the system gives no time".to_owned(),
         Error::FailedToGetRandomBytes => "the system gives no random numbers".to_owned(),
         Error::InvalidCertRevocationList(_) => "a revocation list cannot be used".to_owned(),
         _ => "the TLS library gives no reason that can be shown".to_owned(),

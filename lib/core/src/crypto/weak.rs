@@ -18,7 +18,7 @@
 //! | | a coordinate y that is not below 2^255 - 19 | RFC 8032, 5.1.3 |
 //!
 //! Beside that, a key has one way to be written ([`check_form`]): who has a key already is looked up by the
-//! octets of its SubjectPublicKeyInfo.
+//! bytes of its SubjectPublicKeyInfo.
 //!
 //! boulder takes no other RSA exponent than 65537, and only moduli of 2048, 3072 and 4096 bits. Here other
 //! odd exponents and lengths pass: devices with them exist, and they are not weak.
@@ -81,16 +81,18 @@ pub enum WeakKey {
     #[error("the key's RSA exponent has {0} bits: the maximum is {MOST_EXPONENT_BITS}")]
     LargeExponent(u64),
     /// A modulus that is no product of two large primes.
-    #[error("the key's RSA modulus can be divided by {0}, so anybody can work out its private key")]
+    #[error("the key's RSA modulus can be divided by {0}, so anybody can compute its private key")]
     SmallFactor(u32),
     /// Primes beside each other.
     #[error(
-        "the primes of the key's RSA modulus are so close to each other that anybody can work them out (Fermat's method)"
+        "the primes of the key's RSA modulus are so close to each other that anybody can compute them \
+         (Fermat's method)"
     )]
     ClosePrimes,
     /// A key that a chip of Infineon has made.
     #[error(
-        "the key's RSA modulus has the pattern of chips with a faulty generator (ROCA, CVE-2017-15361): its private key can be worked out"
+        "the key's RSA modulus has the pattern of chips with a faulty generator (ROCA, CVE-2017-15361): \
+         anybody can compute its private key"
     )]
     Roca,
     /// The neutral element of a curve.
@@ -339,7 +341,7 @@ fn lowest_digit(number: &BigUint) -> u32 {
 struct Curve {
     prime: BigUint,
     b: BigUint,
-    /// Octets of a coordinate.
+    /// Bytes of a coordinate.
     octets: usize,
 }
 
@@ -376,7 +378,7 @@ static P521: LazyLock<Curve> = LazyLock::new(|| {
 
 static P25519: LazyLock<BigUint> = LazyLock::new(|| (BigUint::from(1u32) << 255u32) - 19u32);
 
-/// y of two of the four points of order 8, from the least octet on; that of the others is its negative.
+/// y of two of the four points of order 8, from the least byte on; that of the others is its negative.
 const ORDER_8: [u8; 32] = [
     0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
     0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,

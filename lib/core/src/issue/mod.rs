@@ -69,7 +69,7 @@ pub enum IssueError {
         longest: i64,
     },
     /// A path length above the new CA leaves no room for it.
-    #[error("no CA may stand under {issuer}: the path length of {limited_by} is {path_length}")]
+    #[error("no CA may be below {issuer}: the path length of {limited_by} is {path_length}")]
     PathLength {
         /// Subject of the issuer.
         issuer: Name,
@@ -80,7 +80,7 @@ pub enum IssueError {
     },
     /// A device under the new CA would show more certificates than the platform takes.
     #[error(
-        "a CA under {issuer} would make chains of {length} certificates; the platform accepts {longest}"
+        "a CA below {issuer} would make chains of {length} certificates; the platform accepts {longest}"
     )]
     TooDeep {
         /// Subject of the issuer.
@@ -146,8 +146,8 @@ impl Failure for IssueError {
             }
             Self::PathLength { .. } => Some("put it under a CA nearer to the root".into()),
             Self::TooDeep { .. } => Some(
-                "put it under a CA nearer to the root; if the installation takes longer chains, say so in \
-                 pki.toml: `longest_chain = N`"
+                "put it below a CA nearer to the root; if the installation accepts longer chains, write the \
+                 number into pki.toml: `longest_chain = N`"
                     .into(),
             ),
             Self::IssuerBySerial { .. } => Some(Hint::run("make a CA with a new key", Task::RenewCa { new_key: true })),
@@ -320,7 +320,7 @@ fn fill(template: &Template<'_>, order: &Order<'_>) -> Result<Certificate, Issue
     Certificate::from_der(&made.der).map_err(|e| IssueError::Encoding(e.to_string()))
 }
 
-/// Makes a certificate like `old` with the same name, key and extensions, octet for octet, under
+/// Makes a certificate like `old` with the same name, key and extensions, byte for byte, under
 /// another serial number and validity. Whatever `old` has signed stays valid under the new one.
 ///
 /// `issuer` is who signs: `old`'s own issuer, or `old` itself with its key for a root. Errors: an

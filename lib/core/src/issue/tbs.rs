@@ -1,10 +1,10 @@
-//! The octets under a signature.
+//! The bytes under a signature.
 //!
 //! rcgen lays out certificates and CRLs: serial number, dates, extensions. It cannot hold every
 //! name (a repeated OU is lost, several attributes in one RDN are refused) nor every key (no P-521
 //! without a backend of its own), and it would sign by itself. So it is given an empty name and a
 //! key that keeps what it is asked to sign, and the issuer's name, the subject, the public key and
-//! the algorithm are then put in octet for octet.
+//! the algorithm are then put in byte for byte.
 
 use std::cell::RefCell;
 
@@ -183,10 +183,10 @@ impl Parts {
     }
 }
 
-/// Signs the octets and wraps them: `SEQUENCE { tbs, algorithm, signature }`.
+/// Signs the bytes and wraps them: `SEQUENCE { tbs, algorithm, signature }`.
 pub fn assemble(tbs: &[u8], signer: &dyn Signer) -> Result<Vec<u8>, IssueError> {
     let signature = signer.sign(tbs)?;
-    // No bit of its last octet is unused.
+    // No bit of its last byte is unused.
     let bits = der::element(der::BIT_STRING, &[&[0], &signature]);
     Ok(der::element(der::SEQUENCE, &[tbs, &signer.algorithm().identifier(), &bits]))
 }

@@ -32,7 +32,7 @@ pub const CA_ITERATIONS: u32 = 600_000;
 #[non_exhaustive]
 pub enum KeyError {
     /// The key is encrypted and no password was given.
-    #[error("the private key is encrypted and no password was given")]
+    #[error("the private key is encrypted, but no password was given")]
     NeedsPassword,
     /// The password does not open the key.
     #[error("the password does not open the private key, or the key is damaged")]
@@ -60,7 +60,7 @@ pub enum KeyError {
         /// The most that is accepted.
         limit: String,
     },
-    /// Octets that are not what they claim to be.
+    /// Bytes that are not what they claim to be.
     #[error("the private key is damaged: {0}")]
     Damaged(&'static str),
     /// The backend refuses it.
@@ -86,13 +86,13 @@ impl Failure for KeyError {
     fn hint(&self) -> Option<Hint> {
         match self {
             Self::WrongPassword => {
-                Some("a password file counts up to its first line end, spaces included".into())
+                Some("the password is the first line of the file, with all its spaces".into())
             }
             Self::NoKey { found } if found.contains("CERTIFICATE") => {
                 Some(Hint::run("see the certificate", Task::ShowFile))
             }
             Self::Unsupported(what) if what.starts_with("its encryption is") => Some(
-                "encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc -in KEY -out NEW".into(),
+                "encrypt it again: openssl pkcs8 -topk8 -v2 aes-256-cbc -in KEY -out NEW".into(),
             ),
             Self::NeedsPassword => Some("give its password file".into()),
             Self::Pvk => Some(
@@ -145,7 +145,7 @@ impl PrivateKey {
         Ok(Self { pair, pkcs8 })
     }
 
-    /// Reads the first private key in PEM or DER octets; see [`read`] for the forms.
+    /// Reads the first private key in PEM or DER bytes; see [`read`] for the forms.
     pub fn read(bytes: &[u8], password: Option<&Password>) -> Result<Self, KeyError> {
         read::read(bytes, password)
     }

@@ -24,7 +24,7 @@ use crate::secret::{Password, SecretBytes};
 /// Most PBKDF iterations that are accepted: some seconds of work.
 pub const MAX_ITERATIONS: u32 = 10_000_000;
 
-/// Most memory that scrypt may ask for, in octets: that of N = 2^17 and r = 8, the costliest that is advised
+/// Most memory that scrypt may ask for, in bytes: that of N = 2^17 and r = 8, the costliest that is advised
 /// for passwords (OWASP, Password Storage Cheat Sheet). OpenSSL writes N = 2^14 and r = 8 (16 MiB), and itself
 /// reads no more than 32 MiB (`SCRYPT_MAX_MEM`).
 pub const MAX_SCRYPT_MEMORY: u64 = 128 << 20;
@@ -32,7 +32,7 @@ pub const MAX_SCRYPT_MEMORY: u64 = 128 << 20;
 /// How often scrypt may fill its memory (`p`); OpenSSL writes 1.
 pub const MAX_SCRYPT_PARALLEL: u16 = 16;
 
-/// The memory of scrypt's large array, in octets (RFC 7914, sections 2 and 5).
+/// The memory of scrypt's large array, in bytes (RFC 7914, sections 2 and 5).
 pub(crate) fn scrypt_memory(n: u64, r: u16) -> u64 {
     n.saturating_mul(128 * u64::from(r))
 }
@@ -42,7 +42,7 @@ const NOT_PKCS8: KeyError = KeyError::Damaged("it is not PKCS#8");
 const RSA_ENCRYPTION: &[u64] = &[1, 2, 840, 113549, 1, 1, 1];
 const EC_PUBLIC_KEY: &[u64] = &[1, 2, 840, 10045, 2, 1];
 
-/// Whether PEM octets hold a private key that needs a password.
+/// Whether PEM bytes hold a private key that needs a password.
 pub fn is_encrypted(bytes: &[u8]) -> bool {
     let encrypted = |block: &pem::Pem| {
         block.tag() == "ENCRYPTED PRIVATE KEY" || block.headers().get("DEK-Info").is_some()
@@ -133,7 +133,7 @@ pub(super) fn from_pkcs8(der: &[u8]) -> Result<PrivateKey, KeyError> {
 fn from_ed25519(curve_private_key: &[u8]) -> Result<PrivateKey, KeyError> {
     let seed = match curve_private_key {
         [0x04, 0x20, seed @ ..] if seed.len() == 32 => seed,
-        _ => return Err(KeyError::Damaged("an Ed25519 key has 32 octets")),
+        _ => return Err(KeyError::Damaged("an Ed25519 key has 32 bytes")),
     };
     PrivateKey::from_parts(KeyPair::from_ed25519_seed(seed)?, ed25519_pkcs8(seed))
 }

@@ -1,7 +1,7 @@
 //! Distinguished names (RFC 5280, 4.1.2.4 and appendix A) and their text form (RFC 4514).
 //!
 //! A [`Name`] keeps the exact DER it was read from, so that an issuer's name goes into a
-//! certificate octet for octet. Names that we make use the string types of the recipe and of
+//! certificate byte for byte. Names that we make use the string types of the recipe and of
 //! RFC 5280: UTF8String, except C and serialNumber (PrintableString) and emailAddress and DC
 //! (IA5String). Upper bounds are counted in characters.
 //!
@@ -71,7 +71,7 @@ pub enum NameError {
         reason: &'static str,
     },
     /// The DER is not a Name.
-    #[error("the octets are not a distinguished name")]
+    #[error("the bytes are not a distinguished name")]
     Der,
 }
 
@@ -120,7 +120,7 @@ pub struct Name {
 }
 
 impl Name {
-    /// Reads the DER of a Name and keeps it octet for octet.
+    /// Reads the DER of a Name and keeps it byte for byte.
     pub fn from_der(der: &[u8]) -> Result<Self, NameError> {
         let (rest, name) = X509Name::from_der(der).map_err(|_| NameError::Der)?;
         if !rest.is_empty() {

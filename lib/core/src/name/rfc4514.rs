@@ -86,5 +86,5 @@ fn parse_value(
         }
     }
     octets.truncate(kept);
-    String::from_utf8(octets).map_err(|_| "its escaped octets are not UTF-8")
+    String::from_utf8(octets).map_err(|_| "its escaped bytes are not UTF-8")
 }

@@ -158,7 +158,7 @@ impl Wanted {
             settings(conf, name, &mut notes);
         }
         for section in conf.sections.iter().filter(|s| !used.contains(&s.name)) {
-            notes.add(section.line, format!("the section [{}] has no counterpart", section.name));
+            notes.add(section.line, format!("the section [{}] cannot be imported", section.name));
         }
         wanted.unmet = notes.0.into_iter().collect();
         wanted
@@ -322,7 +322,7 @@ fn policy(conf: &Conf, ca: &str, notes: &mut Notes) -> Vec<(&'static str, String
             (None, _) => {
                 notes.add(
                     entry.line,
-                    format!("the policy's field {} has no counterpart", entry.name),
+                    format!("the policy's field {} cannot be imported", entry.name),
                 );
             }
         }
@@ -370,7 +370,7 @@ fn subject(conf: &Conf, notes: &mut Notes) -> Vec<(&'static str, String)> {
                 Ok(_) => fields.push((field, entry.value.clone())),
                 Err(e) => notes.add(entry.line, format!("{}: {e}", entry.name)),
             },
-            None => notes.add(entry.line, format!("the field {name} has no counterpart")),
+            None => notes.add(entry.line, format!("the field {name} cannot be imported")),
         }
     }
     fields
@@ -402,7 +402,7 @@ fn settings(conf: &Conf, name: &str, notes: &mut Notes) {
                 let task = Task::MakeCrl { days: Some(days.to_owned()) };
                 format!("default_crl_days = {days}; {}", Hint::run("say so for each list", task))
             }
-            (name, value) => format!("{name} = {value}: it has no counterpart"),
+            (name, value) => format!("{name} = {value}: it cannot be imported"),
         };
         notes.add(entry.line, what);
     }

@@ -68,7 +68,7 @@ impl ChosenPassword {
             // One of a fixed set of sentences, which name a kind of weakness.
             let known = estimate.feedback().and_then(|feedback| feedback.warning());
             let reason = known.map_or_else(
-                || "fewer than 10^10 guesses find it".to_owned(),
+                || "it can be found with fewer than 10^10 guesses".to_owned(),
                 |warning| sentence(&warning.to_string()),
             );
             return Err(WeakPassword::Guessable(reason));

@@ -11,13 +11,13 @@ use crate::key::KeyError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// No octets at all.
-    #[error("the store is empty: it has no octets")]
+    /// No bytes at all.
+    #[error("the store is empty: it has no bytes")]
     Empty,
     /// Neither PKCS#12, JKS nor PEM.
     #[error("this is no keystore, neither PKCS#12, JKS nor PEM: it looks like {looks}")]
     Unrecognised {
-        /// The kind of file. Never its octets: it may be a file with a password.
+        /// The kind of file. Never its bytes: it may be a file with a password.
         looks: &'static str,
     },
     /// Java's second format of its own.
@@ -32,23 +32,21 @@ pub enum StoreError {
         convert: &'static str,
     },
     /// What was written is not what another reader finds.
-    #[error(
-        "the store that was made is not read by another reader as it was written: entry {alias:?}"
-    )]
+    #[error("the new store does not read back as it was written: entry {alias:?}")]
     Unconfirmed {
         /// The entry that is not found, or is another one.
         alias: String,
     },
     /// The file stops before its structure does.
-    #[error("the {format} store is truncated: {what} needs {needed} octets and {left} are left")]
+    #[error("the {format} store is truncated: {what} needs {needed} bytes and {left} are left")]
     Truncated {
         /// Its format.
         format: Format,
         /// The part that is cut off.
         what: &'static str,
-        /// Octets that the part has by its own account.
+        /// Bytes that the part has by its own account.
         needed: u64,
-        /// Octets that are there.
+        /// Bytes that are there.
         left: usize,
     },
     /// The structure is not that of the format.
@@ -242,7 +240,9 @@ impl Failure for StoreError {
             Self::WrongPassword { format: Format::Jks } => {
                 "check the password; a JKS file that was changed looks the same"
             }
-            Self::WrongPassword { .. } => "check the password, its case and blanks at its end",
+            Self::WrongPassword { .. } => {
+                "check the password, upper and lower case, and spaces at its end"
+            }
             Self::WrongKeyPassword { .. } => "give the key's own password as well",
             Self::PasswordNeeded { .. } => "give the store's password",
             Self::NoMac => "write the store again with a password, or allow it to be unverified",

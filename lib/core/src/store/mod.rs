@@ -1,8 +1,8 @@
-//! Keystores and truststores: octets in, octets out (no file, network or clock).
+//! Keystores and truststores: bytes in, bytes out (no file, network or clock).
 //!
 //! [`open`] finds out the [`Format`] by itself, since names lie: keytool writes PKCS#12 into files
 //! called `.jks`. A [`Store`] is the same whatever it was read from; [`write()`] turns it into
-//! octets.
+//! bytes.
 //!
 //! * PKCS#12: RFC 7292, with PBES2 of RFC 8018. The format to prefer.
 //! * JKS: Java's own until version 8. Its protection of keys is weak (one SHA-1 a guess), so write
@@ -25,7 +25,7 @@
 //!
 //! let password = Password::new("trust-Secret-1");
 //! let options = WriteOptions::new(Some(&password), datetime!(2026-01-02 03:04:05 UTC));
-//! let octets = store::write(&truststore, Format::Pkcs12, &options)?;
+//! let bytes = store::write(&truststore, Format::Pkcs12, &options)?;
 //!
 //! assert_eq!(store::detect(&octets)?, Format::Pkcs12);
 //! assert_eq!(store::open(&octets, Some(&password), None)?, truststore);
@@ -89,7 +89,7 @@ impl fmt::Display for Format {
     }
 }
 
-/// Tells the format of a store from its first octets.
+/// Tells the format of a store from its first bytes.
 ///
 /// Errors: [`StoreError::Empty`], [`StoreError::Jceks`], [`StoreError::Foreign`],
 /// [`StoreError::Unrecognised`].
@@ -110,7 +110,7 @@ pub fn detect(bytes: &[u8]) -> Result<Format, StoreError> {
         return Err(foreign);
     }
     // Text before the first block is allowed (RFC 7468, section 2), and '0' is 0x30: no PKCS#12 is text,
-    // since its length takes octets beyond ASCII.
+    // since its length takes bytes beyond ASCII.
     // A text may be in Latin-1: the names that OpenSSL prints are.
     let der = bytes[0] == SEQUENCE && std::str::from_utf8(bytes).is_err();
     if bytes.windows(11).any(|w| w == b"-----BEGIN ") && !der {
@@ -122,7 +122,7 @@ pub fn detect(bytes: &[u8]) -> Result<Format, StoreError> {
     Err(StoreError::Unrecognised { looks: kind_of(bytes) })
 }
 
-/// Whether octets begin as PKCS#12 does, bare or in PEM; whether they are whole is not looked at.
+/// Whether bytes begin as PKCS#12 does, bare or in PEM; whether they are whole is not looked at.
 pub fn is_pkcs12(bytes: &[u8]) -> bool {
     pkcs12::begins(bytes) || pem::enclosed_pkcs12(bytes).is_some()
 }
@@ -211,7 +211,7 @@ impl<'a> WriteOptions<'a> {
     }
 }
 
-/// Where salts come from: fills the octets.
+/// Where salts come from: fills the bytes.
 type Salt<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<(), CryptoError>;
 
 /// Writes a store. Salts come from the system's random generator.

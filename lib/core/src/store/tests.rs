@@ -176,7 +176,7 @@ fn what_java_cannot_open_is_not_written() {
 fn errors_name_neither_passwords_nor_keys() {
     let options = format!("{:?}", WriteOptions::new(Some(&password()), NOW));
     assert!(!options.contains("Secret"), "{options}");
-    assert!(!format!("{:?}", sample()).contains("ED, "), "no octets of a key");
+    assert!(!format!("{:?}", sample()).contains("ED, "), "no bytes of a key");
     let json = serde_json::to_string(&Listing::new(Format::Jks, &sample())).unwrap();
     assert!(json.contains("\"entry_type\":\"key\"") && !json.contains("pkcs8"), "{json}");
 }
@@ -211,7 +211,7 @@ fn octets_that_are_no_store_are_told_apart() {
 fn absurd_iteration_counts_are_refused_before_they_are_spent() {
     let mut bytes = written(&sample(), Format::Pkcs12, Compat::Modern);
     let end = bytes.len();
-    // The last octets are the MAC's iterations: INTEGER 3.
+    // The last bytes are the MAC's iterations: INTEGER 3.
     assert_eq!(bytes[end - 3..], [2, 1, 3]);
     bytes[end - 1] = 0;
     let error = open(&bytes, Some(&password()), None).unwrap_err();
@@ -246,9 +246,9 @@ proptest! {
             let original = open(&bytes, Some(&password()), None).unwrap();
             let at = at.index(bytes.len());
             bytes[at] ^= 1 << bit;
-            // Octets outside the integrity check may change (a NULL, say); what is read may not.
+            // Bytes outside the integrity check may change (a NULL, say); what is read may not.
             if let Ok(opened) = open(&bytes, Some(&password()), None) {
-                prop_assert_eq!(&opened, &original, "{} octet {} bit {}", format, at, bit);
+                prop_assert_eq!(&opened, &original, "{} byte {} bit {}", format, at, bit);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A CA of the folder that is taken in again: with more certificates above it, or with a certificate that its
+//! A CA of the directory that is taken in again: with more certificates above it, or with a certificate that its
 //! issuer has renewed or another one has signed. It stays the same CA as long as its key and subject do.
 
 use time::OffsetDateTime;
@@ -26,8 +26,8 @@ pub enum Again {
 }
 
 impl Pki {
-    /// Takes in again a CA of the folder. `heap` holds a certificate for its key and subject and, in any order,
-    /// those above it. Its former certificate becomes superseded, and stays in its folder.
+    /// Takes in again a CA of the directory. `heap` holds a certificate for its key and subject and, in any order,
+    /// those above it. Its former certificate becomes superseded, and stays in its directory.
     ///
     /// Errors: [`AuthorityError::Import`] for certificates of which none is this CA's, or only an older one.
     pub fn take_in_again(
@@ -85,7 +85,7 @@ impl Pki {
         }
         if self.registry.has(own)? {
             return Err(AuthorityError::Import(format!(
-                "the certificate {serial} of {} is a former one, and another one has taken its place",
+                "the certificate {serial} of {} is an older one, and was replaced already",
                 own.subject
             )));
         }

@@ -1,4 +1,4 @@
-//! Is a CA to be used, and are the CAs' folders as they were made?
+//! Is a CA to be used, and are the CAs' directories as they were made?
 
 use std::path::Path;
 
@@ -26,7 +26,7 @@ impl Pki {
         Ok(())
     }
 
-    /// Looks whether each CA's folder is whole, and each CA's folder is there. Faults are noted.
+    /// Looks whether each CA's directory is whole, and each CA's directory is there. Faults are noted.
     pub fn check_cas(&self, checked: &mut Checked) -> Result<()> {
         let cas = self.cas()?;
         for ca in &cas {
@@ -54,7 +54,7 @@ impl Pki {
                 checked.note(
                     "ca",
                     format!(
-                        "the CA {} is recorded, and not in the folder",
+                        "the CA {} is recorded, and not in the directory",
                         subject.unwrap_or_default()
                     ),
                 );
@@ -74,10 +74,12 @@ impl Pki {
                 false => continue,
             };
             let message = match running {
-                true => format!("the {what} of the CA {name} is going on"),
+                true => format!(
+                    "the {what} of the CA {name} is not finished: another command is running"
+                ),
                 false => format!(
                     "the {what} of the CA {name} was stopped: the next command that writes to this \
-                     PKI folder finishes it"
+                     PKI directory finishes it"
                 ),
             };
             checked.unfinished.push(Unfinished { kind: "ca", path, devices: 0, running, message });
@@ -85,12 +87,12 @@ impl Pki {
         Ok(())
     }
 
-    /// What killed commands have left in the PKI folder.
+    /// What killed commands have left in the PKI directory.
     fn note_leftovers(&self, checked: &mut Checked) -> Result<()> {
         let mut left = beside::left_in(&self.dir);
         for dir in files::list_dir(&self.dir.join("ca"))? {
             let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            // Whoever makes a CA holds the lock, from before its folder is begun until it has its name.
+            // Whoever makes a CA holds the lock, from before its directory is begun until it has its name.
             if name.starts_with(IN_THE_MAKING) && !Lock::is_held(&self.lock_path()) && dir.exists()
             {
                 left.push(dir);

@@ -1,4 +1,4 @@
-//! What a PKI folder knows of the time.
+//! What a PKI directory knows of the time.
 
 use time::OffsetDateTime;
 
@@ -28,8 +28,8 @@ impl Pki {
             let Ok(Some(Ok(list))) = ca.list_in_folder() else { continue };
             if list.this_update - now > SLACK {
                 let message = format!(
-                    "the last revocation list of {} begins at {}, which lies in the future: the lists \
-                     after it are hidden by it until then",
+                    "the last revocation list of {} begins at {}, which is in the future: until then it \
+                     hides the lists after it",
                     ca.name,
                     rfc3339(list.this_update)
                 );

@@ -1,4 +1,4 @@
-//! `pki.toml`: the version of the folder's form, where the registry is, the longest chain, and signing policies.
+//! `pki.toml`: the version of the directory's form, where the registry is, the longest chain, and signing policies.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,7 +31,7 @@ pub(super) fn read_config(path: &Path) -> Result<Config> {
         config_error(path, format!("line {line}: {}", e.message()))
     })?;
     if config.version != 1 {
-        let problem = format!("version {} of the folder's form is not known", config.version);
+        let problem = format!("version {} of the directory's form is not known", config.version);
         return Err(config_error(path, problem));
     }
     Ok(config)
@@ -66,7 +66,7 @@ pub(super) fn read_policies(
 
 impl Pki {
     /// Adds the table of a CA's signing policy to pki.toml; false if it has one there, which stays. It counts
-    /// from when the folder is opened next.
+    /// from when the directory is opened next.
     ///
     /// Errors: a table that is none of a policy.
     pub fn add_policy(&self, ca: &str, table: &str) -> Result<bool> {

@@ -1,4 +1,4 @@
-//! What can go wrong with a PKI folder.
+//! What can go wrong with a PKI directory.
 
 use std::path::PathBuf;
 
@@ -15,12 +15,12 @@ use crate::key::pkcs11::Pkcs11Error;
 use crate::read::ReadError;
 use crate::registry::RegistryError;
 
-/// What can go wrong with a PKI folder.
+/// What can go wrong with a PKI directory.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthorityError {
-    /// No PKI folder there.
-    #[error("{} is not a PKI folder: it has no pki.toml", .0.display())]
+    /// No PKI directory there.
+    #[error("{} is not a PKI directory: it has no pki.toml", .0.display())]
     NotAPki(PathBuf),
     /// A pki.toml that cannot be read.
     #[error("{}: {problem}", path.display())]
@@ -39,7 +39,7 @@ pub enum AuthorityError {
         hint: Option<Hint>,
     },
     /// Fewer keys in the pool than devices need.
-    #[error("{wanted} keys of type {key_type} are wanted, and {waiting} wait in the key pool")]
+    #[error("{wanted} keys of type {key_type} are needed, and the key pool has {waiting}")]
     PoolTooSmall {
         /// Their type.
         key_type: KeyType,
@@ -53,21 +53,21 @@ pub enum AuthorityError {
     NoSuchCa {
         /// The name asked for.
         name: String,
-        /// The PKI folder.
+        /// The PKI directory.
         pki: PathBuf,
         /// The CAs there are.
         known: Vec<String>,
     },
-    /// A CA whose issuer is not in the folder.
-    #[error("the CA {name:?} was issued by {issuer}, which is not in this PKI folder")]
+    /// A CA whose issuer is not in the directory.
+    #[error("the CA {name:?} was issued by {issuer}, which is not in this PKI directory")]
     IssuerElsewhere {
         /// Its name.
         name: String,
         /// Its issuer's name.
         issuer: String,
     },
-    /// A folder with CAs and without what they have issued.
-    #[error("the registry {} is not to be used: {what}", path.display())]
+    /// A directory with CAs and without what they have issued.
+    #[error("the registry {} must not be used: {what}", path.display())]
     RegistryLost {
         /// The registry's file.
         path: PathBuf,
@@ -84,7 +84,7 @@ pub enum AuthorityError {
         /// What the list has and the registry has not.
         difference: String,
     },
-    /// The last list in a CA's folder cannot be compared with the registry.
+    /// The last list in a CA's directory cannot be compared with the registry.
     #[error("the last revocation list {} cannot be used: {problem}", path.display())]
     LastList {
         /// The CA.
@@ -94,7 +94,7 @@ pub enum AuthorityError {
         /// What is wrong with it.
         problem: String,
     },
-    /// A name under which a CA has issued that is not in the folder any more.
+    /// A name under which a CA has issued that is not in the directory any more.
     #[error(
         "the registry has certificates that another CA named {0:?} has issued, with another key"
     )]
@@ -118,7 +118,7 @@ pub enum AuthorityError {
     /// A key of the pool for which there is a certificate already.
     #[error("{}: a certificate was issued for this key before", .0.display())]
     KeyUsed(PathBuf),
-    /// The name is not fit for a folder.
+    /// The name is not fit for a directory.
     #[error(
         "{0:?} is not a name for a CA: use 1 to {MAX_NAME} of a-z, 0-9, '-' and '_', a letter or digit first"
     )]
@@ -147,7 +147,7 @@ pub enum AuthorityError {
     },
     /// A pki.toml with another longest chain than the one that is wanted.
     #[error(
-        "by {} a chain has at most {found} certificates, and a longest chain of {wanted} is asked for",
+        "{} allows chains of at most {found} certificates, but a longest chain of {wanted} is asked for",
         path.display()
     )]
     OtherLongestChain {
@@ -159,10 +159,10 @@ pub enum AuthorityError {
         wanted: LongestChain,
     },
     /// An import that does not fit together.
-    #[error("the CA cannot be taken in: {0}")]
+    #[error("the CA cannot be imported: {0}")]
     Import(String),
     /// What a CA did before that cannot be taken over without losing something.
-    #[error("what the CA {ca} did before cannot be taken over: {problem}")]
+    #[error("the history of the CA {ca} cannot be imported: {problem}")]
     History {
         /// The CA.
         ca: String,
@@ -177,7 +177,7 @@ pub enum AuthorityError {
         /// What is wrong with it.
         source: KeyError,
     },
-    /// A key in a token that a file of the folder names.
+    /// A key in a token that a file of the directory names.
     #[error("{}: {source}", path.display())]
     KeyUri {
         /// The file.
@@ -217,7 +217,7 @@ pub enum AuthorityError {
 }
 
 impl AuthorityError {
-    /// Whether the folder has a CA of that name.
+    /// Whether the directory has a CA of that name.
     pub fn is_name_taken(&self) -> bool {
         matches!(self, Self::NameTaken(_))
     }
@@ -272,7 +272,7 @@ impl Failure for AuthorityError {
                     .then(Hint::run("take the new certificate in", Task::ImportCa { ca: Some(name.clone()) })),
             ),
             Self::History { .. } => Some(
-                "mend that first: a list made without it would take a revocation back".into(),
+                "correct that first: a list without it would take a revocation back".into(),
             ),
             Self::RegistryLost { .. } => Some(
                 Hint::say("put a backup in its place; nothing else tells what was issued and revoked").then(
@@ -292,7 +292,7 @@ impl Failure for AuthorityError {
                 .then(accept("if it is lost, make one without it, which the audit log keeps", ca)),
             ),
             Self::NameOfAnother(name) => {
-                Some(format!("put the folder ca/{name} back from a backup, or choose another name").into())
+                Some(format!("restore the directory ca/{name} from a backup, or choose another name").into())
             }
             Self::PoolTooSmall { key_type, wanted, .. } => Some(Hint::run(
                 "make them first",
@@ -314,10 +314,10 @@ impl Failure for AuthorityError {
                     .then(Hint::run("see which are in use", Task::ListCas)),
             ),
             Self::KeyUsed(_) => Some(
-                "remove this file: it has come back to the key pool, perhaps with a backup"
+                "remove this file: its key was used already, and came back to the key pool, perhaps from a backup"
                     .into(),
             ),
-            Self::KeyTaken(_) => Some("let each CA have a key of its own".into()),
+            Self::KeyTaken(_) => Some("give each CA its own key".into()),
             Self::WrongProfile { .. } => {
                 Some(Hint::run("see what each is for", Task::ListProfiles))
             }
@@ -327,7 +327,7 @@ impl Failure for AuthorityError {
                 path,
             } => {
                 let path = path.display();
-                Some(format!("this machine's module belongs into {path}, as module-path").into())
+                Some(format!("write the path of this machine's module into {path}, as module-path").into())
             }
             Self::KeyUri { source: e, .. } | Self::Pkcs11(e) => e.hint(),
             Self::Certificate { source, .. } => source.hint(),

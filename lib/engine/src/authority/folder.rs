@@ -1,4 +1,4 @@
-//! A new PKI folder, and what its `pki.toml` says at first.
+//! A new PKI directory, and what its `pki.toml` says at first.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::{Pki, Result, longest};
 use crate::cert::LongestChain;
 use crate::files::{self, Access, Existing};
 
-const HEAD: &str = "# A PKI folder of c8y-pki. Keep it private: it holds the keys of CAs.\n\
+const HEAD: &str = "# A PKI directory of c8y-pki. Keep it private: it holds the keys of CAs.\n\
                     version = 1\nregistry = \"registry.sqlite\"\n\n";
 
 const POLICY: &str = "# What a CA may sign: each field of the subject is optional, supplied or match\n\
@@ -17,12 +17,12 @@ const POLICY: &str = "# What a CA may sign: each field of the subject is optiona
                       # ids = [\"GW-*\"]\n";
 
 impl Pki {
-    /// Makes the folder if there is none, without a registry: opening it makes that.
+    /// Makes the directory if there is none, without a registry: opening it makes that.
     pub fn make_folder(dir: &Path) -> Result<()> {
         Self::make_folder_for(dir, None)
     }
 
-    /// The same for an installation whose longest chain is known; none: that of the cloud. A folder that is there
+    /// The same for an installation whose longest chain is known; none: that of the cloud. A directory that is there
     /// has to say the same.
     pub fn make_folder_for(dir: &Path, longest: Option<LongestChain>) -> Result<()> {
         Self::check_longest_chain(dir, longest)?;

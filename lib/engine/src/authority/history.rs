@@ -1,7 +1,7 @@
 //! What a CA did before it came here: devices that OpenSSL issued, revocations, numbers of lists.
 //!
 //! [`Former`] is what is at hand of it, [`History`] what can be taken over. Nothing is taken over in part: the
-//! registry records all of it in one transaction, and the folder of a new CA appears after that.
+//! registry records all of it in one transaction, and the directory of a new CA appears after that.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::openssl::database::{BadRow, Row};
 use crate::read;
 use crate::registry::{Adopted, Adoption, ForeignSerial, Holder, NewRecord, number_of};
 
-/// Says that a folder in the making is whole, and waits for the registry only.
+/// Says that a directory in the making is whole, and waits for the registry only.
 pub(super) const ADOPTING: &str = "adopting";
 
 /// What is at hand of what a CA did.
@@ -76,7 +76,10 @@ impl History {
         let fail = |problem: String| AuthorityError::History { ca: name.to_owned(), problem };
         if let Some(bad) = former.bad.iter().find(|bad| bad.revoked) {
             let problem = &bad.problem;
-            return Err(fail(format!("its database tells of a revocation: {problem}")));
+            return Err(fail(format!(
+                "its database has a line that may be a revocation and cannot be read: \
+                                     {problem}"
+            )));
         }
         let mut history = Self::default();
         for bad in former.bad {
@@ -330,8 +333,8 @@ impl Files {
 /// The largest file in which a certificate is looked for, in bytes: `openssl ca` writes some kilobytes.
 const MOST_IN_FILE: u64 = 1 << 20;
 
-/// All certificates in a file, or in the files of a folder and those below it; there, files without one,
-/// stores, and symbolic links to folders are passed over.
+/// All certificates in a file, or in the files of a directory and those below it; there, files without one,
+/// stores, and symbolic links to directories are passed over.
 ///
 /// Errors: a file that was named and has none.
 pub fn certificates_in(path: &Path) -> Result<Vec<(PathBuf, Certificate)>> {
@@ -369,7 +372,7 @@ pub fn certificates_in(path: &Path) -> Result<Vec<(PathBuf, Certificate)>> {
 }
 
 impl Pki {
-    /// Takes over what a CA of the folder did before. Run again, it adds what is missing.
+    /// Takes over what a CA of the directory did before. Run again, it adds what is missing.
     pub fn adopt(
         &mut self,
         ca: &Ca,
@@ -391,8 +394,8 @@ impl Pki {
         Ok(adopted)
     }
 
-    /// Records a CA whose folder is in the making, and what it did, in one transaction. From then on the
-    /// folder is put in its place, by this run or when the PKI folder is opened next.
+    /// Records a CA whose directory is in the making, and what it did, in one transaction. From then on the
+    /// directory is put in its place, by this run or when the PKI directory is opened next.
     pub(super) fn adopt_new(
         &mut self,
         ca: &Ca,
@@ -412,7 +415,7 @@ impl Pki {
         Ok(self.registry.adopt(&history.adoption(ca, own, &batch), now)?)
     }
 
-    /// Puts folders of CAs in their place whose taking over was recorded before it was stopped.
+    /// Puts directories of CAs in their place whose taking over was recorded before it was stopped.
     pub(super) fn settle_adoptions(&self) -> Result<()> {
         let mut lock = None;
         for dir in files::list_dir(&self.dir.join("ca"))? {
@@ -421,7 +424,7 @@ impl Pki {
             if !dir.join(ADOPTING).exists() {
                 continue;
             }
-            // Whoever is taking it in holds it; when it is free, the folder is in its place or left over.
+            // Whoever is taking it in holds it; when it is free, the directory is in its place or left over.
             if lock.is_none() {
                 lock = Some(Lock::wait(&self.lock_path())?);
             }

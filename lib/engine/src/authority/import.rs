@@ -12,7 +12,7 @@ use crate::registry::Adopted;
 
 impl Pki {
     /// Takes in a CA made elsewhere. `heap` holds its certificate and, in any order, those above
-    /// it; CAs of this folder are found too. `keys` says which weak keys are let through.
+    /// it; CAs of this directory are found too. `keys` says which weak keys are let through.
     pub fn import(
         &mut self,
         name: &str,

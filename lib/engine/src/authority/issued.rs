@@ -58,7 +58,7 @@ enum Decision {
 }
 
 impl Pki {
-    /// Signs one device's certificate and records it. Nothing else is written; no folder and no file is made.
+    /// Signs one device's certificate and records it. Nothing else is written; no directory and no file is made.
     ///
     /// It takes `&self`: threads can share the [`Pki`] in an `Arc`, and other processes can work on the same
     /// directory at the same time (the registry decides about an id that several want). CAs and signing

@@ -1,4 +1,4 @@
-//! Where a CA's key is: in a file of its folder, encrypted, or in a token that a file names.
+//! Where a CA's key is: in a file of its directory, encrypted, or in a token that a file names.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ pub enum KeyPlace {
 }
 
 impl KeyPlace {
-    /// Looks into a CA's folder. Where there is neither file, it is the key's that is missing.
+    /// Looks into a CA's directory. Where there is neither file, it is the key's that is missing.
     pub(super) fn in_dir(dir: &Path) -> Result<Self> {
         let path = dir.join(URI_FILE);
         if !path.exists() {
@@ -73,7 +73,7 @@ impl KeyPlace {
         !matches!(self, Self::File(_))
     }
 
-    /// The file in the CA's folder.
+    /// The file in the CA's directory.
     pub fn path(&self) -> &Path {
         match self {
             Self::File(path) | Self::Token { path, .. } | Self::Unnamed { path, .. } => path,
@@ -176,7 +176,7 @@ pub enum OwnKey<'a> {
     InToken(&'a TokenKey),
 }
 
-/// A key for the folder of a CA: what signs, and the file that keeps it.
+/// A key for the directory of a CA: what signs, and the file that keeps it.
 pub(super) struct Kept<'a> {
     pub(super) signer: Box<dyn Signer + 'a>,
     pub(super) file: &'static str,

@@ -34,7 +34,7 @@ struct Note {
 pub(super) enum LastList {
     /// It has made none.
     None,
-    /// In its folder.
+    /// In its directory.
     Of(Box<Crl>),
     /// It has made one, which is not there or cannot be used.
     Lost(Lost),
@@ -73,7 +73,7 @@ impl Ca {
         self.dir.join("crl.pem")
     }
 
-    /// Its last list; none if the folder has none.
+    /// Its last list; none if the directory has none.
     ///
     /// Errors: what is wrong with a file that holds no list of this CA, or one whose number cannot be gone on
     /// from.
@@ -101,7 +101,7 @@ impl Ca {
             && own.public_key.as_ref().is_ok_and(|key| list.verify_signature(key).is_ok())
     }
 
-    /// What is kept of its last list; none in a folder of a former version.
+    /// What is kept of its last list; none in a directory of a former version.
     fn note(&self) -> Result<Option<Note>> {
         let path = self.dir.join(NOTE);
         if !path.exists() {
@@ -125,7 +125,7 @@ impl Ca {
         }
     }
 
-    /// Puts a list in its folder, and keeps its number.
+    /// Puts a list in its directory, and keeps its number.
     pub(super) fn keep_list(&self, list: &Crl) -> Result<()> {
         let path = self.list_path();
         files::write(&path, list.pem().as_bytes(), Access::Public, Existing::Replace)?;

@@ -7,12 +7,12 @@ use super::{AuthorityError, Ca, Pki, Result};
 use crate::cert::LongestChain;
 
 impl Pki {
-    /// How long a chain may be at the installation for which the folder is.
+    /// How long a chain may be at the installation for which the directory is.
     pub fn longest_chain(&self) -> LongestChain {
         self.longest
     }
 
-    /// The same of a folder that need not be opened, nor be there: none where nothing is said.
+    /// The same of a directory that need not be opened, nor be there: none where nothing is said.
     pub fn longest_chain_of(dir: &Path) -> Result<Option<LongestChain>> {
         let path = dir.join("pki.toml");
         match path.exists() {
@@ -21,7 +21,7 @@ impl Pki {
         }
     }
 
-    /// Refuses a folder that is there and says something else; what is not said is the cloud's.
+    /// Refuses a directory that is there and says something else; what is not said is the cloud's.
     pub fn check_longest_chain(dir: &Path, wanted: Option<LongestChain>) -> Result<()> {
         let path = dir.join("pki.toml");
         let Some(wanted) = wanted.filter(|_| path.exists()) else { return Ok(()) };

@@ -1,13 +1,13 @@
-//! The PKI folder: its CAs, their keys, its registry.
+//! The PKI directory: its CAs, their keys, its registry.
 //!
 //! ```text
-//! pki/pki.toml           version of the folder's form, the longest chain, signing policies (see [`policy`])
+//! pki/pki.toml           version of the directory's form, the longest chain, signing policies (see [`policy`])
 //! pki/registry.sqlite    what has been issued
 //! pki/ca/<name>/         cert.pem, chain.pem (itself … root), key.pem (encrypted, 0600) or key.uri
 //!                        (of a key in a token), crl.pem, last-list.json (its number)
 //! ```
 //!
-//! A CA appears with all its files or not at all: they are written to a folder beside it, which is
+//! A CA appears with all its files or not at all: they are written to a directory beside it, which is
 //! then renamed. Changes to CAs hold a lock on `pki.toml`'s neighbour `pki.lock`.
 
 mod again;
@@ -76,19 +76,19 @@ use crate::secret::Password;
 /// Longest name of a CA, in characters.
 pub const MAX_NAME: usize = 64;
 
-/// How the folder of a CA begins until it is whole.
+/// How the directory of a CA begins until it is whole.
 const IN_THE_MAKING: &str = ".new-";
 
 type Result<T> = std::result::Result<T, AuthorityError>;
 
-/// A CA of the folder: what is known of it without its key.
+/// A CA of the directory: what is known of it without its key.
 #[derive(Debug, Clone)]
 pub struct Ca {
-    /// Its name: that of its folder.
+    /// Its name: that of its directory.
     pub name: String,
     /// Its certificate and those above it, the root last.
     pub chain: Vec<Certificate>,
-    /// Name of the CA above it, if that is in the folder too.
+    /// Name of the CA above it, if that is in the directory too.
     pub parent: Option<String>,
     dir: PathBuf,
     key: KeyPlace,
@@ -106,7 +106,7 @@ impl Ca {
         self.chain.iter().map(Certificate::pem).collect()
     }
 
-    /// Its folder.
+    /// Its directory.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -145,7 +145,7 @@ pub struct CaSettings<'a> {
     pub key: NewKey<'a>,
 }
 
-/// An open PKI folder. Threads can share it.
+/// An open PKI directory. Threads can share it.
 #[derive(Debug)]
 pub struct Pki {
     dir: PathBuf,
@@ -159,13 +159,13 @@ pub struct Pki {
 }
 
 impl Pki {
-    /// Opens the folder, or makes it with an empty registry.
+    /// Opens the directory, or makes it with an empty registry.
     pub fn open_or_create(dir: &Path, now: OffsetDateTime) -> Result<Self> {
         Self::make_folder(dir)?;
         Self::open(dir, now)
     }
 
-    /// Opens the folder. CAs that a stopped run has made but not recorded are recorded now; the clock is the
+    /// Opens the directory. CAs that a stopped run has made but not recorded are recorded now; the clock is the
     /// caller's to look at before.
     pub fn open(dir: &Path, now: OffsetDateTime) -> Result<Self> {
         let mut pki = Self::open_unrecorded(dir, now)?;
@@ -173,7 +173,7 @@ impl Pki {
         Ok(pki)
     }
 
-    /// Opens the folder and records nothing: what is there can be looked at before `now` is believed.
+    /// Opens the directory and records nothing: what is there can be looked at before `now` is believed.
     /// [`Pki::record_unfinished`] is to be called before it is written to.
     pub fn open_unrecorded(dir: &Path, now: OffsetDateTime) -> Result<Self> {
         let (pki, cas) = Self::open_unsettled(dir, now)?;
@@ -181,7 +181,7 @@ impl Pki {
         Ok(pki)
     }
 
-    /// Opens the folder as far as its CAs need not be known to its registry.
+    /// Opens the directory as far as its CAs need not be known to its registry.
     fn open_unsettled(dir: &Path, now: OffsetDateTime) -> Result<(Self, Vec<Ca>)> {
         Self::open_by(dir, |path| {
             // SQLite would make it with the umask's mode; its side files take over the mode of this.
@@ -190,7 +190,7 @@ impl Pki {
         })
     }
 
-    /// Opens the folder for a command that only reads: also where nothing can be written, as on a read-only
+    /// Opens the directory for a command that only reads: also where nothing can be written, as on a read-only
     /// file system. Nothing is recorded.
     pub fn open_to_read(dir: &Path, now: OffsetDateTime) -> Result<Self> {
         let (pki, cas) = Self::open_by(dir, |path| {
@@ -233,7 +233,7 @@ impl Pki {
         Ok((pki, cas))
     }
 
-    /// The folder.
+    /// The directory.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -262,7 +262,7 @@ impl Pki {
         let mut cas = Vec::new();
         for dir in files::list_dir(&self.dir.join("ca"))? {
             let name = dir.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
-            // Folders that begin with a dot are CAs in the making.
+            // Directories that begin with a dot are CAs in the making.
             if check_name(&name).is_ok() && dir.join("cert.pem").exists() {
                 cas.push(load(name, dir)?);
             }
@@ -368,7 +368,7 @@ impl Pki {
         Ok(lock)
     }
 
-    /// Whether a new CA may have this name in a PKI folder, which need not be there yet: to be asked
+    /// Whether a new CA may have this name in a PKI directory, which need not be there yet: to be asked
     /// before anybody is asked for a secret.
     pub fn check_new_name(pki: &Path, name: &str) -> Result<()> {
         check_name(name)?;
@@ -378,8 +378,8 @@ impl Pki {
         }
     }
 
-    /// Refuses the key of a CA of the folder whose certificate is one of those, and a key that the registry
-    /// has for another CA, a device or a revoked certificate. A CA that is taken in again, since its folder was
+    /// Refuses the key of a CA of the directory whose certificate is one of those, and a key that the registry
+    /// has for another CA, a device or a revoked certificate. A CA that is taken in again, since its directory was
     /// lost, has its own.
     fn check_key_is_free(
         &self,
@@ -407,7 +407,7 @@ impl Pki {
         Ok(())
     }
 
-    /// Writes the folder of a new CA and records it; what it did before is recorded first, with it.
+    /// Writes the directory of a new CA and records it; what it did before is recorded first, with it.
     fn keep(
         &mut self,
         name: &str,
@@ -456,7 +456,7 @@ impl Pki {
         Ok((ca, adopted))
     }
 
-    /// Records a new CA whose folder is still in the making, with what it did before.
+    /// Records a new CA whose directory is still in the making, with what it did before.
     fn adopt_staged(
         &mut self,
         name: &str,
@@ -469,13 +469,13 @@ impl Pki {
             self.cas()?.into_iter().map(|ca| (ca.name.clone(), ca.certificate().clone())).collect();
         ca.parent = ca.chain.get(1).and_then(|above| parent_of(above, &all));
         let place = Ca { dir: self.ca_dir(name), ..ca.clone() };
-        // One whose folder was lost is recorded already.
+        // One whose directory was lost is recorded already.
         let is_new = !self.registry.has(ca.certificate())?;
         let own = is_new.then(|| record_of(&place, None, true));
         self.adopt_new(&ca, history, own, now)
     }
 
-    /// Records a CA's certificate under the name of the CA that issued it, if it is in the folder.
+    /// Records a CA's certificate under the name of the CA that issued it, if it is in the directory.
     fn record(&mut self, ca: &Ca, now: OffsetDateTime) -> Result<()> {
         self.record_in_place_of(ca, None, now)
     }
@@ -504,7 +504,7 @@ impl Pki {
     }
 }
 
-/// A CA's certificate as it is recorded: under the name of the CA that issued it, if it is in the folder.
+/// A CA's certificate as it is recorded: under the name of the CA that issued it, if it is in the directory.
 fn record_of(ca: &Ca, replaces: Option<Replaced>, key_from_outside: bool) -> NewRecord {
     NewRecord {
         ca: ca.parent.as_ref().unwrap_or(&ca.name).clone(),

@@ -160,7 +160,7 @@ pub(super) fn of_all(
     let all = cas.iter().map(|ca| {
         let mut policy = own(ca);
         let mut parent = ca.parent.as_deref();
-        // A chain has an end; the bound is for folders that somebody has put together by hand.
+        // A chain has an end; the bound is for directories that somebody has put together by hand.
         for _ in 0..cas.len() {
             let Some(ca) = parent.and_then(|name| by_name.get(name)) else { break };
             policy.above.push(own(ca));

@@ -25,7 +25,7 @@ use crate::secret::Password;
 
 const DRAWN: &str = ".drawn";
 
-/// The keys of one type that wait in a PKI folder.
+/// The keys of one type that wait in a PKI directory.
 #[derive(Debug, Clone)]
 pub struct KeyPool {
     dir: PathBuf,
@@ -45,7 +45,7 @@ impl KeyPool {
         Self { maker, ..self }
     }
 
-    /// Its folder.
+    /// Its directory.
     pub fn dir(&self) -> &Path {
         &self.dir
     }

@@ -63,8 +63,8 @@ pub enum RequestError {
     },
     /// Another device's identifier looks the same.
     #[error(
-        "device id {id:?} looks like that of a device that has a certificate: its letters are only put \
-         together in another way (Unicode, NFC and NFD)"
+        "device id {id:?} looks like that of a device that has a certificate: only the form of its letters \
+         is different (Unicode, NFC and NFD)"
     )]
     Twin {
         /// The device.

@@ -3,7 +3,7 @@
 //!
 //! The new chain is first written beside the old one, then recorded (which supersedes the old
 //! certificate), then put in its place, also in the chains of the CAs below. A run that was stopped
-//! in between is settled when the folder is opened: finished if the registry has the new
+//! in between is settled when the directory is opened: finished if the registry has the new
 //! certificate, forgotten if not.
 
 use std::path::{Path, PathBuf};
@@ -25,10 +25,10 @@ pub(super) const RENEWED: &str = "renewed.pem";
 const FORMER: &str = "former-";
 
 impl Pki {
-    /// Renews a CA. `key` is that of its issuer: its parent in this folder, or its own for a root.
+    /// Renews a CA. `key` is that of its issuer: its parent in this directory, or its own for a root.
     /// With `revoke` its former certificate is revoked, not just superseded.
     ///
-    /// Errors: an issuer that is not in this folder; a validity that outlives it; a certificate that
+    /// Errors: an issuer that is not in this directory; a validity that outlives it; a certificate that
     /// was signed by another key.
     pub fn renew_ca(
         &mut self,

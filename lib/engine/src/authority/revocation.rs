@@ -10,7 +10,7 @@ use crate::key::signer::Signer;
 
 impl Pki {
     /// Makes the CA's next CRL, with every certificate that it has issued and that is revoked,
-    /// writes it to its folder as `crl.pem` and returns it.
+    /// writes it to its directory as `crl.pem` and returns it.
     ///
     /// Errors: [`AuthorityError::RolledBack`](super::AuthorityError::RolledBack) if the last list of the
     /// CA, or of another one with its subject, has what the registry does not have;

@@ -49,8 +49,8 @@ impl Rollback {
 }
 
 impl Pki {
-    /// Opens the folder with a registry that may be older than its CAs; returns those that it does not
-    /// know, too. It has to know one of them: another folder's registry is not to be repaired.
+    /// Opens the directory with a registry that may be older than its CAs; returns those that it does not
+    /// know, too. It has to know one of them: another directory's registry is not to be repaired.
     pub fn open_to_repair(dir: &Path, now: OffsetDateTime) -> Result<(Self, Vec<Ca>)> {
         let (pki, cas) = Self::open_unsettled(dir, now)?;
         let mut unknown = Vec::new();
@@ -68,13 +68,13 @@ impl Pki {
         }
         if !known {
             let path = pki.registry.path().to_owned();
-            let what = "it knows none of the CAs of this folder";
+            let what = "it knows none of the CAs of this directory";
             return Err(AuthorityError::RegistryLost { path, what });
         }
         Ok((pki, unknown))
     }
 
-    /// Records a CA of the folder that the registry does not know, in place of its former certificate.
+    /// Records a CA of the directory that the registry does not know, in place of its former certificate.
     pub fn record_unknown(&mut self, ca: &Ca, now: OffsetDateTime) -> Result<()> {
         let filter =
             Filter { role: Some(Role::Ca), status: Some(Status::Live), ..Filter::default() };
@@ -108,7 +108,7 @@ impl Pki {
         Ok(Some(Rollback { ca, list, number, known_number, lost }))
     }
 
-    /// Compares the last list in a CA's folder with the registry.
+    /// Compares the last list in a CA's directory with the registry.
     ///
     /// Errors: [`AuthorityError::LastList`] if it has made one, which is not there or cannot be used.
     pub fn compare_last_list(&self, ca: &Ca) -> Result<Option<Rollback>> {
@@ -190,7 +190,7 @@ impl Pki {
         }
     }
 
-    /// Refuses a name under which another CA has issued, whose folder is gone: it would be given that one's
+    /// Refuses a name under which another CA has issued, whose directory is gone: it would be given that one's
     /// certificates.
     pub(super) fn check_name_is_free(&self, name: &str, own: &Certificate) -> Result<()> {
         for der in self.registry.ends_of(name)? {

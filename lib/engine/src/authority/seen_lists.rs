@@ -57,7 +57,7 @@ impl Pki {
         Ok(())
     }
 
-    /// The last list in a CA's folder; none if there is no file.
+    /// The last list in a CA's directory; none if there is no file.
     fn seen_list(&self, ca: &Ca) -> Option<Seen> {
         let stamp = Stamp::of(&ca.list_path())?;
         let known = self.lists.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
 //! CAs whose making was stopped before the registry knew them.
 //!
-//! The folder of a new CA has a marker until its certificate is recorded. Only such a CA may be recorded when
-//! the folder is opened; one without it is unknown because the registry is older, or another folder's.
+//! The directory of a new CA has a marker until its certificate is recorded. Only such a CA may be recorded when
+//! the directory is opened; one without it is unknown because the registry is older, or another directory's.
 
 use time::OffsetDateTime;
 
@@ -9,7 +9,7 @@ use super::history::ADOPTING;
 use super::{AuthorityError, Ca, Pki, Result};
 use crate::files::{self, Lock};
 
-/// The marker in the folder of a CA that the registry need not know yet.
+/// The marker in the directory of a CA that the registry need not know yet.
 pub(super) const UNRECORDED: &str = "unrecorded";
 
 impl Ca {
@@ -18,7 +18,7 @@ impl Ca {
         self.dir.join(UNRECORDED).exists() && !self.list_path().exists()
     }
 
-    /// Lets the folder be that of a CA that the registry knows.
+    /// Lets the directory be that of a CA that the registry knows.
     pub(super) fn settle(&self) -> Result<()> {
         for marker in [UNRECORDED, ADOPTING] {
             let marker = self.dir.join(marker);
@@ -32,14 +32,14 @@ impl Ca {
 }
 
 impl Pki {
-    /// Refuses a registry that does not know a CA of the folder, unless the making of that was stopped.
+    /// Refuses a registry that does not know a CA of the directory, unless the making of that was stopped.
     pub(super) fn check_known(&self, cas: &[Ca]) -> Result<()> {
         for ca in cas {
             // Looked at first: whoever is making it takes the marker away once the registry has it.
             let is_unrecorded = ca.is_unrecorded();
             if !is_unrecorded && !self.registry.has(ca.certificate())? {
                 let path = self.registry.path().to_owned();
-                let what = "it does not know the CAs of this folder";
+                let what = "it does not know the CAs of this directory";
                 return Err(AuthorityError::RegistryLost { path, what });
             }
         }

@@ -1,7 +1,7 @@
 //! What a file holds, for people and programs: certificates, requests, CRLs, keys, stores. PKCS#7 is
 //! shown as the certificates and CRLs in it.
 //!
-//! [`describe`] takes the octets of any such file, PEM or DER, finds out what it is and returns
+//! [`describe`] takes the bytes of any such file, PEM or DER, finds out what it is and returns
 //! [`Item`]s: plain data with all that is public in it. A private key shows its public half only.
 
 mod crl;
@@ -50,7 +50,7 @@ pub enum DescribeError {
     /// A damaged PKCS#7 file.
     #[error(transparent)]
     Pkcs7(#[from] Pkcs7Error),
-    /// A store that cannot be opened, or octets that are nothing we know.
+    /// A store that cannot be opened, or bytes that are nothing we know.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -106,7 +106,7 @@ pub enum Item {
     Other {
         /// Its label.
         label: String,
-        /// Its length, in octets.
+        /// Its length, in bytes.
         octets: usize,
     },
 }
@@ -243,7 +243,7 @@ pub struct RequestView {
 pub struct CrlView {
     /// Who signed it (RFC 4514).
     pub issuer: Name,
-    /// Its number, in decimal; hex with `0x` if it is longer than 16 octets.
+    /// Its number, in decimal; hex with `0x` if it is longer than 16 bytes.
     pub number: Option<String>,
     /// When it was made (RFC 3339).
     #[serde(with = "time::serde::rfc3339")]
@@ -296,9 +296,9 @@ pub fn needs_password(bytes: &[u8]) -> bool {
         && describe_der(bytes, Passwords::default()).is_none()
 }
 
-/// Describes what the octets hold.
+/// Describes what the bytes hold.
 ///
-/// Errors: a certificate, request, CRL or store that is damaged, a wrong password, or octets that
+/// Errors: a certificate, request, CRL or store that is damaged, a wrong password, or bytes that
 /// are none of these.
 pub fn describe(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, DescribeError> {
     // Line ends behind DER, and text that is not UTF-8, are no part of it.

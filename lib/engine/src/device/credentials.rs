@@ -1,6 +1,6 @@
 //! What a device presents, and whom it trusts, from the very files that it will use.
 //!
-//! A folder of `device issue` (`key.pem` with `chain.pem`, else the files of thin-edge.io, else
+//! A directory of `device issue` (`key.pem` with `chain.pem`, else the files of thin-edge.io, else
 //! `keystore.p12`, else `keystore.jks`), or one keystore; the truststore beside it, given by itself, or the trusted
 //! entries of the keystore. Reading judges nothing but the files: whether key and certificate fit
 //! is a fact to ask for. Refused: several keys of which none is called `devicekeyentry`, a key
@@ -18,7 +18,7 @@ use crate::read::{self, ReadError};
 use crate::secret::{Password, SecretBytes};
 use crate::store::{self, DEVICE_KEY_ALIAS, EntryKind, Format, Store, StoreError};
 
-/// Truststores that a folder may hold.
+/// Truststores that a directory may hold.
 const TRUSTSTORES: [&str; 3] = ["truststore.p12", "truststore.jks", "truststore.pem"];
 
 /// Why a device's files could not be used.
@@ -28,22 +28,22 @@ pub enum CredentialError {
     /// The file system.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A folder that is not there.
-    #[error("there is no folder {}", dir.display())]
+    /// A directory that is not there.
+    #[error("there is no directory {}", dir.display())]
     NoFolder {
-        /// The folder.
+        /// The directory.
         dir: PathBuf,
     },
-    /// A folder with a key, and without what is presented.
+    /// A directory with a key, and without what is presented.
     #[error("{} holds key.pem, but no chain.pem", dir.display())]
     NoChainFile {
-        /// The folder.
+        /// The directory.
         dir: PathBuf,
     },
-    /// A folder that holds nothing of a device.
+    /// A directory that holds nothing of a device.
     #[error("{} holds neither key.pem nor keystore.p12 nor keystore.jks", dir.display())]
     Nothing {
-        /// The folder.
+        /// The directory.
         dir: PathBuf,
     },
     /// A file of a private key.
@@ -121,7 +121,7 @@ impl CredentialError {
             Self::NoFolder { .. } | Self::Nothing { .. } => {
                 let id = device.map_or_else(|| "ID".to_owned(), DeviceId::to_string);
                 Some(
-                    Hint::give("is it the right folder?", Setting::DeviceFiles)
+                    Hint::give("is it the right directory?", Setting::DeviceFiles)
                         .then(Hint::run(
                             "if so, make the files",
                             Task::IssueDevice { id, replace: false },
@@ -188,7 +188,7 @@ impl Failure for CredentialError {
 /// Where a device's key is.
 #[derive(Debug, Clone, Copy)]
 pub enum Place<'a> {
-    /// The folder of a device.
+    /// The directory of a device.
     Bundle(&'a Path),
     /// A PKCS#12, JKS or PEM file with key and chain.
     Keystore(&'a Path),

@@ -3,7 +3,7 @@
 //! [`credentials`] reads a device's files, [`link`] connects with them, [`mqtt`] is the session
 //! and [`smartrest`] its language. [`connection`] is a session that comes back when it is lost;
 //! [`token`] and [`bootstrap`] are what a device asks the platform for. [`check`] does all of it step
-//! by step, and [`diagnosis`] says what is likely wrong. Nothing here knows the PKI folder, its registry or the sandbox:
+//! by step, and [`diagnosis`] says what is likely wrong. Nothing here knows the PKI directory, its registry or the sandbox:
 //! certificates, keys and the time are arguments.
 
 mod alert;

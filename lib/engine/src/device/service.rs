@@ -72,7 +72,7 @@ fn is_smart_rest(topic: &str) -> bool {
 #[non_exhaustive]
 pub enum ServiceError {
     /// QoS 2.
-    #[error("the MQTT Service takes QoS 0 and 1 only, and QoS 2 is asked for")]
+    #[error("the MQTT Service takes QoS 0 and 1 only, but QoS 2 is asked for")]
     ExactlyOnce,
     /// A topic of SmartREST, where that is not known to be on.
     #[error(

@@ -1,6 +1,6 @@
-//! The folder of a device that enrolled, and how it changes over to the next files.
+//! The directory of a device that enrolled, and how it changes over to the next files.
 //!
-//! A folder that is prepared has a file `.renewal` in it, and takes it along when it changes places. So it can be
+//! A directory that is prepared has a file `.renewal` in it, and takes it along when it changes places. So it can be
 //! told what `<device>.new` is: with that file the next files, without it the former ones.
 
 use std::io;
@@ -10,7 +10,7 @@ use crate::client_id::DeviceId;
 use crate::failure::{Failure, Fault, Hint};
 use crate::files::{self, Access, BusyFile, Existing, FileError};
 
-/// Tells a folder that was prepared from any other.
+/// Tells a directory that was prepared from any other.
 const MARK: &str = ".renewal";
 /// The device's private key, in PKCS#8 as PEM.
 const KEY: &str = "key.pem";
@@ -21,7 +21,7 @@ const CHAIN: &str = "chain.pem";
 /// The one-time password of an enrolment that is under way.
 const ONE_TIME: &str = "one-time-password";
 
-/// Why a folder cannot be changed over.
+/// Why a directory cannot be changed over.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FolderError {
@@ -36,10 +36,10 @@ pub enum FolderError {
         /// The lock.
         path: PathBuf,
     },
-    /// A folder of somebody else's with the name that the next files are to have.
-    #[error("{} is there, and holds no files of a renewal", dir.display())]
+    /// A directory of somebody else's with the name that the next files are to have.
+    #[error("{} exists, and has no files of a renewal", dir.display())]
     Foreign {
-        /// The folder.
+        /// The directory.
         dir: PathBuf,
     },
 }
@@ -62,7 +62,7 @@ impl Failure for FolderError {
     }
 }
 
-/// The folder of a device, held by this process until it is dropped.
+/// The directory of a device, held by this process until it is dropped.
 #[derive(Debug)]
 pub struct Folder {
     out: PathBuf,
@@ -71,7 +71,7 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Takes the folder for this process, and finishes a change that one before has begun. The folder of
+    /// Takes the directory for this process, and finishes a change that one before has begun. The directory of
     /// devices is made if it is not there.
     pub fn open(out: &Path, id: &DeviceId) -> Result<Self, FolderError> {
         files::create_private_dir(out)?;
@@ -84,7 +84,7 @@ impl Folder {
         Ok(folder)
     }
 
-    /// The device's folder.
+    /// The device's directory.
     pub fn dir(&self) -> PathBuf {
         self.out.join(&self.name)
     }
@@ -119,9 +119,9 @@ impl Folder {
         files::remove_file(&self.one_time())
     }
 
-    /// Makes the folder for the next files; one that a run before has prepared is taken as it is.
+    /// Makes the directory for the next files; one that a run before has prepared is taken as it is.
     ///
-    /// Errors: [`FolderError::Foreign`] if there is a folder of that name that is not of a renewal.
+    /// Errors: [`FolderError::Foreign`] if there is a directory of that name that is not of a renewal.
     pub fn prepare(&self) -> Result<Next, FolderError> {
         let dir = self.next();
         let there = files::list_dir(&dir)?;
@@ -135,7 +135,7 @@ impl Folder {
 
     /// Removes what was prepared.
     pub fn discard(&self, next: Next) -> Result<(), FolderError> {
-        // The mark goes last: without it the folder would be taken for somebody else's.
+        // The mark goes last: without it the directory would be taken for somebody else's.
         for path in files::list_dir(&next.dir)?.iter().filter(|path| !path.ends_with(MARK)) {
             if path.is_dir() { files::remove_tree(path)? } else { files::remove_file(path)? }
         }
@@ -143,9 +143,9 @@ impl Folder {
     }
 
     /// Lets the prepared files take the place of the device's, in one step. They get owner and mode of those
-    /// that they replace; whatever else is in the folder is copied. Returns where the former files are.
+    /// that they replace; whatever else is in the directory is copied. Returns where the former files are.
     ///
-    /// On a file system that cannot exchange two folders the device has no folder between two renames; a
+    /// On a file system that cannot exchange two directories the device has no directory between two renames; a
     /// run after that finishes it.
     pub fn promote(&self, next: Next) -> Result<PathBuf, FolderError> {
         let dir = self.dir();
@@ -196,14 +196,14 @@ impl Folder {
     }
 }
 
-/// A folder in which the next files are prepared.
+/// A directory in which the next files are prepared.
 #[derive(Debug)]
 pub struct Next {
     dir: PathBuf,
 }
 
 impl Next {
-    /// The folder.
+    /// The directory.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -242,7 +242,7 @@ mod tests {
         DeviceId::parse("gw").unwrap()
     }
 
-    /// A folder with files of the first generation.
+    /// A directory with files of the first generation.
     fn first(out: &Path) -> Folder {
         let folder = Folder::open(out, &device()).unwrap();
         files::create_private_dir(&folder.dir()).unwrap();

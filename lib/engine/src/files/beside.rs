@@ -1,7 +1,7 @@
 //! The file that is written beside another one, and then takes its name.
 //!
 //! It is called `<name>.<slot>.tmp`, and its writer holds a lock on it. Whoever writes the same file next
-//! takes the first slot that no live process holds: what a killed one has left there goes. So no folder
+//! takes the first slot that no live process holds: what a killed one has left there goes. So no directory
 //! has to be searched, and there is never more than one for each process that writes at the same time.
 
 use std::fs::{self, File, TryLockError};
@@ -80,7 +80,7 @@ fn is_one(name: &str) -> bool {
     })
 }
 
-/// The files in a folder that killed processes have left there, sorted.
+/// The files in a directory that killed processes have left there, sorted.
 pub(crate) fn left_in(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let named = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_one));
@@ -92,7 +92,7 @@ pub(crate) fn left_in(dir: &Path) -> Vec<PathBuf> {
     left
 }
 
-/// Removes the files in a folder that killed processes have left there: those of a former version, and those that
+/// Removes the files in a directory that killed processes have left there: those of a former version, and those that
 /// nobody will write again. All others go when the same file is written again.
 pub(crate) fn sweep(dir: &Path) {
     for path in left_in(dir) {

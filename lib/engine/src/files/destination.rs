@@ -6,7 +6,7 @@
 //! | a symbolic link | the same for what it leads to, there or not; the link stays |
 //! | a device, a FIFO, a socket | it is opened and written to, never replaced and never cut |
 //! | an open descriptor (`/dev/fd/N`, `/dev/stdout`, `/proc/self/fd/N`) | the same, whatever it is of, also a file |
-//! | a folder, or links that lead in a circle | an error |
+//! | a directory, or links that lead in a circle | an error |
 //!
 //! What is secret does not go to a terminal: whoever wants to see it pipes it through another program.
 
@@ -24,11 +24,11 @@ const MOST_LINKS: usize = 40;
 pub(super) enum Destination {
     /// A regular file, or a name that is free. Its links have been followed.
     File(PathBuf),
-    /// What takes octets and is no file.
+    /// What takes bytes and is no file.
     Stream(Stream),
 }
 
-/// What takes octets and is no file.
+/// What takes bytes and is no file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stream {
     /// A device or a FIFO, or an open file of another process.
@@ -110,7 +110,7 @@ impl Destination {
 #[cfg(unix)]
 fn descriptor(path: &Path) -> Option<Stream> {
     let number = path.file_name()?.to_str()?.parse().ok().filter(|number| *number >= 0)?;
-    // `/dev/fd` is a link to the other on Linux, and a folder of its own on other systems.
+    // `/dev/fd` is a link to the other on Linux, and a directory of its own on other systems.
     let folder = fs::canonicalize(parent(path)).ok()?;
     let own = |name: &str| fs::canonicalize(name).is_ok_and(|own| own == folder);
     if folder == Path::new("/dev/fd") || own("/proc/self/fd") || own("/proc/thread-self/fd") {
@@ -186,7 +186,7 @@ fn duplicate_other(number: i32) -> io::Result<File> {
 /// Whether a regular file stands where something is to be written: what is no file is not replaced. A
 /// link counts as what it leads to.
 ///
-/// Errors: a folder, and what cannot be looked at.
+/// Errors: a directory, and what cannot be looked at.
 pub fn stands(path: &Path) -> Result<bool, FileError> {
     match Destination::of(path).map_err(fail(WRITE, path))? {
         Destination::File(target) => Ok(fs::symlink_metadata(target).is_ok()),
@@ -194,7 +194,7 @@ pub fn stands(path: &Path) -> Result<bool, FileError> {
     }
 }
 
-/// Whether something can be written there later: the folder is there, and it is none itself.
+/// Whether something can be written there later: the directory is there, and it is none itself.
 pub fn check_place(path: &Path) -> Result<(), FileError> {
     match Destination::of(path).map_err(fail(WRITE, path))? {
         Destination::File(target) if !parent(&target).is_dir() => {
@@ -204,7 +204,7 @@ pub fn check_place(path: &Path) -> Result<(), FileError> {
     }
 }
 
-/// Whether a path leads to what takes octets and is no file.
+/// Whether a path leads to what takes bytes and is no file.
 pub fn is_stream(path: &Path) -> bool {
     matches!(Destination::of(path), Ok(Destination::Stream(_)))
 }
@@ -220,7 +220,7 @@ pub fn is_stdout(path: &Path) -> bool {
     }
 }
 
-/// Opens what takes octets and is no file; none if it is a file, or nothing.
+/// Opens what takes bytes and is no file; none if it is a file, or nothing.
 ///
 /// Errors: it cannot be opened; it is a terminal, and what is to be written is private.
 pub fn open_stream(path: &Path, access: Access) -> Result<Option<File>, FileError> {
@@ -302,7 +302,7 @@ mod tests {
         assert!(error.fault() == Fault::Input);
         symlink(".", at("folder")).unwrap();
         let error = put(&at("folder"), Existing::Replace).unwrap_err();
-        assert!(error.to_string().contains("it is a folder"), "{error}");
+        assert!(error.to_string().contains("it is a directory"), "{error}");
         assert!(stands(dir.path()).is_err());
     }
 

@@ -1,4 +1,4 @@
-//! Folders and their entries: made, made durable, renamed, removed, listed.
+//! Directories and their entries: made, made durable, renamed, removed, listed.
 
 use std::fs::{self, File};
 use std::io;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{FileError, fail};
 
-/// Creates a folder of mode 0700 with its parents; one that exists is left as it is.
+/// Creates a directory of mode 0700 with its parents; one that exists is left as it is.
 pub fn create_private_dir(path: &Path) -> Result<(), FileError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -19,10 +19,10 @@ pub fn create_private_dir(path: &Path) -> Result<(), FileError> {
         io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
         _ => e,
     });
-    created.map_err(fail("create the folder", path))
+    created.map_err(fail("create the directory", path))
 }
 
-/// Creates a folder of mode 0700 whose parent exists; an error if it exists.
+/// Creates a directory of mode 0700 whose parent exists; an error if it exists.
 pub(crate) fn create_new_private_dir(path: &Path) -> Result<(), FileError> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
@@ -30,7 +30,7 @@ pub(crate) fn create_new_private_dir(path: &Path) -> Result<(), FileError> {
         use std::os::unix::fs::DirBuilderExt;
         builder.mode(0o700);
     }
-    builder.create(path).map_err(fail("create the folder", path))
+    builder.create(path).map_err(fail("create the directory", path))
 }
 
 pub(super) fn parent(path: &Path) -> &Path {
@@ -47,7 +47,7 @@ pub(super) fn sync_entries(_dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes it durable what is in a folder, and under which name.
+/// Makes it durable what is in a directory, and under which name.
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), FileError> {
     sync_entries(dir).map_err(fail("sync", dir))
 }
@@ -72,7 +72,7 @@ pub(crate) fn sync_tree(dir: &Path) -> Result<(), FileError> {
     walk(dir).map_err(fail("sync", dir))
 }
 
-/// Renames a file or folder.
+/// Renames a file or directory.
 pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
     fs::rename(from, to).map_err(fail("rename", from))
 }
@@ -102,7 +102,7 @@ pub(crate) fn remove_file(path: &Path) -> Result<(), FileError> {
     }
 }
 
-/// Removes a folder with everything in it; one that is not there is fine.
+/// Removes a directory with everything in it; one that is not there is fine.
 pub(crate) fn remove_tree(dir: &Path) -> Result<(), FileError> {
     match fs::remove_dir_all(dir) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(fail("remove", dir)(e)),
@@ -110,7 +110,7 @@ pub(crate) fn remove_tree(dir: &Path) -> Result<(), FileError> {
     }
 }
 
-/// The entries of a folder, sorted; none if it does not exist.
+/// The entries of a directory, sorted; none if it does not exist.
 pub fn list_dir(dir: &Path) -> Result<Vec<PathBuf>, FileError> {
     let list = || -> io::Result<Vec<PathBuf>> {
         let mut paths: Vec<PathBuf> =

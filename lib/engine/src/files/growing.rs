@@ -16,7 +16,7 @@ use super::{
 };
 use crate::crypto::sha256;
 
-/// How much of its end a mark looks at, in octets. Registries have digests of so many.
+/// How much of its end a mark looks at, in bytes. Registries have digests of so many.
 const TAIL: usize = 4096;
 
 /// So many bytes are collected before they are written.
@@ -27,9 +27,9 @@ const AT_ONCE: usize = 1 << 20;
 pub struct Mark {
     /// The file as it is called until it is whole; absolute.
     pub path: PathBuf,
-    /// Its length in octets.
+    /// Its length in bytes.
     pub length: u64,
-    /// SHA-256 of its last 4,096 octets, or of all of it.
+    /// SHA-256 of its last 4,096 bytes, or of all of it.
     pub tail: [u8; 32],
 }
 
@@ -155,7 +155,7 @@ impl Growing {
         self.length = mark.length;
     }
 
-    /// Adds the last octets and gives the file its name.
+    /// Adds the last bytes and gives the file its name.
     pub(crate) fn finish(mut self, end: &[u8]) -> Result<(), FileError> {
         self.cut()?;
         self.push(end)?;
@@ -253,7 +253,7 @@ impl End {
     }
 }
 
-/// SHA-256 of the octets before `length`, 4,096 at most.
+/// SHA-256 of the bytes before `length`, 4,096 at most.
 fn tail_of(mut file: &File, length: u64) -> io::Result<[u8; 32]> {
     let mut octets = Vec::new();
     let tail = length.min(TAIL as u64);

@@ -1,4 +1,4 @@
-//! Locks between processes, and folders that are their owner's while it lives.
+//! Locks between processes, and directories that are their owner's while it lives.
 
 use std::fs::{self, File};
 use std::io;
@@ -30,7 +30,7 @@ impl Lock {
         file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
     }
 
-    /// Takes the lock if nobody holds it; none either if its folder is gone.
+    /// Takes the lock if nobody holds it; none either if its directory is gone.
     pub(crate) fn try_take(path: &Path) -> Result<Option<Self>, FileError> {
         let file = match open_private(path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -120,7 +120,7 @@ pub(super) fn is_at(file: &File, path: &Path) -> bool {
     file.metadata().is_ok_and(|own| FileId::of(path) == Some(FileId::read(&own)))
 }
 
-/// A folder of a process's own, below one that others look through: it is theirs to settle when the
+/// A directory of a process's own, below one that others look through: it is theirs to settle when the
 /// process is gone, which its lock tells.
 #[derive(Debug)]
 pub(crate) struct OwnDir {
@@ -129,18 +129,18 @@ pub(crate) struct OwnDir {
 }
 
 impl OwnDir {
-    /// Whether the folder's owner lives. Nothing is written.
+    /// Whether the directory's owner lives. Nothing is written.
     pub(crate) fn is_held(dir: &Path) -> bool {
         Lock::is_held(&dir.join(Self::LOCK))
     }
 
     const LOCK: &'static str = "lock";
 
-    /// Makes the folder, with those above it.
+    /// Makes the directory, with those above it.
     pub(crate) fn create(dir: &Path) -> Result<Self, FileError> {
         let gone = |e: &FileError| e.source.kind() == io::ErrorKind::NotFound;
         loop {
-            // Whoever settles may take the folder away until the lock is held.
+            // Whoever settles may take the directory away until the lock is held.
             let made = create_private_dir(dir).and_then(|()| Lock::wait(&dir.join(Self::LOCK)));
             match made {
                 Err(e) if gone(&e) => {}
@@ -153,7 +153,7 @@ impl OwnDir {
         }
     }
 
-    /// Takes over the folder of a process that is gone; none if it lives.
+    /// Takes over the directory of a process that is gone; none if it lives.
     pub(crate) fn take_over(dir: &Path) -> Result<Option<Self>, FileError> {
         let path = dir.join(Self::LOCK);
         // Without a lock it is just being made, or almost removed, and empty; or its lock was lost.
@@ -168,7 +168,7 @@ impl OwnDir {
         &self.dir
     }
 
-    /// Removes the folder: its lock last, so that what is left after a kill is still somebody's.
+    /// Removes the directory: its lock last, so that what is left after a kill is still somebody's.
     pub(crate) fn remove(self) -> Result<(), FileError> {
         let lock = self.dir.join(Self::LOCK);
         for path in list_dir(&self.dir)?.into_iter().filter(|path| *path != lock) {

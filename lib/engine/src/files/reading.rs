@@ -6,10 +6,10 @@ use std::path::Path;
 
 use super::{FileError, fail};
 
-/// Largest file that is read whole, in octets: certificates, keys and lists are far smaller.
+/// Largest file that is read whole, in bytes: certificates, keys and lists are far smaller.
 pub const MAX_READ: u64 = 1 << 30;
 
-/// Largest file of keys, certificates or a keystore, in octets: ten thousand certificates have half of it. In
+/// Largest file of keys, certificates or a keystore, in bytes: ten thousand certificates have half of it. In
 /// memory such a file takes several times its size.
 pub const MAX_SMALL: u64 = 64 << 20;
 
@@ -73,7 +73,7 @@ pub(crate) fn spool(name: &str, stream: impl Read) -> Result<File, FileError> {
         file.rewind()?;
         Ok(file)
     };
-    // The folder for temporary files may be what is full, and not what is read.
+    // The directory for temporary files may be what is full, and not what is read.
     let done = copy();
     let action = if stream.failed { "read" } else { "keep a temporary copy of" };
     done.map_err(fail(action, Path::new(name)))
@@ -91,7 +91,7 @@ impl<R: Read> Read for Watched<R> {
     }
 }
 
-/// The size of a file in octets; none if there is no file.
+/// The size of a file in bytes; none if there is no file.
 pub(crate) fn len(path: &Path) -> Option<u64> {
     fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len())
 }

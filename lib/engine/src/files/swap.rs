@@ -1,4 +1,4 @@
-//! Folders that change places, and files that take the place of others: with their owner and their mode.
+//! Directories that change places, and files that take the place of others: with their owner and their mode.
 
 use std::fs;
 use std::io;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{FileError, fail, list_dir, rename};
 
-/// Lets two folders change places in one step. False where the file system or the system cannot do it:
+/// Lets two directories change places in one step. False where the file system or the system cannot do it:
 /// nothing was changed then.
 pub(crate) fn exchange(one: &Path, other: &Path) -> Result<bool, FileError> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -46,7 +46,7 @@ pub(crate) fn like(former: &Path, new: &Path) -> Result<(), FileError> {
     take().map_err(fail("set owner and mode of", new))
 }
 
-/// Copies what is in a folder into another one, with owner and mode; not what is called like one of
+/// Copies what is in a directory into another one, with owner and mode; not what is called like one of
 /// `except`, nor what writers leave that are killed. A copy that is there already is made anew.
 pub(crate) fn copy_others(from: &Path, to: &Path, except: &[&str]) -> Result<(), FileError> {
     for path in list_dir(from)? {

@@ -26,7 +26,7 @@ pub enum ListError {
         file: String,
     },
     /// A list in an encoding that cannot be told.
-    #[error("{file} is not UTF-8: line {line} is the first that shows it")]
+    #[error("{file} is not UTF-8, first in line {line}")]
     NotUtf8 {
         /// The list.
         file: String,
@@ -81,7 +81,7 @@ impl Failure for ListError {
                     .into(),
             ),
             Self::Changed { .. } => {
-                Some("leave it alone and run the same command again: it goes on".into())
+                Some("do not change it, and run the same command again to finish it".into())
             }
             Self::Rows { faults, .. } => faults.hint(),
             Self::File(e) => e.hint(),

@@ -1,4 +1,4 @@
-//! The ids of a list, each once: twenty octets a device beside the id itself, so that a million
+//! The ids of a list, each once: twenty bytes a device beside the id itself, so that a million
 //! fit where a million `String`s in a map would not.
 
 use std::hash::{BuildHasher, RandomState};
@@ -69,7 +69,8 @@ impl Ids {
             return Err(self.duplicate(device, file, first));
         }
         let index = u32::try_from(self.entries.len()).map_err(|_| {
-            let message = format!("device id {:?} is one too many: a list holds 2^32", id.as_str());
+            let message =
+                format!("device id {:?} is too much: a list can have 2^32 ids", id.as_str());
             BadRow::of(device, message, Some("split the list".into()))
         })?;
         self.text.push_str(id.as_str());
@@ -94,8 +95,8 @@ impl Ids {
             )
         } else {
             format!(
-                "device id {text:?} ({place}) looks like {first_text:?}{first_place}: its letters are only put \
-                 together in another way (Unicode, NFC and NFD)"
+                "device id {text:?} ({place}) looks like {first_text:?}{first_place}: only the form of its \
+                 letters is different (Unicode, NFC and NFD)"
             )
         };
         let hint = Some("each device needs an id of its own: remove or rename one".into());

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 /// Most columns of a CSV. The platform's own are 13, others are properties of one device.
 pub(crate) const MOST_COLUMNS: usize = 1000;
 
-/// Most separators in a line, those of texts in quotes too. A reader of CSV keeps 8 octets for each cell of a
+/// Most separators in a line, those of texts in quotes too. A reader of CSV keeps 8 bytes for each cell of a
 /// row, which would be many times the memory of the file.
 const MOST_SEPARATORS: u32 = 10_000;
 
@@ -60,7 +60,7 @@ impl<R: Read> Lines<R> {
         Self { inner, read: 0, ends: VecDeque::new(), line, separators: 0 }
     }
 
-    /// The line (from 1) on which the row begins that the reader found at that octet, which may be
+    /// The line (from 1) on which the row begins that the reader found at that byte, which may be
     /// an end of line in front of it. Rows have to come in order.
     pub(crate) fn line_of(&mut self, mut start: u64) -> u64 {
         while let Some((at, is_feed)) = self.ends.front().copied().filter(|(at, _)| *at <= start) {

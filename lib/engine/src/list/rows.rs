@@ -31,7 +31,7 @@ impl ListOptions {
     }
 }
 
-/// Longest header line, in octets.
+/// Longest header line, in bytes.
 const MAX_HEADER: u64 = 1 << 20;
 
 type Source<R> = Lines<io::Chain<Cursor<Vec<u8>>, BufReader<R>>>;
@@ -162,7 +162,7 @@ impl<'a, R: Read> Rows<'a, R> {
             }
             if header.is_empty() && !value.trim().is_empty() {
                 let message = format!(
-                    "the value {value:?} of {} stands in column {}, which has no header",
+                    "the value {value:?} of {} is in column {}, which has no header",
                     place(),
                     index + 1
                 );

@@ -18,7 +18,7 @@ use crate::crl::{Crl, Revoked, platform_csv};
 /// Where revocations are kept.
 pub const PATH: &str = "/tenant/trusted-certificates/settings/crl";
 
-/// Octets of the platform's list: some 400,000 entries with a reason, of about 40 octets each. In memory an
+/// Bytes of the platform's list: some 400,000 entries with a reason, of about 40 bytes each. In memory an
 /// entry takes several times that.
 const MOST_LIST: usize = 16 << 20;
 

@@ -175,7 +175,7 @@ pub enum PlatformError {
         problem: String,
     },
     /// A text of the tenant that a CA must not sign.
-    #[error("{host} gives a verification code that is none, and nothing was signed: {problem}")]
+    #[error("{host} gives a text that is no verification code, and nothing was signed: {problem}")]
     Code {
         /// Host and port.
         host: String,
@@ -191,8 +191,7 @@ pub enum PlatformError {
     },
     /// A certificate that another tenant has.
     #[error(
-        "another tenant of this instance holds the certificate {name:?} ({fingerprint}), and one \
-         tenant only can"
+        "another tenant of this instance holds the certificate {name:?} ({fingerprint}), and only one tenant can"
     )]
     InAnotherTenant {
         /// Its name.
@@ -411,7 +410,7 @@ impl Failure for PlatformError {
                 );
             }
             Self::Connect { .. } => {
-                "is the port right, and does a firewall or a proxy (HTTPS_PROXY) stand between?"
+                "check the port, and whether there is a firewall or a proxy (HTTPS_PROXY) in between"
             }
             Self::Proxy { .. } => "check HTTPS_PROXY; hosts in NO_PROXY are reached directly",
             Self::Timeout { .. } => {
@@ -447,8 +446,8 @@ impl Failure for PlatformError {
                 return Some(Hint::run("see the likely causes, step by step", Task::CheckDevice));
             }
             Self::ChainUnread { .. } => {
-                "does a proxy that changes header fields stand between? If the device's issuer is uploaded, \
-                 present the certificate alone"
+                "check whether a proxy in between changes header fields; if the device's issuer is \
+                 uploaded, present the certificate alone"
             }
             Self::NoTokens { .. } => {
                 return Some(

@@ -6,7 +6,7 @@
 //! possession ([`pop`]), bulk registration ([`register`]) and registration one by one ([`newcomers`]),
 //! revocation ([`crl`]), the platform's own CA ([`authority`]) and enrolment with it ([`est`]), its
 //! [`verdict`] on a chain, a device's [`token`], what a user may do ([`tenant`]) and how a device stands there ([`standing`]).
-//! Nothing here knows the PKI folder or its registry: certificates, signers and the time are
+//! Nothing here knows the PKI directory or its registry: certificates, signers and the time are
 //! arguments.
 
 pub mod authority;

@@ -66,7 +66,7 @@ pub struct Newcomer {
 const BLOCKED: &str = "BLOCKED";
 
 impl Newcomer {
-    /// Whether the platform lets it in no more: after too many attempts with a wrong one-time password.
+    /// Whether the platform does not accept it any more: after too many attempts with a wrong one-time password.
     pub fn is_blocked(&self) -> bool {
         self.status.as_deref() == Some(BLOCKED)
     }

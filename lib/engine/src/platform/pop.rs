@@ -1,6 +1,6 @@
 //! Proof of possession: that whoever uploaded a CA's certificate has its key.
 //!
-//! The platform gives a verification code; exactly its octets are signed with SHA-256 and the CA's
+//! The platform gives a verification code; exactly its bytes are signed with SHA-256 and the CA's
 //! key (RSA: PKCS#1 v1.5; EC: ECDSA in DER), and the signature goes back as base64 in one line
 //! (platform: "Proof of possession"). That is what
 //! `openssl dgst -sha256 -sign key code.txt | openssl base64 -A` gives. Signing needs no network:

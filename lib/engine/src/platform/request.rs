@@ -39,7 +39,7 @@ pub enum Repeat {
     IfUndone,
 }
 
-/// Octets of an answer, unless a request expects more. The largest of them are those about the tenant and its
+/// Bytes of an answer, unless a request expects more. The largest of them are those about the tenant and its
 /// user, which list applications with their manifests: some kibibytes each, hundreds of them at most.
 pub(super) const MOST: usize = 4 << 20;
 
@@ -54,7 +54,7 @@ pub enum Body {
     Csv {
         /// The file's name.
         name: String,
-        /// Its octets.
+        /// Its bytes.
         bytes: Vec<u8>,
         /// What is shown in their place, if there are secrets in them.
         shown: Option<Vec<u8>>,
@@ -77,7 +77,7 @@ impl Body {
     }
 }
 
-/// The octets of files stay out of it: they may be secret.
+/// The bytes of files stay out of it: they may be secret.
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -85,7 +85,7 @@ impl fmt::Debug for Body {
             Self::Json(value) => write!(f, "Json({value})"),
             Self::Pkcs10(text) => write!(f, "Pkcs10({text})"),
             Self::Pem { name, .. } => write!(f, "Pem({name:?})"),
-            Self::Csv { name, bytes, .. } => write!(f, "Csv({name:?}, {} octets)", bytes.len()),
+            Self::Csv { name, bytes, .. } => write!(f, "Csv({name:?}, {} bytes)", bytes.len()),
         }
     }
 }
@@ -107,7 +107,7 @@ pub struct Request {
     pub repeat: Repeat,
     /// The role that the platform asks for, to explain a 403.
     pub role: Option<&'static str>,
-    /// Most octets of its answer that are read.
+    /// Most bytes of its answer that are read.
     pub most: usize,
     /// Media types of an answer. The platform answers POST and PUT with an empty body without it.
     pub accept: &'static str,

@@ -92,7 +92,7 @@ impl Transport {
     }
 
     /// Sends the request once. All of it has the time of the settings together: the name, the connection,
-    /// TLS, the request, and the answer to its last octet.
+    /// TLS, the request, and the answer to its last byte.
     pub(super) async fn send(
         &self,
         request: &Request,
@@ -271,7 +271,7 @@ fn base(host: &str) -> Result<Url, PlatformError> {
         None => format!("https://{host}"),
         Some(("https", _)) => host.to_owned(),
         Some(("http", _)) => {
-            return Err(bad("over http the password would travel in the open, use https"));
+            return Err(bad("over http the password would be sent unencrypted: use https"));
         }
         Some(_) => return Err(bad("it has to begin with https://")),
     };

@@ -140,7 +140,7 @@ impl BundleFile {
 
 impl fmt::Debug for BundleFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "BundleFile({}, {} octets)", self.name, self.bytes.len())
+        write!(f, "BundleFile({}, {} bytes)", self.name, self.bytes.len())
     }
 }
 

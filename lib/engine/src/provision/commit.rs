@@ -1,5 +1,5 @@
 //! One thread commits chunks: a chunk is durable before the registry records it, and the registry decides what of it
-//! counts. A folder is renamed into place then, an archive's length is remembered.
+//! counts. A directory is renamed into place then, an archive's length is remembered.
 
 use super::context::Context;
 use super::destination::Writer;

@@ -45,21 +45,21 @@ pub enum ProvisionError {
         name: String,
     },
     /// A bundle that needs a password.
-    #[error("a keystore or truststore is asked for, and no store password was given")]
+    #[error("a keystore or truststore is asked for, but no store password was given")]
     NoStorePassword,
     /// The bundle would be empty.
     #[error("the bundle is empty: nothing would keep the devices' keys")]
     NoKeyInBundle,
     /// A key for thin-edge.io that it could not open.
-    #[error("thin-edge cannot open an encrypted private key, and this one would be encrypted")]
+    #[error("thin-edge cannot open an encrypted private key, but this one would be encrypted")]
     EncryptedForThinEdge,
     /// A truststore was asked for without certificates to put in.
-    #[error("a truststore is asked for, and no certificate of the server was given")]
+    #[error("a truststore is asked for, but no certificate of the server was given")]
     NoTrustedCertificate,
-    /// The output folder belongs to something else.
+    /// The output directory belongs to something else.
     #[error("{}: {problem}", path.display())]
     Output {
-        /// The folder.
+        /// The directory.
         path: PathBuf,
         /// What is wrong with it.
         problem: &'static str,
@@ -133,7 +133,7 @@ pub enum ProvisionError {
     /// The registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// The PKI folder.
+    /// The PKI directory.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
     /// A file operation.
@@ -188,7 +188,7 @@ impl Failure for ProvisionError {
             Self::WrongProfile { .. } => {
                 Some(Hint::run("see what each is for", Task::ListProfiles))
             }
-            Self::Output { .. } => Some(Hint::give("choose another folder", Setting::Output)),
+            Self::Output { .. } => Some(Hint::give("choose another directory", Setting::Output)),
             Self::NoStorePassword => Some(Hint::provide(
                 "give the password that the keystores are to have",
                 Secret::StorePassword,
@@ -208,10 +208,10 @@ impl Failure for ProvisionError {
             }
             Self::Busy { .. } => Some("wait until it is finished".into()),
             Self::Finished { .. } => {
-                Some("move it away, or give the devices that are left another file".into())
+                Some("move it away, or name another file for the remaining devices".into())
             }
             Self::Changed { .. } => Some(
-                "put the right one back, or move this one away: the devices in it are recorded"
+                "restore the right one, or move this one away: the devices in it are recorded"
                     .into(),
             ),
             Self::Stream { .. } => Some(Hint::give("write it to a file", Setting::Output)),

@@ -2,7 +2,7 @@
 //!
 //! Keys are looked at on all cores, while other processes may issue, renew and move devices. So what does
 //! not fit at the first look is looked at again, with what the registry has of the device by then; and a
-//! device whose folder waits in the staging of a run, stopped or alive, is no fault of anybody's.
+//! device whose directory waits in the staging of a run, stopped or alive, is no fault of anybody's.
 
 mod archives;
 mod places;
@@ -37,11 +37,11 @@ pub struct Keys {
     pub sealed: u64,
     /// Devices that keep their keys themselves.
     pub with_device: u64,
-    /// Devices whose files wait for their place in the staging folder of a run.
+    /// Devices whose files wait for their place in the staging directory of a run.
     pub waiting: u64,
 }
 
-/// Looks for the key of every live device in the folder or archive in which it was put, on all cores. What
+/// Looks for the key of every live device in the directory or archive in which it was put, on all cores. What
 /// is missing or does not fit is noted in `checked`, and so is what runs have not finished.
 pub fn check_keys(registry: &Registry, checked: &mut Checked) -> Result<Keys> {
     let threads = thread::available_parallelism().map_or(1, usize::from);

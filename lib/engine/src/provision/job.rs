@@ -27,7 +27,7 @@ pub enum Existing {
     Fail,
     /// Issue another one in its place; the former one stays in the registry as history.
     ///
-    /// A run that was stopped, however it ended, is gone on with by the next one in the same folder:
+    /// A run that was stopped, however it ended, is gone on with by the next one in the same directory:
     /// what was recorded since its beginning is left as it is.
     Replace {
         /// Whether the former certificate is revoked, with the reason `superseded`.
@@ -66,7 +66,7 @@ pub struct Job<'a> {
     /// A CSV that gets a random store password for each device, in place of one password for all; see
     /// [`SECRETS_HEADER`](super::SECRETS_HEADER).
     pub secrets: Option<&'a Path>,
-    /// Takes keys from the pool of the PKI folder, which this password opens, instead of making them.
+    /// Takes keys from the pool of the PKI directory, which this password opens, instead of making them.
     pub key_pool: Option<&'a Password>,
     /// Whether devices that can be issued are, though others have faults.
     pub keep_going: bool,

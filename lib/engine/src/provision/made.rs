@@ -13,7 +13,7 @@ pub(super) struct Made {
     pub(super) number: usize,
     pub(super) id: DeviceId,
     pub(super) record: NewRecord,
-    /// Its part of the archive; nothing where it has a folder.
+    /// Its part of the archive; nothing where it has a directory.
     pub(super) entries: Vec<u8>,
     /// Its line in the list of passwords.
     pub(super) secrets: Option<SecretBytes>,

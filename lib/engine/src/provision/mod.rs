@@ -15,7 +15,7 @@
 //! | `key` | a device's key: made, drawn from the pool, read |
 //! | `bundle` | a device's files |
 //! | `make`, `made` | key, certificate and files of one device; what becomes of them |
-//! | `destination/` | where files go: folders, an archive, a stream |
+//! | `destination/` | where files go: directories, an archive, a stream |
 //! | `commit` | records chunks and lets them count |
 //! | `work` | workers make devices, one thread commits them |
 //! | `run` | all of that in its order |

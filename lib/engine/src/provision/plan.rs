@@ -110,8 +110,8 @@ impl Planner<'_> {
         };
         for index in 0..devices.len() {
             let device = devices.outline(index);
-            // The folder is looked at before the registry: another process records a device before its
-            // folder appears, so a folder of theirs that is seen here is found recorded below.
+            // The directory is looked at before the registry: another process records a device before its
+            // directory appears, so a directory of theirs that is seen here is found recorded below.
             let present = self.has_folder(&device.id);
             let standing = standings.of(&device.id)?;
             if standing != Standing::Unknown {
@@ -186,7 +186,7 @@ impl Planner<'_> {
         })
     }
 
-    /// A device that has no live certificate, but a former one or a folder.
+    /// A device that has no live certificate, but a former one or a directory.
     fn of_former(&self, device: &Device, present: bool) -> Result<Decision> {
         let last = self.registry.history(&device.id)?.pop();
         let asked = self.job.existing.replaces();
@@ -212,8 +212,8 @@ impl Planner<'_> {
         }
         let folder = self.at.folder_of(&device.id).unwrap_or_default();
         let (named, folder) = (device.named(), folder.display());
-        let message = format!("{named} is not issued, but its folder {folder} is there");
-        let hint = Hint::say("move the folder away")
+        let message = format!("{named} is not issued, but its directory {folder} is there");
+        let hint = Hint::say("move the directory away")
             .then(Hint::give("or choose another one", Setting::Output));
         Ok(refuse(device, message, hint))
     }
@@ -226,8 +226,8 @@ fn of_unknown(device: &Device) -> Decision {
 
 fn twin(device: &Device) -> Decision {
     let message = format!(
-        "{} looks like that of a device that has a certificate: its letters are only put together in \
-         another way (Unicode, NFC and NFD)",
+        "{} looks like that of a device that has a certificate: only the form of its letters is different \
+         (Unicode, NFC and NFD)",
         device.named()
     );
     let hint = Hint::run("write it as it is listed", Task::ListDevices)
@@ -239,7 +239,7 @@ fn refuse(device: &Device, message: String, hint: Hint) -> Decision {
     Decision::Refuse(BadRow::of(device, message, Some(hint)))
 }
 
-/// Whether a device's folder has all the files of a bundle.
+/// Whether a device's directory has all the files of a bundle.
 pub(crate) fn is_complete(folder: &Path, kinds: &[Bundle]) -> bool {
     kinds.iter().flat_map(|kind| kind.file_names()).all(|name| folder.join(name).exists())
 }

@@ -1,7 +1,7 @@
-//! A CA has a new certificate for its key, or more above it: the chains in the folders of its devices are rewritten,
+//! A CA has a new certificate for its key, or more above it: the chains in the directories of its devices are rewritten,
 //! and nothing else. Keys and certificates of devices stay as they are, and so do aliases and passwords of stores.
 //!
-//! A device's folder is made anew beside the old one, then both change places in one step: a device has all its new
+//! A device's directory is made anew beside the old one, then both change places in one step: a device has all its new
 //! files or all its old ones. A run that was stopped is run again; what is as it should be is left alone.
 
 use std::collections::HashMap;
@@ -20,13 +20,13 @@ use crate::registry::{Filter, Status};
 use crate::secret::Password;
 use crate::store::{self, Compat, EntryKind, Format, Pkcs12Options, Store, WriteOptions};
 
-/// How the name of a folder begins that is whole and waits for its place, or was in it.
+/// How the name of a directory begins that is whole and waits for its place, or was in it.
 const ASIDE: &str = ".refresh-";
 
-/// How the name of a folder begins that is being made.
+/// How the name of a directory begins that is being made.
 const MAKING: &str = ".refreshing-";
 
-/// The lock of a folder of devices.
+/// The lock of a directory of devices.
 const LOCK: &str = ".c8y-pki-refresh.lock";
 
 /// PBES2 and PBMAC1 (RFC 8018, appendix C), and encryptedData (RFC 5652, 8), as they stand in a file.
@@ -37,13 +37,13 @@ const ENCRYPTED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 
 /// What is to be refreshed.
 #[derive(Debug)]
 pub struct Refresh<'a> {
-    /// Folders of devices.
+    /// Directories of devices.
     pub out: &'a Path,
     /// Only devices that this CA has issued.
     pub ca: Option<&'a str>,
     /// The password of all stores.
     pub store_password: Option<&'a Password>,
-    /// Passwords of devices' own, by the name of the folder.
+    /// Passwords of devices' own, by the name of the directory.
     pub own_passwords: &'a HashMap<String, Password>,
     /// Iterations of PKCS#12 files that are written; how they are protected stays as it is.
     pub iterations: u32,
@@ -52,7 +52,7 @@ pub struct Refresh<'a> {
 /// A device whose files were rewritten.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Refreshed {
-    /// Its folder.
+    /// Its directory.
     pub folder: PathBuf,
     /// The CA.
     pub ca: String,
@@ -67,16 +67,16 @@ pub struct Report {
     pub refreshed: Vec<Refreshed>,
     /// How many devices had the present chain already.
     pub current: usize,
-    /// Folders that were left alone, with the reason; the id is the folder's name.
+    /// Directories that were left alone, with the reason; the id is the directory's name.
     pub left: Vec<BadRow>,
-    /// Folders whose files could not be rewritten.
+    /// Directories whose files could not be rewritten.
     pub failed: Vec<BadRow>,
 }
 
 /// Files that change, with what is to be in them.
 type Changed = Vec<(String, Vec<u8>)>;
 
-/// What becomes of one folder.
+/// What becomes of one directory.
 enum Done {
     Refreshed(Refreshed),
     Current,
@@ -86,7 +86,7 @@ enum Done {
     Other,
 }
 
-/// Rewrites the chains of devices in a folder.
+/// Rewrites the chains of devices in a directory.
 pub fn refresh(pki: &Pki, wanted: &Refresh<'_>, now: OffsetDateTime) -> Result<Report> {
     let _lock = Lock::wait(&wanted.out.join(LOCK))?;
     settle(wanted.out)?;
@@ -127,7 +127,7 @@ fn settle(out: &Path) -> Result {
     Ok(())
 }
 
-/// One device's folder.
+/// One device's directory.
 struct DeviceFolder<'a> {
     pki: &'a Pki,
     cas: &'a [Ca],
@@ -147,7 +147,7 @@ impl DeviceFolder<'_> {
         };
         let of_ca = self.cas.iter().find(signed);
         let Some(ca) = of_ca.filter(|ca| self.wanted.ca.is_none_or(|name| name == ca.name)) else {
-            let unknown = format!("no CA of this PKI folder has signed {}", leaf.subject);
+            let unknown = format!("no CA of this PKI directory has signed {}", leaf.subject);
             let is_other = self.wanted.ca.is_some() || of_ca.is_some();
             return Ok(if is_other { Done::Other } else { Done::Left(self.fault(unknown, None)) });
         };
@@ -290,7 +290,7 @@ impl DeviceFolder<'_> {
         Ok(Some(written))
     }
 
-    /// Lets a folder with the changed files take the place of the device's, in one step.
+    /// Lets a directory with the changed files take the place of the device's, in one step.
     fn replace(&self, changed: &[(String, Vec<u8>)]) -> Result {
         let making = self.wanted.out.join(format!("{MAKING}{}", self.name));
         let aside = self.wanted.out.join(format!("{ASIDE}{}", self.name));
@@ -307,7 +307,7 @@ impl DeviceFolder<'_> {
         files::sync_tree(&making)?;
         files::rename(&making, &aside)?;
         if !files::exchange(self.dir, &aside)? {
-            // Without an exchange the folder is missing between two renames; a run after that finishes it.
+            // Without an exchange the directory is missing between two renames; a run after that finishes it.
             files::rename(self.dir, &making)?;
             files::rename(&aside, self.dir)?;
             files::remove_tree(&making)?;

@@ -27,7 +27,7 @@ fn new_key() -> Hint {
 pub enum RenewedKey<'a> {
     /// A new one.
     New,
-    /// The one in `key.pem` of the device's folder, under this password if it is encrypted.
+    /// The one in `key.pem` of the device's directory, under this password if it is encrypted.
     Same(Option<&'a Password>),
     /// The one in this file, for the only device; it must be the key that the device has.
     File(&'a Path, Option<&'a Password>),
@@ -36,7 +36,7 @@ pub enum RenewedKey<'a> {
 }
 
 /// The devices of `records`, each live, as a list to be issued with
-/// [`Existing::Replace`](super::Existing::Replace). `out` is where folders are looked for that are not
+/// [`Existing::Replace`](super::Existing::Replace). `out` is where directories are looked for that are not
 /// where they were written.
 ///
 /// Devices that cannot be renewed so, as a key is missing, another one, weak (`keys` says what is let through)

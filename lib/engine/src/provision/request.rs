@@ -66,7 +66,7 @@ pub struct Verdict {
     pub message: Option<String>,
     /// What to do about it.
     pub hint: Option<Hint>,
-    /// The folder with `cert.pem` and `chain.pem`.
+    /// The directory with `cert.pem` and `chain.pem`.
     pub folder: Option<PathBuf>,
 }
 

@@ -242,8 +242,8 @@ impl Rows {
         match (otp, credentials) {
             // Platform: "Bulk registration".
             (Some(_), Some(_)) => {
-                let message = "CREDENTIALS stands beside ENROLLMENT_OTP: the platform skips it, and the \
-                               device enrols with the one-time password";
+                let message = "there are CREDENTIALS and an ENROLLMENT_OTP: the platform ignores \
+                               CREDENTIALS, and the device enrols with the one-time password";
                 let hint = Some("leave CREDENTIALS empty: the device cannot log in with it".into());
                 report.add(Level::Warning, line, message.to_owned(), hint);
                 check_auth(report, line, value("AUTH_TYPE"), None);
@@ -338,7 +338,7 @@ mod tests {
         for (headers, row, expected) in [
             (";CREDENTIALS", ";secret", "CREDENTIALS is not empty"),
             (";ENROLLMENT_OTP", ";short", "5 characters"),
-            (";ENROLLMENT_OTP;CREDENTIALS", ";once-4711;x", "the platform skips it"),
+            (";ENROLLMENT_OTP;CREDENTIALS", ";once-4711;x", "the platform ignores CREDENTIALS"),
             (";TYPE;NAME;SHELL", ";t;n;yes", "it takes 1"),
             (";PATH;NAME", ";p;n", "needs the column TYPE"),
             (";TYPE;NAME;PATH", ";;n;p", "TYPE is empty"),

@@ -10,7 +10,7 @@ use crate::failure::{Failure, Fault, Hint, Setting};
 pub enum RegistrationError {
     /// A column without the two that it needs.
     #[error(
-        "{id:?} has no {missing}; where there is a column {column}, the platform wants TYPE and NAME too"
+        "{id:?} has no {missing}: with a column {column}, the platform needs TYPE and NAME too"
     )]
     NeedsTypeAndName {
         /// The device.
@@ -27,7 +27,7 @@ pub enum RegistrationError {
     #[error("the columns {0:?} and {1:?} are both external ids; the platform takes one")]
     TwoExternalIds(String, String),
     /// A column that certificate devices do not have.
-    #[error("column {0:?} does not go with certificates")]
+    #[error("column {0:?} cannot be used with certificates")]
     NotWithCertificates(String),
     /// A header that makes an array.
     #[error("the custom property {0:?} would be an array, which the platform does not take")]

@@ -12,7 +12,7 @@
 //! | `columns` | the platform's columns, and how those of a device list are understood |
 //! | `one_time` | one-time passwords |
 //! | `row`, `sheet` | a device's row; the whole CSV |
-//! | `check`, `records` | a CSV that is there: what is wrong with it, and its rows octet for octet |
+//! | `check`, `records` | a CSV that is there: what is wrong with it, and its rows byte for byte |
 
 mod check;
 mod columns;

@@ -1,10 +1,10 @@
-//! The rows of a registration CSV as they stand in the file, octet for octet.
+//! The rows of a registration CSV as they stand in the file, byte for byte.
 
 use crate::list::lines::{Lines, separator};
 
 /// A row; the first is the header.
 pub(crate) struct Record<'a> {
-    /// Its octets, without the end of line.
+    /// Its bytes, without the end of line.
     pub(crate) text: &'a [u8],
     /// The line on which it begins, from 1.
     pub(crate) line: u64,

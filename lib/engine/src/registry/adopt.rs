@@ -19,7 +19,7 @@ use crate::name::Name;
 /// What is taken over with a CA.
 #[derive(Debug, Clone)]
 pub struct Adoption<'a> {
-    /// Its name in the PKI folder.
+    /// Its name in the PKI directory.
     pub ca: &'a str,
     /// Its subject, as its certificate has it.
     pub issuer: &'a Name,

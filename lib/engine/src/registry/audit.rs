@@ -23,7 +23,7 @@ pub struct AuditRow {
 }
 
 /// SHA-256 over fields, each with its length in front, so that no two different lists of fields
-/// give the same octets.
+/// give the same bytes.
 pub(super) fn digest(fields: &[&[u8]]) -> [u8; 32] {
     let mut input = Vec::with_capacity(fields.iter().map(|f| f.len() + 8).sum());
     for field in fields {

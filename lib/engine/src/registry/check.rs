@@ -8,7 +8,7 @@
 //!
 //! All of it is of one moment, whatever other processes record meanwhile. The audit log is read first
 //! (`story`); then one thread reads the certificates' rows, the others hold each to it and verify its
-//! signature (`rows`, `signers`). What is kept for each row is 32 octets, and for each one that the log
+//! signature (`rows`, `signers`). What is kept for each row is 32 bytes, and for each one that the log
 //! names as superseded or revoked about as many again.
 
 mod rows;
@@ -46,7 +46,7 @@ pub struct Finding {
 pub struct Unfinished {
     /// What it is; it does not change between versions: `devices`, `archive`, `ca`.
     pub kind: &'static str,
-    /// The folder or file.
+    /// The directory or file.
     pub path: String,
     /// How many recorded devices wait there for their place.
     pub devices: u64,
@@ -71,7 +71,7 @@ pub struct Checked {
     pub more_findings: u64,
     /// What runs have not finished.
     pub unfinished: Vec<Unfinished>,
-    /// Files and folders that killed runs have left and nobody needs.
+    /// Files and directories that killed runs have left and nobody needs.
     pub leftovers: Vec<String>,
 }
 

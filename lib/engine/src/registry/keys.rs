@@ -1,7 +1,7 @@
 //! Which certificates are for a key: one that another live device, a CA or a revoked certificate has is not
 //! certified again, and one that is compromised takes all its certificates with it.
 //!
-//! The column `key` has the first 16 octets of the SHA-256 of a certificate's SubjectPublicKeyInfo. They are
+//! The column `key` has the first 16 bytes of the SHA-256 of a certificate's SubjectPublicKeyInfo. They are
 //! as random as serial numbers, so they are kept and looked for as those are: behind the audit row of their
 //! chunk. What is found is compared with the key itself.
 //!
@@ -22,7 +22,7 @@ use crate::client_id::DeviceId;
 use crate::crl::Reason;
 use crate::crypto::{PublicKey, sha256};
 
-/// Octets of a key's digest that are kept.
+/// Bytes of a key's digest that are kept.
 const KEPT: usize = 16;
 
 /// The condition that a certificate is for a key, whose shortened digest follows as the value.
@@ -155,7 +155,7 @@ impl Registry {
     }
 
     /// The shortened digests of all keys that were ever certified, for a run that holds keys of its own
-    /// against them: some 20 octets of memory each.
+    /// against them: some 20 bytes of memory each.
     pub(crate) fn certified_keys(&self) -> Result<HashSet<KeyStart>> {
         let mut keys = HashSet::new();
         each_key(self.connection()?, |_, key| keys.extend(KeyStart::try_from(key)))
@@ -208,7 +208,7 @@ fn each_key(connection: &Connection, mut visit: impl FnMut(i64, &[u8])) -> rusql
     Ok(())
 }
 
-/// The keys that others have had certified since a run has looked up who has its own: some 50 octets of memory
+/// The keys that others have had certified since a run has looked up who has its own: some 50 bytes of memory
 /// each. What the run records itself is passed over.
 #[derive(Debug)]
 pub(crate) struct Newcomers {

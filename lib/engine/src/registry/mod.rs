@@ -1,4 +1,4 @@
-//! What has been issued: the registry of a PKI folder.
+//! What has been issued: the registry of a PKI directory.
 //!
 //! Every certificate stands here with its DER. A device is issued if and only if its certificate
 //! has a row, and at most one row of a device is `live`; a unique index on the folded client id
@@ -180,9 +180,9 @@ impl Failure for RegistryError {
     fn hint(&self) -> Option<Hint> {
         let text = match self {
             Self::TooNew { .. } => "use a newer version of c8y-pki",
-            Self::Conflict => "run the same command again: it takes what is left",
+            Self::Conflict => "run the same command again: it makes the rest",
             Self::KeyTaken { .. } => {
-                "have each make a key of its own; run the same command again for the others"
+                "let each device make its own key, then run the same command again for the others"
             }
             Self::RevocationDate { .. } => {
                 return Some(Hint::omit(
@@ -203,7 +203,7 @@ impl Failure for RegistryError {
             Self::NoSpace(_) => FREE_SPACE,
             Self::ReadOnly(_) => "is it mounted read-only, or another user's?",
             Self::TooOld { .. } => {
-                "copy the PKI folder to where it can be written, and read it there"
+                "copy the PKI directory to where it can be written, and read it there"
             }
             _ => return None,
         };
@@ -321,7 +321,7 @@ pub struct NewRecord {
     pub certificate: Encoded,
     /// Columns of the device list, for the registration CSV.
     pub details: BTreeMap<String, String>,
-    /// The folder in which its files are, if they are in one.
+    /// The directory in which its files are, if they are in one.
     pub location: Option<PathBuf>,
     /// Whether its private key is there too.
     pub has_key: bool,
@@ -359,7 +359,7 @@ pub struct Record {
     pub der: Vec<u8>,
     /// Columns of the device list.
     pub details: BTreeMap<String, String>,
-    /// The folder in which its files were put.
+    /// The directory in which its files were put.
     pub location: Option<PathBuf>,
     /// Whether its private key was put there too.
     pub has_key: bool,

@@ -18,11 +18,11 @@ pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 /// pages all over the index of live ones.
 pub(super) const CACHE: i64 = -24_000;
 
-/// Octets of a page of a new registry: half as many pages to be summed and written as with SQLite's own
+/// Bytes of a page of a new registry: half as many pages to be summed and written as with SQLite's own
 /// choice.
 const PAGE: i64 = 8192;
 
-/// Octets of the write-ahead log after which it is copied into the database. A page that many chunks
+/// Bytes of the write-ahead log after which it is copied into the database. A page that many chunks
 /// change is then copied once for all of them.
 const CHECKPOINT: i64 = 32 << 20;
 

@@ -1,7 +1,7 @@
 //! What an older registry has lost, and how it gets it back.
 //!
 //! A registry that was put back from a backup knows nothing of what happened since. What it has revoked
-//! stands in the lists that are out; what it has issued, in the folders of devices. From there it is taken
+//! stands in the lists that are out; what it has issued, in the directories of devices. From there it is taken
 //! over, each change with its rows in the audit log. A revocation of a certificate that is nowhere to be
 //! found is kept too, so that each later list of its issuer has it.
 

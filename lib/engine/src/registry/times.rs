@@ -150,7 +150,7 @@ impl Times {
             _ => format!("rows {first} to {last} of the audit log lie"),
         };
         self.findings.push(format!(
-            "{rows} in the future ({}): a computer's clock was ahead, or this one's is behind",
+            "{rows} in the future ({}): a computer's clock was ahead, or this clock is behind",
             shown(at)
         ));
     }
@@ -169,8 +169,8 @@ impl Times {
     fn compare_lists(&mut self, ca: &str, last: Made, this: Made) {
         if is_back(last.at, this.at) && !self.is_explained(last.sequence, last.at) {
             self.findings.push(format!(
-                "revocation list {} of {ca} is of {}, and list {} of {}: who goes by the time takes \
-                 the older one",
+                "revocation list {} of {ca} is of {}, and list {} of {}: a program that compares the dates \
+                 takes the older one",
                 this.number,
                 shown(this.at),
                 last.number,

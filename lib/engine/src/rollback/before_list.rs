@@ -19,7 +19,7 @@ pub struct Forgotten {
     pub sentence: String,
 }
 
-/// Certificates of a CA, or of another one of its subject, that are in folders, archives and hand-over files
+/// Certificates of a CA, or of another one of its subject, that are in directories, archives and hand-over files
 /// and that the registry does not have. What nobody can record, and what was accepted, is left out.
 pub fn before_list(pki: &Pki, ca: &Ca, scan: &Scan<'_>) -> Result<Vec<Forgotten>, RollbackError> {
     let subject = &ca.certificate().subject;

@@ -4,13 +4,13 @@
 //! by what is compared with it:
 //!
 //! - the last list of each CA, its number and its entries;
-//! - the folders and archives into which devices were issued: certificates that a CA of the PKI folder has
+//! - the directories and archives into which devices were issued: certificates that a CA of the PKI directory has
 //!   signed and the registry does not have;
 //! - the hand-over files that were made, where they still are;
-//! - what else somebody has: lists, hand-over files with their signatures, archives, folders.
+//! - what else somebody has: lists, hand-over files with their signatures, archives, directories.
 //!
 //! [`compare`] finds the differences and changes nothing; [`Comparison::repair`] takes over what can be:
-//! revocations from lists, certificates from folders and archives. A hand-over file has no certificates, so
+//! revocations from lists, certificates from directories and archives. A hand-over file has no certificates, so
 //! what it names is only told.
 
 mod before_list;
@@ -41,7 +41,7 @@ pub enum RollbackError {
     /// Something given to compare with that cannot be used.
     #[error("{}: {problem}", path.display())]
     Source {
-        /// The file or folder.
+        /// The file or directory.
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
@@ -62,7 +62,7 @@ pub enum RollbackError {
     /// The registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// The PKI folder.
+    /// The PKI directory.
     #[error(transparent)]
     Authority(#[from] crate::authority::AuthorityError),
 }
@@ -81,7 +81,7 @@ impl Failure for RollbackError {
     fn hint(&self) -> Option<Hint> {
         match self {
             Self::Source { .. } => Some(
-                "give lists (PEM or DER), manifest.csv with its manifest.csv.sig, archives or folders of \
+                "give lists (PEM or DER), manifest.csv with its manifest.csv.sig, archives or directories of \
                  devices"
                     .into(),
             ),
@@ -107,13 +107,13 @@ fn more_of(more: usize) -> String {
 /// A certificate of a CA of ours that the registry does not have.
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// The folder or archive with it.
+    /// The directory or archive with it.
     pub place: PathBuf,
     /// The certificate.
     pub certificate: Certificate,
     /// The CA that has signed it.
     pub ca: String,
-    /// Whether its key, or a keystore, is in the same folder.
+    /// Whether its key, or a keystore, is in the same directory.
     pub has_key: bool,
     /// Why it cannot be recorded as a device's, if it cannot.
     pub unfit: Option<String>,
@@ -182,7 +182,7 @@ pub struct Comparison {
     pub lost: Vec<Lost>,
     /// CAs that have no last list, and are not known to have made one.
     pub unlisted: Vec<String>,
-    /// Whole lists of CAs of this folder that were given, with the name of the CA and their number.
+    /// Whole lists of CAs of this directory that were given, with the name of the CA and their number.
     pub given: Vec<(String, u64, Crl)>,
 }
 
@@ -225,7 +225,7 @@ impl Comparison {
     }
 }
 
-/// Compares the registry with the last lists, with the folders and archives of its devices, with its hand-over
+/// Compares the registry with the last lists, with the directories and archives of its devices, with its hand-over
 /// files, and with what is given in `against`.
 ///
 /// Errors: a path of `against` that is nothing to compare with, or that nobody of this PKI has signed.
@@ -285,7 +285,7 @@ struct Search<'a> {
 type Candidate = (PathBuf, Vec<u8>, bool);
 
 impl Search<'_> {
-    /// Looks through folders and archives, on all cores.
+    /// Looks through directories and archives, on all cores.
     fn all(&self, places: &[PathBuf], scan: &Scan<'_>) -> Result<Vec<Found>, RollbackError> {
         let mut found = Vec::new();
         let (mut done, total) = (0, self.known.len() as u64);

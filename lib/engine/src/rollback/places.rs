@@ -1,4 +1,4 @@
-//! Where certificates of devices are: folders, and archives of folders.
+//! Where certificates of devices are: directories, and archives of directories.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -11,13 +11,13 @@ use crate::files;
 use crate::provision::bundle::{THIN_EDGE_CHAIN, THIN_EDGE_KEY};
 use crate::provision::{REPLACED, STAGING};
 
-/// How deep a folder of devices is searched: no more of the disk than what is ours.
+/// How deep a directory of devices is searched: no more of the disk than what is ours.
 const DEPTH: usize = 1;
 
-/// How deep the folder is in which replaced devices are: `.replaced/<device>/<number>`.
+/// How deep the directory is in which replaced devices are: `.replaced/<device>/<number>`.
 const REPLACED_DEPTH: usize = 2;
 
-/// Longest file that is taken for a certificate, in octets.
+/// Longest file that is taken for a certificate, in bytes.
 const MOST: u64 = 1 << 20;
 
 /// What begins with a device's certificate.
@@ -29,7 +29,7 @@ const KEYS: [&str; 4] = ["key.pem", THIN_EDGE_KEY, "keystore.p12", "keystore.jks
 /// Is told of a certificate: where, its PEM, and whether its key is there too.
 type Visit<'v> = &'v mut dyn FnMut(&Path, Vec<u8>, bool);
 
-/// The folder or archive into which a device was issued whose files are at `location`.
+/// The directory or archive into which a device was issued whose files are at `location`.
 pub(super) fn parent_of<'p>(location: &'p Path, id: Option<&str>) -> &'p Path {
     let own = id.and_then(|id| DeviceId::parse(id).ok()).map(|id| id.file_name());
     match (location.file_name().and_then(|name| name.to_str()), location.parent()) {
@@ -38,7 +38,7 @@ pub(super) fn parent_of<'p>(location: &'p Path, id: Option<&str>) -> &'p Path {
     }
 }
 
-/// Visits the certificate of each device of a folder, or of an archive of folders.
+/// Visits the certificate of each device of a directory, or of an archive of directories.
 pub(super) fn each_certificate(path: &Path, visit: Visit<'_>) -> Result<(), RollbackError> {
     match path.is_dir() {
         true => in_folder(path, DEPTH, visit),
@@ -52,12 +52,12 @@ fn in_folder(dir: &Path, depth: usize, visit: Visit<'_>) -> Result<(), RollbackE
     if let Some(cert) = CERTS.map(|name| dir.join(name)).into_iter().find(is_cert) {
         let has_key = KEYS.iter().any(|name| dir.join(name).exists());
         visit(dir, files::read_small(&cert)?, has_key);
-        // A device's folder has no devices in it.
+        // A device's directory has no devices in it.
         return Ok(());
     }
     let Some(depth) = depth.checked_sub(1) else { return Ok(()) };
     let fail = |source| files::FileError { action: "list", path: dir.to_owned(), source };
-    // One by one: a folder can have a million of them.
+    // One by one: a directory can have a million of them.
     for entry in fs::read_dir(dir).map_err(fail)? {
         let entry = entry.map_err(fail)?;
         // What is being made is not issued yet. Links are not followed: they may lead in a circle.

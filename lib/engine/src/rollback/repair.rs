@@ -99,7 +99,7 @@ impl Comparison {
             let is_put = lost.any(|lost| self.given_for(lost).is_some());
             if is_put || self.unlisted.iter().any(|name| name == ca) {
                 plan.push(format!(
-                    "put the list that was given into the folder of {ca}, as crl.pem"
+                    "put the list that was given into the directory of {ca}, as crl.pem"
                 ));
             }
         }
@@ -130,7 +130,7 @@ impl Comparison {
             }
         }
         plan.extend(numbers.iter().map(|(ca, number)| {
-            format!("let the lists of {ca} go on from number {}", number.saturating_add(1))
+            format!("continue the lists of {ca} after number {}", number.saturating_add(1))
         }));
         plan
     }

@@ -1,4 +1,4 @@
-//! What somebody gives to compare with: lists, hand-over files, archives, folders.
+//! What somebody gives to compare with: lists, hand-over files, archives, directories.
 
 use std::fs::File;
 use std::io::Read;
@@ -18,7 +18,7 @@ use crate::registry::{Filter, Status, number_of};
 const TAR: (usize, &[u8]) = (257, b"ustar");
 
 impl Sources<'_> {
-    /// Compares with one path, or returns it if it is a folder or an archive to be looked through.
+    /// Compares with one path, or returns it if it is a directory or an archive to be looked through.
     pub(super) fn compare(
         &self,
         path: &Path,
@@ -68,7 +68,7 @@ impl Sources<'_> {
     ) -> Result<(), RollbackError> {
         let signer = self.cas.iter().find(|ca| ca.has_signed(&list));
         let ca = signer.ok_or_else(|| {
-            bad(path, format!("no CA of this folder has signed the list of {}", list.issuer))
+            bad(path, format!("no CA of this directory has signed the list of {}", list.issuer))
         })?;
         if let Some(why) = list.incomplete {
             return Err(bad(path, format!("the list {why}")));

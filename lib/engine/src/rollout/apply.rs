@@ -224,7 +224,7 @@ fn is_of_the_tenant(error: &RolloutError) -> bool {
     )
 }
 
-/// What there is beside the file and the PKI folder.
+/// What there is beside the file and the PKI directory.
 type With<'a> = (&'a Passwords, &'a Remote<'a>, &'a Run<'a>);
 
 /// The CAs at the tenant, its verdict on one device, all devices, and their registration.

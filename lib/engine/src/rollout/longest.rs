@@ -1,4 +1,4 @@
-//! The longest chain of the installation, in a rollout: the file and the PKI folder say the same, and no CA of the
+//! The longest chain of the installation, in a rollout: the file and the PKI directory say the same, and no CA of the
 //! file stands so deep that its devices would be refused. Looked at before anything is made.
 
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use crate::authority::{Ca, Pki};
 use crate::cert::LongestChain;
 
 impl Spec {
-    /// How long a chain may be: as the file says it, else as the PKI folder does, else as in the cloud.
+    /// How long a chain may be: as the file says it, else as the PKI directory does, else as in the cloud.
     ///
     /// Errors: the two say different things.
     pub fn longest_chain(&self) -> Result<LongestChain, RolloutError> {

@@ -88,7 +88,7 @@ pub enum RolloutError {
         wanted: String,
     },
     /// A CA is there under another parent.
-    #[error("the CA {name:?} stands under {found}; {file} wants it under {wanted}")]
+    #[error("the CA {name:?} is below {found}; {file} wants it below {wanted}")]
     OtherParent {
         /// Its name.
         name: String,
@@ -166,8 +166,8 @@ pub enum RolloutError {
     Trust(#[from] TrustProblem),
     /// The platform refuses the chain of a device, before the others are made.
     #[error(
-        "the platform does not accept the chain of {}, which stands for the devices of the CA {:?}: {}; by our own \
-         check it is {}: {}",
+        "the platform does not accept the chain of {}, one of the devices of the CA {:?}: {}; our own check \
+         says {}: {}",
         .0.device, .0.ca, .0.no(), .0.ours(), .0.compared.ours.detail
     )]
     ChainRefused(Box<Judged>),
@@ -177,7 +177,7 @@ pub enum RolloutError {
     /// A profile of the user's own.
     #[error(transparent)]
     Profile(#[from] ProfileError),
-    /// The PKI folder and its CAs.
+    /// The PKI directory and its CAs.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
     /// The devices.
@@ -236,7 +236,7 @@ impl Failure for RolloutError {
                     .into(),
             ),
             Self::NoPinFile(_) => Some(
-                "write the PIN into it; one is never made: the token has it already".into(),
+                "write the PIN of the token into it; a rollout makes no PIN".into(),
             ),
             Self::NoModule(_) => {
                 Some("append ?module-path=FILE: a rollout takes the module from there".into())

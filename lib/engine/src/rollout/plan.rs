@@ -99,7 +99,7 @@ pub struct Plan {
     pub(super) registration: Option<String>,
     /// The place in the list of the first device that has no certificate.
     pub(super) first_new: Option<usize>,
-    /// Devices that are issued, and have not all the files of the bundle in their folders.
+    /// Devices that are issued, and have not all the files of the bundle in their directories.
     pub incomplete: usize,
 }
 

@@ -25,7 +25,7 @@ use crate::registration::{SEPARATORS, Settings};
 pub struct Spec {
     /// The file's path.
     pub file: PathBuf,
-    /// The PKI folder.
+    /// The PKI directory.
     pub pki: PathBuf,
     /// Most certificates in a chain at the installation, if the file says it.
     pub longest_chain: Option<LongestChain>,
@@ -99,7 +99,7 @@ pub struct DevicesSpec {
     pub subject: NameBuilder,
     /// Validity in days, in place of the profile's.
     pub days: Option<u32>,
-    /// The folder of their folders.
+    /// The directory of their directories.
     pub out: PathBuf,
     /// The files of each.
     pub bundle: Vec<Bundle>,
@@ -110,7 +110,7 @@ pub struct DevicesSpec {
 pub struct TruststoreSpec {
     /// PEM or DER files.
     pub certificates: Vec<PathBuf>,
-    /// CAs of the PKI folder.
+    /// CAs of the PKI directory.
     pub cas: Vec<String>,
 }
 
@@ -132,7 +132,7 @@ pub struct TenantSpec {
     pub host: Option<String>,
     /// The port to which devices connect: that of MQTT over TLS, or that of the MQTT Service.
     pub mqtt_port: u16,
-    /// CAs of the PKI folder that it trusts.
+    /// CAs of the PKI directory that it trusts.
     pub cas: Vec<String>,
     /// Whether devices are registered at their first connection.
     pub auto_registration: bool,

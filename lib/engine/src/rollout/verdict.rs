@@ -55,7 +55,8 @@ impl Judged {
 
 /// The step of a plan; none if no device is to be made.
 pub(super) fn step(spec: &Spec, plan_has_new: bool) -> Option<Step> {
-    let detail = "the platform is asked about the chain of one device before the others are made";
+    let detail =
+        "before the other devices are made, the platform is asked about the chain of one device";
     plan_has_new.then(|| Step::new(Action::Judge, KIND, &spec.devices.ca, detail))
 }
 

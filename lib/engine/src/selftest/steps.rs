@@ -144,7 +144,7 @@ impl<'a> Test<'a> {
         after(self, registered, in_, S::TokenHttps, token, Self::token_over_https);
         let listed = "the serial number is in the tenant's list";
         let revoked = after(self, uploaded, up, S::Revoke, listed, Self::revoke);
-        let (judged, needs) = ("refused if the list is looked at, else as before", "not revoked");
+        let (judged, needs) = ("refused if the list is checked; if not, as before", "not revoked");
         after(self, revoked, needs, S::VerdictRevoked, judged, Self::judge_revoked);
     }
 
@@ -380,7 +380,9 @@ impl<'a> Test<'a> {
         let is_valid = matches!(verdict, Verdict::Accepted { .. });
         let word = |valid| if valid { "valid" } else { "refused" };
         let Some(checks) = self.checks_revocation else {
-            return Ok(Seen::of(format!("{said}; whether the list is looked at is not told")));
+            return Ok(Seen::of(format!(
+                "{said}; the tenant does not say whether the list is checked"
+            )));
         };
         let switch = if checks { "is looked at" } else { "is not looked at" };
         let mut seen = Seen::of(format!("{said}; the list {switch}"));

@@ -1,11 +1,11 @@
-//! One MQTT packet out of the octets that came: its length, and the flags of its fixed header.
+//! One MQTT packet out of the bytes that came: its length, and the flags of its fixed header.
 //!
-//! Refused, so that the connection is closed: a packet of more than 16184 octets, header included
-//! (platform: "MQTT"); a length of more than four octets, flags that are reserved, and the packet
+//! Refused, so that the connection is closed: a packet of more than 16184 bytes, header included
+//! (platform: "MQTT"); a length of more than four bytes, flags that are reserved, and the packet
 //! identifier 0 (MQTT 3.1.1, 2.2.2, 2.2.3 and 2.3.1). The protocol's own code looks at neither flags nor
 //! that identifier.
 
-/// Most octets of a packet, with its header.
+/// Most bytes of a packet, with its header.
 pub(in super::super) const LARGEST: usize = 16_184;
 
 pub(super) const CONNECT: u8 = 1;
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn the_largest_packet() {
-        // 3 octets of header: 16181 = 0x35 + 0x7e * 128.
+        // 3 bytes of header: 16181 = 0x35 + 0x7e * 128.
         let mut fits = vec![0x30, 0xb5, 0x7e];
         fits.resize(LARGEST, 0);
         assert_eq!(take(&mut fits.clone()), Ok(Some(fits)));

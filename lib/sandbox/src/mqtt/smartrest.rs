@@ -48,14 +48,14 @@ fn plain(rest: &mut Peekable<Chars<'_>>) -> Result<String, &'static str> {
     let mut value = String::new();
     while let Some(c) = rest.next_if(|c| !matches!(c, ',' | '\n')) {
         if c == '"' {
-            return Err("a quote stands inside a value that is not quoted");
+            return Err("there is a quote in a value that is not quoted");
         }
         value.push(c);
     }
     if value.trim() == value && !value.contains(['\t', '\r']) {
         return Ok(value);
     }
-    Err("white space stands in or around a value that is not quoted")
+    Err("there is white space in or around a value that is not quoted")
 }
 
 fn quoted(rest: &mut Peekable<Chars<'_>>) -> Result<String, &'static str> {

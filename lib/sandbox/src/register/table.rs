@@ -77,7 +77,7 @@ impl Table {
 fn decode(bytes: &[u8]) -> Result<String, String> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if bytes.contains(&0) {
-        return Err("it has octets of value 0, as UTF-16 has; it must be UTF-8".to_owned());
+        return Err("it has bytes of value 0, as UTF-16 has; it must be UTF-8".to_owned());
     }
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),

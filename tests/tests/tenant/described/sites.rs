@@ -74,7 +74,7 @@ fn source(of: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(of)
 }
 
-/// Files of Rust below a folder: their path there, and what they say before their tests.
+/// Files of Rust below a directory: their path there, and what they say before their tests.
 fn files(of: &str) -> Vec<(String, String)> {
     let (folder, mut all) = (source(of), Vec::new());
     walk(&folder, &mut |path| {

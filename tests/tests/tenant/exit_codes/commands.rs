@@ -9,7 +9,7 @@ pub(super) enum Meets {
     Mqtt,
     /// A TLS server of any kind.
     Tls,
-    /// A PKI folder.
+    /// A PKI directory.
     Pki,
     /// A file that it reads: `{in}`.
     File,

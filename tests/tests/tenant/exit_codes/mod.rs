@@ -169,7 +169,7 @@ fn a_failure_of_files_has_one_code() {
         }
     };
     let nowhere = calls(Meets::Pki, |with| format!("{with} --pki nowhere"));
-    hold(&wrong, "no PKI folder", 2, &nowhere, naming("nowhere"));
+    hold(&wrong, "no PKI directory", 2, &nowhere, naming("nowhere"));
     for (failure, file) in [("a file that is missing", "missing"), ("a directory", "out")] {
         let lines = calls(Meets::File, |with| with.replace("{in}", file));
         hold(&wrong, failure, 2, &lines, naming(file));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use c8y_pki_tests::broker::{free_port, listen, tls_listen};
 use c8y_pki_tests::cli::Cli;
 
-/// Starts a server in the folder; returns its port.
+/// Starts a server in the directory; returns its port.
 type Start = fn(&Cli) -> u16;
 
 /// A failure: its name, the exit code, the host that is named, and the server.

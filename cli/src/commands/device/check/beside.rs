@@ -11,8 +11,8 @@ use crate::secrets::known;
 /// What the device sends beside its certificate. `--user` is that of the tenant's REST interface.
 #[derive(Debug, Args)]
 pub(super) struct BesideArgs {
-    /// The user that the device sends over MQTT beside its certificate, tenant/user: says what the platform does then,
-    /// and what it does to user and password alone
+    /// The user that the device sends over MQTT in addition to its certificate, as tenant/user. The check then says
+    /// what the platform does with both, and with user and password alone
     #[arg(long, value_name = "NAME")]
     mqtt_user: Option<String>,
     /// File whose first line is that user's password [env: C8Y_PKI_MQTT_PASSWORD]
@@ -38,7 +38,7 @@ impl BesideArgs {
 /// One device has one user.
 pub(super) fn of_one() -> Failure {
     Failure::usage(
-        "--mqtt-user is the user of one device, and several are to be checked",
+        "--mqtt-user is for one device, but several are to be checked",
         "name one device",
     )
 }

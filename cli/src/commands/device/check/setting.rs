@@ -31,19 +31,19 @@ Connects as the device would: MQTT 3.1.1 over mutual TLS, from the files that it
 truststore. The steps: files, key, chain, validity, name, TCP, TLS, connect, publish, subscribe,
 receive. It stops at the first that fails and says what is likely wrong, the first to check first.
 
-The platform refuses without a reason. With a login (C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN; nobody
-is asked for it) the tenant of C8Y_HOST is asked for one: is the CA uploaded, enabled, proven? Is the
-device registered, or revoked? What the tenant confirms comes first, what it excludes is left out.
-The platform's own verdict on the chain is asked for, too, of one device also where it connects.
-Where it accepts a chain that our own check refuses, its verdict counts, and the device connects
-all the same.
-CONNACK 5 and 3 may also mean overload: then it connects again, a few times.
+The platform gives no reason. With a login (C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN; there is no
+prompt for it) the command asks the tenant of C8Y_HOST: is the CA uploaded, enabled and proved? Is
+the device registered, or revoked? Causes that the tenant confirms come first; causes that it
+excludes are left out. It also asks for the platform's own verdict on the chain, for a single
+device even if it connects. If the platform accepts a chain that our own check refuses, its verdict
+counts, and the check continues. CONNACK 5 and 3 may also mean overload: then it tries a few times.
 
-The device is registered by it, as by its first connection. Of a device in use each connection ends
-the other: while it connects again and again, the check fails at `publish` or `receive`.
+The check registers the device, as its first connection would. If the device is in use, the check
+and the device close each other's connection: while the device connects again and again, the check
+fails at `publish` or `receive`.
 
-Of a folder key.pem counts, then keystore.p12, then keystore.jks; truststore.p12 or .jks beside it is
-its truststore, without one the system decides about the server.
+In a directory key.pem is used, if not there keystore.p12, then keystore.jks. truststore.p12 or
+.jks in it is the truststore. Without one the system decides whether the server is trusted.
 
 Examples:
   c8y-pki device check gw-0001 --host acme.eu-latest.cumulocity.com
@@ -58,7 +58,7 @@ Exit codes: 0 connected; 1 refused by the platform, or one of many does not conn
 or the device's own files are wrong (its truststore among them); 3 not reached, closed without a
 reason, something else than the platform's MQTT, or the server's own certificate is not valid.")]
 pub(crate) struct CheckArgs {
-    /// Device identifiers; their folders are in --out
+    /// Device identifiers; their directories are in --out
     #[arg(value_name = "ID")]
     pub(super) ids: Vec<String>,
     #[command(flatten)]
@@ -66,8 +66,8 @@ pub(crate) struct CheckArgs {
     /// CAs that are uploaded to the tenant, PEM or DER: the chain must have one; may be repeated
     #[arg(long, value_name = "FILE")]
     pub(super) uploaded: Vec<PathBuf>,
-    /// Most certificates in a chain, both ends counted; by default what the PKI folder's pki.toml says, else 10 as
-    /// in the cloud
+    /// The largest number of certificates in a chain, with the device's and the uploaded CA's; by default that of
+    /// the PKI directory's pki.toml; without one 10, as in the cloud
     #[arg(long, value_name = "N")]
     pub(super) longest_chain: Option<LongestChain>,
     /// Devices of a CSV or .xlsx with a column `id`; - for standard input
@@ -87,11 +87,10 @@ pub(crate) struct CheckArgs {
     pub(super) service: ServiceArgs,
     #[command(flatten)]
     pub(super) beside: BesideArgs,
-    /// How often to connect while the platform may be overloaded (CONNACK 5 and 3)
+    /// How many times to try if the platform may be overloaded (CONNACK 5 and 3)
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
     pub(super) attempts: u32,
-    /// Type of the external ids under which devices are registered (IDTYPE), unless a column `idtype` of
-    /// --from says it
+    /// Type of the external ids of registered devices (IDTYPE); a column `idtype` of --from comes first
     #[arg(long, value_name = "TYPE", default_value = ID_TYPE)]
     pub(super) id_type: String,
     #[command(flatten)]
@@ -100,8 +99,8 @@ pub(crate) struct CheckArgs {
     pub(super) way: WayArgs,
 }
 
-pub(in super::super) const MORE_WITH_LOGIN: &str = "with C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN, the tenant is asked for \
-                               the reason";
+pub(in super::super) const MORE_WITH_LOGIN: &str = "set C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN, and the \
+                                                    command asks the tenant for the reason";
 
 /// What holds for all devices of a run.
 pub(super) struct Setting<'a> {

@@ -94,7 +94,7 @@ fn tenant(says: &TenantSays) -> String {
         parts[0].push_str(&format!(" ({name})"));
     }
     if says.renewed.is_some() {
-        parts.push("renewed: yes, the device presents another certificate of it".to_owned());
+        parts.push("renewed: yes, the device presents another certificate of this CA".to_owned());
     }
     if says.uploaded == Some(true) {
         let enabled = says.status.as_ref().map(|status| status == "ENABLED");

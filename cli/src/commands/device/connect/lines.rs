@@ -22,7 +22,7 @@ pub(super) enum Line {
     TooLong {
         /// Its number, from 1.
         number: u64,
-        /// How long it can be, in octets.
+        /// How long it can be, in bytes.
         most: usize,
     },
     /// No text.
@@ -43,7 +43,7 @@ pub(super) fn of_stdin(topic: &str) -> Receiver<Line> {
     lines
 }
 
-/// The longest payload for a topic, in octets.
+/// The longest payload for a topic, in bytes.
 fn longest(topic: &str) -> usize {
     let fits = |octets: &usize| check_length(topic, *octets).is_ok();
     (0..MAX_PACKET).rev().find(fits).unwrap_or_default()
@@ -76,7 +76,7 @@ fn read(mut input: impl BufRead, most: usize, lines: &SyncSender<Line>) {
 /// The next line without its end, or that it is too long; none at the end.
 fn next(input: &mut impl BufRead, most: usize) -> io::Result<Option<Result<Vec<u8>, ()>>> {
     let mut line = Vec::new();
-    // A line end of two octets may follow.
+    // A line end of two bytes may follow.
     let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(2);
     if input.by_ref().take(limit).read_until(b'\n', &mut line)? == 0 {
         return Ok(None);

@@ -39,19 +39,19 @@ use crate::values;
 /// Arguments of `device connect`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Registers the device (100) and its children (101), subscribes s/ds and s/e, and stays connected.
-Operations are printed, a line each; what comes on s/e is a warning. Each line of standard input is
-published on --topic; blank ones are not. Its end ends nothing, unless --exit-at-eof is given: then
-the command ends when all is acknowledged and no error has come for a second.
+Registers the device (100) and its children (101), subscribes to s/ds and s/e, and stays connected.
+Each operation is printed on a line; messages on s/e are warnings. Each line of standard input that
+is not blank is published on --topic. When standard input ends, the command continues. With
+--exit-at-eof it ends when all lines are acknowledged and no error has come for a second.
 
-A connection that is lost is made again, after 1 to 60 seconds. Meanwhile lines wait, up to 1000 of
-them, then no more are read; with QoS 1 and 2 none is lost, though one may arrive twice. A refusal
-is tried four times, then it ends with the likely causes; with a login (C8Y_USER and C8Y_PASSWORD,
-or C8Y_TOKEN) the tenant is asked for them, too. Ctrl-C says goodbye: the last will, event
-c8y_ConnectionEvent, is published only when the connection is lost.
+If the connection is lost, the command connects again after 1 to 60 seconds. Until then up to 1000
+lines wait, then no more are read. With QoS 1 and 2 no line is lost, but one may arrive twice. If
+the device is refused, the command tries four times, then ends with the likely causes. With a login
+(C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN) it also asks the tenant. Ctrl-C disconnects: the last
+will, event c8y_ConnectionEvent, is published only if the connection is lost.
 
-At the MQTT Service (--mqtt-service) nothing of SmartREST is sent unless it is on there: no
-registration, no children, no last will; lines go to a topic of your own, with QoS 0 or 1.
+At the MQTT Service (--mqtt-service) SmartREST messages (registration, children, last will) are
+sent only if SmartREST is on. Without it, lines go to a topic of your own, with QoS 0 or 1.
 
 Examples:
   c8y-pki device connect gw-0001 --host acme.eu-latest.cumulocity.com
@@ -62,7 +62,7 @@ Examples:
 Exit codes: 0 ended by Ctrl-C, or all was sent; 1 refused by the platform, lines were not sent, or
 with --exit-at-eof something came on s/e; 2 wrong use or input; 3 not reached (--no-reconnect).")]
 pub(crate) struct ConnectArgs {
-    /// The device's id; its folder is in --out
+    /// The device's id; its directory is in --out
     #[arg(value_name = "ID", required_unless_present_any = ["bundle", "keystore"])]
     id: Option<String>,
     #[command(flatten)]
@@ -79,8 +79,8 @@ pub(crate) struct ConnectArgs {
     /// Where lines of standard input go; s/us/CHILD for a child
     #[arg(long, value_name = "TOPIC", default_value = PUBLISH)]
     topic: String,
-    /// How sure the delivery is, both ways: 0 at most once, 1 at least once, 2 exactly once while the
-    /// connection lasts
+    /// Quality of delivery in both directions: 0 at most once, 1 at least once, 2 exactly once while the connection
+    /// lasts
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=2))]
     qos: u8,
     /// Seconds between signs of life

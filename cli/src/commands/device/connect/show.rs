@@ -72,8 +72,8 @@ impl Screen {
     /// That somebody else may be connected as this device.
     pub(super) fn rival(&self) {
         self.out.warning(&format!(
-            "the server has ended two sessions in a row soon after they began: another program may be \
-             connected as {}, and of one ClientId the platform keeps the last connection only",
+            "the server has closed two sessions in a row soon after they began: another program may be \
+             connected as {}, and the platform keeps only the last connection of a ClientId",
             self.client_id
         ));
     }
@@ -84,7 +84,7 @@ impl Screen {
         }
         let lines = count(waiting, "line");
         match waiting >= MOST_WAITING {
-            true => self.out.note(&format!("{lines} wait to be sent; no more are read meanwhile")),
+            true => self.out.note(&format!("{lines} wait to be sent; until then no more are read")),
             false => self.out.note(&format!("{lines} to be sent when the connection is back")),
         }
     }
@@ -114,8 +114,7 @@ impl Screen {
     pub(super) fn refused(&self, line: &Line) {
         self.out.warning(&match line {
             Line::TooLong { number, most } => format!(
-                "line {number} of standard input is not sent: it is longer than the {most} octets that \
-                 a message can have"
+                "line {number} of standard input is not sent: a message can have at most {most} bytes"
             ),
             Line::NotText { number } => {
                 format!("line {number} of standard input is not sent: it is not UTF-8")

@@ -21,27 +21,29 @@ use crate::values;
 /// Arguments of `device enrol`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The device makes its key here, and the key stays here. It needs a one-time password, with which it is
-registered: one that was given to it (--otp-file), or one that it makes itself. With --wait it shows the
-address of the tenant's page that registers it, as text and as a QR code, and asks until it is let in. Its
-one-time password is in that address. A device that has its certificate is left alone.
+The device makes its key on this computer, and the key stays here. The device is registered with a
+one-time password: one that it was given (--otp-file), or one that it makes itself. With --wait the
+command shows the address of the tenant's page on which the device is registered, as text and as a
+QR code, and asks until the device is registered. The one-time password is in that address. If the
+device has its certificate already, nothing is changed.
 
-With --renew it gets the next certificate, for a new key. Its token it gets with the certificate that it
-has. The next files are made in the directory ID.new. When the platform has let them in, they take the place of
-those in ID in one step, and the former ones are kept in .replaced. Killed at any point, it can be run again.
+With --renew the device makes a new key and gets a certificate for it. It uses its present
+certificate to get a token for that. The new files are made in the directory ID.new. After the
+platform has accepted them, they replace those in ID in one step, and the former files are kept in
+.replaced. If it is killed at any point, run it again.
 
 Examples:
   c8y-pki device enrol gw-0001 --out out --wait 30m --host acme.cumulocity.com
   c8y-pki device enrol gw-0001 --out out --otp-file gw-0001.otp --host acme.cumulocity.com
   c8y-pki device enrol gw-0001 --out out --renew --if-expires-within 30d --host acme.cumulocity.com
 
-Exit codes: 0 the certificate is there, also when it was before or is not due; 1 the platform refuses, the
-time to wait is over, or the certificate that is there has expired; 2 wrong use, a wrong one-time password
-or token; 3 not reached or interrupted: run it again.")]
+Exit codes: 0 the certificate is there, also when it was before or is not due; 1 the platform
+refuses, the time to wait is over, or the present certificate has expired; 2 wrong use, a wrong
+one-time password or token; 3 not reached or interrupted: run it again.")]
 pub(crate) struct EnrolArgs {
     /// The device's id, as it is registered
     pub(super) id: String,
-    /// The folder of the devices' folders
+    /// The directory of the devices' directories
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
     /// Type of the key, if one is made: rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521, ed25519; by
@@ -56,7 +58,7 @@ pub(crate) struct EnrolArgs {
     /// File whose first line is the one-time password [env: C8Y_PKI_OTP]
     #[arg(long, value_name = "FILE")]
     pub(super) otp_file: Option<PathBuf>,
-    /// Show where the device is registered, and ask for so long until it is: 90s, 30m, 2h, 1d
+    /// Show the page on which the device is registered, and wait at most this long: 90s, 30m, 2h, 1d
     #[arg(long, value_name = "SPAN", value_parser = values::wait, conflicts_with = "renew")]
     pub(super) wait: Option<Duration>,
     /// How the QR code of that address is drawn
@@ -71,7 +73,7 @@ pub(crate) struct EnrolArgs {
     /// Get the next certificate for the same key
     #[arg(long, requires = "renew", conflicts_with = "key_type")]
     pub(super) reuse_key: bool,
-    /// File whose first line is the device's token, in place of one that it gets itself [env:
+    /// File whose first line is the device's token; without it the command gets a token itself [env:
     /// C8Y_PKI_DEVICE_TOKEN]
     #[arg(long, value_name = "FILE", requires = "renew")]
     pub(super) token_file: Option<PathBuf>,

@@ -88,7 +88,7 @@ fn wait_for(
         }
         Waited::Late(e) => Err(Failure::said(
             late(&e),
-            format!("{} was not let in in time; the last answer was: {e}", id.as_str()),
+            format!("{} was not registered in time; the last answer was: {e}", id.as_str()),
             "register it on the page above, and run the same command again: key and one-time password \
              stay the same",
         )),
@@ -147,7 +147,7 @@ fn already(id: &DeviceId, folder: &Folder, out: Output) -> Result {
     if certificates.iter().take(1).all(|c| c.not_after >= OffsetDateTime::now_utc()) {
         return Ok(outcome);
     }
-    out.warning("its certificate has expired; remove the folder, and enrol the device anew");
+    out.warning("its certificate has expired; remove the directory, and enrol the device again");
     Ok(Outcome::NO)
 }
 

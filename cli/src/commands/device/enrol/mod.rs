@@ -27,7 +27,7 @@ pub(super) fn run(args: &EnrolArgs, out: Output) -> Result {
     if args.renew && !args.out.exists() {
         return Err(Failure::usage(
             format!("{} does not exist: there is nothing to renew", args.out.display()),
-            "name the folder of the devices' folders with --out, or leave out --renew",
+            "name the directory of the devices' directories with --out, or leave out --renew",
         ));
     }
     let folder = Folder::open(&args.out, &id)?;

@@ -53,7 +53,7 @@ pub(super) fn report(
     let Some(own) = certificates.first() else {
         return Err(Failure::usage(
             format!("there is no certificate for {} in {}", id.as_str(), dir.display()),
-            "remove the folder, and enrol the device again",
+            "remove the directory, and enrol the device again",
         ));
     };
     let enrolled = Enrolled {

@@ -38,7 +38,7 @@ pub(super) fn run(args: &EnrolArgs, id: &DeviceId, folder: &Folder, out: Output)
     if let Some(missing) = [folder.key(), folder.cert()].iter().find(|path| !path.exists()) {
         return Err(Failure::usage(
             format!("{} does not exist: there is nothing to renew", missing.display()),
-            "name the folder of the devices' folders with --out, or leave out --renew",
+            "name the directory of the devices' directories with --out, or leave out --renew",
         ));
     }
     let certificates = crate::values::certificates(&folder.cert())?;
@@ -82,11 +82,11 @@ fn refused(failure: Failure, folder: &Folder) -> Failure {
     };
     Failure::no(
         format!(
-            "the platform does not let the new certificate in, so {} stays as it was: {error}",
+            "the platform does not accept the new certificate, so {} was not changed: {error}",
             folder.dir().display()
         ),
         format!(
-            "the new files are in {}; `c8y-pki device check --bundle` with that folder names the likely \
+            "the new files are in {}; `c8y-pki device check --bundle` with that directory names the likely \
              causes",
             folder.next().display()
         ),
@@ -140,11 +140,11 @@ impl Device<'_> {
             let end = format!("{} ({})", day(own.not_after), until(own.not_after));
             return Err(Failure::no(
                 format!(
-                    "the certificate of {} ended {end}, and only a valid one gets a token",
+                    "the certificate of {} expired {end}, and only a valid certificate gets a token",
                     self.id.as_str()
                 ),
-                "delete the device's user at the tenant, move its folder away, and enrol it anew: `device \
-                 enrol --wait`",
+                "delete the device's user at the tenant, move its directory away, and enrol it again: \
+                 `device enrol --wait`",
             ));
         }
         Ok(self.ask(&self.credentials(&self.folder.dir())?)?.secret().clone())
@@ -155,7 +155,7 @@ impl Device<'_> {
         self.ask(&self.credentials(next.dir())?).map(|_| ())
     }
 
-    /// The files of a folder; whom the device trusts stands in its own.
+    /// The files of a directory; whom the device trusts stands in its own.
     fn credentials(&self, dir: &Path) -> Result<Credentials> {
         let read = |dir| {
             let (truststore, store_password, key_password) = (None, None, None);

@@ -24,7 +24,7 @@ pub(crate) struct AddArgs {
     /// Certificates of CAs, PEM or DER, one in each file
     #[arg(value_name = "CERT", required_unless_present = "ca")]
     certs: Vec<PathBuf>,
-    /// A CA of the PKI folder; may be repeated
+    /// A CA of the PKI directory; may be repeated
     #[arg(long, value_name = "NAME", conflicts_with = "certs")]
     ca: Vec<String>,
     /// Its name in the tenant; by default the common name of its subject
@@ -137,7 +137,7 @@ fn wanted(args: &AddArgs, dir: &Path, out: Output) -> Result<Vec<Wanted>> {
             ([_], Some(_)) if args.dry_run => {}
             ([one], Some(key)) => one.key = Some(own_key(args, key, &one.certificate)?),
             (_, None) => {
-                let hint = "give --key FILE, or upload a CA of the PKI folder: --ca NAME";
+                let hint = "give --key FILE, or upload a CA of the PKI directory: --ca NAME";
                 return Err(Failure::usage("--prove needs the CA's private key", hint));
             }
             _ => {
@@ -210,8 +210,8 @@ fn settle(
     out.result(&View::of(&found, Some(action)).among(there), details)?;
     for former in trusted::renewals_of(there, &wanted.certificate) {
         out.note(&format!(
-            "The tenant has another certificate of this CA, of the same name and key: {}. Devices that present \
-             that one need it there.",
+            "The tenant also has another certificate of this CA, with the same name and key: {}. Do not \
+             remove it while devices present it.",
             renewal::shown(former)
         ));
     }

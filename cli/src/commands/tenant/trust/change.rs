@@ -34,7 +34,7 @@ pub(crate) struct UpdateArgs {
     /// Let in only devices that are registered
     #[arg(long, conflicts_with = "auto_registration")]
     no_auto_registration: bool,
-    /// Ask what is there, and print the request that would change it
+    /// Read the present state, and print the request that would change it
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]

@@ -21,8 +21,8 @@ use crate::tenant::TenantArgs;
 pub(crate) enum TrustCommand {
     /// Upload certificates of CAs; what is there already stays
     #[command(after_help = "\
-What the platform checks is checked first: X.509 version 3, CA:TRUE, not expired. A certificate that
-is there is a success; options that differ from what is there are applied to it.
+The command first checks what the platform checks: X.509 version 3, CA:TRUE, not expired. A
+certificate that is there already is a success; options that differ are changed.
 
 Examples:
   c8y-pki tenant trust add --ca line-7 --auto-registration --prove

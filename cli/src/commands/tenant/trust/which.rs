@@ -25,7 +25,7 @@ pub(crate) struct Pick {
     /// Certificate of the CA, PEM or DER
     #[arg(long, value_name = "FILE")]
     pub(crate) cert: Option<PathBuf>,
-    /// A CA of the PKI folder
+    /// A CA of the PKI directory
     #[arg(long, value_name = "NAME")]
     pub(crate) ca: Option<String>,
     /// Its SHA-1 fingerprint (or how that begins), or its name in the tenant

@@ -67,7 +67,7 @@ pub(super) fn find_of_delta(delta: &Crl, name: &str, present: Option<&Crl>) -> O
     };
     if size(number) < size(base) {
         return Some(format!(
-            "{name} is a delta list that changes the list {}, and the list at hand is {}",
+            "{name} is a delta list that changes the list {}, but the given list is {}",
             base.to_decimal(),
             number.to_decimal()
         ));

@@ -49,7 +49,7 @@ impl<'a> Session<'a> {
                 Signer::Good(signer) => (signer, false),
                 Signer::Circular(signer) => (signer, true),
                 Signer::Refused(why) => {
-                    problem = Some(format!("{name} does not count: {why}"));
+                    problem = Some(format!("{name} cannot be used: {why}"));
                     self.note_unused(index, &why);
                     continue;
                 }
@@ -102,7 +102,7 @@ impl<'a> Session<'a> {
             None => {
                 let names: Vec<&str> = covered.names().collect();
                 let names = names.join(", ");
-                Status::Unknown(format!("the lists at hand are for some reasons only: {names}"))
+                Status::Unknown(format!("the given lists are for some reasons only: {names}"))
             }
         };
         Examined { status, warnings }
@@ -124,7 +124,7 @@ impl<'a> Session<'a> {
             self.note_unused(index, "the certificate in question has signed it itself");
         } else if matches!(candidate.fault, Some(Fault::RunOut(_))) || group.is_replaced(candidate)
         {
-            self.note_unused(index, "a later list of its issuer takes its place");
+            self.note_unused(index, "a later list of its issuer replaces it");
         } else {
             self.note_unused(index, "another list of its issuer says the same or more");
         }

@@ -1,4 +1,4 @@
-//! Heaps of certificates made to keep us busy, and octets made to confuse.
+//! Heaps of certificates made to keep us busy, and bytes made to confuse.
 
 use proptest::prelude::*;
 

@@ -42,7 +42,7 @@ type Params<N> = <<N as UnsignedWithMontyForm>::MontyForm as MontyForm>::Params;
 
 /// A number of fixed length whose arithmetic takes constant time: what the crate's traits leave out.
 pub(super) trait Number: UnsignedWithMontyForm + Zeroize + Into<BoxedUint> {
-    /// The least significant octet goes first. The number gets the length of the octets.
+    /// The least significant byte goes first. The number gets the length of the bytes.
     fn from_le_octets(octets: &[u8]) -> Self;
     /// In constant time.
     fn params(modulus: Odd<Self>) -> Params<Self>;
@@ -176,7 +176,7 @@ impl Search {
         Err(RsaError::NoPrime)
     }
 
-    /// As many octets as the prime has.
+    /// As many bytes as the prime has.
     fn random<E>(
         &self,
         fill_random: RandomSource<'_, E>,

@@ -19,23 +19,23 @@ pub(crate) enum Cipher {
     Aes256,
     /// RC2 (RFC 2268).
     Rc2 {
-        /// Length of its key, in octets.
+        /// Length of its key, in bytes.
         key: usize,
         /// Its effective bits.
         effective: usize,
     },
     /// RC4, which has neither IV nor padding.
     Rc4 {
-        /// Length of its key, in octets.
+        /// Length of its key, in bytes.
         key: usize,
     },
 }
 
-/// The longest key of RC2 (RFC 2268, section 2), in octets.
+/// The longest key of RC2 (RFC 2268, section 2), in bytes.
 pub(super) const MAX_RC2_KEY: usize = 128;
 
 impl Cipher {
-    /// Length of its key, in octets.
+    /// Length of its key, in bytes.
     pub(crate) fn key_len(self) -> usize {
         match self {
             Self::Des => 8,
@@ -46,7 +46,7 @@ impl Cipher {
         }
     }
 
-    /// Length of its block and so of its IV, in octets.
+    /// Length of its block and so of its IV, in bytes.
     pub(crate) fn block_len(self) -> usize {
         match self {
             Self::Des | Self::TwoKeyTripleDes | Self::TripleDes | Self::Rc2 { .. } => 8,

@@ -60,7 +60,7 @@ pub(crate) enum Cost {
     },
 }
 
-/// A password in the octets that the schemes take.
+/// A password in the bytes that the schemes take.
 pub(crate) struct Secret {
     /// As text, for PBES1 and PBES2.
     pub(crate) text: Zeroizing<Vec<u8>>,
@@ -69,10 +69,10 @@ pub(crate) struct Secret {
 }
 
 impl Secret {
-    /// The ways in which tools have turned this password into octets, the standard's first.
+    /// The ways in which tools have turned this password into bytes, the standard's first.
     ///
-    /// "No password" is the empty string or no octets at all (GnuTLS, NSS, OpenSSL try both), and a user
-    /// cannot know which. Before 1.1.0 OpenSSL took each octet of a text for a character.
+    /// "No password" is the empty string or no bytes at all (GnuTLS, NSS, OpenSSL try both), and a user
+    /// cannot know which. Before 1.1.0 OpenSSL took each byte of a text for a character.
     pub(crate) fn readings(password: &str) -> Vec<Self> {
         let text = || Zeroizing::new(password.as_bytes().to_vec());
         let mut all = vec![Self { text: text(), bmp: pkcs12::bmp(password) }];
@@ -209,7 +209,7 @@ impl Encryption {
     }
 }
 
-/// RFC 8018, 5.1: at least 16 octets.
+/// RFC 8018, 5.1: at least 16 bytes.
 fn pbkdf1(hash: MacHash, password: &[u8], salt: &[u8], iterations: u32) -> Zeroizing<Vec<u8>> {
     let hash = |data: &[u8]| match hash {
         MacHash::Md5 => md5::Md5::digest(data).to_vec(),
@@ -266,7 +266,7 @@ pub(crate) fn is_sealed(der: &[u8]) -> bool {
     parts().unwrap_or(false)
 }
 
-/// Whether octets have the shape of a PrivateKeyInfo (RFC 5208): garbage does not.
+/// Whether bytes have the shape of a PrivateKeyInfo (RFC 5208): garbage does not.
 pub(crate) fn is_private_key_info(plain: &[u8]) -> bool {
     let parts = || -> Result<bool, BerError> {
         let mut file = Reader::new(plain);

@@ -42,7 +42,7 @@ pub(crate) enum Kdf {
         salt: Vec<u8>,
         /// Its iterations.
         iterations: u64,
-        /// The length of the key in octets, if the parameters say it.
+        /// The length of the key in bytes, if the parameters say it.
         key_len: Option<u64>,
         /// Its PRF.
         prf: Prf,
@@ -57,7 +57,7 @@ pub(crate) enum Kdf {
         r: u16,
         /// p.
         p: u16,
-        /// The length of the key in octets, if the parameters say it.
+        /// The length of the key in bytes, if the parameters say it.
         key_len: Option<u64>,
     },
 }
@@ -109,7 +109,7 @@ impl Kdf {
         }
     }
 
-    /// The length of the key in octets, if the parameters say it.
+    /// The length of the key in bytes, if the parameters say it.
     pub(crate) fn key_len(&self) -> Option<u64> {
         match self {
             Self::Pbkdf2 { key_len, .. } | Self::Scrypt { key_len, .. } => *key_len,

@@ -6,8 +6,8 @@ use zeroize::Zeroizing;
 
 use crate::crypto::{CryptoError, MacHash};
 
-/// A password as RFC 7292, appendix B.1 takes it: UTF-16, big-endian, with two zero octets at the
-/// end. The null password, which is not the empty one, is no octets at all.
+/// A password as RFC 7292, appendix B.1 takes it: UTF-16, big-endian, with two zero bytes at the
+/// end. The null password, which is not the empty one, is no bytes at all.
 pub(crate) fn bmp(password: &str) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(password.encode_utf16().chain([0]).flat_map(u16::to_be_bytes).collect())
 }

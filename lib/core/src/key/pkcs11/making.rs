@@ -10,7 +10,7 @@ use super::{KeyUri, Pkcs11Error, TokenKey};
 use crate::crypto::{KeyAlgorithm, KeyType, fill_random};
 use crate::secret::Password;
 
-/// Octets of the id that a new key gets.
+/// Bytes of the id that a new key gets.
 const ID_LENGTH: usize = 16;
 /// The public exponent of a new RSA key: 65537.
 const EXPONENT: [u8; 3] = [1, 0, 1];

@@ -57,7 +57,7 @@ pub enum Pkcs11Error {
     #[error("this build knows no keys in tokens (PKCS#11)")]
     NotBuiltIn,
     /// Not a URI that names a key.
-    #[error("the PKCS#11 URI {uri:?} is not taken: {reason}")]
+    #[error("the PKCS#11 URI {uri:?} is refused: {reason}")]
     BadUri {
         /// The URI without its query, which may hold a PIN.
         uri: String,
@@ -261,10 +261,10 @@ impl Failure for Pkcs11Error {
                 .then("in a rollout file: `existing_key = true`"),
             Self::NoLabel(_) => "add object=NAME".into(),
             Self::WrongPin { last_try: true, .. } => {
-                "the token locks itself at the next wrong one: make sure first".into()
+                "the token locks itself after the next wrong PIN: make sure that the PIN is right".into()
             }
             Self::WrongPin { .. } => {
-                "the token counts wrong ones: make sure of the PIN and the token first".into()
+                "the token counts wrong PINs: make sure that PIN and token are right before you try again".into()
             }
             Self::PinExpired { .. } => "set a new one with the tool of the token's maker".into(),
             Self::PinLocked { .. } => "its security officer can set a new PIN".into(),

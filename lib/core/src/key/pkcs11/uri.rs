@@ -44,7 +44,7 @@ pub struct KeyUri {
     pub model: Option<String>,
     /// The key's label.
     pub object: Option<String>,
-    /// The key's id: any octets.
+    /// The key's id: any bytes.
     pub id: Option<Vec<u8>>,
     /// The library through which the token is reached.
     pub module: Option<PathBuf>,
@@ -103,7 +103,7 @@ impl KeyUri {
 fn put<T>(place: &mut Option<T>, value: T) -> Result<(), &'static str> {
     match place.replace(value) {
         None => Ok(()),
-        Some(_) => Err("a part of it stands there twice"),
+        Some(_) => Err("a part of it is there twice"),
     }
 }
 
@@ -177,7 +177,7 @@ impl fmt::Display for KeyUri {
             Some(format!("{name}={}", percent_encode(text.as_bytes(), UNRESERVED)))
         };
         let mut parts: Vec<String> = texts.into_iter().filter_map(encoded).collect();
-        // Octets that mean no text, and should not look like one.
+        // Bytes that mean no text, and should not look like one.
         let octets = |id: &Vec<u8>| id.iter().copied().map(percent_encode_byte).collect::<String>();
         parts.extend(self.id.iter().map(|id| format!("id={}", octets(id))));
         write!(f, "{SCHEME}{}", parts.join(";"))?;

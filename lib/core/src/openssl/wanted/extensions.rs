@@ -124,7 +124,7 @@ fn extended(entry: &Entry, read: &mut Read, notes: &mut Notes) {
         let known = USAGES.iter().find(|(name, _)| *name == part).map(|(_, ours)| *ours);
         match known.or_else(|| crate::profile::extended_key_usage_oid(part).map(|_| part)) {
             Some(usage) => read.extended.push(usage.to_owned()),
-            None => notes.add(entry.line, format!("extendedKeyUsage {part:?} has no counterpart")),
+            None => notes.add(entry.line, format!("extendedKeyUsage {part:?} cannot be imported")),
         }
     }
     if critical {

@@ -6,7 +6,7 @@
 //! entry   tag u32 (1 key, 2 certificate), alias UTF, date u64 (ms since 1970), body
 //! key     length u32, EncryptedPrivateKeyInfo, count u32, cert*
 //! cert    type UTF (version 2 only), length u32, DER
-//! digest  SHA-1(password as UTF-16BE, "Mighty Aphrodite", all octets before)
+//! digest  SHA-1(password as UTF-16BE, "Mighty Aphrodite", all bytes before)
 //! ```
 //!
 //! A guess at a key's password costs one SHA-1, so whoever has the file can guess fast: prefer
@@ -24,7 +24,7 @@ use super::{Entry, EntryKind, Format, OpenOptions, Salt, Store, StoreError, Writ
 use crate::cert::Certificate;
 use crate::secret::Password;
 
-/// The first octets of a file.
+/// The first bytes of a file.
 pub(super) const MAGIC: [u8; 4] = [0xfe, 0xed, 0xfe, 0xed];
 
 const VERSION: u32 = 2;
@@ -113,7 +113,7 @@ fn read_entries(bytes: &[u8]) -> Result<Store, StoreError> {
     reader.take(DIGEST, "the digest")?;
     match reader.left() {
         0 => Ok(entries.finish()),
-        extra => Err(damaged(format!("{extra} octets follow its end"))),
+        extra => Err(damaged(format!("{extra} bytes follow its end"))),
     }
 }
 

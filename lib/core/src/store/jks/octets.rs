@@ -3,7 +3,7 @@
 use super::super::{Format, StoreError};
 use super::damaged;
 
-/// Reads octets in order; every length is held against what is left before it is used.
+/// Reads bytes in order; every length is held against what is left before it is used.
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
 }
@@ -13,12 +13,12 @@ impl<'a> Reader<'a> {
         Self { rest: bytes }
     }
 
-    /// Octets not yet read.
+    /// Bytes not yet read.
     pub(super) fn left(&self) -> usize {
         self.rest.len()
     }
 
-    /// So many octets; `what` names them in errors.
+    /// So many bytes; `what` names them in errors.
     pub(super) fn take(
         &mut self,
         count: usize,
@@ -52,7 +52,7 @@ impl<'a> Reader<'a> {
         self.take(usize::try_from(length).unwrap_or(usize::MAX), what)
     }
 
-    /// Text: its length in octets as u16, then modified UTF-8.
+    /// Text: its length in bytes as u16, then modified UTF-8.
     pub(super) fn utf(&mut self, what: &'static str) -> Result<String, StoreError> {
         let length = u16::from_be_bytes(self.array(what)?);
         let octets = self.take(usize::from(length), what)?;
@@ -62,8 +62,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// UTF-16 units of modified UTF-8: one to three octets a unit, surrogates on their own, NUL in two
-/// octets (Java's `DataInput.readUTF`).
+/// UTF-16 units of modified UTF-8: one to three bytes a unit, surrogates on their own, NUL in two
+/// bytes (Java's `DataInput.readUTF`).
 fn decode_units(mut octets: &[u8]) -> Option<Vec<u16>> {
     let tail = |b: u8| (b & 0xc0 == 0x80).then_some(u16::from(b & 0x3f));
     let mut units = Vec::with_capacity(octets.len());
@@ -85,7 +85,7 @@ fn decode_units(mut octets: &[u8]) -> Option<Vec<u16>> {
 
 /// Writes a length or count.
 pub(super) fn write_len(out: &mut Vec<u8>, length: usize) -> Result<(), StoreError> {
-    let length = u32::try_from(length).map_err(|_| too_long("more than 2^32 octets"))?;
+    let length = u32::try_from(length).map_err(|_| too_long("more than 2^32 bytes"))?;
     out.extend(length.to_be_bytes());
     Ok(())
 }

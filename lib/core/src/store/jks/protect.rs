@@ -9,7 +9,7 @@ use crate::crypto::sha1;
 use crate::der;
 use crate::secret::{Password, SecretBytes};
 
-/// Octets of the salt.
+/// Bytes of the salt.
 pub(super) const SALT: usize = 20;
 const CHECK: usize = 20;
 
@@ -46,7 +46,7 @@ pub(super) fn protect(pkcs8: &SecretBytes, password: &Password, salt: [u8; SALT]
     der::element(der::SEQUENCE, &[&ALGORITHM, &hidden])
 }
 
-/// The key, if the password is right (and the octets are of this algorithm).
+/// The key, if the password is right (and the bytes are of this algorithm).
 pub(super) fn recover(protected: &[u8], password: &Password) -> Option<SecretBytes> {
     let octets = yasna::parse_der(protected, |reader| {
         reader.read_sequence(|info| {

@@ -234,7 +234,7 @@ pub(super) fn wrong_password(options: OpenOptions<'_>) -> StoreError {
     }
 }
 
-/// Whether octets are one SEQUENCE: a wrong password passes the padding once in 256 times, and then
+/// Whether bytes are one SEQUENCE: a wrong password passes the padding once in 256 times, and then
 /// nothing parses.
 fn is_sequence(plain: &[u8]) -> bool {
     let mut file = Reader::new(plain);

@@ -42,7 +42,7 @@ impl Budget {
     }
 }
 
-/// In iterations; 64 octets of scrypt cost about as much as one of PBKDF2.
+/// In iterations; 64 bytes of scrypt cost about as much as one of PBKDF2.
 pub(super) fn cost_of(encryption: &Encryption) -> Result<u64, StoreError> {
     match encryption.cost() {
         Cost::Iterations(found) => {

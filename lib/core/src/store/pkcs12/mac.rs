@@ -12,7 +12,7 @@ use crate::key::pbe::{Cost, Kdf, Prf, Secret};
 
 const ITERATIONS: &str = "the MAC of the PKCS#12 store";
 
-/// The shortest key that PBMAC1 may derive, in octets (RFC 9579, section 5).
+/// The shortest key that PBMAC1 may derive, in bytes (RFC 9579, section 5).
 const MIN_PBMAC1_KEY: u64 = 20;
 /// The longest: SHA-512's output, more than which an HMAC has no use for.
 const MAX_PBMAC1_KEY: u64 = 64;

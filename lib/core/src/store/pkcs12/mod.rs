@@ -7,7 +7,7 @@
 //! * The MAC: HMAC with MD5, SHA-1, SHA-2, SHA-3 or BLAKE2, or PBMAC1 (RFC 9579). A missing one is
 //!   refused unless asked for, and a wrong password is told from a changed file.
 //! * Passwords: the empty one and none at all are tried both, and of a text beyond ASCII also
-//!   the octets that OpenSSL took before 1.1.0. A key may have its own password.
+//!   the bytes that OpenSSL took before 1.1.0. A key may have its own password.
 //! * Costs: iteration counts and scrypt are checked before they are spent, one by one and in sum.
 //!
 //! Refused by name: encryption to a public key, a signature in place of a MAC, ciphers and hashes
@@ -22,7 +22,7 @@
 //!
 //! * Bags of unknown types and revocation lists are passed over.
 //! * Secret keys are listed, not read.
-//! * Line ends, blanks and zeros after the end are passed over, other octets are refused.
+//! * Line ends, blanks and zeros after the end are passed over, other bytes are refused.
 
 mod bags;
 mod cost;
@@ -117,7 +117,7 @@ impl From<BerError> for StoreError {
     }
 }
 
-/// Whether octets begin as a PFX: a SEQUENCE of version 3 and a SEQUENCE.
+/// Whether bytes begin as a PFX: a SEQUENCE of version 3 and a SEQUENCE.
 pub(super) fn begins(bytes: &[u8]) -> bool {
     // It may be cut off: then the reader of the whole file says so.
     ber::first_contents(bytes).is_some_and(|rest| rest.starts_with(&[0x02, 0x01, 0x03, 0x30]))

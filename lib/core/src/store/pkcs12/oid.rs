@@ -1,4 +1,4 @@
-//! Object identifiers of PKCS#12 (RFC 7292, section 4 and appendix C), as contents octets.
+//! Object identifiers of PKCS#12 (RFC 7292, section 4 and appendix C), as contents bytes.
 
 use crate::crypto::MacHash;
 

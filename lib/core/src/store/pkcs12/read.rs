@@ -42,12 +42,12 @@ fn mac_failure(content: &[u8], secrets: &[Secret], options: OpenOptions<'_>) -> 
     }
 }
 
-/// PFX: the octets of the AuthenticatedSafe, and the MAC.
+/// PFX: the bytes of the AuthenticatedSafe, and the MAC.
 fn read_pfx(bytes: &[u8]) -> Result<(Cow<'_, [u8]>, Option<Mac>), StoreError> {
     let mut file = Reader::new(bytes);
     let mut pfx = file.sequence("the file")?;
     if !file.rest_is_blank() {
-        return Err(damaged("octets follow its end"));
+        return Err(damaged("bytes follow its end"));
     }
     let version = pfx.uint("the version")?;
     if version != 3 {

@@ -214,7 +214,7 @@ fn contents_under_another_password_than_the_mac_are_damaged() {
     assert!(what.starts_with("its MAC is right, and yet"), "{what}");
 }
 
-/// A file without bags, whose MAC has a password in these octets.
+/// A file without bags, whose MAC has a password in these bytes.
 fn sealed_with(text: &str, octets: &[u8]) -> Vec<u8> {
     let secret = Secret { text: text.as_bytes().to_vec().into(), bmp: octets.to_vec().into() };
     with_mac(Compat::Modern, 2, &secret)
@@ -233,7 +233,7 @@ fn no_password_is_the_empty_one_or_none_at_all() {
 
 #[test]
 fn passwords_beyond_ascii_are_read_as_tools_read_them() {
-    // OpenSSL before 1.1.0 took each octet for a character.
+    // OpenSSL before 1.1.0 took each byte for a character.
     for (password, octets) in
         [("pässword", bmp("pässword")), ("pässword", bmp("p\u{c3}\u{a4}ssword")), ("😀", bmp("😀"))]
     {
@@ -304,7 +304,7 @@ fn what_p12_keystore_writes_is_read_here() {
     }
 }
 
-/// The octets that a MAC covers, with certificates in sight.
+/// The bytes that a MAC covers, with certificates in sight.
 fn content() -> Vec<u8> {
     let password = Password::new("store-Secret-1");
     let mut options =

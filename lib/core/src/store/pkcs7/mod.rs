@@ -14,7 +14,7 @@ use crate::crl::{Crl, CrlError};
 use crate::der::element;
 use crate::failure::{Failure, Fault, Hint, Task};
 
-/// Largest file that is read, in octets: a hundred certificates with RSA keys take 200 000.
+/// Largest file that is read, in bytes: a hundred certificates with RSA keys take 200 000.
 pub const MAX_OCTETS: usize = 1 << 20;
 
 /// Most certificates in a file.
@@ -32,7 +32,7 @@ const SIGNED_DATA: [u8; 9] = pkcs7(2);
 const ENVELOPED_DATA: [u8; 9] = pkcs7(3);
 const ENCRYPTED_DATA: [u8; 9] = pkcs7(6);
 
-/// Why octets are no PKCS#7 file with certificates.
+/// Why bytes are no PKCS#7 file with certificates.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Pkcs7Error {
@@ -52,7 +52,7 @@ pub enum Pkcs7Error {
     #[error("there is no certificate in the PKCS#7 file")]
     NoCertificate,
     /// A file that is absurdly large.
-    #[error("the PKCS#7 file has {octets} octets; at most {MAX_OCTETS} are read")]
+    #[error("the PKCS#7 file has {octets} bytes; at most {MAX_OCTETS} are read")]
     TooLarge {
         /// Its size.
         octets: usize,
@@ -113,7 +113,7 @@ impl From<BerError> for Pkcs7Error {
     fn from(e: BerError) -> Self {
         Self::Damaged(match e {
             BerError::Truncated { what, needed, left } => {
-                format!("it is truncated, {what} needs {needed} octets and {left} are left")
+                format!("it is truncated, {what} needs {needed} bytes and {left} are left")
             }
             BerError::Damaged(what) => what,
         })
@@ -129,9 +129,9 @@ pub struct Contents {
     pub revocation_lists: Vec<Crl>,
 }
 
-/// Whether octets begin as SignedData in DER or BER does; whether they are whole is not looked at.
+/// Whether bytes begin as SignedData in DER or BER does; whether they are whole is not looked at.
 pub fn is_signed_data(bytes: &[u8]) -> bool {
-    // SEQUENCE, its length in up to five octets, OBJECT IDENTIFIER.
+    // SEQUENCE, its length in up to five bytes, OBJECT IDENTIFIER.
     let id = element(OID, &[&SIGNED_DATA]);
     bytes.first() == Some(&SEQUENCE)
         && (2..=6).any(|at| bytes.get(at..).is_some_and(|rest| rest.starts_with(&id)))
@@ -152,7 +152,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Certificate>, Pkcs7Error> {
 
 /// All that a file holds: DER, BER, or PEM with one or more blocks.
 ///
-/// Errors: octets that are no PKCS#7, or hold something else; a certificate or revocation list that
+/// Errors: bytes that are no PKCS#7, or hold something else; a certificate or revocation list that
 /// is damaged; too much of it.
 pub fn contents(bytes: &[u8]) -> Result<Contents, Pkcs7Error> {
     if bytes.len() > MAX_OCTETS {
@@ -178,7 +178,7 @@ impl Contents {
         let mut file = Reader::new(bytes);
         let mut info = file.sequence("the file")?;
         if !file.is_empty() {
-            return Err(Pkcs7Error::Damaged("octets follow its end".to_owned()));
+            return Err(Pkcs7Error::Damaged("bytes follow its end".to_owned()));
         }
         let kind = info.oid("the type of its contents")?;
         if kind != SIGNED_DATA {

@@ -85,7 +85,7 @@ fn what_is_something_else_is_named() {
     let mut longer = write(&samples);
     longer.push(0);
     let error = read(&longer).unwrap_err();
-    assert_eq!(error.to_string(), "not a PKCS#7 file: octets follow its end");
+    assert_eq!(error.to_string(), "not a PKCS#7 file: bytes follow its end");
 }
 
 #[test]

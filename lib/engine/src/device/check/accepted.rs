@@ -45,8 +45,7 @@ impl AcceptedCas {
             }
             None => format!(
                 "the server lists {all} that it accepts, and {is} an issuer in the device's chain (its own is {}): \
-                 c8y-pki presented the certificate all the same, but a device with Java, mbedTLS or OpenSSL may \
-                 present nothing",
+                 c8y-pki presented the certificate in spite of that, but a device with Java, mbedTLS or OpenSSL may present nothing",
                 leaf.issuer
             ),
         })

@@ -24,7 +24,8 @@ impl Run<'_> {
         }
         let standing = inquiry.ask(presented, device.as_str());
         let untold = standing.unanswered.iter();
-        let untold = untold.map(|reason| format!("the tenant does not tell all: {reason}"));
+        let untold =
+            untold.map(|reason| format!("the tenant does not answer all questions: {reason}"));
         let mut untold: Vec<String> = untold.collect();
         if standing.tenant.is_some() {
             let target = &self.check.target.host;
@@ -32,8 +33,8 @@ impl Run<'_> {
             if says.same_host == Some(false) {
                 let asked = says.host.as_deref().unwrap_or_default();
                 untold.push(format!(
-                    "the tenant was asked at {asked}, and the device connects to {target}: if that is \
-                     another tenant, what this one says does not hold there"
+                    "the tenant was asked at {asked}, but the device connects to {target}: if that is \
+                     another tenant, these answers are not about it"
                 ));
             }
             if (says.revoked, says.revocation_checked) == (Some(true), Some(false)) {

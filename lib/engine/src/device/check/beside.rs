@@ -41,7 +41,7 @@ impl Run<'_> {
         }
         if self.facts.asked == Some(false) {
             if failure.is_none() {
-                let judged = "the server did not ask for a certificate: user and password have let the device in";
+                let judged = "the server did not ask for a certificate: it accepted the device by user and password";
                 self.notes.push(judged.to_owned());
             }
             return;
@@ -49,13 +49,14 @@ impl Run<'_> {
         let alone = self.alone(login, device, trusted);
         let judged = match failure.map(|failure| failure.verdict) {
             None => {
-                "the platform let the device in by its certificate, beside which user and password do not count"
+                "the platform accepted the device by its certificate; with a certificate user and password \
+                 do not count"
             }
             Some(Verdict::WrongFiles) => {
-                "beside a certificate user and password do not count: the platform judges the device by the certificate"
+                "with a certificate user and password do not count: the platform judges the device by the certificate"
             }
             Some(_) => {
-                "beside a certificate user and password do not count, and the platform refuses the device"
+                "with a certificate user and password do not count, and the platform refuses the device"
             }
         };
         self.notes.push(format!("{judged}; {}", alone.text()));
@@ -113,12 +114,11 @@ impl Alone {
 fn spoiled() -> Cause {
     Cause {
         code: "certificate-beside-password",
-        cause: "the certificate spoils a connection that user and password alone would have: the platform judges a \
-                device that sends both by its certificate"
+        cause: "the device connects with user and password alone, but not with the certificate: the \
+                platform judges a device that sends both by its certificate"
             .to_owned(),
-        remedy: "do not give the device's MQTT client the certificate and its key, or mend the certificate. That a \
-                 client holds it back by itself, because its root is not in the server's list of CAs, is not to be \
-                 relied on: Java 11 sends it all the same, and the list may have another tenant's CA of the same name"
+        remedy: "do not give the device's MQTT client the certificate and its key, or replace the \
+                 certificate by a good one. Many clients do not send a certificate whose root is not in the server's list of CAs, but do not rely on that: Java 11 sends it, and the list may have another tenant's CA of the same name"
             .into(),
         certainty: Certainty::Likely,
     }

@@ -194,9 +194,9 @@ impl Run<'_> {
                 (detail, vec![expired, ahead])
             } else if at < cert.not_before {
                 let detail = format!("{what} is not valid before {}", shown(cert.not_before));
-                let behind = format!("by this machine's clock it is {}: it is behind", shown(at));
-                let clock = "set the clock (NTP); a profile with backdate_minutes \
-                             bears clocks that are a little behind";
+                let behind = format!("this machine's clock says {}: it is behind", shown(at));
+                let clock = "set the clock (NTP); for clocks that are a little behind, use a profile with \
+                             backdate_minutes";
                 let clock = Cause {
                     certainty: Certainty::Likely,
                     ..file_cause("clock-behind", behind, clock)

@@ -414,8 +414,7 @@ fn wrong_files(step: StepName, detail: String, causes: Vec<Cause>) -> Box<EarlyE
 }
 
 const WITHOUT_CERTIFICATE: &str = "the server did not ask for the certificate, and accepted the \
-                                   device without it: this shows nothing of the certificate, and \
-                                   the platform's port 8883 asks for it";
+                                   device without it: so nothing is known about the certificate; the platform's port 8883 asks for it";
 
 /// Operations after which the check does not wait for silence any longer.
 const MOST_OPERATIONS: usize = 100;

@@ -32,8 +32,8 @@ impl Run<'_> {
         }
         findings.retain(|finding| !is_it(finding));
         self.notes.push(format!(
-            "the common name is {prefixed:?}: the MQTT Service takes it with the ClientId {prefixed}, and port 8883 \
-             does not take it at all"
+            "the common name is {prefixed:?}: the MQTT Service accepts it with the ClientId {prefixed}; \
+             port 8883 does not accept it"
         ));
     }
 

@@ -63,12 +63,12 @@ impl Run<'_> {
         self.notes.extend(untold);
         match (ended, self.accepts()) {
             (Ok(()), Some(false)) => self.notes.push(
-                "the device was let in, and the platform's own verdict on its chain is no: it is not known whether it \
-                 connects again"
+                "the device was accepted, but the platform's own verdict on its chain is no: it is not \
+                 known whether it can connect again"
                     .to_owned(),
             ),
             (Err(_), Some(true)) => self.notes.push(
-                "by the platform's own verdict the chain is valid: this machine's clock may be wrong".to_owned(),
+                "the platform's own verdict is that the chain is valid: this machine's clock may be wrong".to_owned(),
             ),
             _ => {}
         }

@@ -38,7 +38,7 @@ pub(super) const SMART_REST_OFF: Row = (
     "smartrest-off",
     "SmartREST is not on for the MQTT Service of this tenant, so s/us, s/ds and s/e are not there",
     Say(
-        "have the feature mqtt-service.smartrest switched on, use port 8883, or use topics of your own",
+        "ask the operator to switch on the feature mqtt-service.smartrest, use port 8883, or use topics of your own",
     ),
 );
 
@@ -46,8 +46,7 @@ pub(super) const SMART_REST_OFF: Row = (
 pub(super) const SMART_REST_REFUSED: Row = (
     When::SmartRestOn,
     "smartrest-refused",
-    "the tenant has the feature mqtt-service.smartrest, and the MQTT Service refuses the topics of SmartREST all the \
-     same",
+    "the tenant has the feature mqtt-service.smartrest, but the MQTT Service refuses the topics of SmartREST",
     Say(
         "try again in some minutes, if the feature was switched on just now; then ask the operator",
     ),

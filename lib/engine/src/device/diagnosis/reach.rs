@@ -119,8 +119,8 @@ fn of_server(symptom: Symptom) -> &'static [Row] {
             (
                 ServerLongExpired,
                 "server-expired",
-                "the server's certificate has expired: it had already when the device's was issued, so \
-                 that this machine's clock is not to blame",
+                "the server's certificate has expired: it had expired already when the device's was issued, \
+                 so this machine's clock is not the cause",
                 Do(|facts| facts.fetch("look at it").then("its operator has to renew it")),
             ),
             (

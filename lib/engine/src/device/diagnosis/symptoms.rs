@@ -30,7 +30,7 @@ pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
             (
                 Always,
                 "certificate-refused",
-                "the server refuses the certificate without a word, as some do in place of an alert",
+                "the server refuses the certificate without an alert, as some servers do",
                 Do(|facts| {
                     let what =
                         format!("check that the CA ({}) is uploaded and enabled", facts.ca());
@@ -45,18 +45,18 @@ pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
             (
                 Always,
                 "connected-twice",
-                "another connection with the ClientId d:{id} took this one's place, maybe the device \
-                 itself, which is in use: the platform keeps one a device",
+                "another connection with the ClientId d:{id} replaced this one, perhaps that of the device \
+                 itself, which is in use: the platform keeps one for each device",
                 Say(
-                    "if that is the device, it connects, and nothing is wrong; else stop the program that \
-                 connects as {id}, and check again",
+                    "if it is the device itself, it does connect; if not, stop the program that connects as \
+                     {id}, and check again",
                 ),
             ),
             (
                 Always,
                 "message-refused",
-                "the platform closed because of what was sent",
-                Say("subscribe to s/e, which tells errors, and try again"),
+                "the platform closed the connection because of what was sent",
+                Say("subscribe to s/e, where errors are reported, and try again"),
             ),
             OVERLOAD,
         ],
@@ -100,7 +100,7 @@ fn of_connack(code: u8) -> &'static [Row] {
             (
                 Always,
                 "password-expected",
-                "the server expects a user and a password, and sees no certificate",
+                "the server expects a user and a password, and does not use the certificate",
                 Say(
                     "use the host and the port (8883, or 9883 of the MQTT Service) where the platform authenticates by \
                  certificate",

@@ -146,7 +146,7 @@ pub(super) const CA_ELSEWHERE: Row = (
 pub(super) const REVOKED: Row = (
     Always,
     "revoked",
-    "the certificate is in the tenant's list of revocations, which counts where the tenant looks at it",
+    "the certificate is in the tenant's list of revocations, and the tenant may check this list",
     Do(|facts| {
         Hint::run("see it", Task::DownloadCrl).then(Hint::run(
             "a revoked certificate stays so, issue another",
@@ -168,7 +168,7 @@ pub(super) const OTHER_TENANT: Row = (
 pub(super) const SERVER_CLOCK: Row = (
     Always,
     "server-clock",
-    "by the platform's clock the certificate is not valid, though it is by this machine's clock",
+    "the certificate is valid by this machine's clock, but not by the platform's",
     Say("set this machine's clock (NTP), and look again"),
 );
 pub(super) const OVERLOAD: Row = (
@@ -180,7 +180,7 @@ pub(super) const OVERLOAD: Row = (
 pub(super) const TRY_LATER: Row = (
     Always,
     "unavailable",
-    "the platform is not available for the moment",
+    "the platform is not available at this moment",
     Say("try again later; devices should wait longer after each attempt"),
 );
 pub(super) const WRONG_ENDPOINT: Row = (
@@ -204,7 +204,7 @@ pub(super) const FIREWALL: Row = (
 pub(super) const INTERCEPTED: Row = (
     Always,
     "intercepted",
-    "a firewall that inspects TLS stands in between",
+    "there is a firewall in between that inspects TLS",
     Do(|facts| {
         Hint::say(format!("exempt {} from inspection", facts.address()))
             .then(facts.fetch("see who answers"))

@@ -31,8 +31,8 @@ const NOT_IN_LIST: Row = (
 const LIST_IS_BEHIND: Row = (
     Always,
     "ca-not-in-list",
-    "the tenant has the CA, and the list of {listed} that the server says it accepts lacks it: the CA may have been \
-     uploaded so that it is not put into the server's truststore (addToTrustStore), or only just now",
+    "the tenant has the CA, but it is not in the list of {listed} that the server accepts: the CA may have \
+     been uploaded without putting it into the server's truststore (addToTrustStore), or a moment ago",
     Do(|facts| {
         Hint::say("wait some minutes and check again")
             .then(Hint::run("else remove the CA", Task::RemoveCa { name: facts.name() }))
@@ -53,7 +53,7 @@ const NO_COMMON_TLS: Row = (
     "no-common-tls",
     "server and device have no TLS version, cipher or kind of key in common",
     Say(
-        "TLS 1.2 or 1.3 with a cipher of today is needed; keys of type rsa-2048 or ec-p256 suit everywhere",
+        "use TLS 1.2 or 1.3 with a modern cipher; keys of type rsa-2048 or ec-p256 work everywhere",
     ),
 );
 const TLS_VERSION: Row = (
@@ -61,8 +61,8 @@ const TLS_VERSION: Row = (
     "tls-version",
     "the server at {host}:{port} speaks neither TLS 1.2 nor TLS 1.3, which are the versions that c8y-pki has",
     Say(
-        "look at it: `openssl s_client -connect {host}:{port}`; the platform has both, so an old server or proxy may stand \
-     between",
+        "look at it: `openssl s_client -connect {host}:{port}`; the platform has both, so there may be an \
+         old server or proxy in between",
     ),
 );
 const UNKNOWN_NAME: Row = (
@@ -78,7 +78,7 @@ const SELF_SIGNED: Row = (
      {truststore} does not have exactly this certificate",
     Do(|facts| {
         facts.fetch("fetch it").then(
-            "compare its fingerprint with one that its operator tells, and put it into the truststore",
+            "compare its fingerprint with one that you get from its operator, and put it into the truststore",
         )
     }),
 );

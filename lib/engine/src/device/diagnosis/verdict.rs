@@ -71,8 +71,7 @@ fn refused(verdict: &ChainVerdict) -> Cause {
     Cause {
         code: "tenant-says-no",
         cause: format!(
-            "nothing that the tenant tells speaks against the device, and the platform's own verdict on its chain is \
-             no ({})",
+            "the tenant names no reason against the device, but the platform's own verdict on its chain is no ({})",
             verdict.verdict
         ),
         remedy: Hint::run("compare its verdict with ours", Task::VerifyAtTenant).then(
@@ -86,10 +85,13 @@ fn refused(verdict: &ChainVerdict) -> Cause {
 fn differs(ours: &str) -> Cause {
     Cause {
         code: "verdict-differs",
-        cause: format!("the platform's own verdict accepts the chain, and our check refuses it: {ours}"),
-        remedy: "put the chain right by our check first; the platform's verdict does not say how a device has to \
-                 present it"
-            .into(),
+        cause: format!(
+            "the platform's own verdict accepts the chain, but our check refuses it: {ours}"
+        ),
+        remedy:
+            "first correct the chain as our check says; the platform's verdict does not say how a \
+                 device has to present it"
+                .into(),
         certainty: Certainty::Likely,
     }
 }

@@ -56,7 +56,7 @@ pub enum ServerFault {
 fn store(own: bool) -> &'static str {
     match own {
         true => "the truststore has",
-        false => "the system, which decides where the device has no truststore, has",
+        false => "the device has no truststore, and the system has",
     }
 }
 
@@ -151,7 +151,7 @@ pub enum LinkError {
         target: String,
     },
     /// No version of TLS, no cipher or no kind of key that both sides have.
-    #[error("{target} and c8y-pki do not find settings for TLS: {reason}")]
+    #[error("{target} and c8y-pki have no common settings for TLS: {reason}")]
     Incompatible {
         /// Host and port.
         target: String,

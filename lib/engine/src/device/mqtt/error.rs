@@ -74,7 +74,7 @@ pub enum MqttError {
         waiting: Waiting,
         /// How many came.
         messages: usize,
-        /// How many octets they have.
+        /// How many bytes they have.
         octets: usize,
     },
     /// The server ended TLS, and says why.

@@ -1,19 +1,19 @@
-//! Where the octets that came stand in a packet (MQTT 3.1.1, 2.2): a packet that has begun has to end.
+//! Where the bytes that came stand in a packet (MQTT 3.1.1, 2.2): a packet that has begun has to end.
 
-/// The packet that the next octet belongs to.
+/// The packet that the next byte belongs to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Frame {
-    /// The next octet begins one.
+    /// The next byte begins one.
     #[default]
     Between,
     /// Its remaining length is not known yet.
     Length { known: usize, shift: u32 },
-    /// So many octets are missing.
+    /// So many bytes are missing.
     Body { left: usize },
 }
 
 impl Frame {
-    /// Goes over octets that came; whether a packet began among them that is not whole.
+    /// Goes over bytes that came; whether a packet began among them that is not whole.
     ///
     /// Lengths are not judged here: whoever reads the packets does that.
     pub(super) fn pass(&mut self, octets: &[u8]) -> bool {
@@ -43,7 +43,7 @@ impl Frame {
         begun && self.is_open()
     }
 
-    /// Whether octets of a packet are missing.
+    /// Whether bytes of a packet are missing.
     pub(super) fn is_open(&self) -> bool {
         *self != Self::Between
     }

@@ -33,18 +33,18 @@ use crate::client_id::ClientId;
 use crate::net::{Deadline, after};
 use crate::secret::Password;
 
-/// Most octets of a packet that is received; operations of the platform are far below.
+/// Most bytes of a packet that is received; operations of the platform are far below.
 pub const MOST: u32 = 1 << 20;
 
 /// Most messages that may come before an answer that is waited for. The platform sends each pending operation
 /// of a device as a message; a device that was away for long has some hundreds of them.
 pub const MOST_WAITING: usize = 10_000;
 
-/// Most octets of them: those of a thousand messages of the largest size that the platform allows (16,184
-/// octets; platform: "MQTT").
+/// Most bytes of them: those of a thousand messages of the largest size that the platform allows (16,184
+/// bytes; platform: "MQTT").
 pub const MOST_WAITING_OCTETS: usize = 16 << 20;
 
-/// The first octet of a CONNACK (MQTT 3.1.1, 3.2.1).
+/// The first byte of a CONNACK (MQTT 3.1.1, 3.2.1).
 const CONNACK: u8 = 0x20;
 
 /// A connection to speak MQTT over.
@@ -311,7 +311,7 @@ impl<T: Transport> Session<T> {
         };
         // What is no MQTT may look like the beginning of a long packet: the first has to be CONNACK.
         if std::mem::take(&mut self.fresh) && buffer[0] != CONNACK {
-            let problem = format!("its first octet is {:#04x}, not that of CONNACK", buffer[0]);
+            let problem = format!("its first byte is {:#04x}, not that of CONNACK", buffer[0]);
             return Err(MqttError::Protocol(problem));
         }
         let mut cursor = Cursor::new(&buffer[..read]);

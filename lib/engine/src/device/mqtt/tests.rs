@@ -1,4 +1,4 @@
-//! A session against octets that a server would send, one by one.
+//! A session against bytes that a server would send, one by one.
 
 use std::collections::VecDeque;
 

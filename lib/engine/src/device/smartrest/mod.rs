@@ -28,7 +28,7 @@ pub mod message;
 use crate::client_id::DeviceId;
 use crate::failure::{Failure, Fault, Hint};
 
-/// Largest packet that the platform takes, in octets, "header included": the whole PUBLISH.
+/// Largest packet that the platform takes, in bytes, "header included": the whole PUBLISH.
 pub const MAX_PACKET: usize = 16_184;
 
 /// Static templates: where a device publishes.
@@ -78,11 +78,11 @@ pub enum SmartRestError {
         value: String,
     },
     /// Too much for one packet.
-    #[error("a message for {topic} takes {octets} octets; the platform takes {MAX_PACKET}")]
+    #[error("a message for {topic} has {octets} bytes; the platform accepts {MAX_PACKET}")]
     TooLong {
         /// Where it should go.
         topic: String,
-        /// The length of the packet, in octets.
+        /// The length of the packet, in bytes.
         octets: usize,
     },
     /// A quoted value without an end.
@@ -115,7 +115,7 @@ pub enum SmartRestError {
         /// How many it has.
         found: usize,
     },
-    /// Octets that are no text.
+    /// Bytes that are no text.
     #[error("the message is not UTF-8")]
     NotText,
 }

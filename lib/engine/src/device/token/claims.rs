@@ -2,7 +2,7 @@
 //!
 //! Only the platform has the key, so nothing here may be trusted: it is for people, and to know when to
 //! ask again. Refused: what is not three parts of base64url without padding (RFC 7515, 2), a header or
-//! claims that are no JSON object, no signature, more than [`MOST`] octets.
+//! claims that are no JSON object, no signature, more than [`MOST`] bytes.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,7 +13,7 @@ use time::{Duration, OffsetDateTime};
 use super::TokenError;
 use crate::secret::Password;
 
-/// Largest token that is read, in octets: the platform's are about a thousand.
+/// Largest token that is read, in bytes: the platform's are about a thousand.
 pub const MOST: usize = 16_384;
 
 /// Life of a token that does not say it (platform: "default 1 hour").
@@ -98,7 +98,7 @@ impl Token {
     pub fn parse(token: &Password) -> Result<Self, TokenError> {
         let text = token.expose();
         if text.len() > MOST {
-            return Err(TokenError::NotJwt { problem: "it is longer than 16384 octets" });
+            return Err(TokenError::NotJwt { problem: "it is longer than 16384 bytes" });
         }
         let parts: Vec<&str> = text.split('.').collect();
         let [header, claims, signature] = parts[..] else {

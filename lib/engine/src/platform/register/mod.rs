@@ -38,7 +38,7 @@ const KIND: &str = "application/vnd.com.nsn.cumulocity.bulknewdevicerequest+json
 
 /// Why a row was not sent.
 pub const BLOCKED: &str = "its request is blocked (BLOCKED) after too many attempts with a wrong one-time \
-    password; the platform lets it in no more";
+    password; the platform does not accept it any more";
 
 /// Rows in a piece, unless something else is asked for.
 pub const CHUNK: usize = 500;
@@ -46,7 +46,7 @@ pub const CHUNK: usize = 500;
 /// Most rows in a piece.
 pub const MOST_ROWS: usize = 100_000;
 
-/// Octets that an answer has for a row: its id, of 64 characters at most, and a sentence.
+/// Bytes that an answer has for a row: its id, of 64 characters at most, and a sentence.
 const OF_ROW: usize = 2 << 10;
 
 /// What became of a row.

@@ -1,4 +1,4 @@
-//! A registration CSV taken apart into rows, octet for octet, so that pieces of it can be sent.
+//! A registration CSV taken apart into rows, byte for byte, so that pieces of it can be sent.
 
 use std::fmt;
 
@@ -35,7 +35,7 @@ pub struct Row {
     text: Vec<u8>,
 }
 
-/// Without its octets: there may be one-time passwords in them.
+/// Without its bytes: there may be one-time passwords in them.
 impl fmt::Debug for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Row({:?}, line {}, {})", self.id, self.line, self.digest)

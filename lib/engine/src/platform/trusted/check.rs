@@ -60,7 +60,7 @@ impl Failure for TrustProblem {
                     .into()
             }
             Self::Expired { .. } => Hint::say("upload a valid one").then(Hint::run(
-                "if it is a CA of the PKI folder, renew it",
+                "if it is a CA of the PKI directory, renew it",
                 Task::RenewCa { new_key: false },
             )),
             Self::Version { .. } => Hint::run("make a CA with extensions", Task::InitCa),

@@ -37,7 +37,7 @@ const PAGE: usize = 1000;
 /// `pageSize`).
 const MOST_ON_PAGE: usize = 2000;
 
-/// Octets of a certificate's object: the certificate in base64, subject, issuer and the rest. One with a key of
+/// Bytes of a certificate's object: the certificate in base64, subject, issuer and the rest. One with a key of
 /// RSA 8192 and a long subject is below 8 KiB.
 const OBJECT: usize = 8 << 10;
 

@@ -139,8 +139,8 @@ impl Comparison {
             ));
         }
         (self.agree == Some(false)).then(|| {
-            "the two differ, and the platform's verdict is the one that counts for connections; it also looks at its \
-             revocation list if that is switched on, at the certificates that the tenant has, and at its own clock"
+            "the two differ, and the platform's verdict decides whether a device can connect; the platform \
+             also uses its revocation list if that check is on, the certificates of the tenant, and its own clock"
                 .to_owned()
         })
     }

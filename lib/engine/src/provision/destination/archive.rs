@@ -14,7 +14,7 @@ use crate::provision::error::{ProvisionError, Result};
 use crate::provision::made::Made;
 use crate::registry::Registry;
 
-/// How an archive is shared out: it is faster than folders, so it takes more devices to keep syncs rare.
+/// How an archive is shared out: it is faster than directories, so it takes more devices to keep syncs rare.
 pub(super) const SIZES: Sizes = Sizes { chunk: 1024, group: 64 };
 
 /// An archive in a file.
@@ -44,7 +44,7 @@ impl Destination for Archive<'_> {
 
     fn check(&self) -> Result {
         if self.path.is_dir() {
-            let problem = "it is a folder; an archive is a file";
+            let problem = "it is a directory; an archive is a file";
             return Err(ProvisionError::Output { path: self.path.to_owned(), problem });
         }
         files::regular(self.path, GROWS)?;

@@ -1,4 +1,4 @@
-//! A folder for each device.
+//! A directory for each device.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use crate::registry::Registry;
 /// When the run began that replaces devices and is not finished, in Unix seconds.
 const REPLACING: &str = ".c8y-pki-replacing";
 
-/// A folder that gets one folder for each device.
+/// A directory that gets one directory for each device.
 pub(super) struct Folders<'a> {
     dir: &'a Path,
     absolute: PathBuf,
@@ -47,7 +47,7 @@ impl Destination for Folders<'_> {
         if !self.dir.join("pki.toml").exists() {
             return Ok(());
         }
-        let problem = "it is a PKI folder; devices go into a folder of their own";
+        let problem = "it is a PKI directory; choose another directory for devices";
         Err(ProvisionError::Output { path: self.dir.to_owned(), problem })
     }
 
@@ -64,7 +64,7 @@ impl Destination for Folders<'_> {
     }
 }
 
-/// Folders that wait in a staging folder until the registry has their devices.
+/// Directories that wait in a staging directory until the registry has their devices.
 struct Open<'a> {
     dir: &'a Path,
     staging: Staging,

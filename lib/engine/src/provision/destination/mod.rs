@@ -1,10 +1,10 @@
-//! Where the files of devices go: folders, an archive in a file, or an archive in a stream.
+//! Where the files of devices go: directories, an archive in a file, or an archive in a stream.
 //!
 //! | file | for |
 //! | --- | --- |
 //! | `out` | the place as a caller names it |
 //! | `place` | what a run asks of any place, and what it does there once it is open |
-//! | `folders`, `staging` | a folder for each device; where devices wait until the registry has them |
+//! | `folders`, `staging` | a directory for each device; where devices wait until the registry has them |
 //! | `archive`, `tar` | one file for all of them; its entries |
 //! | `stream` | the same into a pipe |
 //! | `growth` | files that grow with a run: an archive, a list of passwords |

@@ -10,9 +10,9 @@ use super::stream::{Stream, Streamed};
 /// Where the files of devices go.
 #[derive(Debug, Clone, Copy)]
 pub enum Out<'a> {
-    /// Into this folder, which gets one folder per device.
+    /// Into this directory, which gets one directory per device.
     Folders(&'a Path),
-    /// Into this tar archive, with one folder per device in it. It is called `<name>.part` until it
+    /// Into this tar archive, with one directory per device in it. It is called `<name>.part` until it
     /// is whole.
     Archive(&'a Path),
     /// The same archive, into a stream. A chunk is recorded when it was written: what the reader

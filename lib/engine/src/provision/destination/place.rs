@@ -38,7 +38,7 @@ pub(in crate::provision) trait Destination: Sync {
     /// How devices are shared out.
     fn sizes(&self) -> Sizes;
 
-    /// A device's folder, if it gets one.
+    /// A device's directory, if it gets one.
     fn folder_of(&self, _id: &DeviceId) -> Option<PathBuf> {
         None
     }
@@ -78,7 +78,7 @@ pub(in crate::provision) trait Writer: Sync {
         Ok(())
     }
 
-    /// Packs a device's files: what goes into one file for all, or nothing where they have a folder of their own.
+    /// Packs a device's files: what goes into one file for all, or nothing where they have a directory of their own.
     fn pack(&self, chunk: usize, folder: &str, files: Vec<BundleFile>) -> Result<Vec<u8>>;
 
     /// Takes devices of the chunk that is committed next, as they are made.

@@ -1,13 +1,13 @@
-//! The staging folder: where a chunk of devices waits until the registry has it.
+//! The staging directory: where a chunk of devices waits until the registry has it.
 //!
 //! ```text
 //! <out>/.c8y-pki-staging/<run>/lock            held while the run lives
 //! <out>/.c8y-pki-staging/<run>/registry        which registry it records into
-//! <out>/.c8y-pki-staging/<run>/<chunk>/.journal which device, which folder, which serial number
-//! <out>/.c8y-pki-staging/<run>/<chunk>/<folder>/…
+//! <out>/.c8y-pki-staging/<run>/<chunk>/.journal which device, which directory, which serial number
+//! <out>/.c8y-pki-staging/<run>/<chunk>/<directory>/…
 //! ```
 //!
-//! A chunk is written, made durable, recorded, and only then renamed into place. A folder that is
+//! A chunk is written, made durable, recorded, and only then renamed into place. A directory that is
 //! in the way belongs to a certificate that was replaced: it is moved to
 //! `<out>/.replaced/<folder>/<number>`, because keys are never removed unasked. Whatever a stopped run
 //! leaves is settled by [`recover`]: devices whose very certificate the registry has are renamed into
@@ -22,16 +22,16 @@ use crate::provision::made::Made;
 use crate::registry::{Registry, Status};
 
 pub(crate) const FOLDER: &str = ".c8y-pki-staging";
-/// No device's folder begins with a dot.
+/// No device's directory begins with a dot.
 const JOURNAL: &str = ".journal";
 
 /// The identity of the registry that a run records into.
 const REGISTRY: &str = "registry";
 
-/// Where the folders of replaced certificates go. No device's folder begins with a dot.
+/// Where the directories of replaced certificates go. No device's directory begins with a dot.
 pub(crate) const REPLACED: &str = ".replaced";
 
-/// The staging folder of a run. Dropping it does not remove it; [`Staging::close`] does.
+/// The staging directory of a run. Dropping it does not remove it; [`Staging::close`] does.
 #[derive(Debug)]
 pub(super) struct Staging {
     out: PathBuf,
@@ -39,14 +39,14 @@ pub(super) struct Staging {
 }
 
 impl Staging {
-    /// Opens a staging folder in `out` for the run of that name.
+    /// Opens a staging directory in `out` for the run of that name.
     pub(super) fn open(out: &Path, run: &str, registry: &Registry) -> Result<Self> {
         let dir = OwnDir::create(&out.join(FOLDER).join(run))?;
         files::note(&dir.path().join(REGISTRY), &registry.identity()?)?;
         Ok(Self { out: out.to_owned(), dir })
     }
 
-    /// The folder of a chunk.
+    /// The directory of a chunk.
     pub(super) fn chunk_dir(&self, index: usize) -> PathBuf {
         self.dir.path().join(index.to_string())
     }
@@ -76,16 +76,16 @@ impl Staging {
         Ok(files::remove_tree(&dir)?)
     }
 
-    /// Removes the staging folder.
+    /// Removes the staging directory.
     pub(super) fn close(self) -> Result {
         self.dir.remove()?;
-        // Another run may be using its own folder beside it.
+        // Another run may be using its own directory beside it.
         let _ = std::fs::remove_dir(self.out.join(FOLDER));
         Ok(())
     }
 }
 
-/// Renames a device's folder into place. Where one is in the way, the live certificate's stays.
+/// Renames a device's directory into place. Where one is in the way, the live certificate's stays.
 fn put_in_place(
     staged: &Path,
     out: &Path,
@@ -106,7 +106,7 @@ fn put_in_place(
     Ok(files::rename(staged, &target)?)
 }
 
-/// Moves a folder into `history`, under the next number.
+/// Moves a directory into `history`, under the next number.
 fn move_aside(folder: &Path, history: &Path) -> Result {
     files::create_private_dir(history)?;
     let number = files::list_dir(history)?.len() + 1;
@@ -137,7 +137,7 @@ pub(in crate::provision) fn recover(out: &Path, registry: &Registry) -> Result<u
     Ok(finished)
 }
 
-/// Whether a run of this registry that has a staging folder in `out` is going on; none if there is no such run.
+/// Whether a run of this registry that has a staging directory in `out` is going on; none if there is no such run.
 /// Nothing is changed.
 pub(in crate::provision) fn is_running(out: &Path, registry: &Registry) -> Result<Option<bool>> {
     let mut found = None;
@@ -151,7 +151,7 @@ pub(in crate::provision) fn is_running(out: &Path, registry: &Registry) -> Resul
     Ok(found)
 }
 
-/// The folders of devices that wait in `out` for their place, by their serial numbers: what the journals
+/// The directories of devices that wait in `out` for their place, by their serial numbers: what the journals
 /// of runs say, whether the registry has them or not. What goes away meanwhile is left out.
 pub(in crate::provision) fn waiting(out: &Path) -> HashMap<String, PathBuf> {
     let below = |dir: &Path| files::list_dir(dir).unwrap_or_default();
@@ -180,7 +180,7 @@ fn journal(chunk: &Path) -> Result<Vec<Line>> {
     Ok(String::from_utf8_lossy(&text).lines().filter_map(line).collect())
 }
 
-/// Whether the run was one of another PKI folder, which knows what of it counts.
+/// Whether the run was one of another PKI directory, which knows what of it counts.
 fn is_anothers(run: &Path, registry: &Registry) -> Result<bool> {
     let path = run.join(REGISTRY);
     Ok(path.exists() && files::read(&path)? != registry.identity()?.as_bytes())

@@ -1,4 +1,4 @@
-//! A device's folder as it stands in a tar archive (POSIX ustar; GNU's entry for names that are longer
+//! A device's directory as it stands in a tar archive (POSIX ustar; GNU's entry for names that are longer
 //! than ustar holds).
 //!
 //! The library's builder lays a header out anew for each entry, which for a million devices costs more than
@@ -47,7 +47,7 @@ impl Headers {
         }
     }
 
-    /// The entries of a device's folder.
+    /// The entries of a device's directory.
     pub(super) fn entries(&self, folder: &str, files: &[BundleFile]) -> Result<Vec<u8>> {
         let size: usize = files.iter().map(|file| file.bytes.len() + 2 * BLOCK).sum();
         let mut octets = Vec::with_capacity(BLOCK + size);

@@ -21,7 +21,7 @@ pub(super) enum Held {
     Damaged(Box<str>),
 }
 
-/// What it has for each device, by the first octets of the SHA-256 of its folder's name: there may be a
+/// What it has for each device, by the first bytes of the SHA-256 of its directory's name: there may be a
 /// million of them.
 #[derive(Default)]
 pub(super) struct Contents(HashMap<[u8; 16], Held>);

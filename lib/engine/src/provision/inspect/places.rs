@@ -1,4 +1,4 @@
-//! The folders and archives into which devices were put, and what runs have not finished there.
+//! The directories and archives into which devices were put, and what runs have not finished there.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ const MOST: usize = 10_000;
 #[derive(Default)]
 struct Place {
     is_archive: bool,
-    /// Devices that wait in its staging folder.
+    /// Devices that wait in its staging directory.
     waiting: u64,
     /// Where devices wait, by their serial numbers: as it was when somebody asked last.
     staged: HashMap<String, PathBuf>,
@@ -38,7 +38,7 @@ impl Places {
         }
     }
 
-    /// The folder in which a device waits that is to come to `location`.
+    /// The directory in which a device waits that is to come to `location`.
     pub(super) fn staged(&mut self, location: &Path, serial: &str) -> Option<PathBuf> {
         let out = location.parent()?;
         let place = self.0.entry(out.to_owned()).or_default();
@@ -83,15 +83,15 @@ fn of_folder(out: &Path, devices: u64, registry: &Registry) -> Result<Option<Unf
     }
     let wait = match devices {
         0 => String::new(),
-        1 => ", and 1 device waits for its place".to_owned(),
-        n => format!(", and {n} devices wait for their place"),
+        1 => ", and 1 device is not yet in its place".to_owned(),
+        n => format!(", and {n} devices are not yet in their place"),
     };
     let running = run == Some(true);
     let folder = out.display();
     let message = match running {
-        true => format!("a run is at work in {folder}{wait}"),
+        true => format!("a run is writing to {folder}{wait}"),
         false => {
-            format!("a run was stopped in {folder}{wait}: run the same command again, it goes on")
+            format!("a run was stopped in {folder}{wait}: run the same command again to finish it")
         }
     };
     let path = folder.to_string();
@@ -110,7 +110,7 @@ fn of_archive(path: &Path) -> Option<Unfinished> {
         true => format!("a run is writing {archive}"),
         false => {
             format!(
-                "a run was stopped that writes {archive}: run the same command again, it goes on"
+                "a run that writes {archive} was stopped: run the same command again to finish it"
             )
         }
     };

@@ -17,7 +17,7 @@ use crate::registry::{Row, Status, keys};
 /// Rows that are handed to a worker together.
 const CHUNK: usize = 256;
 
-/// Octets of a chunk after which it is handed on, however few its rows are.
+/// Bytes of a chunk after which it is handed on, however few its rows are.
 const CHUNK_OCTETS: usize = 1 << 20;
 
 /// How many serial numbers that were given twice are named.
@@ -50,7 +50,7 @@ pub(super) fn check(
     shared::check(registry, &mut ledger.keys, checked)
 }
 
-/// Rows as they stand in the registry, their texts and octets one behind the other.
+/// Rows as they stand in the registry, their texts and bytes one behind the other.
 #[derive(Default)]
 struct Chunk {
     octets: Vec<u8>,

@@ -14,8 +14,8 @@ use crate::registry::query::moment;
 use crate::registry::sqlite::{Registry, Result};
 use crate::registry::{Status, audit};
 
-/// How a certificate is known here: the first octets of the SHA-256 of its DER. The whole would cost twice
-/// the memory, and of so many octets nobody finds two certificates alike by chance.
+/// How a certificate is known here: the first bytes of the SHA-256 of its DER. The whole would cost twice
+/// the memory, and of so many bytes nobody finds two certificates alike by chance.
 pub(super) type Print = [u8; 16];
 
 /// What an `issue` row of the audit log says of the rows that it recorded.
@@ -222,7 +222,7 @@ struct Named<'a> {
     _serial: IgnoredAny,
 }
 
-/// The first octets of a SHA-256.
+/// The first bytes of a SHA-256.
 pub(super) fn print_of(digest: &[u8; 32]) -> Print {
     let mut print = Print::default();
     print.copy_from_slice(&digest[..16]);

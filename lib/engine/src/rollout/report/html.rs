@@ -47,12 +47,12 @@ fn head(picture: &Picture) -> Markup {
         p.soft {
             (moment(picture.at))
             @if let At::Tenant(tenant) = &picture.tenant { ", tenant " (tenant) }
-            @if let Some(place) = &devices.place { ", devices tried at " (place) }
+            @if let Some(place) = &devices.place { ", connections tested at " (place) }
         }
         @if picture.tenant == At::Sandbox {
             p.rehearsal {
                 strong { "A rehearsal. " }
-                "The tenant was a sandbox, which is gone: no platform knows of these CAs and devices by it."
+                "The tenant was a sandbox on this computer. This run uploaded nothing to a platform."
             }
         }
         ul.cards {
@@ -62,14 +62,14 @@ fn head(picture: &Picture) -> Markup {
                 (card(registered, Some(devices.listed), "registered at the tenant"))
             }
             @if let Some((connected, tried)) = devices.connected {
-                (card(connected, Some(tried), "connect"))
+                (card(connected, Some(tried), "connected in the test"))
             }
             @if picture.failed > 0 { li.bad { b { (grouped(picture.failed)) } "failed" } }
         }
         @if let Some((what, remedy)) = &picture.ended {
             div.alert role="alert" {
-                p { strong.bad { "The run ended early: " } (what) }
-                @if let Some(remedy) = remedy { p { "Remedy: " (commands(remedy)) } }
+                p { strong.bad { "The run stopped before its end: " } (what) }
+                @if let Some(remedy) = remedy { p { "What to do: " (commands(remedy)) } }
             }
         }
     }
@@ -96,7 +96,7 @@ fn failures(picture: &Picture) -> Markup {
         h2 id="failures" { "What failed, and why" }
         div.wide {
             table {
-                thead { tr { th { "Devices" } th { "At" } th { "What was seen" } } }
+                thead { tr { th { "Devices" } th { "Step" } th { "What was seen" } } }
                 tbody { @for failure in &picture.failures { (failure_row(failure)) } }
             }
         }
@@ -106,7 +106,7 @@ fn failures(picture: &Picture) -> Markup {
 
 fn failure_row(failure: &FailedStep) -> Markup {
     let Why { step, what, cause, certain, remedy } = &failure.why;
-    let because = if *certain { "Cause: " } else { "Likely: " };
+    let because = if *certain { "Cause: " } else { "Likely cause: " };
     let more = failure.count - failure.ids.len();
     html! {
         tr {
@@ -119,7 +119,7 @@ fn failure_row(failure: &FailedStep) -> Markup {
             td {
                 (what)
                 @if let Some(cause) = cause { p { (because) (commands(cause)) } }
-                @if let Some(remedy) = remedy { p.soft { "Remedy: " (commands(remedy)) } }
+                @if let Some(remedy) = remedy { p.soft { "What to do: " (commands(remedy)) } }
             }
         }
     }
@@ -155,8 +155,9 @@ fn ca_row(ca: &CaRow, at: OffsetDateTime, from: OffsetDateTime, to: OffsetDateTi
     };
     let (start, end) = (percent(ca.not_before), percent(ca.not_after));
     let place = format!("left:{start:.2}%;width:{:.2}%", end - start);
-    let path =
-        ca.path_length.map_or_else(|| "no path length".to_owned(), |n| format!("pathlen {n}"));
+    let path = ca
+        .path_length
+        .map_or_else(|| "no limit for CAs below".to_owned(), |n| format!("path length {n}"));
     html! {
         tr {
             td.state style=(format!("padding-left:{}em", 1.5 * ca.depth as f64)) {
@@ -179,7 +180,7 @@ fn verdict(ca: &CaRow) -> Markup {
             Ok(warnings) => {
                 @for warning in warnings { p.soft { "warning: " (warning) "; servers do not enforce it" } }
             },
-            Err(why) => p.bad { "no device under it can connect: " (why) },
+            Err(why) => p.bad { "devices of this CA cannot connect: " (why) },
         }
     }
 }
@@ -193,8 +194,8 @@ fn trusted(ca: &CaRow) -> Markup {
         }
         @match ca.proven {
             None => {},
-            Some(true) => { br; span.good { "possession proven" } },
-            Some(false) => { br; span.bad { "possession not proven" } },
+            Some(true) => { br; span.good { "proof of possession complete" } },
+            Some(false) => { br; span.bad { "proof of possession missing" } },
         }
     }
 }
@@ -211,12 +212,13 @@ fn expiry(devices: &Devices, at: OffsetDateTime) -> Markup {
     };
     let first = devices.expiry.keys().next().map(ToString::to_string).unwrap_or_default();
     html! {
-        h2 id="expiry" { "Expiry over time" }
+        h2 id="expiry" { "When certificates expire" }
         p {
-            "The first device certificates end on " strong { (first) } ". Within 30 days: "
-            (grouped(within(30))) ", 90 days: " (grouped(within(90))) ", a year: " (grouped(within(365))) "."
+            "The first device certificates expire on " strong { (first) } ". Certificates that expire \
+             within 30 days: "
+            (grouped(within(30))) ", within 90 days: " (grouped(within(90))) ", within a year: " (grouped(within(365))) "."
         }
-        ul.chart aria-label="Device certificates by the time of their end" {
+        ul.chart aria-label="Device certificates by the date on which they expire" {
             @for bar in &bars { (bar_of(bar, most)) }
         }
     }
@@ -248,7 +250,7 @@ fn steps(steps: &[Step]) -> Markup {
         h2 id="steps" { "What was done" }
         div.wide {
             table {
-                thead { tr { th { "Step" } th { "Of" } th { "Name" } th { "More" } } }
+                thead { tr { th { "Step" } th { "Kind" } th { "Name" } th { "Details" } } }
                 tbody {
                     @for step in steps {
                         tr {
@@ -272,8 +274,8 @@ fn devices(devices: &Devices, at: OffsetDateTime) -> Markup {
             table {
                 thead {
                     tr {
-                        th { "Device" } th { "Serial number" } th { "Valid from" } th { "Until" }
-                        th { "Registered" } th { "Connects" }
+                        th { "Device" } th { "Serial number" } th { "Valid from" } th { "Valid until" }
+                        th { "Registered" } th { "Connected" }
                     }
                 }
                 tbody { @for row in &devices.rows { (device(row, at)) } }

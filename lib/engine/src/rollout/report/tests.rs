@@ -72,11 +72,11 @@ fn it_shows_what_there_is() {
     assert!(page.starts_with(MARK), "{page}");
     for wanted in [
         "<strong>line</strong>",
-        "possession not proven",
+        "proof of possession missing",
         "Cause: the CA is disabled",
         "<code>c8y-pki tenant trust update</code>",
         "<b>1<small class=\"bad\"> of 2</small></b>connect",
-        "Within 30 days: 2",
+        "expire within 30 days: 2",
         "<span class=\"note\" title=\"2026-12-05 10:00 UTC\">2026-12-05</span>",
         "<strong class=\"bad\">no</strong>",
     ] {
@@ -93,7 +93,7 @@ fn what_servers_make_of_a_ca_stands_beside_it() {
     let page = picture.html();
     for wanted in [
         "warning: it is a CA without subject key identifier; servers do not enforce it",
-        "no device under it can connect: it has expired",
+        "devices of this CA cannot connect: it has expired",
     ] {
         assert!(page.contains(wanted), "{wanted} is missing: {page}");
     }
