@@ -73,7 +73,7 @@
 //! # let temporary = tempfile::tempdir().unwrap();
 //! # let (directory, password) = (temporary.path().join("pki"), Password::new("correct horse battery"));
 //! # let settings = CaSettings {
-//! #     profile: &Profile::built_in("root").unwrap().with_key(KeyType::EcP256)?,
+//! #     profile: &Profile::built_in("root").unwrap().with_key(KeyType::EcP256).unwrap(),
 //! #     subject: &Name::parse("CN=Example Root CA")?,
 //! #     days: None,
 //! #     path_length: None,

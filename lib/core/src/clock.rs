@@ -99,7 +99,7 @@ impl Failure for ClockError {
                     "if it is right, run it again and say so, which the audit log keeps",
                 ))
             }
-            Self::Ahead { .. } => Hint::say("look at this computer's clock and set it").then(allow(
+            Self::Ahead { .. } => Hint::say("check this computer's clock and set it").then(allow(
                 "if it is right, and nothing was recorded for that long, run it again and say so, which the audit \
                  log keeps",
             )),

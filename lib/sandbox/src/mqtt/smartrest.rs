@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn a_wrong_row_leaves_the_next_alone() {
         for (bad, part) in [
-            ("100,a\"b,t", "inside"),
+            ("100,a\"b,t", "quote in a value"),
             ("100,\"a\"b,t", "behind"),
             ("100, a,t", "white space"),
             ("100,a,t\r", "white space"),
