@@ -9,7 +9,6 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("the most that c8y-pki reads", "the product as a TLS client"),
     ("c8y-pki presented the certificate", "the product as a TLS client"),
     ("which are the versions that c8y-pki has", "the product as a TLS client"),
-    ("c8y-pki do not find settings for TLS", "the product as a TLS client"),
     ("is not a c8y-pki registry", "the kind of a file"),
     ("<!-- c8y-pki rollout -->", "the mark of a file"),
     ("c8y-pki self-test ", "the name of a CA that is removed again"),

@@ -239,7 +239,7 @@ impl Failure for DeviceFinding {
                 Some("upload a CA of this chain, or present the chain up to it".into())
             }
             Self::CaRenewed { .. } => Some(
-                Hint::run("upload the one that the device presents beside it", Task::UploadCa)
+                Hint::run("also upload the certificate that the device presents", Task::UploadCa)
                     .then("or let the device present the uploaded one"),
             ),
             Self::LeafOnly => Some("present the uploaded CA too to connect everywhere".into()),

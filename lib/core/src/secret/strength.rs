@@ -47,7 +47,7 @@ impl Failure for WeakPassword {
     }
 
     fn hint(&self) -> Option<Hint> {
-        let random = Hint::say("take a random one: `openssl rand -base64 18`");
+        let random = Hint::say("use a random one: `openssl rand -base64 18`");
         Some(random.then(Hint::permit("for tests and labs, allow it", Permission::WeakPassword)))
     }
 }

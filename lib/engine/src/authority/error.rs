@@ -275,7 +275,7 @@ impl Failure for AuthorityError {
                 "correct that first: a list without it would take a revocation back".into(),
             ),
             Self::RegistryLost { .. } => Some(
-                Hint::say("put a backup in its place; nothing else tells what was issued and revoked").then(
+                Hint::say("restore a backup of it; nothing else knows what was issued and revoked").then(
                     Hint::run("bring one that is older than the CAs up to date", Task::RepairRegistry),
                 ),
             ),

@@ -451,7 +451,7 @@ impl Failure for PlatformError {
             }
             Self::NoTokens { .. } => {
                 return Some(
-                    Hint::say("the feature may be off there: ask its operator")
+                    Hint::say("the feature may be off: ask the operator of the platform")
                         .then(Hint::omit("or let the device ask over MQTT", Setting::Https)),
                 );
             }

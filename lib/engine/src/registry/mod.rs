@@ -193,8 +193,7 @@ impl Failure for RegistryError {
             Self::Unknown { .. } => return Some(Hint::run("see all of them", Task::ListDevices)),
             Self::Damaged { .. } => {
                 return Some(
-                    Hint::run("see what is damaged", Task::CheckRegistry)
-                        .then("put a backup in its place"),
+                    Hint::run("see what is damaged", Task::CheckRegistry).then("restore a backup"),
                 );
             }
             Self::Exchanged(_) => {

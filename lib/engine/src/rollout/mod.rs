@@ -268,7 +268,7 @@ impl Failure for RolloutError {
             Self::Platform(e) => e.hint(),
             Self::Trust(e) => e.hint(),
             Self::ChainRefused(_) => Some(
-                Hint::say("no other device was made: put right what is wrong")
+                Hint::say("no other device was made: correct what is wrong")
                     .then(Hint::run("ask again", Task::VerifyAtTenant))
                     .then(
                         "then run the same command again: the certificate that was judged is kept and used",

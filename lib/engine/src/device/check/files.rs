@@ -63,7 +63,7 @@ impl Run<'_> {
             ),
             None => (
                 "key-mismatch",
-                Hint::say("use the key and the chain of one and the same issuing").then(Hint::run(
+                Hint::say("use a key and a chain that were issued together").then(Hint::run(
                     "see the one in force",
                     Task::ShowDevice {
                         id: self

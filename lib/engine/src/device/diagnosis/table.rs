@@ -92,7 +92,7 @@ const CA_RENEWED: Row = (
     "the CA ({ca}) was renewed: the tenant has its certificate until {until}, and the device presents the one \
      until {presented_until}, of the same name and key",
     Do(|_| {
-        Hint::run("upload the one that the device presents beside it", Task::UploadCa)
+        Hint::run("also upload the certificate that the device presents", Task::UploadCa)
             .then("or let the device present the one that the tenant has")
     }),
 );

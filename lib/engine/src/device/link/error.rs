@@ -151,7 +151,7 @@ pub enum LinkError {
         target: String,
     },
     /// No version of TLS, no cipher or no kind of key that both sides have.
-    #[error("{target} and c8y-pki have no common settings for TLS: {reason}")]
+    #[error("{target} and this program have no common settings for TLS: {reason}")]
     Incompatible {
         /// Host and port.
         target: String,
