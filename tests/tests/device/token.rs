@@ -110,7 +110,7 @@ fn refusals_say_what_to_do() {
     assert!(refused.stderr.contains("hint: the device's truststore"), "{refused:?}");
     let nobody = at.run("device token gw-1 --https --https-port 1").expect(3);
     assert!(nobody.error().contains("nothing listens on port 1"), "{nobody:?}");
-    assert!(nobody.stderr.contains("no proxy is used"), "{nobody:?}");
+    assert!(nobody.stderr.contains("For this host no proxy is used"), "{nobody:?}");
     at.run("device token gw-1 --port 0").expect(2);
     at.run(&mqtt(&at).replace("gw-1", "gw-2")).expect(2);
     at.run("device token gw-1 --https-port 5").expect(2);

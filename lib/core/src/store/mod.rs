@@ -27,8 +27,8 @@
 //! let options = WriteOptions::new(Some(&password), datetime!(2026-01-02 03:04:05 UTC));
 //! let bytes = store::write(&truststore, Format::Pkcs12, &options)?;
 //!
-//! assert_eq!(store::detect(&octets)?, Format::Pkcs12);
-//! assert_eq!(store::open(&octets, Some(&password), None)?, truststore);
+//! assert_eq!(store::detect(&bytes)?, Format::Pkcs12);
+//! assert_eq!(store::open(&bytes, Some(&password), None)?, truststore);
 //! # Ok(())
 //! # }
 //! ```

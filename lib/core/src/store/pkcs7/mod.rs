@@ -5,7 +5,7 @@
 //! Such a file proves nothing: nobody signs the list, so its certificates are what whoever sent it
 //! says. Read are DER and BER, and PEM (RFC 7468, section 8). A signed message is read too; its
 //! contents and signatures are passed over, as are attribute certificates. Refused: other kinds of
-//! CMS, more than [`MAX_OCTETS`] octets, more than [`MAX_CERTIFICATES`] certificates, certificates
+//! CMS, more than [`MAX_OCTETS`] bytes, more than [`MAX_CERTIFICATES`] certificates, certificates
 //! that are not DER.
 
 use crate::ber::{BerError, CONTEXT_0, INTEGER, OID, Reader, SEQUENCE, SET, dotted};

@@ -8,7 +8,7 @@
 //! packet that has begun to come) has the time of [`ConnectOptions::timeout`].
 //!
 //! Refused: messages beyond the platform's limit, topics with wildcards to publish on, more than
-//! [`MOST`] octets in a packet that is received, more than [`MOST_WAITING`] messages before an answer.
+//! [`MOST`] bytes in a packet that is received, more than [`MOST_WAITING`] messages before an answer.
 
 mod error;
 mod frame;

@@ -267,7 +267,7 @@ fn parse_quoted(text: &str, row: usize) -> Result<(String, &str), SmartRestError
     Err(SmartRestError::Unclosed { row })
 }
 
-/// The length of the PUBLISH that carries `payload` octets to `topic` (MQTT 3.1.1, 3.3). A packet
+/// The length of the PUBLISH that carries `payload` bytes to `topic` (MQTT 3.1.1, 3.3). A packet
 /// identifier is counted, though QoS 0 has none.
 pub fn packet_length(topic: &str, payload: usize) -> usize {
     let remaining = 2 + topic.len() + 2 + payload;

@@ -90,7 +90,7 @@ impl Failure for TokenError {
             // Here no proxy is taken, and no truststore but the device's.
             Self::Platform(PlatformError::Connect { .. }) => Some(
                 Hint::give("is the port right?", Setting::HttpsPort)
-                    .then("does a firewall stand between? The host is reached without a proxy"),
+                    .then("is there a firewall in between? For this host no proxy is used"),
             ),
             Self::Platform(PlatformError::Untrusted { unknown_issuer: true, host, .. }) => {
                 let task = Task::FetchServer { address: Some(host.to_string()) };
