@@ -1,4 +1,5 @@
 //! What an error comes to is the same, however deep it lies in another one.
+#![cfg(feature = "engine")]
 
 use std::error::Error as _;
 use std::path::PathBuf;

@@ -4,7 +4,7 @@
 //! NSS writes indefinite lengths and OCTET STRINGs in pieces, and the MAC of PKCS#12 covers the
 //! bytes as they stand: it is checked before anything is turned into DER. Every length is held against what is
 //! left before anything is read or copied. Refused: tag numbers above 30, nesting beyond
-//! [`MAX_DEPTH`].
+//! `MAX_DEPTH`.
 
 use std::borrow::Cow;
 

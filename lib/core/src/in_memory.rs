@@ -1,5 +1,5 @@
 //! A CA and its devices in memory: no directory, no registry, no file. For tests, demonstrations and programs that keep
-//! account of what they issue by themselves; [`Pki`](crate::authority::Pki) does that for all others.
+//! account of what they issue by themselves; `Pki` does that for all others.
 
 use time::OffsetDateTime;
 

@@ -69,7 +69,7 @@ impl Pki {
     /// ([`Issued::is_new`] is false), so that a request can be repeated whose answer was lost.
     ///
     /// Errors: a request that is refused ([`RequestError::is_refusal`]); a clock that is not believed
-    /// ([`clock`](crate::clock)); a CA that must not sign, as it is revoked or its registry was rolled back; a
+    /// ([`clock`]); a CA that must not sign, as it is revoked or its registry was rolled back; a
     /// registry that was exchanged or cannot be written.
     pub fn issue(&self, request: &DeviceRequest<'_>) -> Result<Issued> {
         let (key, id) = (request.public_key()?, request.device()?);
