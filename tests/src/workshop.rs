@@ -53,7 +53,7 @@ impl Made {
 
 /// A CA that signs itself, of a path length or of none.
 pub fn root(name: &str, path_length: Option<u8>) -> Made {
-    make("root", name, None, path_length, days(-10, 400))
+    make("root", name, None, path_length, days(-10, 1000))
 }
 
 /// A CA that another one signs.
@@ -77,13 +77,13 @@ pub fn device_minutes(name: &str, issuer: &Made, from: i64, minutes: i64) -> Mad
     make("device", name, Some(issuer), None, validity)
 }
 
-/// A CA's next certificate: the same name and key, 200 days longer.
+/// A CA's next certificate: the same name and key, 200 days longer or more.
 ///
 /// # Panics
 ///
 /// When the CA cannot be certified.
 pub fn renewed(ca: &Made, issuer: Option<&Made>) -> Made {
-    let validity = days(-1, 600);
+    let validity = days(-1, if issuer.is_some() { 600 } else { 1200 });
     let number = Serial::random().expect("a serial number");
     let signer = issuer.unwrap_or(ca);
     let by = Issuer::new(&signer.certificate, &signer.key, validity.issued);
@@ -110,6 +110,9 @@ fn make(
     path_length: Option<u8>,
     validity: Validity,
 ) -> Made {
+    // Nothing outlives its issuer.
+    let end = issuer.map_or(validity.not_after, |made| made.certificate.not_after);
+    let validity = Validity { not_after: validity.not_after.min(end), ..validity };
     let profile = Profile::built_in(profile).expect("a profile");
     let profile = profile.with_key(KeyType::EcP256).expect("EC P-256 suits all");
     let key = PrivateKey::generate(profile.key).expect("a key");

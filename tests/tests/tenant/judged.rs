@@ -211,6 +211,6 @@ fn no_more_is_called_in_place_than_was_looked_at() {
     for line in [RUN.to_owned(), format!("{RUN} --plan")] {
         let told = at.ok(&line);
         assert!(!told.contains("verything is in place"), "{told}");
-        assert!(told.contains("ll is there but files of 1 device."), "{told}");
+        assert!(told.contains("othing is missing except files of 1 device."), "{told}");
     }
 }

@@ -91,7 +91,7 @@ fn a_ca_that_was_renewed_is_not_called_unknown() {
     assert!(shown.error().ends_with("the CA was renewed"), "{shown:?}");
     let added = at.run("tenant trust add --ca line --json").expect(0);
     let told = at.run("tenant trust add --ca line").expect(0);
-    assert!(told.stderr.contains("of the same name and key"), "{told:?}");
+    assert!(told.stderr.contains("with the same name and key"), "{told:?}");
     let former = at.list("trusted_certificates").len();
     assert_eq!((former, added.json()["renewals"].as_array().map(Vec::len)), (2, Some(1)));
     let both = at.run("tenant trust list").expect(0);

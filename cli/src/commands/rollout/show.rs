@@ -27,10 +27,10 @@ impl Beside {
         match (self.incomplete, self.tenant_left_out) {
             (0, false) => "everything is in place.\n".to_owned(),
             (0, true) => "everything here is in place; the tenant was not asked.\n".to_owned(),
-            (_, false) => format!("everything is in place, except files of {lack}.\n"),
+            (_, false) => format!("nothing is missing except files of {lack}.\n"),
             (_, true) => {
                 format!(
-                    "everything here is in place, except files of {lack}; the tenant was not asked.\n"
+                    "nothing is missing here except files of {lack}; the tenant was not asked.\n"
                 )
             }
         }

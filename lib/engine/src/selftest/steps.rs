@@ -384,7 +384,7 @@ impl<'a> Test<'a> {
                 "{said}; the tenant does not say whether the list is checked"
             )));
         };
-        let switch = if checks { "is looked at" } else { "is not looked at" };
+        let switch = if checks { "is checked" } else { "is not checked" };
         let mut seen = Seen::of(format!("{said}; the list {switch}"));
         seen.expect("the verdict", word(!checks), word(is_valid));
         Ok(seen)
