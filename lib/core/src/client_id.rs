@@ -163,7 +163,7 @@ impl DeviceId {
     }
 
     /// A file name for the identifier, different for different identifiers: letters, digits, `.`,
-    /// `_` and `-` stay, every other octet becomes `%XX`; so do a dot in front, which hides a directory,
+    /// `_` and `-` stay, every other byte becomes `%XX`; so do a dot in front, which hides a directory,
     /// and what Windows reserves (`CON`, a dot at the end). Names over 200 bytes end in a hash
     /// instead.
     pub fn file_name(&self) -> String {

@@ -191,6 +191,9 @@ pub(crate) fn after(wait: Duration) -> Instant {
     Instant::now() + wait.min(CENTURY)
 }
 
+/// How often a wait looks whether it is to stop.
+const GLANCE: Duration = Duration::from_millis(100);
+
 /// As [`sleep_until`], on a runtime.
 pub(crate) async fn pause_until(end: Instant, stop: &AtomicBool) -> bool {
     while !stop.load(Ordering::Relaxed) {
@@ -201,9 +204,6 @@ pub(crate) async fn pause_until(end: Instant, stop: &AtomicBool) -> bool {
     }
     false
 }
-
-/// How often a wait looks whether it is to stop.
-const GLANCE: Duration = Duration::from_millis(100);
 
 /// Waits; false if it is to stop.
 pub(crate) fn sleep_until(end: Instant, stop: &AtomicBool) -> bool {

@@ -160,8 +160,11 @@ fn report_text(report: &Report) -> String {
         text.push_str(&format!("not checked: the key of the CA {}: {reason}\n", key.ca));
     }
     text.push_str(&format!(
-        "{} certificates, {} audit rows, {} keys that fit",
-        checked.certificates, checked.audit_rows, keys.good
+        "{} certificates, {} audit rows, {} {}",
+        checked.certificates,
+        checked.audit_rows,
+        keys.good,
+        if keys.good == 1 { "key that fits" } else { "keys that fit" }
     ));
     if keys.sealed > 0 {
         text.push_str(&format!(", {} encrypted and not opened", keys.sealed));

@@ -57,7 +57,6 @@ use policy::SigningPolicy;
 pub use pool::KeyPool;
 pub(crate) use pool::{Drawing, Drawn};
 pub use refusal::RequestError;
-pub(crate) use refusal::{REVOKED_KEY, SHARED_KEY};
 pub use rollback::Rollback;
 use seen_lists::SeenLists;
 use unrecorded::UNRECORDED;

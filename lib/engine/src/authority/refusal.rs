@@ -162,8 +162,10 @@ impl Failure for RequestError {
                 "if it is to get a new certificate, issue it by its id",
                 Setting::Replace,
             ),
-            Self::SharedKey { .. } => SHARED_KEY.into(),
-            Self::RevokedKey { .. } => REVOKED_KEY.into(),
+            Self::SharedKey { .. } => "have each device make a key of its own".into(),
+            Self::RevokedKey { .. } => {
+                "have the device make a new key, and a request with it".into()
+            }
             Self::Recorded(_) => Hint::run("see which it is", Task::CheckRegistry),
             Self::NoProfile => return None,
             Self::Read(e) => return e.hint(),
@@ -208,12 +210,6 @@ impl RequestError {
         }
     }
 }
-
-/// What to do about a key that somebody else has.
-pub(crate) const SHARED_KEY: &str = "have each device make a key of its own";
-
-/// What to do about a key that is revoked.
-pub(crate) const REVOKED_KEY: &str = "have the device make a new key, and a request with it";
 
 impl From<AuthorityError> for RequestError {
     fn from(e: AuthorityError) -> Self {

@@ -33,7 +33,7 @@ pub struct Mark {
     pub tail: [u8; 32],
 }
 
-/// Why a growing file cannot be gone on with.
+/// Why a growing file cannot be resumed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GrowError {
@@ -164,7 +164,7 @@ impl Growing {
         sync_dir(parent(&self.path))
     }
 
-    /// Leaves the file with what counts, to be gone on with; removes it if nothing does.
+    /// Leaves the file with what counts, to be resumed; removes it if nothing does.
     pub(crate) fn leave(mut self) -> Result<(), FileError> {
         if self.length == 0 {
             return super::remove_file(&self.part);

@@ -4,8 +4,8 @@
 use std::fmt;
 use std::io;
 
-use futures_channel::oneshot;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::oneshot;
 
 use crate::net;
 

@@ -27,7 +27,7 @@ pub enum Existing {
     Fail,
     /// Issue another one in its place; the former one stays in the registry as history.
     ///
-    /// A run that was stopped, however it ended, is gone on with by the next one in the same directory:
+    /// A run that was stopped, however it ended, is resumed by the next one in the same directory:
     /// what was recorded since its beginning is left as it is.
     Replace {
         /// Whether the former certificate is revoked, with the reason `superseded`.

@@ -1,7 +1,8 @@
 //! Whose key it is already; the rule is [`KeyOwners`].
 
 use super::error::Result;
-use crate::authority::{Ca, KeyOwners, REVOKED_KEY, RequestError, SHARED_KEY};
+use crate::authority::{Ca, KeyOwners, RequestError};
+use crate::failure::Failure;
 use crate::list::{BadRow, Device};
 use crate::registry::Registry;
 
@@ -31,9 +32,5 @@ pub(super) fn shared(device: &Device, owner: &str) -> BadRow {
 }
 
 fn refusal(device: &Device, refused: &RequestError) -> BadRow {
-    let hint = match refused {
-        RequestError::RevokedKey { .. } => REVOKED_KEY,
-        _ => SHARED_KEY,
-    };
-    BadRow::of(device, refused.to_string(), Some(hint.into()))
+    BadRow::of(device, refused.to_string(), refused.hint())
 }

@@ -95,7 +95,7 @@ pub(super) struct Planner<'a> {
     pub(super) registry: &'a Registry,
     pub(super) job: &'a Job<'a>,
     pub(super) at: &'a dyn Destination,
-    /// The beginning of the run that replaces devices and that this one goes on with.
+    /// The beginning of the run that replaces devices and that this one resumes.
     pub(super) since: Option<OffsetDateTime>,
 }
 

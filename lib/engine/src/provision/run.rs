@@ -210,7 +210,7 @@ impl Run<'_> {
 }
 
 /// Since when devices are being replaced: the beginning of a run that was not finished, of which
-/// `marker` tells, or `now`, which is then noted durably. A run that goes on with it leaves alone what
+/// `marker` tells, or `now`, which is then noted durably. A run that resumes it leaves alone what
 /// was recorded since.
 fn replacing_since(marker: &Path, now: OffsetDateTime) -> Result<Option<OffsetDateTime>> {
     if marker.exists() {
