@@ -4,8 +4,8 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 use std::sync::OnceLock;
 
-use c8y_pki::authority::Pki;
 use c8y_pki::clock::{self, ClockError, Evidence};
+use c8y_pki::pki::Pki;
 use c8y_pki::platform::blocking::Client;
 use time::OffsetDateTime;
 

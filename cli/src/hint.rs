@@ -136,7 +136,7 @@ fn option(setting: Setting) -> &'static str {
         Setting::Subject(SubjectField::Unit) => "--org-unit",
         Setting::Subject(SubjectField::Email) => "--email",
         Setting::Subject(SubjectField::Other) => "--subject",
-        Setting::Clamp => "--clamp",
+        Setting::Shorten => "--shorten",
         Setting::RevokedAt => "--at",
         Setting::LongestChain => "--longest-chain N",
         Setting::Leaf => "--leaf CN",

@@ -4,11 +4,11 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::Error;
-use c8y_pki::authority::{self, Pki};
 use c8y_pki::cert::{Certificate, LongestChain};
 use c8y_pki::crypto::{KeyType, RsaKeys};
 use c8y_pki::files::{self, FileError};
 use c8y_pki::name::{Name, NameBuilder, find_field};
+use c8y_pki::pki::{self, Pki};
 use c8y_pki::profile::{PathLength, Profile};
 use c8y_pki::read;
 use c8y_pki::secret::Password;
@@ -144,7 +144,7 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<Certificate>> {
 /// The same of a file that is named, or of all files of a directory, each with the file in which it is.
 pub(crate) fn certificates_in(path: &Path) -> Result<Vec<(PathBuf, Certificate)>> {
     if path.is_dir() {
-        return Ok(authority::certificates_in(path)?);
+        return Ok(pki::certificates_in(path)?);
     }
     Ok(certificates(path)?.into_iter().map(|found| (path.to_owned(), found)).collect())
 }

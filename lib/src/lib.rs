@@ -10,7 +10,7 @@
 //! | You want to | Module |
 //! | --- | --- |
 //! | do the whole job from one file | [`rollout`] |
-//! | keep CAs and a registry in a directory | [`authority`], [`registry`] |
+//! | keep CAs and a registry in a directory | [`pki`], [`registry`] |
 //! | sign the request of one device, as in a web service | [`Pki::issue`] |
 //! | read a device list, from a CSV or a workbook | [`list`] |
 //! | issue one device or very many, from a list | [`provision`] |
@@ -39,7 +39,7 @@
 //! | write or read SmartREST messages | [`device::smartrest`] |
 //! | see whether a tenant does what all of that expects | [`selftest`] |
 //! | rehearse all of that against a tenant in memory | `sandbox` (feature `sandbox`) |
-//! | show what any such file holds | [`describe`] |
+//! | show what any such file holds | [`inspect`] |
 //!
 //! # A CA, a device and a keystore in memory
 //!
@@ -66,7 +66,7 @@
 //! on the same directory at the same time.
 //!
 //! ```
-//! # use c8y_pki::{CaSettings, ChosenPassword, DeviceRequest, KeyType, Name, NewKey, Outliving, Pki, PrivateKey, Profile};
+//! # use c8y_pki::{CaSettings, ChosenPassword, DeviceRequest, KeyType, Name, NewKey, BeyondIssuer, Pki, PrivateKey, Profile};
 //! # use c8y_pki::{csr, Password};
 //! # fn main() -> Result<(), c8y_pki::Error> {
 //! # let now = time::OffsetDateTime::from_unix_timestamp(1_795_000_000).unwrap();
@@ -77,7 +77,7 @@
 //! #     subject: &Name::parse("CN=Example Root CA")?,
 //! #     days: None,
 //! #     path_length: None,
-//! #     outliving: Outliving::Refuse,
+//! #     beyond_issuer: BeyondIssuer::Refuse,
 //! #     key: NewKey::File(&ChosenPassword::unjudged(password.clone())),
 //! # };
 //! # Pki::open_or_create(&directory, now)?.init_root("line-7", &settings, now)?;
@@ -144,7 +144,7 @@
 //! | Feature | For |
 //! | --- | --- |
 //! | `aws-lc-rs` (default) or `ring` | the crypto backend; ring does not know P-521, everything else works with both |
-//! | `engine` (default) | all that needs files or a network: [`authority`], [`describe`], [`device`], [`enrolment`], [`files`], [`list`], [`manifest`], [`platform`], [`provision`], [`registration`], [`registry`], [`rollback`], [`rollout`], [`selftest`], [`Error`] |
+//! | `engine` (default) | all that needs files or a network: [`pki`], [`inspect`], [`device`], [`enrolment`], [`files`], [`list`], [`manifest`], [`platform`], [`provision`], [`registration`], [`registry`], [`rollback`], [`rollout`], [`selftest`], [`Error`] |
 //! | `pkcs11` | keys in tokens |
 //! | `workbook` | device lists in workbooks (.xlsx); with `engine` |
 //! | `sandbox` | a tenant in memory |
@@ -170,15 +170,15 @@ pub use c8y_pki_core::{
 #[cfg(feature = "engine")]
 #[doc(inline)]
 pub use c8y_pki_engine::{
-    Error, authority, describe, device, enrolment, error, files, list, manifest, platform,
-    provision, registration, registry, rollback, rollout, selftest,
+    Error, device, enrolment, error, files, inspect, list, manifest, pki, platform, provision,
+    registration, registry, rollback, rollout, selftest,
 };
 #[cfg(feature = "sandbox")]
 #[doc(inline)]
 pub use c8y_pki_sandbox as sandbox;
 
 #[cfg(feature = "engine")]
-pub use c8y_pki_engine::authority::{
+pub use c8y_pki_engine::pki::{
     Ca, CaKey, CaSettings, DeviceRequest, Issued, NewKey, Pki, Replacing, RequestError,
 };
 pub use cert::{Certificate, LongestChain, Serial};
@@ -186,7 +186,7 @@ pub use client_id::{ClientId, DeviceId};
 pub use crypto::{KeyType, PublicKey};
 pub use csr::Request;
 pub use in_memory::{InMemoryCa, InMemoryDevice};
-pub use issue::{Issuer, Order, Outliving, Validity};
+pub use issue::{BeyondIssuer, Issuer, Order, Validity};
 pub use key::PrivateKey;
 pub use name::Name;
 pub use profile::Profile;

@@ -4,14 +4,14 @@
 use std::error::Error as _;
 use std::path::PathBuf;
 
-use c8y_pki::authority::AuthorityError;
 use c8y_pki::crypto::CryptoError;
 use c8y_pki::csr::CsrError;
-use c8y_pki::describe::DescribeError;
 use c8y_pki::device::credentials::CredentialError;
+use c8y_pki::inspect::InspectError;
 use c8y_pki::issue::IssueError;
 use c8y_pki::key::KeyError;
 use c8y_pki::manifest::ManifestError;
+use c8y_pki::pki::AuthorityError;
 use c8y_pki::platform::PlatformError;
 use c8y_pki::provision::ProvisionError;
 use c8y_pki::read::ReadError;
@@ -39,7 +39,7 @@ fn a_failure_of_the_crypto_backend_is_one_of_the_environment_everywhere() {
         CsrError::from(failed()).into(),
         StoreError::from(failed()).into(),
         ReadError::Key(key()).into(),
-        DescribeError::Key(key()).into(),
+        InspectError::Key(key()).into(),
         ManifestError::from(failed()).into(),
         CredentialError::Key { path: path(), source: key() }.into(),
         AuthorityError::Key { path: path(), source: key() }.into(),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use c8y_pki::cert::{Certificate, Serial};
 use c8y_pki::crl::Crl;
 use c8y_pki::csr::Request;
-use c8y_pki::describe::{Passwords, describe};
+use c8y_pki::inspect::{Passwords, inspect};
 use c8y_pki::key::PrivateKey;
 use c8y_pki::profile::Profile;
 use c8y_pki::read;
@@ -41,7 +41,7 @@ fn read_all(bytes: &[u8]) {
     let password = Password::new("x");
     let _ = Certificate::all_from_pem_or_der(bytes);
     let _ = PrivateKey::read(bytes, None);
-    let _ = describe(bytes, Passwords::default());
+    let _ = inspect(bytes, Passwords::default());
     let _ = Crl::all_from_pem_or_der(bytes);
     let _ = pkcs7::contents(bytes);
     let _ = read::certificates(bytes, None);
@@ -50,7 +50,7 @@ fn read_all(bytes: &[u8]) {
         let _ = request.check_possession();
     }
     if bytes.len() < 300 {
-        let _ = describe(bytes, Passwords { password: Some(&password), key: None });
+        let _ = inspect(bytes, Passwords { password: Some(&password), key: None });
     }
 }
 
@@ -155,8 +155,8 @@ proptest! {
         let text = format!("{before}-----BEGIN CERTIFICATE-----{between}-----END CERTIFICATE-----");
         read_all(text.as_bytes());
         if wide {
-            let octets: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-            read_all(&octets);
+            let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            read_all(&bytes);
         }
     }
 

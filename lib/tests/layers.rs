@@ -44,7 +44,7 @@ const CRATES: [(&str, &[&str]); 3] = [
             "files",
             "net",
             "registry",
-            "authority",
+            "pki",
             "list",
             "provision",
             "registration",
@@ -52,7 +52,7 @@ const CRATES: [(&str, &[&str]); 3] = [
             "rollback",
             "platform",
             "device",
-            "describe",
+            "inspect",
             "enrolment",
             "rollout",
             "selftest",
@@ -161,8 +161,8 @@ fn imports_point_down() {
 const STRANGERS: [(&str, &[&str]); 4] = [
     ("provision", &["registration"]),
     ("registration", &["provision"]),
-    ("platform", &["registry", "authority", "provision"]),
-    ("device", &["registry", "authority", "provision"]),
+    ("platform", &["registry", "pki", "provision"]),
+    ("device", &["registry", "pki", "provision"]),
 ];
 
 #[test]

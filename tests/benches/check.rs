@@ -18,14 +18,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
-use c8y_pki::authority::policy::SigningPolicy;
-use c8y_pki::authority::{CaSettings, NewKey, Pki};
 use c8y_pki::cert::Certificate;
 use c8y_pki::crl::Reason;
 use c8y_pki::crypto::{KeyPolicy, KeyType};
-use c8y_pki::issue::Outliving;
+use c8y_pki::issue::BeyondIssuer;
 use c8y_pki::list::{ListFile, ListOptions};
 use c8y_pki::name::Name;
+use c8y_pki::pki::policy::SigningPolicy;
+use c8y_pki::pki::{CaSettings, NewKey, Pki};
 use c8y_pki::profile::Profile;
 use c8y_pki::provision::bundle::{Bundle, BundleSettings};
 use c8y_pki::provision::{self, Context, Existing, Job, Out, Stream};
@@ -52,8 +52,8 @@ fn main() {
     if arguments.iter().any(|argument| argument == "revoked") {
         revoke(&path);
     }
-    let octets = fs::metadata(&path).map_or(0, |file| file.len());
-    println!("{cores} cores, {rows} rows under {}, {} MB", key.name(), octets / 1_000_000);
+    let bytes = fs::metadata(&path).map_or(0, |file| file.len());
+    println!("{cores} cores, {rows} rows under {}, {} MB", key.name(), bytes / 1_000_000);
     // Before and after: neighbours come and go.
     let before = bare(&path, key, rows, cores);
     let program = std::env::current_exe().expect("the path of this program");
@@ -117,7 +117,7 @@ fn make(dir: &Path, key: KeyType, count: usize, threads: usize) {
         subject: &Name::parse("CN=Line CA,O=Example").expect("a name"),
         days: None,
         path_length: None,
-        outliving: Outliving::Refuse,
+        beyond_issuer: BeyondIssuer::Refuse,
         key: NewKey::File(&ChosenPassword::unjudged(Password::new(PASSWORD))),
     };
     let ca = pki.init_root("line", &settings, now).expect("a CA");
@@ -133,7 +133,7 @@ fn make(dir: &Path, key: KeyType, count: usize, threads: usize) {
         profile: &profile,
         subject: &Name::builder().with("O", "Example").expect("a field"),
         days: None,
-        outliving: Outliving::Refuse,
+        beyond_issuer: BeyondIssuer::Refuse,
         out: Out::Stream(&stream),
         bundle: BundleSettings {
             kinds: &[Bundle::Pem],

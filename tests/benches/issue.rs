@@ -29,13 +29,13 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{self, KeySize};
 use aws_lc_rs::signature::{self, EcdsaKeyPair};
-use c8y_pki::authority::policy::SigningPolicy;
-use c8y_pki::authority::{CaSettings, Pki};
 use c8y_pki::crypto::{KeyPolicy, KeyType};
-use c8y_pki::issue::Outliving;
+use c8y_pki::issue::BeyondIssuer;
 use c8y_pki::key::PrivateKey;
 use c8y_pki::list::{ListFile, ListOptions};
 use c8y_pki::name::Name;
+use c8y_pki::pki::policy::SigningPolicy;
+use c8y_pki::pki::{CaSettings, Pki};
 use c8y_pki::profile::Profile;
 use c8y_pki::provision::bundle::{Bundle, BundleSettings};
 use c8y_pki::provision::{self, Context, Existing, Job, Out};
@@ -325,8 +325,8 @@ fn issue(
         subject,
         days: None,
         path_length: None,
-        outliving: Outliving::Refuse,
-        key: c8y_pki::authority::NewKey::File(&chosen),
+        beyond_issuer: BeyondIssuer::Refuse,
+        key: c8y_pki::pki::NewKey::File(&chosen),
     };
     let name = |text| Name::parse(text).expect("a name");
     let (root_name, line_name) = (name("CN=Root CA,O=Example"), name("CN=Line CA,O=Example"));
@@ -347,7 +347,7 @@ fn issue(
         profile: &profile,
         subject: &subject,
         days: None,
-        outliving: Outliving::Refuse,
+        beyond_issuer: BeyondIssuer::Refuse,
         out: if tar { Out::Archive(&out) } else { Out::Folders(&out) },
         bundle: BundleSettings {
             kinds,

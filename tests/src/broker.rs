@@ -223,9 +223,9 @@ pub fn paper_tenant(
 
 /// A request of HTTP up to its end, its body included; none if it breaks off.
 pub fn head(stream: &mut impl Read) -> Option<String> {
-    let (mut octets, mut piece) = (Vec::new(), [0; 4096]);
+    let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
     loop {
-        let text = String::from_utf8_lossy(&octets).into_owned();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let length = head.lines().find_map(|line| {
                 line.to_lowercase().strip_prefix("content-length:")?.trim().parse::<usize>().ok()
@@ -235,7 +235,7 @@ pub fn head(stream: &mut impl Read) -> Option<String> {
             }
         }
         match stream.read(&mut piece) {
-            Ok(count) if count > 0 => octets.extend_from_slice(&piece[..count]),
+            Ok(count) if count > 0 => bytes.extend_from_slice(&piece[..count]),
             _ => return None,
         }
     }
@@ -281,8 +281,8 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>, answer: &dyn Fn(u8, &[u8]
     let mut stream = StreamOwned::new(connection, stream);
     while let Some((kind, body)) = packet(&mut stream) {
         match answer(kind, &body) {
-            Reply::Octets(octets) => {
-                if stream.write_all(&octets).and_then(|()| stream.flush()).is_err() {
+            Reply::Octets(bytes) => {
+                if stream.write_all(&bytes).and_then(|()| stream.flush()).is_err() {
                     return;
                 }
             }

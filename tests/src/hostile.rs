@@ -85,9 +85,9 @@ pub fn begin(stream: &mut Stream) {
 }
 
 /// Sends byte by byte, with pauses, as long as somebody listens; the last one again and again.
-pub fn drip(stream: &mut impl Write, octets: &[u8]) {
-    let last = octets.last().copied().unwrap_or(b' ');
-    for octet in octets.iter().copied().chain(std::iter::repeat(last)) {
+pub fn drip(stream: &mut impl Write, bytes: &[u8]) {
+    let last = bytes.last().copied().unwrap_or(b' ');
+    for octet in bytes.iter().copied().chain(std::iter::repeat(last)) {
         if stream.write_all(&[octet]).and_then(|()| stream.flush()).is_err() {
             return;
         }
@@ -105,9 +105,9 @@ pub fn pour(stream: &mut impl Write, piece: &[u8]) {
 /// # Panics
 ///
 /// When TLS does not take them.
-pub fn drip_record(stream: &mut Stream, octets: &[u8]) {
+pub fn drip_record(stream: &mut Stream, bytes: &[u8]) {
     let _ = stream.flush();
-    stream.conn.writer().write_all(octets).expect("it is short");
+    stream.conn.writer().write_all(bytes).expect("it is short");
     let mut record = Vec::new();
     while stream.conn.wants_write() {
         stream.conn.write_tls(&mut record).expect("memory takes it");

@@ -38,7 +38,7 @@ pub fn write_device(cli: &Cli, folder: &str, key: &PrivateKey, chain: &[Certific
     let password = Password::new(PASSWORD);
     let options = WriteOptions::new(Some(&password), OffsetDateTime::now_utc());
     for (name, format) in [("keystore.p12", Format::Pkcs12), ("keystore.jks", Format::Jks)] {
-        let octets = store::write(&store, format, &options).expect("a store");
-        cli.write(&format!("{folder}/{name}"), octets);
+        let bytes = store::write(&store, format, &options).expect("a store");
+        cli.write(&format!("{folder}/{name}"), bytes);
     }
 }

@@ -157,7 +157,7 @@ impl OpenSsl {
     /// When OpenSSL says something else.
     pub fn fingerprint(&self, name: &str) -> String {
         let said = self.run(&format!("x509 -in @{name}.pem -noout -fingerprint -sha1"));
-        let (_, octets) = said.trim().split_once('=').unwrap_or_else(|| panic!("{said}"));
-        octets.replace(':', "").to_lowercase()
+        let (_, bytes) = said.trim().split_once('=').unwrap_or_else(|| panic!("{said}"));
+        bytes.replace(':', "").to_lowercase()
     }
 }

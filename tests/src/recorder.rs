@@ -263,7 +263,7 @@ fn server_config(cli: &Cli) -> Arc<ServerConfig> {
     Arc::new(config)
 }
 
-/// Whoever a client is: the sandbox judges it.
+/// No matter who a client is: the sandbox judges it.
 #[derive(Debug)]
 struct Anybody;
 

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use c8y_pki::crypto::KeyType;
-use c8y_pki::describe::{Item, KeyView, Passwords, describe};
 use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::inspect::{Item, KeyView, Passwords, inspect};
 use c8y_pki::key::pkcs11::{self, TokenContents};
 use c8y_pki::key::signer::Signer;
 use c8y_pki::key::{CA_ITERATIONS, PrivateKey};
@@ -170,7 +170,7 @@ fn show(args: &ShowArgs, out: Output) -> Result {
             return Ok(Outcome::Done);
         }
     };
-    let found = describe(key.pkcs8().expose(), Passwords::default())?;
+    let found = inspect(key.pkcs8().expose(), Passwords::default())?;
     out.results(&found, items)?;
     Ok(Outcome::Done)
 }

@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::authority::{AuthorityError, Pki};
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::openssl::conf::Conf;
 use c8y_pki::openssl::wanted::{Unmet, Wanted};
+use c8y_pki::pki::{AuthorityError, Pki};
 use serde::Serialize;
 
 use crate::failure::Result;

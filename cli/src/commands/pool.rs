@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use c8y_pki::authority::Pki;
 use c8y_pki::crypto::{KeyType, RsaKeys};
+use c8y_pki::pki::Pki;
 use c8y_pki::provision::Progress;
 use clap::{Args, Subcommand};
 use serde::Serialize;

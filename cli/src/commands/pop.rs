@@ -3,9 +3,9 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::authority::Pki;
 use c8y_pki::files::{Access, Existing};
 use c8y_pki::key::signer::Signer;
+use c8y_pki::pki::Pki;
 use c8y_pki::platform::pop::{self, CodeError, Proof, Signed, VerificationCode};
 use c8y_pki::platform::trusted::{self, TrustedCertificate};
 use clap::{Args, Subcommand};

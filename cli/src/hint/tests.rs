@@ -70,7 +70,7 @@ fn settings() -> Vec<Setting> {
         FailOnExisting, KeptKey, Request, EncryptedKeys, ServerCertificate, ServerCas, Truststore,
         KeyType, ExistingKey, Pkcs11Module,
         Subject = fields.into_iter().map(Setting::Subject),
-        Clamp, RevokedAt, LongestChain, Leaf, TrustAnchor, OtherCa, Intermediates, Host, Tenant,
+        Shorten, RevokedAt, LongestChain, Leaf, TrustAnchor, OtherCa, Intermediates, Host, Tenant,
         Login, Timeout, Https, HttpsPort, AtLeastOnce, Topic, SmartRest, ResultFile,
     )
 }

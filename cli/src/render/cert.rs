@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use c8y_pki::describe::{CertificateView, CrlView, Item, KeyOrFault, KeyView, RequestView};
+use c8y_pki::inspect::{CertificateView, CrlView, Item, KeyOrFault, KeyView, RequestView};
 
 use super::store::listing;
 use super::text::{colons, date, printable, until};
@@ -23,8 +23,8 @@ fn item(item: &Item) -> String {
             "Encrypted private key\n  give its password to see its public half\n".to_owned()
         }
         Item::Store(view) => listing(view),
-        Item::Other { label, octets } => {
-            format!("{}\n  {octets} bytes, not read\n", printable(label))
+        Item::Other { label, bytes } => {
+            format!("{}\n  {bytes} bytes, not read\n", printable(label))
         }
         _ => String::new(),
     }

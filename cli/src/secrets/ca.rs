@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use c8y_pki::authority::{Ca, CaKey, KeyPlace};
 use c8y_pki::key::pkcs11::{KeyUri, is_one_token};
+use c8y_pki::pki::{Ca, CaKey, KeyPlace};
 use c8y_pki::secret::Password;
 
 use super::source::Source;

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use c8y_pki::authority::Ca;
 use c8y_pki::key::pkcs11::{KeyUri, is_one_token};
+use c8y_pki::pki::Ca;
 use c8y_pki::secret::Password;
 
 use super::source::Source;
@@ -12,7 +12,7 @@ use crate::failure::Result;
 
 /// What the keys of a CA and of the one above it have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Bond {
+pub(super) enum KeyPlaces {
     /// Both are in files: the password of the lower one opens both, unless another is given.
     Files,
     /// Both are in one token, which has one PIN.
@@ -26,7 +26,7 @@ pub(super) enum Bond {
     LowerInToken,
 }
 
-impl Bond {
+impl KeyPlaces {
     /// `own` is the URI of the lower key, if that is in a token.
     fn of(parent: &Ca, own: Option<&KeyUri>) -> Result<Self> {
         let is_in_token = parent.key_place().is_in_token();
@@ -42,7 +42,7 @@ impl Bond {
 
 /// The key of the CA above.
 pub(super) struct Above {
-    pub(super) bond: Bond,
+    pub(super) places: KeyPlaces,
     what: String,
 }
 
@@ -53,12 +53,12 @@ impl Above {
             false => format!("the key of {}", parent.name),
             true => format!("the token with the key of {}", parent.name),
         };
-        Ok(Self { bond: Bond::of(parent, own)?, what })
+        Ok(Self { places: KeyPlaces::of(parent, own)?, what })
     }
 
     #[cfg(test)]
-    pub(super) fn with(bond: Bond, what: &str) -> Self {
-        Self { bond, what: what.to_owned() }
+    pub(super) fn with(places: KeyPlaces, what: &str) -> Self {
+        Self { places, what: what.to_owned() }
     }
 
     /// Where its secret comes from. In one token the file given for the lower key does too.
@@ -67,11 +67,11 @@ impl Above {
         file: Option<&'a PathBuf>,
         own_file: Option<&'a PathBuf>,
     ) -> Source<'a> {
-        match self.bond {
-            Bond::OneToken => known::parent_pin(file.or(own_file), &self.what),
-            Bond::TwoTokens => known::second_pin(file, &self.what),
-            Bond::UpperInToken => known::parent_pin(file, &self.what),
-            Bond::Files | Bond::LowerInToken => known::parent_key(file, &self.what),
+        match self.places {
+            KeyPlaces::OneToken => known::parent_pin(file.or(own_file), &self.what),
+            KeyPlaces::TwoTokens => known::second_pin(file, &self.what),
+            KeyPlaces::UpperInToken => known::parent_pin(file, &self.what),
+            KeyPlaces::Files | KeyPlaces::LowerInToken => known::parent_key(file, &self.what),
         }
     }
 }
@@ -86,14 +86,18 @@ pub(crate) fn signing_secret(
     let own = ca::secret(ca, own_file);
     let Some(parent) = parent else { return own.existing() };
     let above = Above::of(parent, ca::uri_of(ca).as_ref())?;
-    above_or_own(above.source(parent_file, own_file), own, above.bond)
+    above_or_own(above.source(parent_file, own_file), own, above.places)
 }
 
 /// The secret of the key above: of two keys in files the lower one's password does too.
-pub(super) fn above_or_own(above: Source<'_>, own: Source<'_>, bond: Bond) -> Result<Password> {
-    match (above.given()?, bond) {
+pub(super) fn above_or_own(
+    above: Source<'_>,
+    own: Source<'_>,
+    places: KeyPlaces,
+) -> Result<Password> {
+    match (above.given()?, places) {
         (Some(secret), _) => Ok(secret),
-        (None, Bond::Files) => own.given()?.map_or_else(|| above.existing(), Ok),
+        (None, KeyPlaces::Files) => own.given()?.map_or_else(|| above.existing(), Ok),
         (None, _) => above.existing(),
     }
 }

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use c8y_pki::authority::{Ca, NewKey};
 use c8y_pki::crypto::KeyType;
 use c8y_pki::key::pkcs11::{KeyUri, TokenKey};
+use c8y_pki::pki::{Ca, NewKey};
 use c8y_pki::secret::{ChosenPassword, Password};
 use clap::Args;
 
-use super::parent::{Above, Bond};
+use super::parent::{Above, KeyPlaces};
 use super::source::Source;
 use super::weak::WeakArgs;
 use super::{known, uri};
@@ -90,13 +90,13 @@ impl<'a> Place<'a> {
     ) -> Result<(Password, Ready)> {
         let above = Above::of(parent, self.uri.as_ref())?;
         let source = above.source(parent_file, self.args.ca_password_file.as_ref());
-        let (secret, own) = match above.bond {
-            Bond::OneToken => {
+        let (secret, own) = match above.places {
+            KeyPlaces::OneToken => {
                 let pin = source.existing()?;
                 (pin.clone(), ChosenPassword::unjudged(pin))
             }
-            bond => match (source.given()?, self.source().given()?) {
-                (None, Some(own)) if bond == Bond::Files => (own.clone(), self.choose(own)?),
+            places => match (source.given()?, self.source().given()?) {
+                (None, Some(own)) if places == KeyPlaces::Files => (own.clone(), self.choose(own)?),
                 (given, own) => (
                     given.map_or_else(|| source.existing(), Ok)?,
                     own.map_or_else(|| self.ask(), |own| self.choose(own))?,

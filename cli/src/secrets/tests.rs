@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use c8y_pki::secret::Password;
 
-use super::parent::{Above, Bond, above_or_own};
+use super::parent::{Above, KeyPlaces, above_or_own};
 use super::source::Source;
 use super::surroundings::Surroundings;
 use super::weak::WeakArgs;
@@ -172,25 +172,25 @@ fn an_empty_password_opens_stores_only() {
     assert!(known::ca_key(Some(&path)).given().is_err());
 }
 
-/// For each bond: whether the upper key is opened by what was given for the lower one alone.
+/// For each places: whether the upper key is opened by what was given for the lower one alone.
 #[test]
 fn the_lower_secret_opens_the_upper_key_in_files_and_in_one_token_only() {
     let dir = tempfile::tempdir().unwrap();
     let path = file(&dir, "lower\n");
     let bonds = [
-        (Bond::Files, true),
-        (Bond::OneToken, true),
-        (Bond::TwoTokens, false),
-        (Bond::UpperInToken, false),
-        (Bond::LowerInToken, false),
+        (KeyPlaces::Files, true),
+        (KeyPlaces::OneToken, true),
+        (KeyPlaces::TwoTokens, false),
+        (KeyPlaces::UpperInToken, false),
+        (KeyPlaces::LowerInToken, false),
     ];
-    for (bond, opens) in bonds {
-        let above = Above::with(bond, "the key of root");
+    for (places, opens) in bonds {
+        let above = Above::with(places, "the key of root");
         let person = Staged::person(&["upper"]);
         let source = within(above.source(None, Some(&path)), &person);
         let own = within(known::ca_key(Some(&path)), &person);
-        let taken = above_or_own(source, own, bond).unwrap();
-        assert_eq!(taken.expose() == "lower", opens, "{bond:?}");
-        assert_eq!(person.asked(), usize::from(!opens), "{bond:?}");
+        let taken = above_or_own(source, own, places).unwrap();
+        assert_eq!(taken.expose() == "lower", opens, "{places:?}");
+        assert_eq!(person.asked(), usize::from(!opens), "{places:?}");
     }
 }

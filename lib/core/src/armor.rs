@@ -88,7 +88,7 @@ fn unescaped(text: &str) -> String {
                 let close = rest[end..].find("-----").map_or(rest.len(), |close| end + close + 5);
                 (&rest[at..close], &rest[close..])
             }
-            // Without its end: that is said by whoever reads it.
+            // Without its end: the reader says so.
             None => (&rest[at..], ""),
         };
         for line in block.lines() {

@@ -116,14 +116,14 @@ impl<'a> Reader<'a> {
     }
 
     /// An OCTET STRING, in one piece or several.
-    pub fn octets(&mut self, what: &'static str) -> Result<Cow<'a, [u8]>, BerError> {
-        self.tagged(OCTET_STRING, what)?.octets(what)
+    pub fn octet_string(&mut self, what: &'static str) -> Result<Cow<'a, [u8]>, BerError> {
+        self.tagged(OCTET_STRING, what)?.octet_string(what)
     }
 }
 
 impl<'a> Element<'a> {
     /// The bytes of an OCTET STRING, implicitly tagged or not (X.690, 8.7).
-    pub fn octets(&self, what: &'static str) -> Result<Cow<'a, [u8]>, BerError> {
+    pub fn octet_string(&self, what: &'static str) -> Result<Cow<'a, [u8]>, BerError> {
         if self.tag & CONSTRUCTED == 0 {
             return Ok(Cow::Borrowed(self.contents));
         }
@@ -146,7 +146,7 @@ impl<'a> Element<'a> {
 
     fn to_der_within(self, depth: usize) -> Result<Vec<u8>, BerError> {
         if self.tag & !CONSTRUCTED == OCTET_STRING {
-            return Ok(element(OCTET_STRING, &self.octets("an OCTET STRING")?));
+            return Ok(element(OCTET_STRING, &self.octet_string("an OCTET STRING")?));
         }
         if self.tag & CONSTRUCTED == 0 {
             return Ok(element(self.tag, self.contents));
@@ -188,8 +188,8 @@ fn header(bytes: &[u8], what: &'static str) -> Result<(usize, Option<usize>), Be
         0x81..=0x84 => usize::from(first & 0x7f),
         _ => return Err(damaged(format!("{what} has a length that is not BER"))),
     };
-    let octets = bytes.get(2..2 + count).ok_or_else(|| cut(2 + count as u64))?;
-    let length = octets.iter().fold(0_u32, |n, b| n << 8 | u32::from(*b));
+    let length_bytes = bytes.get(2..2 + count).ok_or_else(|| cut(2 + count as u64))?;
+    let length = length_bytes.iter().fold(0_u32, |n, b| n << 8 | u32::from(*b));
     let length = usize::try_from(length).map_err(|_| cut(u64::from(length)))?;
     Ok((2 + count, Some(length)))
 }
@@ -265,7 +265,7 @@ mod tests {
     fn indefinite_lengths_and_pieces() {
         let bytes = [0x30, 0x80, 0x24, 0x80, 0x04, 1, 7, 0x04, 2, 8, 9, 0, 0, 0, 0];
         let mut inner = Reader::new(&bytes).sequence("it").unwrap();
-        assert_eq!(&*inner.octets("it").unwrap(), [7, 8, 9]);
+        assert_eq!(&*inner.octet_string("it").unwrap(), [7, 8, 9]);
         assert!(inner.is_empty());
     }
 
@@ -291,7 +291,7 @@ mod tests {
         for length in [0, 127, 128, 255, 256, 65_536] {
             let once = element(OCTET_STRING, &vec![1; length]);
             assert_eq!(der(&once).unwrap(), once);
-            assert_eq!(Reader::new(&once).octets("it").unwrap().len(), length);
+            assert_eq!(Reader::new(&once).octet_string("it").unwrap().len(), length);
         }
         let deep = (0..40).fold(Vec::new(), |inner: Vec<u8>, _| element(SEQUENCE, &inner));
         assert!(matches!(der(&deep), Err(BerError::Damaged(_))));
@@ -302,7 +302,7 @@ mod tests {
         fn any_octets_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let mut reader = Reader::new(&bytes);
             while let Ok(element) = reader.any("it") {
-                let _ = element.octets("it");
+                let _ = element.octet_string("it");
                 if let Ok(der) = element.to_der() {
                     prop_assert_eq!(Reader::new(&der).any("it").unwrap().to_der(), Ok(der.clone()));
                 }

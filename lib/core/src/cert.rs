@@ -380,9 +380,9 @@ fn read_extended_key_usage(value: &[u8]) -> Option<Vec<String>> {
 
 /// Where the TBSCertificate stands: the first element of the outer SEQUENCE, header included. Nothing follows that
 /// SEQUENCE.
-fn tbs_range(octets: &[u8]) -> Option<Range<usize>> {
-    let whole = Reader::new(octets).tagged(SEQUENCE, "a certificate").ok()?;
-    let start = octets.len() - whole.contents.len();
+fn tbs_range(bytes: &[u8]) -> Option<Range<usize>> {
+    let whole = Reader::new(bytes).tagged(SEQUENCE, "a certificate").ok()?;
+    let start = bytes.len() - whole.contents.len();
     let tbs = Reader::new(whole.contents).raw("a TBSCertificate").ok()?;
     Some(start..start + tbs.len())
 }

@@ -307,7 +307,7 @@ fn revoked_params(entry: &Revoked) -> rcgen::RevokedCertParams {
         Reason::PrivilegeWithdrawn => Some(R::PrivilegeWithdrawn),
     };
     rcgen::RevokedCertParams {
-        serial_number: rcgen::SerialNumber::from_slice(entry.serial.octets()),
+        serial_number: rcgen::SerialNumber::from_slice(entry.serial.bytes()),
         revocation_time: entry.at,
         reason_code: reason,
         invalidity_date: None,

@@ -206,7 +206,7 @@ impl Request {
     }
 
     /// Checks that a certificate may be made for it: its key is none that others can work out
-    /// ([`WeakKey`](crate::crypto::WeakKey)), and whoever made it has the private one.
+    /// ([`WeakKey`](crate::crypto::WeakKey)), and the requester has the private one.
     pub fn check_to_certify(&self, policy: KeyPolicy) -> Result<&PublicKey, CsrError> {
         if let Ok(key) = &self.public_key {
             let weak = |cause| CsrError::Key { subject: self.subject.clone(), cause };
@@ -215,7 +215,7 @@ impl Request {
         self.check_possession()
     }
 
-    /// Checks that the key is strong enough, and that whoever made the request has the private one:
+    /// Checks that the key is strong enough, and that the requester has the private one:
     /// its signature must verify. Any hash that is not broken is good, whatever the key.
     pub fn check_possession(&self) -> Result<&PublicKey, CsrError> {
         let subject = || self.subject.clone();
@@ -249,8 +249,8 @@ mod tests {
         for key_type in KeyType::ALL.into_iter().filter(|t| t.check_available().is_ok()) {
             let key = PrivateKey::generate(key_type).unwrap();
             let made = make(&subject(), &key).unwrap();
-            for octets in [made.clone(), pem(&made).into_bytes()] {
-                let mut read = Request::all_from_pem_or_der(&octets).unwrap();
+            for bytes in [made.clone(), pem(&made).into_bytes()] {
+                let mut read = Request::all_from_pem_or_der(&bytes).unwrap();
                 let read = read.remove(0).unwrap();
                 assert_eq!(read.subject.der(), subject().der(), "{key_type}");
                 assert_eq!(read.check_possession(), Ok(key.public_key()), "{key_type}");
@@ -295,7 +295,7 @@ mod tests {
         let key = PrivateKey::generate(KeyType::Rsa2048).unwrap();
         let mut made = make(&subject(), &key).unwrap();
         let exponent = [der::INTEGER, 3, 1, 0, 1];
-        let at = made.windows(5).position(|octets| octets == exponent).unwrap();
+        let at = made.windows(5).position(|bytes| bytes == exponent).unwrap();
         made[at + 4] = 0;
         let request = Request::from_der(&made).unwrap();
         let error = request.check_to_certify(KeyPolicy::default()).unwrap_err();

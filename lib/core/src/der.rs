@@ -45,9 +45,9 @@ pub fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     match u8::try_from(length) {
         Ok(short) if short < 0x80 => out.push(short),
         _ => {
-            let octets = length.to_be_bytes();
-            let leading = octets.iter().take_while(|octet| **octet == 0).count();
-            let significant = &octets[leading..];
+            let bytes = length.to_be_bytes();
+            let leading = bytes.iter().take_while(|octet| **octet == 0).count();
+            let significant = &bytes[leading..];
             // At most eight bytes.
             out.push(0x80 | significant.len().to_le_bytes()[0]);
             out.extend_from_slice(significant);

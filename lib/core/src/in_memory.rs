@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use crate::cert::{Certificate, LongestChain, Serial};
 use crate::client_id::DeviceId;
 use crate::failure::{Failure, Fault, Hint, Task};
-use crate::issue::{self, IssueError, Issuer, Order, Outliving, Validity};
+use crate::issue::{self, BeyondIssuer, IssueError, Issuer, Order, Validity};
 use crate::key::{KeyError, PrivateKey};
 use crate::name::{Name, NameError};
 use crate::profile::{Kind, Profile};
@@ -130,7 +130,7 @@ impl InMemoryCa {
             subject: &Name::builder().with("CN", id.as_str())?.build()?,
             public_key: key.public_key(),
             serial: Serial::random().map_err(IssueError::from)?,
-            validity: issuer.fit(Validity::of(profile, now, None), Outliving::Clamp)?,
+            validity: issuer.fit(Validity::of(profile, now, None), BeyondIssuer::Shorten)?,
             path_length: None,
         };
         let chain = vec![issue::issue(&order, &issuer)?, self.certificate.clone()];

@@ -115,7 +115,7 @@ fn open(bytes: &[u8], password: Option<&Password>) -> Result<Store, StoreError> 
     let options = OpenOptions {
         store_password: password,
         key_password: None,
-        // As a PEM file, one without MAC is what whoever sent it says.
+        // As a PEM file, one without MAC is what its sender says.
         allow_unverified: password.is_none(),
     };
     store::open_with(bytes, options)

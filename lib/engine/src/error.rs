@@ -1,6 +1,5 @@
 //! One error over all modules, for callers that only report: a sentence, a hint, and whose fault.
 
-use crate::authority::{AuthorityError, RequestError};
 use crate::cert::CertError;
 use crate::chain::ChainError;
 use crate::client_id::ClientIdError;
@@ -8,7 +7,6 @@ use crate::clock::ClockError;
 use crate::crl::CrlError;
 use crate::crypto::CryptoError;
 use crate::csr::CsrError;
-use crate::describe::DescribeError;
 use crate::device::bootstrap::BootstrapError;
 use crate::device::connection::ConnectionError;
 use crate::device::credentials::CredentialError;
@@ -21,12 +19,14 @@ use crate::enrolment::folder::FolderError;
 use crate::failure::{Failure, Fault, Hint};
 use crate::files::FileError;
 use crate::in_memory::InMemoryError;
+use crate::inspect::InspectError;
 use crate::issue::IssueError;
 use crate::key::KeyError;
 use crate::key::pkcs11::Pkcs11Error;
 use crate::list::ListError;
 use crate::manifest::ManifestError;
 use crate::name::NameError;
+use crate::pki::{AuthorityError, RequestError};
 use crate::platform::PlatformError;
 use crate::platform::fetch::FetchError;
 use crate::platform::register::results::ResultError;
@@ -97,7 +97,7 @@ errors! {
     Crl(CrlError),
     Crypto(CryptoError),
     Csr(CsrError),
-    Describe(DescribeError),
+    Describe(InspectError),
     Fetch(FetchError),
     File(FileError),
     Folder(FolderError),

@@ -251,7 +251,7 @@ pub fn write_with<E: From<FileError>>(
     })
 }
 
-/// Writes a note of one line, durable, over what is there. Whoever reads it sees by its line end whether
+/// Writes a note of one line, durable, over what is there. The process that reads it sees by its line end whether
 /// it is whole: a process that is killed leaves no other file.
 pub(crate) fn note(path: &Path, line: &str) -> Result<(), FileError> {
     let note = || {

@@ -11,15 +11,15 @@ pub(crate) use c8y_pki_core::{
 #[cfg(feature = "sandbox")]
 pub(crate) use c8y_pki_sandbox as sandbox;
 
-pub mod authority;
-pub mod describe;
 pub mod device;
 pub mod enrolment;
 pub mod error;
 pub mod files;
+pub mod inspect;
 pub mod list;
 pub mod manifest;
 mod net;
+pub mod pki;
 pub mod platform;
 pub mod provision;
 pub mod registration;

@@ -85,9 +85,9 @@ impl Read for Timed {
 }
 
 impl Write for Timed {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.stream.set_write_timeout(Some(self.deadline.remaining()?))?;
-        self.stream.write(octets).map_err(late)
+        self.stream.write(bytes).map_err(late)
     }
 
     fn flush(&mut self) -> io::Result<()> {

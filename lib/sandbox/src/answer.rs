@@ -53,7 +53,7 @@ impl Answer {
         self
     }
 
-    /// Takes the body away from whoever did not ask for it.
+    /// Takes the body away if the client did not ask for it.
     pub(super) fn held_to_accept(mut self, method: &Method, headers: &HeaderMap) -> Self {
         let asked_by_method = *method == Method::POST || *method == Method::PUT;
         if self.json && asked_by_method && !accepts_json(headers) {

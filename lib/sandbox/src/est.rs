@@ -25,7 +25,7 @@ use super::trusted::Trusted;
 use crate::cert::{Certificate, Serial};
 use crate::csr::Request;
 use crate::der;
-use crate::issue::{self, Issuer, Order, Outliving, Validity};
+use crate::issue::{self, BeyondIssuer, Issuer, Order, Validity};
 use crate::name::Name;
 use crate::profile::Kind;
 
@@ -239,7 +239,7 @@ fn issue_to(
         subject: &request.subject,
         public_key: key,
         serial: Serial::random().map_err(Refusal::broken)?,
-        validity: issuer.fit(wanted, Outliving::Clamp).map_err(Refusal::broken)?,
+        validity: issuer.fit(wanted, BeyondIssuer::Shorten).map_err(Refusal::broken)?,
         path_length: None,
     };
     issue::issue(&order, &issuer).map_err(Refusal::broken)

@@ -170,11 +170,11 @@ fn alternative_names(host: &str, bind: IpAddr) -> Result<Vec<u8>, SandboxError> 
         all.extend(der::element(DNS_NAME, &[name.as_bytes()]));
     }
     for address in addresses {
-        let octets = match address {
+        let bytes = match address {
             IpAddr::V4(v4) => v4.octets().to_vec(),
             IpAddr::V6(v6) => v6.octets().to_vec(),
         };
-        all.extend(der::element(IP_ADDRESS, &[&octets]));
+        all.extend(der::element(IP_ADDRESS, &[&bytes]));
     }
     Ok(der::element(der::SEQUENCE, &[&all]))
 }

@@ -240,7 +240,7 @@ fn check_revoked(world: &World, tenant: &str, chain: &[Certificate]) -> Result<(
         return Ok(());
     }
     let revoked =
-        chain.iter().find(|cert| tenant.revoked.contains_key(significant(cert.serial.octets())));
+        chain.iter().find(|cert| tenant.revoked.contains_key(significant(cert.serial.bytes())));
     match revoked {
         Some(cert) => Err(format!("{}, serial {}, is revoked", cert.subject, cert.serial)),
         None => Ok(()),

@@ -19,7 +19,7 @@
 //!
 //! - A certificate that another tenant holds with proof of possession: 409. Without proof on either
 //!   side it is taken, and both are locked out until one of them has completed its proof.
-//! - A revoked serial number counts whoever issued the certificate, once the check is switched on. Only the
+//! - A revoked serial number counts no matter who issued the certificate, once the check is switched on. Only the
 //!   list is checked, no distribution points.
 //! - A chain of more than two certificates without proof of possession is refused only if
 //!   [`Settings::require_proof`] says so.
@@ -173,7 +173,7 @@ impl Failure for SandboxError {
     }
 }
 
-/// The tenant of whoever names none, and of devices.
+/// The tenant of a client that names none, and of devices.
 pub(crate) const HOME: &str = "t1001";
 const ADMIN: &str = "admin";
 

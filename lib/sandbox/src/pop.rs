@@ -1,4 +1,4 @@
-//! Proof of possession: whoever uploaded a CA shows that its key is theirs (platform: "Proof of
+//! Proof of possession: the one who uploaded a CA shows that its key is theirs (platform: "Proof of
 //! possession"). The signature is over the code's bytes exactly, with SHA-256: RSA with PKCS#1 v1.5,
 //! ECDSA in DER. A code is there from the upload on, good once, and for a time; each new one takes the place
 //! of the one before. A line end after it in what was signed does no harm.

@@ -115,14 +115,14 @@ fn entry(
     date: &str,
     place: &str,
 ) -> Result<(Vec<u8>, Option<OffsetDateTime>), Refusal> {
-    let octets = octets(serial).ok_or_else(|| {
+    let bytes = bytes(serial).ok_or_else(|| {
         Refusal::bad(format!("The serial number {serial:?} ({place}) is not hexadecimal."))
     })?;
     let at = match date {
         "" => None,
         text => Some(clock::parse(text).ok_or_else(|| wrong_date(place))?),
     };
-    Ok((octets, at))
+    Ok((bytes, at))
 }
 
 fn wrong_date(place: &str) -> Refusal {
@@ -130,7 +130,7 @@ fn wrong_date(place: &str) -> Refusal {
 }
 
 /// The bytes of a hexadecimal number, without leading zeros; one zero for the number 0.
-fn octets(hex: &str) -> Option<Vec<u8>> {
+fn bytes(hex: &str) -> Option<Vec<u8>> {
     if hex.is_empty() {
         return None;
     }
@@ -139,9 +139,9 @@ fn octets(hex: &str) -> Option<Vec<u8>> {
 }
 
 /// The number in those bytes, as it is compared.
-pub(super) fn significant(octets: &[u8]) -> &[u8] {
-    let zeros = octets.iter().take_while(|octet| **octet == 0).count();
-    &octets[zeros.min(octets.len().saturating_sub(1))..]
+pub(super) fn significant(bytes: &[u8]) -> &[u8] {
+    let zeros = bytes.iter().take_while(|octet| **octet == 0).count();
+    &bytes[zeros.min(bytes.len().saturating_sub(1))..]
 }
 
 #[cfg(test)]
@@ -150,10 +150,10 @@ mod tests {
 
     #[test]
     fn serial_numbers_are_compared_as_numbers() {
-        assert_eq!(octets("00a1B"), Some(vec![0x0a, 0x1b]));
-        assert_eq!(octets("0000"), Some(vec![0]));
-        assert_eq!(octets(""), None);
-        assert_eq!(octets("0x1"), None);
+        assert_eq!(bytes("00a1B"), Some(vec![0x0a, 0x1b]));
+        assert_eq!(bytes("0000"), Some(vec![0]));
+        assert_eq!(bytes(""), None);
+        assert_eq!(bytes("0x1"), None);
         assert_eq!(significant(&[0, 0x80]), [0x80]);
         assert_eq!(significant(&[]), [0u8; 0]);
     }

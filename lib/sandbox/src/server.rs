@@ -112,7 +112,7 @@ impl Shared {
         self.date_off.store(seconds, Ordering::Relaxed);
     }
 
-    /// Gives an answer a `Date` of its own if the clock is to look wrong to whoever is asking; else the
+    /// Gives an answer a `Date` of its own if the clock is to look wrong to the client that asks; else the
     /// server writes the true one.
     fn dated(&self, answer: Answer, now: OffsetDateTime) -> Answer {
         match self.date_off.load(Ordering::Relaxed) {

@@ -44,7 +44,7 @@ pub(super) fn algorithm_name(cert: &Certificate) -> String {
 /// A serial number in decimal, however long.
 pub(super) fn decimal(serial: &Serial) -> String {
     let mut digits = vec![0u8];
-    for octet in serial.octets() {
+    for octet in serial.bytes() {
         let mut carry = u32::from(*octet);
         for digit in &mut digits {
             let value = u32::from(*digit) * 256 + carry;
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn serial_numbers_in_decimal() {
-        let text = |octets: &[u8]| decimal(&Serial::from_octets(octets));
+        let text = |bytes: &[u8]| decimal(&Serial::from_octets(bytes));
         assert_eq!(text(&[]), "0");
         assert_eq!(text(&[0, 0]), "0");
         assert_eq!(text(&[0x03, 0xe8]), "1000");

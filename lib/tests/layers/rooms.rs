@@ -26,7 +26,7 @@ const MOST: usize = 60;
 
 /// Modules with others below them that are no map yet: their types, and what these do, stand beside the list.
 const NO_MAPS: [&str; 40] = [
-    "authority",
+    "pki",
     "cert",
     "client_id",
     "commands::device::connect",
@@ -35,7 +35,7 @@ const NO_MAPS: [&str; 40] = [
     "crl",
     "crypto",
     "crypto::rsa",
-    "describe",
+    "inspect",
     "device::check",
     "device::connection",
     "device::diagnosis",

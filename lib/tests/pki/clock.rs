@@ -2,8 +2,8 @@
 
 use crate::folder::{now, password};
 use crate::life::{factory, ids, issue, list};
-use c8y_pki::authority::Pki;
 use c8y_pki::clock::{self, ClockError};
+use c8y_pki::pki::Pki;
 use c8y_pki::provision::Existing;
 use c8y_pki::registry::Checked;
 use time::{Duration, OffsetDateTime};

@@ -1,9 +1,9 @@
 //! A PKI directory for tests: EC keys only, so that both crypto backends can run them.
 
-use c8y_pki::authority::{AuthorityError, Ca, CaSettings, NewKey, Pki};
 use c8y_pki::crypto::KeyType;
-use c8y_pki::issue::Outliving;
+use c8y_pki::issue::BeyondIssuer;
 use c8y_pki::name::Name;
+use c8y_pki::pki::{AuthorityError, Ca, CaSettings, NewKey, Pki};
 use c8y_pki::profile::{PathLength, Profile};
 use c8y_pki::provision::bundle::{Bundle, BundleSettings};
 use c8y_pki::secret::{ChosenPassword, Password};
@@ -86,7 +86,7 @@ impl Folder {
             subject,
             days: None,
             path_length,
-            outliving: Outliving::Refuse,
+            beyond_issuer: BeyondIssuer::Refuse,
             key: NewKey::File(&chosen()),
         };
         self.pki.init_root(name, &settings, now())
@@ -98,7 +98,7 @@ impl Folder {
         parent: &str,
         path_length: Option<PathLength>,
     ) -> Made {
-        self.make(ec("intermediate"), name, parent, None, path_length, Outliving::Refuse)
+        self.make(ec("intermediate"), name, parent, None, path_length, BeyondIssuer::Refuse)
     }
 
     pub(crate) fn add_for(
@@ -106,9 +106,9 @@ impl Folder {
         name: &str,
         parent: &str,
         days: u32,
-        outliving: Outliving,
+        beyond_issuer: BeyondIssuer,
     ) -> Made {
-        self.make(ec("intermediate"), name, parent, Some(days), None, outliving)
+        self.make(ec("intermediate"), name, parent, Some(days), None, beyond_issuer)
     }
 
     pub(crate) fn add_with(
@@ -117,9 +117,9 @@ impl Folder {
         name: &str,
         parent: &str,
         days: Option<u32>,
-        outliving: Outliving,
+        beyond_issuer: BeyondIssuer,
     ) -> Made {
-        self.make(profile, name, parent, days, None, outliving)
+        self.make(profile, name, parent, days, None, beyond_issuer)
     }
 
     fn make(
@@ -129,7 +129,7 @@ impl Folder {
         parent: &str,
         days: Option<u32>,
         path_length: Option<PathLength>,
-        outliving: Outliving,
+        beyond_issuer: BeyondIssuer,
     ) -> Made {
         let parent = self.pki.ca(parent)?;
         let key = parent.unlock(&password())?;
@@ -138,7 +138,7 @@ impl Folder {
             subject: &Name::parse(&format!("CN={name}")).unwrap(),
             days,
             path_length,
-            outliving,
+            beyond_issuer,
             key: NewKey::File(&chosen()),
         };
         self.pki.add_intermediate(name, &parent, &key, &settings, now())

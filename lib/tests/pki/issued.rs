@@ -6,9 +6,6 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use c8y_pki::Failure as _;
-use c8y_pki::authority::{
-    AuthorityError, CaKey, DeviceRequest, Issued, Pki, Replacing, RequestError,
-};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::clock::ClockError;
 use c8y_pki::crl::Reason;
@@ -17,6 +14,7 @@ use c8y_pki::csr::{self, CsrError};
 use c8y_pki::issue::IssueError;
 use c8y_pki::key::PrivateKey;
 use c8y_pki::name::Name;
+use c8y_pki::pki::{AuthorityError, CaKey, DeviceRequest, Issued, Pki, Replacing, RequestError};
 use c8y_pki::provision::Existing;
 use c8y_pki::registry::{Registry, RegistryError, Status};
 use time::Duration;
@@ -215,7 +213,7 @@ fn a_ca_or_a_clock_that_must_not_sign_does_not() {
     assert!(!behind.is_refusal());
     let long = pki.issue(&at(now()).days(36_500)).unwrap_err();
     assert!(matches!(long, RequestError::Issue(IssueError::Outlives { .. })), "{long}");
-    let issued = pki.issue(&at(now()).days(36_500).clamp()).unwrap();
+    let issued = pki.issue(&at(now()).days(36_500).shorten()).unwrap();
     assert_eq!(issued.certificate.not_after, issued.chain[1].not_after);
     let own = pki.ca("line").unwrap().certificate().clone();
     let record = pki.registry().with_key(&own.spki).unwrap();

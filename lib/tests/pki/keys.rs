@@ -1,15 +1,15 @@
 //! One key, one holder: what a CA does not certify, whichever run asks.
 
 use crate::folder::{Folder, chosen, ec, now, password, pem_only};
-use c8y_pki::authority::policy::SigningPolicy;
-use c8y_pki::authority::{AuthorityError, OwnKey};
 use c8y_pki::cert::Serial;
 use c8y_pki::crl::Reason;
 use c8y_pki::crypto::{KeyPolicy, KeyType};
 use c8y_pki::csr;
-use c8y_pki::issue::{self, Order, Outliving, Validity};
+use c8y_pki::issue::{self, BeyondIssuer, Order, Validity};
 use c8y_pki::key::PrivateKey;
 use c8y_pki::name::Name;
+use c8y_pki::pki::policy::SigningPolicy;
+use c8y_pki::pki::{AuthorityError, OwnKey};
 use c8y_pki::provision::renew::{self, RenewedKey};
 use c8y_pki::provision::request::{Action, RequestFile, Verdict, sign};
 use c8y_pki::provision::{Context, Existing, Job, Out};
@@ -34,7 +34,7 @@ fn ask(folder: &mut Folder, id: &str, key: &PrivateKey, existing: Existing) -> V
         profile: &ec("device"),
         subject: &Name::builder(),
         days: None,
-        outliving: Outliving::Refuse,
+        beyond_issuer: BeyondIssuer::Refuse,
         out: Out::Folders(&out),
         bundle: pem_only(),
         existing,
@@ -79,8 +79,8 @@ fn a_key_of_somebody_else_is_refused_and_ones_own_is_not() {
 fn a_key_of_a_ca_or_of_a_revoked_certificate_is_refused() {
     let mut folder = Folder::with_root();
     let root = folder.pki.ca("root").unwrap();
-    let octets = std::fs::read(root.key_place().path()).unwrap();
-    let root_key = PrivateKey::read(&octets, Some(&password())).unwrap();
+    let bytes = std::fs::read(root.key_place().path()).unwrap();
+    let root_key = PrivateKey::read(&bytes, Some(&password())).unwrap();
     assert_refused(&ask(&mut folder, "a", &root_key, Existing::Skip), "is that of the CA root too");
     let key = new_key();
     ask(&mut folder, "a", &key, Existing::Skip);
@@ -144,8 +144,8 @@ fn a_ca_that_is_taken_in_has_a_key_of_its_own() {
     assert_eq!(error.to_string(), "the key of the new CA is that of the device \"a\"");
     // A directory that was lost is taken in again: the registry has the CA itself.
     let root = folder.pki.ca("root").unwrap();
-    let octets = std::fs::read(root.key_place().path()).unwrap();
-    let root_key = PrivateKey::read(&octets, Some(&password())).unwrap();
+    let bytes = std::fs::read(root.key_place().path()).unwrap();
+    let root_key = PrivateKey::read(&bytes, Some(&password())).unwrap();
     let chain = root.chain.clone();
     std::fs::remove_dir_all(root.dir()).unwrap();
     let own = OwnKey::File(&root_key, &kept);

@@ -4,17 +4,17 @@ use std::fs;
 use std::path::Path;
 
 use crate::folder::{Folder, chosen, ec, now, password, pem_only};
-use c8y_pki::authority::{AuthorityError, Ca, Pki};
 use c8y_pki::cert::Certificate;
 use c8y_pki::chain::{self, Lists, Options, Refusal, VerifiedChain, verify};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::crl::{self, Crl, Reason, Revoked};
 use c8y_pki::crypto::KeyPolicy;
-use c8y_pki::issue::{Issuer, Outliving, Validity};
+use c8y_pki::issue::{BeyondIssuer, Issuer, Validity};
 use c8y_pki::key::PrivateKey;
 use c8y_pki::list::DeviceList;
 use c8y_pki::manifest;
 use c8y_pki::name::Name;
+use c8y_pki::pki::{AuthorityError, Ca, Pki};
 use c8y_pki::platform::pop::{CodeError, VerificationCode};
 use c8y_pki::provision::inspect::check_keys;
 use c8y_pki::provision::renew::{self, RenewedKey};
@@ -39,7 +39,7 @@ pub(crate) fn issue(
         profile: &ec("device"),
         subject: &Name::builder().with("O", "Example").unwrap(),
         days: None,
-        outliving: Outliving::Refuse,
+        beyond_issuer: BeyondIssuer::Refuse,
         out: Out::Folders(out),
         bundle: pem_only(),
         existing,
@@ -465,7 +465,7 @@ pub(crate) fn renewed(
     let signer = folder.pki.issuer_of(&ca).unwrap().unwrap_or(ca);
     let key = signer.unlock(&password()).unwrap();
     let validity = Validity { not_before: at, not_after: at + Duration::days(days), issued: at };
-    folder.pki.renew_ca(name, &key, validity, Outliving::Refuse, false, at)
+    folder.pki.renew_ca(name, &key, validity, BeyondIssuer::Refuse, false, at)
 }
 
 #[test]
@@ -512,8 +512,10 @@ fn a_ca_is_not_renewed_beyond_its_issuer_or_with_another_key() {
     let key = line.unlock(&password()).unwrap();
     let validity =
         Validity { not_before: now(), not_after: now() + Duration::days(10), issued: now() };
-    let error =
-        folder.pki.renew_ca("line", &key, validity, Outliving::Refuse, false, now()).unwrap_err();
+    let error = folder
+        .pki
+        .renew_ca("line", &key, validity, BeyondIssuer::Refuse, false, now())
+        .unwrap_err();
     assert!(error.to_string().contains("does not belong to the certificate of CN=root"), "{error}");
     assert_eq!(folder.pki.ca("line").unwrap().chain, line.chain);
     assert_eq!(folder.pki.registry().check().unwrap().findings, []);
@@ -557,7 +559,7 @@ fn a_revoked_ca_signs_nothing_any_more() {
     let error =
         issue(&mut folder.pki, "line", &out, ids(&["d"]), Existing::Skip, now()).unwrap_err();
     assert!(error.to_string().starts_with(sentence), "{error}");
-    let error = folder.add_for("below", "line", 10, Outliving::Refuse).unwrap_err();
+    let error = folder.add_for("below", "line", 10, BeyondIssuer::Refuse).unwrap_err();
     assert!(error.to_string().starts_with(sentence), "{error}");
     let error = renewed(&mut folder, "line", 10, now()).unwrap_err();
     assert!(error.to_string().starts_with(sentence), "{error}");
@@ -666,13 +668,13 @@ fn a_policy_is_held_against_intermediates() {
     let mut pki = pki.unwrap();
     let root = pki.ca("root").unwrap();
     let key = root.unlock(&password()).unwrap();
-    let settings = |subject| c8y_pki::authority::CaSettings {
+    let settings = |subject| c8y_pki::pki::CaSettings {
         profile: Box::leak(Box::new(ec("intermediate"))),
         subject,
         days: Some(10),
         path_length: None,
-        outliving: Outliving::Refuse,
-        key: c8y_pki::authority::NewKey::File(Box::leak(Box::new(chosen()))),
+        beyond_issuer: BeyondIssuer::Refuse,
+        key: c8y_pki::pki::NewKey::File(Box::leak(Box::new(chosen()))),
     };
     let (bad, good) = (Name::parse("CN=x").unwrap(), Name::parse("CN=x,O=y").unwrap());
     let error = pki.add_intermediate("x", &root, &key, &settings(&bad), now()).unwrap_err();
@@ -703,16 +705,16 @@ fn a_policys_ids_hold_below_and_for_a_ca_of_the_same_name() {
     let line = folder.pki.ca("line").unwrap();
     let root = folder.pki.ca("root").unwrap();
     let key = root.unlock(&password()).unwrap();
-    let settings = c8y_pki::authority::CaSettings {
+    let settings = c8y_pki::pki::CaSettings {
         profile: &ec("intermediate"),
         subject: &line.certificate().subject.clone(),
         days: Some(100),
         path_length: None,
-        outliving: Outliving::Refuse,
-        key: c8y_pki::authority::NewKey::File(&chosen()),
+        beyond_issuer: BeyondIssuer::Refuse,
+        key: c8y_pki::pki::NewKey::File(&chosen()),
     };
     folder.pki.add_intermediate("line-b", &root, &key, &settings, now()).unwrap();
-    folder.add_for("below-b", "line-b", 10, Outliving::Refuse).unwrap();
+    folder.add_for("below-b", "line-b", 10, BeyondIssuer::Refuse).unwrap();
     let (_kept, pki) = with_policy(folder, "[policy.line]\nids = ['GW-*']\n");
     let pki = pki.unwrap();
     let id = |text| c8y_pki::client_id::DeviceId::parse(text).unwrap();

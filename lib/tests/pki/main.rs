@@ -1,7 +1,7 @@
 //! A PKI directory through the library: its CAs, its devices, its registry, over years and after stops.
 
 mod adopt;
-mod authority;
+mod ca;
 mod clock;
 mod folder;
 mod issued;

@@ -2,7 +2,7 @@
 
 use c8y_pki::Failure;
 use c8y_pki::cert::Certificate;
-use c8y_pki::issue::{Outliving, Validity};
+use c8y_pki::issue::{BeyondIssuer, Validity};
 use c8y_pki::key::signer::Signer;
 use c8y_pki::manifest::{self, ManifestError};
 use time::Duration;
@@ -10,7 +10,7 @@ use time::Duration;
 use crate::folder::{now, password};
 use crate::life::factory;
 
-/// A manifest of `line` with what it says changed, signed by whoever has `key`.
+/// A manifest of `line` with what it says changed, signed by anyone who has `key`.
 fn signed(text: &str, key: &dyn Signer) -> (Vec<u8>, Vec<u8>) {
     (text.as_bytes().to_vec(), key.sign(text.as_bytes()).unwrap())
 }
@@ -66,8 +66,10 @@ fn a_renewed_ca_is_the_issuer_that_the_rows_name_under_that_certificate_only() {
     let later = now() + Duration::days(1);
     let validity =
         Validity { not_before: later, not_after: later + Duration::days(300), issued: later };
-    let renewed =
-        folder.pki.renew_ca("line", &root_key, validity, Outliving::Refuse, false, later).unwrap();
+    let renewed = folder
+        .pki
+        .renew_ca("line", &root_key, validity, BeyondIssuer::Refuse, false, later)
+        .unwrap();
     let renewed = renewed.certificate().clone();
     assert_ne!(&renewed, former.certificate());
 

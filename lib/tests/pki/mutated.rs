@@ -124,7 +124,7 @@ fn lists_with_changed_bytes() {
     let key = folder.pki.ca("line").unwrap().unlock(&password()).unwrap();
     let path = verify(&chain[0], &chain[1..], &chain[2..], &Options::new(now())).unwrap();
     let name = point(chain[0].subject.der());
-    let serial = chain[0].serial.octets();
+    let serial = chain[0].serial.bytes();
     let indirect = el(0x30, &[&name, &REASONS, &[0x84, 1, 0xff]]);
     let samples = [
         list_of(&chain[1], &key, serial, &[]),

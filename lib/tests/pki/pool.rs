@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use crate::folder::{Folder, ec, now, password, pem_only};
-use c8y_pki::authority::policy::SigningPolicy;
-use c8y_pki::authority::{AuthorityError, KeyPool, Pki};
 use c8y_pki::crypto::{KeyPolicy, KeyType};
-use c8y_pki::issue::Outliving;
+use c8y_pki::issue::BeyondIssuer;
 use c8y_pki::list::DeviceList;
 use c8y_pki::name::Name;
+use c8y_pki::pki::policy::SigningPolicy;
+use c8y_pki::pki::{AuthorityError, KeyPool, Pki};
 use c8y_pki::provision::{Context, Existing, Job, Out, ProvisionError, Summary, run};
 use c8y_pki::secret::Password;
 use c8y_pki::{Failure, Hint, Task};
@@ -44,7 +44,7 @@ fn issue(
         profile: &ec("device"),
         subject: &Name::builder(),
         days: None,
-        outliving: Outliving::Refuse,
+        beyond_issuer: BeyondIssuer::Refuse,
         out: Out::Folders(out),
         bundle: pem_only(),
         existing: Existing::Skip,

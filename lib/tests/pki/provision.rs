@@ -5,16 +5,16 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::folder::{Folder, ec, now, password};
-use c8y_pki::authority::Pki;
-use c8y_pki::authority::policy::SigningPolicy;
 use c8y_pki::cert::{Certificate, LongestChain};
 use c8y_pki::chain::{Options, check_device, verify};
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::crypto::KeyPolicy;
-use c8y_pki::issue::Outliving;
+use c8y_pki::issue::BeyondIssuer;
 use c8y_pki::key::PrivateKey;
 use c8y_pki::list::DeviceList;
 use c8y_pki::name::Name;
+use c8y_pki::pki::Pki;
+use c8y_pki::pki::policy::SigningPolicy;
 use c8y_pki::provision::bundle::{Bundle, BundleSettings};
 use c8y_pki::provision::inspect::check_keys;
 use c8y_pki::provision::{Context, Existing, Job, Out, Progress, ProvisionError, Summary, run};
@@ -60,7 +60,7 @@ fn issue(
         profile: &ec("device"),
         subject: &Name::builder().with("O", "Example").unwrap(),
         days: None,
-        outliving: Outliving::Refuse,
+        beyond_issuer: BeyondIssuer::Refuse,
         out: Out::Folders(out),
         bundle: BundleSettings {
             kinds: how.kinds,

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use crate::folder::{Folder, now, password};
-use c8y_pki::authority::{CaKey, Pki};
 use c8y_pki::cert::Serial;
 use c8y_pki::crl::Reason;
+use c8y_pki::pki::{CaKey, Pki};
 use c8y_pki::registry::{
     Adoption, Checked, Filter, Finding, ForeignSerial, Holder, NewRecord, Record, Registry,
     RegistryError, Replaced, Role, Status,
@@ -373,7 +373,7 @@ fn a_registry_of_version_1_is_brought_up() {
                     record.holder.role().name(),
                     record.holder.device().map(|id| id.to_string()),
                     cert.issuer.der(),
-                    cert.serial.octets(),
+                    cert.serial.bytes(),
                     cert.not_before.unix_timestamp(),
                     cert.not_after.unix_timestamp(),
                     now().unix_timestamp(),

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::folder::{Folder, now, password};
 use crate::life::{factory, ids, issue, list, renewed};
-use c8y_pki::authority::{AuthorityError, Pki};
 use c8y_pki::crl::{Crl, Reason};
 use c8y_pki::manifest;
+use c8y_pki::pki::{AuthorityError, Pki};
 use c8y_pki::provision::Existing;
 use c8y_pki::registry::{Filter, Role, Status};
 use c8y_pki::rollback::{Repaired, compare};

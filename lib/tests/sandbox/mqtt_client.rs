@@ -116,8 +116,8 @@ impl Mqtt {
         Self { stream: StreamOwned::new(connection, socket) }
     }
 
-    pub(crate) fn send(&mut self, octets: &[u8]) {
-        self.stream.write_all(octets).unwrap();
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).unwrap();
         self.stream.flush().unwrap();
     }
 
@@ -208,7 +208,7 @@ impl Mqtt {
     pub(crate) fn message(&mut self) -> (String, String) {
         let body = self.expect(0x30);
         let length = usize::from(u16::from_be_bytes([body[0], body[1]]));
-        let part = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
+        let part = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         (part(&body[2..2 + length]), part(&body[2 + length..]))
     }
 

@@ -333,10 +333,10 @@ fn what_is_no_mqtt_ends_the_connection() {
         vec![0x10, 0xff, 0xff, 0xff, 0x7f],
         vec![0x10, 0xff, 0xff, 0xff, 0xff],
     ];
-    for octets in &first {
+    for bytes in &first {
         let mut client = Mqtt::over(&sandbox, tls(&sandbox, None));
-        client.send(octets);
-        assert_eq!(client.next(), None, "{octets:?}");
+        client.send(bytes);
+        assert_eq!(client.next(), None, "{bytes:?}");
     }
     let later = [
         packet(0x10, b"\0\x04MQTT\x04\x02\0\0\0\x01x"),
@@ -352,10 +352,10 @@ fn what_is_no_mqtt_ends_the_connection() {
         packet(0xf0, b""),
         packet(0x00, b""),
     ];
-    for octets in &later {
+    for bytes in &later {
         let mut client = user(&sandbox, "d:x", "t1001/admin");
-        client.send(octets);
-        assert_eq!(client.next(), None, "{octets:?}");
+        client.send(bytes);
+        assert_eq!(client.next(), None, "{bytes:?}");
     }
     until(|| (lines(&sandbox, "DISCONNECT").len() == first.len() + later.len()).then_some(()));
     // And the next one is served.

@@ -87,7 +87,7 @@ fn path_lengths_are_computed_or_as_given() {
     // 10 certificates: the root, 8 CAs under it, the device.
     assert_eq!((path_length(&cli, "root"), path_length(&cli, "line")), (Some(8), Some(7)));
     cli.ok(&add("three", "root", "--path-length 3"));
-    cli.ok(&add("below", "three", "--clamp"));
+    cli.ok(&add("below", "three", "--shorten"));
     assert_eq!((path_length(&cli, "three"), path_length(&cli, "below")), (Some(3), Some(2)));
     let unlimited = format!("ca init free --subject CN=F --path-length none {CA_PW}");
     cli.ok(&unlimited);
@@ -111,7 +111,7 @@ fn a_chain_of_ten_is_good_and_an_eleventh_certificate_refused() {
     let cli = Cli::new();
     cli.ok(&format!("ca init ca0 --subject CN=ca0 --key-type ec-p256 {CA_PW}"));
     for n in 1..=8 {
-        cli.ok(&add(&format!("ca{n}"), &format!("ca{}", n - 1), "--clamp"));
+        cli.ok(&add(&format!("ca{n}"), &format!("ca{}", n - 1), "--shorten"));
     }
     let said = cli.fails(2, &add("ca9", "ca8", ""));
     assert!(said.contains("no CA may be below CN=ca8"), "{said}");
@@ -131,7 +131,7 @@ fn a_chain_of_eleven_is_refused_without_path_lengths_too() {
     let root = "ca init ca0 --subject CN=ca0 --key-type ec-p256 --path-length none";
     cli.ok(&format!("{root} {CA_PW}"));
     for n in 1..=8 {
-        cli.ok(&add(&format!("ca{n}"), &format!("ca{}", n - 1), "--clamp --path-length none"));
+        cli.ok(&add(&format!("ca{n}"), &format!("ca{}", n - 1), "--shorten --path-length none"));
     }
     let said = cli.fails(2, &add("ca9", "ca8", "--path-length none"));
     let error = "a CA below CN=ca8 would make chains of 11 certificates; the platform accepts 10\nhint: put it below";
@@ -147,12 +147,12 @@ fn a_ca_must_not_outlive_its_parent() {
     assert!(said.contains("a validity of 3650 days ends on"), "{said}");
     assert!(
         said.contains(
-            "hint: ask for at most 99 days; or have it shortened to its issuer's end: --clamp"
+            "hint: ask for at most 99 days; or have it shortened to its issuer's end: --shorten"
         ),
         "{said}"
     );
     cli.ok(&add("most", "root", "--days 99"));
-    cli.ok(&add("line", "root", "--days 3650 --clamp"));
+    cli.ok(&add("line", "root", "--days 3650 --shorten"));
     cli.ok(&add("usual", "root", ""));
     let end = |ca: &str| certificate(&cli, &format!("pki/ca/{ca}/cert.pem")).not_after;
     assert_eq!((end("line"), end("usual")), (end("root"), end("root")));

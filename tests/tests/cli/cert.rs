@@ -170,8 +170,8 @@ fn the_certificates_and_lists_of_a_pkcs7_file_are_shown() {
         let types: Vec<_> = json.iter().map(|item| item["type"].as_str().expect("text")).collect();
         assert_eq!(types, ["certificate", "certificate", "certificate", "crl"], "{form}");
     }
-    let octets = cli.read("d.p7b");
-    cli.write("cut.p7b", &octets[..octets.len() / 2]);
+    let bytes = cli.read("d.p7b");
+    cli.write("cut.p7b", &bytes[..bytes.len() / 2]);
     let said = cli.fails(2, "cert show cut.p7b");
     assert!(said.contains("cut.p7b: not a PKCS#7 file: it is truncated"), "{said}");
 }

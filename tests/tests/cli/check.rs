@@ -160,8 +160,8 @@ mod disks {
         for (name, contents) in cli.snapshot("pki") {
             let of_registry = name.starts_with("pki/registry.sqlite");
             let wanted = !of_registry || files.iter().any(|file| name.ends_with(file));
-            if let Some(octets) = contents.filter(|_| wanted) {
-                cli.write(&format!("disk/{name}"), octets);
+            if let Some(bytes) = contents.filter(|_| wanted) {
+                cli.write(&format!("disk/{name}"), bytes);
             }
         }
         drop(registry);

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use c8y_pki::authority::{CaSettings, NewKey, Pki};
 use c8y_pki::crypto::KeyType;
-use c8y_pki::issue::Outliving;
+use c8y_pki::issue::BeyondIssuer;
 use c8y_pki::name::Name;
+use c8y_pki::pki::{CaSettings, NewKey, Pki};
 use c8y_pki::profile::Profile;
 use c8y_pki::secret::{ChosenPassword, Password};
 use c8y_pki_tests::cli::{CA_PW, Cli, PASSWORD};
@@ -28,7 +28,7 @@ pub(crate) fn untouched_for(time: Duration) -> Cli {
         subject: &Name::parse("CN=Root,O=Example").expect("a name"),
         days: None,
         path_length: None,
-        outliving: Outliving::Refuse,
+        beyond_issuer: BeyondIssuer::Refuse,
         key: NewKey::File(&ChosenPassword::unjudged(Password::new(PASSWORD))),
     };
     let mut pki = Pki::open_or_create(&cli.path("pki"), at).expect("a PKI directory");

@@ -234,12 +234,14 @@ fn a_device_must_not_outlive_its_ca() {
     a_second_passes();
     let said = cli.fails(2, &format!("device issue a --ca root --out out {CA_PW} --days 30"));
     assert!(
-        said.contains("ask for at most 19 days; or have it shortened to its issuer's end: --clamp"),
+        said.contains(
+            "ask for at most 19 days; or have it shortened to its issuer's end: --shorten"
+        ),
         "{said}"
     );
     assert!(cli.names("out").is_empty());
     cli.ok(&format!("device issue a --ca root --out out {CA_PW} --days 19"));
-    cli.ok(&format!("device issue b --ca root --out out {CA_PW} --days 30 --clamp"));
+    cli.ok(&format!("device issue b --ca root --out out {CA_PW} --days 30 --shorten"));
     let root = cli.read("pki/ca/root/cert.pem");
     let root = Certificate::all_from_pem_or_der(&root).expect("a certificate").remove(0);
     assert_eq!(certificate(&cli, "b").not_after, root.not_after);

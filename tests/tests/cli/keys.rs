@@ -152,7 +152,7 @@ fn even_exponents_and_points_beside_their_curve_are_refused() {
     ] {
         let mut bad = point.clone();
         match change {
-            Some(bit) => *bad.last_mut().expect("octets") ^= bit,
+            Some(bit) => *bad.last_mut().expect("bytes") ^= bit,
             None => bad[4..36].fill(0xff),
         }
         cli.write("csr/beside.csr", &der);

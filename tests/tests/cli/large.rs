@@ -8,9 +8,9 @@ use c8y_pki_tests::tool;
 const MOST_MEMORY: u64 = 100 * 1024;
 
 /// Runs a command that has to refuse; its sentence, in little memory beside a file of so many bytes.
-fn refused(cli: &Cli, line: &str, octets: usize, code: i32) -> String {
+fn refused(cli: &Cli, line: &str, bytes: usize, code: i32) -> String {
     let (outcome, memory) = survive(cli, line);
-    let most = MOST_MEMORY + u64::try_from(octets >> 10).unwrap();
+    let most = MOST_MEMORY + u64::try_from(bytes >> 10).unwrap();
     assert!(memory < most, "{memory} KiB, with {most} KiB allowed: {line}");
     eprintln!("{memory} KiB of {most}: {line}");
     let outcome = outcome.expect(code);

@@ -618,7 +618,7 @@ fn a_manifest_from_before_a_renewal_needs_the_certificate_of_that_time() {
     cli.ok(&issue("a"));
     cli.ok(&format!("device manifest --out ho {CA_PW}"));
     cli.write("former.pem", cli.text("pki/ca/line/cert.pem"));
-    cli.ok(&format!("ca renew line {CA_PW} --clamp"));
+    cli.ok(&format!("ca renew line {CA_PW} --shorten"));
     let check = "cert verify --manifest ho/manifest.csv --trust pki/ca/root/cert.pem";
     let said = cli.run(&format!("{check} pki/ca/line/cert.pem")).expect(1).stdout;
     assert!(said.contains("the issuer whose certificate is not given"), "{said}");

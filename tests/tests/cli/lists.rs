@@ -41,11 +41,11 @@ fn a_damaged_list_makes_the_answer_no() {
     let cli = issued();
     cli.ok(&format!("ca crl line --out line.crl --der {CA_PW}"));
     let mut der = cli.read("line.crl");
-    *der.last_mut().expect("octets") ^= 1;
+    *der.last_mut().expect("bytes") ^= 1;
     cli.write("damaged.crl", &der);
     is_refused(&cli, "damaged.crl", "the signature of its list 2 does not match its key");
     // What it says of its key may be damaged too: it is still a list of that name.
-    *der.last_mut().expect("octets") ^= 1;
+    *der.last_mut().expect("bytes") ^= 1;
     let line = Certificate::all_from_pem_or_der(&cli.read("pki/ca/line/cert.pem"));
     let key_id = line.expect("a certificate")[0].subject_key_id.clone().expect("a key identifier");
     let at = der.windows(key_id.len()).position(|part| *part == *key_id).expect("its identifier");

@@ -9,7 +9,7 @@ fn line_of_cas(cli: &Cli, options: &str, below: usize) {
     cli.ok(&format!("ca init ca0 --subject CN=ca0 --key-type ec-p256 {options} {CA_PW}"));
     for n in 1..=below {
         let parent = n - 1;
-        cli.ok(&format!("ca add ca{n} --parent ca{parent} --subject CN=ca{n} --clamp {CA_PW}"));
+        cli.ok(&format!("ca add ca{n} --parent ca{parent} --subject CN=ca{n} --shorten {CA_PW}"));
     }
 }
 

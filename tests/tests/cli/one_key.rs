@@ -18,9 +18,9 @@ fn patch(cli: &Cli, file: &str, find: &[u8], put: &[u8]) {
 
 /// The neutral element of Ed25519.
 const NEUTRAL: [u8; 32] = {
-    let mut octets = [0; 32];
-    octets[0] = 1;
-    octets
+    let mut bytes = [0; 32];
+    bytes[0] = 1;
+    bytes
 };
 
 /// The last 64 bytes become the signature that fits any text under [`NEUTRAL`]: R is that point too, S is 0.
@@ -194,7 +194,7 @@ fn of_two_who_ask_at_once_one_gets_the_key() {
         for late in ended.iter().filter(|outcome| outcome.code == 3) {
             assert!(late.error().contains("too, which another process has recorded"), "{late:?}");
         }
-        // Whoever comes again is told whose it is.
+        // A client that comes again is told whose it is.
         let said: Vec<i32> =
             ids.iter().map(|id| cli.run(&sign(&format!("csr/{id}.csr"))).code).collect();
         assert!(said.contains(&0) && said.contains(&1), "{said:?}");

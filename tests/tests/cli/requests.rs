@@ -86,7 +86,7 @@ fn a_heap_is_judged_one_by_one() {
     // The key of another: one byte of the signature changed.
     request(&openssl, &cli, "forged", &P256, &["-outform", "DER"]);
     let mut forged = cli.read("csr/forged.csr");
-    *forged.last_mut().expect("octets") ^= 1;
+    *forged.last_mut().expect("bytes") ^= 1;
     cli.write("csr/forged.csr", forged);
     cli.write("csr/text.txt", "not a request\n");
     cli.write("csr/half.csr", &cli.read("csr/good.csr")[..100]);

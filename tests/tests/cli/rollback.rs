@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use c8y_pki::authority::Pki;
 use c8y_pki::cert::Serial;
 use c8y_pki::crl::{self, Reason, Revoked};
 use c8y_pki::crypto::KeyType;
@@ -10,6 +9,7 @@ use c8y_pki::csr;
 use c8y_pki::issue::Issuer;
 use c8y_pki::key::PrivateKey;
 use c8y_pki::name::Name;
+use c8y_pki::pki::Pki;
 use c8y_pki::secret::Password;
 use c8y_pki_tests::cli::{CA_PW, Cli, PASSWORD};
 use c8y_pki_tests::tool;

@@ -62,7 +62,7 @@ fn without_a_terminal_the_option_and_the_variable_are_named() {
     for (line, option, variable) in [
         ("ca init x --subject CN=x", "--ca-password-file", "C8Y_PKI_CA_PASSWORD"),
         (
-            "ca add x --parent root --clamp --subject CN=x",
+            "ca add x --parent root --shorten --subject CN=x",
             "--parent-password-file",
             "C8Y_PKI_PARENT_PASSWORD",
         ),
@@ -202,8 +202,8 @@ fn absent_files_are_refused_by_every_command() {
 #[test]
 fn garbage_is_refused_by_every_command() {
     let cli = with_device();
-    let octets: Vec<u8> = (0..=255).cycle().take(5000).collect();
-    cli.write("bad-input", octets);
+    let bytes: Vec<u8> = (0..=255).cycle().take(5000).collect();
+    cli.write("bad-input", bytes);
     all_refuse(&cli, "bad-input");
     cli.write("bad-input", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     all_refuse(&cli, "bad-input");

@@ -32,7 +32,7 @@ const JOBS: [Job; 10] = [
         done: cas::<3>,
     },
     Job {
-        line: "ca add below --parent root --subject CN=Below --clamp --ca-password-file pw",
+        line: "ca add below --parent root --subject CN=Below --shorten --ca-password-file pw",
         again: &[0, 2],
         done: cas::<3>,
     },

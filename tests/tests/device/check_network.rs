@@ -130,11 +130,11 @@ fn an_error_of_the_platform_is_shown_and_operations_are_counted() {
     let after_second = |more: Vec<u8>| {
         let seen = AtomicUsize::new(0);
         paper_broker(&cli, move |kind, body| match polite(kind, body) {
-            Reply::Octets(mut octets) if kind == 3 => {
+            Reply::Octets(mut bytes) if kind == 3 => {
                 if seen.fetch_add(1, Ordering::SeqCst) == 1 {
-                    octets.extend(&more);
+                    bytes.extend(&more);
                 }
-                Reply::Octets(octets)
+                Reply::Octets(bytes)
             }
             other => other,
         })

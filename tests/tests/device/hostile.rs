@@ -44,8 +44,8 @@ fn until(cli: &Cli, kind: u8, then: impl Fn(&mut Stream) + Send + Sync + 'static
             if found == kind {
                 return then(stream);
             }
-            if let Reply::Octets(octets) = polite(found, &body) {
-                let _ = stream.write_all(&octets).and_then(|()| stream.flush());
+            if let Reply::Octets(bytes) = polite(found, &body) {
+                let _ = stream.write_all(&bytes).and_then(|()| stream.flush());
             }
         }
     })
@@ -117,8 +117,8 @@ fn messages_before_an_answer_do_not_fill_the_memory() {
 fn packets_that_are_too_long_or_never_whole_are_refused() {
     let Some(cli) = folder() else { return };
     for length in [&[0xff, 0xff, 0xff, 0x7f][..], &[0xff, 0xff, 0xff, 0xff, 1]] {
-        let octets = [&[0x30], length, &[0, 4]].concat();
-        let long = until(&cli, 8, move |stream| pour(stream, &octets));
+        let bytes = [&[0x30], length, &[0, 4]].concat();
+        let long = until(&cli, 8, move |stream| pour(stream, &bytes));
         let [step, detail] = check(&cli, long);
         assert_eq!(step, "subscribe");
         assert!(detail.starts_with("the server does not speak MQTT 3.1.1 as expected"), "{detail}");
@@ -130,7 +130,7 @@ fn packets_that_are_too_long_or_never_whole_are_refused() {
             let answer = match polite(kind, &body) {
                 // A topic at a time.
                 Reply::Octets(_) if kind == 8 => vec![0x90, 3, body[0], body[1], 0],
-                Reply::Octets(octets) => octets,
+                Reply::Octets(bytes) => bytes,
                 _ => Vec::new(),
             };
             let _ = stream.write_all(&answer).and_then(|()| stream.flush());

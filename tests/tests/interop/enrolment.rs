@@ -27,9 +27,9 @@ fn openssl_verifies_requests_of_every_key_type() {
     for key_type in KeyType::ALL {
         let key = PrivateKey::generate(key_type).expect("a key");
         let der = csr::make(&subject, &key).expect("a request");
-        for (form, octets) in [("DER", der.clone()), ("PEM", csr::pem(&der).into_bytes())] {
+        for (form, bytes) in [("DER", der.clone()), ("PEM", csr::pem(&der).into_bytes())] {
             let file = dir.path().join(form);
-            fs::write(&file, octets).expect("written");
+            fs::write(&file, bytes).expect("written");
             let args =
                 ["req", "-verify", "-noout", "-subject", "-nameopt", "RFC2253,utf8,-esc_msb"];
             let said = openssl.run(&[&args[..], &["-inform", form, "-in", arg(&file)]].concat());
@@ -77,8 +77,8 @@ fn certificates_come_out_of_openssls_pkcs7() {
     let all = certificates();
     for form in ["DER", "PEM"] {
         for count in 1..=all.len() {
-            let octets = crl2pkcs7(&openssl, &all[..count], form, dir.path());
-            assert_eq!(pkcs7::read(&octets).expect("certificates"), all[..count], "{form}");
+            let bytes = crl2pkcs7(&openssl, &all[..count], form, dir.path());
+            assert_eq!(pkcs7::read(&bytes).expect("certificates"), all[..count], "{form}");
         }
     }
 }
@@ -98,9 +98,9 @@ fn certificates_come_out_of_signed_messages_in_ber() {
     // With -stream every length around the certificates is indefinite.
     for how in [&["-nodetach"][..], &["-nodetach", "-stream"], &[]] {
         openssl.run(&[&["cms", "-sign", "-binary"][..], how, &signer, &files].concat());
-        let octets = fs::read(&out).expect("CMS");
-        assert_eq!(octets[1] == 0x80, how.contains(&"-stream"), "{how:?}");
-        let mut found = pkcs7::read(&octets).expect("certificates");
+        let bytes = fs::read(&out).expect("CMS");
+        assert_eq!(bytes[1] == 0x80, how.contains(&"-stream"), "{how:?}");
+        let mut found = pkcs7::read(&bytes).expect("certificates");
         found.sort_by_key(|c| all.iter().position(|a| a == c));
         assert_eq!(found, all, "{how:?}");
     }

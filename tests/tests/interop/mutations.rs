@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use c8y_pki::cert::Certificate;
-use c8y_pki::describe::{Passwords, describe};
+use c8y_pki::inspect::{Passwords, inspect};
 use c8y_pki::key::PrivateKey;
 use c8y_pki::list::DeviceList;
 use c8y_pki::manifest::Listing;
@@ -120,7 +120,7 @@ fn read_certificates(bytes: &[u8]) -> bool {
 fn describe_it(bytes: &[u8]) -> bool {
     let password = Password::new(PASSWORD);
     let passwords = Passwords { password: Some(&password), key: None };
-    let described = describe(bytes, passwords);
+    let described = inspect(bytes, passwords);
     // What is shown is made of it, too.
     described.is_ok_and(|items| serde_json::to_string(&items).is_ok())
 }

@@ -48,7 +48,7 @@ fn every_kind_of_key_signs_what_openssl_verifies() {
         openssl(&cli, "dgst -sha256 -verify public.pem -signature signature code");
 
         let kept = cli.snapshot("pki/ca/root");
-        let kept: Vec<u8> = kept.into_iter().filter_map(|(_, octets)| octets).flatten().collect();
+        let kept: Vec<u8> = kept.into_iter().filter_map(|(_, bytes)| bytes).flatten().collect();
         assert!(!String::from_utf8_lossy(&kept).contains("PRIVATE KEY"), "{key_type}");
         let Some(objects) = hsm.pkcs11_tool(&["--list-objects", "--type", "privkey"]) else {
             return;

@@ -22,7 +22,7 @@ fn device_of_twelve() -> Cli {
     cli.ok(&format!("ca init ca0 --subject CN=ca0 --key-type ec-p256 --longest-chain 12 {CA_PW}"));
     for n in 1..=10 {
         let parent = n - 1;
-        cli.ok(&format!("ca add ca{n} --parent ca{parent} --subject CN=ca{n} --clamp {CA_PW}"));
+        cli.ok(&format!("ca add ca{n} --parent ca{parent} --subject CN=ca{n} --shorten {CA_PW}"));
     }
     cli.ok(&format!("device issue d --ca ca10 --out out {CA_PW}"));
     cli

@@ -63,8 +63,8 @@ pub(crate) struct AddArgs {
     pub(super) make: MakeArgs,
     /// If --days would end after the parent, shorten them instead of refusing; without --days the validity is
     /// always shortened
-    #[arg(long)]
-    pub(super) clamp: bool,
+    #[arg(long, alias = "clamp")]
+    pub(super) shorten: bool,
     /// File with the password of the parent's key, or the PIN of its token; by default that of the new
     /// CA, if both are in files or in one token [env: C8Y_PKI_PARENT_PASSWORD, C8Y_PKI_TOKEN_PIN, of
     /// another token C8Y_PKI_PARENT_PIN]
@@ -72,7 +72,7 @@ pub(crate) struct AddArgs {
     pub(super) parent_password_file: Option<PathBuf>,
     /// Import a CA made elsewhere: files with its certificate and those above it. A CA of this PKI directory can be
     /// imported again without --key, to add certificates above it, or a new certificate for its key
-    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["parent", "clamp", "days", "path_length", "key_type", "token", "existing_key"])]
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["parent", "shorten", "days", "path_length", "key_type", "token", "existing_key"])]
     pub(super) import: Vec<PathBuf>,
     /// Accept a CA whose RSA key has the public exponent 3, which old recipes made. Without this option every
     /// exponent below 65537 is refused

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use c8y_pki::Error;
-use c8y_pki::authority::{Ca, Pki};
 use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::pki::{Ca, Pki};
 use c8y_pki::registry::Scan;
 use c8y_pki::rollback::{self, Forgotten};
 use clap::Args;

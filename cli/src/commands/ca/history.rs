@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use c8y_pki::Error;
-use c8y_pki::authority::{AuthorityError, Former, History, Untaken, certificates_in};
 use c8y_pki::files;
 use c8y_pki::openssl::{self, database};
+use c8y_pki::pki::{AuthorityError, Former, History, Untaken, certificates_in};
 use c8y_pki::read;
 use c8y_pki::registry::Adopted;
 use clap::Args;

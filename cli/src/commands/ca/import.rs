@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use c8y_pki::Error;
-use c8y_pki::authority::{Again, Ca, History, OwnKey, Pki, find_own};
 use c8y_pki::cert::Certificate;
 use c8y_pki::chain;
 use c8y_pki::crypto::KeyPolicy;
 use c8y_pki::files;
 use c8y_pki::key::PrivateKey;
 use c8y_pki::openssl::wanted::Wanted;
+use c8y_pki::pki::{Again, Ca, History, OwnKey, Pki, find_own};
 use c8y_pki::read;
 use c8y_pki::registry::Adopted;
 use c8y_pki::secret::{ChosenPassword, Password};

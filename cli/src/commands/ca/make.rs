@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use c8y_pki::authority::{CaSettings, Pki};
-use c8y_pki::issue::Outliving;
+use c8y_pki::issue::BeyondIssuer;
+use c8y_pki::pki::{CaSettings, Pki};
 use time::OffsetDateTime;
 
 use super::args::{AddArgs, InitArgs};
@@ -32,7 +32,7 @@ pub(super) fn init(args: &InitArgs, dir: &Path, out: Output) -> Result {
         subject: &subject,
         days: args.make.days,
         path_length: args.make.path_length,
-        outliving: Outliving::Refuse,
+        beyond_issuer: BeyondIssuer::Refuse,
         key: ready.new_key(),
     };
     made(&pki.init_root(&args.name, &settings, now)?, out)
@@ -78,7 +78,7 @@ pub(super) fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
         subject: &subject,
         days: args.make.days,
         path_length: args.make.path_length,
-        outliving: Outliving::of(args.make.days, args.clamp),
+        beyond_issuer: BeyondIssuer::of(args.make.days, args.shorten),
         key: ready.new_key(),
     };
     let ca = pki.add_intermediate(&args.name, &parent, &parent_key, &settings, now)?;

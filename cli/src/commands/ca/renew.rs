@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::authority::{Ca, CaSettings, Pki};
 use c8y_pki::cert::Certificate;
 use c8y_pki::crypto::KeyType;
-use c8y_pki::issue::{Outliving, Validity};
+use c8y_pki::issue::{BeyondIssuer, Validity};
+use c8y_pki::pki::{Ca, CaSettings, Pki};
 use c8y_pki::profile::PathLength;
 use c8y_pki::secret::Password;
 use clap::Args;
@@ -40,8 +40,8 @@ pub(crate) struct RenewArgs {
     days: Option<u32>,
     /// If --days would end after the parent, shorten them instead of refusing; without --days the validity is
     /// always shortened
-    #[arg(long)]
-    clamp: bool,
+    #[arg(long, alias = "clamp")]
+    shorten: bool,
     /// Revoke the former certificate, with the reason superseded
     #[arg(long, conflicts_with = "new_key")]
     revoke: bool,
@@ -68,7 +68,7 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let mut pki = clock::open(dir, now)?;
     let ca = pki.ca(&args.name)?;
     let parent = pki.issuer_of(&ca)?;
-    let outliving = Outliving::of(args.days, args.clamp);
+    let beyond_issuer = BeyondIssuer::of(args.days, args.shorten);
     if let Some(name) = &args.new_key {
         return new_key(args, name, pki, &ca, parent, now, out);
     }
@@ -81,7 +81,7 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let signing = parent.as_ref().unwrap_or(&ca);
     let key = unlock_with(signing, &secret_of(args, &ca, parent.as_ref())?)?;
     let validity = as_before(&ca, args.days, now)?;
-    let renewed = pki.renew_ca(&args.name, &key, validity, outliving, args.revoke, now)?;
+    let renewed = pki.renew_ca(&args.name, &key, validity, beyond_issuer, args.revoke, now)?;
     if let Some(parent) = &parent {
         let usual = validity.not_after - validity.issued;
         shortened::note(args.days, usual, parent.certificate(), now, out);
@@ -186,7 +186,7 @@ fn new_key(
         subject: &old.subject,
         days: args.days,
         path_length: Some(path_length.map_or(PathLength::Unlimited, PathLength::Exactly)),
-        outliving: Outliving::of(args.days, args.clamp),
+        beyond_issuer: BeyondIssuer::of(args.days, args.shorten),
         key: ready.new_key(),
     };
     if let Some((parent, _)) = &above {

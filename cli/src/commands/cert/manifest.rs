@@ -37,8 +37,8 @@ pub(super) fn verify(
 ) -> Result {
     let mut signature = path.as_os_str().to_owned();
     signature.push(".sig");
-    let (octets, signature) = (files::read(path)?, files::read_small(Path::new(&signature))?);
-    let listing = match Listing::read(&octets) {
+    let (bytes, signature) = (files::read(path)?, files::read_small(Path::new(&signature))?);
+    let listing = match Listing::read(&bytes) {
         Err(e @ ManifestError::Unreadable(_)) => {
             return Err(Error::from(e).in_file(path.display().to_string()).into());
         }

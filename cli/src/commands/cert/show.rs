@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use c8y_pki::describe::{DescribeError, Passwords, describe, needs_password};
+use c8y_pki::inspect::{InspectError, Passwords, inspect, needs_password};
 use c8y_pki::secret::Password;
 use c8y_pki::store::{self, Format, StoreError};
 use c8y_pki::{Error, files};
@@ -31,16 +31,15 @@ pub(super) fn run(args: &ShowArgs, out: Output) -> Result {
         let source = known::shown(args.password_file.as_ref(), &name);
         let open = |password: Option<&Password>| {
             if password.is_none() && needs_password(&bytes) {
-                let tried = describe(&bytes, Passwords::default());
+                let tried = inspect(&bytes, Passwords::default());
                 // A JKS store without its password is not seen whole.
                 let jks = StoreError::PasswordNeeded { format: Format::Jks };
                 return if store::is_pkcs12(&bytes) { tried } else { Err(jks.into()) };
             }
-            describe(&bytes, Passwords { password, key: None })
+            inspect(&bytes, Passwords { password, key: None })
         };
-        let needs = |e: &DescribeError| {
-            matches!(e, DescribeError::Store(StoreError::PasswordNeeded { .. }))
-        };
+        let needs =
+            |e: &InspectError| matches!(e, InspectError::Store(StoreError::PasswordNeeded { .. }));
         let found =
             secrets::opening(source, open, needs)?.map_err(|e| Error::from(e).in_file(name))?;
         if out.is_json() {

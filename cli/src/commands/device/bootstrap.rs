@@ -295,15 +295,13 @@ fn keep_elsewhere(path: &Path, granted: &Granted, out: Output) {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     let other = PathBuf::from(name);
-    let octets = contents(granted);
-    out.warning(
-        &match files::write(&other, octets.as_bytes(), Access::Private, Existing::Refuse) {
-            Ok(()) => format!("the credentials that have come are in {}", other.display()),
-            Err(e) => {
-                format!("the credentials that have come are lost: {e}; enter the device again")
-            }
-        },
-    );
+    let bytes = contents(granted);
+    out.warning(&match files::write(&other, bytes.as_bytes(), Access::Private, Existing::Refuse) {
+        Ok(()) => format!("the credentials that have come are in {}", other.display()),
+        Err(e) => {
+            format!("the credentials that have come are lost: {e}; enter the device again")
+        }
+    });
 }
 
 fn text(told: &Told<'_>) -> String {

@@ -1,4 +1,4 @@
-//! `device revoke --reason keyCompromise`: every certificate of a key that others have, whoever's it is.
+//! `device revoke --reason keyCompromise`: every certificate of a key that others have, no matter whose it is.
 
 use std::collections::HashSet;
 use std::io::{BufRead, IsTerminal, Write};

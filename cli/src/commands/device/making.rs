@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::authority::{Ca, Pki};
 use c8y_pki::crypto::KeyPolicy;
 use c8y_pki::files::{self, Access};
-use c8y_pki::issue::Outliving;
+use c8y_pki::issue::BeyondIssuer;
 use c8y_pki::list::{BadRow, Devices, failed_csv};
 use c8y_pki::name::NameBuilder;
+use c8y_pki::pki::{Ca, Pki};
 use c8y_pki::profile::Profile;
 use c8y_pki::provision::bundle::{Bundle, BundleSettings};
 use c8y_pki::provision::{self, Context, Existing, Job, Out, ProvisionError, Stream, Summary};
@@ -193,7 +193,7 @@ pub(super) fn issue(
         profile: &run.profile,
         subject: &run.subject,
         days: args.days,
-        outliving: Outliving::of(args.days, args.clamp),
+        beyond_issuer: BeyondIssuer::of(args.days, args.shorten),
         out: args.destination(&stream),
         bundle: BundleSettings {
             kinds,

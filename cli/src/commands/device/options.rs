@@ -138,8 +138,8 @@ pub(crate) struct OutputArgs {
     pub(super) days: Option<u32>,
     /// If --days would end after the CA, shorten them instead of refusing; without --days the validity is always
     /// shortened
-    #[arg(long)]
-    pub(super) clamp: bool,
+    #[arg(long, alias = "clamp")]
+    pub(super) shorten: bool,
     /// What truststores hold: PEM or DER files with the server's certificates; may be repeated
     #[arg(long, value_name = "FILE")]
     pub(super) server_cert: Vec<PathBuf>,

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use c8y_pki::Error;
-use c8y_pki::authority::Pki;
 use c8y_pki::csr::Request;
 use c8y_pki::files;
 use c8y_pki::list::{DeviceList, Devices};
 use c8y_pki::name::Name;
+use c8y_pki::pki::Pki;
 use c8y_pki::provision::Existing;
 use c8y_pki::provision::renew::{self, RenewedKey};
 use c8y_pki::read;

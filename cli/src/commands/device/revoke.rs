@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::authority::Pki;
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::crl::Reason;
 use c8y_pki::list::BadRow;
+use c8y_pki::pki::Pki;
 use c8y_pki::provision::ProvisionError;
 use c8y_pki::registry::{Holder, Record, Status};
 use clap::Args;

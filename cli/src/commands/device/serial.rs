@@ -1,9 +1,9 @@
 //! Which certificate a serial number means. A number is unique for one issuer only: CAs that were made by
 //! hand all count from the same one, so that a CA and a device of another one may share it.
 
-use c8y_pki::authority::Pki;
 use c8y_pki::list::BadRow;
 use c8y_pki::name::Name;
+use c8y_pki::pki::Pki;
 use c8y_pki::registry::{Filter, ForeignSerial, Holder, Record};
 
 use crate::failure::{Failure, Result};

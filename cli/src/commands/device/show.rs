@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use c8y_pki::describe::{CertificateView, Item};
+use c8y_pki::inspect::{CertificateView, Item};
 use c8y_pki::registry::{Record, Registry, RegistryError};
 use clap::Args;
 use serde::Serialize;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::files;
-use c8y_pki::issue::Outliving;
+use c8y_pki::issue::BeyondIssuer;
 use c8y_pki::provision::bundle::{Bundle, BundleSettings};
 use c8y_pki::provision::request::{self, Action, RequestFile, Verdict};
 use c8y_pki::provision::{Context, Job, Out};
@@ -70,8 +70,8 @@ pub(crate) struct SignArgs {
     days: Option<u32>,
     /// If --days would end after the CA, shorten them instead of refusing; without --days the validity is always
     /// shortened
-    #[arg(long)]
-    clamp: bool,
+    #[arg(long, alias = "clamp")]
+    shorten: bool,
     #[command(flatten)]
     existing: ExistingArgs,
     #[command(flatten)]
@@ -109,7 +109,7 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
         profile: &profile,
         subject: &subject,
         days: args.days,
-        outliving: Outliving::of(args.days, args.clamp),
+        beyond_issuer: BeyondIssuer::of(args.days, args.shorten),
         out: Out::Folders(&args.out),
         bundle: BundleSettings {
             kinds: &[Bundle::Pem],

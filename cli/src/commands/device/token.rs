@@ -212,9 +212,9 @@ fn span(seconds: i64) -> String {
 /// Refuses to write over a file that holds something else than a token.
 fn check_own(path: &Path) -> Result<()> {
     outlet::check_secret(path)?;
-    let is_own = |octets: Vec<u8>| {
-        octets.is_empty()
-            || Password::from_file(&octets).is_ok_and(|token| Token::parse(&token).is_ok())
+    let is_own = |bytes: Vec<u8>| {
+        bytes.is_empty()
+            || Password::from_file(&bytes).is_ok_and(|token| Token::parse(&token).is_ok())
     };
     if !outlet::stands(path)? || is_own(files::read(path)?) {
         return Ok(());

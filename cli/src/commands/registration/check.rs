@@ -1,4 +1,4 @@
-//! `registration check`: a CSV of devices, whoever made it; and, if that is asked for, what the tenant says of them.
+//! `registration check`: a CSV of devices, no matter who made it; and, if that is asked for, what the tenant says of them.
 
 use std::path::PathBuf;
 

@@ -40,7 +40,7 @@ Examples:
   c8y-pki registration create --ca line-7 --out registration.csv
   c8y-pki registration create --from devices.csv --type acme_gw --name '{id}' --separator tab")]
     Create(CreateArgs),
-    /// Check a CSV, whoever made it
+    /// Check a CSV, no matter who made it
     #[command(after_help = "\
 Examples:
   c8y-pki registration check registration.csv

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use c8y_pki::Error;
-use c8y_pki::authority::{AuthorityError, Pki, TokenKeyStanding, TokenKeyState};
+use c8y_pki::pki::{AuthorityError, Pki, TokenKeyStanding, TokenKeyState};
 use c8y_pki::provision::inspect::{self, Keys};
 use c8y_pki::registry::{Checked, RegistryError, Scan};
 use clap::Args;

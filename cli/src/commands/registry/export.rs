@@ -3,9 +3,9 @@
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use c8y_pki::authority::Pki;
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::pki::Pki;
 use c8y_pki::registry::{self, Filter, Record};
 use c8y_pki::shown;
 use clap::{Args, ValueEnum};

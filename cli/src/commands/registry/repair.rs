@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use c8y_pki::Error;
-use c8y_pki::authority::{AuthorityError, Pki};
+use c8y_pki::pki::{AuthorityError, Pki};
 use c8y_pki::registry::{Checked, Scan};
 use c8y_pki::rollback::{self, Repaired, RollbackError};
 use clap::Args;

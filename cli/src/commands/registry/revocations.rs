@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::authority::Pki;
 use c8y_pki::crl;
 use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::pki::Pki;
 use c8y_pki::registry::{self, Filter, Record};
 use clap::Args;
 use serde::Serialize;

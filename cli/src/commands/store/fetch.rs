@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use c8y_pki::cert::Certificate;
-use c8y_pki::describe::CertificateView;
 use c8y_pki::files::{Access, Existing};
+use c8y_pki::inspect::CertificateView;
 use c8y_pki::platform::fetch::fetch;
 use clap::{Args, ValueEnum};
 

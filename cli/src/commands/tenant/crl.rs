@@ -277,7 +277,7 @@ fn download(args: &DownloadArgs, out: Output) -> Result {
     let client = args.tenant.connect(out)?;
     let crl: Crl = client.wait(crl::download(&client))?;
     let Some(path) = &args.out else {
-        let found = c8y_pki::describe::describe(crl.der(), Default::default())?;
+        let found = c8y_pki::inspect::inspect(crl.der(), Default::default())?;
         out.results(&found, crate::render::items)?;
         return Ok(Outcome::Done);
     };

@@ -270,8 +270,8 @@ pub(super) fn general_names(contents: &[u8]) -> ASN1Result<Vec<GeneralName>> {
     names_of_extension(&whole).map_or_else(invalid, Ok)
 }
 
-fn ia5(octets: &[u8]) -> ASN1Result<String> {
-    match str::from_utf8(octets) {
+fn ia5(bytes: &[u8]) -> ASN1Result<String> {
+    match str::from_utf8(bytes) {
         Ok(text) if text.is_ascii() => Ok(text.to_owned()),
         _ => invalid(),
     }
@@ -290,7 +290,7 @@ fn optional_subtrees(
                 subtree.read_sequence(|fields| general_name(&fields.next().read_tagged_der()?))
             })?;
             let masked = |name: &GeneralName| match name {
-                GeneralName::Ip(octets) => has_mask(octets),
+                GeneralName::Ip(bytes) => has_mask(bytes),
                 _ => true,
             };
             if subtrees.is_empty() || !subtrees.iter().all(masked) {
@@ -302,11 +302,11 @@ fn optional_subtrees(
 }
 
 /// Whether bytes are an address and a mask whose ones all come first (RFC 4632).
-fn has_mask(octets: &[u8]) -> bool {
-    let mask = &octets[octets.len() / 2..];
+fn has_mask(bytes: &[u8]) -> bool {
+    let mask = &bytes[bytes.len() / 2..];
     let ones: u32 = mask.iter().map(|b| b.leading_ones()).sum();
     let set: u32 = mask.iter().map(|b| b.count_ones()).sum();
     let prefix = mask.iter().position(|b| *b != 0xff).unwrap_or(mask.len());
     let contiguous = mask.iter().skip(prefix + 1).all(|b| *b == 0);
-    matches!(octets.len(), 8 | 32) && ones == set && contiguous
+    matches!(bytes.len(), 8 | 32) && ones == set && contiguous
 }

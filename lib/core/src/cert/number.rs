@@ -29,15 +29,15 @@ impl Serial {
             return None;
         }
         let padded = if digits.len() % 2 == 1 { format!("0{digits}") } else { digits };
-        let mut octets = unhex(padded)?;
+        let mut bytes = unhex(padded)?;
         // An INTEGER of DER has no more zeros in front than it needs …
-        let zeros = octets.iter().take_while(|b| **b == 0).count().min(octets.len() - 1);
-        octets.drain(..zeros);
+        let zeros = bytes.iter().take_while(|b| **b == 0).count().min(bytes.len() - 1);
+        bytes.drain(..zeros);
         // … and one if its top bit would be a sign.
-        if octets[0] >= 0x80 {
-            octets.insert(0, 0);
+        if bytes[0] >= 0x80 {
+            bytes.insert(0, 0);
         }
-        Some(Self::from_octets(&octets))
+        Some(Self::from_octets(&bytes))
     }
 }
 
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn serial_numbers_are_read_as_people_write_them() {
-        let bytes = |text: &str| text.parse().map(|serial: Serial| serial.octets().to_vec());
+        let bytes = |text: &str| text.parse().map(|serial: Serial| serial.bytes().to_vec());
         assert_eq!(bytes("1000"), Ok(vec![0x10, 0]));
         assert_eq!(bytes("0x4A:0b:FF"), Ok(vec![0x4a, 0x0b, 0xff]));
         assert_eq!(bytes("FF"), Ok(vec![0, 0xff]), "an INTEGER is signed");

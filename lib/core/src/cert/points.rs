@@ -55,12 +55,12 @@ impl Reasons {
 
     /// Reads the contents of a BIT STRING. Bits that RFC 5280 does not know say nothing here.
     pub(crate) fn from_bits(contents: &[u8]) -> ASN1Result<Self> {
-        let Some((unused, octets)) = contents.split_first() else { return invalid() };
-        if *unused > 7 || (octets.is_empty() && *unused > 0) {
+        let Some((unused, bytes)) = contents.split_first() else { return invalid() };
+        if *unused > 7 || (bytes.is_empty() && *unused > 0) {
             return invalid();
         }
         let is_set =
-            |bit: &usize| octets.get(bit / 8).is_some_and(|octet| octet >> (7 - bit % 8) & 1 == 1);
+            |bit: &usize| bytes.get(bit / 8).is_some_and(|octet| octet >> (7 - bit % 8) & 1 == 1);
         let bits = (1..Self::NAMES.len()).filter(is_set).fold(0, |all, bit| all | 1 << bit);
         Ok(Self(bits))
     }

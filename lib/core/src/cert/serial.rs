@@ -11,21 +11,21 @@ pub struct Serial(Vec<u8>);
 impl Serial {
     /// 16 random bytes whose top bits are `01`: positive, and always 16 bytes long
     /// (RFC 5280, 4.1.2.2 allows 20).
-    pub fn from_random(mut octets: [u8; 16]) -> Self {
-        octets[0] = octets[0] & 0x7f | 0x40;
-        Self(octets.to_vec())
+    pub fn from_random(mut bytes: [u8; 16]) -> Self {
+        bytes[0] = bytes[0] & 0x7f | 0x40;
+        Self(bytes.to_vec())
     }
 
     /// A new serial number with bytes from the system's generator.
     pub fn random() -> Result<Self, CryptoError> {
-        let mut octets = [0; 16];
-        fill_random(&mut octets)?;
-        Ok(Self::from_random(octets))
+        let mut bytes = [0; 16];
+        fill_random(&mut bytes)?;
+        Ok(Self::from_random(bytes))
     }
 
     /// Contents bytes of the INTEGER as they stand in a certificate.
-    pub fn from_octets(octets: &[u8]) -> Self {
-        Self(octets.to_vec())
+    pub fn from_octets(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
     }
 
     /// In decimal, for numbers that count; hex with `0x` if it is longer than 16 bytes.
@@ -38,7 +38,7 @@ impl Serial {
     }
 
     /// The contents bytes of the INTEGER.
-    pub fn octets(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 }

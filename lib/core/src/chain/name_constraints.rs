@@ -202,7 +202,7 @@ pub(super) fn is_well_formed_name(name: &GeneralName) -> bool {
                 && !rest.is_empty()
                 && rest.bytes().all(|b| b.is_ascii_graphic())
         }),
-        GeneralName::Ip(octets) => matches!(octets.len(), 4 | 16),
+        GeneralName::Ip(bytes) => matches!(bytes.len(), 4 | 16),
         GeneralName::Directory(_) | GeneralName::Other(_) => true,
     }
 }
@@ -224,19 +224,19 @@ pub(super) fn text(name: &GeneralName) -> String {
     match name {
         GeneralName::Email(text) | GeneralName::Dns(text) | GeneralName::Uri(text) => text.clone(),
         GeneralName::Directory(name) => name.to_string(),
-        GeneralName::Ip(octets) => ip_text(octets),
+        GeneralName::Ip(bytes) => ip_text(bytes),
         GeneralName::Other(form) => (*form).to_owned(),
     }
 }
 
-fn ip_text(octets: &[u8]) -> String {
-    if let Ok(v4) = <[u8; 4]>::try_from(octets) {
+fn ip_text(bytes: &[u8]) -> String {
+    if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
         return std::net::Ipv4Addr::from(v4).to_string();
     }
-    if let Ok(v6) = <[u8; 16]>::try_from(octets) {
+    if let Ok(v6) = <[u8; 16]>::try_from(bytes) {
         return std::net::Ipv6Addr::from(v6).to_string();
     }
-    hex(octets)
+    hex(bytes)
 }
 
 #[cfg(test)]
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn addresses_in_chain_constraints() {
-        let ip = |octets: &[u8]| GeneralName::Ip(octets.to_vec());
+        let ip = |bytes: &[u8]| GeneralName::Ip(bytes.to_vec());
         let net = ip(&[192, 0, 2, 0, 255, 255, 255, 0]);
         assert_eq!(is_within(&ip(&[192, 0, 2, 9]), &net, Side::Permitted), Some(true));
         assert_eq!(is_within(&ip(&[192, 0, 3, 9]), &net, Side::Permitted), Some(false));

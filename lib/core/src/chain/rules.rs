@@ -110,7 +110,7 @@ fn broken_duties(cert: &Certificate, role: Role) -> Vec<Rule> {
 }
 
 fn check_serial(cert: &Certificate, role: Role) -> Result<(), Rule> {
-    let serial = cert.serial.octets();
+    let serial = cert.serial.bytes();
     let problem = if serial.len() > MAX_SERIAL_OCTETS {
         "longer than 20 bytes"
     } else if serial.first().is_some_and(|b| b & 0x80 != 0) {

@@ -47,7 +47,7 @@ impl Draft {
             outer_algorithm: algorithm,
             key,
         };
-        draft.set(oid::SUBJECT_KEY_ID, false, octets(&draft.key.public().key_id()));
+        draft.set(oid::SUBJECT_KEY_ID, false, octet_string(&draft.key.public().key_id()));
         draft.set(oid::AUTHORITY_KEY_ID, false, authority(&signer.public().key_id()));
         draft
     }
@@ -194,7 +194,7 @@ pub(crate) fn sequence(parts: &[&[u8]]) -> Vec<u8> {
     })
 }
 
-pub(crate) fn octets(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn octet_string(bytes: &[u8]) -> Vec<u8> {
     yasna::construct_der(|w| w.write_bytes(bytes))
 }
 
@@ -262,8 +262,8 @@ pub(crate) fn uri(uri: &str) -> Vec<u8> {
     context(6, uri.as_bytes())
 }
 
-pub(crate) fn ip(octets: &[u8]) -> Vec<u8> {
-    context(7, octets)
+pub(crate) fn ip(bytes: &[u8]) -> Vec<u8> {
+    context(7, bytes)
 }
 
 pub(crate) fn directory(name: &str) -> Vec<u8> {

@@ -166,10 +166,10 @@ mod tests {
                 })
             })
             .unwrap();
-            let number = |octets: &[u8]| num_bigint::BigUint::from_bytes_be(octets);
-            for ((read, positive), octets) in [r, s].iter().zip(raw.chunks(raw.len() / 2)) {
+            let number = |bytes: &[u8]| num_bigint::BigUint::from_bytes_be(bytes);
+            for ((read, positive), bytes) in [r, s].iter().zip(raw.chunks(raw.len() / 2)) {
                 prop_assert!(*positive);
-                prop_assert_eq!(number(read), number(octets));
+                prop_assert_eq!(number(read), number(bytes));
             }
         }
     }

@@ -342,13 +342,13 @@ struct Curve {
     prime: BigUint,
     b: BigUint,
     /// Bytes of a coordinate.
-    octets: usize,
+    bytes: usize,
 }
 
 impl Curve {
-    fn new(prime: &str, b: &str, octets: usize) -> Self {
+    fn new(prime: &str, b: &str, bytes: usize) -> Self {
         let number = |hex: &str| BigUint::parse_bytes(hex.as_bytes(), 16).unwrap_or_default();
-        Self { prime: number(prime), b: number(b), octets }
+        Self { prime: number(prime), b: number(b), bytes }
     }
 }
 
@@ -405,11 +405,11 @@ fn check_edwards(name: KeyAlgorithm, bits: &[u8]) -> Result<(), WeakKey> {
 fn check_point(curve: &Curve, name: KeyAlgorithm, point: &[u8]) -> Result<(), WeakKey> {
     let (x, y) = match point {
         [0] => return Err(WeakKey::Infinity(name)),
-        [4, both @ ..] if both.len() == 2 * curve.octets => {
-            let (x, y) = both.split_at(curve.octets);
+        [4, both @ ..] if both.len() == 2 * curve.bytes => {
+            let (x, y) = both.split_at(curve.bytes);
             (x, Some(BigUint::from_bytes_be(y)))
         }
-        [2 | 3, x @ ..] if x.len() == curve.octets => (x, None),
+        [2 | 3, x @ ..] if x.len() == curve.bytes => (x, None),
         _ => return Err(WeakKey::BadPoint(name)),
     };
     let (x, p) = (BigUint::from_bytes_be(x), &curve.prime);

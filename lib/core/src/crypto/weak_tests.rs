@@ -136,24 +136,24 @@ fn points_lie_on_their_curve() {
         *beside.last_mut().unwrap() ^= 1;
         assert_eq!(of(&beside), Err(WeakKey::NotOnCurve(name)));
         assert_eq!(of(&[0]), Err(WeakKey::Infinity(name)));
-        let zero = [&[4][..], &vec![0; 2 * curve.octets]].concat();
+        let zero = [&[4][..], &vec![0; 2 * curve.bytes]].concat();
         assert_eq!(of(&zero), Err(WeakKey::NotOnCurve(name)));
         assert_eq!(of(&point[..point.len() - 1]), Err(WeakKey::BadPoint(name)));
         assert_eq!(of(&[]), Err(WeakKey::BadPoint(name)));
         // The same point, its coordinate written with the prime added, where that fits.
-        let y = BigUint::from_bytes_be(&point[1 + curve.octets..]);
+        let y = BigUint::from_bytes_be(&point[1 + curve.bytes..]);
         let large =
-            [&point[..1 + curve.octets], &padded(&(curve.prime.clone() + 1u32), curve.octets)];
+            [&point[..1 + curve.bytes], &padded(&(curve.prime.clone() + 1u32), curve.bytes)];
         assert_eq!(of(&large.concat()), Err(WeakKey::Coordinate(name)));
         let form = if y.bit(0) { 3 } else { 2 };
-        let compressed = [&[form][..], &point[1..1 + curve.octets]].concat();
+        let compressed = [&[form][..], &point[1..1 + curve.bytes]].concat();
         assert_eq!(of(&compressed), Ok(()));
     }
 }
 
-fn padded(number: &BigUint, octets: usize) -> Vec<u8> {
+fn padded(number: &BigUint, bytes: usize) -> Vec<u8> {
     let digits = number.to_bytes_be();
-    [vec![0; octets - digits.len()], digits].concat()
+    [vec![0; bytes - digits.len()], digits].concat()
 }
 
 /// All encodings of libsodium's list, each with both signs, and what is y = 0 or 1 modulo 2^255 - 19.
@@ -215,7 +215,7 @@ fn a_key_has_one_form() {
     }
     // The same numbers with a zero in front.
     let (modulus, exponent) = rsa_numbers(bits).unwrap();
-    let integer = |octets: &[&[u8]]| der::element(der::INTEGER, octets);
+    let integer = |bytes: &[&[u8]]| der::element(der::INTEGER, bytes);
     let long = der::element(
         der::SEQUENCE,
         &[&integer(&[&[0], &modulus]), &integer(&[&[0, 0], &exponent])],

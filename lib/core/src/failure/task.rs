@@ -229,7 +229,7 @@ pub enum Setting {
     /// A subject, or a field of one: C, ST, L, O, OU, emailAddress, or the whole.
     Subject(SubjectField),
     /// Certificates end with their issuer.
-    Clamp,
+    Shorten,
     /// Since when a certificate is revoked.
     RevokedAt,
     /// How many certificates a chain may have.

@@ -139,7 +139,7 @@ impl Failure for IssueError {
         match self {
             Self::Outlives { longest, .. } if *longest > 0 => Some(
                 Hint::say(format!("ask for at most {longest} days"))
-                    .then(Hint::give("or have it shortened to its issuer's end", Setting::Clamp)),
+                    .then(Hint::give("or have it shortened to its issuer's end", Setting::Shorten)),
             ),
             Self::Outlives { .. } | Self::IssuerNotValid { .. } => {
                 Some("renew the issuing CA first".into())
@@ -183,18 +183,18 @@ impl Validity {
 
 /// What to do with a validity that ends after the issuer's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outliving {
+pub enum BeyondIssuer {
     /// Refuse it and say how long it could be.
     Refuse,
     /// Shorten it to the issuer's end.
-    Clamp,
+    Shorten,
 }
 
-impl Outliving {
+impl BeyondIssuer {
     /// A validity that nobody asked for gives way to the issuer's end; one that was asked for (`days`)
     /// only if that was asked for too.
-    pub fn of(days: Option<u32>, clamp: bool) -> Self {
-        if clamp || days.is_none() { Self::Clamp } else { Self::Refuse }
+    pub fn of(days: Option<u32>, shorten: bool) -> Self {
+        if shorten || days.is_none() { Self::Shorten } else { Self::Refuse }
     }
 }
 
@@ -243,12 +243,16 @@ impl<'a> Issuer<'a> {
     }
 
     /// A validity that this issuer can give: `wanted`, or shortened, or refused.
-    pub fn fit(&self, wanted: Validity, outliving: Outliving) -> Result<Validity, IssueError> {
+    pub fn fit(
+        &self,
+        wanted: Validity,
+        beyond_issuer: BeyondIssuer,
+    ) -> Result<Validity, IssueError> {
         let end = self.certificate.not_after;
         if wanted.not_after <= end {
             return Ok(wanted);
         }
-        if outliving == Outliving::Clamp {
+        if beyond_issuer == BeyondIssuer::Shorten {
             return Ok(Validity { not_after: end, ..wanted });
         }
         Err(IssueError::Outlives {
@@ -342,7 +346,7 @@ pub fn renew(
         return Err(IssueError::OtherIssuer { subject, issuer });
     }
     if issuer.certificate != old {
-        issuer.fit(validity, Outliving::Refuse)?;
+        issuer.fit(validity, BeyondIssuer::Refuse)?;
     }
     if old.authority_key_names_serial() {
         return Err(IssueError::IssuerBySerial { subject: old.subject.clone() });

@@ -85,7 +85,7 @@ pub(super) fn renewed(
 ) -> Result<Vec<u8>, IssueError> {
     let recorder = Recorder::default();
     let mut params = CertificateParams::default();
-    params.serial_number = Some(SerialNumber::from_slice(serial.octets()));
+    params.serial_number = Some(SerialNumber::from_slice(serial.bytes()));
     params.not_before = validity.not_before;
     params.not_after = validity.not_after;
     let encoding = |e: rcgen::Error| IssueError::Encoding(e.to_string());

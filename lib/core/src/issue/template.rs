@@ -1,7 +1,7 @@
 //! What certificates of one issuer, profile and validity have in common, laid out once: of a million
 //! devices only serial number, subject and key differ.
 
-use super::{IssueError, Issuer, Order, Outliving, Validity, assemble, tbs};
+use super::{BeyondIssuer, IssueError, Issuer, Order, Validity, assemble, tbs};
 use crate::cert::{Encoded, Serial};
 use crate::crypto::{PublicKey, sha1, sha256};
 use crate::der;
@@ -38,7 +38,7 @@ impl<'a> Template<'a> {
         path_length: Option<u8>,
         issuer: &Issuer<'a>,
     ) -> Result<Self, IssueError> {
-        issuer.fit(validity, Outliving::Refuse)?;
+        issuer.fit(validity, BeyondIssuer::Refuse)?;
         let name = issuer.certificate.subject.der().to_vec();
         Self::lay_out(profile, validity, path_length, (name, issuer.key_id()), issuer.signer)
     }
@@ -96,7 +96,7 @@ impl<'a> Template<'a> {
             der::SEQUENCE,
             &[
                 &self.version,
-                &der::element(der::INTEGER, &[serial.octets()]),
+                &der::element(der::INTEGER, &[serial.bytes()]),
                 &self.middle,
                 subject,
                 public_key.spki(),
@@ -204,7 +204,7 @@ mod tests {
         let root = renew(&ca, &serial, order(later).validity, &issuer).unwrap();
         assert_eq!(root.not_after, later);
         // What was asked for may be shortened, if that was asked for too.
-        let fitted = issuer.fit(order(later).validity, Outliving::Clamp).unwrap();
+        let fitted = issuer.fit(order(later).validity, BeyondIssuer::Shorten).unwrap();
         assert_eq!(fitted.not_after, end);
     }
 }

@@ -1,7 +1,7 @@
 //! PBES2 as it is written here (RFC 8018, 6.2): PBKDF2-HMAC-SHA256 and AES-256-CBC.
 //!
 //! The key is derived once and encrypts many things, each under an IV of its own. Where one password
-//! protects them all, a salt for each would cost whoever opens them as much again, and an attacker
+//! protects them all, a salt for each would cost anyone who opens them as much again, and an attacker
 //! nothing: one of them is enough to try passwords on.
 
 use cbc::cipher::block_padding::Pkcs7;

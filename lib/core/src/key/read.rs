@@ -157,8 +157,8 @@ fn short_rsa(der: &[u8]) -> Result<(), KeyError> {
         })
     });
     let modulus = modulus.map_err(|_| KeyError::Damaged("it is not an RSA key of two primes"))?;
-    let octets = modulus.iter().skip_while(|b| **b == 0).count();
-    let bits = u32::try_from(octets * 8).unwrap_or(u32::MAX)
+    let bytes = modulus.iter().skip_while(|b| **b == 0).count();
+    let bits = u32::try_from(bytes * 8).unwrap_or(u32::MAX)
         - modulus.iter().find(|b| **b != 0).map_or(0, |b| b.leading_zeros());
     if bits < crate::crypto::MIN_RSA_BITS {
         return Err(crate::crypto::CryptoError::ShortRsa(bits).into());

@@ -16,8 +16,8 @@ pub(super) fn escape(value: &str) -> String {
             out.push('\\');
             out.push(c);
         } else if c.is_control() {
-            let mut octets = [0; 4];
-            for byte in c.encode_utf8(&mut octets).bytes() {
+            let mut bytes = [0; 4];
+            for byte in c.encode_utf8(&mut bytes).bytes() {
                 let _ = write!(out, "\\{byte:02X}");
             }
         } else {
@@ -55,7 +55,7 @@ pub(super) fn parse_rfc4514(text: &str) -> Result<Vec<(&'static Field, String)>,
 fn parse_value(
     chars: &mut std::iter::Peekable<std::str::Chars<'_>>,
 ) -> Result<String, &'static str> {
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     let mut kept = 0;
     while chars.next_if_eq(&' ').is_some() {}
     if chars.peek() == Some(&'#') {
@@ -69,22 +69,22 @@ fn parse_value(
                 match (escaped.to_digit(16), chars.peek().and_then(|c| c.to_digit(16))) {
                     (Some(high), Some(low)) => {
                         chars.next();
-                        octets.push(u8::try_from(high * 16 + low).unwrap_or_default());
+                        bytes.push(u8::try_from(high * 16 + low).unwrap_or_default());
                     }
-                    _ => octets.extend(escaped.encode_utf8(&mut buffer).bytes()),
+                    _ => bytes.extend(escaped.encode_utf8(&mut buffer).bytes()),
                 }
-                kept = octets.len();
+                kept = bytes.len();
             }
             '+' => return Err("several attributes in one part ('+') cannot be written"),
             '"' | ';' | '<' | '>' => return Err("one of \" ; < > is not escaped with a backslash"),
             _ => {
-                octets.extend(c.encode_utf8(&mut buffer).bytes());
+                bytes.extend(c.encode_utf8(&mut buffer).bytes());
                 if c != ' ' {
-                    kept = octets.len();
+                    kept = bytes.len();
                 }
             }
         }
     }
-    octets.truncate(kept);
-    String::from_utf8(octets).map_err(|_| "its escaped bytes are not UTF-8")
+    bytes.truncate(kept);
+    String::from_utf8(bytes).map_err(|_| "its escaped bytes are not UTF-8")
 }

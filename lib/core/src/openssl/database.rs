@@ -181,27 +181,27 @@ fn moment(text: &str) -> Option<OffsetDateTime> {
 
 /// Decodes the `\xC3` that OpenSSL writes for what is not ASCII (X509_NAME_oneline).
 fn decoded(text: &str) -> String {
-    let mut octets = Vec::with_capacity(text.len());
+    let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
         let hex = match after {
             [b'x', high, low, ..] if *first == b'\\' => {
-                unhex([*high, *low]).and_then(|octets| octets.first().copied())
+                unhex([*high, *low]).and_then(|bytes| bytes.first().copied())
             }
             _ => None,
         };
         match hex {
             Some(octet) => {
-                octets.push(octet);
+                bytes.push(octet);
                 rest = &after[3..];
             }
             None => {
-                octets.push(*first);
+                bytes.push(*first);
                 rest = after;
             }
         }
     }
-    String::from_utf8_lossy(&octets).into_owned()
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! How strong the password of a CA's key has to be.
 //!
-//! Whoever gets hold of the file guesses as long as they like: nothing counts the attempts, and only the
+//! Anyone who gets hold of the file guesses as long as they like: nothing counts the attempts, and only the
 //! key derivation makes each one slow (`key::CA_ITERATIONS`). So a password that is chosen for a CA's key
 //! is judged when it is made ([`ChosenPassword::judge`]): by its length, and by zxcvbn (Wheeler, "zxcvbn:
 //! Low-Budget Password Strength Estimation", USENIX Security 2016), which knows common passwords, names,

@@ -46,7 +46,7 @@ fn is_bcfks(bytes: &[u8]) -> Result<bool, BerError> {
     }
     let mut data = store.sequence("it")?;
     data.sequence("it")?.oid("it")?;
-    data.octets("it")?;
+    data.octet_string("it")?;
     let has_check = store.next_is(SEQUENCE);
     Ok(data.is_empty() && has_check)
 }

@@ -178,7 +178,7 @@ pub struct WriteOptions<'a> {
     /// The store's password: printable ASCII, not empty. PEM takes none.
     pub store_password: Option<&'a Password>,
     /// Whether PKCS#12 is written without any password: nothing is encrypted, and there is no MAC, as in the
-    /// `cacerts` of Java since 18. Whoever can read the file has the keys in it.
+    /// `cacerts` of Java since 18. Anyone who can read the file has the keys in it.
     pub unprotected: bool,
     /// The password of the keys, if it is to differ: JKS only.
     pub key_password: Option<&'a Password>,

@@ -201,8 +201,8 @@ fn octets_that_are_no_store_are_told_apart() {
     let archive = StoreError::Unrecognised { looks: "a ZIP archive" };
     assert_eq!(opened(b"PK\x03\x04"), archive);
     // Nothing of a file with a password gets into a message, even if it starts like DER.
-    for octets in [&b"secret-0\n"[..], b"0secret\n", b"0", "0\u{fc}".as_bytes()] {
-        assert_eq!(opened(octets), StoreError::Unrecognised { looks: "text" });
+    for file in [&b"secret-0\n"[..], b"0secret\n", b"0", "0\u{fc}".as_bytes()] {
+        assert_eq!(opened(file), StoreError::Unrecognised { looks: "text" });
     }
     assert_eq!(opened(&[0xff, 1]), StoreError::Unrecognised { looks: "binary data" });
 }

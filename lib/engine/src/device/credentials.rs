@@ -297,8 +297,8 @@ fn from_bundle(dir: &Path, files: &Files<'_>) -> Result<Credentials, CredentialE
 }
 
 fn from_pem(key: &Path, from: PathBuf, files: &Files<'_>) -> Result<Credentials, CredentialError> {
-    let octets = SecretBytes::new(files::read_small(key)?);
-    let key = PrivateKey::read(octets.expose(), files.key_password)
+    let bytes = SecretBytes::new(files::read_small(key)?);
+    let key = PrivateKey::read(bytes.expose(), files.key_password)
         .map_err(|source| CredentialError::Key { path: key.to_owned(), source })?;
     let chain = read::certificates(&files::read_small(&from)?, None)
         .map_err(|e| CredentialError::Certificates { path: from.clone(), source: Box::new(e) })?;
@@ -309,10 +309,10 @@ fn from_pem(key: &Path, from: PathBuf, files: &Files<'_>) -> Result<Credentials,
 }
 
 fn open(path: &Path, files: &Files<'_>) -> Result<(Store, Format), CredentialError> {
-    let octets = SecretBytes::new(files::read_small(path)?);
+    let bytes = SecretBytes::new(files::read_small(path)?);
     let failed = |source| CredentialError::Store { path: path.to_owned(), source };
-    let format = store::detect(octets.expose()).map_err(failed)?;
-    let opened = store::open(octets.expose(), files.store_password, files.key_password);
+    let format = store::detect(bytes.expose()).map_err(failed)?;
+    let opened = store::open(bytes.expose(), files.store_password, files.key_password);
     opened.map(|store| (store, format)).map_err(failed)
 }
 
@@ -348,9 +348,9 @@ fn from_store(path: &Path, files: &Files<'_>) -> Result<Credentials, CredentialE
 
 fn truststore(path: &Path, files: &Files<'_>) -> Result<Trusted, CredentialError> {
     // Certificates in DER or PKCS#7 are no store, and what people have been given all the same.
-    let octets = files::read_small(path)?;
+    let bytes = files::read_small(path)?;
     // Beside a key, they are its chain.
-    let bare = (!read::may_hold_key(&octets)).then(|| read::certificates(&octets, None).ok());
+    let bare = (!read::may_hold_key(&bytes)).then(|| read::certificates(&bytes, None).ok());
     let trusted = match bare.flatten() {
         Some(certificates) => {
             Trusted { from: path.to_owned(), certificates, unseen_by_java: Vec::new() }

@@ -1,6 +1,6 @@
 //! The file that is written beside another one, and then takes its name.
 //!
-//! It is called `<name>.<slot>.tmp`, and its writer holds a lock on it. Whoever writes the same file next
+//! It is called `<name>.<slot>.tmp`, and its writer holds a lock on it. The process that writes the same file next
 //! takes the first slot that no live process holds: what a killed one has left there goes. So no directory
 //! has to be searched, and there is never more than one for each process that writes at the same time.
 

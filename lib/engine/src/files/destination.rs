@@ -8,7 +8,7 @@
 //! | an open descriptor (`/dev/fd/N`, `/dev/stdout`, `/proc/self/fd/N`) | the same, whatever it is of, also a file |
 //! | a directory, or links that lead in a circle | an error |
 //!
-//! What is secret does not go to a terminal: whoever wants to see it pipes it through another program.
+//! What is secret does not go to a terminal: anyone who wants to see it pipes it through another program.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal};

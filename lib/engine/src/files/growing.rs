@@ -91,7 +91,7 @@ impl Growing {
             Err(fs::TryLockError::WouldBlock) => return Err(GrowError::Busy(part)),
             Err(fs::TryLockError::Error(e)) => return Err(fail("lock", &part)(e).into()),
         }
-        // Whoever held the lock may have finished the file in the meantime.
+        // The process that held the lock may have finished the file in the meantime.
         if !part.exists() {
             return Err(GrowError::Busy(part));
         }
@@ -255,11 +255,11 @@ impl End {
 
 /// SHA-256 of the bytes before `length`, 4,096 at most.
 fn tail_of(mut file: &File, length: u64) -> io::Result<[u8; 32]> {
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     let tail = length.min(TAIL as u64);
     file.seek(SeekFrom::Start(length - tail))?;
-    file.take(tail).read_to_end(&mut octets)?;
-    Ok(sha256(&octets))
+    file.take(tail).read_to_end(&mut bytes)?;
+    Ok(sha256(&bytes))
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ impl BusyFile {
             match file.try_lock() {
                 Err(fs::TryLockError::WouldBlock) => return Ok(None),
                 Err(fs::TryLockError::Error(e)) => return Err(fail("lock", path)(e)),
-                // Whoever held it may have taken it away between our two calls.
+                // The process that held it may have taken it away between our two calls.
                 Ok(()) if is_at(&file, path) => {
                     return Ok(Some(Self { path: path.to_owned(), _lock: file }));
                 }
@@ -140,7 +140,7 @@ impl OwnDir {
     pub(crate) fn create(dir: &Path) -> Result<Self, FileError> {
         let gone = |e: &FileError| e.source.kind() == io::ErrorKind::NotFound;
         loop {
-            // Whoever settles may take the directory away until the lock is held.
+            // A process that settles may take the directory away until the lock is held.
             let made = create_private_dir(dir).and_then(|()| Lock::wait(&dir.join(Self::LOCK)));
             match made {
                 Err(e) if gone(&e) => {}

@@ -1,4 +1,4 @@
-//! The lines of a CSV, whoever made it: separators, line numbers, and what no honest file has.
+//! The lines of a CSV, no matter who made it: separators, line numbers, and what no honest file has.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};

@@ -132,8 +132,8 @@ impl<'a, R: Read> Rows<'a, R> {
         };
         let place = || place(Some(self.file), line);
         let text = |index: usize| {
-            let octets = self.row.get(index).unwrap_or_default();
-            cell::plain(std::str::from_utf8(octets).unwrap_or_default())
+            let bytes = self.row.get(index).unwrap_or_default();
+            cell::plain(std::str::from_utf8(bytes).unwrap_or_default())
         };
         let id = text(self.id_column);
         let id = id.as_ref();

@@ -157,8 +157,8 @@ mod tests {
 
     #[test]
     fn another_encoding_is_named() {
-        let text = |octets: fn(u16) -> [u8; 2]| -> Vec<u8> {
-            "\u{feff}id,name\ngw-1,\u{c4}\n".encode_utf16().flat_map(octets).collect()
+        let text = |encode: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            "\u{feff}id,name\ngw-1,\u{c4}\n".encode_utf16().flat_map(encode).collect()
         };
         for bytes in [text(u16::to_le_bytes), text(u16::to_be_bytes)] {
             let refused = DeviceList::from_csv("x.csv", &bytes).unwrap_err();

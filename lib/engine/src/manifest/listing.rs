@@ -17,7 +17,7 @@ const SHA256_DIGITS: usize = 64;
 /// tells.
 #[derive(Debug)]
 pub struct Listing<'a> {
-    octets: &'a [u8],
+    bytes: &'a [u8],
     /// How many devices it lists.
     pub devices: usize,
     /// SHA-256 of the issuer's certificate, hex, as every row and the mark name it.
@@ -62,14 +62,14 @@ impl<'a> Listing<'a> {
     ///
     /// Errors: [`ManifestError::Unreadable`], for example where a column or all rows are missing;
     /// [`ManifestError::OtherRow`] if not every row names the same issuer as the first line.
-    pub fn read(octets: &'a [u8]) -> Result<Self, ManifestError> {
-        let (mark, rows) = if octets.starts_with(JSON.as_bytes()) {
-            of_json(octets)?
-        } else if octets.starts_with(MARK.as_bytes()) {
-            let (first, rest) = first_line(octets)?;
+    pub fn read(bytes: &'a [u8]) -> Result<Self, ManifestError> {
+        let (mark, rows) = if bytes.starts_with(JSON.as_bytes()) {
+            of_json(bytes)?
+        } else if bytes.starts_with(MARK.as_bytes()) {
+            let (first, rest) = first_line(bytes)?;
             (Some(read_mark(first)?), of_csv(rest, 1)?)
-        } else if octets.starts_with(OLD_CSV.as_bytes()) {
-            (None, of_csv(octets, 0)?)
+        } else if bytes.starts_with(OLD_CSV.as_bytes()) {
+            (None, of_csv(bytes, 0)?)
         } else {
             return Err(unreadable("it does not begin as one"));
         };
@@ -82,7 +82,7 @@ impl<'a> Listing<'a> {
         }
         match rows.other {
             Some(place) => Err(ManifestError::OtherRow { place, issuer: rows.issuer }),
-            None => Ok(Self { octets, devices, issuer: rows.issuer, old }),
+            None => Ok(Self { bytes, devices, issuer: rows.issuer, old }),
         }
     }
 
@@ -100,7 +100,7 @@ impl<'a> Listing<'a> {
         let made_it = |ca: &&Certificate| {
             ca.public_key.as_ref().is_ok_and(|key| {
                 let algorithm = key.algorithm().signature_algorithm();
-                key.verify(algorithm, self.octets, signature).is_ok()
+                key.verify(algorithm, self.bytes, signature).is_ok()
             })
         };
         let issuer = cas.iter().filter(may).find(|ca| ca.fingerprint_sha256() == self.issuer);
@@ -158,10 +158,10 @@ fn check_sha256(issuer: &str) -> Result<(), ManifestError> {
 }
 
 /// The first line without its end, and what follows.
-fn first_line(octets: &[u8]) -> Result<(&str, &[u8]), ManifestError> {
-    let end = octets.iter().position(|octet| *octet == b'\n');
+fn first_line(bytes: &[u8]) -> Result<(&str, &[u8]), ManifestError> {
+    let end = bytes.iter().position(|octet| *octet == b'\n');
     let end = end.ok_or_else(|| unreadable("it has a first line and nothing else"))?;
-    let (first, rest) = (&octets[..end], &octets[end + 1..]);
+    let (first, rest) = (&bytes[..end], &bytes[end + 1..]);
     let first = std::str::from_utf8(first.strip_suffix(b"\r").unwrap_or(first));
     Ok((first.map_err(|_| unreadable("its first line is not UTF-8"))?, rest))
 }
@@ -175,8 +175,8 @@ fn read_mark(line: &str) -> Result<String, ManifestError> {
 }
 
 /// Reads the rows; `before` lines stand above the header.
-fn of_csv(octets: &[u8], before: u64) -> Result<Rows, ManifestError> {
-    let mut reader = csv::Reader::from_reader(octets);
+fn of_csv(bytes: &[u8], before: u64) -> Result<Rows, ManifestError> {
+    let mut reader = csv::Reader::from_reader(bytes);
     let header = reader.headers().map_err(|e| unreadable(of_csv_error(&e, before)))?;
     if let Some(missing) = COLUMNS.iter().find(|column| header.iter().all(|h| h != **column)) {
         return Err(unreadable(format!("the column {missing} is missing")));
@@ -203,9 +203,9 @@ fn of_csv_error(e: &csv::Error, before: u64) -> String {
     }
 }
 
-fn of_json(octets: &[u8]) -> Result<(Option<String>, Rows), ManifestError> {
+fn of_json(bytes: &[u8]) -> Result<(Option<String>, Rows), ManifestError> {
     let document: Document =
-        serde_json::from_slice(octets).map_err(|e| unreadable(of_json_error(&e)))?;
+        serde_json::from_slice(bytes).map_err(|e| unreadable(of_json_error(&e)))?;
     let mark = document.mark.as_deref().map(read_mark).transpose()?;
     let mut rows = Rows::default();
     for row in &document.devices {

@@ -56,8 +56,8 @@ fn one_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
-            let mut octets = [0; 4];
-            let escaped = c.encode_utf8(&mut octets).bytes().map(|byte| format!("\\{byte:02X}"));
+            let mut bytes = [0; 4];
+            let escaped = c.encode_utf8(&mut bytes).bytes().map(|byte| format!("\\{byte:02X}"));
             out.extend(escaped);
         } else {
             out.push(c);

@@ -47,27 +47,27 @@ pub struct VerificationCode(String);
 impl VerificationCode {
     /// Takes a text for a code, all of it: a line end has to be gone.
     pub fn parse(text: &str) -> Result<Self, CodeError> {
-        let octets = text.as_bytes();
+        let bytes = text.as_bytes();
         let is_control = |octet: &u8| *octet < 0x20 || *octet == 0x7f;
-        if octets.is_empty() {
+        if bytes.is_empty() {
             return Err(CodeError::Empty);
         }
-        if octets.len() > MAX_CODE {
-            return Err(CodeError::TooLong(octets.len()));
+        if bytes.len() > MAX_CODE {
+            return Err(CodeError::TooLong(bytes.len()));
         }
-        if let Some(at) = octets.iter().position(is_control) {
+        if let Some(at) = bytes.iter().position(is_control) {
             return Err(CodeError::Control(at + 1));
         }
-        if let Some(at) = octets.iter().position(|octet| !octet.is_ascii()) {
+        if let Some(at) = bytes.iter().position(|octet| !octet.is_ascii()) {
             return Err(CodeError::NotAscii(at + 1));
         }
-        if is_der(octets) {
+        if is_der(bytes) {
             return Err(CodeError::Der);
         }
         let text = text.trim_start_matches(' ');
         match BEGINNINGS.into_iter().find(|beginning| text.starts_with(beginning)) {
             Some(beginning) => Err(CodeError::Begins(beginning)),
-            None => Ok(Self(String::from_utf8_lossy(octets).into_owned())),
+            None => Ok(Self(String::from_utf8_lossy(bytes).into_owned())),
         }
     }
 
@@ -83,8 +83,8 @@ impl fmt::Display for VerificationCode {
     }
 }
 
-fn is_der(octets: &[u8]) -> bool {
-    let mut reader = Reader::new(octets);
+fn is_der(bytes: &[u8]) -> bool {
+    let mut reader = Reader::new(bytes);
     let first = reader.any("a code").ok();
     first.is_some_and(|first| matches!(first.tag, SEQUENCE | SET)) && reader.is_empty()
 }

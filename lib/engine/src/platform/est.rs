@@ -90,12 +90,12 @@ fn certificates(answer: &Answer, key: &PublicKey) -> Result<Vec<Certificate>, St
     if answer.body.is_empty() {
         return Err("the answer is empty".to_owned());
     }
-    let found = pkcs7::read(&octets(&answer.body)?).map_err(|e| e.to_string())?;
+    let found = pkcs7::read(&bytes(&answer.body)?).map_err(|e| e.to_string())?;
     leaf_first(found, key)
 }
 
 /// PKCS#7 in DER or PEM.
-fn octets(body: &[u8]) -> Result<Vec<u8>, String> {
+fn bytes(body: &[u8]) -> Result<Vec<u8>, String> {
     if pkcs7::is_signed_data(body) || body.trim_ascii_start().starts_with(b"-----BEGIN ") {
         return Ok(body.to_vec());
     }

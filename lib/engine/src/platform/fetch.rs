@@ -1,6 +1,6 @@
 //! The certificates that a TLS server presents, to be looked at and put into a truststore.
 //!
-//! Nothing is trusted here: the handshake accepts any certificate, and whoever uses the result has
+//! Nothing is trusted here: the handshake accepts any certificate, and the caller has
 //! to compare a fingerprint with one that came by another way. No client certificate is shown; a
 //! server that wants one may end the handshake, but by then it has presented its own.
 

@@ -1,4 +1,4 @@
-//! Proof of possession: that whoever uploaded a CA's certificate has its key.
+//! Proof of possession: that the one who uploaded a CA's certificate has its key.
 //!
 //! The platform gives a verification code; exactly its bytes are signed with SHA-256 and the CA's
 //! key (RSA: PKCS#1 v1.5; EC: ECDSA in DER), and the signature goes back as base64 in one line
@@ -82,10 +82,10 @@ pub fn signature(given: &[u8]) -> String {
     let text: Vec<u8> = given.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
     let unpadded = || text.strip_suffix(b"==").or(text.strip_suffix(b"="));
     // Hex comes first: its digits are base64 too.
-    let octets = from_hex(&text)
+    let bytes = from_hex(&text)
         .or_else(|| STANDARD.decode(&text).ok())
         .or_else(|| URL_SAFE_NO_PAD.decode(unpadded().unwrap_or(&text)).ok());
-    STANDARD.encode(octets.as_deref().unwrap_or(given))
+    STANDARD.encode(bytes.as_deref().unwrap_or(given))
 }
 
 /// The bytes that hex digits stand for, with what `openssl dgst` writes before them (`SHA2-256(FILE)= `)
@@ -97,7 +97,7 @@ fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
         _ => text,
     };
     let digits: Vec<u8> = digits.iter().copied().filter(|b| *b != b':').collect();
-    unhex(digits).filter(|octets| octets.len() >= SHORTEST)
+    unhex(digits).filter(|bytes| bytes.len() >= SHORTEST)
 }
 
 /// What can be said of a signed code before it is submitted.
@@ -113,10 +113,10 @@ pub enum Signed {
 
 /// Holds a signature (base64) against the CA's public key and the code.
 pub fn judge(key: &PublicKey, code: &VerificationCode, signature: &str) -> Signed {
-    let Ok(octets) = STANDARD.decode(signature) else {
+    let Ok(bytes) = STANDARD.decode(signature) else {
         return Signed::Wrong;
     };
-    let is_of = |text: String| key.verify_sha256(text.as_bytes(), &octets).is_ok();
+    let is_of = |text: String| key.verify_sha256(text.as_bytes(), &bytes).is_ok();
     if is_of(code.to_string()) {
         return Signed::Right;
     }
@@ -252,9 +252,9 @@ mod tests {
 
     #[test]
     fn a_signature_is_taken_in_any_wrapping() {
-        let octets = [0x30, 0x45, 0xff, 0x00, 0x0a];
-        let one_line = STANDARD.encode(octets);
-        assert_eq!(signature(&octets), one_line);
+        let bytes = [0x30, 0x45, 0xff, 0x00, 0x0a];
+        let one_line = STANDARD.encode(bytes);
+        assert_eq!(signature(&bytes), one_line);
         assert_eq!(
             signature(format!("{}\n{}\n", &one_line[..4], &one_line[4..]).as_bytes()),
             one_line

@@ -157,8 +157,8 @@ impl Request {
 
     /// For an answer of another size.
     #[must_use]
-    pub fn at_most(mut self, octets: usize) -> Self {
-        self.most = octets;
+    pub fn at_most(mut self, bytes: usize) -> Self {
+        self.most = bytes;
         self
     }
 

@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn serials_lose_their_zeros() {
-        let serial = |octets: &[u8]| Serial::from_octets(octets);
+        let serial = |bytes: &[u8]| Serial::from_octets(bytes);
         assert!(is_same(&serial(&[0, 0x80, 1]), &serial(&[0x80, 1])));
         assert!(!is_same(&serial(&[0x80, 1]), &serial(&[0x80])));
     }

@@ -333,7 +333,7 @@ fn last(error: &(dyn StdError + 'static)) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
-/// Whoever closes a connection seldom says why, and TLS and HTTP each have words of their own for it.
+/// A server that closes a connection seldom says why, and TLS and HTTP each have words of their own for it.
 fn how_it_broke(error: &(dyn StdError + 'static)) -> String {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     let is_closed = |e: &(dyn StdError + 'static)| {

@@ -22,7 +22,7 @@ impl<'a> Certifier<'a> {
     /// Prepares for devices whose certificates begin at `now`.
     pub(super) fn new(job: &Job<'a>, now: OffsetDateTime) -> Result<Self> {
         let issuer = Issuer::new(job.ca.certificate(), job.key, now)?;
-        let validity = issuer.fit(Validity::of(job.profile, now, job.days), job.outliving)?;
+        let validity = issuer.fit(Validity::of(job.profile, now, job.days), job.beyond_issuer)?;
         Ok(Self {
             template: Template::new(job.profile, validity, None, &issuer)?,
             subject: job.subject.clone().build_without(find_field("CN")?),

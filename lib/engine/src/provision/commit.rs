@@ -5,9 +5,9 @@ use super::context::Context;
 use super::destination::Writer;
 use super::error::Result;
 use super::made::Made;
-use crate::authority::Drawing;
 use crate::files::growing::Growing;
 use crate::files::{self, Mark};
+use crate::pki::Drawing;
 use crate::registry::{NewRecord, Newcomers, Registry, RegistryError};
 use crate::secret::SecretBytes;
 

@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use crate::authority::AuthorityError;
-use crate::authority::policy::PolicyError;
 use crate::cert::CertError;
 use crate::failure::{Failure, Fault, Hint, Secret, Setting, Task};
 use crate::files::{FileError, GrowError, reason};
@@ -11,6 +9,8 @@ use crate::issue::IssueError;
 use crate::key::KeyError;
 use crate::list::{BadRow, BadRows, ListError};
 use crate::name::NameError;
+use crate::pki::AuthorityError;
+use crate::pki::policy::PolicyError;
 use crate::read::ReadError;
 use crate::registry::RegistryError;
 use crate::store::StoreError;

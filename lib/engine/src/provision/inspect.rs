@@ -25,7 +25,7 @@ use crate::registry::{Checked, Filter, Record, Registry, Role, Scan, Status};
 /// Devices that are handed to a worker together.
 const CHUNK: usize = 64;
 
-/// How many devices get a second look. Whoever has lost more keys than that has other cares.
+/// How many devices get a second look. With more lost keys than that, the count no longer matters.
 const MOST_DOUBTS: usize = 10_000;
 
 /// How many keys were looked at.
@@ -160,7 +160,7 @@ fn look_again(
     places: &mut Places,
 ) -> Result<Option<Looked>> {
     let Some(id) = record.holder.device() else { return Ok(None) };
-    // A run moves a device from its staging to its place: whoever looks at both in turn may miss it once.
+    // A run moves a device from its staging to its place: a look at both in turn may miss it once.
     for _ in 0..2 {
         let Some(now) = registry.live_device(id)? else { return Ok(None) };
         let serial = now.serial.to_string();

@@ -6,14 +6,14 @@ use time::OffsetDateTime;
 
 use super::bundle::BundleSettings;
 use super::destination::Out;
-use crate::authority::Ca;
-use crate::authority::policy::SigningPolicy;
 use crate::crypto::KeyPolicy;
-use crate::issue::Outliving;
+use crate::issue::BeyondIssuer;
 use crate::key::signer::Signer;
 use crate::list::BadRow;
 use crate::list::new_ids::Remarks;
 use crate::name::NameBuilder;
+use crate::pki::Ca;
+use crate::pki::policy::SigningPolicy;
 use crate::profile::Profile;
 use crate::secret::Password;
 
@@ -56,7 +56,7 @@ pub struct Job<'a> {
     /// Validity in days, in place of the profile's.
     pub days: Option<u32>,
     /// What to do when a device would outlive its issuer.
-    pub outliving: Outliving,
+    pub beyond_issuer: BeyondIssuer,
     /// Where their files go.
     pub out: Out<'a>,
     /// The files of a device.

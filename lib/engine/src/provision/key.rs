@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::error::{ProvisionError, Result};
 use super::job::Job;
-use crate::authority::{Drawing, Drawn};
 use crate::crypto::PublicKey;
 use crate::files;
 use crate::key::read::is_encrypted;
 use crate::key::{KeyError, PrivateKey};
 use crate::list::DeviceKey;
+use crate::pki::{Drawing, Drawn};
 use crate::read::{self, ReadError};
 use crate::secret::{Password, SecretBytes};
 use crate::store::DEFAULT_ITERATIONS;

@@ -9,10 +9,10 @@ use super::error::Result;
 use super::job::Job;
 use super::key::Key;
 use super::made::Made;
-use crate::authority::Drawing;
 use crate::crypto::random_password;
 use crate::issue::IssueError;
 use crate::list::{Device, DeviceKey};
+use crate::pki::Drawing;
 use crate::registry::{Holder, NewRecord, Replaced};
 use crate::secret::{Password, SecretBytes};
 

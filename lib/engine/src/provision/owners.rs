@@ -1,9 +1,9 @@
 //! Whose key it is already; the rule is [`KeyOwners`].
 
 use super::error::Result;
-use crate::authority::{Ca, KeyOwners, RequestError};
 use crate::failure::Failure;
 use crate::list::{BadRow, Device};
+use crate::pki::{Ca, KeyOwners, RequestError};
 use crate::registry::Registry;
 
 /// Who has the keys that a run is to certify.

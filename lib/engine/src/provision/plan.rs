@@ -10,11 +10,11 @@ use super::certify::check_policy;
 use super::destination::Destination;
 use super::error::{ProvisionError, Result};
 use super::job::{Existing, Job, Summary};
-use crate::authority::has_twin;
 use crate::client_id::DeviceId;
 use crate::failure::{Hint, Setting, Task};
 use crate::list::new_ids;
 use crate::list::{BadRow, BadRows, Device, DeviceKey, Devices};
+use crate::pki::has_twin;
 use crate::registry::{Registry, Replaced, Standing, Status};
 
 /// How many ids of incomplete devices a summary names.

@@ -11,11 +11,11 @@ use time::OffsetDateTime;
 
 use super::bundle::THIN_EDGE_CHAIN;
 use super::error::Result;
-use crate::authority::{Ca, Pki};
 use crate::cert::Certificate;
 use crate::failure::{Failure, Hint, Task};
 use crate::files::{self, Access, Lock};
 use crate::list::BadRow;
+use crate::pki::{Ca, Pki};
 use crate::registry::{Filter, Status};
 use crate::secret::Password;
 use crate::store::{self, Compat, EntryKind, Format, Pkcs12Options, Store, WriteOptions};

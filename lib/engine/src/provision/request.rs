@@ -18,7 +18,6 @@ use super::job::{Existing, Job, Summary};
 use super::owners::{Owners, shared};
 use super::plan::{Decision, Planner};
 use super::run::run_since;
-use crate::authority::{Pki, id_of};
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
 use crate::crypto::KeyPolicy;
@@ -26,6 +25,7 @@ use crate::csr::Request;
 use crate::failure::{Failure, Hint, Setting};
 use crate::files;
 use crate::list::{BadRow, Device, DeviceKey, DeviceList};
+use crate::pki::{Pki, id_of};
 use crate::read;
 
 /// The contents of a file with one request or several.

@@ -13,12 +13,12 @@ use super::job::{Job, Summary};
 use super::make::Maker;
 use super::plan::{Plan, Planner};
 use super::work::{Pace, Work};
-use crate::authority::Pki;
 use crate::files;
 use crate::files::growing::GROWS;
 use crate::issue::IssueError;
 use crate::key::KeyError;
 use crate::list::Devices;
+use crate::pki::Pki;
 use crate::profile::Kind;
 use crate::registry::{Newcomers, Registry, batch_name};
 

@@ -1,4 +1,4 @@
-//! Checking a registration CSV, whoever made it: all findings at once, each with its line.
+//! Checking a registration CSV, no matter who made it: all findings at once, each with its line.
 
 use std::collections::{HashMap, HashSet};
 

@@ -20,9 +20,9 @@ pub(crate) fn records(bytes: &[u8]) -> impl Iterator<Item = Record<'_>> {
         .has_headers(false)
         .from_reader(Lines::new(bytes, 1));
     let is_utf8 = std::str::from_utf8(bytes).is_ok();
-    let cell = move |octets: &[u8]| match is_utf8 {
-        true => String::from_utf8_lossy(octets).into_owned(),
-        false => octets.iter().map(|b| char::from(*b)).collect(),
+    let cell = move |text: &[u8]| match is_utf8 {
+        true => String::from_utf8_lossy(text).into_owned(),
+        false => text.iter().map(|b| char::from(*b)).collect(),
     };
     let mut row = csv::ByteRecord::new();
     std::iter::from_fn(move || {

@@ -166,7 +166,7 @@ impl Work<'_> {
             self.done.certificates += usize::from(record.holder.device().is_some());
             self.done.live += usize::from(record.holder.device().is_some() && is_live);
             if !is_live && !revoked.contains_key(&cert.serial) {
-                self.superseded.push(audit_name(cert.serial.octets(), &cert.der));
+                self.superseded.push(audit_name(cert.serial.bytes(), &cert.der));
             }
         }
         let detail = serde_json::json!({
@@ -230,15 +230,15 @@ impl Work<'_> {
             let (at, reason) = (revoked.at.unix_timestamp(), revoked.reason as u8);
             let rows = self.standing(adoption.issuer.der(), &revoked.serial)?;
             if rows.is_empty() && add_unknown(self.connection, adoption.issuer, revoked)? {
-                let octets = revoked.serial.octets();
-                unknown.push(entry(adoption.issuer.der(), octets, at, reason));
+                let bytes = revoked.serial.bytes();
+                unknown.push(entry(adoption.issuer.der(), bytes, at, reason));
                 self.done.revocations += 1;
             }
             for (row, der, _) in rows.into_iter().filter(|(_, _, is_revoked)| !is_revoked) {
                 let sql = "UPDATE certificate SET status = 'revoked', revoked_at = ?1, reason = ?2
                            WHERE id = ?3";
                 self.connection.prepare_cached(sql)?.execute(params![at, reason, row])?;
-                let name = audit_name(revoked.serial.octets(), &der);
+                let name = audit_name(revoked.serial.bytes(), &der);
                 self.revoked.entry((at, reason)).or_default().push(name);
                 self.done.revocations += 1;
             }
@@ -269,7 +269,7 @@ impl Work<'_> {
         );
         self.connection
             .prepare_cached(&sql)?
-            .query_map(params![serial.octets(), issuer], |row| {
+            .query_map(params![serial.bytes(), issuer], |row| {
                 let status: String = row.get(2)?;
                 Ok((row.get(0)?, row.get(1)?, status == Status::Revoked.name()))
             })?

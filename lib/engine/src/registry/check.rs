@@ -7,14 +7,14 @@
 //! about, unless its last hash ([`Checked::head`]) was kept elsewhere.
 //!
 //! All of it is of one moment, whatever other processes record meanwhile. The audit log is read first
-//! (`story`); then one thread reads the certificates' rows, the others hold each to it and verify its
+//! (`audit_log`); then one thread reads the certificates' rows, the others hold each to it and verify its
 //! signature (`rows`, `signers`). What is kept for each row is 32 bytes, and for each one that the log
 //! names as superseded or revoked about as many again.
 
+mod audit_log;
 mod rows;
 mod shared;
 mod signers;
-mod story;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -22,8 +22,8 @@ use std::thread;
 
 use rusqlite::Connection;
 
+use self::audit_log::AuditLog;
 use self::signers::Signers;
-use self::story::Story;
 use super::sqlite::{Registry, Result, database_error};
 use super::{Filter, RegistryError, Role};
 use crate::cert::Certificate;
@@ -63,7 +63,7 @@ pub struct Checked {
     pub audit_rows: u64,
     /// Certificates.
     pub certificates: u64,
-    /// The audit log's last hash: whoever keeps it elsewhere can tell that nothing was cut off.
+    /// The audit log's last hash: anyone who keeps it elsewhere can tell that nothing was cut off.
     pub head: String,
     /// Everything that is not as it should be: the first 10,000.
     pub findings: Vec<Finding>,
@@ -161,22 +161,22 @@ impl Registry {
         let total: i64 = self.connection()?.query_row(count, [], |row| row.get(0)).map_err(fail)?;
         let total = total.cast_unsigned();
         (scan.progress)(0, total);
-        let story = Story::read(self, checked)?;
+        let audit_log = AuditLog::read(self, checked)?;
         let cas = self.find(&Filter { role: Some(Role::Ca), ..Filter::default() })?;
         let cas: Vec<Certificate> = cas.iter().filter_map(|r| r.certificate().ok()).collect();
-        rows::check(self, &story, &Signers::new(cas), (scan, total), checked)?;
-        self.check_crl_numbers(&story, checked)
+        rows::check(self, &audit_log, &Signers::new(cas), (scan, total), checked)?;
+        self.check_crl_numbers(&audit_log, checked)
     }
 
-    fn check_crl_numbers(&self, story: &Story, checked: &mut Checked) -> Result<()> {
+    fn check_crl_numbers(&self, audit_log: &AuditLog, checked: &mut Checked) -> Result<()> {
         let fail = |e: rusqlite::Error| self.error(&e);
         let mut query =
             self.connection()?.prepare("SELECT ca, number FROM crl_number").map_err(fail)?;
         let kept: rusqlite::Result<BTreeMap<String, i64>> =
             query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(fail)?.collect();
         let kept = kept.map_err(fail)?;
-        for ca in story.crl_numbers.keys().chain(kept.keys()).collect::<BTreeSet<_>>() {
-            let (kept, told) = (kept.get(ca), story.crl_numbers.get(ca));
+        for ca in audit_log.crl_numbers.keys().chain(kept.keys()).collect::<BTreeSet<_>>() {
+            let (kept, told) = (kept.get(ca), audit_log.crl_numbers.get(ca));
             if kept != told {
                 let number = |n: Option<&i64>| n.map_or("none".to_owned(), i64::to_string);
                 checked.note(

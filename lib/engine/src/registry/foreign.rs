@@ -101,8 +101,8 @@ impl Registry {
         if !add_unknown(&transaction, issuer, &revoked).map_err(fail)? {
             return Err(RegistryError::Conflict);
         }
-        let octets = foreign.serial.octets();
-        let unknown = entry(issuer.der(), octets, at.unix_timestamp(), reason as u8);
+        let bytes = foreign.serial.bytes();
+        let unknown = entry(issuer.der(), bytes, at.unix_timestamp(), reason as u8);
         let detail = serde_json::json!({ "issuer": issuer.to_string(), "unknown": [unknown] });
         audit::append(&transaction, now, REVOKE_SERIAL, &detail).map_err(fail)?;
         transaction.commit().map_err(fail)
@@ -149,7 +149,7 @@ impl Registry {
 fn told(issuer: &[u8], foreign: &ForeignSerial) -> serde_json::Value {
     serde_json::json!({
         "issuer_sha256": hex(&sha256(issuer)),
-        "serial": hex(foreign.serial.octets()),
+        "serial": hex(foreign.serial.bytes()),
         "subject": foreign.subject,
         "not_after": foreign.not_after.unix_timestamp(),
     })
@@ -164,7 +164,7 @@ pub(super) fn keep(
     let end = foreign.not_after.unix_timestamp();
     let sql = "INSERT OR IGNORE INTO foreign_serial (issuer, serial, subject, not_after)
                VALUES (?1, ?2, ?3, ?4)";
-    let values = params![issuer.der(), foreign.serial.octets(), foreign.subject, end];
+    let values = params![issuer.der(), foreign.serial.bytes(), foreign.subject, end];
     let added = connection.prepare_cached(sql)?.execute(values)?;
     Ok((added > 0).then(|| told(issuer.der(), foreign)))
 }
@@ -187,7 +187,7 @@ pub(super) fn check_new(
     for record in records {
         let cert = &record.certificate;
         let end = cert.not_after.unix_timestamp();
-        let values = params![cert.issuer, cert.serial.octets(), end];
+        let values = params![cert.issuer, cert.serial.bytes(), end];
         let mut rows = query.query(values).map_err(fail)?;
         if let Some(row) = rows.next().map_err(fail)? {
             let subject = row.get(0).map_err(fail)?;

@@ -59,7 +59,7 @@ fn prepare_schema(connection: &Connection, path: &Path, now: OffsetDateTime) -> 
     let pragma = |c: &Connection, name: &str| -> Result<i64> {
         c.pragma_query_value(None, name, |row| row.get(0)).map_err(fail)
     };
-    // Two stations may open a new registry at once: whoever gets the write lock makes it.
+    // Two stations may open a new registry at once: the process that gets the write lock makes it.
     let transaction = begin(connection, path)?;
     let application = pragma(&transaction, "application_id")?;
     let version = pragma(&transaction, "user_version")?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 
-/// How many things wait for each worker, and as many results for whoever takes them.
+/// How many things wait for each worker, and as many results for the one that takes them.
 const WAITING: usize = 2;
 
 /// `read` calls its argument with each thing, on this thread; `work` is done on `threads` others (at least
@@ -52,7 +52,7 @@ pub(crate) fn in_order<T: Send, R: Send, E>(
             let _ = sender.send((number, thing));
             number += 1;
         });
-        // The end, for the workers and so for whoever takes.
+        // The end, for the workers and so for the taker.
         drop(sender);
         done
     })

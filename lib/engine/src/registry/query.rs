@@ -189,7 +189,7 @@ impl Registry {
                 "SELECT id FROM certificate WHERE {OF_SERIAL} ?1 AND issuer = ?2 AND der = ?3"
             ))
             .and_then(|mut query| {
-                let (serial, issuer) = (certificate.serial.octets(), certificate.issuer.der());
+                let (serial, issuer) = (certificate.serial.bytes(), certificate.issuer.der());
                 let values = params![serial, issuer, certificate.der()];
                 query.query_row(values, |row| row.get(0).map(RowId)).optional()
             })
@@ -314,7 +314,7 @@ fn conditions(filter: &Filter<'_>) -> (String, Vec<Value>) {
         ("ca = ?", filter.ca.map(text)),
         ("role = ?", filter.role.map(|r| text(r.name()))),
         ("status = ?", filter.status.map(|s| text(s.name()))),
-        (&of_serial, filter.serial.map(|s| Value::from(s.octets().to_vec()))),
+        (&of_serial, filter.serial.map(|s| Value::from(s.bytes().to_vec()))),
         ("batch = ?", filter.batch.map(text)),
         ("not_after < ?", filter.expires_before.map(|t| Value::from(t.unix_timestamp()))),
     ];

@@ -45,7 +45,7 @@ impl Registry {
         if files::is_folder_writable(path) && there.chain([path]).all(files::is_writable) {
             return Self::open(path, now);
         }
-        let has_log = files::len(&log).is_some_and(|octets| octets > 0);
+        let has_log = files::len(&log).is_some_and(|bytes| bytes > 0);
         let ways: &[Way] = match (has_log, index.exists()) {
             (false, _) => &[Way::File],
             (true, true) => &[Way::Shared, Way::Alone, Way::File],
@@ -76,7 +76,7 @@ impl Registry {
     /// older.
     pub fn unread_log(&self) -> Option<PathBuf> {
         let log = log_of(&self.path);
-        let has_log = || files::len(&log).is_some_and(|octets| octets > 0);
+        let has_log = || files::len(&log).is_some_and(|bytes| bytes > 0);
         (self.way == Way::File && has_log()).then_some(log)
     }
 

@@ -126,7 +126,7 @@ impl Registry {
                 if !add_unknown(&transaction, takeover.issuer, revoked).map_err(fail)? {
                     continue;
                 }
-                unknown.push(entry(takeover.issuer.der(), revoked.serial.octets(), at, reason));
+                unknown.push(entry(takeover.issuer.der(), revoked.serial.bytes(), at, reason));
                 continue;
             };
             let changed = transaction
@@ -137,7 +137,7 @@ impl Registry {
                 )
                 .map_err(fail)?;
             if changed > 0 {
-                let name = audit_name(record.serial.octets(), &record.der);
+                let name = audit_name(record.serial.bytes(), &record.der);
                 groups.entry((at, reason)).or_default().push(name);
             }
         }
@@ -271,7 +271,7 @@ impl Registry {
         audit::append(&transaction, now, "issue", &detail).map_err(fail)?;
         let cert = &record.certificate;
         let detail =
-            serde_json::json!({ "certificates": [audit_name(cert.serial.octets(), &cert.der)] });
+            serde_json::json!({ "certificates": [audit_name(cert.serial.bytes(), &cert.der)] });
         audit::append(&transaction, now, "supersede", &detail).map_err(fail)?;
         transaction.commit().map_err(fail)
     }
@@ -417,7 +417,7 @@ pub(super) fn add_unknown(
         .execute(
             "INSERT OR IGNORE INTO unknown_revocation (issuer, serial, revoked_at, reason)
              VALUES (?1, ?2, ?3, ?4)",
-            params![issuer.der(), revoked.serial.octets(), at, reason],
+            params![issuer.der(), revoked.serial.bytes(), at, reason],
         )
         .map(|added| added > 0)
 }

@@ -131,7 +131,7 @@ impl Registry {
             }
         }
         let certificates: Vec<_> =
-            records.iter().map(|r| audit_name(r.serial.octets(), &r.der)).collect();
+            records.iter().map(|r| audit_name(r.serial.bytes(), &r.der)).collect();
         let detail = serde_json::json!({
             "reason": reason.name(),
             "revoked_at": at.unix_timestamp(),
@@ -207,7 +207,7 @@ pub(super) fn add_row(
         client_id: device.map(|d| d.as_str()),
         folded_id: folded.as_deref(),
         issuer: &cert.issuer,
-        serial: cert.serial.octets(),
+        serial: cert.serial.bytes(),
         not_before: cert.not_before.unix_timestamp(),
         not_after: cert.not_after.unix_timestamp(),
         recorded: now.unix_timestamp(),

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use time::OffsetDateTime;
 
 use super::{Comparison, RollbackError, compare_with};
-use crate::authority::{Ca, Pki};
 use crate::crypto::{hex, sha256};
+use crate::pki::{Ca, Pki};
 use crate::registry::Scan;
 
 /// A certificate that is out in the world, and that the registry does not have.

@@ -21,13 +21,13 @@ mod sources;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use crate::authority::{Ca, Lost, Pki, Rollback};
 use crate::cert::{Certificate, pem_blocks};
 use crate::client_id::DeviceId;
 use crate::crl::Crl;
 use crate::crypto::sha256;
 use crate::failure::{Failure, Fault, Hint, Permission, Task};
 use crate::files::FileError;
+use crate::pki::{Ca, Lost, Pki, Rollback};
 use crate::registry::pipeline::in_order;
 use crate::registry::{Checked, Registry, RegistryError, Scan};
 
@@ -64,7 +64,7 @@ pub enum RollbackError {
     Registry(#[from] RegistryError),
     /// The PKI directory.
     #[error(transparent)]
-    Authority(#[from] crate::authority::AuthorityError),
+    Authority(#[from] crate::pki::AuthorityError),
 }
 
 impl Failure for RollbackError {

@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{Comparison, Found, RollbackError, places};
-use crate::authority::Pki;
 use crate::client_id::DeviceId;
+use crate::pki::Pki;
 use crate::registry::{Holder, NewRecord, Replaced, Takeover};
 
 /// What a repair has taken over.

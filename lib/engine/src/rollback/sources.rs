@@ -5,12 +5,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::{Comparison, RollbackError, Sources, Told, half};
-use crate::authority::Ca;
 use crate::cert::Certificate;
 use crate::crl::Crl;
 use crate::crypto::{hex, sha256, unhex};
 use crate::files;
 use crate::manifest;
+use crate::pki::Ca;
 use crate::read;
 use crate::registry::{Filter, Status, number_of};
 

@@ -13,15 +13,15 @@ use super::shortened::ShortenedOf;
 use super::spec::{CaSpec, Spec};
 use super::tenant::{self, Registered};
 use super::verdict::{self, Judged};
-use crate::authority::{Ca, CaKey, CaSettings, NewKey, Pki};
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
 use crate::crypto::{KeyPolicy, random_password};
 use crate::device::check::Check;
 use crate::files::{self, Access};
-use crate::issue::Outliving;
+use crate::issue::BeyondIssuer;
 use crate::key::pkcs11::TokenKey;
 use crate::list::DeviceList;
+use crate::pki::{Ca, CaKey, CaSettings, NewKey, Pki};
 use crate::platform::PlatformError;
 use crate::platform::blocking::{Client, Inquiry};
 use crate::platform::crl::Switch;
@@ -314,7 +314,7 @@ pub(super) fn make_devices(
         profile: &spec.devices.profile,
         subject: &spec.devices.subject,
         days: spec.devices.days,
-        outliving: Outliving::of(spec.devices.days, false),
+        beyond_issuer: BeyondIssuer::of(spec.devices.days, false),
         out: Out::Folders(&spec.devices.out),
         bundle: BundleSettings {
             kinds: &spec.devices.bundle,
@@ -383,7 +383,7 @@ fn make_ca(
         subject: &wanted.subject,
         days: wanted.days,
         path_length: None,
-        outliving: Outliving::of(wanted.days, false),
+        beyond_issuer: BeyondIssuer::of(wanted.days, false),
         key: match (&wanted.token, &taken) {
             (_, Some(key)) => NewKey::InToken(key),
             (Some(token), None) => {

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use super::RolloutError;
 use super::spec::Spec;
-use crate::authority::{Ca, Pki};
 use crate::cert::LongestChain;
+use crate::pki::{Ca, Pki};
 
 impl Spec {
     /// How long a chain may be: as the file says it, else as the PKI directory does, else as in the cloud.

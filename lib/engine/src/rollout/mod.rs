@@ -24,12 +24,12 @@ pub use verdict::Judged;
 
 use std::path::PathBuf;
 
-use crate::authority::AuthorityError;
 use crate::cert::LongestChain;
 use crate::crypto::CryptoError;
 use crate::failure::{Example, Failure, Fault, Hint, Task};
 use crate::files::FileError;
 use crate::key::pkcs11::Pkcs11Error;
+use crate::pki::AuthorityError;
 use crate::platform::PlatformError;
 use crate::platform::register::results::ResultError;
 use crate::platform::trusted::TrustProblem;

@@ -34,7 +34,7 @@ impl Disposable {
     /// Makes both, with the profiles that a rollout has by default.
     pub fn make(now: OffsetDateTime) -> Result<Self, SelfTestError> {
         let digits = Serial::random()?;
-        let digits = hex(digits.octets().get(1..6).unwrap_or_default());
+        let digits = hex(digits.bytes().get(1..6).unwrap_or_default());
         let id = DeviceId::parse(&format!("c8y-pki-selftest-{digits}"))?;
         let profile = built_in("root")?;
         let ca_key = PrivateKey::generate_for_ca(profile.key)?;

@@ -78,7 +78,7 @@ impl Session {
             end: None,
             late: false,
         };
-        session.heed(hello.events);
+        session.handle(hello.events);
         session.send(packets::accepted(session.protocol));
         session
     }
@@ -100,7 +100,7 @@ impl Session {
             }
             self.wait(&mut requests).await;
         };
-        // Whoever looks at the state sees it gone only when its last will is published.
+        // The state shows it gone only when its last will is published.
         if let Some(will) = self.will.take().filter(|_| !end.clean) {
             self.publish(&will.topic, &will.message);
         }
@@ -189,7 +189,7 @@ impl Session {
                 return self.finish(Why::ProtocolError, "a second CONNECT came");
             }
             let events = self.connection.recv(&mut Cursor::new(&packet[..]));
-            self.heed(events);
+            self.handle(events);
         }
     }
 
@@ -226,7 +226,7 @@ impl Session {
     }
 
     /// Does what the protocol wants.
-    fn heed(&mut self, events: Vec<Event>) {
+    fn handle(&mut self, events: Vec<Event>) {
         for event in events {
             match event {
                 Event::RequestSendPacket { packet, .. } => {
@@ -252,7 +252,7 @@ impl Session {
         match packet {
             Ok(packet) => {
                 let events = self.connection.send(packet);
-                self.heed(events);
+                self.handle(events);
             }
             Err(_) => self.finish(Why::ProtocolError, OUT_OF_PLACE),
         }

@@ -83,10 +83,10 @@ fn hold(stream: std::net::TcpStream) {
 }
 
 /// A TLS server that reads something and sends always the same.
-fn answers(cli: &Cli, octets: &'static [u8]) -> u16 {
+fn answers(cli: &Cli, bytes: &'static [u8]) -> u16 {
     tls_listen(cli, move |stream| {
         let _ = stream.read(&mut [0; 4096]);
-        let _ = stream.write_all(octets);
+        let _ = stream.write_all(bytes);
     })
 }
 

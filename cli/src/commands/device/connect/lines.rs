@@ -45,7 +45,7 @@ pub(super) fn of_stdin(topic: &str) -> Receiver<Line> {
 
 /// The longest payload for a topic, in bytes.
 fn longest(topic: &str) -> usize {
-    let fits = |octets: &usize| check_length(topic, *octets).is_ok();
+    let fits = |bytes: &usize| check_length(topic, *bytes).is_ok();
     (0..MAX_PACKET).rev().find(fits).unwrap_or_default()
 }
 
@@ -63,9 +63,9 @@ fn read(mut input: impl BufRead, most: usize, lines: &SyncSender<Line>) {
         number += 1;
         let line = match line {
             Err(()) => Line::TooLong { number, most },
-            Ok(octets) if octets.iter().all(u8::is_ascii_whitespace) => continue,
-            Ok(octets) if std::str::from_utf8(&octets).is_err() => Line::NotText { number },
-            Ok(octets) => Line::Text(octets),
+            Ok(bytes) if bytes.iter().all(u8::is_ascii_whitespace) => continue,
+            Ok(bytes) if std::str::from_utf8(&bytes).is_err() => Line::NotText { number },
+            Ok(bytes) => Line::Text(bytes),
         };
         if lines.send(line).is_err() {
             return;
@@ -93,10 +93,10 @@ fn next(input: &mut impl BufRead, most: usize) -> io::Result<Option<Result<Vec<u
 /// Drops what is left of a line.
 fn skip(input: &mut impl BufRead) -> io::Result<()> {
     loop {
-        let octets = input.fill_buf()?;
-        let (used, done) = match octets.iter().position(|octet| *octet == b'\n') {
+        let bytes = input.fill_buf()?;
+        let (used, done) = match bytes.iter().position(|octet| *octet == b'\n') {
             Some(at) => (at + 1, true),
-            None => (octets.len(), octets.is_empty()),
+            None => (bytes.len(), bytes.is_empty()),
         };
         input.consume(used);
         if done {

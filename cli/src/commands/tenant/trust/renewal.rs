@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use c8y_pki::authority::Pki;
 use c8y_pki::cert::Certificate;
+use c8y_pki::pki::Pki;
 use c8y_pki::platform::trusted::{self, TrustedCertificate};
 use time::OffsetDateTime;
 

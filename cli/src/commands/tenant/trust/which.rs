@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::authority::Pki;
 use c8y_pki::cert::Certificate;
+use c8y_pki::pki::Pki;
 use c8y_pki::platform::blocking::Client;
 use c8y_pki::platform::trusted::{self, TrustedCertificate};
 use clap::Args;

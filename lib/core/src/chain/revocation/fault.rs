@@ -77,7 +77,7 @@ pub(super) fn find_of_delta(delta: &Crl, name: &str, present: Option<&Crl>) -> O
 
 /// A number so that it can be compared: how many bytes it has without zeros in front, and these.
 pub(super) fn size(number: &Serial) -> (usize, &[u8]) {
-    let octets = number.octets();
-    let significant = &octets[octets.iter().take_while(|b| **b == 0).count()..];
+    let bytes = number.bytes();
+    let significant = &bytes[bytes.iter().take_while(|b| **b == 0).count()..];
     (significant.len(), significant)
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::testing::{
-    Draft, NOW, Signed, authority, directory, dns, name_constraints, names, new_key, octets,
+    Draft, NOW, Signed, authority, directory, dns, name_constraints, names, new_key, octet_string,
 };
 use super::super::{
     ChainError, MAX_COMPLETE_PATHS, MAX_NAME_COMPARISONS, MAX_PATH_STEPS, MAX_SIGNATURE_CHECKS,
@@ -16,7 +16,7 @@ use crate::failure::Failure;
 /// CAs with the name and key identifier of `ca`, each with a key of its own.
 fn impostors(ca: &Signed, issuer: &Signed, count: usize) -> Vec<Certificate> {
     let id = ca.cert.subject_key_id.clone().unwrap();
-    let edit = |d: &mut Draft| d.set(oid::SUBJECT_KEY_ID, false, octets(&id));
+    let edit = |d: &mut Draft| d.set(oid::SUBJECT_KEY_ID, false, octet_string(&id));
     let subject = ca.cert.subject.to_string();
     (0..count).map(|_| issuer.ca(&subject, edit).cert).collect()
 }

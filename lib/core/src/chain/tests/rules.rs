@@ -4,7 +4,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::super::testing::{
     Draft, NOW, Signed, basic_constraints, constructed, context, directory, dns,
-    extended_key_usage, key_usage, names, octets, policies, sequence,
+    extended_key_usage, key_usage, names, octet_string, policies, sequence,
 };
 use super::super::{Options, Policies, Purpose, verify};
 use super::{assert_passes, assert_refused, certs, check};
@@ -286,7 +286,8 @@ fn key_identifiers_in_a_chain() {
 
 #[test]
 fn key_identifiers_in_a_chain_are_those_of_the_issuers_certificate() {
-    let root = Signed::root("CN=Root", |d| d.set(oid::SUBJECT_KEY_ID, false, octets(b"other")));
+    let root =
+        Signed::root("CN=Root", |d| d.set(oid::SUBJECT_KEY_ID, false, octet_string(b"other")));
     assert_refused(&root.leaf(), &[], &[&root], (0, "authority-key-id-differs"));
     let root = Signed::root("CN=Root", |d| d.serial = vec![7]);
     let a = root.ca("CN=A", |d| d.serial = vec![8]);

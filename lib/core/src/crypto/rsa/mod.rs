@@ -166,9 +166,9 @@ fn invert_exponent(modulus: &BoxedUint) -> Option<Zeroizing<BoxedUint>> {
 
 /// The DER of a positive INTEGER: no zeros in front, but for one where the top bit would be the sign.
 fn integer(number: &BoxedUint) -> Zeroizing<Vec<u8>> {
-    let octets = Zeroizing::new(number.to_be_bytes());
-    let leading = octets.iter().take_while(|octet| **octet == 0).count();
-    let significant = &octets[leading..];
+    let bytes = Zeroizing::new(number.to_be_bytes());
+    let leading = bytes.iter().take_while(|octet| **octet == 0).count();
+    let significant = &bytes[leading..];
     let sign = significant.first().filter(|octet| **octet >= 0x80).map_or(&[][..], |_| &[0]);
     Zeroizing::new(der::element(der::INTEGER, &[sign, significant]))
 }

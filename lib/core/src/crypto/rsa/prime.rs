@@ -43,7 +43,7 @@ type Params<N> = <<N as UnsignedWithMontyForm>::MontyForm as MontyForm>::Params;
 /// A number of fixed length whose arithmetic takes constant time: what the crate's traits leave out.
 pub(super) trait Number: UnsignedWithMontyForm + Zeroize + Into<BoxedUint> {
     /// The least significant byte goes first. The number gets the length of the bytes.
-    fn from_le_octets(octets: &[u8]) -> Self;
+    fn from_le_octets(bytes: &[u8]) -> Self;
     /// In constant time.
     fn params(modulus: Odd<Self>) -> Params<Self>;
     /// `2 x` if `yes`, else `x`.
@@ -51,8 +51,8 @@ pub(super) trait Number: UnsignedWithMontyForm + Zeroize + Into<BoxedUint> {
 }
 
 impl Number for U1024 {
-    fn from_le_octets(octets: &[u8]) -> Self {
-        Self::from_le_slice(octets)
+    fn from_le_octets(bytes: &[u8]) -> Self {
+        Self::from_le_slice(bytes)
     }
 
     fn params(modulus: Odd<Self>) -> Params<Self> {
@@ -68,9 +68,9 @@ impl Number for U1024 {
 
 /// The crate squares numbers of 1536 and 2048 bits faster in this form, those of 1024 bits in the other.
 impl Number for BoxedUint {
-    fn from_le_octets(octets: &[u8]) -> Self {
-        let bits = u32::try_from(8 * octets.len()).unwrap_or(u32::MAX);
-        Self::from_le_slice_truncated(octets, bits)
+    fn from_le_octets(bytes: &[u8]) -> Self {
+        let bits = u32::try_from(8 * bytes.len()).unwrap_or(u32::MAX);
+        Self::from_le_slice_truncated(bytes, bits)
     }
 
     fn params(modulus: Odd<Self>) -> Params<Self> {
@@ -106,13 +106,13 @@ impl Search {
         fill_random: RandomSource<'_, E>,
     ) -> Result<Zeroizing<N>, RsaError<E>> {
         for _ in 0..STARTS {
-            let mut octets = self.random(fill_random)?;
+            let mut bytes = self.random(fill_random)?;
             // At least 1.5 * 2^(bits - 1): above the square root of 2 that is asked for, and the
             // product of two such numbers has its full length.
-            if let [low, .., high] = &mut octets[..] {
+            if let [low, .., high] = &mut bytes[..] {
                 (*low, *high) = (*low | 1, *high | 0xc0);
             }
-            let start = Zeroizing::new(N::from_le_octets(&octets));
+            let start = Zeroizing::new(N::from_le_octets(&bytes));
             let mut marks = self.sieve.from(&*start);
             for word in 0..SPAN * self.bits / WORD {
                 let marked = marks.next_word();
@@ -181,9 +181,9 @@ impl Search {
         &self,
         fill_random: RandomSource<'_, E>,
     ) -> Result<Zeroizing<Vec<u8>>, RsaError<E>> {
-        let mut octets = Zeroizing::new(vec![0; self.bits as usize / 8]);
-        fill_random(&mut octets).map_err(RsaError::Random)?;
-        Ok(octets)
+        let mut bytes = Zeroizing::new(vec![0; self.bits as usize / 8]);
+        fill_random(&mut bytes).map_err(RsaError::Random)?;
+        Ok(bytes)
     }
 }
 

@@ -94,10 +94,10 @@ fn the_sieve_marks_what_brute_force_marks() {
     for limit in [3, 64, 67, 1 << 11] {
         let sieve = Sieve::new(limit);
         for _ in 0..8 {
-            let mut octets = [0; 32];
-            system_random(&mut octets).unwrap();
-            octets[31] |= 1;
-            check_words(&sieve, &BigUint::from_bytes_be(&octets), 256, 40);
+            let mut bytes = [0; 32];
+            system_random(&mut bytes).unwrap();
+            bytes[31] |= 1;
+            check_words(&sieve, &BigUint::from_bytes_be(&bytes), 256, 40);
         }
     }
 }
@@ -142,11 +142,11 @@ fn known_primes_pass_and_their_neighbours_do_not() {
 fn crypto_primes_says_the_same_of_candidates() {
     let mut primes = 0;
     for _ in 0..2000 {
-        let mut octets = [0; 16];
-        system_random(&mut octets).unwrap();
-        octets[0] |= 0x80;
-        octets[15] |= 1;
-        let n = BigUint::from_bytes_be(&octets);
+        let mut bytes = [0; 16];
+        system_random(&mut bytes).unwrap();
+        bytes[0] |= 0x80;
+        bytes[15] |= 1;
+        let n = BigUint::from_bytes_be(&bytes);
         let theirs = crypto_primes::is_prime(crypto_primes::Flavor::Any, &boxed(&n, 128));
         assert_eq!(passes(5, &n, 128), theirs, "{n}");
         primes += u32::from(theirs);
@@ -235,26 +235,26 @@ fn found_primes_have_their_form() {
 fn no_prime_is_passed_over() {
     let search = Search::new(128, 1 << 10, 5);
     for _ in 0..40 {
-        let mut octets = [0; 16];
-        system_random(&mut octets).unwrap();
-        octets[0] |= 1;
-        octets[15] |= 0xc0;
+        let mut bytes = [0; 16];
+        system_random(&mut bytes).unwrap();
+        bytes[0] |= 1;
+        bytes[15] |= 0xc0;
         let mut calls = 0;
         // The start is known, the bases are not.
         let mut random = |out: &mut [u8]| {
             calls += 1;
             if calls == 1 {
-                out.copy_from_slice(&octets);
+                out.copy_from_slice(&bytes);
                 return Ok::<(), Infallible>(());
             }
             system_random(out)
         };
         let found = big(&search.find::<BoxedUint, Infallible>(&mut random).unwrap());
-        let mut expected = BigUint::from_bytes_le(&octets);
+        let mut expected = BigUint::from_bytes_le(&bytes);
         while !is_prime(&expected) || &expected % EXPONENT == BigUint::from(1u32) {
             expected += 2u32;
         }
-        assert_eq!(found, expected, "from {octets:?}");
+        assert_eq!(found, expected, "from {bytes:?}");
     }
 }
 

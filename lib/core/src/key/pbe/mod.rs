@@ -8,7 +8,7 @@
 //!
 //! What is written is in [`pbes2`](super::pbes2) and [`pkcs12::encrypt_3des`]. Refused by name: PBES1 with MD2,
 //! and PBES2 with Camellia, ARIA, SEED, SM4, GOST and other ciphers. What decrypting costs is said by
-//! [`Encryption::cost`], and whoever decrypts bounds it first.
+//! [`Encryption::cost`], and the caller bounds it before it decrypts.
 
 mod cipher;
 mod pbes2;
@@ -79,9 +79,9 @@ impl Secret {
         if password.is_empty() {
             all.push(Self { text: text(), bmp: Zeroizing::default() });
         } else if !password.is_ascii() {
-            let octets: Zeroizing<String> =
+            let bytes: Zeroizing<String> =
                 Zeroizing::new(password.bytes().map(char::from).collect());
-            all.push(Self { text: text(), bmp: pkcs12::bmp(&octets) });
+            all.push(Self { text: text(), bmp: pkcs12::bmp(&bytes) });
         }
         all
     }
@@ -120,15 +120,15 @@ pub(crate) enum Encryption {
 /// A salt, and how often it is stirred in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Salt {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     iterations: u64,
 }
 
 impl Salt {
     fn read(mut algorithm: Reader<'_>) -> Result<Self, PbeError> {
         let mut parameters = algorithm.sequence("the parameters of an encryption")?;
-        let octets = parameters.octets("a salt")?.into_owned();
-        Ok(Self { octets, iterations: parameters.uint("an iteration count")? })
+        let bytes = parameters.octet_string("a salt")?.into_owned();
+        Ok(Self { bytes, iterations: parameters.uint("an iteration count")? })
     }
 
     fn rounds(&self) -> u32 {
@@ -186,13 +186,13 @@ impl Encryption {
     pub(crate) fn decrypt(&self, secret: &Secret, data: &[u8]) -> Option<SecretBytes> {
         match self {
             Self::Pbes1 { hash, cipher, salt } => {
-                let derived = pbkdf1(*hash, &secret.text, &salt.octets, salt.rounds());
+                let derived = pbkdf1(*hash, &secret.text, &salt.bytes, salt.rounds());
                 cipher.decrypt(&derived[..8], &derived[8..16], data)
             }
             Self::Pkcs12 { cipher, salt } => {
                 let derive = |purpose, len| {
                     let n = salt.rounds();
-                    pkcs12::derive(MacHash::Sha1, &secret.bmp, &salt.octets, n, purpose, len)
+                    pkcs12::derive(MacHash::Sha1, &secret.bmp, &salt.bytes, n, purpose, len)
                 };
                 let key = derive(Purpose::Encryption, cipher.key_len());
                 let iv = match cipher.block_len() {
@@ -234,7 +234,7 @@ impl Sealed {
     pub(crate) fn read(info: &[u8]) -> Result<Self, PbeError> {
         let mut info = Reader::new(info).sequence("an encrypted key")?;
         let algorithm = info.tagged(SEQUENCE, "an encryption algorithm")?;
-        let data = info.octets("an encrypted key")?.into_owned();
+        let data = info.octet_string("an encrypted key")?.into_owned();
         Ok(Self { encryption: Encryption::read(algorithm)?, data })
     }
 
@@ -260,7 +260,7 @@ pub(crate) fn is_sealed(der: &[u8]) -> bool {
         let mut file = Reader::new(der);
         let mut info = file.sequence("it")?;
         info.sequence("it")?.oid("it")?;
-        info.octets("it")?;
+        info.octet_string("it")?;
         Ok(info.is_empty() && file.is_empty())
     };
     parts().unwrap_or(false)
@@ -273,7 +273,7 @@ pub(crate) fn is_private_key_info(plain: &[u8]) -> bool {
         let mut info = file.sequence("it")?;
         info.uint("it")?;
         info.sequence("it")?.oid("it")?;
-        info.octets("it")?;
+        info.octet_string("it")?;
         Ok(file.is_empty())
     };
     parts().unwrap_or(false)

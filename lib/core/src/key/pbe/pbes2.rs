@@ -78,7 +78,7 @@ impl Kdf {
         if parameters.next_is(SEQUENCE) {
             return Err(unsupported("PBKDF2 with a salt from elsewhere"));
         }
-        let salt = parameters.octets("the salt of PBKDF2")?.into_owned();
+        let salt = parameters.octet_string("the salt of PBKDF2")?.into_owned();
         let iterations = parameters.uint("the iteration count of PBKDF2")?;
         let key_len = optional_length(&mut parameters)?;
         let prf = match parameters.is_empty() {
@@ -91,7 +91,7 @@ impl Kdf {
 
     fn read_scrypt(mut algorithm: Reader<'_>) -> Result<Self, PbeError> {
         let mut parameters = algorithm.sequence("the parameters of scrypt")?;
-        let salt = parameters.octets("the salt of scrypt")?.into_owned();
+        let salt = parameters.octet_string("the salt of scrypt")?.into_owned();
         let n = parameters.uint("the cost of scrypt")?;
         let mut small = |what| -> Result<u16, PbeError> {
             // Larger ones are beyond every bound.
@@ -185,7 +185,7 @@ fn read_cipher(mut algorithm: Reader<'_>) -> Result<(Cipher, Vec<u8>), PbeError>
 }
 
 fn read_iv(mut parameters: Reader<'_>, cipher: Cipher) -> Result<Vec<u8>, PbeError> {
-    let iv = parameters.octets("the IV of PBES2")?.into_owned();
+    let iv = parameters.octet_string("the IV of PBES2")?.into_owned();
     if iv.len() != cipher.block_len() {
         let what = format!("an IV of {} bytes for a cipher of {}", iv.len(), cipher.block_len());
         return Err(unsupported(what));

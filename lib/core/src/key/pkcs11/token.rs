@@ -196,14 +196,14 @@ impl Token {
         let mut all = Attributes::default();
         for attribute in found {
             match attribute {
-                Attribute::Label(octets) => {
-                    all.label = String::from_utf8_lossy(&octets).into_owned();
+                Attribute::Label(bytes) => {
+                    all.label = String::from_utf8_lossy(&bytes).into_owned();
                 }
-                Attribute::Id(octets) => all.id = octets,
-                Attribute::Modulus(octets) => all.modulus = octets,
-                Attribute::PublicExponent(octets) => all.exponent = octets,
-                Attribute::EcParams(octets) => all.curve = octets,
-                Attribute::EcPoint(octets) => all.point = octets,
+                Attribute::Id(bytes) => all.id = bytes,
+                Attribute::Modulus(bytes) => all.modulus = bytes,
+                Attribute::PublicExponent(bytes) => all.exponent = bytes,
+                Attribute::EcParams(bytes) => all.curve = bytes,
+                Attribute::EcPoint(bytes) => all.point = bytes,
                 Attribute::AlwaysAuthenticate(always) => all.always_authenticate = always,
                 _ => {}
             }

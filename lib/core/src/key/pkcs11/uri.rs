@@ -79,11 +79,11 @@ impl KeyUri {
 
     fn take(&mut self, attribute: &str, is_query: bool) -> Result<(), &'static str> {
         let (name, value) = attribute.split_once('=').ok_or("each part of it is name=value")?;
-        let octets: Cow<'_, [u8]> = percent_decode_str(value).into();
+        let bytes: Cow<'_, [u8]> = percent_decode_str(value).into();
         if name == "id" && !is_query {
-            return put(&mut self.id, octets.into_owned());
+            return put(&mut self.id, bytes.into_owned());
         }
-        let text = String::from_utf8(octets.into_owned()).map_err(|_| "a value is not UTF-8")?;
+        let text = String::from_utf8(bytes.into_owned()).map_err(|_| "a value is not UTF-8")?;
         match (name, is_query) {
             ("token", false) => put(&mut self.token, text),
             ("serial", false) => put(&mut self.serial, text),
@@ -178,8 +178,8 @@ impl fmt::Display for KeyUri {
         };
         let mut parts: Vec<String> = texts.into_iter().filter_map(encoded).collect();
         // Bytes that mean no text, and should not look like one.
-        let octets = |id: &Vec<u8>| id.iter().copied().map(percent_encode_byte).collect::<String>();
-        parts.extend(self.id.iter().map(|id| format!("id={}", octets(id))));
+        let bytes = |id: &Vec<u8>| id.iter().copied().map(percent_encode_byte).collect::<String>();
+        parts.extend(self.id.iter().map(|id| format!("id={}", bytes(id))));
         write!(f, "{SCHEME}{}", parts.join(";"))?;
         match &self.module {
             Some(module) => {

@@ -9,16 +9,16 @@
 //! digest  SHA-1(password as UTF-16BE, "Mighty Aphrodite", all bytes before)
 //! ```
 //!
-//! A guess at a key's password costs one SHA-1, so whoever has the file can guess fast: prefer
+//! A guess at a key's password costs one SHA-1, so anyone who has the file can guess fast: prefer
 //! PKCS#12. Refused: lengths beyond the file, certificates that are not X.509, entries of other
 //! tags; on writing, secret keys and passwords that Java's tools cannot take.
 
-mod octets;
+mod bytes;
 mod protect;
 
 use time::OffsetDateTime;
 
-use self::octets::{Reader, write_len, write_utf};
+use self::bytes::{Reader, write_len, write_utf};
 use super::model::Collector;
 use super::{Entry, EntryKind, Format, OpenOptions, Salt, Store, StoreError, WriteOptions};
 use crate::cert::Certificate;

@@ -48,7 +48,7 @@ pub(super) fn protect(pkcs8: &SecretBytes, password: &Password, salt: [u8; SALT]
 
 /// The key, if the password is right (and the bytes are of this algorithm).
 pub(super) fn recover(protected: &[u8], password: &Password) -> Option<SecretBytes> {
-    let octets = yasna::parse_der(protected, |reader| {
+    let bytes = yasna::parse_der(protected, |reader| {
         reader.read_sequence(|info| {
             let algorithm = info.next().read_sequence(|pair| {
                 let oid = pair.next().read_oid()?;
@@ -63,8 +63,8 @@ pub(super) fn recover(protected: &[u8], password: &Password) -> Option<SecretByt
             info.next().read_bytes()
         })
     });
-    let octets = octets.ok()?;
-    let (salt, rest) = octets.split_first_chunk::<SALT>()?;
+    let bytes = bytes.ok()?;
+    let (salt, rest) = bytes.split_first_chunk::<SALT>()?;
     let (hidden, check) = rest.split_last_chunk::<CHECK>()?;
     let password = utf16(password);
     let plain = apply_stream(hidden, &password, *salt);

@@ -77,7 +77,7 @@ proptest! {
     }
 
     #[test]
-    fn any_octets_are_no_protected_key(octets in prop::collection::vec(any::<u8>(), 0..80)) {
-        prop_assert!(protect::recover(&octets, &Password::new("x")).is_none());
+    fn any_octets_are_no_protected_key(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+        prop_assert!(protect::recover(&bytes, &Password::new("x")).is_none());
     }
 }

@@ -74,7 +74,7 @@ impl<'a> Opener<'a> {
             let explicit = info.tagged(ber::CONTEXT_0, "a content info's content")?;
             let mut content = Reader::new(explicit.contents);
             match kind {
-                oid::DATA => self.contents(&content.octets("safe contents")?, 0)?,
+                oid::DATA => self.contents(&content.octet_string("safe contents")?, 0)?,
                 oid::ENCRYPTED_DATA => self.encrypted_data(content)?,
                 oid::ENVELOPED_DATA => {
                     let what =
@@ -94,10 +94,10 @@ impl<'a> Opener<'a> {
         let mut info = data.sequence("encrypted content")?;
         info.oid("the type of encrypted content")?;
         let algorithm = info.tagged(ber::SEQUENCE, "an encryption algorithm")?;
-        let octets = info.tagged(ber::CONTEXT_0_PRIMITIVE, "encrypted content")?;
-        let octets = octets.octets("encrypted content")?;
+        let bytes = info.tagged(ber::CONTEXT_0_PRIMITIVE, "encrypted content")?;
+        let bytes = bytes.octet_string("encrypted content")?;
         let encryption = Encryption::read(algorithm).map_err(refused)?;
-        let open = |secret: &Secret| encryption.decrypt(secret, &octets);
+        let open = |secret: &Secret| encryption.decrypt(secret, &bytes);
         match self.decrypt(&encryption, false, open, is_sequence)? {
             Some(plain) => self.contents(plain.expose(), 0),
             None if self.lenient => Ok(()),
@@ -132,8 +132,8 @@ impl<'a> Opener<'a> {
         wrong_password(self.options)
     }
 
-    fn contents(&mut self, octets: &[u8], depth: u8) -> Result<(), StoreError> {
-        let mut contents = Reader::new(octets).sequence("safe contents")?;
+    fn contents(&mut self, bytes: &[u8], depth: u8) -> Result<(), StoreError> {
+        let mut contents = Reader::new(bytes).sequence("safe contents")?;
         while !contents.is_empty() {
             self.seen += 1;
             if self.seen > MAX_BAGS {
@@ -198,7 +198,7 @@ impl<'a> Opener<'a> {
             return Err(unsupported("certificates other than X.509".to_owned()));
         }
         let explicit = bag.tagged(ber::CONTEXT_0, "a certificate")?;
-        let der = Reader::new(explicit.contents).octets("a certificate")?;
+        let der = Reader::new(explicit.contents).octet_string("a certificate")?;
         let certificate = Certificate::from_der(&der)
             .map_err(|source| StoreError::Certificate { format: Format::Pkcs12, source })?;
         let Attributes { alias, local_key_id, java_trusted } = attributes;
@@ -214,7 +214,7 @@ impl<'a> Opener<'a> {
             let mut bag = Reader::new(value).sequence("a secret bag")?;
             bag.oid("a secret's type")?;
             let explicit = bag.tagged(ber::CONTEXT_0, "a secret")?;
-            Reader::new(explicit.contents).octets("a secret")
+            Reader::new(explicit.contents).octet_string("a secret")
         };
         let Ok(wrapped) = wrapped() else { return Ok(None) };
         let Ok(sealed) = Sealed::read(&wrapped) else { return Ok(None) };
@@ -266,7 +266,7 @@ impl Attributes {
                     found.alias = friendly_name(values.any("a friendlyName")?);
                 }
                 oid::LOCAL_KEY_ID if found.local_key_id.is_none() => {
-                    let id = values.octets("a localKeyID");
+                    let id = values.octet_string("a localKeyID");
                     found.local_key_id = id.ok().map(Cow::into_owned);
                 }
                 oid::JAVA_TRUSTED => found.java_trusted = true,

@@ -49,15 +49,15 @@ pub(super) fn cost_of(encryption: &Encryption) -> Result<u64, StoreError> {
             Ok(check_iterations(found, "the encryption of the PKCS#12 store")?.into())
         }
         Cost::Scrypt { n, r, p } => {
-            let octets = scrypt_memory(n, r);
-            if octets > MAX_SCRYPT_MEMORY || p > MAX_SCRYPT_PARALLEL {
+            let bytes = scrypt_memory(n, r);
+            if bytes > MAX_SCRYPT_MEMORY || p > MAX_SCRYPT_PARALLEL {
                 let what = format!(
                     "scrypt of more than {} MiB or {MAX_SCRYPT_PARALLEL} times",
                     MAX_SCRYPT_MEMORY >> 20
                 );
                 return Err(unsupported(what));
             }
-            Ok((octets / 64 * u64::from(p)).max(1))
+            Ok((bytes / 64 * u64::from(p)).max(1))
         }
     }
 }

@@ -40,7 +40,7 @@ impl Mac {
         let mut digest_info = data.sequence("the MAC's value")?;
         let mut algorithm = digest_info.sequence("the MAC's algorithm")?;
         let id = algorithm.oid("the MAC's algorithm")?;
-        let digest = digest_info.octets("the MAC's value")?.into_owned();
+        let digest = digest_info.octet_string("the MAC's value")?.into_owned();
         if id == oid::PBMAC1 {
             let (hash, kdf) = read_pbmac1(algorithm)?;
             return Ok(Self { hash, digest, kdf });
@@ -49,7 +49,7 @@ impl Mac {
         let Some((hash, _)) = hash else {
             return Err(unsupported(format!("a MAC with the hash {}", hash_name(id))));
         };
-        let salt = data.octets("the MAC's salt")?.into_owned();
+        let salt = data.octet_string("the MAC's salt")?.into_owned();
         // DEFAULT 1
         let count = if data.is_empty() { 1 } else { data.uint("the MAC's iteration count")? };
         let iterations = check_iterations(count, ITERATIONS)?;

@@ -63,7 +63,8 @@ fn read_pfx(bytes: &[u8]) -> Result<(Cow<'_, [u8]>, Option<Mac>), StoreError> {
         other => return Err(unsupported(format!("content of type {}", dotted(other)))),
     }
     let explicit = safe.tagged(ber::CONTEXT_0, "the authenticated safe's content")?;
-    let content = Reader::new(explicit.contents).octets("the authenticated safe's content")?;
+    let content =
+        Reader::new(explicit.contents).octet_string("the authenticated safe's content")?;
     let mac = if pfx.is_empty() { None } else { Some(Mac::read(pfx)?) };
     Ok((content, mac))
 }

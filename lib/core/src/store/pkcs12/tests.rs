@@ -155,7 +155,7 @@ fn with_mac(compat: Compat, skip: usize, password: &Secret) -> Vec<u8> {
     let mut info = pfx.sequence("it").unwrap();
     info.oid("it").unwrap();
     let explicit = info.any("it").unwrap();
-    let content = ber::Reader::new(explicit.contents).octets("it").unwrap();
+    let content = ber::Reader::new(explicit.contents).octet_string("it").unwrap();
     let mut infos = ber::Reader::new(&content).sequence("it").unwrap();
     for _ in 0..skip {
         infos.any("it").unwrap();
@@ -215,15 +215,15 @@ fn contents_under_another_password_than_the_mac_are_damaged() {
 }
 
 /// A file without bags, whose MAC has a password in these bytes.
-fn sealed_with(text: &str, octets: &[u8]) -> Vec<u8> {
-    let secret = Secret { text: text.as_bytes().to_vec().into(), bmp: octets.to_vec().into() };
+fn sealed_with(text: &str, bytes: &[u8]) -> Vec<u8> {
+    let secret = Secret { text: text.as_bytes().to_vec().into(), bmp: bytes.to_vec().into() };
     with_mac(Compat::Modern, 2, &secret)
 }
 
 #[test]
 fn no_password_is_the_empty_one_or_none_at_all() {
-    for octets in [&[][..], &[0, 0]] {
-        let bytes = sealed_with("", octets);
+    for encoded in [&[][..], &[0, 0]] {
+        let bytes = sealed_with("", encoded);
         for password in [None, Some(Password::new(""))] {
             assert_eq!(open(&bytes, password.as_ref(), None), Ok(Store::new()));
         }
@@ -234,10 +234,10 @@ fn no_password_is_the_empty_one_or_none_at_all() {
 #[test]
 fn passwords_beyond_ascii_are_read_as_tools_read_them() {
     // OpenSSL before 1.1.0 took each byte for a character.
-    for (password, octets) in
+    for (password, encoded) in
         [("pässword", bmp("pässword")), ("pässword", bmp("p\u{c3}\u{a4}ssword")), ("😀", bmp("😀"))]
     {
-        let bytes = sealed_with(password, &octets);
+        let bytes = sealed_with(password, &encoded);
         assert_eq!(open(&bytes, Some(&Password::new(password)), None), Ok(Store::new()));
     }
 }
@@ -316,7 +316,7 @@ fn content() -> Vec<u8> {
     let mut info = pfx.sequence("it").unwrap();
     info.oid("it").unwrap();
     let explicit = info.any("it").unwrap();
-    ber::Reader::new(explicit.contents).octets("it").unwrap().into_owned()
+    ber::Reader::new(explicit.contents).octet_string("it").unwrap().into_owned()
 }
 
 proptest::proptest! {

@@ -34,7 +34,7 @@ impl std::fmt::Debug for Derived {
 
 impl Derived {
     /// Derives what PKCS#12 files with that password need. Files that share it share their salts: they
-    /// have one password anyway, and whoever guesses it at one of them has them all.
+    /// have one password anyway, and anyone who guesses it at one of them has them all.
     ///
     /// Errors: as of [`write`](super::super::write()).
     pub fn new(options: &WriteOptions<'_>) -> Result<Self, StoreError> {
@@ -191,7 +191,8 @@ impl Cipher {
             Self::Legacy { password, iterations } => {
                 let mut salt = [0; 20];
                 random(&mut salt)?;
-                let parameters = sequence(&[&octets(&salt), &der::number((*iterations).into())]);
+                let parameters =
+                    sequence(&[&octet_string(&salt), &der::number((*iterations).into())]);
                 let data = encrypt_3des(data, password.expose(), &salt, *iterations)?;
                 (oid::PBE_SHA1_3DES, parameters, data)
             }
@@ -243,7 +244,7 @@ fn certificate_bag(
 ) -> Vec<u8> {
     let value = sequence(&[
         &oid_of(oid::X509_CERTIFICATE),
-        &der::element(der::CONTEXT_0, &[&octets(certificate.der())]),
+        &der::element(der::CONTEXT_0, &[&octet_string(certificate.der())]),
     ]);
     bag(oid::CERT_BAG, alias, local_key_id, trusted, &value)
 }
@@ -265,7 +266,7 @@ fn bag(
         attributes.push(attribute(oid::FRIENDLY_NAME, &name));
     }
     if let Some(id) = local_key_id {
-        attributes.push(attribute(oid::LOCAL_KEY_ID, &octets(&id)));
+        attributes.push(attribute(oid::LOCAL_KEY_ID, &octet_string(&id)));
     }
     if trusted {
         attributes.push(attribute(oid::JAVA_TRUSTED, &oid_of(oid::ANY_EXTENDED_KEY_USAGE)));
@@ -291,7 +292,7 @@ fn authenticated_safe(certificates: Option<Certificates>, keys: &[Zeroizing<Vec<
     let mut infos = Vec::new();
     match &certificates {
         Some(Certificates::Plain(contents)) => {
-            infos.push(content_info(oid::DATA, &octets(contents)));
+            infos.push(content_info(oid::DATA, &octet_string(contents)));
         }
         Some(Certificates::Sealed(sealed)) => {
             let data = der::element(der::CONTEXT_0_PRIMITIVE, &[&sealed.data]);
@@ -320,13 +321,13 @@ fn pfx(safe: &[u8], mac: Option<&Mac>) -> Vec<u8> {
 
 /// MacData.
 fn mac_data(mac: &Mac) -> Vec<u8> {
-    let info = sequence(&[&mac_algorithm(mac), &octets(&mac.digest)]);
+    let info = sequence(&[&mac_algorithm(mac), &octet_string(&mac.digest)]);
     let (salt, iterations) = match &mac.kdf {
         MacKdf::Pkcs12 { salt, iterations } => (salt.as_slice(), der::number((*iterations).into())),
         // The salt has to be there and does not count; OpenSSL writes the same.
         MacKdf::Pbmac1 { .. } => (&b"NOT USED"[..], Vec::new()),
     };
-    sequence(&[&info, &octets(salt), &iterations])
+    sequence(&[&info, &octet_string(salt), &iterations])
 }
 
 /// The AlgorithmIdentifier of a MAC: a hash, or PBMAC1 with its parameters (RFC 8018, appendix A.5).
@@ -338,7 +339,7 @@ fn mac_algorithm(mac: &Mac) -> Vec<u8> {
     };
     let hmac = sequence(&[&oid_of(oid::HMAC_SHA256), NULL]);
     let length = der::number(key_len.unwrap_or_default());
-    let pbkdf2 = sequence(&[&octets(salt), &der::number(*iterations), &length, &hmac]);
+    let pbkdf2 = sequence(&[&octet_string(salt), &der::number(*iterations), &length, &hmac]);
     let kdf = sequence(&[&oid_of(oid::PBKDF2), &pbkdf2]);
     sequence(&[&oid_of(oid::PBMAC1), &sequence(&[&kdf, &hmac])])
 }
@@ -347,7 +348,7 @@ fn sequence(parts: &[&[u8]]) -> Vec<u8> {
     der::element(der::SEQUENCE, parts)
 }
 
-fn octets(contents: &[u8]) -> Vec<u8> {
+fn octet_string(contents: &[u8]) -> Vec<u8> {
     der::element(der::OCTET_STRING, &[contents])
 }
 

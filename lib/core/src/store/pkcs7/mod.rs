@@ -2,7 +2,7 @@
 //! certs-only form of CMS SignedData (RFC 5652, section 5; RFC 8551, section 3.2.2), which is also
 //! what an EST server answers with (RFC 7030, section 4.1.3).
 //!
-//! Such a file proves nothing: nobody signs the list, so its certificates are what whoever sent it
+//! Such a file proves nothing: nobody signs the list, so its certificates are what its sender
 //! says. Read are DER and BER, and PEM (RFC 7468, section 8). A signed message is read too; its
 //! contents and signatures are passed over, as are attribute certificates. Refused: other kinds of
 //! CMS, more than [`MAX_OCTETS`] bytes, more than [`MAX_CERTIFICATES`] certificates, certificates
@@ -52,10 +52,10 @@ pub enum Pkcs7Error {
     #[error("there is no certificate in the PKCS#7 file")]
     NoCertificate,
     /// A file that is absurdly large.
-    #[error("the PKCS#7 file has {octets} bytes; at most {MAX_OCTETS} are read")]
+    #[error("the PKCS#7 file has {bytes} bytes; at most {MAX_OCTETS} are read")]
     TooLarge {
         /// Its size.
-        octets: usize,
+        bytes: usize,
     },
     /// Too many certificates or revocation lists.
     #[error("the PKCS#7 file holds more than {MAX_CERTIFICATES} {what}")]
@@ -156,7 +156,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Certificate>, Pkcs7Error> {
 /// is damaged; too much of it.
 pub fn contents(bytes: &[u8]) -> Result<Contents, Pkcs7Error> {
     if bytes.len() > MAX_OCTETS {
-        return Err(Pkcs7Error::TooLarge { octets: bytes.len() });
+        return Err(Pkcs7Error::TooLarge { bytes: bytes.len() });
     }
     let mut found = Contents::default();
     if bytes.first() == Some(&SEQUENCE) {

@@ -64,7 +64,7 @@ fn limits_hold() {
     let error = read(&many(MAX_CERTIFICATES + 1)).unwrap_err();
     assert!(matches!(error, Pkcs7Error::TooMany { what: "certificates" }), "{error}");
     let error = read(&vec![0; MAX_OCTETS + 1]).unwrap_err();
-    assert!(matches!(error, Pkcs7Error::TooLarge { octets } if octets == MAX_OCTETS + 1));
+    assert!(matches!(error, Pkcs7Error::TooLarge { bytes } if bytes == MAX_OCTETS + 1));
 }
 
 #[test]

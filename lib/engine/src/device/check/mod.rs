@@ -321,13 +321,13 @@ impl<'a> Run<'a> {
         Ok(text)
     }
 
-    /// An error goes to whoever has subscribed when it happens: so the message is sent once more,
+    /// An error goes to the clients that have subscribed when it happens: so the message is sent once more,
     /// which changes nothing at the platform.
     fn listen(&mut self, session: &mut Session<Link>, registration: &str) -> Ended {
         let broke = |e| no_session(StepName::Receive, &e);
         session.publish(PUBLISH, registration.as_bytes(), Qos::AtLeastOnce).map_err(broke)?;
         let mut operations = 0;
-        // Whoever sends something again and again is not listened to for longer than for an answer.
+        // A server that sends something again and again is not listened to for longer than for an answer.
         let longest = Deadline::after(self.check.timeout.max(self.check.silence));
         while let Some(message) =
             session.receive(self.check.silence.min(longest.left())).map_err(broke)?

@@ -25,9 +25,9 @@ impl Read for Paper {
 }
 
 impl Write for Paper {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.got.borrow_mut().extend_from_slice(octets);
-        Ok(octets.len())
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.got.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

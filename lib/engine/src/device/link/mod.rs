@@ -160,7 +160,7 @@ impl Link {
         Self::secure_as(stream, target, Identity::Certificate(credentials), facts)
     }
 
-    /// The same for whoever connects, with a certificate or without.
+    /// The same for anyone who connects, with a certificate or without.
     pub fn secure_as(
         mut stream: Timed,
         target: &Target,
@@ -207,8 +207,8 @@ impl Read for Link {
 }
 
 impl Write for Link {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.stream.write(octets)
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -274,7 +274,7 @@ fn last_words(connection: &mut ClientConnection, stream: &mut Timed) -> Option<i
     None
 }
 
-/// Presents the device's whole chain to whoever asks, and notes that it was asked.
+/// Presents the device's whole chain to a server that asks, and notes that it was asked.
 #[derive(Debug)]
 struct Presenter {
     certified: Arc<CertifiedKey>,

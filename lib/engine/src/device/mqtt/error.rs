@@ -65,7 +65,7 @@ pub enum MqttError {
     },
     /// Far more messages than an honest server sends before an answer.
     #[error(
-        "the server has sent {messages} messages ({octets} bytes) while {} was due, more than the {MOST_WAITING} \
+        "the server has sent {messages} messages ({bytes} bytes) while {} was due, more than the {MOST_WAITING} \
          messages or {MOST_WAITING_OCTETS} bytes that are kept",
         waiting.text()
     )]
@@ -75,7 +75,7 @@ pub enum MqttError {
         /// How many came.
         messages: usize,
         /// How many bytes they have.
-        octets: usize,
+        bytes: usize,
     },
     /// The server ended TLS, and says why.
     #[error("the server ended TLS with {}", alert.words())]

@@ -15,9 +15,9 @@ pub(super) enum Frame {
 impl Frame {
     /// Goes over bytes that came; whether a packet began among them that is not whole.
     ///
-    /// Lengths are not judged here: whoever reads the packets does that.
-    pub(super) fn pass(&mut self, octets: &[u8]) -> bool {
-        let (mut rest, mut begun) = (octets, false);
+    /// Lengths are not judged here but where the packets are read.
+    pub(super) fn pass(&mut self, bytes: &[u8]) -> bool {
+        let (mut rest, mut begun) = (bytes, false);
         while let Some((first, behind)) = rest.split_first() {
             *self = match *self {
                 Self::Between => {
@@ -60,10 +60,10 @@ mod tests {
     #[test]
     fn packets_are_followed_however_they_are_cut() {
         let long = [&[0x30, 0x80, 0x01][..], &[7; 128]].concat();
-        let octets = [&[0x20, 2, 0, 0, 0xd0, 0][..], &long, &[0x40, 2, 0, 1]].concat();
-        for size in 1..=octets.len() {
+        let bytes = [&[0x20, 2, 0, 0, 0xd0, 0][..], &long, &[0x40, 2, 0, 1]].concat();
+        for size in 1..=bytes.len() {
             let mut frame = Frame::default();
-            octets.chunks(size).for_each(|piece| {
+            bytes.chunks(size).for_each(|piece| {
                 frame.pass(piece);
             });
             assert!(!frame.is_open(), "{size}");

@@ -9,7 +9,7 @@ use super::{MOST_WAITING, MOST_WAITING_OCTETS, Message, MqttError, Waiting};
 #[derive(Default)]
 pub(super) struct Inbox {
     packets: VecDeque<Inbound>,
-    octets: usize,
+    bytes: usize,
 }
 
 impl Inbox {
@@ -18,14 +18,12 @@ impl Inbox {
     /// Errors: [`MqttError::Flooded`] when there are too many. The answer lies behind them in the connection,
     /// so to read no further would only mean to wait for it in vain.
     pub(super) fn push(&mut self, packet: Inbound, waiting: Waiting) -> Result<(), MqttError> {
-        self.octets += packet.octets();
+        self.bytes += packet.bytes();
         self.packets.push_back(packet);
-        match self.packets.len() > MOST_WAITING || self.octets > MOST_WAITING_OCTETS {
-            true => Err(MqttError::Flooded {
-                waiting,
-                messages: self.packets.len(),
-                octets: self.octets,
-            }),
+        match self.packets.len() > MOST_WAITING || self.bytes > MOST_WAITING_OCTETS {
+            true => {
+                Err(MqttError::Flooded { waiting, messages: self.packets.len(), bytes: self.bytes })
+            }
             false => Ok(()),
         }
     }
@@ -65,7 +63,7 @@ impl Inbox {
 
     fn remove(&mut self, at: usize) -> Option<Inbound> {
         let packet = self.packets.remove(at)?;
-        self.octets -= packet.octets();
+        self.bytes -= packet.bytes();
         Some(packet)
     }
 }
@@ -75,19 +73,19 @@ mod tests {
     use super::super::Qos;
     use super::*;
 
-    fn message(octets: usize) -> Inbound {
-        let (topic, payload) = ("s/ds".to_owned(), vec![0; octets]);
+    fn message(bytes: usize) -> Inbound {
+        let (topic, payload) = ("s/ds".to_owned(), vec![0; bytes]);
         Inbound::Message(Message { topic, payload, qos: Qos::AtMostOnce })
     }
 
     #[test]
     fn neither_many_small_messages_nor_few_large_ones_fill_the_memory() {
-        for (octets, bound) in [(1, MOST_WAITING), (1 << 20, 15)] {
+        for (bytes, bound) in [(1, MOST_WAITING), (1 << 20, 15)] {
             let mut inbox = Inbox::default();
             for _ in 0..bound {
-                inbox.push(message(octets), Waiting::Suback).unwrap();
+                inbox.push(message(bytes), Waiting::Suback).unwrap();
             }
-            let over = inbox.push(message(octets), Waiting::Suback).unwrap_err();
+            let over = inbox.push(message(bytes), Waiting::Suback).unwrap_err();
             assert!(matches!(over, MqttError::Flooded { waiting: Waiting::Suback, .. }), "{over}");
         }
     }
@@ -101,6 +99,6 @@ mod tests {
             assert!(inbox.take(|p| matches!(p, Inbound::Done(7)).then_some(())).is_some());
             assert_eq!(inbox.next_message().map(|m| m.payload.len()), Some(9));
         }
-        assert_eq!((inbox.len(), inbox.octets), (0, 0));
+        assert_eq!((inbox.len(), inbox.bytes), (0, 0));
     }
 }

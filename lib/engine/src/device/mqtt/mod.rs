@@ -116,7 +116,7 @@ impl fmt::Debug for Message {
         let mut shown = f.debug_struct("Message");
         shown.field("topic", &self.topic);
         match self.topic.as_str() {
-            TOKEN | BOOTSTRAP => shown.field("octets", &self.payload.len()),
+            TOKEN | BOOTSTRAP => shown.field("bytes", &self.payload.len()),
             _ => shown.field("payload", &String::from_utf8_lossy(&self.payload)),
         };
         shown.field("qos", &self.qos).finish()
@@ -348,7 +348,7 @@ impl<T: Transport> Session<T> {
         for event in events {
             match event {
                 Event::RequestSendPacket { packet, .. } => {
-                    self.send(&packets::octets(&packet), waiting)?;
+                    self.send(&packets::bytes(&packet), waiting)?;
                 }
                 Event::NotifyPacketReceived(packet) => {
                     match Inbound::of(packet) {
@@ -381,9 +381,9 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    fn send(&mut self, octets: &[u8], waiting: Waiting) -> Result<(), MqttError> {
+    fn send(&mut self, bytes: &[u8], waiting: Waiting) -> Result<(), MqttError> {
         self.transport.set_deadline(self.exchange);
-        let sent = self.transport.write_all(octets).and_then(|()| self.transport.flush());
+        let sent = self.transport.write_all(bytes).and_then(|()| self.transport.flush());
         let Err(error) = sent else { return Ok(()) };
         // A server that closes may have said why: its alert, or its CONNACK, lies before the end.
         match self.read(self.exchange.left(), waiting) {

@@ -21,7 +21,7 @@ pub(super) enum Inbound {
 
 impl Inbound {
     /// What it takes in memory, about.
-    pub(super) fn octets(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Message(message) => message.topic.len() + message.payload.len(),
             Self::Suback(_, granted) => granted.len(),
@@ -69,7 +69,7 @@ fn codec_qos(qos: Qos) -> mqtt::packet::Qos {
     }
 }
 
-pub(super) fn octets(packet: &Packet) -> Vec<u8> {
+pub(super) fn bytes(packet: &Packet) -> Vec<u8> {
     packet.to_continuous_buffer()
 }
 

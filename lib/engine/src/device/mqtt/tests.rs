@@ -17,9 +17,9 @@ struct Paper {
 impl Read for Paper {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.answers.pop_front() {
-            Some(answer) => answer.map(|octets| {
-                buffer[..octets.len()].copy_from_slice(&octets);
-                octets.len()
+            Some(answer) => answer.map(|bytes| {
+                buffer[..bytes.len()].copy_from_slice(&bytes);
+                bytes.len()
             }),
             None => Err(ErrorKind::WouldBlock.into()),
         }
@@ -27,12 +27,12 @@ impl Read for Paper {
 }
 
 impl Write for Paper {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.deaf {
             return Err(ErrorKind::BrokenPipe.into());
         }
-        self.got.extend_from_slice(octets);
-        Ok(octets.len())
+        self.got.extend_from_slice(bytes);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -125,8 +125,8 @@ fn messages_go_out_by_their_qos() {
     assert_eq!(session.transport.got, wanted);
     let silent = session.publish("s/us", b"3", Qos::AtLeastOnce).unwrap_err();
     assert!(matches!(silent, MqttError::Timeout { waiting: Waiting::Acknowledgement, .. }));
-    for (topic, octets) in [("s/us", 20_000), ("s/+", 1), ("s/#", 1)] {
-        let refused = session.publish(topic, &vec![b'x'; octets], Qos::AtMostOnce).unwrap_err();
+    for (topic, bytes) in [("s/us", 20_000), ("s/+", 1), ("s/#", 1)] {
+        let refused = session.publish(topic, &vec![b'x'; bytes], Qos::AtMostOnce).unwrap_err();
         assert!(matches!(refused, MqttError::Unsendable { .. }), "{topic} {refused}");
     }
 }

@@ -78,12 +78,12 @@ pub enum SmartRestError {
         value: String,
     },
     /// Too much for one packet.
-    #[error("a message for {topic} has {octets} bytes; the platform accepts {MAX_PACKET}")]
+    #[error("a message for {topic} has {bytes} bytes; the platform accepts {MAX_PACKET}")]
     TooLong {
         /// Where it should go.
         topic: String,
         /// The length of the packet, in bytes.
-        octets: usize,
+        bytes: usize,
     },
     /// A quoted value without an end.
     #[error("row {row} has a quote that is not closed")]
@@ -309,7 +309,7 @@ where
 pub fn check_length(topic: &str, payload: usize) -> Result<(), SmartRestError> {
     match packet_length(topic, payload) {
         ..=MAX_PACKET => Ok(()),
-        octets => Err(SmartRestError::TooLong { topic: topic.to_owned(), octets }),
+        bytes => Err(SmartRestError::TooLong { topic: topic.to_owned(), bytes }),
     }
 }
 

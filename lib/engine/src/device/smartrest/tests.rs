@@ -74,8 +74,8 @@ fn what_cannot_be_sent_is_refused() {
     let value = "x".repeat(most - "400,t,\n".len());
     assert_eq!(payloads(PUBLISH, &[["400", "t", &value]]).unwrap()[0].len(), most);
     let longer = payloads(PUBLISH, &[["400", "t", &format!("{value}x")]]).unwrap_err();
-    let octets = MAX_PACKET + 1;
-    assert_eq!(longer, SmartRestError::TooLong { topic: "s/us".to_owned(), octets });
+    let bytes = MAX_PACKET + 1;
+    assert_eq!(longer, SmartRestError::TooLong { topic: "s/us".to_owned(), bytes });
 }
 
 #[test]

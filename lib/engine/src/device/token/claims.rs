@@ -109,7 +109,7 @@ impl Token {
         let claims =
             object(claims).map_err(broken("its second part is no JSON object in base64url"))?;
         match URL_SAFE_NO_PAD.decode(signature) {
-            Ok(octets) if !octets.is_empty() => {}
+            Ok(bytes) if !bytes.is_empty() => {}
             _ => return Err(TokenError::NotJwt { problem: "it has no signature in base64url" }),
         }
         Ok(Self { secret: token.clone(), claims: Claims::of(claims) })
@@ -122,8 +122,8 @@ impl Token {
 }
 
 fn object(part: &str) -> Result<Map<String, Value>, ()> {
-    let octets = URL_SAFE_NO_PAD.decode(part).map_err(drop)?;
-    match serde_json::from_slice(&octets) {
+    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(drop)?;
+    match serde_json::from_slice(&bytes) {
         Ok(Value::Object(object)) => Ok(object),
         _ => Err(()),
     }

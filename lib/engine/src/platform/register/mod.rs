@@ -9,7 +9,7 @@
 //!
 //! A device that is to enrol at the platform's own CA has a request, and after too many attempts with a wrong
 //! one-time password that is blocked (platform: `BLOCKED`). What the platform does with a new row for it is not
-//! documented. So such a row is not sent: whoever registers it has to know, and withdraws the request first.
+//! documented. So such a row is not sent: the operator has to know, and withdraws the request first.
 
 mod answer;
 pub mod results;

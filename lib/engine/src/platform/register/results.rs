@@ -3,7 +3,7 @@
 //! Columns: `id`, `line`, `status` (the platform's words), `reason`, `tenant`, `digest`. While an
 //! upload runs it grows by one piece after the other; at the end it is put in the order of the
 //! list. A row counts for the next run if tenant, id and digest are the same and it did not fail.
-//! Cells are [`shown::cell`]s, and read as such: whoever opens the file in a spreadsheet runs nothing.
+//! Cells are [`shown::cell`]s, and read as such: anyone who opens the file in a spreadsheet runs nothing.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

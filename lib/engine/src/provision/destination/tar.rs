@@ -50,9 +50,9 @@ impl Headers {
     /// The entries of a device's directory.
     pub(super) fn entries(&self, folder: &str, files: &[BundleFile]) -> Result<Vec<u8>> {
         let size: usize = files.iter().map(|file| file.bytes.len() + 2 * BLOCK).sum();
-        let mut octets = Vec::with_capacity(BLOCK + size);
+        let mut bytes = Vec::with_capacity(BLOCK + size);
         let mut entry = |header: &tar::Header, name: String, contents: &[u8]| {
-            entry(&mut octets, header, &name, contents).map_err(ProvisionError::Write)
+            entry(&mut bytes, header, &name, contents).map_err(ProvisionError::Write)
         };
         entry(&self.folder, [folder, "/"].concat(), &[])?;
         for file in files {
@@ -62,7 +62,7 @@ impl Headers {
             };
             entry(header, [folder, "/", file.name].concat(), &file.bytes)?;
         }
-        Ok(octets)
+        Ok(bytes)
     }
 }
 
@@ -72,27 +72,22 @@ pub(super) fn entries_of(made: &[Made]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Adds an entry. A name that the header does not hold is left to the library.
-fn entry(
-    octets: &mut Vec<u8>,
-    header: &tar::Header,
-    name: &str,
-    contents: &[u8],
-) -> io::Result<()> {
+fn entry(bytes: &mut Vec<u8>, header: &tar::Header, name: &str, contents: &[u8]) -> io::Result<()> {
     let mut header = header.clone();
     header.set_size(contents.len() as u64);
     if name.len() > NAME {
-        let mut archive = tar::Builder::new(std::mem::take(octets));
+        let mut archive = tar::Builder::new(std::mem::take(bytes));
         archive.append_data(&mut header, name, contents)?;
-        *octets = archive.into_inner()?;
+        *bytes = archive.into_inner()?;
         // The end comes once, behind the last device.
-        octets.truncate(octets.len() - END.len());
+        bytes.truncate(bytes.len() - END.len());
         return Ok(());
     }
     header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
     header.set_cksum();
-    octets.extend_from_slice(header.as_bytes());
-    octets.extend_from_slice(contents);
-    octets.resize(octets.len().next_multiple_of(BLOCK), 0);
+    bytes.extend_from_slice(header.as_bytes());
+    bytes.extend_from_slice(contents);
+    bytes.resize(bytes.len().next_multiple_of(BLOCK), 0);
     Ok(())
 }
 

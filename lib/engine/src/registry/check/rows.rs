@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
+use super::audit_log::{AuditLog, Batch, State, print_of};
 use super::signers::Signers;
-use super::story::{Batch, State, Story, print_of};
 use super::{Checked, Finding, Scan, shared};
 use crate::crl::Reason;
 use crate::crypto::{hex, sha256};
@@ -30,13 +30,13 @@ SELECT id, ca, role, client_id, recorded, batch, details, location, has_key, der
 /// Checks every row.
 pub(super) fn check(
     registry: &Registry,
-    story: &Story,
+    audit_log: &AuditLog,
     signers: &Signers,
     (scan, total): (&Scan<'_>, u64),
     checked: &mut Checked,
 ) -> Result<()> {
-    let mut ledger = Ledger::new(story);
-    let judge = |chunk: Chunk| judge(chunk, story, signers);
+    let mut ledger = Ledger::new(audit_log);
+    let judge = |chunk: Chunk| judge(chunk, audit_log, signers);
     let take = |judged: Judged| {
         ledger.take(judged);
         (scan.progress)(ledger.rows, total.max(ledger.rows));
@@ -53,7 +53,7 @@ pub(super) fn check(
 /// Rows as they stand in the registry, their texts and bytes one behind the other.
 #[derive(Default)]
 struct Chunk {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     rows: Vec<At>,
 }
 
@@ -82,13 +82,13 @@ struct At {
 
 impl Chunk {
     fn is_full(&self) -> bool {
-        self.rows.len() == CHUNK || self.octets.len() >= CHUNK_OCTETS
+        self.rows.len() == CHUNK || self.bytes.len() >= CHUNK_OCTETS
     }
 
-    fn keep(&mut self, octets: &[u8]) -> Range<usize> {
-        let start = self.octets.len();
-        self.octets.extend_from_slice(octets);
-        start..self.octets.len()
+    fn keep(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        start..self.bytes.len()
     }
 
     /// Adds a row.
@@ -140,16 +140,16 @@ impl Chunk {
     fn row(&self, at: &At) -> Row<'_> {
         // What was text is text.
         let text = |range: &Range<usize>| {
-            std::str::from_utf8(&self.octets[range.clone()]).unwrap_or_default()
+            std::str::from_utf8(&self.bytes[range.clone()]).unwrap_or_default()
         };
-        let octets = |range: &Range<usize>| &self.octets[range.clone()];
+        let bytes = |range: &Range<usize>| &self.bytes[range.clone()];
         Row {
             ca: text(&at.ca),
             role: text(&at.role),
             client_id: at.client_id.as_ref().map(text),
             folded_id: at.folded_id.as_ref().map(text),
-            issuer: octets(&at.issuer),
-            serial: octets(&at.serial),
+            issuer: bytes(&at.issuer),
+            serial: bytes(&at.serial),
             not_before: at.not_before,
             not_after: at.not_after,
             recorded: at.recorded,
@@ -157,7 +157,7 @@ impl Chunk {
             details: text(&at.details),
             location: at.location.as_ref().map(text),
             has_key: at.has_key,
-            der: octets(&at.der),
+            der: bytes(&at.der),
         }
     }
 }
@@ -207,18 +207,18 @@ struct Seen {
     key: Option<u64>,
 }
 
-fn judge(chunk: Chunk, story: &Story, signers: &Signers) -> Judged {
+fn judge(chunk: Chunk, audit_log: &AuditLog, signers: &Signers) -> Judged {
     let mut judged = Judged { rows: Vec::with_capacity(chunk.rows.len()), found: Vec::new() };
     for at in &chunk.rows {
         let row = chunk.row(at);
-        let kept = &chunk.octets[at.digest.clone()];
+        let kept = &chunk.bytes[at.digest.clone()];
         let what = || format!("row {} ({})", at.id, row.client_id.unwrap_or(row.ca));
         let mut note = |kind, message| judged.found.push(Finding { kind, message });
         if row.digest().as_slice() != kept {
             note("row", format!("{} was changed after it was recorded", what()));
         }
         let fingerprint = sha256(row.der);
-        let told = story.state_of(&print_of(&fingerprint));
+        let told = audit_log.state_of(&print_of(&fingerprint));
         if at.state.status != told.status {
             let (is, was) = (at.state.status.name(), told.status.name());
             note("state", format!("{} is {is}, but {was} by the audit log", what()));
@@ -226,7 +226,7 @@ fn judge(chunk: Chunk, story: &Story, signers: &Signers) -> Judged {
             let other = "has another date or reason of revocation than the audit log";
             note("state", format!("{} {other}", what()));
         }
-        if !keys::fits(&chunk.octets[at.key.clone()], row.der) {
+        if !keys::fits(&chunk.bytes[at.key.clone()], row.der) {
             note("row", format!("{} has the digest of another key than its certificate", what()));
         }
         if let Some(problem) = signers.fault_of(&row) {
@@ -235,7 +235,7 @@ fn judge(chunk: Chunk, story: &Story, signers: &Signers) -> Judged {
         let mut serial = DefaultHasher::new();
         (row.issuer, row.serial).hash(&mut serial);
         let (serial, digest) = (serial.finish(), kept.to_vec());
-        let key = shared::start(&chunk.octets[at.key.clone()]);
+        let key = shared::start(&chunk.bytes[at.key.clone()]);
         let key = key.filter(|_| at.state.status == Status::Live);
         judged.rows.push(Seen { id: at.id, audit: at.audit, digest, fingerprint, serial, key });
     }
@@ -257,7 +257,7 @@ impl Found {
 
     fn differs(&self, batch: &Batch) -> bool {
         let differs =
-            |kept: Option<[u8; 32]>, octets: &[u8]| kept.is_some_and(|kept| kept != sha256(octets));
+            |kept: Option<[u8; 32]>, bytes: &[u8]| kept.is_some_and(|kept| kept != sha256(bytes));
         differs(batch.rows, &self.rows) || differs(batch.ders, &self.ders)
     }
 
@@ -271,12 +271,12 @@ impl Found {
 /// Puts together what workers have found out. Rows that were recorded together stand together; what
 /// stands apart from them was put there by somebody else.
 struct Ledger<'s> {
-    story: &'s Story,
+    audit_log: &'s AuditLog,
     rows: u64,
     found: Checked,
     /// The rows since the last that referred to another row of the log.
     current: Option<(i64, Found)>,
-    /// By their position in the story: whose rows were all there.
+    /// By their position in the audit_log: whose rows were all there.
     whole: Vec<bool>,
     /// All others.
     others: BTreeMap<i64, Found>,
@@ -287,13 +287,13 @@ struct Ledger<'s> {
 }
 
 impl<'s> Ledger<'s> {
-    fn new(story: &'s Story) -> Self {
+    fn new(audit_log: &'s AuditLog) -> Self {
         Self {
-            story,
+            audit_log,
             rows: 0,
             found: Checked::default(),
             current: None,
-            whole: vec![false; story.batches.len()],
+            whole: vec![false; audit_log.batches.len()],
             others: BTreeMap::new(),
             before: Vec::new(),
             serials: Vec::new(),
@@ -307,7 +307,7 @@ impl<'s> Ledger<'s> {
             self.rows += 1;
             self.serials.push((seen.serial, seen.id));
             self.keys.extend(seen.key.map(|key| (key, seen.id)));
-            if self.story.migrated.as_ref().is_some_and(|(until, _)| seen.audit < *until) {
+            if self.audit_log.migrated.as_ref().is_some_and(|(until, _)| seen.audit < *until) {
                 self.before.extend_from_slice(&seen.digest);
             }
             if self.current.as_ref().is_none_or(|(sequence, _)| *sequence != seen.audit) {
@@ -316,8 +316,8 @@ impl<'s> Ledger<'s> {
             let (_, found) = self.current.get_or_insert_with(|| (seen.audit, Found::default()));
             found.count += 1;
             found.rows.extend_from_slice(&seen.digest);
-            let position = self.story.batch(seen.audit);
-            if position.is_some_and(|at| self.story.batches[at].ders.is_some()) {
+            let position = self.audit_log.batch(seen.audit);
+            if position.is_some_and(|at| self.audit_log.batches[at].ders.is_some()) {
                 found.ders.extend_from_slice(&seen.fingerprint);
             }
         }
@@ -326,7 +326,7 @@ impl<'s> Ledger<'s> {
     /// Ends the rows that stand together.
     fn close(&mut self) {
         let Some((sequence, found)) = self.current.take() else { return };
-        let Some(position) = self.story.batch(sequence) else {
+        let Some(position) = self.audit_log.batch(sequence) else {
             // Nobody asks what they are.
             let count = found.count;
             self.others.entry(sequence).or_default().join(Found { count, ..Found::default() });
@@ -337,9 +337,9 @@ impl<'s> Ledger<'s> {
         } else if self.whole[position] {
             // More of them, far from the others.
             self.whole[position] = false;
-            let count = self.story.batches[position].count + found.count;
+            let count = self.audit_log.batches[position].count + found.count;
             self.others.insert(sequence, Found { count, ..Found::default() });
-        } else if found.fits(&self.story.batches[position]) {
+        } else if found.fits(&self.audit_log.batches[position]) {
             self.whole[position] = true;
         } else {
             self.others.insert(sequence, found);
@@ -350,7 +350,7 @@ impl<'s> Ledger<'s> {
     fn check_batches(&mut self, registry: &Registry, checked: &mut Checked) -> Result<()> {
         self.close();
         let nothing = Found::default();
-        for (position, batch) in self.story.batches.iter().enumerate() {
+        for (position, batch) in self.audit_log.batches.iter().enumerate() {
             let there = self.others.get(&batch.sequence).unwrap_or(&nothing);
             if self.whole[position] || there.fits(batch) {
                 continue;
@@ -366,13 +366,13 @@ impl<'s> Ledger<'s> {
                 checked.note("row", format!("{what} recorded other rows than those there"));
             }
         }
-        if let Some((until, rows)) = &self.story.migrated
+        if let Some((until, rows)) = &self.audit_log.migrated
             && hex(&sha256(&self.before)) != *rows
         {
             checked.note("row", format!("rows that were there before row {until} were changed"));
         }
         for (sequence, there) in &self.others {
-            if self.story.batch(*sequence).is_none() {
+            if self.audit_log.batch(*sequence).is_none() {
                 let count = there.count;
                 let message = format!(
                     "{count} certificate(s) refer to row {sequence} of the audit log, which did not \

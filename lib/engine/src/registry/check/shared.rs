@@ -13,7 +13,7 @@ const MOST_HOLDERS: usize = 3;
 
 /// What is kept of a key's digest for each row: it is as good as random.
 pub(super) fn start(digest: &[u8]) -> Option<u64> {
-    digest.first_chunk().map(|octets| u64::from_be_bytes(*octets))
+    digest.first_chunk().map(|bytes| u64::from_be_bytes(*bytes))
 }
 
 /// Finds keys of several holders among the live rows, each given by the start of its key and its number.

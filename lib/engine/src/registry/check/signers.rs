@@ -88,7 +88,7 @@ fn fault_of(row: &Row<'_>, cas: &[Certificate]) -> Option<String> {
         Ok(cert) => cert,
         Err(e) => return Some(format!("{what} cannot be read: {e}")),
     };
-    let same = cert.serial.octets() == row.serial
+    let same = cert.serial.bytes() == row.serial
         && cert.not_before.unix_timestamp() == row.not_before
         && cert.not_after.unix_timestamp() == row.not_after;
     if !same {

@@ -8,7 +8,7 @@ use super::{CaKey, RequestError};
 use crate::client_id::DeviceId;
 use crate::crypto::{KeyPolicy, PublicKey};
 use crate::csr::Request;
-use crate::issue::Outliving;
+use crate::issue::BeyondIssuer;
 use crate::name::NameBuilder;
 use crate::profile::Profile;
 use crate::read;
@@ -25,7 +25,7 @@ pub struct DeviceRequest<'k> {
     pub(super) profile: Option<Profile>,
     pub(super) subject: NameBuilder,
     pub(super) days: Option<u32>,
-    pub(super) clamp: bool,
+    pub(super) shorten: bool,
     pub(super) replace: Option<Replacing>,
     pub(super) keys: KeyPolicy,
     pub(super) details: BTreeMap<String, String>,
@@ -87,7 +87,7 @@ impl<'k> DeviceRequest<'k> {
             profile: None,
             subject: NameBuilder::default(),
             days: None,
-            clamp: false,
+            shorten: false,
             replace: None,
             keys: KeyPolicy::default(),
             details: BTreeMap::new(),
@@ -121,8 +121,8 @@ impl<'k> DeviceRequest<'k> {
     }
 
     /// Shortens the [`days`](Self::days) to the CA's end too, instead of refusing them.
-    pub fn clamp(mut self) -> Self {
-        self.clamp = true;
+    pub fn shorten(mut self) -> Self {
+        self.shorten = true;
         self
     }
 
@@ -144,8 +144,8 @@ impl<'k> DeviceRequest<'k> {
         self
     }
 
-    pub(super) fn outliving(&self) -> Outliving {
-        Outliving::of(self.days, self.clamp)
+    pub(super) fn beyond_issuer(&self) -> BeyondIssuer {
+        BeyondIssuer::of(self.days, self.shorten)
     }
 
     /// The device's key, once it is known that it may be certified.

@@ -1,15 +1,15 @@
 //! CAs in a PKI directory: made, added, refused, imported; chains verified by the library itself.
 
 use crate::folder::{Folder, chosen, ec, now, password};
-use c8y_pki::authority::{AuthorityError, OwnKey, Pki};
 use c8y_pki::cert::Serial;
 use c8y_pki::chain::{self, Options};
 use c8y_pki::crl::Crl;
 use c8y_pki::crypto::KeyPolicy;
-use c8y_pki::issue::{self, IssueError, Order, Outliving, Validity};
+use c8y_pki::issue::{self, BeyondIssuer, IssueError, Order, Validity};
 use c8y_pki::key::PrivateKey;
 use c8y_pki::key::signer::Signer;
 use c8y_pki::name::Name;
+use c8y_pki::pki::{AuthorityError, OwnKey, Pki};
 use c8y_pki::profile::{PathLength, Profile};
 use c8y_pki::registry::Registry;
 use c8y_pki::secret::Password;
@@ -67,12 +67,12 @@ fn a_given_path_length_of_zero_ends_the_hierarchy() {
 }
 
 #[test]
-fn outliving_the_issuer_is_refused_or_clamped() {
+fn a_validity_beyond_the_issuer_is_refused_or_shortened() {
     let mut folder = Folder::with_root();
-    let error = folder.add_for("line", "root", 7301, Outliving::Refuse).unwrap_err();
+    let error = folder.add_for("line", "root", 7301, BeyondIssuer::Refuse).unwrap_err();
     assert!(error.to_string().contains("after its issuer CN=root"), "{error}");
     assert!(error.hint().unwrap().to_string().contains("at most 7300 days"), "{:?}", error.hint());
-    let ca = folder.add_for("line", "root", 7301, Outliving::Clamp).unwrap();
+    let ca = folder.add_for("line", "root", 7301, BeyondIssuer::Shorten).unwrap();
     assert_eq!(ca.certificate().not_after, ca.chain[1].not_after);
 }
 
@@ -85,7 +85,7 @@ fn names_and_profiles_are_checked() {
     }
     let error = folder.pki.ca("line-8").unwrap_err();
     assert_eq!(error.hint().unwrap().to_string(), "known CAs: root");
-    let wrong = folder.add_with(ec("root"), "line", "root", None, Outliving::Refuse);
+    let wrong = folder.add_with(ec("root"), "line", "root", None, BeyondIssuer::Refuse);
     assert!(matches!(wrong, Err(AuthorityError::WrongProfile { .. })));
 }
 
@@ -124,8 +124,8 @@ fn a_ca_of_another_folder_is_taken_in() {
 fn two_cas_of_different_subjects_do_not_share_a_key() {
     let mut folder = Folder::with_root();
     let root = folder.pki.ca("root").unwrap();
-    let octets = std::fs::read(root.key_place().path()).unwrap();
-    let key = PrivateKey::read(&octets, Some(&password())).unwrap();
+    let bytes = std::fs::read(root.key_place().path()).unwrap();
+    let key = PrivateKey::read(&bytes, Some(&password())).unwrap();
     let profile = ec("root");
     let subject = Name::parse("CN=Another").unwrap();
     let order = Order {

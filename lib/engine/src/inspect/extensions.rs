@@ -133,7 +133,7 @@ fn general_name(name: &GeneralName<'_>) -> String {
         GeneralName::DNSName(dns) => format!("DNS:{dns}"),
         GeneralName::RFC822Name(mail) => format!("email:{mail}"),
         GeneralName::URI(uri) => format!("URI:{uri}"),
-        GeneralName::IPAddress(octets) => format!("IP:{}", address(octets)),
+        GeneralName::IPAddress(bytes) => format!("IP:{}", address(bytes)),
         GeneralName::DirectoryName(dn) => {
             Name::from_der(dn.as_raw()).map_or_else(|e| e.to_string(), |n| format!("DN:{n}"))
         }
@@ -143,19 +143,19 @@ fn general_name(name: &GeneralName<'_>) -> String {
 }
 
 /// An address, or an address and its mask as name constraints have it.
-fn address(octets: &[u8]) -> String {
+fn address(bytes: &[u8]) -> String {
     use std::net::{Ipv4Addr, Ipv6Addr};
-    let one = |octets: &[u8]| -> Option<String> {
-        if let Ok(v4) = <[u8; 4]>::try_from(octets) {
+    let one = |bytes: &[u8]| -> Option<String> {
+        if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
             return Some(Ipv4Addr::from(v4).to_string());
         }
-        <[u8; 16]>::try_from(octets).ok().map(|v6| Ipv6Addr::from(v6).to_string())
+        <[u8; 16]>::try_from(bytes).ok().map(|v6| Ipv6Addr::from(v6).to_string())
     };
-    let (address, mask) = octets.split_at(octets.len() / 2);
-    match (one(octets), one(address), one(mask)) {
+    let (address, mask) = bytes.split_at(bytes.len() / 2);
+    match (one(bytes), one(address), one(mask)) {
         (Some(whole), _, _) => whole,
         (None, Some(address), Some(mask)) => format!("{address}/{mask}"),
-        _ => hex(octets),
+        _ => hex(bytes),
     }
 }
 

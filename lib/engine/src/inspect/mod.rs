@@ -1,7 +1,7 @@
 //! What a file holds, for people and programs: certificates, requests, CRLs, keys, stores. PKCS#7 is
 //! shown as the certificates and CRLs in it.
 //!
-//! [`describe`] takes the bytes of any such file, PEM or DER, finds out what it is and returns
+//! [`inspect`] takes the bytes of any such file, PEM or DER, finds out what it is and returns
 //! [`Item`]s: plain data with all that is public in it. A private key shows its public half only.
 
 mod crl;
@@ -28,7 +28,7 @@ use crate::store::{self, Format, StoreError};
 /// Why a file cannot be described.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum DescribeError {
+pub enum InspectError {
     /// Nothing that we know.
     #[error("it holds no certificate, request, revocation list, key or keystore")]
     Unknown,
@@ -55,7 +55,7 @@ pub enum DescribeError {
     Store(#[from] StoreError),
 }
 
-impl Failure for DescribeError {
+impl Failure for InspectError {
     fn fault(&self) -> Fault {
         match self {
             Self::Unknown => Fault::Input,
@@ -107,7 +107,7 @@ pub enum Item {
         /// Its label.
         label: String,
         /// Its length, in bytes.
-        octets: usize,
+        bytes: usize,
     },
 }
 
@@ -300,7 +300,7 @@ pub fn needs_password(bytes: &[u8]) -> bool {
 ///
 /// Errors: a certificate, request, CRL or store that is damaged, a wrong password, or bytes that
 /// are none of these.
-pub fn describe(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, DescribeError> {
+pub fn inspect(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, InspectError> {
     // Line ends behind DER, and text that is not UTF-8, are no part of it.
     let plain = armor::plain(armor::der(bytes));
     let bytes = &*plain;
@@ -327,15 +327,15 @@ pub fn describe(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, Des
     }
 }
 
-fn unknown(e: StoreError) -> DescribeError {
+fn unknown(e: StoreError) -> InspectError {
     match e {
-        StoreError::Unrecognised { .. } => DescribeError::Unknown,
+        StoreError::Unrecognised { .. } => InspectError::Unknown,
         other => other.into(),
     }
 }
 
 /// Bare DER of anything but a store.
-fn describe_der(bytes: &[u8], passwords: Passwords<'_>) -> Option<Result<Item, DescribeError>> {
+fn describe_der(bytes: &[u8], passwords: Passwords<'_>) -> Option<Result<Item, InspectError>> {
     if bytes.first() != Some(&0x30) {
         return None;
     }
@@ -359,7 +359,7 @@ fn describe_der(bytes: &[u8], passwords: Passwords<'_>) -> Option<Result<Item, D
         .map(|key| Ok(Item::PrivateKey(KeyView::of(key.public_key()))))
 }
 
-fn describe_pem(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, DescribeError> {
+fn describe_pem(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, InspectError> {
     let blocks = pem_blocks(bytes).map_err(CertError::Pem)?;
     if blocks.is_empty() {
         return Err(CertError::NoCertificate.into());
@@ -392,7 +392,7 @@ fn describe_pem(bytes: &[u8], passwords: Passwords<'_>) -> Result<Vec<Item>, Des
 }
 
 /// Of a block with the label of PKCS#7; encrypted messages have the same.
-fn pkcs7_block(block: &pem::Pem) -> Result<Vec<Item>, DescribeError> {
+fn pkcs7_block(block: &pem::Pem) -> Result<Vec<Item>, InspectError> {
     match pkcs7::contents(block.contents()) {
         Ok(found) => Ok(pkcs7_items(&found)),
         Err(Pkcs7Error::OtherContent(_)) => Ok(vec![other(block)]),
@@ -410,10 +410,10 @@ fn certificate(cert: &Certificate) -> Item {
 }
 
 fn other(block: &pem::Pem) -> Item {
-    Item::Other { label: block.tag().to_owned(), octets: block.contents().len() }
+    Item::Other { label: block.tag().to_owned(), bytes: block.contents().len() }
 }
 
-fn private_key(bytes: &[u8], passwords: Passwords<'_>) -> Result<Item, DescribeError> {
+fn private_key(bytes: &[u8], passwords: Passwords<'_>) -> Result<Item, InspectError> {
     if passwords.password.is_none() && is_encrypted(bytes) {
         return Ok(Item::EncryptedPrivateKey);
     }

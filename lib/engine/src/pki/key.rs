@@ -177,37 +177,37 @@ pub enum OwnKey<'a> {
 }
 
 /// A key for the directory of a CA: what signs, and the file that keeps it.
-pub(super) struct Kept<'a> {
+pub(super) struct StoredKey<'a> {
     pub(super) signer: Box<dyn Signer + 'a>,
     pub(super) file: &'static str,
-    pub(super) octets: SecretBytes,
+    pub(super) bytes: SecretBytes,
 }
 
-impl<'a> Kept<'a> {
-    fn in_file(key: impl Signer + 'a, octets: SecretBytes) -> Self {
-        Self { signer: Box::new(key), file: KEY_FILE, octets }
+impl<'a> StoredKey<'a> {
+    fn in_file(key: impl Signer + 'a, bytes: SecretBytes) -> Self {
+        Self { signer: Box::new(key), file: KEY_FILE, bytes }
     }
 
     fn in_token(key: impl Signer + 'a, uri: &KeyUri) -> Self {
-        let octets = SecretBytes::new(format!("{uri}\n").into_bytes());
-        Self { signer: Box::new(key), file: URI_FILE, octets }
+        let bytes = SecretBytes::new(format!("{uri}\n").into_bytes());
+        Self { signer: Box::new(key), file: URI_FILE, bytes }
     }
 }
 
 impl<'a> NewKey<'a> {
-    pub(super) fn make(self, key_type: KeyType) -> Result<Kept<'a>> {
+    pub(super) fn make(self, key_type: KeyType) -> Result<StoredKey<'a>> {
         match self {
             Self::File(password) => {
                 let key = PrivateKey::generate_for_ca(key_type)?;
-                let octets = key.to_encrypted_pem(password.password(), CA_ITERATIONS)?;
-                Ok(Kept::in_file(key, octets))
+                let bytes = key.to_encrypted_pem(password.password(), CA_ITERATIONS)?;
+                Ok(StoredKey::in_file(key, bytes))
             }
             Self::Token { uri, pin } => {
                 let key = TokenKey::generate(uri, key_type, pin)?;
                 let uri = key.uri().clone();
-                Ok(Kept::in_token(key, &uri))
+                Ok(StoredKey::in_token(key, &uri))
             }
-            Self::InToken(key) => Ok(Kept::in_token(key, key.uri())),
+            Self::InToken(key) => Ok(StoredKey::in_token(key, key.uri())),
         }
     }
 }
@@ -221,13 +221,13 @@ impl<'a> OwnKey<'a> {
         }
     }
 
-    pub(super) fn keep(self) -> Result<Kept<'a>> {
+    pub(super) fn keep(self) -> Result<StoredKey<'a>> {
         match self {
             Self::File(key, password) => {
-                let octets = key.to_encrypted_pem(password.password(), CA_ITERATIONS)?;
-                Ok(Kept::in_file(key, octets))
+                let bytes = key.to_encrypted_pem(password.password(), CA_ITERATIONS)?;
+                Ok(StoredKey::in_file(key, bytes))
             }
-            Self::InToken(key) => Ok(Kept::in_token(key, key.uri())),
+            Self::InToken(key) => Ok(StoredKey::in_token(key, key.uri())),
         }
     }
 }

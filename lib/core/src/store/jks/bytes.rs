@@ -55,8 +55,8 @@ impl<'a> Reader<'a> {
     /// Text: its length in bytes as u16, then modified UTF-8.
     pub(super) fn utf(&mut self, what: &'static str) -> Result<String, StoreError> {
         let length = u16::from_be_bytes(self.array(what)?);
-        let octets = self.take(usize::from(length), what)?;
-        let units = decode_units(octets);
+        let bytes = self.take(usize::from(length), what)?;
+        let units = decode_units(bytes);
         let text = units.and_then(|u| String::from_utf16(&u).ok());
         text.ok_or_else(|| damaged(format!("{what} is not modified UTF-8")))
     }
@@ -64,10 +64,10 @@ impl<'a> Reader<'a> {
 
 /// UTF-16 units of modified UTF-8: one to three bytes a unit, surrogates on their own, NUL in two
 /// bytes (Java's `DataInput.readUTF`).
-fn decode_units(mut octets: &[u8]) -> Option<Vec<u16>> {
+fn decode_units(mut bytes: &[u8]) -> Option<Vec<u16>> {
     let tail = |b: u8| (b & 0xc0 == 0x80).then_some(u16::from(b & 0x3f));
-    let mut units = Vec::with_capacity(octets.len());
-    while let Some((&first, rest)) = octets.split_first() {
+    let mut units = Vec::with_capacity(bytes.len());
+    while let Some((&first, rest)) = bytes.split_first() {
         let (unit, used) = match first {
             0x00..=0x7f => (u16::from(first), 0),
             0xc0..=0xdf => (u16::from(first & 0x1f) << 6 | tail(*rest.first()?)?, 1),
@@ -78,7 +78,7 @@ fn decode_units(mut octets: &[u8]) -> Option<Vec<u16>> {
             _ => return None,
         };
         units.push(unit);
-        octets = &rest[used..];
+        bytes = &rest[used..];
     }
     Some(units)
 }
@@ -92,19 +92,19 @@ pub(super) fn write_len(out: &mut Vec<u8>, length: usize) -> Result<(), StoreErr
 
 /// Writes text as Java's `DataOutput.writeUTF`.
 pub(super) fn write_utf(out: &mut Vec<u8>, text: &str) -> Result<(), StoreError> {
-    let mut octets = Vec::with_capacity(text.len());
+    let mut bytes = Vec::with_capacity(text.len());
     for unit in text.encode_utf16() {
         let [high, low] = unit.to_be_bytes();
         let (six, middle) = (0x80 | low & 0x3f, (high & 0x0f) << 2 | low >> 6);
         match unit {
-            0x01..=0x7f => octets.push(low),
-            0 | 0x80..=0x7ff => octets.extend([0xc0 | middle, six]),
-            _ => octets.extend([0xe0 | high >> 4, 0x80 | middle, six]),
+            0x01..=0x7f => bytes.push(low),
+            0 | 0x80..=0x7ff => bytes.extend([0xc0 | middle, six]),
+            _ => bytes.extend([0xe0 | high >> 4, 0x80 | middle, six]),
         }
     }
-    let length = u16::try_from(octets.len()).map_err(|_| too_long("an alias of 64 KiB"))?;
+    let length = u16::try_from(bytes.len()).map_err(|_| too_long("an alias of 64 KiB"))?;
     out.extend(length.to_be_bytes());
-    out.extend(octets);
+    out.extend(bytes);
     Ok(())
 }
 

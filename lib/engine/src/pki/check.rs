@@ -92,7 +92,7 @@ impl Pki {
         let mut left = beside::left_in(&self.dir);
         for dir in files::list_dir(&self.dir.join("ca"))? {
             let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            // Whoever makes a CA holds the lock, from before its directory is begun until it has its name.
+            // The process that makes a CA holds the lock, from before its directory is begun until it has its name.
             if name.starts_with(IN_THE_MAKING) && !Lock::is_held(&self.lock_path()) && dir.exists()
             {
                 left.push(dir);

@@ -2,7 +2,7 @@
 //!
 //! The certificate is recorded in one durable transaction before it is returned. A program that is killed
 //! between signing and recording leaves a certificate that nobody has; one that is killed between recording and
-//! answering leaves one that [`Pki::issue`] returns again to whoever asks with the same key.
+//! answering leaves one that [`Pki::issue`] returns again to anyone who asks with the same key.
 
 use std::sync::PoisonError;
 
@@ -257,7 +257,7 @@ fn sign(
         subject,
         public_key: key,
         serial: Serial::random()?,
-        validity: issuer.fit(wanted, request.outliving())?,
+        validity: issuer.fit(wanted, request.beyond_issuer())?,
         path_length: None,
     };
     Ok(issue::issue(&order, &issuer)?)

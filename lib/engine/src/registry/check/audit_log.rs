@@ -41,7 +41,7 @@ impl State {
 
 /// What the audit log says.
 #[derive(Default)]
-pub(super) struct Story {
+pub(super) struct AuditLog {
     /// In the order of their numbers.
     pub(super) batches: Vec<Batch>,
     /// The row that tells of the migration from version 1, and the digest of the rows before it.
@@ -53,11 +53,11 @@ pub(super) struct Story {
     of: HashMap<Print, u32>,
 }
 
-impl Story {
+impl AuditLog {
     /// Reads the audit log, and recomputes its hashes.
     pub(super) fn read(registry: &Registry, checked: &mut Checked) -> Result<Self> {
         let fail = |e: rusqlite::Error| registry.error(&e);
-        let mut story = Self::default();
+        let mut audit_log = Self::default();
         let mut query = registry
             .connection()?
             .prepare("SELECT sequence, at, action, detail, hash FROM audit ORDER BY sequence")
@@ -89,12 +89,12 @@ impl Story {
                     ),
                 );
             }
-            story.take(sequence, action, detail);
+            audit_log.take(sequence, action, detail);
             checked.audit_rows += 1;
             (expected, previous) = (sequence + 1, hash);
         }
         checked.head = hex(&previous);
-        Ok(story)
+        Ok(audit_log)
     }
 
     fn take(&mut self, sequence: i64, action: &str, detail: &str) {
@@ -233,9 +233,9 @@ pub(super) fn print_of(digest: &[u8; 32]) -> Print {
 fn digest_of(text: &str) -> [u8; 32] {
     let nibble = |octet: u8| char::from(octet).to_digit(16).and_then(|n| u8::try_from(n).ok());
     let read = || -> Option<[u8; 32]> {
-        let octets: &[u8; 64] = text.as_bytes().try_into().ok()?;
+        let bytes: &[u8; 64] = text.as_bytes().try_into().ok()?;
         let mut digest = [0; 32];
-        for (octet, pair) in digest.iter_mut().zip(octets.chunks_exact(2)) {
+        for (octet, pair) in digest.iter_mut().zip(bytes.chunks_exact(2)) {
             *octet = nibble(pair[0])? << 4 | nibble(pair[1])?;
         }
         Some(digest)
@@ -249,18 +249,18 @@ mod tests {
 
     #[test]
     fn the_last_word_of_the_log_counts() {
-        let mut story = Story::default();
+        let mut audit_log = AuditLog::default();
         let print = [0xab; 16];
         let named = format!("{{\"serial\":\"00\",\"sha256\":\"{}\"}}", "ab".repeat(32));
-        assert_eq!(story.state_of(&print), State::LIVE);
-        story.take(1, "supersede", &format!("{{\"certificates\":[{named}]}}"));
-        assert_eq!(story.state_of(&print).status, Status::Superseded);
+        assert_eq!(audit_log.state_of(&print), State::LIVE);
+        audit_log.take(1, "supersede", &format!("{{\"certificates\":[{named}]}}"));
+        assert_eq!(audit_log.state_of(&print).status, Status::Superseded);
         let detail = format!(
             "{{\"reason\":\"keyCompromise\",\"revoked_at\":7,\"certificates\":[{named}],\"new\":1}}"
         );
-        story.take(2, "revoke", &detail);
+        audit_log.take(2, "revoke", &detail);
         let revoked = Some((7, Reason::KeyCompromise));
-        assert_eq!(story.state_of(&print), State { status: Status::Revoked, revoked });
+        assert_eq!(audit_log.state_of(&print), State { status: Status::Revoked, revoked });
     }
 
     #[test]
@@ -269,10 +269,10 @@ mod tests {
         for none in ["", "0f", &"0g".repeat(32), &"0f".repeat(33), &"ä".repeat(32)] {
             assert_eq!(digest_of(none), [0; 32], "{none}");
         }
-        let mut story = Story::default();
+        let mut audit_log = AuditLog::default();
         for broken in ["", "[]", "{\"certificates\":\"x\"}", "{\"certificates\":[1]}"] {
-            story.take(1, "revoke", broken);
+            audit_log.take(1, "revoke", broken);
         }
-        assert!(story.of.is_empty());
+        assert!(audit_log.of.is_empty());
     }
 }

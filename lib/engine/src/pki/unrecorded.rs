@@ -35,7 +35,7 @@ impl Pki {
     /// Refuses a registry that does not know a CA of the directory, unless the making of that was stopped.
     pub(super) fn check_known(&self, cas: &[Ca]) -> Result<()> {
         for ca in cas {
-            // Looked at first: whoever is making it takes the marker away once the registry has it.
+            // Looked at first: the process that is making it takes the marker away once the registry has it.
             let is_unrecorded = ca.is_unrecorded();
             if !is_unrecorded && !self.registry.has(ca.certificate())? {
                 let path = self.registry.path().to_owned();
@@ -53,7 +53,7 @@ impl Pki {
         if !self.cas()?.iter().any(is_marked) {
             return Ok(());
         }
-        // Whoever is making a CA holds it, until that is recorded.
+        // The process that is making a CA holds it, until that is recorded.
         let _lock = Lock::wait(&self.lock_path())?;
         for ca in self.cas()?.into_iter().filter(is_marked) {
             self.record(&ca, now)?;

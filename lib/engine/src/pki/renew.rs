@@ -14,7 +14,7 @@ use super::{AuthorityError, Ca, Pki, Result};
 use crate::cert::{Certificate, Serial};
 use crate::crypto::KeyPolicy;
 use crate::files::{self, Access, Existing, Lock, beside};
-use crate::issue::{self, Issuer, Outliving, Validity};
+use crate::issue::{self, BeyondIssuer, Issuer, Validity};
 use crate::key::signer::Signer;
 use crate::registry::Replaced;
 
@@ -35,7 +35,7 @@ impl Pki {
         name: &str,
         key: &dyn Signer,
         validity: Validity,
-        outliving: Outliving,
+        beyond_issuer: BeyondIssuer,
         revoke: bool,
         now: OffsetDateTime,
     ) -> Result<Ca> {
@@ -55,7 +55,7 @@ impl Pki {
             }
             Some(parent) => {
                 let issuer = Issuer::new(parent.certificate(), key, now)?;
-                let validity = issuer.fit(validity, outliving)?;
+                let validity = issuer.fit(validity, beyond_issuer)?;
                 issue::renew(old, &Serial::random()?, validity, &issuer)?
             }
         };
@@ -97,7 +97,7 @@ impl Pki {
             if !path.exists() {
                 continue;
             }
-            // Whoever is renewing holds it; when it is free, the file is there no more or left over.
+            // The process that is renewing holds it; when it is free, the file is there no more or left over.
             if lock.is_none() {
                 lock = Some(Lock::wait(&self.lock_path())?);
             }

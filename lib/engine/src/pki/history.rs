@@ -354,7 +354,7 @@ pub fn certificates_in(path: &Path) -> Result<Vec<(PathBuf, Certificate)>> {
                 }
                 continue;
             }
-            if files::len(&path).is_none_or(|octets| octets > MOST_IN_FILE) || !path.is_file() {
+            if files::len(&path).is_none_or(|len| len > MOST_IN_FILE) || !path.is_file() {
                 continue;
             }
             let bytes = files::read_small(&path)?;
@@ -424,7 +424,7 @@ impl Pki {
             if !dir.join(ADOPTING).exists() {
                 continue;
             }
-            // Whoever is taking it in holds it; when it is free, the directory is in its place or left over.
+            // The process that is taking it in holds it; when it is free, the directory is in its place or left over.
             if lock.is_none() {
                 lock = Some(Lock::wait(&self.lock_path())?);
             }

@@ -49,7 +49,7 @@ pub use history::{Former, History, Untaken, certificates_in};
 pub use import::find_own;
 pub use issued::Issued;
 pub(crate) use issued::has_twin;
-use key::Kept;
+use key::StoredKey;
 pub use key::{CaKey, KeyPlace, NewKey, OwnKey};
 pub use last_list::Lost;
 pub(crate) use owners::KeyOwners;
@@ -65,7 +65,7 @@ use crate::cert::{Certificate, LongestChain, Serial};
 use crate::crl::Reason;
 use crate::crypto::{KeyPolicy, KeyType};
 use crate::files::{self, Access, Existing, Lock};
-use crate::issue::{self, Issuer, Order, Outliving, Validity};
+use crate::issue::{self, BeyondIssuer, Issuer, Order, Validity};
 use crate::key::signer::Signer;
 use crate::name::Name;
 use crate::profile::{Kind, PathLength, Profile};
@@ -139,7 +139,7 @@ pub struct CaSettings<'a> {
     /// Path length, in place of the profile's.
     pub path_length: Option<PathLength>,
     /// What to do when it would outlive its issuer.
-    pub outliving: Outliving,
+    pub beyond_issuer: BeyondIssuer,
     /// Where its key comes from, and where it is kept.
     pub key: NewKey<'a>,
 }
@@ -214,7 +214,7 @@ impl Pki {
         let longest = config.longest_chain.unwrap_or_default();
         let given = read_policies(dir, &path, &config)?;
         let registry = dir.join(config.registry);
-        let has_registry = files::len(&registry).is_some_and(|octets| octets > 0);
+        let has_registry = files::len(&registry).is_some_and(|bytes| bytes > 0);
         if !has_registry && !files::list_dir(&dir.join("ca"))?.is_empty() {
             let what = "it is missing or empty";
             return Err(AuthorityError::RegistryLost { path: registry, what });
@@ -341,7 +341,7 @@ impl Pki {
         let path_length = issue::path_length(wanted, &parent.chain, self.longest)?;
         let issuer = Issuer::new(parent.certificate(), parent_key, now)?;
         let validity = Validity::of(settings.profile, now, settings.days);
-        let validity = issuer.fit(validity, settings.outliving)?;
+        let validity = issuer.fit(validity, settings.beyond_issuer)?;
         self.check_name_is_unused(name, &settings.key)?;
         let kept = settings.key.make(settings.profile.key)?;
         kept.signer.public_key().check_fit(KeyPolicy::default())?;
@@ -411,7 +411,7 @@ impl Pki {
         &mut self,
         name: &str,
         chain: Vec<Certificate>,
-        kept: &Kept<'_>,
+        kept: &StoredKey<'_>,
         history: Option<&History>,
         now: OffsetDateTime,
     ) -> Result<(Ca, Adopted)> {
@@ -422,7 +422,7 @@ impl Pki {
         let put = |file: &str, bytes: &[u8], access| {
             files::write(&staging.join(file), bytes, access, Existing::Refuse)
         };
-        let written = put(kept.file, kept.octets.expose(), Access::Private)
+        let written = put(kept.file, kept.bytes.expose(), Access::Private)
             .and_then(|()| put("chain.pem", chain_pem.as_bytes(), Access::Public))
             .and_then(|()| put("cert.pem", chain[0].pem().as_bytes(), Access::Public))
             .and_then(|()| put(UNRECORDED, b"", Access::Public));

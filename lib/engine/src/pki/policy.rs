@@ -141,7 +141,7 @@ pub struct SigningPolicy {
 }
 
 /// The policy of every CA: its own, or that of another CA of the same subject (which has the same
-/// name for whoever verifies), under the ids that the CAs above it may sign.
+/// name for anyone who verifies), under the ids that the CAs above it may sign.
 pub(super) fn of_all(
     cas: &[Ca],
     given: &BTreeMap<String, SigningPolicy>,
