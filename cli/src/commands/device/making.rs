@@ -398,7 +398,7 @@ fn text(issued: &Issued<'_>) -> String {
         let have = if s.skipped == 1 { "it has" } else { "they have" };
         text.push_str(&format!("{} skipped: {have} a certificate already\n", s.skipped));
         for (place, devices) in &s.elsewhere {
-            text.push_str(&format!("  the files of {} of them are in {place}\n", devices));
+            text.push_str(&format!("  the files of {devices} of them were written to {place}\n"));
         }
     }
     if s.recovered > 0 {
@@ -439,7 +439,8 @@ fn remarks(args: &OutputArgs, summary: &Summary, done: Done<'_>, out: Output) {
     if summary.replaced > 0 && args.output == Form::Folders {
         out.note(&format!("the former files are in {}", args.out.join(".replaced").display()));
     }
-    if summary.incomplete > 0 {
+    // Where the files of all of them went was said.
+    if summary.incomplete > summary.elsewhere.values().sum() {
         let more = if summary.incomplete > summary.incomplete_ids.len() { ", …" } else { "" };
         out.warning(&format!(
             "{} skipped, but not all the files of this bundle are in {}: moved, lost, or issued \

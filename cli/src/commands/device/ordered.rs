@@ -94,7 +94,10 @@ impl<'a> Ordered<'a> {
     /// Says that an order counts that was not named.
     pub(super) fn tell(&self, out: Output) {
         if let Some((order, _)) = self.order.as_ref().filter(|_| !self.is_named) {
-            out.note(&format!("made as the order {} says", order.name));
+            let name = &order.name;
+            out.note(&format!(
+                "in the order {name}: what is not given on the command line is as that says"
+            ));
         }
     }
 }

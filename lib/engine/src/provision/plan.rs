@@ -216,7 +216,12 @@ impl Planner<'_> {
     /// A device that has no live certificate, but a former one or a directory.
     fn of_former(&self, device: &Device, present: bool) -> Result<Decision> {
         let last = self.registry.history(&device.id)?.pop();
-        let asked = self.job.existing.replaces();
+        // By hand, or by an order that is younger than the certificate.
+        let ordered = match &last {
+            Some(last) => self.registry.is_ordered_since(&device.id, last.row)?,
+            None => false,
+        };
+        let asked = self.job.existing.replaces() || ordered;
         if last.as_ref().is_some_and(|record| record.status == Status::Live) {
             // Issued by another process since the list was begun.
             return Planner { since: None, ..*self }.of_live(device);
