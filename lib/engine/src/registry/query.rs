@@ -196,6 +196,13 @@ impl Registry {
             .map_err(|e| self.error(&e))
     }
 
+    /// The row that was added last; one before all others if there is none.
+    pub(crate) fn last_row(&self) -> Result<RowId> {
+        let sql = "SELECT coalesce(max(id), 0) FROM certificate";
+        let last = self.connection()?.query_row(sql, [], |row| row.get(0));
+        last.map(RowId).map_err(|e| self.error(&e))
+    }
+
     /// How many live device certificates each CA has issued.
     pub fn device_counts(&self) -> Result<BTreeMap<String, u64>> {
         let sql = "SELECT ca, count(*) FROM certificate
@@ -270,7 +277,7 @@ fn each_record<E>(
 ) -> std::result::Result<(), E> {
     let sql = format!(
         "SELECT ca, role, client_id, serial, not_before, not_after, status, revoked_at, reason,
-         recorded, batch, der, details, location, has_key, id FROM certificate {tail}"
+         recorded, batch, der, details, location, has_key, id, bundle FROM certificate {tail}"
     );
     let mut query = connection.prepare_cached(&sql).map_err(&fail)?;
     let mut rows = query.query(params_from_iter(values)).map_err(&fail)?;
@@ -367,5 +374,6 @@ fn read_record(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
         details: serde_json::from_str(&details).unwrap_or_default(),
         location: row.get::<_, Option<String>>(13)?.map(PathBuf::from),
         has_key: row.get(14)?,
+        bundle: row.get(16)?,
     })
 }
