@@ -20,6 +20,7 @@ pub mod labels;
 pub mod list;
 pub mod manifest;
 mod net;
+pub mod orders;
 pub mod pki;
 pub mod platform;
 pub mod provision;
