@@ -138,33 +138,50 @@ fn stacked(lines: &[Line], points: impl Fn(&Line) -> f64, area: Area) -> Option<
     Some(texts)
 }
 
-/// A text in pieces of some width, in heights of letters: between words, or within one that is wider. None if not
-/// one letter fits.
+/// A text in pieces of some width, in heights of letters: between words, or within one that is wider, in pieces of
+/// one length. None if not one letter fits.
 fn wrapped(text: &str, width: f64) -> Option<Vec<String>> {
     if width < WIDE {
         return None;
     }
-    let (mut lines, mut line, mut used) = (Vec::new(), String::new(), 0.0);
-    for word in text.split_inclusive(' ') {
-        if used > 0.0 && used + wide(word.trim_end()) > width {
+    let (mut lines, mut line) = (Vec::new(), String::new());
+    for word in text.split(' ') {
+        let whole = wide(word);
+        if whole > width && !line.is_empty() {
             lines.push(std::mem::take(&mut line));
-            used = 0.0;
         }
-        for letter in word.chars() {
-            let more = width_of(letter);
-            if used + more > width {
-                if letter == ' ' {
-                    continue;
-                }
-                lines.push(std::mem::take(&mut line));
-                used = 0.0;
-            }
-            line.push(letter);
-            used += more;
+        if whole > width {
+            lines.extend(pieces(word, whole, width));
+            continue;
+        }
+        let longer = if line.is_empty() { word.to_owned() } else { format!("{line} {word}") };
+        match wide(&longer) > width {
+            true => lines.push(std::mem::replace(&mut line, word.to_owned())),
+            false => line = longer,
         }
     }
-    lines.push(line);
-    Some(lines.into_iter().map(|line| line.trim_end().to_owned()).collect())
+    if !line.is_empty() || lines.is_empty() {
+        lines.push(line);
+    }
+    Some(lines)
+}
+
+/// A word in as few pieces as it takes, all as long as each other: no line has one last letter.
+fn pieces(word: &str, whole: f64, width: f64) -> Vec<String> {
+    let wanted = (whole / width).ceil();
+    let fair = (whole / wanted + WIDE).min(width);
+    let (mut pieces, mut piece, mut used) = (Vec::new(), String::new(), 0.0);
+    for letter in word.chars() {
+        let more = width_of(letter);
+        if used + more > fair {
+            pieces.push(std::mem::take(&mut piece));
+            used = 0.0;
+        }
+        piece.push(letter);
+        used += more;
+    }
+    pieces.push(piece);
+    pieces
 }
 
 fn wide(text: &str) -> f64 {
@@ -187,6 +204,10 @@ mod tests {
         assert_eq!(wrap("ab cd ef", 5.0), ["ab cd", "ef"]);
         assert_eq!(wrap("ab cdefgh", 4.0), ["ab", "cdef", "gh"]);
         assert_eq!(wrap("0123456789", 4.0), ["0123", "4567", "89"]);
+        // No last line of one letter.
+        let hex = "0123456789abcdef".repeat(4);
+        let lines: Vec<usize> = wrap(&hex, 21.0).iter().map(String::len).collect();
+        assert_eq!(lines, [17, 17, 17, 13]);
         assert_eq!(wrap("", 4.0), [""]);
         assert_eq!(wrapped("ab", 0.9), None);
         // A wide letter takes as much as it is high.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::code::Code;
 use super::sheet::Own;
 use super::{Facts, LabelError, Placeholder, Result, Sheet};
+use crate::client_id::DeviceId;
 use crate::shown::{Foreign, one_line};
 
 /// The templates that are built in: their name, and their text.
@@ -59,6 +60,11 @@ pub struct Line {
 }
 
 impl Label {
+    /// The name of a file of its own: that of the device's directory.
+    pub fn file_name(&self) -> String {
+        DeviceId::known(self.id.as_str()).file_name()
+    }
+
     /// What its QR code holds, if it has one.
     pub fn code(&self) -> Option<&str> {
         self.code.as_ref().map(|code| code.text.as_str())

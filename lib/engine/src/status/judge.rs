@@ -98,16 +98,22 @@ fn of_list(name: &str, list: &ListState, picture: &Picture) -> Option<Item> {
 }
 
 fn of_order(order: &OrderState) -> Option<Item> {
-    let missing = order.devices.saturating_sub(order.issued);
-    if missing == 0 {
+    let progress = &order.progress;
+    if progress.is_whole() {
         return None;
     }
-    let failed = match order.failed {
-        0 => String::new(),
-        failed => format!(", of which {failed} failed"),
-    };
-    let message = format!("{missing} of {} devices have no certificate{failed}", order.devices);
-    Some(item(Due, Subject::Order, &order.name, message, None))
+    let missing = progress.devices.saturating_sub(progress.issued);
+    let parts =
+        [(progress.failed, "failed"), (progress.revoked, "revoked"), (progress.open, "not begun")];
+    let parts = parts.iter().filter(|(number, _)| *number > 0);
+    let parts: Vec<String> = parts.map(|(number, word)| format!("{number} {word}")).collect();
+    let message = format!(
+        "{missing} of {} devices have no certificate: {}",
+        progress.devices,
+        parts.join(", ")
+    );
+    let hint = Hint::run("see which", Task::ShowOrder { name: order.name.clone() });
+    Some(item(Due, Subject::Order, &order.name, message, Some(hint)))
 }
 
 fn of_tenant(tenant: &AtTenant) -> Vec<Item> {

@@ -6,12 +6,13 @@ use time::{Duration, OffsetDateTime};
 
 use super::{CaState, DeviceState, Limits, ListState, OrderState, Picture};
 use crate::crl::Crl;
+use crate::orders::{self, OrderError};
 use crate::pki::{AuthorityError, Ca, Pki};
 use crate::registry::{Filter, RegistryError, Role, Status};
 
 impl Picture {
     /// Looks at a PKI directory as it is now. The tenant is not asked.
-    pub fn of(pki: &Pki, limits: Limits, now: OffsetDateTime) -> Result<Self, AuthorityError> {
+    pub fn of(pki: &Pki, limits: Limits, now: OffsetDateTime) -> Result<Self, OrderError> {
         let cas = pki.cas()?;
         let mut devices = devices(pki, limits, now)?;
         let state = |ca: &Ca| -> Result<CaState, AuthorityError> {
@@ -75,7 +76,15 @@ fn list(pki: &Pki, ca: &Ca) -> Result<ListState, AuthorityError> {
     })
 }
 
-/// The orders of the registry.
-fn orders(_pki: &Pki) -> Result<Vec<OrderState>, AuthorityError> {
-    Ok(Vec::new())
+/// The orders of the registry, without those that were taken back.
+fn orders(pki: &Pki) -> Result<Vec<OrderState>, OrderError> {
+    let mut all = Vec::new();
+    for order in pki.registry().orders()? {
+        if order.taken_back.is_some() {
+            continue;
+        }
+        let progress = orders::progress(pki.registry(), &order)?;
+        all.push(OrderState { name: order.name, progress });
+    }
+    Ok(all)
 }

@@ -20,6 +20,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::failure::Hint;
+use crate::orders::Progress;
 
 pub use prometheus::text as prometheus;
 pub use tenant::AtTenant;
@@ -109,14 +110,9 @@ pub struct ListState {
 pub struct OrderState {
     /// Its name.
     pub name: String,
-    /// How many devices it has.
-    pub devices: u64,
-    /// How many of them have a live certificate.
-    pub issued: u64,
-    /// How many have failed, and have none.
-    pub failed: u64,
-    /// How many are handed over.
-    pub handed_over: u64,
+    /// How far it is.
+    #[serde(flatten)]
+    pub progress: Progress,
 }
 
 /// How pressing something is.

@@ -96,15 +96,24 @@ fn of_directory(picture: &Picture) -> Vec<Family> {
         unlisted.add(&[("ca", name)], ca.list.unlisted as f64);
     }
     let mut orders = Family::new("c8y_pki_order_devices", "Devices of an order, by state.");
+    let mut handed_over = Family::new(
+        "c8y_pki_order_devices_handed_over",
+        "Devices of an order that were handed over.",
+    );
     for order in &picture.orders {
-        let missing = order.devices.saturating_sub(order.issued);
-        for (word, number) in
-            [("issued", order.issued), ("missing", missing), ("handed_over", order.handed_over)]
-        {
+        let of = &order.progress;
+        let states = [
+            ("issued", of.issued),
+            ("failed", of.failed),
+            ("revoked", of.revoked),
+            ("open", of.open),
+        ];
+        for (word, number) in states {
             orders.add(&[("order", &order.name), ("state", word)], number as f64);
         }
+        handed_over.add(&[("order", &order.name)], of.handed_over as f64);
     }
-    vec![looked, items, ends, devices, first, next, unlisted, orders]
+    vec![looked, items, ends, devices, first, next, unlisted, orders, handed_over]
 }
 
 fn of_tenant(picture: &Picture) -> Vec<Family> {

@@ -162,7 +162,7 @@ fn allowed<T>(
 ) -> Result<Option<T>, PlatformError> {
     match answer {
         Ok(value) => Ok(Some(value)),
-        Err(e) if e.status() == Some(403) => {
+        Err(e @ PlatformError::Forbidden { .. }) => {
             unanswered.push(e.to_string());
             Ok(None)
         }

@@ -4,6 +4,7 @@ use time::macros::datetime;
 
 use super::tenant::{Registered, Trust};
 use super::*;
+use crate::orders::Progress;
 use crate::platform::crl::Switch;
 
 const NOW: OffsetDateTime = datetime!(2026-11-25 10:00 UTC);
@@ -200,4 +201,17 @@ fn numbers_are_there_for_what_was_looked_at() {
         all.contains("c8y_pki_tenant_devices{tenant=\"t1\",state=\"registered\"} 7\n"),
         "{all}"
     );
+}
+
+#[test]
+fn an_order_is_whole_or_told() {
+    let of = |progress| {
+        let orders = vec![OrderState { name: "acme".to_owned(), progress }];
+        found(&Picture { orders, ..picture(vec![ca(FAR)]) })
+    };
+    let progress = Progress { devices: 9, issued: 9, ..Progress::default() };
+    assert_eq!(of(progress), []);
+    let progress = Progress { devices: 9, issued: 5, failed: 1, open: 3, ..Progress::default() };
+    let message = "4 of 9 devices have no certificate: 1 failed, 3 not begun".to_owned();
+    assert_eq!(of(progress), [(Urgency::Due, Subject::Order, message)]);
 }
