@@ -54,7 +54,10 @@ fn what_the_tenant_lacks_is_told_if_it_is_asked() {
     let view = at.run("status --json").expect(1).json();
     assert_eq!(view["tenant"]["registered"]["missing_ids"], json!(["gw-1", "gw-2"]));
     let tenant = at.sandbox.tenant().to_owned();
-    assert_eq!(items(&view), [item("overdue", "trust", "line"), item("overdue", "registration", &tenant)]);
+    assert_eq!(
+        items(&view),
+        [item("overdue", "trust", "line"), item("overdue", "registration", &tenant)]
+    );
     at.ok("tenant trust add --ca line");
     at.ok("registration create --out r.csv");
     at.ok("registration upload r.csv");
@@ -74,7 +77,10 @@ fn what_the_tenant_lacks_is_told_if_it_is_asked() {
     assert_eq!((items(&view), &view["tenant"]["revocations_missing"]), (Vec::new(), &json!(0)));
     // What was not asked about is said.
     let none = at.run("status --ask-devices 0 --json").expect(0).json();
-    assert_eq!((&none["tenant"]["registered"]["asked"], &none["tenant"]["registered"]["not_asked"]), (&json!(0), &json!(1)));
+    assert_eq!(
+        (&none["tenant"]["registered"]["asked"], &none["tenant"]["registered"]["not_asked"]),
+        (&json!(0), &json!(1))
+    );
     assert!(at.ok("status --ask-devices 0").contains("the registration of 1 more device"));
 }
 
@@ -98,9 +104,18 @@ fn prometheus_reads_its_numbers() {
     };
     let tenant = at.sandbox.tenant();
     assert_eq!(value("c8y_pki_devices", json!({"ca": "line", "state": "ending"})), Some(1.0));
-    assert_eq!(value("c8y_pki_order_devices", json!({"order": "acme", "state": "open"})), Some(1.0));
-    assert_eq!(value("c8y_pki_tenant_ca_trusted", json!({"tenant": tenant, "ca": "line"})), Some(0.0));
-    assert_eq!(value("c8y_pki_tenant_devices", json!({"tenant": tenant, "state": "missing"})), Some(1.0));
+    assert_eq!(
+        value("c8y_pki_order_devices", json!({"order": "acme", "state": "open"})),
+        Some(1.0)
+    );
+    assert_eq!(
+        value("c8y_pki_tenant_ca_trusted", json!({"tenant": tenant, "ca": "line"})),
+        Some(0.0)
+    );
+    assert_eq!(
+        value("c8y_pki_tenant_devices", json!({"tenant": tenant, "state": "missing"})),
+        Some(1.0)
+    );
     assert_eq!(value("c8y_pki_items", json!({"urgency": "overdue"})), Some(2.0));
     let alone = read("alone.prom");
     assert!(alone.iter().all(|(name, ..)| !name.contains("tenant")), "{alone:?}");
