@@ -179,7 +179,7 @@ fn not_looked_at(picture: &Picture) -> Vec<String> {
     let mut lines = tenant.unanswered.clone();
     let left = tenant.registered.as_ref().map_or(0, |registered| registered.not_asked);
     if left > 0 {
-        lines.push(format!("the registration of {} more (--ask-devices)", count(left, "device")));
+        lines.push(format!("the registration of {} (--ask-devices)", count(left, "more device")));
     }
     lines
 }

@@ -136,7 +136,7 @@ pub async fn ask(client: &Client, known: &Known) -> Result<AtTenant, PlatformErr
     let found = tenant::current(client).await?;
     let mut unanswered = Vec::new();
     let trusted = allowed(trusted::list(client).await, &mut unanswered)?;
-    let revocation_check = crl::switch(client).await?;
+    let revocation_check = allowed(crl::is_on(client).await, &mut unanswered)?;
     let list = allowed(crl::download(client).await, &mut unanswered)?;
     let registered = registered(client, known).await;
     let registered = allowed(registered, &mut unanswered)?;
@@ -148,7 +148,7 @@ pub async fn ask(client: &Client, known: &Known) -> Result<AtTenant, PlatformErr
         tenant: found.id,
         host: client.host().to_owned(),
         trust: trusted.map(|all| known.cas.iter().map(|(ca, n)| trust(ca, *n, &all)).collect()),
-        revocation_check,
+        revocation_check: revocation_check.unwrap_or(Switch::Unknown),
         revocations_missing: list.map(missing),
         registered,
         unanswered,
@@ -163,7 +163,11 @@ fn allowed<T>(
     match answer {
         Ok(value) => Ok(Some(value)),
         Err(e @ PlatformError::Forbidden { .. }) => {
-            unanswered.push(e.to_string());
+            let PlatformError::Forbidden { role, .. } = &e else { return Ok(None) };
+            // No hint follows that would name it.
+            let takes =
+                role.as_ref().map_or_else(String::new, |role| format!(" (it takes {role})"));
+            unanswered.push(format!("{e}{takes}"));
             Ok(None)
         }
         Err(e) => Err(e),

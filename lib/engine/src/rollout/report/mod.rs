@@ -119,6 +119,8 @@ pub struct Devices {
     pub listed: usize,
     /// How many have a live certificate.
     pub issued: usize,
+    /// How many were issued before, and have not all their files.
+    pub incomplete: usize,
     /// How many the tenant knows; none: they were not to be registered.
     pub registered: Option<usize>,
     /// How many connect, and how many tried; none: they were not to.
@@ -306,7 +308,8 @@ fn devices(
         .iter()
         .map(|device| DeviceRow { id: device.id.to_string(), ..DeviceRow::default() })
         .collect();
-    let mut devices = Devices { listed: rows.len(), ..Devices::default() };
+    let incomplete = report.map_or(0, |report| report.devices.incomplete);
+    let mut devices = Devices { listed: rows.len(), incomplete, ..Devices::default() };
     let mut by_ca = HashMap::new();
     if let Some(pki) = pki {
         let live =

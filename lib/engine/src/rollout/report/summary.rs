@@ -11,7 +11,7 @@ pub(super) struct Summary {
     pub(super) is_good: bool,
     /// The verdict.
     pub(super) headline: String,
-    /// What was not looked at, a sentence each.
+    /// What was not looked at, and what else there is to know; a sentence each.
     pub(super) open: Vec<String>,
 }
 
@@ -67,9 +67,11 @@ fn wrong(picture: &Picture) -> Option<String> {
 /// What is good, as far as it was looked at.
 fn good(picture: &Picture) -> String {
     let devices = &picture.devices;
-    let all = match devices.listed {
-        1 => "The device".to_owned(),
-        number => format!("All {} devices", grouped(number)),
+    let all = match (picture.tenant == At::Sandbox, devices.listed) {
+        (true, 1) => "in the rehearsal, the device".to_owned(),
+        (true, number) => format!("in the rehearsal, all {} devices", grouped(number)),
+        (false, 1) => "the device".to_owned(),
+        (false, number) => format!("all {} devices", grouped(number)),
     };
     let (has, is) = if devices.listed == 1 {
         ("has a certificate", "is")
@@ -88,17 +90,19 @@ fn good(picture: &Picture) -> String {
         Some((_, tried)) if tried > 0 => format!("; {0} of {0} that tried connect", grouped(tried)),
         _ => String::new(),
     };
-    format!("Good: {}{all} {has}{registered}{connected}.", rehearsal(picture))
+    format!("Good: {all} {has}{registered}{connected}.")
 }
 
-fn rehearsal(picture: &Picture) -> &'static str {
-    if picture.tenant == At::Sandbox { "in the rehearsal, " } else { "" }
-}
-
-/// What was not looked at.
+/// What was not looked at, and files that are missing.
 fn open(picture: &Picture) -> Vec<String> {
     let devices = &picture.devices;
     let mut open = Vec::new();
+    if devices.incomplete > 0 {
+        let (some, all) = (grouped(devices.incomplete), grouped(devices.listed));
+        open.push(format!(
+            "{some} of {all} devices have not all their files in the output directory."
+        ));
+    }
     if picture.tenant == At::Nowhere {
         open.push(
             "No tenant was asked: trust, proofs and registrations were not looked at.".to_owned(),

@@ -55,6 +55,7 @@ fn picture() -> Picture {
         devices: Devices {
             listed: 2,
             issued: 2,
+            incomplete: 0,
             registered: Some(2),
             connected: Some((1, 2)),
             place: Some("t.example.com:8883".to_owned()),
@@ -182,17 +183,19 @@ fn the_verdict_says_what_was_looked_at() {
     assert!(all.is_good && all.open.is_empty(), "{all:?}");
     assert_eq!(
         all.headline,
-        "Good: All 2 devices have certificates and are registered; all of them connect."
+        "Good: all 2 devices have certificates and are registered; all of them connect."
     );
     let mut some = good();
     some.devices.connected = Some((1, 1));
     let said = of(&some);
     assert!(said.headline.ends_with("; 1 of 1 that tried connect."), "{said:?}");
     assert_eq!(said.open, ["1 of 2 devices did not try to connect."]);
+    some.devices.incomplete = 1;
+    assert!(of(&some).open[0].starts_with("1 of 2 devices have not all their files"));
     let mut local = good();
     (local.tenant, local.devices.registered, local.devices.connected) = (At::Nowhere, None, None);
     let said = of(&local);
-    assert_eq!((said.is_good, &*said.headline), (true, "Good: All 2 devices have certificates."));
+    assert_eq!((said.is_good, &*said.headline), (true, "Good: all 2 devices have certificates."));
     assert_eq!(said.open.len(), 2, "{said:?}");
 }
 
