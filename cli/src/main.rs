@@ -18,6 +18,7 @@ mod progress;
 mod qr;
 mod render;
 mod secrets;
+mod selection;
 mod stop;
 mod tenant;
 mod values;

@@ -192,6 +192,7 @@ fn a_changed_row_is_found_and_named() {
         ("batch", "'other'"),
         ("recorded", "1"),
         ("has_key", "0"),
+        ("bundle", "'p12'"),
     ] {
         let sql = format!("UPDATE certificate SET {column} = {value} WHERE client_id = 'c'");
         assert_found(&sql, &[("row", "(c) was changed after it was recorded")]);
@@ -235,7 +236,7 @@ fn a_removed_or_added_row_is_found() {
     assert_found(
         "INSERT INTO certificate SELECT id + 100, ca, role, 'd', 'd', issuer, x'07', not_before,
          not_after, 'live', recorded, batch, details, der, NULL, NULL, location, has_key, 99,
-         digest, key FROM certificate WHERE client_id = 'c'",
+         digest, key, NULL FROM certificate WHERE client_id = 'c'",
         &[
             ("row", "(d) was changed"),
             ("row", "refer to row 99 of the audit log, which did not record them"),

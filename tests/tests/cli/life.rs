@@ -146,7 +146,8 @@ fn revoking_says_what_it_cannot_do_and_then_changes_nothing() {
             "device revoke b --at 2026-01-02T03:04:05Z",
             "as of 2026-01-02T03:04:05Z: it is valid from",
         ),
-        ("device revoke --from b.csv --at 2026-01-02T03:04:05Z", "it is valid from"),
+        ("device revoke --from b.csv --yes --at 2026-01-02T03:04:05Z", "it is valid from"),
+        ("device revoke --from b.csv", "has to be confirmed, and there is no terminal to ask"),
         ("device revoke b --reason certificateHold", "also at the platform"),
     ] {
         let said = cli.run(line).expect(2).stderr;

@@ -23,6 +23,7 @@ mod longest;
 mod named;
 mod old_ids;
 mod one_key;
+mod orders;
 mod outputs;
 mod registration;
 mod requests;

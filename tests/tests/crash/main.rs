@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 
 mod archive;
+mod day;
 mod disk;
 mod each_call;
 mod folders;

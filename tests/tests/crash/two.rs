@@ -82,18 +82,51 @@ fn sealed(fleet: &Fleet) -> BTreeMap<String, bool> {
     runs.map(|run| (run.display().to_string(), has_journal(&run))).collect()
 }
 
-/// Two processes wait for the registry, and one is killed. False if one was done before both waited.
+/// The second of two waits for the first, wherever their files go, and makes nothing of what that makes.
+#[test]
+fn the_second_of_two_makes_nothing_twice_and_says_whose_files_are_where() {
+    let mut waited = 0;
+    for _ in 0..5 {
+        let (mut fleet, _disk) = Fleet::in_memory(2000);
+        let line = fleet.line().replace("/out ", "/out2 ").replace("--out out ", "--out out2 ");
+        assert_ne!(line, fleet.line());
+        let mut first = Running::start(&fleet.cli, fleet.line());
+        let runs = fleet.registry_files()[0].with_file_name(".runs");
+        let has_named = |_: &Running| entries(&runs).iter().any(|run| run.join("devices").exists());
+        first.wait_until(has_named);
+        let mut second = Running::start(&fleet.cli, &line);
+        second.wait_until(|_| false);
+        first.finish().expect(0);
+        let second = second.finish().expect(0);
+        fleet.is_settled(1);
+        let place = fleet.out("").canonicalize().expect("it is there");
+        let place = place.display();
+        assert!(second.stdout.starts_with("0 devices issued"), "{second:?}");
+        let said = format!("the files of 2000 of them were written to {place}\n");
+        assert!(second.stdout.contains(&said), "{second:?}");
+        let told = "another run is making 2000 devices of this list; their files go to";
+        waited += usize::from(second.stderr.contains(told));
+        assert!(!second.stderr.contains("warning: "), "{second:?}");
+        if waited > 0 {
+            return;
+        }
+    }
+    panic!("the first was always too fast");
+}
+
+/// Two processes with one list: one waits for the registry, one for it, and the former is killed. False if it was done
+/// before.
 fn killed_while_both_wait(sqlite: &c8y_pki_tests::Tool) -> bool {
     let (mut fleet, _disk) = Fleet::in_memory(2000);
     let mut victim = Running::start(&fleet.cli, fleet.line());
+    let have_begun = victim.wait_until(|_| sealed(&fleet).len() == 1);
     let mut other = Running::start(&fleet.cli, fleet.line());
-    let have_begun = victim.wait_until(|_| sealed(&fleet).len() == 2);
     let held = Held::new(sqlite, &fleet);
-    let both_wait = |_: &Running| {
+    let waits = |_: &Running| {
         let sealed = sealed(&fleet);
-        sealed.len() == 2 && sealed.values().all(|sealed| *sealed)
+        sealed.len() == 1 && sealed.values().all(|sealed| *sealed)
     };
-    let wait = have_begun && !other.is_over() && victim.wait_until(both_wait);
+    let wait = have_begun && !other.is_over() && victim.wait_until(waits);
     let was_killed = victim.kill().is_none();
     drop(held);
     other.finish().expect(0);

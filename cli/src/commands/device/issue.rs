@@ -4,14 +4,19 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::crypto::KeyPolicy;
 use c8y_pki::list::{DeviceList, Devices};
+use c8y_pki::orders;
+use c8y_pki::pki::Pki;
+use c8y_pki::provision::Existing;
+use c8y_pki::registry::{OrderRecord, Record};
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::making::{Run, issue};
+use super::making::{Kinds, Run, issue};
 use super::options::{ExistingArgs, OutputArgs};
+use super::ordered::Ordered;
 use crate::clock;
 use crate::device_list::FromArgs;
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::output::Output;
 use crate::values::SubjectArgs;
 
@@ -21,10 +26,17 @@ use crate::values::SubjectArgs;
 Everything is checked before the first key is made. Devices that have a certificate already are
 skipped, so after a power cut run the same command again: it makes the rest. Each device gets its
 own directory with key.pem, cert.pem, chain.pem, keystore.p12, … as asked for. With --existing
-replace the former directory is moved to DIR/.replaced.
+replace the former directory is moved to DIR/.replaced. If another run is making the same devices,
+this one waits until it has ended, and makes the rest.
+
+With --order the list, the CA and how devices are made come from the order. A device that is named
+by its id keeps what its list or its order said of it (type, name, group, ICCID, …), and with
+--existing replace the kinds of files that it had; if it is in an order, it is made as that says.
 
 Examples:
   c8y-pki device issue gw-0001 --ca line-7 --out out
+  c8y-pki device issue --order acme-11 --out out
+  c8y-pki device issue gw-0003 --existing replace --out out
   c8y-pki device issue --from devices.csv --ca line-7 --out out --bundle pem,p12 \\
       --ca-password-file ca.pw --store-password-file store.pw
   c8y-pki device issue gw-0002 --ca line-7 --out out --key-type rsa-2048 --rsa-keys backend
@@ -33,16 +45,19 @@ Exit codes: 0 done, or nothing to do; 2 a device cannot be issued as asked, noth
 3 the environment failed or the run was interrupted: run it again.")]
 pub(crate) struct IssueArgs {
     /// Device identifiers: the common names of the certificates
-    #[arg(required_unless_present = "from", value_name = "ID")]
+    #[arg(required_unless_present_any = ["from", "order"], value_name = "ID")]
     ids: Vec<String>,
     /// CSV or .xlsx with a column `id`; - for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "ids")]
     from: Option<PathBuf>,
     #[command(flatten)]
     columns: FromArgs,
-    /// The issuing CA
+    /// All devices of an order, as it says how they are made
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["ids", "from"])]
+    order: Option<String>,
+    /// The issuing CA; by default that of the order
     #[arg(long, value_name = "NAME")]
-    ca: String,
+    ca: Option<String>,
     #[command(flatten)]
     subject: SubjectArgs,
     #[command(flatten)]
@@ -51,24 +66,58 @@ pub(crate) struct IssueArgs {
     output: OutputArgs,
 }
 
+/// The devices of a run, and the order that they are in.
+struct Wanted {
+    devices: Devices,
+    order: Option<OrderRecord>,
+    /// The last certificate of each, if they are named by their ids.
+    last: Vec<Record>,
+}
+
 pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
-    let profile = args.output.profile()?;
-    let subject = args.subject.builder(&profile)?;
-    if subject.has("CN") {
-        return Err(Failure::usage(
-            "the subject has a common name, but a device's common name is its id",
-            "leave CN out of --subject",
-        ));
-    }
-    let devices: Devices = match &args.from {
-        Some(path) => args.columns.open(path, out)?.into(),
-        None => DeviceList::from_ids(args.ids.iter().map(String::as_str)).into(),
-    };
     let now = OffsetDateTime::now_utc();
+    let existing = args.existing.existing()?;
+    // A list that cannot be read is told before all else.
+    let list = args.from.as_deref().map(|path| args.columns.open(path, out)).transpose()?;
     let pki = clock::open(dir, now)?;
-    let ca = pki.ca(&args.ca)?;
-    args.output.refuse_faults(&devices, out)?;
-    let (existing, keys) = (args.existing.existing()?, KeyPolicy::default());
-    let run = Run { ca, profile, subject, existing, keys, devices };
-    issue(pki, run, &args.output, now, out)
+    let wanted = match list {
+        Some(list) => Wanted { devices: list.into(), order: None, last: Vec::new() },
+        None => wanted(args, &pki)?,
+    };
+    let ordered = Ordered::of(wanted.order.as_ref(), args.order.is_some())?;
+    let ca = ordered.ca(args.ca.as_deref())?;
+    let output = ordered.output(&args.output)?;
+    let profile = output.profile()?;
+    let subject = ordered.subject(&args.subject, &profile)?;
+    let ca = pki.ca(&ca)?;
+    output.refuse_faults(&wanted.devices, out)?;
+    ordered.tell(out);
+    let kinds = match existing {
+        Existing::Replace { .. } if !wanted.last.is_empty() => {
+            Kinds::kept(&args.output.bundle, &wanted.last, &output.out)
+        }
+        _ => Kinds::of(&output.bundle),
+    };
+    let (keys, devices) = (KeyPolicy::default(), wanted.devices);
+    let run = Run { ca, profile, subject, existing, keys, kinds, devices };
+    issue(pki, run, &output, now, out)
+}
+
+/// The devices that are named by an order or by their ids.
+fn wanted(args: &IssueArgs, pki: &Pki) -> Result<Wanted> {
+    let registry = pki.registry();
+    if let Some(name) = &args.order {
+        let order = orders::named(registry, name)?;
+        orders::check_open(&order)?;
+        let list = orders::list_of(registry, &order)?;
+        return Ok(Wanted { devices: list.into(), order: Some(order), last: Vec::new() });
+    }
+    let mut list = DeviceList::from_ids(args.ids.iter().map(String::as_str));
+    orders::keep_details(registry, &mut list)?;
+    let order = orders::shared_by(registry, &list)?;
+    let mut last = Vec::new();
+    for device in &list.devices {
+        last.extend(registry.history(&device.id)?.pop());
+    }
+    Ok(Wanted { devices: list.into(), order, last })
 }

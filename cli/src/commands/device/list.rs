@@ -1,9 +1,10 @@
 //! `device list`: what was issued, and what runs out.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use c8y_pki::client_id::DeviceId;
-use c8y_pki::registry::{Filter, Record, Registry, Role, Status};
+use c8y_pki::registry::{Filter, Record, Registry, RegistryError, Role, Status};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -12,6 +13,7 @@ use crate::clock;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::render::{Columns, day, until};
+use crate::selection::SelectionArgs;
 use crate::values;
 
 /// So many bytes are written at once.
@@ -35,7 +37,8 @@ enum StatusArg {
 #[command(after_help = "\
 Examples:
   c8y-pki device list --expiring 30d
-  c8y-pki device list --ca line-7 --status any --json")]
+  c8y-pki device list --ca line-7 --status any --json
+  c8y-pki device list --order acme-11")]
 pub(crate) struct ListArgs {
     /// Issued by this CA
     #[arg(long, value_name = "NAME")]
@@ -49,6 +52,34 @@ pub(crate) struct ListArgs {
     /// Issued by this run
     #[arg(long, value_name = "NAME")]
     batch: Option<String>,
+    #[command(flatten)]
+    selection: SelectionArgs,
+}
+
+/// Which certificates are listed.
+struct Wanted<'a> {
+    filter: Filter<'a>,
+    /// Of these devices only, by their folded ids.
+    ids: Option<HashSet<String>>,
+}
+
+impl Wanted<'_> {
+    /// Visits them in the order in which they were recorded.
+    fn each<E: From<RegistryError>>(
+        &self,
+        registry: &Registry,
+        mut visit: impl FnMut(Record) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        registry.each(&self.filter, |record| {
+            let is_meant = |ids: &HashSet<String>| {
+                record.holder.device().is_some_and(|id| ids.contains(&id.folded()))
+            };
+            match self.ids.as_ref().is_none_or(is_meant) {
+                true => visit(record),
+                false => Ok(()),
+            }
+        })
+    }
 }
 
 /// A certificate in a list, and in `device show`.
@@ -137,10 +168,18 @@ pub(super) fn run(args: &ListArgs, dir: &Path, out: Output) -> Result {
     {
         return Err(no_batch(batch));
     }
+    let ids = match args.selection.read(pki.registry(), out)? {
+        Some(selected) => {
+            let devices = selected.list.without_faults()?.devices;
+            Some(devices.into_iter().map(|device| device.id.folded()).collect())
+        }
+        None => None,
+    };
+    let wanted = Wanted { filter, ids };
     let mut text = Text { out, waiting: String::new() };
     let done = match out.is_json() {
-        true => lines(pki.registry(), &filter, &mut text),
-        false => rows(pki.registry(), &filter, &mut text),
+        true => lines(pki.registry(), &wanted, &mut text),
+        false => rows(pki.registry(), &wanted, &mut text),
     };
     match done.and_then(|()| text.write()) {
         Ok(()) | Err(Ended::Gone) => Ok(Outcome::Done),
@@ -151,10 +190,10 @@ pub(super) fn run(args: &ListArgs, dir: &Path, out: Output) -> Result {
 /// A line of JSON for each certificate, as it comes.
 fn lines(
     registry: &Registry,
-    filter: &Filter<'_>,
+    wanted: &Wanted<'_>,
     text: &mut Text,
 ) -> std::result::Result<(), Ended> {
-    registry.each(filter, |record| {
+    wanted.each(registry, |record| {
         let line = serde_json::to_string(&Row::of(&record));
         text.add(&line.map_err(|e| Failure::Output(e.into()))?)?;
         text.add("\n")
@@ -164,14 +203,14 @@ fn lines(
 /// A table, which is never in memory: its columns are measured first.
 fn rows(
     registry: &Registry,
-    filter: &Filter<'_>,
+    wanted: &Wanted<'_>,
     text: &mut Text,
 ) -> std::result::Result<(), Ended> {
     const HEADER: [&str; 5] = ["ID", "SERIAL", "CA", "STATUS", "VALID UNTIL"];
     let _moment = registry.snapshot()?;
     let (mut columns, mut count) = (Columns::default(), 0);
     columns.measure(&HEADER);
-    registry.each(filter, |record| -> std::result::Result<(), Ended> {
+    wanted.each(registry, |record| -> std::result::Result<(), Ended> {
         columns.measure(&Row::of(&record).cells());
         count += 1;
         Ok(())
@@ -181,7 +220,7 @@ fn rows(
         return Ok(());
     }
     text.add(&columns.line(&HEADER))?;
-    registry.each(filter, |record| text.add(&columns.line(&Row::of(&record).cells())))
+    wanted.each(registry, |record| text.add(&columns.line(&Row::of(&record).cells())))
 }
 
 /// Why a list was not written to its end.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use c8y_pki::client_id::DeviceId;
 use c8y_pki::crypto::KeyPolicy;
 use c8y_pki::files::{self, Access};
 use c8y_pki::issue::BeyondIssuer;
@@ -9,8 +10,9 @@ use c8y_pki::list::{BadRow, Devices, failed_csv};
 use c8y_pki::name::NameBuilder;
 use c8y_pki::pki::{Ca, Pki};
 use c8y_pki::profile::Profile;
-use c8y_pki::provision::bundle::{Bundle, BundleSettings};
+use c8y_pki::provision::bundle::{self, Bundle, BundleSettings};
 use c8y_pki::provision::{self, Context, Existing, Job, Out, ProvisionError, Stream, Summary};
+use c8y_pki::registry::{Record, Step};
 use c8y_pki::secret::Password;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -36,7 +38,54 @@ pub(super) struct Run {
     pub(super) subject: NameBuilder,
     pub(super) existing: Existing,
     pub(super) keys: KeyPolicy,
+    pub(super) kinds: Kinds,
     pub(super) devices: Devices,
+}
+
+/// What files devices get.
+pub(super) enum Kinds {
+    /// Each of them these.
+    These(Vec<Bundle>),
+    /// Each what it had; all of them together had these.
+    AsTheyHad(Vec<Bundle>),
+}
+
+impl Kinds {
+    /// What is asked for, or PEM.
+    pub(super) fn of(bundle: &[Bundle]) -> Self {
+        Self::These(if bundle.is_empty() { vec![Bundle::Pem] } else { bundle.to_vec() })
+    }
+
+    /// What is asked for, or what each device had with its certificate.
+    pub(super) fn kept<'r>(
+        bundle: &[Bundle],
+        records: impl IntoIterator<Item = &'r Record>,
+        out: &Path,
+    ) -> Self {
+        if !bundle.is_empty() {
+            return Self::These(bundle.to_vec());
+        }
+        let mut all: Vec<Bundle> = Vec::new();
+        for record in records {
+            let folder = record.holder.device().map(|id| out.join(id.file_name()));
+            for kind in bundle::had(record, folder.as_deref()) {
+                if !all.contains(&kind) {
+                    all.push(kind);
+                }
+            }
+        }
+        if all.is_empty() {
+            all.push(Bundle::Pem);
+        }
+        Self::AsTheyHad(all)
+    }
+
+    /// All of them.
+    fn all(&self) -> &[Bundle] {
+        match self {
+            Self::These(kinds) | Self::AsTheyHad(kinds) => kinds,
+        }
+    }
 }
 
 impl OutputArgs {
@@ -120,14 +169,14 @@ impl OutputArgs {
     }
 
     /// Refuses what does not go together.
-    fn check(&self) -> Result<()> {
+    fn check(&self, kinds: &[Bundle]) -> Result<()> {
         if self.writes_to_stdout() && std::io::IsTerminal::is_terminal(&std::io::stdout()) {
             return Err(Failure::usage(
                 "an archive is not written to a terminal",
                 "use a pipe, for example --out - | ssh host tar x, or give --out FILE",
             ));
         }
-        if self.secrets.is_some() && !self.bundle.iter().any(|kind| kind.is_store()) {
+        if self.secrets.is_some() && !kinds.iter().any(|kind| kind.is_store()) {
             return Err(Failure::usage(
                 "--secrets is for passwords of stores, but the bundle has no store",
                 "add p12 or jks to --bundle",
@@ -145,8 +194,8 @@ struct Passwords {
 }
 
 impl Passwords {
-    fn ask(args: &OutputArgs, has_keys: bool) -> Result<Self> {
-        let wants_store = has_keys && args.bundle.iter().any(|b| b.is_store());
+    fn ask(args: &OutputArgs, kinds: &[Bundle], has_keys: bool) -> Result<Self> {
+        let wants_store = has_keys && kinds.iter().any(|b| b.is_store());
         let shared_store = wants_store && args.secrets.is_none();
         Ok(Self {
             store: shared_store
@@ -171,7 +220,7 @@ pub(super) fn issue(
     now: OffsetDateTime,
     out: Output,
 ) -> Result {
-    args.check()?;
+    args.check(run.kinds.all())?;
     let mut trusted = Vec::new();
     for path in &args.server_cert {
         trusted.extend(values::certificates(path)?);
@@ -179,10 +228,10 @@ pub(super) fn issue(
     let key = unlock(&run.ca, args.ca_password_file.as_ref())?;
     // A device that keeps its key gets certificates only.
     let has_keys = run.devices.has_keys();
-    let kinds = if has_keys { args.bundle.as_slice() } else { &[Bundle::Pem] };
-    let plain_keys =
-        run.devices.has_new_keys() && kinds.contains(&Bundle::Pem) && !args.encrypt_keys;
-    let passwords = Passwords::ask(args, has_keys)?;
+    let all = if has_keys { run.kinds.all() } else { &[Bundle::Pem] };
+    let kinds = if has_keys && matches!(run.kinds, Kinds::AsTheyHad(_)) { &[] } else { all };
+    let plain_keys = run.devices.has_new_keys() && all.contains(&Bundle::Pem) && !args.encrypt_keys;
+    let passwords = Passwords::ask(args, all, has_keys)?;
     if args.output == Form::Folders {
         files::create_private_dir(&args.out)?;
     }
@@ -213,6 +262,7 @@ pub(super) fn issue(
     };
     let usual = time::Duration::days(run.profile.validity_days.into());
     shortened::note(args.days, usual, run.ca.certificate(), now, out);
+    tell_of_others(&pki, &run.devices, out)?;
     let line = Line::new(out);
     let stop = stop::on_interrupt();
     let told = |progress| line.set(progress);
@@ -220,10 +270,40 @@ pub(super) fn issue(
     let summary = provision::run(&mut pki, &job, run.devices, &context);
     line.finish();
     if let Err(ProvisionError::Faults { faults, .. }) = &summary {
+        note_failed(&pki, &faults.first, now)?;
         args.write_failed(&faults.first, args.failed.clone(), out)?;
+    }
+    if let Ok(summary) = &summary {
+        note_failed(&pki, &summary.failures, now)?;
     }
     let done = Done { secrets: job.secrets, plain_keys };
     report(args, &summary?, done, out)
+}
+
+/// Says that other runs are making some of these devices: this one waits for them.
+fn tell_of_others(pki: &Pki, devices: &Devices, out: Output) -> Result<()> {
+    for run in provision::at_work(pki, devices)? {
+        let devices = count(run.devices, "device");
+        out.note(&format!(
+            "another run is making {devices} of this list; their files go to {}. This run waits until it ends, and \
+             then makes what is missing",
+            run.place
+        ));
+    }
+    Ok(())
+}
+
+/// Keeps with their orders which devices could not be issued.
+fn note_failed(pki: &Pki, faults: &[BadRow], now: OffsetDateTime) -> Result<()> {
+    let step = |fault: &BadRow| {
+        let id = DeviceId::parse(&fault.id).ok()?;
+        Some((id, Step::Failed(fault.message.clone())))
+    };
+    let steps: Vec<_> = faults.iter().filter_map(step).collect();
+    if !steps.is_empty() {
+        pki.registry().note_steps(&steps, now)?;
+    }
+    Ok(())
 }
 
 /// What the report has to know of the job.
@@ -317,6 +397,9 @@ fn text(issued: &Issued<'_>) -> String {
     if s.skipped > 0 {
         let have = if s.skipped == 1 { "it has" } else { "they have" };
         text.push_str(&format!("{} skipped: {have} a certificate already\n", s.skipped));
+        for (place, devices) in &s.elsewhere {
+            text.push_str(&format!("  the files of {devices} of them were written to {place}\n"));
+        }
     }
     if s.recovered > 0 {
         text.push_str(&format!("{} recovered from a run that was stopped\n", s.recovered));
@@ -356,7 +439,8 @@ fn remarks(args: &OutputArgs, summary: &Summary, done: Done<'_>, out: Output) {
     if summary.replaced > 0 && args.output == Form::Folders {
         out.note(&format!("the former files are in {}", args.out.join(".replaced").display()));
     }
-    if summary.incomplete > 0 {
+    // Where the files of all of them went was said.
+    if summary.incomplete > summary.elsewhere.values().sum() {
         let more = if summary.incomplete > summary.incomplete_ids.len() { ", …" } else { "" };
         out.warning(&format!(
             "{} skipped, but not all the files of this bundle are in {}: moved, lost, or issued \

@@ -1,10 +1,14 @@
 //! `device manifest`: the hand-over file of a batch, signed by its CA.
 
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
+use c8y_pki::client_id::DeviceId;
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::manifest;
-use c8y_pki::registry::{Filter, Role};
+use c8y_pki::orders;
+use c8y_pki::pki::Pki;
+use c8y_pki::registry::{Filter, Record, Registry, Role, Step};
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -16,6 +20,10 @@ use crate::outlet;
 use crate::output::Output;
 use crate::render::count;
 use crate::secrets::unlock;
+use crate::selection::SelectionArgs;
+
+/// How many missing devices a sentence names.
+const MOST_NAMED: usize = 10;
 
 /// Arguments of `device manifest`.
 #[derive(Debug, Args)]
@@ -25,16 +33,33 @@ hash, validity and issuer, a detached signature beside each (.sig), and the CA's
 There is no secret in them. The first line of both says what was signed and by whom: in the CSV a
 line above the header, in the JSON the member `mark`.
 
+With --order it lists the live certificate of each device of the order, whichever run made it. If a
+device of the order has none, it is named, nothing is written, and the exit code is 1; --partial
+writes the others. The same holds without --order if the devices of the run are in an order that the
+run is not all of.
+
 Examples:
+  c8y-pki device manifest --order acme-11 --out handover
   c8y-pki device manifest --out handover
   c8y-pki device manifest --batch 1795000000-0a1b2c3d4e5f --out handover --ca-password-file ca.pw
   c8y-pki cert verify --manifest handover/manifest.csv --trust root.pem handover/chain.pem
   openssl x509 -in handover/chain.pem -pubkey -noout > ca.pub
-  openssl dgst -sha256 -verify ca.pub -signature handover/manifest.csv.sig handover/manifest.csv")]
+  openssl dgst -sha256 -verify ca.pub -signature handover/manifest.csv.sig handover/manifest.csv
+
+Exit codes: 0 written; 1 devices of the order are missing, nothing was written; 2 there is no such
+run, order or device.")]
 pub(crate) struct ManifestArgs {
     /// The run that issued the devices; by default the last one
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["from", "order"])]
     batch: Option<String>,
+    #[command(flatten)]
+    selection: SelectionArgs,
+    /// Write it even if devices of the list or of their order have no certificate, or are not in it
+    #[arg(long)]
+    partial: bool,
+    /// Keep with their order that these devices were handed over
+    #[arg(long)]
+    handed_over: bool,
     /// The directory for the files
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -46,7 +71,11 @@ pub(crate) struct ManifestArgs {
 
 #[derive(Serialize)]
 struct Made {
+    /// The run; or what was asked for: the order, or `list`.
     batch: String,
+    order: Option<String>,
+    /// Devices of the order or the list that are not in it.
+    missing: Vec<String>,
     ca: String,
     devices: usize,
     hash: Option<&'static str>,
@@ -57,18 +86,15 @@ pub(super) fn run(args: &ManifestArgs, dir: &Path, out: Output) -> Result {
     outlet::check_folder(&args.out)?;
     let now = OffsetDateTime::now_utc();
     let mut pki = clock::open(dir, now)?;
-    let batch = match &args.batch {
-        Some(batch) => batch.clone(),
-        None => pki.registry().last_batch()?.ok_or_else(|| {
-            Failure::usage("no device has been issued", "issue some: `c8y-pki device issue`")
-        })?,
-    };
-    let filter = Filter { role: Some(Role::Device), batch: Some(&batch), ..Filter::default() };
-    let records = pki.registry().find(&filter)?;
+    let What { batch, order, records, missing } = what(args, &pki, out)?;
+    refuse_missing(&batch, records.len(), &missing, args.partial, out)?;
     let Some(first) = records.first() else {
-        return Err(no_batch(&batch));
+        return Err(Failure::no(
+            format!("no device of {batch} has a certificate"),
+            "issue them first: `c8y-pki device issue`",
+        ));
     };
-    // A run has one CA.
+    refuse_several_cas(&batch, &records)?;
     let ca = pki.ca(&first.ca)?;
     let key = unlock(&ca, args.ca_password_file.as_ref())?;
     let made = manifest::make(&batch, &ca.name, &records, ca.certificate(), &key, now)?;
@@ -89,10 +115,17 @@ pub(super) fn run(args: &ManifestArgs, dir: &Path, out: Output) -> Result {
         files::write(&path, bytes, Access::Public, Existing::Replace)?;
         files.push(path.display().to_string());
     }
-    let made = Made { batch, ca: ca.name, devices: made.devices, hash: made.hash, files };
+    if args.handed_over {
+        let ids = records.iter().filter_map(|record| record.holder.device().cloned());
+        let steps: Vec<_> = ids.map(|id| (id, Step::HandedOver)).collect();
+        pki.registry().note_steps(&steps, now)?;
+    }
+    let (devices, hash) = (made.devices, made.hash);
+    let made = Made { batch, order, missing, ca: ca.name, devices, hash, files };
     out.result(&made, |m| {
         let devices = count(m.devices, "device");
-        format!("{devices} of batch {}, signed by {}:\n  {}\n", m.batch, m.ca, m.files.join("\n  "))
+        let of = if m.order.is_some() { "" } else { "batch " };
+        format!("{devices} of {of}{}, signed by {}:\n  {}\n", m.batch, m.ca, m.files.join("\n  "))
     })?;
     let how = match made.hash {
         Some(hash) => format!("openssl dgst -{hash} -verify PUBKEY -signature FILE.sig FILE"),
@@ -101,4 +134,101 @@ pub(super) fn run(args: &ManifestArgs, dir: &Path, out: Output) -> Result {
     };
     out.note(&format!("anybody can check them: `c8y-pki cert verify --manifest`, or {how}"));
     Ok(Outcome::Done)
+}
+
+/// What a manifest is about.
+struct What {
+    /// The run, or what was asked for.
+    batch: String,
+    order: Option<String>,
+    records: Vec<Record>,
+    /// Devices of the list or of an order that are not among them.
+    missing: Vec<String>,
+}
+
+fn what(args: &ManifestArgs, pki: &Pki, out: Output) -> Result<What> {
+    let registry = pki.registry();
+    if let Some(selected) = args.selection.read(registry, out)? {
+        let batch = selected.named();
+        let order = selected.order.map(|order| order.name);
+        let mut what = What { batch, order, records: Vec::new(), missing: Vec::new() };
+        for device in selected.list.without_faults()?.devices {
+            match registry.live_device(&device.id)? {
+                Some(record) => what.records.push(record),
+                None => what.missing.push(device.id.to_string()),
+            }
+        }
+        return Ok(what);
+    }
+    let batch = match &args.batch {
+        Some(batch) => batch.clone(),
+        None => registry.last_batch()?.ok_or_else(|| {
+            Failure::usage("no device has been issued", "issue some: `c8y-pki device issue`")
+        })?,
+    };
+    let filter = Filter { role: Some(Role::Device), batch: Some(&batch), ..Filter::default() };
+    let records = registry.find(&filter)?;
+    if records.is_empty() {
+        return Err(no_batch(&batch));
+    }
+    let missing = rest_of_orders(registry, &records)?;
+    Ok(What { batch, order: None, records, missing })
+}
+
+/// The devices of the orders that these are in and that are not among them.
+fn rest_of_orders(registry: &Registry, records: &[Record]) -> Result<Vec<String>> {
+    let ids = records.iter().filter_map(|record| record.holder.device());
+    let (mut there, mut names) = (HashSet::new(), BTreeSet::new());
+    for id in ids {
+        there.insert(id.folded());
+        names.extend(registry.open_order_of(id)?);
+    }
+    let mut rest = Vec::new();
+    for name in names {
+        let order = orders::named(registry, &name)?;
+        let list = orders::list_of(registry, &order)?.devices.into_iter();
+        rest.extend(list.map(|d| d.id).filter(|id| !there.contains(&id.folded())));
+    }
+    Ok(rest.iter().map(DeviceId::to_string).collect())
+}
+
+/// Says what is missing. That is an answer of no, unless a part is wanted.
+fn refuse_missing(
+    batch: &str,
+    there: usize,
+    missing: &[String],
+    partial: bool,
+    out: Output,
+) -> Result<()> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut named = missing[..missing.len().min(MOST_NAMED)].join(", ");
+    if missing.len() > MOST_NAMED {
+        named.push_str(", …");
+    }
+    let total = there + missing.len();
+    let sentence =
+        format!("{batch} has {there} of {total} devices; {} are missing: {named}", missing.len());
+    if partial {
+        out.warning(&sentence);
+        return Ok(());
+    }
+    Err(Failure::no(
+        format!("{sentence}. Nothing was written"),
+        "issue the others first; for a manifest of the whole order give --order NAME, for a part of it --partial",
+    ))
+}
+
+/// A manifest is signed by the CA that issued all of its devices.
+fn refuse_several_cas(batch: &str, records: &[Record]) -> Result<()> {
+    let cas: BTreeSet<&str> = records.iter().map(|record| record.ca.as_str()).collect();
+    if cas.len() < 2 {
+        return Ok(());
+    }
+    let cas: Vec<&str> = cas.into_iter().collect();
+    Err(Failure::usage(
+        format!("the devices of {batch} were issued by several CAs: {}", cas.join(", ")),
+        "a manifest is signed by one CA: make one for each with --from, of its devices",
+    ))
 }

@@ -1,6 +1,6 @@
 //! `device`: certificates for devices, from the first one to the last list that revokes it.
 //!
-//! One file per verb. What they share: `options` for what a device gets, `making`, the run that issues;
+//! One file per verb. What they share: `options` for what a device gets, `ordered` for what its order says of that, `making`, the run that issues;
 //! `endpoint` and `connecting` for the verbs that connect as a device would.
 
 mod at_service;
@@ -17,6 +17,7 @@ mod list;
 mod making;
 mod manifest;
 mod options;
+mod ordered;
 mod refresh;
 mod renew;
 mod revoke;

@@ -24,7 +24,7 @@ pub(crate) enum CompatArg {
 }
 
 /// Options of PKCS#12 files, wherever they are written.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Pkcs12Args {
     /// Protection of PKCS#12 files
     #[arg(long, value_enum, default_value = "modern")]
@@ -108,7 +108,7 @@ impl KeyPolicyArgs {
 }
 
 /// What devices get, and how it is protected.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct OutputArgs {
     /// The directory in which each device gets its own directory; with --output tar the archive, - for standard
     /// output
@@ -118,12 +118,13 @@ pub(crate) struct OutputArgs {
     #[arg(long, value_enum, default_value = "folders")]
     pub(super) output: Form,
     /// What each device gets: pem, p12, jks, thin-edge (names of thin-edge.io, and a script that puts them
-    /// in place), truststore-p12, truststore-jks
-    #[arg(long, value_delimiter = ',', default_value = "pem", value_name = "KINDS")]
+    /// in place), truststore-p12, truststore-jks. By default what it had, if its certificate takes the place of
+    /// another one; what its order says; or pem
+    #[arg(long, value_delimiter = ',', value_name = "KINDS")]
     pub(super) bundle: Vec<Bundle>,
-    /// Profile: a built-in one (`c8y-pki profile list`) or a file
-    #[arg(long, default_value = "device", value_name = "NAME|FILE")]
-    pub(super) profile: String,
+    /// Profile: a built-in one (`c8y-pki profile list`) or a file; by default device, or what the order says
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(super) profile: Option<String>,
     /// Type of the keys, in place of the profile's: rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384,
     /// ec-p521, ed25519
     #[arg(long = "key-type", value_name = "TYPE")]
@@ -190,7 +191,8 @@ pub(super) enum Form {
 
 impl OutputArgs {
     pub(super) fn profile(&self) -> Result<Profile> {
-        let profile = values::profile(&self.profile, self.key_type)?;
+        let name = self.profile.as_deref().unwrap_or("device");
+        let profile = values::profile(name, self.key_type)?;
         let rsa_keys = self.rsa_keys.unwrap_or(profile.rsa_keys);
         Ok(Profile { rsa_keys, ..profile })
     }

@@ -7,6 +7,7 @@ use c8y_pki::csr::Request;
 use c8y_pki::files;
 use c8y_pki::list::{DeviceList, Devices};
 use c8y_pki::name::Name;
+use c8y_pki::orders;
 use c8y_pki::pki::Pki;
 use c8y_pki::provision::Existing;
 use c8y_pki::provision::renew::{self, RenewedKey};
@@ -15,39 +16,39 @@ use c8y_pki::registry::{Filter, Record, Role, Status};
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::making::{Run, issue};
+use super::making::{Kinds, Run, issue};
 use super::options::{KeyPolicyArgs, OutputArgs};
+use super::ordered::Ordered;
 use crate::clock;
-use crate::device_list::FromArgs;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
+use crate::selection::SelectionArgs;
 use crate::values;
 
 /// Arguments of `device renew`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A device keeps its id, its subject and its details in the registry. Its former certificate becomes
-superseded, and its former directory is moved to DIR/.replaced. After an interruption run the same
-command again: it finishes the run and renews nothing twice.
+A device keeps its id, its subject and its details in the registry, and gets the kinds of files that
+it had, if --bundle does not name others. If all devices are in one order, they are made as that says.
+The former certificate becomes superseded, and the former directory is moved to DIR/.replaced. After
+an interruption run the same command again: it finishes the run and renews nothing twice.
 
 Examples:
   c8y-pki device renew gw-0001 --out out
   c8y-pki device renew --expiring 30d --ca line-7 --out out --reuse-key
+  c8y-pki device renew --order acme-11 --out out --store-password-file store.pw
   c8y-pki device renew gw-0002 --csr gw-0002.csr --out out --revoke
 
 Exit codes: 0 done, or nothing to do; 2 a device cannot be renewed as asked, nothing was made;
 3 the environment failed or the run was interrupted: run it again.")]
 pub(crate) struct RenewArgs {
     /// Device identifiers
-    #[arg(required_unless_present_any = ["from", "expiring"], value_name = "ID")]
+    #[arg(required_unless_present_any = ["from", "order", "expiring"], value_name = "ID", conflicts_with_all = ["from", "order"])]
     ids: Vec<String>,
-    /// CSV or .xlsx with a column `id`; - for standard input
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["ids", "expiring"])]
-    from: Option<PathBuf>,
     #[command(flatten)]
-    columns: FromArgs,
+    selection: SelectionArgs,
     /// All devices whose certificates end within this time, e.g. 30d or 8w
-    #[arg(long, value_name = "TIME", value_parser = values::duration, conflicts_with = "ids")]
+    #[arg(long, value_name = "TIME", value_parser = values::duration, conflicts_with_all = ["ids", "from", "order"])]
     expiring: Option<time::Duration>,
     /// The issuing CA; by default the one that issued the former certificates
     #[arg(long, value_name = "NAME")]
@@ -57,10 +58,10 @@ pub(crate) struct RenewArgs {
     reuse_key: bool,
     /// Keep the key in this file, which must be the device's; its password comes from
     /// --key-password-file
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["reuse_key", "csr", "from", "expiring", "key_type", "rsa_keys"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["reuse_key", "csr", "from", "order", "expiring", "key_type", "rsa_keys"])]
     key: Option<PathBuf>,
     /// Keep the key of this request, which must be the device's
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "expiring", "key_type", "rsa_keys"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "order", "expiring", "key_type", "rsa_keys"])]
     csr: Option<PathBuf>,
     /// Revoke the former certificates, with the reason superseded
     #[arg(long)]
@@ -72,7 +73,6 @@ pub(crate) struct RenewArgs {
 }
 
 pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
-    let profile = args.output.profile()?;
     let now = OffsetDateTime::now_utc();
     let mut pki = clock::open(dir, now)?;
     let (records, faults) = wanted(args, &pki, now, out)?;
@@ -87,8 +87,14 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
         (None, None) => RenewedKey::New,
     };
     let ca = issuer(args, &records)?;
+    let kinds = Kinds::kept(&args.output.bundle, &records, &args.output.out);
     let mut list = renew::list(pki.registry(), records, key, keys, &args.output.out)?;
     list.faults.splice(0..0, faults);
+    orders::keep_details(pki.registry(), &mut list)?;
+    let order = orders::shared_by(pki.registry(), &list)?;
+    let ordered = Ordered::of(order.as_ref(), false)?;
+    let output = ordered.output(&args.output)?;
+    let profile = output.profile()?;
     let devices = Devices::from(list);
     args.output.refuse_faults(&devices, out)?;
     let Some(ca) = ca else {
@@ -96,10 +102,11 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
         out.note("Nothing to renew.");
         return Ok(Outcome::Done);
     };
+    ordered.tell(out);
     let ca = pki.ca(&ca)?;
     let subject = Name::builder();
     let existing = Existing::Replace { revoke: args.revoke };
-    issue(pki, Run { ca, profile, subject, existing, keys, devices }, &args.output, now, out)
+    issue(pki, Run { ca, profile, subject, existing, keys, kinds, devices }, &output, now, out)
 }
 
 /// The certificates that are to be renewed, and devices that have none.
@@ -122,8 +129,8 @@ fn wanted(
         };
         return Ok((pki.registry().find(&filter)?, Vec::new()));
     }
-    let ids = match &args.from {
-        Some(path) => args.columns.read(path, out)?,
+    let ids = match args.selection.read(pki.registry(), out)? {
+        Some(selected) => selected.list,
         None => DeviceList::from_ids(args.ids.iter().map(String::as_str)),
     };
     if (args.csr.is_some() || args.key.is_some()) && ids.devices.len() > 1 {

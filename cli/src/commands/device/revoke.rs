@@ -1,7 +1,7 @@
 //! `device revoke`: certificates that are not to be trusted any more.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::crl::Reason;
@@ -16,11 +16,15 @@ use time::OffsetDateTime;
 use super::compromise::SameKey;
 use super::serial::{self, Foreign, Issuer, fault};
 use crate::clock;
-use crate::device_list::FromArgs;
+use crate::confirm::confirm;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::render::{count, date, day, printable};
+use crate::selection::SelectionArgs;
 use crate::values;
+
+/// How many devices are named before the question.
+const MOST_NAMED: usize = 10;
 
 /// Arguments of `device revoke`.
 #[derive(Debug, Args)]
@@ -30,13 +34,16 @@ superseded. If several CAs have given that number, --issuer says which certifica
 keyCompromise every other certificate of the same key is revoked too, live or superseded, of any
 device or CA: those of others are named first, and you confirm them at the terminal or with --yes.
 To revoke one of a CA, give --ca-certificate too. All of them are revoked, or none; those that are
-revoked already are not changed. A revocation is final. It has no effect until it is in a list:
-make the CA's next list, and upload it to the platform (`tenant crl upload`).
+revoked already are not changed. With --from or --order you are asked first, or give --yes. A
+revocation is final. It has no effect until it is in a list: make the CA's next list, and upload it
+to the platform (`tenant crl upload`). `order revoke` takes a whole order back.
 
 Examples:
   c8y-pki device revoke gw-0001 --reason keyCompromise
   c8y-pki device revoke 4a1f… --reason cessationOfOperation --at 2026-11-24T08:00:00Z
   c8y-pki device revoke 1000 --issuer plant
+  c8y-pki device revoke --from scrapped.csv --plan
+  c8y-pki device revoke --from scrapped.csv --reason cessationOfOperation --yes
   c8y-pki device revoke gw-0001 && c8y-pki ca crl line-7 && c8y-pki tenant crl upload
   c8y-pki device revoke gw-0001 --reason keyCompromise --yes --json
 
@@ -44,17 +51,14 @@ Exit codes: 0 done; 1 the question was answered with no; 2 something cannot be r
 nobody can be asked: nothing was revoked.")]
 pub(crate) struct RevokeArgs {
     /// Device identifiers, or serial numbers in hex; a CA's certificate by its serial number
-    #[arg(required_unless_present = "from", value_name = "ID|SERIAL")]
+    #[arg(required_unless_present_any = ["from", "order"], value_name = "ID|SERIAL", conflicts_with_all = ["from", "order"])]
     certificates: Vec<String>,
     /// Only certificates of this issuer: a CA's name in the directory, or an issuer's whole name
     /// ("CN=Root,O=Example")
     #[arg(long, value_name = "CA|NAME")]
     pub(super) issuer: Option<String>,
-    /// CSV or .xlsx with a column `id`; - for standard input
-    #[arg(long, value_name = "FILE", conflicts_with = "certificates")]
-    from: Option<PathBuf>,
     #[command(flatten)]
-    columns: FromArgs,
+    selection: SelectionArgs,
     /// Also revoke a CA's certificate, if you name its serial number or it has the compromised key. Then no
     /// certificate below it is valid any more
     #[arg(long)]
@@ -66,7 +70,11 @@ pub(crate) struct RevokeArgs {
     /// Since when (RFC 3339), not before the certificate was valid; by default now
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     at: Option<OffsetDateTime>,
-    /// With keyCompromise: do not ask before certificates that others have for the same key are revoked
+    /// Only show what would be revoked, and what cannot be
+    #[arg(long, conflicts_with = "yes")]
+    plan: bool,
+    /// Do not ask: neither before the devices of a list or an order are revoked nor, with keyCompromise, before
+    /// certificates that others have for the same key are
     #[arg(long)]
     pub(super) yes: bool,
 }
@@ -114,6 +122,13 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
     let mut pki = clock::open(dir, now)?;
     let Meant { mut records, already, foreign } = meant_by(args, &pki, out)?;
     let named = records.len();
+    if args.plan {
+        return plan(&records, &already, &foreign, out);
+    }
+    if args.selection.is_given() && !args.yes && !records.is_empty() && !asked(&records)? {
+        out.note("Nothing was revoked.");
+        return Ok(Outcome::NO);
+    }
     if args.reason == Reason::KeyCompromise {
         let all: Vec<&Record> = records.iter().chain(&already).collect();
         let same = SameKey::of(args.ca_certificate, &all, pki.registry())?;
@@ -179,6 +194,63 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
     Ok(Outcome::Done)
 }
 
+/// What would be revoked.
+#[derive(Serialize)]
+struct Planned {
+    id: Option<DeviceId>,
+    serial: String,
+    ca: String,
+    /// `revoke`, or `revoked already`.
+    action: &'static str,
+    #[serde(skip)]
+    name: String,
+}
+
+/// Shows what would be revoked; what cannot be was refused before.
+fn plan(records: &[Record], already: &[Record], foreign: &[Foreign], out: Output) -> Result {
+    let of = |action| {
+        move |record: &Record| Planned {
+            id: record.holder.device().cloned(),
+            serial: record.serial.to_string(),
+            ca: record.ca.clone(),
+            action,
+            name: name(record),
+        }
+    };
+    let mut all: Vec<Planned> = records.iter().map(of("revoke")).collect();
+    all.extend(foreign.iter().map(|one| Planned {
+        id: None,
+        serial: one.serial.serial.to_string(),
+        ca: one.ca.clone(),
+        action: "revoke",
+        name: one.serial.subject.clone(),
+    }));
+    all.extend(already.iter().map(of("revoked already")));
+    out.results(&all, |all| {
+        let line = |p: &Planned| format!("{}  {}  {}\n", printable(&p.name), p.serial, p.action);
+        all.iter().map(line).collect()
+    })?;
+    let due = count(records.len() + foreign.len(), "certificate");
+    out.note(&format!("{due} would be revoked. Nothing was changed"));
+    Ok(Outcome::Done)
+}
+
+/// Asks before what a list names is revoked.
+fn asked(records: &[Record]) -> Result<bool> {
+    let line =
+        |record: &Record| format!("{}  {}, issued by {}", name(record), record.serial, record.ca);
+    let mut lines: Vec<String> = records.iter().take(MOST_NAMED).map(line).collect();
+    if records.len() > MOST_NAMED {
+        lines.push(format!("and {} more: --plan shows all of them", records.len() - MOST_NAMED));
+    }
+    let certificates = count(records.len(), "certificate");
+    confirm(
+        &format!("revoking {certificates} of a list"),
+        &lines,
+        &format!("Revoke {certificates}? A revocation is final."),
+    )
+}
+
 fn row(record: Record, reason: Reason, revoked_at: OffsetDateTime, same_key: bool) -> Revoked {
     Revoked {
         name: name(&record),
@@ -227,12 +299,13 @@ fn meant_by(args: &RevokeArgs, pki: &Pki, out: Output) -> Result<Meant> {
             None => Ok(found),
         })
     };
-    let total = match &args.from {
+    let total = match args.selection.read(registry, out)? {
         // A list holds ids, and nothing else.
-        Some(path) => {
-            let list = args.columns.read(path, out)?.without_faults()?;
+        Some(selected) => {
+            let list = selected.list.without_faults()?;
             for device in &list.devices {
-                take(of_id(registry.history(&device.id)?, device.id.as_str()));
+                let found = of_id(registry.history(&device.id)?, device.id.as_str());
+                take(found.map_err(|fault| BadRow { line: device.line, ..fault }));
             }
             list.devices.len()
         }

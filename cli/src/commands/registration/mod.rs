@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::list::new_ids::{self, Remarks};
 use c8y_pki::list::{BadRows, Device, ListError, ListFile};
+use c8y_pki::orders;
 use c8y_pki::registration::{Settings, Sheet, Survey};
-use c8y_pki::registry::{Filter, Holder, Registry, Role, Snapshot, Status};
+use c8y_pki::registry::{Filter, Holder, OrderRecord, Ordered, Registry, Role, Snapshot, Status};
 use c8y_pki::rollout::spec::parse_separator;
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -38,6 +39,7 @@ own CA. The CSV is a secret then.
 
 Examples:
   c8y-pki registration create --ca line-7 --out registration.csv
+  c8y-pki registration create --order acme-11 --out registration.csv
   c8y-pki registration create --from devices.csv --type acme_gw --name '{id}' --separator tab")]
     Create(CreateArgs),
     /// Check a CSV, no matter who made it
@@ -79,6 +81,9 @@ pub(crate) struct CreateArgs {
     from: Option<PathBuf>,
     #[command(flatten)]
     columns: FromArgs,
+    /// All devices of an order, with what its list says of them
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["from", "ca"])]
+    order: Option<String>,
     /// Only devices of this CA
     #[arg(long, value_name = "NAME")]
     ca: Option<String>,
@@ -103,7 +108,7 @@ pub(crate) struct CreateArgs {
     /// For devices that enrol at the platform's own CA: give each a random one-time password, except those whose
     /// row has one. Then the CSV is a secret: give --out with a new file, which gets mode 0600, or - if standard
     /// output is not a terminal
-    #[arg(long, requires_all = ["out", "from"])]
+    #[arg(long, requires = "out", conflicts_with = "ca")]
     one_time_passwords: bool,
 }
 
@@ -139,6 +144,7 @@ struct Made {
 enum Devices<'a> {
     List(ListFile),
     Registry { registry: &'a Registry, ca: Option<&'a str>, _moment: Snapshot<'a> },
+    Order { registry: &'a Registry, order: OrderRecord },
 }
 
 impl Devices<'_> {
@@ -146,6 +152,10 @@ impl Devices<'_> {
     fn each(&self, mut visit: impl FnMut(&Device) -> Result<()>) -> Result<()> {
         match self {
             Self::List(list) => list.each(|device| visit(&device)),
+            Self::Order { registry, order } => registry.each_ordered(order, |ordered| {
+                let Ordered { id, line, details } = ordered;
+                visit(&Device { line, details, ..Device::from(id) })
+            }),
             Self::Registry { registry, ca, .. } => {
                 let filter = Filter {
                     ca: *ca,
@@ -172,6 +182,12 @@ fn create(args: &CreateArgs, dir: &Path, out: Output) -> Result {
         no_agent: args.no_agent,
         one_time_passwords: args.one_time_passwords,
     };
+    if args.one_time_passwords && args.from.is_none() && args.order.is_none() {
+        return Err(Failure::usage(
+            "--one-time-passwords is for devices of a list or of an order",
+            "give --from FILE or --order NAME",
+        ));
+    }
     if let Some(path) = &args.from {
         let list = args.columns.open(path, out)?;
         let faults = list.faults();
@@ -192,9 +208,28 @@ fn create(args: &CreateArgs, dir: &Path, out: Output) -> Result {
         pki.ca(name)?;
     }
     let registry = pki.registry();
+    if let Some(name) = &args.order {
+        let order = orders::named(registry, name)?;
+        tell_missing(registry, &order, out)?;
+        return write(&Devices::Order { registry, order }, &settings, args, out);
+    }
     let devices =
         Devices::Registry { registry, ca: args.ca.as_deref(), _moment: registry.snapshot()? };
     write(&devices, &settings, args, out)
+}
+
+/// Says how many devices of an order have no certificate: they are registered all the same.
+fn tell_missing(registry: &Registry, order: &OrderRecord, out: Output) -> Result<()> {
+    orders::check_open(order)?;
+    let progress = orders::progress(registry, order)?;
+    let missing = progress.devices - progress.issued;
+    if missing > 0 {
+        out.warning(&format!(
+            "{missing} of {} devices of the order {} have no certificate: the CSV has them too",
+            progress.devices, order.name
+        ));
+    }
+    Ok(())
 }
 
 /// Looks at all devices, and writes the CSV if all of them fit into it.

@@ -4,20 +4,44 @@ use super::error::{OrderError, Result};
 use crate::list::{Device, DeviceList};
 use crate::registry::{OrderRecord, Ordered, Registry};
 
-/// The list of an order, with all that it says of each device.
-///
-/// Errors: [`OrderError::TakenBack`].
+/// The list of an order, with all that it says of each device; also of one that was taken back.
 pub fn list_of(registry: &Registry, order: &OrderRecord) -> Result<DeviceList> {
-    if let Some(at) = order.taken_back {
-        let since = at.date().to_string();
-        return Err(OrderError::TakenBack { name: order.name.clone(), since });
-    }
     let mut list = DeviceList::default();
     registry.each_ordered(order, |Ordered { id, line, details }| -> Result {
         list.devices.push(Device { line, details, ..Device::from(id) });
         Ok(())
     })?;
     Ok(list)
+}
+
+/// Refuses an order for which nothing is issued any more.
+///
+/// Errors: [`OrderError::TakenBack`].
+pub fn check_open(order: &OrderRecord) -> Result {
+    match order.taken_back {
+        None => Ok(()),
+        Some(at) => {
+            let since = at.date().to_string();
+            Err(OrderError::TakenBack { name: order.name.clone(), since })
+        }
+    }
+}
+
+/// The order that all these devices are in, if it is one and the same, and was not taken back.
+pub fn shared_by(registry: &Registry, list: &DeviceList) -> Result<Option<OrderRecord>> {
+    let mut shared: Option<String> = None;
+    for device in &list.devices {
+        match (registry.open_order_of(&device.id)?, &shared) {
+            (None, _) => return Ok(None),
+            (Some(order), None) => shared = Some(order),
+            (Some(order), Some(known)) if order == *known => {}
+            (Some(_), Some(_)) => return Ok(None),
+        }
+    }
+    Ok(match shared {
+        Some(name) => registry.order(&name)?,
+        None => None,
+    })
 }
 
 /// Gives devices of which nothing but their id is known what their order says of them, or else what the registry kept

@@ -10,6 +10,7 @@
 //! | `truststore-jks` | `truststore.jks`: the same for Java |
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use time::OffsetDateTime;
@@ -18,6 +19,7 @@ use super::error::{ProvisionError, Result};
 use crate::cert::{Certificate, Encoded};
 use crate::files::Access;
 use crate::key::{KeyError, Pbes2Key, PrivateKey, read::is_encrypted};
+use crate::registry::Record;
 use crate::secret::{Password, SecretBytes};
 use crate::store::{
     self, DEVICE_KEY_ALIAS, Derived, Format, Pkcs12Options, SERVER_CERTIFICATE_ALIAS, Store,
@@ -112,10 +114,30 @@ pub(crate) fn names(kinds: &[Bundle]) -> String {
     kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(",")
 }
 
+/// The kinds of files that were made for a device with a certificate: as the registry keeps it, or, where a former
+/// version has recorded it, those whose files are all in one of its directories. PEM if neither tells of a key.
+pub fn had(record: &Record, folder: Option<&Path>) -> Vec<Bundle> {
+    let kept = record.bundle.iter().flat_map(|names| names.split(','));
+    let mut kinds: Vec<Bundle> = kept.filter_map(|name| name.parse().ok()).collect();
+    if record.bundle.is_none() {
+        let folders: Vec<&Path> = record.location.as_deref().into_iter().chain(folder).collect();
+        let is_there = |kind: &Bundle| {
+            let whole = |dir: &&Path| kind.file_names().iter().all(|name| dir.join(name).exists());
+            folders.iter().any(whole)
+        };
+        kinds = Bundle::ALL.iter().map(|(kind, _)| *kind).filter(is_there).collect();
+    }
+    if !kinds.iter().any(|kind| kind.has_key()) {
+        kinds.insert(0, Bundle::Pem);
+    }
+    kinds
+}
+
 /// What to make for each device.
 #[derive(Debug, Clone, Copy)]
 pub struct BundleSettings<'a> {
-    /// The kinds.
+    /// The kinds. None at all: what each device had, where its certificate takes the place of another one
+    /// ([`had`]); PEM where that is not known.
     pub kinds: &'a [Bundle],
     /// Password of keystores and truststores.
     pub store_password: Option<&'a Password>,
@@ -159,6 +181,7 @@ impl fmt::Debug for BundleFile {
 #[derive(Debug)]
 pub struct Bundler<'a> {
     settings: BundleSettings<'a>,
+    kinds: Vec<Bundle>,
     above: &'a [Certificate],
     above_pem: String,
     truststores: Vec<(&'static str, Vec<u8>)>,
@@ -179,21 +202,33 @@ impl<'a> Bundler<'a> {
         own_passwords: bool,
         now: OffsetDateTime,
     ) -> Result<Self> {
-        if !settings.kinds.iter().any(|k| k.has_key()) {
+        Self::of_kinds(settings, settings.kinds, above, own_passwords, now)
+    }
+
+    /// The same with other kinds than those of the settings.
+    pub(super) fn of_kinds(
+        settings: BundleSettings<'a>,
+        kinds: &[Bundle],
+        above: &'a [Certificate],
+        own_passwords: bool,
+        now: OffsetDateTime,
+    ) -> Result<Self> {
+        if !kinds.iter().any(|k| k.has_key()) {
             return Err(ProvisionError::NoKeyInBundle);
         }
-        let wants_password = settings.kinds.iter().any(|k| k.is_store());
+        let wants_password = kinds.iter().any(|k| k.is_store());
         if wants_password && settings.store_password.is_none() && !own_passwords {
             return Err(ProvisionError::NoStorePassword);
         }
-        if settings.kinds.contains(&Bundle::ThinEdge) && settings.key_password.is_some() {
+        if kinds.contains(&Bundle::ThinEdge) && settings.key_password.is_some() {
             return Err(ProvisionError::EncryptedForThinEdge);
         }
-        if settings.kinds.iter().any(|k| k.is_truststore()) && settings.trusted.is_empty() {
+        if kinds.iter().any(|k| k.is_truststore()) && settings.trusted.is_empty() {
             return Err(ProvisionError::NoTrustedCertificate);
         }
         let mut bundler = Self {
             settings,
+            kinds: kinds.to_vec(),
             above,
             above_pem: above.iter().map(Certificate::pem).collect(),
             truststores: Vec::new(),
@@ -208,15 +243,20 @@ impl<'a> Bundler<'a> {
         }
         if let Some(password) = settings.store_password.filter(|_| !own_passwords) {
             bundler.truststores = bundler.make_truststores(password)?;
-            if settings.kinds.contains(&Bundle::P12) {
+            if kinds.contains(&Bundle::P12) {
                 bundler.derived = Some(Derived::new(&bundler.options(Some(password)))?);
             }
         }
         Ok(bundler)
     }
 
+    /// The kinds that it makes.
+    pub(super) fn kinds(&self) -> &[Bundle] {
+        &self.kinds
+    }
+
     fn make_truststores(&self, password: &Password) -> Result<Vec<(&'static str, Vec<u8>)>> {
-        let kinds = self.settings.kinds.iter().filter(|kind| kind.is_truststore());
+        let kinds = self.kinds.iter().filter(|kind| kind.is_truststore());
         kinds.map(|kind| self.truststore(*kind, password)).collect()
     }
 
@@ -255,7 +295,7 @@ impl<'a> Bundler<'a> {
         let mut options = self.options(own.or(self.settings.store_password));
         options.derived = self.derived.as_ref();
         let keystore = |name, format| self.keystore(name, format, &options, key, certificate);
-        for kind in self.settings.kinds {
+        for kind in &self.kinds {
             match kind {
                 Bundle::Pem => {
                     let bytes = self.key_pem(key, key_pem)?.expose().to_vec();

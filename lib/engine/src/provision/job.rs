@@ -1,5 +1,6 @@
 //! What a run is to do, and what it has done.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use time::OffsetDateTime;
@@ -94,6 +95,10 @@ pub struct Summary {
     pub incomplete: usize,
     /// The first 100 of them.
     pub incomplete_ids: Vec<String>,
+    /// Where the files of those are that were put at another place than this run's: directories or archives, with the
+    /// number of devices.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub elsewhere: BTreeMap<String, usize>,
     /// What is to be said of the ids of devices that were issued before, where no new device may have them.
     pub old_ids: Remarks,
     /// Devices that could not be issued as asked, while the others were.

@@ -1,19 +1,23 @@
 //! One device: its key, its certificate, its files.
 
+use std::collections::HashMap;
+
 use time::OffsetDateTime;
 
-use super::bundle::{self, Bundler};
+use super::bundle::{self, Bundle, Bundler};
 use super::certify::Certifier;
 use super::destination::{Destination, Writer};
 use super::error::Result;
 use super::job::Job;
 use super::key::Key;
 use super::made::Made;
+use super::plan::{Due, Plan};
+use crate::client_id::DeviceId;
 use crate::crypto::random_password;
 use crate::issue::IssueError;
-use crate::list::{Device, DeviceKey};
+use crate::list::{Device, DeviceKey, Devices};
 use crate::pki::Drawing;
-use crate::registry::{Holder, NewRecord, Replaced};
+use crate::registry::{Holder, NewRecord, Registry, Replaced};
 use crate::secret::{Password, SecretBytes};
 
 /// Length of a device's own store password, in characters: 116 bits.
@@ -34,6 +38,10 @@ pub(super) struct Maker<'a> {
     at: &'a dyn Destination,
     certifier: Certifier<'a>,
     bundler: Bundler<'a>,
+    /// Where the job leaves it open: other bundles that devices had, and which device had which, by its folded id.
+    others: Vec<Bundler<'a>>,
+    had: HashMap<String, usize>,
+    now: OffsetDateTime,
     /// Where new keys come from, if they are not made.
     pub(super) pool: Option<Drawing<'a>>,
 }
@@ -45,13 +53,57 @@ impl<'a> Maker<'a> {
         at: &'a dyn Destination,
         now: OffsetDateTime,
     ) -> Result<Self> {
+        let kinds = if job.bundle.kinds.is_empty() { &[Bundle::Pem] } else { job.bundle.kinds };
         Ok(Self {
             job,
             at,
             certifier: Certifier::new(job, now)?,
-            bundler: Bundler::new(job.bundle, &job.ca.chain, job.secrets.is_some(), now)?,
+            bundler: bundler(job, kinds, now)?,
+            others: Vec::new(),
+            had: HashMap::new(),
+            now,
             pool: None,
         })
+    }
+
+    /// Makes ready what single devices had, where the job leaves that open.
+    ///
+    /// Errors: a password or the server's certificate is missing for what one of them had.
+    pub(super) fn make_ready(
+        &mut self,
+        registry: &Registry,
+        devices: &Devices,
+        plan: &Plan,
+    ) -> Result {
+        if !self.job.bundle.kinds.is_empty() {
+            return Ok(());
+        }
+        for (index, _) in plan.due.iter().enumerate().filter(|(_, due)| **due != Due::Not) {
+            let id = devices.outline(index).id.clone();
+            let Some(last) = registry.history(&id)?.pop() else { continue };
+            let kinds = bundle::had(&last, self.at.folder_of(&id).as_deref());
+            if kinds == self.bundler.kinds() {
+                continue;
+            }
+            let known = self.others.iter().position(|other| other.kinds() == kinds);
+            let position = match known {
+                Some(position) => position,
+                None => {
+                    self.others.push(bundler(self.job, &kinds, self.now)?);
+                    self.others.len() - 1
+                }
+            };
+            self.had.insert(id.folded(), position);
+        }
+        Ok(())
+    }
+
+    /// What makes a device's files.
+    fn bundler(&self, id: &DeviceId) -> &Bundler<'a> {
+        if self.had.is_empty() {
+            return &self.bundler;
+        }
+        self.had.get(&id.folded()).map_or(&self.bundler, |position| &self.others[*position])
     }
 
     /// Makes a device of a chunk, and hands its files over.
@@ -59,12 +111,13 @@ impl<'a> Maker<'a> {
         let Task { number, device, replaces } = task;
         let key = Key::of(&device.key, self.job, self.pool.as_ref())?;
         let certificate = self.certifier.certify(&device, key.public())?;
-        let password = self.own_password()?;
+        let bundler = self.bundler(&device.id);
+        let password = self.own_password(bundler)?;
         let files = match &key {
             Key::Here { key, pem, .. } => {
-                self.bundler.files(key, pem.as_ref(), &certificate, password.as_ref())?
+                bundler.files(key, pem.as_ref(), &certificate, password.as_ref())?
             }
-            Key::Elsewhere(_) => self.bundler.certificate_files(&certificate).into(),
+            Key::Elsewhere(_) => bundler.certificate_files(&certificate).into(),
         };
         let entries = writer.pack(chunk, &device.id.file_name(), files)?;
         // Nothing needs quotes: an id holds neither a separator nor a quote (`client_id`).
@@ -80,7 +133,7 @@ impl<'a> Maker<'a> {
             certificate,
             details: device.details,
             has_key: matches!(key, Key::Here { .. }) && location.is_some(),
-            bundle: matches!(key, Key::Here { .. }).then(|| bundle::names(self.job.bundle.kinds)),
+            bundle: matches!(key, Key::Here { .. }).then(|| bundle::names(bundler.kinds())),
             location,
             replaces,
             key_from_outside: self.pool.is_some() || !matches!(device.key, DeviceKey::New),
@@ -93,8 +146,15 @@ impl<'a> Maker<'a> {
     }
 
     /// The device's own store password, if it is to get one.
-    fn own_password(&self) -> Result<Option<Password>> {
-        let own = self.job.secrets.map(|_| random_password(PASSWORD_CHARS)).transpose();
+    fn own_password(&self, bundler: &Bundler<'_>) -> Result<Option<Password>> {
+        let has_store = bundler.kinds().iter().any(|kind| kind.is_store());
+        let secrets = self.job.secrets.filter(|_| has_store);
+        let own = secrets.map(|_| random_password(PASSWORD_CHARS)).transpose();
         Ok(own.map_err(IssueError::from)?)
     }
+}
+
+/// Makes the files of a job's devices, of these kinds.
+fn bundler<'a>(job: &'a Job<'a>, kinds: &[Bundle], now: OffsetDateTime) -> Result<Bundler<'a>> {
+    Bundler::of_kinds(job.bundle, kinds, &job.ca.chain, job.secrets.is_some(), now)
 }

@@ -10,6 +10,7 @@
 //! | `job`, `context` | what is asked; clock, stop and progress |
 //! | `error` | why a run could not start or had to stop |
 //! | `plan` | what becomes of each device, before the first key is made |
+//! | `claim` | which run makes which devices, where several have some in common |
 //! | `owners` | whose key it is already |
 //! | `certify` | one device signed under the job's profile and policy, without files |
 //! | `key` | a device's key: made, drawn from the pool, read |
@@ -22,6 +23,7 @@
 
 pub mod bundle;
 mod certify;
+mod claim;
 mod commit;
 mod context;
 mod destination;
@@ -39,6 +41,7 @@ pub mod request;
 mod run;
 mod work;
 
+pub use claim::{AtWork, at_work};
 pub use commit::SECRETS_HEADER;
 pub use context::{Context, Progress};
 pub use destination::{Out, Stream};

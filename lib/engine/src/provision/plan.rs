@@ -1,6 +1,7 @@
 //! What a run will do: which devices to issue, which to skip, and every fault at once, before the
 //! first key is made.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use time::OffsetDateTime;
@@ -15,7 +16,7 @@ use crate::failure::{Hint, Setting, Task};
 use crate::list::new_ids;
 use crate::list::{BadRow, BadRows, Device, DeviceKey, Devices};
 use crate::pki::has_twin;
-use crate::registry::{Registry, Replaced, Standing, Status};
+use crate::registry::{Registry, Replaced, RowId, Standing, Status};
 
 /// How many ids of incomplete devices a summary names.
 const MOST_IDS: usize = 100;
@@ -54,6 +55,12 @@ pub(super) enum Decision {
 }
 
 impl Plan {
+    /// The folded ids of the devices that are to be issued.
+    pub(super) fn due_ids(&self, devices: &Devices) -> HashSet<String> {
+        let due = self.due.iter().enumerate().filter(|(_, due)| **due != Due::Not);
+        due.map(|(index, _)| devices.outline(index).id.folded()).collect()
+    }
+
     /// How many devices are to be issued.
     pub(super) fn total(&self) -> usize {
         self.total
@@ -73,6 +80,9 @@ impl Plan {
             Decision::Skip => {
                 self.summary.skipped += 1;
                 if planner.is_incomplete(device) {
+                    if let Some(place) = planner.elsewhere(device) {
+                        *self.summary.elsewhere.entry(place).or_default() += 1;
+                    }
                     self.summary.incomplete += 1;
                     if self.summary.incomplete_ids.len() < MOST_IDS {
                         self.summary.incomplete_ids.push(device.id.as_str().to_owned());
@@ -97,6 +107,8 @@ pub(super) struct Planner<'a> {
     pub(super) at: &'a dyn Destination,
     /// The beginning of the run that replaces devices and that this one resumes.
     pub(super) since: Option<OffsetDateTime>,
+    /// The last row of the registry when this run began: what is newer was issued by another one meanwhile.
+    pub(super) begun: RowId,
 }
 
 impl Planner<'_> {
@@ -166,6 +178,18 @@ impl Planner<'_> {
         folder.is_some_and(|folder| !is_complete(&folder, self.job.bundle.kinds))
     }
 
+    /// Where the files of a device that was issued before were put, if that is another place than that of this run.
+    fn elsewhere(&self, device: &Device) -> Option<String> {
+        let live = self.registry.live_device(&device.id).ok().flatten()?;
+        let place = live.location?;
+        if self.at.location_of(&device.id).is_some_and(|here| here == place) {
+            return None;
+        }
+        let folder = place.file_name().is_some_and(|name| *name == *device.id.file_name());
+        let place = if folder { place.parent()? } else { &place };
+        Some(place.display().to_string())
+    }
+
     fn of_live(&self, device: &Device) -> Result<Decision> {
         let revoke = match self.job.existing {
             Existing::Skip => return Ok(Decision::Skip),
@@ -177,7 +201,10 @@ impl Planner<'_> {
             Existing::Replace { revoke } => revoke,
         };
         Ok(match self.registry.live_device(&device.id)? {
-            Some(record) if self.since.is_none_or(|since| record.recorded < since) => {
+            Some(record)
+                if self.since.is_none_or(|since| record.recorded < since)
+                    && record.row <= self.begun =>
+            {
                 Decision::Issue(Some(Replaced { row: record.row, revoke }))
             }
             Some(_) => Decision::Skip,
@@ -189,7 +216,12 @@ impl Planner<'_> {
     /// A device that has no live certificate, but a former one or a directory.
     fn of_former(&self, device: &Device, present: bool) -> Result<Decision> {
         let last = self.registry.history(&device.id)?.pop();
-        let asked = self.job.existing.replaces();
+        // By hand, or by an order that is younger than the certificate.
+        let ordered = match &last {
+            Some(last) => self.registry.is_ordered_since(&device.id, last.row)?,
+            None => false,
+        };
+        let asked = self.job.existing.replaces() || ordered;
         if last.as_ref().is_some_and(|record| record.status == Status::Live) {
             // Issued by another process since the list was begun.
             return Planner { since: None, ..*self }.of_live(device);

@@ -113,7 +113,13 @@ pub fn sign(
     let newcomers = pki.registry().newcomers()?;
     let mut intake = Intake {
         pki,
-        planner: Planner { registry: pki.registry(), job, at, since: None },
+        planner: Planner {
+            registry: pki.registry(),
+            job,
+            at,
+            since: None,
+            begun: pki.registry().last_row()?,
+        },
         context,
         owners: Owners::of(pki.registry(), &pki.cas()?, asking)?,
         taken: HashMap::new(),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
+use super::claim::{Claim, Claimed, wait};
 use super::commit::Committer;
 use super::context::Context;
 use super::destination::{self, Destination, Opening, Out, finish, grow};
@@ -50,28 +51,60 @@ pub(super) fn run_since(
     let at = &*job.out.destination();
     check(job, at)?;
     let mut maker = Maker::new(job, at, context.now)?;
-    let recovered = at.recover(pki.registry())?;
+    let begun = pki.registry().last_row()?;
+    let mut recovered = at.recover(pki.registry())?;
     pki.check_chain_length(job.ca)?;
     pki.check_not_revoked(job.ca)?;
     pki.check_not_rolled_back(job.ca)?;
     let marker = at.replacing_marker().filter(|_| job.existing.replaces());
     let since = marker.as_deref().map(|path| replacing_since(path, context.now)).transpose()?;
     let since = since.flatten();
-    let plan = Planner { registry: pki.registry(), job, at, since }.plan(devices);
+    let planner = Planner { registry: pki.registry(), job, at, since, begun };
+    let plan = plan_alone(pki, &planner, devices, &mut recovered, context);
     let mut summary = Summary::default();
     let done = plan.and_then(|plan| {
+        let Some((plan, _claim)) = plan else {
+            summary.stopped = true;
+            return Ok(());
+        };
         summary = plan.summary.clone();
+        maker.make_ready(pki.registry(), devices, &plan)?;
         let run = Run { job, at, devices, plan: &plan, context: *context };
         run.draw_and_issue(pki, &mut maker, newcomers, &mut summary)
     });
-    let begun = since.is_some() || summary.issued > 0;
-    if let Some(marker) = marker.filter(|_| !begun || (done.is_ok() && !summary.stopped)) {
+    let has_begun = since.is_some() || summary.issued > 0;
+    if let Some(marker) = marker.filter(|_| !has_begun || (done.is_ok() && !summary.stopped)) {
         files::remove_file(&marker)?;
     }
     done?;
     summary.recovered = recovered;
     summary.seconds = start.elapsed().max(Duration::from_nanos(1)).as_secs_f64();
     Ok(summary)
+}
+
+/// What this run is to do, once no other run of this PKI directory is making any of these devices: it waits for those
+/// that are, and makes what they leave. None if it was stopped meanwhile.
+fn plan_alone(
+    pki: &Pki,
+    planner: &Planner<'_>,
+    devices: &Devices,
+    recovered: &mut usize,
+    context: &Context<'_>,
+) -> Result<Option<(Plan, Option<Claim>)>> {
+    loop {
+        let plan = planner.plan(devices)?;
+        let due = plan.due_ids(devices);
+        match Claim::take(pki, &due, planner.job.out)? {
+            Claimed::Own(claim) => return Ok(Some((plan, claim))),
+            Claimed::Others(others) => {
+                wait(&others, pki.registry(), (&due, planner.begun), context)?;
+            }
+        }
+        if context.is_stopped() {
+            return Ok(None);
+        }
+        *recovered += planner.at.recover(pki.registry())?;
+    }
 }
 
 /// Finishes what stopped runs have left at a place: devices that are recorded and not in place, an

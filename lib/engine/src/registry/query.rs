@@ -196,6 +196,13 @@ impl Registry {
             .map_err(|e| self.error(&e))
     }
 
+    /// The row that was added last; one before all others if there is none.
+    pub(crate) fn last_row(&self) -> Result<RowId> {
+        let sql = "SELECT coalesce(max(id), 0) FROM certificate";
+        let last = self.connection()?.query_row(sql, [], |row| row.get(0));
+        last.map(RowId).map_err(|e| self.error(&e))
+    }
+
     /// How many live device certificates each CA has issued.
     pub fn device_counts(&self) -> Result<BTreeMap<String, u64>> {
         let sql = "SELECT ca, count(*) FROM certificate

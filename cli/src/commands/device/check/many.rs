@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use c8y_pki::client_id::DeviceId;
 use c8y_pki::device::check::{self, Report, Verdict};
 use serde::Serialize;
 
@@ -33,6 +34,7 @@ pub(super) fn run(
     setting: &Setting<'_>,
     opener: &Opener<'_>,
     subjects: &[Subject],
+    connected: &mut Vec<DeviceId>,
     out: Output,
 ) -> Result {
     let mut summary = Summary::default();
@@ -44,6 +46,9 @@ pub(super) fn run(
     };
     check::many(subjects.len(), setting.args.parallel.into(), check, |index, report| {
         summary.add(&report);
+        if report.verdict == Verdict::Connected {
+            connected.extend(subjects[index].device.clone());
+        }
         would_ask |= setting.would_ask(&report);
         told = out.offer_result(&report, |report| show::line(&subjects[index].name(), report));
         matches!(told, Ok(true))

@@ -2,8 +2,12 @@
 
 use std::path::Path;
 
+use c8y_pki::registry::Step;
+use time::OffsetDateTime;
+
 use super::setting::{CheckArgs, MORE_WITH_LOGIN, Setting, subjects};
 use super::{beside, many, show};
+use crate::clock;
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
 
@@ -11,13 +15,16 @@ pub(in super::super) fn run(args: &CheckArgs, pki: &Path, out: Output) -> Result
     let client = args.endpoint.client(&args.login, &args.way)?;
     let mut setting = Setting::new(args, client.as_ref(), pki)?;
     let mut opener = args.files.opener()?;
-    let (subjects, id_types) = subjects(args, out)?;
-    if setting.login.is_some() && (subjects.len() != 1 || args.from.is_some()) {
+    let now = OffsetDateTime::now_utc();
+    let of_order = args.order.as_ref().map(|_| clock::open(pki, now)).transpose()?;
+    let (subjects, id_types) = subjects(args, of_order.as_ref(), out)?;
+    let is_list = args.from.is_some() || args.order.is_some();
+    if setting.login.is_some() && (subjects.len() != 1 || is_list) {
         return Err(beside::of_one());
     }
     setting.inquiry = setting.inquiry.map(|inquiry| inquiry.with_id_types(id_types));
     if let [subject] = subjects.as_slice()
-        && args.from.is_none()
+        && !is_list
     {
         let read = opener.read_asking(subject)?;
         let mut report = setting.check_always_judged(subject, read);
@@ -31,5 +38,12 @@ pub(in super::super) fn run(args: &CheckArgs, pki: &Path, out: Output) -> Result
         // Passwords are asked for once, before devices are checked side by side.
         let _ = opener.read_asking(first)?;
     }
-    many::run(&setting, &opener, &subjects, out)
+    let mut connected = Vec::new();
+    let done = many::run(&setting, &opener, &subjects, &mut connected, out);
+    if let Some(pki) = of_order {
+        // Also what was found out before standard output was gone.
+        let steps: Vec<_> = connected.into_iter().map(|id| (id, Step::Connected)).collect();
+        pki.registry().note_steps(&steps, now)?;
+    }
+    done
 }

@@ -8,6 +8,9 @@ use c8y_pki::client_id::DeviceId;
 use c8y_pki::device::check::{self, Check, PasswordLogin, Report, StepName};
 use c8y_pki::device::link::Target;
 use c8y_pki::device::service::Service;
+use c8y_pki::list::DeviceList;
+use c8y_pki::orders;
+use c8y_pki::pki::Pki;
 use c8y_pki::platform::blocking::{Client, Inquiry};
 use c8y_pki::platform::standing::ID_TYPE;
 use c8y_pki::registration;
@@ -50,6 +53,7 @@ Examples:
   c8y-pki device check --keystore gw-0001.p12 --truststore trust.p12 --store-password-file pw
   c8y-pki device check --bundle out/gw-0001 --uploaded root.pem --json
   c8y-pki device check --from devices.csv --sample 50 --parallel 16
+  c8y-pki device check --order acme-11
   c8y-pki device check gw-0001 --user admin --tenant-password-file pw
   c8y-pki device check gw-0001 --mqtt-service --tenant t12345
   c8y-pki device check gw-0001 --mqtt-user t12345/device_gw-0001 --mqtt-password-file pw
@@ -75,6 +79,9 @@ pub(crate) struct CheckArgs {
     pub(super) from: Option<PathBuf>,
     #[command(flatten)]
     pub(super) columns: FromArgs,
+    /// The devices of an order; the registry keeps which of them have connected
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["ids", "bundle", "keystore", "from"])]
+    pub(super) order: Option<String>,
     /// Check only N devices of the list, spread evenly over it
     #[arg(long, value_name = "N", requires = "from", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) sample: Option<u32>,
@@ -117,21 +124,31 @@ pub(super) struct Setting<'a> {
 /// The devices, each once, and the types of external ids that their list gives them.
 pub(super) fn subjects(
     args: &CheckArgs,
+    pki: Option<&Pki>,
     out: Output,
 ) -> Result<(Vec<Subject>, HashMap<String, String>)> {
+    if let (Some(name), Some(pki)) = (&args.order, pki) {
+        let registry = pki.registry();
+        let list = orders::list_of(registry, &orders::named(registry, name)?)?;
+        return Ok(spread(args, list));
+    }
     let Some(list) = &args.from else {
         let named = args.files.subjects(&args.ids)?;
         return match named.is_empty() {
-            true => Err(no_device("give its id, --bundle, --keystore or --from")),
+            true => Err(no_device("give its id, --bundle, --keystore, --from or --order")),
             false => Ok((named, HashMap::new())),
         };
     };
-    let list = args.columns.read(list, out)?.without_faults()?;
+    Ok(spread(args, args.columns.read(list, out)?.without_faults()?))
+}
+
+/// The devices of a list, or as many of them as are to be checked.
+fn spread(args: &CheckArgs, list: DeviceList) -> (Vec<Subject>, HashMap<String, String>) {
     let id_types = registration::id_types(&list.devices);
     let devices: Vec<DeviceId> = list.devices.into_iter().map(|d| d.id).collect();
     let sample = args.sample.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
     let devices = check::spread(devices, sample).into_iter();
-    Ok((devices.map(|id| args.files.in_out(id)).collect(), id_types))
+    (devices.map(|id| args.files.in_out(id)).collect(), id_types)
 }
 
 impl<'a> Setting<'a> {

@@ -21,6 +21,17 @@ pub enum Out<'a> {
 }
 
 impl<'a> Out<'a> {
+    /// What people call it: the whole path, or that it is a stream.
+    pub(in crate::provision) fn named(self) -> String {
+        match self {
+            Self::Folders(path) | Self::Archive(path) => {
+                let whole = std::path::absolute(path);
+                whole.as_deref().unwrap_or(path).display().to_string()
+            }
+            Self::Stream(_) => "a stream".to_owned(),
+        }
+    }
+
     /// The place itself, which is asked from here on.
     pub(in crate::provision) fn destination(self) -> Box<dyn Destination + 'a> {
         match self {

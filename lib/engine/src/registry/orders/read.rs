@@ -9,7 +9,7 @@ use super::record::{OrderRecord, OrderState, Ordered, OrderedDevice, Step};
 use crate::client_id::DeviceId;
 use crate::registry::query::moment;
 use crate::registry::sqlite::{Registry, Result};
-use crate::registry::{RegistryError, Status};
+use crate::registry::{RegistryError, RowId, Status};
 
 const COLUMNS: &str =
     "id, audit, name, customer, ca, options, list, devices, created, taken_back FROM device_order";
@@ -31,6 +31,19 @@ impl Registry {
         self.connection()?
             .prepare_cached(&sql)
             .and_then(|mut query| query.query_row([name.to_lowercase()], read_order).optional())
+            .map_err(|e| self.error(&e))
+    }
+
+    /// Whether a device is in an order, not taken back, that was made after that certificate of it was recorded: the
+    /// order asks for another one.
+    pub(crate) fn is_ordered_since(&self, id: impl AsRef<str>, certificate: RowId) -> Result<bool> {
+        self.connection()?
+            .prepare_cached(
+                "SELECT 1 FROM order_device AS d JOIN device_order AS o ON o.id = d.of_order
+                 WHERE d.folded_id = ?1 AND o.taken_back IS NULL
+                 AND o.audit > (SELECT audit FROM certificate WHERE id = ?2)",
+            )
+            .and_then(|mut query| query.exists(params![id.as_ref().to_lowercase(), certificate.0]))
             .map_err(|e| self.error(&e))
     }
 

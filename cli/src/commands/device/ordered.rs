@@ -1,0 +1,103 @@
+//! How the devices of an order are made: what it says takes the place of options.
+
+use c8y_pki::crypto::KeyType;
+use c8y_pki::name::{Name, NameBuilder, find_field};
+use c8y_pki::orders::OrderOptions;
+use c8y_pki::profile::Profile;
+use c8y_pki::registry::OrderRecord;
+
+use super::options::OutputArgs;
+use crate::failure::{Failure, Result};
+use crate::output::Output;
+use crate::values::SubjectArgs;
+
+/// What an order says, or nothing.
+pub(super) struct Ordered<'a> {
+    order: Option<(&'a OrderRecord, OrderOptions)>,
+    /// Whether the order was named: then options that say something else are refused. Devices that are named by their
+    /// ids may be made in another way.
+    is_named: bool,
+}
+
+impl<'a> Ordered<'a> {
+    pub(super) fn of(order: Option<&'a OrderRecord>, is_named: bool) -> Result<Self> {
+        let read = |order| Ok::<_, Failure>((order, OrderOptions::of(order)?));
+        Ok(Self { order: order.map(read).transpose()?, is_named })
+    }
+
+    fn refuse(&self, flag: &str, given: bool) -> Result<()> {
+        let Some((order, _)) = self.order.as_ref().filter(|_| self.is_named && given) else {
+            return Ok(());
+        };
+        Err(Failure::usage(
+            format!("{flag} is given, but the order {} says how its devices are made", order.name),
+            format!(
+                "leave out {flag}: `c8y-pki order show {} --json` shows what it says",
+                order.name
+            ),
+        ))
+    }
+
+    /// The issuing CA.
+    pub(super) fn ca(&self, given: Option<&str>) -> Result<String> {
+        let own = self.order.as_ref().map(|(order, _)| order.ca.as_str());
+        self.refuse("--ca", given.is_some() && given != own)?;
+        given.or(own).map(str::to_owned).ok_or_else(|| {
+            Failure::usage(
+                "the issuing CA is not named",
+                "give --ca NAME: `c8y-pki ca list` shows them; or name an order with --order",
+            )
+        })
+    }
+
+    /// The options with what the order says.
+    pub(super) fn output(&self, given: &OutputArgs) -> Result<OutputArgs> {
+        let mut output = given.clone();
+        let Some((_, options)) = &self.order else { return Ok(output) };
+        self.refuse("--profile", given.profile.is_some())?;
+        self.refuse("--key-type", given.key_type.is_some())?;
+        self.refuse("--days", given.days.is_some())?;
+        self.refuse("--bundle", !given.bundle.is_empty())?;
+        let key_type = options.key_type.as_deref().map(str::parse::<KeyType>).transpose()?;
+        output.profile = output.profile.or_else(|| options.profile.clone());
+        output.key_type = output.key_type.or(key_type);
+        output.days = output.days.or(options.days);
+        if output.bundle.is_empty() {
+            output.bundle.clone_from(&options.bundle);
+        }
+        Ok(output)
+    }
+
+    /// The fields of the subject beside the common name.
+    pub(super) fn subject(&self, given: &SubjectArgs, profile: &Profile) -> Result<NameBuilder> {
+        self.refuse("a subject", given.is_given())?;
+        let own = self.order.as_ref().and_then(|(_, options)| options.subject.as_deref());
+        let subject = match own.filter(|_| !given.is_given()) {
+            Some(text) => {
+                let mut builder = Name::builder();
+                for attribute in Name::parse(text)?.attributes() {
+                    builder.push(find_field(attribute.label())?, &attribute.value)?;
+                }
+                builder
+            }
+            None => given.builder(profile)?,
+        };
+        if subject.has("CN") {
+            return Err(Failure::usage(
+                "the subject has a common name, but a device's common name is its id",
+                "leave CN out of --subject",
+            ));
+        }
+        Ok(subject)
+    }
+
+    /// Says that an order counts that was not named.
+    pub(super) fn tell(&self, out: Output) {
+        if let Some((order, _)) = self.order.as_ref().filter(|_| !self.is_named) {
+            let name = &order.name;
+            out.note(&format!(
+                "in the order {name}: what is not given on the command line is as that says"
+            ));
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Which devices a command is about: those of a list, or those of an order.
+
+use std::path::PathBuf;
+
+use c8y_pki::list::DeviceList;
+use c8y_pki::orders;
+use c8y_pki::registry::{OrderRecord, Registry};
+use clap::Args;
+
+use crate::device_list::FromArgs;
+use crate::failure::Result;
+use crate::output::Output;
+
+/// A list of devices, or an order; where a command takes ids too, its ids conflict with both.
+#[derive(Debug, Default, Args)]
+pub(crate) struct SelectionArgs {
+    /// Devices of a CSV or .xlsx with a column `id`; - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) columns: FromArgs,
+    /// The devices of an order (`c8y-pki order list`)
+    #[arg(long, value_name = "NAME", conflicts_with = "from")]
+    pub(crate) order: Option<String>,
+}
+
+/// The devices that are meant.
+pub(crate) struct Selected {
+    /// What the list says of them, with the faults of its rows.
+    pub(crate) list: DeviceList,
+    /// The order whose list it is.
+    pub(crate) order: Option<OrderRecord>,
+}
+
+impl Selected {
+    /// What messages call it.
+    pub(crate) fn named(&self) -> String {
+        match &self.order {
+            Some(order) => format!("order {}", order.name),
+            None => "list".to_owned(),
+        }
+    }
+}
+
+impl SelectionArgs {
+    /// Whether a list or an order is named.
+    pub(crate) fn is_given(&self) -> bool {
+        self.from.is_some() || self.order.is_some()
+    }
+
+    /// Reads what is named, if anything is.
+    pub(crate) fn read(&self, registry: &Registry, out: Output) -> Result<Option<Selected>> {
+        if let Some(name) = &self.order {
+            let order = orders::named(registry, name)?;
+            let list = orders::list_of(registry, &order)?;
+            return Ok(Some(Selected { list, order: Some(order) }));
+        }
+        let Some(path) = &self.from else { return Ok(None) };
+        Ok(Some(Selected { list: self.columns.read(path, out)?, order: None }))
+    }
+}

@@ -1,0 +1,168 @@
+//! Orders through the real binary: what they say counts, and what belongs to them.
+
+use c8y_pki_tests::cli::{CA_PW, Cli};
+
+const LIST: &str = "id,type,name,group,iccid\n\
+                    gw-1,pump,Pump 1,Acme/Hall 1,8949020000000000001\n\
+                    gw-2,pump,Pump 2,Acme/Hall 1,8949020000000000002\n\
+                    gw-3,valve,Valve 3,Acme/Hall 2,\n";
+
+const STORE: &str = "--ca-password-file pw --store-password-file pw --iterations 1";
+
+fn ordered(options: &str) -> Cli {
+    let cli = Cli::with_cas();
+    cli.write("acme.csv", LIST);
+    cli.ok(&format!("order create acme --from acme.csv --ca line {options}"));
+    cli
+}
+
+#[test]
+fn an_order_says_how_its_devices_are_made() {
+    let cli = ordered(
+        "--customer Acme --key-type ec-p384 --days 90 --bundle p12 --subject 'OU=Line 7,O=Acme'",
+    );
+    for (flag, more) in [
+        ("--bundle", "--bundle pem"),
+        ("--days", "--days 7"),
+        ("--key-type", "--key-type ec-p256"),
+        ("--profile", "--profile device"),
+        ("a subject", "--org Other"),
+        ("--ca", "--ca root"),
+    ] {
+        let said = cli.fails(2, &format!("device issue --order acme --out out {STORE} {more}"));
+        let sentence = format!("{flag} is given, but the order acme says how its devices are made");
+        assert!(said.contains(&sentence), "{more}: {said}");
+    }
+    // The list is not needed any more.
+    std::fs::remove_file(cli.path("acme.csv")).unwrap();
+    cli.ok(&format!("device issue --order ACME --out out --ca line {STORE}"));
+    assert_eq!(cli.names("out/gw-1"), ["keystore.p12"]);
+    let shown = cli.run("device show gw-1 --json").expect(0).json();
+    let text = shown.to_string();
+    for part in ["Pump 1", "Acme/Hall 1", "8949020000000000001"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    cli.ok(&format!("device manifest --order acme --out ho {CA_PW}"));
+    let json = cli.text("ho/manifest.json");
+    assert!(json.contains("\"batch\": \"order acme\""), "{json}");
+    let store = "cert show out/gw-2/keystore.p12 --password-file pw";
+    let seen = cli.ok(store);
+    assert!(seen.contains("CN=gw-2,OU=Line 7,O=Acme") && seen.contains("P-384"), "{seen}");
+}
+
+#[test]
+fn a_device_that_is_made_again_keeps_what_its_list_said_and_what_it_had() {
+    let cli = ordered("--bundle p12 --key-type ec-p384");
+    cli.ok(&format!("device issue --order acme --out out {STORE}"));
+    let again =
+        cli.run(&format!("device issue gw-1 --existing replace --out out {STORE}")).expect(0);
+    assert!(again.stderr.contains("in the order acme: what is not given"), "{again:?}");
+    let said = cli.run(&format!("device renew gw-2 --out out {CA_PW}")).expect(2);
+    assert!(said.error().contains("password"), "a p12 device needs one: {said:?}");
+    cli.ok(&format!("device renew gw-2 --out out {STORE}"));
+    cli.ok(&format!("device renew gw-3 --bundle pem --out out {CA_PW}"));
+    for (id, files) in [
+        ("gw-1", &["keystore.p12"][..]),
+        ("gw-2", &["keystore.p12"]),
+        ("gw-3", &["cert.pem", "chain.pem", "key.pem"]),
+    ] {
+        assert_eq!(cli.names(&format!("out/{id}")), files, "{id}");
+    }
+    // Each what it had, in one run.
+    cli.ok(&format!("device renew --order acme --out out {STORE}"));
+    assert_eq!(cli.names("out/gw-1"), ["keystore.p12"]);
+    assert_eq!(cli.names("out/gw-3"), ["cert.pem", "chain.pem", "key.pem"]);
+    let seen = cli.ok("cert show out/gw-1/keystore.p12 --password-file pw");
+    assert!(seen.contains("P-384"), "{seen}");
+    let order = cli.ok("registration create --order acme --out -");
+    assert_eq!(cli.ok("registration create --out -").lines().count(), 4);
+    for row in order.lines() {
+        assert!(cli.ok("registration create --out -").contains(row), "{row}");
+    }
+    let shown = cli.run("order show acme --json").expect(0).json();
+    assert_eq!((&shown["issued"], &shown["reworked"]), (&3.into(), &3.into()), "{shown}");
+    cli.ok("registry check");
+}
+
+/// Devices without an order keep it too, also those that a former version has recorded.
+#[test]
+fn a_device_without_an_order_keeps_it_too() {
+    let cli = Cli::with_cas();
+    cli.write("acme.csv", LIST);
+    cli.ok(&format!("device issue --from acme.csv --ca line --out out --bundle pem,p12 {STORE}"));
+    cli.ok(&format!("device issue gw-1 --existing replace --ca line --out out {STORE}"));
+    cli.ok(&format!("device renew gw-2 --out out {STORE}"));
+    for id in ["gw-1", "gw-2"] {
+        let files = cli.names(&format!("out/{id}"));
+        assert_eq!(files, ["cert.pem", "chain.pem", "key.pem", "keystore.p12"], "{id}");
+    }
+    let csv = cli.ok("registration create --out -");
+    assert!(
+        csv.contains("gw-1;CERTIFICATES;pump;Pump 1;8949020000000000001;Acme/Hall 1;true"),
+        "{csv}"
+    );
+    let said = cli.run(&format!("device issue gw-9 --out out {CA_PW}")).expect(2);
+    assert_eq!(said.error(), "the issuing CA is not named");
+}
+
+#[test]
+fn what_failed_is_kept_with_its_reason_until_it_is_issued() {
+    let cli = ordered("");
+    // A directory is in the way of one device.
+    cli.write("out/gw-2/note", "mine");
+    let line = format!("device issue --order acme --out out --keep-going {CA_PW}");
+    cli.run(&line).expect(1);
+    let shown = cli.run("order show acme --json").expect(0).json();
+    assert_eq!((&shown["issued"], &shown["failed"]), (&2.into(), &1.into()), "{shown}");
+    let missing = &shown["missing"][0];
+    assert_eq!((&missing["id"], &missing["state"]), (&"gw-2".into(), &"failed".into()));
+    let reason = missing["reason"].as_str().expect("a reason");
+    assert!(reason.contains("its directory out/gw-2 is there"), "{reason}");
+    let said = cli.run("order show acme --complete").expect(1).stdout;
+    assert!(said.contains("missing      gw-2 (line 3), failed: device id \"gw-2\""), "{said}");
+    let said = cli.run(&format!("device manifest --order acme --out ho {CA_PW}")).expect(1);
+    assert!(
+        said.error().starts_with("order acme has 2 of 3 devices; 1 are missing: gw-2"),
+        "{said:?}"
+    );
+    assert!(!cli.path("ho").exists());
+    let part =
+        cli.run(&format!("device manifest --order acme --partial --out ho {CA_PW}")).expect(0);
+    assert!(part.stderr.contains("warning: order acme has 2 of 3 devices"), "{part:?}");
+    std::fs::remove_dir_all(cli.path("out/gw-2")).unwrap();
+    cli.ok(&line);
+    let shown = cli.run("order show acme --json").expect(0).json();
+    assert_eq!(
+        (&shown["issued"], &shown["failed"], &shown["state"]),
+        (&3.into(), &0.into(), &"issued".into())
+    );
+}
+
+#[test]
+fn a_list_is_revoked_after_a_question_and_what_cannot_be_is_named() {
+    let cli = ordered("");
+    cli.ok(&format!("device issue --order acme --out out {CA_PW}"));
+    cli.ok("device revoke gw-3");
+    cli.write("some.csv", "id\ngw-1\ngw-3\n");
+    let plan = cli.run("device revoke --from some.csv --plan --json").expect(0).json_lines();
+    let actions: Vec<_> = plan.iter().map(|p| (&p["id"], &p["action"])).collect();
+    assert_eq!(
+        actions,
+        [(&"gw-1".into(), &"revoke".into()), (&"gw-3".into(), &"revoked already".into())]
+    );
+    let live = |cli: &Cli| cli.ok("device list --order acme --json").lines().count();
+    assert_eq!(live(&cli), 2, "a plan has changed something");
+    let said = cli.fails(2, "device revoke --from some.csv");
+    assert!(said.contains("revoking 1 certificate of a list has to be confirmed"), "{said}");
+    cli.write("bad.csv", "id\ngw-1\nnobody\n");
+    for line in ["device revoke --from bad.csv --plan", "device revoke --from bad.csv --yes"] {
+        let said = cli.fails(2, line);
+        assert!(said.contains("device id \"nobody\" has no live certificate"), "{said}");
+    }
+    assert_eq!(live(&cli), 2);
+    cli.ok("device revoke --from some.csv --yes");
+    assert_eq!(live(&cli), 1);
+    // Revoked in the order, a device stays out of its next run.
+    let again = cli.run(&format!("device issue --order acme --out out {CA_PW}")).expect(0);
+    assert!(again.stderr.contains("2 devices left out: revoked"), "{again:?}");
+}
