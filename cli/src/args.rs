@@ -43,6 +43,7 @@ impl Cli {
             Command::Tenant(command) => commands::tenant::run(command, pki, out),
             Command::Pop(command) => commands::pop::run(command, pki, out),
             Command::Registry(command) => commands::registry::run(command, pki, out),
+            Command::Status(args) => commands::status::run(args, pki, out),
             Command::Sandbox(args) => commands::sandbox::run(args, out),
             Command::Profile(command) => commands::profile::run(command, out),
             Command::Completions(args) => {
@@ -115,6 +116,8 @@ pub(crate) enum Command {
     /// Check, export and repair the registry of what was issued
     #[command(subcommand)]
     Registry(commands::registry::RegistryCommand),
+    /// Say what needs a person: what runs out, what is due, what the tenant lacks
+    Status(Box<commands::status::StatusArgs>),
     /// Run a tenant in memory to rehearse against
     Sandbox(commands::sandbox::SandboxArgs),
     /// List and show certificate profiles and file templates

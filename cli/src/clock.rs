@@ -3,6 +3,7 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use c8y_pki::clock::{self, ClockError, Evidence};
 use c8y_pki::pki::Pki;
@@ -16,9 +17,18 @@ use crate::stop;
 /// Whether the user has said that it is right (`--clock-is-right`): one answer for a whole process.
 static RIGHT: OnceLock<bool> = OnceLock::new();
 
-/// Takes what the command line says.
+/// When this process began to work.
+static START: OnceLock<Instant> = OnceLock::new();
+
+/// Takes what the command line says, at the beginning.
 pub(crate) fn believe(right: bool) {
     RIGHT.get_or_init(|| right);
+    START.get_or_init(Instant::now);
+}
+
+/// How long this process works already.
+pub(crate) fn since_start() -> Duration {
+    START.get().map_or(Duration::ZERO, Instant::elapsed)
 }
 
 /// Opens the PKI directory for a command that writes to it, or signs with its keys.

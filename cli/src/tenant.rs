@@ -108,6 +108,11 @@ impl TenantArgs {
         self.network.way.roots()
     }
 
+    /// Whether a host is given, by the option or the variable.
+    pub(crate) fn is_given(&self) -> bool {
+        self.host.as_deref().is_some_and(|host| !host.is_empty())
+    }
+
     /// The tenant's id as far as it is known without asking.
     pub(crate) fn known_tenant(&self) -> &str {
         self.login.tenant().unwrap_or(UNKNOWN_TENANT)

@@ -170,8 +170,8 @@ pub use c8y_pki_core::{
 #[cfg(feature = "engine")]
 #[doc(inline)]
 pub use c8y_pki_engine::{
-    Error, device, enrolment, error, files, inspect, list, manifest, orders, pki, platform,
-    provision, registration, registry, rollback, rollout, selftest,
+    Error, device, enrolment, error, files, inspect, labels, list, manifest, orders, pki, platform,
+    provision, registration, registry, rollback, rollout, selftest, status,
 };
 #[cfg(feature = "sandbox")]
 #[doc(inline)]

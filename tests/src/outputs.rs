@@ -144,6 +144,8 @@ pub const OWN: &[&str] = &[
     "sandbox --env-file",
     "device bootstrap --out",
     "tenant selftest --report",
+    "order labels --out",
+    "status --prometheus",
 ];
 
 fn line(line: &str, place: &str) -> String {

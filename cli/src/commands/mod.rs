@@ -15,5 +15,6 @@ pub(crate) mod registry;
 pub(crate) mod rollout;
 pub(crate) mod sandbox;
 pub(crate) mod shortened;
+pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod tenant;

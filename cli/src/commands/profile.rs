@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use c8y_pki::labels;
 use c8y_pki::profile::{BUILT_IN, Profile};
 use c8y_pki::rollout::EXAMPLE;
 use clap::Subcommand;
@@ -25,7 +26,7 @@ Examples:
   c8y-pki profile show device > my-device.toml
   c8y-pki profile show rollout.toml > rollout.toml")]
     Show {
-        /// Name of a profile, or rollout.toml, or devices.csv
+        /// Name of a profile, or of a template: rollout.toml, devices.csv, label.toml, …
         name: String,
     },
     /// Make profiles of a configuration file of OpenSSL
@@ -79,6 +80,9 @@ fn list(out: Output) -> Result {
     for (name, description) in [
         ("rollout.toml", "A complete rollout, for `c8y-pki rollout`"),
         ("devices.csv", "A list of devices, for `c8y-pki device issue --from`"),
+        ("label.toml", "Labels with id, QR code and fingerprint, for `c8y-pki order labels`"),
+        ("label-small.toml", "Small labels with id and QR code"),
+        ("label-registration.toml", "Secret labels: scan to register a device that enrols"),
     ] {
         let (kind, description) = ("template".to_owned(), description.to_owned());
         all.push(Listed { name: name.to_owned(), kind, description });
@@ -102,9 +106,10 @@ fn import(path: &Path, dir: Option<&Path>, out: Output) -> Result {
 }
 
 fn show(name: &str, out: Output) -> Result {
-    let found = BUILT_IN.iter().chain(&EXAMPLE).find(|(n, _)| *n == name);
+    let all = || BUILT_IN.iter().chain(&EXAMPLE).chain(&labels::BUILT_IN);
+    let found = all().find(|(n, _)| *n == name);
     let Some((_, text)) = found else {
-        let known: Vec<&str> = BUILT_IN.iter().chain(&EXAMPLE).map(|(n, _)| *n).collect();
+        let known: Vec<&str> = all().map(|(n, _)| *n).collect();
         return Err(Failure::usage(
             format!("there is no profile or template {name:?}"),
             format!("known: {}", known.join(", ")),

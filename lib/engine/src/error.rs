@@ -23,6 +23,7 @@ use crate::inspect::InspectError;
 use crate::issue::IssueError;
 use crate::key::KeyError;
 use crate::key::pkcs11::Pkcs11Error;
+use crate::labels::LabelError;
 use crate::list::ListError;
 use crate::manifest::ManifestError;
 use crate::name::NameError;
@@ -105,6 +106,7 @@ errors! {
     InMemory(InMemoryError),
     Issue(IssueError),
     Key(KeyError),
+    Label(LabelError),
     Link(LinkError),
     List(ListError),
     Manifest(ManifestError),

@@ -16,6 +16,7 @@ pub mod enrolment;
 pub mod error;
 pub mod files;
 pub mod inspect;
+pub mod labels;
 pub mod list;
 pub mod manifest;
 mod net;
@@ -28,6 +29,7 @@ pub mod registry;
 pub mod rollback;
 pub mod rollout;
 pub mod selftest;
+pub mod status;
 /// Certificates for tests, written field by field: the very file of the core's own tests.
 #[cfg(test)]
 #[allow(dead_code, reason = "the core's tests need more of it")]

@@ -63,6 +63,7 @@ mod jwt;
 mod management;
 mod mqtt;
 mod names;
+mod news;
 mod objects;
 mod pop;
 mod register;

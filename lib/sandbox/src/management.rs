@@ -65,12 +65,22 @@ pub(super) fn operation(
     }
 }
 
+/// What is asked for as JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum View {
+    /// All of it.
+    State,
+    /// What is new, for the page.
+    News,
+}
+
 /// Answers a request for the page.
-pub(super) fn answer(method: &Method, path: &str, state: impl FnOnce() -> Value) -> Answer {
+pub(super) fn answer(method: &Method, path: &str, view: impl FnOnce(View) -> Value) -> Answer {
     let answer = match (method, path) {
         (&Method::GET, "/") => Answer::of_type(200, "text/html; charset=utf-8", PAGE),
-        (&Method::GET, "/state.json") => Answer::json(200, &state()),
-        (_, "/" | "/state.json") => Answer::empty(405).with("Allow", "GET"),
+        (&Method::GET, "/state.json") => Answer::json(200, &view(View::State)),
+        (&Method::GET, "/news.json") => Answer::json(200, &view(View::News)),
+        (_, "/" | "/state.json" | "/news.json") => Answer::empty(405).with("Allow", "GET"),
         _ => Answer::empty(404),
     };
     answer.with("Content-Security-Policy", POLICY).with("Cache-Control", "no-store")

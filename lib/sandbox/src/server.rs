@@ -29,6 +29,7 @@ use super::call::Call;
 use super::clock::{self, iso};
 use super::faults::{Fault, Faults, MqttFault};
 use super::journal::{Connection, Journal};
+use super::news::{Had, news};
 use super::state::World;
 use super::{SandboxError, auth, judge, management, mqtt, routes, tls};
 use crate::cert::Certificate;
@@ -178,7 +179,7 @@ impl Shared {
     pub(super) fn state(&self) -> Value {
         let (tenants, connected) = {
             let world = self.world();
-            (world.view(), world.online.view())
+            (world.view(usize::MAX), world.online.view(usize::MAX))
         };
         let journal = self.journal();
         json!({
@@ -295,7 +296,12 @@ async fn managed(request: Request<Incoming>, shared: &Shared) -> Answer {
     }
     let path = request.uri().path();
     let Some(device) = management::device(path) else {
-        return management::answer(request.method(), path, || shared.state());
+        let had = || Had::of(request.uri().query());
+        let view = |page: management::View| match page {
+            management::View::State => shared.state(),
+            management::View::News => news(shared, &had()),
+        };
+        return management::answer(request.method(), path, view);
     };
     if request.method() != Method::POST {
         return Answer::empty(405).with("Allow", "POST");

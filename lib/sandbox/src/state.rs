@@ -124,11 +124,11 @@ impl World {
         self.online.deliver(HOME, device, OPERATIONS, rows)
     }
 
-    /// The tenants, for people and tests.
-    pub(super) fn view(&self) -> Map<String, Value> {
+    /// The tenants, for people and tests; of each list at most so many.
+    pub(super) fn view(&self, most: usize) -> Map<String, Value> {
         let view = |(name, tenant): (&String, &Tenant)| {
             let locked = |fingerprint: &str| self.is_locked_out(name, fingerprint);
-            (name.clone(), tenant.view(locked, |device| self.online.has(name, device)))
+            (name.clone(), tenant.view(most, locked, |device| self.online.has(name, device)))
         };
         self.tenants.iter().map(view).collect()
     }

@@ -179,15 +179,17 @@ impl Tenant {
         self.trusted.iter().find(|t| t.fingerprint == fingerprint)
     }
 
-    /// What it holds; `locked` says of a fingerprint whether another tenant holds it too, `connected`
-    /// of a device whether it is.
+    /// What it holds, of each list at most so many, the newest of those that have an order; `locked` says of a
+    /// fingerprint whether another tenant holds it too, `connected` of a device whether it is.
     pub(super) fn view(
         &self,
+        most: usize,
         locked: impl Fn(&str) -> bool,
         connected: impl Fn(&str) -> bool,
     ) -> Value {
+        let newest = |length: usize| length.saturating_sub(most);
         let trusted: Vec<Value> =
-            self.trusted.iter().map(|t| t.view(locked(&t.fingerprint))).collect();
+            self.trusted.iter().take(most).map(|t| t.view(locked(&t.fingerprint))).collect();
         let made = |id: &str, mut view: Value| {
             let inventory = self.inventories.get(id).cloned().unwrap_or_default().view();
             for part in ["object", "children", "events", "messages"] {
@@ -196,35 +198,42 @@ impl Tenant {
             view["connected"] = connected(id).into();
             view
         };
-        let devices: Vec<Value> = self
-            .devices
-            .iter()
-            .map(|(id, d)| {
-                made(id, d.view(id, self.requests.get(id).is_some_and(Pending::may_enrol)))
-            })
-            .collect();
-        let others = self.inventories.keys().filter(|id| !self.devices.contains_key(*id));
-        let unregistered: Vec<Value> = others.map(|id| made(id, json!({ "id": id }))).collect();
+        let device = |(id, d): (&String, &Device)| {
+            made(id, d.view(id, self.requests.get(id).is_some_and(Pending::may_enrol)))
+        };
+        let devices: Vec<Value> = self.devices.iter().take(most).map(device).collect();
+        let others = || self.inventories.keys().filter(|id| !self.devices.contains_key(*id));
+        let unregistered = others().take(most).map(|id| made(id, json!({ "id": id })));
+        let unregistered: Vec<Value> = unregistered.collect();
         let registration = |r: &Registration| json!({ "at": iso(r.at), "rows": r.rows, "created": r.created, "failed": r.failed });
-        let registrations: Vec<Value> = self.registrations.iter().map(registration).collect();
+        let registrations = self.registrations.iter().skip(newest(self.registrations.len()));
+        let registrations: Vec<Value> = registrations.map(registration).collect();
         let revocation = |(serial, at): (&Vec<u8>, &OffsetDateTime)| json!({ "serial_number": crate::crypto::hex(serial), "revocation_date": iso(*at) });
-        let revocations: Vec<Value> = self.revoked.iter().map(revocation).collect();
+        let revocations: Vec<Value> = self.revoked.iter().take(most).map(revocation).collect();
         let enrolment = |e: &Enrolment| {
             json!({
                 "at": iso(e.at), "device": e.device, "serial_number": e.serial, "renewal": e.renewal,
             })
         };
-        let enrolments: Vec<Value> = self.enrolments.iter().map(enrolment).collect();
+        let enrolments = self.enrolments.iter().skip(newest(self.enrolments.len()));
+        let enrolments: Vec<Value> = enrolments.map(enrolment).collect();
         let request = |(id, one): (&String, &Pending)| json!({ "id": id, "status": one.status.name(), "may_enrol": one.may_enrol() });
         let option = |((category, key), value): (&(String, String), &String)| json!({ "category": category, "key": key, "value": value });
         let feature = |(key, on): (&&str, &bool)| json!({ "key": key, "active": on });
         let features: Vec<Value> = self.features.iter().map(feature).collect();
-        let options: Vec<Value> = self.options.iter().map(option).collect();
-        let requests: Vec<Value> = self.requests.iter().map(request).collect();
+        let options: Vec<Value> = self.options.iter().take(most).map(option).collect();
+        let requests: Vec<Value> = self.requests.iter().take(most).map(request).collect();
+        let groups: Vec<&String> = self.groups.iter().take(most).collect();
+        let totals = json!({
+            "trusted_certificates": self.trusted.len(), "new_device_requests": self.requests.len(),
+            "devices": self.devices.len(), "unregistered": others().count(),
+            "registrations": self.registrations.len(), "revocations": self.revoked.len(),
+            "enrolments": self.enrolments.len(), "options": self.options.len(), "features": self.features.len(),
+        });
         json!({
-            "trusted_certificates": trusted, "new_device_requests": requests, "devices": devices, "groups": self.groups,
+            "trusted_certificates": trusted, "new_device_requests": requests, "devices": devices, "groups": groups,
             "unregistered": unregistered, "registrations": registrations, "revocations": revocations, "enrolments": enrolments,
-            "options": options, "features": features,
+            "options": options, "features": features, "totals": totals,
         })
     }
 }

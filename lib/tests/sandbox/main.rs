@@ -11,6 +11,7 @@ mod mqtt_messages;
 mod mqtt_service;
 mod mqtt_session;
 mod mqtt_tls;
+mod news;
 mod proof;
 mod rest;
 mod runtime;

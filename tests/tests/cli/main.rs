@@ -14,6 +14,7 @@ mod forms;
 mod imports;
 mod judgement;
 mod keys;
+mod labels;
 mod large;
 mod life;
 mod line;

@@ -18,6 +18,7 @@ mod roles;
 mod rollout;
 mod selftest;
 mod service;
+mod status;
 mod text;
 mod trust;
 mod verify;

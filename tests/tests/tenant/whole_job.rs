@@ -236,14 +236,30 @@ fn the_page_shows_what_is_there_and_what_failed() {
     cli.run("rollout demo/rollout.toml --sandbox --report good.html").expect(1);
 
     let Some(page) = seen(&cli, "good.html") else { return };
-    let cards =
-        [["3", "CAs"], ["4", "devices with a certificate"], ["4", "registered at the tenant"]];
-    assert_eq!(page["cards"].as_array().map(|c| &c[..3]), Some(&cards.map(|c| json!(c))[..]));
-    assert_eq!(page["cards"][3], json!(["3 of 4", "connected in the test"]));
+    let cards = [
+        ["4 of 4", "devices have a certificate"],
+        ["4 of 4", "devices are registered at the tenant"],
+        ["3 of 4", "tried connect"],
+        ["3", "CAs"],
+    ];
+    assert_eq!(page["cards"].as_array().map(|c| &c[..4]), Some(&cards.map(|c| json!(c))[..]));
+    let verdict = page["verdict"].as_str().expect("a verdict");
+    assert!(verdict.starts_with("Not good: 3 of 4 devices that tried connect."), "{verdict}");
+    let facts = page["facts"].as_array().expect("facts");
+    let fact = |name: &str| {
+        facts.iter().find(|f| f[0] == name).map(|f| f[1].to_string()).unwrap_or_default()
+    };
+    assert!(fact("Tenant").contains("a rehearsal"), "{facts:?}");
+    assert!(fact("Took").ends_with(" s\""), "{facts:?}");
+    assert!(fact("Made by").contains(env!("CARGO_PKG_VERSION")), "{facts:?}");
     let tables = &page["tables"];
-    let failed = &tables["What failed, and why"][0];
-    assert_eq!((&failed[0], &failed[1]), (&json!("gw-2"), &json!("files")), "{failed}");
-    assert!(failed[2].as_str().is_some_and(|t| t.contains("holds neither key.pem")), "{failed}");
+    let failed = &page["failures"][0];
+    assert_eq!(failed["head"], "1 device failed at the step files");
+    assert_eq!(failed["ids"], json!(["gw-2"]));
+    assert!(
+        failed["text"].as_str().is_some_and(|t| t.contains("holds neither key.pem")),
+        "{failed}"
+    );
     let names: Vec<&str> =
         tables["CAs"].as_array().expect("rows").iter().filter_map(|r| r[0].as_str()).collect();
     assert_eq!(names, ["edge", "root", "└ line-7"]);
@@ -251,8 +267,13 @@ fn the_page_shows_what_is_there_and_what_failed() {
     assert_eq!(tables["Devices"][0][0], "gw-2", "failures come first");
     assert_eq!(tables["Devices"][0][5], "no");
     assert_eq!(tables["Devices"].as_array().map(Vec::len), Some(4));
-    let bars = page["bars"].as_array().expect("bars");
-    assert!(bars.iter().any(|bar| bar[1].as_f64() > Some(50.0)), "{bars:?}");
+    // All of them expire on one day: a line says so.
+    let line = page["line"].as_array().expect("a line");
+    assert!(
+        line.iter()
+            .any(|l| l.as_str().is_some_and(|l| l.starts_with("all 4 certificates expire by "))),
+        "{line:?}"
+    );
 }
 
 #[test]
@@ -266,7 +287,12 @@ fn the_page_tells_why_nothing_was_made() {
         alert.contains("The run stopped before its end: ") && alert.contains("nothing was made"),
         "{alert}"
     );
-    let failures = page["tables"]["What failed, and why"].as_array().expect("rows");
-    assert!(failures.iter().any(|row| row[0] == "AA:BB:CC:00:11:22"), "{failures:?}");
-    assert!(failures[0][2].as_str().is_some_and(|t| t.contains("What to do: ")), "{failures:?}");
+    let verdict = page["verdict"].as_str().expect("a verdict");
+    assert!(verdict.starts_with("Not finished: the run stopped before its end."), "{verdict}");
+    let failures = page["failures"].as_array().expect("failures");
+    assert!(failures.iter().any(|one| one["ids"] == json!(["AA:BB:CC:00:11:22"])), "{failures:?}");
+    assert!(
+        failures[0]["text"].as_str().is_some_and(|t| t.contains("What to do: ")),
+        "{failures:?}"
+    );
 }

@@ -1,10 +1,12 @@
 //! `order`: a customer's list of devices, and how far each of them is.
 //!
-//! One file per verb; `view` is an order as it is shown.
+//! One file per verb; `view` is an order as it is shown, `secrets` reads what labels may show.
 
 mod create;
+mod labels;
 mod list;
 mod revoke;
+mod secrets;
 mod show;
 mod view;
 
@@ -24,6 +26,8 @@ pub(crate) enum OrderCommand {
     List(list::ListArgs),
     /// Show how far an order is, and what is missing
     Show(show::ShowArgs),
+    /// Write labels for the devices of an order: id, fingerprint, QR code
+    Labels(Box<labels::LabelsArgs>),
     /// Take an order back: revoke what was issued for it, and close it
     Revoke(revoke::RevokeArgs),
 }
@@ -33,6 +37,7 @@ pub(crate) fn run(command: &OrderCommand, pki: &Path, out: Output) -> Result {
         OrderCommand::Create(args) => create::run(args, pki, out),
         OrderCommand::List(args) => list::run(args, pki, out),
         OrderCommand::Show(args) => show::run(args, pki, out),
+        OrderCommand::Labels(args) => labels::run(args, pki, out),
         OrderCommand::Revoke(args) => revoke::run(args, pki, out),
     }
 }

@@ -397,6 +397,7 @@ fn write_page(
     };
     let run = report.as_ref().map_err(|error| &**error);
     let picture = Picture::gather(spec, run, tenant, OffsetDateTime::now_utc())?;
+    let picture = picture.took(clock::since_start());
     outlet::write(path, picture.html().as_bytes(), Access::Public, Existing::Replace, out)
 }
 

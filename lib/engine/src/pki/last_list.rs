@@ -163,6 +163,16 @@ impl Pki {
         }
     }
 
+    /// The last list that a CA has made; none: it has made none. What is wrong with one that cannot be used is an
+    /// answer, as the inner error.
+    pub fn made_list(&self, ca: &Ca) -> Result<std::result::Result<Option<Crl>, Lost>> {
+        Ok(match self.last_list(ca)? {
+            LastList::None => Ok(None),
+            LastList::Of(list) => Ok(Some(*list)),
+            LastList::Lost(lost) => Err(lost),
+        })
+    }
+
     /// Puts a list that somebody has kept back in place of the last one, which is lost.
     ///
     /// Errors: one that this CA has not signed.

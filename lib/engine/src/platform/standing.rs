@@ -200,19 +200,7 @@ impl<'a> Inquiry<'a> {
 
     async fn registered(&self, device: &str) -> Result<bool, PlatformError> {
         let kind = self.id_types.get(device).unwrap_or(&self.id_type);
-        let (kind, id) = (segment(kind), segment(device));
-        let request = Request::get(format!("/identity/externalIds/{kind}/{id}"));
-        let request = request.role(ROLE_IDENTITY).accept(KIND);
-        match self.client.json::<ExternalId>(&request).await {
-            Ok(found) if found.external_id == device => Ok(true),
-            Ok(found) => {
-                let problem =
-                    format!("its answer is about another device, {:?}", found.external_id);
-                Err(self.client.strange(&request, problem))
-            }
-            Err(e) if e.status() == Some(404) => Ok(false),
-            Err(e) => Err(e),
-        }
+        is_registered(self.client, kind, device).await
     }
 }
 
@@ -235,6 +223,26 @@ impl Standing {
                 None
             }
         }
+    }
+}
+
+/// Asks whether there is a device of that external id.
+pub(crate) async fn is_registered(
+    client: &Client,
+    kind: &str,
+    device: &str,
+) -> Result<bool, PlatformError> {
+    let (kind, id) = (segment(kind), segment(device));
+    let request = Request::get(format!("/identity/externalIds/{kind}/{id}"));
+    let request = request.role(ROLE_IDENTITY).accept(KIND);
+    match client.json::<ExternalId>(&request).await {
+        Ok(found) if found.external_id == device => Ok(true),
+        Ok(found) => {
+            let problem = format!("its answer is about another device, {:?}", found.external_id);
+            Err(client.strange(&request, problem))
+        }
+        Err(e) if e.status() == Some(404) => Ok(false),
+        Err(e) => Err(e),
     }
 }
 

@@ -34,6 +34,12 @@ pub fn one_time_password(device: &Device) -> Result<Option<OneTimePassword>, Reg
     given.map(|value| OneTimePassword::parse(value).map_err(wrong)).transpose()
 }
 
+/// What a device's list says in one of the platform's columns, `TYPE` for example, if it says anything.
+pub fn column<'d>(details: &'d BTreeMap<String, String>, wanted: &str) -> Option<&'d str> {
+    let found = details.iter().find(|(header, _)| column_of(header) == wanted);
+    found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+}
+
 /// The types of the external ids (`IDTYPE`) that these devices' list gives them, by their ids; the others
 /// have the platform's default.
 pub fn id_types<'a>(devices: impl IntoIterator<Item = &'a Device>) -> HashMap<String, String> {

@@ -147,8 +147,13 @@ impl Online {
         })
     }
 
+    /// How many are connected.
+    pub(in super::super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// The connections, for people and tests.
-    pub(in super::super) fn view(&self) -> Vec<Value> {
+    pub(in super::super) fn view(&self, most: usize) -> Vec<Value> {
         let view = |entry: &Entry| {
             json!({
                 "tenant": entry.guest.tenant, "device": entry.guest.device,
@@ -158,6 +163,6 @@ impl Online {
                 "messages": entry.messages, "last_message": entry.last,
             })
         };
-        self.entries.values().map(view).collect()
+        self.entries.values().take(most).map(view).collect()
     }
 }

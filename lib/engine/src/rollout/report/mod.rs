@@ -6,7 +6,12 @@
 //! kept. There is nothing secret on it.
 
 mod chart;
+mod expiry;
+mod failures;
+mod head;
 mod html;
+mod summary;
+mod words;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -32,8 +37,8 @@ use crate::registry::{Filter, Role, Status};
 /// Most devices, and most failures, that have a row of their own.
 pub const MOST_ROWS: usize = 2_000;
 
-/// Most devices that are named where the same has happened to many.
-pub const MOST_IDS: usize = 20;
+/// Most devices that are named, all failures together: they are there to be copied.
+pub const MOST_IDS: usize = 10_000;
 
 /// What the page begins with: a file that begins otherwise is none of ours.
 pub const MARK: &str = "<!DOCTYPE html><!-- c8y-pki rollout -->";
@@ -47,6 +52,8 @@ pub struct Picture {
     pub tenant: At,
     /// When it was made.
     pub at: OffsetDateTime,
+    /// How long the run took, if that is known.
+    pub took: Option<std::time::Duration>,
     /// Why the run ended early, and what to do about it.
     pub ended: Option<(String, Option<String>)>,
     /// What was done.
@@ -112,6 +119,8 @@ pub struct Devices {
     pub listed: usize,
     /// How many have a live certificate.
     pub issued: usize,
+    /// How many were issued before, and have not all their files.
+    pub incomplete: usize,
     /// How many the tenant knows; none: they were not to be registered.
     pub registered: Option<usize>,
     /// How many connect, and how many tried; none: they were not to.
@@ -148,7 +157,7 @@ impl DeviceRow {
 /// What failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedStep {
-    /// The first [`MOST_IDS`] of the devices.
+    /// Its devices, as far as [`MOST_IDS`] reach.
     pub ids: Vec<String>,
     /// How many there are.
     pub count: usize,
@@ -199,6 +208,7 @@ impl Picture {
             file: spec.file.display().to_string(),
             tenant,
             at: now,
+            took: None,
             ended: error.map(|e| (e.to_string(), e.hint().map(|hint| hint.to_string()))),
             shortened: report
                 .iter()
@@ -211,6 +221,12 @@ impl Picture {
             kinds,
             failed,
         })
+    }
+
+    /// The same of a run that took so long.
+    #[must_use]
+    pub fn took(self, took: std::time::Duration) -> Self {
+        Self { took: Some(took), ..self }
     }
 
     /// The page: HTML 5, complete in itself.
@@ -259,7 +275,7 @@ fn of_report(report: &Report) -> Vec<(String, Why)> {
 /// The same with those of one kind together, in the order in which each kind came first.
 fn together(all: Vec<(String, Why)>) -> Vec<FailedStep> {
     let mut places: HashMap<Why, usize> = HashMap::new();
-    let mut failures: Vec<FailedStep> = Vec::new();
+    let (mut failures, mut named): (Vec<FailedStep>, usize) = (Vec::new(), 0);
     for (id, why) in all {
         let place = *places.entry(why.clone()).or_insert(failures.len());
         if place == failures.len() {
@@ -267,8 +283,9 @@ fn together(all: Vec<(String, Why)>) -> Vec<FailedStep> {
         }
         let failure = &mut failures[place];
         failure.count += 1;
-        if failure.ids.len() < MOST_IDS {
+        if named < MOST_IDS {
             failure.ids.push(id);
+            named += 1;
         }
     }
     failures
@@ -291,7 +308,8 @@ fn devices(
         .iter()
         .map(|device| DeviceRow { id: device.id.to_string(), ..DeviceRow::default() })
         .collect();
-    let mut devices = Devices { listed: rows.len(), ..Devices::default() };
+    let incomplete = report.map_or(0, |report| report.devices.incomplete);
+    let mut devices = Devices { listed: rows.len(), incomplete, ..Devices::default() };
     let mut by_ca = HashMap::new();
     if let Some(pki) = pki {
         let live =

@@ -47,6 +47,7 @@ fn picture() -> Picture {
         file: "rollout.toml".to_owned(),
         tenant: At::Tenant("t1001".to_owned()),
         at: NOW,
+        took: Some(std::time::Duration::from_secs(83)),
         ended: None,
         steps: Vec::new(),
         shortened: vec!["the devices of <line>: the usual validity is shortened".to_owned()],
@@ -54,6 +55,7 @@ fn picture() -> Picture {
         devices: Devices {
             listed: 2,
             issued: 2,
+            incomplete: 0,
             registered: Some(2),
             connected: Some((1, 2)),
             place: Some("t.example.com:8883".to_owned()),
@@ -75,7 +77,11 @@ fn it_shows_what_there_is() {
         "proof of possession missing",
         "Cause: the CA is disabled",
         "<code>c8y-pki tenant trust update</code>",
-        "<b>1<small class=\"bad\"> of 2</small></b>connect",
+        "<b class=\"bad\">1 of 2</b>tried connect",
+        "<strong>Not good: 1 of 2 devices that tried connect.</strong>",
+        "<dd>t1001</dd>",
+        "<dd>1 min 23 s</dd>",
+        concat!("<dd>c8y-pki ", env!("CARGO_PKG_VERSION"), "</dd>"),
         "expire within 30 days: 2",
         "<span class=\"note\" title=\"2026-12-05 10:00 UTC\">2026-12-05</span>",
         "<strong class=\"bad\">no</strong>",
@@ -148,11 +154,92 @@ fn nothing_is_hidden() {
 }
 
 #[test]
-fn what_happened_to_many_is_told_once() {
+fn what_happened_to_many_is_told_once_with_an_id_on_each_line() {
     let all = (0..50).map(|n| (format!("d{n}"), why(if n == 7 { "other" } else { "same" })));
     let failures = together(all.collect());
     let counts: Vec<(usize, usize)> = failures.iter().map(|f| (f.count, f.ids.len())).collect();
-    assert_eq!(counts, [(49, MOST_IDS), (1, 1)]);
+    assert_eq!(counts, [(49, 49), (1, 1)]);
     let page = Picture { failures, kinds: 2, failed: 50, ..picture() }.html();
-    assert!(page.contains("<strong>49</strong>") && page.contains("and 29 more"), "{page}");
+    assert!(page.contains("<h3>49 devices failed at the step connect</h3>"), "{page}");
+    assert!(page.contains("\nd5\nd6\nd8\nd9\n"), "{page}");
+    let many = (0..MOST_IDS + 3).map(|n| (n.to_string(), why("same"))).collect();
+    let page = Picture { failures: together(many), ..picture() }.html();
+    assert!(page.contains("and 3 more"));
+}
+
+/// A rollout of which nothing is wrong.
+fn good() -> Picture {
+    let mut picture = picture();
+    picture.failures = Vec::new();
+    picture.failed = 0;
+    picture.devices.connected = Some((2, 2));
+    picture
+}
+
+#[test]
+fn the_verdict_says_what_was_looked_at() {
+    let of = |picture: &Picture| summary::of(picture);
+    let all = of(&good());
+    assert!(all.is_good && all.open.is_empty(), "{all:?}");
+    assert_eq!(
+        all.headline,
+        "Good: all 2 devices have certificates and are registered; all of them connect."
+    );
+    let mut some = good();
+    some.devices.connected = Some((1, 1));
+    let said = of(&some);
+    assert!(said.headline.ends_with("; 1 of 1 that tried connect."), "{said:?}");
+    assert_eq!(said.open, ["1 of 2 devices did not try to connect."]);
+    some.devices.incomplete = 1;
+    assert!(of(&some).open[0].starts_with("1 of 2 devices have not all their files"));
+    let mut local = good();
+    (local.tenant, local.devices.registered, local.devices.connected) = (At::Nowhere, None, None);
+    let said = of(&local);
+    assert_eq!((said.is_good, &*said.headline), (true, "Good: all 2 devices have certificates."));
+    assert_eq!(said.open.len(), 2, "{said:?}");
+}
+
+#[test]
+fn whatever_is_wrong_is_in_the_verdict() {
+    let wrong = |change: &dyn Fn(&mut Picture)| {
+        let mut picture = good();
+        change(&mut picture);
+        let said = summary::of(&picture);
+        assert!(!said.is_good, "{said:?}");
+        said.headline
+    };
+    assert_eq!(
+        wrong(&|p| p.devices.issued = 1),
+        "Not finished: 1 of 2 devices of the list have a certificate."
+    );
+    assert_eq!(
+        wrong(&|p| p.devices.registered = Some(0)),
+        "Not finished: 0 of 2 devices of the list are registered."
+    );
+    assert_eq!(
+        wrong(&|p| p.ended = Some(("x".into(), None))),
+        "Not finished: the run stopped before its end."
+    );
+    assert_eq!(
+        wrong(&|p| p.cas[1].verdict = Err("x".into())),
+        "Not good: devices of the CA line cannot connect."
+    );
+    assert_eq!(wrong(&|p| p.failed = 3), "Not good: 3 failed.");
+}
+
+#[test]
+fn one_time_at_which_all_expire_is_a_line() {
+    let page = good().html();
+    assert!(page.contains("<strong>all 2 certificates</strong> expire by 2026-12-05"), "{page}");
+    assert!(
+        page.contains("<strong>renew</strong> from 2026-11-25 on")
+            && !page.contains("<ul class=\"chart\""),
+        "{page}"
+    );
+    let mut two = good();
+    two.devices.expiry.insert(datetime!(2027-12-05 10:00 UTC).date(), 1);
+    assert!(two.html().contains("<ul class=\"chart\""));
+    let mut past = good();
+    past.devices.expiry = BTreeMap::from([(datetime!(2026-11-20 0:00 UTC).date(), 2)]);
+    assert!(past.html().contains("all 2 certificates expired by 2026-11-20"));
 }

@@ -1,0 +1,300 @@
+//! `order labels`: stickers for the devices of an order.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use c8y_pki::Certificate;
+use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::labels::{
+    self, Facts, Form, Label, LabelError, Placeholder, Resolution, Sheet, Template,
+};
+use c8y_pki::orders;
+use c8y_pki::registration::OneTimePassword;
+use c8y_pki::registry::{OrderRecord, OrderState, Registry};
+use c8y_pki::secret::Password;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::secrets;
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::Output;
+use crate::render::{as_line, count};
+use crate::{clock, outlet};
+
+/// Devices without a certificate that are named.
+const NAMED: usize = 10;
+
+/// In which form labels are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormArg {
+    /// Sheets for office printers, or a page for each label of a roll
+    Pdf,
+    /// A file for each label, in a directory: for laser engravers and layout programs
+    Svg,
+    /// For label printers (ZPL II)
+    Zpl,
+    /// A table for programs that lay labels out: id, qr, line_1, …
+    Csv,
+}
+
+/// Arguments of `order labels`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A template says what stands on a label: `c8y-pki profile show label.toml` prints the usual one, with all
+that can stand in braces; label-small.toml and label-registration.toml are built in too. --qr changes the
+QR code alone.
+Labels with {otp}, {registration} or {store_password} are secrets: their file gets mode 0600 and has to be
+new. Their values come from --one-time-passwords and --secrets, the files that have them already.
+
+Sheets: avery-l7160 (21 on A4), avery-l7161 (18), avery-l7163 (14), avery-l7651 (65), avery-l4732 (80),
+avery-l4770 (40), avery-5160 (30 on US Letter), avery-5163 (10); or a roll's size in mm, as 100x50.
+Print PDF at 100 % (\"actual size\"), not fitted to the page.
+
+Examples:
+  c8y-pki order labels acme-11 --out labels.pdf
+  c8y-pki order labels acme-11 --format zpl --sheet 57x32 --dpi 300 --out labels.zpl
+  c8y-pki order labels acme-11 --format svg --qr 'https://acme.example/d/{id}' --out labels
+  c8y-pki order labels acme-11 --template label-registration.toml --one-time-passwords registration.csv \\
+    --domain acme.eu-latest.cumulocity.com --out secret-labels.pdf
+
+Exit codes: 0 a label for every device of the order; 1 some have no certificate, which the label shows:
+nothing is written without --partial; 2 wrong template, size or order.")]
+pub(crate) struct LabelsArgs {
+    /// The order
+    name: String,
+    /// The form
+    #[arg(long, value_enum, default_value = "pdf")]
+    format: FormArg,
+    /// The file, or the directory with --format svg; - for standard output
+    #[arg(long, value_name = "FILE|DIR")]
+    out: PathBuf,
+    /// What stands on a label: a built-in template (label.toml, label-small.toml, label-registration.toml) or a file
+    #[arg(long, value_name = "NAME|FILE", default_value = "label.toml")]
+    template: String,
+    /// What the QR code holds, in place of the template's; '' for none
+    #[arg(long, value_name = "TEXT")]
+    qr: Option<String>,
+    /// The sheet, or the size of a roll's labels in mm, in place of the template's
+    #[arg(long, value_name = "NAME|WxH")]
+    sheet: Option<Sheet>,
+    /// How many labels of the first sheet are used up
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    skip: usize,
+    /// Dots in an inch of a label printer: 203, 300 or 600
+    #[arg(long, value_name = "N", default_value = "203")]
+    dpi: Resolution,
+    /// File with the devices' one-time passwords: a list or registration CSV with a column ENROLLMENT_OTP
+    #[arg(long, value_name = "FILE")]
+    one_time_passwords: Option<PathBuf>,
+    /// File with the devices' store passwords, as `device issue --secrets` writes it
+    #[arg(long, value_name = "FILE")]
+    secrets: Option<PathBuf>,
+    /// Domain of the tenant, for {registration} [env: C8Y_HOST]
+    #[arg(long, value_name = "DOMAIN")]
+    domain: Option<String>,
+    /// Leave out the devices that have no certificate
+    #[arg(long)]
+    partial: bool,
+}
+
+#[derive(Serialize)]
+struct Made {
+    order: String,
+    labels: usize,
+    left_out: usize,
+    pages: Option<usize>,
+    secret: bool,
+    file: String,
+}
+
+pub(super) fn run(args: &LabelsArgs, dir: &Path, out: Output) -> Result {
+    let template = template(args)?;
+    if args.format == FormArg::Svg {
+        outlet::check_folder(&args.out)?;
+    } else if template.is_secret() {
+        outlet::check_secret(&args.out)?;
+    }
+    let out = out.beside(Some(&args.out));
+    let pki = clock::open_to_read(dir, out)?;
+    let order = orders::named(pki.registry(), &args.name)?;
+    let all = facts(args, &template, pki.registry(), &order)?;
+    let shows_certificate = template.placeholders().into_iter().any(Placeholder::is_of_certificate);
+    let (with, without): (Vec<Facts>, Vec<Facts>) =
+        all.into_iter().partition(|facts| !shows_certificate || facts.certificate.is_some());
+    if !without.is_empty() && !args.partial {
+        return Err(missing(&order, &without, with.len()));
+    }
+    let drawn: std::result::Result<Vec<Label>, LabelError> =
+        with.iter().map(|facts| template.label(facts)).collect();
+    let labels = drawn.map_err(|e| explained(e, args))?;
+    if labels.is_empty() {
+        return Err(Failure::no(
+            format!("no device of the order {:?} has a certificate for its label", order.name),
+            format!("issue them: `c8y-pki device issue --order {}`", order.name),
+        ));
+    }
+    let sheet = sheet(args, &template);
+    write(args, &labels, sheet, template.is_secret(), out)?;
+    let made = Made {
+        order: order.name,
+        labels: labels.len(),
+        left_out: without.len(),
+        pages: (args.format == FormArg::Pdf)
+            .then(|| (labels.len() + args.skip).div_ceil(sheet.labels())),
+        secret: template.is_secret(),
+        file: args.out.display().to_string(),
+    };
+    out.result(&made, text)?;
+    Ok(Outcome::Done)
+}
+
+fn text(made: &Made) -> String {
+    let pages = made.pages.map_or_else(String::new, |pages| format!(", {}", count(pages, "page")));
+    let left_out = match made.left_out {
+        0 => String::new(),
+        n => format!("; {} without a certificate left out", count(n, "device")),
+    };
+    let secret = if made.secret { "; it is a secret" } else { "" };
+    as_line(&format!("{}: {}{pages}{left_out}{secret}", made.file, count(made.labels, "label")))
+}
+
+/// The template, with another QR code if one is wanted.
+fn template(args: &LabelsArgs) -> Result<Template> {
+    let name = args.template.as_str();
+    let built_in = labels::BUILT_IN.iter().find(|(known, _)| *known == name);
+    let text = match built_in {
+        Some((_, text)) => (*text).to_owned(),
+        None => {
+            let bytes = files::read(Path::new(name))?;
+            String::from_utf8(bytes).map_err(|_| {
+                Failure::usage(
+                    format!("the label template {name} is not UTF-8"),
+                    "save it as UTF-8",
+                )
+            })?
+        }
+    };
+    let template = Template::parse(name, &text)?;
+    match &args.qr {
+        Some(text) => Ok(template.with_code(text)?),
+        None => Ok(template),
+    }
+}
+
+fn sheet(args: &LabelsArgs, template: &Template) -> Sheet {
+    // The built-in templates name one; 21 labels of common size otherwise.
+    let usual = || labels::SHEETS[0].2;
+    args.sheet.or_else(|| template.sheet()).unwrap_or_else(usual)
+}
+
+/// What is known of each device of the order, in its order.
+fn facts(
+    args: &LabelsArgs,
+    template: &Template,
+    registry: &Registry,
+    order: &OrderRecord,
+) -> Result<Vec<Facts>> {
+    let wants = |placeholder| template.placeholders().contains(&placeholder);
+    let wants_one_time = wants(Placeholder::OneTime) || wants(Placeholder::Registration);
+    let mut one_time: HashMap<String, OneTimePassword> = match &args.one_time_passwords {
+        Some(file) if wants_one_time => secrets::one_time(file)?,
+        _ => HashMap::new(),
+    };
+    let mut passwords: HashMap<String, Password> = match &args.secrets {
+        Some(file) if wants(Placeholder::StorePassword) => secrets::store(file)?,
+        _ => HashMap::new(),
+    };
+    let domain = args.domain.clone().or_else(|| crate::tenant::variable("C8Y_HOST"));
+    let mut all = Vec::new();
+    registry.each_order_device(order, |device| -> Result<()> {
+        let id = device.ordered.id.as_str();
+        let live = device.live.as_ref().filter(|_| device.state == OrderState::Issued);
+        let certificate = live.map(|live| Certificate::from_der(&live.der)).transpose();
+        let certificate = certificate?;
+        let listed = |column: &str| {
+            let value = c8y_pki::registration::column(&device.ordered.details, column)?;
+            Some((column.to_owned(), value.to_owned()))
+        };
+        all.push(Facts {
+            id: id.to_owned(),
+            certificate: certificate.as_ref().map(Into::into),
+            list: ["TYPE", "NAME", "PATH", "ICCID"].into_iter().filter_map(listed).collect(),
+            order: Some(order.name.clone()),
+            customer: order.customer.clone(),
+            domain: domain.clone(),
+            one_time: one_time.remove(id),
+            // A password belongs to a keystore, and so to a serial number.
+            store_password: live.and_then(|live| passwords.remove(&live.serial.to_string())),
+        });
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+fn missing(order: &OrderRecord, without: &[Facts], with: usize) -> Failure {
+    let named: Vec<&str> = without.iter().take(NAMED).map(|facts| facts.id.as_str()).collect();
+    let more = if without.len() > NAMED { ", …" } else { "" };
+    Failure::no(
+        format!(
+            "{} of {} devices of the order {:?} have no certificate, which the label shows: {}{more}",
+            without.len(),
+            without.len() + with,
+            order.name,
+            named.join(", ")
+        ),
+        format!("issue them (`c8y-pki device issue --order {}`), or add --partial", order.name),
+    )
+}
+
+/// What is not known of a device, with the option that gives it.
+fn explained(error: LabelError, args: &LabelsArgs) -> Failure {
+    let option = match &error {
+        LabelError::Unknown { what, .. } if what.starts_with("one-time") => {
+            let file = args.one_time_passwords.is_none();
+            if file { "--one-time-passwords FILE" } else { "--domain DOMAIN" }
+        }
+        LabelError::Unknown { what, .. } if what.starts_with("store") => "--secrets FILE",
+        _ => return error.into(),
+    };
+    Failure::usage(error.to_string(), format!("give {option} with a row for each device"))
+}
+
+fn write(
+    args: &LabelsArgs,
+    labels: &[Label],
+    sheet: Sheet,
+    secret: bool,
+    out: Output,
+) -> Result<()> {
+    let (access, existing) = match secret {
+        true => (Access::Private, Existing::Refuse),
+        false => (Access::Public, Existing::Replace),
+    };
+    let form = match args.format {
+        FormArg::Svg => return write_each(args, labels, sheet, access, existing),
+        FormArg::Pdf => Form::Pdf { sheet, skip: args.skip },
+        FormArg::Zpl => Form::Zpl { size: sheet.label, resolution: args.dpi },
+        FormArg::Csv => Form::Csv,
+    };
+    outlet::write(&args.out, &labels::draw(labels, form)?, access, existing, out)
+}
+
+/// A file for each label.
+fn write_each(
+    args: &LabelsArgs,
+    labels: &[Label],
+    sheet: Sheet,
+    access: Access,
+    existing: Existing,
+) -> Result<()> {
+    // All of them are drawn before the first is written.
+    let drawn: Vec<(String, String)> = labels
+        .iter()
+        .map(|label| Ok((label.file_name(), labels::svg(label, sheet.label)?)))
+        .collect::<std::result::Result<_, LabelError>>()?;
+    files::create_private_dir(&args.out)?;
+    for (name, text) in drawn {
+        files::write(&args.out.join(format!("{name}.svg")), text.as_bytes(), access, existing)?;
+    }
+    Ok(())
+}

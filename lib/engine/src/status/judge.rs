@@ -1,0 +1,222 @@
+//! What a person has to do about what was seen.
+
+use time::{Duration, OffsetDateTime};
+
+use super::tenant::{AtTenant, Registered, Trust};
+use super::{CaState, Item, ListState, OrderState, Picture, Subject, Urgency};
+use crate::failure::{Hint, Task};
+use crate::platform::crl::Switch;
+use Urgency::{Due, Overdue};
+
+/// Devices that are named in a sentence.
+const NAMED: usize = 5;
+
+pub(super) fn items(picture: &Picture) -> Vec<Item> {
+    let mut items = Vec::new();
+    for ca in &picture.cas {
+        items.extend(of_ca(ca, picture));
+        items.extend(of_devices(ca, picture));
+        items.extend(of_list(&ca.name, &ca.list, picture));
+    }
+    items.extend(picture.orders.iter().filter_map(of_order));
+    if let Some(tenant) = &picture.tenant {
+        items.extend(of_tenant(tenant));
+        items.extend(of_check(tenant, picture));
+    }
+    items.sort_by_key(|item| item.urgency);
+    items
+}
+
+fn item(
+    urgency: Urgency,
+    subject: Subject,
+    name: &str,
+    message: String,
+    hint: Option<Hint>,
+) -> Item {
+    Item { urgency, subject, name: name.to_owned(), message, hint }
+}
+
+/// A CA on which something still depends.
+fn of_ca(ca: &CaState, picture: &Picture) -> Option<Item> {
+    if ca.devices.live == 0 && !ca.has_cas_below {
+        return None;
+    }
+    let hint = Some(Hint::run("renew the CA", Task::RenewCa { new_key: false }));
+    let urgency = pressing(ca.not_after, picture.limits.ca_days, picture.at)?;
+    let message = match urgency {
+        Overdue => format!("the CA's certificate has expired, on {}", day(ca.not_after)),
+        Due => format!("the CA's certificate ends {}", when(ca.not_after, picture.at)),
+    };
+    Some(item(urgency, Subject::Ca, &ca.name, message, hint))
+}
+
+fn of_devices(ca: &CaState, picture: &Picture) -> Vec<Item> {
+    let state = &ca.devices;
+    let first = state.first_end.map(day).unwrap_or_default();
+    let mut items = Vec::new();
+    let hint = || Some(Hint::run("see which, and renew them", Task::ListDevices));
+    if state.expired > 0 {
+        let message =
+            format!("{} expired, the first on {first}", certificates(state.expired, "has", "have"));
+        items.push(item(Overdue, Subject::Devices, &ca.name, message, hint()));
+    }
+    if state.ending > 0 {
+        let days = picture.limits.device_days;
+        let message = format!("{} within {days} days", certificates(state.ending, "ends", "end"));
+        items.push(item(Due, Subject::Devices, &ca.name, message, hint()));
+    }
+    items
+}
+
+fn of_list(name: &str, list: &ListState, picture: &Picture) -> Option<Item> {
+    let hint = Some(Hint::run("make a new list", Task::MakeCrl { days: None }));
+    let found = |urgency, message| Some(item(urgency, Subject::List, name, message, hint.clone()));
+    if let Some(problem) = &list.problem {
+        let message = format!("the last revocation list cannot be used: {problem}");
+        let hint = Some(Hint::run("look at the registry", Task::CheckRegistry));
+        return Some(item(Overdue, Subject::List, name, message, hint));
+    }
+    if list.unlisted > 0 {
+        let message = match list.made {
+            true => format!(
+                "{} newer than the last revocation list",
+                count(list.unlisted, "revocation is", "revocations are")
+            ),
+            false => format!(
+                "{} in no revocation list: none was made",
+                count(list.unlisted, "revocation is", "revocations are")
+            ),
+        };
+        return found(Overdue, message);
+    }
+    let next = list.next_update?;
+    match pressing(next, picture.limits.list_days, picture.at)? {
+        Overdue => found(Overdue, format!("the revocation list has ended, on {}", day(next))),
+        Due => found(Due, format!("the revocation list ends {}", when(next, picture.at))),
+    }
+}
+
+fn of_order(order: &OrderState) -> Option<Item> {
+    let progress = &order.progress;
+    if progress.is_whole() {
+        return None;
+    }
+    let missing = progress.devices.saturating_sub(progress.issued);
+    let parts =
+        [(progress.failed, "failed"), (progress.revoked, "revoked"), (progress.open, "not begun")];
+    let parts = parts.iter().filter(|(number, _)| *number > 0);
+    let parts: Vec<String> = parts.map(|(number, word)| format!("{number} {word}")).collect();
+    let message = format!(
+        "{missing} of {} devices have no certificate: {}",
+        progress.devices,
+        parts.join(", ")
+    );
+    let hint = Hint::run("see which", Task::ShowOrder { name: order.name.clone() });
+    Some(item(Due, Subject::Order, &order.name, message, Some(hint)))
+}
+
+fn of_tenant(tenant: &AtTenant) -> Vec<Item> {
+    let mut items: Vec<Item> = tenant.trust.iter().flatten().filter_map(of_trust).collect();
+    let by_themselves = tenant.trust.iter().flatten().any(|trust| trust.registers_itself);
+    items.extend(
+        tenant.registered.as_ref().and_then(|r| of_registered(&tenant.tenant, r, by_themselves)),
+    );
+    let missing = tenant.revocations_missing.unwrap_or_default();
+    if missing > 0 {
+        let message = format!(
+            "{} not in the tenant's list",
+            count(missing, "revocation is", "revocations are")
+        );
+        items.push(item(
+            Overdue,
+            Subject::Revocation,
+            &tenant.tenant,
+            message,
+            Some("upload the revocations to the tenant".into()),
+        ));
+    }
+    items
+}
+
+fn of_trust(trust: &Trust) -> Option<Item> {
+    let devices = count(usize::try_from(trust.devices).unwrap_or(usize::MAX), "device", "devices");
+    if trust.anchor.is_none() {
+        let (message, hint) = match trust.disabled {
+            true => (
+                format!("its certificate is disabled at the tenant, which refuses its {devices}"),
+                Hint::run("enable it", Task::EnableCa { name: trust.ca.clone() }),
+            ),
+            false => (
+                format!(
+                    "no certificate of its chain is at the tenant, which refuses its {devices}"
+                ),
+                Hint::run("upload it", Task::UploadOwnCa),
+            ),
+        };
+        return Some(item(Overdue, Subject::Trust, &trust.ca, message, Some(hint)));
+    }
+    if trust.proven {
+        return None;
+    }
+    let message = "the tenant has no proof of possession of its key".to_owned();
+    Some(item(Due, Subject::Proof, &trust.ca, message, Some(Hint::run("prove it", Task::ProveCa))))
+}
+
+/// Devices that a tenant does not know: those of a CA with auto-registration may still come by themselves.
+fn of_registered(tenant: &str, registered: &Registered, by_themselves: bool) -> Option<Item> {
+    if registered.missing == 0 {
+        return None;
+    }
+    let named: Vec<&str> = registered.missing_ids.iter().take(NAMED).map(String::as_str).collect();
+    let more = if registered.missing > named.len() { ", …" } else { "" };
+    let missing = count(registered.missing, "device is", "devices are");
+    let message = format!("{missing} not registered: {}{more}", named.join(", "));
+    let urgency = if by_themselves { Due } else { Overdue };
+    let hint = Hint::run("make the list that registers them", Task::CreateRegistration);
+    Some(item(urgency, Subject::Registration, tenant, message, Some(hint)))
+}
+
+/// A tenant that does not look at the list of what was revoked.
+fn of_check(tenant: &AtTenant, picture: &Picture) -> Option<Item> {
+    let revoked = picture.cas.iter().any(|ca| ca.list.revoked > 0);
+    if !revoked || tenant.revocation_check != Switch::Off {
+        return None;
+    }
+    let message =
+        "the tenant does not look at its list of revocations, so revoked devices can connect"
+            .to_owned();
+    let hint = Hint::run("have it look at the list", Task::EnableCrlCheck);
+    Some(item(Overdue, Subject::Revocation, &tenant.tenant, message, Some(hint)))
+}
+
+fn pressing(end: OffsetDateTime, days: u32, now: OffsetDateTime) -> Option<Urgency> {
+    match end {
+        end if end < now => Some(Overdue),
+        end if end < now.saturating_add(Duration::days(i64::from(days))) => Some(Due),
+        _ => None,
+    }
+}
+
+fn day(at: OffsetDateTime) -> String {
+    at.date().to_string()
+}
+
+fn when(end: OffsetDateTime, now: OffsetDateTime) -> String {
+    match (end - now).whole_days() {
+        0 => format!("today or tomorrow, on {}", day(end)),
+        1 => format!("in 1 day, on {}", day(end)),
+        days => format!("in {days} days, on {}", day(end)),
+    }
+}
+
+fn certificates(number: u64, one: &str, many: &str) -> String {
+    match number {
+        1 => format!("1 certificate of a device {one}"),
+        _ => format!("{number} certificates of devices {many}"),
+    }
+}
+
+fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}

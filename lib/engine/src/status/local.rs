@@ -1,0 +1,90 @@
+//! What the PKI directory and its registry say.
+
+use std::collections::{BTreeMap, HashSet};
+
+use time::{Duration, OffsetDateTime};
+
+use super::{CaState, DeviceState, Limits, ListState, OrderState, Picture};
+use crate::crl::Crl;
+use crate::orders::{self, OrderError};
+use crate::pki::{AuthorityError, Ca, Pki};
+use crate::registry::{Filter, RegistryError, Role, Status};
+
+impl Picture {
+    /// Looks at a PKI directory as it is now. The tenant is not asked.
+    pub fn of(pki: &Pki, limits: Limits, now: OffsetDateTime) -> Result<Self, OrderError> {
+        let cas = pki.cas()?;
+        let mut devices = devices(pki, limits, now)?;
+        let state = |ca: &Ca| -> Result<CaState, AuthorityError> {
+            Ok(CaState {
+                name: ca.name.clone(),
+                not_after: ca.certificate().not_after,
+                has_cas_below: cas.iter().any(|other| other.parent.as_ref() == Some(&ca.name)),
+                devices: devices.remove(&ca.name).unwrap_or_default(),
+                list: list(pki, ca)?,
+            })
+        };
+        let states = cas.iter().map(state).collect::<Result<_, _>>()?;
+        Ok(Self { at: now, limits, cas: states, orders: orders(pki)?, tenant: None })
+    }
+}
+
+/// The live certificates of devices, by CA.
+fn devices(
+    pki: &Pki,
+    limits: Limits,
+    now: OffsetDateTime,
+) -> Result<BTreeMap<String, DeviceState>, RegistryError> {
+    let counts = pki.registry().device_counts()?;
+    let of = |(ca, live)| (ca, DeviceState { live, ..DeviceState::default() });
+    let mut all: BTreeMap<String, DeviceState> = counts.into_iter().map(of).collect();
+    let soon = now.saturating_add(Duration::days(i64::from(limits.device_days)));
+    let filter =
+        Filter { role: Some(Role::Device), status: Some(Status::Live), ..Filter::default() };
+    pki.registry().each::<RegistryError>(&filter, |record| {
+        let state = all.entry(record.ca).or_default();
+        state.first_end =
+            Some(state.first_end.map_or(record.not_after, |end| end.min(record.not_after)));
+        match record.not_after {
+            end if end < now => state.expired += 1,
+            end if end < soon => state.ending += 1,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// The list of a CA, against what the registry has revoked under its name.
+fn list(pki: &Pki, ca: &Ca) -> Result<ListState, AuthorityError> {
+    let revoked = pki.registry().revoked(&ca.certificate().subject)?;
+    let (last, problem) = match pki.made_list(ca)? {
+        Ok(last) => (last, None),
+        Err(lost) => (None, Some(lost.problem)),
+    };
+    let listed = |crl: &Crl| -> HashSet<Vec<u8>> {
+        crl.revoked.iter().map(|entry| entry.serial.bytes().to_vec()).collect()
+    };
+    let listed = last.as_ref().map(listed).unwrap_or_default();
+    let unlisted = revoked.iter().filter(|entry| !listed.contains(entry.serial.bytes())).count();
+    Ok(ListState {
+        revoked: revoked.len(),
+        unlisted,
+        next_update: last.as_ref().and_then(|crl| crl.next_update),
+        made: last.is_some() || problem.is_some(),
+        problem,
+    })
+}
+
+/// The orders of the registry, without those that were taken back.
+fn orders(pki: &Pki) -> Result<Vec<OrderState>, OrderError> {
+    let mut all = Vec::new();
+    for order in pki.registry().orders()? {
+        if order.taken_back.is_some() {
+            continue;
+        }
+        let progress = orders::progress(pki.registry(), &order)?;
+        all.push(OrderState { name: order.name, progress });
+    }
+    Ok(all)
+}

@@ -1,0 +1,262 @@
+//! `order labels`: every QR code of every form is read by zbar, and says what it was to say. The PDF is drawn by
+//! Poppler, the ZPL by an interpreter of that language, the SVG by Chromium.
+
+use std::path::Path;
+use std::process::Command;
+
+use c8y_pki::labels::{SHEETS, Sheet};
+use c8y_pki_tests::cli::{CA_PW, Cli};
+use c8y_pki_tests::{arg, chromium, node_dir, node_with, tool};
+
+/// An id that is markup, ends fields of ZPL, and is a path.
+const HOSTILE: &str = "a^XZ~JR_b<&>";
+
+/// An order of so many devices, all of them issued; the last is [`HOSTILE`].
+fn order(devices: usize) -> (Cli, Vec<String>) {
+    let cli = Cli::with_cas();
+    let mut ids: Vec<String> = (1..devices).map(|n| format!("gw-{n:04}")).collect();
+    ids.push(HOSTILE.to_owned());
+    let rows: String = ids.iter().map(|id| format!("{id},<i>Söhne ^XZ</i>\n")).collect();
+    cli.write("list.csv", format!("id,name\n{rows}"));
+    cli.ok("order create acme --from list.csv --ca line --customer Acme");
+    cli.ok(&format!("device issue --from list.csv --ca line --out out {CA_PW}"));
+    (cli, ids)
+}
+
+/// What the codes of pictures say: each has exactly one, in this order.
+fn codes(pictures: &[std::path::PathBuf]) -> Option<Vec<String>> {
+    let zbar = tool("zbarimg")?;
+    let read = |picture: &std::path::PathBuf| {
+        let output = zbar.output(&["-q", "--raw", "-Sdisable", "-Sqrcode.enable", arg(picture)]);
+        let text = String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_owned();
+        assert!(!text.is_empty(), "no code is read in {}", picture.display());
+        text
+    };
+    Some(pictures.iter().map(read).collect())
+}
+
+/// A picture of Poppler's: PGM, 8 bits (Netpbm, `pgm`).
+struct Gray {
+    width: usize,
+    pixels: Vec<u8>,
+}
+
+impl Gray {
+    fn read(bytes: &[u8]) -> Self {
+        let mut at = 0;
+        let mut word = || {
+            let start = at + bytes[at..].iter().take_while(|b| b.is_ascii_whitespace()).count();
+            at = start + bytes[start..].iter().take_while(|b| !b.is_ascii_whitespace()).count();
+            String::from_utf8_lossy(&bytes[start..at]).into_owned()
+        };
+        assert_eq!(word(), "P5");
+        let (width, _, most) = (word(), word(), word());
+        assert_eq!(most, "255");
+        Self { width: width.parse().expect("a width"), pixels: bytes[at + 1..].to_vec() }
+    }
+
+    /// A part of it as a PGM.
+    fn part(&self, left: usize, top: usize, width: usize, height: usize) -> Vec<u8> {
+        let rows = self.pixels.chunks(self.width).skip(top).take(height);
+        let mut part = format!("P5 {width} {height} 255\n").into_bytes();
+        rows.for_each(|row| part.extend(&row[left..left + width]));
+        part
+    }
+}
+
+/// The labels of a PDF, cut from its sheets, as pictures in a directory.
+fn cut(
+    cli: &Cli,
+    pdf: &str,
+    sheet: Sheet,
+    skip: usize,
+    labels: usize,
+) -> Option<Vec<std::path::PathBuf>> {
+    const DPI: f64 = 300.0;
+    let to = format!("{pdf}.cut");
+    std::fs::create_dir(cli.path(&to)).expect("a directory");
+    let root = cli.arg(&format!("{to}/page"));
+    tool("pdftoppm")?.run(&["-gray", "-r", "300", &cli.arg(pdf), &root]);
+    let mut pages: Vec<String> = cli.names(&to);
+    pages.sort();
+    let pages: Vec<Gray> =
+        pages.iter().map(|page| Gray::read(&cli.read(&format!("{to}/{page}")))).collect();
+    assert_eq!(pages.len(), (labels + skip).div_ceil(sheet.labels()));
+    let dots = |mm: f64| (mm / 25.4 * DPI) as usize;
+    let picture = |label: usize| {
+        let (page, at) = ((label + skip) / sheet.labels(), (label + skip) % sheet.labels());
+        let left = dots(sheet.left + sheet.pitch_x * (at % sheet.columns) as f64);
+        let top = dots(sheet.top + sheet.pitch_y * (at / sheet.columns) as f64);
+        let part = pages[page].part(left, top, dots(sheet.label.width), dots(sheet.label.height));
+        let name = format!("{to}/label-{label:04}.pgm");
+        cli.write(&name, part);
+        cli.path(&name)
+    };
+    Some((0..labels).map(picture).collect())
+}
+
+#[test]
+fn every_code_on_sheets_and_rolls_is_read() {
+    let (cli, ids) = order(68);
+    for (name, _, sheet) in SHEETS {
+        let pdf = format!("{name}.pdf");
+        let skip = 3;
+        cli.ok(&format!(
+            "order labels acme --template label-small.toml --sheet {name} --skip {skip} --out {pdf}"
+        ));
+        let Some(pictures) = cut(&cli, &pdf, sheet, skip, ids.len()) else { return };
+        let Some(read) = codes(&pictures) else { return };
+        assert_eq!(read, ids, "{name}");
+    }
+    // The usual template on a roll, with fingerprints, and another text in the code.
+    let said = cli.ok("order labels acme --sheet 100x50 --qr https://acme.example/d?id={id} --out roll.pdf --json");
+    assert!(said.contains("\"labels\":68") && said.contains("\"pages\":68"), "{said}");
+    let Some(pictures) = cut(&cli, "roll.pdf", "100x50".parse().expect("a roll"), 0, ids.len())
+    else {
+        return;
+    };
+    let Some(read) = codes(&pictures) else { return };
+    assert_eq!(
+        read,
+        ids.iter().map(|id| format!("https://acme.example/d?id={id}")).collect::<Vec<_>>()
+    );
+    let Some(text) = tool("pdftotext") else { return };
+    let text = text.run(&["-layout", &cli.arg("roll.pdf"), "-"]);
+    let shown = cli.run("cert show out/gw-0001/cert.pem --json").expect(0).json();
+    let sha256 = shown["fingerprint_sha256"].as_str().unwrap_or_default();
+    assert!(!sha256.is_empty(), "{shown}");
+    let one: String = text.split('\u{c}').next().unwrap_or_default().split_whitespace().collect();
+    assert!(one.contains("gw-0001") && one.contains(sha256) && one.contains("Söhne^XZ"), "{one}");
+}
+
+/// The labels that a script draws, and what their codes say.
+fn drawn(cli: &Cli, args: &[&str], to: &str, chromium: Option<&Path>) -> Option<Vec<String>> {
+    let node = node_with(if chromium.is_some() { "playwright-core" } else { "zpl-renderer-js" })?;
+    std::fs::create_dir(cli.path(to)).expect("a directory");
+    let mut command = Command::new(node.path());
+    command.arg(node_dir().join("labels.mjs")).args(args).arg(cli.path(to));
+    if let Some(chromium) = chromium {
+        command.env("CHROMIUM", chromium);
+    }
+    let output = command.output().expect("it starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut names = cli.names(to);
+    names.sort();
+    let pictures: Vec<_> = names.iter().map(|name| cli.path(&format!("{to}/{name}"))).collect();
+    codes(&pictures)
+}
+
+#[test]
+fn every_code_of_a_label_printer_is_read() {
+    let (cli, ids) = order(40);
+    for (dpi, dots) in [("203", "8"), ("300", "12")] {
+        let file = format!("{dpi}.zpl");
+        cli.ok(&format!("order labels acme --format zpl --sheet 57x32 --dpi {dpi} --out {file}"));
+        let zpl = cli.text(&file);
+        assert_eq!(
+            (zpl.matches("^XA").count(), zpl.matches("^XZ").count()),
+            (ids.len(), ids.len())
+        );
+        assert!(
+            !zpl.contains("~JR") && zpl.contains("_5EXZ_7EJR"),
+            "a command gets out of its field"
+        );
+        let args = ["zpl", &cli.arg(&file), "57", "32", dots];
+        let Some(read) = drawn(&cli, &args, &format!("{dpi}.pictures"), None) else { return };
+        assert_eq!(read, ids, "{dpi}");
+    }
+}
+
+#[test]
+fn every_code_of_a_picture_is_read() {
+    let (cli, ids) = order(12);
+    cli.ok("order labels acme --format svg --sheet 70x30 --out svg");
+    let names = cli.names("svg");
+    assert_eq!(names.len(), ids.len());
+    assert!(names.contains(&"a%5EXZ%7EJR_b%3C%26%3E.svg".to_owned()), "{names:?}");
+    let Some(browser) = chromium() else { return };
+    let args = ["svg", &cli.arg("svg")];
+    let Some(mut read) = drawn(&cli, &args, "pictures", Some(browser.path())) else { return };
+    let mut ids = ids;
+    (read.sort(), ids.sort());
+    assert_eq!(read, ids);
+}
+
+#[test]
+fn a_table_has_what_the_labels_have() {
+    let (cli, ids) = order(3);
+    cli.ok("order labels acme --format csv --out labels.csv");
+    let text = cli.text("labels.csv");
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("id,qr,line_1,"), "{text}");
+    let heads: Vec<String> =
+        ids.iter().map(|id| format!("{id},{id},{id},<i>Söhne ^XZ</i>,acme,")).collect();
+    assert!(lines[1..].iter().zip(&heads).all(|(line, head)| line.starts_with(head)), "{text}");
+    assert_eq!(lines.len(), ids.len() + 1);
+}
+
+#[test]
+fn labels_with_one_time_passwords_are_secrets() {
+    let (cli, ids) = order(4);
+    let list: String =
+        ids.iter().enumerate().map(|(n, id)| format!("{id},p&ss-w{n}rd+{n}\n")).collect();
+    cli.write("otp.csv", format!("id,ENROLLMENT_OTP\n{list}"));
+    let line = "order labels acme --template label-registration.toml --one-time-passwords otp.csv";
+    let refused = cli.run(&format!("{line} --out x.pdf")).expect(2);
+    assert!(refused.stderr.contains("--domain"), "{}", refused.stderr);
+    assert!(!refused.stderr.contains("p&ss") && !cli.path("x.pdf").exists());
+    cli.run(
+        "order labels acme --template label-registration.toml --domain t.example.com --out x.pdf",
+    )
+    .expect(2);
+    cli.ok(&format!("{line} --domain t.example.com --sheet 100x50 --out x.pdf"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(cli.path("x.pdf")).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    // A new file only: one that others may have open does not become a secret.
+    cli.run(&format!("{line} --domain t.example.com --out x.pdf")).expect(2);
+    let sheet = "100x50".parse().expect("a roll");
+    let Some(pictures) = cut(&cli, "x.pdf", sheet, 0, ids.len()) else { return };
+    let Some(read) = codes(&pictures) else { return };
+    let page = "https://t.example.com/apps/devicemanagement/index.html#/deviceregistration";
+    assert_eq!(read[0], format!("{page}?externalId=gw-0001&one-time-password=p%26ss-w0rd%2B0"));
+}
+
+#[test]
+fn a_label_does_not_lack_what_it_is_to_show() {
+    let cli = Cli::with_cas();
+    cli.write("list.csv", "id\ngw-1\ngw-2\n");
+    cli.ok("order create acme --from list.csv --ca line");
+    cli.ok(&format!("device issue gw-1 --ca line --out out {CA_PW}"));
+    let refused = cli.run("order labels acme --out l.pdf").expect(1);
+    assert!(
+        refused.stderr.contains("1 of 2 devices") && refused.stderr.contains("gw-2"),
+        "{}",
+        refused.stderr
+    );
+    assert!(!cli.path("l.pdf").exists());
+    let partial = cli.run("order labels acme --out l.pdf --partial --json").expect(0).json();
+    assert_eq!((&partial["labels"], &partial["left_out"]), (&1.into(), &1.into()));
+    // A label without anything of the certificate is there before it.
+    let all = cli
+        .run("order labels acme --template label-small.toml --out s.pdf --json")
+        .expect(0)
+        .json();
+    assert_eq!(all["labels"], 2);
+    for (options, words) in [
+        ("--template my.toml", "my.toml"),
+        ("--qr {nothing}", "{nothing} is no placeholder of labels"),
+        ("--sheet l9999", "l9999"),
+        ("--sheet 5x5", "does not fit"),
+        ("--skip 21", "21"),
+        ("--template label-small.toml --qr 日本", "printable ASCII"),
+    ] {
+        let refused =
+            cli.run(&format!("order labels acme --partial {options} --out n.pdf")).expect(2);
+        assert!(refused.stderr.contains(words), "{options}: {}", refused.stderr);
+        assert!(!cli.path("n.pdf").exists(), "{options}");
+    }
+}
