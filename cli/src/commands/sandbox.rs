@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::{Output, is_stdout};
+use crate::pace::raise_file_limit;
 use crate::render::printable;
 use crate::stop;
 
@@ -216,17 +217,6 @@ fn check_own(path: &Path, is_own: impl Fn(&[u8]) -> bool) -> Result<()> {
 fn is_own_ca(bytes: &[u8]) -> bool {
     let read = Certificate::all_from_pem_or_der(bytes);
     read.is_ok_and(|all| all.iter().all(|c| c.subject.to_string().contains("c8y-pki sandbox")))
-}
-
-/// Lets as many devices connect as the system allows this process files: what it starts with is often
-/// 1024. Where that cannot be raised, fewer devices find room, which is no reason not to start.
-fn raise_file_limit() {
-    #[cfg(unix)]
-    {
-        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-        let maximum = getrlimit(Resource::Nofile).maximum;
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-    }
 }
 
 fn started(sandbox: &Sandbox, ca_file: PathBuf) -> Started {
