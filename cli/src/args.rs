@@ -34,6 +34,7 @@ impl Cli {
         match &self.command {
             Command::Rollout(args) => commands::rollout::run(args, pki, out),
             Command::Ca(command) => commands::ca::run(command, pki, out),
+            Command::Order(command) => commands::order::run(command, pki, out),
             Command::Device(command) => commands::device::run(command, pki, out),
             Command::Cert(command) => commands::cert::run(command, pki, out),
             Command::Key(command) => commands::key::run(command, pki, out),
@@ -87,6 +88,9 @@ pub(crate) enum Command {
     /// Make and look after certificate authorities
     #[command(subcommand)]
     Ca(commands::ca::CaCommand),
+    /// Keep customers' orders: a list of devices, and how far each is
+    #[command(subcommand)]
+    Order(commands::order::OrderCommand),
     /// Issue, renew, revoke and list certificates of devices
     #[command(subcommand)]
     Device(commands::device::DeviceCommand),

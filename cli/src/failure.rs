@@ -149,6 +149,7 @@ impl Failure {
     /// The faults of single devices, where the error is about many.
     pub(crate) fn faults(&self) -> &[c8y_pki::list::BadRow] {
         use c8y_pki::list::ListError;
+        use c8y_pki::orders::OrderError;
         use c8y_pki::provision::ProvisionError;
         use c8y_pki::rollout::RolloutError;
         fn of(error: &Error) -> &[c8y_pki::list::BadRow] {
@@ -159,6 +160,7 @@ impl Failure {
                 | Error::Rollout(RolloutError::Provision(ProvisionError::Faults {
                     faults, ..
                 })) => &faults.first,
+                Error::Order(OrderError::List(ListError::Rows { faults, .. })) => &faults.first,
                 Error::In { source, .. } => of(source),
                 _ => &[],
             }

@@ -66,6 +66,9 @@ pub(crate) fn command(task: &Task) -> String {
 
         Task::ListDevices => "device list --status any".to_owned(),
         Task::ListBatches => "device list --json".to_owned(),
+        Task::ListOrders => "order list".to_owned(),
+        Task::ShowOrder { name } => format!("order show {name}"),
+        Task::TakeOrderBack { name } => format!("order revoke {name}"),
         Task::ShowDevice { id } => format!("device show {id}"),
         Task::IssueDevice { id, replace: false } => {
             format!("device issue {id} --ca NAME --out DIR")

@@ -49,6 +49,12 @@ pub(crate) struct SubjectArgs {
 }
 
 impl SubjectArgs {
+    /// Whether any field is given.
+    pub(crate) fn is_given(&self) -> bool {
+        let fields = [&self.subject, &self.c, &self.st, &self.l, &self.o, &self.email];
+        fields.into_iter().any(Option::is_some) || !self.ou.is_empty()
+    }
+
     /// The fields given, over those of the profile.
     pub(crate) fn builder(&self, profile: &Profile) -> Result<NameBuilder> {
         let mut given: Vec<(String, String)> = Vec::new();

@@ -144,7 +144,7 @@
 //! | Feature | For |
 //! | --- | --- |
 //! | `aws-lc-rs` (default) or `ring` | the crypto backend; ring does not know P-521, everything else works with both |
-//! | `engine` (default) | all that needs files or a network: [`pki`], [`inspect`], [`device`], [`enrolment`], [`files`], [`list`], [`manifest`], [`platform`], [`provision`], [`registration`], [`registry`], [`rollback`], [`rollout`], [`selftest`], [`Error`] |
+//! | `engine` (default) | all that needs files or a network: [`pki`], [`inspect`], [`device`], [`enrolment`], [`files`], [`list`], [`manifest`], [`orders`], [`platform`], [`provision`], [`registration`], [`registry`], [`rollback`], [`rollout`], [`selftest`], [`Error`] |
 //! | `pkcs11` | keys in tokens |
 //! | `workbook` | device lists in workbooks (.xlsx); with `engine` |
 //! | `sandbox` | a tenant in memory |
@@ -170,8 +170,8 @@ pub use c8y_pki_core::{
 #[cfg(feature = "engine")]
 #[doc(inline)]
 pub use c8y_pki_engine::{
-    Error, device, enrolment, error, files, inspect, list, manifest, pki, platform, provision,
-    registration, registry, rollback, rollout, selftest,
+    Error, device, enrolment, error, files, inspect, list, manifest, orders, pki, platform,
+    provision, registration, registry, rollback, rollout, selftest,
 };
 #[cfg(feature = "sandbox")]
 #[doc(inline)]

@@ -26,6 +26,7 @@ use crate::key::pkcs11::Pkcs11Error;
 use crate::list::ListError;
 use crate::manifest::ManifestError;
 use crate::name::NameError;
+use crate::orders::OrderError;
 use crate::pki::{AuthorityError, RequestError};
 use crate::platform::PlatformError;
 use crate::platform::fetch::FetchError;
@@ -109,6 +110,7 @@ errors! {
     Manifest(ManifestError),
     Mqtt(MqttError),
     Name(NameError),
+    Order(OrderError),
     Pkcs11(Pkcs11Error),
     Pkcs7(Pkcs7Error),
     Platform(PlatformError),

@@ -19,6 +19,7 @@ pub mod inspect;
 pub mod list;
 pub mod manifest;
 mod net;
+pub mod orders;
 pub mod pki;
 pub mod platform;
 pub mod provision;

@@ -10,6 +10,7 @@ mod life;
 mod manifest;
 mod mutated;
 mod one_key;
+mod orders;
 mod pool;
 mod provision;
 mod registry;

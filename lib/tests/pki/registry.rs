@@ -73,6 +73,7 @@ fn device_by(folder: &Folder, ca_key: &CaKey, id: &str, replaces: Option<&Record
         details: [("TYPE".to_owned(), "pump".to_owned())].into(),
         location: Some(PathBuf::from("/nowhere").join(id)),
         has_key: true,
+        bundle: None,
         replaces: replaces.map(|record| Replaced { row: record.row, revoke: false }),
         key_from_outside: false,
     }
@@ -447,6 +448,7 @@ fn a_registry_of_version_4_is_brought_up() {
     let path = folder.pki.registry().path().to_owned();
     let before = folder.pki.registry().find(&Filter::default()).unwrap();
     let rows = folder.pki.registry().check().unwrap().audit_rows;
+    Connection::open(&path).unwrap().execute_batch(WITHOUT_VERSION_7).unwrap();
     Connection::open(&path).unwrap().execute_batch(WITHOUT_VERSION_5).unwrap();
     Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 4").unwrap();
     let registry = Registry::open(&path, now()).unwrap();
@@ -468,6 +470,7 @@ fn a_registry_of_version_5_is_brought_up() {
     let before = folder.pki.registry().find(&Filter::default()).unwrap();
     let root = folder.pki.ca("root").unwrap().certificate().subject.clone();
     let old = Connection::open(&path).unwrap();
+    old.execute_batch(WITHOUT_VERSION_7).unwrap();
     old.execute_batch("DROP TABLE foreign_serial; PRAGMA user_version = 5").unwrap();
     let mut registry = Registry::open(&path, now()).unwrap();
     let mut checked = registry.check().unwrap();
@@ -510,6 +513,14 @@ fn a_registry_of_version_5_is_brought_up() {
     assert!(matches!(refused, Err(RegistryError::SerialGiven { .. })), "{refused:?}");
 }
 
+/// What came with version 7.
+pub(crate) const WITHOUT_VERSION_7: &str = "
+ALTER TABLE certificate DROP COLUMN bundle;
+DROP TABLE device_order;
+DROP TABLE order_device;
+DROP TABLE order_step;
+";
+
 /// What came with version 5, and with 6.
 const WITHOUT_VERSION_5: &str = "
 DROP INDEX certificate_key;
@@ -550,6 +561,7 @@ fn a_registry_of_version_3_is_brought_up() {
     let before = folder.pki.registry().find(&Filter::default()).unwrap();
     let rows = folder.pki.registry().check().unwrap().audit_rows;
     // What is open now goes on with the new index: SQLite tells it.
+    Connection::open(&path).unwrap().execute_batch(WITHOUT_VERSION_7).unwrap();
     Connection::open(&path).unwrap().execute_batch(WITHOUT_VERSION_5).unwrap();
     Connection::open(&path)
         .unwrap()

@@ -288,6 +288,7 @@ mod long {
                 details: details.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
                 location: None,
                 has_key: false,
+                bundle: None,
                 replaces: None,
                 key_from_outside: false,
             }

@@ -31,6 +31,7 @@ fn with_old_id() -> Cli {
         details: Default::default(),
         location: Some(cli.path("out/two%20words")),
         has_key: true,
+        bundle: None,
         replaces: None,
         key_from_outside: false,
     };

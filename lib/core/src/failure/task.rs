@@ -85,6 +85,18 @@ pub enum Task {
     ListDevices,
     /// List the devices with their batches.
     ListBatches,
+    /// List the orders.
+    ListOrders,
+    /// Show how far an order is.
+    ShowOrder {
+        /// Its name.
+        name: String,
+    },
+    /// Revoke what an order has issued, and close it.
+    TakeOrderBack {
+        /// Its name.
+        name: String,
+    },
     /// Show a device.
     ShowDevice {
         /// The device's id.

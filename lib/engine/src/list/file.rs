@@ -75,6 +75,11 @@ impl ListFile {
         &self.remarks
     }
 
+    /// What messages call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// How many devices it has, without those with faults.
     pub fn devices(&self) -> usize {
         self.ids.len()

@@ -207,6 +207,7 @@ impl History {
             details: BTreeMap::new(),
             location: None,
             has_key: false,
+            bundle: None,
             replaces: None,
             // It was certified before.
             key_from_outside: false,

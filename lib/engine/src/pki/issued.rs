@@ -277,6 +277,7 @@ fn record_of(
         details: request.details.clone(),
         location: None,
         has_key: false,
+        bundle: None,
         replaces,
         key_from_outside: true,
     }

@@ -512,6 +512,7 @@ fn record_of(ca: &Ca, replaces: Option<Replaced>, key_from_outside: bool) -> New
         details: BTreeMap::new(),
         location: std::path::absolute(&ca.dir).ok(),
         has_key: true,
+        bundle: None,
         replaces,
         key_from_outside,
     }

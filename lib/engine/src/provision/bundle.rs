@@ -60,6 +60,12 @@ impl Bundle {
         (Self::TruststoreJks, "truststore-jks"),
     ];
 
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        let named = Self::ALL.iter().find(|(kind, _)| *kind == self);
+        named.map_or("", |(_, name)| name)
+    }
+
     /// Whether it holds the device's key.
     pub fn has_key(self) -> bool {
         matches!(self, Self::Pem | Self::P12 | Self::Jks | Self::ThinEdge)
@@ -99,6 +105,11 @@ impl FromStr for Bundle {
             .map(|(bundle, _)| *bundle)
             .ok_or_else(|| format!("{text:?} is not one of {}", names.join(", ")))
     }
+}
+
+/// The names of kinds, with commas between them.
+pub(crate) fn names(kinds: &[Bundle]) -> String {
+    kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(",")
 }
 
 /// What to make for each device.

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::bundle::Bundler;
+use super::bundle::{self, Bundler};
 use super::certify::Certifier;
 use super::destination::{Destination, Writer};
 use super::error::Result;
@@ -80,6 +80,7 @@ impl<'a> Maker<'a> {
             certificate,
             details: device.details,
             has_key: matches!(key, Key::Here { .. }) && location.is_some(),
+            bundle: matches!(key, Key::Here { .. }).then(|| bundle::names(self.job.bundle.kinds)),
             location,
             replaces,
             key_from_outside: self.pool.is_some() || !matches!(device.key, DeviceKey::New),

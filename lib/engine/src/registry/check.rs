@@ -3,7 +3,7 @@
 //! Found and named: a file that SQLite finds damaged; an audit row that was changed or removed; a
 //! certificate's row that was changed, removed or added; a state (live, superseded, revoked) that
 //! the audit log does not account for, and so with CRL numbers; a certificate that does not parse, or that no recorded CA has
-//! signed; a key that several holders have live certificates for. Not found: an end of the audit log that was cut off together with the rows that it is
+//! signed; a key that several holders have live certificates for; an order, a row of it or a step that was changed. Not found: an end of the audit log that was cut off together with the rows that it is
 //! about, unless its last hash ([`Checked::head`]) was kept elsewhere.
 //!
 //! All of it is of one moment, whatever other processes record meanwhile. The audit log is read first
@@ -35,7 +35,7 @@ const MOST_FINDINGS: usize = 10_000;
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Finding {
     /// The kind of fault; it does not change between versions: `database`, `audit`, `row`, `state`,
-    /// `certificate`, `ca`, `key`.
+    /// `certificate`, `ca`, `key`, `order`.
     pub kind: &'static str,
     /// A sentence that names the row, the device or the certificate.
     pub message: String,
@@ -165,6 +165,7 @@ impl Registry {
         let cas = self.find(&Filter { role: Some(Role::Ca), ..Filter::default() })?;
         let cas: Vec<Certificate> = cas.iter().filter_map(|r| r.certificate().ok()).collect();
         rows::check(self, &audit_log, &Signers::new(cas), (scan, total), checked)?;
+        self.check_orders(checked)?;
         self.check_crl_numbers(&audit_log, checked)
     }
 

@@ -17,6 +17,7 @@ mod handover;
 mod keys;
 mod marks;
 mod opening;
+mod orders;
 pub(crate) mod pipeline;
 mod query;
 mod reading;
@@ -44,6 +45,7 @@ pub use check::{Checked, Finding, Scan, Unfinished};
 pub use foreign::ForeignSerial;
 pub use keys::KeyHolders;
 pub(crate) use keys::{KeyStart, Newcomers, key_start};
+pub use orders::{NewOrder, OrderRecord, OrderState, Ordered, OrderedDevice, Step};
 pub use query::{Snapshot, Standings};
 pub(crate) use rollback::number_of;
 pub use rollback::{FoundRevocation, Takeover};
@@ -118,6 +120,26 @@ pub enum RegistryError {
         /// `it is valid from …`, `that lies in the future`.
         problem: String,
     },
+    /// An order of that name, in any case.
+    #[error("there is an order {name:?} already")]
+    OrderExists {
+        /// The name.
+        name: String,
+    },
+    /// No order of that name.
+    #[error("there is no order {name:?}")]
+    UnknownOrder {
+        /// The name.
+        name: String,
+    },
+    /// A device that is in another order.
+    #[error("the device {id:?} is in the order {order:?} already")]
+    OrderedAlready {
+        /// The device.
+        id: String,
+        /// The order.
+        order: String,
+    },
     /// The file is damaged.
     #[error("the registry {path} is damaged: {message}")]
     Damaged {
@@ -172,6 +194,9 @@ impl Failure for RegistryError {
             | Self::Unknown { .. }
             | Self::AlreadyRevoked { .. }
             | Self::RevocationDate { .. }
+            | Self::OrderExists { .. }
+            | Self::UnknownOrder { .. }
+            | Self::OrderedAlready { .. }
             | Self::Damaged { .. }
             | Self::TooOld { .. } => Fault::Input,
         }
@@ -195,6 +220,21 @@ impl Failure for RegistryError {
                 return Some(
                     Hint::run("see what is damaged", Task::CheckRegistry).then("restore a backup"),
                 );
+            }
+            Self::OrderExists { .. } => {
+                return Some(
+                    Hint::say("give the order another name")
+                        .then(Hint::run("see all of them", Task::ListOrders)),
+                );
+            }
+            Self::UnknownOrder { .. } => {
+                return Some(Hint::run("see all of them", Task::ListOrders));
+            }
+            Self::OrderedAlready { order, .. } => {
+                return Some(Hint::say("leave the device out of the list").then(Hint::run(
+                    "or take that order back",
+                    Task::TakeOrderBack { name: order.clone() },
+                )));
             }
             Self::Exchanged(_) => {
                 "stop this program and start it again: it then opens the new file"
@@ -324,6 +364,8 @@ pub struct NewRecord {
     pub location: Option<PathBuf>,
     /// Whether its private key is there too.
     pub has_key: bool,
+    /// The kinds of files that were made for it, by their names with commas between them; none if that is not known.
+    pub bundle: Option<String>,
     /// The certificate that it replaces, which must be live.
     pub replaces: Option<Replaced>,
     /// Whether its key was not made for it just now, so that somebody else may have it: of a request, a file,
@@ -362,6 +404,9 @@ pub struct Record {
     pub location: Option<PathBuf>,
     /// Whether its private key was put there too.
     pub has_key: bool,
+    /// The kinds of files that were made for it, by their names with commas between them; none if that is not known:
+    /// former versions did not keep it.
+    pub bundle: Option<String>,
 }
 
 impl Record {
@@ -417,13 +462,15 @@ struct Row<'a> {
     location: Option<&'a str>,
     has_key: bool,
     der: &'a [u8],
+    bundle: Option<&'a str>,
 }
 
 impl Row<'_> {
     fn digest(&self) -> [u8; 32] {
         let optional =
             |text: Option<&str>| text.map_or(Vec::new(), |t| [b"+", t.as_bytes()].concat());
-        audit::digest(&[
+        let bundle = optional(self.bundle);
+        let fields = [
             self.ca.as_bytes(),
             self.role.as_bytes(),
             &optional(self.client_id),
@@ -438,7 +485,11 @@ impl Row<'_> {
             &optional(self.location),
             &[u8::from(self.has_key)],
             self.der,
-        ])
+            &bundle,
+        ];
+        // A row of a former version has no bundle, and the digest that it had.
+        let known = if self.bundle.is_some() { fields.len() } else { fields.len() - 1 };
+        audit::digest(&fields[..known])
     }
 }
 

@@ -270,7 +270,7 @@ fn each_record<E>(
 ) -> std::result::Result<(), E> {
     let sql = format!(
         "SELECT ca, role, client_id, serial, not_before, not_after, status, revoked_at, reason,
-         recorded, batch, der, details, location, has_key, id FROM certificate {tail}"
+         recorded, batch, der, details, location, has_key, id, bundle FROM certificate {tail}"
     );
     let mut query = connection.prepare_cached(&sql).map_err(&fail)?;
     let mut rows = query.query(params_from_iter(values)).map_err(&fail)?;
@@ -367,5 +367,6 @@ fn read_record(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
         details: serde_json::from_str(&details).unwrap_or_default(),
         location: row.get::<_, Option<String>>(13)?.map(PathBuf::from),
         has_key: row.get(14)?,
+        bundle: row.get(16)?,
     })
 }

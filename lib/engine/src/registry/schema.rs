@@ -5,18 +5,19 @@
 //! remembers how far the files have come that grow while devices are issued. Version 4 looks serial
 //! numbers up chunk by chunk. Version 5 finds the certificates of a key ([`keys`](super::keys)), and keeps
 //! revocations of certificates that it does not have ([`rollback`](super::rollback)). Version 6 keeps serial
-//! numbers that a CA gave before it came here ([`foreign`](super::foreign)).
+//! numbers that a CA gave before it came here ([`foreign`](super::foreign)). Version 7 has orders
+//! ([`orders`](super::orders)), and keeps which files were made for a device.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use time::OffsetDateTime;
 
 use super::query::moment;
-use super::{Row, audit, foreign, keys, rollback};
+use super::{Row, audit, foreign, keys, orders, rollback};
 use crate::clock::{self, Evidence};
 use crate::crypto::{hex, sha256};
 
 /// The schema's version, in SQLite's `user_version`.
-pub(super) const VERSION: i64 = 6;
+pub(super) const VERSION: i64 = 7;
 
 /// "c8yp": SQLite's `application_id`, so that another program's database is not taken for ours.
 pub(super) const APPLICATION: i64 = 0x6338_7970;
@@ -44,7 +45,8 @@ CREATE TABLE certificate (
     has_key INTEGER NOT NULL DEFAULT 0,
     audit INTEGER NOT NULL DEFAULT 0,
     digest BLOB NOT NULL DEFAULT x'',
-    key BLOB NOT NULL DEFAULT x''
+    key BLOB NOT NULL DEFAULT x'',
+    bundle TEXT
 ) STRICT;
 CREATE UNIQUE INDEX certificate_live_device ON certificate (folded_id)
     WHERE folded_id IS NOT NULL AND status = 'live';
@@ -79,6 +81,9 @@ const GROWING: &str = "
 CREATE TABLE growing (path TEXT PRIMARY KEY, length INTEGER NOT NULL, tail BLOB NOT NULL) STRICT;
 ";
 
+/// The files that were made for a device, since version 7.
+const BUNDLE: &str = "ALTER TABLE certificate ADD COLUMN bundle TEXT";
+
 /// Makes the tables of an empty database.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(TABLES)?;
@@ -88,11 +93,12 @@ pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(GROWING)?;
     rollback::create(connection)?;
     foreign::create(connection)?;
+    orders::create_tables(connection)?;
     connection.pragma_update(None, "application_id", APPLICATION)?;
     connection.pragma_update(None, "user_version", VERSION)
 }
 
-/// Brings version 2, 3, 4 or 5 up to the present one. The audit log says that this happened.
+/// Brings a version from 2 on up to the present one. The audit log says that this happened.
 pub(super) fn migrate(
     connection: &Connection,
     from: i64,
@@ -109,7 +115,11 @@ pub(super) fn migrate(
         keys::add_column(connection)?;
         rollback::create(connection)?;
     }
-    foreign::create(connection)?;
+    if from <= 5 {
+        foreign::create(connection)?;
+    }
+    connection.execute_batch(BUNDLE)?;
+    orders::create_tables(connection)?;
     let at = believed(connection, now)?;
     audit::append(connection, at, "migrate", &serde_json::json!({ "from": from, "to": VERSION }))?;
     connection.pragma_update(None, "user_version", VERSION)
@@ -129,8 +139,10 @@ pub(super) fn migrate_1(connection: &Connection, now: OffsetDateTime) -> rusqlit
     )?;
     connection.execute_batch(INDEXES)?;
     connection.execute_batch(GROWING)?;
+    connection.execute_batch(BUNDLE)?;
     rollback::create(connection)?;
     foreign::create(connection)?;
+    orders::create_tables(connection)?;
     number_rows(connection)?;
     connection.execute_batch(SERIALS)?;
     keys::add_column(connection)?;
@@ -200,6 +212,7 @@ fn digest_rows(connection: &Connection) -> rusqlite::Result<[u8; 32]> {
             location: None,
             has_key: false,
             der: row.get_ref(7)?.as_blob()?,
+            bundle: None,
         }
         .digest();
         digests.push((row.get::<_, i64>(0)?, digest));

@@ -185,8 +185,8 @@ pub(super) fn begin<'c>(connection: &'c Connection, path: &Path) -> Result<Trans
 
 pub(super) const INSERT: &str = "
 INSERT INTO certificate (ca, role, client_id, folded_id, issuer, serial, not_before, not_after, status,
-    recorded, batch, details, location, has_key, audit, digest, der, key)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'live', ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+    recorded, batch, details, location, has_key, audit, digest, der, key, bundle)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'live', ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
 
 /// Adds a row; returns its digest.
 pub(super) fn add_row(
@@ -216,6 +216,7 @@ pub(super) fn add_row(
         location: location.as_deref(),
         has_key: record.has_key,
         der: &cert.der,
+        bundle: record.bundle.as_deref(),
     };
     let digest = row.digest();
     insert.execute(params![
@@ -236,6 +237,7 @@ pub(super) fn add_row(
         digest,
         row.der,
         keys::key_start(&cert.key_digest),
+        row.bundle,
     ])?;
     Ok(digest)
 }

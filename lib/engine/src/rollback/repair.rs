@@ -154,6 +154,7 @@ fn record(
         details: BTreeMap::new(),
         location: Some(places::absolute(&found.place)),
         has_key: found.has_key,
+        bundle: None,
         replaces: None,
         // It was certified already.
         key_from_outside: false,

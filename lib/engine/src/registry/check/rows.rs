@@ -25,7 +25,7 @@ const MOST_SERIALS: usize = 20;
 
 const ROWS: &str = "
 SELECT id, ca, role, client_id, recorded, batch, details, location, has_key, der, audit, digest, status,
-    revoked_at, reason, folded_id, issuer, serial, not_before, not_after, key FROM certificate ORDER BY id";
+    revoked_at, reason, folded_id, issuer, serial, not_before, not_after, key, bundle FROM certificate ORDER BY id";
 
 /// Checks every row.
 pub(super) fn check(
@@ -78,6 +78,7 @@ struct At {
     der: Range<usize>,
     digest: Range<usize>,
     key: Range<usize>,
+    bundle: Option<Range<usize>>,
 }
 
 impl Chunk {
@@ -104,6 +105,7 @@ impl Chunk {
         };
         let (client_id, location, folded_id) =
             (optional(self, 3)?, optional(self, 7)?, optional(self, 15)?);
+        let bundle = optional(self, 21)?;
         let blob = |chunk: &mut Self, column: usize| {
             Ok::<_, rusqlite::Error>(chunk.keep(row.get_ref(column)?.as_blob()?))
         };
@@ -132,6 +134,7 @@ impl Chunk {
             der,
             digest,
             key,
+            bundle,
         });
         Ok(())
     }
@@ -158,6 +161,7 @@ impl Chunk {
             location: at.location.as_ref().map(text),
             has_key: at.has_key,
             der: bytes(&at.der),
+            bundle: at.bundle.as_ref().map(text),
         }
     }
 }

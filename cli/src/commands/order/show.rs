@@ -1,0 +1,213 @@
+//! `order show`: how far an order is, and which devices are missing.
+
+use std::path::Path;
+
+use c8y_pki::orders::{self, OrderOptions};
+use c8y_pki::registry::{OrderRecord, OrderState, OrderedDevice, Registry, RegistryError};
+use clap::Args;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::view::View;
+use crate::clock;
+use crate::failure::{Outcome, Result};
+use crate::output::Output;
+use crate::render::{count, date, day, printable, table};
+
+/// How many missing devices are named as text.
+const MOST_NAMED: usize = 20;
+
+/// Arguments of `order show`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A device is issued if it has a live certificate, also one from a run without --order. It counts as
+reworked if it got more than one since the order was made. Connected and handed over are about the
+certificate that it has now: after rework both begin again.
+
+Examples:
+  c8y-pki order show acme-11
+  c8y-pki order show acme-11 --devices --json
+
+Exit codes: 0 shown; with --complete 1 if a device has no certificate; 2 there is no such order.")]
+pub(crate) struct ShowArgs {
+    /// The order
+    name: String,
+    /// A line for each device
+    #[arg(long)]
+    devices: bool,
+    /// Exit with 1 unless every device of the order has a live certificate
+    #[arg(long)]
+    complete: bool,
+}
+
+/// A run that issued devices of an order.
+#[derive(Serialize)]
+struct Run {
+    batch: String,
+    certificates: u64,
+}
+
+/// A device that is not issued.
+#[derive(Serialize)]
+struct Missing {
+    id: String,
+    line: Option<u64>,
+    state: OrderState,
+    reason: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    view: View,
+    state: &'static str,
+    runs: Vec<Run>,
+    missing: Vec<Missing>,
+}
+
+/// A device of an order, with all that is known of it.
+#[derive(Serialize)]
+struct Device {
+    id: String,
+    line: Option<u64>,
+    state: OrderState,
+    reworked: bool,
+    serial: Option<String>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    not_after: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    connected: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    handed_over: Option<OffsetDateTime>,
+    reason: Option<String>,
+}
+
+impl Device {
+    fn of(device: OrderedDevice) -> Self {
+        let reason = failure_of(&device);
+        Self {
+            reworked: device.is_reworked(),
+            id: device.ordered.id.to_string(),
+            line: device.ordered.line,
+            state: device.state,
+            serial: device.live.as_ref().map(|live| live.serial.to_string()),
+            not_after: device.live.as_ref().map(|live| live.not_after),
+            connected: device.connected,
+            handed_over: device.handed_over,
+            reason,
+        }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let day_or = |at: Option<OffsetDateTime>| at.map_or_else(String::new, day);
+        vec![
+            self.id.clone(),
+            if self.reworked { "reworked" } else { self.state.name() }.to_owned(),
+            self.serial.clone().unwrap_or_default(),
+            day_or(self.not_after),
+            day_or(self.connected),
+            day_or(self.handed_over),
+        ]
+    }
+}
+
+/// Why a device failed, as long as it counts.
+fn failure_of(device: &OrderedDevice) -> Option<String> {
+    let failed = device.failed.as_ref().filter(|_| device.state == OrderState::Failed);
+    failed.map(|(_, reason)| reason.clone())
+}
+
+pub(super) fn run(args: &ShowArgs, dir: &Path, out: Output) -> Result {
+    let pki = clock::open_to_read(dir, out)?;
+    let registry = pki.registry();
+    let order = orders::named(registry, &args.name)?;
+    let shown = look(registry, &order)?;
+    let is_whole = shown.view.progress.is_whole();
+    if args.devices {
+        show_devices(registry, &order, out)?;
+    } else {
+        out.result(&shown, text)?;
+    }
+    Ok(Outcome::of(!args.complete || is_whole))
+}
+
+fn look(registry: &Registry, order: &OrderRecord) -> Result<Shown> {
+    let mut missing = Vec::new();
+    let progress = {
+        let mut progress = orders::Progress::default();
+        let _moment = registry.snapshot()?;
+        registry.each_order_device(order, |device| -> std::result::Result<(), RegistryError> {
+            progress.add(&device);
+            if device.state != OrderState::Issued {
+                let reason = failure_of(&device);
+                let (id, line) = (device.ordered.id.to_string(), device.ordered.line);
+                missing.push(Missing { id, line, state: device.state, reason });
+            }
+            Ok(())
+        })?;
+        progress
+    };
+    let runs = registry.order_runs(order)?;
+    let runs = runs.into_iter().map(|(batch, certificates)| Run { batch, certificates }).collect();
+    let view = View::of(order, OrderOptions::of(order)?, progress);
+    Ok(Shown { state: view.state(), view, runs, missing })
+}
+
+fn show_devices(registry: &Registry, order: &OrderRecord, out: Output) -> Result<()> {
+    let mut all = Vec::new();
+    registry.each_order_device(order, |device| -> std::result::Result<(), RegistryError> {
+        all.push(Device::of(device));
+        Ok(())
+    })?;
+    out.results(&all, |all| {
+        let header = ["ID", "STATE", "SERIAL", "VALID UNTIL", "CONNECTED", "HANDED OVER"];
+        table(&header, all.iter().map(Device::cells).collect())
+    })
+}
+
+fn text(shown: &Shown) -> String {
+    let (view, p) = (&shown.view, &shown.view.progress);
+    let customer = view.customer.as_ref().map_or_else(String::new, |who| format!(" for {who}"));
+    let mut lines = vec![
+        format!("Order {}{customer}: {}", view.name, shown.state),
+        format!(
+            "  list         {}, {} devices, kept on {}",
+            view.list,
+            p.devices,
+            date(view.created)
+        ),
+        format!("  CA           {}", view.ca),
+    ];
+    if let Some(at) = view.taken_back {
+        lines.push(format!("  taken back   {}", date(at)));
+    }
+    let mut told = |name: &str, number: u64, more: String| {
+        lines.push(format!("  {name:<12} {number} of {}{more}", p.devices));
+    };
+    let before = match p.before {
+        0 => String::new(),
+        before => format!(", {before} of them before this order was made"),
+    };
+    told("issued", p.issued, before);
+    told("reworked", p.reworked, String::new());
+    told("connected", p.connected, String::new());
+    told("handed over", p.handed_over, String::new());
+    told("failed", p.failed, String::new());
+    told("revoked", p.revoked, String::new());
+    told("not begun", p.open, String::new());
+    let certificates =
+        |number: u64| count(usize::try_from(number).unwrap_or(usize::MAX), "certificate");
+    for run in &shown.runs {
+        lines.push(format!("  run          {}: {}", run.batch, certificates(run.certificates)));
+    }
+    for missing in shown.missing.iter().take(MOST_NAMED) {
+        let line = missing.line.map_or_else(String::new, |line| format!(" (line {line})"));
+        let why = missing.reason.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+        lines.push(format!("  missing      {}{line}, {}{why}", missing.id, missing.state.name()));
+    }
+    if shown.missing.len() > MOST_NAMED {
+        let more = shown.missing.len() - MOST_NAMED;
+        lines.push(format!("  missing      and {more} more: --json names all of them"));
+    }
+    lines.iter().map(|line| format!("{}\n", printable(line))).collect()
+}

@@ -1,0 +1,47 @@
+//! An order as it is shown.
+
+use c8y_pki::orders::{OrderOptions, Progress};
+use c8y_pki::registry::OrderRecord;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+/// An order, and how far it is.
+#[derive(Debug, Serialize)]
+pub(super) struct View {
+    pub(super) name: String,
+    pub(super) customer: Option<String>,
+    pub(super) ca: String,
+    pub(super) list: String,
+    #[serde(with = "time::serde::rfc3339")]
+    pub(super) created: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub(super) taken_back: Option<OffsetDateTime>,
+    pub(super) options: OrderOptions,
+    #[serde(flatten)]
+    pub(super) progress: Progress,
+}
+
+impl View {
+    pub(super) fn of(order: &OrderRecord, options: OrderOptions, progress: Progress) -> Self {
+        Self {
+            name: order.name.clone(),
+            customer: order.customer.clone(),
+            ca: order.ca.clone(),
+            list: order.list.clone(),
+            created: order.created,
+            taken_back: order.taken_back,
+            options,
+            progress,
+        }
+    }
+
+    /// What is to be said of it in one word.
+    pub(super) fn state(&self) -> &'static str {
+        match () {
+            () if self.taken_back.is_some() => "taken back",
+            () if !self.progress.is_whole() => "unfinished",
+            () if self.progress.handed_over == self.progress.devices => "handed over",
+            () => "issued",
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Whether orders, their rows and their steps are what the audit log says was written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::create::{CREATED, TAKEN_BACK};
+use super::steps::STEPS;
+use super::tables::{DeviceRow, OrderRow, Running, StepRow};
+use crate::registry::check::Checked;
+use crate::registry::sqlite::{Registry, Result};
+
+/// What the audit log tells of orders.
+#[derive(Default)]
+struct Told {
+    /// By the row of the log: the order's name, and the digest of all that was written.
+    orders: BTreeMap<i64, (String, String)>,
+    /// When each order was taken back, by its name.
+    taken_back: BTreeMap<String, i64>,
+    /// By the row of the log: a digest of the steps.
+    steps: BTreeMap<i64, String>,
+}
+
+impl Registry {
+    /// Notes orders and steps that are not as they were written.
+    pub(in crate::registry) fn check_orders(&self, checked: &mut Checked) -> Result<()> {
+        let told = self.told_of_orders().map_err(|e| self.error(&e))?;
+        self.hold_orders(&told, checked).map_err(|e| self.error(&e))?;
+        self.hold_steps(&told, checked).map_err(|e| self.error(&e))
+    }
+
+    fn told_of_orders(&self) -> rusqlite::Result<Told> {
+        let mut told = Told::default();
+        let Ok(connection) = self.connection() else { return Ok(told) };
+        let mut query = connection.prepare(
+            "SELECT sequence, action, detail FROM audit WHERE action IN (?1, ?2, ?3)
+             ORDER BY sequence",
+        )?;
+        let mut rows = query.query([CREATED, TAKEN_BACK, STEPS])?;
+        while let Some(row) = rows.next()? {
+            let detail: serde_json::Value =
+                serde_json::from_str(row.get_ref(2)?.as_str()?).unwrap_or_default();
+            let text = |key: &str| detail[key].as_str().unwrap_or_default().to_owned();
+            match row.get_ref(1)?.as_str()? {
+                CREATED => {
+                    told.orders.insert(row.get(0)?, (text("order"), text("rows")));
+                }
+                TAKEN_BACK => {
+                    let at = detail["at"].as_i64().unwrap_or_default();
+                    told.taken_back.insert(text("order"), at);
+                }
+                _ => {
+                    told.steps.insert(row.get(0)?, text("rows"));
+                }
+            }
+        }
+        Ok(told)
+    }
+
+    fn hold_orders(&self, told: &Told, checked: &mut Checked) -> rusqlite::Result<()> {
+        let Ok(connection) = self.connection() else { return Ok(()) };
+        let mut query = connection.prepare(
+            "SELECT id, name, customer, ca, options, list, created, taken_back, audit
+             FROM device_order ORDER BY id",
+        )?;
+        let mut rows = query.query([])?;
+        let mut found = BTreeSet::new();
+        while let Some(row) = rows.next()? {
+            let (id, name, audit): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(8)?);
+            let mut digest = Running::default();
+            let order = OrderRow {
+                name: &name,
+                customer: row.get_ref(2)?.as_str_or_null()?,
+                ca: row.get_ref(3)?.as_str()?,
+                options: row.get_ref(4)?.as_str()?,
+                list: row.get_ref(5)?.as_str()?,
+                created: row.get(6)?,
+            };
+            digest.add(&order.digest());
+            self.digest_devices(id, &mut digest)?;
+            match told.orders.get(&audit) {
+                Some((_, rows)) if *rows == digest.hex() => {}
+                Some(_) => {
+                    checked
+                        .note("order", format!("the order {name} was changed after it was made"));
+                }
+                None => {
+                    let message = format!("the order {name} is not in the audit log");
+                    checked.note("order", message);
+                }
+            }
+            let taken_back: Option<i64> = row.get(7)?;
+            if taken_back.as_ref() != told.taken_back.get(&name) {
+                let message = match taken_back {
+                    Some(_) => "is taken back, but not so by the audit log",
+                    None => "was taken back by the audit log, but is not",
+                };
+                checked.note("order", format!("the order {name} {message}"));
+            }
+            found.insert(audit);
+        }
+        for (sequence, (name, _)) in told.orders.iter().filter(|(row, _)| !found.contains(*row)) {
+            let message = format!("the order {name} of row {sequence} of the audit log is missing");
+            checked.note("order", message);
+        }
+        Ok(())
+    }
+
+    fn digest_devices(&self, order: i64, digest: &mut Running) -> rusqlite::Result<()> {
+        let Ok(connection) = self.connection() else { return Ok(()) };
+        let mut query = connection.prepare_cached(
+            "SELECT position, client_id, folded_id, line, details FROM order_device
+             WHERE of_order = ?1 ORDER BY position",
+        )?;
+        let mut rows = query.query([order])?;
+        while let Some(row) = rows.next()? {
+            let device = DeviceRow {
+                position: row.get(0)?,
+                client_id: row.get_ref(1)?.as_str()?,
+                folded_id: row.get_ref(2)?.as_str()?,
+                line: row.get(3)?,
+                details: row.get_ref(4)?.as_str()?,
+            };
+            digest.add(&device.digest());
+        }
+        Ok(())
+    }
+
+    fn hold_steps(&self, told: &Told, checked: &mut Checked) -> rusqlite::Result<()> {
+        let Ok(connection) = self.connection() else { return Ok(()) };
+        let mut query = connection.prepare(
+            "SELECT of_order, position, step, at, certificate, reason, audit FROM order_step
+             ORDER BY id",
+        )?;
+        let mut rows = query.query([])?;
+        let mut kept: BTreeMap<i64, Running> = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let step = StepRow {
+                of_order: row.get(0)?,
+                position: row.get(1)?,
+                step: row.get_ref(2)?.as_str()?,
+                at: row.get(3)?,
+                certificate: row.get(4)?,
+                reason: row.get_ref(5)?.as_str_or_null()?,
+            };
+            kept.entry(row.get(6)?).or_default().add(&step.digest());
+        }
+        for sequence in told.steps.keys().chain(kept.keys()).collect::<BTreeSet<_>>() {
+            let there = kept.get(sequence).map(Running::hex);
+            if there.as_ref() != told.steps.get(sequence) {
+                let message = format!(
+                    "steps of ordered devices that row {sequence} of the audit log tells of were changed"
+                );
+                checked.note("order", message);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,28 @@
+//! Orders: a list of devices that somebody has ordered, and what has become of each.
+//!
+//! An order keeps the rows of its list as they were read. Whether a device is issued stands in `certificate`, and
+//! nowhere else: an order asks there for certificates that were recorded after it, by their row of the audit log. So
+//! runs belong to an order however often they were stopped, and so does a device that was made again by its id. What
+//! no certificate tells is a step: that a device failed, connected, or was handed over. Steps are only added. One that
+//! is about a certificate counts for that one alone: a device that was made again has still to be handed over.
+//!
+//! Each change is one transaction, with a row of the audit log that has a digest of what was written.
+//!
+//! | file | for |
+//! | --- | --- |
+//! | `record` | what an order, its devices and its steps are |
+//! | `tables` | their tables, and the digests of what is in them |
+//! | `create` | an order is recorded, and taken back |
+//! | `steps` | steps are recorded |
+//! | `read` | orders and their devices are read |
+//! | `check` | everything is as it was written |
+
+mod check;
+mod create;
+mod read;
+mod record;
+mod steps;
+mod tables;
+
+pub use record::{NewOrder, OrderRecord, OrderState, Ordered, OrderedDevice, Step};
+pub(super) use tables::create as create_tables;

@@ -1,0 +1,223 @@
+//! Orders and their devices, read.
+
+use std::collections::BTreeMap;
+
+use rusqlite::types::Value;
+use rusqlite::{OptionalExtension, params};
+
+use super::record::{OrderRecord, OrderState, Ordered, OrderedDevice, Step};
+use crate::client_id::DeviceId;
+use crate::registry::query::moment;
+use crate::registry::sqlite::{Registry, Result};
+use crate::registry::{RegistryError, Status};
+
+const COLUMNS: &str =
+    "id, audit, name, customer, ca, options, list, devices, created, taken_back FROM device_order";
+
+impl Registry {
+    /// All orders, in the order in which they were made.
+    pub fn orders(&self) -> Result<Vec<OrderRecord>> {
+        let connection = self.connection()?;
+        let collect = || -> rusqlite::Result<Vec<OrderRecord>> {
+            let sql = format!("SELECT {COLUMNS} ORDER BY id");
+            connection.prepare_cached(&sql)?.query_map([], read_order)?.collect()
+        };
+        collect().map_err(|e| self.error(&e))
+    }
+
+    /// The order of that name, in any case.
+    pub fn order(&self, name: &str) -> Result<Option<OrderRecord>> {
+        let sql = format!("SELECT {COLUMNS} WHERE folded_name = ?1");
+        self.connection()?
+            .prepare_cached(&sql)
+            .and_then(|mut query| query.query_row([name.to_lowercase()], read_order).optional())
+            .map_err(|e| self.error(&e))
+    }
+
+    /// What the order of a device says of it, if it is in one that was not taken back.
+    pub fn ordered(&self, id: impl AsRef<str>) -> Result<Option<Ordered>> {
+        self.connection()?
+            .prepare_cached(
+                "SELECT d.client_id, d.line, d.details FROM order_device AS d
+                 JOIN device_order AS o ON o.id = d.of_order
+                 WHERE d.folded_id = ?1 AND o.taken_back IS NULL",
+            )
+            .and_then(|mut query| {
+                query.query_row([id.as_ref().to_lowercase()], |row| read_ordered(row, 0)).optional()
+            })
+            .map_err(|e| self.error(&e))
+    }
+
+    /// Visits the rows of an order's list in their order, without what became of them. An error of `visit` ends it.
+    pub fn each_ordered<E: From<RegistryError>>(
+        &self,
+        order: &OrderRecord,
+        mut visit: impl FnMut(Ordered) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let fail = |e: rusqlite::Error| E::from(self.error(&e));
+        let mut query = self
+            .connection()?
+            .prepare(
+                "SELECT client_id, line, details FROM order_device WHERE of_order = ?1
+                 ORDER BY position",
+            )
+            .map_err(fail)?;
+        let mut rows = query.query([order.id]).map_err(fail)?;
+        while let Some(row) = rows.next().map_err(fail)? {
+            visit(read_ordered(row, 0).map_err(fail)?)?;
+        }
+        Ok(())
+    }
+
+    /// Visits the devices of an order in the order of its list, with what became of each. An error of `visit` ends
+    /// it. For one moment of the registry, hold a [snapshot](Self::snapshot).
+    pub fn each_order_device<E: From<RegistryError>>(
+        &self,
+        order: &OrderRecord,
+        mut visit: impl FnMut(OrderedDevice) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let mut position = 0;
+        self.each_ordered(order, |ordered| {
+            let device = self.order_device(order, position, ordered)?;
+            position += 1;
+            visit(device)
+        })
+    }
+
+    /// The runs in which certificates of an order's devices were recorded since it was made, the first one first,
+    /// each with the number of certificates.
+    pub fn order_runs(&self, order: &OrderRecord) -> Result<Vec<(String, u64)>> {
+        let connection = self.connection()?;
+        let collect = || -> rusqlite::Result<Vec<(String, u64)>> {
+            connection
+                .prepare_cached(
+                    "SELECT c.batch, count(*) FROM order_device AS d CROSS JOIN certificate AS c
+                     WHERE d.of_order = ?1 AND c.audit > ?2 AND c.id IN (
+                        SELECT id FROM certificate WHERE folded_id = d.folded_id AND status = 'live'
+                        UNION ALL
+                        SELECT id FROM certificate WHERE folded_id = d.folded_id AND status <> 'live')
+                     GROUP BY c.batch ORDER BY min(c.id)",
+                )?
+                .query_map(params![order.id, order.audit], |row| {
+                    Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
+                })?
+                .collect()
+        };
+        collect().map_err(|e| self.error(&e))
+    }
+
+    fn order_device(
+        &self,
+        order: &OrderRecord,
+        position: u64,
+        ordered: Ordered,
+    ) -> Result<OrderedDevice> {
+        let folded = ordered.id.folded();
+        let values = vec![Value::from(folded.clone())];
+        let live = self
+            .collect("WHERE folded_id = ?1 AND status = 'live'", values)
+            .map(|mut r| r.pop())?;
+        let (lives, formers, revoked) = self.made_since(&folded, order.audit)?;
+        let mut device = OrderedDevice {
+            position,
+            ordered,
+            state: OrderState::Open,
+            before: live.is_some() && lives == 0,
+            made: lives + formers,
+            live,
+            failed: None,
+            connected: None,
+            handed_over: None,
+        };
+        self.read_steps(order, &mut device)?;
+        device.state = match (&device.live, &device.failed, revoked) {
+            (Some(_), ..) => OrderState::Issued,
+            (None, Some(_), _) => OrderState::Failed,
+            (None, None, true) => OrderState::Revoked,
+            (None, None, false) => OrderState::Open,
+        };
+        Ok(device)
+    }
+
+    /// How many live and how many former certificates of a device were recorded after a row of the audit log, and
+    /// whether its last former one, whenever it was recorded, is revoked.
+    fn made_since(&self, folded: &str, audit: i64) -> Result<(u64, u64, bool)> {
+        let connection = self.connection()?;
+        let ask = || -> rusqlite::Result<(u64, u64, bool)> {
+            let lives: i64 = connection
+                .prepare_cached(
+                    "SELECT count(*) FROM certificate
+                     WHERE folded_id = ?1 AND status = 'live' AND audit > ?2",
+                )?
+                .query_row(params![folded, audit], |row| row.get(0))?;
+            let (formers, last): (i64, Option<String>) = connection
+                .prepare_cached(
+                    "SELECT count(*) FILTER (WHERE audit > ?2),
+                     (SELECT status FROM certificate WHERE folded_id = ?1 AND status <> 'live'
+                      ORDER BY id DESC LIMIT 1)
+                     FROM certificate WHERE folded_id = ?1 AND status <> 'live'",
+                )?
+                .query_row(params![folded, audit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let revoked = last.as_deref() == Some(Status::Revoked.name());
+            Ok((lives.cast_unsigned(), formers.cast_unsigned(), revoked))
+        };
+        ask().map_err(|e| self.error(&e))
+    }
+
+    /// What steps say of a device: the last failure, and the first of each other step with its live certificate.
+    fn read_steps(&self, order: &OrderRecord, device: &mut OrderedDevice) -> Result<()> {
+        let connection = self.connection()?;
+        let live = device.live.as_ref().map(|record| record.row.0);
+        let mut read = || -> rusqlite::Result<()> {
+            let mut query = connection.prepare_cached(
+                "SELECT step, at, certificate, reason FROM order_step
+                 WHERE of_order = ?1 AND position = ?2 ORDER BY id",
+            )?;
+            let mut rows = query.query(params![order.id, device.position.cast_signed()])?;
+            while let Some(row) = rows.next()? {
+                let at = moment(row.get(1)?);
+                let of: Option<i64> = row.get(2)?;
+                match row.get_ref(0)?.as_str()? {
+                    Step::FAILED => {
+                        let reason: Option<String> = row.get(3)?;
+                        device.failed = Some((at, reason.unwrap_or_default()));
+                    }
+                    Step::CONNECTED if of == live && live.is_some() => {
+                        device.connected.get_or_insert(at);
+                    }
+                    Step::HANDED_OVER if of == live && live.is_some() => {
+                        device.handed_over.get_or_insert(at);
+                    }
+                    _ => {}
+                }
+            }
+            Ok(())
+        };
+        read().map_err(|e| self.error(&e))
+    }
+}
+
+fn read_order(row: &rusqlite::Row<'_>) -> rusqlite::Result<OrderRecord> {
+    let options: String = row.get(5)?;
+    Ok(OrderRecord {
+        id: row.get(0)?,
+        audit: row.get(1)?,
+        name: row.get(2)?,
+        customer: row.get(3)?,
+        ca: row.get(4)?,
+        options: serde_json::from_str(&options).unwrap_or_default(),
+        list: row.get(6)?,
+        devices: row.get::<_, i64>(7)?.cast_unsigned(),
+        created: moment(row.get(8)?),
+        taken_back: row.get::<_, Option<i64>>(9)?.map(moment),
+    })
+}
+
+/// The rows of lists hold ids that were good when they were read.
+fn read_ordered(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Ordered> {
+    let details: String = row.get(first + 2)?;
+    let details: BTreeMap<String, String> = serde_json::from_str(&details).unwrap_or_default();
+    let line: Option<i64> = row.get(first + 1)?;
+    let id = DeviceId::known(row.get::<_, String>(first)?);
+    Ok(Ordered { id, line: line.map(i64::cast_unsigned), details })
+}

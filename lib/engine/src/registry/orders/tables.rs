@@ -1,0 +1,134 @@
+//! The tables of orders, and digests of what is in them.
+
+use rusqlite::Connection;
+
+use crate::registry::audit;
+
+const TABLES: &str = "
+CREATE TABLE device_order (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    folded_name TEXT NOT NULL UNIQUE,
+    customer TEXT,
+    ca TEXT NOT NULL,
+    options TEXT NOT NULL,
+    list TEXT NOT NULL,
+    devices INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    taken_back INTEGER,
+    audit INTEGER NOT NULL
+) STRICT;
+CREATE TABLE order_device (
+    of_order INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    client_id TEXT NOT NULL,
+    folded_id TEXT NOT NULL,
+    line INTEGER,
+    details TEXT NOT NULL,
+    PRIMARY KEY (of_order, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX order_device_id ON order_device (folded_id);
+CREATE TABLE order_step (
+    id INTEGER PRIMARY KEY,
+    of_order INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    step TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    certificate INTEGER,
+    reason TEXT,
+    audit INTEGER NOT NULL
+) STRICT;
+CREATE INDEX order_step_device ON order_step (of_order, position);
+CREATE INDEX order_step_audit ON order_step (audit);
+";
+
+/// Makes the tables.
+pub(in crate::registry) fn create(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(TABLES)
+}
+
+fn optional(text: Option<&str>) -> Vec<u8> {
+    text.map_or(Vec::new(), |t| [b"+", t.as_bytes()].concat())
+}
+
+/// What an order says and nobody may change.
+pub(super) struct OrderRow<'a> {
+    pub(super) name: &'a str,
+    pub(super) customer: Option<&'a str>,
+    pub(super) ca: &'a str,
+    pub(super) options: &'a str,
+    pub(super) list: &'a str,
+    pub(super) created: i64,
+}
+
+impl OrderRow<'_> {
+    pub(super) fn digest(&self) -> [u8; 32] {
+        audit::digest(&[
+            self.name.as_bytes(),
+            &optional(self.customer),
+            self.ca.as_bytes(),
+            self.options.as_bytes(),
+            self.list.as_bytes(),
+            &self.created.to_be_bytes(),
+        ])
+    }
+}
+
+/// What a row of its list says.
+pub(super) struct DeviceRow<'a> {
+    pub(super) position: i64,
+    pub(super) client_id: &'a str,
+    pub(super) folded_id: &'a str,
+    pub(super) line: Option<i64>,
+    pub(super) details: &'a str,
+}
+
+impl DeviceRow<'_> {
+    pub(super) fn digest(&self) -> [u8; 32] {
+        audit::digest(&[
+            &self.position.to_be_bytes(),
+            self.client_id.as_bytes(),
+            self.folded_id.as_bytes(),
+            &self.line.map_or(Vec::new(), |line| line.to_be_bytes().to_vec()),
+            self.details.as_bytes(),
+        ])
+    }
+}
+
+/// What a step says.
+pub(super) struct StepRow<'a> {
+    pub(super) of_order: i64,
+    pub(super) position: i64,
+    pub(super) step: &'a str,
+    pub(super) at: i64,
+    pub(super) certificate: Option<i64>,
+    pub(super) reason: Option<&'a str>,
+}
+
+impl StepRow<'_> {
+    pub(super) fn digest(&self) -> [u8; 32] {
+        audit::digest(&[
+            &self.of_order.to_be_bytes(),
+            &self.position.to_be_bytes(),
+            self.step.as_bytes(),
+            &self.at.to_be_bytes(),
+            &self.certificate.map_or(Vec::new(), |row| row.to_be_bytes().to_vec()),
+            &optional(self.reason),
+        ])
+    }
+}
+
+/// A digest of digests, one after the other: each is hashed with all before it, so that an order of any length takes
+/// no memory.
+#[derive(Default)]
+pub(super) struct Running([u8; 32]);
+
+impl Running {
+    pub(super) fn add(&mut self, digest: &[u8; 32]) {
+        self.0 = audit::digest(&[&self.0, digest]);
+    }
+
+    pub(super) fn hex(&self) -> String {
+        crate::crypto::hex(&self.0)
+    }
+}
