@@ -84,6 +84,7 @@ const NO_PATHS: &[&str] = &[
     "CHAR",
     "CN",
     "COLUMN=VALUE",
+    "COMMAND",
     "DAYS",
     "COMPAT",
     "DN",
