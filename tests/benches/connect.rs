@@ -8,6 +8,8 @@
 
 #![allow(clippy::disallowed_macros, reason = "a benchmark prints its figures")]
 
+mod made;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -20,30 +22,22 @@ use std::time::{Duration, Instant};
 
 use c8y_pki::cert::Certificate;
 use c8y_pki::client_id::DeviceId;
-use c8y_pki::crypto::{KeyPolicy, KeyType};
+use c8y_pki::crypto::KeyType;
 use c8y_pki::device::check::{self, Check, Pace, Verdict};
 use c8y_pki::device::credentials::{Credentials, Files, Place};
 use c8y_pki::device::link::Target;
-use c8y_pki::issue::BeyondIssuer;
-use c8y_pki::list::DeviceList;
-use c8y_pki::name::Name;
-use c8y_pki::pki::policy::SigningPolicy;
-use c8y_pki::pki::{CaSettings, NewKey, Pki};
 use c8y_pki::platform::blocking::Client;
 use c8y_pki::platform::trusted::{self, NewTrusted};
 use c8y_pki::platform::{Login, Settings};
-use c8y_pki::profile::Profile;
-use c8y_pki::provision::bundle::{Bundle, BundleSettings};
-use c8y_pki::provision::{self, Context, Existing, Job, Out};
+use c8y_pki::provision::Out;
 use c8y_pki::sandbox::{self, Sandbox};
-use c8y_pki::secret::{ChosenPassword, Password};
-use c8y_pki::store::Pkcs12Options;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use time::OffsetDateTime;
 
-const PASSWORD: &str = "Secret-Pass-01";
+/// How the ids of devices begin.
+const PREFIX: &str = "gw-";
 /// Threads of the bare connections, as many as a check has.
 const THREADS: usize = 32;
 
@@ -64,13 +58,18 @@ fn main() {
 }
 
 fn id(number: usize) -> DeviceId {
-    DeviceId::parse(&format!("gw-{number:06}")).expect("an id")
+    DeviceId::parse(&format!("{PREFIX}{number:07}")).expect("an id")
 }
 
 /// Bare connections, the check, and bare connections again: neighbours come and go.
 fn measure(count: usize, busy: usize) {
     let dir = tempfile::tempdir().expect("a directory for temporary files");
-    make(dir.path(), count);
+    made::issue(
+        dir.path(),
+        KeyType::EcP256,
+        (PREFIX, count),
+        Out::Folders(&dir.path().join("out")),
+    );
     let program = std::env::current_exe().expect("the path of this program");
     let mut sandbox = Role::start(&program, &["--sandbox", arg(dir.path())]);
     let port = sandbox.line();
@@ -243,51 +242,4 @@ fn connect(config: &Arc<ClientConfig>, port: u16, id: &str) {
     let mut answer = [0; 4];
     stream.read_exact(&mut answer).expect("CONNACK");
     assert_eq!(answer, [0x20, 2, 0, 0], "{id}");
-}
-
-/// Issues devices into directories.
-fn make(dir: &Path, count: usize) {
-    let now = OffsetDateTime::now_utc();
-    let password = Password::new(PASSWORD);
-    let mut pki = Pki::open_or_create(&dir.join("pki"), now).expect("a PKI directory");
-    let profile = Profile::built_in("root").and_then(|p| p.with_key(KeyType::EcP256).ok());
-    let settings = CaSettings {
-        profile: &profile.expect("a profile"),
-        subject: &Name::parse("CN=Line CA,O=Example").expect("a name"),
-        days: None,
-        path_length: None,
-        beyond_issuer: BeyondIssuer::Refuse,
-        key: NewKey::File(&ChosenPassword::unjudged(Password::new(PASSWORD))),
-    };
-    let ca = pki.init_root("line", &settings, now).expect("a CA");
-    let ca_key = ca.unlock(&password).expect("its key");
-    let profile = Profile::built_in("device").and_then(|p| p.with_key(KeyType::EcP256).ok());
-    let job = Job {
-        ca: &ca,
-        key: &ca_key,
-        profile: &profile.expect("a profile"),
-        subject: &Name::builder().with("O", "Example").expect("a field"),
-        days: None,
-        beyond_issuer: BeyondIssuer::Refuse,
-        out: Out::Folders(&dir.join("out")),
-        bundle: BundleSettings {
-            kinds: &[Bundle::Pem],
-            store_password: None,
-            key_password: None,
-            key_iterations: 1,
-            pkcs12: Pkcs12Options::default(),
-            trusted: &[],
-        },
-        existing: Existing::Skip,
-        keys: KeyPolicy::default(),
-        secrets: None,
-        key_pool: None,
-        keep_going: false,
-        policy: &SigningPolicy::default(),
-        threads: thread::available_parallelism().map_or(1, usize::from),
-    };
-    let ids: Vec<String> = (0..count).map(|number| id(number).to_string()).collect();
-    let list = DeviceList::from_ids(ids.iter().map(String::as_str));
-    let summary = provision::run(&mut pki, &job, list, &Context::at(now));
-    assert_eq!(summary.expect("a run").issued, count);
 }

@@ -34,7 +34,7 @@ pub fn many<'c>(
             aside: BTreeMap::new(),
             looked_at: 0,
             slots: Slots::new(pace.rate, Instant::now()),
-            is_watched: false,
+            watched: None,
         }),
         changed: Condvar::new(),
     };
@@ -88,8 +88,8 @@ struct State<'c> {
     /// Those among them that are being looked at.
     looked_at: usize,
     slots: Slots,
-    /// Whether a worker waits for the time when something is due. The others wait to be called.
-    is_watched: bool,
+    /// The time for which a worker waits. The others wait to be called, unless they know of an earlier one.
+    watched: Option<Instant>,
 }
 
 /// What a worker does next.
@@ -167,12 +167,13 @@ impl<'c> Shared<'c> {
         loop {
             let now = Instant::now();
             match state.next(now) {
-                Next::Wait(Some(until)) if !state.is_watched => {
-                    state.is_watched = true;
+                Next::Wait(Some(until)) if state.watched.is_none_or(|watched| until < watched) => {
+                    state.watched = Some(until);
                     let wait = until.saturating_duration_since(now).max(Duration::from_millis(1));
                     let woken = self.changed.wait_timeout(state, wait);
                     state = woken.unwrap_or_else(PoisonError::into_inner).0;
-                    state.is_watched = false;
+                    // Another may watch for a later time: then two look, which does no harm.
+                    state.watched = None;
                 }
                 Next::Wait(_) => {
                     state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
