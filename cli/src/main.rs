@@ -14,6 +14,7 @@ mod input;
 mod old_ids;
 mod outlet;
 mod output;
+mod pace;
 mod progress;
 mod qr;
 mod render;

@@ -2,7 +2,7 @@
 //! chunk elsewhere.
 
 use std::fmt::Write;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,9 @@ use serde_json::json;
 
 use crate::output::Output;
 
+/// How often a bar is drawn while nothing moves it.
+const TICK: Duration = Duration::from_millis(250);
+
 /// The progress of a run.
 pub(crate) struct Line {
     output: Output,
@@ -19,8 +22,8 @@ pub(crate) struct Line {
     /// For a terminal.
     bar: Option<ProgressBar>,
     start: Instant,
-    /// Whether there were lines before the last.
-    begun: AtomicBool,
+    /// How many were done when a line was written last.
+    reported: AtomicUsize,
 }
 
 impl Line {
@@ -48,27 +51,41 @@ impl Line {
                     },
                 ));
             }
+            // The time goes on also while nothing is done.
+            bar.enable_steady_tick(TICK);
             bar
         });
-        Self { output, things, bar, start, begun: AtomicBool::new(false) }
+        Self { output, things, bar, start, reported: AtomicUsize::new(0) }
+    }
+
+    /// A bar on a terminal, and nothing elsewhere.
+    pub(crate) fn bar_only(output: Output) -> Option<Self> {
+        output.shows_progress().then(|| Self::new(output))
+    }
+
+    /// Whether it is a bar, which everything may move.
+    pub(crate) fn is_bar(&self) -> bool {
+        self.bar.is_some()
     }
 
     pub(crate) fn set(&self, progress: Progress) {
         match &self.bar {
             Some(bar) => {
                 bar.set_length(progress.total as u64);
-                bar.set_position(progress.done as u64);
+                // What was made and is not recorded yet is work that is done.
+                bar.set_position(progress.made.max(progress.done) as u64);
             }
             None => self.report(progress),
         }
     }
 
-    /// A run of one chunk is over when it is reported, so it is not.
-    fn report(&self, Progress { done, total }: Progress) {
-        if done == 0 || (done >= total && !self.begun.load(Ordering::Relaxed)) {
+    /// A line when more is done. A run of one chunk is over when it is reported, so it is not.
+    fn report(&self, Progress { done, total, .. }: Progress) {
+        let before = self.reported.load(Ordering::Relaxed);
+        if done <= before || (done >= total && before == 0) {
             return;
         }
-        self.begun.store(true, Ordering::Relaxed);
+        self.reported.store(done, Ordering::Relaxed);
         let rate = done as f64 / self.start.elapsed().as_secs_f64().max(1e-9);
         let left = total.saturating_sub(done) as f64 / rate;
         let thing = self.things.split(' ').next().unwrap_or_default();
@@ -148,7 +165,7 @@ impl<'p> Steady<'p> {
         }
         *told = Instant::now();
         let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-        self.phases.set(name, Progress { done: number(done), total: number(total) });
+        self.phases.set(name, Progress::of(number(done), number(total)));
     }
 }
 

@@ -9,6 +9,8 @@
 
 #![allow(clippy::disallowed_macros, reason = "a benchmark prints its figures")]
 
+mod made;
+
 use std::fs;
 use std::hint::black_box;
 use std::path::Path;
@@ -20,21 +22,10 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
 use c8y_pki::cert::Certificate;
 use c8y_pki::crl::Reason;
-use c8y_pki::crypto::{KeyPolicy, KeyType};
-use c8y_pki::issue::BeyondIssuer;
-use c8y_pki::list::{ListFile, ListOptions};
-use c8y_pki::name::Name;
-use c8y_pki::pki::policy::SigningPolicy;
-use c8y_pki::pki::{CaSettings, NewKey, Pki};
-use c8y_pki::profile::Profile;
-use c8y_pki::provision::bundle::{Bundle, BundleSettings};
-use c8y_pki::provision::{self, Context, Existing, Job, Out, Stream};
+use c8y_pki::crypto::KeyType;
+use c8y_pki::provision::{Out, Stream};
 use c8y_pki::registry::{Filter, Record, Registry, Role, Scan};
-use c8y_pki::secret::{ChosenPassword, Password};
-use c8y_pki::store::Pkcs12Options;
 use time::OffsetDateTime;
-
-const PASSWORD: &str = "Secret-Pass-01";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -48,7 +39,8 @@ fn main() {
     let key = arguments.iter().find_map(|arg| arg.parse().ok()).unwrap_or(KeyType::EcP256);
     let dir = tempfile::tempdir().expect("a directory for temporary files");
     let path = dir.path().join("pki").join("registry.sqlite");
-    make(dir.path(), key, rows, cores);
+    let nowhere = Stream::new(std::io::sink());
+    made::issue(dir.path(), key, ("device-", rows), Out::Stream(&nowhere));
     if arguments.iter().any(|argument| argument == "revoked") {
         revoke(&path);
     }
@@ -104,57 +96,6 @@ fn peak() -> Option<String> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     Some(line.trim_start_matches("VmHWM:").trim().to_owned())
-}
-
-/// Issues devices whose files nobody keeps.
-fn make(dir: &Path, key: KeyType, count: usize, threads: usize) {
-    let now = OffsetDateTime::now_utc();
-    let password = Password::new(PASSWORD);
-    let mut pki = Pki::open_or_create(&dir.join("pki"), now).expect("a PKI directory");
-    let profile = Profile::built_in("root").and_then(|p| p.with_key(key).ok()).expect("a profile");
-    let settings = CaSettings {
-        profile: &profile,
-        subject: &Name::parse("CN=Line CA,O=Example").expect("a name"),
-        days: None,
-        path_length: None,
-        beyond_issuer: BeyondIssuer::Refuse,
-        key: NewKey::File(&ChosenPassword::unjudged(Password::new(PASSWORD))),
-    };
-    let ca = pki.init_root("line", &settings, now).expect("a CA");
-    let ca_key = ca.unlock(&password).expect("its key");
-    let profile = Profile::built_in("device").and_then(|p| p.with_key(KeyType::EcP256).ok());
-    let profile = profile.expect("a profile");
-    let ids: String = (0..count).map(|n| format!("device-{n:07}\n")).collect();
-    fs::write(dir.join("devices.csv"), format!("id\n{ids}")).expect("a device list");
-    let stream = Stream::new(std::io::sink());
-    let job = Job {
-        ca: &ca,
-        key: &ca_key,
-        profile: &profile,
-        subject: &Name::builder().with("O", "Example").expect("a field"),
-        days: None,
-        beyond_issuer: BeyondIssuer::Refuse,
-        out: Out::Stream(&stream),
-        bundle: BundleSettings {
-            kinds: &[Bundle::Pem],
-            store_password: None,
-            key_password: None,
-            key_iterations: 1,
-            pkcs12: Pkcs12Options::default(),
-            trusted: &[],
-        },
-        existing: Existing::Skip,
-        keys: KeyPolicy::default(),
-        secrets: None,
-        key_pool: None,
-        keep_going: false,
-        policy: &SigningPolicy::default(),
-        threads,
-    };
-    let list =
-        ListFile::open(&dir.join("devices.csv"), ListOptions::default()).expect("a device list");
-    let summary = provision::run(&mut pki, &job, list, &Context::at(now));
-    assert_eq!(summary.expect("a run").issued, count);
 }
 
 /// Revokes all devices, some hundred at a time.

@@ -142,6 +142,7 @@ pub const FILES: &[(&str, &str)] = &[
 pub const OWN: &[&str] = &[
     "sandbox --ca-out",
     "sandbox --env-file",
+    "sandbox --ready-file",
     "device bootstrap --out",
     "tenant selftest --report",
     "order labels --out",

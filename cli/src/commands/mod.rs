@@ -10,6 +10,7 @@ pub(crate) mod order;
 pub(crate) mod pool;
 pub(crate) mod pop;
 pub(crate) mod profile;
+mod ready_file;
 pub(crate) mod registration;
 pub(crate) mod registry;
 pub(crate) mod rollout;

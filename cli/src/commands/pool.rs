@@ -96,9 +96,9 @@ fn fill(args: &FillArgs, pki: &Pki, out: Output) -> Result {
     let threads = threads(args.threads);
     let registry = pki.registry();
     let made = pool.fill(registry, args.count, &password, threads, &stop, &|done, total| {
-        // Keys come one by one; a few at a time are worth a line.
-        if done.is_multiple_of(16) || done == total {
-            line.set(Progress { done, total });
+        // Keys come one by one. Each moves the bar; a few at a time are worth a line.
+        if line.is_bar() || done.is_multiple_of(16) || done == total {
+            line.set(Progress::of(done, total));
         }
     });
     line.finish();

@@ -14,9 +14,11 @@ use c8y_pki::sandbox::{Connection, Faults, Profile, Sandbox, Settings};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::ready_file::ReadyFile;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::{Output, is_stdout};
+use crate::pace::raise_file_limit;
 use crate::render::printable;
 use crate::stop;
 
@@ -29,12 +31,14 @@ pub(crate) const CA_OUT: &str = "sandbox-ca.pem";
 /// Arguments of `sandbox`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It prints the variables that the platform's clients read, then runs until Ctrl-C or SIGTERM. To
+It prints the variables that the platform's clients read and a last line that begins with Ready, then
+runs until Ctrl-C or SIGTERM. A script waits for --ready-file or for the end of the sandbox. To
 send an operation to a connected device, post it to /operations/ID at the address of the page that
 it prints.
 
 Examples:
-  c8y-pki sandbox --env-file sandbox.env &
+  c8y-pki sandbox --env-file sandbox.env --ready-file sandbox.ready &
+  until [ -e sandbox.ready ] || ! kill -0 $!; do sleep 0.1; done; . ./sandbox.env
   c8y-pki sandbox --port 9443 --fault 0.2,seed=7
   curl -d 510,gw-0001 http://127.0.0.1:PORT/operations/gw-0001")]
 pub(crate) struct SandboxArgs {
@@ -65,6 +69,10 @@ pub(crate) struct SandboxArgs {
     /// Write the variables here too, for a shell to read; - for standard output, with --json too
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
+    /// Write the number of the process here when everything listens, and remove the file at the end: as long as it is
+    /// there, clients can connect
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
     /// Seconds for which a verification code can be used
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     code_seconds: u64,
@@ -122,6 +130,7 @@ pub(crate) fn run(args: &SandboxArgs, out: Output) -> Result {
         true => Faults::none(),
         false => args.fault.join(",").parse()?,
     };
+    let mut ready = args.ready_file.as_deref().map(ReadyFile::prepare).transpose()?;
     let sandbox = Sandbox::start(Settings {
         bind: args.bind,
         host: args.host.clone(),
@@ -147,6 +156,10 @@ pub(crate) fn run(args: &SandboxArgs, out: Output) -> Result {
     raise_file_limit();
     let stop = stop::on_interrupt();
     announce(&sandbox, &args.ca_out, args.env_file.as_deref(), out)?;
+    if let Some(ready) = &mut ready {
+        ready.write()?;
+    }
+    out.note("Ready: clients can connect.");
     watch(&sandbox, 0, &stop, out);
     Ok(Outcome::Done)
 }
@@ -216,17 +229,6 @@ fn check_own(path: &Path, is_own: impl Fn(&[u8]) -> bool) -> Result<()> {
 fn is_own_ca(bytes: &[u8]) -> bool {
     let read = Certificate::all_from_pem_or_der(bytes);
     read.is_ok_and(|all| all.iter().all(|c| c.subject.to_string().contains("c8y-pki sandbox")))
-}
-
-/// Lets as many devices connect as the system allows this process files: what it starts with is often
-/// 1024. Where that cannot be raised, fewer devices find room, which is no reason not to start.
-fn raise_file_limit() {
-    #[cfg(unix)]
-    {
-        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-        let maximum = getrlimit(Resource::Nofile).maximum;
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-    }
 }
 
 fn started(sandbox: &Sandbox, ca_file: PathBuf) -> Started {

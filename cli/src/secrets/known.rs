@@ -140,3 +140,31 @@ pub(crate) fn mqtt_user(file: File<'_>) -> Source<'_> {
 fn pin<'a>(option: &'static str, file: File<'a>, what: &'a str) -> Source<'a> {
     Source::new("PIN", what).file(option, file).variable("C8Y_PKI_TOKEN_PIN")
 }
+
+/// Whether a variable holds a secret, as those of all the sources above: not for programs that this one starts.
+pub(crate) fn is_secret_variable(name: &str) -> bool {
+    let ends = ["PASSWORD", "TOKEN", "PIN", "OTP"];
+    name.starts_with("C8Y_") && ends.iter().any(|end| name.ends_with(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_secret_variable;
+
+    #[test]
+    fn every_variable_with_a_secret_is_known_as_one() {
+        let sources = include_str!("known.rs");
+        let named = sources.split('"').filter(|text| {
+            text.starts_with("C8Y_")
+                && text.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c == '8')
+        });
+        let named: Vec<&str> = named.filter(|name| *name != "C8Y_").collect();
+        assert!(named.len() > 12, "{named:?}");
+        for name in named {
+            assert!(is_secret_variable(name), "{name}");
+        }
+        for open in ["C8Y_HOST", "C8Y_USER", "C8Y_TENANT", "C8Y_PKI_DIR", "PATH", "PASSWORD"] {
+            assert!(!is_secret_variable(open), "{open}");
+        }
+    }
+}

@@ -31,6 +31,7 @@ mod weak;
 
 pub(crate) use ca::{Unlocked, unlock, unlock_with};
 pub(crate) use key::{At, Opened, open_for, opened, read, read_bytes, signer};
+pub(crate) use known::is_secret_variable;
 pub(crate) use opening::{needs_password, opening};
 pub(crate) use parent::signing_secret;
 pub(crate) use place::{Place, PlaceArgs};

@@ -204,6 +204,7 @@ const OTHER: &[&str] = &[
     "--token-out",
     "--ca-out",
     "--env-file",
+    "--ready-file",
     "--openssl-conf",
     "ca add --crlnumber",
     "ca add --openssl-db",

@@ -239,7 +239,11 @@ fn progress_is_a_line_of_json_for_each_chunk() {
         .map(|line| line["progress"].clone())
         .collect();
     let done: Vec<u64> = lines.iter().filter_map(|line| line["done"].as_u64()).collect();
-    assert_eq!(done, [512, 1024, 1100], "{said}");
+    // 512 and the rest, or what was made in a second on a slow machine.
+    assert!(done.len() >= 3 && done.is_sorted() && done.last() == Some(&1100), "{said}");
+    assert!(
+        done.iter().scan(0, |before, n| Some(n - std::mem::replace(before, *n))).all(|n| n <= 512)
+    );
     assert!(lines.iter().all(|l| l["total"] == 1100 && l["devices_per_second"].is_number()));
     assert!(lines.iter().all(|l| l["seconds_left"].is_number()));
     let quiet = cli.run(&line.replace("out out", "out other --quiet --existing replace"));

@@ -11,6 +11,7 @@ mod debug_text;
 mod device;
 mod environment;
 mod forms;
+mod hand_over;
 mod imports;
 mod judgement;
 mod keys;

@@ -87,6 +87,7 @@ const NO_PATHS: &[&str] = &[
     "CHAR",
     "CN",
     "COLUMN=VALUE",
+    "COMMAND",
     "DAYS",
     "COMPAT",
     "DN",
@@ -355,4 +356,35 @@ fn the_sandbox_writes_its_variables_where_it_is_told() {
         started("fifo", "page ");
         assert!(fifo.finish().starts_with("export C8Y_HOST="));
     }
+}
+
+#[test]
+fn the_ready_file_is_there_while_clients_can_connect() {
+    let cli = Cli::new();
+    // One that was killed has left its own.
+    cli.write("ready", "4711\n");
+    let mut running = Talking::start(&cli, "sandbox --ready-file ready --env-file e.env", &[]);
+    running.told("Ready: clients can connect.");
+    let number = cli.text("ready");
+    assert!(number.trim_end().parse::<u32>().is_ok_and(|id| id != 4711), "{number}");
+    let port: u16 = cli
+        .text("e.env")
+        .lines()
+        .next()
+        .and_then(|line| line.rsplit(':').next()?.parse().ok())
+        .unwrap();
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    // A second one cannot have the port: it ends, and says nothing of being ready.
+    let refused =
+        cli.run(&format!("sandbox --port {port} --ready-file other --ca-out other.pem")).expect(3);
+    assert!(!refused.stderr.contains("Ready") && !cli.path("other").exists(), "{refused:?}");
+    running.interrupt();
+    let (code, _, stderr) = running.finish();
+    assert_eq!(code, 0, "{stderr}");
+    assert!(!cli.path("ready").exists());
+    // What somebody else has written stays.
+    cli.write("mine", "my notes\n");
+    let refused = cli.run("sandbox --ready-file mine").expect(2);
+    assert!(refused.error().contains("mine exists and is not a ready file"), "{refused:?}");
+    assert_eq!(cli.text("mine"), "my notes\n");
 }

@@ -87,3 +87,19 @@ fn ctrl_c_at_a_prompt_ends_it_and_the_terminal_shows_again_what_is_typed() {
     }
     assert!(!cli.path("k.pem").exists());
 }
+
+/// The bar is there before the first device is made, and moves with each: not only when a chunk is recorded.
+#[test]
+fn the_bar_moves_with_every_device() {
+    let cli = Cli::with_cas();
+    let line = "device issue a b c d e f --ca line --out out --key-type rsa-3072 --threads 1 \
+                --ca-password-file pw";
+    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let Some(seen) = typed(&cli, &line, "") else { return };
+    assert_eq!(seen["code"], 0, "{seen}");
+    let text = seen["seen"].as_str().expect("text");
+    assert!(text.contains("0/6 devices"), "{text}");
+    let moved = (1..6).filter(|n| text.contains(&format!("{n}/6 devices"))).count();
+    assert!(moved >= 3, "{moved} of 5 steps are seen: {text}");
+    assert!(text.contains(" left"), "{text}");
+}

@@ -3,6 +3,7 @@
 mod beside;
 mod bootstrap;
 mod check;
+mod check_many;
 mod check_network;
 mod check_tenant;
 mod check_verdict;

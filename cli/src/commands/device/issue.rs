@@ -11,12 +11,13 @@ use c8y_pki::registry::{OrderRecord, Record};
 use clap::Args;
 use time::OffsetDateTime;
 
+use super::hand_over::HandOver;
 use super::making::{Kinds, Run, issue};
-use super::options::{ExistingArgs, OutputArgs};
+use super::options::{ExistingArgs, Form, OutputArgs};
 use super::ordered::Ordered;
 use crate::clock;
 use crate::device_list::FromArgs;
-use crate::failure::Result;
+use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::values::SubjectArgs;
 
@@ -40,8 +41,9 @@ Examples:
   c8y-pki device issue --from devices.csv --ca line-7 --out out --bundle pem,p12 \\
       --ca-password-file ca.pw --store-password-file store.pw
   c8y-pki device issue gw-0002 --ca line-7 --out out --key-type rsa-2048 --rsa-keys backend
+  c8y-pki device issue --from devices.csv --ca line-7 --out out --exec 'flash-tool {key} {chain} {id}'
 
-Exit codes: 0 done, or nothing to do; 2 a device cannot be issued as asked, nothing was made;
+Exit codes: 0 done, or nothing to do; 1 a device was not handed over (--exec); 2 a device cannot be issued as asked, nothing was made;
 3 the environment failed or the run was interrupted: run it again.")]
 pub(crate) struct IssueArgs {
     /// Device identifiers: the common names of the certificates
@@ -62,6 +64,11 @@ pub(crate) struct IssueArgs {
     subject: SubjectArgs,
     #[command(flatten)]
     existing: ExistingArgs,
+    /// Run this program for each device, once all are issued: words as in a shell, but no shell is started. {id},
+    /// {dir}, {key}, {cert}, {chain}, {p12}, {jks}, {truststore-p12} and {truststore-jks} stand for what the device
+    /// has. Exit code 0 marks the device as handed over in its order; the same command leaves it out the next time
+    #[arg(long, value_name = "COMMAND")]
+    exec: Option<String>,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -72,6 +79,26 @@ struct Wanted {
     order: Option<OrderRecord>,
     /// The last certificate of each, if they are named by their ids.
     last: Vec<Record>,
+}
+
+impl IssueArgs {
+    fn hand_over(
+        &self,
+        text: &str,
+        output: &OutputArgs,
+        devices: &Devices,
+        pki: &Pki,
+    ) -> Result<HandOver> {
+        if output.output != Form::Folders {
+            return Err(Failure::usage(
+                "--exec works on the directories of devices, but --output tar makes none",
+                "leave --output out",
+            ));
+        }
+        let files = (output.bundle.as_slice(), output.out.as_path());
+        let reads_stdin = self.from.as_deref() != Some(Path::new("-"));
+        HandOver::prepare(text, files, devices, pki, reads_stdin)
+    }
 }
 
 pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
@@ -98,9 +125,16 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
         }
         _ => Kinds::of(&output.bundle),
     };
+    let exec = args.exec.as_deref();
+    let hand_over =
+        exec.map(|text| args.hand_over(text, &output, &wanted.devices, &pki)).transpose()?;
     let (keys, devices) = (KeyPolicy::default(), wanted.devices);
     let run = Run { ca, profile, subject, existing, keys, kinds, devices };
-    issue(pki, run, &output, now, out)
+    let issued = issue(pki, run, &output, now, out)?;
+    match hand_over {
+        Some(hand_over) if issued != Outcome::Stopped => hand_over.run(dir, issued, out),
+        _ => Ok(issued),
+    }
 }
 
 /// The devices that are named by an order or by their ids.

@@ -11,6 +11,7 @@ mod connect;
 mod connecting;
 mod endpoint;
 mod enrol;
+mod hand_over;
 mod import;
 mod issue;
 mod list;

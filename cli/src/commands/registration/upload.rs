@@ -109,7 +109,7 @@ pub(super) fn run(args: &UploadArgs, out: Output) -> Result {
     let mut results = Results::open(&path, &client.wait(client.place())?)?;
     let pace = Pace { chunk, per_second: args.rate };
     let (line, start) = (Line::new(out), Instant::now());
-    let told = |done, total| line.set(Progress { done, total });
+    let told = |done, total| line.set(Progress::of(done, total));
     let name = name(&args.file);
     let done =
         client.wait(register::upload(&client, &name, &sheet, &mut results, pace, &stop, &told));

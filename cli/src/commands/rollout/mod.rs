@@ -31,6 +31,7 @@ use crate::failure::{Failure, Outcome, Result};
 use crate::old_ids;
 use crate::outlet;
 use crate::output::Output;
+use crate::pace::{RateArgs, raise_file_limit};
 use crate::progress::Phases;
 use crate::render::count;
 use crate::secrets::{WeakArgs, warn_of_weak};
@@ -39,9 +40,6 @@ use crate::tenant::TenantArgs;
 use crate::values::{DEFAULT_PKI, threads};
 use rehearsal::Rehearsal;
 use show::Beside;
-
-/// How many devices connect to a tenant at the same time.
-const PARALLEL: usize = 32;
 
 /// Arguments of `rollout`.
 #[derive(Debug, Args)]
@@ -98,6 +96,8 @@ pub(crate) struct RolloutArgs {
         value_parser = clap::value_parser!(u16).range(1..)
     )]
     mqtt_port: Option<u16>,
+    #[command(flatten)]
+    rate: RateArgs,
     /// Write an HTML page for people: the CAs, the devices, when certificates expire, what failed and why; - for
     /// standard output
     #[arg(long, value_name = "FILE", conflicts_with = "plan")]
@@ -159,6 +159,7 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
         check_page(page)?;
     }
     let stop = stop::on_interrupt();
+    raise_file_limit();
     let beyond = Beyond::of(args, &spec, &stop, out)?;
     let plan = rollout::plan(&spec, &beyond.remote(), OffsetDateTime::now_utc());
     if let Some(problem) = plan.as_ref().ok().and_then(|plan| plan.weak_password.as_ref()) {
@@ -233,7 +234,12 @@ impl Beyond {
             let service = (port == service::PORT).then(|| at_service(&client)).transpose()?;
             let target = Target { host, port };
             let check = Check { service, ..Check::new(target, OffsetDateTime::now_utc()) };
-            Ok(Connecting { check, trusted: None, sample, parallel: PARALLEL })
+            Ok(Connecting {
+                pace: args.rate.pace(&check.target.host),
+                check,
+                trusted: None,
+                sample,
+            })
         });
         let connecting = connecting.transpose().map_err(|e: PlatformError| Failure::from(e))?;
         let client = Some(client.stop_when(stop.clone()));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use c8y_pki::cert::Certificate;
-use c8y_pki::device::check::Check;
+use c8y_pki::device::check::{Check, Pace};
 use c8y_pki::device::credentials::Trusted;
 use c8y_pki::device::link::Target;
 use c8y_pki::device::service::{self, Service};
@@ -17,8 +17,8 @@ use time::OffsetDateTime;
 
 use crate::failure::Result;
 
-/// How many devices connect at the same time: the machine is both ends.
-const PARALLEL: usize = 16;
+/// How fast devices connect: the process is both ends, and each of them has a file open.
+const PACE: Pace = Pace { parallel: 16, listening: 200, rate: None };
 /// Both ends are here: errors come at once, or not at all.
 const SILENCE: Duration = Duration::from_millis(100);
 
@@ -77,7 +77,7 @@ impl Rehearsal {
                 unseen_by_java: Vec::new(),
             }),
             sample,
-            parallel: PARALLEL,
+            pace: PACE,
         }
     }
 }

@@ -7,6 +7,7 @@ use super::error::Result;
 use super::fault::BadRows;
 use super::file::{ListFile, Reading};
 use super::whole::DeviceList;
+use crate::client_id::DeviceId;
 
 /// The devices of a run: at hand, or in a file.
 #[derive(Debug)]
@@ -41,6 +42,11 @@ impl Devices {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Who they are, in the order of the list, without those with faults.
+    pub fn ids(&self) -> Vec<DeviceId> {
+        (0..self.len()).map(|index| self.outline(index).id.clone()).collect()
     }
 
     /// BadRows of single devices.

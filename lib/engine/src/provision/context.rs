@@ -10,8 +10,18 @@ use time::OffsetDateTime;
 pub struct Progress {
     /// Devices that are issued: recorded, and their files in place.
     pub done: usize,
+    /// Devices whose key, certificate and files were made; those that are not issued yet would be lost if the
+    /// process was killed, and made anew by the next run.
+    pub made: usize,
     /// Devices to be issued in this run.
     pub total: usize,
+}
+
+impl Progress {
+    /// Of work in which nothing is made before it is done.
+    pub fn of(done: usize, total: usize) -> Self {
+        Self { done, made: done, total }
+    }
 }
 
 /// Clock, stop and progress of a run.
@@ -21,7 +31,7 @@ pub struct Context<'a> {
     pub now: OffsetDateTime,
     /// Ends the run after what is being made.
     pub stop: &'a AtomicBool,
-    /// Is called after each chunk.
+    /// Is called at the beginning, with each group of devices that was made, and after each chunk.
     pub progress: &'a (dyn Fn(Progress) + Sync),
 }
 

@@ -13,7 +13,7 @@ use super::error::{ProvisionError, Result};
 use super::job::{Job, Summary};
 use super::make::Maker;
 use super::plan::{Plan, Planner};
-use super::work::{Pace, Work};
+use super::work::Work;
 use crate::files;
 use crate::files::growing::GROWS;
 use crate::issue::IssueError;
@@ -217,7 +217,7 @@ impl Run<'_> {
             newcomers,
             context,
         };
-        let sizes = self.pace().sizes(self.at.sizes());
+        let sizes = self.at.sizes();
         let work = Work { maker, devices: self.devices, plan: self.plan, sizes, context };
         let done = work.run(&mut committer, summary);
         let ledger = committer.ledger;
@@ -229,16 +229,6 @@ impl Run<'_> {
         }
         writer.finish(registry)?;
         ledger.map_or(Ok(()), |file| finish(file, &[], registry))
-    }
-
-    /// How long a device takes.
-    fn pace(&self) -> Pace {
-        let makes_keys = self.devices.has_new_keys() && self.job.key_pool.is_none();
-        match (self.job.profile.key.is_rsa() && makes_keys, self.job.secrets) {
-            (true, _) => Pace::MakesRsa,
-            (false, Some(_)) => Pace::Derives,
-            (false, None) => Pace::Fast,
-        }
     }
 }
 

@@ -1,9 +1,14 @@
 //! Workers make devices in any order; one thread commits them, chunk by chunk.
+//!
+//! A chunk is what is lost when the power goes, so it is a matter of time: it takes the devices that are made within a
+//! second, and no more than shares a sync well. How long a device takes is measured as it goes; nobody has to know of
+//! keys, derivations and slow disks beforehand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::commit::Committer;
 use super::context::{Context, Progress};
@@ -15,29 +20,75 @@ use super::make::{Maker, Task};
 use super::plan::{Due, Plan};
 use crate::list::{Devices, Reader};
 
-/// Devices with RSA keys that are committed together: making them takes long enough for a sync after every few.
-const RSA_CHUNK: usize = 32;
+/// How long devices are handed out to one chunk.
+const CHUNK_TIME: Duration = Duration::from_secs(1);
 
-/// What a device takes.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Pace {
-    /// An RSA key.
-    MakesRsa,
-    /// A key derivation of its own, for its own password.
-    Derives,
-    /// Microseconds.
-    Fast,
+/// How long a worker is busy with what it takes at a time: it looks up only then, and at the end of a list the others
+/// wait for it.
+const GROUP_TIME: Duration = Duration::from_millis(50);
+
+/// Decides how devices are shared out: into groups, which a worker takes at a time, and chunks, which are committed
+/// together.
+#[derive(Debug)]
+struct Shares {
+    /// How large either gets at most.
+    most: Sizes,
+    /// What a device takes, as was measured; none before the first.
+    takes: Option<Duration>,
+    /// The chunk that is being filled, how many are in it, and when the first of them was handed out.
+    chunk: usize,
+    filled: usize,
+    begun: Instant,
+    /// How many devices are in the chunks that get no more.
+    closed: HashMap<usize, usize>,
 }
 
-impl Pace {
-    /// How devices are shared out that take so long. A worker that takes several at a time must be done with them
-    /// soon: it looks up only then, and at the end of a list the others wait.
-    pub(super) fn sizes(self, fast: Sizes) -> Sizes {
-        match self {
-            Self::MakesRsa => Sizes { chunk: RSA_CHUNK, group: 1 },
-            Self::Derives => Sizes { group: 1, ..fast },
-            Self::Fast => fast,
+impl Shares {
+    fn new(most: Sizes, now: Instant) -> Self {
+        Self { most, takes: None, chunk: 0, filled: 0, begun: now, closed: HashMap::new() }
+    }
+
+    /// A worker has made so many devices in that time.
+    fn measure(&mut self, devices: usize, took: Duration) {
+        let one = took / u32::try_from(devices.max(1)).unwrap_or(u32::MAX);
+        self.takes = Some(self.takes.map_or(one, |before| (before * 3 + one) / 4));
+    }
+
+    /// How many devices a worker takes now. They belong to the chunk that is being filled then; whether the one
+    /// before it was closed for that.
+    fn offer(&mut self, now: Instant) -> (usize, bool) {
+        let group = match self.takes {
+            // A few are made to see how long it takes.
+            None => 1,
+            Some(takes) => {
+                let fit = GROUP_TIME.as_nanos() / takes.as_nanos().max(1);
+                usize::try_from(fit).unwrap_or(usize::MAX).clamp(1, self.most.group)
+            }
+        };
+        let will_take = self.takes.unwrap_or_default() * u32::try_from(group).unwrap_or(u32::MAX);
+        let is_late = now.saturating_duration_since(self.begun) + will_take > CHUNK_TIME;
+        let closes = self.filled > 0 && is_late;
+        if closes {
+            self.close();
         }
+        if self.filled == 0 {
+            self.begun = now;
+        }
+        (group.min(self.most.chunk - self.filled), closes)
+    }
+
+    /// So many of them were taken; `all` says that there are no more.
+    fn take(&mut self, taken: usize, all: bool) {
+        self.filled += taken;
+        if self.filled >= self.most.chunk || (all && self.filled > 0) {
+            self.close();
+        }
+    }
+
+    fn close(&mut self) {
+        self.closed.insert(self.chunk, self.filled);
+        self.chunk += 1;
+        self.filled = 0;
     }
 }
 
@@ -45,14 +96,29 @@ impl Pace {
 struct Feed<'a> {
     due: std::iter::Enumerate<std::slice::Iter<'a, Due>>,
     reader: Reader<'a>,
-    /// How many have been handed out.
+    /// How many have been handed out, and how many there are.
     next: usize,
+    total: usize,
+    shares: Shares,
+}
+
+/// What a worker takes at a time.
+struct Group {
+    tasks: Vec<Task>,
+    /// Its chunk.
+    chunk: usize,
+    /// Whether it is the first of it.
+    is_first: bool,
+    /// Whether the chunk before gets no more devices: the one that commits may have all of them already.
+    closes: bool,
 }
 
 impl Feed<'_> {
     /// The next devices that a worker takes; none at the end. All of them are of one chunk.
-    fn group(&mut self, sizes: Sizes) -> Result<Vec<Task>> {
-        let mut group = Vec::with_capacity(sizes.group);
+    fn group(&mut self) -> Result<Option<Group>> {
+        let (most, closes) = self.shares.offer(Instant::now());
+        let (chunk, is_first) = (self.shares.chunk, self.shares.filled == 0);
+        let mut tasks = Vec::with_capacity(most);
         for (position, due) in self.due.by_ref() {
             let replaces = match due {
                 Due::Not => continue,
@@ -60,23 +126,26 @@ impl Feed<'_> {
                 Due::InPlaceOf(replaced) => Some(*replaced),
             };
             let device = self.reader.read(position)?;
-            group.push(Task { number: self.next, device, replaces });
+            tasks.push(Task { number: self.next, device, replaces });
             self.next += 1;
-            if group.len() == sizes.group || self.next.is_multiple_of(sizes.chunk) {
+            if tasks.len() == most {
                 break;
             }
         }
-        Ok(group)
+        self.shares.take(tasks.len(), self.next == self.total);
+        Ok((!tasks.is_empty()).then_some(Group { tasks, chunk, is_first, closes }))
     }
 }
 
-type Message = Result<Vec<Made>>;
+/// Devices that were made, and their chunk; none to say that a chunk was closed.
+type Message = Result<(usize, Vec<Made>)>;
 
 /// What is to be made, and how it is shared out.
 pub(super) struct Work<'a> {
     pub(super) maker: &'a Maker<'a>,
     pub(super) devices: &'a Devices,
     pub(super) plan: &'a Plan,
+    /// The largest chunks and groups.
     pub(super) sizes: Sizes,
     pub(super) context: Context<'a>,
 }
@@ -84,26 +153,26 @@ pub(super) struct Work<'a> {
 impl Work<'_> {
     /// Makes and commits all devices that are due.
     pub(super) fn run(&self, committer: &mut Committer<'_>, summary: &mut Summary) -> Result {
-        let feed =
-            Feed { due: self.plan.due.iter().enumerate(), reader: self.devices.reader()?, next: 0 };
-        let (feed, halt, writer) = (Mutex::new(feed), AtomicBool::new(false), committer.writer);
+        let feed = Mutex::new(Feed {
+            due: self.plan.due.iter().enumerate(),
+            reader: self.devices.reader()?,
+            next: 0,
+            total: self.plan.total(),
+            shares: Shares::new(self.sizes, Instant::now()),
+        });
+        let (halt, writer) = (AtomicBool::new(false), committer.writer);
         // Bounded, so that workers cannot run far ahead of a slow disk.
         let (sender, receiver) = mpsc::sync_channel::<Message>(self.sizes.chunk / self.sizes.group);
-        let worker = |sender: mpsc::SyncSender<Message>| {
-            while !self.context.is_stopped() && !halt.load(Ordering::Relaxed) {
-                let made = self.make_group(&feed, writer).transpose();
-                if made.is_none_or(|made| sender.send(made).is_err()) {
-                    break;
-                }
-            }
-        };
         thread::scope(|scope| {
             for _ in 0..self.maker.job.threads.max(1) {
-                let sender = sender.clone();
-                scope.spawn(|| worker(sender));
+                let (sender, feed, halt) = (sender.clone(), &feed, &halt);
+                scope.spawn(move || {
+                    let goes_on = || !self.context.is_stopped() && !halt.load(Ordering::Relaxed);
+                    while goes_on() && self.make_group(feed, writer, &sender) {}
+                });
             }
             drop(sender);
-            let result = self.collect(&receiver, committer, summary);
+            let result = self.collect(&feed, &receiver, committer, summary);
             halt.store(true, Ordering::Relaxed);
             // Unblocks workers that wait to send.
             drop(receiver);
@@ -112,45 +181,72 @@ impl Work<'_> {
         .map(|committed| summary.stopped = committed < self.plan.total())
     }
 
-    /// Takes a group and makes it; none at the end of the list.
-    fn make_group(&self, feed: &Mutex<Feed<'_>>, writer: &dyn Writer) -> Result<Option<Vec<Made>>> {
-        let mut feed = feed.lock().unwrap_or_else(PoisonError::into_inner);
-        let group = feed.group(self.sizes)?;
-        let Some(Task { number: first, .. }) = group.first() else { return Ok(None) };
-        let chunk = first / self.sizes.chunk;
-        if first.is_multiple_of(self.sizes.chunk) {
-            writer.begin(chunk)?;
+    /// Takes a group, makes it and sends it; false at the end of the list, and when nobody receives any more.
+    fn make_group(
+        &self,
+        feed: &Mutex<Feed<'_>>,
+        writer: &dyn Writer,
+        sender: &mpsc::SyncSender<Message>,
+    ) -> bool {
+        let group = match self.take_group(feed, writer) {
+            Ok(Some(group)) => group,
+            Ok(None) => return false,
+            Err(e) => return sender.send(Err(e)).is_ok(),
+        };
+        if group.closes && sender.send(Ok((group.chunk - 1, Vec::new()))).is_err() {
+            return false;
         }
-        drop(feed);
-        let make = |task| self.maker.make(task, chunk, writer);
-        group.into_iter().map(make).collect::<Result<_>>().map(Some)
+        let (chunk, count, start) = (group.chunk, group.tasks.len(), Instant::now());
+        let tasks = group.tasks.into_iter();
+        let made = tasks.map(|task| self.maker.make(task, chunk, writer)).collect::<Result<_>>();
+        let took = start.elapsed();
+        lock(feed).shares.measure(count, took);
+        sender.send(made.map(|made| (chunk, made))).is_ok()
+    }
+
+    fn take_group(&self, feed: &Mutex<Feed<'_>>, writer: &dyn Writer) -> Result<Option<Group>> {
+        let mut feed = lock(feed);
+        let group = feed.group()?;
+        if let Some(group) = group.as_ref().filter(|group| group.is_first) {
+            // Before another worker can take devices of this chunk.
+            writer.begin(group.chunk)?;
+        }
+        Ok(group)
     }
 
     /// Commits chunks in their order, each when all of it has arrived. Returns how many devices were in them.
     fn collect(
         &self,
+        feed: &Mutex<Feed<'_>>,
         receiver: &mpsc::Receiver<Message>,
         committer: &mut Committer<'_>,
         summary: &mut Summary,
     ) -> Result<usize> {
-        let (size, total) = (self.sizes.chunk, self.plan.total());
-        let mut committed = 0;
+        let (mut arrived, mut committed) = (0, 0);
         let mut pending: BTreeMap<usize, Vec<Made>> = BTreeMap::new();
         let mut next = 0;
+        self.tell(summary, arrived);
         for message in receiver {
-            let made = message?;
-            let Some(first) = made.first() else { continue };
-            let chunk = first.number / size;
+            let (chunk, made) = message?;
+            if chunk < next {
+                // It was seen to be closed before its message came.
+                continue;
+            }
             if chunk == next {
                 committer.writer.take(&made)?;
             }
+            arrived += made.len();
             pending.entry(chunk).or_default().extend(made);
-            let is_whole =
-                |made: &Vec<Made>, chunk: usize| made.len() == size.min(total - chunk * size);
-            while pending.get(&next).is_some_and(|made| is_whole(made, next)) {
+            self.tell(summary, arrived);
+            let is_whole = |chunk: usize, made: &Vec<Made>| {
+                lock(feed).shares.closed.get(&chunk) == Some(&made.len())
+            };
+            while pending.get(&next).is_some_and(|made| is_whole(next, made)) {
                 let made = pending.remove(&next).unwrap_or_default();
                 committed += made.len();
                 self.commit(committer, next, made, summary)?;
+                self.tell(summary, arrived);
+                lock(feed).shares.closed.remove(&next);
                 next += 1;
                 if let Some(waiting) = pending.get(&next) {
                     committer.writer.take(waiting)?;
@@ -158,14 +254,20 @@ impl Work<'_> {
             }
         }
         // Only a stopped run leaves chunks that are not full.
-        for (chunk, made) in pending {
+        for (chunk, made) in pending.into_iter().filter(|(_, made)| !made.is_empty()) {
             if chunk != next {
                 committer.writer.take(&made)?;
             }
             committed += made.len();
             self.commit(committer, chunk, made, summary)?;
         }
+        self.tell(summary, arrived);
         Ok(committed)
+    }
+
+    fn tell(&self, summary: &Summary, made: usize) {
+        let (done, total) = (summary.issued, self.plan.total());
+        (self.context.progress)(Progress { done, made, total });
     }
 
     fn commit(
@@ -182,7 +284,77 @@ impl Work<'_> {
         summary.issued += issued.len();
         summary.replaced += issued.iter().filter(|made| made.record.replaces.is_some()).count();
         summary.skipped += wanted - issued.len();
-        (self.context.progress)(Progress { done: summary.issued, total: self.plan.total() });
         Ok(())
+    }
+}
+
+fn lock<'f, 'a>(feed: &'f Mutex<Feed<'a>>) -> MutexGuard<'f, Feed<'a>> {
+    feed.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Shares devices out that take so many milliseconds each, to one worker; what the chunks get.
+    fn chunks(most: Sizes, devices: usize, each: u64) -> Vec<usize> {
+        let start = Instant::now();
+        let mut shares = Shares::new(most, start);
+        let (mut now, mut left) = (start, devices);
+        while left > 0 {
+            let group = shares.offer(now).0.min(left);
+            left -= group;
+            shares.take(group, left == 0);
+            let took = Duration::from_millis(each) * u32::try_from(group).unwrap();
+            now += took;
+            shares.measure(group, took);
+        }
+        let mut closed: Vec<_> = shares.closed.into_iter().collect();
+        closed.sort_unstable();
+        closed.into_iter().map(|(_, size)| size).collect()
+    }
+
+    #[test]
+    fn a_chunk_is_what_is_made_in_a_second() {
+        let most = Sizes { chunk: 512, group: 16 };
+        assert_eq!(chunks(most, 1100, 0), [512, 512, 76]);
+        assert_eq!(chunks(most, 25, 100), [10, 10, 5]);
+        assert_eq!(chunks(most, 7, 400), [2, 2, 2, 1]);
+        assert_eq!(chunks(most, 3, 5000), [1, 1, 1]);
+        assert_eq!(chunks(most, 1, 5000), [1]);
+    }
+
+    #[test]
+    fn a_worker_takes_what_it_makes_soon() {
+        let most = Sizes { chunk: 512, group: 16 };
+        let start = Instant::now();
+        let mut shares = Shares::new(most, start);
+        // Nothing was measured yet.
+        assert_eq!(shares.offer(start), (1, false));
+        shares.measure(1, Duration::from_micros(80));
+        assert_eq!(shares.offer(start), (16, false));
+        // Slower ones come.
+        for _ in 0..20 {
+            shares.measure(16, Duration::from_millis(16 * 20));
+        }
+        assert_eq!(shares.offer(start), (2, false));
+        for _ in 0..20 {
+            shares.measure(1, Duration::from_secs(3));
+        }
+        assert_eq!(shares.offer(start), (1, false));
+        // With one in it, another of three seconds begins the next.
+        shares.take(1, false);
+        assert_eq!((shares.offer(start), shares.chunk), ((1, true), 1));
+    }
+
+    #[test]
+    fn a_chunk_does_not_get_more_than_it_may() {
+        let mut shares = Shares::new(Sizes { chunk: 5, group: 4 }, Instant::now());
+        shares.measure(1, Duration::ZERO);
+        assert_eq!(shares.offer(Instant::now()), (4, false));
+        shares.take(4, false);
+        assert_eq!(shares.offer(Instant::now()), (1, false));
+        shares.take(1, false);
+        assert_eq!((shares.chunk, shares.closed[&0]), (1, 5));
     }
 }

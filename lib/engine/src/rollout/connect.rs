@@ -1,6 +1,7 @@
 //! The last step: whether the devices connect, each with its own files, as it would itself.
 
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -8,15 +9,15 @@ use super::Run;
 use super::spec::Spec;
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
-use crate::device::check::{Check, Report, StepName, check, many, spread};
+use crate::device::check::{Check, Pace, Report, StepName, begin, many, spread};
 use crate::device::credentials::{Credentials, Files, Place, Trusted};
 use crate::device::diagnosis::Cause;
 use crate::platform::blocking::Inquiry;
 use crate::provision::Progress;
 use crate::secret::Password;
 
-/// Progress is told after so many devices.
-const TOLD: usize = 10;
+/// How often progress is told.
+const TOLD: Duration = Duration::from_millis(250);
 
 /// Which devices connect, where to, and how.
 #[derive(Debug, Clone)]
@@ -27,8 +28,8 @@ pub struct Connecting {
     pub trusted: Option<Trusted>,
     /// Connect only so many of them, spread evenly over the list.
     pub sample: Option<usize>,
-    /// How many at the same time.
-    pub parallel: usize,
+    /// How fast.
+    pub pace: Pace,
 }
 
 /// Which devices connect.
@@ -100,21 +101,24 @@ pub(super) fn apply(
         }
         let how =
             Check { device: Some(id.clone()), uploaded, tenant: inquiry, ..wanted.check.clone() };
-        check(&how, read)
+        begin(how, read)
     };
     let total = ids.len();
     let mut connected = Vec::new();
     let mut failed = Vec::new();
     let mut stopped = false;
-    many(total, wanted.parallel, one, |index, report| {
+    (run.progress)("connect", Progress::of(0, total));
+    let mut told = Instant::now();
+    many(total, wanted.pace, one, |index, report| {
         let id = &ids[index];
         match not_connected(id, report) {
             None => connected.push(id.clone()),
             Some(why) => failed.push(why),
         }
         let done = index + 1;
-        if done % TOLD == 0 || done == total {
-            (run.progress)("connect", Progress { done, total });
+        if told.elapsed() >= TOLD || done == total {
+            told = Instant::now();
+            (run.progress)("connect", Progress::of(done, total));
         }
         stopped = run.stop.load(Ordering::Relaxed) && index + 1 < total;
         !stopped

@@ -182,7 +182,7 @@ pub(super) fn apply_register(
     let mut results = Results::open(&result, &client.wait(client.place())?)?;
     let before = sheet.rows.len() - results.due(&sheet).len();
     let pace = Pace { chunk: wanted.chunk, per_second: wanted.rate };
-    let told = |done, total| (run.progress)("register", Progress { done, total });
+    let told = |done, total| (run.progress)("register", Progress::of(done, total));
     let name = "registration.csv";
     let mut summary =
         client.wait(register::upload(client, name, &sheet, &mut results, pace, run.stop, &told))?;

@@ -1,9 +1,12 @@
 //! Many devices side by side: a line each, in the order of the list, and a summary.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::sync::atomic::Ordering;
 
 use c8y_pki::client_id::DeviceId;
 use c8y_pki::device::check::{self, Report, Verdict};
+use c8y_pki::provision::Progress;
 use serde::Serialize;
 
 use super::super::connecting::{Opener, Subject};
@@ -11,7 +14,10 @@ use super::setting::{MORE_WITH_LOGIN, Setting};
 use super::show;
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
+use crate::pace::raise_file_limit;
+use crate::progress::Line;
 use crate::render::count;
+use crate::stop;
 
 /// How many, and why not.
 #[derive(Debug, Default, Serialize)]
@@ -40,28 +46,46 @@ pub(super) fn run(
     let mut summary = Summary::default();
     let mut told = Ok(true);
     let mut would_ask = false;
-    let check = |index: usize| {
+    let begin = |index: usize| {
         let subject = &subjects[index];
-        setting.check(subject, opener.read(subject))
+        setting.begin(subject, opener.read(subject))
     };
-    check::many(subjects.len(), setting.args.parallel.into(), check, |index, report| {
+    raise_file_limit();
+    let (stop, total) = (stop::on_interrupt(), subjects.len());
+    // Where the lines go to the terminal, they are sign enough.
+    let bar = (!std::io::stdout().is_terminal()).then(|| Line::bar_only(out)).flatten();
+    let moves = |done| {
+        if let Some(bar) = &bar {
+            bar.set(Progress::of(done, total));
+        }
+    };
+    moves(0);
+    check::many(total, setting.pace(), begin, |index, report| {
         summary.add(&report);
         if report.verdict == Verdict::Connected {
             connected.extend(subjects[index].device.clone());
         }
         would_ask |= setting.would_ask(&report);
         told = out.offer_result(&report, |report| show::line(&subjects[index].name(), report));
-        matches!(told, Ok(true))
+        moves(index + 1);
+        matches!(told, Ok(true)) && !stop.load(Ordering::Relaxed)
     });
+    if let Some(bar) = &bar {
+        bar.finish();
+    }
     if !told? {
         // Nobody reads on.
         return Ok(summary.outcome());
+    }
+    let stopped = summary.checked < total;
+    if stopped {
+        out.warning(&format!("interrupted after {} of {total} devices", summary.checked));
     }
     if would_ask {
         out.note(MORE_WITH_LOGIN);
     }
     out.result(&Last { summary: &summary }, |last| last.summary.text())?;
-    Ok(summary.outcome())
+    Ok(if stopped { Outcome::Stopped } else { summary.outcome() })
 }
 
 impl Summary {

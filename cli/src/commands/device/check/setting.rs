@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::cert::{Certificate, LongestChain};
 use c8y_pki::client_id::DeviceId;
-use c8y_pki::device::check::{self, Check, PasswordLogin, Report, StepName};
+use c8y_pki::device::check::{self, Check, Pace, PasswordLogin, Report, Stage, StepName};
 use c8y_pki::device::link::Target;
 use c8y_pki::device::service::Service;
 use c8y_pki::list::DeviceList;
@@ -24,6 +24,7 @@ use super::beside::BesideArgs;
 use crate::device_list::FromArgs;
 use crate::failure::Result;
 use crate::output::Output;
+use crate::pace::RateArgs;
 use crate::tenant::{LoginArgs, WayArgs};
 use crate::values;
 
@@ -52,6 +53,7 @@ Examples:
   c8y-pki device check gw-0001 --host acme.eu-latest.cumulocity.com
   c8y-pki device check --keystore gw-0001.p12 --truststore trust.p12 --store-password-file pw
   c8y-pki device check --bundle out/gw-0001 --uploaded root.pem --json
+  c8y-pki device check --from devices.csv --rate 50
   c8y-pki device check --from devices.csv --sample 50 --parallel 16
   c8y-pki device check --order acme-11
   c8y-pki device check gw-0001 --user admin --tenant-password-file pw
@@ -85,9 +87,11 @@ pub(crate) struct CheckArgs {
     /// Check only N devices of the list, spread evenly over it
     #[arg(long, value_name = "N", requires = "from", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) sample: Option<u32>,
-    /// How many devices connect at the same time
+    /// How many devices connect at the same time. The second for which each is listened to afterwards is not part of it
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=512))]
-    pub(super) parallel: u16,
+    parallel: u16,
+    #[command(flatten)]
+    rate: RateArgs,
     #[command(flatten)]
     pub(super) endpoint: EndpointArgs,
     #[command(flatten)]
@@ -173,8 +177,15 @@ impl<'a> Setting<'a> {
             && report.may_be_refused()
     }
 
-    pub(super) fn check(&self, subject: &Subject, read: Opened) -> Report {
-        check::check(&self.how(subject), read)
+    /// How fast many of them are checked.
+    pub(super) fn pace(&self) -> Pace {
+        let pace = self.args.rate.pace(&self.target.host);
+        Pace { parallel: self.args.parallel.into(), ..pace }
+    }
+
+    /// All steps of one of many, up to the last.
+    pub(super) fn begin(&self, subject: &Subject, read: Opened) -> Stage<'_> {
+        check::begin(self.how(subject), read)
     }
 
     /// The same, and the platform's verdict on the chain is asked for in any case.

@@ -247,6 +247,24 @@ impl<T: Transport> Session<T> {
         }
     }
 
+    /// Takes in what has come until now, without waiting for more; whether anything had. Messages are then
+    /// [received](Self::receive) without a wait. A server that sends on and on is read up to the deadline.
+    pub fn take_in(&mut self, by: Deadline) -> Result<bool, MqttError> {
+        let mut came = false;
+        loop {
+            self.begin();
+            if !self.read(Duration::ZERO, Waiting::Message)? {
+                // What is due is judged by what has come, and not by when it was looked at.
+                self.fire(Instant::now())?;
+                return Ok(came);
+            }
+            came = true;
+            if by.is_over() {
+                return Ok(came);
+            }
+        }
+    }
+
     /// Says goodbye: the last will is not published.
     pub fn disconnect(mut self) -> Result<(), MqttError> {
         let packet = packets::disconnect()?;
@@ -296,8 +314,8 @@ impl<T: Transport> Session<T> {
         MqttError::Timeout { waiting, seconds: self.timeout.as_secs() }
     }
 
-    /// Reads once, for at most that long; that nothing came is no error.
-    fn read(&mut self, wait: Duration, waiting: Waiting) -> Result<(), MqttError> {
+    /// Reads once, for at most that long; whether anything came.
+    fn read(&mut self, wait: Duration, waiting: Waiting) -> Result<bool, MqttError> {
         // A time-out of nothing would mean not to look at all.
         let wait = wait.max(Duration::from_millis(1));
         let failed = |e: &io::Error| MqttError::of(e, waiting, self.timeout.as_secs());
@@ -306,7 +324,7 @@ impl<T: Transport> Session<T> {
         let read = match self.transport.read(&mut buffer) {
             Ok(0) => return Err(MqttError::Closed { waiting }),
             Ok(read) => read,
-            Err(e) if is_late(&e) || e.kind() == ErrorKind::Interrupted => return Ok(()),
+            Err(e) if is_late(&e) || e.kind() == ErrorKind::Interrupted => return Ok(false),
             Err(e) => return Err(failed(&e)),
         };
         // What is no MQTT may look like the beginning of a long packet: the first has to be CONNACK.
@@ -323,7 +341,7 @@ impl<T: Transport> Session<T> {
         if begun || !self.frame.is_open() {
             self.rest_due = begun.then(|| after(self.timeout));
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Does what is due by the clock.

@@ -213,3 +213,19 @@ fn messages_before_an_answer_are_bounded() {
     );
     assert_eq!(flooded.fault(), Fault::Lost);
 }
+
+#[test]
+fn what_has_come_is_taken_in_without_waiting_for_more() {
+    let soon = || Deadline::after(Duration::from_secs(60));
+    let mut silent = session(&[]);
+    assert!(!silent.take_in(soon()).unwrap());
+    // Two messages in three pieces.
+    let mut session = session(&[b"\x30\x06\0\x03s/e1\x30", b"\x06\0\x03s/", b"e2"]);
+    assert!(session.take_in(soon()).unwrap());
+    let mut next = || session.receive(Duration::ZERO).unwrap().map(|m| m.payload);
+    assert_eq!([next(), next(), next()], [Some(b"1".to_vec()), Some(b"2".to_vec()), None]);
+    // One that hangs up meanwhile has hung up.
+    let mut gone = self::session(&[b"\x30\x06\0\x03s/e1", b""]);
+    let closed = MqttError::Closed { waiting: Waiting::Message };
+    assert_eq!(gone.take_in(soon()).unwrap_err(), closed);
+}

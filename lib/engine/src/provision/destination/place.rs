@@ -11,11 +11,11 @@ use crate::provision::error::Result;
 use crate::provision::made::Made;
 use crate::registry::Registry;
 
-/// How devices are shared out where making one takes microseconds.
+/// How devices are shared out at most, which is where making one takes microseconds.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::provision) struct Sizes {
-    /// Devices that are committed together: enough to share a sync, few enough to lose little when the
-    /// power goes.
+    /// Devices that are committed together: enough to share a sync. Slow ones are fewer, so that a second is lost when
+    /// the power goes.
     pub(in crate::provision) chunk: usize,
     /// Devices that a worker takes at a time: it is not worth its while to queue for each, nor to wake the
     /// thread that commits.
@@ -35,7 +35,7 @@ pub(in crate::provision) type Opened<'a> = Option<Box<dyn Writer + 'a>>;
 
 /// Where the files of devices go.
 pub(in crate::provision) trait Destination: Sync {
-    /// How devices are shared out.
+    /// How devices are shared out at most.
     fn sizes(&self) -> Sizes;
 
     /// A device's directory, if it gets one.

@@ -61,6 +61,25 @@ impl Registry {
             .map_err(|e| self.error(&e))
     }
 
+    /// Whether a device was handed over with its live certificate; none if it is in no order that was not taken back.
+    pub fn is_handed_over(&self, id: impl AsRef<str>) -> Result<Option<bool>> {
+        self.connection()?
+            .prepare_cached(
+                "SELECT EXISTS (
+                    SELECT 1 FROM order_step AS s
+                    JOIN certificate AS c ON c.id = s.certificate
+                    WHERE s.of_order = d.of_order AND s.position = d.position AND s.step = ?2
+                      AND c.folded_id = ?1 AND c.status = 'live')
+                 FROM order_device AS d JOIN device_order AS o ON o.id = d.of_order
+                 WHERE d.folded_id = ?1 AND o.taken_back IS NULL",
+            )
+            .and_then(|mut query| {
+                let values = [&id.as_ref().to_lowercase(), Step::HANDED_OVER];
+                query.query_row(values, |row| row.get(0)).optional()
+            })
+            .map_err(|e| self.error(&e))
+    }
+
     /// Visits the rows of an order's list in their order, without what became of them. An error of `visit` ends it.
     pub fn each_ordered<E: From<RegistryError>>(
         &self,
