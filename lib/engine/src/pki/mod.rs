@@ -336,7 +336,7 @@ impl Pki {
         let parent = &self.ca(&parent.name)?;
         self.check_not_revoked(parent)?;
         self.check_not_rolled_back(parent)?;
-        policy::check_names(parent, settings.subject)?;
+        policy::check_names(parent, settings.subject, &[])?;
         let wanted = settings.path_length.unwrap_or(settings.profile.path_length);
         let path_length = issue::path_length(wanted, &parent.chain, self.longest)?;
         let issuer = Issuer::new(parent.certificate(), parent_key, now)?;
@@ -542,6 +542,7 @@ fn want_kind(profile: &Profile, wanted: Kind) -> Result<()> {
         Kind::Root => "root CA",
         Kind::Intermediate => "intermediate CA",
         Kind::Device => "device",
+        Kind::Server => "server",
     };
     if profile.kind == wanted {
         return Ok(());

@@ -85,7 +85,7 @@ impl Pki {
         }
     }
 
-    pub(super) fn lock_path(&self) -> PathBuf {
+    pub(crate) fn lock_path(&self) -> PathBuf {
         self.dir.join("pki.lock")
     }
 
