@@ -47,6 +47,7 @@ const CRATES: [(&str, &[&str]); 3] = [
             "pki",
             "list",
             "provision",
+            "servers",
             "registration",
             "manifest",
             "rollback",
