@@ -13,6 +13,7 @@ pub(crate) mod registration;
 pub(crate) mod registry;
 pub(crate) mod rollout;
 pub(crate) mod sandbox;
+pub(crate) mod server;
 pub(crate) mod shortened;
 pub(crate) mod store;
 pub(crate) mod tenant;

@@ -42,6 +42,8 @@ fn tasks() -> Vec<Task> {
         NewKey = [T::NewKey { key_type: "ec-p256" }],
         DecryptKey, ListKeys,
         FillPool = [T::FillPool { key_type: "rsa-2048".to_owned(), count: 11 }],
+        ListServers,
+        RenewServer = [T::RenewServer { name: text() }],
         ListDevices, ListBatches,
         ShowDevice = [T::ShowDevice { id: text() }],
         IssueDevice = [true, false].map(|replace| T::IssueDevice { id: text(), replace }),
@@ -71,7 +73,7 @@ fn settings() -> Vec<Setting> {
         KeyType, ExistingKey, Pkcs11Module,
         Subject = fields.into_iter().map(Setting::Subject),
         Shorten, RevokedAt, LongestChain, Leaf, TrustAnchor, OtherCa, Intermediates, Host, Tenant,
-        Login, Timeout, Https, HttpsPort, AtLeastOnce, Topic, SmartRest, ResultFile,
+        Login, Timeout, Https, HttpsPort, AtLeastOnce, Topic, SmartRest, ResultFile, AltNames,
     )
 }
 
