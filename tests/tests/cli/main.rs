@@ -28,6 +28,7 @@ mod requests;
 mod rollback;
 mod rollout;
 mod safety;
+mod servers;
 mod sheets;
 mod store;
 mod terminal;
