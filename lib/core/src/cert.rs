@@ -30,8 +30,8 @@ use crate::crypto::{
 use crate::failure::{Failure, Fault, Hint, Task};
 use crate::name::Name;
 
-pub(crate) use alt_name::extension_value as alt_names_value;
 pub use alt_name::{AltName, AltNameError, AltNamePattern, MAX_ALT_NAMES};
+pub(crate) use alt_name::{asked_in, extension_value as alt_names_value};
 pub use blocks::MAX_PEM_BLOCKS;
 pub(crate) use blocks::{TOO_MANY_BLOCKS, pem_parts, pem_text};
 #[doc(hidden)]

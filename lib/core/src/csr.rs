@@ -4,13 +4,11 @@
 //! Refused: keys that are too short or weak ([`WeakKey`](crate::crypto::WeakKey)), signatures made with MD5 or
 //! SHA-1.
 
-mod asked;
-
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::AlgorithmIdentifier;
 
 use crate::ber::{BerError, Reader};
-use crate::cert::{AltName, AltNameError, damage_words, pem_blocks, pem_text};
+use crate::cert::{AltName, AltNameError, asked_in, damage_words, pem_blocks, pem_text};
 use crate::crypto::{CryptoError, KeyPolicy, PublicKey, SignatureAlgorithm, odd_parameters};
 use crate::der;
 use crate::failure::{Failure, Fault, Hint, Task};
@@ -216,7 +214,7 @@ impl Request {
     ///
     /// Errors: a name of a form that is not made here, or a malformed one.
     pub fn asked_names(&self) -> Result<Vec<AltName>, AltNameError> {
-        asked::alt_names(&self.attributes)
+        asked_in(&self.attributes)
     }
 
     /// Checks that a certificate may be made for it: its key is none that others can work out

@@ -138,6 +138,8 @@ fn what_cannot_be_is_refused_with_the_rule_and_nothing_is_made() {
         let said = cli.fails(2, &line);
         assert!(said.contains(rule), "{rest}: {said}");
     }
+    let line = format!("server issue s {san} --ca edge --out pki {CA_PW}");
+    assert!(cli.fails(2, &line).contains("it is a PKI directory"));
     assert_eq!(cli.names("servers"), ["there"]);
     assert_eq!(list(&cli, "--status any").len(), 1);
     let said = cli.fails(2, "server renew nobody");

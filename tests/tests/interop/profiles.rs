@@ -69,7 +69,9 @@ fn examples_of_the_page_are_what_openssl_reads() {
         let [root, line] = chain.map(|path| cli.arg(&path));
         openssl.run(&["verify", "-CAfile", &root, "-untrusted", &line, &cli.arg(&file)]);
         // Ours reads them too.
-        cli.ok(&format!("cert show {file}"));
+        let shown = cli.ok(&format!("cert show {file}"));
+        let hardware = "hardwareModuleName:1.3.6.1.4.1.32473.7:gw-0001";
+        assert_eq!(shown.contains(hardware), name == "names.toml", "{shown}");
         // It judges as a server judges devices.
         if !example(name).contains("kind = \"server\"") {
             let chain = format!("{out}/gw-0001/chain.pem");

@@ -16,12 +16,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
 use toml::Spanned;
 use x509_parser::extensions::{ParsedExtension, X509Extension};
 use x509_parser::prelude::FromDer;
 
-use super::{At, Raw};
+use super::raw::{At, List, Raw};
 use crate::ber::Reader;
 use crate::cert::{AltName, AltNameError, AltNamePattern, MAX_ALT_NAMES};
 use crate::der;
@@ -119,16 +118,6 @@ fn uri(text: &str) -> Vec<u8> {
     der::element(der::CONTEXT_0_PRIMITIVE | 6, &[text.as_bytes()])
 }
 
-/// `[[extension]]` as it stands in the file.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawCustom {
-    oid: Spanned<String>,
-    critical: bool,
-    hex: Option<Spanned<String>>,
-    base64: Option<Spanned<String>>,
-}
-
 /// Reads and checks what a file says of extensions.
 pub(super) fn read(raw: &Raw) -> Result<Extensions, At<String>> {
     let critical = match &raw.extended_key_usage_critical {
@@ -152,8 +141,6 @@ pub(super) fn read(raw: &Raw) -> Result<Extensions, At<String>> {
         custom: custom(raw)?,
     })
 }
-
-type List = Spanned<Vec<Spanned<String>>>;
 
 /// The values of a list, which is not empty and has nothing twice.
 fn values<'l>(key: &str, list: Option<&'l List>) -> Result<&'l [Spanned<String>], At<String>> {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::crypto::{KeyType, RsaKeys};
 
 #[test]
 fn all_built_in_profiles_are_whole() {

@@ -31,6 +31,7 @@ mod renew;
 mod revocation;
 mod rollback;
 mod seen_lists;
+mod server_rules;
 mod unrecorded;
 
 use std::collections::BTreeMap;

@@ -20,8 +20,6 @@
 //! against the subject of every device, request and intermediate CA that the CA is to sign. A
 //! pattern knows `*` (any characters, also none) and `?` (one character); case counts.
 
-mod servers;
-
 use std::collections::{BTreeMap, HashSet};
 
 use super::Ca;
@@ -31,7 +29,7 @@ use crate::client_id::DeviceId;
 use crate::failure::{Failure, Fault, Hint, Setting, SubjectField, Task};
 use crate::name::{Name, find_field};
 
-pub use servers::ServerRules;
+pub use super::server_rules::ServerRules;
 
 /// What is asked of a field of the subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]

@@ -14,6 +14,9 @@ use crate::pki::policy::PolicyError;
 use crate::provision::ProvisionError;
 use crate::registry::{RegistryError, ServerName, ServerNameError};
 
+/// What this room does, or why it could not.
+pub(super) type Result<T = (), E = ServerError> = std::result::Result<T, E>;
+
 /// Why a server gets no certificate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

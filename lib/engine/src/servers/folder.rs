@@ -11,11 +11,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Result;
+use super::error::Result;
 use crate::cert::Certificate;
 use crate::files;
-use crate::provision::REPLACED;
 use crate::provision::bundle::BundleFile;
+use crate::provision::{ProvisionError, REPLACED};
 use crate::registry::{Registry, ServerName};
 
 /// The file by which a directory is known.
@@ -28,6 +28,15 @@ pub(super) fn of(out: &Path, name: &ServerName) -> PathBuf {
 
 fn waiting(out: &Path, name: &ServerName) -> PathBuf {
     out.join(format!(".{name}.c8y-pki-new"))
+}
+
+/// Refuses a directory that belongs to something else.
+pub(super) fn check(out: &Path) -> Result {
+    if !out.join("pki.toml").exists() {
+        return Ok(());
+    }
+    let problem = "it is a PKI directory; choose another directory for servers";
+    Err(ProvisionError::Output { path: out.to_owned(), problem }.into())
 }
 
 /// A directory that waits for its place.

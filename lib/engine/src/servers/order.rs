@@ -1,6 +1,6 @@
 //! What a server's certificate is to be, and whether it can be.
 
-use super::{Result, ServerError};
+use super::error::{Result, ServerError};
 use crate::cert::{AltName, MAX_ALT_NAMES};
 use crate::crypto::PublicKey;
 use crate::issue::BeyondIssuer;

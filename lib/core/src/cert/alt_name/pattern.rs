@@ -2,7 +2,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{AltName, AltNameError, URI};
+use super::name::{AltName, AltNameError, URI};
 
 /// What stands for the device's identifier, or the server's name.
 const PLACE: &str = "{id}";

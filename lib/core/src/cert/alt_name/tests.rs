@@ -1,4 +1,5 @@
 use super::*;
+use crate::failure::Failure;
 
 fn problem(text: &str) -> String {
     text.parse::<AltName>().unwrap_err().to_string()

@@ -1,8 +1,8 @@
 //! What a request asks to have in its certificate beside subject and key: the names of its extensionRequest (RFC
 //! 2985, 5.4.2). They go into a certificate only if somebody who has seen them says so.
 
+use super::name::{AltName, AltNameError};
 use crate::ber::{BerError, Reader};
-use crate::cert::{AltName, AltNameError};
 use crate::der;
 
 /// id-ce-subjectAltName (RFC 5280, 4.2.1.6).
@@ -11,7 +11,7 @@ const SUBJECT_ALT_NAME: [u64; 4] = [2, 5, 29, 17];
 const EXTENSION_REQUEST: [u64; 7] = [1, 2, 840, 113_549, 1, 9, 14];
 
 /// The names of the request with these attributes.
-pub(super) fn alt_names(attributes: &[u8]) -> Result<Vec<AltName>, AltNameError> {
+pub(crate) fn asked_in(attributes: &[u8]) -> Result<Vec<AltName>, AltNameError> {
     let malformed = |_| AltNameError::of_request("its attributes are malformed (RFC 2986, 4.1)");
     let found = values(attributes).map_err(malformed)?;
     match found.as_slice() {

@@ -1,35 +1,27 @@
-//! Certificate profiles: `templates/*.toml` and files of the user's own, read into typed values.
-//!
-//! A profile says everything that goes into a certificate besides names, key and serial number, so
-//! that nothing gets there by a silent default. Unknown keys, and keys that contradict each other
-//! (a device that signs certificates, an EC key for key encipherment), are errors with file and
-//! line.
-
-mod extensions;
+//! A profile's text read into its types, and the rules that hold its keys together.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::Deserialize;
 use toml::Spanned;
 
+use super::extensions::{self, Extensions};
+use super::kind::Kind;
+use super::raw::{At, OneOrMany, Raw, RawPathLength};
 use crate::crypto::{KeyType, RsaKeys};
 use crate::der::dotted_oid;
 use crate::failure::{Example, Failure, Fault, Hint, Task};
 use crate::name::{Name, NameBuilder, NameError, find_field};
 
-pub use extensions::{CustomExtension, Extensions};
-
 /// The profiles that come with the library: name and text.
 pub static BUILT_IN: [(&str, &str); 8] = [
-    ("root", include_str!("../templates/root.toml")),
-    ("intermediate", include_str!("../templates/intermediate.toml")),
-    ("device", include_str!("../templates/device.toml")),
-    ("classic-root", include_str!("../templates/classic-root.toml")),
-    ("classic-intermediate", include_str!("../templates/classic-intermediate.toml")),
-    ("classic-device", include_str!("../templates/classic-device.toml")),
-    ("server", include_str!("../templates/server.toml")),
-    ("classic-server", include_str!("../templates/classic-server.toml")),
+    ("root", include_str!("../../templates/root.toml")),
+    ("intermediate", include_str!("../../templates/intermediate.toml")),
+    ("device", include_str!("../../templates/device.toml")),
+    ("classic-root", include_str!("../../templates/classic-root.toml")),
+    ("classic-intermediate", include_str!("../../templates/classic-intermediate.toml")),
+    ("classic-device", include_str!("../../templates/classic-device.toml")),
+    ("server", include_str!("../../templates/server.toml")),
+    ("classic-server", include_str!("../../templates/classic-server.toml")),
 ];
 
 /// Longest validity, in days: a century. Guards against a typing error, not against a plan.
@@ -54,38 +46,6 @@ impl Failure for ProfileError {
 
     fn hint(&self) -> Option<Hint> {
         Some(Hint::run("start from a complete profile", Task::PrintExample(Example::Profile)))
-    }
-}
-
-/// What a profile is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// A self-signed CA.
-    Root,
-    /// A CA under another one.
-    Intermediate,
-    /// The certificate of a device.
-    Device,
-    /// The certificate of a TLS server that devices connect to.
-    Server,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Root => "root",
-            Self::Intermediate => "intermediate",
-            Self::Device => "device",
-            Self::Server => "server",
-        })
-    }
-}
-
-impl Kind {
-    /// Whether its certificates sign others.
-    pub fn is_ca(self) -> bool {
-        matches!(self, Self::Root | Self::Intermediate)
     }
 }
 
@@ -127,46 +87,6 @@ pub struct Profile {
     pub subject: Vec<(String, String)>,
     /// Names beside the subject, addresses of lists and issuers, extensions of the user's own.
     pub extensions: Extensions,
-}
-
-/// The file's form. `Spanned` remembers where a value stands, for messages.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    kind: Kind,
-    #[serde(default)]
-    description: String,
-    key: Spanned<String>,
-    rsa_keys: Option<Spanned<RsaKeys>>,
-    validity_days: Spanned<u32>,
-    backdate_minutes: Spanned<u32>,
-    path_length: Option<Spanned<RawPathLength>>,
-    key_usage: Spanned<Vec<String>>,
-    extended_key_usage: Option<Spanned<Vec<String>>>,
-    extended_key_usage_critical: Option<Spanned<bool>>,
-    subject_alt_name: Option<Spanned<Vec<Spanned<String>>>>,
-    crl_distribution_points: Option<Spanned<Vec<Spanned<String>>>>,
-    ocsp: Option<Spanned<Vec<Spanned<String>>>>,
-    ca_issuers: Option<Spanned<Vec<Spanned<String>>>>,
-    #[serde(default)]
-    extension: Vec<Spanned<extensions::RawCustom>>,
-    #[serde(default)]
-    subject: BTreeMap<Spanned<String>, OneOrMany>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum RawPathLength {
-    Number(u8),
-    Word(String),
-}
-
-/// A subject field's value: OU may be a list.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
 }
 
 /// The line (from 1) of a byte offset.
@@ -312,8 +232,6 @@ pub fn extended_key_usage_oid(usage: &str) -> Option<Vec<u64>> {
     }
 }
 
-type At<E> = (usize, E);
-
 fn rsa_keys(kind: Kind, raw: Option<Spanned<RsaKeys>>) -> Result<RsaKeys, At<String>> {
     match raw {
         Some(maker) if kind.is_ca() && *maker.get_ref() == RsaKeys::Own => {
@@ -372,6 +290,3 @@ fn subject(
     }
     Ok(fields)
 }
-
-#[cfg(test)]
-mod tests;
