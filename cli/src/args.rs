@@ -36,6 +36,7 @@ impl Cli {
             Command::Ca(command) => commands::ca::run(command, pki, out),
             Command::Order(command) => commands::order::run(command, pki, out),
             Command::Device(command) => commands::device::run(command, pki, out),
+            Command::Server(command) => commands::server::run(command, pki, out),
             Command::Cert(command) => commands::cert::run(command, pki, out),
             Command::Key(command) => commands::key::run(command, pki, out),
             Command::Store(command) => commands::store::run(command, out),
@@ -95,6 +96,9 @@ pub(crate) enum Command {
     /// Issue, renew, revoke and list certificates of devices
     #[command(subcommand)]
     Device(commands::device::DeviceCommand),
+    /// Issue, renew, revoke and list certificates of the servers that devices connect to
+    #[command(subcommand)]
+    Server(commands::server::ServerCommand),
     /// Show, verify and order certificates
     #[command(subcommand)]
     Cert(commands::cert::CertCommand),

@@ -64,6 +64,9 @@ pub(crate) fn command(task: &Task) -> String {
             format!("key pool fill --type {key_type} --count {count}")
         }
 
+        Task::ListServers => "server list --status any".to_owned(),
+        Task::RenewServer { name } => format!("server renew {name}"),
+
         Task::ListDevices => "device list --status any".to_owned(),
         Task::ListBatches => "device list --json".to_owned(),
         Task::ListOrders => "order list".to_owned(),
@@ -139,6 +142,7 @@ fn option(setting: Setting) -> &'static str {
         Setting::Subject(SubjectField::Unit) => "--org-unit",
         Setting::Subject(SubjectField::Email) => "--email",
         Setting::Subject(SubjectField::Other) => "--subject",
+        Setting::AltNames => "--san DNS:HOST or --san IP:ADDRESS",
         Setting::Shorten => "--shorten",
         Setting::RevokedAt => "--at",
         Setting::LongestChain => "--longest-chain N",

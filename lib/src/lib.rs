@@ -12,6 +12,7 @@
 //! | do the whole job from one file | [`rollout`] |
 //! | keep CAs and a registry in a directory | [`pki`], [`registry`] |
 //! | sign the request of one device, as in a web service | [`Pki::issue`] |
+//! | make the certificate of a server that devices connect to | [`servers`] |
 //! | read a device list, from a CSV or a workbook | [`list`] |
 //! | issue one device or very many, from a list | [`provision`] |
 //! | make a CA and devices in memory | [`in_memory`]; [`issue`] with a [`profile`] step by step |
@@ -144,7 +145,7 @@
 //! | Feature | For |
 //! | --- | --- |
 //! | `aws-lc-rs` (default) or `ring` | the crypto backend; ring does not know P-521, everything else works with both |
-//! | `engine` (default) | all that needs files or a network: [`pki`], [`inspect`], [`device`], [`enrolment`], [`files`], [`list`], [`manifest`], [`orders`], [`platform`], [`provision`], [`registration`], [`registry`], [`rollback`], [`rollout`], [`selftest`], [`Error`] |
+//! | `engine` (default) | all that needs files or a network: [`pki`], [`inspect`], [`device`], [`enrolment`], [`files`], [`list`], [`manifest`], [`orders`], [`platform`], [`provision`], [`registration`], [`registry`], [`rollback`], [`rollout`], [`selftest`], [`servers`], [`Error`] |
 //! | `pkcs11` | keys in tokens |
 //! | `workbook` | device lists in workbooks (.xlsx); with `engine` |
 //! | `sandbox` | a tenant in memory |
@@ -171,7 +172,7 @@ pub use c8y_pki_core::{
 #[doc(inline)]
 pub use c8y_pki_engine::{
     Error, device, enrolment, error, files, inspect, labels, list, manifest, orders, pki, platform,
-    provision, registration, registry, rollback, rollout, selftest, status,
+    provision, registration, registry, rollback, rollout, selftest, servers, status,
 };
 #[cfg(feature = "sandbox")]
 #[doc(inline)]

@@ -48,6 +48,7 @@ const CRATES: [(&str, &[&str]); 3] = [
             "list",
             "provision",
             "orders",
+            "servers",
             "registration",
             "labels",
             "manifest",

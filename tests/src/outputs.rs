@@ -116,6 +116,12 @@ pub const FOLDERS: &[(&str, &str)] = &[
     ("device sign --out", "device sign some.csr --ca line --out @ --ca-password-file pw"),
     ("device enrol --out", "device enrol gw-1 --out @ --dry-run"),
     ("device refresh --out", "device refresh --out @"),
+    ("server issue --out", "server issue s --ca line --san DNS:a --out @ --ca-password-file pw"),
+    (
+        "server sign --out",
+        "server sign some.csr --name s --ca line --san DNS:a --out @ --ca-password-file pw",
+    ),
+    ("server renew --out", "server renew s --out @ --ca-password-file pw"),
     ("profile import --out", "profile import --openssl-conf some.cnf --out @"),
     ("device manifest --out", "device manifest --out @ --ca-password-file pw"),
     ("registry revocations --out", "registry revocations --out @"),

@@ -85,6 +85,21 @@ impl TlsServer {
     ///
     /// When it does not compile or start.
     pub fn java(cli: &Cli, ca: &str, versions: &str) -> Option<Self> {
+        if !cli.path("java-server.p12").is_file() {
+            let store = "--store-password-file pw";
+            cli.ok(&format!(
+                "store create java-server.p12 --key server.key --cert server.pem {store}"
+            ));
+        }
+        Self::java_with(cli, ca, versions)
+    }
+
+    /// The same with the keystore `java-server.p12`, which is there already.
+    ///
+    /// # Panics
+    ///
+    /// As [`TlsServer::java`].
+    pub fn java_with(cli: &Cli, ca: &str, versions: &str) -> Option<Self> {
         let (javac, java) = (tool("javac")?, tool("java")?);
         let quick = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
         if !cli.path("TlsServer.class").is_file() {
@@ -92,9 +107,6 @@ impl TlsServer {
             let own = quick.map(|option| format!("-J{option}"));
             javac.run(&[&own[0], &own[1], "-encoding", "UTF-8", "-d", &cli.arg("."), arg(&source)]);
             let store = "--store-password-file pw";
-            cli.ok(&format!(
-                "store create java-server.p12 --key server.key --cert server.pem {store}"
-            ));
             cli.ok(&format!("store create java-trust.p12 --trusted {ca} {store}"));
         }
         let port = free_port();

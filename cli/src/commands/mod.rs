@@ -15,6 +15,7 @@ pub(crate) mod registration;
 pub(crate) mod registry;
 pub(crate) mod rollout;
 pub(crate) mod sandbox;
+pub(crate) mod server;
 pub(crate) mod shortened;
 pub(crate) mod status;
 pub(crate) mod store;

@@ -99,6 +99,7 @@ impl ConfView {
                 c8y_pki::profile::Kind::Root => "root",
                 c8y_pki::profile::Kind::Intermediate => "intermediate",
                 c8y_pki::profile::Kind::Device => "device",
+                c8y_pki::profile::Kind::Server => "server",
             };
             let place = match &one.file {
                 Some(file) => format!("--profile {file}"),

@@ -45,6 +45,9 @@ fn tasks() -> Vec<Task> {
         ListDevices, ListBatches, ListOrders,
         ShowOrder = [T::ShowOrder { name: text() }],
         TakeOrderBack = [T::TakeOrderBack { name: text() }],
+        ListServers,
+        RenewServer = [T::RenewServer { name: text() }],
+        ListDevices, ListBatches,
         ShowDevice = [T::ShowDevice { id: text() }],
         IssueDevice = [true, false].map(|replace| T::IssueDevice { id: text(), replace }),
         SignRequests,
@@ -73,7 +76,7 @@ fn settings() -> Vec<Setting> {
         KeyType, ExistingKey, Pkcs11Module,
         Subject = fields.into_iter().map(Setting::Subject),
         Shorten, RevokedAt, LongestChain, Leaf, TrustAnchor, OtherCa, Intermediates, Host, Tenant,
-        Login, Timeout, Https, HttpsPort, AtLeastOnce, Topic, SmartRest, ResultFile,
+        Login, Timeout, Https, HttpsPort, AtLeastOnce, Topic, SmartRest, ResultFile, AltNames,
     )
 }
 

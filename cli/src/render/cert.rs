@@ -85,6 +85,12 @@ fn request(view: &RequestView) -> String {
     if !view.common_names.is_empty() {
         line(&mut text, "Common names", several(&view.common_names));
     }
+    if !view.asked_names.is_empty() {
+        line(&mut text, "Asks for", view.asked_names.join(", "));
+    }
+    if let Some(problem) = &view.asked_names_problem {
+        line(&mut text, "Asks for", format!("not known: {problem}"));
+    }
     match &view.possession_unknown {
         Some(why) => line(&mut text, "Possession", format!("not known: {why}")),
         None if view.possession => line(&mut text, "Possession", "proven"),

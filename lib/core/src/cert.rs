@@ -4,6 +4,7 @@
 //! (short keys, SHA-1, unknown critical extensions, version 1), so that they can be shown and so
 //! that `chain` can say which rule they break.
 
+mod alt_name;
 mod blocks;
 mod damage;
 mod extensions;
@@ -29,6 +30,8 @@ use crate::crypto::{
 use crate::failure::{Failure, Fault, Hint, Task};
 use crate::name::Name;
 
+pub use alt_name::{AltName, AltNameError, AltNamePattern, MAX_ALT_NAMES};
+pub(crate) use alt_name::{asked_in, extension_value as alt_names_value};
 pub use blocks::MAX_PEM_BLOCKS;
 pub(crate) use blocks::{TOO_MANY_BLOCKS, pem_parts, pem_text};
 #[doc(hidden)]

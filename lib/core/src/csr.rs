@@ -8,7 +8,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::x509::AlgorithmIdentifier;
 
 use crate::ber::{BerError, Reader};
-use crate::cert::{damage_words, pem_blocks, pem_text};
+use crate::cert::{AltName, AltNameError, asked_in, damage_words, pem_blocks, pem_text};
 use crate::crypto::{CryptoError, KeyPolicy, PublicKey, SignatureAlgorithm, odd_parameters};
 use crate::der;
 use crate::failure::{Failure, Fault, Hint, Task};
@@ -114,6 +114,7 @@ struct Parts<'a> {
     info: &'a [u8],
     subject: &'a [u8],
     spki: &'a [u8],
+    attributes: &'a [u8],
     algorithm: &'a [u8],
     signature: &'a [u8],
 }
@@ -127,14 +128,15 @@ impl<'a> Parts<'a> {
         let mut fields = Reader::new(info).sequence("what is signed")?;
         fields.uint("the version")?;
         let (subject, spki) = (fields.raw("the subject")?, fields.raw("the key")?);
-        if !fields.is_empty() {
-            fields.tagged(der::CONTEXT_0, "the attributes")?;
-        }
+        let attributes = match fields.is_empty() {
+            true => &[],
+            false => fields.tagged(der::CONTEXT_0, "the attributes")?.contents,
+        };
         let is_whole = fields.is_empty() && request.is_empty();
         // No bit of its last byte is unused.
         match signature.split_first() {
             Some((0, signature)) if is_whole => {
-                Ok(Self { info, subject, spki, algorithm, signature })
+                Ok(Self { info, subject, spki, attributes, algorithm, signature })
             }
             _ => Err(BerError::Damaged("it has other parts than a request".to_owned())),
         }
@@ -161,6 +163,7 @@ pub struct Request {
     pub signature_algorithm: Result<SignatureAlgorithm, CryptoError>,
     /// Parameters beside the signature's algorithm that standards do not want there, in words.
     pub odd_signature_parameters: Option<&'static str>,
+    attributes: Vec<u8>,
     info: Vec<u8>,
     signature: Vec<u8>,
 }
@@ -183,6 +186,7 @@ impl Request {
             public_key: PublicKey::from_spki(parts.spki),
             signature_algorithm: SignatureAlgorithm::from_identifier(&algorithm),
             odd_signature_parameters: odd_parameters(&algorithm),
+            attributes: parts.attributes.to_vec(),
             info: parts.info.to_vec(),
             signature: parts.signature.to_vec(),
         })
@@ -203,6 +207,14 @@ impl Request {
             .map(|b| Self::from_der(b.contents()))
             .collect();
         if requests.is_empty() { Err(CsrError::NoRequest) } else { Ok(requests) }
+    }
+
+    /// The names that it asks to have beside the subject (subjectAltName); none if it asks for none. They count for
+    /// nothing unless whoever signs it has looked at them.
+    ///
+    /// Errors: a name of a form that is not made here, or a malformed one.
+    pub fn asked_names(&self) -> Result<Vec<AltName>, AltNameError> {
+        asked_in(&self.attributes)
     }
 
     /// Checks that a certificate may be made for it: its key is none that others can work out

@@ -93,6 +93,16 @@ pub fn oid(numbers: &[u64]) -> Vec<u8> {
     element(OID, &[&contents])
 }
 
+/// The numbers of an object identifier in dotted form (X.660: the first is 0 to 2, the second below 40 unless
+/// the first is 2); each of 32 bits at most.
+pub fn dotted_oid(text: &str) -> Option<Vec<u64>> {
+    let digits = |arc: &str| !arc.is_empty() && arc.bytes().all(|b| b.is_ascii_digit());
+    let arc = |arc: &str| arc.parse::<u32>().ok().filter(|_| digits(arc)).map(u64::from);
+    let arcs: Vec<u64> = text.split('.').map(arc).collect::<Option<_>>()?;
+    let valid = arcs.len() > 1 && arcs[0] <= 2 && (arcs[0] == 2 || arcs[1] < 40);
+    valid.then_some(arcs)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

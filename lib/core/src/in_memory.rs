@@ -133,7 +133,8 @@ impl InMemoryCa {
             validity: issuer.fit(Validity::of(profile, now, None), BeyondIssuer::Shorten)?,
             path_length: None,
         };
-        let chain = vec![issue::issue(&order, &issuer)?, self.certificate.clone()];
+        let names = profile.extensions.alt_names_of(id.as_str()).map_err(IssueError::from)?;
+        let chain = vec![issue::issue_named(&order, &names, &issuer)?, self.certificate.clone()];
         Ok(InMemoryDevice { key, chain })
     }
 }

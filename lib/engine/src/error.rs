@@ -1,6 +1,6 @@
 //! One error over all modules, for callers that only report: a sentence, a hint, and whose fault.
 
-use crate::cert::CertError;
+use crate::cert::{AltNameError, CertError};
 use crate::chain::ChainError;
 use crate::client_id::ClientIdError;
 use crate::clock::ClockError;
@@ -37,13 +37,14 @@ use crate::profile::ProfileError;
 use crate::provision::ProvisionError;
 use crate::read::ReadError;
 use crate::registration::RegistrationError;
-use crate::registry::RegistryError;
+use crate::registry::{RegistryError, ServerNameError};
 use crate::rollback::RollbackError;
 use crate::rollout::RolloutError;
 #[cfg(feature = "sandbox")]
 use crate::sandbox::SandboxError;
 use crate::secret::WeakPassword;
 use crate::selftest::SelfTestError;
+use crate::servers::ServerError;
 use crate::store::StoreError;
 use crate::store::pkcs7::Pkcs7Error;
 
@@ -88,6 +89,7 @@ macro_rules! errors {
 }
 
 errors! {
+    AltName(AltNameError),
     Authority(AuthorityError),
     Bootstrap(BootstrapError),
     Cert(CertError),
@@ -128,6 +130,8 @@ errors! {
     #[cfg(feature = "sandbox")]
     Sandbox(SandboxError),
     SelfTest(SelfTestError),
+    Server(ServerError),
+    ServerName(ServerNameError),
     Service(ServiceError),
     SmartRest(SmartRestError),
     Store(StoreError),

@@ -146,6 +146,7 @@ pub(super) fn profile(kind: Kind, key_usage: &[&str], extended: &[&str]) -> Prof
         key_usage: owned(key_usage),
         extended_key_usage: owned(extended),
         subject: Vec::new(),
+        extensions: Default::default(),
     }
 }
 

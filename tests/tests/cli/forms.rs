@@ -105,6 +105,11 @@ const READERS: &[(&str, Reads, &str)] = &[
     ("pop sign --key", RootKey, "pop sign code --key @ --key-password-file pw"),
     ("registry check --against", List, "registry check --against @"),
     (
+        "server sign CSR|-",
+        Request,
+        "server sign @ --name r# --san DNS:a.example --ca line --out servers --ca-password-file pw --pki s#",
+    ),
+    (
         "store create --cert",
         Chain,
         "store create s#.p12 --key out/gw-1/key.pem --cert @ --store-password-file pw",

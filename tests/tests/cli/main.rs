@@ -31,6 +31,7 @@ mod requests;
 mod rollback;
 mod rollout;
 mod safety;
+mod servers;
 mod sheets;
 mod store;
 mod terminal;

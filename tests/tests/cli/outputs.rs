@@ -73,6 +73,7 @@ const READ: &[&str] = &[
     "registration check FILE",
     "registration upload FILE",
     "rollout FILE",
+    "server sign CSR|-",
     "store show FILE",
     "tenant trust add CERT",
 ];
@@ -106,6 +107,7 @@ const NO_PATHS: &[&str] = &[
     "KINDS",
     "N",
     "NAME",
+    "NAMES",
     "NUMBER",
     "NEW-NAME",
     "OUTPUT",

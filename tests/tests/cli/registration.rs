@@ -119,6 +119,13 @@ fn profiles_are_listed_and_each_can_be_shown_and_used() {
     let make = format!("--key-type ec-p256 --subject CN=x {CA_PW}");
     cli.ok(&format!("ca init one --profile my-root.toml {make}"));
     cli.ok(&format!("ca init two --profile my-classic-root.toml {make}"));
+    for server in ["my-server.toml", "my-classic-server.toml"] {
+        let line = format!("server issue {server} --ca one --san DNS:a.example --out out {CA_PW}");
+        cli.ok(&format!("{line} --profile {server}"));
+        let said =
+            cli.fails(2, &format!("device issue d --ca one --out out --profile {server} {CA_PW}"));
+        assert!(said.contains("is not for devices"), "{said}");
+    }
     let said = cli.fails(2, &format!("ca init x --profile my-device.toml {make}"));
     assert!(said.contains("is for a device"), "{said}");
     let said = cli.fails(2, &format!("ca init x --profile devise {make}"));

@@ -11,9 +11,11 @@ mod mutations;
 mod openssl_again;
 mod openssl_ca;
 mod outputs;
+mod own_servers;
 mod pkcs12;
 mod pkilint;
 mod pkits;
+mod profiles;
 mod refresh;
 mod servers;
 #[cfg(target_os = "linux")]

@@ -7,7 +7,7 @@ use c8y_pki_tests::cli::{CA_PW, Cli};
 use c8y_pki_tests::{Tool, python_tool};
 
 /// Lints a file; adds what is found to `findings`.
-fn lint(linter: &Tool, cli: &Cli, more: &[&str], file: &str, findings: &mut String) {
+pub(crate) fn lint(linter: &Tool, cli: &Cli, more: &[&str], file: &str, findings: &mut String) {
     let path = cli.arg(file);
     let args = [&["lint", "-s", "WARNING", "-f", "JSON"], more, &[&path]].concat();
     let output = linter.output(&args);

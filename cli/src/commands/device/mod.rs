@@ -27,7 +27,8 @@ mod show;
 mod sign;
 mod token;
 
-pub(crate) use options::Pkcs12Args;
+pub(crate) use options::{KeyPolicyArgs, Pkcs12Args};
+pub(crate) use revoke::reason;
 
 use std::path::Path;
 

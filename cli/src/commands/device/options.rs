@@ -42,6 +42,11 @@ pub(crate) struct Pkcs12Args {
 }
 
 impl Pkcs12Args {
+    /// Key derivation iterations, also of encrypted key files.
+    pub(crate) fn iterations(&self) -> u32 {
+        self.iterations
+    }
+
     pub(crate) fn options(&self) -> Pkcs12Options {
         Pkcs12Options {
             compat: match self.compat {

@@ -79,7 +79,7 @@ pub(crate) struct RevokeArgs {
     pub(super) yes: bool,
 }
 
-fn reason(text: &str) -> std::result::Result<Reason, String> {
+pub(crate) fn reason(text: &str) -> std::result::Result<Reason, String> {
     let (names, found): (Vec<&str>, _) = (
         Reason::offered().map(|(_, name)| name).collect(),
         Reason::offered().find(|(_, name)| name.eq_ignore_ascii_case(text)),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use c8y_pki::inspect::{CertificateView, Item};
-use c8y_pki::registry::{Record, Registry, RegistryError};
+use c8y_pki::registry::{Holder, Record, Registry, RegistryError};
 use clap::Args;
 use serde::Serialize;
 
@@ -66,7 +66,11 @@ pub(super) fn run(args: &ShowArgs, dir: &Path, out: Output) -> Result {
                 lines.push(("revoked", format!("{}, {}", date(at), reason.name())));
             }
             if let Some(folder) = record.location {
-                let key = if record.has_key { "" } else { " (the device keeps its key)" };
+                let key = match (record.has_key, record.holder.server()) {
+                    (true, _) => "",
+                    (false, None) => " (the device keeps its key)",
+                    (false, Some(_)) => " (the server keeps its key)",
+                };
                 lines.push(("files", format!("{}{key}", folder.display())));
             }
             let details = record.details.iter().map(|(k, v)| (k.as_str(), v.clone()));
@@ -75,8 +79,11 @@ pub(super) fn run(args: &ShowArgs, dir: &Path, out: Output) -> Result {
                 .chain(details)
                 .map(|(label, value)| format!("  {:<14}{}\n", printable(label), printable(&value)))
                 .collect();
-            let holder =
-                record.holder.device().map_or("CA".to_owned(), |id| format!("Device {id}"));
+            let holder = match &record.holder {
+                Holder::Device(id) => format!("Device {id}"),
+                Holder::Server(name) => format!("Server {name}"),
+                _ => "CA".to_owned(),
+            };
             let certificate = items(&[Item::Certificate(Box::new(shown.certificate))]);
             format!("{holder}\n{all}{certificate}")
         })

@@ -3,10 +3,9 @@
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use c8y_pki::client_id::DeviceId;
 use c8y_pki::files::{self, Access, Existing};
 use c8y_pki::pki::Pki;
-use c8y_pki::registry::{self, Filter, Record};
+use c8y_pki::registry::{self, Filter, Holder, Record};
 use c8y_pki::shown;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -58,7 +57,8 @@ fn rfc3339(at: OffsetDateTime) -> String {
 struct Exported {
     ca: String,
     role: &'static str,
-    id: Option<DeviceId>,
+    /// The device's identifier, or the server's name.
+    id: Option<String>,
     serial: String,
     status: &'static str,
     subject: String,
@@ -80,7 +80,11 @@ impl Exported {
         Ok(Self {
             ca: record.ca.clone(),
             role: record.holder.role().name(),
-            id: record.holder.device().cloned(),
+            id: match &record.holder {
+                Holder::Device(id) => Some(id.to_string()),
+                Holder::Server(name) => Some(name.to_string()),
+                _ => None,
+            },
             serial: record.serial.to_string(),
             status: record.status.name(),
             subject: cert.subject.to_string(),

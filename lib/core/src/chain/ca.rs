@@ -8,7 +8,7 @@ use super::options::Options;
 use super::rule::{Refusal, Rule};
 use super::rules::{self, Role};
 use super::{ChainError, key_id, name_constraints};
-use crate::cert::Certificate;
+use crate::cert::{AltName, Certificate};
 use crate::name::Name;
 
 /// Holds a CA (the first of `chain`, each followed by its issuer) to what servers ask of the issuer of a
@@ -54,5 +54,15 @@ fn unreachable_names(own: &Certificate) -> Refusal {
 /// Whether a subject is within the name constraints of the CAs above it, its issuer first (RFC 5280,
 /// 4.2.1.10). In a refusal position 0 is the subject, 1 its issuer.
 pub fn check_subject(subject: &Name, cas: &[Certificate]) -> Result<(), ChainError> {
-    name_constraints::check_subject(subject, cas, &mut Budget::new())
+    check_names(subject, &[], cas)
+}
+
+/// The same for a subject with names beside it (subjectAltName).
+pub fn check_names(
+    subject: &Name,
+    alt_names: &[AltName],
+    cas: &[Certificate],
+) -> Result<(), ChainError> {
+    let alt_names: Vec<_> = alt_names.iter().map(AltName::general).collect();
+    name_constraints::check_names(subject, &alt_names, cas, &mut Budget::new())
 }

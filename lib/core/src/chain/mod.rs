@@ -68,7 +68,7 @@ mod verify;
 
 pub use budget::{MAX_COMPLETE_PATHS, MAX_NAME_COMPARISONS, MAX_PATH_STEPS, MAX_SIGNATURE_CHECKS};
 pub use build::{LeafChoice, OrderedChain, order};
-pub use ca::{check_ca, check_subject};
+pub use ca::{check_ca, check_names, check_subject};
 pub use device::{DeviceFinding, Mistake, check_device};
 pub use error::ChainError;
 pub use options::{Options, Purpose};

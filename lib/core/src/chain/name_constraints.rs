@@ -39,15 +39,22 @@ pub(super) fn check(path: &[&Certificate], budget: &mut Budget) -> Result<(), Ch
     Ok(())
 }
 
-/// The same for a subject before there is a certificate; `cas` stand above it, its issuer first.
-pub(super) fn check_subject(
+/// The same for a subject and names beside it before there is a certificate; `cas` stand above it, its issuer first.
+pub(super) fn check_names(
     subject: &Name,
+    alt_names: &[GeneralName],
     cas: &[Certificate],
     budget: &mut Budget,
 ) -> Result<(), ChainError> {
-    let mailboxes = subject.values("emailAddress").map(|m| GeneralName::Email(m.to_owned()));
-    let names = std::iter::once(GeneralName::Directory(subject.clone())).chain(mailboxes);
-    for name in names.collect::<Vec<_>>() {
+    let mut names = vec![GeneralName::Directory(subject.clone())];
+    match alt_names {
+        [] => {
+            let mailboxes = subject.values("emailAddress");
+            names.extend(mailboxes.map(|m| GeneralName::Email(m.to_owned())));
+        }
+        some => names.extend(some.iter().cloned()),
+    }
+    for name in names {
         for (above, ca) in cas.iter().enumerate() {
             let Ok(Some(constraints)) = ca.name_constraints() else { continue };
             if let Some(rule) = judge(&name, &constraints, above + 1, budget)? {

@@ -81,6 +81,14 @@ pub enum Task {
         count: usize,
     },
 
+    /// List the servers.
+    ListServers,
+    /// Renew a server's certificate.
+    RenewServer {
+        /// The server's name.
+        name: String,
+    },
+
     /// List the devices of each status.
     ListDevices,
     /// List the devices with their batches.
@@ -240,6 +248,8 @@ pub enum Setting {
     Pkcs11Module,
     /// A subject, or a field of one: C, ST, L, O, OU, emailAddress, or the whole.
     Subject(SubjectField),
+    /// The names of a server beside its subject.
+    AltNames,
     /// Certificates end with their issuer.
     Shorten,
     /// Since when a certificate is revoked.

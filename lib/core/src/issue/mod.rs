@@ -11,7 +11,7 @@ mod template;
 
 use time::{Duration, OffsetDateTime};
 
-use crate::cert::{Certificate, LongestChain, Serial};
+use crate::cert::{AltName, AltNameError, Certificate, LongestChain, Serial};
 use crate::crypto::{CryptoError, PublicKey};
 use crate::failure::{Failure, Fault, Hint, Setting, Task};
 use crate::key::signer::Signer;
@@ -110,6 +110,9 @@ pub enum IssueError {
     /// The subject has no attributes.
     #[error("the subject of the certificate is empty")]
     EmptySubject,
+    /// An identifier that cannot stand in a name of the profile.
+    #[error("the profile's subject_alt_name cannot be filled in: {0}")]
+    AltName(#[from] AltNameError),
     /// The key or signature failed.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
@@ -122,6 +125,7 @@ impl Failure for IssueError {
     fn fault(&self) -> Fault {
         match self {
             Self::Crypto(e) => e.fault(),
+            Self::AltName(e) => e.fault(),
             Self::NotAnIssuer { .. }
             | Self::KeyMismatch { .. }
             | Self::IssuerNotValid { .. }
@@ -153,6 +157,7 @@ impl Failure for IssueError {
             Self::IssuerBySerial { .. } => Some(Hint::run("make a CA with a new key", Task::RenewCa { new_key: true })),
             Self::EmptySubject => Some("give at least a common name".into()),
             Self::Crypto(e) => e.hint(),
+            Self::AltName(e) => e.hint(),
             _ => None,
         }
     }
@@ -307,8 +312,19 @@ pub struct Order<'a> {
 /// Errors: [`IssueError::Outlives`] for a validity that ends after the issuer's ([`Issuer::fit`] gives one that
 /// does not); a weak key; an empty subject.
 pub fn issue(order: &Order<'_>, issuer: &Issuer<'_>) -> Result<Certificate, IssueError> {
+    issue_named(order, &[], issuer)
+}
+
+/// The same with names beside the subject (subjectAltName): those of a server, or of a device's hardware. The
+/// patterns of the profile are not filled in: [`Extensions::alt_names_of`](crate::profile::Extensions::alt_names_of)
+/// does it.
+pub fn issue_named(
+    order: &Order<'_>,
+    alt_names: &[AltName],
+    issuer: &Issuer<'_>,
+) -> Result<Certificate, IssueError> {
     let template = Template::new(order.profile, order.validity, order.path_length, issuer)?;
-    fill(&template, order)
+    fill(&template, order, alt_names)
 }
 
 /// Makes a self-signed certificate: a root. `signer` holds the key in the order.
@@ -316,11 +332,16 @@ pub fn self_sign(order: &Order<'_>, signer: &dyn Signer) -> Result<Certificate, 
     if order.public_key != signer.public_key() {
         return Err(IssueError::KeyMismatch { issuer: order.subject.clone() });
     }
-    fill(&Template::self_signed(order, signer)?, order)
+    fill(&Template::self_signed(order, signer)?, order, &[])
 }
 
-fn fill(template: &Template<'_>, order: &Order<'_>) -> Result<Certificate, IssueError> {
-    let made = template.issue(order.subject.der(), order.public_key, order.serial.clone())?;
+fn fill(
+    template: &Template<'_>,
+    order: &Order<'_>,
+    alt_names: &[AltName],
+) -> Result<Certificate, IssueError> {
+    let (subject, serial) = (order.subject.der(), order.serial.clone());
+    let made = template.issue_named(subject, alt_names, order.public_key, serial)?;
     Certificate::from_der(&made.der).map_err(|e| IssueError::Encoding(e.to_string()))
 }
 

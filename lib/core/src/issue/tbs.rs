@@ -9,12 +9,13 @@
 use std::cell::RefCell;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyIdMethod, KeyUsagePurpose, PublicKeyData, SerialNumber, SigningKey,
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyUsagePurpose, PublicKeyData,
+    SerialNumber, SigningKey,
 };
 
 use super::{IssueError, Validity};
-use crate::cert::{Certificate, Serial};
+use crate::cert::{AltName, Certificate, Serial, alt_names_value};
 use crate::crypto::SignatureAlgorithm;
 use crate::der;
 use crate::key::signer::Signer;
@@ -111,19 +112,50 @@ fn params(profile: &Profile, validity: Validity, path_length: Option<u8>) -> Cer
     params.not_before = validity.not_before;
     params.not_after = validity.not_after;
     params.is_ca = match (profile.kind, path_length) {
-        (Kind::Device, _) => IsCa::ExplicitNoCa,
+        (Kind::Device | Kind::Server, _) => IsCa::ExplicitNoCa,
         (_, None) => IsCa::Ca(BasicConstraints::Unconstrained),
         (_, Some(n)) => IsCa::Ca(BasicConstraints::Constrained(n)),
     };
     params.key_usages = profile.key_usage.iter().filter_map(|u| key_usage(u)).collect();
-    params.extended_key_usages = profile
-        .extended_key_usage
-        .iter()
-        .filter_map(|u| extended_key_usage_oid(u))
-        .map(ExtendedKeyUsagePurpose::Other)
-        .collect();
+    let usages = profile.extended_key_usage.iter().filter_map(|u| extended_key_usage_oid(u));
+    if profile.extensions.extended_key_usage_critical {
+        // rcgen cannot mark it.
+        let usages: Vec<Vec<u8>> = usages.map(|usage| der::oid(&usage)).collect();
+        let usages: Vec<&[u8]> = usages.iter().map(Vec::as_slice).collect();
+        let value = der::element(der::SEQUENCE, &usages);
+        params.custom_extensions.push(custom(&EXTENDED_KEY_USAGE, true, value));
+    } else {
+        params.extended_key_usages = usages.map(ExtendedKeyUsagePurpose::Other).collect();
+    }
+    let own = &profile.extensions;
+    let points = own.points().map(|value| custom(&CRL_DISTRIBUTION_POINTS, false, value));
+    let access = own.access().map(|value| custom(&AUTHORITY_INFO_ACCESS, false, value));
+    params.custom_extensions.extend(points.into_iter().chain(access));
+    let others = own.custom.iter().map(|own| custom(&own.oid, own.critical, own.value.clone()));
+    params.custom_extensions.extend(others);
     params.use_authority_key_identifier_extension = true;
     params
+}
+
+const EXTENDED_KEY_USAGE: [u64; 4] = [2, 5, 29, 37];
+const CRL_DISTRIBUTION_POINTS: [u64; 4] = [2, 5, 29, 31];
+const AUTHORITY_INFO_ACCESS: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 1, 1];
+const SUBJECT_ALT_NAME: [u64; 4] = [2, 5, 29, 17];
+
+fn custom(oid: &[u64], critical: bool, value: Vec<u8>) -> CustomExtension {
+    let mut extension = CustomExtension::from_oid_content(oid, value);
+    extension.set_criticality(critical);
+    extension
+}
+
+/// The DER of a subjectAltName with these names, as it stands among the extensions; empty without names. It is not
+/// critical: no certificate here is without a subject (RFC 5280, 4.2.1.6).
+pub(super) fn alt_names(names: &[AltName]) -> Vec<u8> {
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let value = der::element(der::OCTET_STRING, &[&alt_names_value(names)]);
+    der::element(der::SEQUENCE, &[&der::oid(&SUBJECT_ALT_NAME), &value])
 }
 
 fn key_usage(name: &str) -> Option<KeyUsagePurpose> {

@@ -2,7 +2,8 @@
 //! devices only serial number, subject and key differ.
 
 use super::{BeyondIssuer, IssueError, Issuer, Order, Validity, assemble, tbs};
-use crate::cert::{Encoded, Serial};
+use crate::ber::Reader;
+use crate::cert::{AltName, Encoded, Serial};
 use crate::crypto::{PublicKey, sha1, sha256};
 use crate::der;
 use crate::key::signer::Signer;
@@ -17,7 +18,7 @@ pub struct Template<'a> {
     version: Vec<u8>,
     /// Signature algorithm, issuer, validity: what stands between serial number and subject.
     middle: Vec<u8>,
-    /// The extensions before and behind the subject key identifier.
+    /// The extensions up to the subject key identifier, with the beginning of its own, and the others.
     extensions: (Vec<u8>, Vec<u8>),
 }
 
@@ -64,7 +65,7 @@ impl<'a> Template<'a> {
         let parts = tbs::layout(profile, validity, path_length, issuer_key_id, mark.to_vec())?;
         // version, serialNumber, signature, issuer, validity, subject, subjectPublicKeyInfo, extensions
         let algorithm = signer.algorithm().identifier();
-        let extensions = parts.get(7)?;
+        let extensions = contents_of(parts.get(7)?)?;
         let at = extensions
             .windows(mark.len())
             .position(|window| window == mark)
@@ -87,11 +88,25 @@ impl<'a> Template<'a> {
         public_key: &PublicKey,
         serial: Serial,
     ) -> Result<Encoded, IssueError> {
+        self.issue_named(subject, &[], public_key, serial)
+    }
+
+    /// The same with names beside the subject (subjectAltName); without any there is no such extension.
+    pub fn issue_named(
+        &self,
+        subject: &[u8],
+        alt_names: &[AltName],
+        public_key: &PublicKey,
+        serial: Serial,
+    ) -> Result<Encoded, IssueError> {
         const EMPTY: &[u8] = &[der::SEQUENCE, 0];
         public_key.check_strength()?;
         if subject == EMPTY {
             return Err(IssueError::EmptySubject);
         }
+        let (key_id, names) = (public_key.key_id(), tbs::alt_names(alt_names));
+        let extensions = [self.extensions.0.as_slice(), &key_id, &self.extensions.1, &names];
+        let extensions = der::element(der::SEQUENCE, &extensions);
         let tbs = der::element(
             der::SEQUENCE,
             &[
@@ -100,9 +115,7 @@ impl<'a> Template<'a> {
                 &self.middle,
                 subject,
                 public_key.spki(),
-                &self.extensions.0,
-                &public_key.key_id(),
-                &self.extensions.1,
+                &der::element(EXTENSIONS, &[&extensions]),
             ],
         );
         Ok(Encoded {
@@ -114,6 +127,21 @@ impl<'a> Template<'a> {
             key_digest: sha256(public_key.spki()),
         })
     }
+}
+
+/// `[3]`, the extensions of a TBSCertificate (RFC 5280, 4.1).
+const EXTENSIONS: u8 = der::CONTEXT_0 | 3;
+
+/// The extensions of a TBSCertificate, one behind the other, without what is around them.
+fn contents_of(extensions: &[u8]) -> Result<&[u8], IssueError> {
+    let mut outer = Reader::new(extensions);
+    let outer = outer.tagged(EXTENSIONS, "the extensions").map_err(|_| no_extensions())?;
+    let mut inner = Reader::new(outer.contents);
+    Ok(inner.tagged(der::SEQUENCE, "the extensions").map_err(|_| no_extensions())?.contents)
+}
+
+fn no_extensions() -> IssueError {
+    IssueError::Encoding("it has no extensions".to_owned())
 }
 
 #[cfg(test)]

@@ -192,6 +192,7 @@ impl Wanted {
             Kind::Root => "root",
             Kind::Intermediate => "intermediate",
             Kind::Device => "device",
+            Kind::Server => "server",
         };
         let mut text = format!(
             "# From the section [{}] of a configuration of OpenSSL.\nkind = \"{kind}\"\ndescription = {}\n\n\

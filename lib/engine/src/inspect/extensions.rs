@@ -6,7 +6,8 @@ use x509_parser::extensions::{
 };
 use x509_parser::prelude::FromDer;
 
-use crate::cert::{Certificate, KeyUsage};
+use crate::ber;
+use crate::cert::{AltName, Certificate, KeyUsage};
 use crate::crypto::hex;
 use crate::der;
 use crate::name::Name;
@@ -138,6 +139,10 @@ fn general_name(name: &GeneralName<'_>) -> String {
             Name::from_der(dn.as_raw()).map_or_else(|e| e.to_string(), |n| format!("DN:{n}"))
         }
         GeneralName::RegisteredID(oid) => format!("OID:{}", oid.to_id_string()),
+        GeneralName::OtherName(kind, value) => {
+            let hardware = AltName::hardware_module(&kind.to_id_string(), value);
+            hardware.unwrap_or_else(|| format!("another form of name ({})", ber::oid_text(kind)))
+        }
         _ => "another form of name".to_owned(),
     }
 }

@@ -236,6 +236,10 @@ pub struct RequestView {
     pub possession_unknown: Option<String>,
     /// All common names, if there are several.
     pub common_names: Vec<String>,
+    /// The names that it asks for beside the subject (subjectAltName): `DNS:broker.example.com`.
+    pub asked_names: Vec<String>,
+    /// Why those cannot be said, if they cannot.
+    pub asked_names_problem: Option<String>,
 }
 
 /// A revocation list.
@@ -422,7 +426,7 @@ fn private_key(bytes: &[u8], passwords: Passwords<'_>) -> Result<Item, InspectEr
 }
 
 fn request_view(request: &Request) -> RequestView {
-    let possession = request.check_possession();
+    let (possession, asked) = (request.check_possession(), request.asked_names());
     let names: Vec<String> = request.subject.values("CN").map(str::to_owned).collect();
     RequestView {
         subject: request.subject.clone(),
@@ -437,5 +441,7 @@ fn request_view(request: &Request) -> RequestView {
             Err(e) => Some(e.to_string()),
         },
         common_names: if names.len() > 1 { names } else { Vec::new() },
+        asked_names_problem: asked.as_ref().err().map(ToString::to_string),
+        asked_names: asked.iter().flatten().map(ToString::to_string).collect(),
     }
 }

@@ -11,11 +11,11 @@ use time::OffsetDateTime;
 use super::device_request::{DeviceRequest, Replacing};
 use super::owners::KeyOwners;
 use super::{AuthorityError, Ca, Pki, RequestError, config, policy};
-use crate::cert::{Certificate, Serial};
+use crate::cert::{AltName, Certificate, Serial};
 use crate::client_id::DeviceId;
 use crate::clock;
 use crate::crypto::PublicKey;
-use crate::issue::{self, Issuer, Order, Validity};
+use crate::issue::{self, IssueError, Issuer, Order, Validity};
 use crate::name::Name;
 use crate::profile::{Kind, Profile};
 use crate::registry::{
@@ -75,6 +75,7 @@ impl Pki {
         let (key, id) = (request.public_key()?, request.device()?);
         let profile = profile_of(request)?;
         let subject = subject_of(request, &id)?;
+        let names = profile.extensions.alt_names_of(id.as_str()).map_err(IssueError::from)?;
         self.registry.check_in_place()?;
         let cas = self.cas()?;
         clock::check(request.now, &self.evidence_seen(&cas)?)?;
@@ -86,10 +87,10 @@ impl Pki {
                 Decision::Sign(replaces) => replaces,
             };
             self.check_may_sign(ca)?;
-            self.policy_now(ca, &cas)?.check(ca, &id, &subject).map_err(|source| {
+            self.policy_now(ca, &cas)?.check(ca, &id, (&subject, &names)).map_err(|source| {
                 RequestError::Policy { id: id.to_string(), source: Box::new(source) }
             })?;
-            let certificate = sign(request, ca, &profile, &subject, key)?;
+            let certificate = sign(request, ca, &profile, (&subject, &names), key)?;
             let record = record_of(request, ca, &id, &certificate, replaces);
             match self.record_device(&record, (&batch, request.now)) {
                 // Another thread or process was faster.
@@ -108,14 +109,14 @@ impl Pki {
     }
 
     /// Refuses a CA with which nothing is to be signed, as it and the registry are now.
-    fn check_may_sign(&self, ca: &Ca) -> std::result::Result<(), AuthorityError> {
+    pub(crate) fn check_may_sign(&self, ca: &Ca) -> std::result::Result<(), AuthorityError> {
         self.check_chain_length(ca)?;
         self.check_not_revoked(ca)?;
         self.check_list_seen(ca)
     }
 
     /// What a CA may sign by pki.toml as it is now, which a service may have opened long ago.
-    fn policy_now(
+    pub(crate) fn policy_now(
         &self,
         ca: &Ca,
         cas: &[Ca],
@@ -247,7 +248,7 @@ fn sign(
     request: &DeviceRequest<'_>,
     ca: &Ca,
     profile: &Profile,
-    subject: &Name,
+    (subject, names): (&Name, &[AltName]),
     key: &PublicKey,
 ) -> Result<Certificate> {
     let issuer = Issuer::new(ca.certificate(), request.ca_key, request.now)?;
@@ -260,7 +261,7 @@ fn sign(
         validity: issuer.fit(wanted, request.beyond_issuer())?,
         path_length: None,
     };
-    Ok(issue::issue(&order, &issuer)?)
+    Ok(issue::issue_named(&order, names, &issuer)?)
 }
 
 fn record_of(

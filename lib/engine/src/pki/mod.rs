@@ -31,6 +31,7 @@ mod renew;
 mod revocation;
 mod rollback;
 mod seen_lists;
+mod server_rules;
 mod unrecorded;
 
 use std::collections::BTreeMap;
@@ -336,7 +337,7 @@ impl Pki {
         let parent = &self.ca(&parent.name)?;
         self.check_not_revoked(parent)?;
         self.check_not_rolled_back(parent)?;
-        policy::check_names(parent, settings.subject)?;
+        policy::check_names(parent, settings.subject, &[])?;
         let wanted = settings.path_length.unwrap_or(settings.profile.path_length);
         let path_length = issue::path_length(wanted, &parent.chain, self.longest)?;
         let issuer = Issuer::new(parent.certificate(), parent_key, now)?;
@@ -543,6 +544,7 @@ fn want_kind(profile: &Profile, wanted: Kind) -> Result<()> {
         Kind::Root => "root CA",
         Kind::Intermediate => "intermediate CA",
         Kind::Device => "device",
+        Kind::Server => "server",
     };
     if profile.kind == wanted {
         return Ok(());

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::{Ca, RequestError};
 use crate::client_id::DeviceId;
 use crate::crypto::sha256;
-use crate::registry::{KeyHolders, Record, Status};
+use crate::registry::{Holder, KeyHolders, Record, Status};
 
 /// Who has the keys that are to be certified.
 pub(crate) struct KeyOwners {
@@ -31,7 +31,8 @@ impl KeyOwners {
         if let Some(ca) = self.cas.get(&sha256(spki)) {
             return Some(RequestError::SharedKey { id: text(), holder: ca.clone() });
         }
-        let keeps_it = |record: &&Record| record.keeps_key_from(Some(id));
+        let holder = Holder::Device(id.clone());
+        let keeps_it = |record: &&Record| record.keeps_key_from(&holder);
         self.holders.of(spki).iter().find(keeps_it).map(|record| match record.status {
             Status::Revoked => RequestError::RevokedKey {
                 id: text(),

@@ -8,9 +8,12 @@
 //! L = "optional"                # may be there: so is every field that is not named
 //! ids = ["GW-*", "SN00??"]      # devices whose id fits one of these, and no others
 //! ids_from = "line-7.ids"       # … or stands in this file, one a line
+//! server_names = ["broker.example.com", ".plant.example.com"]    # servers of this name, or of any below
+//! server_networks = ["10.7.0.0/16", "fd00:7::/64"]               # servers with addresses in these
 //! ```
 //!
-//! The ids of a CA hold for the CAs below it too. A CA of the same subject without a table of its own,
+//! The ids of a CA, and the names of its servers, hold for the CAs below it too. With `server_names` or
+//! `server_networks` a server gets no other name; `server_names = []` lets none pass. A CA of the same subject without a table of its own,
 //! as `ca renew --new-key` makes it, has the same policy. `ids = []` lets no device pass.
 //!
 //! It is the policy of `openssl ca` (optional, supplied, match) with the ids added. It is held
@@ -20,10 +23,13 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::Ca;
+use crate::cert::AltName;
 use crate::chain::{self, ChainError};
 use crate::client_id::DeviceId;
 use crate::failure::{Failure, Fault, Hint, Setting, SubjectField, Task};
 use crate::name::{Name, find_field};
+
+pub use super::server_rules::ServerRules;
 
 /// What is asked of a field of the subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
@@ -73,6 +79,18 @@ pub enum PolicyError {
         /// Which constraint, with its source.
         problem: String,
     },
+    /// A server's name that is not among those that the CA signs.
+    #[error(
+        "the policy of the CA {ca} does not let a server have the name {name}: it signs servers in {allowed}"
+    )]
+    ServerName {
+        /// Name of the CA.
+        ca: String,
+        /// The name.
+        name: AltName,
+        /// What it signs, in words.
+        allowed: String,
+    },
     /// An id that is not among those that the CA signs.
     #[error(
         "the policy of the CA {ca} does not let it sign the device id {id:?}: it signs {allowed}"
@@ -103,17 +121,21 @@ impl Failure for PolicyError {
                 Hint::run("give the subject that the CA's name constraints permit", Task::ShowCa)
                     .then("or use another CA")
             }
-            Self::Id { ca, .. } => {
+            Self::ServerName { ca, .. } | Self::Id { ca, .. } => {
                 format!("use another CA, or change [policy.{ca}] in pki.toml").into()
             }
         })
     }
 }
 
-/// Holds a subject to the name constraints of the CA that is to sign it and those above (RFC 5280,
-/// 4.2.1.10).
-pub(crate) fn check_names(ca: &Ca, subject: &Name) -> Result<(), PolicyError> {
-    let problem = match chain::check_subject(subject, &ca.chain) {
+/// Holds a subject and the names beside it to the name constraints of the CA that is to sign them and those above
+/// (RFC 5280, 4.2.1.10).
+pub(crate) fn check_names(
+    ca: &Ca,
+    subject: &Name,
+    alt_names: &[AltName],
+) -> Result<(), PolicyError> {
+    let problem = match chain::check_names(subject, alt_names, &ca.chain) {
         Ok(()) => return Ok(()),
         Err(ChainError::Refused(refusal)) => {
             format!("{} ({})", refusal.rule, refusal.rule.reference())
@@ -135,7 +157,9 @@ pub struct SigningPolicy {
     /// JSON: how many ids its list has; null if it has none.
     #[serde(rename = "listed_ids", serialize_with = "count_of")]
     listed: Option<HashSet<String>>,
-    /// Policies of the CAs above that restrict ids: they hold for everything below.
+    #[serde(flatten, serialize_with = "server_rules")]
+    servers: ServerRules,
+    /// Policies of the CAs above that restrict ids or servers: they hold for everything below.
     #[serde(skip)]
     above: Vec<SigningPolicy>,
 }
@@ -166,7 +190,7 @@ pub(super) fn of_all(
             policy.above.push(own(ca));
             parent = ca.parent.as_deref();
         }
-        policy.above.retain(SigningPolicy::restricts_ids);
+        policy.above.retain(|above| above.restricts_ids() || !above.servers.is_open());
         (ca.name.clone(), policy)
     });
     all.collect()
@@ -177,6 +201,17 @@ fn count_of<S: serde::Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serde::Serialize::serialize(&ids.as_ref().map(HashSet::len), serializer)
+}
+
+fn server_rules<S: serde::Serializer>(
+    rules: &ServerRules,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let all = [
+        ("server_names", rules.names().map(<[String]>::to_vec)),
+        ("server_networks", rules.networks()),
+    ];
+    serializer.collect_map(all)
 }
 
 impl SigningPolicy {
@@ -200,13 +235,16 @@ impl SigningPolicy {
             fields,
             patterns: raw.ids.clone(),
             listed: listed.map(lines),
+            servers: ServerRules::new(raw.server_names.as_ref(), raw.server_networks.as_ref())
+                .map_err(|problem| format!("[policy.{ca}] {problem}"))?,
             above: Vec::new(),
         })
     }
 
     /// Whether it lets everything pass.
     pub fn is_open(&self) -> bool {
-        self.fields.is_empty() && !self.restricts_ids() && self.above.is_empty()
+        let is_open = self.fields.is_empty() && !self.restricts_ids() && self.servers.is_open();
+        is_open && self.above.is_empty()
     }
 
     fn restricts_ids(&self) -> bool {
@@ -244,9 +282,39 @@ impl SigningPolicy {
     }
 
     /// Holds a device to all that its CA may sign: its identifier, the CAs' name constraints, its subject.
-    pub(crate) fn check(&self, ca: &Ca, id: &DeviceId, subject: &Name) -> Result<(), PolicyError> {
+    pub(crate) fn check(
+        &self,
+        ca: &Ca,
+        id: &DeviceId,
+        (subject, alt_names): (&Name, &[AltName]),
+    ) -> Result<(), PolicyError> {
         self.check_id(id)?;
-        check_names(ca, subject)?;
+        check_names(ca, subject, alt_names)?;
+        self.check_subject(&ca.certificate().subject, subject)
+    }
+
+    /// Holds the names of a server against those that the CA, and the CAs above it, may sign.
+    pub fn check_servers(&self, names: &[AltName]) -> Result<(), PolicyError> {
+        self.above.iter().try_for_each(|policy| policy.check_servers(names))?;
+        match names.iter().find(|name| !self.servers.permits(name)) {
+            None => Ok(()),
+            Some(name) => Err(PolicyError::ServerName {
+                ca: self.ca.clone(),
+                name: name.clone(),
+                allowed: self.servers.to_string(),
+            }),
+        }
+    }
+
+    /// Holds a server to all that its CA may sign: its names, the CAs' name constraints, its subject.
+    pub(crate) fn check_server(
+        &self,
+        ca: &Ca,
+        subject: &Name,
+        names: &[AltName],
+    ) -> Result<(), PolicyError> {
+        self.check_servers(names)?;
+        check_names(ca, subject, names)?;
         self.check_subject(&ca.certificate().subject, subject)
     }
 
@@ -272,11 +340,16 @@ impl std::fmt::Display for SigningPolicy {
         };
         let fields: Vec<String> =
             self.fields.iter().map(|(name, r)| format!("{name} {}", rule(r))).collect();
-        match (fields.join(", "), self.allowed_ids()) {
-            (fields, ids) if fields.is_empty() && ids.is_empty() => f.write_str("none"),
-            (fields, ids) if ids.is_empty() => f.write_str(&fields),
-            (fields, ids) if fields.is_empty() => write!(f, "ids {ids}"),
-            (fields, ids) => write!(f, "{fields}; ids {ids}"),
+        let mut parts = vec![fields.join(", ")];
+        parts
+            .extend(Some(self.allowed_ids()).filter(|i| !i.is_empty()).map(|i| format!("ids {i}")));
+        if !self.servers.is_open() {
+            parts.push(format!("servers {}", self.servers));
+        }
+        parts.retain(|part| !part.is_empty());
+        match parts.is_empty() {
+            true => f.write_str("none"),
+            false => f.write_str(&parts.join("; ")),
         }
     }
 }
@@ -314,83 +387,17 @@ fn fits(pattern: &str, text: &str) -> bool {
 
 /// A policy as it stands in pki.toml.
 #[derive(Debug, Clone, Default, serde::Deserialize)]
-#[serde(expecting = "a table of fields with their rules, ids and ids_from")]
+#[serde(
+    expecting = "a table of fields with their rules, ids, ids_from, server_names and server_networks"
+)]
 pub(super) struct RawPolicy {
     pub(super) ids: Option<Vec<String>>,
     pub(super) ids_from: Option<String>,
+    pub(super) server_names: Option<Vec<String>>,
+    pub(super) server_networks: Option<Vec<String>>,
     #[serde(flatten)]
     pub(super) fields: BTreeMap<String, FieldRule>,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn policy(text: &str) -> SigningPolicy {
-        SigningPolicy::new("line", &toml::from_str(text).unwrap(), None).unwrap()
-    }
-
-    fn name(text: &str) -> Name {
-        Name::parse(text).unwrap()
-    }
-
-    #[test]
-    fn fields_are_supplied_match_or_free() {
-        let own = name("CN=Line,OU=B,OU=A,O=Example,C=DE");
-        let policy = policy("C = 'match'\nOU = 'match'\nO = 'supplied'\nL = 'optional'");
-        assert_eq!(policy.to_string(), "C match, L optional, O supplied, OU match");
-        let check = |subject| policy.check_subject(&own, &name(subject));
-        assert_eq!(check("CN=d,OU=B,OU=A,O=Other,C=DE"), Ok(()));
-        assert_eq!(check("CN=d,L=X,OU=B,OU=A,O=Other,C=DE"), Ok(()));
-        let error = check("CN=d,OU=B,OU=A,O=Other,C=FR").unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "the policy of the CA line wants C \"DE\" as in its own subject, not \"FR\""
-        );
-        assert!(matches!(check("CN=d,OU=A,O=Other,C=DE"), Err(PolicyError::Differs { .. })));
-        let error = check("CN=d,OU=B,OU=A,C=DE").unwrap_err().to_string();
-        assert!(
-            error.contains("wants O in the subject, and CN=d,OU=B,OU=A,C=DE has none"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn ids_fit_patterns_or_a_list() {
-        let raw: RawPolicy = toml::from_str("ids = ['GW-*', 'SN00??']").unwrap();
-        let list = "# these too\nspecial-1\n\n".to_owned();
-        let policy = SigningPolicy::new("line", &raw, Some(list)).unwrap();
-        let check = |id: &str| policy.check_id(&DeviceId::parse(id).unwrap());
-        for good in ["GW-1", "GW-", "SN0042", "special-1"] {
-            assert_eq!(check(good), Ok(()), "{good}");
-        }
-        for bad in ["gw-1", "SN004", "SN00423", "special-2", "XGW-1"] {
-            let error = check(bad).unwrap_err().to_string();
-            assert!(error.ends_with("it signs GW-*, SN00??, the 1 id(s) of its list"), "{error}");
-        }
-    }
-
-    #[test]
-    fn unknown_fields_and_rules_are_refused() {
-        let raw: RawPolicy = toml::from_str("X = 'match'").unwrap();
-        assert!(SigningPolicy::new("line", &raw, None).unwrap_err().contains("\"X\""));
-        assert!(toml::from_str::<RawPolicy>("C = 'sometimes'").is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn patterns_agree_with_a_simple_definition(pattern in "[ab*?]{0,8}", text in "[ab]{0,10}") {
-            fn slow(p: &[u8], t: &[u8]) -> bool {
-                match (p, t) {
-                    ([], []) => true,
-                    ([b'*', rest @ ..], _) =>
-                        slow(rest, t) || (!t.is_empty() && slow(p, &t[1..])),
-                    ([c, p @ ..], [d, t @ ..]) => (*c == b'?' || c == d) && slow(p, t),
-                    _ => false,
-                }
-            }
-            prop_assert_eq!(fits(&pattern, &text), slow(pattern.as_bytes(), text.as_bytes()));
-        }
-    }
-}
+mod tests;

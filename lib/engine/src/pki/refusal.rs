@@ -201,7 +201,8 @@ impl RequestError {
             | Self::Revoked { .. }
             | Self::SharedKey { .. }
             | Self::RevokedKey { .. }
-            | Self::Policy { .. } => true,
+            | Self::Policy { .. }
+            | Self::Issue(IssueError::AltName(_)) => true,
             Self::NoProfile
             | Self::Clock(_)
             | Self::Issue(_)

@@ -29,7 +29,7 @@ struct Seen {
 
 impl Pki {
     /// As [`Pki::evidence`]; lists that have not changed are not read again.
-    pub(super) fn evidence_seen(&self, cas: &[Ca]) -> Result<Evidence> {
+    pub(crate) fn evidence_seen(&self, cas: &[Ca]) -> Result<Evidence> {
         let explained = self.registry.explained_until()?;
         let mut lists = Vec::new();
         for ca in cas {

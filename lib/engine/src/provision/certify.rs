@@ -5,17 +5,19 @@ use time::OffsetDateTime;
 
 use super::error::Result;
 use super::job::Job;
-use crate::cert::{Encoded, Serial, oid};
+use crate::cert::{AltName, Encoded, Serial, oid};
 use crate::crypto::PublicKey;
 use crate::failure::Failure;
 use crate::issue::{IssueError, Issuer, Template, Validity};
 use crate::list::{BadRow, Device};
 use crate::name::{Name, NameTemplate, find_field};
+use crate::profile::Profile;
 
 /// Signs the devices of a job: what they share is made once.
 pub(super) struct Certifier<'a> {
     template: Template<'a>,
     subject: NameTemplate,
+    profile: &'a Profile,
 }
 
 impl<'a> Certifier<'a> {
@@ -26,6 +28,7 @@ impl<'a> Certifier<'a> {
         Ok(Self {
             template: Template::new(job.profile, validity, None, &issuer)?,
             subject: job.subject.clone().build_without(find_field("CN")?),
+            profile: job.profile,
         })
     }
 
@@ -36,18 +39,27 @@ impl<'a> Certifier<'a> {
             None => self.subject.fill(device.id.as_str())?,
         };
         let serial = Serial::random().map_err(IssueError::from)?;
-        Ok(self.template.issue(&subject, key, serial)?)
+        let names = names_of(self.profile, device)?;
+        Ok(self.template.issue_named(&subject, &names, key, serial)?)
     }
 }
 
-/// Holds a device against the CA's signing policy and the name constraints of its chain.
+/// The names that a device gets beside its subject.
+fn names_of(profile: &Profile, device: &Device) -> Result<Vec<AltName>, IssueError> {
+    Ok(profile.extensions.alt_names_of(device.id.as_str())?)
+}
+
+/// Holds a device against the profile's names, the CA's signing policy and the name constraints of its chain.
 pub(super) fn check_policy(job: &Job<'_>, device: &Device) -> Result<(), BadRow> {
     let constrained = job.ca.chain.iter().any(|ca| ca.extension(oid::NAME_CONSTRAINTS).is_some());
-    if job.policy.is_open() && !constrained {
+    if job.policy.is_open() && !constrained && job.profile.extensions.alt_names.is_empty() {
         return Ok(());
     }
-    let checked =
-        || -> Result { Ok(job.policy.check(job.ca, &device.id, &subject_of(job, device)?)?) };
+    let checked = || -> Result {
+        let names = names_of(job.profile, device)?;
+        let subject = subject_of(job, device)?;
+        Ok(job.policy.check(job.ca, &device.id, (&subject, &names))?)
+    };
     checked().map_err(|e| BadRow::of(device, format!("{}: {e}", device.named()), e.hint()))
 }
 

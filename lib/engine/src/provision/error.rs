@@ -39,7 +39,7 @@ pub enum ProvisionError {
         total: usize,
     },
     /// A profile that is not for devices.
-    #[error("profile {name:?} is for CAs, not for devices")]
+    #[error("profile {name:?} is not for devices")]
     WrongProfile {
         /// Its name.
         name: String,

@@ -18,7 +18,6 @@ use super::query::records;
 use super::sqlite::{Registry, Result, database_error};
 use super::{Holder, NewRecord, Record, RegistryError, Status, audit};
 use crate::cert::spki_of;
-use crate::client_id::DeviceId;
 use crate::crl::Reason;
 use crate::crypto::{PublicKey, sha256};
 
@@ -80,18 +79,20 @@ impl Record {
     pub fn whose(&self) -> String {
         match (&self.holder, self.certificate()) {
             (Holder::Device(id), _) => format!("the device {:?}", id.as_str()),
+            (Holder::Server(name), _) => format!("the server {:?}", name.as_str()),
             (Holder::Ca, Ok(certificate)) => format!("the CA {}", certificate.subject),
             (Holder::Ca, Err(_)) => format!("a CA below {}", self.ca),
         }
     }
 
-    /// Whether its key must not be certified for that device or, without one, for a CA.
+    /// Whether its key must not be certified for that holder.
     ///
-    /// A device's own certificates do not count against it, unless one was revoked for another reason than
-    /// that a new one took its place.
-    pub(crate) fn keeps_key_from(&self, device: Option<&DeviceId>) -> bool {
-        let is_own = self.holder.device().map(DeviceId::folded) == device.map(DeviceId::folded);
-        match (self.status, self.revoked, device) {
+    /// A device's or server's own certificates do not count against it, unless one was revoked for another reason
+    /// than that a new one took its place.
+    pub(crate) fn keeps_key_from(&self, holder: &Holder) -> bool {
+        let other = holder.folded();
+        let is_own = self.holder.folded() == other;
+        match (self.status, self.revoked, other) {
             (Status::Revoked, Some((_, Reason::Superseded)), _) if is_own => false,
             (Status::Revoked, ..) => true,
             // CAs are made one after the other, and looked at before.
@@ -107,6 +108,7 @@ impl NewRecord {
     fn whose(&self) -> String {
         match &self.holder {
             Holder::Device(id) => format!("the device {:?}", id.as_str()),
+            Holder::Server(name) => format!("the server {:?}", name.as_str()),
             Holder::Ca => "the new CA".to_owned(),
         }
     }
@@ -282,8 +284,8 @@ pub(super) fn check_free(
                 newcomers.find(connection, digest, &mut holders).map_err(fail)?;
             }
         }
-        let (device, holders) = (record.holder.device(), holders.into_records());
-        if let Some(other) = holders.iter().find(|other| other.keeps_key_from(device)) {
+        let holders = holders.into_records();
+        if let Some(other) = holders.iter().find(|other| other.keeps_key_from(&record.holder)) {
             return Err(taken(other.whose()));
         }
     }

@@ -14,6 +14,7 @@ mod check;
 mod connections;
 mod foreign;
 mod handover;
+mod holder;
 mod keys;
 mod marks;
 mod opening;
@@ -32,7 +33,6 @@ use std::path::PathBuf;
 use time::OffsetDateTime;
 
 use crate::cert::{CertError, Certificate, Encoded, Serial};
-use crate::client_id::DeviceId;
 use crate::crl::{Reason, Revoked};
 use crate::crypto::{CryptoError, fill_random, hex};
 use crate::failure::{Failure, Fault, Hint, Setting, Task};
@@ -43,6 +43,7 @@ pub(crate) use audit::AuditHead;
 pub use audit::AuditRow;
 pub use check::{Checked, Finding, Scan, Unfinished};
 pub use foreign::ForeignSerial;
+pub use holder::{Holder, ServerName, ServerNameError};
 pub use keys::KeyHolders;
 pub(crate) use keys::{KeyStart, Newcomers, key_start};
 pub use orders::{NewOrder, OrderRecord, OrderState, Ordered, OrderedDevice, Step};
@@ -258,14 +259,17 @@ pub enum Role {
     Ca,
     /// A device.
     Device,
+    /// A server.
+    Server,
 }
 
 impl Role {
-    /// Its name in the registry and in JSON.
+    /// Its name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ca => "ca",
             Self::Device => "device",
+            Self::Server => "server",
         }
     }
 }
@@ -319,34 +323,6 @@ pub enum Standing {
     Live,
     /// Certificates that are not live any more.
     Former,
-}
-
-/// Whose a certificate is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Holder {
-    /// A CA's; its subject names it.
-    Ca,
-    /// A device's. An identifier that an older version has recorded is what it was, though it may break a rule
-    /// that is younger than it.
-    Device(DeviceId),
-}
-
-impl Holder {
-    /// The device, if it is one's.
-    pub fn device(&self) -> Option<&DeviceId> {
-        match self {
-            Self::Ca => None,
-            Self::Device(id) => Some(id),
-        }
-    }
-
-    /// What its certificate is for.
-    pub fn role(&self) -> Role {
-        match self {
-            Self::Ca => Role::Ca,
-            Self::Device(_) => Role::Device,
-        }
-    }
 }
 
 /// A certificate to be recorded.

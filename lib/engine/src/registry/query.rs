@@ -7,9 +7,12 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use time::OffsetDateTime;
 
+use super::holder::{IS_DEVICE, IS_SERVER};
 use super::schema::OF_SERIAL;
 use super::sqlite::{Registry, Result};
-use super::{AuditRow, Filter, Holder, Record, RegistryError, Role, RowId, Standing, Status};
+use super::{
+    AuditRow, Filter, Holder, Record, RegistryError, Role, RowId, ServerName, Standing, Status,
+};
 use crate::cert::{Certificate, Serial};
 use crate::client_id::DeviceId;
 use crate::crl::{Reason, Revoked};
@@ -51,6 +54,11 @@ impl Registry {
     pub fn live_device(&self, id: impl AsRef<str>) -> Result<Option<Record>> {
         let values = vec![Value::from(id.as_ref().to_lowercase())];
         self.collect("WHERE folded_id = ?1 AND status = 'live'", values).map(|mut r| r.pop())
+    }
+
+    /// The live certificate of a server, by its name in any case.
+    pub fn live_server(&self, name: &ServerName) -> Result<Option<Record>> {
+        self.live_device(name.key())
     }
 
     /// All certificates that a device ever had, by its identifier in any case, the oldest first.
@@ -205,12 +213,13 @@ impl Registry {
 
     /// How many live device certificates each CA has issued.
     pub fn device_counts(&self) -> Result<BTreeMap<String, u64>> {
-        let sql = "SELECT ca, count(*) FROM certificate
-                   WHERE role = 'device' AND status = 'live' GROUP BY ca";
+        let sql = format!(
+            "SELECT ca, count(*) FROM certificate WHERE {IS_DEVICE} AND status = 'live' GROUP BY ca"
+        );
         let connection = self.connection()?;
         let collect = || -> rusqlite::Result<BTreeMap<String, u64>> {
             connection
-                .prepare_cached(sql)?
+                .prepare_cached(&sql)?
                 .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?
                 .collect()
         };
@@ -221,7 +230,9 @@ impl Registry {
     pub fn last_batch(&self) -> Result<Option<String>> {
         self.connection()?
             .query_row(
-                "SELECT batch FROM certificate WHERE role = 'device' ORDER BY id DESC LIMIT 1",
+                &format!(
+                    "SELECT batch FROM certificate WHERE {IS_DEVICE} ORDER BY id DESC LIMIT 1"
+                ),
                 [],
                 |row| row.get(0),
             )
@@ -319,7 +330,6 @@ fn conditions(filter: &Filter<'_>) -> (String, Vec<Value>) {
     let of_serial = format!("{OF_SERIAL} ?");
     let given = [
         ("ca = ?", filter.ca.map(text)),
-        ("role = ?", filter.role.map(|r| text(r.name()))),
         ("status = ?", filter.status.map(|s| text(s.name()))),
         (&of_serial, filter.serial.map(|s| Value::from(s.bytes().to_vec()))),
         ("batch = ?", filter.batch.map(text)),
@@ -327,7 +337,12 @@ fn conditions(filter: &Filter<'_>) -> (String, Vec<Value>) {
     ];
     let given: Vec<(&str, Value)> =
         given.into_iter().filter_map(|(sql, value)| Some((sql, value?))).collect();
-    let wheres: Vec<&str> = given.iter().map(|(sql, _)| *sql).collect();
+    let role = filter.role.map(|role| match role {
+        Role::Ca => "role = 'ca'",
+        Role::Device => IS_DEVICE,
+        Role::Server => IS_SERVER,
+    });
+    let wheres: Vec<&str> = role.into_iter().chain(given.iter().map(|(sql, _)| *sql)).collect();
     let tail = match wheres.is_empty() {
         true => "ORDER BY id".to_owned(),
         false => format!("WHERE {} ORDER BY id", wheres.join(" AND ")),
@@ -353,16 +368,11 @@ fn read_record(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
         }
     };
     let details: String = row.get(12)?;
-    let holder = match (row.get_ref(1)?.as_str()?, row.get::<_, Option<String>>(2)?) {
-        ("ca", _) => Holder::Ca,
-        // The rules of ids may have grown since it was recorded.
-        (_, Some(id)) if !id.is_empty() => Holder::Device(DeviceId::known(id)),
-        _ => return Err(strange(2)),
-    };
+    let holder = Holder::of_columns(row.get_ref(1)?.as_str()?, row.get(2)?);
     Ok(Record {
         row: RowId(row.get(15)?),
         ca: row.get(0)?,
-        holder,
+        holder: holder.ok_or_else(|| strange(2))?,
         serial: Serial::from_octets(row.get_ref(3)?.as_blob()?),
         not_before: moment(row.get(4)?),
         not_after: moment(row.get(5)?),

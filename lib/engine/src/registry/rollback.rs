@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use time::OffsetDateTime;
 
 use super::check::Checked;
+use super::holder::IS_DEVICE;
 use super::query::{moment, strange};
 use super::sqlite::{INSERT, Registry, Result, add_row, begin, conflict_or, database_error};
 use super::{Filter, NewRecord, Record, RegistryError, RowId, Status, audit, audit_name, foreign};
@@ -282,8 +283,8 @@ impl Registry {
         mut visit: impl FnMut(&[u8], Option<&str>, Option<&str>) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         let fail = |e: rusqlite::Error| E::from(self.error(&e));
-        let sql = "SELECT der, client_id, location FROM certificate WHERE role = 'device'";
-        let mut query = self.connection()?.prepare_cached(sql).map_err(fail)?;
+        let sql = format!("SELECT der, client_id, location FROM certificate WHERE {IS_DEVICE}");
+        let mut query = self.connection()?.prepare_cached(&sql).map_err(fail)?;
         let mut rows = query.query([]).map_err(fail)?;
         while let Some(row) = rows.next().map_err(fail)? {
             let text =

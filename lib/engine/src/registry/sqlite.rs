@@ -197,14 +197,13 @@ pub(super) fn add_row(
     record: &NewRecord,
 ) -> rusqlite::Result<[u8; 32]> {
     let cert = &record.certificate;
-    let device = record.holder.device();
+    let (role, client_id, folded) = record.holder.columns();
     let details = serde_json::to_string(&record.details).unwrap_or_default();
     let location = record.location.as_ref().map(|path| path.to_string_lossy());
-    let folded = device.map(|d| d.folded());
     let row = Row {
         ca: &record.ca,
-        role: record.holder.role().name(),
-        client_id: device.map(|d| d.as_str()),
+        role,
+        client_id: client_id.as_deref(),
         folded_id: folded.as_deref(),
         issuer: &cert.issuer,
         serial: cert.serial.bytes(),
@@ -314,6 +313,7 @@ fn rfc3339(at: OffsetDateTime) -> String {
 fn holder(record: &Record) -> String {
     match &record.holder {
         Holder::Device(id) => id.to_string(),
+        Holder::Server(name) => name.to_string(),
         Holder::Ca => record.certificate().map(|c| c.subject.to_string()).unwrap_or_default(),
     }
 }

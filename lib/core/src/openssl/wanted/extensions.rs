@@ -51,7 +51,7 @@ pub(super) fn read(section: &Section, notes: &mut Notes) -> Option<Read> {
                     notes.add(entry.line, what);
                 }
             }
-            name => notes.add(entry.line, format!("profiles have no {name} (= {})", entry.value)),
+            name => notes.add(entry.line, other(name, &entry.value)),
         }
     }
     if read.key_usage.is_empty() {
@@ -64,6 +64,18 @@ pub(super) fn read(section: &Section, notes: &mut Notes) -> Option<Read> {
         );
     }
     fits.then_some(read)
+}
+
+/// What is said of an extension that is not imported.
+fn other(name: &str, value: &str) -> String {
+    let key = match name {
+        "subjectAltName" => "subject_alt_name",
+        "crlDistributionPoints" => "crl_distribution_points",
+        "authorityInfoAccess" => "ocsp or ca_issuers",
+        name if crate::der::dotted_oid(name).is_some() => "[[extension]]",
+        _ => return format!("profiles have no {name} (= {value})"),
+    };
+    format!("{name} (= {value}) is not imported: write {key} into the profile if you need it")
 }
 
 /// The parts of a value, and whether it is to be critical.

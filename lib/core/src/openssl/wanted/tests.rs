@@ -53,7 +53,7 @@ fn what_has_no_counterpart_is_named_with_its_line() {
         (11, "none of optional, supplied and match"),
         (12, "must hold \"clientAuth\""),
         (13, "basicConstraints is marked as critical"),
-        (16, "profiles have no subjectAltName (= email:copy)"),
+        (16, "subjectAltName (= email:copy) is not imported: write subject_alt_name"),
         (17, "the section [odd] cannot be imported"),
     ] {
         assert!(

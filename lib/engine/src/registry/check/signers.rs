@@ -12,6 +12,7 @@ use x509_parser::nom::Parser;
 
 use crate::cert::Certificate;
 use crate::crypto::{SignatureAlgorithm, Verifier};
+use crate::registry::holder::common_name;
 use crate::registry::{Role, Row};
 
 /// The recorded CAs.
@@ -70,7 +71,9 @@ fn is_of(row: &Row<'_>, cert: &X509Certificate<'_>) -> bool {
     let tbs = &cert.tbs_certificate;
     let names_device = |id: &str| {
         let mut names = tbs.subject.iter_common_name();
-        let is_it = names.next().is_some_and(|name| name.as_str().is_ok_and(|name| name == id));
+        let is_it = names
+            .next()
+            .is_some_and(|name| name.as_str().is_ok_and(|name| name == common_name(id)));
         is_it && names.next().is_none()
     };
     tbs.raw_serial() == row.serial
@@ -94,7 +97,7 @@ fn fault_of(row: &Row<'_>, cas: &[Certificate]) -> Option<String> {
     if !same {
         return Some(format!("{what} has another serial number or validity than its row"));
     }
-    if row.client_id.is_some() && cert.subject.common_name() != row.client_id {
+    if row.client_id.is_some() && cert.subject.common_name() != row.client_id.map(common_name) {
         return Some(format!("{what} has the subject {}", cert.subject));
     }
     let by = |ca: &Certificate| {

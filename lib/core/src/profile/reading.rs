@@ -1,28 +1,27 @@
-//! Certificate profiles: `templates/*.toml` and files of the user's own, read into typed values.
-//!
-//! A profile says everything that goes into a certificate besides names, key and serial number, so
-//! that nothing gets there by a silent default. Unknown keys, and keys that contradict each other
-//! (a device that signs certificates, an EC key for key encipherment), are errors with file and
-//! line.
+//! A profile's text read into its types, and the rules that hold its keys together.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::Deserialize;
 use toml::Spanned;
 
+use super::extensions::{self, Extensions};
+use super::kind::Kind;
+use super::raw::{At, OneOrMany, Raw, RawPathLength};
 use crate::crypto::{KeyType, RsaKeys};
+use crate::der::dotted_oid;
 use crate::failure::{Example, Failure, Fault, Hint, Task};
 use crate::name::{Name, NameBuilder, NameError, find_field};
 
 /// The profiles that come with the library: name and text.
-pub static BUILT_IN: [(&str, &str); 6] = [
-    ("root", include_str!("../templates/root.toml")),
-    ("intermediate", include_str!("../templates/intermediate.toml")),
-    ("device", include_str!("../templates/device.toml")),
-    ("classic-root", include_str!("../templates/classic-root.toml")),
-    ("classic-intermediate", include_str!("../templates/classic-intermediate.toml")),
-    ("classic-device", include_str!("../templates/classic-device.toml")),
+pub static BUILT_IN: [(&str, &str); 8] = [
+    ("root", include_str!("../../templates/root.toml")),
+    ("intermediate", include_str!("../../templates/intermediate.toml")),
+    ("device", include_str!("../../templates/device.toml")),
+    ("classic-root", include_str!("../../templates/classic-root.toml")),
+    ("classic-intermediate", include_str!("../../templates/classic-intermediate.toml")),
+    ("classic-device", include_str!("../../templates/classic-device.toml")),
+    ("server", include_str!("../../templates/server.toml")),
+    ("classic-server", include_str!("../../templates/classic-server.toml")),
 ];
 
 /// Longest validity, in days: a century. Guards against a typing error, not against a plan.
@@ -50,35 +49,6 @@ impl Failure for ProfileError {
     }
 }
 
-/// What a profile is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// A self-signed CA.
-    Root,
-    /// A CA under another one.
-    Intermediate,
-    /// The certificate of a device.
-    Device,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Root => "root",
-            Self::Intermediate => "intermediate",
-            Self::Device => "device",
-        })
-    }
-}
-
-impl Kind {
-    /// Whether its certificates sign others.
-    pub fn is_ca(self) -> bool {
-        self != Self::Device
-    }
-}
-
 /// What goes into the path length of a CA certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PathLength {
@@ -101,13 +71,13 @@ pub struct Profile {
     pub kind: Kind,
     /// Type of the keys that are made for it.
     pub key: KeyType,
-    /// Who makes them if they are RSA keys of devices; those of CAs are always made by the backend.
+    /// Who makes them if they are RSA keys of devices or servers; those of CAs are always made by the backend.
     pub rsa_keys: RsaKeys,
     /// Validity from the moment of issuing, in days.
     pub validity_days: u32,
     /// How far notBefore lies before the moment of issuing, in minutes.
     pub backdate_minutes: u32,
-    /// Path length; [`PathLength::Unlimited`] and without meaning for devices.
+    /// Path length; [`PathLength::Unlimited`] and without meaning for devices and servers.
     pub path_length: PathLength,
     /// Names of keyUsage bits.
     pub key_usage: Vec<String>,
@@ -115,39 +85,8 @@ pub struct Profile {
     pub extended_key_usage: Vec<String>,
     /// Subject fields that every certificate gets unless the caller sets them.
     pub subject: Vec<(String, String)>,
-}
-
-/// The file's form. `Spanned` remembers where a value stands, for messages.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    kind: Kind,
-    #[serde(default)]
-    description: String,
-    key: Spanned<String>,
-    rsa_keys: Option<Spanned<RsaKeys>>,
-    validity_days: Spanned<u32>,
-    backdate_minutes: Spanned<u32>,
-    path_length: Option<Spanned<RawPathLength>>,
-    key_usage: Spanned<Vec<String>>,
-    extended_key_usage: Option<Spanned<Vec<String>>>,
-    #[serde(default)]
-    subject: BTreeMap<Spanned<String>, OneOrMany>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum RawPathLength {
-    Number(u8),
-    Word(String),
-}
-
-/// A subject field's value: OU may be a list.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
+    /// Names beside the subject, addresses of lists and issuers, extensions of the user's own.
+    pub extensions: Extensions,
 }
 
 /// The line (from 1) of a byte offset.
@@ -176,6 +115,7 @@ impl Profile {
         })?;
         let key_span = raw.key.span().start;
         let key: KeyType = raw.key.get_ref().parse().map_err(|e| at(key_span, format!("{e}")))?;
+        let extensions = extensions::read(&raw).map_err(|(offset, p)| at(offset, p))?;
         let rsa_keys = rsa_keys(raw.kind, raw.rsa_keys).map_err(|(offset, p)| at(offset, p))?;
         let days = *raw.validity_days.get_ref();
         if days == 0 || days > MAX_VALIDITY_DAYS {
@@ -185,6 +125,7 @@ impl Profile {
         }
         let profile = Self {
             name: file.to_owned(),
+            extensions,
             description: raw.description,
             kind: raw.kind,
             key,
@@ -202,6 +143,10 @@ impl Profile {
             subject: subject(raw.subject).map_err(|(offset, e)| at(offset, e.to_string()))?,
         };
         profile.check_key_usage().map_err(|p| at(raw.key_usage.span().start, p))?;
+        if profile.kind == Kind::Server && raw.extended_key_usage.is_none() {
+            let problem = "a server needs extended_key_usage = [\"serverAuth\"]";
+            return Err(at(0, problem.to_owned()));
+        }
         if let Some(spanned) = &raw.extended_key_usage {
             profile.check_extended().map_err(|p| at(spanned.span().start, p))?;
         }
@@ -235,15 +180,14 @@ impl Profile {
         if self.kind.is_ca() && !has("keyCertSign") {
             return Err("a CA's key_usage must hold \"keyCertSign\"".to_owned());
         }
-        if !self.kind.is_ca() && (has("keyCertSign") || has("cRLSign")) {
-            return Err(
-                "a device's key_usage cannot hold \"keyCertSign\" or \"cRLSign\"".to_owned()
-            );
+        let kind = self.kind;
+        if !kind.is_ca() && (has("keyCertSign") || has("cRLSign")) {
+            return Err(format!("a {kind}'s key_usage cannot hold \"keyCertSign\" or \"cRLSign\""));
         }
-        if !self.kind.is_ca() && !has("digitalSignature") {
-            return Err(
-                "a device's key_usage must hold \"digitalSignature\": TLS signs with it".to_owned()
-            );
+        if !kind.is_ca() && !has("digitalSignature") {
+            return Err(format!(
+                "a {kind}'s key_usage must hold \"digitalSignature\": TLS signs with it"
+            ));
         }
         if has("keyEncipherment") && !self.key.is_rsa() {
             return Err(format!(
@@ -265,13 +209,14 @@ impl Profile {
                 ));
             }
         }
-        if self.kind == Kind::Device
-            && !self
-                .extended_key_usage
-                .iter()
-                .any(|u| u == "clientAuth" || u == "anyExtendedKeyUsage")
-        {
-            return Err("a device's extended_key_usage must hold \"clientAuth\"".to_owned());
+        let wanted = match self.kind {
+            Kind::Device => "clientAuth",
+            Kind::Server => "serverAuth",
+            Kind::Root | Kind::Intermediate => return Ok(()),
+        };
+        if !self.extended_key_usage.iter().any(|u| u == wanted || u == "anyExtendedKeyUsage") {
+            let kind = self.kind;
+            return Err(format!("a {kind}'s extended_key_usage must hold \"{wanted}\""));
         }
         Ok(())
     }
@@ -283,19 +228,9 @@ pub fn extended_key_usage_oid(usage: &str) -> Option<Vec<u64>> {
         "clientAuth" => Some(vec![1, 3, 6, 1, 5, 5, 7, 3, 2]),
         "serverAuth" => Some(vec![1, 3, 6, 1, 5, 5, 7, 3, 1]),
         "anyExtendedKeyUsage" => Some(vec![2, 5, 29, 37, 0]),
-        dotted => {
-            let arcs: Vec<u64> =
-                dotted.split('.').map(|arc| arc.parse().ok()).collect::<Option<_>>()?;
-            let valid = arcs.len() > 1
-                && arcs[0] <= 2
-                && (arcs[0] == 2 || arcs[1] < 40)
-                && arcs.iter().all(|arc| u32::try_from(*arc).is_ok());
-            valid.then_some(arcs)
-        }
+        dotted => dotted_oid(dotted),
     }
 }
-
-type At<E> = (usize, E);
 
 fn rsa_keys(kind: Kind, raw: Option<Spanned<RsaKeys>>) -> Result<RsaKeys, At<String>> {
     match raw {
@@ -324,7 +259,7 @@ fn path_length(
     };
     let fail = |problem: String| Err((Some(spanned.span().start), problem));
     if !kind.is_ca() {
-        return fail("path_length contradicts kind = \"device\": only CAs have one".to_owned());
+        return fail(format!("path_length contradicts kind = \"{kind}\": only CAs have one"));
     }
     match spanned.get_ref() {
         RawPathLength::Number(n) => Ok(PathLength::Exactly(*n)),
@@ -354,83 +289,4 @@ fn subject(
         }
     }
     Ok(fields)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_built_in_profiles_are_whole() {
-        for (name, text) in BUILT_IN {
-            let profile = Profile::parse(name, text).unwrap();
-            assert!(!profile.description.is_empty(), "{name}");
-            assert_eq!(profile.kind.is_ca(), !name.ends_with("device"), "{name}");
-        }
-    }
-
-    #[test]
-    fn classic_profiles_are_the_recipe() {
-        let device = Profile::built_in("classic-device").unwrap();
-        assert_eq!((device.key, device.validity_days), (KeyType::Rsa4096, 365));
-        let root = Profile::built_in("classic-root").unwrap();
-        assert_eq!((root.validity_days, root.path_length), (7300, PathLength::Exactly(10)));
-    }
-
-    #[test]
-    fn a_profile_says_who_makes_rsa_keys() {
-        let of = |name: &str, line: &str| {
-            let (_, text) = BUILT_IN.iter().find(|(n, _)| *n == name).unwrap();
-            Profile::parse("my.toml", &format!("{line}\n{text}"))
-        };
-        assert_eq!(of("classic-device", "").unwrap().rsa_keys, RsaKeys::Own);
-        let backend = "rsa_keys = \"backend\"";
-        assert_eq!(of("classic-device", backend).unwrap().rsa_keys, RsaKeys::Backend);
-        // A CA has no choice.
-        assert_eq!(of("root", "").unwrap().rsa_keys, RsaKeys::Backend);
-        assert_eq!(of("root", backend).unwrap().rsa_keys, RsaKeys::Backend);
-        let error = of("root", "rsa_keys = \"own\"").unwrap_err();
-        assert_eq!(error.line, 1);
-        assert!(error.problem.contains("contradicts kind = \"root\""), "{error}");
-    }
-
-    #[test]
-    fn faults_name_file_and_line() {
-        let device = BUILT_IN[2].1;
-        let faults = [
-            ("kind = \"device\"", "kind = \"gadget\"", "unknown variant"),
-            ("key = \"ec-p256\"", "key = \"ec-p255\"", "is not one of"),
-            ("key = \"ec-p256\"", "rsa_keys = \"openssl\"\nkey = \"ec-p256\"", "unknown variant"),
-            ("validity_days = 365", "validity_days = 0", "not between 1"),
-            ("validity_days = 365", "validity = 365", "unknown field"),
-            ("backdate_minutes = 60", "path_length = 1\nbackdate_minutes = 60", "contradicts kind"),
-            ("\"digitalSignature\"", "\"digitalSignature\", \"keyCertSign\"", "cannot hold"),
-            (
-                "\"digitalSignature\"",
-                "\"digitalSignature\", \"keyEncipherment\"",
-                "contradicts key",
-            ),
-            ("\"digitalSignature\"", "\"signature\"", "is not one of"),
-            ("\"clientAuth\"", "\"serverAuth\"", "must hold"),
-            ("\"clientAuth\"", "\"client\"", "neither clientAuth"),
-            ("[\"clientAuth\"]", "[\"clientAuth\"]\n[subject]\nC = \"Germany\"", "country code"),
-        ];
-        for (old, new, expected) in faults {
-            let text = device.replace(old, new);
-            assert_ne!(text, device, "{old}");
-            let error = Profile::parse("my.toml", &text).unwrap_err();
-            assert!(error.problem.contains(expected), "{new}: {error}");
-            let changed = device.lines().position(|l| l.contains(old)).unwrap() + 1;
-            // The serde error of a missing field has no better place than the file's start.
-            let line = if new.starts_with("[\"clientAuth\"]\n") { changed + 2 } else { changed };
-            assert!(error.line == line || error.line == 1, "{new}: {error}");
-        }
-    }
-
-    #[test]
-    fn a_flag_may_change_the_key_within_reason() {
-        let classic = Profile::built_in("classic-device").unwrap();
-        assert!(classic.clone().with_key(KeyType::Rsa2048).is_ok());
-        assert!(classic.with_key(KeyType::EcP256).unwrap_err().contains("keyEncipherment"));
-    }
 }

@@ -1,0 +1,125 @@
+//! `server list`: which servers have certificates, and what runs out.
+
+use std::path::Path;
+
+use c8y_pki::registry::{Filter, Record, Role, Status};
+use c8y_pki::servers;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::clock;
+use crate::failure::{Outcome, Result};
+use crate::output::Output;
+use crate::render::{day, table, until};
+use crate::values;
+
+/// Which certificates.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum StatusArg {
+    /// In use
+    Live,
+    /// Another one took its place
+    Superseded,
+    /// Revoked
+    Revoked,
+    /// All of them
+    Any,
+}
+
+/// Arguments of `server list`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  c8y-pki server list --expiring 60d
+  c8y-pki server list --status any --json")]
+pub(crate) struct ListArgs {
+    /// Issued by this CA
+    #[arg(long, value_name = "NAME")]
+    ca: Option<String>,
+    /// In this state
+    #[arg(long, value_enum, default_value = "live")]
+    status: StatusArg,
+    /// Whose validity ends within this time, e.g. 30d or 8w; those that have ended too
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    expiring: Option<time::Duration>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    alt_names: Vec<String>,
+    serial: String,
+    ca: String,
+    status: Status,
+    #[serde(with = "time::serde::rfc3339")]
+    not_before: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    not_after: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option")]
+    revoked_at: Option<OffsetDateTime>,
+    reason: Option<&'static str>,
+    folder: Option<String>,
+    has_key: bool,
+}
+
+impl Row {
+    fn of(record: &Record) -> Result<Self> {
+        let names = servers::alt_names_of(&record.certificate()?)?;
+        Ok(Self {
+            name: record.holder.server().map(ToString::to_string).unwrap_or_default(),
+            alt_names: names.iter().map(ToString::to_string).collect(),
+            serial: record.serial.to_string(),
+            ca: record.ca.clone(),
+            status: record.status,
+            not_before: record.not_before,
+            not_after: record.not_after,
+            revoked_at: record.revoked.map(|(at, _)| at),
+            reason: record.revoked.map(|(_, reason)| reason.name()),
+            folder: record.location.as_ref().map(|path| path.display().to_string()),
+            has_key: record.has_key,
+        })
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let status = match self.reason {
+            Some(reason) => format!("{}: {reason}", self.status.name()),
+            None => self.status.name().to_owned(),
+        };
+        let end = format!("{} ({})", day(self.not_after), until(self.not_after));
+        vec![self.name.clone(), self.alt_names.join(","), self.ca.clone(), status, end]
+    }
+}
+
+pub(super) fn run(args: &ListArgs, dir: &Path, out: Output) -> Result {
+    let now = OffsetDateTime::now_utc();
+    let pki = clock::open_to_read(dir, out)?;
+    if let Some(name) = &args.ca {
+        pki.ca(name)?;
+    }
+    let filter = Filter {
+        ca: args.ca.as_deref(),
+        role: Some(Role::Server),
+        status: match args.status {
+            StatusArg::Live => Some(Status::Live),
+            StatusArg::Superseded => Some(Status::Superseded),
+            StatusArg::Revoked => Some(Status::Revoked),
+            StatusArg::Any => None,
+        },
+        expires_before: args.expiring.map(|time| now + time),
+        ..Filter::default()
+    };
+    let found = pki.registry().find(&filter)?;
+    let rows: Vec<Row> = found.iter().map(Row::of).collect::<Result<_>>()?;
+    if rows.is_empty() {
+        out.note("No server fits.");
+    }
+    out.results(&rows, |rows| match rows.is_empty() {
+        true => String::new(),
+        false => table(
+            &["SERVER", "NAMES", "CA", "STATUS", "VALID UNTIL"],
+            rows.iter().map(Row::cells).collect(),
+        ),
+    })?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,107 @@
+//! What the verbs about servers are told: names, files, passwords.
+
+use std::path::PathBuf;
+
+use c8y_pki::cert::{AltName, Certificate};
+use c8y_pki::pki::Ca;
+use c8y_pki::provision::bundle::{Bundle, BundleSettings};
+use c8y_pki::secret::Password;
+use clap::Args;
+
+use crate::commands::device::Pkcs12Args;
+use crate::failure::{Failure, Result};
+use crate::secrets::known;
+
+/// The names of a server.
+#[derive(Debug, Args)]
+pub(super) struct SanArgs {
+    /// Names by which clients know the server: DNS:HOST, DNS:*.DOMAIN, IP:ADDRESS, URI:URI; several separated by
+    /// commas, or repeat the option
+    #[arg(long, value_name = "NAMES", value_parser = names)]
+    pub(super) san: Vec<Names>,
+}
+
+/// What one `--san` says.
+#[derive(Debug, Clone)]
+pub(super) struct Names(Vec<AltName>);
+
+fn names(text: &str) -> std::result::Result<Names, String> {
+    use c8y_pki::Failure as _;
+    AltName::parse_list(text).map(Names).map_err(|e| match e.hint() {
+        Some(hint) => format!("{e} ({hint})"),
+        None => e.to_string(),
+    })
+}
+
+impl SanArgs {
+    /// All of them.
+    pub(super) fn names(&self) -> impl Iterator<Item = AltName> + '_ {
+        self.san.iter().flat_map(|one| one.0.iter().cloned())
+    }
+}
+
+/// The files of a server, and how they are protected.
+#[derive(Debug, Args)]
+pub(super) struct FileArgs {
+    /// Encrypt key.pem; its password comes from --key-password-file
+    #[arg(long)]
+    pub(super) encrypt_keys: bool,
+    #[command(flatten)]
+    pub(super) pkcs12: Pkcs12Args,
+    /// File with the password of key.pem [env: C8Y_PKI_KEY_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    pub(super) key_password_file: Option<PathBuf>,
+    /// File with the password of keystores and truststores [env: C8Y_PKI_STORE_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    pub(super) store_password_file: Option<PathBuf>,
+}
+
+/// The passwords of a server's files.
+pub(super) struct Passwords {
+    store: Option<Password>,
+    key: Option<Password>,
+}
+
+impl FileArgs {
+    /// Asks for what the files of these kinds need.
+    pub(super) fn passwords(&self, kinds: &[Bundle], encrypt: bool) -> Result<Passwords> {
+        if kinds.contains(&Bundle::ThinEdge) {
+            return Err(Failure::usage(
+                "thin-edge is a bundle for devices, and this is a server",
+                "give pem, p12, jks, truststore-p12 or truststore-jks",
+            ));
+        }
+        let store = kinds.iter().any(|kind| kind.is_store());
+        let store = store.then(|| known::store(self.store_password_file.as_ref()).new_one());
+        let key = encrypt && kinds.contains(&Bundle::Pem);
+        let key = key.then(|| self.key_source().new_one());
+        Ok(Passwords { store: store.transpose()?, key: key.transpose()? })
+    }
+
+    /// Where the password of key.pem comes from.
+    pub(super) fn key_source(&self) -> crate::secrets::Source<'_> {
+        known::key(self.key_password_file.as_ref(), "the server's key")
+    }
+
+    /// What is made of that. Truststores hold the root above the server: what its clients trust.
+    pub(super) fn settings<'a>(
+        &self,
+        kinds: &'a [Bundle],
+        passwords: &'a Passwords,
+        trusted: &'a [Certificate],
+    ) -> BundleSettings<'a> {
+        BundleSettings {
+            kinds,
+            store_password: passwords.store.as_ref(),
+            key_password: passwords.key.as_ref(),
+            key_iterations: self.pkcs12.iterations(),
+            pkcs12: self.pkcs12.options(),
+            trusted,
+        }
+    }
+}
+
+/// The certificate that clients trust: the last of the CA's chain.
+pub(super) fn trusted(ca: &Ca) -> Vec<Certificate> {
+    ca.chain.last().cloned().into_iter().collect()
+}

@@ -1,0 +1,63 @@
+//! What is told of a server's certificate that was made.
+
+use c8y_pki::pki::Ca;
+use c8y_pki::servers::MadeServer;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::failure::Result;
+use crate::output::Output;
+use crate::render::date;
+
+#[derive(Serialize)]
+struct View {
+    name: String,
+    alt_names: Vec<String>,
+    serial: String,
+    ca: String,
+    #[serde(with = "time::serde::rfc3339")]
+    not_after: OffsetDateTime,
+    folder: String,
+    former: Option<String>,
+}
+
+/// Shows it, with its names, and says what clients trust.
+pub(super) fn made(made: &MadeServer, ca: &Ca, out: Output) -> Result<()> {
+    let view = View {
+        name: made.name.to_string(),
+        alt_names: made.alt_names.iter().map(ToString::to_string).collect(),
+        serial: made.certificate.serial.to_string(),
+        ca: ca.name.clone(),
+        not_after: made.certificate.not_after,
+        folder: made.folder.display().to_string(),
+        former: made.former.as_ref().map(|path| path.display().to_string()),
+    };
+    out.result(&view, |view| {
+        let former = view.former.as_ref().map(|former| format!("  former files  {former}\n"));
+        format!(
+            "server {}: {}\n  names         {}\n  serial        {}\n  issued by     {}\n  valid until   {}\n{}",
+            view.name,
+            view.folder,
+            view.alt_names.join(", "),
+            view.serial,
+            view.ca,
+            date(view.not_after),
+            former.unwrap_or_default()
+        )
+    })?;
+    let root = if ca.chain.len() == 1 { "its CA" } else { "the root above it" };
+    out.note(&format!("Clients have to trust {root}: {}", certificate_of_root(ca)));
+    Ok(())
+}
+
+/// Where the root's certificate is, or what it is called.
+fn certificate_of_root(ca: &Ca) -> String {
+    match ca.chain.as_slice() {
+        [_] => ca.dir().join("cert.pem").display().to_string(),
+        more => format!(
+            "{} (the last certificate of {})",
+            more.last().map(|root| root.subject.to_string()).unwrap_or_default(),
+            ca.dir().join("chain.pem").display()
+        ),
+    }
+}
