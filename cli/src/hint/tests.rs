@@ -47,7 +47,6 @@ fn tasks() -> Vec<Task> {
         TakeOrderBack = [T::TakeOrderBack { name: text() }],
         ListServers,
         RenewServer = [T::RenewServer { name: text() }],
-        ListDevices, ListBatches,
         ShowDevice = [T::ShowDevice { id: text() }],
         IssueDevice = [true, false].map(|replace| T::IssueDevice { id: text(), replace }),
         SignRequests,
