@@ -88,6 +88,8 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
         key_pem: None,
         replaces: None,
     };
+    // Files of a run that was stopped are put into place, whatever becomes of this one.
+    servers::recover(&pki, &name, &args.out)?;
     // Before anybody is asked for a password.
     servers::check(&pki, &ca, &order)?;
     let trusted = trusted(&ca);

@@ -108,6 +108,8 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
         key_pem: None,
         replaces: former.as_ref().map(|former| (former, args.revoke)),
     };
+    // Files of a run that was stopped are put into place, whatever becomes of this one.
+    servers::recover(&pki, &name, &args.out)?;
     servers::check(&pki, &ca, &order)?;
     let trusted = trusted(&ca);
     let key = unlock(&ca, args.ca_password_file.as_ref())?;
