@@ -267,6 +267,7 @@ fn what_a_killed_process_has_left_is_finished_or_removed() {
     let line =
         format!("server issue broker --san DNS:b.example.com --ca edge --out servers {CA_PW}");
     assert!(cli.fails(2, &line).contains("live certificate already"));
+    assert_eq!(cli.read("servers/broker/key.pem"), key);
     cli.ok(&format!("server renew broker --reuse-key {CA_PW}"));
     assert_eq!(cli.read("servers/broker/key.pem"), key);
     assert_eq!(cli.names("servers/.replaced"), ["broker-1"]);

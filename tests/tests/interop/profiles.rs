@@ -8,7 +8,7 @@ const PAGE: &str = include_str!("../../../docs/how-to/choose-profile.md");
 
 /// What OpenSSL says of the extensions of each example's certificate, in the order of the page.
 const SAID: [(&str, &[&str]); 5] = [
-    ("names.toml", &["URI:urn:example:device:gw-0001", "othername:"]),
+    ("names.toml", &["URI:https://devices.example.com/gw-0001", "othername:"]),
     (
         "lists.toml",
         &[
@@ -100,10 +100,11 @@ fn pkilint_finds_nothing_in_them() {
         crate::pkilint::lint(&linter, &cli, &[], &made(&cli, name), &mut findings);
     }
     cli.ok(&format!("ca init edge --subject CN=Edge {CA_PW}"));
+    // No wildcard: RFC 5280 leaves them to others (4.2.1.6), and this linter refuses them.
     for profile in ["server", "classic-server"] {
         cli.ok(&format!(
             "server issue {profile} --ca edge --profile {profile} --out servers {CA_PW} \
-             --san DNS:*.example.com,IP:192.0.2.7,IP:2001:db8::7,URI:https://a.example.com/"
+             --san DNS:a.example.com,IP:192.0.2.7,IP:2001:db8::7,URI:https://a.example.com/"
         ));
         let file = format!("servers/{profile}/cert.pem");
         crate::pkilint::lint(&linter, &cli, &[], &file, &mut findings);

@@ -21,7 +21,7 @@ const AT_ONCE: usize = 1 << 16;
 
 /// Which certificates.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum StatusArg {
+pub(crate) enum StatusArg {
     /// In use
     Live,
     /// Another one took its place
@@ -30,6 +30,18 @@ enum StatusArg {
     Revoked,
     /// All of them
     Any,
+}
+
+impl StatusArg {
+    /// The only one that is meant; none for all of them.
+    pub(crate) fn status(self) -> Option<Status> {
+        match self {
+            Self::Live => Some(Status::Live),
+            Self::Superseded => Some(Status::Superseded),
+            Self::Revoked => Some(Status::Revoked),
+            Self::Any => None,
+        }
+    }
 }
 
 /// Arguments of `device list`.
@@ -153,12 +165,7 @@ pub(super) fn run(args: &ListArgs, dir: &Path, out: Output) -> Result {
     let filter = Filter {
         ca: args.ca.as_deref(),
         role: Some(Role::Device),
-        status: match args.status {
-            StatusArg::Live => Some(Status::Live),
-            StatusArg::Superseded => Some(Status::Superseded),
-            StatusArg::Revoked => Some(Status::Revoked),
-            StatusArg::Any => None,
-        },
+        status: args.status.status(),
         batch: args.batch.as_deref(),
         expires_before: args.expiring.map(|time| now + time),
         ..Filter::default()

@@ -3,17 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use c8y_pki::crypto::KeyType;
-use c8y_pki::issue::BeyondIssuer;
 use c8y_pki::provision::bundle::Bundle;
 use c8y_pki::registry::ServerName;
 use c8y_pki::servers::{self, ServerKey, ServerOrder};
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::options::{FileArgs, SanArgs, trusted};
+use super::options::{FileArgs, SanArgs, TermArgs, trusted};
 use super::view;
 use crate::clock;
-use crate::commands::shortened;
 use crate::failure::{Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
@@ -60,13 +58,8 @@ pub(crate) struct IssueArgs {
     key_type: Option<KeyType>,
     #[command(flatten)]
     subject: SubjectArgs,
-    /// Validity in days, in place of the profile's
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
-    days: Option<u32>,
-    /// If --days would end after the CA, shorten them instead of refusing; without --days the validity is always
-    /// shortened
-    #[arg(long)]
-    shorten: bool,
+    #[command(flatten)]
+    term: TermArgs,
     #[command(flatten)]
     files: FileArgs,
     /// File with the password of the CA's key, or the PIN of its token
@@ -89,12 +82,14 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
         profile: &profile,
         subject: &subject,
         alt_names: &alt_names,
-        days: args.days,
-        beyond_issuer: BeyondIssuer::of(args.days, args.shorten),
+        days: args.term.days,
+        beyond_issuer: args.term.beyond_issuer(),
         key: ServerKey::New,
         key_pem: None,
         replaces: None,
     };
+    // Files of a run that was stopped are put into place, whatever becomes of this one.
+    servers::recover(&pki, &name, &args.out)?;
     // Before anybody is asked for a password.
     servers::check(&pki, &ca, &order)?;
     let trusted = trusted(&ca);
@@ -102,8 +97,7 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
     let key = unlock(&ca, args.ca_password_file.as_ref())?;
     let bundle = args.files.settings(&args.bundle, &passwords, &trusted);
     let made = servers::make(&pki, (&ca, &key), &order, (&args.out, bundle), now)?;
-    let usual = time::Duration::days(profile.validity_days.into());
-    shortened::note(args.days, usual, ca.certificate(), now, out);
+    args.term.note(&profile, &ca, now, out);
     view::made(&made, &ca, out)?;
     Ok(Outcome::Done)
 }

@@ -4,28 +4,16 @@ use std::path::Path;
 
 use c8y_pki::registry::{Filter, Record, Role, Status};
 use c8y_pki::servers;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::clock;
+use crate::commands::device::StatusArg;
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::render::{day, table, until};
 use crate::values;
-
-/// Which certificates.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum StatusArg {
-    /// In use
-    Live,
-    /// Another one took its place
-    Superseded,
-    /// Revoked
-    Revoked,
-    /// All of them
-    Any,
-}
 
 /// Arguments of `server list`.
 #[derive(Debug, Args)]
@@ -100,12 +88,7 @@ pub(super) fn run(args: &ListArgs, dir: &Path, out: Output) -> Result {
     let filter = Filter {
         ca: args.ca.as_deref(),
         role: Some(Role::Server),
-        status: match args.status {
-            StatusArg::Live => Some(Status::Live),
-            StatusArg::Superseded => Some(Status::Superseded),
-            StatusArg::Revoked => Some(Status::Revoked),
-            StatusArg::Any => None,
-        },
+        status: args.status.status(),
         expires_before: args.expiring.map(|time| now + time),
         ..Filter::default()
     };

@@ -3,13 +3,18 @@
 use std::path::PathBuf;
 
 use c8y_pki::cert::{AltName, Certificate};
+use c8y_pki::issue::BeyondIssuer;
 use c8y_pki::pki::Ca;
+use c8y_pki::profile::Profile;
 use c8y_pki::provision::bundle::{Bundle, BundleSettings};
 use c8y_pki::secret::Password;
 use clap::Args;
+use time::OffsetDateTime;
 
 use crate::commands::device::Pkcs12Args;
+use crate::commands::shortened;
 use crate::failure::{Failure, Result};
+use crate::output::Output;
 use crate::secrets::known;
 
 /// The names of a server.
@@ -37,6 +42,31 @@ impl SanArgs {
     /// All of them.
     pub(super) fn names(&self) -> impl Iterator<Item = AltName> + '_ {
         self.san.iter().flat_map(|one| one.0.iter().cloned())
+    }
+}
+
+/// How long a certificate is valid.
+#[derive(Debug, Args)]
+pub(super) struct TermArgs {
+    /// Validity in days, in place of the profile's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub(super) days: Option<u32>,
+    /// If --days would end after the CA, shorten them instead of refusing; without --days the validity is always
+    /// shortened
+    #[arg(long)]
+    shorten: bool,
+}
+
+impl TermArgs {
+    /// What to do if it would end after the CA.
+    pub(super) fn beyond_issuer(&self) -> BeyondIssuer {
+        BeyondIssuer::of(self.days, self.shorten)
+    }
+
+    /// Says that it ends with the CA, if it does.
+    pub(super) fn note(&self, profile: &Profile, ca: &Ca, now: OffsetDateTime, out: Output) {
+        let usual = time::Duration::days(profile.validity_days.into());
+        shortened::note(self.days, usual, ca.certificate(), now, out);
     }
 }
 

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki::crypto::KeyType;
 use c8y_pki::files;
-use c8y_pki::issue::BeyondIssuer;
 use c8y_pki::key::{PrivateKey, read::is_encrypted};
 use c8y_pki::provision::bundle::Bundle;
 use c8y_pki::registry::{Record, ServerName};
@@ -13,10 +12,9 @@ use c8y_pki::servers::{self, ServerKey, ServerOrder};
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::options::{FileArgs, SanArgs, trusted};
+use super::options::{FileArgs, SanArgs, TermArgs, trusted};
 use super::view;
 use crate::clock;
-use crate::commands::shortened;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
@@ -62,13 +60,8 @@ pub(crate) struct RenewArgs {
     /// Keep the key in key.pem; if it is encrypted, its password comes from --key-password-file
     #[arg(long)]
     reuse_key: bool,
-    /// Validity in days, in place of the profile's
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
-    days: Option<u32>,
-    /// If --days would end after the CA, shorten them instead of refusing; without --days the validity is always
-    /// shortened
-    #[arg(long)]
-    shorten: bool,
+    #[command(flatten)]
+    term: TermArgs,
     /// Revoke the former certificate, with the reason superseded
     #[arg(long)]
     revoke: bool,
@@ -118,8 +111,8 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
         profile: &profile,
         subject: &subject,
         alt_names: &alt_names,
-        days: args.days,
-        beyond_issuer: BeyondIssuer::of(args.days, args.shorten),
+        days: args.term.days,
+        beyond_issuer: args.term.beyond_issuer(),
         key: match &own {
             Some((key, _)) if *key.public_key() == public_key => ServerKey::Own(key),
             Some(_) => {
@@ -142,8 +135,7 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let key = unlock(&ca, args.ca_password_file.as_ref())?;
     let bundle = args.files.settings(&kinds, &passwords, &trusted);
     let made = servers::make(&pki, (&ca, &key), &order, (&place, bundle), now)?;
-    let usual = time::Duration::days(profile.validity_days.into());
-    shortened::note(args.days, usual, ca.certificate(), now, out);
+    args.term.note(&profile, &ca, now, out);
     view::made(&made, &ca, out)?;
     Ok(Outcome::Done)
 }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use c8y_pki::Error;
 use c8y_pki::cert::AltName;
 use c8y_pki::csr::Request;
-use c8y_pki::issue::BeyondIssuer;
 use c8y_pki::provision::bundle::Bundle;
 use c8y_pki::read;
 use c8y_pki::registry::ServerName;
@@ -13,11 +12,10 @@ use c8y_pki::servers::{self, ServerKey, ServerOrder};
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::options::{SanArgs, trusted};
+use super::options::{SanArgs, TermArgs, trusted};
 use super::view;
 use crate::clock;
 use crate::commands::device::KeyPolicyArgs;
-use crate::commands::shortened;
 use crate::failure::{Failure, Outcome, Result};
 use crate::input;
 use crate::outlet;
@@ -64,13 +62,8 @@ pub(crate) struct SignArgs {
     profile: String,
     #[command(flatten)]
     subject: SubjectArgs,
-    /// Validity in days, in place of the profile's
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
-    days: Option<u32>,
-    /// If --days would end after the CA, shorten them instead of refusing; without --days the validity is always
-    /// shortened
-    #[arg(long)]
-    shorten: bool,
+    #[command(flatten)]
+    term: TermArgs,
     /// Put it in the place of the server's live certificate
     #[arg(long)]
     replace: bool,
@@ -109,19 +102,20 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
         profile: &profile,
         subject: &subject,
         alt_names: &alt_names,
-        days: args.days,
-        beyond_issuer: BeyondIssuer::of(args.days, args.shorten),
+        days: args.term.days,
+        beyond_issuer: args.term.beyond_issuer(),
         key: ServerKey::Requested(public_key),
         key_pem: None,
         replaces: former.as_ref().map(|former| (former, args.revoke)),
     };
+    // Files of a run that was stopped are put into place, whatever becomes of this one.
+    servers::recover(&pki, &name, &args.out)?;
     servers::check(&pki, &ca, &order)?;
     let trusted = trusted(&ca);
     let key = unlock(&ca, args.ca_password_file.as_ref())?;
     let bundle = servers::certificates_only(&[Bundle::Pem], &trusted);
     let made = servers::make(&pki, (&ca, &key), &order, (&args.out, bundle), now)?;
-    let usual = time::Duration::days(profile.validity_days.into());
-    shortened::note(args.days, usual, ca.certificate(), now, out);
+    args.term.note(&profile, &ca, now, out);
     view::made(&made, &ca, out)?;
     Ok(Outcome::Done)
 }
