@@ -1,0 +1,209 @@
+//! One device after the other: the tool is run, and what succeeded is kept.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::Ordering;
+
+use c8y_pki::client_id::DeviceId;
+use c8y_pki::list::Devices;
+use c8y_pki::pki::Pki;
+use c8y_pki::provision::bundle::Bundle;
+use c8y_pki::registry::{Registry, Step};
+use serde::Serialize;
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::tool::Tool;
+use crate::clock;
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::Output;
+use crate::render::count;
+use crate::secrets::is_secret_variable;
+use crate::stop;
+
+/// Devices that are to be handed over, and the tool that does it.
+pub(in super::super) struct HandOver {
+    tool: Tool,
+    devices: Vec<DeviceId>,
+    out: PathBuf,
+    /// Whether the tool may read what is typed.
+    reads_stdin: bool,
+}
+
+/// How it went.
+#[derive(Debug, Default, Serialize)]
+struct HandedOver {
+    /// For which the tool has just ended with 0.
+    handed_over: usize,
+    /// For which it had before.
+    before: usize,
+    failed: Vec<Failed>,
+    /// Not tried, since the run was interrupted.
+    left: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Failed {
+    id: DeviceId,
+    reason: String,
+}
+
+impl HandOver {
+    /// Reads the command line, and refuses what cannot be handed over, before anything is made.
+    pub(in super::super) fn prepare(
+        text: &str,
+        (bundle, out): (&[Bundle], &Path),
+        devices: &Devices,
+        pki: &Pki,
+        reads_stdin: bool,
+    ) -> Result<Self> {
+        let tool = Tool::parse(text, bundle)?;
+        let devices = devices.ids();
+        for id in &devices {
+            if pki.registry().is_handed_over(id)?.is_none() {
+                return Err(Failure::usage(
+                    format!(
+                        "{id} belongs to no order, so nothing can keep that it was handed over"
+                    ),
+                    "make an order of the list first: `c8y-pki order create NAME --from FILE --ca NAME`",
+                ));
+            }
+        }
+        Ok(Self { tool, devices, out: out.to_owned(), reads_stdin })
+    }
+
+    /// Runs the tool for each device that is not handed over yet; `issued` is how the run before it has ended.
+    pub(in super::super) fn run(self, pki: &Path, issued: Outcome, out: Output) -> Result {
+        let pki = clock::open(pki, OffsetDateTime::now_utc())?;
+        let (registry, stop) = (pki.registry(), stop::on_interrupt());
+        let mut done = HandedOver::default();
+        let total = self.devices.len();
+        for (index, id) in self.devices.iter().enumerate() {
+            if stop.load(Ordering::Relaxed) {
+                done.left = total - index;
+                break;
+            }
+            match self.one(id, registry)? {
+                Ended::Before => done.before += 1,
+                Ended::Done => {
+                    done.handed_over += 1;
+                    tell(id, index + 1, total, out);
+                }
+                // The tool heard Ctrl-C too.
+                Ended::Failed(_) if stop.load(Ordering::Relaxed) => {
+                    done.left = total - index;
+                    break;
+                }
+                Ended::Failed(reason) => {
+                    out.warning(&format!("{id} was not handed over: {reason}"));
+                    done.failed.push(Failed { id: id.clone(), reason });
+                }
+            }
+        }
+        out.result(&done, HandedOver::text)?;
+        if done.left > 0 {
+            out.warning(super::super::making::INTERRUPTED);
+            return Ok(Outcome::Stopped);
+        }
+        Ok(if done.failed.is_empty() { issued } else { Outcome::NO })
+    }
+
+    fn one(&self, id: &DeviceId, registry: &Registry) -> Result<Ended> {
+        let failed = |reason: &str| Ok(Ended::Failed(reason.to_owned()));
+        let Some(live) = registry.live_device(id)? else {
+            return failed("it has no live certificate");
+        };
+        match registry.is_handed_over(id)? {
+            Some(true) => return Ok(Ended::Before),
+            Some(false) => {}
+            None => return failed("its order was taken back"),
+        }
+        let dir = self.out.join(id.file_name());
+        if !dir.is_dir() {
+            return failed(&format!("its directory {} is not there", dir.display()));
+        }
+        let here = std::path::absolute(&dir).ok();
+        if let Some(other) = live.location.as_ref().filter(|place| Some(*place) != here.as_ref()) {
+            return failed(&format!("the files of its certificate went to {}", other.display()));
+        }
+        let arguments = match self.tool.arguments(id, &dir) {
+            Ok(arguments) => arguments,
+            Err(reason) => return Ok(Ended::Failed(reason)),
+        };
+        let status = self.command(&arguments).status().map_err(|e| self.not_started(&e))?;
+        if !status.success() {
+            return Ok(Ended::Failed(self.words(status)));
+        }
+        if registry.live_device(id)?.is_none_or(|now| now.row != live.row) {
+            return failed("its certificate was replaced or revoked meanwhile");
+        }
+        registry.note_steps(&[(id.clone(), Step::HandedOver)], OffsetDateTime::now_utc())?;
+        Ok(Ended::Done)
+    }
+
+    fn command(&self, arguments: &[String]) -> Command {
+        let mut command = Command::new(self.tool.program());
+        // Standard output is for results.
+        command.args(arguments).stdout(Stdio::from(std::io::stderr()));
+        if !self.reads_stdin {
+            command.stdin(Stdio::null());
+        }
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(is_secret_variable) {
+                command.env_remove(name);
+            }
+        }
+        command
+    }
+
+    fn not_started(&self, error: &std::io::Error) -> Failure {
+        let program = self.tool.program().display();
+        Failure::usage(
+            format!(
+                "the program {program} of --exec cannot be started: {}",
+                c8y_pki::files::reason(error)
+            ),
+            "start it by hand; then run the same command again",
+        )
+    }
+
+    fn words(&self, status: ExitStatus) -> String {
+        let program =
+            self.tool.program().file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match status.code() {
+            Some(code) => format!("{program} ended with exit code {code}"),
+            None => format!("{program} was ended by a signal"),
+        }
+    }
+}
+
+/// How it ended for one device.
+enum Ended {
+    Done,
+    /// It was handed over before.
+    Before,
+    Failed(String),
+}
+
+fn tell(id: &DeviceId, number: usize, total: usize, out: Output) {
+    if out.is_json() {
+        out.aside("handed_over", &json!({ "id": id, "number": number, "total": total }));
+    } else {
+        out.note(&format!("{number} of {total}: {id} handed over"));
+    }
+}
+
+impl HandedOver {
+    fn text(&self) -> String {
+        let mut text = format!("{} handed over\n", count(self.handed_over, "device"));
+        let parts = [
+            (self.before, "handed over before"),
+            (self.failed.len(), "not handed over: the same command tries again"),
+            (self.left, "left"),
+        ];
+        for (number, what) in parts.into_iter().filter(|(number, _)| *number > 0) {
+            text.push_str(&format!("{number} {what}\n"));
+        }
+        text
+    }
+}
