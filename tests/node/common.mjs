@@ -20,6 +20,17 @@ export function variable(name) {
   return value;
 }
 
+/** A Chromium without a screen, which asks nobody for anything by itself. */
+export function launch() {
+  const { chromium } = load('playwright-core');
+  return chromium.launch({
+    executablePath: variable('CHROMIUM'),
+    headless: true,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+      '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  });
+}
+
 /** The tenant, as the platform's tools are told of it. */
 export function tenant() {
   return {

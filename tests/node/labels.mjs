@@ -9,7 +9,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { load, variable } from './common.mjs';
+import { launch, load } from './common.mjs';
 
 const [kind, from, ...rest] = process.argv.slice(2);
 const name = at => `${String(at).padStart(4, '0')}.png`;
@@ -23,13 +23,7 @@ if (kind === 'zpl') {
   process.exit(0);
 }
 
-const { chromium } = load('playwright-core');
-const browser = await chromium.launch({
-  executablePath: variable('CHROMIUM'),
-  headless: true,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-    '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-});
+const browser = await launch();
 try {
   const page = await browser.newPage({ viewport: { width: 600, height: 400 }, deviceScaleFactor: 2 });
   const complaints = [];

@@ -10,9 +10,8 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { load, step, tenant, variable } from './common.mjs';
+import { launch, load, step, tenant, variable } from './common.mjs';
 
-const { chromium } = load('playwright-core');
 const { Client, TrustedCertificateService } = load('@c8y/client');
 
 const HOSTILE = '<img src=x onerror=window.taken=1>"\'&<script>window.taken=1</script>\u202e\u200b';
@@ -47,12 +46,7 @@ async function appears(heading, text) {
 }
 
 async function open() {
-  browser = await chromium.launch({
-    executablePath: variable('CHROMIUM'),
-    headless: true,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  });
+  browser = await launch();
   page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
   page.on('console', message => complaints.push(`${message.type()}: ${message.text()}`));
   page.on('pageerror', error => complaints.push(`error: ${error}`));

@@ -7,19 +7,13 @@
 
 import assert from 'node:assert/strict';
 import { pathToFileURL } from 'node:url';
-import { load, variable } from './common.mjs';
+import { launch } from './common.mjs';
 
-const { chromium } = load('playwright-core');
 const [file, picture] = process.argv.slice(2);
 const complaints = [];
 const asked = [];
 
-const browser = await chromium.launch({
-  executablePath: variable('CHROMIUM'),
-  headless: true,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-    '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-});
+const browser = await launch();
 try {
   const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
   page.on('console', message => complaints.push(`${message.type()}: ${message.text()}`));

@@ -69,7 +69,7 @@ fn each_kind_does_what_it_says() {
 }
 
 /// GET of the page's port, without TLS.
-fn page(sandbox: &Sandbox, path: &str) -> String {
+pub(crate) fn page(sandbox: &Sandbox, path: &str) -> String {
     let address = sandbox.management_url().replace("http://", "");
     let mut stream = TcpStream::connect(&address).unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");

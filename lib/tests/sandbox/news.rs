@@ -1,21 +1,14 @@
 //! What the page asks for each second stays small, however many devices there are.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-
 use c8y_pki::sandbox::Sandbox;
 use serde_json::Value;
 
 use crate::client::*;
+use crate::faults::page;
 
 /// What the page is answered: how many bytes, and the JSON.
 fn ask(sandbox: &Sandbox, path: &str) -> (usize, Value) {
-    let address = sandbox.management_url().replace("http://", "");
-    let mut stream = TcpStream::connect(&address).unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    let answer = page(sandbox, path);
     let (_, body) = answer.split_once("\r\n\r\n").unwrap();
     (answer.len(), serde_json::from_str(body).unwrap())
 }
