@@ -3,14 +3,14 @@
 //! ```text
 //! <pki>/.runs/<run>/lock      held while the run lives
 //! <pki>/.runs/<run>/place     where its devices' files go
-//! <pki>/.runs/<run>/devices   the folded ids of the devices that it makes
+//! <pki>/.runs/<run>/devices   the devices that it makes: the start of the SHA-256 of each folded id
 //! ```
 //!
 //! A run names its devices before it makes the first, under the lock of the PKI directory. If another run that lives
 //! has named one of them, it waits until that one has ended, however it ended, and looks again at what is left. Nothing
 //! here is kept beyond the life of a process: whether a device is issued, the registry says alone.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -18,11 +18,12 @@ use std::time::{Duration, Instant};
 use super::context::{Context, Progress};
 use super::destination::Out;
 use super::error::Result;
+use crate::crypto::sha256;
 use crate::files::{self, Access, Lock, OwnDir};
 use crate::issue::IssueError;
-use crate::list::Devices;
+use crate::list::{Device, Devices};
 use crate::pki::Pki;
-use crate::registry::{Registry, RowId, batch_name};
+use crate::registry::batch_name;
 
 const FOLDER: &str = ".runs";
 const PLACE: &str = "place";
@@ -43,6 +44,36 @@ pub struct AtWork {
     pub devices: usize,
 }
 
+/// Devices of a run, each by the first 8 bytes of the SHA-256 of its folded id: a million of them are 8 MB. Two ids that
+/// have the same start would only make a run wait for another one.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Named(Vec<[u8; 8]>);
+
+impl Named {
+    pub(super) fn of<'d>(ids: impl Iterator<Item = Cow<'d, Device>>) -> Self {
+        let start = |device: Cow<'d, Device>| {
+            let digest = sha256(device.id.folded().as_bytes());
+            let mut start = [0; 8];
+            start.copy_from_slice(&digest[..8]);
+            start
+        };
+        let mut all: Vec<[u8; 8]> = ids.map(start).collect();
+        all.sort_unstable();
+        Self(all)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many of these devices a run has named. One that ends meanwhile has none.
+    fn common(&self, run: &Path) -> usize {
+        let named = files::read(&run.join(DEVICES)).unwrap_or_default();
+        let (named, _) = named.as_chunks::<8>();
+        named.iter().filter(|id| self.0.binary_search(id).is_ok()).count()
+    }
+}
+
 /// Whose turn it is.
 pub(super) enum Claimed {
     /// This run's. Without devices there is nothing to be named.
@@ -59,7 +90,7 @@ pub(super) struct Claim {
 
 impl Claim {
     /// Names the devices of a run, unless others are making some of them.
-    pub(super) fn take(pki: &Pki, due: &HashSet<String>, out: Out<'_>) -> Result<Claimed> {
+    pub(super) fn take(pki: &Pki, due: &Named, out: Out<'_>) -> Result<Claimed> {
         let folder = pki.dir().join(FOLDER);
         if due.is_empty() && !folder.exists() {
             return Ok(Claimed::Own(None));
@@ -69,7 +100,7 @@ impl Claim {
         for run in runs(&folder)? {
             if let Some(gone) = OwnDir::take_over(&run)? {
                 gone.remove()?;
-            } else if common(&run, due) > 0 {
+            } else if due.common(&run) > 0 {
                 others.push(run);
             }
         }
@@ -84,8 +115,8 @@ impl Claim {
         let name = batch_name(time::OffsetDateTime::UNIX_EPOCH).map_err(IssueError::from)?;
         let dir = OwnDir::create(&folder.join(name))?;
         files::write_new(&dir.path().join(PLACE), out.named().as_bytes(), Access::Private)?;
-        let ids = due.iter().map(String::as_str).collect::<Vec<_>>().join("\n");
-        files::write_new(&dir.path().join(DEVICES), ids.as_bytes(), Access::Private)?;
+        let named = due.0.as_flattened();
+        files::write_new(&dir.path().join(DEVICES), named, Access::Private)?;
         Ok(Claimed::Own(Some(Self { dir: Some(dir), folder })))
     }
 }
@@ -102,12 +133,6 @@ fn runs(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files::list_dir(folder)?.into_iter().filter(|path| path.is_dir()).collect())
 }
 
-/// How many of these devices a run has named. One that ends meanwhile has none.
-fn common(run: &Path, ids: &HashSet<String>) -> usize {
-    let named = files::read(&run.join(DEVICES)).unwrap_or_default();
-    String::from_utf8_lossy(&named).lines().filter(|id| ids.contains(*id)).count()
-}
-
 /// The runs of a PKI directory that are making devices of a list: a run with that list waits for them. Nothing is
 /// changed.
 pub fn at_work(pki: &Pki, devices: &Devices) -> Result<Vec<AtWork>> {
@@ -117,34 +142,26 @@ pub fn at_work(pki: &Pki, devices: &Devices) -> Result<Vec<AtWork>> {
     if lives.is_empty() {
         return Ok(Vec::new());
     }
-    let ids: HashSet<String> =
-        (0..devices.len()).map(|index| devices.outline(index).id.folded()).collect();
+    let ids = Named::of((0..devices.len()).map(|index| devices.outline(index)));
     let of = |run: &PathBuf| {
         let place = files::read(&run.join(PLACE)).unwrap_or_default();
         let place = String::from_utf8_lossy(&place).into_owned();
-        AtWork { place, devices: common(run, &ids) }
+        AtWork { place, devices: ids.common(run) }
     };
     Ok(lives.iter().map(of).filter(|run| run.devices > 0).collect())
 }
 
-/// Waits until one of these runs has ended, or this one is stopped, and tells how many of the `due` devices the registry
-/// has got since its row `begun`.
+/// Waits until one of these runs has ended, or this one is stopped. Tells now and then how far they are: `count` says it.
 pub(super) fn wait(
     others: &[PathBuf],
-    registry: &Registry,
-    (due, begun): (&HashSet<String>, RowId),
     context: &Context<'_>,
+    mut count: impl FnMut() -> Result<Progress>,
 ) -> Result {
     let (mut counted, mut pause) = (Instant::now(), Duration::ZERO);
     while others.iter().all(|run| OwnDir::is_held(run)) && !context.is_stopped() {
         if counted.elapsed() >= pause {
             let start = Instant::now();
-            let mut done = 0;
-            for id in due {
-                let live = registry.live_device(id)?;
-                done += usize::from(live.is_some_and(|live| live.row > begun));
-            }
-            (context.progress)(Progress { done, total: due.len() });
+            (context.progress)(count()?);
             (counted, pause) = (Instant::now(), COUNT.max(start.elapsed() * 10));
         }
         sleep(LOOK);

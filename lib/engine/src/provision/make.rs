@@ -11,7 +11,7 @@ use super::error::Result;
 use super::job::Job;
 use super::key::Key;
 use super::made::Made;
-use super::plan::{Due, Plan};
+use super::plan::Plan;
 use crate::client_id::DeviceId;
 use crate::crypto::random_password;
 use crate::issue::IssueError;
@@ -78,10 +78,10 @@ impl<'a> Maker<'a> {
         if !self.job.bundle.kinds.is_empty() {
             return Ok(());
         }
-        for (index, _) in plan.due.iter().enumerate().filter(|(_, due)| **due != Due::Not) {
-            let id = devices.outline(index).id.clone();
-            let Some(last) = registry.history(&id)?.pop() else { continue };
-            let kinds = bundle::had(&last, self.at.folder_of(&id).as_deref());
+        for device in plan.due(devices) {
+            let id = &device.id;
+            let Some(last) = registry.history(id)?.pop() else { continue };
+            let kinds = bundle::had(&last, self.at.folder_of(id).as_deref());
             if kinds == self.bundler.kinds() {
                 continue;
             }

@@ -1,7 +1,7 @@
 //! What a run will do: which devices to issue, which to skip, and every fault at once, before the
 //! first key is made.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
 use std::path::Path;
 
 use time::OffsetDateTime;
@@ -55,10 +55,10 @@ pub(super) enum Decision {
 }
 
 impl Plan {
-    /// The folded ids of the devices that are to be issued.
-    pub(super) fn due_ids(&self, devices: &Devices) -> HashSet<String> {
+    /// The devices that are to be issued.
+    pub(super) fn due<'d>(&self, devices: &'d Devices) -> impl Iterator<Item = Cow<'d, Device>> {
         let due = self.due.iter().enumerate().filter(|(_, due)| **due != Due::Not);
-        due.map(|(index, _)| devices.outline(index).id.folded()).collect()
+        due.map(|(index, _)| devices.outline(index))
     }
 
     /// How many devices are to be issued.

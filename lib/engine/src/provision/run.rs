@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
-use super::claim::{Claim, Claimed, wait};
+use super::claim::{Claim, Claimed, Named, wait};
 use super::commit::Committer;
-use super::context::Context;
+use super::context::{Context, Progress};
 use super::destination::{self, Destination, Opening, Out, finish, grow};
 use super::error::{ProvisionError, Result};
 use super::job::{Job, Summary};
@@ -93,12 +93,16 @@ fn plan_alone(
 ) -> Result<Option<(Plan, Option<Claim>)>> {
     loop {
         let plan = planner.plan(devices)?;
-        let due = plan.due_ids(devices);
-        match Claim::take(pki, &due, planner.job.out)? {
+        match Claim::take(pki, &Named::of(plan.due(devices)), planner.job.out)? {
             Claimed::Own(claim) => return Ok(Some((plan, claim))),
-            Claimed::Others(others) => {
-                wait(&others, pki.registry(), (&due, planner.begun), context)?;
-            }
+            Claimed::Others(others) => wait(&others, context, || {
+                let mut done = 0;
+                for device in plan.due(devices) {
+                    let live = pki.registry().live_device(&device.id)?;
+                    done += usize::from(live.is_some_and(|live| live.row > planner.begun));
+                }
+                Ok(Progress { done, total: plan.total() })
+            })?,
         }
         if context.is_stopped() {
             return Ok(None);

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rusqlite::Connection;
+
 use super::create::{CREATED, TAKEN_BACK};
 use super::steps::STEPS;
 use super::tables::{DeviceRow, OrderRow, Running, StepRow};
@@ -22,14 +24,19 @@ struct Told {
 impl Registry {
     /// Notes orders and steps that are not as they were written.
     pub(in crate::registry) fn check_orders(&self, checked: &mut Checked) -> Result<()> {
-        let told = self.told_of_orders().map_err(|e| self.error(&e))?;
-        self.hold_orders(&told, checked).map_err(|e| self.error(&e))?;
-        self.hold_steps(&told, checked).map_err(|e| self.error(&e))
+        let connection = self.connection()?;
+        let mut hold = || -> rusqlite::Result<()> {
+            let told = Told::read(connection)?;
+            told.hold_orders(connection, checked)?;
+            told.hold_steps(connection, checked)
+        };
+        hold().map_err(|e| self.error(&e))
     }
+}
 
-    fn told_of_orders(&self) -> rusqlite::Result<Told> {
-        let mut told = Told::default();
-        let Ok(connection) = self.connection() else { return Ok(told) };
+impl Told {
+    fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        let mut told = Self::default();
         let mut query = connection.prepare(
             "SELECT sequence, action, detail FROM audit WHERE action IN (?1, ?2, ?3)
              ORDER BY sequence",
@@ -55,8 +62,7 @@ impl Registry {
         Ok(told)
     }
 
-    fn hold_orders(&self, told: &Told, checked: &mut Checked) -> rusqlite::Result<()> {
-        let Ok(connection) = self.connection() else { return Ok(()) };
+    fn hold_orders(&self, connection: &Connection, checked: &mut Checked) -> rusqlite::Result<()> {
         let mut query = connection.prepare(
             "SELECT id, name, customer, ca, options, list, created, taken_back, audit
              FROM device_order ORDER BY id",
@@ -75,8 +81,8 @@ impl Registry {
                 created: row.get(6)?,
             };
             digest.add(&order.digest());
-            self.digest_devices(id, &mut digest)?;
-            match told.orders.get(&audit) {
+            digest_devices(connection, id, &mut digest)?;
+            match self.orders.get(&audit) {
                 Some((_, rows)) if *rows == digest.hex() => {}
                 Some(_) => {
                     checked
@@ -88,7 +94,7 @@ impl Registry {
                 }
             }
             let taken_back: Option<i64> = row.get(7)?;
-            if taken_back.as_ref() != told.taken_back.get(&name) {
+            if taken_back.as_ref() != self.taken_back.get(&name) {
                 let message = match taken_back {
                     Some(_) => "is taken back, but not so by the audit log",
                     None => "was taken back by the audit log, but is not",
@@ -97,35 +103,14 @@ impl Registry {
             }
             found.insert(audit);
         }
-        for (sequence, (name, _)) in told.orders.iter().filter(|(row, _)| !found.contains(*row)) {
+        for (sequence, (name, _)) in self.orders.iter().filter(|(row, _)| !found.contains(*row)) {
             let message = format!("the order {name} of row {sequence} of the audit log is missing");
             checked.note("order", message);
         }
         Ok(())
     }
 
-    fn digest_devices(&self, order: i64, digest: &mut Running) -> rusqlite::Result<()> {
-        let Ok(connection) = self.connection() else { return Ok(()) };
-        let mut query = connection.prepare_cached(
-            "SELECT position, client_id, folded_id, line, details FROM order_device
-             WHERE of_order = ?1 ORDER BY position",
-        )?;
-        let mut rows = query.query([order])?;
-        while let Some(row) = rows.next()? {
-            let device = DeviceRow {
-                position: row.get(0)?,
-                client_id: row.get_ref(1)?.as_str()?,
-                folded_id: row.get_ref(2)?.as_str()?,
-                line: row.get(3)?,
-                details: row.get_ref(4)?.as_str()?,
-            };
-            digest.add(&device.digest());
-        }
-        Ok(())
-    }
-
-    fn hold_steps(&self, told: &Told, checked: &mut Checked) -> rusqlite::Result<()> {
-        let Ok(connection) = self.connection() else { return Ok(()) };
+    fn hold_steps(&self, connection: &Connection, checked: &mut Checked) -> rusqlite::Result<()> {
         let mut query = connection.prepare(
             "SELECT of_order, position, step, at, certificate, reason, audit FROM order_step
              ORDER BY id",
@@ -143,9 +128,9 @@ impl Registry {
             };
             kept.entry(row.get(6)?).or_default().add(&step.digest());
         }
-        for sequence in told.steps.keys().chain(kept.keys()).collect::<BTreeSet<_>>() {
+        for sequence in self.steps.keys().chain(kept.keys()).collect::<BTreeSet<_>>() {
             let there = kept.get(sequence).map(Running::hex);
-            if there.as_ref() != told.steps.get(sequence) {
+            if there.as_ref() != self.steps.get(sequence) {
                 let message = format!(
                     "steps of ordered devices that row {sequence} of the audit log tells of were changed"
                 );
@@ -154,4 +139,28 @@ impl Registry {
         }
         Ok(())
     }
+}
+
+/// Adds the rows of an order's list to its digest.
+fn digest_devices(
+    connection: &Connection,
+    order: i64,
+    digest: &mut Running,
+) -> rusqlite::Result<()> {
+    let mut query = connection.prepare_cached(
+        "SELECT position, client_id, folded_id, line, details FROM order_device
+         WHERE of_order = ?1 ORDER BY position",
+    )?;
+    let mut rows = query.query([order])?;
+    while let Some(row) = rows.next()? {
+        let device = DeviceRow {
+            position: row.get(0)?,
+            client_id: row.get_ref(1)?.as_str()?,
+            folded_id: row.get_ref(2)?.as_str()?,
+            line: row.get(3)?,
+            details: row.get_ref(4)?.as_str()?,
+        };
+        digest.add(&device.digest());
+    }
+    Ok(())
 }
