@@ -4,9 +4,9 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 use std::sync::OnceLock;
 
-use c8y_pki::clock::{self, ClockError, Evidence};
-use c8y_pki::pki::Pki;
-use c8y_pki::platform::blocking::Client;
+use c8y_pki_core::clock::{self, ClockError, Evidence};
+use c8y_pki_engine::pki::Pki;
+use c8y_pki_engine::platform::blocking::Client;
 use time::OffsetDateTime;
 
 use crate::failure::{Failure, Result};

@@ -4,21 +4,22 @@
 use std::error::Error as _;
 use std::path::PathBuf;
 
-use c8y_pki::crypto::CryptoError;
-use c8y_pki::csr::CsrError;
-use c8y_pki::device::credentials::CredentialError;
-use c8y_pki::inspect::InspectError;
-use c8y_pki::issue::IssueError;
-use c8y_pki::key::KeyError;
-use c8y_pki::manifest::ManifestError;
-use c8y_pki::pki::AuthorityError;
-use c8y_pki::platform::PlatformError;
-use c8y_pki::provision::ProvisionError;
-use c8y_pki::read::ReadError;
-use c8y_pki::rollout::RolloutError;
-use c8y_pki::selftest::SelfTestError;
-use c8y_pki::store::StoreError;
-use c8y_pki::{Error, Failure, Fault, Kind};
+use c8y_pki_core::crypto::CryptoError;
+use c8y_pki_core::csr::CsrError;
+use c8y_pki_core::failure::{Failure, Fault, Kind};
+use c8y_pki_core::issue::IssueError;
+use c8y_pki_core::key::KeyError;
+use c8y_pki_core::read::ReadError;
+use c8y_pki_core::store::StoreError;
+use c8y_pki_engine::Error;
+use c8y_pki_engine::device::credentials::CredentialError;
+use c8y_pki_engine::inspect::InspectError;
+use c8y_pki_engine::manifest::ManifestError;
+use c8y_pki_engine::pki::AuthorityError;
+use c8y_pki_engine::platform::PlatformError;
+use c8y_pki_engine::provision::ProvisionError;
+use c8y_pki_engine::rollout::RolloutError;
+use c8y_pki_engine::selftest::SelfTestError;
 
 fn failed() -> CryptoError {
     CryptoError::Failed("the system's random generator")

@@ -3,10 +3,10 @@
 
 use std::path::PathBuf;
 
-use c8y_pki::Failure;
-use c8y_pki::cert::Certificate;
-use c8y_pki::secret::Password;
-use c8y_pki::store::{
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::failure::Failure;
+use c8y_pki_core::secret::Password;
+use c8y_pki_core::store::{
     DEVICE_KEY_ALIAS, Entry, EntryKind, Format, Listing, OpenOptions, SERVER_CERTIFICATE_ALIAS,
     Store, StoreError, detect, open, open_with,
 };

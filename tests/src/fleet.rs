@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::registry::{Filter, Record, Registry, Role, Status};
-use c8y_pki::secret::Password;
-use c8y_pki::store::{self, EntryKind};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::secret::Password;
+use c8y_pki_core::store::{self, EntryKind};
+use c8y_pki_engine::registry::{Filter, Record, Registry, Role, Status};
 use time::OffsetDateTime;
 
 use crate::cli::{CA_PW, Cli, PASSWORD, walk};

@@ -1,9 +1,9 @@
 //! What `device issue` does not make: chains that are not whole or not in order.
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::secret::Password;
-use c8y_pki::store::{self, DEVICE_KEY_ALIAS, EntryKind, Format, Store, WriteOptions};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::secret::Password;
+use c8y_pki_core::store::{self, DEVICE_KEY_ALIAS, EntryKind, Format, Store, WriteOptions};
 use time::OffsetDateTime;
 
 use crate::cli::{Cli, PASSWORD};

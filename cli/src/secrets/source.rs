@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::secret::{ChosenPassword, NoPassword, Password};
+use c8y_pki_core::secret::{ChosenPassword, NoPassword, Password};
 
 use super::surroundings::{Process, Surroundings};
 use super::weak::WeakArgs;

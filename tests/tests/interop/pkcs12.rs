@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::secret::Password;
-use c8y_pki::store::{
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::secret::Password;
+use c8y_pki_core::store::{
     DEVICE_KEY_ALIAS, EntryKind, Format, OpenOptions, Store, StoreError, WriteOptions, open,
     open_with, write,
 };

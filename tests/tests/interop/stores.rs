@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::secret::{Password, SecretBytes};
-use c8y_pki::store::{
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::secret::{Password, SecretBytes};
+use c8y_pki_core::store::{
     Compat, DEVICE_KEY_ALIAS, EntryKind, Format, SERVER_CERTIFICATE_ALIAS, Store, WriteOptions,
     open, write,
 };

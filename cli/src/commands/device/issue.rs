@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::crypto::KeyPolicy;
-use c8y_pki::list::{DeviceList, Devices};
+use c8y_pki_core::crypto::KeyPolicy;
+use c8y_pki_engine::list::{DeviceList, Devices};
 use clap::Args;
 use time::OffsetDateTime;
 

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::registry::{Filter, Record, Registry, Role, Status};
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_engine::registry::{Filter, Record, Registry, Role, Status};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use time::OffsetDateTime;

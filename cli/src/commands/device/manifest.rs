@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::manifest;
-use c8y_pki::registry::{Filter, Role};
+use c8y_pki_engine::files::{self, Access, Existing};
+use c8y_pki_engine::manifest;
+use c8y_pki_engine::registry::{Filter, Role};
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;

@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::Error;
-use c8y_pki::chain::{self, LeafChoice};
-use c8y_pki::files;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::read;
-use c8y_pki::secret::Password;
-use c8y_pki::store::{
+use c8y_pki_core::chain::{self, LeafChoice};
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::read;
+use c8y_pki_core::secret::Password;
+use c8y_pki_core::store::{
     self, DEVICE_KEY_ALIAS, EntryKind, Format, SERVER_CERTIFICATE_ALIAS, Store, StoreError,
 };
+use c8y_pki_engine::Error;
+use c8y_pki_engine::files;
 
 use crate::failure::{Failure, Result};
 use crate::secrets::{self as room, known};

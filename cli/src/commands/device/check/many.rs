@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use c8y_pki::device::check::{self, Report, Verdict};
+use c8y_pki_engine::device::check::{self, Report, Verdict};
 use serde::Serialize;
 
 use super::super::connecting::{Opener, Subject};
