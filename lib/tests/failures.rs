@@ -1,8 +1,12 @@
 //! What an error comes to is the same, however deep it lies in another one.
 #![cfg(feature = "engine")]
 
+#[allow(dead_code, reason = "the listing of what is public needs more of it")]
+#[path = "public_api/source.rs"]
+mod source;
+
 use std::error::Error as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use c8y_pki_core::crypto::CryptoError;
 use c8y_pki_core::csr::CsrError;
@@ -82,4 +86,41 @@ fn an_error_keeps_the_one_that_it_comes_from() {
     let error = AuthorityError::Key { path: PathBuf::from("key.pem"), source: key() };
     let inner = error.source().and_then(|e| e.downcast_ref::<KeyError>());
     assert!(inner.is_some(), "{error:?}");
+}
+
+/// What derives `thiserror::Error` and is public.
+fn is_public_error(item: &syn::Item) -> bool {
+    let (vis, attributes) = match item {
+        syn::Item::Enum(item) => (&item.vis, &item.attrs),
+        syn::Item::Struct(item) => (&item.vis, &item.attrs),
+        _ => return false,
+    };
+    let derives = |attribute: &&syn::Attribute| {
+        let syn::Meta::List(list) = &attribute.meta else { return false };
+        list.path.is_ident("derive") && list.tokens.to_string().contains("Error")
+    };
+    matches!(vis, syn::Visibility::Public(_)) && attributes.iter().any(|a| derives(&a))
+}
+
+#[test]
+fn every_public_error_says_whose_fault_it_is() {
+    let mut source = source::Source::default();
+    for name in ["core", "engine", "sandbox"] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(name).join("src");
+        source.add(&format!("c8y_pki_{name}"), &root);
+    }
+    let (mut known, mut silent) = (0, Vec::new());
+    for (module, content) in &source.modules {
+        for (name, _) in content.items.iter().filter(|(_, item)| is_public_error(item)) {
+            let home = (module.clone(), name.clone());
+            let says = source.impls(&home).any(|(_, block)| {
+                let of = block.trait_.as_ref().and_then(|(_, path, _)| path.segments.last());
+                of.is_some_and(|word| word.ident == "Failure")
+            });
+            known += 1;
+            silent.extend((!says).then(|| format!("{}::{name}", module.join("::"))));
+        }
+    }
+    assert!(known > 50, "only {known} errors were found");
+    assert!(silent.is_empty(), "without the trait Failure: {silent:#?}");
 }

@@ -140,7 +140,7 @@ impl<'a> Source<'a> {
         let noun = self.noun;
         Failure::usage(
             format!("the {noun} file {} gives no {noun}: {problem}", path.display()),
-            problem.hint(noun),
+            problem.hint_for(noun).to_string(),
         )
     }
 }

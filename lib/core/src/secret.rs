@@ -4,6 +4,8 @@ mod strength;
 
 use std::fmt;
 
+use crate::failure::{Failure, Fault, Hint};
+
 pub use strength::{ChosenPassword, MIN_CA_PASSWORD, WeakPassword};
 use zeroize::Zeroizing;
 
@@ -66,13 +68,25 @@ pub enum NoPassword {
 
 impl NoPassword {
     /// What the user can do about it; `noun` is what the file should hold, as "password".
-    pub fn hint(self, noun: &str) -> String {
+    pub fn hint_for(self, noun: &str) -> Hint {
         match self {
-            Self::Empty => format!("write the {noun} into its first line"),
+            Self::Empty => format!("write the {noun} into its first line").into(),
             Self::Utf16 | Self::NotUtf8 => {
-                "save it as UTF-8; in Windows PowerShell: Set-Content -Encoding ascii".to_owned()
+                "save it as UTF-8; in Windows PowerShell: Set-Content -Encoding ascii".into()
             }
         }
+    }
+}
+
+impl Failure for NoPassword {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Empty | Self::Utf16 | Self::NotUtf8 => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        Some(self.hint_for("password"))
     }
 }
 

@@ -10,6 +10,7 @@ use yasna::{ASN1Error, ASN1ErrorKind, ASN1Result, BERReader, BERReaderSeq, Tag, 
 
 use super::{Certificate, Serial};
 use crate::der;
+use crate::failure::{Failure, Fault, Hint};
 use crate::name::Name;
 
 /// Object identifiers of extensions.
@@ -46,6 +47,16 @@ pub mod oid {
 pub struct MalformedExtension {
     /// Dotted object identifier, one of [`oid`].
     pub oid: &'static str,
+}
+
+impl Failure for MalformedExtension {
+    fn fault(&self) -> Fault {
+        Fault::Input
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        None
+    }
 }
 
 /// A name of subjectAltName or nameConstraints (RFC 5280, 4.2.1.6).

@@ -3,10 +3,22 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::failure::{Failure, Fault, Hint};
+
 /// Why a number cannot be that of the longest chain.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone)]
 #[error("{text:?} is not a length for chains: give a number from {least} to {most}, both ends counted", text = .0, least = LongestChain::LEAST, most = LongestChain::MOST)]
 pub struct BadLongestChain(pub String);
+
+impl Failure for BadLongestChain {
+    fn fault(&self) -> Fault {
+        Fault::Input
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        None
+    }
+}
 
 /// Most certificates in a chain that a device presents, its own and the uploaded CA counted (platform: "At most
 /// 10 certificates in the chain (cloud default; dedicated installations can change it)").

@@ -36,6 +36,17 @@ fn not_in_new(c: char) -> bool {
     matches!(c, '\\' | '$') || c.is_whitespace()
 }
 
+impl Failure for Rule {
+    fn fault(&self) -> Fault {
+        Fault::Input
+    }
+
+    /// What helps depends on the text: [`ClientIdError`] says it.
+    fn hint(&self) -> Option<Hint> {
+        None
+    }
+}
+
 impl Failure for ClientIdError {
     fn fault(&self) -> Fault {
         Fault::Input
