@@ -264,7 +264,7 @@ impl Fleet {
         for file in self.files.iter().filter(|name| name.starts_with("keystore.")) {
             let opened = store::open(&read(file), Some(&password), None);
             let opened = opened.unwrap_or_else(|e| panic!("{at}: {file}: {e}"));
-            let EntryKind::Key { pkcs8, chain } = &opened.entries[0].kind else {
+            let EntryKind::Key { pkcs8, chain } = opened.entries[0].kind() else {
                 panic!("{at}: {file} holds no key")
             };
             assert!(chain[0].der() == record.der, "{at}: {file}");

@@ -173,7 +173,7 @@ fn stores_hold_key_and_chain() {
         let bytes = fs::read(out.join("gw-1").join(file)).unwrap();
         let store = store::open(&bytes, Some(&password()), None).unwrap();
         let entry = store.entry(store::DEVICE_KEY_ALIAS).unwrap();
-        let EntryKind::Key { chain, .. } = &entry.kind else { panic!("{file}: {entry:?}") };
+        let EntryKind::Key { chain, .. } = entry.kind() else { panic!("{file}: {entry:?}") };
         assert_eq!(chain.len(), 2, "{file}");
     }
 }
