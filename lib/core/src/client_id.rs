@@ -138,12 +138,14 @@ impl DeviceId {
 
     /// The form in which two identifiers that differ only in case are the same: X.500 names
     /// (RFC 5280, 7.1) and many file systems do not tell such a pair apart.
+    #[doc(hidden)]
     pub fn folded(&self) -> String {
         self.0.to_lowercase()
     }
 
     /// The form in which two identifiers are the same that look the same: as [`folded`](Self::folded), and
     /// however their letters are put together (Unicode's NFC and NFD, Annex 15).
+    #[doc(hidden)]
     pub fn likeness(&self) -> String {
         likeness(&self.0)
     }

@@ -29,8 +29,10 @@ impl LongestChain {
     /// That of the cloud.
     pub const CLOUD: Self = Self(10);
     /// The smallest number: a device, and the CA that signed it.
+    #[doc(hidden)]
     pub const LEAST: u8 = 2;
     /// The largest number that is taken: a guard against a slip of the pen, not a rule of the platform.
+    #[doc(hidden)]
     pub const MOST: u8 = 100;
 
     /// So many certificates, from [`LongestChain::LEAST`] to [`LongestChain::MOST`].
@@ -47,16 +49,19 @@ impl LongestChain {
     }
 
     /// Whether a chain of so many certificates is short enough.
+    #[doc(hidden)]
     pub fn takes(self, certificates: usize) -> bool {
         certificates <= self.certificates()
     }
 
     /// How many certificates may stand between the two ends.
+    #[doc(hidden)]
     pub fn between(self) -> u8 {
         self.0.saturating_sub(2)
     }
 
     /// How many CAs may stand below a CA that has so many above it: one device more has to have its place.
+    #[doc(hidden)]
     pub fn room_below(self, above: usize) -> u8 {
         let room = self.certificates().saturating_sub(above.saturating_add(2));
         // No more than MOST, which is a u8.

@@ -11,6 +11,7 @@ pub struct Serial(Vec<u8>);
 impl Serial {
     /// 16 random bytes whose top bits are `01`: positive, and always 16 bytes long
     /// (RFC 5280, 4.1.2.2 allows 20).
+    #[doc(hidden)]
     pub fn from_random(mut bytes: [u8; 16]) -> Self {
         bytes[0] = bytes[0] & 0x7f | 0x40;
         Self(bytes.to_vec())
@@ -24,6 +25,7 @@ impl Serial {
     }
 
     /// Contents bytes of the INTEGER as they stand in a certificate.
+    #[doc(hidden)]
     pub fn from_octets(bytes: &[u8]) -> Self {
         Self(bytes.to_vec())
     }

@@ -17,6 +17,7 @@ pub enum SignatureAlgorithm {
     /// RSASSA-PSS, salt as long as the hash, MGF1 with the same hash.
     RsaPss(Hash),
     /// RSASSA-PSS with a salt of another length; verified only.
+    #[doc(hidden)]
     RsaPssSalt {
         /// The hash, also in MGF1.
         hash: Hash,
@@ -139,6 +140,7 @@ impl SignatureAlgorithm {
     }
 
     /// The DER of the AlgorithmIdentifier.
+    #[doc(hidden)]
     pub fn identifier(self) -> Vec<u8> {
         let (oid, null) = match self {
             Self::RsaPkcs1(Hash::Sha256) => (sig_id::RSA_SHA256, true),
