@@ -90,16 +90,11 @@ fn an_error_keeps_the_one_that_it_comes_from() {
 
 /// What derives `thiserror::Error` and is public.
 fn is_public_error(item: &syn::Item) -> bool {
-    let (vis, attributes) = match item {
-        syn::Item::Enum(item) => (&item.vis, &item.attrs),
-        syn::Item::Struct(item) => (&item.vis, &item.attrs),
-        _ => return false,
-    };
-    let derives = |attribute: &&syn::Attribute| {
+    let derives = |attribute: &syn::Attribute| {
         let syn::Meta::List(list) = &attribute.meta else { return false };
         list.path.is_ident("derive") && list.tokens.to_string().contains("Error")
     };
-    matches!(vis, syn::Visibility::Public(_)) && attributes.iter().any(|a| derives(&a))
+    source::is_public(item) && source::attributes(item).iter().any(derives)
 }
 
 #[test]
@@ -113,10 +108,7 @@ fn every_public_error_says_whose_fault_it_is() {
     for (module, content) in &source.modules {
         for (name, _) in content.items.iter().filter(|(_, item)| is_public_error(item)) {
             let home = (module.clone(), name.clone());
-            let says = source.impls(&home).any(|(_, block)| {
-                let of = block.trait_.as_ref().and_then(|(_, path, _)| path.segments.last());
-                of.is_some_and(|word| word.ident == "Failure")
-            });
+            let says = source.has(&home, "Failure");
             known += 1;
             silent.extend((!says).then(|| format!("{}::{name}", module.join("::"))));
         }

@@ -143,7 +143,6 @@ pub struct Certificate {
     /// Last moment of validity.
     pub not_after: OffsetDateTime,
     /// The subject's public key, or why it cannot be used.
-    #[doc(hidden)]
     pub public_key: Result<PublicKey, CryptoError>,
     /// The DER of the SubjectPublicKeyInfo, whatever it holds.
     #[doc(hidden)]

@@ -168,6 +168,7 @@ impl DeviceId {
     /// `_` and `-` stay, every other byte becomes `%XX`; so do a dot in front, which hides a directory,
     /// and what Windows reserves (`CON`, a dot at the end). Names over 200 bytes end in a hash
     /// instead.
+    #[doc(hidden)]
     pub fn file_name(&self) -> String {
         const LONGEST: usize = 200;
         let mut name = String::with_capacity(self.0.len());

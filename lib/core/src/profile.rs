@@ -223,6 +223,7 @@ impl Profile {
     }
 
     /// A builder that holds the profile's subject fields, except those in `given`.
+    #[doc(hidden)]
     pub fn subject_except(&self, given: &[&str]) -> Result<NameBuilder, NameError> {
         let mut builder = Name::builder();
         for (field, value) in self.subject.iter().filter(|(f, _)| !given.contains(&f.as_str())) {

@@ -29,6 +29,7 @@ impl Password {
     }
 
     /// As [`Password::from_file`], where the password of something that exists may be empty.
+    #[doc(hidden)]
     pub fn from_file_or_empty(bytes: &[u8]) -> Result<Self, NoPassword> {
         let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
         let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
@@ -47,6 +48,7 @@ impl Password {
     }
 
     /// Java's keystores hold passwords of printable ASCII only.
+    #[doc(hidden)]
     pub fn is_ascii(&self) -> bool {
         self.0.bytes().all(|b| (0x20..0x7f).contains(&b))
     }
@@ -102,6 +104,7 @@ pub struct SecretBytes(Zeroizing<Vec<u8>>);
 
 impl SecretBytes {
     /// Takes ownership of secret bytes.
+    #[doc(hidden)]
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         Self(Zeroizing::new(bytes.into()))
     }

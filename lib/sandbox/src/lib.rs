@@ -262,6 +262,7 @@ impl Sandbox {
     }
 
     /// The base of REST with client certificates.
+    #[doc(hidden)]
     pub fn mtls_url(&self) -> String {
         self.shared.world().site.mtls_url()
     }
@@ -289,6 +290,7 @@ impl Sandbox {
     }
 
     /// The page that shows what happened; `state.json` below it is [`Sandbox::state`].
+    #[doc(hidden)]
     pub fn management_url(&self) -> String {
         self.shared.world().site.management_url()
     }

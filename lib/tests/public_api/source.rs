@@ -13,6 +13,8 @@ pub(crate) type Home = (Module, String);
 /// One module.
 #[derive(Default)]
 pub(crate) struct Content {
+    /// Whether it is declared as `pub mod`, as far as its parent is concerned; the root is.
+    pub(crate) is_public: bool,
     pub(crate) items: BTreeMap<String, syn::Item>,
     /// What is imported or offered, by the name it has here.
     pub(crate) uses: BTreeMap<String, Vec<String>>,
@@ -31,6 +33,7 @@ impl Source {
     /// Reads a crate from its `lib.rs`, without what is only there for tests.
     pub(crate) fn add(&mut self, name: &str, root: &Path) {
         self.file(vec![name.to_owned()], &root.join("lib.rs"), root);
+        self.publish(&[name.to_owned()]);
     }
 
     fn file(&mut self, module: Module, path: &Path, children: &Path) {
@@ -66,13 +69,23 @@ impl Source {
         let name = inner.ident.to_string();
         let module = [parent.as_slice(), std::slice::from_ref(&name)].concat();
         let below = children.join(&name);
+        let is_public = matches!(inner.vis, syn::Visibility::Public(_));
         match inner.content {
-            Some((_, items)) => self.items(module, items, &below),
+            Some((_, items)) => self.items(module.clone(), items, &below),
             None => {
                 let (flat, folder) = (children.join(format!("{name}.rs")), below.join("mod.rs"));
                 let path = if flat.exists() { flat } else { folder };
-                self.file(module, &path, &below);
+                self.file(module.clone(), &path, &below);
             }
+        }
+        if is_public {
+            self.publish(&module);
+        }
+    }
+
+    fn publish(&mut self, module: &[String]) {
+        if let Some(content) = self.modules.get_mut(module) {
+            content.is_public = true;
         }
     }
 
@@ -93,6 +106,9 @@ impl Source {
                 let child = [module.as_slice(), std::slice::from_ref(first)].concat();
                 if rest.is_empty() && content.items.contains_key(name) {
                     return Some((module.clone(), name.to_owned()));
+                }
+                if !rest.is_empty() && self.modules.contains_key(&child) {
+                    return step(child);
                 }
                 if let Some(target) = content.uses.get(name) {
                     let whole = [target.as_slice(), rest].concat();
@@ -115,6 +131,14 @@ impl Source {
     /// The module that a path in `module` names.
     pub(crate) fn item(&self, home: &Home) -> Option<&syn::Item> {
         self.modules.get(&home.0)?.items.get(&home.1)
+    }
+
+    /// Whether a type has a trait of that name.
+    pub(crate) fn has(&self, home: &Home, name: &str) -> bool {
+        self.impls(home).any(|(_, block)| {
+            let of = block.trait_.as_ref().and_then(|(_, path, _)| path.segments.last());
+            of.is_some_and(|word| word.ident == name)
+        })
     }
 
     /// The blocks that belong to a type, each with its module.
@@ -184,6 +208,20 @@ pub(crate) fn is_hidden(attributes: &[syn::Attribute]) -> bool {
         let syn::Meta::List(list) = &attribute.meta else { return false };
         list.path.is_ident("doc") && list.tokens.to_string() == "hidden"
     })
+}
+
+pub(crate) fn is_public(item: &syn::Item) -> bool {
+    let vis = match item {
+        syn::Item::Const(item) => &item.vis,
+        syn::Item::Enum(item) => &item.vis,
+        syn::Item::Fn(item) => &item.vis,
+        syn::Item::Static(item) => &item.vis,
+        syn::Item::Struct(item) => &item.vis,
+        syn::Item::Trait(item) => &item.vis,
+        syn::Item::Type(item) => &item.vis,
+        _ => return false,
+    };
+    matches!(vis, syn::Visibility::Public(_))
 }
 
 fn name(item: &syn::Item) -> Option<String> {

@@ -44,6 +44,7 @@ impl LongestChain {
     }
 
     /// How many certificates.
+    #[doc(hidden)]
     pub fn certificates(self) -> usize {
         self.0.into()
     }

@@ -18,6 +18,7 @@ impl Serial {
     }
 
     /// A new serial number with bytes from the system's generator.
+    #[doc(hidden)]
     pub fn random() -> Result<Self, CryptoError> {
         let mut bytes = [0; 16];
         fill_random(&mut bytes)?;
@@ -31,6 +32,7 @@ impl Serial {
     }
 
     /// In decimal, for numbers that count; hex with `0x` if it is longer than 16 bytes.
+    #[doc(hidden)]
     pub fn to_decimal(&self) -> String {
         let significant = &self.0[self.0.iter().take_while(|b| **b == 0).count()..];
         match significant.len() {

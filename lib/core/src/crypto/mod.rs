@@ -260,6 +260,7 @@ impl KeyType {
 impl KeyType {
     /// The same for the key of a CA, which the backend itself has to make;
     /// [`CryptoError::RingRsa`] if it cannot.
+    #[doc(hidden)]
     pub fn check_available_for_ca(self) -> Result<(), CryptoError> {
         self.check_available_by(RsaKeys::Backend)
     }

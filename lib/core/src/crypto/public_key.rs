@@ -71,11 +71,13 @@ impl PublicKey {
 
     /// Key identifier by method 1 of RFC 5280, 4.2.1.2: SHA-1 of the BIT STRING's contents, as
     /// OpenSSL's `subjectKeyIdentifier = hash`.
+    #[doc(hidden)]
     pub fn key_id(&self) -> [u8; 20] {
         sha1(&self.bits)
     }
 
     /// Refuses RSA below [`MIN_RSA_BITS`].
+    #[doc(hidden)]
     pub fn check_strength(&self) -> Result<(), CryptoError> {
         match self.algorithm {
             KeyAlgorithm::Rsa { bits } if bits < MIN_RSA_BITS => Err(CryptoError::ShortRsa(bits)),

@@ -88,6 +88,7 @@ mod sig_id {
 
 impl SignatureAlgorithm {
     /// The hash that is signed; none for Ed25519, which hashes inside.
+    #[doc(hidden)]
     pub fn hash(self) -> Option<Hash> {
         match self {
             Self::RsaPkcs1(hash)
@@ -102,6 +103,7 @@ impl SignatureAlgorithm {
     ///
     /// Errors: [`CryptoError::WeakSignature`] for MD5 and SHA-1, [`CryptoError::UnsupportedAlgorithm`]
     /// for anything else we do not use, parameters that the standards forbid included.
+    #[doc(hidden)]
     pub fn from_identifier(
         id: &x509_parser::x509::AlgorithmIdentifier<'_>,
     ) -> Result<Self, CryptoError> {

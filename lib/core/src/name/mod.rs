@@ -151,6 +151,7 @@ impl Name {
     }
 
     /// Whether there is nothing in it.
+    #[doc(hidden)]
     pub fn is_empty(&self) -> bool {
         self.rdns.is_empty()
     }

@@ -80,6 +80,7 @@ pub struct Job<'a> {
 
 /// What a run has done.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Summary {
     /// Devices issued.
     pub issued: usize,
