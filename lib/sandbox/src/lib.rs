@@ -131,7 +131,7 @@ pub enum SandboxError {
     Host(String),
     /// The system gives no threads.
     #[error("cannot start the server's threads: {0}")]
-    Threads(String),
+    Threads(#[source] std::io::Error),
     /// The server's configuration of TLS was refused.
     #[error("TLS cannot be set up: {0}")]
     Tls(String),
@@ -230,7 +230,7 @@ impl Sandbox {
             .thread_name("c8y-pki-sandbox")
             .enable_all()
             .build()
-            .map_err(|e| SandboxError::Threads(e.to_string()))?;
+            .map_err(SandboxError::Threads)?;
         {
             let _context = runtime.enter();
             let doors = [
