@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use c8y_pki::clock::{self, ClockError, Evidence};
-use c8y_pki::pki::Pki;
-use c8y_pki::platform::blocking::Client;
+use c8y_pki_core::clock::{self, ClockError, Evidence};
+use c8y_pki_engine::pki::Pki;
+use c8y_pki_engine::platform::blocking::Client;
 use time::OffsetDateTime;
 
 use crate::failure::{Failure, Result};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use c8y_pki::list::{DeviceList, ListFile, ListOptions};
+use c8y_pki_engine::list::{DeviceList, ListFile, ListOptions};
 use clap::Args;
 
 use crate::failure::Result;

@@ -7,13 +7,14 @@
 //! | 2 | wrong use or wrong input |
 //! | 3 | the environment failed; trying again may help |
 //!
-//! What an error comes to is said beside it, in the library ([`c8y_pki::Failure`]); here each kind has its code. The
+//! What an error comes to is said beside it, in the library ([`c8y_pki_core::failure::Failure`]); here each kind has its code. The
 //! page docs/how-to/scripting.md lists the failures in words, and the tests `exit_codes` hold every command to it.
 
 use std::process::ExitCode;
 
-use c8y_pki::files::reason;
-use c8y_pki::{Error, Failure as _, Hint, Kind};
+use c8y_pki_core::failure::{Failure as _, Hint, Kind};
+use c8y_pki_engine::Error;
+use c8y_pki_engine::files::reason;
 use clap::error::ErrorKind;
 
 /// The exit code of a command that was stopped.
@@ -147,12 +148,12 @@ impl Failure {
     }
 
     /// The faults of single devices, where the error is about many.
-    pub(crate) fn faults(&self) -> &[c8y_pki::list::BadRow] {
-        use c8y_pki::list::ListError;
-        use c8y_pki::orders::OrderError;
-        use c8y_pki::provision::ProvisionError;
-        use c8y_pki::rollout::RolloutError;
-        fn of(error: &Error) -> &[c8y_pki::list::BadRow] {
+    pub(crate) fn faults(&self) -> &[c8y_pki_engine::list::BadRow] {
+        use c8y_pki_engine::list::ListError;
+        use c8y_pki_engine::orders::OrderError;
+        use c8y_pki_engine::provision::ProvisionError;
+        use c8y_pki_engine::rollout::RolloutError;
+        fn of(error: &Error) -> &[c8y_pki_engine::list::BadRow] {
             match error {
                 Error::Provision(ProvisionError::NotRevoked { faults, .. }) => faults,
                 Error::Provision(ProvisionError::Faults { faults, .. })

@@ -1,6 +1,8 @@
 //! Hints of the library in the words of the command line: what to do, and the command or flag that does it.
 
-use c8y_pki::{Example, Hint, Means, Permission, Secret, Setting, SubjectField, Task};
+use c8y_pki_core::failure::{
+    Example, Hint, Means, Permission, Secret, Setting, SubjectField, Task,
+};
 
 /// The sentence, without its full stop. Each command and flag in it is typed as it stands.
 pub(crate) fn sentence(hint: &Hint) -> String {

@@ -3,7 +3,7 @@
 use std::io::{Error, ErrorKind, Read};
 use std::path::Path;
 
-use c8y_pki::files;
+use c8y_pki_engine::files;
 
 use crate::failure::{Failure, Result};
 

@@ -27,7 +27,7 @@ mod values;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use c8y_pki::shown::{is_hidden, one_line};
+use c8y_pki_core::shown::{is_hidden, one_line};
 use clap::Parser;
 
 use crate::args::Cli;
@@ -35,7 +35,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 
 fn main() -> ExitCode {
-    c8y_pki::use_words(hint::sentence);
+    c8y_pki_core::failure::use_words(hint::sentence);
     // What a panic tells may hold what a server said.
     std::panic::set_hook(Box::new(|panic| output::say(&panic.to_string())));
     let cli = match Cli::try_parse() {

@@ -1,7 +1,7 @@
 //! Ids of devices that exist, and that the platform refuses in new ones: read, with a warning.
 
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::list::new_ids::Remarks;
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_engine::list::new_ids::Remarks;
 
 use crate::failure::Result;
 use crate::output::Output;

@@ -6,7 +6,7 @@
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
-use c8y_pki::files::{self, Access, Existing};
+use c8y_pki_engine::files::{self, Access, Existing};
 
 use crate::failure::{Failure, Result};
 use crate::output::{Output, is_stdout};

@@ -8,10 +8,10 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use c8y_pki::Hint;
-use c8y_pki::files;
-use c8y_pki::list::BadRow;
-use c8y_pki::shown::{self, one_line};
+use c8y_pki_core::failure::Hint;
+use c8y_pki_core::shown::{self, one_line};
+use c8y_pki_engine::files;
+use c8y_pki_engine::list::BadRow;
 use serde::Serialize;
 
 use crate::failure::{Failure, Result};

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use c8y_pki::device::check::Pace;
+use c8y_pki_engine::device::check::Pace;
 use clap::Args;
 
 /// How fast devices begin to connect.

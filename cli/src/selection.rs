@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use c8y_pki::list::DeviceList;
-use c8y_pki::orders;
-use c8y_pki::registry::{OrderRecord, Registry};
+use c8y_pki_engine::list::DeviceList;
+use c8y_pki_engine::orders;
+use c8y_pki_engine::registry::{OrderRecord, Registry};
 use clap::Args;
 
 use crate::device_list::FromArgs;

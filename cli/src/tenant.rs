@@ -4,11 +4,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::device::credentials::Trusted;
-use c8y_pki::platform::blocking::Client;
-use c8y_pki::platform::{self, Body, Login, Proxy, Request, Retry, Settings};
-use c8y_pki::secret::Password;
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::secret::Password;
+use c8y_pki_engine::device::credentials::Trusted;
+use c8y_pki_engine::platform::blocking::Client;
+use c8y_pki_engine::platform::{self, Body, Login, Proxy, Request, Retry, Settings};
 use clap::Args;
 use serde_json::json;
 

@@ -3,15 +3,15 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::Error;
-use c8y_pki::cert::{Certificate, LongestChain};
-use c8y_pki::crypto::{KeyType, RsaKeys};
-use c8y_pki::files::{self, FileError};
-use c8y_pki::name::{Name, NameBuilder, find_field};
-use c8y_pki::pki::{self, Pki};
-use c8y_pki::profile::{PathLength, Profile};
-use c8y_pki::read;
-use c8y_pki::secret::Password;
+use c8y_pki_core::cert::{Certificate, LongestChain};
+use c8y_pki_core::crypto::{KeyType, RsaKeys};
+use c8y_pki_core::name::{Name, NameBuilder, find_field};
+use c8y_pki_core::profile::{PathLength, Profile};
+use c8y_pki_core::read;
+use c8y_pki_core::secret::Password;
+use c8y_pki_engine::Error;
+use c8y_pki_engine::files::{self, FileError};
+use c8y_pki_engine::pki::{self, Pki};
 use clap::Args;
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
@@ -89,7 +89,8 @@ pub(crate) fn profile(name: &str, key: Option<KeyType>) -> Result<Profile> {
         None => {
             let path = Path::new(name);
             if !path.exists() {
-                let known: Vec<&str> = c8y_pki::profile::BUILT_IN.iter().map(|(n, _)| *n).collect();
+                let known: Vec<&str> =
+                    c8y_pki_core::profile::BUILT_IN.iter().map(|(n, _)| *n).collect();
                 return Err(Failure::usage(
                     format!("there is no profile {name:?}, and no file of that name"),
                     format!("built-in profiles: {}", known.join(", ")),

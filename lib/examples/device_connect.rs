@@ -6,44 +6,31 @@
 #![allow(clippy::disallowed_macros, reason = "an example prints")]
 #![allow(clippy::disallowed_methods, reason = "an example has arguments")]
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
-use c8y_pki::client_id::ClientId;
-use c8y_pki::device::connection::{self, Connection, Event, Greeting, Outgoing, Policy};
-use c8y_pki::device::credentials::{Credentials, Files, Place};
-use c8y_pki::device::link::{Identity, Target};
-use c8y_pki::device::mqtt::{ConnectOptions, Qos};
-use c8y_pki::device::smartrest::message::{MQTT_DEVICE, Upstream};
-use c8y_pki::device::smartrest::{self, OPERATIONS, PUBLISH};
+use c8y_pki::device::{Device, Event, Hello, Outgoing, Qos, smartrest};
+use c8y_pki::tenant::Host;
+
+/// The platform's port of MQTT over TLS.
+const PORT: u16 = 8883;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let (Some(folder), Some(host)) = (arguments.next(), arguments.next()) else {
         return Err("give the directory of a device, and the host of its tenant".into());
     };
-    let folder = PathBuf::from(folder);
-    let credentials = Credentials::read(&Files {
-        place: Place::Bundle(&folder),
-        truststore: None,
-        store_password: None,
-        key_password: None,
-    })?;
-    let device = credentials.device()?;
+    let host: Host = host.parse()?;
+    let device = Device::read(Path::new(&folder), None)?;
 
-    let name = device.to_string();
-    let row = Upstream::Device { name, device_type: MQTT_DEVICE.to_owned() }.row();
-    let (topic, qos) = (PUBLISH.to_owned(), Qos::AtLeastOnce);
-    let payload = smartrest::write(&[row])?.into_bytes();
-    let greeting = vec![
-        Greeting::Publish(Outgoing { topic, payload, qos }),
-        Greeting::Subscribe(vec![(OPERATIONS.to_owned(), qos)]),
-    ];
+    let row = ["100", device.id().as_str(), "c8y_MQTTDevice"];
+    let payload = smartrest(&[row])?.into_bytes();
+    let qos = Qos::AtLeastOnce;
+    let hello = Hello::new()
+        .publish(Outgoing { topic: "s/us".to_owned(), payload, qos })
+        .subscribe("s/ds", qos);
 
-    let target = Target { host, port: 8883 };
-    let options = ConnectOptions::new(ClientId::of_device(device));
-    let open = || connection::open(&target, Identity::Certificate(&credentials), &options);
-    let mut connection = Connection::new(open, Policy { greeting, ..Policy::default() });
+    let mut connection = device.connect_with(&host, PORT, hello);
     loop {
         match connection.next(Duration::from_secs(1))? {
             Event::Connected => println!("connected"),

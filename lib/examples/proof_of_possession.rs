@@ -6,47 +6,23 @@
 #![allow(clippy::disallowed_macros, reason = "an example prints")]
 #![allow(clippy::disallowed_methods, reason = "an example looks at the clock")]
 
-use c8y_pki::cert::{Certificate, LongestChain, Serial};
-use c8y_pki::issue::{self, Order, Validity};
-use c8y_pki::key::PrivateKey;
-use c8y_pki::key::signer::Signer;
-use c8y_pki::name::Name;
-use c8y_pki::platform::blocking::Client;
-use c8y_pki::platform::trusted::{self, NewTrusted};
-use c8y_pki::platform::{Login, PlatformError, Settings, pop};
-use c8y_pki::profile::Profile;
-use c8y_pki::sandbox::{self, Sandbox};
+use c8y_pki::sandbox::{Sandbox, Settings};
+use c8y_pki::tenant::{Access, BlockingTenant, Host, Registering};
+use c8y_pki::{Certificate, InMemoryCa, Name};
 use time::OffsetDateTime;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let now = OffsetDateTime::now_utc();
-    let (ca, key) = make_ca(now)?;
+    let ca = InMemoryCa::new(&Name::parse("CN=Example Root CA,O=Example GmbH,C=DE")?, now)?;
 
-    let sandbox = Sandbox::start(sandbox::Settings::default())?;
-    let login = Login::user(None, sandbox.user(), sandbox.password().clone());
+    let sandbox = Sandbox::start(Settings::default())?;
+    let host: Host = sandbox.url().parse()?;
     let roots = Certificate::all_from_pem_or_der(sandbox.ca_pem().as_bytes())?;
-    let client = Client::new(&Settings { roots, ..Settings::new(sandbox.url(), login) })?;
+    let access = Access::user(&host, None, sandbox.user(), sandbox.password().clone());
+    let tenant = BlockingTenant::new(&access.trusting(roots))?;
 
-    trusted::check(&ca, now)?;
-    let new =
-        NewTrusted { certificate: &ca, name: "Example", enabled: true, auto_registration: false };
-    let added = client.wait(trusted::add(&client, &[new]))?;
-    let open = || Ok::<_, PlatformError>(Box::new(&key) as Box<dyn Signer + '_>);
-    let (proof, there) = client.wait(pop::prove(&client, &ca, open, now))?;
-    println!("{}: {:?}, proof {proof:?}", there.name, added[0]);
+    let added = tenant.trust(ca.certificate(), "Example", Registering::ByHand, now)?;
+    let proof = tenant.prove(ca.certificate(), ca.key(), now)?;
+    println!("Example: {added:?}, proof {proof:?}");
     Ok(())
-}
-
-fn make_ca(now: OffsetDateTime) -> Result<(Certificate, PrivateKey), Box<dyn std::error::Error>> {
-    let profile = Profile::built_in("root").ok_or("no such profile")?;
-    let key = PrivateKey::generate(profile.key)?;
-    let order = Order {
-        profile: &profile,
-        subject: &Name::parse("CN=Example Root CA,O=Example GmbH,C=DE")?,
-        public_key: key.public_key(),
-        serial: Serial::random()?,
-        validity: Validity::of(&profile, now, None),
-        path_length: issue::path_length(profile.path_length, &[], LongestChain::CLOUD)?,
-    };
-    Ok((issue::self_sign(&order, &key)?, key))
 }

@@ -22,8 +22,7 @@ use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use c8y_pki::secret::Password;
-use c8y_pki::{CaKey, DeviceId, DeviceRequest, Failure as _, Issued, Pki, RequestError};
+use c8y_pki::{CaKey, DeviceId, DeviceRequest, Issued, NotIssued, Password, Pki};
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
@@ -41,7 +40,7 @@ struct Service {
 }
 
 impl Service {
-    fn sign(&self, id: DeviceId, request: &[u8]) -> Result<Issued, RequestError> {
+    fn sign(&self, id: DeviceId, request: &[u8]) -> Result<Issued, NotIssued> {
         let now = OffsetDateTime::now_utc();
         self.pki.issue(&DeviceRequest::from_csr(&self.ca_key, request, now)?.id(id))
     }
@@ -70,11 +69,9 @@ async fn sign(
             let kind = [(header::CONTENT_TYPE, "application/pem-certificate-chain")];
             (status, kind, issued.chain_pem()).into_response()
         }
-        Ok(Err(e @ (RequestError::AlreadyIssued { .. } | RequestError::SharedKey { .. }))) => {
-            refusal(StatusCode::CONFLICT, &e)
-        }
-        Ok(Err(e)) if e.is_refusal() => refusal(StatusCode::UNPROCESSABLE_ENTITY, &e),
-        Ok(Err(e)) => {
+        Ok(Err(NotIssued::Taken(e))) => refusal(StatusCode::CONFLICT, &e),
+        Ok(Err(NotIssued::Refused(e))) => refusal(StatusCode::UNPROCESSABLE_ENTITY, &e),
+        Ok(Err(NotIssued::Failed(e))) => {
             // What is wrong here is for the operator, not for the device.
             eprintln!(
                 "error: {e}\nhint: {}",

@@ -1,12 +1,12 @@
 //! Chains through the public interface, with the certificates of the OpenSSL recipe: RSA 4096,
 //! key usage not critical, path length 10.
 
-use c8y_pki::Failure;
-use c8y_pki::cert::{Certificate, LongestChain};
-use c8y_pki::chain::{
+use c8y_pki_core::cert::{Certificate, LongestChain};
+use c8y_pki_core::chain::{
     ChainError, DeviceFinding, LeafChoice, Options, Purpose, check_device, order, verify,
 };
-use c8y_pki::client_id::DeviceId;
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_core::failure::Failure;
 use time::OffsetDateTime;
 use time::macros::datetime;
 

@@ -1,24 +1,29 @@
 //! What an error comes to is the same, however deep it lies in another one.
 #![cfg(feature = "engine")]
 
-use std::error::Error as _;
-use std::path::PathBuf;
+#[allow(dead_code, reason = "the listing of what is public needs more of it")]
+#[path = "public_api/source.rs"]
+mod source;
 
-use c8y_pki::crypto::CryptoError;
-use c8y_pki::csr::CsrError;
-use c8y_pki::device::credentials::CredentialError;
-use c8y_pki::inspect::InspectError;
-use c8y_pki::issue::IssueError;
-use c8y_pki::key::KeyError;
-use c8y_pki::manifest::ManifestError;
-use c8y_pki::pki::AuthorityError;
-use c8y_pki::platform::PlatformError;
-use c8y_pki::provision::ProvisionError;
-use c8y_pki::read::ReadError;
-use c8y_pki::rollout::RolloutError;
-use c8y_pki::selftest::SelfTestError;
-use c8y_pki::store::StoreError;
-use c8y_pki::{Error, Failure, Fault, Kind};
+use std::error::Error as _;
+use std::path::{Path, PathBuf};
+
+use c8y_pki_core::crypto::CryptoError;
+use c8y_pki_core::csr::CsrError;
+use c8y_pki_core::failure::{Failure, Fault, Kind};
+use c8y_pki_core::issue::IssueError;
+use c8y_pki_core::key::KeyError;
+use c8y_pki_core::read::ReadError;
+use c8y_pki_core::store::StoreError;
+use c8y_pki_engine::Error;
+use c8y_pki_engine::device::credentials::CredentialError;
+use c8y_pki_engine::inspect::InspectError;
+use c8y_pki_engine::manifest::ManifestError;
+use c8y_pki_engine::pki::AuthorityError;
+use c8y_pki_engine::platform::PlatformError;
+use c8y_pki_engine::provision::ProvisionError;
+use c8y_pki_engine::rollout::RolloutError;
+use c8y_pki_engine::selftest::SelfTestError;
 
 fn failed() -> CryptoError {
     CryptoError::Failed("the system's random generator")
@@ -81,4 +86,33 @@ fn an_error_keeps_the_one_that_it_comes_from() {
     let error = AuthorityError::Key { path: PathBuf::from("key.pem"), source: key() };
     let inner = error.source().and_then(|e| e.downcast_ref::<KeyError>());
     assert!(inner.is_some(), "{error:?}");
+}
+
+/// What derives `thiserror::Error` and is public.
+fn is_public_error(item: &syn::Item) -> bool {
+    let derives = |attribute: &syn::Attribute| {
+        let syn::Meta::List(list) = &attribute.meta else { return false };
+        list.path.is_ident("derive") && list.tokens.to_string().contains("Error")
+    };
+    source::is_public(item) && source::attributes(item).iter().any(derives)
+}
+
+#[test]
+fn every_public_error_says_whose_fault_it_is() {
+    let mut source = source::Source::default();
+    for name in ["core", "engine", "sandbox"] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(name).join("src");
+        source.add(&format!("c8y_pki_{name}"), &root);
+    }
+    let (mut known, mut silent) = (0, Vec::new());
+    for (module, content) in &source.modules {
+        for (name, _) in content.items.iter().filter(|(_, item)| is_public_error(item)) {
+            let home = (module.clone(), name.clone());
+            let says = source.has(&home, "Failure");
+            known += 1;
+            silent.extend((!says).then(|| format!("{}::{name}", module.join("::"))));
+        }
+    }
+    assert!(known > 50, "only {known} errors were found");
+    assert!(silent.is_empty(), "without the trait Failure: {silent:#?}");
 }

@@ -3,15 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::cert::{Certificate, Serial};
-use c8y_pki::crl::Crl;
-use c8y_pki::csr::Request;
-use c8y_pki::inspect::{Passwords, inspect};
-use c8y_pki::key::PrivateKey;
-use c8y_pki::profile::Profile;
-use c8y_pki::read;
-use c8y_pki::secret::Password;
-use c8y_pki::store::{self, Compat, Format, OpenOptions, Store, WriteOptions, pkcs7};
+use c8y_pki_core::cert::{Certificate, Serial};
+use c8y_pki_core::crl::Crl;
+use c8y_pki_core::csr::Request;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::profile::Profile;
+use c8y_pki_core::read;
+use c8y_pki_core::secret::Password;
+use c8y_pki_core::store::{self, Compat, Format, OpenOptions, Store, WriteOptions, pkcs7};
+use c8y_pki_engine::inspect::{Passwords, inspect};
 use proptest::prelude::*;
 
 /// Real files of every kind: keys, certificates, requests, stores.

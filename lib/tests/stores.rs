@@ -3,10 +3,10 @@
 
 use std::path::PathBuf;
 
-use c8y_pki::Failure;
-use c8y_pki::cert::Certificate;
-use c8y_pki::secret::Password;
-use c8y_pki::store::{
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::failure::Failure;
+use c8y_pki_core::secret::Password;
+use c8y_pki_core::store::{
     DEVICE_KEY_ALIAS, Entry, EntryKind, Format, Listing, OpenOptions, SERVER_CERTIFICATE_ALIAS,
     Store, StoreError, detect, open, open_with,
 };
@@ -34,7 +34,7 @@ fn recipe_chain() -> Vec<Certificate> {
 
 fn assert_device_entry(entry: &Entry) {
     assert_eq!(entry.alias, DEVICE_KEY_ALIAS);
-    let EntryKind::Key { pkcs8, chain } = &entry.kind else { panic!("{:?}", entry.kind) };
+    let EntryKind::Key { pkcs8, chain } = entry.kind() else { panic!("{:?}", entry.kind()) };
     assert!(pkcs8.expose().len() > 2000, "RSA 4096");
     assert_eq!(*chain, recipe_chain());
 }
@@ -54,7 +54,7 @@ fn keystores_hold_the_key_and_the_whole_chain() {
 
 #[test]
 fn the_same_key_is_in_all_keystores() {
-    let key = |store: &Store| match &store.entries[0].kind {
+    let key = |store: &Store| match store.entries[0].kind() {
         EntryKind::Key { pkcs8, .. } => pkcs8.clone(),
         other => panic!("{other:?}"),
     };
@@ -66,7 +66,7 @@ fn the_same_key_is_in_all_keystores() {
 #[test]
 fn a_jks_key_stays_sealed_without_its_own_password() {
     let store = open_device_file("deviceKeystore.jks", "keystore-Secret-05", None);
-    let EntryKind::Sealed { chain, .. } = &store.entries[0].kind else { panic!("{store:?}") };
+    let EntryKind::Sealed { chain, .. } = store.entries[0].kind() else { panic!("{store:?}") };
     assert_eq!(*chain, recipe_chain());
     assert_eq!(Listing::new(Format::Jks, &store).entries[0].entry_type, "sealed_key");
 }
@@ -78,7 +78,7 @@ fn truststores_hold_the_server_certificate() {
     {
         let store = open_device_file(name, "trust-Secret-06", None);
         assert_eq!(store.entries.len(), 1, "{name}");
-        let Entry { alias, kind, .. } = &store.entries[0];
+        let (alias, kind) = (&store.entries[0].alias, store.entries[0].kind());
         assert_eq!(alias, SERVER_CERTIFICATE_ALIAS, "{name}");
         let trusted =
             EntryKind::Trusted { certificate: Box::new(server[0].clone()), java_trusted: true };
@@ -165,7 +165,7 @@ fn stores_of_other_tools_open() {
         let store = open(&data(&format!("stores/{name}")), password.as_ref(), None)
             .unwrap_or_else(|e| panic!("{name}: {e}"));
         let entry = store.entry(alias).unwrap_or_else(|| panic!("{name}: {store:?}"));
-        let EntryKind::Key { chain, .. } = &entry.kind else { panic!("{name}: {entry:?}") };
+        let EntryKind::Key { chain, .. } = entry.kind() else { panic!("{name}: {entry:?}") };
         assert_eq!(chain.len(), 3, "{name}");
         assert_eq!(store.entries.len(), 1, "{name}: {store:?}");
     }
@@ -175,7 +175,7 @@ fn stores_of_other_tools_open() {
 fn a_truststore_of_openssl_is_read_and_marked_as_empty_to_java() {
     let password = Password::new("secret-1");
     let store = open(&data("stores/openssl-trust.p12"), Some(&password), None).unwrap();
-    let kind = store.entries.first().map(|e| &e.kind);
+    let kind = store.entries.first().map(|e| e.kind());
     assert!(matches!(kind, Some(EntryKind::Trusted { java_trusted: false, .. })), "{store:?}");
 }
 
@@ -197,7 +197,7 @@ fn a_store_without_mac_opens_only_when_asked() {
 fn secret_keys_are_listed() {
     let password = Password::new("secret-1");
     let store = open(&data("stores/keytool-secret.p12"), Some(&password), None).unwrap();
-    let EntryKind::SecretKey { algorithm } = &store.entries[0].kind else { panic!("{store:?}") };
+    let EntryKind::SecretKey { algorithm } = store.entries[0].kind() else { panic!("{store:?}") };
     assert_eq!(algorithm.as_deref(), Some("2.16.840.1.101.3.4.1"), "AES");
 }
 

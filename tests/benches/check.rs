@@ -20,11 +20,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
-use c8y_pki::cert::Certificate;
-use c8y_pki::crl::Reason;
-use c8y_pki::crypto::KeyType;
-use c8y_pki::provision::{Out, Stream};
-use c8y_pki::registry::{Filter, Record, Registry, Role, Scan};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::crl::Reason;
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_engine::provision::{Out, Stream};
+use c8y_pki_engine::registry::{Filter, Record, Registry, Role, Scan};
 use time::OffsetDateTime;
 
 fn main() {

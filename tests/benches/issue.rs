@@ -29,18 +29,18 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{self, KeySize};
 use aws_lc_rs::signature::{self, EcdsaKeyPair};
-use c8y_pki::crypto::{KeyPolicy, KeyType};
-use c8y_pki::issue::BeyondIssuer;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::list::{ListFile, ListOptions};
-use c8y_pki::name::Name;
-use c8y_pki::pki::policy::SigningPolicy;
-use c8y_pki::pki::{CaSettings, Pki};
-use c8y_pki::profile::Profile;
-use c8y_pki::provision::bundle::{Bundle, BundleSettings};
-use c8y_pki::provision::{self, Context, Existing, Job, Out};
-use c8y_pki::secret::{ChosenPassword, Password};
-use c8y_pki::store::{DEFAULT_ITERATIONS, Pkcs12Options};
+use c8y_pki_core::crypto::{KeyPolicy, KeyType};
+use c8y_pki_core::issue::BeyondIssuer;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::name::Name;
+use c8y_pki_core::profile::Profile;
+use c8y_pki_core::secret::{ChosenPassword, Password};
+use c8y_pki_core::store::{DEFAULT_ITERATIONS, Pkcs12Options};
+use c8y_pki_engine::list::{ListFile, ListOptions};
+use c8y_pki_engine::pki::policy::SigningPolicy;
+use c8y_pki_engine::pki::{CaSettings, Pki};
+use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
+use c8y_pki_engine::provision::{self, Context, Existing, Job, Out};
 use sha2::Digest;
 use time::OffsetDateTime;
 
@@ -326,7 +326,7 @@ fn issue(
         days: None,
         path_length: None,
         beyond_issuer: BeyondIssuer::Refuse,
-        key: c8y_pki::pki::NewKey::File(&chosen),
+        key: c8y_pki_engine::pki::NewKey::File(&chosen),
     };
     let name = |text| Name::parse(text).expect("a name");
     let (root_name, line_name) = (name("CN=Root CA,O=Example"), name("CN=Line CA,O=Example"));

@@ -1,8 +1,8 @@
 //! The binary against a sandbox tenant. The tenant's password is [`PASSWORD`], which no output of the
 //! binary may hold.
 
-use c8y_pki::sandbox::{Faults, Sandbox, Settings};
-use c8y_pki::secret::Password;
+use c8y_pki_core::secret::Password;
+use c8y_pki_sandbox::{Faults, Sandbox, Settings};
 use serde_json::Value;
 
 use crate::cli::{Cli, Outcome, PASSWORD};

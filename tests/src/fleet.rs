@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::registry::{Filter, Record, Registry, Role, Status};
-use c8y_pki::secret::Password;
-use c8y_pki::store::{self, EntryKind};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::secret::Password;
+use c8y_pki_core::store::{self, EntryKind};
+use c8y_pki_engine::registry::{Filter, Record, Registry, Role, Status};
 use time::OffsetDateTime;
 
 use crate::cli::{CA_PW, Cli, PASSWORD, walk};
@@ -264,7 +264,7 @@ impl Fleet {
         for file in self.files.iter().filter(|name| name.starts_with("keystore.")) {
             let opened = store::open(&read(file), Some(&password), None);
             let opened = opened.unwrap_or_else(|e| panic!("{at}: {file}: {e}"));
-            let EntryKind::Key { pkcs8, chain } = &opened.entries[0].kind else {
+            let EntryKind::Key { pkcs8, chain } = opened.entries[0].kind() else {
                 panic!("{at}: {file} holds no key")
             };
             assert!(chain[0].der() == record.der, "{at}: {file}");

@@ -1,9 +1,9 @@
 //! What `device issue` does not make: chains that are not whole or not in order.
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::secret::Password;
-use c8y_pki::store::{self, DEVICE_KEY_ALIAS, EntryKind, Format, Store, WriteOptions};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::secret::Password;
+use c8y_pki_core::store::{self, DEVICE_KEY_ALIAS, Format, Store, WriteOptions};
 use time::OffsetDateTime;
 
 use crate::cli::{Cli, PASSWORD};
@@ -30,11 +30,8 @@ pub fn write_device(cli: &Cli, folder: &str, key: &PrivateKey, chain: &[Certific
         &format!("{folder}/chain.pem"),
         chain.iter().map(Certificate::pem).collect::<String>(),
     );
-    let kind = EntryKind::Key { pkcs8: key.pkcs8().clone(), chain: chain.to_vec() };
-    let own = chain.iter().find(|one| one.spki == key.public_key().spki()).expect("its own");
-    let mut store = Store::new();
-    store.add_key(DEVICE_KEY_ALIAS, key, vec![own.clone()]).expect("an entry");
-    store.entries[0].kind = kind;
+    // Nothing looks at the chain here, as it is to be an odd one.
+    let store = Store::of_issued_key(DEVICE_KEY_ALIAS, key.pkcs8().clone(), chain.to_vec());
     let password = Password::new(PASSWORD);
     let options = WriteOptions::new(Some(&password), OffsetDateTime::now_utc());
     for (name, format) in [("keystore.p12", Format::Pkcs12), ("keystore.jks", Format::Jks)] {

@@ -1,13 +1,13 @@
 //! Broken set-ups: certificates of any kind, made in the process, as the files of a device beside a
 //! sandbox tenant.
 
-use c8y_pki::cert::{Certificate, Serial};
-use c8y_pki::crypto::KeyType;
-use c8y_pki::issue::{self, Issuer, Order, Validity};
-use c8y_pki::key::PrivateKey;
-use c8y_pki::name::Name;
-use c8y_pki::profile::Profile;
-use c8y_pki::secret::Password;
+use c8y_pki_core::cert::{Certificate, Serial};
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_core::issue::{self, Issuer, Order, Validity};
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::name::Name;
+use c8y_pki_core::profile::Profile;
+use c8y_pki_core::secret::Password;
 use time::{Duration, OffsetDateTime};
 
 use crate::at_tenant::AtTenant;

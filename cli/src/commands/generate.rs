@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use c8y_pki::files::{self, Access, Existing};
+use c8y_pki_engine::files::{self, Access, Existing};
 use clap::{Args, Command};
 use clap_complete::Shell;
 

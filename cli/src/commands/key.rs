@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::crypto::KeyType;
-use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::inspect::{Item, KeyView, Passwords, inspect};
-use c8y_pki::key::pkcs11::{self, TokenContents};
-use c8y_pki::key::signer::Signer;
-use c8y_pki::key::{CA_ITERATIONS, PrivateKey};
-use c8y_pki::read;
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_core::key::pkcs11::{self, TokenContents};
+use c8y_pki_core::key::signer::Signer;
+use c8y_pki_core::key::{CA_ITERATIONS, PrivateKey};
+use c8y_pki_core::read;
+use c8y_pki_engine::files::{self, Access, Existing};
+use c8y_pki_engine::inspect::{Item, KeyView, Passwords, inspect};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 

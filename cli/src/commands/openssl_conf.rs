@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::openssl::conf::Conf;
-use c8y_pki::openssl::wanted::{Unmet, Wanted};
-use c8y_pki::pki::{AuthorityError, Pki};
+use c8y_pki_core::openssl::conf::Conf;
+use c8y_pki_core::openssl::wanted::{Unmet, Wanted};
+use c8y_pki_engine::files::{self, Access, Existing};
+use c8y_pki_engine::pki::{AuthorityError, Pki};
 use serde::Serialize;
 
 use crate::failure::Result;
@@ -31,7 +31,7 @@ pub(crate) struct ConfView {
 #[derive(Debug, Serialize)]
 struct ProfileView {
     name: String,
-    kind: c8y_pki::profile::Kind,
+    kind: c8y_pki_core::profile::Kind,
     /// The file with it, if it was written.
     file: Option<String>,
 }
@@ -96,10 +96,10 @@ impl ConfView {
         let mut text = String::new();
         for one in &self.profiles {
             let kind = match one.kind {
-                c8y_pki::profile::Kind::Root => "root",
-                c8y_pki::profile::Kind::Intermediate => "intermediate",
-                c8y_pki::profile::Kind::Device => "device",
-                c8y_pki::profile::Kind::Server => "server",
+                c8y_pki_core::profile::Kind::Root => "root",
+                c8y_pki_core::profile::Kind::Intermediate => "intermediate",
+                c8y_pki_core::profile::Kind::Device => "device",
+                c8y_pki_core::profile::Kind::Server => "server",
             };
             let place = match &one.file {
                 Some(file) => format!("--profile {file}"),

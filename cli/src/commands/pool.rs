@@ -4,9 +4,9 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use c8y_pki::crypto::{KeyType, RsaKeys};
-use c8y_pki::pki::Pki;
-use c8y_pki::provision::Progress;
+use c8y_pki_core::crypto::{KeyType, RsaKeys};
+use c8y_pki_engine::pki::Pki;
+use c8y_pki_engine::provision::Progress;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use time::OffsetDateTime;

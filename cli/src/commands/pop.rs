@@ -3,11 +3,11 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::files::{Access, Existing};
-use c8y_pki::key::signer::Signer;
-use c8y_pki::pki::Pki;
-use c8y_pki::platform::pop::{self, CodeError, Proof, Signed, VerificationCode};
-use c8y_pki::platform::trusted::{self, TrustedCertificate};
+use c8y_pki_core::key::signer::Signer;
+use c8y_pki_engine::files::{Access, Existing};
+use c8y_pki_engine::pki::Pki;
+use c8y_pki_engine::platform::pop::{self, CodeError, Proof, Signed, VerificationCode};
+use c8y_pki_engine::platform::trusted::{self, TrustedCertificate};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use time::OffsetDateTime;

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::labels;
-use c8y_pki::profile::{BUILT_IN, Profile};
-use c8y_pki::rollout::EXAMPLE;
+use c8y_pki_core::profile::{BUILT_IN, Profile};
+use c8y_pki_engine::labels;
+use c8y_pki_engine::rollout::EXAMPLE;
 use clap::Subcommand;
 use serde::Serialize;
 

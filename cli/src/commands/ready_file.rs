@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::files::{self, Access, Existing};
+use c8y_pki_engine::files::{self, Access, Existing};
 
 use crate::failure::{Failure, Result};
 use crate::outlet;

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use c8y_pki::cert::{Certificate, LongestChain};
-use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::sandbox::{Connection, Faults, Profile, Sandbox, Settings};
+use c8y_pki_core::cert::{Certificate, LongestChain};
+use c8y_pki_engine::files::{self, Access, Existing};
+use c8y_pki_sandbox::{Connection, Faults, Profile, Sandbox, Settings};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 

@@ -1,7 +1,7 @@
 //! A validity that ends with its issuer's.
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::issue::Shortened;
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::issue::Shortened;
 use time::{Duration, OffsetDateTime};
 
 use crate::output::Output;

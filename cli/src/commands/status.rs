@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::files::{Access, Existing};
-use c8y_pki::status::{self, AtTenant, CaState, Item, Limits, Picture, Urgency};
+use c8y_pki_engine::files::{Access, Existing};
+use c8y_pki_engine::status::{self, AtTenant, CaState, Item, Limits, Picture, Urgency};
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use c8y_pki::{Example, Hint, Means, Permission, Secret, Setting, SubjectField, Task};
+use c8y_pki_core::failure::{
+    Example, Hint, Means, Permission, Secret, Setting, SubjectField, Task,
+};
 use clap::{Command, CommandFactory as _};
 
 use super::{command, means, sentence};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use c8y_pki::inspect::{CertificateView, CrlView, Item, KeyOrFault, KeyView, RequestView};
+use c8y_pki_engine::inspect::{CertificateView, CrlView, Item, KeyOrFault, KeyView, RequestView};
 
 use super::store::listing;
 use super::text::{colons, date, printable, until};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use c8y_pki::store::Listing;
+use c8y_pki_core::store::Listing;
 
 use super::text::{colons, date, printable};
 

@@ -1,6 +1,6 @@
 //! Tables, dates, and text from outside on one line.
 
-use c8y_pki::shown::one_line;
+use c8y_pki_core::shown::one_line;
 use time::OffsetDateTime;
 use time::macros::format_description;
 

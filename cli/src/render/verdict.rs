@@ -1,6 +1,6 @@
 //! The platform's verdict on a chain and ours, side by side.
 
-use c8y_pki::platform::verdict::Comparison;
+use c8y_pki_engine::platform::verdict::Comparison;
 
 use super::text::as_line;
 

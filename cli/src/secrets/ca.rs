@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use c8y_pki::key::pkcs11::{KeyUri, is_one_token};
-use c8y_pki::pki::{Ca, CaKey, KeyPlace};
-use c8y_pki::secret::Password;
+use c8y_pki_core::key::pkcs11::{KeyUri, is_one_token};
+use c8y_pki_core::secret::Password;
+use c8y_pki_engine::pki::{Ca, CaKey, KeyPlace};
 
 use super::source::Source;
 use super::{known, uri};

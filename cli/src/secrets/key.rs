@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::Error;
-use c8y_pki::cert::Certificate;
-use c8y_pki::files;
-use c8y_pki::key::pkcs11::{KeyUri, TokenKey};
-use c8y_pki::key::signer::Signer;
-use c8y_pki::key::{PrivateKey, read::is_encrypted};
-use c8y_pki::read::{self as library, ReadError};
-use c8y_pki::secret::Password;
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::key::pkcs11::{KeyUri, TokenKey};
+use c8y_pki_core::key::signer::Signer;
+use c8y_pki_core::key::{PrivateKey, read::is_encrypted};
+use c8y_pki_core::read::{self as library, ReadError};
+use c8y_pki_core::secret::Password;
+use c8y_pki_engine::Error;
+use c8y_pki_engine::files;
 
 use super::opening::{needs_password, opening};
 use super::source::Source;

@@ -1,8 +1,8 @@
 //! What may have a password is tried without one before anybody is asked.
 
-use c8y_pki::read::ReadError;
-use c8y_pki::secret::Password;
-use c8y_pki::store::StoreError;
+use c8y_pki_core::read::ReadError;
+use c8y_pki_core::secret::Password;
+use c8y_pki_core::store::StoreError;
 
 use super::source::Source;
 use crate::failure::Result;

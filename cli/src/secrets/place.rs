@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use c8y_pki::crypto::KeyType;
-use c8y_pki::key::pkcs11::{KeyUri, TokenKey};
-use c8y_pki::pki::{Ca, NewKey};
-use c8y_pki::secret::{ChosenPassword, Password};
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_core::key::pkcs11::{KeyUri, TokenKey};
+use c8y_pki_core::secret::{ChosenPassword, Password};
+use c8y_pki_engine::pki::{Ca, NewKey};
 use clap::Args;
 
 use super::parent::{Above, KeyPlaces};

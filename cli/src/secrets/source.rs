@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::secret::{ChosenPassword, NoPassword, Password};
+use c8y_pki_core::secret::{ChosenPassword, NoPassword, Password};
 
 use super::surroundings::{Process, Surroundings};
 use super::weak::WeakArgs;
@@ -140,7 +140,7 @@ impl<'a> Source<'a> {
         let noun = self.noun;
         Failure::usage(
             format!("the {noun} file {} gives no {noun}: {problem}", path.display()),
-            problem.hint(noun),
+            problem.hint_for(noun).to_string(),
         )
     }
 }

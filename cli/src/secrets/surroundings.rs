@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 use std::io::IsTerminal;
 
-use c8y_pki::secret::Password;
-use c8y_pki::shown::one_line;
+use c8y_pki_core::secret::Password;
+use c8y_pki_core::shown::one_line;
 
 use crate::failure::{Failure, Result};
 use crate::stop;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::path::PathBuf;
 
-use c8y_pki::secret::Password;
+use c8y_pki_core::secret::Password;
 
 use super::parent::{Above, KeyPlaces, above_or_own};
 use super::source::Source;

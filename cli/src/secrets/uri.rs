@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::key::pkcs11::KeyUri;
+use c8y_pki_core::key::pkcs11::KeyUri;
 
 use crate::failure::Result;
 

@@ -1,6 +1,6 @@
 //! Whether a weak password may be chosen for a key that may be a CA's.
 
-use c8y_pki::secret::{ChosenPassword, Password, WeakPassword};
+use c8y_pki_core::secret::{ChosenPassword, Password, WeakPassword};
 use clap::Args;
 
 use crate::failure::Result;

@@ -13,8 +13,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::{digest, pbkdf2};
-use c8y_pki::secret::Password;
-use c8y_pki::store::{DEFAULT_ITERATIONS, Format, Store, WriteOptions, open, write};
+use c8y_pki_core::secret::Password;
+use c8y_pki_core::store::{DEFAULT_ITERATIONS, Format, Store, WriteOptions, open, write};
 use time::OffsetDateTime;
 
 const ROUNDS: u32 = 200;

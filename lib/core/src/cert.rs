@@ -133,6 +133,7 @@ pub struct Certificate {
     der: Vec<u8>,
     tbs: Range<usize>,
     /// X.509 version: 1, 2 or 3.
+    #[doc(hidden)]
     pub version: u32,
     /// Serial number.
     pub serial: Serial,
@@ -147,26 +148,37 @@ pub struct Certificate {
     /// The subject's public key, or why it cannot be used.
     pub public_key: Result<PublicKey, CryptoError>,
     /// The DER of the SubjectPublicKeyInfo, whatever it holds.
+    #[doc(hidden)]
     pub spki: Vec<u8>,
     /// The signature's algorithm, or why it cannot be verified.
+    #[doc(hidden)]
     pub signature_algorithm: Result<SignatureAlgorithm, CryptoError>,
     /// Whether both algorithm identifiers are equal (RFC 5280, 4.1.1.2 demands it).
+    #[doc(hidden)]
     pub algorithms_agree: bool,
     /// Parameters beside the signature's algorithm that standards do not want there, in words.
+    #[doc(hidden)]
     pub odd_signature_parameters: Option<&'static str>,
     /// The signature.
+    #[doc(hidden)]
     pub signature: Vec<u8>,
     /// BasicConstraints, if there.
+    #[doc(hidden)]
     pub basic_constraints: Option<BasicConstraints>,
     /// KeyUsage, if there.
+    #[doc(hidden)]
     pub key_usage: Option<KeyUsage>,
     /// Extended key usage: dotted object identifiers, if there.
+    #[doc(hidden)]
     pub extended_key_usage: Option<Vec<String>>,
     /// SubjectKeyIdentifier, if there.
+    #[doc(hidden)]
     pub subject_key_id: Option<Vec<u8>>,
     /// The key identifier of AuthorityKeyIdentifier, if there.
+    #[doc(hidden)]
     pub authority_key_id: Option<Vec<u8>>,
     /// All extensions in their order.
+    #[doc(hidden)]
     pub extensions: Vec<Extension>,
 }
 
@@ -270,6 +282,7 @@ impl Certificate {
     }
 
     /// The bytes under the signature.
+    #[doc(hidden)]
     pub fn tbs(&self) -> &[u8] {
         &self.der[self.tbs.clone()]
     }
@@ -290,12 +303,14 @@ impl Certificate {
     }
 
     /// Whether issuer and subject are the same name (RFC 5280, 6.1 "self-issued").
+    #[doc(hidden)]
     pub fn is_self_issued(&self) -> bool {
         self.issuer.matches(&self.subject)
     }
 
     /// Whether AuthorityKeyIdentifier names the issuer's certificate by its serial number
     /// (RFC 5280, 4.2.1.1: authorityCertSerialNumber), or cannot be read.
+    #[doc(hidden)]
     pub fn authority_key_names_serial(&self) -> bool {
         const SERIAL_NUMBER: u8 = 0x82;
         let Some(extension) = self.extension(oid::AUTHORITY_KEY_ID) else { return false };
@@ -312,6 +327,7 @@ impl Certificate {
     }
 
     /// An extension by its dotted object identifier.
+    #[doc(hidden)]
     pub fn extension(&self, oid: &str) -> Option<&Extension> {
         self.extensions.iter().find(|e| e.oid == oid)
     }

@@ -138,12 +138,14 @@ impl DeviceId {
 
     /// The form in which two identifiers that differ only in case are the same: X.500 names
     /// (RFC 5280, 7.1) and many file systems do not tell such a pair apart.
+    #[doc(hidden)]
     pub fn folded(&self) -> String {
         self.0.to_lowercase()
     }
 
     /// The form in which two identifiers are the same that look the same: as [`folded`](Self::folded), and
     /// however their letters are put together (Unicode's NFC and NFD, Annex 15).
+    #[doc(hidden)]
     pub fn likeness(&self) -> String {
         likeness(&self.0)
     }
@@ -166,6 +168,7 @@ impl DeviceId {
     /// `_` and `-` stay, every other byte becomes `%XX`; so do a dot in front, which hides a directory,
     /// and what Windows reserves (`CON`, a dot at the end). Names over 200 bytes end in a hash
     /// instead.
+    #[doc(hidden)]
     pub fn file_name(&self) -> String {
         const LONGEST: usize = 200;
         let mut name = String::with_capacity(self.0.len());

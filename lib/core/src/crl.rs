@@ -84,6 +84,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons with the names of RFC 5280.
+    #[doc(hidden)]
     pub const ALL: [(Self, &'static str); 8] = [
         (Self::Unspecified, "unspecified"),
         (Self::KeyCompromise, "keyCompromise"),
@@ -98,6 +99,7 @@ impl Reason {
     /// The reasons that a revocation can be given: all but `certificateHold`. A certificate on hold can
     /// come back by a later list, but not at the platform, whose entries are never removed (platform:
     /// "Revocation").
+    #[doc(hidden)]
     pub fn offered() -> impl Iterator<Item = (Self, &'static str)> {
         Self::ALL.into_iter().filter(|(reason, _)| *reason != Self::CertificateHold)
     }
@@ -113,6 +115,7 @@ impl Reason {
     }
 
     /// The reason with that number.
+    #[doc(hidden)]
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.iter().map(|(r, _)| *r).find(|r| *r as u8 == code)
     }
@@ -143,25 +146,34 @@ pub struct Crl {
     /// Its number, as the bytes of the INTEGER.
     pub number: Option<Serial>,
     /// The key identifier of the issuer.
+    #[doc(hidden)]
     pub authority_key_id: Option<Vec<u8>>,
     /// The revoked certificates.
     pub revoked: Vec<Revoked>,
     /// For a delta list: the number of the list whose changes it tells.
+    #[doc(hidden)]
     pub base: Option<Serial>,
     /// Certificates that a delta list takes out of the list that it changes (`removeFromCRL`).
+    #[doc(hidden)]
     pub removed: Vec<Serial>,
     /// Entries of an indirect list about certificates of other issuers.
+    #[doc(hidden)]
     pub others: Vec<OfOthers>,
     /// Which certificates and reasons it is for; none: all of its issuer. Or why that is not certain, as the
     /// end of a sentence that begins with the list.
+    #[doc(hidden)]
     pub scope: Result<Option<Scope>, &'static str>,
     /// The first critical extension that is not processed, of the list or of an entry, as a dotted object identifier.
+    #[doc(hidden)]
     pub critical_extension: Option<String>,
     /// Why it is not the whole list of its issuer, as the end of a sentence that begins with the list.
+    #[doc(hidden)]
     pub incomplete: Option<&'static str>,
     /// The signature's algorithm.
+    #[doc(hidden)]
     pub signature_algorithm: Result<SignatureAlgorithm, crate::crypto::CryptoError>,
     /// Parameters beside the signature's algorithm that standards do not want there, in words.
+    #[doc(hidden)]
     pub odd_signature_parameters: Option<&'static str>,
     signature: Vec<u8>,
 }

@@ -158,10 +158,13 @@ pub struct Request {
     /// Whom the certificate shall be about.
     pub subject: Name,
     /// The key in it, or why it cannot be used.
+    #[doc(hidden)]
     pub public_key: Result<PublicKey, CryptoError>,
     /// The signature's algorithm, or why it cannot be verified.
+    #[doc(hidden)]
     pub signature_algorithm: Result<SignatureAlgorithm, CryptoError>,
     /// Parameters beside the signature's algorithm that standards do not want there, in words.
+    #[doc(hidden)]
     pub odd_signature_parameters: Option<&'static str>,
     attributes: Vec<u8>,
     info: Vec<u8>,
@@ -219,6 +222,7 @@ impl Request {
 
     /// Checks that a certificate may be made for it: its key is none that others can work out
     /// ([`WeakKey`](crate::crypto::WeakKey)), and the requester has the private one.
+    #[doc(hidden)]
     pub fn check_to_certify(&self, policy: KeyPolicy) -> Result<&PublicKey, CsrError> {
         if let Ok(key) = &self.public_key {
             let weak = |cause| CsrError::Key { subject: self.subject.clone(), cause };

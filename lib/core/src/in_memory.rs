@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 
 use crate::cert::{Certificate, LongestChain, Serial};
 use crate::client_id::DeviceId;
+use crate::crypto::PublicKey;
 use crate::failure::{Failure, Fault, Hint, Task};
 use crate::issue::{self, BeyondIssuer, IssueError, Issuer, Order, Validity};
 use crate::key::{KeyError, PrivateKey};
@@ -99,6 +100,14 @@ impl InMemoryCa {
         Ok(Self { certificate, key })
     }
 
+    /// A CA that is there: its certificate and its key, which is seen to be its own.
+    pub fn of(certificate: Certificate, key: PrivateKey) -> Result<Self> {
+        if certificate.public_key.as_ref() != Ok(key.public_key()) {
+            return Err(IssueError::KeyMismatch { issuer: certificate.subject }.into());
+        }
+        Ok(Self { certificate, key })
+    }
+
     /// Its certificate: what is uploaded to the tenant.
     pub fn certificate(&self) -> &Certificate {
         &self.certificate
@@ -122,20 +131,34 @@ impl InMemoryCa {
         id: &DeviceId,
         now: OffsetDateTime,
     ) -> Result<InMemoryDevice> {
-        want(profile, Kind::Device)?;
         let key = PrivateKey::generate(profile.key)?;
+        let subject = Name::builder().with("CN", id.as_str())?.build()?;
+        let leaf = self.certify(profile, &subject, key.public_key(), now)?;
+        Ok(InMemoryDevice { key, chain: vec![leaf, self.certificate.clone()] })
+    }
+
+    /// Certifies a key that was made elsewhere, under a subject of any fields, by a profile of kind `device`. That the
+    /// key is the device's is for the caller to know: by the signature of a request, for instance.
+    pub fn certify(
+        &self,
+        profile: &Profile,
+        subject: &Name,
+        public_key: &PublicKey,
+        now: OffsetDateTime,
+    ) -> Result<Certificate> {
+        want(profile, Kind::Device)?;
         let issuer = Issuer::new(&self.certificate, &self.key, now)?;
         let order = Order {
             profile,
-            subject: &Name::builder().with("CN", id.as_str())?.build()?,
-            public_key: key.public_key(),
+            subject,
+            public_key,
             serial: Serial::random().map_err(IssueError::from)?,
             validity: issuer.fit(Validity::of(profile, now, None), BeyondIssuer::Shorten)?,
             path_length: None,
         };
-        let names = profile.extensions.alt_names_of(id.as_str()).map_err(IssueError::from)?;
-        let chain = vec![issue::issue_named(&order, &names, &issuer)?, self.certificate.clone()];
-        Ok(InMemoryDevice { key, chain })
+        let id = subject.common_name().unwrap_or_default();
+        let names = profile.extensions.alt_names_of(id).map_err(IssueError::from)?;
+        Ok(issue::issue_named(&order, &names, &issuer)?)
     }
 }
 

@@ -143,7 +143,7 @@ pub fn certificates(
     if is_store(bytes) {
         let mut found: Vec<Certificate> = Vec::new();
         for entry in open(bytes, password)?.entries {
-            match entry.kind {
+            match entry.into_kind() {
                 EntryKind::Key { chain, .. } | EntryKind::Sealed { chain, .. } => {
                     found.extend(chain)
                 }
@@ -189,7 +189,7 @@ pub fn key(bytes: &[u8], password: Option<&Password>) -> Result<PrivateKey, Read
     }
     let format = format_of(bytes);
     let entries = open(bytes, password)?.entries;
-    let mut keys = entries.iter().filter_map(|entry| match &entry.kind {
+    let mut keys = entries.iter().filter_map(|entry| match entry.kind() {
         EntryKind::Key { pkcs8, .. } => Some(pkcs8),
         _ => None,
     });

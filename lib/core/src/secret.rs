@@ -4,6 +4,8 @@ mod strength;
 
 use std::fmt;
 
+use crate::failure::{Failure, Fault, Hint};
+
 pub use strength::{ChosenPassword, MIN_CA_PASSWORD, WeakPassword};
 use zeroize::Zeroizing;
 
@@ -27,6 +29,7 @@ impl Password {
     }
 
     /// As [`Password::from_file`], where the password of something that exists may be empty.
+    #[doc(hidden)]
     pub fn from_file_or_empty(bytes: &[u8]) -> Result<Self, NoPassword> {
         let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
         let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
@@ -45,6 +48,7 @@ impl Password {
     }
 
     /// Java's keystores hold passwords of printable ASCII only.
+    #[doc(hidden)]
     pub fn is_ascii(&self) -> bool {
         self.0.bytes().all(|b| (0x20..0x7f).contains(&b))
     }
@@ -66,13 +70,25 @@ pub enum NoPassword {
 
 impl NoPassword {
     /// What the user can do about it; `noun` is what the file should hold, as "password".
-    pub fn hint(self, noun: &str) -> String {
+    pub fn hint_for(self, noun: &str) -> Hint {
         match self {
-            Self::Empty => format!("write the {noun} into its first line"),
+            Self::Empty => format!("write the {noun} into its first line").into(),
             Self::Utf16 | Self::NotUtf8 => {
-                "save it as UTF-8; in Windows PowerShell: Set-Content -Encoding ascii".to_owned()
+                "save it as UTF-8; in Windows PowerShell: Set-Content -Encoding ascii".into()
             }
         }
+    }
+}
+
+impl Failure for NoPassword {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Empty | Self::Utf16 | Self::NotUtf8 => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        Some(self.hint_for("password"))
     }
 }
 
@@ -88,6 +104,7 @@ pub struct SecretBytes(Zeroizing<Vec<u8>>);
 
 impl SecretBytes {
     /// Takes ownership of secret bytes.
+    #[doc(hidden)]
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         Self(Zeroizing::new(bytes.into()))
     }

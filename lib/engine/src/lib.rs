@@ -29,8 +29,8 @@ pub mod registry;
 pub mod rollback;
 pub mod rollout;
 pub mod selftest;
-pub mod status;
 pub mod servers;
+pub mod status;
 /// Certificates for tests, written field by field: the very file of the core's own tests.
 #[cfg(test)]
 #[allow(dead_code, reason = "the core's tests need more of it")]

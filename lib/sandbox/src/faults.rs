@@ -129,18 +129,21 @@ impl Default for Faults {
 
 impl Faults {
     /// No faults.
+    #[doc(hidden)]
     pub fn none() -> Self {
         Self { shares: [0.0; 5], mqtt: [0.0; 5], seed: 0, tls: TlsFaults::NONE }
     }
 
     /// The share of all answers of REST that goes wrong, each kind as often as the others. A share outside
     /// 0 to 1 is taken as the nearer end.
+    #[doc(hidden)]
     pub fn evenly(share: f64, seed: u64) -> Self {
         let share = if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) };
         Self { shares: [share / 5.0; 5], seed, ..Self::none() }
     }
 
     /// Whether any answer can go wrong.
+    #[doc(hidden)]
     pub fn any(&self) -> bool {
         self.shares.iter().chain(&self.mqtt).any(|share| *share > 0.0)
             || self.tls != TlsFaults::NONE

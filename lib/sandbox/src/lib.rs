@@ -38,9 +38,9 @@
 //! Not there: inventory over REST, anything else that the tools of this project do not call.
 //!
 //! ```no_run
-//! use c8y_pki::sandbox::{Sandbox, Settings};
+//! use c8y_pki_sandbox::{Sandbox, Settings};
 //!
-//! # fn main() -> Result<(), c8y_pki::sandbox::SandboxError> {
+//! # fn main() -> Result<(), c8y_pki_sandbox::SandboxError> {
 //! let sandbox = Sandbox::start(Settings::default())?;
 //! println!("{} trusts {}", sandbox.url(), sandbox.ca_pem());
 //! # Ok(())
@@ -132,7 +132,7 @@ pub enum SandboxError {
     Host(String),
     /// The system gives no threads.
     #[error("cannot start the server's threads: {0}")]
-    Threads(String),
+    Threads(#[source] std::io::Error),
     /// The server's configuration of TLS was refused.
     #[error("TLS cannot be set up: {0}")]
     Tls(String),
@@ -231,7 +231,7 @@ impl Sandbox {
             .thread_name("c8y-pki-sandbox")
             .enable_all()
             .build()
-            .map_err(|e| SandboxError::Threads(e.to_string()))?;
+            .map_err(SandboxError::Threads)?;
         {
             let _context = runtime.enter();
             let doors = [
@@ -257,11 +257,13 @@ impl Sandbox {
 
     /// Lets the `Date` of its answers be that far ahead of its clock, or behind: to a client it looks as if
     /// its own clock were wrong.
+    #[doc(hidden)]
     pub fn set_date_off(&self, off: time::Duration) {
         self.shared.set_date_off(off.whole_seconds());
     }
 
     /// The base of REST with client certificates.
+    #[doc(hidden)]
     pub fn mtls_url(&self) -> String {
         self.shared.world().site.mtls_url()
     }
@@ -277,16 +279,19 @@ impl Sandbox {
     }
 
     /// Host and port of the MQTT Service, if there is one.
+    #[doc(hidden)]
     pub fn mqtt_service_address(&self) -> Option<String> {
         self.shared.world().site.mqtt_service_address()
     }
 
     /// The port of the MQTT Service, if there is one.
+    #[doc(hidden)]
     pub fn mqtt_service_port(&self) -> Option<u16> {
         self.shared.world().site.mqtt_service_port
     }
 
     /// The page that shows what happened; `state.json` below it is [`Sandbox::state`].
+    #[doc(hidden)]
     pub fn management_url(&self) -> String {
         self.shared.world().site.management_url()
     }
@@ -312,6 +317,7 @@ impl Sandbox {
     }
 
     /// A bearer token of [`Sandbox::user`], good for [`Settings::token_seconds`].
+    #[doc(hidden)]
     pub fn token(&self) -> Password {
         let world = self.shared.world();
         // Without a key, for want of random numbers, there is no token that would be good.
@@ -319,6 +325,7 @@ impl Sandbox {
     }
 
     /// A bearer token of a device of [`Sandbox::tenant`], as it gets with its certificate.
+    #[doc(hidden)]
     pub fn device_token(&self, id: &str) -> Password {
         let world = self.shared.world();
         let token = world.tokens.issue_to_device(&world.site.host, HOME, id, clock::now());
@@ -327,6 +334,7 @@ impl Sandbox {
 
     /// The variables that the platform's clients read: C8Y_HOST, C8Y_TENANT, C8Y_USER and
     /// C8Y_PASSWORD.
+    #[doc(hidden)]
     pub fn environment(&self) -> Vec<(String, String)> {
         let value = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         vec![
@@ -350,12 +358,14 @@ impl Sandbox {
 
     /// Enters the id of a device of [`Sandbox::tenant`] that is to ask for credentials, as somebody does in
     /// the platform's device registration; false if it is there already, or cannot be.
+    #[doc(hidden)]
     pub fn enter_device(&self, id: &str) -> bool {
         let mut world = self.shared.world();
         world.tenants.get_mut(HOME).is_some_and(|tenant| requests::enter_now(tenant, id).is_ok())
     }
 
     /// Switches the feature certificate-authority of [`Sandbox::tenant`]; false if there is no such tenant.
+    #[doc(hidden)]
     pub fn set_authority_feature(&self, on: bool) -> bool {
         let mut world = self.shared.world();
         let tenant = world.tenants.get_mut(HOME);
@@ -363,6 +373,7 @@ impl Sandbox {
     }
 
     /// Writes an option of [`Sandbox::tenant`]; false if there is no such tenant.
+    #[doc(hidden)]
     pub fn set_option(&self, category: &str, key: &str, value: &str) -> bool {
         let place = (category.to_owned(), key.to_owned());
         let mut world = self.shared.world();
@@ -371,6 +382,7 @@ impl Sandbox {
     }
 
     /// Accepts a device that was entered, once it has asked; false if it has not.
+    #[doc(hidden)]
     pub fn accept_device(&self, id: &str) -> bool {
         let mut world = self.shared.world();
         world.tenants.get_mut(HOME).is_some_and(|tenant| requests::accept(tenant, id).is_ok())
@@ -378,6 +390,7 @@ impl Sandbox {
 
     /// The requests that came after the one of that number, as far as they are still kept; numbers
     /// start from 1.
+    #[doc(hidden)]
     pub fn connections_after(&self, number: u64) -> Vec<Connection> {
         self.shared.journal().after(number)
     }

@@ -29,40 +29,52 @@ pub enum Profile {
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The address on which REST listens, with and without client certificate.
+    #[doc(hidden)]
     pub bind: IpAddr,
     /// The host name by which clients reach it: a name in its certificate.
     pub host: String,
     /// Port of REST; 0: any that is free.
     pub https_port: u16,
     /// Port of REST with client certificates; 0: any that is free.
+    #[doc(hidden)]
     pub mtls_port: u16,
     /// Port of MQTT over TLS; 0: any that is free.
     pub mqtt_port: u16,
     /// Port of the page, on the loopback address; 0: any that is free.
+    #[doc(hidden)]
     pub management_port: u16,
     /// The password of all users; none: a random one.
     pub password: Option<Password>,
     /// How long the verification code of a proof of possession can be used, in seconds.
+    #[doc(hidden)]
     pub code_seconds: u64,
     /// The verification code that it gives, whatever that is; none: a new one each time. To see what a
     /// client signs.
+    #[doc(hidden)]
     pub verification_code: Option<String>,
     /// How long tokens are good, in seconds; the platform's are good for an hour.
+    #[doc(hidden)]
     pub token_seconds: u32,
     /// What goes wrong on purpose.
     pub faults: Faults,
     /// What is right where description and field differ.
+    #[doc(hidden)]
     pub profile: Profile,
     /// Whether a chain of more than two certificates needs a proof of possession; the platform only
     /// recommends it.
+    #[doc(hidden)]
     pub require_proof: bool,
     /// Most certificates in a chain: 10 in the cloud, others elsewhere.
+    #[doc(hidden)]
     pub longest_chain: LongestChain,
     /// Whether it has the call `verify-cert-chain`, which is newer than other releases in use.
+    #[doc(hidden)]
     pub verdicts: bool,
     /// For how many days the tenant's own CA is valid; the platform's are for 1095.
+    #[doc(hidden)]
     pub authority_days: u32,
     /// Port of the MQTT Service; none: there is no such port; 0: any that is free.
+    #[doc(hidden)]
     pub mqtt_service_port: Option<u16>,
 }
 

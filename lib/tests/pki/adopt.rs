@@ -1,7 +1,7 @@
 //! What a CA did before: which certificate of a device is the live one, beside those that stand here.
 
-use c8y_pki::crl::{Reason, Revoked};
-use c8y_pki::registry::{Adopted, Adoption, NewRecord, Record, Status};
+use c8y_pki_core::crl::{Reason, Revoked};
+use c8y_pki_engine::registry::{Adopted, Adoption, NewRecord, Record, Status};
 use time::Duration;
 
 use crate::folder::{Folder, now};

@@ -1,19 +1,19 @@
 //! CAs in a PKI directory: made, added, refused, imported; chains verified by the library itself.
 
 use crate::folder::{Folder, chosen, ec, now, password};
-use c8y_pki::cert::Serial;
-use c8y_pki::chain::{self, Options};
-use c8y_pki::crl::Crl;
-use c8y_pki::crypto::KeyPolicy;
-use c8y_pki::issue::{self, BeyondIssuer, IssueError, Order, Validity};
-use c8y_pki::key::PrivateKey;
-use c8y_pki::key::signer::Signer;
-use c8y_pki::name::Name;
-use c8y_pki::pki::{AuthorityError, OwnKey, Pki};
-use c8y_pki::profile::{PathLength, Profile};
-use c8y_pki::registry::Registry;
-use c8y_pki::secret::Password;
-use c8y_pki::{Failure, Means, Task};
+use c8y_pki_core::cert::Serial;
+use c8y_pki_core::chain::{self, Options};
+use c8y_pki_core::crl::Crl;
+use c8y_pki_core::crypto::KeyPolicy;
+use c8y_pki_core::failure::{Failure, Means, Task};
+use c8y_pki_core::issue::{self, BeyondIssuer, IssueError, Order, Validity};
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::key::signer::Signer;
+use c8y_pki_core::name::Name;
+use c8y_pki_core::profile::{PathLength, Profile};
+use c8y_pki_core::secret::Password;
+use c8y_pki_engine::pki::{AuthorityError, OwnKey, Pki};
+use c8y_pki_engine::registry::Registry;
 
 #[test]
 fn a_chain_of_ten_is_possible_and_eleven_is_not() {

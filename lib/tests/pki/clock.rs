@@ -2,10 +2,10 @@
 
 use crate::folder::{now, password};
 use crate::life::{factory, ids, issue, list};
-use c8y_pki::clock::{self, ClockError};
-use c8y_pki::pki::Pki;
-use c8y_pki::provision::Existing;
-use c8y_pki::registry::Checked;
+use c8y_pki_core::clock::{self, ClockError};
+use c8y_pki_engine::pki::Pki;
+use c8y_pki_engine::provision::Existing;
+use c8y_pki_engine::registry::Checked;
 use time::{Duration, OffsetDateTime};
 
 fn verdict(pki: &Pki, at: OffsetDateTime) -> Result<(), ClockError> {

@@ -1,13 +1,13 @@
 //! A PKI directory for tests: EC keys only, so that both crypto backends can run them.
 
-use c8y_pki::crypto::KeyType;
-use c8y_pki::issue::BeyondIssuer;
-use c8y_pki::name::Name;
-use c8y_pki::pki::{AuthorityError, Ca, CaSettings, NewKey, Pki};
-use c8y_pki::profile::{PathLength, Profile};
-use c8y_pki::provision::bundle::{Bundle, BundleSettings};
-use c8y_pki::secret::{ChosenPassword, Password};
-use c8y_pki::store::Pkcs12Options;
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_core::issue::BeyondIssuer;
+use c8y_pki_core::name::Name;
+use c8y_pki_core::profile::{PathLength, Profile};
+use c8y_pki_core::secret::{ChosenPassword, Password};
+use c8y_pki_core::store::Pkcs12Options;
+use c8y_pki_engine::pki::{AuthorityError, Ca, CaSettings, NewKey, Pki};
+use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
 use tempfile::TempDir;
 use time::OffsetDateTime;
 

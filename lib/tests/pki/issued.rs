@@ -5,18 +5,20 @@ use std::path::Path;
 use std::sync::{Arc, Barrier};
 use std::thread;
 
-use c8y_pki::Failure as _;
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::clock::ClockError;
-use c8y_pki::crl::Reason;
-use c8y_pki::crypto::KeyType;
-use c8y_pki::csr::{self, CsrError};
-use c8y_pki::issue::IssueError;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::name::Name;
-use c8y_pki::pki::{AuthorityError, CaKey, DeviceRequest, Issued, Pki, Replacing, RequestError};
-use c8y_pki::provision::Existing;
-use c8y_pki::registry::{Registry, RegistryError, Status};
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_core::clock::ClockError;
+use c8y_pki_core::crl::Reason;
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_core::csr::{self, CsrError};
+use c8y_pki_core::failure::Failure as _;
+use c8y_pki_core::issue::IssueError;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::name::Name;
+use c8y_pki_engine::pki::{
+    AuthorityError, CaKey, DeviceRequest, Issued, Pki, Replacing, RequestError,
+};
+use c8y_pki_engine::provision::Existing;
+use c8y_pki_engine::registry::{Registry, RegistryError, Status};
 use time::Duration;
 
 use crate::folder::{Folder, now, password};

@@ -1,18 +1,18 @@
 //! One key, one holder: what a CA does not certify, whichever run asks.
 
 use crate::folder::{Folder, chosen, ec, now, password, pem_only};
-use c8y_pki::cert::Serial;
-use c8y_pki::crl::Reason;
-use c8y_pki::crypto::{KeyPolicy, KeyType};
-use c8y_pki::csr;
-use c8y_pki::issue::{self, BeyondIssuer, Order, Validity};
-use c8y_pki::key::PrivateKey;
-use c8y_pki::name::Name;
-use c8y_pki::pki::policy::SigningPolicy;
-use c8y_pki::pki::{AuthorityError, OwnKey};
-use c8y_pki::provision::renew::{self, RenewedKey};
-use c8y_pki::provision::request::{Action, RequestFile, Verdict, sign};
-use c8y_pki::provision::{Context, Existing, Job, Out};
+use c8y_pki_core::cert::Serial;
+use c8y_pki_core::crl::Reason;
+use c8y_pki_core::crypto::{KeyPolicy, KeyType};
+use c8y_pki_core::csr;
+use c8y_pki_core::issue::{self, BeyondIssuer, Order, Validity};
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::name::Name;
+use c8y_pki_engine::pki::policy::SigningPolicy;
+use c8y_pki_engine::pki::{AuthorityError, OwnKey};
+use c8y_pki_engine::provision::renew::{self, RenewedKey};
+use c8y_pki_engine::provision::request::{Action, RequestFile, Verdict, sign};
+use c8y_pki_engine::provision::{Context, Existing, Job, Out};
 
 const REPLACE: Existing = Existing::Replace { revoke: false };
 

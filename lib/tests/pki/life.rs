@@ -4,23 +4,23 @@ use std::fs;
 use std::path::Path;
 
 use crate::folder::{Folder, chosen, ec, now, password, pem_only};
-use c8y_pki::cert::Certificate;
-use c8y_pki::chain::{self, Lists, Options, Refusal, VerifiedChain, verify};
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::crl::{self, Crl, Reason, Revoked};
-use c8y_pki::crypto::KeyPolicy;
-use c8y_pki::issue::{BeyondIssuer, Issuer, Validity};
-use c8y_pki::key::PrivateKey;
-use c8y_pki::list::DeviceList;
-use c8y_pki::manifest;
-use c8y_pki::name::Name;
-use c8y_pki::pki::{AuthorityError, Ca, Pki};
-use c8y_pki::platform::pop::{CodeError, VerificationCode};
-use c8y_pki::provision::inspect::check_keys;
-use c8y_pki::provision::renew::{self, RenewedKey};
-use c8y_pki::provision::{Context, Existing, Job, Out, ProvisionError, Summary, run};
-use c8y_pki::registry::{Filter, Record, Status};
-use c8y_pki::{Means, Setting};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::chain::{self, Lists, Options, Refusal, VerifiedChain, verify};
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_core::crl::{self, Crl, Reason, Revoked};
+use c8y_pki_core::crypto::KeyPolicy;
+use c8y_pki_core::failure::{Means, Setting};
+use c8y_pki_core::issue::{BeyondIssuer, Issuer, Validity};
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::name::Name;
+use c8y_pki_engine::list::DeviceList;
+use c8y_pki_engine::manifest;
+use c8y_pki_engine::pki::{AuthorityError, Ca, Pki};
+use c8y_pki_engine::platform::pop::{CodeError, VerificationCode};
+use c8y_pki_engine::provision::inspect::check_keys;
+use c8y_pki_engine::provision::renew::{self, RenewedKey};
+use c8y_pki_engine::provision::{Context, Existing, Job, Out, ProvisionError, Summary, run};
+use c8y_pki_engine::registry::{Filter, Record, Status};
 use time::{Duration, OffsetDateTime};
 
 pub(crate) fn issue(
@@ -602,7 +602,7 @@ fn a_folder_without_its_registry_is_not_used() {
     assert!(error.to_string().ends_with("must not be used: it is missing or empty"), "{error}");
     assert!(!path.exists(), "a new one was made");
     // One that is empty inside.
-    c8y_pki::registry::Registry::open(&path, now()).unwrap();
+    c8y_pki_engine::registry::Registry::open(&path, now()).unwrap();
     let error = Pki::open(&dir, now()).unwrap_err();
     assert!(error.to_string().contains("it does not know the CAs of this directory"), "{error}");
     drop(kept);
@@ -668,13 +668,13 @@ fn a_policy_is_held_against_intermediates() {
     let mut pki = pki.unwrap();
     let root = pki.ca("root").unwrap();
     let key = root.unlock(&password()).unwrap();
-    let settings = |subject| c8y_pki::pki::CaSettings {
+    let settings = |subject| c8y_pki_engine::pki::CaSettings {
         profile: Box::leak(Box::new(ec("intermediate"))),
         subject,
         days: Some(10),
         path_length: None,
         beyond_issuer: BeyondIssuer::Refuse,
-        key: c8y_pki::pki::NewKey::File(Box::leak(Box::new(chosen()))),
+        key: c8y_pki_engine::pki::NewKey::File(Box::leak(Box::new(chosen()))),
     };
     let (bad, good) = (Name::parse("CN=x").unwrap(), Name::parse("CN=x,O=y").unwrap());
     let error = pki.add_intermediate("x", &root, &key, &settings(&bad), now()).unwrap_err();
@@ -705,19 +705,19 @@ fn a_policys_ids_hold_below_and_for_a_ca_of_the_same_name() {
     let line = folder.pki.ca("line").unwrap();
     let root = folder.pki.ca("root").unwrap();
     let key = root.unlock(&password()).unwrap();
-    let settings = c8y_pki::pki::CaSettings {
+    let settings = c8y_pki_engine::pki::CaSettings {
         profile: &ec("intermediate"),
         subject: &line.certificate().subject.clone(),
         days: Some(100),
         path_length: None,
         beyond_issuer: BeyondIssuer::Refuse,
-        key: c8y_pki::pki::NewKey::File(&chosen()),
+        key: c8y_pki_engine::pki::NewKey::File(&chosen()),
     };
     folder.pki.add_intermediate("line-b", &root, &key, &settings, now()).unwrap();
     folder.add_for("below-b", "line-b", 10, BeyondIssuer::Refuse).unwrap();
     let (_kept, pki) = with_policy(folder, "[policy.line]\nids = ['GW-*']\n");
     let pki = pki.unwrap();
-    let id = |text| c8y_pki::client_id::DeviceId::parse(text).unwrap();
+    let id = |text| c8y_pki_core::client_id::DeviceId::parse(text).unwrap();
     for ca in ["line", "line-b", "below-b"] {
         assert!(pki.policy(ca).check_id(&id("SN-1")).is_err(), "{ca}");
         assert!(pki.policy(ca).check_id(&id("GW-1")).is_ok(), "{ca}");
@@ -728,7 +728,7 @@ fn a_policys_ids_hold_below_and_for_a_ca_of_the_same_name() {
 #[test]
 fn an_empty_list_of_ids_lets_none_pass() {
     let (_kept, pki) = with_policy(Folder::with_root(), "[policy.root]\nids = []\n");
-    let id = c8y_pki::client_id::DeviceId::parse("a").unwrap();
+    let id = c8y_pki_core::client_id::DeviceId::parse("a").unwrap();
     let error = pki.unwrap().policy("root").check_id(&id).unwrap_err();
     assert!(error.to_string().ends_with("it signs none"), "{error}");
 }
@@ -788,7 +788,7 @@ fn a_manifest_is_signed_by_its_ca_and_no_octet_of_it_can_be_changed() {
     // A device's key signs no manifest, however good its chain.
     let own = fs::read(out.join("a").join("key.pem")).unwrap();
     let own = PrivateKey::read(&own, None).unwrap();
-    let forged = c8y_pki::key::signer::Signer::sign(&own, &made.csv).unwrap();
+    let forged = c8y_pki_core::key::signer::Signer::sign(&own, &made.csv).unwrap();
     let error = manifest::verify(&made.csv, &forged, &chain_of(&out, "a")).unwrap_err();
     assert!(error.to_string().ends_with("with the key of CN=line; CN=root"), "{error}");
     assert!(manifest::make("b", "line", &[], line.certificate(), &key, now()).is_err());

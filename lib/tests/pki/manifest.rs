@@ -1,10 +1,10 @@
 //! Manifests: whose signature counts, and what is none.
 
-use c8y_pki::Failure;
-use c8y_pki::cert::Certificate;
-use c8y_pki::issue::{BeyondIssuer, Validity};
-use c8y_pki::key::signer::Signer;
-use c8y_pki::manifest::{self, ManifestError};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::failure::Failure;
+use c8y_pki_core::issue::{BeyondIssuer, Validity};
+use c8y_pki_core::key::signer::Signer;
+use c8y_pki_engine::manifest::{self, ManifestError};
 use time::Duration;
 
 use crate::folder::{now, password};

@@ -3,10 +3,10 @@
 
 use crate::folder::{Folder, now, password};
 use crate::life::{factory, list};
-use c8y_pki::cert::{Certificate, PointName, Reasons};
-use c8y_pki::chain::{self, Lists, Options, verify};
-use c8y_pki::crl::{Crl, Only, Reason};
-use c8y_pki::key::signer::Signer;
+use c8y_pki_core::cert::{Certificate, PointName, Reasons};
+use c8y_pki_core::chain::{self, Lists, Options, verify};
+use c8y_pki_core::crl::{Crl, Only, Reason};
+use c8y_pki_core::key::signer::Signer;
 
 /// How many inputs of each kind a usual run has.
 const USUAL: u64 = 2_000;
@@ -152,7 +152,7 @@ fn lists_with_changed_bytes() {
             .any(|r| r.serial == chain[0].serial && r.reason != Reason::CertificateHold);
         let counts = own.scope.is_ok() && own.critical_extension.is_none() && own.base.is_none();
         if names_it && counts && own.issuer.matches(&chain[1].subject) && own.this_update <= now() {
-            assert!(found.refusal.is_some(), "{}", c8y_pki::cert::Serial::from_octets(&der));
+            assert!(found.refusal.is_some(), "{}", c8y_pki_core::cert::Serial::from_octets(&der));
         }
     }
     assert!(read > count() / 20, "only {read} of the changed lists can be read");

@@ -1,9 +1,9 @@
 //! One key, one holder: held again in the transaction that records, and in the one that revokes.
 
-use c8y_pki::cert::{Encoded, Serial};
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::crl::Reason;
-use c8y_pki::registry::{Holder, NewRecord, RegistryError, Replaced, Status};
+use c8y_pki_core::cert::{Encoded, Serial};
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_core::crl::Reason;
+use c8y_pki_engine::registry::{Holder, NewRecord, RegistryError, Replaced, Status};
 
 use crate::folder::{Folder, now};
 use crate::registry::device;
@@ -47,7 +47,7 @@ fn a_key_from_outside_is_recorded_for_one_holder() {
     );
     assert!(registry.live_device("a").unwrap().is_none());
     registry.record("x", now(), std::slice::from_ref(&a)).unwrap();
-    let refused = |registry: &mut c8y_pki::registry::Registry, new: &NewRecord| {
+    let refused = |registry: &mut c8y_pki_engine::registry::Registry, new: &NewRecord| {
         registry.record("y", now(), std::slice::from_ref(new)).unwrap_err()
     };
     assert_taken(refused(registry, &b), "the device \"b\"", "the device \"a\"");
@@ -101,6 +101,6 @@ fn a_compromised_key_is_revoked_as_a_whole_or_not_at_all() {
     registry.revoke(&all[..1], Reason::KeyCompromise, now(), now()).unwrap();
 }
 
-fn key_of(registry: &c8y_pki::registry::Registry) -> Vec<u8> {
+fn key_of(registry: &c8y_pki_engine::registry::Registry) -> Vec<u8> {
     registry.live_device("a").unwrap().unwrap().certificate().unwrap().spki
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::crl::Reason;
-use c8y_pki::failure::Failure as _;
-use c8y_pki::list::{ListError, ListFile, ListOptions};
-use c8y_pki::orders::{self, Draft, OrderError, OrderOptions, Progress};
-use c8y_pki::registry::{OrderRecord, OrderState, OrderedDevice, Registry, RegistryError, Step};
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_core::crl::Reason;
+use c8y_pki_core::failure::Failure as _;
+use c8y_pki_engine::list::{ListError, ListFile, ListOptions};
+use c8y_pki_engine::orders::{self, Draft, OrderError, OrderOptions, Progress};
+use c8y_pki_engine::registry::{
+    OrderRecord, OrderState, OrderedDevice, Registry, RegistryError, Step,
+};
 use rusqlite::Connection;
 
 use crate::folder::{Folder, now};

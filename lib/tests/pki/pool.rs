@@ -6,15 +6,15 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use crate::folder::{Folder, ec, now, password, pem_only};
-use c8y_pki::crypto::{KeyPolicy, KeyType};
-use c8y_pki::issue::BeyondIssuer;
-use c8y_pki::list::DeviceList;
-use c8y_pki::name::Name;
-use c8y_pki::pki::policy::SigningPolicy;
-use c8y_pki::pki::{AuthorityError, KeyPool, Pki};
-use c8y_pki::provision::{Context, Existing, Job, Out, ProvisionError, Summary, run};
-use c8y_pki::secret::Password;
-use c8y_pki::{Failure, Hint, Task};
+use c8y_pki_core::crypto::{KeyPolicy, KeyType};
+use c8y_pki_core::failure::{Failure, Hint, Task};
+use c8y_pki_core::issue::BeyondIssuer;
+use c8y_pki_core::name::Name;
+use c8y_pki_core::secret::Password;
+use c8y_pki_engine::list::DeviceList;
+use c8y_pki_engine::pki::policy::SigningPolicy;
+use c8y_pki_engine::pki::{AuthorityError, KeyPool, Pki};
+use c8y_pki_engine::provision::{Context, Existing, Job, Out, ProvisionError, Summary, run};
 
 fn pool_password() -> Password {
     Password::new("Pool-Secret-1")

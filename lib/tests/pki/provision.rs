@@ -5,21 +5,23 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::folder::{Folder, ec, now, password};
-use c8y_pki::cert::{Certificate, LongestChain};
-use c8y_pki::chain::{Options, check_device, verify};
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::crypto::KeyPolicy;
-use c8y_pki::issue::BeyondIssuer;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::list::DeviceList;
-use c8y_pki::name::Name;
-use c8y_pki::pki::Pki;
-use c8y_pki::pki::policy::SigningPolicy;
-use c8y_pki::provision::bundle::{Bundle, BundleSettings};
-use c8y_pki::provision::inspect::check_keys;
-use c8y_pki::provision::{Context, Existing, Job, Out, Progress, ProvisionError, Summary, run};
-use c8y_pki::secret::Password;
-use c8y_pki::store::{self, EntryKind, Pkcs12Options};
+use c8y_pki_core::cert::{Certificate, LongestChain};
+use c8y_pki_core::chain::{Options, check_device, verify};
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_core::crypto::KeyPolicy;
+use c8y_pki_core::issue::BeyondIssuer;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::name::Name;
+use c8y_pki_core::secret::Password;
+use c8y_pki_core::store::{self, EntryKind, Pkcs12Options};
+use c8y_pki_engine::list::DeviceList;
+use c8y_pki_engine::pki::Pki;
+use c8y_pki_engine::pki::policy::SigningPolicy;
+use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
+use c8y_pki_engine::provision::inspect::check_keys;
+use c8y_pki_engine::provision::{
+    Context, Existing, Job, Out, Progress, ProvisionError, Summary, run,
+};
 
 /// Few iterations: these tests are about files, not about guessing passwords.
 const QUICK: Pkcs12Options = Pkcs12Options {
@@ -171,7 +173,7 @@ fn stores_hold_key_and_chain() {
         let bytes = fs::read(out.join("gw-1").join(file)).unwrap();
         let store = store::open(&bytes, Some(&password()), None).unwrap();
         let entry = store.entry(store::DEVICE_KEY_ALIAS).unwrap();
-        let EntryKind::Key { chain, .. } = &entry.kind else { panic!("{file}: {entry:?}") };
+        let EntryKind::Key { chain, .. } = entry.kind() else { panic!("{file}: {entry:?}") };
         assert_eq!(chain.len(), 2, "{file}");
     }
 }

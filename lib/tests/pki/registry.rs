@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use crate::folder::{Folder, now, password};
-use c8y_pki::cert::Serial;
-use c8y_pki::crl::Reason;
-use c8y_pki::pki::{CaKey, Pki};
-use c8y_pki::registry::{
+use c8y_pki_core::cert::Serial;
+use c8y_pki_core::crl::Reason;
+use c8y_pki_engine::pki::{CaKey, Pki};
+use c8y_pki_engine::registry::{
     Adoption, Checked, Filter, Finding, ForeignSerial, Holder, NewRecord, Record, Registry,
     RegistryError, Replaced, Role, Status,
 };
@@ -51,15 +51,15 @@ pub(crate) fn device(folder: &Folder, id: &str, replaces: Option<&Record>) -> Ne
 
 /// The same with a key that is open: it takes its time to open it.
 fn device_by(folder: &Folder, ca_key: &CaKey, id: &str, replaces: Option<&Record>) -> NewRecord {
-    use c8y_pki::cert::Serial;
-    use c8y_pki::issue::{self, Issuer, Order, Validity};
-    use c8y_pki::key::PrivateKey;
+    use c8y_pki_core::cert::Serial;
+    use c8y_pki_core::issue::{self, Issuer, Order, Validity};
+    use c8y_pki_core::key::PrivateKey;
     let ca = folder.pki.ca("root").unwrap();
     let profile = crate::folder::ec("device");
     let key = PrivateKey::generate(profile.key).unwrap();
     let order = Order {
         profile: &profile,
-        subject: &c8y_pki::name::Name::builder().with("CN", id).unwrap().build().unwrap(),
+        subject: &c8y_pki_core::name::Name::builder().with("CN", id).unwrap().build().unwrap(),
         public_key: key.public_key(),
         serial: Serial::random().unwrap(),
         validity: Validity::of(&profile, now(), None),
@@ -68,7 +68,7 @@ fn device_by(folder: &Folder, ca_key: &CaKey, id: &str, replaces: Option<&Record
     let issuer = Issuer::new(ca.certificate(), ca_key, now()).unwrap();
     NewRecord {
         ca: "root".to_owned(),
-        holder: Holder::Device(c8y_pki::client_id::DeviceId::parse(id).unwrap()),
+        holder: Holder::Device(c8y_pki_core::client_id::DeviceId::parse(id).unwrap()),
         certificate: (&issue::issue(&order, &issuer).unwrap()).into(),
         details: [("TYPE".to_owned(), "pump".to_owned())].into(),
         location: Some(PathBuf::from("/nowhere").join(id)),
@@ -365,7 +365,7 @@ fn a_registry_of_version_1_is_brought_up() {
         let mut ders = Vec::new();
         for record in *chunk {
             let cert = record.certificate().unwrap();
-            ders.extend(c8y_pki::crypto::sha256(&record.der));
+            ders.extend(c8y_pki_core::crypto::sha256(&record.der));
             old.execute(
                 "INSERT INTO certificate (ca, role, client_id, folded_id, issuer, serial,
                  not_before, not_after, status, recorded, batch, details, der)
@@ -387,7 +387,7 @@ fn a_registry_of_version_1_is_brought_up() {
         let detail = format!(
             "{{\"batch\":\"b\",\"certificates\":{},\"sha256\":\"{}\"}}",
             chunk.len(),
-            c8y_pki::crypto::hex(&c8y_pki::crypto::sha256(&ders))
+            c8y_pki_core::crypto::hex(&c8y_pki_core::crypto::sha256(&ders))
         );
         let number = i64::try_from(sequence).unwrap() + 1;
         let mut input = Vec::new();
@@ -397,7 +397,7 @@ fn a_registry_of_version_1_is_brought_up() {
             input.extend((field.len() as u64).to_be_bytes());
             input.extend(field);
         }
-        previous = c8y_pki::crypto::sha256(&input).to_vec();
+        previous = c8y_pki_core::crypto::sha256(&input).to_vec();
         old.execute(
             "INSERT INTO audit VALUES (?1, ?2, 'issue', ?3, ?4)",
             rusqlite::params![number, now().unix_timestamp(), detail, previous],
@@ -626,7 +626,7 @@ fn two_processes_open_a_new_registry_at_once() {
 
 #[test]
 fn a_check_tells_how_far_it_is_and_finds_the_same_with_any_number_of_threads() {
-    use c8y_pki::registry::Scan;
+    use c8y_pki_engine::registry::Scan;
     use std::sync::Mutex;
     let mut folder = lived();
     let ca_key = folder.pki.ca("root").unwrap().unlock(&password()).unwrap();
@@ -673,11 +673,11 @@ fn of_very_many_findings_the_first_are_kept_and_all_are_counted() {
         let one = device(&folder, "many-00000", None);
         let many: Vec<NewRecord> = (0..10_500)
             .map(|n| {
-                let serial = c8y_pki::cert::Serial::from_octets(
+                let serial = c8y_pki_core::cert::Serial::from_octets(
                     &[&[1; 12][..], &u32::to_be_bytes(n)].concat(),
                 );
-                let id = c8y_pki::client_id::DeviceId::parse(&format!("many-{n:05}")).unwrap();
-                let certificate = c8y_pki::cert::Encoded { serial, ..one.certificate.clone() };
+                let id = c8y_pki_core::client_id::DeviceId::parse(&format!("many-{n:05}")).unwrap();
+                let certificate = c8y_pki_core::cert::Encoded { serial, ..one.certificate.clone() };
                 NewRecord { holder: Holder::Device(id), certificate, ..one.clone() }
             })
             .collect();

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use crate::folder::{Folder, now, password};
 use crate::life::{factory, ids, issue, list, renewed};
-use c8y_pki::crl::{Crl, Reason};
-use c8y_pki::manifest;
-use c8y_pki::pki::{AuthorityError, Pki};
-use c8y_pki::provision::Existing;
-use c8y_pki::registry::{Filter, Role, Status};
-use c8y_pki::rollback::{Repaired, compare};
-use c8y_pki::{Failure, Means, Permission, Task};
+use c8y_pki_core::crl::{Crl, Reason};
+use c8y_pki_core::failure::{Failure, Means, Permission, Task};
+use c8y_pki_engine::manifest;
+use c8y_pki_engine::pki::{AuthorityError, Pki};
+use c8y_pki_engine::provision::Existing;
+use c8y_pki_engine::registry::{Filter, Role, Status};
+use c8y_pki_engine::rollback::{Repaired, compare};
 use time::Duration;
 
 const FILES: [&str; 3] = ["registry.sqlite", "registry.sqlite-wal", "registry.sqlite-shm"];

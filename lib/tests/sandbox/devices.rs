@@ -4,10 +4,10 @@
 use crate::client::*;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use c8y_pki::cert::Certificate;
-use c8y_pki::crl::Crl;
-use c8y_pki::crypto::KeyType;
-use c8y_pki::sandbox::{Sandbox, Settings};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::crl::Crl;
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_sandbox::{Sandbox, Settings};
 use serde_json::{Value, json};
 
 const REGISTRATION: &str = "/devicecontrol/bulkNewDeviceRequests";
@@ -212,7 +212,7 @@ fn why_a_device_gets_no_token() {
 
 /// A PKCS#10 in base64: made by rcgen's layout is not at hand, so written here by hand.
 pub(crate) fn request(id: &str, pair: &Pair) -> String {
-    use c8y_pki::key::signer::Signer;
+    use c8y_pki_core::key::signer::Signer;
     fn element(tag: u8, contents: &[u8]) -> Vec<u8> {
         let length = contents.len();
         let head = match u8::try_from(length) {
@@ -222,7 +222,7 @@ pub(crate) fn request(id: &str, pair: &Pair) -> String {
         };
         [head, contents.to_vec()].concat()
     }
-    let name = c8y_pki::name::Name::builder().with("CN", id).unwrap().build().unwrap();
+    let name = c8y_pki_core::name::Name::builder().with("CN", id).unwrap().build().unwrap();
     let parts = [&[2, 1, 0][..], name.der(), pair.1.public_key().spki(), &[0xa0, 0]].concat();
     let info = element(0x30, &parts);
     // ecdsa-with-SHA256

@@ -4,19 +4,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use c8y_pki::cert::{Certificate, LongestChain, Serial};
-use c8y_pki::chain;
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::crl::{Reason, Revoked};
-use c8y_pki::crypto::KeyType;
-use c8y_pki::csr;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::name::Name;
-use c8y_pki::platform::{
+use c8y_pki_core::cert::{Certificate, LongestChain, Serial};
+use c8y_pki_core::chain;
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_core::crl::{Reason, Revoked};
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_core::csr;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::name::Name;
+use c8y_pki_core::secret::Password;
+use c8y_pki_engine::platform::{
     Client, Login, PlatformError, Settings, crl, est, register, register::Outcome, register::Sheet,
 };
-use c8y_pki::sandbox::{self, Faults, Sandbox};
-use c8y_pki::secret::Password;
+use c8y_pki_sandbox::{self as sandbox, Faults, Sandbox};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::Value;
 
@@ -113,7 +113,7 @@ impl Tenant {
 
     /// The platform's CA of this tenant.
     fn authority(&self) -> Certificate {
-        let all = wait(c8y_pki::platform::trusted::list(&self.admin())).unwrap();
+        let all = wait(c8y_pki_engine::platform::trusted::list(&self.admin())).unwrap();
         let own = all.iter().find(|c| c.tenant_certificate_authority).unwrap();
         own.certificate().unwrap()
     }

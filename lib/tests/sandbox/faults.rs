@@ -5,9 +5,9 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crate::client::*;
-use c8y_pki::crypto::KeyType;
-use c8y_pki::sandbox::{Faults, Sandbox, SandboxError, Settings};
-use c8y_pki::{Failure, Fault};
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_core::failure::{Failure, Fault};
+use c8y_pki_sandbox::{Faults, Sandbox, SandboxError, Settings};
 use serde_json::Value;
 
 fn faults(spec: &str) -> Sandbox {

@@ -3,10 +3,10 @@
 
 use crate::client::*;
 use crate::mqtt_client::{CONNACK, Connect, Mqtt, lines, of, until};
-use c8y_pki::cert::Certificate;
-use c8y_pki::crypto::KeyType;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::sandbox::{Sandbox, Settings};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_sandbox::{Sandbox, Settings};
 use serde_json::{Value, json};
 
 /// The code for a CONNECT with that chain, and the reason that was noted.

@@ -4,7 +4,7 @@
 
 use crate::client::*;
 use crate::mqtt_client::*;
-use c8y_pki::crypto::KeyType;
+use c8y_pki_core::crypto::KeyType;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 

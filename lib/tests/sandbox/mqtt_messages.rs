@@ -2,7 +2,7 @@
 
 use crate::client::*;
 use crate::mqtt_client::{Mqtt, of};
-use c8y_pki::sandbox::Sandbox;
+use c8y_pki_sandbox::Sandbox;
 use serde_json::{Value, json};
 
 fn connected(sandbox: &Sandbox) -> Mqtt {

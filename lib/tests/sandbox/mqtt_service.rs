@@ -2,8 +2,8 @@
 
 use crate::client::*;
 use crate::mqtt_client::*;
-use c8y_pki::crypto::KeyType;
-use c8y_pki::sandbox::{Sandbox, Settings};
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_sandbox::{Sandbox, Settings};
 use serde_json::json;
 
 /// A sandbox with that port, a CA that registers devices, and a device.

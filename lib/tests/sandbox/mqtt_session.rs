@@ -7,8 +7,8 @@ use crate::client::*;
 use crate::mqtt_client::*;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use c8y_pki::crypto::KeyType;
-use c8y_pki::sandbox::Sandbox;
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_sandbox::Sandbox;
 use serde_json::{Value, json};
 
 /// A sandbox whose first tenant lets devices of a CA register themselves.

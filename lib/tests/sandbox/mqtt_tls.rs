@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use crate::client::*;
 use crate::mqtt_client::{Mqtt, of};
-use c8y_pki::crypto::KeyType;
-use c8y_pki::sandbox::{Sandbox, Settings};
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_sandbox::{Sandbox, Settings};
 use rustls::client::ResolvesClientCert;
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, SignatureScheme};
@@ -78,7 +78,8 @@ fn an_alert_in_place_of_a_connack() {
 fn a_server_certificate_as_on_edge() {
     let faults = "self-signed".parse().unwrap();
     let sandbox = start_with(Settings { faults, ..Settings::default() });
-    let all = c8y_pki::cert::Certificate::all_from_pem_or_der(sandbox.ca_pem().as_bytes()).unwrap();
+    let all =
+        c8y_pki_core::cert::Certificate::all_from_pem_or_der(sandbox.ca_pem().as_bytes()).unwrap();
     assert!(all[0].is_ca() && all[0].subject.matches(&all[0].issuer));
     let error = Mqtt::over(&sandbox, tls(&sandbox, None)).handshake().unwrap_err();
     assert!(error.to_string().contains("CaUsedAsEndEntity"), "{error}");

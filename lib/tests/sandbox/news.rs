@@ -1,6 +1,6 @@
 //! What the page asks for each second stays small, however many devices there are.
 
-use c8y_pki::sandbox::Sandbox;
+use c8y_pki_sandbox::Sandbox;
 use serde_json::Value;
 
 use crate::client::*;

@@ -1,13 +1,13 @@
 //! The library's proof of possession at a tenant that wants something else signed.
 
-use c8y_pki::Failure;
-use c8y_pki::cert::Certificate;
-use c8y_pki::crypto::KeyType;
-use c8y_pki::key::signer::Signer;
-use c8y_pki::platform::pop::{self, CodeError};
-use c8y_pki::platform::{Client, Login, PlatformError, trusted};
-use c8y_pki::sandbox::{Sandbox, Settings};
-use c8y_pki::secret::Password;
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_core::failure::Failure;
+use c8y_pki_core::key::signer::Signer;
+use c8y_pki_core::secret::Password;
+use c8y_pki_engine::platform::pop::{self, CodeError};
+use c8y_pki_engine::platform::{Client, Login, PlatformError, trusted};
+use c8y_pki_sandbox::{Sandbox, Settings};
 
 use crate::client::{PASSWORD, Pair, now, root, start_with};
 use crate::wait;
@@ -17,8 +17,8 @@ fn tenant(code: Option<&str>) -> (Sandbox, Client, Pair) {
     let sandbox = start_with(Settings { verification_code, ..Settings::default() });
     let login = Login::user(None, sandbox.user(), Password::new(PASSWORD));
     let roots = Certificate::all_from_pem_or_der(sandbox.ca_pem().as_bytes()).unwrap();
-    let settings = c8y_pki::platform::Settings::new(sandbox.url(), login);
-    let client = Client::new(&c8y_pki::platform::Settings { roots, ..settings }).unwrap();
+    let settings = c8y_pki_engine::platform::Settings::new(sandbox.url(), login);
+    let client = Client::new(&c8y_pki_engine::platform::Settings { roots, ..settings }).unwrap();
     let pair = root(KeyType::EcP256, "Root");
     let new = trusted::NewTrusted {
         certificate: &pair.0,
@@ -47,7 +47,7 @@ fn the_key_is_opened_for_a_code_and_for_nothing_else() {
         matches!(error, PlatformError::Code { problem: CodeError::Control(17), .. }),
         "{error}"
     );
-    assert_eq!(c8y_pki::Error::from(error).fault(), c8y_pki::Fault::Refusal);
+    assert_eq!(c8y_pki_engine::Error::from(error).fault(), c8y_pki_core::failure::Fault::Refusal);
     let found = wait(pop::code(&client, &ca.fingerprint_sha1(), false, now())).unwrap();
     assert!(matches!(pop::code_of(&client, &found), Err(PlatformError::Code { .. })));
     let state = sandbox.state();

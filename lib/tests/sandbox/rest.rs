@@ -4,9 +4,9 @@
 use crate::client::*;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use c8y_pki::crypto::KeyType;
-use c8y_pki::key::signer::Signer;
-use c8y_pki::sandbox::Settings;
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_core::key::signer::Signer;
+use c8y_pki_sandbox::Settings;
 use serde_json::{Value, json};
 
 #[test]
@@ -222,7 +222,7 @@ fn without_accept_there_is_no_body() {
 }
 
 /// Asks for a code and signs it.
-fn prove(sandbox: &c8y_pki::sandbox::Sandbox, (ca, key): &Pair, change: &str) -> Reply {
+fn prove(sandbox: &c8y_pki_sandbox::Sandbox, (ca, key): &Pair, change: &str) -> Reply {
     let fingerprint = ca.fingerprint_sha1();
     let code = call(sandbox, "POST", &pop(&fingerprint, "verification-code")).admin().send();
     let object = code.expect(200).json();
@@ -233,7 +233,7 @@ fn prove(sandbox: &c8y_pki::sandbox::Sandbox, (ca, key): &Pair, change: &str) ->
     submit(sandbox, &fingerprint, &STANDARD.encode(signature))
 }
 
-fn submit(sandbox: &c8y_pki::sandbox::Sandbox, fingerprint: &str, signature: &str) -> Reply {
+fn submit(sandbox: &c8y_pki_sandbox::Sandbox, fingerprint: &str, signature: &str) -> Reply {
     let value = json!({ "proofOfPossessionSignedVerificationCode": signature });
     call(sandbox, "POST", &pop(fingerprint, "pop")).admin().json(&value).send()
 }
@@ -289,7 +289,7 @@ fn two_tenants_lock_each_other_out() {
     let pair = root(KeyType::EcP256, "Shared");
     trust(&sandbox, &pair.0);
     let elsewhere = "/tenant/tenants/t1002/trusted-certificates";
-    let other = |ca: &c8y_pki::cert::Certificate| {
+    let other = |ca: &c8y_pki_core::cert::Certificate| {
         call(&sandbox, "POST", elsewhere).user("t1002/admin").json(&upload(ca)).send()
     };
     other(&pair.0).expect(201);

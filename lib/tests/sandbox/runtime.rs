@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::platform::{self, Login, PlatformError, Settings, blocking, tenant, trusted};
-use c8y_pki::sandbox::{self, Faults, Sandbox};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_engine::platform::{self, Login, PlatformError, Settings, blocking, tenant, trusted};
+use c8y_pki_sandbox::{self as sandbox, Faults, Sandbox};
 use tokio::runtime::{Builder, Runtime};
 
 fn start() -> Sandbox {

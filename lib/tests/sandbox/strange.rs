@@ -4,8 +4,8 @@
 use crate::client::*;
 use crate::devices::{certificate_in, enrol, request, token};
 use crate::mqtt_client::{Mqtt, of};
-use c8y_pki::crypto::KeyType;
-use c8y_pki::sandbox::{Profile, Sandbox, Settings};
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_sandbox::{Profile, Sandbox, Settings};
 use serde_json::{Value, json};
 
 const REQUESTS: &str = "/devicecontrol/newDeviceRequests";

@@ -2,15 +2,15 @@
 
 #![allow(clippy::disallowed_methods, reason = "the sandbox goes by the clock")]
 
-use c8y_pki::cert::{Certificate, Serial};
-use c8y_pki::crypto::KeyType;
-use c8y_pki::issue::{self, Order, Validity};
-use c8y_pki::key::PrivateKey;
-use c8y_pki::name::Name;
-use c8y_pki::platform::trusted::{self, Added, NewTrusted};
-use c8y_pki::platform::{Client, Login, Settings};
-use c8y_pki::profile::Profile;
-use c8y_pki::sandbox::{self, Sandbox};
+use c8y_pki_core::cert::{Certificate, Serial};
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_core::issue::{self, Order, Validity};
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::name::Name;
+use c8y_pki_core::profile::Profile;
+use c8y_pki_engine::platform::trusted::{self, Added, NewTrusted};
+use c8y_pki_engine::platform::{Client, Login, Settings};
+use c8y_pki_sandbox::{self as sandbox, Sandbox};
 use time::OffsetDateTime;
 
 use crate::wait;

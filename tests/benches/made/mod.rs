@@ -3,17 +3,17 @@
 use std::fs;
 use std::path::Path;
 
-use c8y_pki::crypto::{KeyPolicy, KeyType};
-use c8y_pki::issue::BeyondIssuer;
-use c8y_pki::list::{ListFile, ListOptions};
-use c8y_pki::name::Name;
-use c8y_pki::pki::policy::SigningPolicy;
-use c8y_pki::pki::{CaSettings, NewKey, Pki};
-use c8y_pki::profile::Profile;
-use c8y_pki::provision::bundle::{Bundle, BundleSettings};
-use c8y_pki::provision::{self, Context, Existing, Job, Out};
-use c8y_pki::secret::{ChosenPassword, Password};
-use c8y_pki::store::Pkcs12Options;
+use c8y_pki_core::crypto::{KeyPolicy, KeyType};
+use c8y_pki_core::issue::BeyondIssuer;
+use c8y_pki_core::name::Name;
+use c8y_pki_core::profile::Profile;
+use c8y_pki_core::secret::{ChosenPassword, Password};
+use c8y_pki_core::store::Pkcs12Options;
+use c8y_pki_engine::list::{ListFile, ListOptions};
+use c8y_pki_engine::pki::policy::SigningPolicy;
+use c8y_pki_engine::pki::{CaSettings, NewKey, Pki};
+use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
+use c8y_pki_engine::provision::{self, Context, Existing, Job, Out};
 use time::OffsetDateTime;
 
 const PASSWORD: &str = "Secret-Pass-01";

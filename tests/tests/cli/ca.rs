@@ -1,6 +1,6 @@
 //! `ca`: making, listing, path lengths, validities, imports, revocation lists.
 
-use c8y_pki::cert::Certificate;
+use c8y_pki_core::cert::Certificate;
 use c8y_pki_tests::cli::{CA_PW, Cli, a_second_passes};
 use c8y_pki_tests::{data_dir, tool};
 

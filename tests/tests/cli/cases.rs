@@ -4,9 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::platform::pop::{self, Signed, VerificationCode};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_engine::platform::pop::{self, Signed, VerificationCode};
 use c8y_pki_tests::cli::{CA_PW, Cli, PASSWORD};
 use c8y_pki_tests::hsm::Hsm;
 use c8y_pki_tests::tool;
@@ -403,7 +403,8 @@ mod judge {
     }
 
     pub(super) fn case_44(cli: &Cli) {
-        let request = c8y_pki::csr::Request::all_from_pem_or_der(&cli.read("req.csr")).unwrap();
+        let request =
+            c8y_pki_core::csr::Request::all_from_pem_or_der(&cli.read("req.csr")).unwrap();
         let names: Vec<String> =
             request[0].as_ref().unwrap().subject.values("CN").map(str::to_owned).collect();
         assert_eq!(names.len(), 2);

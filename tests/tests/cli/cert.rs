@@ -1,7 +1,7 @@
 //! `cert verify`, `cert chain`, `cert show` and `key`: exit codes, JSON, what is shown of what.
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::key::PrivateKey;
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::key::PrivateKey;
 use c8y_pki_tests::cli::{CA_PW, Cli, PASSWORD};
 use c8y_pki_tests::tool;
 

@@ -133,7 +133,7 @@ fn an_unfinished_archive_is_no_finding() {
 #[cfg(target_os = "linux")]
 mod disks {
     use super::*;
-    use c8y_pki::registry::Registry;
+    use c8y_pki_engine::registry::Registry;
     use c8y_pki_tests::disk::Disk;
     use time::OffsetDateTime;
 
@@ -260,9 +260,9 @@ mod long {
     use super::*;
     use std::process::{Command, Stdio};
 
-    use c8y_pki::cert::{Certificate, Encoded, Serial};
-    use c8y_pki::client_id::DeviceId;
-    use c8y_pki::registry::{Holder, NewRecord, Registry};
+    use c8y_pki_core::cert::{Certificate, Encoded, Serial};
+    use c8y_pki_core::client_id::DeviceId;
+    use c8y_pki_engine::registry::{Holder, NewRecord, Registry};
     use c8y_pki_tests::cli::binary;
     use time::OffsetDateTime;
 

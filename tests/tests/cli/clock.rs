@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use c8y_pki::crypto::KeyType;
-use c8y_pki::issue::BeyondIssuer;
-use c8y_pki::name::Name;
-use c8y_pki::pki::{CaSettings, NewKey, Pki};
-use c8y_pki::profile::Profile;
-use c8y_pki::secret::{ChosenPassword, Password};
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_core::issue::BeyondIssuer;
+use c8y_pki_core::name::Name;
+use c8y_pki_core::profile::Profile;
+use c8y_pki_core::secret::{ChosenPassword, Password};
+use c8y_pki_engine::pki::{CaSettings, NewKey, Pki};
 use c8y_pki_tests::cli::{CA_PW, Cli, PASSWORD};
 use time::{Duration, OffsetDateTime};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use c8y_pki::cert::Certificate;
+use c8y_pki_core::cert::Certificate;
 use c8y_pki_tests::cli::{CA_PW, Cli, a_second_passes};
 use c8y_pki_tests::{arg, data_dir};
 use serde_json::Value;

@@ -4,8 +4,8 @@
 
 use std::fs;
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::key::PrivateKey;
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::key::PrivateKey;
 use c8y_pki_tests::cli::{CA_PW, Cli};
 use c8y_pki_tests::disk::Disk;
 use c8y_pki_tests::{arg, tool};

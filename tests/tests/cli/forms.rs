@@ -3,9 +3,9 @@
 
 #![cfg(target_os = "linux")]
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::secret::Password;
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::secret::Password;
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::{CA_PW, Cli, Outcome, PASSWORD};
 use c8y_pki_tests::forms::{self, Form};
@@ -310,7 +310,7 @@ fn forms_of(reads: Reads, cli: &Cli) -> Vec<Form> {
             all
         }
         Keystore => {
-            let mut store = c8y_pki::store::Store::new();
+            let mut store = c8y_pki_core::store::Store::new();
             let key = key(cli, "out/gw-1/key.pem");
             let added = store.add_key("device", &key, chain());
             added.expect("an entry");
@@ -331,9 +331,9 @@ fn folder() -> Cli {
     cli.ok("store create trust.p12 --trusted pki/ca/root/cert.pem --store-password-file pw");
     cli.write("code", "a1b2c3d4-code");
     let key = key(&cli, "out/gw-1/key.pem");
-    let subject = c8y_pki::name::Name::parse("CN=gw-1").expect("a name");
-    let request = c8y_pki::csr::make(&subject, &key).expect("a request");
-    cli.write("gw-1.csr", c8y_pki::csr::pem(&request));
+    let subject = c8y_pki_core::name::Name::parse("CN=gw-1").expect("a name");
+    let request = c8y_pki_core::csr::make(&subject, &key).expect("a request");
+    cli.write("gw-1.csr", c8y_pki_core::csr::pem(&request));
     cli
 }
 

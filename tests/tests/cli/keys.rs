@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use c8y_pki::cert::Certificate;
+use c8y_pki_core::cert::Certificate;
 use c8y_pki_tests::cli::{CA_PW, Cli, binary};
 use c8y_pki_tests::{Tool, arg, python_dir, python_with, tool};
 use serde_json::Value;

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use c8y_pki::labels::{SHEETS, Sheet};
+use c8y_pki_engine::labels::{SHEETS, Sheet};
 use c8y_pki_tests::cli::{CA_PW, Cli};
 use c8y_pki_tests::{arg, chromium, node_dir, node_with, tool};
 

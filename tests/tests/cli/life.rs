@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 
-use c8y_pki::cert::Certificate;
+use c8y_pki_core::cert::Certificate;
 use c8y_pki_tests::cli::{CA_PW, Cli, PASSWORD, a_second_passes, binary};
 use c8y_pki_tests::tool;
 use serde_json::Value;

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::secret::Password;
-use c8y_pki::store;
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::secret::Password;
+use c8y_pki_core::store;
 use c8y_pki_tests::cli::{CA_PW, Cli, PASSWORD, binary};
 use c8y_pki_tests::{arg, tool};
 use serde_json::Value;

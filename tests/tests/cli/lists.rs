@@ -1,6 +1,6 @@
 //! Revocation lists that cannot be used: `cert verify --crl` does not pass them over. OpenSSL judges too.
 
-use c8y_pki::cert::Certificate;
+use c8y_pki_core::cert::Certificate;
 use c8y_pki_tests::cli::{CA_PW, Cli};
 use c8y_pki_tests::{arg, python_dir, python_with, tool};
 

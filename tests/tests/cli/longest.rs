@@ -1,6 +1,6 @@
 //! The longest chain of the installation: kept by the PKI directory, and what obeys it.
 
-use c8y_pki::cert::Certificate;
+use c8y_pki_core::cert::Certificate;
 use c8y_pki_tests::cli::{CA_PW, Cli};
 use c8y_pki_tests::tool;
 

@@ -1,9 +1,9 @@
 //! Ids that the platform refuses in new devices: refused wherever new ids are made, read with a warning where
 //! they exist.
 
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::pki::Pki;
-use c8y_pki::registry::{Holder, NewRecord};
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_engine::pki::Pki;
+use c8y_pki_engine::registry::{Holder, NewRecord};
 use c8y_pki_tests::cli::{CA_PW, Cli, Outcome};
 use c8y_pki_tests::openssl::OpenSsl;
 use c8y_pki_tests::workshop::{Made, bundle, device};

@@ -1,6 +1,6 @@
 //! `device sign`: requests made by OpenSSL, good ones and bad ones, each with its verdict.
 
-use c8y_pki::cert::Certificate;
+use c8y_pki_core::cert::Certificate;
 use c8y_pki_tests::cli::{CA_PW, Cli};
 use c8y_pki_tests::{Tool, tool};
 use serde_json::Value;

@@ -2,15 +2,15 @@
 
 use std::fs;
 
-use c8y_pki::cert::Serial;
-use c8y_pki::crl::{self, Reason, Revoked};
-use c8y_pki::crypto::KeyType;
-use c8y_pki::csr;
-use c8y_pki::issue::Issuer;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::name::Name;
-use c8y_pki::pki::Pki;
-use c8y_pki::secret::Password;
+use c8y_pki_core::cert::Serial;
+use c8y_pki_core::crl::{self, Reason, Revoked};
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_core::csr;
+use c8y_pki_core::issue::Issuer;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::name::Name;
+use c8y_pki_core::secret::Password;
+use c8y_pki_engine::pki::Pki;
 use c8y_pki_tests::cli::{CA_PW, Cli, PASSWORD};
 use c8y_pki_tests::tool;
 use serde_json::Value;

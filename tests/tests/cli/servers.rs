@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::crypto::KeyType;
-use c8y_pki::csr;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::name::Name;
-use c8y_pki::registry::{Filter, Role};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_core::csr;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::name::Name;
+use c8y_pki_engine::registry::{Filter, Role};
 use c8y_pki_tests::cli::{CA_PW, Cli};
 use c8y_pki_tests::tool;
 use time::OffsetDateTime;
@@ -282,7 +282,8 @@ fn what_a_killed_process_has_left_is_finished_or_removed() {
         cli.ok(&format!("server renew broker {CA_PW}"));
         assert!(!waiting.exists(), "{file}");
     }
-    let pki = c8y_pki::pki::Pki::open(&cli.path("pki"), OffsetDateTime::now_utc()).expect("a PKI");
+    let pki =
+        c8y_pki_engine::pki::Pki::open(&cli.path("pki"), OffsetDateTime::now_utc()).expect("a PKI");
     let of_servers = Filter { role: Some(Role::Server), ..Filter::default() };
     assert_eq!(pki.registry().find(&of_servers).expect("rows").len(), 5);
 }

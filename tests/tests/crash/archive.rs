@@ -7,10 +7,10 @@ use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::secret::Password;
-use c8y_pki::store;
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::secret::Password;
+use c8y_pki_core::store;
 use c8y_pki_tests::cli::{CA_PW, Cli};
 use c8y_pki_tests::disk::Disk;
 use c8y_pki_tests::moment::Lot;

@@ -7,8 +7,8 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
-use c8y_pki::key::PrivateKey;
-use c8y_pki::secret::Password;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::secret::Password;
 use c8y_pki_tests::cli::{CA_PW, Cli, Outcome, PASSWORD, a_second_passes, walk};
 use c8y_pki_tests::faults::{Fault, Faults};
 use serde_json::Value;
@@ -79,8 +79,9 @@ fn cas<const COUNT: usize>(cli: &Cli) {
         let key =
             PrivateKey::read(&cli.read(&format!("{dir}/key.pem")), Some(&Password::new(PASSWORD)));
         let spki = key.expect("its key").public_key().spki().to_vec();
-        let cert =
-            c8y_pki::cert::Certificate::all_from_pem_or_der(&cli.read(&format!("{dir}/cert.pem")));
+        let cert = c8y_pki_core::cert::Certificate::all_from_pem_or_der(
+            &cli.read(&format!("{dir}/cert.pem")),
+        );
         assert_eq!(cert.expect("its certificate")[0].spki, spki, "the key of {name}");
     }
 }
@@ -139,10 +140,10 @@ impl Scene {
             quickly_opened(&cli, &format!("pki/ca/{name}/key.pem"));
         }
         cli.ok(&format!("device issue dev-1 dev-2 dev-3 dev-4 --ca line --out out {CA_PW}"));
-        let key = PrivateKey::generate(c8y_pki::crypto::KeyType::EcP256).expect("a key");
-        let subject = c8y_pki::name::Name::parse("CN=signed-1").expect("a name");
-        let request = c8y_pki::csr::make(&subject, &key).expect("a request");
-        cli.write("req.csr", c8y_pki::csr::pem(&request));
+        let key = PrivateKey::generate(c8y_pki_core::crypto::KeyType::EcP256).expect("a key");
+        let subject = c8y_pki_core::name::Name::parse("CN=signed-1").expect("a name");
+        let request = c8y_pki_core::csr::make(&subject, &key).expect("a request");
+        cli.write("req.csr", c8y_pki_core::csr::pem(&request));
         a_second_passes();
         run("cp -a pki out req.csr template/", "mkdir template", &cli);
         Some(Self { cli, faults })

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 
-use c8y_pki::crypto::KeyType;
-use c8y_pki::csr;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::name::Name;
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_core::csr;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::name::Name;
 use c8y_pki_tests::cli::{CA_PW, Cli, Outcome};
 use c8y_pki_tests::moment::Lot;
 

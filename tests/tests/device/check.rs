@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use c8y_pki::device::check::{self, Check};
-use c8y_pki::device::credentials::{Credentials, Files, Place};
-use c8y_pki::device::link::Target;
+use c8y_pki_engine::device::check::{self, Check};
+use c8y_pki_engine::device::credentials::{Credentials, Files, Place};
+use c8y_pki_engine::device::link::Target;
 use c8y_pki_tests::broker::{Mosquitto, server_certificate};
 use c8y_pki_tests::cli::{CA_PW, Cli, Outcome, PASSWORD};
 use c8y_pki_tests::openssl::OpenSsl;

@@ -1,7 +1,7 @@
 //! `device check` with a login of the tenant: when it asks, what it makes of no answer, and of a
 //! platform that is overloaded. The causes themselves are in `troubleshooting`.
 
-use c8y_pki::sandbox::Faults;
+use c8y_pki_sandbox::Faults;
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::{Cli, Outcome, PASSWORD};
 use c8y_pki_tests::workshop::{Made, bundle, device, root, upload};

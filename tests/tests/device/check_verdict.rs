@@ -1,6 +1,6 @@
 //! `device check` and the platform's own verdict on the chain.
 
-use c8y_pki::sandbox::{Profile, Settings};
+use c8y_pki_sandbox::{Profile, Settings};
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::Cli;
 use c8y_pki_tests::workshop::{self, bundle, upload};

@@ -163,7 +163,7 @@ fn the_authority_is_looked_at_made_and_renewed() {
 
 #[test]
 fn an_old_authority_gets_another_fingerprint_and_its_devices_stay() {
-    let settings = c8y_pki::sandbox::Settings { authority_days: 500, ..Default::default() };
+    let settings = c8y_pki_sandbox::Settings { authority_days: 500, ..Default::default() };
     let at = AtTenant::with(Cli::new(), settings);
     let made = at.run("tenant authority create --json").expect(0).json();
     at.cli.write("otp", "a-one-time-password");

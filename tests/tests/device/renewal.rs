@@ -1,7 +1,7 @@
 //! `device enrol --renew`, unattended: the working pair is never lost, whatever happens.
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::key::PrivateKey;
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::key::PrivateKey;
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::{Cli, Outcome};
 use c8y_pki_tests::faults::{Fault, Faults};
@@ -194,8 +194,8 @@ fn a_bad_network_leaves_a_pair_and_the_next_run_goes_on() {
 
 #[test]
 fn a_documented_platform_enrols_and_renews_too() {
-    let profile = c8y_pki::sandbox::Profile::Documented;
-    let settings = c8y_pki::sandbox::Settings { profile, ..Default::default() };
+    let profile = c8y_pki_sandbox::Profile::Documented;
+    let settings = c8y_pki_sandbox::Settings { profile, ..Default::default() };
     let at = AtTenant::with(Cli::new(), settings);
     at.ok("tenant authority create");
     enrol(&at);

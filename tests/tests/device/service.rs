@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use c8y_pki::sandbox::Settings;
+use c8y_pki_sandbox::Settings;
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::{Cli, Outcome};
 use c8y_pki_tests::tool;

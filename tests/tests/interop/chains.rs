@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::chain::{Options, verify};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::chain::{Options, verify};
 
 const KEY_IDS: &str = "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid,issuer:always";
 const CA: &str = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign";

@@ -4,12 +4,12 @@
 use std::fs;
 use std::path::Path;
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::crypto::KeyType;
-use c8y_pki::csr;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::name::Name;
-use c8y_pki::store::pkcs7;
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_core::csr;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::name::Name;
+use c8y_pki_core::store::pkcs7;
 use c8y_pki_tests::{Tool, arg, data_dir, tool};
 use tempfile::TempDir;
 

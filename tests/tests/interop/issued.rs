@@ -5,12 +5,12 @@ use std::fs;
 use std::sync::Arc;
 use std::thread;
 
-use c8y_pki::crypto::KeyType;
-use c8y_pki::csr;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::name::Name;
-use c8y_pki::pki::{DeviceRequest, Issued, Pki};
-use c8y_pki::secret::Password;
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_core::csr;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::name::Name;
+use c8y_pki_core::secret::Password;
+use c8y_pki_engine::pki::{DeviceRequest, Issued, Pki};
 use c8y_pki_tests::cli::{CA_PW, Cli, PASSWORD};
 use c8y_pki_tests::{arg, tool};
 use time::OffsetDateTime;

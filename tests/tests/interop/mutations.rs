@@ -9,17 +9,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::inspect::{Passwords, inspect};
-use c8y_pki::key::PrivateKey;
-use c8y_pki::list::DeviceList;
-use c8y_pki::manifest::Listing;
-use c8y_pki::name::Name;
-use c8y_pki::platform::pop::{VerificationCode, signature};
-use c8y_pki::profile::Profile;
-use c8y_pki::secret::Password;
-use c8y_pki::store::{self, OpenOptions, pkcs7};
-use c8y_pki::{read, registration};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::name::Name;
+use c8y_pki_core::profile::Profile;
+use c8y_pki_core::read;
+use c8y_pki_core::secret::Password;
+use c8y_pki_core::store::{self, OpenOptions, pkcs7};
+use c8y_pki_engine::inspect::{Passwords, inspect};
+use c8y_pki_engine::list::DeviceList;
+use c8y_pki_engine::manifest::Listing;
+use c8y_pki_engine::platform::pop::{VerificationCode, signature};
+use c8y_pki_engine::registration;
 use c8y_pki_tests::cli::PASSWORD;
 use c8y_pki_tests::{data_dir, forms, python_with};
 
@@ -128,7 +129,7 @@ fn describe_it(bytes: &[u8]) -> bool {
 fn read_small_texts(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let name = Name::parse(&text).is_ok();
-    let uri = text.parse::<c8y_pki::key::pkcs11::KeyUri>().is_ok();
+    let uri = text.parse::<c8y_pki_core::key::pkcs11::KeyUri>().is_ok();
     let code = VerificationCode::parse(&text).is_ok();
     let password = Password::from_file(bytes).is_ok();
     !signature(bytes).is_empty() && (name || uri || code || password)
@@ -256,7 +257,7 @@ fn manifest(mark: &str) -> Vec<u8> {
 }
 
 fn profiles() -> Vec<Vec<u8>> {
-    c8y_pki::profile::BUILT_IN.iter().map(|(_, text)| text.as_bytes().to_vec()).collect()
+    c8y_pki_core::profile::BUILT_IN.iter().map(|(_, text)| text.as_bytes().to_vec()).collect()
 }
 
 /// The most memory that this process has had, in KiB; 0 where the system does not tell.

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::secret::Password;
-use c8y_pki::store::{
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::secret::Password;
+use c8y_pki_core::store::{
     DEVICE_KEY_ALIAS, EntryKind, Format, OpenOptions, Store, StoreError, WriteOptions, open,
     open_with, write,
 };
@@ -66,7 +66,7 @@ impl Source {
     fn assert_in(&self, name: &str, password: Option<&str>, what: &str) {
         let store = self.opened(name, password).unwrap_or_else(|e| panic!("{what}: {e}"));
         assert_eq!(store.entries.len(), 1, "{what}: {store:?}");
-        let EntryKind::Key { pkcs8, chain } = &store.entries[0].kind else {
+        let EntryKind::Key { pkcs8, chain } = store.entries[0].kind() else {
             panic!("{what}: {store:?}")
         };
         assert_eq!(*chain, self.chain, "{what}");
@@ -338,7 +338,7 @@ fn compare(file: &Path, password: &str, text: &str) -> Result<(), String> {
     let store = open_with(&fs::read(file).unwrap(), options).map_err(|e| e.to_string())?;
     let (mut certificates, mut keys) = (BTreeSet::new(), 0);
     for entry in &store.entries {
-        match &entry.kind {
+        match entry.kind() {
             EntryKind::Key { chain, .. } => {
                 keys += 1;
                 certificates.extend(chain.iter().map(|c| c.der().to_vec()));
@@ -365,7 +365,7 @@ fn compare(file: &Path, password: &str, text: &str) -> Result<(), String> {
         return Err(format!("{keys} keys, OpenSSL has {expected}"));
     }
     // The first key of both; keys of algorithms that are not loaded are compared by their number.
-    let first = store.entries.iter().find_map(|entry| match &entry.kind {
+    let first = store.entries.iter().find_map(|entry| match entry.kind() {
         EntryKind::Key { pkcs8, .. } => PrivateKey::from_pkcs8(pkcs8.expose()).ok(),
         _ => None,
     });
@@ -443,7 +443,7 @@ fn as_python(found: &serde_json::Value) -> Result<(), String> {
     let store = open_with(&bytes, options).map_err(|e| e.to_string())?;
     let (mut certificates, mut keys) = (BTreeSet::new(), Vec::new());
     for entry in &store.entries {
-        match &entry.kind {
+        match entry.kind() {
             EntryKind::Key { pkcs8, chain } => {
                 keys.push(pkcs8);
                 certificates.extend(chain.iter().map(Certificate::fingerprint_sha256));

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::chain::{Lists, Options, Policies, Purpose, check_revocation, verify};
-use c8y_pki::crl::Crl;
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::chain::{Lists, Options, Policies, Purpose, check_revocation, verify};
+use c8y_pki_core::crl::Crl;
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::secret::{Password, SecretBytes};
-use c8y_pki::store::{
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::secret::{Password, SecretBytes};
+use c8y_pki_core::store::{
     Compat, DEVICE_KEY_ALIAS, EntryKind, Format, SERVER_CERTIFICATE_ALIAS, Store, WriteOptions,
     open, write,
 };
@@ -34,7 +34,7 @@ fn devices() -> impl Iterator<Item = Device> {
         let own: String = names.map(|n| pem(n)).concat();
         let text = own + &pem("intermediate.cert") + &pem("root.cert");
         let mut store = open(text.as_bytes(), None, None).unwrap();
-        let EntryKind::Key { pkcs8, chain } = store.entries.remove(0).kind else {
+        let EntryKind::Key { pkcs8, chain } = store.entries.remove(0).into_kind() else {
             panic!("{key_type}: no key")
         };
         assert_eq!(chain.len(), 3, "{key_type}");
@@ -66,7 +66,7 @@ impl Device {
         let store = open(&bytes, Some(&Password::new(PASSWORD)), key_password.as_ref())
             .unwrap_or_else(|e| panic!("{at}: {e}"));
         assert_eq!(store.entries.len(), 1, "{at}: {store:?}");
-        let EntryKind::Key { pkcs8, chain } = &store.entries[0].kind else {
+        let EntryKind::Key { pkcs8, chain } = store.entries[0].kind() else {
             panic!("{at}: {store:?}")
         };
         assert_eq!(*chain, self.chain, "{at}");
@@ -223,7 +223,7 @@ fn several_keys_and_certificates_share_a_file() {
         assert_eq!(listing.matches("trustedCertEntry").count(), 1, "{listing}");
         let again = open(&fs::read(&ours).unwrap(), Some(&Password::new(PASSWORD)), None).unwrap();
         for entry in &store.entries {
-            assert_eq!(again.entry(&entry.alias).map(|e| &e.kind), Some(&entry.kind));
+            assert_eq!(again.entry(&entry.alias).map(|e| e.kind()), Some(entry.kind()));
         }
     }
 }
@@ -240,7 +240,7 @@ fn keytool_does_not_see_trusted_certificates_of_openssl() {
     assert!(listing.contains("contains 0 entries"), "{listing}");
     let bytes = fs::read(&theirs).unwrap();
     let store = open(&bytes, Some(&Password::new(PASSWORD)), None).unwrap();
-    let kind = &store.entries[0].kind;
+    let kind = store.entries[0].kind();
     assert!(matches!(kind, EntryKind::Trusted { java_trusted: false, .. }), "{kind:?}");
     // Written again by us, Java sees it.
     let ours = write_file(&store, &dir, "ours.p12", Format::Pkcs12, Compat::Modern);

@@ -2,8 +2,8 @@
 //! kinds of files that it reads. A refusal is a code that gives no reason; the sandbox has noted the
 //! true one.
 
-use c8y_pki::key::PrivateKey;
-use c8y_pki::sandbox::Settings;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_sandbox::Settings;
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::{CA_PW, Cli};
 use c8y_pki_tests::device_clients::{Client, Files, Guise, SERVER};

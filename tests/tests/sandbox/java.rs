@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-use c8y_pki::key::PrivateKey;
+use c8y_pki_core::key::PrivateKey;
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::broker::{paper_broker, polite, server_certificate};
 use c8y_pki_tests::cli::{CA_PW, Cli, PASSWORD};

@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use c8y_pki::sandbox::Profile;
+use c8y_pki_sandbox::Profile;
 use c8y_pki_tests::openssl::{OpenSsl, RSA};
 use c8y_pki_tests::tenant::{Answer, Tenant};
 use c8y_pki_tests::{Tool, tool};

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use c8y_pki::sandbox::Settings;
+use c8y_pki_sandbox::Settings;
 use c8y_pki_tests::openssl::{OpenSsl, RSA};
 use c8y_pki_tests::tenant::Tenant;
 use c8y_pki_tests::{Tool, tool};

@@ -181,7 +181,7 @@ fn who_removes_a_ca_ends_the_sessions_of_its_devices() {
 #[test]
 fn with_the_fault_a_bad_chain_ends_the_handshake() {
     let Some(publish) = tool("mosquitto_pub") else { return };
-    let alert = |settings: &mut c8y_pki::sandbox::Settings| {
+    let alert = |settings: &mut c8y_pki_sandbox::Settings| {
         settings.faults = "tls-alert".parse().expect("a fault");
     };
     let Some(setting) = Setting::with(alert) else { return };

@@ -1,6 +1,6 @@
 //! `tenant crl`: a revocation has an effect only where its check is switched on.
 
-use c8y_pki::sandbox::{Profile, Settings};
+use c8y_pki_sandbox::{Profile, Settings};
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::{CA_PW, Cli};
 use serde_json::Value;

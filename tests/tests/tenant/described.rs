@@ -7,7 +7,7 @@ mod sites;
 
 use std::collections::BTreeSet;
 
-use c8y_pki::sandbox::{Profile, Settings};
+use c8y_pki_sandbox::{Profile, Settings};
 use c8y_pki_tests::cli::Cli;
 use c8y_pki_tests::contract::{operation_of, operations};
 use c8y_pki_tests::recorder::Asked;

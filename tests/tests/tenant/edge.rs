@@ -1,7 +1,7 @@
 //! A server whose certificate signed itself and says CA:TRUE, as on many installations of Edge: accepted by every
 //! command that was given exactly this certificate, refused with any other.
 
-use c8y_pki::sandbox::Settings;
+use c8y_pki_sandbox::Settings;
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::broker::paper_tenant;
 use c8y_pki_tests::cli::{CA_PW, Cli, Outcome};

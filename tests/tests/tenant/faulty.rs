@@ -8,7 +8,7 @@ use c8y_pki_tests::recorder::Fate;
 
 use crate::described::call_of;
 use crate::journey::Journey;
-use c8y_pki::sandbox::{Faults, Profile, Settings};
+use c8y_pki_sandbox::{Faults, Profile, Settings};
 
 /// How often each value of a member is in a list of the tenant.
 fn numbers(journey: &Journey, list: &str, member: &str) -> BTreeMap<String, usize> {

@@ -1,6 +1,6 @@
 //! Every command that talks to a tenant over HTTP, in an order in which each has something to do.
 
-use c8y_pki::sandbox::Settings;
+use c8y_pki_sandbox::Settings;
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::broker::server_certificate;
 use c8y_pki_tests::cli::{CA_PW, Cli, Outcome, PASSWORD};

@@ -1,7 +1,7 @@
 //! `rollout` and the platform's verdict on the first device; validity that gives way to the issuer's end.
 
-use c8y_pki::cert::LongestChain;
-use c8y_pki::sandbox::{Profile, Settings};
+use c8y_pki_core::cert::LongestChain;
+use c8y_pki_sandbox::{Profile, Settings};
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::Cli;
 use serde_json::Value;

@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use c8y_pki::cert::LongestChain;
-use c8y_pki::sandbox::Settings;
+use c8y_pki_core::cert::LongestChain;
+use c8y_pki_sandbox::Settings;
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::{CA_PW, Cli};
 use c8y_pki_tests::tool;

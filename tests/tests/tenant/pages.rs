@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use c8y_pki::sandbox::Settings;
+use c8y_pki_sandbox::Settings;
 use serde_json::Value;
 
 use crate::journey::Journey;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use c8y_pki::sandbox::Settings;
+use c8y_pki_sandbox::Settings;
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::{Cli, a_second_passes};
 use c8y_pki_tests::{arg, tool};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use c8y_pki::sandbox::Settings;
+use c8y_pki_sandbox::Settings;
 use c8y_pki_tests::cli::{Cli, Outcome, walk};
 use c8y_pki_tests::contract::{Operation, operation_of, operations};
 

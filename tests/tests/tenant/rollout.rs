@@ -1,8 +1,8 @@
 //! `rollout` with a `[tenant]` section, revocation, and enrolment at the platform's own CA.
 
-use c8y_pki::crl::Reason;
-use c8y_pki::pki::Pki;
-use c8y_pki::sandbox::{Profile, Settings};
+use c8y_pki_core::crl::Reason;
+use c8y_pki_engine::pki::Pki;
+use c8y_pki_sandbox::{Profile, Settings};
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::{CA_PW, Cli};
 use time::{Duration, OffsetDateTime};

@@ -1,7 +1,7 @@
 //! `tenant selftest` through the real binary: all as expected, with faults, with what differs, stopped on its
 //! way; and nothing stays at the tenant.
 
-use c8y_pki::sandbox::{Faults, Profile, Settings};
+use c8y_pki_sandbox::{Faults, Profile, Settings};
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::{Cli, Outcome, PASSWORD};
 #[cfg(target_os = "linux")]

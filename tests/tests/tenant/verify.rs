@@ -1,6 +1,6 @@
 //! `tenant verify`: the platform's verdict on a chain beside ours.
 
-use c8y_pki::sandbox::{Profile, Settings};
+use c8y_pki_sandbox::{Profile, Settings};
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::broker::free_port;
 use c8y_pki_tests::cli::Cli;

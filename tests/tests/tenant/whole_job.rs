@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use c8y_pki::sandbox::Faults;
+use c8y_pki_sandbox::Faults;
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::Cli;
 #[cfg(unix)]

@@ -1,7 +1,7 @@
 //! What shows before a device connects, in another command.
 
-use c8y_pki::cert::LongestChain;
-use c8y_pki::sandbox::Settings;
+use c8y_pki_core::cert::LongestChain;
+use c8y_pki_sandbox::Settings;
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::{Cli, a_second_passes};
 use c8y_pki_tests::openssl::OpenSsl;
@@ -47,7 +47,7 @@ fn ca_version_1() {
     let Some(openssl) = OpenSsl::at(&at.cli.path(".")) else { return };
     openssl.request("old");
     openssl.run("x509 -req -in @old.csr -signkey @old.key -days 30 -out @old.pem");
-    let version = c8y_pki::cert::Certificate::all_from_pem_or_der(&at.cli.read("old.pem"));
+    let version = c8y_pki_core::cert::Certificate::all_from_pem_or_der(&at.cli.read("old.pem"));
     if version.expect("a certificate")[0].version != 1 {
         // OpenSSL makes version 3 of it from 3.2 on, unless it is told otherwise.
         openssl.run("x509 -req -x509v1 -in @old.csr -signkey @old.key -days 30 -out @old.pem");

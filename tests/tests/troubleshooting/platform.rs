@@ -1,8 +1,8 @@
 //! What only the tenant knows: the sandbox refuses without a reason, the tenant is asked for one, and
 //! the reason that the sandbox has noted agrees.
 
-use c8y_pki::cert::LongestChain;
-use c8y_pki::sandbox::{Faults, Settings};
+use c8y_pki_core::cert::LongestChain;
+use c8y_pki_sandbox::{Faults, Settings};
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::{Cli, Outcome};
 use c8y_pki_tests::workshop::{Made, bundle, ca, device, renewed, root, upload, upload_as};

@@ -1,6 +1,6 @@
 //! The MQTT Service, and a certificate beside user and password.
 
-use c8y_pki::sandbox::Settings;
+use c8y_pki_sandbox::Settings;
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::{Cli, Outcome};
 use c8y_pki_tests::workshop::{bundle, device, root, upload};

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use c8y_pki::cert::LongestChain;
-use c8y_pki::crypto::KeyType;
-use c8y_pki::profile::PathLength;
+use c8y_pki_core::cert::LongestChain;
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_core::profile::PathLength;
 use clap::Args;
 
 use super::history;

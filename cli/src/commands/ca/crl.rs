@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::Error;
-use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::pki::{Ca, Pki};
-use c8y_pki::registry::Scan;
-use c8y_pki::rollback::{self, Forgotten};
+use c8y_pki_engine::Error;
+use c8y_pki_engine::files::{self, Access, Existing};
+use c8y_pki_engine::pki::{Ca, Pki};
+use c8y_pki_engine::registry::Scan;
+use c8y_pki_engine::rollback::{self, Forgotten};
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -85,7 +85,7 @@ pub(super) fn run(args: &CrlArgs, dir: &Path, out: Output) -> Result {
         outlet::write(path, &bytes, Access::Public, Existing::Replace, out)?;
         files.push(path.display().to_string());
     }
-    let number = crl.number.as_ref().map(c8y_pki::cert::Serial::to_decimal);
+    let number = crl.number.as_ref().map(c8y_pki_core::cert::Serial::to_decimal);
     let made = CrlMade { ca: ca.name, number, revoked: crl.revoked.len(), files };
     out.result(&made, |m| {
         let number = m.number.as_deref().unwrap_or("none");

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::Error;
-use c8y_pki::files;
-use c8y_pki::openssl::{self, database};
-use c8y_pki::pki::{AuthorityError, Former, History, Untaken, certificates_in};
-use c8y_pki::read;
-use c8y_pki::registry::Adopted;
+use c8y_pki_core::openssl::{self, database};
+use c8y_pki_core::read;
+use c8y_pki_engine::Error;
+use c8y_pki_engine::files;
+use c8y_pki_engine::pki::{AuthorityError, Former, History, Untaken, certificates_in};
+use c8y_pki_engine::registry::Adopted;
 use clap::Args;
 use serde::Serialize;
 

@@ -2,17 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::Error;
-use c8y_pki::cert::Certificate;
-use c8y_pki::chain;
-use c8y_pki::crypto::KeyPolicy;
-use c8y_pki::files;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::openssl::wanted::Wanted;
-use c8y_pki::pki::{Again, Ca, History, OwnKey, Pki, find_own};
-use c8y_pki::read;
-use c8y_pki::registry::Adopted;
-use c8y_pki::secret::{ChosenPassword, Password};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::chain;
+use c8y_pki_core::crypto::KeyPolicy;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::openssl::wanted::Wanted;
+use c8y_pki_core::read;
+use c8y_pki_core::secret::{ChosenPassword, Password};
+use c8y_pki_engine::Error;
+use c8y_pki_engine::files;
+use c8y_pki_engine::pki::{Again, Ca, History, OwnKey, Pki, find_own};
+use c8y_pki_engine::registry::Adopted;
 use time::OffsetDateTime;
 
 use super::args::AddArgs;

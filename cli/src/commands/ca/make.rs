@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use c8y_pki::issue::BeyondIssuer;
-use c8y_pki::pki::{CaSettings, Pki};
+use c8y_pki_core::issue::BeyondIssuer;
+use c8y_pki_engine::pki::{CaSettings, Pki};
 use time::OffsetDateTime;
 
 use super::args::{AddArgs, InitArgs};
@@ -41,8 +41,8 @@ pub(super) fn init(args: &InitArgs, dir: &Path, out: Output) -> Result {
 /// A CA has to have a common name: people know it by that.
 pub(super) fn named(
     subject: &SubjectArgs,
-    profile: &c8y_pki::profile::Profile,
-) -> Result<c8y_pki::name::Name> {
+    profile: &c8y_pki_core::profile::Profile,
+) -> Result<c8y_pki_core::name::Name> {
     let builder = subject.builder(profile)?;
     if !builder.has("CN") {
         return Err(Failure::usage(
@@ -67,7 +67,7 @@ pub(super) fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
     let parent = pki.ca(args.parent.as_deref().unwrap_or_default())?;
     // What the chain above forbids is said before anybody is asked for a password.
     let wanted = args.make.path_length.unwrap_or(profile.path_length);
-    c8y_pki::issue::path_length(wanted, &parent.chain, pki.longest_chain())?;
+    c8y_pki_core::issue::path_length(wanted, &parent.chain, pki.longest_chain())?;
     let parent_file = args.parent_password_file.as_ref();
     Pki::check_new_name(dir, &args.name)?;
     let place = Place::of(&args.make.place, profile.key, out)?;
@@ -87,6 +87,6 @@ pub(super) fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
 }
 
 /// The validity that a profile gives.
-pub(super) fn usual(profile: &c8y_pki::profile::Profile) -> time::Duration {
+pub(super) fn usual(profile: &c8y_pki_core::profile::Profile) -> time::Duration {
     time::Duration::days(profile.validity_days.into())
 }

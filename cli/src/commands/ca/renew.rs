@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::crypto::KeyType;
-use c8y_pki::issue::{BeyondIssuer, Validity};
-use c8y_pki::pki::{Ca, CaSettings, Pki};
-use c8y_pki::profile::PathLength;
-use c8y_pki::secret::Password;
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_core::issue::{BeyondIssuer, Validity};
+use c8y_pki_core::profile::PathLength;
+use c8y_pki_core::secret::Password;
+use c8y_pki_engine::pki::{Ca, CaSettings, Pki};
 use clap::Args;
 use time::OffsetDateTime;
 

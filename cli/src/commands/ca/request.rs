@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::Error;
-use c8y_pki::csr;
-use c8y_pki::files::{Access, Existing};
+use c8y_pki_core::csr;
+use c8y_pki_engine::Error;
+use c8y_pki_engine::files::{Access, Existing};
 use clap::Args;
 use serde::Serialize;
 

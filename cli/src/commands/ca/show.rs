@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use c8y_pki::inspect::CertificateView;
-use c8y_pki::pki::policy::SigningPolicy;
+use c8y_pki_engine::inspect::CertificateView;
+use c8y_pki_engine::pki::policy::SigningPolicy;
 use serde::Serialize;
 
 use super::view::{CaView, revoked};
@@ -29,7 +29,7 @@ pub(super) fn run(name: &str, dir: &Path, out: Output) -> Result {
     let view = CaView { revoked: revoked(&pki, &ca)?, ..view };
     let shown = Shown { ca: view, policy, certificate };
     out.result(&shown, |s| {
-        let item = c8y_pki::inspect::Item::Certificate(Box::new(s.certificate.clone()));
+        let item = c8y_pki_engine::inspect::Item::Certificate(Box::new(s.certificate.clone()));
         let parent = s.ca.parent.as_deref().unwrap_or("none");
         format!(
             "CA {}{}\n  parent        {parent}\n  devices       {}\n  policy        {}\n  directory     \

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use c8y_pki::pki::{Ca, KeyPlace, Pki};
+use c8y_pki_engine::pki::{Ca, KeyPlace, Pki};
 use serde::Serialize;
 use time::OffsetDateTime;
 

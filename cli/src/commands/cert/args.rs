@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use c8y_pki::cert::LongestChain;
-use c8y_pki::chain::Policies;
+use c8y_pki_core::cert::LongestChain;
+use c8y_pki_core::chain::Policies;
 use clap::Args;
 use time::OffsetDateTime;
 

@@ -1,10 +1,10 @@
 //! `cert verify --tenant`: the platform's own verdict on the chain, beside ours.
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::chain::{ChainError, DeviceFinding, VerifiedChain};
-use c8y_pki::platform::PlatformError;
-use c8y_pki::platform::blocking::Client;
-use c8y_pki::platform::verdict::{self, Comparison, Ours, Verdict};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::chain::{ChainError, DeviceFinding, VerifiedChain};
+use c8y_pki_engine::platform::PlatformError;
+use c8y_pki_engine::platform::blocking::Client;
+use c8y_pki_engine::platform::verdict::{self, Comparison, Ours, Verdict};
 use clap::Args;
 
 use crate::failure::{Outcome, Result};
@@ -82,7 +82,7 @@ impl Asked {
         match (self.failure, self.compared.is_accepted()) {
             (Some(failure), _) => Err(failure.into()),
             (None, Some(accepted)) => Ok(Outcome::of(accepted && valid)),
-            (None, None) => Ok(Outcome::Failed(c8y_pki::Kind::WrongInput)),
+            (None, None) => Ok(Outcome::Failed(c8y_pki_core::failure::Kind::WrongInput)),
         }
     }
 }

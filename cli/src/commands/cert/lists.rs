@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use c8y_pki::Error;
-use c8y_pki::cert::Certificate;
-use c8y_pki::chain::{self, ChainError, Refusal, VerifiedChain};
-use c8y_pki::crl::Crl;
-use c8y_pki::files;
-use c8y_pki::read;
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::chain::{self, ChainError, Refusal, VerifiedChain};
+use c8y_pki_core::crl::Crl;
+use c8y_pki_core::read;
+use c8y_pki_engine::Error;
+use c8y_pki_engine::files;
 use serde::Serialize;
 
 use super::args::VerifyArgs;

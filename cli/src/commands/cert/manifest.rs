@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::chain;
-use c8y_pki::files;
-use c8y_pki::manifest::{Listing, ManifestError};
-use c8y_pki::{Error, Hint};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::chain;
+use c8y_pki_core::failure::Hint;
+use c8y_pki_engine::Error;
+use c8y_pki_engine::files;
+use c8y_pki_engine::manifest::{Listing, ManifestError};
 use serde::Serialize;
 use time::OffsetDateTime;
 

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::Error;
-use c8y_pki::cert::{Certificate, LongestChain};
-use c8y_pki::chain::{self, DeviceFinding, LeafChoice};
-use c8y_pki::files::{Access, Existing};
+use c8y_pki_core::cert::{Certificate, LongestChain};
+use c8y_pki_core::chain::{self, DeviceFinding, LeafChoice};
+use c8y_pki_engine::Error;
+use c8y_pki_engine::files::{Access, Existing};
 use clap::Args;
 
 use crate::failure::{Outcome, Result};

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use c8y_pki::inspect::{InspectError, Passwords, inspect, needs_password};
-use c8y_pki::secret::Password;
-use c8y_pki::store::{self, Format, StoreError};
-use c8y_pki::{Error, files};
+use c8y_pki_core::secret::Password;
+use c8y_pki_core::store::{self, Format, StoreError};
+use c8y_pki_engine::inspect::{InspectError, Passwords, inspect, needs_password};
+use c8y_pki_engine::{Error, files};
 use clap::Args;
 
 use crate::failure::{Outcome, Result};

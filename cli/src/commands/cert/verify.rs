@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use c8y_pki::chain::{self, ChainError, DeviceFinding, Refusal, Rule, VerifiedChain};
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::platform::verdict::Comparison;
-use c8y_pki::{Failure as _, Hint};
+use c8y_pki_core::chain::{self, ChainError, DeviceFinding, Refusal, Rule, VerifiedChain};
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_core::failure::{Failure as _, Hint};
+use c8y_pki_engine::platform::verdict::Comparison;
 use serde::Serialize;
 use time::OffsetDateTime;
 

@@ -1,8 +1,8 @@
 //! The options with which a device speaks to the MQTT Service.
 
-use c8y_pki::device::service::{self, Service};
-use c8y_pki::platform::blocking::Client;
-use c8y_pki::platform::features;
+use c8y_pki_engine::device::service::{self, Service};
+use c8y_pki_engine::platform::blocking::Client;
+use c8y_pki_engine::platform::features;
 use clap::Args;
 
 use super::endpoint::EndpointArgs;

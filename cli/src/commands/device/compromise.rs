@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::io::{BufRead, IsTerminal, Write};
 
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::list::BadRow;
-use c8y_pki::provision::ProvisionError;
-use c8y_pki::registry::{Holder, Record, Registry, Status};
-use c8y_pki::shown::one_line;
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_core::shown::one_line;
+use c8y_pki_engine::list::BadRow;
+use c8y_pki_engine::provision::ProvisionError;
+use c8y_pki_engine::registry::{Holder, Record, Registry, Status};
 
 use crate::failure::{Failure, Result};
 use crate::output::Output;

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use c8y_pki::client_id::{ClientId, DeviceId};
-use c8y_pki::device::credentials::{CredentialError, Credentials, Files, Place};
-use c8y_pki::device::link::Target;
-use c8y_pki::device::mqtt::ConnectOptions;
-use c8y_pki::device::service::Service;
-use c8y_pki::secret::Password;
+use c8y_pki_core::client_id::{ClientId, DeviceId};
+use c8y_pki_core::secret::Password;
+use c8y_pki_engine::device::credentials::{CredentialError, Credentials, Files, Place};
+use c8y_pki_engine::device::link::Target;
+use c8y_pki_engine::device::mqtt::ConnectOptions;
+use c8y_pki_engine::device::service::Service;
 use clap::Args;
 
 use super::at_service::ServiceArgs;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use c8y_pki::device::link::Target;
-use c8y_pki::device::service::CLASSIC_PORT;
-use c8y_pki::platform::blocking::Client;
-use c8y_pki::platform::{Settings, bare_host};
+use c8y_pki_engine::device::link::Target;
+use c8y_pki_engine::device::service::CLASSIC_PORT;
+use c8y_pki_engine::platform::blocking::Client;
+use c8y_pki_engine::platform::{Settings, bare_host};
 use clap::Args;
 
 use crate::failure::{Failure, Result};

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::pki::{Ca, Former, History, Pki, Untaken};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_engine::pki::{Ca, Former, History, Pki, Untaken};
 use clap::Args;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;

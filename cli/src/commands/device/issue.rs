@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::crypto::KeyPolicy;
-use c8y_pki::list::{DeviceList, Devices};
-use c8y_pki::orders;
-use c8y_pki::pki::Pki;
-use c8y_pki::provision::Existing;
-use c8y_pki::registry::{OrderRecord, Record};
+use c8y_pki_core::crypto::KeyPolicy;
+use c8y_pki_engine::list::{DeviceList, Devices};
+use c8y_pki_engine::orders;
+use c8y_pki_engine::pki::Pki;
+use c8y_pki_engine::provision::Existing;
+use c8y_pki_engine::registry::{OrderRecord, Record};
 use clap::Args;
 use time::OffsetDateTime;
 

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::registry::{Filter, Record, Registry, RegistryError, Role, Status};
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_engine::registry::{Filter, Record, Registry, RegistryError, Role, Status};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use time::OffsetDateTime;

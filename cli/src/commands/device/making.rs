@@ -2,18 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::crypto::KeyPolicy;
-use c8y_pki::files::{self, Access};
-use c8y_pki::issue::BeyondIssuer;
-use c8y_pki::list::{BadRow, Devices, failed_csv};
-use c8y_pki::name::NameBuilder;
-use c8y_pki::pki::{Ca, Pki};
-use c8y_pki::profile::Profile;
-use c8y_pki::provision::bundle::{self, Bundle, BundleSettings};
-use c8y_pki::provision::{self, Context, Existing, Job, Out, ProvisionError, Stream, Summary};
-use c8y_pki::registry::{Record, Step};
-use c8y_pki::secret::Password;
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_core::crypto::KeyPolicy;
+use c8y_pki_core::issue::BeyondIssuer;
+use c8y_pki_core::name::NameBuilder;
+use c8y_pki_core::profile::Profile;
+use c8y_pki_core::secret::Password;
+use c8y_pki_engine::files::{self, Access};
+use c8y_pki_engine::list::{BadRow, Devices, failed_csv};
+use c8y_pki_engine::pki::{Ca, Pki};
+use c8y_pki_engine::provision::bundle::{self, Bundle, BundleSettings};
+use c8y_pki_engine::provision::{
+    self, Context, Existing, Job, Out, ProvisionError, Stream, Summary,
+};
+use c8y_pki_engine::registry::{Record, Step};
 use serde::Serialize;
 use time::OffsetDateTime;
 

@@ -3,12 +3,12 @@
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::manifest;
-use c8y_pki::orders;
-use c8y_pki::pki::Pki;
-use c8y_pki::registry::{Filter, Record, Registry, Role, Step};
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_engine::files::{self, Access, Existing};
+use c8y_pki_engine::manifest;
+use c8y_pki_engine::orders;
+use c8y_pki_engine::pki::Pki;
+use c8y_pki_engine::registry::{Filter, Record, Registry, Role, Step};
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;

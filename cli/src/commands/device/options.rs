@@ -3,11 +3,11 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use c8y_pki::crypto::{KeyPolicy, KeyType, RsaKeys};
-use c8y_pki::profile::Profile;
-use c8y_pki::provision::Existing;
-use c8y_pki::provision::bundle::Bundle;
-use c8y_pki::store::{Compat, DEFAULT_ITERATIONS, MAX_ITERATIONS, Pkcs12Options};
+use c8y_pki_core::crypto::{KeyPolicy, KeyType, RsaKeys};
+use c8y_pki_core::profile::Profile;
+use c8y_pki_core::store::{Compat, DEFAULT_ITERATIONS, MAX_ITERATIONS, Pkcs12Options};
+use c8y_pki_engine::provision::Existing;
+use c8y_pki_engine::provision::bundle::Bundle;
 use clap::{Args, ValueEnum};
 
 use crate::failure::{Failure, Result};

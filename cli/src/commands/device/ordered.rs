@@ -1,10 +1,10 @@
 //! How the devices of an order are made: what it says takes the place of options.
 
-use c8y_pki::crypto::KeyType;
-use c8y_pki::name::{Name, NameBuilder, find_field};
-use c8y_pki::orders::OrderOptions;
-use c8y_pki::profile::Profile;
-use c8y_pki::registry::OrderRecord;
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_core::name::{Name, NameBuilder, find_field};
+use c8y_pki_core::profile::Profile;
+use c8y_pki_engine::orders::OrderOptions;
+use c8y_pki_engine::registry::OrderRecord;
 
 use super::options::OutputArgs;
 use crate::failure::{Failure, Result};

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::files;
-use c8y_pki::list::BadRow;
-use c8y_pki::provision::SECRETS_HEADER;
-use c8y_pki::provision::refresh::{self, Refresh, Refreshed};
-use c8y_pki::secret::Password;
-use c8y_pki::store::{DEFAULT_ITERATIONS, MAX_ITERATIONS};
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_core::secret::Password;
+use c8y_pki_core::store::{DEFAULT_ITERATIONS, MAX_ITERATIONS};
+use c8y_pki_engine::files;
+use c8y_pki_engine::list::BadRow;
+use c8y_pki_engine::provision::SECRETS_HEADER;
+use c8y_pki_engine::provision::refresh::{self, Refresh, Refreshed};
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;

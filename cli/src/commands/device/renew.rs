@@ -2,17 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::Error;
-use c8y_pki::csr::Request;
-use c8y_pki::files;
-use c8y_pki::list::{DeviceList, Devices};
-use c8y_pki::name::Name;
-use c8y_pki::orders;
-use c8y_pki::pki::Pki;
-use c8y_pki::provision::Existing;
-use c8y_pki::provision::renew::{self, RenewedKey};
-use c8y_pki::read;
-use c8y_pki::registry::{Filter, Record, Role, Status};
+use c8y_pki_core::csr::Request;
+use c8y_pki_core::name::Name;
+use c8y_pki_core::read;
+use c8y_pki_engine::Error;
+use c8y_pki_engine::files;
+use c8y_pki_engine::list::{DeviceList, Devices};
+use c8y_pki_engine::orders;
+use c8y_pki_engine::pki::Pki;
+use c8y_pki_engine::provision::Existing;
+use c8y_pki_engine::provision::renew::{self, RenewedKey};
+use c8y_pki_engine::registry::{Filter, Record, Role, Status};
 use clap::Args;
 use time::OffsetDateTime;
 
@@ -115,7 +115,7 @@ fn wanted(
     pki: &Pki,
     now: OffsetDateTime,
     out: Output,
-) -> Result<(Vec<Record>, Vec<c8y_pki::list::BadRow>)> {
+) -> Result<(Vec<Record>, Vec<c8y_pki_engine::list::BadRow>)> {
     if let Some(time) = args.expiring {
         if let Some(name) = &args.ca {
             pki.ca(name)?;

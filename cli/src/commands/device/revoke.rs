@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::crl::Reason;
-use c8y_pki::list::BadRow;
-use c8y_pki::pki::Pki;
-use c8y_pki::provision::ProvisionError;
-use c8y_pki::registry::{Holder, Record, Status};
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_core::crl::Reason;
+use c8y_pki_engine::list::BadRow;
+use c8y_pki_engine::pki::Pki;
+use c8y_pki_engine::provision::ProvisionError;
+use c8y_pki_engine::registry::{Holder, Record, Status};
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;

@@ -1,10 +1,10 @@
 //! Which certificate a serial number means. A number is unique for one issuer only: CAs that were made by
 //! hand all count from the same one, so that a CA and a device of another one may share it.
 
-use c8y_pki::list::BadRow;
-use c8y_pki::name::Name;
-use c8y_pki::pki::Pki;
-use c8y_pki::registry::{Filter, ForeignSerial, Holder, Record};
+use c8y_pki_core::name::Name;
+use c8y_pki_engine::list::BadRow;
+use c8y_pki_engine::pki::Pki;
+use c8y_pki_engine::registry::{Filter, ForeignSerial, Holder, Record};
 
 use crate::failure::{Failure, Result};
 
@@ -137,7 +137,7 @@ pub(super) fn meant(
 }
 
 /// Certificates with that serial number that stand in the registry without a file.
-fn foreign(pki: &Pki, serial: &c8y_pki::cert::Serial) -> Result<Vec<One>> {
+fn foreign(pki: &Pki, serial: &c8y_pki_core::cert::Serial) -> Result<Vec<One>> {
     let mut found: Vec<One> = Vec::new();
     for ca in pki.cas()? {
         let issuer = ca.certificate().subject.clone();

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use c8y_pki::inspect::{CertificateView, Item};
-use c8y_pki::registry::{Holder, Record, Registry, RegistryError};
+use c8y_pki_engine::inspect::{CertificateView, Item};
+use c8y_pki_engine::registry::{Holder, Record, Registry, RegistryError};
 use clap::Args;
 use serde::Serialize;
 
@@ -99,7 +99,8 @@ fn find(registry: &Registry, word: &str) -> Result<Vec<Record>> {
     if records.is_empty()
         && let Ok(serial) = word.parse()
     {
-        let filter = c8y_pki::registry::Filter { serial: Some(&serial), ..Default::default() };
+        let filter =
+            c8y_pki_engine::registry::Filter { serial: Some(&serial), ..Default::default() };
         records = registry.find(&filter)?;
     }
     if records.is_empty() {

@@ -3,13 +3,13 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::files;
-use c8y_pki::issue::BeyondIssuer;
-use c8y_pki::provision::bundle::{Bundle, BundleSettings};
-use c8y_pki::provision::request::{self, Action, RequestFile, Verdict};
-use c8y_pki::provision::{Context, Job, Out};
-use c8y_pki::store::Pkcs12Options;
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_core::issue::BeyondIssuer;
+use c8y_pki_core::store::Pkcs12Options;
+use c8y_pki_engine::files;
+use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
+use c8y_pki_engine::provision::request::{self, Action, RequestFile, Verdict};
+use c8y_pki_engine::provision::{Context, Job, Out};
 use clap::Args;
 use time::OffsetDateTime;
 

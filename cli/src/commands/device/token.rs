@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use c8y_pki::device::connection;
-use c8y_pki::device::link::{Identity, Target};
-use c8y_pki::device::token::{self, Claims, Renewal, Token, TokenError};
-use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::platform;
-use c8y_pki::secret::Password;
+use c8y_pki_core::secret::Password;
+use c8y_pki_engine::device::connection;
+use c8y_pki_engine::device::link::{Identity, Target};
+use c8y_pki_engine::device::token::{self, Claims, Renewal, Token, TokenError};
+use c8y_pki_engine::files::{self, Access, Existing};
+use c8y_pki_engine::platform;
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;

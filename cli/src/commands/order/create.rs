@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::crypto::KeyType;
-use c8y_pki::orders::{self, Draft, OrderOptions, Progress};
-use c8y_pki::profile::Profile;
-use c8y_pki::provision::bundle::Bundle;
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_core::profile::Profile;
+use c8y_pki_engine::orders::{self, Draft, OrderOptions, Progress};
+use c8y_pki_engine::provision::bundle::Bundle;
 use clap::Args;
 use time::OffsetDateTime;
 

@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::Certificate;
-use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::labels::{
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::secret::Password;
+use c8y_pki_engine::files::{self, Access, Existing};
+use c8y_pki_engine::labels::{
     self, Facts, Form, Label, LabelError, Placeholder, Resolution, Sheet, Template,
 };
-use c8y_pki::orders;
-use c8y_pki::registration::OneTimePassword;
-use c8y_pki::registry::{OrderRecord, OrderState, Registry};
-use c8y_pki::secret::Password;
+use c8y_pki_engine::orders;
+use c8y_pki_engine::registration::OneTimePassword;
+use c8y_pki_engine::registry::{OrderRecord, OrderState, Registry};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
@@ -212,7 +212,7 @@ fn facts(
         let certificate = live.map(|live| Certificate::from_der(&live.der)).transpose();
         let certificate = certificate?;
         let listed = |column: &str| {
-            let value = c8y_pki::registration::column(&device.ordered.details, column)?;
+            let value = c8y_pki_engine::registration::column(&device.ordered.details, column)?;
             Some((column.to_owned(), value.to_owned()))
         };
         all.push(Facts {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use c8y_pki::orders::{self, OrderOptions};
+use c8y_pki_engine::orders::{self, OrderOptions};
 use clap::Args;
 
 use super::view::View;

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use c8y_pki::crl::Reason;
-use c8y_pki::orders::{self, TakeBack};
-use c8y_pki::registry::Record;
+use c8y_pki_core::crl::Reason;
+use c8y_pki_engine::orders::{self, TakeBack};
+use c8y_pki_engine::registry::Record;
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use c8y_pki::files;
-use c8y_pki::list::{ListFile, ListOptions};
-use c8y_pki::registration::{OneTimePassword, one_time_password};
-use c8y_pki::secret::Password;
+use c8y_pki_core::secret::Password;
+use c8y_pki_engine::files;
+use c8y_pki_engine::list::{ListFile, ListOptions};
+use c8y_pki_engine::registration::{OneTimePassword, one_time_password};
 
 use crate::failure::{Failure, Result};
 

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use c8y_pki::orders::{self, OrderOptions};
-use c8y_pki::registry::{OrderRecord, OrderState, OrderedDevice, Registry, RegistryError};
+use c8y_pki_engine::orders::{self, OrderOptions};
+use c8y_pki_engine::registry::{OrderRecord, OrderState, OrderedDevice, Registry, RegistryError};
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;

@@ -1,7 +1,7 @@
 //! An order as it is shown.
 
-use c8y_pki::orders::{OrderOptions, Progress};
-use c8y_pki::registry::OrderRecord;
+use c8y_pki_engine::orders::{OrderOptions, Progress};
+use c8y_pki_engine::registry::OrderRecord;
 use serde::Serialize;
 use time::OffsetDateTime;
 

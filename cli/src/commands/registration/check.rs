@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use c8y_pki::files;
-use c8y_pki::platform::register::{self, Sheet};
-use c8y_pki::registration::{self, Finding, Level, Report};
+use c8y_pki_engine::files;
+use c8y_pki_engine::platform::register::{self, Sheet};
+use c8y_pki_engine::registration::{self, Finding, Level, Report};
 use clap::Args;
 
 use crate::failure::{Outcome, Result};

@@ -8,13 +8,15 @@ use std::collections::BTreeMap;
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::list::new_ids::{self, Remarks};
-use c8y_pki::list::{BadRows, Device, ListError, ListFile};
-use c8y_pki::orders;
-use c8y_pki::registration::{Settings, Sheet, Survey};
-use c8y_pki::registry::{Filter, Holder, OrderRecord, Ordered, Registry, Role, Snapshot, Status};
-use c8y_pki::rollout::spec::parse_separator;
+use c8y_pki_engine::files::{self, Access, Existing};
+use c8y_pki_engine::list::new_ids::{self, Remarks};
+use c8y_pki_engine::list::{BadRows, Device, ListError, ListFile};
+use c8y_pki_engine::orders;
+use c8y_pki_engine::registration::{Settings, Sheet, Survey};
+use c8y_pki_engine::registry::{
+    Filter, Holder, OrderRecord, Ordered, Registry, Role, Snapshot, Status,
+};
+use c8y_pki_engine::rollout::spec::parse_separator;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 

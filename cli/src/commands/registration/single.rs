@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::list::{BadRows, ListError, new_ids};
-use c8y_pki::platform::PlatformError;
-use c8y_pki::platform::blocking::Client;
-use c8y_pki::platform::newcomers::{self, Added, NewDevice, Newcomer};
-use c8y_pki::registration::{self, OneTimePassword};
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_engine::files::{self, Access, Existing};
+use c8y_pki_engine::list::{BadRows, ListError, new_ids};
+use c8y_pki_engine::platform::PlatformError;
+use c8y_pki_engine::platform::blocking::Client;
+use c8y_pki_engine::platform::newcomers::{self, Added, NewDevice, Newcomer};
+use c8y_pki_engine::registration::{self, OneTimePassword};
 use clap::Args;
 use serde::Serialize;
 

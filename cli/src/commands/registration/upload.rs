@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::files;
-use c8y_pki::list::{BadRow, new_ids::Remarks};
-use c8y_pki::platform::register::results::Results;
-use c8y_pki::platform::register::{self, CHUNK, Outcome as RowOutcome, Pace, RowResult, Sheet};
-use c8y_pki::provision::Progress;
-use c8y_pki::registration::{Finding, Level, Report};
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_engine::files;
+use c8y_pki_engine::list::{BadRow, new_ids::Remarks};
+use c8y_pki_engine::platform::register::results::Results;
+use c8y_pki_engine::platform::register::{
+    self, CHUNK, Outcome as RowOutcome, Pace, RowResult, Sheet,
+};
+use c8y_pki_engine::provision::Progress;
+use c8y_pki_engine::registration::{Finding, Level, Report};
 use clap::Args;
 use serde::Serialize;
 

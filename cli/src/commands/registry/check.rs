@@ -3,10 +3,10 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::Error;
-use c8y_pki::pki::{AuthorityError, Pki, TokenKeyStanding, TokenKeyState};
-use c8y_pki::provision::inspect::{self, Keys};
-use c8y_pki::registry::{Checked, RegistryError, Scan};
+use c8y_pki_engine::Error;
+use c8y_pki_engine::pki::{AuthorityError, Pki, TokenKeyStanding, TokenKeyState};
+use c8y_pki_engine::provision::inspect::{self, Keys};
+use c8y_pki_engine::registry::{Checked, RegistryError, Scan};
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -95,7 +95,7 @@ fn look_further(
     let damage = |report: &mut Report, e: Error| match e {
         Error::Registry(RegistryError::Damaged { message, .. })
         | Error::Authority(AuthorityError::Registry(RegistryError::Damaged { message, .. }))
-        | Error::Provision(c8y_pki::provision::ProvisionError::Registry(
+        | Error::Provision(c8y_pki_engine::provision::ProvisionError::Registry(
             RegistryError::Damaged { message, .. },
         )) => {
             report.checked.note("database", message);

@@ -3,10 +3,10 @@
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::pki::Pki;
-use c8y_pki::registry::{self, Filter, Holder, Record};
-use c8y_pki::shown;
+use c8y_pki_core::shown;
+use c8y_pki_engine::files::{self, Access, Existing};
+use c8y_pki_engine::pki::Pki;
+use c8y_pki_engine::registry::{self, Filter, Holder, Record};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -96,7 +96,7 @@ impl Exported {
             recorded: rfc3339(record.recorded),
             batch: record.batch.clone(),
             fingerprint_sha256: cert.fingerprint_sha256(),
-            public_key_sha256: c8y_pki::crypto::hex(&c8y_pki::crypto::sha256(&cert.spki)),
+            public_key_sha256: c8y_pki_core::crypto::hex(&c8y_pki_core::crypto::sha256(&cert.spki)),
             folder: record.location.as_ref().map(|path| path.display().to_string()),
         })
     }

@@ -3,10 +3,10 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use c8y_pki::Error;
-use c8y_pki::pki::{AuthorityError, Pki};
-use c8y_pki::registry::{Checked, Scan};
-use c8y_pki::rollback::{self, Repaired, RollbackError};
+use c8y_pki_engine::Error;
+use c8y_pki_engine::pki::{AuthorityError, Pki};
+use c8y_pki_engine::registry::{Checked, Scan};
+use c8y_pki_engine::rollback::{self, Repaired, RollbackError};
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::crl;
-use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::pki::Pki;
-use c8y_pki::registry::{self, Filter, Record};
+use c8y_pki_core::crl;
+use c8y_pki_engine::files::{self, Access, Existing};
+use c8y_pki_engine::pki::Pki;
+use c8y_pki_engine::registry::{self, Filter, Record};
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;

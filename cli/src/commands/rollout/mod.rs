@@ -8,17 +8,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use c8y_pki::device::check::Check;
-use c8y_pki::device::link::Target;
-use c8y_pki::device::service::{self, Service};
-use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::platform::blocking::Client;
-use c8y_pki::platform::crl::Switch;
-use c8y_pki::platform::verdict::Verdict;
-use c8y_pki::platform::{PlatformError, bare_host, features};
-use c8y_pki::rollout::report::{self, At, Picture};
-use c8y_pki::rollout::spec::Spec;
-use c8y_pki::rollout::{
+use c8y_pki_engine::device::check::Check;
+use c8y_pki_engine::device::link::Target;
+use c8y_pki_engine::device::service::{self, Service};
+use c8y_pki_engine::files::{self, Access, Existing};
+use c8y_pki_engine::platform::blocking::Client;
+use c8y_pki_engine::platform::crl::Switch;
+use c8y_pki_engine::platform::verdict::Verdict;
+use c8y_pki_engine::platform::{PlatformError, bare_host, features};
+use c8y_pki_engine::rollout::report::{self, At, Picture};
+use c8y_pki_engine::rollout::spec::Spec;
+use c8y_pki_engine::rollout::{
     self, Connecting, EXAMPLE, Passwords, Plan, Remote, Report, RolloutError, Run, Step,
 };
 use clap::Args;

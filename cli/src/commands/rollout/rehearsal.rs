@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::device::check::{Check, Pace};
-use c8y_pki::device::credentials::Trusted;
-use c8y_pki::device::link::Target;
-use c8y_pki::device::service::{self, Service};
-use c8y_pki::platform::blocking::Client;
-use c8y_pki::platform::{Login, Settings};
-use c8y_pki::rollout::Connecting;
-use c8y_pki::rollout::spec::Spec;
-use c8y_pki::sandbox::{self, Sandbox};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_engine::device::check::{Check, Pace};
+use c8y_pki_engine::device::credentials::Trusted;
+use c8y_pki_engine::device::link::Target;
+use c8y_pki_engine::device::service::{self, Service};
+use c8y_pki_engine::platform::blocking::Client;
+use c8y_pki_engine::platform::{Login, Settings};
+use c8y_pki_engine::rollout::Connecting;
+use c8y_pki_engine::rollout::spec::Spec;
+use c8y_pki_sandbox::{self as sandbox, Sandbox};
 use time::OffsetDateTime;
 
 use crate::failure::Result;

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use c8y_pki::platform::crl::Switch;
-use c8y_pki::rollout::spec::Spec;
-use c8y_pki::rollout::{Action, Connected, NotConnected, Registered, Report, Step};
+use c8y_pki_engine::platform::crl::Switch;
+use c8y_pki_engine::rollout::spec::Spec;
+use c8y_pki_engine::rollout::{Action, Connected, NotConnected, Registered, Report, Step};
 
 use crate::render::{as_line, count, printable, table};
 

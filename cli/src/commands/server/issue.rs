@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::crypto::KeyType;
-use c8y_pki::provision::bundle::Bundle;
-use c8y_pki::registry::ServerName;
-use c8y_pki::servers::{self, ServerKey, ServerOrder};
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_engine::provision::bundle::Bundle;
+use c8y_pki_engine::registry::ServerName;
+use c8y_pki_engine::servers::{self, ServerKey, ServerOrder};
 use clap::Args;
 use time::OffsetDateTime;
 

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use c8y_pki::registry::{Filter, Record, Role, Status};
-use c8y_pki::servers;
+use c8y_pki_engine::registry::{Filter, Record, Role, Status};
+use c8y_pki_engine::servers;
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use c8y_pki::cert::{AltName, Certificate};
-use c8y_pki::issue::BeyondIssuer;
-use c8y_pki::pki::Ca;
-use c8y_pki::profile::Profile;
-use c8y_pki::provision::bundle::{Bundle, BundleSettings};
-use c8y_pki::secret::Password;
+use c8y_pki_core::cert::{AltName, Certificate};
+use c8y_pki_core::issue::BeyondIssuer;
+use c8y_pki_core::profile::Profile;
+use c8y_pki_core::secret::Password;
+use c8y_pki_engine::pki::Ca;
+use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
 use clap::Args;
 use time::OffsetDateTime;
 
@@ -31,7 +31,7 @@ pub(super) struct SanArgs {
 pub(super) struct Names(Vec<AltName>);
 
 fn names(text: &str) -> std::result::Result<Names, String> {
-    use c8y_pki::Failure as _;
+    use c8y_pki_core::failure::Failure as _;
     AltName::parse_list(text).map(Names).map_err(|e| match e.hint() {
         Some(hint) => format!("{e} ({hint})"),
         None => e.to_string(),

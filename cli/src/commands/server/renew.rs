@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::crypto::KeyType;
-use c8y_pki::files;
-use c8y_pki::key::{PrivateKey, read::is_encrypted};
-use c8y_pki::provision::bundle::Bundle;
-use c8y_pki::registry::{Record, ServerName};
-use c8y_pki::secret::SecretBytes;
-use c8y_pki::servers::{self, ServerKey, ServerOrder};
+use c8y_pki_core::crypto::KeyType;
+use c8y_pki_core::key::{PrivateKey, read::is_encrypted};
+use c8y_pki_core::secret::SecretBytes;
+use c8y_pki_engine::files;
+use c8y_pki_engine::provision::bundle::Bundle;
+use c8y_pki_engine::registry::{Record, ServerName};
+use c8y_pki_engine::servers::{self, ServerKey, ServerOrder};
 use clap::Args;
 use time::OffsetDateTime;
 

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use c8y_pki::crl::Reason;
-use c8y_pki::pki::Pki;
-use c8y_pki::registry::{Record, ServerName, Status};
-use c8y_pki::servers;
+use c8y_pki_core::crl::Reason;
+use c8y_pki_engine::pki::Pki;
+use c8y_pki_engine::registry::{Record, ServerName, Status};
+use c8y_pki_engine::servers;
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;

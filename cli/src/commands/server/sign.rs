@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::Error;
-use c8y_pki::cert::AltName;
-use c8y_pki::csr::Request;
-use c8y_pki::provision::bundle::Bundle;
-use c8y_pki::read;
-use c8y_pki::registry::ServerName;
-use c8y_pki::servers::{self, ServerKey, ServerOrder};
+use c8y_pki_core::cert::AltName;
+use c8y_pki_core::csr::Request;
+use c8y_pki_core::read;
+use c8y_pki_engine::Error;
+use c8y_pki_engine::provision::bundle::Bundle;
+use c8y_pki_engine::registry::ServerName;
+use c8y_pki_engine::servers::{self, ServerKey, ServerOrder};
 use clap::Args;
 use time::OffsetDateTime;
 

@@ -1,7 +1,7 @@
 //! What is told of a server's certificate that was made.
 
-use c8y_pki::pki::Ca;
-use c8y_pki::servers::MadeServer;
+use c8y_pki_engine::pki::Ca;
+use c8y_pki_engine::servers::MadeServer;
 use serde::Serialize;
 use time::OffsetDateTime;
 

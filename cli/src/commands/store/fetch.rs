@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::files::{Access, Existing};
-use c8y_pki::inspect::CertificateView;
-use c8y_pki::platform::fetch::fetch;
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_engine::files::{Access, Existing};
+use c8y_pki_engine::inspect::CertificateView;
+use c8y_pki_engine::platform::fetch::fetch;
 use clap::{Args, ValueEnum};
 
 use crate::failure::{Failure, Outcome, Result};

@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::Error;
-use c8y_pki::chain::{self, LeafChoice};
-use c8y_pki::files;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::read;
-use c8y_pki::secret::Password;
-use c8y_pki::store::{
+use c8y_pki_core::chain::{self, LeafChoice};
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::read;
+use c8y_pki_core::secret::Password;
+use c8y_pki_core::store::{
     self, DEVICE_KEY_ALIAS, EntryKind, Format, SERVER_CERTIFICATE_ALIAS, Store, StoreError,
 };
+use c8y_pki_engine::Error;
+use c8y_pki_engine::files;
 
 use crate::failure::{Failure, Result};
 use crate::secrets::{self as room, known};
@@ -47,24 +47,23 @@ pub(super) fn add_all(path: &Path, secrets: &Secrets<'_>, store: &mut Store) -> 
         return Err(empty(path));
     }
     for entry in other.entries {
-        match entry.kind {
+        let alias = entry.alias.clone();
+        match entry.into_kind() {
             EntryKind::Key { pkcs8, chain } => {
                 let key = PrivateKey::from_pkcs8(pkcs8.expose())
                     .map_err(|e| Error::from(e).in_file(path.display().to_string()))?;
-                store.add_key(&entry.alias, &key, chain)?;
+                store.add_key(&alias, &key, chain)?;
             }
             EntryKind::Trusted { certificate, .. } => {
-                store.add_trusted(&entry.alias, *certificate)?;
+                store.add_trusted(&alias, *certificate)?;
             }
             EntryKind::Sealed { .. } => {
                 let format = Format::Jks;
-                return Err(
-                    in_file(StoreError::WrongKeyPassword { format, alias: entry.alias }).into()
-                );
+                return Err(in_file(StoreError::WrongKeyPassword { format, alias }).into());
             }
             // Secret keys are listed only.
             _ => {
-                let what = format!("the secret key {:?}", entry.alias);
+                let what = format!("the secret key {alias:?}");
                 return Err(in_file(StoreError::CannotHold { format: Format::Pkcs12, what }).into());
             }
         }

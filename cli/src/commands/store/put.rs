@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use c8y_pki::Error;
-use c8y_pki::chain::{self, LeafChoice};
-use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::secret::Password;
-use c8y_pki::store::{
+use c8y_pki_core::chain::{self, LeafChoice};
+use c8y_pki_core::secret::Password;
+use c8y_pki_core::store::{
     self, DEVICE_KEY_ALIAS, Format, Listing, SERVER_CERTIFICATE_ALIAS, Store, WriteOptions,
 };
+use c8y_pki_engine::Error;
+use c8y_pki_engine::files::{self, Access, Existing};
 use clap::{Args, ValueEnum};
 use time::OffsetDateTime;
 

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use c8y_pki::secret::Password;
-use c8y_pki::store::{self, Format, Listing, StoreError};
-use c8y_pki::{Error, files};
+use c8y_pki_core::secret::Password;
+use c8y_pki_core::store::{self, Format, Listing, StoreError};
+use c8y_pki_engine::{Error, files};
 use clap::Args;
 
 use crate::failure::{Outcome, Result};

@@ -1,7 +1,7 @@
 //! `tenant authority`: the platform's own CA.
 
-use c8y_pki::platform::authority::{self, Feature, Status};
-use c8y_pki::platform::trusted::TrustedCertificate;
+use c8y_pki_engine::platform::authority::{self, Feature, Status};
+use c8y_pki_engine::platform::trusted::TrustedCertificate;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use time::OffsetDateTime;

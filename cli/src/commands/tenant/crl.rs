@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::crl::{Crl, Reason, Revoked};
-use c8y_pki::files::{Access, Existing};
-use c8y_pki::platform::crl::{self, Switch};
+use c8y_pki_core::crl::{Crl, Reason, Revoked};
+use c8y_pki_engine::files::{Access, Existing};
+use c8y_pki_engine::platform::crl::{self, Switch};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -277,7 +277,7 @@ fn download(args: &DownloadArgs, out: Output) -> Result {
     let client = args.tenant.connect(out)?;
     let crl: Crl = client.wait(crl::download(&client))?;
     let Some(path) = &args.out else {
-        let found = c8y_pki::inspect::inspect(crl.der(), Default::default())?;
+        let found = c8y_pki_engine::inspect::inspect(crl.der(), Default::default())?;
         out.results(&found, crate::render::items)?;
         return Ok(Outcome::Done);
     };

@@ -4,11 +4,11 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use c8y_pki::device::link::Target;
-use c8y_pki::files::{Access, Existing};
-use c8y_pki::platform::{bare_host, token};
-use c8y_pki::selftest::{self, Disposable, Plan, Step, Verdict};
-use c8y_pki::{Task, shown};
+use c8y_pki_core::{failure::Task, shown};
+use c8y_pki_engine::device::link::Target;
+use c8y_pki_engine::files::{Access, Existing};
+use c8y_pki_engine::platform::{bare_host, token};
+use c8y_pki_engine::selftest::{self, Disposable, Plan, Step, Verdict};
 use clap::Args;
 use time::OffsetDateTime;
 
@@ -86,7 +86,7 @@ pub(super) fn run(args: &SelfTestArgs, out: Output) -> Result {
         Verdict::AsExpected => Outcome::Done,
         Verdict::Differed => Outcome::NO,
         Verdict::Interrupted => Outcome::Stopped,
-        Verdict::NotReached => Outcome::Failed(c8y_pki::Kind::Surroundings),
+        Verdict::NotReached => Outcome::Failed(c8y_pki_core::failure::Kind::Surroundings),
     })
 }
 

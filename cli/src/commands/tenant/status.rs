@@ -1,8 +1,8 @@
 //! `tenant status`: can it be reached, which one is it, what may the user do.
 
-use c8y_pki::platform::crl::Switch;
-use c8y_pki::platform::tenant::{self, May, ROLE_DEVICES, ROLE_ONESELF, Status};
-use c8y_pki::platform::trusted::{self, TrustedCertificate};
+use c8y_pki_engine::platform::crl::Switch;
+use c8y_pki_engine::platform::tenant::{self, May, ROLE_DEVICES, ROLE_ONESELF, Status};
+use c8y_pki_engine::platform::trusted::{self, TrustedCertificate};
 use serde::Serialize;
 use time::OffsetDateTime;
 

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::cert::LongestChain;
-use c8y_pki::platform::verdict;
+use c8y_pki_core::cert::LongestChain;
+use c8y_pki_engine::platform::verdict;
 use clap::Args;
 use time::OffsetDateTime;
 
@@ -42,6 +42,6 @@ pub(super) fn run(args: &VerifyArgs, pki: &Path, out: Output) -> Result {
     out.result(&compared, render::verdicts)?;
     Ok(match compared.is_accepted() {
         Some(accepted) => Outcome::of(accepted),
-        None => Outcome::Failed(c8y_pki::Kind::WrongInput),
+        None => Outcome::Failed(c8y_pki_core::failure::Kind::WrongInput),
     })
 }

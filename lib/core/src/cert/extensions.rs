@@ -10,6 +10,7 @@ use yasna::{ASN1Error, ASN1ErrorKind, ASN1Result, BERReader, BERReaderSeq, Tag, 
 
 use super::{Certificate, Serial};
 use crate::der;
+use crate::failure::{Failure, Fault, Hint};
 use crate::name::Name;
 
 /// Object identifiers of extensions.
@@ -46,6 +47,16 @@ pub mod oid {
 pub struct MalformedExtension {
     /// Dotted object identifier, one of [`oid`].
     pub oid: &'static str,
+}
+
+impl Failure for MalformedExtension {
+    fn fault(&self) -> Fault {
+        Fault::Input
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        None
+    }
 }
 
 /// A name of subjectAltName or nameConstraints (RFC 5280, 4.2.1.6).
@@ -124,6 +135,7 @@ pub struct AuthorityKey {
 
 impl Certificate {
     /// The names of subjectAltName; none without the extension. An empty list is malformed.
+    #[doc(hidden)]
     pub fn subject_alt_names(&self) -> Result<Option<Vec<GeneralName>>, MalformedExtension> {
         self.read(oid::SUBJECT_ALT_NAME, |reader| {
             let names = reader.collect_sequence_of(|r| general_name(&r.read_tagged_der()?))?;
@@ -133,6 +145,7 @@ impl Certificate {
 
     /// NameConstraints; none without the extension. Empty ones, subtrees with a minimum or a
     /// maximum (RFC 5280 uses neither) and addresses without a mask are malformed.
+    #[doc(hidden)]
     pub fn name_constraints(&self) -> Result<Option<NameConstraints>, MalformedExtension> {
         self.read(oid::NAME_CONSTRAINTS, |reader| {
             reader.read_sequence(|parts| {
@@ -150,6 +163,7 @@ impl Certificate {
     }
 
     /// The dotted identifiers of certificatePolicies; none without the extension.
+    #[doc(hidden)]
     pub fn certificate_policies(&self) -> Result<Option<Vec<String>>, MalformedExtension> {
         self.read(oid::CERTIFICATE_POLICIES, |reader| {
             reader.collect_sequence_of(|r| {
@@ -163,6 +177,7 @@ impl Certificate {
     }
 
     /// PolicyConstraints; none without the extension. Empty ones are malformed.
+    #[doc(hidden)]
     pub fn policy_constraints(&self) -> Result<Option<PolicyConstraints>, MalformedExtension> {
         self.read(oid::POLICY_CONSTRAINTS, |reader| {
             reader.read_sequence(|parts| {
@@ -183,6 +198,7 @@ impl Certificate {
 
     /// The pairs of policyMappings, issuer's policy and subject's; none without the extension. An
     /// empty list is malformed.
+    #[doc(hidden)]
     pub fn policy_mappings(&self) -> Result<Option<Vec<(String, String)>>, MalformedExtension> {
         self.read(oid::POLICY_MAPPINGS, |reader| {
             let pairs = reader.collect_sequence_of(|r| {
@@ -197,11 +213,13 @@ impl Certificate {
 
     /// InhibitAnyPolicy: after how many more certificates anyPolicy does not count; none without
     /// the extension.
+    #[doc(hidden)]
     pub fn inhibit_any_policy(&self) -> Result<Option<u32>, MalformedExtension> {
         self.read(oid::INHIBIT_ANY_POLICY, |reader| reader.read_u32())
     }
 
     /// AuthorityKeyIdentifier as a whole; none without the extension.
+    #[doc(hidden)]
     pub fn authority_key(&self) -> Result<Option<AuthorityKey>, MalformedExtension> {
         self.read(oid::AUTHORITY_KEY_ID, |reader| {
             let mut key = AuthorityKey::default();

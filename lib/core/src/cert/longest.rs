@@ -3,10 +3,22 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::failure::{Failure, Fault, Hint};
+
 /// Why a number cannot be that of the longest chain.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone)]
 #[error("{text:?} is not a length for chains: give a number from {least} to {most}, both ends counted", text = .0, least = LongestChain::LEAST, most = LongestChain::MOST)]
 pub struct BadLongestChain(pub String);
+
+impl Failure for BadLongestChain {
+    fn fault(&self) -> Fault {
+        Fault::Input
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        None
+    }
+}
 
 /// Most certificates in a chain that a device presents, its own and the uploaded CA counted (platform: "At most
 /// 10 certificates in the chain (cloud default; dedicated installations can change it)").
@@ -17,8 +29,10 @@ impl LongestChain {
     /// That of the cloud.
     pub const CLOUD: Self = Self(10);
     /// The smallest number: a device, and the CA that signed it.
+    #[doc(hidden)]
     pub const LEAST: u8 = 2;
     /// The largest number that is taken: a guard against a slip of the pen, not a rule of the platform.
+    #[doc(hidden)]
     pub const MOST: u8 = 100;
 
     /// So many certificates, from [`LongestChain::LEAST`] to [`LongestChain::MOST`].
@@ -30,21 +44,25 @@ impl LongestChain {
     }
 
     /// How many certificates.
+    #[doc(hidden)]
     pub fn certificates(self) -> usize {
         self.0.into()
     }
 
     /// Whether a chain of so many certificates is short enough.
+    #[doc(hidden)]
     pub fn takes(self, certificates: usize) -> bool {
         certificates <= self.certificates()
     }
 
     /// How many certificates may stand between the two ends.
+    #[doc(hidden)]
     pub fn between(self) -> u8 {
         self.0.saturating_sub(2)
     }
 
     /// How many CAs may stand below a CA that has so many above it: one device more has to have its place.
+    #[doc(hidden)]
     pub fn room_below(self, above: usize) -> u8 {
         let room = self.certificates().saturating_sub(above.saturating_add(2));
         // No more than MOST, which is a u8.

@@ -4,12 +4,23 @@ use std::str::FromStr;
 
 use super::Serial;
 use crate::crypto::unhex;
+use crate::failure::{Failure, Fault, Hint};
 
 /// A text that is no serial number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a serial number: 1 to 40 hex digits are, also with colons or 0x")]
 pub struct SerialError {
     text: String,
+}
+
+impl Failure for SerialError {
+    fn fault(&self) -> Fault {
+        Fault::Input
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        None
+    }
 }
 
 impl FromStr for Serial {

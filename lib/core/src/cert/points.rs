@@ -119,6 +119,7 @@ pub struct DistributionPoint {
 impl Certificate {
     /// The points of cRLDistributionPoints; none without the extension. An empty list, and a point with
     /// neither name nor issuer, are malformed.
+    #[doc(hidden)]
     pub fn distribution_points(
         &self,
     ) -> Result<Option<Vec<DistributionPoint>>, MalformedExtension> {

@@ -5,6 +5,7 @@ use super::Certificate;
 impl Certificate {
     /// Whether this and the other are two certificates of one CA: the same name and the same key, as after a
     /// renewal. What one of them has signed, the other has signed too, but their fingerprints differ.
+    #[doc(hidden)]
     pub fn is_renewal_of(&self, other: &Self) -> bool {
         self.der() != other.der() && self.spki == other.spki && self.subject.matches(&other.subject)
     }

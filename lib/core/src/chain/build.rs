@@ -32,6 +32,7 @@ pub enum LeafChoice<'a> {
 
 /// A chain in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OrderedChain {
     /// The leaf, then each certificate's issuer, as far as the heap reaches.
     pub certificates: Vec<Certificate>,

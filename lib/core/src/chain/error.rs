@@ -76,7 +76,7 @@ impl ChainError {
 impl Failure for ChainError {
     fn fault(&self) -> Fault {
         match self {
-            Self::Refused(refusal) => refusal.rule.fault(),
+            Self::Refused(refusal) => refusal.fault(),
             Self::Empty
             | Self::NoAnchors
             | Self::AmbiguousLeaf(_)
@@ -95,7 +95,7 @@ impl Failure for ChainError {
             Self::AmbiguousIssuer { .. } => "leave out the CA certificates that are not in use",
             Self::NoAnchors => "name at least one CA certificate to trust",
             Self::BudgetExceeded { .. } => "leave out the certificates that are not needed",
-            Self::Refused(refusal) => return refusal.rule.hint(),
+            Self::Refused(refusal) => return refusal.hint(),
             _ => return None,
         };
         Some(text.into())

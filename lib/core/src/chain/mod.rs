@@ -6,8 +6,8 @@
 //! because the platform's chains are longer than what TLS libraries accept.
 //!
 //! ```
-//! use c8y_pki::cert::Certificate;
-//! use c8y_pki::chain::{ChainError, LeafChoice, Options, order, verify};
+//! use c8y_pki_core::cert::Certificate;
+//! use c8y_pki_core::chain::{ChainError, LeafChoice, Options, order, verify};
 //!
 //! /// Sorts what is in a heap and validates it up to `root`.
 //! fn check(heap: &[Certificate], root: Certificate, options: &Options) -> Result<(), ChainError> {

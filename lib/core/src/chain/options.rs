@@ -33,15 +33,20 @@ impl Purpose {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// The time for which to validate; fractions of a second do not count.
+    #[doc(hidden)]
     pub at: OffsetDateTime,
     /// What the leaf is for.
+    #[doc(hidden)]
     pub purpose: Purpose,
     /// Most intermediates between leaf and anchor, self-issued ones included: it bounds length and
     /// work, unlike a path length constraint.
+    #[doc(hidden)]
     pub max_depth: u8,
     /// Whether duties of issuers ([`Rule::is_duty`](super::Rule::is_duty)) are enforced too.
+    #[doc(hidden)]
     pub strict: bool,
     /// Which certificate policies are asked for.
+    #[doc(hidden)]
     pub policies: Policies,
 }
 
@@ -61,5 +66,11 @@ impl Options {
     #[must_use]
     pub fn up_to(self, longest: LongestChain) -> Self {
         Self { max_depth: longest.between(), ..self }
+    }
+
+    /// The same, with what only issuers owe enforced too ([`Rule::is_duty`](super::Rule::is_duty)).
+    #[must_use]
+    pub fn strict(self) -> Self {
+        Self { strict: true, ..self }
     }
 }

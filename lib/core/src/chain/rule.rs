@@ -397,6 +397,16 @@ pub struct Refusal {
     pub rule: Rule,
 }
 
+impl Failure for Refusal {
+    fn fault(&self) -> Fault {
+        self.rule.fault()
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        self.rule.hint()
+    }
+}
+
 impl serde::Serialize for Refusal {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut out = serializer.serialize_struct("Refusal", 6)?;

@@ -13,6 +13,7 @@ impl DeviceId {
     }
 
     /// Whether the platform takes the id for a new device.
+    #[doc(hidden)]
     pub fn check_new(&self) -> Result<(), ClientIdError> {
         match self.0.chars().find(|c| not_in_new(*c)) {
             Some(found) => Err(ClientIdError { id: self.0.clone(), rule: Rule::NotInNew(found) }),
@@ -22,6 +23,7 @@ impl DeviceId {
 
     /// What is to be said of an id that exists, and that the platform refuses in new devices: the character,
     /// and what follows there (platform: "Rules that certificates must meet"). None for all others.
+    #[doc(hidden)]
     pub fn remark(&self) -> Option<String> {
         let refused = self.check_new().err()?;
         Some(format!(
@@ -34,6 +36,17 @@ impl DeviceId {
 /// Platform: "Rules that certificates must meet".
 fn not_in_new(c: char) -> bool {
     matches!(c, '\\' | '$') || c.is_whitespace()
+}
+
+impl Failure for Rule {
+    fn fault(&self) -> Fault {
+        Fault::Input
+    }
+
+    /// What helps depends on the text: [`ClientIdError`] says it.
+    fn hint(&self) -> Option<Hint> {
+        None
+    }
 }
 
 impl Failure for ClientIdError {

@@ -228,6 +228,7 @@ impl KeyType {
     }
 
     /// The type that makes keys of that algorithm; none for an RSA key of another length.
+    #[doc(hidden)]
     pub fn of(algorithm: KeyAlgorithm) -> Option<Self> {
         Some(match algorithm {
             KeyAlgorithm::Rsa { bits: 2048 } => Self::Rsa2048,
@@ -242,6 +243,7 @@ impl KeyType {
     }
 
     /// Whether it is an RSA key: only those can take part in key encipherment.
+    #[doc(hidden)]
     pub fn is_rsa(self) -> bool {
         matches!(self, Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096)
     }
@@ -258,12 +260,14 @@ impl KeyType {
 impl KeyType {
     /// The same for the key of a CA, which the backend itself has to make;
     /// [`CryptoError::RingRsa`] if it cannot.
+    #[doc(hidden)]
     pub fn check_available_for_ca(self) -> Result<(), CryptoError> {
         self.check_available_by(RsaKeys::Backend)
     }
 
     /// The same if an RSA key is to be made so; [`CryptoError::RingRsa`] if the backend is to make it and
     /// cannot.
+    #[doc(hidden)]
     pub fn check_available_by(self, maker: RsaKeys) -> Result<(), CryptoError> {
         self.check_available()?;
         match cfg!(feature = "aws-lc-rs") || !self.is_rsa() || maker == RsaKeys::Own {

@@ -58,22 +58,26 @@ impl PublicKey {
     }
 
     /// The contents of the BIT STRING: an RSAPublicKey, an EC point, or 32 bytes of Ed25519.
+    #[doc(hidden)]
     pub fn bits(&self) -> &[u8] {
         &self.bits
     }
 
     /// What kind of key it is.
+    #[doc(hidden)]
     pub fn algorithm(&self) -> KeyAlgorithm {
         self.algorithm
     }
 
     /// Key identifier by method 1 of RFC 5280, 4.2.1.2: SHA-1 of the BIT STRING's contents, as
     /// OpenSSL's `subjectKeyIdentifier = hash`.
+    #[doc(hidden)]
     pub fn key_id(&self) -> [u8; 20] {
         sha1(&self.bits)
     }
 
     /// Refuses RSA below [`MIN_RSA_BITS`].
+    #[doc(hidden)]
     pub fn check_strength(&self) -> Result<(), CryptoError> {
         match self.algorithm {
             KeyAlgorithm::Rsa { bits } if bits < MIN_RSA_BITS => Err(CryptoError::ShortRsa(bits)),
@@ -84,6 +88,7 @@ impl PublicKey {
     /// Refuses a key that must not be certified or taken in: one that is too short, one whose private half
     /// others can work out or whose signatures mean nothing, and one that is not written in the usual form
     /// ([`WeakKey`](super::WeakKey)). It costs some tens of microseconds for RSA.
+    #[doc(hidden)]
     pub fn check_fit(&self, policy: KeyPolicy) -> Result<(), CryptoError> {
         self.check_sound(policy)?;
         Ok(weak::check_form(self.algorithm, &self.bits, &self.spki)?)
@@ -97,6 +102,7 @@ impl PublicKey {
     }
 
     /// Verifies `signature` over `message`. The key must be strong enough and fit the algorithm.
+    #[doc(hidden)]
     pub fn verify(
         &self,
         algorithm: SignatureAlgorithm,

@@ -17,6 +17,7 @@ pub enum SignatureAlgorithm {
     /// RSASSA-PSS, salt as long as the hash, MGF1 with the same hash.
     RsaPss(Hash),
     /// RSASSA-PSS with a salt of another length; verified only.
+    #[doc(hidden)]
     RsaPssSalt {
         /// The hash, also in MGF1.
         hash: Hash,
@@ -87,6 +88,7 @@ mod sig_id {
 
 impl SignatureAlgorithm {
     /// The hash that is signed; none for Ed25519, which hashes inside.
+    #[doc(hidden)]
     pub fn hash(self) -> Option<Hash> {
         match self {
             Self::RsaPkcs1(hash)
@@ -101,6 +103,7 @@ impl SignatureAlgorithm {
     ///
     /// Errors: [`CryptoError::WeakSignature`] for MD5 and SHA-1, [`CryptoError::UnsupportedAlgorithm`]
     /// for anything else we do not use, parameters that the standards forbid included.
+    #[doc(hidden)]
     pub fn from_identifier(
         id: &x509_parser::x509::AlgorithmIdentifier<'_>,
     ) -> Result<Self, CryptoError> {
@@ -139,6 +142,7 @@ impl SignatureAlgorithm {
     }
 
     /// The DER of the AlgorithmIdentifier.
+    #[doc(hidden)]
     pub fn identifier(self) -> Vec<u8> {
         let (oid, null) = match self {
             Self::RsaPkcs1(Hash::Sha256) => (sig_id::RSA_SHA256, true),

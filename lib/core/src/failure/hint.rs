@@ -18,8 +18,10 @@ use super::task::{Permission, Secret, Setting, Task};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Hint {
     /// A sentence that names nothing of an application.
+    #[doc(hidden)]
     Say(Cow<'static, str>),
     /// What to do, and the means of the application.
+    #[doc(hidden)]
     To {
         /// What to do, as a sentence that is complete without the means.
         what: Cow<'static, str>,
@@ -27,6 +29,7 @@ pub enum Hint {
         by: Box<Means>,
     },
     /// One after the other, or one of several where the sentence says "or".
+    #[doc(hidden)]
     Several(Vec<Hint>),
 }
 
@@ -52,26 +55,31 @@ impl Hint {
     }
 
     /// What to do, by running a task.
+    #[doc(hidden)]
     pub fn run(what: impl Into<Cow<'static, str>>, task: Task) -> Self {
         Self::To { what: what.into(), by: Box::new(Means::Run(task)) }
     }
 
     /// What to do, by giving a value for a setting.
+    #[doc(hidden)]
     pub fn give(what: impl Into<Cow<'static, str>>, setting: Setting) -> Self {
         Self::To { what: what.into(), by: Box::new(Means::Give(setting)) }
     }
 
     /// What to do, by leaving a setting out.
+    #[doc(hidden)]
     pub fn omit(what: impl Into<Cow<'static, str>>, setting: Setting) -> Self {
         Self::To { what: what.into(), by: Box::new(Means::Omit(setting)) }
     }
 
     /// What to do, by giving a secret.
+    #[doc(hidden)]
     pub fn provide(what: impl Into<Cow<'static, str>>, secret: Secret) -> Self {
         Self::To { what: what.into(), by: Box::new(Means::Provide(secret)) }
     }
 
     /// What to do, by allowing it on purpose.
+    #[doc(hidden)]
     pub fn permit(what: impl Into<Cow<'static, str>>, permission: Permission) -> Self {
         Self::To { what: what.into(), by: Box::new(Means::Permit(permission)) }
     }
@@ -88,6 +96,7 @@ impl Hint {
     }
 
     /// What it needs of the application, in this order.
+    #[doc(hidden)]
     pub fn means(&self) -> Vec<&Means> {
         match self {
             Self::Say(_) => Vec::new(),

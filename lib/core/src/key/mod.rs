@@ -140,6 +140,7 @@ impl PrivateKey {
     /// The same, and an RSA key is made as `maker` says.
     ///
     /// [`CryptoError::RingRsa`] if that is the backend in a build with ring, which cannot make RSA keys.
+    #[doc(hidden)]
     pub fn generate_by(key_type: KeyType, maker: RsaKeys) -> Result<Self, KeyError> {
         let (pair, pkcs8) = KeyPair::generate_by(key_type, maker)?;
         Ok(Self { pair, pkcs8 })
@@ -185,6 +186,7 @@ impl PrivateKey {
     }
 
     /// The key's algorithm, for messages.
+    #[doc(hidden)]
     pub fn algorithm(&self) -> KeyAlgorithm {
         self.public_key().algorithm()
     }

@@ -13,6 +13,7 @@ pub struct NameBuilder {
 
 impl NameBuilder {
     /// Adds a field, checked against its string type and length.
+    #[doc(hidden)]
     pub fn push(&mut self, field: &'static Field, value: &str) -> Result<&mut Self, NameError> {
         check_value(field, value)?;
         if !field.repeats && self.parts.iter().any(|(f, _)| f.name == field.name) {
@@ -29,6 +30,7 @@ impl NameBuilder {
     }
 
     /// Whether a field is there already.
+    #[doc(hidden)]
     pub fn has(&self, field: &str) -> bool {
         self.parts.iter().any(|(f, _)| f.name == field)
     }

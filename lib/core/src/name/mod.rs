@@ -151,16 +151,19 @@ impl Name {
     }
 
     /// Whether there is nothing in it.
+    #[doc(hidden)]
     pub fn is_empty(&self) -> bool {
         self.rdns.is_empty()
     }
 
     /// All attributes in the order in which they are encoded.
+    #[doc(hidden)]
     pub fn attributes(&self) -> impl Iterator<Item = &Attribute> {
         self.rdns.iter().flatten()
     }
 
     /// The values of a field, by its name in [`FIELDS`].
+    #[doc(hidden)]
     pub fn values<'a>(&'a self, field: &'a str) -> impl Iterator<Item = &'a str> + 'a {
         self.attributes().filter(move |a| a.label() == field).map(|a| a.value.as_str())
     }
@@ -198,6 +201,7 @@ impl Name {
 
     /// Whether this name begins with all the RDNs of `base`: a directory name constraint
     /// (RFC 5280, 4.2.1.10).
+    #[doc(hidden)]
     pub fn is_within(&self, base: &Self) -> bool {
         let head = Self {
             der: Vec::new(),

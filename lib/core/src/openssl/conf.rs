@@ -7,6 +7,8 @@
 
 use std::collections::HashMap;
 
+use crate::failure::{Failure, Fault, Hint};
+
 /// The most characters of a value (OpenSSL, crypto/conf/conf_def.c, MAX_CONF_VALUE_LENGTH).
 const MOST_IN_VALUE: usize = 65_536;
 
@@ -57,6 +59,16 @@ pub struct ConfError {
     pub line: usize,
     /// What is wrong there.
     pub problem: String,
+}
+
+impl Failure for ConfError {
+    fn fault(&self) -> Fault {
+        Fault::Input
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        None
+    }
 }
 
 impl Conf {

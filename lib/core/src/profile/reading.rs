@@ -66,24 +66,32 @@ pub struct Profile {
     /// Name of a built-in profile, or the file's path.
     pub name: String,
     /// One line for lists.
+    #[doc(hidden)]
     pub description: String,
     /// What it is for.
+    #[doc(hidden)]
     pub kind: Kind,
     /// Type of the keys that are made for it.
     pub key: KeyType,
     /// Who makes them if they are RSA keys of devices or servers; those of CAs are always made by the backend.
+    #[doc(hidden)]
     pub rsa_keys: RsaKeys,
     /// Validity from the moment of issuing, in days.
     pub validity_days: u32,
     /// How far notBefore lies before the moment of issuing, in minutes.
+    #[doc(hidden)]
     pub backdate_minutes: u32,
     /// Path length; [`PathLength::Unlimited`] and without meaning for devices and servers.
+    #[doc(hidden)]
     pub path_length: PathLength,
     /// Names of keyUsage bits.
+    #[doc(hidden)]
     pub key_usage: Vec<String>,
     /// `clientAuth`, `serverAuth`, or dotted object identifiers.
+    #[doc(hidden)]
     pub extended_key_usage: Vec<String>,
     /// Subject fields that every certificate gets unless the caller sets them.
+    #[doc(hidden)]
     pub subject: Vec<(String, String)>,
     /// Names beside the subject, addresses of lists and issuers, extensions of the user's own.
     pub extensions: Extensions,
@@ -160,6 +168,7 @@ impl Profile {
     }
 
     /// A builder that holds the profile's subject fields, except those in `given`.
+    #[doc(hidden)]
     pub fn subject_except(&self, given: &[&str]) -> Result<NameBuilder, NameError> {
         let mut builder = Name::builder();
         for (field, value) in self.subject.iter().filter(|(f, _)| !given.contains(&f.as_str())) {

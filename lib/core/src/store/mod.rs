@@ -12,9 +12,9 @@
 //! [`pkcs7`] is beside them: files that hold certificates only, as CAs hand them out.
 //!
 //! ```
-//! use c8y_pki::cert::Certificate;
-//! use c8y_pki::secret::Password;
-//! use c8y_pki::store::{self, Format, SERVER_CERTIFICATE_ALIAS, Store, WriteOptions};
+//! use c8y_pki_core::cert::Certificate;
+//! use c8y_pki_core::secret::Password;
+//! use c8y_pki_core::store::{self, Format, SERVER_CERTIFICATE_ALIAS, Store, WriteOptions};
 //! use time::macros::datetime;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -48,6 +48,7 @@ mod pkcs12;
 pub mod pkcs7;
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -86,6 +87,20 @@ impl fmt::Display for Format {
             Self::Jks => "JKS",
             Self::Pem => "PEM",
         })
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    /// A file name's ending: `p12`, `pfx`, `jks`, `pem`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "p12" | "pfx" => Ok(Self::Pkcs12),
+            "jks" => Ok(Self::Jks),
+            "pem" => Ok(Self::Pem),
+            _ => Err(format!("{text:?} is not one of p12, pfx, jks, pem")),
+        }
     }
 }
 
@@ -176,17 +191,23 @@ pub fn open_with(bytes: &[u8], options: OpenOptions<'_>) -> Result<Store, StoreE
 #[derive(Debug, Clone, Copy)]
 pub struct WriteOptions<'a> {
     /// The store's password: printable ASCII, not empty. PEM takes none.
+    #[doc(hidden)]
     pub store_password: Option<&'a Password>,
     /// Whether PKCS#12 is written without any password: nothing is encrypted, and there is no MAC, as in the
     /// `cacerts` of Java since 18. Anyone who can read the file has the keys in it.
+    #[doc(hidden)]
     pub unprotected: bool,
     /// The password of the keys, if it is to differ: JKS only.
+    #[doc(hidden)]
     pub key_password: Option<&'a Password>,
     /// The date that JKS gives to entries without one: usually now.
+    #[doc(hidden)]
     pub modified: OffsetDateTime,
     /// Algorithms and iterations of PKCS#12.
+    #[doc(hidden)]
     pub pkcs12: Pkcs12Options,
     /// What was derived from the password before, for PKCS#12; not used if it does not fit.
+    #[doc(hidden)]
     pub derived: Option<&'a Derived>,
 }
 
@@ -196,6 +217,12 @@ impl<'a> WriteOptions<'a> {
         let pkcs12 = Pkcs12Options::default();
         let (unprotected, key_password, derived) = (false, None, None);
         Self { store_password, unprotected, key_password, modified, pkcs12, derived }
+    }
+
+    /// Another password for the keys: JKS only.
+    #[must_use]
+    pub fn key_password(self, password: &'a Password) -> Self {
+        Self { key_password: Some(password), ..self }
     }
 
     /// The password, fit for Java.

@@ -25,8 +25,35 @@ pub struct Entry {
     pub alias: String,
     /// When it was made, to the millisecond; JKS only.
     pub modified: Option<OffsetDateTime>,
+    /// What it is. Nobody changes it from outside: a key would stand beside a certificate of another one.
+    pub(super) kind: EntryKind,
+}
+
+impl Entry {
     /// What it is.
-    pub kind: EntryKind,
+    pub fn kind(&self) -> &EntryKind {
+        &self.kind
+    }
+
+    /// What it is, without copying it.
+    pub fn into_kind(self) -> EntryKind {
+        self.kind
+    }
+
+    /// Puts another chain above the same leaf. Returns whether there was another one; of another leaf none is taken.
+    #[doc(hidden)]
+    pub fn renew_chain(&mut self, chain: &[Certificate]) -> bool {
+        let (EntryKind::Key { chain: own, .. } | EntryKind::Sealed { chain: own, .. }) =
+            &mut self.kind
+        else {
+            return false;
+        };
+        let is_changed = own.first() == chain.first() && own != chain;
+        if is_changed {
+            *own = chain.to_vec();
+        }
+        is_changed
+    }
 }
 
 /// What an entry is.
@@ -49,11 +76,13 @@ pub enum EntryKind {
         java_trusted: bool,
     },
     /// A symmetric key: shown, never read nor written.
+    #[doc(hidden)]
     SecretKey {
         /// Dotted object identifier of its algorithm, if the file says it.
         algorithm: Option<String>,
     },
     /// A JKS key under a password that was not given.
+    #[doc(hidden)]
     Sealed {
         /// The key as it stands in the file: DER of an EncryptedPrivateKeyInfo.
         protected: Vec<u8>,

@@ -320,19 +320,19 @@ fn from_store(path: &Path, files: &Files<'_>) -> Result<Credentials, CredentialE
     let (store, format) = open(path, files)?;
     let is_key =
         |kind: &EntryKind| matches!(kind, EntryKind::Key { .. } | EntryKind::Sealed { .. });
-    let mut keys = store.entries.iter().filter(|entry| is_key(&entry.kind));
-    let named = store.entry(DEVICE_KEY_ALIAS).filter(|entry| is_key(&entry.kind));
+    let mut keys = store.entries.iter().filter(|entry| is_key(entry.kind()));
+    let named = store.entry(DEVICE_KEY_ALIAS).filter(|entry| is_key(entry.kind()));
     let entry = match (named, keys.next(), keys.next()) {
         (Some(named), ..) => named,
         (None, Some(only), None) => only,
         (None, None, _) => return Err(CredentialError::NoKey { path: path.to_owned() }),
         (None, Some(_), Some(_)) => {
-            let keys = store.entries.iter().filter(|entry| is_key(&entry.kind));
+            let keys = store.entries.iter().filter(|entry| is_key(entry.kind()));
             let aliases = keys.map(|entry| entry.alias.clone()).collect();
             return Err(CredentialError::SeveralKeys { path: path.to_owned(), aliases });
         }
     };
-    let EntryKind::Key { pkcs8, chain } = &entry.kind else {
+    let EntryKind::Key { pkcs8, chain } = entry.kind() else {
         let source = StoreError::WrongKeyPassword { format, alias: entry.alias.clone() };
         return Err(CredentialError::Store { path: path.to_owned(), source });
     };
@@ -370,7 +370,7 @@ fn trusted_entries(path: &Path, store: &Store, format: Format) -> Trusted {
     let mut trusted =
         Trusted { from: path.to_owned(), certificates: Vec::new(), unseen_by_java: Vec::new() };
     for entry in &store.entries {
-        if let EntryKind::Trusted { certificate, java_trusted } = &entry.kind {
+        if let EntryKind::Trusted { certificate, java_trusted } = entry.kind() {
             trusted.certificates.push((**certificate).clone());
             if !java_trusted && format == Format::Pkcs12 {
                 trusted.unseen_by_java.push(entry.alias.clone());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::cert::Certificate;
 use crate::device::connection::Backoff;
-use crate::failure::Failure;
+use crate::failure::{Failure, Fault};
 use crate::net::sleep_until;
 use crate::platform::blocking::Client;
 use crate::platform::{PlatformError, est};
@@ -34,14 +34,18 @@ impl Meaning {
     /// What an error means.
     pub fn of(error: &PlatformError) -> Self {
         match error {
-            PlatformError::EnrolmentLost { .. } => Self::Lost,
+            // The platform says the same of a device that it does not know yet, in other words.
             PlatformError::OneTimePassword { message, .. } => match message {
                 Some(said) if !said.to_string().starts_with(NOT_REGISTERED) => Self::No,
                 _ => Self::Wait,
             },
+            // It was this side that ended it.
             PlatformError::Stopped { .. } => Self::No,
-            e if e.fault().may_pass() => Self::Wait,
-            _ => Self::No,
+            e => match e.fault() {
+                Fault::Lost => Self::Lost,
+                fault if fault.may_pass() => Self::Wait,
+                _ => Self::No,
+            },
         }
     }
 }

@@ -15,6 +15,7 @@ use super::{
     FileError, WRITE, fail, followed, open_private, parent, regular, rename_new, sync_dir,
 };
 use crate::crypto::sha256;
+use crate::failure::{Failure, Fault, Hint};
 
 /// How much of its end a mark looks at, in bytes. Registries have digests of so many.
 const TAIL: usize = 4096;
@@ -51,6 +52,24 @@ pub enum GrowError {
     /// The file system.
     #[error(transparent)]
     File(#[from] FileError),
+}
+
+impl Failure for GrowError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Busy(_) => Fault::Environment,
+            Self::Changed { .. } => Fault::Input,
+            Self::File(e) => e.fault(),
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Busy(_) => Some("wait until it is finished".into()),
+            Self::Changed { .. } => Some("restore the right one, or move this one away".into()),
+            Self::File(e) => e.hint(),
+        }
+    }
 }
 
 /// An open growing file, locked against other processes.

@@ -14,10 +14,13 @@ use crate::failure::Failure;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeviceList {
     /// Devices in the order of the list.
+    #[doc(hidden)]
     pub devices: Vec<Device>,
     /// BadRows in the order of the list.
+    #[doc(hidden)]
     pub faults: Vec<BadRow>,
     /// What the user should know of how it was read, a sentence each.
+    #[doc(hidden)]
     pub remarks: Vec<String>,
 }
 
@@ -62,6 +65,7 @@ impl DeviceList {
     }
 
     /// The same, as the options say.
+    #[doc(hidden)]
     pub fn from_csv_with(file: &str, bytes: &[u8], options: &ListOptions) -> Result<Self> {
         let (bytes, remarks) = as_csv(file, bytes)?;
         let (mut list, mut seen) = (Self { remarks, ..Self::default() }, Ids::default());

@@ -9,7 +9,6 @@ use super::{AuthorityError, Ca, Pki, Result};
 use crate::cert::Certificate;
 use crate::chain;
 use crate::crypto::KeyPolicy;
-use crate::failure::Failure;
 use crate::files::{self, Access, Existing, Lock};
 use crate::issue;
 use crate::registry::Replaced;
@@ -50,10 +49,7 @@ impl Pki {
         if own == old && line.len() <= ca.chain.len() {
             return Ok((ca, Again::Same));
         }
-        chain::check_ca(&line, now).map_err(|refusal| AuthorityError::Unusable {
-            reason: refusal.to_string(),
-            hint: refusal.rule.hint(),
-        })?;
+        chain::check_ca(&line, now).map_err(Box::new).map_err(AuthorityError::Unusable)?;
         let again = match own == old {
             true => Again::Completed,
             false => Again::Renewed(Box::new(old.clone())),

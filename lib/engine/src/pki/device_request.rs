@@ -133,6 +133,7 @@ impl<'k> DeviceRequest<'k> {
     }
 
     /// Which keys are certified, in place of the default: no weak ones.
+    #[doc(hidden)]
     pub fn key_policy(mut self, keys: KeyPolicy) -> Self {
         self.keys = keys;
         self

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::MAX_NAME;
 use super::policy::PolicyError;
 use crate::cert::LongestChain;
+use crate::chain::Refusal;
 use crate::crl::CrlError;
 use crate::crypto::{CryptoError, KeyType};
 use crate::failure::{Failure, Fault, Hint, Permission, Setting, Task};
@@ -31,13 +32,8 @@ pub enum AuthorityError {
         problem: String,
     },
     /// A CA made elsewhere whose devices servers would refuse.
-    #[error("no device under this CA can connect: {reason}")]
-    Unusable {
-        /// The certificate and the rule.
-        reason: String,
-        /// What can be done about it.
-        hint: Option<Hint>,
-    },
+    #[error("no device under this CA can connect: {0}")]
+    Unusable(#[source] Box<Refusal>),
     /// Fewer keys in the pool than devices need.
     #[error("{wanted} keys of type {key_type} are needed, and the key pool has {waiting}")]
     PoolTooSmall {
@@ -230,6 +226,7 @@ impl Failure for AuthorityError {
             Self::Key { source, .. } => source.fault(),
             Self::KeyUri { source, .. } | Self::Pkcs11(source) => source.fault(),
             Self::Certificate { source, .. } => source.fault(),
+            Self::Unusable(refusal) => refusal.fault(),
             Self::Policy(e) => e.fault(),
             Self::File(e) => e.fault(),
             Self::Registry(e) => e.fault(),
@@ -238,7 +235,6 @@ impl Failure for AuthorityError {
             Self::Crypto(e) => e.fault(),
             Self::NotAPki(_)
             | Self::Config { .. }
-            | Self::Unusable { .. }
             | Self::PoolTooSmall { .. }
             | Self::NoSuchCa { .. }
             | Self::IssuerElsewhere { .. }
@@ -331,7 +327,7 @@ impl Failure for AuthorityError {
             }
             Self::KeyUri { source: e, .. } | Self::Pkcs11(e) => e.hint(),
             Self::Certificate { source, .. } => source.hint(),
-            Self::Unusable { hint, .. } => hint.clone(),
+            Self::Unusable(refusal) => refusal.hint(),
             Self::Policy(e) => e.hint(),
             Self::File(e) => e.hint(),
             Self::Registry(e) => e.hint(),

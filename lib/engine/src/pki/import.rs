@@ -6,7 +6,6 @@ use super::{AuthorityError, Ca, History, OwnKey, Pki, Result};
 use crate::cert::{Certificate, LongestChain};
 use crate::chain;
 use crate::crypto::{KeyPolicy, PublicKey};
-use crate::failure::Failure;
 use crate::issue::{self, Issuer};
 use crate::registry::Adopted;
 
@@ -44,10 +43,7 @@ impl Pki {
         let known: Vec<Certificate> = self.cas()?.into_iter().flat_map(|ca| ca.chain).collect();
         let line = climb(own, heap.iter().chain(&known), self.longest)?;
         // A CA under which no device can connect is not taken in.
-        chain::check_ca(&line, now).map_err(|refusal| AuthorityError::Unusable {
-            reason: refusal.to_string(),
-            hint: refusal.rule.hint(),
-        })?;
+        chain::check_ca(&line, now).map_err(Box::new).map_err(AuthorityError::Unusable)?;
         self.keep(name, line, &kept, history, now)
     }
 }

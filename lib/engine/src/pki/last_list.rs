@@ -95,6 +95,7 @@ impl Ca {
     }
 
     /// Whether a list is this CA's own.
+    #[doc(hidden)]
     pub fn has_signed(&self, list: &Crl) -> bool {
         let own = self.certificate();
         list.issuer.matches(&own.subject)

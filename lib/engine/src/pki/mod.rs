@@ -107,11 +107,13 @@ impl Ca {
     }
 
     /// Its directory.
+    #[doc(hidden)]
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// Where its key is.
+    #[doc(hidden)]
     pub fn key_place(&self) -> &KeyPlace {
         &self.key
     }

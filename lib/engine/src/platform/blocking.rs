@@ -22,7 +22,7 @@ use crate::secret::Password;
 /// The calls of [`platform`](super) are futures; [`wait`](Self::wait) runs one to its end:
 ///
 /// ```no_run
-/// # use c8y_pki::platform::{PlatformError, Settings, blocking::Client, trusted};
+/// # use c8y_pki_engine::platform::{PlatformError, Settings, blocking::Client, trusted};
 /// # fn all(settings: &Settings) -> Result<(), PlatformError> {
 /// let client = Client::new(settings)?;
 /// let certificates = client.wait(trusted::list(&client))?;

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::ber::{Reader, SEQUENCE, SET};
+use crate::failure::{Failure, Fault, Hint};
 use crate::manifest::mark::BEGINNINGS;
 
 /// Longest code, in bytes: three times the platform's.
@@ -33,6 +34,23 @@ pub enum CodeError {
     /// What a manifest begins with.
     #[error("it begins with {0:?}, as other things do that a CA signs")]
     Begins(&'static str),
+}
+
+impl Failure for CodeError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Empty
+            | Self::TooLong(_)
+            | Self::Control(_)
+            | Self::NotAscii(_)
+            | Self::Der
+            | Self::Begins(_) => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        None
+    }
 }
 
 /// A text that a CA's key may sign to prove that its owner has it: printable ASCII (0x20 to 0x7E) on

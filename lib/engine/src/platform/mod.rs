@@ -17,6 +17,7 @@ mod error;
 pub mod est;
 pub mod features;
 pub mod fetch;
+mod host;
 mod http;
 mod lenient;
 pub mod newcomers;
@@ -35,6 +36,7 @@ pub mod trusted;
 pub mod verdict;
 
 pub use error::PlatformError;
+pub use host::Host;
 pub use http::{Client, Retry, place};
 pub(crate) use pinned::Pinned;
 pub use request::{Body, Method, Repeat, Request};

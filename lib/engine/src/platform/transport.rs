@@ -264,7 +264,7 @@ fn shown(base: &Url) -> String {
 }
 
 /// The address of a tenant: `acme.cumulocity.com`, or with `https://`, or with a port.
-fn base(host: &str) -> Result<Url, PlatformError> {
+pub(super) fn base(host: &str) -> Result<Url, PlatformError> {
     let bad = |problem| PlatformError::BadHost { host: without_login(host), problem };
     let host = host.trim();
     let text = match host.split_once("://") {

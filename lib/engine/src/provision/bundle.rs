@@ -53,6 +53,7 @@ pub enum Bundle {
 
 impl Bundle {
     /// All kinds with their names.
+    #[doc(hidden)]
     pub const ALL: [(Self, &'static str); 6] = [
         (Self::Pem, "pem"),
         (Self::P12, "p12"),
@@ -69,11 +70,13 @@ impl Bundle {
     }
 
     /// Whether it holds the device's key.
+    #[doc(hidden)]
     pub fn has_key(self) -> bool {
         matches!(self, Self::Pem | Self::P12 | Self::Jks | Self::ThinEdge)
     }
 
     /// The files that it makes.
+    #[doc(hidden)]
     pub fn file_names(self) -> &'static [&'static str] {
         match self {
             Self::Pem => &["key.pem", "cert.pem", "chain.pem"],
@@ -86,11 +89,13 @@ impl Bundle {
     }
 
     /// Whether it is a keystore or a truststore, which have a password.
+    #[doc(hidden)]
     pub fn is_store(self) -> bool {
         !matches!(self, Self::Pem | Self::ThinEdge)
     }
 
     /// Whether it is a truststore.
+    #[doc(hidden)]
     pub fn is_truststore(self) -> bool {
         matches!(self, Self::TruststoreP12 | Self::TruststoreJks)
     }

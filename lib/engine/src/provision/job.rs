@@ -81,6 +81,7 @@ pub struct Job<'a> {
 
 /// What a run has done.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Summary {
     /// Devices issued.
     pub issued: usize,
@@ -92,14 +93,17 @@ pub struct Summary {
     pub revoked: usize,
     /// Those among them without all the files of the bundle: moved away, lost, or issued with
     /// another bundle.
+    #[doc(hidden)]
     pub incomplete: usize,
     /// The first 100 of them.
+    #[doc(hidden)]
     pub incomplete_ids: Vec<String>,
     /// Where the files of those are that were put at another place than this run's: directories or archives, with the
     /// number of devices.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub elsewhere: BTreeMap<String, usize>,
     /// What is to be said of the ids of devices that were issued before, where no new device may have them.
+    #[doc(hidden)]
     pub old_ids: Remarks,
     /// Devices that could not be issued as asked, while the others were.
     pub failed: usize,
@@ -107,8 +111,10 @@ pub struct Summary {
     #[serde(skip)]
     pub failures: Vec<BadRow>,
     /// Devices of an earlier, stopped run whose files were put into place.
+    #[doc(hidden)]
     pub recovered: usize,
     /// The beginning of the replacing run that this one went on with.
+    #[doc(hidden)]
     #[serde(with = "time::serde::rfc3339::option")]
     pub since: Option<OffsetDateTime>,
     /// The name of the run in the registry, if it has issued any.
@@ -116,5 +122,6 @@ pub struct Summary {
     /// Whether the run was stopped before its end.
     pub stopped: bool,
     /// How long it took, in seconds.
+    #[doc(hidden)]
     pub seconds: f64,
 }

@@ -197,7 +197,7 @@ impl DeviceFolder<'_> {
         }
         for (_, bytes) in self.stores()? {
             let Ok(store) = self.open(&bytes) else { continue };
-            let leaf = store.entries.iter().find_map(|entry| chain_of(&entry.kind)?.first());
+            let leaf = store.entries.iter().find_map(|entry| chain_of(entry.kind())?.first());
             if leaf.is_some() {
                 return Ok(leaf.cloned());
             }
@@ -260,15 +260,7 @@ impl DeviceFolder<'_> {
         let mut store = self.open(bytes)?;
         let mut is_changed = false;
         for entry in &mut store.entries {
-            let (EntryKind::Key { chain: own, .. } | EntryKind::Sealed { chain: own, .. }) =
-                &mut entry.kind
-            else {
-                continue;
-            };
-            if own.first() == chain.first() && own != chain {
-                *own = chain.to_vec();
-                is_changed = true;
-            }
+            is_changed |= entry.renew_chain(chain);
         }
         if !is_changed {
             return Ok(None);

@@ -2,6 +2,7 @@
 //! registration", `ENROLLMENT_OTP`).
 
 use crate::crypto::{CryptoError, random_password};
+use crate::failure::{Failure, Fault, Hint};
 use crate::secret::Password;
 
 /// Length of a one-time password, in characters; the platform takes 8 to 32.
@@ -23,6 +24,18 @@ pub enum OneTimeError {
     /// A control character, which no login can hold.
     #[error("it contains a control character")]
     Control,
+}
+
+impl Failure for OneTimeError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Length(_) | Self::Quote | Self::Control => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        None
+    }
 }
 
 /// A one-time password: 8 to 32 characters, no `"`.

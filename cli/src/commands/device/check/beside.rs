@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use c8y_pki::device::check::PasswordLogin;
+use c8y_pki_engine::device::check::PasswordLogin;
 use clap::Args;
 
 use crate::failure::{Failure, Result};

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::sync::atomic::Ordering;
 
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::device::check::{self, Report, Verdict};
-use c8y_pki::provision::Progress;
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_engine::device::check::{self, Report, Verdict};
+use c8y_pki_engine::provision::Progress;
 use serde::Serialize;
 
 use super::super::connecting::{Opener, Subject};

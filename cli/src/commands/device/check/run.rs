@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use c8y_pki::registry::Step;
+use c8y_pki_engine::registry::Step;
 use time::OffsetDateTime;
 
 use super::setting::{CheckArgs, MORE_WITH_LOGIN, Setting, subjects};

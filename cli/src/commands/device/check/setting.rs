@@ -3,17 +3,17 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::cert::{Certificate, LongestChain};
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::device::check::{self, Check, Pace, PasswordLogin, Report, Stage, StepName};
-use c8y_pki::device::link::Target;
-use c8y_pki::device::service::Service;
-use c8y_pki::list::DeviceList;
-use c8y_pki::orders;
-use c8y_pki::pki::Pki;
-use c8y_pki::platform::blocking::{Client, Inquiry};
-use c8y_pki::platform::standing::ID_TYPE;
-use c8y_pki::registration;
+use c8y_pki_core::cert::{Certificate, LongestChain};
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_engine::device::check::{self, Check, Pace, PasswordLogin, Report, Stage, StepName};
+use c8y_pki_engine::device::link::Target;
+use c8y_pki_engine::device::service::Service;
+use c8y_pki_engine::list::DeviceList;
+use c8y_pki_engine::orders;
+use c8y_pki_engine::pki::Pki;
+use c8y_pki_engine::platform::blocking::{Client, Inquiry};
+use c8y_pki_engine::platform::standing::ID_TYPE;
+use c8y_pki_engine::registration;
 use clap::Args;
 use time::OffsetDateTime;
 

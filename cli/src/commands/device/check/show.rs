@@ -1,7 +1,7 @@
 //! A check as text.
 
-use c8y_pki::device::check::{Report, StepName, StepOutcome, Verdict};
-use c8y_pki::device::diagnosis::{Certainty, TenantSays};
+use c8y_pki_engine::device::check::{Report, StepName, StepOutcome, Verdict};
+use c8y_pki_engine::device::diagnosis::{Certainty, TenantSays};
 
 use crate::render::{printable, table};
 

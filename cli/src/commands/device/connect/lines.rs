@@ -5,7 +5,7 @@
 use std::io::{self, BufRead, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use c8y_pki::device::smartrest::{MAX_PACKET, check_length};
+use c8y_pki_engine::device::smartrest::{MAX_PACKET, check_length};
 
 /// Lines that wait to be sent; when there are so many, no more are read.
 pub(super) const MOST_WAITING: usize = 1000;

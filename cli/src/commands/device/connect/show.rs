@@ -1,12 +1,12 @@
 //! What `device connect` tells: operations on standard output, all else on standard error.
 
-use c8y_pki::cert::LongestChain;
-use c8y_pki::device::check::{self, Check, Report, Verdict};
-use c8y_pki::device::connection::{ConnectionError, Event, Prospect};
-use c8y_pki::device::mqtt::{Message, MqttError};
-use c8y_pki::device::smartrest::{self, ERRORS};
-use c8y_pki::platform::blocking::Inquiry;
-use c8y_pki::{Failure as _, Kind};
+use c8y_pki_core::cert::LongestChain;
+use c8y_pki_core::failure::{Failure as _, Kind};
+use c8y_pki_engine::device::check::{self, Check, Report, Verdict};
+use c8y_pki_engine::device::connection::{ConnectionError, Event, Prospect};
+use c8y_pki_engine::device::mqtt::{Message, MqttError};
+use c8y_pki_engine::device::smartrest::{self, ERRORS};
+use c8y_pki_engine::platform::blocking::Inquiry;
 use serde::Serialize;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -177,7 +177,7 @@ pub(super) fn refusal(
     longest: LongestChain,
     out: Output,
 ) -> Failure {
-    let error = c8y_pki::Error::from(error);
+    let error = c8y_pki_engine::Error::from(error);
     if Prospect::of(&error) == Prospect::Temporary {
         return error.into();
     }

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::crypto::{KeyType, RsaKeys};
-use c8y_pki::key::PrivateKey;
-use c8y_pki::name::{Name, find_field};
-use c8y_pki::platform::Login;
-use c8y_pki::platform::blocking::Client;
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_core::crypto::{KeyType, RsaKeys};
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::name::{Name, find_field};
+use c8y_pki_engine::platform::Login;
+use c8y_pki_engine::platform::blocking::Client;
 use clap::Args;
 
 use super::over::Over;

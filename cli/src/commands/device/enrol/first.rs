@@ -3,17 +3,18 @@
 
 use std::time::{Duration, Instant};
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::csr;
-use c8y_pki::enrolment::folder::Folder;
-use c8y_pki::enrolment::waiting::{self, Waited};
-use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::key::PrivateKey;
-use c8y_pki::platform::{Login, PlatformError, est, newcomers};
-use c8y_pki::registration::OneTimePassword;
-use c8y_pki::secret::Password;
-use c8y_pki::{Error, Failure as _, Kind};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_core::csr;
+use c8y_pki_core::failure::{Failure as _, Kind};
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::secret::Password;
+use c8y_pki_engine::Error;
+use c8y_pki_engine::enrolment::folder::Folder;
+use c8y_pki_engine::enrolment::waiting::{self, Waited};
+use c8y_pki_engine::files::{self, Access, Existing};
+use c8y_pki_engine::platform::{Login, PlatformError, est, newcomers};
+use c8y_pki_engine::registration::OneTimePassword;
 use serde_json::json;
 use time::OffsetDateTime;
 

@@ -10,8 +10,8 @@ mod renew;
 
 pub(super) use args::EnrolArgs;
 
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::enrolment::folder::Folder;
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_engine::enrolment::folder::Folder;
 
 use crate::failure::{Failure, Result};
 use crate::output::Output;

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::enrolment::folder::Folder;
-use c8y_pki::files::{self, Access, Existing, FileError};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_engine::enrolment::folder::Folder;
+use c8y_pki_engine::files::{self, Access, Existing, FileError};
 use serde::Serialize;
 use time::OffsetDateTime;
 

@@ -3,20 +3,21 @@
 
 use std::path::Path;
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::client_id::{ClientId, DeviceId};
-use c8y_pki::csr;
-use c8y_pki::device::connection::{self, Backoff};
-use c8y_pki::device::credentials::{Credentials, Files, Place};
-use c8y_pki::device::link::{Identity, Target};
-use c8y_pki::device::mqtt::ConnectOptions;
-use c8y_pki::device::token::{self, Token};
-use c8y_pki::enrolment::folder::{Folder, Next};
-use c8y_pki::files;
-use c8y_pki::key::PrivateKey;
-use c8y_pki::platform::{self, Login, bare_host, est};
-use c8y_pki::secret::Password;
-use c8y_pki::{Error, Failure as _};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::client_id::{ClientId, DeviceId};
+use c8y_pki_core::csr;
+use c8y_pki_core::failure::Failure as _;
+use c8y_pki_core::key::PrivateKey;
+use c8y_pki_core::secret::Password;
+use c8y_pki_engine::Error;
+use c8y_pki_engine::device::connection::{self, Backoff};
+use c8y_pki_engine::device::credentials::{Credentials, Files, Place};
+use c8y_pki_engine::device::link::{Identity, Target};
+use c8y_pki_engine::device::mqtt::ConnectOptions;
+use c8y_pki_engine::device::token::{self, Token};
+use c8y_pki_engine::enrolment::folder::{Folder, Next};
+use c8y_pki_engine::files;
+use c8y_pki_engine::platform::{self, Login, bare_host, est};
 use time::OffsetDateTime;
 
 use super::args::{EnrolArgs, new_key, subject};

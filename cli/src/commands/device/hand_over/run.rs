@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::Ordering;
 
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::list::Devices;
-use c8y_pki::pki::Pki;
-use c8y_pki::provision::bundle::Bundle;
-use c8y_pki::registry::{Registry, Step};
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_engine::list::Devices;
+use c8y_pki_engine::pki::Pki;
+use c8y_pki_engine::provision::bundle::Bundle;
+use c8y_pki_engine::registry::{Registry, Step};
 use serde::Serialize;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -161,7 +161,7 @@ impl HandOver {
         Failure::usage(
             format!(
                 "the program {program} of --exec cannot be started: {}",
-                c8y_pki::files::reason(error)
+                c8y_pki_engine::files::reason(error)
             ),
             "start it by hand; then run the same command again",
         )

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use c8y_pki::client_id::DeviceId;
-use c8y_pki::provision::bundle::Bundle;
+use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_engine::provision::bundle::Bundle;
 
 use crate::failure::{Failure, Result};
 

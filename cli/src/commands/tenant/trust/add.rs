@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::key::signer::Signer;
-use c8y_pki::platform::blocking::Client;
-use c8y_pki::platform::pop;
-use c8y_pki::platform::trusted::{self, Added, Change, NewTrusted, TrustedCertificate};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::key::signer::Signer;
+use c8y_pki_engine::platform::blocking::Client;
+use c8y_pki_engine::platform::pop;
+use c8y_pki_engine::platform::trusted::{self, Added, Change, NewTrusted, TrustedCertificate};
 use clap::Args;
 use time::OffsetDateTime;
 

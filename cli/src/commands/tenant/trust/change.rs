@@ -1,8 +1,8 @@
 //! `tenant trust update` and `tenant trust remove`.
 
-use c8y_pki::Error;
-use c8y_pki::platform::PlatformError;
-use c8y_pki::platform::trusted::{self, Change, TrustedCertificate};
+use c8y_pki_engine::Error;
+use c8y_pki_engine::platform::PlatformError;
+use c8y_pki_engine::platform::trusted::{self, Change, TrustedCertificate};
 use clap::Args;
 use serde::Serialize;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use c8y_pki::platform::trusted;
+use c8y_pki_engine::platform::trusted;
 
 use super::renewal;
 use super::view::{View, on};

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::pki::Pki;
-use c8y_pki::platform::trusted::{self, TrustedCertificate};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_engine::pki::Pki;
+use c8y_pki_engine::platform::trusted::{self, TrustedCertificate};
 use time::OffsetDateTime;
 
 use crate::output::Output;

@@ -1,6 +1,6 @@
 //! A trusted certificate, for people and as JSON.
 
-use c8y_pki::platform::trusted::{self, TrustedCertificate};
+use c8y_pki_engine::platform::trusted::{self, TrustedCertificate};
 use serde::Serialize;
 use time::OffsetDateTime;
 

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use c8y_pki::cert::Certificate;
-use c8y_pki::pki::Pki;
-use c8y_pki::platform::blocking::Client;
-use c8y_pki::platform::trusted::{self, TrustedCertificate};
+use c8y_pki_core::cert::Certificate;
+use c8y_pki_engine::pki::Pki;
+use c8y_pki_engine::platform::blocking::Client;
+use c8y_pki_engine::platform::trusted::{self, TrustedCertificate};
 use clap::Args;
 use time::OffsetDateTime;
 

@@ -8,10 +8,10 @@
 //! given to the token once; a wrong one is never tried again, since a token counts them.
 //!
 //! ```no_run
-//! use c8y_pki::key::pkcs11::{KeyUri, TokenKey};
-//! use c8y_pki::key::signer::Signer;
-//! use c8y_pki::secret::Password;
-//! # fn main() -> Result<(), c8y_pki::Error> {
+//! use c8y_pki_core::key::pkcs11::{KeyUri, TokenKey};
+//! use c8y_pki_core::key::signer::Signer;
+//! use c8y_pki_core::secret::Password;
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let uri: KeyUri = "pkcs11:token=Factory;object=root?module-path=/usr/lib/softhsm/libsofthsm2.so".parse()?;
 //! // It signs wherever a `&dyn Signer` is wanted: `issue::self_sign`, `issue::Issuer`, `platform::pop`.
 //! let key = TokenKey::open(&uri, &Password::new("4711"))?;

@@ -9,9 +9,9 @@
 //! ```no_run
 //! use std::path::Path;
 //!
-//! use c8y_pki::device::check::{Check, check};
-//! use c8y_pki::device::credentials::{Credentials, Files, Place};
-//! use c8y_pki::device::link::Target;
+//! use c8y_pki_engine::device::check::{Check, check};
+//! use c8y_pki_engine::device::credentials::{Credentials, Files, Place};
+//! use c8y_pki_engine::device::link::Target;
 //!
 //! let files = Files {
 //!     place: Place::Bundle(Path::new("out/gw-0001")),

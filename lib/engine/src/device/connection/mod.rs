@@ -17,12 +17,12 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use c8y_pki::client_id::{ClientId, DeviceId};
-//! use c8y_pki::device::connection::{self, Connection, Event, Outgoing, Policy};
-//! use c8y_pki::device::link::{Identity, Target};
-//! use c8y_pki::device::mqtt::{ConnectOptions, Qos};
+//! use c8y_pki_core::client_id::{ClientId, DeviceId};
+//! use c8y_pki_engine::device::connection::{self, Connection, Event, Outgoing, Policy};
+//! use c8y_pki_engine::device::link::{Identity, Target};
+//! use c8y_pki_engine::device::mqtt::{ConnectOptions, Qos};
 //!
-//! # fn main() -> Result<(), c8y_pki::Error> {
+//! # fn main() -> Result<(), c8y_pki_engine::Error> {
 //! // Nobody is there: what is published waits, and the attempts go on.
 //! let target = Target { host: "localhost".to_owned(), port: 1 };
 //! let options = ConnectOptions::new(ClientId::of_device(DeviceId::parse("gw-0001")?));

@@ -67,7 +67,7 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-impl ServerFault {
+impl Failure for ServerFault {
     /// Whether the device's truststore is to be set right, or the server's certificate or this machine's clock.
     fn fault(&self) -> Fault {
         match self {
@@ -78,6 +78,10 @@ impl ServerFault {
                 Fault::Stranger
             }
         }
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        Some(LinkError::check())
     }
 }
 

@@ -102,6 +102,7 @@ impl ConnectOptions {
 
 /// A message that came. `Debug` leaves out what it says where that is a token or a password.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Message {
     /// Where it was published.
     pub topic: String,

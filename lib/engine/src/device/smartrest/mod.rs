@@ -11,9 +11,9 @@
 //! end of the row.
 //!
 //! ```
-//! use c8y_pki::device::smartrest::{self, message::Upstream};
+//! use c8y_pki_engine::device::smartrest::{self, message::Upstream};
 //!
-//! # fn main() -> Result<(), c8y_pki::Error> {
+//! # fn main() -> Result<(), c8y_pki_engine::Error> {
 //! let name = "Gateway 1, \"north\"".to_owned();
 //! let device = Upstream::Device { name, device_type: "c8y_MQTTDevice".to_owned() };
 //! let text = smartrest::write(&[device.row()])?;
