@@ -11,7 +11,8 @@ use c8y_pki::registry::{OrderRecord, Record};
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::making::{Kinds, Run, issue};
+use super::kinds::Kinds;
+use super::making::{Run, issue};
 use super::options::{ExistingArgs, OutputArgs};
 use super::ordered::Ordered;
 use crate::clock;

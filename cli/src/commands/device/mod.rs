@@ -13,6 +13,7 @@ mod endpoint;
 mod enrol;
 mod import;
 mod issue;
+mod kinds;
 mod list;
 mod making;
 mod manifest;
