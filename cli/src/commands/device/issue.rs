@@ -12,7 +12,8 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::hand_over::HandOver;
-use super::making::{Kinds, Run, issue};
+use super::kinds::Kinds;
+use super::making::{Run, issue};
 use super::options::{ExistingArgs, Form, OutputArgs};
 use super::ordered::Ordered;
 use crate::clock;

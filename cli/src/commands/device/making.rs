@@ -11,14 +11,15 @@ use c8y_pki_core::secret::Password;
 use c8y_pki_engine::files::{self, Access};
 use c8y_pki_engine::list::{BadRow, Devices, failed_csv};
 use c8y_pki_engine::pki::{Ca, Pki};
-use c8y_pki_engine::provision::bundle::{self, Bundle, BundleSettings};
+use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
 use c8y_pki_engine::provision::{
     self, Context, Existing, Job, Out, ProvisionError, Stream, Summary,
 };
-use c8y_pki_engine::registry::{Record, Step};
+use c8y_pki_engine::registry::Step;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::kinds::Kinds;
 use super::options::{Form, OutputArgs};
 use crate::commands::shortened;
 use crate::failure::{Failure, Outcome, Result};
@@ -42,52 +43,6 @@ pub(super) struct Run {
     pub(super) keys: KeyPolicy,
     pub(super) kinds: Kinds,
     pub(super) devices: Devices,
-}
-
-/// What files devices get.
-pub(super) enum Kinds {
-    /// Each of them these.
-    These(Vec<Bundle>),
-    /// Each what it had; all of them together had these.
-    AsTheyHad(Vec<Bundle>),
-}
-
-impl Kinds {
-    /// What is asked for, or PEM.
-    pub(super) fn of(bundle: &[Bundle]) -> Self {
-        Self::These(if bundle.is_empty() { vec![Bundle::Pem] } else { bundle.to_vec() })
-    }
-
-    /// What is asked for, or what each device had with its certificate.
-    pub(super) fn kept<'r>(
-        bundle: &[Bundle],
-        records: impl IntoIterator<Item = &'r Record>,
-        out: &Path,
-    ) -> Self {
-        if !bundle.is_empty() {
-            return Self::These(bundle.to_vec());
-        }
-        let mut all: Vec<Bundle> = Vec::new();
-        for record in records {
-            let folder = record.holder.device().map(|id| out.join(id.file_name()));
-            for kind in bundle::had(record, folder.as_deref()) {
-                if !all.contains(&kind) {
-                    all.push(kind);
-                }
-            }
-        }
-        if all.is_empty() {
-            all.push(Bundle::Pem);
-        }
-        Self::AsTheyHad(all)
-    }
-
-    /// All of them.
-    fn all(&self) -> &[Bundle] {
-        match self {
-            Self::These(kinds) | Self::AsTheyHad(kinds) => kinds,
-        }
-    }
 }
 
 impl OutputArgs {

@@ -14,6 +14,7 @@ mod enrol;
 mod hand_over;
 mod import;
 mod issue;
+mod kinds;
 mod list;
 mod making;
 mod manifest;

@@ -16,7 +16,8 @@ use c8y_pki_engine::registry::{Filter, Record, Role, Status};
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::making::{Kinds, Run, issue};
+use super::kinds::Kinds;
+use super::making::{Run, issue};
 use super::options::{KeyPolicyArgs, OutputArgs};
 use super::ordered::Ordered;
 use crate::clock;

@@ -305,7 +305,7 @@ fn meant_by(args: &RevokeArgs, pki: &Pki, out: Output) -> Result<Meant> {
             let list = selected.list.without_faults()?;
             for device in &list.devices {
                 let found = of_id(registry.history(&device.id)?, device.id.as_str());
-                take(found.map_err(|fault| BadRow { line: device.line, ..fault }));
+                take(found.map_err(|fault| in_line(fault, device.line)));
             }
             list.devices.len()
         }
@@ -329,6 +329,12 @@ fn meant_by(args: &RevokeArgs, pki: &Pki, out: Output) -> Result<Meant> {
         return Ok(meant);
     }
     Err(ProvisionError::NotRevoked { faults, total }.into())
+}
+
+/// A fault of a row, with its line.
+fn in_line(fault: BadRow, line: Option<u64>) -> BadRow {
+    let Some(number) = line else { return fault };
+    BadRow { line, message: format!("line {number}: {}", fault.message), ..fault }
 }
 
 /// A device's live certificate.

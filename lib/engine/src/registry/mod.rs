@@ -12,6 +12,7 @@ mod adopt;
 mod audit;
 mod check;
 mod connections;
+mod error;
 mod foreign;
 mod handover;
 mod holder;
@@ -35,13 +36,12 @@ use time::OffsetDateTime;
 use crate::cert::{CertError, Certificate, Encoded, Serial};
 use crate::crl::{Reason, Revoked};
 use crate::crypto::{CryptoError, fill_random, hex};
-use crate::failure::{Failure, Fault, Hint, Setting, Task};
-use crate::files::{FREE_SPACE, NO_SPACE};
 
 pub use adopt::{Adopted, Adoption};
 pub(crate) use audit::AuditHead;
 pub use audit::AuditRow;
 pub use check::{Checked, Finding, Scan, Unfinished};
+pub use error::RegistryError;
 pub use foreign::ForeignSerial;
 pub use holder::{Holder, ServerName, ServerNameError};
 pub use keys::KeyHolders;
@@ -51,205 +51,6 @@ pub use query::{Snapshot, Standings};
 pub(crate) use rollback::number_of;
 pub use rollback::{FoundRevocation, Takeover};
 pub use sqlite::Registry;
-
-/// Why the registry cannot do what was asked.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RegistryError {
-    /// The file is not a registry of ours.
-    #[error("{0} is not a c8y-pki registry")]
-    NotARegistry(String),
-    /// Written by a later version.
-    #[error("the registry {path} has schema version {found}; this program knows up to {known}")]
-    TooNew {
-        /// Path of the file.
-        path: String,
-        /// Its version.
-        found: i64,
-        /// Ours.
-        known: i64,
-    },
-    /// Another process issued or changed one of these certificates a moment ago, or a serial number
-    /// repeats.
-    #[error(
-        "a certificate of this batch was issued or changed by another process at the same time"
-    )]
-    Conflict,
-    /// A key from outside that somebody else has had certified at the same time.
-    #[error("the key of {holder} is that of {other} too, which another process has recorded")]
-    KeyTaken {
-        /// Who was to get it: `the device "gw-1"`, `the new CA`.
-        holder: String,
-        /// Who has it.
-        other: String,
-    },
-    /// A serial number that the issuer has given before it came here.
-    #[error("the serial number {serial} was given before, to {subject}")]
-    SerialGiven {
-        /// The serial number.
-        serial: Serial,
-        /// What the database of OpenSSL says of it.
-        subject: String,
-    },
-    /// No certificate of that device, or with that serial number.
-    #[error("there is no certificate {what} in the registry")]
-    Unknown {
-        /// `of the device "gw-1"`, `with the serial number 4a…`.
-        what: String,
-    },
-    /// A certificate that is revoked already.
-    #[error("the certificate {serial} of {holder} is revoked already, since {since}: {reason}")]
-    AlreadyRevoked {
-        /// Its serial number.
-        serial: Serial,
-        /// The device, or the subject of a CA.
-        holder: String,
-        /// Since when.
-        since: String,
-        /// Why.
-        reason: &'static str,
-    },
-    /// A date of revocation that cannot be.
-    #[error("the certificate {serial} of {holder} cannot be revoked as of {at}: {problem}")]
-    RevocationDate {
-        /// Its serial number.
-        serial: Serial,
-        /// The device, or the subject of a CA.
-        holder: String,
-        /// The date.
-        at: String,
-        /// `it is valid from …`, `that lies in the future`.
-        problem: String,
-    },
-    /// An order of that name, in any case.
-    #[error("there is an order {name:?} already")]
-    OrderExists {
-        /// The name.
-        name: String,
-    },
-    /// No order of that name.
-    #[error("there is no order {name:?}")]
-    UnknownOrder {
-        /// The name.
-        name: String,
-    },
-    /// A device that is in another order.
-    #[error("the device {id:?} is in the order {order:?} already")]
-    OrderedAlready {
-        /// The device.
-        id: String,
-        /// The order.
-        order: String,
-    },
-    /// The file is damaged.
-    #[error("the registry {path} is damaged: {message}")]
-    Damaged {
-        /// Path of the file.
-        path: String,
-        /// What SQLite or we found.
-        message: String,
-    },
-    /// The file was moved away or replaced while it was open.
-    #[error("the registry {0} was moved away or replaced since it was opened")]
-    Exchanged(String),
-    /// The disk is full.
-    #[error("the registry {0} cannot be written: {NO_SPACE}")]
-    NoSpace(String),
-    /// Nothing can be written there.
-    #[error("the registry {0} cannot be written: it is read-only")]
-    ReadOnly(String),
-    /// Of a former version, at a place where it cannot be brought up to the present one.
-    #[error(
-        "the registry {path} has schema version {found}, and it is read-only: it cannot be brought up to {known}"
-    )]
-    TooOld {
-        /// Path of the file.
-        path: String,
-        /// Its version.
-        found: i64,
-        /// Ours.
-        known: i64,
-    },
-    /// SQLite failed.
-    #[error("the registry {path} cannot be used: {message}")]
-    Database {
-        /// Path of the file.
-        path: String,
-        /// What SQLite said.
-        message: String,
-    },
-}
-
-impl Failure for RegistryError {
-    fn fault(&self) -> Fault {
-        match self {
-            Self::Conflict
-            | Self::KeyTaken { .. }
-            | Self::Database { .. }
-            | Self::Exchanged(_)
-            | Self::NoSpace(_)
-            | Self::ReadOnly(_) => Fault::Environment,
-            Self::NotARegistry(_)
-            | Self::TooNew { .. }
-            | Self::SerialGiven { .. }
-            | Self::Unknown { .. }
-            | Self::AlreadyRevoked { .. }
-            | Self::RevocationDate { .. }
-            | Self::OrderExists { .. }
-            | Self::UnknownOrder { .. }
-            | Self::OrderedAlready { .. }
-            | Self::Damaged { .. }
-            | Self::TooOld { .. } => Fault::Input,
-        }
-    }
-
-    fn hint(&self) -> Option<Hint> {
-        let text = match self {
-            Self::TooNew { .. } => "use a newer version of c8y-pki",
-            Self::Conflict => "run the same command again: it makes the rest",
-            Self::KeyTaken { .. } => {
-                "let each device make its own key, then run the same command again for the others"
-            }
-            Self::RevocationDate { .. } => {
-                return Some(Hint::omit(
-                    "give a time since which the certificate was valid; for the present time",
-                    Setting::RevokedAt,
-                ));
-            }
-            Self::Unknown { .. } => return Some(Hint::run("see all of them", Task::ListDevices)),
-            Self::Damaged { .. } => {
-                return Some(
-                    Hint::run("see what is damaged", Task::CheckRegistry).then("restore a backup"),
-                );
-            }
-            Self::OrderExists { .. } => {
-                return Some(
-                    Hint::say("give the order another name")
-                        .then(Hint::run("see all of them", Task::ListOrders)),
-                );
-            }
-            Self::UnknownOrder { .. } => {
-                return Some(Hint::run("see all of them", Task::ListOrders));
-            }
-            Self::OrderedAlready { order, .. } => {
-                return Some(Hint::say("leave the device out of the list").then(Hint::run(
-                    "or take that order back",
-                    Task::TakeOrderBack { name: order.clone() },
-                )));
-            }
-            Self::Exchanged(_) => {
-                "stop this program and start it again: it then opens the new file"
-            }
-            Self::NoSpace(_) => FREE_SPACE,
-            Self::ReadOnly(_) => "is it mounted read-only, or another user's?",
-            Self::TooOld { .. } => {
-                "copy the PKI directory to where it can be written, and read it there"
-            }
-            _ => return None,
-        };
-        Some(text.into())
-    }
-}
 
 /// What a certificate is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

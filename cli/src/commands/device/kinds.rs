@@ -1,0 +1,52 @@
+//! The kinds of files that the devices of a run get.
+
+use std::path::Path;
+
+use c8y_pki::provision::bundle::{self, Bundle};
+use c8y_pki::registry::Record;
+
+/// What files devices get.
+pub(super) enum Kinds {
+    /// Each of them these.
+    These(Vec<Bundle>),
+    /// Each what it had; all of them together had these.
+    AsTheyHad(Vec<Bundle>),
+}
+
+impl Kinds {
+    /// What is asked for, or PEM.
+    pub(super) fn of(bundle: &[Bundle]) -> Self {
+        Self::These(if bundle.is_empty() { vec![Bundle::Pem] } else { bundle.to_vec() })
+    }
+
+    /// What is asked for, or what each device had with its certificate.
+    pub(super) fn kept<'r>(
+        bundle: &[Bundle],
+        records: impl IntoIterator<Item = &'r Record>,
+        out: &Path,
+    ) -> Self {
+        if !bundle.is_empty() {
+            return Self::These(bundle.to_vec());
+        }
+        let mut all: Vec<Bundle> = Vec::new();
+        for record in records {
+            let folder = record.holder.device().map(|id| out.join(id.file_name()));
+            for kind in bundle::had(record, folder.as_deref()) {
+                if !all.contains(&kind) {
+                    all.push(kind);
+                }
+            }
+        }
+        if all.is_empty() {
+            all.push(Bundle::Pem);
+        }
+        Self::AsTheyHad(all)
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> &[Bundle] {
+        match self {
+            Self::These(kinds) | Self::AsTheyHad(kinds) => kinds,
+        }
+    }
+}
