@@ -4,18 +4,25 @@ use std::collections::HashSet;
 
 use time::OffsetDateTime;
 
-use super::apply::{choose, read_or_create};
-use super::spec::{CaSpec, Spec};
+use super::connect::Connecting;
+use super::diff::{self, Finding, Held, Remedy, Sign};
+use super::password::{self, choose};
+use super::prune::Unlisted;
+use super::spec::{CaSpec, RegistrationSpec, Spec};
 use super::{Remote, RolloutError, longest, tenant, verdict};
 use crate::files;
 use crate::key::pkcs11::{KeyUri, is_one_token};
 use crate::list::{BadRows, Device, DeviceList, new_ids};
 use crate::pki::{Ca, KeyPlace, Pki};
 use crate::platform::crl::{self, Switch};
-use crate::provision::{ProvisionError, is_complete};
+use crate::provision::bundle::Bundle;
+use crate::provision::{ProvisionError, not_issued};
 use crate::registration;
-use crate::registry::Standing;
+use crate::registry::{Filter, Role, Standing};
 use crate::secret::{ChosenPassword, WeakPassword};
+
+/// The kind of the step that issues devices again.
+pub(super) const REPLACE: &str = "replace";
 
 /// What is done with a thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -31,6 +38,8 @@ pub enum Action {
     Connect,
     /// The platform is asked about it.
     Judge,
+    /// It is revoked and withdrawn.
+    Remove,
 }
 
 /// One step of a rollout.
@@ -38,8 +47,8 @@ pub enum Action {
 pub struct Step {
     /// What is done.
     pub action: Action,
-    /// The kind of thing: `password`, `ca`, `devices`, `registration`; at the tenant `trust`, `proof`,
-    /// `verdict`, `register`, `connect`.
+    /// The kind of thing: `password`, `ca`, `devices`, `replace`, `prune`, `registration`; at the tenant `trust`,
+    /// `proof`, `verdict`, `register`, `connect`.
     pub kind: &'static str,
     /// Its name.
     pub name: String,
@@ -72,7 +81,21 @@ impl Step {
             Action::Update => "updated",
             Action::Connect => "tried",
             Action::Judge => "accepted",
+            Action::Remove => "removed",
         }
+    }
+
+    /// The same as a row of a plan, about a key of the file.
+    pub(super) fn finding(&self, key: &str) -> Finding {
+        let sign = match self.action {
+            Action::Create => Sign::Missing,
+            Action::Update => Sign::Differs,
+            Action::Remove => Sign::Unlisted,
+            Action::Keep => Sign::InPlace,
+            Action::Connect | Action::Judge => Sign::NotLookedAt,
+        };
+        let finding = Finding::new(sign, key, &self.name, &self.detail);
+        if sign.is_change() { finding.by(Remedy::Apply) } else { finding }
     }
 
     /// Standing for so many things.
@@ -99,8 +122,11 @@ pub struct Plan {
     pub(super) registration: Option<String>,
     /// The place in the list of the first device that has no certificate.
     pub(super) first_new: Option<usize>,
-    /// Devices that are issued, and have not all the files of the bundle in their directories.
-    pub incomplete: usize,
+    /// How what is there compares with the file, key by key.
+    pub findings: Vec<Finding>,
+    /// The places in the list of devices that are issued again, if that is allowed.
+    pub(super) replaced: Vec<usize>,
+    pub(super) unlisted: Unlisted,
 }
 
 impl Plan {
@@ -113,11 +139,25 @@ impl Plan {
     pub fn changes(&self) -> bool {
         changes(&self.steps)
     }
+
+    /// Whether anything is not as the file wants it, also what this run would leave as it is.
+    pub fn differs(&self) -> bool {
+        self.findings.iter().any(|finding| finding.sign.is_change())
+    }
+
+    /// The ids of devices that this run would revoke.
+    pub fn to_be_revoked(&self) -> Vec<&str> {
+        let is_due = self.steps.iter().any(|step| step.action == Action::Remove);
+        let live = self.unlisted.live.iter().filter(|_| is_due);
+        live.filter_map(|record| record.holder.device()).map(|id| id.as_str()).collect()
+    }
 }
 
 /// Whether any of the steps makes something, or writes it anew.
 pub(super) fn changes(steps: &[Step]) -> bool {
-    steps.iter().any(|s| matches!(s.action, Action::Create | Action::Update))
+    steps.iter().any(|s| {
+        matches!(s.action, Action::Create | Action::Update | Action::Remove)
+    })
 }
 
 /// Compares the file with what is there. Nothing is changed.
@@ -127,61 +167,126 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
         false => None,
     };
     let list = read_list(spec)?;
-    let mut steps = Vec::new();
-    for path in [Some(&spec.passwords.ca), spec.passwords.store.as_ref()].into_iter().flatten() {
-        steps.push(password_step(spec, path)?);
-    }
     let existing = pki.as_ref().map(Pki::cas).transpose()?.unwrap_or_default();
-    if let Some(path) = spec.passwords.pin.as_ref().filter(|path| !path.exists()) {
-        return Err(RolloutError::NoPinFile(path.display().to_string()));
-    }
+    let (mut steps, mut findings) = password::plan(spec, &existing)?;
     longest::check(spec, &existing)?;
     for ca in &spec.cas {
+        second_ca(spec, ca, &existing)?;
         steps.push(ca_step(spec, ca, &existing)?);
     }
     one_token(spec, &existing)?;
     let weak_password = weak_password(spec, &existing)?;
+    let ends = ends(pki.as_ref())?;
+    findings.extend(diff::of_cas(spec, &existing, &ends, spec.longest_chain()?));
     for path in &spec.truststore.certificates {
         files::read(path)?;
     }
     let devices = device_step(spec, &list.devices, pki.as_ref())?;
+    let store = password::of_stores(spec)?;
+    let mut held = match &pki {
+        Some(pki) => diff::look(spec, &list.devices, (pki, &existing), &ends, store.as_ref())?,
+        None => Held::default(),
+    };
     let at_tenant = spec.tenant.as_ref().zip(remote.client);
+    let unlisted = Unlisted::of(&mut held, at_tenant.map(|(_, client)| client))?;
     let mut revocation_check = None;
     if let Some((wanted, client)) = at_tenant {
         revocation_check = Some(client.wait(crl::switch(client))?);
-        steps.extend(tenant::plan_trust(wanted, &existing, client)?);
+        let (at, found) = tenant::plan_trust(spec, wanted, &existing, client)?;
+        steps.extend(at);
+        findings.extend(found);
         steps.extend(verdict::step(spec, devices.first_new.is_some()));
     }
-    let DeviceStep { step, first_new, incomplete } = devices;
+    let DeviceStep { step, finding, first_new } = devices;
     steps.push(step);
+    findings.extend(finding);
+    let replaced = if spec.allowed.replace_differing { held.differing } else { Vec::new() };
+    let differing = held.findings.into_iter().map(|finding| match finding.remedy {
+        Some(Remedy::Replace) if spec.allowed.replace_differing => finding.by(Remedy::Apply),
+        _ => finding,
+    });
+    findings.extend(differing);
+    steps.extend(replace_step(spec, replaced.len()));
+    findings.extend(unlisted.findings(spec));
+    steps.extend(unlisted.step(spec));
     let registration = match &spec.registration {
         None => None,
         Some(wanted) => {
             let csv = registration::create(&list.devices, &wanted.settings)?;
-            let same = files::read(&wanted.file).ok().map(|found| found == csv.as_bytes());
-            let action = match same {
-                None => Action::Create,
-                Some(true) => Action::Keep,
-                Some(false) => Action::Update,
-            };
-            let (name, count) = (wanted.file.display().to_string(), list.devices.len());
-            let detail = format!("{count} devices");
-            steps.push(Step::new(action, "registration", name, detail).of(count));
+            steps.push(registration_step(wanted, &csv, list.devices.len()));
+            findings.extend(diff::of_sheet(wanted, &csv));
             Some(csv)
         }
     };
     if let Some((wanted, client)) = at_tenant {
-        steps.extend(tenant::plan_register(spec, wanted, registration.as_deref(), client)?);
+        let step = tenant::plan_register(spec, wanted, registration.as_deref(), client)?;
+        findings.extend(step.as_ref().map(|step| step.finding("tenant.register")));
+        steps.extend(step);
     }
+    findings.extend(tenant::not_asked(spec, remote));
     if let Some(wanted) = remote.connect {
-        let all = list.devices.len();
-        let count = wanted.sample.unwrap_or(all).min(all);
-        let by = if wanted.check.service.is_some() { "the MQTT Service" } else { "MQTT" };
-        let detail = format!("{count} of {all} devices over {by}, with their own files");
-        let target = wanted.check.target.to_string();
-        steps.push(Step::new(Action::Connect, "connect", target, detail).of(count));
+        let step = connect_step(wanted, list.devices.len());
+        findings.push(step.finding("tenant.mqtt_port"));
+        steps.push(step);
     }
-    Ok(Plan { steps, weak_password, revocation_check, list, registration, first_new, incomplete })
+    let plan = Plan {
+        steps,
+        weak_password,
+        revocation_check,
+        list,
+        registration,
+        first_new,
+        findings,
+        replaced,
+        unlisted,
+    };
+    Ok(plan)
+}
+
+/// The ends of all CA certificates that the registry has: one of them ends what was shortened.
+fn ends(pki: Option<&Pki>) -> Result<Vec<OffsetDateTime>, RolloutError> {
+    let Some(pki) = pki else { return Ok(Vec::new()) };
+    let cas = pki.registry().find(&Filter { role: Some(Role::Ca), ..Filter::default() })?;
+    Ok(cas.iter().map(|record| record.not_after).collect())
+}
+
+/// Refuses a CA that would be a second one of a subject, unless that is allowed.
+fn second_ca(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<(), RolloutError> {
+    let Some(other) = diff::second_of_a_subject(spec, wanted, existing) else { return Ok(()) };
+    if spec.allowed.new_ca {
+        return Ok(());
+    }
+    Err(RolloutError::SecondCa {
+        file: spec.file.display().to_string(),
+        name: wanted.name.clone(),
+        subject: wanted.subject.to_string(),
+        other: other.to_owned(),
+        renamed: spec.cas.iter().all(|ca| ca.name != other),
+    })
+}
+
+fn replace_step(spec: &Spec, count: usize) -> Option<Step> {
+    let detail = format!("{count} devices that are not as the file wants them, by {}", spec.devices.ca);
+    let out = spec.devices.out.display().to_string();
+    (count > 0).then(|| Step::new(Action::Update, REPLACE, out, detail).of(count))
+}
+
+fn registration_step(wanted: &RegistrationSpec, csv: &str, count: usize) -> Step {
+    let same = files::read(&wanted.file).ok().map(|found| found == csv.as_bytes());
+    let action = match same {
+        None => Action::Create,
+        Some(true) => Action::Keep,
+        Some(false) => Action::Update,
+    };
+    let name = wanted.file.display().to_string();
+    Step::new(action, "registration", name, format!("{count} devices")).of(count)
+}
+
+fn connect_step(wanted: &Connecting, all: usize) -> Step {
+    let count = wanted.sample.unwrap_or(all).min(all);
+    let by = if wanted.check.service.is_some() { "the MQTT Service" } else { "MQTT" };
+    let detail = format!("{count} of {all} devices over {by}, with their own files");
+    Step::new(Action::Connect, "connect", wanted.check.target.to_string(), detail).of(count)
 }
 
 /// What is wrong with the password that is given for keys of new CAs, if a weak one may be used. One that
@@ -192,7 +297,7 @@ fn weak_password(spec: &Spec, existing: &[Ca]) -> Result<Option<WeakPassword>, R
     if !path.exists() || spec.cas.iter().filter(is_new).all(|ca| ca.token.is_some()) {
         return Ok(None);
     }
-    let given = read_or_create(path, false)?;
+    let given = password::read_or_create(path, None, false)?;
     let weak = ChosenPassword::judge(given.clone()).err();
     choose(spec, given)?;
     Ok(weak)
@@ -208,18 +313,6 @@ pub(super) fn read_list(spec: &Spec) -> Result<DeviceList, RolloutError> {
         return Err(ProvisionError::Faults { faults: list.faults.into(), total }.into());
     }
     Ok(list)
-}
-
-fn password_step(spec: &Spec, path: &std::path::Path) -> Result<Step, RolloutError> {
-    let exists = path.exists();
-    if !exists && !spec.passwords.create {
-        return Err(RolloutError::NoPassword(path.display().to_string()));
-    }
-    let (action, detail) = match exists {
-        true => (Action::Keep, ""),
-        false => (Action::Create, "random, 24 characters"),
-    };
-    Ok(Step::new(action, "password", path.display().to_string(), detail))
 }
 
 /// There is one PIN, and a token counts wrong ones: so there is one token.
@@ -283,8 +376,60 @@ fn ca_step(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<Step, Rollou
 /// The step of the devices, and what was found on the way.
 struct DeviceStep {
     step: Step,
+    finding: Vec<Finding>,
     first_new: Option<usize>,
-    incomplete: usize,
+}
+
+/// What the registry has of the devices of a list.
+#[derive(Default)]
+struct Standings {
+    /// Issued, or revoked.
+    known: HashSet<String>,
+    revoked: Vec<String>,
+    faults: BadRows,
+}
+
+fn standings(spec: &Spec, devices: &[Device], pki: &Pki) -> Result<Standings, RolloutError> {
+    let mut found = Standings::default();
+    let mut standings = pki.registry().standings()?;
+    for device in devices {
+        // Looked at before the registry: another process records a device before its directory appears.
+        let folder = spec.devices.out.join(device.id.file_name());
+        let is_there = folder.exists();
+        let known = match standings.of(&device.id)? {
+            Standing::Unknown => {
+                new_ids::fault(device).into_iter().for_each(|fault| found.faults.add(fault));
+                if is_there {
+                    found.faults.add(not_issued(device, &folder));
+                }
+                false
+            }
+            Standing::Live => true,
+            // Revoked devices are left alone.
+            Standing::Former => {
+                let last = pki.registry().history(&device.id)?.pop();
+                let is_revoked = last.is_some_and(|record| record.revoked.is_some());
+                found.revoked.extend(is_revoked.then(|| device.id.as_str().to_owned()));
+                is_revoked
+            }
+        };
+        if known {
+            found.known.insert(device.id.folded());
+        }
+    }
+    Ok(found)
+}
+
+/// The same where there is no registry yet.
+fn without_registry(spec: &Spec, devices: &[Device]) -> Standings {
+    let mut faults = new_ids::refused(devices);
+    for device in devices {
+        let folder = spec.devices.out.join(device.id.file_name());
+        if folder.exists() {
+            faults.add(not_issued(device, &folder));
+        }
+    }
+    Standings { faults, ..Standings::default() }
 }
 
 fn device_step(
@@ -292,56 +437,39 @@ fn device_step(
     devices: &[Device],
     pki: Option<&Pki>,
 ) -> Result<DeviceStep, RolloutError> {
-    let mut issued = HashSet::new();
-    let mut faults = BadRows::default();
-    if pki.is_none() {
-        faults = new_ids::refused(devices);
+    let found = match pki {
+        None => without_registry(spec, devices),
+        Some(pki) => standings(spec, devices, pki)?,
+    };
+    if found.faults.count > 0 {
+        return Err(ProvisionError::Faults { faults: found.faults, total: devices.len() }.into());
     }
-    if let Some(pki) = pki {
-        let mut standings = pki.registry().standings()?;
-        for device in devices {
-            let known = match standings.of(&device.id)? {
-                Standing::Unknown => {
-                    new_ids::fault(device).into_iter().for_each(|fault| faults.add(fault));
-                    false
-                }
-                Standing::Live => true,
-                // Revoked devices are left alone.
-                Standing::Former => {
-                    pki.registry().history(&device.id)?.last().is_some_and(|r| r.revoked.is_some())
-                }
-            };
-            if known {
-                issued.insert(device.id.folded());
-            }
-        }
-    }
-    if faults.count > 0 {
-        return Err(ProvisionError::Faults { faults, total: devices.len() }.into());
-    }
+    let issued = &found.known;
     let live = issued.len();
     let new = devices.len() - live;
-    let incomplete = devices
-        .iter()
-        .filter(|d| issued.contains(&d.id.folded()))
-        .filter(|d| !is_complete(&spec.devices.out.join(d.id.file_name()), &spec.devices.bundle))
-        .count();
-    let without = match incomplete {
-        0 => String::new(),
-        n => format!(" ({n} of them without all their files)"),
-    };
-    let bundle: Vec<&str> = crate::provision::bundle::Bundle::ALL
+    let bundle: Vec<&str> = Bundle::ALL
         .iter()
         .filter(|(kind, _)| spec.devices.bundle.contains(kind))
         .map(|(_, name)| *name)
         .collect();
     let action = if new > 0 { Action::Create } else { Action::Keep };
-    let detail = format!(
-        "{new} new, {live} issued before{without}, by {}: {}",
-        spec.devices.ca,
-        bundle.join(", ")
-    );
+    let by = format!("by {}: {}", spec.devices.ca, bundle.join(", "));
+    let detail = format!("{new} new, {live} issued before, {by}");
     let first_new = devices.iter().position(|d| !issued.contains(&d.id.folded()));
-    let step = Step::new(action, "devices", spec.devices.out.display().to_string(), detail);
-    Ok(DeviceStep { step: step.of(new), first_new, incomplete })
+    let name = spec.devices.out.display().to_string();
+    let mut finding = Vec::new();
+    if new > 0 {
+        let mut missing = Finding::new(Sign::Missing, "devices.from", &name, format!("to be issued {by}"));
+        let due = devices.iter().filter(|device| !issued.contains(&device.id.folded()));
+        due.for_each(|device| missing.count(device.id.as_str()));
+        finding.push(missing.by(Remedy::Apply));
+    }
+    if !found.revoked.is_empty() {
+        let detail = "in the list, but revoked: they get no certificate";
+        let mut revoked = Finding::new(Sign::Differs, "devices.from", &name, detail);
+        found.revoked.iter().for_each(|id| revoked.count(id));
+        finding.push(revoked.by(Remedy::Unlist));
+    }
+    let step = Step::new(action, "devices", name, detail);
+    Ok(DeviceStep { step: step.of(new), finding, first_new })
 }

@@ -17,7 +17,7 @@ use crate::list::DeviceList;
 use crate::pki::{Ca, Pki};
 use crate::platform::blocking::Client;
 use crate::platform::verdict::{self, Comparison, Ours};
-use crate::provision::Summary;
+use crate::provision::{Existing, Summary};
 use crate::registry::{Filter, Record, RegistryError, Role, Status};
 
 /// The kind of the step.
@@ -79,7 +79,7 @@ pub(super) fn before_the_others(
     let mut one = live_of(pki, &ca, run.now)?;
     if one.is_none() {
         let list = DeviceList { devices: vec![first.clone()], ..DeviceList::default() };
-        report.devices = make_devices(spec, pki, list, passwords, run)?;
+        report.devices = make_devices(spec, pki, list, passwords, run, Existing::Skip)?;
         if report.devices.stopped {
             return Ok(());
         }
