@@ -127,11 +127,7 @@ fn spec(args: &RolloutArgs, file: &Path) -> Result<Spec> {
 }
 
 /// The plan, with what is to be said of how it was found.
-fn planned(
-    spec: &Spec,
-    beyond: &Beyond,
-    out: Output,
-) -> std::result::Result<Plan, RolloutError> {
+fn planned(spec: &Spec, beyond: &Beyond, out: Output) -> std::result::Result<Plan, RolloutError> {
     let plan = rollout::plan(spec, &beyond.remote(), OffsetDateTime::now_utc());
     if let Ok(plan) = &plan {
         if let Some(problem) = &plan.weak_password {

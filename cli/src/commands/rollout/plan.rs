@@ -105,9 +105,9 @@ fn advice(remedy: &Remedy) -> Option<String> {
         Remedy::NewCa { ca } => Some(format!(
             "a CA cannot be changed: correct the file, or add a CA of another name and subject in place of {ca}"
         )),
-        Remedy::Unlist => {
-            Some("take them off the list, or issue them by their ids (`--existing replace`)".to_owned())
-        }
+        Remedy::Unlist => Some(
+            "take them off the list, or issue them by their ids (`--existing replace`)".to_owned(),
+        ),
         _ => None,
     }
 }
@@ -115,14 +115,9 @@ fn advice(remedy: &Remedy) -> Option<String> {
 /// A last line that says no more than was looked at.
 fn end(findings: &[Finding]) -> String {
     let number = |sign| findings.iter().filter(|finding| finding.sign == sign).count();
-    let [missing, differs, unlisted, place, unknown] = [
-        Sign::Missing,
-        Sign::Differs,
-        Sign::Unlisted,
-        Sign::InPlace,
-        Sign::NotLookedAt,
-    ]
-    .map(number);
+    let [missing, differs, unlisted, place, unknown] =
+        [Sign::Missing, Sign::Differs, Sign::Unlisted, Sign::InPlace, Sign::NotLookedAt]
+            .map(number);
     if missing + differs + unlisted > 0 {
         return format!(
             "Plan: {missing} to be made (+), {differs} different (~), {unlisted} no longer in the file (-), {place} \

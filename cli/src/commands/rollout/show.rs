@@ -4,7 +4,9 @@ use std::path::Path;
 
 use c8y_pki::platform::crl::Switch;
 use c8y_pki::rollout::spec::Spec;
-use c8y_pki::rollout::{Action, Connected, Finding, NotConnected, Pruned, Registered, Report, Step};
+use c8y_pki::rollout::{
+    Action, Connected, Finding, NotConnected, Pruned, Registered, Report, Step,
+};
 
 use super::plan;
 use crate::render::{as_line, count, printable, table};
@@ -63,7 +65,9 @@ fn left(left: &[Finding], spec: &Spec) -> String {
 fn pruned(pruned: &Pruned) -> String {
     let revoked = count(pruned.revoked, "device");
     as_line(&match pruned.withdrawn {
-        Some(sent) => format!("{revoked} revoked; {} sent to the tenant.", count(sent, "revocation")),
+        Some(sent) => {
+            format!("{revoked} revoked; {} sent to the tenant.", count(sent, "revocation"))
+        }
         None => format!("{revoked} revoked; no tenant was told."),
     })
 }

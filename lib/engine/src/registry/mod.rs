@@ -20,6 +20,7 @@ mod opening;
 pub(crate) mod pipeline;
 mod query;
 mod reading;
+mod renames;
 mod rollback;
 mod schema;
 mod sqlite;
@@ -72,6 +73,14 @@ pub enum RegistryError {
         "a certificate of this batch was issued or changed by another process at the same time"
     )]
     Conflict,
+    /// Another process has given the CA another name since the registry was opened.
+    #[error("the CA {from:?} is called {to:?} now: another process has renamed it")]
+    Renamed {
+        /// The name under which something was to be recorded.
+        from: String,
+        /// Its name now.
+        to: String,
+    },
     /// A key from outside that somebody else has had certified at the same time.
     #[error("the key of {holder} is that of {other} too, which another process has recorded")]
     KeyTaken {
@@ -161,6 +170,7 @@ impl Failure for RegistryError {
     fn fault(&self) -> Fault {
         match self {
             Self::Conflict
+            | Self::Renamed { .. }
             | Self::KeyTaken { .. }
             | Self::Database { .. }
             | Self::Exchanged(_)
@@ -181,6 +191,7 @@ impl Failure for RegistryError {
         let text = match self {
             Self::TooNew { .. } => "use a newer version of c8y-pki",
             Self::Conflict => "run the same command again: it makes the rest",
+            Self::Renamed { .. } => "run the command again, with the new name",
             Self::KeyTaken { .. } => {
                 "let each device make its own key, then run the same command again for the others"
             }

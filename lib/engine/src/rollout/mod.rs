@@ -25,8 +25,8 @@ pub use connect::{Connected, Connecting, NotConnected};
 pub use diff::{Finding, Remedy, Sign};
 pub use password::Passwords;
 pub use plan::{Action, Plan, Step, plan};
-pub use shortened::ShortenedOf;
 pub use prune::Pruned;
+pub use shortened::ShortenedOf;
 pub use tenant::Registered;
 pub use turn::Turn;
 pub use verdict::Judged;
@@ -255,7 +255,9 @@ pub enum RolloutError {
 fn which_tenant(file: &str, wanted: Option<&str>, known: &[String]) -> String {
     let known: Vec<String> = known.iter().map(|name| format!("[tenant.{name}]")).collect();
     match (wanted, known.is_empty()) {
-        (Some(wanted), true) => format!("{file} has no tenants with names, but {wanted:?} is asked for"),
+        (Some(wanted), true) => {
+            format!("{file} has no tenants with names, but {wanted:?} is asked for")
+        }
         (Some(wanted), false) => {
             format!("{file} has no [tenant.{wanted}]; it has {}", known.join(", "))
         }

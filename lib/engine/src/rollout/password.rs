@@ -147,10 +147,9 @@ fn refuse_new_one(spec: &Spec, existing: &[Ca]) -> Result<(), RolloutError> {
     let in_file = |ca: &&Ca| !ca.key_place().is_in_token();
     match existing.iter().filter(is_named).find(in_file) {
         None => Ok(()),
-        Some(ca) => Err(RolloutError::PasswordLost {
-            path: spec.passwords.ca.clone(),
-            ca: ca.name.clone(),
-        }),
+        Some(ca) => {
+            Err(RolloutError::PasswordLost { path: spec.passwords.ca.clone(), ca: ca.name.clone() })
+        }
     }
 }
 

@@ -155,9 +155,7 @@ impl Plan {
 
 /// Whether any of the steps makes something, or writes it anew.
 pub(super) fn changes(steps: &[Step]) -> bool {
-    steps.iter().any(|s| {
-        matches!(s.action, Action::Create | Action::Update | Action::Remove)
-    })
+    steps.iter().any(|s| matches!(s.action, Action::Create | Action::Update | Action::Remove))
 }
 
 /// Compares the file with what is there. Nothing is changed.
@@ -266,7 +264,8 @@ fn second_ca(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<(), Rollou
 }
 
 fn replace_step(spec: &Spec, count: usize) -> Option<Step> {
-    let detail = format!("{count} devices that are not as the file wants them, by {}", spec.devices.ca);
+    let detail =
+        format!("{count} devices that are not as the file wants them, by {}", spec.devices.ca);
     let out = spec.devices.out.display().to_string();
     (count > 0).then(|| Step::new(Action::Update, REPLACE, out, detail).of(count))
 }
@@ -459,7 +458,8 @@ fn device_step(
     let name = spec.devices.out.display().to_string();
     let mut finding = Vec::new();
     if new > 0 {
-        let mut missing = Finding::new(Sign::Missing, "devices.from", &name, format!("to be issued {by}"));
+        let mut missing =
+            Finding::new(Sign::Missing, "devices.from", &name, format!("to be issued {by}"));
         let due = devices.iter().filter(|device| !issued.contains(&device.id.folded()));
         due.for_each(|device| missing.count(device.id.as_str()));
         finding.push(missing.by(Remedy::Apply));

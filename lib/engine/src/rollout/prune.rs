@@ -82,7 +82,11 @@ impl Unlisted {
     }
 
     /// Revokes the live ones.
-    pub(super) fn revoke(&self, pki: &mut Pki, now: OffsetDateTime) -> Result<Pruned, RolloutError> {
+    pub(super) fn revoke(
+        &self,
+        pki: &mut Pki,
+        now: OffsetDateTime,
+    ) -> Result<Pruned, RolloutError> {
         if !self.live.is_empty() {
             pki.registry_mut().revoke(&self.live, Reason::CessationOfOperation, now, now)?;
         }
@@ -90,7 +94,11 @@ impl Unlisted {
     }
 
     /// Sends what the tenant does not know.
-    pub(super) fn withdraw(&self, client: &Client, now: OffsetDateTime) -> Result<usize, RolloutError> {
+    pub(super) fn withdraw(
+        &self,
+        client: &Client,
+        now: OffsetDateTime,
+    ) -> Result<usize, RolloutError> {
         let reason = Reason::CessationOfOperation;
         let fresh = self.live.iter().map(|r| Revoked { serial: r.serial.clone(), at: now, reason });
         let former = self.unknown_there.iter().filter_map(Record::revocation);

@@ -351,7 +351,11 @@ impl Reader<'_> {
     }
 
     /// What a bundle needs has to be in the file, so that a run does not stop halfway.
-    fn check_bundle<T>(&self, raw: &Raw<T>, truststore: &TruststoreSpec) -> Result<(), RolloutError> {
+    fn check_bundle<T>(
+        &self,
+        raw: &Raw<T>,
+        truststore: &TruststoreSpec,
+    ) -> Result<(), RolloutError> {
         let offset = raw.devices.bundle.span().start;
         let bundle = raw.devices.bundle.get_ref();
         if !bundle.iter().any(|b| b.has_key()) {

@@ -112,9 +112,8 @@ fn trust_findings(
 /// What was not looked at because nobody asks the tenant, or because no device connects.
 pub(super) fn not_asked(spec: &Spec, remote: &Remote<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let not = |key: &str, name: &str, detail: String| {
-        Finding::new(Sign::NotLookedAt, key, name, detail)
-    };
+    let not =
+        |key: &str, name: &str, detail: String| Finding::new(Sign::NotLookedAt, key, name, detail);
     if remote.client.is_none() {
         let host = spec.tenant.as_ref().and_then(|tenant| tenant.host.as_deref());
         let name = host.unwrap_or("the tenant");
@@ -124,6 +123,14 @@ pub(super) fn not_asked(spec: &Spec, remote: &Remote<'_>) -> Vec<Finding> {
             let names = spec.tenants.join(", ");
             findings.push(not("tenant", &names, "none of these tenants was asked".to_owned()));
         }
+    }
+    if let (Some(tenant), Some(registration)) = (&spec.tenant, &spec.registration)
+        && !tenant.register
+    {
+        let name = registration.file.display().to_string();
+        let detail =
+            "it is not uploaded: which devices the tenant has was not looked at".to_owned();
+        findings.push(not("tenant.register", &name, detail));
     }
     if let (Some(tenant), Some(_), None) = (&spec.tenant, remote.client, remote.connect) {
         let detail = format!("whether devices connect at port {} was not tried", tenant.mqtt_port);

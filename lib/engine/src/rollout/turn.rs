@@ -43,7 +43,11 @@ impl Turn {
         told: &dyn Fn(),
         stop: &AtomicBool,
     ) -> Result<Option<Self>, RolloutError> {
-        if spec.pki.join("pki.toml").exists() { Self::wait(&spec.pki, told, stop) } else { Ok(None) }
+        if spec.pki.join("pki.toml").exists() {
+            Self::wait(&spec.pki, told, stop)
+        } else {
+            Ok(None)
+        }
     }
 
     fn wait(dir: &Path, told: &dyn Fn(), stop: &AtomicBool) -> Result<Option<Self>, RolloutError> {

@@ -209,7 +209,8 @@ impl Look<'_> {
             return;
         }
         let wanted = &self.spec.devices;
-        let keystores = |kind: &crate::provision::bundle::Bundle| kind.is_store() && !kind.is_truststore();
+        let keystores =
+            |kind: &crate::provision::bundle::Bundle| kind.is_store() && !kind.is_truststore();
         let of_stores = match wanted.bundle.iter().any(keystores) && self.opened < self.looked {
             true => format!(", and keystores of {} of them", self.opened),
             false => String::new(),

@@ -69,7 +69,9 @@ impl Folder<'_> {
             }
         }
         if let Some(reason) = unopened {
-            found.push(Other::new("passwords.store", "it does not open the stores").values(reason, None));
+            found.push(
+                Other::new("passwords.store", "it does not open the stores").values(reason, None),
+            );
         }
         found
     }
@@ -97,7 +99,9 @@ impl Folder<'_> {
             let count = names.iter().filter(|file| is_there(file)).count();
             let name = Some(name.to_owned());
             match self.bundle.contains(&kind) {
-                true if count == 0 => found.push(Other::new("devices.bundle", "files").values(None, name)),
+                true if count == 0 => {
+                    found.push(Other::new("devices.bundle", "files").values(None, name))
+                }
                 true if count < names.len() => {
                     let lacking: Vec<&str> =
                         names.iter().filter(|file| !is_there(file)).copied().collect();

@@ -77,7 +77,9 @@ fn key_of(wanted: &RegistrationSpec, column: &str) -> String {
     match column {
         "TYPE" => "registration.type".to_owned(),
         "NAME" => "registration.name".to_owned(),
-        other if wanted.settings.defaults.contains_key(other) => format!("registration.set.{other}"),
+        other if wanted.settings.defaults.contains_key(other) => {
+            format!("registration.set.{other}")
+        }
         _ => "devices.from".to_owned(),
     }
 }
@@ -93,10 +95,8 @@ fn word(separator: char) -> String {
 
 fn table(text: &str, separator: char) -> Table {
     let delimiter = u8::try_from(separator).unwrap_or(b';');
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .flexible(true)
-        .from_reader(text.as_bytes());
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text.as_bytes());
     let headers: Vec<String> =
         reader.headers().map(|h| h.iter().map(str::to_owned).collect()).unwrap_or_default();
     let mut table = Table::new();

@@ -42,7 +42,10 @@ impl Trusted {
     }
 
     /// What a truststore has too much or lacks: the key of the file, what is there, what is wanted.
-    fn differs(&self, there: &[Certificate]) -> Vec<(&'static str, Option<String>, Option<String>)> {
+    fn differs(
+        &self,
+        there: &[Certificate],
+    ) -> Vec<(&'static str, Option<String>, Option<String>)> {
         let subject = |cert: &Certificate| Some(cert.subject.to_string());
         let mut found = Vec::new();
         for (cert, key) in &self.certificates {

@@ -33,7 +33,8 @@ pub(super) struct Raw<T> {
 impl<T> Raw<T> {
     /// The same with this tenant.
     pub(super) fn with<U>(self, tenant: Option<U>) -> Raw<U> {
-        let Self { pki, longest_chain, passwords, ca, devices, truststore, registration, .. } = self;
+        let Self { pki, longest_chain, passwords, ca, devices, truststore, registration, .. } =
+            self;
         Raw { pki, longest_chain, passwords, ca, devices, truststore, registration, tenant }
     }
 }
