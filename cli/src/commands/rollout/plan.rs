@@ -94,7 +94,9 @@ fn command(finding: &Finding, file: &str) -> Option<String> {
         Remedy::RenewCa { ca, days } => format!("c8y-pki ca renew {ca} --days {days}"),
         Remedy::Refresh { out } => format!("c8y-pki device refresh --out {}", out.display()),
         Remedy::Move { from, to } => format!("mv {} {}", from.display(), to.display()),
-        Remedy::Distrust { ca } => format!("c8y-pki tenant trust remove --ca {ca}"),
+        Remedy::Distrust { certificate } => {
+            format!("c8y-pki tenant trust remove {}", certificate.display())
+        }
         _ => return None,
     })
 }

@@ -43,6 +43,13 @@ pub(super) fn report(report: &Report, spec: &Spec, tenant_left_out: bool) -> Str
 /// What is said where nothing was done: no more than was looked at.
 fn nothing_done(report: &Report, tenant_left_out: bool) -> String {
     match (report.left.is_empty(), tenant_left_out) {
+        (true, false) if !report.not_looked_at.is_empty() => {
+            let unknown: Vec<&str> = report.not_looked_at.iter().map(|f| f.key.as_str()).collect();
+            let unknown = unknown.join(", ");
+            format!(
+                "Nothing to do: everything that was looked at is in place; not looked at: {unknown}.\n"
+            )
+        }
         (true, false) => "Nothing to do: everything is in place.\n".to_owned(),
         (true, true) => {
             "Nothing to do: everything here is in place; the tenant was not asked.\n".to_owned()

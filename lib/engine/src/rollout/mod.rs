@@ -9,6 +9,7 @@
 mod apply;
 mod connect;
 mod diff;
+mod listed;
 mod longest;
 mod password;
 mod plan;
@@ -16,6 +17,7 @@ mod prune;
 pub mod report;
 mod shortened;
 pub mod spec;
+mod step;
 mod tenant;
 mod turn;
 mod verdict;

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::RolloutError;
 use super::diff::{Finding, Sign};
-use super::plan::{Action, Step};
 use super::spec::Spec;
+use super::step::{Action, Step};
 use crate::crypto::random_password;
 use crate::files::{self, Access};
 use crate::pki::{Ca, CaKey};

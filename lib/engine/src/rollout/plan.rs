@@ -1,113 +1,25 @@
 //! What is there, what is wanted, and so what is left to do.
 
-use std::collections::HashSet;
-
 use time::OffsetDateTime;
 
 use super::connect::Connecting;
-use super::diff::{self, Finding, Held, Remedy, Sign};
+use super::diff::{self, Finding, Held, Remedy};
+use super::listed::{DeviceStep, device_step};
 use super::password::{self, choose};
 use super::prune::Unlisted;
 use super::spec::{CaSpec, RegistrationSpec, Spec};
+pub use super::step::{Action, Step};
+use super::step::{REPLACE, changes};
 use super::{Remote, RolloutError, longest, tenant, verdict};
 use crate::files;
 use crate::key::pkcs11::{KeyUri, is_one_token};
-use crate::list::{BadRows, Device, DeviceList, new_ids};
+use crate::list::DeviceList;
 use crate::pki::{Ca, KeyPlace, Pki};
 use crate::platform::crl::{self, Switch};
-use crate::provision::bundle::Bundle;
-use crate::provision::{ProvisionError, not_issued};
+use crate::provision::ProvisionError;
 use crate::registration;
-use crate::registry::{Filter, Role, Standing};
+use crate::registry::{Filter, Role};
 use crate::secret::{ChosenPassword, WeakPassword};
-
-/// The kind of the step that issues devices again.
-pub(super) const REPLACE: &str = "replace";
-
-/// What is done with a thing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Action {
-    /// It is made.
-    Create,
-    /// It is there already.
-    Keep,
-    /// It is written anew, because its contents change.
-    Update,
-    /// It is tried.
-    Connect,
-    /// The platform is asked about it.
-    Judge,
-    /// It is revoked and withdrawn.
-    Remove,
-}
-
-/// One step of a rollout.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Step {
-    /// What is done.
-    pub action: Action,
-    /// The kind of thing: `password`, `ca`, `devices`, `replace`, `prune`, `registration`; at the tenant `trust`,
-    /// `proof`, `verdict`, `register`, `connect`.
-    pub kind: &'static str,
-    /// Its name.
-    pub name: String,
-    /// More about it, in words.
-    pub detail: String,
-    /// How many things it stands for.
-    pub count: usize,
-    /// Whether it is as wanted: in a plan, whether it was before.
-    pub done: bool,
-}
-
-impl Step {
-    pub(super) fn new(
-        action: Action,
-        kind: &'static str,
-        name: impl Into<String>,
-        detail: impl Into<String>,
-    ) -> Self {
-        let (name, detail) = (name.into(), detail.into());
-        Self { action, kind, name, detail, count: 1, done: action == Action::Keep }
-    }
-
-    /// What became of it, in a word or two.
-    pub fn word(&self) -> &'static str {
-        match self.action {
-            Action::Keep => "in place",
-            Action::Judge if !self.done => "not accepted",
-            _ if !self.done => "not done",
-            Action::Create => "created",
-            Action::Update => "updated",
-            Action::Connect => "tried",
-            Action::Judge => "accepted",
-            Action::Remove => "removed",
-        }
-    }
-
-    /// The same as a row of a plan, about a key of the file.
-    pub(super) fn finding(&self, key: &str) -> Finding {
-        let sign = match self.action {
-            Action::Create => Sign::Missing,
-            Action::Update => Sign::Differs,
-            Action::Remove => Sign::Unlisted,
-            Action::Keep => Sign::InPlace,
-            Action::Connect | Action::Judge => Sign::NotLookedAt,
-        };
-        let finding = Finding::new(sign, key, &self.name, &self.detail);
-        if sign.is_change() { finding.by(Remedy::Apply) } else { finding }
-    }
-
-    /// Standing for so many things.
-    pub(super) fn of(self, count: usize) -> Self {
-        Self { count, ..self }
-    }
-}
-
-/// Notes that all steps of these kinds are done.
-pub(super) fn done(steps: &mut [Step], kinds: &[&str]) {
-    steps.iter_mut().filter(|s| kinds.contains(&s.kind)).for_each(|s| s.done = true);
-}
 
 /// The steps, and what was read to find them.
 #[derive(Debug)]
@@ -151,11 +63,6 @@ impl Plan {
         let live = self.unlisted.live.iter().filter(|_| is_due);
         live.filter_map(|record| record.holder.device()).map(|id| id.as_str()).collect()
     }
-}
-
-/// Whether any of the steps makes something, or writes it anew.
-pub(super) fn changes(steps: &[Step]) -> bool {
-    steps.iter().any(|s| matches!(s.action, Action::Create | Action::Update | Action::Remove))
 }
 
 /// Compares the file with what is there. Nothing is changed.
@@ -370,106 +277,4 @@ fn ca_step(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<Step, Rollou
     let under = wanted.parent.as_ref().map_or_else(String::new, |p| format!(" under {p}"));
     let action = if found.is_some() { Action::Keep } else { Action::Create };
     Ok(Step::new(action, "ca", &wanted.name, format!("{}{under}", wanted.subject)))
-}
-
-/// The step of the devices, and what was found on the way.
-struct DeviceStep {
-    step: Step,
-    finding: Vec<Finding>,
-    first_new: Option<usize>,
-}
-
-/// What the registry has of the devices of a list.
-#[derive(Default)]
-struct Standings {
-    /// Issued, or revoked.
-    known: HashSet<String>,
-    revoked: Vec<String>,
-    faults: BadRows,
-}
-
-fn standings(spec: &Spec, devices: &[Device], pki: &Pki) -> Result<Standings, RolloutError> {
-    let mut found = Standings::default();
-    let mut standings = pki.registry().standings()?;
-    for device in devices {
-        // Looked at before the registry: another process records a device before its directory appears.
-        let folder = spec.devices.out.join(device.id.file_name());
-        let is_there = folder.exists();
-        let known = match standings.of(&device.id)? {
-            Standing::Unknown => {
-                new_ids::fault(device).into_iter().for_each(|fault| found.faults.add(fault));
-                if is_there {
-                    found.faults.add(not_issued(device, &folder));
-                }
-                false
-            }
-            Standing::Live => true,
-            // Revoked devices are left alone.
-            Standing::Former => {
-                let last = pki.registry().history(&device.id)?.pop();
-                let is_revoked = last.is_some_and(|record| record.revoked.is_some());
-                found.revoked.extend(is_revoked.then(|| device.id.as_str().to_owned()));
-                is_revoked
-            }
-        };
-        if known {
-            found.known.insert(device.id.folded());
-        }
-    }
-    Ok(found)
-}
-
-/// The same where there is no registry yet.
-fn without_registry(spec: &Spec, devices: &[Device]) -> Standings {
-    let mut faults = new_ids::refused(devices);
-    for device in devices {
-        let folder = spec.devices.out.join(device.id.file_name());
-        if folder.exists() {
-            faults.add(not_issued(device, &folder));
-        }
-    }
-    Standings { faults, ..Standings::default() }
-}
-
-fn device_step(
-    spec: &Spec,
-    devices: &[Device],
-    pki: Option<&Pki>,
-) -> Result<DeviceStep, RolloutError> {
-    let found = match pki {
-        None => without_registry(spec, devices),
-        Some(pki) => standings(spec, devices, pki)?,
-    };
-    if found.faults.count > 0 {
-        return Err(ProvisionError::Faults { faults: found.faults, total: devices.len() }.into());
-    }
-    let issued = &found.known;
-    let live = issued.len();
-    let new = devices.len() - live;
-    let bundle: Vec<&str> = Bundle::ALL
-        .iter()
-        .filter(|(kind, _)| spec.devices.bundle.contains(kind))
-        .map(|(_, name)| *name)
-        .collect();
-    let action = if new > 0 { Action::Create } else { Action::Keep };
-    let by = format!("by {}: {}", spec.devices.ca, bundle.join(", "));
-    let detail = format!("{new} new, {live} issued before, {by}");
-    let first_new = devices.iter().position(|d| !issued.contains(&d.id.folded()));
-    let name = spec.devices.out.display().to_string();
-    let mut finding = Vec::new();
-    if new > 0 {
-        let mut missing =
-            Finding::new(Sign::Missing, "devices.from", &name, format!("to be issued {by}"));
-        let due = devices.iter().filter(|device| !issued.contains(&device.id.folded()));
-        due.for_each(|device| missing.count(device.id.as_str()));
-        finding.push(missing.by(Remedy::Apply));
-    }
-    if !found.revoked.is_empty() {
-        let detail = "in the list, but revoked: they get no certificate";
-        let mut revoked = Finding::new(Sign::Differs, "devices.from", &name, detail);
-        found.revoked.iter().for_each(|id| revoked.count(id));
-        finding.push(revoked.by(Remedy::Unlist));
-    }
-    let step = Step::new(action, "devices", name, detail);
-    Ok(DeviceStep { step: step.of(new), finding, first_new })
 }

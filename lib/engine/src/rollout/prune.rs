@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 
 use super::RolloutError;
 use super::diff::{Finding, Held, Remedy, Sign};
-use super::plan::{Action, Step};
 use super::spec::Spec;
+use super::step::{Action, Step};
 use crate::cert::Serial;
 use crate::client_id::DeviceId;
 use crate::crl::{Reason, Revoked};

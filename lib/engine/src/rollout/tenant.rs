@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use time::OffsetDateTime;
 
 use super::diff::{Finding, Remedy, Sign};
-use super::plan::{Action, Step, done};
 use super::spec::{Spec, TenantSpec};
+use super::step::{Action, Step, done};
 use super::{Passwords, Remote, RolloutError, Run};
 use crate::cert::Certificate;
 use crate::key::signer::Signer;
@@ -82,7 +82,7 @@ pub(super) fn plan_trust(
     findings.extend(existing.iter().filter(unwanted).map(|ca| {
         let detail = format!("trusted by {tenant}, and not in the list of CAs");
         Finding::new(Sign::Unlisted, "tenant.cas", &ca.name, detail)
-            .by(Remedy::Distrust { ca: ca.name.clone() })
+            .by(Remedy::Distrust { certificate: ca.dir().join("cert.pem") })
     }));
     Ok((steps, findings))
 }

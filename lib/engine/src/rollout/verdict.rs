@@ -8,8 +8,9 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::apply::{make_devices, uploaded};
-use super::plan::{Action, Plan, Step};
+use super::plan::Plan;
 use super::spec::Spec;
+use super::step::{Action, Step};
 use super::{Passwords, Report, RolloutError, Run};
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;

@@ -78,8 +78,8 @@ pub enum Remedy {
     },
     /// The CA's certificate is removed from the tenant.
     Distrust {
-        /// The CA's name.
-        ca: String,
+        /// The file of the certificate.
+        certificate: PathBuf,
     },
     /// The devices are taken off the list, or issued again by their ids.
     Unlist,
