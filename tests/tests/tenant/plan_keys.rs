@@ -96,7 +96,7 @@ const ROWS: &[Row] = &[
         "devices.id_column",
         &[("from = \"devices.csv\"", "from = \"devices.csv\"\nid_column = \"name\"")],
         2,
-        &["Gateway 0"],
+        &["device id \"\" (demo/devices.csv line 4) is empty"],
     ),
     (
         "devices.ca",

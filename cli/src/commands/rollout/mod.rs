@@ -219,6 +219,13 @@ fn end(
     };
     out.result(&done, |done| show::report(done.report, spec, tenant_left_out))?;
     old_ids::warn(&report.devices.old_ids, out);
+    if report.pruned.as_ref().is_some_and(|pruned| pruned.revoked > 0) {
+        out.note(&format!(
+            "For servers that read the CA's own list, make the next one: `c8y-pki --pki {} ca crl {}`",
+            spec.pki.display(),
+            spec.devices.ca
+        ));
+    }
     warn_of_verdict(&report, out);
     if report.devices.incomplete > 0 {
         out.warning(&format!(

@@ -271,7 +271,8 @@ fn ca_step(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<Step, Rollou
     if wanted.token.is_some() && !in_token {
         return Err(RolloutError::NotInToken { name: wanted.name.clone(), file: file() });
     }
-    if in_token && spec.passwords.pin.is_none() {
+    let has_pin = spec.passwords.pin.is_some() || spec.passwords.given.pin.is_some();
+    if in_token && !has_pin {
         return Err(RolloutError::NoPin(wanted.name.clone()));
     }
     let under = wanted.parent.as_ref().map_or_else(String::new, |p| format!(" under {p}"));

@@ -247,6 +247,8 @@ fn keyed(key: &str) -> &'static str {
 /// A subject without CN, which is the device's own; in words.
 fn without_id(name: &Name) -> String {
     let fields = name.attributes().filter(|a| a.label() != "CN");
-    let text: Vec<String> = fields.map(|a| format!("{}={}", a.label(), a.value)).collect();
+    let mut text: Vec<String> = fields.map(|a| format!("{}={}", a.label(), a.value)).collect();
+    // As names are written: the last one encoded comes first (RFC 4514, 2.1).
+    text.reverse();
     if text.is_empty() { "nothing besides CN".to_owned() } else { text.join(",") }
 }
