@@ -60,7 +60,7 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
     let stop = stop::on_interrupt();
     let beyond = Beyond::of(args, &spec, &stop, out)?;
     if args.plan {
-        let plan = planned(&spec, &beyond, out)?;
+        let plan = planned(&spec, &beyond, out).map_err(|error| *error)?;
         return plan::show(args, &plan, out);
     }
     let told = || out.note("another rollout is working in this PKI directory: waiting for its end");
@@ -88,8 +88,7 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
             Some(_) => {}
         }
     }
-    let report =
-        plan.map_err(Box::new).and_then(|plan| apply(args, &spec, plan, &beyond, &stop, out));
+    let report = plan.and_then(|plan| apply(args, &spec, plan, &beyond, &stop, out));
     drop(turn);
     let page = args.report.as_ref().map(|page| write_page(page, &spec, &report, &beyond, out));
     let left_out = spec.tenant.is_some() && beyond.client.is_none();
@@ -127,7 +126,11 @@ fn spec(args: &RolloutArgs, file: &Path) -> Result<Spec> {
 }
 
 /// The plan, with what is to be said of how it was found.
-fn planned(spec: &Spec, beyond: &Beyond, out: Output) -> std::result::Result<Plan, RolloutError> {
+fn planned(
+    spec: &Spec,
+    beyond: &Beyond,
+    out: Output,
+) -> std::result::Result<Plan, Box<RolloutError>> {
     let plan = rollout::plan(spec, &beyond.remote(), OffsetDateTime::now_utc());
     if let Ok(plan) = &plan {
         if let Some(problem) = &plan.weak_password {
@@ -135,7 +138,7 @@ fn planned(spec: &Spec, beyond: &Beyond, out: Output) -> std::result::Result<Pla
         }
         plan.remarks().iter().for_each(|remark| out.warning(remark));
     }
-    plan
+    plan.map_err(Box::new)
 }
 
 /// Asks before devices are revoked.

@@ -12,6 +12,9 @@ use crate::rollout::spec::Spec;
 use crate::secret::Password;
 use crate::store::{self, EntryKind};
 
+/// A certificate that is too many or missing: the key of the file, what is there, what is wanted.
+type Difference = (&'static str, Option<String>, Option<String>);
+
 /// What truststores are to hold.
 pub(super) struct Trusted {
     /// The certificates, with the key of the file that names each.
@@ -42,10 +45,7 @@ impl Trusted {
     }
 
     /// What a truststore has too much or lacks: the key of the file, what is there, what is wanted.
-    fn differs(
-        &self,
-        there: &[Certificate],
-    ) -> Vec<(&'static str, Option<String>, Option<String>)> {
+    fn differs(&self, there: &[Certificate]) -> Vec<Difference> {
         let subject = |cert: &Certificate| Some(cert.subject.to_string());
         let mut found = Vec::new();
         for (cert, key) in &self.certificates {
@@ -85,10 +85,7 @@ impl<'a> Stores<'a> {
     /// What a truststore has too much or lacks.
     ///
     /// Errors: why it cannot be opened.
-    pub(super) fn truststore(
-        &mut self,
-        bytes: &[u8],
-    ) -> Result<Vec<(&'static str, Option<String>, Option<String>)>, String> {
+    pub(super) fn truststore(&mut self, bytes: &[u8]) -> Result<Vec<Difference>, String> {
         let digest = sha256(bytes);
         if !self.known.contains_key(&digest) {
             let certificates = self.open(bytes).map(|kinds| {
