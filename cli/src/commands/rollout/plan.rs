@@ -5,7 +5,6 @@ use c8y_pki::rollout::{Finding, Plan, Remedy, Sign, Step};
 use serde::Serialize;
 
 use super::args::RolloutArgs;
-use super::show::revocation;
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::render::{count, printable, table};
@@ -129,5 +128,17 @@ fn end(findings: &[Finding]) -> String {
     match unknown {
         0 => "Everything is in place.\n".to_owned(),
         n => format!("Everything that was looked at is in place; {n} not looked at (?).\n"),
+    }
+}
+
+/// What a list of revocations is good for at the tenant; nothing is said where there is none.
+pub(super) fn revocation(check: Option<Switch>) -> &'static str {
+    match check {
+        Some(Switch::On) => "revocation    checked by the tenant\n",
+        Some(Switch::Off) => {
+            "revocation    NOT checked by the tenant: revoked devices can connect (`c8y-pki tenant crl enable`)\n"
+        }
+        Some(Switch::Unknown) => "revocation    it is not known whether the tenant checks it\n",
+        None => "",
     }
 }

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use c8y_pki::platform::crl::Switch;
 use c8y_pki::rollout::spec::Spec;
 use c8y_pki::rollout::{
     Action, Connected, Finding, NotConnected, Pruned, Registered, Report, Step,
@@ -33,7 +32,7 @@ pub(super) fn report(report: &Report, spec: &Spec, tenant_left_out: bool) -> Str
     text.push_str(&left(&report.left, spec));
     text.extend(report.registered.as_ref().map(registered));
     text.extend(report.connected.as_ref().map(connected));
-    text.push_str(revocation(report.revocation_check));
+    text.push_str(plan::revocation(report.revocation_check));
     text.extend(
         report.shortened.iter().map(|of| as_line(&format!("shortened     {}", of.sentence()))),
     );
@@ -77,18 +76,6 @@ fn pruned(pruned: &Pruned) -> String {
         }
         None => format!("{revoked} revoked; no tenant was told."),
     })
-}
-
-/// What a list of revocations is good for at the tenant; nothing is said where there is none.
-pub(super) fn revocation(check: Option<Switch>) -> &'static str {
-    match check {
-        Some(Switch::On) => "revocation    checked by the tenant\n",
-        Some(Switch::Off) => {
-            "revocation    NOT checked by the tenant: revoked devices can connect (`c8y-pki tenant crl enable`)\n"
-        }
-        Some(Switch::Unknown) => "revocation    it is not known whether the tenant checks it\n",
-        None => "",
-    }
 }
 
 fn row(step: &Step, word: &str) -> Vec<String> {
