@@ -6,6 +6,7 @@
 //! | 1 | the answer is no, or some rows failed |
 //! | 2 | wrong use or wrong input |
 //! | 3 | the environment failed; trying again may help |
+//! | 4 | `rollout --plan --exit-code`: something is not as the file wants it |
 //!
 //! What an error comes to is said beside it, in the library ([`c8y_pki_core::failure::Failure`]); here each kind has its code. The
 //! page docs/how-to/scripting.md lists the failures in words, and the tests `exit_codes` hold every command to it.
@@ -20,6 +21,9 @@ use clap::error::ErrorKind;
 /// The exit code of a command that was stopped.
 pub(crate) const STOPPED: u8 = 3;
 
+/// The exit code of a plan with changes, where it was asked for.
+const CHANGES: u8 = 4;
+
 /// How a command ended that did what it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -29,6 +33,8 @@ pub(crate) enum Outcome {
     Failed(Kind),
     /// Stopped by the user before the end.
     Stopped,
+    /// A plan has changes, and the caller wants to know it by the exit code.
+    Changes,
 }
 
 /// The table: the exit code of each kind of failure.
@@ -49,6 +55,7 @@ impl Outcome {
             Self::Done => 0,
             Self::Failed(kind) => code_of(kind),
             Self::Stopped => STOPPED,
+            Self::Changes => CHANGES,
         })
     }
 

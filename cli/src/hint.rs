@@ -51,6 +51,7 @@ pub(crate) fn command(task: &Task) -> String {
         }
         Task::RenewCa { new_key: false } => "ca renew NAME".to_owned(),
         Task::RenewCa { new_key: true } => "ca renew NAME --new-key NEW-NAME".to_owned(),
+        Task::RenameCa { from, to } => format!("ca rename {from} {to}"),
         Task::MakeCrl { days: None } => "ca crl NAME".to_owned(),
         Task::MakeCrl { days: Some(days) } => format!("ca crl NAME --days {days}"),
 
@@ -128,6 +129,8 @@ fn option(setting: Setting) -> &'static str {
         Setting::OneTimePasswords => "--one-time-passwords",
         Setting::Replace => "--existing replace",
         Setting::FailOnExisting => "--existing fail",
+        Setting::SecondCa => "--new-ca",
+        Setting::RolloutTenant => "--tenant NAME",
         Setting::KeptKey => "--reuse-key, --key and --csr",
         Setting::Request => "--csr FILE",
         Setting::EncryptedKeys => "--encrypt-keys",

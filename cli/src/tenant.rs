@@ -97,10 +97,35 @@ impl TenantArgs {
 
     /// The same, with a host that is taken where none is given.
     pub(crate) fn connect_to(&self, default_host: Option<&str>, out: Output) -> Result<Client> {
-        let given = self.host.as_deref().filter(|h| !h.is_empty());
-        let host = given.or(default_host).ok_or_else(no_host)?.to_owned();
-        let login = self.login.who.login(self.login.tenant(), &host)?;
-        self.network.connect(&host, self.login.tenant().map(str::to_owned), login, out)
+        self.connect_as(self.login.tenant(), default_host, out)
+    }
+
+    /// The same, with this tenant's id.
+    pub(crate) fn connect_as(
+        &self,
+        id: Option<&str>,
+        default_host: Option<&str>,
+        out: Output,
+    ) -> Result<Client> {
+        let host = self.given_host().or(default_host).ok_or_else(no_host)?.to_owned();
+        let login = self.login.who.login(id, &host)?;
+        self.network.connect(&host, id.map(str::to_owned), login, out)
+    }
+
+    fn given_host(&self) -> Option<&str> {
+        self.host.as_deref().filter(|host| !host.is_empty())
+    }
+
+    /// What stands for the tenant, as it was given.
+    pub(crate) fn given_tenant(&self) -> Option<&str> {
+        self.login.tenant()
+    }
+
+    /// Whether a host, and somebody who asks, are given.
+    pub(crate) fn is_given(&self, default_host: Option<&str>) -> Result<bool> {
+        let who = &self.login.who;
+        let is_somebody = who.token()?.is_some() || who.user().is_some();
+        Ok(is_somebody && self.given_host().or(default_host).is_some())
     }
 
     /// CAs that the server's TLS certificate may lead to besides the system's.

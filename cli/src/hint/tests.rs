@@ -39,6 +39,7 @@ fn tasks() -> Vec<Task> {
         RequestCa = [T::RequestCa { ca: text() }],
         ImportCa = [None, Some(text())].map(|ca| T::ImportCa { ca }),
         RenewCa = [true, false].map(|new_key| T::RenewCa { new_key }),
+        RenameCa = [T::RenameCa { from: text(), to: text() }],
         MakeCrl = [None, Some("7".to_owned())].map(|days| T::MakeCrl { days }),
         CheckRegistry, RepairRegistry, PreviewRepair, RepairByList,
         NewKey = [T::NewKey { key_type: "ec-p256" }],
@@ -73,7 +74,7 @@ fn settings() -> Vec<Setting> {
     debug_assert_eq!(F::of("C"), F::Country);
     each!(Setting:
         PkiFolder, Output, DeviceFiles, DeviceId, DeviceType, DeviceName, OneTimePasswords, Replace,
-        FailOnExisting, KeptKey, Request, EncryptedKeys, ServerCertificate, ServerCas, Truststore,
+        FailOnExisting, SecondCa, RolloutTenant, KeptKey, Request, EncryptedKeys, ServerCertificate, ServerCas, Truststore,
         KeyType, ExistingKey, Pkcs11Module,
         Subject = fields.into_iter().map(Setting::Subject),
         Shorten, RevokedAt, LongestChain, Leaf, TrustAnchor, OtherCa, Intermediates, Host, Tenant,

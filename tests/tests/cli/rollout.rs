@@ -79,7 +79,9 @@ fn a_plan_makes_nothing() {
     let cli = example(|text| text);
     let before = cli.snapshot("");
     let plan = cli.ok("rollout demo/rollout.toml --plan");
-    for words in ["create", "ca", "line-7", "devices", "registration"] {
+    for words in
+        ["+  ca.name", "line-7", "+  devices.from", "+  registration.file", "7 to be made (+)"]
+    {
         assert!(plan.contains(words), "{words}: {plan}");
     }
     let json = cli.run("rollout demo/rollout.toml --plan --json").expect(0).json();

@@ -25,7 +25,7 @@ struct Job {
     done: fn(&Cli),
 }
 
-const JOBS: [Job; 10] = [
+const JOBS: [Job; 11] = [
     Job {
         line: "ca init other --subject CN=Other --key-type ec-p256 --ca-password-file pw",
         again: &[0, 2],
@@ -41,6 +41,7 @@ const JOBS: [Job; 10] = [
         again: &[0],
         done: former_ones_are_kept,
     },
+    Job { line: "ca rename line line-7", again: &[0, 2], done: is_renamed },
     Job { line: "ca crl line --ca-password-file pw", again: &[0], done: has_list },
     Job { line: "device revoke dev-1 --reason keyCompromise", again: &[0, 1], done: is_revoked },
     Job {
@@ -102,6 +103,15 @@ fn former_ones_are_kept(cli: &Cli) {
 fn live<const COUNT: usize>(cli: &Cli) {
     let devices = cli.run("device list --json").expect(0).json_lines();
     assert_eq!(devices.len(), COUNT, "{devices:?}");
+}
+
+/// The registry, the directory and the policy have the new name, and the devices are its own.
+fn is_renamed(cli: &Cli) {
+    cas::<2>(cli);
+    let rows = cli.run("device list --ca line-7 --json").expect(0).json_lines();
+    assert_eq!(rows.len(), 4, "{rows:?}");
+    assert!(!cli.path("pki/ca/line").exists() && cli.path("pki/ca/line-7").exists());
+    cli.ok("registry check");
 }
 
 fn has_list(cli: &Cli) {

@@ -11,6 +11,8 @@ mod judged;
 mod longest;
 mod outputs;
 mod pages;
+mod plan;
+mod plan_keys;
 mod pop;
 mod reach;
 mod registration;

@@ -6,6 +6,7 @@ pub(crate) mod history;
 mod import;
 mod list;
 mod make;
+mod rename;
 mod renew;
 mod request;
 mod show;
@@ -50,6 +51,23 @@ Examples:
     },
     /// Renew a CA: new dates, or a new key under the same subject
     Renew(renew::RenewArgs),
+    /// Give a CA another name in the PKI directory; its certificate and key stay
+    #[command(after_help = "\
+The new name stands in the registry, in the CA's policy in pki.toml and as the name of its directory. The
+audit log keeps both. Certificates, lists and keys stay as they are, and nothing changes at the
+tenant. Rollout files and scripts that have the former name have to be changed by hand.
+
+Examples:
+  c8y-pki ca rename line-7 line-7-2026
+  c8y-pki ca rename line plant-a-line --json")]
+    Rename {
+        /// Name of the CA
+        #[arg(value_name = "NAME")]
+        from: String,
+        /// Its name from now on
+        #[arg(value_name = "NEW-NAME")]
+        to: String,
+    },
     /// Write a request for a CA, to be signed by another one
     Request(request::RequestArgs),
     /// Show a CA: its certificate and where its files are
@@ -73,6 +91,7 @@ pub(crate) fn run(command: &CaCommand, pki: &Path, out: Output) -> Result {
         CaCommand::Add(args) => import::run(args, pki, out),
         CaCommand::List { expiring } => list::run(*expiring, pki, out),
         CaCommand::Renew(args) => renew::run(args, pki, out),
+        CaCommand::Rename { from, to } => rename::run(from, to, pki, out),
         CaCommand::Request(args) => request::run(args, pki, out),
         CaCommand::Show { name } => show::run(name, pki, out),
         CaCommand::Crl(args) => crl::run(args, pki, out),

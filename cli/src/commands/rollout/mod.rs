@@ -1,133 +1,42 @@
 //! `rollout`: everything from one file.
 
+mod args;
+mod beyond;
+mod plan;
 mod rehearsal;
 mod show;
 
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use c8y_pki_engine::device::check::Check;
-use c8y_pki_engine::device::link::Target;
-use c8y_pki_engine::device::service::{self, Service};
-use c8y_pki_engine::files::{self, Access, Existing};
-use c8y_pki_engine::platform::blocking::Client;
-use c8y_pki_engine::platform::crl::Switch;
-use c8y_pki_engine::platform::verdict::Verdict;
-use c8y_pki_engine::platform::{PlatformError, bare_host, features};
-use c8y_pki_engine::rollout::report::{self, At, Picture};
-use c8y_pki_engine::rollout::spec::Spec;
-use c8y_pki_engine::rollout::{
-    self, Connecting, EXAMPLE, Passwords, Plan, Remote, Report, RolloutError, Run, Step,
-};
-use clap::Args;
+use c8y_pki::files::{self, Access, Existing};
+use c8y_pki::platform::verdict::Verdict;
+use c8y_pki::rollout::report::{self, At, Picture};
+use c8y_pki::rollout::spec::{Allowed, Given, Spec, Which};
+use c8y_pki::rollout::{self, EXAMPLE, Passwords, Plan, Report, RolloutError, Run, Turn};
 use serde::Serialize;
 use time::OffsetDateTime;
 
+pub(crate) use args::RolloutArgs;
+
 use crate::clock;
 use crate::commands::sandbox;
+use crate::confirm::confirm;
 use crate::failure::{Failure, Outcome, Result};
 use crate::old_ids;
 use crate::outlet;
 use crate::output::Output;
-use crate::pace::{RateArgs, raise_file_limit};
+use crate::pace::raise_file_limit;
 use crate::progress::Phases;
 use crate::render::count;
-use crate::secrets::{WeakArgs, warn_of_weak};
+use crate::secrets::{known, warn_of_weak};
 use crate::stop;
-use crate::tenant::TenantArgs;
 use crate::values::{DEFAULT_PKI, threads};
+use beyond::Beyond;
 use rehearsal::Rehearsal;
-use show::Beside;
 
-/// Arguments of `rollout`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-After a change, an error or a power cut run the same command again: it does not repeat what is
-done. The PKI directory is the one that the file names; --pki and C8Y_PKI_DIR are not used.
-
-Examples:
-  c8y-pki rollout --example demo --sandbox   writes an example to ./demo and rehearses it
-  c8y-pki rollout rollout.toml --plan        what would be done; exit code 0
-  c8y-pki rollout rollout.toml --connect=5   the same for real, and whether 5 devices connect
-  c8y-pki rollout rollout.toml --sandbox --report rollout.html
-
-With a [tenant] section the CAs are uploaded, their keys proven and the devices registered; user and
-password come from C8Y_USER and C8Y_PASSWORD, or C8Y_TOKEN. Before devices are made, the platform is
-asked for its verdict on the chain of one of them; if that is no, no other one is made (exit code 1).
-
-With --sandbox the tenant is in this process and ends with it; C8Y_* and the host in the file are
-not used. Keys, certificates and stores are real, and stay: the next run without --sandbox uses
-them. In this rehearsal devices trust the sandbox's server, not what their truststores hold.
-
-Exit codes: 0 done, or nothing to do; 1 the tenant refused something, or a device does not connect;
-2 a fault in the file or list, or in the login; nothing was made; 3 the environment failed or the
-run was interrupted: run it again.")]
-pub(crate) struct RolloutArgs {
-    /// The rollout file (`c8y-pki profile show rollout.toml` prints one)
-    #[arg(required_unless_present = "example")]
-    file: Option<PathBuf>,
-    /// Show what would be done, and change nothing
-    #[arg(long)]
-    plan: bool,
-    /// Write the embedded example to DIR (unless it is there) and run that
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["file", "plan"])]
-    example: Option<PathBuf>,
-    /// Leave out the steps at the tenant
-    #[arg(long)]
-    local: bool,
-    /// Rehearse: at a tenant in memory, to which every device connects
-    #[arg(long, conflicts_with = "local")]
-    sandbox: bool,
-    /// With --sandbox: leave it running until Ctrl-C, for other commands and clients
-    #[arg(long, requires = "sandbox", conflicts_with = "plan")]
-    stay: bool,
-    /// At the end connect all devices, or N of them, spread evenly over the list
-    #[arg(
-        long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "all",
-        value_parser = sample, conflicts_with = "local"
-    )]
-    connect: Option<Sample>,
-    /// Port of MQTT over TLS, for --connect; by default that of the file, else 8883. 9883 is the MQTT Service, which
-    /// has rules of its own
-    #[arg(
-        long, value_name = "PORT", requires = "connect", conflicts_with = "sandbox",
-        value_parser = clap::value_parser!(u16).range(1..)
-    )]
-    mqtt_port: Option<u16>,
-    #[command(flatten)]
-    rate: RateArgs,
-    /// Write an HTML page for people: the CAs, the devices, when certificates expire, what failed and why; - for
-    /// standard output
-    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
-    report: Option<PathBuf>,
-    /// Number of worker threads; by default one per processor
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
-    #[command(flatten)]
-    weak: WeakArgs,
-    #[command(flatten)]
-    tenant: TenantArgs,
-}
-
-/// How many devices connect: none stands for all.
-type Sample = Option<usize>;
-
-fn sample(text: &str) -> std::result::Result<Sample, String> {
-    match text.parse() {
-        _ if text == "all" => Ok(None),
-        Ok(0) | Err(_) => Err("give a number from 1, or all".to_owned()),
-        Ok(number) => Ok(Some(number)),
-    }
-}
-
-#[derive(Serialize)]
-struct Planned<'a> {
-    plan: &'a [Step],
-    changes: bool,
-    revocation_check: Option<Switch>,
-}
+/// How many ids a question shows.
+const MOST_IDS: usize = 20;
 
 #[derive(Serialize)]
 struct Done<'a> {
@@ -137,13 +46,6 @@ struct Done<'a> {
     registration: Option<String>,
 }
 
-/// The tenant of a run, which may be in this process, and where devices connect to.
-struct Beyond {
-    rehearsal: Option<Rehearsal>,
-    client: Option<Client>,
-    connecting: Option<Connecting>,
-}
-
 pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
     let file = match (&args.example, &args.file) {
         (Some(dir), _) => write_example(dir)?,
@@ -151,43 +53,45 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
         (None, None) => return Err(Failure::usage("no rollout file is given", "give a FILE")),
     };
     let out = out.beside(args.report.as_deref());
-    let mut spec = Spec::read(&file)?;
-    spec.passwords.weak = args.weak.weak_password;
+    let spec = spec(args, &file)?;
     warn_of_another_folder(pki, &spec, out);
-    let spec = if args.sandbox { spec.rehearsal() } else { spec };
     if let Some(page) = &args.report {
         check_page(page)?;
     }
     let stop = stop::on_interrupt();
     raise_file_limit();
     let beyond = Beyond::of(args, &spec, &stop, out)?;
-    let plan = rollout::plan(&spec, &beyond.remote(), OffsetDateTime::now_utc());
-    if let Some(problem) = plan.as_ref().ok().and_then(|plan| plan.weak_password.as_ref()) {
-        warn_of_weak(problem, out);
-    }
-    if let Ok(plan) = &plan {
-        plan.remarks().iter().for_each(|remark| out.warning(remark));
-    }
     if args.plan {
-        let plan = plan?;
-        let planned = Planned {
-            plan: &plan.steps,
-            changes: plan.changes(),
-            revocation_check: plan.revocation_check,
-        };
-        let tenant_left_out = spec.tenant.is_some() && beyond.client.is_none();
-        let beside = Beside { incomplete: plan.incomplete, tenant_left_out };
-        out.result(&planned, |p| show::plan(p.plan, p.changes, p.revocation_check, beside))?;
-        return Ok(Outcome::Done);
+        let plan = planned(&spec, &beyond, out).map_err(|error| *error)?;
+        return plan::show(args, &plan, out);
     }
-    if let Ok(plan) = &plan
-        && plan.changes()
-    {
-        let told = beyond.client.as_ref().and_then(|client| client.time());
-        clock::hold_for_rollout(&spec.pki, OffsetDateTime::now_utc(), told)?;
+    let told = || out.note("another rollout is working in this PKI directory: waiting for its end");
+    let turn = Turn::take_if_there(&spec, &told, &stop)?;
+    if stop.load(Ordering::Relaxed) {
+        return Ok(Outcome::Stopped);
     }
-    let report =
-        plan.map_err(Box::new).and_then(|plan| apply(args, &spec, plan, &beyond, &stop, out));
+    let (mut plan, mut turn) = (planned(&spec, &beyond, out), turn);
+    if let Ok(plan) = &plan {
+        if plan.changes() {
+            let told = beyond.client.as_ref().and_then(|client| client.time());
+            clock::hold_for_rollout(&spec.pki, OffsetDateTime::now_utc(), told)?;
+        }
+        if !confirmed(args, plan)? {
+            out.note("Nothing was changed.");
+            return Ok(Outcome::NO);
+        }
+    }
+    if plan.is_ok() && turn.is_none() {
+        turn = Turn::take(&spec, &told, &stop)?;
+        match &turn {
+            None => return Ok(Outcome::Stopped),
+            // It has made what this one has found missing.
+            Some(turn) if turn.waited => plan = planned(&spec, &beyond, out),
+            Some(_) => {}
+        }
+    }
+    let report = plan.and_then(|plan| apply(args, &spec, plan, &beyond, &stop, out));
+    drop(turn);
     let page = args.report.as_ref().map(|page| write_page(page, &spec, &report, &beyond, out));
     let left_out = spec.tenant.is_some() && beyond.client.is_none();
     let ended = end(report.map_err(|error| *error)?, &spec, (args.sandbox, left_out), out)?;
@@ -196,6 +100,62 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
         stay(rehearsal, &stop, out)?;
     }
     Ok(ended)
+}
+
+/// The rollout's file, with what the command line says besides.
+fn spec(args: &RolloutArgs, file: &Path) -> Result<Spec> {
+    let names = Spec::tenants_of(file)?;
+    let which = match args.tenant.given_tenant() {
+        // An id of a tenant, as at other commands, unless it is a name of the file.
+        Some(name) if names.iter().any(|known| known == name) => Which::Named(name),
+        Some(name) if names.len() > 1 && !args.local => Which::Named(name),
+        _ if args.local => Which::NoneOfSeveral,
+        _ => Which::TheOnly,
+    };
+    let mut spec = Spec::read_for(file, which)?;
+    spec.passwords.weak = args.weak.weak_password;
+    spec.passwords.given = Given {
+        ca: known::ca_key(None).given()?,
+        store: known::store(None).given()?,
+        pin: known::ca_pin(None, "the token with the CA's key").given()?,
+    };
+    spec.allowed = Allowed {
+        new_ca: args.new_ca,
+        replace_differing: args.replace_differing,
+        prune: args.prune,
+    };
+    Ok(if args.sandbox { spec.rehearsal() } else { spec })
+}
+
+/// The plan, with what is to be said of how it was found.
+fn planned(
+    spec: &Spec,
+    beyond: &Beyond,
+    out: Output,
+) -> std::result::Result<Plan, Box<RolloutError>> {
+    let plan = rollout::plan(spec, &beyond.remote(), OffsetDateTime::now_utc());
+    if let Ok(plan) = &plan {
+        if let Some(problem) = &plan.weak_password {
+            warn_of_weak(problem, out);
+        }
+        plan.remarks().iter().for_each(|remark| out.warning(remark));
+    }
+    plan.map_err(Box::new)
+}
+
+/// Asks before devices are revoked.
+fn confirmed(args: &RolloutArgs, plan: &Plan) -> Result<bool> {
+    let ids = plan.to_be_revoked();
+    if ids.is_empty() || args.yes {
+        return Ok(true);
+    }
+    let mut lines: Vec<String> = ids.iter().take(MOST_IDS).map(|id| (*id).to_owned()).collect();
+    if ids.len() > MOST_IDS {
+        lines.push(format!("and {} more", ids.len() - MOST_IDS));
+    }
+    let devices = count(ids.len(), "device");
+    let question = format!("Revoke {devices}? This cannot be taken back.");
+    confirm(&format!("revoking {devices}"), &lines, &question)
 }
 
 /// Says that the file names the PKI directory, where the command line or the environment names another.
@@ -208,55 +168,6 @@ fn warn_of_another_folder(pki: &Path, spec: &Spec, out: Output) {
             "--pki or C8Y_PKI_DIR says {named}, but a rollout's file names its PKI directory: {meant}"
         ));
     }
-}
-
-impl Beyond {
-    fn of(args: &RolloutArgs, spec: &Spec, stop: &Arc<AtomicBool>, out: Output) -> Result<Self> {
-        if args.sandbox {
-            let rehearsal = Rehearsal::start(spec)?;
-            let client = Some(rehearsal.client()?.stop_when(stop.clone()));
-            let connecting = Some(rehearsal.connecting(args.connect.flatten()));
-            return Ok(Self { rehearsal: Some(rehearsal), client, connecting });
-        }
-        let Some(tenant) = spec.tenant.as_ref().filter(|_| !args.local) else {
-            if args.connect.is_some() {
-                return Err(Failure::usage(
-                    "--connect needs a tenant to connect to",
-                    "write a [tenant] section, or rehearse with --sandbox",
-                ));
-            }
-            return Ok(Self { rehearsal: None, client: None, connecting: None });
-        };
-        let client = args.tenant.connect_to(tenant.host.as_deref(), out)?;
-        let connecting = args.connect.map(|sample| {
-            let host = bare_host(client.host()).to_owned();
-            let port = args.mqtt_port.unwrap_or(tenant.mqtt_port);
-            let service = (port == service::PORT).then(|| at_service(&client)).transpose()?;
-            let target = Target { host, port };
-            let check = Check { service, ..Check::new(target, OffsetDateTime::now_utc()) };
-            Ok(Connecting {
-                pace: args.rate.pace(&check.target.host),
-                check,
-                trusted: None,
-                sample,
-            })
-        });
-        let connecting = connecting.transpose().map_err(|e: PlatformError| Failure::from(e))?;
-        let client = Some(client.stop_when(stop.clone()));
-        Ok(Self { rehearsal: None, client, connecting })
-    }
-
-    fn remote(&self) -> Remote<'_> {
-        Remote { client: self.client.as_ref(), connect: self.connecting.as_ref() }
-    }
-}
-
-/// How devices speak to the MQTT Service of a tenant.
-fn at_service(client: &Client) -> std::result::Result<Service, PlatformError> {
-    let tenant = Some(client.wait(client.tenant())?.to_owned());
-    // A user who may not ask, or a platform that does not know the feature: then the connection shows it.
-    let feature = client.wait(features::is_on(client, service::SMART_REST)).ok();
-    Ok(Service { tenant, feature, smart_rest: false })
 }
 
 /// What was done, or why it could not be.
@@ -313,6 +224,13 @@ fn end(
     };
     out.result(&done, |done| show::report(done.report, spec, tenant_left_out))?;
     old_ids::warn(&report.devices.old_ids, out);
+    if report.pruned.as_ref().is_some_and(|pruned| pruned.revoked > 0) {
+        out.note(&format!(
+            "For servers that read the CA's own list, make the next one: `c8y-pki --pki {} ca crl {}`",
+            spec.pki.display(),
+            spec.devices.ca
+        ));
+    }
     warn_of_verdict(&report, out);
     if report.devices.incomplete > 0 {
         out.warning(&format!(

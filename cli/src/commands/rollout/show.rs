@@ -2,58 +2,19 @@
 
 use std::path::Path;
 
-use c8y_pki_engine::platform::crl::Switch;
-use c8y_pki_engine::rollout::spec::Spec;
-use c8y_pki_engine::rollout::{Action, Connected, NotConnected, Registered, Report, Step};
+use c8y_pki::rollout::spec::Spec;
+use c8y_pki::rollout::{
+    Action, Connected, Finding, NotConnected, Pruned, Registered, Report, Step,
+};
 
+use super::plan;
 use crate::render::{as_line, count, printable, table};
 
 /// How many devices have a row of their own.
 const MOST_ROWS: usize = 20;
 
-/// What a rollout has not looked at, or found wanting.
-#[derive(Clone, Copy)]
-pub(super) struct Beside {
-    /// Devices that are issued, and lack files.
-    pub(super) incomplete: usize,
-    /// Whether the file has a tenant, and it was left out.
-    pub(super) tenant_left_out: bool,
-}
-
-impl Beside {
-    /// What is said where nothing was to be done: no more than was looked at.
-    fn in_place(self) -> String {
-        let lack = count(self.incomplete, "device");
-        match (self.incomplete, self.tenant_left_out) {
-            (0, false) => "everything is in place.\n".to_owned(),
-            (0, true) => "everything here is in place; the tenant was not asked.\n".to_owned(),
-            (_, false) => format!("nothing is missing except files of {lack}.\n"),
-            (_, true) => {
-                format!(
-                    "nothing is missing here except files of {lack}; the tenant was not asked.\n"
-                )
-            }
-        }
-    }
-}
-
-/// The steps of a plan.
-pub(super) fn plan(steps: &[Step], changes: bool, check: Option<Switch>, beside: Beside) -> String {
-    let end = if changes { String::new() } else { capital(&beside.in_place()) };
-    table(&[], steps.iter().map(|step| row(step, planned(step))).collect())
-        + &end
-        + revocation(check)
-}
-
-/// With a capital letter at its beginning.
-fn capital(text: &str) -> String {
-    let mut rest = text.chars();
-    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
-}
-
 /// What was done.
 pub(super) fn report(report: &Report, spec: &Spec, tenant_left_out: bool) -> String {
-    let beside = Beside { incomplete: report.devices.incomplete, tenant_left_out };
     // Its devices stand for it.
     let is_told = |step: &&Step| report.connected.is_none() || step.action != Action::Connect;
     let steps = report.steps.iter().filter(is_told);
@@ -65,41 +26,60 @@ pub(super) fn report(report: &Report, spec: &Spec, tenant_left_out: bool) -> Str
             let issued = count(report.devices.issued, "device");
             format!("{issued} issued in {:.1} s.\n", report.devices.seconds)
         }
-        false => format!("Nothing to do: {}", beside.in_place()),
+        false => nothing_done(report, tenant_left_out),
     });
+    text.extend(report.pruned.as_ref().map(pruned));
+    text.push_str(&left(&report.left, spec));
     text.extend(report.registered.as_ref().map(registered));
     text.extend(report.connected.as_ref().map(connected));
-    text.push_str(revocation(report.revocation_check));
+    text.push_str(plan::revocation(report.revocation_check));
     text.extend(
         report.shortened.iter().map(|of| as_line(&format!("shortened     {}", of.sentence()))),
     );
     text + &places(spec)
 }
 
-/// What a list of revocations is good for at the tenant; nothing is said where there is none.
-fn revocation(check: Option<Switch>) -> &'static str {
-    match check {
-        Some(Switch::On) => "revocation    checked by the tenant\n",
-        Some(Switch::Off) => {
-            "revocation    NOT checked by the tenant: revoked devices can connect (`c8y-pki tenant crl enable`)\n"
+/// What is said where nothing was done: no more than was looked at.
+fn nothing_done(report: &Report, tenant_left_out: bool) -> String {
+    match (report.left.is_empty(), tenant_left_out) {
+        (true, false) if !report.not_looked_at.is_empty() => {
+            let unknown: Vec<&str> = report.not_looked_at.iter().map(|f| f.key.as_str()).collect();
+            let unknown = unknown.join(", ");
+            format!(
+                "Nothing to do: everything that was looked at is in place; not looked at: {unknown}.\n"
+            )
         }
-        Some(Switch::Unknown) => "revocation    it is not known whether the tenant checks it\n",
-        None => "",
+        (true, false) => "Nothing to do: everything is in place.\n".to_owned(),
+        (true, true) => {
+            "Nothing to do: everything here is in place; the tenant was not asked.\n".to_owned()
+        }
+        (false, _) => "Nothing was done.\n".to_owned(),
     }
+}
+
+/// What is not as the file wants it, and stays so.
+fn left(left: &[Finding], spec: &Spec) -> String {
+    if left.is_empty() {
+        return String::new();
+    }
+    let file = spec.file.display().to_string();
+    let rows = left.iter().map(|finding| plan::row(finding, &file)).collect();
+    let what = count(left.len(), "difference");
+    format!("{what} from the file left as they are:\n{}", table(&[], rows))
+}
+
+fn pruned(pruned: &Pruned) -> String {
+    let revoked = count(pruned.revoked, "device");
+    as_line(&match pruned.withdrawn {
+        Some(sent) => {
+            format!("{revoked} revoked; {} sent to the tenant.", count(sent, "revocation"))
+        }
+        None => format!("{revoked} revoked; no tenant was told."),
+    })
 }
 
 fn row(step: &Step, word: &str) -> Vec<String> {
     vec![word.to_owned(), step.kind.to_owned(), step.name.clone(), step.detail.clone()]
-}
-
-fn planned(step: &Step) -> &'static str {
-    match step.action {
-        Action::Create => "create",
-        Action::Update => "update",
-        Action::Connect => "try",
-        Action::Judge => "ask",
-        _ => "in place",
-    }
 }
 
 /// A row for each device as long as they are few, else for those that do not connect.

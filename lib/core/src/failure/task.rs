@@ -49,6 +49,13 @@ pub enum Task {
         /// Whether with a new key.
         new_key: bool,
     },
+    /// Give a CA another name in its PKI directory.
+    RenameCa {
+        /// Its name.
+        from: String,
+        /// Its name from now on.
+        to: String,
+    },
     /// Make a CA's list of revocations.
     MakeCrl {
         /// For how many days; none: as long as usual.
@@ -228,6 +235,10 @@ pub enum Setting {
     Replace,
     /// What a live certificate means: it is an error.
     FailOnExisting,
+    /// A second CA of a subject that another CA has.
+    SecondCa,
+    /// Which of the tenants of a rollout's file is meant.
+    RolloutTenant,
     /// The key that a device has already: its own, one of a file, or that of its request.
     KeptKey,
     /// A device's request.

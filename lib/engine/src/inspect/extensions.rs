@@ -43,7 +43,8 @@ const NAMES: [(&str, &str); 14] = [
     ("2.16.840.1.113730.1.13", "netscapeComment"),
 ];
 
-pub(super) fn views(cert: &Certificate) -> Vec<ExtensionView> {
+/// The extensions of a certificate in words.
+pub(crate) fn views(cert: &Certificate) -> Vec<ExtensionView> {
     let view = |extension: &crate::cert::Extension| {
         let known = NAMES.iter().find(|(oid, _)| *oid == extension.oid);
         ExtensionView {

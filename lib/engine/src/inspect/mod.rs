@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 
 use crl::crl_view;
 pub use extensions::ExtensionView;
+pub(crate) use extensions::views as extensions_of;
 
 use crate::armor;
 use crate::cert::{CertError, Certificate, pem_blocks, without_trust};

@@ -27,6 +27,7 @@ mod owners;
 pub mod policy;
 mod pool;
 mod refusal;
+mod rename;
 mod renew;
 mod revocation;
 mod rollback;
@@ -215,7 +216,6 @@ impl Pki {
         }
         let config = read_config(&path)?;
         let longest = config.longest_chain.unwrap_or_default();
-        let given = read_policies(dir, &path, &config)?;
         let registry = dir.join(config.registry);
         let has_registry = files::len(&registry).is_some_and(|bytes| bytes > 0);
         if !has_registry && !files::list_dir(&dir.join("ca"))?.is_empty() {
@@ -227,12 +227,22 @@ impl Pki {
         let (certified, lists) = (Mutex::new(None), SeenLists::default());
         let mut pki = Self { dir: dir.to_owned(), registry, policies, longest, certified, lists };
         if !pki.registry.is_read_only() {
+            // Names first: what follows finds a CA by the name of its directory.
+            pki.settle_renamings()?;
             pki.settle_renewals()?;
             pki.settle_adoptions()?;
         }
-        let cas = pki.cas()?;
-        pki.policies = policy::of_all(&cas, &given);
+        let cas = pki.read_policies()?;
         Ok((pki, cas))
+    }
+
+    /// Reads pki.toml for what each CA may sign; returns the CAs.
+    fn read_policies(&mut self) -> Result<Vec<Ca>> {
+        let path = self.dir.join("pki.toml");
+        let given = read_policies(&self.dir, &path, &read_config(&path)?)?;
+        let cas = self.cas()?;
+        self.policies = policy::of_all(&cas, &given);
+        Ok(cas)
     }
 
     /// The directory.

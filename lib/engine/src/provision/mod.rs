@@ -48,5 +48,5 @@ pub use destination::{Out, Stream};
 pub(crate) use destination::{REPLACED, STAGING};
 pub use error::ProvisionError;
 pub use job::{Existing, Job, Summary};
-pub(crate) use plan::is_complete;
+pub(crate) use plan::not_issued;
 pub use run::{run, settle};

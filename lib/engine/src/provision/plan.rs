@@ -243,12 +243,17 @@ impl Planner<'_> {
             return Ok(Decision::Issue(None));
         }
         let folder = self.at.folder_of(&device.id).unwrap_or_default();
-        let (named, folder) = (device.named(), folder.display());
-        let message = format!("{named} is not issued, but its directory {folder} is there");
-        let hint = Hint::say("move the directory away")
-            .then(Hint::give("or choose another one", Setting::Output));
-        Ok(refuse(device, message, hint))
+        Ok(Decision::Refuse(not_issued(device, &folder)))
     }
+}
+
+/// The fault of a device that the registry does not have, though its directory is there.
+pub(crate) fn not_issued(device: &Device, folder: &Path) -> BadRow {
+    let (named, folder) = (device.named(), folder.display());
+    let message = format!("{named} is not issued, but its directory {folder} is there");
+    let hint = Hint::say("move the directory away")
+        .then(Hint::give("or choose another one", Setting::Output));
+    BadRow::of(device, message, Some(hint))
 }
 
 /// A device that was never issued: its id may still be changed, so it has to be one that the platform takes.

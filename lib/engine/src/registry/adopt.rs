@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use super::rollback::{ACCEPT, add_unknown, entry, raise_number};
 use super::sqlite::{INSERT, Registry, Result, add_row, begin, conflict_or, database_error};
-use super::{ForeignSerial, NewRecord, Status, audit, audit_name, foreign, keys, schema};
+use super::{ForeignSerial, NewRecord, Status, audit, audit_name, foreign, keys, renames, schema};
 use crate::cert::Serial;
 use crate::crl::{Reason, Revoked};
 use crate::crypto::{hex, sha256};
@@ -284,10 +284,7 @@ fn accept_loss(
     number: u64,
     now: OffsetDateTime,
 ) -> rusqlite::Result<()> {
-    let sql = "SELECT 1 FROM audit WHERE action = ?1 AND json_extract(detail, '$.ca') = ?2
-               AND json_extract(detail, '$.number') = ?3 AND json_extract(detail, '$.lost')";
-    let values = params![ACCEPT, ca, number.cast_signed()];
-    if connection.prepare(sql)?.exists(values)? {
+    if renames::has_accepted_loss(connection, ca, number)? {
         return Ok(());
     }
     let detail = serde_json::json!({ "ca": ca, "number": number, "lost": true, "adopted": true });

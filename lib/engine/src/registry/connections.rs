@@ -5,6 +5,7 @@
 //! next new one, so there are never more than there were threads at one time.
 
 use std::path::Path;
+use std::sync::atomic::AtomicI64;
 
 use rusqlite::{Connection, OpenFlags};
 use thread_local::ThreadLocal;
@@ -12,6 +13,7 @@ use thread_local::ThreadLocal;
 use super::RegistryError;
 use super::opening::set_up;
 use super::reading::{Way, connect};
+use super::renames::last_row;
 use super::sqlite::{Registry, Result, database_error};
 use crate::files::FileId;
 
@@ -29,10 +31,11 @@ pub(super) struct Connections {
 impl Registry {
     /// A registry whose first connection was made just now.
     pub(super) fn over(connection: Connection, path: &Path, way: Way) -> Self {
+        let names_until = AtomicI64::new(last_row(&connection));
         let of_threads = ThreadLocal::new();
         of_threads.get_or(|| connection);
         let connections = Connections { of_threads, file: FileId::of(path) };
-        Self { connections, path: path.to_owned(), way }
+        Self { connections, path: path.to_owned(), way, names_until }
     }
 
     /// The connection of this thread.

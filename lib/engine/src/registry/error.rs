@@ -27,6 +27,14 @@ pub enum RegistryError {
         "a certificate of this batch was issued or changed by another process at the same time"
     )]
     Conflict,
+    /// Another process has given the CA another name since the registry was opened.
+    #[error("the CA {from:?} is called {to:?} now: another process has renamed it")]
+    Renamed {
+        /// The name under which something was to be recorded.
+        from: String,
+        /// Its name now.
+        to: String,
+    },
     /// A key from outside that somebody else has had certified at the same time.
     #[error("the key of {holder} is that of {other} too, which another process has recorded")]
     KeyTaken {
@@ -137,6 +145,7 @@ impl Failure for RegistryError {
         match self {
             Self::Conflict
             | Self::KeyTaken { .. }
+            | Self::Renamed { .. }
             | Self::Database { .. }
             | Self::Exchanged(_)
             | Self::NoSpace(_)
@@ -158,6 +167,7 @@ impl Failure for RegistryError {
     fn hint(&self) -> Option<Hint> {
         let text = match self {
             Self::TooNew { .. } => "use a newer version of c8y-pki",
+            Self::Renamed { .. } => "run the command again, with the new name",
             Self::Conflict => "run the same command again: it makes the rest",
             Self::KeyTaken { .. } => {
                 "let each device make its own key, then run the same command again for the others"

@@ -23,6 +23,7 @@ mod orders;
 pub(crate) mod pipeline;
 mod query;
 mod reading;
+mod renames;
 mod rollback;
 mod schema;
 mod sqlite;

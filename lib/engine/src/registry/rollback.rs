@@ -14,7 +14,9 @@ use super::check::Checked;
 use super::holder::IS_DEVICE;
 use super::query::{moment, strange};
 use super::sqlite::{INSERT, Registry, Result, add_row, begin, conflict_or, database_error};
-use super::{Filter, NewRecord, Record, RegistryError, RowId, Status, audit, audit_name, foreign};
+use super::{
+    Filter, NewRecord, Record, RegistryError, RowId, Status, audit, audit_name, foreign, renames,
+};
 use crate::cert::Serial;
 use crate::crl::{Crl, Reason, Revoked};
 use crate::crypto::{hex, sha256};
@@ -221,12 +223,7 @@ impl Registry {
     /// Whether somebody has accepted that the last list of a CA is lost, when its lists had numbers up to that
     /// one.
     pub fn has_accepted_loss(&self, ca: &str, number: u64) -> Result<bool> {
-        let sql = "SELECT 1 FROM audit WHERE action = ?1 AND json_extract(detail, '$.ca') = ?2
-             AND json_extract(detail, '$.number') = ?3 AND json_extract(detail, '$.lost')";
-        self.connection()?
-            .prepare(sql)
-            .and_then(|mut query| query.exists(params![ACCEPT, ca, number.cast_signed()]))
-            .map_err(|e| self.error(&e))
+        renames::has_accepted_loss(self.connection()?, ca, number).map_err(|e| self.error(&e))
     }
 
     /// Whether somebody has accepted that this registry does not have what that list revokes.

@@ -1,6 +1,7 @@
 //! The registry in an SQLite file: WAL, synchronous=FULL, one transaction per change.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicI64;
 
 use rusqlite::{
     Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params,
@@ -25,6 +26,8 @@ pub struct Registry {
     pub(super) connections: Connections,
     pub(super) path: PathBuf,
     pub(super) way: Way,
+    /// The row of the audit log up to which the names of CAs are known.
+    pub(super) names_until: AtomicI64,
 }
 
 pub(super) type Result<T> = std::result::Result<T, RegistryError>;
@@ -77,6 +80,7 @@ impl Registry {
         keys::check_free(&transaction, &path, records, newcomers.as_deref())?;
         foreign::check_new(&transaction, &path, records)?;
         let (next, _) = audit::head(&transaction).map_err(fail)?;
+        self.check_names(&transaction, next, records.iter().map(|r| r.ca.as_str()))?;
         let mut digests = Vec::with_capacity(records.len() * 32);
         let mut insert = transaction.prepare_cached(INSERT).map_err(fail)?;
         for record in records {

@@ -12,6 +12,7 @@ use time::{Duration, OffsetDateTime};
 use super::audit;
 use super::check::Checked;
 use super::query::moment;
+use super::renames::RENAME;
 use super::sqlite::{Registry, Result, begin};
 use crate::clock::{ClockError, SLACK};
 
@@ -75,6 +76,14 @@ impl Registry {
                 times.compare(sequence, &action, before, at);
             }
             before = Some(at);
+            if action == RENAME {
+                let detail: String = row.get(3).map_err(fail)?;
+                let detail: serde_json::Value = serde_json::from_str(&detail).unwrap_or_default();
+                let name = |key: &str| detail[key].as_str().unwrap_or_default().to_owned();
+                if let Some(last) = lists.remove(&name("from")) {
+                    lists.insert(name("to"), last);
+                }
+            }
             if action == "crl" {
                 let detail: String = row.get(3).map_err(fail)?;
                 let detail: serde_json::Value = serde_json::from_str(&detail).unwrap_or_default();

@@ -8,20 +8,24 @@ use time::OffsetDateTime;
 
 use super::RolloutError;
 use super::connect::{self, Connected, Connecting};
-use super::plan::{Action, Plan, Step, changes, done};
+use super::diff::{Finding, Sign};
+use super::password::{Passwords, choose};
+use super::plan::Plan;
+use super::prune::{self, Pruned};
 use super::shortened::ShortenedOf;
 use super::spec::{CaSpec, Spec};
+use super::step::{Action, REPLACE, Step, changes, done};
 use super::tenant::{self, Registered};
 use super::verdict::{self, Judged};
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
-use crate::crypto::{KeyPolicy, random_password};
+use crate::crypto::KeyPolicy;
 use crate::device::check::Check;
 use crate::files::{self, Access};
 use crate::issue::BeyondIssuer;
 use crate::key::pkcs11::TokenKey;
-use crate::list::DeviceList;
-use crate::pki::{Ca, CaKey, CaSettings, NewKey, Pki};
+use crate::list::{Device, DeviceList};
+use crate::pki::{CaSettings, NewKey, Pki};
 use crate::platform::PlatformError;
 use crate::platform::blocking::{Client, Inquiry};
 use crate::platform::crl::Switch;
@@ -30,71 +34,8 @@ use crate::provision::bundle::BundleSettings;
 use crate::provision::{self, Context, Existing, Job, Out, Progress, Summary};
 use crate::read;
 use crate::registration;
-use crate::secret::{ChosenPassword, Password};
+use crate::secret::ChosenPassword;
 use crate::store::Pkcs12Options;
-
-/// Length of the passwords that are made, in characters: 139 bits.
-const PASSWORD_CHARS: usize = 24;
-
-/// The passwords of a rollout.
-#[derive(Debug)]
-pub struct Passwords {
-    /// For the keys of CAs.
-    pub ca: Password,
-    /// For keystores and truststores.
-    pub store: Option<Password>,
-    /// For tokens with keys of CAs.
-    pub pin: Option<Password>,
-}
-
-impl Passwords {
-    /// Reads the password files; makes those that do not exist where the file says so.
-    pub fn read_or_create(spec: &Spec) -> Result<Self, RolloutError> {
-        let one = |path: &Path| read_or_create(path, spec.passwords.create);
-        Ok(Self {
-            ca: one(&spec.passwords.ca)?,
-            store: spec.passwords.store.as_deref().map(one).transpose()?,
-            // A token has its PIN already: one made up would be wrong, and counted.
-            pin: spec.passwords.pin.as_deref().map(|p| read_or_create(p, false)).transpose()?,
-        })
-    }
-
-    /// Opens a CA's key.
-    pub(super) fn unlock(&self, ca: &Ca) -> Result<CaKey, RolloutError> {
-        match ca.key_place().is_in_token() {
-            false => Ok(ca.unlock(&self.ca)?),
-            true => Ok(ca.unlock(self.pin_for(&ca.name)?)?),
-        }
-    }
-
-    fn pin_for(&self, ca: &str) -> Result<&Password, RolloutError> {
-        self.pin.as_ref().ok_or_else(|| RolloutError::NoPin(ca.to_owned()))
-    }
-}
-
-pub(super) fn read_or_create(path: &Path, create: bool) -> Result<Password, RolloutError> {
-    if !path.exists() && create {
-        let password = random_password(PASSWORD_CHARS)?;
-        if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
-            files::create_private_dir(dir)?;
-        }
-        let line = format!("{}\n", password.expose());
-        files::write(path, line.as_bytes(), Access::Private, files::Existing::Refuse)?;
-        return Ok(password);
-    }
-    let bytes = files::read(path)?;
-    Password::from_file(&bytes)
-        .map_err(|problem| RolloutError::NoPassword(format!("{} ({problem})", path.display())))
-}
-
-/// Takes a password for the keys of new CAs.
-pub(super) fn choose(spec: &Spec, given: Password) -> Result<ChosenPassword, RolloutError> {
-    match spec.passwords.weak {
-        true => Ok(ChosenPassword::unjudged(given)),
-        false => ChosenPassword::judge(given)
-            .map_err(|source| RolloutError::Weak { path: spec.passwords.ca.clone(), source }),
-    }
-}
 
 /// What a rollout has done.
 #[derive(Debug, serde::Serialize)]
@@ -105,10 +46,16 @@ pub struct Report {
     pub revocation_check: Option<Switch>,
     /// What both sides say of a device's chain, if one was judged before the others were made.
     pub verdict: Option<Judged>,
+    /// What is not as the file wants it, and was left as it is.
+    pub left: Vec<Finding>,
+    /// What was not looked at.
+    pub not_looked_at: Vec<Finding>,
     /// What was made for less time than its profile says.
     pub shortened: Vec<ShortenedOf>,
     /// What became of the devices.
     pub devices: Summary,
+    /// What became of those that are no longer in the list, if they were to be revoked.
+    pub pruned: Option<Pruned>,
     /// What became of them at the tenant, if they were to be registered there.
     pub registered: Option<Registered>,
     /// Which of them connect, if they were to.
@@ -121,10 +68,16 @@ pub struct Report {
 impl Report {
     /// Nothing is done yet.
     fn of(plan: &mut Plan) -> Self {
+        let (left, others): (Vec<Finding>, Vec<Finding>) =
+            std::mem::take(&mut plan.findings).into_iter().partition(Finding::is_left);
+        let not_looked_at = others.into_iter().filter(|f| f.sign == Sign::NotLookedAt).collect();
         Self {
             steps: std::mem::take(&mut plan.steps),
             revocation_check: plan.revocation_check,
             verdict: None,
+            left,
+            not_looked_at,
+            pruned: None,
             shortened: Vec::new(),
             devices: Summary::default(),
             registered: None,
@@ -245,8 +198,7 @@ fn in_order(
         if plan.first_new.is_some() {
             report.shortened.extend(shortened_devices(spec, pki, run.now)?);
         }
-        let rest = make_devices(spec, pki, plan.list, passwords, run)?;
-        report.devices = verdict::together(std::mem::take(&mut report.devices), rest);
+        make_all(spec, pki, plan, (passwords, remote, run), report)?;
     }
     if report.devices.stopped {
         // A list for the platform names devices that have a certificate, all of them.
@@ -259,6 +211,52 @@ fn in_order(
     if let Some((wanted, client)) = tenant {
         let (csv, steps) = (csv.as_deref(), &mut report.steps);
         report.registered = tenant::apply_register(spec, wanted, csv, client, run, steps)?;
+    }
+    Ok(())
+}
+
+/// The devices that are missing, then those that are issued again, then those that are no longer wanted.
+fn make_all(
+    spec: &Spec,
+    pki: &mut Pki,
+    mut plan: Plan,
+    (passwords, remote, run): With<'_>,
+    report: &mut Report,
+) -> Result<(), RolloutError> {
+    let devices = std::mem::take(&mut plan.list.devices);
+    let differing: Vec<Device> = plan.replaced.iter().map(|at| devices[*at].clone()).collect();
+    let list = DeviceList { devices, ..plan.list };
+    let rest = make_devices(spec, pki, list, passwords, run, Existing::Skip)?;
+    report.devices = verdict::together(std::mem::take(&mut report.devices), rest);
+    if !differing.is_empty() && !report.devices.stopped {
+        let list = DeviceList { devices: differing, ..DeviceList::default() };
+        let again = Existing::Replace { revoke: false };
+        let replaced = make_devices(spec, pki, list, passwords, run, again)?;
+        if !replaced.stopped {
+            done(&mut report.steps, &[REPLACE]);
+        }
+        let skipped = report.devices.skipped.saturating_sub(replaced.issued);
+        let (first, rest) = (std::mem::take(&mut report.devices), replaced);
+        report.devices = Summary {
+            issued: first.issued + rest.issued,
+            replaced: first.replaced + rest.replaced,
+            skipped,
+            recovered: first.recovered + rest.recovered,
+            seconds: first.seconds + rest.seconds,
+            batch: rest.batch.or(first.batch),
+            stopped: rest.stopped,
+            incomplete: 0,
+            incomplete_ids: Vec::new(),
+            ..first
+        };
+    }
+    if spec.allowed.prune && !report.devices.stopped {
+        let mut pruned = plan.unlisted.revoke(pki, run.now)?;
+        if let (Some(client), Some(_)) = (remote.client, &spec.tenant) {
+            pruned.withdrawn = Some(plan.unlisted.withdraw(client, run.now)?);
+        }
+        report.pruned = Some(pruned);
+        done(&mut report.steps, &[prune::KIND]);
     }
     Ok(())
 }
@@ -303,6 +301,7 @@ pub(super) fn make_devices(
     list: DeviceList,
     passwords: &Passwords,
     run: &Run<'_>,
+    existing: Existing,
 ) -> Result<Summary, RolloutError> {
     let trusted = trusted(spec, pki)?;
     let ca = pki.ca(&spec.devices.ca)?;
@@ -324,7 +323,7 @@ pub(super) fn make_devices(
             pkcs12: Pkcs12Options::default(),
             trusted: &trusted,
         },
-        existing: Existing::Skip,
+        existing,
         secrets: None,
         key_pool: None,
         keep_going: false,

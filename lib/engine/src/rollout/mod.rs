@@ -1,32 +1,43 @@
 //! The whole job from one file: CAs, devices, keystores, truststore, registration CSV.
 //!
-//! [`spec`] reads the file, [`plan`] compares it with what is there, [`apply`] does what is left.
-//! Everything is idempotent: a second run finds everything in place and changes nothing. The steps
+//! [`spec`] reads the file, [`plan`] compares it with what is there, key by key ([`Finding`]), [`apply`] does what is
+//! left. What would change or revoke something that exists is done only where [`spec::Allowed`] says so. Everything is
+//! idempotent: a second run finds everything in place and changes nothing. The steps
 //! beyond this machine come last, and are done as far as [`Remote`] says how: what the tenant is to
 //! know, and whether the devices connect. [`report`](mod@report) makes a page of it for people.
 
 mod apply;
 mod connect;
+mod diff;
+mod listed;
 mod longest;
+mod password;
 mod plan;
+mod prune;
 pub mod report;
 mod shortened;
 pub mod spec;
+mod step;
 mod tenant;
+mod turn;
 mod verdict;
 
-pub use apply::{Passwords, Remote, Report, Run, apply};
+pub use apply::{Remote, Report, Run, apply};
 pub use connect::{Connected, Connecting, NotConnected};
+pub use diff::{Finding, Remedy, Sign};
+pub use password::Passwords;
 pub use plan::{Action, Plan, Step, plan};
+pub use prune::Pruned;
 pub use shortened::ShortenedOf;
 pub use tenant::Registered;
+pub use turn::Turn;
 pub use verdict::Judged;
 
 use std::path::PathBuf;
 
 use crate::cert::LongestChain;
 use crate::crypto::CryptoError;
-use crate::failure::{Example, Failure, Fault, Hint, Task};
+use crate::failure::{Example, Failure, Fault, Hint, Setting, Task};
 use crate::files::FileError;
 use crate::key::pkcs11::Pkcs11Error;
 use crate::pki::AuthorityError;
@@ -87,6 +98,44 @@ pub enum RolloutError {
         /// The subject in the file.
         wanted: String,
     },
+    /// A CA of the file that is not there, while another CA has its subject.
+    #[error(
+        "{file} wants a CA {name:?} with the subject {subject}, which the CA {other:?} has already: a second CA of that \
+         subject would have another key, and devices of one would not be accepted as those of the other"
+    )]
+    SecondCa {
+        /// The file.
+        file: String,
+        /// The CA's name in the file.
+        name: String,
+        /// The subject.
+        subject: String,
+        /// The CA that has it.
+        other: String,
+        /// Whether that one is in the PKI directory and no longer named in the file.
+        renamed: bool,
+    },
+    /// A file with several tenants, and none of them or an unknown one is named.
+    #[error("{}", which_tenant(.file, .wanted.as_deref(), .known))]
+    WhichTenant {
+        /// The file.
+        file: String,
+        /// The name that is asked for.
+        wanted: Option<String>,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+    /// The password file of CAs that exist is not there: a new password would not open their keys.
+    #[error(
+        "the password file {} does not exist, and the key of the CA {ca:?} is under the password that it held: a new \
+         one would not open it", path.display()
+    )]
+    PasswordLost {
+        /// The file.
+        path: PathBuf,
+        /// A CA that exists.
+        ca: String,
+    },
     /// A CA is there under another parent.
     #[error("the CA {name:?} is below {found}; {file} wants it below {wanted}")]
     OtherParent {
@@ -102,6 +151,14 @@ pub enum RolloutError {
     /// A password file that does not exist and is not to be made.
     #[error("the password file {0} does not exist")]
     NoPassword(String),
+    /// A password file that holds none.
+    #[error("the password file {} gives no password: {problem}", path.display())]
+    BadPassword {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A password for keys of new CAs that is too weak.
     #[error("{}: {source}", path.display())]
     Weak {
@@ -197,6 +254,19 @@ pub enum RolloutError {
     Crypto(#[from] CryptoError),
 }
 
+fn which_tenant(file: &str, wanted: Option<&str>, known: &[String]) -> String {
+    let known: Vec<String> = known.iter().map(|name| format!("[tenant.{name}]")).collect();
+    match (wanted, known.is_empty()) {
+        (Some(wanted), true) => {
+            format!("{file} has no tenants with names, but {wanted:?} is asked for")
+        }
+        (Some(wanted), false) => {
+            format!("{file} has no [tenant.{wanted}]; it has {}", known.join(", "))
+        }
+        (None, _) => format!("{file} has several tenants: {}", known.join(", ")),
+    }
+}
+
 impl Failure for RolloutError {
     fn fault(&self) -> Fault {
         match self {
@@ -217,8 +287,12 @@ impl Failure for RolloutError {
             Self::Spec { .. }
             | Self::ChainTooLong { .. }
             | Self::OtherSubject { .. }
+            | Self::SecondCa { .. }
+            | Self::WhichTenant { .. }
+            | Self::PasswordLost { .. }
             | Self::OtherParent { .. }
             | Self::NoPassword(_)
+            | Self::BadPassword { .. }
             | Self::NoPin(_)
             | Self::NoPinFile(_)
             | Self::TwoTokens { .. }
@@ -235,6 +309,25 @@ impl Failure for RolloutError {
                  beginning of the file: `longest_chain = N`"
                     .into(),
             ),
+            Self::SecondCa { other, name, renamed: true, .. } => Some(
+                Hint::run(
+                    "if it is the same CA under a new name, rename it",
+                    Task::RenameCa { from: other.clone(), to: name.clone() },
+                )
+                .then(Hint::give("if a second CA is really meant", Setting::SecondCa)),
+            ),
+            Self::SecondCa { .. } => Some(
+                Hint::say("give it another subject")
+                    .then(Hint::give("or, if a second CA is really meant", Setting::SecondCa)),
+            ),
+            Self::WhichTenant { known, .. } if known.is_empty() => None,
+            Self::WhichTenant { known, .. } => Some(Hint::give(
+                format!("name one of {}", known.join(", ")),
+                Setting::RolloutTenant,
+            )),
+            Self::PasswordLost { .. } => {
+                Some("put the password back into that file, or correct its path".into())
+            }
             Self::NoPinFile(_) => Some(
                 "write the PIN of the token into it; a rollout makes no PIN".into(),
             ),
@@ -257,6 +350,7 @@ impl Failure for RolloutError {
             Self::NoPassword(_) => Some(
                 "write the password into it, or set `create = true` under [passwords]".into(),
             ),
+            Self::BadPassword { .. } => Some("write it into the file's first line".into()),
             Self::Weak { source, .. } => source.hint(),
             Self::NoPin(_) => {
                 Some("name the file that holds it: `pin = \"FILE\"` under [passwords]".into())

@@ -1,90 +1,25 @@
 //! What is there, what is wanted, and so what is left to do.
 
-use std::collections::HashSet;
-
 use time::OffsetDateTime;
 
-use super::apply::{choose, read_or_create};
-use super::spec::{CaSpec, Spec};
+use super::connect::Connecting;
+use super::diff::{self, Finding, Held, Remedy};
+use super::listed::{DeviceStep, device_step};
+use super::password::{self, choose};
+use super::prune::Unlisted;
+use super::spec::{CaSpec, RegistrationSpec, Spec};
+pub use super::step::{Action, Step};
+use super::step::{REPLACE, changes};
 use super::{Remote, RolloutError, longest, tenant, verdict};
 use crate::files;
 use crate::key::pkcs11::{KeyUri, is_one_token};
-use crate::list::{BadRows, Device, DeviceList, new_ids};
+use crate::list::DeviceList;
 use crate::pki::{Ca, KeyPlace, Pki};
 use crate::platform::crl::{self, Switch};
-use crate::provision::{ProvisionError, is_complete};
+use crate::provision::ProvisionError;
 use crate::registration;
-use crate::registry::Standing;
+use crate::registry::{Filter, Role};
 use crate::secret::{ChosenPassword, WeakPassword};
-
-/// What is done with a thing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Action {
-    /// It is made.
-    Create,
-    /// It is there already.
-    Keep,
-    /// It is written anew, because its contents change.
-    Update,
-    /// It is tried.
-    Connect,
-    /// The platform is asked about it.
-    Judge,
-}
-
-/// One step of a rollout.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Step {
-    /// What is done.
-    pub action: Action,
-    /// The kind of thing: `password`, `ca`, `devices`, `registration`; at the tenant `trust`, `proof`,
-    /// `verdict`, `register`, `connect`.
-    pub kind: &'static str,
-    /// Its name.
-    pub name: String,
-    /// More about it, in words.
-    pub detail: String,
-    /// How many things it stands for.
-    pub count: usize,
-    /// Whether it is as wanted: in a plan, whether it was before.
-    pub done: bool,
-}
-
-impl Step {
-    pub(super) fn new(
-        action: Action,
-        kind: &'static str,
-        name: impl Into<String>,
-        detail: impl Into<String>,
-    ) -> Self {
-        let (name, detail) = (name.into(), detail.into());
-        Self { action, kind, name, detail, count: 1, done: action == Action::Keep }
-    }
-
-    /// What became of it, in a word or two.
-    pub fn word(&self) -> &'static str {
-        match self.action {
-            Action::Keep => "in place",
-            Action::Judge if !self.done => "not accepted",
-            _ if !self.done => "not done",
-            Action::Create => "created",
-            Action::Update => "updated",
-            Action::Connect => "tried",
-            Action::Judge => "accepted",
-        }
-    }
-
-    /// Standing for so many things.
-    pub(super) fn of(self, count: usize) -> Self {
-        Self { count, ..self }
-    }
-}
-
-/// Notes that all steps of these kinds are done.
-pub(super) fn done(steps: &mut [Step], kinds: &[&str]) {
-    steps.iter_mut().filter(|s| kinds.contains(&s.kind)).for_each(|s| s.done = true);
-}
 
 /// The steps, and what was read to find them.
 #[derive(Debug)]
@@ -99,8 +34,11 @@ pub struct Plan {
     pub(super) registration: Option<String>,
     /// The place in the list of the first device that has no certificate.
     pub(super) first_new: Option<usize>,
-    /// Devices that are issued, and have not all the files of the bundle in their directories.
-    pub incomplete: usize,
+    /// How what is there compares with the file, key by key.
+    pub findings: Vec<Finding>,
+    /// The places in the list of devices that are issued again, if that is allowed.
+    pub(super) replaced: Vec<usize>,
+    pub(super) unlisted: Unlisted,
 }
 
 impl Plan {
@@ -113,11 +51,18 @@ impl Plan {
     pub fn changes(&self) -> bool {
         changes(&self.steps)
     }
-}
 
-/// Whether any of the steps makes something, or writes it anew.
-pub(super) fn changes(steps: &[Step]) -> bool {
-    steps.iter().any(|s| matches!(s.action, Action::Create | Action::Update))
+    /// Whether anything is not as the file wants it, also what this run would leave as it is.
+    pub fn differs(&self) -> bool {
+        self.findings.iter().any(|finding| finding.sign.is_change())
+    }
+
+    /// The ids of devices that this run would revoke.
+    pub fn to_be_revoked(&self) -> Vec<&str> {
+        let is_due = self.steps.iter().any(|step| step.action == Action::Remove);
+        let live = self.unlisted.live.iter().filter(|_| is_due);
+        live.filter_map(|record| record.holder.device()).map(|id| id.as_str()).collect()
+    }
 }
 
 /// Compares the file with what is there. Nothing is changed.
@@ -127,61 +72,127 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
         false => None,
     };
     let list = read_list(spec)?;
-    let mut steps = Vec::new();
-    for path in [Some(&spec.passwords.ca), spec.passwords.store.as_ref()].into_iter().flatten() {
-        steps.push(password_step(spec, path)?);
-    }
     let existing = pki.as_ref().map(Pki::cas).transpose()?.unwrap_or_default();
-    if let Some(path) = spec.passwords.pin.as_ref().filter(|path| !path.exists()) {
-        return Err(RolloutError::NoPinFile(path.display().to_string()));
-    }
+    let (mut steps, mut findings) = password::plan(spec, &existing)?;
     longest::check(spec, &existing)?;
     for ca in &spec.cas {
+        second_ca(spec, ca, &existing)?;
         steps.push(ca_step(spec, ca, &existing)?);
     }
     one_token(spec, &existing)?;
     let weak_password = weak_password(spec, &existing)?;
+    let ends = ends(pki.as_ref())?;
+    findings.extend(diff::of_cas(spec, &existing, &ends, spec.longest_chain()?));
     for path in &spec.truststore.certificates {
         files::read(path)?;
     }
     let devices = device_step(spec, &list.devices, pki.as_ref())?;
+    let store = password::of_stores(spec)?;
+    let mut held = match &pki {
+        Some(pki) => diff::look(spec, &list.devices, (pki, &existing), &ends, store.as_ref())?,
+        None => Held::default(),
+    };
     let at_tenant = spec.tenant.as_ref().zip(remote.client);
+    let unlisted = Unlisted::of(&mut held, at_tenant.map(|(_, client)| client))?;
     let mut revocation_check = None;
     if let Some((wanted, client)) = at_tenant {
         revocation_check = Some(client.wait(crl::switch(client))?);
-        steps.extend(tenant::plan_trust(wanted, &existing, client)?);
+        let (at, found) = tenant::plan_trust(spec, wanted, &existing, client)?;
+        steps.extend(at);
+        findings.extend(found);
         steps.extend(verdict::step(spec, devices.first_new.is_some()));
     }
-    let DeviceStep { step, first_new, incomplete } = devices;
+    let DeviceStep { step, finding, first_new } = devices;
     steps.push(step);
+    findings.extend(finding);
+    let replaced = if spec.allowed.replace_differing { held.differing } else { Vec::new() };
+    let differing = held.findings.into_iter().map(|finding| match finding.remedy {
+        Some(Remedy::Replace) if spec.allowed.replace_differing => finding.by(Remedy::Apply),
+        _ => finding,
+    });
+    findings.extend(differing);
+    steps.extend(replace_step(spec, replaced.len()));
+    findings.extend(unlisted.findings(spec));
+    steps.extend(unlisted.step(spec));
     let registration = match &spec.registration {
         None => None,
         Some(wanted) => {
             let csv = registration::create(&list.devices, &wanted.settings)?;
-            let same = files::read(&wanted.file).ok().map(|found| found == csv.as_bytes());
-            let action = match same {
-                None => Action::Create,
-                Some(true) => Action::Keep,
-                Some(false) => Action::Update,
-            };
-            let (name, count) = (wanted.file.display().to_string(), list.devices.len());
-            let detail = format!("{count} devices");
-            steps.push(Step::new(action, "registration", name, detail).of(count));
+            steps.push(registration_step(wanted, &csv, list.devices.len()));
+            findings.extend(diff::of_sheet(wanted, &csv));
             Some(csv)
         }
     };
     if let Some((wanted, client)) = at_tenant {
-        steps.extend(tenant::plan_register(spec, wanted, registration.as_deref(), client)?);
+        let step = tenant::plan_register(spec, wanted, registration.as_deref(), client)?;
+        findings.extend(step.as_ref().map(|step| step.finding("tenant.register")));
+        steps.extend(step);
     }
+    findings.extend(tenant::not_asked(spec, remote));
     if let Some(wanted) = remote.connect {
-        let all = list.devices.len();
-        let count = wanted.sample.unwrap_or(all).min(all);
-        let by = if wanted.check.service.is_some() { "the MQTT Service" } else { "MQTT" };
-        let detail = format!("{count} of {all} devices over {by}, with their own files");
-        let target = wanted.check.target.to_string();
-        steps.push(Step::new(Action::Connect, "connect", target, detail).of(count));
+        let step = connect_step(wanted, list.devices.len());
+        findings.push(step.finding("tenant.mqtt_port"));
+        steps.push(step);
     }
-    Ok(Plan { steps, weak_password, revocation_check, list, registration, first_new, incomplete })
+    let plan = Plan {
+        steps,
+        weak_password,
+        revocation_check,
+        list,
+        registration,
+        first_new,
+        findings,
+        replaced,
+        unlisted,
+    };
+    Ok(plan)
+}
+
+/// The ends of all CA certificates that the registry has: one of them ends what was shortened.
+fn ends(pki: Option<&Pki>) -> Result<Vec<OffsetDateTime>, RolloutError> {
+    let Some(pki) = pki else { return Ok(Vec::new()) };
+    let cas = pki.registry().find(&Filter { role: Some(Role::Ca), ..Filter::default() })?;
+    Ok(cas.iter().map(|record| record.not_after).collect())
+}
+
+/// Refuses a CA that would be a second one of a subject, unless that is allowed.
+fn second_ca(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<(), RolloutError> {
+    let Some(other) = diff::second_of_a_subject(spec, wanted, existing) else { return Ok(()) };
+    if spec.allowed.new_ca {
+        return Ok(());
+    }
+    Err(RolloutError::SecondCa {
+        file: spec.file.display().to_string(),
+        name: wanted.name.clone(),
+        subject: wanted.subject.to_string(),
+        other: other.to_owned(),
+        renamed: spec.cas.iter().all(|ca| ca.name != other),
+    })
+}
+
+fn replace_step(spec: &Spec, count: usize) -> Option<Step> {
+    let detail =
+        format!("{count} devices that are not as the file wants them, by {}", spec.devices.ca);
+    let out = spec.devices.out.display().to_string();
+    (count > 0).then(|| Step::new(Action::Update, REPLACE, out, detail).of(count))
+}
+
+fn registration_step(wanted: &RegistrationSpec, csv: &str, count: usize) -> Step {
+    let same = files::read(&wanted.file).ok().map(|found| found == csv.as_bytes());
+    let action = match same {
+        None => Action::Create,
+        Some(true) => Action::Keep,
+        Some(false) => Action::Update,
+    };
+    let name = wanted.file.display().to_string();
+    Step::new(action, "registration", name, format!("{count} devices")).of(count)
+}
+
+fn connect_step(wanted: &Connecting, all: usize) -> Step {
+    let count = wanted.sample.unwrap_or(all).min(all);
+    let by = if wanted.check.service.is_some() { "the MQTT Service" } else { "MQTT" };
+    let detail = format!("{count} of {all} devices over {by}, with their own files");
+    Step::new(Action::Connect, "connect", wanted.check.target.to_string(), detail).of(count)
 }
 
 /// What is wrong with the password that is given for keys of new CAs, if a weak one may be used. One that
@@ -192,7 +203,7 @@ fn weak_password(spec: &Spec, existing: &[Ca]) -> Result<Option<WeakPassword>, R
     if !path.exists() || spec.cas.iter().filter(is_new).all(|ca| ca.token.is_some()) {
         return Ok(None);
     }
-    let given = read_or_create(path, false)?;
+    let given = password::read_or_create(path, None, false)?;
     let weak = ChosenPassword::judge(given.clone()).err();
     choose(spec, given)?;
     Ok(weak)
@@ -208,18 +219,6 @@ pub(super) fn read_list(spec: &Spec) -> Result<DeviceList, RolloutError> {
         return Err(ProvisionError::Faults { faults: list.faults.into(), total }.into());
     }
     Ok(list)
-}
-
-fn password_step(spec: &Spec, path: &std::path::Path) -> Result<Step, RolloutError> {
-    let exists = path.exists();
-    if !exists && !spec.passwords.create {
-        return Err(RolloutError::NoPassword(path.display().to_string()));
-    }
-    let (action, detail) = match exists {
-        true => (Action::Keep, ""),
-        false => (Action::Create, "random, 24 characters"),
-    };
-    Ok(Step::new(action, "password", path.display().to_string(), detail))
 }
 
 /// There is one PIN, and a token counts wrong ones: so there is one token.
@@ -272,76 +271,11 @@ fn ca_step(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<Step, Rollou
     if wanted.token.is_some() && !in_token {
         return Err(RolloutError::NotInToken { name: wanted.name.clone(), file: file() });
     }
-    if in_token && spec.passwords.pin.is_none() {
+    let has_pin = spec.passwords.pin.is_some() || spec.passwords.given.pin.is_some();
+    if in_token && !has_pin {
         return Err(RolloutError::NoPin(wanted.name.clone()));
     }
     let under = wanted.parent.as_ref().map_or_else(String::new, |p| format!(" under {p}"));
     let action = if found.is_some() { Action::Keep } else { Action::Create };
     Ok(Step::new(action, "ca", &wanted.name, format!("{}{under}", wanted.subject)))
-}
-
-/// The step of the devices, and what was found on the way.
-struct DeviceStep {
-    step: Step,
-    first_new: Option<usize>,
-    incomplete: usize,
-}
-
-fn device_step(
-    spec: &Spec,
-    devices: &[Device],
-    pki: Option<&Pki>,
-) -> Result<DeviceStep, RolloutError> {
-    let mut issued = HashSet::new();
-    let mut faults = BadRows::default();
-    if pki.is_none() {
-        faults = new_ids::refused(devices);
-    }
-    if let Some(pki) = pki {
-        let mut standings = pki.registry().standings()?;
-        for device in devices {
-            let known = match standings.of(&device.id)? {
-                Standing::Unknown => {
-                    new_ids::fault(device).into_iter().for_each(|fault| faults.add(fault));
-                    false
-                }
-                Standing::Live => true,
-                // Revoked devices are left alone.
-                Standing::Former => {
-                    pki.registry().history(&device.id)?.last().is_some_and(|r| r.revoked.is_some())
-                }
-            };
-            if known {
-                issued.insert(device.id.folded());
-            }
-        }
-    }
-    if faults.count > 0 {
-        return Err(ProvisionError::Faults { faults, total: devices.len() }.into());
-    }
-    let live = issued.len();
-    let new = devices.len() - live;
-    let incomplete = devices
-        .iter()
-        .filter(|d| issued.contains(&d.id.folded()))
-        .filter(|d| !is_complete(&spec.devices.out.join(d.id.file_name()), &spec.devices.bundle))
-        .count();
-    let without = match incomplete {
-        0 => String::new(),
-        n => format!(" ({n} of them without all their files)"),
-    };
-    let bundle: Vec<&str> = crate::provision::bundle::Bundle::ALL
-        .iter()
-        .filter(|(kind, _)| spec.devices.bundle.contains(kind))
-        .map(|(_, name)| *name)
-        .collect();
-    let action = if new > 0 { Action::Create } else { Action::Keep };
-    let detail = format!(
-        "{new} new, {live} issued before{without}, by {}: {}",
-        spec.devices.ca,
-        bundle.join(", ")
-    );
-    let first_new = devices.iter().position(|d| !issued.contains(&d.id.folded()));
-    let step = Step::new(action, "devices", spec.devices.out.display().to_string(), detail);
-    Ok(DeviceStep { step: step.of(new), first_new, incomplete })
 }

@@ -1,15 +1,17 @@
 //! The rollout file: read, checked, with paths made relative to where it stands.
 
+mod model;
 mod raw;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
+pub use model::*;
 use raw::{Raw, RawCa, RawDevices, RawRegistration, RawTenant};
 
 use super::RolloutError;
-use crate::cert::LongestChain;
 use crate::device::service::CLASSIC_PORT;
 use crate::files;
 use crate::key::pkcs11::KeyUri;
@@ -17,138 +19,18 @@ use crate::list::ListOptions;
 use crate::name::{Name, NameBuilder, find_field};
 use crate::platform::register::CHUNK;
 use crate::profile::{Kind, Profile, line_of};
-use crate::provision::bundle::Bundle;
 use crate::registration::{SEPARATORS, Settings};
-
-/// A rollout file, checked.
-#[derive(Debug)]
-pub struct Spec {
-    /// The file's path.
-    pub file: PathBuf,
-    /// The PKI directory.
-    pub pki: PathBuf,
-    /// Most certificates in a chain at the installation, if the file says it.
-    pub longest_chain: Option<LongestChain>,
-    /// Password files.
-    pub passwords: PasswordFiles,
-    /// CAs, parents before children.
-    pub cas: Vec<CaSpec>,
-    /// The devices.
-    pub devices: DevicesSpec,
-    /// What devices trust.
-    pub truststore: TruststoreSpec,
-    /// The registration CSV.
-    pub registration: Option<RegistrationSpec>,
-    /// What the tenant is to know.
-    pub tenant: Option<TenantSpec>,
-}
-
-/// Password files.
-#[derive(Debug)]
-pub struct PasswordFiles {
-    /// For the keys of CAs.
-    pub ca: PathBuf,
-    /// For keystores and truststores.
-    pub store: Option<PathBuf>,
-    /// The PIN of the token with keys of CAs. It is never made.
-    pub pin: Option<PathBuf>,
-    /// Whether those that do not exist are made.
-    pub create: bool,
-    /// Whether a weak password may protect the keys of new CAs. No file says so: the caller does.
-    pub weak: bool,
-}
-
-/// A CA that is to be there.
-#[derive(Debug)]
-pub struct CaSpec {
-    /// Its name.
-    pub name: String,
-    /// The CA above it; none for a root.
-    pub parent: Option<String>,
-    /// Its profile.
-    pub profile: Profile,
-    /// Its subject, the profile's fields included.
-    pub subject: Name,
-    /// Validity in days, in place of the profile's.
-    pub days: Option<u32>,
-    /// Where its key is, if that is in a token.
-    pub token: Option<TokenSpec>,
-}
-
-/// The key of a CA in a token.
-#[derive(Debug)]
-pub struct TokenSpec {
-    /// The key.
-    pub uri: KeyUri,
-    /// Whether it is there already, and not to be made.
-    pub existing_key: bool,
-}
-
-/// The devices that are to be there.
-#[derive(Debug)]
-pub struct DevicesSpec {
-    /// Their list.
-    pub from: PathBuf,
-    /// How it is read.
-    pub list: ListOptions,
-    /// The issuing CA.
-    pub ca: String,
-    /// Their profile.
-    pub profile: Profile,
-    /// Subject fields besides CN.
-    pub subject: NameBuilder,
-    /// Validity in days, in place of the profile's.
-    pub days: Option<u32>,
-    /// The directory of their directories.
-    pub out: PathBuf,
-    /// The files of each.
-    pub bundle: Vec<Bundle>,
-}
-
-/// What devices trust.
-#[derive(Debug, Default)]
-pub struct TruststoreSpec {
-    /// PEM or DER files.
-    pub certificates: Vec<PathBuf>,
-    /// CAs of the PKI directory.
-    pub cas: Vec<String>,
-}
-
-/// The registration CSV.
-#[derive(Debug)]
-pub struct RegistrationSpec {
-    /// Where it is written.
-    pub file: PathBuf,
-    /// Where the platform's answer to each of its rows is kept.
-    pub result: PathBuf,
-    /// How it is to be.
-    pub settings: Settings,
-}
-
-/// What the tenant is to know. Who asks is no part of the file.
-#[derive(Debug, Clone)]
-pub struct TenantSpec {
-    /// Its host; by default that of the caller.
-    pub host: Option<String>,
-    /// The port to which devices connect: that of MQTT over TLS, or that of the MQTT Service.
-    pub mqtt_port: u16,
-    /// CAs of the PKI directory that it trusts.
-    pub cas: Vec<String>,
-    /// Whether devices are registered at their first connection.
-    pub auto_registration: bool,
-    /// Whether possession of the CAs' keys is proven.
-    pub prove: bool,
-    /// Whether the registration CSV is uploaded.
-    pub register: bool,
-    /// Rows of the CSV in one request.
-    pub chunk: usize,
-    /// Most rows a second, on average.
-    pub rate: Option<u32>,
-}
 
 impl Spec {
     /// Reads a rollout file. The profiles that it names are read too.
+    ///
+    /// Errors: also [`RolloutError::WhichTenant`] for a file with several tenants; see [`Spec::read_for`].
     pub fn read(path: &Path) -> Result<Self, RolloutError> {
+        Self::read_for(path, Which::TheOnly)
+    }
+
+    /// The same for one tenant of a file with several (`[tenant.NAME]`), or for none of them.
+    pub fn read_for(path: &Path, which: Which<'_>) -> Result<Self, RolloutError> {
         let bytes = files::read(path)?;
         let file = path.display().to_string();
         let text = String::from_utf8(bytes).map_err(|e| RolloutError::Spec {
@@ -156,7 +38,17 @@ impl Spec {
             line: line_of(&String::from_utf8_lossy(e.as_bytes()), e.utf8_error().valid_up_to()),
             problem: "it is not UTF-8".to_owned(),
         })?;
-        Reader { path, file, text: &text }.read()
+        Reader { path, file, text: &text }.read(which)
+    }
+
+    /// The names of a file's tenants: none in a file with one `[tenant]`, or without.
+    ///
+    /// Errors: a file that is not UTF-8 or no TOML.
+    pub fn tenants_of(path: &Path) -> Result<Vec<String>, RolloutError> {
+        let bytes = files::read(path)?;
+        let (file, text) = (path.display().to_string(), String::from_utf8_lossy(&bytes));
+        let reader = Reader { path, file, text: &text };
+        reader.sections()
     }
 
     /// The same for a rehearsal: at another tenant, with a result file of its own. Without a
@@ -164,6 +56,7 @@ impl Spec {
     pub fn rehearsal(mut self) -> Self {
         let registered = self.registration.is_some();
         let tenant = self.tenant.get_or_insert_with(|| TenantSpec {
+            section: None,
             host: None,
             mqtt_port: CLASSIC_PORT,
             cas: vec![self.devices.ca.clone()],
@@ -201,11 +94,49 @@ impl Reader<'_> {
         }
     }
 
-    fn read(&self) -> Result<Spec, RolloutError> {
-        let raw: Raw = toml::from_str(self.text).map_err(|e| {
+    fn toml<T: serde::de::DeserializeOwned>(&self) -> Result<T, RolloutError> {
+        toml::from_str(self.text).map_err(|e| {
             let offset = e.span().map_or(0, |span| span.start);
             self.at(offset, e.message().trim().replace('\n', ", "))
-        })?;
+        })
+    }
+
+    /// The names of the tenants, if the file has several.
+    fn sections(&self) -> Result<Vec<String>, RolloutError> {
+        let shape: raw::Shape = self.toml()?;
+        let tables = shape.tenant.unwrap_or_default();
+        let is_named = !tables.is_empty() && tables.values().all(toml::Value::is_table);
+        Ok(if is_named { tables.into_keys().collect() } else { Vec::new() })
+    }
+
+    /// The file with the tenant that is meant.
+    fn raw(&self, sections: &[String], which: Which<'_>) -> Result<Raw<RawTenant>, RolloutError> {
+        let unknown = |wanted: Option<&str>| RolloutError::WhichTenant {
+            file: self.file.clone(),
+            wanted: wanted.map(str::to_owned),
+            known: sections.to_vec(),
+        };
+        if sections.is_empty() {
+            return match which {
+                Which::Named(name) => Err(unknown(Some(name))),
+                Which::TheOnly | Which::NoneOfSeveral => self.toml(),
+            };
+        }
+        let mut all: Raw<BTreeMap<String, RawTenant>> = self.toml()?;
+        let name = match which {
+            Which::NoneOfSeveral => return Ok(all.with(None)),
+            Which::Named(name) => name,
+            Which::TheOnly if sections.len() == 1 => sections[0].as_str(),
+            Which::TheOnly => return Err(unknown(None)),
+        };
+        let tenant = all.tenant.as_mut().and_then(|all| all.remove(name));
+        let tenant = tenant.ok_or_else(|| unknown(Some(name)))?;
+        Ok(all.with(Some(RawTenant { section: Some(name.to_owned()), ..tenant })))
+    }
+
+    fn read(&self, which: Which<'_>) -> Result<Spec, RolloutError> {
+        let tenants = self.sections()?;
+        let raw = self.raw(&tenants, which)?;
         let mut cas: Vec<CaSpec> = Vec::with_capacity(raw.ca.len());
         for ca in &raw.ca {
             let ca = self.ca(ca, &cas)?;
@@ -236,17 +167,27 @@ impl Reader<'_> {
                 pin: raw.passwords.pin.as_deref().map(|p| self.path(p)),
                 create: raw.passwords.create,
                 weak: false,
+                given: Given::default(),
             },
             cas,
             devices,
             truststore,
-            registration: raw.registration.map(|r| self.registration(r)).transpose()?,
+            registration: raw
+                .registration
+                .map(|r| self.registration(r, tenant.as_ref().and_then(|t| t.section.as_deref())))
+                .transpose()?,
             tenant,
+            tenants,
+            allowed: Allowed::default(),
         })
     }
 
     /// What a bundle needs has to be in the file, so that a run does not stop halfway.
-    fn check_bundle(&self, raw: &Raw, truststore: &TruststoreSpec) -> Result<(), RolloutError> {
+    fn check_bundle<T>(
+        &self,
+        raw: &Raw<T>,
+        truststore: &TruststoreSpec,
+    ) -> Result<(), RolloutError> {
         let offset = raw.devices.bundle.span().start;
         let bundle = raw.devices.bundle.get_ref();
         if !bundle.iter().any(|b| b.has_key()) {
@@ -366,7 +307,7 @@ impl Reader<'_> {
     fn tenant(
         &self,
         tenant: &RawTenant,
-        raw: &Raw,
+        raw: &Raw<RawTenant>,
         known: impl Fn(&Spanned<String>) -> Result<String, RolloutError>,
     ) -> Result<TenantSpec, RolloutError> {
         let is_made = raw.registration.is_some();
@@ -385,6 +326,7 @@ impl Reader<'_> {
             return Err(positive(none.span()));
         }
         Ok(TenantSpec {
+            section: tenant.section.clone(),
             host: tenant.host.clone(),
             mqtt_port: tenant.mqtt_port.as_ref().map_or(CLASSIC_PORT, |n| *n.get_ref()),
             cas: tenant.cas.iter().map(known).collect::<Result<_, _>>()?,
@@ -396,7 +338,11 @@ impl Reader<'_> {
         })
     }
 
-    fn registration(&self, raw: RawRegistration) -> Result<RegistrationSpec, RolloutError> {
+    fn registration(
+        &self,
+        raw: RawRegistration,
+        section: Option<&str>,
+    ) -> Result<RegistrationSpec, RolloutError> {
         let separator = match &raw.separator {
             None => None,
             Some(text) => Some(parse_separator(text.get_ref()).ok_or_else(|| {
@@ -409,7 +355,9 @@ impl Reader<'_> {
         defaults.extend(raw.name.map(|v| ("NAME".to_owned(), v)));
         let settings = Settings { separator, defaults, no_agent: false, one_time_passwords: false };
         let file = self.path(&raw.file);
-        let result = file.with_extension("result.csv");
+        // Each tenant has answers of its own.
+        let of = section.map_or_else(String::new, |name| format!("{name}."));
+        let result = file.with_extension(format!("{of}result.csv"));
         Ok(RegistrationSpec { file, result, settings })
     }
 }

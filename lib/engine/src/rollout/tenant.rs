@@ -7,9 +7,10 @@ use std::path::PathBuf;
 
 use time::OffsetDateTime;
 
-use super::plan::{Action, Step, done};
+use super::diff::{Finding, Remedy, Sign};
 use super::spec::{Spec, TenantSpec};
-use super::{Passwords, RolloutError, Run};
+use super::step::{Action, Step, done};
+use super::{Passwords, Remote, RolloutError, Run};
 use crate::cert::Certificate;
 use crate::key::signer::Signer;
 use crate::pki::{Ca, Pki};
@@ -47,22 +48,95 @@ pub struct Registered {
 
 /// What is left to do there before devices are made.
 pub(super) fn plan_trust(
+    spec: &Spec,
     wanted: &TenantSpec,
     existing: &[Ca],
     client: &Client,
-) -> Result<Vec<Step>, RolloutError> {
+) -> Result<(Vec<Step>, Vec<Finding>), RolloutError> {
     let there = client.wait(trusted::list(client))?;
-    let mut steps = Vec::new();
+    let tenant = client.wait(client.tenant())?;
+    let (mut steps, mut findings) = (Vec::new(), Vec::new());
+    let place = format!("{tenant} at {}", client.host());
+    findings.push(Finding::new(Sign::InPlace, "tenant.host", place, "asked"));
     for name in &wanted.cas {
         let certificate = existing.iter().find(|ca| ca.name == *name).map(Ca::certificate);
         let found = certificate.and_then(|c| find(&there, c));
         let former = certificate.and_then(|c| trusted::renewals_of(&there, c).into_iter().next());
-        steps.push(trust_step(name, wanted, (found, former), client.wait(client.tenant())?));
+        let step = trust_step(name, wanted, (found, former), tenant);
+        findings.extend(trust_findings(&step, wanted, found));
+        steps.push(step);
         if wanted.prove {
-            steps.push(proof_step(name, found));
+            let step = proof_step(name, found);
+            findings.push(step.finding("tenant.prove"));
+            steps.push(step);
+        } else {
+            let is_proven = found.is_some_and(|f| f.proof_of_possession_valid);
+            let word = if is_proven { "proven already" } else { "not proven, and not wanted" };
+            findings.push(Finding::new(Sign::InPlace, "tenant.prove", name, word));
         }
     }
-    Ok(steps)
+    let unwanted = |ca: &&Ca| {
+        let is_of_file = spec.cas.iter().any(|of_file| of_file.name == ca.name);
+        is_of_file && !wanted.cas.contains(&ca.name) && find(&there, ca.certificate()).is_some()
+    };
+    findings.extend(existing.iter().filter(unwanted).map(|ca| {
+        let detail = format!("trusted by {tenant}, and not in the list of CAs");
+        Finding::new(Sign::Unlisted, "tenant.cas", &ca.name, detail)
+            .by(Remedy::Distrust { certificate: ca.dir().join("cert.pem") })
+    }));
+    Ok((steps, findings))
+}
+
+/// How a trusted certificate compares with the file, setting by setting.
+fn trust_findings(
+    step: &Step,
+    wanted: &TenantSpec,
+    found: Option<&TrustedCertificate>,
+) -> Vec<Finding> {
+    let whole = step.finding("tenant.cas");
+    let Some(found) = found.filter(|_| step.action == Action::Update) else { return vec![whole] };
+    let word = |on: bool| Some(if on { "true" } else { "false" }.to_owned());
+    let mut findings = Vec::new();
+    if found.auto_registration_enabled != wanted.auto_registration {
+        let values = (word(found.auto_registration_enabled), word(wanted.auto_registration));
+        let one = Finding { key: "tenant.auto_registration".to_owned(), ..whole.clone() };
+        findings.push(one.values(values.0, values.1));
+    }
+    if !found.is_enabled() {
+        let one = Finding { detail: format!("{}; it is disabled there", whole.detail), ..whole };
+        findings.push(one.values("disabled".to_owned(), "enabled".to_owned()));
+    }
+    findings
+}
+
+/// What was not looked at because nobody asks the tenant, or because no device connects.
+pub(super) fn not_asked(spec: &Spec, remote: &Remote<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let not =
+        |key: &str, name: &str, detail: String| Finding::new(Sign::NotLookedAt, key, name, detail);
+    if remote.client.is_none() {
+        let host = spec.tenant.as_ref().and_then(|tenant| tenant.host.as_deref());
+        let name = host.unwrap_or("the tenant");
+        if spec.tenant.is_some() {
+            findings.push(not("tenant", name, "the tenant was not asked".to_owned()));
+        } else if !spec.tenants.is_empty() {
+            let names = spec.tenants.join(", ");
+            findings.push(not("tenant", &names, "none of these tenants was asked".to_owned()));
+        }
+    }
+    if let (Some(tenant), Some(registration)) = (&spec.tenant, &spec.registration)
+        && !tenant.register
+    {
+        let name = registration.file.display().to_string();
+        let detail =
+            "it is not uploaded: which devices the tenant has was not looked at".to_owned();
+        findings.push(not("tenant.register", &name, detail));
+    }
+    if let (Some(tenant), Some(_), None) = (&spec.tenant, remote.client, remote.connect) {
+        let detail = format!("whether devices connect at port {} was not tried", tenant.mqtt_port);
+        findings.push(not("tenant.mqtt_port", &tenant.mqtt_port.to_string(), detail));
+    }
+    findings
 }
 
 /// What is left to do there once they are made.
@@ -73,10 +147,15 @@ pub(super) fn plan_register(
     client: &Client,
 ) -> Result<Option<Step>, RolloutError> {
     if let Some((sheet, result)) = sheet(spec, wanted, csv)? {
+        // Which of them the tenant has is told by the result file: it is not asked for each.
         let due = Results::read(&result, &client.wait(client.place())?)?.due(&sheet).len();
         let before = sheet.rows.len() - due;
         let action = if due > 0 { Action::Create } else { Action::Keep };
-        let detail = format!("{due} to register, {before} registered before by the result file");
+        let rate = wanted.rate.map_or_else(String::new, |n| format!(", at most {n} rows a second"));
+        let detail = format!(
+            "{due} to register, {before} registered before by the result file; {} rows a request{rate}",
+            wanted.chunk
+        );
         return Ok(Some(
             Step::new(action, "register", client.wait(client.tenant())?, detail).of(due),
         ));

@@ -8,8 +8,9 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::apply::{make_devices, uploaded};
-use super::plan::{Action, Plan, Step};
+use super::plan::Plan;
 use super::spec::Spec;
+use super::step::{Action, Step};
 use super::{Passwords, Report, RolloutError, Run};
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
@@ -17,7 +18,7 @@ use crate::list::DeviceList;
 use crate::pki::{Ca, Pki};
 use crate::platform::blocking::Client;
 use crate::platform::verdict::{self, Comparison, Ours};
-use crate::provision::Summary;
+use crate::provision::{Existing, Summary};
 use crate::registry::{Filter, Record, RegistryError, Role, Status};
 
 /// The kind of the step.
@@ -79,7 +80,7 @@ pub(super) fn before_the_others(
     let mut one = live_of(pki, &ca, run.now)?;
     if one.is_none() {
         let list = DeviceList { devices: vec![first.clone()], ..DeviceList::default() };
-        report.devices = make_devices(spec, pki, list, passwords, run)?;
+        report.devices = make_devices(spec, pki, list, passwords, run, Existing::Skip)?;
         if report.devices.stopped {
             return Ok(());
         }

@@ -33,6 +33,7 @@ pub(super) const CALLS: &[Call] = &[
     ("ca list", "", Pki),
     ("ca renew", "line --ca-password-file pw", Pki),
     ("ca renew", "root", Token),
+    ("ca rename", "line line-9", Pki),
     ("ca request", "line --ca-password-file pw", Pki),
     ("ca request", "root", Token),
     ("ca show", "line", Pki),

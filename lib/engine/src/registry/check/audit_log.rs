@@ -11,6 +11,7 @@ use super::Checked;
 use crate::crl::Reason;
 use crate::crypto::hex;
 use crate::registry::query::moment;
+use crate::registry::renames::{RENAME, Renames};
 use crate::registry::sqlite::{Registry, Result};
 use crate::registry::{Status, audit};
 
@@ -47,6 +48,8 @@ pub(super) struct AuditLog {
     /// The row that tells of the migration from version 1, and the digest of the rows before it.
     pub(super) migrated: Option<(i64, String)>,
     pub(super) crl_numbers: BTreeMap<String, i64>,
+    /// The names that CAs had before.
+    pub(super) renames: Renames,
     /// The states that rows of the log gave.
     states: Vec<State>,
     /// Which certificate has which of them, by its position; the last counts.
@@ -123,6 +126,14 @@ impl AuditLog {
                 self.crl_numbers.insert(ca, detail.number.unwrap_or(0));
                 return;
             }
+            RENAME => {
+                let (from, to) = (detail.from.unwrap_or_default(), detail.to.unwrap_or_default());
+                self.renames.add(sequence, &from, &to);
+                if let Some(number) = self.crl_numbers.remove(from.as_ref()) {
+                    self.crl_numbers.insert(to.into_owned(), number);
+                }
+                return;
+            }
             "supersede" => State { status: Status::Superseded, revoked: None },
             "revoke" => {
                 let reason = Reason::of_name(&detail.reason.unwrap_or_default());
@@ -165,6 +176,10 @@ struct Detail<'a> {
     ca: Option<Cow<'a, str>>,
     #[serde(borrow)]
     reason: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    from: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    to: Option<Cow<'a, str>>,
     number: Option<i64>,
     revoked_at: Option<i64>,
     certificates: Certificates,

@@ -218,7 +218,9 @@ fn judge(chunk: Chunk, audit_log: &AuditLog, signers: &Signers) -> Judged {
         let kept = &chunk.bytes[at.digest.clone()];
         let what = || format!("row {} ({})", at.id, row.client_id.unwrap_or(row.ca));
         let mut note = |kind, message| judged.found.push(Finding { kind, message });
-        if row.digest().as_slice() != kept {
+        // It was made with the name that the CA had then.
+        let recorded = Row { ca: audit_log.renames.then(row.ca, at.audit), ..row };
+        if recorded.digest().as_slice() != kept {
             note("row", format!("{} was changed after it was recorded", what()));
         }
         let fingerprint = sha256(row.der);

@@ -9,9 +9,16 @@ use toml::Spanned;
 use crate::cert::LongestChain;
 use crate::provision::bundle::Bundle;
 
+/// Of the file only the tenants, whatever is in them.
+#[derive(Deserialize)]
+pub(super) struct Shape {
+    pub(super) tenant: Option<BTreeMap<String, toml::Value>>,
+}
+
+/// The file; `T` is one tenant, or several by their names.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Raw {
+pub(super) struct Raw<T> {
     pub(super) pki: PathBuf,
     pub(super) longest_chain: Option<LongestChain>,
     pub(super) passwords: RawPasswords,
@@ -20,7 +27,16 @@ pub(super) struct Raw {
     #[serde(default)]
     pub(super) truststore: RawTruststore,
     pub(super) registration: Option<RawRegistration>,
-    pub(super) tenant: Option<RawTenant>,
+    pub(super) tenant: Option<T>,
+}
+
+impl<T> Raw<T> {
+    /// The same with this tenant.
+    pub(super) fn with<U>(self, tenant: Option<U>) -> Raw<U> {
+        let Self { pki, longest_chain, passwords, ca, devices, truststore, registration, .. } =
+            self;
+        Raw { pki, longest_chain, passwords, ca, devices, truststore, registration, tenant }
+    }
 }
 
 #[derive(Deserialize)]
@@ -82,6 +98,9 @@ pub(super) struct RawRegistration {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawTenant {
+    /// Its name, where there are several.
+    #[serde(skip)]
+    pub(super) section: Option<String>,
     pub(super) host: Option<String>,
     pub(super) mqtt_port: Option<Spanned<u16>>,
     pub(super) cas: Vec<Spanned<String>>,

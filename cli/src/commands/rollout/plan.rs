@@ -1,0 +1,144 @@
+//! `rollout --plan`: what the file wants and what is there, row by row, as text and as JSON.
+
+use c8y_pki::platform::crl::Switch;
+use c8y_pki::rollout::{Finding, Plan, Remedy, Sign, Step};
+use serde::Serialize;
+
+use super::args::RolloutArgs;
+use crate::failure::{Outcome, Result};
+use crate::output::Output;
+use crate::render::{count, printable, table};
+
+/// How many ids a row names.
+const MOST_IDS: usize = 3;
+
+#[derive(Serialize)]
+struct Planned<'a> {
+    plan: &'a [Step],
+    findings: Vec<Row<'a>>,
+    changes: bool,
+    revocation_check: Option<Switch>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    #[serde(flatten)]
+    finding: &'a Finding,
+    /// The command that would apply it.
+    command: Option<String>,
+}
+
+/// Shows a plan, and ends as the arguments say.
+pub(super) fn show(args: &RolloutArgs, plan: &Plan, out: Output) -> Result {
+    let file = args.file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
+    let row = |finding| Row { finding, command: command(finding, &file) };
+    let planned = Planned {
+        plan: &plan.steps,
+        findings: plan.findings.iter().map(row).collect(),
+        changes: plan.differs(),
+        revocation_check: plan.revocation_check,
+    };
+    out.result(&planned, |_| {
+        let rows = plan.findings.iter().map(|finding| self::row(finding, &file)).collect();
+        table(&[], rows) + &end(&plan.findings) + revocation(plan.revocation_check)
+    })?;
+    Ok(if args.exit_code && plan.differs() { Outcome::Changes } else { Outcome::Done })
+}
+
+/// A finding as a row: its sign, the key, what it is about, and how it differs.
+pub(super) fn row(finding: &Finding, file: &str) -> Vec<String> {
+    let sign = finding.sign.character().to_string();
+    vec![sign, finding.key.clone(), finding.name.clone(), words(finding, file)]
+}
+
+fn words(finding: &Finding, file: &str) -> String {
+    let mut text = finding.detail.clone();
+    let join = |text: &mut String, more: &str| {
+        if !text.is_empty() && !more.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(more);
+    };
+    let none = || "nothing".to_owned();
+    if finding.old.is_some() || finding.new.is_some() {
+        let (old, new) = (finding.old.clone(), finding.new.clone());
+        join(&mut text, &format!("{} -> {}", old.unwrap_or_else(none), new.unwrap_or_else(none)));
+    }
+    if finding.devices > 0 && finding.sign != Sign::InPlace {
+        text.push_str(&format!("; {}", devices(finding)));
+    }
+    if let Some(command) = command(finding, file) {
+        text.push_str(&format!("; to apply: `{command}`"));
+    } else if let Some(words) = finding.remedy.as_ref().and_then(advice) {
+        text.push_str(&format!("; {words}"));
+    }
+    printable(&text)
+}
+
+/// How many devices, and the first of them.
+fn devices(finding: &Finding) -> String {
+    let mut ids: Vec<&str> = finding.ids.iter().take(MOST_IDS).map(String::as_str).collect();
+    if finding.devices > ids.len() {
+        ids.push("…");
+    }
+    let keep = if finding.sign == Sign::Differs { " as before" } else { "" };
+    format!("{}{keep} ({})", count(finding.devices, "device"), ids.join(", "))
+}
+
+/// The command that would apply it, if the rollout does not do it anyway.
+fn command(finding: &Finding, file: &str) -> Option<String> {
+    Some(match finding.remedy.as_ref()? {
+        Remedy::Replace => format!("c8y-pki rollout {file} --replace-differing"),
+        Remedy::Prune => format!("c8y-pki rollout {file} --prune"),
+        Remedy::RenewCa { ca, days } => format!("c8y-pki ca renew {ca} --days {days}"),
+        Remedy::Refresh { out } => format!("c8y-pki device refresh --out {}", out.display()),
+        Remedy::Move { from, to } => format!("mv {} {}", from.display(), to.display()),
+        Remedy::Distrust { certificate } => {
+            format!("c8y-pki tenant trust remove {}", certificate.display())
+        }
+        _ => return None,
+    })
+}
+
+/// What to do where no command does it.
+fn advice(remedy: &Remedy) -> Option<String> {
+    match remedy {
+        Remedy::NewCa { ca } => Some(format!(
+            "a CA cannot be changed: correct the file, or add a CA of another name and subject in place of {ca}"
+        )),
+        Remedy::Unlist => Some(
+            "take them off the list, or issue them by their ids (`--existing replace`)".to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+/// A last line that says no more than was looked at.
+fn end(findings: &[Finding]) -> String {
+    let number = |sign| findings.iter().filter(|finding| finding.sign == sign).count();
+    let [missing, differs, unlisted, place, unknown] =
+        [Sign::Missing, Sign::Differs, Sign::Unlisted, Sign::InPlace, Sign::NotLookedAt]
+            .map(number);
+    if missing + differs + unlisted > 0 {
+        return format!(
+            "Plan: {missing} to be made (+), {differs} different (~), {unlisted} no longer in the file (-), {place} \
+             in place (=), {unknown} not looked at (?).\n"
+        );
+    }
+    match unknown {
+        0 => "Everything is in place.\n".to_owned(),
+        n => format!("Everything that was looked at is in place; {n} not looked at (?).\n"),
+    }
+}
+
+/// What a list of revocations is good for at the tenant; nothing is said where there is none.
+pub(super) fn revocation(check: Option<Switch>) -> &'static str {
+    match check {
+        Some(Switch::On) => "revocation    checked by the tenant\n",
+        Some(Switch::Off) => {
+            "revocation    NOT checked by the tenant: revoked devices can connect (`c8y-pki tenant crl enable`)\n"
+        }
+        Some(Switch::Unknown) => "revocation    it is not known whether the tenant checks it\n",
+        None => "",
+    }
+}

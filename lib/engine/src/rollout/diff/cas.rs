@@ -1,0 +1,119 @@
+//! The CAs of the file and those of the PKI directory.
+
+use time::OffsetDateTime;
+
+use super::fields;
+use super::finding::{Finding, Remedy, Sign};
+use crate::key::pkcs11::KeyUri;
+use crate::pki::{Ca, KeyPlace};
+use crate::rollout::spec::{CaSpec, Spec};
+
+/// The CA that has the subject of a CA of the file, which has another name and is not made yet: in the PKI directory, or
+/// further up in the file.
+pub(in crate::rollout) fn second_of_a_subject<'a>(
+    spec: &'a Spec,
+    wanted: &CaSpec,
+    existing: &'a [Ca],
+) -> Option<&'a str> {
+    if existing.iter().any(|ca| ca.name == wanted.name) {
+        return None;
+    }
+    let there = existing.iter().find(|ca| ca.certificate().subject.matches(&wanted.subject));
+    let above = || {
+        let before = spec.cas.iter().take_while(|ca| ca.name != wanted.name);
+        before.into_iter().find(|ca| ca.subject.matches(&wanted.subject)).map(|ca| &ca.name)
+    };
+    there.map(|ca| &ca.name).or_else(above).map(String::as_str)
+}
+
+/// How the CAs compare. `ends` are the ends of all CA certificates that there ever were.
+pub(in crate::rollout) fn compare(
+    spec: &Spec,
+    existing: &[Ca],
+    ends: &[OffsetDateTime],
+    longest: crate::cert::LongestChain,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for wanted in &spec.cas {
+        let under = wanted.parent.as_ref().map_or_else(String::new, |p| format!(" under {p}"));
+        let detail = format!("{}{under}", wanted.subject);
+        let Some(found) = existing.iter().find(|ca| ca.name == wanted.name) else {
+            let made = Finding::new(Sign::Missing, "ca.name", &wanted.name, detail);
+            findings.push(made.by(Remedy::Apply));
+            continue;
+        };
+        let before = findings.len();
+        findings.extend(profile(wanted, found, longest));
+        findings.extend(dates(wanted, found, ends));
+        findings.extend(token(wanted, found));
+        if findings[before..].iter().all(|f| !f.sign.is_change()) {
+            findings.push(Finding::new(Sign::InPlace, "ca.name", &wanted.name, detail));
+        }
+        if wanted.token.as_ref().is_some_and(|token| token.existing_key) {
+            let detail = "it counts only when the CA is made";
+            findings.push(Finding::new(Sign::InPlace, "ca.existing_key", &wanted.name, detail));
+        }
+    }
+    let is_named = |ca: &&Ca| spec.cas.iter().all(|wanted| wanted.name != ca.name);
+    findings.extend(existing.iter().filter(is_named).map(|ca| {
+        let detail = "it is not in this file, and is left as it is";
+        Finding::new(Sign::InPlace, "ca.name", &ca.name, detail)
+    }));
+    findings
+}
+
+fn profile(wanted: &CaSpec, found: &Ca, longest: crate::cert::LongestChain) -> Vec<Finding> {
+    let name = &wanted.name;
+    match fields::of_ca(&wanted.profile, &found.chain, longest) {
+        Err(reason) => {
+            let detail = format!("its certificate was not compared with the profile: {reason}");
+            vec![Finding::new(Sign::NotLookedAt, "ca.profile", name, detail)]
+        }
+        Ok(fields) => fields
+            .into_iter()
+            .map(|field| {
+                Finding::new(Sign::Differs, "ca.profile", name, field.name)
+                    .values(field.old, field.new)
+                    .by(Remedy::NewCa { ca: name.clone() })
+            })
+            .collect(),
+    }
+}
+
+fn dates(wanted: &CaSpec, found: &Ca, ends: &[OffsetDateTime]) -> Option<Finding> {
+    let (profile, own) = (&wanted.profile, found.certificate());
+    let (old, new) = fields::days((profile, wanted.days), own, ends)?;
+    let key = if wanted.days.is_some() { "ca.days" } else { "ca.profile" };
+    let days = wanted.days.unwrap_or(profile.validity_days);
+    let remedy = Remedy::RenewCa { ca: wanted.name.clone(), days };
+    let found = Finding::new(Sign::Differs, key, &wanted.name, "validity");
+    Some(found.values(old, new).by(remedy))
+}
+
+/// Where the key is, and where the file wants it. That a key is in a file, not in a token, is an error before this.
+fn token(wanted: &CaSpec, found: &Ca) -> Option<Finding> {
+    let place = |uri: &KeyUri| KeyUri { module: None, ..uri.clone() }.to_string();
+    let old = match found.key_place() {
+        KeyPlace::File(_) => return None,
+        KeyPlace::Unnamed { path, .. } => path.display().to_string(),
+        KeyPlace::Token { uri, .. } => {
+            if wanted.token.as_ref().is_some_and(|token| leads_to(&token.uri, uri)) {
+                return None;
+            }
+            place(uri)
+        }
+    };
+    let new = wanted.token.as_ref().map_or_else(|| "a file".to_owned(), |t| place(&t.uri));
+    let found = Finding::new(Sign::Differs, "ca.token", &wanted.name, "its key");
+    Some(found.values(old, new).by(Remedy::NewCa { ca: wanted.name.clone() }))
+}
+
+/// Whether what the file says of a key is true of the key that is there: the file may say less.
+fn leads_to(wanted: &KeyUri, found: &KeyUri) -> bool {
+    let said = |wanted: &Option<String>, found: &Option<String>| {
+        wanted.is_none() || found.is_none() || wanted == found
+    };
+    said(&wanted.token, &found.token)
+        && said(&wanted.object, &found.object)
+        && (wanted.id.is_none() || found.id.is_none() || wanted.id == found.id)
+}

@@ -1,0 +1,254 @@
+//! The list of devices, held to the registry and to the devices' directories.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+
+use time::OffsetDateTime;
+
+use super::fields::{self, Wanted};
+use super::finding::{Finding, Remedy, Sign};
+use super::folder::Folder;
+use super::stores::{Stores, Trusted};
+use crate::cert::Certificate;
+use crate::client_id::DeviceId;
+use crate::list::Device;
+use crate::name::{Name, find_field};
+use crate::pki::{Ca, Pki};
+use crate::registry::{Filter, Record, Role, Status};
+use crate::rollout::RolloutError;
+use crate::rollout::spec::Spec;
+use crate::secret::Password;
+
+/// Keystores are opened for so many devices, spread evenly over the list: each takes milliseconds.
+const KEYSTORES: usize = 64;
+
+/// What is there of the devices.
+#[derive(Debug, Default)]
+pub(in crate::rollout) struct Held {
+    /// How their certificates and files compare.
+    pub(in crate::rollout) findings: Vec<Finding>,
+    /// The places in the list of devices that are not as the file wants them, and would be if they were issued again.
+    pub(in crate::rollout) differing: Vec<usize>,
+    /// Live certificates of devices in the file's directory that are not in the list.
+    pub(in crate::rollout) unlisted: Vec<Record>,
+    /// Revoked certificates of devices in the file's directory that are not in the list.
+    pub(in crate::rollout) withdrawn: Vec<Record>,
+}
+
+/// Compares the devices of the list, and finds those that are no longer in it.
+pub(in crate::rollout) fn look(
+    spec: &Spec,
+    devices: &[Device],
+    (pki, existing): (&Pki, &[Ca]),
+    ends: &[OffsetDateTime],
+    store_password: Option<&Password>,
+) -> Result<Held, RolloutError> {
+    let positions: HashMap<String, usize> =
+        devices.iter().enumerate().map(|(at, device)| (device.id.folded(), at)).collect();
+    let mut look = Look {
+        spec,
+        total: devices.len(),
+        existing,
+        ends,
+        wanted: wanted(spec, existing)?,
+        stores: Stores::new(store_password, Trusted::of(spec, existing)?),
+        out: std::path::absolute(&spec.devices.out).unwrap_or_else(|_| spec.devices.out.clone()),
+        differences: BTreeMap::new(),
+        differing: HashSet::new(),
+        looked: 0,
+        opened: 0,
+    };
+    let mut held = Held::default();
+    let filter = Filter { role: Some(Role::Device), ..Filter::default() };
+    pki.registry().each(&filter, |record| -> Result<(), RolloutError> {
+        let Some(id) = record.holder.device().cloned() else { return Ok(()) };
+        match (positions.get(&id.folded()), record.status) {
+            (Some(at), Status::Live) => look.device(*at, &devices[*at], &id, &record),
+            (None, Status::Live) if look.is_here(&id, &record) => held.unlisted.push(record),
+            (None, Status::Revoked) if look.is_here(&id, &record) => held.withdrawn.push(record),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    look.tell(&mut held);
+    Ok(held)
+}
+
+/// How devices of the file's CA would be made now; none if that CA is not there yet.
+fn wanted<'a>(spec: &'a Spec, existing: &'a [Ca]) -> Result<Option<Wanted<'a>>, RolloutError> {
+    let wanted = &spec.devices;
+    let Some(ca) = existing.iter().find(|ca| ca.name == wanted.ca) else { return Ok(None) };
+    let field = find_field("CN").map_err(|e| RolloutError::Spec {
+        file: spec.file.display().to_string(),
+        line: 1,
+        problem: e.to_string(),
+    })?;
+    let subject = wanted.subject.clone().build_without(field);
+    Ok(Wanted::of(&wanted.profile, subject, ca.certificate()))
+}
+
+/// By what differences are told together.
+type Which = (&'static str, String);
+
+struct Look<'a> {
+    spec: &'a Spec,
+    total: usize,
+    existing: &'a [Ca],
+    ends: &'a [OffsetDateTime],
+    wanted: Option<Wanted<'a>>,
+    stores: Stores<'a>,
+    out: std::path::PathBuf,
+    differences: BTreeMap<Which, Finding>,
+    differing: HashSet<usize>,
+    looked: usize,
+    opened: usize,
+}
+
+impl Look<'_> {
+    /// Whether a device was put into the directory of this file.
+    fn is_here(&self, id: &DeviceId, record: &Record) -> bool {
+        let put = record.location.as_deref().and_then(Path::parent);
+        put == Some(self.out.as_path()) || self.out.join(id.file_name()).exists()
+    }
+
+    fn note(&mut self, at: usize, id: &DeviceId, new: Finding) {
+        if new.remedy == Some(Remedy::Replace) {
+            self.differing.insert(at);
+        }
+        let key = (new.key.clone(), new.detail.clone());
+        let which = (keyed(&key.0), format!("{} {:?} {:?}", key.1, new.old, new.new));
+        self.differences.entry(which).or_insert(new).count(id.as_str());
+    }
+
+    fn differs(&self, key: &'static str, what: impl Into<String>) -> Finding {
+        let out = self.spec.devices.out.display().to_string();
+        Finding::new(Sign::Differs, key, out, what).by(Remedy::Replace)
+    }
+
+    fn device(&mut self, at: usize, device: &Device, id: &DeviceId, record: &Record) {
+        self.looked += 1;
+        let wanted = &self.spec.devices;
+        if record.ca != wanted.ca {
+            let found = self.differs("devices.ca", "issued by");
+            self.note(at, id, found.values(record.ca.clone(), wanted.ca.clone()));
+        }
+        match record.certificate() {
+            Err(e) => {
+                let what = format!("the recorded certificate cannot be read: {e}");
+                let found = self.differs("devices.profile", what);
+                self.note(at, id, found);
+            }
+            Ok(own) => {
+                self.certificate(at, device, id, &own);
+                self.files(at, id, record, own);
+            }
+        }
+    }
+
+    fn certificate(&mut self, at: usize, device: &Device, id: &DeviceId, own: &Certificate) {
+        let wanted = &self.spec.devices;
+        let mut found = Vec::new();
+        if let Some(layout) = &self.wanted {
+            if device.subject.is_none() {
+                found.extend(self.subject(layout, id, own));
+            }
+            match layout.compare(own) {
+                Ok(fields) => found.extend(fields.into_iter().map(|field| {
+                    self.differs("devices.profile", field.name).values(field.old, field.new)
+                })),
+                Err(reason) => {
+                    let what = format!("the certificate was not compared with it: {reason}");
+                    found.push(Finding {
+                        sign: Sign::NotLookedAt,
+                        remedy: None,
+                        ..self.differs("devices.profile", what)
+                    });
+                }
+            }
+        }
+        if let Some((old, new)) = fields::days((&wanted.profile, wanted.days), own, self.ends) {
+            let key = if wanted.days.is_some() { "devices.days" } else { "devices.profile" };
+            found.push(self.differs(key, "validity").values(old, new));
+        }
+        found.into_iter().for_each(|finding| self.note(at, id, finding));
+    }
+
+    /// The fields besides CN.
+    fn subject(&self, layout: &Wanted<'_>, id: &DeviceId, own: &Certificate) -> Option<Finding> {
+        let new = layout.subject(id.as_str())?;
+        if own.subject == new {
+            return None;
+        }
+        let (old, new) = (without_id(&own.subject), without_id(&new));
+        Some(self.differs("devices.subject", "subject").values(old, new))
+    }
+
+    fn files(&mut self, at: usize, id: &DeviceId, record: &Record, own: Certificate) {
+        let issuer = self.existing.iter().find(|ca| ca.name == record.ca);
+        let chain = [&[own][..], issuer.map_or(&[], |ca| ca.chain.as_slice())].concat();
+        let sample = KEYSTORES.min(self.total);
+        let folder = Folder {
+            out: &self.spec.devices.out,
+            dir: self.out.join(id.file_name()),
+            bundle: &self.spec.devices.bundle,
+            chain: &chain,
+            with_keystores: at * sample / self.total != (at + 1) * sample / self.total,
+        };
+        self.opened += usize::from(folder.with_keystores);
+        for other in folder.look(record, &mut self.stores) {
+            let found = self.differs(other.key, other.what).values(other.old, other.new);
+            self.note(at, id, found.by(other.remedy));
+        }
+    }
+
+    fn tell(self, held: &mut Held) {
+        held.findings = self.differences.into_values().collect();
+        held.differing = self.differing.into_iter().collect();
+        held.differing.sort_unstable();
+        if self.looked == 0 {
+            return;
+        }
+        let wanted = &self.spec.devices;
+        let keystores =
+            |kind: &crate::provision::bundle::Bundle| kind.is_store() && !kind.is_truststore();
+        let of_stores = match wanted.bundle.iter().any(keystores) && self.opened < self.looked {
+            true => format!(", and keystores of {} of them", self.opened),
+            false => String::new(),
+        };
+        let profile = match &self.wanted {
+            Some(_) => "certificates (issuer, profile, subject, validity)",
+            None => "certificates (issuer, validity)",
+        };
+        let detail = format!("{} looked at: {profile} and files{of_stores}", self.looked);
+        let out = wanted.out.display().to_string();
+        held.findings.push(Finding {
+            devices: self.looked,
+            ..Finding::new(Sign::InPlace, "devices.from", out, detail)
+        });
+    }
+}
+
+/// The keys that devices are compared by, in the order of the file.
+fn keyed(key: &str) -> &'static str {
+    const KEYS: [&str; 9] = [
+        "devices.ca",
+        "devices.profile",
+        "devices.subject",
+        "devices.days",
+        "devices.out",
+        "devices.bundle",
+        "truststore.certificates",
+        "truststore.cas",
+        "passwords.store",
+    ];
+    KEYS.into_iter().find(|known| *known == key).unwrap_or("devices")
+}
+
+/// A subject without CN, which is the device's own; in words.
+fn without_id(name: &Name) -> String {
+    let fields = name.attributes().filter(|a| a.label() != "CN");
+    let mut text: Vec<String> = fields.map(|a| format!("{}={}", a.label(), a.value)).collect();
+    // As names are written: the last one encoded comes first (RFC 4514, 2.1).
+    text.reverse();
+    if text.is_empty() { "nothing besides CN".to_owned() } else { text.join(",") }
+}

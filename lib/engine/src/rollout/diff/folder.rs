@@ -1,0 +1,165 @@
+//! The directory of one device: are its files those of the bundle, and do they hold what the registry and the file say?
+
+use std::path::{Path, PathBuf};
+
+use super::finding::Remedy;
+use super::stores::Stores;
+use crate::cert::Certificate;
+use crate::files;
+use crate::provision::bundle::Bundle;
+use crate::registry::Record;
+
+/// The files of a bundle that hold a whole chain as PEM.
+const CHAINS: [&str; 2] = ["chain.pem", "tedge-certificate.pem"];
+
+/// Something that is not as the file wants it.
+pub(super) struct Other {
+    pub(super) key: &'static str,
+    pub(super) what: String,
+    pub(super) old: Option<String>,
+    pub(super) new: Option<String>,
+    pub(super) remedy: Remedy,
+}
+
+impl Other {
+    fn new(key: &'static str, what: impl Into<String>) -> Self {
+        Self { key, what: what.into(), old: None, new: None, remedy: Remedy::Replace }
+    }
+
+    fn values(self, old: impl Into<Option<String>>, new: impl Into<Option<String>>) -> Self {
+        Self { old: old.into(), new: new.into(), ..self }
+    }
+}
+
+/// A device's directory, and what is to be in it.
+pub(super) struct Folder<'a> {
+    /// The directory of all directories.
+    pub(super) out: &'a Path,
+    /// Its own.
+    pub(super) dir: PathBuf,
+    pub(super) bundle: &'a [Bundle],
+    /// Its certificate, and those above it.
+    pub(super) chain: &'a [Certificate],
+    /// Whether its keystores are opened too, which takes time.
+    pub(super) with_keystores: bool,
+}
+
+impl Folder<'_> {
+    /// What is not as the file wants it.
+    pub(super) fn look(&self, record: &Record, stores: &mut Stores<'_>) -> Vec<Other> {
+        if !self.dir.exists() {
+            return vec![self.elsewhere(record)];
+        }
+        let mut found = self.kinds();
+        for name in CHAINS {
+            found.extend(self.chain_in(name));
+        }
+        let mut unopened = None;
+        for kind in self.bundle.iter().filter(|kind| kind.is_store()) {
+            for name in kind.file_names() {
+                let wanted = kind.is_truststore() || self.with_keystores;
+                let path = self.dir.join(name);
+                if !wanted || !path.exists() {
+                    continue;
+                }
+                match self.store(*kind, &path, stores) {
+                    Ok(others) => found.extend(others),
+                    Err(reason) => unopened = Some(format!("{name}: {reason}")),
+                }
+            }
+        }
+        if let Some(reason) = unopened {
+            found.push(
+                Other::new("passwords.store", "it does not open the stores").values(reason, None),
+            );
+        }
+        found
+    }
+
+    fn elsewhere(&self, record: &Record) -> Other {
+        let there = record.location.as_deref().filter(|place| place.is_dir() && *place != self.dir);
+        let is_own = there.and_then(Path::file_name) == self.dir.file_name();
+        match there.and_then(Path::parent).filter(|_| is_own) {
+            Some(from) => Other {
+                remedy: Remedy::Move { from: from.to_owned(), to: self.out.to_owned() },
+                ..Other::new("devices.out", "their directories")
+                    .values(from.display().to_string(), self.out.display().to_string())
+            },
+            None => Other::new("devices.out", "their directories are not there")
+                .values(None, self.out.display().to_string()),
+        }
+    }
+
+    /// Kinds of the bundle whose files are not all there, and kinds that are there and not in the bundle.
+    fn kinds(&self) -> Vec<Other> {
+        let mut found = Vec::new();
+        for (kind, name) in Bundle::ALL {
+            let is_there = |file: &&str| self.dir.join(file).exists();
+            let names = kind.file_names();
+            let count = names.iter().filter(|file| is_there(file)).count();
+            let name = Some(name.to_owned());
+            match self.bundle.contains(&kind) {
+                true if count == 0 => {
+                    found.push(Other::new("devices.bundle", "files").values(None, name))
+                }
+                true if count < names.len() => {
+                    let lacking: Vec<&str> =
+                        names.iter().filter(|file| !is_there(file)).copied().collect();
+                    let what = format!("without {}", lacking.join(", "));
+                    found.push(Other::new("devices.bundle", what).values(None, name));
+                }
+                false if count == names.len() => {
+                    found.push(Other::new("devices.bundle", "files").values(name, None));
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+
+    fn chain_in(&self, name: &str) -> Option<Other> {
+        let path = self.dir.join(name);
+        if !path.exists() {
+            return None;
+        }
+        let problem = |what: String| Some(Other::new("devices.bundle", format!("{name}: {what}")));
+        let bytes = match files::read_small(&path) {
+            Ok(bytes) => bytes,
+            Err(e) => return problem(e.to_string()),
+        };
+        match Certificate::all_from_pem_or_der(&bytes) {
+            Err(e) => problem(e.to_string()),
+            Ok(chain) => self.judge(&chain),
+        }
+    }
+
+    fn judge(&self, chain: &[Certificate]) -> Option<Other> {
+        if chain == self.chain {
+            return None;
+        }
+        if chain.first() != self.chain.first() {
+            let what = "their files hold another certificate than their live one";
+            return Some(Other::new("devices.bundle", what));
+        }
+        let remedy = Remedy::Refresh { out: self.out.to_owned() };
+        let what = "the chain in their files is not the present one of their CA";
+        Some(Other { remedy, ..Other::new("devices.ca", what) })
+    }
+
+    fn store(
+        &self,
+        kind: Bundle,
+        path: &Path,
+        stores: &mut Stores<'_>,
+    ) -> Result<Vec<Other>, String> {
+        if !stores.has_password() {
+            return Err("there is no password".to_owned());
+        }
+        let bytes = files::read_small(path).map_err(|e| e.to_string())?;
+        if !kind.is_truststore() {
+            return Ok(self.judge(&stores.keystore(&bytes)?).into_iter().collect());
+        }
+        let differs = stores.truststore(&bytes)?.into_iter();
+        Ok(differs.map(|(key, old, new)| Other::new(key, "trusted").values(old, new)).collect())
+    }
+}

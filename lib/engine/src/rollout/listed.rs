@@ -1,0 +1,116 @@
+//! The devices of the list: which of them have a certificate, and which are to get one.
+
+use std::collections::HashSet;
+
+use super::RolloutError;
+use super::diff::{Finding, Remedy, Sign};
+use super::spec::Spec;
+use super::step::{Action, Step};
+use crate::list::{BadRows, Device, new_ids};
+use crate::pki::Pki;
+use crate::provision::bundle::Bundle;
+use crate::provision::{ProvisionError, not_issued};
+use crate::registry::Standing;
+
+/// The step of the devices, and what was found on the way.
+pub(super) struct DeviceStep {
+    pub(super) step: Step,
+    pub(super) finding: Vec<Finding>,
+    pub(super) first_new: Option<usize>,
+}
+
+/// What the registry has of the devices of a list.
+#[derive(Default)]
+struct Standings {
+    /// Issued, or revoked.
+    known: HashSet<String>,
+    revoked: Vec<String>,
+    faults: BadRows,
+}
+
+fn standings(spec: &Spec, devices: &[Device], pki: &Pki) -> Result<Standings, RolloutError> {
+    let mut found = Standings::default();
+    let mut standings = pki.registry().standings()?;
+    for device in devices {
+        // Looked at before the registry: another process records a device before its directory appears.
+        let folder = spec.devices.out.join(device.id.file_name());
+        let is_there = folder.exists();
+        let known = match standings.of(&device.id)? {
+            Standing::Unknown => {
+                new_ids::fault(device).into_iter().for_each(|fault| found.faults.add(fault));
+                if is_there {
+                    found.faults.add(not_issued(device, &folder));
+                }
+                false
+            }
+            Standing::Live => true,
+            // Revoked devices are left alone.
+            Standing::Former => {
+                let last = pki.registry().history(&device.id)?.pop();
+                let is_revoked = last.is_some_and(|record| record.revoked.is_some());
+                found.revoked.extend(is_revoked.then(|| device.id.as_str().to_owned()));
+                is_revoked
+            }
+        };
+        if known {
+            found.known.insert(device.id.folded());
+        }
+    }
+    Ok(found)
+}
+
+/// The same where there is no registry yet.
+fn without_registry(spec: &Spec, devices: &[Device]) -> Standings {
+    let mut faults = new_ids::refused(devices);
+    for device in devices {
+        let folder = spec.devices.out.join(device.id.file_name());
+        if folder.exists() {
+            faults.add(not_issued(device, &folder));
+        }
+    }
+    Standings { faults, ..Standings::default() }
+}
+
+/// Which devices of the list are to be issued.
+pub(super) fn device_step(
+    spec: &Spec,
+    devices: &[Device],
+    pki: Option<&Pki>,
+) -> Result<DeviceStep, RolloutError> {
+    let found = match pki {
+        None => without_registry(spec, devices),
+        Some(pki) => standings(spec, devices, pki)?,
+    };
+    if found.faults.count > 0 {
+        return Err(ProvisionError::Faults { faults: found.faults, total: devices.len() }.into());
+    }
+    let issued = &found.known;
+    let live = issued.len();
+    let new = devices.len() - live;
+    let bundle: Vec<&str> = Bundle::ALL
+        .iter()
+        .filter(|(kind, _)| spec.devices.bundle.contains(kind))
+        .map(|(_, name)| *name)
+        .collect();
+    let action = if new > 0 { Action::Create } else { Action::Keep };
+    let by = format!("by {}: {}", spec.devices.ca, bundle.join(", "));
+    let detail = format!("{new} new, {live} issued before, {by}");
+    let first_new = devices.iter().position(|d| !issued.contains(&d.id.folded()));
+    let name = spec.devices.out.display().to_string();
+    let mut finding = Vec::new();
+    if new > 0 {
+        let mut missing =
+            Finding::new(Sign::Missing, "devices.from", &name, format!("to be issued {by}"));
+        let due = devices.iter().filter(|device| !issued.contains(&device.id.folded()));
+        due.for_each(|device| missing.count(device.id.as_str()));
+        finding.push(missing.by(Remedy::Apply));
+    }
+    if !found.revoked.is_empty() {
+        let detail = "in the list, but revoked: they get no certificate";
+        let mut revoked = Finding::new(Sign::Differs, "devices.from", &name, detail);
+        found.revoked.iter().for_each(|id| revoked.count(id));
+        finding.push(revoked.by(Remedy::Unlist));
+    }
+    let step = Step::new(action, "devices", name, detail);
+    Ok(DeviceStep { step: step.of(new), finding, first_new })
+}

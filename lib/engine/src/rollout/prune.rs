@@ -1,0 +1,113 @@
+//! Devices that are no longer in the list: revoked here, and withdrawn at the tenant.
+//!
+//! What is revoked is recorded first. Whether the tenant knows of it is seen in the tenant's own list, so that a run that
+//! was stopped in between is finished by the next one.
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::RolloutError;
+use super::diff::{Finding, Held, Remedy, Sign};
+use super::spec::Spec;
+use super::step::{Action, Step};
+use crate::cert::Serial;
+use crate::client_id::DeviceId;
+use crate::crl::{Reason, Revoked};
+use crate::pki::Pki;
+use crate::platform::blocking::Client;
+use crate::platform::crl;
+use crate::registry::Record;
+
+/// The kind of the step.
+pub(super) const KIND: &str = "prune";
+
+/// What became of devices that are no longer in the list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Pruned {
+    /// Devices whose certificates were revoked now.
+    pub revoked: usize,
+    /// Revocations that the tenant was sent; none without a tenant.
+    pub withdrawn: Option<usize>,
+}
+
+/// Devices that are no longer in the list.
+#[derive(Debug, Default)]
+pub(super) struct Unlisted {
+    /// With live certificates.
+    pub(super) live: Vec<Record>,
+    /// Revoked, which the tenant does not know.
+    pub(super) unknown_there: Vec<Record>,
+}
+
+impl Unlisted {
+    /// Looks which of the revoked ones the tenant does not know, if there is a tenant.
+    pub(super) fn of(held: &mut Held, client: Option<&Client>) -> Result<Self, RolloutError> {
+        let live = std::mem::take(&mut held.unlisted);
+        let mut unknown_there = std::mem::take(&mut held.withdrawn);
+        match client.filter(|_| !unknown_there.is_empty()) {
+            None => unknown_there.clear(),
+            Some(client) => {
+                let list = client.wait(crl::download(client))?;
+                let known: std::collections::HashSet<&Serial> =
+                    list.revoked.iter().map(|revoked| &revoked.serial).collect();
+                unknown_there.retain(|record| !known.contains(&record.serial));
+            }
+        }
+        Ok(Self { live, unknown_there })
+    }
+
+    /// How they are told in a plan.
+    pub(super) fn findings(&self, spec: &Spec) -> Vec<Finding> {
+        let out = spec.devices.out.display().to_string();
+        let of = |records: &[Record], detail: &str| {
+            let mut finding = Finding::new(Sign::Unlisted, "devices.from", &out, detail);
+            records.iter().for_each(|record| finding.count(id_of(record)));
+            let remedy = if spec.allowed.prune { Remedy::Apply } else { Remedy::Prune };
+            Some(finding.by(remedy)).filter(|finding| finding.devices > 0)
+        };
+        let live = of(&self.live, "no longer in the list, and their certificates are live");
+        let unknown = "no longer in the list and revoked, and the tenant's list does not have them";
+        live.into_iter().chain(of(&self.unknown_there, unknown)).collect()
+    }
+
+    /// The step, if it is allowed and there is something to do.
+    pub(super) fn step(&self, spec: &Spec) -> Option<Step> {
+        let count = self.live.len() + self.unknown_there.len();
+        if !spec.allowed.prune || count == 0 {
+            return None;
+        }
+        let detail = format!("{count} devices that are no longer in the list");
+        let step = Step::new(Action::Remove, KIND, spec.devices.out.display().to_string(), detail);
+        Some(step.of(count))
+    }
+
+    /// Revokes the live ones.
+    pub(super) fn revoke(
+        &self,
+        pki: &mut Pki,
+        now: OffsetDateTime,
+    ) -> Result<Pruned, RolloutError> {
+        if !self.live.is_empty() {
+            pki.registry_mut().revoke(&self.live, Reason::CessationOfOperation, now, now)?;
+        }
+        Ok(Pruned { revoked: self.live.len(), withdrawn: None })
+    }
+
+    /// Sends what the tenant does not know.
+    pub(super) fn withdraw(
+        &self,
+        client: &Client,
+        now: OffsetDateTime,
+    ) -> Result<usize, RolloutError> {
+        let reason = Reason::CessationOfOperation;
+        let fresh = self.live.iter().map(|r| Revoked { serial: r.serial.clone(), at: now, reason });
+        let former = self.unknown_there.iter().filter_map(Record::revocation);
+        let revoked: Vec<Revoked> = fresh.chain(former).collect();
+        client.wait(crl::upload(client, &crl::requests(&revoked, now)))?;
+        Ok(revoked.len())
+    }
+}
+
+fn id_of(record: &Record) -> &str {
+    record.holder.device().map_or("", DeviceId::as_str)
+}

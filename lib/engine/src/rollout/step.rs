@@ -1,0 +1,96 @@
+//! The steps of a rollout.
+
+use super::diff::{Finding, Remedy, Sign};
+
+/// The kind of the step that issues devices again.
+pub(super) const REPLACE: &str = "replace";
+
+/// What is done with a thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// It is made.
+    Create,
+    /// It is there already.
+    Keep,
+    /// It is written anew, because its contents change.
+    Update,
+    /// It is tried.
+    Connect,
+    /// The platform is asked about it.
+    Judge,
+    /// It is revoked and withdrawn.
+    Remove,
+}
+
+/// One step of a rollout.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Step {
+    /// What is done.
+    pub action: Action,
+    /// The kind of thing: `password`, `ca`, `devices`, `replace`, `prune`, `registration`; at the tenant `trust`,
+    /// `proof`, `verdict`, `register`, `connect`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// More about it, in words.
+    pub detail: String,
+    /// How many things it stands for.
+    pub count: usize,
+    /// Whether it is as wanted: in a plan, whether it was before.
+    pub done: bool,
+}
+
+impl Step {
+    pub(super) fn new(
+        action: Action,
+        kind: &'static str,
+        name: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Self {
+        let (name, detail) = (name.into(), detail.into());
+        Self { action, kind, name, detail, count: 1, done: action == Action::Keep }
+    }
+
+    /// What became of it, in a word or two.
+    pub fn word(&self) -> &'static str {
+        match self.action {
+            Action::Keep => "in place",
+            Action::Judge if !self.done => "not accepted",
+            _ if !self.done => "not done",
+            Action::Create => "created",
+            Action::Update => "updated",
+            Action::Connect => "tried",
+            Action::Judge => "accepted",
+            Action::Remove => "removed",
+        }
+    }
+
+    /// The same as a row of a plan, about a key of the file.
+    pub(super) fn finding(&self, key: &str) -> Finding {
+        let sign = match self.action {
+            Action::Create => Sign::Missing,
+            Action::Update => Sign::Differs,
+            Action::Remove => Sign::Unlisted,
+            Action::Keep => Sign::InPlace,
+            Action::Connect | Action::Judge => Sign::NotLookedAt,
+        };
+        let finding = Finding::new(sign, key, &self.name, &self.detail);
+        if sign.is_change() { finding.by(Remedy::Apply) } else { finding }
+    }
+
+    /// Standing for so many things.
+    pub(super) fn of(self, count: usize) -> Self {
+        Self { count, ..self }
+    }
+}
+
+/// Notes that all steps of these kinds are done.
+pub(super) fn done(steps: &mut [Step], kinds: &[&str]) {
+    steps.iter_mut().filter(|s| kinds.contains(&s.kind)).for_each(|s| s.done = true);
+}
+
+/// Whether any of the steps makes something, or writes it anew.
+pub(super) fn changes(steps: &[Step]) -> bool {
+    steps.iter().any(|s| matches!(s.action, Action::Create | Action::Update | Action::Remove))
+}
