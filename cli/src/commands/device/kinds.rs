@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use c8y_pki::provision::bundle::{self, Bundle};
-use c8y_pki::registry::Record;
+use c8y_pki_engine::provision::bundle::{self, Bundle};
+use c8y_pki_engine::registry::Record;
 
 /// What files devices get.
 pub(super) enum Kinds {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use c8y_pki::device::check::Check;
-use c8y_pki::device::link::Target;
-use c8y_pki::device::service::{self, Service};
-use c8y_pki::platform::blocking::Client;
-use c8y_pki::platform::{PlatformError, bare_host, features};
-use c8y_pki::rollout::spec::Spec;
-use c8y_pki::rollout::{Connecting, Remote};
+use c8y_pki_engine::device::check::Check;
+use c8y_pki_engine::device::link::Target;
+use c8y_pki_engine::device::service::{self, Service};
+use c8y_pki_engine::platform::blocking::Client;
+use c8y_pki_engine::platform::{PlatformError, bare_host, features};
+use c8y_pki_engine::rollout::spec::Spec;
+use c8y_pki_engine::rollout::{Connecting, Remote};
 use time::OffsetDateTime;
 
 use super::args::RolloutArgs;

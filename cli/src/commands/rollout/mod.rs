@@ -9,11 +9,11 @@ mod show;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use c8y_pki::files::{self, Access, Existing};
-use c8y_pki::platform::verdict::Verdict;
-use c8y_pki::rollout::report::{self, At, Picture};
-use c8y_pki::rollout::spec::{Allowed, Given, Spec, Which};
-use c8y_pki::rollout::{self, EXAMPLE, Passwords, Plan, Report, RolloutError, Run, Turn};
+use c8y_pki_engine::files::{self, Access, Existing};
+use c8y_pki_engine::platform::verdict::Verdict;
+use c8y_pki_engine::rollout::report::{self, At, Picture};
+use c8y_pki_engine::rollout::spec::{Allowed, Given, Spec, Which};
+use c8y_pki_engine::rollout::{self, EXAMPLE, Passwords, Plan, Report, RolloutError, Run, Turn};
 use serde::Serialize;
 use time::OffsetDateTime;
 

@@ -1,7 +1,7 @@
 //! `rollout --plan`: what the file wants and what is there, row by row, as text and as JSON.
 
-use c8y_pki::platform::crl::Switch;
-use c8y_pki::rollout::{Finding, Plan, Remedy, Sign, Step};
+use c8y_pki_engine::platform::crl::Switch;
+use c8y_pki_engine::rollout::{Finding, Plan, Remedy, Sign, Step};
 use serde::Serialize;
 
 use super::args::RolloutArgs;

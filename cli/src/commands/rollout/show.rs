@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use c8y_pki::rollout::spec::Spec;
-use c8y_pki::rollout::{
+use c8y_pki_engine::rollout::spec::Spec;
+use c8y_pki_engine::rollout::{
     Action, Connected, Finding, NotConnected, Pruned, Registered, Report, Step,
 };
 
