@@ -254,6 +254,6 @@ mod tests {
             "the text on the label of device \"gw-1\" does not fit on 20 x 10 mm at 4 points"
         );
         let refused = lay_out(&label(&format!("qr = \"{}\"", "x".repeat(100))), size).unwrap_err();
-        assert!(matches!(refused, LabelError::CodeSize { modules: 53, .. }), "{refused}");
+        assert!(matches!(refused, LabelError::CodeSize { modules: 49, .. }), "{refused}");
     }
 }

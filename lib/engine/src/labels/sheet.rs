@@ -227,7 +227,7 @@ mod tests {
                 (right - sheet.left).abs() < 1e-9 && (bottom - sheet.top).abs() < 1e-9,
                 "{name}"
             );
-            assert!(sheet.left >= 3.0 && sheet.top >= 10.0, "{name}: {sheet:?}");
+            assert!(sheet.left >= 3.0 && sheet.top >= 8.0, "{name}: {sheet:?}");
             assert!(what.contains(&format!(", {} labels of ", sheet.labels())), "{name}: {what}");
             assert_eq!(name.parse(), Ok(sheet));
         }
