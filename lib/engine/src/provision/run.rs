@@ -101,7 +101,7 @@ fn plan_alone(
                     let live = pki.registry().live_device(&device.id)?;
                     done += usize::from(live.is_some_and(|live| live.row > planner.begun));
                 }
-                Ok(Progress { done, total: plan.total() })
+                Ok(Progress::of(done, plan.total()))
             })?,
         }
         if context.is_stopped() {

@@ -115,6 +115,7 @@ pub fn make(
         certificate: (&certificate).into(),
         details: details(order, key.is_some()),
         location: std::path::absolute(folder::of(out, order.name)).ok(),
+        bundle: None,
         has_key: key.is_some(),
         replaces: order.replaces.map(|(old, revoke)| Replaced { row: old.row, revoke }),
         key_from_outside: !matches!(order.key, ServerKey::New),

@@ -10,7 +10,7 @@ use crate::read;
 use crate::rollout::RolloutError;
 use crate::rollout::spec::Spec;
 use crate::secret::Password;
-use crate::store::{self, EntryKind};
+use crate::store::{self, Entry, EntryKind};
 
 /// A certificate that is too many or missing: the key of the file, what is there, what is wanted.
 type Difference = (&'static str, Option<String>, Option<String>);
@@ -117,6 +117,6 @@ impl<'a> Stores<'a> {
 
     fn open(&self, bytes: &[u8]) -> Result<Vec<EntryKind>, String> {
         let store = store::open(bytes, self.password, None).map_err(|e| e.to_string())?;
-        Ok(store.entries.into_iter().map(|entry| entry.kind).collect())
+        Ok(store.entries.into_iter().map(Entry::into_kind).collect())
     }
 }
