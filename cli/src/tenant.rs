@@ -112,7 +112,8 @@ impl TenantArgs {
         self.network.connect(&host, id.map(str::to_owned), login, out)
     }
 
-    fn given_host(&self) -> Option<&str> {
+    /// The host, by the option or the variable.
+    pub(crate) fn given_host(&self) -> Option<&str> {
         self.host.as_deref().filter(|host| !host.is_empty())
     }
 
@@ -133,11 +134,6 @@ impl TenantArgs {
         self.network.way.roots()
     }
 
-    /// Whether a host is given, by the option or the variable.
-    pub(crate) fn is_given(&self) -> bool {
-        self.host.as_deref().is_some_and(|host| !host.is_empty())
-    }
-
     /// The tenant's id as far as it is known without asking.
     pub(crate) fn known_tenant(&self) -> &str {
         self.login.tenant().unwrap_or(UNKNOWN_TENANT)
@@ -145,8 +141,7 @@ impl TenantArgs {
 
     /// The tenant and its host, if both are known without asking.
     pub(crate) fn known_place(&self) -> Result<Option<String>> {
-        let host = self.host.as_deref().filter(|h| !h.is_empty());
-        let (Some(tenant), Some(host)) = (self.login.tenant(), host) else {
+        let (Some(tenant), Some(host)) = (self.login.tenant(), self.given_host()) else {
             return Ok(None);
         };
         Ok(Some(platform::place(tenant, &platform::host_and_port(host)?)))

@@ -69,7 +69,7 @@ pub(crate) fn run(args: &StatusArgs, dir: &Path, out: Output) -> Result {
     let StatusArgs { ca_days, device_days, list_days, .. } = *args;
     let limits = Limits { ca_days, device_days, list_days };
     let mut picture = Picture::of(&pki, limits, now)?;
-    if args.tenant.is_given() {
+    if args.tenant.given_host().is_some() {
         let known = status::tenant::Known::of(&pki, args.ask_devices)?;
         let client = args.tenant.connect(out)?;
         picture.tenant = Some(client.wait(status::tenant::ask(&client, &known))?);

@@ -82,6 +82,11 @@ fn cut(
     let pages: Vec<Gray> =
         pages.iter().map(|page| Gray::read(&cli.read(&format!("{to}/{page}")))).collect();
     assert_eq!(pages.len(), (labels + skip).div_ceil(sheet.labels()));
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a page has a few thousand dots"
+    )]
     let dots = |mm: f64| (mm / 25.4 * DPI) as usize;
     let picture = |label: usize| {
         let (page, at) = ((label + skip) / sheet.labels(), (label + skip) % sheet.labels());
@@ -178,7 +183,8 @@ fn every_code_of_a_picture_is_read() {
     let args = ["svg", &cli.arg("svg")];
     let Some(mut read) = drawn(&cli, &args, "pictures", Some(browser.path())) else { return };
     let mut ids = ids;
-    (read.sort(), ids.sort());
+    read.sort();
+    ids.sort();
     assert_eq!(read, ids);
 }
 

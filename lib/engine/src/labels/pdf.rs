@@ -86,6 +86,7 @@ fn draw_code(content: &mut Content, placed: &Placed<'_>, (x, y): (f32, f32)) {
     content.fill_nonzero().restore_state();
 }
 
+#[allow(clippy::cast_possible_truncation, reason = "letters have at most 72 points")]
 fn draw_text(content: &mut Content, text: &Text, (x, y): (f32, f32), id: &str) -> Result<()> {
     let encoded = text
         .text

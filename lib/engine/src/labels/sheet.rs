@@ -204,7 +204,7 @@ impl Own {
             return Err("the pitch is smaller than a label, so labels overlap".to_owned());
         }
         // Sizes in inches become such in millimetres with a remainder.
-        if self.left < 0.0 || self.top < 0.0 || ends.iter().any(|over| !(*over <= 0.05)) {
+        if self.left < 0.0 || self.top < 0.0 || !ends.iter().all(|over| *over <= 0.05) {
             return Err("the labels do not lie on the page".to_owned());
         }
         Ok(sheet)

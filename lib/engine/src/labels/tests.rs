@@ -19,7 +19,9 @@ fn names_are_text_in_every_form() {
         svg.contains("&lt;svg") && svg.contains("&amp;") && !svg.contains("<svg onload"),
         "{svg}"
     );
-    let zpl = draw(&[label.clone()], Form::Zpl { size, resolution: Resolution::Dpi203 }).unwrap();
+    let zpl =
+        draw(std::slice::from_ref(&label), Form::Zpl { size, resolution: Resolution::Dpi203 })
+            .unwrap();
     assert_eq!(String::from_utf8(zpl).unwrap().matches("^XZ").count(), 1);
     let csv = draw(&[label], Form::Csv).unwrap();
     let row = csv::Reader::from_reader(&csv[..]).records().next().unwrap().unwrap();
