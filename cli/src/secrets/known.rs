@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn every_variable_with_a_secret_is_known_as_one() {
-        let sources = include_str!("known.rs");
+        let sources = include_str!("known.rs").split("#[cfg(test)]").next().unwrap();
         let named = sources.split('"').filter(|text| {
             text.starts_with("C8Y_")
                 && text.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c == '8')

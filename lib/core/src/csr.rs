@@ -213,9 +213,10 @@ impl Request {
     }
 
     /// The names that it asks to have beside the subject (subjectAltName); none if it asks for none. They count for
-    /// nothing unless whoever signs it has looked at them.
+    /// nothing unless the one who signs it has looked at them.
     ///
     /// Errors: a name of a form that is not made here, or a malformed one.
+    #[doc(hidden)]
     pub fn asked_names(&self) -> Result<Vec<AltName>, AltNameError> {
         asked_in(&self.attributes)
     }

@@ -55,7 +55,6 @@ const NO_MAPS: [&str; 40] = [
     "platform::trusted",
     "platform::verdict",
     "provision::inspect",
-    "registry",
     "registry::check",
     "rollback",
     "rollout",

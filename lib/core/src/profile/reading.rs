@@ -94,6 +94,7 @@ pub struct Profile {
     #[doc(hidden)]
     pub subject: Vec<(String, String)>,
     /// Names beside the subject, addresses of lists and issuers, extensions of the user's own.
+    #[doc(hidden)]
     pub extensions: Extensions,
 }
 

@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | `facts` | what can stand on a label, and the placeholders of it |
 //! | `template` | what does stand there: `templates/label*.toml` and files of the user's own |
-//! | `sheet` | sizes of sheets and rolls |
+//! | `sheet`, `sheet_name` | sizes of sheets and rolls, and how they are called |
 //! | `code` | the QR code, as modules |
 //! | `layout` | where everything goes on a label, in millimetres |
 //! | `pdf`, `svg`, `zpl`, `table` | the same as files |
@@ -19,6 +19,7 @@ mod facts;
 mod layout;
 mod pdf;
 mod sheet;
+mod sheet_name;
 mod svg;
 mod table;
 mod template;

@@ -1,11 +1,10 @@
 //! Sizes of sheets and rolls, in millimetres.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::Deserialize;
 
-use super::{LabelError, millimetres};
+use super::millimetres;
 
 /// A4 (ISO 216).
 const A4: Size = Size { width: 210.0, height: 297.0 };
@@ -13,7 +12,7 @@ const A4: Size = Size { width: 210.0, height: 297.0 };
 const LETTER: Size = Size { width: 215.9, height: 279.4 };
 
 /// The smallest and the largest side of a label or page, in millimetres. Ours, against typing errors.
-const SIDES: std::ops::RangeInclusive<f64> = 5.0..=1000.0;
+pub(super) const SIDES: std::ops::RangeInclusive<f64> = 5.0..=1000.0;
 
 /// A width and a height, in millimetres.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -137,24 +136,6 @@ impl Sheet {
     }
 }
 
-impl FromStr for Sheet {
-    type Err = LabelError;
-
-    /// A name of [`SHEETS`] in any case, or the size of a roll's labels: `100x50`.
-    fn from_str(text: &str) -> Result<Self, LabelError> {
-        let wanted = text.trim().to_ascii_lowercase();
-        if let Some((_, _, sheet)) = SHEETS.iter().find(|(name, _, _)| *name == wanted) {
-            return Ok(*sheet);
-        }
-        let size = || -> Option<Size> {
-            let (width, height) = wanted.split_once('x')?;
-            let side = |text: &str| text.trim().parse().ok().filter(|side| SIDES.contains(side));
-            Some(Size { width: side(width)?, height: side(height)? })
-        };
-        size().map(Self::roll).ok_or_else(|| LabelError::Sheet { text: text.to_owned() })
-    }
-}
-
 /// A sheet of the user's own, as a template gives it; millimetres.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -232,16 +213,5 @@ mod tests {
             assert_eq!(name.parse(), Ok(sheet));
         }
         assert_eq!("Avery-L7160".parse::<Sheet>().unwrap().labels(), 21);
-    }
-
-    #[test]
-    fn a_roll_is_a_size() {
-        let roll: Sheet = "100x50".parse().unwrap();
-        assert_eq!((roll.page, roll.labels()), (Size { width: 100.0, height: 50.0 }, 1));
-        assert_eq!("57.5 x 31.75".parse::<Sheet>().unwrap().label.to_string(), "57.5 x 31.75");
-        for wrong in ["", "100", "100x", "4x50", "100x1001", "NaNx50", "infx50", "-100x50", "l7160"]
-        {
-            assert_eq!(wrong.parse::<Sheet>(), Err(LabelError::Sheet { text: wrong.to_owned() }));
-        }
     }
 }

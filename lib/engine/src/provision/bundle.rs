@@ -64,6 +64,7 @@ impl Bundle {
     ];
 
     /// Its name.
+    #[doc(hidden)]
     pub fn name(self) -> &'static str {
         let named = Self::ALL.iter().find(|(kind, _)| *kind == self);
         named.map_or("", |(_, name)| name)

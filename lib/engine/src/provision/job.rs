@@ -100,6 +100,7 @@ pub struct Summary {
     pub incomplete_ids: Vec<String>,
     /// Where the files of those are that were put at another place than this run's: directories or archives, with the
     /// number of devices.
+    #[doc(hidden)]
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub elsewhere: BTreeMap<String, usize>,
     /// What is to be said of the ids of devices that were issued before, where no new device may have them.
