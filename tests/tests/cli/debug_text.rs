@@ -11,8 +11,14 @@ use std::io::{Read, Write};
 
 /// What may be put into a sentence by `{:?}`: it is a text or a character, and `Debug` puts it between quotes and shows
 /// what is hidden in it. An argument with another name needs `Display`, or a line in [`OTHERS`].
-const TEXTS: [&str; 57] = [
+const TEXTS: [&str; 63] = [
     "alias",
+    "argument",
+    "dotted",
+    "from",
+    "order",
+    "program",
+    "to",
     "batch",
     "c",
     "ca",
@@ -84,7 +90,8 @@ const OTHERS: [(&str, &str); 8] = [
 ];
 
 /// Arguments without a name in the string: what stands for them, to be told from other values.
-const ARGUMENTS: [&str; 21] = [
+const ARGUMENTS: [&str; 22] = [
+    "order.name",
     ".0.ca",
     ".as_str()",
     ".get_ref()",

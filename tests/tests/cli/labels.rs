@@ -256,7 +256,7 @@ fn a_label_does_not_lack_what_it_is_to_show() {
         ("--template my.toml", "my.toml"),
         ("--qr {nothing}", "{nothing} is no placeholder of labels"),
         ("--sheet l9999", "l9999"),
-        ("--sheet 5x5", "does not fit"),
+        ("--sheet 5x5", "is not read reliably"),
         ("--skip 21", "21"),
         ("--template label-small.toml --qr 日本", "printable ASCII"),
     ] {

@@ -7,6 +7,7 @@ use c8y_pki_engine::list::{DeviceList, Devices};
 use c8y_pki_engine::orders;
 use c8y_pki_engine::pki::Pki;
 use c8y_pki_engine::provision::Existing;
+use c8y_pki_engine::provision::bundle::Bundle;
 use c8y_pki_engine::registry::{OrderRecord, Record};
 use clap::Args;
 use time::OffsetDateTime;
@@ -86,7 +87,7 @@ impl IssueArgs {
     fn hand_over(
         &self,
         text: &str,
-        output: &OutputArgs,
+        (output, kinds): (&OutputArgs, &[Bundle]),
         devices: &Devices,
         pki: &Pki,
     ) -> Result<HandOver> {
@@ -96,7 +97,7 @@ impl IssueArgs {
                 "leave --output out",
             ));
         }
-        let files = (output.bundle.as_slice(), output.out.as_path());
+        let files = (kinds, output.out.as_path());
         let reads_stdin = self.from.as_deref() != Some(Path::new("-"));
         HandOver::prepare(text, files, devices, pki, reads_stdin)
     }
@@ -127,8 +128,9 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
         _ => Kinds::of(&output.bundle),
     };
     let exec = args.exec.as_deref();
-    let hand_over =
-        exec.map(|text| args.hand_over(text, &output, &wanted.devices, &pki)).transpose()?;
+    let hand_over = exec
+        .map(|text| args.hand_over(text, (&output, kinds.all()), &wanted.devices, &pki))
+        .transpose()?;
     let (keys, devices) = (KeyPolicy::default(), wanted.devices);
     let run = Run { ca, profile, subject, existing, keys, kinds, devices };
     let issued = issue(pki, run, &output, now, out)?;
