@@ -143,13 +143,13 @@ fn cas(cas: &[CaState]) -> String {
 }
 
 fn looked_at(picture: &Picture) -> Vec<String> {
-    let live: u64 = picture.cas.iter().map(|ca| ca.devices.live).sum();
+    let live: u64 = picture.cas.iter().map(|ca| ca.devices.live + ca.servers.live).sum();
     let live = usize::try_from(live).unwrap_or(usize::MAX);
     let mut lines = vec![format!(
         "the PKI directory at {}: {}, {}, {}",
         date(picture.at),
         count(picture.cas.len(), "CA"),
-        count(live, "live device certificate"),
+        count(live, "live certificate"),
         count(picture.orders.len(), "open order"),
     )];
     lines.extend(picture.tenant.as_ref().map(tenant));

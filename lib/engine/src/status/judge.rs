@@ -3,7 +3,7 @@
 use time::{Duration, OffsetDateTime};
 
 use super::tenant::{AtTenant, Registered, Trust};
-use super::{CaState, Item, ListState, OrderState, Picture, Subject, Urgency};
+use super::{CaState, Item, ListState, LiveState, OrderState, Picture, Subject, Urgency};
 use crate::failure::{Hint, Task};
 use crate::platform::crl::Switch;
 use Urgency::{Due, Overdue};
@@ -15,7 +15,8 @@ pub(super) fn items(picture: &Picture) -> Vec<Item> {
     let mut items = Vec::new();
     for ca in &picture.cas {
         items.extend(of_ca(ca, picture));
-        items.extend(of_devices(ca, picture));
+        items.extend(of_live(&ca.devices, (ca, Subject::Devices), picture));
+        items.extend(of_live(&ca.servers, (ca, Subject::Servers), picture));
         items.extend(of_list(&ca.name, &ca.list, picture));
     }
     items.extend(picture.orders.iter().filter_map(of_order));
@@ -39,7 +40,7 @@ fn item(
 
 /// A CA on which something still depends.
 fn of_ca(ca: &CaState, picture: &Picture) -> Option<Item> {
-    if ca.devices.live == 0 && !ca.has_cas_below {
+    if ca.devices.live == 0 && ca.servers.live == 0 && !ca.has_cas_below {
         return None;
     }
     let hint = Some(Hint::run("renew the CA", Task::RenewCa { new_key: false }));
@@ -51,20 +52,27 @@ fn of_ca(ca: &CaState, picture: &Picture) -> Option<Item> {
     Some(item(urgency, Subject::Ca, &ca.name, message, hint))
 }
 
-fn of_devices(ca: &CaState, picture: &Picture) -> Vec<Item> {
-    let state = &ca.devices;
+/// The devices of a CA, or its servers.
+fn of_live(state: &LiveState, (ca, subject): (&CaState, Subject), picture: &Picture) -> Vec<Item> {
+    let (whose, task) = match subject {
+        Subject::Servers => (("a server", "servers"), Task::ListServers),
+        _ => (("a device", "devices"), Task::ListDevices),
+    };
     let first = state.first_end.map(day).unwrap_or_default();
     let mut items = Vec::new();
-    let hint = || Some(Hint::run("see which, and renew them", Task::ListDevices));
+    let hint = || Some(Hint::run("see which, and renew them", task.clone()));
     if state.expired > 0 {
-        let message =
-            format!("{} expired, the first on {first}", certificates(state.expired, "has", "have"));
-        items.push(item(Overdue, Subject::Devices, &ca.name, message, hint()));
+        let message = format!(
+            "{} expired, the first on {first}",
+            certificates(state.expired, whose, ("has", "have"))
+        );
+        items.push(item(Overdue, subject, &ca.name, message, hint()));
     }
     if state.ending > 0 {
         let days = picture.limits.device_days;
-        let message = format!("{} within {days} days", certificates(state.ending, "ends", "end"));
-        items.push(item(Due, Subject::Devices, &ca.name, message, hint()));
+        let message =
+            format!("{} within {days} days", certificates(state.ending, whose, ("ends", "end")));
+        items.push(item(Due, subject, &ca.name, message, hint()));
     }
     items
 }
@@ -210,10 +218,10 @@ fn when(end: OffsetDateTime, now: OffsetDateTime) -> String {
     }
 }
 
-fn certificates(number: u64, one: &str, many: &str) -> String {
+fn certificates(number: u64, whose: (&str, &str), verb: (&str, &str)) -> String {
     match number {
-        1 => format!("1 certificate of a device {one}"),
-        _ => format!("{number} certificates of devices {many}"),
+        1 => format!("1 certificate of {} {}", whose.0, verb.0),
+        _ => format!("{number} certificates of {} {}", whose.1, verb.1),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use time::{Duration, OffsetDateTime};
 
-use super::{CaState, DeviceState, Limits, ListState, OrderState, Picture};
+use super::{CaState, Limits, ListState, LiveState, OrderState, Picture};
 use crate::crl::Crl;
 use crate::orders::{self, OrderError};
 use crate::pki::{AuthorityError, Ca, Pki};
@@ -14,13 +14,15 @@ impl Picture {
     /// Looks at a PKI directory as it is now. The tenant is not asked.
     pub fn of(pki: &Pki, limits: Limits, now: OffsetDateTime) -> Result<Self, OrderError> {
         let cas = pki.cas()?;
-        let mut devices = devices(pki, limits, now)?;
+        let mut devices = live(pki, Role::Device, limits, now)?;
+        let mut servers = live(pki, Role::Server, limits, now)?;
         let state = |ca: &Ca| -> Result<CaState, AuthorityError> {
             Ok(CaState {
                 name: ca.name.clone(),
                 not_after: ca.certificate().not_after,
                 has_cas_below: cas.iter().any(|other| other.parent.as_ref() == Some(&ca.name)),
                 devices: devices.remove(&ca.name).unwrap_or_default(),
+                servers: servers.remove(&ca.name).unwrap_or_default(),
                 list: list(pki, ca)?,
             })
         };
@@ -29,20 +31,19 @@ impl Picture {
     }
 }
 
-/// The live certificates of devices, by CA.
-fn devices(
+/// The live certificates of devices or servers, by CA.
+fn live(
     pki: &Pki,
+    role: Role,
     limits: Limits,
     now: OffsetDateTime,
-) -> Result<BTreeMap<String, DeviceState>, RegistryError> {
-    let counts = pki.registry().device_counts()?;
-    let of = |(ca, live)| (ca, DeviceState { live, ..DeviceState::default() });
-    let mut all: BTreeMap<String, DeviceState> = counts.into_iter().map(of).collect();
+) -> Result<BTreeMap<String, LiveState>, RegistryError> {
+    let mut all: BTreeMap<String, LiveState> = BTreeMap::new();
     let soon = now.saturating_add(Duration::days(i64::from(limits.device_days)));
-    let filter =
-        Filter { role: Some(Role::Device), status: Some(Status::Live), ..Filter::default() };
+    let filter = Filter { role: Some(role), status: Some(Status::Live), ..Filter::default() };
     pki.registry().each::<RegistryError>(&filter, |record| {
         let state = all.entry(record.ca).or_default();
+        state.live += 1;
         state.first_end =
             Some(state.first_end.map_or(record.not_after, |end| end.min(record.not_after)));
         match record.not_after {

@@ -70,14 +70,16 @@ pub struct CaState {
     /// Whether another CA of the directory is below it.
     pub has_cas_below: bool,
     /// Its devices.
-    pub devices: DeviceState,
+    pub devices: LiveState,
+    /// Its servers.
+    pub servers: LiveState,
     /// Its revocations and its last list.
     pub list: ListState,
 }
 
-/// Live certificates of devices.
+/// Live certificates of devices, or of servers.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct DeviceState {
+pub struct LiveState {
     /// How many there are, expired ones included.
     pub live: u64,
     /// How many of them have expired.
@@ -133,6 +135,8 @@ pub enum Subject {
     Ca,
     /// Certificates of devices.
     Devices,
+    /// Certificates of servers.
+    Servers,
     /// A revocation list.
     List,
     /// An order.
@@ -153,6 +157,7 @@ impl Subject {
         match self {
             Self::Ca => "ca",
             Self::Devices => "devices",
+            Self::Servers => "servers",
             Self::List => "list",
             Self::Order => "order",
             Self::Trust => "trust",

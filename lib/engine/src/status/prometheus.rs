@@ -67,6 +67,7 @@ fn of_directory(picture: &Picture) -> Vec<Family> {
     let mut ends =
         Family::new("c8y_pki_ca_not_after_timestamp_seconds", "When a CA's certificate ends.");
     let mut devices = Family::new("c8y_pki_devices", "Live device certificates, by CA and state.");
+    let mut servers = Family::new("c8y_pki_servers", "Live server certificates, by CA and state.");
     let mut first = Family::new(
         "c8y_pki_device_first_not_after_timestamp_seconds",
         "When the first live device certificate of a CA ends.",
@@ -80,14 +81,15 @@ fn of_directory(picture: &Picture) -> Vec<Family> {
     for ca in &picture.cas {
         let name = ca.name.as_str();
         ends.add(&[("ca", name)], seconds(ca.not_after));
-        let state = &ca.devices;
-        let valid = state.live.saturating_sub(state.expired + state.ending);
-        for (word, number) in
-            [("valid", valid), ("ending", state.ending), ("expired", state.expired)]
-        {
-            devices.add(&[("ca", name), ("state", word)], number as f64);
+        for (family, state) in [(&mut devices, &ca.devices), (&mut servers, &ca.servers)] {
+            let valid = state.live.saturating_sub(state.expired + state.ending);
+            for (word, number) in
+                [("valid", valid), ("ending", state.ending), ("expired", state.expired)]
+            {
+                family.add(&[("ca", name), ("state", word)], number as f64);
+            }
         }
-        if let Some(end) = state.first_end {
+        if let Some(end) = ca.devices.first_end {
             first.add(&[("ca", name)], seconds(end));
         }
         if let Some(at) = ca.list.next_update {
@@ -113,7 +115,7 @@ fn of_directory(picture: &Picture) -> Vec<Family> {
         }
         handed_over.add(&[("order", &order.name)], of.handed_over as f64);
     }
-    vec![looked, items, ends, devices, first, next, unlisted, orders, handed_over]
+    vec![looked, items, ends, devices, servers, first, next, unlisted, orders, handed_over]
 }
 
 fn of_tenant(picture: &Picture) -> Vec<Family> {

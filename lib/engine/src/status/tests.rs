@@ -14,11 +14,12 @@ fn ca(not_after: OffsetDateTime) -> CaState {
         name: "line".to_owned(),
         not_after,
         has_cas_below: false,
-        devices: DeviceState {
+        devices: LiveState {
             live: 7,
             first_end: Some(datetime!(2027-11-25 10:00 UTC)),
-            ..DeviceState::default()
+            ..LiveState::default()
         },
+        servers: LiveState::default(),
         list: ListState::default(),
     }
 }
@@ -38,7 +39,7 @@ fn nothing_is_nothing() {
     assert!(found(&picture(vec![ca(FAR)])).is_empty());
     // Nothing depends on it.
     let mut old = ca(datetime!(2020-01-01 00:00 UTC));
-    old.devices = DeviceState::default();
+    old.devices = LiveState::default();
     assert!(found(&picture(vec![old])).is_empty());
 }
 
@@ -51,7 +52,7 @@ fn ends_are_told_before_they_come() {
     assert_eq!(end(datetime!(2027-05-24 09:59 UTC)), Some(Due));
     assert_eq!(end(datetime!(2027-05-24 10:01 UTC)), None);
     let mut state = ca(FAR);
-    state.devices = DeviceState {
+    state.devices = LiveState {
         live: 7,
         expired: 1,
         ending: 2,
@@ -66,6 +67,10 @@ fn ends_are_told_before_they_come() {
             of(Due, "2 certificates of devices end within 30 days"),
         ]
     );
+    let mut state = ca(FAR);
+    state.servers = LiveState { live: 1, ending: 1, ..LiveState::default() };
+    let message = "1 certificate of a server ends within 30 days".to_owned();
+    assert_eq!(found(&picture(vec![state])), [(Due, Subject::Servers, message)]);
 }
 
 #[test]
