@@ -121,6 +121,11 @@ impl Claim {
     }
 }
 
+/// Takes away what runs have left that are gone. A run does so by itself: this is for commands that find nothing to do.
+pub(super) fn tidy(pki: &Pki, out: Out<'_>) -> Result {
+    Claim::take(pki, &Named::default(), out).map(drop)
+}
+
 impl Drop for Claim {
     fn drop(&mut self) {
         // What stays is somebody's who is gone: the next run takes it away.

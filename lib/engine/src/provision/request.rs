@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::bundle::Bundler;
+use super::claim;
 use super::context::Context;
 use super::destination::{Destination, Out};
 use super::error::{ProvisionError, Result};
@@ -135,7 +136,10 @@ pub fn sign(
     }
     let list = intake.list;
     let summary = match list.devices.is_empty() {
-        true => Summary::default(),
+        true => {
+            claim::tidy(pki, job.out)?;
+            Summary::default()
+        }
         false => run_since(pki, job, &list.into(), newcomers, context)?,
     };
     for verdict in verdicts.iter_mut().filter(|v| v.action == Action::Left) {
