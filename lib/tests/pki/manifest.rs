@@ -82,7 +82,7 @@ fn a_renewed_ca_is_the_issuer_that_the_rows_name_under_that_certificate_only() {
 }
 
 #[test]
-fn what_is_no_manifest_is_not_valid_whoever_has_signed_it() {
+fn what_is_no_manifest_is_not_valid_no_matter_who_signed_it() {
     let (folder, _) = factory();
     let line = folder.pki.ca("line").unwrap();
     let key = line.unlock(&password()).unwrap();

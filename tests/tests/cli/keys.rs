@@ -296,7 +296,7 @@ pub(crate) fn typed(cli: &Cli, line: &str, keys: &str) -> Option<(String, i32)> 
 }
 
 #[test]
-fn a_compromised_key_is_revoked_whoever_has_it() {
+fn a_compromised_key_is_revoked_for_all_who_have_it() {
     let (Some(openssl), Some(sqlite)) = (tool("openssl"), tool("sqlite3")) else { return };
     let cli = with_a_shared_key(&openssl, &sqlite);
     let revoke = "device revoke a --reason keyCompromise";

@@ -84,7 +84,7 @@ fn they_are_printed_when_asked_for() {
 }
 
 #[test]
-fn credentials_that_have_come_are_kept_whoever_has_taken_their_place() {
+fn credentials_that_have_come_are_kept_no_matter_who_took_their_place() {
     let at = tenant();
     at.sandbox.enter_device("pw-1");
     let mut asking = start(&at, "--out f");

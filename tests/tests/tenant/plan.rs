@@ -212,7 +212,7 @@ fn a_tenant_without_credentials_is_not_called_in_place() {
     let plan = at.cli.ok("rollout demo/rollout.toml --plan");
     assert!(plan.contains("?  tenant") && plan.contains("the tenant was not asked"), "{plan}");
     assert!(!plan.contains("Everything is in place"), "{plan}");
-    // Whoever wants an exit code gets no guess.
+    // With an exit code there is no guess.
     let refused = at.cli.run("rollout demo/rollout.toml --plan --exit-code").expect(2);
     assert!(refused.error().contains("host of the tenant is not given"), "{refused:?}");
 }

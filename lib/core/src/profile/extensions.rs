@@ -176,7 +176,7 @@ fn alt_names(raw: &Raw) -> Result<Vec<AltNamePattern>, At<String>> {
     values(KEY, raw.subject_alt_name.as_ref())?.iter().map(read).collect()
 }
 
-/// Addresses with one of these schemes: RFC 5280, section 8, wants no https, since whoever fetches a list would have
+/// Addresses with one of these schemes: RFC 5280, section 8, wants no https, since who fetches a list would have
 /// to check a certificate first.
 fn addresses(key: &str, list: Option<&List>, schemes: &[&str]) -> Result<Vec<String>, At<String>> {
     let read = |value: &Spanned<String>| {

@@ -125,7 +125,7 @@ impl Placeholder {
         }
     }
 
-    /// Whether whoever reads it can pass for the device, or open its keystore.
+    /// Whether a person who reads it can pass for the device, or open its keystore.
     pub fn is_secret(self) -> bool {
         matches!(self, Self::Registration | Self::OneTime | Self::StorePassword)
     }

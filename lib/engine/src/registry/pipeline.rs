@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_come_in_order_whoever_is_first() {
+    fn results_come_in_order_no_matter_which_is_first() {
         let mut taken = Vec::new();
         let read = |give: &mut dyn FnMut(u64)| -> Result<(), ()> {
             (0..500).for_each(give);

@@ -1,7 +1,7 @@
 //! A CA gets another name.
 //!
-//! Rows say the present name of their CA, so that whoever asks for it finds them. Their digests were made with the name
-//! that it had when they were recorded, and stay: the audit log tells the names, and whoever recomputes a digest asks it
+//! Rows say the present name of their CA, so that a search for it finds them. Their digests were made with the name
+//! that it had when they were recorded, and stay: the audit log tells the names, and a digest is recomputed with its help
 //! ([`Renames`]).
 
 use std::sync::atomic::Ordering;
