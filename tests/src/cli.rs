@@ -299,9 +299,7 @@ impl Cli {
     pub fn with_cas() -> Self {
         static MADE: OnceLock<Vec<Kept>> = OnceLock::new();
         let made = MADE.get_or_init(|| {
-            let cli = Self::new();
-            cli.ok(&format!("ca init --subject 'CN=Root,O=Example' --key-type ec-p256 {CA_PW}"));
-            cli.ok(&format!("ca add line --parent root --subject 'CN=Line,O=Example' {CA_PW}"));
+            let cli = Self::with_other_cas();
             let mut kept = Vec::new();
             read_all(cli.dir.path(), Path::new(""), &mut kept);
             kept
@@ -315,6 +313,14 @@ impl Cli {
             }
             fs::set_permissions(&path, permissions.clone()).expect("the same permissions");
         }
+        cli
+    }
+
+    /// The same, with CAs of its own: nobody else has their keys.
+    pub fn with_other_cas() -> Self {
+        let cli = Self::new();
+        cli.ok(&format!("ca init --subject 'CN=Root,O=Example' --key-type ec-p256 {CA_PW}"));
+        cli.ok(&format!("ca add line --parent root --subject 'CN=Line,O=Example' {CA_PW}"));
         cli
     }
 

@@ -105,7 +105,7 @@ fn text_has_a_line_for_each_step() {
 #[test]
 fn a_device_of_another_ca_is_refused_with_an_alert() {
     let Some(cli) = with_device() else { return };
-    let other = Cli::with_cas();
+    let other = Cli::with_other_cas();
     other.ok(&format!("device issue gw-1 --ca line --out out {CA_PW}"));
     other.write("trust.pem", cli.read("server-ca.pem"));
     // TLS 1.2 ends in the handshake, TLS 1.3 after it.

@@ -152,7 +152,7 @@ fn revoked_and_unknown_devices_are_left_alone() {
     a_second_passes();
     cli.ok(&format!("ca renew line --days 1000 {CA_PW}"));
     cli.ok("device revoke a");
-    let other = Cli::with_cas();
+    let other = Cli::with_other_cas();
     other.ok(&format!("device issue stranger --ca line --out out {CA_PW}"));
     cli.write("out/stranger/cert.pem", other.read("out/stranger/cert.pem"));
     cli.write("out/no-device/readme.txt", "x");
