@@ -87,7 +87,7 @@ fn sealed(fleet: &Fleet) -> BTreeMap<String, bool> {
 fn the_second_of_two_makes_nothing_twice_and_says_whose_files_are_where() {
     let mut waited = 0;
     for _ in 0..5 {
-        let (mut fleet, _disk) = Fleet::in_memory(2000);
+        let (mut fleet, _disk) = Fleet::in_memory(8000);
         let line = fleet.line().replace("/out ", "/out2 ").replace("--out out ", "--out out2 ");
         assert_ne!(line, fleet.line());
         let mut first = Running::start(&fleet.cli, fleet.line());
@@ -102,9 +102,9 @@ fn the_second_of_two_makes_nothing_twice_and_says_whose_files_are_where() {
         let place = fleet.out("").canonicalize().expect("it is there");
         let place = place.display();
         assert!(second.stdout.starts_with("0 devices issued"), "{second:?}");
-        let said = format!("the files of 2000 of them were written to {place}\n");
+        let said = format!("the files of 8000 of them were written to {place}\n");
         assert!(second.stdout.contains(&said), "{second:?}");
-        let told = "another run is making 2000 devices of this list; their files go to";
+        let told = "another run is making 8000 devices of this list; their files go to";
         waited += usize::from(second.stderr.contains(told));
         assert!(!second.stderr.contains("warning: "), "{second:?}");
         if waited > 0 {

@@ -20,7 +20,7 @@ fn the_file_says_the_port_and_the_report_which_it_was() {
         "{done:?}"
     );
     let page = cli.text("page.html");
-    assert!(page.contains("connections tested at the MQTT Service at localhost:"), "{page}");
+    assert!(page.contains("tried at the MQTT Service at localhost:"), "{page}");
     let json = cli.run("rollout demo/rollout.toml --sandbox --json").expect(0).json();
     assert_eq!(json["connected"]["mqtt_service"], true, "{json}");
     assert_eq!(json["connected"]["connected"], 2, "{json}");

@@ -63,7 +63,7 @@ fn what_the_tenant_lacks_is_told_if_it_is_asked() {
     at.ok("registration upload r.csv");
     let view = at.run("status --json").expect(0).json();
     assert_eq!(items(&view), [item("due", "proof", "line")]);
-    at.ok(&format!("pop prove line {CA_PW}"));
+    at.ok(&format!("pop prove --ca line {CA_PW}"));
     assert_eq!(items(&at.run("status --json").expect(0).json()), []);
     // Revoked here, in a list, and not at the tenant.
     at.ok("device revoke gw-2 --yes");

@@ -65,7 +65,7 @@ fn left(left: &[Finding], spec: &Spec) -> String {
     let file = spec.file.display().to_string();
     let rows = left.iter().map(|finding| plan::row(finding, &file)).collect();
     let what = count(left.len(), "difference");
-    format!("{what} from the file left as they are:\n{}", table(&[], rows))
+    format!("{what} from the file, not changed:\n{}", table(&[], rows))
 }
 
 fn pruned(pruned: &Pruned) -> String {

@@ -49,7 +49,7 @@ const SITES: &[Site] = &[
     ("probe.rs", "remove_object_request", &[("DELETE", "/inventory/managedObjects/{id}")]),
     ("probe.rs", "remove_user_request", &[("DELETE", "/user/{tenantId}/users/{userId}")]),
     ("register/mod.rs", "request", &[("POST", "/devicecontrol/bulkNewDeviceRequests")]),
-    ("standing.rs", "registered", &[("GET", EXTERNAL)]),
+    ("standing.rs", "is_registered", &[("GET", EXTERNAL)]),
     ("tenant.rs", "current_with_time", &[("GET", "/tenant/currentTenant")]),
     ("tenant.rs", "user", &[("GET", "/user/currentUser")]),
     ("token.rs", "request", &[("POST", "/devicecontrol/deviceAccessToken")]),
