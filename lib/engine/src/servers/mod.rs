@@ -1,6 +1,6 @@
 //! Certificates for what devices talk to: brokers and gateways of the user's own.
 //!
-//! A server has a [`ServerName`], which is its common name and that of its directory, and names beside it
+//! A server has a [`ServerName`](crate::registry::ServerName), which is its common name and that of its directory, and names beside it
 //! (subjectAltName), by which clients know it. The CA's policy says which of these it may have.
 //!
 //! The registry has one live certificate for a server. A directory gets its name once the registry has the
