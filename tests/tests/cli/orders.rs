@@ -167,3 +167,18 @@ fn a_list_is_revoked_after_a_question_and_what_cannot_be_is_named() {
     let again = cli.run(&format!("device issue --order acme --out out {CA_PW}")).expect(0);
     assert!(again.stderr.contains("2 devices left out: revoked"), "{again:?}");
 }
+
+#[test]
+fn an_order_follows_its_ca_to_another_name() {
+    let cli = ordered("");
+    cli.ok("ca rename line line-7");
+    let shown = cli.run("order show acme --json").expect(0).json();
+    assert_eq!(shown["ca"], "line-7", "{shown}");
+    cli.ok(&format!("device issue --order acme --out out {CA_PW}"));
+    cli.ok("ca rename line-7 line-8");
+    let device = cli.run("device show gw-1 --json").expect(0).json();
+    assert!(device.to_string().contains("line-8"), "{device}");
+    let listed = cli.run("order list --json").expect(0).json();
+    assert_eq!(listed["ca"], "line-8", "{listed}");
+    cli.ok("registry check");
+}

@@ -21,7 +21,7 @@ pub(super) const RENAME: &str = "rename";
 pub(super) struct Renames(Vec<(i64, String, String)>);
 
 impl Renames {
-    fn read(connection: &Connection) -> rusqlite::Result<Self> {
+    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
         let sql = "SELECT sequence, json_extract(detail, '$.from'), json_extract(detail, '$.to') FROM audit
                    WHERE action = ?1 ORDER BY sequence";
         let mut query = connection.prepare(sql)?;

@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension, params};
 use super::record::{OrderRecord, OrderState, Ordered, OrderedDevice, Step};
 use crate::client_id::DeviceId;
 use crate::registry::query::moment;
+use crate::registry::renames::Renames;
 use crate::registry::sqlite::{Registry, Result};
 use crate::registry::{RegistryError, RowId, Status};
 
@@ -20,7 +21,9 @@ impl Registry {
         let connection = self.connection()?;
         let collect = || -> rusqlite::Result<Vec<OrderRecord>> {
             let sql = format!("SELECT {COLUMNS} ORDER BY id");
-            connection.prepare_cached(&sql)?.query_map([], read_order)?.collect()
+            let renames = Renames::read(connection)?;
+            let read = |row: &rusqlite::Row<'_>| read_order(row, &renames);
+            connection.prepare_cached(&sql)?.query_map([], read)?.collect()
         };
         collect().map_err(|e| self.error(&e))
     }
@@ -28,10 +31,13 @@ impl Registry {
     /// The order of that name, in any case.
     pub fn order(&self, name: &str) -> Result<Option<OrderRecord>> {
         let sql = format!("SELECT {COLUMNS} WHERE folded_name = ?1");
-        self.connection()?
-            .prepare_cached(&sql)
-            .and_then(|mut query| query.query_row([name.to_lowercase()], read_order).optional())
-            .map_err(|e| self.error(&e))
+        let connection = self.connection()?;
+        let ask = || -> rusqlite::Result<Option<OrderRecord>> {
+            let renames = Renames::read(connection)?;
+            let read = |row: &rusqlite::Row<'_>| read_order(row, &renames);
+            connection.prepare_cached(&sql)?.query_row([name.to_lowercase()], read).optional()
+        };
+        ask().map_err(|e| self.error(&e))
     }
 
     /// Whether a device is in an order, not taken back, that was made after that certificate of it was recorded: the
@@ -229,14 +235,15 @@ impl Registry {
     }
 }
 
-fn read_order(row: &rusqlite::Row<'_>) -> rusqlite::Result<OrderRecord> {
-    let options: String = row.get(5)?;
+/// The row keeps the name that the CA had when the order was made.
+fn read_order(row: &rusqlite::Row<'_>, renames: &Renames) -> rusqlite::Result<OrderRecord> {
+    let (audit, ca, options): (i64, String, String) = (row.get(1)?, row.get(4)?, row.get(5)?);
     Ok(OrderRecord {
         id: row.get(0)?,
-        audit: row.get(1)?,
+        audit,
         name: row.get(2)?,
         customer: row.get(3)?,
-        ca: row.get(4)?,
+        ca: renames.now(&ca, audit).to_owned(),
         options: serde_json::from_str(&options).unwrap_or_default(),
         list: row.get(6)?,
         devices: row.get::<_, i64>(7)?.cast_unsigned(),

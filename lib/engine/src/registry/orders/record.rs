@@ -32,7 +32,7 @@ pub struct OrderRecord {
     pub name: String,
     /// Who has ordered.
     pub customer: Option<String>,
-    /// Name of the CA that issues the devices.
+    /// The present name of the CA that issues the devices.
     pub ca: String,
     /// How they are made, as JSON.
     pub options: serde_json::Value,
