@@ -15,6 +15,7 @@ use super::prune::{self, Pruned};
 use super::shortened::ShortenedOf;
 use super::spec::{CaSpec, Spec};
 use super::step::{Action, REPLACE, Step, changes, done};
+use super::summary;
 use super::tenant::{self, Registered};
 use super::verdict::{self, Judged};
 use crate::cert::Certificate;
@@ -227,7 +228,7 @@ fn make_all(
     let differing: Vec<Device> = plan.replaced.iter().map(|at| devices[*at].clone()).collect();
     let list = DeviceList { devices, ..plan.list };
     let rest = make_devices(spec, pki, list, passwords, run, Existing::Skip)?;
-    report.devices = verdict::together(std::mem::take(&mut report.devices), rest);
+    report.devices = summary::together(std::mem::take(&mut report.devices), rest);
     if !differing.is_empty() && !report.devices.stopped {
         let list = DeviceList { devices: differing, ..DeviceList::default() };
         let again = Existing::Replace { revoke: false };
@@ -235,20 +236,7 @@ fn make_all(
         if !replaced.stopped {
             done(&mut report.steps, &[REPLACE]);
         }
-        let skipped = report.devices.skipped.saturating_sub(replaced.issued);
-        let (first, rest) = (std::mem::take(&mut report.devices), replaced);
-        report.devices = Summary {
-            issued: first.issued + rest.issued,
-            replaced: first.replaced + rest.replaced,
-            skipped,
-            recovered: first.recovered + rest.recovered,
-            seconds: first.seconds + rest.seconds,
-            batch: rest.batch.or(first.batch),
-            stopped: rest.stopped,
-            incomplete: 0,
-            incomplete_ids: Vec::new(),
-            ..first
-        };
+        report.devices = summary::replaced_too(std::mem::take(&mut report.devices), replaced);
     }
     if spec.allowed.prune && !report.devices.stopped {
         let mut pruned = plan.unlisted.revoke(pki, run.now)?;

@@ -18,6 +18,7 @@ pub mod report;
 mod shortened;
 pub mod spec;
 mod step;
+mod summary;
 mod tenant;
 mod turn;
 mod verdict;

@@ -18,7 +18,7 @@ use crate::list::DeviceList;
 use crate::pki::{Ca, Pki};
 use crate::platform::blocking::Client;
 use crate::platform::verdict::{self, Comparison, Ours};
-use crate::provision::{Existing, Summary};
+use crate::provision::Existing;
 use crate::registry::{Filter, Record, RegistryError, Role, Status};
 
 /// The kind of the step.
@@ -103,17 +103,6 @@ pub(super) fn before_the_others(
         Some(false) => Err(RolloutError::ChainRefused(Box::new(judged.clone()))),
         Some(true) | None => Ok(()),
     }
-}
-
-/// What both runs have done.
-pub(super) fn together(first: Summary, mut rest: Summary) -> Summary {
-    rest.issued += first.issued;
-    // It is in the list of the rest.
-    rest.skipped = rest.skipped.saturating_sub(first.issued);
-    rest.recovered += first.recovered;
-    rest.seconds += first.seconds;
-    rest.batch = rest.batch.or(first.batch);
-    rest
 }
 
 /// Why the search ends.
