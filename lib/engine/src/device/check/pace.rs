@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// Devices that begin to connect in a second where nobody says how many: ours. The platform's documentation names no
 /// number; it refuses connections with CONNACK 3 or 5 while it is overloaded (platform: "MQTT").
-pub const TENANT_RATE: NonZeroU32 = NonZeroU32::new(100).unwrap();
+pub const TENANT_RATE: NonZeroU32 = NonZeroU32::new(100).expect("a constant that is not 0");
 
 /// How far a rate may be caught up with, when a device began late.
 const CATCH_UP: Duration = Duration::from_millis(100);
