@@ -302,6 +302,13 @@ impl Certificate {
         self.basic_constraints.is_some_and(|bc| bc.ca)
     }
 
+    /// Whether it is for TLS servers and not for clients (RFC 5280, 4.2.1.12).
+    #[doc(hidden)]
+    pub fn is_for_servers(&self) -> bool {
+        let is_for = |oid| self.extended_key_usage.iter().flatten().any(|found| found == oid);
+        is_for(extensions::oid::SERVER_AUTH) && !is_for(extensions::oid::CLIENT_AUTH)
+    }
+
     /// Whether issuer and subject are the same name (RFC 5280, 6.1 "self-issued").
     #[doc(hidden)]
     pub fn is_self_issued(&self) -> bool {

@@ -385,3 +385,23 @@ fn a_new_ca_does_not_take_the_name_of_a_lost_one() {
     cli.ok(&format!("device issue b --ca line --out out {CA_PW}"));
     cli.ok("registry check");
 }
+
+#[test]
+fn a_server_is_recorded_as_a_server() {
+    let cli = Cli::with_cas();
+    let server = |verb: &str| format!("server {verb} --out servers {CA_PW}");
+    cli.ok(&server("issue broker --ca line --san DNS:broker.example.com"));
+    back_up(&cli);
+    cli.ok(&server("renew broker"));
+    cli.ok(&server("issue gateway --ca line --san DNS:gw.example.com"));
+    restore(&cli);
+    let done = cli.run("registry repair --yes --json").expect(0).json();
+    assert_eq!(done["certificates"], 2, "{done}");
+    let rows = cli.run("server list --json").expect(0).json_lines();
+    let names: Vec<&str> = rows.iter().filter_map(|row| row["name"].as_str()).collect();
+    assert_eq!(names, ["broker", "gateway"], "{rows:?}");
+    assert!(cli.run("device list --json").expect(0).json_lines().is_empty());
+    let all = cli.run("server list --status any --json").expect(0).json_lines();
+    assert_eq!(all.len(), 3, "{all:?}");
+    cli.ok("registry check");
+}

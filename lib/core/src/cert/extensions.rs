@@ -13,7 +13,7 @@ use crate::der;
 use crate::failure::{Failure, Fault, Hint};
 use crate::name::Name;
 
-/// Object identifiers of extensions.
+/// Object identifiers of extensions, and of extended key usages.
 pub mod oid {
     /// subjectKeyIdentifier.
     pub const SUBJECT_KEY_ID: &str = "2.5.29.14";
@@ -39,6 +39,10 @@ pub mod oid {
     pub const EXTENDED_KEY_USAGE: &str = "2.5.29.37";
     /// inhibitAnyPolicy.
     pub const INHIBIT_ANY_POLICY: &str = "2.5.29.54";
+    /// id-kp-serverAuth, a value of extKeyUsage (RFC 5280, 4.2.1.12).
+    pub const SERVER_AUTH: &str = "1.3.6.1.5.5.7.3.1";
+    /// id-kp-clientAuth.
+    pub const CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";
 }
 
 /// An extension whose value is not what its identifier promises.

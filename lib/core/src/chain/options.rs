@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 
 use super::policy::Policies;
 use crate::cert::LongestChain;
+use crate::cert::oid;
 
 /// What the leaf is going to be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,8 +23,8 @@ impl Purpose {
     /// The name and object identifier that an extended key usage must hold; none for any.
     pub(super) fn wanted(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::ClientAuth => Some(("clientAuth", "1.3.6.1.5.5.7.3.2")),
-            Self::ServerAuth => Some(("serverAuth", "1.3.6.1.5.5.7.3.1")),
+            Self::ClientAuth => Some(("clientAuth", oid::CLIENT_AUTH)),
+            Self::ServerAuth => Some(("serverAuth", oid::SERVER_AUTH)),
             Self::Any => None,
         }
     }

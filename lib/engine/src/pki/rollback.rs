@@ -36,8 +36,8 @@ impl Rollback {
                 known => format!("{list} was made, and the registry knows of list {known} at most"),
             };
         };
-        let holder = match first.record.as_ref().and_then(|record| record.holder.device()) {
-            Some(id) => format!(" ({id})"),
+        let holder = match first.record.as_ref().and_then(|record| record.holder.name()) {
+            Some(name) => format!(" ({name})"),
             None => String::new(),
         };
         let more = match self.lost.len() {

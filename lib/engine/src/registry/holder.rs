@@ -8,6 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Role;
+use crate::cert::Certificate;
 use crate::client_id::DeviceId;
 use crate::failure::{Failure, Fault, Hint};
 
@@ -103,6 +104,40 @@ impl Holder {
         match self {
             Self::Server(name) => Some(name),
             Self::Ca | Self::Device(_) => None,
+        }
+    }
+
+    /// The name of the directory that it gets in the directory of a run; none for CAs.
+    pub(crate) fn file_name(&self) -> Option<String> {
+        match self {
+            Self::Device(id) => Some(id.file_name()),
+            Self::Server(name) => Some(name.to_string()),
+            Self::Ca => None,
+        }
+    }
+
+    /// The device's id, or the server's name.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Device(id) => Some(id.as_str()),
+            Self::Server(name) => Some(name.as_str()),
+            Self::Ca => None,
+        }
+    }
+
+    /// Whose a certificate is that no registry knows: a server's if it is for servers and not for clients.
+    ///
+    /// Errors: why it is neither a device's nor a server's, in words.
+    pub(crate) fn of_certificate(certificate: &Certificate) -> Result<Self, String> {
+        if certificate.is_ca() {
+            return Err("it is a CA's".to_owned());
+        }
+        let name = certificate.subject.common_name().unwrap_or_default();
+        match certificate.is_for_servers() {
+            true => name.parse().map(Self::Server).map_err(|e: ServerNameError| e.to_string()),
+            false => DeviceId::parse(name)
+                .map(Self::Device)
+                .map_err(|e| format!("it names no device: {e}")),
         }
     }
 

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use time::OffsetDateTime;
 
 use super::check::Checked;
-use super::holder::IS_DEVICE;
+use super::holder::Holder;
 use super::query::{moment, strange};
 use super::sqlite::{INSERT, Registry, Result, add_row, begin, conflict_or, database_error};
 use super::{
@@ -274,20 +274,21 @@ impl Registry {
         transaction.commit().map_err(fail)
     }
 
-    /// Visits the DER of each device's certificate, with its client id and the place of its files.
+    /// Visits the DER of each certificate of devices and servers, with its holder and the place of its files.
     pub fn each_place<E: From<RegistryError>>(
         &self,
-        mut visit: impl FnMut(&[u8], Option<&str>, Option<&str>) -> std::result::Result<(), E>,
+        mut visit: impl FnMut(&[u8], Option<Holder>, Option<&str>) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         let fail = |e: rusqlite::Error| E::from(self.error(&e));
-        let sql = format!("SELECT der, client_id, location FROM certificate WHERE {IS_DEVICE}");
-        let mut query = self.connection()?.prepare_cached(&sql).map_err(fail)?;
+        let sql = "SELECT der, client_id, location FROM certificate WHERE role = 'device'";
+        let mut query = self.connection()?.prepare_cached(sql).map_err(fail)?;
         let mut rows = query.query([]).map_err(fail)?;
         while let Some(row) = rows.next().map_err(fail)? {
             let text =
                 |i: usize| row.get_ref(i).and_then(|v| Ok(v.as_str_or_null()?)).map_err(fail);
             let der = row.get_ref(0).and_then(|v| Ok(v.as_blob()?)).map_err(fail)?;
-            visit(der, text(1)?, text(2)?)?;
+            let holder = Holder::of_columns("device", text(1)?.map(str::to_owned));
+            visit(der, holder, text(2)?)?;
         }
         Ok(())
     }

@@ -22,14 +22,13 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use crate::cert::{Certificate, pem_blocks};
-use crate::client_id::DeviceId;
 use crate::crl::Crl;
 use crate::crypto::sha256;
 use crate::failure::{Failure, Fault, Hint, Permission, Task};
 use crate::files::FileError;
 use crate::pki::{Ca, Lost, Pki, Rollback};
 use crate::registry::pipeline::in_order;
-use crate::registry::{Checked, Registry, RegistryError, Scan};
+use crate::registry::{Checked, Holder, Registry, RegistryError, Scan};
 
 pub use before_list::{Forgotten, accept_forgotten, before_list, refuse_forgotten};
 pub use repair::Repaired;
@@ -115,7 +114,7 @@ pub struct Found {
     pub ca: String,
     /// Whether its key, or a keystore, is in the same directory.
     pub has_key: bool,
-    /// Why it cannot be recorded as a device's, if it cannot.
+    /// Why it cannot be recorded as a device's or a server's, if it cannot.
     pub unfit: Option<String>,
 }
 
@@ -131,15 +130,6 @@ impl Found {
             cert.serial, cert.subject, self.ca
         )
     }
-}
-
-/// Why a certificate is none of a device that can be recorded.
-fn unfit(certificate: &Certificate) -> Option<String> {
-    if certificate.is_ca() {
-        return Some("it is a CA's".to_owned());
-    }
-    let id = certificate.subject.common_name().unwrap_or_default();
-    DeviceId::parse(id).err().map(|e| format!("it names no device: {e}"))
 }
 
 /// What a hand-over file says and the registry does not.
@@ -327,7 +317,7 @@ impl Search<'_> {
                 && own.public_key.as_ref().is_ok_and(|k| certificate.verify_signature(k).is_ok())
         };
         let ca = self.cas.iter().find(signed)?.name.clone();
-        let unfit = unfit(&certificate);
+        let unfit = Holder::of_certificate(&certificate).err();
         Some(Found { place, certificate, ca, has_key, unfit })
     }
 }
@@ -359,7 +349,7 @@ fn half(sha256: &[u8; 32]) -> Fingerprint {
     half
 }
 
-/// What a registry has of devices: certificates, and where they were put.
+/// What a registry has of devices and servers: certificates, and where they were put.
 struct Known {
     certificates: HashSet<Fingerprint>,
     places: Vec<PathBuf>,
@@ -369,10 +359,10 @@ impl Known {
     fn of(registry: &Registry) -> Result<Self, RollbackError> {
         let mut certificates = HashSet::new();
         let mut places = std::collections::BTreeSet::new();
-        registry.each_place(|der, id, location| -> Result<(), RollbackError> {
+        registry.each_place(|der, holder, location| -> Result<(), RollbackError> {
             certificates.insert(fingerprint(der));
             if let Some(location) = location {
-                let place = places::parent_of(Path::new(location), id);
+                let place = places::parent_of(Path::new(location), holder.as_ref());
                 if !places.contains(place) {
                     places.insert(place.to_owned());
                 }

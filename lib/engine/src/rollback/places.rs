@@ -6,10 +6,10 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::RollbackError;
-use crate::client_id::DeviceId;
 use crate::files;
 use crate::provision::bundle::{THIN_EDGE_CHAIN, THIN_EDGE_KEY};
 use crate::provision::{REPLACED, STAGING};
+use crate::registry::Holder;
 
 /// How deep a directory of devices is searched: no more of the disk than what is ours.
 const DEPTH: usize = 1;
@@ -29,9 +29,9 @@ const KEYS: [&str; 4] = ["key.pem", THIN_EDGE_KEY, "keystore.p12", "keystore.jks
 /// Is told of a certificate: where, its PEM, and whether its key is there too.
 type Visit<'v> = &'v mut dyn FnMut(&Path, Vec<u8>, bool);
 
-/// The directory or archive into which a device was issued whose files are at `location`.
-pub(super) fn parent_of<'p>(location: &'p Path, id: Option<&str>) -> &'p Path {
-    let own = id.and_then(|id| DeviceId::parse(id).ok()).map(|id| id.file_name());
+/// The directory or archive into which a device or server was issued whose files are at `location`.
+pub(super) fn parent_of<'p>(location: &'p Path, holder: Option<&Holder>) -> &'p Path {
+    let own = holder.and_then(Holder::file_name);
     match (location.file_name().and_then(|name| name.to_str()), location.parent()) {
         (Some(name), Some(parent)) if own.as_deref() == Some(name) => parent,
         _ => location,

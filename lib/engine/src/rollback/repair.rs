@@ -6,7 +6,6 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{Comparison, Found, RollbackError, places};
-use crate::client_id::DeviceId;
 use crate::pki::Pki;
 use crate::registry::{Holder, NewRecord, Replaced, Takeover};
 
@@ -111,11 +110,10 @@ impl Comparison {
         let mut numbers: BTreeMap<&str, u64> = BTreeMap::new();
         for rollback in &self.lists {
             for lost in rollback.lost.iter().filter(|l| seen.insert(l.revoked.serial.to_string())) {
-                let recorded = lost.record.as_ref().and_then(|record| record.holder.device());
+                let recorded = lost.record.as_ref().and_then(|record| record.holder.name());
                 let found = self.certificates.iter().map(|found| &found.certificate);
                 let mut found = found.filter(|cert| cert.serial == lost.revoked.serial);
-                let holder =
-                    recorded.map(DeviceId::as_str).or_else(|| found.next()?.subject.common_name());
+                let holder = recorded.or_else(|| found.next()?.subject.common_name());
                 plan.push(format!(
                     "revoke {} ({}) since {}: {}",
                     lost.revoked.serial,
@@ -143,13 +141,12 @@ fn record(
     now: OffsetDateTime,
 ) -> Result<(), RollbackError> {
     let cert = &found.certificate;
-    // Those that name no device are left out before.
-    let id = cert.subject.common_name().unwrap_or_default();
-    let Ok(device) = DeviceId::parse(id) else { return Ok(()) };
-    let live = pki.registry().live_device(&device)?;
+    // Those that are neither a device's nor a server's are left out before.
+    let Ok(holder) = Holder::of_certificate(cert) else { return Ok(()) };
+    let live = pki.registry().live_device(holder.folded().unwrap_or_default())?;
     let mut new = NewRecord {
         ca: found.ca.clone(),
-        holder: Holder::Device(device),
+        holder,
         certificate: cert.into(),
         details: BTreeMap::new(),
         location: Some(places::absolute(&found.place)),
