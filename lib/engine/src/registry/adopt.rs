@@ -5,15 +5,16 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use rusqlite::{Connection, OptionalExtension, params};
 use time::OffsetDateTime;
 
+use super::database::{Must, Turn, Work as Change};
+use super::new_row::{NewRow, issued};
 use super::rollback::{ACCEPT, add_unknown, entry, raise_number};
-use super::sqlite::{INSERT, Registry, Result, add_row, begin, conflict_or, database_error};
-use super::{ForeignSerial, NewRecord, Status, audit, audit_name, foreign, keys, renames, schema};
+use super::{
+    ForeignSerial, NewRecord, Registry, Result, RowId, Status, audit_name, foreign, keys, renames,
+};
 use crate::cert::Serial;
 use crate::crl::{Reason, Revoked};
-use crate::crypto::{hex, sha256};
 use crate::name::Name;
 
 /// What is taken over with a CA.
@@ -58,7 +59,7 @@ pub struct Adopted {
 
 /// The transaction, and what it has found and done.
 struct Work<'a> {
-    connection: &'a Connection,
+    change: &'a Change<'a>,
     now: OffsetDateTime,
     done: Adopted,
     superseded: Vec<serde_json::Value>,
@@ -67,40 +68,38 @@ struct Work<'a> {
 }
 
 /// A certificate of an issuer that has a row: its row, its DER and whether it is revoked.
-type Standing = (i64, Vec<u8>, bool);
+type Standing = (RowId, Vec<u8>, bool);
 
 impl Registry {
     /// Takes over what a CA did before it came here. Run again, it adds what is missing.
     ///
     /// Errors: [`RegistryError::KeyTaken`](super::RegistryError::KeyTaken) if somebody else has the CA's key.
     pub fn adopt(&mut self, adoption: &Adoption<'_>, now: OffsetDateTime) -> Result<Adopted> {
-        let path = self.path.clone();
-        let fail = |e: rusqlite::Error| conflict_or(&path, &e);
         let adoption = &self.with_known(adoption)?;
-        let transaction = begin(self.connection()?, &self.path)?;
+        let change = self.begin(Turn::Alone)?;
         if let Some(own) = &adoption.own {
-            keys::check_free(&transaction, &path, &[own], None)?;
+            keys::check_free(&change, &[own], None)?;
         }
         let mut work = Work {
-            connection: &transaction,
+            change: &change,
             now,
             done: Adopted::default(),
             superseded: Vec::new(),
             revoked: BTreeMap::new(),
         };
-        work.certificates(adoption).map_err(fail)?;
-        let unknown = work.revocations(adoption).map_err(fail)?;
-        work.tell().map_err(fail)?;
+        work.certificates(adoption)?;
+        let unknown = work.revocations(adoption)?;
+        work.tell()?;
         let mut serials = Vec::new();
         for serial in adoption.serials {
-            serials.extend(foreign::keep(&transaction, adoption.issuer, serial).map_err(fail)?);
+            serials.extend(foreign::keep(&change, adoption.issuer, serial)?);
         }
         let done =
             Adopted { serials: serials.len(), unknown_revocations: unknown.len(), ..work.done };
         if let Some(number) = adoption.number {
-            raise_number(&transaction, adoption.ca, number, now).map_err(fail)?;
+            raise_number(&change, adoption.ca, number, now)?;
             if adoption.without_list {
-                accept_loss(&transaction, adoption.ca, number, now).map_err(fail)?;
+                accept_loss(&change, adoption.ca, number, now)?;
             }
         }
         if done != (Adopted { known: done.known, ..Adopted::default() }) {
@@ -108,9 +107,9 @@ impl Registry {
                 "ca": adoption.ca, "issuer": adoption.issuer.to_string(),
                 "taken_over": done.certificates, "serials": serials, "unknown": unknown,
             });
-            audit::append(&transaction, now, foreign::ADOPT, &detail).map_err(fail)?;
+            change.append(now, foreign::ADOPT, &detail)?;
         }
-        transaction.commit().map_err(|e| database_error(&path, &e))?;
+        change.commit()?;
         Ok(done)
     }
 }
@@ -128,7 +127,7 @@ impl Registry {
 
 impl Work<'_> {
     /// Records certificates that have no row, in one audit row.
-    fn certificates(&mut self, adoption: &Adoption<'_>) -> rusqlite::Result<()> {
+    fn certificates(&mut self, adoption: &Adoption<'_>) -> Result<()> {
         let mut new: Vec<&NewRecord> = Vec::new();
         let mut seen = HashSet::new();
         for record in adoption.own.iter().chain(&adoption.certificates) {
@@ -148,20 +147,10 @@ impl Work<'_> {
         let revoked: HashMap<&Serial, &Revoked> =
             adoption.revoked.iter().map(|r| (&r.serial, r)).collect();
         let live = self.live(&new, &revoked)?;
-        let (last, _) = audit::head(self.connection)?;
-        let mut as_live = self.connection.prepare_cached(INSERT)?;
-        let mut as_former =
-            self.connection.prepare_cached(&INSERT.replace("'live'", "'superseded'"))?;
-        let mut digests = Vec::with_capacity(new.len() * 32);
-        for (record, is_live) in new.iter().zip(live) {
-            let insert = if is_live { &mut as_live } else { &mut as_former };
-            digests.extend_from_slice(&add_row(
-                insert,
-                adoption.batch,
-                self.now,
-                last + 1,
-                record,
-            )?);
+        let mut rows = Vec::with_capacity(new.len());
+        for (record, is_live) in new.into_iter().zip(live) {
+            let status = if is_live { Status::Live } else { Status::Superseded };
+            rows.push(NewRow::new(record, adoption.batch, self.now, status));
             let cert = &record.certificate;
             self.done.certificates += usize::from(record.holder.device().is_some());
             self.done.live += usize::from(record.holder.device().is_some() && is_live);
@@ -169,10 +158,8 @@ impl Work<'_> {
                 self.superseded.push(audit_name(cert.serial.bytes(), &cert.der));
             }
         }
-        let detail = serde_json::json!({
-            "batch": adoption.batch, "certificates": new.len(), "rows": hex(&sha256(&digests)),
-        });
-        audit::append(self.connection, self.now, "issue", &detail)?;
+        let entry = ("issue", issued(adoption.batch, &rows));
+        self.change.record(self.now, &rows, &[], &entry)?;
         Ok(())
     }
 
@@ -182,7 +169,7 @@ impl Work<'_> {
         &mut self,
         new: &[&NewRecord],
         revoked: &HashMap<&Serial, &Revoked>,
-    ) -> rusqlite::Result<Vec<bool>> {
+    ) -> Result<Vec<bool>> {
         let mut newest: HashMap<String, usize> = HashMap::new();
         let mut live = vec![false; new.len()];
         for (index, record) in new.iter().enumerate() {
@@ -202,42 +189,39 @@ impl Work<'_> {
         }
         let sql = "SELECT id, not_before, serial, der FROM certificate
                    WHERE folded_id = ?1 AND status = 'live'";
-        let mut query = self.connection.prepare(sql)?;
         let mut ends = Vec::new();
         for (folded, index) in newest {
-            let here: Option<(i64, i64, Vec<u8>, Vec<u8>)> = query
-                .query_row([&folded], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))
-                .optional()?;
+            let here: Option<(i64, i64, Vec<u8>, Vec<u8>)> =
+                self.change.first(sql, values![&folded], |r| {
+                    Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?))
+                })?;
             let from = new[index].certificate.not_before.unix_timestamp();
             live[index] = here.as_ref().is_none_or(|(_, not_before, ..)| *not_before < from);
             if let Some((row, _, serial, der)) = here.filter(|_| live[index]) {
                 ends.push((row, audit_name(&serial, &der)));
             }
         }
-        drop(query);
         for (row, name) in ends {
-            let sql = "UPDATE certificate SET status = 'superseded' WHERE id = ?1";
-            self.connection.execute(sql, [row])?;
+            self.change.end(RowId(row), Must::Live, Status::Superseded, None)?;
             self.superseded.push(name);
         }
         Ok(live)
     }
 
     /// Revokes what is not revoked yet; how the audit log names what has no row.
-    fn revocations(&mut self, adoption: &Adoption<'_>) -> rusqlite::Result<Vec<serde_json::Value>> {
+    fn revocations(&mut self, adoption: &Adoption<'_>) -> Result<Vec<serde_json::Value>> {
         let mut unknown = Vec::new();
         for revoked in &adoption.revoked {
             let (at, reason) = (revoked.at.unix_timestamp(), revoked.reason as u8);
             let rows = self.standing(adoption.issuer.der(), &revoked.serial)?;
-            if rows.is_empty() && add_unknown(self.connection, adoption.issuer, revoked)? {
+            if rows.is_empty() && add_unknown(self.change, adoption.issuer, revoked)? {
                 let bytes = revoked.serial.bytes();
                 unknown.push(entry(adoption.issuer.der(), bytes, at, reason));
                 self.done.revocations += 1;
             }
             for (row, der, _) in rows.into_iter().filter(|(_, _, is_revoked)| !is_revoked) {
-                let sql = "UPDATE certificate SET status = 'revoked', revoked_at = ?1, reason = ?2
-                           WHERE id = ?3";
-                self.connection.prepare_cached(sql)?.execute(params![at, reason, row])?;
+                let end = Some((at, reason));
+                self.change.end(row, Must::NotRevoked, Status::Revoked, end)?;
                 let name = audit_name(revoked.serial.bytes(), &der);
                 self.revoked.entry((at, reason)).or_default().push(name);
                 self.done.revocations += 1;
@@ -247,47 +231,38 @@ impl Work<'_> {
     }
 
     /// Tells the audit log how certificates stand.
-    fn tell(&mut self) -> rusqlite::Result<()> {
+    fn tell(&mut self) -> Result<()> {
         if !self.superseded.is_empty() {
             let detail = serde_json::json!({ "certificates": self.superseded });
-            audit::append(self.connection, self.now, "supersede", &detail)?;
+            self.change.append(self.now, "supersede", &detail)?;
         }
         for ((at, reason), certificates) in &self.revoked {
             let reason = Reason::from_code(*reason).unwrap_or(Reason::Unspecified);
             let detail = serde_json::json!({
                 "reason": reason.name(), "revoked_at": at, "certificates": certificates,
             });
-            audit::append(self.connection, self.now, "revoke", &detail)?;
+            self.change.append(self.now, "revoke", &detail)?;
         }
         Ok(())
     }
 
-    fn standing(&self, issuer: &[u8], serial: &Serial) -> rusqlite::Result<Vec<Standing>> {
+    fn standing(&self, issuer: &[u8], serial: &Serial) -> Result<Vec<Standing>> {
         let sql = format!(
             "SELECT id, der, status FROM certificate WHERE {} ?1 AND issuer = ?2",
-            schema::OF_SERIAL
+            self.change.of_serial()
         );
-        self.connection
-            .prepare_cached(&sql)?
-            .query_map(params![serial.bytes(), issuer], |row| {
-                let status: String = row.get(2)?;
-                Ok((row.get(0)?, row.get(1)?, status == Status::Revoked.name()))
-            })?
-            .collect()
+        self.change.all(&sql, values![serial.bytes(), issuer], |row| {
+            Ok((RowId(row.get(0)?), row.get(1)?, row.text(2)? == Status::Revoked.name()))
+        })
     }
 }
 
 /// Says that the last list is not at hand, and that this is known.
-fn accept_loss(
-    connection: &Connection,
-    ca: &str,
-    number: u64,
-    now: OffsetDateTime,
-) -> rusqlite::Result<()> {
-    if renames::has_accepted_loss(connection, ca, number)? {
+fn accept_loss(change: &Change<'_>, ca: &str, number: u64, now: OffsetDateTime) -> Result<()> {
+    if renames::has_accepted_loss(change, ca, number)? {
         return Ok(());
     }
     let detail = serde_json::json!({ "ca": ca, "number": number, "lost": true, "adopted": true });
-    audit::append(connection, now, ACCEPT, &detail)?;
+    change.append(now, ACCEPT, &detail)?;
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! The audit log: rows that are only added, each with the hash of the one before.
 
-use rusqlite::{Connection, OptionalExtension, params};
 use time::OffsetDateTime;
 
-use super::sqlite::{Registry, Result};
+use super::database::Session;
+use super::{Registry, Result};
 use crate::crypto::sha256;
 
 /// A row of the audit log.
@@ -57,42 +57,37 @@ pub(crate) struct AuditHead(i64, Vec<u8>);
 impl Registry {
     /// The last row of the audit log.
     pub(crate) fn audit_head(&self) -> Result<AuditHead> {
-        let (sequence, hash) = head(self.connection()?).map_err(|e| self.error(&e))?;
+        let (sequence, hash) = head(&self.session()?)?;
         Ok(AuditHead(sequence, hash))
     }
 
     /// Whether the audit log has that row: it is the same one, and no older.
     pub(crate) fn has_head(&self, AuditHead(sequence, hash): &AuditHead) -> Result<bool> {
-        self.connection()?
-            .prepare_cached("SELECT 1 FROM audit WHERE sequence = ?1 AND hash = ?2")
-            .and_then(|mut query| query.exists(params![sequence, hash]))
-            .map_err(|e| self.error(&e))
+        let sql = "SELECT 1 FROM audit WHERE sequence = ?1 AND hash = ?2";
+        self.session()?.exists(sql, values![*sequence, hash])
     }
 }
 
 /// The last row's number and hash; zero and no hash if there is none.
-pub(super) fn head(connection: &Connection) -> rusqlite::Result<(i64, Vec<u8>)> {
-    let last = connection
-        .query_row("SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
-        .optional()?;
+pub(super) fn head(session: &Session<'_>) -> Result<(i64, Vec<u8>)> {
+    let sql = "SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1";
+    let last = session.first(sql, values![], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(last.unwrap_or_default())
 }
 
 /// Adds a row; returns its number. Only inside a transaction that holds the write lock.
 pub(super) fn append(
-    connection: &Connection,
+    session: &Session<'_>,
     now: OffsetDateTime,
     action: &str,
     detail: &serde_json::Value,
-) -> rusqlite::Result<i64> {
-    let (last, previous) = head(connection)?;
+) -> Result<i64> {
+    let (last, previous) = head(session)?;
     let (sequence, at, detail) = (last + 1, now.unix_timestamp(), detail.to_string());
     let hash = row_hash(&previous, sequence, at, action, &detail);
-    connection.execute(
+    session.execute(
         "INSERT INTO audit (sequence, at, action, detail, hash) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![sequence, at, action, detail, hash],
+        values![sequence, at, action, &detail, &hash],
     )?;
     Ok(sequence)
 }

@@ -17,15 +17,11 @@ mod shared;
 mod signers;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::thread;
-
-use rusqlite::Connection;
 
 use self::audit_log::AuditLog;
 use self::signers::Signers;
-use super::sqlite::{Registry, Result, database_error};
-use super::{Filter, RegistryError, Role};
+use super::{Filter, Registry, RegistryError, Result, Role};
 use crate::cert::Certificate;
 
 /// How many findings are kept; the others are only counted.
@@ -120,11 +116,9 @@ impl Registry {
     pub fn check_with(&self, scan: &Scan<'_>) -> Result<Checked> {
         let mut checked = Checked::default();
         // One moment for all of it, whatever other processes record meanwhile.
-        let _moment = self.connection()?.unchecked_transaction().map_err(|e| self.error(&e))?;
-        let (beside, path) = (self.beside(), self.path.as_path());
+        let _moment = self.snapshot()?;
         let done = thread::scope(|scope| {
-            let whole = move || beside.and_then(|connection| problems_of(&connection, path));
-            let whole = scope.spawn(whole);
+            let whole = scope.spawn(|| self.problems());
             let done = self.check_contents(scan, &mut checked);
             let problems = whole.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             let mut file = Checked::default();
@@ -156,9 +150,8 @@ impl Registry {
     }
 
     fn check_contents(&self, scan: &Scan<'_>, checked: &mut Checked) -> Result<()> {
-        let fail = |e: rusqlite::Error| self.error(&e);
         let count = "SELECT count(*) FROM certificate";
-        let total: i64 = self.connection()?.query_row(count, [], |row| row.get(0)).map_err(fail)?;
+        let total: i64 = self.session()?.one(count, values![], |row| row.get(0))?;
         let total = total.cast_unsigned();
         (scan.progress)(0, total);
         let audit_log = AuditLog::read(self, checked)?;
@@ -170,12 +163,9 @@ impl Registry {
     }
 
     fn check_crl_numbers(&self, audit_log: &AuditLog, checked: &mut Checked) -> Result<()> {
-        let fail = |e: rusqlite::Error| self.error(&e);
-        let mut query =
-            self.connection()?.prepare("SELECT ca, number FROM crl_number").map_err(fail)?;
-        let kept: rusqlite::Result<BTreeMap<String, i64>> =
-            query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(fail)?.collect();
-        let kept = kept.map_err(fail)?;
+        let sql = "SELECT ca, number FROM crl_number";
+        let kept = self.session()?.all(sql, values![], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let kept: BTreeMap<String, i64> = kept.into_iter().collect();
         for ca in audit_log.crl_numbers.keys().chain(kept.keys()).collect::<BTreeSet<_>>() {
             let (kept, told) = (kept.get(ca), audit_log.crl_numbers.get(ca));
             if kept != told {
@@ -192,14 +182,4 @@ impl Registry {
         }
         Ok(())
     }
-}
-
-/// What SQLite finds wrong with the file.
-fn problems_of(connection: &Connection, path: &Path) -> Result<Vec<String>> {
-    let fail = |e: rusqlite::Error| database_error(path, &e);
-    let mut query = connection.prepare("PRAGMA integrity_check(20)").map_err(fail)?;
-    let said: rusqlite::Result<Vec<String>> =
-        query.query_map([], |row| row.get(0)).map_err(fail)?.collect();
-    let problems = said.map_err(fail)?.into_iter().filter(|message| message != "ok");
-    Ok(problems.map(|message| format!("the file is damaged: {message}")).collect())
 }

@@ -1,13 +1,13 @@
 //! Where hand-over files were written, and what of them was given up: rows of the audit log.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use rusqlite::params;
 use time::OffsetDateTime;
 
-use super::audit;
+use super::database::Turn;
 use super::rollback::ACCEPT;
-use super::sqlite::{Registry, Result, begin, database_error};
+use super::{Registry, Result};
 use crate::crypto::{hex, sha256};
 
 /// The action of an audit row that says that a hand-over file was made.
@@ -29,17 +29,14 @@ impl Registry {
 
     /// Where hand-over files were written, each place once.
     pub fn handovers(&self) -> Result<Vec<PathBuf>> {
-        let connection = self.connection()?;
-        let collect = || -> rusqlite::Result<Vec<PathBuf>> {
-            connection
-                .prepare(
-                    "SELECT DISTINCT json_extract(detail, '$.file') FROM audit WHERE action = ?1
-                     ORDER BY 1",
-                )?
-                .query_map([HANDOVER], |row| Ok(PathBuf::from(row.get::<_, String>(0)?)))?
-                .collect()
-        };
-        collect().map_err(|e| self.error(&e))
+        let mut places = BTreeSet::new();
+        let sql = "SELECT detail FROM audit WHERE action = ?1";
+        self.session()?.each(sql, values![HANDOVER], |row| -> Result<()> {
+            let detail: serde_json::Value = serde_json::from_str(row.text(0)?).unwrap_or_default();
+            places.extend(detail["file"].as_str().map(str::to_owned));
+            Ok(())
+        })?;
+        Ok(places.into_iter().map(PathBuf::from).collect())
     }
 
     /// Accepts that this registry does not have certificates that are out in the world: the audit log keeps
@@ -60,12 +57,13 @@ impl Registry {
     /// Whether somebody has accepted that this registry does not have the certificate with that SHA-256, as
     /// hex.
     pub fn has_accepted_certificate(&self, sha256: &str) -> Result<bool> {
-        let sql = "SELECT 1 FROM audit, json_each(detail, '$.certificates') AS given_up
-             WHERE action = ?1 AND json_extract(given_up.value, '$.sha256') = ?2";
-        self.connection()?
-            .prepare_cached(sql)
-            .and_then(|mut query| query.exists(params![ACCEPT, sha256]))
-            .map_err(|e| self.error(&e))
+        let sql = "SELECT detail FROM audit WHERE action = ?1 AND detail LIKE '%' || ?2 || '%'";
+        let told = self.session()?.all(sql, values![ACCEPT, sha256], |row| {
+            let detail: serde_json::Value = serde_json::from_str(row.text(0)?).unwrap_or_default();
+            let given_up = detail["certificates"].as_array();
+            Ok(given_up.is_some_and(|all| all.iter().any(|one| one["sha256"] == sha256)))
+        })?;
+        Ok(told.contains(&true))
     }
 
     fn append_alone(
@@ -74,10 +72,8 @@ impl Registry {
         detail: &serde_json::Value,
         now: OffsetDateTime,
     ) -> Result<()> {
-        let path = self.path.clone();
-        let fail = |e: rusqlite::Error| database_error(&path, &e);
-        let transaction = begin(self.connection()?, &self.path)?;
-        audit::append(&transaction, now, action, detail).map_err(fail)?;
-        transaction.commit().map_err(fail)
+        let work = self.begin(Turn::Alone)?;
+        work.append(now, action, detail)?;
+        work.commit()
     }
 }

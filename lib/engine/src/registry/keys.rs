@@ -11,12 +11,9 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, params};
-
+use super::database::Session;
 use super::query::records;
-use super::sqlite::{Registry, Result, database_error};
-use super::{Holder, NewRecord, Record, RegistryError, Status, audit};
+use super::{Holder, NewRecord, Record, Registry, RegistryError, Result, Status, audit};
 use crate::cert::spki_of;
 use crate::crl::Reason;
 use crate::crypto::{PublicKey, sha256};
@@ -24,19 +21,9 @@ use crate::crypto::{PublicKey, sha256};
 /// Bytes of a key's digest that are kept.
 const KEPT: usize = 16;
 
-/// The condition that a certificate is for a key, whose shortened digest follows as the value.
-const OF_KEY: &str = "audit IN (SELECT sequence FROM audit) AND key =";
-
-pub(super) const INDEX: &str = "
-CREATE INDEX certificate_key ON certificate (audit, key);
-";
-
 /// From how many keys on the whole index is read once: for each single key every chunk is looked at, which
 /// costs about what reading some hundred entries does.
 const MANY: usize = 64;
-
-/// Rows that a migration reads at a time.
-const PORTION: i64 = 4096;
 
 /// What the registry keeps of the SHA-256 of a SubjectPublicKeyInfo.
 pub(crate) type KeyStart = [u8; KEPT];
@@ -125,34 +112,31 @@ impl Registry {
     /// The same for many keys: the time grows with the registry or with the keys, not with both.
     pub fn with_keys<'a>(&self, spkis: impl IntoIterator<Item = &'a [u8]>) -> Result<KeyHolders> {
         let wanted = spkis.into_iter().map(sha256).collect();
-        holders(self.connection()?, &wanted).map_err(|e| self.error(&e))
+        holders(&self.session()?, &wanted)
     }
 
     /// From where on a run, which looks its keys up now, is to hold them against what others record.
     pub(crate) fn newcomers(&self) -> Result<Newcomers> {
-        let (seen, _) = audit::head(self.connection()?).map_err(|e| self.error(&e))?;
+        let (seen, _) = audit::head(&self.session()?)?;
         Ok(Newcomers { seen, keys: HashMap::new() })
     }
 
     /// The same with all keys that were ever certified: 100 to 150 bytes of memory each.
     pub(crate) fn all_certified(&self) -> Result<Newcomers> {
         let mut all = self.newcomers()?;
-        each_key(self.connection()?, |id, key| {
+        each_key(&self.session()?, |id, key| {
             if let Ok(key) = KeyStart::try_from(key) {
                 all.keys.entry(key).or_default().push(id);
             }
-        })
-        .map_err(|e| self.error(&e))?;
+        })?;
         Ok(all)
     }
 
     /// All certificates for a key, by the keys that are known and those that others have had certified since.
     pub(crate) fn holders(&self, known: &mut Newcomers, key: &PublicKey) -> Result<KeyHolders> {
-        let (connection, mut holders) = (self.connection()?, KeyHolders::default());
-        known
-            .update(connection, "")
-            .and_then(|()| known.find(connection, &sha256(key.spki()), &mut holders))
-            .map_err(|e| self.error(&e))?;
+        let (session, mut holders) = (self.session()?, KeyHolders::default());
+        known.update(&session, "")?;
+        known.find(&session, &sha256(key.spki()), &mut holders)?;
         Ok(holders)
     }
 
@@ -160,54 +144,50 @@ impl Registry {
     /// against them: some 20 bytes of memory each.
     pub(crate) fn certified_keys(&self) -> Result<HashSet<KeyStart>> {
         let mut keys = HashSet::new();
-        each_key(self.connection()?, |_, key| keys.extend(KeyStart::try_from(key)))
-            .map_err(|e| self.error(&e))?;
+        each_key(&self.session()?, |_, key| keys.extend(KeyStart::try_from(key)))?;
         Ok(keys)
     }
 }
 
 /// The certificates of keys, given as the SHA-256 of each SubjectPublicKeyInfo.
-fn holders(connection: &Connection, wanted: &HashSet<[u8; 32]>) -> rusqlite::Result<KeyHolders> {
+fn holders(session: &Session<'_>, wanted: &HashSet<[u8; 32]>) -> Result<KeyHolders> {
     let mut holders = KeyHolders::default();
     if wanted.len() < MANY {
         for digest in wanted {
-            holders.add(digest, of_start(connection, &key_start(digest))?);
+            holders.add(digest, of_start(session, &key_start(digest))?);
         }
         return Ok(holders);
     }
     let by_start: HashMap<KeyStart, &[u8; 32]> =
         wanted.iter().map(|digest| (key_start(digest), digest)).collect();
     let mut hits = Vec::new();
-    each_key(connection, |id, key| {
+    each_key(session, |id, key| {
         if let Some(digest) = by_start.get(key) {
             hits.push((id, **digest));
         }
     })?;
     hits.sort_unstable();
     for (id, digest) in hits {
-        holders.add(&digest, of_row(connection, id)?);
+        holders.add(&digest, of_row(session, id)?);
     }
     Ok(holders)
 }
 
-fn of_start(connection: &Connection, start: &KeyStart) -> rusqlite::Result<Vec<Record>> {
-    let value = vec![Value::from(start.to_vec())];
-    records(connection, &format!("WHERE {OF_KEY} ? ORDER BY id"), value)
+fn of_start(session: &Session<'_>, start: &KeyStart) -> Result<Vec<Record>> {
+    records(session, &format!("WHERE {} ?1 ORDER BY id", session.of_key()), values![start])
 }
 
-fn of_row(connection: &Connection, id: i64) -> rusqlite::Result<Vec<Record>> {
-    records(connection, "WHERE id = ?", vec![Value::from(id)])
+fn of_row(session: &Session<'_>, id: i64) -> Result<Vec<Record>> {
+    records(session, "WHERE id = ?1", values![id])
 }
 
 /// Reads the index, which is small, from one end to the other.
-fn each_key(connection: &Connection, mut visit: impl FnMut(i64, &[u8])) -> rusqlite::Result<()> {
-    let sql = "SELECT id, key FROM certificate INDEXED BY certificate_key";
-    let mut query = connection.prepare_cached(sql)?;
-    let mut rows = query.query([])?;
-    while let Some(row) = rows.next()? {
-        visit(row.get(0)?, row.get_ref(1)?.as_blob()?);
-    }
-    Ok(())
+fn each_key(session: &Session<'_>, mut visit: impl FnMut(i64, &[u8])) -> Result<()> {
+    let sql = format!("SELECT id, key FROM {}", session.by_key());
+    session.each(&sql, values![], |row| {
+        visit(row.get(0)?, row.blob(1)?);
+        Ok(())
+    })
 }
 
 /// The keys that others have had certified since a run has looked up who has its own: some 50 bytes of memory
@@ -224,38 +204,36 @@ impl Newcomers {
     /// Adds what they have of a key.
     fn find(
         &self,
-        connection: &Connection,
+        session: &Session<'_>,
         digest: &[u8; 32],
         holders: &mut KeyHolders,
-    ) -> rusqlite::Result<()> {
+    ) -> Result<()> {
         for id in self.keys.get(&key_start(digest)).into_iter().flatten() {
-            holders.add(digest, of_row(connection, *id)?);
+            holders.add(digest, of_row(session, *id)?);
         }
         Ok(())
     }
 
     /// Looks at what was recorded since the last time. `own` is the name of the run. To be asked before the
     /// audit log is written to: a row that is taken back would be taken for seen.
-    pub(super) fn update(&mut self, connection: &Connection, own: &str) -> rusqlite::Result<()> {
-        let mut log = connection
-            .prepare_cached("SELECT sequence, detail FROM audit WHERE sequence > ?1 ORDER BY 1")?;
-        let mut of_chunk = connection.prepare_cached(
-            "SELECT id, key FROM certificate INDEXED BY certificate_key WHERE audit = ?1",
-        )?;
-        let mut entries = log.query([self.seen])?;
-        while let Some(entry) = entries.next()? {
-            self.seen = entry.get(0)?;
-            let detail = entry.get_ref(1)?.as_str()?;
+    pub(super) fn update(&mut self, session: &Session<'_>, own: &str) -> Result<()> {
+        let log = "SELECT sequence, detail FROM audit WHERE sequence > ?1 ORDER BY 1";
+        let new = session.all(log, values![self.seen], |entry| {
+            let detail = entry.text(1)?;
             let detail: serde_json::Value = serde_json::from_str(detail).unwrap_or_default();
-            if detail["batch"] == own {
-                continue;
+            Ok((entry.get::<i64>(0)?, detail["batch"] == own))
+        })?;
+        let of_chunk = format!("SELECT id, key FROM {} WHERE audit = ?1", session.by_key());
+        for (sequence, is_own) in new {
+            if !is_own {
+                session.each(&of_chunk, values![sequence], |row| -> Result<()> {
+                    if let Ok(key) = KeyStart::try_from(row.blob(1)?) {
+                        self.keys.entry(key).or_default().push(row.get(0)?);
+                    }
+                    Ok(())
+                })?;
             }
-            let mut rows = of_chunk.query([self.seen])?;
-            while let Some(row) = rows.next()? {
-                if let Ok(key) = KeyStart::try_from(row.get_ref(1)?.as_blob()?) {
-                    self.keys.entry(key).or_default().push(row.get(0)?);
-                }
-            }
+            self.seen = sequence;
         }
         Ok(())
     }
@@ -264,12 +242,10 @@ impl Newcomers {
 /// In the transaction that records them: refuses certificates for keys from outside that somebody else has by
 /// now. Everything is looked up, or, for a run that has done so, the `newcomers`.
 pub(super) fn check_free(
-    connection: &Connection,
-    path: &Path,
+    session: &Session<'_>,
     new: &[&NewRecord],
     newcomers: Option<&Newcomers>,
 ) -> Result<()> {
-    let fail = |e: rusqlite::Error| database_error(path, &e);
     let mut seen: HashMap<&[u8; 32], &NewRecord> = HashMap::new();
     for record in new.iter().filter(|record| record.key_from_outside) {
         let digest = &record.certificate.key_digest;
@@ -279,9 +255,9 @@ pub(super) fn check_free(
         }
         let mut holders = KeyHolders::default();
         match newcomers {
-            None => holders.add(digest, of_start(connection, &start).map_err(fail)?),
+            None => holders.add(digest, of_start(session, &start)?),
             Some(newcomers) => {
-                newcomers.find(connection, digest, &mut holders).map_err(fail)?;
+                newcomers.find(session, digest, &mut holders)?;
             }
         }
         let holders = holders.into_records();
@@ -299,7 +275,7 @@ fn taken(record: &NewRecord, other: String) -> RegistryError {
 /// In the transaction that revokes certificates as their keys are compromised: [`RegistryError::Conflict`] if
 /// another one has such a key by now, which is not among them.
 pub(super) fn check_all_of_keys(
-    connection: &Connection,
+    session: &Session<'_>,
     path: &Path,
     revoked: &[Record],
 ) -> Result<()> {
@@ -312,7 +288,7 @@ pub(super) fn check_all_of_keys(
     };
     let wanted = revoked.iter().map(digest).collect::<Result<HashSet<_>>>()?;
     let rows: HashSet<_> = revoked.iter().map(|record| record.row).collect();
-    let holders = holders(connection, &wanted).map_err(|e| database_error(path, &e))?;
+    let holders = holders(session, &wanted)?;
     let is_left = |r: &Record| r.status != Status::Revoked && !rows.contains(&r.row);
     match holders.into_records().iter().any(is_left) {
         true => Err(RegistryError::Conflict),
@@ -323,30 +299,4 @@ pub(super) fn check_all_of_keys(
 /// Whether a row's digest of a key is that of its certificate's. One that cannot be read is found elsewhere.
 pub(super) fn fits(key: &[u8], der: &[u8]) -> bool {
     spki_of(der).is_none_or(|spki| key_start(&sha256(spki)) == key)
-}
-
-/// Adds the column to a registry that has none, and fills it.
-pub(super) fn add_column(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch("ALTER TABLE certificate ADD COLUMN key BLOB NOT NULL DEFAULT x''")?;
-    let mut select =
-        connection.prepare("SELECT id, der FROM certificate WHERE id > ?1 ORDER BY id LIMIT ?2")?;
-    let mut update = connection.prepare("UPDATE certificate SET key = ?1 WHERE id = ?2")?;
-    let mut after = i64::MIN;
-    loop {
-        let mut keys = Vec::new();
-        let mut rows = select.query(params![after, PORTION])?;
-        while let Some(row) = rows.next()? {
-            after = row.get(0)?;
-            keys.push((after, spki_of(row.get_ref(1)?.as_blob()?).map(sha256)));
-        }
-        if keys.is_empty() {
-            break;
-        }
-        for (id, digest) in keys {
-            if let Some(digest) = digest {
-                update.execute(params![key_start(&digest), id])?;
-            }
-        }
-    }
-    connection.execute_batch(INDEX)
 }

@@ -8,29 +8,30 @@
 //! Each change also adds a row to an append-only audit log, which carries the hash of the row
 //! before it and a digest of the rows that it is about. [`Registry::check`] recomputes all of them.
 
+#[macro_use]
+mod database;
+
 mod adopt;
 mod audit;
 mod check;
-mod connections;
 mod error;
 mod foreign;
 mod handover;
 mod holder;
+mod issue;
 mod keys;
 mod marks;
-mod opening;
+mod new_row;
 mod orders;
 pub(crate) mod pipeline;
 mod query;
-mod reading;
 mod renames;
 mod rollback;
-mod schema;
-mod sqlite;
 mod times;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicI64;
 
 use time::OffsetDateTime;
 
@@ -51,7 +52,48 @@ pub use orders::{NewOrder, OrderRecord, OrderState, Ordered, OrderedDevice, Step
 pub use query::{Snapshot, Standings};
 pub(crate) use rollback::number_of;
 pub use rollback::{FoundRevocation, Takeover};
-pub use sqlite::Registry;
+
+use self::database::sqlite::connections::Connections;
+use self::database::sqlite::reading::Way;
+use self::database::{Session, Turn, Work};
+
+/// An open registry. Threads can share it: each has a connection of its own.
+#[derive(Debug)]
+pub struct Registry {
+    database: Database,
+    path: PathBuf,
+    /// The row of the audit log up to which the names of CAs are known.
+    names_until: AtomicI64,
+}
+
+/// Where the tables are.
+#[derive(Debug)]
+enum Database {
+    Sqlite(Connections, Way),
+}
+
+type Result<T> = std::result::Result<T, RegistryError>;
+
+impl Registry {
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The database, as this thread talks to it.
+    fn session(&self) -> Result<Session<'_>> {
+        match &self.database {
+            Database::Sqlite(connections, way) => {
+                Ok(Session::sqlite(connections.of_thread(&self.path, *way)?, &self.path))
+            }
+        }
+    }
+
+    /// Begins a change.
+    fn begin(&self, turn: Turn) -> Result<Work<'_>> {
+        Work::begin(self.session()?, turn)
+    }
+}
 
 /// What a certificate is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -189,7 +231,7 @@ pub struct Record {
 
 impl Record {
     /// The certificate.
-    pub fn certificate(&self) -> Result<Certificate, CertError> {
+    pub fn certificate(&self) -> std::result::Result<Certificate, CertError> {
         Certificate::from_der(&self.der)
     }
 
@@ -217,7 +259,7 @@ pub struct Filter<'a> {
 }
 
 /// A name for what is recorded together, which no other has.
-pub(crate) fn batch_name(now: OffsetDateTime) -> Result<String, CryptoError> {
+pub(crate) fn batch_name(now: OffsetDateTime) -> std::result::Result<String, CryptoError> {
     let mut random = [0; 6];
     fill_random(&mut random)?;
     Ok(format!("{}-{}", now.unix_timestamp(), hex(&random)))

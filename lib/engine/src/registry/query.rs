@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use time::OffsetDateTime;
 
+use super::database::value::{Fetched, Value};
+use super::database::{Moment, Session};
 use super::holder::{IS_DEVICE, IS_SERVER};
-use super::schema::OF_SERIAL;
-use super::sqlite::{Registry, Result};
 use super::{
-    AuditRow, Filter, Holder, Record, RegistryError, Role, RowId, ServerName, Standing, Status,
+    AuditRow, Filter, Holder, Record, Registry, RegistryError, Result, Role, RowId, ServerName,
+    Standing, Status,
 };
 use crate::cert::{Certificate, Serial};
 use crate::client_id::DeviceId;
@@ -21,39 +20,34 @@ use crate::name::Name;
 
 /// A moment of the registry; see [`Registry::snapshot`].
 #[derive(Debug)]
-pub struct Snapshot<'r>(
-    #[allow(dead_code, reason = "held for what it keeps")] rusqlite::Transaction<'r>,
-);
+pub struct Snapshot<'r>(#[allow(dead_code, reason = "held for what it keeps")] Moment<'r>);
 
 impl Registry {
     /// Until it is dropped, everything that this thread asks is told as it is now, whatever other threads and
     /// processes record meanwhile. One at a time in a thread.
     pub fn snapshot(&self) -> Result<Snapshot<'_>> {
-        let moment = self.connection()?.unchecked_transaction().map_err(|e| self.error(&e))?;
-        Ok(Snapshot(moment))
+        Ok(Snapshot(self.session()?.moment()?))
     }
 
     /// Prepares to ask what there is of many devices.
     pub fn standings(&self) -> Result<Standings<'_>> {
-        let prepare = |condition: &str| {
-            let sql = format!("SELECT 1 FROM certificate WHERE folded_id {condition}");
-            self.connection()?.prepare(&sql).map_err(|e| self.error(&e))
+        let session = self.session()?;
+        let any = |condition: &str| {
+            let sql = format!(
+                "SELECT 1 FROM certificate WHERE folded_id IS NOT NULL AND {condition} LIMIT 1"
+            );
+            session.exists(&sql, values![])
         };
-        let any = |condition: &str| prepare(condition)?.exists([]).map_err(|e| self.error(&e));
-        Ok(Standings {
-            registry: self,
-            // Most runs begin with a registry that has no device, or none that came to an end.
-            any_live: any("IS NOT NULL AND status = 'live'")?,
-            any_former: any("IS NOT NULL AND status <> 'live'")?,
-            live: prepare("= ?1 AND status = 'live'")?,
-            former: prepare("= ?1 AND status <> 'live'")?,
-        })
+        // Most runs begin with a registry that has no device, or none that came to an end.
+        let (any_live, any_former) = (any("status = 'live'")?, any("status <> 'live'")?);
+        Ok(Standings { session, any_live, any_former })
     }
 
     /// The live certificate of a device, by its identifier in any case.
     pub fn live_device(&self, id: impl AsRef<str>) -> Result<Option<Record>> {
-        let values = vec![Value::from(id.as_ref().to_lowercase())];
-        self.collect("WHERE folded_id = ?1 AND status = 'live'", values).map(|mut r| r.pop())
+        let folded = id.as_ref().to_lowercase();
+        let tail = "WHERE folded_id = ?1 AND status = 'live'";
+        self.collect(tail, values![folded]).map(|mut r| r.pop())
     }
 
     /// The live certificate of a server, by its name in any case.
@@ -63,9 +57,9 @@ impl Registry {
 
     /// All certificates that a device ever had, by its identifier in any case, the oldest first.
     pub fn history(&self, id: impl AsRef<str>) -> Result<Vec<Record>> {
-        let values = vec![Value::from(id.as_ref().to_lowercase())];
+        let folded = id.as_ref().to_lowercase();
         let tail = "WHERE folded_id = ?1 AND status <> 'live' ORDER BY id";
-        let mut records = self.collect(tail, values)?;
+        let mut records = self.collect(tail, values![folded])?;
         records.extend(self.live_device(id)?);
         records.sort_by_key(|record| record.recorded);
         Ok(records)
@@ -92,31 +86,20 @@ impl Registry {
     pub fn each<E: From<RegistryError>>(
         &self,
         filter: &Filter<'_>,
-        visit: impl FnMut(Record) -> std::result::Result<(), E>,
+        mut visit: impl FnMut(Record) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        let (tail, values) = conditions(filter);
-        self.visit(&tail, values, visit)
+        let session = self.session()?;
+        let (tail, values) = conditions(filter, &session);
+        session.each(&select(&tail), &values, |row| visit(read_record(row)?))
     }
 
     /// What has been revoked of the certificates that were issued under that name, by whichever of
     /// its keys, in the order in which they were recorded; then those of certificates that are known from
     /// lists only.
     pub fn revoked(&self, issuer: &Name) -> Result<Vec<Revoked>> {
-        let connection = self.connection()?;
-        let collect = || -> rusqlite::Result<Vec<Revoked>> {
-            connection
-                .prepare_cached(
-                    "SELECT serial, revoked_at, reason FROM certificate
-                     WHERE issuer = ?1 AND revoked_at IS NOT NULL ORDER BY id",
-                )?
-                .query_map([issuer.der()], |row| {
-                    let reason = Reason::from_code(row.get(2)?).ok_or_else(|| strange(2))?;
-                    let serial = Serial::from_octets(row.get_ref(0)?.as_blob()?);
-                    Ok(Revoked { serial, at: moment(row.get(1)?), reason })
-                })?
-                .collect()
-        };
-        let mut revoked = collect().map_err(|e| self.error(&e))?;
+        let sql = "SELECT serial, revoked_at, reason FROM certificate
+             WHERE issuer = ?1 AND revoked_at IS NOT NULL ORDER BY id";
+        let mut revoked = self.session()?.all(sql, values![issuer.der()], read_revoked)?;
         revoked.extend(self.unknown_revoked(issuer)?);
         Ok(revoked)
     }
@@ -131,19 +114,15 @@ impl Registry {
 
     /// Whether the audit log has a row with that hash (lower-case hex).
     pub fn has_audit_hash(&self, hash: &str) -> Result<bool> {
-        self.connection()?
-            .prepare("SELECT 1 FROM audit WHERE lower(hex(hash)) = ?1")
-            .and_then(|mut query| query.exists([hash]))
-            .map_err(|e| self.error(&e))
+        // What is no hex is no hash.
+        let Ok(hash) = base16ct::lower::decode_vec(hash) else { return Ok(false) };
+        self.session()?.exists("SELECT 1 FROM audit WHERE hash = ?1", values![&hash])
     }
 
     /// What tells this registry from others: the hash of the first row of its audit log, and a line end.
     pub fn identity(&self) -> Result<String> {
-        let first: Option<Vec<u8>> = self
-            .connection()?
-            .query_row("SELECT hash FROM audit WHERE sequence = 1", [], |row| row.get(0))
-            .optional()
-            .map_err(|e| self.error(&e))?;
+        let sql = "SELECT hash FROM audit WHERE sequence = 1";
+        let first: Option<Vec<u8>> = self.session()?.first(sql, values![], |row| row.get(0))?;
         Ok(format!("{}\n", hex(&first.unwrap_or_default())))
     }
 
@@ -164,25 +143,18 @@ impl Registry {
         from: i64,
         mut visit: impl FnMut(AuditRow) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        let fail = |e: rusqlite::Error| E::from(self.error(&e));
-        let read = |row: &rusqlite::Row<'_>| {
-            let hash: Vec<u8> = row.get(4)?;
+        let read = |row: &Fetched<'_>| -> Result<AuditRow> {
             Ok(AuditRow {
                 sequence: row.get(0)?,
                 at: moment(row.get(1)?),
                 action: row.get(2)?,
-                detail: serde_json::from_str(row.get_ref(3)?.as_str()?).unwrap_or_default(),
-                hash: hex(&hash),
+                detail: serde_json::from_str(row.text(3)?).unwrap_or_default(),
+                hash: hex(row.blob(4)?),
             })
         };
         let sql = "SELECT sequence, at, action, detail, hash FROM audit
                    WHERE sequence >= ?1 ORDER BY sequence";
-        let mut query = self.connection()?.prepare_cached(sql).map_err(fail)?;
-        let mut rows = query.query([from]).map_err(fail)?;
-        while let Some(row) = rows.next().map_err(fail)? {
-            visit(read(row).map_err(fail)?)?;
-        }
-        Ok(())
+        self.session()?.each(sql, values![from], |row| visit(read(row)?))
     }
 
     /// Whether this very certificate is recorded.
@@ -192,23 +164,19 @@ impl Registry {
 
     /// The row of this very certificate, if it is recorded.
     pub fn row_of(&self, certificate: &Certificate) -> Result<Option<RowId>> {
-        self.connection()?
-            .prepare_cached(&format!(
-                "SELECT id FROM certificate WHERE {OF_SERIAL} ?1 AND issuer = ?2 AND der = ?3"
-            ))
-            .and_then(|mut query| {
-                let (serial, issuer) = (certificate.serial.bytes(), certificate.issuer.der());
-                let values = params![serial, issuer, certificate.der()];
-                query.query_row(values, |row| row.get(0).map(RowId)).optional()
-            })
-            .map_err(|e| self.error(&e))
+        let session = self.session()?;
+        let of_serial = session.of_serial();
+        let sql =
+            format!("SELECT id FROM certificate WHERE {of_serial} ?1 AND issuer = ?2 AND der = ?3");
+        let (serial, issuer) = (certificate.serial.bytes(), certificate.issuer.der());
+        let values = values![serial, issuer, certificate.der()];
+        session.first(&sql, values, |row| row.get(0).map(RowId))
     }
 
     /// The row that was added last; one before all others if there is none.
     pub(crate) fn last_row(&self) -> Result<RowId> {
         let sql = "SELECT coalesce(max(id), 0) FROM certificate";
-        let last = self.connection()?.query_row(sql, [], |row| row.get(0));
-        last.map(RowId).map_err(|e| self.error(&e))
+        self.session()?.one(sql, values![], |row| row.get(0).map(RowId))
     }
 
     /// How many live device certificates each CA has issued.
@@ -216,96 +184,52 @@ impl Registry {
         let sql = format!(
             "SELECT ca, count(*) FROM certificate WHERE {IS_DEVICE} AND status = 'live' GROUP BY ca"
         );
-        let connection = self.connection()?;
-        let collect = || -> rusqlite::Result<BTreeMap<String, u64>> {
-            connection
-                .prepare_cached(&sql)?
-                .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?
-                .collect()
-        };
-        collect().map_err(|e| self.error(&e))
+        let counts = self
+            .session()?
+            .all(&sql, values![], |row| Ok((row.get(0)?, row.get::<i64>(1)?.cast_unsigned())))?;
+        Ok(counts.into_iter().collect())
     }
 
     /// The name of the run that recorded devices last.
     pub fn last_batch(&self) -> Result<Option<String>> {
-        self.connection()?
-            .query_row(
-                &format!(
-                    "SELECT batch FROM certificate WHERE {IS_DEVICE} ORDER BY id DESC LIMIT 1"
-                ),
-                [],
-                |row| row.get(0),
-            )
-            .optional()
-            .map_err(|e| self.error(&e))
+        let sql =
+            format!("SELECT batch FROM certificate WHERE {IS_DEVICE} ORDER BY id DESC LIMIT 1");
+        self.session()?.first(&sql, values![], |row| row.get(0))
     }
 
     /// Whether anything was recorded in a run of this name.
     pub fn has_batch(&self, batch: &str) -> Result<bool> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM certificate WHERE batch = ?)";
-        self.connection()?.query_row(sql, [batch], |row| row.get(0)).map_err(|e| self.error(&e))
+        let sql = "SELECT 1 FROM certificate WHERE batch = ?1 LIMIT 1";
+        self.session()?.exists(sql, values![batch])
     }
 
-    pub(super) fn collect(&self, tail: &str, values: Vec<Value>) -> Result<Vec<Record>> {
-        let mut records = Vec::new();
-        self.visit(tail, values, |record| -> Result<()> {
-            records.push(record);
-            Ok(())
-        })?;
-        Ok(records)
-    }
-
-    fn visit<E: From<RegistryError>>(
-        &self,
-        tail: &str,
-        values: Vec<Value>,
-        mut visit: impl FnMut(Record) -> std::result::Result<(), E>,
-    ) -> std::result::Result<(), E> {
-        each_record(self.connection()?, tail, values, |e| E::from(self.error(&e)), &mut visit)
+    pub(super) fn collect(&self, tail: &str, values: &[Value<'_>]) -> Result<Vec<Record>> {
+        records(&self.session()?, tail, values)
     }
 }
 
 /// The certificates that the end of a statement selects.
 pub(super) fn records(
-    connection: &Connection,
+    session: &Session<'_>,
     tail: &str,
-    values: Vec<Value>,
-) -> rusqlite::Result<Vec<Record>> {
-    let mut records = Vec::new();
-    each_record(connection, tail, values, std::convert::identity, &mut |record| {
-        records.push(record);
-        Ok(())
-    })?;
-    Ok(records)
+    values: &[Value<'_>],
+) -> Result<Vec<Record>> {
+    session.all(&select(tail), values, read_record)
 }
 
-fn each_record<E>(
-    connection: &Connection,
-    tail: &str,
-    values: Vec<Value>,
-    fail: impl Fn(rusqlite::Error) -> E,
-    visit: &mut dyn FnMut(Record) -> std::result::Result<(), E>,
-) -> std::result::Result<(), E> {
-    let sql = format!(
+fn select(tail: &str) -> String {
+    format!(
         "SELECT ca, role, client_id, serial, not_before, not_after, status, revoked_at, reason,
          recorded, batch, der, details, location, has_key, id, bundle FROM certificate {tail}"
-    );
-    let mut query = connection.prepare_cached(&sql).map_err(&fail)?;
-    let mut rows = query.query(params_from_iter(values)).map_err(&fail)?;
-    while let Some(row) = rows.next().map_err(&fail)? {
-        visit(read_record(row).map_err(&fail)?)?;
-    }
-    Ok(())
+    )
 }
 
 /// Asks what there is of one device after the other.
 #[derive(Debug)]
 pub struct Standings<'r> {
-    registry: &'r Registry,
+    session: Session<'r>,
     any_live: bool,
     any_former: bool,
-    live: rusqlite::Statement<'r>,
-    former: rusqlite::Statement<'r>,
 }
 
 impl Standings<'_> {
@@ -313,11 +237,12 @@ impl Standings<'_> {
     /// this is asked may be told as it was at the beginning.
     pub fn of(&mut self, id: &DeviceId) -> Result<Standing> {
         let folded = id.folded();
-        let fail = |e: rusqlite::Error| self.registry.error(&e);
-        if self.any_live && self.live.exists([&folded]).map_err(fail)? {
+        let live = "SELECT 1 FROM certificate WHERE folded_id = ?1 AND status = 'live'";
+        if self.any_live && self.session.exists(live, values![&folded])? {
             return Ok(Standing::Live);
         }
-        if self.any_former && self.former.exists([&folded]).map_err(fail)? {
+        let former = "SELECT 1 FROM certificate WHERE folded_id = ?1 AND status <> 'live' LIMIT 1";
+        if self.any_former && self.session.exists(former, values![&folded])? {
             return Ok(Standing::Former);
         }
         Ok(Standing::Unknown)
@@ -325,17 +250,16 @@ impl Standings<'_> {
 }
 
 /// The SQL of a filter, with its values.
-fn conditions(filter: &Filter<'_>) -> (String, Vec<Value>) {
-    let text = |text: &str| Value::from(text.to_owned());
-    let of_serial = format!("{OF_SERIAL} ?");
+fn conditions<'f>(filter: &Filter<'f>, session: &Session<'_>) -> (String, Vec<Value<'f>>) {
+    let of_serial = format!("{} ?", session.of_serial());
     let given = [
-        ("ca = ?", filter.ca.map(text)),
-        ("status = ?", filter.status.map(|s| text(s.name()))),
-        (&of_serial, filter.serial.map(|s| Value::from(s.bytes().to_vec()))),
-        ("batch = ?", filter.batch.map(text)),
+        ("ca = ?", filter.ca.map(Value::from)),
+        ("status = ?", filter.status.map(|s| Value::from(s.name()))),
+        (of_serial.as_str(), filter.serial.map(|s| Value::from(s.bytes()))),
+        ("batch = ?", filter.batch.map(Value::from)),
         ("not_after < ?", filter.expires_before.map(|t| Value::from(t.unix_timestamp()))),
     ];
-    let given: Vec<(&str, Value)> =
+    let given: Vec<(&str, Value<'_>)> =
         given.into_iter().filter_map(|(sql, value)| Some((sql, value?))).collect();
     let role = filter.role.map(|role| match role {
         Role::Ca => "role = 'ca'",
@@ -354,35 +278,36 @@ pub(super) fn moment(seconds: i64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
-/// A row whose columns are not what the schema says: somebody else has written it.
-pub(super) fn strange(column: usize) -> rusqlite::Error {
-    rusqlite::Error::InvalidColumnType(column, "value".to_owned(), rusqlite::types::Type::Null)
+/// Reads serial number, date and reason of a revocation.
+pub(super) fn read_revoked(row: &Fetched<'_>) -> Result<Revoked> {
+    let reason = Reason::from_code(row.get(2)?).ok_or_else(|| row.strange(2))?;
+    let serial = Serial::from_octets(row.blob(0)?);
+    Ok(Revoked { serial, at: moment(row.get(1)?), reason })
 }
 
-fn read_record(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
-    let revoked = match row.get::<_, Option<i64>>(7)? {
+fn read_record(row: &Fetched<'_>) -> Result<Record> {
+    let revoked = match row.get::<Option<i64>>(7)? {
         None => None,
         Some(at) => {
-            let reason = Reason::from_code(row.get(8)?).ok_or_else(|| strange(8))?;
+            let reason = Reason::from_code(row.get(8)?).ok_or_else(|| row.strange(8))?;
             Some((moment(at), reason))
         }
     };
-    let details: String = row.get(12)?;
-    let holder = Holder::of_columns(row.get_ref(1)?.as_str()?, row.get(2)?);
+    let holder = Holder::of_columns(row.text(1)?, row.get(2)?);
     Ok(Record {
         row: RowId(row.get(15)?),
         ca: row.get(0)?,
-        holder: holder.ok_or_else(|| strange(2))?,
-        serial: Serial::from_octets(row.get_ref(3)?.as_blob()?),
+        holder: holder.ok_or_else(|| row.strange(2))?,
+        serial: Serial::from_octets(row.blob(3)?),
         not_before: moment(row.get(4)?),
         not_after: moment(row.get(5)?),
-        status: Status::of_name(row.get_ref(6)?.as_str()?).ok_or_else(|| strange(6))?,
+        status: Status::of_name(row.text(6)?).ok_or_else(|| row.strange(6))?,
         revoked,
         recorded: moment(row.get(9)?),
         batch: row.get(10)?,
         der: row.get(11)?,
-        details: serde_json::from_str(&details).unwrap_or_default(),
-        location: row.get::<_, Option<String>>(13)?.map(PathBuf::from),
+        details: serde_json::from_str(row.text(12)?).unwrap_or_default(),
+        location: row.get::<Option<String>>(13)?.map(PathBuf::from),
         has_key: row.get(14)?,
         bundle: row.get(16)?,
     })

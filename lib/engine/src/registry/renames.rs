@@ -6,12 +6,11 @@
 
 use std::sync::atomic::Ordering;
 
-use rusqlite::{Connection, OptionalExtension, params};
 use time::OffsetDateTime;
 
+use super::database::{Session, Turn};
 use super::rollback::ACCEPT;
-use super::sqlite::{Registry, Result, begin, database_error};
-use super::{RegistryError, audit};
+use super::{Registry, RegistryError, Result, audit};
 
 /// The action of an audit row that tells of a CA's new name.
 pub(super) const RENAME: &str = "rename";
@@ -21,12 +20,20 @@ pub(super) const RENAME: &str = "rename";
 pub(super) struct Renames(Vec<(i64, String, String)>);
 
 impl Renames {
-    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        let sql = "SELECT sequence, json_extract(detail, '$.from'), json_extract(detail, '$.to') FROM audit
-                   WHERE action = ?1 ORDER BY sequence";
-        let mut query = connection.prepare(sql)?;
-        let rows = query.query_map([RENAME], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-        Ok(Self(rows.collect::<rusqlite::Result<_>>()?))
+    pub(super) fn read(session: &Session<'_>) -> Result<Self> {
+        Self::since(session, 0)
+    }
+
+    /// Those that the audit log tells of behind a row.
+    fn since(session: &Session<'_>, sequence: i64) -> Result<Self> {
+        let sql = "SELECT sequence, detail FROM audit WHERE sequence > ?1 AND action = ?2
+                   ORDER BY sequence";
+        let read = session.all(sql, values![sequence, RENAME], |row| {
+            let detail: serde_json::Value = serde_json::from_str(row.text(1)?).unwrap_or_default();
+            let name = |key: &str| detail[key].as_str().unwrap_or_default().to_owned();
+            Ok((row.get(0)?, name("from"), name("to")))
+        });
+        Ok(Self(read?))
     }
 
     /// Notes a row of the audit log.
@@ -51,43 +58,33 @@ impl Registry {
     /// Gives a CA another name, in one transaction: in the rows of what it has issued, and for the numbers of its
     /// lists. The name must not be in use.
     pub fn rename_ca(&mut self, from: &str, to: &str, now: OffsetDateTime) -> Result<()> {
-        let path = self.path.clone();
-        let fail = |e: rusqlite::Error| database_error(&path, &e);
-        let transaction = begin(self.connection()?, &self.path)?;
-        let rows = transaction
-            .execute("UPDATE certificate SET ca = ?2 WHERE ca = ?1", [from, to])
-            .map_err(fail)?;
-        transaction
-            .execute("UPDATE crl_number SET ca = ?2 WHERE ca = ?1", [from, to])
-            .map_err(fail)?;
+        let work = self.begin(Turn::Alone)?;
+        let rows =
+            work.execute("UPDATE certificate SET ca = ?2 WHERE ca = ?1", values![from, to])?;
+        work.execute("UPDATE crl_number SET ca = ?2 WHERE ca = ?1", values![from, to])?;
         let detail = serde_json::json!({ "from": from, "to": to, "renamed": rows });
-        let sequence = audit::append(&transaction, now, RENAME, &detail).map_err(fail)?;
-        transaction.commit().map_err(fail)?;
+        let sequence = work.append(now, RENAME, &detail)?;
+        work.commit()?;
         self.names_until.fetch_max(sequence, Ordering::Relaxed);
         Ok(())
     }
 
     /// Whether a CA was renamed so, after that row of the audit log.
     pub fn was_renamed(&self, from: &str, to: &str, after: i64) -> Result<bool> {
-        let sql = "SELECT 1 FROM audit WHERE sequence > ?1 AND action = ?2
-                   AND json_extract(detail, '$.from') = ?3 AND json_extract(detail, '$.to') = ?4";
-        self.connection()?
-            .prepare(sql)
-            .and_then(|mut query| query.exists(params![after, RENAME, from, to]))
-            .map_err(|e| self.error(&e))
+        let Renames(since) = Renames::since(&self.session()?, after)?;
+        Ok(since.iter().any(|(_, one, other)| one == from && other == to))
     }
 
     /// The number of the last row of the audit log.
     pub fn last_sequence(&self) -> Result<i64> {
-        let (sequence, _) = audit::head(self.connection()?).map_err(|e| self.error(&e))?;
-        Ok(sequence)
+        Ok(audit::head(&self.session()?)?.0)
     }
 
     /// Refuses to record under a name that a CA has lost since this registry was opened: by another process, or by
     /// another handle of this one. `last` is the audit log's last row. The next attempt knows of it.
     pub(super) fn check_names<'n>(
         &self,
-        connection: &Connection,
+        session: &Session<'_>,
         last: i64,
         names: impl Iterator<Item = &'n str>,
     ) -> Result<()> {
@@ -95,23 +92,13 @@ impl Registry {
         if last <= known {
             return Ok(());
         }
-        let fail = |e: rusqlite::Error| database_error(&self.path, &e);
-        let sql = "SELECT json_extract(detail, '$.from'), json_extract(detail, '$.to') FROM audit
-                   WHERE sequence > ?1 AND action = ?2";
-        let renamed: Vec<(String, String)> = connection
-            .prepare_cached(sql)
-            .and_then(|mut query| {
-                query
-                    .query_map(params![known, RENAME], |row| Ok((row.get(0)?, row.get(1)?)))?
-                    .collect()
-            })
-            .map_err(fail)?;
+        let Renames(renamed) = Renames::since(session, known)?;
         self.names_until.fetch_max(last, Ordering::Relaxed);
         if renamed.is_empty() {
             return Ok(());
         }
         for name in names {
-            if let Some((from, to)) = renamed.iter().find(|(from, _)| from == name) {
+            if let Some((_, from, to)) = renamed.iter().find(|(_, from, _)| from == name) {
                 return Err(RegistryError::Renamed { from: from.clone(), to: to.clone() });
             }
         }
@@ -121,33 +108,27 @@ impl Registry {
 
 /// Whether somebody has accepted that the last list of a CA is lost, when its lists had numbers up to that one; by
 /// whatever name it had then.
-pub(super) fn has_accepted_loss(
-    connection: &Connection,
-    ca: &str,
-    number: u64,
-) -> rusqlite::Result<bool> {
-    let sql = "SELECT sequence, json_extract(detail, '$.ca') FROM audit
-               WHERE action = ?1 AND json_extract(detail, '$.number') = ?2 AND json_extract(detail, '$.lost')";
-    let mut query = connection.prepare(sql)?;
-    let found: Vec<(i64, Option<String>)> = query
-        .query_map(params![ACCEPT, number.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<_>>()?;
-    if found.is_empty() {
+pub(super) fn has_accepted_loss(session: &Session<'_>, ca: &str, number: u64) -> Result<bool> {
+    let sql = "SELECT sequence, detail FROM audit WHERE action = ?1";
+    let accepted = session.all(sql, values![ACCEPT], |row| {
+        let detail: serde_json::Value = serde_json::from_str(row.text(1)?).unwrap_or_default();
+        Ok((row.get::<i64>(0)?, detail))
+    })?;
+    let is_lost = |detail: &serde_json::Value| {
+        detail["lost"] == true && detail["number"].as_u64() == Some(number)
+    };
+    if !accepted.iter().any(|(_, detail)| is_lost(detail)) {
         return Ok(false);
     }
-    let renames = Renames::read(connection)?;
-    let is_it = |(sequence, name): &(i64, Option<String>)| {
-        name.as_deref().is_some_and(|name| renames.now(name, *sequence) == ca)
-    };
-    Ok(found.iter().any(is_it))
+    let renames = Renames::read(session)?;
+    Ok(accepted.iter().filter(|(_, detail)| is_lost(detail)).any(|(sequence, detail)| {
+        detail["ca"].as_str().is_some_and(|name| renames.now(name, *sequence) == ca)
+    }))
 }
 
 /// The number of the last row of the audit log; 0 where there is none yet.
-pub(super) fn last_row(connection: &Connection) -> i64 {
-    let last = connection
-        .query_row("SELECT max(sequence) FROM audit", [], |row| row.get::<_, Option<i64>>(0))
-        .optional();
-    last.ok().flatten().flatten().unwrap_or(0)
+pub(super) fn last_row(session: &Session<'_>) -> i64 {
+    audit::head(session).map(|(sequence, _)| sequence).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -5,15 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
-use super::audit;
 use super::check::Checked;
+use super::database::{Session, Turn};
 use super::query::moment;
 use super::renames::RENAME;
-use super::sqlite::{Registry, Result, begin};
+use super::{Registry, Result};
 use crate::clock::{ClockError, SLACK};
 
 /// The action of an audit row that says that a clock was believed.
@@ -24,20 +23,18 @@ impl Registry {
     /// registry writes before anybody has looked at the clock.
     pub fn last_entry(&self) -> Result<Option<OffsetDateTime>> {
         let last = "SELECT at FROM audit WHERE action <> 'migrate' ORDER BY sequence DESC LIMIT 1";
-        let at = self.connection()?.query_row(last, [], |row| row.get(0)).optional();
-        Ok(at.map_err(|e| self.error(&e))?.map(moment))
+        let at = self.session()?.first(last, values![], |row| row.get(0))?;
+        Ok(at.map(moment))
     }
 
     /// Up to which time things were made with a clock that was ahead, as far as somebody has said so.
     pub fn explained_until(&self) -> Result<Option<OffsetDateTime>> {
-        let explained = Self::explained(self.connection()?).map_err(|e| self.error(&e))?;
+        let explained = Self::explained(&self.session()?)?;
         Ok(explained.iter().map(|row| row.until).filter(|at| *at > i64::MIN).max().map(moment))
     }
 
     /// Keeps that a clock was believed, and against what.
     pub fn believe_clock(&mut self, error: &ClockError) -> Result<()> {
-        let path = self.path.clone();
-        let fail = |e: rusqlite::Error| super::sqlite::database_error(&path, &e);
         let text = |at: OffsetDateTime| at.format(&Rfc3339).unwrap_or_else(|_| at.to_string());
         let (now, against) = error.times();
         let mut detail = serde_json::json!({
@@ -49,44 +46,37 @@ impl Registry {
         if let ClockError::Behind { than, .. } = error {
             detail["until"] = text(*than).into();
         }
-        let transaction = begin(self.connection()?, &self.path)?;
-        audit::append(&transaction, now, CLOCK, &detail).map_err(fail)?;
-        transaction.commit().map_err(fail)
+        let work = self.begin(Turn::Alone)?;
+        work.append(now, CLOCK, &detail)?;
+        work.commit()
     }
 
     /// Notes rows of the audit log that lie in the future or before the row that precedes them, and lists
     /// whose numbers grow while their times go back.
     pub fn check_times(&self, now: OffsetDateTime, checked: &mut Checked) -> Result<()> {
-        let fail = |e: rusqlite::Error| self.error(&e);
-        let explained = Self::explained(self.connection()?).map_err(fail)?;
+        let session = self.session()?;
+        let explained = Self::explained(&session)?;
         let mut times = Times { now, explained, findings: Vec::new(), ahead: None };
-        let mut query = self
-            .connection()?
-            .prepare("SELECT sequence, at, action, detail FROM audit ORDER BY sequence")
-            .map_err(fail)?;
-        let mut rows = query.query([]).map_err(fail)?;
         let mut before: Option<i64> = None;
         let mut lists: BTreeMap<String, Made> = BTreeMap::new();
-        while let Some(row) = rows.next().map_err(fail)? {
-            let sequence: i64 = row.get(0).map_err(fail)?;
-            let at: i64 = row.get(1).map_err(fail)?;
-            let action: String = row.get(2).map_err(fail)?;
+        let sql = "SELECT sequence, at, action, detail FROM audit ORDER BY sequence";
+        session.each(sql, values![], |row| -> Result<()> {
+            let (sequence, at): (i64, i64) = (row.get(0)?, row.get(1)?);
+            let (action, detail) = (row.text(2)?, row.text(3)?);
             times.look_ahead(sequence, at);
             if let Some(before) = before {
-                times.compare(sequence, &action, before, at);
+                times.compare(sequence, action, before, at);
             }
             before = Some(at);
             if action == RENAME {
-                let detail: String = row.get(3).map_err(fail)?;
-                let detail: serde_json::Value = serde_json::from_str(&detail).unwrap_or_default();
+                let detail: serde_json::Value = serde_json::from_str(detail).unwrap_or_default();
                 let name = |key: &str| detail[key].as_str().unwrap_or_default().to_owned();
                 if let Some(last) = lists.remove(&name("from")) {
                     lists.insert(name("to"), last);
                 }
             }
             if action == "crl" {
-                let detail: String = row.get(3).map_err(fail)?;
-                let detail: serde_json::Value = serde_json::from_str(&detail).unwrap_or_default();
+                let detail: serde_json::Value = serde_json::from_str(detail).unwrap_or_default();
                 let ca = detail["ca"].as_str().unwrap_or_default();
                 let number = detail["number"].as_i64().unwrap_or(0);
                 let made = Made { sequence, number, at };
@@ -94,24 +84,22 @@ impl Registry {
                     times.compare_lists(ca, last, made);
                 }
             }
-        }
+            Ok(())
+        })?;
         times.end_ahead();
         times.findings.into_iter().for_each(|finding| checked.note("clock", finding));
         Ok(())
     }
 
-    fn explained(connection: &Connection) -> rusqlite::Result<Vec<Explained>> {
-        let mut query = connection
-            .prepare("SELECT sequence, detail FROM audit WHERE action = ?1 ORDER BY sequence")?;
-        let rows = query.query_map([CLOCK], |row| {
-            let detail: String = row.get(1)?;
-            let detail: serde_json::Value = serde_json::from_str(&detail).unwrap_or_default();
+    fn explained(session: &Session<'_>) -> Result<Vec<Explained>> {
+        let sql = "SELECT sequence, detail FROM audit WHERE action = ?1 ORDER BY sequence";
+        session.all(sql, values![CLOCK], |row| {
+            let detail: serde_json::Value = serde_json::from_str(row.text(1)?).unwrap_or_default();
             let until = detail["until"].as_str();
             let until = until.and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok());
             let until = until.map_or(i64::MIN, OffsetDateTime::unix_timestamp);
             Ok(Explained { sequence: row.get(0)?, until })
-        })?;
-        rows.collect()
+        })
     }
 }
 

@@ -12,8 +12,7 @@ use crate::crl::Reason;
 use crate::crypto::hex;
 use crate::registry::query::moment;
 use crate::registry::renames::{RENAME, Renames};
-use crate::registry::sqlite::{Registry, Result};
-use crate::registry::{Status, audit};
+use crate::registry::{Registry, Result, Status, audit};
 
 /// How a certificate is known here: the first bytes of the SHA-256 of its DER. The whole would cost twice
 /// the memory, and of so many bytes nobody finds two certificates alike by chance.
@@ -59,21 +58,14 @@ pub(super) struct AuditLog {
 impl AuditLog {
     /// Reads the audit log, and recomputes its hashes.
     pub(super) fn read(registry: &Registry, checked: &mut Checked) -> Result<Self> {
-        let fail = |e: rusqlite::Error| registry.error(&e);
         let mut audit_log = Self::default();
-        let mut query = registry
-            .connection()?
-            .prepare("SELECT sequence, at, action, detail, hash FROM audit ORDER BY sequence")
-            .map_err(fail)?;
-        let mut rows = query.query([]).map_err(fail)?;
         let (mut expected, mut previous) = (1, Vec::new());
-        while let Some(row) = rows.next().map_err(fail)? {
-            let sequence: i64 = row.get(0).map_err(fail)?;
-            let at: i64 = row.get(1).map_err(fail)?;
+        let sql = "SELECT sequence, at, action, detail, hash FROM audit ORDER BY sequence";
+        registry.session()?.each(sql, values![], |row| -> Result<()> {
+            let (sequence, at): (i64, i64) = (row.get(0)?, row.get(1)?);
             // A row that names very many certificates is long: it is not copied.
-            let text = |i: usize| row.get_ref(i).and_then(|v| Ok(v.as_str()?)).map_err(fail);
-            let (action, detail) = (text(2)?, text(3)?);
-            let hash: Vec<u8> = row.get(4).map_err(fail)?;
+            let (action, detail) = (row.text(2)?, row.text(3)?);
+            let hash: Vec<u8> = row.get(4)?;
             if sequence != expected {
                 let missing = match sequence - expected {
                     1 => format!("row {expected} of the audit log is missing"),
@@ -95,7 +87,8 @@ impl AuditLog {
             audit_log.take(sequence, action, detail);
             checked.audit_rows += 1;
             (expected, previous) = (sequence + 1, hash);
-        }
+            Ok(())
+        })?;
         checked.head = hex(&previous);
         Ok(audit_log)
     }

@@ -10,9 +10,9 @@ use super::signers::Signers;
 use super::{Checked, Finding, Scan, shared};
 use crate::crl::Reason;
 use crate::crypto::{hex, sha256};
+use crate::registry::database::value::Fetched;
 use crate::registry::pipeline::in_order;
-use crate::registry::sqlite::{Registry, Result};
-use crate::registry::{Row, Status, keys};
+use crate::registry::{Registry, Result, Row, Status, keys};
 
 /// Rows that are handed to a worker together.
 const CHUNK: usize = 256;
@@ -93,22 +93,20 @@ impl Chunk {
     }
 
     /// Adds a row.
-    fn add(&mut self, row: &rusqlite::Row<'_>) -> rusqlite::Result<()> {
-        let text = |chunk: &mut Self, column: usize| {
-            Ok::<_, rusqlite::Error>(chunk.keep(row.get_ref(column)?.as_str()?.as_bytes()))
+    fn add(&mut self, row: &Fetched<'_>) -> Result<()> {
+        let text = |chunk: &mut Self, column: usize| -> Result<_> {
+            Ok(chunk.keep(row.text(column)?.as_bytes()))
         };
         let (ca, role) = (text(self, 1)?, text(self, 2)?);
         let (batch, details) = (text(self, 5)?, text(self, 6)?);
-        let optional = |chunk: &mut Self, column: usize| {
-            let text = row.get_ref(column)?.as_str_or_null()?;
-            Ok::<_, rusqlite::Error>(text.map(|text| chunk.keep(text.as_bytes())))
+        let optional = |chunk: &mut Self, column: usize| -> Result<_> {
+            Ok(row.text_or_null(column)?.map(|text| chunk.keep(text.as_bytes())))
         };
         let (client_id, location, folded_id) =
             (optional(self, 3)?, optional(self, 7)?, optional(self, 15)?);
         let bundle = optional(self, 21)?;
-        let blob = |chunk: &mut Self, column: usize| {
-            Ok::<_, rusqlite::Error>(chunk.keep(row.get_ref(column)?.as_blob()?))
-        };
+        let blob =
+            |chunk: &mut Self, column: usize| -> Result<_> { Ok(chunk.keep(row.blob(column)?)) };
         let (der, digest) = (blob(self, 9)?, blob(self, 11)?);
         let (issuer, serial, key) = (blob(self, 16)?, blob(self, 17)?, blob(self, 20)?);
         self.rows.push(At {
@@ -119,7 +117,7 @@ impl Chunk {
             recorded: row.get(4)?,
             has_key: row.get(8)?,
             state: State {
-                status: Status::of_name(row.get_ref(12)?.as_str()?).unwrap_or(Status::Live),
+                status: Status::of_name(row.text(12)?).unwrap_or(Status::Live),
                 revoked: revocation(row)?,
             },
             ca,
@@ -166,7 +164,7 @@ impl Chunk {
     }
 }
 
-fn revocation(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<(i64, Reason)>> {
+fn revocation(row: &Fetched<'_>) -> Result<Option<(i64, Reason)>> {
     let at: Option<i64> = row.get(13)?;
     let reason: Option<u8> = row.get(14)?;
     Ok(at.map(|at| (at, reason.and_then(Reason::from_code).unwrap_or(Reason::Unspecified))))
@@ -174,20 +172,14 @@ fn revocation(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<(i64, Reason)>
 
 /// Reads all rows, chunk by chunk.
 fn read(registry: &Registry, give: &mut dyn FnMut(Chunk)) -> Result<()> {
-    let fail = |e: rusqlite::Error| registry.error(&e);
-    let mut query = registry.connection()?.prepare(ROWS).map_err(fail)?;
-    let mut rows = query.query([]).map_err(fail)?;
     let mut chunk = Chunk::default();
-    let mut attempt = || -> Result<()> {
-        while let Some(row) = rows.next().map_err(fail)? {
-            chunk.add(row).map_err(fail)?;
-            if chunk.is_full() {
-                give(std::mem::take(&mut chunk));
-            }
+    let done = registry.session()?.each(ROWS, values![], |row| -> Result<()> {
+        chunk.add(row)?;
+        if chunk.is_full() {
+            give(std::mem::take(&mut chunk));
         }
         Ok(())
-    };
-    let done = attempt();
+    });
     give(chunk);
     done
 }
@@ -393,11 +385,8 @@ impl<'s> Ledger<'s> {
 
 /// The name of the run whose rows a row of the log recorded.
 fn batch_name(registry: &Registry, sequence: i64) -> Result<String> {
-    let detail: String = registry
-        .connection()?
-        .prepare_cached("SELECT detail FROM audit WHERE sequence = ?1")
-        .and_then(|mut query| query.query_row([sequence], |row| row.get(0)))
-        .map_err(|e| registry.error(&e))?;
+    let sql = "SELECT detail FROM audit WHERE sequence = ?1";
+    let detail: String = registry.session()?.one(sql, values![sequence], |row| row.get(0))?;
     let detail: serde_json::Value = serde_json::from_str(&detail).unwrap_or_default();
     Ok(detail["batch"].as_str().unwrap_or_default().to_owned())
 }
@@ -408,20 +397,17 @@ fn check_serials(
     serials: &mut [(u64, i64)],
     checked: &mut Checked,
 ) -> Result<()> {
-    let fail = |e: rusqlite::Error| registry.error(&e);
     serials.sort_unstable();
-    let mut query = registry
-        .connection()?
-        .prepare("SELECT serial, issuer, ca FROM certificate WHERE id = ?1")
-        .map_err(fail)?;
+    let session = registry.session()?;
+    let sql = "SELECT serial, issuer, ca FROM certificate WHERE id = ?1";
     let alike = serials.chunk_by(|one, other| one.0 == other.0).filter(|rows| rows.len() > 1);
     let mut named = 0;
     for rows in alike {
         let mut same: BTreeMap<(Vec<u8>, Vec<u8>), (usize, String)> = BTreeMap::new();
         for (_, id) in rows {
-            let (serial, issuer, ca): (Vec<u8>, Vec<u8>, String) = query
-                .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-                .map_err(fail)?;
+            let (serial, issuer, ca): (Vec<u8>, Vec<u8>, String) =
+                session
+                    .one(sql, values![*id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
             same.entry((serial, issuer)).or_insert((0, ca)).0 += 1;
         }
         for ((serial, _), (number, ca)) in same.into_iter().filter(|(_, (number, _))| *number > 1) {

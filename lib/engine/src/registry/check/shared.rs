@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Checked;
-use crate::registry::sqlite::{Registry, Result};
+use crate::registry::{Registry, Result};
 
 /// How many keys of several holders are named.
 const MOST_KEYS: usize = 20;
@@ -23,16 +23,15 @@ pub(super) fn check(
     checked: &mut Checked,
 ) -> Result<()> {
     keys.sort_unstable();
-    let fail = |e: rusqlite::Error| registry.error(&e);
+    let session = registry.session()?;
     let sql = "SELECT key, folded_id, client_id FROM certificate WHERE id = ?1";
-    let mut query = registry.connection()?.prepare(sql).map_err(fail)?;
     let mut named = 0;
     for rows in keys.chunk_by(|one, other| one.0 == other.0).filter(|rows| rows.len() > 1) {
         let mut by_key: BTreeMap<Vec<u8>, Holders> = BTreeMap::new();
         for (_, id) in rows {
-            let (key, folded, name): (Vec<u8>, Option<String>, Option<String>) = query
-                .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-                .map_err(fail)?;
+            let (key, folded, name): (Vec<u8>, Option<String>, Option<String>) =
+                session
+                    .one(sql, values![*id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
             by_key.entry(key).or_default().add(folded, name);
         }
         for holders in by_key.into_values().filter(|holders| holders.ids.len() > 1) {

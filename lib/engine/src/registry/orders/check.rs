@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::Connection;
-
 use super::create::{CREATED, TAKEN_BACK};
 use super::steps::STEPS;
 use super::tables::{DeviceRow, OrderRow, Running, StepRow};
 use crate::registry::check::Checked;
-use crate::registry::sqlite::{Registry, Result};
+use crate::registry::database::Session;
+use crate::registry::{Registry, Result};
 
 /// What the audit log tells of orders.
 #[derive(Default)]
@@ -24,29 +23,22 @@ struct Told {
 impl Registry {
     /// Notes orders and steps that are not as they were written.
     pub(in crate::registry) fn check_orders(&self, checked: &mut Checked) -> Result<()> {
-        let connection = self.connection()?;
-        let mut hold = || -> rusqlite::Result<()> {
-            let told = Told::read(connection)?;
-            told.hold_orders(connection, checked)?;
-            told.hold_steps(connection, checked)
-        };
-        hold().map_err(|e| self.error(&e))
+        let session = self.session()?;
+        let told = Told::read(&session)?;
+        told.hold_orders(&session, checked)?;
+        told.hold_steps(&session, checked)
     }
 }
 
 impl Told {
-    fn read(connection: &Connection) -> rusqlite::Result<Self> {
+    fn read(session: &Session<'_>) -> Result<Self> {
         let mut told = Self::default();
-        let mut query = connection.prepare(
-            "SELECT sequence, action, detail FROM audit WHERE action IN (?1, ?2, ?3)
-             ORDER BY sequence",
-        )?;
-        let mut rows = query.query([CREATED, TAKEN_BACK, STEPS])?;
-        while let Some(row) = rows.next()? {
-            let detail: serde_json::Value =
-                serde_json::from_str(row.get_ref(2)?.as_str()?).unwrap_or_default();
+        let sql = "SELECT sequence, action, detail FROM audit WHERE action IN (?1, ?2, ?3)
+             ORDER BY sequence";
+        session.each(sql, values![CREATED, TAKEN_BACK, STEPS], |row| -> Result<()> {
+            let detail: serde_json::Value = serde_json::from_str(row.text(2)?).unwrap_or_default();
             let text = |key: &str| detail[key].as_str().unwrap_or_default().to_owned();
-            match row.get_ref(1)?.as_str()? {
+            match row.text(1)? {
                 CREATED => {
                     told.orders.insert(row.get(0)?, (text("order"), text("rows")));
                 }
@@ -58,30 +50,28 @@ impl Told {
                     told.steps.insert(row.get(0)?, text("rows"));
                 }
             }
-        }
+            Ok(())
+        })?;
         Ok(told)
     }
 
-    fn hold_orders(&self, connection: &Connection, checked: &mut Checked) -> rusqlite::Result<()> {
-        let mut query = connection.prepare(
-            "SELECT id, name, customer, ca, options, list, created, taken_back, audit
-             FROM device_order ORDER BY id",
-        )?;
-        let mut rows = query.query([])?;
+    fn hold_orders(&self, session: &Session<'_>, checked: &mut Checked) -> Result<()> {
+        let sql = "SELECT id, name, customer, ca, options, list, created, taken_back, audit
+             FROM device_order ORDER BY id";
         let mut found = BTreeSet::new();
-        while let Some(row) = rows.next()? {
+        session.each(sql, values![], |row| -> Result<()> {
             let (id, name, audit): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(8)?);
             let mut digest = Running::default();
             let order = OrderRow {
                 name: &name,
-                customer: row.get_ref(2)?.as_str_or_null()?,
-                ca: row.get_ref(3)?.as_str()?,
-                options: row.get_ref(4)?.as_str()?,
-                list: row.get_ref(5)?.as_str()?,
+                customer: row.text_or_null(2)?,
+                ca: row.text(3)?,
+                options: row.text(4)?,
+                list: row.text(5)?,
                 created: row.get(6)?,
             };
             digest.add(&order.digest());
-            digest_devices(connection, id, &mut digest)?;
+            digest_devices(session, id, &mut digest)?;
             match self.orders.get(&audit) {
                 Some((_, rows)) if *rows == digest.hex() => {}
                 Some(_) => {
@@ -102,7 +92,8 @@ impl Told {
                 checked.note("order", format!("the order {name} {message}"));
             }
             found.insert(audit);
-        }
+            Ok(())
+        })?;
         for (sequence, (name, _)) in self.orders.iter().filter(|(row, _)| !found.contains(*row)) {
             let message = format!("the order {name} of row {sequence} of the audit log is missing");
             checked.note("order", message);
@@ -110,24 +101,22 @@ impl Told {
         Ok(())
     }
 
-    fn hold_steps(&self, connection: &Connection, checked: &mut Checked) -> rusqlite::Result<()> {
-        let mut query = connection.prepare(
-            "SELECT of_order, position, step, at, certificate, reason, audit FROM order_step
-             ORDER BY id",
-        )?;
-        let mut rows = query.query([])?;
+    fn hold_steps(&self, session: &Session<'_>, checked: &mut Checked) -> Result<()> {
+        let sql = "SELECT of_order, position, step, at, certificate, reason, audit FROM order_step
+             ORDER BY id";
         let mut kept: BTreeMap<i64, Running> = BTreeMap::new();
-        while let Some(row) = rows.next()? {
+        session.each(sql, values![], |row| -> Result<()> {
             let step = StepRow {
                 of_order: row.get(0)?,
                 position: row.get(1)?,
-                step: row.get_ref(2)?.as_str()?,
+                step: row.text(2)?,
                 at: row.get(3)?,
                 certificate: row.get(4)?,
-                reason: row.get_ref(5)?.as_str_or_null()?,
+                reason: row.text_or_null(5)?,
             };
             kept.entry(row.get(6)?).or_default().add(&step.digest());
-        }
+            Ok(())
+        })?;
         for sequence in self.steps.keys().chain(kept.keys()).collect::<BTreeSet<_>>() {
             let there = kept.get(sequence).map(Running::hex);
             if there.as_ref() != self.steps.get(sequence) {
@@ -142,25 +131,18 @@ impl Told {
 }
 
 /// Adds the rows of an order's list to its digest.
-fn digest_devices(
-    connection: &Connection,
-    order: i64,
-    digest: &mut Running,
-) -> rusqlite::Result<()> {
-    let mut query = connection.prepare_cached(
-        "SELECT position, client_id, folded_id, line, details FROM order_device
-         WHERE of_order = ?1 ORDER BY position",
-    )?;
-    let mut rows = query.query([order])?;
-    while let Some(row) = rows.next()? {
+fn digest_devices(session: &Session<'_>, order: i64, digest: &mut Running) -> Result<()> {
+    let sql = "SELECT position, client_id, folded_id, line, details FROM order_device
+         WHERE of_order = ?1 ORDER BY position";
+    session.each(sql, values![order], |row| {
         let device = DeviceRow {
             position: row.get(0)?,
-            client_id: row.get_ref(1)?.as_str()?,
-            folded_id: row.get_ref(2)?.as_str()?,
+            client_id: row.text(1)?,
+            folded_id: row.text(2)?,
             line: row.get(3)?,
-            details: row.get_ref(4)?.as_str()?,
+            details: row.text(4)?,
         };
         digest.add(&device.digest());
-    }
-    Ok(())
+        Ok(())
+    })
 }

@@ -11,7 +11,7 @@
 //! | file | for |
 //! | --- | --- |
 //! | `record` | what an order, its devices and its steps are |
-//! | `tables` | their tables, and the digests of what is in them |
+//! | `tables` | the rows of their tables, and digests of what they say |
 //! | `create` | an order is recorded, and taken back |
 //! | `steps` | steps are recorded |
 //! | `read` | orders and their devices are read |
@@ -25,4 +25,3 @@ mod steps;
 mod tables;
 
 pub use record::{NewOrder, OrderRecord, OrderState, Ordered, OrderedDevice, Step};
-pub(super) use tables::create as create_tables;

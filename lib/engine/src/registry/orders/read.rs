@@ -2,15 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::types::Value;
-use rusqlite::{OptionalExtension, params};
-
 use super::record::{OrderRecord, OrderState, Ordered, OrderedDevice, Step};
 use crate::client_id::DeviceId;
+use crate::registry::database::value::Fetched;
 use crate::registry::query::moment;
 use crate::registry::renames::Renames;
-use crate::registry::sqlite::{Registry, Result};
-use crate::registry::{RegistryError, RowId, Status};
+use crate::registry::{Registry, RegistryError, Result, RowId, Status};
 
 const COLUMNS: &str =
     "id, audit, name, customer, ca, options, list, devices, created, taken_back FROM device_order";
@@ -18,72 +15,49 @@ const COLUMNS: &str =
 impl Registry {
     /// All orders, in the order in which they were made.
     pub fn orders(&self) -> Result<Vec<OrderRecord>> {
-        let connection = self.connection()?;
-        let collect = || -> rusqlite::Result<Vec<OrderRecord>> {
-            let sql = format!("SELECT {COLUMNS} ORDER BY id");
-            let renames = Renames::read(connection)?;
-            let read = |row: &rusqlite::Row<'_>| read_order(row, &renames);
-            connection.prepare_cached(&sql)?.query_map([], read)?.collect()
-        };
-        collect().map_err(|e| self.error(&e))
+        let session = self.session()?;
+        let renames = Renames::read(&session)?;
+        let sql = format!("SELECT {COLUMNS} ORDER BY id");
+        session.all(&sql, values![], |row| read_order(row, &renames))
     }
 
     /// The order of that name, in any case.
     pub fn order(&self, name: &str) -> Result<Option<OrderRecord>> {
         let sql = format!("SELECT {COLUMNS} WHERE folded_name = ?1");
-        let connection = self.connection()?;
-        let ask = || -> rusqlite::Result<Option<OrderRecord>> {
-            let renames = Renames::read(connection)?;
-            let read = |row: &rusqlite::Row<'_>| read_order(row, &renames);
-            connection.prepare_cached(&sql)?.query_row([name.to_lowercase()], read).optional()
-        };
-        ask().map_err(|e| self.error(&e))
+        let session = self.session()?;
+        let renames = Renames::read(&session)?;
+        session.first(&sql, values![name.to_lowercase()], |row| read_order(row, &renames))
     }
 
     /// Whether a device is in an order, not taken back, that was made after that certificate of it was recorded: the
     /// order asks for another one.
     pub(crate) fn is_ordered_since(&self, id: impl AsRef<str>, certificate: RowId) -> Result<bool> {
-        self.connection()?
-            .prepare_cached(
-                "SELECT 1 FROM order_device AS d JOIN device_order AS o ON o.id = d.of_order
-                 WHERE d.folded_id = ?1 AND o.taken_back IS NULL
-                 AND o.audit > (SELECT audit FROM certificate WHERE id = ?2)",
-            )
-            .and_then(|mut query| query.exists(params![id.as_ref().to_lowercase(), certificate.0]))
-            .map_err(|e| self.error(&e))
+        let sql = "SELECT 1 FROM order_device AS d JOIN device_order AS o ON o.id = d.of_order
+             WHERE d.folded_id = ?1 AND o.taken_back IS NULL
+             AND o.audit > (SELECT audit FROM certificate WHERE id = ?2)";
+        self.session()?.exists(sql, values![id.as_ref().to_lowercase(), certificate.0])
     }
 
     /// What the order of a device says of it, if it is in one that was not taken back.
     pub fn ordered(&self, id: impl AsRef<str>) -> Result<Option<Ordered>> {
-        self.connection()?
-            .prepare_cached(
-                "SELECT d.client_id, d.line, d.details FROM order_device AS d
-                 JOIN device_order AS o ON o.id = d.of_order
-                 WHERE d.folded_id = ?1 AND o.taken_back IS NULL",
-            )
-            .and_then(|mut query| {
-                query.query_row([id.as_ref().to_lowercase()], |row| read_ordered(row, 0)).optional()
-            })
-            .map_err(|e| self.error(&e))
+        let sql = "SELECT d.client_id, d.line, d.details FROM order_device AS d
+             JOIN device_order AS o ON o.id = d.of_order
+             WHERE d.folded_id = ?1 AND o.taken_back IS NULL";
+        let folded = id.as_ref().to_lowercase();
+        self.session()?.first(sql, values![folded], |row| read_ordered(row, 0))
     }
 
     /// Whether a device was handed over with its live certificate; none if it is in no order that was not taken back.
     pub fn is_handed_over(&self, id: impl AsRef<str>) -> Result<Option<bool>> {
-        self.connection()?
-            .prepare_cached(
-                "SELECT EXISTS (
-                    SELECT 1 FROM order_step AS s
-                    JOIN certificate AS c ON c.id = s.certificate
-                    WHERE s.of_order = d.of_order AND s.position = d.position AND s.step = ?2
-                      AND c.folded_id = ?1 AND c.status = 'live')
-                 FROM order_device AS d JOIN device_order AS o ON o.id = d.of_order
-                 WHERE d.folded_id = ?1 AND o.taken_back IS NULL",
-            )
-            .and_then(|mut query| {
-                let values = [&id.as_ref().to_lowercase(), Step::HANDED_OVER];
-                query.query_row(values, |row| row.get(0)).optional()
-            })
-            .map_err(|e| self.error(&e))
+        let sql = "SELECT EXISTS (
+                SELECT 1 FROM order_step AS s
+                JOIN certificate AS c ON c.id = s.certificate
+                WHERE s.of_order = d.of_order AND s.position = d.position AND s.step = ?2
+                  AND c.folded_id = ?1 AND c.status = 'live')
+             FROM order_device AS d JOIN device_order AS o ON o.id = d.of_order
+             WHERE d.folded_id = ?1 AND o.taken_back IS NULL";
+        let values = values![id.as_ref().to_lowercase(), Step::HANDED_OVER];
+        self.session()?.first(sql, values, |row| row.get(0))
     }
 
     /// Visits the rows of an order's list in their order, without what became of them. An error of `visit` ends it.
@@ -92,19 +66,9 @@ impl Registry {
         order: &OrderRecord,
         mut visit: impl FnMut(Ordered) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        let fail = |e: rusqlite::Error| E::from(self.error(&e));
-        let mut query = self
-            .connection()?
-            .prepare(
-                "SELECT client_id, line, details FROM order_device WHERE of_order = ?1
-                 ORDER BY position",
-            )
-            .map_err(fail)?;
-        let mut rows = query.query([order.id]).map_err(fail)?;
-        while let Some(row) = rows.next().map_err(fail)? {
-            visit(read_ordered(row, 0).map_err(fail)?)?;
-        }
-        Ok(())
+        let sql = "SELECT client_id, line, details FROM order_device WHERE of_order = ?1
+             ORDER BY position";
+        self.session()?.each(sql, values![order.id], |row| visit(read_ordered(row, 0)?))
     }
 
     /// Visits the devices of an order in the order of its list, with what became of each. An error of `visit` ends
@@ -125,23 +89,19 @@ impl Registry {
     /// The runs in which certificates of an order's devices were recorded since it was made, the first one first,
     /// each with the number of certificates.
     pub fn order_runs(&self, order: &OrderRecord) -> Result<Vec<(String, u64)>> {
-        let connection = self.connection()?;
-        let collect = || -> rusqlite::Result<Vec<(String, u64)>> {
-            connection
-                .prepare_cached(
-                    "SELECT c.batch, count(*) FROM order_device AS d CROSS JOIN certificate AS c
-                     WHERE d.of_order = ?1 AND c.audit > ?2 AND c.id IN (
-                        SELECT id FROM certificate WHERE folded_id = d.folded_id AND status = 'live'
-                        UNION ALL
-                        SELECT id FROM certificate WHERE folded_id = d.folded_id AND status <> 'live')
-                     GROUP BY c.batch ORDER BY min(c.id)",
-                )?
-                .query_map(params![order.id, order.audit], |row| {
-                    Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
-                })?
-                .collect()
-        };
-        collect().map_err(|e| self.error(&e))
+        // Live and former ones have an index each.
+        let sql = "SELECT batch, count(*) FROM (
+                SELECT c.batch, c.id FROM order_device AS d CROSS JOIN certificate AS c
+                WHERE d.of_order = ?1 AND c.audit > ?2
+                  AND c.folded_id = d.folded_id AND c.folded_id IS NOT NULL AND c.status = 'live'
+                UNION ALL
+                SELECT c.batch, c.id FROM order_device AS d CROSS JOIN certificate AS c
+                WHERE d.of_order = ?1 AND c.audit > ?2
+                  AND c.folded_id = d.folded_id AND c.folded_id IS NOT NULL AND c.status <> 'live'
+             ) AS made GROUP BY batch ORDER BY min(id)";
+        self.session()?.all(sql, values![order.id, order.audit], |row| {
+            Ok((row.get(0)?, row.get::<i64>(1)?.cast_unsigned()))
+        })
     }
 
     fn order_device(
@@ -151,10 +111,8 @@ impl Registry {
         ordered: Ordered,
     ) -> Result<OrderedDevice> {
         let folded = ordered.id.folded();
-        let values = vec![Value::from(folded.clone())];
-        let live = self
-            .collect("WHERE folded_id = ?1 AND status = 'live'", values)
-            .map(|mut r| r.pop())?;
+        let tail = "WHERE folded_id = ?1 AND status = 'live'";
+        let live = self.collect(tail, values![&folded])?.pop();
         let (lives, formers, revoked) = self.made_since(&folded, order.audit)?;
         let mut device = OrderedDevice {
             position,
@@ -180,63 +138,48 @@ impl Registry {
     /// How many live and how many former certificates of a device were recorded after a row of the audit log, and
     /// whether its last former one, whenever it was recorded, is revoked.
     fn made_since(&self, folded: &str, audit: i64) -> Result<(u64, u64, bool)> {
-        let connection = self.connection()?;
-        let ask = || -> rusqlite::Result<(u64, u64, bool)> {
-            let lives: i64 = connection
-                .prepare_cached(
-                    "SELECT count(*) FROM certificate
-                     WHERE folded_id = ?1 AND status = 'live' AND audit > ?2",
-                )?
-                .query_row(params![folded, audit], |row| row.get(0))?;
-            let (formers, last): (i64, Option<String>) = connection
-                .prepare_cached(
-                    "SELECT count(*) FILTER (WHERE audit > ?2),
-                     (SELECT status FROM certificate WHERE folded_id = ?1 AND status <> 'live'
-                      ORDER BY id DESC LIMIT 1)
-                     FROM certificate WHERE folded_id = ?1 AND status <> 'live'",
-                )?
-                .query_row(params![folded, audit], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            let revoked = last.as_deref() == Some(Status::Revoked.name());
-            Ok((lives.cast_unsigned(), formers.cast_unsigned(), revoked))
-        };
-        ask().map_err(|e| self.error(&e))
+        let session = self.session()?;
+        let sql = "SELECT count(*) FROM certificate
+             WHERE folded_id = ?1 AND status = 'live' AND audit > ?2";
+        let lives: i64 = session.one(sql, values![folded, audit], |row| row.get(0))?;
+        let sql = "SELECT count(*) FILTER (WHERE audit > ?2),
+             (SELECT status FROM certificate WHERE folded_id = ?1 AND status <> 'live'
+              ORDER BY id DESC LIMIT 1)
+             FROM certificate WHERE folded_id = ?1 AND status <> 'live'";
+        let (formers, last): (i64, Option<String>) =
+            session.one(sql, values![folded, audit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let revoked = last.as_deref() == Some(Status::Revoked.name());
+        Ok((lives.cast_unsigned(), formers.cast_unsigned(), revoked))
     }
 
     /// What steps say of a device: the last failure, and the first of each other step with its live certificate.
     fn read_steps(&self, order: &OrderRecord, device: &mut OrderedDevice) -> Result<()> {
-        let connection = self.connection()?;
         let live = device.live.as_ref().map(|record| record.row.0);
-        let mut read = || -> rusqlite::Result<()> {
-            let mut query = connection.prepare_cached(
-                "SELECT step, at, certificate, reason FROM order_step
-                 WHERE of_order = ?1 AND position = ?2 ORDER BY id",
-            )?;
-            let mut rows = query.query(params![order.id, device.position.cast_signed()])?;
-            while let Some(row) = rows.next()? {
-                let at = moment(row.get(1)?);
-                let of: Option<i64> = row.get(2)?;
-                match row.get_ref(0)?.as_str()? {
-                    Step::FAILED => {
-                        let reason: Option<String> = row.get(3)?;
-                        device.failed = Some((at, reason.unwrap_or_default()));
-                    }
-                    Step::CONNECTED if of == live && live.is_some() => {
-                        device.connected.get_or_insert(at);
-                    }
-                    Step::HANDED_OVER if of == live && live.is_some() => {
-                        device.handed_over.get_or_insert(at);
-                    }
-                    _ => {}
+        let sql = "SELECT step, at, certificate, reason FROM order_step
+             WHERE of_order = ?1 AND position = ?2 ORDER BY id";
+        let values = values![order.id, device.position.cast_signed()];
+        let steps: Vec<(String, i64, Option<i64>, Option<String>)> =
+            self.session()?
+                .all(sql, values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+        for (step, at, of, reason) in steps {
+            let at = moment(at);
+            match step.as_str() {
+                Step::FAILED => device.failed = Some((at, reason.unwrap_or_default())),
+                Step::CONNECTED if of == live && live.is_some() => {
+                    device.connected.get_or_insert(at);
                 }
+                Step::HANDED_OVER if of == live && live.is_some() => {
+                    device.handed_over.get_or_insert(at);
+                }
+                _ => {}
             }
-            Ok(())
-        };
-        read().map_err(|e| self.error(&e))
+        }
+        Ok(())
     }
 }
 
 /// The row keeps the name that the CA had when the order was made.
-fn read_order(row: &rusqlite::Row<'_>, renames: &Renames) -> rusqlite::Result<OrderRecord> {
+fn read_order(row: &Fetched<'_>, renames: &Renames) -> Result<OrderRecord> {
     let (audit, ca, options): (i64, String, String) = (row.get(1)?, row.get(4)?, row.get(5)?);
     Ok(OrderRecord {
         id: row.get(0)?,
@@ -246,17 +189,17 @@ fn read_order(row: &rusqlite::Row<'_>, renames: &Renames) -> rusqlite::Result<Or
         ca: renames.now(&ca, audit).to_owned(),
         options: serde_json::from_str(&options).unwrap_or_default(),
         list: row.get(6)?,
-        devices: row.get::<_, i64>(7)?.cast_unsigned(),
+        devices: row.get::<i64>(7)?.cast_unsigned(),
         created: moment(row.get(8)?),
-        taken_back: row.get::<_, Option<i64>>(9)?.map(moment),
+        taken_back: row.get::<Option<i64>>(9)?.map(moment),
     })
 }
 
 /// The rows of lists hold ids that were good when they were read.
-fn read_ordered(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Ordered> {
+fn read_ordered(row: &Fetched<'_>, first: usize) -> Result<Ordered> {
     let details: String = row.get(first + 2)?;
     let details: BTreeMap<String, String> = serde_json::from_str(&details).unwrap_or_default();
     let line: Option<i64> = row.get(first + 1)?;
-    let id = DeviceId::known(row.get::<_, String>(first)?);
+    let id = DeviceId::known(row.get::<String>(first)?);
     Ok(Ordered { id, line: line.map(i64::cast_unsigned), details })
 }

@@ -1,51 +1,6 @@
-//! The tables of orders, and digests of what is in them.
-
-use rusqlite::Connection;
+//! The rows of orders, and digests of what they say.
 
 use crate::registry::audit;
-
-const TABLES: &str = "
-CREATE TABLE device_order (
-    id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL,
-    folded_name TEXT NOT NULL UNIQUE,
-    customer TEXT,
-    ca TEXT NOT NULL,
-    options TEXT NOT NULL,
-    list TEXT NOT NULL,
-    devices INTEGER NOT NULL,
-    created INTEGER NOT NULL,
-    taken_back INTEGER,
-    audit INTEGER NOT NULL
-) STRICT;
-CREATE TABLE order_device (
-    of_order INTEGER NOT NULL,
-    position INTEGER NOT NULL,
-    client_id TEXT NOT NULL,
-    folded_id TEXT NOT NULL,
-    line INTEGER,
-    details TEXT NOT NULL,
-    PRIMARY KEY (of_order, position)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX order_device_id ON order_device (folded_id);
-CREATE TABLE order_step (
-    id INTEGER PRIMARY KEY,
-    of_order INTEGER NOT NULL,
-    position INTEGER NOT NULL,
-    step TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    certificate INTEGER,
-    reason TEXT,
-    audit INTEGER NOT NULL
-) STRICT;
-CREATE INDEX order_step_device ON order_step (of_order, position);
-CREATE INDEX order_step_audit ON order_step (audit);
-";
-
-/// Makes the tables.
-pub(in crate::registry) fn create(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(TABLES)
-}
 
 fn optional(text: Option<&str>) -> Vec<u8> {
     text.map_or(Vec::new(), |t| [b"+", t.as_bytes()].concat())

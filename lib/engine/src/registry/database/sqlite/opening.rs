@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode};
 use time::OffsetDateTime;
 
-use super::RegistryError;
 use super::reading::Way;
 use super::schema::{self, APPLICATION, VERSION};
-use super::sqlite::{Registry, Result, begin, database_error};
+use super::{begin, error};
+use crate::registry::{Registry, RegistryError, Result};
 
 /// How long a station waits for another one's transaction.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -26,6 +26,9 @@ const PAGE: i64 = 8192;
 /// change is then copied once for all of them.
 const CHECKPOINT: i64 = 32 << 20;
 
+/// Statements that a connection keeps prepared.
+pub(super) const STATEMENTS: usize = 100;
+
 /// Between two attempts that SQLite does not wait for.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -33,7 +36,7 @@ impl Registry {
     /// Opens the registry at `path`; makes it if the file does not exist or is empty, and brings
     /// one of an older version up to the present one.
     pub fn open(path: &Path, now: OffsetDateTime) -> Result<Self> {
-        let fail = |e: rusqlite::Error| database_error(path, &e);
+        let fail = |e: rusqlite::Error| error(path, &e);
         let connection = Connection::open(path).map_err(fail)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
         connection.pragma_update(None, "page_size", PAGE).map_err(fail)?;
@@ -47,6 +50,7 @@ impl Registry {
 /// Sets up a connection that writes.
 pub(super) fn set_up(connection: &Connection, cache: i64) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", cache)?;
     // A registry of a former version keeps the pages that it has.
@@ -55,7 +59,7 @@ pub(super) fn set_up(connection: &Connection, cache: i64) -> rusqlite::Result<()
 }
 
 fn prepare_schema(connection: &Connection, path: &Path, now: OffsetDateTime) -> Result<()> {
-    let fail = |e: rusqlite::Error| database_error(path, &e);
+    let fail = |e: rusqlite::Error| error(path, &e);
     let pragma = |c: &Connection, name: &str| -> Result<i64> {
         c.pragma_query_value(None, name, |row| row.get(0)).map_err(fail)
     };
@@ -66,12 +70,12 @@ fn prepare_schema(connection: &Connection, path: &Path, now: OffsetDateTime) -> 
     let empty = transaction
         .query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
         .map_err(fail)?;
-    let path = path.display().to_string();
+    let (file, path) = (path, path.display().to_string());
     match (application, version, empty) {
         (APPLICATION, VERSION, _) => return Ok(()),
-        (APPLICATION, 1, _) => schema::migrate_1(&transaction, now).map_err(fail)?,
+        (APPLICATION, 1, _) => schema::migrate_1(&transaction, file, now)?,
         (APPLICATION, from @ 2..VERSION, _) => {
-            schema::migrate(&transaction, from, now).map_err(fail)?;
+            schema::migrate(&transaction, file, from, now)?;
         }
         (APPLICATION, found, _) => {
             return Err(RegistryError::TooNew { path, found, known: VERSION });

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 use time::OffsetDateTime;
 
-use super::RegistryError;
-use super::opening::{BUSY_TIMEOUT, CACHE};
+use super::error;
+use super::opening::{BUSY_TIMEOUT, CACHE, STATEMENTS};
 use super::schema::{APPLICATION, VERSION};
-use super::sqlite::{Registry, Result, database_error};
 use crate::files;
+use crate::registry::{Database, Registry, RegistryError, Result};
 
 /// SQLite's way to the file system without locks: nobody can hold one where nothing can be written.
 #[cfg(unix)]
@@ -23,7 +23,7 @@ const WITHOUT_LOCKS: &str = "win32-none";
 
 /// How a registry is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(in crate::registry) enum Way {
     /// It can be written.
     Written,
     /// It is read beside others, with its log: the index of it is there.
@@ -69,7 +69,9 @@ impl Registry {
 
     /// Whether nothing can be written to it.
     pub fn is_read_only(&self) -> bool {
-        self.way != Way::Written
+        match &self.database {
+            Database::Sqlite(_, way) => *way != Way::Written,
+        }
     }
 
     /// The log with the latest changes, if there is one that could not be read: what is told here is then
@@ -77,14 +79,28 @@ impl Registry {
     pub fn unread_log(&self) -> Option<PathBuf> {
         let log = log_of(&self.path);
         let has_log = || files::len(&log).is_some_and(|bytes| bytes > 0);
-        (self.way == Way::File && has_log()).then_some(log)
+        let is_file = matches!(&self.database, Database::Sqlite(_, Way::File));
+        (is_file && has_log()).then_some(log)
     }
 
-    /// Another connection to the same file, for another thread.
-    pub(super) fn beside(&self) -> Result<Connection> {
-        let way = if self.way == Way::Written { Way::Shared } else { self.way };
-        connect(&self.path, way)
+    /// What the database itself finds wrong with what it keeps, over a connection of its own.
+    pub(in crate::registry) fn problems(&self) -> Result<Vec<String>> {
+        match &self.database {
+            Database::Sqlite(_, way) => {
+                let way = if *way == Way::Written { Way::Shared } else { *way };
+                let connection = connect(&self.path, way)?;
+                problems_of(&connection).map_err(|e| error(&self.path, &e))
+            }
+        }
     }
+}
+
+/// What SQLite finds wrong with the file.
+fn problems_of(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut query = connection.prepare("PRAGMA integrity_check(20)")?;
+    let said: rusqlite::Result<Vec<String>> = query.query_map([], |row| row.get(0))?.collect();
+    let problems = said?.into_iter().filter(|message| message != "ok");
+    Ok(problems.map(|message| format!("the file is damaged: {message}")).collect())
 }
 
 fn beside_of(path: &Path, end: &str) -> PathBuf {
@@ -105,7 +121,7 @@ fn index_of(path: &Path) -> PathBuf {
 
 /// Opens the file to read it.
 pub(super) fn connect(path: &Path, way: Way) -> Result<Connection> {
-    let fail = |e: rusqlite::Error| database_error(path, &e);
+    let fail = |e: rusqlite::Error| error(path, &e);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = match way {
         Way::Written | Way::Shared => Connection::open_with_flags(path, flags),
@@ -124,6 +140,7 @@ pub(super) fn connect(path: &Path, way: Way) -> Result<Connection> {
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(fail)?;
     }
     connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.pragma_update(None, "cache_size", CACHE).map_err(fail)?;
     Ok(connection)
 }
@@ -133,7 +150,7 @@ fn check_schema(connection: &Connection, path: &Path) -> Result<()> {
     let name = || path.display().to_string();
     let pragma = |name: &str| -> Result<i64> {
         let value = connection.pragma_query_value(None, name, |row| row.get(0));
-        value.map_err(|e| database_error(path, &e))
+        value.map_err(|e| error(path, &e))
     };
     match (pragma("application_id")?, pragma("user_version")?) {
         (APPLICATION, VERSION) => Ok(()),

@@ -3,18 +3,24 @@
 //! Version 2 added what renewal, revocation and `registry check` need: when and why a certificate
 //! was revoked, where its files are, which audit row recorded it, and a digest of each row. Version 3
 //! remembers how far the files have come that grow while devices are issued. Version 4 looks serial
-//! numbers up chunk by chunk. Version 5 finds the certificates of a key ([`keys`](super::keys)), and keeps
-//! revocations of certificates that it does not have ([`rollback`](super::rollback)). Version 6 keeps serial
-//! numbers that a CA gave before it came here ([`foreign`](super::foreign)). Version 7 has orders
-//! ([`orders`](super::orders)), and keeps which files were made for a device.
+//! numbers up chunk by chunk. Version 5 finds the certificates of a key ([`keys`](crate::registry::keys)), and keeps
+//! revocations of certificates that it does not have ([`rollback`](crate::registry::rollback)). Version 6 keeps serial
+//! numbers that a CA gave before it came here ([`foreign`](crate::registry::foreign)). Version 7 has orders
+//! ([`orders`](crate::registry::orders)), and keeps which files were made for a device.
+
+use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use time::OffsetDateTime;
 
-use super::query::moment;
-use super::{Row, audit, foreign, keys, orders, rollback};
+use super::error;
+use crate::cert::spki_of;
 use crate::clock::{self, Evidence};
 use crate::crypto::{hex, sha256};
+use crate::registry::database::Session;
+use crate::registry::keys::key_start;
+use crate::registry::query::moment;
+use crate::registry::{Result, Row, audit};
 
 /// The schema's version, in SQLite's `user_version`.
 pub(super) const VERSION: i64 = 7;
@@ -62,13 +68,18 @@ CREATE TABLE audit (
 
 /// Serial numbers are random: in an index of their own each new row would touch another page, the more
 /// so the longer the index is. Behind the audit row of their chunk they are written side by side, and
-/// looked for chunk by chunk ([`OF_SERIAL`]).
+/// looked for chunk by chunk ([`Session::of_serial`]).
 const SERIALS: &str = "
 CREATE UNIQUE INDEX certificate_serial ON certificate (audit, serial, issuer);
 ";
 
-/// The condition that a certificate has a serial number, which follows as the value.
-pub(super) const OF_SERIAL: &str = "audit IN (SELECT sequence FROM audit) AND serial =";
+/// They are looked for as serial numbers are.
+const KEYS: &str = "
+CREATE INDEX certificate_key ON certificate (audit, key);
+";
+
+/// Rows that a migration reads at a time.
+const PORTION: i64 = 4096;
 
 const INDEXES: &str = "
 CREATE INDEX certificate_former_device ON certificate (folded_id)
@@ -81,6 +92,66 @@ const GROWING: &str = "
 CREATE TABLE growing (path TEXT PRIMARY KEY, length INTEGER NOT NULL, tail BLOB NOT NULL) STRICT;
 ";
 
+/// Revocations of certificates that have no row: their issuer and serial number is all that is known.
+const UNKNOWN: &str = "
+CREATE TABLE unknown_revocation (
+    issuer BLOB NOT NULL,
+    serial BLOB NOT NULL,
+    revoked_at INTEGER NOT NULL,
+    reason INTEGER NOT NULL,
+    PRIMARY KEY (issuer, serial)
+) STRICT;
+";
+
+/// Serial numbers of whose certificates there is no file.
+const FOREIGN: &str = "
+CREATE TABLE foreign_serial (
+    issuer BLOB NOT NULL,
+    serial BLOB NOT NULL,
+    subject TEXT NOT NULL,
+    not_after INTEGER NOT NULL,
+    PRIMARY KEY (issuer, serial)
+) STRICT;
+";
+
+const ORDERS: &str = "
+CREATE TABLE device_order (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    folded_name TEXT NOT NULL UNIQUE,
+    customer TEXT,
+    ca TEXT NOT NULL,
+    options TEXT NOT NULL,
+    list TEXT NOT NULL,
+    devices INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    taken_back INTEGER,
+    audit INTEGER NOT NULL
+) STRICT;
+CREATE TABLE order_device (
+    of_order INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    client_id TEXT NOT NULL,
+    folded_id TEXT NOT NULL,
+    line INTEGER,
+    details TEXT NOT NULL,
+    PRIMARY KEY (of_order, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX order_device_id ON order_device (folded_id);
+CREATE TABLE order_step (
+    id INTEGER PRIMARY KEY,
+    of_order INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    step TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    certificate INTEGER,
+    reason TEXT,
+    audit INTEGER NOT NULL
+) STRICT;
+CREATE INDEX order_step_device ON order_step (of_order, position);
+CREATE INDEX order_step_audit ON order_step (audit);
+";
+
 /// The files that were made for a device, since version 7.
 const BUNDLE: &str = "ALTER TABLE certificate ADD COLUMN bundle TEXT";
 
@@ -88,12 +159,12 @@ const BUNDLE: &str = "ALTER TABLE certificate ADD COLUMN bundle TEXT";
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(TABLES)?;
     connection.execute_batch(SERIALS)?;
-    connection.execute_batch(keys::INDEX)?;
+    connection.execute_batch(KEYS)?;
     connection.execute_batch(INDEXES)?;
     connection.execute_batch(GROWING)?;
-    rollback::create(connection)?;
-    foreign::create(connection)?;
-    orders::create_tables(connection)?;
+    connection.execute_batch(UNKNOWN)?;
+    connection.execute_batch(FOREIGN)?;
+    connection.execute_batch(ORDERS)?;
     connection.pragma_update(None, "application_id", APPLICATION)?;
     connection.pragma_update(None, "user_version", VERSION)
 }
@@ -101,9 +172,19 @@ pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
 /// Brings a version from 2 on up to the present one. The audit log says that this happened.
 pub(super) fn migrate(
     connection: &Connection,
+    path: &Path,
     from: i64,
     now: OffsetDateTime,
-) -> rusqlite::Result<()> {
+) -> Result<()> {
+    let fail = |e: rusqlite::Error| error(path, &e);
+    let at = change(connection, from).and_then(|()| believed(connection, now)).map_err(fail)?;
+    let detail = serde_json::json!({ "from": from, "to": VERSION });
+    audit::append(&Session::sqlite(connection, path), at, "migrate", &detail)?;
+    connection.pragma_update(None, "user_version", VERSION).map_err(fail)
+}
+
+/// Changes the tables of a version from 2 on.
+fn change(connection: &Connection, from: i64) -> rusqlite::Result<()> {
     if from == 2 {
         connection.execute_batch(GROWING)?;
     }
@@ -112,22 +193,29 @@ pub(super) fn migrate(
         connection.execute_batch(SERIALS)?;
     }
     if from <= 4 {
-        keys::add_column(connection)?;
-        rollback::create(connection)?;
+        add_keys(connection)?;
+        connection.execute_batch(UNKNOWN)?;
     }
     if from <= 5 {
-        foreign::create(connection)?;
+        connection.execute_batch(FOREIGN)?;
     }
     connection.execute_batch(BUNDLE)?;
-    orders::create_tables(connection)?;
-    let at = believed(connection, now)?;
-    audit::append(connection, at, "migrate", &serde_json::json!({ "from": from, "to": VERSION }))?;
-    connection.pragma_update(None, "user_version", VERSION)
+    connection.execute_batch(ORDERS)
 }
 
 /// Brings version 1 up to the present one. The audit log keeps what it had, and says that this
 /// happened.
-pub(super) fn migrate_1(connection: &Connection, now: OffsetDateTime) -> rusqlite::Result<()> {
+pub(super) fn migrate_1(connection: &Connection, path: &Path, now: OffsetDateTime) -> Result<()> {
+    let fail = |e: rusqlite::Error| error(path, &e);
+    let rows = change_1(connection).map_err(fail)?;
+    let detail = serde_json::json!({ "from": 1, "to": VERSION, "rows": hex(&rows) });
+    let at = believed(connection, now).map_err(fail)?;
+    audit::append(&Session::sqlite(connection, path), at, "migrate", &detail)?;
+    connection.pragma_update(None, "user_version", VERSION).map_err(fail)
+}
+
+/// Changes the tables of version 1; returns the SHA-256 over the digests that its rows get.
+fn change_1(connection: &Connection) -> rusqlite::Result<[u8; 32]> {
     connection.execute_batch(
         "DROP INDEX certificate_serial;
          ALTER TABLE certificate ADD COLUMN revoked_at INTEGER;
@@ -140,17 +228,13 @@ pub(super) fn migrate_1(connection: &Connection, now: OffsetDateTime) -> rusqlit
     connection.execute_batch(INDEXES)?;
     connection.execute_batch(GROWING)?;
     connection.execute_batch(BUNDLE)?;
-    rollback::create(connection)?;
-    foreign::create(connection)?;
-    orders::create_tables(connection)?;
+    connection.execute_batch(UNKNOWN)?;
+    connection.execute_batch(FOREIGN)?;
+    connection.execute_batch(ORDERS)?;
     number_rows(connection)?;
     connection.execute_batch(SERIALS)?;
-    keys::add_column(connection)?;
-    let rows = digest_rows(connection)?;
-    let detail = serde_json::json!({ "from": 1, "to": VERSION, "rows": hex(&rows) });
-    let at = believed(connection, now)?;
-    audit::append(connection, at, "migrate", &detail)?;
-    connection.pragma_update(None, "user_version", VERSION)
+    add_keys(connection)?;
+    digest_rows(connection)
 }
 
 /// The time of a migration, which comes before anybody is asked about the clock: that of the last entry, if
@@ -222,4 +306,30 @@ fn digest_rows(connection: &Connection) -> rusqlite::Result<[u8; 32]> {
             .execute("UPDATE certificate SET digest = ?1 WHERE id = ?2", params![digest, id])?;
     }
     Ok(sha256(&digests.iter().flat_map(|(_, digest)| *digest).collect::<Vec<u8>>()))
+}
+
+/// Adds the column to a registry that has none, and fills it.
+fn add_keys(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("ALTER TABLE certificate ADD COLUMN key BLOB NOT NULL DEFAULT x''")?;
+    let mut select =
+        connection.prepare("SELECT id, der FROM certificate WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+    let mut update = connection.prepare("UPDATE certificate SET key = ?1 WHERE id = ?2")?;
+    let mut after = i64::MIN;
+    loop {
+        let mut keys = Vec::new();
+        let mut rows = select.query(params![after, PORTION])?;
+        while let Some(row) = rows.next()? {
+            after = row.get(0)?;
+            keys.push((after, spki_of(row.get_ref(1)?.as_blob()?).map(sha256)));
+        }
+        if keys.is_empty() {
+            break;
+        }
+        for (id, digest) in keys {
+            if let Some(digest) = digest {
+                update.execute(params![key_start(&digest), id])?;
+            }
+        }
+    }
+    connection.execute_batch(KEYS)
 }
