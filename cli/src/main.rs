@@ -7,6 +7,8 @@ mod args;
 mod clock;
 mod commands;
 mod confirm;
+#[cfg(feature = "postgres")]
+mod database;
 mod device_list;
 mod failure;
 mod hint;
@@ -44,6 +46,8 @@ fn main() -> ExitCode {
     };
     let output = Output::new(cli.global.json, cli.global.quiet);
     clock::believe(cli.global.clock_is_right);
+    #[cfg(feature = "postgres")]
+    database::look_around();
     match cli.run(output) {
         Ok(outcome) => outcome.code(),
         Err(failure) => {

@@ -23,6 +23,8 @@ pub mod odd;
 pub mod openssl;
 #[cfg(unix)]
 pub mod outputs;
+#[cfg(unix)]
+pub mod postgres;
 pub mod recipe;
 pub mod recorder;
 pub mod relay;

@@ -40,6 +40,20 @@ pub(crate) fn is_writable(path: &Path) -> bool {
     return fs::metadata(path).is_ok_and(|metadata| !metadata.permissions().readonly());
 }
 
+/// Whether other users can read or write a file, as far as its mode says.
+pub(crate) fn is_open_to_others(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o077 != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
+}
+
 /// Whether files can be made beside this one.
 pub(crate) fn is_folder_writable(path: &Path) -> bool {
     is_writable(parent(path))

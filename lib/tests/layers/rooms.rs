@@ -11,11 +11,15 @@ const ROOTS: [(&str, &[&str]); 4] =
     [("core/src", &[]), ("engine/src", &[]), ("sandbox/src", &["sandbox"]), ("../cli/src", &[])];
 
 /// Directories whose modules still use each other in a circle.
-const CIRCLES: [(&str, &str); 4] = [
+const CIRCLES: [(&str, &str); 5] = [
     ("platform", "an error names what it holds of a code, and a client asks which tenant it is"),
     (
         "registry",
         "the schema brings rows of former versions up to date by the modules that keep them",
+    ),
+    (
+        "registry::database",
+        "an old file is brought up to date, and told of in the audit log, by way of the surface above it",
     ),
     ("rollout", "plan and apply share the run, which has no room of its own"),
     ("sandbox", "the state of a tenant is known to the calls that change it, and knows them"),

@@ -52,7 +52,20 @@ type Made = Result<Ca, AuthorityError>;
 impl Folder {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
+        #[cfg(all(unix, feature = "postgres"))]
+        if let Some(address) = crate::server::address() {
+            Pki::make_folder_on(&dir.path().join("pki"), None, Some(&address)).unwrap();
+        }
         let pki = Pki::open_or_create(&dir.path().join("pki"), now()).unwrap();
+        Self { pki, dir }
+    }
+
+    /// One whose registry is in a database.
+    #[cfg(all(unix, feature = "postgres"))]
+    pub(crate) fn on(address: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Pki::make_folder_on(&dir.path().join("pki"), None, Some(address)).unwrap();
+        let pki = Pki::open(&dir.path().join("pki"), now()).unwrap();
         Self { pki, dir }
     }
 
@@ -143,4 +156,21 @@ impl Folder {
         };
         self.pki.add_intermediate(name, &parent, &key, &settings, now())
     }
+}
+
+/// Whether the registries of these tests are in PostgreSQL.
+pub(crate) fn on_server() -> bool {
+    #[cfg(all(unix, feature = "postgres"))]
+    return crate::server::is_wanted();
+    #[cfg(not(all(unix, feature = "postgres")))]
+    return false;
+}
+
+/// Changes the tables of a registry behind the program's back.
+pub(crate) fn change(registry: &std::path::Path, sql: &str) {
+    #[cfg(all(unix, feature = "postgres"))]
+    if on_server() {
+        return crate::server::change(registry, sql);
+    }
+    rusqlite::Connection::open(registry).unwrap().execute_batch(sql).unwrap();
 }

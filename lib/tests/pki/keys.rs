@@ -1,6 +1,6 @@
 //! One key, one holder: what a CA does not certify, whichever run asks.
 
-use crate::folder::{Folder, chosen, ec, now, password, pem_only};
+use crate::folder::{Folder, change, chosen, ec, now, password, pem_only};
 use c8y_pki_core::cert::Serial;
 use c8y_pki_core::crl::Reason;
 use c8y_pki_core::crypto::{KeyPolicy, KeyType};
@@ -106,7 +106,7 @@ fn a_shared_key_is_not_kept_when_its_device_is_renewed() {
     let path = folder.pki.registry().path().to_owned();
     let hide = |value: &str| {
         let sql = format!("UPDATE certificate SET key = {value} WHERE client_id = 'a'");
-        rusqlite::Connection::open(&path).unwrap().execute_batch(&sql).unwrap();
+        change(&path, &sql);
     };
     hide("x''");
     ask(&mut folder, "b", &key, Existing::Skip);

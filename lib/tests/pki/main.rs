@@ -15,3 +15,5 @@ mod pool;
 mod provision;
 mod registry;
 mod rollback;
+#[cfg(all(unix, feature = "postgres"))]
+mod server;

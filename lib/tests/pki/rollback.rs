@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::folder::{Folder, now, password};
+use crate::folder::{Folder, change, now, password};
 use crate::life::{factory, ids, issue, list, renewed};
 use c8y_pki_core::crl::{Crl, Reason};
 use c8y_pki_core::failure::{Failure, Means, Permission, Task};
@@ -29,6 +29,11 @@ fn copy(from: &Path, to: &Path) {
 fn backup(folder: &Folder) -> PathBuf {
     let kept = folder.path().join("backup");
     fs::create_dir_all(&kept).unwrap();
+    #[cfg(all(unix, feature = "postgres"))]
+    if crate::folder::on_server() {
+        crate::server::dump(folder.pki.registry().path(), &kept.join("dump.sql"));
+        return kept;
+    }
     copy(folder.pki.dir(), &kept);
     kept
 }
@@ -36,10 +41,21 @@ fn backup(folder: &Folder) -> PathBuf {
 /// Puts a backup in the registry's place.
 fn restore(folder: &mut Folder, kept: &Path) {
     let dir = folder.pki.dir().to_owned();
+    put_back(folder, kept);
+    folder.pki = Pki::open(&dir, now()).unwrap();
+}
+
+/// The same, and leaves the directory closed.
+fn put_back(folder: &mut Folder, kept: &Path) {
+    let (dir, registry) = (folder.pki.dir().to_owned(), folder.pki.registry().path().to_owned());
     // The registry that is replaced is closed first, as by the end of its process.
     folder.pki = Pki::open_or_create(&folder.path().join("elsewhere"), now()).unwrap();
+    #[cfg(all(unix, feature = "postgres"))]
+    if crate::folder::on_server() {
+        return crate::server::restore(&registry, &kept.join("dump.sql"));
+    }
+    let _ = registry;
     copy(kept, &dir);
-    folder.pki = Pki::open(&dir, now()).unwrap();
 }
 
 fn revoke(folder: &mut Folder, id: &str) {
@@ -157,8 +173,7 @@ fn a_revocation_of_a_lost_certificate_stays_in_every_later_list() {
     assert_eq!(findings(&folder.pki), [""; 0]);
     // Taken out of the table behind the program's back.
     let path = folder.pki.registry().path().to_owned();
-    let connection = rusqlite::Connection::open(path).unwrap();
-    connection.execute_batch("DELETE FROM unknown_revocation").unwrap();
+    change(&path, "DELETE FROM unknown_revocation");
     let found = findings(&folder.pki);
     assert!(found[0].ends_with("is in the audit log, and not in the registry"), "{found:?}");
     assert!(found[1].contains("and the registry does not"), "{found:?}");
@@ -282,8 +297,7 @@ fn a_registry_older_than_its_cas_is_repaired_too() {
     assert_ne!(renewed.certificate(), line.certificate());
     folder.add("line-2", "root", None).unwrap();
     let dir = folder.pki.dir().to_owned();
-    folder.pki = Pki::open_or_create(&folder.path().join("elsewhere"), now()).unwrap();
-    copy(&kept, &dir);
+    put_back(&mut folder, &kept);
     let error = Pki::open(&dir, now()).unwrap_err();
     assert!(error.hint().unwrap().means().contains(&&Means::Run(Task::RepairRegistry)), "{error}");
     let (mut pki, unknown) = Pki::open_to_repair(&dir, now()).unwrap();
@@ -298,6 +312,9 @@ fn a_registry_older_than_its_cas_is_repaired_too() {
     let mut checked = folder.pki.registry().check().unwrap();
     folder.pki.check_cas(&mut checked).unwrap();
     assert_eq!(checked.findings, []);
+    if crate::folder::on_server() {
+        return;
+    }
     // Another directory's registry is not to be repaired.
     let other = Folder::with_root();
     let foreign = backup(&other);
@@ -338,8 +355,7 @@ fn only_a_ca_with_its_marker_is_recorded_when_the_folder_is_opened() {
     let dir = folder.pki.dir().to_owned();
     let marker = dir.join("ca/line/unrecorded");
     assert!(!marker.exists());
-    folder.pki = Pki::open_or_create(&folder.path().join("elsewhere"), now()).unwrap();
-    copy(&kept, &dir);
+    put_back(&mut folder, &kept);
     for error in [Pki::open(&dir, now()), Pki::open_to_read(&dir, now())] {
         assert!(matches!(error.unwrap_err(), AuthorityError::RegistryLost { .. }));
     }

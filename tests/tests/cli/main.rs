@@ -26,6 +26,8 @@ mod old_ids;
 mod one_key;
 mod orders;
 mod outputs;
+#[cfg(unix)]
+mod postgres;
 mod registration;
 mod requests;
 mod rollback;

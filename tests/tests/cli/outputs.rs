@@ -81,6 +81,7 @@ const READ: &[&str] = &[
 /// Names of values that are no paths. A new one has to be sorted in here, or is a path.
 const NO_PATHS: &[&str] = &[
     "ADDRESS",
+    "ADDRESS|NAME",
     "BACKGROUND",
     "OID",
     "CA|NAME",

@@ -46,6 +46,10 @@ pub(crate) struct InitArgs {
     /// must have the same number
     #[arg(long, value_name = "N")]
     pub(super) longest_chain: Option<LongestChain>,
+    /// The registry of a new PKI directory: the address of a PostgreSQL database, which other directories may share,
+    /// as postgresql://pki@db.example.com/pki. pki.toml keeps it. Default: a file in the directory
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) registry: Option<String>,
 }
 
 /// Arguments of `ca add`.

@@ -25,7 +25,7 @@ pub(super) fn init(args: &InitArgs, dir: &Path, out: Output) -> Result {
         return Err(taken.into());
     }
     let ready = Place::of(&args.make.place, profile.key, out)?.ready()?;
-    Pki::make_folder_for(dir, args.longest_chain)?;
+    Pki::make_folder_on(dir, args.longest_chain, args.registry.as_deref())?;
     let mut pki = clock::open(dir, now)?;
     let settings = CaSettings {
         profile: &profile,

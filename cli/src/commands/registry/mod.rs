@@ -2,6 +2,7 @@
 
 mod check;
 mod export;
+mod migrate;
 mod repair;
 mod revocations;
 
@@ -33,6 +34,8 @@ Exit codes: 0 no findings, also if a run is not finished; 1 there are findings: 
     Check(check::CheckArgs),
     /// Take over what a registry from a backup has lost: revocations, certificates, numbers of lists
     Repair(repair::RepairArgs),
+    /// Take the registry to a PostgreSQL database, or back into a file
+    Migrate(migrate::MigrateArgs),
     /// Write what was issued, or the audit log, as CSV or JSON Lines
     #[command(after_help = "\
 Examples:
@@ -53,6 +56,7 @@ pub(crate) fn run(command: &RegistryCommand, pki: &Path, out: Output) -> Result 
     match command {
         RegistryCommand::Check(args) => check::run(args, pki, out),
         RegistryCommand::Repair(args) => repair::run(args, pki, out),
+        RegistryCommand::Migrate(args) => migrate::run(args, pki, out),
         RegistryCommand::Export(args) => export::run(args, pki, out),
         RegistryCommand::Revocations(args) => revocations::run(args, pki, out),
     }

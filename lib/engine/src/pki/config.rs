@@ -64,6 +64,19 @@ pub(super) fn read_policies(
     Ok(policies)
 }
 
+/// The text of pki.toml with another place of the registry.
+pub(super) fn with_registry(text: &str, registry: &str) -> String {
+    let is_it = |line: &str| {
+        line.strip_prefix("registry").is_some_and(|rest| rest.trim_start().starts_with('='))
+    };
+    let value = toml::Value::String(registry.to_owned());
+    let lines = text.lines().map(|line| match is_it(line) {
+        true => format!("registry = {value}\n"),
+        false => format!("{line}\n"),
+    });
+    lines.collect()
+}
+
 impl Pki {
     /// Adds the table of a CA's signing policy to pki.toml; false if it has one there, which stays. It counts
     /// from when the directory is opened next.

@@ -14,6 +14,8 @@ use crate::issue::IssueError;
 use crate::key::KeyError;
 use crate::key::pkcs11::Pkcs11Error;
 use crate::read::ReadError;
+#[cfg(feature = "postgres")]
+use crate::registry::AddressError;
 use crate::registry::RegistryError;
 
 /// What can go wrong with a PKI directory.
@@ -69,6 +71,26 @@ pub enum AuthorityError {
         path: PathBuf,
         /// What is wrong with it.
         what: &'static str,
+    },
+    /// The directory has its registry in another place.
+    #[error("{} has its registry in {there} already", .dir.display())]
+    OtherRegistry {
+        /// The directory.
+        dir: PathBuf,
+        /// Where it is.
+        there: String,
+    },
+    /// A registry that was to be in a database, and is named by something else.
+    #[error("{0:?} is not the address of a PostgreSQL database")]
+    NoAddress(String),
+    /// The address of a registry in a database cannot be used.
+    #[cfg(feature = "postgres")]
+    #[error("{}: {source}", .path.display())]
+    Address {
+        /// pki.toml.
+        path: PathBuf,
+        /// Why.
+        source: AddressError,
     },
     /// A registry that is older than the last list that was made from it.
     #[error("the registry is older than what was made from it: {difference}; {refused}")]
@@ -233,12 +255,16 @@ impl Failure for AuthorityError {
             Self::Issue(e) => e.fault(),
             Self::Crl(e) => e.fault(),
             Self::Crypto(e) => e.fault(),
+            #[cfg(feature = "postgres")]
+            Self::Address { source, .. } => source.fault(),
             Self::NotAPki(_)
             | Self::Config { .. }
             | Self::PoolTooSmall { .. }
             | Self::NoSuchCa { .. }
             | Self::IssuerElsewhere { .. }
             | Self::RegistryLost { .. }
+            | Self::OtherRegistry { .. }
+            | Self::NoAddress(_)
             | Self::NameOfAnother(_)
             | Self::Revoked { .. }
             | Self::NameTaken(_)
@@ -255,6 +281,14 @@ impl Failure for AuthorityError {
 
     fn hint(&self) -> Option<Hint> {
         match self {
+            #[cfg(feature = "postgres")]
+            Self::Address { source, .. } => source.hint(),
+            Self::NoAddress(_) => {
+                Some("it is as postgresql://user@host/database; without one the registry is a file".into())
+            }
+            Self::OtherRegistry { .. } => {
+                Some("leave the address out: the directory knows it".into())
+            }
             Self::NotAPki(_) => Some(
                 Hint::run("make one", Task::InitCa)
                     .then(Hint::give("or say where it is", Setting::PkiFolder)),

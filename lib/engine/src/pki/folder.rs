@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Pki, Result, longest};
+use super::{AuthorityError, Pki, Result, config, longest, server};
 use crate::cert::LongestChain;
 use crate::files::{self, Access, Existing};
 
@@ -25,13 +25,37 @@ impl Pki {
     /// The same for an installation whose longest chain is known; none: that of the cloud. A directory that is there
     /// has to say the same.
     pub fn make_folder_for(dir: &Path, longest: Option<LongestChain>) -> Result<()> {
+        Self::make_folder_on(dir, longest, None)
+    }
+
+    /// The same with the registry in a database, given by its address; none: in a file. A directory that is there has to
+    /// say the same.
+    pub fn make_folder_on(
+        dir: &Path,
+        longest: Option<LongestChain>,
+        registry: Option<&str>,
+    ) -> Result<()> {
         Self::check_longest_chain(dir, longest)?;
-        if !dir.join("pki.toml").exists() {
-            files::create_private_dir(&dir.join("ca"))?;
-            let text = format!("{HEAD}{}\n{POLICY}", longest::lines(longest));
-            let path = dir.join("pki.toml");
-            files::write(&path, text.as_bytes(), Access::Public, Existing::Replace)?;
+        let path = dir.join("pki.toml");
+        if path.exists() {
+            let there = config::read_config(&path)?.registry;
+            return match registry {
+                Some(other) if other != there => {
+                    Err(AuthorityError::OtherRegistry { dir: dir.to_owned(), there })
+                }
+                _ => Ok(()),
+            };
         }
+        // One that cannot be reached is said before there is a directory.
+        if let Some(address) = registry
+            && server::open_or_create(&path, address)?.is_none()
+        {
+            return Err(AuthorityError::NoAddress(address.to_owned()));
+        }
+        files::create_private_dir(&dir.join("ca"))?;
+        let text = format!("{HEAD}{}\n{POLICY}", longest::lines(longest));
+        let text = registry.map_or(text.clone(), |place| config::with_registry(&text, place));
+        files::write(&path, text.as_bytes(), Access::Public, Existing::Replace)?;
         Ok(())
     }
 }

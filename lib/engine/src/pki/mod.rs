@@ -23,6 +23,7 @@ mod issued;
 mod key;
 mod last_list;
 mod longest;
+mod migrate;
 mod owners;
 pub mod policy;
 mod pool;
@@ -32,6 +33,7 @@ mod renew;
 mod revocation;
 mod rollback;
 mod seen_lists;
+mod server;
 mod server_rules;
 mod unrecorded;
 
@@ -54,6 +56,7 @@ pub(crate) use issued::has_twin;
 use key::StoredKey;
 pub use key::{CaKey, KeyPlace, NewKey, OwnKey};
 pub use last_list::Lost;
+pub use migrate::Migrated;
 pub(crate) use owners::KeyOwners;
 use policy::SigningPolicy;
 pub use pool::KeyPool;
@@ -216,13 +219,23 @@ impl Pki {
         }
         let config = read_config(&path)?;
         let longest = config.longest_chain.unwrap_or_default();
+        if let Some(registry) = server::open(dir, &path, &config.registry)? {
+            return Self::over(dir, registry, longest);
+        }
         let registry = dir.join(config.registry);
         let has_registry = files::len(&registry).is_some_and(|bytes| bytes > 0);
         if !has_registry && !files::list_dir(&dir.join("ca"))?.is_empty() {
             let what = "it is missing or empty";
             return Err(AuthorityError::RegistryLost { path: registry, what });
         }
-        let registry = open(&registry)?;
+        Self::over(dir, open(&registry)?, longest)
+    }
+
+    fn over(dir: &Path, registry: Registry, longest: LongestChain) -> Result<(Self, Vec<Ca>)> {
+        if let Some(to) = registry.moved_to()? {
+            let path = registry.path().display().to_string();
+            return Err(RegistryError::Moved { path, to }.into());
+        }
         let policies = BTreeMap::new();
         let (certified, lists) = (Mutex::new(None), SeenLists::default());
         let mut pki = Self { dir: dir.to_owned(), registry, policies, longest, certified, lists };

@@ -109,6 +109,17 @@ pub enum RegistryError {
         /// What SQLite or we found.
         message: String,
     },
+    /// There are rows where a registry was to be taken to.
+    #[error("the registry {0} is not empty")]
+    NotEmpty(String),
+    /// It was taken to another place.
+    #[error("the registry {path} was taken to {to}, and nothing is recorded here any more")]
+    Moved {
+        /// Path of the file, or its address.
+        path: String,
+        /// Where it is now.
+        to: String,
+    },
     /// The file was moved away or replaced while it was open.
     #[error("the registry {0} was moved away or replaced since it was opened")]
     Exchanged(String),
@@ -130,12 +141,42 @@ pub enum RegistryError {
         /// Ours.
         known: i64,
     },
-    /// SQLite failed.
+    /// The server of the database does not answer, or the connection to it was lost.
+    #[error("the registry {path} cannot be reached: {message}")]
+    Unreachable {
+        /// Its address.
+        path: String,
+        /// What the system or the server said.
+        message: String,
+    },
+    /// The connection was lost while a change was made, which was taken back.
+    #[error("the connection to the registry {path} was lost, and nothing was changed")]
+    NotDone {
+        /// Its address.
+        path: String,
+    },
+    /// The server does not let this user in, or has no such database.
+    #[error("the registry {path} does not let this user in: {message}")]
+    Refused {
+        /// Its address.
+        path: String,
+        /// What the server said.
+        message: String,
+    },
+    /// The user of the database may not do that.
+    #[error("the user of the registry {path} may not do that: {message}")]
+    NotAllowed {
+        /// Its address.
+        path: String,
+        /// What the server said.
+        message: String,
+    },
+    /// The database failed.
     #[error("the registry {path} cannot be used: {message}")]
     Database {
         /// Path of the file.
         path: String,
-        /// What SQLite said.
+        /// What it said.
         message: String,
     },
 }
@@ -148,6 +189,8 @@ impl Failure for RegistryError {
             | Self::Renamed { .. }
             | Self::Database { .. }
             | Self::Exchanged(_)
+            | Self::Unreachable { .. }
+            | Self::NotDone { .. }
             | Self::NoSpace(_)
             | Self::ReadOnly(_) => Fault::Environment,
             Self::NotARegistry(_)
@@ -160,6 +203,10 @@ impl Failure for RegistryError {
             | Self::UnknownOrder { .. }
             | Self::OrderedAlready { .. }
             | Self::Damaged { .. }
+            | Self::Refused { .. }
+            | Self::NotEmpty(_)
+            | Self::Moved { .. }
+            | Self::NotAllowed { .. }
             | Self::TooOld { .. } => Fault::Input,
         }
     }
@@ -202,6 +249,14 @@ impl Failure for RegistryError {
             Self::Exchanged(_) => {
                 "stop this program and start it again: it then opens the new file"
             }
+            Self::Unreachable { .. } => {
+                "is the server running, and is its address in pki.toml the right one?"
+            }
+            Self::NotDone { .. } => "run the same command again: it makes the rest",
+            Self::Refused { .. } => "look at the user, the database and the password",
+            Self::NotAllowed { .. } => "ask the owner of the database for that right",
+            Self::NotEmpty(_) => "give another file or database",
+            Self::Moved { .. } => "name that place as the registry in pki.toml",
             Self::NoSpace(_) => FREE_SPACE,
             Self::ReadOnly(_) => "is it mounted read-only, or another user's?",
             Self::TooOld { .. } => {

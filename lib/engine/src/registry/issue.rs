@@ -13,6 +13,9 @@ use super::{
 use crate::crl::Reason;
 use crate::files::Mark;
 
+/// How often a chunk is recorded whose connection to the database is lost each time.
+const MOST_ATTEMPTS: u32 = 5;
+
 impl Registry {
     /// Records certificates in one durable transaction: all of them or none. Those that they
     /// replace become superseded, or revoked, in the same one.
@@ -32,6 +35,24 @@ impl Registry {
     /// The same, and keeps the `marks` of files that hold their keys or passwords. Of the keys from outside
     /// only the `newcomers` are looked at, if a run has some.
     pub(crate) fn record_with(
+        &self,
+        batch: &str,
+        now: OffsetDateTime,
+        records: &[&NewRecord],
+        marks: &[Mark],
+        mut newcomers: Option<&mut Newcomers>,
+    ) -> Result<()> {
+        let mut attempts = 1;
+        loop {
+            let done = self.try_record(batch, now, records, marks, newcomers.as_deref_mut());
+            match done {
+                Err(RegistryError::NotDone { .. }) if attempts < MOST_ATTEMPTS => attempts += 1,
+                done => return done,
+            }
+        }
+    }
+
+    fn try_record(
         &self,
         batch: &str,
         now: OffsetDateTime,

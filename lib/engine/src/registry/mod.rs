@@ -16,6 +16,7 @@ mod audit;
 mod check;
 mod error;
 mod foreign;
+mod handle;
 mod handover;
 mod holder;
 mod issue;
@@ -28,10 +29,10 @@ mod query;
 mod renames;
 mod rollback;
 mod times;
+mod transfer;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicI64;
+use std::path::PathBuf;
 
 use time::OffsetDateTime;
 
@@ -45,6 +46,8 @@ pub use audit::AuditRow;
 pub use check::{Checked, Finding, Scan, Unfinished};
 pub use error::RegistryError;
 pub use foreign::ForeignSerial;
+use handle::Database;
+pub use handle::Registry;
 pub use holder::{Holder, ServerName, ServerNameError};
 pub use keys::KeyHolders;
 pub(crate) use keys::{KeyStart, Newcomers, key_start};
@@ -52,48 +55,11 @@ pub use orders::{NewOrder, OrderRecord, OrderState, Ordered, OrderedDevice, Step
 pub use query::{Snapshot, Standings};
 pub(crate) use rollback::number_of;
 pub use rollback::{FoundRevocation, Takeover};
+pub use transfer::Transferred;
 
-use self::database::sqlite::connections::Connections;
-use self::database::sqlite::reading::Way;
-use self::database::{Session, Turn, Work};
-
-/// An open registry. Threads can share it: each has a connection of its own.
-#[derive(Debug)]
-pub struct Registry {
-    database: Database,
-    path: PathBuf,
-    /// The row of the audit log up to which the names of CAs are known.
-    names_until: AtomicI64,
-}
-
-/// Where the tables are.
-#[derive(Debug)]
-enum Database {
-    Sqlite(Connections, Way),
-}
-
+#[cfg(feature = "postgres")]
+pub use self::database::postgres::{Address, AddressError, Surroundings};
 type Result<T> = std::result::Result<T, RegistryError>;
-
-impl Registry {
-    /// Its file.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The database, as this thread talks to it.
-    fn session(&self) -> Result<Session<'_>> {
-        match &self.database {
-            Database::Sqlite(connections, way) => {
-                Ok(Session::sqlite(connections.of_thread(&self.path, *way)?, &self.path))
-            }
-        }
-    }
-
-    /// Begins a change.
-    fn begin(&self, turn: Turn) -> Result<Work<'_>> {
-        Work::begin(self.session()?, turn)
-    }
-}
 
 /// What a certificate is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

@@ -131,6 +131,7 @@ pub(super) const CALLS: &[Call] = &[
     ("pop sign", "code --ca root", Token),
     ("pop submit", "signed.txt --ca line {rest}", Rest),
     ("registry check", "", Pki),
+    ("registry migrate", "--to new.sqlite", Pki),
     ("registry repair", "", Pki),
     ("registry repair", "--against {in}", File),
     ("registry export", "", Pki),

@@ -101,6 +101,19 @@ impl ToSql for Value<'_> {
     }
 }
 
+/// The kinds of values that columns have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::registry) enum Kind {
+    /// A number.
+    Int,
+    /// Yes or no.
+    Flag,
+    /// Text.
+    Text,
+    /// Bytes.
+    Blob,
+}
+
 /// A row that a statement has selected.
 #[derive(Debug)]
 pub(in crate::registry) struct Fetched<'a> {
@@ -111,12 +124,20 @@ pub(in crate::registry) struct Fetched<'a> {
 #[derive(Debug)]
 enum Source<'a> {
     Sqlite(&'a rusqlite::Row<'a>),
+    #[cfg(feature = "postgres")]
+    Postgres(&'a postgres::Row),
 }
 
 impl<'a> Fetched<'a> {
     /// One of SQLite.
     pub(super) fn sqlite(row: &'a rusqlite::Row<'_>, name: &'a Path) -> Self {
         Self { name, row: Source::Sqlite(row) }
+    }
+
+    /// One of PostgreSQL.
+    #[cfg(feature = "postgres")]
+    pub(super) fn postgres(row: &'a postgres::Row, name: &'a Path) -> Self {
+        Self { name, row: Source::Postgres(row) }
     }
 
     /// The value of a column, counted from 0.
@@ -135,6 +156,8 @@ impl<'a> Fetched<'a> {
             Source::Sqlite(row) => {
                 row.get_ref(column).ok().and_then(|value| value.as_str_or_null().ok())
             }
+            #[cfg(feature = "postgres")]
+            Source::Postgres(row) => row.try_get(column).ok(),
         };
         text.ok_or_else(|| self.strange(column))
     }
@@ -143,8 +166,20 @@ impl<'a> Fetched<'a> {
     pub(in crate::registry) fn blob(&self, column: usize) -> Result<&'a [u8]> {
         let blob = match self.row {
             Source::Sqlite(row) => row.get_ref(column).ok().and_then(|value| value.as_blob().ok()),
+            #[cfg(feature = "postgres")]
+            Source::Postgres(row) => row.try_get(column).ok(),
         };
         blob.ok_or_else(|| self.strange(column))
+    }
+
+    /// The value of a column of that kind, of its own.
+    pub(in crate::registry) fn value(&self, column: usize, kind: Kind) -> Result<Value<'static>> {
+        Ok(match kind {
+            Kind::Int => self.int_or_null(column)?.into(),
+            Kind::Flag => Value::Flag(self.flag(column)?),
+            Kind::Text => self.text_or_null(column)?.map(str::to_owned).into(),
+            Kind::Blob => Value::Blob(self.blob(column)?.to_vec().into()),
+        })
     }
 
     fn int_or_null(&self, column: usize) -> Result<Option<i64>> {
@@ -152,6 +187,8 @@ impl<'a> Fetched<'a> {
             Source::Sqlite(row) => {
                 row.get_ref(column).ok().and_then(|value| value.as_i64_or_null().ok())
             }
+            #[cfg(feature = "postgres")]
+            Source::Postgres(row) => row.try_get(column).ok(),
         };
         int.ok_or_else(|| self.strange(column))
     }
@@ -159,6 +196,8 @@ impl<'a> Fetched<'a> {
     fn flag(&self, column: usize) -> Result<bool> {
         match self.row {
             Source::Sqlite(_) => self.get::<i64>(column).map(|value| value != 0),
+            #[cfg(feature = "postgres")]
+            Source::Postgres(row) => row.try_get(column).map_err(|_| self.strange(column)),
         }
     }
 

@@ -72,6 +72,8 @@ impl Registry {
     pub(crate) fn check_in_place(&self) -> Result<()> {
         match &self.database {
             Database::Sqlite(connections, _) => connections.check_in_place(&self.path),
+            #[cfg(feature = "postgres")]
+            Database::Postgres(_) => Ok(()),
         }
     }
 
@@ -80,6 +82,8 @@ impl Registry {
     pub(in crate::registry) fn connection(&self) -> Result<&Connection> {
         match &self.database {
             Database::Sqlite(connections, way) => connections.of_thread(&self.path, *way),
+            #[cfg(feature = "postgres")]
+            Database::Postgres(_) => panic!("not in a file"),
         }
     }
 }

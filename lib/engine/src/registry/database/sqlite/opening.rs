@@ -8,15 +8,9 @@ use time::OffsetDateTime;
 
 use super::reading::Way;
 use super::schema::{self, APPLICATION, VERSION};
+use super::statements::{BUSY_TIMEOUT, CACHE, STATEMENTS};
 use super::{begin, error};
 use crate::registry::{Registry, RegistryError, Result};
-
-/// How long a station waits for another one's transaction.
-pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// SQLite's page cache, in KiB as a negative number: devices come in any order, so that their rows touch
-/// pages all over the index of live ones.
-pub(super) const CACHE: i64 = -24_000;
 
 /// Bytes of a page of a new registry: half as many pages to be summed and written as with SQLite's own
 /// choice.
@@ -25,9 +19,6 @@ const PAGE: i64 = 8192;
 /// Bytes of the write-ahead log after which it is copied into the database. A page that many chunks
 /// change is then copied once for all of them.
 const CHECKPOINT: i64 = 32 << 20;
-
-/// Statements that a connection keeps prepared.
-pub(super) const STATEMENTS: usize = 100;
 
 /// Between two attempts that SQLite does not wait for.
 const PAUSE: Duration = Duration::from_millis(10);

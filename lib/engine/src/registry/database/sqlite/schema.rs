@@ -23,7 +23,7 @@ use crate::registry::query::moment;
 use crate::registry::{Result, Row, audit};
 
 /// The schema's version, in SQLite's `user_version`.
-pub(super) const VERSION: i64 = 7;
+pub(in crate::registry) const VERSION: i64 = 7;
 
 /// "c8yp": SQLite's `application_id`, so that another program's database is not taken for ours.
 pub(super) const APPLICATION: i64 = 0x6338_7970;

@@ -1,0 +1,30 @@
+-- Rights for those who share a registry, run by its owner after it was made: psql -v ON_ERROR_STOP=1 -f roles.sql
+--
+-- The owner makes the schema and CAs, renames CAs, makes orders. A station issues, renews and revokes. An auditor reads.
+-- Give each person or station a login of its own: CREATE ROLE line7 LOGIN IN ROLE c8y_pki_station;
+SET search_path = c8y_pki, pg_catalog;
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'c8y_pki_station') THEN
+        CREATE ROLE c8y_pki_station NOLOGIN;
+    END IF;
+    IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'c8y_pki_auditor') THEN
+        CREATE ROLE c8y_pki_auditor NOLOGIN;
+    END IF;
+END $$;
+
+-- Functions can be run by everybody unless that is taken back.
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA c8y_pki FROM PUBLIC;
+GRANT USAGE ON SCHEMA c8y_pki TO c8y_pki_station, c8y_pki_auditor;
+GRANT SELECT ON ALL TABLES IN SCHEMA c8y_pki TO c8y_pki_station, c8y_pki_auditor;
+
+-- A station adds rows, and changes them through functions alone.
+GRANT EXECUTE ON FUNCTION lock_head(), append(bigint, text, text, uuid),
+    end_certificate(bigint, text, bigint, bigint, boolean) TO c8y_pki_station;
+GRANT INSERT ON chunk, issuer, order_step, unknown_revocation, foreign_serial TO c8y_pki_station;
+GRANT INSERT (issuer_id, not_before, not_after, recorded, revoked_at, chunk, has_key, role, status, ca, batch,
+    client_id, folded_id, location, bundle, details, serial, key, digest, der) ON certificate_row TO c8y_pki_station;
+-- Numbers of lists go up, and marks of archives follow what was written: the audit log and the check hold them.
+GRANT INSERT, UPDATE ON crl_number TO c8y_pki_station;
+GRANT INSERT, UPDATE, DELETE ON growing TO c8y_pki_station;

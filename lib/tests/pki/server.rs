@@ -1,0 +1,295 @@
+//! The registry in PostgreSQL. With `C8Y_PKI_TEST_REGISTRY=postgres` all tests of this program run on it: each directory has
+//! a database of its own. What only a server can do is tested here in any case.
+
+#[path = "../../../tests/src/postgres.rs"]
+#[allow(dead_code, unreachable_pub, reason = "others use more of it")]
+mod postgres;
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use c8y_pki_core::crl::Reason;
+use c8y_pki_engine::registry::{Address, NewRecord, Registry, RegistryError, Surroundings};
+
+use self::postgres::Cluster;
+use crate::folder::{Folder, now, password};
+use crate::registry::device_by;
+
+static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
+
+/// The address of a new, empty database, if the tests are to run on PostgreSQL.
+pub(crate) fn address() -> Option<String> {
+    if !is_wanted() {
+        return None;
+    }
+    let cluster = CLUSTER.get_or_init(Cluster::start).as_ref().expect("PostgreSQL is installed");
+    Some(cluster.address(&cluster.database()))
+}
+
+/// Whether the tests are to run on PostgreSQL.
+pub(crate) fn is_wanted() -> bool {
+    std::env::var_os("C8Y_PKI_TEST_REGISTRY").is_some_and(|wanted| wanted == "postgres")
+}
+
+/// Writes a registry into a file with pg_dump.
+pub(crate) fn dump(address: &Path, file: &Path) {
+    cluster().dump(&database(address), file);
+}
+
+/// Puts what pg_dump has written in a registry's place.
+pub(crate) fn restore(address: &Path, file: &Path) {
+    let database = database(address);
+    cluster().psql_as("owner", &database, "DROP SCHEMA c8y_pki CASCADE").expect("a change");
+    let text = std::fs::read_to_string(file).expect("a dump");
+    cluster().psql_file(&database, &text);
+}
+
+fn cluster() -> &'static Cluster {
+    CLUSTER.get().and_then(Option::as_ref).expect("a cluster")
+}
+
+fn database(address: &Path) -> String {
+    let address = address.display().to_string();
+    address.split(['/', '?']).nth(3).expect("a database").to_owned()
+}
+
+/// Changes the tables of a registry with psql, as somebody does who has the right.
+pub(crate) fn change(address: &Path, sql: &str) {
+    // PostgreSQL writes bytes in another way.
+    let head = "SET search_path = c8y_pki; SET session_replication_role = replica";
+    let sql = format!("{head}; {}", sql.replace(" x'", " '\\x"));
+    cluster().psql_as("owner", &database(address), &sql).expect("a change");
+}
+
+/// A cluster for tests that need one in any case; none if PostgreSQL is not installed.
+fn shared() -> Option<&'static Cluster> {
+    CLUSTER.get_or_init(Cluster::start).as_ref()
+}
+
+fn open(address: &str) -> Registry {
+    Registry::open_or_create_server(&of(address)).unwrap()
+}
+
+fn of(address: &str) -> Address {
+    Address::parse_in(address, &Surroundings::default()).unwrap()
+}
+
+/// A CA whose registry is in a database, and records of devices that it has signed.
+fn records(address: &str, names: impl Iterator<Item = String>) -> (Folder, Vec<NewRecord>) {
+    let mut folder = Folder::on(address);
+    folder.root("root", None).unwrap();
+    let key = folder.pki.ca("root").unwrap().unlock(&password()).unwrap();
+    let records = names.map(|name| device_by(&folder, &key, &name, None)).collect();
+    (folder, records)
+}
+
+#[test]
+fn stations_write_side_by_side_each_device_once_and_one_chain() {
+    let Some(cluster) = shared() else { return };
+    let address = cluster.address(&cluster.database());
+    // Each id twice, as two stations that got the same list.
+    let names = (0..2).flat_map(|_| (0..200).map(|n| format!("gw-{n}")));
+    let (_folder, records) = records(&address, names);
+    let (done, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for (station, half) in records.chunks(200).enumerate() {
+            for (part, quarter) in half.chunks(100).enumerate() {
+                let (done, refused, address) = (&done, &refused, &address);
+                scope.spawn(move || {
+                    let mut registry = open(address);
+                    for chunk in quarter.chunks(10) {
+                        match registry.record(&format!("s{station}-{part}"), now(), chunk) {
+                            Ok(()) => done.fetch_add(chunk.len(), Ordering::Relaxed),
+                            Err(RegistryError::Conflict) => {
+                                refused.fetch_add(chunk.len(), Ordering::Relaxed)
+                            }
+                            Err(e) => panic!("{e}"),
+                        };
+                    }
+                });
+            }
+        }
+    });
+    assert_eq!((done.into_inner(), refused.into_inner()), (200, 200));
+    let registry = open(&address);
+    let checked = registry.check().unwrap();
+    assert_eq!((checked.findings, checked.certificates), (vec![], 201));
+    assert_eq!(registry.live_devices(None).unwrap().len(), 200);
+}
+
+#[test]
+fn a_station_adds_and_ends_and_an_auditor_reads_and_neither_changes_what_is_there() {
+    let Some(cluster) = shared() else { return };
+    let database = cluster.database();
+    let address = cluster.address(&database);
+    let (_folder, records) = records(&address, ["a", "b"].map(str::to_owned).into_iter());
+    let roles = include_str!("../../engine/src/registry/database/postgres/roles.sql");
+    cluster.psql_as("owner", &database, roles).expect("roles");
+    let users = format!(
+        "CREATE ROLE station_{database} LOGIN IN ROLE c8y_pki_station;
+         CREATE ROLE auditor_{database} LOGIN IN ROLE c8y_pki_auditor"
+    );
+    cluster.psql_as("owner", &database, &users).expect("users");
+    let (station, auditor) = (format!("station_{database}"), format!("auditor_{database}"));
+
+    // A station's work.
+    let mut registry = open(&cluster.address_as(&station, &database));
+    registry.record("run", now(), &records).unwrap();
+    let live = registry.live_device("a").unwrap().unwrap();
+    registry.revoke(&[live], Reason::Superseded, now(), now()).unwrap();
+    assert_eq!(registry.next_crl_number("root", &[], 1, now()).unwrap(), 1);
+    assert_eq!(registry.check().unwrap().findings, []);
+
+    // And what it may not do; an auditor even less.
+    let forbidden = [
+        "UPDATE certificate_row SET der = ''",
+        "UPDATE certificate_row SET status = 'live'",
+        "UPDATE certificate SET status = 'live'",
+        "DELETE FROM certificate_row",
+        "TRUNCATE certificate_row",
+        "INSERT INTO audit (sequence, at, action, detail, hash, previous) VALUES (99, 1, 'x', '{}', '', '')",
+        "UPDATE audit SET detail = '{}'",
+        "DELETE FROM audit",
+        "UPDATE head SET sequence = 0",
+        "DELETE FROM chunk",
+        "DELETE FROM unknown_revocation",
+        "SELECT setval('certificate_row_id_seq', 1)",
+        "ALTER TABLE certificate_row ADD x text",
+        "ALTER TABLE certificate_row DISABLE TRIGGER ALL",
+        "DROP TABLE certificate_row CASCADE",
+        "CREATE TABLE c8y_pki.x (x text)",
+    ];
+    for user in [&station, &auditor] {
+        for sql in forbidden {
+            let sql = format!("SET search_path = c8y_pki; {sql}");
+            let refused = cluster.psql_as(user, &database, &sql).expect_err(&sql);
+            assert!(
+                refused.contains("permission denied") || refused.contains("must be owner"),
+                "{user}: {sql}: {refused}"
+            );
+        }
+    }
+    let mut registry = open(&cluster.address_as(&auditor, &database));
+    assert_eq!(registry.live_devices(None).unwrap().len(), 1);
+    let error = registry.next_crl_number("root", &[], 1, now()).unwrap_err();
+    assert!(matches!(error, RegistryError::NotAllowed { .. }), "{error}");
+}
+
+/// What a relay does with the first COMMIT that it sees.
+#[derive(Clone, Copy, PartialEq)]
+enum Lost {
+    /// It does not arrive.
+    Request,
+    /// Its answer does not arrive.
+    Answer,
+}
+
+/// A socket before the server's that loses one COMMIT; how often it did.
+fn relay(server: &Path, dir: &Path, lost: Lost) -> Arc<AtomicUsize> {
+    let count = Arc::new(AtomicUsize::new(0));
+    let listener = UnixListener::bind(dir.join(".s.PGSQL.5432")).unwrap();
+    let (server, seen) = (server.join(".s.PGSQL.5432"), Arc::clone(&count));
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (client, server) = (client.unwrap(), UnixStream::connect(&server).unwrap());
+            let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            let seen = Arc::clone(&seen);
+            std::thread::spawn(move || {
+                let (mut client, mut server, mut bytes) = (client, server, [0; 65_536]);
+                while let Ok(length @ 1..) = client.read(&mut bytes) {
+                    let is_commit = bytes[..length].windows(7).any(|text| text == b"COMMIT;");
+                    if is_commit && seen.fetch_add(1, Ordering::SeqCst) == 0 {
+                        client.shutdown(std::net::Shutdown::Both).unwrap();
+                        if lost == Lost::Answer {
+                            server.write_all(&bytes[..length]).unwrap();
+                            std::thread::sleep(Duration::from_millis(200));
+                        }
+                        let _ = server.shutdown(std::net::Shutdown::Both);
+                        return;
+                    }
+                    server.write_all(&bytes[..length]).unwrap();
+                }
+            });
+        }
+    });
+    count
+}
+
+#[test]
+fn a_commit_whose_answer_is_lost_is_done_once_and_one_that_is_lost_is_done_again() {
+    let Some(cluster) = shared() else { return };
+    for (lost, commits) in [(Lost::Answer, 1), (Lost::Request, 2)] {
+        let database = cluster.database();
+        let (_folder, records) =
+            records(&cluster.address(&database), (0..3).map(|n| format!("gw-{n}")));
+        let dir = tempfile::tempdir().unwrap();
+        let seen = relay(cluster.socket_dir(), dir.path(), lost);
+        let through = format!("postgres:///{database}?host={}&user=owner", dir.path().display());
+        let mut registry = open(&through);
+        let before = registry.last_sequence().unwrap();
+        registry.record("run", now(), &records).unwrap();
+        assert_eq!(seen.load(Ordering::SeqCst), commits);
+        assert_eq!(registry.last_sequence().unwrap(), before + 1);
+        let checked = registry.check().unwrap();
+        assert_eq!((checked.findings, checked.certificates), (vec![], 4));
+    }
+    // What is not done again by itself says that nothing was changed.
+    let database = cluster.database();
+    drop(open(&cluster.address(&database)));
+    let dir = tempfile::tempdir().unwrap();
+    relay(cluster.socket_dir(), dir.path(), Lost::Request);
+    let mut registry =
+        open(&format!("postgres:///{database}?host={}&user=owner", dir.path().display()));
+    let error = registry.next_crl_number("root", &[], 1, now()).unwrap_err();
+    assert!(matches!(error, RegistryError::NotDone { .. }), "{error}");
+    assert_eq!(registry.next_crl_number("root", &[], 1, now()).unwrap(), 1);
+}
+
+#[test]
+fn a_server_that_falls_and_comes_back_is_waited_for_and_loses_and_doubles_nothing() {
+    let Some(mut cluster) = Cluster::start() else { return };
+    let address = cluster.address(&cluster.database());
+    let (_folder, records) = records(&address, (0..300).map(|n| format!("gw-{n}")));
+    let recorded = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let (recorded, address) = (&recorded, &address);
+        let writer = scope.spawn(move || {
+            let mut registry = open(address);
+            for chunk in records.chunks(5) {
+                registry.record("run", now(), chunk).unwrap();
+                recorded.fetch_add(chunk.len(), Ordering::SeqCst);
+            }
+        });
+        while recorded.load(Ordering::SeqCst) < 50 {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        // Immediate: as when the machine's power is cut, but for what the disk holds.
+        cluster.kill();
+        std::thread::sleep(Duration::from_millis(300));
+        cluster.run(&[]);
+        writer.join().unwrap();
+    });
+    let registry = open(&address);
+    let checked = registry.check().unwrap();
+    assert_eq!((checked.findings, checked.certificates), (vec![], 301));
+    assert_eq!(registry.live_devices(None).unwrap().len(), 300);
+}
+
+#[test]
+fn a_change_in_a_transaction_that_has_failed_is_not_taken_for_done() {
+    let Some(cluster) = shared() else { return };
+    let address = cluster.address(&cluster.database());
+    let (_folder, records) = records(&address, ["a", "a"].map(str::to_owned).into_iter());
+    let mut registry = open(&address);
+    let before = registry.last_sequence().unwrap();
+    let error = registry.record("run", now(), &records).unwrap_err();
+    assert!(matches!(error, RegistryError::Conflict), "{error}");
+    assert_eq!(registry.last_sequence().unwrap(), before);
+    registry.record("run", now(), &records[..1]).unwrap();
+    assert_eq!(registry.live_devices(None).unwrap().len(), 1);
+}

@@ -1,0 +1,142 @@
+//! The registry in a PostgreSQL database: the main job through the command line, with psql and Python as judges.
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use c8y_pki_tests::cli::Cli;
+use c8y_pki_tests::postgres::Cluster;
+use c8y_pki_tests::{Tool, tool};
+
+static CLUSTER: OnceLock<Option<Mutex<Cluster>>> = OnceLock::new();
+
+/// A database of the cluster that all tests here share; its name and its address.
+fn database() -> Option<(String, String)> {
+    let cluster = CLUSTER.get_or_init(|| Cluster::start().map(Mutex::new)).as_ref()?;
+    let cluster = cluster.lock().unwrap_or_else(PoisonError::into_inner);
+    let name = cluster.database();
+    let address = cluster.address(&name);
+    Some((name, address))
+}
+
+fn psql(database: &str, sql: &str) -> String {
+    let cluster = CLUSTER.get().and_then(Option::as_ref).expect("a cluster");
+    let cluster = cluster.lock().unwrap_or_else(PoisonError::into_inner);
+    cluster.psql_as("owner", database, sql).expect("an answer of psql")
+}
+
+const CA: &str = "--key-type ec-p256 --password-file pw";
+
+/// A PKI directory with two CAs, whose registry is in a database.
+fn on_server(address: &str) -> Cli {
+    let cli = Cli::new();
+    cli.ok(&format!("ca init root --subject CN=Root --registry {address} {CA}"));
+    cli.ok(&format!("ca add line --parent root --parent-password-file pw --subject CN=Line {CA}"));
+    cli
+}
+
+/// What Python says of an audit log.
+fn recomputed(cli: &Cli, python: &Tool, rows: &str) -> String {
+    cli.write("audit.tsv", rows);
+    let (script, file) = (
+        concat!(env!("CARGO_MANIFEST_DIR"), "/python/audit_chain.py"),
+        cli.path("audit.tsv").display().to_string(),
+    );
+    let said = python.output(&[script, &file]);
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    String::from_utf8_lossy(&said.stdout).trim().to_owned()
+}
+
+const LOG: &str = "COPY (SELECT sequence, at, encode(convert_to(action, 'UTF8'), 'hex'),
+    encode(convert_to(detail, 'UTF8'), 'hex'), encode(hash, 'hex')
+    FROM c8y_pki.audit ORDER BY sequence) TO STDOUT";
+
+const SQLITE_LOG: &str =
+    "SELECT sequence || char(9) || at || char(9) || hex(action) || char(9) || hex(detail)
+    || char(9) || hex(hash) FROM audit ORDER BY sequence";
+
+#[test]
+fn the_main_job_on_a_server_and_back_into_a_file() {
+    let (Some((name, address)), Some(python), Some(sqlite)) =
+        (database(), tool("python3"), tool("sqlite3"))
+    else {
+        return;
+    };
+    let cli = on_server(&address);
+    let toml = cli.text("pki/pki.toml");
+    assert!(toml.contains(&address) && !cli.path("pki/registry.sqlite").exists(), "{toml}");
+
+    // An order of 100 devices, one of which is made again, and one revoked.
+    let rows: String = (0..100).map(|n| format!("gw-{n:03}\n")).collect();
+    cli.write("list.csv", format!("id\n{rows}"));
+    cli.ok("order create acme --from list.csv --ca line --key-type ec-p256");
+    cli.ok("device issue --order acme --out out --ca-password-file pw");
+    cli.ok("device renew gw-007 --out out --ca-password-file pw");
+    cli.ok("device revoke gw-008 --reason keyCompromise --yes");
+    cli.ok("ca crl line --ca-password-file pw --out line.crl");
+    let order = cli.run("order show acme --json").expect(0).stdout;
+    assert!(order.contains("\"issued\":99"), "{order}");
+    let listed = cli.run("device list --json").expect(0).json_lines();
+    assert_eq!(listed.len(), 99);
+    let checked = cli.run("registry check --json").expect(0).json();
+    assert_eq!((&checked["good"], &checked["certificates"]), (&true.into(), &103.into()));
+
+    // psql reads what is there; Python comes to the same hashes.
+    let counts = "SELECT status, count(*) FROM c8y_pki.certificate WHERE role = 'device' GROUP BY 1 ORDER BY 1";
+    assert_eq!(psql(&name, counts), "live|99\nrevoked|1\nsuperseded|1");
+    let log = psql(&name, LOG);
+    let head = checked["head"].as_str().expect("a hash").to_owned();
+    let count = log.lines().count();
+    assert_eq!(recomputed(&cli, &python, &log), format!("{count} {head}"));
+
+    // Somebody changes a row.
+    psql(
+        &name,
+        "UPDATE c8y_pki.certificate_row SET location = 'elsewhere' WHERE folded_id = 'gw-009'",
+    );
+    let said = cli.run("registry check").expect(1).stdout;
+    assert!(said.contains("(gw-009) was changed after it was recorded"), "{said}");
+    let refused = cli.run("registry migrate --to moved.sqlite").expect(1).stdout;
+    assert!(refused.contains("stays in"), "{refused}");
+    std::fs::remove_file(cli.path("pki/moved.sqlite")).expect("the copy");
+    psql(
+        &name,
+        "UPDATE c8y_pki.certificate_row SET location = replace((SELECT location FROM c8y_pki.certificate_row
+             WHERE folded_id = 'gw-010'), 'gw-010', 'gw-009') WHERE folded_id = 'gw-009'",
+    );
+
+    // Into a file, which goes on with the same log, and to another database.
+    let moved = cli.run("registry migrate --to moved.sqlite --json").expect(0).json();
+    assert_eq!((&moved["certificates"], &moved["head"]), (&103.into(), &head.into()));
+    let file = cli.path("pki/moved.sqlite").display().to_string();
+    let said = sqlite.output(&[&file, SQLITE_LOG]);
+    let log = String::from_utf8_lossy(&said.stdout).into_owned();
+    let head = recomputed(&cli, &python, &log);
+    let checked = cli.run("registry check --json").expect(0).json();
+    assert_eq!(head, format!("{} {}", count + 1, checked["head"].as_str().expect("a hash")));
+    cli.ok(&format!("device issue more-1 --ca line --out out --key-type ec-p256 {CA_PW_FILE}"));
+    let (other, there) = database().expect("a database");
+    cli.ok(&format!("registry migrate --to {there}"));
+    cli.ok(&format!("device issue more-2 --ca line --out out --key-type ec-p256 {CA_PW_FILE}"));
+    assert_eq!(cli.run("registry check --json").expect(0).json()["certificates"], 105);
+    recomputed(&cli, &python, &psql(&other, LOG));
+
+    // The first database is not written to any more.
+    cli.write("pki/pki.toml", toml);
+    let said = cli.fails(2, "device list");
+    assert!(said.contains("was taken to"), "{said}");
+}
+
+const CA_PW_FILE: &str = "--ca-password-file pw";
+
+#[test]
+fn a_server_that_is_not_there_is_said_and_nothing_is_made() {
+    let cli = Cli::new();
+    let dir = cli.path("nowhere").display().to_string();
+    let address = format!("postgres:///pki?host={dir}&user=x");
+    let said = cli.fails(3, &format!("ca init root --subject CN=Root --registry {address} {CA}"));
+    assert!(said.contains("cannot be reached"), "{said}");
+    assert!(!cli.path("pki").exists());
+    let with_password = "postgres://x:secret@db/pki";
+    let said =
+        cli.fails(2, &format!("ca init root --subject CN=Root --registry {with_password} {CA}"));
+    assert!(said.contains("holds a password") && !said.contains("secret"), "{said}");
+}
