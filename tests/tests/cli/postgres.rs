@@ -23,13 +23,13 @@ fn psql(database: &str, sql: &str) -> String {
     cluster.psql_as("owner", database, sql).expect("an answer of psql")
 }
 
-const CA: &str = "--key-type ec-p256 --password-file pw";
+const CA: &str = "--key-type ec-p256 --ca-password-file pw";
 
 /// A PKI directory with two CAs, whose registry is in a database.
 fn on_server(address: &str) -> Cli {
     let cli = Cli::new();
     cli.ok(&format!("ca init root --subject CN=Root --registry {address} {CA}"));
-    cli.ok(&format!("ca add line --parent root --parent-password-file pw --subject CN=Line {CA}"));
+    cli.ok(&format!("ca add line --parent root --subject CN=Line {CA}"));
     cli
 }
 
