@@ -1,5 +1,10 @@
 //! The registry in PostgreSQL. With `C8Y_PKI_TEST_REGISTRY=postgres` all tests of this program run on it: each directory has
 //! a database of its own. What only a server can do is tested here in any case.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "tests are told by the environment what to run, and say what they leave out"
+)]
 
 #[path = "../../../tests/src/postgres.rs"]
 #[allow(dead_code, unreachable_pub, reason = "others use more of it")]
