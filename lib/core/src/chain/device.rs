@@ -244,7 +244,7 @@ impl Failure for DeviceFinding {
             ),
             Self::LeafOnly => Some("present the uploaded CA too to connect everywhere".into()),
             Self::ProofOfPossession(_) => {
-                Some(Hint::run("if it is not done yet, prove it", Task::ProveCa))
+                Some(Hint::run("if it is not done yet, prove it", Task::ProveCa { ca: None }))
             }
             Self::TooMany { longest, .. } => Some(
                 Hint::say(format!(

@@ -379,7 +379,7 @@ impl Failure for Rule {
 
 /// What to do where no list tells whether a certificate is revoked.
 fn list_wanted() -> Hint {
-    Hint::run("give the issuer's present list, or make it", Task::MakeCrl { days: None })
+    Hint::run("give the issuer's present list, or make it", Task::MakeCrl { ca: None, days: None })
         .then(Hint::give("if another CA of that name made one, give that CA", Setting::OtherCa))
         .then(Hint::give("if another key or CA has signed it, give that", Setting::Intermediates))
 }

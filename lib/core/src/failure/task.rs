@@ -46,6 +46,8 @@ pub enum Task {
     },
     /// Renew a CA.
     RenewCa {
+        /// The CA's name; none: the user knows which.
+        ca: Option<String>,
         /// Whether with a new key.
         new_key: bool,
     },
@@ -58,6 +60,8 @@ pub enum Task {
     },
     /// Make a CA's list of revocations.
     MakeCrl {
+        /// The CA's name; none: the user knows which.
+        ca: Option<String>,
         /// For how many days; none: as long as usual.
         days: Option<String>,
     },
@@ -153,7 +157,10 @@ pub enum Task {
     /// Upload a CA's certificate.
     UploadCa,
     /// Upload the certificate of a CA of the PKI.
-    UploadOwnCa,
+    UploadOwnCa {
+        /// The CA's name; none: the user knows which.
+        ca: Option<String>,
+    },
     /// Enable a trusted certificate.
     EnableCa {
         /// Its name or fingerprint there, in quotes where it needs some.
@@ -170,7 +177,10 @@ pub enum Task {
         name: String,
     },
     /// Prove possession of the key of a CA of the PKI.
-    ProveCa,
+    ProveCa {
+        /// The CA's name; none: the user knows which.
+        ca: Option<String>,
+    },
     /// The same for a CA made elsewhere.
     ProveOtherCa,
     /// Ask for another verification code.

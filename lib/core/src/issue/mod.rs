@@ -154,7 +154,7 @@ impl Failure for IssueError {
                  number into pki.toml: `longest_chain = N`"
                     .into(),
             ),
-            Self::IssuerBySerial { .. } => Some(Hint::run("make a CA with a new key", Task::RenewCa { new_key: true })),
+            Self::IssuerBySerial { .. } => Some(Hint::run("make a CA with a new key", Task::RenewCa { ca: None, new_key: true })),
             Self::EmptySubject => Some("give at least a common name".into()),
             Self::Crypto(e) => e.hint(),
             Self::AltName(e) => e.hint(),

@@ -43,7 +43,10 @@ fn of_ca(ca: &CaState, picture: &Picture) -> Option<Item> {
     if ca.devices.live == 0 && ca.servers.live == 0 && !ca.has_cas_below {
         return None;
     }
-    let hint = Some(Hint::run("renew the CA", Task::RenewCa { new_key: false }));
+    let hint = Some(Hint::run(
+        "renew the CA",
+        Task::RenewCa { ca: Some(ca.name.clone()), new_key: false },
+    ));
     let urgency = pressing(ca.not_after, picture.limits.ca_days, picture.at)?;
     let message = match urgency {
         Overdue => format!("the CA's certificate has expired, on {}", day(ca.not_after)),
@@ -78,7 +81,8 @@ fn of_live(state: &LiveState, (ca, subject): (&CaState, Subject), picture: &Pict
 }
 
 fn of_list(name: &str, list: &ListState, picture: &Picture) -> Option<Item> {
-    let hint = Some(Hint::run("make a new list", Task::MakeCrl { days: None }));
+    let hint =
+        Some(Hint::run("make a new list", Task::MakeCrl { ca: Some(name.to_owned()), days: None }));
     let found = |urgency, message| Some(item(urgency, Subject::List, name, message, hint.clone()));
     if let Some(problem) = &list.problem {
         let message = format!("the last revocation list cannot be used: {problem}");
@@ -159,7 +163,7 @@ fn of_trust(trust: &Trust) -> Option<Item> {
                 format!(
                     "no certificate of its chain is at the tenant, which refuses its {devices}"
                 ),
-                Hint::run("upload it", Task::UploadOwnCa),
+                Hint::run("upload it", Task::UploadOwnCa { ca: Some(trust.ca.clone()) }),
             ),
         };
         return Some(item(Overdue, Subject::Trust, &trust.ca, message, Some(hint)));
@@ -168,7 +172,8 @@ fn of_trust(trust: &Trust) -> Option<Item> {
         return None;
     }
     let message = "the tenant has no proof of possession of its key".to_owned();
-    Some(item(Due, Subject::Proof, &trust.ca, message, Some(Hint::run("prove it", Task::ProveCa))))
+    let hint = Hint::run("prove it", Task::ProveCa { ca: Some(trust.ca.clone()) });
+    Some(item(Due, Subject::Proof, &trust.ca, message, Some(hint)))
 }
 
 /// Devices that a tenant does not know: those of a CA with auto-registration may still come by themselves.
