@@ -31,9 +31,10 @@ pub struct Reader<'a> {
 }
 
 /// Why bytes are not the BER that was expected.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum BerError {
     /// An element is longer than what is left.
+    #[error("it is truncated, {what} needs {needed} bytes and {left} are left")]
     Truncated {
         /// What it is.
         what: &'static str,
@@ -43,6 +44,7 @@ pub enum BerError {
         left: usize,
     },
     /// Something else is wrong, in words.
+    #[error("{0}")]
     Damaged(String),
 }
 

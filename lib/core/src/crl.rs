@@ -8,9 +8,9 @@ use time::OffsetDateTime;
 use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
 
-use crate::cert::{Serial, damage_words, pem_blocks, pem_text};
+use crate::cert::{Serial, damage, pem_blocks, pem_text};
 use crate::crypto::{PublicKey, SignatureAlgorithm, odd_parameters};
-use crate::failure::{Failure, Fault, Hint, Task};
+use crate::failure::{Failure, Fault, Hint, Task, Underlying};
 use crate::issue::{IssueError, Issuer, Parts, Recorder, Replace, assemble};
 use crate::name::Name;
 
@@ -23,7 +23,7 @@ pub use scope::{Only, Scope};
 pub enum CrlError {
     /// Not the DER of a CRL.
     #[error("not a certificate revocation list: {0}")]
-    Malformed(String),
+    Malformed(#[source] Underlying),
     /// No CRL in a PEM text.
     #[error("there is no revocation list (BEGIN X509 CRL) in it")]
     NoList,
@@ -159,7 +159,7 @@ pub struct Crl {
     /// Entries of an indirect list about certificates of other issuers.
     #[doc(hidden)]
     pub others: Vec<OfOthers>,
-    /// Which certificates and reasons it is for; none: all of its issuer. Or why that is not certain, as the
+    /// Which certificates and reasons it is for; none for all of its issuer. Or why that is not certain, as the
     /// end of a sentence that begins with the list.
     #[doc(hidden)]
     pub scope: Result<Option<Scope>, &'static str>,
@@ -181,18 +181,18 @@ pub struct Crl {
 impl Crl {
     /// Reads the DER of a CRL; nothing may follow it.
     pub fn from_der(der: &[u8]) -> Result<Self, CrlError> {
-        let malformed = |e: &dyn std::fmt::Display| CrlError::Malformed(e.to_string());
         let (rest, crl) =
-            CertificateRevocationList::from_der(der).map_err(|e| malformed(&damage_words(&e)))?;
+            CertificateRevocationList::from_der(der).map_err(|e| CrlError::Malformed(damage(e)))?;
         if !rest.is_empty() {
-            return Err(CrlError::Malformed(format!("{} bytes follow it", rest.len())));
+            return Err(CrlError::Malformed(format!("{} bytes follow it", rest.len()).into()));
         }
         let entries = entries::read(&crl);
         let scope = extensions::scope(&crl, &entries);
         Ok(Self {
             der: der.to_vec(),
             tbs: crl.tbs_cert_list.as_ref().to_vec(),
-            issuer: Name::from_der(crl.issuer().as_raw()).map_err(|e| malformed(&e))?,
+            issuer: Name::from_der(crl.issuer().as_raw())
+                .map_err(|e| CrlError::Malformed(Underlying::of(e)))?,
             this_update: crl.last_update().to_datetime(),
             next_update: crl.next_update().map(|t| t.to_datetime()),
             number: crl.crl_number().map(|n| Serial::from_octets(&n.to_bytes_be())),
@@ -268,7 +268,7 @@ pub fn make(
     };
     params
         .signed_by(&recorder.issuer(issuer.key_id()))
-        .map_err(|e| IssueError::Encoding(e.to_string()))?;
+        .map_err(|e| IssueError::Encoding(Underlying::of(e)))?;
     // version, signature, issuer, thisUpdate, nextUpdate, …
     let tbs = Parts::read(&recorder.into_message())?
         .replace(1, Replace::Algorithm(issuer.signer().algorithm()))?

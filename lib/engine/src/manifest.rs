@@ -24,7 +24,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::cert::{CertError, Certificate};
 use crate::client_id::DeviceId;
 use crate::crypto::{CryptoError, Hash, SignatureAlgorithm, hex, sha256};
-use crate::failure::{Failure, Fault, Hint, Setting, Task};
+use crate::failure::{Failure, Fault, Hint, Setting, Task, Underlying};
 use crate::key::signer::Signer;
 use crate::registry::Record;
 
@@ -59,7 +59,7 @@ pub enum ManifestError {
     Certificate(#[from] CertError),
     /// A file that is no manifest, or not whole.
     #[error("it is no manifest that can be read: {0}")]
-    Unreadable(String),
+    Unreadable(#[source] Underlying),
     /// Rows of different issuers.
     #[error("{place} names another issuer than the one whose certificate has the SHA-256 {issuer}")]
     OtherRow {
@@ -92,7 +92,7 @@ pub enum ManifestError {
     Crypto(#[from] CryptoError),
     /// Encoding failed.
     #[error("the manifest cannot be written: {0}")]
-    Encoding(String),
+    Encoding(#[source] Underlying),
 }
 
 impl Failure for ManifestError {
@@ -230,19 +230,19 @@ pub fn make(
 }
 
 fn write_csv(issuer: &Certificate, entries: &[Entry]) -> Result<Vec<u8>, ManifestError> {
-    let encoding = |e: csv::Error| ManifestError::Encoding(e.to_string());
+    let encoding = |e: csv::Error| ManifestError::Encoding(Underlying::of(e));
     let first = format!("{}\n", mark::line(issuer));
     let mut writer = csv::Writer::from_writer(first.into_bytes());
     writer.write_record(COLUMNS).map_err(encoding)?;
     for entry in entries {
         writer.write_record(entry.values()).map_err(encoding)?;
     }
-    writer.into_inner().map_err(|e| ManifestError::Encoding(e.to_string()))
+    writer.into_inner().map_err(|e| ManifestError::Encoding(Underlying::of(e)))
 }
 
 /// The mark is the first member, on the first line.
 fn write_json(issuer: &Certificate, value: &serde_json::Value) -> Result<Vec<u8>, ManifestError> {
-    let encoding = |e: serde_json::Error| ManifestError::Encoding(e.to_string());
+    let encoding = |e: serde_json::Error| ManifestError::Encoding(Underlying::of(e));
     let mark = serde_json::to_string(&mark::line(issuer)).map_err(encoding)?;
     let rest = serde_json::to_string_pretty(value).map_err(encoding)?;
     let members = rest.strip_prefix(mark::JSON).unwrap_or(&rest);

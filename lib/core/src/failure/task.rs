@@ -20,7 +20,7 @@ pub enum Task {
     },
     /// Fetch the certificates that a server presents.
     FetchServer {
-        /// Host and perhaps port; none: the user knows which.
+        /// Host and perhaps port; none if the user knows which.
         address: Option<String>,
     },
     /// Print a complete file to start from.
@@ -41,7 +41,7 @@ pub enum Task {
     },
     /// Take in what an issuer elsewhere has signed, or a CA made elsewhere.
     ImportCa {
-        /// The CA's name; none: the user knows which.
+        /// The CA's name; none if the user knows which.
         ca: Option<String>,
     },
     /// Renew a CA.
@@ -58,7 +58,7 @@ pub enum Task {
     },
     /// Make a CA's list of revocations.
     MakeCrl {
-        /// For how many days; none: as long as usual.
+        /// For how many days; none for as long as usual.
         days: Option<String>,
     },
 
@@ -161,7 +161,7 @@ pub enum Task {
     },
     /// Let a CA's devices register themselves.
     AllowAutoRegistration {
-        /// Its name or fingerprint there, in quotes where it needs some; none: the user knows which.
+        /// Its name or fingerprint there, in quotes where it needs some; none if the user knows which.
         name: Option<String>,
     },
     /// Remove a trusted certificate.

@@ -50,7 +50,7 @@ use crate::provision::ProvisionError;
 use crate::read::ReadError;
 use crate::registration::RegistrationError;
 use crate::registry::RegistryError;
-use crate::secret::WeakPassword;
+use crate::secret::{NoPassword, WeakPassword};
 
 /// The embedded example: file names and their contents.
 pub static EXAMPLE: [(&str, &str); 2] = [
@@ -158,7 +158,8 @@ pub enum RolloutError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        problem: String,
+        #[source]
+        problem: NoPassword,
     },
     /// A password for keys of new CAs that is too weak.
     #[error("{}: {source}", path.display())]

@@ -48,7 +48,7 @@ pub struct ListUse<'a> {
 /// What lists say of a path.
 #[derive(Debug, Clone)]
 pub struct Lookup<'a> {
-    /// The certificate that is revoked, or cannot be looked up; none: the path is good.
+    /// The certificate that is revoked, or cannot be looked up; none if the path is good.
     pub refusal: Option<Refusal>,
     /// Duties of issuers that the lists break.
     pub warnings: Vec<Refusal>,

@@ -189,7 +189,7 @@ pub struct Facts {
     pub listed: bool,
     /// How many CAs the server says it accepts, where an issuer in the device's chain is not among them.
     pub unlisted: Option<usize>,
-    /// The truststore; none: the system's.
+    /// The truststore; none for the system's.
     pub truststore: Option<String>,
     /// Whether the last certificate that is presented is self-issued: nothing can stand above it.
     pub ends_with_root: bool,
@@ -200,9 +200,9 @@ pub struct Facts {
     pub tenant: Option<TenantSays>,
     /// Whether the device speaks to the MQTT Service.
     pub service: bool,
-    /// The MQTT user there; none: none was sent.
+    /// The MQTT user there; none if none was sent.
     pub user: Option<String>,
-    /// Whether SmartREST is on there; none: not known.
+    /// Whether SmartREST is on there; none if that is not known.
     pub smart_rest: Option<bool>,
     /// The platform's own verdict on the chain, if it was asked.
     pub verdict: Option<ChainVerdict>,

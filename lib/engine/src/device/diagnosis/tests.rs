@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::failure::Means;
-use crate::platform::verdict::Verdict;
+use crate::platform::verdict::{Unasked, Verdict};
 
 /// A device with a chain of three that is known to hold the uploaded CA, on the usual port.
 fn facts() -> Facts {
@@ -285,13 +285,13 @@ fn errors_are_seen_as_the_symptoms_they_are() {
         (MqttError::Timeout { waiting: Waiting::Suback, seconds: 1 }, Symptom::NoAnswer),
         (MqttError::Alert { alert: Alert::UNKNOWN_CA }, Symptom::Alert(Alert::UNKNOWN_CA)),
         (MqttError::NotSubscribed { topic: "s/e".to_owned() }, Symptom::NotSubscribed),
-        (MqttError::Protocol(String::new()), Symptom::NotMqtt),
+        (MqttError::Protocol("".into()), Symptom::NotMqtt),
     ] {
         assert_eq!(Symptom::of_mqtt(&error), symptom, "{error}");
     }
     let target = || "h:1".to_owned();
     let incompatible =
-        |version| LinkError::Incompatible { target: target(), version, reason: String::new() };
+        |version| LinkError::Incompatible { target: target(), version, reason: "".into() };
     let name = || crate::name::Name::parse("CN=edge").unwrap();
     let untrusted = |fault| LinkError::Untrusted { target: target(), fault };
     for (error, symptom) in [
@@ -369,7 +369,7 @@ fn the_platforms_verdict_counts() {
     };
     let refused = || Verdict::Refused { message: "Invalid certificate chain!".to_owned() };
     let unreadable = || Verdict::Unreadable { message: "Incomplete data".to_owned() };
-    let not_asked = || Verdict::NotAsked { reason: "no right".to_owned() };
+    let not_asked = || Verdict::NotAsked { reason: Unasked::Failed("no right".into()) };
     let unknown = codes(Symptom::Connack(5), &facts()).join(" ");
     let told = judged(welcome());
     // What was not asked changes nothing.

@@ -22,7 +22,8 @@ use super::alert::{Alert, tls_error};
 use super::credentials::{Credentials, Trusted};
 use super::mqtt::Transport;
 use crate::cert::Certificate;
-use crate::crypto::{has_no_common_version, is_full, is_too_large, tls_provider, tls_words};
+use crate::crypto::{has_no_common_version, is_full, is_too_large, tls_provider, tls_reason};
+use crate::failure::Underlying;
 use crate::net;
 pub use crate::net::{Deadline, Timed};
 
@@ -59,10 +60,7 @@ impl Target {
 pub fn resolve(target: &Target, deadline: Deadline) -> Result<Vec<SocketAddr>, LinkError> {
     let failed = |e: io::Error| LinkError::Resolve {
         host: target.host.clone(),
-        reason: match e.kind() {
-            ErrorKind::TimedOut => format!("no answer within {} seconds", deadline.seconds()),
-            _ => e.to_string(),
-        },
+        reason: net::unresolved(e, deadline),
     };
     target.server_name()?;
     net::resolve(&target.host, target.port, &deadline).map_err(failed)
@@ -79,7 +77,7 @@ pub fn dial(
     net::connect(addresses, deadline).map_err(|e| match e.kind() {
         ErrorKind::TimedOut => LinkError::TcpTimeout { target, seconds: deadline.seconds() },
         ErrorKind::ConnectionRefused => LinkError::NothingListens { target },
-        _ => LinkError::Unreachable { target, reason: e.to_string() },
+        _ => LinkError::Unreachable { target, reason: Underlying::of(e) },
     })
 }
 
@@ -88,7 +86,7 @@ pub fn dial(
 pub enum Identity<'a> {
     /// A device with its certificate; its truststore counts.
     Certificate(&'a Credentials),
-    /// Somebody with a user and a password, which MQTT carries; none: the system decides about the
+    /// Somebody with a user and a password, which MQTT carries; if none, the system decides about the
     /// server.
     Password(Option<&'a Trusted>),
 }
@@ -111,7 +109,7 @@ impl Tls {
         let judge = Arc::new(Judge::new(host, trusted)?);
         let builder = ClientConfig::builder_with_provider(Arc::new(tls_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|e| LinkError::Tls { reason: tls_words(&e) })?
+            .map_err(|e| LinkError::Tls { reason: tls_reason(e) })?
             .dangerous()
             .with_custom_certificate_verifier(Arc::clone(&judge) as _);
         let config = match &presenter {
@@ -169,7 +167,7 @@ impl Link {
     ) -> Result<Self, LinkError> {
         let name = target.server_name()?;
         let Tls { config, judge, presenter } = Tls::new(&target.host, identity)?;
-        let failed = |e: rustls::Error| LinkError::Tls { reason: tls_words(&e) };
+        let failed = |e: rustls::Error| LinkError::Tls { reason: tls_reason(e) };
         let mut connection = ClientConnection::new(Arc::new(config), name).map_err(failed)?;
         let deadline = stream.deadline();
         let mut outcome = Ok((0, 0));
@@ -186,7 +184,7 @@ impl Link {
         facts.server = judge.presented();
         match outcome {
             Ok(_) => Ok(Self { stream: StreamOwned::new(connection, stream) }),
-            Err(e) => Err(explain(&e, judge.fault(), target, deadline)),
+            Err(e) => Err(explain(e, judge.fault(), target, deadline)),
         }
     }
 
@@ -223,7 +221,7 @@ impl Transport for Link {
 }
 
 fn explain(
-    error: &io::Error,
+    error: io::Error,
     fault: Option<ServerFault>,
     target: &Target,
     deadline: Deadline,
@@ -231,30 +229,30 @@ fn explain(
     if let Some(fault) = fault {
         return LinkError::Untrusted { target: target.to_string(), fault };
     }
-    if let Some(alert) = Alert::in_error(error) {
+    if let Some(alert) = Alert::in_error(&error) {
         return LinkError::Alert { alert };
     }
-    if let Some(tls) = tls_error(error) {
+    if let Some(tls) = tls_error(&error) {
         return match tls {
             large if is_too_large(large) => LinkError::TooLarge { target: target.to_string() },
             rustls::Error::PeerIncompatible(found) => LinkError::Incompatible {
                 target: target.to_string(),
                 version: has_no_common_version(found),
-                reason: tls_words(tls),
+                reason: tls_reason(tls.clone()),
             },
             rustls::Error::InvalidMessage(_) => LinkError::NotTls { target: target.to_string() },
-            other => LinkError::Tls { reason: tls_words(other) },
+            other => LinkError::Tls { reason: tls_reason(other.clone()) },
         };
     }
-    if is_full(error) {
+    if is_full(&error) {
         return LinkError::TooLarge { target: target.to_string() };
     }
     match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => {
             LinkError::TlsTimeout { target: target.to_string(), seconds: deadline.seconds() }
         }
-        _ if is_gone(error) => LinkError::Closed { target: target.to_string() },
-        _ => LinkError::Tls { reason: error.to_string() },
+        _ if is_gone(&error) => LinkError::Closed { target: target.to_string() },
+        _ => LinkError::Tls { reason: Underlying::of(error) },
     }
 }
 
@@ -288,7 +286,7 @@ impl Presenter {
         let pkcs8 = credentials.key.pkcs8().expose().to_vec();
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(pkcs8));
         let certified = CertifiedKey::from_der(chain, key, &tls_provider())
-            .map_err(|e| LinkError::Identity { reason: tls_words(&e) })?;
+            .map_err(|e| LinkError::Identity { reason: tls_reason(e) })?;
         Ok(Self { certified: Arc::new(certified), facts: Mutex::default() })
     }
 

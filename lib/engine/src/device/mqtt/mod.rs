@@ -30,6 +30,7 @@ pub use error::{MqttError, Waiting};
 
 use super::smartrest::{self, BOOTSTRAP, TOKEN};
 use crate::client_id::ClientId;
+use crate::failure::Underlying;
 use crate::net::{Deadline, after};
 use crate::secret::Password;
 
@@ -188,8 +189,8 @@ impl<T: Transport> Session<T> {
 
     /// Publishes a message, and waits until it is acknowledged if its QoS says so.
     pub fn publish(&mut self, topic: &str, payload: &[u8], qos: Qos) -> Result<(), MqttError> {
-        let unsendable = |problem: String| MqttError::Unsendable { what: "a message", problem };
-        smartrest::check_length(topic, payload.len()).map_err(|e| unsendable(e.to_string()))?;
+        let unsendable = |problem| MqttError::Unsendable { what: "a message", problem };
+        smartrest::check_length(topic, payload.len()).map_err(|e| unsendable(Underlying::of(e)))?;
         let id = match qos {
             Qos::AtMostOnce => None,
             _ => Some(self.packet_id()?),
@@ -224,7 +225,7 @@ impl<T: Transport> Session<T> {
         })?;
         let [granted] = granted[..] else {
             let problem = format!("a SUBACK with {} codes for one topic", granted.len());
-            return Err(MqttError::Protocol(problem));
+            return Err(MqttError::Protocol(problem.into()));
         };
         granted.ok_or_else(|| MqttError::NotSubscribed { topic: topic.to_owned() })
     }
@@ -319,19 +320,19 @@ impl<T: Transport> Session<T> {
     fn read(&mut self, wait: Duration, waiting: Waiting) -> Result<bool, MqttError> {
         // A time-out of nothing would mean not to look at all.
         let wait = wait.max(Duration::from_millis(1));
-        let failed = |e: &io::Error| MqttError::of(e, waiting, self.timeout.as_secs());
+        let failed = |e: io::Error| MqttError::of(e, waiting, self.timeout.as_secs());
         self.transport.set_deadline(Deadline::after(wait));
         let mut buffer = [0; 4096];
         let read = match self.transport.read(&mut buffer) {
             Ok(0) => return Err(MqttError::Closed { waiting }),
             Ok(read) => read,
             Err(e) if is_late(&e) || e.kind() == ErrorKind::Interrupted => return Ok(false),
-            Err(e) => return Err(failed(&e)),
+            Err(e) => return Err(failed(e)),
         };
         // What is no MQTT may look like the beginning of a long packet: the first has to be CONNACK.
         if std::mem::take(&mut self.fresh) && buffer[0] != CONNACK {
             let problem = format!("its first byte is {:#04x}, not that of CONNACK", buffer[0]);
-            return Err(MqttError::Protocol(problem));
+            return Err(MqttError::Protocol(problem.into()));
         }
         let mut cursor = Cursor::new(&buffer[..read]);
         while cursor.position() < read as u64 {
@@ -407,7 +408,7 @@ impl<T: Transport> Session<T> {
         // A server that closes may have said why: its alert, or its CONNACK, lies before the end.
         match self.read(self.exchange.left(), waiting) {
             Err(told @ (MqttError::Alert { .. } | MqttError::Refused { .. })) => Err(told),
-            _ => Err(MqttError::of(&error, waiting, self.timeout.as_secs())),
+            _ => Err(MqttError::of(error, waiting, self.timeout.as_secs())),
         }
     }
 }

@@ -92,7 +92,9 @@ impl Failure for TokenError {
                 Hint::give("is the port right?", Setting::HttpsPort)
                     .then("is there a firewall in between? For this host no proxy is used"),
             ),
-            Self::Platform(PlatformError::Untrusted { unknown_issuer: true, host, .. }) => {
+            Self::Platform(PlatformError::Untrusted { fault, host })
+                if fault.fault() == Fault::Untrusted =>
+            {
                 let task = Task::FetchServer { address: Some(host.to_string()) };
                 Some(
                     Hint::give("the device's truststore has to have its CA", Setting::Truststore)
