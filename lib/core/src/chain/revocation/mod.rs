@@ -16,7 +16,8 @@ mod status;
 
 use time::OffsetDateTime;
 
-use super::rule::{Refusal, Rule};
+use super::refusal::Refusal;
+use super::rule::Rule;
 use super::verify::VerifiedChain;
 use crate::cert::Certificate;
 use crate::crl::Crl;
