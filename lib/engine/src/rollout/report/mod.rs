@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use time::{Date, OffsetDateTime};
 
-use super::apply::Report;
 use super::connect::{Connected, NotConnected};
+use super::outcome::Report;
 use super::plan::{Step, read_list};
 use super::shortened::ShortenedOf;
 use super::spec::Spec;
