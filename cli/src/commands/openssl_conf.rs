@@ -41,8 +41,10 @@ struct ProfileView {
 pub(crate) fn read(path: &Path) -> Result<Wanted> {
     let bytes = files::read_small(path)?;
     let text = String::from_utf8_lossy(&bytes);
-    let conf = Conf::parse(&text)
-        .map_err(|e| AuthorityError::Config { path: path.to_owned(), problem: Underlying::of(e) })?;
+    let conf = Conf::parse(&text).map_err(|e| AuthorityError::Config {
+        path: path.to_owned(),
+        problem: Underlying::of(e),
+    })?;
     Ok(Wanted::of(&conf))
 }
 

@@ -12,6 +12,7 @@ use crate::der;
 pub use crate::der::{
     BMP_STRING, CONTEXT_0, CONTEXT_0_PRIMITIVE, INTEGER, OCTET_STRING, OID, SEQUENCE, SET,
 };
+use crate::failure::{Failure, Fault, Hint};
 
 const CONSTRUCTED: u8 = 0x20;
 
@@ -46,6 +47,16 @@ pub enum BerError {
     /// Something else is wrong, in words.
     #[error("{0}")]
     Damaged(String),
+}
+
+impl Failure for BerError {
+    fn fault(&self) -> Fault {
+        Fault::Input
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        None
+    }
 }
 
 fn damaged(what: impl Into<String>) -> BerError {

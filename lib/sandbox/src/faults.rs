@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::SandboxError;
+use crate::failure;
 
 /// Which share of the answers goes wrong, and how. Written as `0.2` (evenly over all kinds),
 /// `0.2,seed=7`, or kind by kind as `503=0.1,429=0.05,slow=0.02,cut=0.02,drop=0.05,seed=7`.
@@ -68,6 +69,16 @@ pub enum FaultsError {
     /// Shares that are more than all.
     #[error("its shares add up to {0}, more than 1")]
     Sum(f64),
+}
+
+impl failure::Failure for FaultsError {
+    fn fault(&self) -> failure::Fault {
+        failure::Fault::Input
+    }
+
+    fn hint(&self) -> Option<failure::Hint> {
+        Some("write it like 0.2,seed=7 or 503=0.1,drop=0.05".into())
+    }
 }
 
 /// What goes wrong in handshakes.

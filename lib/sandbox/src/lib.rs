@@ -162,7 +162,7 @@ impl Failure for SandboxError {
 
     fn hint(&self) -> Option<Hint> {
         match self {
-            Self::Faults { .. } => Some("write it like 0.2,seed=7 or 503=0.1,drop=0.05".into()),
+            Self::Faults { reason, .. } => reason.hint(),
             Self::Listen { .. } => Some("choose another port; 0 takes any that is free".into()),
             Self::Elsewhere(_) => Some(
                 "0.0.0.0 takes all addresses of this machine, 127.0.0.1 none from outside".into(),

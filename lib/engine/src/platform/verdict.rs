@@ -11,7 +11,7 @@ pub use compare::{Comparison, Ours, anchors, compare};
 
 use super::{Body, Client, Method, PlatformError, Request, tenant};
 use crate::cert::Certificate;
-use crate::failure::Underlying;
+use crate::failure::{Failure, Fault, Hint, Underlying};
 use crate::shown::Foreign;
 
 /// Where it is asked for.
@@ -73,6 +73,23 @@ pub enum Unasked {
     /// The question failed.
     #[error("{0}")]
     Failed(#[source] Underlying),
+}
+
+impl Failure for Unasked {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::NoRight { .. } => Fault::Input,
+            Self::NoSuchCall { .. } => Fault::Refusal,
+            Self::Failed(_) => Fault::Environment,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::NoRight { .. } => Some("ask an administrator of the tenant for the role".into()),
+            Self::NoSuchCall { .. } | Self::Failed(_) => None,
+        }
+    }
 }
 
 impl Serialize for Unasked {

@@ -224,6 +224,28 @@ pub enum Unusable {
     Refused(#[from] CryptoError),
 }
 
+impl Failure for Unusable {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Refused(e) => e.fault(),
+            Self::PinForEach
+            | Self::NoPublicKey
+            | Self::SeveralPublicKeys
+            | Self::OtherPublicKey => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Refused(e) => e.hint(),
+            Self::PinForEach
+            | Self::NoPublicKey
+            | Self::SeveralPublicKeys
+            | Self::OtherPublicKey => None,
+        }
+    }
+}
+
 impl Failure for Pkcs11Error {
     fn fault(&self) -> Fault {
         match self {
