@@ -240,7 +240,9 @@ impl NetworkArgs {
             attempts: self.retries + 1,
             ..self.way.settings(host, login)?
         };
-        let tell = move |retry: &Retry| out.retry(&retry.reason, Some(retry.attempt), retry.pause);
+        let tell = move |retry: &Retry<'_>| {
+            out.retry(&retry.reason(), Some(retry.attempt), retry.pause);
+        };
         Ok(Client::over(platform::Client::new(&settings)?.on_retry(tell))?)
     }
 }

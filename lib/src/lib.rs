@@ -214,13 +214,13 @@ pub use error::Error;
 pub use c8y_pki_core::{
     cert::{Certificate, LongestChain, Serial},
     client_id::DeviceId,
-    crl::{Crl, Reason, Revoked},
+    crl::{Crl, Reason, Revoked, UnknownReason},
     crypto::{KeyType, PublicKey},
     failure::{Failure, Fault, Hint, Kind},
     in_memory::{InMemoryCa, InMemoryDevice},
     key::PrivateKey,
     name::{Name, NameBuilder},
-    profile::Profile,
+    profile::{Profile, UnknownProfile},
     secret::{ChosenPassword, Password, SecretBytes},
     store::{Format, Store, WriteOptions},
 };

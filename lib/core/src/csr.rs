@@ -8,10 +8,10 @@ use x509_parser::prelude::FromDer;
 use x509_parser::x509::AlgorithmIdentifier;
 
 use crate::ber::{BerError, Reader};
-use crate::cert::{AltName, AltNameError, asked_in, damage_words, pem_blocks, pem_text};
+use crate::cert::{AltName, AltNameError, asked_in, damage, pem_blocks, pem_text};
 use crate::crypto::{CryptoError, KeyPolicy, PublicKey, SignatureAlgorithm, odd_parameters};
 use crate::der;
-use crate::failure::{Failure, Fault, Hint, Task};
+use crate::failure::{Failure, Fault, Hint, Task, Underlying};
 use crate::key::signer::Signer;
 use crate::name::Name;
 
@@ -21,7 +21,7 @@ use crate::name::Name;
 pub enum CsrError {
     /// Not the DER of a request.
     #[error("not a certificate request: {0}")]
-    Malformed(String),
+    Malformed(#[source] Underlying),
     /// Its key cannot be used.
     #[error("the request for {subject} has a key that cannot be used: {cause}")]
     Key {
@@ -36,7 +36,7 @@ pub enum CsrError {
     NoRequest,
     /// A PEM block that is damaged.
     #[error("the PEM text cannot be read: {0}")]
-    Pem(String),
+    Pem(#[source] Underlying),
     /// Its signature is of a kind that cannot be checked, or is not to be trusted.
     #[error("the request for {subject} has a signature that cannot be checked: {cause}")]
     Algorithm {
@@ -144,12 +144,7 @@ impl<'a> Parts<'a> {
 }
 
 fn broken(e: BerError) -> CsrError {
-    CsrError::Malformed(match e {
-        BerError::Truncated { what, needed, left } => {
-            format!("it is truncated, {what} needs {needed} bytes and {left} are left")
-        }
-        BerError::Damaged(what) => what,
-    })
+    CsrError::Malformed(Underlying::of(e))
 }
 
 /// A request: what it asks for.
@@ -175,17 +170,17 @@ impl Request {
     /// Reads the DER of a request; nothing may follow it. The field of attributes may be missing, which RFC 2986
     /// does not allow and OpenSSL and Java read.
     pub fn from_der(der: &[u8]) -> Result<Self, CsrError> {
-        let malformed = |e: &dyn std::fmt::Display| CsrError::Malformed(e.to_string());
         let whole = Reader::new(der).raw("the request").map_err(broken)?;
         if whole.len() < der.len() {
             let more = der.len() - whole.len();
-            return Err(CsrError::Malformed(format!("{more} bytes follow it")));
+            return Err(CsrError::Malformed(format!("{more} bytes follow it").into()));
         }
         let parts = Parts::read(whole).map_err(broken)?;
         let (_, algorithm) = AlgorithmIdentifier::from_der(parts.algorithm)
-            .map_err(|e| malformed(&damage_words(&e)))?;
+            .map_err(|e| CsrError::Malformed(damage(e)))?;
         Ok(Self {
-            subject: Name::from_der(parts.subject).map_err(|e| malformed(&e))?,
+            subject: Name::from_der(parts.subject)
+                .map_err(|e| CsrError::Malformed(Underlying::of(e)))?,
             public_key: PublicKey::from_spki(parts.spki),
             signature_algorithm: SignatureAlgorithm::from_identifier(&algorithm),
             odd_signature_parameters: odd_parameters(&algorithm),

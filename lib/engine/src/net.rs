@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::crypto::fill_random;
+use crate::failure::Underlying;
 
 /// When a whole exchange has to be over, however many steps and reads it takes: a server that sends a byte
 /// a second does not get more time with each of them.
@@ -92,6 +93,17 @@ impl Write for Timed {
 
     fn flush(&mut self) -> io::Result<()> {
         self.stream.flush()
+    }
+}
+
+/// What the resolver said, or that it said nothing by the deadline.
+pub(crate) fn unresolved(error: io::Error, deadline: Deadline) -> Underlying {
+    match error.kind() {
+        ErrorKind::TimedOut => {
+            let words = format!("no answer within {} seconds", deadline.seconds());
+            Underlying::worded(words, error)
+        }
+        _ => Underlying::of(error),
     }
 }
 

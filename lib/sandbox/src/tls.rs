@@ -18,7 +18,7 @@ use rustls::{
 use super::SandboxError;
 use super::faults::TlsFaults;
 use super::identity::Identity;
-use crate::crypto::{tls_provider, tls_words};
+use crate::crypto::{tls_provider, tls_reason};
 use crate::der;
 
 /// The configurations of the ports that are always the same.
@@ -60,7 +60,7 @@ fn config(
         chain.push(CertificateDer::from(identity.ca.der().to_vec()));
     }
     let key = PrivatePkcs8KeyDer::from(identity.server_key.pkcs8().expose().to_vec());
-    let refused = |e: rustls::Error| SandboxError::Tls(tls_words(&e));
+    let refused = |e: rustls::Error| SandboxError::Tls(tls_reason(e));
     // Of TLS 1.3 the extensions of a message cannot be as large as that.
     let versions = if old { &[&TLS12][..] } else { &[&TLS13, &TLS12] };
     let builder = ServerConfig::builder_with_provider(Arc::new(tls_provider()))

@@ -10,7 +10,7 @@
 use serde::ser::SerializeStruct;
 use time::OffsetDateTime;
 
-use super::rule::{display_name, nth};
+use super::refusal::{display_name, nth};
 use crate::cert::{Certificate, LongestChain};
 use crate::client_id::DeviceId;
 use crate::crypto::CryptoError;

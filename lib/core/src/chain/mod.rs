@@ -61,6 +61,7 @@ mod name_constraints;
 mod options;
 mod path;
 mod policy;
+mod refusal;
 mod revocation;
 mod rule;
 mod rules;
@@ -73,10 +74,11 @@ pub use device::{DeviceFinding, Mistake, check_device};
 pub use error::ChainError;
 pub use options::{Options, Purpose};
 pub use policy::Policies;
-pub use revocation::{ListUse, Lists, Lookup, check_revocation};
+pub use refusal::Refusal;
 #[doc(hidden)]
-pub use rule::nth;
-pub use rule::{Refusal, Rule};
+pub use refusal::nth;
+pub use revocation::{ListUse, Lists, Lookup, check_revocation};
+pub use rule::Rule;
 pub use verify::{VerifiedChain, verify};
 
 #[cfg(test)]

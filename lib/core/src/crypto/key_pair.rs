@@ -12,6 +12,7 @@ use super::{
 };
 #[cfg(feature = "aws-lc-rs")]
 use crate::der;
+use crate::failure::Underlying;
 use crate::secret::SecretBytes;
 
 /// A private key loaded into the backend. It signs; its bytes are kept elsewhere.
@@ -73,7 +74,7 @@ impl KeyPair {
     /// Loads an RSA key from PKCS#8. The backend checks it for consistency.
     pub(crate) fn from_rsa_pkcs8(pkcs8: &[u8]) -> Result<Self, CryptoError> {
         let pair = backend::rsa::KeyPair::from_pkcs8(pkcs8)
-            .map_err(|e| CryptoError::BadPrivateKey(e.to_string()))?;
+            .map_err(|e| CryptoError::BadPrivateKey(Underlying::of(e)))?;
         Ok(Self::from_rsa(pair))
     }
 
@@ -87,7 +88,7 @@ impl KeyPair {
             pkcs8,
             &backend::rand::SystemRandom::new(),
         );
-        let pair = pair.map_err(|e| CryptoError::BadPrivateKey(e.to_string()))?;
+        let pair = pair.map_err(|e| CryptoError::BadPrivateKey(Underlying::of(e)))?;
         Ok(Self::from_ec(curve, pair))
     }
 
@@ -95,7 +96,7 @@ impl KeyPair {
     pub(crate) fn from_ed25519_seed(seed: &[u8]) -> Result<Self, CryptoError> {
         use sig::KeyPair as _;
         let pair = sig::Ed25519KeyPair::from_seed_unchecked(seed)
-            .map_err(|e| CryptoError::BadPrivateKey(e.to_string()))?;
+            .map_err(|e| CryptoError::BadPrivateKey(Underlying::of(e)))?;
         let public = PublicKey::from_raw(KeyAlgorithm::Ed25519, pair.public_key().as_ref());
         Ok(Self { inner: Inner::Ed(pair), public })
     }
@@ -254,7 +255,7 @@ fn generate_ec(curve: KeyAlgorithm) -> Result<(KeyPair, SecretBytes), CryptoErro
 #[cfg(feature = "aws-lc-rs")]
 fn p521_sign_sha256(pkcs8: &[u8], message: &[u8]) -> Result<Vec<u8>, CryptoError> {
     let pair = sig::EcdsaKeyPair::from_pkcs8(&sig::ECDSA_P521_SHA256_ASN1_SIGNING, pkcs8)
-        .map_err(|e| CryptoError::BadPrivateKey(e.to_string()))?;
+        .map_err(|e| CryptoError::BadPrivateKey(Underlying::of(e)))?;
     pair.sign(&backend::rand::SystemRandom::new(), message)
         .map(|s| s.as_ref().to_vec())
         .map_err(|_| CryptoError::Failed("signing with ECDSA"))

@@ -51,8 +51,8 @@ pub(crate) use signature::odd_parameters;
 #[cfg(feature = "tls")]
 #[doc(hidden)]
 pub use tls_words::{
-    certificate_words, has_no_common_version, is_full, is_of_a_ca, is_too_large, tls_words,
-    too_large_words,
+    certificate_words, has_no_common_version, is_full, is_of_a_ca, is_too_large, tls_reason,
+    tls_words, too_large_words,
 };
 #[doc(hidden)]
 pub use verifier::Verifier;
@@ -68,7 +68,7 @@ use ring as backend;
 
 use backend::rand::SecureRandom;
 
-use crate::failure::{Failure, Fault, Hint, Setting, Task};
+use crate::failure::{Failure, Fault, Hint, Setting, Task, Underlying};
 use crate::secret::Password;
 
 /// The name of the crypto backend this build uses: `aws-lc-rs` or `ring`.
@@ -123,7 +123,7 @@ pub enum CryptoError {
     BadPublicKey(&'static str),
     /// Not a private key that the backend accepts.
     #[error("the private key is damaged or inconsistent ({0})")]
-    BadPrivateKey(String),
+    BadPrivateKey(#[source] Underlying),
     /// A key that has no signature with SHA-256.
     #[error("a key of type {0} gives no signature with SHA-256")]
     NoSha256(KeyAlgorithm),
@@ -132,7 +132,7 @@ pub enum CryptoError {
     BadSignature,
     /// A key in a token that did not sign.
     #[error("{0}")]
-    Token(String),
+    Token(#[source] Underlying),
     /// The system's random generator or the backend failed.
     #[error("{0} failed in the crypto backend")]
     Failed(&'static str),

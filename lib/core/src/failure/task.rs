@@ -20,7 +20,7 @@ pub enum Task {
     },
     /// Fetch the certificates that a server presents.
     FetchServer {
-        /// Host and perhaps port; none: the user knows which.
+        /// Host and perhaps port; none if the user knows which.
         address: Option<String>,
     },
     /// Print a complete file to start from.
@@ -41,12 +41,12 @@ pub enum Task {
     },
     /// Take in what an issuer elsewhere has signed, or a CA made elsewhere.
     ImportCa {
-        /// The CA's name; none: the user knows which.
+        /// The CA's name; none if the user knows which.
         ca: Option<String>,
     },
     /// Renew a CA.
     RenewCa {
-        /// The CA's name; none: the user knows which.
+        /// The CA's name; none if the user knows which.
         ca: Option<String>,
         /// Whether with a new key.
         new_key: bool,
@@ -60,9 +60,9 @@ pub enum Task {
     },
     /// Make a CA's list of revocations.
     MakeCrl {
-        /// The CA's name; none: the user knows which.
+        /// The CA's name; none if the user knows which.
         ca: Option<String>,
-        /// For how many days; none: as long as usual.
+        /// For how many days; none for as long as usual.
         days: Option<String>,
     },
 
@@ -158,7 +158,7 @@ pub enum Task {
     UploadCa,
     /// Upload the certificate of a CA of the PKI.
     UploadOwnCa {
-        /// The CA's name; none: the user knows which.
+        /// The CA's name; none if the user knows which.
         ca: Option<String>,
     },
     /// Enable a trusted certificate.
@@ -168,7 +168,7 @@ pub enum Task {
     },
     /// Let a CA's devices register themselves.
     AllowAutoRegistration {
-        /// Its name or fingerprint there, in quotes where it needs some; none: the user knows which.
+        /// Its name or fingerprint there, in quotes where it needs some; none if the user knows which.
         name: Option<String>,
     },
     /// Remove a trusted certificate.
@@ -178,7 +178,7 @@ pub enum Task {
     },
     /// Prove possession of the key of a CA of the PKI.
     ProveCa {
-        /// The CA's name; none: the user knows which.
+        /// The CA's name; none if the user knows which.
         ca: Option<String>,
     },
     /// The same for a CA made elsewhere.

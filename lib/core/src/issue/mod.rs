@@ -13,7 +13,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::cert::{AltName, AltNameError, Certificate, LongestChain, Serial};
 use crate::crypto::{CryptoError, PublicKey};
-use crate::failure::{Failure, Fault, Hint, Setting, Task};
+use crate::failure::{Failure, Fault, Hint, Setting, Task, Underlying};
 use crate::key::signer::Signer;
 use crate::name::Name;
 use crate::profile::{PathLength, Profile};
@@ -118,7 +118,7 @@ pub enum IssueError {
     Crypto(#[from] CryptoError),
     /// The encoder refused its input.
     #[error("the certificate cannot be encoded: {0}")]
-    Encoding(String),
+    Encoding(#[source] Underlying),
 }
 
 impl Failure for IssueError {
@@ -342,7 +342,7 @@ fn fill(
 ) -> Result<Certificate, IssueError> {
     let (subject, serial) = (order.subject.der(), order.serial.clone());
     let made = template.issue_named(subject, alt_names, order.public_key, serial)?;
-    Certificate::from_der(&made.der).map_err(|e| IssueError::Encoding(e.to_string()))
+    Certificate::from_der(&made.der).map_err(|e| IssueError::Encoding(Underlying::of(e)))
 }
 
 /// Makes a certificate like `old` with the same name, key and extensions, byte for byte, under
@@ -374,7 +374,7 @@ pub fn renew(
     }
     let tbs = tbs::renewed(old, serial, validity, issuer)?;
     let der = assemble(&tbs, issuer.signer)?;
-    Certificate::from_der(&der).map_err(|e| IssueError::Encoding(e.to_string()))
+    Certificate::from_der(&der).map_err(|e| IssueError::Encoding(Underlying::of(e)))
 }
 
 /// How many CA certificates may follow a new CA, given the CAs above it, its issuer first (none

@@ -65,7 +65,7 @@ pub(super) fn read(bytes: &[u8], password: Option<&Password>) -> Result<PrivateK
         return read_der(armor::der(bytes), password);
     }
     let bytes = &*armor::plain(bytes);
-    let blocks = pem_parts(bytes).map_err(|problem| match problem == TOO_MANY_BLOCKS {
+    let blocks = pem_parts(bytes).map_err(|problem| match problem == TOO_MANY_BLOCKS.into() {
         true => KeyError::Damaged(TOO_MANY_BLOCKS),
         false => KeyError::Damaged("its PEM block is not whole"),
     })?;

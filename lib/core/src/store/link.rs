@@ -86,7 +86,7 @@ fn chain_from(leaf: usize, found: &[FoundCertificate]) -> Vec<usize> {
 
 /// The public half of a PKCS#8 key (RFC 5208, RFC 5915, RFC 8017, RFC 8410).
 pub(super) fn public_key(pkcs8: &[u8]) -> Result<PublicKey, CryptoError> {
-    let damaged = |what: &str| CryptoError::BadPrivateKey(what.to_owned());
+    let damaged = |what: &'static str| CryptoError::BadPrivateKey(what.into());
     let info = pkcs8::PrivateKeyInfoRef::try_from(pkcs8).map_err(|_| damaged("not PKCS#8"))?;
     let curve = info.algorithm.parameters_oid().map(|o| o.to_string()).unwrap_or_default();
     let ec = |curve| Ok(KeyPair::from_ec_pkcs8(curve, pkcs8)?.public().clone());

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::mark::{self, JSON, MARK, OLD_CSV};
 use super::{COLUMNS, ManifestError};
 use crate::cert::Certificate;
+use crate::failure::Underlying;
 use crate::issue;
 
 /// Position of the issuer's fingerprint among the columns.
@@ -122,7 +123,7 @@ impl<'a> Listing<'a> {
     }
 }
 
-fn unreadable(problem: impl Into<String>) -> ManifestError {
+fn unreadable(problem: impl Into<Underlying>) -> ManifestError {
     ManifestError::Unreadable(problem.into())
 }
 
@@ -177,7 +178,9 @@ fn read_mark(line: &str) -> Result<String, ManifestError> {
 /// Reads the rows; `before` lines stand above the header.
 fn of_csv(bytes: &[u8], before: u64) -> Result<Rows, ManifestError> {
     let mut reader = csv::Reader::from_reader(bytes);
-    let header = reader.headers().map_err(|e| unreadable(of_csv_error(&e, before)))?;
+    let header = reader
+        .headers()
+        .map_err(|e| unreadable(Underlying::worded(of_csv_error(&e, before), e)))?;
     if let Some(missing) = COLUMNS.iter().find(|column| header.iter().all(|h| h != **column)) {
         return Err(unreadable(format!("the column {missing} is missing")));
     }
@@ -185,7 +188,10 @@ fn of_csv(bytes: &[u8], before: u64) -> Result<Rows, ManifestError> {
         return Err(unreadable(format!("its columns are not {}", COLUMNS.join(", "))));
     }
     let (mut rows, mut row) = (Rows::default(), csv::StringRecord::new());
-    while reader.read_record(&mut row).map_err(|e| unreadable(of_csv_error(&e, before)))? {
+    while reader
+        .read_record(&mut row)
+        .map_err(|e| unreadable(Underlying::worded(of_csv_error(&e, before), e)))?
+    {
         rows.add(row.get(ISSUER).unwrap_or_default())?;
     }
     Ok(rows)
@@ -204,8 +210,8 @@ fn of_csv_error(e: &csv::Error, before: u64) -> String {
 }
 
 fn of_json(bytes: &[u8]) -> Result<(Option<String>, Rows), ManifestError> {
-    let document: Document =
-        serde_json::from_slice(bytes).map_err(|e| unreadable(of_json_error(&e)))?;
+    let document: Document = serde_json::from_slice(bytes)
+        .map_err(|e| unreadable(Underlying::worded(of_json_error(&e), e)))?;
     let mark = document.mark.as_deref().map(read_mark).transpose()?;
     let mut rows = Rows::default();
     for row in &document.devices {

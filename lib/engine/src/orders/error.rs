@@ -1,6 +1,6 @@
 //! Why something cannot be done with an order.
 
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Underlying};
 use crate::list::ListError;
 use crate::pki::AuthorityError;
 use crate::registry::RegistryError;
@@ -33,7 +33,8 @@ pub enum OrderError {
         /// Its name.
         name: String,
         /// What is wrong with them.
-        problem: String,
+        #[source]
+        problem: Underlying,
     },
     /// Its list.
     #[error(transparent)]

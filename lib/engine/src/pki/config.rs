@@ -6,6 +6,7 @@ use std::path::Path;
 use super::policy::{RawPolicy, SigningPolicy};
 use super::{AuthorityError, Pki, Result, check_name};
 use crate::cert::LongestChain;
+use crate::failure::Underlying;
 use crate::files::{self, Access, Existing, Lock};
 
 #[derive(serde::Deserialize)]
@@ -18,7 +19,7 @@ pub(super) struct Config {
     policy: BTreeMap<String, RawPolicy>,
 }
 
-fn config_error(path: &Path, problem: impl Into<String>) -> AuthorityError {
+fn config_error(path: &Path, problem: impl Into<Underlying>) -> AuthorityError {
     AuthorityError::Config { path: path.to_owned(), problem: problem.into() }
 }
 
@@ -28,7 +29,7 @@ pub(super) fn read_config(path: &Path) -> Result<Config> {
     let text = String::from_utf8(bytes).map_err(|_| config_error(path, "it is not UTF-8"))?;
     let config: Config = toml::from_str(&text).map_err(|e| {
         let line = e.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-        config_error(path, format!("line {line}: {}", e.message()))
+        config_error(path, Underlying::worded(format!("line {line}: {}", e.message()), e))
     })?;
     if config.version != 1 {
         let problem = format!("version {} of the directory's form is not known", config.version);
@@ -80,7 +81,8 @@ impl Pki {
             text.push('\n');
         }
         text.push_str(&format!("\n{table}"));
-        let config: Config = toml::from_str(&text).map_err(|e| config_error(&path, e.message()))?;
+        let config: Config = toml::from_str(&text)
+            .map_err(|e| config_error(&path, Underlying::worded(e.message().to_owned(), e)))?;
         read_policies(self.dir(), &path, &config)?;
         files::write(&path, text.as_bytes(), Access::Public, Existing::Replace)?;
         Ok(true)

@@ -8,7 +8,7 @@ use crate::cert::LongestChain;
 use crate::chain::Refusal;
 use crate::crl::CrlError;
 use crate::crypto::{CryptoError, KeyType};
-use crate::failure::{Failure, Fault, Hint, Permission, Setting, Task};
+use crate::failure::{Failure, Fault, Hint, Permission, Setting, Task, Underlying};
 use crate::files::FileError;
 use crate::issue::IssueError;
 use crate::key::KeyError;
@@ -29,7 +29,8 @@ pub enum AuthorityError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        problem: String,
+        #[source]
+        problem: Underlying,
     },
     /// A CA made elsewhere whose devices servers would refuse.
     #[error("no device under this CA can connect: {0}")]
@@ -88,7 +89,8 @@ pub enum AuthorityError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        problem: String,
+        #[source]
+        problem: Underlying,
     },
     /// A name under which a CA has issued that is not in the directory any more.
     #[error(

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use super::transport::{Answer, Transport};
 use super::{Login, PlatformError, Repeat, Request, Settings, lenient};
-use crate::failure::{Failure, Fault};
+use crate::failure::{Failure, Fault, Underlying};
 use crate::net::{Pauses, pause_until};
 use crate::shown::Foreign;
 
@@ -25,23 +25,30 @@ const LONGEST_WAIT: Duration = Duration::from_secs(120);
 const ATTEMPTS_TO_REACH: u32 = 3;
 
 /// Why a request is about to be sent again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Retry {
+#[derive(Debug)]
+pub struct Retry<'a> {
     /// What went wrong.
-    pub reason: String,
+    pub error: &'a PlatformError,
     /// The pause before the next attempt.
     pub pause: Duration,
     /// The attempt that failed, from 1.
     pub attempt: u32,
 }
 
-type OnRetry = Box<dyn Fn(&Retry) + Send + Sync>;
+impl Retry<'_> {
+    /// What went wrong, in short.
+    pub fn reason(&self) -> String {
+        self.error.in_short()
+    }
+}
+
+type OnRetry = Box<dyn Fn(&Retry<'_>) + Send + Sync>;
 
 /// A client of one tenant.
 pub struct Client {
     transport: Transport,
     login: Login,
-    tenant: OnceLock<String>,
+    pub(super) tenant: OnceLock<String>,
     attempts: u32,
     reached: AtomicBool,
     /// What the server's clock said last, and when that was.
@@ -85,7 +92,7 @@ impl Client {
 
     /// Tells of requests that are about to be sent again.
     #[must_use]
-    pub fn on_retry(mut self, tell: impl Fn(&Retry) + Send + Sync + 'static) -> Self {
+    pub fn on_retry(mut self, tell: impl Fn(&Retry<'_>) + Send + Sync + 'static) -> Self {
         self.on_retry = Box::new(tell);
         self
     }
@@ -122,26 +129,6 @@ impl Client {
         }
     }
 
-    /// The tenant id: given, or asked for once.
-    pub async fn tenant(&self) -> Result<&str, PlatformError> {
-        if let Some(id) = self.tenant.get() {
-            return Ok(id);
-        }
-        let current = super::tenant::current(self).await?;
-        Ok(self.tenant.get_or_init(|| current.id))
-    }
-
-    /// The tenant id: given, or this one from now on.
-    pub(super) fn tenant_or(&self, found: &str) -> &str {
-        self.tenant.get_or_init(|| found.to_owned())
-    }
-
-    /// The tenant and where it is, `t12345@acme.cumulocity.com`: what was done there is not done
-    /// elsewhere.
-    pub async fn place(&self) -> Result<String, PlatformError> {
-        Ok(place(self.tenant().await?, &self.transport.host))
-    }
-
     /// Sends a request and reads its JSON.
     pub(super) async fn json<T: DeserializeOwned>(
         &self,
@@ -158,14 +145,14 @@ impl Client {
         answer: &Answer,
     ) -> Result<T, PlatformError> {
         serde_json::from_slice(&answer.body).map_err(|e| {
-            let problem = match answer.body.is_empty() {
+            let words = match answer.body.is_empty() {
                 true => "the answer is empty".to_owned(),
                 false if !answer.content_type.contains("json") => {
                     format!("it sends {}", or_nothing(&answer.content_type))
                 }
                 false => format!("its JSON is not what was expected ({e})"),
             };
-            self.strange(request, problem)
+            self.strange(request, Underlying::worded(words, e))
         })
     }
 
@@ -178,11 +165,10 @@ impl Client {
                 Err(error) => error,
             };
             let Some(pause) = self.pause(request, &error, attempt) else { return Err(error) };
-            let retry = Retry { reason: self.why(&error), pause, attempt };
-            (self.on_retry)(&retry);
+            (self.on_retry)(&Retry { error: &error, pause, attempt });
             if !pause_until(Instant::now() + pause, &self.stop).await {
                 let host = self.transport.host.clone();
-                return Err(PlatformError::Stopped { host, reason: retry.reason });
+                return Err(PlatformError::Stopped { host, waited_for: Box::new(error) });
             }
             attempt += 1;
         }
@@ -221,13 +207,6 @@ impl Client {
         // Our own pause on top keeps apart those whom the server told the same.
         let pause = asked.unwrap_or_default() + PAUSES.after(attempt);
         (again && attempt < most && pause <= LONGEST_WAIT).then_some(pause)
-    }
-
-    fn why(&self, error: &PlatformError) -> String {
-        match error {
-            PlatformError::Unavailable { host, status, .. } => format!("{host} answers {status}"),
-            e => e.to_string(),
-        }
     }
 
     /// Makes an error of an answer that is a no.
@@ -277,14 +256,13 @@ impl Client {
         })
     }
 
-    pub(super) fn strange(&self, request: &Request, problem: String) -> PlatformError {
+    pub(super) fn strange(
+        &self,
+        request: &Request,
+        problem: impl Into<Underlying>,
+    ) -> PlatformError {
         self.transport.strange(request, problem)
     }
-}
-
-/// As [`Client::place`], of a tenant that is not asked.
-pub fn place(tenant: &str, host: &str) -> String {
-    format!("{tenant}@{host}")
 }
 
 fn or_nothing(content_type: &str) -> &str {

@@ -35,10 +35,11 @@ mod transport;
 pub mod trusted;
 pub mod verdict;
 
-pub use error::PlatformError;
+pub use error::{Distrust, PlatformError};
 pub use host::Host;
-pub use http::{Client, Retry, place};
+pub use http::{Client, Retry};
 pub(crate) use pinned::Pinned;
 pub use request::{Body, Method, Repeat, Request};
 pub use settings::{Login, Proxy, Settings, bare_host};
+pub use tenant::place;
 pub use transport::host_and_port;

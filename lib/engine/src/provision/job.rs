@@ -13,8 +13,8 @@ use crate::key::signer::Signer;
 use crate::list::BadRow;
 use crate::list::new_ids::Remarks;
 use crate::name::NameBuilder;
-use crate::pki::Ca;
 use crate::pki::policy::SigningPolicy;
+use crate::pki::{Ca, Terms};
 use crate::profile::Profile;
 use crate::secret::Password;
 
@@ -77,6 +77,13 @@ pub struct Job<'a> {
     pub keys: KeyPolicy,
     /// Number of worker threads; at least one is used.
     pub threads: usize,
+}
+
+impl<'a> Job<'a> {
+    /// On what terms its devices are certified.
+    pub(super) fn terms(&self) -> Terms<'a> {
+        Terms { ca: self.ca, policy: self.policy, profile: self.profile, subject: self.subject }
+    }
 }
 
 /// What a run has done.

@@ -8,6 +8,7 @@ use super::{Comparison, RollbackError, Sources, Told, half};
 use crate::cert::Certificate;
 use crate::crl::Crl;
 use crate::crypto::{hex, sha256, unhex};
+use crate::failure::Underlying;
 use crate::files;
 use crate::manifest;
 use crate::pki::Ca;
@@ -88,7 +89,7 @@ impl Sources<'_> {
     ) -> Result<(), RollbackError> {
         let cas: Vec<Certificate> = self.cas.iter().map(Ca::certificate).cloned().collect();
         let verified = manifest::verify(bytes, signature, &cas);
-        let verified = verified.map_err(|e| bad(path, e.to_string()))?;
+        let verified = verified.map_err(|e| bad(path, Underlying::of(e)))?;
         let signer = self.cas.iter().find(|ca| ca.certificate().der() == verified.signer.der());
         let ca = signer.map(|ca| ca.name.clone()).unwrap_or_default();
         for row in rows(path, bytes)? {
@@ -123,7 +124,7 @@ impl Sources<'_> {
     }
 }
 
-fn bad(path: &Path, problem: impl Into<String>) -> RollbackError {
+fn bad(path: &Path, problem: impl Into<Underlying>) -> RollbackError {
     RollbackError::Source { path: path.to_owned(), problem: problem.into() }
 }
 
@@ -160,7 +161,10 @@ fn rows(path: &Path, bytes: &[u8]) -> Result<Vec<Row>, RollbackError> {
         return Err(bad(path, "it is signed, but no hand-over file in the form of a CSV"));
     }
     let mut reader = csv::Reader::from_reader(&bytes[before..]);
-    reader.deserialize().collect::<Result<_, _>>().map_err(|e: csv::Error| bad(path, e.to_string()))
+    reader
+        .deserialize()
+        .collect::<Result<_, _>>()
+        .map_err(|e: csv::Error| bad(path, Underlying::of(e)))
 }
 
 /// Reads 64 hex digits, with colons or without.

@@ -73,16 +73,9 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
     };
     let list = read_list(spec)?;
     let existing = pki.as_ref().map(Pki::cas).transpose()?.unwrap_or_default();
-    let (mut steps, mut findings) = password::plan(spec, &existing)?;
-    longest::check(spec, &existing)?;
-    for ca in &spec.cas {
-        second_ca(spec, ca, &existing)?;
-        steps.push(ca_step(spec, ca, &existing)?);
-    }
-    one_token(spec, &existing)?;
-    let weak_password = weak_password(spec, &existing)?;
     let ends = ends(pki.as_ref())?;
-    findings.extend(diff::of_cas(spec, &existing, &ends, spec.longest_chain()?));
+    let (mut steps, mut findings) = plan_cas(spec, &existing, &ends)?;
+    let weak_password = weak_password(spec, &existing)?;
     for path in &spec.truststore.certificates {
         files::read(path)?;
     }
@@ -105,11 +98,7 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
     let DeviceStep { step, finding, first_new } = devices;
     steps.push(step);
     findings.extend(finding);
-    let replaced = if spec.allowed.replace_differing { held.differing } else { Vec::new() };
-    let differing = held.findings.into_iter().map(|finding| match finding.remedy {
-        Some(Remedy::Replace) if spec.allowed.replace_differing => finding.by(Remedy::Apply),
-        _ => finding,
-    });
+    let (replaced, differing) = plan_differing(spec, held);
     findings.extend(differing);
     steps.extend(replace_step(spec, replaced.len()));
     findings.extend(unlisted.findings(spec));
@@ -134,7 +123,7 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
         findings.push(step.finding("tenant.mqtt_port"));
         steps.push(step);
     }
-    let plan = Plan {
+    Ok(Plan {
         steps,
         weak_password,
         revocation_check,
@@ -144,8 +133,36 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
         findings,
         replaced,
         unlisted,
-    };
-    Ok(plan)
+    })
+}
+
+/// The steps and findings of passwords and CAs.
+fn plan_cas(
+    spec: &Spec,
+    existing: &[Ca],
+    ends: &[OffsetDateTime],
+) -> Result<(Vec<Step>, Vec<Finding>), RolloutError> {
+    let (mut steps, mut findings) = password::plan(spec, existing)?;
+    longest::check(spec, existing)?;
+    for ca in &spec.cas {
+        second_ca(spec, ca, existing)?;
+        steps.push(ca_step(spec, ca, existing)?);
+    }
+    one_token(spec, existing)?;
+    findings.extend(diff::of_cas(spec, existing, ends, spec.longest_chain()?));
+    Ok((steps, findings))
+}
+
+/// The devices that are issued again, and what is said of those that differ from the file.
+fn plan_differing(spec: &Spec, held: Held) -> (Vec<usize>, Vec<Finding>) {
+    if !spec.allowed.replace_differing {
+        return (Vec::new(), held.findings);
+    }
+    let findings = held.findings.into_iter().map(|finding| match finding.remedy {
+        Some(Remedy::Replace) => finding.by(Remedy::Apply),
+        _ => finding,
+    });
+    (held.differing, findings.collect())
 }
 
 /// The ends of all CA certificates that the registry has: one of them ends what was shortened.

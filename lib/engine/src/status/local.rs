@@ -61,7 +61,7 @@ fn list(pki: &Pki, ca: &Ca) -> Result<ListState, AuthorityError> {
     let revoked = pki.registry().revoked(&ca.certificate().subject)?;
     let (last, problem) = match pki.made_list(ca)? {
         Ok(last) => (last, None),
-        Err(lost) => (None, Some(lost.problem)),
+        Err(lost) => (None, Some(lost.problem.to_string())),
     };
     let listed = |crl: &Crl| -> HashSet<Vec<u8>> {
         crl.revoked.iter().map(|entry| entry.serial.bytes().to_vec()).collect()

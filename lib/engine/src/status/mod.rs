@@ -55,7 +55,7 @@ pub struct Picture {
     pub cas: Vec<CaState>,
     /// The orders of the registry.
     pub orders: Vec<OrderState>,
-    /// What the tenant says; none: it was not asked.
+    /// What the tenant says; none if it was not asked.
     pub tenant: Option<AtTenant>,
 }
 
@@ -98,7 +98,7 @@ pub struct ListState {
     pub revoked: usize,
     /// How many of them are in no list: they were revoked after the last one.
     pub unlisted: usize,
-    /// When the next list is due; none: it has made none, or one without that date.
+    /// When the next list is due; none if it has made none, or one without that date.
     #[serde(with = "time::serde::rfc3339::option")]
     pub next_update: Option<OffsetDateTime>,
     /// Whether it has made a list.

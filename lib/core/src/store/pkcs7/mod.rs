@@ -12,7 +12,7 @@ use crate::ber::{BerError, CONTEXT_0, INTEGER, OID, Reader, SEQUENCE, SET, dotte
 use crate::cert::{CertError, Certificate, pem_blocks};
 use crate::crl::{Crl, CrlError};
 use crate::der::element;
-use crate::failure::{Failure, Fault, Hint, Task};
+use crate::failure::{Failure, Fault, Hint, Task, Underlying};
 
 /// Largest file that is read, in bytes: a hundred certificates with RSA keys take 200 000.
 pub const MAX_OCTETS: usize = 1 << 20;
@@ -38,10 +38,10 @@ const ENCRYPTED_DATA: [u8; 9] = pkcs7(6);
 pub enum Pkcs7Error {
     /// The structure is not that of PKCS#7.
     #[error("not a PKCS#7 file: {0}")]
-    Damaged(String),
+    Damaged(#[source] Underlying),
     /// A PEM block that is damaged.
     #[error("the PEM text cannot be read: {0}")]
-    Pem(String),
+    Pem(#[source] Underlying),
     /// No PKCS#7 in a PEM text.
     #[error("there is no PKCS#7 (BEGIN PKCS7) in it")]
     NoBlock,
@@ -111,12 +111,7 @@ impl Failure for Pkcs7Error {
 
 impl From<BerError> for Pkcs7Error {
     fn from(e: BerError) -> Self {
-        Self::Damaged(match e {
-            BerError::Truncated { what, needed, left } => {
-                format!("it is truncated, {what} needs {needed} bytes and {left} are left")
-            }
-            BerError::Damaged(what) => what,
-        })
+        Self::Damaged(Underlying::of(e))
     }
 }
 
@@ -178,7 +173,7 @@ impl Contents {
         let mut file = Reader::new(bytes);
         let mut info = file.sequence("the file")?;
         if !file.is_empty() {
-            return Err(Pkcs7Error::Damaged("bytes follow its end".to_owned()));
+            return Err(Pkcs7Error::Damaged("bytes follow its end".into()));
         }
         let kind = info.oid("the type of its contents")?;
         if kind != SIGNED_DATA {

@@ -123,7 +123,7 @@ impl Verdict {
         }
     }
 
-    /// The kind of failure that it is; none: the device has connected.
+    /// The kind of failure that it is; none if the device has connected.
     pub fn kind(self) -> Option<Kind> {
         match self {
             Self::Connected => None,
@@ -154,9 +154,9 @@ pub struct Report {
     pub accepted_cas: Option<AcceptedCas>,
     /// How often it was tried to connect.
     pub attempts: u32,
-    /// What the tenant says of a device that is refused; none: it was not asked.
+    /// What the tenant says of a device that is refused; none if it was not asked.
     pub tenant: Option<TenantSays>,
-    /// The platform's own verdict on the chain; none: it was not asked.
+    /// The platform's own verdict on the chain; none if it was not asked.
     pub platform: Option<ChainVerdict>,
 }
 
