@@ -46,6 +46,7 @@ pub(crate) fn command(task: &Task) -> String {
         Task::ListCas => "ca list".to_owned(),
         Task::ShowCa => "ca show NAME".to_owned(),
         Task::RequestCa { ca } => format!("ca request {ca}"),
+        Task::TakeAnswer { ca } => format!("ca add {ca} --certificate FILE"),
         Task::ImportCa { ca } => {
             format!("ca add {} --import FILE", ca.as_deref().unwrap_or("NAME"))
         }
@@ -174,6 +175,7 @@ fn permit(permission: &Permission) -> String {
         Permission::Rollback { ca } => format!("`c8y-pki ca crl {ca} --accept-rollback`"),
         Permission::WeakPassword => "--weak-password".to_owned(),
         Permission::ExponentThree => "--allow-exponent-3".to_owned(),
+        Permission::LeaveOutAsked => "--leave-out".to_owned(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! One error over all modules, for callers that only report: a sentence, a hint, and whose fault.
 
+use crate::backup::BackupError;
 use crate::cert::{AltNameError, CertError};
 use crate::chain::ChainError;
 use crate::client_id::ClientIdError;
@@ -91,6 +92,7 @@ macro_rules! errors {
 errors! {
     AltName(AltNameError),
     Authority(AuthorityError),
+    Backup(BackupError),
     Bootstrap(BootstrapError),
     Cert(CertError),
     Chain(ChainError),

@@ -4,7 +4,8 @@
 //! pki/pki.toml           version of the directory's form, the longest chain, signing policies (see [`policy`])
 //! pki/registry.sqlite    what has been issued
 //! pki/ca/<name>/         cert.pem, chain.pem (itself … root), key.pem (encrypted, 0600) or key.uri
-//!                        (of a key in a token), crl.pem, last-list.json (its number)
+//!                        (of a key in a token), crl.pem, last-list.json (its number);
+//!                        request.pem and the key alone while it waits for its certificate
 //! ```
 //!
 //! A CA appears with all its files or not at all: they are written to a directory beside it, which is
@@ -33,7 +34,9 @@ mod revocation;
 mod rollback;
 mod seen_lists;
 mod server_rules;
+mod sign_ca;
 mod unrecorded;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -61,7 +64,9 @@ pub(crate) use pool::{Drawing, Drawn};
 pub use refusal::RequestError;
 pub use rollback::Rollback;
 use seen_lists::SeenLists;
+pub use sign_ca::{CaPlan, CaSigning, SignedCa};
 use unrecorded::UNRECORDED;
+pub use waiting::{Answered, CaWish, WaitingCa};
 
 use crate::cert::{Certificate, LongestChain, Serial};
 use crate::crl::Reason;
@@ -298,6 +303,7 @@ impl Pki {
     }
 
     fn find_ca<'c>(&self, cas: &'c [Ca], name: &str) -> Result<&'c Ca> {
+        waiting::refuse_waiting(&self.dir, name)?;
         cas.iter().find(|ca| ca.name == name).ok_or_else(|| AuthorityError::NoSuchCa {
             name: name.to_owned(),
             pki: self.dir.clone(),
@@ -384,6 +390,7 @@ impl Pki {
     /// before anybody is asked for a secret.
     pub fn check_new_name(pki: &Path, name: &str) -> Result<()> {
         check_name(name)?;
+        waiting::refuse_waiting(pki, name)?;
         match pki.join("ca").join(name).exists() {
             true => Err(AuthorityError::NameTaken(name.to_owned())),
             false => Ok(()),
