@@ -34,6 +34,7 @@ use crate::platform::PlatformError;
 use crate::platform::fetch::FetchError;
 use crate::platform::register::results::ResultError;
 use crate::platform::trusted::TrustProblem;
+use crate::platform::webhook::WebhookError;
 use crate::profile::ProfileError;
 use crate::provision::ProvisionError;
 use crate::read::ReadError;
@@ -140,6 +141,7 @@ errors! {
     Token(TokenError),
     Trust(TrustProblem),
     Weak(WeakPassword),
+    Webhook(WebhookError),
 }
 
 impl Error {

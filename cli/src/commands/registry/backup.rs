@@ -21,7 +21,7 @@ The registry is copied as it is at one moment, by SQLite's online backup, so oth
 working. The copy is checked (audit log, rows, certificates), and every file has its SHA-256 in the
 manifest. Everything is private (mode 0600). In the backup are pki.toml with what it refers to, and of
 each CA its certificates, its lists and its request. Keys of CAs are in it only with --with-keys: they are
-encrypted with their passwords, and whoever has such a backup can try passwords for as long as they like.
+encrypted with their passwords, and a thief of such a backup can try passwords without a limit.
 Keys in tokens are never in a backup, nor is the pool of keys.
 
 Keep a backup on another machine. The last hash of the audit log is shown: keep it too.
