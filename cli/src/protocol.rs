@@ -97,7 +97,7 @@ impl Protocol {
     fn text(&self) -> Result<String> {
         let mut text = format!("PROTOCOL: {}\n\n", one_line(&self.what));
         let mut line = |name: &str, value: &str| {
-            text.push_str(&format!("{name:<20}  {}\n", one_line(value)));
+            text.push_str(&format!("{name:<24}{}\n", one_line(value)));
         };
         line("Date", &date(self.at));
         line("Machine", &machine());

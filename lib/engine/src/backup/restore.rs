@@ -103,6 +103,8 @@ fn into_pki(
 fn put_aside(dir: &Path, now: OffsetDateTime) -> Result<Option<PathBuf>> {
     let own = dir.join(REGISTRY);
     if !own.exists() {
+        // A log without its database would be taken for that of the restored one.
+        remove_log(dir)?;
         return Ok(None);
     }
     let seconds = now.unix_timestamp();
@@ -130,10 +132,16 @@ fn put_aside(dir: &Path, now: OffsetDateTime) -> Result<Option<PathBuf>> {
             }
         }
     }
+    remove_log(dir)?;
+    Ok(Some(aside))
+}
+
+/// Removes what SQLite keeps beside a registry.
+fn remove_log(dir: &Path) -> Result<()> {
     for end in ["-wal", "-shm"] {
         files::remove_file(&dir.join(format!("{REGISTRY}{end}")))?;
     }
-    Ok(Some(aside))
+    Ok(())
 }
 
 /// The CAs without a file that keeps their keys.
