@@ -46,6 +46,7 @@ pub(crate) fn command(task: &Task) -> String {
         Task::ListCas => "ca list".to_owned(),
         Task::ShowCa => "ca show NAME".to_owned(),
         Task::RequestCa { ca } => format!("ca request {ca}"),
+        Task::TakeAnswer { ca } => format!("ca add {ca} --certificate FILE"),
         Task::ImportCa { ca } => format!("ca add {} --import FILE", name(ca)),
         Task::RenewCa { ca, new_key: false } => format!("ca renew {}", name(ca)),
         Task::RenewCa { ca, new_key: true } => format!("ca renew {} --new-key NEW-NAME", name(ca)),
@@ -176,6 +177,7 @@ fn permit(permission: &Permission) -> String {
         Permission::Rollback { ca } => format!("`c8y-pki ca crl {ca} --accept-rollback`"),
         Permission::WeakPassword => "--weak-password".to_owned(),
         Permission::ExponentThree => "--allow-exponent-3".to_owned(),
+        Permission::LeaveOutAsked => "--leave-out".to_owned(),
     }
 }
 

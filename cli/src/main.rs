@@ -16,6 +16,7 @@ mod outlet;
 mod output;
 mod pace;
 mod progress;
+mod protocol;
 mod qr;
 mod render;
 mod secrets;

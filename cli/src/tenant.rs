@@ -129,6 +129,11 @@ impl TenantArgs {
         Ok(is_somebody && self.given_host().or(default_host).is_some())
     }
 
+    /// How something else than the tenant is reached.
+    pub(crate) fn settings_for_others(&self) -> Result<Settings> {
+        self.network.settings_for_others()
+    }
+
     /// CAs that the server's TLS certificate may lead to besides the system's.
     pub(crate) fn roots(&self) -> Result<Vec<Certificate>> {
         self.network.way.roots()
@@ -224,6 +229,15 @@ impl NetworkArgs {
     /// The time for a request as a whole.
     pub(crate) fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout)
+    }
+
+    /// How something else than the tenant is reached, with the same time, repetitions, proxy and roots.
+    pub(crate) fn settings_for_others(&self) -> Result<Settings> {
+        Ok(Settings {
+            timeout: Duration::from_secs(self.timeout),
+            attempts: self.retries + 1,
+            ..self.way.settings("", Login::Certificate)?
+        })
     }
 
     /// A client for that host and login.

@@ -21,3 +21,4 @@ pub(crate) mod shortened;
 pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod tenant;
+pub(crate) mod webhook;

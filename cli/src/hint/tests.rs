@@ -37,6 +37,7 @@ fn tasks() -> Vec<Task> {
         PrintExample = [Example::Profile, Example::Devices, Example::Rollout].map(T::PrintExample),
         ListProfiles, InitCa, ListCas, ShowCa,
         RequestCa = [T::RequestCa { ca: text() }],
+        TakeAnswer = [T::TakeAnswer { ca: text() }],
         ImportCa = [None, Some(text())].map(|ca| T::ImportCa { ca }),
         RenewCa = [true, false].map(|new_key| T::RenewCa { ca: Some(text()), new_key }),
         RenameCa = [T::RenameCa { from: text(), to: text() }],
@@ -89,7 +90,7 @@ fn others() -> Vec<Means> {
     let permissions = each!(Permission:
         ClockIsRight,
         Rollback = [Permission::Rollback { ca: text() }],
-        WeakPassword, ExponentThree,
+        WeakPassword, ExponentThree, LeaveOutAsked,
     );
     let secrets = secrets.into_iter().map(Means::Provide);
     secrets.chain(permissions.into_iter().map(Means::Permit)).collect()

@@ -136,6 +136,12 @@ pub(crate) fn mqtt_user(file: File<'_>) -> Source<'_> {
     source.file("--mqtt-password-file", file).variable("C8Y_PKI_MQTT_PASSWORD")
 }
 
+/// What signs the messages to a webhook.
+pub(crate) fn webhook(file: File<'_>) -> Source<'_> {
+    let source = Source::new("secret", "the webhook");
+    source.file("--webhook-secret-file", file).variable("C8Y_PKI_WEBHOOK_SECRET")
+}
+
 /// The PIN of a token. It is never what was given for a key's file: tokens count wrong ones.
 fn pin<'a>(option: &'static str, file: File<'a>, what: &'a str) -> Source<'a> {
     Source::new("PIN", what).file(option, file).variable("C8Y_PKI_TOKEN_PIN")
@@ -143,7 +149,7 @@ fn pin<'a>(option: &'static str, file: File<'a>, what: &'a str) -> Source<'a> {
 
 /// Whether a variable holds a secret, as those of all the sources above: not for programs that this one starts.
 pub(crate) fn is_secret_variable(name: &str) -> bool {
-    let ends = ["PASSWORD", "TOKEN", "PIN", "OTP"];
+    let ends = ["PASSWORD", "TOKEN", "PIN", "OTP", "SECRET"];
     name.starts_with("C8Y_") && ends.iter().any(|end| name.ends_with(end))
 }
 

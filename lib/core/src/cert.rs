@@ -5,6 +5,7 @@
 //! that `chain` can say which rule they break.
 
 mod alt_name;
+mod asked;
 mod blocks;
 mod damage;
 mod extensions;
@@ -32,6 +33,7 @@ use crate::name::Name;
 
 pub use alt_name::{AltName, AltNameError, AltNamePattern, MAX_ALT_NAMES};
 pub(crate) use alt_name::{asked_in, extension_value as alt_names_value};
+pub(crate) use asked::{AskedAttributes, EXTENSION_REQUEST};
 pub use blocks::MAX_PEM_BLOCKS;
 pub(crate) use blocks::{TOO_MANY_BLOCKS, pem_parts, pem_text};
 #[doc(hidden)]

@@ -11,6 +11,7 @@ pub(crate) use c8y_pki_core::{
 #[cfg(feature = "sandbox")]
 pub(crate) use c8y_pki_sandbox as sandbox;
 
+pub mod backup;
 pub mod device;
 pub mod enrolment;
 pub mod error;

@@ -8,6 +8,7 @@ use c8y_pki_core::profile::PathLength;
 use clap::Args;
 
 use super::history;
+use crate::protocol::ProtocolArgs;
 use crate::secrets::PlaceArgs;
 use crate::values::{self, SubjectArgs};
 
@@ -46,6 +47,8 @@ pub(crate) struct InitArgs {
     /// must have the same number
     #[arg(long, value_name = "N")]
     pub(super) longest_chain: Option<LongestChain>,
+    #[command(flatten)]
+    pub(super) protocol: ProtocolArgs,
 }
 
 /// Arguments of `ca add`.
@@ -54,7 +57,7 @@ pub(crate) struct AddArgs {
     /// Name of the CA in the PKI directory
     pub(super) name: String,
     /// The CA that signs it
-    #[arg(long, value_name = "NAME", required_unless_present = "import")]
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["import", "certificate"])]
     pub(super) parent: Option<String>,
     /// Profile: a built-in one (`c8y-pki profile list`) or a file
     #[arg(long, default_value = "intermediate", value_name = "NAME|FILE")]
@@ -74,6 +77,12 @@ pub(crate) struct AddArgs {
     /// imported again without --key, to add certificates above it, or a new certificate for its key
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["parent", "shorten", "days", "path_length", "key_type", "token", "existing_key"])]
     pub(super) import: Vec<PathBuf>,
+    /// Take the answer to the request of this CA (`c8y-pki ca request`): files with its certificate and those above it,
+    /// in PEM, DER or PKCS#7. A CA that has a certificate already takes the next one for its key
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["import", "parent", "shorten", "days", "path_length", "key_type", "token", "existing_key", "ca_password_file"])]
+    pub(super) certificate: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) protocol: ProtocolArgs,
     /// Accept a CA whose RSA key has the public exponent 3, which old recipes made. Without this option every
     /// exponent below 65537 is refused
     #[arg(long)]

@@ -76,7 +76,13 @@ fn take_in(
 }
 
 /// Takes in a CA of the directory once more: with more above it, with a new certificate, with what it did before.
-fn again(args: &AddArgs, heap: &[Certificate], keys: KeyPolicy, dir: &Path, out: Output) -> Result {
+pub(super) fn again(
+    args: &AddArgs,
+    heap: &[Certificate],
+    keys: KeyPolicy,
+    dir: &Path,
+    out: Output,
+) -> Result {
     let wanted = args.openssl_conf.as_deref().map(openssl_conf::read).transpose()?;
     let now = OffsetDateTime::now_utc();
     let mut pki = clock::open(dir, now)?;
@@ -119,7 +125,7 @@ fn conf_of(args: &AddArgs, pki: &Pki, wanted: Option<Wanted>) -> Result<Option<C
 }
 
 /// Says how the CA stands now, and what was taken over.
-fn tell(
+pub(super) fn tell(
     ca: &Ca,
     again: Option<&Again>,
     (history, conf): (Option<(History, Adopted)>, Option<ConfView>),

@@ -28,6 +28,7 @@ mod refused;
 mod rsa;
 mod rsa_numbers;
 mod signature;
+mod stream;
 #[cfg(feature = "tls")]
 mod tls_words;
 mod verification;
@@ -48,6 +49,8 @@ pub use public_key::PublicKey;
 pub(crate) use raw::ecdsa_to_der;
 pub use signature::SignatureAlgorithm;
 pub(crate) use signature::odd_parameters;
+#[doc(hidden)]
+pub use stream::{Sha256, hmac_sha256};
 #[cfg(feature = "tls")]
 #[doc(hidden)]
 pub use tls_words::{

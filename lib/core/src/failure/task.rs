@@ -39,6 +39,11 @@ pub enum Task {
         /// The CA's name.
         ca: String,
     },
+    /// Take in the certificate that a CA has waited for.
+    TakeAnswer {
+        /// The CA's name.
+        ca: String,
+    },
     /// Take in what an issuer elsewhere has signed, or a CA made elsewhere.
     ImportCa {
         /// The CA's name; none if the user knows which.
@@ -364,4 +369,6 @@ pub enum Permission {
     WeakPassword,
     /// An RSA key with the public exponent 3.
     ExponentThree,
+    /// A CA's request is signed without the extensions that it may not ask for.
+    LeaveOutAsked,
 }

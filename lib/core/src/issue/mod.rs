@@ -253,21 +253,30 @@ impl<'a> Issuer<'a> {
         wanted: Validity,
         beyond_issuer: BeyondIssuer,
     ) -> Result<Validity, IssueError> {
-        let end = self.certificate.not_after;
-        if wanted.not_after <= end {
-            return Ok(wanted);
-        }
-        if beyond_issuer == BeyondIssuer::Shorten {
-            return Ok(Validity { not_after: end, ..wanted });
-        }
-        Err(IssueError::Outlives {
-            issuer: self.certificate.subject.clone(),
-            days: (wanted.not_after - wanted.issued).whole_days(),
-            not_after: date(wanted.not_after),
-            issuer_not_after: date(end),
-            longest: (end - wanted.issued).whole_days(),
-        })
+        fit(self.certificate, wanted, beyond_issuer)
     }
+}
+
+/// A validity that an issuer with this certificate can give: `wanted`, or shortened, or refused.
+pub fn fit(
+    issuer: &Certificate,
+    wanted: Validity,
+    beyond_issuer: BeyondIssuer,
+) -> Result<Validity, IssueError> {
+    let end = issuer.not_after;
+    if wanted.not_after <= end {
+        return Ok(wanted);
+    }
+    if beyond_issuer == BeyondIssuer::Shorten {
+        return Ok(Validity { not_after: end, ..wanted });
+    }
+    Err(IssueError::Outlives {
+        issuer: issuer.subject.clone(),
+        days: (wanted.not_after - wanted.issued).whole_days(),
+        not_after: date(wanted.not_after),
+        issuer_not_after: date(end),
+        longest: (end - wanted.issued).whole_days(),
+    })
 }
 
 /// Refuses certificates that may not sign others (RFC 5280, 4.2.1.3 and 4.2.1.9).

@@ -8,11 +8,13 @@ use crate::cert::LongestChain;
 use crate::chain::Refusal;
 use crate::crl::CrlError;
 use crate::crypto::{CryptoError, KeyType};
+use crate::csr::{CaAskedError, CsrError};
 use crate::failure::{Failure, Fault, Hint, Permission, Setting, Task, Underlying};
 use crate::files::FileError;
 use crate::issue::IssueError;
 use crate::key::KeyError;
 use crate::key::pkcs11::Pkcs11Error;
+use crate::name::Name;
 use crate::read::ReadError;
 use crate::registry::RegistryError;
 
@@ -92,6 +94,44 @@ pub enum AuthorityError {
         #[source]
         problem: Underlying,
     },
+    /// A CA that waits for its certificate.
+    #[error("the CA {name:?} waits for its certificate; its request is {}", request.display())]
+    Waiting {
+        /// Its name.
+        name: String,
+        /// The file of its request.
+        request: PathBuf,
+    },
+    /// Certificates of which none is for the key of a CA that waits.
+    #[error(
+        "none of the certificates is for the key of {name}, which waits for its certificate: there are {}",
+        subjects.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    )]
+    NotAnswered {
+        /// The CA.
+        name: String,
+        /// Whose certificates there are.
+        subjects: Vec<Name>,
+    },
+    /// A request of a CA that cannot be read, or cannot be made.
+    #[error("{}: {source}", path.display())]
+    Request {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: CsrError,
+    },
+    /// A request of a CA elsewhere that cannot be signed.
+    #[error(transparent)]
+    CaRequest(#[from] CsrError),
+    /// A request of a CA elsewhere that asks for what it may not have.
+    #[error(transparent)]
+    CaAsked(#[from] CaAskedError),
+    /// A request whose subject is that of the CA that is to sign it, or of one above.
+    #[error(
+        "the request is for {0}, and this is the subject of the CA that signs it, or of one above it"
+    )]
+    SubjectAbove(Name),
     /// A name under which a CA has issued that is not in the directory any more.
     #[error(
         "the registry has certificates that another CA named {0:?} has issued, with another key"
@@ -229,6 +269,8 @@ impl Failure for AuthorityError {
             Self::KeyUri { source, .. } | Self::Pkcs11(source) => source.fault(),
             Self::Certificate { source, .. } => source.fault(),
             Self::Unusable(refusal) => refusal.fault(),
+            Self::Request { source: e, .. } | Self::CaRequest(e) => e.fault(),
+            Self::CaAsked(e) => e.fault(),
             Self::Policy(e) => e.fault(),
             Self::File(e) => e.fault(),
             Self::Registry(e) => e.fault(),
@@ -241,6 +283,9 @@ impl Failure for AuthorityError {
             | Self::NoSuchCa { .. }
             | Self::IssuerElsewhere { .. }
             | Self::RegistryLost { .. }
+            | Self::Waiting { .. }
+            | Self::NotAnswered { .. }
+            | Self::SubjectAbove(_)
             | Self::NameOfAnother(_)
             | Self::Revoked { .. }
             | Self::NameTaken(_)
@@ -289,6 +334,17 @@ impl Failure for AuthorityError {
                 )
                 .then(accept("if it is lost, make one without it, which the audit log keeps", ca)),
             ),
+            Self::Waiting { name, .. } => Some(Hint::run(
+                "have the CA above sign the request, then take its answer in",
+                Task::TakeAnswer { ca: name.clone() },
+            )),
+            Self::NotAnswered { name, .. } => Some(Hint::run(
+                "give the certificate that was made for this very request; see the request again",
+                Task::RequestCa { ca: name.clone() },
+            )),
+            Self::SubjectAbove(_) => Some("have the request made again with a subject of its own".into()),
+            Self::Request { source: e, .. } | Self::CaRequest(e) => e.hint(),
+            Self::CaAsked(e) => e.hint(),
             Self::NameOfAnother(name) => {
                 Some(format!("restore the directory ca/{name} from a backup, or choose another name").into())
             }

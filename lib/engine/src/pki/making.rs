@@ -98,6 +98,7 @@ impl Pki {
     /// before anybody is asked for a secret.
     pub fn check_new_name(pki: &Path, name: &str) -> Result<()> {
         check_name(name)?;
+        waiting::refuse_waiting(pki, name)?;
         match pki.join("ca").join(name).exists() {
             true => Err(AuthorityError::NameTaken(name.to_owned())),
             false => Ok(()),

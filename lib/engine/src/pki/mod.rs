@@ -4,7 +4,8 @@
 //! pki/pki.toml           version of the directory's form, the longest chain, signing policies (see [`policy`])
 //! pki/registry.sqlite    what has been issued
 //! pki/ca/<name>/         cert.pem, chain.pem (itself … root), key.pem (encrypted, 0600) or key.uri
-//!                        (of a key in a token), crl.pem, last-list.json (its number)
+//!                        (of a key in a token), crl.pem, last-list.json (its number);
+//!                        request.pem and the key alone while it waits for its certificate
 //! ```
 //!
 //! A CA appears with all its files or not at all: they are written to a directory beside it, which is
@@ -38,7 +39,9 @@ mod revocation;
 mod rollback;
 mod seen_lists;
 mod server_rules;
+mod sign_ca;
 mod unrecorded;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -64,6 +67,8 @@ pub(crate) use pool::{Drawing, Drawn};
 pub use refusal::RequestError;
 pub use rollback::Rollback;
 use seen_lists::SeenLists;
+pub use sign_ca::{CaPlan, CaSigning, SignedCa};
+pub use waiting::{Answered, CaWish, WaitingCa};
 
 use crate::cert::{Certificate, LongestChain};
 use crate::issue::BeyondIssuer;

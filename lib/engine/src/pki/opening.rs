@@ -10,7 +10,7 @@ use super::ca::{check_name, load, parent_of};
 use super::config::{read_config, read_policies};
 use super::policy::{self, SigningPolicy};
 use super::seen_lists::SeenLists;
-use super::{AuthorityError, Ca, KeyPool, Pki, Result};
+use super::{AuthorityError, Ca, KeyPool, Pki, Result, waiting};
 use crate::cert::Certificate;
 use crate::crypto::KeyType;
 use crate::files;
@@ -153,6 +153,7 @@ impl Pki {
     }
 
     pub(super) fn find_ca<'c>(&self, cas: &'c [Ca], name: &str) -> Result<&'c Ca> {
+        waiting::refuse_waiting(&self.dir, name)?;
         cas.iter().find(|ca| ca.name == name).ok_or_else(|| AuthorityError::NoSuchCa {
             name: name.to_owned(),
             pki: self.dir.clone(),

@@ -6,6 +6,7 @@
 use time::OffsetDateTime;
 
 use super::history::ADOPTING;
+use super::waiting::REQUEST;
 use super::{AuthorityError, Ca, Pki, Result};
 use crate::files::{self, Lock};
 
@@ -20,7 +21,8 @@ impl Ca {
 
     /// Lets the directory be that of a CA that the registry knows.
     pub(super) fn settle(&self) -> Result<()> {
-        for marker in [UNRECORDED, ADOPTING] {
+        // The request comes first: while the marker is there, this is done again.
+        for marker in [REQUEST, UNRECORDED, ADOPTING] {
             let marker = self.dir.join(marker);
             if marker.exists() {
                 files::remove_file(&marker)?;

@@ -34,6 +34,7 @@ pub mod token;
 mod transport;
 pub mod trusted;
 pub mod verdict;
+pub mod webhook;
 
 pub use error::{Distrust, PlatformError};
 pub use host::Host;

@@ -134,6 +134,11 @@ impl Request {
         }
     }
 
+    /// A request to somebody else than the platform, whose answer is not used.
+    pub(super) fn to_others(path: &str, body: Body, most: usize) -> Self {
+        Self { most, accept: "*/*", ..Self::new(Method::Post, path, body) }
+    }
+
     /// With a parameter in the query.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {

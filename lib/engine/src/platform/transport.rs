@@ -91,6 +91,12 @@ impl Transport {
         Ok(Self { client, base, host, proxy, timeout: settings.timeout })
     }
 
+    /// The same for an address with a query of its own.
+    pub(super) fn with_query(mut self, query: Option<&str>) -> Self {
+        self.base.set_query(query);
+        self
+    }
+
     /// Sends the request once. All of it has the time of the settings together: the name, the connection,
     /// TLS, the request, and the answer to its last byte.
     pub(super) async fn send(

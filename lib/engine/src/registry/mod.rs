@@ -12,6 +12,7 @@ mod adopt;
 mod audit;
 mod check;
 mod connections;
+mod copy;
 mod error;
 mod foreign;
 mod handover;

@@ -3,7 +3,9 @@
 use time::{Duration, OffsetDateTime};
 
 use super::tenant::{AtTenant, Registered, Trust};
-use super::{CaState, Item, ListState, LiveState, OrderState, Picture, Subject, Urgency};
+use super::{
+    CaState, Item, ListState, LiveState, OrderState, Picture, Subject, Urgency, WaitingState,
+};
 use crate::failure::{Hint, Task};
 use crate::platform::crl::Switch;
 use Urgency::{Due, Overdue};
@@ -19,6 +21,7 @@ pub(super) fn items(picture: &Picture) -> Vec<Item> {
         items.extend(of_live(&ca.servers, (ca, Subject::Servers), picture));
         items.extend(of_list(&ca.name, &ca.list, picture));
     }
+    items.extend(picture.waiting.iter().map(of_waiting));
     items.extend(picture.orders.iter().filter_map(of_order));
     if let Some(tenant) = &picture.tenant {
         items.extend(of_tenant(tenant));
@@ -53,6 +56,16 @@ fn of_ca(ca: &CaState, picture: &Picture) -> Option<Item> {
         Due => format!("the CA's certificate ends {}", when(ca.not_after, picture.at)),
     };
     Some(item(urgency, Subject::Ca, &ca.name, message, hint))
+}
+
+/// A CA whose request is not answered yet.
+fn of_waiting(ca: &WaitingState) -> Item {
+    let message = "it waits for its certificate: its request is not answered yet".to_owned();
+    let hint = Hint::run(
+        "have the CA above sign the request, then take its answer in",
+        Task::TakeAnswer { ca: ca.name.clone() },
+    );
+    item(Due, Subject::Ca, &ca.name, message, Some(hint))
 }
 
 /// The devices of a CA, or its servers.

@@ -53,6 +53,8 @@ pub struct Picture {
     pub limits: Limits,
     /// The CAs of the directory.
     pub cas: Vec<CaState>,
+    /// The CAs that wait for their certificates.
+    pub waiting: Vec<WaitingState>,
     /// The orders of the registry.
     pub orders: Vec<OrderState>,
     /// What the tenant says; none if it was not asked.
@@ -75,6 +77,15 @@ pub struct CaState {
     pub servers: LiveState,
     /// Its revocations and its last list.
     pub list: ListState,
+}
+
+/// A CA whose request is not answered yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WaitingState {
+    /// Its name.
+    pub name: String,
+    /// Its subject, as the request has it.
+    pub subject: String,
 }
 
 /// Live certificates of devices, or of servers.

@@ -1,8 +1,7 @@
-//! Certificate requests (PKCS#10, RFC 2986): made, read, and checked for possession of the key.
+//! A request: made, read, and checked for possession of the key.
 //!
-//! Requests are made without attributes: what goes into a certificate is said by its CA's profile.
-//! Refused: keys that are too short or weak ([`WeakKey`](crate::crypto::WeakKey)), signatures made with MD5 or
-//! SHA-1.
+//! Requests of devices are made without attributes: what goes into a certificate is said by its CA's profile. One of a
+//! CA says that it is for a CA (`ca`), since others sign it too.
 
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::AlgorithmIdentifier;
@@ -91,10 +90,19 @@ impl Failure for CsrError {
 ///
 /// Errors: the key is too short, or does not sign.
 pub fn make(subject: &Name, signer: &dyn Signer) -> Result<Vec<u8>, CsrError> {
+    make_with(subject, &[], signer)
+}
+
+/// The same with attributes, each a DER element.
+pub(super) fn make_with(
+    subject: &Name,
+    attributes: &[&[u8]],
+    signer: &dyn Signer,
+) -> Result<Vec<u8>, CsrError> {
     const VERSION_1: &[u8] = &[der::INTEGER, 1, 0];
-    const NO_ATTRIBUTES: &[u8] = &[der::CONTEXT_0, 0];
     let spki = signer.public_key().spki();
-    let info = der::element(der::SEQUENCE, &[VERSION_1, subject.der(), spki, NO_ATTRIBUTES]);
+    let attributes = der::element(der::CONTEXT_0, attributes);
+    let info = der::element(der::SEQUENCE, &[VERSION_1, subject.der(), spki, &attributes]);
     // No bit of its last byte is unused.
     let signature = der::element(der::BIT_STRING, &[&[0], &signer.sign(&info)?]);
     let algorithm = signer.algorithm().identifier();
@@ -161,7 +169,7 @@ pub struct Request {
     /// Parameters beside the signature's algorithm that standards do not want there, in words.
     #[doc(hidden)]
     pub odd_signature_parameters: Option<&'static str>,
-    attributes: Vec<u8>,
+    pub(super) attributes: Vec<u8>,
     info: Vec<u8>,
     signature: Vec<u8>,
 }

@@ -1,0 +1,181 @@
+//! A backup is made: copied, checked, packed.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use time::OffsetDateTime;
+
+use super::manifest::{Entry, FORMAT, MANIFEST, Manifest, REGISTRY, Recorded};
+use super::{BackupError, Result};
+use crate::crypto::{Sha256, hex};
+use crate::files::{self, Access, Existing, FileError, Lock};
+use crate::pki::Pki;
+use crate::registry::Registry;
+
+/// How the directory begins in which a backup is put together.
+pub(super) const IN_THE_MAKING: &str = ".c8y-pki-backup-";
+
+/// Names of files with keys of CAs.
+const KEYS: [&str; 1] = ["key.pem"];
+
+/// Directories of the PKI directory that are not in a backup: keys that nobody has yet, and marks of runs.
+const LEFT_OUT: [&str; 1] = ["key-pool"];
+
+/// Bytes that are copied at a time.
+const PORTION: usize = 1 << 16;
+
+/// What is to be in a backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contents {
+    /// No private key.
+    WithoutKeys,
+    /// The keys of CAs in files too, encrypted as they are.
+    WithKeys,
+}
+
+/// Makes a backup at `target`: an archive if that ends with `.tar`, else a directory. Neither may exist.
+///
+/// The registry is copied as it is at one moment, while others may write to it, and the copy is checked; CAs are not
+/// changed meanwhile. Everything is private.
+pub fn make(pki: &Pki, target: &Path, contents: Contents, now: OffsetDateTime) -> Result<Manifest> {
+    if std::fs::symlink_metadata(target).is_ok() {
+        return Err(BackupError::Exists(target.to_owned()));
+    }
+    let staging = staging_beside(target)?;
+    let mut entries = Vec::new();
+    {
+        let _lock = Lock::wait(&pki.lock_path())?;
+        files::touch_private(&staging.path().join(REGISTRY))?;
+        pki.registry().copy_to(&staging.path().join(REGISTRY))?;
+        for name in names(pki, contents)? {
+            entries.push(copy(&pki.dir().join(&name), staging.path(), &name)?);
+        }
+    }
+    let recorded = checked(&staging.path().join(REGISTRY))?;
+    entries.push(entry(&staging.path().join(REGISTRY), REGISTRY)?);
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    let manifest = Manifest {
+        format: FORMAT.to_owned(),
+        made: now.replace_nanosecond(0).unwrap_or(now),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        with_keys: contents == Contents::WithKeys,
+        registry: recorded,
+        files: entries,
+    };
+    let text = serde_json::to_string_pretty(&manifest).unwrap_or_default() + "\n";
+    files::write_new(&staging.path().join(MANIFEST), text.as_bytes(), Access::Private)?;
+    match target.extension().is_some_and(|end| end == "tar") {
+        true => pack(&manifest, staging.path(), target)?,
+        false => {
+            files::sync_tree(staging.path())?;
+            files::rename(&staging.keep(), target)?;
+            files::sync_dir(target)?;
+        }
+    }
+    Ok(manifest)
+}
+
+/// A private directory beside what is to be made.
+pub(super) fn staging_beside(target: &Path) -> Result<TempDir> {
+    let parent = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let made = tempfile::Builder::new().prefix(IN_THE_MAKING).tempdir_in(parent);
+    let fail = |source| FileError { action: "write", path: target.to_owned(), source };
+    made.map_err(|e| fail(e).into())
+}
+
+/// The names of the files that a backup has besides the registry, with `/`.
+fn names(pki: &Pki, contents: Contents) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    let mut next: Vec<(PathBuf, String)> = vec![(pki.dir().to_owned(), String::new())];
+    while let Some((dir, before)) = next.pop() {
+        for path in files::list_dir(&dir)? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let is_link = std::fs::symlink_metadata(&path).is_ok_and(|m| m.is_symlink());
+            let passed = name.starts_with('.') || name.ends_with(".tmp") || name.ends_with(".lock");
+            if passed || (is_link && path.is_dir()) || is_registry(pki, &path) {
+                continue;
+            }
+            let full = format!("{before}{name}");
+            if path.is_dir() {
+                if !(before.is_empty() && LEFT_OUT.contains(&name.as_str())) {
+                    next.push((path, format!("{full}/")));
+                }
+            } else if path.is_file() {
+                let is_key = KEYS.contains(&name.as_str()) && full.starts_with("ca/");
+                if !is_key || contents == Contents::WithKeys {
+                    found.push(full);
+                }
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Whether a file is the registry, or one that SQLite keeps beside it, or a former one that was put aside.
+fn is_registry(pki: &Pki, path: &Path) -> bool {
+    let own = pki.registry().path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    path.parent() == Some(pki.dir()) && name.starts_with(&own) && name.contains(".sqlite")
+}
+
+/// Copies a file into a directory under a name, with the directories above it.
+pub(super) fn copy(from: &Path, to: &Path, name: &str) -> Result<Entry> {
+    let target = to.join(name);
+    if let Some(parent) = target.parent() {
+        files::create_private_dir(parent)?;
+    }
+    let bytes = files::read(from)?;
+    files::write_new(&target, &bytes, Access::Private)?;
+    entry(&target, name)
+}
+
+/// A file as the manifest has it.
+pub(super) fn entry(path: &Path, name: &str) -> Result<Entry> {
+    let fail = |source| FileError { action: "read", path: path.to_owned(), source };
+    let mut file = File::open(path).map_err(fail)?;
+    let (mut digest, mut bytes, mut portion) = (Sha256::default(), 0, vec![0; PORTION]);
+    loop {
+        let read = file.read(&mut portion).map_err(fail)?;
+        if read == 0 {
+            break;
+        }
+        digest.update(&portion[..read]);
+        bytes += read as u64;
+    }
+    Ok(Entry { name: name.to_owned(), bytes, sha256: hex(&digest.finish()) })
+}
+
+/// Holds a copy of a registry to all that a check knows.
+pub(super) fn checked(path: &Path) -> Result<Recorded> {
+    let checked = Registry::open_copy(path)?.check()?;
+    if let Some(first) = checked.findings.first() {
+        return Err(BackupError::Faulty {
+            first: first.message.clone(),
+            findings: checked.findings.len(),
+        });
+    }
+    let (certificates, audit_rows) = (checked.certificates, checked.audit_rows);
+    Ok(Recorded { certificates, audit_rows, head: checked.head })
+}
+
+/// Writes a private archive, the manifest first.
+fn pack(manifest: &Manifest, dir: &Path, target: &Path) -> Result<()> {
+    let fail = |source| FileError { action: "write", path: target.to_owned(), source };
+    let names = manifest.files.iter().map(|entry| entry.name.as_str());
+    files::write_with(target, Access::Private, Existing::Refuse, |file| -> Result<()> {
+        let mut archive = tar::Builder::new(file);
+        for name in std::iter::once(MANIFEST).chain(names) {
+            let mut source = File::open(dir.join(name)).map_err(fail)?;
+            let mut header = tar::Header::new_gnu();
+            header.set_size(source.metadata().map_err(fail)?.len());
+            header.set_mode(0o600);
+            header.set_mtime(manifest.made.unix_timestamp().unsigned_abs());
+            archive.append_data(&mut header, name, &mut source).map_err(fail)?;
+        }
+        archive.into_inner().and_then(Write::flush).map_err(fail)?;
+        Ok(())
+    })
+}
