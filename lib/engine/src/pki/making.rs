@@ -8,7 +8,7 @@ use super::ca::{check_name, load, parent_of, want_kind};
 use super::key::StoredKey;
 use super::recording::record_of;
 use super::unrecorded::UNRECORDED;
-use super::{AuthorityError, Ca, CaSettings, History, IN_THE_MAKING, Pki, Result, policy};
+use super::{AuthorityError, Ca, CaSettings, History, IN_THE_MAKING, Pki, Result, policy, waiting};
 use crate::cert::{Certificate, Serial};
 use crate::crl::Reason;
 use crate::crypto::KeyPolicy;
