@@ -5,6 +5,7 @@ pub(crate) mod cert;
 pub(crate) mod device;
 pub(crate) mod generate;
 pub(crate) mod key;
+mod ml_dsa;
 pub(crate) mod openssl_conf;
 pub(crate) mod order;
 pub(crate) mod pool;

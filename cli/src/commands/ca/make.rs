@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use super::args::{AddArgs, InitArgs};
 use super::view::made;
 use crate::clock;
-use crate::commands::shortened;
+use crate::commands::{ml_dsa, shortened};
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::secrets::{Place, unlock_with};
@@ -35,7 +35,9 @@ pub(super) fn init(args: &InitArgs, dir: &Path, out: Output) -> Result {
         beyond_issuer: BeyondIssuer::Refuse,
         key: ready.new_key(),
     };
-    made(&pki.init_root(&args.name, &settings, now)?, out)
+    let ca = pki.init_root(&args.name, &settings, now)?;
+    ml_dsa::warn(Some(profile.key), None, out);
+    made(&ca, out)
 }
 
 /// A CA has to have a common name: people know it by that.
@@ -83,6 +85,7 @@ pub(super) fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
     };
     let ca = pki.add_intermediate(&args.name, &parent, &parent_key, &settings, now)?;
     shortened::note(args.make.days, usual(&profile), parent.certificate(), now, out);
+    ml_dsa::warn(Some(profile.key), Some(parent.certificate()), out);
     made(&ca, out)
 }
 
