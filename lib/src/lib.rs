@@ -179,6 +179,7 @@
 //! | --- | --- |
 //! | `aws-lc-rs` (default) or `ring` | the crypto backend; ring does not know P-521, everything else works with both |
 //! | `engine` (default) | all that needs files or a network: [`Pki`], [`Batch`], [`tenant`], [`device`] |
+//! | `ml-dsa` | ML-DSA keys and signatures; with `aws-lc-rs` |
 //! | `pkcs11` | keys of CAs in tokens: [`Ca::unlock`] takes the token's PIN |
 //! | `workbook` | device lists in workbooks (.xlsx); with `engine` |
 //! | `sandbox` | a tenant in memory |
@@ -215,7 +216,7 @@ pub use c8y_pki_core::{
     cert::{Certificate, LongestChain, Serial},
     client_id::DeviceId,
     crl::{Crl, Reason, Revoked, UnknownReason},
-    crypto::{KeyType, PublicKey},
+    crypto::{KeyType, MlDsa, PublicKey},
     failure::{Failure, Fault, Hint, Kind},
     in_memory::{InMemoryCa, InMemoryDevice},
     key::PrivateKey,

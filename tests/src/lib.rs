@@ -17,6 +17,7 @@ pub mod fleet;
 pub mod forms;
 pub mod hostile;
 pub mod hsm;
+pub mod labels;
 #[cfg(target_os = "linux")]
 pub mod moment;
 pub mod odd;

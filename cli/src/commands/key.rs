@@ -62,7 +62,8 @@ Examples:
 /// Arguments of `key new`.
 #[derive(Debug, Args)]
 pub(crate) struct NewArgs {
-    /// rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521 or ed25519
+    /// rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521, ed25519,
+    /// ml-dsa-44, ml-dsa-65 or ml-dsa-87
     #[arg(long = "type", value_name = "TYPE")]
     key_type: KeyType,
     /// The file; it must not exist; - for standard output, if that is no terminal

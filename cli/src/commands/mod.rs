@@ -6,6 +6,7 @@ pub(crate) mod device;
 pub(crate) mod generate;
 pub(crate) mod key;
 pub(crate) mod listed;
+mod ml_dsa;
 pub(crate) mod openssl_conf;
 pub(crate) mod order;
 pub(crate) mod pool;

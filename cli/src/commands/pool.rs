@@ -45,7 +45,8 @@ Examples:
 /// Arguments of `key pool fill`.
 #[derive(Debug, Args)]
 pub(crate) struct FillArgs {
-    /// rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521 or ed25519
+    /// rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521, ed25519,
+    /// ml-dsa-44, ml-dsa-65 or ml-dsa-87
     #[arg(long = "type", value_name = "TYPE")]
     key_type: KeyType,
     /// Who makes RSA keys: own, the search of this program (fast; while it runs, a program that shares this

@@ -90,7 +90,7 @@ fn issue(
             stop.store(true, Ordering::Relaxed);
         }
     };
-    run(pki, &job, list, &Context { now: now(), stop: &stop, progress: &progress })
+    run(pki, &job, list, &Context { stop: &stop, progress: &progress, ..Context::at(now()) })
 }
 
 fn ids(count: usize) -> Vec<String> {

@@ -91,6 +91,19 @@ fn a_run_that_was_killed_goes_on_where_it_was() {
     assert_eq!(counts(&cli), json!({ "issued": 3, "handed_over": 3 }));
 }
 
+/// The devices of the first chunk, 512 at most, are handed over while the others of the order are not there yet.
+#[test]
+fn devices_are_handed_over_chunk_by_chunk() {
+    let ids: Vec<String> = (0..600).map(|n| format!("gw-{n}")).collect();
+    let cli = with_order(&ids.iter().map(String::as_str).collect::<Vec<_>>());
+    cli.write("flash.sh", "[ \"$1\" != gw-2 ] || kill -9 $PPID\n");
+    let killed = cli.command(&format!("{ISSUE} --exec 'sh flash.sh {{id}}'")).output();
+    assert_eq!(killed.expect("it starts").status.code(), None);
+    let counts = counts(&cli);
+    assert_eq!(counts["handed_over"], 2, "{counts}");
+    assert!((3..=512).contains(&counts["issued"].as_u64().unwrap_or_default()), "{counts}");
+}
+
 #[test]
 fn what_cannot_be_handed_over_is_refused_before_a_key_is_made() {
     let cli = with_order(&["gw-1"]);

@@ -18,7 +18,7 @@ pub(crate) struct MakeArgs {
     #[command(flatten)]
     pub(super) subject: SubjectArgs,
     /// Type of its key, in place of the profile's: rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384,
-    /// ec-p521, ed25519
+    /// ec-p521, ed25519, ml-dsa-44, ml-dsa-65, ml-dsa-87
     #[arg(long = "key-type", value_name = "TYPE")]
     pub(super) key_type: Option<KeyType>,
     /// Validity in days, in place of the profile's

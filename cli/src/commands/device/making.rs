@@ -21,7 +21,7 @@ use time::OffsetDateTime;
 
 use super::kinds::Kinds;
 use super::options::{Form, OutputArgs};
-use crate::commands::shortened;
+use crate::commands::{ml_dsa, shortened};
 use crate::failure::{Failure, Outcome, Result};
 use crate::old_ids;
 use crate::outlet;
@@ -169,11 +169,12 @@ impl Passwords {
     }
 }
 
-/// Asks for the passwords, issues, and reports.
+/// Asks for the passwords, issues, and reports. `each_chunk` gets the devices of each chunk when they are issued.
 pub(super) fn issue(
     mut pki: Pki,
     run: Run,
     args: &OutputArgs,
+    each_chunk: &(dyn Fn(&[DeviceId]) + Sync),
     now: OffsetDateTime,
     out: Output,
 ) -> Result {
@@ -219,11 +220,18 @@ pub(super) fn issue(
     };
     let usual = time::Duration::days(run.profile.validity_days.into());
     shortened::note(args.days, usual, run.ca.certificate(), now, out);
+    ml_dsa::warn(
+        run.devices.has_new_keys().then_some(run.profile.key),
+        Some(run.ca.certificate()),
+        out,
+    );
     tell_of_others(&pki, &run.devices, out)?;
     let line = Line::new(out);
     let stop = stop::on_interrupt();
     let told = |progress| line.set(progress);
-    let context = Context { now, stop: &stop, progress: &told };
+    // What a tool says stands on lines of its own.
+    let issued = |ids: &[DeviceId]| line.aside(|| each_chunk(ids));
+    let context = Context { now, stop: &stop, progress: &told, issued: &issued };
     let summary = provision::run(&mut pki, &job, run.devices, &context);
     line.finish();
     if let Err(ProvisionError::Faults { faults, .. }) = &summary {

@@ -131,7 +131,7 @@ pub(crate) struct OutputArgs {
     #[arg(long, value_name = "NAME|FILE")]
     pub(super) profile: Option<String>,
     /// Type of the keys, in place of the profile's: rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384,
-    /// ec-p521, ed25519
+    /// ec-p521, ed25519, ml-dsa-44, ml-dsa-65, ml-dsa-87
     #[arg(long = "key-type", value_name = "TYPE")]
     pub(super) key_type: Option<KeyType>,
     /// Who makes RSA keys: own, the search of this program (fast; while it runs, a program that shares this

@@ -132,7 +132,7 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
     let line = Line::new(out);
     let stop = stop::on_interrupt();
     let told = |progress| line.set(progress);
-    let context = Context { now, stop: &stop, progress: &told };
+    let context = Context { stop: &stop, progress: &told, ..Context::at(now) };
     let signed = request::sign(&mut pki, &job, &requests, id.as_ref(), &context);
     line.finish();
     let (verdicts, summary) = signed?;

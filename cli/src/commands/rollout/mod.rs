@@ -138,7 +138,7 @@ fn planned(
         if let Some(problem) = &plan.weak_password {
             warn_of_weak(problem, out);
         }
-        plan.remarks().iter().for_each(|remark| out.warning(remark));
+        plan.remarks().for_each(|remark| out.warning(remark));
     }
     plan.map_err(Box::new)
 }

@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use super::options::{FileArgs, SanArgs, TermArgs, trusted};
 use super::view;
 use crate::clock;
+use crate::commands::ml_dsa;
 use crate::failure::{Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
@@ -53,7 +54,7 @@ pub(crate) struct IssueArgs {
     #[arg(long, default_value = "server", value_name = "NAME|FILE")]
     profile: String,
     /// Type of the key, in place of the profile's: rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384,
-    /// ec-p521, ed25519
+    /// ec-p521, ed25519, ml-dsa-44, ml-dsa-65, ml-dsa-87
     #[arg(long = "key-type", value_name = "TYPE")]
     key_type: Option<KeyType>,
     #[command(flatten)]
@@ -88,6 +89,7 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
     let bundle = args.files.settings(&args.bundle, &passwords, &trusted);
     let made = servers::make(&pki, (&ca, &key), &order, (&args.out, bundle), now)?;
     args.term.note(&profile, &ca, now, out);
+    ml_dsa::warn(Some(profile.key), Some(ca.certificate()), out);
     view::made(&made, &ca, out)?;
     Ok(Outcome::Done)
 }

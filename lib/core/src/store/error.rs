@@ -254,6 +254,9 @@ impl Failure for StoreError {
             Self::KeyMismatch { .. } => "give the certificate that was issued for this key",
             Self::SeparateKeyPassword => "use one password for both, or write JKS",
             Self::SealedKey { .. } => "open the store with the key's password too",
+            Self::CannotHold { what, .. } if what.starts_with("the ML-DSA key") => {
+                "take PEM for the key and its chain"
+            }
             Self::CannotHold { format: Format::Pem, .. } => {
                 "write PKCS#12, or each key with its chain into a PEM file of its own"
             }

@@ -3,7 +3,7 @@
 use super::EntryKind;
 use super::model::{Collector, is_issued_by};
 use crate::cert::Certificate;
-use crate::crypto::{CryptoError, KeyAlgorithm, KeyPair, PublicKey};
+use crate::crypto::{CryptoError, KeyAlgorithm, KeyPair, MlDsa, PublicKey};
 use crate::secret::SecretBytes;
 
 /// A private key as found in a file.
@@ -100,6 +100,12 @@ pub(super) fn public_key(pkcs8: &[u8]) -> Result<PublicKey, CryptoError> {
             let seed = seed.ok_or_else(|| damaged("not an Ed25519 seed"))?;
             Ok(KeyPair::from_ed25519_seed(seed)?.public().clone())
         }
-        (other, _) => Err(CryptoError::UnsupportedAlgorithm(other.to_owned())),
+        (other, _) => match MlDsa::of_oid(other) {
+            Some(set) => {
+                let inner = info.private_key.as_bytes();
+                Ok(KeyPair::from_ml_dsa_private_key(set, inner)?.0.public().clone())
+            }
+            None => Err(CryptoError::UnsupportedAlgorithm(other.to_owned())),
+        },
     }
 }

@@ -59,7 +59,7 @@ pub use model::{Entry, EntryKind, Store};
 pub use pkcs12::{Compat, DEFAULT_ITERATIONS, Derived, MAX_ITERATIONS, Pkcs12Options, confirm};
 
 use crate::armor;
-use crate::crypto::{CryptoError, fill_random};
+use crate::crypto::{CryptoError, KeyAlgorithm, fill_random};
 use crate::secret::Password;
 
 /// The alias of a device's key and chain in the platform's recipe.
@@ -243,7 +243,7 @@ type Salt<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<(), CryptoError>;
 
 /// Writes a store. Salts come from the system's random generator.
 ///
-/// Errors: [`StoreError::CannotHold`] for what the format has no place for,
+/// Errors: [`StoreError::CannotHold`] for what the format has no place for, and for ML-DSA keys except in PEM,
 /// [`StoreError::PasswordNeeded`] and [`StoreError::PasswordCharset`] for passwords that Java
 /// does not take, [`StoreError::Iterations`].
 pub fn write(
@@ -251,11 +251,28 @@ pub fn write(
     format: Format,
     options: &WriteOptions<'_>,
 ) -> Result<Vec<u8>, StoreError> {
+    if let (Some(alias), false) = (ml_dsa_key(store), format == Format::Pem) {
+        let what = format!("the ML-DSA key {alias:?}: no reader is known that takes it from there");
+        return Err(StoreError::CannotHold { format, what });
+    }
     match format {
         Format::Pkcs12 => pkcs12::write(store, options, &mut fill_random),
         Format::Jks => jks::write(store, options, &mut fill_random),
         Format::Pem => pem::write(store, options),
     }
+}
+
+/// The first ML-DSA key. Java 25 and pyca/cryptography 50 know ML-DSA and open such a file; neither takes the key from
+/// it (RFC 9881's seed is not what Java expects).
+fn ml_dsa_key(store: &Store) -> Option<&str> {
+    let is_ml_dsa = |entry: &&Entry| match &entry.kind {
+        EntryKind::Key { chain, .. } => chain
+            .first()
+            .and_then(|leaf| leaf.public_key.as_ref().ok())
+            .is_some_and(|key| matches!(key.algorithm(), KeyAlgorithm::MlDsa(_))),
+        _ => false,
+    };
+    store.entries.iter().find(is_ml_dsa).map(|entry| entry.alias.as_str())
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ pub struct Manifest {
     pub json: Vec<u8>,
     /// The signature of the JSON's bytes.
     pub json_signature: Vec<u8>,
-    /// The hash of the signatures, as `openssl dgst` names it; none for Ed25519, which `openssl
+    /// The hash of the signatures, as `openssl dgst` names it; none for Ed25519 and ML-DSA, which `openssl
     /// pkeyutl -verify -rawin` checks.
     pub hash: Option<&'static str>,
 }
@@ -138,6 +138,6 @@ fn hash_name(algorithm: SignatureAlgorithm) -> Option<&'static str> {
             Hash::Sha384 => "sha384",
             Hash::Sha512 => "sha512",
         }),
-        SignatureAlgorithm::Ed25519 => None,
+        SignatureAlgorithm::Ed25519 | SignatureAlgorithm::MlDsa(_) => None,
     }
 }

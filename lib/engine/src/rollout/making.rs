@@ -53,7 +53,7 @@ pub(super) fn make_devices(
         threads: run.threads,
     };
     let told = |progress| (run.progress)("devices", progress);
-    let context = Context { now: run.now, stop: run.stop, progress: &told };
+    let context = Context { stop: run.stop, progress: &told, ..Context::at(run.now) };
     Ok(provision::run(pki, &job, list, &context)?)
 }
 

@@ -11,6 +11,7 @@ use super::spec::{CaSpec, RegistrationSpec, Spec};
 pub use super::step::{Action, Step};
 use super::step::{REPLACE, changes};
 use super::{Remote, RolloutError, longest, tenant, verdict};
+use crate::crypto::{KeyType, MlDsa};
 use crate::files;
 use crate::key::pkcs11::{KeyUri, is_one_token};
 use crate::list::DeviceList;
@@ -31,6 +32,8 @@ pub struct Plan {
     /// Whether the tenant looks at its list of revocations; none without a tenant.
     pub revocation_check: Option<Switch>,
     pub(super) list: DeviceList,
+    /// About keys that the platform's documentation does not name.
+    key_remark: Option<String>,
     pub(super) registration: Option<String>,
     /// The place in the list of the first device that has no certificate.
     pub(super) first_new: Option<usize>,
@@ -42,9 +45,10 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// What the user should know of how the device list was read, a sentence each.
-    pub fn remarks(&self) -> &[String] {
-        &self.list.remarks
+    /// What the user should know of how the device list was read and of the keys that the file wants, a sentence
+    /// each.
+    pub fn remarks(&self) -> impl Iterator<Item = &str> {
+        self.list.remarks.iter().chain(&self.key_remark).map(String::as_str)
     }
 
     /// Whether there is anything to do; that devices are to connect changes nothing.
@@ -128,6 +132,7 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
         weak_password,
         revocation_check,
         list,
+        key_remark: key_remark(spec),
         registration,
         first_new,
         findings,
@@ -185,6 +190,16 @@ fn second_ca(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<(), Rollou
         other: other.to_owned(),
         renamed: spec.cas.iter().all(|ca| ca.name != other),
     })
+}
+
+/// The first key type of the file that the platform is not known to take.
+fn key_remark(spec: &Spec) -> Option<String> {
+    let keys = spec.cas.iter().map(|ca| ca.profile.key).chain([spec.devices.profile.key]);
+    let mut sets = keys.filter_map(|key| match key {
+        KeyType::MlDsa(set) => Some(set),
+        _ => None,
+    });
+    sets.next().map(MlDsa::remark)
 }
 
 fn replace_step(spec: &Spec, count: usize) -> Option<Step> {

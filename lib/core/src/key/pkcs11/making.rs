@@ -105,6 +105,6 @@ fn making(key_type: KeyType) -> Option<(Mechanism<'static>, Vec<Attribute>)> {
         KeyType::EcP256 => ec(KeyAlgorithm::EcP256),
         KeyType::EcP384 => ec(KeyAlgorithm::EcP384),
         KeyType::EcP521 => ec(KeyAlgorithm::EcP521),
-        KeyType::Ed25519 => None,
+        KeyType::Ed25519 | KeyType::MlDsa(_) => None,
     }
 }
