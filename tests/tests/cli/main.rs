@@ -26,6 +26,7 @@ mod old_ids;
 mod one_key;
 mod orders;
 mod outputs;
+mod packages;
 mod registration;
 mod requests;
 mod rollback;
