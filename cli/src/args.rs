@@ -70,6 +70,18 @@ pub(crate) struct Global {
     /// last entry. The audit log of the PKI directory records it
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) clock_is_right: bool,
+    /// Write private keys and passwords also on a system where this program cannot set the rights of files (Windows).
+    /// They get the rights of their directory: choose one that only you can read. Elsewhere they always have mode 0600,
+    /// and this changes nothing
+    #[arg(
+        long,
+        global = true,
+        env = "C8Y_PKI_INSECURE_PERMISSIONS",
+        value_parser = clap::builder::FalseyValueParser::new(),
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub(crate) insecure_permissions: bool,
     /// The PKI directory
     #[arg(
         long,

@@ -174,6 +174,7 @@ fn permit(permission: &Permission) -> String {
         Permission::Rollback { ca } => format!("`c8y-pki ca crl {ca} --accept-rollback`"),
         Permission::WeakPassword => "--weak-password".to_owned(),
         Permission::ExponentThree => "--allow-exponent-3".to_owned(),
+        Permission::DirectoryRights => "--insecure-permissions".to_owned(),
     }
 }
 

@@ -44,6 +44,9 @@ fn main() -> ExitCode {
     };
     let output = Output::new(cli.global.json, cli.global.quiet);
     clock::believe(cli.global.clock_is_right);
+    if cli.global.insecure_permissions {
+        c8y_pki_engine::files::allow_directory_rights();
+    }
     match cli.run(output) {
         Ok(outcome) => outcome.code(),
         Err(failure) => {

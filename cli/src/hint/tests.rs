@@ -87,7 +87,7 @@ fn others() -> Vec<Means> {
     let permissions = each!(Permission:
         ClockIsRight,
         Rollback = [Permission::Rollback { ca: text() }],
-        WeakPassword, ExponentThree,
+        WeakPassword, ExponentThree, DirectoryRights,
     );
     let secrets = secrets.into_iter().map(Means::Provide);
     secrets.chain(permissions.into_iter().map(Means::Permit)).collect()

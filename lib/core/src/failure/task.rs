@@ -354,4 +354,6 @@ pub enum Permission {
     WeakPassword,
     /// An RSA key with the public exponent 3.
     ExponentThree,
+    /// Secrets get the rights of the directory that they are in, on a system without modes of files.
+    DirectoryRights,
 }

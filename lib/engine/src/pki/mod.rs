@@ -64,6 +64,7 @@ use seen_lists::SeenLists;
 use unrecorded::UNRECORDED;
 
 use crate::cert::{Certificate, LongestChain, Serial};
+use crate::client_id::is_kept_by_windows;
 use crate::crl::Reason;
 use crate::crypto::{KeyPolicy, KeyType};
 use crate::files::{self, Access, Existing, Lock};
@@ -384,6 +385,9 @@ impl Pki {
     /// before anybody is asked for a secret.
     pub fn check_new_name(pki: &Path, name: &str) -> Result<()> {
         check_name(name)?;
+        if is_kept_by_windows(name) {
+            return Err(AuthorityError::NameOfWindows(name.to_owned()));
+        }
         match pki.join("ca").join(name).exists() {
             true => Err(AuthorityError::NameTaken(name.to_owned())),
             false => Ok(()),
