@@ -45,6 +45,7 @@ impl Cli {
             Command::Pop(command) => commands::pop::run(command, pki, out),
             Command::Registry(command) => commands::registry::run(command, pki, out),
             Command::Status(args) => commands::status::run(args, pki, out),
+            #[cfg(feature = "sandbox")]
             Command::Sandbox(args) => commands::sandbox::run(args, out),
             Command::Profile(command) => commands::profile::run(command, out),
             Command::Completions(args) => {
@@ -135,6 +136,7 @@ pub(crate) enum Command {
     /// Say what needs a person: what runs out, what is due, what the tenant lacks
     Status(Box<commands::status::StatusArgs>),
     /// Run a tenant in memory to rehearse against
+    #[cfg(feature = "sandbox")]
     Sandbox(commands::sandbox::SandboxArgs),
     /// List and show certificate profiles and file templates
     #[command(subcommand)]

@@ -34,6 +34,11 @@ use crate::args::Cli;
 use crate::failure::Failure;
 use crate::output::Output;
 
+/// musl has one lock for all threads that allocate.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     c8y_pki_core::failure::use_words(hint::sentence);
     // What a panic tells may hold what a server said.
