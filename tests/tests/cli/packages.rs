@@ -146,3 +146,35 @@ fn files_outside_are_found() {
     let text = "const A: &str = include_str!(\n    \"../../../x.pem\"\n);\n#[path = \"../y.rs\"]\nlet z = \"../z\";";
     assert_eq!(named_files(text), ["../../../x.pem", "../y.rs"]);
 }
+
+/// `1.85` and `1.85.1` as numbers.
+fn version(text: &str) -> Vec<u32> {
+    text.split('.').map(|number| number.parse().unwrap()).collect()
+}
+
+/// What the sources use of the standard library Clippy compares with `rust-version` (its lint `incompatible_msrv`).
+#[test]
+fn no_crate_needs_a_younger_rust_than_we_declare() {
+    let cargo = |arguments: &[&str]| {
+        let mut cargo = std::process::Command::new(env!("CARGO"));
+        let told = cargo.args(arguments).current_dir(root()).output().unwrap();
+        assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+        String::from_utf8(told.stdout).unwrap()
+    };
+    // Those of other systems were not fetched.
+    let about = cargo(&["-vV"]);
+    let host = about.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    let options = ["--format-version", "1", "--locked", "--offline", "--filter-platform", host];
+    let told = cargo(&[&["metadata"][..], &options].concat());
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let packages = told["packages"].as_array().unwrap();
+    let own = packages.iter().find(|package| package["name"] == "c8y-pki").unwrap();
+    let ours = version(own["rust_version"].as_str().unwrap());
+    let mut told = 0;
+    for package in packages {
+        let Some(theirs) = package["rust_version"].as_str() else { continue };
+        told += 1;
+        assert!(version(theirs)[..2] <= ours[..2], "{} needs Rust {theirs}", package["name"]);
+    }
+    assert!(told > 100, "only {told} crates say what they need");
+}
