@@ -13,9 +13,9 @@ use reqwest::multipart::{Form, Part};
 use reqwest::{Client as Reqwest, RequestBuilder, Response};
 use rustls::pki_types::CertificateDer;
 use rustls::{CertificateError, ClientConfig};
-use rustls_platform_verifier::Verifier;
 use url::Url;
 
+use super::pinned::system_and;
 use super::resolver::{Resolver, Unresolved};
 use super::{Body, Login, Method, Pinned, PlatformError, Proxy, Request, Settings};
 use crate::crypto::{
@@ -59,9 +59,8 @@ impl Transport {
         let roots = settings.roots.iter().map(|c| CertificateDer::from(c.der().to_vec()));
         let provider = Arc::new(tls_provider());
         let bad_roots = |e: rustls::Error| PlatformError::BadRoots(tls_words(&e));
-        let verifier =
-            Verifier::new_with_extra_roots(roots, Arc::clone(&provider)).map_err(bad_roots)?;
-        let verifier = Pinned::new(&settings.roots, Arc::new(verifier));
+        let verifier = system_and(roots.collect(), &provider).map_err(bad_roots)?;
+        let verifier = Pinned::new(&settings.roots, verifier);
         let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(bad_roots)?
