@@ -45,6 +45,7 @@ impl Cli {
             Command::Pop(command) => commands::pop::run(command, pki, out),
             Command::Registry(command) => commands::registry::run(command, pki, out),
             Command::Status(args) => commands::status::run(args, pki, out),
+            #[cfg(feature = "sandbox")]
             Command::Sandbox(args) => commands::sandbox::run(args, out),
             Command::Profile(command) => commands::profile::run(command, out),
             Command::Completions(args) => {
@@ -70,6 +71,18 @@ pub(crate) struct Global {
     /// last entry. The audit log of the PKI directory records it
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) clock_is_right: bool,
+    /// Write private keys and passwords also on a system where this program cannot set the rights of files (Windows).
+    /// They get the rights of their directory: choose one that only you can read. Elsewhere they always have mode 0600,
+    /// and this changes nothing
+    #[arg(
+        long,
+        global = true,
+        env = "C8Y_PKI_INSECURE_PERMISSIONS",
+        value_parser = clap::builder::FalseyValueParser::new(),
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub(crate) insecure_permissions: bool,
     /// The PKI directory
     #[arg(
         long,
@@ -123,6 +136,7 @@ pub(crate) enum Command {
     /// Say what needs a person: what runs out, what is due, what the tenant lacks
     Status(Box<commands::status::StatusArgs>),
     /// Run a tenant in memory to rehearse against
+    #[cfg(feature = "sandbox")]
     Sandbox(commands::sandbox::SandboxArgs),
     /// List and show certificate profiles and file templates
     #[command(subcommand)]

@@ -178,6 +178,7 @@ fn permit(permission: &Permission) -> String {
         Permission::WeakPassword => "--weak-password".to_owned(),
         Permission::ExponentThree => "--allow-exponent-3".to_owned(),
         Permission::LeaveOutAsked => "--leave-out".to_owned(),
+        Permission::DirectoryRights => "--insecure-permissions".to_owned(),
     }
 }
 

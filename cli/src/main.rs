@@ -35,6 +35,11 @@ use crate::args::Cli;
 use crate::failure::Failure;
 use crate::output::Output;
 
+/// musl has one lock for all threads that allocate.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     c8y_pki_core::failure::use_words(hint::sentence);
     // What a panic tells may hold what a server said.
@@ -45,6 +50,9 @@ fn main() -> ExitCode {
     };
     let output = Output::new(cli.global.json, cli.global.quiet);
     clock::believe(cli.global.clock_is_right);
+    if cli.global.insecure_permissions {
+        c8y_pki_engine::files::allow_directory_rights();
+    }
     match cli.run(output) {
         Ok(outcome) => outcome.code(),
         Err(failure) => {

@@ -234,6 +234,7 @@ pub use pki::{NewCa, NotIssued, Pki};
 #[cfg(feature = "engine")]
 #[doc(inline)]
 pub use c8y_pki_engine::{
+    files::allow_directory_rights,
     list::{BadRow, DeviceList},
     pki::{Ca, CaKey, DeviceRequest, Issued, Replacing},
     provision::Summary,

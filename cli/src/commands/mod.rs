@@ -12,10 +12,12 @@ pub(crate) mod order;
 pub(crate) mod pool;
 pub(crate) mod pop;
 pub(crate) mod profile;
+#[cfg(feature = "sandbox")]
 mod ready_file;
 pub(crate) mod registration;
 pub(crate) mod registry;
 pub(crate) mod rollout;
+#[cfg(feature = "sandbox")]
 pub(crate) mod sandbox;
 pub(crate) mod server;
 pub(crate) mod shortened;

@@ -90,7 +90,7 @@ fn others() -> Vec<Means> {
     let permissions = each!(Permission:
         ClockIsRight,
         Rollback = [Permission::Rollback { ca: text() }],
-        WeakPassword, ExponentThree, LeaveOutAsked,
+        WeakPassword, ExponentThree, LeaveOutAsked, DirectoryRights,
     );
     let secrets = secrets.into_iter().map(Means::Provide);
     secrets.chain(permissions.into_iter().map(Means::Permit)).collect()

@@ -27,6 +27,7 @@ mod old_ids;
 mod one_key;
 mod orders;
 mod outputs;
+mod packages;
 mod pages_walked;
 mod registration;
 mod requests;

@@ -81,7 +81,9 @@ pub use revocation::{ListUse, Lists, Lookup, check_revocation};
 pub use rule::Rule;
 pub use verify::{VerifiedChain, verify};
 
-#[cfg(test)]
-pub(crate) mod testing;
+#[cfg(any(test, feature = "testing"))]
+#[doc(hidden)]
+#[allow(dead_code, missing_docs, reason = "for tests, here and in the crates above")]
+pub mod testing;
 #[cfg(test)]
 mod tests;

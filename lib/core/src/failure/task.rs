@@ -371,4 +371,6 @@ pub enum Permission {
     ExponentThree,
     /// A CA's request is signed without the extensions that it may not ask for.
     LeaveOutAsked,
+    /// Secrets get the rights of the directory that they are in, on a system without modes of files.
+    DirectoryRights,
 }

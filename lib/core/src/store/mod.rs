@@ -18,7 +18,7 @@
 //! use time::macros::datetime;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let server_pem = include_str!("../../../../tests/data/keys/root.cert.pem");
+//! # let server_pem = include_str!("../../testdata/root.cert.pem");
 //! let server = Certificate::all_from_pem_or_der(server_pem.as_bytes())?.remove(0);
 //! let mut truststore = Store::new();
 //! truststore.add_trusted(SERVER_CERTIFICATE_ALIAS, server)?;

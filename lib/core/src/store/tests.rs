@@ -8,7 +8,7 @@ use crate::key::PrivateKey;
 
 macro_rules! key_file {
     ($name:literal) => {
-        include_str!(concat!("../../../../tests/data/keys/", $name, ".pem"))
+        include_str!(concat!("../../testdata/", $name, ".pem"))
     };
 }
 

@@ -13,7 +13,8 @@ pub(super) type Result<T = (), E = OrderError> = std::result::Result<T, E>;
 pub enum OrderError {
     /// A name that no order can have.
     #[error(
-        "an order cannot be named {0:?}: at most 64 letters, digits, `.`, `_` and `-`, the first a letter or a digit"
+        "an order cannot be named {0:?}: at most 64 letters, digits, `.`, `_` and `-`, the first a letter or a digit, \
+         and none that Windows keeps for itself (con, nul, a dot at the end)"
     )]
     BadName(String),
     /// A customer's name that is too long.

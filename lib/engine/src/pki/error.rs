@@ -161,6 +161,11 @@ pub enum AuthorityError {
         "{0:?} is not a name for a CA: use 1 to {MAX_NAME} of a-z, 0-9, '-' and '_', a letter or digit first"
     )]
     BadName(String),
+    /// No directory can have the name on Windows.
+    #[error(
+        "{0:?} is not a name for a CA: Windows keeps it for a device, and no directory can have it there"
+    )]
+    NameOfWindows(String),
     /// A device profile for a CA, or the other way round.
     #[error("profile {profile:?} is for a {is}, not for a {wanted}")]
     WrongProfile {
@@ -292,6 +297,7 @@ impl Failure for AuthorityError {
             | Self::KeyTaken(_)
             | Self::KeyUsed(_)
             | Self::BadName(_)
+            | Self::NameOfWindows(_)
             | Self::WrongProfile { .. }
             | Self::ChainTooLong { .. }
             | Self::OtherLongestChain { .. }

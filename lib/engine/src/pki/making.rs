@@ -10,6 +10,7 @@ use super::recording::record_of;
 use super::unrecorded::UNRECORDED;
 use super::{AuthorityError, Ca, CaSettings, History, IN_THE_MAKING, Pki, Result, policy, waiting};
 use crate::cert::{Certificate, Serial};
+use crate::client_id::is_kept_by_windows;
 use crate::crl::Reason;
 use crate::crypto::KeyPolicy;
 use crate::files::{self, Access, Existing, Lock};
@@ -98,6 +99,9 @@ impl Pki {
     /// before anybody is asked for a secret.
     pub fn check_new_name(pki: &Path, name: &str) -> Result<()> {
         check_name(name)?;
+        if is_kept_by_windows(name) {
+            return Err(AuthorityError::NameOfWindows(name.to_owned()));
+        }
         waiting::refuse_waiting(pki, name)?;
         match pki.join("ca").join(name).exists() {
             true => Err(AuthorityError::NameTaken(name.to_owned())),

@@ -128,15 +128,15 @@ mod tests {
     /// A device, an intermediate and a root.
     fn chain() -> Vec<Certificate> {
         let pem = concat!(
-            include_str!("../../../../tests/data/keys/ec-p256.cert.pem"),
-            include_str!("../../../../tests/data/keys/intermediate.cert.pem"),
-            include_str!("../../../../tests/data/keys/root.cert.pem"),
+            include_str!("../../testdata/ec-p256.cert.pem"),
+            include_str!("../../testdata/intermediate.cert.pem"),
+            include_str!("../../testdata/root.cert.pem"),
         );
         Certificate::all_from_pem_or_der(pem.as_bytes()).unwrap()
     }
 
     fn other() -> Certificate {
-        let pem = include_bytes!("../../../../tests/data/keys/ec-p384.cert.pem");
+        let pem = include_bytes!("../../testdata/ec-p384.cert.pem");
         Certificate::all_from_pem_or_der(pem).unwrap().remove(0)
     }
 

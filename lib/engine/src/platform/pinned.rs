@@ -10,10 +10,14 @@
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::verify_server_name;
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error as TlsError, SignatureScheme};
+use rustls::{
+    CertificateError, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
+};
+use rustls_platform_verifier::Verifier;
 
 use crate::cert::{Certificate, GeneralName};
 
@@ -22,6 +26,32 @@ use crate::cert::{Certificate, GeneralName};
 pub(crate) struct Pinned {
     given: Vec<Certificate>,
     by: Arc<dyn ServerCertVerifier>,
+}
+
+/// Trusts the roots of the operating system, and those.
+///
+/// Where Windows' own judge takes no further roots (Wine's does not), those alone count: never more than was asked for.
+///
+/// Errors: roots that cannot be read; a system without roots.
+pub(super) fn system_and(
+    roots: Vec<CertificateDer<'static>>,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
+    let system = Verifier::new_with_extra_roots(roots.iter().cloned(), Arc::clone(provider));
+    match system {
+        Ok(system) => Ok(Arc::new(system)),
+        Err(_) if cfg!(windows) && !roots.is_empty() => {
+            let mut store = RootCertStore::empty();
+            for root in roots {
+                store.add(root)?;
+            }
+            let alone =
+                WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider));
+            let alone = alone.build().map_err(|e| TlsError::General(e.to_string()))?;
+            Ok(alone)
+        }
+        Err(e) => Err(e),
+    }
 }
 
 impl Pinned {

@@ -11,12 +11,12 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client as Reqwest, RequestBuilder, Response};
-use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
-use rustls_platform_verifier::Verifier;
+use rustls::ClientConfig;
 use url::Url;
 
 use super::error::Distrust;
+use super::pinned::system_and;
 use super::resolver::{Resolver, Unresolved};
 use super::{Body, Login, Method, Pinned, PlatformError, Proxy, Request, Settings};
 use crate::crypto::{is_full, is_too_large, tls_provider, tls_reason, too_large_words};
@@ -59,9 +59,8 @@ impl Transport {
         let roots = settings.roots.iter().map(|c| CertificateDer::from(c.der().to_vec()));
         let provider = Arc::new(tls_provider());
         let bad_roots = |e: rustls::Error| PlatformError::BadRoots(tls_reason(e));
-        let verifier =
-            Verifier::new_with_extra_roots(roots, Arc::clone(&provider)).map_err(bad_roots)?;
-        let verifier = Pinned::new(&settings.roots, Arc::new(verifier));
+        let verifier = system_and(roots.collect(), &provider).map_err(bad_roots)?;
+        let verifier = Pinned::new(&settings.roots, verifier);
         let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(bad_roots)?

@@ -56,6 +56,11 @@ pub enum Pkcs11Error {
     /// The build has no PKCS#11.
     #[error("this build knows no keys in tokens (PKCS#11)")]
     NotBuiltIn,
+    /// The program is one file that loads no libraries.
+    #[error(
+        "the PKCS#11 module {} cannot be loaded: this program is linked statically, and loads no libraries", _0.display()
+    )]
+    Static(PathBuf),
     /// Not a URI that names a key.
     #[error("the PKCS#11 URI {uri:?} is refused: {reason}")]
     BadUri {
@@ -256,6 +261,7 @@ impl Failure for Pkcs11Error {
             Self::NoToken { present, .. } if present.is_empty() => Fault::Environment,
             Self::Crypto(e) => e.fault(),
             Self::NotBuiltIn
+            | Self::Static(_)
             | Self::BadUri { .. }
             | Self::NoModule(_)
             | Self::NotAModule { .. }
@@ -281,6 +287,10 @@ impl Failure for Pkcs11Error {
         };
         Some(match self {
             Self::NotBuiltIn => "build it with the feature `pkcs11`, which is on by default".into(),
+            Self::Static(_) => {
+                "for keys in tokens take the package of your system (.deb), or build it with a dynamic C library"
+                    .into()
+            }
             Self::BadUri { reason, .. } if *reason == uri::PIN => {
                 "give the PIN as the password of the key: a file, the environment, or a prompt"
                     .into()

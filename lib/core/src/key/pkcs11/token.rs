@@ -24,12 +24,18 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whether this program loads no libraries: musl's static programs have no dynamic linker.
+const IS_STATIC: bool = cfg!(all(target_env = "musl", target_feature = "crt-static"));
+
 /// The module, loaded and initialised at its first use.
 fn load(path: &Path) -> Result<Pkcs11> {
     static LOADED: Mutex<Vec<(PathBuf, Pkcs11)>> = Mutex::new(Vec::new());
     let mut loaded = locked(&LOADED);
     if let Some((_, module)) = loaded.iter().find(|(known, _)| known == path) {
         return Ok(module.clone());
+    }
+    if IS_STATIC {
+        return Err(Pkcs11Error::Static(path.to_owned()));
     }
     let failed = |e: Error| Pkcs11Error::Module { module: path.to_owned(), reason: reason(e) };
     let module = Pkcs11::new(path)

@@ -6,9 +6,9 @@ use crate::cert::pem_text;
 /// A device, an intermediate and a root.
 fn samples() -> Vec<Certificate> {
     let pem = concat!(
-        include_str!("../../../../../tests/data/keys/ec-p256.cert.pem"),
-        include_str!("../../../../../tests/data/keys/intermediate.cert.pem"),
-        include_str!("../../../../../tests/data/keys/root.cert.pem"),
+        include_str!("../../../testdata/ec-p256.cert.pem"),
+        include_str!("../../../testdata/intermediate.cert.pem"),
+        include_str!("../../../testdata/root.cert.pem"),
     );
     Certificate::all_from_pem_or_der(pem.as_bytes()).unwrap()
 }
