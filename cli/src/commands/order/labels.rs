@@ -204,7 +204,7 @@ fn facts(
         Some(file) if wants(Placeholder::StorePassword) => secrets::store(file)?,
         _ => HashMap::new(),
     };
-    let domain = args.domain.clone().or_else(|| crate::tenant::variable("C8Y_HOST"));
+    let domain = args.domain.clone().or_else(|| crate::variables::variable("C8Y_HOST"));
     let mut all = Vec::new();
     registry.each_order_device(order, |device| -> Result<()> {
         let id = device.ordered.id.as_str();

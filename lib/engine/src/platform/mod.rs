@@ -30,6 +30,7 @@ mod resolver;
 mod settings;
 pub mod standing;
 pub mod tenant;
+mod told;
 pub mod token;
 mod transport;
 pub mod trusted;
