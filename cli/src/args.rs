@@ -73,19 +73,17 @@ pub(crate) struct Global {
         global = true,
         value_enum,
         default_value = "table",
-        hide_possible_values = true,
-        value_name = "json|table|csv",
+        value_name = "FORMAT",
         conflicts_with = "json",
         help_heading = "Global options"
     )]
     pub(crate) form: Form,
-    /// Colour messages: auto, always or never. auto looks at NO_COLOR, CLICOLOR and CLICOLOR_FORCE
+    /// Colour messages
     #[arg(
         long,
         global = true,
         value_enum,
         default_value = "auto",
-        hide_possible_values = true,
         value_name = "WHEN",
         help_heading = "Global options"
     )]

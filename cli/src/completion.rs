@@ -32,7 +32,8 @@ const MOST_VALUES: usize = 200;
 /// Answers a script that asks; false if none does.
 pub(crate) fn answer(command: impl Fn() -> Command) -> clap::error::Result<bool> {
     let here = std::env::current_dir().ok();
-    CompleteEnv::with_factory(|| with_values(command(), "")).try_complete(std::env::args_os(), here.as_deref())
+    CompleteEnv::with_factory(|| with_values(command(), ""))
+        .try_complete(std::env::args_os(), here.as_deref())
 }
 
 /// The script that asks.
@@ -76,13 +77,13 @@ fn value_of(command: &str, arg: &Arg) -> Option<Value> {
 fn of_operand(command: &str, id: &str) -> Option<Value> {
     let (group, name) = command.split_once(' ')?;
     match (group, name, id) {
-        ("ca", _, "name") => Some(Value::Ca),
+        ("ca", _, "name") | ("ca", "rename", "from") => Some(Value::Ca),
         ("order", _, "name") => Some(Value::Order),
         ("server", _, "name" | "names") => Some(Value::Server),
         ("profile", "show", "name") => Some(Value::Profile),
         ("context", _, "name") => Some(Value::Context),
         ("device", "enrol" | "bootstrap" | "sign" | "import", _) => None,
-        ("device", _, "id" | "ids" | "which" | "device") => Some(Value::Device),
+        ("device", _, "id" | "ids" | "device" | "certificates") => Some(Value::Device),
         _ => None,
     }
 }
@@ -90,7 +91,9 @@ fn of_operand(command: &str, id: &str) -> Option<Value> {
 /// The command line, whose arguments know their values.
 fn with_values(command: Command, path: &str) -> Command {
     let command = command.mut_args(|arg| match value_of(path, &arg) {
-        Some(value) => arg.add(ArgValueCompleter::new(move |typed: &OsStr| candidates(value, typed))),
+        Some(value) => {
+            arg.add(ArgValueCompleter::new(move |typed: &OsStr| candidates(value, typed)))
+        }
         None => arg,
     });
     let names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
@@ -134,9 +137,13 @@ fn names(value: Value, start: &str) -> Vec<String> {
 fn of_directory(pki: &Pki, value: Value, start: &str) -> Vec<String> {
     match value {
         Value::Ca => pki.cas().unwrap_or_default().into_iter().map(|ca| ca.name).collect(),
-        Value::Order => {
-            pki.registry().orders().unwrap_or_default().into_iter().map(|order| order.name.to_string()).collect()
-        }
+        Value::Order => pki
+            .registry()
+            .orders()
+            .unwrap_or_default()
+            .into_iter()
+            .map(|order| order.name.to_string())
+            .collect(),
         Value::Server => holders(pki, Role::Server, start),
         _ => holders(pki, Role::Device, start),
     }
@@ -205,9 +212,18 @@ mod tests {
         all(&Cli::command(), "", &mut found);
         let has = |name: &str, value| found.contains(&(name.to_owned(), value));
         assert!(has("ca renew name", Value::Ca) && has("device issue ca", Value::Ca), "{found:?}");
-        assert!(has("device issue profile", Value::Profile) && has("ca init key_type", Value::KeyType), "{found:?}");
-        assert!(has("order show name", Value::Order) && has("device check order", Value::Order), "{found:?}");
-        assert!(has("context use name", Value::Context) && has(" context", Value::Context), "{found:?}");
+        assert!(
+            has("device issue profile", Value::Profile) && has("ca init key_type", Value::KeyType),
+            "{found:?}"
+        );
+        assert!(
+            has("order show name", Value::Order) && has("device check order", Value::Order),
+            "{found:?}"
+        );
+        assert!(
+            has("context use name", Value::Context) && has(" context", Value::Context),
+            "{found:?}"
+        );
         for command in ["show", "check", "renew", "revoke", "token", "connect"] {
             let is_one = |(name, value): &(String, Value)| {
                 name.starts_with(&format!("device {command} ")) && *value == Value::Device

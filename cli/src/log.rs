@@ -52,7 +52,9 @@ struct Log {
 
 impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && metadata.target().starts_with(OURS) && *metadata.level() <= self.level
+        metadata.is_event()
+            && metadata.target().starts_with(OURS)
+            && *metadata.level() <= self.level
     }
 
     fn event(&self, event: &Event<'_>) {

@@ -24,7 +24,8 @@ pub(crate) fn meant(
         return None;
     };
     let place = place(root, word, arguments);
-    let mut rows = MEANT.iter().filter(|(at, words, _)| *at == place && words.contains(&word.as_str()));
+    let mut rows =
+        MEANT.iter().filter(|(at, words, _)| *at == place && words.contains(&word.as_str()));
     let commands = rows.next()?.2;
     let told: Vec<String> = commands.iter().map(|(line, does)| told(line, does)).collect();
     let whole = [place.as_str(), word].join(" ");
@@ -77,7 +78,8 @@ mod tests {
             for (line, _) in *commands {
                 let (found, rest) = command(&root, line);
                 assert!(!found.has_subcommands() || rest == ["--version"], "{line} is not whole");
-                let has = |name: &str| found.get_arguments().any(|arg| arg.get_long() == Some(name));
+                let has =
+                    |name: &str| found.get_arguments().any(|arg| arg.get_long() == Some(name));
                 for option in rest.iter().filter_map(|word| word.strip_prefix("--")) {
                     assert!(has(option), "{line}: there is no --{option}");
                 }
@@ -93,7 +95,9 @@ mod tests {
         let asked = |line: &str| {
             let words = || line.split(' ').map(str::to_owned);
             let error = Cli::command().try_get_matches_from(words()).unwrap_err();
-            meant(&error, &root, words().skip(1)).and_then(|f| f.hint()).map(|hint| hint.to_string())
+            meant(&error, &root, words().skip(1))
+                .and_then(|f| f.hint())
+                .map(|hint| hint.to_string())
         };
         let hint = asked("c8y-pki --quiet ca import x.pem").unwrap();
         assert!(hint.contains("ca add NAME --import"), "{hint}");

@@ -4,8 +4,8 @@
 use std::fmt;
 
 use c8y_pki_core::shown;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::failure::{Failure, Result};
@@ -29,7 +29,10 @@ impl<'de> Deserialize<'de> for Row {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Row, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> std::result::Result<Row, A::Error> {
                 let mut row = Vec::new();
                 while let Some(field) = map.next_entry()? {
                     row.push(field);
@@ -76,8 +79,11 @@ impl Sheet {
 
     fn line(&self, fields: &[(String, Value)]) -> Result<Vec<u8>> {
         let value = |column: &String| fields.iter().find(|(name, _)| name == column);
-        let cells: Vec<String> =
-            self.columns.iter().map(|c| value(c).map(|(_, v)| cell(v)).unwrap_or_default()).collect();
+        let cells: Vec<String> = self
+            .columns
+            .iter()
+            .map(|c| value(c).map(|(_, v)| cell(v)).unwrap_or_default())
+            .collect();
         line(cells.iter().map(String::as_str))
     }
 }
@@ -115,8 +121,10 @@ mod tests {
 
     #[test]
     fn fields_are_columns_in_their_order() {
-        let things =
-            [Thing { z: "=1+1", a: 1, more: None }, Thing { z: "x,\u{202e}y", a: 2, more: Some(vec![1, 2]) }];
+        let things = [
+            Thing { z: "=1+1", a: 1, more: None },
+            Thing { z: "x,\u{202e}y", a: 2, more: Some(vec![1, 2]) },
+        ];
         let text = String::from_utf8(of(&things).unwrap()).unwrap();
         assert_eq!(text, "z,a,more\n'=1+1,1,\n\"x,\\u{202e}y\",2,\"[1,2]\"\n");
         let mut sheet = Sheet::default();

@@ -35,14 +35,14 @@ pub(crate) fn run() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => return not_understood(&error, &command, (&words, &arguments)),
     };
-    let form = if cli.global.json { Form::Json } else { cli.global.form };
-    let output = Output::new(form, cli.global.quiet);
+    let form = if cli.global.json { Ok(Form::Json) } else { form(cli.global.form, &matches) };
+    let output = Output::new(*form.as_ref().unwrap_or(&Form::Table), cli.global.quiet);
     cli.global.origins = origins(&cli, &matches);
     clock::believe(cli.global.clock_is_right);
     cli.global.color.begin();
     let done = settings
-        .and_then(|()| check_form(form, &matches))
-        .and_then(|()| log::begin(cli.global.verbose, output))
+        .and_then(|()| form)
+        .and_then(|_| log::begin(cli.global.verbose, output))
         .and_then(|()| cli.run(&arguments, output));
     match done {
         Ok(outcome) => outcome.code(),
@@ -60,7 +60,8 @@ fn with_present_names(mut words: Vec<OsString>) -> Vec<OsString> {
         for kind in ["tar", "folders"] {
             if words[at].to_str() == Some(&format!("--output={kind}")) {
                 words[at] = format!("--into={kind}").into();
-            } else if words[at] == "--output" && words.get(at + 1).is_some_and(|word| word == kind) {
+            } else if words[at] == "--output" && words.get(at + 1).is_some_and(|word| word == kind)
+            {
                 words[at] = "--into".into();
             }
         }
@@ -105,8 +106,10 @@ fn first(arguments: &[String]) -> Option<&str> {
 
 /// The colour that is asked for, before the arguments are understood: what is said of them is coloured too.
 fn colour(arguments: &[String]) -> Colour {
-    let asked = |word: &str| arguments.windows(2).any(|two| two[0] == "--color" && two[1] == word)
-        || arguments.iter().any(|argument| argument.strip_prefix("--color=") == Some(word));
+    let asked = |word: &str| {
+        arguments.windows(2).any(|two| two[0] == "--color" && two[1] == word)
+            || arguments.iter().any(|argument| argument.strip_prefix("--color=") == Some(word))
+    };
     [Colour::Never, Colour::Always].into_iter().find(|c| asked(c.name())).unwrap_or(Colour::Auto)
 }
 
@@ -128,8 +131,8 @@ fn origins(cli: &Cli, matches: &ArgMatches) -> Origins {
     ])
 }
 
-/// CSV has a line for each of many: not for what happens one after the other, or has many parts.
-fn check_form(form: Form, matches: &ArgMatches) -> Result<()> {
+/// The form of results. CSV has a line for each of many: not for what happens one after the other, or has many parts.
+fn form(form: Form, matches: &ArgMatches) -> Result<Form> {
     let mut names = Vec::new();
     let mut at = matches;
     while let Some((name, below)) = at.subcommand() {
@@ -137,10 +140,10 @@ fn check_form(form: Form, matches: &ArgMatches) -> Result<()> {
         at = below;
     }
     match names.last() {
-        _ if form != Form::Csv => Ok(()),
-        Some(&("list" | "show")) => Ok(()),
+        Some(&("list" | "show")) => Ok(form),
+        _ if form != Form::Csv => Ok(form),
         // A default is for those that can.
-        _ if matches.value_source("form") == Some(ValueSource::DefaultValue) => Ok(()),
+        _ if matches.value_source("form") == Some(ValueSource::DefaultValue) => Ok(Form::Table),
         _ => Err(Failure::usage(
             format!("`{}` has no form as CSV", names.join(" ")),
             "commands named list or show have one; -o json works everywhere",
@@ -156,9 +159,9 @@ fn not_understood(
 ) -> ExitCode {
     let before_end = || arguments.iter().take_while(|argument| *argument != "--");
     let as_json = before_end().any(|argument| argument == "--json")
-        || before_end().zip(before_end().skip(1)).any(|(option, form)| {
-            ["-o", "--output"].contains(&option.as_str()) && form == "json"
-        });
+        || before_end()
+            .zip(before_end().skip(1))
+            .any(|(option, form)| ["-o", "--output"].contains(&option.as_str()) && form == "json");
     let form = if as_json { Form::Json } else { Form::Table };
     let tell = |failure: &Failure| {
         Output::new(form, false).failure(failure);
@@ -210,7 +213,11 @@ mod tests {
     fn a_former_name_is_read() {
         let of = |line: &str| {
             let words = with_present_names(line.split(' ').map(OsString::from).collect());
-            words.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+            words
+                .iter()
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect::<Vec<_>>()
+                .join(" ")
         };
         assert_eq!(of("device issue --output tar --out x"), "device issue --into tar --out x");
         assert_eq!(of("device issue --output=folders"), "device issue --into=folders");

@@ -60,7 +60,9 @@ pub(crate) fn run(
     for (name, value) in set {
         let global = origins.0.iter().find(|(global, ..)| *global == name);
         rows.push(match global {
-            Some((_, now, "default")) if value.is_some() => Row::new(name, Some(now.clone()), &file_name),
+            Some((_, now, "default")) if value.is_some() => {
+                Row::new(name, Some(now.clone()), &file_name)
+            }
             Some((_, now, from)) => Row::new(name, Some(now.clone()), *from),
             None => Row::new(name, value, &file_name),
         });
@@ -81,7 +83,8 @@ pub(crate) fn run(
 fn tenant(arguments: &[String]) -> Result<Vec<Row>> {
     let is_set = |name: &'static str| of_environment(name).map(|_| ("set".to_owned(), name));
     let Some(chosen) = context::choose(arguments)? else {
-        let variable = |setting: &str, name: &'static str| Row::new(setting, of_environment(name), name);
+        let variable =
+            |setting: &str, name: &'static str| Row::new(setting, of_environment(name), name);
         let user = if of_environment("C8Y_USER").is_some() { "C8Y_USER" } else { "C8Y_USERNAME" };
         let secret = is_set("C8Y_TOKEN").or_else(|| is_set("C8Y_PASSWORD"));
         let (secret, from) = secret.map_or((None, ""), |(set, name)| (Some(set), name));

@@ -50,7 +50,9 @@ Exit codes: 0 shown; 1 no context counts now; 2 there is none of that name.")]
         name: Option<String>,
     },
     /// Forget a context, and the secret that is kept of it
-    #[command(after_help = "Examples:\n  c8y-pki context remove acme\n  c8y-pki context remove acme --yes")]
+    #[command(
+        after_help = "Examples:\n  c8y-pki context remove acme\n  c8y-pki context remove acme --yes"
+    )]
     Remove {
         /// Its name
         name: String,
@@ -66,7 +68,7 @@ pub(crate) struct AddArgs {
     /// Its name
     #[arg(value_parser = name_of)]
     name: String,
-    /// Host of the tenant, e.g. acme.eu-latest.cumulocity.com
+    /// The tenant's host, e.g. acme.eu-latest.cumulocity.com
     #[arg(long = "host", id = "address", value_name = "HOST")]
     host: String,
     /// The tenant's id, e.g. t12345; by default the host's
@@ -157,7 +159,9 @@ fn add(args: &AddArgs, out: Output) -> Result {
     };
     match &secret {
         None => context::forget(&args.name)?,
-        Some(Secret::Password(secret) | Secret::Token(secret)) => context::keep(&args.name, secret)?,
+        Some(Secret::Password(secret) | Secret::Token(secret)) => {
+            context::keep(&args.name, secret)?
+        }
     }
     let (host, tenant, user) = (args.host.clone(), args.tenant.clone(), args.user.clone());
     all.contexts.insert(args.name.clone(), Context { host, tenant, user, cacert, secret: kept });
@@ -219,11 +223,19 @@ fn list(out: Output) -> Result {
         let row = |view: &View<'_>| {
             let mark = if view.current { "*" } else { "" };
             let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
-            vec![mark.to_owned(), view.name.to_owned(), view.host.to_owned(), text(view.tenant), text(view.user)]
+            vec![
+                mark.to_owned(),
+                view.name.to_owned(),
+                view.host.to_owned(),
+                text(view.tenant),
+                text(view.user),
+            ]
         };
         match views.is_empty() {
             true => String::new(),
-            false => table(&["", "NAME", "HOST", "TENANT", "USER"], views.iter().map(row).collect()),
+            false => {
+                table(&["", "NAME", "HOST", "TENANT", "USER"], views.iter().map(row).collect())
+            }
         }
     })?;
     if views.is_empty() {
@@ -239,7 +251,9 @@ fn show(name: Option<&str>, arguments: &[String], out: Output) -> Result {
         None => match context::choose(arguments)? {
             Some(Chosen { name, by, .. }) => (name, Some(by)),
             None => {
-                out.note("No context counts: variables such as C8Y_HOST are set, or none is in use.");
+                out.note(
+                    "No context counts: variables such as C8Y_HOST are set, or none is in use.",
+                );
                 return Ok(Outcome::NO);
             }
         },

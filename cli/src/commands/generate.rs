@@ -34,7 +34,8 @@ pub(crate) fn completions(args: &CompletionsArgs, out: Output) -> Result {
 /// What `--version` says: version, commit, crypto backend, features.
 pub(crate) fn long_version() -> String {
     let features = [("pkcs11", cfg!(feature = "pkcs11"))];
-    let features: Vec<&str> = features.iter().filter(|(_, has)| *has).map(|(name, _)| *name).collect();
+    let features: Vec<&str> =
+        features.iter().filter(|(_, has)| *has).map(|(name, _)| *name).collect();
     let features = if features.is_empty() { "none".to_owned() } else { features.join(", ") };
     format!(
         "{}\ncommit: {}\ncrypto backend: {}\nfeatures: {features}\nsystem: {} {}",

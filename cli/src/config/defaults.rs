@@ -14,7 +14,7 @@ type Default = (&'static str, &'static str, &'static str, &'static [&'static str
 /// All of them. Only where something new is made: a filter such as `device list --ca` has no default.
 const DEFAULTS: &[Default] = &[
     ("", "pki", "pki", &[]),
-    ("", "form", "output", &["json"]),
+    ("", "form", "output", &[]),
     ("", "color", "color", &[]),
     ("device issue", "ca", "ca", &["order"]),
     ("device issue", "out", "out", &[]),
@@ -78,7 +78,12 @@ fn at<'c>(root: Command, path: &str, change: Box<dyn FnOnce(Command) -> Command 
     }
 }
 
-fn with_default(command: Command, id: &'static str, value: String, beside: &[&'static str]) -> Command {
+fn with_default(
+    command: Command,
+    id: &'static str,
+    value: String,
+    beside: &[&'static str],
+) -> Command {
     command.mut_arg(id, |mut arg| {
         for other in beside {
             arg = arg.default_value_if(*other, ArgPredicate::IsPresent, None::<&str>);

@@ -60,7 +60,8 @@ pub(crate) fn choose(arguments: &[String]) -> Result<Option<Chosen>> {
     let is_set = |name: &&str| of_environment(name).is_some();
     let host = option(arguments, "--host").is_some();
     let named = option(arguments, "--context").map(|name| (name.to_owned(), By::Option));
-    let named = named.or_else(|| of_environment("C8Y_PKI_CONTEXT").map(|name| (name, By::Variable)));
+    let named =
+        named.or_else(|| of_environment("C8Y_PKI_CONTEXT").map(|name| (name, By::Variable)));
     let (name, by) = match named {
         Some((name, _)) if name == "none" => return Ok(None),
         Some((name, By::Option)) if host => {
@@ -147,7 +148,10 @@ pub(crate) fn current_host(file: Option<&str>) -> Result<()> {
             "the file names the host {host}, and the context {} in use is for {}",
             chosen.name, chosen.context.host
         ),
-        format!("give --context {} to take the context, or --context none to take the file's host", chosen.name),
+        format!(
+            "give --context {} to take the context, or --context none to take the file's host",
+            chosen.name
+        ),
     ))
 }
 

@@ -86,7 +86,10 @@ pub(crate) fn name_of(text: &str) -> std::result::Result<String, String> {
 
 fn place(name: &str) -> Result<PathBuf> {
     config::path(name).ok_or_else(|| {
-        Failure::usage("there is no directory for contexts", "set HOME or XDG_CONFIG_HOME to an absolute path")
+        Failure::usage(
+            "there is no directory for contexts",
+            "set HOME or XDG_CONFIG_HOME to an absolute path",
+        )
     })
 }
 
@@ -174,7 +177,10 @@ fn check_private(path: &Path) -> Result<()> {
     let mode = std::fs::metadata(path).map(|found| found.permissions().mode() & 0o777);
     match mode {
         Ok(mode) if mode & 0o077 != 0 => Err(Failure::usage(
-            format!("{} holds a secret, and its mode is {mode:04o}: others can read it", path.display()),
+            format!(
+                "{} holds a secret, and its mode is {mode:04o}: others can read it",
+                path.display()
+            ),
             format!("chmod 600 {}", path.display()),
         )),
         _ => Ok(()),

@@ -1,6 +1,6 @@
 //! Tables, dates, and text from outside on one line.
 
-use c8y_pki_core::shown::one_line;
+use c8y_pki_core::shown::{self, one_line};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -23,9 +23,9 @@ fn width() -> Option<usize> {
 }
 
 fn table_within(header: &[&str], rows: Vec<Vec<String>>, width: Option<usize>) -> String {
-    let header: Vec<String> = header.iter().map(|h| (*h).to_owned()).collect();
+    let titles: Vec<String> = header.iter().map(|h| (*h).to_owned()).collect();
     let all: Vec<Vec<String>> =
-        if header.is_empty() { rows } else { [vec![header], rows].concat() };
+        if header.is_empty() { rows } else { [vec![titles], rows].concat() };
     // A line end in a cell would be a row that nobody wrote.
     let all: Vec<Vec<String>> =
         all.into_iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
@@ -52,7 +52,8 @@ impl Columns {
     /// Takes from the widest columns that may be cut, until a line fits or nothing is left to take.
     fn narrow(&mut self, header: &[&str], width: usize) {
         let cut = |at: &usize| header.get(*at).is_some_and(|name| MAY_BE_CUT.contains(name));
-        let total = |widths: &[usize]| widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
+        let total =
+            |widths: &[usize]| widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
         while total(&self.0) > width {
             let widest = (0..self.0.len()).filter(cut).max_by_key(|at| self.0[*at]);
             match widest {
@@ -119,8 +120,7 @@ pub(crate) fn as_line(text: &str) -> String {
 
 /// `1 device`, `2 devices`.
 pub(crate) fn count(number: usize, what: &str) -> String {
-    let end = if number == 1 { "" } else { "s" };
-    format!("{number} {what}{end}")
+    shown::count(number, what)
 }
 
 /// Hex in upper case with colons, as keytool and browsers show fingerprints.
@@ -141,7 +141,10 @@ mod tests {
         let rows = vec![vec![id.clone(), "CN=A long name of a certificate,O=Example".to_owned()]];
         let text = table_within(&["ID", "SUBJECT"], rows.clone(), Some(60));
         assert!(text.contains(&id) && text.contains("CN=A long n"), "{text}");
-        assert!(text.lines().all(|line| line.chars().count() <= 60) && text.contains('…'), "{text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 60) && text.contains('…'),
+            "{text}"
+        );
         // Where nothing more can be cut, the terminal wraps.
         let text = table_within(&["ID", "SUBJECT"], rows.clone(), Some(20));
         assert!(text.contains(&id), "{text}");

@@ -77,7 +77,9 @@ fn tell_presented(
         return;
     }
     let subject = |der: &CertificateDer<'_>| match Certificate::from_der(der) {
-        Ok(certificate) => format!("{} until {}", certificate.subject, certificate.not_after.date()),
+        Ok(certificate) => {
+            format!("{} until {}", certificate.subject, certificate.not_after.date())
+        }
         Err(_) => "what is no certificate".to_owned(),
     };
     let chain: Vec<String> = std::iter::once(first).chain(others).map(subject).collect();
