@@ -53,7 +53,7 @@ fn row<T: Serialize>(value: &T) -> Result<Row> {
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => shown::cell(text).into_owned(),
+        Value::String(text) => shown::cell(&shown::one_line(text)).into_owned(),
         other => shown::json(&other.to_string()).into_owned(),
     }
 }

@@ -43,7 +43,8 @@ mod tests {
     fn one_thing_is_not_many() {
         assert_eq!(one_of_many("made: 1 devices"), Some("1 devices"));
         assert_eq!(one_of_many("1 of 1 rows"), Some("1 rows"));
-        for good in ["1 device", "11 devices", "0.1 days", "1,001 rows", "1 devicesque", "v1 keys"] {
+        for good in ["1 device", "11 devices", "0.1 days", "1,001 rows", "1 devicesque", "v1 keys"]
+        {
             assert_eq!(one_of_many(good), None, "{good}");
         }
     }

@@ -62,7 +62,8 @@ pub(crate) fn man(args: &ManArgs, cli: Command, out: Output) -> Result {
     outlet::check_folder(&args.dir)?;
     files::create_private_dir(&args.dir)?;
     let mut count = 0;
-    for (name, command) in all_commands(cli) {
+    // A page names the pages of the commands below it, and `help` has none.
+    for (name, command) in all_commands(cli.disable_help_subcommand(true)) {
         let mut page = Vec::new();
         clap_mangen::Man::new(command).render(&mut page).map_err(Failure::Output)?;
         let path = args.dir.join(format!("{}.1", name.replace(' ', "-")));
