@@ -222,6 +222,7 @@ impl Outcome {
         let text = if is_data(line) { &outcome.stderr } else { &said };
         assert_eq!(hidden(text), None, "something hidden is said: {outcome:?}");
         assert_eq!(debug_text(text), None, "a text for debuggers is said: {outcome:?}");
+        assert_eq!(crate::counted::one_of_many(text), None, "one is not many: {outcome:?}");
         outcome
     }
 
@@ -400,7 +401,12 @@ impl Cli {
                 command.env_remove(name);
             }
         }
+        for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "COMPLETE"] {
+            command.env_remove(name);
+        }
         command.args(words(line)).current_dir(self.dir.path()).env("LC_ALL", "C");
+        // The settings of whoever runs the tests are not the tests'.
+        command.env("XDG_CONFIG_HOME", self.dir.path().join(".settings"));
         command
     }
 

@@ -2,6 +2,8 @@
 
 pub(crate) mod ca;
 pub(crate) mod cert;
+pub(crate) mod config;
+pub(crate) mod context;
 pub(crate) mod device;
 pub(crate) mod generate;
 pub(crate) mod key;

@@ -149,7 +149,8 @@ fn pin<'a>(option: &'static str, file: File<'a>, what: &'a str) -> Source<'a> {
 
 /// Whether a variable holds a secret, as those of all the sources above: not for programs that this one starts.
 pub(crate) fn is_secret_variable(name: &str) -> bool {
-    let ends = ["PASSWORD", "TOKEN", "PIN", "OTP", "SECRET"];
+    // The last three are go-c8y-cli's: a session's header field, and what its sessions are encrypted with.
+    let ends = ["PASSWORD", "TOKEN", "PIN", "OTP", "SECRET", "HEADER", "AUTHORIZATION", "PASSPHRASE"];
     name.starts_with("C8Y_") && ends.iter().any(|end| name.ends_with(end))
 }
 
@@ -168,6 +169,9 @@ mod tests {
         assert!(named.len() > 12, "{named:?}");
         for name in named {
             assert!(is_secret_variable(name), "{name}");
+        }
+        for foreign in ["C8Y_HEADER", "C8Y_HEADER_AUTHORIZATION", "C8Y_PASSPHRASE"] {
+            assert!(is_secret_variable(foreign), "{foreign}");
         }
         for open in ["C8Y_HOST", "C8Y_USER", "C8Y_TENANT", "C8Y_PKI_DIR", "PATH", "PASSWORD"] {
             assert!(!is_secret_variable(open), "{open}");

@@ -21,6 +21,7 @@ mod life;
 mod line;
 mod lists;
 mod longest;
+mod manners;
 mod named;
 mod offline_root;
 mod old_ids;

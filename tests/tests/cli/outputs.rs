@@ -99,6 +99,7 @@ const NO_PATHS: &[&str] = &[
     "DOMAIN",
     "NAME|WxH",
     "TEXT",
+    "WHEN",
     "EXISTING",
     "FORMAT",
     "HASH",

@@ -9,7 +9,8 @@ use clap::Args;
 
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
-use crate::tenant::{NetworkArgs, WhoArgs, no_host, variable};
+use crate::tenant::{NetworkArgs, WhoArgs, no_host};
+use crate::variables::variable;
 
 /// What stands for the tenant where it was not reached.
 const UNKNOWN_TENANT: &str = "unknown";

@@ -94,10 +94,10 @@ impl IssueArgs {
         (pki, dir): (&Pki, &Path),
         out: Output,
     ) -> Result<HandOver> {
-        if output.output != Form::Folders {
+        if output.into != Form::Folders {
             return Err(Failure::usage(
-                "--exec works on the directories of devices, but --output tar makes none",
-                "leave --output out",
+                "--exec works on the directories of devices, but --into tar makes none",
+                "leave --into out",
             ));
         }
         let files = (kinds, output.out.as_path());

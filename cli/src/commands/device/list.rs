@@ -15,6 +15,7 @@ use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::render::{Columns, day, until};
 use crate::selection::SelectionArgs;
+use crate::sheet::Sheet;
 
 /// So many bytes are written at once.
 const AT_ONCE: usize = 1 << 16;
@@ -142,6 +143,7 @@ pub(super) fn run(args: &ListArgs, dir: &Path, out: Output) -> Result {
     let mut text = Text { out, waiting: String::new() };
     let done = match out.is_json() {
         true => lines(pki.registry(), &wanted, &mut text),
+        false if out.is_csv() => sheet(pki.registry(), &wanted, &mut text),
         false => rows(pki.registry(), &wanted, &mut text),
     };
     match done.and_then(|()| text.write()) {
@@ -160,6 +162,19 @@ fn lines(
         let line = serde_json::to_string(&Row::of(&record));
         text.add(&line.map_err(|e| Failure::Output(e.into()))?)?;
         text.add("\n")
+    })
+}
+
+/// A line of CSV for each certificate, as it comes.
+fn sheet(
+    registry: &Registry,
+    wanted: &Wanted<'_>,
+    text: &mut Text,
+) -> std::result::Result<(), Ended> {
+    let mut sheet = Sheet::default();
+    wanted.each(registry, |record| {
+        let line = sheet.add(&Row::of(&record))?;
+        text.add(&String::from_utf8_lossy(&line))
     })
 }
 

@@ -72,12 +72,12 @@ impl OutputArgs {
     }
 
     fn writes_to_stdout(&self) -> bool {
-        self.output == Form::Tar && is_stdout(&self.out)
+        self.into == Form::Tar && is_stdout(&self.out)
     }
 
     /// Whether the archive goes into a pipe or the like, and not into a file.
     fn is_streamed(&self) -> bool {
-        self.output == Form::Tar && (self.writes_to_stdout() || files::is_stream(&self.out))
+        self.into == Form::Tar && (self.writes_to_stdout() || files::is_stream(&self.out))
     }
 
     /// What the archive is streamed to.
@@ -100,7 +100,7 @@ impl OutputArgs {
 
     /// Refuses places that cannot take what is to go there.
     fn check_places(&self) -> Result<()> {
-        if self.output == Form::Folders {
+        if self.into == Form::Folders {
             outlet::check_folder(&self.out)?;
         }
         if let Some(path) = &self.secrets {
@@ -121,7 +121,7 @@ impl OutputArgs {
 
     /// Where failed devices are listed after a run.
     fn failed_path(&self) -> Option<PathBuf> {
-        let in_folder = || (self.output == Form::Folders).then(|| self.out.join("failed.csv"));
+        let in_folder = || (self.into == Form::Folders).then(|| self.out.join("failed.csv"));
         self.failed.clone().or_else(in_folder)
     }
 
@@ -190,7 +190,7 @@ pub(super) fn issue(
     let kinds = if has_keys && matches!(run.kinds, Kinds::AsTheyHad(_)) { &[] } else { all };
     let plain_keys = run.devices.has_new_keys() && all.contains(&Bundle::Pem) && !args.encrypt_keys;
     let passwords = Passwords::ask(args, all, has_keys)?;
-    if args.output == Form::Folders {
+    if args.into == Form::Folders {
         files::create_private_dir(&args.out)?;
     }
     let stream = args.stream()?;
@@ -281,7 +281,7 @@ struct Done<'a> {
 impl OutputArgs {
     /// Where devices go; `stream` is where an archive is streamed to.
     fn destination<'a>(&'a self, stream: &'a Stream) -> Out<'a> {
-        match self.output {
+        match self.into {
             Form::Folders => Out::Folders(&self.out),
             Form::Tar if self.is_streamed() => Out::Stream(stream),
             Form::Tar => Out::Archive(&self.out),
@@ -401,7 +401,7 @@ fn remarks(args: &OutputArgs, summary: &Summary, done: Done<'_>, out: Output) {
             secrets.display()
         ));
     }
-    if summary.replaced > 0 && args.output == Form::Folders {
+    if summary.replaced > 0 && args.into == Form::Folders {
         out.note(&format!("the former files are in {}", args.out.join(".replaced").display()));
     }
     // Where the files of all of them went was said.

@@ -1,6 +1,7 @@
 //! `device revoke`: certificates that are not to be trusted any more.
 
 use std::collections::HashSet;
+use std::io::IsTerminal;
 use std::path::Path;
 
 use c8y_pki_core::client_id::DeviceId;
@@ -34,9 +35,10 @@ superseded. If several CAs have given that number, --issuer says which certifica
 keyCompromise every other certificate of the same key is revoked too, live or superseded, of any
 device or CA: those of others are named first, and you confirm them at the terminal or with --yes.
 To revoke one of a CA, give --ca-certificate too. All of them are revoked, or none; those that are
-revoked already are not changed. With --from or --order you are asked first, or give --yes. A
-revocation is final. It has no effect until it is in a list: make the CA's next list, and upload it
-to the platform (`tenant crl upload`). `order revoke` takes a whole order back.
+revoked already are not changed. At a terminal you are asked first; with --from or --order a
+script needs --yes. A revocation is final. It has no effect until it is in a list: make the CA's
+next list, and upload it to the platform (`tenant crl upload`). `order revoke` takes a whole order
+back.
 
 Examples:
   c8y-pki device revoke gw-0001 --reason keyCompromise
@@ -73,8 +75,8 @@ pub(crate) struct RevokeArgs {
     /// Only show what would be revoked, and what cannot be
     #[arg(long, conflicts_with = "yes")]
     plan: bool,
-    /// Do not ask: neither before the devices of a list or an order are revoked nor, with keyCompromise, before
-    /// certificates that others have for the same key are
+    /// Do not ask: neither at a terminal before anything is revoked, nor anywhere before the devices of a list or an
+    /// order are, nor, with keyCompromise, before certificates that others have for the same key are
     #[arg(long)]
     pub(super) yes: bool,
 }
@@ -125,7 +127,9 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
     if args.plan {
         return plan(&records, &already, &foreign, out);
     }
-    if args.selection.is_given() && !args.yes && !records.is_empty() && !asked(&records)? {
+    // Who names a certificate in a script means it; at a terminal it may be a slip of the pen.
+    let is_asked = args.selection.is_given() || std::io::stdin().is_terminal();
+    if is_asked && !args.yes && !records.is_empty() && !asked(&records)? {
         out.note("Nothing was revoked.");
         return Ok(Outcome::NO);
     }
@@ -235,7 +239,7 @@ fn plan(records: &[Record], already: &[Record], foreign: &[Foreign], out: Output
     Ok(Outcome::Done)
 }
 
-/// Asks before what a list names is revoked.
+/// Asks before anything is revoked.
 fn asked(records: &[Record]) -> Result<bool> {
     let line =
         |record: &Record| format!("{}  {}, issued by {}", name(record), record.serial, record.ca);

@@ -54,7 +54,8 @@ pub enum IssueError {
     },
     /// notAfter lies behind the issuer's.
     #[error(
-        "a validity of {days} days ends on {not_after}, after its issuer {issuer} on {issuer_not_after}"
+        "a validity of {} ends on {not_after}, after its issuer {issuer} on {issuer_not_after}",
+        crate::shown::count(days, "day")
     )]
     Outlives {
         /// Subject of the issuer.
@@ -142,7 +143,7 @@ impl Failure for IssueError {
     fn hint(&self) -> Option<Hint> {
         match self {
             Self::Outlives { longest, .. } if *longest > 0 => Some(
-                Hint::say(format!("ask for at most {longest} days"))
+                Hint::say(format!("ask for at most {}", crate::shown::count(longest, "day")))
                     .then(Hint::give("or have it shortened to its issuer's end", Setting::Shorten)),
             ),
             Self::Outlives { .. } | Self::IssuerNotValid { .. } => {

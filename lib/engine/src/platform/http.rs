@@ -4,15 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 
 use super::transport::{Answer, Transport};
-use super::{Login, PlatformError, Repeat, Request, Settings, lenient};
+use super::{Login, PlatformError, Repeat, Request, Settings, told};
 use crate::failure::{Failure, Fault, Underlying};
 use crate::net::{Pauses, pause_until};
-use crate::shown::Foreign;
 
 /// Pauses of our own making.
 const PAUSES: Pauses =
@@ -165,6 +163,7 @@ impl Client {
                 Err(error) => error,
             };
             let Some(pause) = self.pause(request, &error, attempt) else { return Err(error) };
+            told::retry(request, attempt, pause);
             (self.on_retry)(&Retry { error: &error, pause, attempt });
             if !pause_until(Instant::now() + pause, &self.stop).await {
                 let host = self.transport.host.clone();
@@ -176,7 +175,10 @@ impl Client {
 
     /// Sends it once, and notes that there is an answer, and what time it is there.
     async fn attempt(&self, request: &Request, attempt: u32) -> Result<Answer, PlatformError> {
-        let answer = self.transport.send(request, &self.login).await?;
+        let begun = Instant::now();
+        let sent = self.transport.send(request, &self.login).await;
+        told::request(request, &self.transport.host, &self.login, attempt, begun.elapsed(), &sent);
+        let answer = sent?;
         self.reached.store(true, Ordering::Relaxed);
         if let Some(date) = answer.date {
             let told = Some((OffsetDateTime::from(date), Instant::now()));
@@ -218,7 +220,7 @@ impl Client {
     ) -> Result<Answer, PlatformError> {
         let (method, path) = (request.method, request.path.clone());
         let host = self.transport.host.clone();
-        let said = said(&answer.body);
+        let said = told::words(&answer.body);
         Err(match answer.status {
             // A page is no answer of the platform's, also where nothing is read of it.
             200..=299 if answer.content_type.starts_with("text/html") => {
@@ -267,36 +269,4 @@ impl Client {
 
 fn or_nothing(content_type: &str) -> &str {
     if content_type.is_empty() { "a body of no type" } else { content_type }
-}
-
-/// The platform's own words: `message`, else `error`.
-fn said(body: &[u8]) -> Option<Foreign> {
-    #[derive(Deserialize)]
-    struct Words {
-        #[serde(default, deserialize_with = "lenient::text")]
-        message: Option<String>,
-        #[serde(default, deserialize_with = "lenient::text")]
-        error: Option<String>,
-    }
-    let Words { message, error } = serde_json::from_slice(body).ok()?;
-    Some(Foreign::beginning(&message.or(error)?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_platforms_words_are_shown_with_what_is_hidden_in_them() {
-        let body = br#"{"error":"security/Forbidden","message":"Access \u001b[31mdenied"}"#;
-        assert_eq!(said(body).unwrap().to_string(), "Access \\u{1b}[31mdenied");
-        assert_eq!(
-            said(br#"{"error":"security/Forbidden","message":[]}"#).unwrap().to_string(),
-            "security/Forbidden"
-        );
-        assert_eq!(said(b"<html>"), None);
-        let long = format!("{{\"message\":\"{}\"}}", "x".repeat(1_000_000));
-        let long = said(long.as_bytes()).unwrap();
-        assert!(long.to_string().ends_with("x… and 999000 more bytes"), "{long}");
-    }
 }

@@ -31,6 +31,7 @@ mod settings;
 pub mod standing;
 pub mod tenant;
 pub mod token;
+mod told;
 mod transport;
 pub mod trusted;
 pub mod verdict;

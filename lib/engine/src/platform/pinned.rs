@@ -20,6 +20,7 @@ use rustls::{
 use rustls_platform_verifier::Verifier;
 
 use crate::cert::{Certificate, GeneralName};
+use crate::crypto::tls_words;
 
 /// Accepts the certificates that were given, and else asks another verifier.
 #[derive(Debug)]
@@ -96,6 +97,35 @@ fn sole_name(certificate: &Certificate) -> Option<&str> {
     }
 }
 
+/// What a server presents, and whether it is trusted.
+fn tell_presented(
+    first: &CertificateDer<'_>,
+    others: &[CertificateDer<'_>],
+    verdict: Result<(), &TlsError>,
+) {
+    if !tracing::enabled!(target: "c8y_pki::tls", tracing::Level::DEBUG) {
+        return;
+    }
+    let subject = |der: &CertificateDer<'_>| match Certificate::from_der(der) {
+        Ok(certificate) => {
+            format!("{} until {}", certificate.subject, certificate.not_after.date())
+        }
+        Err(_) => "what is no certificate".to_owned(),
+    };
+    let chain: Vec<String> = std::iter::once(first).chain(others).map(subject).collect();
+    let verdict = verdict.map_or_else(tls_words, |()| "trusted".to_owned());
+    tracing::debug!(
+        target: "c8y_pki::tls",
+        server = chain.join(", signed by ").as_str(), verdict,
+        "the server presents its certificates"
+    );
+}
+
+/// Which version of TLS a handshake has come to.
+fn tell_version(version: &str) {
+    tracing::debug!(target: "c8y_pki::tls", version, "the server has proved that it has its key");
+}
+
 impl ServerCertVerifier for Pinned {
     fn verify_server_cert(
         &self,
@@ -105,12 +135,14 @@ impl ServerCertVerifier for Pinned {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        match self.given.iter().find(|given| given.der() == &**end_entity) {
+        let verdict = match self.given.iter().find(|given| given.der() == &**end_entity) {
             Some(given) => {
                 check(given, end_entity, name, now).map(|()| ServerCertVerified::assertion())
             }
             None => self.by.verify_server_cert(end_entity, intermediates, name, ocsp, now),
-        }
+        };
+        tell_presented(end_entity, intermediates, verdict.as_ref().map(|_| ()));
+        verdict
     }
 
     fn verify_tls12_signature(
@@ -119,6 +151,7 @@ impl ServerCertVerifier for Pinned {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
+        tell_version("TLS 1.2");
         self.by.verify_tls12_signature(message, cert, dss)
     }
 
@@ -128,6 +161,7 @@ impl ServerCertVerifier for Pinned {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
+        tell_version("TLS 1.3");
         self.by.verify_tls13_signature(message, cert, dss)
     }
 

@@ -21,6 +21,7 @@ use crate::provision::ProvisionError;
 use crate::registration;
 use crate::registry::{Filter, Role};
 use crate::secret::{ChosenPassword, WeakPassword};
+use crate::shown;
 
 /// The steps, and what was read to find them.
 #[derive(Debug)]
@@ -203,8 +204,10 @@ fn key_remark(spec: &Spec) -> Option<String> {
 }
 
 fn replace_step(spec: &Spec, count: usize) -> Option<Step> {
+    let (are, them) = if count == 1 { ("is", "it") } else { ("are", "them") };
+    let devices = shown::count(count, "device");
     let detail =
-        format!("{count} devices that are not as the file wants them, by {}", spec.devices.ca);
+        format!("{devices} that {are} not as the file wants {them}, by {}", spec.devices.ca);
     let out = spec.devices.out.display().to_string();
     (count > 0).then(|| Step::new(Action::Update, REPLACE, out, detail).of(count))
 }
@@ -217,13 +220,14 @@ fn registration_step(wanted: &RegistrationSpec, csv: &str, count: usize) -> Step
         Some(false) => Action::Update,
     };
     let name = wanted.file.display().to_string();
-    Step::new(action, "registration", name, format!("{count} devices")).of(count)
+    Step::new(action, "registration", name, shown::count(count, "device")).of(count)
 }
 
 fn connect_step(wanted: &Connecting, all: usize) -> Step {
     let count = wanted.sample.unwrap_or(all).min(all);
     let by = if wanted.check.service.is_some() { "the MQTT Service" } else { "MQTT" };
-    let detail = format!("{count} of {all} devices over {by}, with their own files");
+    let detail =
+        format!("{count} of {} over {by}, with their own files", shown::count(all, "device"));
     Step::new(Action::Connect, "connect", wanted.check.target.to_string(), detail).of(count)
 }
 

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::failure::{Hint, Task};
 use crate::platform::crl::Switch;
+use crate::shown;
 use Urgency::{Due, Overdue};
 
 /// Devices that are named in a sentence.
@@ -132,11 +133,8 @@ fn of_order(order: &OrderState) -> Option<Item> {
         [(progress.failed, "failed"), (progress.revoked, "revoked"), (progress.open, "not begun")];
     let parts = parts.iter().filter(|(number, _)| *number > 0);
     let parts: Vec<String> = parts.map(|(number, word)| format!("{number} {word}")).collect();
-    let message = format!(
-        "{missing} of {} devices have no certificate: {}",
-        progress.devices,
-        parts.join(", ")
-    );
+    let devices = shown::part(missing, progress.devices, "device", ("has", "have"));
+    let message = format!("{devices} no certificate: {}", parts.join(", "));
     let hint = Hint::run("see which", Task::ShowOrder { name: order.name.clone() });
     Some(item(Due, Subject::Order, &order.name, message, Some(hint)))
 }

@@ -140,8 +140,19 @@ pub(super) const CALLS: &[Call] = &[
     ("registry restore", "{in} --yes", File),
     ("registry revocations", "--out r", Pki),
     ("profile import", "--openssl-conf {in}", File),
+    ("context add", "n --host a.example.com --cacert {in}", File),
 ];
 
 /// Commands that meet nothing that can fail in one of these ways.
-pub(super) const OTHERS: &[&str] =
-    &["sandbox", "profile list", "profile show", "completions", "man"];
+pub(super) const OTHERS: &[&str] = &[
+    "sandbox",
+    "profile list",
+    "profile show",
+    "completions",
+    "man",
+    "config show",
+    "context list",
+    "context use",
+    "context show",
+    "context remove",
+];

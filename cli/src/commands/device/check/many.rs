@@ -1,5 +1,6 @@
 //! Many devices side by side: a line each, in the order of the list, and a summary.
 
+use c8y_pki_core::shown;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::sync::atomic::Ordering;
@@ -81,7 +82,11 @@ pub(super) fn run(
     }
     let stopped = summary.checked < total;
     if stopped {
-        out.warning(&format!("interrupted after {} of {total} devices", summary.checked));
+        out.warning(&format!(
+            "interrupted after {} of {}",
+            summary.checked,
+            shown::count(total, "device")
+        ));
     }
     if would_ask {
         out.note(MORE_WITH_LOGIN);

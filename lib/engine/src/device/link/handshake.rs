@@ -64,10 +64,12 @@ impl Link {
         }
         *facts = presenter.map(|presenter| presenter.facts()).unwrap_or_default();
         facts.server = judge.presented();
-        match outcome {
+        let link = match outcome {
             Ok(_) => Ok(Self { stream: StreamOwned::new(connection, stream) }),
             Err(e) => Err(explain(e, judge.fault(), target, deadline)),
-        }
+        };
+        tell(target, &link, facts);
+        link
     }
 
     /// The version of TLS.
@@ -99,6 +101,28 @@ impl Write for Link {
 impl Transport for Link {
     fn set_deadline(&mut self, deadline: Deadline) {
         self.stream.sock.set_deadline(deadline);
+    }
+}
+
+/// Tells what a handshake has come to. With TLS 1.3 a server's alert about the certificate comes later.
+fn tell(target: &Target, link: &Result<Link, LinkError>, facts: &Facts) {
+    let (target, asked) = (target.to_string(), facts.asked);
+    match link {
+        Ok(link) => {
+            let cipher = link.stream.conn.negotiated_cipher_suite().map(|suite| suite.suite());
+            tracing::debug!(
+                target: "c8y_pki::tls",
+                server = target, version = link.version(),
+                cipher = cipher.and_then(|suite| suite.as_str()).unwrap_or_default(),
+                asked_for_a_certificate = asked, accepted_cas = facts.accepted.len() as u64,
+                "the handshake is done"
+            );
+        }
+        Err(error) => tracing::debug!(
+            target: "c8y_pki::tls",
+            server = target, asked_for_a_certificate = asked, error = %error,
+            "the handshake failed"
+        ),
     }
 }
 

@@ -95,6 +95,11 @@ impl ResolvesClientCert for Presenter {
             facts.accepted = names.iter().map(|name| name.to_vec()).collect();
             facts.key_suits = self.certified.key.choose_scheme(schemes).is_some();
         }
+        tracing::debug!(
+            target: "c8y_pki::tls",
+            presented = self.certified.cert.len() as u64, accepted_cas = names.len() as u64,
+            "the server asks for a client certificate"
+        );
         Some(Arc::clone(&self.certified))
     }
 

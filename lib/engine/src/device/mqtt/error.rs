@@ -110,6 +110,7 @@ impl MqttError {
     /// What an error of the connection says.
     pub(super) fn of(error: io::Error, waiting: Waiting, seconds: u64) -> Self {
         if let Some(alert) = Alert::in_error(&error) {
+            tracing::debug!(target: "c8y_pki::tls", %alert, "the server ends the connection");
             return Self::Alert { alert };
         }
         match error.kind() {
