@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use c8y_pki_core::crypto::{fill_random, hex};
 use c8y_pki_engine::Error;
-use c8y_pki_engine::platform::webhook::Webhook;
+use c8y_pki_engine::platform::webhook::{Again, Webhook};
 use c8y_pki_engine::status::{Item, Picture};
 use clap::Args;
 use serde_json::{Value, json};
@@ -49,8 +49,10 @@ pub(crate) fn deliver(
     out: Output,
 ) -> Result<()> {
     let body = body(picture, items)?;
-    hook.deliver(&body, &|retry| out.retry(&retry.reason, Some(retry.attempt), retry.pause))
-        .map_err(Error::from)?;
+    let tell = |again: Again<'_>| {
+        out.retry(&again.error.to_string(), Some(again.attempt), again.pause);
+    };
+    hook.deliver(&body, &tell).map_err(Error::from)?;
     out.note(&format!("Sent to the webhook at {}.", hook.host()));
     Ok(())
 }

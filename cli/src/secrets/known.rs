@@ -150,7 +150,8 @@ fn pin<'a>(option: &'static str, file: File<'a>, what: &'a str) -> Source<'a> {
 /// Whether a variable holds a secret, as those of all the sources above: not for programs that this one starts.
 pub(crate) fn is_secret_variable(name: &str) -> bool {
     // The last three are go-c8y-cli's: a session's header field, and what its sessions are encrypted with.
-    let ends = ["PASSWORD", "TOKEN", "PIN", "OTP", "SECRET", "HEADER", "AUTHORIZATION", "PASSPHRASE"];
+    let ends =
+        ["PASSWORD", "TOKEN", "PIN", "OTP", "SECRET", "HEADER", "AUTHORIZATION", "PASSPHRASE"];
     name.starts_with("C8Y_") && ends.iter().any(|end| name.ends_with(end))
 }
 

@@ -93,6 +93,7 @@ mod pair {
     use super::super::{CryptoError, fill_random};
     use super::MlDsa;
     use crate::der;
+    use crate::failure::Underlying;
     use crate::secret::SecretBytes;
 
     /// The tag of a seed alone, `[0] IMPLICIT` (RFC 9881, section 6).
@@ -130,7 +131,7 @@ mod pair {
         ) -> Result<(Self, SecretBytes), CryptoError> {
             let written = pkcs8(set, private_key);
             let pair = PqdsaKeyPair::from_pkcs8(signing(set), written.expose())
-                .map_err(|e| CryptoError::BadPrivateKey(e.to_string()))?;
+                .map_err(|e| CryptoError::BadPrivateKey(Underlying::of(e)))?;
             let with_seed = pair.to_pkcs8v1().ok().map(|der| SecretBytes::new(der.as_ref()));
             Ok((Self { set, pair }, with_seed.unwrap_or(written)))
         }

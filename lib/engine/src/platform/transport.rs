@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client as Reqwest, RequestBuilder, Response};
-use rustls::pki_types::CertificateDer;
 use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
 use url::Url;
 
 use super::error::Distrust;

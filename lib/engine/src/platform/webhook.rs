@@ -13,7 +13,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::transport::{Answer, Transport};
-use super::{Body, Login, PlatformError, Request, Retry, Settings};
+use super::{Body, Login, PlatformError, Request, Settings};
 use crate::crypto::{hex, hmac_sha256};
 use crate::failure::{Failure, Fault, Hint};
 use crate::net::{Pauses, pause_until};
@@ -104,6 +104,17 @@ impl Failure for WebhookError {
     }
 }
 
+/// An attempt after which there is another one.
+#[derive(Debug, Clone, Copy)]
+pub struct Again<'a> {
+    /// What went wrong.
+    pub error: &'a WebhookError,
+    /// The pause before the next attempt.
+    pub pause: Duration,
+    /// The attempt that failed, from 1.
+    pub attempt: u32,
+}
+
 /// Where messages go, and what signs them.
 #[derive(Debug)]
 pub struct Webhook {
@@ -156,7 +167,7 @@ impl Webhook {
 
     /// Sends a message, again if the receiver is not reached or cannot take it now, and waits for the end; how often it
     /// was tried. `on_retry` is told of each repetition.
-    pub fn deliver(&self, body: &Value, on_retry: &dyn Fn(&Retry)) -> Result<u32, WebhookError> {
+    pub fn deliver(&self, body: &Value, on_retry: &dyn Fn(Again<'_>)) -> Result<u32, WebhookError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -164,7 +175,7 @@ impl Webhook {
         runtime.block_on(self.send(body, on_retry))
     }
 
-    async fn send(&self, body: &Value, on_retry: &dyn Fn(&Retry)) -> Result<u32, WebhookError> {
+    async fn send(&self, body: &Value, on_retry: &dyn Fn(Again<'_>)) -> Result<u32, WebhookError> {
         let bytes = serde_json::to_vec(body).unwrap_or_default();
         let tag = hmac_sha256(self.secret.expose().as_bytes(), &bytes);
         let request = Request::to_others(&self.path, Body::Json(body.clone()), MOST)
@@ -177,7 +188,7 @@ impl Webhook {
                 return Err(error);
             }
             let pause = PAUSES.after(attempt);
-            on_retry(&Retry { reason: error.to_string(), pause, attempt });
+            on_retry(Again { error: &error, pause, attempt });
             if !pause_until(Instant::now() + pause, &self.stop).await {
                 return Err(error);
             }
