@@ -38,7 +38,7 @@ pub mod verdict;
 pub use error::{Distrust, PlatformError};
 pub use host::Host;
 pub use http::{Client, Retry};
-pub(crate) use pinned::Pinned;
+pub(crate) use pinned::{Pinned, signatures_by};
 pub use request::{Body, Method, Repeat, Request};
 pub use settings::{Login, Proxy, Settings, bare_host};
 pub use tenant::place;

@@ -6,11 +6,9 @@
 use std::sync::{Arc, Mutex};
 
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::{ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
-};
+use rustls::{CertificateError, Error as TlsError, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
 use super::super::credentials::Trusted;
@@ -18,7 +16,7 @@ use super::{LinkError, ServerFault};
 use crate::cert::Certificate;
 use crate::crypto::{certificate_words, is_of_a_ca, tls_provider, tls_reason};
 use crate::failure::Underlying;
-use crate::platform::Pinned;
+use crate::platform::{Pinned, signatures_by};
 
 /// Why a truststore cannot be used.
 const NO_ROOTS: &str = "it holds no certificate that can be trusted";
@@ -161,27 +159,7 @@ impl ServerCertVerifier for Judge {
         verdict
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.by.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.by.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.by.supported_verify_schemes()
-    }
+    signatures_by!(by);
 }
 
 #[cfg(test)]
