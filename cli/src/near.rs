@@ -29,7 +29,8 @@ pub(crate) fn meant(
     let commands = rows.next()?.2;
     let told: Vec<String> = commands.iter().map(|(line, does)| told(line, does)).collect();
     let whole = [place.as_str(), word].join(" ");
-    Some(Failure::usage(format!("there is no command {:?}", whole.trim_start()), told.join("; ")))
+    let name = whole.trim_start();
+    Some(Failure::usage(format!("there is no command {name:?}"), told.join("; ")))
 }
 
 fn told(line: &str, does: &str) -> String {

@@ -121,6 +121,7 @@ fn is_data(line: &str) -> bool {
         .iter()
         .any(|o| line.contains(o))
         || line.ends_with("store create -")
+        || line.starts_with("completions ")
 }
 
 /// The first character of a text, if there is any, that a terminal would obey or that nobody sees.

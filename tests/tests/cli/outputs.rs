@@ -115,7 +115,7 @@ const NO_PATHS: &[&str] = &[
     "NAMES",
     "NUMBER",
     "NEW-NAME",
-    "OUTPUT",
+    "INTO",
     "OVER",
     "PORT",
     "REASON",

@@ -33,6 +33,12 @@ impl Step {
         Self { code, ..self }
     }
 
+    /// As it is typed.
+    fn line(self) -> String {
+        let json = if self.json { " --json" } else { "" };
+        format!("{} {}{json}", self.command, self.with)
+    }
+
     /// The same, with its result as JSON.
     fn with_json(self) -> Self {
         Self { json: true, ..self }
@@ -154,8 +160,7 @@ impl Journey {
 
     /// Runs a step as a user.
     pub(crate) fn run(&self, user: &str, step: Step) -> Outcome {
-        let json = if step.json { " --json" } else { "" };
-        self.run_line(user, &format!("{} {}{json}", step.command, step.with))
+        self.run_line(user, &step.line())
     }
 
     /// Runs a command line as a user, through the recorders.
@@ -200,7 +205,7 @@ impl Journey {
                 self.between(*stage);
                 continue;
             };
-            let line = format!("{} {} --json", step.command, step.with);
+            let line = step.with_json().line();
             let outcome = self.run_line_with("admin", &line, &[("C8Y_PKI_LOG", "debug")]);
             told += outcome.stderr.matches(r#"{"log":"#).count();
             tells_no_secret(&outcome);

@@ -32,7 +32,7 @@ pub(super) fn run(expiring: Option<time::Duration>, dir: &Path, out: Output) -> 
     if let Some(time) = expiring {
         views.retain(|view| view.not_after < now + time);
         // Cut out of its tree, each is a line of its own.
-        if !out.is_json() {
+        if !out.is_json() && !out.is_csv() {
             views.iter_mut().for_each(|view| view.parent = None);
         }
         if views.is_empty() {
