@@ -193,7 +193,7 @@ impl Certificate {
             return Err(CertError::Malformed(format!("{} bytes follow it", rest.len()).into()));
         }
         let tbs = &parsed.tbs_certificate;
-        let malformed = |e| CertError::Malformed(e);
+        let malformed = CertError::Malformed;
         let name = |raw: &[u8]| Name::from_der(raw).map_err(|e| malformed(Underlying::of(e)));
         let mut cert = Self {
             der: der.to_vec(),

@@ -10,9 +10,12 @@ use std::sync::Arc;
 /// The words stand in the sentence of the error that holds it; the error itself is its
 /// [`source`](Error::source), for a program that asks for it by its type. Two are equal if their words are.
 #[derive(Clone)]
-pub struct Underlying {
+pub struct Underlying(Arc<Worded>);
+
+/// Behind a pointer, so that an error that holds it stays small.
+struct Worded {
     words: Cow<'static, str>,
-    error: Option<Arc<dyn Error + Send + Sync>>,
+    error: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl Underlying {
@@ -26,51 +29,55 @@ impl Underlying {
         words: impl Into<Cow<'static, str>>,
         error: impl Error + Send + Sync + 'static,
     ) -> Self {
-        Self { words: words.into(), error: Some(Arc::new(error)) }
+        Self::new(words.into(), Some(Box::new(error)))
+    }
+
+    fn new(words: Cow<'static, str>, error: Option<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(Arc::new(Worded { words, error }))
     }
 
     /// The error, if it is of this type.
     pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
-        self.error.as_ref()?.downcast_ref()
+        self.0.error.as_ref()?.downcast_ref()
     }
 }
 
 impl From<String> for Underlying {
     fn from(words: String) -> Self {
-        Self { words: words.into(), error: None }
+        Self::new(words.into(), None)
     }
 }
 
 impl From<&'static str> for Underlying {
     fn from(words: &'static str) -> Self {
-        Self { words: words.into(), error: None }
+        Self::new(words.into(), None)
     }
 }
 
 impl fmt::Display for Underlying {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.words)
+        f.write_str(&self.0.words)
     }
 }
 
 impl fmt::Debug for Underlying {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.error {
-            Some(error) => write!(f, "{:?} ({error:?})", self.words),
-            None => write!(f, "{:?}", self.words),
+        match &self.0.error {
+            Some(error) => write!(f, "{:?} ({error:?})", self.0.words),
+            None => write!(f, "{:?}", self.0.words),
         }
     }
 }
 
 impl Error for Underlying {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.error.as_deref().map(|error| error as _)
+        self.0.error.as_deref().map(|error| error as _)
     }
 }
 
 impl PartialEq for Underlying {
     fn eq(&self, other: &Self) -> bool {
-        self.words == other.words
+        self.0.words == other.0.words
     }
 }
 
