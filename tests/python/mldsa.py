@@ -75,7 +75,7 @@ def make():
         .add_extension(usage(False), True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ski), False)
-        .sign(leaf_key, None)
+        .sign(root_key, None)
     )
     request = x509.CertificateSigningRequestBuilder().subject_name(name("r-1")).sign(leaf_key, None)
     pkcs8 = serialization.PrivateFormat.PKCS8

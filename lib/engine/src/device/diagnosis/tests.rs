@@ -112,6 +112,10 @@ fn what_is_known_adds_causes_or_takes_them_away() {
     for alert in [Alert::HANDSHAKE_FAILURE, Alert::CERTIFICATE_REQUIRED] {
         assert_eq!(first(Symptom::Alert(alert), unsuited()), "key-unsuited", "{alert}");
     }
+    // Then no certificate was sent, and a server may first say so over MQTT.
+    for symptom in [Symptom::Connack(4), Symptom::Connack(5), Symptom::ClosedWithoutAnswer] {
+        assert_eq!(first(symptom, unsuited()), "key-unsuited", "{symptom:?}");
+    }
     for symptom in [Symptom::PortClosed, Symptom::NotTls, Symptom::ClosedInTls, Symptom::NoTls] {
         let odd = Facts { port: 443, ..facts() };
         assert_eq!(first(symptom, odd), "wrong-port", "{symptom:?}");
