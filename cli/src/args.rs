@@ -66,7 +66,7 @@ pub(crate) struct Global {
     /// Print results as JSON, one object a line
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) json: bool,
-    /// The form of results
+    /// The form of results: table, json or csv
     #[arg(
         id = "form",
         long = "output",
@@ -74,17 +74,19 @@ pub(crate) struct Global {
         global = true,
         value_enum,
         default_value = "table",
+        hide_possible_values = true,
         value_name = "FORMAT",
         conflicts_with = "json",
         help_heading = "Global options"
     )]
     pub(crate) form: Form,
-    /// Colour messages
+    /// Colour messages: auto, always or never
     #[arg(
         long,
         global = true,
         value_enum,
         default_value = "auto",
+        hide_possible_values = true,
         value_name = "WHEN",
         help_heading = "Global options"
     )]

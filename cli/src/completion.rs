@@ -182,8 +182,8 @@ fn holders(pki: &Pki, role: Role, start: &str) -> Vec<String> {
 fn pki_dir(arguments: impl Iterator<Item = OsString>) -> PathBuf {
     let words: Vec<OsString> = arguments.skip_while(|word| word != "--").skip(1).collect();
     let after = words.iter().position(|word| word == "--pki").and_then(|at| words.get(at + 1));
-    let joined = words.iter().filter_map(|word| word.to_str()?.strip_prefix("--pki="));
-    let given = after.map(PathBuf::from).or_else(|| joined.last().map(PathBuf::from));
+    let mut joined = words.iter().filter_map(|word| word.to_str()?.strip_prefix("--pki="));
+    let given = after.map(PathBuf::from).or_else(|| joined.next().map(PathBuf::from));
     given
         .or_else(|| of_environment("C8Y_PKI_DIR").map(PathBuf::from))
         .or_else(|| crate::config::Config::read().ok().and_then(|config| config.pki))

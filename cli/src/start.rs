@@ -44,7 +44,7 @@ pub(crate) fn run() -> ExitCode {
     }
     cli.global.color.begin();
     let done = settings
-        .and_then(|()| form)
+        .and(form)
         .and_then(|_| log::begin(cli.global.verbose, output))
         .and_then(|()| cli.run(&arguments, output));
     match done {
