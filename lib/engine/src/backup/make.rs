@@ -80,7 +80,15 @@ pub fn make(pki: &Pki, target: &Path, contents: Contents, now: OffsetDateTime) -
 /// A private directory beside what is to be made.
 pub(super) fn staging_beside(target: &Path) -> Result<TempDir> {
     let parent = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let made = tempfile::Builder::new().prefix(IN_THE_MAKING).tempdir_in(parent);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(IN_THE_MAKING);
+    // Else it has the mode of the umask, and becomes the backup, or the PKI directory.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o700));
+    }
+    let made = builder.tempdir_in(parent);
     let fail = |source| FileError { action: "write", path: target.to_owned(), source };
     made.map_err(|e| fail(e).into())
 }
