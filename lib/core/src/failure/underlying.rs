@@ -9,7 +9,7 @@ use std::sync::Arc;
 ///
 /// The words stand in the sentence of the error that holds it; the error itself is its
 /// [`source`](Error::source), for a program that asks for it by its type. Two are equal if their words are.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Underlying {
     words: Cow<'static, str>,
     error: Option<Arc<dyn Error + Send + Sync>>,
@@ -50,15 +50,6 @@ impl From<&'static str> for Underlying {
 impl fmt::Display for Underlying {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words)
-    }
-}
-
-impl fmt::Debug for Underlying {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.error {
-            Some(error) => write!(f, "{:?} ({error:?})", self.words),
-            None => write!(f, "{:?}", self.words),
-        }
     }
 }
 
