@@ -9,10 +9,11 @@ use std::sync::Arc;
 ///
 /// The words stand in the sentence of the error that holds it; the error itself is its
 /// [`source`](Error::source), for a program that asks for it by its type. Two are equal if their words are.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Underlying(Arc<Worded>);
 
 /// Behind a pointer, so that an error that holds it stays small.
+#[derive(Debug)]
 struct Worded {
     words: Cow<'static, str>,
     error: Option<Box<dyn Error + Send + Sync>>,
@@ -57,15 +58,6 @@ impl From<&'static str> for Underlying {
 impl fmt::Display for Underlying {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.words)
-    }
-}
-
-impl fmt::Debug for Underlying {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.error {
-            Some(error) => write!(f, "{:?} ({error:?})", self.0.words),
-            None => write!(f, "{:?}", self.0.words),
-        }
     }
 }
 
