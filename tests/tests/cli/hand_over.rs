@@ -115,7 +115,7 @@ fn what_cannot_be_handed_over_is_refused_before_a_key_is_made() {
             format!("{ISSUE} --exec 'no-such-tool {{id}}'"),
             "\"no-such-tool\" of --exec is not there",
         ),
-        (format!("{ISSUE} --exec 'sh x {{dir}}' --output tar"), "--output tar makes none"),
+        (format!("{ISSUE} --exec 'sh x {{dir}}' --into tar"), "--into tar makes none"),
         (
             ISSUE.replace("list.csv", "other.csv") + " --exec 'sh x {dir}'",
             "other belongs to no order",

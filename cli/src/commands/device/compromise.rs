@@ -49,9 +49,14 @@ impl SameKey {
         Ok(Self { records, others, holder })
     }
 
+    /// Whether others have the key.
+    pub(super) fn has_others(&self) -> bool {
+        !self.others.is_empty()
+    }
+
     /// Names the certificates of others and asks whether they are to be revoked; nothing to ask without any.
     pub(super) fn confirm(&self, yes: bool, out: Output) -> Result<bool> {
-        if self.others.is_empty() {
+        if !self.has_others() {
             return Ok(true);
         }
         let told = format!("The key of {} is also that of:", self.holder);

@@ -357,7 +357,8 @@ fn text(issued: &Issued<'_>) -> String {
     let devices = count(s.issued, "device");
     let mut text = format!("{devices} issued in {:.1} s{rate}{place}\n", s.seconds);
     if s.replaced > 0 {
-        text.push_str(&format!("{} of them replace a former certificate\n", s.replaced));
+        let replace = if s.replaced == 1 { "replaces" } else { "replace" };
+        text.push_str(&format!("{} of them {replace} a former certificate\n", s.replaced));
     }
     if s.skipped > 0 {
         let have = if s.skipped == 1 { "it has" } else { "they have" };

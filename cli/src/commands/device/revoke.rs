@@ -127,15 +127,23 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
     if args.plan {
         return plan(&records, &already, &foreign, out);
     }
-    // Who names a certificate in a script means it; at a terminal it may be a slip of the pen.
-    let is_asked = args.selection.is_given() || std::io::stdin().is_terminal();
+    let same = match args.reason {
+        Reason::KeyCompromise => {
+            let all: Vec<&Record> = records.iter().chain(&already).collect();
+            Some(SameKey::of(args.ca_certificate, &all, pki.registry())?)
+        }
+        _ => None,
+    };
+    // Who names a certificate in a script means it; at a terminal it may be a slip of the pen. If others have its key,
+    // that question is asked, and not two.
+    let asks_about_others = same.as_ref().is_some_and(SameKey::has_others);
+    let is_asked =
+        args.selection.is_given() || (std::io::stdin().is_terminal() && !asks_about_others);
     if is_asked && !args.yes && !records.is_empty() && !asked(&records)? {
         out.note("Nothing was revoked.");
         return Ok(Outcome::NO);
     }
-    if args.reason == Reason::KeyCompromise {
-        let all: Vec<&Record> = records.iter().chain(&already).collect();
-        let same = SameKey::of(args.ca_certificate, &all, pki.registry())?;
+    if let Some(same) = same {
         if !same.confirm(args.yes, out)? {
             out.note("Nothing was revoked.");
             return Ok(Outcome::NO);

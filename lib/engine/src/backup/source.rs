@@ -11,6 +11,7 @@ use super::make::{checked, copy, entry};
 use super::manifest::{FORMAT, MANIFEST, Manifest, REGISTRY, is_inside};
 use super::{BackupError, Result};
 use crate::files::{self, FileError};
+use crate::shown::one_line;
 
 /// Most files of a backup: thousands of CAs have fewer.
 const MOST_FILES: usize = 100_000;
@@ -83,10 +84,11 @@ fn manifest(path: &Path, dir: &Path) -> Result<Manifest> {
     let manifest: Manifest = serde_json::from_slice(&files::read_small(&file)?)
         .map_err(|e| no(format!("its {MANIFEST} cannot be read ({e})")))?;
     if manifest.format != FORMAT {
-        return Err(no(format!("its form {:?} is not known", manifest.format)));
+        let form = one_line(&manifest.format);
+        return Err(no(format!("its form {form} is not known")));
     }
-    match manifest.files.iter().find(|entry| !is_inside(&entry.name)) {
-        Some(entry) => Err(no(format!("{:?} leads out of it", entry.name))),
+    match manifest.files.iter().map(|entry| &entry.name).find(|name| !is_inside(name)) {
+        Some(name) => Err(no(format!("{name:?} leads out of it"))),
         None => Ok(manifest),
     }
 }

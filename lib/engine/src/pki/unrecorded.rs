@@ -6,12 +6,14 @@
 use time::OffsetDateTime;
 
 use super::history::ADOPTING;
-use super::waiting::REQUEST;
 use super::{AuthorityError, Ca, Pki, Result};
 use crate::files::{self, Lock};
 
 /// The marker in the directory of a CA that the registry need not know yet.
 pub(super) const UNRECORDED: &str = "unrecorded";
+
+/// The request of a CA, in its directory while it waits for its certificate and until that is recorded.
+pub(super) const REQUEST: &str = "request.pem";
 
 impl Ca {
     /// Whether its making was stopped before it was recorded, or is going on.

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use super::import::climb;
 use super::key::{KeyPlace, NewKey};
-use super::unrecorded::UNRECORDED;
+use super::unrecorded::{REQUEST, UNRECORDED};
 use super::{AuthorityError, Ca, IN_THE_MAKING, Pki, Result, check_name};
 use crate::cert::Certificate;
 use crate::chain;
@@ -20,9 +20,6 @@ use crate::files::{self, Access, Existing, Lock};
 use crate::issue;
 use crate::name::Name;
 use crate::registry::RegistryError;
-
-/// The request of a CA that waits.
-pub(super) const REQUEST: &str = "request.pem";
 
 /// A CA that waits for its certificate.
 #[derive(Debug, Clone)]
