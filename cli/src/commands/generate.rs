@@ -33,7 +33,11 @@ pub(crate) fn completions(args: &CompletionsArgs, out: Output) -> Result {
 
 /// What `--version` says: version, commit, crypto backend, features.
 pub(crate) fn long_version() -> String {
-    let features = [("pkcs11", cfg!(feature = "pkcs11"))];
+    let features = [
+        ("ml-dsa", cfg!(feature = "ml-dsa")),
+        ("pkcs11", cfg!(feature = "pkcs11")),
+        ("sandbox", cfg!(feature = "sandbox")),
+    ];
     let features: Vec<&str> =
         features.iter().filter(|(_, has)| *has).map(|(name, _)| *name).collect();
     let features = if features.is_empty() { "none".to_owned() } else { features.join(", ") };

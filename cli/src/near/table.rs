@@ -103,7 +103,14 @@ pub(super) const MEANT: &[Meant] = &[
         &["settings", "defaults"],
         &[("config show", "shows each setting and where it comes from")],
     ),
-    ("", &["backup"], &[("registry export", "writes what was issued as CSV or JSON")]),
+    (
+        "",
+        &["backup", "restore"],
+        &[
+            ("registry backup FILE", "saves registry, CAs and settings"),
+            ("registry restore FILE", "brings them back"),
+        ],
+    ),
     ("ca", &["import"], &[("ca add NAME --import FILE --key FILE", "takes in a CA that exists")]),
     (
         "ca",
