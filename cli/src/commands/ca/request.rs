@@ -107,7 +107,11 @@ pub(super) fn run(args: &RequestArgs, dir: &Path, out: Output) -> Result {
             }
         }
         return Err(Failure::usage(
-            format!("the new CA {:?} has no subject", args.name),
+            format!(
+                "there is no CA {:?} in {}, and a new one needs a subject",
+                args.name,
+                dir.display()
+            ),
             "give one: --subject \"CN=Line 7,O=Example GmbH,C=DE\"",
         ));
     }

@@ -37,7 +37,7 @@ pub(super) const CALLS: &[Call] = &[
     ("ca request", "line --ca-password-file pw", Pki),
     ("ca request", "root", Token),
     ("ca sign-request", "{in} --ca root --plan", File),
-    ("ca sign-request", "bad.csr --ca line --plan", Pki),
+    ("ca sign-request", "ca.csr --ca line --plan", Pki),
     ("ca show", "line", Pki),
     ("ca crl", "line --ca-password-file pw", Pki),
     ("ca crl", "root --out x.crl", Token),
