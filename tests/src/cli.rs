@@ -406,7 +406,7 @@ impl Cli {
             command.env_remove(name);
         }
         command.args(words(line)).current_dir(self.dir.path()).env("LC_ALL", "C");
-        // The settings of whoever runs the tests are not the tests'.
+        // The settings of the person who runs the tests do not count.
         command.env("XDG_CONFIG_HOME", self.dir.path().join(".settings"));
         command
     }

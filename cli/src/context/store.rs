@@ -20,7 +20,7 @@ const NONE: &str = "none";
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kept {
-    /// None: it is asked for each time.
+    /// `None` if it is asked for each time.
     #[default]
     Nothing,
     /// The user's password.

@@ -93,7 +93,7 @@ fn what_is_there_stays_and_what_is_missing_comes_back() {
     assert_eq!(cli.run("ca list --json").expect(0).json_lines().len(), 2);
     let former = said["former_registry"].as_str().expect("a name");
     assert!(cli.path(former).exists(), "{former}");
-    // Work goes on with the restored one.
+    // The restored one is used from here on.
     cli.ok(&format!("device issue gw-1 --ca root --out out {CA_PW}"));
     assert_eq!(cli.run("registry check").expect(1).stdout.matches("there is no key").count(), 1);
 }

@@ -71,7 +71,7 @@ pub struct CaWish<'a> {
     pub key_type: KeyType,
     /// Where its key comes from, and where it is kept.
     pub key: NewKey<'a>,
-    /// How many CAs it wants to have below it; none: its issuer decides.
+    /// How many CAs it wants to have below it; none if its issuer decides.
     pub path_length: Option<u8>,
     /// The key usages that it asks for.
     pub key_usage: &'a [String],

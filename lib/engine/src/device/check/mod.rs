@@ -88,7 +88,7 @@ pub struct Check<'a> {
     pub attempts: u32,
     /// Who asks the tenant why a device is refused; none for nobody.
     pub tenant: Option<&'a Inquiry<'a>>,
-    /// How the device speaks to the MQTT Service; none: it connects to MQTT over TLS of port 8883.
+    /// How the device speaks to the MQTT Service; none if it connects to MQTT over TLS of port 8883.
     pub service: Option<Service>,
     /// User and password that the device sends beside its certificate.
     pub login: Option<PasswordLogin>,

@@ -150,7 +150,7 @@ pub struct Report {
     pub causes: Vec<Cause>,
     /// What is worth knowing and no reason to fail.
     pub notes: Vec<String>,
-    /// The CAs that the server says it accepts; none: it lists none, or it did not come to that.
+    /// The CAs that the server says it accepts; none if it lists none, or it did not come to that.
     pub accepted_cas: Option<AcceptedCas>,
     /// How often it was tried to connect.
     pub attempts: u32,

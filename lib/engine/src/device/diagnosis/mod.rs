@@ -104,7 +104,7 @@ pub struct Facts {
     pub ca_fingerprint: Option<String>,
     /// Whether the uploaded CA was named and is among them.
     pub uploaded_is_presented: bool,
-    /// Whether the server asked for a client certificate; none: it did not come to that.
+    /// Whether the server asked for a client certificate; none if it did not come to that.
     pub asked: Option<bool>,
     /// Whether the server takes signatures of the device's kind of key.
     pub key_suits: bool,
