@@ -42,7 +42,7 @@ pub const MOST_WAITING_OCTETS: usize = 16 << 20;
 /// A connection to speak MQTT over.
 pub trait Transport: Read + Write {
     /// When reading and writing has to be over, from now on. What takes longer fails with
-    /// [`ErrorKind::WouldBlock`] or [`ErrorKind::TimedOut`], and nothing that came is lost by it.
+    /// `ErrorKind::WouldBlock` or `ErrorKind::TimedOut`, and nothing that came is lost by it.
     fn set_deadline(&mut self, deadline: Deadline);
 }
 

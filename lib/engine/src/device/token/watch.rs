@@ -30,7 +30,7 @@ pub enum Renewal<'a> {
 }
 
 /// Asks for a token, again at half of each one's life, until it is to stop; `tell` can end it with an
-/// error, too. What fails is tried again, as of a [`Connection`](super::connection::Connection).
+/// error, too. What fails is tried again, as of a [`Connection`](crate::device::connection::Connection).
 pub fn watch<E: From<TokenError>>(
     mut fetch: impl FnMut() -> Result<Token, TokenError>,
     mut tell: impl FnMut(Renewal<'_>) -> Result<(), E>,
