@@ -18,7 +18,7 @@ pub(crate) fn on_interrupt() -> Arc<AtomicBool> {
     Arc::clone(FLAG.get_or_init(Arc::default))
 }
 
-/// Asks for something that is not shown while it is typed.
+/// Asks for something: Ctrl-C ends the program then, and the terminal shows again what is typed.
 pub(crate) fn at_prompt<T>(ask: impl FnOnce() -> T) -> T {
     listen();
     *prompt() = Terminal::now();

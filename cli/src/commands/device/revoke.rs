@@ -1,7 +1,6 @@
 //! `device revoke`: certificates that are not to be trusted any more.
 
 use std::collections::HashSet;
-use std::io::IsTerminal;
 use std::path::Path;
 
 use c8y_pki_core::client_id::DeviceId;
@@ -17,7 +16,7 @@ use time::OffsetDateTime;
 use super::compromise::SameKey;
 use super::serial::{self, Foreign, Issuer, fault};
 use crate::clock;
-use crate::confirm::confirm;
+use crate::confirm::{can_ask, confirm};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::render::{count, date, day, printable};
@@ -135,10 +134,9 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
         _ => None,
     };
     // Who names a certificate in a script means it; at a terminal it may be a slip of the pen. If others have its key,
-    // that question is asked, and not two.
+    // that question is asked and, of a single device, not two.
     let asks_about_others = same.as_ref().is_some_and(SameKey::has_others);
-    let is_asked =
-        args.selection.is_given() || (std::io::stdin().is_terminal() && !asks_about_others);
+    let is_asked = args.selection.is_given() || (can_ask() && !asks_about_others);
     if is_asked && !args.yes && !records.is_empty() && !asked(&records)? {
         out.note("Nothing was revoked.");
         return Ok(Outcome::NO);

@@ -5,7 +5,7 @@
 //! Such a file proves nothing: nobody signs the list, so its certificates are what its sender
 //! says. Read are DER and BER, and PEM (RFC 7468, section 8). A signed message is read too; its
 //! contents and signatures are passed over, as are attribute certificates. Refused: other kinds of
-//! CMS, more than [`MAX_OCTETS`] bytes, more than [`MAX_CERTIFICATES`] certificates, certificates
+//! CMS, more than [`MAX_BYTES`] bytes, more than [`MAX_CERTIFICATES`] certificates, certificates
 //! that are not DER.
 
 use crate::ber::{BerError, CONTEXT_0, INTEGER, OID, Reader, SEQUENCE, SET, dotted};
@@ -15,7 +15,7 @@ use crate::der::element;
 use crate::failure::{Failure, Fault, Hint, Task, Underlying};
 
 /// Largest file that is read, in bytes: a hundred certificates with RSA keys take 200 000.
-pub const MAX_OCTETS: usize = 1 << 20;
+pub const MAX_BYTES: usize = 1 << 20;
 
 /// Most certificates in a file.
 pub const MAX_CERTIFICATES: usize = 100;
@@ -52,7 +52,7 @@ pub enum Pkcs7Error {
     #[error("there is no certificate in the PKCS#7 file")]
     NoCertificate,
     /// A file that is absurdly large.
-    #[error("the PKCS#7 file has {bytes} bytes; at most {MAX_OCTETS} are read")]
+    #[error("the PKCS#7 file has {bytes} bytes; at most {MAX_BYTES} are read")]
     TooLarge {
         /// Its size.
         bytes: usize,
@@ -150,7 +150,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Certificate>, Pkcs7Error> {
 /// Errors: bytes that are no PKCS#7, or hold something else; a certificate or revocation list that
 /// is damaged; too much of it.
 pub fn contents(bytes: &[u8]) -> Result<Contents, Pkcs7Error> {
-    if bytes.len() > MAX_OCTETS {
+    if bytes.len() > MAX_BYTES {
         return Err(Pkcs7Error::TooLarge { bytes: bytes.len() });
     }
     let mut found = Contents::default();

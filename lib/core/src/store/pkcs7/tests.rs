@@ -63,8 +63,8 @@ fn limits_hold() {
     assert_eq!(read(&many(MAX_CERTIFICATES)).unwrap().len(), MAX_CERTIFICATES);
     let error = read(&many(MAX_CERTIFICATES + 1)).unwrap_err();
     assert!(matches!(error, Pkcs7Error::TooMany { what: "certificates" }), "{error}");
-    let error = read(&vec![0; MAX_OCTETS + 1]).unwrap_err();
-    assert!(matches!(error, Pkcs7Error::TooLarge { bytes } if bytes == MAX_OCTETS + 1));
+    let error = read(&vec![0; MAX_BYTES + 1]).unwrap_err();
+    assert!(matches!(error, Pkcs7Error::TooLarge { bytes } if bytes == MAX_BYTES + 1));
 }
 
 #[test]

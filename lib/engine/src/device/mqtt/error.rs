@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 
 use super::super::alert::{Alert, tls_error};
-use super::{MOST_WAITING, MOST_WAITING_OCTETS};
+use super::{MOST_WAITING, MOST_WAITING_BYTES};
 use crate::crypto::tls_reason;
 use crate::failure::{Failure, Fault, Hint, Task, Underlying};
 
@@ -66,7 +66,7 @@ pub enum MqttError {
     /// Far more messages than an honest server sends before an answer.
     #[error(
         "the server has sent {messages} messages ({bytes} bytes) while {} was due, more than the {MOST_WAITING} \
-         messages or {MOST_WAITING_OCTETS} bytes that are kept",
+         messages or {MOST_WAITING_BYTES} bytes that are kept",
         waiting.text()
     )]
     Flooded {

@@ -37,7 +37,7 @@ pub const MOST_WAITING: usize = 10_000;
 
 /// Most bytes of them: those of a thousand messages of the largest size that the platform allows (16,184
 /// bytes; platform: "MQTT").
-pub const MOST_WAITING_OCTETS: usize = 16 << 20;
+pub const MOST_WAITING_BYTES: usize = 16 << 20;
 
 /// A connection to speak MQTT over.
 pub trait Transport: Read + Write {
