@@ -24,13 +24,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
         print(json.dumps({"path": self.path, "good": good, "type": self.headers["Content-Type"],
                           "body": json.loads(body)}), flush=True)
         status = statuses.pop(0)
+        if status == 0:  # it hangs up
+            self.connection.close()
+            return
         self.send_response(status)
         if status == 307:
-            self.send_header("Location", "https://127.0.0.1:1/elsewhere")
+            self.send_header("Location", "https://127.0.0.1:1/elsewhere?token=s3cret")
         self.send_header("Content-Type", "text/html")
-        self.send_header("Content-Length", "2")
+        # More than anybody would read, and cut off.
+        self.send_header("Content-Length", "200000" if status == 201 else "2")
         self.end_headers()
-        self.wfile.write(b"ok")
+        self.wfile.write(b"x" * 100_000 if status == 201 else b"ok")
     def log_message(self, *args): pass
 server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -154,4 +158,24 @@ fn each_finding_of_status_has_a_section_that_says_what_to_do() {
         let section = rest.split("\n## ").next().unwrap_or_default();
         assert!(section.contains("1. ") && section.contains("`c8y-pki "), "{word}: {section}");
     }
+}
+
+/// Of chats the address is the secret: its path and its query are in no message.
+#[test]
+fn the_status_decides_and_no_message_shows_the_path() {
+    let Some(python) = tool("python3") else { return };
+    let cli = workshop();
+    let receiver = Receiver::start(&python, &cli, SECRET, "0,0,307,201");
+    let hidden = |outcome: &c8y_pki_tests::cli::Outcome| {
+        for word in ["hook/7", "key=1", "elsewhere", "s3cret"] {
+            assert!(!outcome.stderr.contains(word), "{word}: {outcome:?}");
+        }
+    };
+    let cut = cli.run(&receiver.line("--retries 1")).expect(3);
+    assert!(cut.error().contains("was not delivered"), "{cut:?}");
+    hidden(&cut);
+    let redirected = cli.run(&receiver.line("-vv")).expect(3);
+    assert!(redirected.error().contains("https://127.0.0.1:1"), "{redirected:?}");
+    hidden(&redirected);
+    hidden(&cli.run(&receiver.line("")).expect(1));
 }

@@ -134,9 +134,9 @@ impl Request {
         }
     }
 
-    /// A request to somebody else than the platform, whose answer is not used.
-    pub(super) fn to_others(path: &str, body: Body, most: usize) -> Self {
-        Self { most, accept: "*/*", ..Self::new(Method::Post, path, body) }
+    /// A request to somebody else than the platform: of the answer counts its status, and its body is not read.
+    pub(super) fn to_others(path: &str, body: Body) -> Self {
+        Self { most: 0, accept: "*/*", ..Self::new(Method::Post, path, body) }
     }
 
     /// With a parameter in the query.

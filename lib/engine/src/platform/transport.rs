@@ -124,7 +124,9 @@ impl Transport {
             date: text(DATE).and_then(|date| httpdate::parse_http_date(&date).ok()),
             body: Vec::new(),
         };
-        answer.body = self.read(response, request, deadline).await?;
+        if request.most > 0 {
+            answer.body = self.read(response, request, deadline).await?;
+        }
         Ok(answer)
     }
 

@@ -26,9 +26,6 @@ pub const SIGNATURE: &str = "X-C8y-Pki-Signature-256";
 /// Fewest characters of the secret.
 pub const MIN_SECRET: usize = 16;
 
-/// Bytes of an answer that are read: nothing of it is used.
-const MOST: usize = 64 << 10;
-
 /// Pauses before it is sent again.
 const PAUSES: Pauses =
     Pauses { first: Duration::from_millis(500), longest: Duration::from_secs(20) };
@@ -73,6 +70,16 @@ pub enum WebhookError {
         /// How often it was tried.
         attempts: u32,
     },
+    /// The connection was lost after the message went out: whether it arrived is not known.
+    #[error(
+        "the webhook at {host} was not delivered: the connection broke before it answered (attempts: {attempts})"
+    )]
+    Broken {
+        /// Host and port.
+        host: String,
+        /// How often it was tried.
+        attempts: u32,
+    },
     /// What all requests need cannot be set up.
     #[error(transparent)]
     Setting(#[from] PlatformError),
@@ -82,9 +89,10 @@ impl Failure for WebhookError {
     fn fault(&self) -> Fault {
         match self {
             Self::BadUrl(_) | Self::ShortSecret(_) => Fault::Input,
-            Self::Redirect { .. } | Self::Answered { .. } | Self::Unreached { .. } => {
-                Fault::Environment
-            }
+            Self::Redirect { .. }
+            | Self::Answered { .. }
+            | Self::Unreached { .. }
+            | Self::Broken { .. } => Fault::Environment,
             Self::Setting(e) => e.fault(),
         }
     }
@@ -97,7 +105,7 @@ impl Failure for WebhookError {
             Self::Answered { status: 401 | 403, .. } => {
                 Some("the receiver may have another secret, or want another address".into())
             }
-            Self::Answered { .. } => None,
+            Self::Answered { .. } | Self::Broken { .. } => None,
             Self::Unreached { source, .. } => source.hint(),
             Self::Setting(e) => e.hint(),
         }
@@ -178,7 +186,7 @@ impl Webhook {
     async fn send(&self, body: &Value, on_retry: &dyn Fn(Again<'_>)) -> Result<u32, WebhookError> {
         let bytes = serde_json::to_vec(body).unwrap_or_default();
         let tag = hmac_sha256(self.secret.expose().as_bytes(), &bytes);
-        let request = Request::to_others(&self.path, Body::Json(body.clone()), MOST)
+        let request = Request::to_others(&self.path, Body::Json(body.clone()))
             .header(SIGNATURE, format!("sha256={}", hex(&tag)));
         let mut attempt = 1;
         loop {
@@ -206,12 +214,15 @@ impl Webhook {
         match answer {
             Ok(Answer { status: 200..=299, .. }) => None,
             Ok(Answer { status: 300..=399, location, .. }) => {
-                let to = Foreign::new(location.unwrap_or_else(|| "elsewhere".to_owned()));
-                Some((WebhookError::Redirect { host, to }, false))
+                Some((WebhookError::Redirect { host, to: origin(location.as_deref()) }, false))
             }
             Ok(Answer { status, .. }) => {
                 let may_pass = matches!(status, 408 | 425 | 429 | 500..=599);
                 Some((WebhookError::Answered { host, status, attempts }, may_pass))
+            }
+            // Its words name the path, which is a secret at many receivers.
+            Err(PlatformError::Broken { .. }) => {
+                Some((WebhookError::Broken { host, attempts }, true))
             }
             Err(e) => {
                 let may_pass = e.fault().may_pass();
@@ -219,6 +230,13 @@ impl Webhook {
             }
         }
     }
+}
+
+/// Scheme, host and port of an address: what follows is a secret at many receivers.
+fn origin(location: Option<&str>) -> Foreign {
+    let url = location.and_then(|location| Url::parse(location).ok());
+    let origin = url.map(|url| url.origin()).filter(url::Origin::is_tuple);
+    Foreign::new(origin.map_or_else(|| "another address".to_owned(), |o| o.ascii_serialization()))
 }
 
 #[cfg(test)]
