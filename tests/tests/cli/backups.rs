@@ -97,3 +97,82 @@ fn what_is_there_stays_and_what_is_missing_comes_back() {
     cli.ok(&format!("device issue gw-1 --ca root --out out {CA_PW}"));
     assert_eq!(cli.run("registry check").expect(1).stdout.matches("there is no key").count(), 1);
 }
+
+/// Somebody may keep devices' files and passwords below the PKI directory.
+#[test]
+fn nothing_else_of_the_directory_is_in_a_backup() {
+    let cli = Cli::with_cas();
+    cli.ok(&format!("device issue gw-1 --ca line --out pki/devices {CA_PW}"));
+    for name in ["pki/ca.pw", "pki/ca/root/pw.txt", "pki/ca/root/key.pem.old", "pki/note"] {
+        cli.write(name, "s3cret");
+    }
+    cli.write("pki/profiles/own.toml", cli.ok("profile show device"));
+    for more in ["", "--with-keys"] {
+        let line = format!("registry backup b{}.tar {more}", more.len());
+        let made = cli.run(&format!("{line} --json")).expect(0).json();
+        let files = made["files"].as_array().expect("files").clone();
+        let names: Vec<&str> = files.iter().filter_map(|f| f["name"].as_str()).collect();
+        let odd =
+            |name: &&&str| ["devices", "pw", "old", "note"].iter().any(|odd| name.contains(odd));
+        assert_eq!(names.iter().find(odd), None, "{names:?}");
+        assert!(names.contains(&"profiles/own.toml") && names.contains(&"pki.toml"), "{names:?}");
+    }
+}
+
+#[test]
+fn a_registry_that_somebody_has_open_is_not_replaced() {
+    let Some(python) = c8y_pki_tests::tool("python3") else { return };
+    let cli = Cli::with_cas();
+    cli.ok("registry backup b.tar");
+    let open = "import sqlite3\nc = sqlite3.connect('pki/registry.sqlite')\n\
+                c.execute('SELECT count(*) FROM certificate').fetchall()\nprint('open', flush=True)\ninput()";
+    let mut child = Command::new(python.path())
+        .args(["-c", open])
+        .current_dir(cli.path(""))
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("python starts");
+    let mut line = String::new();
+    let said = child.stdout.take().expect("a pipe");
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(said), &mut line).expect("a line");
+    let refused = cli.fails(3, "registry restore b.tar --yes");
+    assert!(refused.contains("another process has the registry"), "{refused}");
+    drop(child.stdin.take());
+    child.wait().expect("its end");
+    assert!(!cli.names("pki").iter().any(|name| name.starts_with("registry-before")), "it is left");
+    cli.ok("registry restore b.tar --yes");
+}
+
+/// A backup whose manifest fits, and whose registry is changed by that SQL.
+fn changed(cli: &Cli, sqlite: &c8y_pki_tests::Tool, sql: &str) {
+    sh(cli, "rm -rf bad; cp -a good bad");
+    sqlite.run(&[&cli.arg("bad/registry.sqlite"), sql]);
+    let before = sh(cli, "sha256sum good/registry.sqlite | cut -d' ' -f1");
+    let after = sh(cli, "sha256sum bad/registry.sqlite | cut -d' ' -f1");
+    sh(cli, &format!("sed -i s/{}/{}/ bad/manifest.json", before.trim(), after.trim()));
+    let bytes = |place: &str| fs::metadata(cli.path(place)).expect("a file").len();
+    let (before, after) = (bytes("good/registry.sqlite"), bytes("bad/registry.sqlite"));
+    sh(cli, &format!("sed -i 's/\"bytes\": {before}/\"bytes\": {after}/' bad/manifest.json"));
+}
+
+#[test]
+fn a_backup_with_a_bad_registry_is_damaged_and_an_old_one_is_brought_up_to_date() {
+    let Some(sqlite) = c8y_pki_tests::tool("sqlite3") else { return };
+    let cli = Cli::with_cas();
+    cli.ok("registry backup good");
+    changed(&cli, &sqlite, "UPDATE certificate SET ca = 'other' WHERE client_id IS NULL");
+    let said = cli.fails(2, "--pki new registry restore bad");
+    assert!(said.contains("the backup bad is damaged: its registry is not good"), "{said}");
+    assert!(said.contains("an older backup"), "{said}");
+    // As the version before this one had it.
+    changed(&cli, &sqlite, OLD);
+    cli.ok("--pki new registry restore bad");
+    let checked = cli.run("--pki new registry check").expect(1);
+    assert!(checked.stdout.contains(": 2 findings"), "only the keys of the two CAs: {checked:?}");
+    assert_eq!(cli.run("--pki new ca list --json").expect(0).json_lines().len(), 2);
+}
+
+/// Schema version 6: without orders.
+const OLD: &str = "ALTER TABLE certificate DROP COLUMN bundle; DROP TABLE device_order; DROP TABLE order_device; \
+                   DROP TABLE order_step; PRAGMA user_version = 6";

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tempfile::TempDir;
 use time::OffsetDateTime;
@@ -11,17 +11,18 @@ use super::manifest::{Entry, FORMAT, MANIFEST, Manifest, REGISTRY, Recorded};
 use super::{BackupError, Result};
 use crate::crypto::{Sha256, hex};
 use crate::files::{self, Access, Existing, FileError, Lock};
-use crate::pki::Pki;
+use crate::pki::{FORMER, Pki};
 use crate::registry::Registry;
 
 /// How the directory begins in which a backup is put together.
 pub(super) const IN_THE_MAKING: &str = ".c8y-pki-backup-";
 
-/// Names of files with keys of CAs.
-const KEYS: [&str; 1] = ["key.pem"];
+/// What the directory of a CA may hold besides its key. Whatever else somebody has put there is not ours to copy.
+const OF_A_CA: [&str; 6] =
+    ["cert.pem", "chain.pem", "key.uri", "request.pem", "crl.pem", "last-list.json"];
 
-/// Directories of the PKI directory that are not in a backup: keys that nobody has yet, and marks of runs.
-const LEFT_OUT: [&str; 1] = ["key-pool"];
+/// The key of a CA in its directory.
+const KEY: &str = "key.pem";
 
 /// Bytes that are copied at a time.
 const PORTION: usize = 1 << 16;
@@ -93,40 +94,38 @@ pub(super) fn staging_beside(target: &Path) -> Result<TempDir> {
     made.map_err(|e| fail(e).into())
 }
 
-/// The names of the files that a backup has besides the registry, with `/`.
+/// The names of the files that a backup has besides the registry, with `/`: settings, profiles, and of each CA what is
+/// known. Devices' files, passwords and whatever else is below the PKI directory stay out.
 fn names(pki: &Pki, contents: Contents) -> Result<Vec<String>> {
+    let is_toml = |name: &str| name.ends_with(".toml");
+    let with_keys = contents == Contents::WithKeys;
+    let is_of_a_ca = |name: &str| {
+        OF_A_CA.contains(&name) || name.starts_with(FORMER) || (with_keys && name == KEY)
+    };
     let mut found = Vec::new();
-    let mut next: Vec<(PathBuf, String)> = vec![(pki.dir().to_owned(), String::new())];
-    while let Some((dir, before)) = next.pop() {
-        for path in files::list_dir(&dir)? {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let is_link = std::fs::symlink_metadata(&path).is_ok_and(|m| m.is_symlink());
-            let passed = name.starts_with('.') || name.ends_with(".tmp") || name.ends_with(".lock");
-            if passed || (is_link && path.is_dir()) || is_registry(pki, &path) {
-                continue;
-            }
-            let full = format!("{before}{name}");
-            if path.is_dir() {
-                if !(before.is_empty() && LEFT_OUT.contains(&name.as_str())) {
-                    next.push((path, format!("{full}/")));
-                }
-            } else if path.is_file() {
-                let is_key = KEYS.contains(&name.as_str()) && full.starts_with("ca/");
-                if !is_key || contents == Contents::WithKeys {
-                    found.push(full);
-                }
-            }
+    found.extend(files_in(pki, "", is_toml)?);
+    found.extend(files_in(pki, "profiles/", is_toml)?);
+    for path in files::list_dir(&pki.dir().join("ca"))? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // A directory that begins with a dot is a CA in the making.
+        if !name.starts_with('.') {
+            found.extend(files_in(pki, &format!("ca/{name}/"), is_of_a_ca)?);
         }
     }
     found.sort();
     Ok(found)
 }
 
-/// Whether a file is the registry, or one that SQLite keeps beside it, or a former one that was put aside.
-fn is_registry(pki: &Pki, path: &Path) -> bool {
-    let own = pki.registry().path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    path.parent() == Some(pki.dir()) && name.starts_with(&own) && name.contains(".sqlite")
+/// The files of one directory whose names fit, with the directory before them; none if there is no such directory.
+fn files_in(pki: &Pki, dir: &str, fits: impl Fn(&str) -> bool) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for path in files::list_dir(&pki.dir().join(dir))? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if fits(&name) && path.is_file() {
+            found.push(format!("{dir}{name}"));
+        }
+    }
+    Ok(found)
 }
 
 /// Copies a file into a directory under a name, with the directories above it.

@@ -11,6 +11,7 @@ use super::make::staging_beside;
 use super::manifest::{Manifest, REGISTRY};
 use super::source::Opened;
 use super::{BackupError, Result};
+use crate::failure::{Failure, Fault};
 use crate::files::{self, Access, Existing, Lock};
 use crate::registry::Registry;
 
@@ -44,8 +45,15 @@ pub fn restore(source: &Path, dir: &Path, replace: bool, now: OffsetDateTime) ->
         true => staging_beside(&dir.join(REGISTRY))?,
         false => staging_beside(dir)?,
     };
-    let opened = Opened::read(source, staging)?;
+    let opened = Opened::read(source, staging, now)?;
     let manifest = opened.manifest().clone();
+    let noted = serde_json::json!({
+        "made": manifest.made.unix_timestamp(),
+        "head": manifest.registry.head,
+        "certificates": manifest.registry.certificates,
+    });
+    // Before it counts: a restored registry without this row is never in place.
+    Registry::open(&opened.path().join(REGISTRY), now)?.note_restored(now, &noted)?;
     let (aside, kept) = match is_pki {
         true => into_pki(&opened, dir, now)?,
         false => {
@@ -58,12 +66,6 @@ pub fn restore(source: &Path, dir: &Path, replace: bool, now: OffsetDateTime) ->
             (None, Vec::new())
         }
     };
-    let noted = serde_json::json!({
-        "made": manifest.made.unix_timestamp(),
-        "head": manifest.registry.head,
-        "certificates": manifest.registry.certificates,
-    });
-    Registry::open(&dir.join(REGISTRY), now)?.note_restored(now, &noted)?;
     let without_key = without_key(dir)?;
     Ok(Restored { manifest, aside, kept, without_key })
 }
@@ -117,13 +119,15 @@ fn put_aside(dir: &Path, now: OffsetDateTime) -> Result<Option<PathBuf>> {
         Ok(registry) => {
             files::touch_private(&aside)?;
             registry.copy_to(&aside)?;
-            // SQLite takes its log away with the last connection.
+            // SQLite takes its log away with the last connection: one that stays, also an empty one, is somebody's.
             drop(registry);
-            if files::len(&log).is_some_and(|bytes| bytes > 0) {
+            if log.exists() {
                 files::remove_file(&aside)?;
                 return Err(BackupError::Busy(own));
             }
         }
+        // Somebody writes to it, or the disk does not: it may be good.
+        Err(e) if e.fault() == Fault::Environment => return Err(e.into()),
         // One that cannot be opened is kept as it is.
         Err(_) => {
             files::rename(&own, &aside)?;

@@ -6,11 +6,13 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+use time::OffsetDateTime;
 
 use super::make::{checked, copy, entry};
-use super::manifest::{FORMAT, MANIFEST, Manifest, REGISTRY, is_inside};
+use super::manifest::{FORMAT, MANIFEST, Manifest, REGISTRY, Recorded, is_inside};
 use super::{BackupError, Result};
 use crate::files::{self, FileError};
+use crate::registry::{Registry, RegistryError};
 use crate::shown::one_line;
 
 /// Most files of a backup: thousands of CAs have fewer.
@@ -25,7 +27,8 @@ pub struct Opened {
 
 impl Opened {
     /// Reads the backup at `path` into `dir`: its manifest, every file's SHA-256 and the registry itself are checked.
-    pub(super) fn read(path: &Path, dir: TempDir) -> Result<Self> {
+    /// A registry of a former version is brought up to date.
+    pub(super) fn read(path: &Path, dir: TempDir, now: OffsetDateTime) -> Result<Self> {
         let names = match path.is_dir() {
             true => gather(path, dir.path())?,
             false => unpack(path, dir.path())?,
@@ -50,7 +53,25 @@ impl Opened {
         if !told.contains(REGISTRY) {
             return Err(damaged("it has no registry".to_owned()));
         }
-        if checked(&dir.path().join(REGISTRY))? != manifest.registry {
+        let registry = dir.path().join(REGISTRY);
+        let judge = || {
+            checked(&registry).map_err(|e| match e {
+                BackupError::Faulty { first, .. } => {
+                    damaged(format!("its registry is not good: {first}"))
+                }
+                e => e,
+            })
+        };
+        let recorded = match judge() {
+            Err(BackupError::Registry(RegistryError::TooOld { .. })) => {
+                drop(Registry::open(&registry, now)?);
+                // Bringing it up to date has added rows to its log.
+                let found = judge()?;
+                Recorded { certificates: found.certificates, ..manifest.registry.clone() }
+            }
+            found => found?,
+        };
+        if recorded != manifest.registry {
             return Err(damaged(
                 "its registry has other contents than its manifest says".to_owned(),
             ));

@@ -65,6 +65,7 @@ use policy::SigningPolicy;
 pub use pool::KeyPool;
 pub(crate) use pool::{Drawing, Drawn};
 pub use refusal::RequestError;
+pub(crate) use renew::FORMER;
 pub use rollback::Rollback;
 use seen_lists::SeenLists;
 pub use sign_ca::{CaPlan, CaSigning, SignedCa};
