@@ -43,7 +43,7 @@ pub struct CaSigning<'a> {
 /// What is going to be signed.
 #[derive(Debug, Clone)]
 pub struct CaPlan {
-    /// How many CAs may follow; none: no limit.
+    /// How many CAs may follow; none if there is no limit.
     pub path_length: Option<u8>,
     /// When it is valid.
     pub validity: Validity,
@@ -203,7 +203,11 @@ impl Pki {
                     return Err(AuthorityError::KeyTaken(revoked));
                 }
             }
-            let by_parent = |cert: &Certificate| cert.issuer.matches(&parent.certificate().subject);
+            // A CA with a new key has the subject of the former one.
+            let by_parent = |cert: &Certificate| {
+                let own = parent.certificate().public_key.as_ref();
+                own.is_ok_and(|key| cert.verify_signature(key).is_ok())
+            };
             if let Some(cert) = certificate.filter(by_parent)
                 && record.status == Status::Live
             {
