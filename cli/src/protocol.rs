@@ -24,6 +24,13 @@ pub(crate) struct ProtocolArgs {
     pub(crate) protocol: Option<PathBuf>,
 }
 
+impl ProtocolArgs {
+    /// Whether it can be written, before that is done of which it tells.
+    pub(crate) fn check(&self) -> Result<()> {
+        outlet::check_place(self.protocol.as_deref())
+    }
+}
+
 /// What was done.
 #[derive(Debug)]
 pub(crate) struct Protocol {

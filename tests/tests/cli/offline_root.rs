@@ -210,3 +210,82 @@ fn a_root_of_openssl_answers_in_pem_der_and_pkcs7() {
         cli.ok("--pki copy registry check");
     }
 }
+
+/// A root with a new key has the subject of the former one.
+#[test]
+fn a_root_with_a_new_key_signs_what_the_former_one_has_signed() {
+    let Some(tool) = tool("openssl") else { return };
+    let cli = two_machines();
+    cli.ok(&format!("ca renew root --new-key root-2 {CA_PW}"));
+    for (root, change) in [("root", "signed"), ("root-2", "signed"), ("root-2", "kept")] {
+        let line = format!("ca sign-request line-7.csr --ca {root} --yes --json --out {root}.pem");
+        let signed = cli.run(&format!("{line} {CA_PW}")).expect(0).json();
+        assert_eq!(signed["change"], change, "{root}");
+        openssl(&tool, &cli, &format!("verify -CAfile pki/ca/{root}/cert.pem {root}.pem"));
+    }
+    cli.ok("registry check");
+}
+
+#[test]
+fn a_plan_for_what_was_signed_before_shows_that() {
+    let cli = two_machines();
+    let line = "ca sign-request line-7.csr --ca root --json";
+    let signed = cli.run(&format!("{line} --yes --out a.pem {CA_PW}")).expect(0).json();
+    let plan = cli.run(&format!("{line} --plan --days 100")).expect(0).json();
+    for key in ["serial", "not_after", "path_length"] {
+        assert_eq!(plan[key], signed[key], "{key}: {plan}");
+    }
+    assert_eq!(plan["change"], "kept");
+    let renewed = cli.run(&format!("{line} --plan --days 100 --renew")).expect(0).json();
+    assert_eq!((&renewed["change"], &renewed["serial"]), (&"planned".into(), &Value::Null));
+}
+
+#[test]
+fn a_ca_that_waits_is_not_asked_for_something_else() {
+    let cli = two_machines();
+    for more in ["--key-type rsa-4096", "--path-length 3", "--token pkcs11:token=x;object=y"] {
+        let said = cli.fails(2, &format!("--pki plant ca request line-7 {more}"));
+        let option = more.split(' ').next().unwrap_or_default();
+        assert!(said.contains("waits with a request") && said.contains(option), "{more}: {said}");
+    }
+}
+
+/// The place of a protocol is looked at before anything is made.
+#[test]
+fn a_protocol_without_a_place_is_refused_before_anything_is_made() {
+    let cli = two_machines();
+    let before = cli.snapshot("");
+    for line in [
+        "ca init other --subject CN=Other",
+        "ca add below --parent root --subject CN=Below",
+        "--pki plant ca request line-8 --subject CN=Line-8",
+        "ca sign-request line-7.csr --ca root --yes --out a.pem",
+        "ca add other --import pki/ca/root/cert.pem --key pki/ca/root/key.pem",
+    ]
+    .map(|line| format!("{line} {CA_PW}"))
+    .into_iter()
+    .chain(["--pki plant ca add line-7 --certificate pki/ca/root/cert.pem".to_owned()])
+    {
+        let said = cli.fails(2, &format!("{line} --protocol no/such/protocol.txt"));
+        assert!(said.contains("no/such/protocol.txt"), "{line}: {said}");
+    }
+    assert_eq!(cli.snapshot(""), before);
+}
+
+#[test]
+fn each_way_to_take_a_certificate_writes_its_protocol() {
+    let cli = two_machines();
+    let sign = format!("ca sign-request line-7.csr --ca root --yes --renew {CA_PW} --out");
+    cli.ok(&format!("{sign} a.pem"));
+    cli.ok("--pki plant ca add line-7 --certificate a.pem --protocol first.txt");
+    cli.ok(&format!("{sign} b.pem"));
+    cli.ok("--pki plant ca add line-7 --certificate b.pem --protocol next.txt");
+    cli.ok(&format!(
+        "--pki third ca add line-7 --import b.pem --key plant/ca/line-7/key.pem --key-password-file pw \
+         --protocol taken.txt {CA_PW}"
+    ));
+    for file in ["first.txt", "next.txt", "taken.txt"] {
+        let text = cli.text(file);
+        assert!(text.starts_with("PROTOCOL: ") && text.contains("CN=Line 7,O=Example"), "{text}");
+    }
+}

@@ -16,6 +16,7 @@ use crate::protocol::Protocol;
 use crate::values;
 
 pub(super) fn run(args: &AddArgs, dir: &Path, out: Output) -> Result {
+    args.protocol.check()?;
     let keys = KeyPolicy { allow_exponent_3: args.allow_exponent_3 };
     let mut heap: Vec<Certificate> = Vec::new();
     for path in &args.certificate {

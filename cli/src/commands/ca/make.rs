@@ -17,6 +17,7 @@ use crate::secrets::{Place, unlock_with};
 use crate::values::{self, SubjectArgs};
 
 pub(super) fn init(args: &InitArgs, dir: &Path, out: Output) -> Result {
+    args.protocol.check()?;
     let profile = values::profile(&args.profile, args.make.key_type)?;
     let subject = named(&args.make.subject, &profile)?;
     let now = OffsetDateTime::now_utc();
@@ -60,6 +61,7 @@ pub(super) fn named(
 }
 
 pub(super) fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
+    args.protocol.check()?;
     if args.allow_exponent_3 {
         return Err(Failure::usage(
             "--allow-exponent-3 is for a CA that is imported, but this command makes a new one",

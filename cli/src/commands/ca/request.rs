@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use c8y_pki_core::crypto::{KeyType, hex, sha256};
-use c8y_pki_core::csr;
+use c8y_pki_core::csr::{self, CaAsked};
 use c8y_pki_core::profile::{Kind, Profile};
 use c8y_pki_engine::Error;
 use c8y_pki_engine::files::{Access, Existing};
-use c8y_pki_engine::pki::{Ca, CaWish, Pki, WaitingCa};
+use c8y_pki_engine::pki::{AuthorityError, Ca, CaWish, KeyPlace, Pki, WaitingCa};
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -80,6 +80,8 @@ struct Requested {
 }
 
 pub(super) fn run(args: &RequestArgs, dir: &Path, out: Output) -> Result {
+    args.protocol.check()?;
+    outlet::check_place(args.out.as_deref())?;
     let now = OffsetDateTime::now_utc();
     let waiting = match dir.join("pki.toml").exists() {
         true => clock::open_to_read(dir, out)?.waiting_ca(&args.name)?,
@@ -146,20 +148,33 @@ fn profile(args: &RequestArgs) -> Result<Profile> {
     }
 }
 
-/// Refuses to write the request of a CA that waits for one that asks for something else.
+/// Refuses to write the request of a CA that waits for one that asks for something else. The same command again
+/// gives it again.
 fn check_same(args: &RequestArgs, waiting: &WaitingCa) -> Result<()> {
-    if !args.subject.is_given() {
-        return Ok(());
-    }
-    let wanted = named(&args.subject, &profile(args)?)?;
-    if wanted == waiting.request.subject {
-        return Ok(());
-    }
-    let has = printable(&waiting.request.subject.to_string());
+    let request = &waiting.request;
+    let key = request.public_key.as_ref().ok().and_then(|key| KeyType::of(key.algorithm()));
+    let asked = CaAsked::of(request).map_err(AuthorityError::from)?.path_length();
+    let in_token = matches!(waiting.key_place(), KeyPlace::Token { .. });
+    let differs =
+        if args.subject.is_given() && named(&args.subject, &profile(args)?)? != request.subject {
+            "--subject"
+        } else if args.key_type.is_some_and(|wanted| Some(wanted) != key) {
+            "--key-type"
+        } else if args.path_length.is_some_and(|wanted| Some(u32::from(wanted)) != asked) {
+            "--path-length"
+        } else if args.place.token.is_some() && !in_token {
+            "--token"
+        } else {
+            return Ok(());
+        };
+    let has = printable(&request.subject.to_string());
     Err(Failure::usage(
-        format!("the CA {} waits with a request for {has}, and not for {wanted}", waiting.name),
         format!(
-            "leave --subject out to get this request again; to drop it, remove the directory {} with its key",
+            "the CA {} waits with a request for {has}, and {differs} says something else",
+            waiting.name
+        ),
+        format!(
+            "leave {differs} out to get this request again; to drop it, remove the directory {} with its key",
             waiting.dir().display()
         ),
     ))

@@ -123,6 +123,8 @@ struct Came {
 }
 
 pub(super) fn run(args: &SignRequestArgs, dir: &Path, out: Output) -> Result {
+    args.protocol.check()?;
+    outlet::check_place(args.out.as_deref())?;
     let profile = values::profile(&args.profile, None)?;
     let came = read(&args.request)?;
     let now = OffsetDateTime::now_utc();
@@ -131,11 +133,16 @@ pub(super) fn run(args: &SignRequestArgs, dir: &Path, out: Output) -> Result {
     let wanted = wanted(args, &came.request, &profile);
     let plan = pki.plan_ca(&ca, &wanted, now)?;
     let view = View::of(&ca, &came, &plan);
+    let before = plan.signed_before(&ca).filter(|_| !args.renew);
     if args.plan {
+        let view = match &before {
+            Some(signed) => view.with(signed),
+            None => view,
+        };
         out.result(&view, View::text)?;
+        before.iter().for_each(|signed| tell_before(signed, out));
         return Ok(Outcome::Done);
     }
-    let before = plan.signed_before(&ca).filter(|_| !args.renew);
     let signed = match before {
         Some(signed) => signed,
         None => {
@@ -215,6 +222,19 @@ impl View {
         }
     }
 
+    /// As it is in the certificate.
+    fn with(self, signed: &SignedCa) -> Self {
+        let own = &signed.chain[0];
+        let path_length = own.basic_constraints.and_then(|bc| bc.path_length);
+        Self {
+            change: if signed.is_new { "signed" } else { "kept" },
+            serial: Some(own.serial.to_string()),
+            not_after: own.not_after,
+            path_length: path_length.and_then(|n| u8::try_from(n).ok()),
+            ..self
+        }
+    }
+
     fn text(&self) -> String {
         let mut text = as_line(&format!("CA {}", self.subject));
         let mut line = |what: &str, value: &str| {
@@ -238,6 +258,13 @@ impl View {
     }
 }
 
+fn tell_before(signed: &SignedCa, out: Output) {
+    out.note(&format!(
+        "This request was signed before: the answer is that certificate, {}. --renew signs it anew.",
+        signed.chain[0].serial
+    ));
+}
+
 /// Writes the answer, and says what it is.
 fn tell(
     args: &SignRequestArgs,
@@ -248,17 +275,7 @@ fn tell(
     out: Output,
 ) -> Result {
     let out = out.beside(args.out.as_deref()).beside(args.protocol.protocol.as_deref());
-    let own = &signed.chain[0];
-    let mut view = View {
-        change: if signed.is_new { "signed" } else { "kept" },
-        serial: Some(own.serial.to_string()),
-        not_after: own.not_after,
-        path_length: own
-            .basic_constraints
-            .and_then(|bc| bc.path_length)
-            .and_then(|n| u8::try_from(n).ok()),
-        ..view
-    };
+    let mut view = view.with(signed);
     match &args.out {
         Some(path) => {
             outlet::write(path, signed.pem().as_bytes(), Access::Public, Existing::Replace, out)?;
@@ -271,10 +288,7 @@ fn tell(
         None => view.text(),
     })?;
     if !signed.is_new {
-        out.note(&format!(
-            "This request was signed before: the answer is that certificate, {}. --renew signs it anew.",
-            own.serial
-        ));
+        tell_before(signed, out);
     }
     protocol(args, &view, ca, signed, now).write(&args.protocol, out)?;
     out.note(&format!(

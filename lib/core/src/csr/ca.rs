@@ -134,6 +134,11 @@ impl CaAsked {
         Ok(asked)
     }
 
+    /// How many CAs it asks to have below it; none if it leaves that to its issuer.
+    pub fn path_length(&self) -> Option<u32> {
+        self.path_length
+    }
+
     fn none(subject: &Name, attributes: Vec<String>) -> Self {
         let (path_length, usage, beyond) = (None, None, Vec::new());
         Self { subject: subject.clone(), path_length, usage, beyond, attributes }
