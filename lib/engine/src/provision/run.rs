@@ -50,6 +50,7 @@ pub(super) fn run_since(
     let start = Instant::now();
     let at = &*job.out.destination();
     check(job, at)?;
+    check_stores(job, devices)?;
     let mut maker = Maker::new(job, at, context.now)?;
     let begun = pki.registry().last_row()?;
     let mut recovered = at.recover(pki.registry())?;
@@ -146,6 +147,14 @@ fn check(job: &Job<'_>, at: &dyn Destination) -> Result {
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses keystores that are not made for the keys that the devices get.
+fn check_stores(job: &Job<'_>, devices: &Devices) -> Result {
+    if devices.has_new_keys() {
+        job.bundle.kinds.iter().try_for_each(|kind| kind.check_key(job.profile.key))?;
+    }
+    Ok(())
 }
 
 /// A run whose devices are known.
