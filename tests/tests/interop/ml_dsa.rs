@@ -162,6 +162,35 @@ fn the_sandbox_takes_no_such_keys() {
     assert!(notes.contains("has a key of type ML-DSA-44"), "{report}");
 }
 
+/// Each command that makes such a key, or certifies one that is there, warns before it is relied on.
+#[test]
+fn every_command_warns_of_such_keys() {
+    let cli = made();
+    let makes = |line: &str| {
+        let done = cli.run(line).expect(0);
+        let warnings = done.stderr.matches("documentation names RSA and EC keys").count();
+        assert_eq!(warnings, 1, "{line}: {done:?}");
+    };
+    let with_key = |line: &str| makes(&format!("{line} {CA_PW}"));
+    makes("key new --type ml-dsa-44 --plain --out k.key");
+    makes("key pool fill --type ml-dsa-44 --count 1 --pool-password-file pw");
+    with_key("ca renew line --parent-password-file pw");
+    with_key("ca renew line --new-key line-b --key-type ml-dsa-44 --parent-password-file pw");
+    with_key("ca add plain --parent root --subject CN=Plain --key-type ec-p256");
+    with_key("ca request new --subject CN=New --key-type ml-dsa-65 --out new.csr");
+    with_key("ca sign-request new.csr --ca root --out new.pem --yes");
+    with_key("server issue broker --ca line --san DNS:broker.example.com --out servers");
+    with_key("server renew broker");
+    // Under a root of the usual kind, so that the devices' own keys are what counts.
+    cli.ok(&format!("ca init --name usual --subject CN=Usual {CA_PW}"));
+    with_key("device sign ours.csr --ca usual --out out");
+    with_key("device issue e --ca usual --out out --key-type ml-dsa-44");
+    with_key("device renew e --out out --reuse-key");
+    with_key("device renew ours --csr ours.csr --out out");
+    let usual = cli.run(&format!("device issue f --ca usual --out out {CA_PW}")).expect(0);
+    assert!(!usual.stderr.contains("documentation names"), "{usual:?}");
+}
+
 #[test]
 fn a_plan_warns_of_such_keys() {
     let cli = Cli::new();
