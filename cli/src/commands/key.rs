@@ -12,6 +12,7 @@ use c8y_pki_engine::inspect::{Item, KeyView, Passwords, inspect};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::ml_dsa;
 use super::pool::{self, PoolCommand};
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
@@ -152,6 +153,7 @@ fn new(args: &NewArgs, out: Output) -> Result {
     // It may become a CA's.
     args.key_type.check_available_for_ca()?;
     outlet::check_secret(&args.out)?;
+    ml_dsa::warn(ml_dsa::of_new(args.key_type), out);
     let source = known::own_key(args.password_file.as_ref(), "the new key");
     let password = if args.plain { None } else { Some(source.chosen(args.weak, out)?) };
     let key = PrivateKey::generate_for_ca(args.key_type)?;

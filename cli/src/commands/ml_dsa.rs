@@ -1,16 +1,42 @@
 //! A warning before ML-DSA keys are relied on.
 
 use c8y_pki_core::cert::Certificate;
-use c8y_pki_core::crypto::{KeyAlgorithm, KeyType};
+use c8y_pki_core::crypto::{KeyAlgorithm, KeyType, MlDsa, PublicKey, SignatureAlgorithm};
 
 use crate::output::Output;
 
-/// Warns once if a new key is an ML-DSA key, or that of the CA above it.
-pub(crate) fn warn(key: Option<KeyType>, issuer: Option<&Certificate>, out: Output) {
-    let above = issuer.and_then(|ca| ca.public_key.as_ref().ok()).map(|key| key.algorithm());
-    let set = match (key, above) {
-        (Some(KeyType::MlDsa(set)), _) | (_, Some(KeyAlgorithm::MlDsa(set))) => set,
-        _ => return,
-    };
-    out.warning(&set.remark());
+/// The parameter set of a key that is to be made.
+pub(crate) fn of_new(key: KeyType) -> Option<MlDsa> {
+    match key {
+        KeyType::MlDsa(set) => Some(set),
+        _ => None,
+    }
+}
+
+/// The parameter set of a key that is there.
+pub(crate) fn of_key(key: &PublicKey) -> Option<MlDsa> {
+    match key.algorithm() {
+        KeyAlgorithm::MlDsa(set) => Some(set),
+        _ => None,
+    }
+}
+
+/// The parameter set of a certificate's key.
+pub(crate) fn of_subject(certificate: &Certificate) -> Option<MlDsa> {
+    certificate.public_key.as_ref().ok().and_then(of_key)
+}
+
+/// The parameter set of a certificate's key, or of the key that has signed it.
+pub(crate) fn of_certificate(certificate: &Certificate) -> Option<MlDsa> {
+    of_subject(certificate).or(match certificate.signature_algorithm {
+        Ok(SignatureAlgorithm::MlDsa(set)) => Some(set),
+        _ => None,
+    })
+}
+
+/// Warns once if there is such a key.
+pub(crate) fn warn(set: Option<MlDsa>, out: Output) {
+    if let Some(set) = set {
+        out.warning(&set.remark());
+    }
 }

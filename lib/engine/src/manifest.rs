@@ -12,6 +12,12 @@
 //! openssl dgst -sha256 -verify ca.pub -signature manifest.csv.sig manifest.csv
 //! ```
 //!
+//! The keys of Ed25519 and ML-DSA sign the file itself, without a hash of it before (ML-DSA: OpenSSL 3.5 or later):
+//!
+//! ```text
+//! openssl pkeyutl -verify -rawin -pubin -inkey ca.pub -sigfile manifest.csv.sig -in manifest.csv
+//! ```
+//!
 //! Refused on checking: a file that was changed by a byte, a signature by another key than that of
 //! the CA that its rows name, or by one whose certificate is no CA's.
 
@@ -19,24 +25,15 @@ mod error;
 mod listing;
 mod making;
 pub mod mark;
+mod row;
 
 pub use error::ManifestError;
 pub use listing::{Listing, Verified};
 pub use making::{Manifest, make};
+pub(crate) use mark::OLD_CSV;
+pub(crate) use row::Row;
 
 use crate::cert::Certificate;
-
-/// The columns of the CSV, and the keys of the JSON.
-const COLUMNS: [&str; 8] = [
-    "device_id",
-    "serial",
-    "fingerprint_sha256",
-    "public_key_sha256",
-    "not_before",
-    "not_after",
-    "status",
-    "issuer_fingerprint_sha256",
-];
 
 /// Reads a manifest and checks its detached signature with the keys of CA certificates: see
 /// [`Listing::read`] and [`Listing::verify`].

@@ -114,10 +114,22 @@ fn what_cannot_take_such_keys_says_so() {
         let issue =
             format!("device issue s --ca line --out out --key-type ml-dsa-44 --bundle {kind}");
         let refused = cli.run(&format!("{issue} --store-password-file pw {CA_PW}")).expect(2);
-        let wanted = format!("a {name} store cannot hold the ML-DSA key");
+        let wanted = format!("a {name} store is not written with an ML-DSA-44 key");
         assert!(refused.error().contains(&wanted), "{refused:?}");
+        assert!(refused.stderr.contains("take PEM for the key"), "{refused:?}");
         assert!(!cli.path("out/s").exists());
+        // An order that could never be issued is not taken.
+        cli.write("list.csv", "id\ns\n");
+        let order = "order create o --from list.csv --ca line --key-type ml-dsa-44 --bundle pem,";
+        let refused = cli.run(&format!("{order}{kind}")).expect(2);
+        assert!(refused.error().contains(&wanted), "{refused:?}");
+        cli.run("order show o").expect(2);
     }
+    // Keys of its own do not matter for a truststore.
+    cli.ok(&format!(
+        "device issue t --ca line --out out --key-type ml-dsa-44 --bundle pem,truststore-p12 \
+         --server-cert pki/ca/root/cert.pem --store-password-file pw {CA_PW}"
+    ));
     cli.write("code", "abc");
     let pop = cli.run(&format!("pop sign code --ca line {CA_PW}")).expect(2);
     assert!(
@@ -150,14 +162,52 @@ fn the_sandbox_takes_no_such_keys() {
     assert!(notes.contains("has a key of type ML-DSA-44"), "{report}");
 }
 
+/// Each command that makes such a key, or certifies one that is there, warns before it is relied on.
+#[test]
+fn every_command_warns_of_such_keys() {
+    let cli = made();
+    let makes = |line: &str| {
+        let done = cli.run(line).expect(0);
+        let warnings = done.stderr.matches("documentation names RSA and EC keys").count();
+        assert_eq!(warnings, 1, "{line}: {done:?}");
+    };
+    let with_key = |line: &str| makes(&format!("{line} {CA_PW}"));
+    makes("key new --type ml-dsa-44 --plain --out k.key");
+    makes("key pool fill --type ml-dsa-44 --count 1 --pool-password-file pw");
+    with_key("ca renew line --parent-password-file pw");
+    with_key("ca renew line --new-key line-b --key-type ml-dsa-44 --parent-password-file pw");
+    with_key("ca add plain --parent root --subject CN=Plain --key-type ec-p256");
+    with_key("ca request new --subject CN=New --key-type ml-dsa-65 --out new.csr");
+    with_key("ca sign-request new.csr --ca root --out new.pem --yes");
+    with_key("server issue broker --ca line --san DNS:broker.example.com --out servers");
+    with_key("server renew broker");
+    // Under a root of the usual kind, so that the devices' own keys are what counts.
+    cli.ok(&format!("ca init --name usual --subject CN=Usual {CA_PW}"));
+    with_key("device sign ours.csr --ca usual --out out");
+    with_key("device issue e --ca usual --out out --key-type ml-dsa-44");
+    with_key("device renew e --out out --reuse-key");
+    with_key("device renew ours --csr ours.csr --out out");
+    let usual = cli.run(&format!("device issue f --ca usual --out out {CA_PW}")).expect(0);
+    assert!(!usual.stderr.contains("documentation names"), "{usual:?}");
+}
+
 #[test]
 fn a_plan_warns_of_such_keys() {
     let cli = Cli::new();
     let profile = cli.ok("profile show device");
     cli.write("demo/trial.toml", profile.replace("\"ec-p256\"", "\"ml-dsa-44\""));
-    let file = cli.ok("profile show rollout.toml");
-    cli.write("demo/rollout.toml", file.replace("\"device\"", "\"trial.toml\""));
+    let file = cli.ok("profile show rollout.toml").replace("\"device\"", "\"trial.toml\"");
+    cli.write("demo/rollout.toml", &file);
     cli.write("demo/devices.csv", "id\ngw-1\n");
+    // The keystore that the file asks for is not made of such a key: it is said before anything is made.
+    for command in ["rollout demo/rollout.toml --plan", "rollout demo/rollout.toml"] {
+        let refused = cli.run(command).expect(2);
+        let wanted = "a PKCS#12 store is not written with an ML-DSA-44 key";
+        assert!(refused.error().contains(wanted), "{refused:?}");
+        assert!(refused.error().contains("rollout.toml line "), "{refused:?}");
+        assert!(!cli.path("demo/pki").exists() && !cli.path("demo/secrets").exists());
+    }
+    cli.write("demo/rollout.toml", file.replace("\"p12\", ", ""));
     let plan = cli.run("rollout demo/rollout.toml --plan").expect(0);
     assert!(
         plan.stderr.contains(

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use super::args::{AddArgs, InitArgs};
 use super::view::made;
 use crate::clock;
-use crate::commands::{ml_dsa, shortened};
+use crate::commands::shortened;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::protocol::Protocol;
@@ -38,7 +38,6 @@ pub(super) fn init(args: &InitArgs, dir: &Path, out: Output) -> Result {
         key: ready.new_key(),
     };
     let ca = pki.init_root(&args.name, &settings, now)?;
-    ml_dsa::warn(Some(profile.key), None, out);
     let outcome = made(&ca, out.beside(args.protocol.protocol.as_deref()))?;
     let protocol = Protocol::new("a root CA is made", now).ca(&ca);
     protocol.write(&args.protocol, out)?;
@@ -91,7 +90,6 @@ pub(super) fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
     };
     let ca = pki.add_intermediate(&args.name, &parent, &parent_key, &settings, now)?;
     shortened::note(args.make.days, usual(&profile), parent.certificate(), now, out);
-    ml_dsa::warn(Some(profile.key), Some(parent.certificate()), out);
     let outcome = made(&ca, out.beside(args.protocol.protocol.as_deref()))?;
     let protocol = Protocol::new("an intermediate CA is made", now).ca(&ca);
     protocol.write(&args.protocol, out)?;

@@ -14,6 +14,7 @@ use time::OffsetDateTime;
 
 use super::make::named;
 use crate::clock;
+use crate::commands::ml_dsa;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
@@ -125,6 +126,7 @@ pub(super) fn run(args: &RequestArgs, dir: &Path, out: Output) -> Result {
 fn make(args: &RequestArgs, dir: &Path, now: OffsetDateTime, out: Output) -> Result<WaitingCa> {
     let profile = profile(args)?;
     let subject = named(&args.subject, &profile)?;
+    ml_dsa::warn(ml_dsa::of_new(profile.key), out);
     let ready = Place::of(&args.place, profile.key, out)?.ready()?;
     let mut pki = clock::open_or_create(dir, now)?;
     let wish = CaWish {

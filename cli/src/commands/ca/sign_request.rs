@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 
 use super::make::usual;
 use crate::clock;
-use crate::commands::shortened;
+use crate::commands::{ml_dsa, shortened};
 use crate::confirm::confirm;
 use crate::failure::{Failure, Outcome, Result};
 use crate::input;
@@ -134,6 +134,8 @@ pub(super) fn run(args: &SignRequestArgs, dir: &Path, out: Output) -> Result {
     let plan = pki.plan_ca(&ca, &wanted, now)?;
     let view = View::of(&ca, &came, &plan);
     let before = plan.signed_before(&ca).filter(|_| !args.renew);
+    let asked = came.request.public_key.as_ref().ok().and_then(ml_dsa::of_key);
+    ml_dsa::warn(asked.or_else(|| ml_dsa::of_subject(ca.certificate())), out);
     if args.plan {
         let view = match &before {
             Some(signed) => view.with(signed),

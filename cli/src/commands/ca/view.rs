@@ -8,6 +8,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::history;
+use crate::commands::ml_dsa;
 use crate::commands::openssl_conf::ConfView;
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
@@ -136,6 +137,7 @@ pub(super) fn made_with(
     (history, openssl_conf): (Option<&history::HistoryView>, Option<&ConfView>),
     out: Output,
 ) -> Result {
+    ml_dsa::warn(ml_dsa::of_certificate(ca.certificate()), out);
     let made = Made { ca: CaView::of(ca, &BTreeMap::new()), change, history, openssl_conf };
     out.result(&made, |made| {
         let v = &made.ca;

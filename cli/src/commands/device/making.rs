@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use c8y_pki_core::client_id::DeviceId;
-use c8y_pki_core::crypto::KeyPolicy;
+use c8y_pki_core::crypto::{KeyPolicy, MlDsa};
 use c8y_pki_core::issue::BeyondIssuer;
 use c8y_pki_core::name::NameBuilder;
 use c8y_pki_core::profile::Profile;
 use c8y_pki_core::secret::Password;
 use c8y_pki_engine::files::{self, Access};
-use c8y_pki_engine::list::{BadRow, Devices, failed_csv};
+use c8y_pki_engine::list::{BadRow, DeviceKey, Devices, failed_csv};
 use c8y_pki_engine::pki::{Ca, Pki};
 use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
 use c8y_pki_engine::provision::{
@@ -220,11 +220,10 @@ pub(super) fn issue(
     };
     let usual = time::Duration::days(run.profile.validity_days.into());
     shortened::note(args.days, usual, run.ca.certificate(), now, out);
-    ml_dsa::warn(
-        run.devices.has_new_keys().then_some(run.profile.key),
-        Some(run.ca.certificate()),
-        out,
-    );
+    let new = run.devices.has_new_keys().then_some(run.profile.key).and_then(ml_dsa::of_new);
+    let kept = || kept_keys(&pki, &run.devices);
+    let set = new.or_else(|| ml_dsa::of_subject(run.ca.certificate()));
+    ml_dsa::warn(set.map_or_else(kept, |set| Ok(Some(set)))?, out);
     tell_of_others(&pki, &run.devices, out)?;
     let line = Line::new(out);
     let stop = stop::on_interrupt();
@@ -243,6 +242,26 @@ pub(super) fn issue(
     }
     let done = Done { secrets: job.secrets, plain_keys };
     report(args, &summary?, done, out)
+}
+
+/// The first ML-DSA key among those that devices keep: of a request, or in a file, which belongs to the certificate
+/// that the device has.
+fn kept_keys(pki: &Pki, devices: &Devices) -> Result<Option<MlDsa>> {
+    let Devices::List(list) = devices else { return Ok(None) };
+    for device in &list.devices {
+        let set = match &device.key {
+            DeviceKey::New => None,
+            DeviceKey::Requested(key) => ml_dsa::of_key(key),
+            DeviceKey::File { .. } => match pki.registry().live_device(&device.id)? {
+                Some(live) => ml_dsa::of_subject(&live.certificate()?),
+                None => None,
+            },
+        };
+        if set.is_some() {
+            return Ok(set);
+        }
+    }
+    Ok(None)
 }
 
 /// Says that other runs are making some of these devices: this one waits for them.

@@ -66,6 +66,7 @@ impl CreateArgs {
     fn options(&self) -> Result<OrderOptions> {
         let name = self.profile.as_deref().unwrap_or("device");
         let profile = values::profile(name, self.key_type)?;
+        self.bundle.iter().try_for_each(|kind| kind.check_key(profile.key))?;
         let subject = match self.subject.is_given() {
             true => {
                 let builder = self.subject.builder(&profile)?;

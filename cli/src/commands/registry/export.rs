@@ -3,14 +3,13 @@
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use c8y_pki_core::clock::rfc3339;
 use c8y_pki_core::shown;
 use c8y_pki_engine::files::{self, Access, Existing};
 use c8y_pki_engine::pki::Pki;
 use c8y_pki_engine::registry::{self, Filter, Holder, Record};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::{Output, is_stdout};
@@ -47,10 +46,6 @@ pub(crate) struct ExportArgs {
     /// Write it here; - for standard output, as by default
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-}
-
-fn rfc3339(at: OffsetDateTime) -> String {
-    at.format(&Rfc3339).unwrap_or_else(|_| at.to_string())
 }
 
 #[derive(Serialize)]

@@ -12,7 +12,6 @@ use time::OffsetDateTime;
 use super::options::{FileArgs, SanArgs, TermArgs, trusted};
 use super::view;
 use crate::clock;
-use crate::commands::ml_dsa;
 use crate::failure::{Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
@@ -89,7 +88,6 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
     let bundle = args.files.settings(&args.bundle, &passwords, &trusted);
     let made = servers::make(&pki, (&ca, &key), &order, (&args.out, bundle), now)?;
     args.term.note(&profile, &ca, now, out);
-    ml_dsa::warn(Some(profile.key), Some(ca.certificate()), out);
     view::made(&made, &ca, out)?;
     Ok(Outcome::Done)
 }

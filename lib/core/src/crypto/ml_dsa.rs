@@ -217,3 +217,41 @@ mod pair {
 }
 
 pub(super) use pair::{Pair, verification};
+
+#[cfg(test)]
+mod tests {
+    use x509_parser::prelude::FromDer;
+    use x509_parser::x509::AlgorithmIdentifier;
+
+    use super::super::{CryptoError, KeyAlgorithm, PublicKey, SignatureAlgorithm};
+    use super::MlDsa;
+    use crate::der;
+
+    #[test]
+    fn a_key_of_another_length_is_told_with_its_set() {
+        for set in MlDsa::ALL {
+            let key = |len: usize| {
+                let bits = der::element(der::BIT_STRING, &[&[0], &vec![7; len]]);
+                PublicKey::from_spki(&der::element(der::SEQUENCE, &[set.identifier(), &bits]))
+            };
+            let len = set.public_len();
+            assert_eq!(key(len).unwrap().algorithm(), KeyAlgorithm::MlDsa(set));
+            let refused = key(len - 1).unwrap_err();
+            let wanted = format!("an {set} key has {len} bytes, and this one has {}", len - 1);
+            assert!(refused.to_string().contains(&wanted), "{refused}");
+        }
+    }
+
+    /// RFC 9881, section 2: absent.
+    #[test]
+    fn parameters_are_refused_as_such() {
+        let plain = MlDsa::P44.identifier();
+        let with_null = der::element(der::SEQUENCE, &[&plain[2..], &[0x05, 0x00]]);
+        let read = |bytes: &[u8]| {
+            SignatureAlgorithm::from_identifier(&AlgorithmIdentifier::from_der(bytes).unwrap().1)
+        };
+        assert_eq!(read(plain), Ok(SignatureAlgorithm::MlDsa(MlDsa::P44)));
+        let refused = CryptoError::UnsupportedAlgorithm("ML-DSA-44 with parameters".to_owned());
+        assert_eq!(read(&with_null), Err(refused));
+    }
+}

@@ -134,6 +134,17 @@ pub enum CryptoError {
     /// Not a SubjectPublicKeyInfo, or a key in it that is not whole.
     #[error("the subject public key is damaged: {0}")]
     BadPublicKey(&'static str),
+    /// An ML-DSA public key of another length than its parameter set has (FIPS 204, section 4, table 2).
+    #[error(
+        "the subject public key is damaged: an {set} key has {} bytes, and this one has {found}",
+        set.public_len()
+    )]
+    MlDsaLength {
+        /// The parameter set.
+        set: MlDsa,
+        /// Bytes of the key.
+        found: usize,
+    },
     /// Not a private key that the backend accepts.
     #[error("the private key is damaged or inconsistent ({0})")]
     BadPrivateKey(#[source] Underlying),
@@ -165,6 +176,7 @@ impl Failure for CryptoError {
             | Self::RingRsa(_)
             | Self::NoMlDsa(_)
             | Self::BadPublicKey(_)
+            | Self::MlDsaLength { .. }
             | Self::BadPrivateKey(_)
             | Self::NoSha256(_)
             | Self::BadSignature => Fault::Input,

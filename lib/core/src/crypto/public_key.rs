@@ -167,7 +167,7 @@ fn key_algorithm(
         },
         other => match MlDsa::of_oid(other) {
             Some(set) if bits.len() == set.public_len() => Ok(KeyAlgorithm::MlDsa(set)),
-            Some(_) => Err(CryptoError::BadPublicKey("an ML-DSA key has 1312, 1952 or 2592 bytes")),
+            Some(set) => Err(CryptoError::MlDsaLength { set, found: bits.len() }),
             None => Err(CryptoError::UnsupportedAlgorithm(algorithm_name(other))),
         },
     }

@@ -132,8 +132,12 @@ impl SignatureAlgorithm {
             "1.2.840.10045.4.1" => return Err(CryptoError::WeakSignature("ECDSA with SHA-1")),
             "1.2.840.10040.4.3" => return Err(CryptoError::WeakSignature("DSA with SHA-1")),
             // RFC 9881, 2: absent
-            other => match MlDsa::of_oid(other).filter(|_| none) {
-                Some(set) => Self::MlDsa(set),
+            other => match MlDsa::of_oid(other) {
+                Some(set) if none => Self::MlDsa(set),
+                Some(set) => {
+                    let with_parameters = format!("{set} with parameters");
+                    return Err(CryptoError::UnsupportedAlgorithm(with_parameters));
+                }
                 None => return Err(CryptoError::UnsupportedAlgorithm(algorithm_name(other))),
             },
         };

@@ -1,59 +1,16 @@
 //! The manifest of a batch, made and signed.
 
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::error::ManifestError;
-use super::{COLUMNS, mark};
+use super::mark;
+use super::row::Row;
 use crate::cert::Certificate;
-use crate::client_id::DeviceId;
-use crate::crypto::{Hash, SignatureAlgorithm, hex, sha256};
+use crate::clock::rfc3339;
+use crate::crypto::{Hash, SignatureAlgorithm};
 use crate::failure::Underlying;
 use crate::key::signer::Signer;
 use crate::registry::Record;
-
-/// A device in a manifest.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-struct Entry {
-    device_id: String,
-    serial: String,
-    fingerprint_sha256: String,
-    public_key_sha256: String,
-    not_before: String,
-    not_after: String,
-    status: &'static str,
-    issuer_fingerprint_sha256: String,
-}
-
-impl Entry {
-    fn of(record: &Record, issuer: &Certificate) -> Result<Self, ManifestError> {
-        let cert = record.certificate()?;
-        let text = |at: OffsetDateTime| at.format(&Rfc3339).unwrap_or_else(|_| at.to_string());
-        Ok(Self {
-            device_id: record.holder.device().map(DeviceId::to_string).unwrap_or_default(),
-            serial: cert.serial.to_string(),
-            fingerprint_sha256: cert.fingerprint_sha256(),
-            public_key_sha256: hex(&sha256(&cert.spki)),
-            not_before: text(cert.not_before),
-            not_after: text(cert.not_after),
-            status: record.status.name(),
-            issuer_fingerprint_sha256: issuer.fingerprint_sha256(),
-        })
-    }
-
-    fn values(&self) -> [&str; 8] {
-        [
-            &self.device_id,
-            &self.serial,
-            &self.fingerprint_sha256,
-            &self.public_key_sha256,
-            &self.not_before,
-            &self.not_after,
-            self.status,
-            &self.issuer_fingerprint_sha256,
-        ]
-    }
-}
 
 /// A manifest: its two forms, each with its signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,20 +43,19 @@ pub fn make(
     if records.is_empty() {
         return Err(ManifestError::Empty { batch: batch.to_owned(), ca: ca.to_owned() });
     }
-    let entries: Vec<Entry> =
-        records.iter().map(|r| Entry::of(r, issuer)).collect::<Result<_, _>>()?;
-    let csv = write_csv(issuer, &entries)?;
+    let rows: Vec<Row> = records.iter().map(|r| Row::of(r, issuer)).collect::<Result<_, _>>()?;
+    let csv = write_csv(issuer, &rows)?;
     let value = serde_json::json!({
         "batch": batch,
         "ca": ca,
         "issuer": issuer.subject.to_string(),
         "issuer_fingerprint_sha256": issuer.fingerprint_sha256(),
-        "made": now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339).unwrap_or_default(),
-        "devices": entries,
+        "made": rfc3339(now),
+        "devices": rows,
     });
     let json = write_json(issuer, &value)?;
     Ok(Manifest {
-        devices: entries.len(),
+        devices: rows.len(),
         csv_signature: signer.sign(&csv)?,
         csv,
         json_signature: signer.sign(&json)?,
@@ -108,14 +64,12 @@ pub fn make(
     })
 }
 
-fn write_csv(issuer: &Certificate, entries: &[Entry]) -> Result<Vec<u8>, ManifestError> {
+fn write_csv(issuer: &Certificate, rows: &[Row]) -> Result<Vec<u8>, ManifestError> {
     let encoding = |e: csv::Error| ManifestError::Encoding(Underlying::of(e));
     let first = format!("{}\n", mark::line(issuer));
     let mut writer = csv::Writer::from_writer(first.into_bytes());
-    writer.write_record(COLUMNS).map_err(encoding)?;
-    for entry in entries {
-        writer.write_record(entry.values()).map_err(encoding)?;
-    }
+    // The header comes with the first of them.
+    rows.iter().try_for_each(|row| writer.serialize(row)).map_err(encoding)?;
     writer.into_inner().map_err(|e| ManifestError::Encoding(Underlying::of(e)))
 }
 

@@ -182,8 +182,10 @@ impl Pki {
 }
 
 fn profile_of(request: &DeviceRequest<'_>) -> Result<Profile> {
-    let profile = request.profile.clone().or_else(|| Profile::built_in("device"));
-    let profile = profile.ok_or(RequestError::NoProfile)?;
+    let profile = match &request.profile {
+        Some(profile) => profile.clone(),
+        None => "device".parse::<Profile>()?,
+    };
     super::want_kind(&profile, Kind::Device)?;
     Ok(profile)
 }

@@ -7,10 +7,8 @@
 
 use std::path::{Path, PathBuf};
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
 use super::{AuthorityError, Ca, Pki, Result};
+use crate::clock::rfc3339;
 use crate::crl::Crl;
 use crate::crypto::{hex, sha256};
 use crate::failure::Underlying;
@@ -192,8 +190,4 @@ impl Pki {
         }
         ca.keep_list(list)
     }
-}
-
-fn rfc3339(at: OffsetDateTime) -> String {
-    at.format(&Rfc3339).unwrap_or_default()
 }

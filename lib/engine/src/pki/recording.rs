@@ -8,11 +8,8 @@ use super::{Ca, Pki, Result, history};
 use crate::registry::{Holder, NewRecord, Replaced};
 
 impl Pki {
-    /// Records a CA's certificate under the name of the CA that issued it, if it is in the directory.
-    pub(super) fn record(&mut self, ca: &Ca, now: OffsetDateTime) -> Result<()> {
-        self.record_in_place_of(ca, None, now)
-    }
-
+    /// Records a CA's certificate under the name of the CA that issued it, if it is in the directory, perhaps in place
+    /// of a former one.
     pub(super) fn record_in_place_of(
         &mut self,
         ca: &Ca,

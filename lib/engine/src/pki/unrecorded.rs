@@ -60,7 +60,7 @@ impl Pki {
         // The process that is making a CA holds it, until that is recorded.
         let _lock = Lock::wait(&self.lock_path())?;
         for ca in self.cas()?.into_iter().filter(is_marked) {
-            self.record(&ca, now)?;
+            self.record_in_place_of(&ca, None, now)?;
             ca.settle()?;
         }
         Ok(())

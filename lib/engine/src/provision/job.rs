@@ -129,7 +129,7 @@ pub struct Summary {
     pub batch: Option<String>,
     /// Whether the run was stopped before its end.
     pub stopped: bool,
-    /// How long it took, in seconds.
+    /// How long it took, in seconds, without what [`Context::issued`](super::Context) has taken.
     #[doc(hidden)]
     pub seconds: f64,
 }

@@ -67,7 +67,8 @@ impl<'a> Maker<'a> {
 
     /// Makes ready what single devices had, where the job leaves that open.
     ///
-    /// Errors: a password or the server's certificate is missing for what one of them had.
+    /// Errors: a password or the server's certificate is missing for what one of them had, or that is not made for
+    /// keys of the new type.
     pub(super) fn make_ready(
         &mut self,
         registry: &Registry,
@@ -83,6 +84,9 @@ impl<'a> Maker<'a> {
             let kinds = bundle::had(&last, self.at.folder_of(id).as_deref());
             if kinds == self.bundler.kinds() {
                 continue;
+            }
+            if device.key == DeviceKey::New {
+                kinds.iter().try_for_each(|kind| kind.check_key(self.job.profile.key))?;
             }
             let known = self.others.iter().position(|other| other.kinds() == kinds);
             let position = match known {

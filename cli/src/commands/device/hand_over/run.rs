@@ -55,7 +55,7 @@ struct HandedOver {
     /// For which it had before.
     before: usize,
     failed: Vec<Failed>,
-    /// Not tried, since the run was interrupted.
+    /// Not handed over, since the run was interrupted or failed, or the tool could not be started.
     left: usize,
 }
 
@@ -99,17 +99,23 @@ impl HandOver {
     }
 
     /// Runs the tool for each device that is left: those that were issued before. `issued` is how the run has ended.
-    pub(in super::super) fn finish(self, issued: Outcome) -> Result {
+    /// What was handed over is told however that was.
+    pub(in super::super) fn finish(self, issued: Result) -> Result {
         let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
-        if issued != Outcome::Stopped {
+        if !matches!(issued, Err(_) | Ok(Outcome::Stopped)) {
             self.all(&self.devices, &mut so_far);
         }
-        if let Some(failure) = so_far.failure.take() {
-            return Err(failure);
-        }
+        let was_tried = !so_far.tried.is_empty();
+        let failure = so_far.failure.take();
         let done = &mut so_far.done;
         done.left = self.devices.len() - done.handed_over - done.before - done.failed.len();
-        self.output.result(done, HandedOver::text)?;
+        if was_tried || issued.is_ok() {
+            self.output.result(done, HandedOver::text)?;
+        }
+        let issued = issued?;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
         if issued == Outcome::Stopped {
             // That was said.
             return Ok(issued);
@@ -134,7 +140,14 @@ impl HandOver {
             let ended = self.one(id, registry);
             let done = &mut so_far.done;
             match ended {
-                Err(failure) => so_far.failure = Some(failure),
+                Err(failure) => {
+                    // Making the others may take hours.
+                    self.output.warning(&format!(
+                        "{}; nothing more is handed over, the devices are made all the same",
+                        failure.message()
+                    ));
+                    so_far.failure = Some(failure);
+                }
                 Ok(Ended::Before) => done.before += 1,
                 Ok(Ended::Done) => {
                     done.handed_over += 1;
