@@ -147,6 +147,31 @@ fn files_outside_are_found() {
     assert_eq!(named_files(text), ["../../../x.pem", "../y.rs"]);
 }
 
+/// What stands in `text` between two others.
+fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("no {before}"));
+    rest.split_once(after).unwrap_or_else(|| panic!("no {after} after {before}")).0
+}
+
+/// What is downloaded can do what `cargo install` brings.
+#[test]
+fn packages_have_the_features_that_the_crate_has_by_default() {
+    let crate_file = fs::read_to_string(root().join("cli/Cargo.toml")).unwrap();
+    let build = fs::read_to_string(root().join("cli/packaging/build")).unwrap();
+    let backend = between(&build, "${C8Y_PKI_BACKEND:-", "}");
+    let features = between(&crate_file, "[features]\n", "\n[");
+    let mut wanted: Vec<&str> = between(features, "default = [", "]")
+        .split(',')
+        .map(|feature| feature.trim().trim_matches('"'))
+        .collect();
+    assert!(wanted.contains(&backend), "{backend} is not one of {wanted:?}");
+    wanted.retain(|feature| *feature != backend);
+    let made: Vec<&str> = between(&build, " features=", " ").split(',').collect();
+    let told: Vec<&str> =
+        between(&build, "features besides the backend (", ")").split(',').collect();
+    assert_eq!((&made, &told), (&wanted, &wanted));
+}
+
 /// `1.85` and `1.85.1` as numbers.
 fn version(text: &str) -> Vec<u32> {
     text.split('.').map(|number| number.parse().unwrap()).collect()

@@ -121,7 +121,7 @@ fn tell_presented(
     );
 }
 
-/// Which version of TLS a handshake has come to.
+/// Which version of TLS a handshake has come to. Only after its signature was verified.
 fn tell_version(version: &str) {
     tracing::debug!(target: "c8y_pki::tls", version, "the server has proved that it has its key");
 }
@@ -151,8 +151,9 @@ impl ServerCertVerifier for Pinned {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
+        let proved = self.by.verify_tls12_signature(message, cert, dss)?;
         tell_version("TLS 1.2");
-        self.by.verify_tls12_signature(message, cert, dss)
+        Ok(proved)
     }
 
     fn verify_tls13_signature(
@@ -161,8 +162,9 @@ impl ServerCertVerifier for Pinned {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
+        let proved = self.by.verify_tls13_signature(message, cert, dss)?;
         tell_version("TLS 1.3");
-        self.by.verify_tls13_signature(message, cert, dss)
+        Ok(proved)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
