@@ -4,15 +4,16 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::commands;
+use crate::commands::config::Origins;
+use crate::commands::{self, generate};
 use crate::failure::Result;
-use crate::output::Output;
+use crate::output::{Colour, Form, Output};
 use crate::values::DEFAULT_PKI;
 
 /// From a list of serial numbers to devices that connect to Cumulocity IoT over mutual TLS
 #[derive(Debug, Parser)]
-#[command(name = "c8y-pki", version, max_term_width = 100, arg_required_else_help = true)]
-#[command(subcommand_required = true, disable_help_subcommand = true)]
+#[command(name = "c8y-pki", version, long_version = generate::long_version(), max_term_width = 100, arg_required_else_help = true)]
+#[command(subcommand_required = true)]
 #[command(after_help = "\
 Examples:
   c8y-pki rollout --example demo        everything from a root CA to device keystores, in ./demo
@@ -29,7 +30,7 @@ pub(crate) struct Cli {
 
 impl Cli {
     /// Does it.
-    pub(crate) fn run(&self, out: Output) -> Result {
+    pub(crate) fn run(&self, arguments: &[String], out: Output) -> Result {
         let pki = &self.global.pki;
         match &self.command {
             Command::Rollout(args) => commands::rollout::run(args, pki, out),
@@ -45,11 +46,14 @@ impl Cli {
             Command::Pop(command) => commands::pop::run(command, pki, out),
             Command::Registry(command) => commands::registry::run(command, pki, out),
             Command::Status(args) => commands::status::run(args, pki, out),
+            #[cfg(feature = "sandbox")]
             Command::Sandbox(args) => commands::sandbox::run(args, out),
             Command::Profile(command) => commands::profile::run(command, out),
-            Command::Completions(args) => {
-                commands::generate::completions(args, Self::command(), out)
+            Command::Context(command) => commands::context::run(command, arguments, out),
+            Command::Config(command) => {
+                commands::config::run(command, (&self.global.origins, arguments), out)
             }
+            Command::Completions(args) => commands::generate::completions(args, out),
             Command::Man(args) => commands::generate::man(args, Self::command(), out),
             Command::Reference => commands::generate::reference(Self::command(), out),
         }
@@ -62,6 +66,45 @@ pub(crate) struct Global {
     /// Print results as JSON, one object a line
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) json: bool,
+    /// The form of results: table, json or csv
+    #[arg(
+        id = "form",
+        long = "output",
+        short = 'o',
+        global = true,
+        value_enum,
+        default_value = "table",
+        hide_possible_values = true,
+        value_name = "FORMAT",
+        conflicts_with = "json",
+        help_heading = "Global options"
+    )]
+    pub(crate) form: Form,
+    /// Colour messages: auto, always or never
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "auto",
+        hide_possible_values = true,
+        value_name = "WHEN",
+        help_heading = "Global options"
+    )]
+    pub(crate) color: Colour,
+    /// Tell on standard error what is asked of tenants and what they answer; -vv also each TLS handshake
+    /// [env: C8Y_PKI_LOG=info|debug]
+    #[arg(long, short, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
+    pub(crate) verbose: u8,
+    /// The tenant of this context (`c8y-pki context`); none for no context
+    #[arg(
+        long,
+        global = true,
+        env = "C8Y_PKI_CONTEXT",
+        hide_env_values = true,
+        value_name = "NAME",
+        help_heading = "Global options"
+    )]
+    pub(crate) context: Option<String>,
     /// Print results and errors only
     #[arg(long, short, global = true, help_heading = "Global options")]
     pub(crate) quiet: bool,
@@ -70,6 +113,18 @@ pub(crate) struct Global {
     /// last entry. The audit log of the PKI directory records it
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) clock_is_right: bool,
+    /// Write private keys and passwords also on a system where this program cannot set the rights of files (Windows).
+    /// They get the rights of their directory: choose one that only you can read. Elsewhere they always have mode 0600,
+    /// and this changes nothing
+    #[arg(
+        long,
+        global = true,
+        env = "C8Y_PKI_INSECURE_PERMISSIONS",
+        value_parser = clap::builder::FalseyValueParser::new(),
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub(crate) insecure_permissions: bool,
     /// The PKI directory
     #[arg(
         long,
@@ -80,6 +135,9 @@ pub(crate) struct Global {
         help_heading = "Global options"
     )]
     pub(crate) pki: PathBuf,
+    /// Where the values of these options come from.
+    #[arg(skip)]
+    pub(crate) origins: Origins,
 }
 
 /// What to do.
@@ -123,10 +181,17 @@ pub(crate) enum Command {
     /// Say what needs a person: what runs out, what is due, what the tenant lacks
     Status(Box<commands::status::StatusArgs>),
     /// Run a tenant in memory to rehearse against
+    #[cfg(feature = "sandbox")]
     Sandbox(commands::sandbox::SandboxArgs),
     /// List and show certificate profiles and file templates
     #[command(subcommand)]
     Profile(commands::profile::ProfileCommand),
+    /// Keep how tenants are reached, and choose one
+    #[command(subcommand)]
+    Context(commands::context::ContextCommand),
+    /// Show settings and where they come from
+    #[command(subcommand)]
+    Config(commands::config::ConfigCommand),
     /// Print completions for a shell
     Completions(commands::generate::CompletionsArgs),
     /// Write man pages into a directory

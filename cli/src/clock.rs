@@ -1,6 +1,5 @@
 //! Is this computer's clock right? Asked before anything is written that carries a time.
 
-use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -10,9 +9,9 @@ use c8y_pki_engine::pki::Pki;
 use c8y_pki_engine::platform::blocking::Client;
 use time::OffsetDateTime;
 
-use crate::failure::{Failure, Result};
+use crate::confirm::{ask, can_ask};
+use crate::failure::Result;
 use crate::output::Output;
-use crate::stop;
 
 /// Whether the user has said that it is right (`--clock-is-right`): one answer for a whole process.
 static RIGHT: OnceLock<bool> = OnceLock::new();
@@ -128,20 +127,12 @@ fn is_right(error: &ClockError) -> Result<bool> {
     if RIGHT.get().copied().unwrap_or(false) {
         return Ok(true);
     }
-    if !error.is_question() || !std::io::stdin().is_terminal() {
+    if !error.is_question() || !can_ask() {
         return Ok(false);
     }
     let (now, last) = error.times();
     let (now, last) = (crate::render::date(now), crate::render::date(last));
-    let mut err = std::io::stderr().lock();
-    // Nobody is left to answer if standard error is gone.
-    let _ = write!(
-        err,
-        "The registry's last entry is of {last}, this computer's clock says {now}.\n\
-         Is the clock right? [y/N]: "
-    );
-    let _ = err.flush();
-    let mut answer = String::new();
-    stop::at_prompt(|| std::io::stdin().lock().read_line(&mut answer)).map_err(Failure::Input)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    let text =
+        format!("The registry's last entry is of {last}, this computer's clock says {now}.\n");
+    ask(&text, "Is the clock right?")
 }

@@ -46,17 +46,17 @@ pub(crate) fn command(task: &Task) -> String {
         Task::ListCas => "ca list".to_owned(),
         Task::ShowCa => "ca show NAME".to_owned(),
         Task::RequestCa { ca } => format!("ca request {ca}"),
-        Task::ImportCa { ca } => {
-            format!("ca add {} --import FILE", ca.as_deref().unwrap_or("NAME"))
-        }
-        Task::RenewCa { new_key: false } => "ca renew NAME".to_owned(),
-        Task::RenewCa { new_key: true } => "ca renew NAME --new-key NEW-NAME".to_owned(),
+        Task::TakeAnswer { ca } => format!("ca add {ca} --certificate FILE"),
+        Task::ImportCa { ca } => format!("ca add {} --import FILE", name(ca)),
+        Task::RenewCa { ca, new_key: false } => format!("ca renew {}", name(ca)),
+        Task::RenewCa { ca, new_key: true } => format!("ca renew {} --new-key NEW-NAME", name(ca)),
         Task::RenameCa { from, to } => format!("ca rename {from} {to}"),
-        Task::MakeCrl { days: None } => "ca crl NAME".to_owned(),
-        Task::MakeCrl { days: Some(days) } => format!("ca crl NAME --days {days}"),
+        Task::MakeCrl { ca, days: None } => format!("ca crl {}", name(ca)),
+        Task::MakeCrl { ca, days: Some(days) } => format!("ca crl {} --days {days}", name(ca)),
 
         Task::CheckRegistry => "registry check".to_owned(),
         Task::RepairRegistry => "registry repair".to_owned(),
+        Task::MoveRegistry => "registry migrate --to postgresql://USER@HOST/DATABASE".to_owned(),
         Task::PreviewRepair => "registry repair --plan".to_owned(),
         Task::RepairByList => "registry repair --against FILE".to_owned(),
 
@@ -92,14 +92,13 @@ pub(crate) fn command(task: &Task) -> String {
         Task::ShowTenant => "tenant status".to_owned(),
         Task::ListTrusted => "tenant trust list".to_owned(),
         Task::UploadCa => "tenant trust add FILE".to_owned(),
-        Task::UploadOwnCa => "tenant trust add --ca NAME".to_owned(),
+        Task::UploadOwnCa { ca } => format!("tenant trust add --ca {}", name(ca)),
         Task::EnableCa { name } => format!("tenant trust update {name} --enable"),
-        Task::AllowAutoRegistration { name } => {
-            let name = name.as_deref().unwrap_or("NAME");
-            format!("tenant trust update {name} --auto-registration")
+        Task::AllowAutoRegistration { name: trusted } => {
+            format!("tenant trust update {} --auto-registration", name(trusted))
         }
         Task::RemoveCa { name } => format!("tenant trust remove {name}"),
-        Task::ProveCa => "pop prove --ca NAME".to_owned(),
+        Task::ProveCa { ca } => format!("pop prove --ca {}", name(ca)),
         Task::ProveOtherCa => "pop prove --cert FILE --key FILE".to_owned(),
         Task::NewCode => "pop code --new".to_owned(),
         Task::DownloadCrl => "tenant crl download".to_owned(),
@@ -115,6 +114,11 @@ pub(crate) fn command(task: &Task) -> String {
         Task::AddRegistration => "registration add ID".to_owned(),
         Task::WithdrawRegistration { id } => format!("registration withdraw {id}"),
     }
+}
+
+/// A name as it is typed; the word that a person replaces if it is not known.
+fn name(known: &Option<String>) -> &str {
+    known.as_deref().unwrap_or("NAME")
 }
 
 /// The flags of a setting, or the variables where it is usually there.
@@ -174,6 +178,8 @@ fn permit(permission: &Permission) -> String {
         Permission::Rollback { ca } => format!("`c8y-pki ca crl {ca} --accept-rollback`"),
         Permission::WeakPassword => "--weak-password".to_owned(),
         Permission::ExponentThree => "--allow-exponent-3".to_owned(),
+        Permission::LeaveOutAsked => "--leave-out".to_owned(),
+        Permission::DirectoryRights => "--insecure-permissions".to_owned(),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::failure::Result;
 use crate::output::Output;
 
 /// How many have a line of their own.
-const MOST_SHOWN: usize = 10;
+const MOST_SHOWN: usize = 5;
 
 /// The id of a device that exists.
 pub(crate) fn read(text: &str, out: Output) -> Result<DeviceId> {
@@ -26,6 +26,9 @@ pub(crate) fn warn(remarks: &Remarks, out: Output) {
     remarks.first.iter().take(MOST_SHOWN).for_each(|remark| out.warning(remark));
     let more = remarks.count.saturating_sub(MOST_SHOWN);
     if more > 0 {
-        out.warning(&format!("{more} more devices have ids that the platform refuses in new ones"));
+        let have = if more == 1 { "more device has an id" } else { "more devices have ids" };
+        out.warning(&format!(
+            "{more} {have} that the platform refuses in new ones; `c8y-pki registration check FILE` names those of a list"
+        ));
     }
 }

@@ -44,6 +44,14 @@ pub(crate) fn stands(path: &Path) -> Result<bool> {
     Ok(!is_stdout(path) && files::stands(path)?)
 }
 
+/// Whether something can be written there, before what goes there is made; none if there is nothing to write.
+pub(crate) fn check_place(path: Option<&Path>) -> Result<()> {
+    match path.filter(|path| !is_stdout(path)) {
+        Some(path) => Ok(files::check_place(path)?),
+        None => Ok(()),
+    }
+}
+
 /// Refuses `-` where a directory is to be written.
 pub(crate) fn check_folder(path: &Path) -> Result<()> {
     if path == Path::new("-") {

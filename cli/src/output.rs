@@ -1,36 +1,103 @@
 //! Data on standard output, everything else on standard error; the same value as text or JSON.
 //!
 //! The one door to the terminal: text and JSON leave with nothing hidden in them ([`shown`]), whatever a
-//! server, a file or an argument has put there, and a message is one line. Only [`Output::data`] and
+//! server, a file or an argument has put there, and a message is one line. The only escapes are those of a label's
+//! colour, which are ours. Only [`Output::data`] and
 //! [`Output::offer`] write bytes as they are.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use anstyle::{AnsiColor, Style};
 use c8y_pki_core::failure::Hint;
 use c8y_pki_core::shown::{self, one_line};
 use c8y_pki_engine::files;
 use c8y_pki_engine::list::BadRow;
-use serde::Serialize;
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, Result};
+use crate::sheet;
 
 /// How many faults of single devices are shown; a file takes the others.
 const MOST_SHOWN: usize = 50;
+
+/// Whether labels on standard error are coloured: one answer for a whole process.
+static COLOURED: AtomicBool = AtomicBool::new(false);
+
+/// The form of results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Form {
+    /// Text for people
+    Table,
+    /// One object a line, as --json
+    Json,
+    /// A header and a line for each: of commands named list or show
+    Csv,
+}
+
+impl Form {
+    /// As it is written.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Json => "json",
+            Self::Csv => "csv",
+        }
+    }
+}
+
+/// Whether text is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Colour {
+    /// At a terminal, unless NO_COLOR or CLICOLOR=0 is set; everywhere with CLICOLOR_FORCE
+    Auto,
+    /// Everywhere
+    Always,
+    /// Nowhere
+    Never,
+}
+
+impl Colour {
+    /// As it is written.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
+
+    /// Holds all that is said from now on to it.
+    pub(crate) fn begin(self) {
+        let coloured = match self {
+            Self::Auto => {
+                anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
+            }
+            Self::Always => true,
+            Self::Never => false,
+        };
+        COLOURED.store(coloured, Ordering::Relaxed);
+    }
+}
 
 /// Where a command's output goes, and in which form.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
     json: bool,
+    csv: bool,
     quiet: bool,
     /// Standard output is taken by what an output option names.
     aside: bool,
 }
 
 impl Output {
-    pub(crate) fn new(json: bool, quiet: bool) -> Self {
-        Self { json, quiet, aside: false }
+    pub(crate) fn new(form: Form, quiet: bool) -> Self {
+        Self { json: form == Form::Json, csv: form == Form::Csv, quiet, aside: false }
     }
 
     /// The same beside an output option: where that is standard output, results go to standard error.
@@ -45,6 +112,10 @@ impl Output {
 
     pub(crate) fn is_json(self) -> bool {
         self.json
+    }
+
+    pub(crate) fn is_csv(self) -> bool {
+        self.csv
     }
 
     /// Whether a progress line is welcome: somebody is looking at standard error.
@@ -95,6 +166,8 @@ impl Output {
         if self.json {
             let line = serde_json::to_string(value).map_err(|e| Failure::Output(e.into()))?;
             self.offer(format!("{}\n", shown::json(&line)).as_bytes())
+        } else if self.csv {
+            self.offer(&sheet::of(std::slice::from_ref(value))?)
         } else {
             self.offer(shown::lines(&text(value)).as_bytes())
         }
@@ -108,6 +181,9 @@ impl Output {
     ) -> Result<()> {
         if self.json {
             return values.iter().try_for_each(|value| self.result(value, |_| String::new()));
+        }
+        if self.csv && !self.aside {
+            return self.data(&sheet::of(values)?);
         }
         self.text(&text(values))
     }
@@ -150,6 +226,22 @@ impl Output {
         self.aside("retry", &told);
     }
 
+    /// What the library tells of its work.
+    pub(crate) fn log(
+        self,
+        since_start: Duration,
+        about: &str,
+        text: &str,
+        mut fields: serde_json::Map<String, serde_json::Value>,
+    ) {
+        if !self.json {
+            let seconds = since_start.as_secs_f64();
+            return self.line(&one_line(&format!("{about} +{seconds:.3}s  {text}")));
+        }
+        fields.insert("about".to_owned(), about.into());
+        self.json(&serde_json::json!({ "log": fields }));
+    }
+
     /// A remark for people.
     pub(crate) fn note(self, text: &str) {
         if !self.quiet && !self.json {
@@ -162,7 +254,7 @@ impl Output {
         if self.json {
             self.json(&serde_json::json!({ "warning": text }));
         } else {
-            self.line(&format!("warning: {}", one_line(text)));
+            say_labelled("warning", AnsiColor::Yellow, text);
         }
     }
 
@@ -205,9 +297,9 @@ impl Output {
     }
 
     fn problem(self, message: &str, hint: Option<&Hint>) {
-        self.line(&format!("error: {}", one_line(message)));
+        say_labelled("error", AnsiColor::Red, message);
         if let Some(hint) = hint {
-            self.line(&format!("hint: {}", one_line(&hint.to_string())));
+            say_labelled("hint", AnsiColor::Cyan, &hint.to_string());
         }
     }
 
@@ -224,6 +316,16 @@ impl Output {
 /// Whether an output goes to standard output.
 pub(crate) fn is_stdout(path: &Path) -> bool {
     path == Path::new("-") || files::is_stdout(path)
+}
+
+/// A line on standard error with a label before it, which is coloured where that is wanted.
+fn say_labelled(label: &str, colour: AnsiColor, text: &str) {
+    let style = match COLOURED.load(Ordering::Relaxed) {
+        true => Style::new().bold().fg_color(Some(colour.into())),
+        false => Style::new(),
+    };
+    // Nobody is left to tell if standard error is gone.
+    let _ = writeln!(io::stderr().lock(), "{style}{label}:{style:#} {}", one_line(text));
 }
 
 /// A text on standard error.

@@ -97,6 +97,14 @@ impl Line {
         }));
     }
 
+    /// Does something that writes to the terminal too: the bar is away meanwhile.
+    pub(crate) fn aside(&self, write: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
     pub(crate) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

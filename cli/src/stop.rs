@@ -18,7 +18,7 @@ pub(crate) fn on_interrupt() -> Arc<AtomicBool> {
     Arc::clone(FLAG.get_or_init(Arc::default))
 }
 
-/// Asks for something that is not shown while it is typed.
+/// Asks for something: Ctrl-C ends the program then, and the terminal shows again what is typed.
 pub(crate) fn at_prompt<T>(ask: impl FnOnce() -> T) -> T {
     listen();
     *prompt() = Terminal::now();
@@ -75,14 +75,25 @@ impl Terminal {
     }
 }
 
-#[cfg(not(unix))]
-struct Terminal;
+/// The console, and what it does with what is typed.
+#[cfg(windows)]
+struct Terminal {
+    console: std::fs::File,
+    mode: u32,
+}
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 impl Terminal {
     fn now() -> Option<Self> {
-        Some(Self)
+        // By this name, since standard input may be something else.
+        let console = std::fs::OpenOptions::new().read(true).write(true).open("CONIN$").ok()?;
+        let mode = winapi_util::console::mode(&console).ok()?;
+        Some(Self { console, mode })
     }
 
-    fn restore(&self) {}
+    /// Nobody is left to tell if the console is gone.
+    fn restore(&self) {
+        let _ = winapi_util::console::set_mode(&self.console, self.mode);
+        eprintln!();
+    }
 }

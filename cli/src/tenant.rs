@@ -12,10 +12,12 @@ use c8y_pki_engine::platform::{self, Body, Login, Proxy, Request, Retry, Setting
 use clap::Args;
 use serde_json::json;
 
+use crate::context;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::secrets::{Source, known};
 use crate::values;
+use crate::variables::variable;
 
 /// What stands for the tenant's id where it is not known: nothing is asked in a dry run.
 const UNKNOWN_TENANT: &str = "TENANT";
@@ -107,6 +109,7 @@ impl TenantArgs {
         default_host: Option<&str>,
         out: Output,
     ) -> Result<Client> {
+        context::current_host(default_host)?;
         let host = self.given_host().or(default_host).ok_or_else(no_host)?.to_owned();
         let login = self.login.who.login(id, &host)?;
         self.network.connect(&host, id.map(str::to_owned), login, out)
@@ -124,9 +127,15 @@ impl TenantArgs {
 
     /// Whether a host, and somebody who asks, are given.
     pub(crate) fn is_given(&self, default_host: Option<&str>) -> Result<bool> {
+        context::current_host(default_host)?;
         let who = &self.login.who;
         let is_somebody = who.token()?.is_some() || who.user().is_some();
         Ok(is_somebody && self.given_host().or(default_host).is_some())
+    }
+
+    /// How something else than the tenant is reached.
+    pub(crate) fn settings_for_others(&self) -> Result<Settings> {
+        self.network.settings_for_others()
     }
 
     /// CAs that the server's TLS certificate may lead to besides the system's.
@@ -226,6 +235,15 @@ impl NetworkArgs {
         Duration::from_secs(self.timeout)
     }
 
+    /// How something else than the tenant is reached, with the same time, repetitions, proxy and roots.
+    pub(crate) fn settings_for_others(&self) -> Result<Settings> {
+        Ok(Settings {
+            timeout: Duration::from_secs(self.timeout),
+            attempts: self.retries + 1,
+            ..self.way.settings("", Login::Certificate)?
+        })
+    }
+
     /// A client for that host and login.
     pub(crate) fn connect(
         &self,
@@ -240,7 +258,9 @@ impl NetworkArgs {
             attempts: self.retries + 1,
             ..self.way.settings(host, login)?
         };
-        let tell = move |retry: &Retry| out.retry(&retry.reason, Some(retry.attempt), retry.pause);
+        let tell = move |retry: &Retry<'_>| {
+            out.retry(&retry.reason(), Some(retry.attempt), retry.pause);
+        };
         Ok(Client::over(platform::Client::new(&settings)?.on_retry(tell))?)
     }
 }
@@ -273,14 +293,9 @@ impl WayArgs {
 pub(crate) fn no_host() -> Failure {
     Failure::usage(
         "the host of the tenant is not given",
-        "give --host, e.g. --host acme.eu-latest.cumulocity.com, or set C8Y_HOST; a rollout can also \
+        "give --host, e.g. --host acme.eu-latest.cumulocity.com, or --context NAME, or set C8Y_HOST; a rollout can also \
          have it in [tenant], or leave the tenant out with --local",
     )
-}
-
-/// A variable of the environment that is there and not empty.
-pub(crate) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// `--dry-run`: what would be sent, without credentials.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use c8y_pki_core::cert::{Certificate, LongestChain};
 use c8y_pki_core::crypto::{KeyType, RsaKeys};
+use c8y_pki_core::failure::Failure as _;
 use c8y_pki_core::name::{Name, NameBuilder, find_field};
 use c8y_pki_core::profile::{PathLength, Profile};
 use c8y_pki_core::read;
@@ -84,17 +85,14 @@ impl SubjectArgs {
 
 /// A built-in profile by its name, or a file by its path; its key type may be overridden.
 pub(crate) fn profile(name: &str, key: Option<KeyType>) -> Result<Profile> {
-    let profile = match Profile::built_in(name) {
-        Some(profile) => profile,
-        None => {
+    let profile = match name.parse::<Profile>() {
+        Ok(profile) => profile,
+        Err(unknown) => {
             let path = Path::new(name);
             if !path.exists() {
-                let known: Vec<&str> =
-                    c8y_pki_core::profile::BUILT_IN.iter().map(|(n, _)| *n).collect();
-                return Err(Failure::usage(
-                    format!("there is no profile {name:?}, and no file of that name"),
-                    format!("built-in profiles: {}", known.join(", ")),
-                ));
+                let message = format!("{unknown}, and no file of that name");
+                let (kind, hint) = (unknown.fault().kind(), unknown.hint());
+                return Err(Failure::Said { kind, message, hint });
             }
             let bytes = files::read(path)?;
             Profile::parse(name, &String::from_utf8_lossy(&bytes))?

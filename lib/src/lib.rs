@@ -179,6 +179,7 @@
 //! | --- | --- |
 //! | `aws-lc-rs` (default) or `ring` | the crypto backend; ring does not know P-521, everything else works with both |
 //! | `engine` (default) | all that needs files or a network: [`Pki`], [`Batch`], [`tenant`], [`device`] |
+//! | `ml-dsa` | ML-DSA keys and signatures; with `aws-lc-rs` |
 //! | `pkcs11` | keys of CAs in tokens: [`Ca::unlock`] takes the token's PIN |
 //! | `workbook` | device lists in workbooks (.xlsx); with `engine` |
 //! | `sandbox` | a tenant in memory |
@@ -214,13 +215,13 @@ pub use error::Error;
 pub use c8y_pki_core::{
     cert::{Certificate, LongestChain, Serial},
     client_id::DeviceId,
-    crl::{Crl, Reason, Revoked},
-    crypto::{KeyType, PublicKey},
+    crl::{Crl, Reason, Revoked, UnknownReason},
+    crypto::{KeyType, MlDsa, PublicKey},
     failure::{Failure, Fault, Hint, Kind},
     in_memory::{InMemoryCa, InMemoryDevice},
     key::PrivateKey,
     name::{Name, NameBuilder},
-    profile::Profile,
+    profile::{Profile, UnknownProfile},
     secret::{ChosenPassword, Password, SecretBytes},
     store::{Format, Store, WriteOptions},
 };
@@ -233,6 +234,7 @@ pub use pki::{NewCa, NotIssued, Pki};
 #[cfg(feature = "engine")]
 #[doc(inline)]
 pub use c8y_pki_engine::{
+    files::allow_directory_rights,
     list::{BadRow, DeviceList},
     pki::{Ca, CaKey, DeviceRequest, Issued, Replacing},
     provision::Summary,

@@ -7,10 +7,12 @@ mod source;
 
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use c8y_pki_core::cert::Certificate;
 use c8y_pki_core::crypto::CryptoError;
 use c8y_pki_core::csr::CsrError;
-use c8y_pki_core::failure::{Failure, Fault, Kind};
+use c8y_pki_core::failure::{Failure, Fault, Kind, Underlying, unsaid};
 use c8y_pki_core::issue::IssueError;
 use c8y_pki_core::key::KeyError;
 use c8y_pki_core::read::ReadError;
@@ -19,8 +21,9 @@ use c8y_pki_engine::Error;
 use c8y_pki_engine::device::credentials::CredentialError;
 use c8y_pki_engine::inspect::InspectError;
 use c8y_pki_engine::manifest::ManifestError;
-use c8y_pki_engine::pki::AuthorityError;
+use c8y_pki_engine::pki::{AuthorityError, Pki};
 use c8y_pki_engine::platform::PlatformError;
+use c8y_pki_engine::platform::fetch::fetch;
 use c8y_pki_engine::provision::ProvisionError;
 use c8y_pki_engine::rollout::RolloutError;
 use c8y_pki_engine::selftest::SelfTestError;
@@ -88,6 +91,40 @@ fn an_error_keeps_the_one_that_it_comes_from() {
     assert!(inner.is_some(), "{error:?}");
 }
 
+/// Whether an error of this type lies under another one.
+fn is_over<E: std::error::Error + 'static>(error: &dyn std::error::Error) -> bool {
+    let mut next = error.source();
+    while let Some(error) = next {
+        if error.is::<E>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+#[test]
+fn what_lies_under_an_error_is_kept_and_said_once() {
+    let refused = fetch("127.0.0.1", 1, Duration::from_secs(5)).unwrap_err();
+    let sentence = "cannot connect to 127.0.0.1:1: nothing listens on that port";
+    assert_eq!(refused.to_string(), sentence);
+    assert!(is_over::<std::io::Error>(&refused), "{refused:?}");
+    assert_eq!(unsaid(&refused).len(), 1, "the system's words, which the sentence does not have");
+
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("pki.toml"), "version = one\n").unwrap();
+    let config = Pki::open(dir.path(), time::OffsetDateTime::UNIX_EPOCH).unwrap_err();
+    assert!(config.to_string().contains("pki.toml: line 1: "), "{config}");
+    let under = config.source().and_then(|e| e.downcast_ref::<Underlying>());
+    assert!(under.is_some_and(|under| under.source().is_some()), "{config:?}");
+
+    let cut = Certificate::from_der(b"\x30\x03\x02\x01").unwrap_err();
+    assert!(cut.source().and_then(std::error::Error::source).is_some(), "{cut:?}");
+    // An error of ours that another one says in its own sentence is not said again.
+    let outer = Error::from(AuthorityError::Key { path: PathBuf::from("key.pem"), source: key() });
+    assert_eq!(unsaid(&outer), [""; 0], "{outer}");
+}
+
 /// What derives `thiserror::Error` and is public.
 fn is_public_error(item: &syn::Item) -> bool {
     let derives = |attribute: &syn::Attribute| {
@@ -115,4 +152,48 @@ fn every_public_error_says_whose_fault_it_is() {
     }
     assert!(known > 50, "only {known} errors were found");
     assert!(silent.is_empty(), "without the trait Failure: {silent:#?}");
+}
+
+/// The names of the variants of an error, and of the structs, that keep a reason as a text.
+fn reasons_as_text(item: &syn::Item) -> Vec<String> {
+    let is_text = |field: &&syn::Field| {
+        let syn::Type::Path(path) = &field.ty else { return false };
+        let is_named = field.ident.as_ref().is_some_and(|name| name == "reason");
+        is_named && path.path.is_ident("String")
+    };
+    match item {
+        syn::Item::Enum(item) => {
+            let variants = item.variants.iter();
+            let found = variants.filter(|v| v.fields.iter().any(|field| is_text(&field)));
+            found.map(|v| v.ident.to_string()).collect()
+        }
+        syn::Item::Struct(item) => {
+            item.fields.iter().filter(is_text).map(|_| item.ident.to_string()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// A text has no source: what another library or the system says is kept as an `Underlying`, and a rule of ours is
+/// a variant with its values.
+#[test]
+fn no_error_keeps_its_reason_as_a_text() {
+    let text: syn::Item =
+        syn::parse_str("enum E { A { reason: String }, B { reason: Underlying } }").unwrap();
+    assert_eq!(reasons_as_text(&text), ["A"]);
+    let mut source = source::Source::default();
+    for name in ["core", "engine", "sandbox"] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(name).join("src");
+        source.add(&format!("c8y_pki_{name}"), &root);
+    }
+    let mut found = Vec::new();
+    for (module, content) in &source.modules {
+        for (name, item) in content.items.iter().filter(|(_, item)| is_public_error(item)) {
+            let at = format!("{}::{name}", module.join("::"));
+            found.extend(
+                reasons_as_text(item).into_iter().map(|variant| format!("{at}::{variant}")),
+            );
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
 }

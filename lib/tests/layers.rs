@@ -45,6 +45,7 @@ const CRATES: [(&str, &[&str]); 3] = [
             "net",
             "registry",
             "pki",
+            "backup",
             "list",
             "provision",
             "orders",

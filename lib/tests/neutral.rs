@@ -11,6 +11,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("which are the versions that c8y-pki has", "the product as a TLS client"),
     ("is not a c8y-pki registry", "the kind of a file"),
     ("<!-- c8y-pki rollout -->", "the mark of a file"),
+    ("c8y-pki backup 1", "the mark of a file"),
     ("c8y-pki self-test ", "the name of a CA that is removed again"),
     ("c8y-pki sandbox", "names of certificates and the realm of a sandbox"),
     ("curl --user ", "what is typed where no program of ours helps"),

@@ -2,7 +2,7 @@
 
     terminal.py PROGRAM ARGUMENT...  < KEYS
 
-Starts the program at a terminal of its own, waits for a prompt (a text that ends in ": ") before each
+Starts the program at a terminal of its own, waits for a prompt (a text that ends in ": " or "[y/N] ") before each
 line of KEYS, types it, and prints as JSON the exit code, what was seen, and whether the terminal shows
 at the end what is typed. The line ^C is Ctrl-C; what comes after a + is typed where it is shown.
 """
@@ -37,7 +37,7 @@ if child == 0:
 seen, hidden = b"", []
 for key in keys:
     start = len(seen)
-    while not seen[start:].endswith(b": "):
+    while not seen[start:].endswith((b": ", b"[y/N] ")):
         seen += os.read(terminal, 1024)
     while shows() and not key.startswith("+"):  # the prompt is written before the terminal hides it
         pass

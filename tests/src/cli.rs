@@ -121,6 +121,7 @@ fn is_data(line: &str) -> bool {
         .iter()
         .any(|o| line.contains(o))
         || line.ends_with("store create -")
+        || line.starts_with("completions ")
 }
 
 /// The first character of a text, if there is any, that a terminal would obey or that nobody sees.
@@ -222,6 +223,7 @@ impl Outcome {
         let text = if is_data(line) { &outcome.stderr } else { &said };
         assert_eq!(hidden(text), None, "something hidden is said: {outcome:?}");
         assert_eq!(debug_text(text), None, "a text for debuggers is said: {outcome:?}");
+        assert_eq!(crate::counted::one_of_many(text), None, "one is not many: {outcome:?}");
         outcome
     }
 
@@ -400,7 +402,12 @@ impl Cli {
                 command.env_remove(name);
             }
         }
+        for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "COMPLETE"] {
+            command.env_remove(name);
+        }
         command.args(words(line)).current_dir(self.dir.path()).env("LC_ALL", "C");
+        // The settings of the person who runs the tests do not count.
+        command.env("XDG_CONFIG_HOME", self.dir.path().join(".settings"));
         command
     }
 

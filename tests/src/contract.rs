@@ -33,7 +33,7 @@ pub struct Operation {
     pub answers: BTreeMap<u16, BTreeMap<String, Value>>,
     /// What a request may have besides its body.
     pub parameters: Vec<Parameter>,
-    /// The schema of each type of body that a request may have; none: it has no body.
+    /// The schema of each type of body that a request may have; none if it has no body.
     pub bodies: BTreeMap<String, Value>,
 }
 

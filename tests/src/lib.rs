@@ -7,6 +7,7 @@ pub mod at_tenant;
 pub mod broker;
 pub mod cli;
 pub mod contract;
+pub mod counted;
 pub mod device_clients;
 #[cfg(target_os = "linux")]
 pub mod disk;
@@ -17,6 +18,7 @@ pub mod fleet;
 pub mod forms;
 pub mod hostile;
 pub mod hsm;
+pub mod labels;
 #[cfg(target_os = "linux")]
 pub mod moment;
 pub mod odd;

@@ -38,6 +38,26 @@ pub const LOCAL: &[Written] = &[
         "ca request line --out @ --ca-password-file pw",
         "-----BEGIN CERTIFICATE REQ",
     ),
+    output(
+        "ca sign-request --out",
+        "ca sign-request ca.csr --ca root --yes --out @",
+        "-----BEGIN CERTIF",
+    ),
+    output(
+        "ca sign-request --protocol",
+        "ca sign-request ca.csr --ca root --yes --out ca.pem --protocol @",
+        "PROTOCOL: ",
+    ),
+    output(
+        "ca request --protocol",
+        "--pki plant ca request line-7 --out ca.csr --protocol @",
+        "PROTOCOL: ",
+    ),
+    output(
+        "ca init --protocol",
+        "ca init r-# --subject CN=R-# --key-type ec-p256 --protocol @ --ca-password-file pw",
+        "PROTOCOL: ",
+    ),
     output("cert chain --out", "cert chain pki/ca/line/chain.pem --out @", "-----BEGIN CERTIF"),
     Written {
         new_only: true,
@@ -153,6 +173,8 @@ pub const OWN: &[&str] = &[
     "tenant selftest --report",
     "order labels --out",
     "status --prometheus",
+    "ca add --protocol",
+    "registry backup FILE|DIR",
 ];
 
 fn line(line: &str, place: &str) -> String {

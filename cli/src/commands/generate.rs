@@ -7,6 +7,7 @@ use c8y_pki_engine::files::{self, Access, Existing};
 use clap::{Args, Command};
 use clap_complete::Shell;
 
+use crate::completion;
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
 use crate::output::Output;
@@ -14,6 +15,9 @@ use crate::output::Output;
 /// Arguments of `completions`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+The script asks c8y-pki (found in PATH) at each Tab, so it also completes what is there: names of CAs,
+orders and contexts, profiles, key types, ids of devices. That only reads, and asks for no password.
+
 Examples:
   c8y-pki completions bash > ~/.local/share/bash-completion/completions/c8y-pki
   c8y-pki completions fish > ~/.config/fish/completions/c8y-pki.fish")]
@@ -22,17 +26,29 @@ pub(crate) struct CompletionsArgs {
     shell: Shell,
 }
 
-pub(crate) fn completions(args: &CompletionsArgs, mut cli: Command, out: Output) -> Result {
-    let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut cli, "c8y-pki", &mut text);
-    if args.shell == Shell::Bash {
-        // It calls one thing by two names where the binary's has a hyphen, and so completes nothing
-        // after a subcommand: https://github.com/clap-rs/clap/issues/6421
-        let script = String::from_utf8_lossy(&text).replace("c8y__subcmd__pki", "c8y__pki");
-        text = script.into_bytes();
-    }
-    out.data(&text)?;
+pub(crate) fn completions(args: &CompletionsArgs, out: Output) -> Result {
+    out.data(&completion::script(&args.shell.to_string()).map_err(Failure::Output)?)?;
     Ok(Outcome::Done)
+}
+
+/// What `--version` says: version, commit, crypto backend, features.
+pub(crate) fn long_version() -> String {
+    let features = [
+        ("ml-dsa", cfg!(feature = "ml-dsa")),
+        ("pkcs11", cfg!(feature = "pkcs11")),
+        ("sandbox", cfg!(feature = "sandbox")),
+    ];
+    let features: Vec<&str> =
+        features.iter().filter(|(_, has)| *has).map(|(name, _)| *name).collect();
+    let features = if features.is_empty() { "none".to_owned() } else { features.join(", ") };
+    format!(
+        "{}\ncommit: {}\ncrypto backend: {}\nfeatures: {features}\nsystem: {} {}",
+        env!("CARGO_PKG_VERSION"),
+        env!("C8Y_PKI_BUILT_FROM"),
+        c8y_pki_core::crypto::BACKEND,
+        std::env::consts::OS,
+        std::env::consts::ARCH,
+    )
 }
 
 /// Arguments of `man`.
@@ -50,7 +66,8 @@ pub(crate) fn man(args: &ManArgs, cli: Command, out: Output) -> Result {
     outlet::check_folder(&args.dir)?;
     files::create_private_dir(&args.dir)?;
     let mut count = 0;
-    for (name, command) in all_commands(cli) {
+    // A page names the pages of the commands below it, and `help` has none.
+    for (name, command) in all_commands(cli.disable_help_subcommand(true)) {
         let mut page = Vec::new();
         clap_mangen::Man::new(command).render(&mut page).map_err(Failure::Output)?;
         let path = args.dir.join(format!("{}.1", name.replace(' ', "-")));
@@ -66,7 +83,8 @@ fn all_commands(mut root: Command) -> Vec<(String, Command)> {
     fn walk(command: &Command, prefix: &str, found: &mut Vec<(String, Command)>) {
         let name = format!("{prefix}{}", command.get_name());
         found.push((name.clone(), command.clone()));
-        for sub in command.get_subcommands().filter(|c| !c.is_hide_set()) {
+        let is_ours = |c: &&Command| !c.is_hide_set() && c.get_name() != "help";
+        for sub in command.get_subcommands().filter(is_ours) {
             walk(sub, &format!("{name} "), found);
         }
     }

@@ -12,6 +12,7 @@ use c8y_pki_engine::inspect::{Item, KeyView, Passwords, inspect};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::ml_dsa;
 use super::pool::{self, PoolCommand};
 use crate::failure::{Failure, Outcome, Result};
 use crate::outlet;
@@ -62,7 +63,8 @@ Examples:
 /// Arguments of `key new`.
 #[derive(Debug, Args)]
 pub(crate) struct NewArgs {
-    /// rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521 or ed25519
+    /// rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521, ed25519,
+    /// ml-dsa-44, ml-dsa-65 or ml-dsa-87
     #[arg(long = "type", value_name = "TYPE")]
     key_type: KeyType,
     /// The file; it must not exist; - for standard output, if that is no terminal
@@ -151,6 +153,7 @@ fn new(args: &NewArgs, out: Output) -> Result {
     // It may become a CA's.
     args.key_type.check_available_for_ca()?;
     outlet::check_secret(&args.out)?;
+    ml_dsa::warn(ml_dsa::of_new(args.key_type), out);
     let source = known::own_key(args.password_file.as_ref(), "the new key");
     let password = if args.plain { None } else { Some(source.chosen(args.weak, out)?) };
     let key = PrivateKey::generate_for_ca(args.key_type)?;

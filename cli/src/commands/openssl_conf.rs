@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use c8y_pki_core::failure::Underlying;
 use c8y_pki_core::openssl::conf::Conf;
 use c8y_pki_core::openssl::wanted::{Unmet, Wanted};
 use c8y_pki_engine::files::{self, Access, Existing};
@@ -40,8 +41,10 @@ struct ProfileView {
 pub(crate) fn read(path: &Path) -> Result<Wanted> {
     let bytes = files::read_small(path)?;
     let text = String::from_utf8_lossy(&bytes);
-    let conf = Conf::parse(&text)
-        .map_err(|e| AuthorityError::Config { path: path.to_owned(), problem: e.to_string() })?;
+    let conf = Conf::parse(&text).map_err(|e| AuthorityError::Config {
+        path: path.to_owned(),
+        problem: Underlying::of(e),
+    })?;
     Ok(Wanted::of(&conf))
 }
 

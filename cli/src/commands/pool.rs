@@ -12,6 +12,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::clock;
+use crate::commands::ml_dsa;
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::progress::Line;
@@ -45,7 +46,8 @@ Examples:
 /// Arguments of `key pool fill`.
 #[derive(Debug, Args)]
 pub(crate) struct FillArgs {
-    /// rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521 or ed25519
+    /// rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521, ed25519,
+    /// ml-dsa-44, ml-dsa-65 or ml-dsa-87
     #[arg(long = "type", value_name = "TYPE")]
     key_type: KeyType,
     /// Who makes RSA keys: own, the search of this program (fast; while it runs, a program that shares this
@@ -88,6 +90,7 @@ pub(crate) fn run(command: &PoolCommand, dir: &Path, out: Output) -> Result {
 
 fn fill(args: &FillArgs, pki: &Pki, out: Output) -> Result {
     args.key_type.check_available_by(args.rsa_keys)?;
+    ml_dsa::warn(ml_dsa::of_new(args.key_type), out);
     let pool = pki.key_pool(args.key_type).made_by(args.rsa_keys);
     let source = known::pool(args.pool_password_file.as_ref());
     let password = if pool.is_new()? { source.new_one()? } else { source.existing()? };

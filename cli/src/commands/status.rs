@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::webhook::{self, WebhookArgs};
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::render::{as_line, count, date, day, table};
@@ -26,9 +27,10 @@ Examples:
   c8y-pki status
   c8y-pki status --host acme.eu-latest.cumulocity.com --json
   c8y-pki status --prometheus /var/lib/node_exporter/c8y-pki.prom
+  c8y-pki status --webhook https://hooks.example.com/pki --webhook-secret-file hook.secret
 
 Exit codes: 0 nothing is overdue; 1 something is overdue; 2 wrong use, or no right at the tenant; 3 the
-tenant cannot be reached.")]
+tenant cannot be reached, or the webhook was not delivered.")]
 pub(crate) struct StatusArgs {
     /// Write the numbers to this file too, for the text-file collector of Prometheus's node exporter
     #[arg(long, value_name = "FILE")]
@@ -45,6 +47,8 @@ pub(crate) struct StatusArgs {
     /// Ask the tenant about so many devices at most, the newest first; each is a request. 0 for none
     #[arg(long, value_name = "N", default_value_t = 1000)]
     ask_devices: usize,
+    #[command(flatten)]
+    webhook: WebhookArgs,
     #[command(flatten)]
     tenant: TenantArgs,
 }
@@ -64,6 +68,7 @@ struct View<'a> {
 
 pub(crate) fn run(args: &StatusArgs, dir: &Path, out: Output) -> Result {
     let out = out.beside(args.prometheus.as_deref());
+    let hook = args.webhook.ready(&args.tenant)?;
     let now = OffsetDateTime::now_utc();
     let pki = clock::open_to_read(dir, out)?;
     let StatusArgs { ca_days, device_days, list_days, .. } = *args;
@@ -82,6 +87,9 @@ pub(crate) fn run(args: &StatusArgs, dir: &Path, out: Output) -> Result {
     let of = |urgency| items.iter().filter(|item| item.urgency == urgency).count();
     let (overdue, due) = (of(Urgency::Overdue), of(Urgency::Due));
     out.result(&View { overdue, due, items: &items, picture: &picture }, text)?;
+    if let Some(hook) = &hook {
+        webhook::deliver(hook, &picture, &items, out)?;
+    }
     Ok(Outcome::of(overdue == 0))
 }
 

@@ -136,6 +136,12 @@ pub(crate) fn mqtt_user(file: File<'_>) -> Source<'_> {
     source.file("--mqtt-password-file", file).variable("C8Y_PKI_MQTT_PASSWORD")
 }
 
+/// What signs the messages to a webhook.
+pub(crate) fn webhook(file: File<'_>) -> Source<'_> {
+    let source = Source::new("secret", "the webhook");
+    source.file("--webhook-secret-file", file).variable("C8Y_PKI_WEBHOOK_SECRET")
+}
+
 /// The PIN of a token. It is never what was given for a key's file: tokens count wrong ones.
 fn pin<'a>(option: &'static str, file: File<'a>, what: &'a str) -> Source<'a> {
     Source::new("PIN", what).file(option, file).variable("C8Y_PKI_TOKEN_PIN")
@@ -143,7 +149,9 @@ fn pin<'a>(option: &'static str, file: File<'a>, what: &'a str) -> Source<'a> {
 
 /// Whether a variable holds a secret, as those of all the sources above: not for programs that this one starts.
 pub(crate) fn is_secret_variable(name: &str) -> bool {
-    let ends = ["PASSWORD", "TOKEN", "PIN", "OTP"];
+    // The last three are go-c8y-cli's: a session's header field, and what its sessions are encrypted with.
+    let ends =
+        ["PASSWORD", "TOKEN", "PIN", "OTP", "SECRET", "HEADER", "AUTHORIZATION", "PASSPHRASE"];
     name.starts_with("C8Y_") && ends.iter().any(|end| name.ends_with(end))
 }
 
@@ -162,6 +170,9 @@ mod tests {
         assert!(named.len() > 12, "{named:?}");
         for name in named {
             assert!(is_secret_variable(name), "{name}");
+        }
+        for foreign in ["C8Y_HEADER", "C8Y_HEADER_AUTHORIZATION", "C8Y_PASSPHRASE"] {
+            assert!(is_secret_variable(foreign), "{foreign}");
         }
         for open in ["C8Y_HOST", "C8Y_USER", "C8Y_TENANT", "C8Y_PKI_DIR", "PATH", "PASSWORD"] {
             assert!(!is_secret_variable(open), "{open}");

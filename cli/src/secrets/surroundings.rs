@@ -8,6 +8,7 @@ use c8y_pki_core::shown::one_line;
 
 use crate::failure::{Failure, Result};
 use crate::stop;
+use crate::variables;
 
 /// Where a secret may come from that no file has.
 pub(super) trait Surroundings: Debug {
@@ -27,7 +28,7 @@ pub(super) struct Process;
 
 impl Surroundings for Process {
     fn variable(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
+        variables::as_it_is(name)
     }
 
     fn can_ask(&self) -> bool {

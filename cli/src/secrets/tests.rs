@@ -11,7 +11,7 @@ use super::surroundings::Surroundings;
 use super::weak::WeakArgs;
 use super::{known, opening};
 use crate::failure::{Failure, Result};
-use crate::output::Output;
+use crate::output::{Form, Output};
 
 /// Variables, and what a person types; every question is kept.
 #[derive(Debug, Default)]
@@ -135,7 +135,7 @@ fn a_new_password_is_typed_twice() {
 #[test]
 fn a_weak_password_is_refused_before_it_is_typed_again() {
     let weak = Staged::person(&["short", "short"]);
-    let out = Output::new(false, true);
+    let out = Output::new(Form::Table, true);
     let source = within(known::ca_key(None), &weak);
     assert!(source.chosen(WeakArgs { weak_password: false }, out).is_err());
     assert_eq!(weak.asked(), 1);

@@ -20,7 +20,7 @@ use time::OffsetDateTime;
 const ROUNDS: u32 = 200;
 
 fn sample() -> Store {
-    let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/keys");
+    let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
     let names = ["ec-p256.key.pem", "ec-p256.cert.pem", "intermediate.cert.pem", "root.cert.pem"];
     let text: String =
         names.map(|n| std::fs::read_to_string(keys.join(n)).unwrap_or_default()).concat();

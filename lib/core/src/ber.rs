@@ -12,6 +12,7 @@ use crate::der;
 pub use crate::der::{
     BMP_STRING, CONTEXT_0, CONTEXT_0_PRIMITIVE, INTEGER, OCTET_STRING, OID, SEQUENCE, SET,
 };
+use crate::failure::{Failure, Fault, Hint};
 
 const CONSTRUCTED: u8 = 0x20;
 
@@ -31,9 +32,10 @@ pub struct Reader<'a> {
 }
 
 /// Why bytes are not the BER that was expected.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum BerError {
     /// An element is longer than what is left.
+    #[error("it is truncated, {what} needs {needed} bytes and {left} are left")]
     Truncated {
         /// What it is.
         what: &'static str,
@@ -43,7 +45,18 @@ pub enum BerError {
         left: usize,
     },
     /// Something else is wrong, in words.
+    #[error("{0}")]
     Damaged(String),
+}
+
+impl Failure for BerError {
+    fn fault(&self) -> Fault {
+        Fault::Input
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        None
+    }
 }
 
 fn damaged(what: impl Into<String>) -> BerError {

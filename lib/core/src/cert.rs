@@ -5,6 +5,7 @@
 //! that `chain` can say which rule they break.
 
 mod alt_name;
+mod asked;
 mod blocks;
 mod damage;
 mod extensions;
@@ -27,16 +28,17 @@ use crate::ber::{Reader, SEQUENCE};
 use crate::crypto::{
     CryptoError, PublicKey, SignatureAlgorithm, hex, odd_parameters, sha1, sha256,
 };
-use crate::failure::{Failure, Fault, Hint, Task};
+use crate::failure::{Failure, Fault, Hint, Task, Underlying};
 use crate::name::Name;
 
 pub use alt_name::{AltName, AltNameError, AltNamePattern, MAX_ALT_NAMES};
 pub(crate) use alt_name::{asked_in, extension_value as alt_names_value};
+pub(crate) use asked::{AskedAttributes, EXTENSION_REQUEST};
 pub use blocks::MAX_PEM_BLOCKS;
 pub(crate) use blocks::{TOO_MANY_BLOCKS, pem_parts, pem_text};
 #[doc(hidden)]
 pub use blocks::{pem_blocks, without_trust};
-pub(crate) use damage::damage_words;
+pub(crate) use damage::damage;
 pub(crate) use extensions::names_of_extension;
 pub use extensions::{
     AuthorityKey, GeneralName, MalformedExtension, NameConstraints, PolicyConstraints, oid,
@@ -52,13 +54,13 @@ pub use serial::Serial;
 pub enum CertError {
     /// Not the DER of a certificate.
     #[error("not an X.509 certificate: {0}")]
-    Malformed(String),
+    Malformed(#[source] Underlying),
     /// No certificate in a PEM text.
     #[error("there is no certificate (BEGIN CERTIFICATE) in it")]
     NoCertificate,
     /// A PEM block that is damaged.
     #[error("the PEM text cannot be read: {0}")]
-    Pem(String),
+    Pem(#[source] Underlying),
 }
 
 impl Failure for CertError {
@@ -79,7 +81,7 @@ impl Failure for CertError {
 pub struct BasicConstraints {
     /// Whether the subject is a CA.
     pub ca: bool,
-    /// How many CA certificates may follow; none: any number.
+    /// How many CA certificates may follow; none for any number.
     pub path_length: Option<u32>,
     /// Whether the extension is critical.
     pub critical: bool,
@@ -185,17 +187,18 @@ pub struct Certificate {
 impl Certificate {
     /// Reads the DER of one certificate; nothing may follow it.
     pub fn from_der(der: &[u8]) -> Result<Self, CertError> {
-        let malformed = |e: &dyn fmt::Display| CertError::Malformed(e.to_string());
         let (rest, parsed) =
-            X509Certificate::from_der(der).map_err(|e| malformed(&damage_words(&e)))?;
+            X509Certificate::from_der(der).map_err(|e| CertError::Malformed(damage(e)))?;
         if !rest.is_empty() {
-            return Err(CertError::Malformed(format!("{} bytes follow it", rest.len())));
+            return Err(CertError::Malformed(format!("{} bytes follow it", rest.len()).into()));
         }
         let tbs = &parsed.tbs_certificate;
-        let name = |raw: &[u8]| Name::from_der(raw).map_err(|e| malformed(&e));
+        let malformed = CertError::Malformed;
+        let name = |raw: &[u8]| Name::from_der(raw).map_err(|e| malformed(Underlying::of(e)));
         let mut cert = Self {
             der: der.to_vec(),
-            tbs: tbs_range(der).ok_or_else(|| malformed(&"its outer structure is not DER"))?,
+            tbs: tbs_range(der)
+                .ok_or_else(|| malformed("its outer structure is not DER".into()))?,
             version: tbs.version.0.saturating_add(1),
             serial: Serial::from_octets(tbs.raw_serial()),
             issuer: name(tbs.issuer.as_raw())?,

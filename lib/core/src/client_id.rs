@@ -26,6 +26,7 @@
 mod convert;
 mod new;
 mod rounded;
+mod windows;
 
 use std::fmt;
 
@@ -36,6 +37,8 @@ use crate::crypto::{hex, sha256};
 use crate::shown::is_hidden;
 #[doc(hidden)]
 pub use rounded::{ROUNDED, is_rounded};
+#[doc(hidden)]
+pub use windows::is_kept_by_windows;
 
 /// Longest device identifier, in characters: ub-common-name of RFC 5280, appendix A.
 pub const MAX_CHARS: usize = 64;
@@ -181,13 +184,13 @@ impl DeviceId {
                 name.push_str(percent_encode_byte(byte));
             }
         }
-        if is_windows_device(&name) {
-            let first = name.remove(0);
-            name.insert_str(0, percent_encode_byte(first as u8));
-        }
         if name.ends_with('.') {
             name.pop();
             name.push_str(percent_encode_byte(b'.'));
+        }
+        if is_kept_by_windows(&name) {
+            let first = name.remove(0);
+            name.insert_str(0, percent_encode_byte(first as u8));
         }
         if name.len() > LONGEST {
             name.truncate(LONGEST - 33);
@@ -259,14 +262,6 @@ fn reserved(c: char) -> Option<&'static str> {
 
 fn is_invisible(c: char) -> bool {
     is_hidden(c) || (c.is_whitespace() && c != ' ')
-}
-
-fn is_windows_device(name: &str) -> bool {
-    let stem = name.split('.').next().unwrap_or_default().to_ascii_uppercase();
-    let numbered = |prefix: &str| {
-        stem.strip_prefix(prefix).is_some_and(|n| n.len() == 1 && n.as_bytes()[0].is_ascii_digit())
-    };
-    matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL") || numbered("COM") || numbered("LPT")
 }
 
 /// A whole ClientId: `[type:]deviceIdentifier[:template]`.

@@ -5,9 +5,11 @@
 
 mod hint;
 mod task;
+mod underlying;
 
 pub use hint::{Hint, Means, Words, use_words};
 pub use task::{Example, Permission, Secret, Setting, SubjectField, Task};
+pub use underlying::{Underlying, unsaid};
 
 /// Who has to do something about an error, and whether the same may go well later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

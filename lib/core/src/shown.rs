@@ -83,6 +83,18 @@ pub fn json(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// `1 device`, `2 devices`: a number with the things that it counts.
+pub fn count(number: impl std::fmt::Display, one: &str) -> String {
+    let number = number.to_string();
+    let end = if number == "1" { "" } else { "s" };
+    format!("{number} {one}{end}")
+}
+
+/// `1 of 1 device has`, `1 of 2 devices has`, `2 of 2 devices have`: a part of them, with its verb.
+pub fn part(number: u64, all: u64, one: &str, (has, have): (&str, &str)) -> String {
+    format!("{number} of {} {}", count(all, one), if number == 1 { has } else { have })
+}
+
 /// A cell of a CSV for people, who open it in a spreadsheet. One that would be read as a formula gets a `'`
 /// in front (OWASP, "CSV Injection"): it begins with `=`, `+`, `-`, `@`, a tab or a carriage return. So do
 /// cells that have such a `'` already, so that [`of_cell`] gives back what was written.
@@ -198,6 +210,18 @@ mod tests {
         assert!(shown.ends_with("ü… and 79999000 more bytes"), "{shown}");
         assert_eq!(Foreign::new("x".repeat(MOST)).to_string().len(), MOST);
         assert_eq!(Foreign::beginning(long.as_received()).to_string(), shown);
+    }
+
+    #[test]
+    fn one_is_one_thing() {
+        assert_eq!(
+            [0, 1, 2, 11].map(|n| count(n, "device")),
+            ["0 devices", "1 device", "2 devices", "11 devices"]
+        );
+        let has = ("has", "have");
+        assert_eq!(part(1, 1, "device", has), "1 of 1 device has");
+        assert_eq!(part(1, 2, "device", has), "1 of 2 devices has");
+        assert_eq!(part(2, 2, "device", has), "2 of 2 devices have");
     }
 
     #[test]

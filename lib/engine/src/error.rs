@@ -1,5 +1,6 @@
 //! One error over all modules, for callers that only report: a sentence, a hint, and whose fault.
 
+use crate::backup::BackupError;
 use crate::cert::{AltNameError, CertError};
 use crate::chain::ChainError;
 use crate::client_id::ClientIdError;
@@ -33,6 +34,7 @@ use crate::platform::PlatformError;
 use crate::platform::fetch::FetchError;
 use crate::platform::register::results::ResultError;
 use crate::platform::trusted::TrustProblem;
+use crate::platform::webhook::WebhookError;
 use crate::profile::ProfileError;
 use crate::provision::ProvisionError;
 use crate::read::ReadError;
@@ -91,6 +93,7 @@ macro_rules! errors {
 errors! {
     AltName(AltNameError),
     Authority(AuthorityError),
+    Backup(BackupError),
     Bootstrap(BootstrapError),
     Cert(CertError),
     Chain(ChainError),
@@ -138,6 +141,7 @@ errors! {
     Token(TokenError),
     Trust(TrustProblem),
     Weak(WeakPassword),
+    Webhook(WebhookError),
 }
 
 impl Error {

@@ -9,6 +9,7 @@ mod destination;
 mod folder;
 pub(crate) mod growing;
 mod lock;
+mod protection;
 mod reading;
 mod swap;
 
@@ -27,6 +28,7 @@ pub use folder::{create_private_dir, list_dir};
 use folder::{parent, rename_new, sync_entries};
 pub use growing::{GrowError, Mark};
 pub(crate) use lock::{BusyFile, FileId, Lock, OwnDir, Stamp};
+pub use protection::allow_directory_rights;
 pub use reading::{MAX_READ, MAX_SMALL, read, read_small};
 pub(crate) use reading::{len, open_for_passes, spool};
 pub(crate) use swap::{copy_others, exchange, like};
@@ -120,7 +122,7 @@ impl Failure for FileError {
 
     fn hint(&self) -> Option<Hint> {
         if let Some(unfit) = Unfit::of(&self.source) {
-            return unfit.hint().map(Into::into);
+            return unfit.hint();
         }
         match self.source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(FREE_SPACE.into()),
@@ -165,6 +167,7 @@ pub enum Access {
 }
 
 fn open_new(path: &Path, access: Access) -> io::Result<File> {
+    protection::check(access)?;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -172,12 +175,11 @@ fn open_new(path: &Path, access: Access) -> io::Result<File> {
         use std::os::unix::fs::OpenOptionsExt;
         options.mode(if access == Access::Private { 0o600 } else { 0o644 });
     }
-    #[cfg(not(unix))]
-    let _ = access;
     options.open(path)
 }
 
-/// Opens a private file for reading and writing, with what is in it; makes it if it is not there.
+/// Opens a file for reading and writing, with what is in it; makes it if it is not there. Only its owner may read it,
+/// where the system has modes: it holds no secret, except where [`protection::check`] was asked before.
 fn open_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -194,11 +196,12 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8], access: Access) -> Result<(),
     open_new(path, access).and_then(|mut f| f.write_all(bytes)).map_err(fail(WRITE, path))
 }
 
-/// Makes an empty private file if there is none: for those that another library then opens.
+/// Makes an empty private file if there is none: for those that another library then opens. The one there is, the
+/// registry, holds no secret.
 pub(crate) fn touch_private(path: &Path) -> Result<(), FileError> {
-    match open_new(path, Access::Private) {
-        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(fail(WRITE, path)(e)),
-        _ => Ok(()),
+    match path.exists() {
+        true => Ok(()),
+        false => open_private(path).map(drop).map_err(fail(WRITE, path)),
     }
 }
 

@@ -11,6 +11,7 @@ pub(crate) use c8y_pki_core::{
 #[cfg(feature = "sandbox")]
 pub(crate) use c8y_pki_sandbox as sandbox;
 
+pub mod backup;
 pub mod device;
 pub mod enrolment;
 pub mod error;
@@ -31,10 +32,8 @@ pub mod rollout;
 pub mod selftest;
 pub mod servers;
 pub mod status;
-/// Certificates for tests, written field by field: the very file of the core's own tests.
+/// Certificates for tests, written field by field.
 #[cfg(test)]
-#[allow(dead_code, reason = "the core's tests need more of it")]
-#[path = "../../core/src/chain/testing.rs"]
-mod testing;
+use c8y_pki_core::chain::testing;
 
 pub use error::Error;

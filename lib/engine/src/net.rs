@@ -2,13 +2,14 @@
 //! attempt. Nothing is refused here.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::crypto::fill_random;
+use crate::failure::Underlying;
 
 /// When a whole exchange has to be over, however many steps and reads it takes: a server that sends a byte
 /// a second does not get more time with each of them.
@@ -95,8 +96,20 @@ impl Write for Timed {
     }
 }
 
+/// What the resolver said, or that it said nothing by the deadline.
+pub(crate) fn unresolved(error: io::Error, deadline: Deadline) -> Underlying {
+    match error.kind() {
+        ErrorKind::TimedOut => {
+            let words = format!("no answer within {} seconds", deadline.seconds());
+            Underlying::worded(words, error)
+        }
+        _ => Underlying::of(error),
+    }
+}
+
 /// Looks up the addresses of a host.
 ///
+/// `localhost` is this computer, which needs no resolver (RFC 6761, 6.3): a container may have none, nor `/etc/hosts`.
 /// The system's resolver cannot be given a time. So it is asked in a thread of its own; one that answers too
 /// late is not waited for, and its thread ends when the resolver does.
 ///
@@ -118,6 +131,16 @@ pub(crate) fn resolve(host: &str, port: u16, deadline: &Deadline) -> io::Result<
     }
 }
 
+/// Whether a name is that of this computer (RFC 6761, 6.3), with or without the dot of the root.
+fn is_localhost(host: &str) -> bool {
+    host.strip_suffix('.').unwrap_or(host).eq_ignore_ascii_case("localhost")
+}
+
+/// The addresses of this computer, in the order of resolvers. What is said of the last one is what people read.
+fn loopback(port: u16) -> Vec<SocketAddr> {
+    vec![(Ipv6Addr::LOCALHOST, port).into(), (Ipv4Addr::LOCALHOST, port).into()]
+}
+
 /// Asks the system's resolver in a thread of its own, and hands its answer over there.
 pub(crate) fn in_background(
     host: String,
@@ -125,6 +148,9 @@ pub(crate) fn in_background(
     told: impl FnOnce(io::Result<Vec<SocketAddr>>) + Send + 'static,
 ) -> io::Result<()> {
     let ask = move || {
+        if is_localhost(&host) {
+            return told(Ok(loopback(port)));
+        }
         let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
         told(match found {
             Ok(addresses) if addresses.is_empty() => Err(io::Error::other("it has no address")),
@@ -270,7 +296,10 @@ mod tests {
     fn names_are_looked_up_until_the_deadline() {
         let soon = Deadline::after(Duration::from_secs(60));
         assert_eq!(resolve("::1", 7, &soon).unwrap(), ["[::1]:7".parse().unwrap()]);
-        assert!(resolve("localhost", 7, &soon).unwrap().iter().all(|a| a.port() == 7));
+        let here = ["[::1]:7".parse().unwrap(), "127.0.0.1:7".parse().unwrap()];
+        assert_eq!(resolve("localhost", 7, &soon).unwrap(), here);
+        assert_eq!(resolve("LocalHost.", 7, &soon).unwrap(), here);
+        assert!(!is_localhost("localhost.example.com") && !is_localhost("localhost.."));
         assert!(resolve("no-such-host.invalid", 7, &soon).is_err());
         let over = Deadline::after(Duration::ZERO);
         assert_eq!(resolve("localhost", 7, &over).unwrap_err().kind(), ErrorKind::TimedOut);

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::SandboxError;
+use crate::failure;
 
 /// Which share of the answers goes wrong, and how. Written as `0.2` (evenly over all kinds),
 /// `0.2,seed=7`, or kind by kind as `503=0.1,429=0.05,slow=0.02,cut=0.02,drop=0.05,seed=7`.
@@ -47,6 +48,37 @@ pub struct Faults {
     mqtt: [f64; 5],
     seed: u64,
     pub(super) tls: TlsFaults,
+}
+
+/// What is wrong with a description of faults.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FaultsError {
+    /// Not a number from 0 to 1.
+    #[error("{0:?} is no share from 0 to 1")]
+    Share(String),
+    /// Not a number that chance begins with.
+    #[error("{0:?} is no whole number")]
+    Seed(String),
+    /// No kind of fault.
+    #[error("{kind:?} is not one of {}", [KINDS, MQTT_KINDS].concat().join(", "))]
+    Kind {
+        /// What was written.
+        kind: String,
+    },
+    /// Shares that are more than all.
+    #[error("its shares add up to {0}, more than 1")]
+    Sum(f64),
+}
+
+impl failure::Failure for FaultsError {
+    fn fault(&self) -> failure::Fault {
+        failure::Fault::Input
+    }
+
+    fn hint(&self) -> Option<failure::Hint> {
+        Some("write it like 0.2,seed=7 or 503=0.1,drop=0.05".into())
+    }
 }
 
 /// What goes wrong in handshakes.
@@ -198,7 +230,7 @@ impl FromStr for Faults {
     type Err = SandboxError;
 
     fn from_str(text: &str) -> Result<Self, SandboxError> {
-        let refuse = |reason: String| SandboxError::Faults { text: text.to_owned(), reason };
+        let refuse = |reason: FaultsError| SandboxError::Faults { text: text.to_owned(), reason };
         let mut faults = Self::none();
         for part in text.split(',').map(str::trim) {
             let Some((kind, value)) = part.split_once('=') else {
@@ -211,7 +243,7 @@ impl FromStr for Faults {
             };
             if kind == "seed" {
                 let seed = value.parse();
-                faults.seed = seed.map_err(|_| refuse(format!("{value:?} is no whole number")))?;
+                faults.seed = seed.map_err(|_| refuse(FaultsError::Seed(value.to_owned())))?;
                 continue;
             }
             let place = |kinds: &[&str]| kinds.iter().position(|k| *k == kind);
@@ -219,25 +251,24 @@ impl FromStr for Faults {
                 (Some(place), _) => faults.shares[place] = share(value).map_err(refuse)?,
                 (_, Some(place)) => faults.mqtt[place] = share(value).map_err(refuse)?,
                 _ => {
-                    let all = [KINDS, MQTT_KINDS].concat().join(", ");
-                    return Err(refuse(format!("{kind:?} is not one of {all}")));
+                    return Err(refuse(FaultsError::Kind { kind: kind.to_owned() }));
                 }
             }
         }
         for shares in [faults.shares, faults.mqtt] {
             let sum: f64 = shares.iter().sum();
             if sum > 1.0 + 1e-9 {
-                return Err(refuse(format!("its shares add up to {sum}, more than 1")));
+                return Err(refuse(FaultsError::Sum(sum)));
             }
         }
         Ok(faults)
     }
 }
 
-fn share(text: &str) -> Result<f64, String> {
+fn share(text: &str) -> Result<f64, FaultsError> {
     match text.parse::<f64>() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => Err(format!("{text:?} is no share from 0 to 1")),
+        _ => Err(FaultsError::Share(text.to_owned())),
     }
 }
 

@@ -118,7 +118,7 @@ pub(super) fn generate() -> Result<PrivateKey, SandboxError> {
 fn broken(error: KeyError) -> SandboxError {
     match error {
         KeyError::Crypto(e) => e.into(),
-        other => IssueError::Encoding(other.to_string()).into(),
+        other => IssueError::Encoding(crate::failure::Underlying::of(other)).into(),
     }
 }
 
@@ -197,7 +197,7 @@ fn with_names(
     const EXTENSIONS: u8 = 0xa3;
     /// id-ce-subjectAltName, 2.5.29.17.
     const SUBJECT_ALT_NAME: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x11];
-    let broken = || IssueError::Encoding("it has no extensions".to_owned());
+    let broken = || IssueError::Encoding("it has no extensions".into());
     let parts = Parts::read(plain.tbs())?;
     let explicit = parts.get(7)?;
     let inner = Reader::new(explicit).any("extensions").map_err(|_| broken())?.contents;
@@ -210,7 +210,7 @@ fn with_names(
     let tbs = parts.replace(7, Replace::Der(&extensions))?.write();
     let der = assemble(&tbs, ca_key)?;
     let read = Certificate::from_der(&der);
-    Ok(read.map_err(|e| IssueError::Encoding(e.to_string()))?)
+    Ok(read.map_err(|e| IssueError::Encoding(crate::failure::Underlying::of(e)))?)
 }
 
 #[cfg(test)]

@@ -92,12 +92,12 @@ use c8y_pki_core::{
 };
 
 use crate::crypto::{CryptoError, random_password};
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Underlying};
 use crate::issue::IssueError;
 use crate::name::NameError;
 use crate::secret::Password;
 
-pub use faults::Faults;
+pub use faults::{Faults, FaultsError};
 pub use journal::Connection;
 pub use settings::{Profile, Settings};
 
@@ -114,7 +114,8 @@ pub enum SandboxError {
         /// The text.
         text: String,
         /// What is wrong with it.
-        reason: String,
+        #[source]
+        reason: FaultsError,
     },
     /// A port is taken, or may not be used.
     #[error("cannot listen on {address}: {reason}")]
@@ -122,7 +123,8 @@ pub enum SandboxError {
         /// Address and port.
         address: SocketAddr,
         /// What the system said.
-        reason: String,
+        #[source]
+        reason: Underlying,
     },
     /// An address to listen on that this machine has not.
     #[error("cannot listen on {0}: this machine does not have that address")]
@@ -135,7 +137,7 @@ pub enum SandboxError {
     Threads(#[source] std::io::Error),
     /// The server's configuration of TLS was refused.
     #[error("TLS cannot be set up: {0}")]
-    Tls(String),
+    Tls(#[source] Underlying),
     /// No key, random number or signature.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
@@ -160,7 +162,7 @@ impl Failure for SandboxError {
 
     fn hint(&self) -> Option<Hint> {
         match self {
-            Self::Faults { .. } => Some("write it like 0.2,seed=7 or 503=0.1,drop=0.05".into()),
+            Self::Faults { reason, .. } => reason.hint(),
             Self::Listen { .. } => Some("choose another port; 0 takes any that is free".into()),
             Self::Elsewhere(_) => Some(
                 "0.0.0.0 takes all addresses of this machine, 127.0.0.1 none from outside".into(),
@@ -243,7 +245,7 @@ impl Sandbox {
             let service = service.map(|listener| (listener, Door::Mqtt(mqtt::Port::Service)));
             for ((listener, port), door) in doors.into_iter().chain(service) {
                 let listener = tokio::net::TcpListener::from_std(listener)
-                    .map_err(|e| refused(settings.bind, port, &e))?;
+                    .map_err(|e| refused(settings.bind, port, e))?;
                 runtime.spawn(server::serve(listener, door, Arc::clone(&shared)));
             }
         }
@@ -423,14 +425,16 @@ fn listen(ip: IpAddr, port: u16) -> Result<(TcpListener, u16), SandboxError> {
         let port = listener.local_addr()?.port();
         Ok((listener, port))
     };
-    open().map_err(|e| refused(ip, port, &e))
+    open().map_err(|e| refused(ip, port, e))
 }
 
-fn refused(ip: IpAddr, port: u16, error: &std::io::Error) -> SandboxError {
+fn refused(ip: IpAddr, port: u16, error: std::io::Error) -> SandboxError {
     let reason = match error.kind() {
         std::io::ErrorKind::AddrNotAvailable => return SandboxError::Elsewhere(ip),
-        std::io::ErrorKind::AddrInUse => "something else listens on that port".to_owned(),
-        _ => error.to_string(),
+        std::io::ErrorKind::AddrInUse => {
+            Underlying::worded("something else listens on that port", error)
+        }
+        _ => Underlying::of(error),
     };
     SandboxError::Listen { address: SocketAddr::new(ip, port), reason }
 }

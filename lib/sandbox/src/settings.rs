@@ -43,12 +43,12 @@ pub struct Settings {
     /// Port of the page, on the loopback address; 0: any that is free.
     #[doc(hidden)]
     pub management_port: u16,
-    /// The password of all users; none: a random one.
+    /// The password of all users; none for a random one.
     pub password: Option<Password>,
     /// How long the verification code of a proof of possession can be used, in seconds.
     #[doc(hidden)]
     pub code_seconds: u64,
-    /// The verification code that it gives, whatever that is; none: a new one each time. To see what a
+    /// The verification code that it gives, whatever that is; none for a new one each time. To see what a
     /// client signs.
     #[doc(hidden)]
     pub verification_code: Option<String>,
@@ -73,7 +73,7 @@ pub struct Settings {
     /// For how many days the tenant's own CA is valid; the platform's are for 1095.
     #[doc(hidden)]
     pub authority_days: u32,
-    /// Port of the MQTT Service; none: there is no such port; 0: any that is free.
+    /// Port of the MQTT Service; none for no such port, 0 for any that is free.
     #[doc(hidden)]
     pub mqtt_service_port: Option<u16>,
 }

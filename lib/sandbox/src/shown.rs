@@ -37,6 +37,7 @@ pub(super) fn algorithm_name(cert: &Certificate) -> String {
             "RSASSA-PSS".to_owned()
         }
         Ok(SignatureAlgorithm::Ed25519) => "Ed25519".to_owned(),
+        Ok(SignatureAlgorithm::MlDsa(set)) => set.to_string(),
         Err(e) => e.to_string(),
     }
 }

@@ -18,7 +18,7 @@ use rustls::{
 use super::SandboxError;
 use super::faults::TlsFaults;
 use super::identity::Identity;
-use crate::crypto::{tls_provider, tls_words};
+use crate::crypto::{tls_provider, tls_reason};
 use crate::der;
 
 /// The configurations of the ports that are always the same.
@@ -60,7 +60,7 @@ fn config(
         chain.push(CertificateDer::from(identity.ca.der().to_vec()));
     }
     let key = PrivatePkcs8KeyDer::from(identity.server_key.pkcs8().expose().to_vec());
-    let refused = |e: rustls::Error| SandboxError::Tls(tls_words(&e));
+    let refused = |e: rustls::Error| SandboxError::Tls(tls_reason(e));
     // Of TLS 1.3 the extensions of a message cannot be as large as that.
     let versions = if old { &[&TLS12][..] } else { &[&TLS13, &TLS12] };
     let builder = ServerConfig::builder_with_provider(Arc::new(tls_provider()))
@@ -96,6 +96,10 @@ fn many_names() -> Vec<Vec<u8>> {
     let all = (0..511).map(|number| of(number, 113));
     all.chain([of(511, 112)]).collect()
 }
+
+/// Signatures that the backend knows and the platform's documentation does not.
+const ML_DSA: [SignatureScheme; 3] =
+    [SignatureScheme::ML_DSA_44, SignatureScheme::ML_DSA_65, SignatureScheme::ML_DSA_87];
 
 /// Accepts every client certificate whose key the client has, unless a judge says no.
 struct AnyClient {
@@ -160,7 +164,10 @@ impl ClientCertVerifier for AnyClient {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        // The documentation names RSA and EC keys only.
+        let mut schemes = self.algorithms.supported_schemes();
+        schemes.retain(|scheme| !ML_DSA.contains(scheme));
+        schemes
     }
 }
 

@@ -19,6 +19,7 @@ use super::pop;
 use super::shown::{algorithm_name, decimal, lines, spaced};
 use super::state::{Site, World};
 use crate::cert::Certificate;
+use crate::crypto::KeyAlgorithm;
 
 /// A code to be signed, and until when it counts.
 #[derive(Debug, Clone)]
@@ -340,7 +341,10 @@ fn check_anchor(certificate: &Certificate, now: OffsetDateTime) -> Result<(), St
         return Err(format!("it expired on {}", iso(certificate.not_after)));
     }
     let key = certificate.public_key.as_ref().map_err(ToString::to_string)?;
-    key.check_strength().map_err(|e| e.to_string())
+    match key.algorithm() {
+        KeyAlgorithm::MlDsa(set) => Err(format!("its key is of type {set}, not RSA or EC")),
+        _ => key.check_strength().map_err(|e| e.to_string()),
+    }
 }
 
 #[cfg(test)]

@@ -54,6 +54,17 @@ fn issue(
     ids: &[String],
     how: &Run<'_>,
 ) -> Result<Summary, ProvisionError> {
+    issue_telling(pki, out, ids, how, &|_| {})
+}
+
+/// The same, and tells which devices are issued.
+fn issue_telling(
+    pki: &mut Pki,
+    out: &Path,
+    ids: &[String],
+    how: &Run<'_>,
+    issued: &(dyn Fn(&[DeviceId]) + Sync),
+) -> Result<Summary, ProvisionError> {
     let ca = pki.ca("root").unwrap();
     let key = ca.unlock(&password()).unwrap();
     let job = Job {
@@ -90,7 +101,8 @@ fn issue(
             stop.store(true, Ordering::Relaxed);
         }
     };
-    run(pki, &job, list, &Context { now: now(), stop: &stop, progress: &progress })
+    let context = Context { stop: &stop, progress: &progress, issued, ..Context::at(now()) };
+    run(pki, &job, list, &context)
 }
 
 fn ids(count: usize) -> Vec<String> {
@@ -213,6 +225,20 @@ fn bundles_need_what_they_need() {
     assert!(matches!(only_trust, ProvisionError::NoKeyInBundle));
     let no_server = refused(&[Bundle::Pem, Bundle::TruststoreP12], Some(&given));
     assert!(matches!(no_server, ProvisionError::NoTrustedCertificate));
+}
+
+/// What somebody else does with devices that are issued is no time of the run.
+#[test]
+fn the_time_of_handing_over_is_not_counted() {
+    let mut folder = Folder::with_root();
+    let out = folder.path().join("out");
+    let slept = std::time::Duration::from_millis(200);
+    let hand_over = |_: &[DeviceId]| std::thread::sleep(slept);
+    let begun = std::time::Instant::now();
+    let summary = issue_telling(&mut folder.pki, &out, &ids(1), &PEM, &hand_over).unwrap();
+    let all = begun.elapsed();
+    assert_eq!(summary.issued, 1);
+    assert!(summary.seconds <= (all - slept).as_secs_f64(), "{summary:?} of {all:?}");
 }
 
 #[test]

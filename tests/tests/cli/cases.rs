@@ -75,7 +75,7 @@ cases! {
     case_37: "37-token-ec-private-only", "an EC key in a token without its public half", "used, with the public key of the certificate";
     case_38: "38-ca-nameconstraints-dirname", "a CA with name constraints, and a device outside of them", "refused before a key is made";
     case_40: "40-ca-empty-subject", "a CA without subject", "refused when it is to be imported";
-    case_41: "41-mldsa", "ML-DSA keys and signatures", "named; not verified";
+    case_41: "41-mldsa", "ML-DSA keys and signatures", "read and verified (with the feature `ml-dsa`), and the platform is said not to name them";
     case_42: "42-explicit-curve-csr", "a request for an EC key with an explicit curve", "refused in one line, with the command that names the curve";
     case_43: "43-crl-without-nextupdate", "a revocation list without nextUpdate", "what it revokes is revoked";
     case_44: "44-two-common-names", "a request with two common names", "both are named, and `--id` is asked for";
@@ -381,11 +381,16 @@ mod judge {
         assert!(shown.contains("ML-DSA-44"), "{shown}");
         let shown = cli.ok("cert show root.pem");
         assert_eq!(shown.matches("ML-DSA-65").count(), 2, "{shown}");
-        let said = cli.run("cert verify --trust root.pem d.pem").expect(1).stdout;
-        assert!(said.contains("ML-DSA-65"), "{said}");
-        let said = sign(cli, "--id d-1").expect(1);
-        let said = said.stdout + &said.stderr;
-        assert!(said.contains("ML-DSA-44"), "{said}");
+        cli.ok("cert verify --trust root.pem d.pem");
+        let forged = cli.run("cert verify --trust root.pem req.csr");
+        assert_ne!(forged.code, 0, "{forged:?}");
+        sign(cli, "--id d-1").expect(0);
+        let said =
+            cli.ok("cert verify --trust pki/ca/root/cert.pem out/d-1/chain.pem --as-device d-1");
+        assert!(
+            said.contains("ML-DSA-44") && said.contains("documentation names RSA and EC"),
+            "{said}"
+        );
     }
 
     pub(super) fn case_42(cli: &Cli) {

@@ -237,6 +237,9 @@ mod disks {
             "device issue a --ca line --output tar --out disk/d.tar --ca-password-file pw",
         ] {
             cli.write("long.csv", format!("id\n{ids}"));
+            // Blocks of what was removed are free once the journal is written.
+            let folder = fs::File::open(cli.path("disk")).expect("a directory");
+            folder.sync_all().expect("a journal");
             // What is small fits into what is left of the last block.
             cli.write("disk/rest", "");
             let free = fs::OpenOptions::new().append(true).open(cli.path("disk/rest"));

@@ -42,6 +42,7 @@ const READERS: &[(&str, Reads, &str)] = &[
         Root,
         "ca add x --import @ --key pki/ca/root/key.pem --key-password-file pw --pki p# --ca-password-file pw",
     ),
+    ("ca add --certificate", Root, "ca add root --certificate @"),
     (
         "ca add --key",
         RootKey,
@@ -189,6 +190,7 @@ const SAME: &[(&str, &str)] = &[
     ("device check --keystore", "device token --keystore"),
     ("device connect --keystore", "device token --keystore"),
     ("registry repair --against", "registry check --against"),
+    ("ca sign-request CSR|-", "device sign CSR|DIR|-"),
 ];
 
 /// Other inputs: lists, passwords, codes, profiles, what this program has written; and outputs, which have a
@@ -196,6 +198,10 @@ const SAME: &[(&str, &str)] = &[
 const OTHER: &[&str] = &[
     "--bundle",
     "--failed",
+    "--protocol",
+    "--webhook-secret-file",
+    "registry backup FILE|DIR",
+    "registry restore FILE|DIR",
     "--module",
     "--out",
     "--pki",

@@ -91,6 +91,56 @@ fn a_run_that_was_killed_goes_on_where_it_was() {
     assert_eq!(counts(&cli), json!({ "issued": 3, "handed_over": 3 }));
 }
 
+/// The devices of the first chunk, 512 at most, are handed over while the others of the order are not there yet.
+#[test]
+fn devices_are_handed_over_chunk_by_chunk() {
+    let ids: Vec<String> = (0..600).map(|n| format!("gw-{n}")).collect();
+    let cli = with_order(&ids.iter().map(String::as_str).collect::<Vec<_>>());
+    cli.write("flash.sh", "[ \"$1\" != gw-2 ] || kill -9 $PPID\n");
+    let killed = cli.command(&format!("{ISSUE} --exec 'sh flash.sh {{id}}'")).output();
+    assert_eq!(killed.expect("it starts").status.code(), None);
+    let counts = counts(&cli);
+    assert_eq!(counts["handed_over"], 2, "{counts}");
+    assert!((3..=512).contains(&counts["issued"].as_u64().unwrap_or_default()), "{counts}");
+}
+
+/// What was handed over is told, also if the run that issues fails afterwards: here since the tool has removed what the
+/// run is writing.
+#[test]
+fn what_was_handed_over_is_told_although_issuing_fails() {
+    let ids: Vec<String> = (0..600).map(|n| format!("gw-{n}")).collect();
+    let cli = with_order(&ids.iter().map(String::as_str).collect::<Vec<_>>());
+    let breaks = "[ \"$1\" != gw-0 ] || rm -rf out/.c8y-pki-staging\n[ \"$1\" != gw-1 ]\n";
+    cli.write("flash.sh", breaks);
+    let failed = cli.run(&format!("{ISSUE} --exec 'sh flash.sh {{id}}' --json"));
+    assert!(failed.stderr.contains("c8y-pki-staging"), "{failed:?}");
+    let told = failed.json_lines().pop().expect("the result of handing over");
+    let number = |name: &str| told[name].as_u64().unwrap_or_default();
+    let shown = cli.run("order show acme-1 --json").expect(0).json_lines();
+    assert!(shown.iter().any(|line| line["handed_over"] == told["handed_over"]), "{told}");
+    assert!(number("handed_over") > 0 && number("left") > 0, "{told}");
+    assert_eq!(number("handed_over") + number("left"), 599, "{told}");
+    assert_eq!(told["failed"][0]["id"], "gw-1", "{told}");
+}
+
+/// The devices are made nevertheless, and what was not handed over is counted.
+#[test]
+fn a_tool_that_cannot_be_started_is_told_at_once() {
+    use std::os::unix::fs::PermissionsExt;
+    let cli = with_order(&["gw-1", "gw-2"]);
+    cli.write("flash.sh", "#!/no/such/shell\n");
+    fs::set_permissions(cli.path("flash.sh"), fs::Permissions::from_mode(0o755)).expect("set");
+    let line = format!("{ISSUE} --exec './flash.sh {{id}}' --json");
+    let failed = cli.run(&line).expect(2);
+    let told = failed.json_lines();
+    assert_eq!(told[0]["issued"], 2, "{failed:?}");
+    assert_eq!((&told[1]["handed_over"], &told[1]["left"]), (&json!(0), &json!(2)), "{failed:?}");
+    let warned = failed.stderr.find("flash.sh of --exec cannot be started").expect("a warning");
+    let named = failed.stderr.find("the devices are made all the same").expect("what comes next");
+    assert!(warned < named, "{failed:?}");
+    assert_eq!(counts(&cli), json!({ "issued": 2, "handed_over": 0 }));
+}
+
 #[test]
 fn what_cannot_be_handed_over_is_refused_before_a_key_is_made() {
     let cli = with_order(&["gw-1"]);
@@ -102,7 +152,7 @@ fn what_cannot_be_handed_over_is_refused_before_a_key_is_made() {
             format!("{ISSUE} --exec 'no-such-tool {{id}}'"),
             "\"no-such-tool\" of --exec is not there",
         ),
-        (format!("{ISSUE} --exec 'sh x {{dir}}' --output tar"), "--output tar makes none"),
+        (format!("{ISSUE} --exec 'sh x {{dir}}' --into tar"), "--into tar makes none"),
         (
             ISSUE.replace("list.csv", "other.csv") + " --exec 'sh x {dir}'",
             "other belongs to no order",

@@ -4,9 +4,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use c8y_pki_engine::labels::{SHEETS, Sheet};
+use c8y_pki_engine::labels::SHEETS;
 use c8y_pki_tests::cli::{CA_PW, Cli};
-use c8y_pki_tests::{arg, chromium, node_dir, node_with, tool};
+use c8y_pki_tests::labels::{codes, cut};
+use c8y_pki_tests::{chromium, node_dir, node_with, tool};
 
 /// An id that is markup, ends fields of ZPL, and is a path.
 const HOSTILE: &str = "a^XZ~JR_b<&>";
@@ -23,83 +24,6 @@ fn order(devices: usize) -> (Cli, Vec<String>) {
     (cli, ids)
 }
 
-/// What the codes of pictures say: each has exactly one, in this order.
-fn codes(pictures: &[std::path::PathBuf]) -> Option<Vec<String>> {
-    let zbar = tool("zbarimg")?;
-    let read = |picture: &std::path::PathBuf| {
-        let output = zbar.output(&["-q", "--raw", "-Sdisable", "-Sqrcode.enable", arg(picture)]);
-        let text = String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_owned();
-        assert!(!text.is_empty(), "no code is read in {}", picture.display());
-        text
-    };
-    Some(pictures.iter().map(read).collect())
-}
-
-/// A picture of Poppler's: PGM, 8 bits (Netpbm, `pgm`).
-struct Gray {
-    width: usize,
-    pixels: Vec<u8>,
-}
-
-impl Gray {
-    fn read(bytes: &[u8]) -> Self {
-        let mut at = 0;
-        let mut word = || {
-            let start = at + bytes[at..].iter().take_while(|b| b.is_ascii_whitespace()).count();
-            at = start + bytes[start..].iter().take_while(|b| !b.is_ascii_whitespace()).count();
-            String::from_utf8_lossy(&bytes[start..at]).into_owned()
-        };
-        assert_eq!(word(), "P5");
-        let (width, _, most) = (word(), word(), word());
-        assert_eq!(most, "255");
-        Self { width: width.parse().expect("a width"), pixels: bytes[at + 1..].to_vec() }
-    }
-
-    /// A part of it as a PGM.
-    fn part(&self, left: usize, top: usize, width: usize, height: usize) -> Vec<u8> {
-        let rows = self.pixels.chunks(self.width).skip(top).take(height);
-        let mut part = format!("P5 {width} {height} 255\n").into_bytes();
-        rows.for_each(|row| part.extend(&row[left..left + width]));
-        part
-    }
-}
-
-/// The labels of a PDF, cut from its sheets, as pictures in a directory.
-fn cut(
-    cli: &Cli,
-    pdf: &str,
-    sheet: Sheet,
-    skip: usize,
-    labels: usize,
-) -> Option<Vec<std::path::PathBuf>> {
-    const DPI: f64 = 300.0;
-    let to = format!("{pdf}.cut");
-    std::fs::create_dir(cli.path(&to)).expect("a directory");
-    let root = cli.arg(&format!("{to}/page"));
-    tool("pdftoppm")?.run(&["-gray", "-r", "300", &cli.arg(pdf), &root]);
-    let mut pages: Vec<String> = cli.names(&to);
-    pages.sort();
-    let pages: Vec<Gray> =
-        pages.iter().map(|page| Gray::read(&cli.read(&format!("{to}/{page}")))).collect();
-    assert_eq!(pages.len(), (labels + skip).div_ceil(sheet.labels()));
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a page has a few thousand dots"
-    )]
-    let dots = |mm: f64| (mm / 25.4 * DPI) as usize;
-    let picture = |label: usize| {
-        let (page, at) = ((label + skip) / sheet.labels(), (label + skip) % sheet.labels());
-        let left = dots(sheet.left + sheet.pitch_x * (at % sheet.columns) as f64);
-        let top = dots(sheet.top + sheet.pitch_y * (at / sheet.columns) as f64);
-        let part = pages[page].part(left, top, dots(sheet.label.width), dots(sheet.label.height));
-        let name = format!("{to}/label-{label:04}.pgm");
-        cli.write(&name, part);
-        cli.path(&name)
-    };
-    Some((0..labels).map(picture).collect())
-}
-
 #[test]
 fn every_code_on_sheets_and_rolls_is_read() {
     let (cli, ids) = order(68);
@@ -109,14 +33,15 @@ fn every_code_on_sheets_and_rolls_is_read() {
         cli.ok(&format!(
             "order labels acme --template label-small.toml --sheet {name} --skip {skip} --out {pdf}"
         ));
-        let Some(pictures) = cut(&cli, &pdf, sheet, skip, ids.len()) else { return };
+        let Some(pictures) = cut(&cli, &pdf, sheet, 300, skip, ids.len()) else { return };
         let Some(read) = codes(&pictures) else { return };
         assert_eq!(read, ids, "{name}");
     }
     // The usual template on a roll, with fingerprints, and another text in the code.
     let said = cli.ok("order labels acme --sheet 100x50 --qr https://acme.example/d?id={id} --out roll.pdf --json");
     assert!(said.contains("\"labels\":68") && said.contains("\"pages\":68"), "{said}");
-    let Some(pictures) = cut(&cli, "roll.pdf", "100x50".parse().expect("a roll"), 0, ids.len())
+    let Some(pictures) =
+        cut(&cli, "roll.pdf", "100x50".parse().expect("a roll"), 300, 0, ids.len())
     else {
         return;
     };
@@ -225,7 +150,7 @@ fn labels_with_one_time_passwords_are_secrets() {
     // A new file only: one that others may have open does not become a secret.
     cli.run(&format!("{line} --domain t.example.com --out x.pdf")).expect(2);
     let sheet = "100x50".parse().expect("a roll");
-    let Some(pictures) = cut(&cli, "x.pdf", sheet, 0, ids.len()) else { return };
+    let Some(pictures) = cut(&cli, "x.pdf", sheet, 300, 0, ids.len()) else { return };
     let Some(read) = codes(&pictures) else { return };
     let page = "https://t.example.com/apps/devicemanagement/index.html#/deviceregistration";
     assert_eq!(read[0], format!("{page}?externalId=gw-0001&one-time-password=p%26ss-w0rd%2B0"));

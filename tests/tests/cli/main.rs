@@ -1,6 +1,7 @@
 //! The real binary with no tenant in sight: one module for each group of commands, and the traits that
 //! all of them share.
 
+mod backups;
 mod ca;
 mod cases;
 mod cert;
@@ -21,11 +22,15 @@ mod life;
 mod line;
 mod lists;
 mod longest;
+mod manners;
 mod named;
+mod offline_root;
 mod old_ids;
 mod one_key;
 mod orders;
 mod outputs;
+mod packages;
+mod pages_walked;
 #[cfg(unix)]
 mod postgres;
 mod registration;
@@ -38,3 +43,4 @@ mod sheets;
 mod store;
 mod terminal;
 mod text;
+mod webhook;

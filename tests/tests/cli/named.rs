@@ -50,7 +50,8 @@ impl Program {
     fn wrong(&mut self, line: &str) -> Option<String> {
         let mut path = String::new();
         let mut help = self.help("").expect("help of the program");
-        for word in line.split_whitespace() {
+        let mut words = line.split_whitespace();
+        while let Some(word) = words.next() {
             let word = word.trim_end_matches(['.', ',', ':', ';']);
             if word == "--" || ["|", "&&", ">", "<", "#", "&"].contains(&word) {
                 return None;
@@ -59,6 +60,10 @@ impl Program {
                 let flag = word.split('=').next().unwrap_or(word);
                 if !help.flags.contains(flag) {
                     return Some(format!("`{path}` has no {flag}"));
+                }
+                // What follows it here is no command.
+                if help.is_group && ["--pki", "--context", "--color"].contains(&word) {
+                    words.next();
                 }
             } else if help.is_group && word.starts_with(|c: char| c.is_ascii_lowercase()) {
                 path = format!("{path} {word}").trim_start().to_owned();

@@ -122,7 +122,7 @@ fn what_failed_is_kept_with_its_reason_until_it_is_issued() {
     assert!(said.contains("missing      gw-2 (line 3), failed: device id \"gw-2\""), "{said}");
     let said = cli.run(&format!("device manifest --order acme --out ho {CA_PW}")).expect(1);
     assert!(
-        said.error().starts_with("order acme has 2 of 3 devices; 1 are missing: gw-2"),
+        said.error().starts_with("order acme has 2 of 3 devices; 1 is missing: gw-2"),
         "{said:?}"
     );
     assert!(!cli.path("ho").exists());

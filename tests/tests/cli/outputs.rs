@@ -24,6 +24,7 @@ const READ: &[&str] = &[
     "--ca-password-file",
     "--bootstrap-password-file",
     "--cert",
+    "--certificate",
     "--certs",
     "--crl",
     "--crlnumber",
@@ -56,6 +57,9 @@ const READ: &[&str] = &[
     "--trusted",
     "--truststore",
     "--uploaded",
+    "--webhook-secret-file",
+    "ca sign-request CSR|-",
+    "registry restore FILE|DIR",
     "cert show FILES",
     "cert chain FILES",
     "cert verify CHAIN",
@@ -96,6 +100,7 @@ const NO_PATHS: &[&str] = &[
     "DOMAIN",
     "NAME|WxH",
     "TEXT",
+    "WHEN",
     "EXISTING",
     "FORMAT",
     "HASH",
@@ -111,7 +116,7 @@ const NO_PATHS: &[&str] = &[
     "NAMES",
     "NUMBER",
     "NEW-NAME",
-    "OUTPUT",
+    "INTO",
     "OVER",
     "PORT",
     "REASON",
@@ -187,6 +192,8 @@ fn folder() -> Cli {
     cli.write("bad.csv", "id\nno:such\n");
     cli.write("code", "0123456789");
     cli.write("reg.csv", cli.ok("registration create --type t --name n"));
+    cli.ok(&format!("--pki plant ca request line-7 --subject CN=Line-7 --out ca.csr {CA_PW}"));
+    cli.ok(&format!("ca sign-request ca.csr --ca root --yes --out ca.pem {CA_PW}"));
     cli
 }
 

@@ -127,6 +127,32 @@ fn the_main_job_on_a_server_and_back_into_a_file() {
 
 const CA_PW_FILE: &str = "--ca-password-file pw";
 
+/// A backup is the same whatever the registry is in: it is restored into a file, and taken to a database from there.
+#[test]
+fn a_backup_of_a_database_is_restored_into_a_file_and_goes_back() {
+    let (Some((_, address)), Some(sqlite), Some((_, empty))) =
+        (database(), tool("sqlite3"), database())
+    else {
+        return;
+    };
+    let cli = on_server(&address);
+    cli.ok(&format!("device issue gw-1 gw-2 --ca line --out out --key-type ec-p256 {CA_PW_FILE}"));
+    let made = cli.run("registry backup b --with-keys --json").expect(0).json();
+    let held = sqlite.output(&[&cli.arg("b/registry.sqlite"), "SELECT count(*) FROM certificate"]);
+    assert_eq!(String::from_utf8_lossy(&held.stdout).trim(), "4", "{made}");
+    assert!(!cli.text("b/pki.toml").contains("postgres"), "{}", cli.text("b/pki.toml"));
+
+    let refused = cli.fails(2, "registry restore b --yes");
+    assert!(refused.contains("in a database") && refused.contains("registry migrate"), "{refused}");
+    cli.ok("--pki new registry restore b");
+    assert_eq!(cli.run("--pki new registry check --json").expect(0).json()["certificates"], 4);
+    cli.ok(&format!("--pki new registry migrate --to {empty}"));
+    cli.ok(&format!("--pki new device renew gw-1 --out out {CA_PW_FILE}"));
+    assert_eq!(cli.run("--pki new registry check --json").expect(0).json()["certificates"], 5);
+    // What was issued since the backup is not known there: the lists tell.
+    assert_eq!(cli.run("device list --json").expect(0).json_lines().len(), 2);
+}
+
 #[test]
 fn a_server_that_is_not_there_is_said_and_nothing_is_made() {
     let cli = Cli::new();

@@ -17,6 +17,7 @@ fn typed(cli: &Cli, line: &str, keys: &str) -> Option<Value> {
         .arg(python_dir().join("terminal.py"))
         .arg(binary())
         .args(line.split(' '))
+        .env("XDG_CONFIG_HOME", cli.path(".settings"))
         .current_dir(cli.path(""))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -71,6 +72,32 @@ fn a_clock_that_may_be_ahead_is_asked_about() {
     let text = seen["seen"].as_str().expect("text");
     assert!(text.contains("Is the clock right?"), "{seen}");
     assert!(cli.ok("registry export --what audit").contains(",clock,"));
+}
+
+#[test]
+fn a_revocation_is_confirmed() {
+    let cli = Cli::with_cas();
+    cli.ok("device issue gw-1 --ca line --out out --ca-password-file pw");
+    let Some(seen) = typed(&cli, "device revoke gw-1", "+n\n") else { return };
+    assert_eq!(seen["code"], 1, "{seen}");
+    assert!(seen["seen"].as_str().is_some_and(|text| text.contains("1 certificate?")), "{seen}");
+    assert!(cli.ok("device list").contains("gw-1"));
+    let seen = typed(&cli, "device revoke gw-1", "+y\n").expect("Python");
+    assert_eq!(seen["code"], 0, "{seen}");
+    assert!(cli.ok("device list --status revoked").contains("gw-1"));
+}
+
+#[test]
+fn the_password_of_a_context_is_asked_for_and_kept() {
+    let cli = Cli::new();
+    let line = "context add box --host box.example.com --user jo --save-password";
+    let Some(seen) = typed(&cli, line, "s3cret-Lantern-81!\ns3cret-Lantern-81!\n") else { return };
+    assert_eq!((&seen["code"], &seen["hidden"]), (&json!(0), &json!([true, true])), "{seen}");
+    assert!(!seen["seen"].as_str().unwrap_or_default().contains("s3cret"), "{seen}");
+    assert_eq!(cli.text(".settings/c8y-pki/secrets/box"), "s3cret-Lantern-81!\n");
+    let seen = typed(&cli, "context remove box", "+y\n").expect("Python");
+    assert_eq!(seen["code"], 0, "{seen}");
+    assert!(!cli.path(".settings/c8y-pki/secrets/box").exists());
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use c8y_pki_engine::labels::Sheet;
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::cli::{CA_PW, Cli};
 use c8y_pki_tests::disk::Disk;
+use c8y_pki_tests::labels::{codes, cut};
 use c8y_pki_tests::moment::Lot;
 use c8y_pki_tests::running::Running;
 use c8y_pki_tests::{python_with, tool};
@@ -116,6 +118,45 @@ fn rework(cli: &Cli) {
     assert!(said.error().contains("has 5 of 2000 devices; 1995 are missing: "), "{said:?}");
 }
 
+/// A label for each device, from the printer's file: the code of each is read, and says its id.
+fn labels(cli: &Cli) {
+    let sheet: Sheet = "avery-l7651".parse().expect("a sheet");
+    let made = cli
+        .run("order labels acme-11 --template label-small.toml --sheet avery-l7651 --out l.pdf --json")
+        .expect(0)
+        .json();
+    let pages = DEVICES.div_ceil(sheet.labels());
+    assert_eq!((number(&made, "labels"), number(&made, "pages")), (DEVICES, pages), "{made}");
+    let Some(pictures) = cut(cli, "l.pdf", sheet, 150, 0, DEVICES) else { return };
+    let Some(read) = codes(&pictures) else { return };
+    let wanted: Vec<String> = (0..DEVICES).map(|n| format!("gw-{n:05}")).collect();
+    assert_eq!(read, wanted);
+    std::fs::remove_dir_all(cli.path("l.pdf.cut")).expect("it is removed");
+}
+
+/// What `status` says of the directory and of the tenant: how many things are overdue, and about what.
+fn overdue(at: &AtTenant, code: i32) -> Vec<String> {
+    let said = at.run("status --ask-devices 2000 --json").expect(code).json();
+    let asked = &said["tenant"]["registered"]["asked"];
+    assert_eq!(asked, &serde_json::json!(DEVICES), "{said}");
+    let items = said["items"].as_array().expect("items");
+    let items = items.iter().filter(|item| item["urgency"] == "overdue");
+    items.map(|item| item["subject"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// At the end of the day `status` names what is still to be done; when it is done, it is clean.
+fn clean(at: &AtTenant) {
+    at.faults(0.0, 11);
+    assert_eq!(overdue(at, 1), ["list", "trust", "revocation", "revocation"]);
+    at.ok("ca crl line --ca-password-file pw");
+    at.ok("tenant trust add --ca root --prove --ca-password-file pw");
+    at.ok("tenant crl enable");
+    at.ok("tenant crl upload");
+    assert_eq!(overdue(at, 0), [""; 0]);
+    let text = at.ok("status --ask-devices 2000");
+    assert!(text.starts_with("Nothing is overdue, and nothing is due soon.\n"), "{text}");
+}
+
 /// The registration at a tenant that answers one call in five with a fault.
 fn register(at: &AtTenant) {
     at.ok("registration create --order acme-11 --out reg.csv");
@@ -169,10 +210,11 @@ fn an_order_of_2000_survives_an_operators_day() {
     ));
     issue(&cli, disk.as_ref(), &mut lot);
     rework(&cli);
+    labels(&cli);
     let at = AtTenant::new(cli);
     register(&at);
     hand_over(&at.cli);
-    at.ok("ca crl line --ca-password-file pw");
+    clean(&at);
     let checked = at.cli.run("registry check --json").expect(0).json();
     assert_eq!(number(&checked, "certificates"), 2 + DEVICES + 5 + 40, "{checked}");
     at.ok("order show acme-11 --complete");

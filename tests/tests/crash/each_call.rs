@@ -25,7 +25,18 @@ struct Job {
     done: fn(&Cli),
 }
 
-const JOBS: [Job; 11] = [
+const JOBS: [Job; 14] = [
+    Job {
+        line: "ca request wait-2 --subject CN=Wait-2 --key-type ec-p256 --out w.csr --ca-password-file pw",
+        again: &[0],
+        done: one_key_waits,
+    },
+    Job {
+        line: "ca sign-request ca.csr --ca root --yes --out signed.pem --ca-password-file pw",
+        again: &[0],
+        done: is_signed_once,
+    },
+    Job { line: "ca add wait-1 --certificate answer.pem", again: &[0], done: has_its_answer },
     Job {
         line: "ca init other --subject CN=Other --key-type ec-p256 --ca-password-file pw",
         again: &[0, 2],
@@ -72,7 +83,9 @@ const JOBS: [Job; 11] = [
 ];
 
 fn cas<const COUNT: usize>(cli: &Cli) {
-    let cas = cli.run("ca list --json").expect(0).json_lines();
+    let mut cas = cli.run("ca list --json").expect(0).json_lines();
+    // One that waits has no certificate.
+    cas.retain(|ca| ca["waiting"] != true);
     assert_eq!(cas.len(), COUNT, "{cas:?}");
     for ca in cas {
         let name = ca["name"].as_str().expect("a name");
@@ -98,6 +111,34 @@ fn former_ones_are_kept(cli: &Cli) {
         let name = format!("pki/ca/line/former-{}.pem", row["serial"].as_str().expect("a number"));
         assert!(cli.path(&name).exists(), "{name} is lost");
     }
+}
+
+/// The request is that of the key that waits.
+fn one_key_waits(cli: &Cli) {
+    let request = cli.read("pki/ca/wait-2/request.pem");
+    let password = Password::new(PASSWORD);
+    let key = PrivateKey::read(&cli.read("pki/ca/wait-2/key.pem"), Some(&password)).expect("a key");
+    let found = c8y_pki_core::csr::Request::all_from_pem_or_der(&request).expect("requests");
+    let found = found.into_iter().next().expect("one").expect("a request");
+    assert_eq!(found.check_possession().expect("it is its own"), key.public_key());
+    assert_eq!(cli.read("w.csr"), request);
+}
+
+/// However often it was tried, the root has signed once, and the answer is that certificate.
+fn is_signed_once(cli: &Cli) {
+    let rows = cli.run("registry export --format jsonl").expect(0).json_lines();
+    let signed: Vec<&Value> = rows.iter().filter(|row| row["subject"] == "CN=Elsewhere").collect();
+    assert_eq!(signed.len(), 1, "{rows:?}");
+    let answer = c8y_pki_core::cert::Certificate::all_from_pem_or_der(&cli.read("signed.pem"));
+    let serial = answer.expect("certificates")[0].serial.to_string();
+    assert_eq!(signed[0]["serial"], serial.as_str());
+}
+
+/// The CA that waited has its certificate, its key and its place in the registry.
+fn has_its_answer(cli: &Cli) {
+    let shown = cli.run("ca show wait-1 --json").expect(0).json();
+    assert_eq!(shown["chain_length"], 2, "{shown}");
+    assert!(!cli.path("pki/ca/wait-1/request.pem").exists());
 }
 
 fn live<const COUNT: usize>(cli: &Cli) {
@@ -154,13 +195,18 @@ impl Scene {
         let subject = c8y_pki_core::name::Name::parse("CN=signed-1").expect("a name");
         let request = c8y_pki_core::csr::make(&subject, &key).expect("a request");
         cli.write("req.csr", c8y_pki_core::csr::pem(&request));
+        with_requests(&cli);
         a_second_passes();
-        run("cp -a pki out req.csr template/", "mkdir template", &cli);
+        run("cp -a pki out req.csr ca.csr answer.pem template/", "mkdir template", &cli);
         Some(Self { cli, faults })
     }
 
     fn put_back(&self) {
-        run("cp -a template/. .", "rm -rf pki out signed new.tar req.csr .c8y*", &self.cli);
+        run(
+            "cp -a template/. .",
+            "rm -rf pki out signed signed.pem w.csr new.tar req.csr .c8y*",
+            &self.cli,
+        );
     }
 
     /// Tries a job with a fault at many calls; returns what went wrong, a line for each call.
@@ -232,6 +278,16 @@ fn run(line: &str, before: &str, cli: &Cli) {
         .current_dir(cli.path(""))
         .status();
     assert!(status.expect("a shell").success(), "{line}");
+}
+
+/// A request of a CA that is elsewhere, and a CA that waits with its answer beside it.
+fn with_requests(cli: &Cli) {
+    cli.ok(&format!("--pki there ca request e --subject CN=Elsewhere --out ca.csr {CA_PW}"));
+    cli.ok(&format!("ca request wait-1 --subject CN=Wait-1 --out wait.csr {CA_PW}"));
+    run("cp -a pki rootside", "true", cli);
+    cli.ok(&format!(
+        "--pki rootside ca sign-request wait.csr --ca root --yes --out answer.pem {CA_PW}"
+    ));
 }
 
 /// A key that costs one iteration to open: the rest of a command is what is tried here.

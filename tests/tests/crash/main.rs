@@ -8,3 +8,4 @@ mod each_call;
 mod folders;
 mod mixed;
 mod two;
+mod windows;

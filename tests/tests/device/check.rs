@@ -247,6 +247,26 @@ fn a_server_that_the_truststore_does_not_know_is_named() {
     assert!(system["causes"][0]["cause"].as_str().unwrap().contains("the system"), "{system}");
 }
 
+/// Four of the twenty devices of an order are tried, or all: no verdict is about those that are not tried.
+fn a_sample_says_how_many_were_tried(cli: &Cli, port: u16) {
+    cli.ok("order create twenty --from list.csv --ca line");
+    let check = |more: &str, code: i32| {
+        run(cli, port, &format!("--order twenty --truststore server-ca.pem {more}")).expect(code)
+    };
+    let four = check("--sample 4", 0).stdout;
+    assert_eq!(four.lines().last(), Some("4 of 4 tried connect; 16 devices of 20 not tried"));
+    let shown = cli.run("order show twenty --json").expect(0).json();
+    assert_eq!((&shown["connected"], &shown["issued"]), (&4.into(), &20.into()), "{shown}");
+    let four = check("--sample 4 --json", 0).json_lines();
+    let summary = &four.last().expect("a summary")["summary"];
+    assert_eq!((&summary["listed"], &summary["checked"]), (&20.into(), &4.into()), "{summary}");
+    // A sample that is larger than the order is the order.
+    let all = check("--sample 100", 1).stdout;
+    assert!(all.contains("\n19 of 20 devices connect; 1 with wrong files\n"), "{all}");
+    let alone = run(cli, port, "d-01 --sample 1").expect(2);
+    assert!(alone.stderr.contains("--from <FILE>|--order <NAME>"), "{alone:?}");
+}
+
 #[test]
 fn many_devices_are_checked_side_by_side() {
     let Some((cli, broker)) = with_broker() else { return };
@@ -271,8 +291,9 @@ fn many_devices_are_checked_side_by_side() {
         run(&cli, broker.port, &format!("--from list.csv --sample 4 {trust}")).expect(0).stdout;
     assert_eq!(
         some,
-        "ok      d-04\nok      d-09\nok      d-14\nok      d-19\n4 of 4 devices connect\n"
+        "ok      d-04\nok      d-09\nok      d-14\nok      d-19\n4 of 4 tried connect; 16 devices of 20 not tried\n"
     );
+    a_sample_says_how_many_were_tried(&cli, broker.port);
     let two = run(&cli, broker.port, &format!("d-01 d-07 {trust}")).expect(1).stdout;
     assert!(two.contains("FAILED  d-07  files: "), "{two}");
     assert!(two.ends_with("1 of 2 devices connect; 1 with wrong files\n     1  files\n"), "{two}");

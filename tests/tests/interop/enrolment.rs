@@ -24,7 +24,8 @@ fn openssl_verifies_requests_of_every_key_type() {
     let Some(openssl) = tool("openssl") else { return };
     let dir = TempDir::new().expect("a directory");
     let subject = Name::parse("CN=gw-0001,OU=Line 7,O=Exämple GmbH,C=DE").expect("a name");
-    for key_type in KeyType::ALL {
+    // OpenSSL knows ML-DSA since 3.5: see `ml_dsa`.
+    for key_type in KeyType::ALL.into_iter().filter(|t| !matches!(t, KeyType::MlDsa(_))) {
         let key = PrivateKey::generate(key_type).expect("a key");
         let der = csr::make(&subject, &key).expect("a request");
         for (form, bytes) in [("DER", der.clone()), ("PEM", csr::pem(&der).into_bytes())] {

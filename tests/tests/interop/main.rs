@@ -7,6 +7,7 @@ mod client_auth;
 mod enrolment;
 mod issued;
 mod keys;
+mod ml_dsa;
 mod mutations;
 mod openssl_again;
 mod openssl_ca;

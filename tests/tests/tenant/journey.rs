@@ -1,5 +1,7 @@
 //! Every command that talks to a tenant over HTTP, in an order in which each has something to do.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use c8y_pki_sandbox::Settings;
 use c8y_pki_tests::at_tenant::AtTenant;
 use c8y_pki_tests::broker::server_certificate;
@@ -29,6 +31,12 @@ pub(crate) const fn step(command: &'static str, with: &'static str) -> Step {
 impl Step {
     pub(crate) const fn ends(self, code: i32) -> Self {
         Self { code, ..self }
+    }
+
+    /// As it is typed.
+    fn line(self) -> String {
+        let json = if self.json { " --json" } else { "" };
+        format!("{} {}{json}", self.command, self.with)
     }
 
     /// The same, with its result as JSON.
@@ -152,12 +160,15 @@ impl Journey {
 
     /// Runs a step as a user.
     pub(crate) fn run(&self, user: &str, step: Step) -> Outcome {
-        let json = if step.json { " --json" } else { "" };
-        self.run_line(user, &format!("{} {}{json}", step.command, step.with))
+        self.run_line(user, &step.line())
     }
 
     /// Runs a command line as a user, through the recorders.
     pub(crate) fn run_line(&self, user: &str, line: &str) -> Outcome {
+        self.run_line_with(user, line, &[])
+    }
+
+    fn run_line_with(&self, user: &str, line: &str, more: &[(&str, &str)]) -> Outcome {
         let direct = self.at.sandbox.mtls_url();
         let direct = direct.rsplit_once(':').expect("a port").1;
         let line = line
@@ -165,8 +176,9 @@ impl Journey {
             .replace("{MTLS}", &self.mutual.port.to_string())
             .replace("{DIRECT}", direct);
         let host = format!("https://localhost:{}", self.rest.port);
-        let variables =
-            [("C8Y_HOST", host.as_str()), ("C8Y_USER", user), ("C8Y_PKI_CACERT", "cas.pem")];
+        let mut variables =
+            vec![("C8Y_HOST", host.as_str()), ("C8Y_USER", user), ("C8Y_PKI_CACERT", "cas.pem")];
+        variables.extend_from_slice(more);
         self.at.run_with(&line, &variables)
     }
 
@@ -184,16 +196,22 @@ impl Journey {
         }
     }
 
-    /// Walks through all of it as the administrator; `see` gets each step, how it ended, and what was asked.
+    /// Walks through all of it as the administrator; `see` gets each step, how it ended, and what was asked. Each
+    /// command tells all that it does, and no secret.
     pub(crate) fn walk(&self, mut see: impl FnMut(Step, &Outcome, &[Asked])) {
+        let mut told = 0;
         for stage in STAGES {
             let Talks(step) = stage else {
                 self.between(*stage);
                 continue;
             };
-            let outcome = self.run("admin", step.with_json());
+            let line = step.with_json().line();
+            let outcome = self.run_line_with("admin", &line, &[("C8Y_PKI_LOG", "debug")]);
+            told += outcome.stderr.matches(r#"{"log":"#).count();
+            tells_no_secret(&outcome);
             see(*step, &outcome, &self.asked());
         }
+        assert!(told > 100, "{told} events were told");
     }
 
     /// What was asked since this was asked last.
@@ -201,6 +219,29 @@ impl Journey {
         let mut asked = self.rest.take();
         asked.extend(self.mutual.take());
         asked
+    }
+}
+
+/// Holds what a command says beside its result to what nobody may see: credentials as they are and as they are sent,
+/// tokens, keys.
+fn tells_no_secret(outcome: &Outcome) {
+    let basic = |user: &str, secret: &str| STANDARD.encode(format!("{user}:{secret}"));
+    let one_time = "a-one-time-password";
+    let secrets = [
+        basic("admin", PASSWORD),
+        basic("t1001/admin", PASSWORD),
+        STANDARD.encode(PASSWORD),
+        one_time.to_owned(),
+        basic("e-1", one_time),
+        STANDARD.encode(one_time),
+        // The beginning of a token; of a header field, and of a key.
+        "eyJ".to_owned(),
+        "uthorization:".to_owned(),
+        "Bearer ".to_owned(),
+        "PRIVATE KEY".to_owned(),
+    ];
+    for secret in secrets {
+        assert!(!outcome.stderr.contains(&secret), "{secret}: {outcome:?}");
     }
 }
 

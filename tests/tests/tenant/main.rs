@@ -1,5 +1,6 @@
 //! `tenant`, `pop`, `registration` and `rollout` against a sandbox tenant over HTTP.
 
+mod contexts;
 mod crl;
 mod described;
 mod edge;

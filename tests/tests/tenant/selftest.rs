@@ -209,3 +209,31 @@ fn ctrl_c_removes_what_was_begun() {
     assert_eq!(step(&report, "remove_ca")["outcome"], "as_expected", "{report:#}");
     is_clean(&at);
 }
+
+/// It listens for Ctrl-C to clean up; at its question there is nothing to clean up yet.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_at_the_question_ends_it_before_anything_is_done() {
+    use std::io::Write;
+
+    let Some(python) = c8y_pki_tests::python_with("pty") else { return };
+    let at = AtTenant::new(Cli::new());
+    let mut child = std::process::Command::new(python.path())
+        .arg(c8y_pki_tests::python_dir().join("terminal.py"))
+        .arg(c8y_pki_tests::cli::binary())
+        .args(line(&at, "").split_whitespace())
+        .envs([("C8Y_HOST", at.sandbox.url().as_str()), ("C8Y_USER", "admin")])
+        .envs([("C8Y_PASSWORD", PASSWORD), ("C8Y_PKI_CACERT", "sandbox-ca.pem")])
+        .env("XDG_CONFIG_HOME", at.cli.path(".settings"))
+        .current_dir(at.cli.path(""))
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    child.stdin.take().expect("a pipe").write_all(b"+^C\n").expect("it reads");
+    let output = child.wait_with_output().expect("its end");
+    assert!(output.status.success(), "it waits for an answer: {output:?}");
+    let seen: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(seen["code"], 3, "{seen}");
+    is_clean(&at);
+}

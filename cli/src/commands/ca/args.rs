@@ -8,6 +8,7 @@ use c8y_pki_core::profile::PathLength;
 use clap::Args;
 
 use super::history;
+use crate::protocol::ProtocolArgs;
 use crate::secrets::PlaceArgs;
 use crate::values::{self, SubjectArgs};
 
@@ -17,7 +18,7 @@ pub(crate) struct MakeArgs {
     #[command(flatten)]
     pub(super) subject: SubjectArgs,
     /// Type of its key, in place of the profile's: rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384,
-    /// ec-p521, ed25519
+    /// ec-p521, ed25519, ml-dsa-44, ml-dsa-65, ml-dsa-87
     #[arg(long = "key-type", value_name = "TYPE")]
     pub(super) key_type: Option<KeyType>,
     /// Validity in days, in place of the profile's
@@ -50,6 +51,8 @@ pub(crate) struct InitArgs {
     /// as postgresql://pki@db.example.com/pki. pki.toml keeps it. Default: a file in the directory
     #[arg(long, value_name = "ADDRESS")]
     pub(super) registry: Option<String>,
+    #[command(flatten)]
+    pub(super) protocol: ProtocolArgs,
 }
 
 /// Arguments of `ca add`.
@@ -58,7 +61,7 @@ pub(crate) struct AddArgs {
     /// Name of the CA in the PKI directory
     pub(super) name: String,
     /// The CA that signs it
-    #[arg(long, value_name = "NAME", required_unless_present = "import")]
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["import", "certificate"])]
     pub(super) parent: Option<String>,
     /// Profile: a built-in one (`c8y-pki profile list`) or a file
     #[arg(long, default_value = "intermediate", value_name = "NAME|FILE")]
@@ -78,6 +81,12 @@ pub(crate) struct AddArgs {
     /// imported again without --key, to add certificates above it, or a new certificate for its key
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["parent", "shorten", "days", "path_length", "key_type", "token", "existing_key"])]
     pub(super) import: Vec<PathBuf>,
+    /// Take the answer to the request of this CA (`c8y-pki ca request`): files with its certificate and those above it,
+    /// in PEM, DER or PKCS#7. A CA that has a certificate already takes the next one for its key
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["import", "parent", "shorten", "days", "path_length", "key_type", "token", "existing_key", "ca_password_file"])]
+    pub(super) certificate: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) protocol: ProtocolArgs,
     /// Accept a CA whose RSA key has the public exponent 3, which old recipes made. Without this option every
     /// exponent below 65537 is refused
     #[arg(long)]

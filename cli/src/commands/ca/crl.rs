@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use c8y_pki_engine::Error;
-use c8y_pki_engine::files::{self, Access, Existing};
+use c8y_pki_engine::files::{Access, Existing};
 use c8y_pki_engine::pki::{Ca, Pki};
 use c8y_pki_engine::registry::Scan;
 use c8y_pki_engine::rollback::{self, Forgotten};
@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use crate::clock;
 use crate::failure::{Outcome, Result};
 use crate::outlet;
-use crate::output::{Output, is_stdout};
+use crate::output::Output;
 use crate::progress::{Phases, Steady};
 use crate::secrets::unlock;
 
@@ -56,10 +56,8 @@ pub(super) fn run(args: &CrlArgs, dir: &Path, out: Output) -> Result {
     let mut pki = clock::open(dir, now)?;
     let ca = pki.ca(&args.name)?;
     let key = unlock(&ca, args.ca_password_file.as_ref())?;
-    if let Some(path) = args.out.as_ref().filter(|path| !is_stdout(path)) {
-        // Before there is a list of the next number.
-        files::check_place(path)?;
-    }
+    // Before there is a list of the next number.
+    outlet::check_place(args.out.as_deref())?;
     let out = out.beside(args.out.as_deref());
     if !args.accept_rollback {
         pki.check_last_lists(&ca)?;

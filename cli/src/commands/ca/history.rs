@@ -72,7 +72,7 @@ impl HistoryArgs {
             let number = openssl::crl_number(&files::read_small(&path)?);
             former.last_number = Some(number.map_err(|problem| AuthorityError::Config {
                 path: path.clone(),
-                problem: format!("it {problem}"),
+                problem: format!("it {problem}").into(),
             })?);
             if self.crlnumber.is_none() {
                 out.note(&format!("The number of the last list is read from {}.", path.display()));

@@ -21,10 +21,12 @@ use super::view::made_with;
 use crate::commands::openssl_conf::{self, ConfView};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
+use crate::protocol::Protocol;
 use crate::secrets::{self, At, WeakArgs, known};
 use crate::{clock, values};
 
 pub(super) fn run(args: &AddArgs, dir: &Path, out: Output) -> Result {
+    args.protocol.check()?;
     let keys = KeyPolicy { allow_exponent_3: args.allow_exponent_3 };
     if Pki::check_new_name(dir, &args.name).is_err_and(|e| e.is_name_taken()) {
         return again(args, &certificates(args, None)?, keys, dir, out);
@@ -72,11 +74,21 @@ fn take_in(
     let mut pki = clock::open_or_create(dir, now)?;
     let (ca, adopted) = pki.import_with(&args.name, heap, (key, keys), history.as_ref(), now)?;
     let conf = conf_of(args, &pki, wanted)?;
-    tell(&ca, None, (history.map(|history| (history, adopted)), conf), now, out)
+    let beside = out.beside(args.protocol.protocol.as_deref());
+    let outcome = tell(&ca, None, (history.map(|history| (history, adopted)), conf), now, beside)?;
+    let protocol = Protocol::new("a CA made elsewhere is taken in", now).ca(&ca);
+    protocol.write(&args.protocol, out)?;
+    Ok(outcome)
 }
 
 /// Takes in a CA of the directory once more: with more above it, with a new certificate, with what it did before.
-fn again(args: &AddArgs, heap: &[Certificate], keys: KeyPolicy, dir: &Path, out: Output) -> Result {
+pub(super) fn again(
+    args: &AddArgs,
+    heap: &[Certificate],
+    keys: KeyPolicy,
+    dir: &Path,
+    out: Output,
+) -> Result {
     let wanted = args.openssl_conf.as_deref().map(openssl_conf::read).transpose()?;
     let now = OffsetDateTime::now_utc();
     let mut pki = clock::open(dir, now)?;
@@ -97,7 +109,10 @@ fn again(args: &AddArgs, heap: &[Certificate], keys: KeyPolicy, dir: &Path, out:
         false => None,
     };
     let conf = conf_of(args, &pki, wanted)?;
-    let outcome = tell(&ca, Some(&again), (history, conf), now, out)?;
+    let beside = out.beside(args.protocol.protocol.as_deref());
+    let outcome = tell(&ca, Some(&again), (history, conf), now, beside)?;
+    let protocol = Protocol::new("a CA of this directory is taken in again", now).ca(&ca);
+    protocol.write(&args.protocol, out)?;
     match &again {
         Again::Same => {}
         Again::Completed => {
@@ -119,7 +134,7 @@ fn conf_of(args: &AddArgs, pki: &Pki, wanted: Option<Wanted>) -> Result<Option<C
 }
 
 /// Says how the CA stands now, and what was taken over.
-fn tell(
+pub(super) fn tell(
     ca: &Ca,
     again: Option<&Again>,
     (history, conf): (Option<(History, Adopted)>, Option<ConfView>),

@@ -1,27 +1,38 @@
-//! `ca list`: the CAs as a tree.
+//! `ca list`: the CAs as a tree, and those that wait for their certificates.
 
 use std::path::Path;
 
+use c8y_pki_engine::pki::Pki;
+use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::view::{CaView, revoked};
+use super::view::{CaView, WaitingView, revoked};
 use crate::clock;
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::render::{day, table, until};
 
+/// A CA, or one that waits for its certificate.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Row {
+    Ca(Box<CaView>),
+    Waiting(WaitingView),
+}
+
 pub(super) fn run(expiring: Option<time::Duration>, dir: &Path, out: Output) -> Result {
     let now = OffsetDateTime::now_utc();
     let pki = clock::open_to_read(dir, out)?;
-    let devices = pki.registry().device_counts()?;
-    let mut views = Vec::new();
-    for ca in pki.cas()? {
-        views.push(CaView { revoked: revoked(&pki, &ca)?, ..CaView::of(&ca, &devices) });
-    }
+    let mut views = views(&pki)?;
+    let waiting: Vec<WaitingView> = match expiring {
+        None => pki.waiting()?.iter().map(WaitingView::of).collect(),
+        // They have no end yet.
+        Some(_) => Vec::new(),
+    };
     if let Some(time) = expiring {
         views.retain(|view| view.not_after < now + time);
         // Cut out of its tree, each is a line of its own.
-        if !out.is_json() {
+        if !out.is_json() && !out.is_csv() {
             views.iter_mut().for_each(|view| view.parent = None);
         }
         if views.is_empty() {
@@ -29,15 +40,33 @@ pub(super) fn run(expiring: Option<time::Duration>, dir: &Path, out: Output) -> 
             return Ok(Outcome::Done);
         }
     }
-    out.results(&views, |views| {
-        let mut rows = Vec::new();
-        tree(views, None, "", &mut rows);
-        table(&["CA", "SUBJECT", "KEY", "VALID UNTIL", "PATH LENGTH", "DEVICES"], rows)
-    })?;
-    if views.is_empty() {
+    let is_empty = views.is_empty() && waiting.is_empty();
+    let notes: Vec<String> = waiting.iter().map(WaitingView::what_to_do).collect();
+    let text = text(&views, &waiting);
+    let rows = views.into_iter().map(|view| Row::Ca(Box::new(view)));
+    let rows: Vec<Row> = rows.chain(waiting.into_iter().map(Row::Waiting)).collect();
+    out.results(&rows, |_| text)?;
+    notes.iter().for_each(|note| out.note(note));
+    if is_empty {
         out.note("There is no CA yet: `c8y-pki ca init` makes a root.");
     }
     Ok(Outcome::Done)
+}
+
+fn views(pki: &Pki) -> Result<Vec<CaView>> {
+    let devices = pki.registry().device_counts()?;
+    let mut views = Vec::new();
+    for ca in pki.cas()? {
+        views.push(CaView { revoked: revoked(pki, &ca)?, ..CaView::of(&ca, &devices) });
+    }
+    Ok(views)
+}
+
+fn text(views: &[CaView], waiting: &[WaitingView]) -> String {
+    let mut rows = Vec::new();
+    tree(views, None, "", &mut rows);
+    rows.extend(waiting.iter().map(WaitingView::row));
+    table(&["CA", "SUBJECT", "KEY", "VALID UNTIL", "PATH LENGTH", "DEVICES"], rows)
 }
 
 fn tree(views: &[CaView], parent: Option<&str>, indent: &str, rows: &mut Vec<Vec<String>>) {

@@ -12,10 +12,12 @@ use crate::clock;
 use crate::commands::shortened;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
+use crate::protocol::Protocol;
 use crate::secrets::{Place, unlock_with};
 use crate::values::{self, SubjectArgs};
 
 pub(super) fn init(args: &InitArgs, dir: &Path, out: Output) -> Result {
+    args.protocol.check()?;
     let profile = values::profile(&args.profile, args.make.key_type)?;
     let subject = named(&args.make.subject, &profile)?;
     let now = OffsetDateTime::now_utc();
@@ -35,7 +37,11 @@ pub(super) fn init(args: &InitArgs, dir: &Path, out: Output) -> Result {
         beyond_issuer: BeyondIssuer::Refuse,
         key: ready.new_key(),
     };
-    made(&pki.init_root(&args.name, &settings, now)?, out)
+    let ca = pki.init_root(&args.name, &settings, now)?;
+    let outcome = made(&ca, out.beside(args.protocol.protocol.as_deref()))?;
+    let protocol = Protocol::new("a root CA is made", now).ca(&ca);
+    protocol.write(&args.protocol, out)?;
+    Ok(outcome)
 }
 
 /// A CA has to have a common name: people know it by that.
@@ -54,6 +60,7 @@ pub(super) fn named(
 }
 
 pub(super) fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
+    args.protocol.check()?;
     if args.allow_exponent_3 {
         return Err(Failure::usage(
             "--allow-exponent-3 is for a CA that is imported, but this command makes a new one",
@@ -83,7 +90,10 @@ pub(super) fn add(args: &AddArgs, dir: &Path, out: Output) -> Result {
     };
     let ca = pki.add_intermediate(&args.name, &parent, &parent_key, &settings, now)?;
     shortened::note(args.make.days, usual(&profile), parent.certificate(), now, out);
-    made(&ca, out)
+    let outcome = made(&ca, out.beside(args.protocol.protocol.as_deref()))?;
+    let protocol = Protocol::new("an intermediate CA is made", now).ca(&ca);
+    protocol.write(&args.protocol, out)?;
+    Ok(outcome)
 }
 
 /// The validity that a profile gives.

@@ -1,5 +1,6 @@
-//! `ca`: roots, intermediates, their list, their renewal, their CRLs.
+//! `ca`: roots, intermediates, their requests, their list, their renewal, their CRLs.
 
+mod answer;
 mod args;
 mod crl;
 pub(crate) mod history;
@@ -10,6 +11,7 @@ mod rename;
 mod renew;
 mod request;
 mod show;
+mod sign_request;
 mod view;
 
 use std::path::Path;
@@ -31,10 +33,11 @@ Examples:
   c8y-pki ca init --subject \"CN=Example Root CA\" --longest-chain 12   for a dedicated installation
   c8y-pki ca init --subject \"CN=Example Root CA\" --token \"pkcs11:token=Factory;object=root\"")]
     Init(args::InitArgs),
-    /// Make an intermediate CA, or import one made elsewhere
+    /// Make an intermediate CA, take the certificate of one that waits for it, or import one made elsewhere
     #[command(after_help = "\
 Examples:
   c8y-pki ca add line-7 --parent root --subject \"CN=Line 7,O=Example GmbH,C=DE\"
+  c8y-pki ca add line-7 --certificate line-7.pem
   c8y-pki ca add old --import caCert.pem --key caKey.pem --key-password-file pw
   c8y-pki ca add line --import line.p12 --key-password-file p12.pw --ca-password-file pw
   c8y-pki ca add plant --import intermediateCert.pem caCert.pem --key intermediateKey.pem \\
@@ -68,8 +71,10 @@ Examples:
         #[arg(value_name = "NEW-NAME")]
         to: String,
     },
-    /// Write a request for a CA, to be signed by another one
+    /// Write a request for a CA, new or not, to be signed by another one
     Request(request::RequestArgs),
+    /// Sign the request of a CA that is elsewhere
+    SignRequest(sign_request::SignRequestArgs),
     /// Show a CA: its certificate and where its files are
     #[command(after_help = "Examples:\n  c8y-pki ca show root\n  c8y-pki ca show line-7 --json")]
     Show {
@@ -87,12 +92,14 @@ Examples:
 pub(crate) fn run(command: &CaCommand, pki: &Path, out: Output) -> Result {
     match command {
         CaCommand::Init(args) => make::init(args, pki, out),
+        CaCommand::Add(args) if !args.certificate.is_empty() => answer::run(args, pki, out),
         CaCommand::Add(args) if args.import.is_empty() => make::add(args, pki, out),
         CaCommand::Add(args) => import::run(args, pki, out),
         CaCommand::List { expiring } => list::run(*expiring, pki, out),
         CaCommand::Renew(args) => renew::run(args, pki, out),
         CaCommand::Rename { from, to } => rename::run(from, to, pki, out),
         CaCommand::Request(args) => request::run(args, pki, out),
+        CaCommand::SignRequest(args) => sign_request::run(args, pki, out),
         CaCommand::Show { name } => show::run(name, pki, out),
         CaCommand::Crl(args) => crl::run(args, pki, out),
     }

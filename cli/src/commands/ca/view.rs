@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use c8y_pki_engine::pki::{Ca, KeyPlace, Pki};
+use c8y_pki_engine::pki::{Ca, KeyPlace, Pki, WaitingCa};
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::history;
+use crate::commands::ml_dsa;
 use crate::commands::openssl_conf::ConfView;
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
@@ -60,6 +61,58 @@ impl CaView {
     }
 }
 
+/// A CA that waits for its certificate.
+#[derive(Debug, Serialize)]
+pub(super) struct WaitingView {
+    name: String,
+    subject: String,
+    key: String,
+    /// Always true: no CA that has its certificate has this field.
+    waiting: bool,
+    /// The file of its request.
+    request: String,
+    folder: String,
+    /// The URI of its key, if that is in a token.
+    token: Option<String>,
+}
+
+impl WaitingView {
+    pub(super) fn of(ca: &WaitingCa) -> Self {
+        Self {
+            name: ca.name.clone(),
+            subject: ca.request.subject.to_string(),
+            key: match &ca.request.public_key {
+                Ok(key) => key.algorithm().to_string(),
+                Err(e) => e.to_string(),
+            },
+            waiting: true,
+            request: ca.request_path().display().to_string(),
+            folder: ca.dir().display().to_string(),
+            token: match ca.key_place() {
+                KeyPlace::Token { uri, .. } => Some(uri.to_string()),
+                KeyPlace::File(_) | KeyPlace::Unnamed { .. } => None,
+            },
+        }
+    }
+
+    /// As a row of the table of CAs.
+    pub(super) fn row(&self) -> Vec<String> {
+        let key = match &self.token {
+            None => self.key.clone(),
+            Some(_) => format!("{}, in a token", self.key),
+        };
+        let waits = "waits for its certificate".to_owned();
+        vec![self.name.clone(), self.subject.clone(), key, waits, "-".to_owned(), "-".to_owned()]
+    }
+
+    pub(super) fn what_to_do(&self) -> String {
+        format!(
+            "{} waits: have {} signed, and take the answer in with `c8y-pki ca add {} --certificate FILE`",
+            self.name, self.request, self.name
+        )
+    }
+}
+
 /// A CA that was made or taken in.
 #[derive(Serialize)]
 pub(super) struct Made<'a> {
@@ -84,6 +137,7 @@ pub(super) fn made_with(
     (history, openssl_conf): (Option<&history::HistoryView>, Option<&ConfView>),
     out: Output,
 ) -> Result {
+    ml_dsa::warn(ml_dsa::of_certificate(ca.certificate()), out);
     let made = Made { ca: CaView::of(ca, &BTreeMap::new()), change, history, openssl_conf };
     out.result(&made, |made| {
         let v = &made.ca;

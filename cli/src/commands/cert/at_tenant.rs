@@ -4,12 +4,13 @@ use c8y_pki_core::cert::Certificate;
 use c8y_pki_core::chain::{ChainError, DeviceFinding, VerifiedChain};
 use c8y_pki_engine::platform::PlatformError;
 use c8y_pki_engine::platform::blocking::Client;
-use c8y_pki_engine::platform::verdict::{self, Comparison, Ours, Verdict};
+use c8y_pki_engine::platform::verdict::{self, Comparison, Ours, Unasked, Verdict};
 use clap::Args;
 
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
-use crate::tenant::{NetworkArgs, WhoArgs, no_host, variable};
+use crate::tenant::{NetworkArgs, WhoArgs, no_host};
+use crate::variables::variable;
 
 /// What stands for the tenant where it was not reached.
 const UNKNOWN_TENANT: &str = "unknown";
@@ -68,7 +69,8 @@ impl Tenant {
                 Asked { compared: Comparison::new(tenant, platform, ours), failure: None }
             }
             Err(e) => {
-                let platform = Verdict::NotAsked { reason: e.to_string() };
+                let reason = Unasked::Failed(e.to_string().into());
+                let platform = Verdict::NotAsked { reason };
                 let compared = Comparison::new(UNKNOWN_TENANT, platform, ours);
                 Asked { compared, failure: Some(e) }
             }

@@ -42,13 +42,7 @@ pub(super) fn run(args: &ShowArgs, out: Output) -> Result {
             |e: &InspectError| matches!(e, InspectError::Store(StoreError::PasswordNeeded { .. }));
         let found =
             secrets::opening(source, open, needs)?.map_err(|e| Error::from(e).in_file(name))?;
-        if out.is_json() {
-            for item in &found {
-                out.result(item, |_| String::new())?;
-            }
-        } else {
-            out.text(&items(&found))?;
-        }
+        out.results(&found, items)?;
     }
     Ok(Outcome::Done)
 }

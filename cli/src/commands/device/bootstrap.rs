@@ -89,7 +89,7 @@ struct Told<'a> {
     password: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
-    /// Whether the device has connected with them; none: they are told before.
+    /// Whether the device has connected with them; none if they are told before.
     #[serde(skip_serializing_if = "Option::is_none")]
     checked: Option<bool>,
 }

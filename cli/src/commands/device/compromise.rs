@@ -1,17 +1,16 @@
 //! `device revoke --reason keyCompromise`: every certificate of a key that others have, no matter whose it is.
 
 use std::collections::HashSet;
-use std::io::{BufRead, IsTerminal, Write};
 
 use c8y_pki_core::client_id::DeviceId;
-use c8y_pki_core::shown::one_line;
 use c8y_pki_engine::list::BadRow;
 use c8y_pki_engine::provision::ProvisionError;
 use c8y_pki_engine::registry::{Holder, Record, Registry, Status};
 
+use crate::confirm::{ask, can_ask};
 use crate::failure::{Failure, Result};
 use crate::output::Output;
-use crate::stop;
+use crate::render::as_line;
 
 /// Most holders of a key that a sentence names.
 const MOST_NAMED: usize = 5;
@@ -49,9 +48,14 @@ impl SameKey {
         Ok(Self { records, others, holder })
     }
 
+    /// Whether others have the key.
+    pub(super) fn has_others(&self) -> bool {
+        !self.others.is_empty()
+    }
+
     /// Names the certificates of others and asks whether they are to be revoked; nothing to ask without any.
     pub(super) fn confirm(&self, yes: bool, out: Output) -> Result<bool> {
-        if self.others.is_empty() {
+        if !self.has_others() {
             return Ok(true);
         }
         let told = format!("The key of {} is also that of:", self.holder);
@@ -60,7 +64,7 @@ impl SameKey {
             self.others.iter().for_each(|line| out.note(&format!("  {line}")));
             return Ok(true);
         }
-        if !std::io::stdin().is_terminal() {
+        if !can_ask() {
             let mut named = self.others[..self.others.len().min(MOST_NAMED)].join("; ");
             if self.others.len() > MOST_NAMED {
                 named.push_str(&format!("; and {} more", self.others.len() - MOST_NAMED));
@@ -73,18 +77,9 @@ impl SameKey {
                 "give --yes to revoke theirs with it",
             ));
         }
-        let mut err = std::io::stderr().lock();
-        // Nobody is left to read or to answer if standard error is gone.
-        let _ = writeln!(err, "{}", one_line(&told));
-        for line in &self.others {
-            let _ = writeln!(err, "  {}", one_line(line));
-        }
-        let _ = write!(err, "Revoke all of them? A revocation is final. [y/N] ");
-        let _ = err.flush();
-        let mut answer = String::new();
-        stop::at_prompt(|| std::io::stdin().lock().read_line(&mut answer))
-            .map_err(Failure::Input)?;
-        Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+        let others = self.others.iter().map(|line| as_line(&format!("  {line}")));
+        let text: String = std::iter::once(as_line(&told)).chain(others).collect();
+        ask(&text, "Revoke all of them? A revocation is final.")
     }
 }
 

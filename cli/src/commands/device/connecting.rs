@@ -44,7 +44,7 @@ pub(super) struct FilesArgs {
 /// A device, by its identifier or by its files.
 #[derive(Debug, Clone)]
 pub(super) struct Subject {
-    /// None: the common name of its certificate says it.
+    /// If none, the common name of its certificate says it.
     pub(super) device: Option<DeviceId>,
     place: FilePlace,
 }
@@ -157,7 +157,7 @@ pub(super) struct Ready {
     pub(super) credentials: Credentials,
     pub(super) target: Target,
     pub(super) timeout: Duration,
-    /// None: it connects to MQTT over TLS.
+    /// If none, it connects to MQTT over TLS.
     pub(super) service: Option<Service>,
 }
 

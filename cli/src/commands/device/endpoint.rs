@@ -9,7 +9,8 @@ use c8y_pki_engine::platform::{Settings, bare_host};
 use clap::Args;
 
 use crate::failure::{Failure, Result};
-use crate::tenant::{LoginArgs, WayArgs, variable};
+use crate::tenant::{LoginArgs, WayArgs};
+use crate::variables::variable;
 
 /// Where devices connect to.
 #[derive(Debug, Args)]

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use c8y_pki_core::cert::Certificate;
+use c8y_pki_core::clock::rfc3339;
 use c8y_pki_engine::pki::{Ca, Former, History, Pki, Untaken};
 use clap::Args;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::clock;
 use crate::commands::ca::history::HistoryView;
@@ -49,10 +49,7 @@ pub(super) fn run(args: &ImportArgs, dir: &Path, out: Output) -> Result {
     // The certificates of the CAs themselves are often in the same directory.
     found.retain(|(_, cert)| !cas.iter().any(|ca| ca.chain.contains(cert)));
     let (signed, strange) = by_signer(&cas, found);
-    let batch = format!(
-        "import {}",
-        now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339).unwrap_or_default()
-    );
+    let batch = format!("import {}", rfc3339(now));
     let mut view = HistoryView::of(History::default(), Default::default());
     for (ca, certificates) in signed {
         let former = Former { certificates, ..Former::default() };

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use c8y_pki_core::client_id::DeviceId;
 use c8y_pki_core::crypto::KeyPolicy;
 use c8y_pki_engine::list::{DeviceList, Devices};
 use c8y_pki_engine::orders;
@@ -19,7 +20,7 @@ use super::options::{ExistingArgs, Form, OutputArgs};
 use super::ordered::Ordered;
 use crate::clock;
 use crate::device_list::FromArgs;
-use crate::failure::{Failure, Outcome, Result};
+use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::values::SubjectArgs;
 
@@ -66,9 +67,10 @@ pub(crate) struct IssueArgs {
     subject: SubjectArgs,
     #[command(flatten)]
     existing: ExistingArgs,
-    /// Run this program for each device, once all are issued: words as in a shell, but no shell is started. {id},
-    /// {dir}, {key}, {cert}, {chain}, {p12}, {jks}, {truststore-p12} and {truststore-jks} stand for what the device
-    /// has. Exit code 0 marks the device as handed over in its order; the same command leaves it out the next time
+    /// Run this program for each device of an order, as soon as its chunk (about a second of work) is issued: words as
+    /// in a shell, but no shell is started. {id}, {dir}, {key}, {cert}, {chain}, {p12}, {jks}, {truststore-p12} and
+    /// {truststore-jks} stand for what the device has. Exit code 0 marks the device as handed over in its order; the
+    /// same command leaves it out the next time
     #[arg(long, value_name = "COMMAND")]
     exec: Option<String>,
     #[command(flatten)]
@@ -89,17 +91,18 @@ impl IssueArgs {
         text: &str,
         (output, kinds): (&OutputArgs, &[Bundle]),
         devices: &Devices,
-        pki: &Pki,
+        (pki, dir): (&Pki, &Path),
+        out: Output,
     ) -> Result<HandOver> {
-        if output.output != Form::Folders {
+        if output.into != Form::Folders {
             return Err(Failure::usage(
-                "--exec works on the directories of devices, but --output tar makes none",
-                "leave --output out",
+                "--exec works on the directories of devices, but --into tar makes none",
+                "leave --into out",
             ));
         }
         let files = (kinds, output.out.as_path());
         let reads_stdin = self.from.as_deref() != Some(Path::new("-"));
-        HandOver::prepare(text, files, devices, pki, reads_stdin)
+        HandOver::prepare(text, files, devices, (pki, dir), reads_stdin, out)
     }
 }
 
@@ -129,14 +132,15 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
     };
     let exec = args.exec.as_deref();
     let hand_over = exec
-        .map(|text| args.hand_over(text, (&output, kinds.all()), &wanted.devices, &pki))
+        .map(|text| args.hand_over(text, (&output, kinds.all()), &wanted.devices, (&pki, dir), out))
         .transpose()?;
     let (keys, devices) = (KeyPolicy::default(), wanted.devices);
     let run = Run { ca, profile, subject, existing, keys, kinds, devices };
-    let issued = issue(pki, run, &output, now, out)?;
+    let each_chunk = |ids: &[DeviceId]| hand_over.iter().for_each(|tool| tool.chunk(ids));
+    let issued = issue(pki, run, &output, &each_chunk, now, out);
     match hand_over {
-        Some(hand_over) if issued != Outcome::Stopped => hand_over.run(dir, issued, out),
-        _ => Ok(issued),
+        Some(hand_over) => hand_over.finish(issued),
+        None => issued,
     }
 }
 

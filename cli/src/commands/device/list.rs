@@ -5,44 +5,20 @@ use std::path::Path;
 
 use c8y_pki_core::client_id::DeviceId;
 use c8y_pki_engine::registry::{Filter, Record, Registry, RegistryError, Role, Status};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::clock;
+use crate::commands::listed::{self, ListedArgs};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::render::{Columns, day, until};
 use crate::selection::SelectionArgs;
-use crate::values;
+use crate::sheet::Sheet;
 
 /// So many bytes are written at once.
 const AT_ONCE: usize = 1 << 16;
-
-/// Which certificates.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum StatusArg {
-    /// In use
-    Live,
-    /// Another one took its place
-    Superseded,
-    /// Revoked
-    Revoked,
-    /// All of them
-    Any,
-}
-
-impl StatusArg {
-    /// The only one that is meant; none for all of them.
-    pub(crate) fn status(self) -> Option<Status> {
-        match self {
-            Self::Live => Some(Status::Live),
-            Self::Superseded => Some(Status::Superseded),
-            Self::Revoked => Some(Status::Revoked),
-            Self::Any => None,
-        }
-    }
-}
 
 /// Arguments of `device list`.
 #[derive(Debug, Args)]
@@ -52,15 +28,8 @@ Examples:
   c8y-pki device list --ca line-7 --status any --json
   c8y-pki device list --order acme-11")]
 pub(crate) struct ListArgs {
-    /// Issued by this CA
-    #[arg(long, value_name = "NAME")]
-    ca: Option<String>,
-    /// In this state
-    #[arg(long, value_enum, default_value = "live")]
-    status: StatusArg,
-    /// Whose validity ends within this time, e.g. 30d or 8w; those that have ended too
-    #[arg(long, value_name = "TIME", value_parser = values::duration)]
-    expiring: Option<time::Duration>,
+    #[command(flatten)]
+    which: ListedArgs,
     /// Issued by this run
     #[arg(long, value_name = "NAME")]
     batch: Option<String>,
@@ -134,10 +103,7 @@ impl Row {
     }
 
     fn cells(&self) -> Vec<String> {
-        let status = match self.reason {
-            Some(reason) => format!("{}: {reason}", self.status.name()),
-            None => self.status.name().to_owned(),
-        };
+        let status = listed::state(self.status, self.reason);
         vec![
             self.id.as_ref().map(DeviceId::to_string).unwrap_or_default(),
             self.serial.clone(),
@@ -159,17 +125,8 @@ pub(super) fn no_batch(batch: &str) -> Failure {
 pub(super) fn run(args: &ListArgs, dir: &Path, out: Output) -> Result {
     let now = OffsetDateTime::now_utc();
     let pki = clock::open_to_read(dir, out)?;
-    if let Some(name) = &args.ca {
-        pki.ca(name)?;
-    }
-    let filter = Filter {
-        ca: args.ca.as_deref(),
-        role: Some(Role::Device),
-        status: args.status.status(),
-        batch: args.batch.as_deref(),
-        expires_before: args.expiring.map(|time| now + time),
-        ..Filter::default()
-    };
+    let filter = args.which.filter(Role::Device, &pki, now)?;
+    let filter = Filter { batch: args.batch.as_deref(), ..filter };
     if let Some(batch) = &args.batch
         && !pki.registry().has_batch(batch)?
     {
@@ -186,6 +143,7 @@ pub(super) fn run(args: &ListArgs, dir: &Path, out: Output) -> Result {
     let mut text = Text { out, waiting: String::new() };
     let done = match out.is_json() {
         true => lines(pki.registry(), &wanted, &mut text),
+        false if out.is_csv() => sheet(pki.registry(), &wanted, &mut text),
         false => rows(pki.registry(), &wanted, &mut text),
     };
     match done.and_then(|()| text.write()) {
@@ -204,6 +162,19 @@ fn lines(
         let line = serde_json::to_string(&Row::of(&record));
         text.add(&line.map_err(|e| Failure::Output(e.into()))?)?;
         text.add("\n")
+    })
+}
+
+/// A line of CSV for each certificate, as it comes.
+fn sheet(
+    registry: &Registry,
+    wanted: &Wanted<'_>,
+    text: &mut Text,
+) -> std::result::Result<(), Ended> {
+    let mut sheet = Sheet::default();
+    wanted.each(registry, |record| {
+        let line = sheet.add(&Row::of(&record))?;
+        text.add(&String::from_utf8_lossy(&line))
     })
 }
 

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use c8y_pki_core::client_id::DeviceId;
-use c8y_pki_core::crypto::KeyPolicy;
+use c8y_pki_core::crypto::{KeyPolicy, MlDsa};
 use c8y_pki_core::issue::BeyondIssuer;
 use c8y_pki_core::name::NameBuilder;
 use c8y_pki_core::profile::Profile;
 use c8y_pki_core::secret::Password;
 use c8y_pki_engine::files::{self, Access};
-use c8y_pki_engine::list::{BadRow, Devices, failed_csv};
+use c8y_pki_engine::list::{BadRow, DeviceKey, Devices, failed_csv};
 use c8y_pki_engine::pki::{Ca, Pki};
 use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
 use c8y_pki_engine::provision::{
@@ -21,7 +21,7 @@ use time::OffsetDateTime;
 
 use super::kinds::Kinds;
 use super::options::{Form, OutputArgs};
-use crate::commands::shortened;
+use crate::commands::{ml_dsa, shortened};
 use crate::failure::{Failure, Outcome, Result};
 use crate::old_ids;
 use crate::outlet;
@@ -72,12 +72,12 @@ impl OutputArgs {
     }
 
     fn writes_to_stdout(&self) -> bool {
-        self.output == Form::Tar && is_stdout(&self.out)
+        self.into == Form::Tar && is_stdout(&self.out)
     }
 
     /// Whether the archive goes into a pipe or the like, and not into a file.
     fn is_streamed(&self) -> bool {
-        self.output == Form::Tar && (self.writes_to_stdout() || files::is_stream(&self.out))
+        self.into == Form::Tar && (self.writes_to_stdout() || files::is_stream(&self.out))
     }
 
     /// What the archive is streamed to.
@@ -100,7 +100,7 @@ impl OutputArgs {
 
     /// Refuses places that cannot take what is to go there.
     fn check_places(&self) -> Result<()> {
-        if self.output == Form::Folders {
+        if self.into == Form::Folders {
             outlet::check_folder(&self.out)?;
         }
         if let Some(path) = &self.secrets {
@@ -121,7 +121,7 @@ impl OutputArgs {
 
     /// Where failed devices are listed after a run.
     fn failed_path(&self) -> Option<PathBuf> {
-        let in_folder = || (self.output == Form::Folders).then(|| self.out.join("failed.csv"));
+        let in_folder = || (self.into == Form::Folders).then(|| self.out.join("failed.csv"));
         self.failed.clone().or_else(in_folder)
     }
 
@@ -169,11 +169,12 @@ impl Passwords {
     }
 }
 
-/// Asks for the passwords, issues, and reports.
+/// Asks for the passwords, issues, and reports. `each_chunk` gets the devices of each chunk when they are issued.
 pub(super) fn issue(
     mut pki: Pki,
     run: Run,
     args: &OutputArgs,
+    each_chunk: &(dyn Fn(&[DeviceId]) + Sync),
     now: OffsetDateTime,
     out: Output,
 ) -> Result {
@@ -189,7 +190,7 @@ pub(super) fn issue(
     let kinds = if has_keys && matches!(run.kinds, Kinds::AsTheyHad(_)) { &[] } else { all };
     let plain_keys = run.devices.has_new_keys() && all.contains(&Bundle::Pem) && !args.encrypt_keys;
     let passwords = Passwords::ask(args, all, has_keys)?;
-    if args.output == Form::Folders {
+    if args.into == Form::Folders {
         files::create_private_dir(&args.out)?;
     }
     let stream = args.stream()?;
@@ -219,11 +220,17 @@ pub(super) fn issue(
     };
     let usual = time::Duration::days(run.profile.validity_days.into());
     shortened::note(args.days, usual, run.ca.certificate(), now, out);
+    let new = run.devices.has_new_keys().then_some(run.profile.key).and_then(ml_dsa::of_new);
+    let kept = || kept_keys(&pki, &run.devices);
+    let set = new.or_else(|| ml_dsa::of_subject(run.ca.certificate()));
+    ml_dsa::warn(set.map_or_else(kept, |set| Ok(Some(set)))?, out);
     tell_of_others(&pki, &run.devices, out)?;
     let line = Line::new(out);
     let stop = stop::on_interrupt();
     let told = |progress| line.set(progress);
-    let context = Context { now, stop: &stop, progress: &told };
+    // What a tool says stands on lines of its own.
+    let issued = |ids: &[DeviceId]| line.aside(|| each_chunk(ids));
+    let context = Context { now, stop: &stop, progress: &told, issued: &issued };
     let summary = provision::run(&mut pki, &job, run.devices, &context);
     line.finish();
     if let Err(ProvisionError::Faults { faults, .. }) = &summary {
@@ -235,6 +242,26 @@ pub(super) fn issue(
     }
     let done = Done { secrets: job.secrets, plain_keys };
     report(args, &summary?, done, out)
+}
+
+/// The first ML-DSA key among those that devices keep: of a request, or in a file, which belongs to the certificate
+/// that the device has.
+fn kept_keys(pki: &Pki, devices: &Devices) -> Result<Option<MlDsa>> {
+    let Devices::List(list) = devices else { return Ok(None) };
+    for device in &list.devices {
+        let set = match &device.key {
+            DeviceKey::New => None,
+            DeviceKey::Requested(key) => ml_dsa::of_key(key),
+            DeviceKey::File { .. } => match pki.registry().live_device(&device.id)? {
+                Some(live) => ml_dsa::of_subject(&live.certificate()?),
+                None => None,
+            },
+        };
+        if set.is_some() {
+            return Ok(set);
+        }
+    }
+    Ok(None)
 }
 
 /// Says that other runs are making some of these devices: this one waits for them.
@@ -273,7 +300,7 @@ struct Done<'a> {
 impl OutputArgs {
     /// Where devices go; `stream` is where an archive is streamed to.
     fn destination<'a>(&'a self, stream: &'a Stream) -> Out<'a> {
-        match self.output {
+        match self.into {
             Form::Folders => Out::Folders(&self.out),
             Form::Tar if self.is_streamed() => Out::Stream(stream),
             Form::Tar => Out::Archive(&self.out),
@@ -349,7 +376,8 @@ fn text(issued: &Issued<'_>) -> String {
     let devices = count(s.issued, "device");
     let mut text = format!("{devices} issued in {:.1} s{rate}{place}\n", s.seconds);
     if s.replaced > 0 {
-        text.push_str(&format!("{} of them replace a former certificate\n", s.replaced));
+        let replace = if s.replaced == 1 { "replaces" } else { "replace" };
+        text.push_str(&format!("{} of them {replace} a former certificate\n", s.replaced));
     }
     if s.skipped > 0 {
         let have = if s.skipped == 1 { "it has" } else { "they have" };
@@ -393,7 +421,7 @@ fn remarks(args: &OutputArgs, summary: &Summary, done: Done<'_>, out: Output) {
             secrets.display()
         ));
     }
-    if summary.replaced > 0 && args.output == Form::Folders {
+    if summary.replaced > 0 && args.into == Form::Folders {
         out.note(&format!("the former files are in {}", args.out.join(".replaced").display()));
     }
     // Where the files of all of them went was said.

@@ -1,5 +1,6 @@
 //! `device manifest`: the hand-over file of a batch, signed by its CA.
 
+use c8y_pki_core::shown;
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,7 @@ use crate::secrets::unlock;
 use crate::selection::SelectionArgs;
 
 /// How many missing devices a sentence names.
-const MOST_NAMED: usize = 10;
+const MOST_NAMED: usize = 5;
 
 /// Arguments of `device manifest`.
 #[derive(Debug, Args)]
@@ -46,7 +47,7 @@ Examples:
   openssl x509 -in handover/chain.pem -pubkey -noout > ca.pub
   openssl dgst -sha256 -verify ca.pub -signature handover/manifest.csv.sig handover/manifest.csv
 
-Exit codes: 0 written; 1 devices of the order are missing, nothing was written; 2 there is no such
+Exit codes: 0 written; 1 some devices of the order are missing, nothing was written; 2 there is no such
 run, order or device.")]
 pub(crate) struct ManifestArgs {
     /// The run that issued the devices; by default the last one
@@ -208,8 +209,9 @@ fn refuse_missing(
         named.push_str(", …");
     }
     let total = there + missing.len();
-    let sentence =
-        format!("{batch} has {there} of {total} devices; {} are missing: {named}", missing.len());
+    let (count, are) = (missing.len(), if missing.len() == 1 { "is" } else { "are" });
+    let devices = shown::count(total, "device");
+    let sentence = format!("{batch} has {there} of {devices}; {count} {are} missing: {named}");
     if partial {
         out.warning(&sentence);
         return Ok(());

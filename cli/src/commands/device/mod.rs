@@ -28,7 +28,6 @@ mod show;
 mod sign;
 mod token;
 
-pub(crate) use list::StatusArg;
 pub(crate) use options::{KeyPolicyArgs, Pkcs12Args};
 pub(crate) use revoke::reason;
 

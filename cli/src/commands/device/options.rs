@@ -115,13 +115,13 @@ impl KeyPolicyArgs {
 /// What devices get, and how it is protected.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct OutputArgs {
-    /// The directory in which each device gets its own directory; with --output tar the archive, - for standard
+    /// The directory in which each device gets its own directory; with --into tar the archive, - for standard
     /// output
     #[arg(long, value_name = "DIR|FILE")]
     pub(super) out: PathBuf,
     /// What --out is
     #[arg(long, value_enum, default_value = "folders")]
-    pub(super) output: Form,
+    pub(super) into: Form,
     /// What each device gets: pem, p12, jks, thin-edge (names of thin-edge.io, and a script that puts them
     /// in place), truststore-p12, truststore-jks. By default what it had, if it is renewed, or
     /// named by its id with --existing replace; else what its order says, or pem
@@ -131,7 +131,7 @@ pub(crate) struct OutputArgs {
     #[arg(long, value_name = "NAME|FILE")]
     pub(super) profile: Option<String>,
     /// Type of the keys, in place of the profile's: rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384,
-    /// ec-p521, ed25519
+    /// ec-p521, ed25519, ml-dsa-44, ml-dsa-65, ml-dsa-87
     #[arg(long = "key-type", value_name = "TYPE")]
     pub(super) key_type: Option<KeyType>,
     /// Who makes RSA keys: own, the search of this program (fast; while it runs, a program that shares this

@@ -107,7 +107,8 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
     let ca = pki.ca(&ca)?;
     let subject = Name::builder();
     let existing = Existing::Replace { revoke: args.revoke };
-    issue(pki, Run { ca, profile, subject, existing, keys, kinds, devices }, &output, now, out)
+    let run = Run { ca, profile, subject, existing, keys, kinds, devices };
+    issue(pki, run, &output, &|_| {}, now, out)
 }
 
 /// The certificates that are to be renewed, and devices that have none.

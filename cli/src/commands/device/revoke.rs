@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 use super::compromise::SameKey;
 use super::serial::{self, Foreign, Issuer, fault};
 use crate::clock;
-use crate::confirm::confirm;
+use crate::confirm::{can_ask, confirm};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::render::{count, date, day, printable};
@@ -34,9 +34,10 @@ superseded. If several CAs have given that number, --issuer says which certifica
 keyCompromise every other certificate of the same key is revoked too, live or superseded, of any
 device or CA: those of others are named first, and you confirm them at the terminal or with --yes.
 To revoke one of a CA, give --ca-certificate too. All of them are revoked, or none; those that are
-revoked already are not changed. With --from or --order you are asked first, or give --yes. A
-revocation is final. It has no effect until it is in a list: make the CA's next list, and upload it
-to the platform (`tenant crl upload`). `order revoke` takes a whole order back.
+revoked already are not changed. At a terminal you are asked first; with --from or --order a
+script needs --yes. A revocation is final. It has no effect until it is in a list: make the CA's
+next list, and upload it to the platform (`tenant crl upload`). `order revoke` takes a whole order
+back.
 
 Examples:
   c8y-pki device revoke gw-0001 --reason keyCompromise
@@ -73,8 +74,8 @@ pub(crate) struct RevokeArgs {
     /// Only show what would be revoked, and what cannot be
     #[arg(long, conflicts_with = "yes")]
     plan: bool,
-    /// Do not ask: neither before the devices of a list or an order are revoked nor, with keyCompromise, before
-    /// certificates that others have for the same key are
+    /// Do not ask: neither at a terminal before anything is revoked, nor anywhere before the devices of a list or an
+    /// order are, nor, with keyCompromise, before certificates that others have for the same key are
     #[arg(long)]
     pub(super) yes: bool,
 }
@@ -125,13 +126,22 @@ pub(super) fn run(args: &RevokeArgs, dir: &Path, out: Output) -> Result {
     if args.plan {
         return plan(&records, &already, &foreign, out);
     }
-    if args.selection.is_given() && !args.yes && !records.is_empty() && !asked(&records)? {
+    let same = match args.reason {
+        Reason::KeyCompromise => {
+            let all: Vec<&Record> = records.iter().chain(&already).collect();
+            Some(SameKey::of(args.ca_certificate, &all, pki.registry())?)
+        }
+        _ => None,
+    };
+    // Who names a certificate in a script means it; at a terminal it may be a slip of the pen. If others have its key,
+    // that question is asked and, of a single device, not two.
+    let asks_about_others = same.as_ref().is_some_and(SameKey::has_others);
+    let is_asked = args.selection.is_given() || (can_ask() && !asks_about_others);
+    if is_asked && !args.yes && !records.is_empty() && !asked(&records)? {
         out.note("Nothing was revoked.");
         return Ok(Outcome::NO);
     }
-    if args.reason == Reason::KeyCompromise {
-        let all: Vec<&Record> = records.iter().chain(&already).collect();
-        let same = SameKey::of(args.ca_certificate, &all, pki.registry())?;
+    if let Some(same) = same {
         if !same.confirm(args.yes, out)? {
             out.note("Nothing was revoked.");
             return Ok(Outcome::NO);
@@ -235,7 +245,7 @@ fn plan(records: &[Record], already: &[Record], foreign: &[Foreign], out: Output
     Ok(Outcome::Done)
 }
 
-/// Asks before what a list names is revoked.
+/// Asks before anything is revoked.
 fn asked(records: &[Record]) -> Result<bool> {
     let line =
         |record: &Record| format!("{}  {}, issued by {}", name(record), record.serial, record.ca);

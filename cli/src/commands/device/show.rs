@@ -48,10 +48,9 @@ pub(super) fn run(args: &ShowArgs, dir: &Path, out: Output) -> Result {
             record,
         ));
     }
-    if out.is_json() {
-        for (shown, _) in &shown {
-            out.result(shown, |_| String::new())?;
-        }
+    if out.is_json() || out.is_csv() {
+        let all: Vec<&Shown> = shown.iter().map(|(shown, _)| shown).collect();
+        out.results(&all, |_| String::new())?;
         return Ok(Outcome::Done);
     }
     let texts: Vec<String> = shown

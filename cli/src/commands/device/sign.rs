@@ -4,7 +4,9 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use c8y_pki_core::client_id::DeviceId;
+use c8y_pki_core::crypto::MlDsa;
 use c8y_pki_core::issue::BeyondIssuer;
+use c8y_pki_core::read;
 use c8y_pki_core::store::Pkcs12Options;
 use c8y_pki_engine::files;
 use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
@@ -16,7 +18,7 @@ use time::OffsetDateTime;
 use super::making::INTERRUPTED;
 use super::options::{ExistingArgs, KeyPolicyArgs};
 use crate::clock;
-use crate::commands::shortened;
+use crate::commands::{ml_dsa, shortened};
 use crate::failure::{Failure, Outcome, Result};
 use crate::input;
 use crate::old_ids;
@@ -96,7 +98,7 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
         ));
     }
     let id = args.id.as_deref().map(DeviceId::parse).transpose()?;
-    let requests = read(&args.requests)?;
+    let requests = files_of(&args.requests)?;
     let now = OffsetDateTime::now_utc();
     let mut pki = clock::open(dir, now)?;
     let ca = pki.ca(&args.ca)?;
@@ -129,10 +131,11 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
     };
     let usual = time::Duration::days(profile.validity_days.into());
     shortened::note(args.days, usual, ca.certificate(), now, out);
+    ml_dsa::warn(of_requests(&requests).or_else(|| ml_dsa::of_subject(ca.certificate())), out);
     let line = Line::new(out);
     let stop = stop::on_interrupt();
     let told = |progress| line.set(progress);
-    let context = Context { now, stop: &stop, progress: &told };
+    let context = Context { stop: &stop, progress: &told, ..Context::at(now) };
     let signed = request::sign(&mut pki, &job, &requests, id.as_ref(), &context);
     line.finish();
     let (verdicts, summary) = signed?;
@@ -144,6 +147,12 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
     }
     let good = |v: &Verdict| matches!(v.action, Action::Signed | Action::Kept);
     Ok(Outcome::of(verdicts.iter().all(good)))
+}
+
+/// The first ML-DSA key that is asked to have certified.
+fn of_requests(requests: &[RequestFile]) -> Option<MlDsa> {
+    let all = requests.iter().filter_map(|file| read::requests(&file.bytes).ok()).flatten();
+    all.flatten().find_map(|request| request.public_key.as_ref().ok().and_then(ml_dsa::of_key))
 }
 
 fn text(verdicts: &[Verdict]) -> String {
@@ -187,7 +196,7 @@ fn text(verdicts: &[Verdict]) -> String {
 }
 
 /// The contents of files, of the files in directories, of standard input.
-fn read(paths: &[PathBuf]) -> Result<Vec<RequestFile>> {
+fn files_of(paths: &[PathBuf]) -> Result<Vec<RequestFile>> {
     let mut found = Vec::new();
     for path in paths {
         if path == Path::new("-") {

@@ -48,7 +48,7 @@ pub(crate) struct CreateArgs {
     #[arg(long, value_name = "NAME|FILE")]
     profile: Option<String>,
     /// Type of the keys, in place of the profile's: rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384,
-    /// ec-p521, ed25519
+    /// ec-p521, ed25519, ml-dsa-44, ml-dsa-65, ml-dsa-87
     #[arg(long = "key-type", value_name = "TYPE")]
     key_type: Option<KeyType>,
     /// Validity in days, in place of the profile's
@@ -66,6 +66,7 @@ impl CreateArgs {
     fn options(&self) -> Result<OrderOptions> {
         let name = self.profile.as_deref().unwrap_or("device");
         let profile = values::profile(name, self.key_type)?;
+        self.bundle.iter().try_for_each(|kind| kind.check_key(profile.key))?;
         let subject = match self.subject.is_given() {
             true => {
                 let builder = self.subject.builder(&profile)?;

@@ -1,5 +1,6 @@
 //! `order labels`: stickers for the devices of an order.
 
+use c8y_pki_core::shown;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +23,7 @@ use crate::render::{as_line, count};
 use crate::{clock, outlet};
 
 /// Devices without a certificate that are named.
-const NAMED: usize = 10;
+const NAMED: usize = 5;
 
 /// In which form labels are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -204,7 +205,7 @@ fn facts(
         Some(file) if wants(Placeholder::StorePassword) => secrets::store(file)?,
         _ => HashMap::new(),
     };
-    let domain = args.domain.clone().or_else(|| crate::tenant::variable("C8Y_HOST"));
+    let domain = args.domain.clone().or_else(|| crate::variables::variable("C8Y_HOST"));
     let mut all = Vec::new();
     registry.each_order_device(order, |device| -> Result<()> {
         let id = device.ordered.id.as_str();
@@ -236,10 +237,14 @@ fn missing(order: &OrderRecord, without: &[Facts], with: usize) -> Failure {
     let more = if without.len() > NAMED { ", …" } else { "" };
     Failure::no(
         format!(
-            "{} of {} devices of the order {:?} have no certificate, which the label shows: {}{more}",
-            without.len(),
-            without.len() + with,
+            "of the order {:?} {} no certificate, which the label shows: {}{more}",
             order.name,
+            shown::part(
+                without.len() as u64,
+                (without.len() + with) as u64,
+                "device",
+                ("has", "have")
+            ),
             named.join(", ")
         ),
         format!("issue them (`c8y-pki device issue --order {}`), or add --partial", order.name),

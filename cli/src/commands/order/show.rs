@@ -1,5 +1,6 @@
 //! `order show`: how far an order is, and which devices are missing.
 
+use c8y_pki_core::shown;
 use std::path::Path;
 
 use c8y_pki_engine::orders::{self, OrderOptions};
@@ -171,9 +172,9 @@ fn text(shown: &Shown) -> String {
     let mut lines = vec![
         format!("Order {}{customer}: {}", view.name, shown.state),
         format!(
-            "  list         {}, {} devices, kept on {}",
+            "  list         {}, {}, kept on {}",
             view.list,
-            p.devices,
+            shown::count(p.devices, "device"),
             date(view.created)
         ),
         format!("  CA           {}", view.ca),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use c8y_pki_core::shown::count;
 use c8y_pki_engine::files;
 use c8y_pki_engine::platform::register::{self, Sheet};
 use c8y_pki_engine::registration::{self, Finding, Level, Report};
@@ -72,10 +73,10 @@ fn report_text(report: &Report) -> String {
     }
     let verdict = if report.is_good() { "good" } else { "the platform would refuse it" };
     text.push_str(&as_line(&format!(
-        "{}: {} rows, {} columns, separator {}: {verdict}",
+        "{}: {}, {}, separator {}: {verdict}",
         report.file,
-        report.rows,
-        report.columns.len(),
+        count(report.rows, "row"),
+        count(report.columns.len(), "column"),
         report.separator
     )));
     text

@@ -4,6 +4,7 @@ mod check;
 pub(crate) mod single;
 mod upload;
 
+use c8y_pki_core::shown;
 use std::collections::BTreeMap;
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -227,8 +228,10 @@ fn tell_missing(registry: &Registry, order: &OrderRecord, out: Output) -> Result
     let missing = progress.devices - progress.issued;
     if missing > 0 {
         out.warning(&format!(
-            "{missing} of {} devices of the order {} have no certificate: the CSV has them too",
-            progress.devices, order.name
+            "{} no certificate, and the CSV of the order {} names them too; `c8y-pki order show {}` lists them",
+            shown::part(missing, progress.devices, "device", ("has", "have")),
+            order.name,
+            order.name
         ));
     }
     Ok(())

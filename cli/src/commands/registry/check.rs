@@ -1,5 +1,6 @@
 //! `registry check`: is all as it was written?
 
+use c8y_pki_core::shown;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -142,7 +143,7 @@ fn report_text(report: &Report) -> String {
     }
     let (checked, keys) = (&report.checked, &report.keys);
     if checked.more_findings > 0 {
-        text.push_str(&format!("… and {} more findings\n", checked.more_findings));
+        text.push_str(&format!("… and {}\n", shown::count(checked.more_findings, "more finding")));
     }
     for unfinished in &checked.unfinished {
         text.push_str(&format!("unfinished: {}\n", unfinished.message));
@@ -160,9 +161,9 @@ fn report_text(report: &Report) -> String {
         text.push_str(&format!("not checked: the key of the CA {}: {reason}\n", key.ca));
     }
     text.push_str(&format!(
-        "{} certificates, {} audit rows, {} {}",
-        checked.certificates,
-        checked.audit_rows,
+        "{}, {}, {} {}",
+        shown::count(checked.certificates, "certificate"),
+        shown::count(checked.audit_rows, "audit row"),
         keys.good,
         if keys.good == 1 { "key that fits" } else { "keys that fit" }
     ));

@@ -3,14 +3,13 @@
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use c8y_pki_core::clock::rfc3339;
 use c8y_pki_core::shown;
 use c8y_pki_engine::files::{self, Access, Existing};
 use c8y_pki_engine::pki::Pki;
 use c8y_pki_engine::registry::{self, Filter, Holder, Record};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::{Output, is_stdout};
@@ -49,10 +48,6 @@ pub(crate) struct ExportArgs {
     out: Option<PathBuf>,
 }
 
-fn rfc3339(at: OffsetDateTime) -> String {
-    at.format(&Rfc3339).unwrap_or_else(|_| at.to_string())
-}
-
 #[derive(Serialize)]
 struct Exported {
     ca: String,
@@ -74,30 +69,35 @@ struct Exported {
     folder: Option<String>,
 }
 
+/// A text from outside as the form wants it: in a cell nothing is hidden, and none is a formula.
+fn cell(text: &str) -> String {
+    shown::cell(&shown::one_line(text)).into_owned()
+}
+
 impl Exported {
-    fn of(record: &Record) -> Result<Self> {
+    fn of(record: &Record, text: fn(&str) -> String) -> Result<Self> {
         let cert = record.certificate()?;
         Ok(Self {
-            ca: record.ca.clone(),
+            ca: text(&record.ca),
             role: record.holder.role().name(),
             id: match &record.holder {
-                Holder::Device(id) => Some(id.to_string()),
-                Holder::Server(name) => Some(name.to_string()),
+                Holder::Device(id) => Some(text(id.as_str())),
+                Holder::Server(name) => Some(text(name.as_str())),
                 _ => None,
             },
             serial: record.serial.to_string(),
             status: record.status.name(),
-            subject: cert.subject.to_string(),
-            issuer: cert.issuer.to_string(),
+            subject: text(&cert.subject.to_string()),
+            issuer: text(&cert.issuer.to_string()),
             not_before: rfc3339(record.not_before),
             not_after: rfc3339(record.not_after),
             revoked_at: record.revoked.map(|(at, _)| rfc3339(at)),
             reason: record.revoked.map(|(_, reason)| reason.name()),
             recorded: rfc3339(record.recorded),
-            batch: record.batch.clone(),
+            batch: text(&record.batch),
             fingerprint_sha256: cert.fingerprint_sha256(),
             public_key_sha256: c8y_pki_core::crypto::hex(&c8y_pki_core::crypto::sha256(&cert.spki)),
-            folder: record.location.as_ref().map(|path| path.display().to_string()),
+            folder: record.location.as_ref().map(|path| text(&path.display().to_string())),
         })
     }
 }
@@ -116,8 +116,8 @@ impl AuditLine {
         Self {
             sequence: row.sequence,
             at: rfc3339(row.at),
-            action: row.action,
-            detail: row.detail.to_string(),
+            action: cell(&row.action),
+            detail: cell(&row.detail.to_string()),
             hash: row.hash,
         }
     }
@@ -150,8 +150,12 @@ fn export_to(pki: &Pki, what: What, format: Format, to: impl Write) -> Result<us
     let mut sheet = Sheet { rows: 0, form: Form::of(format, to) };
     match what {
         What::Certificates => {
+            let text = match format {
+                Format::Csv => cell,
+                Format::Jsonl => str::to_owned,
+            };
             pki.registry().each(&Filter::default(), |record| -> Result<()> {
-                sheet.add(&Exported::of(&record)?)
+                sheet.add(&Exported::of(&record, text)?)
             })?;
         }
         What::Audit => {
@@ -190,7 +194,7 @@ impl<W: Write> Sheet<W> {
         self.rows += 1;
         match &mut self.form {
             Form::Csv(csv) => {
-                add_cells(csv, row, self.rows == 1).map_err(|e| match e.into_kind() {
+                csv.serialize(row).map_err(|e| match e.into_kind() {
                     csv::ErrorKind::Io(e) => Failure::Output(e),
                     // What is written has columns of its own making: nothing else can fail.
                     _ => Failure::Output(std::io::Error::other("a row cannot be written as CSV")),
@@ -210,22 +214,4 @@ impl<W: Write> Sheet<W> {
         };
         flushed.map(|()| self.rows).map_err(Failure::Output)
     }
-}
-
-/// Writes a row, the first with a header, in which nothing is hidden and no cell is a formula.
-fn add_cells<T: Serialize>(
-    csv: &mut csv::Writer<impl Write>,
-    row: &T,
-    header: bool,
-) -> csv::Result<()> {
-    let mut plain = csv::WriterBuilder::new().has_headers(header).from_writer(Vec::new());
-    plain.serialize(row)?;
-    let plain = plain.into_inner().map_err(|e| e.into_error())?;
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(plain.as_slice());
-    for record in reader.records() {
-        let record = record?;
-        let cells = record.iter().map(|text| shown::cell(&shown::one_line(text)).into_owned());
-        csv.write_record(cells)?;
-    }
-    Ok(())
 }

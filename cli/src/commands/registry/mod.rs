@@ -1,9 +1,11 @@
-//! `registry`: what was issued, checked and taken out.
+//! `registry`: what was issued, checked, saved and taken out.
 
+mod backup;
 mod check;
 mod export;
 mod migrate;
 mod repair;
+mod restore;
 mod revocations;
 
 use std::path::Path;
@@ -32,6 +34,10 @@ Examples:
 
 Exit codes: 0 no findings, also if a run is not finished; 1 there are findings: each is named.")]
     Check(check::CheckArgs),
+    /// Save the registry and the files of the CAs, while others may work
+    Backup(backup::BackupArgs),
+    /// Restore a backup: into an empty place, or its registry into this PKI directory
+    Restore(restore::RestoreArgs),
     /// Take over what a registry from a backup has lost: revocations, certificates, numbers of lists
     Repair(repair::RepairArgs),
     /// Take the registry to a PostgreSQL database, or back into a file
@@ -55,6 +61,8 @@ Examples:
 pub(crate) fn run(command: &RegistryCommand, pki: &Path, out: Output) -> Result {
     match command {
         RegistryCommand::Check(args) => check::run(args, pki, out),
+        RegistryCommand::Backup(args) => backup::run(args, pki, out),
+        RegistryCommand::Restore(args) => restore::run(args, pki, out),
         RegistryCommand::Repair(args) => repair::run(args, pki, out),
         RegistryCommand::Migrate(args) => migrate::run(args, pki, out),
         RegistryCommand::Export(args) => export::run(args, pki, out),

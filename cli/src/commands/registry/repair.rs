@@ -1,6 +1,5 @@
 //! `registry repair`: what a registry from a backup has lost is taken over from lists and directories.
 
-use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use c8y_pki_engine::Error;
@@ -12,10 +11,10 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::clock;
+use crate::confirm::{ask, can_ask};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::render::{count, printable};
-use crate::stop;
 
 /// How many lines of a plan are shown to people; JSON has all.
 const MOST_SHOWN: usize = 50;
@@ -175,17 +174,11 @@ fn done_text(report: &Report) -> String {
 }
 
 fn confirm(report: &Report) -> Result<bool> {
-    if !std::io::stdin().is_terminal() {
+    if !can_ask() {
         return Err(Failure::usage(
             "a repair of the registry has to be confirmed, and there is no terminal to ask",
             "see what it would do with --plan, then give --yes",
         ));
     }
-    let mut err = std::io::stderr().lock();
-    // Nobody is left to answer if standard error is gone.
-    let _ = write!(err, "{}Repair the registry? [y/N]: ", plan_text(report));
-    let _ = err.flush();
-    let mut answer = String::new();
-    stop::at_prompt(|| std::io::stdin().lock().read_line(&mut answer)).map_err(Failure::Input)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    ask(&plan_text(report), "Repair the registry?")
 }

@@ -3,6 +3,10 @@
 mod args;
 mod beyond;
 mod plan;
+#[cfg(feature = "sandbox")]
+mod rehearsal;
+#[cfg(not(feature = "sandbox"))]
+#[path = "no_rehearsal.rs"]
 mod rehearsal;
 mod show;
 
@@ -20,7 +24,6 @@ use time::OffsetDateTime;
 pub(crate) use args::RolloutArgs;
 
 use crate::clock;
-use crate::commands::sandbox;
 use crate::confirm::confirm;
 use crate::failure::{Failure, Outcome, Result};
 use crate::old_ids;
@@ -33,7 +36,6 @@ use crate::secrets::{known, warn_of_weak};
 use crate::stop;
 use crate::values::{DEFAULT_PKI, threads};
 use beyond::Beyond;
-use rehearsal::Rehearsal;
 
 /// How many ids a question shows.
 const MOST_IDS: usize = 20;
@@ -97,7 +99,7 @@ pub(crate) fn run(args: &RolloutArgs, pki: &Path, out: Output) -> Result {
     let ended = end(report.map_err(|error| *error)?, &spec, (args.sandbox, left_out), out)?;
     page.transpose()?;
     if let (true, Some(rehearsal)) = (args.stay, &beyond.rehearsal) {
-        stay(rehearsal, &stop, out)?;
+        rehearsal.stay(&stop, out)?;
     }
     Ok(ended)
 }
@@ -138,7 +140,7 @@ fn planned(
         if let Some(problem) = &plan.weak_password {
             warn_of_weak(problem, out);
         }
-        plan.remarks().iter().for_each(|remark| out.warning(remark));
+        plan.remarks().for_each(|remark| out.warning(remark));
     }
     plan.map_err(Box::new)
 }
@@ -323,15 +325,6 @@ fn write_page(
     let picture = Picture::gather(spec, run, tenant, OffsetDateTime::now_utc())?;
     let picture = picture.took(clock::since_start());
     outlet::write(path, picture.html().as_bytes(), Access::Public, Existing::Replace, out)
-}
-
-/// Leaves the sandbox running until it is to end, for other commands and clients.
-fn stay(rehearsal: &Rehearsal, stop: &AtomicBool, out: Output) -> Result<()> {
-    let sandbox = &rehearsal.sandbox;
-    let shown = sandbox.connections_after(0).last().map_or(0, |connection| connection.number);
-    sandbox::announce(sandbox, Path::new(sandbox::CA_OUT), None, out)?;
-    sandbox::watch(sandbox, shown, stop, out);
-    Ok(())
 }
 
 /// Writes the files of the example that are not there.

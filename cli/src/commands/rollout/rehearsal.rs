@@ -1,6 +1,7 @@
 //! `rollout --sandbox`: the tenant of a rehearsal, in this process.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use c8y_pki_core::cert::Certificate;
@@ -15,7 +16,9 @@ use c8y_pki_engine::rollout::spec::Spec;
 use c8y_pki_sandbox::{self as sandbox, Sandbox};
 use time::OffsetDateTime;
 
+use crate::commands::sandbox::{CA_OUT, announce, watch};
 use crate::failure::Result;
+use crate::output::Output;
 
 /// How fast devices connect: the process is both ends, and each of them has a file open.
 const PACE: Pace = Pace { parallel: 16, listening: 200, rate: None };
@@ -24,7 +27,7 @@ const SILENCE: Duration = Duration::from_millis(100);
 
 /// A sandbox, and who trusts it.
 pub(super) struct Rehearsal {
-    pub(super) sandbox: Sandbox,
+    sandbox: Sandbox,
     roots: Vec<Certificate>,
 }
 
@@ -52,6 +55,15 @@ impl Rehearsal {
             ..Settings::new(sandbox.url(), login)
         };
         Ok(Client::new(&settings)?)
+    }
+
+    /// Leaves the sandbox running until it is to end, for other commands and clients.
+    pub(super) fn stay(&self, stop: &AtomicBool, out: Output) -> Result<()> {
+        let connections = self.sandbox.connections_after(0);
+        let shown = connections.last().map_or(0, |connection| connection.number);
+        announce(&self.sandbox, Path::new(CA_OUT), None, out)?;
+        watch(&self.sandbox, shown, stop, out);
+        Ok(())
     }
 
     /// Where devices connect to, all or a sample.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use c8y_pki_core::crypto::KeyType;
 use c8y_pki_engine::provision::bundle::Bundle;
 use c8y_pki_engine::registry::ServerName;
-use c8y_pki_engine::servers::{self, ServerKey, ServerOrder};
+use c8y_pki_engine::servers::{self, ServerKey};
 use clap::Args;
 use time::OffsetDateTime;
 
@@ -53,7 +53,7 @@ pub(crate) struct IssueArgs {
     #[arg(long, default_value = "server", value_name = "NAME|FILE")]
     profile: String,
     /// Type of the key, in place of the profile's: rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384,
-    /// ec-p521, ed25519
+    /// ec-p521, ed25519, ml-dsa-44, ml-dsa-65, ml-dsa-87
     #[arg(long = "key-type", value_name = "TYPE")]
     key_type: Option<KeyType>,
     #[command(flatten)]
@@ -77,17 +77,7 @@ pub(super) fn run(args: &IssueArgs, dir: &Path, out: Output) -> Result {
     let pki = clock::open(dir, now)?;
     let ca = pki.ca(&args.ca)?;
     let alt_names = servers::names_for(&profile, &name, args.san.names())?;
-    let order = ServerOrder {
-        name: &name,
-        profile: &profile,
-        subject: &subject,
-        alt_names: &alt_names,
-        days: args.term.days,
-        beyond_issuer: args.term.beyond_issuer(),
-        key: ServerKey::New,
-        key_pem: None,
-        replaces: None,
-    };
+    let order = args.term.order((&name, &profile), &subject, &alt_names, ServerKey::New);
     // Files of a run that was stopped are put into place, whatever becomes of this one.
     servers::recover(&pki, &name, &args.out)?;
     // Before anybody is asked for a password.

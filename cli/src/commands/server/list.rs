@@ -2,18 +2,17 @@
 
 use std::path::Path;
 
-use c8y_pki_engine::registry::{Filter, Record, Role, Status};
+use c8y_pki_engine::registry::{Record, Role, Status};
 use c8y_pki_engine::servers;
 use clap::Args;
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::clock;
-use crate::commands::device::StatusArg;
+use crate::commands::listed::{self, ListedArgs};
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::render::{day, table, until};
-use crate::values;
 
 /// Arguments of `server list`.
 #[derive(Debug, Args)]
@@ -22,15 +21,8 @@ Examples:
   c8y-pki server list --expiring 60d
   c8y-pki server list --status any --json")]
 pub(crate) struct ListArgs {
-    /// Issued by this CA
-    #[arg(long, value_name = "NAME")]
-    ca: Option<String>,
-    /// In this state
-    #[arg(long, value_enum, default_value = "live")]
-    status: StatusArg,
-    /// Whose validity ends within this time, e.g. 30d or 8w; those that have ended too
-    #[arg(long, value_name = "TIME", value_parser = values::duration)]
-    expiring: Option<time::Duration>,
+    #[command(flatten)]
+    which: ListedArgs,
 }
 
 #[derive(Serialize)]
@@ -70,10 +62,7 @@ impl Row {
     }
 
     fn cells(&self) -> Vec<String> {
-        let status = match self.reason {
-            Some(reason) => format!("{}: {reason}", self.status.name()),
-            None => self.status.name().to_owned(),
-        };
+        let status = listed::state(self.status, self.reason);
         let end = format!("{} ({})", day(self.not_after), until(self.not_after));
         vec![self.name.clone(), self.alt_names.join(","), self.ca.clone(), status, end]
     }
@@ -82,17 +71,7 @@ impl Row {
 pub(super) fn run(args: &ListArgs, dir: &Path, out: Output) -> Result {
     let now = OffsetDateTime::now_utc();
     let pki = clock::open_to_read(dir, out)?;
-    if let Some(name) = &args.ca {
-        pki.ca(name)?;
-    }
-    let filter = Filter {
-        ca: args.ca.as_deref(),
-        role: Some(Role::Server),
-        status: args.status.status(),
-        expires_before: args.expiring.map(|time| now + time),
-        ..Filter::default()
-    };
-    let found = pki.registry().find(&filter)?;
+    let found = pki.registry().find(&args.which.filter(Role::Server, &pki, now)?)?;
     let rows: Vec<Row> = found.iter().map(Row::of).collect::<Result<_>>()?;
     if rows.is_empty() {
         out.note("No server fits.");

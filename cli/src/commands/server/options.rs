@@ -4,10 +4,13 @@ use std::path::PathBuf;
 
 use c8y_pki_core::cert::{AltName, Certificate};
 use c8y_pki_core::issue::BeyondIssuer;
+use c8y_pki_core::name::NameBuilder;
 use c8y_pki_core::profile::Profile;
 use c8y_pki_core::secret::Password;
 use c8y_pki_engine::pki::Ca;
 use c8y_pki_engine::provision::bundle::{Bundle, BundleSettings};
+use c8y_pki_engine::registry::ServerName;
+use c8y_pki_engine::servers::{ServerKey, ServerOrder};
 use clap::Args;
 use time::OffsetDateTime;
 
@@ -50,7 +53,7 @@ impl SanArgs {
 pub(super) struct TermArgs {
     /// Validity in days, in place of the profile's
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
-    pub(super) days: Option<u32>,
+    days: Option<u32>,
     /// If --days would end after the CA, shorten them instead of refusing; without --days the validity is always
     /// shortened
     #[arg(long)]
@@ -58,9 +61,25 @@ pub(super) struct TermArgs {
 }
 
 impl TermArgs {
-    /// What to do if it would end after the CA.
-    pub(super) fn beyond_issuer(&self) -> BeyondIssuer {
-        BeyondIssuer::of(self.days, self.shorten)
+    /// The certificate that is asked for, which takes no other one's place.
+    pub(super) fn order<'a>(
+        &self,
+        (name, profile): (&'a ServerName, &'a Profile),
+        subject: &'a NameBuilder,
+        alt_names: &'a [AltName],
+        key: ServerKey<'a>,
+    ) -> ServerOrder<'a> {
+        ServerOrder {
+            name,
+            profile,
+            subject,
+            alt_names,
+            days: self.days,
+            beyond_issuer: BeyondIssuer::of(self.days, self.shorten),
+            key,
+            key_pem: None,
+            replaces: None,
+        }
     }
 
     /// Says that it ends with the CA, if it does.

@@ -106,26 +106,21 @@ pub(super) fn run(args: &RenewArgs, dir: &Path, out: Output) -> Result {
         false => None,
     };
     let public_key = certificate.public_key.clone()?;
+    let key = match &own {
+        Some((key, _)) if *key.public_key() == public_key => ServerKey::Own(key),
+        Some(_) => {
+            return Err(Failure::usage(
+                format!("the key in {} is not that of the server {name}", folder.display()),
+                "leave --reuse-key out",
+            ));
+        }
+        None if former.has_key => ServerKey::New,
+        None => ServerKey::Requested(&public_key),
+    };
     let order = ServerOrder {
-        name: &name,
-        profile: &profile,
-        subject: &subject,
-        alt_names: &alt_names,
-        days: args.term.days,
-        beyond_issuer: args.term.beyond_issuer(),
-        key: match &own {
-            Some((key, _)) if *key.public_key() == public_key => ServerKey::Own(key),
-            Some(_) => {
-                return Err(Failure::usage(
-                    format!("the key in {} is not that of the server {name}", folder.display()),
-                    "leave --reuse-key out",
-                ));
-            }
-            None if former.has_key => ServerKey::New,
-            None => ServerKey::Requested(&public_key),
-        },
         key_pem: own.as_ref().and_then(|(_, pem)| pem.as_ref()),
         replaces: Some((&former, args.revoke)),
+        ..args.term.order((&name, &profile), &subject, &alt_names, key)
     };
     servers::check(&pki, &ca, &order)?;
     let kinds = kinds(args, &folder, former.has_key);

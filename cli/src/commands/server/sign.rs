@@ -97,16 +97,10 @@ pub(super) fn run(args: &SignArgs, dir: &Path, out: Output) -> Result {
     let recorded = former.as_ref().and_then(|former| former.holder.server().cloned());
     let name = recorded.unwrap_or(name);
     let alt_names = servers::names_for(&profile, &name, args.san.names().chain(asked))?;
+    let key = ServerKey::Requested(public_key);
     let order = ServerOrder {
-        name: &name,
-        profile: &profile,
-        subject: &subject,
-        alt_names: &alt_names,
-        days: args.term.days,
-        beyond_issuer: args.term.beyond_issuer(),
-        key: ServerKey::Requested(public_key),
-        key_pem: None,
         replaces: former.as_ref().map(|former| (former, args.revoke)),
+        ..args.term.order((&name, &profile), &subject, &alt_names, key)
     };
     // Files of a run that was stopped are put into place, whatever becomes of this one.
     servers::recover(&pki, &name, &args.out)?;

@@ -5,6 +5,7 @@ use c8y_pki_engine::servers::MadeServer;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crate::commands::ml_dsa;
 use crate::failure::Result;
 use crate::output::Output;
 use crate::render::date;
@@ -23,6 +24,7 @@ struct View {
 
 /// Shows it, with its names, and says what clients trust.
 pub(super) fn made(made: &MadeServer, ca: &Ca, out: Output) -> Result<()> {
+    ml_dsa::warn(ml_dsa::of_certificate(&made.certificate), out);
     let view = View {
         name: made.name.to_string(),
         alt_names: made.alt_names.iter().map(ToString::to_string).collect(),

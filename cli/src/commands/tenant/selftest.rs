@@ -1,6 +1,5 @@
 //! `tenant selftest`: does a tenant what we expect of it? With a CA that is made for this and removed again.
 
-use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use c8y_pki_engine::selftest::{self, Disposable, Plan, Step, Verdict};
 use clap::Args;
 use time::OffsetDateTime;
 
+use crate::confirm::{ask, can_ask};
 use crate::failure::{Failure, Outcome, Result};
 use crate::hint::command;
 use crate::outlet;
@@ -114,17 +114,11 @@ fn told(step: &Step, out: Output) {
 }
 
 fn confirm(what: &str) -> Result<bool> {
-    if !std::io::stdin().is_terminal() {
+    if !can_ask() {
         return Err(Failure::usage(
             "a self-test changes the tenant and has to be confirmed, and there is no terminal to ask",
             "give --yes",
         ));
     }
-    let mut err = std::io::stderr().lock();
-    // Nobody is left to answer if standard error is gone.
-    let _ = write!(err, "{}\nBegin? [y/N] ", shown::lines(what));
-    let _ = err.flush();
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(Failure::Input)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    ask(&format!("{}\n", shown::lines(what)), "Begin?")
 }

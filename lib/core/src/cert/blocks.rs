@@ -1,6 +1,7 @@
 //! Blocks of PEM, read and written.
 
 use crate::armor;
+use crate::failure::Underlying;
 
 /// Most blocks of a PEM text. The list of all CAs and intermediates that browsers know has some thousands; read
 /// into facts, a certificate takes some kibibytes.
@@ -13,7 +14,7 @@ pub(crate) const TOO_MANY_BLOCKS: &str =
 /// The blocks of a PEM text. A block without an end, as a download that broke off leaves it, is an
 /// error; the parser would pass it over.
 #[doc(hidden)]
-pub fn pem_blocks(bytes: &[u8]) -> Result<Vec<pem::Pem>, String> {
+pub fn pem_blocks(bytes: &[u8]) -> Result<Vec<pem::Pem>, Underlying> {
     let bytes = &*armor::plain(bytes);
     let blocks = pem_parts(bytes)?;
     let begun = bytes
@@ -21,20 +22,20 @@ pub fn pem_blocks(bytes: &[u8]) -> Result<Vec<pem::Pem>, String> {
         .filter(|line| line.trim_ascii_start().starts_with(b"-----BEGIN "))
         .count();
     if begun > blocks.len() {
-        return Err(format!("{begun} blocks begin, {} are whole", blocks.len()));
+        return Err(format!("{begun} blocks begin, {} are whole", blocks.len()).into());
     }
     Ok(blocks)
 }
 
 /// The blocks of a PEM text that are whole. They are counted before the first is read.
-pub(crate) fn pem_parts(bytes: &[u8]) -> Result<Vec<pem::Pem>, String> {
+pub(crate) fn pem_parts(bytes: &[u8]) -> Result<Vec<pem::Pem>, Underlying> {
     const BEGIN: &[u8] = b"-----BEGIN ";
     let dashes = bytes.iter().enumerate().filter(|(_, octet)| **octet == b'-');
     let mut begun = dashes.filter(|(at, _)| bytes[*at..].starts_with(BEGIN));
     if begun.nth(MAX_PEM_BLOCKS).is_some() {
-        return Err(TOO_MANY_BLOCKS.to_owned());
+        return Err(TOO_MANY_BLOCKS.into());
     }
-    pem::parse_many(bytes).map_err(|e| e.to_string())
+    pem::parse_many(bytes).map_err(Underlying::of)
 }
 
 /// A certificate's block, without what OpenSSL has written behind it in a TRUSTED CERTIFICATE.

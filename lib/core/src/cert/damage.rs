@@ -1,10 +1,16 @@
 //! What is wrong with the DER of a certificate, a request or a list, in words: the parser's own are those of a debugger.
 
+use crate::failure::Underlying;
 use x509_parser::error::X509Error;
 use x509_parser::nom;
 
+/// The parser's error, with our words for it.
+pub(crate) fn damage(error: nom::Err<X509Error>) -> Underlying {
+    Underlying::worded(damage_words(&error), error)
+}
+
 /// In words.
-pub(crate) fn damage_words(error: &nom::Err<X509Error>) -> String {
+fn damage_words(error: &nom::Err<X509Error>) -> String {
     match error {
         nom::Err::Incomplete(_) => CUT_OFF.to_owned(),
         nom::Err::Error(found) | nom::Err::Failure(found) => match found {

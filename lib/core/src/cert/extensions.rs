@@ -43,6 +43,30 @@ pub mod oid {
     pub const SERVER_AUTH: &str = "1.3.6.1.5.5.7.3.1";
     /// id-kp-clientAuth.
     pub const CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";
+
+    /// Names of extensions (RFC 5280, 4.2, and common private ones).
+    const NAMES: [(&str, &str); 14] = [
+        (SUBJECT_KEY_ID, "subjectKeyIdentifier"),
+        (KEY_USAGE, "keyUsage"),
+        (SUBJECT_ALT_NAME, "subjectAltName"),
+        ("2.5.29.18", "issuerAltName"),
+        (BASIC_CONSTRAINTS, "basicConstraints"),
+        (NAME_CONSTRAINTS, "nameConstraints"),
+        (CRL_DISTRIBUTION_POINTS, "cRLDistributionPoints"),
+        (CERTIFICATE_POLICIES, "certificatePolicies"),
+        (POLICY_MAPPINGS, "policyMappings"),
+        (AUTHORITY_KEY_ID, "authorityKeyIdentifier"),
+        (POLICY_CONSTRAINTS, "policyConstraints"),
+        (EXTENDED_KEY_USAGE, "extKeyUsage"),
+        ("1.3.6.1.5.5.7.1.1", "authorityInfoAccess"),
+        ("2.16.840.1.113730.1.13", "netscapeComment"),
+    ];
+
+    /// The name of an extension, or its identifier if it has none here.
+    #[doc(hidden)]
+    pub fn name_of(oid: &str) -> &str {
+        NAMES.iter().find(|(known, _)| *known == oid).map_or(oid, |(_, name)| name)
+    }
 }
 
 /// An extension whose value is not what its identifier promises.

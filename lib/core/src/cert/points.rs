@@ -110,7 +110,7 @@ impl PointName {
 pub struct DistributionPoint {
     /// Its name.
     pub name: Option<PointName>,
-    /// The reasons that its list is for; none: all.
+    /// The reasons that its list is for; none for all.
     pub reasons: Option<Reasons>,
     /// Who makes its list, if that is not the certificate's issuer.
     pub issuer: Option<Vec<GeneralName>>,

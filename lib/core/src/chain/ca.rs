@@ -5,7 +5,8 @@ use time::OffsetDateTime;
 
 use super::budget::Budget;
 use super::options::Options;
-use super::rule::{Refusal, Rule};
+use super::refusal::Refusal;
+use super::rule::Rule;
 use super::rules::{self, Role};
 use super::{ChainError, key_id, name_constraints};
 use crate::cert::{AltName, Certificate};

@@ -10,10 +10,10 @@
 use serde::ser::SerializeStruct;
 use time::OffsetDateTime;
 
-use super::rule::{display_name, nth};
+use super::refusal::{display_name, nth};
 use crate::cert::{Certificate, LongestChain};
 use crate::client_id::DeviceId;
-use crate::crypto::CryptoError;
+use crate::crypto::{CryptoError, KeyAlgorithm, MlDsa};
 use crate::failure::{Failure, Fault, Hint, Setting, Task};
 use crate::name::Name;
 
@@ -158,6 +158,16 @@ pub enum DeviceFinding {
     /// No CA was named as uploaded.
     #[error("whether the chain includes the uploaded CA was not checked: none was named")]
     UploadedCaUnknown,
+    /// An ML-DSA key.
+    #[error("{} ({}) has a key of type {set}; {}", nth(*position), display_name(subject), set.remark())]
+    MlDsa {
+        /// Place of the certificate.
+        position: usize,
+        /// Its subject.
+        subject: Name,
+        /// The parameter set.
+        set: MlDsa,
+    },
     /// A long chain calls for proof of possession.
     #[error("the chain has {0} certificates: the uploaded CA needs proof of possession")]
     ProofOfPossession(usize),
@@ -181,6 +191,7 @@ impl DeviceFinding {
             Self::OldId(_) => "old-id",
             Self::LeafOnly => "leaf-only",
             Self::UploadedCaUnknown => "uploaded-ca-unknown",
+            Self::MlDsa { .. } => "ml-dsa",
             Self::ProofOfPossession(_) => "proof-of-possession",
         }
     }
@@ -189,7 +200,11 @@ impl DeviceFinding {
     pub fn is_note(&self) -> bool {
         matches!(
             self,
-            Self::LeafOnly | Self::UploadedCaUnknown | Self::ProofOfPossession(_) | Self::OldId(_)
+            Self::LeafOnly
+                | Self::UploadedCaUnknown
+                | Self::ProofOfPossession(_)
+                | Self::OldId(_)
+                | Self::MlDsa { .. }
         )
     }
 
@@ -214,6 +229,7 @@ impl Failure for DeviceFinding {
             | Self::CaRenewed { .. }
             | Self::OldId(_)
             | Self::LeafOnly
+            | Self::MlDsa { .. }
             | Self::UploadedCaUnknown
             | Self::ProofOfPossession(_) => Fault::Input,
         }
@@ -244,7 +260,7 @@ impl Failure for DeviceFinding {
             ),
             Self::LeafOnly => Some("present the uploaded CA too to connect everywhere".into()),
             Self::ProofOfPossession(_) => {
-                Some(Hint::run("if it is not done yet, prove it", Task::ProveCa))
+                Some(Hint::run("if it is not done yet, prove it", Task::ProveCa { ca: None }))
             }
             Self::TooMany { longest, .. } => Some(
                 Hint::say(format!(
@@ -267,6 +283,7 @@ impl Failure for DeviceFinding {
                     .into(),
             ),
             Self::Key { error, .. } | Self::NotSigned { error, .. } => error.hint(),
+            Self::MlDsa { .. } => Some("ask the platform's operator before you give devices such keys".into()),
             Self::Empty | Self::UploadedCaUnknown | Self::OldId(_) => None,
         }
     }
@@ -303,6 +320,7 @@ pub fn check_device(
             let subject = cert.subject.clone();
             findings.push(DeviceFinding::Key { position, subject, error });
         }
+        findings.extend(check_ml_dsa(cert, position));
         findings.extend(check_link(presented, position));
     }
     findings.extend(check_uploaded(presented, uploaded));
@@ -311,6 +329,15 @@ pub fn check_device(
         findings.push(DeviceFinding::ProofOfPossession(presented.len()));
     }
     findings
+}
+
+fn check_ml_dsa(cert: &Certificate, position: usize) -> Option<DeviceFinding> {
+    match cert.public_key.as_ref().ok()?.algorithm() {
+        KeyAlgorithm::MlDsa(set) => {
+            Some(DeviceFinding::MlDsa { position, subject: cert.subject.clone(), set })
+        }
+        _ => None,
+    }
 }
 
 fn check_common_name(leaf: &Certificate, wanted: &str) -> Vec<DeviceFinding> {

@@ -2,7 +2,7 @@
 
 use serde::ser::SerializeStruct;
 
-use super::rule::Refusal;
+use super::refusal::Refusal;
 use crate::failure::{Failure, Fault, Hint, Setting};
 use crate::name::Name;
 

@@ -61,6 +61,7 @@ mod name_constraints;
 mod options;
 mod path;
 mod policy;
+mod refusal;
 mod revocation;
 mod rule;
 mod rules;
@@ -73,13 +74,16 @@ pub use device::{DeviceFinding, Mistake, check_device};
 pub use error::ChainError;
 pub use options::{Options, Purpose};
 pub use policy::Policies;
-pub use revocation::{ListUse, Lists, Lookup, check_revocation};
+pub use refusal::Refusal;
 #[doc(hidden)]
-pub use rule::nth;
-pub use rule::{Refusal, Rule};
+pub use refusal::nth;
+pub use revocation::{ListUse, Lists, Lookup, check_revocation};
+pub use rule::Rule;
 pub use verify::{VerifiedChain, verify};
 
-#[cfg(test)]
-pub(crate) mod testing;
+#[cfg(any(test, feature = "testing"))]
+#[doc(hidden)]
+#[allow(dead_code, missing_docs, reason = "for tests, here and in the crates above")]
+pub mod testing;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,8 @@
 
 use super::ChainError;
 use super::budget::Budget;
-use super::rule::{Refusal, Rule};
+use super::refusal::Refusal;
+use super::rule::Rule;
 use crate::cert::{Certificate, GeneralName, NameConstraints, oid};
 use crate::crypto::hex;
 use crate::name::Name;

@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ChainError;
 use super::budget::Budget;
-use super::rule::{Refusal, Rule};
+use super::refusal::Refusal;
+use super::rule::Rule;
 use crate::cert::Certificate;
 
 const ANY: &str = "2.5.29.32.0";

@@ -10,7 +10,7 @@ use super::rule::Rule;
 use crate::cert::{Certificate, Extension, oid};
 
 /// Longest serial number, in bytes (RFC 5280, 4.1.2.2).
-const MAX_SERIAL_OCTETS: usize = 20;
+const MAX_SERIAL_BYTES: usize = 20;
 
 /// Extensions whose demands are met here, so that they may be critical.
 const PROCESSED: [&str; 9] = [
@@ -111,7 +111,7 @@ fn broken_duties(cert: &Certificate, role: Role) -> Vec<Rule> {
 
 fn check_serial(cert: &Certificate, role: Role) -> Result<(), Rule> {
     let serial = cert.serial.bytes();
-    let problem = if serial.len() > MAX_SERIAL_OCTETS {
+    let problem = if serial.len() > MAX_SERIAL_BYTES {
         "longer than 20 bytes"
     } else if serial.first().is_some_and(|b| b & 0x80 != 0) {
         "negative"

@@ -11,21 +11,21 @@ use crate::crypto::{KeyPair, KeyType, sha256};
 use crate::name::Name;
 
 /// The time of all tests; certificates are valid a year around it.
-pub(crate) const NOW: OffsetDateTime = datetime!(2026-06-01 12:00:00 UTC);
+pub const NOW: OffsetDateTime = datetime!(2026-06-01 12:00:00 UTC);
 
 /// A certificate before it is signed.
-pub(crate) struct Draft {
-    pub(crate) version: Option<u8>,
-    pub(crate) serial: Vec<u8>,
-    pub(crate) issuer: Vec<u8>,
-    pub(crate) subject: Vec<u8>,
-    pub(crate) not_before: OffsetDateTime,
-    pub(crate) not_after: OffsetDateTime,
-    pub(crate) key: Rc<KeyPair>,
-    pub(crate) spki: Vec<u8>,
-    pub(crate) extensions: Vec<(String, bool, Vec<u8>)>,
-    pub(crate) inner_algorithm: Vec<u8>,
-    pub(crate) outer_algorithm: Vec<u8>,
+pub struct Draft {
+    pub version: Option<u8>,
+    pub serial: Vec<u8>,
+    pub issuer: Vec<u8>,
+    pub subject: Vec<u8>,
+    pub not_before: OffsetDateTime,
+    pub not_after: OffsetDateTime,
+    pub key: Rc<KeyPair>,
+    pub spki: Vec<u8>,
+    pub extensions: Vec<(String, bool, Vec<u8>)>,
+    pub inner_algorithm: Vec<u8>,
+    pub outer_algorithm: Vec<u8>,
 }
 
 impl Draft {
@@ -53,16 +53,16 @@ impl Draft {
     }
 
     /// Adds the extension or puts it in the place of the one with that identifier.
-    pub(crate) fn set(&mut self, oid: &str, critical: bool, value: Vec<u8>) {
+    pub fn set(&mut self, oid: &str, critical: bool, value: Vec<u8>) {
         self.remove(oid);
         self.extensions.push((oid.to_owned(), critical, value));
     }
 
-    pub(crate) fn remove(&mut self, oid: &str) {
+    pub fn remove(&mut self, oid: &str) {
         self.extensions.retain(|e| e.0 != oid);
     }
 
-    pub(crate) fn path_length(&mut self, length: u32) {
+    pub fn path_length(&mut self, length: u32) {
         self.set(oid::BASIC_CONSTRAINTS, true, basic_constraints(true, Some(length)));
     }
 
@@ -126,18 +126,18 @@ fn dotted(oid: &str) -> ObjectIdentifier {
 
 /// A certificate with its key: it can issue others.
 #[derive(Clone)]
-pub(crate) struct Signed {
-    pub(crate) cert: Certificate,
-    pub(crate) key: Rc<KeyPair>,
+pub struct Signed {
+    pub cert: Certificate,
+    pub key: Rc<KeyPair>,
 }
 
-pub(crate) fn new_key() -> Rc<KeyPair> {
+pub fn new_key() -> Rc<KeyPair> {
     Rc::new(KeyPair::generate(KeyType::EcP256).unwrap().0)
 }
 
 impl Signed {
     /// A self-signed CA.
-    pub(crate) fn root(subject: &str, edit: impl FnOnce(&mut Draft)) -> Self {
+    pub fn root(subject: &str, edit: impl FnOnce(&mut Draft)) -> Self {
         let key = new_key();
         let issuer = Name::parse(subject).unwrap();
         let mut draft = Draft::new(subject, issuer.der(), key.clone(), &key);
@@ -147,11 +147,11 @@ impl Signed {
     }
 
     /// A CA below this one.
-    pub(crate) fn ca(&self, subject: &str, edit: impl FnOnce(&mut Draft)) -> Self {
+    pub fn ca(&self, subject: &str, edit: impl FnOnce(&mut Draft)) -> Self {
         self.ca_with_key(subject, new_key(), edit)
     }
 
-    pub(crate) fn ca_with_key(
+    pub fn ca_with_key(
         &self,
         subject: &str,
         key: Rc<KeyPair>,
@@ -164,12 +164,12 @@ impl Signed {
     }
 
     /// A certificate of this CA for `other`'s name and key.
-    pub(crate) fn cross_sign(&self, other: &Self) -> Self {
+    pub fn cross_sign(&self, other: &Self) -> Self {
         self.ca_with_key(&other.cert.subject.to_string(), other.key.clone(), |_| {})
     }
 
     /// A device below this CA.
-    pub(crate) fn device(&self, subject: &str, edit: impl FnOnce(&mut Draft)) -> Certificate {
+    pub fn device(&self, subject: &str, edit: impl FnOnce(&mut Draft)) -> Certificate {
         let mut draft = Draft::new(subject, self.cert.subject.der(), new_key(), &self.key);
         draft.set(oid::BASIC_CONSTRAINTS, true, basic_constraints(false, None));
         draft.set(oid::KEY_USAGE, true, key_usage(&[0]));
@@ -178,7 +178,7 @@ impl Signed {
     }
 
     /// A device named `CN=device-1`.
-    pub(crate) fn leaf(&self) -> Certificate {
+    pub fn leaf(&self) -> Certificate {
         self.device("CN=device-1", |_| {})
     }
 }
@@ -188,27 +188,27 @@ fn set_ca(draft: &mut Draft) {
     draft.set(oid::KEY_USAGE, true, key_usage(&[5, 6]));
 }
 
-pub(crate) fn sequence(parts: &[&[u8]]) -> Vec<u8> {
+pub fn sequence(parts: &[&[u8]]) -> Vec<u8> {
     yasna::construct_der(|w| {
         w.write_sequence(|w| parts.iter().for_each(|part| w.next().write_der(part)));
     })
 }
 
-pub(crate) fn octet_string(bytes: &[u8]) -> Vec<u8> {
+pub fn octet_string(bytes: &[u8]) -> Vec<u8> {
     yasna::construct_der(|w| w.write_bytes(bytes))
 }
 
-pub(crate) fn authority(key_id: &[u8]) -> Vec<u8> {
+pub fn authority(key_id: &[u8]) -> Vec<u8> {
     sequence(&[&context(0, key_id)])
 }
 
 /// A primitive value with a context-specific tag.
-pub(crate) fn context(number: u64, contents: &[u8]) -> Vec<u8> {
+pub fn context(number: u64, contents: &[u8]) -> Vec<u8> {
     tagged(number, yasna::PCBit::Primitive, contents)
 }
 
 /// A constructed value with a context-specific tag.
-pub(crate) fn constructed(number: u64, contents: &[u8]) -> Vec<u8> {
+pub fn constructed(number: u64, contents: &[u8]) -> Vec<u8> {
     tagged(number, yasna::PCBit::Constructed, contents)
 }
 
@@ -217,7 +217,7 @@ fn tagged(number: u64, pc: yasna::PCBit, contents: &[u8]) -> Vec<u8> {
     yasna::construct_der(|w| w.write_tagged_der(&value))
 }
 
-pub(crate) fn basic_constraints(ca: bool, path_length: Option<u32>) -> Vec<u8> {
+pub fn basic_constraints(ca: bool, path_length: Option<u32>) -> Vec<u8> {
     yasna::construct_der(|w| {
         w.write_sequence(|w| {
             if ca {
@@ -231,50 +231,50 @@ pub(crate) fn basic_constraints(ca: bool, path_length: Option<u32>) -> Vec<u8> {
 }
 
 /// KeyUsage with the bits of those numbers.
-pub(crate) fn key_usage(bits: &[usize]) -> Vec<u8> {
+pub fn key_usage(bits: &[usize]) -> Vec<u8> {
     let mut byte = 0u8;
     bits.iter().for_each(|bit| byte |= 0x80 >> bit);
     let used = 8 - byte.trailing_zeros() as usize;
     yasna::construct_der(|w| w.write_bitvec_bytes(&[byte][..used.min(1)], used))
 }
 
-pub(crate) fn extended_key_usage(oids: &[&str]) -> Vec<u8> {
+pub fn extended_key_usage(oids: &[&str]) -> Vec<u8> {
     yasna::construct_der(|w| {
         w.write_sequence(|w| oids.iter().for_each(|o| w.next().write_oid(&dotted(o))));
     })
 }
 
-pub(crate) fn policies(oids: &[&str]) -> Vec<u8> {
+pub fn policies(oids: &[&str]) -> Vec<u8> {
     let one = |o: &&str| sequence(&[&yasna::construct_der(|w| w.write_oid(&dotted(o)))]);
     let all: Vec<_> = oids.iter().map(one).collect();
     sequence(&all.iter().map(Vec::as_slice).collect::<Vec<_>>())
 }
 
-pub(crate) fn dns(name: &str) -> Vec<u8> {
+pub fn dns(name: &str) -> Vec<u8> {
     context(2, name.as_bytes())
 }
 
-pub(crate) fn email(mailbox: &str) -> Vec<u8> {
+pub fn email(mailbox: &str) -> Vec<u8> {
     context(1, mailbox.as_bytes())
 }
 
-pub(crate) fn uri(uri: &str) -> Vec<u8> {
+pub fn uri(uri: &str) -> Vec<u8> {
     context(6, uri.as_bytes())
 }
 
-pub(crate) fn ip(bytes: &[u8]) -> Vec<u8> {
+pub fn ip(bytes: &[u8]) -> Vec<u8> {
     context(7, bytes)
 }
 
-pub(crate) fn directory(name: &str) -> Vec<u8> {
+pub fn directory(name: &str) -> Vec<u8> {
     constructed(4, Name::parse(name).unwrap().der())
 }
 
-pub(crate) fn names(names: &[Vec<u8>]) -> Vec<u8> {
+pub fn names(names: &[Vec<u8>]) -> Vec<u8> {
     sequence(&names.iter().map(Vec::as_slice).collect::<Vec<_>>())
 }
 
-pub(crate) fn name_constraints(permitted: &[Vec<u8>], excluded: &[Vec<u8>]) -> Vec<u8> {
+pub fn name_constraints(permitted: &[Vec<u8>], excluded: &[Vec<u8>]) -> Vec<u8> {
     yasna::construct_der(|w| {
         w.write_sequence(|w| {
             for (number, list) in [(0, permitted), (1, excluded)] {

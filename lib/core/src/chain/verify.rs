@@ -5,9 +5,10 @@ use serde::ser::{SerializeSeq, SerializeStruct};
 use super::ChainError;
 use super::options::Options;
 use super::path::Search;
-use super::rule::{Refusal, rfc3339};
+use super::refusal::Refusal;
 use super::rules::{self, Role};
 use crate::cert::Certificate;
+use crate::clock::rfc3339;
 
 /// A path that was validated.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use x509_parser::extensions::X509Extension;
 use x509_parser::revocation_list::{CertificateRevocationList, RevokedCertificate};
 
-use super::{Reason, Revoked};
+use super::reason::{Reason, Revoked};
 use crate::cert::{GeneralName, Serial, names_of_extension};
 
 /// Entries of an indirect list about certificates of another issuer.

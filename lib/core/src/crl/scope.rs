@@ -22,9 +22,9 @@ pub enum Only {
 pub struct Scope {
     /// The distribution point that it is for.
     pub point: Option<PointName>,
-    /// The kind of certificate that it is for; none: all.
+    /// The kind of certificate that it is for; none for all.
     pub only: Option<Only>,
-    /// The reasons that it is for; none: all.
+    /// The reasons that it is for; none for all.
     pub reasons: Option<Reasons>,
     /// Whether it has certificates of other issuers (indirectCRL).
     pub indirect: bool,

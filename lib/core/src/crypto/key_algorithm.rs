@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Hash, SignatureAlgorithm};
+use super::{Hash, MlDsa, SignatureAlgorithm};
 use crate::der;
 
 /// The algorithm of a public key.
@@ -21,6 +21,8 @@ pub enum KeyAlgorithm {
     EcP521,
     /// Ed25519.
     Ed25519,
+    /// ML-DSA.
+    MlDsa(MlDsa),
 }
 
 impl KeyAlgorithm {
@@ -32,7 +34,14 @@ impl KeyAlgorithm {
             Self::EcP384 => SignatureAlgorithm::Ecdsa(Hash::Sha384),
             Self::EcP521 => SignatureAlgorithm::Ecdsa(Hash::Sha512),
             Self::Ed25519 => SignatureAlgorithm::Ed25519,
+            Self::MlDsa(set) => SignatureAlgorithm::MlDsa(set),
         }
+    }
+
+    /// Whether such a key can sign with SHA-256, as the platform's proof of possession wants.
+    #[doc(hidden)]
+    pub fn has_sha256(self) -> bool {
+        !matches!(self, Self::Ed25519 | Self::MlDsa(_))
     }
 
     /// The DER of the AlgorithmIdentifier of its keys.
@@ -43,6 +52,7 @@ impl KeyAlgorithm {
             Self::EcP384 => spki_id::P384,
             Self::EcP521 => spki_id::P521,
             Self::Ed25519 => spki_id::ED25519,
+            Self::MlDsa(set) => set.identifier(),
         }
     }
 }
@@ -55,6 +65,7 @@ impl fmt::Display for KeyAlgorithm {
             Self::EcP384 => f.write_str("EC P-384"),
             Self::EcP521 => f.write_str("EC P-521"),
             Self::Ed25519 => f.write_str("Ed25519"),
+            Self::MlDsa(set) => set.fmt(f),
         }
     }
 }

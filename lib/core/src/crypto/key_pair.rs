@@ -8,10 +8,12 @@ use super::backend::{self, signature as sig};
 use super::rsa::{self, RsaError, RsaSize};
 use super::rsa_numbers::rsa_bits;
 use super::{
-    CryptoError, KeyAlgorithm, KeyType, PublicKey, RsaKeys, SignatureAlgorithm, fill_random, p384,
+    CryptoError, KeyAlgorithm, KeyType, MlDsa, PublicKey, RsaKeys, SignatureAlgorithm, fill_random,
+    ml_dsa, p384,
 };
 #[cfg(feature = "aws-lc-rs")]
 use crate::der;
+use crate::failure::Underlying;
 use crate::secret::SecretBytes;
 
 /// A private key loaded into the backend. It signs; its bytes are kept elsewhere.
@@ -24,6 +26,7 @@ enum Inner {
     Rsa(backend::rsa::KeyPair),
     Ec(sig::EcdsaKeyPair),
     Ed(sig::Ed25519KeyPair),
+    MlDsa(ml_dsa::Pair),
 }
 
 impl fmt::Debug for KeyPair {
@@ -67,13 +70,14 @@ impl KeyPair {
                 let pkcs8 = ed25519_pkcs8(seed.as_ref());
                 Ok((Self::from_ed25519_seed(seed.as_ref())?, pkcs8))
             }
+            KeyType::MlDsa(set) => Ok(Self::from_ml_dsa(ml_dsa::Pair::generate(set)?)),
         }
     }
 
     /// Loads an RSA key from PKCS#8. The backend checks it for consistency.
     pub(crate) fn from_rsa_pkcs8(pkcs8: &[u8]) -> Result<Self, CryptoError> {
         let pair = backend::rsa::KeyPair::from_pkcs8(pkcs8)
-            .map_err(|e| CryptoError::BadPrivateKey(e.to_string()))?;
+            .map_err(|e| CryptoError::BadPrivateKey(Underlying::of(e)))?;
         Ok(Self::from_rsa(pair))
     }
 
@@ -87,7 +91,7 @@ impl KeyPair {
             pkcs8,
             &backend::rand::SystemRandom::new(),
         );
-        let pair = pair.map_err(|e| CryptoError::BadPrivateKey(e.to_string()))?;
+        let pair = pair.map_err(|e| CryptoError::BadPrivateKey(Underlying::of(e)))?;
         Ok(Self::from_ec(curve, pair))
     }
 
@@ -95,9 +99,23 @@ impl KeyPair {
     pub(crate) fn from_ed25519_seed(seed: &[u8]) -> Result<Self, CryptoError> {
         use sig::KeyPair as _;
         let pair = sig::Ed25519KeyPair::from_seed_unchecked(seed)
-            .map_err(|e| CryptoError::BadPrivateKey(e.to_string()))?;
+            .map_err(|e| CryptoError::BadPrivateKey(Underlying::of(e)))?;
         let public = PublicKey::from_raw(KeyAlgorithm::Ed25519, pair.public_key().as_ref());
         Ok(Self { inner: Inner::Ed(pair), public })
+    }
+
+    /// Loads an ML-DSA key from what stands in the OCTET STRING of its PKCS#8 (RFC 9881, section 6); returns it with
+    /// the PKCS#8 of its seed, or of the expanded key if there is no seed.
+    pub(crate) fn from_ml_dsa_private_key(
+        set: MlDsa,
+        private_key: &[u8],
+    ) -> Result<(Self, SecretBytes), CryptoError> {
+        Ok(Self::from_ml_dsa(ml_dsa::Pair::read(set, private_key)?))
+    }
+
+    fn from_ml_dsa((pair, pkcs8): (ml_dsa::Pair, SecretBytes)) -> (Self, SecretBytes) {
+        let public = PublicKey::from_raw(KeyAlgorithm::MlDsa(pair.set()), pair.public());
+        (Self { inner: Inner::MlDsa(pair), public }, pkcs8)
     }
 
     fn from_rsa(pair: backend::rsa::KeyPair) -> Self {
@@ -143,6 +161,7 @@ impl KeyPair {
                 .map(|s| s.as_ref().to_vec())
                 .map_err(|_| CryptoError::Failed("signing with ECDSA")),
             Inner::Ed(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+            Inner::MlDsa(pair) => pair.sign(message),
         }
     }
 
@@ -156,7 +175,9 @@ impl KeyPair {
             KeyAlgorithm::Rsa { .. } | KeyAlgorithm::EcP256 => self.sign(message),
             KeyAlgorithm::EcP384 => p384::sign_sha256(pkcs8.expose(), message),
             KeyAlgorithm::EcP521 => p521_sign_sha256(pkcs8.expose(), message),
-            other @ KeyAlgorithm::Ed25519 => Err(CryptoError::NoSha256(other)),
+            other @ (KeyAlgorithm::Ed25519 | KeyAlgorithm::MlDsa(_)) => {
+                Err(CryptoError::NoSha256(other))
+            }
         }
     }
 
@@ -254,7 +275,7 @@ fn generate_ec(curve: KeyAlgorithm) -> Result<(KeyPair, SecretBytes), CryptoErro
 #[cfg(feature = "aws-lc-rs")]
 fn p521_sign_sha256(pkcs8: &[u8], message: &[u8]) -> Result<Vec<u8>, CryptoError> {
     let pair = sig::EcdsaKeyPair::from_pkcs8(&sig::ECDSA_P521_SHA256_ASN1_SIGNING, pkcs8)
-        .map_err(|e| CryptoError::BadPrivateKey(e.to_string()))?;
+        .map_err(|e| CryptoError::BadPrivateKey(Underlying::of(e)))?;
     pair.sign(&backend::rand::SystemRandom::new(), message)
         .map(|s| s.as_ref().to_vec())
         .map_err(|_| CryptoError::Failed("signing with ECDSA"))
@@ -285,8 +306,14 @@ mod tests {
     fn every_available_key_type_signs_and_verifies() {
         for key_type in KeyType::ALL {
             if key_type.check_available().is_err() {
-                assert_eq!(BACKEND, "ring", "{key_type}");
-                assert!(matches!(KeyPair::generate(key_type), Err(CryptoError::Backend { .. })));
+                let refused = KeyPair::generate(key_type).map(|_| ()).unwrap_err();
+                match key_type {
+                    KeyType::MlDsa(set) => assert_eq!(refused, CryptoError::NoMlDsa(set)),
+                    _ => {
+                        assert_eq!(BACKEND, "ring", "{key_type}");
+                        assert!(matches!(refused, CryptoError::Backend { .. }));
+                    }
+                }
                 continue;
             }
             let (pair, _) = KeyPair::generate(key_type).unwrap();
@@ -356,11 +383,11 @@ mod tests {
     }
 
     #[test]
-    fn every_key_but_ed25519_signs_with_sha256() {
+    fn every_key_but_ed25519_and_ml_dsa_signs_with_sha256() {
         for key_type in KeyType::ALL.into_iter().filter(|t| t.check_available().is_ok()) {
             let (pair, pkcs8) = KeyPair::generate(key_type).unwrap();
             let Ok(signature) = pair.sign_sha256(&pkcs8, b"code") else {
-                assert_eq!(key_type, KeyType::Ed25519);
+                assert!(matches!(key_type, KeyType::Ed25519 | KeyType::MlDsa(_)), "{key_type}");
                 continue;
             };
             pair.public().verify_sha256(b"code", &signature).unwrap();
@@ -382,7 +409,8 @@ mod tests {
                     SignatureAlgorithm::Ecdsa(*h),
                 ]
             })
-            .chain([SignatureAlgorithm::Ed25519]);
+            .chain([SignatureAlgorithm::Ed25519])
+            .chain(MlDsa::ALL.map(SignatureAlgorithm::MlDsa));
         for algorithm in all {
             let der = algorithm.identifier();
             let (rest, id) = AlgorithmIdentifier::from_der(&der).unwrap();

@@ -2,10 +2,10 @@
 //!
 //! Everything above this module speaks of [`KeyType`], [`PublicKey`], `KeyPair` and
 //! [`SignatureAlgorithm`]; no other module names a backend. Algorithm identifiers are those of
-//! RFC 3279, RFC 4055 (RSA), RFC 5758 (ECDSA) and RFC 8410 (Ed25519).
+//! RFC 3279, RFC 4055 (RSA), RFC 5758 (ECDSA), RFC 8410 (Ed25519) and RFC 9881 (ML-DSA, with the feature `ml-dsa`).
 //!
 //! Refused: RSA below 2048 bits, MD5 and SHA-1 signatures, curves other than P-256, P-384, P-521
-//! and Ed25519. What is certified or taken in has to be no weak key either ([`WeakKey`]). ring does not
+//! and that of Ed25519. What is certified or taken in has to be no weak key either ([`WeakKey`]). ring does not
 //! know P-521; asking for it there is [`CryptoError::Backend`]. RSA keys of devices are made by `rsa`, with
 //! either backend, or by the backend itself ([`RsaKeys`]); those of CAs by the backend, which with ring is
 //! [`CryptoError::RingRsa`].
@@ -19,6 +19,7 @@ mod hash;
 mod key_algorithm;
 mod key_pair;
 mod mac_hash;
+mod ml_dsa;
 mod p384;
 mod pss;
 mod public_key;
@@ -28,6 +29,7 @@ mod refused;
 mod rsa;
 mod rsa_numbers;
 mod signature;
+mod stream;
 #[cfg(feature = "tls")]
 mod tls_words;
 mod verification;
@@ -43,16 +45,19 @@ pub use key_algorithm::KeyAlgorithm;
 pub use key_pair::KeyPair;
 pub(crate) use key_pair::ed25519_pkcs8;
 pub(crate) use mac_hash::MacHash;
+pub use ml_dsa::MlDsa;
 pub use public_key::PublicKey;
 #[cfg(feature = "pkcs11")]
 pub(crate) use raw::ecdsa_to_der;
 pub use signature::SignatureAlgorithm;
 pub(crate) use signature::odd_parameters;
+#[doc(hidden)]
+pub use stream::{Sha256, hmac_sha256};
 #[cfg(feature = "tls")]
 #[doc(hidden)]
 pub use tls_words::{
-    certificate_words, has_no_common_version, is_full, is_of_a_ca, is_too_large, tls_words,
-    too_large_words,
+    certificate_words, has_no_common_version, is_full, is_of_a_ca, is_too_large, tls_reason,
+    tls_words, too_large_words,
 };
 #[doc(hidden)]
 pub use verifier::Verifier;
@@ -68,7 +73,7 @@ use ring as backend;
 
 use backend::rand::SecureRandom;
 
-use crate::failure::{Failure, Fault, Hint, Setting, Task};
+use crate::failure::{Failure, Fault, Hint, Setting, Task, Underlying};
 use crate::secret::Password;
 
 /// The name of the crypto backend this build uses: `aws-lc-rs` or `ring`.
@@ -94,7 +99,8 @@ pub enum CryptoError {
     },
     /// A name that is not one of [`KeyType`]'s.
     #[error(
-        "key type {0:?} is not one of rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521, ed25519"
+        "key type {0:?} is not one of rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521, ed25519, ml-dsa-44, \
+         ml-dsa-65, ml-dsa-87"
     )]
     UnknownKeyType(String),
     /// An algorithm identifier that we do not use.
@@ -118,12 +124,30 @@ pub enum CryptoError {
          cannot make RSA keys"
     )]
     RingRsa(KeyType),
+    /// ML-DSA in a build without it.
+    #[error(
+        "{0} is not available in this build: it needs the feature ml-dsa and the crypto backend aws-lc-rs, and this \
+         build has {instead}",
+        instead = no_ml_dsa()
+    )]
+    NoMlDsa(MlDsa),
     /// Not a SubjectPublicKeyInfo, or a key in it that is not whole.
     #[error("the subject public key is damaged: {0}")]
     BadPublicKey(&'static str),
+    /// An ML-DSA public key of another length than its parameter set has (FIPS 204, section 4, table 2).
+    #[error(
+        "the subject public key is damaged: an {set} key has {} bytes, and this one has {found}",
+        set.public_len()
+    )]
+    MlDsaLength {
+        /// The parameter set.
+        set: MlDsa,
+        /// Bytes of the key.
+        found: usize,
+    },
     /// Not a private key that the backend accepts.
     #[error("the private key is damaged or inconsistent ({0})")]
-    BadPrivateKey(String),
+    BadPrivateKey(#[source] Underlying),
     /// A key that has no signature with SHA-256.
     #[error("a key of type {0} gives no signature with SHA-256")]
     NoSha256(KeyAlgorithm),
@@ -132,7 +156,7 @@ pub enum CryptoError {
     BadSignature,
     /// A key in a token that did not sign.
     #[error("{0}")]
-    Token(String),
+    Token(#[source] Underlying),
     /// The system's random generator or the backend failed.
     #[error("{0} failed in the crypto backend")]
     Failed(&'static str),
@@ -150,7 +174,9 @@ impl Failure for CryptoError {
             | Self::WeakSignature(_)
             | Self::ShortRsa(_)
             | Self::RingRsa(_)
+            | Self::NoMlDsa(_)
             | Self::BadPublicKey(_)
+            | Self::MlDsaLength { .. }
             | Self::BadPrivateKey(_)
             | Self::NoSha256(_)
             | Self::BadSignature => Fault::Input,
@@ -165,6 +191,11 @@ impl Failure for CryptoError {
             Self::RingRsa(_) => Some(
                 Hint::give("take an EC key", Setting::KeyType)
                     .then("or use a build with the default backend aws-lc-rs"),
+            ),
+            Self::NoMlDsa(_) => Some(
+                "use a build with the backend aws-lc-rs and the feature ml-dsa, as the default build of the command \
+                 line is"
+                    .into(),
             ),
             Self::Weak(weak) => weak.hint(),
             Self::ExplicitCurve => Some(
@@ -181,6 +212,11 @@ impl Failure for CryptoError {
             _ => None,
         }
     }
+}
+
+/// What a build without ML-DSA has instead.
+fn no_ml_dsa() -> &'static str {
+    if cfg!(feature = "aws-lc-rs") { "not that feature" } else { "the crypto backend ring" }
 }
 
 /// The key types that can be generated.
@@ -200,11 +236,13 @@ pub enum KeyType {
     EcP521,
     /// Ed25519.
     Ed25519,
+    /// ML-DSA.
+    MlDsa(MlDsa),
 }
 
 impl KeyType {
     /// All key types, in the order in which help texts list them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Rsa2048,
         Self::Rsa3072,
         Self::Rsa4096,
@@ -212,6 +250,9 @@ impl KeyType {
         Self::EcP384,
         Self::EcP521,
         Self::Ed25519,
+        Self::MlDsa(MlDsa::P44),
+        Self::MlDsa(MlDsa::P65),
+        Self::MlDsa(MlDsa::P87),
     ];
 
     /// The name on the command line and in profiles.
@@ -224,6 +265,7 @@ impl KeyType {
             Self::EcP384 => "ec-p384",
             Self::EcP521 => "ec-p521",
             Self::Ed25519 => "ed25519",
+            Self::MlDsa(set) => set.name(),
         }
     }
 
@@ -239,6 +281,7 @@ impl KeyType {
             KeyAlgorithm::EcP384 => Self::EcP384,
             KeyAlgorithm::EcP521 => Self::EcP521,
             KeyAlgorithm::Ed25519 => Self::Ed25519,
+            KeyAlgorithm::MlDsa(set) => Self::MlDsa(set),
         })
     }
 
@@ -248,8 +291,12 @@ impl KeyType {
         matches!(self, Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096)
     }
 
-    /// Whether this build can generate and use such keys; [`CryptoError::Backend`] if not.
+    /// Whether this build can generate and use such keys; [`CryptoError::Backend`] or [`CryptoError::NoMlDsa`] if
+    /// not.
     pub fn check_available(self) -> Result<(), CryptoError> {
+        if let Self::MlDsa(set) = self {
+            return set.check_available();
+        }
         if cfg!(feature = "aws-lc-rs") || self != Self::EcP521 {
             return Ok(());
         }

@@ -13,7 +13,7 @@ use super::refused::algorithm_name;
 use super::rsa_numbers::rsa_bits;
 use super::verification::verification;
 use super::{
-    CryptoError, Hash, KeyAlgorithm, KeyPolicy, MIN_RSA_BITS, SignatureAlgorithm, sha1, weak,
+    CryptoError, Hash, KeyAlgorithm, KeyPolicy, MIN_RSA_BITS, MlDsa, SignatureAlgorithm, sha1, weak,
 };
 use crate::ber::oid_text;
 
@@ -57,7 +57,7 @@ impl PublicKey {
         &self.spki
     }
 
-    /// The contents of the BIT STRING: an RSAPublicKey, an EC point, or 32 bytes of Ed25519.
+    /// The contents of the BIT STRING: an RSAPublicKey, an EC point, or the bytes of Ed25519 and ML-DSA.
     #[doc(hidden)]
     pub fn bits(&self) -> &[u8] {
         &self.bits
@@ -122,11 +122,11 @@ impl PublicKey {
     }
 
     /// Verifies a signature made with SHA-256, whatever the key's strength: RSA with PKCS#1 v1.5,
-    /// ECDSA in DER. [`CryptoError::NoSha256`] for Ed25519.
+    /// ECDSA in DER. [`CryptoError::NoSha256`] for Ed25519 and ML-DSA.
     pub fn verify_sha256(&self, message: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
         let algorithm = match self.algorithm {
             KeyAlgorithm::Rsa { .. } => SignatureAlgorithm::RsaPkcs1(Hash::Sha256),
-            KeyAlgorithm::Ed25519 => return Err(CryptoError::NoSha256(self.algorithm)),
+            other if !other.has_sha256() => return Err(CryptoError::NoSha256(other)),
             _ => SignatureAlgorithm::Ecdsa(Hash::Sha256),
         };
         self.verify(algorithm, message, signature)
@@ -165,6 +165,10 @@ fn key_algorithm(
             32 => Ok(KeyAlgorithm::Ed25519),
             _ => Err(CryptoError::BadPublicKey("an Ed25519 key has 32 bytes")),
         },
-        other => Err(CryptoError::UnsupportedAlgorithm(algorithm_name(other))),
+        other => match MlDsa::of_oid(other) {
+            Some(set) if bits.len() == set.public_len() => Ok(KeyAlgorithm::MlDsa(set)),
+            Some(set) => Err(CryptoError::MlDsaLength { set, found: bits.len() }),
+            None => Err(CryptoError::UnsupportedAlgorithm(algorithm_name(other))),
+        },
     }
 }

@@ -3,10 +3,6 @@
 /// Well-known names for algorithms that people meet and we refuse.
 pub(super) fn algorithm_name(oid: &str) -> String {
     let name = match oid {
-        // FIPS 204 and RFC 9881, 2
-        "2.16.840.1.101.3.4.3.17" => "ML-DSA-44",
-        "2.16.840.1.101.3.4.3.18" => "ML-DSA-65",
-        "2.16.840.1.101.3.4.3.19" => "ML-DSA-87",
         "1.2.840.10040.4.1" => "DSA",
         "1.3.101.113" => "Ed448",
         "1.3.101.110" => "X25519",

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::CryptoError;
 use super::hash::Hash;
 use super::pss;
 use super::refused::algorithm_name;
+use super::{CryptoError, MlDsa};
 use crate::ber::oid_text;
 use crate::der;
 
@@ -28,6 +28,8 @@ pub enum SignatureAlgorithm {
     Ecdsa(Hash),
     /// Ed25519.
     Ed25519,
+    /// ML-DSA, without a context (RFC 9881, section 2).
+    MlDsa(MlDsa),
 }
 
 impl fmt::Display for SignatureAlgorithm {
@@ -45,6 +47,7 @@ impl fmt::Display for SignatureAlgorithm {
             }
             Self::Ecdsa(h) => write!(f, "ECDSA with {}", hash(h)),
             Self::Ed25519 => f.write_str("Ed25519"),
+            Self::MlDsa(set) => set.fmt(f),
         }
     }
 }
@@ -87,7 +90,7 @@ mod sig_id {
 }
 
 impl SignatureAlgorithm {
-    /// The hash that is signed; none for Ed25519, which hashes inside.
+    /// The hash that is signed; none for Ed25519 and ML-DSA, which hash inside.
     #[doc(hidden)]
     pub fn hash(self) -> Option<Hash> {
         match self {
@@ -95,7 +98,7 @@ impl SignatureAlgorithm {
             | Self::RsaPss(hash)
             | Self::RsaPssSalt { hash, .. }
             | Self::Ecdsa(hash) => Some(hash),
-            Self::Ed25519 => None,
+            Self::Ed25519 | Self::MlDsa(_) => None,
         }
     }
 
@@ -128,7 +131,15 @@ impl SignatureAlgorithm {
             }
             "1.2.840.10045.4.1" => return Err(CryptoError::WeakSignature("ECDSA with SHA-1")),
             "1.2.840.10040.4.3" => return Err(CryptoError::WeakSignature("DSA with SHA-1")),
-            other => return Err(CryptoError::UnsupportedAlgorithm(algorithm_name(other))),
+            // RFC 9881, 2: absent
+            other => match MlDsa::of_oid(other) {
+                Some(set) if none => Self::MlDsa(set),
+                Some(set) => {
+                    let with_parameters = format!("{set} with parameters");
+                    return Err(CryptoError::UnsupportedAlgorithm(with_parameters));
+                }
+                None => return Err(CryptoError::UnsupportedAlgorithm(algorithm_name(other))),
+            },
         };
         Ok(found)
     }
@@ -152,6 +163,7 @@ impl SignatureAlgorithm {
             Self::Ecdsa(Hash::Sha384) => (sig_id::ECDSA_SHA384, false),
             Self::Ecdsa(Hash::Sha512) => (sig_id::ECDSA_SHA512, false),
             Self::Ed25519 => (sig_id::ED25519, false),
+            Self::MlDsa(set) => return set.identifier().to_vec(),
             // We sign with the usual salt only.
             Self::RsaPss(hash) | Self::RsaPssSalt { hash, .. } => {
                 let (arc, salt) = sig_id::pss(hash);

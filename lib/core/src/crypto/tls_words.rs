@@ -5,6 +5,7 @@ use std::io;
 use rustls::{CertificateError, Error, InvalidMessage, PeerIncompatible};
 
 use super::alert_words;
+use crate::failure::Underlying;
 
 /// Most bytes of a handshake message that the TLS library reads; it cannot be set.
 const MOST_HANDSHAKE: &str = "64 KiB";
@@ -41,6 +42,11 @@ pub fn too_large_words() -> String {
         "the server sends a handshake larger than {MOST_HANDSHAKE}, which c8y-pki cannot read: usually \
          because its list of accepted CAs is very long"
     )
+}
+
+/// A failure of TLS, with our words for it.
+pub fn tls_reason(error: Error) -> Underlying {
+    Underlying::worded(tls_words(&error), error)
 }
 
 /// What failed.

@@ -1,7 +1,7 @@
 //! Which key can verify which signature.
 
 use super::backend::signature as sig;
-use super::{CryptoError, Hash, KeyAlgorithm, SignatureAlgorithm};
+use super::{CryptoError, Hash, KeyAlgorithm, SignatureAlgorithm, ml_dsa};
 
 pub(super) fn verification(
     key: KeyAlgorithm,
@@ -34,6 +34,7 @@ pub(super) fn verification(
             return Err(CryptoError::Backend { what: format!("verifying {algorithm} with {key}") });
         }
         (K::Ed25519, S::Ed25519) => &sig::ED25519,
+        (K::MlDsa(key), S::MlDsa(set)) if key == set => return ml_dsa::verification(set),
         // A signature of one kind never matches a key of another.
         _ => return Err(CryptoError::BadSignature),
     })

@@ -170,6 +170,8 @@ pub(super) fn check(
         KeyAlgorithm::EcP384 => check_point(&P384, algorithm, bits),
         KeyAlgorithm::EcP521 => check_point(&P521, algorithm, bits),
         KeyAlgorithm::Ed25519 => check_edwards(algorithm, bits),
+        // Any bytes of its length are one (FIPS 204, algorithm 23), and none is known to be weak.
+        KeyAlgorithm::MlDsa(_) => Ok(()),
     }
 }
 

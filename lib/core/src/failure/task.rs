@@ -20,7 +20,7 @@ pub enum Task {
     },
     /// Fetch the certificates that a server presents.
     FetchServer {
-        /// Host and perhaps port; none: the user knows which.
+        /// Host and perhaps port; none if the user knows which.
         address: Option<String>,
     },
     /// Print a complete file to start from.
@@ -39,13 +39,20 @@ pub enum Task {
         /// The CA's name.
         ca: String,
     },
+    /// Take in the certificate that a CA has waited for.
+    TakeAnswer {
+        /// The CA's name.
+        ca: String,
+    },
     /// Take in what an issuer elsewhere has signed, or a CA made elsewhere.
     ImportCa {
-        /// The CA's name; none: the user knows which.
+        /// The CA's name; none if the user knows which.
         ca: Option<String>,
     },
     /// Renew a CA.
     RenewCa {
+        /// The CA's name; none if the user knows which.
+        ca: Option<String>,
         /// Whether with a new key.
         new_key: bool,
     },
@@ -58,7 +65,9 @@ pub enum Task {
     },
     /// Make a CA's list of revocations.
     MakeCrl {
-        /// For how many days; none: as long as usual.
+        /// The CA's name; none if the user knows which.
+        ca: Option<String>,
+        /// For how many days; none for as long as usual.
         days: Option<String>,
     },
 
@@ -66,6 +75,8 @@ pub enum Task {
     CheckRegistry,
     /// Take over what the registry has forgotten.
     RepairRegistry,
+    /// Take the registry to another place.
+    MoveRegistry,
     /// Show what a repair would take over.
     PreviewRepair,
     /// Repair the registry by a list that was handed out.
@@ -153,7 +164,10 @@ pub enum Task {
     /// Upload a CA's certificate.
     UploadCa,
     /// Upload the certificate of a CA of the PKI.
-    UploadOwnCa,
+    UploadOwnCa {
+        /// The CA's name; none if the user knows which.
+        ca: Option<String>,
+    },
     /// Enable a trusted certificate.
     EnableCa {
         /// Its name or fingerprint there, in quotes where it needs some.
@@ -161,7 +175,7 @@ pub enum Task {
     },
     /// Let a CA's devices register themselves.
     AllowAutoRegistration {
-        /// Its name or fingerprint there, in quotes where it needs some; none: the user knows which.
+        /// Its name or fingerprint there, in quotes where it needs some; none if the user knows which.
         name: Option<String>,
     },
     /// Remove a trusted certificate.
@@ -170,7 +184,10 @@ pub enum Task {
         name: String,
     },
     /// Prove possession of the key of a CA of the PKI.
-    ProveCa,
+    ProveCa {
+        /// The CA's name; none if the user knows which.
+        ca: Option<String>,
+    },
     /// The same for a CA made elsewhere.
     ProveOtherCa,
     /// Ask for another verification code.
@@ -354,4 +371,8 @@ pub enum Permission {
     WeakPassword,
     /// An RSA key with the public exponent 3.
     ExponentThree,
+    /// A CA's request is signed without the extensions that it may not ask for.
+    LeaveOutAsked,
+    /// Secrets get the rights of the directory that they are in, on a system without modes of files.
+    DirectoryRights,
 }

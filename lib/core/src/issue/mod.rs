@@ -13,7 +13,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::cert::{AltName, AltNameError, Certificate, LongestChain, Serial};
 use crate::crypto::{CryptoError, PublicKey};
-use crate::failure::{Failure, Fault, Hint, Setting, Task};
+use crate::failure::{Failure, Fault, Hint, Setting, Task, Underlying};
 use crate::key::signer::Signer;
 use crate::name::Name;
 use crate::profile::{PathLength, Profile};
@@ -54,7 +54,8 @@ pub enum IssueError {
     },
     /// notAfter lies behind the issuer's.
     #[error(
-        "a validity of {days} days ends on {not_after}, after its issuer {issuer} on {issuer_not_after}"
+        "a validity of {} ends on {not_after}, after its issuer {issuer} on {issuer_not_after}",
+        crate::shown::count(days, "day")
     )]
     Outlives {
         /// Subject of the issuer.
@@ -118,7 +119,7 @@ pub enum IssueError {
     Crypto(#[from] CryptoError),
     /// The encoder refused its input.
     #[error("the certificate cannot be encoded: {0}")]
-    Encoding(String),
+    Encoding(#[source] Underlying),
 }
 
 impl Failure for IssueError {
@@ -142,7 +143,7 @@ impl Failure for IssueError {
     fn hint(&self) -> Option<Hint> {
         match self {
             Self::Outlives { longest, .. } if *longest > 0 => Some(
-                Hint::say(format!("ask for at most {longest} days"))
+                Hint::say(format!("ask for at most {}", crate::shown::count(longest, "day")))
                     .then(Hint::give("or have it shortened to its issuer's end", Setting::Shorten)),
             ),
             Self::Outlives { .. } | Self::IssuerNotValid { .. } => {
@@ -154,7 +155,7 @@ impl Failure for IssueError {
                  number into pki.toml: `longest_chain = N`"
                     .into(),
             ),
-            Self::IssuerBySerial { .. } => Some(Hint::run("make a CA with a new key", Task::RenewCa { new_key: true })),
+            Self::IssuerBySerial { .. } => Some(Hint::run("make a CA with a new key", Task::RenewCa { ca: None, new_key: true })),
             Self::EmptySubject => Some("give at least a common name".into()),
             Self::Crypto(e) => e.hint(),
             Self::AltName(e) => e.hint(),
@@ -253,21 +254,30 @@ impl<'a> Issuer<'a> {
         wanted: Validity,
         beyond_issuer: BeyondIssuer,
     ) -> Result<Validity, IssueError> {
-        let end = self.certificate.not_after;
-        if wanted.not_after <= end {
-            return Ok(wanted);
-        }
-        if beyond_issuer == BeyondIssuer::Shorten {
-            return Ok(Validity { not_after: end, ..wanted });
-        }
-        Err(IssueError::Outlives {
-            issuer: self.certificate.subject.clone(),
-            days: (wanted.not_after - wanted.issued).whole_days(),
-            not_after: date(wanted.not_after),
-            issuer_not_after: date(end),
-            longest: (end - wanted.issued).whole_days(),
-        })
+        fit(self.certificate, wanted, beyond_issuer)
     }
+}
+
+/// A validity that an issuer with this certificate can give: `wanted`, or shortened, or refused.
+pub fn fit(
+    issuer: &Certificate,
+    wanted: Validity,
+    beyond_issuer: BeyondIssuer,
+) -> Result<Validity, IssueError> {
+    let end = issuer.not_after;
+    if wanted.not_after <= end {
+        return Ok(wanted);
+    }
+    if beyond_issuer == BeyondIssuer::Shorten {
+        return Ok(Validity { not_after: end, ..wanted });
+    }
+    Err(IssueError::Outlives {
+        issuer: issuer.subject.clone(),
+        days: (wanted.not_after - wanted.issued).whole_days(),
+        not_after: date(wanted.not_after),
+        issuer_not_after: date(end),
+        longest: (end - wanted.issued).whole_days(),
+    })
 }
 
 /// Refuses certificates that may not sign others (RFC 5280, 4.2.1.3 and 4.2.1.9).
@@ -342,7 +352,7 @@ fn fill(
 ) -> Result<Certificate, IssueError> {
     let (subject, serial) = (order.subject.der(), order.serial.clone());
     let made = template.issue_named(subject, alt_names, order.public_key, serial)?;
-    Certificate::from_der(&made.der).map_err(|e| IssueError::Encoding(e.to_string()))
+    Certificate::from_der(&made.der).map_err(|e| IssueError::Encoding(Underlying::of(e)))
 }
 
 /// Makes a certificate like `old` with the same name, key and extensions, byte for byte, under
@@ -374,7 +384,7 @@ pub fn renew(
     }
     let tbs = tbs::renewed(old, serial, validity, issuer)?;
     let der = assemble(&tbs, issuer.signer)?;
-    Certificate::from_der(&der).map_err(|e| IssueError::Encoding(e.to_string()))
+    Certificate::from_der(&der).map_err(|e| IssueError::Encoding(Underlying::of(e)))
 }
 
 /// How many CA certificates may follow a new CA, given the CAs above it, its issuer first (none

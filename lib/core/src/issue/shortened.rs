@@ -41,8 +41,8 @@ impl fmt::Display for Shortened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "usual validity of {} days is shortened: its issuer {} ends on {}",
-            self.days,
+            "usual validity of {} is shortened: its issuer {} ends on {}",
+            crate::shown::count(self.days, "day"),
             self.issuer,
             self.until.date()
         )

@@ -18,6 +18,7 @@ use super::{IssueError, Validity};
 use crate::cert::{AltName, Certificate, Serial, alt_names_value};
 use crate::crypto::SignatureAlgorithm;
 use crate::der;
+use crate::failure::Underlying;
 use crate::key::signer::Signer;
 use crate::profile::{Kind, Profile, extended_key_usage_oid};
 
@@ -69,7 +70,7 @@ pub(super) fn layout(
     subject_key_id: Vec<u8>,
 ) -> Result<Parts, IssueError> {
     let recorder = Recorder::default();
-    let encoding = |e: rcgen::Error| IssueError::Encoding(e.to_string());
+    let encoding = |e: rcgen::Error| IssueError::Encoding(Underlying::of(e));
     let mut params = params(profile, validity, path_length);
     params.key_identifier_method = KeyIdMethod::PreSpecified(subject_key_id);
     params.signed_by(&recorder, &recorder.issuer(issuer_key_id)).map_err(encoding)?;
@@ -89,7 +90,7 @@ pub(super) fn renewed(
     params.serial_number = Some(SerialNumber::from_slice(serial.bytes()));
     params.not_before = validity.not_before;
     params.not_after = validity.not_after;
-    let encoding = |e: rcgen::Error| IssueError::Encoding(e.to_string());
+    let encoding = |e: rcgen::Error| IssueError::Encoding(Underlying::of(e));
     params.signed_by(&recorder, &recorder.issuer(issuer.key_id())).map_err(encoding)?;
     let new = Parts::read(&recorder.into_message())?;
     // version, serialNumber, signature, issuer, validity, …
@@ -102,7 +103,7 @@ pub(super) fn renewed(
 }
 
 fn no_element(index: usize) -> IssueError {
-    IssueError::Encoding(format!("it has no element {index}"))
+    IssueError::Encoding(format!("it has no element {index}").into())
 }
 
 fn params(profile: &Profile, validity: Validity, path_length: Option<u8>) -> CertificateParams {
@@ -190,7 +191,7 @@ impl Parts {
         let parts = yasna::parse_der(sequence, |reader| {
             reader.collect_sequence_of(|element| element.read_der())
         });
-        parts.map(Self).map_err(|e| IssueError::Encoding(e.to_string()))
+        parts.map(Self).map_err(|e| IssueError::Encoding(Underlying::of(e)))
     }
 
     /// Exchanges the element at `index`.

@@ -69,7 +69,7 @@ impl<'a> Template<'a> {
         let at = extensions
             .windows(mark.len())
             .position(|window| window == mark)
-            .ok_or_else(|| IssueError::Encoding("it has no subject key identifier".to_owned()))?;
+            .ok_or_else(|| IssueError::Encoding("it has no subject key identifier".into()))?;
         Ok(Self {
             signer,
             validity,
@@ -141,7 +141,7 @@ fn contents_of(extensions: &[u8]) -> Result<&[u8], IssueError> {
 }
 
 fn no_extensions() -> IssueError {
-    IssueError::Encoding("it has no extensions".to_owned())
+    IssueError::Encoding("it has no extensions".into())
 }
 
 #[cfg(test)]

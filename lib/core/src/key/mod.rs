@@ -1,6 +1,6 @@
 //! Private keys: made, read, written, and signing.
 //!
-//! [`PrivateKey::generate`] makes one of seven [`KeyType`]s. [`PrivateKey::read`] takes every form
+//! [`PrivateKey::generate`] makes one of each [`KeyType`]. [`PrivateKey::read`] takes every form
 //! that users of OpenSSL, GnuTLS and keytool have; [`read`] lists them. Keys are written as PKCS#8
 //! ([`PrivateKey::to_pem`], [`PrivateKey::to_encrypted_pem`]): PBES2 with AES-256-CBC and
 //! PBKDF2-HMAC-SHA256 (RFC 8018), which every OpenSSL since 1.0 reads.

@@ -17,7 +17,7 @@ use super::pbe::{Cost, PbeError, Sealed, is_private_key_info, is_sealed};
 use super::{KeyError, PrivateKey, legacy};
 use crate::armor;
 use crate::cert::{TOO_MANY_BLOCKS, pem_parts};
-use crate::crypto::{KeyAlgorithm, KeyPair, ed25519_pkcs8};
+use crate::crypto::{KeyAlgorithm, KeyPair, MlDsa, ed25519_pkcs8};
 use crate::der;
 use crate::secret::{Password, SecretBytes};
 
@@ -65,7 +65,7 @@ pub(super) fn read(bytes: &[u8], password: Option<&Password>) -> Result<PrivateK
         return read_der(armor::der(bytes), password);
     }
     let bytes = &*armor::plain(bytes);
-    let blocks = pem_parts(bytes).map_err(|problem| match problem == TOO_MANY_BLOCKS {
+    let blocks = pem_parts(bytes).map_err(|problem| match problem == TOO_MANY_BLOCKS.into() {
         true => KeyError::Damaged(TOO_MANY_BLOCKS),
         false => KeyError::Damaged("its PEM block is not whole"),
     })?;
@@ -125,7 +125,14 @@ pub(super) fn from_pkcs8(der: &[u8]) -> Result<PrivateKey, KeyError> {
             from_sec1(info.private_key.as_bytes(), curve.and_then(|der| curve_of_parameters(&der)))
         }
         "1.3.101.112" => from_ed25519(info.private_key.as_bytes()),
-        other => Err(KeyError::Unsupported(format!("the algorithm {other}"))),
+        other => match MlDsa::of_oid(other) {
+            Some(set) => {
+                let inner = info.private_key.as_bytes();
+                let (pair, pkcs8) = KeyPair::from_ml_dsa_private_key(set, inner)?;
+                PrivateKey::from_parts(pair, pkcs8)
+            }
+            None => Err(KeyError::Unsupported(format!("the algorithm {other}"))),
+        },
     }
 }
 

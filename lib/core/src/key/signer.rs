@@ -16,7 +16,7 @@ pub trait Signer: std::fmt::Debug + Send + Sync {
 
     /// Signs the message with SHA-256 whatever the key's strength, as the platform's proof of
     /// possession wants: RSA with PKCS#1 v1.5, ECDSA in DER. [`CryptoError::NoSha256`] for keys
-    /// that have no such signature (Ed25519).
+    /// that have no such signature (Ed25519, ML-DSA).
     fn sign_sha256(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError>;
 }
 

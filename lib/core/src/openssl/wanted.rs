@@ -400,7 +400,7 @@ fn settings(conf: &Conf, name: &str, notes: &mut Notes) {
             | ("default_md", _) => continue,
             (name, _) if ELSEWHERE.contains(&name) => continue,
             ("default_crl_days", days) if entry.open.is_empty() => {
-                let task = Task::MakeCrl { days: Some(days.to_owned()) };
+                let task = Task::MakeCrl { ca: None, days: Some(days.to_owned()) };
                 format!("default_crl_days = {days}; {}", Hint::run("say so for each list", task))
             }
             (name, value) => format!("{name} = {value}: it cannot be imported"),

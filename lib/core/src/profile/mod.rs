@@ -7,11 +7,13 @@
 
 mod extensions;
 mod kind;
+mod named;
 mod raw;
 mod reading;
 
 pub use extensions::{CustomExtension, Extensions};
 pub use kind::Kind;
+pub use named::UnknownProfile;
 #[doc(hidden)]
 pub use reading::line_of;
 pub use reading::{

@@ -2,7 +2,7 @@
 
 use super::Format;
 use crate::cert::CertError;
-use crate::crypto::CryptoError;
+use crate::crypto::{CryptoError, MlDsa};
 use crate::failure::{Failure, Fault, Hint};
 use crate::key::KeyError;
 
@@ -173,6 +173,16 @@ pub enum StoreError {
         /// What it cannot hold.
         what: String,
     },
+    /// A key that programs do not take from such a store, although they open it.
+    #[error(
+        "a {format} store is not written with an {set} key: no reader is known that takes it from there"
+    )]
+    NoReader {
+        /// The format.
+        format: Format,
+        /// The kind of key.
+        set: MlDsa,
+    },
     /// One password covers a PKCS#12 file, for Java and OpenSSL alike.
     #[error("a PKCS#12 store cannot hold a key password that differs from the store's")]
     SeparateKeyPassword,
@@ -223,6 +233,7 @@ impl Failure for StoreError {
             | Self::KeyMismatch { .. }
             | Self::BrokenChain { .. }
             | Self::CannotHold { .. }
+            | Self::NoReader { .. }
             | Self::SeparateKeyPassword
             | Self::SealedKey { .. }
             | Self::PasswordCharset { .. } => Fault::Input,
@@ -254,6 +265,7 @@ impl Failure for StoreError {
             Self::KeyMismatch { .. } => "give the certificate that was issued for this key",
             Self::SeparateKeyPassword => "use one password for both, or write JKS",
             Self::SealedKey { .. } => "open the store with the key's password too",
+            Self::NoReader { .. } => "take PEM for the key and its chain",
             Self::CannotHold { format: Format::Pem, .. } => {
                 "write PKCS#12, or each key with its chain into a PEM file of its own"
             }

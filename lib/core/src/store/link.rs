@@ -3,7 +3,7 @@
 use super::EntryKind;
 use super::model::{Collector, is_issued_by};
 use crate::cert::Certificate;
-use crate::crypto::{CryptoError, KeyAlgorithm, KeyPair, PublicKey};
+use crate::crypto::{CryptoError, KeyAlgorithm, KeyPair, MlDsa, PublicKey};
 use crate::secret::SecretBytes;
 
 /// A private key as found in a file.
@@ -86,7 +86,7 @@ fn chain_from(leaf: usize, found: &[FoundCertificate]) -> Vec<usize> {
 
 /// The public half of a PKCS#8 key (RFC 5208, RFC 5915, RFC 8017, RFC 8410).
 pub(super) fn public_key(pkcs8: &[u8]) -> Result<PublicKey, CryptoError> {
-    let damaged = |what: &str| CryptoError::BadPrivateKey(what.to_owned());
+    let damaged = |what: &'static str| CryptoError::BadPrivateKey(what.into());
     let info = pkcs8::PrivateKeyInfoRef::try_from(pkcs8).map_err(|_| damaged("not PKCS#8"))?;
     let curve = info.algorithm.parameters_oid().map(|o| o.to_string()).unwrap_or_default();
     let ec = |curve| Ok(KeyPair::from_ec_pkcs8(curve, pkcs8)?.public().clone());
@@ -100,6 +100,12 @@ pub(super) fn public_key(pkcs8: &[u8]) -> Result<PublicKey, CryptoError> {
             let seed = seed.ok_or_else(|| damaged("not an Ed25519 seed"))?;
             Ok(KeyPair::from_ed25519_seed(seed)?.public().clone())
         }
-        (other, _) => Err(CryptoError::UnsupportedAlgorithm(other.to_owned())),
+        (other, _) => match MlDsa::of_oid(other) {
+            Some(set) => {
+                let inner = info.private_key.as_bytes();
+                Ok(KeyPair::from_ml_dsa_private_key(set, inner)?.0.public().clone())
+            }
+            None => Err(CryptoError::UnsupportedAlgorithm(other.to_owned())),
+        },
     }
 }

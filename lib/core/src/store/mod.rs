@@ -18,7 +18,7 @@
 //! use time::macros::datetime;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let server_pem = include_str!("../../../../tests/data/keys/root.cert.pem");
+//! # let server_pem = include_str!("../../testdata/root.cert.pem");
 //! let server = Certificate::all_from_pem_or_der(server_pem.as_bytes())?.remove(0);
 //! let mut truststore = Store::new();
 //! truststore.add_trusted(SERVER_CERTIFICATE_ALIAS, server)?;
@@ -59,7 +59,7 @@ pub use model::{Entry, EntryKind, Store};
 pub use pkcs12::{Compat, DEFAULT_ITERATIONS, Derived, MAX_ITERATIONS, Pkcs12Options, confirm};
 
 use crate::armor;
-use crate::crypto::{CryptoError, fill_random};
+use crate::crypto::{CryptoError, KeyType, fill_random};
 use crate::secret::Password;
 
 /// The alias of a device's key and chain in the platform's recipe.
@@ -78,6 +78,22 @@ pub enum Format {
     Jks,
     /// PEM text (RFC 7468).
     Pem,
+}
+
+impl Format {
+    /// Refuses to write a store with a key of that type from which no reader takes it. Java 25 and pyca/cryptography
+    /// 50 know ML-DSA and open such a PKCS#12 file; neither takes the key from it (RFC 9881's seed is not what Java
+    /// expects).
+    ///
+    /// Errors: [`StoreError::NoReader`] for ML-DSA, except in PEM.
+    pub fn check_key(self, key: KeyType) -> Result<(), StoreError> {
+        match key {
+            KeyType::MlDsa(set) if self != Self::Pem => {
+                Err(StoreError::NoReader { format: self, set })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl fmt::Display for Format {
@@ -243,19 +259,27 @@ type Salt<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<(), CryptoError>;
 
 /// Writes a store. Salts come from the system's random generator.
 ///
-/// Errors: [`StoreError::CannotHold`] for what the format has no place for,
-/// [`StoreError::PasswordNeeded`] and [`StoreError::PasswordCharset`] for passwords that Java
+/// Errors: [`StoreError::CannotHold`] for what the format has no place for, [`StoreError::NoReader`] for keys that
+/// [`Format::check_key`] refuses, [`StoreError::PasswordNeeded`] and [`StoreError::PasswordCharset`] for passwords that Java
 /// does not take, [`StoreError::Iterations`].
 pub fn write(
     store: &Store,
     format: Format,
     options: &WriteOptions<'_>,
 ) -> Result<Vec<u8>, StoreError> {
+    store.entries.iter().filter_map(key_type).try_for_each(|key| format.check_key(key))?;
     match format {
         Format::Pkcs12 => pkcs12::write(store, options, &mut fill_random),
         Format::Jks => jks::write(store, options, &mut fill_random),
         Format::Pem => pem::write(store, options),
     }
+}
+
+/// The type of an entry's key, by the certificate that belongs to it.
+fn key_type(entry: &Entry) -> Option<KeyType> {
+    let EntryKind::Key { chain, .. } = &entry.kind else { return None };
+    let key = chain.first()?.public_key.as_ref().ok()?;
+    KeyType::of(key.algorithm())
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub(super) fn enclosed_pkcs12(bytes: &[u8]) -> Option<Vec<u8>> {
 
 /// Reads a text. PEM has no aliases: keys and certificates get those of the platform's recipe.
 pub(super) fn open(bytes: &[u8], options: OpenOptions<'_>) -> Result<Store, StoreError> {
-    let blocks = pem_blocks(bytes).map_err(damaged)?;
+    let blocks = pem_blocks(bytes).map_err(|e| damaged(e.to_string()))?;
     let (mut keys, mut certificates) = (Vec::new(), Vec::new());
     for block in blocks {
         match block.tag() {

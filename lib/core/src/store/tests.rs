@@ -8,7 +8,7 @@ use crate::key::PrivateKey;
 
 macro_rules! key_file {
     ($name:literal) => {
-        include_str!(concat!("../../../../tests/data/keys/", $name, ".pem"))
+        include_str!(concat!("../../testdata/", $name, ".pem"))
     };
 }
 
@@ -262,5 +262,28 @@ proptest! {
         let options = OpenOptions { allow_unverified: true, ..OpenOptions::default() };
         let empty_jks = bytes.len() == 32 && rest[4..8] == [0; 4];
         prop_assert!(open_with(&bytes, options).is_err() || empty_jks);
+    }
+}
+
+#[test]
+fn a_store_is_not_written_with_a_key_that_nobody_takes_from_it() {
+    use crate::failure::Failure as _;
+    for key in KeyType::ALL {
+        for format in [Format::Pkcs12, Format::Jks, Format::Pem] {
+            let checked = format.check_key(key);
+            let KeyType::MlDsa(set) = key else {
+                assert_eq!(checked, Ok(()));
+                continue;
+            };
+            if format == Format::Pem {
+                assert_eq!(checked, Ok(()));
+                continue;
+            }
+            let refused = checked.unwrap_err();
+            assert_eq!(refused, StoreError::NoReader { format, set });
+            assert!(refused.to_string().contains(&format!("an {set} key")), "{refused}");
+            let hint = refused.hint().map(|hint| hint.to_string());
+            assert_eq!(hint.as_deref(), Some("take PEM for the key and its chain"));
+        }
     }
 }

@@ -236,7 +236,7 @@ pub struct Credentials {
     pub key: PrivateKey,
     /// What it presents, in that order; never empty.
     pub chain: Vec<Certificate>,
-    /// Its truststore; none: the system's.
+    /// Its truststore; none for the system's.
     pub trusted: Option<Trusted>,
 }
 

@@ -31,9 +31,9 @@ pub const REFUSES: &str = "MQTT 3.1, clean session false, QoS 2, retained messag
 /// How a device speaks to the MQTT Service.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Service {
-    /// The tenant's id; none: it is not known, and no MQTT user is sent.
+    /// The tenant's id; none if it is not known, and no MQTT user is sent.
     pub tenant: Option<String>,
-    /// Whether the tenant has the feature for SmartREST; none: it was not asked, or does not tell.
+    /// Whether the tenant has the feature for SmartREST; none if it was not asked, or does not tell.
     pub feature: Option<bool>,
     /// Whether the device speaks SmartREST, so that it has to be on.
     pub smart_rest: bool,

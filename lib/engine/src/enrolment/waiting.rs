@@ -126,8 +126,7 @@ mod tests {
             wait: None,
         };
         assert_eq!(Meaning::of(&away), Meaning::Wait);
-        let lost =
-            PlatformError::EnrolmentLost { device: "gw".to_owned(), reason: "cut".to_owned() };
+        let lost = PlatformError::EnrolmentLost { device: "gw".to_owned(), reason: "cut".into() };
         assert_eq!(Meaning::of(&lost), Meaning::Lost);
     }
 }

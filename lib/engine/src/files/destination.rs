@@ -15,6 +15,7 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use super::{Access, FileError, WRITE, fail, parent};
+use crate::failure::{Hint, Permission};
 
 /// So many links are followed, as on Linux.
 const MOST_LINKS: usize = 40;
@@ -51,7 +52,12 @@ pub(super) enum Unfit {
     #[error("it is no regular file, and {0}")]
     NotAFile(&'static str),
     #[error("this program was started without that descriptor")]
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "other systems say it"))]
     NotOpen,
+    #[error(
+        "it is for its owner alone, and this program cannot set rights of files on this system"
+    )]
+    Unprotected,
 }
 
 impl Unfit {
@@ -60,11 +66,15 @@ impl Unfit {
         error.get_ref()?.downcast_ref().copied()
     }
 
-    pub(super) fn hint(self) -> Option<&'static str> {
+    pub(super) fn hint(self) -> Option<Hint> {
         match self {
             Self::Circle | Self::NotOpen => None,
-            Self::Terminal => Some("name a file, or pipe it on to a program that takes it"),
-            Self::NotAFile(_) => Some("name a file"),
+            Self::Terminal => Some("name a file, or pipe it on to a program that takes it".into()),
+            Self::NotAFile(_) => Some("name a file".into()),
+            Self::Unprotected => Some(Hint::permit(
+                "if no other user can read that directory",
+                Permission::DirectoryRights,
+            )),
         }
     }
 }

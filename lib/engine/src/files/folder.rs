@@ -1,6 +1,8 @@
 //! Directories and their entries: made, made durable, renamed, removed, listed.
 
-use std::fs::{self, File};
+use std::fs;
+#[cfg(unix)]
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +26,7 @@ pub fn create_private_dir(path: &Path) -> Result<(), FileError> {
 
 /// Creates a directory of mode 0700 whose parent exists; an error if it exists.
 pub(crate) fn create_new_private_dir(path: &Path) -> Result<(), FileError> {
+    #[cfg_attr(not(unix), allow(unused_mut, reason = "there is no mode to be set"))]
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     {
@@ -59,13 +62,17 @@ pub(crate) fn sync_tree(dir: &Path) -> Result<(), FileError> {
     sync().map_err(fail("sync", dir))
 }
 
-/// Makes everything below `dir` durable, file by file.
+/// Makes everything below `dir` durable, file by file. They are opened to be written to: Windows makes nothing durable
+/// through a handle that only reads (Microsoft: FlushFileBuffers).
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn sync_tree(dir: &Path) -> Result<(), FileError> {
     fn walk(dir: &Path) -> io::Result<()> {
         for entry in fs::read_dir(dir)? {
             let path = entry?.path();
-            if path.is_dir() { walk(&path)? } else { File::open(&path)?.sync_all()? }
+            match path.is_dir() {
+                true => walk(&path)?,
+                false => fs::OpenOptions::new().write(true).open(&path)?.sync_all()?,
+            }
         }
         sync_entries(dir)
     }

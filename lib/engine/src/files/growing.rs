@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::{
-    FileError, WRITE, fail, followed, open_private, parent, regular, rename_new, sync_dir,
+    Access, FileError, WRITE, fail, followed, open_private, parent, protection, regular,
+    rename_new, sync_dir,
 };
 use crate::crypto::sha256;
 use crate::failure::{Failure, Fault, Hint};
@@ -104,6 +105,7 @@ impl Growing {
     pub(crate) fn open(path: &Path, mark: Option<&Mark>) -> Result<Self, GrowError> {
         let path = regular(path, GROWS)?;
         let part = part_of(&path);
+        protection::check(Access::Private).map_err(fail(WRITE, &part))?;
         let file = open_private(&part).map_err(fail(WRITE, &part))?;
         match file.try_lock() {
             Ok(()) => {}

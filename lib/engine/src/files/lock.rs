@@ -169,13 +169,19 @@ impl OwnDir {
     }
 
     /// Removes the directory: its lock last, so that what is left after a kill is still somebody's.
+    ///
+    /// On Windows a file that is open keeps its name, and its directory is not empty. So the lock is given back before
+    /// its file goes; one who takes it over in between finds nothing to settle.
     pub(crate) fn remove(self) -> Result<(), FileError> {
-        let lock = self.dir.join(Self::LOCK);
-        for path in list_dir(&self.dir)?.into_iter().filter(|path| *path != lock) {
+        let Self { dir, _lock: held } = self;
+        let lock = dir.join(Self::LOCK);
+        for path in list_dir(&dir)?.into_iter().filter(|path| *path != lock) {
             if path.is_dir() { remove_tree(&path)? } else { remove_file(&path)? }
         }
+        let held = cfg!(unix).then_some(held);
         remove_file(&lock)?;
-        let _ = fs::remove_dir(&self.dir);
+        drop(held);
+        let _ = fs::remove_dir(&dir);
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! A revocation list as data.
 
-use super::{CrlView, RevokedView, algorithm};
+use super::views::{CrlView, RevokedView, algorithm};
 use crate::cert::{GeneralName, Serial};
 use crate::crl::{Crl, Revoked};
 use crate::crypto::hex;

@@ -7,7 +7,7 @@ use x509_parser::extensions::{
 use x509_parser::prelude::FromDer;
 
 use crate::ber;
-use crate::cert::{AltName, Certificate, KeyUsage};
+use crate::cert::{AltName, Certificate, KeyUsage, oid};
 use crate::crypto::hex;
 use crate::der;
 use crate::name::Name;
@@ -25,34 +25,13 @@ pub struct ExtensionView {
     pub value: String,
 }
 
-/// Names of extensions (RFC 5280, 4.2, and common private ones).
-const NAMES: [(&str, &str); 14] = [
-    ("2.5.29.14", "subjectKeyIdentifier"),
-    ("2.5.29.15", "keyUsage"),
-    ("2.5.29.17", "subjectAltName"),
-    ("2.5.29.18", "issuerAltName"),
-    ("2.5.29.19", "basicConstraints"),
-    ("2.5.29.30", "nameConstraints"),
-    ("2.5.29.31", "cRLDistributionPoints"),
-    ("2.5.29.32", "certificatePolicies"),
-    ("2.5.29.33", "policyMappings"),
-    ("2.5.29.35", "authorityKeyIdentifier"),
-    ("2.5.29.36", "policyConstraints"),
-    ("2.5.29.37", "extKeyUsage"),
-    ("1.3.6.1.5.5.7.1.1", "authorityInfoAccess"),
-    ("2.16.840.1.113730.1.13", "netscapeComment"),
-];
-
 /// The extensions of a certificate in words.
 pub(crate) fn views(cert: &Certificate) -> Vec<ExtensionView> {
-    let view = |extension: &crate::cert::Extension| {
-        let known = NAMES.iter().find(|(oid, _)| *oid == extension.oid);
-        ExtensionView {
-            name: known.map_or_else(|| extension.oid.clone(), |(_, name)| (*name).to_owned()),
-            oid: extension.oid.clone(),
-            critical: extension.critical,
-            value: text(cert, extension).unwrap_or_else(|| hex(&extension.value)),
-        }
+    let view = |extension: &crate::cert::Extension| ExtensionView {
+        name: oid::name_of(&extension.oid).to_owned(),
+        oid: extension.oid.clone(),
+        critical: extension.critical,
+        value: text(cert, extension).unwrap_or_else(|| hex(&extension.value)),
     };
     cert.extensions.iter().map(view).collect()
 }
@@ -71,7 +50,7 @@ fn text(cert: &Certificate, extension: &crate::cert::Extension) -> Option<String
             cert.extended_key_usage.as_ref().map(|oids| join(oids.iter().map(|o| purpose(o))))
         }
         // Only identifiers that we know: those of others may not even be valid.
-        known if NAMES.iter().any(|(oid, _)| *oid == known) => {
+        known if oid::name_of(known) != known => {
             parsed(&extension.value, known, extension.critical)
         }
         _ => None,

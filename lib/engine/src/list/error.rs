@@ -1,7 +1,7 @@
 //! Why a device list cannot be used.
 
 use super::fault::{BadRows, MOST_FAULTS};
-use crate::failure::{Example, Failure, Fault, Hint, Task};
+use crate::failure::{Example, Failure, Fault, Hint, Task, Underlying};
 use crate::files::FileError;
 
 /// What reading a list gives, or why it cannot be used.
@@ -17,7 +17,8 @@ pub enum ListError {
         /// The list.
         file: String,
         /// What is wrong with it.
-        problem: String,
+        #[source]
+        problem: Underlying,
     },
     /// A list as spreadsheets save "Unicode text".
     #[error("{file} is UTF-16; a list has to be UTF-8")]
@@ -53,8 +54,8 @@ pub enum ListError {
 }
 
 impl ListError {
-    pub(super) fn unreadable(file: &str, problem: impl ToString) -> Self {
-        Self::Unreadable { file: file.to_owned(), problem: problem.to_string() }
+    pub(super) fn unreadable(file: &str, problem: impl Into<Underlying>) -> Self {
+        Self::Unreadable { file: file.to_owned(), problem: problem.into() }
     }
 }
 

@@ -11,6 +11,7 @@ use super::fault::BadRows;
 use super::ids::Ids;
 use super::rows::{ListOptions, Rows};
 use super::whole::{as_csv, is_workbook, no_device};
+use crate::failure::Underlying;
 use crate::files;
 
 /// Largest workbook, in bytes: some 500,000 devices.
@@ -92,7 +93,7 @@ impl ListFile {
 
     /// Begins to read its devices, with all their columns.
     pub(super) fn reading(&self) -> Result<Reading<'_>> {
-        (&self.file).rewind().map_err(|e| ListError::unreadable(&self.name, e))?;
+        (&self.file).rewind().map_err(|e| ListError::unreadable(&self.name, Underlying::of(e)))?;
         let rows = Rows::new(&self.name, &self.file, &self.options, true)?;
         Ok(Reading { list: self, rows: Box::new(rows) })
     }
@@ -129,7 +130,7 @@ impl Reading<'_> {
 
 /// Puts the CSV of a workbook in its place.
 fn unpack(name: &str, mut file: File) -> Result<(File, Vec<String>)> {
-    let fail = |e: std::io::Error| ListError::unreadable(name, e);
+    let fail = |e: std::io::Error| ListError::unreadable(name, Underlying::of(e));
     let mut head = Vec::new();
     (&file).take(4).read_to_end(&mut head).map_err(fail)?;
     file.rewind().map_err(fail)?;

@@ -9,7 +9,7 @@ use super::error::{ListError, Result};
 use super::fault::BadRow;
 use super::lines::{Lines, MOST_COLUMNS, place, separator, told_separator, too_many};
 use crate::client_id::{DeviceId, ROUNDED, is_rounded};
-use crate::failure::{Failure, Hint};
+use crate::failure::{Failure, Hint, Underlying};
 
 /// Headers that name the column of ids, in lower case.
 pub const ID_COLUMNS: [&str; 4] = ["id", "client_id", "device_id", "serial"];
@@ -54,12 +54,12 @@ impl<'a, R: Read> Rows<'a, R> {
         options: &ListOptions,
         details: bool,
     ) -> Result<Self> {
-        let fail = |problem: String| ListError::unreadable(file, problem);
+        let fail = |problem: Underlying| ListError::unreadable(file, problem);
         let mut source = BufReader::with_capacity(1 << 16, source);
         let mut first = Vec::new();
         let mut read_line = |line: &mut Vec<u8>| {
             let read = (&mut source).take(MAX_HEADER).read_until(b'\n', line);
-            read.map(|_| ()).map_err(|e| fail(e.to_string()))
+            read.map(|_| ()).map_err(|e| fail(Underlying::of(e)))
         };
         read_line(&mut first)?;
         if first.starts_with(b"\xef\xbb\xbf") {
@@ -85,12 +85,12 @@ impl<'a, R: Read> Rows<'a, R> {
             .from_reader(Lines::new(Cursor::new(first).chain(source), line));
         let headers: Vec<String> = reader
             .byte_headers()
-            .map_err(|e| fail(e.to_string()))?
+            .map_err(|e| fail(Underlying::of(e)))?
             .iter()
             .map(|h| cell::plain(String::from_utf8_lossy(h).trim()).into_owned())
             .collect();
         if headers.len() > MOST_COLUMNS {
-            return Err(fail(too_many(headers.len())));
+            return Err(fail(too_many(headers.len()).into()));
         }
         let id_column = headers.iter().position(|h| options.is_id(h)).ok_or_else(|| {
             let found = match headers.join(", ") {
@@ -98,7 +98,7 @@ impl<'a, R: Read> Rows<'a, R> {
                 found => format!("only {found}"),
             };
             let wanted = options.id_column.as_deref().unwrap_or("id");
-            fail(format!("the first line has no column named {wanted}: {found}"))
+            fail(format!("the first line has no column named {wanted}: {found}").into())
         })?;
         Ok(Self { file, reader, headers, id_column, details, row: csv::ByteRecord::new() })
     }
@@ -107,7 +107,7 @@ impl<'a, R: Read> Rows<'a, R> {
     pub(super) fn read(&mut self) -> Result<Option<Result<Device, BadRow>>> {
         loop {
             let more = self.reader.read_byte_record(&mut self.row);
-            let more = more.map_err(|e| ListError::unreadable(self.file, e))?;
+            let more = more.map_err(|e| ListError::unreadable(self.file, Underlying::of(e)))?;
             if !more {
                 return Ok(None);
             }

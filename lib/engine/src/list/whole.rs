@@ -88,9 +88,8 @@ pub(super) fn as_csv<'b>(file: &str, bytes: &'b [u8]) -> Result<(Cow<'b, [u8]>, 
     #[cfg(feature = "workbook")]
     let sheet = super::workbook::read(bytes);
     #[cfg(not(feature = "workbook"))]
-    let sheet = Err::<(Vec<u8>, Vec<String>), _>(
-        "this program reads no workbooks: save it as CSV UTF-8".to_owned(),
-    );
+    let sheet =
+        Err::<(Vec<u8>, Vec<String>), _>("this program reads no workbooks: save it as CSV UTF-8");
     let (csv, remarks) = sheet.map_err(|problem| ListError::unreadable(file, problem))?;
     let named = remarks.into_iter().map(|remark| format!("{file}: {remark}")).collect();
     Ok((Cow::Owned(csv), named))

@@ -8,6 +8,7 @@ use std::io::Cursor;
 use calamine::{Cell, DataRef, Reader, Xlsx};
 
 use super::lines::MOST_COLUMNS;
+use crate::failure::Underlying;
 
 /// Largest it may be when it is unpacked, in bytes, as its own directory says.
 const LARGEST_UNPACKED: u64 = 1 << 30;
@@ -19,9 +20,11 @@ const EXACT: f64 = 1e15;
 type Sheet = (Vec<u8>, Vec<String>);
 
 /// Reads the first sheet. Errors: what is wrong, without the file's name.
-pub(super) fn read(bytes: &[u8]) -> Result<Sheet, String> {
+pub(super) fn read(bytes: &[u8]) -> Result<Sheet, Underlying> {
     check_size(bytes)?;
-    let damaged = |e: calamine::XlsxError| format!("it is no workbook that can be read: {e}");
+    let damaged = |e: calamine::XlsxError| {
+        Underlying::worded(format!("it is no workbook that can be read: {e}"), e)
+    };
     let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(damaged)?;
     let sheets = book.sheet_names();
     let name = sheets.first().cloned().ok_or("the workbook has no sheet")?;
@@ -46,8 +49,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Sheet, String> {
 }
 
 /// Refuses what would fill the memory when it is unpacked.
-fn check_size(bytes: &[u8]) -> Result<(), String> {
-    let damaged = |e: zip::result::ZipError| format!("it is no workbook that can be read: {e}");
+fn check_size(bytes: &[u8]) -> Result<(), Underlying> {
+    let damaged = |e: zip::result::ZipError| {
+        Underlying::worded(format!("it is no workbook that can be read: {e}"), e)
+    };
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(damaged)?;
     let mut unpacked = 0_u64;
     for index in 0..archive.len() {
@@ -57,7 +62,8 @@ fn check_size(bytes: &[u8]) -> Result<(), String> {
         true => Ok(()),
         false => Err(format!(
             "the workbook has {unpacked} bytes when it is unpacked; at most {LARGEST_UNPACKED} are read"
-        )),
+        )
+        .into()),
     }
 }
 
@@ -75,14 +81,14 @@ struct Writer {
 }
 
 impl Writer {
-    fn add(&mut self, cell: &Cell<DataRef<'_>>) -> Result<(), String> {
+    fn add(&mut self, cell: &Cell<DataRef<'_>>) -> Result<(), Underlying> {
         let (row, column) = cell.get_position();
         let column = column as usize;
         if row < self.row || (row == self.row && column < self.cells.len()) {
-            return Err(format!("its row {} comes twice", row + 1));
+            return Err(format!("its row {} comes twice", row + 1).into());
         }
         if column >= MOST_COLUMNS {
-            return Err(format!("its row {} has more than {MOST_COLUMNS} columns", row + 1));
+            return Err(format!("its row {} has more than {MOST_COLUMNS} columns", row + 1).into());
         }
         while self.row < row {
             self.end_row()?;
@@ -127,7 +133,7 @@ impl Writer {
         text
     }
 
-    fn end_row(&mut self) -> Result<(), String> {
+    fn end_row(&mut self) -> Result<(), Underlying> {
         if self.cells.iter().any(|cell| !cell.is_empty()) {
             if self.width == 0 {
                 self.width = self.cells.len();
@@ -135,8 +141,8 @@ impl Writer {
             // Empty cells at the end of a row are not in the file.
             self.cells.resize(self.cells.len().max(self.width), String::new());
             let mut writer = csv::WriterBuilder::new().delimiter(b'\t').from_writer(&mut self.csv);
-            writer.write_record(&self.cells).map_err(|e| e.to_string())?;
-            writer.flush().map_err(|e| e.to_string())?;
+            writer.write_record(&self.cells).map_err(Underlying::of)?;
+            writer.flush().map_err(Underlying::of)?;
         } else {
             self.csv.push(b'\n');
         }

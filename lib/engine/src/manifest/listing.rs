@@ -2,13 +2,15 @@
 
 use serde::Deserialize;
 
+use super::ManifestError;
 use super::mark::{self, JSON, MARK, OLD_CSV};
-use super::{COLUMNS, ManifestError};
+use super::row::Row;
 use crate::cert::Certificate;
+use crate::failure::Underlying;
 use crate::issue;
 
 /// Position of the issuer's fingerprint among the columns.
-const ISSUER: usize = COLUMNS.len() - 1;
+const ISSUER: usize = Row::COLUMNS.len() - 1;
 
 /// Hexadecimal digits of a SHA-256.
 const SHA256_DIGITS: usize = 64;
@@ -41,20 +43,6 @@ struct Document {
     mark: Option<String>,
     issuer_fingerprint_sha256: String,
     devices: Vec<Row>,
-}
-
-/// A device, with every key that it has to have.
-#[derive(Deserialize)]
-#[allow(dead_code, reason = "what is not used has to be there all the same")]
-struct Row {
-    device_id: String,
-    serial: String,
-    fingerprint_sha256: String,
-    public_key_sha256: String,
-    not_before: String,
-    not_after: String,
-    status: String,
-    issuer_fingerprint_sha256: String,
 }
 
 impl<'a> Listing<'a> {
@@ -122,7 +110,7 @@ impl<'a> Listing<'a> {
     }
 }
 
-fn unreadable(problem: impl Into<String>) -> ManifestError {
+fn unreadable(problem: impl Into<Underlying>) -> ManifestError {
     ManifestError::Unreadable(problem.into())
 }
 
@@ -177,15 +165,20 @@ fn read_mark(line: &str) -> Result<String, ManifestError> {
 /// Reads the rows; `before` lines stand above the header.
 fn of_csv(bytes: &[u8], before: u64) -> Result<Rows, ManifestError> {
     let mut reader = csv::Reader::from_reader(bytes);
-    let header = reader.headers().map_err(|e| unreadable(of_csv_error(&e, before)))?;
-    if let Some(missing) = COLUMNS.iter().find(|column| header.iter().all(|h| h != **column)) {
+    let header = reader
+        .headers()
+        .map_err(|e| unreadable(Underlying::worded(of_csv_error(&e, before), e)))?;
+    if let Some(missing) = Row::COLUMNS.iter().find(|column| header.iter().all(|h| h != **column)) {
         return Err(unreadable(format!("the column {missing} is missing")));
     }
-    if header.iter().ne(COLUMNS) {
-        return Err(unreadable(format!("its columns are not {}", COLUMNS.join(", "))));
+    if header.iter().ne(Row::COLUMNS) {
+        return Err(unreadable(format!("its columns are not {}", Row::COLUMNS.join(", "))));
     }
     let (mut rows, mut row) = (Rows::default(), csv::StringRecord::new());
-    while reader.read_record(&mut row).map_err(|e| unreadable(of_csv_error(&e, before)))? {
+    while reader
+        .read_record(&mut row)
+        .map_err(|e| unreadable(Underlying::worded(of_csv_error(&e, before), e)))?
+    {
         rows.add(row.get(ISSUER).unwrap_or_default())?;
     }
     Ok(rows)
@@ -204,8 +197,8 @@ fn of_csv_error(e: &csv::Error, before: u64) -> String {
 }
 
 fn of_json(bytes: &[u8]) -> Result<(Option<String>, Rows), ManifestError> {
-    let document: Document =
-        serde_json::from_slice(bytes).map_err(|e| unreadable(of_json_error(&e)))?;
+    let document: Document = serde_json::from_slice(bytes)
+        .map_err(|e| unreadable(Underlying::worded(of_json_error(&e), e)))?;
     let mark = document.mark.as_deref().map(read_mark).transpose()?;
     let mut rows = Rows::default();
     for row in &document.devices {

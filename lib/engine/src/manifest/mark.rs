@@ -5,13 +5,13 @@
 //!
 //! | what | where | how it begins |
 //! | --- | --- | --- |
-//! | certificates | `issue/tbs.rs` | DER: a SEQUENCE |
-//! | revocation lists | `issue/tbs.rs`, through `crl.rs` | DER: a SEQUENCE |
-//! | requests for certificates | `csr.rs` | DER: a SEQUENCE |
-//! | manifests, CSV | `manifest.rs` | [`MARK`], before that was `device_id,` |
-//! | manifests, JSON | `manifest.rs` | `{` |
+//! | certificates | core, `issue/tbs.rs` | DER: a SEQUENCE |
+//! | revocation lists | core, `issue/tbs.rs`, through `crl.rs` | DER: a SEQUENCE |
+//! | requests for certificates | core, `csr/request.rs` | DER: a SEQUENCE |
+//! | manifests, CSV | `manifest/making.rs` | [`MARK`], before that was `device_id,` |
+//! | manifests, JSON | `manifest/making.rs` | `{` |
 //! | verification codes of the platform | `platform/pop.rs` | printable ASCII, one line, none of the above ([`VerificationCode`]) |
-//! | 32 random bytes of our own, to see that a token's public key fits | `key/pkcs11/signing.rs` | not chosen by anybody |
+//! | 32 random bytes of our own, to see that a token's public key fits | core, `key/pkcs11/signing.rs` | not chosen by anybody |
 //!
 //! Only codes are chosen by somebody else. Who adds another purpose gives it a first line that begins
 //! with [`MARK`] and names purpose and issuer, and a row in this table.
@@ -24,7 +24,7 @@ use crate::cert::Certificate;
 pub const MARK: &str = "#c8y-pki ";
 
 /// How the CSV of an old manifest begins, which has no mark.
-pub(super) const OLD_CSV: &str = "device_id,";
+pub(crate) const OLD_CSV: &str = "device_id,";
 
 /// How the JSON of a manifest begins.
 pub(super) const JSON: &str = "{";

@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 
 use super::error::{OrderError, Result};
 use super::options::OrderOptions;
+use crate::client_id::is_kept_by_windows;
 use crate::failure::{Hint, Task};
 use crate::list::{BadRow, BadRows, Device, ListError, ListFile, new_ids};
 use crate::pki::Pki;
@@ -105,7 +106,7 @@ fn check_name(name: &str) -> Result {
     let fits = |b: u8| b.is_ascii_alphanumeric();
     let first = name.bytes().next().is_some_and(fits);
     let rest = name.bytes().all(|b| fits(b) || b"._-".contains(&b));
-    if first && rest && name.len() <= MAX_NAME {
+    if first && rest && name.len() <= MAX_NAME && !is_kept_by_windows(name) {
         Ok(())
     } else {
         Err(OrderError::BadName(name.to_owned()))
@@ -121,7 +122,8 @@ mod tests {
         for good in ["acme", "ACME-2026.11_a", "7"] {
             assert!(check_name(good).is_ok(), "{good}");
         }
-        for bad in ["", ".", "../x", "a b", "-x", "ä", "a/b", &"x".repeat(65)] {
+        for bad in ["", ".", "con", "NUL.x", "a.", "../x", "a b", "-x", "ä", "a/b", &"x".repeat(65)]
+        {
             assert!(check_name(bad).is_err(), "{bad}");
         }
     }

@@ -1,6 +1,6 @@
 //! Why something cannot be done with an order.
 
-use crate::failure::{Failure, Fault, Hint};
+use crate::failure::{Failure, Fault, Hint, Underlying};
 use crate::list::ListError;
 use crate::pki::AuthorityError;
 use crate::registry::RegistryError;
@@ -13,7 +13,8 @@ pub(super) type Result<T = (), E = OrderError> = std::result::Result<T, E>;
 pub enum OrderError {
     /// A name that no order can have.
     #[error(
-        "an order cannot be named {0:?}: at most 64 letters, digits, `.`, `_` and `-`, the first a letter or a digit"
+        "an order cannot be named {0:?}: at most 64 letters, digits, `.`, `_` and `-`, the first a letter or a digit, \
+         and none that Windows keeps for itself (con, nul, a dot at the end)"
     )]
     BadName(String),
     /// A customer's name that is too long.
@@ -33,7 +34,8 @@ pub enum OrderError {
         /// Its name.
         name: String,
         /// What is wrong with them.
-        problem: String,
+        #[source]
+        problem: Underlying,
     },
     /// Its list.
     #[error(transparent)]

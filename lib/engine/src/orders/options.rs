@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::{OrderError, Result};
+use crate::failure::Underlying;
 use crate::provision::bundle::Bundle;
 use crate::registry::OrderRecord;
 
@@ -32,7 +33,9 @@ impl OrderOptions {
     ///
     /// Errors: [`OrderError::Options`] if a newer version has written something that is not known here.
     pub fn of(order: &OrderRecord) -> Result<Self> {
-        Self::deserialize(&order.options)
-            .map_err(|e| OrderError::Options { name: order.name.clone(), problem: e.to_string() })
+        Self::deserialize(&order.options).map_err(|e| OrderError::Options {
+            name: order.name.clone(),
+            problem: Underlying::of(e),
+        })
     }
 }

@@ -49,9 +49,13 @@ impl Pki {
         let filter =
             Filter { role: Some(Role::Ca), status: Some(Status::Live), ..Filter::default() };
         self.registry.each(&filter, |record| -> Result<()> {
+            // One whose request was signed here has its key and its directory elsewhere.
             // A database has the CAs of other directories too.
-            let is_here = || cas.iter().any(|ca| ca.certificate().der() == record.der);
-            if !self.registry.is_shared() && !is_here() {
+            let is_here = record.has_key || record.location.is_some();
+            if is_here
+                && !self.registry.is_shared()
+                && !cas.iter().any(|ca| ca.certificate().der() == record.der)
+            {
                 let subject = record.certificate().map(|c| c.subject.to_string());
                 checked.note(
                     "ca",

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::policy::{RawPolicy, SigningPolicy};
 use super::{AuthorityError, Pki, Result, check_name};
 use crate::cert::LongestChain;
+use crate::failure::Underlying;
 use crate::files::{self, Access, Existing, Lock};
 
 #[derive(serde::Deserialize)]
@@ -18,7 +19,7 @@ pub(super) struct Config {
     policy: BTreeMap<String, RawPolicy>,
 }
 
-fn config_error(path: &Path, problem: impl Into<String>) -> AuthorityError {
+fn config_error(path: &Path, problem: impl Into<Underlying>) -> AuthorityError {
     AuthorityError::Config { path: path.to_owned(), problem: problem.into() }
 }
 
@@ -28,7 +29,7 @@ pub(super) fn read_config(path: &Path) -> Result<Config> {
     let text = String::from_utf8(bytes).map_err(|_| config_error(path, "it is not UTF-8"))?;
     let config: Config = toml::from_str(&text).map_err(|e| {
         let line = e.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-        config_error(path, format!("line {line}: {}", e.message()))
+        config_error(path, Underlying::worded(format!("line {line}: {}", e.message()), e))
     })?;
     if config.version != 1 {
         let problem = format!("version {} of the directory's form is not known", config.version);
@@ -64,8 +65,14 @@ pub(super) fn read_policies(
     Ok(policies)
 }
 
+/// The name of the registry's file in a PKI directory; none if it is in a database.
+pub(crate) fn registry_file(dir: &Path) -> Result<Option<String>> {
+    let place = read_config(&dir.join("pki.toml"))?.registry;
+    Ok((!place.contains("://")).then_some(place))
+}
+
 /// The text of pki.toml with another place of the registry.
-pub(super) fn with_registry(text: &str, registry: &str) -> String {
+pub(crate) fn with_registry(text: &str, registry: &str) -> String {
     let is_it = |line: &str| {
         line.strip_prefix("registry").is_some_and(|rest| rest.trim_start().starts_with('='))
     };
@@ -93,7 +100,8 @@ impl Pki {
             text.push('\n');
         }
         text.push_str(&format!("\n{table}"));
-        let config: Config = toml::from_str(&text).map_err(|e| config_error(&path, e.message()))?;
+        let config: Config = toml::from_str(&text)
+            .map_err(|e| config_error(&path, Underlying::worded(e.message().to_owned(), e)))?;
         read_policies(self.dir(), &path, &config)?;
         files::write(&path, text.as_bytes(), Access::Public, Existing::Replace)?;
         Ok(true)

@@ -8,11 +8,13 @@ use crate::cert::LongestChain;
 use crate::chain::Refusal;
 use crate::crl::CrlError;
 use crate::crypto::{CryptoError, KeyType};
-use crate::failure::{Failure, Fault, Hint, Permission, Setting, Task};
+use crate::csr::{CaAskedError, CsrError};
+use crate::failure::{Failure, Fault, Hint, Permission, Setting, Task, Underlying};
 use crate::files::FileError;
 use crate::issue::IssueError;
 use crate::key::KeyError;
 use crate::key::pkcs11::Pkcs11Error;
+use crate::name::Name;
 use crate::read::ReadError;
 #[cfg(feature = "postgres")]
 use crate::registry::AddressError;
@@ -31,7 +33,8 @@ pub enum AuthorityError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        problem: String,
+        #[source]
+        problem: Underlying,
     },
     /// A CA made elsewhere whose devices servers would refuse.
     #[error("no device under this CA can connect: {0}")]
@@ -110,8 +113,47 @@ pub enum AuthorityError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        problem: String,
+        #[source]
+        problem: Underlying,
     },
+    /// A CA that waits for its certificate.
+    #[error("the CA {name:?} waits for its certificate; its request is {}", request.display())]
+    Waiting {
+        /// Its name.
+        name: String,
+        /// The file of its request.
+        request: PathBuf,
+    },
+    /// Certificates of which none is for the key of a CA that waits.
+    #[error(
+        "none of the certificates is for the key of {name}, which waits for its certificate: there are {}",
+        subjects.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    )]
+    NotAnswered {
+        /// The CA.
+        name: String,
+        /// Whose certificates there are.
+        subjects: Vec<Name>,
+    },
+    /// A request of a CA that cannot be read, or cannot be made.
+    #[error("{}: {source}", path.display())]
+    Request {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: CsrError,
+    },
+    /// A request of a CA elsewhere that cannot be signed.
+    #[error(transparent)]
+    CaRequest(#[from] CsrError),
+    /// A request of a CA elsewhere that asks for what it may not have.
+    #[error(transparent)]
+    CaAsked(#[from] CaAskedError),
+    /// A request whose subject is that of the CA that is to sign it, or of one above.
+    #[error(
+        "the request is for {0}, and this is the subject of the CA that signs it, or of one above it"
+    )]
+    SubjectAbove(Name),
     /// A name under which a CA has issued that is not in the directory any more.
     #[error(
         "the registry has certificates that another CA named {0:?} has issued, with another key"
@@ -141,6 +183,11 @@ pub enum AuthorityError {
         "{0:?} is not a name for a CA: use 1 to {MAX_NAME} of a-z, 0-9, '-' and '_', a letter or digit first"
     )]
     BadName(String),
+    /// No directory can have the name on Windows.
+    #[error(
+        "{0:?} is not a name for a CA: Windows keeps it for a device, and no directory can have it there"
+    )]
+    NameOfWindows(String),
     /// A device profile for a CA, or the other way round.
     #[error("profile {profile:?} is for a {is}, not for a {wanted}")]
     WrongProfile {
@@ -249,6 +296,8 @@ impl Failure for AuthorityError {
             Self::KeyUri { source, .. } | Self::Pkcs11(source) => source.fault(),
             Self::Certificate { source, .. } => source.fault(),
             Self::Unusable(refusal) => refusal.fault(),
+            Self::Request { source: e, .. } | Self::CaRequest(e) => e.fault(),
+            Self::CaAsked(e) => e.fault(),
             Self::Policy(e) => e.fault(),
             Self::File(e) => e.fault(),
             Self::Registry(e) => e.fault(),
@@ -265,12 +314,16 @@ impl Failure for AuthorityError {
             | Self::RegistryLost { .. }
             | Self::OtherRegistry { .. }
             | Self::NoAddress(_)
+            | Self::Waiting { .. }
+            | Self::NotAnswered { .. }
+            | Self::SubjectAbove(_)
             | Self::NameOfAnother(_)
             | Self::Revoked { .. }
             | Self::NameTaken(_)
             | Self::KeyTaken(_)
             | Self::KeyUsed(_)
             | Self::BadName(_)
+            | Self::NameOfWindows(_)
             | Self::WrongProfile { .. }
             | Self::ChainTooLong { .. }
             | Self::OtherLongestChain { .. }
@@ -321,6 +374,17 @@ impl Failure for AuthorityError {
                 )
                 .then(accept("if it is lost, make one without it, which the audit log keeps", ca)),
             ),
+            Self::Waiting { name, .. } => Some(Hint::run(
+                "have the CA above sign the request, then take its answer in",
+                Task::TakeAnswer { ca: name.clone() },
+            )),
+            Self::NotAnswered { name, .. } => Some(Hint::run(
+                "give the certificate that was made for this very request; see the request again",
+                Task::RequestCa { ca: name.clone() },
+            )),
+            Self::SubjectAbove(_) => Some("have the request made again with a subject of its own".into()),
+            Self::Request { source: e, .. } | Self::CaRequest(e) => e.hint(),
+            Self::CaAsked(e) => e.hint(),
             Self::NameOfAnother(name) => {
                 Some(format!("restore the directory ca/{name} from a backup, or choose another name").into())
             }

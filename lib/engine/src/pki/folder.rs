@@ -22,7 +22,7 @@ impl Pki {
         Self::make_folder_for(dir, None)
     }
 
-    /// The same for an installation whose longest chain is known; none: that of the cloud. A directory that is there
+    /// The same for an installation whose longest chain is known; none for that of the cloud. A directory that is there
     /// has to say the same.
     pub fn make_folder_for(dir: &Path, longest: Option<LongestChain>) -> Result<()> {
         Self::make_folder_on(dir, longest, None)

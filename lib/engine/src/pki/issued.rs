@@ -10,13 +10,13 @@ use time::OffsetDateTime;
 
 use super::device_request::{DeviceRequest, Replacing};
 use super::owners::KeyOwners;
-use super::{AuthorityError, Ca, Pki, RequestError, config, policy};
-use crate::cert::{AltName, Certificate, Serial};
+use super::{AuthorityError, Ca, CertifyError, Pki, RequestError, Terms, config, policy};
+use crate::cert::Certificate;
 use crate::client_id::DeviceId;
 use crate::clock;
 use crate::crypto::PublicKey;
-use crate::issue::{self, IssueError, Issuer, Order, Validity};
-use crate::name::Name;
+use crate::failure::Underlying;
+use crate::issue::IssueError;
 use crate::profile::{Kind, Profile};
 use crate::registry::{
     Holder, NewRecord, Newcomers, Record, Registry, RegistryError, Replaced, Status, batch_name,
@@ -74,8 +74,9 @@ impl Pki {
     pub fn issue(&self, request: &DeviceRequest<'_>) -> Result<Issued> {
         let (key, id) = (request.public_key()?, request.device()?);
         let profile = profile_of(request)?;
-        let subject = subject_of(request, &id)?;
-        let names = profile.extensions.alt_names_of(id.as_str()).map_err(IssueError::from)?;
+        if request.subject.has("CN") {
+            return Err(RequestError::SubjectWithCommonName);
+        }
         self.registry.check_in_place()?;
         let cas = self.cas()?;
         clock::check(request.now, &self.evidence_seen(&cas)?)?;
@@ -87,10 +88,9 @@ impl Pki {
                 Decision::Sign(replaces) => replaces,
             };
             self.check_may_sign(ca)?;
-            self.policy_now(ca, &cas)?.check(ca, &id, (&subject, &names)).map_err(|source| {
-                RequestError::Policy { id: id.to_string(), source: Box::new(source) }
-            })?;
-            let certificate = sign(request, ca, &profile, (&subject, &names), key)?;
+            let policy = self.policy_now(ca, &cas)?;
+            let terms = Terms { ca, policy: &policy, profile: &profile, subject: &request.subject };
+            let certificate = sign(request, terms, &id, key).map_err(|e| refused(&id, e))?;
             let record = record_of(request, ca, &id, &certificate, replaces);
             match self.record_device(&record, (&batch, request.now)) {
                 // Another thread or process was faster.
@@ -182,18 +182,12 @@ impl Pki {
 }
 
 fn profile_of(request: &DeviceRequest<'_>) -> Result<Profile> {
-    let profile = request.profile.clone().or_else(|| Profile::built_in("device"));
-    let profile = profile.ok_or(RequestError::NoProfile)?;
+    let profile = match &request.profile {
+        Some(profile) => profile.clone(),
+        None => "device".parse::<Profile>()?,
+    };
     super::want_kind(&profile, Kind::Device)?;
     Ok(profile)
-}
-
-/// The fields asked for, with the device's identifier as its common name.
-fn subject_of(request: &DeviceRequest<'_>, id: &DeviceId) -> Result<Name> {
-    if request.subject.has("CN") {
-        return Err(RequestError::SubjectWithCommonName);
-    }
-    Ok(request.subject.clone().with("CN", id.as_str())?.build()?)
 }
 
 fn of_live(
@@ -246,22 +240,25 @@ fn check_not_ended(id: &DeviceId, last: &Record) -> Result<()> {
 
 fn sign(
     request: &DeviceRequest<'_>,
-    ca: &Ca,
-    profile: &Profile,
-    (subject, names): (&Name, &[AltName]),
+    terms: Terms<'_>,
+    id: &DeviceId,
     key: &PublicKey,
-) -> Result<Certificate> {
-    let issuer = Issuer::new(ca.certificate(), request.ca_key, request.now)?;
-    let wanted = Validity::of(profile, request.now, request.days);
-    let order = Order {
-        profile,
-        subject,
-        public_key: key,
-        serial: Serial::random()?,
-        validity: issuer.fit(wanted, request.beyond_issuer())?,
-        path_length: None,
-    };
-    Ok(issue::issue_named(&order, names, &issuer)?)
+) -> std::result::Result<Certificate, CertifyError> {
+    terms.check(id, None)?;
+    let span = (request.days, request.beyond_issuer());
+    let made = terms.certifier(request.ca_key, request.now, span)?.certify(id, None, key)?;
+    Ok(Certificate::from_der(&made.der).map_err(|e| IssueError::Encoding(Underlying::of(e)))?)
+}
+
+/// A refusal of what every device is held to, as this device's.
+fn refused(id: &DeviceId, e: CertifyError) -> RequestError {
+    match e {
+        CertifyError::Name(e) => e.into(),
+        CertifyError::Issue(e) => e.into(),
+        CertifyError::Policy(source) => {
+            RequestError::Policy { id: id.to_string(), source: Box::new(source) }
+        }
+    }
 }
 
 fn record_of(

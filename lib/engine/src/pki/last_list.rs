@@ -7,12 +7,11 @@
 
 use std::path::{Path, PathBuf};
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
 use super::{AuthorityError, Ca, Pki, Result};
+use crate::clock::rfc3339;
 use crate::crl::Crl;
 use crate::crypto::{hex, sha256};
+use crate::failure::Underlying;
 use crate::files::{self, Access, Existing};
 use crate::registry::number_of;
 
@@ -52,7 +51,7 @@ pub struct Lost {
     /// Whether that number is known from outside the registry, which knows of a lower one.
     pub is_newer: bool,
     /// What is wrong.
-    pub problem: String,
+    pub problem: Underlying,
 }
 
 impl Lost {
@@ -77,7 +76,7 @@ impl Ca {
     ///
     /// Errors: what is wrong with a file that holds no list of this CA, or one whose number cannot be gone on
     /// from.
-    pub(super) fn list_in_folder(&self) -> Result<Option<std::result::Result<Crl, String>>> {
+    pub(super) fn list_in_folder(&self) -> Result<Option<std::result::Result<Crl, Underlying>>> {
         let path = self.list_path();
         if !path.exists() {
             return Ok(None);
@@ -85,13 +84,13 @@ impl Ca {
         let found = Crl::all_from_pem_or_der(&files::read(&path)?);
         let list = match found.map(|mut lists| lists.pop()) {
             Ok(Some(list)) => list,
-            Ok(None) => return Ok(Some(Err("it is empty".to_owned()))),
-            Err(e) => return Ok(Some(Err(e.to_string()))),
+            Ok(None) => return Ok(Some(Err("it is empty".into()))),
+            Err(e) => return Ok(Some(Err(Underlying::of(e)))),
         };
         if !self.has_signed(&list) {
-            return Ok(Some(Err("it is not signed with this CA's key".to_owned())));
+            return Ok(Some(Err("it is not signed with this CA's key".into())));
         }
-        Ok(Some(number_of(&list).map(|_| list)))
+        Ok(Some(number_of(&list).map(|_| list).map_err(Underlying::from)))
     }
 
     /// Whether a list is this CA's own.
@@ -109,7 +108,7 @@ impl Ca {
             return Ok(None);
         }
         let note = serde_json::from_slice(&files::read_small(&path)?);
-        note.map(Some).map_err(|e| AuthorityError::Config { path, problem: e.to_string() })
+        note.map(Some).map_err(|e| AuthorityError::Config { path, problem: Underlying::of(e) })
     }
 
     fn keep_note(&self, note: &Note) -> Result<()> {
@@ -154,7 +153,9 @@ impl Pki {
             // Its first list was never written.
             (None, Some(0)) => return Ok(LastList::None),
             (None, _) if number == 0 => return Ok(LastList::None),
-            (None, _) => format!("it is not there, and list {number} of {} was made", ca.name),
+            (None, _) => {
+                format!("it is not there, and list {number} of {} was made", ca.name).into()
+            }
         };
         let (path, is_newer) = (ca.list_path(), noted.is_some_and(|noted| noted > known));
         let lost = Lost { ca: ca.name.clone(), path, number, is_newer, problem };
@@ -164,7 +165,7 @@ impl Pki {
         }
     }
 
-    /// The last list that a CA has made; none: it has made none. What is wrong with one that cannot be used is an
+    /// The last list that a CA has made; none if it has made none. What is wrong with one that cannot be used is an
     /// answer, as the inner error.
     pub fn made_list(&self, ca: &Ca) -> Result<std::result::Result<Option<Crl>, Lost>> {
         Ok(match self.last_list(ca)? {
@@ -179,7 +180,7 @@ impl Pki {
     /// Errors: one that this CA has not signed.
     pub fn put_list_back(&self, ca: &Ca, list: &Crl) -> Result<()> {
         if !ca.has_signed(list) {
-            let problem = "the list to be put there is not signed with this CA's key".to_owned();
+            let problem = "the list to be put there is not signed with this CA's key".into();
             let path: &Path = &ca.list_path();
             return Err(AuthorityError::LastList {
                 ca: ca.name.clone(),
@@ -189,8 +190,4 @@ impl Pki {
         }
         ca.keep_list(list)
     }
-}
-
-fn rfc3339(at: OffsetDateTime) -> String {
-    at.format(&Rfc3339).unwrap_or_default()
 }

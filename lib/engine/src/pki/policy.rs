@@ -151,7 +151,7 @@ pub struct SigningPolicy {
     #[serde(skip)]
     ca: String,
     fields: BTreeMap<&'static str, FieldRule>,
-    /// None: no id is refused for its form.
+    /// None if no id is refused for its form.
     #[serde(rename = "ids")]
     patterns: Option<Vec<String>>,
     /// JSON: how many ids its list has; null if it has none.

@@ -12,6 +12,7 @@ use crate::csr::CsrError;
 use crate::failure::{Failure, Fault, Hint, Setting, Task};
 use crate::issue::IssueError;
 use crate::name::NameError;
+use crate::profile::UnknownProfile;
 use crate::read::ReadError;
 use crate::registry::RegistryError;
 
@@ -106,9 +107,9 @@ pub enum RequestError {
         /// The rule.
         source: Box<PolicyError>,
     },
-    /// The built-in profile is missing.
-    #[error("there is no profile named \"device\"")]
-    NoProfile,
+    /// No profile comes with the library under the name that devices get by default.
+    #[error(transparent)]
+    Profile(#[from] UnknownProfile),
     /// The clock is not believed.
     #[error(transparent)]
     Clock(#[from] ClockError),
@@ -135,8 +136,8 @@ impl Failure for RequestError {
             Self::Several(_)
             | Self::NoCommonName
             | Self::CommonNames(_)
-            | Self::SubjectWithCommonName
-            | Self::NoProfile => Fault::Input,
+            | Self::SubjectWithCommonName => Fault::Input,
+            Self::Profile(e) => e.fault(),
             Self::Read(e) => e.fault(),
             Self::Csr(e) => e.fault(),
             Self::Crypto(e) => e.fault(),
@@ -167,7 +168,7 @@ impl Failure for RequestError {
                 "have the device make a new key, and a request with it".into()
             }
             Self::Recorded(_) => Hint::run("see which it is", Task::CheckRegistry),
-            Self::NoProfile => return None,
+            Self::Profile(e) => return e.hint(),
             Self::Read(e) => return e.hint(),
             Self::Csr(e) => return e.hint(),
             Self::Crypto(e) => return e.hint(),
@@ -203,7 +204,7 @@ impl RequestError {
             | Self::RevokedKey { .. }
             | Self::Policy { .. }
             | Self::Issue(IssueError::AltName(_)) => true,
-            Self::NoProfile
+            Self::Profile(_)
             | Self::Clock(_)
             | Self::Issue(_)
             | Self::Recorded(_)

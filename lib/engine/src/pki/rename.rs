@@ -13,6 +13,7 @@ use toml::Spanned;
 
 use super::config::read_config;
 use super::{AuthorityError, Ca, Pki, Result, check_name};
+use crate::failure::Underlying;
 use crate::files::{self, Access, Existing, Lock};
 
 /// The marker in the directory of a CA that gets another name.
@@ -90,7 +91,7 @@ impl Pki {
             }
             let marker: Marker =
                 serde_json::from_slice(&files::read_small(&path)?).map_err(|e| {
-                    AuthorityError::Config { path: path.clone(), problem: e.to_string() }
+                    AuthorityError::Config { path: path.clone(), problem: Underlying::of(e) }
                 })?;
             match self.registry.was_renamed(&marker.from, &marker.to, marker.after)? {
                 true => self.finish_renaming(&marker)?,
@@ -107,9 +108,10 @@ impl Pki {
         let path = self.dir.join("pki.toml");
         read_config(&path)?;
         let text = String::from_utf8_lossy(&files::read(&path)?).into_owned();
-        let error = |problem: String| AuthorityError::Config { path: path.clone(), problem };
+        let error = |problem: Underlying| AuthorityError::Config { path: path.clone(), problem };
         let names = |text: &str| {
-            toml::from_str::<Policies>(text).map_err(|e| error(e.message().to_owned()))
+            toml::from_str::<Policies>(text)
+                .map_err(|e| error(Underlying::worded(e.message().to_owned(), e)))
         };
         let before = names(&text)?;
         let mut wanted: Vec<String> =
@@ -129,10 +131,13 @@ impl Pki {
         };
         match changed.filter(is_it) {
             Some(changed) => Ok(Some(changed)),
-            None => Err(error(format!(
-                "the name in [policy.{from}] cannot be changed to {to}: write all of its settings under one \
-                 [policy.{from}]"
-            ))),
+            None => {
+                let problem = format!(
+                    "the name in [policy.{from}] cannot be changed to {to}: write all of its settings under one \
+                     [policy.{from}]"
+                );
+                Err(error(problem.into()))
+            }
         }
     }
 }

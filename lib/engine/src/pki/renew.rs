@@ -22,7 +22,7 @@ use crate::registry::Replaced;
 pub(super) const RENEWED: &str = "renewed.pem";
 
 /// How the name of a file with a former certificate of a CA begins.
-const FORMER: &str = "former-";
+pub(crate) const FORMER: &str = "former-";
 
 impl Pki {
     /// Renews a CA. `key` is that of its issuer: its parent in this directory, or its own for a root.

@@ -94,7 +94,7 @@ impl Pki {
     pub fn compare_list(&self, ca: &Ca, list: &Crl) -> Result<Option<Rollback>> {
         let number = number_of(list).map_err(|problem| {
             let (ca, path) = (ca.name.clone(), ca.list_path());
-            AuthorityError::LastList { ca, path, problem }
+            AuthorityError::LastList { ca, path, problem: problem.into() }
         })?;
         let known_number = self.registry.crl_number(&ca.name)?;
         let lost = self.registry.lost_revocations(list, &ca.certificate().subject)?;

@@ -8,7 +8,7 @@ use crate::cert::AltName;
 /// Names and networks of the servers that a CA signs. Without either, every name passes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServerRules {
-    /// `broker.example.com`, or `.example.com` for all names below it. None: no rule.
+    /// `broker.example.com`, or `.example.com` for all names below it. None for no rule.
     names: Option<Vec<String>>,
     networks: Option<Vec<Network>>,
 }

@@ -12,6 +12,9 @@ use crate::files::{self, Lock};
 /// The marker in the directory of a CA that the registry need not know yet.
 pub(super) const UNRECORDED: &str = "unrecorded";
 
+/// The request of a CA, in its directory while it waits for its certificate and until that is recorded.
+pub(super) const REQUEST: &str = "request.pem";
+
 impl Ca {
     /// Whether its making was stopped before it was recorded, or is going on.
     pub(super) fn is_unrecorded(&self) -> bool {
@@ -20,7 +23,8 @@ impl Ca {
 
     /// Lets the directory be that of a CA that the registry knows.
     pub(super) fn settle(&self) -> Result<()> {
-        for marker in [UNRECORDED, ADOPTING] {
+        // The request comes first: while the marker is there, this is done again.
+        for marker in [REQUEST, UNRECORDED, ADOPTING] {
             let marker = self.dir.join(marker);
             if marker.exists() {
                 files::remove_file(&marker)?;
@@ -56,7 +60,7 @@ impl Pki {
         // The process that is making a CA holds it, until that is recorded.
         let _lock = Lock::wait(&self.lock_path())?;
         for ca in self.cas()?.into_iter().filter(is_marked) {
-            self.record(&ca, now)?;
+            self.record_in_place_of(&ca, None, now)?;
             ca.settle()?;
         }
         Ok(())

@@ -14,6 +14,7 @@ use time::OffsetDateTime;
 
 use super::{Body, Client, Method, PlatformError, Request, trusted};
 use crate::crl::{Crl, Revoked, platform_csv};
+use crate::failure::Underlying;
 
 /// Where revocations are kept.
 pub const PATH: &str = "/tenant/trusted-certificates/settings/crl";
@@ -45,7 +46,7 @@ pub async fn download(client: &Client) -> Result<Crl, PlatformError> {
     let request = Request::get(PATH).role(trusted::ROLE_READ).at_most(MOST_LIST);
     let request = request.accept("application/pkix-crl, */*");
     let answer = client.send(&request).await?;
-    Crl::from_der(&answer.body).map_err(|e| client.strange(&request, e.to_string()))
+    Crl::from_der(&answer.body).map_err(|e| client.strange(&request, Underlying::of(e)))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::cert::Certificate;
 use crate::chain::{self, LeafChoice};
 use crate::crypto::PublicKey;
 use crate::csr;
-use crate::failure::{Failure, Fault};
+use crate::failure::{Failure, Fault, Underlying};
 use crate::store::pkcs7;
 
 /// What lets a device have its next certificate: its own user has it.
@@ -49,13 +49,13 @@ fn request(operation: &str, csr_der: &[u8]) -> Request {
 /// an answer without a certificate for the request's key.
 pub async fn enroll(client: &Client, csr_der: &[u8]) -> Result<Vec<Certificate>, PlatformError> {
     let (request, key) = prepare(csr_der, enroll_request)?;
-    let lost = |reason: String| PlatformError::EnrolmentLost { device: client.user(), reason };
+    let lost = |reason| PlatformError::EnrolmentLost { device: client.user(), reason };
     let answer = client.send(&request).await.map_err(|e| match e {
         PlatformError::Unauthorized { host, message, .. } => {
             PlatformError::OneTimePassword { host, device: client.user(), message }
         }
         // Nobody knows whether the one-time password is used up.
-        e if e.fault() == Fault::Lost => lost(e.to_string()),
+        e if e.fault() == Fault::Lost => lost(Underlying::of(e)),
         other => other,
     })?;
     certificates(&answer, &key).map_err(lost)
@@ -82,34 +82,34 @@ fn prepare(
 }
 
 /// The certificates of an answer, the one for `key` first; or what is strange about it.
-fn certificates(answer: &Answer, key: &PublicKey) -> Result<Vec<Certificate>, String> {
+fn certificates(answer: &Answer, key: &PublicKey) -> Result<Vec<Certificate>, Underlying> {
     // RFC 7030, 4.2.3. The platform has no such wait.
     if answer.status == 202 {
-        return Err("it takes the request and will answer it later (202)".to_owned());
+        return Err("it takes the request and will answer it later (202)".into());
     }
     if answer.body.is_empty() {
-        return Err("the answer is empty".to_owned());
+        return Err("the answer is empty".into());
     }
-    let found = pkcs7::read(&bytes(&answer.body)?).map_err(|e| e.to_string())?;
+    let found = pkcs7::read(&bytes(&answer.body)?).map_err(Underlying::of)?;
     leaf_first(found, key)
 }
 
 /// PKCS#7 in DER or PEM.
-fn bytes(body: &[u8]) -> Result<Vec<u8>, String> {
+fn bytes(body: &[u8]) -> Result<Vec<u8>, Underlying> {
     if pkcs7::is_signed_data(body) || body.trim_ascii_start().starts_with(b"-----BEGIN ") {
         return Ok(body.to_vec());
     }
     let text: Vec<u8> = body.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
-    STANDARD.decode(text).map_err(|e| format!("it is no base64 ({e})"))
+    STANDARD.decode(text).map_err(|e| Underlying::worded(format!("it is no base64 ({e})"), e))
 }
 
 /// The certificate for `key`, then its issuers.
-fn leaf_first(found: Vec<Certificate>, key: &PublicKey) -> Result<Vec<Certificate>, String> {
+fn leaf_first(found: Vec<Certificate>, key: &PublicKey) -> Result<Vec<Certificate>, Underlying> {
     let (own, others): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|c| c.public_key.as_ref() == Ok(key));
     // A server that sends the old certificate along with the new one is understood.
     let Some(leaf) = own.into_iter().max_by_key(|c| c.not_before) else {
-        return Err("no certificate in it is for the key of the request".to_owned());
+        return Err("no certificate in it is for the key of the request".into());
     };
     let heap: Vec<Certificate> = std::iter::once(leaf).chain(others).collect();
     Ok(match chain::order(&heap, LeafChoice::PublicKey(key)) {
@@ -128,15 +128,15 @@ mod tests {
     /// A device, an intermediate and a root.
     fn chain() -> Vec<Certificate> {
         let pem = concat!(
-            include_str!("../../../../tests/data/keys/ec-p256.cert.pem"),
-            include_str!("../../../../tests/data/keys/intermediate.cert.pem"),
-            include_str!("../../../../tests/data/keys/root.cert.pem"),
+            include_str!("../../testdata/ec-p256.cert.pem"),
+            include_str!("../../testdata/intermediate.cert.pem"),
+            include_str!("../../testdata/root.cert.pem"),
         );
         Certificate::all_from_pem_or_der(pem.as_bytes()).unwrap()
     }
 
     fn other() -> Certificate {
-        let pem = include_bytes!("../../../../tests/data/keys/ec-p384.cert.pem");
+        let pem = include_bytes!("../../testdata/ec-p384.cert.pem");
         Certificate::all_from_pem_or_der(pem).unwrap().remove(0)
     }
 
@@ -157,7 +157,7 @@ mod tests {
             date: None,
             body: body.to_vec(),
         };
-        certificates(&answer, leaf.public_key.as_ref().unwrap())
+        certificates(&answer, leaf.public_key.as_ref().unwrap()).map_err(|e| e.to_string())
     }
 
     fn base64(certificates: &[Certificate]) -> String {

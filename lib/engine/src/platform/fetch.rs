@@ -13,8 +13,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
 
 use crate::cert::{CertError, Certificate};
-use crate::crypto::{tls_provider, tls_words};
-use crate::failure::{Failure, Fault, Hint};
+use crate::crypto::{tls_provider, tls_reason};
+use crate::failure::{Failure, Fault, Hint, Underlying};
 use crate::net::{self, Deadline, Timed};
 
 /// Why no certificates came.
@@ -30,7 +30,8 @@ pub enum FetchError {
         /// The name.
         host: String,
         /// What the resolver said.
-        reason: String,
+        #[source]
+        reason: Underlying,
     },
     /// No TCP connection.
     #[error("cannot connect to {target}: {reason}")]
@@ -38,7 +39,8 @@ pub enum FetchError {
         /// Host and port.
         target: String,
         /// What the system said.
-        reason: String,
+        #[source]
+        reason: Underlying,
     },
     /// The server did not answer in time.
     #[error("{target} did not answer within {seconds} seconds")]
@@ -54,7 +56,8 @@ pub enum FetchError {
         /// Host and port.
         target: String,
         /// What went wrong.
-        reason: String,
+        #[source]
+        reason: Underlying,
     },
     /// The server's certificate cannot be read.
     #[error("{target} presents something that is no certificate: {source}")]
@@ -95,7 +98,7 @@ pub fn fetch(host: &str, port: u16, timeout: Duration) -> Result<Vec<Certificate
     let mut stream = connect(host, port, &target, deadline)?;
     let recorder = Arc::new(Recorder::new());
     let mut connection = client(name, Arc::clone(&recorder))
-        .map_err(|e| FetchError::Tls { target: target.clone(), reason: tls_words(&e) })?;
+        .map_err(|e| FetchError::Tls { target: target.clone(), reason: tls_reason(e) })?;
     let handshake = connection.complete_io(&mut stream);
     let presented = recorder.take();
     if presented.is_empty() {
@@ -109,24 +112,19 @@ pub fn fetch(host: &str, port: u16, timeout: Duration) -> Result<Vec<Certificate
 }
 
 fn connect(host: &str, port: u16, target: &str, deadline: Deadline) -> Result<Timed, FetchError> {
-    let addresses = net::resolve(host, port, &deadline)
-        .map_err(|e| FetchError::Resolve { host: host.to_owned(), reason: late(&e, deadline) })?;
+    let addresses = net::resolve(host, port, &deadline).map_err(|e| FetchError::Resolve {
+        host: host.to_owned(),
+        reason: net::unresolved(e, deadline),
+    })?;
     let target = target.to_owned();
     net::connect(&addresses, deadline).map_err(|e| match e.kind() {
         ErrorKind::TimedOut => FetchError::Timeout { target, seconds: deadline.seconds() },
         ErrorKind::ConnectionRefused => {
-            FetchError::Connect { target, reason: "nothing listens on that port".to_owned() }
+            let reason = Underlying::worded("nothing listens on that port", e);
+            FetchError::Connect { target, reason }
         }
-        _ => FetchError::Connect { target, reason: e.to_string() },
+        _ => FetchError::Connect { target, reason: Underlying::of(e) },
     })
-}
-
-/// What the resolver said, or that it said nothing.
-fn late(error: &io::Error, deadline: Deadline) -> String {
-    match error.kind() {
-        ErrorKind::TimedOut => format!("no answer within {} seconds", deadline.seconds()),
-        _ => error.to_string(),
-    }
 }
 
 fn no_certificate(error: Option<io::Error>, target: String, deadline: Deadline) -> FetchError {
@@ -135,10 +133,10 @@ fn no_certificate(error: Option<io::Error>, target: String, deadline: Deadline) 
             FetchError::Timeout { target, seconds: deadline.seconds() }
         }
         Some(e) => {
-            let tls = e.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-            FetchError::Tls { target, reason: tls.map_or_else(|| e.to_string(), tls_words) }
+            let tls = e.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).cloned();
+            FetchError::Tls { target, reason: tls.map_or_else(|| Underlying::of(e), tls_reason) }
         }
-        None => FetchError::Tls { target, reason: "it presents no certificate".to_owned() },
+        None => FetchError::Tls { target, reason: "it presents no certificate".into() },
     }
 }
 

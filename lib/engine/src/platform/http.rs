@@ -4,15 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 
 use super::transport::{Answer, Transport};
-use super::{Login, PlatformError, Repeat, Request, Settings, lenient};
-use crate::failure::{Failure, Fault};
+use super::{Login, PlatformError, Repeat, Request, Settings, told};
+use crate::failure::{Failure, Fault, Underlying};
 use crate::net::{Pauses, pause_until};
-use crate::shown::Foreign;
 
 /// Pauses of our own making.
 const PAUSES: Pauses =
@@ -25,23 +23,30 @@ const LONGEST_WAIT: Duration = Duration::from_secs(120);
 const ATTEMPTS_TO_REACH: u32 = 3;
 
 /// Why a request is about to be sent again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Retry {
+#[derive(Debug)]
+pub struct Retry<'a> {
     /// What went wrong.
-    pub reason: String,
+    pub error: &'a PlatformError,
     /// The pause before the next attempt.
     pub pause: Duration,
     /// The attempt that failed, from 1.
     pub attempt: u32,
 }
 
-type OnRetry = Box<dyn Fn(&Retry) + Send + Sync>;
+impl Retry<'_> {
+    /// What went wrong, in short.
+    pub fn reason(&self) -> String {
+        self.error.in_short()
+    }
+}
+
+type OnRetry = Box<dyn Fn(&Retry<'_>) + Send + Sync>;
 
 /// A client of one tenant.
 pub struct Client {
     transport: Transport,
     login: Login,
-    tenant: OnceLock<String>,
+    pub(super) tenant: OnceLock<String>,
     attempts: u32,
     reached: AtomicBool,
     /// What the server's clock said last, and when that was.
@@ -85,7 +90,7 @@ impl Client {
 
     /// Tells of requests that are about to be sent again.
     #[must_use]
-    pub fn on_retry(mut self, tell: impl Fn(&Retry) + Send + Sync + 'static) -> Self {
+    pub fn on_retry(mut self, tell: impl Fn(&Retry<'_>) + Send + Sync + 'static) -> Self {
         self.on_retry = Box::new(tell);
         self
     }
@@ -122,26 +127,6 @@ impl Client {
         }
     }
 
-    /// The tenant id: given, or asked for once.
-    pub async fn tenant(&self) -> Result<&str, PlatformError> {
-        if let Some(id) = self.tenant.get() {
-            return Ok(id);
-        }
-        let current = super::tenant::current(self).await?;
-        Ok(self.tenant.get_or_init(|| current.id))
-    }
-
-    /// The tenant id: given, or this one from now on.
-    pub(super) fn tenant_or(&self, found: &str) -> &str {
-        self.tenant.get_or_init(|| found.to_owned())
-    }
-
-    /// The tenant and where it is, `t12345@acme.cumulocity.com`: what was done there is not done
-    /// elsewhere.
-    pub async fn place(&self) -> Result<String, PlatformError> {
-        Ok(place(self.tenant().await?, &self.transport.host))
-    }
-
     /// Sends a request and reads its JSON.
     pub(super) async fn json<T: DeserializeOwned>(
         &self,
@@ -158,14 +143,14 @@ impl Client {
         answer: &Answer,
     ) -> Result<T, PlatformError> {
         serde_json::from_slice(&answer.body).map_err(|e| {
-            let problem = match answer.body.is_empty() {
+            let words = match answer.body.is_empty() {
                 true => "the answer is empty".to_owned(),
                 false if !answer.content_type.contains("json") => {
                     format!("it sends {}", or_nothing(&answer.content_type))
                 }
                 false => format!("its JSON is not what was expected ({e})"),
             };
-            self.strange(request, problem)
+            self.strange(request, Underlying::worded(words, e))
         })
     }
 
@@ -178,11 +163,11 @@ impl Client {
                 Err(error) => error,
             };
             let Some(pause) = self.pause(request, &error, attempt) else { return Err(error) };
-            let retry = Retry { reason: self.why(&error), pause, attempt };
-            (self.on_retry)(&retry);
+            told::retry(request, attempt, pause);
+            (self.on_retry)(&Retry { error: &error, pause, attempt });
             if !pause_until(Instant::now() + pause, &self.stop).await {
                 let host = self.transport.host.clone();
-                return Err(PlatformError::Stopped { host, reason: retry.reason });
+                return Err(PlatformError::Stopped { host, waited_for: Box::new(error) });
             }
             attempt += 1;
         }
@@ -190,7 +175,10 @@ impl Client {
 
     /// Sends it once, and notes that there is an answer, and what time it is there.
     async fn attempt(&self, request: &Request, attempt: u32) -> Result<Answer, PlatformError> {
-        let answer = self.transport.send(request, &self.login).await?;
+        let begun = Instant::now();
+        let sent = self.transport.send(request, &self.login).await;
+        told::request(request, &self.transport.host, &self.login, attempt, begun.elapsed(), &sent);
+        let answer = sent?;
         self.reached.store(true, Ordering::Relaxed);
         if let Some(date) = answer.date {
             let told = Some((OffsetDateTime::from(date), Instant::now()));
@@ -223,13 +211,6 @@ impl Client {
         (again && attempt < most && pause <= LONGEST_WAIT).then_some(pause)
     }
 
-    fn why(&self, error: &PlatformError) -> String {
-        match error {
-            PlatformError::Unavailable { host, status, .. } => format!("{host} answers {status}"),
-            e => e.to_string(),
-        }
-    }
-
     /// Makes an error of an answer that is a no.
     fn judge(
         &self,
@@ -239,7 +220,7 @@ impl Client {
     ) -> Result<Answer, PlatformError> {
         let (method, path) = (request.method, request.path.clone());
         let host = self.transport.host.clone();
-        let said = said(&answer.body);
+        let said = told::words(&answer.body);
         Err(match answer.status {
             // A page is no answer of the platform's, also where nothing is read of it.
             200..=299 if answer.content_type.starts_with("text/html") => {
@@ -277,48 +258,15 @@ impl Client {
         })
     }
 
-    pub(super) fn strange(&self, request: &Request, problem: String) -> PlatformError {
+    pub(super) fn strange(
+        &self,
+        request: &Request,
+        problem: impl Into<Underlying>,
+    ) -> PlatformError {
         self.transport.strange(request, problem)
     }
 }
 
-/// As [`Client::place`], of a tenant that is not asked.
-pub fn place(tenant: &str, host: &str) -> String {
-    format!("{tenant}@{host}")
-}
-
 fn or_nothing(content_type: &str) -> &str {
     if content_type.is_empty() { "a body of no type" } else { content_type }
-}
-
-/// The platform's own words: `message`, else `error`.
-fn said(body: &[u8]) -> Option<Foreign> {
-    #[derive(Deserialize)]
-    struct Words {
-        #[serde(default, deserialize_with = "lenient::text")]
-        message: Option<String>,
-        #[serde(default, deserialize_with = "lenient::text")]
-        error: Option<String>,
-    }
-    let Words { message, error } = serde_json::from_slice(body).ok()?;
-    Some(Foreign::beginning(&message.or(error)?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_platforms_words_are_shown_with_what_is_hidden_in_them() {
-        let body = br#"{"error":"security/Forbidden","message":"Access \u001b[31mdenied"}"#;
-        assert_eq!(said(body).unwrap().to_string(), "Access \\u{1b}[31mdenied");
-        assert_eq!(
-            said(br#"{"error":"security/Forbidden","message":[]}"#).unwrap().to_string(),
-            "security/Forbidden"
-        );
-        assert_eq!(said(b"<html>"), None);
-        let long = format!("{{\"message\":\"{}\"}}", "x".repeat(1_000_000));
-        let long = said(long.as_bytes()).unwrap();
-        assert!(long.to_string().ends_with("x… and 999000 more bytes"), "{long}");
-    }
 }

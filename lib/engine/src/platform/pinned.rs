@@ -10,18 +10,49 @@
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::verify_server_name;
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error as TlsError, SignatureScheme};
+use rustls::{
+    CertificateError, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
+};
+use rustls_platform_verifier::Verifier;
 
 use crate::cert::{Certificate, GeneralName};
+use crate::crypto::tls_words;
 
 /// Accepts the certificates that were given, and else asks another verifier.
 #[derive(Debug)]
 pub(crate) struct Pinned {
     given: Vec<Certificate>,
     by: Arc<dyn ServerCertVerifier>,
+}
+
+/// Trusts the roots of the operating system, and those.
+///
+/// Where Windows' own judge takes no further roots (Wine's does not), those alone count: never more than was asked for.
+///
+/// Errors: roots that cannot be read; a system without roots.
+pub(super) fn system_and(
+    roots: Vec<CertificateDer<'static>>,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
+    let system = Verifier::new_with_extra_roots(roots.iter().cloned(), Arc::clone(provider));
+    match system {
+        Ok(system) => Ok(Arc::new(system)),
+        Err(_) if cfg!(windows) && !roots.is_empty() => {
+            let mut store = RootCertStore::empty();
+            for root in roots {
+                store.add(root)?;
+            }
+            let alone =
+                WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider));
+            let alone = alone.build().map_err(|e| TlsError::General(e.to_string()))?;
+            Ok(alone)
+        }
+        Err(e) => Err(e),
+    }
 }
 
 impl Pinned {
@@ -66,6 +97,35 @@ fn sole_name(certificate: &Certificate) -> Option<&str> {
     }
 }
 
+/// What a server presents, and whether it is trusted.
+fn tell_presented(
+    first: &CertificateDer<'_>,
+    others: &[CertificateDer<'_>],
+    verdict: Result<(), &TlsError>,
+) {
+    if !tracing::enabled!(target: "c8y_pki::tls", tracing::Level::DEBUG) {
+        return;
+    }
+    let subject = |der: &CertificateDer<'_>| match Certificate::from_der(der) {
+        Ok(certificate) => {
+            format!("{} until {}", certificate.subject, certificate.not_after.date())
+        }
+        Err(_) => "what is no certificate".to_owned(),
+    };
+    let chain: Vec<String> = std::iter::once(first).chain(others).map(subject).collect();
+    let verdict = verdict.map_or_else(tls_words, |()| "trusted".to_owned());
+    tracing::debug!(
+        target: "c8y_pki::tls",
+        server = chain.join(", signed by ").as_str(), verdict,
+        "the server presents its certificates"
+    );
+}
+
+/// Which version of TLS a handshake has come to. Only after its signature was verified.
+fn tell_version(version: &str) {
+    tracing::debug!(target: "c8y_pki::tls", version, "the server has proved that it has its key");
+}
+
 impl ServerCertVerifier for Pinned {
     fn verify_server_cert(
         &self,
@@ -75,12 +135,14 @@ impl ServerCertVerifier for Pinned {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        match self.given.iter().find(|given| given.der() == &**end_entity) {
+        let verdict = match self.given.iter().find(|given| given.der() == &**end_entity) {
             Some(given) => {
                 check(given, end_entity, name, now).map(|()| ServerCertVerified::assertion())
             }
             None => self.by.verify_server_cert(end_entity, intermediates, name, ocsp, now),
-        }
+        };
+        tell_presented(end_entity, intermediates, verdict.as_ref().map(|_| ()));
+        verdict
     }
 
     fn verify_tls12_signature(
@@ -89,7 +151,9 @@ impl ServerCertVerifier for Pinned {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.by.verify_tls12_signature(message, cert, dss)
+        let proved = self.by.verify_tls12_signature(message, cert, dss)?;
+        tell_version("TLS 1.2");
+        Ok(proved)
     }
 
     fn verify_tls13_signature(
@@ -98,7 +162,9 @@ impl ServerCertVerifier for Pinned {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.by.verify_tls13_signature(message, cert, dss)
+        let proved = self.by.verify_tls13_signature(message, cert, dss)?;
+        tell_version("TLS 1.3");
+        Ok(proved)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

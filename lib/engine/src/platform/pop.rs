@@ -5,7 +5,7 @@
 //! (platform: "Proof of possession"). That is what
 //! `openssl dgst -sha256 -sign key code.txt | openssl base64 -A` gives. Signing needs no network:
 //! [`sign`] is for keys that are elsewhere. Refused: keys that have no signature with SHA-256
-//! (Ed25519).
+//! (Ed25519, ML-DSA).
 //!
 //! What is signed comes from the server, and the same key signs certificates and manifests. So nothing
 //! is signed but a [`VerificationCode`], and the key is opened when the code is at hand.
@@ -21,7 +21,7 @@ use super::trusted::{self, ROLE, TrustedCertificate};
 use super::{Body, Client, Method, PlatformError, Request};
 use crate::armor;
 use crate::cert::Certificate;
-use crate::crypto::{CryptoError, KeyAlgorithm, PublicKey, unhex};
+use crate::crypto::{CryptoError, PublicKey, unhex};
 use crate::key::signer::Signer;
 
 /// A code that runs out within this time is not begun with.
@@ -48,7 +48,7 @@ pub fn submit_request(tenant: &str, fingerprint: &str, signature: &str) -> Reque
 /// Whether the key is the certificate's, and of a kind that can sign a proof.
 pub fn check_key(certificate: &Certificate, signer: &dyn Signer) -> Result<(), PlatformError> {
     let algorithm = signer.public_key().algorithm();
-    if algorithm == KeyAlgorithm::Ed25519 {
+    if !algorithm.has_sha256() {
         return Err(CryptoError::NoSha256(algorithm).into());
     }
     match certificate.spki == signer.public_key().spki() {

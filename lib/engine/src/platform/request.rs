@@ -134,6 +134,11 @@ impl Request {
         }
     }
 
+    /// A request to somebody else than the platform: of the answer counts its status, and its body is not read.
+    pub(super) fn to_others(path: &str, body: Body) -> Self {
+        Self { most: 0, accept: "*/*", ..Self::new(Method::Post, path, body) }
+    }
+
     /// With a parameter in the query.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {

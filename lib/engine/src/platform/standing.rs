@@ -95,7 +95,7 @@ pub struct ChainVerdict {
 }
 
 impl ChainVerdict {
-    /// Whether a device with this chain is let into the tenant that was asked; none: it does not say so.
+    /// Whether a device with this chain is let into the tenant that was asked; none if it does not say so.
     pub fn accepts(&self) -> Option<bool> {
         self.verdict.accepts_for(&self.asked)
     }

@@ -31,6 +31,28 @@ pub struct Tenant {
     pub domain: String,
 }
 
+impl Client {
+    /// The tenant id: given, or asked for once.
+    pub async fn tenant(&self) -> Result<&str, PlatformError> {
+        if let Some(id) = self.tenant.get() {
+            return Ok(id);
+        }
+        let current = current(self).await?;
+        Ok(self.tenant.get_or_init(|| current.id))
+    }
+
+    /// The tenant and where it is, `t12345@acme.cumulocity.com`: what was done there is not done
+    /// elsewhere.
+    pub async fn place(&self) -> Result<String, PlatformError> {
+        Ok(place(self.tenant().await?, self.host()))
+    }
+}
+
+/// As [`Client::place`], of a tenant that is not asked.
+pub fn place(tenant: &str, host: &str) -> String {
+    format!("{tenant}@{host}")
+}
+
 /// Asks which tenant this is (`GET /tenant/currentTenant`).
 pub async fn current(client: &Client) -> Result<Tenant, PlatformError> {
     current_with_time(client).await.map(|(tenant, _)| tenant)
@@ -43,9 +65,9 @@ pub(super) async fn confirmed(
     client: &Client,
 ) -> Result<(Tenant, Option<OffsetDateTime>), PlatformError> {
     let (tenant, time) = current_with_time(client).await?;
-    let wanted = client.tenant_or(&tenant.id);
-    if wanted != tenant.id {
-        return Err(PlatformError::OtherTenant { wanted: wanted.to_owned(), found: tenant.id });
+    let wanted = client.tenant.get_or_init(|| tenant.id.clone());
+    if *wanted != tenant.id {
+        return Err(PlatformError::OtherTenant { wanted: wanted.clone(), found: tenant.id });
     }
     Ok((tenant, time))
 }

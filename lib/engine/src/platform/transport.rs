@@ -11,16 +11,16 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client as Reqwest, RequestBuilder, Response};
+use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
-use rustls::{CertificateError, ClientConfig};
-use rustls_platform_verifier::Verifier;
 use url::Url;
 
+use super::error::Distrust;
+use super::pinned::system_and;
 use super::resolver::{Resolver, Unresolved};
 use super::{Body, Login, Method, Pinned, PlatformError, Proxy, Request, Settings};
-use crate::crypto::{
-    certificate_words, is_full, is_of_a_ca, is_too_large, tls_provider, tls_words, too_large_words,
-};
+use crate::crypto::{is_full, is_too_large, tls_provider, tls_reason, too_large_words};
+use crate::failure::Underlying;
 use crate::net::Deadline;
 
 /// Most time for a connection; a request that did not get one has had no effect.
@@ -58,10 +58,9 @@ impl Transport {
     pub(super) fn new(settings: &Settings) -> Result<Self, PlatformError> {
         let roots = settings.roots.iter().map(|c| CertificateDer::from(c.der().to_vec()));
         let provider = Arc::new(tls_provider());
-        let bad_roots = |e: rustls::Error| PlatformError::BadRoots(tls_words(&e));
-        let verifier =
-            Verifier::new_with_extra_roots(roots, Arc::clone(&provider)).map_err(bad_roots)?;
-        let verifier = Pinned::new(&settings.roots, Arc::new(verifier));
+        let bad_roots = |e: rustls::Error| PlatformError::BadRoots(tls_reason(e));
+        let verifier = system_and(roots.collect(), &provider).map_err(bad_roots)?;
+        let verifier = Pinned::new(&settings.roots, verifier);
         let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(bad_roots)?
@@ -85,10 +84,16 @@ impl Transport {
         if let Some(proxy) = &settings.proxy {
             builder = builder.proxy(reqwest_proxy(proxy)?);
         }
-        let client = builder.build().map_err(|e| PlatformError::BadRoots(reason(&e)))?;
+        let client = builder.build().map_err(|e| PlatformError::BadRoots(kept(e)))?;
         let host = shown(&base);
         let proxy = settings.proxy.clone();
         Ok(Self { client, base, host, proxy, timeout: settings.timeout })
+    }
+
+    /// The same for an address with a query of its own.
+    pub(super) fn with_query(mut self, query: Option<&str>) -> Self {
+        self.base.set_query(query);
+        self
     }
 
     /// Sends the request once. All of it has the time of the settings together: the name, the connection,
@@ -99,7 +104,7 @@ impl Transport {
         login: &Login,
     ) -> Result<Answer, PlatformError> {
         let deadline = Deadline::after(self.timeout);
-        let failed = |e: reqwest::Error| self.explain(&e, request);
+        let failed = |e: reqwest::Error| self.explain(e, request);
         let response =
             self.build(request, login).send().await.map_err(|e| match e.is_builder() {
                 true => PlatformError::BadLogin { login: login.shown() },
@@ -119,7 +124,9 @@ impl Transport {
             date: text(DATE).and_then(|date| httpdate::parse_http_date(&date).ok()),
             body: Vec::new(),
         };
-        answer.body = self.read(response, request, deadline).await?;
+        if request.most > 0 {
+            answer.body = self.read(response, request, deadline).await?;
+        }
         Ok(answer)
     }
 
@@ -179,7 +186,7 @@ impl Transport {
                 Ok(Some(_)) if deadline.is_over() => return Err(self.timed_out()),
                 Ok(Some(piece)) => body.extend_from_slice(&piece),
                 Err(e) if causes(&e).any(is_timeout) => return Err(self.timed_out()),
-                Err(e) => return Err(self.broken(request, how_it_broke(&e))),
+                Err(e) => return Err(self.broken(request, e)),
             }
             if body.len() > request.most {
                 let problem = format!("the answer is longer than {} KiB", request.most >> 10);
@@ -188,7 +195,12 @@ impl Transport {
         }
     }
 
-    pub(super) fn strange(&self, request: &Request, problem: String) -> PlatformError {
+    pub(super) fn strange(
+        &self,
+        request: &Request,
+        problem: impl Into<Underlying>,
+    ) -> PlatformError {
+        let problem = problem.into();
         let (method, path) = (request.method, request.path.clone());
         PlatformError::Answer { host: self.host.clone(), method, path, problem }
     }
@@ -197,46 +209,47 @@ impl Transport {
         PlatformError::Timeout { host: self.host.clone(), seconds: self.timeout.as_secs() }
     }
 
-    fn broken(&self, request: &Request, reason: String) -> PlatformError {
+    fn broken(&self, request: &Request, error: reqwest::Error) -> PlatformError {
+        let reason = Underlying::worded(how_it_broke(&error), error);
         let (method, path) = (request.method, request.path.clone());
         PlatformError::Broken { host: self.host.clone(), method, path, reason }
     }
 
     /// What a failure means to the user.
-    fn explain(&self, error: &reqwest::Error, request: &Request) -> PlatformError {
+    fn explain(&self, error: reqwest::Error, request: &Request) -> PlatformError {
         let host = self.host.clone();
-        if let Some(tls) = causes(error).find_map(tls_error) {
+        if let Some(tls) = causes(&error).find_map(tls_error) {
             return explain_tls(tls, host);
         }
-        if causes(error).filter_map(|e| e.downcast_ref()).any(is_full) {
-            return PlatformError::Tls { host, reason: too_large_words() };
+        if causes(&error).filter_map(|e| e.downcast_ref()).any(is_full) {
+            let reason = Underlying::worded(too_large_words(), error);
+            return PlatformError::Tls { host, reason };
         }
         if !error.is_connect() {
             return match error.is_timeout() {
                 true => self.timed_out(),
-                false => self.broken(request, how_it_broke(error)),
+                false => self.broken(request, error),
             };
         }
         if let Some(proxy) = self.proxy.as_ref().filter(|p| p.applies_to(&self.base)) {
-            let reason = reason(error);
-            return PlatformError::Proxy { proxy: proxy.shown(), host, reason };
+            return PlatformError::Proxy { proxy: proxy.shown(), host, reason: kept(error) };
         }
         let name = self.base.host_str().unwrap_or_default();
         let name = name.trim_start_matches('[').trim_end_matches(']');
         let port = self.base.port_or_known_default().unwrap_or(443);
-        if causes(error).any(|e| e.is::<Unresolved>()) {
+        if causes(&error).any(|e| e.is::<Unresolved>()) {
             return PlatformError::Resolve { host: name.to_owned() };
         }
-        let refused = causes(error).any(|e| {
+        let refused = causes(&error).any(|e| {
             e.downcast_ref::<io::Error>()
                 .is_some_and(|e| e.kind() == io::ErrorKind::ConnectionRefused)
         });
-        let reason = match refused {
+        let words = match refused {
             true => format!("nothing listens on port {port}"),
             false if error.is_timeout() => "no connection came about in time".to_owned(),
-            false => reason(error),
+            false => last(&error),
         };
-        PlatformError::Connect { host, reason }
+        PlatformError::Connect { host, reason: Underlying::worded(words, error) }
     }
 }
 
@@ -289,9 +302,12 @@ pub(super) fn base(host: &str) -> Result<Url, PlatformError> {
 }
 
 fn reqwest_proxy(proxy: &Proxy) -> Result<reqwest::Proxy, PlatformError> {
-    let bad = |problem: String| PlatformError::BadProxy { proxy: proxy.shown(), problem };
     let except = reqwest::NoProxy::from_string(&proxy.except);
-    let made = reqwest::Proxy::all(&proxy.url).map_err(|e| bad(reason(&e)))?;
+    let made = reqwest::Proxy::all(&proxy.url).map_err(|e| PlatformError::BadProxy {
+        proxy: proxy.shown(),
+        // The address may hold a password.
+        problem: kept(e.without_url()),
+    })?;
     Ok(made.no_proxy(except))
 }
 
@@ -347,40 +363,22 @@ fn how_it_broke(error: &(dyn StdError + 'static)) -> String {
     }
 }
 
-fn reason(error: &reqwest::Error) -> String {
-    last(error)
+/// The error, with the words of its innermost cause.
+fn kept(error: reqwest::Error) -> Underlying {
+    Underlying::worded(last(&error), error)
 }
 
 fn explain_tls(error: &rustls::Error, host: String) -> PlatformError {
-    let rustls::Error::InvalidCertificate(fault) = error else {
-        return PlatformError::Tls { host, reason: words(error) };
-    };
-    let (reason, unknown_issuer) = match fault {
-        CertificateError::UnknownIssuer => ("no trusted CA signed it".to_owned(), true),
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            ("it has expired, or this machine's clock is ahead".to_owned(), false)
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            ("it is not valid yet, or this machine's clock is behind".to_owned(), false)
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            ("it was issued for another host name".to_owned(), false)
-        }
-        CertificateError::BadSignature => {
-            ("it is signed by another CA of the same name as one that is trusted".to_owned(), true)
-        }
-        of_a_ca if is_of_a_ca(of_a_ca) => (certificate_words(of_a_ca), true),
-        CertificateError::Revoked => ("it is revoked".to_owned(), false),
-        other => (certificate_words(other), false),
-    };
-    PlatformError::Untrusted { host, reason, unknown_issuer }
-}
-
-fn words(error: &rustls::Error) -> String {
     match error {
-        large if is_too_large(large) => tls_words(large),
-        rustls::Error::InvalidMessage(_) => "what answers there does not speak TLS".to_owned(),
-        other => tls_words(other),
+        rustls::Error::InvalidCertificate(fault) => {
+            PlatformError::Untrusted { host, fault: Distrust::of(fault) }
+        }
+        // It can also mean a handshake that is too large.
+        rustls::Error::InvalidMessage(_) if !is_too_large(error) => {
+            let words = "what answers there does not speak TLS";
+            PlatformError::Tls { host, reason: Underlying::worded(words, error.clone()) }
+        }
+        other => PlatformError::Tls { host, reason: tls_reason(other.clone()) },
     }
 }
 

@@ -11,6 +11,7 @@ pub use compare::{Comparison, Ours, anchors, compare};
 
 use super::{Body, Client, Method, PlatformError, Request, tenant};
 use crate::cert::Certificate;
+use crate::failure::{Failure, Fault, Hint, Underlying};
 use crate::shown::Foreign;
 
 /// Where it is asked for.
@@ -47,12 +48,58 @@ pub enum Verdict {
     /// knows no tenant for it (404).
     NotAsked {
         /// Why not.
-        reason: String,
+        reason: Unasked,
     },
 }
 
+/// Why the platform has said nothing of a chain.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unasked {
+    /// The user lacks the right (403).
+    #[error("{login} needs {ROLE} to ask")]
+    NoRight {
+        /// Who asked.
+        login: String,
+    },
+    /// The release has no such call, or knows no tenant for the chain (404).
+    #[error(
+        "the platform answers 404 ({words}): its release does not have the call, or it finds no tenant for the chain"
+    )]
+    NoSuchCall {
+        /// What the platform said.
+        words: Foreign,
+    },
+    /// The question failed.
+    #[error("{0}")]
+    Failed(#[source] Underlying),
+}
+
+impl Failure for Unasked {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::NoRight { .. } => Fault::Input,
+            Self::NoSuchCall { .. } => Fault::Refusal,
+            Self::Failed(_) => Fault::Environment,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::NoRight { .. } => Some("ask an administrator of the tenant for the role".into()),
+            Self::NoSuchCall { .. } | Self::Failed(_) => None,
+        }
+    }
+}
+
+impl Serialize for Unasked {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl Verdict {
-    /// Whether it lets a device with this chain into the tenant that was asked; none: it has not said so.
+    /// Whether it lets a device with this chain into the tenant that was asked; none if it has not said so.
     pub fn accepts_for(&self, tenant: &str) -> Option<bool> {
         match self {
             Self::Accepted { .. } => Some(!self.is_for_another_than(tenant)),
@@ -129,14 +176,10 @@ pub(crate) async fn ask_as_known(
             Ok(Verdict::Unreadable { message: message.to_string() })
         }
         Err(PlatformError::Forbidden { login, .. }) => {
-            Ok(Verdict::NotAsked { reason: format!("{login} needs {ROLE} to ask") })
+            Ok(Verdict::NotAsked { reason: Unasked::NoRight { login } })
         }
         Err(PlatformError::Refused { status: 404, message, .. }) => {
-            let reason = format!(
-                "the platform answers 404 ({message}): its release does not have the call, or it finds no \
-                 tenant for the chain"
-            );
-            Ok(Verdict::NotAsked { reason })
+            Ok(Verdict::NotAsked { reason: Unasked::NoSuchCall { words: message } })
         }
         Err(other) => Err(other),
     }

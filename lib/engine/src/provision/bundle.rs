@@ -17,13 +17,14 @@ use time::OffsetDateTime;
 
 use super::error::{ProvisionError, Result};
 use crate::cert::{Certificate, Encoded};
+use crate::crypto::KeyType;
 use crate::files::Access;
 use crate::key::{KeyError, Pbes2Key, PrivateKey, read::is_encrypted};
 use crate::registry::Record;
 use crate::secret::{Password, SecretBytes};
 use crate::store::{
     self, DEVICE_KEY_ALIAS, Derived, Format, Pkcs12Options, SERVER_CERTIFICATE_ALIAS, Store,
-    WriteOptions,
+    StoreError, WriteOptions,
 };
 
 /// The private key where thin-edge.io looks for it.
@@ -93,6 +94,18 @@ impl Bundle {
     #[doc(hidden)]
     pub fn is_store(self) -> bool {
         !matches!(self, Self::Pem | Self::ThinEdge)
+    }
+
+    /// Refuses a kind that is not made for keys of that type.
+    ///
+    /// Errors: as [`Format::check_key`].
+    pub fn check_key(self, key: KeyType) -> Result<(), StoreError> {
+        match self {
+            Self::P12 => Format::Pkcs12.check_key(key),
+            Self::Jks => Format::Jks.check_key(key),
+            Self::Pem | Self::ThinEdge => Format::Pem.check_key(key),
+            Self::TruststoreP12 | Self::TruststoreJks => Ok(()),
+        }
     }
 
     /// Whether it is a truststore.

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use time::OffsetDateTime;
 
+use crate::client_id::DeviceId;
+
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
@@ -33,13 +35,16 @@ pub struct Context<'a> {
     pub stop: &'a AtomicBool,
     /// Is called at the beginning, with each group of devices that was made, and after each chunk.
     pub progress: &'a (dyn Fn(Progress) + Sync),
+    /// Is called after each chunk with its devices that were issued: they are recorded, and their files are in place.
+    /// The run goes on when it returns.
+    pub issued: &'a (dyn Fn(&[DeviceId]) + Sync),
 }
 
 impl Context<'static> {
     /// A run at that time, which nothing stops and that tells nobody how far it is.
     pub fn at(now: OffsetDateTime) -> Self {
         static NEVER: AtomicBool = AtomicBool::new(false);
-        Self { now, stop: &NEVER, progress: &|_| {} }
+        Self { now, stop: &NEVER, progress: &|_| {}, issued: &|_| {} }
     }
 }
 

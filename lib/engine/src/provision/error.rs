@@ -9,8 +9,8 @@ use crate::issue::IssueError;
 use crate::key::KeyError;
 use crate::list::{BadRow, BadRows, ListError};
 use crate::name::NameError;
-use crate::pki::AuthorityError;
 use crate::pki::policy::PolicyError;
+use crate::pki::{AuthorityError, CertifyError};
 use crate::read::ReadError;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
@@ -147,6 +147,16 @@ impl From<GrowError> for ProvisionError {
             GrowError::Busy(path) => Self::Busy { path },
             GrowError::Changed { path, problem } => Self::Changed { path, problem },
             GrowError::File(e) => Self::File(e),
+        }
+    }
+}
+
+impl From<CertifyError> for ProvisionError {
+    fn from(e: CertifyError) -> Self {
+        match e {
+            CertifyError::Name(e) => e.into(),
+            CertifyError::Issue(e) => e.into(),
+            CertifyError::Policy(e) => e.into(),
         }
     }
 }

@@ -13,8 +13,8 @@ use crate::key::signer::Signer;
 use crate::list::BadRow;
 use crate::list::new_ids::Remarks;
 use crate::name::NameBuilder;
-use crate::pki::Ca;
 use crate::pki::policy::SigningPolicy;
+use crate::pki::{Ca, Terms};
 use crate::profile::Profile;
 use crate::secret::Password;
 
@@ -79,6 +79,13 @@ pub struct Job<'a> {
     pub threads: usize,
 }
 
+impl<'a> Job<'a> {
+    /// On what terms its devices are certified.
+    pub(super) fn terms(&self) -> Terms<'a> {
+        Terms { ca: self.ca, policy: self.policy, profile: self.profile, subject: self.subject }
+    }
+}
+
 /// What a run has done.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
 #[non_exhaustive]
@@ -122,7 +129,7 @@ pub struct Summary {
     pub batch: Option<String>,
     /// Whether the run was stopped before its end.
     pub stopped: bool,
-    /// How long it took, in seconds.
+    /// How long it took, in seconds, without what [`Context::issued`](super::Context) has taken.
     #[doc(hidden)]
     pub seconds: f64,
 }

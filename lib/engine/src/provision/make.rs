@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use time::OffsetDateTime;
 
 use super::bundle::{self, Bundle, Bundler};
-use super::certify::Certifier;
 use super::destination::{Destination, Writer};
 use super::error::Result;
 use super::job::Job;
@@ -16,7 +15,7 @@ use crate::client_id::DeviceId;
 use crate::crypto::random_password;
 use crate::issue::IssueError;
 use crate::list::{Device, DeviceKey, Devices};
-use crate::pki::Drawing;
+use crate::pki::{Certifier, Drawing};
 use crate::registry::{Holder, NewRecord, Registry, Replaced};
 use crate::secret::{Password, SecretBytes};
 
@@ -57,7 +56,7 @@ impl<'a> Maker<'a> {
         Ok(Self {
             job,
             at,
-            certifier: Certifier::new(job, now)?,
+            certifier: job.terms().certifier(job.key, now, (job.days, job.beyond_issuer))?,
             bundler: bundler(job, kinds, now)?,
             others: Vec::new(),
             had: HashMap::new(),
@@ -68,7 +67,8 @@ impl<'a> Maker<'a> {
 
     /// Makes ready what single devices had, where the job leaves that open.
     ///
-    /// Errors: a password or the server's certificate is missing for what one of them had.
+    /// Errors: a password or the server's certificate is missing for what one of them had, or that is not made for
+    /// keys of the new type.
     pub(super) fn make_ready(
         &mut self,
         registry: &Registry,
@@ -84,6 +84,9 @@ impl<'a> Maker<'a> {
             let kinds = bundle::had(&last, self.at.folder_of(id).as_deref());
             if kinds == self.bundler.kinds() {
                 continue;
+            }
+            if device.key == DeviceKey::New {
+                kinds.iter().try_for_each(|kind| kind.check_key(self.job.profile.key))?;
             }
             let known = self.others.iter().position(|other| other.kinds() == kinds);
             let position = match known {
@@ -110,7 +113,8 @@ impl<'a> Maker<'a> {
     pub(super) fn make(&self, task: Task, chunk: usize, writer: &dyn Writer) -> Result<Made> {
         let Task { number, device, replaces } = task;
         let key = Key::of(&device.key, self.job, self.pool.as_ref())?;
-        let certificate = self.certifier.certify(&device, key.public())?;
+        let certificate =
+            self.certifier.certify(&device.id, device.subject.as_ref(), key.public())?;
         let bundler = self.bundler(&device.id);
         let password = self.own_password(bundler)?;
         let files = match &key {

@@ -22,7 +22,6 @@
 //! | `run` | all of that in its order |
 
 pub mod bundle;
-mod certify;
 mod claim;
 mod commit;
 mod context;

@@ -7,12 +7,11 @@ use std::path::Path;
 use time::OffsetDateTime;
 
 use super::bundle::Bundle;
-use super::certify::check_policy;
 use super::destination::Destination;
 use super::error::{ProvisionError, Result};
 use super::job::{Existing, Job, Summary};
 use crate::client_id::DeviceId;
-use crate::failure::{Hint, Setting, Task};
+use crate::failure::{Failure, Hint, Setting, Task};
 use crate::list::new_ids;
 use crate::list::{BadRow, BadRows, Device, DeviceKey, Devices};
 use crate::pki::has_twin;
@@ -270,6 +269,12 @@ fn twin(device: &Device) -> Decision {
     let hint = Hint::run("write it as it is listed", Task::ListDevices)
         .then("or give the device another id");
     refuse(device, message, hint)
+}
+
+/// Holds a device to what the CA may sign.
+fn check_policy(job: &Job<'_>, device: &Device) -> std::result::Result<(), BadRow> {
+    let checked = job.terms().check(&device.id, device.subject.as_ref());
+    checked.map_err(|e| BadRow::of(device, format!("{}: {e}", device.named()), e.hint()))
 }
 
 fn refuse(device: &Device, message: String, hint: Hint) -> Decision {

@@ -1,6 +1,7 @@
 //! The run: everything is checked, then workers make devices and one thread commits them.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
@@ -14,6 +15,7 @@ use super::job::{Job, Summary};
 use super::make::Maker;
 use super::plan::{Plan, Planner};
 use super::work::Work;
+use crate::client_id::DeviceId;
 use crate::files;
 use crate::files::growing::GROWS;
 use crate::issue::IssueError;
@@ -50,6 +52,7 @@ pub(super) fn run_since(
     let start = Instant::now();
     let at = &*job.out.destination();
     check(job, at)?;
+    check_stores(job, devices)?;
     let mut maker = Maker::new(job, at, context.now)?;
     let begun = pki.registry().last_row()?;
     let mut recovered = at.recover(pki.registry())?;
@@ -62,6 +65,12 @@ pub(super) fn run_since(
     let planner = Planner { registry: pki.registry(), job, at, since, begun };
     let plan = plan_alone(pki, &planner, devices, &mut recovered, context);
     let mut summary = Summary::default();
+    let handing_over = Mutex::new(Duration::ZERO);
+    let hand_over = |ids: &[DeviceId]| {
+        let begun = Instant::now();
+        (context.issued)(ids);
+        *handing_over.lock().unwrap_or_else(PoisonError::into_inner) += begun.elapsed();
+    };
     let done = plan.and_then(|plan| {
         let Some((plan, _claim)) = plan else {
             summary.stopped = true;
@@ -69,7 +78,8 @@ pub(super) fn run_since(
         };
         summary = plan.summary.clone();
         maker.make_ready(pki.registry(), devices, &plan)?;
-        let run = Run { job, at, devices, plan: &plan, context: *context };
+        let context = Context { issued: &hand_over, ..*context };
+        let run = Run { job, at, devices, plan: &plan, context };
         run.draw_and_issue(pki, &mut maker, newcomers, &mut summary)
     });
     let has_begun = since.is_some() || summary.issued > 0;
@@ -78,7 +88,9 @@ pub(super) fn run_since(
     }
     done?;
     summary.recovered = recovered;
-    summary.seconds = start.elapsed().max(Duration::from_nanos(1)).as_secs_f64();
+    let handing_over = *handing_over.lock().unwrap_or_else(PoisonError::into_inner);
+    let own = start.elapsed().saturating_sub(handing_over);
+    summary.seconds = own.max(Duration::from_nanos(1)).as_secs_f64();
     Ok(summary)
 }
 
@@ -146,6 +158,14 @@ fn check(job: &Job<'_>, at: &dyn Destination) -> Result {
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses keystores that are not made for the keys that the devices get.
+fn check_stores(job: &Job<'_>, devices: &Devices) -> Result {
+    if devices.has_new_keys() {
+        job.bundle.kinds.iter().try_for_each(|kind| kind.check_key(job.profile.key))?;
+    }
+    Ok(())
 }
 
 /// A run whose devices are known.

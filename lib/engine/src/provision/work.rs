@@ -18,6 +18,7 @@ use super::job::Summary;
 use super::made::Made;
 use super::make::{Maker, Task};
 use super::plan::{Due, Plan};
+use crate::client_id::DeviceId;
 use crate::list::{Devices, Reader};
 
 /// How long devices are handed out to one chunk.
@@ -284,6 +285,10 @@ impl Work<'_> {
         summary.issued += issued.len();
         summary.replaced += issued.iter().filter(|made| made.record.replaces.is_some()).count();
         summary.skipped += wanted - issued.len();
+        let ids: Vec<DeviceId> = issued.into_iter().map(|made| made.id).collect();
+        if !ids.is_empty() {
+            (self.context.issued)(&ids);
+        }
         Ok(())
     }
 }

@@ -13,6 +13,7 @@ mod database;
 
 mod adopt;
 mod audit;
+mod backup;
 mod check;
 mod error;
 mod foreign;

@@ -13,7 +13,7 @@ use super::database::{Session, Turn};
 use super::query::moment;
 use super::renames::RENAME;
 use super::{Registry, Result};
-use crate::clock::{ClockError, SLACK};
+use crate::clock::{ClockError, SLACK, rfc3339};
 
 /// The action of an audit row that says that a clock was believed.
 const CLOCK: &str = "clock";
@@ -182,5 +182,5 @@ fn is_back(before: i64, at: i64) -> bool {
 }
 
 fn shown(at: i64) -> String {
-    moment(at).format(&Rfc3339).unwrap_or_default()
+    rfc3339(moment(at))
 }

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use crate::cert::{Certificate, pem_blocks};
 use crate::crl::Crl;
 use crate::crypto::sha256;
-use crate::failure::{Failure, Fault, Hint, Permission, Task};
+use crate::failure::{Failure, Fault, Hint, Permission, Task, Underlying};
 use crate::files::FileError;
 use crate::pki::{Ca, Lost, Pki, Rollback};
 use crate::registry::pipeline::in_order;
@@ -43,7 +43,8 @@ pub enum RollbackError {
         /// The file or directory.
         path: PathBuf,
         /// What is wrong with it.
-        problem: String,
+        #[source]
+        problem: Underlying,
     },
     /// A list of a CA of which certificates were found that the registry does not have.
     #[error("{difference}{}; no list of {ca} is made", more_of(*more))]

@@ -6,6 +6,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::RollbackError;
+use crate::failure::Underlying;
 use crate::files;
 use crate::provision::bundle::{THIN_EDGE_CHAIN, THIN_EDGE_KEY};
 use crate::provision::{REPLACED, STAGING};
@@ -70,18 +71,18 @@ fn in_folder(dir: &Path, depth: usize, visit: Visit<'_>) -> Result<(), RollbackE
 }
 
 fn in_archive(path: &Path, visit: Visit<'_>) -> Result<(), RollbackError> {
-    let bad = |e: &dyn std::fmt::Display| RollbackError::Source {
+    let bad = |e: std::io::Error| RollbackError::Source {
         path: path.to_owned(),
-        problem: format!("the archive cannot be read: {e}"),
+        problem: Underlying::worded(format!("the archive cannot be read: {e}"), e),
     };
     let fail = |source| files::FileError { action: "read", path: path.to_owned(), source };
     let mut archive = tar::Archive::new(BufReader::new(File::open(path).map_err(fail)?));
     // The files of a device stand side by side, in whatever order.
     let mut found: HashMap<String, (Option<Vec<u8>>, bool)> = HashMap::new();
-    for entry in archive.entries().map_err(|e| bad(&e))? {
+    for entry in archive.entries().map_err(bad)? {
         // An unfinished one may be cut off in the middle: what stands before that counts.
         let Ok(mut entry) = entry else { break };
-        let name = entry.path().map_err(|e| bad(&e))?.to_string_lossy().into_owned();
+        let name = entry.path().map_err(bad)?.to_string_lossy().into_owned();
         let Some((folder, file)) = name.rsplit_once('/') else { continue };
         if !found.contains_key(folder) {
             tell(path, &mut found, visit);

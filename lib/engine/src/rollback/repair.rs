@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::{Comparison, Found, RollbackError, places};
+use crate::clock::rfc3339;
 use crate::pki::Pki;
 use crate::registry::{Holder, NewRecord, Replaced, Takeover};
 
@@ -47,10 +47,7 @@ impl Comparison {
         let mut found: Vec<&Found> = fit.collect();
         // Of a device's certificates the newest is the live one.
         found.sort_by_key(|found| found.certificate.not_before);
-        let batch = format!(
-            "repair {}",
-            now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339).unwrap_or_default()
-        );
+        let batch = format!("repair {}", rfc3339(now));
         for one in &found {
             record(pki, one, &batch, now)?;
             repaired.certificates += 1;
@@ -118,7 +115,7 @@ impl Comparison {
                     "revoke {} ({}) since {}: {}",
                     lost.revoked.serial,
                     holder.unwrap_or("a certificate that the registry does not have"),
-                    lost.revoked.at.format(&Rfc3339).unwrap_or_default(),
+                    rfc3339(lost.revoked.at),
                     lost.revoked.reason.name()
                 ));
             }

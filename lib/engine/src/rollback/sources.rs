@@ -8,8 +8,9 @@ use super::{Comparison, RollbackError, Sources, Told, half};
 use crate::cert::Certificate;
 use crate::crl::Crl;
 use crate::crypto::{hex, sha256, unhex};
+use crate::failure::Underlying;
 use crate::files;
-use crate::manifest;
+use crate::manifest::{self, OLD_CSV, Row};
 use crate::pki::Ca;
 use crate::read;
 use crate::registry::{Filter, Status, number_of};
@@ -88,7 +89,7 @@ impl Sources<'_> {
     ) -> Result<(), RollbackError> {
         let cas: Vec<Certificate> = self.cas.iter().map(Ca::certificate).cloned().collect();
         let verified = manifest::verify(bytes, signature, &cas);
-        let verified = verified.map_err(|e| bad(path, e.to_string()))?;
+        let verified = verified.map_err(|e| bad(path, Underlying::of(e)))?;
         let signer = self.cas.iter().find(|ca| ca.certificate().der() == verified.signer.der());
         let ca = signer.map(|ca| ca.name.clone()).unwrap_or_default();
         for row in rows(path, bytes)? {
@@ -123,7 +124,7 @@ impl Sources<'_> {
     }
 }
 
-fn bad(path: &Path, problem: impl Into<String>) -> RollbackError {
+fn bad(path: &Path, problem: impl Into<Underlying>) -> RollbackError {
     RollbackError::Source { path: path.to_owned(), problem: problem.into() }
 }
 
@@ -142,25 +143,19 @@ fn is_archive(path: &Path) -> Result<bool, RollbackError> {
     Ok(head.get(at..) == Some(mark))
 }
 
-/// What counts of a row of a hand-over file.
-#[derive(serde::Deserialize)]
-struct Row {
-    device_id: String,
-    serial: String,
-    fingerprint_sha256: String,
-    status: String,
-}
-
 /// The rows of a CSV, which may have lines before its header.
 fn rows(path: &Path, bytes: &[u8]) -> Result<Vec<Row>, RollbackError> {
-    const HEADER: &[u8] = b"device_id,";
     let lines = bytes.split_inclusive(|b| *b == b'\n');
-    let before: usize = lines.take_while(|line| !line.starts_with(HEADER)).map(<[u8]>::len).sum();
+    let before: usize =
+        lines.take_while(|line| !line.starts_with(OLD_CSV.as_bytes())).map(<[u8]>::len).sum();
     if before == bytes.len() {
         return Err(bad(path, "it is signed, but no hand-over file in the form of a CSV"));
     }
     let mut reader = csv::Reader::from_reader(&bytes[before..]);
-    reader.deserialize().collect::<Result<_, _>>().map_err(|e: csv::Error| bad(path, e.to_string()))
+    reader
+        .deserialize()
+        .collect::<Result<_, _>>()
+        .map_err(|e: csv::Error| bad(path, Underlying::of(e)))
 }
 
 /// Reads 64 hex digits, with colons or without.
@@ -174,7 +169,9 @@ mod tests {
 
     #[test]
     fn a_csv_may_have_lines_before_its_header() {
-        let csv = b"device_id,serial,fingerprint_sha256,status,more\na,01,ff,live,x\n";
+        let csv =
+            b"device_id,serial,fingerprint_sha256,public_key_sha256,not_before,not_after,status,\
+            issuer_fingerprint_sha256\na,01,ff,ee,2026-01-01,2027-01-01,live,dd\n";
         let path = Path::new("manifest.csv");
         let with_line = [&b"# of the issuer X\n"[..], csv].concat();
         for text in [&csv[..], &with_line] {

@@ -2,133 +2,34 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use time::OffsetDateTime;
 
-use super::RolloutError;
-use super::connect::{self, Connected, Connecting};
+use super::connect::{self, Connecting};
 use super::diff::{Finding, Sign};
+use super::error::RolloutError;
+use super::making::{make_devices, uploaded};
+use super::outcome::Report;
 use super::password::{Passwords, choose};
 use super::plan::Plan;
-use super::prune::{self, Pruned};
+use super::remote::Remote;
+use super::run::Run;
 use super::shortened::ShortenedOf;
 use super::spec::{CaSpec, Spec};
-use super::step::{Action, REPLACE, Step, changes, done};
-use super::summary;
-use super::tenant::{self, Registered};
-use super::verdict::{self, Judged};
-use crate::cert::Certificate;
+use super::step::{Action, REPLACE, Step, done};
+use super::{prune, summary, tenant, verdict};
 use crate::client_id::DeviceId;
-use crate::crypto::KeyPolicy;
 use crate::device::check::Check;
 use crate::files::{self, Access};
 use crate::issue::BeyondIssuer;
 use crate::key::pkcs11::TokenKey;
 use crate::list::{Device, DeviceList};
 use crate::pki::{CaSettings, NewKey, Pki};
-use crate::platform::PlatformError;
-use crate::platform::blocking::{Client, Inquiry};
-use crate::platform::crl::Switch;
+use crate::platform::blocking::Inquiry;
 use crate::platform::standing::ID_TYPE;
-use crate::provision::bundle::BundleSettings;
-use crate::provision::{self, Context, Existing, Job, Out, Progress, Summary};
-use crate::read;
+use crate::provision::{Existing, Summary};
 use crate::registration;
 use crate::secret::ChosenPassword;
-use crate::store::Pkcs12Options;
-
-/// What a rollout has done.
-#[derive(Debug, serde::Serialize)]
-pub struct Report {
-    /// The steps of its plan, and whether each is done.
-    pub steps: Vec<Step>,
-    /// Whether the tenant looks at its list of revocations; none without a tenant.
-    pub revocation_check: Option<Switch>,
-    /// What both sides say of a device's chain, if one was judged before the others were made.
-    pub verdict: Option<Judged>,
-    /// What is not as the file wants it, and was left as it is.
-    pub left: Vec<Finding>,
-    /// What was not looked at.
-    pub not_looked_at: Vec<Finding>,
-    /// What was made for less time than its profile says.
-    pub shortened: Vec<ShortenedOf>,
-    /// What became of the devices.
-    pub devices: Summary,
-    /// What became of those that are no longer in the list, if they were to be revoked.
-    pub pruned: Option<Pruned>,
-    /// What became of them at the tenant, if they were to be registered there.
-    pub registered: Option<Registered>,
-    /// Which of them connect, if they were to.
-    pub connected: Option<Connected>,
-    /// Why the steps at the tenant ended early.
-    #[serde(skip)]
-    pub failure: Option<RolloutError>,
-}
-
-impl Report {
-    /// Nothing is done yet.
-    fn of(plan: &mut Plan) -> Self {
-        let (left, others): (Vec<Finding>, Vec<Finding>) =
-            std::mem::take(&mut plan.findings).into_iter().partition(Finding::is_left);
-        let not_looked_at = others.into_iter().filter(|f| f.sign == Sign::NotLookedAt).collect();
-        Self {
-            steps: std::mem::take(&mut plan.steps),
-            revocation_check: plan.revocation_check,
-            verdict: None,
-            left,
-            not_looked_at,
-            pruned: None,
-            shortened: Vec::new(),
-            devices: Summary::default(),
-            registered: None,
-            connected: None,
-            failure: None,
-        }
-    }
-
-    /// Whether it was interrupted before its end.
-    pub fn is_stopped(&self) -> bool {
-        let told =
-            matches!(self.failure, Some(RolloutError::Platform(PlatformError::Stopped { .. })));
-        told || self.devices.stopped
-            || self.registered.as_ref().is_some_and(|r| r.stopped)
-            || self.connected.as_ref().is_some_and(|c| c.stopped)
-    }
-
-    /// Whether anything was made or written anew.
-    pub fn changed(&self) -> bool {
-        changes(&self.steps)
-    }
-}
-
-/// What lies beyond this machine; what is not given is left out.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Remote<'a> {
-    /// The tenant.
-    pub client: Option<&'a Client>,
-    /// Where the devices are to connect, at the end.
-    pub connect: Option<&'a Connecting>,
-}
-
-/// How a rollout runs.
-#[derive(Clone, Copy)]
-pub struct Run<'a> {
-    /// The time.
-    pub now: OffsetDateTime,
-    /// Number of worker threads that make devices; at least one is used.
-    pub threads: usize,
-    /// Ends the run after what is being done.
-    pub stop: &'a AtomicBool,
-    /// Is told how far the devices are: at which step (`devices`, `register`, `connect`), and how many.
-    pub progress: &'a (dyn Fn(&'static str, Progress) + Sync),
-}
-
-impl std::fmt::Debug for Run<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Run").field("threads", &self.threads).finish_non_exhaustive()
-    }
-}
 
 /// Does what the plan says, for the same [`Remote`]. The passwords have been read or made before.
 pub fn apply(
@@ -145,7 +46,7 @@ pub fn apply(
         // Nobody has looked at the clock.
         false => Pki::open_unrecorded(&spec.pki, run.now)?,
     };
-    let mut report = Report::of(&mut plan);
+    let mut report = begun(&mut plan);
     for ca in &spec.cas {
         report.shortened.extend(make_ca(spec, &mut pki, ca, passwords, run.now)?);
     }
@@ -165,6 +66,26 @@ pub fn apply(
         connect(spec, &pki, (passwords, remote, run), wanted, connecting, &mut report)?;
     }
     Ok(report)
+}
+
+/// The report of a plan of which nothing is done yet.
+fn begun(plan: &mut Plan) -> Report {
+    let (left, others): (Vec<Finding>, Vec<Finding>) =
+        std::mem::take(&mut plan.findings).into_iter().partition(Finding::is_left);
+    let not_looked_at = others.into_iter().filter(|f| f.sign == Sign::NotLookedAt).collect();
+    Report {
+        steps: std::mem::take(&mut plan.steps),
+        revocation_check: plan.revocation_check,
+        verdict: None,
+        left,
+        not_looked_at,
+        pruned: None,
+        shortened: Vec::new(),
+        devices: Summary::default(),
+        registered: None,
+        connected: None,
+        failure: None,
+    }
 }
 
 /// Whether the steps at the tenant were ended by it.
@@ -193,7 +114,8 @@ fn in_order(
     let tenant = spec.tenant.as_ref().zip(remote.client);
     if let Some((wanted, client)) = tenant {
         tenant::apply_trust(wanted, pki, passwords, client, run, &mut report.steps)?;
-        verdict::before_the_others(spec, pki, &plan, passwords, client, run, report)?;
+        let first = plan.first_new.and_then(|at| plan.list.devices.get(at));
+        verdict::before_the_others(spec, pki, first, passwords, client, run, report)?;
     }
     if !report.devices.stopped {
         if plan.first_new.is_some() {
@@ -283,47 +205,6 @@ fn shortened_devices(
     Ok(ShortenedOf::of(of, (&wanted.profile, wanted.days), ca.certificate(), now))
 }
 
-pub(super) fn make_devices(
-    spec: &Spec,
-    pki: &mut Pki,
-    list: DeviceList,
-    passwords: &Passwords,
-    run: &Run<'_>,
-    existing: Existing,
-) -> Result<Summary, RolloutError> {
-    let trusted = trusted(spec, pki)?;
-    let ca = pki.ca(&spec.devices.ca)?;
-    let key = passwords.unlock(&ca)?;
-    files::create_private_dir(&spec.devices.out)?;
-    let job = Job {
-        ca: &ca,
-        key: &key,
-        profile: &spec.devices.profile,
-        subject: &spec.devices.subject,
-        days: spec.devices.days,
-        beyond_issuer: BeyondIssuer::of(spec.devices.days, false),
-        out: Out::Folders(&spec.devices.out),
-        bundle: BundleSettings {
-            kinds: &spec.devices.bundle,
-            store_password: passwords.store.as_ref(),
-            key_password: None,
-            key_iterations: 0,
-            pkcs12: Pkcs12Options::default(),
-            trusted: &trusted,
-        },
-        existing,
-        secrets: None,
-        key_pool: None,
-        keep_going: false,
-        policy: &pki.policy(&ca.name),
-        keys: KeyPolicy::default(),
-        threads: run.threads,
-    };
-    let told = |progress| (run.progress)("devices", progress);
-    let context = Context { now: run.now, stop: run.stop, progress: &told };
-    Ok(provision::run(pki, &job, list, &context)?)
-}
-
 /// Writes the registration CSV, unless it is there as it should be.
 fn write_registration(file: &Path, csv: &str, steps: &mut [Step]) -> Result<(), RolloutError> {
     if !steps.iter().any(|s| s.kind == "registration" && s.action != Action::Keep) {
@@ -335,12 +216,6 @@ fn write_registration(file: &Path, csv: &str, steps: &mut [Step]) -> Result<(), 
     files::write(file, csv.as_bytes(), Access::Public, files::Existing::Replace)?;
     done(steps, &["registration"]);
     Ok(())
-}
-
-/// The CAs that the tenant trusts, as far as the file says it.
-pub(super) fn uploaded(spec: &Spec, pki: &Pki) -> Result<Vec<Certificate>, RolloutError> {
-    let names = spec.tenant.iter().flat_map(|tenant| &tenant.cas);
-    names.map(|name| Ok(pki.ca(name)?.certificate().clone())).collect()
 }
 
 fn make_ca(
@@ -388,18 +263,4 @@ fn make_ca(
     pki.add_intermediate(&wanted.name, &parent, &key, &settings, now)?;
     let (of, wanted) = (("ca", wanted.name.as_str()), (&wanted.profile, wanted.days));
     Ok(ShortenedOf::of(of, wanted, parent.certificate(), now))
-}
-
-fn trusted(spec: &Spec, pki: &Pki) -> Result<Vec<Certificate>, RolloutError> {
-    let mut trusted = Vec::new();
-    for path in &spec.truststore.certificates {
-        let bytes = files::read(path)?;
-        let certificates = read::certificates(&bytes, None)
-            .map_err(|e| RolloutError::Certificate { path: path.clone(), source: Box::new(e) })?;
-        trusted.extend(certificates);
-    }
-    for name in &spec.truststore.cas {
-        trusted.push(pki.ca(name)?.certificate().clone());
-    }
-    Ok(trusted)
 }

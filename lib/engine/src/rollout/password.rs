@@ -72,10 +72,8 @@ pub(super) fn read_or_create(
         return Err(RolloutError::NoPassword(path.display().to_string()));
     }
     let bytes = files::read(path)?;
-    Password::from_file(&bytes).map_err(|problem| RolloutError::BadPassword {
-        path: path.to_owned(),
-        problem: problem.to_string(),
-    })
+    Password::from_file(&bytes)
+        .map_err(|problem| RolloutError::BadPassword { path: path.to_owned(), problem })
 }
 
 fn make(path: &Path) -> Result<Password, RolloutError> {

@@ -11,6 +11,7 @@ use super::spec::{CaSpec, RegistrationSpec, Spec};
 pub use super::step::{Action, Step};
 use super::step::{REPLACE, changes};
 use super::{Remote, RolloutError, longest, tenant, verdict};
+use crate::crypto::{KeyType, MlDsa};
 use crate::files;
 use crate::key::pkcs11::{KeyUri, is_one_token};
 use crate::list::DeviceList;
@@ -20,6 +21,7 @@ use crate::provision::ProvisionError;
 use crate::registration;
 use crate::registry::{Filter, Role};
 use crate::secret::{ChosenPassword, WeakPassword};
+use crate::shown;
 
 /// The steps, and what was read to find them.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub struct Plan {
     /// Whether the tenant looks at its list of revocations; none without a tenant.
     pub revocation_check: Option<Switch>,
     pub(super) list: DeviceList,
+    /// About keys that the platform's documentation does not name.
+    key_remark: Option<String>,
     pub(super) registration: Option<String>,
     /// The place in the list of the first device that has no certificate.
     pub(super) first_new: Option<usize>,
@@ -42,9 +46,10 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// What the user should know of how the device list was read, a sentence each.
-    pub fn remarks(&self) -> &[String] {
-        &self.list.remarks
+    /// What the user should know of how the device list was read and of the keys that the file wants, a sentence
+    /// each.
+    pub fn remarks(&self) -> impl Iterator<Item = &str> {
+        self.list.remarks.iter().chain(&self.key_remark).map(String::as_str)
     }
 
     /// Whether there is anything to do; that devices are to connect changes nothing.
@@ -73,16 +78,9 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
     };
     let list = read_list(spec)?;
     let existing = pki.as_ref().map(Pki::cas).transpose()?.unwrap_or_default();
-    let (mut steps, mut findings) = password::plan(spec, &existing)?;
-    longest::check(spec, &existing)?;
-    for ca in &spec.cas {
-        second_ca(spec, ca, &existing)?;
-        steps.push(ca_step(spec, ca, &existing)?);
-    }
-    one_token(spec, &existing)?;
-    let weak_password = weak_password(spec, &existing)?;
     let ends = ends(pki.as_ref())?;
-    findings.extend(diff::of_cas(spec, &existing, &ends, spec.longest_chain()?));
+    let (mut steps, mut findings) = plan_cas(spec, &existing, &ends)?;
+    let weak_password = weak_password(spec, &existing)?;
     for path in &spec.truststore.certificates {
         files::read(path)?;
     }
@@ -105,11 +103,7 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
     let DeviceStep { step, finding, first_new } = devices;
     steps.push(step);
     findings.extend(finding);
-    let replaced = if spec.allowed.replace_differing { held.differing } else { Vec::new() };
-    let differing = held.findings.into_iter().map(|finding| match finding.remedy {
-        Some(Remedy::Replace) if spec.allowed.replace_differing => finding.by(Remedy::Apply),
-        _ => finding,
-    });
+    let (replaced, differing) = plan_differing(spec, held);
     findings.extend(differing);
     steps.extend(replace_step(spec, replaced.len()));
     findings.extend(unlisted.findings(spec));
@@ -134,18 +128,47 @@ pub fn plan(spec: &Spec, remote: &Remote<'_>, now: OffsetDateTime) -> Result<Pla
         findings.push(step.finding("tenant.mqtt_port"));
         steps.push(step);
     }
-    let plan = Plan {
+    Ok(Plan {
         steps,
         weak_password,
         revocation_check,
         list,
+        key_remark: key_remark(spec),
         registration,
         first_new,
         findings,
         replaced,
         unlisted,
-    };
-    Ok(plan)
+    })
+}
+
+/// The steps and findings of passwords and CAs.
+fn plan_cas(
+    spec: &Spec,
+    existing: &[Ca],
+    ends: &[OffsetDateTime],
+) -> Result<(Vec<Step>, Vec<Finding>), RolloutError> {
+    let (mut steps, mut findings) = password::plan(spec, existing)?;
+    longest::check(spec, existing)?;
+    for ca in &spec.cas {
+        second_ca(spec, ca, existing)?;
+        steps.push(ca_step(spec, ca, existing)?);
+    }
+    one_token(spec, existing)?;
+    findings.extend(diff::of_cas(spec, existing, ends, spec.longest_chain()?));
+    Ok((steps, findings))
+}
+
+/// The devices that are issued again, and what is said of those that differ from the file.
+fn plan_differing(spec: &Spec, held: Held) -> (Vec<usize>, Vec<Finding>) {
+    if !spec.allowed.replace_differing {
+        return (Vec::new(), held.findings);
+    }
+    let findings = held.findings.into_iter().map(|finding| match finding.remedy {
+        Some(Remedy::Replace) => finding.by(Remedy::Apply),
+        _ => finding,
+    });
+    (held.differing, findings.collect())
 }
 
 /// The ends of all CA certificates that the registry has: one of them ends what was shortened.
@@ -170,9 +193,21 @@ fn second_ca(spec: &Spec, wanted: &CaSpec, existing: &[Ca]) -> Result<(), Rollou
     })
 }
 
+/// The first key type of the file that the platform is not known to take.
+fn key_remark(spec: &Spec) -> Option<String> {
+    let keys = spec.cas.iter().map(|ca| ca.profile.key).chain([spec.devices.profile.key]);
+    let mut sets = keys.filter_map(|key| match key {
+        KeyType::MlDsa(set) => Some(set),
+        _ => None,
+    });
+    sets.next().map(MlDsa::remark)
+}
+
 fn replace_step(spec: &Spec, count: usize) -> Option<Step> {
+    let (are, them) = if count == 1 { ("is", "it") } else { ("are", "them") };
+    let devices = shown::count(count, "device");
     let detail =
-        format!("{count} devices that are not as the file wants them, by {}", spec.devices.ca);
+        format!("{devices} that {are} not as the file wants {them}, by {}", spec.devices.ca);
     let out = spec.devices.out.display().to_string();
     (count > 0).then(|| Step::new(Action::Update, REPLACE, out, detail).of(count))
 }
@@ -185,13 +220,14 @@ fn registration_step(wanted: &RegistrationSpec, csv: &str, count: usize) -> Step
         Some(false) => Action::Update,
     };
     let name = wanted.file.display().to_string();
-    Step::new(action, "registration", name, format!("{count} devices")).of(count)
+    Step::new(action, "registration", name, shown::count(count, "device")).of(count)
 }
 
 fn connect_step(wanted: &Connecting, all: usize) -> Step {
     let count = wanted.sample.unwrap_or(all).min(all);
     let by = if wanted.check.service.is_some() { "the MQTT Service" } else { "MQTT" };
-    let detail = format!("{count} of {all} devices over {by}, with their own files");
+    let detail =
+        format!("{count} of {} over {by}, with their own files", shown::count(all, "device"));
     Step::new(Action::Connect, "connect", wanted.check.target.to_string(), detail).of(count)
 }
 

@@ -17,6 +17,7 @@ use crate::pki::Pki;
 use crate::platform::blocking::Client;
 use crate::platform::crl;
 use crate::registry::Record;
+use crate::shown;
 
 /// The kind of the step.
 pub(super) const KIND: &str = "prune";
@@ -76,7 +77,8 @@ impl Unlisted {
         if !spec.allowed.prune || count == 0 {
             return None;
         }
-        let detail = format!("{count} devices that are no longer in the list");
+        let what = if count == 1 { "that is" } else { "that are" };
+        let detail = format!("{} {what} no longer in the list", shown::count(count, "device"));
         let step = Step::new(Action::Remove, KIND, spec.devices.out.display().to_string(), detail);
         Some(step.of(count))
     }

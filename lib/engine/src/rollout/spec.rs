@@ -156,7 +156,7 @@ impl Reader<'_> {
         };
         let tenant =
             raw.tenant.as_ref().map(|tenant| self.tenant(tenant, &raw, known)).transpose()?;
-        self.check_bundle(&raw, &truststore)?;
+        self.check_bundle(&raw, &devices.profile, &truststore)?;
         Ok(Spec {
             file: self.path.to_owned(),
             pki: self.path(&raw.pki),
@@ -186,10 +186,16 @@ impl Reader<'_> {
     fn check_bundle<T>(
         &self,
         raw: &Raw<T>,
+        profile: &Profile,
         truststore: &TruststoreSpec,
     ) -> Result<(), RolloutError> {
         let offset = raw.devices.bundle.span().start;
         let bundle = raw.devices.bundle.get_ref();
+        if let Some(e) = bundle.iter().find_map(|kind| kind.check_key(profile.key).err()) {
+            return Err(
+                self.at(offset, format!("{e}; the keys are those of profile {:?}", profile.name))
+            );
+        }
         if !bundle.iter().any(|b| b.has_key()) {
             return Err(self.at(offset, "the bundle keeps no key: add pem, p12, jks or thin-edge"));
         }

@@ -21,6 +21,7 @@ use crate::platform::register::{self, Outcome, Pace, RowResult, Sheet};
 use crate::platform::trusted::{self, Added, Change, NewTrusted, TrustedCertificate};
 use crate::provision::Progress;
 use crate::registration::Level;
+use crate::shown;
 
 /// What became of the devices at the tenant.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -151,10 +152,12 @@ pub(super) fn plan_register(
         let due = Results::read(&result, &client.wait(client.place())?)?.due(&sheet).len();
         let before = sheet.rows.len() - due;
         let action = if due > 0 { Action::Create } else { Action::Keep };
-        let rate = wanted.rate.map_or_else(String::new, |n| format!(", at most {n} rows a second"));
+        let rate = wanted
+            .rate
+            .map_or_else(String::new, |n| format!(", at most {} a second", shown::count(n, "row")));
         let detail = format!(
-            "{due} to register, {before} registered before by the result file; {} rows a request{rate}",
-            wanted.chunk
+            "{due} to register, {before} registered before by the result file; {} a request{rate}",
+            shown::count(wanted.chunk, "row")
         );
         return Ok(Some(
             Step::new(action, "register", client.wait(client.tenant())?, detail).of(due),

@@ -4,17 +4,16 @@
 //! A device that has a live certificate stands for the others; without one the first of the list is made. It
 //! counts like every other one: the next run takes it as it is.
 
-use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::apply::{make_devices, uploaded};
-use super::plan::Plan;
+use super::judged::Judged;
+use super::making::{make_devices, uploaded};
 use super::spec::Spec;
 use super::step::{Action, Step};
 use super::{Passwords, Report, RolloutError, Run};
 use crate::cert::Certificate;
 use crate::client_id::DeviceId;
-use crate::list::DeviceList;
+use crate::list::{Device, DeviceList};
 use crate::pki::{Ca, Pki};
 use crate::platform::blocking::Client;
 use crate::platform::verdict::{self, Comparison, Ours};
@@ -24,36 +23,6 @@ use crate::registry::{Filter, Record, RegistryError, Role, Status};
 /// The kind of the step.
 pub(super) const KIND: &str = "verdict";
 
-/// What the platform and we say of a device's chain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Judged {
-    /// The CA.
-    pub ca: String,
-    /// The device.
-    pub device: String,
-    /// Both verdicts.
-    #[serde(flatten)]
-    pub compared: Comparison,
-}
-
-impl Judged {
-    /// Why the platform's answer is no, in words.
-    pub(super) fn no(&self) -> String {
-        match self.compared.remark().filter(|_| self.compared.other_tenant) {
-            Some(remark) => remark,
-            None => self.compared.platform.to_string(),
-        }
-    }
-
-    pub(super) fn ours(&self) -> &'static str {
-        match self.compared.ours.accepted {
-            Some(true) => "good",
-            Some(false) => "refused",
-            None => "not judged",
-        }
-    }
-}
-
 /// The step of a plan; none if no device is to be made.
 pub(super) fn step(spec: &Spec, plan_has_new: bool) -> Option<Step> {
     let detail =
@@ -61,21 +30,19 @@ pub(super) fn step(spec: &Spec, plan_has_new: bool) -> Option<Step> {
     plan_has_new.then(|| Step::new(Action::Judge, KIND, &spec.devices.ca, detail))
 }
 
-/// Has a device judged, if others are to be made. What it says is in the report.
+/// Has a device judged, if others are to be made, of which `first` is the first. What it says is in the report.
 ///
 /// Errors: the answer is no, or the tenant is not reached.
 pub(super) fn before_the_others(
     spec: &Spec,
     pki: &mut Pki,
-    plan: &Plan,
+    first: Option<&Device>,
     passwords: &Passwords,
     client: &Client,
     run: &Run<'_>,
     report: &mut Report,
 ) -> Result<(), RolloutError> {
-    let Some(first) = plan.first_new.and_then(|at| plan.list.devices.get(at)) else {
-        return Ok(());
-    };
+    let Some(first) = first else { return Ok(()) };
     let ca = pki.ca(&spec.devices.ca)?;
     let mut one = live_of(pki, &ca, run.now)?;
     if one.is_none() {

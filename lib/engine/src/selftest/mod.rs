@@ -111,7 +111,7 @@ pub struct Plan<'a> {
     pub mqtt: Target,
     /// HTTPS with client certificates.
     pub https: Target,
-    /// Whom the device trusts; none: the system.
+    /// Whom the device trusts; none for the system.
     pub trusted: Option<Vec<crate::cert::Certificate>>,
     /// How long each answer to the device may take.
     pub timeout: Duration,

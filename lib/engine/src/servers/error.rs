@@ -30,6 +30,14 @@ pub enum ServerError {
     /// A name that is none.
     #[error(transparent)]
     ServerName(#[from] ServerNameError),
+    /// No directory can have the name on Windows.
+    #[error(
+        "a server cannot be named {name}: Windows keeps that name for itself, and no directory can have it there"
+    )]
+    NameOfWindows {
+        /// Its name.
+        name: ServerName,
+    },
     /// No names beside the subject.
     #[error(
         "the server {name} has no name that clients could compare: neither a DNS name nor an address"
@@ -148,6 +156,7 @@ impl Failure for ServerError {
     fn fault(&self) -> Fault {
         match self {
             Self::WrongProfile { .. }
+            | Self::NameOfWindows { .. }
             | Self::NoNames { .. }
             | Self::OnlyUris { .. }
             | Self::ManyNames { .. }
@@ -176,6 +185,9 @@ impl Failure for ServerError {
 
     fn hint(&self) -> Option<Hint> {
         Some(match self {
+            Self::NameOfWindows { .. } => {
+                "choose another name; other names go into the certificate beside it".into()
+            }
             Self::WrongProfile { .. } => Hint::run("choose one of kind server", Task::ListProfiles),
             Self::NoNames { .. } | Self::OnlyUris { .. } => {
                 Hint::give("say how clients reach it", Setting::AltNames)

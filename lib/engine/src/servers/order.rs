@@ -2,6 +2,7 @@
 
 use super::error::{Result, ServerError};
 use crate::cert::{AltName, MAX_ALT_NAMES};
+use crate::client_id::is_kept_by_windows;
 use crate::crypto::PublicKey;
 use crate::issue::BeyondIssuer;
 use crate::key::PrivateKey;
@@ -68,6 +69,10 @@ impl ServerOrder<'_> {
         let name = || self.name.clone();
         if self.profile.kind != Kind::Server {
             return Err(ServerError::WrongProfile { profile: self.profile.name.clone() });
+        }
+        // One that an older version has issued is renewed.
+        if self.replaces.is_none() && is_kept_by_windows(self.name.as_str()) {
+            return Err(ServerError::NameOfWindows { name: name() });
         }
         if self.alt_names.is_empty() {
             return Err(ServerError::NoNames { name: name() });

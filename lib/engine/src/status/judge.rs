@@ -3,9 +3,12 @@
 use time::{Duration, OffsetDateTime};
 
 use super::tenant::{AtTenant, Registered, Trust};
-use super::{CaState, Item, ListState, LiveState, OrderState, Picture, Subject, Urgency};
+use super::{
+    CaState, Item, ListState, LiveState, OrderState, Picture, Subject, Urgency, WaitingState,
+};
 use crate::failure::{Hint, Task};
 use crate::platform::crl::Switch;
+use crate::shown;
 use Urgency::{Due, Overdue};
 
 /// Devices that are named in a sentence.
@@ -19,6 +22,7 @@ pub(super) fn items(picture: &Picture) -> Vec<Item> {
         items.extend(of_live(&ca.servers, (ca, Subject::Servers), picture));
         items.extend(of_list(&ca.name, &ca.list, picture));
     }
+    items.extend(picture.waiting.iter().map(of_waiting));
     items.extend(picture.orders.iter().filter_map(of_order));
     if let Some(tenant) = &picture.tenant {
         items.extend(of_tenant(tenant));
@@ -43,13 +47,26 @@ fn of_ca(ca: &CaState, picture: &Picture) -> Option<Item> {
     if ca.devices.live == 0 && ca.servers.live == 0 && !ca.has_cas_below {
         return None;
     }
-    let hint = Some(Hint::run("renew the CA", Task::RenewCa { new_key: false }));
+    let hint = Some(Hint::run(
+        "renew the CA",
+        Task::RenewCa { ca: Some(ca.name.clone()), new_key: false },
+    ));
     let urgency = pressing(ca.not_after, picture.limits.ca_days, picture.at)?;
     let message = match urgency {
         Overdue => format!("the CA's certificate has expired, on {}", day(ca.not_after)),
         Due => format!("the CA's certificate ends {}", when(ca.not_after, picture.at)),
     };
     Some(item(urgency, Subject::Ca, &ca.name, message, hint))
+}
+
+/// A CA whose request is not answered yet.
+fn of_waiting(ca: &WaitingState) -> Item {
+    let message = "it waits for its certificate: its request is not answered yet".to_owned();
+    let hint = Hint::run(
+        "have the CA above sign the request, then take its answer in",
+        Task::TakeAnswer { ca: ca.name.clone() },
+    );
+    item(Due, Subject::Ca, &ca.name, message, Some(hint))
 }
 
 /// The devices of a CA, or its servers.
@@ -78,7 +95,8 @@ fn of_live(state: &LiveState, (ca, subject): (&CaState, Subject), picture: &Pict
 }
 
 fn of_list(name: &str, list: &ListState, picture: &Picture) -> Option<Item> {
-    let hint = Some(Hint::run("make a new list", Task::MakeCrl { days: None }));
+    let hint =
+        Some(Hint::run("make a new list", Task::MakeCrl { ca: Some(name.to_owned()), days: None }));
     let found = |urgency, message| Some(item(urgency, Subject::List, name, message, hint.clone()));
     if let Some(problem) = &list.problem {
         let message = format!("the last revocation list cannot be used: {problem}");
@@ -115,11 +133,8 @@ fn of_order(order: &OrderState) -> Option<Item> {
         [(progress.failed, "failed"), (progress.revoked, "revoked"), (progress.open, "not begun")];
     let parts = parts.iter().filter(|(number, _)| *number > 0);
     let parts: Vec<String> = parts.map(|(number, word)| format!("{number} {word}")).collect();
-    let message = format!(
-        "{missing} of {} devices have no certificate: {}",
-        progress.devices,
-        parts.join(", ")
-    );
+    let devices = shown::part(missing, progress.devices, "device", ("has", "have"));
+    let message = format!("{devices} no certificate: {}", parts.join(", "));
     let hint = Hint::run("see which", Task::ShowOrder { name: order.name.clone() });
     Some(item(Due, Subject::Order, &order.name, message, Some(hint)))
 }
@@ -159,7 +174,7 @@ fn of_trust(trust: &Trust) -> Option<Item> {
                 format!(
                     "no certificate of its chain is at the tenant, which refuses its {devices}"
                 ),
-                Hint::run("upload it", Task::UploadOwnCa),
+                Hint::run("upload it", Task::UploadOwnCa { ca: Some(trust.ca.clone()) }),
             ),
         };
         return Some(item(Overdue, Subject::Trust, &trust.ca, message, Some(hint)));
@@ -168,7 +183,8 @@ fn of_trust(trust: &Trust) -> Option<Item> {
         return None;
     }
     let message = "the tenant has no proof of possession of its key".to_owned();
-    Some(item(Due, Subject::Proof, &trust.ca, message, Some(Hint::run("prove it", Task::ProveCa))))
+    let hint = Hint::run("prove it", Task::ProveCa { ca: Some(trust.ca.clone()) });
+    Some(item(Due, Subject::Proof, &trust.ca, message, Some(hint)))
 }
 
 /// Devices that a tenant does not know: those of a CA with auto-registration may still come by themselves.

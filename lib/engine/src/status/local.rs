@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use time::{Duration, OffsetDateTime};
 
-use super::{CaState, Limits, ListState, LiveState, OrderState, Picture};
+use super::{CaState, Limits, ListState, LiveState, OrderState, Picture, WaitingState};
 use crate::crl::Crl;
 use crate::orders::{self, OrderError};
 use crate::pki::{AuthorityError, Ca, Pki};
@@ -27,7 +27,12 @@ impl Picture {
             })
         };
         let states = cas.iter().map(state).collect::<Result<_, _>>()?;
-        Ok(Self { at: now, limits, cas: states, orders: orders(pki)?, tenant: None })
+        let waiting = pki.waiting()?.into_iter().map(|ca| {
+            let subject = ca.request.subject.to_string();
+            WaitingState { name: ca.name, subject }
+        });
+        let (waiting, orders) = (waiting.collect(), orders(pki)?);
+        Ok(Self { at: now, limits, cas: states, waiting, orders, tenant: None })
     }
 }
 
@@ -61,7 +66,7 @@ fn list(pki: &Pki, ca: &Ca) -> Result<ListState, AuthorityError> {
     let revoked = pki.registry().revoked(&ca.certificate().subject)?;
     let (last, problem) = match pki.made_list(ca)? {
         Ok(last) => (last, None),
-        Err(lost) => (None, Some(lost.problem)),
+        Err(lost) => (None, Some(lost.problem.to_string())),
     };
     let listed = |crl: &Crl| -> HashSet<Vec<u8>> {
         crl.revoked.iter().map(|entry| entry.serial.bytes().to_vec()).collect()

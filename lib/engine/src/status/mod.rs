@@ -53,9 +53,11 @@ pub struct Picture {
     pub limits: Limits,
     /// The CAs of the directory.
     pub cas: Vec<CaState>,
+    /// The CAs that wait for their certificates.
+    pub waiting: Vec<WaitingState>,
     /// The orders of the registry.
     pub orders: Vec<OrderState>,
-    /// What the tenant says; none: it was not asked.
+    /// What the tenant says; none if it was not asked.
     pub tenant: Option<AtTenant>,
 }
 
@@ -75,6 +77,15 @@ pub struct CaState {
     pub servers: LiveState,
     /// Its revocations and its last list.
     pub list: ListState,
+}
+
+/// A CA whose request is not answered yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WaitingState {
+    /// Its name.
+    pub name: String,
+    /// Its subject, as the request has it.
+    pub subject: String,
 }
 
 /// Live certificates of devices, or of servers.
@@ -98,7 +109,7 @@ pub struct ListState {
     pub revoked: usize,
     /// How many of them are in no list: they were revoked after the last one.
     pub unlisted: usize,
-    /// When the next list is due; none: it has made none, or one without that date.
+    /// When the next list is due; none if it has made none, or one without that date.
     #[serde(with = "time::serde::rfc3339::option")]
     pub next_update: Option<OffsetDateTime>,
     /// Whether it has made a list.

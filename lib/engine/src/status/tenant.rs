@@ -26,13 +26,13 @@ pub struct AtTenant {
     pub tenant: String,
     /// Its host.
     pub host: String,
-    /// How the CAs that have devices stand there; none: this user may not see them.
+    /// How the CAs that have devices stand there; none if this user may not see them.
     pub trust: Option<Vec<Trust>>,
     /// Whether it looks at its list of revocations.
     pub revocation_check: Switch,
-    /// Revocations of the registry that are not in its list, those on hold left out; none: it was not told.
+    /// Revocations of the registry that are not in its list, those on hold left out; none if it was not told.
     pub revocations_missing: Option<usize>,
-    /// Which devices it knows; none: this user may not see it.
+    /// Which devices it knows; none if this user may not see it.
     pub registered: Option<Registered>,
     /// What could not be looked at, and why.
     pub unanswered: Vec<String>,
@@ -45,7 +45,7 @@ pub struct Trust {
     pub ca: String,
     /// Its live devices.
     pub devices: u64,
-    /// The nearest certificate of its chain that is uploaded and enabled, by its name there; none: no device of it
+    /// The nearest certificate of its chain that is uploaded and enabled, by its name there; none if no device of it
     /// is let in.
     pub anchor: Option<String>,
     /// Whether one of its chain is uploaded and disabled.

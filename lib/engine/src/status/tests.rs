@@ -25,7 +25,14 @@ fn ca(not_after: OffsetDateTime) -> CaState {
 }
 
 fn picture(cas: Vec<CaState>) -> Picture {
-    Picture { at: NOW, limits: Limits::default(), cas, orders: Vec::new(), tenant: None }
+    Picture {
+        at: NOW,
+        limits: Limits::default(),
+        cas,
+        waiting: Vec::new(),
+        orders: Vec::new(),
+        tenant: None,
+    }
 }
 
 fn found(picture: &Picture) -> Vec<(Urgency, Subject, String)> {

@@ -31,7 +31,7 @@ impl Made {
 #[derive(Debug, Clone)]
 struct Child {
     made: Made,
-    /// The child below which it is; none: the device itself.
+    /// The child below which it is; none for the device itself.
     parent: Option<String>,
 }
 

@@ -36,6 +36,8 @@ pub(super) const CALLS: &[Call] = &[
     ("ca rename", "line line-9", Pki),
     ("ca request", "line --ca-password-file pw", Pki),
     ("ca request", "root", Token),
+    ("ca sign-request", "{in} --ca root --plan", File),
+    ("ca sign-request", "ca.csr --ca line --plan", Pki),
     ("ca show", "line", Pki),
     ("ca crl", "line --ca-password-file pw", Pki),
     ("ca crl", "root --out x.crl", Token),
@@ -135,10 +137,23 @@ pub(super) const CALLS: &[Call] = &[
     ("registry repair", "", Pki),
     ("registry repair", "--against {in}", File),
     ("registry export", "", Pki),
+    ("registry backup", "backup.tar", Pki),
+    ("registry restore", "{in} --yes", File),
     ("registry revocations", "--out r", Pki),
     ("profile import", "--openssl-conf {in}", File),
+    ("context add", "n --host a.example.com --cacert {in}", File),
 ];
 
 /// Commands that meet nothing that can fail in one of these ways.
-pub(super) const OTHERS: &[&str] =
-    &["sandbox", "profile list", "profile show", "completions", "man"];
+pub(super) const OTHERS: &[&str] = &[
+    "sandbox",
+    "profile list",
+    "profile show",
+    "completions",
+    "man",
+    "config show",
+    "context list",
+    "context use",
+    "context show",
+    "context remove",
+];

@@ -1,5 +1,6 @@
 //! Many devices side by side: a line each, in the order of the list, and a summary.
 
+use c8y_pki_core::shown;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::sync::atomic::Ordering;
@@ -22,6 +23,8 @@ use crate::stop;
 /// How many, and why not.
 #[derive(Debug, Default, Serialize)]
 struct Summary {
+    /// Devices of the list or order, or those that were named.
+    listed: usize,
     checked: usize,
     connected: usize,
     refused: usize,
@@ -39,11 +42,11 @@ struct Last<'a> {
 pub(super) fn run(
     setting: &Setting<'_>,
     opener: &Opener<'_>,
-    subjects: &[Subject],
+    (subjects, listed): (&[Subject], usize),
     connected: &mut Vec<DeviceId>,
     out: Output,
 ) -> Result {
-    let mut summary = Summary::default();
+    let mut summary = Summary { listed, ..Summary::default() };
     let mut told = Ok(true);
     let mut would_ask = false;
     let begin = |index: usize| {
@@ -79,7 +82,11 @@ pub(super) fn run(
     }
     let stopped = summary.checked < total;
     if stopped {
-        out.warning(&format!("interrupted after {} of {total} devices", summary.checked));
+        out.warning(&format!(
+            "interrupted after {} of {}",
+            summary.checked,
+            shown::count(total, "device")
+        ));
     }
     if would_ask {
         out.note(MORE_WITH_LOGIN);
@@ -115,8 +122,12 @@ impl Summary {
 
     fn text(&self) -> String {
         let connect = if self.checked == 1 { "connects" } else { "connect" };
-        let all = count(self.checked, "device");
-        let mut text = format!("{} of {all} {connect}", self.connected);
+        let tried = match self.checked < self.listed {
+            // Nothing is known of the others.
+            true => format!("{} tried", self.checked),
+            false => count(self.checked, "device"),
+        };
+        let mut text = format!("{} of {tried} {connect}", self.connected);
         let parts = [
             (self.refused, "refused by the platform"),
             (self.wrong_files, "with wrong files"),
@@ -124,6 +135,10 @@ impl Summary {
         ];
         for (number, what) in parts.into_iter().filter(|(number, _)| *number > 0) {
             text.push_str(&format!("; {number} {what}"));
+        }
+        if self.checked < self.listed {
+            let others = count(self.listed - self.checked, "device");
+            text.push_str(&format!("; {others} of {} not tried", self.listed));
         }
         text.push('\n');
         let mut causes: Vec<_> = self.causes.iter().collect();

@@ -5,7 +5,7 @@ use std::path::Path;
 use c8y_pki_engine::registry::Step;
 use time::OffsetDateTime;
 
-use super::setting::{CheckArgs, MORE_WITH_LOGIN, Setting, subjects};
+use super::setting::{CheckArgs, Chosen, MORE_WITH_LOGIN, Setting, chosen};
 use super::{beside, many, show};
 use crate::clock;
 use crate::failure::{Outcome, Result};
@@ -17,7 +17,7 @@ pub(in super::super) fn run(args: &CheckArgs, pki: &Path, out: Output) -> Result
     let mut opener = args.files.opener()?;
     let now = OffsetDateTime::now_utc();
     let of_order = args.order.as_ref().map(|_| clock::open(pki, now)).transpose()?;
-    let (subjects, id_types) = subjects(args, of_order.as_ref(), out)?;
+    let Chosen { subjects, listed, id_types } = chosen(args, of_order.as_ref(), out)?;
     let is_list = args.from.is_some() || args.order.is_some();
     if setting.login.is_some() && (subjects.len() != 1 || is_list) {
         return Err(beside::of_one());
@@ -39,7 +39,7 @@ pub(in super::super) fn run(args: &CheckArgs, pki: &Path, out: Output) -> Result
         let _ = opener.read_asking(first)?;
     }
     let mut connected = Vec::new();
-    let done = many::run(&setting, &opener, &subjects, &mut connected, out);
+    let done = many::run(&setting, &opener, (&subjects, listed), &mut connected, out);
     if let Some(pki) = of_order {
         // Also what was found out before standard output was gone.
         let steps: Vec<_> = connected.into_iter().map(|id| (id, Step::Connected)).collect();

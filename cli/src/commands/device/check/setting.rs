@@ -14,7 +14,7 @@ use c8y_pki_engine::pki::Pki;
 use c8y_pki_engine::platform::blocking::{Client, Inquiry};
 use c8y_pki_engine::platform::standing::ID_TYPE;
 use c8y_pki_engine::registration;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use time::OffsetDateTime;
 
 use super::super::at_service::ServiceArgs;
@@ -30,6 +30,7 @@ use crate::values;
 
 /// Arguments of `device check`.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("list").args(["from", "order"]))]
 #[command(after_help = "\
 Connects as the device would: MQTT 3.1.1 over mutual TLS, from the files that it will use, with its
 truststore. The steps: files, key, chain, validity, name, TCP, TLS, connect, publish, subscribe,
@@ -56,6 +57,7 @@ Examples:
   c8y-pki device check --from devices.csv --rate 50
   c8y-pki device check --from devices.csv --sample 50 --parallel 16
   c8y-pki device check --order acme-11
+  c8y-pki device check --order acme-11 --sample 20
   c8y-pki device check gw-0001 --user admin --tenant-password-file pw
   c8y-pki device check gw-0001 --mqtt-service --tenant t12345
   c8y-pki device check gw-0001 --mqtt-user t12345/device_gw-0001 --mqtt-password-file pw
@@ -84,8 +86,8 @@ pub(crate) struct CheckArgs {
     /// The devices of an order; the registry keeps which of them have connected
     #[arg(long, value_name = "NAME", conflicts_with_all = ["ids", "bundle", "keystore", "from"])]
     pub(super) order: Option<String>,
-    /// Check only N devices of the list, spread evenly over it
-    #[arg(long, value_name = "N", requires = "from", value_parser = clap::value_parser!(u32).range(1..))]
+    /// Check only N devices of the list or order, spread evenly over it; the others are not tried
+    #[arg(long, value_name = "N", requires = "list", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) sample: Option<u32>,
     /// How many devices connect at the same time. The second for which each is listened to afterwards is not part of it
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=512))]
@@ -125,12 +127,17 @@ pub(super) struct Setting<'a> {
     pub(super) inquiry: Option<Inquiry<'a>>,
 }
 
-/// The devices, each once, and the types of external ids that their list gives them.
-pub(super) fn subjects(
-    args: &CheckArgs,
-    pki: Option<&Pki>,
-    out: Output,
-) -> Result<(Vec<Subject>, HashMap<String, String>)> {
+/// Which devices are tried, each once.
+pub(super) struct Chosen {
+    pub(super) subjects: Vec<Subject>,
+    /// How many devices the list or order has; more than are tried with `--sample`.
+    pub(super) listed: usize,
+    /// The types of external ids that their list gives them.
+    pub(super) id_types: HashMap<String, String>,
+}
+
+/// The devices that the command line chooses.
+pub(super) fn chosen(args: &CheckArgs, pki: Option<&Pki>, out: Output) -> Result<Chosen> {
     if let (Some(name), Some(pki)) = (&args.order, pki) {
         let registry = pki.registry();
         let list = orders::list_of(registry, &orders::named(registry, name)?)?;
@@ -140,19 +147,20 @@ pub(super) fn subjects(
         let named = args.files.subjects(&args.ids)?;
         return match named.is_empty() {
             true => Err(no_device("give its id, --bundle, --keystore, --from or --order")),
-            false => Ok((named, HashMap::new())),
+            false => Ok(Chosen { listed: named.len(), subjects: named, id_types: HashMap::new() }),
         };
     };
     Ok(spread(args, args.columns.read(list, out)?.without_faults()?))
 }
 
 /// The devices of a list, or as many of them as are to be checked.
-fn spread(args: &CheckArgs, list: DeviceList) -> (Vec<Subject>, HashMap<String, String>) {
+fn spread(args: &CheckArgs, list: DeviceList) -> Chosen {
     let id_types = registration::id_types(&list.devices);
     let devices: Vec<DeviceId> = list.devices.into_iter().map(|d| d.id).collect();
     let sample = args.sample.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+    let listed = devices.len();
     let devices = check::spread(devices, sample).into_iter();
-    (devices.map(|id| args.files.in_out(id)).collect(), id_types)
+    Chosen { subjects: devices.map(|id| args.files.in_out(id)).collect(), listed, id_types }
 }
 
 impl<'a> Setting<'a> {

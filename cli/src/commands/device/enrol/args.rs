@@ -46,7 +46,8 @@ pub(crate) struct EnrolArgs {
     /// The directory of the devices' directories
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
-    /// Type of the key, if one is made: rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521, ed25519; by
+    /// Type of the key, if one is made: rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521, ed25519,
+    /// ml-dsa-44, ml-dsa-65, ml-dsa-87; by
     /// default ec-p256, and with --renew that of the former key
     #[arg(long = "key-type", value_name = "TYPE")]
     pub(super) key_type: Option<KeyType>,

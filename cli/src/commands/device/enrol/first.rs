@@ -20,6 +20,7 @@ use time::OffsetDateTime;
 
 use super::args::{EnrolArgs, new_key, subject};
 use super::outcome::{keep, pem, report};
+use crate::commands::ml_dsa;
 use crate::commands::registration::single::one_time;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::{Output, say};
@@ -32,6 +33,7 @@ pub(super) fn run(args: &EnrolArgs, id: &DeviceId, folder: &Folder, out: Output)
         return already(id, folder, out);
     }
     let key = key(args, folder)?;
+    ml_dsa::warn(ml_dsa::of_key(key.public_key()), out);
     if let Some(certificates) = kept(folder, &key) {
         keep(folder, &certificates)?;
         return report(id, "enrolled", &certificates, folder, out);

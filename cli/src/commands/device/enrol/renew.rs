@@ -23,6 +23,7 @@ use time::OffsetDateTime;
 use super::args::{EnrolArgs, new_key, subject};
 use super::outcome::report;
 use super::over::Over;
+use crate::commands::ml_dsa;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::Output;
 use crate::render::{day, until};
@@ -63,7 +64,9 @@ pub(super) fn run(args: &EnrolArgs, id: &DeviceId, folder: &Folder, out: Output)
             Err(e) => return Err(e),
         }
     }
-    let csr = csr::make(&subject(id)?, &device.next_key(&next)?)?;
+    let key = device.next_key(&next)?;
+    ml_dsa::warn(ml_dsa::of_key(key.public_key()), out);
+    let csr = csr::make(&subject(id)?, &key)?;
     if args.dry_run {
         return show_requests(&[est::reenroll_request(&csr)], out);
     }

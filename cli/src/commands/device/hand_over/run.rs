@@ -1,8 +1,11 @@
-//! One device after the other: the tool is run, and what succeeded is kept.
+//! One device after the other: the tool is run, and what succeeded is kept. That begins with the first chunk of devices
+//! that is issued, so that a run that is stopped has handed over what it has made.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use c8y_pki_core::client_id::DeviceId;
 use c8y_pki_engine::list::Devices;
@@ -28,6 +31,20 @@ pub(in super::super) struct HandOver {
     out: PathBuf,
     /// Whether the tool may read what is typed.
     reads_stdin: bool,
+    /// The directory, apart from that of the run that issues.
+    pki: Pki,
+    stop: Arc<AtomicBool>,
+    output: Output,
+    so_far: Mutex<SoFar>,
+}
+
+/// What was tried, chunk by chunk.
+#[derive(Debug, Default)]
+struct SoFar {
+    tried: HashSet<DeviceId>,
+    done: HandedOver,
+    /// Why nothing more is tried.
+    failure: Option<Failure>,
 }
 
 /// How it went.
@@ -38,7 +55,7 @@ struct HandedOver {
     /// For which it had before.
     before: usize,
     failed: Vec<Failed>,
-    /// Not tried, since the run was interrupted.
+    /// Not handed over, since the run was interrupted or failed, or the tool could not be started.
     left: usize,
 }
 
@@ -54,8 +71,9 @@ impl HandOver {
         text: &str,
         (bundle, out): (&[Bundle], &Path),
         devices: &Devices,
-        pki: &Pki,
+        (pki, dir): (&Pki, &Path),
         reads_stdin: bool,
+        output: Output,
     ) -> Result<Self> {
         let tool = Tool::parse(text, bundle)?;
         let devices = devices.ids();
@@ -69,43 +87,81 @@ impl HandOver {
                 ));
             }
         }
-        Ok(Self { tool, devices, out: out.to_owned(), reads_stdin })
+        let pki = clock::open(dir, OffsetDateTime::now_utc())?;
+        let (stop, so_far) = (stop::on_interrupt(), Mutex::default());
+        Ok(Self { tool, devices, out: out.to_owned(), reads_stdin, pki, stop, output, so_far })
     }
 
-    /// Runs the tool for each device that is not handed over yet; `issued` is how the run before it has ended.
-    pub(in super::super) fn run(self, pki: &Path, issued: Outcome, out: Output) -> Result {
-        let pki = clock::open(pki, OffsetDateTime::now_utc())?;
-        let (registry, stop) = (pki.registry(), stop::on_interrupt());
-        let mut done = HandedOver::default();
-        let total = self.devices.len();
-        for (index, id) in self.devices.iter().enumerate() {
-            if stop.load(Ordering::Relaxed) {
-                done.left = total - index;
-                break;
-            }
-            match self.one(id, registry)? {
-                Ended::Before => done.before += 1,
-                Ended::Done => {
-                    done.handed_over += 1;
-                    tell(id, index + 1, total, out);
-                }
-                // The tool heard Ctrl-C too.
-                Ended::Failed(_) if stop.load(Ordering::Relaxed) => {
-                    done.left = total - index;
-                    break;
-                }
-                Ended::Failed(reason) => {
-                    out.warning(&format!("{id} was not handed over: {reason}"));
-                    done.failed.push(Failed { id: id.clone(), reason });
-                }
-            }
+    /// Runs the tool for devices that were just issued, while the run makes others.
+    pub(in super::super) fn chunk(&self, ids: &[DeviceId]) {
+        let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
+        self.all(ids, &mut so_far);
+    }
+
+    /// Runs the tool for each device that is left: those that were issued before. `issued` is how the run has ended.
+    /// What was handed over is told however that was.
+    pub(in super::super) fn finish(self, issued: Result) -> Result {
+        let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(issued, Err(_) | Ok(Outcome::Stopped)) {
+            self.all(&self.devices, &mut so_far);
         }
-        out.result(&done, HandedOver::text)?;
+        let was_tried = !so_far.tried.is_empty();
+        let failure = so_far.failure.take();
+        let done = &mut so_far.done;
+        done.left = self.devices.len() - done.handed_over - done.before - done.failed.len();
+        if was_tried || issued.is_ok() {
+            self.output.result(done, HandedOver::text)?;
+        }
+        let issued = issued?;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        if issued == Outcome::Stopped {
+            // That was said.
+            return Ok(issued);
+        }
         if done.left > 0 {
-            out.warning(super::super::making::INTERRUPTED);
+            self.output.warning(super::super::making::INTERRUPTED);
             return Ok(Outcome::Stopped);
         }
         Ok(if done.failed.is_empty() { issued } else { Outcome::NO })
+    }
+
+    /// One after the other, until it is interrupted or something fails that is not about one device.
+    fn all(&self, ids: &[DeviceId], so_far: &mut SoFar) {
+        let (total, registry) = (self.devices.len(), self.pki.registry());
+        for id in ids {
+            if so_far.failure.is_some() || self.stop.load(Ordering::Relaxed) {
+                return;
+            }
+            if so_far.tried.contains(id) {
+                continue;
+            }
+            let ended = self.one(id, registry);
+            let done = &mut so_far.done;
+            match ended {
+                Err(failure) => {
+                    // Making the others may take hours.
+                    self.output.warning(&format!(
+                        "{}; nothing more is handed over, the devices are made all the same",
+                        failure.message()
+                    ));
+                    so_far.failure = Some(failure);
+                }
+                Ok(Ended::Before) => done.before += 1,
+                Ok(Ended::Done) => {
+                    done.handed_over += 1;
+                    tell(id, so_far.tried.len() + 1, total, self.output);
+                }
+                // The tool heard Ctrl-C too.
+                Ok(Ended::Failed(_)) if self.stop.load(Ordering::Relaxed) => return,
+                Ok(Ended::Failed(reason)) => {
+                    self.output.warning(&format!("{id} was not handed over: {reason}"));
+                    done.failed.push(Failed { id: id.clone(), reason });
+                }
+            }
+            so_far.tried.insert(id.clone());
+        }
     }
 
     fn one(&self, id: &DeviceId, registry: &Registry) -> Result<Ended> {

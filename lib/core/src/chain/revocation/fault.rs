@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use crate::cert::{Certificate, Serial};
-use crate::chain::rule::rfc3339;
+use crate::clock::rfc3339;
 use crate::crl::Crl;
 
 /// Why a list does not count.

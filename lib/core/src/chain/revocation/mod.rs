@@ -16,7 +16,8 @@ mod status;
 
 use time::OffsetDateTime;
 
-use super::rule::{Refusal, Rule};
+use super::refusal::Refusal;
+use super::rule::Rule;
 use super::verify::VerifiedChain;
 use crate::cert::Certificate;
 use crate::crl::Crl;
@@ -48,7 +49,7 @@ pub struct ListUse<'a> {
 /// What lists say of a path.
 #[derive(Debug, Clone)]
 pub struct Lookup<'a> {
-    /// The certificate that is revoked, or cannot be looked up; none: the path is good.
+    /// The certificate that is revoked, or cannot be looked up; none if the path is good.
     pub refusal: Option<Refusal>,
     /// Duties of issuers that the lists break.
     pub warnings: Vec<Refusal>,

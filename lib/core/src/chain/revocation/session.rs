@@ -7,7 +7,8 @@ use time::OffsetDateTime;
 use super::Lists;
 use crate::cert::Certificate;
 use crate::chain::MAX_SIGNATURE_CHECKS;
-use crate::chain::rule::{Refusal, Rule};
+use crate::chain::refusal::Refusal;
+use crate::chain::rule::Rule;
 
 /// How a certificate stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

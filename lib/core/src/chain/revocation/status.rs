@@ -7,7 +7,8 @@ use super::session::{Examined, Session, Signer, Status};
 use super::{ListUse, Lookup};
 use crate::cert::{Certificate, Reasons};
 use crate::chain::MAX_SIGNATURE_CHECKS;
-use crate::chain::rule::{Refusal, Rule};
+use crate::chain::refusal::Refusal;
+use crate::chain::rule::Rule;
 use crate::crl::Crl;
 
 impl<'a> Session<'a> {

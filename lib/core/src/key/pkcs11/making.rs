@@ -90,8 +90,9 @@ impl TokenKey {
 
 /// How a token makes a key of a type, and what has to be said of the public half.
 fn making(key_type: KeyType) -> Option<(Mechanism<'static>, Vec<Attribute>)> {
-    let rsa = |bits: u64| {
-        let size = Attribute::ModulusBits(bits.into());
+    let rsa = |bits: u16| {
+        // The system's `unsigned long`: 32 bits on some, 64 on others.
+        let size = Attribute::ModulusBits(std::ffi::c_ulong::from(bits).into());
         (Mechanism::RsaPkcsKeyPairGen, vec![size, Attribute::PublicExponent(EXPONENT.into())])
     };
     let ec = |curve: KeyAlgorithm| {
@@ -105,6 +106,6 @@ fn making(key_type: KeyType) -> Option<(Mechanism<'static>, Vec<Attribute>)> {
         KeyType::EcP256 => ec(KeyAlgorithm::EcP256),
         KeyType::EcP384 => ec(KeyAlgorithm::EcP384),
         KeyType::EcP521 => ec(KeyAlgorithm::EcP521),
-        KeyType::Ed25519 => None,
+        KeyType::Ed25519 | KeyType::MlDsa(_) => None,
     }
 }

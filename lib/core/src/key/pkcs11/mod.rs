@@ -47,7 +47,7 @@ pub use token::{is_one_token, list, public_keys};
 pub use uri::KeyUri;
 
 use crate::crypto::{CryptoError, KeyType, TOKEN_LOST};
-use crate::failure::{Failure, Fault, Hint, Setting, Task};
+use crate::failure::{Failure, Fault, Hint, Setting, Task, Underlying};
 
 /// Why a key in a token cannot be used.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
@@ -56,6 +56,11 @@ pub enum Pkcs11Error {
     /// The build has no PKCS#11.
     #[error("this build knows no keys in tokens (PKCS#11)")]
     NotBuiltIn,
+    /// The program is one file that loads no libraries.
+    #[error(
+        "the PKCS#11 module {} cannot be loaded: this program is linked statically, and loads no libraries", _0.display()
+    )]
+    Static(PathBuf),
     /// Not a URI that names a key.
     #[error("the PKCS#11 URI {uri:?} is refused: {reason}")]
     BadUri {
@@ -73,7 +78,8 @@ pub enum Pkcs11Error {
         /// The library.
         module: PathBuf,
         /// What the system said.
-        reason: String,
+        #[source]
+        reason: Underlying,
     },
     /// The module failed.
     #[error("the PKCS#11 module {} failed: {reason}", module.display())]
@@ -81,7 +87,8 @@ pub enum Pkcs11Error {
         /// The library.
         module: PathBuf,
         /// What it said.
-        reason: String,
+        #[source]
+        reason: Underlying,
     },
     /// The module has no such token.
     #[error("the PKCS#11 module {} has no token for {uri}", module.display())]
@@ -166,7 +173,8 @@ pub enum Pkcs11Error {
         /// The token's label.
         token: String,
         /// Why not.
-        reason: String,
+        #[source]
+        reason: Unusable,
     },
     /// A type of key that the token, or this library, does not make in tokens.
     #[error("no key of type {key_type} is made in the token {token:?}")]
@@ -184,7 +192,8 @@ pub enum Pkcs11Error {
         /// What it was asked to do.
         what: &'static str,
         /// What it said.
-        reason: String,
+        #[source]
+        reason: Underlying,
     },
     /// The token has no more sessions, and none that will come back.
     #[error("the token {token:?} has no session left")]
@@ -197,6 +206,51 @@ pub enum Pkcs11Error {
     Crypto(#[from] CryptoError),
 }
 
+/// Why a key in a token cannot sign certificates here.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unusable {
+    /// `CKA_ALWAYS_AUTHENTICATE`.
+    #[error("it wants the PIN again for each signature")]
+    PinForEach,
+    /// An EC key whose public half is neither in the token nor in a certificate.
+    #[error(
+        "it is neither RSA nor EC, or its public key is neither in the token nor in a certificate that was given"
+    )]
+    NoPublicKey,
+    /// Public keys beside it that differ.
+    #[error("several public keys in the token have its id")]
+    SeveralPublicKeys,
+    /// The public key in the token is another key's.
+    #[error("what it signs does not fit its public key")]
+    OtherPublicKey,
+    /// Its public key is refused.
+    #[error(transparent)]
+    Refused(#[from] CryptoError),
+}
+
+impl Failure for Unusable {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Refused(e) => e.fault(),
+            Self::PinForEach
+            | Self::NoPublicKey
+            | Self::SeveralPublicKeys
+            | Self::OtherPublicKey => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Refused(e) => e.hint(),
+            Self::PinForEach
+            | Self::NoPublicKey
+            | Self::SeveralPublicKeys
+            | Self::OtherPublicKey => None,
+        }
+    }
+}
+
 impl Failure for Pkcs11Error {
     fn fault(&self) -> Fault {
         match self {
@@ -207,6 +261,7 @@ impl Failure for Pkcs11Error {
             Self::NoToken { present, .. } if present.is_empty() => Fault::Environment,
             Self::Crypto(e) => e.fault(),
             Self::NotBuiltIn
+            | Self::Static(_)
             | Self::BadUri { .. }
             | Self::NoModule(_)
             | Self::NotAModule { .. }
@@ -232,6 +287,10 @@ impl Failure for Pkcs11Error {
         };
         Some(match self {
             Self::NotBuiltIn => "build it with the feature `pkcs11`, which is on by default".into(),
+            Self::Static(_) => {
+                "for keys in tokens take the package of your system (.deb), or build it with a dynamic C library"
+                    .into()
+            }
             Self::BadUri { reason, .. } if *reason == uri::PIN => {
                 "give the PIN as the password of the key: a file, the environment, or a prompt"
                     .into()

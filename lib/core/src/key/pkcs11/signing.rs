@@ -8,10 +8,11 @@ use cryptoki::session::Session;
 
 use super::sessions::Sessions;
 use super::token::{Attributes, Result, Token, boxed};
-use super::{KeyUri, Pkcs11Error};
+use super::{KeyUri, Pkcs11Error, Unusable};
 use crate::crypto::{
     CryptoError, Hash, KeyAlgorithm, PublicKey, SignatureAlgorithm, ecdsa_to_der, fill_random,
 };
+use crate::failure::Underlying;
 use crate::key::signer::Signer;
 use crate::secret::Password;
 
@@ -71,15 +72,15 @@ impl TokenKey {
     ) -> Result<Self> {
         let own = token.attributes(&session, key)?;
         let (label, name) = (own.label.clone(), token.label.clone());
-        let unusable = |reason: String| Pkcs11Error::UnusableKey {
+        let unusable = |reason: Unusable| Pkcs11Error::UnusableKey {
             label: label.clone(),
             token: name.clone(),
             reason,
         };
         if own.always_authenticate {
-            return Err(unusable("it wants the PIN again for each signature".to_owned()));
+            return Err(unusable(Unusable::PinForEach));
         }
-        let told = match own.public_key().map_err(|e| unusable(e.to_string()))? {
+        let told = match own.public_key().map_err(|e| unusable(e.into()))? {
             Some(public) => Some(public),
             None => public_beside(&token, &session, &own)?.map_err(unusable)?,
         };
@@ -91,9 +92,9 @@ impl TokenKey {
         };
         candidates.retain(|public| told.is_some() || public.check_strength().is_ok());
         let Some(first) = candidates.first() else {
-            return Err(unusable(NO_PUBLIC_KEY.to_owned()));
+            return Err(unusable(Unusable::NoPublicKey));
         };
-        first.check_strength().map_err(|e| unusable(e.to_string()))?;
+        first.check_strength().map_err(|e| unusable(e.into()))?;
         // With what tells it from other keys, also those that will come. Not with the token's serial
         // number: a key lives on in a copy of its token.
         let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
@@ -114,10 +115,8 @@ impl TokenKey {
                 made.public = (*public).clone();
                 Ok(made)
             }
-            None if told.is_some() => {
-                Err(unusable("what it signs does not fit its public key".to_owned()))
-            }
-            None => Err(unusable(NO_PUBLIC_KEY.to_owned())),
+            None if told.is_some() => Err(unusable(Unusable::OtherPublicKey)),
+            None => Err(unusable(Unusable::NoPublicKey)),
         }
     }
 
@@ -148,18 +147,15 @@ impl TokenKey {
         signature: Result<Vec<u8>>,
         verify: impl FnOnce(&[u8]) -> std::result::Result<(), CryptoError>,
     ) -> std::result::Result<Vec<u8>, CryptoError> {
-        let signature = signature.map_err(|e| CryptoError::Token(e.to_string()))?;
+        let signature = signature.map_err(|e| CryptoError::Token(Underlying::of(e)))?;
         verify(&signature).map_err(|_| {
             let token = &self.token.label;
-            CryptoError::Token(format!("the token {token:?} gave a signature that is wrong"))
+            let words = format!("the token {token:?} gave a signature that is wrong");
+            CryptoError::Token(words.into())
         })?;
         Ok(signature)
     }
 }
-
-/// Why an EC key cannot be used whose public half is neither in the token nor in a certificate.
-const NO_PUBLIC_KEY: &str = "it is neither RSA nor EC, or its public key is neither in the token nor in a \
-                             certificate that was given";
 
 /// The public half of an EC key, which does not say it itself: it is in the token beside it, with the
 /// same id or, without one, the same label. None if it is not there; the reason if it cannot be told.
@@ -167,7 +163,7 @@ fn public_beside(
     token: &Token,
     session: &Session,
     own: &Attributes,
-) -> Result<std::result::Result<Option<PublicKey>, String>> {
+) -> Result<std::result::Result<Option<PublicKey>, Unusable>> {
     let beside = match own.id.is_empty() {
         true => KeyUri { object: Some(own.label.clone()), ..KeyUri::default() },
         false => KeyUri { id: Some(own.id.clone()), ..KeyUri::default() },
@@ -178,7 +174,7 @@ fn public_beside(
         match attributes.public_key() {
             Ok(Some(key)) => found.push((attributes.label, key)),
             Ok(None) => {}
-            Err(e) => return Ok(Err(e.to_string())),
+            Err(e) => return Ok(Err(e.into())),
         }
     }
     if found.iter().any(|(_, key)| *key != found[0].1) {
@@ -190,7 +186,7 @@ fn public_beside(
     };
     match others.iter().all(|(_, key)| *key == first) {
         true => Ok(Ok(Some(first))),
-        false => Ok(Err("several public keys in the token have its id".to_owned())),
+        false => Ok(Err(Unusable::SeveralPublicKeys)),
     }
 }
 

@@ -15,6 +15,7 @@ use cryptoki::types::AuthPin;
 
 use super::{KeyUri, ListedKey, Pkcs11Error, TokenContents};
 use crate::crypto::{CryptoError, PublicKey};
+use crate::failure::Underlying;
 use crate::secret::Password;
 
 pub(super) type Result<T> = std::result::Result<T, Pkcs11Error>;
@@ -23,6 +24,9 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whether this program loads no libraries: musl's static programs have no dynamic linker.
+const IS_STATIC: bool = cfg!(all(target_env = "musl", target_feature = "crt-static"));
+
 /// The module, loaded and initialised at its first use.
 fn load(path: &Path) -> Result<Pkcs11> {
     static LOADED: Mutex<Vec<(PathBuf, Pkcs11)>> = Mutex::new(Vec::new());
@@ -30,9 +34,12 @@ fn load(path: &Path) -> Result<Pkcs11> {
     if let Some((_, module)) = loaded.iter().find(|(known, _)| known == path) {
         return Ok(module.clone());
     }
-    let failed = |e: Error| Pkcs11Error::Module { module: path.to_owned(), reason: reason(&e) };
+    if IS_STATIC {
+        return Err(Pkcs11Error::Static(path.to_owned()));
+    }
+    let failed = |e: Error| Pkcs11Error::Module { module: path.to_owned(), reason: reason(e) };
     let module = Pkcs11::new(path)
-        .map_err(|e| Pkcs11Error::NotAModule { module: path.to_owned(), reason: reason(&e) })?;
+        .map_err(|e| Pkcs11Error::NotAModule { module: path.to_owned(), reason: reason(e) })?;
     match module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
         // By another part of the program.
         Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
@@ -43,8 +50,8 @@ fn load(path: &Path) -> Result<Pkcs11> {
 }
 
 /// What went wrong, in a sentence: the crate quotes whole paragraphs of the standard.
-fn reason(e: &Error) -> String {
-    match e {
+fn reason(e: Error) -> Underlying {
+    let words = match &e {
         Error::LibraryLoading(e) => e.to_string(),
         Error::Pkcs11(e, _) => {
             let text = e.to_string();
@@ -58,7 +65,8 @@ fn reason(e: &Error) -> String {
             "it is no PKCS#11 module".to_owned()
         }
         other => other.to_string(),
-    }
+    };
+    Underlying::worded(words, e)
 }
 
 /// The name of a return value in the standard, CKR_DEVICE_ERROR: the crate has it only as a name of Rust's.
@@ -116,7 +124,7 @@ impl Token {
             Error::Pkcs11(RvError::SessionCount, _) => {
                 Pkcs11Error::NoSession { token: token.clone() }
             }
-            e => Pkcs11Error::Failed { token: token.clone(), what, reason: reason(&e) },
+            e => Pkcs11Error::Failed { token: token.clone(), what, reason: reason(e) },
         }
     }
 
@@ -219,7 +227,7 @@ pub(super) fn boxed(uri: &KeyUri) -> Box<KeyUri> {
 
 /// All tokens that can be looked at. A slot that fails is another's concern.
 fn tokens(module: &Pkcs11, path: &Path) -> Result<Vec<(Slot, TokenInfo)>> {
-    let failed = |e: Error| Pkcs11Error::Module { module: path.to_owned(), reason: reason(&e) };
+    let failed = |e: Error| Pkcs11Error::Module { module: path.to_owned(), reason: reason(e) };
     let slots = module.get_slots_with_token().map_err(failed)?;
     let found =
         slots.into_iter().filter_map(|slot| Some((slot, module.get_token_info(slot).ok()?)));

@@ -7,7 +7,7 @@ fn wanted(text: &str) -> Wanted {
     Wanted::of(&Conf::parse(text).unwrap())
 }
 
-const RECIPE: &str = include_str!("../../../../tests/data/openssl-recipe/caConfig.cnf");
+const RECIPE: &str = include_str!("../../../testdata/caConfig.cnf");
 
 #[test]
 fn the_recipe_becomes_its_classic_profiles() {

@@ -5,17 +5,17 @@
 //! Such a file proves nothing: nobody signs the list, so its certificates are what its sender
 //! says. Read are DER and BER, and PEM (RFC 7468, section 8). A signed message is read too; its
 //! contents and signatures are passed over, as are attribute certificates. Refused: other kinds of
-//! CMS, more than [`MAX_OCTETS`] bytes, more than [`MAX_CERTIFICATES`] certificates, certificates
+//! CMS, more than [`MAX_BYTES`] bytes, more than [`MAX_CERTIFICATES`] certificates, certificates
 //! that are not DER.
 
 use crate::ber::{BerError, CONTEXT_0, INTEGER, OID, Reader, SEQUENCE, SET, dotted};
 use crate::cert::{CertError, Certificate, pem_blocks};
 use crate::crl::{Crl, CrlError};
 use crate::der::element;
-use crate::failure::{Failure, Fault, Hint, Task};
+use crate::failure::{Failure, Fault, Hint, Task, Underlying};
 
 /// Largest file that is read, in bytes: a hundred certificates with RSA keys take 200 000.
-pub const MAX_OCTETS: usize = 1 << 20;
+pub const MAX_BYTES: usize = 1 << 20;
 
 /// Most certificates in a file.
 pub const MAX_CERTIFICATES: usize = 100;
@@ -38,10 +38,10 @@ const ENCRYPTED_DATA: [u8; 9] = pkcs7(6);
 pub enum Pkcs7Error {
     /// The structure is not that of PKCS#7.
     #[error("not a PKCS#7 file: {0}")]
-    Damaged(String),
+    Damaged(#[source] Underlying),
     /// A PEM block that is damaged.
     #[error("the PEM text cannot be read: {0}")]
-    Pem(String),
+    Pem(#[source] Underlying),
     /// No PKCS#7 in a PEM text.
     #[error("there is no PKCS#7 (BEGIN PKCS7) in it")]
     NoBlock,
@@ -52,7 +52,7 @@ pub enum Pkcs7Error {
     #[error("there is no certificate in the PKCS#7 file")]
     NoCertificate,
     /// A file that is absurdly large.
-    #[error("the PKCS#7 file has {bytes} bytes; at most {MAX_OCTETS} are read")]
+    #[error("the PKCS#7 file has {bytes} bytes; at most {MAX_BYTES} are read")]
     TooLarge {
         /// Its size.
         bytes: usize,
@@ -111,12 +111,7 @@ impl Failure for Pkcs7Error {
 
 impl From<BerError> for Pkcs7Error {
     fn from(e: BerError) -> Self {
-        Self::Damaged(match e {
-            BerError::Truncated { what, needed, left } => {
-                format!("it is truncated, {what} needs {needed} bytes and {left} are left")
-            }
-            BerError::Damaged(what) => what,
-        })
+        Self::Damaged(Underlying::of(e))
     }
 }
 
@@ -155,7 +150,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Certificate>, Pkcs7Error> {
 /// Errors: bytes that are no PKCS#7, or hold something else; a certificate or revocation list that
 /// is damaged; too much of it.
 pub fn contents(bytes: &[u8]) -> Result<Contents, Pkcs7Error> {
-    if bytes.len() > MAX_OCTETS {
+    if bytes.len() > MAX_BYTES {
         return Err(Pkcs7Error::TooLarge { bytes: bytes.len() });
     }
     let mut found = Contents::default();
@@ -178,7 +173,7 @@ impl Contents {
         let mut file = Reader::new(bytes);
         let mut info = file.sequence("the file")?;
         if !file.is_empty() {
-            return Err(Pkcs7Error::Damaged("bytes follow its end".to_owned()));
+            return Err(Pkcs7Error::Damaged("bytes follow its end".into()));
         }
         let kind = info.oid("the type of its contents")?;
         if kind != SIGNED_DATA {

@@ -6,9 +6,9 @@ use crate::cert::pem_text;
 /// A device, an intermediate and a root.
 fn samples() -> Vec<Certificate> {
     let pem = concat!(
-        include_str!("../../../../../tests/data/keys/ec-p256.cert.pem"),
-        include_str!("../../../../../tests/data/keys/intermediate.cert.pem"),
-        include_str!("../../../../../tests/data/keys/root.cert.pem"),
+        include_str!("../../../testdata/ec-p256.cert.pem"),
+        include_str!("../../../testdata/intermediate.cert.pem"),
+        include_str!("../../../testdata/root.cert.pem"),
     );
     Certificate::all_from_pem_or_der(pem.as_bytes()).unwrap()
 }
@@ -63,8 +63,8 @@ fn limits_hold() {
     assert_eq!(read(&many(MAX_CERTIFICATES)).unwrap().len(), MAX_CERTIFICATES);
     let error = read(&many(MAX_CERTIFICATES + 1)).unwrap_err();
     assert!(matches!(error, Pkcs7Error::TooMany { what: "certificates" }), "{error}");
-    let error = read(&vec![0; MAX_OCTETS + 1]).unwrap_err();
-    assert!(matches!(error, Pkcs7Error::TooLarge { bytes } if bytes == MAX_OCTETS + 1));
+    let error = read(&vec![0; MAX_BYTES + 1]).unwrap_err();
+    assert!(matches!(error, Pkcs7Error::TooLarge { bytes } if bytes == MAX_BYTES + 1));
 }
 
 #[test]

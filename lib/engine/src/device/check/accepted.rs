@@ -11,7 +11,7 @@ use crate::name::Name;
 pub struct AcceptedCas {
     /// How many it lists.
     pub number: usize,
-    /// The first issuer in the device's chain that is among them; none: the list lacks them all.
+    /// The first issuer in the device's chain that is among them; none if the list lacks them all.
     pub listed: Option<String>,
 }
 

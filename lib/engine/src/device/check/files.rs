@@ -180,8 +180,8 @@ impl Run<'_> {
             let (detail, causes) = if at > cert.not_after {
                 let renew = match position {
                     0 => Hint::run("renew it", Task::RenewDevice { id: self.facts.id.clone() }),
-                    _ => Hint::run("renew it", Task::RenewCa { new_key: false })
-                        .then(Hint::run("then upload it again", Task::UploadOwnCa)),
+                    _ => Hint::run("renew it", Task::RenewCa { ca: None, new_key: false })
+                        .then(Hint::run("then upload it again", Task::UploadOwnCa { ca: None })),
                 };
                 let detail = format!("{what} expired at {}", shown(cert.not_after));
                 let clock = "if this machine's clock is ahead, set it (NTP)";

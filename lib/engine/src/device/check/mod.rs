@@ -70,7 +70,7 @@ const PAUSES: Pauses =
 /// What to check.
 #[derive(Debug, Clone)]
 pub struct Check<'a> {
-    /// Who the device is; none: the common name of its certificate says it.
+    /// Who the device is; if none, the common name of its certificate says it.
     pub device: Option<DeviceId>,
     /// Where it connects to.
     pub target: Target,
@@ -86,9 +86,9 @@ pub struct Check<'a> {
     pub at: OffsetDateTime,
     /// How often the connection is tried, while the platform may be overloaded.
     pub attempts: u32,
-    /// Who asks the tenant why a device is refused; none: nobody.
+    /// Who asks the tenant why a device is refused; none for nobody.
     pub tenant: Option<&'a Inquiry<'a>>,
-    /// How the device speaks to the MQTT Service; none: it connects to MQTT over TLS of port 8883.
+    /// How the device speaks to the MQTT Service; none if it connects to MQTT over TLS of port 8883.
     pub service: Option<Service>,
     /// User and password that the device sends beside its certificate.
     pub login: Option<PasswordLogin>,
@@ -164,7 +164,7 @@ struct Run<'a> {
     /// The CAs that the server lists.
     accepted: Option<AcceptedCas>,
     attempts: u32,
-    /// What the tenant did not tell, or not for sure; none: it was not asked.
+    /// What the tenant did not tell, or not for sure; none if it was not asked.
     untold: Option<Vec<String>>,
     /// That the certificate spoils what user and password would have, and behind how many causes it is told.
     spoiled: Option<(Cause, usize)>,

@@ -19,7 +19,7 @@ pub struct Pace {
     /// How many are listened to at the same time, which is the last step. None of them has a thread; each has an
     /// open connection.
     pub listening: usize,
-    /// How many begin in a second; none: as many as there is room for.
+    /// How many begin in a second; none for as many as there is room for.
     pub rate: Option<NonZeroU32>,
 }
 

@@ -123,7 +123,7 @@ impl Verdict {
         }
     }
 
-    /// The kind of failure that it is; none: the device has connected.
+    /// The kind of failure that it is; none if the device has connected.
     pub fn kind(self) -> Option<Kind> {
         match self {
             Self::Connected => None,
@@ -150,13 +150,13 @@ pub struct Report {
     pub causes: Vec<Cause>,
     /// What is worth knowing and no reason to fail.
     pub notes: Vec<String>,
-    /// The CAs that the server says it accepts; none: it lists none, or it did not come to that.
+    /// The CAs that the server says it accepts; none if it lists none, or it did not come to that.
     pub accepted_cas: Option<AcceptedCas>,
     /// How often it was tried to connect.
     pub attempts: u32,
-    /// What the tenant says of a device that is refused; none: it was not asked.
+    /// What the tenant says of a device that is refused; none if it was not asked.
     pub tenant: Option<TenantSays>,
-    /// The platform's own verdict on the chain; none: it was not asked.
+    /// The platform's own verdict on the chain; none if it was not asked.
     pub platform: Option<ChainVerdict>,
 }
 

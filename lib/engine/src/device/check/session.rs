@@ -17,7 +17,7 @@ const WITHOUT_CERTIFICATE: &str = "the server did not ask for the certificate, a
                                    device without it: so nothing is known about the certificate; the platform's port 8883 asks for it";
 
 impl Run<'_> {
-    /// One attempt. None: it ends with the connection, since nothing is to be heard.
+    /// One attempt. If none, it ends with the connection, since nothing is to be heard.
     pub(super) fn attempt(
         &mut self,
         credentials: &Credentials,

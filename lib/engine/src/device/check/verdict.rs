@@ -24,7 +24,7 @@ impl Run<'_> {
         None
     }
 
-    /// What it says for the host to which the device connects; none: nothing.
+    /// What it says for the host to which the device connects; none if it says nothing.
     fn accepts(&self) -> Option<bool> {
         let host = &self.check.target.host;
         self.facts.verdict.as_ref().filter(|verdict| verdict.is_of(host))?.accepts()

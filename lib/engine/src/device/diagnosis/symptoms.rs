@@ -27,6 +27,7 @@ pub(super) fn rows(symptom: Symptom) -> &'static [Row] {
         Symptom::ClosedInTls => &[WRONG_PORT, KEY_UNSUITED, INTERCEPTED, FIREWALL, WRONG_ENDPOINT],
         Symptom::ClosedWithoutAnswer => &[
             NO_CERTIFICATE_ASKED,
+            KEY_UNSUITED,
             (
                 Always,
                 "certificate-refused",
@@ -97,6 +98,7 @@ fn of_connack(code: u8) -> &'static [Row] {
         3 => &[TRY_LATER],
         4 => &[
             NO_CERTIFICATE_ASKED,
+            KEY_UNSUITED,
             (
                 Always,
                 "password-expected",
@@ -109,6 +111,7 @@ fn of_connack(code: u8) -> &'static [Row] {
         ],
         5 => &[
             NO_CERTIFICATE_ASKED,
+            KEY_UNSUITED,
             at_service::USER,
             CA_NOT_UPLOADED,
             CA_DISABLED,

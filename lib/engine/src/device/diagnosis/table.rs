@@ -52,7 +52,8 @@ pub(super) fn upload() -> Hint {
 }
 
 fn prove(what: &'static str) -> Hint {
-    Hint::run(what, Task::ProveCa).then(Hint::run("for a CA made elsewhere", Task::ProveOtherCa))
+    Hint::run(what, Task::ProveCa { ca: None })
+        .then(Hint::run("for a CA made elsewhere", Task::ProveOtherCa))
 }
 
 use Remedy::{Do, Say};

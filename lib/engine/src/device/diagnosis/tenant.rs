@@ -55,7 +55,7 @@ pub struct TenantSays {
     pub revoked: Option<bool>,
     /// Whether the tenant looks at its list of revocations.
     pub revocation_checked: Option<bool>,
-    /// What the tenant has of a CA that was renewed; none: no presented CA has a former or a later
+    /// What the tenant has of a CA that was renewed; none if no presented CA has a former or a later
     /// certificate there, or the right one is there.
     pub renewed: Option<RenewedCa>,
     /// Whether the chain is valid by the platform's clock.
@@ -79,7 +79,7 @@ pub enum Certainty {
     Likely,
 }
 
-/// What becomes of a cause; none: it is excluded.
+/// What becomes of a cause; none if it is excluded.
 pub(super) fn judge(code: &str, facts: &Facts, says: &TenantSays) -> Option<Certainty> {
     let elsewhere = says.same_host == Some(false);
     if elsewhere && says.uploaded != Some(true) {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::failure::Means;
-use crate::platform::verdict::Verdict;
+use crate::platform::verdict::{Unasked, Verdict};
 
 /// A device with a chain of three that is known to hold the uploaded CA, on the usual port.
 fn facts() -> Facts {
@@ -111,6 +111,10 @@ fn what_is_known_adds_causes_or_takes_them_away() {
     let unsuited = || Facts { key_suits: false, ..facts() };
     for alert in [Alert::HANDSHAKE_FAILURE, Alert::CERTIFICATE_REQUIRED] {
         assert_eq!(first(Symptom::Alert(alert), unsuited()), "key-unsuited", "{alert}");
+    }
+    // Then no certificate was sent, and a server may first say so over MQTT.
+    for symptom in [Symptom::Connack(4), Symptom::Connack(5), Symptom::ClosedWithoutAnswer] {
+        assert_eq!(first(symptom, unsuited()), "key-unsuited", "{symptom:?}");
     }
     for symptom in [Symptom::PortClosed, Symptom::NotTls, Symptom::ClosedInTls, Symptom::NoTls] {
         let odd = Facts { port: 443, ..facts() };
@@ -275,47 +279,6 @@ fn the_words_have_the_facts_in_them() {
 }
 
 #[test]
-fn errors_are_seen_as_the_symptoms_they_are() {
-    let waiting = Waiting::Connack;
-    for (error, symptom) in [
-        (MqttError::Refused { code: 5 }, Symptom::Connack(5)),
-        (MqttError::Closed { waiting }, Symptom::ClosedWithoutAnswer),
-        (MqttError::Closed { waiting: Waiting::Message }, Symptom::ClosedLater),
-        (MqttError::Timeout { waiting, seconds: 1 }, Symptom::NoConnack),
-        (MqttError::Timeout { waiting: Waiting::Suback, seconds: 1 }, Symptom::NoAnswer),
-        (MqttError::Alert { alert: Alert::UNKNOWN_CA }, Symptom::Alert(Alert::UNKNOWN_CA)),
-        (MqttError::NotSubscribed { topic: "s/e".to_owned() }, Symptom::NotSubscribed),
-        (MqttError::Protocol(String::new()), Symptom::NotMqtt),
-    ] {
-        assert_eq!(Symptom::of_mqtt(&error), symptom, "{error}");
-    }
-    let target = || "h:1".to_owned();
-    let incompatible =
-        |version| LinkError::Incompatible { target: target(), version, reason: String::new() };
-    let name = || crate::name::Name::parse("CN=edge").unwrap();
-    let untrusted = |fault| LinkError::Untrusted { target: target(), fault };
-    for (error, symptom) in [
-        (LinkError::NothingListens { target: target() }, Symptom::PortClosed),
-        (LinkError::TcpTimeout { target: target(), seconds: 1 }, Symptom::NoTcp),
-        (LinkError::TlsTimeout { target: target(), seconds: 1 }, Symptom::NoTls),
-        (LinkError::Closed { target: target() }, Symptom::ClosedInTls),
-        (LinkError::NotTls { target: target() }, Symptom::NotTls),
-        (LinkError::TooLarge { target: target() }, Symptom::TooLarge),
-        (incompatible(true), Symptom::OtherTls),
-        (incompatible(false), Symptom::NoCommonTls),
-        (
-            untrusted(ServerFault::SelfSigned { subject: name(), other: false }),
-            Symptom::ServerSelfSigned,
-        ),
-        (untrusted(ServerFault::Expired), Symptom::ServerExpired),
-        (untrusted(ServerFault::NotValidYet), Symptom::ServerNotYetValid),
-        (LinkError::Alert { alert: Alert(42) }, Symptom::Alert(Alert::BAD_CERTIFICATE)),
-    ] {
-        assert_eq!(Symptom::of_link(&error), symptom, "{error}");
-    }
-}
-
-#[test]
 fn the_mqtt_service_has_causes_of_its_own() {
     let user = Some("t1".to_owned());
     let service = || Facts { port: 9883, service: true, user: user.clone(), ..facts() };
@@ -369,7 +332,7 @@ fn the_platforms_verdict_counts() {
     };
     let refused = || Verdict::Refused { message: "Invalid certificate chain!".to_owned() };
     let unreadable = || Verdict::Unreadable { message: "Incomplete data".to_owned() };
-    let not_asked = || Verdict::NotAsked { reason: "no right".to_owned() };
+    let not_asked = || Verdict::NotAsked { reason: Unasked::Failed("no right".into()) };
     let unknown = codes(Symptom::Connack(5), &facts()).join(" ");
     let told = judged(welcome());
     // What was not asked changes nothing.

@@ -163,7 +163,10 @@ pub(super) fn of_alert(alert: Alert) -> &'static [Row] {
                         "renew the device's certificate",
                         Task::RenewDevice { id: facts.id.clone() },
                     )
-                    .then(Hint::run("or that of the CA", Task::RenewCa { new_key: false }))
+                    .then(Hint::run(
+                        "or that of the CA",
+                        Task::RenewCa { ca: None, new_key: false },
+                    ))
                 }),
             ),
         ],

@@ -62,7 +62,7 @@ fn of_other_tenant(verdict: &ChainVerdict) -> Cause {
         ),
         remedy: Hint::say("let the device connect to that tenant; or remove the CA there")
             .then(Hint::run("upload it here", Task::UploadCa))
-            .then(Hint::run("and prove it", Task::ProveCa)),
+            .then(Hint::run("and prove it", Task::ProveCa { ca: None })),
         certainty: Certainty::Confirmed,
     }
 }

@@ -1,7 +1,7 @@
 //! Why there is no connection to a server.
 
 use super::super::Alert;
-use crate::failure::{Failure, Fault, Hint, Task};
+use crate::failure::{Failure, Fault, Hint, Task, Underlying};
 use crate::name::Name;
 
 /// Why a device does not trust a server.
@@ -50,7 +50,7 @@ pub enum ServerFault {
     },
     /// Something else.
     #[error("its certificate is refused: {0}")]
-    Other(String),
+    Other(#[source] Underlying),
 }
 
 fn store(own: bool) -> &'static str {
@@ -101,7 +101,8 @@ pub enum LinkError {
         /// The name.
         host: String,
         /// What the resolver said.
-        reason: String,
+        #[source]
+        reason: Underlying,
     },
     /// The port is closed.
     #[error("nothing listens on {target}")]
@@ -115,7 +116,8 @@ pub enum LinkError {
         /// Host and port.
         target: String,
         /// What the system said.
-        reason: String,
+        #[source]
+        reason: Underlying,
     },
     /// No TCP connection in time.
     #[error("{target} did not take the TCP connection within {seconds} seconds")]
@@ -162,7 +164,8 @@ pub enum LinkError {
         /// Whether it is the version.
         version: bool,
         /// What is missing.
-        reason: String,
+        #[source]
+        reason: Underlying,
     },
     /// The server's certificate.
     #[error("the device does not trust {target}: {fault}")]
@@ -183,19 +186,22 @@ pub enum LinkError {
     #[error("the device's key and certificate cannot be used for TLS: {reason}")]
     Identity {
         /// Why not.
-        reason: String,
+        #[source]
+        reason: Underlying,
     },
     /// The truststore cannot be used.
     #[error("the truststore cannot be used for TLS: {reason}")]
     Trust {
         /// Why not.
-        reason: String,
+        #[source]
+        reason: Underlying,
     },
     /// Something else.
     #[error("TLS failed: {reason}")]
     Tls {
         /// What went wrong.
-        reason: String,
+        #[source]
+        reason: Underlying,
     },
 }
 

@@ -16,7 +16,8 @@ use rustls_platform_verifier::Verifier;
 use super::super::credentials::Trusted;
 use super::{LinkError, ServerFault};
 use crate::cert::Certificate;
-use crate::crypto::{certificate_words, is_of_a_ca, tls_provider, tls_words};
+use crate::crypto::{certificate_words, is_of_a_ca, tls_provider, tls_reason};
+use crate::failure::Underlying;
 use crate::platform::Pinned;
 
 /// Why a truststore cannot be used.
@@ -38,12 +39,16 @@ struct Seen {
     fault: Option<ServerFault>,
 }
 
+fn refused(fault: &CertificateError) -> Underlying {
+    Underlying::worded(certificate_words(fault), TlsError::from(fault.clone()))
+}
+
 impl Judge {
     pub(super) fn new(host: &str, trusted: Option<&Trusted>) -> Result<Self, LinkError> {
         let provider = Arc::new(tls_provider());
-        let failed = |reason: String| LinkError::Trust { reason };
+        let failed = |reason| LinkError::Trust { reason };
         let by: Arc<dyn ServerCertVerifier> = match trusted {
-            None => Arc::new(Verifier::new(provider).map_err(|e| failed(tls_words(&e)))?),
+            None => Arc::new(Verifier::new(provider).map_err(|e| failed(tls_reason(e)))?),
             Some(trusted) => {
                 let certificates = trusted.certificates.iter();
                 let roots = certificates.map(|c| CertificateDer::from(c.der().to_vec()));
@@ -51,7 +56,7 @@ impl Judge {
                 store.add_parsable_certificates(roots);
                 WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider)
                     .build()
-                    .map_err(|_| failed(NO_ROOTS.to_owned()))?
+                    .map_err(|e| failed(Underlying::worded(NO_ROOTS, e)))?
             }
         };
         let trusted = trusted.map(|t| t.certificates.clone());
@@ -75,7 +80,7 @@ impl Judge {
 
     fn explain(&self, error: &TlsError, presented: &[Certificate]) -> ServerFault {
         let TlsError::InvalidCertificate(fault) = error else {
-            return ServerFault::Other(tls_words(error));
+            return ServerFault::Other(tls_reason(error.clone()));
         };
         match fault {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -88,14 +93,14 @@ impl Judge {
             CertificateError::NotValidForNameContext { presented, .. } => {
                 self.other_name(presented)
             }
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => self
-                .missing(presented)
-                .unwrap_or_else(|| ServerFault::Other(certificate_words(fault))),
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                self.missing(presented).unwrap_or_else(|| ServerFault::Other(refused(fault)))
+            }
             other => {
                 let alone = presented.first().filter(|c| is_of_a_ca(other) && c.is_self_issued());
                 match alone {
                     Some(certificate) => self.self_signed(certificate),
-                    None => ServerFault::Other(certificate_words(other)),
+                    None => ServerFault::Other(refused(other)),
                 }
             }
         }

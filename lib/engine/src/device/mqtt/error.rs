@@ -3,9 +3,9 @@
 use std::io::{self, ErrorKind};
 
 use super::super::alert::{Alert, tls_error};
-use super::{MOST_WAITING, MOST_WAITING_OCTETS};
-use crate::crypto::tls_words;
-use crate::failure::{Failure, Fault, Hint, Task};
+use super::{MOST_WAITING, MOST_WAITING_BYTES};
+use crate::crypto::tls_reason;
+use crate::failure::{Failure, Fault, Hint, Task, Underlying};
 
 /// What the session was waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub enum MqttError {
     /// Far more messages than an honest server sends before an answer.
     #[error(
         "the server has sent {messages} messages ({bytes} bytes) while {} was due, more than the {MOST_WAITING} \
-         messages or {MOST_WAITING_OCTETS} bytes that are kept",
+         messages or {MOST_WAITING_BYTES} bytes that are kept",
         waiting.text()
     )]
     Flooded {
@@ -91,24 +91,26 @@ pub enum MqttError {
     },
     /// Something that is no MQTT, or no MQTT 3.1.1.
     #[error("the server does not speak MQTT 3.1.1 as expected: {0}")]
-    Protocol(String),
+    Protocol(#[source] Underlying),
     /// Something that MQTT cannot carry.
     #[error("{what} cannot be sent: {problem}")]
     Unsendable {
         /// What it is.
         what: &'static str,
         /// What is wrong with it.
-        problem: String,
+        #[source]
+        problem: Underlying,
     },
     /// The connection failed in another way.
     #[error("the connection broke: {0}")]
-    Broken(String),
+    Broken(#[source] Underlying),
 }
 
 impl MqttError {
     /// What an error of the connection says.
-    pub(super) fn of(error: &io::Error, waiting: Waiting, seconds: u64) -> Self {
-        if let Some(alert) = Alert::in_error(error) {
+    pub(super) fn of(error: io::Error, waiting: Waiting, seconds: u64) -> Self {
+        if let Some(alert) = Alert::in_error(&error) {
+            tracing::debug!(target: "c8y_pki::tls", %alert, "the server ends the connection");
             return Self::Alert { alert };
         }
         match error.kind() {
@@ -118,9 +120,9 @@ impl MqttError {
             | ErrorKind::ConnectionAborted
             | ErrorKind::NotConnected
             | ErrorKind::BrokenPipe => Self::Closed { waiting },
-            _ => match tls_error(error) {
-                Some(tls) => Self::Broken(tls_words(tls)),
-                None => Self::Broken(error.to_string()),
+            _ => match tls_error(&error) {
+                Some(tls) => Self::Broken(tls_reason(tls.clone())),
+                None => Self::Broken(Underlying::of(error)),
             },
         }
     }

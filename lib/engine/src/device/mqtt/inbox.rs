@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::packets::Inbound;
-use super::{MOST_WAITING, MOST_WAITING_OCTETS, Message, MqttError, Waiting};
+use super::{MOST_WAITING, MOST_WAITING_BYTES, Message, MqttError, Waiting};
 
 /// Packets that wait, in the order in which they came.
 #[derive(Default)]
@@ -20,7 +20,7 @@ impl Inbox {
     pub(super) fn push(&mut self, packet: Inbound, waiting: Waiting) -> Result<(), MqttError> {
         self.bytes += packet.bytes();
         self.packets.push_back(packet);
-        match self.packets.len() > MOST_WAITING || self.bytes > MOST_WAITING_OCTETS {
+        match self.packets.len() > MOST_WAITING || self.bytes > MOST_WAITING_BYTES {
             true => {
                 Err(MqttError::Flooded { waiting, messages: self.packets.len(), bytes: self.bytes })
             }

@@ -5,6 +5,7 @@ use mqtt_protocol_core::mqtt::packet::{GenericPacketTrait, Packet, SubEntry, Sub
 use mqtt_protocol_core::mqtt::result_code::{MqttError as CodecError, SubackReturnCode};
 
 use super::{ConnectOptions, Message, MqttError, Qos};
+use crate::failure::Underlying;
 
 /// A packet that came, as far as it matters to a client.
 #[derive(Debug)]
@@ -103,7 +104,7 @@ pub(super) fn publish(
 ) -> Result<v3_1_1::Publish, MqttError> {
     let failed = |e| unsendable("a message", e);
     if topic.contains(['+', '#']) {
-        let problem = format!("the topic {topic:?} has a wildcard");
+        let problem = format!("the topic {topic:?} has a wildcard").into();
         return Err(MqttError::Unsendable { what: "a message", problem });
     }
     let mut builder = v3_1_1::Publish::builder()
@@ -128,19 +129,20 @@ pub(super) fn disconnect() -> Result<v3_1_1::Disconnect, MqttError> {
 }
 
 pub(super) fn unsendable(what: &'static str, error: CodecError) -> MqttError {
-    MqttError::Unsendable { what, problem: words(error) }
+    MqttError::Unsendable { what, problem: reason(error) }
 }
 
 pub(super) fn protocol(error: CodecError) -> MqttError {
-    MqttError::Protocol(words(error))
+    MqttError::Protocol(reason(error))
 }
 
-fn words(error: CodecError) -> String {
-    match error {
+fn reason(error: CodecError) -> Underlying {
+    let words = match &error {
         CodecError::MalformedPacket => "a malformed packet".to_owned(),
         CodecError::ProtocolError => "a packet where none of its kind belongs".to_owned(),
         CodecError::PacketTooLarge => "a packet that is too large".to_owned(),
         CodecError::PacketNotAllowedToSend => "the session is not open".to_owned(),
         other => other.to_string(),
-    }
+    };
+    Underlying::worded(words, error)
 }

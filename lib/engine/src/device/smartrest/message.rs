@@ -4,7 +4,8 @@
 //! What is received and is none of these stays a row of values. A message 70 or 71 with too few
 //! values is refused.
 
-use super::{SmartRestError, parse};
+use super::error::SmartRestError;
+use super::text::parse;
 use crate::client_id::DeviceId;
 use crate::secret::Password;
 

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::message::{Downstream, Upstream};
+use super::text::needs_quotes;
 use super::*;
 use crate::secret::Password;
 

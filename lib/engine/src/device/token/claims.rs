@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use time::{Duration, OffsetDateTime};
 
-use super::TokenError;
+use super::error::TokenError;
 use crate::secret::Password;
 
 /// Largest token that is read, in bytes: the platform's are about a thousand.

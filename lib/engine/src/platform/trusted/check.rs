@@ -61,7 +61,7 @@ impl Failure for TrustProblem {
             }
             Self::Expired { .. } => Hint::say("upload a valid one").then(Hint::run(
                 "if it is a CA of the PKI directory, renew it",
-                Task::RenewCa { new_key: false },
+                Task::RenewCa { ca: None, new_key: false },
             )),
             Self::Version { .. } => Hint::run("make a CA with extensions", Task::InitCa),
             Self::Key { cause, .. } => return cause.hint(),

@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_certificate_is_read_in_each_form_that_servers_send() {
-        let pem = include_str!("../../../../../tests/data/keys/root.cert.pem");
+        let pem = include_str!("../../../testdata/root.cert.pem");
         let certificate = Certificate::all_from_pem_or_der(pem.as_bytes()).unwrap().remove(0);
         let pem = certificate.pem();
         let lines: Vec<&str> = pem.lines().filter(|line| !line.starts_with('-')).collect();

@@ -12,7 +12,7 @@ use crate::client_id::DeviceId;
 /// What c8y-pki makes of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Ours {
-    /// None: it was not judged.
+    /// None if it was not judged.
     pub accepted: Option<bool>,
     /// A sentence: where it leads, or why it is refused or not judged.
     pub detail: String,
@@ -124,7 +124,7 @@ impl Comparison {
         Self { tenant: tenant.to_owned(), platform, other_tenant, ours, agree }
     }
 
-    /// Whether both say yes, or the platform does and we say nothing; none: the platform has not said so.
+    /// Whether both say yes, or the platform does and we say nothing; none if the platform has not said so.
     pub fn is_accepted(&self) -> Option<bool> {
         let theirs = self.platform.accepts_for(&self.tenant)?;
         Some(theirs && self.agree != Some(false))
@@ -148,6 +148,7 @@ impl Comparison {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Unasked;
     use super::*;
 
     fn accepted(tenant: &str) -> Verdict {
@@ -163,7 +164,7 @@ mod tests {
     fn only_what_was_said_counts() {
         let refused = || Verdict::Refused { message: "Invalid certificate chain!".to_owned() };
         let unreadable = || Verdict::Unreadable { message: "Incomplete data".to_owned() };
-        let not_asked = || Verdict::NotAsked { reason: "no".to_owned() };
+        let not_asked = || Verdict::NotAsked { reason: Unasked::Failed("no".into()) };
         for (platform, ours, accepted, agree) in [
             (accepted("t1"), Some(true), Some(true), Some(true)),
             (accepted("t1"), Some(false), Some(false), Some(false)),

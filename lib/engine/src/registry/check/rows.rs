@@ -18,7 +18,7 @@ use crate::registry::{Registry, Result, Row, Status, keys};
 const CHUNK: usize = 256;
 
 /// Bytes of a chunk after which it is handed on, however few its rows are.
-const CHUNK_OCTETS: usize = 1 << 20;
+const CHUNK_BYTES: usize = 1 << 20;
 
 /// How many serial numbers that were given twice are named.
 const MOST_SERIALS: usize = 20;
@@ -83,7 +83,7 @@ struct At {
 
 impl Chunk {
     fn is_full(&self) -> bool {
-        self.rows.len() == CHUNK || self.bytes.len() >= CHUNK_OCTETS
+        self.rows.len() == CHUNK || self.bytes.len() >= CHUNK_BYTES
     }
 
     fn keep(&mut self, bytes: &[u8]) -> Range<usize> {

@@ -6,6 +6,7 @@ use super::finding::{Finding, Remedy, Sign};
 use crate::files;
 use crate::registration;
 use crate::rollout::spec::RegistrationSpec;
+use crate::shown;
 
 /// A CSV by rows: id, then column, then value.
 type Table = BTreeMap<String, BTreeMap<String, String>>;
@@ -16,12 +17,12 @@ pub(in crate::rollout) fn compare(wanted: &RegistrationSpec, csv: &str) -> Vec<F
     let name = path.display().to_string();
     let rows = csv.lines().count().saturating_sub(1);
     let Ok(found) = files::read(path) else {
-        let detail = format!("{rows} devices");
+        let detail = shown::count(rows, "device");
         let missing = Finding::new(Sign::Missing, "registration.file", name, detail);
         return vec![Finding { devices: rows, ..missing.by(Remedy::Apply) }];
     };
     if found == csv.as_bytes() {
-        let detail = format!("{rows} devices, byte for byte");
+        let detail = format!("{}, byte for byte", shown::count(rows, "device"));
         let place = Finding::new(Sign::InPlace, "registration.file", name, detail);
         return vec![Finding { devices: rows, ..place }];
     }

@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use time::{Date, OffsetDateTime};
 
-use super::apply::Report;
 use super::connect::{Connected, NotConnected};
+use super::outcome::Report;
 use super::plan::{Step, read_list};
 use super::shortened::ShortenedOf;
 use super::spec::Spec;
@@ -94,7 +94,7 @@ pub struct CaRow {
     pub subject: String,
     /// What its key is.
     pub key: String,
-    /// How many CAs may stand between it and a device; none: as many as one likes.
+    /// How many CAs may stand between it and a device; none for any number.
     pub path_length: Option<u32>,
     /// SHA-1 of the certificate, as the platform shows it.
     pub fingerprint: String,
@@ -104,7 +104,7 @@ pub struct CaRow {
     pub not_after: OffsetDateTime,
     /// Devices of the list that have a live certificate of it.
     pub issued: usize,
-    /// Whether the tenant trusts it by what this run has done; none: it was not to.
+    /// Whether the tenant trusts it by what this run has done; none if that was not wanted.
     pub trusted: Option<bool>,
     /// The same for proof of possession.
     pub proven: Option<bool>,
@@ -121,9 +121,9 @@ pub struct Devices {
     pub issued: usize,
     /// How many were issued before, and have not all their files.
     pub incomplete: usize,
-    /// How many the tenant knows; none: they were not to be registered.
+    /// How many the tenant knows; none if they were not to be registered.
     pub registered: Option<usize>,
-    /// How many connect, and how many tried; none: they were not to.
+    /// How many connect, and how many tried; none if that was not wanted.
     pub connected: Option<(usize, usize)>,
     /// Where they tried it.
     pub place: Option<String>,

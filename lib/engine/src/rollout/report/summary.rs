@@ -3,6 +3,7 @@
 use super::super::plan::Action;
 use super::words::grouped;
 use super::{At, Picture};
+use crate::shown;
 
 /// How a rollout stands.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub(super) fn of(picture: &Picture) -> Summary {
 fn wrong(picture: &Picture) -> Option<String> {
     let devices = &picture.devices;
     let of = |number, what: &str| {
-        format!("{} of {} devices {what}", grouped(number), grouped(devices.listed))
+        format!("{} of {} {what}", grouped(number), shown::count(grouped(devices.listed), "device"))
     };
     if picture.ended.is_some() {
         return Some("Not finished: the run stopped before its end.".to_owned());
@@ -98,10 +99,9 @@ fn open(picture: &Picture) -> Vec<String> {
     let devices = &picture.devices;
     let mut open = Vec::new();
     if devices.incomplete > 0 {
-        let (some, all) = (grouped(devices.incomplete), grouped(devices.listed));
-        open.push(format!(
-            "{some} of {all} devices have not all their files in the output directory."
-        ));
+        let some = grouped(devices.incomplete);
+        let all = shown::count(grouped(devices.listed), "device");
+        open.push(format!("{some} of {all} without all files in the output directory."));
     }
     if picture.tenant == At::Nowhere {
         open.push(
@@ -113,9 +113,9 @@ fn open(picture: &Picture) -> Vec<String> {
         Some((_, tried)) if tried < devices.listed => {
             let rest = devices.listed - tried;
             open.push(format!(
-                "{} of {} devices did not try to connect.",
+                "{} of {} did not try to connect.",
                 grouped(rest),
-                grouped(devices.listed)
+                shown::count(grouped(devices.listed), "device")
             ));
         }
         Some(_) => {}

@@ -191,7 +191,7 @@ fn the_verdict_says_what_was_looked_at() {
     assert!(said.headline.ends_with("; 1 of 1 that tried connect."), "{said:?}");
     assert_eq!(said.open, ["1 of 2 devices did not try to connect."]);
     some.devices.incomplete = 1;
-    assert!(of(&some).open[0].starts_with("1 of 2 devices have not all their files"));
+    assert!(of(&some).open[0].starts_with("1 of 2 devices without all files"));
     let mut local = good();
     (local.tenant, local.devices.registered, local.devices.connected) = (At::Nowhere, None, None);
     let said = of(&local);

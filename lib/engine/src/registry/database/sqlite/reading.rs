@@ -151,7 +151,7 @@ pub(super) fn connect(path: &Path, way: Way) -> Result<Connection> {
 }
 
 /// Refuses what is not a registry of this version.
-fn check_schema(connection: &Connection, path: &Path) -> Result<()> {
+pub(super) fn check_schema(connection: &Connection, path: &Path) -> Result<()> {
     let name = || path.display().to_string();
     let pragma = |name: &str| -> Result<i64> {
         let value = connection.pragma_query_value(None, name, |row| row.get(0));

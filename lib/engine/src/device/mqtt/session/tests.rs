@@ -1,9 +1,11 @@
 //! A session against bytes that a server would send, one by one.
 
 use std::collections::VecDeque;
+use std::io::{Read, Write};
 
 use super::*;
-use crate::client_id::DeviceId;
+use crate::client_id::{ClientId, DeviceId};
+use crate::device::mqtt::Will;
 use crate::failure::{Failure, Fault};
 
 /// A server on paper: what it answers, read by read, and what it got.
@@ -106,7 +108,7 @@ fn the_reason_of_a_closed_connection_is_read_though_writing_failed() {
     let alert = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired);
     let mut deaf = Paper { deaf: true, ..Paper::default() };
     deaf.answers.push_back(Err(io::Error::new(ErrorKind::InvalidData, alert)));
-    let alert = super::super::Alert::CERTIFICATE_REQUIRED;
+    let alert = crate::device::Alert::CERTIFICATE_REQUIRED;
     assert_eq!(Session::connect(deaf, &options()).unwrap_err(), MqttError::Alert { alert });
     let deaf = Paper { deaf: true, ..Paper::default() };
     let closed = MqttError::Closed { waiting: Waiting::Connack };

@@ -1,17 +1,16 @@
-//! Certificate requests (PKCS#10, RFC 2986): made, read, and checked for possession of the key.
+//! A request: made, read, and checked for possession of the key.
 //!
-//! Requests are made without attributes: what goes into a certificate is said by its CA's profile.
-//! Refused: keys that are too short or weak ([`WeakKey`](crate::crypto::WeakKey)), signatures made with MD5 or
-//! SHA-1.
+//! Requests of devices are made without attributes: what goes into a certificate is said by its CA's profile. One of a
+//! CA says that it is for a CA (`ca`), since others sign it too.
 
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::AlgorithmIdentifier;
 
 use crate::ber::{BerError, Reader};
-use crate::cert::{AltName, AltNameError, asked_in, damage_words, pem_blocks, pem_text};
+use crate::cert::{AltName, AltNameError, asked_in, damage, pem_blocks, pem_text};
 use crate::crypto::{CryptoError, KeyPolicy, PublicKey, SignatureAlgorithm, odd_parameters};
 use crate::der;
-use crate::failure::{Failure, Fault, Hint, Task};
+use crate::failure::{Failure, Fault, Hint, Task, Underlying};
 use crate::key::signer::Signer;
 use crate::name::Name;
 
@@ -21,7 +20,7 @@ use crate::name::Name;
 pub enum CsrError {
     /// Not the DER of a request.
     #[error("not a certificate request: {0}")]
-    Malformed(String),
+    Malformed(#[source] Underlying),
     /// Its key cannot be used.
     #[error("the request for {subject} has a key that cannot be used: {cause}")]
     Key {
@@ -36,7 +35,7 @@ pub enum CsrError {
     NoRequest,
     /// A PEM block that is damaged.
     #[error("the PEM text cannot be read: {0}")]
-    Pem(String),
+    Pem(#[source] Underlying),
     /// Its signature is of a kind that cannot be checked, or is not to be trusted.
     #[error("the request for {subject} has a signature that cannot be checked: {cause}")]
     Algorithm {
@@ -91,10 +90,19 @@ impl Failure for CsrError {
 ///
 /// Errors: the key is too short, or does not sign.
 pub fn make(subject: &Name, signer: &dyn Signer) -> Result<Vec<u8>, CsrError> {
+    make_with(subject, &[], signer)
+}
+
+/// The same with attributes, each a DER element.
+pub(super) fn make_with(
+    subject: &Name,
+    attributes: &[&[u8]],
+    signer: &dyn Signer,
+) -> Result<Vec<u8>, CsrError> {
     const VERSION_1: &[u8] = &[der::INTEGER, 1, 0];
-    const NO_ATTRIBUTES: &[u8] = &[der::CONTEXT_0, 0];
     let spki = signer.public_key().spki();
-    let info = der::element(der::SEQUENCE, &[VERSION_1, subject.der(), spki, NO_ATTRIBUTES]);
+    let attributes = der::element(der::CONTEXT_0, attributes);
+    let info = der::element(der::SEQUENCE, &[VERSION_1, subject.der(), spki, &attributes]);
     // No bit of its last byte is unused.
     let signature = der::element(der::BIT_STRING, &[&[0], &signer.sign(&info)?]);
     let algorithm = signer.algorithm().identifier();
@@ -144,12 +152,7 @@ impl<'a> Parts<'a> {
 }
 
 fn broken(e: BerError) -> CsrError {
-    CsrError::Malformed(match e {
-        BerError::Truncated { what, needed, left } => {
-            format!("it is truncated, {what} needs {needed} bytes and {left} are left")
-        }
-        BerError::Damaged(what) => what,
-    })
+    CsrError::Malformed(Underlying::of(e))
 }
 
 /// A request: what it asks for.
@@ -166,7 +169,7 @@ pub struct Request {
     /// Parameters beside the signature's algorithm that standards do not want there, in words.
     #[doc(hidden)]
     pub odd_signature_parameters: Option<&'static str>,
-    attributes: Vec<u8>,
+    pub(super) attributes: Vec<u8>,
     info: Vec<u8>,
     signature: Vec<u8>,
 }
@@ -175,17 +178,17 @@ impl Request {
     /// Reads the DER of a request; nothing may follow it. The field of attributes may be missing, which RFC 2986
     /// does not allow and OpenSSL and Java read.
     pub fn from_der(der: &[u8]) -> Result<Self, CsrError> {
-        let malformed = |e: &dyn std::fmt::Display| CsrError::Malformed(e.to_string());
         let whole = Reader::new(der).raw("the request").map_err(broken)?;
         if whole.len() < der.len() {
             let more = der.len() - whole.len();
-            return Err(CsrError::Malformed(format!("{more} bytes follow it")));
+            return Err(CsrError::Malformed(format!("{more} bytes follow it").into()));
         }
         let parts = Parts::read(whole).map_err(broken)?;
         let (_, algorithm) = AlgorithmIdentifier::from_der(parts.algorithm)
-            .map_err(|e| malformed(&damage_words(&e)))?;
+            .map_err(|e| CsrError::Malformed(damage(e)))?;
         Ok(Self {
-            subject: Name::from_der(parts.subject).map_err(|e| malformed(&e))?,
+            subject: Name::from_der(parts.subject)
+                .map_err(|e| CsrError::Malformed(Underlying::of(e)))?,
             public_key: PublicKey::from_spki(parts.spki),
             signature_algorithm: SignatureAlgorithm::from_identifier(&algorithm),
             odd_signature_parameters: odd_parameters(&algorithm),

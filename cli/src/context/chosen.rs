@@ -1,0 +1,172 @@
+//! Which context counts, and what it puts in place of variables and defaults.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use c8y_pki_engine::platform::host_and_port;
+use clap::Command;
+
+use super::store::{self, Context, Contexts, Secret};
+use crate::failure::{Failure, Result};
+use crate::variables::{self, OF_A_TENANT, of_environment};
+
+/// What has chosen a context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// `--context`.
+    Option,
+    /// `C8Y_PKI_CONTEXT`.
+    Variable,
+    /// `context use`.
+    Use,
+}
+
+impl By {
+    /// As it is shown.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Option => "--context",
+            Self::Variable => "C8Y_PKI_CONTEXT",
+            Self::Use => "context use",
+        }
+    }
+}
+
+/// The context that counts.
+#[derive(Debug, Clone)]
+pub(crate) struct Chosen {
+    pub(crate) name: String,
+    pub(crate) by: By,
+    pub(crate) context: Context,
+}
+
+/// The one of `context use`, for [`current_host`].
+static IN_USE: OnceLock<Chosen> = OnceLock::new();
+
+/// An option's value among the arguments: `--name VALUE` or `--name=VALUE`.
+fn option<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
+    let mut before_end = arguments.iter().take_while(|argument| *argument != "--");
+    before_end.find_map(|argument| match argument.strip_prefix(name)? {
+        "" => {
+            let at = arguments.iter().position(|other| std::ptr::eq(other, argument))?;
+            Some(arguments.get(at + 1).map_or("", String::as_str))
+        }
+        rest => rest.strip_prefix('='),
+    })
+}
+
+/// The context that counts for these arguments, if one does.
+pub(crate) fn choose(arguments: &[String]) -> Result<Option<Chosen>> {
+    let is_set = |name: &&str| of_environment(name).is_some();
+    let host = option(arguments, "--host").is_some();
+    let named = option(arguments, "--context").map(|name| (name.to_owned(), By::Option));
+    let named =
+        named.or_else(|| of_environment("C8Y_PKI_CONTEXT").map(|name| (name, By::Variable)));
+    let (name, by) = match named {
+        Some((name, _)) if name == "none" => return Ok(None),
+        Some((name, By::Option)) if host => {
+            return Err(Failure::usage(
+                format!("--context {name} and --host both say which tenant is meant"),
+                "give one of them",
+            ));
+        }
+        Some(named) if !host => named,
+        None if !host && !OF_A_TENANT.iter().any(is_set) => match Contexts::read()?.current {
+            Some(name) => (name, By::Use),
+            None => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    let context = Contexts::read()?.named(&name)?.clone();
+    Ok(Some(Chosen { name, by, context }))
+}
+
+/// Lets a context count: in place of the variables, and as the default of options. What options say of the login
+/// counts before it, and then its secret is not sent.
+pub(crate) fn apply(command: Command, chosen: &Chosen, arguments: &[String]) -> Result<Command> {
+    let Chosen { name, context, by } = chosen;
+    let login = ["--user", "--tenant-password-file", "--token-file"];
+    let is_other = login.iter().any(|name| option(arguments, name).is_some());
+    let mut values: BTreeMap<&'static str, Option<String>> =
+        OF_A_TENANT.into_iter().map(|name| (name, None)).collect();
+    values.insert("C8Y_HOST", Some(context.host.clone()));
+    values.insert("C8Y_TENANT", context.tenant.clone());
+    values.insert("C8Y_USER", context.user.clone());
+    if let Some(file) = &context.cacert {
+        values.insert("C8Y_PKI_CACERT", Some(file.display().to_string()));
+    }
+    match store::kept(name, context.secret)? {
+        _ if is_other => {}
+        Some(Secret::Password(secret)) => {
+            values.insert("C8Y_PASSWORD", Some(secret.expose().to_owned()));
+        }
+        Some(Secret::Token(secret)) => {
+            values.insert("C8Y_TOKEN", Some(secret.expose().to_owned()));
+        }
+        None if is_of_this_host(&context.host) => {
+            for name in ["C8Y_PASSWORD", "C8Y_TOKEN"] {
+                values.insert(name, of_environment(name));
+            }
+        }
+        None => {}
+    }
+    variables::replace(values);
+    if *by == By::Use {
+        IN_USE.get_or_init(|| chosen.clone());
+    }
+    Ok(with_defaults(command, context))
+}
+
+/// Whether a password in the environment may belong to that host: another host in the environment owns it.
+fn is_of_this_host(host: &str) -> bool {
+    let Some(other) = of_environment("C8Y_HOST") else { return true };
+    matches!((host_and_port(&other), host_and_port(host)), (Ok(a), Ok(b)) if a == b)
+}
+
+/// Host and tenant in place of their variables, in every command that takes them.
+fn with_defaults(command: Command, context: &Context) -> Command {
+    let command = command.mut_args(|arg| {
+        let value = match arg.get_env().and_then(|name| name.to_str()) {
+            Some("C8Y_HOST") => Some(&context.host),
+            Some("C8Y_TENANT") => context.tenant.as_ref(),
+            _ => return arg,
+        };
+        let arg = arg.env(None::<&'static str>);
+        value.map_or(arg.clone(), |value| arg.default_value(value.clone()))
+    });
+    command.mut_subcommands(|below| with_defaults(below, context))
+}
+
+/// Refuses the context of `context use` where a file names another host: its login is not for that host.
+pub(crate) fn current_host(file: Option<&str>) -> Result<()> {
+    let (Some(chosen), Some(host)) = (IN_USE.get(), file) else { return Ok(()) };
+    if host_and_port(host)? == host_and_port(&chosen.context.host)? {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        format!(
+            "the file names the host {host}, and the context {} in use is for {}",
+            chosen.name, chosen.context.host
+        ),
+        format!(
+            "give --context {} to take the context, or --context none to take the file's host",
+            chosen.name
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::option;
+
+    #[test]
+    fn options_are_found_among_arguments() {
+        let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let find = |line: &str| option(&words(line), "--context").map(str::to_owned);
+        assert_eq!(find("tenant status --context acme").as_deref(), Some("acme"));
+        assert_eq!(find("--context=acme tenant status").as_deref(), Some("acme"));
+        assert_eq!(find("tenant status --contexts acme"), None);
+        assert_eq!(find("device issue -- --context acme"), None);
+        assert_eq!(find("tenant status --context").as_deref(), Some(""));
+    }
+}

@@ -1,0 +1,272 @@
+//! The manners of the command line: help, words of other programs, forms of results, contexts, settings, colours.
+
+use c8y_pki_tests::cli::{CA_PW, Cli, Outcome, binary};
+use c8y_pki_tests::tool;
+
+#[test]
+fn help_is_a_command_at_every_level() {
+    let cli = Cli::new();
+    assert_eq!(cli.ok("help"), cli.ok("--help"));
+    assert_eq!(cli.ok("help device issue"), cli.ok("device issue --help"));
+    assert_eq!(cli.ok("device help issue"), cli.ok("device issue --help"));
+    assert_eq!(cli.ok("tenant trust help add"), cli.ok("tenant trust add --help"));
+    cli.run("help no-such-command").expect(2);
+}
+
+#[test]
+fn words_of_other_programs_are_answered_by_what_was_meant() {
+    let cli = Cli::new();
+    for (line, meant) in [
+        ("ca import old.pem", "c8y-pki ca add NAME --import FILE --key FILE"),
+        ("ca delete line", "c8y-pki device revoke SERIAL --ca-certificate"),
+        ("device remove gw-1", "c8y-pki device revoke ID"),
+        ("store convert a.p12", "c8y-pki store create FILE --from STORE"),
+        ("--pki elsewhere doctor", "c8y-pki status"),
+        ("init", "c8y-pki rollout --example DIR"),
+        ("tenant trust delete Line", "c8y-pki tenant trust remove WHICH"),
+    ] {
+        let said = cli.fails(2, line);
+        assert!(said.contains(meant) && said.contains("there is no command"), "{line}: {said}");
+        let json = cli.run(&format!("--json {line}")).expect(2);
+        let value: serde_json::Value = serde_json::from_str(json.stderr.trim()).expect("JSON");
+        assert!(value["hint"].as_str().is_some_and(|hint| hint.contains(meant)), "{value}");
+    }
+    // A slip of the pen is answered as before.
+    assert!(cli.run("devcie list").expect(2).stderr.contains("device"));
+}
+
+/// A directory with two devices.
+fn with_devices() -> Cli {
+    let cli = Cli::with_cas();
+    cli.ok(&format!("device issue gw-1 gw-2 --ca line --out out --output folders {CA_PW}"));
+    cli
+}
+
+#[test]
+fn results_come_as_table_json_or_csv() {
+    let cli = with_devices();
+    assert_eq!(cli.ok("ca list -o json"), cli.ok("ca list --json"));
+    assert_eq!(cli.ok("ca list -o table"), cli.ok("ca list"));
+    for line in ["ca list", "device list", "profile list", "device show gw-1", "ca show line"] {
+        let text = cli.ok(&format!("{line} --output csv"));
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let header = reader.headers().expect("a header").clone();
+        let rows: Vec<_> = reader.records().collect::<Result<_, _>>().expect("rows");
+        let json = cli.run(&format!("{line} -o json")).expect(0).json_lines();
+        assert_eq!(rows.len(), json.len(), "{text}");
+        for (row, value) in rows.iter().zip(&json) {
+            for (name, cell) in header.iter().zip(row) {
+                match &value[name] {
+                    serde_json::Value::String(text) => assert_eq!(cell, text, "{line}: {name}"),
+                    serde_json::Value::Null => assert_eq!(cell, "", "{line}: {name}"),
+                    other => assert_eq!(cell, other.to_string(), "{line}: {name}"),
+                }
+            }
+        }
+    }
+    let said = cli.fails(2, "registry check -o csv");
+    assert!(said.contains("`registry check` has no form as CSV"), "{said}");
+    cli.run("ca list -o json --json").expect(2);
+    // The former name of --into.
+    cli.ok(&format!("device issue gw-3 --ca line --output tar --out a.tar {CA_PW}"));
+    cli.ok(&format!("device issue gw-4 --ca line --into=tar --out b.tar {CA_PW}"));
+    assert!(cli.path("a.tar").exists() && cli.path("b.tar").exists());
+}
+
+#[test]
+fn help_fits_any_width() {
+    let cli = Cli::new();
+    for width in ["40", "60", "80", "200"] {
+        let mut command = cli.command("device issue --help");
+        let output = command.env("COLUMNS", width).output().expect("it starts");
+        let text = String::from_utf8(output.stdout).expect("text");
+        let most: usize = width.parse().expect("a number");
+        // Clap's own paragraphs; a word that is longer than the line stays whole.
+        let options = text.split("\nOptions:").nth(1).unwrap_or_default();
+        let options = options.split("\nExamples:").next().unwrap_or_default();
+        let is_long = |line: &&str| {
+            line.chars().count() > most.min(100) && line.trim().contains(' ') && !line.contains('<')
+        };
+        let long: Vec<&str> = options.lines().filter(is_long).collect();
+        let ours = long.iter().filter(|line| line.starts_with("          ")).count();
+        assert_eq!(ours, 0, "{width}: {long:#?}");
+    }
+}
+
+#[test]
+fn colours_are_as_asked() {
+    let cli = Cli::new();
+    let said = |line: &str, variables: &[(&str, &str)]| {
+        let output = cli.command(line).envs(variables.iter().copied()).output().expect("it starts");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let coloured = |text: &str| text.contains("\u{1b}[");
+    // Standard error is no terminal here.
+    assert!(!coloured(&said("ca list", &[])));
+    assert!(coloured(&said("ca list --color always", &[])));
+    assert!(coloured(&said("ca list", &[("CLICOLOR_FORCE", "1")])));
+    assert!(!coloured(&said("ca list", &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")])));
+    assert!(!coloured(&said("ca list --color never", &[("CLICOLOR_FORCE", "1")])));
+    // What clap says too.
+    assert!(coloured(&said("--color=always ca list --nonsense", &[])));
+    assert!(!coloured(&said("--color=never ca list --nonsense", &[("CLICOLOR_FORCE", "1")])));
+}
+
+#[test]
+fn the_version_says_what_it_was_built_of() {
+    let cli = Cli::new();
+    let long = cli.ok("--version");
+    for part in
+        [env!("CARGO_PKG_VERSION"), "commit: ", "crypto backend: ", "features: ", "system: "]
+    {
+        assert!(long.contains(part), "{long}");
+    }
+    assert_eq!(cli.ok("-V").trim(), concat!("c8y-pki ", env!("CARGO_PKG_VERSION")));
+}
+
+fn settings(cli: &Cli, file: &str, text: &str) {
+    cli.write(&format!(".settings/c8y-pki/{file}"), text);
+}
+
+/// The row of a setting: its value, and where that comes from.
+fn setting(outcome: Outcome, name: &str) -> (String, String) {
+    let rows = outcome.expect(0).json_lines();
+    let row = rows.iter().find(|row| row["setting"] == name).expect("the setting");
+    let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+    (text("value"), text("from"))
+}
+
+#[test]
+fn defaults_come_from_a_file() {
+    let cli = Cli::with_cas();
+    settings(
+        &cli,
+        "config.toml",
+        "pki = 'pki'\nca = 'line'\nout = 'made'\noutput = 'csv'\n[subject]\norg = 'Example'\n",
+    );
+    cli.ok(&format!("device issue gw-1 {CA_PW}"));
+    assert!(cli.path("made/gw-1/cert.pem").exists());
+    cli.ok(&format!("device issue gw-2 --ca line --out else {CA_PW}"));
+    assert!(cli.path("else/gw-2/cert.pem").exists());
+    assert!(cli.ok("device list").starts_with("id,serial,"));
+    assert!(cli.ok("device list -o table").starts_with("ID"));
+    let shown = |line: &str, variables| cli.run_with(line, variables, b"");
+    let (value, from) = setting(shown("config show --json", &[]), "ca");
+    assert_eq!(value, "line");
+    assert!(from.ends_with("config.toml"), "{from}");
+    assert!(setting(shown("config show --json", &[]), "pki").1.ends_with("config.toml"));
+    let pki = [("C8Y_PKI_DIR", "other")];
+    let other = ("other".to_owned(), "C8Y_PKI_DIR".to_owned());
+    assert_eq!(setting(shown("config show --json", &pki), "pki"), other);
+    let third = ("third".to_owned(), "--pki".to_owned());
+    assert_eq!(setting(shown("config show --json --pki third", &pki), "pki"), third);
+    // A new root has the organisation, unless its whole subject is given.
+    cli.ok(&format!("ca init new --pki new --key-type ec-p256 --subject CN=New {CA_PW}"));
+    assert!(!cli.ok("ca show new --pki new -o table").contains("O=Example"));
+    for (text, problem) in
+        [("caa = 'x'\n", "caa"), ("\nca = 1\n", "line 2"), ("output = 'xml'", "xml")]
+    {
+        settings(&cli, "config.toml", text);
+        let said = cli.fails(2, "ca list");
+        assert!(said.contains("config.toml") && said.contains(problem), "{said}");
+        // Help is there all the same.
+        cli.ok("ca list --help");
+    }
+}
+
+#[test]
+fn contexts_are_kept_and_chosen() {
+    let cli = Cli::new();
+    cli.write("jo.pw", "Kept-Secret-0815\n");
+    cli.ok("context add prod --host prod.example.com --tenant t1 --user jo --tenant-password-file jo.pw");
+    cli.ok("context add test --host test.example.com --user tim --use");
+    assert!(cli.fails(2, "context add test --host x.example.com").contains("already"));
+    cli.ok("context add test --host test.example.com --user tim --replace");
+    let list = cli.run("context list --json").expect(0).json_lines();
+    assert_eq!(list.len(), 2);
+    assert!(list.iter().all(|c| c["current"] == (c["name"] == "test")), "{list:?}");
+    let said = format!("{}{}", cli.ok("context list"), cli.ok("context show prod"));
+    assert!(said.contains("prod.example.com") && !said.contains("Kept-Secret"), "{said}");
+    let all = cli.text(".settings/c8y-pki/contexts.toml");
+    assert!(!all.contains("Kept-Secret"), "{all}");
+    assert_eq!(cli.text(".settings/c8y-pki/secrets/prod"), "Kept-Secret-0815\n");
+    // What counts: the option, the variable of a context, the session's variables, the one in use.
+    let host = |line: &str, variables: &[(&str, &str)]| {
+        setting(cli.run_with(line, variables, b""), "host").0
+    };
+    let session = ("C8Y_HOST", "session.example.com");
+    let variable = ("C8Y_PKI_CONTEXT", "prod");
+    assert_eq!(host("config show --json", &[]), "test.example.com");
+    assert_eq!(host("config show --json", &[session]), "session.example.com");
+    assert_eq!(host("config show --json", &[session, variable]), "prod.example.com");
+    assert_eq!(host("config show --json --context test", &[session, variable]), "test.example.com");
+    assert_eq!(host("config show --json --context none", &[]), "");
+    let refused = cli.fails(2, "tenant status --context prod --host other.example.com");
+    assert!(refused.contains("--host both"), "{refused}");
+    assert!(cli.fails(2, "tenant status --context nope").contains("prod, test"));
+    // A secret goes only with its own context, and not silently.
+    let said = cli.fails(2, "context remove prod");
+    assert!(said.contains("--yes"), "{said}");
+    cli.ok("context remove prod --yes");
+    assert!(!cli.path(".settings/c8y-pki/secrets/prod").exists());
+    cli.ok("context use none");
+    assert_eq!(host("config show --json", &[]), "");
+    cli.run("context show").expect(1);
+}
+
+#[cfg(unix)]
+#[test]
+fn secrets_of_contexts_are_their_owners() {
+    use std::os::unix::fs::PermissionsExt;
+    let cli = Cli::new();
+    cli.ok("context add prod --host prod.example.com --user jo --tenant-password-file pw --use");
+    let path = cli.path(".settings/c8y-pki/secrets/prod");
+    let mode = |path: &std::path::Path| path.metadata().expect("it").permissions().mode() & 0o777;
+    assert_eq!((mode(&path), mode(&cli.path(".settings/c8y-pki/contexts.toml"))), (0o600, 0o600));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("a mode");
+    let said = cli.fails(2, "tenant status");
+    assert!(said.contains("others can read it") && said.contains("chmod 600"), "{said}");
+}
+
+/// The real shell, with the script that the program prints.
+#[test]
+fn a_shell_completes_values() {
+    let Some(bash) = tool("bash") else { return };
+    let cli = with_devices();
+    cli.write("list.csv", "id\ngw-1\n");
+    cli.ok("order create acme-7 --from list.csv --ca line");
+    cli.ok("context add prod --host prod.example.com");
+    cli.write("script", cli.ok("completions bash"));
+    let before = cli.snapshot("pki");
+    let folder = binary().parent().expect("a directory").display().to_string();
+    let complete = |line: &str| {
+        let words: Vec<String> = line.split(' ').map(|word| format!("'{word}'")).collect();
+        let script = format!(
+            "cd '{}'; export XDG_CONFIG_HOME=\"$PWD/.settings\" PATH='{folder}':\"$PATH\"; unset C8Y_PKI_DIR; source ./script; \
+             COMP_WORDS=({}); COMP_CWORD={}; COMP_TYPE=9; \
+             \"$(complete -p c8y-pki | sed 's/.* -F \\([^ ]*\\).*/\\1/')\" c8y-pki '' ''; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            cli.arg(""),
+            words.join(" "),
+            words.len() - 1,
+        );
+        let found = bash.run(&["-c", &script]);
+        found.lines().map(|word| word.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let has = |line: &str, word: &str| {
+        let found = complete(line);
+        assert!(found.iter().any(|other| other == word), "{line}: {found:?}");
+    };
+    has("c8y-pki ca show ", "line");
+    has("c8y-pki device issue x --ca l", "line");
+    has("c8y-pki device show gw", "gw-2");
+    has("c8y-pki order show ", "acme-7");
+    has("c8y-pki device check --order a", "acme-7");
+    has("c8y-pki ca init --key-type ec", "ec-p256");
+    has("c8y-pki device issue x --profile dev", "device");
+    has("c8y-pki context use ", "prod");
+    has("c8y-pki --pki pki device show gw-1", "gw-1");
+    // Where there is nothing to read, nothing is said.
+    let nothing = complete("c8y-pki --pki nowhere ca show x");
+    assert!(!nothing.iter().any(|word| word.contains("error")), "{nothing:?}");
+    assert_eq!(cli.snapshot("pki"), before, "completion wrote something");
+}
