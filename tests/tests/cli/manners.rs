@@ -148,6 +148,13 @@ fn defaults_come_from_a_file() {
     assert!(cli.path("made/gw-1/cert.pem").exists());
     cli.ok(&format!("device issue gw-2 --ca line --out else {CA_PW}"));
     assert!(cli.path("else/gw-2/cert.pem").exists());
+    // Directories have that default; an archive has none.
+    for line in ["device issue gw-3 --into tar", "device renew gw-1 --into=tar"] {
+        let said = cli.fails(2, &format!("{line} {CA_PW}"));
+        assert!(said.contains("--out") && !said.contains("made"), "{said}");
+    }
+    cli.ok(&format!("device issue gw-3 --into tar --out a.tar {CA_PW}"));
+    assert_eq!(cli.names("made"), ["gw-1"]);
     assert!(cli.ok("device list").starts_with("id,serial,"));
     assert!(cli.ok("device list -o table").starts_with("ID"));
     let shown = |line: &str, variables| cli.run_with(line, variables, b"");
