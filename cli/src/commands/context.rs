@@ -151,30 +151,43 @@ fn add(args: &AddArgs, out: Output) -> Result {
             "give --replace, or another name",
         ));
     }
-    let secret = secret(args)?;
-    let kept = match &secret {
-        None => Kept::Nothing,
-        Some(Secret::Password(_)) => Kept::Password,
-        Some(Secret::Token(_)) => Kept::Token,
-    };
-    match &secret {
-        None => context::forget(&args.name)?,
-        Some(Secret::Password(secret) | Secret::Token(secret)) => {
-            context::keep(&args.name, secret)?
-        }
+    // Some file systems would give both the same file for their secrets.
+    let is_alike = |other: &&String| **other != args.name && other.eq_ignore_ascii_case(&args.name);
+    if let Some(other) = all.contexts.keys().find(is_alike) {
+        return Err(Failure::usage(
+            format!("there is a context {other:?}, which differs only in capital letters"),
+            "give another name",
+        ));
     }
+    let secret = secret(args)?;
     let (host, tenant, user) = (args.host.clone(), args.tenant.clone(), args.user.clone());
-    all.contexts.insert(args.name.clone(), Context { host, tenant, user, cacert, secret: kept });
+    let context = Context { host, tenant, user, cacert, secret: Kept::Nothing };
+    put(&mut all, &args.name, context, secret.as_ref())?;
     if args.use_it {
         all.current = Some(args.name.clone());
+        all.write()?;
     }
-    all.write()?;
     let context = all.named(&args.name)?;
     out.result(&View::of(&args.name, context, &all), |view| lines(view))?;
     if all.current.as_deref() != Some(args.name.as_str()) {
         out.note(&format!("`c8y-pki context use {}` makes it the one that counts", args.name));
     }
     Ok(Outcome::Done)
+}
+
+/// Puts a context in its place, and then its secret. In between it has none: whatever ends the program, no host gets a
+/// secret that was kept for another.
+fn put(all: &mut Contexts, name: &str, context: Context, secret: Option<&Secret>) -> Result<()> {
+    all.contexts.insert(name.to_owned(), context.clone());
+    all.write()?;
+    let (kept, secret) = match secret {
+        None => return context::forget(name),
+        Some(Secret::Password(secret)) => (Kept::Password, secret),
+        Some(Secret::Token(secret)) => (Kept::Token, secret),
+    };
+    context::keep(name, secret)?;
+    all.contexts.insert(name.to_owned(), Context { secret: kept, ..context });
+    all.write()
 }
 
 /// The secret that is to be kept, if one is.
