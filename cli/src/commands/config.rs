@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::config::{self, Config};
 use crate::context;
 use crate::failure::{Outcome, Result};
+use crate::line::Line;
 use crate::output::Output;
 use crate::render::table;
 use crate::variables::of_environment;
@@ -44,11 +45,7 @@ impl Row {
     }
 }
 
-pub(crate) fn run(
-    _: &ConfigCommand,
-    (origins, arguments): (&Origins, &[String]),
-    out: Output,
-) -> Result {
+pub(crate) fn run(_: &ConfigCommand, (origins, line): (&Origins, &Line), out: Output) -> Result {
     let file = Config::place();
     let file_name = file.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
     let mut rows = vec![Row::new(
@@ -68,7 +65,7 @@ pub(crate) fn run(
         });
     }
     rows.push(Row::new("log", of_environment("C8Y_PKI_LOG"), "C8Y_PKI_LOG"));
-    rows.extend(tenant(arguments)?);
+    rows.extend(tenant(line)?);
     out.results(&rows, |rows| {
         let cells = |row: &Row| {
             let value = row.value.clone().unwrap_or_else(|| "not set".to_owned());
@@ -80,9 +77,9 @@ pub(crate) fn run(
 }
 
 /// The tenant that is meant where no option names one.
-fn tenant(arguments: &[String]) -> Result<Vec<Row>> {
+fn tenant(line: &Line) -> Result<Vec<Row>> {
     let is_set = |name: &'static str| of_environment(name).map(|_| ("set".to_owned(), name));
-    let Some(chosen) = context::choose(arguments)? else {
+    let Some(chosen) = context::choose(line)? else {
         let variable =
             |setting: &str, name: &'static str| Row::new(setting, of_environment(name), name);
         let user = if of_environment("C8Y_USER").is_some() { "C8Y_USER" } else { "C8Y_USERNAME" };

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::confirm::confirm;
 use crate::context::{self, Chosen, Context, Contexts, Kept, Secret, name_of};
 use crate::failure::{Failure, Outcome, Result};
+use crate::line::Line;
 use crate::output::Output;
 use crate::render::table;
 use crate::secrets::known;
@@ -126,12 +127,12 @@ impl<'a> View<'a> {
     }
 }
 
-pub(crate) fn run(command: &ContextCommand, arguments: &[String], out: Output) -> Result {
+pub(crate) fn run(command: &ContextCommand, line: &Line, out: Output) -> Result {
     match command {
         ContextCommand::Add(args) => add(args, out),
         ContextCommand::Use { name } => choose(name, out),
         ContextCommand::List => list(out),
-        ContextCommand::Show { name } => show(name.as_deref(), arguments, out),
+        ContextCommand::Show { name } => show(name.as_deref(), line, out),
         ContextCommand::Remove { name, yes } => remove(name, *yes, out),
     }
 }
@@ -257,11 +258,11 @@ fn list(out: Output) -> Result {
     Ok(Outcome::Done)
 }
 
-fn show(name: Option<&str>, arguments: &[String], out: Output) -> Result {
+fn show(name: Option<&str>, line: &Line, out: Output) -> Result {
     let all = Contexts::read()?;
     let (name, by) = match name {
         Some(name) => (name.to_owned(), None),
-        None => match context::choose(arguments)? {
+        None => match context::choose(line)? {
             Some(Chosen { name, by, .. }) => (name, Some(by)),
             None => {
                 out.note(

@@ -73,6 +73,30 @@ fn results_come_as_table_json_or_csv() {
     assert!(cli.path("a.tar").exists() && cli.path("b.tar").exists());
 }
 
+/// Also where clap does not get as far as the form, and whichever way it is written.
+#[test]
+fn wrong_use_is_told_in_the_form_that_is_asked_for() {
+    let cli = Cli::new();
+    let is_json = |line: &str| {
+        let said = cli.run(line).expect(2);
+        serde_json::from_str::<serde_json::Value>(said.stderr.trim()).is_ok()
+    };
+    for form in
+        ["--json", "-o json", "-ojson", "-o=json", "-qojson", "--output json", "--output=json"]
+    {
+        assert!(is_json(&format!("ca list --nonsense {form}")), "{form}");
+        assert!(is_json(&format!("{form} ca list --nonsense")), "{form}");
+    }
+    assert!(!is_json("ca list --nonsense"));
+    settings(&cli, "config.toml", "output = 'json'\n");
+    assert!(is_json("ca list --nonsense"));
+    assert!(!is_json("ca list --nonsense -o table"));
+    // The former name of --into is read where there is --into.
+    settings(&cli, "config.toml", "");
+    let said = cli.fails(2, "ca list --output folders");
+    assert!(said.contains("folders") && !said.contains("--into"), "{said}");
+}
+
 #[test]
 fn help_fits_any_width() {
     let cli = Cli::new();
@@ -110,6 +134,12 @@ fn colours_are_as_asked() {
     // What clap says too.
     assert!(coloured(&said("--color=always ca list --nonsense", &[])));
     assert!(!coloured(&said("--color=never ca list --nonsense", &[("CLICOLOR_FORCE", "1")])));
+    // A setting counts for it as well, and an option before the setting.
+    settings(&cli, "config.toml", "color = 'never'\n");
+    assert!(!coloured(&said("ca list --nonsense", &[("CLICOLOR_FORCE", "1")])));
+    assert!(coloured(&said("ca list --nonsense --color always", &[])));
+    settings(&cli, "config.toml", "color = 'always'\n");
+    assert!(coloured(&said("ca list --nonsense", &[])));
 }
 
 #[test]
