@@ -105,10 +105,13 @@ pub(crate) fn apply(command: Command, chosen: &Chosen, line: &Line) -> (Command,
     (with_defaults(command, context), usable)
 }
 
-/// Whether options name another login than that of the context: its secret is not for it.
+/// Whether options name another login than that of the context, or another tenant: its secret is not for these.
 fn is_other(context: &Context, line: &Line) -> bool {
     let login = ["user", "tenant-password-file", "token-file"];
-    login.iter().any(|name| line.option(name).is_some())
+    let given = line.option("tenant");
+    let other_tenant =
+        given.is_some_and(|given| context.tenant.as_deref().is_some_and(|own| own != given));
+    other_tenant || login.iter().any(|name| line.option(name).is_some())
 }
 
 /// Whether a password in the environment may belong to that host: another host in the environment owns it.

@@ -51,6 +51,21 @@ fn a_context_says_host_login_and_whom_to_trust() {
     assert!(said.error().contains("no terminal"), "{said:?}");
 }
 
+#[test]
+fn the_secret_of_a_context_goes_to_its_tenant_only() {
+    let at = AtTenant::new(Cli::new());
+    let (url, tenant) = (at.sandbox.url(), at.sandbox.tenant().to_owned());
+    at.cli.ok(&format!(
+        "context add box --host {url} --tenant {tenant} --user admin --cacert sandbox-ca.pem \
+         --tenant-password-file pw --use"
+    ));
+    run(&at, &format!("tenant status --tenant {tenant}"), &[]).expect(0);
+    for line in ["tenant status --tenant t999", "tenant status --context box --tenant=t999"] {
+        let said = run(&at, line, &[]).expect(2);
+        assert!(said.error().contains("no terminal"), "{said:?}");
+    }
+}
+
 /// The variables that `set-session` of go-c8y-cli exports, as it writes them: the host with its scheme.
 #[test]
 fn a_session_of_go_c8y_cli_is_enough() {
