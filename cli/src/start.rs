@@ -29,7 +29,7 @@ pub(crate) fn run() -> ExitCode {
     let colour = line.colour().or(config.color).unwrap_or(Colour::Auto);
     colour.begin();
     let command = config::apply(coloured(root.clone(), colour), &config);
-    let (command, of_context) = with_context(command, &line);
+    let (command, problems) = with_context(command, &line);
     let parsed = command.clone().try_get_matches_from(&words).and_then(|matches| {
         let cli = Cli::from_arg_matches(&matches)?;
         Ok((cli, matches))
@@ -50,7 +50,7 @@ pub(crate) fn run() -> ExitCode {
     }
     cli.global.color.begin();
     let done = settings
-        .and(of_context)
+        .and_then(|()| problems.of(&root, &matches))
         .and(form)
         .and_then(|_| log::begin(cli.global.verbose, output))
         .and_then(|()| cli.run(&line, output));
@@ -63,16 +63,49 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-/// The command line with the defaults of the context that counts, and what is wrong with the context.
-fn with_context(command: Command, line: &Line) -> (Command, Result<()>) {
-    // These two are about all contexts and settings.
-    if line.path(&command).first().is_some_and(|first| first == "context" || first == "config") {
-        return (command, Ok(()));
+/// What is wrong with the context that counts: told to commands that take something from it, and to no others.
+struct Problems {
+    /// There is none of that name, or which one counts cannot be known.
+    choice: Result<()>,
+    /// The secret that it keeps cannot be used.
+    secret: Result<()>,
+}
+
+impl Problems {
+    const NONE: Self = Self { choice: Ok(()), secret: Ok(()) };
+
+    /// Those of the command that is asked for; `root` is as it was before a context took the place of variables.
+    fn of(self, root: &Command, matches: &ArgMatches) -> Result<()> {
+        let (mut command, mut at) = (root, matches);
+        while let Some((name, below)) = at.subcommand() {
+            let Some(found) = command.find_subcommand(name) else { break };
+            (command, at) = (found, below);
+        }
+        let takes = |is_it: &dyn Fn(&clap::Arg) -> bool| command.get_arguments().any(is_it);
+        let host = |arg: &clap::Arg| {
+            arg.get_env().is_some_and(|name| name == "C8Y_HOST") || arg.get_long() == Some("domain")
+        };
+        let login = |arg: &clap::Arg| arg.get_long() == Some("tenant-password-file");
+        if takes(&host) {
+            self.choice?;
+        }
+        if takes(&login) { self.secret } else { Ok(()) }
+    }
+}
+
+/// The command line with the defaults of the context that counts.
+fn with_context(command: Command, line: &Line) -> (Command, Problems) {
+    // These are about all contexts, and say themselves which one counts.
+    if line.path(&command).first().is_some_and(|first| first == "context") {
+        return (command, Problems::NONE);
     }
     match context::choose(line) {
-        Ok(Some(chosen)) => context::apply(command, &chosen, line),
-        Ok(None) => (command, Ok(())),
-        Err(failure) => (command, Err(failure)),
+        Ok(Some(chosen)) => {
+            let (command, secret) = context::apply(command, &chosen, line);
+            (command, Problems { secret, ..Problems::NONE })
+        }
+        Ok(None) => (command, Problems::NONE),
+        Err(failure) => (command, Problems { choice: Err(failure), ..Problems::NONE }),
     }
 }
 

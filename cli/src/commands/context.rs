@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::confirm::confirm;
-use crate::context::{self, Chosen, Context, Contexts, Kept, Secret, name_of};
+use crate::context::{self, Chosen, Context, Contexts, Kept, Secret, name_of, said_of_secret};
 use crate::failure::{Failure, Outcome, Result};
 use crate::line::Line;
 use crate::output::Output;
@@ -106,7 +106,9 @@ struct View<'a> {
     tenant: Option<&'a str>,
     user: Option<&'a str>,
     cacert: Option<String>,
-    secret: &'static str,
+    secret: Option<&'static str>,
+    #[serde(skip)]
+    kept: Kept,
     current: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     chosen_by: Option<&'static str>,
@@ -121,6 +123,7 @@ impl<'a> View<'a> {
             user: context.user.as_deref(),
             cacert: context.cacert.as_ref().map(|file| file.display().to_string()),
             secret: context.secret.name(),
+            kept: context.secret,
             current: all.current.as_deref() == Some(name),
             chosen_by: None,
         }
@@ -283,7 +286,8 @@ fn lines(view: &View<'_>) -> String {
     rows.extend(view.tenant.map(|tenant| vec!["tenant", tenant]));
     rows.extend(view.user.map(|user| vec!["user", user]));
     rows.extend(view.cacert.as_deref().map(|file| vec!["cacert", file]));
-    rows.push(vec!["secret", view.secret]);
+    let secret = said_of_secret(view.name, view.kept);
+    rows.push(vec!["secret", &secret]);
     rows.extend(view.chosen_by.map(|by| vec!["chosen by", by]));
     table(&[], rows.into_iter().map(|row| row.into_iter().map(str::to_owned).collect()).collect())
 }

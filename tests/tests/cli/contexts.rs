@@ -1,10 +1,10 @@
 //! Contexts: how tenants are reached, each under a name.
 
-use c8y_pki_tests::cli::Cli;
+use c8y_pki_tests::cli::{CA_PW, Cli};
 #[cfg(target_os = "linux")]
 use c8y_pki_tests::faults::{Fault, Faults};
 
-use super::manners::setting;
+use super::manners::{setting, settings};
 
 #[test]
 fn contexts_are_kept_and_chosen() {
@@ -58,6 +58,54 @@ fn secrets_of_contexts_are_their_owners() {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("a mode");
     let said = cli.fails(2, "tenant status");
     assert!(said.contains("others can read it") && said.contains("chmod 600"), "{said}");
+}
+
+/// What a context lacks stops only commands that take it from there.
+#[cfg(unix)]
+#[test]
+fn a_broken_context_stops_only_those_who_need_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let cli = Cli::with_cas();
+    cli.ok("context add prod --host prod.example.com --user jo --tenant-password-file pw --use");
+    let secret = |variables: &[(&str, &str)]| {
+        setting(cli.run_with("config show --json", variables, b""), "secret")
+    };
+    assert_eq!(secret(&[]), ("a password is kept".to_owned(), "context prod".to_owned()));
+    let kept = cli.path(".settings/c8y-pki/secrets/prod");
+    std::fs::set_permissions(&kept, std::fs::Permissions::from_mode(0o644)).expect("a mode");
+    // What is said of it was looked at.
+    for line in ["context show", "context show prod", "config show"] {
+        let said = cli.ok(line);
+        assert!(said.contains("mode is 0644") && !said.contains("is kept"), "{said}");
+    }
+    assert_eq!(cli.run("context show --json").expect(0).json()["secret"], "password");
+    assert!(cli.fails(2, "tenant status").contains("chmod 600"));
+    std::fs::remove_file(&kept).expect("it goes away");
+    let gone = cli.fails(2, "tenant status");
+    assert!(gone.contains("is gone") && gone.contains("context add prod --replace"), "{gone}");
+    assert!(cli.ok("context show").contains("is gone"));
+    // The host is known all the same, and another login is another one.
+    assert!(cli.fails(2, "tenant status --user tim").contains("no terminal"));
+    // Those who ask no tenant go on; of these some take the host from there.
+    cli.write("list.csv", "id\ngw-1\n");
+    cli.ok("order create acme --from list.csv --ca line");
+    cli.ok(&format!("device issue --order acme --out out {CA_PW}"));
+    let offline = ["ca list", "order labels acme --out l.pdf", "config show"];
+    let all = |lines: &[&str], variables: &[(&str, &str)]| {
+        for line in lines {
+            cli.run_with(line, variables, b"").expect(0);
+        }
+    };
+    all(&offline, &[]);
+    let nope = [("C8Y_PKI_CONTEXT", "nope")];
+    all(&offline[..1], &nope);
+    for line in ["order labels acme --out m.pdf", "tenant status", "config show"] {
+        let said = cli.run_with(line, &nope, b"").expect(2);
+        assert!(said.error().contains("nope"), "{said:?}");
+    }
+    settings(&cli, "contexts.toml", "nonsense");
+    cli.ok("ca list");
+    assert!(cli.fails(2, "tenant status").contains("contexts.toml"));
 }
 
 /// Where the host changes, the secret of the former one must not be taken for it, nor the other way round.

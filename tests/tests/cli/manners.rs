@@ -154,7 +154,7 @@ fn the_version_says_what_it_was_built_of() {
     assert_eq!(cli.ok("-V").trim(), concat!("c8y-pki ", env!("CARGO_PKG_VERSION")));
 }
 
-fn settings(cli: &Cli, file: &str, text: &str) {
+pub(super) fn settings(cli: &Cli, file: &str, text: &str) {
     cli.write(&format!(".settings/c8y-pki/{file}"), text);
 }
 
