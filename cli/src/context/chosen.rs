@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use c8y_pki_engine::platform::host_and_port;
 use clap::Command;
 
-use super::store::{self, Context, Contexts, Secret};
+use super::store::{self, Context, Contexts, Kept, Secret};
 use crate::failure::{Failure, Result};
 use crate::line::Line;
 use crate::variables::{self, OF_A_TENANT, of_environment};
@@ -43,6 +43,9 @@ pub(crate) struct Chosen {
 
 /// The one of `context use`, for [`current_host`].
 static IN_USE: OnceLock<Chosen> = OnceLock::new();
+
+/// The tenant of the context whose secret stands in place of variables, for [`keeps_for_another`].
+static KEPT_FOR: OnceLock<String> = OnceLock::new();
 
 /// The context that counts for these arguments, if one does.
 pub(crate) fn choose(line: &Line) -> Result<Option<Chosen>> {
@@ -83,7 +86,7 @@ pub(crate) fn apply(command: Command, chosen: &Chosen, line: &Line) -> (Command,
         values.insert("C8Y_PKI_CACERT", Some(file.display().to_string()));
     }
     let mut usable = Ok(());
-    if !is_other(context, line) {
+    if !is_other(line) {
         match store::kept(name, context.secret) {
             Ok(Some(Secret::Password(secret))) => {
                 values.insert("C8Y_PASSWORD", Some(secret.expose().to_owned()));
@@ -99,19 +102,24 @@ pub(crate) fn apply(command: Command, chosen: &Chosen, line: &Line) -> (Command,
         }
     }
     variables::replace(values);
+    if let (true, Some(tenant)) = (context.secret != Kept::Nothing, &context.tenant) {
+        KEPT_FOR.get_or_init(|| tenant.clone());
+    }
     if *by == By::Use {
         IN_USE.get_or_init(|| chosen.clone());
     }
     (with_defaults(command, context), usable)
 }
 
-/// Whether options name another login than that of the context, or another tenant: its secret is not for these.
-fn is_other(context: &Context, line: &Line) -> bool {
-    let login = ["user", "tenant-password-file", "token-file"];
-    let given = line.option("tenant");
-    let other_tenant =
-        given.is_some_and(|given| context.tenant.as_deref().is_some_and(|own| own != given));
-    other_tenant || login.iter().any(|name| line.option(name).is_some())
+/// Whether options name another login than that of the context: its secret is not for that one.
+fn is_other(line: &Line) -> bool {
+    ["user", "tenant-password-file", "token-file"].iter().any(|name| line.option(name).is_some())
+}
+
+/// Whether the secret in place of variables is kept for another tenant than this one.
+pub(crate) fn keeps_for_another(tenant: Option<&str>) -> bool {
+    let kept_for = KEPT_FOR.get();
+    kept_for.is_some_and(|own| tenant.is_some_and(|tenant| tenant != own))
 }
 
 /// Whether a password in the environment may belong to that host: another host in the environment owns it.
